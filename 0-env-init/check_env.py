@@ -1,0 +1,324 @@
+"""阶段 0：看看这台机器能不能跑课程、合适哪份配方。
+
+只用标准库，也不导入 torch：Python 版本不对、依赖没装好的时候，它也要能把话说完。
+退出码：0 能跑，1 不能跑（并说怎么办）。
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import unicodedata
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+GB = 1024**3
+# 装好依赖以后还要的余量；run.sh 在安装前要 6 GB，装完约占 2.4 GB，所以这里不能高于 3.6
+MIN_DISK_GB = 3
+MIN_MEMORY_GB = 3
+HUB_SECONDS = 2
+HUBS = {
+    "ModelScope": "https://www.modelscope.cn",
+    "Hugging Face": "https://huggingface.co",
+    "HF 镜像": "https://hf-mirror.com",
+}
+
+
+@dataclass
+class Gpu:
+    name: str
+    driver: str
+    memory_gb: int
+
+
+@dataclass
+class Pin:
+    name: str
+    wanted: str
+    installed: str | None
+
+
+@dataclass
+class Machine:
+    python: tuple[int, int, int]
+    cpu: str
+    cores: int
+    memory_gb: float
+    disk_gb: float
+    gpus: list[Gpu] = field(default_factory=list)
+    driver_cuda: str | None = None  # 驱动最高支持的 CUDA
+    torch_cuda: str | None = None  # 装着的 torch 按哪个 CUDA 编译；CPU 版是 None
+    pins: list[Pin] = field(default_factory=list)
+    hubs: dict[str, int | None] = field(default_factory=dict)  # 答话用的毫秒，None 是没有答话
+
+
+@dataclass
+class Recipe:
+    name: str
+    vram_gb: int
+    disk_gb: int
+
+
+# 显存门槛是估计：Unsloth 写的最低值是 7B QLoRA 5 GB、14B QLoRA 8.5 GB、14B LoRA 33 GB，这里给长文本和批量留了余量。
+# 磁盘按权重大小估计：要下载的基座（QLoRA 另有一份 4 位的）加上合并后的 16 位模型。
+RECIPES = [
+    Recipe("Qwen2.5-14B，LoRA（16 位）", 40, 60),
+    Recipe("Qwen2.5-14B，QLoRA（4 位）", 16, 70),
+    Recipe("Qwen2.5-7B，QLoRA（4 位）", 10, 36),
+]
+TINY = Recipe("tiny（走通全程的小模型，不用 GPU）", 0, MIN_DISK_GB)
+
+
+@dataclass
+class Finding:
+    row: str  # 说的是表里哪一行
+    fatal: bool  # 不解决，课程就跑不了
+    text: str
+    remedy: str
+
+
+# ---- 判断：只看 Machine 里的事实，测试可以造一台假机器 ----
+
+
+def choose_recipe(machine: Machine) -> Recipe:
+    """按最大的一块卡选，因为配方都是单卡的。"""
+    vram = max((gpu.memory_gb for gpu in machine.gpus), default=0)
+    return next((recipe for recipe in RECIPES if vram >= recipe.vram_gb), TINY)
+
+
+def judge(machine: Machine) -> list[Finding]:
+    """这台机器有什么不合适，各自怎么办。"""
+    findings = []
+
+    def stop(row: str, text: str, remedy: str):
+        findings.append(Finding(row, True, text, remedy))
+
+    def notice(row: str, text: str, remedy: str):
+        findings.append(Finding(row, False, text, remedy))
+
+    if not (3, 11) <= machine.python[:2] < (3, 13):
+        stop("Python", "课程要 Python 3.11 或 3.12", "装好后运行 PYTHON=python3.12 bash run.sh --no-serve")
+    if machine.memory_gb < MIN_MEMORY_GB:
+        stop("内存", f"不到 {MIN_MEMORY_GB} GB", "关掉别的程序，或换一台内存更大的机器")
+    if any(pin.installed != pin.wanted for pin in machine.pins):
+        stop(
+            "依赖",
+            "与 requirements.txt 不一致",
+            f"在仓库根目录运行 {sys.executable} -m pip install -r requirements.txt",
+        )
+    recipe = choose_recipe(machine)
+    if machine.disk_gb < MIN_DISK_GB:
+        stop("磁盘剩余", f"不到 {MIN_DISK_GB} GB", "清理磁盘，或把仓库移到更大的盘（AutoDL 是 /root/autodl-tmp）")
+    elif machine.disk_gb < recipe.disk_gb:
+        notice("磁盘剩余", f"{recipe.name}估计要 {recipe.disk_gb} GB", "扩容数据盘，或用小一号的配方")
+
+    if not machine.gpus:
+        notice("GPU", "没有可用的 NVIDIA GPU", "读化验单和网页不需要它；真实模型的训练要租一台 GPU，这里用 tiny 配方")
+    elif not machine.torch_cuda:
+        notice("CUDA", "装的不是 CUDA 版 torch，GPU 现在用不上", "见 0-env-init/requirements-gpu.txt 开头的说明")
+    elif machine.driver_cuda and major(machine.driver_cuda) < major(machine.torch_cuda):
+        # CUDA 只保证同一大版本内兼容
+        text = f"驱动只到 {machine.driver_cuda}，torch 按 {machine.torch_cuda} 编译，GPU 现在用不上"
+        notice("CUDA", text, f"升级 NVIDIA 驱动，或租驱动支持 CUDA {major(machine.torch_cuda)} 的机器")
+
+    silent = [name for name, milliseconds in machine.hubs.items() if milliseconds is None]
+    if silent and len(silent) == len(machine.hubs):
+        notice("模型站", "一个也没有答话", "读化验单和网页不受影响；下载真实模型前要先通网络")
+    elif "ModelScope" in silent:
+        where = "HF 镜像下载（HF_ENDPOINT=https://hf-mirror.com）" if "Hugging Face" in silent else "Hugging Face 下载"
+        notice("ModelScope", "没有答话", f"真实模型从 {where}")
+    elif "Hugging Face" in silent:
+        notice("Hugging Face", "没有答话", "真实模型从 ModelScope 下载（UNSLOTH_USE_MODELSCOPE=1）")
+    return findings
+
+
+def major(version: str) -> int:
+    return int(version.split(".")[0])
+
+
+# ---- 事实：问这台机器 ----
+
+
+def look_at_machine() -> Machine:
+    gpus, driver_cuda = read_gpus()
+    return Machine(
+        python=sys.version_info[:3],
+        cpu=read_cpu_name(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_gb=round(read_memory() / GB, 1),
+        disk_gb=round(shutil.disk_usage(ROOT).free / GB, 1),
+        gpus=gpus,
+        driver_cuda=driver_cuda,
+        torch_cuda=read_torch_cuda(),
+        pins=read_pins(ROOT / "requirements.txt"),
+        hubs=ask_hubs(HUBS, HUB_SECONDS),
+    )
+
+
+def read_cpu_name() -> str:
+    try:
+        names = re.findall(r"^model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def read_memory() -> int:
+    """物理内存；在容器里（AutoDL 等）以 cgroup 的上限为准，整台宿主机的内存用不了。"""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            sizes.append(int(Path(limit).read_text()))
+        except (OSError, ValueError):  # 没有这个文件，或写着 max（不限）
+            continue
+    return min(sizes)
+
+
+def read_gpus() -> tuple[list[Gpu], str | None]:
+    def nvidia_smi(*options: str) -> str:
+        try:
+            done = subprocess.run(["nvidia-smi", *options], capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        return done.stdout if done.returncode == 0 else ""
+
+    gpus = parse_gpus(nvidia_smi("--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"))
+    cuda = re.search(r"CUDA[^:|]*Version:\s*(\d+\.\d+)", nvidia_smi()) if gpus else None
+    return gpus, cuda and cuda[1]
+
+
+def parse_gpus(csv: str) -> list[Gpu]:
+    """每行形如 `NVIDIA GeForce RTX 4090, 570.124.04, 24564`，末列是 MiB，四舍五入成通常说的 24 GB。"""
+    gpus = []
+    for line in csv.splitlines():
+        name, driver, memory = (part.strip() for part in line.rsplit(",", 2))
+        gpus.append(Gpu(name, driver, round(int(memory) / 1024) if memory.isdigit() else 0))
+    return gpus
+
+
+def read_torch_cuda() -> str | None:
+    """torch 把编译时的 CUDA 版本写在 torch/version.py 里；读文件是为了省下导入 torch 的几秒。"""
+    torch = find_spec("torch")
+    if not torch or not torch.origin:
+        return None
+    found = re.search(r"^cuda\b.*=\s*'([\d.]+)'", Path(torch.origin).with_name("version.py").read_text(), re.MULTILINE)
+    return found and found[1]
+
+
+def read_pins(requirements: Path) -> list[Pin]:
+    """requirements.txt 里的 `名字==版本`；`-e .` 就是课程自己的包。"""
+    pins = []
+    for line in requirements.read_text(encoding="utf-8").splitlines():
+        name, _, wanted = line.partition("==")
+        if wanted:
+            pins.append(Pin(name.strip(), wanted.strip(), installed_version(name.strip())))
+        elif line.strip() == "-e .":
+            installed = installed_version("health-assistant")
+            pins.append(Pin("health-assistant", installed or "（本仓库）", installed))
+    return pins
+
+
+def installed_version(name: str) -> str | None:
+    try:
+        return metadata.version(name).partition("+")[0]  # 2.13.0+cpu 就是 2.13.0 的 CPU 版
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def ask_hubs(hubs: dict[str, str], seconds: float) -> dict[str, int | None]:
+    """同时问，最多等 seconds 秒。用守护线程，因为域名解析不受 timeout 约束，不能让它拖住退出。"""
+    answers = dict.fromkeys(hubs)
+
+    def ask(name: str, url: str):
+        started = time.monotonic()
+        request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "Mozilla/5.0"})
+        try:
+            urllib.request.urlopen(request, timeout=seconds).close()
+        except urllib.error.HTTPError as error:
+            if error.code >= 500:
+                return
+        except (OSError, ValueError):
+            return
+        answers[name] = round((time.monotonic() - started) * 1000)
+
+    threads = [threading.Thread(target=ask, args=hub, daemon=True) for hub in hubs.items()]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0, deadline - time.monotonic()))
+    return dict(answers)
+
+
+# ---- 打印 ----
+
+
+def table_rows(machine: Machine) -> list[tuple[str, str]]:
+    wrong = [pin for pin in machine.pins if pin.installed != pin.wanted]
+    rows = [
+        ("Python", ".".join(map(str, machine.python))),
+        ("CPU", f"{machine.cpu}，{machine.cores} 核"),
+        ("内存", f"{machine.memory_gb} GB"),
+        ("磁盘剩余", f"{machine.disk_gb} GB"),
+        ("GPU", "；".join(gpu.name for gpu in machine.gpus) or "没有"),
+        ("驱动", machine.gpus[0].driver if machine.gpus else "没有"),
+        ("CUDA", f"驱动支持到 {machine.driver_cuda}" if machine.driver_cuda else "没有"),
+        ("torch 的 CUDA", machine.torch_cuda or "没有"),
+        ("显存", "；".join(f"{gpu.memory_gb} GB" for gpu in machine.gpus) or "没有"),
+        ("依赖", f"{len(machine.pins)} 个里 {len(machine.pins) - len(wrong)} 个与 requirements.txt 一致"),
+    ]
+    rows += [(f"  {pin.name}", f"要 {pin.wanted}，现在 {pin.installed or '没有装'}") for pin in wrong]
+    for name, answered in machine.hubs.items():
+        rows.append((name, f"没有答话（最多等 {HUB_SECONDS} 秒）" if answered is None else f"{answered} 毫秒答话"))
+    rows.append(("合适的配方（估计）", choose_recipe(machine).name))
+    return rows
+
+
+def pad(text: str, width: int) -> str:
+    """补空格到指定的显示宽度：终端里一个汉字占两格。"""
+    shown = sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+    return text + " " * max(0, width - shown)
+
+
+def print_table(machine: Machine, findings: list[Finding]) -> None:
+    marks = {finding.row: "✗" if finding.fatal else "!" for finding in reversed(findings)}
+    for name, value in table_rows(machine):
+        print(f"  {marks.get(name, ' ')} {pad(name, 18)} {value}")
+    print()
+    for finding in findings:
+        print(f"  {'✗' if finding.fatal else '!'} {finding.row}：{finding.text}\n      → {finding.remedy}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="检查这台机器能不能跑课程、合适哪份配方（配方按显存估计）。")
+    parser.add_argument("--json", action="store_true", help="输出 JSON，给程序读")
+    args = parser.parse_args()
+
+    machine = look_at_machine()
+    findings = judge(machine)
+    ready = not any(finding.fatal for finding in findings)
+    if args.json:
+        report = {"ready": ready, "machine": asdict(machine), "recipe": asdict(choose_recipe(machine))}
+        report["findings"] = [asdict(finding) for finding in findings]
+        print(json.dumps(report, ensure_ascii=False, indent=2))
+    else:
+        print_table(machine, findings)
+        print("\n" + ("结论：这台机器能跑课程。" if ready else "结论：还不能跑，请先解决上面标 ✗ 的。"))
+    return 0 if ready else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

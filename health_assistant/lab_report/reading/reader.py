@@ -1,0 +1,144 @@
+"""内置的读者：图片 -> `ReadReport`，每行附把握与位置。不用 GPU，不联网，图片只在内存里。"""
+
+import re
+import threading
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from health_assistant.lab_report.catalogue import find_indicator
+from health_assistant.lab_report.reading.cells import split_mark
+from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes
+from health_assistant.lab_report.reading.rows import Columns, Row, find_rows, group_lines, row_text
+from health_assistant.lab_report.reading.text import TextBox, TextReader
+from health_assistant.lab_report.reference_range import Terms, parse_range
+from health_assistant.lab_report.report import Box, ReadItem, ReadReport
+
+ENGINE_NAME = "embedded-report-reader"
+
+
+class UnreadableReport(ValueError):
+    """读不出化验单。`code` 是 report_unreadable 或 not_a_lab_report，消息说明怎么办。"""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class RowEvidence:
+    """一行读数的依据：把握（0 到 1）与在原图里的位置（像素）。"""
+
+    confidence: float
+    boxes: dict[str, Box] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """读者的答卷；evidence 与 report.items 一一对应。"""
+
+    report: ReadReport
+    evidence: list[RowEvidence]
+
+
+class ReportReader:
+    """读化验单。可在多个线程里共用一个实例：识别逐张进行，内存不随线程数增长。"""
+
+    def __init__(self) -> None:
+        self._text_reader: TextReader | None = None
+        self._lock = threading.Lock()
+
+    def load(self) -> None:
+        """提前装入模型（约 1 秒），否则在第一次 `read` 时装入。"""
+        with self._lock:
+            self._text_reader = self._text_reader or TextReader()
+
+    def read(self, image: Image.Image) -> Reading:
+        """读一张摆正的 RGB 图；读不出时抛 `UnreadableReport`。"""
+        self.load()
+        with self._lock:
+            boxes = self._text_reader.read(image)
+        if len(boxes) < 4:
+            raise UnreadableReport(
+                "report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张。"
+            )
+        lines = group_lines(boxes)
+        rows, columns = find_rows(lines)
+        if not rows or not _looks_like_lab_report(rows, columns):
+            raise UnreadableReport(
+                "not_a_lab_report",
+                "没有找到检验项目。请确认这是化验单，并让“项目、结果、参考范围”各列都在画面里、方向摆正。",
+            )
+        gray = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY)
+        head = _read_head(lines)
+        items, evidence = [], []
+        for row in rows:
+            item, proof = _read_row(row, columns, gray, boxes)
+            items.append(item)
+            evidence.append(proof)
+        return Reading(ReadReport(items=items, **head), evidence)
+
+
+def _read_row(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox]) -> tuple[ReadItem, RowEvidence]:
+    name, code, result, unit, limits = row_text(row)
+    if not result:
+        result = _find_dash_result(row, columns, gray, limits)
+    item = ReadItem(
+        name=name, code=code, result=result, unit=unit, reference_range=limits, mark=_find_mark(row, gray, boxes)
+    )
+    parts = row.boxes()
+    outline = (min(b.x0 for b in parts), min(b.y0 for b in parts), max(b.x1 for b in parts), max(b.y1 for b in parts))
+    scores = [box.score for box in [row.name, row.result, *row.limits] if box]
+    return item, RowEvidence(round(min(scores), 3), {"row": tuple(round(v) for v in outline)})
+
+
+def _find_mark(row: Row, gray: np.ndarray, boxes: list[TextBox]) -> str | None:
+    """这一行的异常标记。文字标记（H、偏高）信文字识别；箭头信像素。"""
+    if row.mark and not set(row.mark.text) & set("↑↓"):
+        return row.mark.text
+    height = row.name.height
+    zones = [(box.x0 - 2, box.y0 - 2, box.x1 + 2, box.y1 + 2) for box in row.maybe_arrows]
+    if row.result:
+        start = row.name.x1 - (height if split_mark(row.name.text)[1] else 0)
+        zones.append((start, row.result.y0, row.result.x0, row.result.y1))
+        after = [box.x0 for box in boxes if box.x0 > row.result.x1 and abs(box.center_y - row.result.center_y) < height]
+        zones.append((row.result.x1, row.result.y0, min(after, default=row.result.x1), row.result.y1))
+    found = {arrow for zone in zones if (arrow := find_arrow(gray, zone, height))}
+    return found.pop() if len(found) == 1 else None
+
+
+def _find_dash_result(row: Row, columns: Columns, gray: np.ndarray, limits: str) -> str:
+    """结果列里没有识别出文字时，看像素里有没有横线。单独一横只在范围是定性词时才算“阴性”。"""
+    if "result" not in columns.centers:
+        return ""
+    height, center = row.name.height, columns.centers["result"]
+    right = min((box.x0 for box in [row.unit, *row.limits] if box), default=center + 4 * height)
+    left = max(row.name.x1, center - 4 * height)
+    middle = (row.limits[0] if row.limits else row.name).center_y
+    middle = (middle + row.name.center_y) / 2
+    dashes = find_dashes(gray, (left, middle - 0.6 * height, min(right, center + 4 * height), middle + 0.6 * height), height)
+    return dashes if dashes != "-" or isinstance(parse_range(limits), Terms) else ""
+
+
+def _looks_like_lab_report(rows: list[Row], columns: Columns) -> bool:
+    """小票、处方也有“名称 数字”：要有化验单的表头，或有一行带参考范围，或有目录认识的项目。"""
+    if columns.from_header and "range" in columns.centers or any(row.result and row.limits for row in rows):
+        return True
+    return any(find_indicator(name, code, unit) for name, code, _, unit, _ in map(row_text, rows))
+
+
+def _read_head(lines: list[list[TextBox]]) -> dict[str, str | None]:
+    """页眉里的报告类型、性别、年龄；没有印的为空。"""
+    texts = [" ".join(box.text for box in line) for line in lines]
+    page = "\n".join(texts)
+    sex = re.search(r"性\s*别\s*[:：]?\s*(男|女)", page)
+    age = re.search(r"年\s*龄\s*[:：]?\s*(\d{1,3}\s*(?:岁|周岁|个?月|天|日)?)", page)
+    named = re.search(r"(?:报告类型|检验类型|检验目的|检验项目)\s*[:：]\s*(\S+)", page)
+    title = next((text for text in texts[:4] if text.endswith(("报告", "报告单", "检验单")) and len(text) < 30), "")
+    return {
+        "report_type": named[1] if named else title.replace(" ", ""),
+        "sex": sex[1] if sex else None,
+        "age": age[1].replace(" ", "") if age else None,
+    }

@@ -1,0 +1,209 @@
+"""文字框 -> 行 -> 检验项目。先按写法给单元格定种类，种类有歧义时才看它离哪一列近。
+
+列的位置从页面上来：有表头用表头，没有就用各行里确凿的数与范围的中位数。不依赖某一种表头。
+"""
+
+import re
+from dataclasses import dataclass, field
+from statistics import median
+
+from health_assistant.lab_report.reading.cells import (
+    ARROW_LIKE,
+    classify,
+    repair_unit,
+    split_mark,
+    split_name,
+)
+from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reference_range import Terms, parse_range
+
+_HEADER_WORDS = {
+    "name": r"项目|检验名称|指标",
+    "result": r"结果|测定值|检测值|测量值",
+    "unit": r"单位",
+    "range": r"参考|正常值|范围",
+    "mark": r"提示|标志|标记|状态",
+    "method": r"方法",
+}
+_NOT_AN_ITEM = re.compile(
+    r"[:：]$|姓名|性别|年龄|科室|床号|标本|样本|送检|采样|采集|接收|日期|时间|门诊|住院|病历|病人|审核|检验者|核对"
+    r"|开单|电话|地址|医生|医师|临床诊断|备注|条码|序号|签名|说明|声明|危[机急]|页"
+)
+
+
+@dataclass
+class Row:
+    """一行检验项目的各个单元格；没有的是 None。"""
+
+    name: TextBox
+    code: TextBox | None = None
+    result: TextBox | None = None
+    unit: TextBox | None = None
+    limits: list[TextBox] = field(default_factory=list)
+    mark: TextBox | None = None
+    maybe_arrows: list[TextBox] = field(default_factory=list)
+
+    def boxes(self) -> list[TextBox]:
+        single = [self.name, self.code, self.result, self.unit, self.mark]
+        return [box for box in [*single, *self.limits, *self.maybe_arrows] if box]
+
+    def set_result(self, box: TextBox) -> None:
+        """放入结果。箭头常被识别成数字 1：已有一个“结果”时，后来的才是真结果，先前的是箭头的候选。"""
+        if self.result and self.result.text in ARROW_LIKE:
+            self.maybe_arrows.append(self.result)
+            self.result = box
+        elif self.result is None:
+            self.result = box
+        elif box.text in ARROW_LIKE:
+            self.maybe_arrows.append(box)
+
+
+@dataclass
+class Columns:
+    """各列的横坐标；不知道的不在其中。"""
+
+    centers: dict[str, float]
+    first_line: int = 0
+    """表头之后第一行的序号；没有表头时为 0。"""
+
+    @property
+    def from_header(self) -> bool:
+        return self.first_line > 0
+
+    def nearest(self, box: TextBox, among: tuple[str, ...]) -> str | None:
+        """离 box 最近的列，只在 among 都知道时才有意义。"""
+        known = {name: x for name, x in self.centers.items() if name in among}
+        return min(known, key=lambda name: abs(known[name] - box.center_x)) if known else None
+
+
+def group_lines(boxes: list[TextBox]) -> list[list[TextBox]]:
+    """按视觉上的行归拢，从上到下；每行从左到右。顺着页面的斜率逐框相接，容得下轻微的弯曲。"""
+    slopes = [box.slope for box in boxes if box.x1 - box.x0 > 3 * box.height]
+    slope = median(slopes) if slopes else 0.0
+    lines: list[list[TextBox]] = []
+    for box in sorted(boxes, key=lambda one: one.x0):
+
+        def distance(line: list[TextBox], box: TextBox = box) -> float:
+            last = line[-1]
+            expected = last.center_y + slope * (box.center_x - last.center_x)
+            return abs(box.center_y - expected) / min(box.height, last.height)
+
+        near = min(lines, key=distance, default=None)
+        if near is not None and distance(near) < 0.5 and box.x0 > near[-1].x0:
+            near.append(box)
+        else:
+            lines.append([box])
+    return sorted(lines, key=lambda line: line[0].center_y - slope * line[0].center_x)
+
+
+def find_columns(lines: list[list[TextBox]]) -> Columns:
+    """列的位置：有表头看表头，没有就看各行里确凿的数、范围与单位。"""
+    for index, line in enumerate(lines):
+        centers = {}
+        for box in line:
+            if len(box.text) <= 8:
+                for column, words in _HEADER_WORDS.items():
+                    if re.search(words, box.text.replace(" ", "")):
+                        centers.setdefault(column, box.center_x)
+                        break
+        if "result" in centers and len(centers) >= 2:
+            return Columns(centers, first_line=index + 1)
+    cells = [(classify(box.text), box) for line in lines for box in line[1:]]
+    centers = {
+        column: median(box.center_x for one, box in cells if one == kind)
+        for column, kind in (("result", "number"), ("range", "range"), ("unit", "unit"))
+        if any(one == kind for one, _ in cells)
+    }
+    return Columns(centers)
+
+
+def find_rows(lines: list[list[TextBox]]) -> tuple[list[Row], Columns]:
+    """页面上的检验项目，与列的位置。"""
+    columns = find_columns(lines)
+    rows: list[Row] = []
+    for line in lines[columns.first_line :]:
+        found = _rows_in_line(line, columns)
+        if not found and rows and (wrapped := _wrapped_range(line, rows[-1])):
+            rows[-1].limits.append(wrapped)
+        rows.extend(found)
+    return [row for row in rows if _is_item(row, columns.from_header)], columns
+
+
+def _rows_in_line(line: list[TextBox], columns: Columns) -> list[Row]:
+    """一条视觉行里的项目；名称之后又出现名称，就是并排的第二栏。"""
+    rows: list[Row] = []
+    for box in line:
+        kind = classify(box.text)
+        row = rows[-1] if rows else None
+        if row is None:
+            if kind == "text":
+                rows.append(Row(name=box))
+            continue
+        if kind in ("bound", "term"):
+            place = columns.nearest(box, ("result", "range"))
+            if place is None:
+                place = "range" if row.result else "result"
+            if place == "range":
+                row.limits.append(box)
+            else:
+                row.set_result(box)
+        elif kind == "number":
+            row.set_result(box)
+        elif kind == "range":
+            row.limits.append(box)
+        elif kind == "unit":
+            row.unit = row.unit or box
+        elif kind == "mark" or box.text in ARROW_LIKE:
+            row.maybe_arrows.append(box)
+            row.mark = box if kind == "mark" else row.mark
+        else:
+            _place_text(box, row, rows, columns)
+    return rows
+
+
+def _place_text(box: TextBox, row: Row, rows: list[Row], columns: Columns) -> None:
+    """名称之后的文字：粘着箭头的数、代号、文字结果（偶见）、文字范围（黄棕）、方法，或下一栏的名称。"""
+    bare, mark = split_mark(box.text)
+    place = columns.nearest(box, ("name", "result", "unit", "range", "mark", "method"))
+    if mark and classify(bare) == "number":
+        row.set_result(TextBox(bare, box.score, box.x0, box.y0, box.x1, box.y1, box.slope))
+        row.maybe_arrows.append(box)
+    elif box.text.isascii() and row.code is None and row.result is None and split_name(row.name.text)[1] == "":
+        row.code = box
+    elif place == "result" and row.result is None:
+        row.result = box
+    elif place == "range" and not row.limits:
+        row.limits.append(box)
+    elif (row.result or row.limits) and place not in ("unit", "range", "method"):
+        rows.append(Row(name=box))
+
+
+def _wrapped_range(line: list[TextBox], above: Row) -> TextBox | None:
+    """换行印的范围的下半截，如“新生儿0.5-2.0”：整行只有它，且在上一行范围的正下方。"""
+    if len(line) != 1 or not above.limits:
+        return None
+    box, upper = line[0], above.limits[-1]
+    is_near = box.center_y - upper.center_y < 2.5 * upper.height and box.x0 < upper.x1 and upper.x0 < box.x1
+    limits = parse_range(box.text)
+    return box if is_near and limits is not None and not isinstance(limits, Terms) else None
+
+
+def _is_item(row: Row, has_header: bool) -> bool:
+    """是检验项目，而不是页眉、页脚或别的文字。"""
+    name, code = split_name(row.name.text)
+    if _NOT_AN_ITEM.search(row.name.text) or not (name or code):
+        return False
+    if row.limits and (row.result or row.unit or has_header):
+        return True
+    return bool(row.result) and (has_header or row.unit is not None)
+
+
+def row_text(row: Row) -> tuple[str, str, str, str, str]:
+    """一行的名称、代号、结果、单位、参考范围，固定的误读已改正。"""
+    bare, _ = split_mark(row.name.text)
+    name, code = split_name(bare)
+    if row.code:
+        code = code or split_name(row.code.text)[1]
+    result = row.result.text if row.result else ""
+    unit = repair_unit(row.unit.text) if row.unit else ""
+    return name or code, code, result, unit, ",".join(box.text for box in row.limits)

@@ -1,0 +1,94 @@
+"""化验单的两种形态，全课程通用。
+
+`ReadReport` 是读者（OCR 引擎、视觉模型或人）从纸上读到的，只有印着的内容；
+`LabReport` 是代码据此得出的：高低判断、危急值、分级。判断从不由模型作出。
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Flag = Literal["normal", "high", "low", "abnormal", "unknown"]
+RangeSource = Literal["printed", "catalogue", "none"]
+Triage = Literal["none", "routine", "soon", "urgent"]
+Box = tuple[int, int, int, int]
+"""x0, y0, x1, y1，单位是摆正后原图的像素。"""
+
+ABNORMAL_FLAGS = ("high", "low", "abnormal")
+FLAG_WORDS: dict[str, str] = {"normal": "正常", "high": "偏高", "low": "偏低", "abnormal": "异常", "unknown": "未判断"}
+FLAG_ARROWS: dict[str, str] = {"normal": "", "high": "↑", "low": "↓", "abnormal": "!", "unknown": "?"}
+TRIAGE_WORDS: dict[str, str] = {"none": "未见异常", "routine": "居家观察", "soon": "近期门诊", "urgent": "尽快急诊"}
+
+DISCLAIMER = (
+    "本结果由程序自动识别和生成，可能有误，仅供参考，不能代替医生的诊断和治疗。"
+    "请以原始报告单和医生意见为准；身体不适或病情紧急时请立即就医。"
+)
+
+
+class ReadItem(BaseModel):
+    """一行检验项目，照印刷内容抄录；读不出的字段是空串。"""
+
+    name: str = Field(description="项目中文名称，不含代号")
+    code: str = Field("", description="英文代号，如 WBC；没有则为空串")
+    result: str = Field(description="结果，照原样抄写，如 4.84、阴性(-)、<0.01")
+    unit: str = Field("", description="单位，如 10^9/L；没有则为空串")
+    reference_range: str = Field("", description="参考范围，照原样抄写，如 3.5-9.5；没有则为空串")
+    mark: str | None = Field(None, description="印在旁边的异常标记，如 ↑、↓、H、L、*、偏高；没有则为 null")
+
+
+class ReadReport(BaseModel):
+    """一张化验单上印着的内容。"""
+
+    report_type: str = Field("", description="报告类型，如 血细胞分析")
+    sex: Literal["男", "女"] | None = Field(None, description="性别；没有印则为 null")
+    age: str | None = Field(None, description="年龄，照原样抄写，如 45岁、3月；没有印则为 null")
+    items: list[ReadItem]
+
+
+class Scale(BaseModel):
+    """画范围条要的三个数；单边范围的另一边是 null。"""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class LabItem(ReadItem):
+    """一行检验项目，加上代码的判断。"""
+
+    model_config = ConfigDict(extra="ignore")
+
+    flag: Flag = "unknown"
+    critical: bool = False
+    range_source: RangeSource = "none"
+    applied_range: str = Field("", description="判断时实际使用的范围；range_source 为 catalogue 时来自指标目录")
+    note: str | None = Field(None, description="为什么不作判断，或判断时的说明")
+    scale: Scale | None = None
+    confidence: float | None = Field(None, description="读数的把握，0 到 1；不知道则为 null")
+    boxes: dict[str, Box] = {}
+    verified: bool | None = Field(None, description="第二个读者是否读到同样的结果；没有第二个读者则为 null")
+    other_reading: str | None = None
+
+
+class LabReport(BaseModel):
+    """判断完毕的化验单。"""
+
+    report_type: str = ""
+    sex: Literal["男", "女"] | None = None
+    age: str | None = None
+    items: list[LabItem]
+    triage: Triage = "none"
+    notices: list[str] = Field([], description="要放在最前面告诉用户的话，危急值在先")
+
+
+READ_PROMPT = (
+    "请读出这张化验单上的每一行检验项目，只抄写印着的内容，不要判断高低，不要补充没有印的内容。"
+    "只输出一个 JSON 对象，字段为 report_type、sex、age、items；"
+    "items 的每一项含 name、code、result、unit、reference_range、mark。看不清的字段留空串。"
+)
+"""请视觉模型读化验单的提示词；训练、评测和服务用同一句。"""
+
+
+def read_report_schema() -> dict:
+    """`ReadReport` 的 JSON Schema，给支持结构化输出的接口用。"""
+    return ReadReport.model_json_schema()

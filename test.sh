@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# 跑测试：装好测试要的东西（包、浏览器、中文字体），再运行 ruff 和 pytest。
+set -euo pipefail
+cd "$(dirname "$0")"
+source 0-env-init/setup_venv.sh
+
+MARKS="not slow and not gpu"
+
+usage() {
+  cat <<'EOF'
+用法：bash test.sh [--slow]
+
+  （不带参数）   快的测试，两分钟以内
+  --slow         快的和慢的都跑（要 GPU 的除外）
+  -h, --help     显示这段说明
+
+设 CI=true 时，没有浏览器算失败；不设时跳过浏览器测试，并提醒。
+EOF
+}
+
+for arg in "$@"; do
+  case $arg in
+    --slow) MARKS="not gpu" ;;
+    -h | --help) usage && exit 0 ;;
+    *) die "不认识的参数：$arg" "bash test.sh --help" ;;
+  esac
+done
+
+warn() { printf '\n!!!!!! %s\n\n' "$1" >&2; }
+
+apt_install() {
+  local sudo=
+  command -v apt-get >/dev/null || return 1
+  if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null || return 1
+    sudo="sudo -n"
+  fi
+  echo "用 apt-get 安装 $* …"
+  $sudo apt-get update -qq && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
+}
+
+# 能报出版本才算有：Ubuntu 的 chromium 包可能只是一个叫人去装 snap 的空壳
+has_browser() {
+  local browser
+  for browser in chromium chromium-browser google-chrome; do
+    "$browser" --version >/dev/null 2>&1 && return
+  done
+  python - <<'EOF' 2>/dev/null
+import os, sys
+from playwright.sync_api import sync_playwright
+
+with sync_playwright() as p:
+    sys.exit(not os.path.exists(p.chromium.executable_path))
+EOF
+}
+
+get_browser() {
+  has_browser && return
+  apt_install chromium && has_browser && return
+  echo "用 Playwright 下载 Chromium …"
+  python -m playwright install chromium && has_browser && return
+  [ -z "${CI:-}" ] || die "没有浏览器，CI 里网页测试不能跳过。" "apt-get update && apt-get install -y chromium"
+  warn "没有浏览器，网页测试会跳过。装一个再来：apt-get install chromium，或 .venv/bin/python -m playwright install --with-deps chromium"
+}
+
+# 测试要渲染中文；没有字体，画出来全是方框
+get_chinese_font() {
+  [ "$(uname -s)" = Linux ] || return 0 # macOS 自带
+  [ -z "$(fc-list :lang=zh 2>/dev/null)" ] || return 0
+  apt_install fonts-wqy-microhei || warn "没有中文字体，要渲染中文的测试会失败或跳过。装一个再来：apt-get install fonts-wqy-microhei"
+}
+
+make_venv
+install_pins tests/requirements.txt
+get_browser
+get_chinese_font
+
+status=0
+python -m ruff check . || status=$?
+[ "$status" != 0 ] || python -m pytest -m "$MARKS" || status=$?
+printf '\n测试用时 %s 秒（含安装），%s\n' "$SECONDS" "$([ "$status" = 0 ] && echo 全部通过 || echo "没有通过（退出码 ${status}）")"
+exit "$status"
