@@ -107,6 +107,11 @@ def find_indicator(name: str, code: str, unit: str, report_type: str = "") -> In
     return matches[0] if len(matches) == 1 else None
 
 
+def is_known_code(code: str) -> bool:
+    """目录里有没有这个代号，不论标本。"""
+    return any(known == fold_code(code) for _, known in _by_code())
+
+
 def guess_specimen(report_type: str, name: str) -> Specimen:
     """从报告类型与项目名看标本。血最常见，没有相反的字样就当作血。"""
     text = report_type + name

@@ -4,9 +4,10 @@
 `LabReport` 是代码据此得出的：高低判断、危急值、分级。判断从不由模型作出。
 """
 
+import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 Flag = Literal["normal", "high", "low", "abnormal", "unknown"]
 RangeSource = Literal["printed", "catalogue", "none"]
@@ -45,6 +46,29 @@ class ReadReport(BaseModel):
     items: list[ReadItem]
 
 
+class RowEvidence(BaseModel):
+    """一行读数的依据：把握（0 到 1，不知道则为 null）与在原图里的位置。"""
+
+    confidence: float | None = None
+    boxes: dict[str, Box] = {}
+
+
+class Reading(BaseModel):
+    """一个读者的答卷；evidence 与 report.items 一一对应，读者不给依据时为空。"""
+
+    report: ReadReport
+    evidence: list[RowEvidence] = []
+    engine: str = Field(description="读者的名字，要告诉用户")
+
+
+class UnreadableReport(ValueError):
+    """读不出化验单。`code` 是 report_unreadable 或 not_a_lab_report，消息说明怎么办。"""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class Scale(BaseModel):
     """画范围条要的三个数；单边范围的另一边是 null。"""
 
@@ -55,8 +79,6 @@ class Scale(BaseModel):
 
 class LabItem(ReadItem):
     """一行检验项目，加上代码的判断。"""
-
-    model_config = ConfigDict(extra="ignore")
 
     flag: Flag = "unknown"
     critical: bool = False
@@ -92,3 +114,8 @@ READ_PROMPT = (
 def read_report_schema() -> dict:
     """`ReadReport` 的 JSON Schema，给支持结构化输出的接口用。"""
     return ReadReport.model_json_schema()
+
+
+def escape_markdown(text: str) -> str:
+    """从照片上读来的文字放进 Markdown 之前：转义标点，换行变空格。"""
+    return re.sub(r"([\\`*_\[\]#|<>~])", r"\\\1", " ".join(text.split()))

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from health_assistant.lab_report.catalogue import fold_code, load_catalogue
+from health_assistant.lab_report.catalogue import fold_code, is_known_code, load_catalogue
 from health_assistant.lab_report.reference_range import Interval, Terms, normalize, parse_range, parse_result
 
 Kind = Literal["number", "range", "bound", "term", "unit", "mark", "text"]
@@ -20,8 +20,8 @@ _UNIT = re.compile(
     r"|mm/1?h|/[hl]pf?|个?/[hl]p|/ul|/μl|s/co|coi|g/dl|ratio|分|岁",
     re.IGNORECASE,
 )
-_TRAILING_CODE = re.compile(r"^(.*[一-鿿)])\(?([A-Za-z0-9][A-Za-z0-9#%/+.\- ]*)\)?$")
-_LEADING_CODE = re.compile(r"^([A-Za-z][A-Za-z0-9#%/+.\-]*)\s*\(?([一-鿿].*?)\)?$")
+_TRAILING_CODE = re.compile(r"^(?P<name>.*[一-鿿)])(?P<gap>\s*\(?)(?P<code>[A-Za-z0-9][A-Za-z0-9#%/+.\- ]*)\)?$")
+_LEADING_CODE = re.compile(r"^(?P<code>[A-Za-z][A-Za-z0-9#%/+.\-]*)(?P<gap>\s*\(?)(?P<name>[一-鿿].*?)\)?$")
 
 
 def classify(text: str) -> Kind:
@@ -46,12 +46,17 @@ def split_mark(text: str) -> tuple[str, str | None]:
 
 
 def split_name(text: str) -> tuple[str, str]:
-    """把名称与粘着的代号分开：`白细胞计数WBC`、`白细胞(WBC)`、`WBC 白细胞` -> (`白细胞…`, `WBC`)。"""
+    """把名称与粘着的代号分开：`白细胞计数WBC`、`白细胞(WBC)`、`WBC 白细胞` -> (`白细胞…`, `WBC`)。
+
+    `ABO血型`、`C反应蛋白`、`总T3` 里的字母是名称的一部分，不分。
+    """
     text = re.sub(r"^[*★☆]\s*", "", text.replace("（", "(").replace("）", ")").strip())
-    for pattern, name_at, code_at in ((_TRAILING_CODE, 1, 2), (_LEADING_CODE, 2, 1)):
+    for pattern in (_TRAILING_CODE, _LEADING_CODE):
         found = pattern.fullmatch(text)
-        if found and re.search(r"[A-Za-z]", found[code_at]):
-            return found[name_at].strip(), repair_code(found[code_at].replace(" ", ""))
+        if found and re.search(r"[A-Za-z]", code := found["code"].replace(" ", "")):
+            is_glued_code = pattern is _TRAILING_CODE and re.search(r"[A-Za-z].*[A-Za-z]", code)
+            if found["gap"] or is_glued_code or is_known_code(code):
+                return found["name"].strip(), repair_code(code)
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9#%/+.\- ]*", text):
         return "", repair_code(text)
     return text, ""

@@ -2,7 +2,6 @@
 
 import re
 import threading
-from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -14,33 +13,9 @@ from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes
 from health_assistant.lab_report.reading.rows import Columns, Row, find_rows, group_lines, row_text
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reference_range import Terms, parse_range
-from health_assistant.lab_report.report import Box, ReadItem, ReadReport
+from health_assistant.lab_report.report import Reading, ReadItem, ReadReport, RowEvidence, UnreadableReport
 
 ENGINE_NAME = "embedded-report-reader"
-
-
-class UnreadableReport(ValueError):
-    """读不出化验单。`code` 是 report_unreadable 或 not_a_lab_report，消息说明怎么办。"""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True)
-class RowEvidence:
-    """一行读数的依据：把握（0 到 1）与在原图里的位置（像素）。"""
-
-    confidence: float
-    boxes: dict[str, Box] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """读者的答卷；evidence 与 report.items 一一对应。"""
-
-    report: ReadReport
-    evidence: list[RowEvidence]
 
 
 class ReportReader:
@@ -78,7 +53,7 @@ class ReportReader:
             item, proof = _read_row(row, columns, gray, boxes)
             items.append(item)
             evidence.append(proof)
-        return Reading(ReadReport(items=items, **head), evidence)
+        return Reading(report=ReadReport(items=items, **head), evidence=evidence, engine=ENGINE_NAME)
 
 
 def _read_row(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox]) -> tuple[ReadItem, RowEvidence]:
@@ -91,7 +66,8 @@ def _read_row(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox]
     parts = row.boxes()
     outline = (min(b.x0 for b in parts), min(b.y0 for b in parts), max(b.x1 for b in parts), max(b.y1 for b in parts))
     scores = [box.score for box in [row.name, row.result, *row.limits] if box]
-    return item, RowEvidence(round(min(scores), 3), {"row": tuple(round(v) for v in outline)})
+    box = tuple(round(edge) for edge in outline)
+    return item, RowEvidence(confidence=round(min(scores), 3), boxes={"row": box})
 
 
 def _find_mark(row: Row, gray: np.ndarray, boxes: list[TextBox]) -> str | None:
@@ -118,7 +94,8 @@ def _find_dash_result(row: Row, columns: Columns, gray: np.ndarray, limits: str)
     left = max(row.name.x1, center - 4 * height)
     middle = (row.limits[0] if row.limits else row.name).center_y
     middle = (middle + row.name.center_y) / 2
-    dashes = find_dashes(gray, (left, middle - 0.6 * height, min(right, center + 4 * height), middle + 0.6 * height), height)
+    zone = (left, middle - 0.6 * height, min(right, center + 4 * height), middle + 0.6 * height)
+    dashes = find_dashes(gray, zone, height)
     return dashes if dashes != "-" or isinstance(parse_range(limits), Terms) else ""
 
 

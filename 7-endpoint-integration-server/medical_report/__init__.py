@@ -1,0 +1,27 @@
+"""阶段 7 的 Flask 应用。intake 收照片，analysis 读、判、释，views 是接口，rendering 把文字变成安全的 HTML。"""
+
+from flask import Flask
+
+from medical_report.analysis import Analyst
+from medical_report.intake import MemoryRequest
+from medical_report.settings import Settings, warn_about_unused_variables
+
+
+class MedicalReportApp(Flask):
+    request_class = MemoryRequest
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """应用工厂；settings 不给就从环境变量读。"""
+    from medical_report import views
+
+    settings = settings or Settings.from_environment()
+    warn_about_unused_variables()
+    app = MedicalReportApp(__name__, static_folder=settings.web_app, static_url_path="")
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_mb * 1024 * 1024
+    app.json.ensure_ascii = False
+    app.json.sort_keys = False
+    app.extensions["analyst"] = Analyst(settings.max_waiting)
+    app.register_blueprint(views.blueprint)
+    views.register_error_handlers(app)
+    return app

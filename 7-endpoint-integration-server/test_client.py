@@ -1,0 +1,102 @@
+"""阶段 7 的客户端：把一张化验单照片发给服务，打印结果并存下来。
+
+    python 7-endpoint-integration-server/test_client.py 照片.jpg
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+
+from health_assistant import artifacts
+from health_assistant.lab_report.report import FLAG_ARROWS, FLAG_WORDS, TRIAGE_WORDS
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
+    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser.add_argument("photo", type=Path, help="化验单照片：JPEG、PNG 或 WebP")
+    parser.add_argument("--server", default="http://127.0.0.1:8000", help="服务的地址（默认 http://127.0.0.1:8000）")
+    parser.add_argument("--force", action="store_true", help="同一张照片问过了也重问")
+    args = parser.parse_args()
+    if not args.photo.is_file():
+        print(f"✗ 没有这个文件：{args.photo}", file=sys.stderr)
+        return 2
+
+    folder = artifacts.report_server_dir()
+    wanted = artifacts.fingerprint({"endpoint": "analyze_medical_report"}, [args.photo])
+    if artifacts.is_finished(folder, wanted) and not args.force:
+        print(f"{args.photo.name} 问过了，结果在 {folder}；要重问加 --force。")
+        return 0
+
+    print(f"发送 {args.photo} 到 {args.server} …")
+    try:
+        result = analyse(args.photo, args.server)
+    except requests.RequestException as error:
+        print(f"✗ 连不上服务 {args.server}：{error}", file=sys.stderr)
+        print("  解决：先在另一个终端运行 bash run.sh app", file=sys.stderr)
+        return 1
+    if "error" in result:
+        print(f"✗ {result['error']}（{result['code']}，请求号 {result['request_id']}）", file=sys.stderr)
+        return 1
+
+    show(result)
+    files = [folder / "result.json", folder / "analysis.md", folder / "advice.md"]
+    artifacts.write_json(files[0], result)
+    artifacts.write_text(files[1], result["analysis_result"] + "\n")
+    artifacts.write_text(files[2], result["health_recommendations"] + "\n")
+    artifacts.mark_finished(folder, wanted, files)
+    return 0
+
+
+def analyse(photo: Path, server: str) -> dict:
+    """发一张照片，随着事件报告进度；返回 done 的完整回答，或 error 的说明。"""
+    with open(photo, "rb") as file, requests.post(
+        f"{server}/analyze_medical_report",
+        files={"image": file},
+        headers={"Accept": "text/event-stream"},
+        stream=True,
+        timeout=(5, 300),
+    ) as response:
+        if response.headers["Content-Type"] != "text/event-stream; charset=utf-8":
+            return response.json()
+        for name, data in events(response):
+            if name == "accepted":
+                print("  服务收到了，在读图 …")
+            elif name == "report":
+                print(f"  读到 {len(data['items'])} 行，在写建议 …")
+            elif name in ("done", "error"):
+                return data
+    raise requests.ConnectionError("服务中途断开了")
+
+
+def events(response: requests.Response) -> Iterator[tuple[str, dict]]:
+    """逐个给出 SSE 事件：名字与内容。"""
+    name = ""
+    for line in response.iter_lines():
+        field, _, value = line.decode().partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            yield name, json.loads(value)
+
+
+def show(result: dict) -> None:
+    report = result["report"]
+    print(f"\n{report['report_type']}　{TRIAGE_WORDS[result['triage']]}")
+    for notice in result["notices"]:
+        print(f"  ! {notice}")
+    for item in report["items"]:
+        verdict = f"{FLAG_ARROWS[item['flag']]} {FLAG_WORDS[item['flag']]}"
+        limits = item["applied_range"] or "没有印"
+        print(f"  {verdict:<6}{item['name']}　{item['result']} {item['unit']}（参考 {limits}）")
+    engines, seconds = result["engines"], result["timings_ms"]["total"] / 1000
+    print(f"\n读图：{engines['vision']}；建议：{engines['advice']}；用时 {seconds:.1f} 秒")
+    print(result["disclaimer"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""各阶段产物的位置与读写。位置只在这里命名；写入是原子的；“跑完了”记作配方与输入的哈希。"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+FINISHED_FILE = "finished.json"
+
+
+def artifacts_dir() -> Path:
+    """产物的根目录：环境变量 HEALTH_ASSISTANT_ARTIFACTS，没有设时是仓库里的 artifacts/（git 不收）。"""
+    return Path(os.environ.get("HEALTH_ASSISTANT_ARTIFACTS") or ROOT / "artifacts")
+
+
+def model_server_dir() -> Path:
+    """阶段 5：问模型服务得到的回答。"""
+    return artifacts_dir() / "5-build-server"
+
+
+def report_server_dir() -> Path:
+    """阶段 7：一张化验单经接口服务得到的结果。"""
+    return artifacts_dir() / "7-endpoint-integration-server"
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """给出同一目录里的临时路径供写入；正常结束才改名为 path，中途出错则不留痕迹，旧文件不动。"""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """原子地写一个 UTF-8 文本文件。"""
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """原子地写一个 JSON 文件，中文不转义。"""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def fingerprint(recipe: Any, inputs: Iterable[Path]) -> str:
+    """配方（可转为 JSON 的值）与输入文件内容的 SHA-256；换了任何一样，阶段就要重跑。"""
+    digest = hashlib.sha256(json.dumps(recipe, ensure_ascii=False, sort_keys=True).encode())
+    for path in inputs:
+        with open(path, "rb") as file:
+            digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def is_finished(folder: Path, wanted: str) -> bool:
+    """folder 里的产物是否由指纹为 wanted 的配方与输入跑出来，而且还在。"""
+    try:
+        record = json.loads((folder / FINISHED_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return record["fingerprint"] == wanted and all((folder / name).exists() for name in record["files"])
+
+
+def mark_finished(folder: Path, wanted: str, files: Iterable[Path]) -> None:
+    """记下 folder 里的 files 已由指纹为 wanted 的配方与输入跑完；最后一步才调用。"""
+    names = [str(file.relative_to(folder)) for file in files]
+    write_json(folder / FINISHED_FILE, {"fingerprint": wanted, "files": names})

@@ -1,0 +1,68 @@
+"""把收到的字节变成摆正的 RGB 图片。先看文件头再解码，全程在内存里。"""
+
+import io
+import warnings
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 50_000_000
+"""最大像素数；5000 万像素解码后约 150 MB。常见手机照片是 1200 万到 5000 万。"""
+MIN_SIDE = 100
+FORMATS = ("JPEG", "PNG", "WEBP")
+
+
+class BadImage(ValueError):
+    """收到的不是能用的图片。`code` 给程序看，`status` 是合适的 HTTP 状态码，消息说明怎么办。"""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+def open_image(data: bytes) -> Image.Image:
+    """只读文件头，查格式与大小，不解码；不能用时抛 `BadImage`。"""
+    if not data:
+        raise BadImage(400, "empty_image", "收到的图片是空的。请重新选择照片。")
+    try:
+        with warnings.catch_warnings():
+            # 像素数由下面自己的限制管
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels() from error
+    except UnidentifiedImageError as error:
+        raise BadImage(415, "unsupported_format", "这不是 JPEG、PNG 或 WebP 图片。请换成照片或截图再试。") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise _broken() from error
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_many_pixels()
+    if min(image.size) < MIN_SIDE:
+        raise BadImage(422, "image_too_small", "图片太小，字看不清。请用原图，不要用缩略图。")
+    return image
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """解码，按 EXIF 摆正，透明处填白；数据不完整时抛 `BadImage`。"""
+    try:
+        image = ImageOps.exif_transpose(image)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return image.convert("RGB")
+    except (OSError, SyntaxError, ValueError) as error:
+        raise _broken() from error
+
+
+def decode_image(data: bytes) -> Image.Image:
+    """字节 -> 摆正的 RGB 图片；不能用时抛 `BadImage`。"""
+    return upright_rgb(open_image(data))
+
+
+def _too_many_pixels() -> BadImage:
+    limit = MAX_PIXELS // 10_000
+    return BadImage(413, "image_too_many_pixels", f"图片的像素太多（上限 {limit} 万）。请缩小后再试。")
+
+
+def _broken() -> BadImage:
+    return BadImage(400, "broken_image", "图片不完整或已损坏，打不开。请重新拍照或重新选择。")

@@ -1,0 +1,226 @@
+"""ReadReport -> LabReport：高低、危急值、分级与要先说的话，全部由规则得出。
+
+印着的范围优先；没有印的才用目录的成人范围，并且注明。有疑问的一律 unknown，并说明疑在哪里。
+"""
+
+import re
+from decimal import Decimal
+
+from health_assistant.lab_report.catalogue import Indicator, find_indicator
+from health_assistant.lab_report.reference_range import (
+    ADULT_AGE_YEARS,
+    ByGroup,
+    Interval,
+    ReferenceRange,
+    Terms,
+    compare,
+    parse_age,
+    parse_range,
+    parse_result,
+)
+from health_assistant.lab_report.report import (
+    ABNORMAL_FLAGS,
+    Flag,
+    LabItem,
+    LabReport,
+    RangeSource,
+    ReadItem,
+    ReadReport,
+    RowEvidence,
+    Scale,
+    Triage,
+)
+
+MIN_CONFIDENCE = 0.8
+"""识别把握低于它的行不作判断。"""
+SLIGHT_DEVIATION = Decimal("0.1")
+"""超出的部分不到参考范围宽度的十分之一，算轻微；个体波动与测量误差常有这么大。"""
+MAX_SLIGHT_ITEMS = 2
+
+_MARK_FLAGS: dict[str, tuple[Flag, ...]] = {
+    **dict.fromkeys(("↑", "↑↑", "H", "HH", "高", "偏高"), ("high", "abnormal")),
+    **dict.fromkeys(("↓", "↓↓", "L", "LL", "低", "偏低"), ("low", "abnormal")),
+    **dict.fromkeys(("*", "**", "异常"), ABNORMAL_FLAGS),
+}
+
+
+def assess(report: ReadReport, evidence: list[RowEvidence] | None = None) -> LabReport:
+    """给每一行下判断，再给整张报告分级。evidence 与 report.items 一一对应，没有就不传。"""
+    age_years = parse_age(report.age)
+    proofs = evidence or [RowEvidence()] * len(report.items)
+    items, notices = [], []
+    for read, proof in zip(report.items, proofs, strict=True):
+        indicator = find_indicator(read.name, read.code, read.unit, report.report_type)
+        item = _assess_item(read, proof, indicator, report.sex, age_years)
+        if indicator and _beyond_critical(item, indicator):
+            notices.append(_judge_critical(item, age_years))
+        items.append(item)
+    return LabReport(
+        report_type=report.report_type,
+        sex=report.sex,
+        age=report.age,
+        items=items,
+        triage=_triage(items, notices),
+        # 确定的危急值在先
+        notices=sorted(notices, key=lambda text: not text.startswith("尽快就医")) + _general_notices(items),
+    )
+
+
+def _assess_item(
+    read: ReadItem, proof: RowEvidence, indicator: Indicator | None, sex: str | None, age_years: float | None
+) -> LabItem:
+    result = parse_result(read.result)
+    limits, source = _applicable_range(read, indicator, age_years)
+    if isinstance(limits, ByGroup) and len(fitting := limits.for_person(sex, age_years)) == 1:
+        limits = fitting[0]
+    flag: Flag = compare(result, limits, sex, age_years) if result and limits else "unknown"
+    doubt = _doubt(read, proof, result, limits, flag, indicator)
+    return LabItem(
+        # 只取读到的字段：传进来的也可能是判断过的行
+        **{name: getattr(read, name) for name in ReadItem.model_fields},
+        flag="unknown" if doubt else flag,
+        range_source=source,
+        applied_range=_range_text(read, limits, source),
+        note=doubt,
+        scale=_scale(result, limits),
+        confidence=proof.confidence,
+        boxes=proof.boxes,
+    )
+
+
+def _applicable_range(
+    read: ReadItem, indicator: Indicator | None, age_years: float | None
+) -> tuple[ReferenceRange | None, RangeSource]:
+    """印着的范围；没有印、目录又有把握时是目录的成人范围。"""
+    if re.search(r"[^\s\-—*/]", read.reference_range) or parse_range(read.reference_range):
+        return parse_range(read.reference_range), "printed"
+    is_minor = age_years is not None and age_years < ADULT_AGE_YEARS
+    if indicator and indicator.decides and indicator.same_unit(read.unit) and not is_minor:
+        return indicator.reference, "catalogue"
+    return None, "none"
+
+
+def _doubt(
+    read: ReadItem,
+    proof: RowEvidence,
+    result: Interval | Terms | None,
+    limits: ReferenceRange | None,
+    flag: Flag,
+    indicator: Indicator | None,
+) -> str | None:
+    """这一行为什么不能下判断；没有疑问时为 None。"""
+    mark_says = _MARK_FLAGS.get((read.mark or "").strip().upper(), ())
+    mark_agrees = flag in mark_says
+    if result is None:
+        return "没有印结果，或没有读出来" if not re.search(r"\w", read.result) else "看不懂结果的写法"
+    if proof.confidence is not None and proof.confidence < MIN_CONFIDENCE:
+        return "字迹不清，读数没有把握"
+    if limits is None:
+        printed_mark = f"；报告单上印着标记 {read.mark}" if read.mark else ""
+        return ("看不懂参考范围的写法" if read.reference_range.strip(" -—*/") else "没有印参考范围") + printed_mark
+    if flag == "unknown":
+        return "结果与参考范围不能确定地比较"
+    if mark_says and not mark_agrees:
+        return f"报告单上印着标记 {read.mark}，与数值和参考范围不符，可能有一处读错了"
+    if indicator and indicator.same_unit(read.unit) and _far_apart(limits, indicator.reference):
+        return "印着的参考范围与常见的相差几倍，可能读错了小数点"
+    if not mark_agrees and _lost_decimal_point(read, limits):
+        return "结果比参考范围大十倍以上而没有标记，可能读漏了小数点"
+    return None
+
+
+def _far_apart(limits: ReferenceRange, usual: ReferenceRange | None) -> bool:
+    """两个范围的上限相差 8 倍以上：同一单位下不会有这样的差别。"""
+    if not (isinstance(limits, Interval) and isinstance(usual, Interval) and limits.high and usual.high):
+        return False
+    return not Decimal("0.125") < limits.high / usual.high < 8
+
+
+def _lost_decimal_point(read: ReadItem, limits: ReferenceRange) -> bool:
+    result = parse_result(read.result)
+    if not (isinstance(result, Interval) and isinstance(limits, Interval) and result.low and limits.high):
+        return False
+    return "." in str(limits.high) and "." not in str(result.low) and result.low > 10 * limits.high > 0
+
+
+def _beyond_critical(item: LabItem, indicator: Indicator) -> bool:
+    """数值是否达到目录的危急值。单位要相同；没有读到单位时，印着的范围要与目录的是一个量级。"""
+    result = parse_result(item.result)
+    if indicator.critical is None or not isinstance(result, Interval) or item.flag == "normal":
+        return False
+    if not (indicator.same_unit(item.unit) or (not item.unit and _same_scale(item, indicator))):
+        return False
+    low, high = indicator.critical.low, indicator.critical.high
+    is_low = low is not None and result.high is not None and result.high <= low
+    is_high = high is not None and result.low is not None and result.low >= high
+    return (is_low and item.flag != "high") or (is_high and item.flag != "low")
+
+
+def _same_scale(item: LabItem, indicator: Indicator) -> bool:
+    printed, usual = parse_range(item.reference_range), indicator.reference
+    usual_limits = usual.groups[0][1] if isinstance(usual, ByGroup) else usual
+    if not (isinstance(printed, Interval) and isinstance(usual_limits, Interval)):
+        return False
+    pairs = [(printed.low, usual_limits.low), (printed.high, usual_limits.high)]
+    known = [(one, other) for one, other in pairs if one and other]
+    return bool(known) and all(Decimal("0.5") < one / other < 2 for one, other in known)
+
+
+def _judge_critical(item: LabItem, age_years: float | None) -> str:
+    """记下危急值，返回要放在最前面的话。读数有疑问、或未成年人，不下断言，但同样要说。"""
+    value = f"{item.name} {item.result} {item.unit}".strip()
+    if age_years is not None and age_years < ADULT_AGE_YEARS:
+        return f"请尽快问医生：{value} 达到成人的危急值；未成年人的标准不同，要由医生判断。"
+    if item.flag == "unknown":
+        return f"请马上核对原件：{value} 这一行没有把握；如果没有读错，就达到了危急值，要尽快就医。"
+    item.critical = True
+    return f"尽快就医：{value} 达到危急值。请现在就去急诊，或马上联系开单的医生，带上这张报告单。"
+
+
+def _triage(items: list[LabItem], critical_notices: list[str]) -> Triage:
+    """urgent：有危急值。none：每一行都正常。routine：至多两项轻微超出，或另有少数几行没能判断。其余 soon。"""
+    if any(item.critical for item in items):
+        return "urgent"
+    abnormal = [item for item in items if item.flag in ABNORMAL_FLAGS]
+    unknown = [item for item in items if item.flag == "unknown"]
+    if items and not abnormal and not unknown:
+        return "none"
+    is_mild = len(abnormal) <= MAX_SLIGHT_ITEMS and all(_is_slight(item) for item in abnormal)
+    mostly_judged = len(unknown) * 2 <= len(items)
+    no_marked_doubt = not any(item.mark for item in unknown)
+    return "routine" if items and is_mild and mostly_judged and no_marked_doubt and not critical_notices else "soon"
+
+
+def _is_slight(item: LabItem) -> bool:
+    """超出两边都有界的范围，而超出的部分不到范围宽度的十分之一。"""
+    result, limits = parse_result(item.result), parse_range(item.applied_range)
+    if not (isinstance(result, Interval) and isinstance(limits, Interval)):
+        return False
+    if result.low is None or result.high is None or limits.low is None or limits.high is None:
+        return False
+    excess = max(result.high - limits.high, limits.low - result.low)
+    return excess <= SLIGHT_DEVIATION * (limits.high - limits.low)
+
+
+def _general_notices(items: list[LabItem]) -> list[str]:
+    notices = []
+    if unknown := [item.name for item in items if item.flag == "unknown"]:
+        notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
+    if borrowed := [item.name for item in items if item.range_source == "catalogue"]:
+        notices.append(f"有 {len(borrowed)} 项没有印参考范围，用的是常见的成人范围：{'、'.join(borrowed)}。")
+    return notices
+
+
+def _range_text(read: ReadItem, limits: ReferenceRange | None, source: RangeSource) -> str:
+    is_chosen = limits != parse_range(read.reference_range)
+    return str(limits) if limits and (source == "catalogue" or is_chosen) else read.reference_range
+
+
+def _scale(result: Interval | Terms | None, limits: ReferenceRange | None) -> Scale | None:
+    """画范围条用的数；只有单个数值对单个区间才画。"""
+    if not (isinstance(result, Interval) and isinstance(limits, Interval)) or result.low is None:
+        return None
+    if result.low != result.high:
+        return None
+    low, high = (None if bound is None else float(bound) for bound in (limits.low, limits.high))
+    return Scale(value=float(result.low), low=low, high=high)
