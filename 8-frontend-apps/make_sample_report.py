@@ -32,7 +32,7 @@ ROWS = [
     ("平均红细胞体积", "MCV", "76.2", "↓", "fL", "82-100"),
     ("平均红细胞血红蛋白量", "MCH", "24.3", "↓", "pg", "27-34"),
     ("平均红细胞血红蛋白浓度", "MCHC", "319", "", "g/L", "316-354"),
-    ("红细胞分布宽度CV", "RDW-CV", "16.8", "↑", "%", "11.5-14.5"),
+    ("红细胞分布宽度", "RDW-CV", "16.8", "↑", "%", "11.5-14.5"),
     ("血小板计数", "PLT", "286", "", "10^9/L", "125-350"),
     ("平均血小板体积", "MPV", "10.1", "", "fL", "9-13"),
     ("血小板体积分布宽度", "PDW", "12.4", "", "fL", "9-17"),
@@ -69,6 +69,11 @@ def find_chinese_font() -> Path | None:
     return Path(min(found.stdout.splitlines())) if found.stdout else None
 
 
+def row_middle(number: int) -> int:
+    """第几行（从 1 数）的中线在图上的高度。"""
+    return TABLE_TOP + ROW_HEIGHT * number + 8
+
+
 def draw_report(font: Path) -> Image.Image:
     table_bottom = TABLE_TOP + ROW_HEIGHT * (len(ROWS) + 1)
     image = Image.new("RGB", (WIDTH, table_bottom + 190), PAPER)
@@ -100,7 +105,7 @@ def draw_report(font: Path) -> Image.Image:
         text(x, TABLE_TOP, words)
     line(TABLE_TOP + 28)
     for number, row in enumerate(ROWS, start=1):
-        y = TABLE_TOP + ROW_HEIGHT * number + 8
+        y = row_middle(number)
         for x, words in zip(COLUMNS, (str(number), *row), strict=True):
             text(x, y, words)
     line(table_bottom + 8, 3)

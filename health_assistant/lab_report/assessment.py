@@ -117,7 +117,9 @@ def _doubt(
         return "字迹不清，读数没有把握"
     if limits is None:
         printed_mark = f"；报告单上印着标记 {read.mark}" if read.mark else ""
-        return ("看不懂参考范围的写法" if read.reference_range.strip(" -—*/") else "没有印参考范围") + printed_mark
+        if read.reference_range.strip(" -—*/"):
+            return "看不懂参考范围的写法" + printed_mark
+        return ("没有印参考范围" if isinstance(result, Interval) else "文字结果，没有印参考范围") + printed_mark
     if flag == "unknown":
         return "结果与参考范围不能确定地比较"
     if mark_says and not mark_agrees:
@@ -178,7 +180,7 @@ def _judge_critical(item: LabItem, age_years: float | None) -> str:
 
 
 def _triage(items: list[LabItem], critical_notices: list[str]) -> Triage:
-    """urgent：有危急值。none：每一行都正常。routine：至多两项轻微超出，或另有少数几行没能判断。其余 soon。"""
+    """urgent：有危急值。none：每一行都正常。routine：至多两项轻微超出，而且多数行有判断。其余 soon。"""
     if any(item.critical for item in items):
         return "urgent"
     abnormal = [item for item in items if item.flag in ABNORMAL_FLAGS]
@@ -186,9 +188,14 @@ def _triage(items: list[LabItem], critical_notices: list[str]) -> Triage:
     if items and not abnormal and not unknown:
         return "none"
     is_mild = len(abnormal) <= MAX_SLIGHT_ITEMS and all(_is_slight(item) for item in abnormal)
-    mostly_judged = len(unknown) * 2 <= len(items)
+    mostly_judged = sum(not _is_descriptive(item) for item in unknown) * 2 <= len(items)
     no_marked_doubt = not any(item.mark for item in unknown)
     return "routine" if items and is_mild and mostly_judged and no_marked_doubt and not critical_notices else "soon"
+
+
+def _is_descriptive(item: LabItem) -> bool:
+    """血型、颜色这样没有范围的文字结果，本来就不判断高低。"""
+    return item.range_source == "none" and isinstance(parse_result(item.result), Terms)
 
 
 def _is_slight(item: LabItem) -> bool:

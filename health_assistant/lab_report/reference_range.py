@@ -79,10 +79,15 @@ ReferenceRange = Interval | Terms | ByGroup
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _BOUND = r"(<=|>=|<|>)"
-_UNIT_TAIL = r"(?:[×x*]?10[\^~*]?\d{1,2}/[A-Za-zμ]+|[A-Za-zμ%][A-Za-zμ%/.^\d]*|/[A-Za-zμ]+)?"
+# 只认得确凿的单位：`1l.2`、`1Z` 里的字母是读错的数字，不是单位
+_UNIT_TAIL = (
+    r"(?:%|‰|(?i:fl|pg|mmhg|kpa|秒"
+    r"|(?:[numpkμ]?(?:mol|g|iu|u|eq|osm)|cells?|个|[×x*]?10[\^~*]?\d{1,2})?/(?:[munμ]?l|1|hpf?|lpf?|d|24h)))?"
+)
 _GROUP = r"(男性?|女性?|成年?人|新生儿|婴幼?儿|儿童|小儿|老年人?|孕妇)"
 _NEGATIVE = {"阴性", "-", "(-)", "neg", "negative", "未检出", "未见", "未查见", "未检见"}
 _WEAK = {"弱阳性", "±", "+-", "-+", "+/-", "(±)", "(+-)", "可疑", "微量", "trace"}
+_GRADED = {"阴性", "弱阳性", "阳性"}
 _POSITIVE = {"阳性", "pos", "positive", "检出"}
 
 
@@ -111,7 +116,10 @@ def parse_result(text: str) -> Interval | Terms | None:
         return Interval(value, value)
     if re.fullmatch(r"[-*/.]{2,}", text):
         return None
-    return _parse_one_sided(text) or _parse_terms(text)
+    if one_sided := _parse_one_sided(text):
+        return one_sided
+    word = _term(text)
+    return Terms((word,)) if word else None
 
 
 def compare(
@@ -134,8 +142,7 @@ def _compare_one(result: Interval | Terms, limits: Interval | Terms) -> Flag:
         word = result.words[0]
         if word in limits.words:
             return "normal"
-        graded = {"阴性", "弱阳性", "阳性"}
-        if word in graded and graded.issuperset(limits.words):
+        if word in _GRADED and _GRADED.issuperset(limits.words):
             return "abnormal"
     return "unknown"
 
@@ -172,14 +179,18 @@ def _parse_grouped(text: str) -> ByGroup | None:
 
 
 def _parse_terms(text: str) -> Terms | None:
-    """定性词；含有数字的（除 2+ 这样的加号分级外）不算。"""
-    if (word := _term(text)) is not None:
+    """可接受的定性词，一个或几个（`阴性或弱阳性`）。"""
+    word = _term(text)
+    if word in _GRADED:
         return Terms((word,))
     words = [_term(part) for part in re.split(r"[/、,，;；或]", text)]
-    return Terms(tuple(words)) if all(words) else None
+    if all(words):
+        return Terms(tuple(words))
+    return Terms((word,)) if word else None
 
 
 def _term(text: str) -> str | None:
+    """一个定性词；含有数字的（除 2+ 这样的加号分级外）不算。"""
     plain = text.lower()
     without_sign = re.sub(r"\([-+±\d]*\)$", "", plain)
     for word, spellings in (("阴性", _NEGATIVE), ("弱阳性", _WEAK), ("阳性", _POSITIVE)):

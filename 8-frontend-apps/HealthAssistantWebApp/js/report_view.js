@@ -54,15 +54,11 @@ export function clearReport() {
   element("disclaimer-text").textContent = DEFAULT_DISCLAIMER;
 }
 
-function showNotices({ items, triage, notices }) {
-  const critical = triage === "urgent" || items.some((item) => item.critical);
+function showNotices({ items, notices }) {
   const box = element("notices");
-  box.hidden = !critical && notices.length === 0;
-  box.dataset.critical = critical;
-  box.replaceChildren(
-    make("strong", "", critical ? "尽快就医" : "请先看这里"),
-    make("ul", "", ...notices.map((notice) => make("li", "", notice))),
-  );
+  box.hidden = notices.length === 0;
+  box.dataset.critical = items.some((item) => item.critical);
+  box.replaceChildren(...notices.map((notice) => make("p", "", notice)));
 }
 
 function showTriage(triage) {
@@ -103,13 +99,15 @@ function list(items) {
 function row(item) {
   const [arrow, word] = FLAGS[item.flag];
   const line = make("li", "row",
-    make("div", "row-head",
+    make("div", "row-line",
       make("h3", "name", item.name, " ", make("span", "code", item.code)),
       make("span", "flag", `${arrow} ${word}`.trim()),
     ),
-    make("p", "value", make("span", "number", item.result || "没有读出"), " ", make("span", "unit", item.unit)),
-    rangeBar(item.scale),
-    rangeText(item),
+    make("div", "row-line",
+      make("p", "value", make("span", "number", item.result || "没有读出"), " ", make("span", "unit", item.unit)),
+      rangeText(item),
+    ),
+    make("div", "row-line tools", item.flag !== "unknown" && rangeBar(item.scale)),
     item.critical && make("p", "critical", "达到危急值，请尽快就医。"),
     item.note && make("p", "note", item.note),
     item.other_reading && make("p", "note", `另一个程序读成 ${item.other_reading}，请核对原件。`),
@@ -140,17 +138,18 @@ function tieToPhoto(line, box, openNow) {
   button.type = "button";
   let crop = null;
   const toggle = () => {
-    if (crop) crop.remove();
-    crop = crop ? null : cropOf(box);
+    crop?.remove();
+    const picture = crop ? null : cropOf(box);
+    crop = picture && make("div", "crop", picture);
     button.setAttribute("aria-expanded", crop !== null);
     if (!crop) return;
-    crop.setAttribute("role", "img");
-    crop.setAttribute("aria-label", "照片上的这一行");
+    picture.setAttribute("role", "img");
+    picture.setAttribute("aria-label", "照片上的这一行");
     line.append(crop);
   };
   button.setAttribute("aria-expanded", false);
   button.addEventListener("click", toggle);
-  line.append(button);
+  line.querySelector(".tools").append(button);
   if (openNow) toggle();
 }
 

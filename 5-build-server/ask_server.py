@@ -1,0 +1,100 @@
+"""阶段 5 的演示：用官方 openai 客户端问模型服务——先请它读一张化验单，再请它给建议。
+
+    python 5-build-server/serve.py &
+    python 5-build-server/ask_server.py --photo 照片.jpg
+"""
+
+import argparse
+import base64
+import json
+import mimetypes
+import sys
+from pathlib import Path
+
+from health_assistant import artifacts
+
+READER, ADVISOR = "embedded-report-reader", "embedded-health-advisor"
+EXAMPLE = artifacts.ROOT / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
+    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser.add_argument(
+        "--base-url", default="http://127.0.0.1:8001/v1", help="服务的地址（默认 http://127.0.0.1:8001/v1）"
+    )
+    parser.add_argument(
+        "--photo", type=Path, default=EXAMPLE, help="化验单照片：JPEG、PNG 或 WebP（默认：网页的示例化验单）"
+    )
+    parser.add_argument("--force", action="store_true", help="同一张照片问过了也重问")
+    args = parser.parse_args()
+    if not args.photo.is_file():
+        print(f"✗ 没有这个文件：{args.photo}", file=sys.stderr)
+        return 2
+
+    import openai
+    from pydantic import ValidationError
+
+    from health_assistant.lab_report.report import READ_PROMPT
+
+    folder = artifacts.model_server_dir()
+    wanted = artifacts.fingerprint({"models": [READER, ADVISOR], "prompt": READ_PROMPT}, [args.photo])
+    if artifacts.is_finished(folder, wanted) and not args.force:
+        print(f"{args.photo.name} 问过了，回答在 {folder}；要重问加 --force。")
+        return 0
+
+    try:
+        # 服务不要密钥，客户端非要一个
+        client = openai.OpenAI(base_url=args.base_url, api_key="none", max_retries=0, timeout=300)
+        files = ask(client, args.photo, READ_PROMPT, folder)
+    except openai.APIConnectionError as error:
+        print(f"✗ 连不上模型服务 {args.base_url}：{error}", file=sys.stderr)
+        print("  解决：先在另一个终端运行 python 5-build-server/serve.py", file=sys.stderr)
+        return 1
+    except openai.APIError as error:
+        reason = error.body.get("message") if isinstance(error.body, dict) else None
+        print(f"✗ 服务没有照办：{reason or error}", file=sys.stderr)
+        return 1
+    except (ValidationError, ValueError) as error:
+        print(f"✗ {READER} 的回答不是约定的 JSON，{args.base_url} 是这门课的模型服务吗？\n{error}", file=sys.stderr)
+        return 1
+    artifacts.mark_finished(folder, wanted, files)
+    return 0
+
+
+def ask(client, photo: Path, prompt: str, folder: Path) -> list[Path]:
+    """照片 -> 各行 -> 判断 -> 建议；返回写下的文件。"""
+    from health_assistant.lab_report.assessment import assess
+    from health_assistant.lab_report.report import DISCLAIMER, TRIAGE_WORDS, ReadReport, RowEvidence
+
+    print("服务上的模型：" + "、".join(model.id for model in client.models.list()))
+
+    print(f"请 {READER} 读 {photo} …", flush=True)
+    kind = mimetypes.guess_type(photo.name)[0] or "image/jpeg"
+    url = f"data:{kind};base64,{base64.b64encode(photo.read_bytes()).decode()}"
+    content = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": url}}]
+    completion = client.chat.completions.create(model=READER, messages=[{"role": "user", "content": content}])
+    answer = json.loads(completion.choices[0].message.content)
+
+    # 模型只抄录，高低由代码判断；把握不大的行不判断
+    read = ReadReport.model_validate(answer)
+    judged = assess(read, [RowEvidence.model_validate(row) for row in answer["items"]])
+    print(f"  读到 {read.report_type or '化验单'}，{len(read.items)} 行；代码的分级：{TRIAGE_WORDS[judged.triage]}")
+
+    print(f"请 {ADVISOR} 给建议 …\n", flush=True)
+    pieces = []
+    question = [{"role": "user", "content": judged.model_dump_json()}]
+    for chunk in client.chat.completions.create(model=ADVISOR, messages=question, stream=True):
+        piece = chunk.choices[0].delta.content or ""
+        print(piece, end="", flush=True)
+        pieces.append(piece)
+    print(f"\n\n{DISCLAIMER}")
+
+    files = [folder / "read-report.json", folder / "advice.md"]
+    artifacts.write_json(files[0], answer)
+    artifacts.write_text(files[1], "".join(pieces) + f"\n\n{DISCLAIMER}\n")
+    return files
+
+
+if __name__ == "__main__":
+    sys.exit(main())

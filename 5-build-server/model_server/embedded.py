@@ -1,0 +1,100 @@
+"""内置引擎作为两个模型：看图抄录化验单的，和据化验单给建议的。不用 GPU，不下载模型。"""
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from health_assistant.images import BadImage, decode_image
+from health_assistant.lab_report import advice
+from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.reading import reader
+from health_assistant.lab_report.report import (
+    LabReport,
+    ReadReport,
+    RowEvidence,
+    UnreadableReport,
+    escape_markdown,
+)
+from model_server.api import ChatRequest, RequestError
+
+READER = reader.ENGINE_NAME
+ADVISOR = advice.ENGINE_NAME
+
+
+class EmbeddedBackend:
+    models = (READER, ADVISOR)
+
+    def __init__(self) -> None:
+        self._reader = reader.ReportReader()
+        self._reader.load()
+        self._turn = threading.Lock()
+
+    def answer(self, chat: ChatRequest) -> Iterator[str]:
+        if chat.model == READER:
+            yield self._read(chat)
+        else:
+            yield from _advise(chat)
+
+    def _read(self, chat: ChatRequest) -> str:
+        """最后一条带图片的用户消息 -> `ReadReport` 的 JSON，每行另附把握与位置（`RowEvidence`）。"""
+        images = next((m.images for m in reversed(chat.messages) if m.role == "user" and m.images), [])
+        if len(images) != 1:
+            found = f"有 {len(images)} 张图片" if images else "没有图片"
+            raise RequestError(400, "one_image_needed", f"消息里{found}。请放一张化验单照片（image_url）。", "messages")
+        try:
+            # 解码也排队：同一时刻内存里只有一张解码了的照片
+            with self._turn:
+                reading = self._reader.read(decode_image(images[0].data()))
+        except BadImage as error:
+            raise RequestError(400, error.code, str(error), "image_url") from error
+        except UnreadableReport as error:
+            raise RequestError(422, error.code, str(error), "image_url") from error
+        pairs = zip(reading.report.items, reading.evidence, strict=True)
+        items = [item.model_dump() | proof.model_dump() for item, proof in pairs]
+        return json.dumps(reading.report.model_dump() | {"items": items}, ensure_ascii=False)
+
+
+def _advise(chat: ChatRequest) -> Iterator[str]:
+    """最后一条用户消息里的化验单 -> 建议（Markdown），逐段。"""
+    text = next((message.text for message in reversed(chat.messages) if message.role == "user"), "")
+    sections = _sections(_judge(_find_json(text)))
+    yield next(sections)
+    for section in sections:
+        yield f"\n\n{section}"
+
+
+def _find_json(text: str) -> Any:
+    """整段、```json 代码块里、或文字中的第一个 JSON 对象。"""
+    start = text.find("{", max(text.find("```json"), 0))
+    try:
+        return json.JSONDecoder().raw_decode(text, start)[0] if start >= 0 else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _judge(sent: Any) -> LabReport:
+    """只取传来的抄录与依据，判断一律重做：高低不能由请求的人说了算。"""
+    try:
+        report = ReadReport.model_validate(sent)
+        evidence = [RowEvidence.model_validate(row) for row in sent["items"]]
+    except ValidationError as error:
+        raise RequestError(
+            400,
+            "report_needed",
+            f"最后一条用户消息里没有化验单的 JSON。请放入 {READER} 的回答：一个有 items 的对象，"
+            "每一项有 name、code、result、unit、reference_range、mark。",
+            "messages",
+        ) from error
+    if not report.items:
+        raise RequestError(400, "empty_report", "化验单里一个检验项目也没有，给不出建议。", "messages")
+    return assess(report, evidence)
+
+
+def _sections(report: LabReport) -> Iterator[str]:
+    """先说 `notices`：这里没有页面另外显示它们，而存疑的危急值只写在那里。"""
+    if report.notices:
+        yield "### 请先看\n\n" + "\n".join(f"- {escape_markdown(notice)}" for notice in report.notices)
+    yield from advice.advice_sections(report)

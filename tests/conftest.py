@@ -1,0 +1,116 @@
+"""浏览器测试共用的：真的服务、真的浏览器、出错就失败的页面。"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVER = ROOT / "7-endpoint-integration-server/medical_report_server.py"
+SERVER_START_SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+def report_server(tmp_path_factory):
+    """启动阶段 7 的服务，给出它的地址；结束时停掉整个进程组。"""
+    log = tmp_path_factory.mktemp("report-server") / "server.log"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, SERVER, "--port", str(port)],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        if not _answers(f"{url}/health", process):
+            pytest.fail(f"阶段 7 的服务没有启动。它的日志：\n{log.read_text()}")
+        yield url
+    finally:
+        _stop_group(process)
+        print(f"\n阶段 7 服务的日志：\n{log.read_text()}")  # pytest 只在出错时显示
+
+
+def _answers(url: str, process: subprocess.Popen) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # 本机的服务不走代理
+    deadline = time.monotonic() + SERVER_START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            opener.open(url, timeout=2)
+            return True
+        except OSError:
+            time.sleep(0.2)
+    return False
+
+
+def _stop_group(process: subprocess.Popen) -> None:
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, sign)
+            process.wait(timeout=10)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium。没有就大声跳过；CI 里没有算失败。"""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        _no_browser("没有安装 playwright：pip install -r tests/requirements.txt")
+    with sync_playwright() as playwright:
+        try:
+            chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        except Error as error:
+            _no_browser(f"Chromium 启动不了：{error}")
+        yield chromium
+        chromium.close()
+
+
+def _no_browser(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(f"!!! 网页没有测试 !!! {reason}")
+
+
+@pytest.fixture
+def page(browser):
+    """新的页面；控制台有错误（包括被 CSP 拦下的）测试就失败。"""
+    yield from _open_page(browser)
+
+
+@pytest.fixture(scope="module")
+def shared_page(browser):
+    """同 page，但一个测试文件共用一个，给慢的结果用。"""
+    yield from _open_page(browser)
+
+
+def _open_page(browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="zh-CN")
+    page = context.new_page()
+    errors: list[str] = []
+
+    def keep_error(message) -> None:
+        # 分析请求失败时浏览器自己会记一笔，那是测试要的，不是网页的错
+        if message.type == "error" and not message.location["url"].endswith("/analyze_medical_report"):
+            errors.append(message.text)
+
+    page.on("console", keep_error)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []

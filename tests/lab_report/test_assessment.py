@@ -1,0 +1,152 @@
+"""判断：印着的范围优先，矛盾与不清都是 unknown，危急值领先，分级按规则。"""
+
+import pytest
+
+from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.report import LabReport, ReadItem, ReadReport, RowEvidence
+
+
+def row(name="白细胞计数", result="6.0", unit="10^9/L", limits="3.5-9.5", mark=None, code="") -> ReadItem:
+    return ReadItem(name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark)
+
+
+POTASSIUM = {"name": "钾", "unit": "mmol/L", "limits": "3.5-5.3"}
+
+
+def judge(*rows: ReadItem, confidence=0.99, **person) -> LabReport:
+    proofs = [RowEvidence(confidence=confidence) for _ in rows]
+    return assess(ReadReport(items=list(rows), **person), proofs)
+
+
+def only(report: LabReport):
+    (item,) = report.items
+    return item
+
+
+@pytest.mark.parametrize(("result", "flag"), [("6.0", "normal"), ("9.6", "high"), ("3.4", "low")])
+def test_printed_range_decides(result, flag):
+    item = only(judge(row(result=result)))
+    assert (item.flag, item.range_source, item.note) == (flag, "printed", None)
+    assert (item.scale.value, item.scale.low, item.scale.high) == (float(result), 3.5, 9.5)
+
+
+def test_printed_range_wins_over_the_catalogue():
+    assert only(judge(row(result="10.5", limits="4-11"))).flag == "normal"
+
+
+@pytest.mark.parametrize(("limits", "mark"), [("3.5-9.5", "↑"), ("3.5-9.5", "↓"), ("3.5-9.5", "H"), ("3.5-9.5", "*")])
+def test_a_mark_that_contradicts_makes_it_unknown(limits, mark):
+    report = judge(row(limits=limits, mark=mark))
+    assert only(report).flag == "unknown"
+    assert mark in only(report).note
+    assert report.triage == "soon"
+
+
+def test_a_mark_that_agrees_changes_nothing_and_a_missing_one_neither():
+    assert only(judge(row(result="12", mark="↑"))).flag == "high"
+    assert only(judge(row(result="12"))).flag == "high"
+    assert only(judge(row("尿蛋白", "2+", "", "阴性", mark="↑"))).flag == "abnormal"
+
+
+def test_a_mark_alone_never_decides():
+    item = only(judge(row("某指标", "12", "", "", mark="↑")))
+    assert (item.flag, item.range_source) == ("unknown", "none")
+    assert "↑" in item.note
+
+
+def test_low_confidence_is_unknown():
+    item = only(judge(row(result="12"), confidence=0.5))
+    assert item.flag == "unknown"
+    assert "没有把握" in item.note
+
+
+@pytest.mark.parametrize("result", ["", "-----"])
+def test_no_result_is_unknown(result):
+    assert only(judge(row(result=result))).note == "没有印结果，或没有读出来"
+
+
+def test_catalogue_range_only_where_none_is_printed_and_marked_so():
+    report = judge(row(result="12", limits=""))
+    assert (only(report).flag, only(report).range_source) == ("high", "catalogue")
+    assert only(report).applied_range == "3.5-9.5"
+    assert any("常见的成人范围" in notice for notice in report.notices)
+
+
+def test_catalogue_range_needs_the_same_unit_and_an_adult():
+    assert only(judge(row(result="12", limits="", unit="个/HP"))).flag == "unknown"
+    assert only(judge(row(result="12", limits="", unit=""))).flag == "unknown"
+    assert only(judge(row(result="12", limits=""), age="3岁")).flag == "unknown"
+
+
+def test_catalogue_range_by_sex():
+    hemoglobin = row("血红蛋白", "120", "g/L", "")
+    assert only(judge(hemoglobin, sex="男")).flag == "low"
+    assert only(judge(hemoglobin, sex="女")).flag == "normal"
+    assert only(judge(hemoglobin)).flag == "unknown"
+
+
+def test_other_specimens_never_use_blood_ranges():
+    glucose = row("葡萄糖", "2.0", "mmol/L", "")
+    assert only(judge(glucose, report_type="脑脊液生化")).flag == "unknown"
+
+
+@pytest.mark.parametrize("result", ["6.9", ">8.0", "2.0"])
+def test_critical_values_lead(result):
+    report = judge(row(), row(**POTASSIUM, result=result))
+    assert report.items[1].critical
+    assert report.triage == "urgent"
+    assert report.notices[0].startswith("尽快就医：钾")
+
+
+def test_critical_needs_a_certain_reading():
+    report = judge(row(**POTASSIUM, result="6.9"), confidence=0.5)
+    assert not only(report).critical
+    assert report.notices[0].startswith("请马上核对原件：钾 6.9")
+    assert report.triage == "soon"
+
+
+def test_critical_needs_the_unit_of_the_catalogue():
+    assert not only(judge(row("血红蛋白", "12.0", "g/dL", "11.5-15"))).critical
+    assert not only(judge(row("血红蛋白", "9.0", "", "11.5-15"))).critical
+    assert only(judge(row("血红蛋白", "45", "", "115-150"))).critical
+
+
+def test_critical_of_adults_is_not_asserted_for_children():
+    report = judge(row(**POTASSIUM, result="6.9"), age="10天")
+    assert not only(report).critical
+    assert "要由医生判断" in report.notices[0]
+    assert report.triage == "soon"
+
+
+def test_urine_is_never_critical():
+    assert not only(judge(row("钾", "120", "mmol/L", "25-100"), report_type="24小时尿电解质")).critical
+
+
+def test_lost_decimal_points_are_suspected():
+    assert only(judge(row(result="484"))).flag == "unknown"
+    assert only(judge(row(result="484", mark="↑"))).flag == "high"
+    assert only(judge(row(result="6.0", limits="35-95"))).flag == "unknown"
+
+
+def test_triage():
+    slight, clear = row(result="9.8"), row(result="15")
+    assert judge(row(), row()).triage == "none"
+    assert judge(row(), slight).triage == "routine"
+    assert judge(row(), clear).triage == "soon"
+    assert judge(slight, slight, slight).triage == "soon"
+    assert judge(row(), row(), row(limits="", unit="")).triage == "routine"
+    assert judge(row(limits="", unit="")).triage == "soon"
+    # 百分之几的偏离也可能要紧：看的是范围的宽度
+    assert judge(row("钠", "128", "mmol/L", "137-147")).triage == "soon"
+
+
+def test_a_report_can_be_judged_again():
+    first = judge(row(result="12"))
+    first.items[0].result = "6.0"
+    assert only(assess(ReadReport.model_validate(first.model_dump()))).flag == "normal"
+
+
+def test_descriptive_rows_alarm_nobody():
+    report = judge(row("ABO血型", "A型", "", ""), row("RH血型", "阳性", "", ""))
+    assert {item.flag for item in report.items} == {"unknown"}
+    assert report.triage == "routine"
