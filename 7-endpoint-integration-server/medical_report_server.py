@@ -24,7 +24,7 @@ def main() -> None:
     def make_app():
         app = create_app()
         # 在后台装模型，第一位用户不用等
-        get_analyst(app).warm_up()
+        get_analyst(app).reader.load()
         return app
 
     print(f"健康助手：http://{args.host}:{args.port}（Ctrl-C 结束）", flush=True)

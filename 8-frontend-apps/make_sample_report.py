@@ -32,7 +32,7 @@ ROWS = [
     ("平均红细胞体积", "MCV", "76.2", "↓", "fL", "82-100"),
     ("平均红细胞血红蛋白量", "MCH", "24.3", "↓", "pg", "27-34"),
     ("平均红细胞血红蛋白浓度", "MCHC", "319", "", "g/L", "316-354"),
-    ("红细胞分布宽度", "RDW-CV", "16.8", "↑", "%", "11.5-14.5"),
+    ("红细胞分布宽度CV", "RDW-CV", "16.8", "↑", "%", "11.5-14.5"),
     ("血小板计数", "PLT", "286", "", "10^9/L", "125-350"),
     ("平均血小板体积", "MPV", "10.1", "", "fL", "9-13"),
     ("血小板体积分布宽度", "PDW", "12.4", "", "fL", "9-17"),
@@ -53,7 +53,8 @@ def main() -> int:
     args = parser.parse_args()
     font = args.font or find_chinese_font()
     if font is None or not font.is_file():
-        print("没有找到中文字体。\n解决：apt-get install fonts-wqy-microhei，或用 --font 指定字体文件。", file=sys.stderr)
+        print("没有找到中文字体。", file=sys.stderr)
+        print("解决：apt-get install fonts-wqy-microhei，或用 --font 指定字体文件。", file=sys.stderr)
         return 2
     # 纯色的扫描件用 16 级调色板，文件小一大半
     draw_report(font).quantize(16).save(args.output, optimize=True)

@@ -54,11 +54,6 @@ def upright_rgb(image: Image.Image) -> Image.Image:
         raise _broken() from error
 
 
-def decode_image(data: bytes) -> Image.Image:
-    """字节 -> 摆正的 RGB 图片；不能用时抛 `BadImage`。"""
-    return upright_rgb(open_image(data))
-
-
 def _too_many_pixels() -> BadImage:
     limit = MAX_PIXELS // 10_000
     return BadImage(413, "image_too_many_pixels", f"图片的像素太多（上限 {limit} 万）。请缩小后再试。")

@@ -50,6 +50,7 @@ def _check_port(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
-            print(f"✗ {host}:{port} 不能用：{error.strerror}。换一个端口：--port {port + 10}", file=sys.stderr)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or "端口要在 0 到 65535 之间"
+            print(f"✗ {host}:{port} 不能用：{reason}。换一个端口，如 --port 8010", file=sys.stderr)
             sys.exit(2)

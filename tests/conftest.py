@@ -15,12 +15,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = ROOT / "7-endpoint-integration-server/medical_report_server.py"
 SERVER_START_SECONDS = 60
+SERVER_LOG = pytest.StashKey[Path]()
 
 
 @pytest.fixture(scope="session")
-def report_server(tmp_path_factory):
+def report_server(tmp_path_factory, request):
     """启动阶段 7 的服务，给出它的地址；结束时停掉整个进程组。"""
     log = tmp_path_factory.mktemp("report-server") / "server.log"
+    request.config.stash[SERVER_LOG] = log
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -35,11 +37,19 @@ def report_server(tmp_path_factory):
     try:
         url = f"http://127.0.0.1:{port}"
         if not _answers(f"{url}/health", process):
-            pytest.fail(f"阶段 7 的服务没有启动。它的日志：\n{log.read_text()}")
+            pytest.fail("阶段 7 的服务没有启动")
         yield url
     finally:
         _stop_group(process)
-        print(f"\n阶段 7 服务的日志：\n{log.read_text()}")  # pytest 只在出错时显示
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """用到服务的测试失败时，把服务的日志附在后面。"""
+    report = yield
+    if report.failed and "report_server" in item.fixturenames and SERVER_LOG in item.config.stash:
+        report.sections.append(("阶段 7 服务的日志", item.config.stash[SERVER_LOG].read_text()[-3000:]))
+    return report
 
 
 def _answers(url: str, process: subprocess.Popen) -> bool:

@@ -3,16 +3,16 @@
 import json
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 from pydantic import ValidationError
 
-from health_assistant.images import BadImage, decode_image
+from health_assistant.images import BadImage, open_image
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading import reader
 from health_assistant.lab_report.report import (
     LabReport,
+    ReadItem,
     ReadReport,
     RowEvidence,
     UnreadableReport,
@@ -22,6 +22,14 @@ from model_server.api import ChatRequest, RequestError
 
 READER = reader.ENGINE_NAME
 ADVISOR = advice.ENGINE_NAME
+
+
+class EvidencedItem(RowEvidence, ReadItem):
+    """一行抄录，连同把握与位置：把握不大的行，经过这个接口也不会被判断。"""
+
+
+class EvidencedReport(ReadReport):
+    items: list[EvidencedItem]
 
 
 class EmbeddedBackend:
@@ -39,7 +47,7 @@ class EmbeddedBackend:
             yield from _advise(chat)
 
     def _read(self, chat: ChatRequest) -> str:
-        """最后一条带图片的用户消息 -> `ReadReport` 的 JSON，每行另附把握与位置（`RowEvidence`）。"""
+        """最后一条带图片的用户消息 -> `EvidencedReport` 的 JSON，它也是合格的 `ReadReport`。"""
         images = next((m.images for m in reversed(chat.messages) if m.role == "user" and m.images), [])
         if len(images) != 1:
             found = f"有 {len(images)} 张图片" if images else "没有图片"
@@ -47,14 +55,14 @@ class EmbeddedBackend:
         try:
             # 解码也排队：同一时刻内存里只有一张解码了的照片
             with self._turn:
-                reading = self._reader.read(decode_image(images[0].data()))
+                reading = self._reader.read(open_image(images[0].data()))
         except BadImage as error:
             raise RequestError(400, error.code, str(error), "image_url") from error
         except UnreadableReport as error:
             raise RequestError(422, error.code, str(error), "image_url") from error
         pairs = zip(reading.report.items, reading.evidence, strict=True)
         items = [item.model_dump() | proof.model_dump() for item, proof in pairs]
-        return json.dumps(reading.report.model_dump() | {"items": items}, ensure_ascii=False)
+        return EvidencedReport.model_validate(reading.report.model_dump() | {"items": items}).model_dump_json()
 
 
 def _advise(chat: ChatRequest) -> Iterator[str]:
@@ -66,20 +74,19 @@ def _advise(chat: ChatRequest) -> Iterator[str]:
         yield f"\n\n{section}"
 
 
-def _find_json(text: str) -> Any:
-    """整段、```json 代码块里、或文字中的第一个 JSON 对象。"""
-    start = text.find("{", max(text.find("```json"), 0))
+def _find_json(text: str) -> str:
+    """整段、```json 代码块里、或文字中的第一个 JSON 对象；没有则为空串。"""
+    start = max(text.find("{", max(text.find("```json"), 0)), 0)
     try:
-        return json.JSONDecoder().raw_decode(text, start)[0] if start >= 0 else None
+        return text[start : json.JSONDecoder().raw_decode(text, start)[1]]
     except (ValueError, RecursionError):
-        return None
+        return ""
 
 
-def _judge(sent: Any) -> LabReport:
+def _judge(sent: str) -> LabReport:
     """只取传来的抄录与依据，判断一律重做：高低不能由请求的人说了算。"""
     try:
-        report = ReadReport.model_validate(sent)
-        evidence = [RowEvidence.model_validate(row) for row in sent["items"]]
+        report = EvidencedReport.model_validate_json(sent)
     except ValidationError as error:
         raise RequestError(
             400,
@@ -90,7 +97,7 @@ def _judge(sent: Any) -> LabReport:
         ) from error
     if not report.items:
         raise RequestError(400, "empty_report", "化验单里一个检验项目也没有，给不出建议。", "messages")
-    return assess(report, evidence)
+    return assess(report, report.items)
 
 
 def _sections(report: LabReport) -> Iterator[str]:

@@ -5,15 +5,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from flask import Flask
 from PIL import Image
 
-from health_assistant.images import upright_rgb
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.report import DISCLAIMER, LabReport, Reading, ReadReport
+from health_assistant.lab_report.report import DISCLAIMER, LabReport, ReadReport
 from medical_report.rendering import describe, to_html
 
 log = logging.getLogger(__name__)
@@ -26,25 +26,16 @@ class Busy(RuntimeError):
 
 
 class Analyst:
-    """内置引擎：一个读者，逐张读。"""
+    """内置引擎：一个读者，和排队的位子。"""
 
     def __init__(self, max_waiting: int) -> None:
         self._slots = threading.BoundedSemaphore(max_waiting)
-        self._turn = threading.Lock()
-        self._reader = None
 
-    def warm_up(self) -> None:
-        """在后台装入模型。"""
-        threading.Thread(target=self._load, daemon=True).start()
+    @cached_property
+    def reader(self):
+        from health_assistant.lab_report.reading.reader import ReportReader
 
-    @property
-    def is_ready(self) -> bool:
-        return self._reader is not None
-
-    def read(self, image: Image.Image) -> Reading:
-        """image 是只读过文件头的图片。解码也在轮到它时才做：同一时刻内存里只有一张解码了的照片。"""
-        with self._turn:
-            return self._load_locked().read(upright_rgb(image))
+        return ReportReader()
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -56,30 +47,20 @@ class Analyst:
         finally:
             self._slots.release()
 
-    def _load(self) -> None:
-        with self._turn:
-            self._load_locked()
-
-    def _load_locked(self):
-        if self._reader is None:
-            from health_assistant.lab_report.reading.reader import ReportReader
-
-            reader = ReportReader()
-            reader.load()
-            self._reader = reader
-        return self._reader
-
 
 def get_analyst(app: Flask) -> Analyst:
     return app.extensions["analyst"]
 
 
 def analyse_photo(analyst: Analyst, image: Image.Image, request_id: str) -> Iterator[Event]:
-    """照片 -> 事件。读不出时抛 `UnreadableReport`，图片损坏时抛 `BadImage`，排不上时抛 `Busy`。"""
+    """照片 -> 事件。image 可以还没有解码。
+
+    读不出时抛 `UnreadableReport`，图片损坏时抛 `BadImage`，排不上时抛 `Busy`。
+    """
     started = time.perf_counter()
     with analyst.slot():
         yield "accepted", {"request_id": request_id}
-        reading = analyst.read(image)
+        reading = analyst.reader.read(image)
     read_ms = _milliseconds_since(started)
     report = assess(reading.report, reading.evidence)
     yield from _explain(report, reading.engine, request_id, {"read": read_ms}, started)

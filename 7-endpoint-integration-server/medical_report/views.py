@@ -49,7 +49,7 @@ def health() -> dict:
 
 @blueprint.get("/ready")
 def ready() -> tuple[dict, int]:
-    is_ready = get_analyst(current_app).is_ready
+    is_ready = get_analyst(current_app).reader.is_loaded
     return {"status": "ready" if is_ready else "loading"}, 200 if is_ready else 503
 
 

@@ -124,7 +124,7 @@ def _doubt(
         return "结果与参考范围不能确定地比较"
     if mark_says and not mark_agrees:
         return f"报告单上印着标记 {read.mark}，与数值和参考范围不符，可能有一处读错了"
-    if indicator and indicator.same_unit(read.unit) and _far_apart(limits, indicator.reference):
+    if indicator and indicator.decides and indicator.same_unit(read.unit) and _far_apart(limits, indicator.reference):
         return "印着的参考范围与常见的相差几倍，可能读错了小数点"
     if not mark_agrees and _lost_decimal_point(read, limits):
         return "结果比参考范围大十倍以上而没有标记，可能读漏了小数点"
@@ -132,8 +132,10 @@ def _doubt(
 
 
 def _far_apart(limits: ReferenceRange, usual: ReferenceRange | None) -> bool:
-    """两个范围的上限相差 8 倍以上：同一单位下不会有这样的差别。"""
+    """两个范围的上限相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
     if not (isinstance(limits, Interval) and isinstance(usual, Interval) and limits.high and usual.high):
+        return False
+    if limits.low is None or usual.low is None:
         return False
     return not Decimal("0.125") < limits.high / usual.high < 8
 

@@ -22,6 +22,11 @@ from health_assistant.lab_report.reference_range import (
 
 Specimen = Literal["blood", "urine", "other"]
 
+# 不是通常条件下的结果，不能和目录比
+_NOT_THE_USUAL = re.compile(r"餐后|负荷|服糖|小时|分钟|\d+\s*(h|min)", re.IGNORECASE)
+_OTHER_SPECIMENS = re.compile(
+    r"静脉血气|脐血|脑脊液|胸水|腹水|积液|穿刺|引流|关节液|灌洗|便|粪|精液|白带|分泌物|痰|汗液|羊水"
+)
 # 看似不同、实为同一个单位的写法；左边是去掉空白并转为小写之后的
 _UNIT_SPELLINGS = {
     "秒": "s",
@@ -74,9 +79,9 @@ def fold_unit(unit: str) -> str:
 
 
 def fold_name(name: str) -> str:
-    """名称与代号的比较形式：全角转半角，大写，去掉空白、星号与括号里的说明。"""
-    folded = re.sub(r"\([^)]*\)", "", normalize(name).upper())
-    return re.sub(r"[*★☆\s_]", "", folded).replace("Α", "α")
+    """名称与代号的比较形式：全角转半角，大写，去掉空白、星号、末尾的“测定”与括号里的说明。"""
+    folded = re.sub(r"\([^)%#]*\)", "", normalize(name).upper())
+    return re.sub(r"[*★☆\s_]|(测定|检测)$", "", folded).replace("Α", "α")
 
 
 _CONFUSABLE = str.maketrans({"0": "O", "1": "L", "I": "L", "|": "L", "5": "S", "8": "B"})
@@ -99,11 +104,18 @@ def find_indicator(name: str, code: str, unit: str, report_type: str = "") -> In
 
     `report_type` 用来分辨标本：尿液里的“葡萄糖”不是血糖，脑脊液等目录里没有的标本一律返回 None。
     """
+    if _NOT_THE_USUAL.search(name) or unit.lower().endswith(("/24h", "/d")):
+        return None
     specimen = guess_specimen(report_type, name)
-    by_name = _by_name().get((specimen, fold_name(name)), ())
-    matches = [one for one in by_name if not unit or one.same_unit(unit)] or list(by_name)
-    if not matches and code:
-        matches = [one for one in _by_code().get((specimen, fold_code(code)), ()) if one.same_unit(unit)]
+    by_name = _by_name().get((specimen, fold_name(name)), [])
+    by_code = _by_code().get((specimen, fold_code(code)), []) if code else []
+    if not by_name:
+        matches = [one for one in by_code if one.same_unit(unit)]
+    elif len(by_name) > 1:
+        # 同名的指标（中性粒细胞的绝对值与百分比）由单位分辨，单位没印时由代号
+        matches = [one for one in by_name if one.same_unit(unit)] or [one for one in by_name if one in by_code]
+    else:
+        matches = by_name
     return matches[0] if len(matches) == 1 else None
 
 
@@ -115,7 +127,7 @@ def is_known_code(code: str) -> bool:
 def guess_specimen(report_type: str, name: str) -> Specimen:
     """从报告类型与项目名看标本。血最常见，没有相反的字样就当作血。"""
     text = report_type + name
-    if re.search(r"脑脊液|胸水|腹水|积液|穿刺|引流|关节液|灌洗|便|粪|精液|白带|分泌物|痰|汗液|羊水", text):
+    if _OTHER_SPECIMENS.search(text):
         return "other"
     return "urine" if re.search(r"尿(?!素|酸)|24小时|24h", text) else "blood"
 

@@ -284,6 +284,19 @@ def test_cancel_stops_the_request(page, report_server):
     assert page.locator("#error").is_hidden()
 
 
+def test_a_long_wait_is_said(page, report_server):
+    page.clock.install()
+    page.route(ENDPOINT, lambda route: None)
+    page.goto(report_server)
+    with page.expect_request(ENDPOINT):
+        page.click("#example-button")
+    page.clock.run_for(29_000)
+    assert "比平时久" not in page.inner_text("#progress-text")
+    page.clock.run_for(3_000)
+    assert "比平时久" in page.inner_text("#progress-text")
+    assert re.fullmatch(r"3\d 秒", page.inner_text("#elapsed"))
+
+
 def test_a_second_photo_replaces_the_first(page, report_server):
     replies = [lambda route: None, lambda route: route.fulfill(body=answer([NORMAL]), content_type="text/event-stream")]
     page.route(ENDPOINT, lambda route: replies.pop(0)(route))

@@ -150,3 +150,10 @@ def test_descriptive_rows_alarm_nobody():
     report = judge(row("ABO血型", "A型", "", ""), row("RH血型", "阳性", "", ""))
     assert {item.flag for item in report.items} == {"unknown"}
     assert report.triage == "routine"
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"), [("葡萄糖(餐后2小时)", "mmol/L"), ("尿蛋白", "g/24h"), ("凝血酶原时间(%)", "s")]
+)
+def test_unusual_conditions_are_not_compared_with_the_catalogue(name, unit):
+    assert only(judge(row(name, "9.0", unit, ""))).flag == "unknown"

@@ -73,7 +73,7 @@ export function cropOf(box) {
 }
 
 function withMargin([x0, y0, x1, y1]) {
-  const margin = Math.round((y1 - y0) * 0.3);
+  const margin = Math.round((y1 - y0) * 0.08);
   return [
     Math.max(0, x0 - margin), Math.max(0, y0 - margin),
     Math.min(image.naturalWidth, x1 + margin), Math.min(image.naturalHeight, y1 + margin),

@@ -13,14 +13,19 @@ const steps = [...panel.querySelectorAll("li")];
 const text = document.getElementById("progress-text");
 const elapsed = document.getElementById("elapsed");
 let timer = null;
+let current = 0;
+let isSlow = false;
 
 export function startProgress() {
   clearInterval(timer);
+  isSlow = false;
   const started = performance.now();
   const tick = () => {
     const seconds = Math.floor((performance.now() - started) / 1000);
     elapsed.textContent = `${seconds} 秒`;
-    if (seconds === SLOW_AFTER_SECONDS) text.textContent += "比平时久，可以继续等，也可以取消。";
+    if (seconds < SLOW_AFTER_SECONDS || isSlow) return;
+    isSlow = true;
+    say();
   };
   timer = setInterval(tick, 1000);
   tick();
@@ -28,13 +33,18 @@ export function startProgress() {
   setStep(0);
 }
 
-export function setStep(current) {
-  steps.forEach((step, index) => {
-    step.dataset.state = index < current ? "done" : index === current ? "current" : "waiting";
-    if (index === current) step.setAttribute("aria-current", "step");
+export function setStep(index) {
+  current = index;
+  steps.forEach((step, i) => {
+    step.dataset.state = i < current ? "done" : i === current ? "current" : "waiting";
+    if (i === current) step.setAttribute("aria-current", "step");
     else step.removeAttribute("aria-current");
   });
-  text.textContent = STEPS[current];
+  say();
+}
+
+function say() {
+  text.textContent = STEPS[current] + (isSlow ? "比平时久，可以继续等，也可以取消。" : "");
 }
 
 export function endProgress() {

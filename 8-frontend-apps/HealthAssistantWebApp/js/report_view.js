@@ -13,6 +13,8 @@ const TRIAGE = {
   urgent: ["尽快急诊", "有项目到了可能有危险的程度。请现在就带上原始报告单去最近医院的急诊。"],
 };
 
+const ENGINES = { "embedded-report-reader": "内置的识别程序", "embedded-health-advisor": "内置的指标目录" };
+
 const element = (id) => document.getElementById(id);
 const result = element("result");
 const DEFAULT_DISCLAIMER = element("disclaimer-text").textContent;
@@ -30,7 +32,7 @@ export function showReport(report) {
 /** 全部完成：写上谁读的、谁建议的。 */
 export function finishReport(response) {
   showAdvice(response.advice_html);
-  const { vision, advice } = response.engines;
+  const [vision, advice] = [response.engines.vision, response.engines.advice].map((name) => ENGINES[name] ?? name);
   element("engines").textContent =
     `读图：${vision}。建议：${advice}。高低由程序按参考范围判断。以上都由程序或 AI 自动生成，没有经过医生。`;
   element("disclaimer-text").textContent = response.disclaimer;
@@ -56,9 +58,12 @@ export function clearReport() {
 
 function showNotices({ items, notices }) {
   const box = element("notices");
+  const critical = items.some((item) => item.critical);
   box.hidden = notices.length === 0;
-  box.dataset.critical = items.some((item) => item.critical);
+  box.dataset.critical = critical;
   box.replaceChildren(...notices.map((notice) => make("p", "", notice)));
+  // 危急值要最先看到；其余的提示不抢在分级前面
+  element("triage")[critical ? "before" : "after"](box);
 }
 
 function showTriage(triage) {

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from health_assistant.lab_report.catalogue import fold_code, is_known_code, load_catalogue
+from health_assistant.lab_report.catalogue import fold_code, fold_name, is_known_code, load_catalogue
 from health_assistant.lab_report.reference_range import Interval, Terms, normalize, parse_range, parse_result
 
 Kind = Literal["number", "range", "bound", "term", "unit", "mark", "text"]
@@ -65,7 +65,7 @@ def split_name(text: str) -> tuple[str, str]:
 def repair_code(code: str) -> str:
     """按目录改正易混的字符：`E0%` -> `EO%`、`PC02` -> `PCO2`；目录里没有的照原样。"""
     spellings = [one for item in load_catalogue() for one in (item.code.removeprefix("U-"), *item.aliases)]
-    if code in spellings:
+    if fold_name(code) in map(fold_name, spellings):
         return code
     same = {one for one in spellings if one.isascii() and fold_code(one) == fold_code(code)}
     return same.pop() if len(same) == 1 else code

@@ -18,6 +18,7 @@ from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reference_range import Terms, parse_range
 
 _HEADER_WORDS = {
+    "code": r"代号|代码|缩写|英文",
     "name": r"项目|检验名称|指标",
     "result": r"结果|测定值|检测值|测量值",
     "unit": r"单位",
@@ -166,11 +167,11 @@ def _rows_in_line(line: list[TextBox], columns: Columns) -> list[Row]:
 def _place_text(box: TextBox, row: Row, rows: list[Row], columns: Columns) -> None:
     """名称之后的文字：粘着箭头的数、代号、文字结果（偶见）、文字范围（黄棕）、方法，或下一栏的名称。"""
     bare, mark = split_mark(box.text)
-    place = columns.nearest(box, ("name", "result", "unit", "range", "mark", "method"))
+    place = columns.nearest(box, ("name", "code", "result", "unit", "range", "mark", "method"))
     if mark and classify(bare) == "number":
         row.set_result(TextBox(bare, box.score, box.x0, box.y0, box.x1, box.y1, box.slope))
         row.maybe_arrows.append(box)
-    elif box.text.isascii() and row.code is None and row.result is None and split_name(row.name.text)[1] == "":
+    elif box.text.isascii() and not (row.code or row.result) and (place == "code" or not split_name(row.name.text)[1]):
         row.code = box
     elif place == "result" and row.result is None:
         row.result = box
@@ -204,8 +205,9 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
     """一行的名称、代号、结果、单位、参考范围，固定的误读已改正。"""
     bare, _ = split_mark(row.name.text)
     name, code = split_name(bare)
-    if row.code:
-        code = code or split_name(row.code.text)[1]
+    if row.code and (printed := split_name(row.code.text)[1]):
+        # 代号另有一格时，名称里的字母（红细胞分布宽度CV）是名称的一部分
+        name, code = bare.lstrip("*★☆ "), printed
     result = row.result.text if row.result else ""
     unit = repair_unit(row.unit.text) if row.unit else ""
     return name or code, code, result, unit, ",".join(box.text for box in row.limits)

@@ -1,0 +1,406 @@
+"""阶段 5：真的服务进程，用官方 openai 客户端和裸 HTTP 问它；演示脚本从头跑到尾。"""
+
+import base64
+import importlib.util
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import openai
+import pytest
+import requests
+from model_server.api import create_app
+from PIL import Image
+
+from health_assistant.lab_report.report import DISCLAIMER, READ_PROMPT, ReadReport
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGE = ROOT / "5-build-server"
+READER, ADVISOR = "embedded-report-reader", "embedded-health-advisor"
+ROWS_USED = 5
+
+POTASSIUM = {"name": "钾", "code": "K", "result": "7.2", "unit": "mmol/L", "reference_range": "3.5-5.3"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def server():
+    """服务的 /v1 地址；测完停掉它的整个进程组，并且它要自己停得下来。"""
+    port = free_port()
+    command = [sys.executable, STAGE / "serve.py", "--backend", "embedded", "--port", str(port)]
+    process = subprocess.Popen(command, start_new_session=True)
+    url = f"http://127.0.0.1:{port}/v1"
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            assert process.poll() is None, "服务提前结束"
+            try:
+                requests.get(f"{url}/models", timeout=2)
+                break
+            except requests.ConnectionError:
+                assert time.monotonic() < deadline, "服务没有起来"
+                time.sleep(0.1)
+        yield url
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with openai.OpenAI(base_url=server, api_key="none", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def sample():
+    """网页示例化验单的脚本：里面有各行的真值和表格的尺寸。"""
+    spec = importlib.util.spec_from_file_location("sample", ROOT / "8-frontend-apps/make_sample_report.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def photo(sample, tmp_path_factory) -> Path:
+    """示例化验单的页眉与前几行，读得快。"""
+    path = tmp_path_factory.mktemp("photo") / "report.png"
+    bottom = sample.TABLE_TOP + sample.ROW_HEIGHT * (ROWS_USED + 1) - 10
+    Image.open(sample.OUTPUT).convert("RGB").crop((0, 0, sample.WIDTH, bottom)).save(path)
+    return path
+
+
+def data_url(data: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def drawn(size: tuple[int, int], kind: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.new("1", size, 1).save(file, kind)
+    return file.getvalue()
+
+
+def ask_reader(client, *urls: str):
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    content = [{"type": "text", "text": READ_PROMPT}, *images]
+    return client.chat.completions.create(model=READER, messages=[{"role": "user", "content": content}])
+
+
+def ask_advisor(client, text: str) -> str:
+    answer = client.chat.completions.create(model=ADVISOR, messages=[{"role": "user", "content": text}])
+    return answer.choices[0].message.content
+
+
+def as_report(*items: dict, **fields: str) -> str:
+    return json.dumps({"items": items, **fields}, ensure_ascii=False)
+
+
+def post(server: str, **body) -> requests.Response:
+    return requests.post(f"{server}/chat/completions", json=body, timeout=30)
+
+
+# ---- 读 ----
+
+
+def test_models_are_listed(client):
+    models = client.models.list().data
+    assert [(model.id, model.object) for model in models] == [(READER, "model"), (ADVISOR, "model")]
+
+
+def test_reader_copies_the_rows_of_a_photo(client, photo, sample):
+    completion = ask_reader(client, data_url(photo.read_bytes()))
+    content = completion.choices[0].message.content
+    report = ReadReport.model_validate_json(content)
+    rows = sample.ROWS[:ROWS_USED]
+    read = [(item.name, item.code, item.result, item.unit, item.reference_range) for item in report.items]
+    assert read == [(name, code, result, unit, limits) for name, code, result, _, unit, limits in rows]
+    assert (report.sex, report.age) == ("女", "34岁")
+    assert "白细胞" in content, "中文被转义了"
+    assert completion.choices[0].finish_reason == "stop"
+    assert completion.usage.total_tokens == 0
+
+    width, height = Image.open(photo).size
+    for row in json.loads(content)["items"]:
+        assert 0.5 < row["confidence"] <= 1
+        left, top, right, bottom = row["boxes"]["row"]
+        assert 0 <= left < right <= width
+        assert 0 <= top < bottom <= height
+        assert "flag" not in row, "读者不判断高低"
+
+
+def test_page_without_text_is_unprocessable(client):
+    with pytest.raises(openai.UnprocessableEntityError) as caught:
+        ask_reader(client, data_url(drawn((400, 400))))
+    assert caught.value.code == "report_unreadable"
+    assert "重拍" in caught.value.body["message"]
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "words"),
+    [
+        ("https://example.org/report.jpg", "value_error", "不替人下载"),
+        ("file:///etc/hostname", "value_error", "data:image/jpeg"),
+        ("data:text/html;base64,AAAA", "value_error", "data:image/jpeg"),
+        ("data:image/png;base64,AA!A", "invalid_base64", "base64"),
+        ("data:image/png;base64,", "empty_image", "空"),
+        (data_url(b"GIF89a not a picture"), "unsupported_format", "JPEG"),
+        (data_url(drawn((400, 400))[:-30]), "broken_image", "损坏"),
+        (data_url(drawn((8000, 7000))), "image_too_many_pixels", "像素"),
+    ],
+)
+def test_unusable_images_are_refused(client, url, code, words):
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask_reader(client, url)
+    assert caught.value.code == code
+    assert words in caught.value.body["message"]
+
+
+def test_reader_wants_exactly_one_image(client):
+    for urls, words in [((), "没有图片"), ((data_url(drawn((400, 400))),) * 2, "2 张图片")]:
+        with pytest.raises(openai.BadRequestError) as caught:
+            ask_reader(client, *urls)
+        assert words in caught.value.body["message"]
+
+
+# ---- 建议 ----
+
+
+@pytest.mark.parametrize("text", ["@", "报告 @ 完", "请看：\n```json\n@\n```\n谢谢", "集合 {1}：\n```json\n@\n```"])
+def test_advisor_finds_the_report_in_the_message(client, text):
+    advice = ask_advisor(client, text.replace("@", as_report(POTASSIUM)))
+    assert "**钾 7.2 mmol/L** 达到危急值" in advice
+
+
+def test_flags_of_the_client_are_not_trusted(client):
+    lie = {**POTASSIUM, "flag": "normal", "critical": False}
+    honest = as_report(POTASSIUM)
+    assert ask_advisor(client, as_report(lie, triage="none")) == ask_advisor(client, honest)
+    alarm = {**POTASSIUM, "result": "4.0", "flag": "high", "critical": True}
+    assert "危急值" not in ask_advisor(client, as_report(alarm, triage="urgent"))
+
+
+def test_doubtful_critical_value_is_said_first(client):
+    """把握不足的行不判断高低；可能是危急值时，这句话在最前面。"""
+    advice = ask_advisor(client, as_report({**POTASSIUM, "confidence": 0.5}))
+    assert advice.startswith("### 请先看\n\n- 请马上核对原件：钾 7.2 mmol/L")
+    assert "字迹不清" in advice
+
+
+def test_markup_in_a_name_is_escaped(client):
+    advice = ask_advisor(client, as_report({**POTASSIUM, "name": "钾<img src=x>", "confidence": 0.1}))
+    assert "<img" not in advice.replace("\\<", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("我最近很累", "report_needed"),
+        ('{"items": [', "report_needed"),
+        ('{"items": "很多"}', "report_needed"),
+        ('{"items": ' + "[" * 5000, "report_needed"),
+        (r'{"items": [{"name": "\ud800", "result": "1"}]}', "report_needed"),
+        ('{"items": []}', "empty_report"),
+    ],
+)
+def test_advisor_says_what_to_send(client, text, code):
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask_advisor(client, text)
+    assert caught.value.code == code
+
+
+# ---- 流 ----
+
+
+def test_stream_is_the_same_answer_in_sections(client):
+    sodium = {**POTASSIUM, "name": "钠", "code": "Na", "result": "150", "reference_range": "137-147"}
+    report = as_report(POTASSIUM, sodium)
+    stream = client.chat.completions.create(model=ADVISOR, messages=[{"role": "user", "content": report}], stream=True)
+    pieces = [chunk.choices[0].delta.content for chunk in stream]
+    assert len([piece for piece in pieces if piece]) > 3
+    assert "".join(piece or "" for piece in pieces) == ask_advisor(client, report)
+
+
+def test_reader_streams_too(client, photo):
+    content = [{"type": "image_url", "image_url": {"url": data_url(photo.read_bytes())}}]
+    messages = [{"role": "user", "content": content}, {"role": "user", "content": "上面这张"}]
+    stream = client.chat.completions.create(model=READER, messages=messages, stream=True)
+    report = ReadReport.model_validate_json("".join(chunk.choices[0].delta.content or "" for chunk in stream))
+    assert len(report.items) == ROWS_USED
+
+
+def test_stream_on_the_wire(server):
+    messages = [{"role": "user", "content": as_report(POTASSIUM)}]
+    response = post(server, model=ADVISOR, messages=messages, stream=True, stream_options={"include_usage": True})
+    assert response.headers["Content-Type"].startswith("text/event-stream")
+    *events, end = response.content.decode().split("\n\n")
+    assert end == ""
+    assert all(event.startswith("data: ") for event in events)
+    assert events.pop() == "data: [DONE]"
+    chunks = [json.loads(event.removeprefix("data: ")) for event in events]
+    assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
+    assert len({chunk["id"] for chunk in chunks}) == 1
+    usage = chunks.pop()
+    assert (usage["choices"], usage["usage"]["total_tokens"]) == ([], 0)
+    assert all(chunk["usage"] is None for chunk in chunks)
+    choices = [chunk["choices"][0] for chunk in chunks]
+    assert choices[0]["delta"]["role"] == "assistant"
+    assert [choice["finish_reason"] for choice in choices] == [None] * (len(choices) - 1) + ["stop"]
+
+
+def test_error_before_the_stream_keeps_its_status(server):
+    response = post(server, model=ADVISOR, messages=[{"role": "user", "content": "你好"}], stream=True)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "report_needed"
+
+
+# ---- 请求的写法 ----
+
+
+def test_unknown_model(client):
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.chat.completions.create(model="gpt-0", messages=[{"role": "user", "content": "你好"}])
+    assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+    assert READER in caught.value.body["message"]
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"messages": None}, "messages"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "robot", "content": "你好"}]}, "messages.0.role"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages.0.content.0.type"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content.0"),
+        ({"n": 2}, "n"),
+        ({"stream": "也许"}, "stream"),
+    ],
+)
+def test_invalid_requests_name_the_parameter(server, change, param):
+    good = {"model": ADVISOR, "messages": [{"role": "user", "content": as_report(POTASSIUM)}]}
+    assert post(server, **good).status_code == 200
+    response = post(server, **good | change)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert error["type"] == "invalid_request_error"
+    assert error["param"] == param
+    assert param in error["message"]
+
+
+def test_sampling_parameters_are_accepted(client):
+    messages = [{"role": "user", "content": as_report(POTASSIUM)}]
+    answer = client.chat.completions.create(
+        model=ADVISOR, messages=messages, temperature=0.1, max_tokens=5, n=1, seed=1, response_format={"type": "text"}
+    )
+    assert answer.choices[0].message.content == ask_advisor(client, as_report(POTASSIUM))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("GET", "/nothing", None, 404, "unknown_url"),
+        ("GET", "/chat/completions", None, 405, "method_not_allowed"),
+        ("POST", "/chat/completions", b"{", 400, "json_invalid"),
+        ("POST", "/chat/completions", b"\xff\xfe", 400, "json_invalid"),
+        ("POST", "/chat/completions", b"[]", 400, "model_type"),
+        ("POST", "/chat/completions", b" " * (33 * 1024 * 1024), 413, "request_too_large"),
+    ],
+)
+def test_every_error_has_the_same_shape(server, method, path, body, status, code):
+    response = requests.request(method, server + path, data=body, timeout=30)
+    assert response.status_code == status
+    error = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["code"] == code
+    assert not error["message"].isascii()
+
+
+def test_a_broken_backend_is_a_server_error_without_details():
+    class Broken:
+        models = ("broken",)
+
+        def answer(self, chat):
+            raise RuntimeError("内部的秘密")
+            yield
+
+    http = create_app(Broken()).test_client()
+    body = {"model": "broken", "messages": [{"role": "user", "content": "你好"}]}
+    response = http.post("/v1/chat/completions", json=body)
+    assert response.status_code == 500
+    assert response.json["error"]["type"] == "server_error"
+    assert "秘密" not in response.text
+
+
+# ---- 脚本 ----
+
+
+def run(script: str, *args: str | Path, **env: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, STAGE / script, *args]
+    return subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=60)
+
+
+def test_ask_server_writes_its_answers_once(server, photo, tmp_path):
+    home = {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path)}
+    done = run("ask_server.py", "--base-url", server, "--photo", photo, **home)
+    assert done.returncode == 0, done.stderr
+    assert READER in done.stdout
+    folder = tmp_path / "5-build-server"
+    assert len(ReadReport.model_validate_json((folder / "read-report.json").read_text()).items) == ROWS_USED
+    advice = (folder / "advice.md").read_text()
+    assert advice.strip().endswith(DISCLAIMER)
+    assert advice.strip() in done.stdout
+
+    nobody = f"http://127.0.0.1:{free_port()}/v1"
+    again = run("ask_server.py", "--base-url", nobody, "--photo", photo, **home)
+    assert (again.returncode, "问过了" in again.stdout) == (0, True)
+    forced = run("ask_server.py", "--base-url", nobody, "--photo", photo, "--force", **home)
+    assert forced.returncode == 1
+    assert "连不上模型服务" in forced.stderr
+    assert "python 5-build-server/serve.py" in forced.stderr
+    assert (folder / "advice.md").read_text() == advice
+
+
+def test_ask_server_passes_on_why_the_server_refused(server, tmp_path):
+    blank = tmp_path / "blank.png"
+    blank.write_bytes(drawn((400, 400)))
+    done = run("ask_server.py", "--base-url", server, "--photo", blank, HEALTH_ASSISTANT_ARTIFACTS=str(tmp_path))
+    assert done.returncode == 1
+    assert "没有看清文字" in done.stderr
+    assert not (tmp_path / "5-build-server").exists()
+
+
+def test_ask_server_without_a_photo(tmp_path):
+    done = run("ask_server.py", "--photo", tmp_path / "none.jpg")
+    assert (done.returncode, "没有这个文件" in done.stderr) == (2, True)
+
+
+def test_busy_port_is_said():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("serve.py", "--port", str(port))
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port} 不能用" in done.stderr
+
+
+@pytest.mark.parametrize("script", ["serve.py", "ask_server.py"])
+def test_help_is_quick(script):
+    started = time.monotonic()
+    done = run(script, "--help")
+    assert done.returncode == 0
+    assert "阶段 5" in done.stdout
+    assert time.monotonic() - started < 1

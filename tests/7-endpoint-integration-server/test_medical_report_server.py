@@ -1,0 +1,251 @@
+"""阶段 7 的服务：真的进程，真的 HTTP。好的照片有好的回答，坏的上传得到说得清的错误，什么都不落盘。"""
+
+import io
+import json
+import struct
+import subprocess
+import sys
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from flask import Flask, request
+from medical_report import create_app
+from medical_report.settings import Settings
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EXAMPLE = ROOT / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png"
+CLIENT = ROOT / "7-endpoint-integration-server/test_client.py"
+SSE = {"Accept": "text/event-stream"}
+
+
+def post(server: str, data: bytes, field: str = "image", headers=None) -> requests.Response:
+    return requests.post(
+        f"{server}/analyze_medical_report", files={field: ("report.jpg", data)}, headers=headers, timeout=120
+    )
+
+
+def jpeg(size=(800, 600)) -> bytes:
+    buffer = io.BytesIO()
+    Image.effect_noise(size, 60).convert("RGB").save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def png_header(width: int, height: int) -> bytes:
+    """只有文件头与一小段数据的 PNG，自称很大。"""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def events(response: requests.Response) -> list[tuple[str, dict]]:
+    blocks = response.content.decode().strip().split("\n\n")
+    pairs = [block.split("\n") for block in blocks]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in pairs]
+
+
+@pytest.fixture(scope="module")
+def example_events(report_server):
+    response = post(report_server, EXAMPLE.read_bytes(), headers=SSE)
+    assert response.headers["Content-Type"].startswith("text/event-stream")
+    return events(response)
+
+
+# ---- 好的照片 ----
+
+
+def test_events_come_in_order_and_end_with_the_whole_answer(example_events):
+    names = [name for name, _ in example_events]
+    assert names[:2] == ["accepted", "report"]
+    assert set(names[2:-1]) == {"advice"}
+    assert names[-1] == "done"
+    report, done = example_events[1][1], example_events[-1][1]
+    assert done["report"] == report
+    assert done["advice_html"] == example_events[-2][1]["advice_html"]
+    assert done["request_id"] == example_events[0][1]["request_id"]
+
+
+def test_the_answer_keeps_the_contract(example_events):
+    done = example_events[-1][1]
+    assert list(done) == [
+        "request_id", "analysis_result", "health_recommendations", "analysis_html", "advice_html", "report",
+        "triage", "notices", "engines", "timings_ms", "disclaimer",
+    ]  # fmt: skip
+    assert done["engines"] == {"vision": "embedded-report-reader", "advice": "embedded-health-advisor"}
+    assert "血红蛋白" in done["health_recommendations"]
+    assert "不能代替医生" in done["disclaimer"]
+    item = next(item for item in done["report"]["items"] if item["code"] == "HGB")
+    assert (item["flag"], item["result"], item["range_source"]) == ("low", "104", "printed")
+    assert item["confidence"] > 0.8
+    x0, y0, x1, y1 = item["boxes"]["row"]
+    width, height = Image.open(EXAMPLE).size
+    assert 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
+
+
+def test_json_without_asking_for_a_stream(report_server, example_events):
+    answer = post(report_server, EXAMPLE.read_bytes())
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json()["report"] == example_events[1][1]
+
+
+def test_corrected_rows_are_judged_anew(report_server, example_events):
+    report = example_events[1][1]
+    item = next(item for item in report["items"] if item["code"] == "HGB")
+    corrected = {**item, "result": "140", "mark": None, "flag": "low"}
+    rows = [corrected if one is item else one for one in report["items"]]
+    answer = requests.post(f"{report_server}/advice", json={"report": {**report, "items": rows}}, timeout=30).json()
+    again = next(item for item in answer["report"]["items"] if item["code"] == "HGB")
+    assert again["flag"] == "normal"
+    assert answer["engines"]["vision"] == "人工核对"
+    assert "血红蛋白 140" not in answer["health_recommendations"]
+
+
+def test_text_from_the_paper_is_never_html(report_server):
+    evil = {"name": "<script>alert(1)</script>", "result": "9", "reference_range": "1-2", "unit": "[x](javascript:1)"}
+    answer = requests.post(f"{report_server}/advice", json={"report": {"items": [evil]}}, timeout=30).json()
+    for part in ("analysis_html", "advice_html"):
+        assert "<script" not in answer[part]
+        assert "<a" not in answer[part]
+        assert "&lt;script&gt;" in answer[part]
+
+
+def test_client_script_writes_the_result_and_does_not_ask_twice(report_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
+    command = [sys.executable, CLIENT, EXAMPLE, "--server", report_server]
+    first = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert first.returncode == 0, first.stderr
+    assert "↓ 偏低" in first.stdout
+    folder = tmp_path / "7-endpoint-integration-server"
+    assert {file.name for file in folder.iterdir()} == {"result.json", "analysis.md", "advice.md", "finished.json"}
+    assert "问过了" in subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+
+
+def test_client_script_says_when_there_is_no_server(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
+    command = [sys.executable, CLIENT, EXAMPLE, "--server", "http://127.0.0.1:9"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "bash run.sh app" in done.stderr
+
+
+# ---- 坏的上传 ----
+
+
+HOSTILE = {
+    "文本文件": ("这不是图片".encode() * 100, "image", 415, "unsupported_format"),
+    "空文件": (b"", "image", 400, "empty_image"),
+    "截断的 JPEG": (jpeg()[:20_000], "image", 400, "broken_image"),
+    "自称 40000×40000 的 PNG": (png_header(40_000, 40_000), "image", 413, "image_too_many_pixels"),
+    "没有 image 字段": (jpeg(), "photo", 400, "missing_image"),
+    "没有文字的照片": (jpeg(), "image", 422, "report_unreadable"),
+    "太大的文件": (b"\xff\xd8" + b"\0" * 21 * 1024 * 1024, "image", 413, "image_too_large"),
+    "缩略图": (jpeg((60, 80)), "image", 422, "image_too_small"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_uploads_get_a_chinese_error_and_the_server_goes_on(report_server, name):
+    data, field, status, code = HOSTILE[name]
+    answer = post(report_server, data, field)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert any("一" <= char <= "鿿" for char in answer.json()["error"])
+    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+    assert requests.get(f"{report_server}/health", timeout=5).json() == {"status": "ok"}
+
+
+def test_errors_after_the_stream_has_begun_are_events(report_server):
+    *_, (name, body) = events(post(report_server, jpeg()[:20_000], headers=SSE))
+    assert (name, body["code"]) == ("error", "broken_image")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nowhere", 404), ("DELETE", "/advice", 405), ("POST", "/advice", 400)]
+)
+def test_other_errors_are_chinese_json_too(report_server, method, path, status):
+    answer = requests.request(method, report_server + path, timeout=5)
+    assert answer.status_code == status
+    assert {"error", "code", "request_id"} == set(answer.json())
+
+
+def test_too_many_at_once_are_told_to_wait(report_server):
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: post(report_server, jpeg((3000, 2000))), range(8)))
+    assert {answer.status_code for answer in answers} == {422, 503}
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 503} == {"busy"}
+
+
+def test_a_busy_port_is_said_plainly(report_server):
+    port = report_server.rsplit(":", 1)[1]
+    script = ROOT / "7-endpoint-integration-server/medical_report_server.py"
+    done = subprocess.run([sys.executable, script, "--port", port], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port} 不能用" in done.stderr
+
+
+# ---- 网页与隐私 ----
+
+
+def test_the_page_is_served_with_a_strict_policy(report_server):
+    answer = requests.get(report_server, timeout=5)
+    assert answer.status_code == 200
+    assert "健康助手" in answer.text
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy
+
+
+_watching: set[str] = set()
+_written: list[str] = []
+
+
+def _watch_writes(event: str, args: tuple) -> None:
+    """审计钩子：记下被打开来写的文件与临时文件。装上就卸不掉，所以另有开关。"""
+    if not _watching:
+        return
+    if event == "open" and isinstance(args[2], int) and args[2] & 3 or event.startswith("tempfile."):
+        _written.append(f"{event} {args[0]}")
+
+
+sys.addaudithook(_watch_writes)
+
+
+def upload_in_process(app: Flask, data: bytes) -> list[str]:
+    """在本进程里上传，返回期间写过的文件。"""
+    # 请求体自己拼：Flask 的测试客户端拼大的表单时，它自己会写临时文件
+    form = requests.Request("POST", "http://localhost", files={"image": ("report.jpg", data)}).prepare()
+    client = app.test_client()
+    _written.clear()
+    _watching.add("on")
+    try:
+        client.post("/analyze_medical_report", data=form.body, content_type=form.headers["Content-Type"])
+    finally:
+        _watching.clear()
+    return list(_written)
+
+
+def test_nothing_touches_the_disk():
+    big = jpeg((2000, 1500))
+    assert len(big) > 500 * 1024
+    app = create_app(Settings())
+    upload_in_process(app, big)  # 第一次会装入模型
+    assert upload_in_process(app, big) == []
+
+
+def test_the_watch_itself_works():
+    """换回 Werkzeug 原来的请求类，就看得到临时文件：上一个测试不是摆设。"""
+
+    app = Flask(__name__)
+
+    @app.post("/analyze_medical_report")
+    def receive():
+        return str(len(request.files["image"].read()))
+
+    assert upload_in_process(app, jpeg((2000, 1500)))
