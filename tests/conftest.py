@@ -84,7 +84,9 @@ def browser():
         _no_browser("没有安装 playwright：pip install -r tests/requirements.txt")
     with sync_playwright() as playwright:
         try:
-            chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            installed = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+            executable = next(filter(None, installed), None)
+            chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         except Error as error:
             _no_browser(f"Chromium 启动不了：{error}")
         yield chromium

@@ -1,7 +1,6 @@
 """内置引擎作为两个模型：看图抄录化验单的，和据化验单给建议的。不用 GPU，不下载模型。"""
 
 import json
-import threading
 from collections.abc import Iterator
 
 from pydantic import ValidationError
@@ -37,8 +36,7 @@ class EmbeddedBackend:
 
     def __init__(self) -> None:
         self._reader = reader.ReportReader()
-        self._reader.load()
-        self._turn = threading.Lock()
+        self._reader.load().result()
 
     def answer(self, chat: ChatRequest) -> Iterator[str]:
         if chat.model == READER:
@@ -53,9 +51,7 @@ class EmbeddedBackend:
             found = f"有 {len(images)} 张图片" if images else "没有图片"
             raise RequestError(400, "one_image_needed", f"消息里{found}。请放一张化验单照片（image_url）。", "messages")
         try:
-            # 解码也排队：同一时刻内存里只有一张解码了的照片
-            with self._turn:
-                reading = self._reader.read(open_image(images[0].data()))
+            reading = self._reader.read(open_image(images[0].data()))
         except BadImage as error:
             raise RequestError(400, error.code, str(error), "image_url") from error
         except UnreadableReport as error:
