@@ -8,6 +8,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 MAX_PIXELS = 50_000_000
 """最大像素数；5000 万像素解码后约 150 MB。常见手机照片是 1200 万到 5000 万。"""
 MIN_SIDE = 100
+MAX_ASPECT = 8
+"""长边与短边之比的上限。再长的长条缩到能识别的大小就看不清了，文字识别还会把短边放大，吃掉几 GB 内存。"""
 FORMATS = ("JPEG", "PNG", "WEBP")
 
 
@@ -39,6 +41,8 @@ def open_image(data: bytes) -> Image.Image:
         raise _too_many_pixels()
     if min(image.size) < MIN_SIDE:
         raise BadImage(422, "image_too_small", "图片太小，字看不清。请用原图，不要用缩略图。")
+    if max(image.size) > MAX_ASPECT * min(image.size):
+        raise BadImage(422, "image_too_long", "图片太长了。请一次只截一屏，或一张单子拍一张。")
     return image
 
 
@@ -49,6 +53,9 @@ def upright_rgb(image: Image.Image) -> Image.Image:
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        if image.mode.startswith("I"):
+            # 16 位灰度；直接转成 RGB 会截成一片白
+            image = image.convert("I").point(lambda value: value / 256).convert("L")
         return image.convert("RGB")
     except (OSError, SyntaxError, ValueError) as error:
         raise _broken() from error

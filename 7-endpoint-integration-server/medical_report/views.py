@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 from flask import Blueprint, Flask, Response, current_app, g, jsonify, request, stream_with_context
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 from werkzeug.exceptions import HTTPException
 
 from health_assistant.images import BadImage, open_image
@@ -33,8 +33,20 @@ _HTTP_MESSAGES = {
 }
 
 
+MAX_ROWS, MAX_CELL = 300, 200
+"""一张报告最多几行、一格最多几个字；真的报告远到不了。"""
+
+
 class AdviceRequest(BaseModel):
     report: ReadReport
+
+    @field_validator("report")
+    @classmethod
+    def _has_a_plausible_size(cls, report: ReadReport) -> ReadReport:
+        cells = [report.report_type, report.age, *(value for item in report.items for _, value in item)]
+        if not 1 <= len(report.items) <= MAX_ROWS or any(len(cell or "") > MAX_CELL for cell in cells):
+            raise ValueError("items")
+        return report
 
 
 @blueprint.get("/")
@@ -126,7 +138,7 @@ def register_error_handlers(app: Flask) -> None:
         response.headers.update(_SECURITY_HEADERS)
         response.headers["X-Request-ID"] = g.request_id
         # 结果是个人的健康信息，不许缓存；网页文件每次核对是否有新的
-        is_page = request.method == "GET" and response.status_code in (200, 304)
+        is_page = request.method in ("GET", "HEAD") and response.status_code in (200, 304)
         response.headers["Cache-Control"] = "no-cache" if is_page else "no-store"
         return response
 

@@ -38,22 +38,25 @@ SLIGHT_DEVIATION = Decimal("0.1")
 MAX_SLIGHT_ITEMS = 2
 
 _MARK_FLAGS: dict[str, tuple[Flag, ...]] = {
-    **dict.fromkeys(("↑", "↑↑", "H", "HH", "高", "偏高"), ("high", "abnormal")),
-    **dict.fromkeys(("↓", "↓↓", "L", "LL", "低", "偏低"), ("low", "abnormal")),
-    **dict.fromkeys(("*", "**", "异常"), ABNORMAL_FLAGS),
+    "↑H高": ("high", "abnormal"),
+    "↓L低": ("low", "abnormal"),
+    "*★▲!异危阳": ABNORMAL_FLAGS,
 }
+_BLOOD_REPORT = re.compile(r"血|生化|电解质|肝功|肾功|凝|心肌|离子")
 
 
 def assess(report: ReadReport, evidence: list[RowEvidence] | None = None) -> LabReport:
     """给每一行下判断，再给整张报告分级。evidence 与 report.items 一一对应，没有就不传。"""
-    age_years = parse_age(report.age)
+    age_years = _age_years(report)
     proofs = evidence or [RowEvidence()] * len(report.items)
     items, notices = [], []
     for read, proof in zip(report.items, proofs, strict=True):
         indicator = find_indicator(read.name, read.code, read.unit, report.report_type)
         item = _assess_item(read, proof, indicator, report.sex, age_years)
         if indicator and _beyond_critical(item, indicator):
-            notices.append(_judge_critical(item, age_years))
+            notices.append(_judge_critical(item, age_years, bool(_BLOOD_REPORT.search(report.report_type))))
+        elif indicator and _critical_unchecked(item, indicator):
+            notices.append(f"没能核对 {_value(item)} 是否达到危急值：没读出结果或单位对不上。请对照原件，尽快问医生。")
         items.append(item)
     return LabReport(
         report_type=report.report_type,
@@ -88,6 +91,17 @@ def _assess_item(
     )
 
 
+def _age_years(report: ReadReport) -> float | None:
+    """年龄；没有印而报告名说是儿童的，算作未成年。"""
+    years = parse_age(report.age)
+    is_pediatric = re.search(r"儿童|新生儿|小儿|婴", report.report_type)
+    return 0.0 if years is None and is_pediatric else years
+
+
+def _value(item: LabItem) -> str:
+    return f"{item.name} {item.result} {item.unit}".strip()
+
+
 def _applicable_range(
     read: ReadItem, indicator: Indicator | None, age_years: float | None
 ) -> tuple[ReferenceRange | None, RangeSource]:
@@ -109,8 +123,11 @@ def _doubt(
     indicator: Indicator | None,
 ) -> str | None:
     """这一行为什么不能下判断；没有疑问时为 None。"""
-    mark_says = _MARK_FLAGS.get((read.mark or "").strip().upper(), ())
-    mark_agrees = flag in mark_says
+    mark = re.sub(r"[\s()（）\[\]]", "", read.mark or "").upper()
+    mark_says = {said for characters, said in _MARK_FLAGS.items() if set(mark) & set(characters)}
+    mark_agrees = any(flag in said for said in mark_says)
+    if proof.doubt:
+        return proof.doubt
     if result is None:
         return "没有印结果，或没有读出来" if not re.search(r"\w", read.result) else "看不懂结果的写法"
     if proof.confidence is not None and proof.confidence < MIN_CONFIDENCE:
@@ -122,7 +139,9 @@ def _doubt(
         return ("没有印参考范围" if isinstance(result, Interval) else "文字结果，没有印参考范围") + printed_mark
     if flag == "unknown":
         return "结果与参考范围不能确定地比较"
-    if mark_says and not mark_agrees:
+    if mark and not mark_says:
+        return f"看不懂报告单上的标记 {read.mark}"
+    if mark and not all(flag in said for said in mark_says):
         return f"报告单上印着标记 {read.mark}，与数值和参考范围不符，可能有一处读错了"
     if indicator and indicator.decides and indicator.same_unit(read.unit) and _far_apart(limits, indicator.reference):
         return "印着的参考范围与常见的相差几倍，可能读错了小数点"
@@ -133,11 +152,17 @@ def _doubt(
 
 def _far_apart(limits: ReferenceRange, usual: ReferenceRange | None) -> bool:
     """两个范围的上限相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
+    usual = _typical(usual)
     if not (isinstance(limits, Interval) and isinstance(usual, Interval) and limits.high and usual.high):
         return False
     if limits.low is None or usual.low is None:
         return False
     return not Decimal("0.125") < limits.high / usual.high < 8
+
+
+def _typical(reference: ReferenceRange | None) -> ReferenceRange | None:
+    """看数量级用的范围：分男女的取其一。"""
+    return reference.groups[0][1] if isinstance(reference, ByGroup) else reference
 
 
 def _lost_decimal_point(read: ReadItem, limits: ReferenceRange) -> bool:
@@ -148,11 +173,9 @@ def _lost_decimal_point(read: ReadItem, limits: ReferenceRange) -> bool:
 
 
 def _beyond_critical(item: LabItem, indicator: Indicator) -> bool:
-    """数值是否达到目录的危急值。单位要相同；没有读到单位时，印着的范围要与目录的是一个量级。"""
+    """数值是否达到目录的危急值。"""
     result = parse_result(item.result)
-    if indicator.critical is None or not isinstance(result, Interval) or item.flag == "normal":
-        return False
-    if not (indicator.same_unit(item.unit) or (not item.unit and _same_scale(item, indicator))):
+    if indicator.critical is None or item.flag == "normal" or not _comparable(item, indicator):
         return False
     low, high = indicator.critical.low, indicator.critical.high
     is_low = low is not None and result.high is not None and result.high <= low
@@ -160,23 +183,37 @@ def _beyond_critical(item: LabItem, indicator: Indicator) -> bool:
     return (is_low and item.flag != "high") or (is_high and item.flag != "low")
 
 
+def _critical_unchecked(item: LabItem, indicator: Indicator) -> bool:
+    """有危急值的指标，没有读出数值，或异常而不能与目录比。"""
+    no_number = not isinstance(parse_result(item.result), Interval)
+    in_question = no_number or item.flag in ABNORMAL_FLAGS
+    return indicator.critical is not None and in_question and not _comparable(item, indicator)
+
+
+def _comparable(item: LabItem, indicator: Indicator) -> bool:
+    """数值能与目录比：单位相同；没有读到单位时，印着的范围要与目录的是一个量级。"""
+    is_number = isinstance(parse_result(item.result), Interval)
+    return is_number and (indicator.same_unit(item.unit) or (not item.unit and _same_scale(item, indicator)))
+
+
 def _same_scale(item: LabItem, indicator: Indicator) -> bool:
-    printed, usual = parse_range(item.reference_range), indicator.reference
-    usual_limits = usual.groups[0][1] if isinstance(usual, ByGroup) else usual
-    if not (isinstance(printed, Interval) and isinstance(usual_limits, Interval)):
+    printed, usual = parse_range(item.reference_range), _typical(indicator.reference)
+    if not (isinstance(printed, Interval) and isinstance(usual, Interval)):
         return False
-    pairs = [(printed.low, usual_limits.low), (printed.high, usual_limits.high)]
+    pairs = [(printed.low, usual.low), (printed.high, usual.high)]
     known = [(one, other) for one, other in pairs if one and other]
     return bool(known) and all(Decimal("0.5") < one / other < 2 for one, other in known)
 
 
-def _judge_critical(item: LabItem, age_years: float | None) -> str:
+def _judge_critical(item: LabItem, age_years: float | None, is_blood: bool) -> str:
     """记下危急值，返回要放在最前面的话。读数有疑问、或未成年人，不下断言，但同样要说。"""
-    value = f"{item.name} {item.result} {item.unit}".strip()
+    value = _value(item)
     if age_years is not None and age_years < ADULT_AGE_YEARS:
         return f"请尽快问医生：{value} 达到成人的危急值；未成年人的标准不同，要由医生判断。"
     if item.flag == "unknown":
         return f"请马上核对原件：{value} 这一行没有把握；如果没有读错，就达到了危急值，要尽快就医。"
+    if item.range_source != "printed" and not is_blood:
+        return f"请马上核对原件：如果 {value} 是血液的结果（不是尿液等），就达到了危急值，要尽快就医。"
     item.critical = True
     return f"尽快就医：{value} 达到危急值。请现在就去急诊，或马上联系开单的医生，带上这张报告单。"
 

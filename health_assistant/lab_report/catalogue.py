@@ -37,6 +37,9 @@ _UNIT_SPELLINGS = {
     "ng/l": "pg/ml",
     "μg/l": "ng/ml",
     "iu/l": "u/l",
+    # 有的医院就这样印错；10^0 是 10^9 的误读，没有用它作单位的指标
+    "μmom/l": "μmol/l",
+    "10^0/l": "10^9/l",
 }
 
 
@@ -122,6 +125,11 @@ def find_indicator(name: str, code: str, unit: str, report_type: str = "") -> In
 def is_known_code(code: str) -> bool:
     """目录里有没有这个代号，不论标本。"""
     return any(known == fold_code(code) for _, known in _by_code())
+
+
+def is_known_name(name: str) -> bool:
+    """目录里有没有这个名称，不论标本。"""
+    return any(known == fold_name(name) for _, known in _by_name())
 
 
 def guess_specimen(report_type: str, name: str) -> Specimen:

@@ -133,6 +133,9 @@ def compare(
 
 def _compare_one(result: Interval | Terms, limits: Interval | Terms) -> Flag:
     if isinstance(result, Interval) and isinstance(limits, Interval):
+        if limits.low == 0 and result.low is None:
+            # 范围从 0 起的量没有负数：`<0.01` 在 `0-0.04` 之内
+            result = Interval(Decimal(0), result.high, high_open=result.high_open)
         if result.inside(limits):
             return "normal"
         if result.below(limits):
@@ -219,7 +222,7 @@ def _may_apply(group: str, sex: str | None, age_years: float | None) -> bool:
 
 def parse_age(text: str | None) -> float | None:
     """`45岁`、`3月`、`12天` -> 以年为单位的年龄；没有或看不懂为 None。"""
-    found = re.fullmatch(r"(\d{1,3})(岁|周岁|个?月|天|日)?", normalize(text or ""))
+    found = re.fullmatch(r"(\d{1,3})(岁|周岁|个?月|天|日)?龄?", normalize(text or ""))
     if not found:
         return None
     per_year = {"月": 12, "天": 365, "日": 365}.get((found[2] or "岁")[-1], 1)

@@ -47,10 +47,11 @@ class ReadReport(BaseModel):
 
 
 class RowEvidence(BaseModel):
-    """一行读数的依据：把握（0 到 1，不知道则为 null）与在原图里的位置。"""
+    """一行读数的依据：把握（0 到 1，不知道则为 null）、在原图里的位置、读者自己的疑问。"""
 
     confidence: float | None = None
     boxes: dict[str, Box] = {}
+    doubt: str | None = None
 
 
 class Reading(BaseModel):

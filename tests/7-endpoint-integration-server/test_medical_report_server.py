@@ -117,6 +117,16 @@ def test_text_from_the_paper_is_never_html(report_server):
         assert "&lt;script&gt;" in answer[part]
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [[], [{"name": "钾", "result": "4"}] * 301, [{"name": "钾" * 201, "result": "4"}]],
+    ids=["空", "太多", "太长"],
+)
+def test_implausible_reports_are_refused(report_server, rows):
+    answer = requests.post(f"{report_server}/advice", json={"report": {"items": rows}}, timeout=5)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
+
+
 def test_client_script_writes_the_result_and_does_not_ask_twice(report_server, tmp_path, monkeypatch):
     monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
     command = [sys.executable, CLIENT, EXAMPLE, "--server", report_server]

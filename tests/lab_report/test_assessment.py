@@ -34,9 +34,9 @@ def test_printed_range_wins_over_the_catalogue():
     assert only(judge(row(result="10.5", limits="4-11"))).flag == "normal"
 
 
-@pytest.mark.parametrize(("limits", "mark"), [("3.5-9.5", "↑"), ("3.5-9.5", "↓"), ("3.5-9.5", "H"), ("3.5-9.5", "*")])
-def test_a_mark_that_contradicts_makes_it_unknown(limits, mark):
-    report = judge(row(limits=limits, mark=mark))
+@pytest.mark.parametrize("mark", ["↑", "↓", "H", "*", "H↑", "(L)", "▲", "危急", "?", "见注"])
+def test_a_mark_that_contradicts_or_says_nothing_known_makes_it_unknown(mark):
+    report = judge(row(mark=mark))
     assert only(report).flag == "unknown"
     assert mark in only(report).note
     assert report.triage == "soon"
@@ -52,6 +52,12 @@ def test_a_mark_alone_never_decides():
     item = only(judge(row("某指标", "12", "", "", mark="↑")))
     assert (item.flag, item.range_source) == ("unknown", "none")
     assert "↑" in item.note
+
+
+def test_a_reader_in_doubt_is_believed():
+    proof = RowEvidence(confidence=0.99, doubt="这一行有两个数")
+    item = only(assess(ReadReport(items=[row(result="12")]), [proof]))
+    assert (item.flag, item.note) == ("unknown", "这一行有两个数")
 
 
 def test_low_confidence_is_unknown():
@@ -122,7 +128,30 @@ def test_urine_is_never_critical():
     assert not only(judge(row("钾", "120", "mmol/L", "25-100"), report_type="24小时尿电解质")).critical
 
 
+def test_critical_without_a_printed_range_is_asserted_only_for_blood():
+    potassium = row("钾", "7.1", "mmol/L", "")
+    assert judge(potassium, report_type="电解质").triage == "urgent"
+    unsure = judge(potassium, report_type="检验报告单")
+    assert (unsure.triage, only(unsure).critical) == ("soon", False)
+    assert unsure.notices[0].startswith("请马上核对原件")
+
+
+@pytest.mark.parametrize(("result", "unit"), [("", "g/L"), ("4.5", "g/dL")])
+def test_what_cannot_be_checked_for_critical_is_said_and_never_mild(result, unit):
+    report = judge(row(), row(), row(), row("血红蛋白", result, unit, "11.5-15"))
+    assert report.notices[0].startswith("没能核对 血红蛋白")
+    assert report.triage == "soon"
+
+
+def test_children_never_get_adult_ranges():
+    hemoglobin = row("血红蛋白", "110", "g/L", "")
+    assert only(judge(hemoglobin, sex="女")).flag == "low"
+    assert only(judge(hemoglobin, sex="女", age="3岁")).flag == "unknown"
+    assert only(judge(hemoglobin, sex="女", report_type="儿童血常规")).flag == "unknown"
+
+
 def test_lost_decimal_points_are_suspected():
+    assert only(judge(row("总胆红素", "150", "μmol/L", "0-210"))).flag == "unknown"
     assert only(judge(row(result="484"))).flag == "unknown"
     assert only(judge(row(result="484", mark="↑"))).flag == "high"
     assert only(judge(row(result="6.0", limits="35-95"))).flag == "unknown"

@@ -1,14 +1,16 @@
 """读者的各个部件：单元格的种类、名称与代号、行；真正的图片在阶段 7 的测试里读。"""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from health_assistant.images import BadImage, open_image
+from health_assistant.images import BadImage, open_image, upright_rgb
 from health_assistant.lab_report.reading.cells import classify, repair_unit, split_mark, split_name
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes
 from health_assistant.lab_report.reading.reader import ReportReader
-from health_assistant.lab_report.reading.rows import find_rows, group_lines, row_text
+from health_assistant.lab_report.reading.rows import Row, find_rows, group_lines, row_text, split_panels
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.report import UnreadableReport
 
@@ -51,6 +53,9 @@ def test_names_and_codes(text, name, code):
 def test_marks_and_units():
     assert split_mark("5.66↑") == ("5.66", "↑")
     assert split_mark("5.66") == ("5.66", None)
+    assert [split_mark(text) for text in ("6.8H", "98 L", "↑12", "H 6.8")] == [
+        ("6.8", "H"), ("98", "L"), ("12", "↑"), ("6.8", "H"),
+    ]  # fmt: skip
     units = [repair_unit(unit) for unit in ("10~9/L", "×109/L", "umol/1", "g/L")]
     assert units == ["10^9/L", "×10^9/L", "umol/L", "g/L"]
 
@@ -66,8 +71,13 @@ def page(*lines: str) -> list[list[TextBox]]:
     return group_lines(boxes)
 
 
+def found(*lines: str) -> list[Row]:
+    boxes = [box for line in page(*lines) for box in line]
+    return [row for panel in split_panels(boxes) for row in find_rows(group_lines(panel))[0]]
+
+
 def rows_of(*lines: str) -> list[tuple]:
-    return [row_text(row) for row in find_rows(page(*lines))[0]]
+    return [row_text(row) for row in found(*lines)]
 
 
 def test_columns_may_stand_in_any_order():
@@ -85,6 +95,44 @@ def test_rows_without_a_header():
         ("钾", "", "4.1", "mmol/L", "3.5-5.3"),
         ("钠", "", "140", "mmol/L", "137-147"),
     ]
+
+
+@pytest.mark.parametrize("header", ["项目|上次结果|结果|参考范围", "项目|前次|本次结果|参考值", "指标|历史|结果|范围"])
+def test_the_previous_result_is_never_taken_for_this_one(header):
+    (row,) = found(header, "血红蛋白|130|98|115-150")
+    assert (row_text(row)[2], row.doubt) == ("98", None)
+
+
+def test_a_blank_result_is_not_filled_with_the_previous_one():
+    (row,) = found("项目|结果|上次结果|参考范围", "血红蛋白||130|115-150")
+    assert row_text(row)[2] == ""
+
+
+def test_two_numbers_without_a_header_are_doubted():
+    (row,) = found("血小板|210|450|10^9/L|125-350")
+    assert row.doubt is not None
+
+
+def test_two_panels_side_by_side():
+    assert rows_of(
+        "项目|结果|单位|参考范围|项目|结果|单位|参考范围",
+        "白细胞|12.84|10^9/L|3.5-9.5|钠|118|mmol/L|137-147",
+        "红细胞||10^12/L|4.3-5.8|肌酐|700|μmol/L|41-73",
+    ) == [
+        ("白细胞", "", "12.84", "10^9/L", "3.5-9.5"),
+        ("红细胞", "", "", "10^12/L", "4.3-5.8"),
+        ("钠", "", "118", "mmol/L", "137-147"),
+        ("肌酐", "", "700", "μmol/L", "41-73"),
+    ]
+
+
+def test_two_panels_without_a_header_never_mix():
+    rows = found("血小板计数||125-350|肌酐|700|41-73", "钾||3.5-5.3|尿素|6.0|2.6-7.5")
+    assert [row_text(row)[0::2] for row in rows] == [
+        ("血小板计数", "", "125-350"), ("肌酐", "700", "41-73"), ("钾", "", "3.5-5.3"), ("尿素", "6.0", "2.6-7.5"),
+    ]  # fmt: skip
+    (mixed,) = found("某甲|1.2|3-5|某乙的范围|6-9") or [None]
+    assert mixed is None or mixed.doubt
 
 
 def test_head_and_foot_are_not_items():
@@ -142,8 +190,29 @@ def test_a_blank_page_is_unreadable_and_a_letter_is_no_report():
     assert other.value.code == "not_a_lab_report"
 
 
-@pytest.mark.parametrize(("data", "code"), [(b"", "empty_image"), (b"GIF89a" + b"\0" * 100, "unsupported_format")])
+def png(mode: str, size: tuple[int, int], color) -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, size, color).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "empty_image"),
+        (b"GIF89a" + b"\0" * 100, "unsupported_format"),
+        (png("L", (100, 40_000), 255), "image_too_long"),
+        (png("L", (90, 200), 255), "image_too_small"),
+    ],
+)
 def test_bad_images(data, code):
     with pytest.raises(BadImage) as error:
         open_image(data)
     assert error.value.code == code
+
+
+@pytest.mark.parametrize(("mode", "color"), [("I;16", 0x8000), ("L", 128), ("LA", (0, 127)), ("RGBA", (0, 0, 0, 127))])
+def test_every_kind_of_picture_becomes_rgb(mode, color):
+    image = upright_rgb(open_image(png(mode, (200, 200), color)))
+    assert image.mode == "RGB"
+    assert image.getpixel((5, 5)) == pytest.approx((128, 128, 128), abs=1)

@@ -20,6 +20,11 @@ _UNIT = re.compile(
     r"|mm/1?h|/[hl]pf?|个?/[hl]p|/ul|/μl|s/co|coi|g/dl|ratio|分|岁",
     re.IGNORECASE,
 )
+_GLUED_MARKS = (
+    re.compile(r"(?P<bare>.+?)\s*(?P<mark>[↑↓→←]+)"),
+    re.compile(r"(?P<bare>[<>]?\d[\d.]*)\s*(?P<mark>HH?|LL?|\*)"),
+    re.compile(r"(?P<mark>[↑↓]|HH?|LL?|\*)\s*(?P<bare>[<>]?\d[\d.]*)"),
+)
 _TRAILING_CODE = re.compile(r"^(?P<name>.*[一-鿿)])(?P<gap>\s*\(?)(?P<code>[A-Za-z0-9][A-Za-z0-9#%/+.\- ]*)\)?$")
 _LEADING_CODE = re.compile(r"^(?P<code>[A-Za-z][A-Za-z0-9#%/+.\-]*)(?P<gap>\s*\(?)(?P<name>[一-鿿].*?)\)?$")
 
@@ -40,9 +45,9 @@ def classify(text: str) -> Kind:
 
 
 def split_mark(text: str) -> tuple[str, str | None]:
-    """把粘在数或名称上的箭头分开：`5.66↑` -> (`5.66`, `↑`)。"""
-    found = re.fullmatch(r"(.+?)\s*([↑↓→←]+)", text)
-    return (found[1], found[2]) if found else (text, None)
+    """把粘在数或名称上的标记分开：`5.66↑` -> (`5.66`, `↑`)，`6.8 H` -> (`6.8`, `H`)。"""
+    found = next((found for pattern in _GLUED_MARKS if (found := pattern.fullmatch(text))), None)
+    return (found["bare"], found["mark"]) if found else (text, None)
 
 
 def split_name(text: str) -> tuple[str, str]:

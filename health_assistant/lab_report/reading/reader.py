@@ -11,7 +11,7 @@ from health_assistant.images import upright_rgb
 from health_assistant.lab_report.catalogue import find_indicator
 from health_assistant.lab_report.reading.cells import split_mark
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes
-from health_assistant.lab_report.reading.rows import Columns, Row, find_rows, group_lines, row_text
+from health_assistant.lab_report.reading.rows import Columns, Row, find_rows, group_lines, row_text, split_panels
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reference_range import Terms, parse_range
 from health_assistant.lab_report.report import Reading, ReadItem, ReadReport, RowEvidence, UnreadableReport
@@ -55,35 +55,33 @@ class ReportReader:
             raise UnreadableReport(
                 "report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张。"
             )
-        lines = group_lines(boxes)
-        rows, columns = find_rows(lines)
-        if not rows or not _looks_like_lab_report(rows, columns):
+        panels = [find_rows(group_lines(panel)) for panel in split_panels(boxes)]
+        if not any(rows and _looks_like_lab_report(rows, columns) for rows, columns in panels):
             raise UnreadableReport(
                 "not_a_lab_report",
                 "没有找到检验项目。请确认这是化验单，并让“项目、结果、参考范围”各列都在画面里、方向摆正。",
             )
         gray = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY)
-        head = _read_head(lines)
-        items, evidence = [], []
-        for row in rows:
-            item, proof = _read_row(row, columns, gray, boxes)
-            items.append(item)
-            evidence.append(proof)
-        return Reading(report=ReadReport(items=items, **head), evidence=evidence, engine=ENGINE_NAME)
+        read = [_read_row(row, columns, gray, boxes) for rows, columns in panels for row in rows]
+        items, evidence = zip(*read, strict=True)
+        report = ReadReport(items=list(items), **_read_head(group_lines(boxes)))
+        return Reading(report=report, evidence=list(evidence), engine=ENGINE_NAME)
 
 
 def _read_row(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox]) -> tuple[ReadItem, RowEvidence]:
     name, code, result, unit, limits = row_text(row)
     if not result:
         result = _find_dash_result(row, columns, gray, limits)
-    item = ReadItem(
-        name=name, code=code, result=result, unit=unit, reference_range=limits, mark=_find_mark(row, gray, boxes)
-    )
+    mark = _find_mark(row, gray, boxes)
+    item = ReadItem(name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark)
+    doubt = row.doubt
+    if mark is None and any(box.text == "1" for box in row.maybe_arrows):
+        doubt = "结果旁边有个 1，不能确定是箭头还是数"
     parts = row.boxes()
     outline = (min(b.x0 for b in parts), min(b.y0 for b in parts), max(b.x1 for b in parts), max(b.y1 for b in parts))
     scores = [box.score for box in [row.name, row.result, *row.limits] if box]
     box = tuple(round(edge) for edge in outline)
-    return item, RowEvidence(confidence=round(min(scores), 3), boxes={"row": box})
+    return item, RowEvidence(confidence=round(min(scores), 3), boxes={"row": box}, doubt=doubt)
 
 
 def _find_mark(row: Row, gray: np.ndarray, boxes: list[TextBox]) -> str | None:
@@ -130,8 +128,11 @@ def _read_head(lines: list[list[TextBox]]) -> dict[str, str | None]:
     """页眉里的报告类型、性别、年龄；没有印的为空。"""
     texts = [" ".join(box.text for box in line) for line in lines]
     page = "\n".join(texts)
-    sex = re.search(r"性\s*别\s*[:：]?\s*(男|女)", page)
-    age = re.search(r"年\s*龄\s*[:：]?\s*(\d{1,3}\s*(?:岁|周岁|个?月|天|日)?)", page)
+    person = next((text for text in texts if "姓名" in text), "")
+    sex = re.search(r"性\s*别\s*[:：]?\s*(男|女)", page) or re.search(r"(?<![一-鿿])(男|女)(?![一-鿿])", person)
+    age = re.search(r"年\s*龄\s*[:：]?\s*(\d{1,3}\s*(?:岁|周岁|个?月|天|日)?)", page) or re.search(
+        r"(?<!\d)(\d{1,3}\s*(?:岁|周岁|个月|月龄|天))", person
+    )
     named = re.search(r"(?:报告类型|检验类型|检验目的|检验项目)\s*[:：]\s*(\S+)", page)
     title = next((text for text in texts[:4] if text.endswith(("报告", "报告单", "检验单")) and len(text) < 30), "")
     return {

@@ -4,9 +4,10 @@
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
+from health_assistant.lab_report.catalogue import is_known_name
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     classify,
@@ -18,14 +19,18 @@ from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reference_range import Terms, parse_range
 
 _HEADER_WORDS = {
-    "code": r"代号|代码|缩写|英文",
-    "name": r"项目|检验名称|指标",
-    "result": r"结果|测定值|检测值|测量值",
-    "unit": r"单位",
-    "range": r"参考|正常值|范围",
-    "mark": r"提示|标志|标记|状态",
-    "method": r"方法",
+    # 上次的结果、危急值、日期都是数，却不是这次的结果
+    "ignored": r"上次|前次|历史|既往|危急|日期|时间",
+    "code": r"代号|代码|缩写|英文|^code$|^abbr",
+    "name": r"项目|检验名称|指标|^item|^test",
+    "result": r"结果|测定值|检测值|测量值|^result|^value",
+    "unit": r"单位|^units?$",
+    "range": r"参考|正常值|范围|^ref|^normal|range$",
+    "mark": r"提示|标志|标记|状态|^flag$",
+    "method": r"方法|^method$",
 }
+_TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
+_TWO_RANGES = "这一行有两个参考范围，可能是并排的两栏，请核对旁边的项目有没有读到"
 _NOT_AN_ITEM = re.compile(
     r"[:：]$|姓名|性别|年龄|科室|床号|标本|样本|送检|采样|采集|接收|日期|门诊|住院|病历|病人|审核|检验者|核对"
     # “凝血酶原时间”是项目，“报告时间”不是
@@ -45,6 +50,8 @@ class Row:
     limits: list[TextBox] = field(default_factory=list)
     mark: TextBox | None = None
     maybe_arrows: list[TextBox] = field(default_factory=list)
+    doubt: str | None = None
+    """这一行读得没有把握的原因。"""
 
     def boxes(self) -> list[TextBox]:
         single = [self.name, self.code, self.result, self.unit, self.mark]
@@ -59,6 +66,14 @@ class Row:
             self.result = box
         elif box.text in ARROW_LIKE:
             self.maybe_arrows.append(box)
+        else:
+            self.doubt = _TWO_RESULTS
+
+    def add_limits(self, box: TextBox) -> None:
+        """放入参考范围；同一行里出现第二个就可疑。"""
+        if self.limits:
+            self.doubt = _TWO_RANGES
+        self.limits.append(box)
 
 
 @dataclass
@@ -77,6 +92,11 @@ class Columns:
         """离 box 最近的列，只在 among 都知道时才有意义。"""
         known = {name: x for name, x in self.centers.items() if name in among}
         return min(known, key=lambda name: abs(known[name] - box.center_x)) if known else None
+
+    def ignores(self, box: TextBox) -> bool:
+        """box 在“上次结果”这样不读的列里。"""
+        nearest = self.nearest(box, tuple(self.centers))
+        return nearest is not None and nearest.startswith("ignored")
 
 
 def group_lines(boxes: list[TextBox]) -> list[list[TextBox]]:
@@ -104,11 +124,9 @@ def find_columns(lines: list[list[TextBox]]) -> Columns:
     for index, line in enumerate(lines):
         centers = {}
         for box in line:
-            if len(box.text) <= 8:
-                for column, words in _HEADER_WORDS.items():
-                    if re.search(words, box.text.replace(" ", "")):
-                        centers.setdefault(column, box.center_x)
-                        break
+            if column := _header_column(box):
+                # 不读的列可以有几个
+                centers.setdefault(f"ignored {box.x0:.0f}" if column == "ignored" else column, box.center_x)
         if "result" in centers and len(centers) >= 2:
             return Columns(centers, first_line=index + 1)
     cells = [(classify(box.text), box) for line in lines for box in line[1:]]
@@ -120,8 +138,35 @@ def find_columns(lines: list[list[TextBox]]) -> Columns:
     return Columns(centers)
 
 
+def _header_column(box: TextBox) -> str | None:
+    """表头的一格是哪一列。"""
+    text = box.text.replace(" ", "")
+    if len(text) > (16 if text.isascii() else 8):
+        return None
+    matches = (column for column, words in _HEADER_WORDS.items() if re.search(words, text, re.IGNORECASE))
+    return next(matches, None)
+
+
+def split_panels(boxes: list[TextBox]) -> list[list[TextBox]]:
+    """并排的几栏各自的文字框：表头里“项目”与“结果”都重复时，在两栏表头之间的空白处分开。"""
+    for line in group_lines(boxes):
+        heads = [(column, box) for box in line if (column := _header_column(box))]
+        names = [box for column, box in heads if column == "name"]
+        if len(names) < 2 or sum(column == "result" for column, _ in heads) < 2:
+            continue
+        edges = []
+        for name in names[1:]:
+            left_neighbour = max(box.x1 for _, box in heads if box.x0 < name.x0)
+            edges.append((left_neighbour + name.x0) / 2)
+        panels: list[list[TextBox]] = [[] for _ in names]
+        for box in boxes:
+            panels[sum(box.center_x > edge for edge in edges)].append(box)
+        return panels
+    return [boxes]
+
+
 def find_rows(lines: list[list[TextBox]]) -> tuple[list[Row], Columns]:
-    """页面上的检验项目，与列的位置。"""
+    """一栏里的检验项目，与列的位置。"""
     columns = find_columns(lines)
     rows: list[Row] = []
     for line in lines[columns.first_line :]:
@@ -142,18 +187,20 @@ def _rows_in_line(line: list[TextBox], columns: Columns) -> list[Row]:
             if kind == "text":
                 rows.append(Row(name=box))
             continue
+        if columns.ignores(box):
+            continue
         if kind in ("bound", "term"):
             place = columns.nearest(box, ("result", "range"))
             if place is None:
                 place = "range" if row.result else "result"
             if place == "range":
-                row.limits.append(box)
+                row.add_limits(box)
             else:
                 row.set_result(box)
         elif kind == "number":
             row.set_result(box)
         elif kind == "range":
-            row.limits.append(box)
+            row.add_limits(box)
         elif kind == "unit":
             row.unit = row.unit or box
         elif kind == "mark" or box.text in ARROW_LIKE:
@@ -168,15 +215,20 @@ def _place_text(box: TextBox, row: Row, rows: list[Row], columns: Columns) -> No
     """名称之后的文字：粘着箭头的数、代号、文字结果（偶见）、文字范围（黄棕）、方法，或下一栏的名称。"""
     bare, mark = split_mark(box.text)
     place = columns.nearest(box, ("name", "code", "result", "unit", "range", "mark", "method"))
-    if mark and classify(bare) == "number":
-        row.set_result(TextBox(bare, box.score, box.x0, box.y0, box.x1, box.y1, box.slope))
-        row.maybe_arrows.append(box)
+    if (row.result or row.limits or row.unit) and is_known_name(split_name(bare)[0]):
+        rows.append(Row(name=box))
+    elif mark and classify(bare) in ("number", "bound"):
+        row.set_result(replace(box, text=bare))
+        if mark in "↑↓→←":
+            row.maybe_arrows.append(box)
+        else:
+            row.mark = replace(box, text=mark)
     elif box.text.isascii() and not (row.code or row.result) and (place == "code" or not split_name(row.name.text)[1]):
         row.code = box
     elif place == "result" and row.result is None:
         row.result = box
     elif place == "range" and not row.limits:
-        row.limits.append(box)
+        row.add_limits(box)
     elif (row.result or row.limits) and place not in ("unit", "range", "method"):
         rows.append(Row(name=box))
 
@@ -196,7 +248,7 @@ def _is_item(row: Row, has_header: bool) -> bool:
     name, code = split_name(row.name.text)
     if _NOT_AN_ITEM.search(row.name.text) or not (name or code):
         return False
-    if row.limits and (row.result or row.unit or has_header):
+    if row.limits and (row.result or row.unit or has_header or is_known_name(name)):
         return True
     return bool(row.result) and (has_header or row.unit is not None)
 
