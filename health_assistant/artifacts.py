@@ -17,6 +17,31 @@ def artifacts_dir() -> Path:
     return Path(os.environ.get("HEALTH_ASSISTANT_ARTIFACTS") or ROOT / "artifacts")
 
 
+def eval_data_dir() -> Path:
+    """阶段 1：评测数据，cmb-clin.jsonl 等。"""
+    return artifacts_dir() / "eval-data"
+
+
+def tiny_model_dir(kind: str) -> Path:
+    """微型基座：kind 是 llm 或 vl。首次用到时现场训练，见 health_assistant/training/tiny_models.py。"""
+    return artifacts_dir() / "models" / f"tiny-{kind}"
+
+
+def evaluation_dir(recipe: str, when: str) -> Path:
+    """阶段 2、4：配方 recipe 的评测；when 是 before、after 或 compare。"""
+    return artifacts_dir() / "eval" / recipe / when
+
+
+def train_data_dir(name: str) -> Path:
+    """阶段 3：训练数据 name 的 train.jsonl、val.jsonl 与说明。"""
+    return artifacts_dir() / "train-data" / name
+
+
+def llm_dir(recipe: str) -> Path:
+    """阶段 3：配方 recipe 的 adapter、merged、checkpoints、training.json、曲线。"""
+    return artifacts_dir() / "llm" / recipe
+
+
 def model_server_dir() -> Path:
     """阶段 5：问模型服务得到的回答。"""
     return artifacts_dir() / "5-build-server"

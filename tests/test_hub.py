@@ -1,0 +1,185 @@
+"""下载：真的 HTTP 服务器扮三个站；校验、换站、断点、离线、等待的上限。"""
+
+import hashlib
+import re
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from health_assistant import hub
+
+CONTENT = bytes(range(256)) * 2000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+REPO, FILE = "some/data set", "目录/a.parquet"
+PATHS = {
+    "modelscope": "/modelscope/api/v1/datasets/some/data set/repo?Revision=master&FilePath=",
+    "huggingface": "/huggingface/datasets/some/data set/resolve/main/",
+    "mirror": "/mirror/datasets/some/data set/resolve/main/",
+}
+
+
+class Hubs:
+    """三个站在一个服务器上，各是一个路径前缀；behaviour[站] 决定怎么答，可以是逐次的列表。"""
+
+    def __init__(self):
+        self.behaviour = {}
+        self.requests = []  # (站, Range)
+        hubs = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self):
+                self.send_response(405)
+                self.end_headers()
+
+            def do_GET(self):
+                name = self.path.split("/")[1]
+                hubs.requests.append((name, self.headers.get("Range")))
+                hubs.paths[name] = self.path
+                answer = hubs.behaviour.get(name, 404)
+                if isinstance(answer, list):
+                    answer = answer.pop(0)
+                hubs.answer(self, answer)
+
+            def log_message(self, *args):
+                pass
+
+        self.paths = {}
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+        self.base = f"http://127.0.0.1:{self.server.server_port}"
+
+    def answer(self, handler, what):
+        if isinstance(what, int):
+            handler.send_response(what)
+            handler.end_headers()
+            return
+        body, status, kind = CONTENT, 200, "application/octet-stream"
+        if what == "wrong":
+            body = b"x" * len(CONTENT)
+        elif what == "html":
+            body, kind = b"<html>login</html>", "text/html; charset=utf-8"
+        wanted = re.match(r"bytes=(\d+)-", handler.headers.get("Range") or "")
+        if wanted and what != "no-range":
+            status, body = 206, body[int(wanted[1]) :]
+        handler.send_response(status)
+        handler.send_header("Content-Type", kind)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body[: len(body) // 2] if what == "cut" else body)
+
+
+@pytest.fixture
+def hubs(tmp_path, monkeypatch):
+    hubs = Hubs()
+    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(hub.time, "sleep", lambda seconds: None)
+    for name in PATHS:
+        monkeypatch.setenv(f"HUB_{name.upper()}", f"{hubs.base}/{name}/")
+    yield hubs
+    hubs.server.shutdown()
+    hubs.server.server_close()
+
+
+def leftovers(folder):
+    return [file for file in folder.rglob("*") if file.is_file()]
+
+
+def test_the_first_hub_that_has_it_and_only_once(hubs, tmp_path):
+    hubs.behaviour = {"modelscope": "ok", "huggingface": "ok"}
+    path = hub.download(REPO, FILE, SHA256)
+    assert path.read_bytes() == CONTENT
+    assert path.is_relative_to(tmp_path / "downloads")
+    assert hub.download(REPO, FILE) == path
+    assert hubs.requests == [("modelscope", None)]
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_the_addresses_are_those_of_the_hubs(hubs, name):
+    from urllib.parse import unquote
+
+    hubs.behaviour = {name: "ok"}
+    hub.download(REPO, FILE)
+    assert unquote(hubs.paths[name]) == PATHS[name] + FILE
+
+
+@pytest.mark.parametrize("bad", [404, 403, "wrong", "html", [500, 503, 500], ["cut", "wrong"]])
+def test_a_hub_that_fails_is_followed_by_the_next(hubs, tmp_path, bad):
+    hubs.behaviour = {"modelscope": bad, "huggingface": "ok"}
+    path = hub.download(REPO, FILE, SHA256)
+    assert path.read_bytes() == CONTENT
+    assert leftovers(tmp_path) == [path]
+
+
+def test_a_broken_transfer_goes_on_where_it_stopped(hubs):
+    hubs.behaviour = {"modelscope": ["cut", "cut", "ok"]}
+    assert hub.download(REPO, FILE, SHA256).read_bytes() == CONTENT
+    (_, first), (_, second), (_, third) = hubs.requests
+    assert first is None
+    assert 0 < int(second[6:-1]) < int(third[6:-1]) < len(CONTENT)
+
+
+def test_a_hub_that_cannot_resume_starts_over(hubs):
+    hubs.behaviour = {"modelscope": ["cut", "no-range"]}
+    assert hub.download(REPO, FILE, SHA256).read_bytes() == CONTENT
+
+
+def test_every_failure_is_in_one_message_with_the_offline_way(hubs, tmp_path):
+    hubs.behaviour = {"modelscope": "wrong", "huggingface": 404, "mirror": "cut"}
+    with pytest.raises(hub.HubError) as caught:
+        hub.download(REPO, FILE, SHA256)
+    message = str(caught.value)
+    for words in ("ModelScope 给的文件校验和不对", "Hugging Face 答 HTTP 404", "HF 镜像 传到一半断开，试了 3 次"):
+        assert words in message
+    where = tmp_path / "downloads/datasets" / REPO / FILE
+    assert f"放到 {where}" in message
+    assert "\n" not in message
+    assert leftovers(tmp_path) == []
+    # 照着说的做，就不用网了
+    where.write_bytes(CONTENT)
+    count = len(hubs.requests)
+    assert hub.download(REPO, FILE, SHA256) == where
+    assert len(hubs.requests) == count
+
+
+def test_a_damaged_cached_file_is_fetched_again(hubs):
+    hubs.behaviour = {"modelscope": "ok"}
+    path = hub.download(REPO, FILE, SHA256)
+    path.write_bytes(b"damaged")
+    assert hub.download(REPO, FILE, SHA256).read_bytes() == CONTENT
+    path.write_bytes(b"damaged")
+    hubs.behaviour = {}
+    with pytest.raises(hub.HubError, match="已经有了，但校验和不对"):
+        hub.download(REPO, FILE, SHA256)
+
+
+def test_hf_hub_offline_means_no_request(hubs, monkeypatch):
+    hubs.behaviour = {"modelscope": "ok"}
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(hub.HubError, match="HF_HUB_OFFLINE"):
+        hub.download(REPO, FILE)
+    assert hubs.requests == []
+
+
+def test_silent_hubs_cost_no_more_than_the_limit_together(hubs, monkeypatch):
+    """两个接了电话不说话，一个拒绝连接：一起等，一共不超过上限；第一个不说话不耽误后面的。"""
+    monkeypatch.setattr(hub, "PROBE_SECONDS", 0.5)
+    with socket.socket() as silent, socket.socket() as closed:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HUB_MODELSCOPE", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("HUB_HUGGINGFACE", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("HUB_MIRROR", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(hub.HubError, match=r"ModelScope 没有答话；Hugging Face 没有答话；HF 镜像 连不上"):
+            hub.download(REPO, FILE)
+        assert time.monotonic() - started < 1
+        monkeypatch.setenv("HUB_MIRROR", f"{hubs.base}/mirror")
+        hubs.behaviour = {"mirror": "ok"}
+        assert hub.download(REPO, FILE, SHA256).read_bytes() == CONTENT
+    assert hub.PROBE_SECONDS < 6
