@@ -1,0 +1,385 @@
+"""阶段 1：官方的形式，一字不丢；坏的输入一行说清；断网、被杀都不坏事。"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from health_assistant import artifacts
+from health_assistant.evaluation.cases import SAMPLE_FILE
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "1-eval-data-prepare" / "prepare_cmb_clin.py"
+CMB_CLIN = Path(os.environ.get("HEALTH_ASSISTANT_SHARED") or ROOT.parent / "shared") / "data" / "CMB-Clin-qa.json"
+needs_cmb_clin = pytest.mark.skipif(not CMB_CLIN.is_file(), reason=f"没有真的 CMB-Clin：{CMB_CLIN}")
+
+GOOD = {"id": "7", "title": "题", "description": "病历\n第二行", "QA_pairs": [{"question": "问？", "answer": "答。"}]}
+
+
+@pytest.fixture(scope="module")
+def prepare():
+    spec = importlib.util.spec_from_file_location("prepare_cmb_clin", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def run(prepare, tmp_path, monkeypatch):
+    """在本进程里跑脚本的 main；产物在 tmp_path/out。"""
+    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path / "out"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["prepare_cmb_clin.py", *map(str, arguments)])
+        return prepare.main()
+
+    return run
+
+
+def write(path, value):
+    path.write_text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def read_rows(folder, name="cmb-clin.jsonl"):
+    lines = (folder / "eval-data" / name).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    return [json.loads(line) for line in lines]
+
+
+def tree(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# ---- 官方的形式 ----
+
+
+@needs_cmb_clin
+def test_cmb_clin_is_74_cases_208_questions_and_nothing_is_lost(run, tmp_path, capsys):
+    assert run("--file", CMB_CLIN) == 0
+    printed = capsys.readouterr().out
+    assert "74 个病例，208 个问题" in printed
+    assert "示例" not in printed
+    rows = {row["id"]: row for row in read_rows(tmp_path / "out")}
+    assert len(rows) == 208
+    records = json.loads(CMB_CLIN.read_text(encoding="utf-8"))
+
+    def cleaned(text):
+        return text.replace("\x0b", " ").replace("\t", " ").replace("\uf07e", "~")
+
+    seen = 0
+    for record in records:
+        history = []
+        for turn, pair in enumerate(record["QA_pairs"], 1):
+            question, answer = cleaned(pair["question"]), cleaned(pair["answer"])
+            if turn == 1:
+                question = f"以下是一位病人的病例：\n{cleaned(record['description'])}\n{question}"
+            history = [*history, {"role": "user", "content": question}]
+            assert rows[f"{record['id']}-{turn}"] == {
+                "id": f"{record['id']}-{turn}",
+                "case_id": record["id"],
+                "turn": turn,
+                "title": record["title"],
+                "messages": history,
+                "reference": answer,
+            }
+            history = [*history, {"role": "assistant", "content": answer}]
+            seen += 1
+    assert seen == 208
+    text = (tmp_path / "out/eval-data/cmb-clin.jsonl").read_bytes()
+    assert not re.search(r"\\t|\\u000b|\uf07e", text.decode())
+    assert json.loads((tmp_path / "out/eval-data/data.json").read_text(encoding="utf-8")) == {
+        "source": "CMB-Clin",
+        "is_sample": False,
+        "cases": 74,
+        "questions": 208,
+        "sha256": hashlib.sha256(text).hexdigest(),
+    }
+    first = read_rows(tmp_path / "out", "general_qa/cmb_first.jsonl")
+    assert len(first) == 74
+    assert first[0] == {"query": rows["0-1"]["messages"][0]["content"], "response": rows["0-1"]["reference"]}
+    assert (tmp_path / "out/eval-data/statistics.png").read_bytes().startswith(b"\x89PNG")
+
+
+@needs_cmb_clin
+def test_offline_does_not_overwrite_the_real_data_with_the_sample(run, tmp_path, capsys):
+    assert run("--file", CMB_CLIN) == 0
+    before = tree(tmp_path / "out")
+    assert run() == run("--force") == 0
+    assert "沿用上次准备好的 CMB-Clin" in capsys.readouterr().out
+    assert tree(tmp_path / "out") == before
+    assert run("--file", SAMPLE_FILE) == 0
+    assert json.loads((tmp_path / "out/eval-data/data.json").read_text(encoding="utf-8"))["is_sample"]
+
+
+def test_general_qa_rows_are_what_evalscope_reads():
+    """字段名对照装着的 EvalScope 的源码；不导入它，那要好几秒。"""
+    source = Path(importlib.util.find_spec("evalscope").origin).parent / "benchmarks/general_qa/general_qa_adapter.py"
+    text = source.read_text(encoding="utf-8")
+    assert "record.get('query')" in text
+    assert "record.get('response')" in text
+
+
+# ---- 内置的示例 ----
+
+
+def test_without_network_the_sample_is_used_quickly_and_loudly(tmp_path):
+    env = {**os.environ, "HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path), "no_proxy": "*"}
+    env.pop("HF_HUB_OFFLINE", None)
+    env.update(dict.fromkeys(("HUB_MODELSCOPE", "HUB_HUGGINGFACE", "HUB_MIRROR"), "http://127.0.0.1:9"))
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, SCRIPT], env=env, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - started < 6
+    assert "内置示例，不是 CMB-Clin" in done.stdout
+    shown = (tmp_path / "eval-data/statistics.md").read_bytes()
+    assert "内置示例，不是 CMB-Clin" in shown.decode()
+    assert shown == (SCRIPT.parent / "results/statistics.md").read_bytes(), "示例变了，results/ 要重做"
+    data = json.loads((tmp_path / "eval-data/data.json").read_text(encoding="utf-8"))
+    assert (data["source"], data["is_sample"]) == ("bundled-sample", True)
+    assert data["cases"] >= 12
+    assert data["questions"] >= 34
+    assert "--file" in done.stderr
+    before = tree(tmp_path)
+    done = subprocess.run([sys.executable, SCRIPT], env=env, capture_output=True, text=True, timeout=30)
+    assert "做好了" in done.stdout
+    assert tree(tmp_path) == before
+
+
+def test_the_sample_says_so_in_every_record_and_names_no_dose():
+    cases = json.loads(SAMPLE_FILE.read_text(encoding="utf-8"))
+    for case in cases:
+        assert case["id"].startswith("sample-")
+        assert case["title"].startswith("示例")
+        assert 2 <= len(case["QA_pairs"]) <= 4
+        assert all(part in case["description"] for part in ("现病史", "体格检查", "辅助检查"))
+        for pair in case["QA_pairs"]:
+            assert not re.search(r"\d\s*(mg|毫克|片|粒|支|U|单位|μg)", pair["answer"]), pair
+
+
+@needs_cmb_clin
+def test_the_sample_is_not_cmb_clin():
+    """没有一段 20 字以上的话与 CMB-Clin 相同。"""
+
+    def grams(path):
+        text = re.sub(r"\s", "", path.read_text(encoding="utf-8"))
+        return {text[i : i + 20] for i in range(len(text) - 19)}
+
+    assert not {gram for gram in grams(SAMPLE_FILE) & grams(CMB_CLIN) if '"' not in gram}
+
+
+# ---- 坏的输入 ----
+
+
+def changed(**changes):
+    return [{**GOOD, **changes}]
+
+
+def without(key):
+    return [{name: value for name, value in GOOD.items() if name != key}]
+
+
+def pair(**changes):
+    return changed(QA_pairs=[GOOD["QA_pairs"][0], {"question": "再问？", "answer": "再答。", **changes}])
+
+
+BROKEN = {
+    "空文件": ("", "是空的"),
+    "只有空白": (" \n\n", "是空的"),
+    "坏 JSON": ('[\n {"id": "1" "title": "x"}\n]', r"第 2 行第 13 列：.*逗号"),
+    "单引号": ("[{'id': '1'}]", r"第 1 行第 3 列：.*双引号"),
+    "坏的转义": ('[{"id": "\\q", "title": "x"}]', r"第 1 行第 10 列：.*反斜杠"),
+    "多一个逗号": ('[{"id": "1"},]', r"第 1 行第 14 列：.*也许多了一个逗号"),
+    "列表之后还有": ("[1] 2", "第 1 行第 5 列：.*之后还有内容"),
+    "断了的文件": (json.dumps([GOOD])[:60], "断了"),
+    "断在值之前": ('[{"id":', "断了"),
+    "字符串里有换行": ('[{"id": "1\n2"}]', r"第 1 行第 11 列：.*控制字符"),
+    "JSONL": (json.dumps(GOOD) + "\n" + json.dumps(GOOD), "JSONL"),
+    "不是列表": (json.dumps(GOOD), "最外层是对象；应是记录的列表"),
+    "是一个数": ("3", "最外层是数"),
+    "是 null": ("null", "最外层是null"),
+    "空列表": ("[]", "列表是空的"),
+    "嵌套太深": ("[" * 100_000, "嵌套得太深"),
+    "长得离谱的数": ("[" + "9" * 5000 + "]", "数"),
+    "记录是文字": ([GOOD, "病例"], r'第 2 条记录：是文字 "病例"；应是有 id'),
+    "记录是列表": ([[GOOD]], "第 1 条记录：是列表"),
+    "没有 id": (without("id"), "第 1 条记录的 id：没有这个键"),
+    "没有 title": (without("title"), r'第 1 条记录（id "7"）的 title：没有这个键'),
+    "没有 description": (without("description"), r'（id "7"）的 description：没有这个键'),
+    "没有 QA_pairs": (without("QA_pairs"), r'（id "7"）的 QA_pairs：没有这个键（有的是 "id"'),
+    "id 是数": (changed(id=7), "的 id：是数 7；应是文字"),
+    "id 是布尔": (changed(id=True), "的 id：是true/false true"),
+    "description 是 null": (changed(description=None), r"的 description：是null null；应是文字"),
+    "description 是列表": (changed(description=["病历"]), "的 description：是列表"),
+    "description 只有控制字符": (changed(description="\x00\x0b"), "的 description：是空的"),
+    "QA_pairs 是空的": (changed(QA_pairs=[]), "的 QA_pairs：是空的"),
+    "QA_pairs 是对象": (changed(QA_pairs={"question": "问"}), "的 QA_pairs：是对象"),
+    "QA_pairs 里是文字": (changed(QA_pairs=["问"]), "的 QA_pairs 第 1 问：是文字"),
+    "没有 question": (changed(QA_pairs=[{"answer": "答"}]), "QA_pairs 第 1 问的 question：没有这个键"),
+    "没有 answer": (changed(QA_pairs=[{"question": "问"}]), "QA_pairs 第 1 问的 answer：没有这个键"),
+    "空的答案": (pair(answer=""), "QA_pairs 第 2 问的 answer：是空的"),
+    "只有空白的问题": (pair(question=" \n　"), "QA_pairs 第 2 问的 question：是空的或只有空白"),
+    "答案是列表": (pair(answer=["甲", "乙"]), "QA_pairs 第 2 问的 answer：是列表"),
+    "重复的 id": ([GOOD, {**GOOD, "id": "8"}, GOOD], r'第 3 条记录的 id："7" 与第 1 条重复'),
+    "NaN": ('[{"id": NaN}]', "第 1 条记录：有 NaN"),
+    "别处的 Infinity": (json.dumps(changed(weight=float("inf"))), "第 1 条记录：有 NaN 或 Infinity"),
+    "半个代理对": (json.dumps(pair(answer="答\ud800")), "QA_pairs 第 2 问的 answer：第 2 个字符是半个代理对"),
+    "同一个键两次": ('[{"id": "1", "id": "2"}]', '第 1 条记录：键 "id" 出现了不止一次'),
+    "GB18030": (json.dumps([GOOD], ensure_ascii=False).encode("gb18030"), "GB18030.*iconv"),
+    "UTF-16": (json.dumps([GOOD], ensure_ascii=False).encode("utf-16"), "UTF-16.*iconv"),
+    "乱的字节": (b'[{"id": "\xff\xfe\xff"}]', "不是 UTF-8"),
+}
+
+
+def expect_one_line_error(code, captured, path, words, out):
+    assert code == 2
+    lines = captured.err.splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith(f"✗ {path}：")
+    assert re.search(words, lines[0]), lines[0]
+    assert "Traceback" not in captured.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_input_is_one_line_that_names_the_place(run, tmp_path, capsys, name):
+    content, words = BROKEN[name]
+    path = tmp_path / "坏.json"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        write(path, content)
+    expect_one_line_error(run("--file", path), capsys.readouterr(), path, words, tmp_path / "out")
+
+
+def test_a_200_mb_line_is_refused_unread(run, tmp_path, capsys):
+    path = tmp_path / "大.json"
+    with open(path, "wb") as file:
+        file.write(b'[{"id": "')
+        file.truncate(200_000_000)
+    started = time.monotonic()
+    expect_one_line_error(run("--file", path), capsys.readouterr(), path, "有 200 MB，没有读", tmp_path / "out")
+    assert time.monotonic() - started < 0.5
+
+
+def test_what_is_not_a_readable_file(run, tmp_path, capsys):
+    fifo, loop, locked = tmp_path / "管道", tmp_path / "环", tmp_path / "锁.json"
+    os.mkfifo(fifo)
+    loop.symlink_to(loop)
+    write(locked, [GOOD]).chmod(0)
+    for path, words in (
+        (tmp_path, "是一个目录"),
+        (tmp_path / "没有.json", "没有这个文件"),
+        (fifo, "不是普通文件"),
+        (loop, "读不了|没有这个文件"),
+        *([(locked, "读不了")] if os.geteuid() else []),
+    ):
+        expect_one_line_error(run("--file", path), capsys.readouterr(), path, words, tmp_path / "out")
+
+
+def test_the_real_script_exits_2(tmp_path):
+    path = write(tmp_path / "坏.json", pair(answer=""))
+    env = {**os.environ, "HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path / "out")}
+    done = subprocess.run([sys.executable, SCRIPT, "--file", path], env=env, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    place = '第 1 条记录（id "7"）的 QA_pairs 第 2 问的 answer'
+    assert done.stderr == f"✗ {path}：{place}：是空的或只有空白；应是非空的文字\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bad_file_leaves_earlier_results_alone(run, tmp_path):
+    assert run("--file", write(tmp_path / "好.json", [GOOD])) == 0
+    before = tree(tmp_path / "out")
+    assert run("--force", "--file", write(tmp_path / "坏.json", "[]")) == 2
+    assert tree(tmp_path / "out") == before
+
+
+# ---- 能收下的 ----
+
+
+def test_bom_solution_and_control_characters_are_accepted_and_said(run, tmp_path, capsys):
+    record = {
+        **GOOD,
+        "description": "甲\x0b乙\t丙\r\n丁\x00戊\uf07e己\n\n庚",
+        "QA_pairs": [{"question": "问？", "solution": "答。"}, {"question": "二？", "answer": "二答"}],
+    }
+    assert run("--file", write(tmp_path / "有.json", "\ufeff" + json.dumps([record]))) == 0
+    rows = read_rows(tmp_path / "out")
+    assert rows[0]["messages"][0]["content"] == "以下是一位病人的病例：\n甲 乙 丙\n丁戊~己\n\n庚\n问？"
+    assert [message["content"] for message in rows[1]["messages"][1:]] == ["答。", "二？"]
+    printed = capsys.readouterr().out
+    assert "控制字符 3 个" in printed
+    assert "U+F07E 1 个" in printed
+    assert "1 问的参考答案叫 solution" in printed
+    assert "与官方的 CMB-Clin 内容不同" in printed
+
+
+# ---- kill -9 ----
+
+
+def test_killed_at_any_write_the_rerun_gives_the_same(prepare, tmp_path, monkeypatch):
+    """在第 1 到第 6 次落盘前 kill -9，然后重跑：与没有被打断的逐字节相同，不论重跑的是新的还是旧的输入。"""
+    # 画图慢，换成别的内容；这里看的是落盘的次序
+    monkeypatch.setattr(prepare, "draw", lambda cases, source, path: artifacts.write_text(path, cases[0].title))
+    inputs = [write(tmp_path / "甲.json", [GOOD]), write(tmp_path / "乙.json", [{**GOOD, "title": "另一题"}])]
+
+    def run(out, path, kill_at=0):
+        child = os.fork()
+        if child == 0:
+            count, replace = 0, os.replace
+
+            def replace_or_die(*names):
+                nonlocal count
+                count += 1
+                if count == kill_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                replace(*names)
+
+            os.environ["HEALTH_ASSISTANT_ARTIFACTS"] = str(out)
+            os.replace, sys.argv = replace_or_die, ["prepare_cmb_clin.py", "--file", str(path)]
+            try:
+                os._exit(prepare.main())
+            finally:
+                os._exit(99)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    undisturbed = []
+    for path in inputs:
+        assert run(tmp_path / path.stem, path) == 0
+        undisturbed.append(tree(tmp_path / path.stem))
+    out = tmp_path / "out"
+    assert run(out, inputs[0]) == 0
+    assert tree(out) == undisturbed[0]
+    finished = 0
+    for kill_at in range(1, 7):
+        assert run(out, inputs[1 - finished], kill_at) == -signal.SIGKILL
+        if kill_at % 2:  # 一半重跑被杀的，一半重跑之前做好的
+            finished = 1 - finished
+        assert run(out, inputs[finished]) == 0
+        assert tree(out) == undisturbed[finished], kill_at
+
+
+def test_the_real_process_killed_half_way(run, tmp_path):
+    """真的脚本，写出第一个文件就 kill -9；重跑的结果与没有被打断的相同。"""
+    env = {**os.environ, "HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path / "out")}
+    process = subprocess.Popen([sys.executable, SCRIPT, "--file", SAMPLE_FILE], env=env, stdout=subprocess.DEVNULL)
+    while not (tmp_path / "out/eval-data/cmb-clin.jsonl").exists():
+        assert process.poll() is None
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "out/eval-data/finished.json").exists()
+    assert run("--file", SAMPLE_FILE) == 0
+    rerun = tree(tmp_path / "out")
+    assert run("--file", SAMPLE_FILE, "--force") == 0
+    assert tree(tmp_path / "out") == rerun
+    digest = hashlib.sha256(rerun["eval-data/cmb-clin.jsonl"]).hexdigest()
+    assert json.loads(rerun["eval-data/data.json"])["sha256"] == digest
