@@ -1,0 +1,126 @@
+"""阶段 3：在终端里和微调后的模型对话；--compare 让基座与微调后的并排回答。
+
+    python 3-fine-tuning-llm/chat.py --compare
+    python 3-fine-tuning-llm/chat.py --ask 高血压能吃党参吗？
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import textwrap
+import unicodedata
+
+from health_assistant import artifacts
+from health_assistant.training import loading
+
+NOTICE = "（模型的回答只供学习，不能代替医生。）"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
+    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser.add_argument("--recipe", default="tiny", help="配方名（默认 tiny）")
+    parser.add_argument("--compare", action="store_true", help="并排显示基座与微调后的回答")
+    parser.add_argument("--ask", help="只问这一句就结束，给脚本用")
+    parser.add_argument("--max-new-tokens", type=int, default=256, help="一次回答最多多少个标记（默认 256）")
+    args = parser.parse_args()
+    folder = artifacts.llm_dir(args.recipe)
+    if not (folder / "training.json").is_file() or not (folder / "adapter").is_dir():
+        print(f"✗ {folder} 里没有训练好的 adapter：先运行 train_llm.py", file=sys.stderr)
+        return 2
+    if args.ask is not None and not args.ask.strip():
+        print("✗ --ask 后面要写问题", file=sys.stderr)
+        return 2
+
+    model, tokenizer = load(folder)
+    answers = (lambda messages: compare(model, tokenizer, messages, args.max_new_tokens)) if args.compare else None
+    answers = answers or (lambda messages: stream(model, tokenizer, messages, args.max_new_tokens))
+    if args.ask:
+        answers([{"role": "user", "content": args.ask}])
+        return 0
+
+    print(f"和配方 {args.recipe} 对话。空行重新开始，Ctrl-D 结束。{NOTICE}")
+    messages: list[dict] = []
+    while True:
+        try:
+            question = input("\n你：").strip()
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return 0
+        if not question:
+            messages = []
+            print("—— 新的对话 ——")
+            continue
+        messages.append({"role": "user", "content": question})
+        messages.append({"role": "assistant", "content": answers(messages)})
+
+
+def load(folder):
+    """基座加 adapter：同一份权重，关掉 adapter 就是基座。"""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    base = loading.find_model(record["base_model"])
+    place = {"": 0} if torch.cuda.is_available() else "cpu"
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=loading.training_dtype(), device_map=place)
+    return PeftModel.from_pretrained(model, folder / "adapter").eval(), loading.load_tokenizer(base)
+
+
+def generate(model, tokenizer, messages: list[dict], max_new_tokens: int, streamer=None) -> str:
+    inputs = tokenizer.apply_chat_template(
+        messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    ).to(model.device)
+    output = model.generate(
+        **inputs,
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        repetition_penalty=1.05,
+        eos_token_id=tokenizer.convert_tokens_to_ids("<|im_end|>"),
+        pad_token_id=tokenizer.pad_token_id,
+        streamer=streamer,
+    )
+    return tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+
+
+def stream(model, tokenizer, messages: list[dict], max_new_tokens: int) -> str:
+    """边生成边打印。"""
+    from transformers import TextStreamer
+
+    streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+    return generate(model, tokenizer, messages, max_new_tokens, streamer)
+
+
+def compare(model, tokenizer, messages: list[dict], max_new_tokens: int) -> str:
+    """基座（关掉 adapter）与微调后的回答，左右两栏。对话接着微调后的回答往下走。"""
+    with model.disable_adapter():
+        before = generate(model, tokenizer, messages, max_new_tokens)
+    after = generate(model, tokenizer, messages, max_new_tokens)
+    column = (min(shutil.get_terminal_size().columns, 120) - 3) // 2
+    left, right = wrap(before, column), wrap(after, column)
+    height = max(len(left), len(right))
+    for one, other in zip(
+        ["基座", "—" * (column // 2), *left, *[""] * (height - len(left))],
+        ["微调后", "—" * (column // 2), *right, *[""] * (height - len(right))],
+        strict=True,
+    ):
+        print(f"{one}{' ' * (column - width(one))} │ {other}")
+    return after
+
+
+def width(text: str) -> int:
+    """终端里占几格：汉字占两格。"""
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+
+
+def wrap(text: str, column: int) -> list[str]:
+    """按终端的格数折行；textwrap 把汉字算一格，所以按半宽折。"""
+    return [line for part in text.splitlines() for line in textwrap.wrap(part, column // 2)] or ["（空）"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

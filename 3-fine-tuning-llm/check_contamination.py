@@ -1,0 +1,157 @@
+"""阶段 3 第二步：训练数据里有没有评测的病例与答案（字符 n 元组重合）。有就失败，--drop 把它们去掉。
+
+    python 3-fine-tuning-llm/check_contamination.py --name medical-o1 [--drop]
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Set
+from pathlib import Path
+
+from tqdm import tqdm
+from train_data import SPLITS, BadInput, fail, matching_form, read_jsonl, write_train_data
+
+from health_assistant import artifacts, hub
+
+SHOWN = 20
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
+    )
+    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser.add_argument("--name", default="tiny", help="查 train-data 下的哪一份（默认 tiny）")
+    parser.add_argument("--eval-data", type=Path, help="评测数据（默认阶段 1 写的 cmb-clin.jsonl）")
+    parser.add_argument("--n", type=int, default=13, help="连续多少字相同算重合，标点与全半角不计（默认 13）")
+    parser.add_argument("--limit", type=int, default=0, help="容许多少条重合（默认 0）")
+    parser.add_argument("--drop", action="store_true", help="把重合的从训练数据里去掉")
+    args = parser.parse_args()
+    if args.n < 4:
+        return fail(f"--n 至少是 4，不是 {args.n}")
+    try:
+        return check(args)
+    except BadInput as error:
+        return fail(error)
+
+
+def check(args: argparse.Namespace) -> int:
+    folder = artifacts.train_data_dir(args.name)
+    eval_file = args.eval_data or artifacts.eval_data_dir() / "cmb-clin.jsonl"
+    if not (folder / "data.json").is_file():
+        raise BadInput(f"没有 {folder / 'data.json'}：先运行 python 3-fine-tuning-llm/prepare_train_data.py")
+    if not eval_file.is_file():
+        raise BadInput(f"没有 {eval_file}：先运行 python 1-eval-data-prepare/prepare_cmb_clin.py")
+
+    texts = eval_texts(eval_file)
+    index, step = index_of(texts, args.n), max(1, args.n // 4)
+    probes = index_of(texts, args.n - step + 1).keys()
+    splits = {name: read_jsonl(folder / name, texts_of) for name in SPLITS}
+    hits = {}
+    total = sum(map(len, splits.values()))
+    with tqdm(total=total, desc="比对", unit="条") as bar:
+        for name, rows in splits.items():
+            for number, row in enumerate(rows, 1):
+                forms = [matching_form(text) for text in texts_of(row)]
+                # 连续 n 字相同，里面必有一个起点是 step 的倍数、长 n-step+1 的：先跳着查，省下大半时间
+                if any(may_overlap(form, probes, args.n - step + 1, step) for form in forms) and (
+                    found := overlap(forms, index, args.n)
+                ):
+                    hits[name, number] = found
+                bar.update()
+
+    print(f"{folder.name} 的 {total} 条对 {eval_file.name} 的 {len(texts)} 段：连续 {args.n} 字相同的有 {len(hits)} 条")
+    about = eval_file.with_name("data.json")
+    if about.is_file() and json.loads(about.read_text(encoding="utf-8")).get("is_sample"):
+        print("!! 评测数据是自带的样例：没有与 CMB-Clin 比过")
+    show(hits, texts)
+    if args.drop:
+        drop(folder, splits, hits, {"n": args.n, "eval_sha256": hub.file_sha256(eval_file)})
+    elif len(hits) > args.limit:
+        print(f"✗ 多于容许的 {args.limit} 条。去掉它们：加 --drop", file=sys.stderr)
+        return 1
+    return 0
+
+
+def texts_of(row: dict) -> list[str]:
+    return [message["content"] + "" for message in row["messages"]]
+
+
+def eval_texts(path: Path) -> list[tuple[str, str]]:
+    """评测的每段文字只留一次：（出处，用来比较的写法）。病例在每一问里都重复出现。"""
+
+    def check_row(row: dict) -> None:
+        texts_of(row), row["id"] + row["reference"]
+
+    sources: dict[str, str] = {}
+    for row in read_jsonl(path, check_row):
+        for message in (*row["messages"], {"role": "assistant", "content": row["reference"]}):
+            role = "参考答案" if message["role"] == "assistant" else "病例与提问"
+            sources.setdefault(matching_form(message["content"]), f"{row['id']} {role}")
+    return [(source, text) for text, source in sources.items()]
+
+
+def index_of(texts: list[tuple[str, str]], n: int) -> dict[str, list[int]]:
+    """每个 n 元组出现在哪几段里。"""
+    index = defaultdict(list)
+    for number, (_, text) in enumerate(texts):
+        for at in range(len(text) - n + 1):
+            index[text[at : at + n]].append(number)
+    return dict(index)
+
+
+def may_overlap(form: str, probes: Set[str], length: int, step: int) -> bool:
+    return any(form[at : at + length] in probes for at in range(0, len(form) - length + 1, step))
+
+
+def overlap(texts: list[str], index: dict[str, list[int]], n: int) -> tuple[int, str, float] | None:
+    """与哪一段评测文字重合最多、最长的相同一段、这条里有几成的字与那一段相同；没有重合时是 None。"""
+    found = [[index.get(text[at : at + n], ()) for at in range(len(text) - n + 1)] for text in texts]
+    counts = Counter(number for one in found for numbers in one for number in set(numbers))
+    if not counts:
+        return None
+    best = counts.most_common(1)[0][0]
+    covered, longest = 0, ""
+    for text, one in zip(texts, found, strict=True):
+        start = end = 0
+        for at, numbers in enumerate(one):
+            if best in numbers:
+                if at == 0 or best not in one[at - 1]:
+                    start = at
+                covered += at + n - max(end, at)
+                end = at + n
+                longest = max(longest, text[start:end], key=len)
+    return best, longest, covered / sum(map(len, texts))
+
+
+def show(hits: dict[tuple[str, int], tuple[int, str, float]], texts: list[tuple[str, str]]) -> None:
+    """重合多的在前。"""
+    if not hits:
+        return
+    print("  占这条  相同字数  训练数据 ← 评测：相同的一段（不计标点）")
+    ranked = sorted(hits.items(), key=lambda hit: -hit[1][2])
+    for (name, number), (at, span, share) in ranked[:SHOWN]:
+        cut = span if len(span) <= 40 else span[:40] + "…"
+        print(f"  {share:>6.1%}  {len(span):>8}  {name}:{number} ← {texts[at][0]}：{cut}")
+    if len(ranked) > SHOWN:
+        print(f"  … 还有 {len(ranked) - SHOWN} 条")
+
+
+def drop(folder: Path, splits: dict[str, list[dict]], hits: dict, check: dict) -> None:
+    """写去掉之后的数据。丢掉的条数由 data.json 记的行数算出，所以写到一半被杀掉后重跑，数目照样对。"""
+    kept = {
+        name: [row for number, row in enumerate(rows, 1) if (name, number) not in hits] for name, rows in splits.items()
+    }
+    if not all(kept.values()):
+        raise BadInput(f"{folder.name} 去掉重合的以后训练集或验证集就空了，没有写；换一份数据")
+    about = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    gone = sum(about["rows"].values()) - sum(map(len, kept.values()))
+    about["dropped"]["contaminated"] = about["dropped"].get("contaminated", 0) + gone
+    write_train_data(folder, kept, about | {"contamination_check": check})
+    print(f"✓ 去掉了 {gone} 条，余下训练 {len(kept[SPLITS[0]])}、验证 {len(kept[SPLITS[1]])} 条")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""找到基座、算它放不放得下、载入并加上 LoRA。CUDA 用 Unsloth，没有 CUDA 用 transformers + peft；往后的代码两边共用。"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from health_assistant.training.recipe import Recipe
+from health_assistant.training.tiny_models import build_tiny_llm
+
+GIB = 2**30
+
+
+@dataclass
+class Estimate:
+    """训练要多少内存（显存或内存），单位 GiB。"""
+
+    parameters: int
+    trainable: int
+    weights: float
+    lora: float
+    activations: float
+    free: float
+    where: str
+
+    @property
+    def needed(self) -> float:
+        return self.weights + self.lora + self.activations
+
+    def __str__(self) -> str:
+        return (
+            f"参数 {self.parameters / 1e6:,.1f} M，要训练的 {self.trainable / 1e6:,.2f} M；"
+            f"估计要 {self.needed:.1f} GiB（基座 {self.weights:.1f}，LoRA 与优化器 {self.lora:.1f}，"
+            f"激活 {self.activations:.1f}），{self.where}空着 {self.free:.1f} GiB"
+        )
+
+
+def find_model(name: str) -> Path:
+    """基座的本地目录。模型站上的名字先问 ModelScope，再问 Hugging Face（或 HF_ENDPOINT 指的镜像）。"""
+    if name == "tiny":
+        return build_tiny_llm()
+    if Path(name).is_dir():
+        return Path(name)
+    reasons = []
+    if os.environ.get("HF_HUB_OFFLINE") != "1":
+        try:
+            from modelscope import snapshot_download
+
+            return Path(snapshot_download(name))
+        except Exception as error:  # 网络库抛什么都有，哪一种都换下一个站
+            reasons.append(f"ModelScope：{type(error).__name__}")
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(name))
+    except Exception as error:
+        reasons.append(f"Hugging Face：{type(error).__name__}")
+    raise OSError(
+        f"得不到模型 {name}（{'；'.join(reasons)}）。先下载到本地，再把 base_model 写成它的目录；"
+        "连不上 Hugging Face 时可设 HF_ENDPOINT=镜像的地址"
+    )
+
+
+def uses_unsloth(recipe: Recipe) -> bool:
+    import torch
+
+    return recipe.backend == "unsloth" or (recipe.backend == "auto" and torch.cuda.is_available())
+
+
+def estimate(folder: Path, recipe: Recipe) -> Estimate:
+    """按 config.json 算（不读权重）：宁可多估一点，也不要训练到一半才爆。"""
+    import psutil
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(folder)
+    config._attn_implementation = "eager"  # 只数参数，不挑注意力的实现
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    linear = [(name, part) for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)]
+    body = sum(part.weight.numel() for name, part in linear if not name.endswith("lm_head"))
+    chosen = [part for name, part in linear if name.rpartition(".")[2] in recipe.lora_layers]
+    parameters = sum(part.numel() for part in model.parameters())
+    trainable = sum(recipe.lora_rank * (part.in_features + part.out_features) for part in chosen)
+
+    on_gpu = torch.cuda.is_available()
+    width = 2 if on_gpu else 4
+    weights = (parameters - body) * width + body * (0.53 if recipe.load_in_4bit else width)  # 4 位另有约 6% 的缩放系数
+    tokens = recipe.batch_size * recipe.max_length
+    one_layer = tokens * (16 * config.hidden_size + 4 * config.intermediate_size) * width
+    kept = {"none": one_layer, "plain": tokens * config.hidden_size * width, "unsloth": 0}
+    logits = min(tokens, 1024 if on_gpu else tokens) * config.vocab_size * 4 * 3  # GPU 上分块算损失
+    activations = one_layer + config.num_hidden_layers * kept[recipe.gradient_checkpointing] + logits
+    free = torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available
+    return Estimate(
+        parameters=parameters,
+        trainable=trainable,
+        weights=weights / GIB,
+        lora=trainable * 16 / GIB,  # 32 位的权重、梯度和 Adam 的两个矩
+        activations=activations / GIB + 0.5,  # CUDA 上下文与碎片
+        free=free / GIB,
+        where="显存" if on_gpu else "内存",
+    )
+
+
+def load_tokenizer(folder: Path):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    probe = [{"role": "user", "content": "问"}]
+    rendered = tokenizer.chat_template and tokenizer.apply_chat_template(
+        probe, tokenize=False, add_generation_prompt=True
+    )
+    if not rendered or not rendered.endswith("<|im_start|>user\n问<|im_end|>\n<|im_start|>assistant\n"):
+        raise ValueError(f"{folder} 的对话模板不是 ChatML：基座请用 Qwen2.5-Instruct 一类的模型")
+    return tokenizer
+
+
+def load_with_lora(folder: Path, recipe: Recipe):
+    """载入基座，加上还没训练的 LoRA。随机数由 recipe.seed 定，断点续训才能复原。"""
+    from transformers import set_seed
+
+    set_seed(recipe.seed)
+    return (_load_with_unsloth if uses_unsloth(recipe) else _load_with_transformers)(folder, recipe)
+
+
+def _load_with_unsloth(folder: Path, recipe: Recipe):
+    from unsloth import FastLanguageModel
+
+    checkpointing = {"none": False, "plain": True, "unsloth": "unsloth"}[recipe.gradient_checkpointing]
+    model, _ = FastLanguageModel.from_pretrained(
+        model_name=str(folder),
+        max_seq_length=recipe.max_length,
+        load_in_4bit=recipe.load_in_4bit,
+        load_in_16bit=not recipe.load_in_4bit,
+        use_gradient_checkpointing=checkpointing,
+        random_state=recipe.seed,
+    )
+    return FastLanguageModel.get_peft_model(
+        model,
+        r=recipe.lora_rank,
+        lora_alpha=recipe.lora_alpha,
+        lora_dropout=recipe.lora_dropout,
+        target_modules=recipe.lora_layers,
+        bias="none",
+        use_gradient_checkpointing=checkpointing,
+        random_state=recipe.seed,
+    )
+
+
+def _load_with_transformers(folder: Path, recipe: Recipe):
+    import torch
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    options = {"dtype": training_dtype()}
+    if torch.cuda.is_available():
+        options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}  # accelerate launch：一个进程一张卡
+    if recipe.load_in_4bit:
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=training_dtype(),
+        )
+    model = AutoModelForCausalLM.from_pretrained(folder, **options)
+    if recipe.load_in_4bit:
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)  # 检查点由 Trainer 打开
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=recipe.lora_rank,
+            lora_alpha=recipe.lora_alpha,
+            lora_dropout=recipe.lora_dropout,
+            target_modules=recipe.lora_layers,
+            task_type="CAUSAL_LM",
+        ),
+    )
+
+
+def training_dtype():
+    """GPU 上 bf16，老卡（T4 等）fp16；CPU 上 32 位。"""
+    import torch
+
+    if not torch.cuda.is_available():
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

@@ -1,0 +1,106 @@
+"""训练配方：一次训练的全部设置。一份 YAML 一个配方，命令行可以改其中任何一项。"""
+
+import dataclasses
+import importlib.util
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+def setting(default, help: str):
+    """配方的一项：默认值与说明。"""
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata={"help": help})
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass
+class Recipe:
+    name: str = setting("", "配方名，产物放在 llm/<配方名>；不写就取 YAML 的文件名")
+    base_model: str = setting("tiny", "基座：tiny（现场造）、本地目录，或模型站上的名字，须带 ChatML 模板")
+    quantized_model: str = setting("", "base_model 已量化成 4 位的一份，训练时少下载；合并仍用 base_model")
+    train_data: str = setting("tiny", "prepare_train_data.py 备好的数据的名字")
+    backend: Literal["auto", "unsloth", "transformers"] = setting("auto", "auto：有 CUDA 就用 Unsloth")
+    load_in_4bit: bool = setting(False, "基座量化成 4 位再训练（QLoRA）")
+    max_length: int = setting(512, "一段对话最多多少个标记；更长的不用于训练，不截断（截断了就没有结束标记）")
+    lora_rank: int = setting(16, "LoRA 的秩")
+    lora_alpha: int = setting(32, "LoRA 的缩放")
+    lora_dropout: float = setting(0.0, "LoRA 的 dropout；0 时 Unsloth 最快")
+    lora_layers: list[str] = setting(LINEAR_LAYERS, "加 LoRA 的层；默认是全部线性层")
+    gradient_checkpointing: Literal["none", "plain", "unsloth"] = setting("none", "时间换显存；unsloth 更省")
+    batching: Literal["grouped", "padded"] = setting("grouped", "grouped：长度相近的放一批，少算填充；padded：随意放")
+    batch_size: int = setting(8, "每张卡一次前向的对话数")
+    gradient_accumulation: int = setting(1, "攒几次前向才更新一次参数")
+    epochs: float = setting(3.0, "训练数据过几遍")
+    max_steps: int = setting(-1, "最多更新几次参数；-1 由 epochs 决定")
+    learning_rate: float = setting(2e-4, "峰值学习率；随后按余弦降到 0")
+    warmup_steps: int = setting(10, "学习率从 0 升到峰值要的更新次数")
+    weight_decay: float = setting(0.0, "权重衰减")
+    eval_steps: int = setting(50, "每更新几次参数就测验证集的损失、存检查点")
+    patience: int = setting(3, "验证损失连续几次不降就提前停；0 不提前停")
+    keep_checkpoints: int = setting(3, "留几个检查点；至少 2 个，正在写的一个坏了还有上一个")
+    seed: int = setting(0, "随机种子")
+    report_to: Literal["none", "tensorboard", "swanlab"] = setting("none", "另外把曲线记到哪里")
+
+    def __post_init__(self) -> None:
+        positive = ("max_length", "lora_rank", "lora_alpha", "batch_size", "gradient_accumulation", "eval_steps")
+        for name, kind in typing.get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            simple = str if typing.get_origin(kind) is Literal else typing.get_origin(kind) or kind
+            if simple is float and type(value) is int:
+                setattr(self, name, float(value))
+            elif type(value) is not simple:
+                raise ValueError(f"{name} 要的是 {simple.__name__}，写的是 {value!r}")
+            if typing.get_origin(kind) is Literal and value not in typing.get_args(kind):
+                raise ValueError(f"{name} 只能是 {'、'.join(typing.get_args(kind))}，写的是 {value!r}")
+            if name in (*positive, "learning_rate", "epochs") and value <= 0:
+                raise ValueError(f"{name} 要大于 0，写的是 {value}")
+        if self.keep_checkpoints < 2:
+            raise ValueError(f"keep_checkpoints 至少是 2，写的是 {self.keep_checkpoints}")
+        if not 0 <= self.lora_dropout < 1:
+            raise ValueError(f"lora_dropout 要在 0 与 1 之间，写的是 {self.lora_dropout}")
+        if self.report_to != "none" and not importlib.util.find_spec(self.report_to):
+            raise ValueError(f"没有安装 {self.report_to}：python -m pip install {self.report_to}")
+
+    def what_shapes_the_result(self) -> dict:
+        """决定训练结果的设置；曲线记到哪里、留几个检查点不算。"""
+        return {k: v for k, v in dataclasses.asdict(self).items() if k not in ("name", "report_to", "keep_checkpoints")}
+
+
+def read_recipe(arguments: list[str], default_config: Path) -> Recipe:
+    """命令行参数（可含 --config YAML）成为配方。写错了抛出 ValueError，一句话说明。"""
+    import yaml
+    from trl import TrlParser
+
+    class OneLineErrors(TrlParser):
+        def error(self, message):
+            raise ValueError(message)
+
+    if "--config" not in arguments:
+        arguments = ["--config", str(default_config), *arguments]
+    at = arguments.index("--config") + 1
+    if at == len(arguments):
+        raise ValueError("--config 后面要写一份 YAML")
+    config = Path(arguments[at])
+    try:
+        (recipe,) = OneLineErrors(Recipe).parse_args_and_config(arguments)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{config} 不是 YAML：{' '.join(str(error).split())}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"读不了 {config}：{error}") from None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{config} 或命令行：{error}") from None
+    recipe.name = recipe.name or config.stem
+    return recipe
+
+
+def settings_help() -> str:
+    """各项设置的说明，给 --help 用；不导入任何重的库。"""
+    lines = []
+    for one in dataclasses.fields(Recipe):
+        default = one.default if one.default is not dataclasses.MISSING else " ".join(one.default_factory())
+        lines.append(f"  --{one.name:<24}{one.metadata['help']}（默认 {default!s}）".replace("（默认 ）", ""))
+    return "\n".join(lines)

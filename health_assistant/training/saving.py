@@ -1,0 +1,43 @@
+"""安全地存目录：要么整个在，要么不在。训练随时可能被 kill -9。"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+COMPLETE_MARK = "complete"
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """给出同一目录里的临时文件夹供写入；正常结束才改名为 folder（旧的换掉），中途出错则不留痕迹。"""
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    for leftover in folder.parent.glob(f".{folder.name}.*.partial"):
+        if not psutil.pid_exists(int(leftover.name.split(".")[-2])):  # 写它的进程被 kill 了
+            shutil.rmtree(leftover)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def mark_complete(checkpoint: Path) -> None:
+    """检查点的全部文件都写好之后才调用：没有这个标记的检查点是写了一半的。"""
+    (checkpoint / COMPLETE_MARK).touch()
+
+
+def last_complete_checkpoint(folder: Path) -> Path | None:
+    """folder 里最新的完整检查点；写了一半的当场删掉，免得以后被当成好的。"""
+    complete = []
+    for checkpoint in folder.glob("checkpoint-*"):
+        if (checkpoint / COMPLETE_MARK).exists():
+            complete.append(checkpoint)
+        else:
+            shutil.rmtree(checkpoint, ignore_errors=True)  # 多卡时几个进程同时删
+    return max(complete, key=lambda one: int(one.name.rpartition("-")[2]), default=None)

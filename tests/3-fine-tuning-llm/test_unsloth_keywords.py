@@ -1,0 +1,89 @@
+"""没有 GPU 也能守住 Unsloth 分支：它传的每一个关键字，钉住的那一版 wheel 的源码里都要有。"""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from health_assistant.training import loading, run
+
+ROOT = Path(__file__).resolve().parents[2]
+PIN = re.search(r"^unsloth==(\S+)", (ROOT / "0-env-init/requirements-gpu.txt").read_text(encoding="utf-8"), re.M)[1]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> zipfile.ZipFile:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, f"unsloth=={PIN}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    wheels = [*folder.glob("*.whl")]
+    if not wheels:
+        pytest.skip(f"下载不到 unsloth=={PIN}，它的关键字没有核对：{done.stderr.strip()[-200:]}")
+    return zipfile.ZipFile(wheels[0])
+
+
+def parameters(wheel: zipfile.ZipFile, file: str, owner: str, function: str) -> set[str]:
+    """类 owner 的方法 function 写明的参数名，**kwargs 不算。"""
+    tree = ast.parse(wheel.read(file))
+    (body,) = (node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == owner)
+    (found,) = (node for node in body if isinstance(node, ast.FunctionDef) and node.name == function)
+    return {argument.arg for argument in (*found.args.args, *found.args.kwonlyargs)}
+
+
+def keywords_we_pass(method: str) -> set[str]:
+    tree = ast.parse(inspect.getsource(loading._load_with_unsloth))
+    calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call) and ast.unparse(one.func).endswith(method)]
+    (call,) = calls
+    return {keyword.arg for keyword in call.keywords}
+
+
+def test_from_pretrained_has_every_keyword_we_pass(wheel):
+    passed = keywords_we_pass("FastLanguageModel.from_pretrained")
+    assert len(passed) >= 5
+    assert passed <= parameters(wheel, "unsloth/models/loader.py", "FastLanguageModel", "from_pretrained")
+
+
+def test_get_peft_model_has_every_keyword_we_pass(wheel):
+    passed = keywords_we_pass("FastLanguageModel.get_peft_model")
+    assert len(passed) >= 6
+    # FastLanguageModel 继承 FastLlamaModel，后者给 Qwen2 也用
+    assert passed <= parameters(wheel, "unsloth/models/llama.py", "FastLlamaModel", "get_peft_model")
+    tree = ast.parse(wheel.read("unsloth/models/loader.py"))
+    (owner,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "FastLanguageModel")
+    assert [ast.unparse(base) for base in owner.bases] == ["FastLlamaModel"]
+
+
+def test_unsloth_leaves_our_batches_alone(wheel):
+    """Unsloth 会自动把批改成去填充的长行，除非 padding_free 明写为 False：我们写了。"""
+    source = wheel.read("unsloth/trainer.py").decode()
+    rule = re.search(r"def _should_auto_padding_free\(config\).*?\n\n\n", source, re.S)[0]
+    assert 'getattr(config, "padding_free", None) is None' in rule
+    assert "padding_free=False" in inspect.getsource(run.build_trainer)
+
+
+def test_the_statistics_switch_we_set_is_the_one_it_reads(wheel):
+    assert any(b"UNSLOTH_DISABLE_STATISTICS" in wheel.read(name) for name in wheel.namelist() if name.endswith(".py"))
+    assert 'UNSLOTH_DISABLE_STATISTICS="1"' in (ROOT / "3-fine-tuning-llm/train_llm.py").read_text(encoding="utf-8")
+
+
+def test_the_pins_it_wants_are_the_ones_we_have(wheel):
+    from importlib.metadata import version
+
+    from packaging.requirements import Requirement
+
+    (name,) = (one for one in wheel.namelist() if one.endswith(".dist-info/METADATA"))
+    wanted = [line.removeprefix("Requires-Dist: ") for line in wheel.read(name).decode().splitlines()]
+    checked = set()
+    for line in wanted:
+        if re.match(r"(transformers|trl|peft|datasets|accelerate)\b", line):
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": "huggingface"}):
+                assert requirement.specifier.contains(version(requirement.name)), line
+                checked.add(requirement.name)
+    assert checked >= {"transformers", "trl"}

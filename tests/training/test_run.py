@@ -1,0 +1,143 @@
+"""训练的零件：监督的恰是回答，批与批、行与行互不相干，次序只由种子与第几遍决定，写一半的检查点不算数。"""
+
+import json
+import statistics
+
+import pytest
+import torch
+from small_llm import build_small_base, small_texts
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from health_assistant.training import run, saving
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return build_small_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(base):
+    return AutoTokenizer.from_pretrained(base)
+
+
+def dialogue(asked: str, answer: str) -> list[dict]:
+    return [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+
+
+@pytest.mark.parametrize("answer", [*small_texts()[1:40:2], "\n先量血压。\n\n再看医生。 ", "。", "<b>1</b>", " 12.5%"])
+def test_what_is_supervised_is_exactly_the_answer_and_its_end(tokenizer, answer):
+    row = run.encode(dialogue("头痛怎么办？\n", answer), tokenizer)
+    supervised = [token for token, label in zip(row["input_ids"], row["labels"], strict=True) if label != run.IGNORED]
+    assert [label for label in row["labels"] if label != run.IGNORED] == supervised
+    assert tokenizer.decode(supervised) == answer.strip() + "<|im_end|>"
+    # 其余的正是推理时看到的提示
+    prompt = tokenizer.apply_chat_template(dialogue("头痛怎么办？\n", answer)[:1], add_generation_prompt=True)
+    assert row["input_ids"][: -len(supervised)] == prompt["input_ids"]
+
+
+def test_only_the_last_answer_of_several_turns_is_supervised(tokenizer):
+    messages = dialogue("咳嗽", "多久了？") + dialogue("三天", "多喝水。")
+    row = run.encode(messages, tokenizer)
+    assert tokenizer.decode([label for label in row["labels"] if label != run.IGNORED]) == "多喝水。<|im_end|>"
+    assert "多久了？" in tokenizer.decode(row["input_ids"])
+
+
+def test_too_long_dialogues_are_left_out_whole(tokenizer):
+    rows = [{"messages": dialogue("痛", "药" * count)} for count in (1, 500)]
+    kept, too_long = run.encode_all(rows, tokenizer, max_length=100)
+    assert (len(kept), too_long) == (1, 1)
+    assert tokenizer.decode(kept[0]["labels"][-1:]) == "<|im_end|>"
+
+
+def test_no_token_sees_another_example(base, tokenizer):
+    """改动一条对话，同一批里别的对话的 logits 一点不变；改动的那条自己变了。"""
+    model = AutoModelForCausalLM.from_pretrained(base).eval()
+    pairs = zip(small_texts()[:8:2], small_texts()[1:8:2], strict=True)
+    rows = [run.encode(dialogue(*pair), tokenizer) for pair in pairs]
+    other = {**rows[1], "input_ids": [*rows[1]["input_ids"]]}
+    other["input_ids"][5] = (other["input_ids"][5] + 7) % len(tokenizer)
+
+    def logits(rows):
+        batch = run.pad_batch(rows, tokenizer.pad_token_id)
+        with torch.no_grad():
+            return model(**batch).logits
+
+    before, after = logits(rows), logits([rows[0], other, *rows[2:]])
+    for index in (0, 2, 3):
+        assert torch.equal(before[index], after[index])
+    assert not torch.equal(before[1, 5:], after[1, 5:])
+    # 补在后面的填充也不影响：单独算一条，结果相同
+    alone = logits([rows[0]])[0]
+    assert torch.allclose(alone, before[0, : len(alone)], atol=1e-5)
+
+
+def test_the_padding_is_neither_attended_to_nor_learned(tokenizer):
+    rows = [run.encode(dialogue("痛", "药" * count), tokenizer) for count in (1, 9)]
+    batch = run.pad_batch(rows, tokenizer.pad_token_id)
+    short = len(rows[0]["input_ids"])
+    assert not batch["attention_mask"][0, short:].any()
+    assert (batch["labels"][0, short:] == run.IGNORED).all()
+
+
+def order(lengths, epoch, grouped=True, seed=0):
+    return [*run.LengthGroupedSampler(lengths, 8, seed, grouped, lambda: epoch)]
+
+
+def test_every_example_once_in_an_order_set_by_seed_and_epoch():
+    lengths = [37 * index % 101 + 1 for index in range(1003)]
+    first = order(lengths, 0)
+    assert sorted(first) == list(range(1003))
+    assert first == order(lengths, 0) != order(lengths, 1)
+    assert first != order(lengths, 0, seed=1)
+
+
+def test_grouping_pads_little_and_does_not_sort_the_epoch():
+    lengths = [37 * index % 101 + 1 for index in range(1003)]
+
+    def padded(chosen):
+        batches = [[lengths[index] for index in chosen[start : start + 8]] for start in range(0, len(chosen), 8)]
+        return sum(max(batch) * len(batch) for batch in batches) / sum(lengths), [max(batch) for batch in batches]
+
+    grouped, longest = padded(order(lengths, 0))
+    assert grouped < 1.05 < 1.5 < padded(order(lengths, 0, grouped=False))[0]
+    halves = longest[: len(longest) // 2], longest[len(longest) // 2 :]
+    assert abs(statistics.mean(halves[0]) - statistics.mean(halves[1])) < 15
+
+
+def test_a_half_written_checkpoint_is_not_resumed_from(tmp_path):
+    for step in (9, 10, 20):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    assert saving.last_complete_checkpoint(tmp_path) is None
+    for step in (9, 10, 20):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    saving.mark_complete(tmp_path / "checkpoint-9")
+    saving.mark_complete(tmp_path / "checkpoint-10")
+    assert saving.last_complete_checkpoint(tmp_path).name == "checkpoint-10"
+    assert not (tmp_path / "checkpoint-20").exists()
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    folder = tmp_path / "adapter"
+    with saving.atomic_folder(folder) as partial:
+        (partial / "weights").write_text("旧的")
+    with pytest.raises(RuntimeError), saving.atomic_folder(folder) as partial:
+        (partial / "weights").write_text("写到一半")
+        raise RuntimeError
+    assert [one.read_text() for one in tmp_path.rglob("weights")] == ["旧的"]
+    (tmp_path / ".adapter.999999999.partial").mkdir()  # 被 kill -9 的进程留下的
+    with saving.atomic_folder(folder) as partial:
+        (partial / "weights").write_text("新的")
+    assert [one.name for one in tmp_path.iterdir()] == ["adapter"]
+    assert (folder / "weights").read_text() == "新的"
+
+
+def test_the_curve_is_drawn(tmp_path):
+    record = {
+        "recipe": {"name": "tiny"},
+        "base_model": "tiny",
+        "train": [{"step": step, "loss": 3 / step} for step in range(1, 50)],
+        "held_out": [{"step": 0, "loss": 3.0}, {"step": 50, "loss": 1.0}],
+    }
+    run.draw_curves(json.loads(json.dumps(record)), tmp_path / "loss.png")
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
