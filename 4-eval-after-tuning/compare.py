@@ -1,0 +1,73 @@
+"""阶段 4：比较微调前后的两次评测，回答“微调有没有用”。
+
+    python 4-eval-after-tuning/compare.py                          # 微型模型
+    python 4-eval-after-tuning/compare.py --recipe qwen2.5-7b-qlora
+
+读：artifacts/eval/<配方>/before 与 after，阶段 1 的评测数据。
+做：先看两次能不能比（基座、数据、提问方式、生成设置要相同），再逐题成对比较，给出平均差的 95% 区间。
+写：artifacts/eval/<配方>/compare/ 里的 compare.md、compare.png、compare.html（每题的两个回答）、compare.json。
+"""
+
+import argparse
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+from health_assistant import artifacts
+from health_assistant.evaluation import comparison
+from health_assistant.evaluation.runner import BadInput, label, read_questions
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
+    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser.add_argument("--recipe", default="tiny", help="配方的名字（默认 tiny）")
+    parser.add_argument("--before", type=Path, help="之前那次的目录（默认 artifacts/eval/<配方>/before）")
+    parser.add_argument("--after", type=Path, help="之后那次的目录（默认 artifacts/eval/<配方>/after）")
+    data = artifacts.eval_data_dir() / "cmb-clin.jsonl"
+    parser.add_argument("--data", type=Path, default=data, help="两次评测用的数据")
+    parser.add_argument("--force", action="store_true", help="比较过的也重新比")
+    args = parser.parse_args()
+    try:
+        return run(args)
+    except BadInput as error:
+        print(f"✗ {error}", file=sys.stderr)
+        return 2
+
+
+def run(args: argparse.Namespace) -> int:
+    config = f" --config 配方 {args.recipe} 的 yaml" if args.recipe != "tiny" else ""
+    places = {
+        "before": (args.before, f"2-eval-before-tuning/eval_before.py{config}"),
+        "after": (args.after, f"4-eval-after-tuning/eval_after.py{config}"),
+    }
+    folders = {when: given or artifacts.evaluation_dir(args.recipe, when) for when, (given, _) in places.items()}
+    before, after = (comparison.load_run(folders[when], script) for when, (_, script) in places.items())
+    comparison.check_comparable(before, after)
+    questions = read_questions(args.data)
+    if sha256(args.data.read_bytes()).hexdigest() != before.scores["data_sha256"]:
+        raise BadInput(f"{args.data} 不是这两次评测用的数据。用 --data 指明")
+
+    target = artifacts.evaluation_dir(args.recipe, "compare")
+    inputs = [folder / name for folder in folders.values() for name in ("scores.json", "predictions.jsonl")]
+    wanted = artifacts.fingerprint({"questions": len(questions)}, inputs)
+    if artifacts.is_finished(target, wanted) and not args.force:
+        print(f"这两次评测比较过了，结果在 {target}；要重新比加 --force。")
+        return 0
+
+    changes = comparison.compare(before, after)
+    print(f"比较 {before.scores['model']} 与 {after.scores['model']}：n = {len(before.rows)} 与 {len(after.rows)}")
+    for row in comparison.table(changes):
+        name, _, _, old, new, gap, span, record, _, verdict = row
+        print(f"  {old:>6} → {new:>6}  {gap:>6}  [{span}]  {record:>9}  {name} {verdict}")
+    print(comparison.headline(changes))
+    if label(before.scores):
+        print(label(before.scores))
+    files = comparison.write_reports(target, before, after, changes, questions)
+    artifacts.mark_finished(target, wanted, files)
+    print(f"报告：{target / 'compare.html'}（同一目录有 Markdown 和图）")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

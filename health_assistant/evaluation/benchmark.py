@@ -1,0 +1,194 @@
+"""在 EvalScope 登记的评测 cmb_clin，和向模型提问的过程：并发、续跑、进度条是 EvalScope 的。导入很慢，用到时才导入。"""
+
+import json
+import logging
+import re
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+from evalscope import TaskConfig, run_task
+from evalscope.api.benchmark import BenchmarkMeta, DefaultDataAdapter
+from evalscope.api.dataset import DatasetDict, MemoryDataset, Sample
+from evalscope.api.messages import dict_to_chat_message
+from evalscope.api.metric import Score
+from evalscope.api.model import ModelAPI, ModelOutput
+from evalscope.api.registry import register_benchmark
+from evalscope.constants import Tags
+from evalscope.utils.logger import get_logger
+
+from health_assistant.evaluation import metrics
+from health_assistant.training.tiny_models import use_one_thread_if_small
+
+NAME, SUBSET = "cmb_clin", "questions"
+# 服务端拒绝回答时，EvalScope 把错误说明当作回答存下来，靠这两个结束原因认出来
+REFUSED = ("model_length", "content_filter")
+
+
+@register_benchmark(
+    BenchmarkMeta(
+        name=NAME,
+        pretty_name="CMB-Clin",
+        description="CMB-Clin 病例问答，前几轮用参考答案作历史",
+        tags=[Tags.QA, Tags.CUSTOM],
+        dataset_id="",
+        subset_list=[SUBSET],
+        metric_list=list(metrics.PER_QUESTION),
+        primary_metric="rouge_l",
+    )
+)
+class CMBClin(DefaultDataAdapter):
+    """dataset_id 是阶段 1 写的 jsonl。"""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.use_batch_scoring = True  # 全部答完再评分，评分不拖慢提问
+
+    def load_from_disk(self, **_):
+        with open(self.dataset_id, encoding="utf-8") as file:
+            records = sorted(map(json.loads, file), key=lambda record: length(record["messages"]))
+        dataset = MemoryDataset([self.record_to_sample(record) for record in records])
+        dataset.reindex()
+        return DatasetDict({SUBSET: dataset}), None
+
+    def record_to_sample(self, record: dict) -> Sample:
+        messages = [dict_to_chat_message(message) for message in record["messages"]]
+        return Sample(input=messages, target=record["reference"], metadata={"id": record["id"]})
+
+    def match_score(self, original_prediction, filtered_prediction, reference, task_state) -> Score:
+        answer = "" if task_state.output.stop_reason in REFUSED else without_thinking(original_prediction)
+        values = metrics.score_answer(answer, reference)
+        return Score(extracted_prediction=answer, prediction=original_prediction, value=dict(values))
+
+
+def length(dialogue: list[dict]) -> int:
+    """题目按这个排序：长短相近的在一批，少算填充。"""
+    return sum(len(message["content"]) for message in dialogue)
+
+
+def without_thinking(text: str) -> str:
+    """去掉推理模型写在回答前面的思考。"""
+    return re.sub(r"^\s*<think>.*?(</think>|\Z)", "", text, flags=re.DOTALL).strip()
+
+
+class LocalModel(ModelAPI):
+    """本地的模型，固定分批，贪心生成。
+
+    批的组成会影响末位小数，偶尔就会换一个字；分批固定，被杀掉后续跑的回答才与一口气跑完的一样。
+    """
+
+    def __init__(self, model: Path, adapter: Path | None, dialogues: list[list], batch_size: int, max_tokens: int):
+        super().__init__(model_name=model.name)
+        self.sources, self.dialogues = (model, adapter), sorted(dialogues, key=length)
+        self.batch_size, self.max_tokens = batch_size, max_tokens
+        self.positions = {json.dumps(dialogue): position for position, dialogue in enumerate(self.dialogues)}
+        self.loaded, self.outputs, self.lock = None, {}, threading.Lock()
+
+    def generate(self, input, tools, tool_choice, config) -> ModelOutput:
+        dialogue = [{"role": one.role, "content": one.text} for one in input]
+        position = self.positions.get(json.dumps(dialogue))
+        with self.lock:
+            self.loaded = self.loaded or self._load()
+            if position is None:  # 遗忘检查的题
+                return self._answer([dialogue])[0]
+            if position not in self.outputs:
+                start = position - position % self.batch_size
+                outputs = self._answer(self.dialogues[start : start + self.batch_size])
+                self.outputs.update(enumerate(outputs, start))
+        return self.outputs[position]
+
+    def _load(self) -> tuple:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        (source, adapter), on_gpu = self.sources, torch.cuda.is_available()
+        settings = {"device_map": "auto", "dtype": "auto"} if on_gpu else {"dtype": torch.float32}
+        model = AutoModelForCausalLM.from_pretrained(source, **settings)
+        if adapter:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, adapter)
+        use_one_thread_if_small(model)
+        return model.eval(), AutoTokenizer.from_pretrained(source, padding_side="left")
+
+    def _answer(self, dialogues: list[list[dict]]) -> list[ModelOutput]:
+        import torch
+
+        model, tokenizer = self.loaded
+        prompts = [
+            tokenizer.apply_chat_template(one, tokenize=False, add_generation_prompt=True) for one in dialogues
+        ]
+        batch = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
+        greedy = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "repetition_penalty": 1.0}
+        with torch.inference_mode():
+            tokens = model.generate(
+                **batch, **greedy, max_new_tokens=self.max_tokens, pad_token_id=tokenizer.pad_token_id
+            )
+        ends = model.generation_config.eos_token_id
+        ends = torch.tensor(ends if isinstance(ends, list) else [ends], device=tokens.device)
+        outputs = []
+        for written in tokens[:, batch["input_ids"].shape[1] :]:
+            reason = "stop" if torch.isin(written, ends).any() else "max_tokens"
+            text = tokenizer.decode(written, skip_special_tokens=True)
+            outputs.append(ModelOutput.from_content(self.model_name, text, stop_reason=reason))
+        return outputs
+
+
+def ask(data: Path, folder: Path, wanted: str, task: dict) -> dict[str, dict]:
+    """把 data 的题都问一遍，题号 -> 回答（predictions.jsonl 里的几项）；没问到的题不在里面。
+
+    答过的存在 folder，再来时不再问；wanted 是模型与设置的指纹，变了就从头问。task 是 TaskConfig 里指明模型的几项。
+    """
+    record = folder / "fingerprint.txt"
+    if folder.exists() and (not record.exists() or record.read_text() != wanted):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    record.write_text(wanted)
+    predictions = folder / "predictions" / "model" / f"{NAME}_{SUBSET}.jsonl"
+    mend(predictions)
+    started = (folder / "configs" / "task_config.yaml").exists()
+    # 回答能不能接着用由 wanted 决定；EvalScope 自己的判断把并发数也算在内，所以要它只管重新评分
+    resume = {"use_cache": str(folder), "rerun_review": True} if started else {"work_dir": str(folder)}
+    evaluate(
+        model_id="model",
+        datasets=[NAME],
+        dataset_args={NAME: {"dataset_id": str(data)}},
+        **resume,
+        **task,
+    )
+    if not predictions.exists():
+        return {}
+    answers = {}
+    with open(predictions, encoding="utf-8") as file:
+        for row in map(json.loads, file):
+            output = ModelOutput.model_validate(row["model_output"])
+            answer = {"prediction": without_thinking(output.completion), "finish_reason": output.stop_reason}
+            if output.stop_reason in REFUSED:
+                answer = {"error": f"服务端拒绝回答：{output.stop_reason}"}
+            answers[row["metadata"]["id"]] = answer
+    return answers
+
+
+def evaluate(**settings) -> dict:
+    """运行一次 EvalScope；一题失败不影响别的题。它的日志里只留错误，屏幕上还有进度条。"""
+    get_logger().addFilter(only_errors)
+    for chatty in ("httpx", "httpx2", "openai"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    return run_task(TaskConfig(no_timestamp=True, ignore_errors=True, **settings))
+
+
+def only_errors(line: logging.LogRecord) -> bool:
+    """只留错误，每个一行，不带调用栈：接口坏了时，一题一个。"""
+    line.msg, line.args = line.getMessage().split("\n")[0], ()
+    return line.levelno >= logging.ERROR
+
+
+def mend(file: Path) -> None:
+    """去掉被杀掉时写了一半的最后一行；留着它，续写的下一行会接在它后面，一起坏掉。"""
+    if file.exists():
+        whole = file.read_bytes()
+        if whole and not whole.endswith(b"\n"):
+            print("去掉上次没有写完的一行。", file=sys.stderr)
+            with open(file, "r+b") as out:
+                out.truncate(whole.rfind(b"\n") + 1)

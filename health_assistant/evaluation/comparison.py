@@ -1,0 +1,280 @@
+"""两次评测的成对比较：能不能比，差多少，差得有没有把握，哪些题变好、变坏；写成 Markdown、PNG 和一页自包含的 HTML。"""
+
+import html
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from health_assistant import artifacts
+from health_assistant.evaluation import metrics
+from health_assistant.evaluation.runner import BadInput, Question, label, read_lines
+
+# 不一样就不能比的几项
+MUST_AGREE = {
+    "base_model": "基座模型",
+    "data_sha256": "评测数据（哈希）",
+    "prompt_version": "提问方式的版本",
+    "generation": "生成设置",
+    "n": "题数",
+}
+TIE = 0.5  # 相差不到这么多分算平
+RESAMPLES = 9999
+EXTREMES = 5  # 列出变化最大的几题
+TEMPLATE = Path(__file__).with_name("comparison.html")
+
+
+@dataclass(frozen=True)
+class Run:
+    scores: dict
+    rows: dict[str, dict]  # 题号 -> predictions.jsonl 的一行
+
+
+@dataclass(frozen=True)
+class Change:
+    """一个指标的变化。逐题的指标才有区间和胜负。"""
+
+    name: str
+    n: int
+    before: float
+    after: float
+    shuffled_before: float | None
+    shuffled_after: float | None
+    low: float | None = None
+    high: float | None = None
+    win: int = 0
+    tie: int = 0
+    loss: int = 0
+
+    @property
+    def difference(self) -> float:
+        return self.after - self.before
+
+    @property
+    def verdict(self) -> str:
+        if self.low is None:
+            return ""
+        if self.low > 0:
+            return "提高"
+        return "下降" if self.high < 0 else "分不出"
+
+
+def load_run(folder: Path, script: str) -> Run:
+    try:
+        scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+        rows = map(json.loads, read_lines(folder / "predictions.jsonl"))
+        return Run(scores, {row["id"]: row for row in rows})
+    except FileNotFoundError as error:
+        raise BadInput(f"没有评测结果 {error.filename}。先运行 python {script}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{folder} 里的评测结果坏了：{error}") from None
+
+
+def check_comparable(before: Run, after: Run) -> None:
+    """不是同一把尺子量的，就不比。"""
+    for key, name in MUST_AGREE.items():
+        if before.scores[key] != after.scores[key]:
+            raise BadInput(f"不能比较，{name}不同：之前 {before.scores[key]}，之后 {after.scores[key]}")
+    if before.rows.keys() != after.rows.keys() or len(before.rows) != before.scores["n"]:
+        raise BadInput("不能比较，两次答的不是同样的题")
+
+
+def compare(before: Run, after: Run) -> list[Change]:
+    """每个两边都有的指标的变化。评审不是同一个模型、同一种问法的，不比评审。"""
+    same_judge = _judge(before) == _judge(after)
+    changes = []
+    for name, old in before.scores["metrics"].items():
+        new = after.scores["metrics"].get(name)
+        if new is None or name.startswith("judge_") and not same_judge:
+            continue
+        both = [one for one in before.rows if all(name in run.rows[one]["scores"] for run in (before, after))]
+        if not both:  # 整体的指标
+            pairs = [old["value"], new["value"], old["shuffled"], new["shuffled"]]
+            changes.append(Change(name, before.scores["n"], *pairs))
+            continue
+        differences = [difference(before, after, one, name) for one in both]
+        low, high = interval([before.rows[one]["case_id"] for one in both], differences)
+        win, loss = (sum(sign * one >= TIE for one in differences) for sign in (1, -1))
+        means = [sum(run.rows[one]["scores"][name] for one in both) / len(both) for run in (before, after)]
+        shuffled = [old["shuffled"], new["shuffled"]]
+        counts = {"win": win, "tie": len(both) - win - loss, "loss": loss}
+        changes.append(Change(name, len(both), *means, *shuffled, low, high, **counts))
+    return changes
+
+
+def difference(before: Run, after: Run, question: str, metric: str) -> float:
+    return after.rows[question]["scores"][metric] - before.rows[question]["scores"][metric]
+
+
+def interval(case_ids: list[str], differences: list[float]) -> tuple[float, float]:
+    """平均差的 95% 区间：成对自助法。按病例重抽，同一病例的几题一起进出，因为它们并不独立。"""
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    cases = {case_id: position for position, case_id in enumerate(dict.fromkeys(case_ids))}
+    positions = [cases[case_id] for case_id in case_ids]
+    sums, counts = np.bincount(positions, weights=differences), np.bincount(positions)
+    if len(sums) < 2:
+        raise BadInput("不能比较，只有一个病例，算不出区间")
+
+    def mean(sums, counts, axis):
+        return sums.sum(axis) / counts.sum(axis)
+
+    found = bootstrap(
+        (sums, counts), mean, paired=True, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def write_reports(folder: Path, before: Run, after: Run, changes: list[Change], questions: list) -> list[Path]:
+    """写 compare.md、compare.png、compare.html、compare.json。"""
+    files = [folder / f"compare.{kind}" for kind in ("md", "png", "html", "json")]
+    artifacts.write_text(files[0], markdown(before, after, changes, questions))
+    with artifacts.atomic_path(files[1]) as partial:
+        draw(before, changes).savefig(partial, format="png", dpi=110)
+    artifacts.write_text(files[2], page(before, after, changes, questions))
+    rows = [vars(one) | {"difference": one.difference, "verdict": one.verdict} for one in changes]
+    artifacts.write_json(files[3], rows)
+    return files
+
+
+def headline(changes: list[Change]) -> str:
+    """一句话的结论，看 ROUGE-L F。"""
+    main = next(one for one in changes if one.name == "rouge_l")
+    meaning = {
+        "提高": "区间在 0 以上：微调后确实提高了",
+        "下降": "区间在 0 以下：微调后确实下降了",
+        "分不出": "区间跨过 0：这些题还分不出变好还是变坏",
+    }[main.verdict]
+    warning, null = "", main.shuffled_after
+    if null is not None and main.after - null < TIE:
+        warning = f"但对着打乱的参考答案也有 {null:.2f} 分：像是学会了写法，看不出答得更对。"
+    gap = f"ROUGE-L F 从 {main.before:.2f} 到 {main.after:.2f}，平均每题 {main.difference:+.2f}"
+    return f"{gap}（95% 区间 {main.low:+.2f} 到 {main.high:+.2f}），{meaning}。{warning}"
+
+
+def facts(before: Run, after: Run) -> dict[str, str]:
+    """报告抬头的几项。"""
+    old, new = before.scores, after.scores
+    return {
+        **({"注意": label(old)} if label(old) else {}),
+        "基座模型": old["base_model"],
+        "之前": f"{old['model']}（{old['machine']}，{old['seconds']:.0f} 秒）",
+        "之后": f"{new['model']}（{new['machine']}，{new['seconds']:.0f} 秒）",
+        "评测数据": f"{old['data_source']}，{old['n']} 题，sha256 {old['data_sha256'][:12]}",
+        "提问与生成": f"{old['prompt_version']}；贪心，最多 {old['generation']['max_new_tokens']} 个标记",
+        "空回答、失败": f"之前 {old['empty']}、{old['failed']}，之后 {new['empty']}、{new['failed']}，都按 0 分计",
+    }
+
+
+HEADER = ["指标", "n（之前）", "n（之后）", "之前", "之后", "差", "95% 区间", "胜/平/负", "打乱后（之前→之后）", "结论"]
+
+
+def table(changes: list[Change]) -> list[list[str]]:
+    rows = []
+    for one in changes:
+        paired = one.low is not None
+        span = f"{one.low:+.2f} 到 {one.high:+.2f}" if paired else "–"
+        record = f"{one.win}/{one.tie}/{one.loss}" if paired else "–"
+        null = [one.shuffled_before, one.shuffled_after]
+        shuffled = "–" if None in null else " → ".join(f"{value:.2f}" for value in null)
+        values = [f"{one.before:.2f}", f"{one.after:.2f}", f"{one.difference:+.2f}"]
+        rows.append([metrics.NAMES[one.name], str(one.n), str(one.n), *values, span, record, shuffled, one.verdict])
+    return rows
+
+
+NOTES = (
+    f"胜平负：逐题比，相差不到 {TIE} 分算平。区间：成对自助法，按病例重抽 {RESAMPLES} 次。"
+    "打乱后：同样的回答对着别的病例的参考答案的得分，“什么都没答对”大约就是这个分。"
+    "这些分数量的是与参考答案的字词重合，不等于医学上的对错。"
+)
+
+
+def markdown(before: Run, after: Run, changes: list[Change], questions: list[Question]) -> str:
+    lines = ["# 微调前后的比较", "", headline(changes), ""]
+    lines += [f"- {name}：{value}" for name, value in facts(before, after).items()]
+    lines += ["", *_markdown_table(HEADER, table(changes)), "", NOTES]
+    order = sorted(questions, key=lambda one: difference(before, after, one.id, "rouge_l"))
+    for title, some in [("提高最多", order[: -EXTREMES - 1 : -1]), ("下降最多", order[:EXTREMES])]:
+        rows = []
+        for one in some:
+            old, new = (run.rows[one.id]["scores"]["rouge_l"] for run in (before, after))
+            asked = one.messages[-1]["content"].splitlines()[-1]
+            rows.append([one.id, one.title, asked[:40], f"{old:.1f}", f"{new:.1f}", f"{new - old:+.1f}"])
+        lines += ["", f"## {title}的 {len(rows)} 题（ROUGE-L F）", ""]
+        lines += _markdown_table(["题号", "病例", "问题", "之前", "之后", "差"], rows)
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
+    cells = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return [f"| {' | '.join(row)} |" for row in cells]
+
+
+def draw(before: Run, changes: list[Change]):
+    """左：前后得分，短横线是打乱后的得分。右：平均差与 95% 区间。"""
+    from health_assistant.plotting import new_figure
+
+    shown = [one for one in changes if one.low is not None and not one.name.startswith("judge_")]
+    names = [metrics.NAMES[one.name] for one in shown]
+    figure, (left, right) = new_figure(11, 4.2, columns=2)
+    for offset, when, null, color, title in [
+        (-0.2, "before", "shuffled_before", "#9aa5b1", "之前"),
+        (0.2, "after", "shuffled_after", "#2b6cb0", "之后"),
+    ]:
+        places = [position + offset for position in range(len(shown))]
+        left.bar(places, [getattr(one, when) for one in shown], width=0.38, color=color, label=title)
+        nulls = [(place, getattr(one, null)) for place, one in zip(places, shown, strict=True)]
+        nulls = [(place, value) for place, value in nulls if value is not None]
+        marks = [value for _, value in nulls]
+        left.hlines(marks, [p - 0.19 for p, _ in nulls], [p + 0.19 for p, _ in nulls], color="#c05621")
+    left.hlines([], [], [], color="#c05621", label="打乱参考答案后")
+    left.set_xticks(range(len(shown)), names)
+    left.set_ylabel("得分（满分 100）")
+    left.legend()
+    errors = [[one.difference - one.low for one in shown], [one.high - one.difference for one in shown]]
+    right.errorbar([one.difference for one in shown], range(len(shown)), xerr=errors, fmt="o", capsize=4)
+    right.axvline(0, color="#9aa5b1", linewidth=1)
+    right.set_yticks(range(len(shown)), names)
+    right.set_ylim(len(shown) - 0.5, -0.5)
+    right.set_xlabel("平均每题的差与 95% 区间")
+    scores = before.scores
+    title = f"{scores['base_model']}，{scores['n']} 题，{scores['machine']}"
+    figure.suptitle("　".join(filter(None, [title, label(scores)])), fontsize=10)
+    return figure
+
+
+def page(before: Run, after: Run, changes: list[Change], questions: list[Question]) -> str:
+    """一页 HTML，不联网也能看：每题的两个回答、参考答案、得分，能筛选、排序。"""
+    names = {one.name: metrics.NAMES[one.name] for one in changes if one.low is not None}
+    data = [
+        {
+            "id": one.id,
+            "title": one.title,
+            "messages": one.messages,
+            "reference": one.reference,
+            "before": _side(before.rows[one.id]),
+            "after": _side(after.rows[one.id]),
+        }
+        for one in questions
+    ]
+    # 网页里的脚本只用 textContent 显示它们；这里只要防住提前结束的 </script>
+    embedded = json.dumps({"names": names, "tie": TIE, "questions": data}, ensure_ascii=False)
+    cells = [f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in table(changes)]
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        headline=html.escape(headline(changes)),
+        facts="".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in facts(before, after).items()),
+        header="".join(f"<th>{name}</th>" for name in HEADER),
+        table="".join(cells),
+        notes=NOTES,
+        data=embedded.replace("<", "\\u003c").replace("\u2028", "\\u2028"),
+    )
+
+
+def _side(row: dict) -> dict:
+    return {"text": row["prediction"], "error": row.get("error"), "scores": row["scores"]}
+
+
+def _judge(run: Run) -> list | None:
+    judge = run.scores.get("judge")
+    return [judge["model"], judge["prompt_version"]] if judge else None

@@ -1,0 +1,349 @@
+"""阶段 2 与 4 共用的过程：一份 YAML 配方，一个本地模型或接口，逐题提问、评分，写 predictions.jsonl 与 scores.json。"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from health_assistant import artifacts
+from health_assistant.evaluation import metrics
+from health_assistant.evaluation.judge import Judge
+from health_assistant.training.tiny_models import tiny_llm_identity
+
+# 提问方式变了就换一个名字：不同提问方式的得分不能比较
+PROMPT_VERSION = "cmb-clin-gold-history-1"
+TINY = "tiny"
+
+
+class BadInput(Exception):
+    """输入或用法不对；消息是给人看的一行中文，退出码 2。"""
+
+
+class Recipe(BaseModel):
+    """一次评测的配方，名字默认是 YAML 的文件名。base_model 是 tiny、模型在 hub 的名字或本地目录。"""
+
+    model_config = ConfigDict(extra="forbid")
+    recipe: str
+    base_model: str
+    tuned: Literal["merged", "adapter"] = "merged"
+    max_new_tokens: int = Field(default=512, gt=0)
+    batch_size: int = Field(default=8, gt=0)
+    concurrency: int = Field(default=16, gt=0)
+
+
+class Question(BaseModel):
+    id: str
+    case_id: str
+    turn: int
+    title: str
+    messages: list[dict[str, str]] = Field(min_length=1)
+    reference: str = Field(min_length=1)
+
+
+@dataclass
+class Target:
+    """要评测的模型：写进结果的名字；变了就要重问的几项；怎样交给 EvalScope。"""
+
+    name: str
+    identity: dict
+    machine: Callable[[], str]
+    task: Callable[[list[Question]], dict]
+
+
+def run_script(description: str, when: Literal["before", "after"], config: Path) -> int:
+    """一个评测脚本的全过程；返回退出码。"""
+    args = _parse(description, config)
+    try:
+        recipe = read_recipe(args.config)
+        recipe = recipe.model_copy(update={k: v for k in ("concurrency", "batch_size") if (v := getattr(args, k))})
+        questions = read_questions(args.data)
+        target = endpoint_target(recipe, args) if args.api_base else local_target(recipe, when, args)
+        return run_evaluation(recipe, when, target, questions, args)
+    except BadInput as error:
+        print(f"✗ {error}", file=sys.stderr)
+        return 2
+
+
+def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Question], args) -> int:
+    """评测一个模型；跑完过的不再跑，答过的题不再问。"""
+    # 1. 跑完过没有
+    folder, judge = artifacts.evaluation_dir(recipe.recipe, when), None
+    if args.judge_api_base:
+        cache, key = artifacts.evaluation_dir(recipe.recipe, "judge-cache"), os.environ.get("JUDGE_API_KEY")
+        judge = Judge(args.judge_api_base, args.judge_model, key or "EMPTY", cache)
+    base_model = tiny_llm_identity() if recipe.base_model == TINY else recipe.base_model
+    generation = {"max_new_tokens": recipe.max_new_tokens, "greedy": True}
+    asked = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [args.data])
+    wanted = artifacts.fingerprint([asked, base_model, judge and judge.identity, args.forgetting], [])
+    if args.force:
+        (folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
+        shutil.rmtree(folder / "evalscope", ignore_errors=True)
+    if artifacts.is_finished(folder, wanted):
+        print(f"这个模型在这份数据上评测过了，结果在 {folder}；要重跑加 --force。")
+        show(json.loads((folder / "scores.json").read_text(encoding="utf-8")))
+        return 0
+
+    # 2. 逐题提问
+    print(f"评测 {target.name}：{len(questions)} 题（{args.data}）…")
+    began = time.monotonic()
+    from health_assistant.evaluation import benchmark
+
+    task = target.task(questions)
+    answers = benchmark.ask(args.data, folder / "evalscope", asked, task)
+    if not answers:
+        print(f"✗ 一题也没有答上来，原因在 {folder}/evalscope/logs/eval_log.log。", file=sys.stderr)
+        return 1
+
+    # 3. 评分
+    rows = [_row(question, answers.get(question.id)) for question in questions]
+    scores = {
+        "base_model": base_model,
+        "model": target.name,
+        "data_sha256": sha256(args.data.read_bytes()).hexdigest(),
+        **_source(args.data),
+        "prompt_version": PROMPT_VERSION,
+        "generation": generation,
+        "n": len(rows),
+        "empty": sum(not row["prediction"] and "error" not in row for row in rows),
+        "failed": sum("error" in row for row in rows),
+        "metrics": metrics.summarise(*([row[key] for row in rows] for key in ("case_id", "prediction", "reference"))),
+        "machine": target.machine(),
+    }
+    if judge:
+        scores["judge"], means = judge.judge_all(rows, [question.messages for question in questions])
+        scores["metrics"] |= {name: {"value": mean, "shuffled": None} for name, mean in means.items()}
+    if args.forgetting:
+        from health_assistant.evaluation.forgetting import check_forgetting
+
+        scores["forgetting"] = check_forgetting(folder / "forgetting", task)
+    scores["seconds"] = round(time.monotonic() - began, 1)
+    if label(scores):
+        scores["note"] = label(scores)
+
+    # 4. 写下来
+    files = [folder / "predictions.jsonl", folder / "scores.json"]
+    artifacts.write_text(files[0], "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    artifacts.write_json(files[1], scores)
+    show(scores)
+    print(f"结果在 {folder}（用时 {scores['seconds']:.0f} 秒）")
+    if len(answers) < len(questions):
+        print(f"! 有 {len(questions) - len(answers)} 题没有问到，按 0 分计；再运行一次只问这些题。", file=sys.stderr)
+    elif judge and scores["judge"]["invalid"]:
+        print("! 有的评审结论无效；再运行一次只重审这些题。", file=sys.stderr)
+    else:
+        artifacts.mark_finished(folder, wanted, files)
+    return 0
+
+
+def endpoint_target(recipe: Recipe, args: argparse.Namespace) -> Target:
+    """一个 OpenAI 兼容接口。连得上才开始，免得每一题都等到重试用完。"""
+    import requests
+
+    try:
+        requests.get(f"{args.api_base.rstrip('/')}/models", timeout=10)
+    except requests.RequestException as error:
+        raise BadInput(f"连不上接口 {args.api_base}：{type(error).__name__}") from None
+    task = {
+        "eval_type": "openai_api",
+        "model": args.model,
+        "api_url": args.api_base,
+        "api_key": os.environ.get("OPENAI_API_KEY") or "EMPTY",
+        # 重试交给 openai 的客户端：它会逐次延长等待，也听服务端的 Retry-After
+        "model_args": {"max_retries": 4},
+        "generation_config": {"max_tokens": recipe.max_new_tokens, "temperature": 0.0, "timeout": 600, "retries": 1},
+        "eval_batch_size": recipe.concurrency,
+    }
+    identity = {"api_base": args.api_base, "model": args.model}
+    return Target(args.model, identity, lambda: "接口", lambda questions: task)
+
+
+def local_target(recipe: Recipe, when: str, args: argparse.Namespace) -> Target:
+    """本地的模型，可以加适配器。"""
+    base, adapter, name = find_model(recipe, when, args)
+
+    def task(questions: list[Question]) -> dict:
+        from health_assistant.evaluation.benchmark import LocalModel
+
+        dialogues = [question.messages for question in questions]
+        model = LocalModel(base, adapter, dialogues, recipe.batch_size, recipe.max_new_tokens)
+        return {"model": model, "eval_batch_size": recipe.batch_size}
+
+    identity = {"model": name, "files": [_listing(base), _listing(adapter)], "batch_size": recipe.batch_size}
+    return Target(name, identity, machine, task)
+
+
+def find_model(recipe: Recipe, when: str, args: argparse.Namespace) -> tuple[Path, Path | None, str]:
+    """本地模型、加在上面的适配器，和它们的名字。"""
+    from health_assistant.training.loading import find_model as find_base
+
+    tuned, adapter = artifacts.llm_dir(recipe.recipe), args.adapter
+    if when == "after" and not args.model and not adapter:
+        check_trained_from(tuned / "training.json", recipe.base_model)
+        script = f"python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/{recipe.recipe}.yaml"
+        if recipe.tuned == "merged":
+            script += f"，再运行 python 3-fine-tuning-llm/merge_llm.py --recipe {recipe.recipe}"
+            return _made_by(tuned / "merged", script), None, _shown(tuned / "merged")
+        adapter = _made_by(tuned / "adapter", script)
+    if adapter and not (adapter / "adapter_config.json").is_file():
+        raise BadInput(f"{adapter} 不是适配器：没有 adapter_config.json")
+    try:
+        base = find_base(args.model or recipe.base_model)
+    except OSError as error:
+        raise BadInput(str(error)) from None
+    name = _shown(args.model or (tiny_llm_identity() if recipe.base_model == TINY else recipe.base_model))
+    return base, adapter, f"{name} + {_shown(adapter)}" if adapter else name
+
+
+def check_trained_from(record: Path, base_model: str) -> None:
+    """微调的基座与这里配方写的要是同一个，不然比的就不只是微调。"""
+    if record.is_file():
+        training = json.loads(record.read_text(encoding="utf-8"))
+        wanted = tiny_llm_identity() if base_model == TINY else base_model
+        if wanted not in (training["base_identity"], training["recipe"]["quantized_model"]):
+            raise BadInput(f"{record} 的基座是 {training['base_identity']}，这次评测的是 {wanted}。请重新训练、合并")
+
+
+def read_recipe(path: Path) -> Recipe:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise BadInput(f"{path} 不是“名字: 值”的列表")
+        return Recipe.model_validate({"recipe": path.stem, **content})
+    except FileNotFoundError:
+        raise BadInput(f"没有这个配方：{path}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInput(f"{path} 不是 YAML：{str(error).splitlines()[0]}") from None
+    except ValidationError as error:
+        raise BadInput(f"{path} {_place(error)}") from None
+
+
+def read_questions(path: Path) -> list[Question]:
+    """阶段 1 写的评测题。"""
+    if not path.is_file():
+        raise BadInput(f"没有评测数据 {path}。先运行 python 1-eval-data-prepare/prepare_cmb_clin.py")
+    questions = []
+    for number, line in enumerate(read_lines(path), 1):
+        try:
+            questions.append(Question.model_validate_json(line))
+        except ValidationError as error:
+            raise BadInput(f"{path} 第 {number} 行 {_place(error)}") from None
+    if not questions or len({question.id for question in questions}) < len(questions):
+        raise BadInput(f"{path} 是空的，或者有重复的 id")
+    return questions
+
+
+def read_lines(path: Path) -> list[str]:
+    """JSONL 的各行。只按换行符断：splitlines 会把回答里的 U+2028 也当换行。"""
+    return path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
+
+
+def label(scores: dict) -> str:
+    """微型模型或示例数据的得分要带上的一句话；都不是时为空。"""
+    kinds = ["微型模型"] * scores["base_model"].startswith("tiny-llm") + ["示例数据"] * scores["is_sample"]
+    return "、".join(kinds) + "，不代表真实水平" if kinds else ""
+
+
+def show(scores: dict) -> None:
+    """打印得分；旁边是对着打乱的参考答案的得分。"""
+    print(f"\n{scores['n']} 题，其中空回答 {scores['empty']}，失败 {scores['failed']}（都按 0 分计）")
+    print("  得分（满分 100）   打乱后")
+    for name, score in scores["metrics"].items():
+        value, shuffled = (f"{one:6.2f}" if one is not None else "     –" for one in score.values())
+        print(f"      {value}       {shuffled}   {metrics.NAMES[name]}")
+    if judge := scores.get("judge"):
+        print(f"  评审 {judge['model']}：1 到 5 分，有效 {judge['n']} 题，无效 {judge['invalid']} 题")
+    if forgetting := scores.get("forgetting"):
+        print(f"  遗忘检查：{forgetting}")
+    if label(scores):
+        print(f"  {label(scores)}")
+
+
+def machine() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} 核 CPU（{platform.machine()}）"
+
+
+def _row(question: Question, answer: dict | None) -> dict:
+    row = {"id": question.id, "case_id": question.case_id, "turn": question.turn}
+    row |= {"prediction": "", "reference": question.reference}
+    row |= answer or {"error": "没有得到回答"}
+    return row | {"scores": dict(metrics.score_answer(row["prediction"], row["reference"]))}
+
+
+def _source(data: Path) -> dict:
+    """数据的来历，阶段 1 记在旁边的 data.json。"""
+    try:
+        about = json.loads((data.parent / "data.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        about = {"source": data.name, "is_sample": False}
+    return {"data_source": about["source"], "is_sample": about["is_sample"]}
+
+
+def _listing(path: Path | None) -> list:
+    """模型目录里各文件的名字、大小、修改时间，代替读几十 GB 算哈希。"""
+    files = sorted(path.rglob("*")) if path else []
+    return [[str(file.relative_to(path)), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+
+
+def _made_by(folder: Path, script: str) -> Path:
+    if not folder.is_dir():
+        raise BadInput(f"没有微调好的模型 {folder}。先运行 {script}")
+    return folder
+
+
+def _shown(path: str | Path) -> str:
+    """产物目录里的东西写相对的位置，结果换一台机器看也明白。"""
+    path, root = str(path), f"{artifacts.artifacts_dir()}/"
+    return path.removeprefix(root)
+
+
+def _place(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"的 {'.'.join(map(str, first['loc'])) or '整行'}：{first['msg']}"
+
+
+def _parse(description: str, config: Path) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description.splitlines()[0], add_help=False)
+    add = parser.add_argument
+    add("-h", "--help", action="help", help="显示这段说明")
+    add("--config", type=Path, default=config, help="配方（默认 tiny：微型模型，CPU 上半分钟）")
+    data = artifacts.eval_data_dir() / "cmb-clin.jsonl"
+    add("--data", type=Path, default=data, help="评测数据，阶段 1 写的 cmb-clin.jsonl")
+    add("--model", help="换一个模型：本地目录、hub 上的名字；有 --api-base 时是接口里的模型名")
+    add("--adapter", type=Path, help="加在模型上的 LoRA 适配器目录")
+    add("--api-base", help="评测 OpenAI 兼容接口，如 http://127.0.0.1:8001/v1；密钥放环境变量 OPENAI_API_KEY")
+    add("--concurrency", type=_positive, help="同时问接口几题（默认按配方，16）")
+    add("--batch-size", type=_positive, help="本地模型一批几题（默认按配方）")
+    add("--judge-api-base", help="请一个更强的模型评审（可选）：它的 OpenAI 兼容接口；密钥放 JUDGE_API_KEY")
+    add("--judge-model", help="评审用的模型名")
+    add("--forgetting", action="store_true", help="再考 C-Eval、CMMLU 的医学选择题，看微调有没有忘掉旧知识；要联网")
+    add("--force", action="store_true", help="跑完过的也重跑，答过的题也重问")
+    args = parser.parse_args()
+    if bool(args.judge_api_base) != bool(args.judge_model):
+        parser.error("--judge-api-base 与 --judge-model 要一起给")
+    if args.api_base and not args.model:
+        parser.error("--api-base 要和 --model（接口里的模型名）一起给")
+    if args.api_base and args.adapter:
+        parser.error("--adapter 只用于本地模型")
+    return args
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("要大于 0")
+    return number

@@ -1,0 +1,135 @@
+"""阶段 4：缺了微调好的模型要说明；前后两次的比较，n 相同，报告写得出；不能比的拒绝。"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from evaluation import fake_endpoint
+
+from health_assistant.evaluation import metrics
+from health_assistant.evaluation.runner import PROMPT_VERSION
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STAGE = ROOT / "4-eval-after-tuning"
+
+
+def run(folder: Path, script: str, *options) -> subprocess.CompletedProcess:
+    command = [sys.executable, STAGE / script, *options]
+    environment = os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(folder), "HF_HUB_OFFLINE": "1"}
+    command = [str(one) for one in command]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+
+
+def write_run(folder: Path, when: str, data: Path, answer) -> None:
+    """一次评测的产物，回答由 answer(行) 给出。"""
+    rows = []
+    for line in data.read_text("utf-8").splitlines():
+        given = json.loads(line)
+        row = {key: given[key] for key in ("id", "case_id", "turn", "reference")}
+        row |= {"prediction": answer(given), "finish_reason": "stop"}
+        rows.append(row | {"scores": metrics.score_answer(row["prediction"], row["reference"])})
+    columns = [[row[key] for row in rows] for key in ("case_id", "prediction", "reference")]
+    scores = {
+        "base_model": "tiny-llm-abc",
+        "model": when,
+        "data_sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
+        "data_source": "bundled-sample",
+        "is_sample": True,
+        "prompt_version": PROMPT_VERSION,
+        "generation": {"max_new_tokens": 64, "greedy": True},
+        "n": len(rows),
+        "empty": 0,
+        "failed": 0,
+        "metrics": metrics.summarise(*columns),
+        "seconds": 1.0,
+        "machine": "2 核 CPU",
+    }
+    place = folder / "eval/tiny" / when
+    place.mkdir(parents=True)
+    (place / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+    (place / "predictions.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory):
+    """208 题；之后的一次多答对了每个病例的第一问。"""
+    folder = tmp_path_factory.mktemp("two-runs")
+    data = fake_endpoint.write_questions(folder / "eval-data", cases=52, turns=4)
+    write_run(folder, "before", data, lambda row: "建议多休息\u2028多喝水。")
+    write_run(folder, "after", data, lambda row: row["reference"] if row["turn"] == 1 else "建议多休息\u2028多喝水。")
+    return folder
+
+
+def test_both_columns_have_every_question(two_runs):
+    done = run(two_runs, "compare.py")
+    assert done.returncode == 0, done.stderr
+    assert "n = 208 与 208" in done.stdout
+    assert "提高" in done.stdout
+    assert "微型模型、示例数据，不代表真实水平" in done.stdout
+    place = two_runs / "eval/tiny/compare"
+    for change in json.loads((place / "compare.json").read_text("utf-8")):
+        assert change["n"] == 208
+        if change["name"] == "rouge_l":
+            assert (change["win"], change["tie"], change["loss"]) == (52, 156, 0)
+            assert 0 < change["low"] < change["difference"] < change["high"]
+    assert (place / "compare.html").exists()
+    assert "比较过了" in run(two_runs, "compare.py").stdout
+
+
+def test_runs_that_cannot_be_compared_are_refused(two_runs, tmp_path):
+    other = tmp_path / "after"
+    shutil.copytree(two_runs / "eval/tiny/after", other)
+    scores = json.loads((other / "scores.json").read_text("utf-8"))
+    (other / "scores.json").write_text(json.dumps(scores | {"base_model": "llama-3-8b"}), encoding="utf-8")
+    before = two_runs / "eval/tiny/before"
+    done = run(two_runs, "compare.py", "--recipe", "refused", "--before", before, "--after", other)
+    assert (done.returncode, "基座模型不同" in done.stderr) == (2, True), done.stderr
+    assert not (two_runs / "eval/refused").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "said"), [("compare.py", "eval_before.py"), ("eval_after.py", "3-fine-tuning-llm/train_llm.py")]
+)
+def test_what_is_missing_names_the_script_that_makes_it(tmp_path, script, said):
+    fake_endpoint.write_questions(tmp_path / "eval-data")
+    done = run(tmp_path, script)
+    assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+
+
+CMB_CLIN = ROOT.parent / "shared/data/CMB-Clin-qa.json"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CMB_CLIN.exists(), reason="没有 CMB-Clin：../shared/data 不在")
+def test_two_runs_on_cmb_clin_have_208_questions_in_both_columns(tmp_path):
+    done = run(tmp_path, ROOT / "1-eval-data-prepare/prepare_cmb_clin.py", "--file", CMB_CLIN)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "cmb.yaml").write_text("base_model: some/base\n", encoding="utf-8")
+    scripts = {"": ROOT / "2-eval-before-tuning/eval_before.py", "首先考虑诊断，完善检查": "eval_after.py"}
+    for suffix, script in scripts.items():
+        with fake_endpoint.running(tmp_path, suffix=suffix, empty="鉴别") as endpoint:
+            options = ["--config", tmp_path / "cmb.yaml", "--api-base", endpoint.url, "--model", "fake"]
+            done = run(tmp_path, script, *options)
+            assert done.returncode == 0, done.stderr
+            assert len(endpoint.asked()) == 208
+    done = run(tmp_path, "compare.py", "--recipe", "cmb")
+    assert (done.returncode, "n = 208 与 208" in done.stdout) == (0, True), done.stderr
+    changes = json.loads((tmp_path / "eval/cmb/compare/compare.json").read_text("utf-8"))
+    assert {change["n"] for change in changes} == {208}
+
+
+def test_a_model_tuned_from_another_base_is_refused(tmp_path):
+    fake_endpoint.write_questions(tmp_path / "eval-data")
+    tuned = tmp_path / "llm/tiny"
+    (tuned / "merged").mkdir(parents=True)
+    for other in ("llama-3-8b", "tiny-llm-000000000000"):
+        record = {"base_identity": other, "recipe": {"quantized_model": ""}}
+        (tuned / "training.json").write_text(json.dumps(record), encoding="utf-8")
+        done = run(tmp_path, "eval_after.py")
+        assert (done.returncode, other in done.stderr) == (2, True), done.stderr
