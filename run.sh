@@ -38,9 +38,24 @@ done
 # ---- 各阶段，一行一个："标题|artifacts 里的目录|命令"。新阶段加一行就行 ----
 STAGES=(
   "0 环境检查|0-env-init|run python 0-env-init/check_env.py"
+  "1 评测数据|eval-data|run python 1-eval-data-prepare/prepare_cmb_clin.py $FORCE"
+  "2 微调前评测|eval/tiny/before|run python 2-eval-before-tuning/eval_before.py $FORCE"
+  "3 微调|llm/tiny|stage_3"
+  "4 微调后评测|eval/tiny|stage_4"
   "5 模型服务|5-build-server|stage_5"
   "7 接口集成|7-endpoint-integration-server|stage_7"
 )
+
+stage_3() {
+  run python 3-fine-tuning-llm/prepare_train_data.py --source sample $FORCE &&
+    run python 3-fine-tuning-llm/check_contamination.py --name tiny &&
+    run python 3-fine-tuning-llm/train_llm.py $FORCE &&
+    run python 3-fine-tuning-llm/merge_llm.py $FORCE
+}
+
+stage_4() {
+  run python 4-eval-after-tuning/eval_after.py $FORCE && run python 4-eval-after-tuning/compare.py
+}
 
 stage_5() {
   local port && port=$(free_port)
