@@ -72,7 +72,8 @@ def main() -> int:
     except (OSError, ValueError) as error:
         return fail(2, str(error))
     if state.is_main_process:
-        print(f"配方 {wanted.name}：{wanted.base_model}，{estimate}")
+        engine = "Unsloth" if loading.uses_unsloth(wanted) else "transformers + peft"
+        print(f"配方 {wanted.name}：{wanted.base_model}，用 {engine}，{estimate}")
         clear_checkpoints(checkpoints, all_of_them=force)
     if estimate.needed > estimate.free:
         shortage = f"放不下：要 {estimate.needed:.1f} GiB，{estimate.where}只空着 {estimate.free:.1f} GiB"

@@ -22,6 +22,11 @@ def eval_data_dir() -> Path:
     return artifacts_dir() / "eval-data"
 
 
+def downloads_dir() -> Path:
+    """从模型站下载的文件，见 health_assistant/hub.py。"""
+    return artifacts_dir() / "downloads"
+
+
 def tiny_model_dir(kind: str) -> Path:
     """微型基座：kind 是 llm 或 vl。首次用到时现场训练，见 health_assistant/training/tiny_models.py。"""
     return artifacts_dir() / "models" / f"tiny-{kind}"

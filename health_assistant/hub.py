@@ -13,7 +13,7 @@ from urllib.parse import quote
 import requests
 from tqdm import tqdm
 
-from health_assistant.artifacts import artifacts_dir, atomic_path
+from health_assistant.artifacts import atomic_path, downloads_dir
 
 # 名字、改地址的环境变量、地址、路径。ModelScope 的数据集与 Hugging Face 的同名，路径的写法不同
 MODELSCOPE = "{base}/api/v1/{kind}s/{repo}/repo?Revision=master&FilePath={file}"
@@ -38,7 +38,7 @@ def download(repo_id: str, filename: str, sha256: str | None = None, kind: str =
 
     给了 sha256 就核对，不符的不收。设了 HF_HUB_OFFLINE=1 时不联网，只用下载过的。
     """
-    path = artifacts_dir() / "downloads" / f"{kind}s" / repo_id / filename
+    path = downloads_dir() / f"{kind}s" / repo_id / filename
     reasons = []
     if path.is_file():
         if sha256 in (None, file_sha256(path)):

@@ -1,7 +1,11 @@
-"""找到基座、算它放不放得下、载入并加上 LoRA。CUDA 用 Unsloth，没有 CUDA 用 transformers + peft；往后的代码两边共用。"""
+"""找到基座、算它放不放得下、载入并加上 LoRA。
+
+有 CUDA 又装了 Unsloth 就用它，否则用 transformers + peft；往后的代码两边共用。
+"""
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from health_assistant.training.recipe import Recipe
@@ -61,9 +65,12 @@ def find_model(name: str) -> Path:
 
 
 def uses_unsloth(recipe: Recipe) -> bool:
+    """auto：有 CUDA 又装了 Unsloth。没装也能训练，只是慢些、费显存，所以不算错。"""
     import torch
 
-    return recipe.backend == "unsloth" or (recipe.backend == "auto" and torch.cuda.is_available())
+    if recipe.backend != "auto":
+        return recipe.backend == "unsloth"
+    return torch.cuda.is_available() and find_spec("unsloth") is not None
 
 
 def estimate(folder: Path, recipe: Recipe) -> Estimate:

@@ -23,7 +23,7 @@ class Recipe:
     base_model: str = setting("tiny", "基座：tiny（现场造）、本地目录，或模型站上的名字，须带 ChatML 模板")
     quantized_model: str = setting("", "base_model 已量化成 4 位的一份，训练时少下载；合并仍用 base_model")
     train_data: str = setting("tiny", "prepare_train_data.py 备好的数据的名字")
-    backend: Literal["auto", "unsloth", "transformers"] = setting("auto", "auto：有 CUDA 就用 Unsloth")
+    backend: Literal["auto", "unsloth", "transformers"] = setting("auto", "auto：有 CUDA 又装了 Unsloth 就用它")
     load_in_4bit: bool = setting(False, "基座量化成 4 位再训练（QLoRA）")
     max_length: int = setting(512, "一段对话最多多少个标记；更长的不用于训练，不截断（截断了就没有结束标记）")
     lora_rank: int = setting(16, "LoRA 的秩")
@@ -62,6 +62,8 @@ class Recipe:
             raise ValueError(f"keep_checkpoints 至少是 2，写的是 {self.keep_checkpoints}")
         if not 0 <= self.lora_dropout < 1:
             raise ValueError(f"lora_dropout 要在 0 与 1 之间，写的是 {self.lora_dropout}")
+        if self.backend == "unsloth" and not importlib.util.find_spec("unsloth"):
+            raise ValueError("没有安装 unsloth：python -m pip install -r 0-env-init/requirements-gpu.txt")
         if self.report_to != "none" and not importlib.util.find_spec(self.report_to):
             raise ValueError(f"没有安装 {self.report_to}：python -m pip install {self.report_to}")
 

@@ -8,7 +8,8 @@ import torch
 from small_llm import build_small_base, small_texts
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from health_assistant.training import run, saving
+from health_assistant.training import loading, run, saving
+from health_assistant.training.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +142,19 @@ def test_the_curve_is_drawn(tmp_path):
     }
     run.draw_curves(json.loads(json.dumps(record)), tmp_path / "loss.png")
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "installed", "chosen"), [(True, True, True), (True, False, False), (False, True, False)]
+)
+def test_unsloth_is_chosen_where_it_can_run(monkeypatch, cuda, installed, chosen):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(loading, "find_spec", lambda name: object() if installed else None)
+    assert loading.uses_unsloth(Recipe()) is chosen
+    assert not loading.uses_unsloth(Recipe(backend="transformers"))
+
+
+def test_asking_for_a_missing_unsloth_names_the_remedy(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="requirements-gpu.txt"):
+        Recipe(backend="unsloth")
