@@ -1,0 +1,111 @@
+"""抽样、画、破坏，合成一张带真值的化验单图。"""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from health_assistant.lab_report.rendering.degradations import BEYOND_LIMITS, DEGRADATIONS
+from health_assistant.lab_report.rendering.drawing import Page, union
+from health_assistant.lab_report.rendering.furniture import overlay
+from health_assistant.lab_report.rendering.held_out_layouts import HELD_OUT_LAYOUTS
+from health_assistant.lab_report.rendering.layouts import LAYOUTS, Layout
+from health_assistant.lab_report.rendering.sampling import Sample, pick, sample_report
+from health_assistant.lab_report.report import Box, Flag, ReadReport
+
+_TALLEST = 4000
+
+
+@dataclass(frozen=True)
+class RenderedReport:
+    """一张图和它的真值。
+
+    image 是 RGB；report 照印刷内容（没印的字段是空串或 None）；flags 每项一个，没有可比的是 None；
+    boxes 每项一个字典，键是 row 与印了的 name、code、result、unit、reference_range、mark，
+    值是 image 里的像素框 (x0, y0, x1, y1)，右、下不含，破坏之后的外接框。
+    text_height 是破坏之前的字高（像素）。
+    """
+
+    image: Image.Image
+    report: ReadReport
+    flags: list[Flag | None]
+    boxes: list[dict[str, Box]]
+    text_height: float
+
+
+def render(layout: str, degradation: str = "clean", seed: int = 0, abnormal_rate: float = 0.25,
+           font: str | None = None) -> RenderedReport:  # fmt: skip
+    """抽一张虚构的化验单，按版式画出来，再破坏。同样的参数得到同样的字节；只换破坏，内容不变。"""
+    chosen = find_layout(layout)
+    sample = sample_report(_rng(seed, "sample", layout), chosen.style, abnormal_rate)
+    drawn = draw_report(layout, sample.report, sample.flags, sample.sections, seed, font)
+    return degrade(drawn, degradation, seed)
+
+
+def draw_report(layout: str, report: ReadReport, flags: list[Flag | None] | None = None,
+                sections: list[tuple[str, int]] | None = None, seed: int = 0,
+                font: str | None = None) -> RenderedReport:  # fmt: skip
+    """把给定的报告画成一种版式，不破坏。
+
+    flags 只影响异常值的颜色；sections 是分组的（标题，第一项的序号），默认全部一组；font 是 FONTS 里的名字。
+    版式不印的字段（如无代号的版式里的 code）不会画，也没有框，报告要与版式相符。
+    """
+    chosen, rng = find_layout(layout), _rng(seed, "draw", layout)
+    flags = flags if flags is not None else [None] * len(report.items)
+    if len(flags) != len(report.items) or not report.items:
+        raise ValueError(f"报告有 {len(report.items)} 项，flags 有 {len(flags)} 个：至少要有一项，且一一对应。")
+    font = font or pick(rng, chosen.fonts)
+    width, size = (int(rng.integers(low, high + 1)) for low, high in (chosen.width, chosen.size))
+    sections = sections or [(report.report_type, 0)]
+    page = Page(report, flags, sections, rng, font, width, chosen.height or _TALLEST, size)
+    bottom = chosen.draw(page)
+    image = page.image
+    if chosen.height is None:
+        # 有的照片连着半页白纸，有的裁到页脚
+        overlay(page, bottom)
+        height = bottom + int(rng.integers(40, 90))
+        image = image.crop((0, 0, width, max(height, int(width * pick(rng, (0, 0, 0.705, 1.414))))))
+    boxes = []
+    for index in range(len(report.items)):
+        fields = page.boxes[index]
+        row = None
+        for box in fields.values():
+            row = union(row, box)
+        boxes.append({"row": row, **fields})
+    return RenderedReport(image, report, flags, boxes, size)
+
+
+def degrade(rendered: RenderedReport, degradation: str, seed: int = 0) -> RenderedReport:
+    """破坏一张画好的图，框跟着走。"""
+    steps = DEGRADATIONS | BEYOND_LIMITS
+    if degradation not in steps:
+        raise ValueError(f"没有“{degradation}”这种破坏。可用的有：{'、'.join(steps)}。")
+    image, mapping = steps[degradation](rendered.image, _rng(seed, "degrade", degradation), rendered.text_height)
+    boxes = [{field: _map_box(box, mapping, image.size) for field, box in fields.items()} for fields in rendered.boxes]
+    return RenderedReport(image, rendered.report, rendered.flags, boxes, rendered.text_height)
+
+
+def find_layout(name: str) -> Layout:
+    layouts = LAYOUTS | HELD_OUT_LAYOUTS
+    if name not in layouts:
+        raise ValueError(f"没有“{name}”这种版式。可用的有：{'、'.join(layouts)}。")
+    return layouts[name]
+
+
+def _map_box(box: Box, mapping, size: tuple[int, int]) -> Box:
+    """框的四边各取几点映射过去，再取外接框；弯曲的边也不会漏。"""
+    x0, y0, x1, y1 = box
+    along = np.linspace(0, 1, 5)
+    xs, ys = x0 + (x1 - x0) * along, y0 + (y1 - y0) * along
+    points = mapping(np.array([(x, y) for x in xs for y in (y0, y1)] + [(x, y) for y in ys for x in (x0, x1)], float))
+    low, high = np.floor(points.min(axis=0) + 1e-6), np.ceil(points.max(axis=0) - 1e-6)
+    limits = np.array(size)
+    return tuple(int(v) for v in (*np.clip(low, 0, limits), *np.clip(high, 0, limits)))
+
+
+def _rng(seed: int, *purpose: str) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32("/".join(purpose).encode())])
+
+
+__all__ = ["RenderedReport", "Sample", "degrade", "draw_report", "find_layout", "render"]
