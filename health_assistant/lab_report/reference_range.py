@@ -2,6 +2,7 @@
 
 结果也当作区间：`4.84` 是 [4.84, 4.84]，`<0.01` 是 (-∞, 0.01)。两个区间的位置关系就是高低判断，
 部分重叠就是“不能判断”。全部用 Decimal，不用浮点数：5.2 与 5.20 相等，0.1 就是 0.1。
+有两种读法的文字（`3.5-`、`05-10`、`-5--3`）不猜，返回 None。
 """
 
 import re
@@ -9,26 +10,36 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 
+from health_assistant.lab_report.groups import ADULT_AGE_YEARS, find_groups, may_all_apply, parse_age
 from health_assistant.lab_report.report import Flag
 
-ADULT_AGE_YEARS = 18
+__all__ = ["ADULT_AGE_YEARS", "ByGroup", "Interval", "ReferenceRange", "Terms", "attached_unit", "compare", "normalize"]
+__all__ += ["parse_age", "parse_range", "parse_result"]
+MAX_LENGTH = 200
+"""更长的文字不是一个结果或范围。"""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """数轴上的一段；None 表示那一边没有界，*_open 表示不含端点。"""
+    """数轴上的一段；None 表示那一边没有界，*_open 表示不含端点。滴度 1:40 记作 40，只与滴度比较。"""
 
     low: Decimal | None
     high: Decimal | None
     low_open: bool = False
     high_open: bool = False
+    is_titre: bool = False
 
     def __str__(self) -> str:
-        if self.low is not None and self.high is not None:
-            return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
-        if self.high is not None:
-            return f"{'<' if self.high_open else '≤'}{self.high}"
-        return f"{'>' if self.low_open else '≥'}{self.low}"
+        low, high = (
+            None if bound is None else ("1:" if self.is_titre else "") + format(bound, "f")
+            for bound in (self.low, self.high)
+        )
+        if low is not None and high is not None:
+            # 单独一个数不是范围；两个减号连着有歧义
+            return f"={low}" if self.low == self.high else f"{low}{'~' if high.startswith('-') else '-'}{high}"
+        if high is not None:
+            return f"{'<' if self.high_open else '≤'}{high}"
+        return f"{'>' if self.low_open else '≥'}{low}"
 
     def below(self, other: "Interval") -> bool:
         """整段都在 other 之下。"""
@@ -53,17 +64,21 @@ def _bound_inside(inner: Decimal | None, inner_open: bool, outer: Decimal | None
 
 @dataclass(frozen=True)
 class Terms:
-    """定性的结果，或可接受的几种定性结果。阴性、弱阳性、阳性的各种写法归为同一个词，其余照原样。"""
+    """定性的结果，或可接受的几种定性结果。阴性、弱阳性、阳性的各种写法归为同一个词，其余照原样。
+
+    `grade` 是阳性的加号个数（`2+` 是 2），没有印则为 None。
+    """
 
     words: tuple[str, ...]
+    grade: int | None = None
 
     def __str__(self) -> str:
-        return "/".join(self.words)
+        return "/".join(f"{self.grade}+" if word == "阳性" and self.grade else word for word in self.words)
 
 
 @dataclass(frozen=True)
 class ByGroup:
-    """按性别或年龄分开的几个范围。"""
+    """按性别、年龄或生理期分开的几个范围；每一组是（人群，范围），人群如 `男`、`女卵泡期`、`0-3岁`。"""
 
     groups: tuple[tuple[str, Interval | Terms], ...]
 
@@ -71,55 +86,119 @@ class ByGroup:
         return "，".join(f"{who} {limits}" for who, limits in self.groups)
 
     def for_person(self, sex: str | None, age_years: float | None) -> list[Interval | Terms]:
-        """可能适用于这个人的范围；性别、年龄未知时不排除任何一个。"""
-        return [limits for who, limits in self.groups if _may_apply(who, sex, age_years)]
+        """可能适用于这个人的范围；性别、年龄未知时不排除任何一个。只印了一种性别而性别未知时为空。"""
+        applies = may_all_apply([who for who, _ in self.groups], sex, age_years)
+        return [limits for (_, limits), may_apply in zip(self.groups, applies, strict=True) if may_apply]
 
 
 ReferenceRange = Interval | Terms | ByGroup
 
-_NUMBER = r"-?\d+(?:\.\d+)?"
-_BOUND = r"(<=|>=|<|>)"
+# 开头多余的 0 是丢了小数点：05-10 多半是 0.5-1.0
+_DIGITS = r"(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,20}|0)(?:\.\d{1,20})?"
+# 后面紧接斜线的 ×10^9 是单位的一部分，不是科学计数法
+_UNSIGNED = rf"{_DIGITS}(?:(?:E[+-]?\d{{1,2}}|[×x*]10\^[+-]?\d{{1,2}})(?![\d/]))?"
+_TITRE = r"1:[1-9]\d{0,6}"
+_NUMBER = rf"(?:{_TITRE}|[+-]?{_UNSIGNED})"
 # 只认得确凿的单位：`1l.2`、`1Z` 里的字母是读错的数字，不是单位
-_UNIT_TAIL = (
-    r"(?:%|‰|(?i:fl|pg|mmhg|kpa|秒"
-    r"|(?:[numpkμ]?(?:mol|g|iu|u|eq|osm)|cells?|个|[×x*]?10[\^~*]?\d{1,2})?/(?:[munμ]?l|1|hpf?|lpf?|d|24h)))?"
+_UNIT = (
+    r"(?:%|‰|fl|pg|mmhg|kpa|秒|s/co|coi|/[hl]pf?|/[uμ]l"
+    r"|(?:[×x*;(]10[\^~*-]?|10[\^~*])(?:(?:6|9|12)/[l1]|[36]/[uμ]l)"
+    r"|(?:[numpkμ]?(?:mo[lm]|g|iu|u|eq|osm|l)|mm|cells?|copies|拷贝|个)"
+    r"/(?:[dmunμ]?l|1|[hl]pf?|k?g|m?mol|min|h|d|24h))"
 )
-_GROUP = r"(男性?|女性?|成年?人|新生儿|婴幼?儿|儿童|小儿|老年人?|孕妇)"
-_NEGATIVE = {"阴性", "-", "(-)", "neg", "negative", "未检出", "未见", "未查见", "未检见"}
-_WEAK = {"弱阳性", "±", "+-", "-+", "+/-", "(±)", "(+-)", "可疑", "微量", "trace"}
-_GRADED = {"阴性", "弱阳性", "阳性"}
-_POSITIVE = {"阳性", "pos", "positive", "检出"}
+_TAIL = rf"(?:[;(\[]?({_UNIT})[)\]]?)?"
+_SINGLE = re.compile(rf"({_NUMBER}){_TAIL}", re.IGNORECASE | re.ASCII)
+_BOUNDED = re.compile(rf"[(\[]?([<>]=?|=)({_NUMBER})[)\]]?{_TAIL}", re.IGNORECASE | re.ASCII)
+_AND_UP_OR_DOWN = re.compile(rf"({_NUMBER}){_TAIL}及?以([上下内])", re.IGNORECASE | re.ASCII)
+_TWO_SIDED = re.compile(
+    rf"[(\[]?({_NUMBER}){_TAIL}(?:(-{{1,3}})({_TITRE}|\+?{_UNSIGNED})|(?:~|至|到|to)({_NUMBER}))[)\]]?{_TAIL}",
+    re.IGNORECASE | re.ASCII,
+)
+_LABEL = re.compile(
+    r"(?:[(\[]?(?:(?:生物)?(?:参考|正常|标准)(?:参考)?(?:范围|区间|值)?|ref(?:erence)?\.?(?:range|interval)?|normal(?:range)?)"
+    r"(?::|(?=[\d<>男女成]))|阴性:?(?=\(?[<>]))+",
+    re.IGNORECASE,
+)
+
+_GRADED = ("阴性", "弱阳性", "阳性")
+_SPELLINGS = {
+    "阴性": "- 阴 neg negative 未检出 未见 未查见 未检见 无",
+    "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳",
+    "阳性": "阳 pos positive 检出",
+    "正常": "normal norm 未见异常 无异常",
+    "透明": "清 清亮 清晰 清澈 澄清 clear",
+}
+_WORD = {spelling: word for word, spellings in _SPELLINGS.items() for spelling in (word, *spellings.split())}
+
+_SAME_SIGNS = (
+    *((sign, "<=") for sign in ("≤", "≦", "⩽", "=<", "小于或等于", "小于等于", "不大于", "不高于", "不超过")),
+    *((sign, ">=") for sign in ("≥", "≧", "⩾", "=>", "大于或等于", "大于等于", "不小于", "不低于")),
+    *((sign, "<") for sign in ("小于", "低于", "少于")),
+    *((sign, ">") for sign in ("大于", "高于", "超过")),
+    *(("∶", ":"), ("【", "["), ("】", "]"), ("〔", "["), ("〕", "]")),
+)
+_SUPERSCRIPT = re.compile(r"(?<=10)[⁺⁻]?[⁰¹²³⁴-⁹]+")
 
 
 def normalize(text: str) -> str:
     """全角转半角，各种横线、波浪线与比较符统一，去掉空白。"""
-    text = unicodedata.normalize("NFKC", text.replace("±", "\x00")).replace("\x00", "±")
-    text = re.sub(r"[—–−‐‑‒~〜∼]+", "-", text)
-    for old, new in (("≤", "<="), ("≥", ">="), ("⩽", "<="), ("⩾", ">="), ("小于", "<"), ("大于", ">"), ("至", "-")):
+    text = re.sub(r"[—–−‐‑‒―─~〜∼]+", "-", _unify(text))
+    return re.sub(r"\s+", "", text).replace("至", "-")
+
+
+def _unify(text: str) -> str:
+    # 上标会被 NFKC 变成普通数字：10⁹ 变成 109
+    text = _SUPERSCRIPT.sub(lambda power: "^" + power[0], text)
+    text = unicodedata.normalize("NFKC", text)
+    for old, new in _SAME_SIGNS:
         text = text.replace(old, new)
-    return re.sub(r"\s+", "", text).replace("µ", "μ")
+    return text
+
+
+def _clean(text: str) -> str:
+    """解析前的形式：在 `normalize` 之外还分得清 `~` 与 `-`、一横与几横，数字之间的空白变成分号。"""
+    if len(text) > MAX_LENGTH:
+        return ""
+    previous = None
+    while text != previous:
+        # ①、½ 与孤立的上标会变成普通数字
+        if any(unicodedata.category(character) == "No" for character in _SUPERSCRIPT.sub("", text)):
+            return ""
+        previous, text = text, _unify(text)
+        text = re.sub(r"[—–−‐‑‒―─]", "-", re.sub(r"[〜∼]", "~", text))
+        text = re.sub(r"\s+", "", re.sub(r"(?<=\d)\s+(?=\d)", ";", text))
+    return text
 
 
 def parse_range(text: str) -> ReferenceRange | None:
     """把印刷的参考范围变成可比较的形式；看不懂就返回 None，从不猜测，从不抛异常。"""
-    text = normalize(text)
-    if not re.search(r"\w|^[(（]?[-±+][)）]?$", text):
+    text = _clean(text)
+    if not re.search(r"[\w±+]|^\(?-\)?$", text):
         return None
+    text = _without_label(text)
     return _parse_grouped(text) or _parse_interval(text) or _parse_terms(text)
 
 
 def parse_result(text: str) -> Interval | Terms | None:
-    """把印刷的结果变成可比较的形式；空白、横线串（未做）与看不懂的返回 None。"""
-    text = normalize(text)
-    if single := re.fullmatch(rf"({_NUMBER}){_UNIT_TAIL}", text):
-        value = Decimal(single[1])
-        return Interval(value, value)
+    """把印刷的结果变成可比较的形式；空白、横线串（未做）与看不懂的返回 None，从不抛异常。"""
+    text = _clean(text)
+    if (single := _SINGLE.fullmatch(text)) and not re.fullmatch(r"\+\d", text):
+        return _interval(single[1], single[1])
     if re.fullmatch(r"[-*/.]{2,}", text):
         return None
-    if one_sided := _parse_one_sided(text):
-        return one_sided
-    word = _term(text)
-    return Terms((word,)) if word else None
+    return _parse_one_sided(text) or _term(text)
+
+
+def _without_label(text: str) -> str:
+    label = _LABEL.match(text)
+    return text[label.end() :] if label else text
+
+
+def attached_unit(text: str) -> str:
+    """粘在结果或范围上的单位，如 `<5.2mmol/L` 里的 `mmol/L`；没有则为空串。"""
+    text = _without_label(_clean(text))
+    found = next((found for one in (_SINGLE, _BOUNDED, _TWO_SIDED) if (found := one.fullmatch(text))), None)
+    return (found.groups()[-1] or "").lstrip(";(") if found else ""
 
 
 def compare(
@@ -132,7 +211,7 @@ def compare(
 
 
 def _compare_one(result: Interval | Terms, limits: Interval | Terms) -> Flag:
-    if isinstance(result, Interval) and isinstance(limits, Interval):
+    if isinstance(result, Interval) and isinstance(limits, Interval) and result.is_titre == limits.is_titre:
         if limits.low == 0 and result.low is None:
             # 范围从 0 起的量没有负数：`<0.01` 在 `0-0.04` 之内
             result = Interval(Decimal(0), result.high, high_open=result.high_open)
@@ -142,88 +221,109 @@ def _compare_one(result: Interval | Terms, limits: Interval | Terms) -> Flag:
             return "low"
         return "high" if limits.below(result) else "unknown"
     if isinstance(result, Terms) and isinstance(limits, Terms):
-        word = result.words[0]
-        if word in limits.words:
-            return "normal"
-        if word in _GRADED and _GRADED.issuperset(limits.words):
-            return "abnormal"
+        return _compare_terms(result, limits)
     return "unknown"
 
 
+def _compare_terms(result: Terms, limits: Terms) -> Flag:
+    word = result.words[0]
+    if word == "阳性" and word in limits.words and limits.grade is not None and result.grade != limits.grade:
+        if result.grade is None:
+            return "unknown"
+        if result.grade > limits.grade:
+            return "abnormal"
+        return "normal" if "阴性" in limits.words else "unknown"
+    if _bare_word(word) in map(_bare_word, limits.words):
+        return "normal"
+    return "abnormal" if word in _GRADED and set(limits.words) <= set(_GRADED) else "unknown"
+
+
+def _bare_word(word: str) -> str:
+    return word.casefold().removesuffix("色")
+
+
+def _interval(low: str | None, high: str | None, low_open: bool = False, high_open: bool = False) -> Interval | None:
+    """两端的文字 -> 区间；滴度与数混在一起、上下颠倒、大得离谱的为 None。"""
+    texts = [text for text in (low, high) if text is not None]
+    titres = {text.startswith("1:") for text in texts}
+    bounds = [None if text is None else _number(text) for text in (low, high)]
+    is_absurd = any(bound.adjusted() > 20 or not -20 <= bound.as_tuple().exponent <= 20 for bound in bounds if bound)
+    if is_absurd or len(titres) != 1 or (len(texts) == 2 and bounds[0] > bounds[1]):
+        return None
+    return Interval(*bounds, low_open, high_open, is_titre=titres.pop())
+
+
+def _number(text: str) -> Decimal:
+    plain = text.removeprefix("1:").replace(",", "")
+    return Decimal(re.sub(r"[×x*]10\^", "E", plain, flags=re.IGNORECASE))
+
+
 def _parse_interval(text: str) -> Interval | None:
-    if two_sided := re.fullmatch(rf"[(\[]?({_NUMBER})-({_NUMBER})[)\]]?{_UNIT_TAIL}", text):
-        low, high = Decimal(two_sided[1]), Decimal(two_sided[2])
-        return Interval(low, high) if low <= high else None
-    return _parse_one_sided(text)
+    found = _TWO_SIDED.fullmatch(text)
+    if not found:
+        return _parse_one_sided(text)
+    low, low_unit, dashes, high, signed_high, high_unit = found.groups()
+    high = high or signed_high
+    limits = _interval(low, high)
+    has_two_units = bool(low_unit and high_unit) and low_unit.lower() != high_unit.lower()
+    # `1.1-2.5×10^3` 的指数也许管两边；`-5--3` 的第二横也许是负号
+    shares_power = "10^" in high and "10^" not in low and _number(low) != 0
+    is_unclear_sign = dashes == "--" and low.startswith("-") and not high.startswith("+")
+    return None if has_two_units or shares_power or is_unclear_sign else limits
 
 
 def _parse_one_sided(text: str) -> Interval | None:
-    found = re.fullmatch(rf"{_BOUND}({_NUMBER}){_UNIT_TAIL}", text)
-    if not found:
+    if found := _AND_UP_OR_DOWN.fullmatch(text):
+        return _interval(found[1], None) if found[3] == "上" else _interval(None, found[1])
+    if not (found := _BOUNDED.fullmatch(text)):
         return None
-    bound, is_open = Decimal(found[2]), len(found[1]) == 1
+    is_open = len(found[1]) == 1
+    if found[1] == "=":
+        return _interval(found[2], found[2])
     if found[1].startswith("<"):
-        return Interval(None, bound, high_open=is_open)
-    return Interval(bound, None, low_open=is_open)
+        return _interval(None, found[2], high_open=is_open)
+    return _interval(found[2], None, low_open=is_open)
 
 
 def _parse_grouped(text: str) -> ByGroup | None:
-    starts = list(re.finditer(_GROUP, text))
-    if not starts or text[: starts[0].start()].strip("[("):
-        return None
-    ends = [m.start() for m in starts[1:]] + [len(text)]
-    groups = []
-    for start, end in zip(starts, ends, strict=True):
-        limits = _parse_interval(text[start.end() : end].strip("[]()@:,;，；、/"))
-        if limits is None:
-            return None
-        groups.append((start[1], limits))
-    return ByGroup(tuple(groups))
+    groups = [(who, _parse_interval(body.strip("[]()@:,;、/|。"))) for who, body in find_groups(text)]
+    return ByGroup(tuple(groups)) if groups and all(limits for _, limits in groups) else None
 
 
 def _parse_terms(text: str) -> Terms | None:
-    """可接受的定性词，一个或几个（`阴性或弱阳性`）。"""
-    word = _term(text)
-    if word in _GRADED:
-        return Terms((word,))
-    words = [_term(part) for part in re.split(r"[/、,，;；或]", text)]
-    if all(words):
-        return Terms(tuple(words))
-    return Terms((word,)) if word else None
+    """可接受的定性词，一个或几个（`阴性或弱阳性`）；`阴性~1+` 包括中间的。"""
+    whole = _term(text)
+    if whole and whole.words[0] in _GRADED:
+        return whole
+    parts = [_term(part) for part in re.split(r"[/、,;或~至到]|(?<=[一-鿿])-(?=[一-鿿])", text)]
+    if not all(parts):
+        return whole
+    words = [part.words[0] for part in parts]
+    grades = [part.grade for part in parts if part.words[0] == "阳性"]
+    if len(words) == 2 and re.search("[~至到-]", text[1:]) and set(words) <= set(_GRADED):
+        words = list(_GRADED[_GRADED.index(words[0]) : _GRADED.index(words[1]) + 1])
+    return Terms(tuple(words), max(grades) if grades and None not in grades else None) if words else None
 
 
-def _term(text: str) -> str | None:
+def _term(text: str) -> Terms | None:
     """一个定性词；含有数字的（除 2+ 这样的加号分级外）不算。"""
     plain = text.lower()
-    without_sign = re.sub(r"\([-+±\d]*\)$", "", plain)
-    for word, spellings in (("阴性", _NEGATIVE), ("弱阳性", _WEAK), ("阳性", _POSITIVE)):
-        if plain in spellings or without_sign in spellings:
-            return word
-    if re.fullmatch(r"\(?(?:\d\+|\+\d|\++)\)?", plain):
-        return "阳性"
-    return text if re.search(r"[A-Za-z一-鿿]", text) and not re.search(r"\d", text) else None
+    plain = plain[1:-1] if re.fullmatch(r"\([^()]*\)", plain) else plain
+    base, sign = re.fullmatch(r"(.*?)(?:\(([-+±\d/]+)\))?", plain, re.DOTALL).groups()
+    word, grade = _graded(base)
+    if word in _GRADED:
+        sign_word, sign_grade = _graded(sign or base)
+        # `阴性(+)` 自相矛盾；`弱阳性(+)` 与 `3+(28)` 不是
+        if sign_word not in (None, word) and (word, sign_word) != ("弱阳性", "阳性"):
+            return None
+        return Terms((word,), (grade or sign_grade) if word == "阳性" else None)
+    if word:
+        return Terms((word,)) if not sign else None
+    return Terms((text,)) if re.search(r"[A-Za-z一-鿿]", text) and not re.search(r"\d", text) else None
 
 
-def _may_apply(group: str, sex: str | None, age_years: float | None) -> bool:
-    if group[0] in "男女":
-        return sex is None or group[0] == sex
-    if age_years is None:
-        return True
-    if group.startswith("成"):
-        return age_years >= ADULT_AGE_YEARS
-    if group == "新生儿":
-        return age_years < 0.08
-    if group.startswith(("婴", "儿", "小")):
-        return age_years < ADULT_AGE_YEARS
-    if group.startswith("老"):
-        return age_years >= 60
-    return sex != "男"
-
-
-def parse_age(text: str | None) -> float | None:
-    """`45岁`、`3月`、`12天` -> 以年为单位的年龄；没有或看不懂为 None。"""
-    found = re.fullmatch(r"(\d{1,3})(岁|周岁|个?月|天|日)?龄?", normalize(text or ""))
-    if not found:
-        return None
-    per_year = {"月": 12, "天": 365, "日": 365}.get((found[2] or "岁")[-1], 1)
-    return int(found[1]) / per_year
+def _graded(text: str) -> tuple[str | None, int | None]:
+    """归一后的词与加号个数；都不是则为 (None, None)。"""
+    if found := re.fullmatch(r"([1-5])\+|\+([1-5])|(\+{1,5})", text):
+        return "阳性", int(found[1] or found[2] or len(found[3]))
+    return _WORD.get(text), None

@@ -1,14 +1,203 @@
 """参考范围与结果：写法多样，判断精确，有疑问就是 unknown。"""
 
+import time
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from health_assistant.lab_report.reference_range import Interval, Terms, compare, parse_age, parse_range, parse_result
+from health_assistant.lab_report.reference_range import (
+    ByGroup,
+    Interval,
+    Terms,
+    attached_unit,
+    compare,
+    normalize,
+    parse_age,
+    parse_range,
+    parse_result,
+)
 
 NUMBERS = st.decimals(min_value=-1000, max_value=1000, places=2)
+PIECES = st.sampled_from(
+    [
+        *("3.5", "9.5", "0", "12", "1,000", "1.2E+3", "×10^3", "1:40", "05", ".", "①", "-", "--", "~", "～", "—", "至"),
+        *("<", "≤", ">=", "＞", "小于", "以下", "+", "++", "2+", "±", "(-)", "(", ")", "[", "】", ",", "/"),
+        *("男", "女:", "M:", "0-3岁", ">60岁", "成人", "儿童", "卵泡期", "绝经后", "正常:", "参考范围：", "Ref:"),
+        *("阴性", "阳性", "弱阳性", "黄色", "清", "mmol/L", "10^9/L", "×10⁹/L", "%", "\u3000", ";", "到", ":", "或", " ", "\u0338"),
+    ]
+)
+RANGE_LIKE = st.lists(PIECES, max_size=9).map("".join)
+
+
+def limits(low: str | None, high: str | None, **fields) -> Interval:
+    return Interval(low and Decimal(low), high and Decimal(high), **fields)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("3.5-9.5", "3.5--9.5", "3.5---9.5", "3.5~9.5", "3.5～9.5", "3.5–9.5", "3.5—9.5", "3.5——9.5", "3.5−9.5"),
+        *("3.5至9.5", "3.5到9.5", "3.5 to 9.5", " 3.5 - 9.5 ", "３．５－９．５", "3.50-9.50", "+3.5-+9.5"),
+        *("(3.5-9.5)", "[3.5-9.5]", "（3.5-9.5）", "【3.5-9.5】", "(3.5-9.5", "参考范围:3.5-9.5", "参考范围：3.5～9.5"),
+        *(
+            "参考区间 3.5-9.5",
+            "正常:3.5-9.5",
+            "正常值3.5-9.5",
+            "Ref:3.5-9.5",
+            "Ref. Range: 3.5-9.5",
+            "【参考值：3.5-9.5】",
+        ),
+        *("3.5-9.5 10^9/L", "3.5-9.5×10^9/L", "3.5-9.5×10⁹/L", "3.5-9.5 109/L", "3.5-9.5×10~9/L", "3.5-9.5*10^9/L"),
+        *("3.5-9.5(10^9/L)", "(3.5-9.5)mmol/L", "3.5%-9.5%", "3.5g/L-9.5g/L", "3.5-9.5 umol/1", "3.5-9.5s/co"),
+    ],
+)
+def test_ranges_with_two_sides(text):
+    assert parse_range(text) == limits("3.5", "9.5")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<0.01", limits(None, "0.01", high_open=True)),
+        ("＜5.2mmol/L", limits(None, "5.2", high_open=True)),
+        ("正常:<5.2", limits(None, "5.2", high_open=True)),
+        ("小于5", limits(None, "5", high_open=True)),
+        ("≤5", limits(None, "5")),
+        ("<=5", limits(None, "5")),
+        ("不大于5", limits(None, "5")),
+        ("0.5以下", limits(None, "0.5")),
+        ("阴性(<1.0)", limits(None, "1.0", high_open=True)),
+        (">1.04", limits("1.04", None, low_open=True)),
+        ("≥1.030", limits("1.03", None)),
+        (">=1.030", limits("1.03", None)),
+        ("大于等于3", limits("3", None)),
+        ("大于3", limits("3", None, low_open=True)),
+        ("5以上", limits("5", None)),
+        ("-3-3", limits("-3", "3")),
+        ("-3.0~+3.0", limits("-3", "3")),
+        ("-3.0--+3.0", limits("-3", "3")),
+        ("-5~-3", limits("-5", "-3")),
+        ("<-3", limits(None, "-3", high_open=True)),
+        ("0-1", limits("0", "1")),
+        ("0-0", limits("0", "0")),
+        ("1,000-2,000", limits("1000", "2000")),
+        ("0-1,000,000.5", limits("0", "1000000.5")),
+        ("1.2×10^3-2×10^3", limits("1200", "2000")),
+        ("1.2×10³-2×10³", limits("1200", "2000")),
+        ("0-5×10^2", limits("0", "500")),
+        ("<1.0E+03", limits(None, "1000", high_open=True)),
+        ("<1:40", limits(None, "40", high_open=True, is_titre=True)),
+        ("<1：80", limits(None, "80", high_open=True, is_titre=True)),
+        ("1:20-1:80", limits("20", "80", is_titre=True)),
+    ],
+)
+def test_other_numeric_ranges(text, expected):
+    assert parse_range(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        *(
+            (text, "阴性")
+            for text in ("阴性", "阴性(-)", "阴性（－）", "阴", "-", "(-)", "未检出", "Negative", "NEG", "无", "未见")
+        ),
+        *((text, "弱阳性") for text in ("弱阳性", "±", "(±)", "+-", "弱阳性(+)", "Trace")),
+        *((text, "阳性") for text in ("阳性", "阳", "POS", "Positive")),
+        *((text, "1+") for text in ("+", "1+", "+1", "(+)", "阳性(+)", "＋")),
+        *((text, "2+") for text in ("++", "2+", "+2", "阳性(++)", "阳性(2+)")),
+        *((text, "正常") for text in ("正常", "Normal", "未见异常")),
+        *((text, "透明") for text in ("清", "透明", "清亮")),
+        *(
+            ("黄色、淡黄", "黄色/淡黄"),
+            ("阴性或弱阳性", "阴性/弱阳性"),
+            ("-~±", "阴性/弱阳性"),
+            ("-~1+", "阴性/弱阳性/1+"),
+        ),
+    ],
+)
+def test_qualitative_ranges(text, words):
+    assert str(parse_range(text)) == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "-----", "   ", "见备注3", "5.0-3.0", "9.5-3.5", "3.5-", "-9.5", "a1-b2", "1-2-3", "3..5-9", "35-9.5-1"),
+        *(
+            "3.5----9.5",
+            "3.5-9.",
+            ".5-9",
+            "05-10",
+            "3.5-9,5",
+            "1,00-2,00",
+            "4.84",
+            "1:40",
+            "1:20-80",
+            "3。5-9",
+            "3.5 9.5",
+        ),
+        # 有两种读法：负号还是两横，指数管一边还是两边，109 是单位还是数
+        *("-5--3", "1.1-2.5×10^3", "3.5-9.5109/L", "3.5-9.5×10^9", "3.5g/L-9.5mg/L"),
+        *("①1-50", "5²-60", "½-1", "阴性(+)", "0-1+", "l.5-9", "3.5-9.S", "１：", "参考范围:", "<", "3.5-9.5,500"),
+        *("男130-175,3-5", "3-5,男130-175", "男女3-5", "男130-", "0-1岁5-910-12岁6-8", "9" * 10000, "1E+99999999999"),
+    ],
+)
+def test_what_is_not_understood_is_none(text):
+    assert parse_range(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(
+            ("4.84", "4.84"),
+            ("+3.0", "3"),
+            ("-2.5", "-2.5"),
+            ("1,234.5", "1234.5"),
+            ("4.84 mmol/L", "4.84"),
+            ("12/HP", "12"),
+        ),
+        *(
+            ("1.5×10^4", "15000"),
+            ("1.0E+3", "1000"),
+            ("1.5x10^4IU/mL", "15000"),
+            ("6.1×10^9/L", "6.1"),
+            ("4.2 10^3/ul", "4.2"),
+        ),
+    ],
+)
+def test_numeric_results(text, value):
+    assert parse_result(text) == limits(value, value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "-----",
+            "———",
+            "**",
+            "4.8.4",
+            "见备注3",
+            "1l.2",
+            "1Z.1",
+            "12l",
+            "4.8S",
+            "6.1109/L",
+            "12 5",
+            "007",
+            "3.5-9.5",
+        ),
+        *("阴性(+)", "1.2×103", "1.5×10^4/mL", "4.84H", "10²³⁴⁵", "5²"),
+    ],
+)
+def test_results_that_are_none(text):
+    assert parse_result(text) is None
 
 
 @pytest.mark.parametrize(
@@ -34,15 +223,31 @@ NUMBERS = st.decimals(min_value=-1000, max_value=1000, places=2)
         ("<0.01", "0.27-4.2", "low"),
         (">1000", "0-5", "high"),
         (">=1.030", "1.01-1.03", "unknown"),
+        ("<5.0E+02", "<500", "normal"),
+        ("1.5×10^4", "<500", "high"),
+        ("1:80", "<1:40", "high"),
+        ("1：20", "<1:40", "normal"),
+        ("<1:20", "<1:40", "normal"),
+        ("1:20", "阴性", "unknown"),
+        ("20", "<1:40", "unknown"),
         ("阴性(-)", "阴性", "normal"),
         ("-", "阴性(-)", "normal"),
         ("2+", "阴性", "abnormal"),
         ("弱阳性", "阴性", "abnormal"),
         ("±", "阴性", "abnormal"),
+        ("±", "-~1+", "normal"),
+        ("1+", "-~1+", "normal"),
+        ("2+", "-~1+", "abnormal"),
+        ("阳性", "-~1+", "unknown"),
+        ("1+", "2+", "unknown"),
+        ("3+", "阳性", "normal"),
         ("弱阳性", "阴性或弱阳性", "normal"),
         ("阳性/阴性", "阴性", "unknown"),
         ("黄色", "黄色", "normal"),
         ("黄色", "淡黄色或黄色", "normal"),
+        ("淡黄色", "黄色、淡黄", "normal"),
+        ("清亮", "透明", "normal"),
+        ("浑浊", "透明", "unknown"),
         ("棕色", "黄色", "unknown"),
         ("5.2", "阴性", "unknown"),
         ("阴性", "0-5", "unknown"),
@@ -52,51 +257,151 @@ def test_compare(result, limits, flag):
     assert compare(parse_result(result), parse_range(limits)) == flag
 
 
+@pytest.mark.parametrize(("sex", "flag"), [("男", "low"), ("女", "normal"), (None, "unknown")])
 @pytest.mark.parametrize(
-    ("sex", "flag"), [("男", "low"), ("女", "normal"), (None, "unknown")]
+    "text",
+    [
+        *("[男:130-175]@[女:115-150]", "[男:130-175][女:115-150]", "男130-175/女115-150", "M:130-175 F:115-150"),
+        *(
+            "男性：130-175 女性：115-150",
+            "男 130～175；女 115～150",
+            "Male:130-175,Female:115-150",
+            "男:>=130 女:>=115",
+        ),
+        *("参考范围：男130-175，女115-150", "男(130-175) 女(115-150)", "男性130-175g/L,女性115-150g/L"),
+    ],
 )
-def test_ranges_by_sex(sex, flag):
-    assert compare(parse_result("120"), parse_range("[男:130-175]@[女:115-150]"), sex) == flag
+def test_ranges_by_sex(text, sex, flag):
+    assert compare(parse_result("120"), parse_range(text), sex) == flag
 
 
 def test_sex_does_not_matter_where_both_ranges_agree():
     assert compare(parse_result("90"), parse_range("男130-175 女115-150")) == "low"
 
 
-def test_ranges_by_age():
-    limits = parse_range("成人3.4-17.1,新生儿5-200")
-    assert compare(parse_result("30"), limits, None, 40) == "high"
-    assert compare(parse_result("30"), limits) == "unknown"
+def test_half_a_range_by_sex_decides_only_for_that_sex():
+    assert compare(parse_result("120"), parse_range("男130-175")) == "unknown"
+    assert compare(parse_result("120"), parse_range("男130-175"), "女") == "unknown"
+    assert compare(parse_result("120"), parse_range("男130-175"), "男") == "low"
 
 
-@pytest.mark.parametrize("text", ["", "-----", "   ", "见备注3", "5.0-3.0", "3.5-", "3.5--9.5", "a1-b2", "1-2-3"])
-def test_what_is_not_understood_is_none(text):
-    assert parse_range(text) is None
+@pytest.mark.parametrize(
+    ("text", "value", "age", "flag"),
+    [
+        ("成人3.4-17.1,新生儿5-200", "30", "40岁", "high"),
+        ("成人3.4-17.1,新生儿5-200", "30", "5天", "normal"),
+        ("成人3.4-17.1,新生儿5-200", "30", None, "unknown"),
+        ("成人3.4-17.1,新生儿5-200", "30", "10岁", "unknown"),
+        ("成人1-2 儿童3-4", "1.5", "16岁", "unknown"),
+        ("成人1-2 儿童3-4", "3.5", "8岁", "normal"),
+        ("0-3岁:5-10 4-6岁:6-12", "11", "3岁", "high"),
+        ("0-3岁:5-10 4-6岁:6-12", "11", "4岁", "normal"),
+        ("0-36月:5-10 37-72月:6-12", "11", "3岁", "unknown"),
+        ("<1岁:5-10,≥1岁:6-12", "11", "11月", "high"),
+        (">60岁:1-2；18-60岁 3-4", "3.5", "61岁", "high"),
+        (">60岁:1-2；18-60岁 3-4", "3.5", "60岁", "unknown"),
+        ("60岁以上:1-2；60岁以下:3-4", "3.5", "30岁", "normal"),
+    ],
+)
+def test_ranges_by_age(text, value, age, flag):
+    assert compare(parse_result(value), parse_range(text), None, parse_age(age)) == flag
 
 
-@pytest.mark.parametrize("text", ["", "-----", "**", "4.8.4", "见备注3", "1l.2", "1Z.1", "12l", "4.8S"])
-def test_results_that_are_none(text):
-    assert parse_result(text) is None
+PHASES = "卵泡期3.5-12.5 排卵期4.7-21.5 黄体期1.7-7.7 绝经期25.8-134.8"
 
 
-@given(st.text(max_size=30))
-def test_parsing_never_raises(text):
-    parse_range(text), parse_result(text), parse_age(text)
+@pytest.mark.parametrize(("value", "flag"), [("1.0", "low"), ("200", "high"), ("5", "unknown")])
+def test_phases_decide_only_where_all_agree(value, flag):
+    assert compare(parse_result(value), parse_range(PHASES), "女", 40) == flag
+    assert compare(parse_result(value), parse_range(PHASES), "男", 40) == "unknown"
+
+
+def test_phases_of_women_beside_men():
+    text = parse_range("男:1.5-12.4 女:卵泡期3.5-12.5 黄体期1.7-7.7")
+    assert [who for who, _ in text.groups] == ["男", "女卵泡期", "黄体期"]
+    assert compare(parse_result("12.45"), text, "男") == "high"
+    assert compare(parse_result("12.45"), text, "女") == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"), [("<5.2mmol/L", "mmol/L"), ("3.5-9.5 109/L", "109/L"), ("5.6", ""), ("阴性", ""), ("3%", "%")]
+)
+def test_attached_unit(text, unit):
+    assert attached_unit(text) == unit
+
+
+@given(st.text(max_size=30) | RANGE_LIKE)
+@example("9" * 10000)
+@example("1E+99")
+@example("小 于̸1")
+def test_parsing_never_raises_and_what_it_gives_can_be_written_and_read_again(text):
+    normalize(text), parse_age(text), attached_unit(text)
+    for parse in (parse_range, parse_result):
+        parsed = parse(text)
+        if parsed is not None:
+            assert parse(str(parsed)) == parsed
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 10**6, "男0-" * 50, "(" * 200, "1,111" * 40, "0-3岁" * 40, "参考值:" * 40, "- " * 10**5]
+)
+def test_parsing_is_fast(text):
+    started = time.perf_counter()
+    for parse in (parse_range, parse_result, parse_age, attached_unit):
+        parse(text)
+    assert time.perf_counter() - started < 0.2
 
 
 @given(NUMBERS, NUMBERS, NUMBERS)
 def test_agrees_with_plain_comparison(value, one, other):
     low, high = min(one, other), max(one, other)
-    expected = "low" if value < low else "high" if value > high else "normal"
-    assert compare(parse_result(str(value)), parse_range(f"{low}-{high}")) == expected
+    exact = Fraction(str(value))
+    expected = "low" if exact < Fraction(str(low)) else "high" if exact > Fraction(str(high)) else "normal"
+    assert compare(parse_result(str(value)), parse_range(f"{low}~{high}")) == expected
+
+
+ENDS = st.sampled_from(["<", "≤", ">", "≥"])
+
+
+@given(ENDS, NUMBERS, ENDS, NUMBERS)
+def test_bounds_agree_with_an_oracle(result_sign, result_end, sign, end):
+    """逐点看：把数轴上所有会改变归属的点都试一遍。"""
+    result, reference = ((sign, Fraction(str(number))) for sign, number in ((result_sign, result_end), (sign, end)))
+    step = Fraction(1, 1000)
+    points = [
+        base + shift
+        for base in (result[1], reference[1], Fraction(-9999), Fraction(9999))
+        for shift in (-step, 0, step)
+    ]
+    possible = [point for point in points if _holds(point, *result)]
+    where = {"normal" if _holds(p, *reference) else "high" if sign in "<≤" else "low" for p in possible}
+    expected = where.pop() if len(where) == 1 else "unknown"
+    assert compare(parse_result(f"{result_sign}{result_end}"), parse_range(f"{sign}{end}")) == expected
+
+
+def _holds(point: Fraction, sign: str, end: Fraction) -> bool:
+    return {"<": point < end, "≤": point <= end, ">": point > end, "≥": point >= end}[sign]
 
 
 def test_exact_decimals():
     assert parse_range("0.1-0.3") == Interval(Decimal("0.1"), Decimal("0.3"))
     assert parse_result("0.30") == Interval(Decimal("0.3"), Decimal("0.3"))
     assert parse_result("(-)") == Terms(("阴性",))
+    assert parse_range("男1-2女3-4") == ByGroup((("男", limits("1", "2")), ("女", limits("3", "4"))))
 
 
-@pytest.mark.parametrize(("text", "years"), [("45岁", 45), ("6月", 0.5), ("3", 3), (None, None), ("成人", None)])
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        ("45岁", 45),
+        ("6月", 0.5),
+        ("3", 3),
+        ("1岁6个月", 1.5),
+        (" 45 岁 ", 45),
+        (None, None),
+        ("成人", None),
+        ("1天6月", None),
+    ],
+)
 def test_age(text, years):
     assert parse_age(text) == years
