@@ -105,7 +105,8 @@ def panels() -> dict[str, list[Analyte]]:
             elif limits.startswith("1:"):
                 analyte = replace(analyte, titre=int(limits[2:]))
             else:
-                analyte = replace(analyte, reference=parse_range(limits))
+                numeric = re.match(r"[<>]?\d", limits)
+                analyte = replace(analyte, reference=parse_range(limits) if numeric else Terms((limits,)))
             found.setdefault(panel, []).append(analyte)
     return found
 
@@ -114,8 +115,10 @@ def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float =
     """按版式的要求抽一张化验单；`abnormal_rate` 是每一项落在范围外的概率。"""
     known = _settings()["kinds"]
     kinds = style.kinds or (ENGLISH_KINDS if style.english else tuple(known))
-    fits = [kind for kind in kinds if sum(len(panels()[panel]) for panel in known[kind]["panels"]) >= style.items[0]]
-    kind = known[pick(rng, fits or kinds)]
+    pools = np.array([sum(len(panels()[panel]) for panel in known[kind]["panels"]) for kind in kinds])
+    # 项目多的报告更常见：血常规、生化、尿常规
+    weights = pools * (pools >= min(style.items[0], pools.max()))
+    kind = known[kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]]
     titles, pool = kind["titles"], [(panel, analyte) for panel in kind["panels"] for analyte in panels()[panel]]
     count = int(rng.integers(min(style.items[0], len(pool)), min(style.items[1], len(pool)) + 1))
     chosen = [pool[i] for i in sorted(rng.permutation(len(pool))[:count])]
