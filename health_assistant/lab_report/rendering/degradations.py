@@ -152,7 +152,7 @@ def _curl(image, rng, text_height=28.0):
     import cv2
 
     width, height = image.size
-    reach = rng.uniform(0.4, 1.2) * text_height
+    reach = rng.uniform(0.6, 2) * text_height
     waves, phase = rng.uniform(0.5, 1.2), rng.uniform(0, 2 * np.pi)
 
     def lift(x):
@@ -271,7 +271,7 @@ def _moire(image, rng, text_height=28.0):
     strength, shift = np.float32(rng.uniform(5, 14)), rng.uniform(0.3, 1.2)
     page = cv2.convertScaleAbs(np.asarray(image), alpha=rng.uniform(0.78, 0.92), beta=12)
     bands = [_grating(width, height, wavelength, angle, c * shift) * strength + fine for c in range(3)]
-    channels = [cv2.add(page[..., c].astype(np.float32), bands[c]) for c in range(3)]
+    channels = [cv2.add(page[..., c].astype(np.float32), bands[c].astype(np.float32)) for c in range(3)]
     return Image.fromarray(np.clip(cv2.merge(channels), 0, 255).astype(np.uint8)), _same
 
 

@@ -27,6 +27,7 @@ FIELDS = ("name", "code", "result", "unit", "reference_range", "mark")
 # 三套字体都没有上标数字的字形，一律把普通数字缩小抬高
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _METHODS = ("仪器法", "速率法", "比色法", "酶法", "离子选择电极法", "化学发光法", "免疫比浊法")
+_BLOOD_METHODS = ("仪器法", "电阻抗法", "流式细胞法")
 _HEADINGS = {
     "name": ("项目", "检验项目", "项目名称", "中文名称", "检测项目"),
     "code": ("代号", "英文缩写", "简称", "缩写", "英文"),
@@ -172,6 +173,7 @@ class Page(Canvas):
         self.bold_abnormal = bool(rng.random() < 0.2)
         self.headings = {key: pick(rng, words) for key, words in _HEADINGS.items()}
         self.serial_start = 1
+        self.date = f"20{rng.integers(20, 26)}-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}"
 
     def spans(self) -> list[tuple[str, range]]:
         """各分组的标题与其中各项的序号。"""
@@ -201,9 +203,10 @@ class Page(Canvas):
             if self.rng.random() < 0.15:
                 return ""
             places = len((number[1] or ".")[1:]) if number else 0
-            return f"{float(item.result) * self.rng.uniform(0.8, 1.2):.{places}f}" if number else item.result
+            return f"{float(item.result) * self.rng.uniform(0.9, 1.1):.{places}f}" if number else item.result
         if field == "method":
-            return pick(self.rng, _METHODS if re.match(r"[<>]?\d", item.result) else ("胶体金法", "干化学法"))
+            numeric = _BLOOD_METHODS if re.search("血常规|血细胞", self.report.report_type) else _METHODS
+            return pick(self.rng, numeric if re.match(r"[<>]?\d", item.result) else ("胶体金法", "干化学法"))
         if field == "specimen":
             return "尿液" if "尿" in self.report.report_type else "血清"
         return getattr(item, field) or ""
@@ -252,7 +255,7 @@ class Page(Canvas):
             lines = max(len(cell) for cell in row)
             tall = height if lines == 1 else round(height + size * 1.15)
             if stripe and number % 2:
-                self.drawing.rectangle((x0, y, x1, y + tall), stripe)
+                self.drawing.rectangle((x0, y + 1, x1, y + tall), stripe)
             for column, cell, place in zip(columns, row, places, strict=True):
                 fill, bold = self.ink_of(index, column.template)
                 for at, pieces in enumerate(cell):

@@ -15,9 +15,10 @@ _NOTES = ("本报告仅对该标本负责", "此结果仅对本次标本负责�
 
 
 def _time(page: Page, seconds: bool = False) -> str:
-    rng = page.rng
-    clock = f"{rng.integers(7, 18):02d}:{rng.integers(60):02d}" + (f":{rng.integers(60):02d}" if seconds else "")
-    return f"20{rng.integers(20, 26)}-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d} {clock}"
+    """送检在上午，出报告（带秒）在下午，同一天。"""
+    rng, hour = page.rng, int(page.rng.integers(13, 18) if seconds else page.rng.integers(7, 12))
+    clock = f"{hour:02d}:{rng.integers(60):02d}" + (f":{rng.integers(60):02d}" if seconds else "")
+    return f"{page.date} {clock}"
 
 
 def patient(page: Page, english: bool = False) -> list[tuple[str, str]]:
@@ -33,7 +34,8 @@ def patient(page: Page, english: bool = False) -> list[tuple[str, str]]:
         who = [("姓名", pick(rng, _NAMES)), ("性别", report.sex or "")]
         age = [("年龄", report.age or "")]
         kind = report.report_type
-        specimen = "尿液" if "尿" in kind else "粪便" if "便" in kind else pick(rng, ("静脉血", "血清", "全血"))
+        specimen = "尿液" if "尿" in kind else "粪便" if "便" in kind else pick(rng, ("静脉血", "全血"))
+        specimen = pick(rng, ("血清", specimen)) if "血" not in kind and specimen == "静脉血" else specimen
         rest = [
             (pick(rng, ("科别", "科室", "申请科室")), pick(rng, _DEPARTMENTS)),
             ("床号", f"{rng.integers(1, 60)}床"),
@@ -91,7 +93,7 @@ def foot(page: Page, x0: int, x1: int, y: int, english: bool = False) -> int:
         return y + size * 2
     parts = [f"检验者：{pick(rng, _DOCTORS)}", f"审核者：{pick(rng, _DOCTORS)}",
              f"报告时间：{_time(page, seconds=True)}",
-             f"接收时间：{_time(page)}", f"打印时间：{_time(page)}"]  # fmt: skip
+             f"接收时间：{_time(page)}", f"打印时间：{page.date}"]  # fmt: skip
     at = x0
     for part in [part for part in parts if rng.random() < 0.8]:
         if at > x0 and at + page.measure(part) > x1:

@@ -182,7 +182,7 @@ def _analyser_slip(page: Page) -> int:
     y = head(page, x0, x1, 40, columns=2, titles=pick(page.rng, ("two", "left")), english=True)
     page.line(x0, y, x1, y, 2, dash=8)
     columns = [Column("{name}"), Column("{mark}", "", "m"), Column("{result}", "", "r"), Column("{unit}")]
-    columns.append(Column("[{reference_range}]"))
+    columns.append(RANGE)
     y = page.table(columns, everything(page), x0, x1, y + 8, "none", header=False, pitch=1.5)
     page.line(x0, y + 8, x1, y + 8, 2, dash=8)
     return foot(page, x0, x1, y + 8, english=True)

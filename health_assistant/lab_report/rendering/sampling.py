@@ -265,10 +265,14 @@ class _Habits:
         rng = self.rng
         low = float(limits.low) if limits.low is not None else None
         high = float(limits.high) if limits.high is not None else None
-        places = max(_decimals(side) for side in (limits.low, limits.high) if side is not None) + self.more_decimals
+        places = max(_decimals(side) for side in (limits.low, limits.high) if side is not None)
+        places = max(places, min(places + self.more_decimals, 3))
         extreme = bool(rng.random() < 0.2)
         tight = low is not None and high is not None and low > 0 and (high - low) < 0.4 * low
         width = (high if high is not None else low) - (low or 0) or 1
+        if tight and width < 0.05 * low:
+            # 比重、pH 这样的量，再异常也离不远
+            width *= 0.5
         if not abnormal:
             bottom, top = (low if low is not None else 0.1 * high), (high if high is not None else 2 * low)
             value = (bottom + top) / 2 + (top - bottom) * rng.uniform(-0.48, 0.48)
