@@ -191,6 +191,9 @@ class Page(Canvas):
             dropped = bool(field) and not text
             if dropped:
                 literal = literal.rstrip("(（[【 ：:")
+            if field == "code" and text and not literal and pieces and re.search("[A-Za-z0-9]$", pieces[-1][1]):
+                # `肌钙蛋白I` 后面粘着 `cTnI`，人也分不开
+                literal = " "
             pieces += [(None, literal)] * bool(literal) + [(field, text)] * bool(text)
         return pieces
 

@@ -126,9 +126,9 @@ def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float =
     habits = _Habits(rng, style)
     flags, items, sections, seen = [], [], [], set()
     for panel, analyte in chosen:
-        if fold_code(analyte.code) in seen:
+        if seen & {fold_code(analyte.code), fold_name(analyte.names[0])}:
             continue
-        seen.add(fold_code(analyte.code))
+        seen |= {fold_code(analyte.code), fold_name(analyte.names[0])}
         if not sections or sections[-1][0] != panel:
             sections.append((panel, len(items)))
         item, flag = habits.item(analyte, bool(rng.random() < abnormal_rate))
