@@ -5,8 +5,11 @@
 
 import re
 from decimal import Decimal
+from typing import Literal
 
 from health_assistant.lab_report.catalogue import Indicator, find_indicator
+from health_assistant.lab_report.consistency import convert, find_conflicts, measure
+from health_assistant.lab_report.plausibility import misread_doubt, typical_interval
 from health_assistant.lab_report.reference_range import (
     ADULT_AGE_YEARS,
     ByGroup,
@@ -42,6 +45,8 @@ _MARK_FLAGS: dict[str, tuple[Flag, ...]] = {
     "↓L低": ("low", "abnormal"),
     "*★▲!异危阳": ABNORMAL_FLAGS,
 }
+_CRITICAL_MARK = re.compile(r"危|HH|LL|↑↑|↓↓|!!")
+_HURRY = "尽快就医"
 _BLOOD_REPORT = re.compile(r"血|生化|电解质|肝功|肾功|凝|心肌|离子")
 
 
@@ -49,35 +54,41 @@ def assess(report: ReadReport, evidence: list[RowEvidence] | None = None) -> Lab
     """给每一行下判断，再给整张报告分级。evidence 与 report.items 一一对应，没有就不传。"""
     age_years = _age_years(report)
     proofs = evidence or [RowEvidence()] * len(report.items)
-    items, notices = [], []
-    for read, proof in zip(report.items, proofs, strict=True):
-        indicator = find_indicator(read.name, read.code, read.unit, report.report_type)
-        item = _assess_item(read, proof, indicator, report.sex, age_years)
-        if indicator and _beyond_critical(item, indicator):
-            notices.append(_judge_critical(item, age_years, bool(_BLOOD_REPORT.search(report.report_type))))
-        elif indicator and _critical_unchecked(item, indicator):
-            notices.append(f"没能核对 {_value(item)} 是否达到危急值：没读出结果或单位对不上。请对照原件，尽快问医生。")
-        items.append(item)
+    indicators = [find_indicator(read.name, read.code, read.unit, report.report_type) for read in report.items]
+    marked = {at for at, read in enumerate(report.items) if _mark_says(read)}
+    items = [
+        _assess_item(read, proof, indicator, report.sex, age_years, others_have_marks=bool(marked - {at}))
+        for at, (read, proof, indicator) in enumerate(zip(report.items, proofs, indicators, strict=True))
+    ]
+    _doubt_conflicting_rows(items, proofs, indicators)
+    is_blood = bool(_BLOOD_REPORT.search(report.report_type))
+    pairs = zip(items, indicators, strict=True)
+    alarms = [alarm for item, one in pairs if (alarm := _alarm(item, one, age_years, is_blood))]
     return LabReport(
         report_type=report.report_type,
         sex=report.sex,
         age=report.age,
         items=items,
-        triage=_triage(items, notices),
+        triage=_triage(items, alarms),
         # 确定的危急值在先
-        notices=sorted(notices, key=lambda text: not text.startswith("尽快就医")) + _general_notices(items),
+        notices=sorted(alarms, key=lambda text: not text.startswith(_HURRY)) + _general_notices(items),
     )
 
 
 def _assess_item(
-    read: ReadItem, proof: RowEvidence, indicator: Indicator | None, sex: str | None, age_years: float | None
+    read: ReadItem,
+    proof: RowEvidence,
+    indicator: Indicator | None,
+    sex: str | None,
+    age_years: float | None,
+    others_have_marks: bool,
 ) -> LabItem:
     result = parse_result(read.result)
     limits, source = _applicable_range(read, indicator, age_years)
     if isinstance(limits, ByGroup) and len(fitting := limits.for_person(sex, age_years)) == 1:
         limits = fitting[0]
     flag: Flag = compare(result, limits, sex, age_years) if result and limits else "unknown"
-    doubt = _doubt(read, proof, result, limits, flag, indicator)
+    doubt = _doubt(read, proof, result, limits, flag, indicator, others_have_marks)
     return LabItem(
         # 只取读到的字段：传进来的也可能是判断过的行
         **{name: getattr(read, name) for name in ReadItem.model_fields},
@@ -121,11 +132,10 @@ def _doubt(
     limits: ReferenceRange | None,
     flag: Flag,
     indicator: Indicator | None,
+    others_have_marks: bool,
 ) -> str | None:
     """这一行为什么不能下判断；没有疑问时为 None。"""
-    mark = re.sub(r"[\s()（）\[\]]", "", read.mark or "").upper()
-    mark_says = {said for characters, said in _MARK_FLAGS.items() if set(mark) & set(characters)}
-    mark_agrees = any(flag in said for said in mark_says)
+    mark_says = _mark_says(read)
     if proof.doubt:
         return proof.doubt
     if result is None:
@@ -139,66 +149,82 @@ def _doubt(
         return ("没有印参考范围" if isinstance(result, Interval) else "文字结果，没有印参考范围") + printed_mark
     if flag == "unknown":
         return "结果与参考范围不能确定地比较"
-    if mark and not mark_says:
+    if _plain_mark(read) and not mark_says:
         return f"看不懂报告单上的标记 {read.mark}"
-    if mark and not all(flag in said for said in mark_says):
+    if not all(flag in said for said in mark_says):
         return f"报告单上印着标记 {read.mark}，与数值和参考范围不符，可能有一处读错了"
-    if indicator and indicator.decides and indicator.same_unit(read.unit) and _far_apart(limits, indicator.reference):
-        return "印着的参考范围与常见的相差几倍，可能读错了小数点"
-    if not mark_agrees and _lost_decimal_point(read, limits):
-        return "结果比参考范围大十倍以上而没有标记，可能读漏了小数点"
+    return misread_doubt(read, limits, flag, indicator, bool(mark_says), others_have_marks)
+
+
+def _plain_mark(read: ReadItem) -> str:
+    return re.sub(r"[\s()（）\[\]]", "", read.mark or "").upper()
+
+
+def _mark_says(read: ReadItem) -> list[tuple[Flag, ...]]:
+    """印着的标记各个符号容许的判断。"""
+    return [said for characters, said in _MARK_FLAGS.items() if set(_plain_mark(read)) & set(characters)]
+
+
+def _doubt_conflicting_rows(
+    items: list[LabItem], proofs: list[RowEvidence], indicators: list[Indicator | None]
+) -> None:
+    """行与行对不上的，都改为不作判断。本来就没有把握的行不作证。"""
+    rows: dict[str, list[LabItem]] = {}
+    for item, proof, indicator in zip(items, proofs, indicators, strict=True):
+        is_sure = proof.doubt is None and (proof.confidence is None or proof.confidence >= MIN_CONFIDENCE)
+        if indicator and is_sure and (item.flag != "unknown" or item.range_source == "none"):
+            rows.setdefault(indicator.code, []).append(item)
+    numbers = {}
+    for code, same in rows.items():
+        indicator = next(one for one in indicators if one and one.code == code)
+        if len(same) == 1 and (number := measure(same[0].result, same[0].unit, indicator)):
+            numbers[code] = number
+    for code, note in find_conflicts(numbers).items():
+        rows[code][0].flag, rows[code][0].note = "unknown", note
+
+
+def reaches_critical(result_text: str, unit: str, indicator: Indicator) -> Literal["high", "low"] | None:
+    """数值达到目录危急值的哪一边；没有达到、不是数、没有危急值或单位换不了则为 None。"""
+    result = parse_result(result_text)
+    if not isinstance(result, Interval) or result.is_titre or indicator.critical is None:
+        return None
+    low, high = (None if bound is None else convert(indicator, bound, unit) for bound in (result.low, result.high))
+    limits = indicator.critical
+    if high is not None and limits.low is not None and high <= limits.low:
+        return "low"
+    return "high" if low is not None and limits.high is not None and low >= limits.high else None
+
+
+def _alarm(item: LabItem, indicator: Indicator | None, age_years: float | None, is_blood: bool) -> str | None:
+    """关于危急值要放在最前面的话；没有可说的为 None。"""
+    if indicator and indicator.critical:
+        unit = item.unit or (indicator.unit if _same_scale(item, indicator) else "")
+        side = reaches_critical(item.result, unit, indicator)
+        if side and item.flag in (side, "abnormal", "unknown"):
+            return _judge_critical(item, age_years, is_blood)
+    if _CRITICAL_MARK.search(_plain_mark(item)):
+        if item.flag in ABNORMAL_FLAGS:
+            return (
+                f"{_HURRY}：{_value(item)} 印着危急标记 {item.mark}。请现在就联系开单的医生或去急诊，带上这张报告单。"
+            )
+        return f"请马上核对原件：{_value(item)} 印着危急标记 {item.mark}，这一行没有把握；如果没有读错，要尽快就医。"
+    if indicator and indicator.critical and _critical_unchecked(item, indicator):
+        return f"没能核对 {_value(item)} 是否达到危急值：没读出结果或单位对不上。请对照原件，尽快问医生。"
     return None
-
-
-def _far_apart(limits: ReferenceRange, usual: ReferenceRange | None) -> bool:
-    """两个范围的上限相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
-    usual = _typical(usual)
-    if not (isinstance(limits, Interval) and isinstance(usual, Interval) and limits.high and usual.high):
-        return False
-    if limits.low is None or usual.low is None:
-        return False
-    return not Decimal("0.125") < limits.high / usual.high < 8
-
-
-def _typical(reference: ReferenceRange | None) -> ReferenceRange | None:
-    """看数量级用的范围：分男女的取其一。"""
-    return reference.groups[0][1] if isinstance(reference, ByGroup) else reference
-
-
-def _lost_decimal_point(read: ReadItem, limits: ReferenceRange) -> bool:
-    result = parse_result(read.result)
-    if not (isinstance(result, Interval) and isinstance(limits, Interval) and result.low and limits.high):
-        return False
-    return "." in str(limits.high) and "." not in str(result.low) and result.low > 10 * limits.high > 0
-
-
-def _beyond_critical(item: LabItem, indicator: Indicator) -> bool:
-    """数值是否达到目录的危急值。"""
-    result = parse_result(item.result)
-    if indicator.critical is None or item.flag == "normal" or not _comparable(item, indicator):
-        return False
-    low, high = indicator.critical.low, indicator.critical.high
-    is_low = low is not None and result.high is not None and result.high <= low
-    is_high = high is not None and result.low is not None and result.low >= high
-    return (is_low and item.flag != "high") or (is_high and item.flag != "low")
 
 
 def _critical_unchecked(item: LabItem, indicator: Indicator) -> bool:
     """有危急值的指标，没有读出数值，或异常而不能与目录比。"""
-    no_number = not isinstance(parse_result(item.result), Interval)
-    in_question = no_number or item.flag in ABNORMAL_FLAGS
-    return indicator.critical is not None and in_question and not _comparable(item, indicator)
-
-
-def _comparable(item: LabItem, indicator: Indicator) -> bool:
-    """数值能与目录比：单位相同；没有读到单位时，印着的范围要与目录的是一个量级。"""
-    is_number = isinstance(parse_result(item.result), Interval)
-    return is_number and (indicator.same_unit(item.unit) or (not item.unit and _same_scale(item, indicator)))
+    if not isinstance(parse_result(item.result), Interval):
+        return True
+    is_comparable = convert(indicator, Decimal(1), item.unit) is not None if item.unit else _same_scale(item, indicator)
+    return item.flag in ABNORMAL_FLAGS and not is_comparable
 
 
 def _same_scale(item: LabItem, indicator: Indicator) -> bool:
-    printed, usual = parse_range(item.reference_range), _typical(indicator.reference)
-    if not (isinstance(printed, Interval) and isinstance(usual, Interval)):
+    """没有读到单位时，印着的范围要与目录的是一个量级，才当作目录的单位。"""
+    printed, usual = parse_range(item.reference_range), typical_interval(indicator.reference)
+    if not (isinstance(printed, Interval) and usual):
         return False
     pairs = [(printed.low, usual.low), (printed.high, usual.high)]
     known = [(one, other) for one, other in pairs if one and other]
@@ -215,12 +241,15 @@ def _judge_critical(item: LabItem, age_years: float | None, is_blood: bool) -> s
     if item.range_source != "printed" and not is_blood:
         return f"请马上核对原件：如果 {value} 是血液的结果（不是尿液等），就达到了危急值，要尽快就医。"
     item.critical = True
-    return f"尽快就医：{value} 达到危急值。请现在就去急诊，或马上联系开单的医生，带上这张报告单。"
+    return (
+        f"{_HURRY}：{value} 达到危急值。请现在就去急诊，或马上联系开单的医生，带上这张报告单。"
+        "危急值的界限各医院标准不同，以本院为准。"
+    )
 
 
-def _triage(items: list[LabItem], critical_notices: list[str]) -> Triage:
-    """urgent：有危急值。none：每一行都正常。routine：至多两项轻微超出，而且多数行有判断。其余 soon。"""
-    if any(item.critical for item in items):
+def _triage(items: list[LabItem], alarms: list[str]) -> Triage:
+    """urgent：有确定的危急值或危急标记。none：每一行都正常。routine：至多两项轻微超出，而且多数行有判断。其余 soon。"""
+    if any(alarm.startswith(_HURRY) for alarm in alarms):
         return "urgent"
     abnormal = [item for item in items if item.flag in ABNORMAL_FLAGS]
     unknown = [item for item in items if item.flag == "unknown"]
@@ -229,7 +258,7 @@ def _triage(items: list[LabItem], critical_notices: list[str]) -> Triage:
     is_mild = len(abnormal) <= MAX_SLIGHT_ITEMS and all(_is_slight(item) for item in abnormal)
     mostly_judged = sum(not _is_descriptive(item) for item in unknown) * 2 <= len(items)
     no_marked_doubt = not any(item.mark for item in unknown)
-    return "routine" if items and is_mild and mostly_judged and no_marked_doubt and not critical_notices else "soon"
+    return "routine" if items and is_mild and mostly_judged and no_marked_doubt and not alarms else "soon"
 
 
 def _is_descriptive(item: LabItem) -> bool:

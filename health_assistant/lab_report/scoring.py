@@ -1,4 +1,4 @@
-"""一张读出的报告对照真值：行、数值、单位、范围、异常，以及最要紧的“无声的错”。
+"""一张读出的报告对照真值：行、数值、单位、范围、异常、危急值，以及最要紧的“无声的错”。
 
 异常指 high、low、abnormal 之一。真值的判断是 None 的行（无从比较）不计判断的对错。
 """
@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from difflib import SequenceMatcher
 
-from health_assistant.lab_report.catalogue import fold_code, fold_name, fold_unit
-from health_assistant.lab_report.reference_range import normalize
+from scipy.special import betaincinv
+
+from health_assistant.lab_report.assessment import reaches_critical
+from health_assistant.lab_report.catalogue import find_indicator, fold_code, fold_name, fold_unit
+from health_assistant.lab_report.reference_range import normalize, parse_range
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, LabItem, LabReport, ReadItem
 
 MIN_SIMILARITY = 0.6
@@ -23,7 +26,7 @@ class TrueItem(ReadItem):
 
 @dataclass
 class ReportScore:
-    """计数；几张报告的可以相加。"""
+    """计数；几张报告的可以相加。各种率在 0 到 1 之间，分母为 0 时算作没有错。"""
 
     rows: int = 0
     found: int = 0
@@ -32,42 +35,88 @@ class ReportScore:
     result_right: int = 0
     unit_right: int = 0
     range_right: int = 0
+    normal: int = 0
     abnormal: int = 0
     abnormal_found: int = 0
     abnormal_false: int = 0
-    """判为异常而真值不是异常的行。"""
+    """判为异常而真值不是异常的行，包括多出的行。"""
+    critical: int = 0
+    """真值达到目录危急值的行。"""
+    critical_found: int = 0
+    decided: int = 0
+    """没有表示怀疑（不是 unknown）的行。"""
     undecided: int = 0
     """真值有判断而我们说 unknown 的行：不是错，是没帮上忙。"""
+    refused: int = 0
+    """拒读的整页里的行。"""
     silent_errors: list[str] = field(default_factory=list)
-    """没有表示怀疑（不是 unknown）而数值或判断错了的行，和无中生有又下了判断的行。"""
+    """没有表示怀疑而数值或判断错了的行，和无中生有又下了判断的行；一行一条。"""
 
     def __add__(self, other: "ReportScore") -> "ReportScore":
         return ReportScore(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
     @property
     def abnormal_f1(self) -> float:
-        """异常行的 F1，0 到 1；真值与读数都没有异常行时为 1。"""
+        """异常行的 F1；真值与读数都没有异常行时为 1。"""
         relevant = self.abnormal + self.abnormal_found + self.abnormal_false
         return 2 * self.abnormal_found / relevant if relevant else 1.0
+
+    @property
+    def silent_error_bound(self) -> float:
+        """无声错误率的单侧 95% 上限（Clopper-Pearson）；没有下过判断时为 1。"""
+        errors, rest = len(self.silent_errors), self.decided - len(self.silent_errors)
+        return float(betaincinv(errors + 1, rest, 0.95)) if rest else 1.0
+
+    def rates(self) -> dict[str, float]:
+        """各种率：行、结果、单位、范围与异常的 recall 和 precision，F1，以及各种错的率。"""
+        given = self.found + self.invented
+        parts = {"item": self.found, "result": self.result_right, "unit": self.unit_right, "range": self.range_right}
+        good = {f"{name}_recall": (right, self.rows) for name, right in parts.items()}
+        good |= {f"{name}_precision": (right, given) for name, right in parts.items()}
+        good["abnormal_recall"] = (self.abnormal_found, self.abnormal)
+        good["abnormal_precision"] = (self.abnormal_found, self.abnormal_found + self.abnormal_false)
+        bad = {
+            "false_abnormal_rate": (self.abnormal_false, self.normal),
+            "critical_miss_rate": (self.critical - self.critical_found, self.critical),
+            "silent_error_rate": (len(self.silent_errors), self.decided),
+            "refused_share": (self.undecided + self.refused, self.rows),
+        }
+        rates = {name: part / whole if whole else 1.0 for name, (part, whole) in good.items()}
+        rates |= {name: part / whole if whole else 0.0 for name, (part, whole) in bad.items()}
+        return rates | {"abnormal_f1": self.abnormal_f1, "silent_error_bound": self.silent_error_bound}
+
+    def as_dict(self) -> dict[str, float]:
+        """制表用：各个计数与各种率。"""
+        return vars(self) | {"silent_errors": len(self.silent_errors)} | self.rates()
 
     def __str__(self) -> str:
         return (
             f"行 {self.found}/{self.rows}（多出 {self.invented}）  结果 {self.result_right}  单位 {self.unit_right}  "
             f"范围 {self.range_right}  异常 {self.abnormal_found}/{self.abnormal}（误报 {self.abnormal_false}，"
-            f"F1 {self.abnormal_f1:.3f}）  未判断 {self.undecided}  无声的错 {len(self.silent_errors)}"
+            f"F1 {self.abnormal_f1:.3f}）  危急 {self.critical_found}/{self.critical}  未判断 {self.undecided}  "
+            f"拒读 {self.refused}  无声的错 {len(self.silent_errors)}/{self.decided}"
+            f"（上限 {self.silent_error_bound:.2%}）"
         )
 
 
-def score_report(read: LabReport, truth: list[TrueItem]) -> ReportScore:
-    """对照一张报告。"""
-    pairs = align(read.items, truth)
-    score = ReportScore(rows=len(truth), found=len(pairs), invented=len(read.items) - len(pairs))
-    score.abnormal = sum(item.flag in ABNORMAL_FLAGS for item in truth)
+def score_report(read: LabReport | None, truth: list[TrueItem], report_type: str | None = None) -> ReportScore:
+    """对照一张报告；read 为 None 是整页拒读。report_type 是真的报告类型，不知道时用读到的。"""
+    items = read.items if read else []
+    report_type = report_type if report_type is not None else read.report_type if read else ""
+    pairs = align(items, truth)
+    score = ReportScore(rows=len(truth), found=len(pairs), invented=len(items) - len(pairs))
+    score.refused = 0 if read else len(truth)
+    score.normal = sum(true.flag == "normal" for true in truth)
+    score.abnormal = sum(true.flag in ABNORMAL_FLAGS for true in truth)
+    score.decided = sum(item.flag != "unknown" for item in items)
+    score.critical = sum(_is_critical(true, report_type) for true in truth)
     for item, true in pairs:
+        score.critical_found += item.critical and _is_critical(true, report_type)
         _score_row(score, item, true)
     paired = {id(item) for item, _ in pairs}
-    for item in read.items:
+    for item in items:
         if id(item) not in paired and item.flag != "unknown":
+            score.abnormal_false += item.flag in ABNORMAL_FLAGS
             score.silent_errors.append(f"{item.name}：多出的一行，判为 {item.flag}")
     return score
 
@@ -76,21 +125,33 @@ def _score_row(score: ReportScore, item: LabItem, true: TrueItem) -> None:
     result_right = normalize(item.result) == normalize(true.result)
     score.result_right += result_right
     score.unit_right += fold_unit(item.unit) == fold_unit(true.unit)
-    score.range_right += normalize(item.reference_range) == normalize(true.reference_range)
+    score.range_right += _same_range(item.reference_range, true.reference_range)
     if item.flag == "unknown":
         score.undecided += true.flag is not None
         return
-    if not result_right:
-        score.silent_errors.append(f"{true.name}：结果 {true.result} 读成 {item.result}，判为 {item.flag}")
-    if true.flag is None:
-        return
-    is_abnormal, was_abnormal = item.flag in ABNORMAL_FLAGS, true.flag in ABNORMAL_FLAGS
-    score.abnormal_found += is_abnormal and was_abnormal
-    score.abnormal_false += is_abnormal and not was_abnormal
-    # 定性的异常不分方向
-    same_but_undirected = is_abnormal and was_abnormal and "abnormal" in (item.flag, true.flag)
-    if item.flag != true.flag and not same_but_undirected:
-        score.silent_errors.append(f"{true.name}：应为 {true.flag}，判为 {item.flag}")
+    errors = [] if result_right else [f"结果 {true.result} 读成 {item.result}，判为 {item.flag}"]
+    if true.flag is not None:
+        is_abnormal, was_abnormal = item.flag in ABNORMAL_FLAGS, true.flag in ABNORMAL_FLAGS
+        score.abnormal_found += is_abnormal and was_abnormal
+        score.abnormal_false += is_abnormal and not was_abnormal
+        # 定性的异常不分方向
+        same_but_undirected = is_abnormal and was_abnormal and "abnormal" in (item.flag, true.flag)
+        if item.flag != true.flag and not same_but_undirected:
+            errors.append(f"应为 {true.flag}，判为 {item.flag}")
+    if errors:
+        score.silent_errors.append(f"{true.name}：{'；'.join(errors)}")
+
+
+def _same_range(one: str, other: str) -> bool:
+    if normalize(one) == normalize(other):
+        return True
+    parsed = parse_range(one)
+    return parsed is not None and parsed == parse_range(other)
+
+
+def _is_critical(true: TrueItem, report_type: str) -> bool:
+    indicator = find_indicator(true.name, true.code, true.unit, report_type)
+    return indicator is not None and reaches_critical(true.result, true.unit, indicator) is not None
 
 
 def align(items: Iterable[LabItem], truth: Iterable[TrueItem]) -> list[tuple[LabItem, TrueItem]]:

@@ -117,6 +117,34 @@ def test_critical_needs_the_unit_of_the_catalogue():
     assert only(judge(row("血红蛋白", "45", "", "115-150"))).critical
 
 
+def test_critical_in_another_unit_is_converted():
+    report = judge(row("血红蛋白", "4.5", "g/dL", "11.5-15"))
+    assert (only(report).critical, report.triage) == (True, "urgent")
+
+
+def test_critical_notice_says_that_hospitals_differ():
+    assert "各医院标准不同，以本院为准" in judge(row(**POTASSIUM, result="6.9")).notices[0]
+
+
+def test_nothing_is_critical_by_the_table_for_an_unknown_item_or_inside_the_printed_range():
+    assert not only(judge(row("某指标", "6.9", "mmol/L", "3.5-5.3"))).critical
+    assert not only(judge(row(**POTASSIUM | {"limits": "3.5-7.0"}, result="6.9"))).critical
+
+
+@pytest.mark.parametrize("mark", ["危", "危急值", "HH", "↑↑", "!!", "H危"])
+def test_a_printed_critical_mark_leads_whether_the_item_is_known_or_not(mark):
+    report = judge(row(), row("某指标", "99", "g/L", "1-2", mark=mark))
+    assert report.notices[0].startswith("尽快就医：某指标 99 g/L 印着危急标记")
+    assert (report.triage, report.items[1].critical) == ("urgent", False)
+
+
+@pytest.mark.parametrize("mark", ["LL", "危", "!!"])
+def test_a_critical_mark_on_a_doubtful_row_asks_to_check(mark):
+    report = judge(row("某指标", "1.5", "g/L", "1-2", mark=mark))
+    assert report.notices[0].startswith("请马上核对原件：某指标")
+    assert (report.triage, only(report).flag) == ("soon", "unknown")
+
+
 def test_critical_of_adults_is_not_asserted_for_children():
     report = judge(row(**POTASSIUM, result="6.9"), age="10天")
     assert not only(report).critical
@@ -136,7 +164,7 @@ def test_critical_without_a_printed_range_is_asserted_only_for_blood():
     assert unsure.notices[0].startswith("请马上核对原件")
 
 
-@pytest.mark.parametrize(("result", "unit"), [("", "g/L"), ("4.5", "g/dL")])
+@pytest.mark.parametrize(("result", "unit"), [("", "g/L"), ("4.5", "个/HP")])
 def test_what_cannot_be_checked_for_critical_is_said_and_never_mild(result, unit):
     report = judge(row(), row(), row(), row("血红蛋白", result, unit, "11.5-15"))
     assert report.notices[0].startswith("没能核对 血红蛋白")
@@ -155,6 +183,73 @@ def test_lost_decimal_points_are_suspected():
     assert only(judge(row(result="484"))).flag == "unknown"
     assert only(judge(row(result="484", mark="↑"))).flag == "high"
     assert only(judge(row(result="6.0", limits="35-95"))).flag == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("result", "unit", "limits"),
+    [
+        ("6.0", "g/L", "3.5-9.5mmol/L"),
+        ("6.0mmol/L", "g/L", "3.5-9.5"),
+        ("-6.0", "g/L", "3.5-9.5"),
+        ("6.1×10^3", "10^3/μL", "3.5-9.5"),
+        ("6.1×10^3", "", "3.5-9.5"),
+        ("1,015", "", "1.003-1.030"),
+        ("2.5", "", "30-400"),
+        ("150", "", "0.5-2.0"),
+    ],
+)
+def test_what_gives_a_misreading_away_is_unknown(result, unit, limits):
+    assert only(judge(row("某指标", result, unit, limits))).flag == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("result", "limits", "mark"),
+    [
+        ("-6.0", "-3-3", "↓"),
+        ("2.5", "30-400", "↓"),
+        ("1.5×10^4", "<500", None),
+        ("150", "0.5-2.0", "↑"),
+        ("55", "3.5-9.5", None),
+    ],
+)
+def test_true_extremes_are_judged(result, limits, mark):
+    assert only(judge(row("某指标", result, "", limits, mark=mark))).flag in ("high", "low")
+
+
+# 去掉 1 之后剩下的也超出范围，才可能是箭头：14.2 去掉 1 是正常的 4.2
+@pytest.mark.parametrize(
+    ("result", "flag"), [("13.2", "unknown"), ("9.661", "unknown"), ("14.2", "high"), ("27.1", "high")]
+)
+def test_an_arrow_read_as_a_digit_is_suspected_where_the_report_prints_arrows(result, flag):
+    suspect = row("某指标", result, "", "3.5-9.5")
+    assert judge(row("另一项", "99", "", "1-2", mark="↑"), suspect).items[1].flag == flag
+    assert judge(row("另一项", "99", "", "1-2"), suspect).items[1].flag == "high"
+
+
+def test_rows_that_do_not_add_up_are_unknown():
+    report = judge(
+        row("总蛋白", "70.0", "g/L", "65-85"),
+        row("白蛋白", "45.0", "g/L", "40-55"),
+        row("球蛋白", "35.0", "g/L", "20-40"),
+        row("钾", "4.0", "mmol/L", "3.5-5.3"),
+    )
+    assert [item.flag for item in report.items] == ["unknown"] * 3 + ["normal"]
+    assert report.items[0].note == "与“总蛋白 = 白蛋白 + 球蛋白”对不上，可能有一处读错"
+    assert report.triage != "none"
+
+
+def test_a_row_already_in_doubt_does_not_bear_witness():
+    rows = [
+        row("总蛋白", "70", "g/L", "65-85"),
+        row("白蛋白", "45", "g/L", "40-55"),
+        row("球蛋白", "35", "g/L", "20-40"),
+    ]
+    proofs = [RowEvidence(confidence=score) for score in (0.99, 0.99, 0.5)]
+    assert [item.flag for item in assess(ReadReport(items=rows), proofs).items] == ["normal", "normal", "unknown"]
+
+
+def test_a_range_for_one_sex_decides_nothing_for_an_unknown_one():
+    assert only(judge(row("血红蛋白", "120", "g/L", "男130-175"))).flag == "unknown"
 
 
 def test_triage():

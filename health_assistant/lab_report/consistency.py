@@ -1,0 +1,88 @@
+"""行与行之间的恒等式：MCV 由 HCT 与 RBC 算出，白蛋白加球蛋白是总蛋白。对不上就是至少有一处读错。"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import product
+
+from health_assistant.lab_report.catalogue import Indicator
+from health_assistant.lab_report.reference_range import Interval, parse_result
+
+TOLERANCE = Decimal("0.02")
+"""在各数末位的舍入之外再容许的相对误差：仪器有的两个都是测得的，不是算得的。"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """一个数，以目录的单位计；`step` 是它末位的一个单位。"""
+
+    value: Decimal
+    step: Decimal
+
+
+@dataclass(frozen=True)
+class Relation:
+    """第一个代号的数由其余几个算出；`is_minimum` 时算出的只是它的下限，`slack` 是额外容许的绝对误差。"""
+
+    text: str
+    codes: tuple[str, ...]
+    derive: Callable[..., Decimal]
+    is_minimum: bool = False
+    slack: Decimal = Decimal(0)
+
+    def is_violated(self, numbers: dict[str, Measured]) -> bool:
+        """这几行对不对得上；缺了哪一行，或除数不是正数，就无从说起，为 False。"""
+        if not all(code in numbers for code in self.codes):
+            return False
+        derived, *inputs = (numbers[code] for code in self.codes)
+        corners = product(*((one.value - one.step, one.value, one.value + one.step) for one in inputs))
+        if any(one.value <= one.step for one in inputs) and "÷" in self.text:
+            return False
+        possible = [self.derive(*corner) for corner in corners]
+        margin = TOLERANCE * abs(self.derive(*(one.value for one in inputs))) + derived.step + self.slack
+        is_below = derived.value < min(possible) - margin
+        return is_below or (not self.is_minimum and derived.value > max(possible) + margin)
+
+
+_CELLS = {"NEUT": "中性粒细胞", "LYMPH": "淋巴细胞", "MONO": "单核细胞", "EO": "嗜酸性粒细胞", "BASO": "嗜碱性粒细胞"}
+_SHARES = tuple(f"{code}%" for code in _CELLS)
+_LIPIDS = ("TC", "HDL-C", "LDL-C")
+RELATIONS = (
+    Relation("平均红细胞体积 = 红细胞压积 ÷ 红细胞", ("MCV", "HCT", "RBC"), lambda hct, rbc: hct / rbc * 10),
+    Relation("平均血红蛋白量 = 血红蛋白 ÷ 红细胞", ("MCH", "HGB", "RBC"), lambda hgb, rbc: hgb / rbc),
+    Relation("平均血红蛋白浓度 = 血红蛋白 ÷ 红细胞压积", ("MCHC", "HGB", "HCT"), lambda hgb, hct: hgb / hct * 100),
+    *(
+        Relation(f"{name} = 白细胞 × {name}百分比", (f"{code}#", "WBC", f"{code}%"), lambda wbc, part: wbc * part / 100)
+        for code, name in _CELLS.items()
+    ),
+    # 有的仪器另有第六类细胞（未染色大细胞），占百分之几
+    Relation("五类白细胞百分比之和 = 100", _SHARES, lambda *rest: 100 - sum(rest), slack=Decimal(4)),
+    Relation("白球比 = 白蛋白 ÷ 球蛋白", ("A/G", "ALB", "GLB"), lambda alb, glb: alb / glb),
+    Relation("总蛋白 = 白蛋白 + 球蛋白", ("TP", "ALB", "GLB"), lambda alb, glb: alb + glb),
+    Relation("总胆红素 = 直接 + 间接胆红素", ("TBIL", "DBIL", "IBIL"), lambda one, other: one + other),
+    # 低密度是另一种方法测的，略有出入
+    Relation("总胆固醇 ≥ 高密度 + 低密度", _LIPIDS, lambda *parts: sum(parts), is_minimum=True, slack=Decimal("0.3")),
+)
+
+
+def convert(indicator: Indicator, value: Decimal, unit: str) -> Decimal | None:
+    """以 `unit` 计的数换成目录的单位；换不了则为 None。"""
+    if hasattr(indicator, "convert"):
+        return indicator.convert(value, unit)
+    return value if indicator.same_unit(unit) else None
+
+
+def measure(result_text: str, unit: str, indicator: Indicator) -> Measured | None:
+    """印刷的结果，换成目录的单位；不是单个的数，或单位换不了，则为 None。"""
+    result = parse_result(result_text)
+    if not isinstance(result, Interval) or result.low is None or result.low != result.high:
+        return None
+    value = convert(indicator, result.low, unit)
+    step = convert(indicator, Decimal(1).scaleb(result.low.as_tuple().exponent), unit)
+    return Measured(value, step) if value is not None and step is not None else None
+
+
+def find_conflicts(numbers: dict[str, Measured]) -> dict[str, str]:
+    """对不上的代号 -> 说明；`numbers` 是目录代号 -> 数。"""
+    broken = [relation for relation in RELATIONS if relation.is_violated(numbers)]
+    return {code: f"与“{one.text}”对不上，可能有一处读错" for one in reversed(broken) for code in one.codes}

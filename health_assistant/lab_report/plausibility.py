@@ -1,0 +1,101 @@
+"""一行读数自己露出的破绽：丢了的小数点、当成数字的箭头、对不上的单位。文字识别常错在这些地方。
+
+印着的标记与判断一致时，数值离谱也是真的；只有没有标记佐证时才怀疑小数点。
+"""
+
+from decimal import Decimal
+
+from health_assistant.lab_report.catalogue import Indicator, fold_unit
+from health_assistant.lab_report.reference_range import (
+    ByGroup,
+    Interval,
+    ReferenceRange,
+    attached_unit,
+    compare,
+    normalize,
+    parse_result,
+)
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, ReadItem
+
+
+def misread_doubt(
+    read: ReadItem,
+    limits: ReferenceRange,
+    flag: Flag,
+    indicator: Indicator | None,
+    has_agreeing_mark: bool,
+    others_have_marks: bool,
+) -> str | None:
+    """可能读错的理由；没有破绽时为 None。`others_have_marks`：同一张报告的别的行印着箭头一类的标记。"""
+    result = parse_result(read.result)
+    if _units_conflict(read, indicator):
+        return "结果或参考范围上的单位与单位一栏不符"
+    if indicator and indicator.decides and indicator.same_unit(read.unit) and _far_apart(limits, indicator.reference):
+        return "印着的参考范围与常见的相差几倍，可能读错了小数点"
+    if not isinstance(result, Interval) or not isinstance(limits, Interval):
+        return None
+    if _is_misplaced_power(read, limits):
+        return "不能确定结果里的 10 的几次方是数还是单位"
+    if limits.low is not None and limits.low >= 0 and result.low is not None and result.low < 0:
+        return "参考范围没有负数而结果是负数，可能多读了一横"
+    if has_agreeing_mark:
+        return None
+    if _lost_decimal_point(result, limits):
+        return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
+    if others_have_marks and not read.mark and flag in ABNORMAL_FLAGS and _may_contain_arrow(read.result, limits):
+        return "超出参考范围而没有标记，数里的 1 可能是箭头"
+    return None
+
+
+def typical_interval(reference: ReferenceRange | None) -> Interval | None:
+    """看数量级用的范围：分男女的取其一；不是数的为 None。"""
+    one = reference.groups[0][1] if isinstance(reference, ByGroup) else reference
+    return one if isinstance(one, Interval) else None
+
+
+def _units_conflict(read: ReadItem, indicator: Indicator | None) -> bool:
+    """粘在结果、范围上的单位与单位一栏，凡印了的都应当相同（或都是目录认识的同一单位）。"""
+    units = {fold_unit(unit) for unit in (read.unit, attached_unit(read.result), attached_unit(read.reference_range))}
+    units.discard("")
+    return len(units) > 1 and not (indicator and all(indicator.same_unit(unit) for unit in units))
+
+
+def _far_apart(limits: ReferenceRange, usual: ReferenceRange | None) -> bool:
+    """两个范围的上限相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
+    usual = typical_interval(usual)
+    if not (isinstance(limits, Interval) and usual and limits.high and usual.high):
+        return False
+    if limits.low is None or usual.low is None:
+        return False
+    return not Decimal("0.125") < limits.high / usual.high < 8
+
+
+def _is_misplaced_power(read: ReadItem, limits: Interval) -> bool:
+    """`6.1×10^3` 对 `3.5-9.5`：多半是 6.1 与单位 10^3/μL 印在了一起。"""
+    if "10^" not in normalize(read.result) or attached_unit(read.result) or "10^" in normalize(read.reference_range):
+        return False
+    return "10" in read.unit or (not read.unit and bool(limits.low))
+
+
+def _lost_decimal_point(result: Interval, limits: Interval) -> bool:
+    """没有小数点的一方比有小数点的一方大十倍以上。"""
+    if result.low is None or result.high is None:
+        return False
+    if limits.high and _is_whole(result.low) and not _is_whole(limits.high):
+        return result.low > 10 * limits.high > 0
+    if limits.low and _is_whole(limits.low) and not _is_whole(result.high):
+        return 0 < 10 * result.high < limits.low
+    return False
+
+
+def _is_whole(value: Decimal) -> bool:
+    return "." not in format(value, "f")
+
+
+def _may_contain_arrow(text: str, limits: Interval) -> bool:
+    """去掉头上或尾上的 1，剩下的也超出范围：`↓3.2` 读成 13.2，`5.66↑` 读成 5.661。"""
+    text = text.strip()
+    leftovers = [text[1:]] if text.startswith("1") else []
+    leftovers += [text[:-1]] if text.endswith("1") and "." in text else []
+    values = [value for left in leftovers if isinstance(value := parse_result(left), Interval)]
+    return any(compare(value, limits) in ABNORMAL_FLAGS for value in values)

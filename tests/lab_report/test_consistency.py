@@ -1,0 +1,108 @@
+"""行与行之间的恒等式：真的报告都成立，读错一位数常常就不成立。"""
+
+import json
+from decimal import Decimal
+
+import pytest
+from real_reports import FOLDER, needs_real_reports
+
+from health_assistant.lab_report.catalogue import find_indicator, load_catalogue
+from health_assistant.lab_report.consistency import RELATIONS, Measured, find_conflicts, measure
+
+RED = {"RBC": "5.36", "HGB": "161", "HCT": "46.2", "MCV": "86.2", "MCH": "30.0", "MCHC": "348"}
+COUNTS = {"WBC": "6.72", "NEUT#": "4.53", "LYMPH#": "1.51", "MONO#": "0.56", "EO#": "0.12", "BASO#": "0.00"}
+SHARES = {"NEUT%": "67.4", "LYMPH%": "22.5", "MONO%": "8.3", "EO%": "1.8", "BASO%": "0.0"}
+BLOOD_COUNT = RED | COUNTS | SHARES
+
+
+def numbers(**texts: str) -> dict[str, Measured]:
+    return {
+        code: Measured(Decimal(text), Decimal(1).scaleb(Decimal(text).as_tuple().exponent))
+        for code, text in texts.items()
+    }
+
+
+def test_every_code_is_in_the_catalogue_or_waits_for_it():
+    known = {one.code for one in load_catalogue()}
+    assert {code for relation in RELATIONS for code in relation.codes} - known <= {"IBIL"}
+
+
+def test_a_true_blood_count_agrees():
+    assert find_conflicts(numbers(**BLOOD_COUNT)) == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "misread"),
+    [("RBC", "3.36"), ("HGB", "16.1"), ("MCV", "862"), ("WBC", "16.72"), ("NEUT%", "61.4"), ("EO#", "1.12")],
+)
+def test_a_misread_digit_is_caught_with_the_rows_beside_it(code, misread):
+    conflicts = find_conflicts(numbers(**BLOOD_COUNT | {code: misread}))
+    assert code in conflicts
+    assert all("对不上，可能有一处读错" in note for note in conflicts.values())
+
+
+@pytest.mark.parametrize(
+    ("rows", "agrees"),
+    [
+        ({"TP": "70.1", "ALB": "45.0", "GLB": "25.1"}, True),
+        ({"TP": "70.1", "ALB": "45.0", "GLB": "35.1"}, False),
+        ({"A/G": "1.8", "ALB": "45.0", "GLB": "25.1"}, True),
+        ({"A/G": "18", "ALB": "45.0", "GLB": "25.1"}, False),
+        ({"TBIL": "15.2", "DBIL": "5.1", "IBIL": "10.1"}, True),
+        ({"TBIL": "15.2", "DBIL": "5.1", "IBIL": "1.1"}, False),
+        ({"TC": "5.00", "HDL-C": "1.20", "LDL-C": "3.10"}, True),
+        ({"TC": "5.00", "HDL-C": "1.60", "LDL-C": "3.60"}, True),
+        ({"TC": "5.00", "HDL-C": "1.20", "LDL-C": "31.0"}, False),
+        # 缺一行就无从说起；末位的舍入与零不算错
+        ({"TP": "70.1", "ALB": "45.0"}, True),
+        ({"EO#": "0.0", "WBC": "1.2", "EO%": "0.4"}, True),
+        ({"MCV": "90", "HCT": "0.0", "RBC": "0.00"}, True),
+        # 有的仪器另有第六类细胞
+        ({"NEUT%": "60.0", "LYMPH%": "25.0", "MONO%": "8.0", "EO%": "3.0", "BASO%": "1.0"}, True),
+        ({"NEUT%": "60.0", "LYMPH%": "25.0", "MONO%": "8.0", "EO%": "3.0", "BASO%": "12.0"}, False),
+    ],
+)
+def test_relations(rows, agrees):
+    assert (find_conflicts(numbers(**rows)) == {}) == agrees
+
+
+def test_numbers_are_measured_in_the_unit_of_the_catalogue():
+    hemoglobin = find_indicator("血红蛋白", "HGB", "g/L")
+    assert measure("161", "g/L", hemoglobin) == Measured(Decimal(161), Decimal(1))
+    assert measure("16.1", "g/dL", hemoglobin) == Measured(Decimal(161), Decimal(1))
+    assert [measure(text, unit, hemoglobin) for text, unit in (("<5", "g/L"), ("阴性", "g/L"), ("5", "个/HP"))] == [
+        None
+    ] * 3
+
+
+def true_numbers() -> list[dict[str, tuple[str, Measured]]]:
+    """每张真报告：目录代号 -> （印刷的结果，数）。"""
+    reports = map(json.loads, (FOLDER / "truth.jsonl").read_text(encoding="utf-8").splitlines())
+    found = []
+    for report in reports:
+        known = {}
+        for row in report["items"]:
+            indicator = find_indicator(row["name"], row["code"], row["unit"], report["report_type"])
+            if indicator and (number := measure(row["result"], row["unit"], indicator)):
+                known[indicator.code] = (row["result"], number)
+        found.append(known)
+    return found
+
+
+@needs_real_reports
+def test_no_true_report_breaks_a_relation_and_most_misread_digits_do():
+    tried = caught = 0
+    for known in true_numbers():
+        right = {code: number for code, (_, number) in known.items()}
+        assert find_conflicts(right) == {}
+        bound = {code for one in RELATIONS if all(code in right for code in one.codes) for code in one.codes}
+        for code in bound:
+            text, number = known[code]
+            for at, old in enumerate(text):
+                for new in "0123456789".replace(old, "") if old.isdigit() else "":
+                    wrong = Measured(Decimal(text[:at] + new + text[at + 1 :]), number.step)
+                    tried += 1
+                    caught += code in find_conflicts(right | {code: wrong})
+    print(f"改动一位数 {tried} 次，{caught / tried:.1%} 对不上")
+    assert tried > 1000
+    assert caught / tried > 0.6
