@@ -4,28 +4,34 @@
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
 from decimal import Decimal
-from functools import cache
+from fractions import Fraction
+from functools import cache, cached_property, lru_cache
 from importlib import resources
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-import yaml
+from pydantic import BeforeValidator, InstanceOf, PrivateAttr, model_validator
 
-from health_assistant.lab_report.reference_range import (
-    ByGroup,
-    Interval,
-    ReferenceRange,
-    Terms,
-    normalize,
+from health_assistant.lab_report.checked_yaml import (
+    CatalogueError,
+    Entry,
+    Number,
+    Sentence,
+    check_entry,
+    parse_number,
+    read_yaml,
+    repeated_values,
 )
+from health_assistant.lab_report.reference_range import ByGroup, Interval, Terms, normalize
 
-Specimen = Literal["blood", "urine", "other"]
+Specimen = Literal["blood", "urine", "stool", "other"]
+Direction = Literal["high", "low", "abnormal"]
 
 # 不是通常条件下的结果，不能和目录比
 _NOT_THE_USUAL = re.compile(r"餐后|负荷|服糖|小时|分钟|\d+\s*(h|min)", re.IGNORECASE)
 _OTHER_SPECIMENS = re.compile(
-    r"静脉血气|脐血|脑脊液|胸水|腹水|积液|穿刺|引流|关节液|灌洗|便|粪|精液|白带|分泌物|痰|汗液|羊水"
+    r"静脉血气|脐血|脑脊液|胸水|腹水|积液|穿刺|引流|关节液|灌洗|精液|白带|分泌物|痰|汗液|羊水"
 )
 # 看似不同、实为同一个单位的写法；左边是去掉空白并转为小写之后的
 _UNIT_SPELLINGS = {
@@ -43,35 +49,153 @@ _UNIT_SPELLINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Indicator:
+def _factor(raw: Any) -> Fraction:
+    parts = raw.split("/") if isinstance(raw, str) else [raw]
+    return Fraction(parse_number(parts[0])) / Fraction(parse_number(parts[1]) if len(parts) == 2 else 1)
+
+
+def _interval(bounds: Any) -> Interval:
+    if not (isinstance(bounds, list) and len(bounds) == 2 and bounds != [None, None]):
+        raise ValueError(f"范围要写成 [下限, 上限]，而不是 {bounds!r}")
+    low, high = (None if bound is None else parse_number(bound) for bound in bounds)
+    if low is not None and high is not None and low >= high:
+        raise ValueError(f"下限 {low} 不小于上限 {high}")
+    return Interval(low, high)
+
+
+def _reference(raw: Any) -> Interval | Terms | ByGroup:
+    if isinstance(raw, str):
+        return Terms(tuple(raw.split("/")))
+    if not (isinstance(raw, dict) and set(raw) in ({"any"}, {"male", "female"})):
+        raise ValueError("要写成 {any: […]}、{male: […], female: […]} 或定性词")
+    if "any" in raw:
+        return _interval(raw["any"])
+    return ByGroup((("男", _interval(raw["male"])), ("女", _interval(raw["female"]))))
+
+
+Reference = InstanceOf[Interval] | InstanceOf[Terms] | InstanceOf[ByGroup]
+
+
+class CriticalValue(Entry):
+    """一个指标的危急值。置信度 C（只凭记忆）的不许存在。"""
+
+    low: Number | None = None
+    high: Number | None = None
+    specimen: str
+    source: str
+    confidence: Literal["A", "B"]
+
+    @model_validator(mode="after")
+    def _check(self) -> "CriticalValue":
+        if self.low is None and self.high is None or (self.low is not None and self.low == self.high):
+            raise ValueError("低、高两个界限至少写一个，且不相等")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"低的界限 {self.low} 大于高的界限 {self.high}")
+        return self
+
+
+class CriticalTable(Entry):
+    """危急值表；`values` 的键是指标的 code，界限用该指标的单位。"""
+
+    version: str
+    age_group: Literal["成人"]
+    note: str
+    values: dict[str, CriticalValue]
+
+
+class Indicator(Entry):
     """目录里的一个指标。`reference` 与 `critical` 都用 `unit` 作单位。"""
 
     code: str
     name: str
-    aliases: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
     specimen: Specimen
-    unit: str
-    units: frozenset[str]
-    reference: ReferenceRange | None
-    critical: Interval | None
-    source: str
-    confidence: Literal["A", "B", "C"]
+    unit: str = ""
+    other_units: tuple[str, ...] = ()
+    conversions: dict[str, Annotated[InstanceOf[Fraction], BeforeValidator(_factor)]] = {}
+    reference: Annotated[Reference, BeforeValidator(_reference)] | None = None
+    source: str = ""
+    confidence: Literal["A", "B", "C"] = "C"
     panel: str
     department: str
-    measures: str
-    meanings: dict[str, str]
-    advice: dict[str, str]
+    measures: Sentence
+    high: Sentence | None = None
+    low: Sentence | None = None
+    abnormal: Sentence | None = None
+    advice_high: Sentence | None = None
+    advice_low: Sentence | None = None
+    advice_abnormal: Sentence | None = None
+    red_flags: dict[Direction, Sentence] = {}
+    harmless: tuple[Direction, ...] = ()
+    note: str = ""
+    _critical_value: CriticalValue | None = PrivateAttr(None)
 
     @property
     def decides(self) -> bool:
         """目录范围可否用来下判断。"""
         return self.confidence != "C" and self.reference is not None
 
+    @cached_property
+    def units(self) -> frozenset[str]:
+        return frozenset(fold_unit(one) for one in (self.unit, *self.other_units))
+
+    @cached_property
+    def meanings(self) -> dict[str, str]:
+        return {way: text for way in ("high", "low", "abnormal") if (text := getattr(self, way))}
+
+    @cached_property
+    def advice(self) -> dict[str, str]:
+        return {way: text for way in ("high", "low", "abnormal") if (text := getattr(self, f"advice_{way}"))}
+
+    @cached_property
+    def _factors(self) -> dict[str, Fraction]:
+        return {fold_unit(unit): factor for unit, factor in self.conversions.items()}
+
+    @property
+    def critical_value(self) -> CriticalValue | None:
+        """危急值表里的一行，带标本与来源。"""
+        return self._critical_value
+
+    @property
+    def critical(self) -> Interval | None:
+        value = self._critical_value
+        return Interval(value.low, value.high) if value else None
+
     def same_unit(self, unit: str) -> bool:
         return fold_unit(unit) in self.units
 
+    def convert(self, value: Decimal, unit: str) -> Decimal | None:
+        """以 `unit` 计的数值换成本指标的单位；不知道怎么换则为 None。"""
+        if self.same_unit(unit):
+            return value
+        factor = self._factors.get(fold_unit(unit))
+        return None if factor is None else value * factor.numerator / factor.denominator
 
+    @model_validator(mode="after")
+    def _check(self) -> "Indicator":
+        if self.reference is not None and not self.source:
+            raise ValueError("有参考范围而没有写来源 source")
+        if self.meanings.keys() != self.advice.keys():
+            raise ValueError("high、low、abnormal 与 advice_ 开头的要成对")
+        if missing := {*self.red_flags, *self.harmless, *self._possible()} - self.meanings.keys():
+            raise ValueError(f"可能出现而没有说法的方向：{'、'.join(sorted(missing))}")
+        if both := self.units & self._factors.keys():
+            raise ValueError(f"conversions 里的单位已经是它自己的单位：{'、'.join(both)}")
+        return self
+
+    def _possible(self) -> set[str]:
+        """参考范围有界的一边都可能超出；下限为 0 的量不会偏低。"""
+        limits = _intervals(self.reference)
+        ways = {"low": any(one.low not in (None, 0) for one in limits), "high": any(one.high for one in limits)}
+        return {way for way in ways if ways[way]} | ({"abnormal"} if isinstance(self.reference, Terms) else set())
+
+
+def _intervals(reference: Any) -> list[Interval]:
+    groups = [limits for _, limits in reference.groups] if isinstance(reference, ByGroup) else [reference]
+    return [one for one in groups if isinstance(one, Interval)]
+
+
+@lru_cache(maxsize=1 << 12)
 def fold_unit(unit: str) -> str:
     """单位的比较形式：`×10^9/L`、`10~9/L`、`109/L`、`10*9/l` 都是 `10^9/l`，`umol/L` 是 `μmol/l`。"""
     folded = normalize(unit).lower().replace("umo", "μmo").replace("uiu", "μiu").replace("ug/", "μg/")
@@ -81,6 +205,7 @@ def fold_unit(unit: str) -> str:
     return _UNIT_SPELLINGS.get(folded, folded)
 
 
+@lru_cache(maxsize=1 << 13)
 def fold_name(name: str) -> str:
     """名称与代号的比较形式：全角转半角，大写，去掉空白、星号、末尾的“测定”与括号里的说明。"""
     folded = re.sub(r"\([^)%#]*\)", "", normalize(name).upper())
@@ -98,8 +223,35 @@ def fold_code(code: str) -> str:
 @cache
 def load_catalogue() -> tuple[Indicator, ...]:
     """读入 indicators.yaml。"""
-    text = resources.files(__package__).joinpath("indicators.yaml").read_text("utf-8")
-    return tuple(_indicator(entry) for entry in yaml.safe_load(text)["indicators"])
+    return parse_catalogue(resources.files(__package__).joinpath("indicators.yaml").read_text("utf-8"))
+
+
+def parse_catalogue(text: str) -> tuple[Indicator, ...]:
+    """文字 -> 核对过的目录；有错则 CatalogueError。"""
+    data = read_yaml(text, "indicators.yaml", {"version", "critical_values", "indicators"})
+    table = check_entry(CriticalTable, data["critical_values"], "indicators.yaml 的 critical_values")
+    indicators = tuple(
+        check_entry(Indicator, one, f"indicators.yaml 的“{one.get('code', f'第 {at} 项')}”")
+        for at, one in enumerate(data["indicators"], 1)
+    )
+    by_code = {one.code: one for one in indicators}
+    if strange := sorted(table.values.keys() - by_code.keys()):
+        raise CatalogueError(f"indicators.yaml 的 critical_values：目录里没有这些指标：{'、'.join(strange)}")
+    if repeated := repeated_values(one.code for one in indicators):
+        raise CatalogueError(f"indicators.yaml：code 重复：{'、'.join(repeated)}")
+    for code, value in table.values.items():
+        by_code[code]._critical_value = value
+        for usual in _intervals(by_code[code].reference):
+            if (value.low and usual.low and value.low >= usual.low) or (
+                value.high and usual.high and value.high <= usual.high
+            ):
+                raise CatalogueError(f"indicators.yaml 的“{code}”：危急值落在参考范围 {usual} 之内")
+    for index in _build_index(indicators):
+        for (_, name), sharing in index.items():
+            if shared := repeated_values(unit for one in sharing for unit in one.units):
+                who = "、".join(one.code for one in sharing)
+                raise CatalogueError(f"indicators.yaml 的“{who}”：名称“{name}”与单位“{shared[0]}”都相同，分不清")
+    return indicators
 
 
 def find_indicator(name: str, code: str, unit: str, report_type: str = "") -> Indicator | None:
@@ -110,26 +262,34 @@ def find_indicator(name: str, code: str, unit: str, report_type: str = "") -> In
     if _NOT_THE_USUAL.search(name) or unit.lower().endswith(("/24h", "/d")):
         return None
     specimen = guess_specimen(report_type, name)
-    by_name = _by_name().get((specimen, fold_name(name)), [])
-    by_code = _by_code().get((specimen, fold_code(code)), []) if code else []
+    names, codes = _index()
+    by_code = codes.get((specimen, fold_code(code or name)), [])
+    # 有的名称含字母，读的人可能把字母当成了代号：总 + T3，ABO + 血型
+    spellings = (name or code, name + code, code + name)
+    by_name = next((found for one in spellings if (found := names.get((specimen, fold_name(one))))), [])
     if not by_name:
-        matches = [one for one in by_code if one.same_unit(unit)]
+        matches = _fitting(by_code, unit)
     elif len(by_name) > 1:
         # 同名的指标（中性粒细胞的绝对值与百分比）由单位分辨，单位没印时由代号
-        matches = [one for one in by_name if one.same_unit(unit)] or [one for one in by_name if one in by_code]
+        matches = _fitting(by_name, unit) or [one for one in by_name if one in by_code]
     else:
         matches = by_name
     return matches[0] if len(matches) == 1 else None
 
 
+def _fitting(candidates: list[Indicator], unit: str) -> list[Indicator]:
+    same = [one for one in candidates if one.same_unit(unit)]
+    return same or [one for one in candidates if one.convert(Decimal(1), unit) is not None]
+
+
 def is_known_code(code: str) -> bool:
     """目录里有没有这个代号，不论标本。"""
-    return any(known == fold_code(code) for _, known in _by_code())
+    return fold_code(code) in _known()[1]
 
 
 def is_known_name(name: str) -> bool:
     """目录里有没有这个名称，不论标本。"""
-    return any(known == fold_name(name) for _, known in _by_name())
+    return fold_name(name) in _known()[0]
 
 
 def guess_specimen(report_type: str, name: str) -> Specimen:
@@ -137,62 +297,36 @@ def guess_specimen(report_type: str, name: str) -> Specimen:
     text = report_type + name
     if _OTHER_SPECIMENS.search(text):
         return "other"
-    return "urine" if re.search(r"尿(?!素|酸)|24小时|24h", text) else "blood"
+    if re.search(r"(?<!小)便|粪", text):
+        return "stool"
+    return "urine" if re.search(r"尿(?!素|酸)|小便|24小时|24h|urin", text, re.IGNORECASE) else "blood"
+
+
+Index = dict[tuple[Specimen, str], list[Indicator]]
+
+
+def _build_index(indicators: Iterable[Indicator]) -> tuple[Index, Index]:
+    """名称 -> 指标，代号 -> 指标。只有英文全名算名称：缩写太短，要连同单位才能认。"""
+    names: Index = {}
+    codes: Index = {}
+    for one in indicators:
+        words = (one.name, *(alias for alias in one.aliases if not alias.isascii() or re.search(r"[a-z]{4}", alias)))
+        for name in {fold_name(word) for word in words}:
+            names.setdefault((one.specimen, name), []).append(one)
+        for code in {fold_code(code) for code in (re.sub(r"^[UF]-", "", one.code), one.code, *one.aliases)}:
+            codes.setdefault((one.specimen, code), []).append(one)
+    return names, codes
 
 
 @cache
-def _by_name() -> dict[tuple[Specimen, str], list[Indicator]]:
-    index: dict[tuple[Specimen, str], list[Indicator]] = {}
-    for one in load_catalogue():
-        for name in {fold_name(name) for name in (one.name, *one.aliases)}:
-            index.setdefault((one.specimen, name), []).append(one)
-    return index
+def _index() -> tuple[Index, Index]:
+    return _build_index(load_catalogue())
 
 
 @cache
-def _by_code() -> dict[tuple[Specimen, str], list[Indicator]]:
-    index: dict[tuple[Specimen, str], list[Indicator]] = {}
-    for one in load_catalogue():
-        for code in {fold_code(code) for code in (one.code.removeprefix("U-"), one.code, *one.aliases)}:
-            index.setdefault((one.specimen, code), []).append(one)
-    return index
-
-
-def _indicator(entry: dict) -> Indicator:
-    directions = ("high", "low", "abnormal")
-    unit = entry.get("unit", "")
-    return Indicator(
-        code=entry["code"],
-        name=entry["name"],
-        aliases=tuple(entry.get("aliases", ())),
-        specimen=entry["specimen"],
-        unit=unit,
-        units=frozenset(fold_unit(one) for one in (unit, *entry.get("other_units", ()))),
-        reference=_reference(entry),
-        critical=_interval([entry["critical"].get("low"), entry["critical"].get("high")])
-        if "critical" in entry
-        else None,
-        source=entry["source"],
-        confidence=entry["confidence"],
-        panel=entry["panel"],
-        department=entry.get("department", ""),
-        measures=entry["measures"],
-        meanings={way: entry[way] for way in directions if way in entry},
-        advice={way: entry[f"advice_{way}"] for way in directions if f"advice_{way}" in entry},
-    )
-
-
-def _reference(entry: dict) -> ReferenceRange | None:
-    if "expected" in entry:
-        return Terms(tuple(entry["expected"].split("/")))
-    reference = entry.get("reference")
-    if not reference:
-        return None
-    if "any" in reference:
-        return _interval(reference["any"])
-    return ByGroup((("男", _interval(reference["male"])), ("女", _interval(reference["female"]))))
-
-
-def _interval(bounds: list[str | None]) -> Interval:
-    low, high = (None if bound is None else Decimal(bound) for bound in bounds)
-    return Interval(low, high)
+def _known() -> tuple[frozenset[str], frozenset[str]]:
+    names = frozenset(name for _, name in _index()[0])
+    # 总T3、补体C3、免疫球蛋白G 末尾的字母是名称的一部分，单凭它不能当作代号拆开
+    ends = (re.search(r"(?<=[^\x00-\x7f])[A-Z]\d*$", name) for name in names)
+    tails = {fold_code(end[0]) for end in ends if end}
+    return names, frozenset(code for _, code in _index()[1]) - tails
