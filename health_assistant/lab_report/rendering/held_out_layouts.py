@@ -249,7 +249,9 @@ def _app_cards(page: Page) -> int:
         big = min(big, int(big * (middle - left - 150) / max(1, page.measure(item.result, big))))
         page.pieces(index, left, value_y, [("result", item.result)], big, tint, bold=True)
         end = left + page.measure(item.result, big) + size * 0.35
-        if unit_inline and item.unit:
+        # 范围要折行时单位不能再跟在后面
+        inline = unit_inline or bool(re.search("女|新生儿", item.reference_range))
+        if inline and item.unit:
             page.pieces(index, end, value_y + big * 0.15, [("unit", item.unit)], small, _GREY)
             end += page.measure(item.unit, small) + size * 0.4
         if item.mark:
@@ -258,8 +260,8 @@ def _app_cards(page: Page) -> int:
             page.drawing.rounded_rectangle((x, at - small * 0.8, x + wide, at + small * 0.8), small * 0.4, fill=tint)
             page.pieces(index, x + small / 2, at, [("mark", item.mark)], small, "#ffffff")
         _range_bar(page, index, width * 0.64, right, y + tall * 0.53, max(6, round(size * 0.28 * scale)))
-        tail = label + "{reference_range}" + ("" if unit_inline else " {unit}")
-        template = tail if item.reference_range else "" if unit_inline else "{unit}"
+        tail = label + "{reference_range}" + ("" if inline else " {unit}")
+        template = tail if item.reference_range else "" if inline else "{unit}"
         if template:
             _put(page, index, width * 0.56, right, y + tall * 0.78, template, small, "r")
         y += tall + 14
