@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from health_assistant.lab_report.catalogue import Indicator, find_indicator
-from health_assistant.lab_report.consistency import convert, find_conflicts, measure
+from health_assistant.lab_report.consistency import find_conflicts, measure
 from health_assistant.lab_report.plausibility import misread_doubt, typical_interval
 from health_assistant.lab_report.reference_range import (
     ADULT_AGE_YEARS,
@@ -188,7 +188,7 @@ def reaches_critical(result_text: str, unit: str, indicator: Indicator) -> Liter
     result = parse_result(result_text)
     if not isinstance(result, Interval) or result.is_titre or indicator.critical is None:
         return None
-    low, high = (None if bound is None else convert(indicator, bound, unit) for bound in (result.low, result.high))
+    low, high = (None if bound is None else indicator.convert(bound, unit) for bound in (result.low, result.high))
     limits = indicator.critical
     if high is not None and limits.low is not None and high <= limits.low:
         return "low"
@@ -217,7 +217,7 @@ def _critical_unchecked(item: LabItem, indicator: Indicator) -> bool:
     """有危急值的指标，没有读出数值，或异常而不能与目录比。"""
     if not isinstance(parse_result(item.result), Interval):
         return True
-    is_comparable = convert(indicator, Decimal(1), item.unit) is not None if item.unit else _same_scale(item, indicator)
+    is_comparable = indicator.convert(Decimal(1), item.unit) is not None if item.unit else _same_scale(item, indicator)
     return item.flag in ABNORMAL_FLAGS and not is_comparable
 
 

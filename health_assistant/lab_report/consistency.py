@@ -22,13 +22,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class Relation:
-    """第一个代号的数由其余几个算出；`is_minimum` 时算出的只是它的下限，`slack` 是额外容许的绝对误差。"""
+    """第一个代号的数由其余几个算出；`is_minimum` 时算出的只是它的下限，`slack` 是额外容许的绝对误差（小数）。"""
 
     text: str
     codes: tuple[str, ...]
     derive: Callable[..., Decimal]
     is_minimum: bool = False
-    slack: Decimal = Decimal(0)
+    slack: str = "0"
 
     def is_violated(self, numbers: dict[str, Measured]) -> bool:
         """这几行对不对得上；缺了哪一行，或除数不是正数，就无从说起，为 False。"""
@@ -39,14 +39,13 @@ class Relation:
         if any(one.value <= one.step for one in inputs) and "÷" in self.text:
             return False
         possible = [self.derive(*corner) for corner in corners]
-        margin = TOLERANCE * abs(self.derive(*(one.value for one in inputs))) + derived.step + self.slack
+        margin = TOLERANCE * abs(self.derive(*(one.value for one in inputs))) + derived.step + Decimal(self.slack)
         is_below = derived.value < min(possible) - margin
         return is_below or (not self.is_minimum and derived.value > max(possible) + margin)
 
 
-_CELLS = {"NEUT": "中性粒细胞", "LYMPH": "淋巴细胞", "MONO": "单核细胞", "EO": "嗜酸性粒细胞", "BASO": "嗜碱性粒细胞"}
-_SHARES = tuple(f"{code}%" for code in _CELLS)
-_LIPIDS = ("TC", "HDL-C", "LDL-C")
+_SHARES = {"NEUT": "中性粒细胞", "LYMPH": "淋巴细胞", "MONO": "单核细胞", "EO": "嗜酸性粒细胞", "BASO": "嗜碱性粒细胞"}
+_CELLS = _SHARES | {"MID": "中间细胞", "IG": "幼稚粒细胞"}
 RELATIONS = (
     Relation("平均红细胞体积 = 红细胞压积 ÷ 红细胞", ("MCV", "HCT", "RBC"), lambda hct, rbc: hct / rbc * 10),
     Relation("平均血红蛋白量 = 血红蛋白 ÷ 红细胞", ("MCH", "HGB", "RBC"), lambda hgb, rbc: hgb / rbc),
@@ -56,20 +55,19 @@ RELATIONS = (
         for code, name in _CELLS.items()
     ),
     # 有的仪器另有第六类细胞（未染色大细胞），占百分之几
-    Relation("五类白细胞百分比之和 = 100", _SHARES, lambda *rest: 100 - sum(rest), slack=Decimal(4)),
-    Relation("白球比 = 白蛋白 ÷ 球蛋白", ("A/G", "ALB", "GLB"), lambda alb, glb: alb / glb),
+    Relation(
+        "五类白细胞百分比之和 = 100", tuple(f"{one}%" for one in _SHARES), lambda *rest: 100 - sum(rest), slack="4"
+    ),
+    Relation("大血小板数 = 血小板 × 大血小板比率", ("P-LCC", "PLT", "P-LCR"), lambda plt, part: plt * part / 100),
     Relation("总蛋白 = 白蛋白 + 球蛋白", ("TP", "ALB", "GLB"), lambda alb, glb: alb + glb),
+    Relation("白球比 = 白蛋白 ÷ 球蛋白", ("A/G", "ALB", "GLB"), lambda alb, glb: alb / glb),
+    Relation("谷草谷丙比 = 谷草转氨酶 ÷ 谷丙转氨酶", ("AST/ALT", "AST", "ALT"), lambda ast, alt: ast / alt),
     Relation("总胆红素 = 直接 + 间接胆红素", ("TBIL", "DBIL", "IBIL"), lambda one, other: one + other),
+    Relation("总铁结合力 = 血清铁 + 未饱和铁结合力", ("TIBC", "FE", "UIBC"), lambda fe, rest: fe + rest),
+    Relation("非高密度 = 总胆固醇 - 高密度", ("NON-HDL", "TC", "HDL-C"), lambda tc, hdl: tc - hdl),
     # 低密度是另一种方法测的，略有出入
-    Relation("总胆固醇 ≥ 高密度 + 低密度", _LIPIDS, lambda *parts: sum(parts), is_minimum=True, slack=Decimal("0.3")),
+    Relation("总胆固醇 ≥ 高密度 + 低密度", ("TC", "HDL-C", "LDL-C"), lambda hdl, ldl: hdl + ldl, True, slack="0.3"),
 )
-
-
-def convert(indicator: Indicator, value: Decimal, unit: str) -> Decimal | None:
-    """以 `unit` 计的数换成目录的单位；换不了则为 None。"""
-    if hasattr(indicator, "convert"):
-        return indicator.convert(value, unit)
-    return value if indicator.same_unit(unit) else None
 
 
 def measure(result_text: str, unit: str, indicator: Indicator) -> Measured | None:
@@ -77,8 +75,8 @@ def measure(result_text: str, unit: str, indicator: Indicator) -> Measured | Non
     result = parse_result(result_text)
     if not isinstance(result, Interval) or result.low is None or result.low != result.high:
         return None
-    value = convert(indicator, result.low, unit)
-    step = convert(indicator, Decimal(1).scaleb(result.low.as_tuple().exponent), unit)
+    value = indicator.convert(result.low, unit)
+    step = indicator.convert(Decimal(1).scaleb(result.low.as_tuple().exponent), unit)
     return Measured(value, step) if value is not None and step is not None else None
 
 
