@@ -1,10 +1,13 @@
 """化验单的画法：同样的种子同样的字节，真值与框都对得上，破坏的映射准。"""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from health_assistant.lab_report.reference_range import compare, parse_age, parse_range, parse_result
+from health_assistant.lab_report.consistency import RELATIONS, Measured, find_conflicts
+from health_assistant.lab_report.reference_range import Interval, compare, parse_age, parse_range, parse_result
 from health_assistant.lab_report.rendering import (
     BEYOND_LIMITS,
     DEGRADATIONS,
@@ -16,7 +19,7 @@ from health_assistant.lab_report.rendering import (
     render,
 )
 from health_assistant.lab_report.rendering.drawing import FIELDS, has_glyph, split_runs
-from health_assistant.lab_report.rendering.sampling import sample_report
+from health_assistant.lab_report.rendering.sampling import Style, sample_report
 from health_assistant.lab_report.report import ReadItem, ReadReport
 
 EVERY_LAYOUT = LAYOUTS | HELD_OUT_LAYOUTS
@@ -74,6 +77,22 @@ def test_the_truth_agrees_with_compare():
                     compared += 1
                     assert judged == flag, (name, seed, item, sex, age)
     assert compared > 0.8 * total
+
+
+@pytest.mark.parametrize("kind", ["blood", "chemistry", "liver", "lipid"])
+def test_rows_of_one_page_agree_with_each_other(kind):
+    checked = set()
+    for seed in range(30):
+        drawn = sample_report(np.random.default_rng(seed), Style(kinds=(kind,), items=(12, 40)), abnormal_rate=0.4)
+        numbers = {}
+        for item in drawn.report.items:
+            result = parse_result(item.result)
+            if item.code and isinstance(result, Interval) and result.low == result.high is not None:
+                numbers[item.code] = Measured(result.low, Decimal(1).scaleb(result.low.as_tuple().exponent))
+        assert find_conflicts(numbers) == {}, numbers
+        assert all(one.value >= 0 for one in numbers.values()), numbers
+        checked |= {one.text for one in RELATIONS if all(code in numbers for code in one.codes)}
+    assert len(checked) == {"blood": 9, "chemistry": 4, "liver": 3, "lipid": 1}[kind]
 
 
 @pytest.mark.parametrize("name", [*DEGRADATIONS, *(BEYOND_LIMITS.keys() - {"dark"})])

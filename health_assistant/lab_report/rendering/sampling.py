@@ -1,11 +1,13 @@
 """抽一张虚构的化验单：先定这家医院的写法，再定每一项的结果落在范围的哪一边，最后写成字。
 
 高低的真值来自抽样时的数，不经过 `reference_range.compare`，所以能反过来检验它。
+一页之内互相算得出的项（红细胞与 MCV、总蛋白与球蛋白）照仪器的算法对得上，不论印没印全。
 指标目录里没有的项目与报告的种类在 panels.yaml 里，由人编辑。
 """
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
@@ -39,6 +41,24 @@ WORDS = {  # 定性结果的几种写法：阴性、弱阳性、阳性（各级�
     "mixed": ("阴性", "±", ("+", "++", "+++"), "阴性"),
     "signs": ("-", "±", ("+", "++", "2+", "1+"), "阴性"),
 }
+_CELLS = ("NEUT", "LYMPH", "MONO", "EO", "BASO")
+_DERIVED: tuple[tuple[str, tuple[str, ...], Callable[..., Decimal]], ...] = (
+    # 从指数与比值出发：各自独立地抽红细胞与血红蛋白，算出的 MCHC 会离谱
+    ("RBC", ("HCT", "MCV"), lambda hct, mcv: hct * 10 / mcv),
+    ("HGB", ("HCT", "MCHC"), lambda hct, mchc: hct * mchc / 100),
+    ("MCV", ("HCT", "RBC"), lambda hct, rbc: hct * 10 / rbc),
+    ("MCH", ("HGB", "RBC"), lambda hgb, rbc: hgb / rbc),
+    ("MCHC", ("HGB", "HCT"), lambda hgb, hct: hgb * 100 / hct),
+    ("NEUT%", tuple(f"{cell}%" for cell in _CELLS[1:]), lambda *others: 100 - sum(others)),
+    *((f"{cell}#", ("WBC", f"{cell}%"), lambda wbc, share: wbc * share / 100) for cell in _CELLS),
+    ("A/G", ("A/G",), lambda ratio: min(ratio, Decimal(3))),
+    ("GLB", ("TP", "A/G"), lambda tp, ratio: tp / (1 + ratio)),
+    ("ALB", ("TP", "GLB"), lambda tp, glb: tp - glb),
+    ("A/G", ("ALB", "GLB"), lambda alb, glb: alb / glb),
+    ("TBIL", ("DBIL", "IBIL"), lambda direct, indirect: direct + indirect),
+    ("TC", ("HDL-C", "LDL-C", "TG"), lambda hdl, ldl, tg: hdl + ldl + tg / Decimal("2.2")),
+)
+"""（代号，由哪几项算出，算法），依次算；算不出的那些是抽的。"""
 
 
 @dataclass(frozen=True)
@@ -75,6 +95,16 @@ class Analyte:
     titre: int = 0
 
 
+@dataclass
+class _Drawn:
+    """抽出的一个数与它的范围：`text` 是范围的印法，`extreme` 是离范围远的。"""
+
+    limits: Interval
+    text: str
+    number: Decimal
+    extreme: bool
+
+
 def pick(rng: np.random.Generator, choices):
     """从序列里等概率取一个。"""
     return choices[int(rng.integers(len(choices)))]
@@ -87,10 +117,12 @@ def _settings() -> dict:
 
 @cache
 def panels() -> dict[str, list[Analyte]]:
-    """面板名 -> 项目，目录里的在前。名称只取不与别的指标重名的中文别名。"""
+    """面板名 -> 项目，目录里有范围的在前。名称只取不与别的指标重名的中文别名。"""
     uses = Counter(fold_name(name) for one in load_catalogue() for name in {one.name, *one.aliases})
     found: dict[str, list[Analyte]] = {}
     for one in load_catalogue():
+        if one.reference is None:
+            continue
         chinese = [name for name in one.aliases if re.search(r"[一-鿿]{2}", name) and uses[fold_name(name)] == 1]
         code = _PRINTED_CODES.get(one.code, one.code.removeprefix("U-"))
         english = _settings()["english"].get(one.code, one.code)
@@ -112,7 +144,7 @@ def panels() -> dict[str, list[Analyte]]:
 
 
 def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float = 0.25) -> Sample:
-    """按版式的要求抽一张化验单；`abnormal_rate` 是每一项落在范围外的概率。"""
+    """按版式的要求抽一张化验单；`abnormal_rate` 是每一项落在范围外的概率，由别的项算出的除外。"""
     known = _settings()["kinds"]
     kinds = style.kinds or (ENGLISH_KINDS if style.english else tuple(known))
     pools = np.array([sum(len(panels()[panel]) for panel in known[kind]["panels"]) for kind in kinds])
@@ -124,6 +156,7 @@ def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float =
     chosen = [pool[i] for i in sorted(rng.permutation(len(pool))[:count])]
 
     habits = _Habits(rng, style)
+    habits.relate([analyte for _, analyte in pool], abnormal_rate)
     flags, items, sections, seen = [], [], [], set()
     for panel, analyte in chosen:
         if seen & {fold_code(analyte.code), fold_name(analyte.names[0])}:
@@ -171,6 +204,22 @@ class _Habits:
         self.marks = MARKS[pick(rng, style.marks)]
         self.double_arrow = self.marks is MARKS["arrows"] and rng.random() < 0.15
         self.alias_rate = pick(rng, (0.0, 0.2, 0.5))
+        self.related: dict[str, _Drawn] = {}
+
+    def relate(self, pool: list[Analyte], abnormal_rate: float) -> None:
+        """先定互相算得出的各项；没印的也算，免得印了的几项之间接不上。"""
+        known = {analyte.code: analyte for analyte in reversed(pool)}
+        steps = [step for step in _DERIVED if known.keys() >= {step[0], *step[1]}]
+        for code in dict.fromkeys(code for target, inputs, _ in steps for code in (target, *inputs)):
+            self.related[code] = self._draw(known[code], bool(self.rng.random() < abnormal_rate),
+                                            _settings()["decimals"].get(code, 0))  # fmt: skip
+        shares = [self.related[f"{cell}%"] for cell in _CELLS if f"{cell}%" in self.related]
+        total = sum(share.number for share in shares)
+        for share in shares:
+            share.number = _quantize(share.number * 100 / total, _decimals(share.number))
+        for target, inputs, derive in steps:
+            number = derive(*(self.related[code].number for code in inputs))
+            self.related[target].number = _quantize(number, _decimals(self.related[target].number))
 
     def item(self, analyte: Analyte, abnormal: bool) -> tuple[ReadItem, Flag | None]:
         name = analyte.names[0] if self.rng.random() > self.alias_rate else pick(self.rng, analyte.names)
@@ -217,26 +266,41 @@ class _Habits:
             return negative, limits, "normal"
         return (weak if self.rng.random() < 0.25 else pick(self.rng, positive)), limits, "abnormal"
 
-    def _numeric(self, analyte: Analyte, abnormal: bool) -> tuple[str, str, Flag | None, bool]:
-        reference = analyte.reference
-        if reference is None:
-            return f"{self.rng.uniform(1, 50):.1f}", self.no_range, None, False
+    def _numeric(self, analyte: Analyte, abnormal: bool) -> tuple[str, str, Flag, bool]:
+        is_related = analyte.code in self.related
+        drawn = self.related[analyte.code] if is_related else self._draw(analyte, abnormal)
+        number, limits = drawn.number, drawn.limits
+        flag = _side(number, limits)
+        if not is_related and flag == "high" and drawn.extreme and analyte.unit != "%" and self.rng.random() < 0.25:
+            digits = Decimal(10) ** (number.adjusted())
+            return f">{(number // digits + 1) * digits:f}", drawn.text, "high", True
+        if not is_related and flag == "normal" and limits.low in (None, 0) and self.rng.random() < 0.12:
+            ceiling = _quantize(limits.high * Decimal("0.1"), _decimals(number))
+            if ceiling > 0:
+                return f"<{ceiling}", drawn.text, "normal", False
+        return f"{number:f}", drawn.text, flag, drawn.extreme and flag != "normal"
+
+    def _draw(self, analyte: Analyte, abnormal: bool, decimals: int = 0) -> _Drawn:
+        mine, text = self._range(analyte.reference)
+        number, extreme = self._value(mine, analyte.unit, abnormal, decimals)
+        return _Drawn(mine, text, number, extreme)
+
+    def _range(self, reference: Interval | ByGroup) -> tuple[Interval, str]:
+        """（这位病人的范围，印法）。"""
         if isinstance(reference, ByGroup):
             sides = [self._printed_bounds(limits) for _, limits in reference.groups]
             mine = sides[0 if self.sex == "男" else 1]
-            text = self._write(mine)
             if self.by_sex:
-                text = self.by_sex.format(*(self._write(side, plain=True) for side in sides))
-        else:
-            mine = self._printed_bounds(reference)
-            text = self.wrap.format(self._write(mine)) if mine.low is not None and mine.low >= 0 else self._write(mine)
-            two_sided = mine.low is not None and mine.high is not None and mine.low > 0
-            if self.by_age and two_sided and self.rng.random() < 0.06:
-                sides = (mine.low, mine.high)
-                newborn = Interval(*(_quantize(side * Decimal("0.6"), _decimals(side)) for side in sides))
-                text = f"成人{self._write(mine, plain=True)},新生儿{self._write(newborn, plain=True)}"
-        result, flag, extreme = self._value(mine, analyte.unit, abnormal)
-        return result, text, flag, extreme
+                return mine, self.by_sex.format(*(self._write(side, plain=True) for side in sides))
+            return mine, self._write(mine)
+        mine = self._printed_bounds(reference)
+        text = self.wrap.format(self._write(mine)) if mine.low is not None and mine.low >= 0 else self._write(mine)
+        two_sided = mine.low is not None and mine.high is not None and mine.low > 0
+        if self.by_age and two_sided and self.rng.random() < 0.06:
+            sides = (mine.low, mine.high)
+            newborn = Interval(*(_quantize(side * Decimal("0.6"), _decimals(side)) for side in sides))
+            text = f"成人{self._write(mine, plain=True)},新生儿{self._write(newborn, plain=True)}"
+        return mine, text
 
     def _printed_bounds(self, limits: Interval) -> Interval:
         """各医院的界限略有出入；单边的写成 `<`、`≤` 或从 0 起。"""
@@ -261,11 +325,11 @@ class _Habits:
             return f"{'<' if limits.high_open else '≤' if self.at_most in '≤0' else '<='}{limits.high}"
         return f"{'>' if limits.low_open else self.at_least}{limits.low}"
 
-    def _value(self, limits: Interval, unit: str, abnormal: bool) -> tuple[str, Flag, bool]:
+    def _value(self, limits: Interval, unit: str, abnormal: bool, decimals: int) -> tuple[Decimal, bool]:
         rng = self.rng
         low = float(limits.low) if limits.low is not None else None
         high = float(limits.high) if limits.high is not None else None
-        places = max(_decimals(side) for side in (limits.low, limits.high) if side is not None)
+        places = max(decimals, *(_decimals(side) for side in (limits.low, limits.high) if side is not None))
         places = max(places, min(places + self.more_decimals, 3))
         extreme = bool(rng.random() < 0.2)
         tight = low is not None and high is not None and low > 0 and (high - low) < 0.4 * low
@@ -287,16 +351,7 @@ class _Habits:
             value = high + width * (reach if extreme else rng.uniform(0.03, 0.6))
             if unit == "%" and high < 100:
                 value = min(value, high + (99.5 - high) * rng.uniform(0.3, 0.9))
-        number = _quantize(Decimal(repr(value)), places)
-        flag = _side(number, limits)
-        if flag == "high" and extreme and unit != "%" and rng.random() < 0.25:
-            digits = Decimal(10) ** (number.adjusted())
-            return f">{(number // digits + 1) * digits:f}", "high", True
-        if flag == "normal" and low in (None, 0) and rng.random() < 0.12:
-            ceiling = _quantize(limits.high * Decimal("0.1"), places)
-            if ceiling > 0:
-                return f"<{ceiling}", "normal", False
-        return f"{number:f}", flag, extreme and flag != "normal"
+        return _quantize(Decimal(repr(value)), places), extreme
 
     def _unit(self, unit: str) -> str:
         if self.style.english:
