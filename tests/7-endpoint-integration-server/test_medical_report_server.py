@@ -98,14 +98,14 @@ def test_json_without_asking_for_a_stream(report_server, example_events):
 
 def test_corrected_rows_are_judged_anew(report_server, example_events):
     report = example_events[1][1]
-    item = next(item for item in report["items"] if item["code"] == "HGB")
-    corrected = {**item, "result": "140", "mark": None, "flag": "low"}
+    item = next(item for item in report["items"] if item["code"] == "RDW-CV")
+    corrected = {**item, "result": "13.0", "mark": None, "flag": "high"}
     rows = [corrected if one is item else one for one in report["items"]]
     answer = requests.post(f"{report_server}/advice", json={"report": {**report, "items": rows}}, timeout=30).json()
-    again = next(item for item in answer["report"]["items"] if item["code"] == "HGB")
+    again = next(item for item in answer["report"]["items"] if item["code"] == "RDW-CV")
     assert again["flag"] == "normal"
     assert answer["engines"]["vision"] == "人工核对"
-    assert "血红蛋白 140" not in answer["health_recommendations"]
+    assert "红细胞分布宽度CV 13.0" not in answer["health_recommendations"]
 
 
 def test_text_from_the_paper_is_never_html(report_server):
