@@ -9,17 +9,19 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cache, cached_property, lru_cache
 from importlib import resources
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, InstanceOf, PrivateAttr, model_validator
+from pydantic import PrivateAttr, model_validator
 
 from health_assistant.lab_report.checked_yaml import (
     CatalogueError,
     Entry,
+    Factor,
     Number,
+    Reference,
     Sentence,
+    check_entries,
     check_entry,
-    parse_number,
     read_yaml,
     repeated_values,
 )
@@ -49,33 +51,6 @@ _UNIT_SPELLINGS = {
 }
 
 
-def _factor(raw: Any) -> Fraction:
-    parts = raw.split("/") if isinstance(raw, str) else [raw]
-    return Fraction(parse_number(parts[0])) / Fraction(parse_number(parts[1]) if len(parts) == 2 else 1)
-
-
-def _interval(bounds: Any) -> Interval:
-    if not (isinstance(bounds, list) and len(bounds) == 2 and bounds != [None, None]):
-        raise ValueError(f"范围要写成 [下限, 上限]，而不是 {bounds!r}")
-    low, high = (None if bound is None else parse_number(bound) for bound in bounds)
-    if low is not None and high is not None and low >= high:
-        raise ValueError(f"下限 {low} 不小于上限 {high}")
-    return Interval(low, high)
-
-
-def _reference(raw: Any) -> Interval | Terms | ByGroup:
-    if isinstance(raw, str):
-        return Terms(tuple(raw.split("/")))
-    if not (isinstance(raw, dict) and set(raw) in ({"any"}, {"male", "female"})):
-        raise ValueError("要写成 {any: […]}、{male: […], female: […]} 或定性词")
-    if "any" in raw:
-        return _interval(raw["any"])
-    return ByGroup((("男", _interval(raw["male"])), ("女", _interval(raw["female"]))))
-
-
-Reference = InstanceOf[Interval] | InstanceOf[Terms] | InstanceOf[ByGroup]
-
-
 class CriticalValue(Entry):
     """一个指标的危急值。置信度 C（只凭记忆）的不许存在。"""
 
@@ -87,10 +62,10 @@ class CriticalValue(Entry):
 
     @model_validator(mode="after")
     def _check(self) -> "CriticalValue":
-        if self.low is None and self.high is None or (self.low is not None and self.low == self.high):
-            raise ValueError("低、高两个界限至少写一个，且不相等")
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"低的界限 {self.low} 大于高的界限 {self.high}")
+        if self.low is None and self.high is None:
+            raise ValueError("低、高两个界限至少写一个")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"低的界限 {self.low} 不小于高的界限 {self.high}")
         return self
 
 
@@ -112,8 +87,8 @@ class Indicator(Entry):
     specimen: Specimen
     unit: str = ""
     other_units: tuple[str, ...] = ()
-    conversions: dict[str, Annotated[InstanceOf[Fraction], BeforeValidator(_factor)]] = {}
-    reference: Annotated[Reference, BeforeValidator(_reference)] | None = None
+    conversions: dict[str, Factor] = {}
+    reference: Reference | None = None
     source: str = ""
     confidence: Literal["A", "B", "C"] = "C"
     panel: str
@@ -160,6 +135,15 @@ class Indicator(Entry):
     def critical(self) -> Interval | None:
         value = self._critical_value
         return Interval(value.low, value.high) if value else None
+
+    def direction(self, flag: str) -> str | None:
+        """这个判断该用哪一方向的话；定性的阳性与定量的偏高说的是一回事，互相代替。"""
+        ways = (flag, {"high": "abnormal", "abnormal": "high"}.get(flag))
+        return next((way for way in ways if way in self.meanings), None)
+
+    def is_harmless(self, flag: str) -> bool:
+        """这个判断本身不是问题，如乙肝表面抗体阳性。"""
+        return self.direction(flag) in self.harmless
 
     def same_unit(self, unit: str) -> bool:
         return fold_unit(unit) in self.units
@@ -230,15 +214,10 @@ def parse_catalogue(text: str) -> tuple[Indicator, ...]:
     """文字 -> 核对过的目录；有错则 CatalogueError。"""
     data = read_yaml(text, "indicators.yaml", {"version", "critical_values", "indicators"})
     table = check_entry(CriticalTable, data["critical_values"], "indicators.yaml 的 critical_values")
-    indicators = tuple(
-        check_entry(Indicator, one, f"indicators.yaml 的“{one.get('code', f'第 {at} 项')}”")
-        for at, one in enumerate(data["indicators"], 1)
-    )
+    indicators = check_entries(Indicator, data["indicators"], "indicators.yaml", "code")
     by_code = {one.code: one for one in indicators}
     if strange := sorted(table.values.keys() - by_code.keys()):
         raise CatalogueError(f"indicators.yaml 的 critical_values：目录里没有这些指标：{'、'.join(strange)}")
-    if repeated := repeated_values(one.code for one in indicators):
-        raise CatalogueError(f"indicators.yaml：code 重复：{'、'.join(repeated)}")
     for code, value in table.values.items():
         by_code[code]._critical_value = value
         for usual in _intervals(by_code[code].reference):
@@ -299,7 +278,7 @@ def guess_specimen(report_type: str, name: str) -> Specimen:
         return "other"
     if re.search(r"(?<!小)便|粪", text):
         return "stool"
-    return "urine" if re.search(r"尿(?!素|酸)|小便|24小时|24h|urin", text, re.IGNORECASE) else "blood"
+    return "urine" if re.search(r"尿(?!素|酸|肽)|小便|24小时|24h|urin", text, re.IGNORECASE) else "blood"
 
 
 Index = dict[tuple[Specimen, str], list[Indicator]]

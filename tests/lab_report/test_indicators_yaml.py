@@ -118,6 +118,18 @@ def test_confusable_codes_have_one_spelling():
     assert [codes for codes in spellings.values() if len(codes) > 1] == []
 
 
+def test_every_name_leads_back_to_its_entry():
+    types = {"blood": "", "urine": "尿液分析", "stool": "便常规"}
+    lost = [
+        (one.code, name)
+        for one in CATALOGUE.values()
+        for name in (one.name, one.code.removeprefix("U-").removeprefix("F-"), *one.aliases)
+        if find_indicator("" if name.isascii() else name, name if name.isascii() else "", one.unit, types[one.specimen])
+        is not one
+    ]
+    assert lost == []
+
+
 @pytest.mark.parametrize(
     ("report_type", "name", "code", "unit", "expected"),
     [
