@@ -1,6 +1,6 @@
 """画布：放字，同时记下每一项每个字段印在哪里。版式都用这里的工具写，写法见 `layouts.py` 开头。
 
-坐标是像素，y 是一行字的中线；字号就是字高。盒子是墨迹的外接框，右、下不含。
+坐标是像素，y 是一行字的中线；字号就是字高。框是墨迹的外接框，右、下不含。
 """
 
 import re
@@ -13,7 +13,7 @@ from string import Formatter
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from health_assistant.lab_report.rendering.sampling import pick
+from health_assistant.lab_report.rendering.sampling import pick, settings
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Box, Flag, ReadReport
 
 FONTS: dict[str, tuple[str, str]] = {
@@ -26,20 +26,12 @@ FONTS: dict[str, tuple[str, str]] = {
 FIELDS = ("name", "code", "result", "unit", "reference_range", "mark")
 # 三套字体都没有上标数字的字形，一律把普通数字缩小抬高
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
-_METHODS = ("仪器法", "速率法", "比色法", "酶法", "离子选择电极法", "化学发光法", "免疫比浊法")
-_BLOOD_METHODS = ("仪器法", "电阻抗法", "流式细胞法")
-_HEADINGS = {
-    "name": ("项目", "检验项目", "项目名称", "中文名称", "检测项目"),
-    "code": ("代号", "英文缩写", "简称", "缩写", "英文"),
-    "result": ("结果", "测定值", "检测结果", "检验结果", "测定结果"),
-    "unit": ("单位",),
-    "reference_range": ("参考范围", "参考值", "参考区间", "正常参考值", "生物参考区间"),
-    "mark": ("提示", "标志", "异常", "状态"),
-    "serial": ("序号", "NO", "No.", "序"),
-    "previous": ("上次结果", "前次结果", "历史结果"),
-    "method": ("检测方法", "方法", "测定方法"),
-    "specimen": ("标本", "标本类型"),
-}
+_SHIFT = {"l": 0, "m": 0.5, "r": 1}
+# 规则 -> 画哪些线：t 表头之上，h 表头之下，r 每行之下，b 末尾，v 竖线
+_LINES = {"grid": "thrbv", "rows": "thr", "dashed": "thr", "ends": "thb", "dashed_ends": "tb", "top": "t", "none": ""}
+
+Pieces = list[tuple[str | None, str]]
+"""连着写的几段：（字段名，文字），不是字段的为 None。"""
 
 
 @lru_cache(maxsize=128)
@@ -51,24 +43,24 @@ def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
 @lru_cache(maxsize=8192)
 def has_glyph(font: str, character: str) -> bool:
     """字体里有没有这个字：画出来与“缺字”的方框不同，也不是空白。"""
-    drawn = bytes(load_font(font, 32).getmask(character))
-    return character == " " or (any(drawn) and drawn != bytes(load_font(font, 32).getmask("\U0010ffff")))
+    drawn, missing = (bytes(load_font(font, 32).getmask(one)) for one in (character, "\U0010ffff"))
+    return character == " " or (any(drawn) and drawn != missing)
 
 
 @lru_cache(maxsize=8192)
 def split_runs(font: str, text: str, superscript: bool) -> tuple[tuple[str, str, bool], ...]:
     """文字 -> （字体，文字，是否上标）的几段；缺的字换一种字体，哪种都没有就抛 ValueError。"""
     runs: list[tuple[str, str, bool]] = []
-    pieces = re.split(r"([⁰¹²³⁴⁵⁶⁷⁸⁹]+|\^\d+)" if superscript else r"([⁰¹²³⁴⁵⁶⁷⁸⁹]+)", text)
-    for number, piece in enumerate(pieces):
-        for character in piece.translate(_RAISED).removeprefix("^" if number % 2 else "\x00"):
+    pattern = r"([⁰¹²³⁴⁵⁶⁷⁸⁹]+|\^\d+)" if superscript else "([⁰¹²³⁴⁵⁶⁷⁸⁹]+)"
+    for number, piece in enumerate(re.split(pattern, text)):
+        raised = bool(number % 2)
+        for character in piece.translate(_RAISED).removeprefix("^" if raised else "\x00"):
             usable = next((name for name in (font, *FONTS) if has_glyph(name, character)), None)
             if usable is None:
                 raise ValueError(f"没有一种字体有“{character}”（U+{ord(character):04X}）这个字。请换一种写法。")
-            if runs and runs[-1][0] == usable and runs[-1][2] == bool(number % 2):
-                runs[-1] = (usable, runs[-1][1] + character, runs[-1][2])
-            else:
-                runs.append((usable, character, bool(number % 2)))
+            if runs and (runs[-1][0], runs[-1][2]) == (usable, raised):
+                character = runs.pop()[1] + character
+            runs.append((usable, character, raised))
     return tuple(runs)
 
 
@@ -87,33 +79,32 @@ class Canvas:
         self.font, self.size, self.ink, self.superscript = font, size, ink, superscript
         self.boxes: dict[int, dict[str, Box]] = {}
 
+    def _runs(self, text: str, size: int) -> list[tuple[ImageFont.FreeTypeFont, str, bool]]:
+        runs = split_runs(self.font, text, self.superscript)
+        return [(load_font(font, max(6, round(size * 0.62)) if up else size), part, up) for font, part, up in runs]
+
     def measure(self, text: str, size: int | None = None) -> int:
         """这段字的宽度。"""
-        size = size or self.size
-        return round(sum(load_font(font, _run_size(size, raised)).getlength(part)
-                         for font, part, raised in split_runs(self.font, text, self.superscript)))  # fmt: skip
+        return round(sum(face.getlength(part) for face, part, _ in self._runs(text, size or self.size)))
 
     def text(self, x: float, y: float, text: str, size: int | None = None, fill: str | None = None,
              anchor: str = "l", bold: bool = False) -> Box | None:  # fmt: skip
         """在中线 y 上写一行字，anchor 是 l、m、r；返回墨迹的框，没有墨迹则为 None。"""
-        size = size or self.size
-        x = round(x - self.measure(text, size) * {"l": 0, "m": 0.5, "r": 1}[anchor])
-        box = None
-        for font, part, raised in split_runs(self.font, text, self.superscript):
-            face = load_font(font, _run_size(size, raised))
+        size, box = size or self.size, None
+        x = round(x - self.measure(text, size) * _SHIFT[anchor])
+        for face, part, raised in self._runs(text, size):
             place = (x, round(y + size * (0.02 if raised else 0.36)))
             self.drawing.text(place, part, fill or self.ink, face, anchor="ls", stroke_width=0.5 * bold)
             if part.strip():
-                left, top, right, bottom = face.getbbox(part, anchor="ls")
-                corner = (place[0] + int(right) + 1, place[1] + int(bottom) + 1)
-                box = union(box, (place[0] + int(left), place[1] + int(top), *corner))
+                left, top, right, bottom = map(int, face.getbbox(part, anchor="ls"))
+                box = union(box, (x + left, place[1] + top, x + right + 1, place[1] + bottom + 1))
             x += round(face.getlength(part))
         return box
 
-    def pieces(self, index: int, x: float, y: float, pieces: Sequence[tuple[str | None, str]], size: int | None = None,
+    def pieces(self, index: int, x: float, y: float, pieces: Pieces, size: int | None = None,
                fill: str | None = None, anchor: str = "l", bold: bool = False) -> None:  # fmt: skip
-        """连着写几段（字段名或 None，文字），给第 index 项记下有名字的各段的框。"""
-        x -= sum(self.measure(text, size) for _, text in pieces) * {"l": 0, "m": 0.5, "r": 1}[anchor]
+        """连着写几段，给第 index 项记下各字段的框。"""
+        x -= self.width_of(pieces, size) * _SHIFT[anchor]
         for field, text in pieces:
             box = self.text(x, y, text, size, fill, bold=bold)
             x += self.measure(text, size)
@@ -121,13 +112,13 @@ class Canvas:
                 boxes = self.boxes.setdefault(index, {})
                 boxes[field] = union(boxes.get(field), box)
 
+    def width_of(self, pieces: Pieces, size: int | None = None) -> int:
+        return sum(self.measure(text, size) for _, text in pieces)
+
     def line(self, x0: float, y0: float, x1: float, y1: float, width: int = 2, dash: int = 0, fill: str = "") -> None:
         """横线或竖线；dash 大于 0 时是虚线，一段长 dash。"""
-        if not dash:
-            self.drawing.line((x0, y0, x1, y1), fill or self.ink, width)
-            return
-        for start in range(int(x0), int(x1), 2 * dash):
-            self.drawing.line((start, y0, min(start + dash, x1), y1), fill or self.ink, width)
+        for start in range(int(x0), int(x1), 2 * dash) if dash else (x0,):
+            self.drawing.line((start, y0, min(start + dash, x1) if dash else x1, y1), fill or self.ink, width)
 
     def stamp(self, x: float, y: float, text: str, size: int, colour: str, angle: float, opacity: float,
               framed: bool = False) -> None:  # fmt: skip
@@ -140,10 +131,6 @@ class Canvas:
             brush.rounded_rectangle((2, 2, width - 3, height - 3), size // 4, outline=255, width=max(2, size // 12))
         layer = layer.rotate(angle, expand=True, resample=Image.Resampling.BILINEAR).point(lambda v: int(v * opacity))
         self.image.paste(colour, (round(x - layer.width / 2), round(y - layer.height / 2)), layer)
-
-
-def _run_size(size: int, raised: bool) -> int:
-    return max(6, round(size * 0.62)) if raised else size
 
 
 @dataclass(frozen=True)
@@ -169,9 +156,8 @@ class Page(Canvas):
         ink = pick(rng, ("#000000", "#1c1c1c", "#2a2a30"))
         super().__init__(width, height, font, size, paper, ink, superscript=bool(rng.random() < 0.4))
         self.report, self.flags, self.sections, self.rng = report, flags, sections, rng
-        self.abnormal_ink = pick(rng, ("", "", "#c81e1e"))
-        self.bold_abnormal = bool(rng.random() < 0.2)
-        self.headings = {key: pick(rng, words) for key, words in _HEADINGS.items()}
+        self.abnormal_ink, self.bold_abnormal = pick(rng, ("", "", "#c81e1e")), bool(rng.random() < 0.2)
+        self.headings = {field: pick(rng, words) for field, words in settings()["headings"].items()}
         self.serial_start = 1
         self.date = f"20{rng.integers(20, 26)}-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}"
 
@@ -180,21 +166,19 @@ class Page(Canvas):
         ends = [start for _, start in self.sections[1:]] + [len(self.report.items)]
         return [(title, range(start, end)) for (title, start), end in zip(self.sections, ends, strict=True)]
 
-    def fill_template(self, index: int, template: str) -> list[tuple[str | None, str]]:
+    def fill_template(self, index: int, template: str) -> Pieces:
         """模板 -> `pieces` 要的几段。"""
-        pieces: list[tuple[str | None, str]] = []
-        dropped = False
+        pieces: Pieces = []
+        is_dropped = False
         for literal, field, _, _ in Formatter().parse(template):
-            if dropped and literal:
-                literal = literal.lstrip(")）]】 ")
+            literal = literal.lstrip(")）]】 ") if is_dropped else literal
             text = self._value(index, field) if field else ""
-            dropped = bool(field) and not text
-            if dropped:
-                literal = literal.rstrip("(（[【 ：:")
+            is_dropped = bool(field) and not text
+            literal = literal.rstrip("(（[【 ：:") if is_dropped else literal
             if field == "code" and text and not literal and pieces and re.search("[A-Za-z0-9]$", pieces[-1][1]):
                 # `肌钙蛋白I` 后面粘着 `cTnI`，人也分不开
                 literal = " "
-            pieces += [(None, literal)] * bool(literal) + [(field, text)] * bool(text)
+            pieces += [piece for piece in ((None, literal), (field, text)) if piece[1]]
         return pieces
 
     def _value(self, index: int, field: str) -> str:
@@ -202,93 +186,86 @@ class Page(Canvas):
         if field == "serial":
             return str(self.serial_start + index)
         if field == "previous":
-            number = re.fullmatch(r"\d+(\.\d+)?", item.result)
-            if self.rng.random() < 0.15:
-                return ""
-            places = len((number[1] or ".")[1:]) if number else 0
-            return f"{float(item.result) * self.rng.uniform(0.9, 1.1):.{places}f}" if number else item.result
+            number, factor = re.fullmatch(r"\d+\.?(\d*)", item.result), self.rng.uniform(0.9, 1.1)
+            old = f"{float(item.result) * factor:.{len(number[1])}f}" if number else item.result
+            return old if self.rng.random() < 0.85 else ""
         if field == "method":
-            numeric = _BLOOD_METHODS if re.search("血常规|血细胞", self.report.report_type) else _METHODS
-            return pick(self.rng, numeric if re.match(r"[<>]?\d", item.result) else ("胶体金法", "干化学法"))
+            is_number, is_blood = re.match(r"[<>]?\d", item.result), re.search("血常规|血细胞", self.report.report_type)
+            kind = "other_methods" if not is_number else "blood_methods" if is_blood else "methods"
+            return pick(self.rng, settings()[kind])
         if field == "specimen":
             return "尿液" if "尿" in self.report.report_type else "血清"
         return getattr(item, field) or ""
 
     def ink_of(self, index: int, template: str) -> tuple[str | None, bool]:
         """（颜色，是否加粗）：有的医院把异常的结果与标记印成红色或加粗。"""
-        shown = self.flags[index] in ABNORMAL_FLAGS and self.report.items[index].mark is not None
-        shown = shown and ("{result}" in template or "{mark}" in template)
-        return (self.abnormal_ink or None, self.bold_abnormal) if shown else (None, False)
+        is_shown = self.flags[index] in ABNORMAL_FLAGS and self.report.items[index].mark is not None
+        is_shown = is_shown and re.search("{result}|{mark}", template)
+        return (self.abnormal_ink or None, self.bold_abnormal) if is_shown else (None, False)
 
     def table(self, columns: Sequence[Column], indices: Sequence[int], x0: int, x1: int, y: int, rules: str = "ends",
               header: bool = True, pitch: float = 1.6, band: str = "", stripe: str = "") -> int:  # fmt: skip
         """从 y（上边线）画一张表，返回下边的 y。
 
-        rules：grid 全框线，rows 每行一线，dashed 每行虚线，ends 只有表头上下和末尾，none 没有。
-        列宽按内容分配，放不下就整张表缩小字号；band 是表头的底色，stripe 是隔行的底色；pitch 是行距与字号之比。
+        rules 是 _LINES 里的名字；列宽按内容分配，放不下就整张表缩小字号；band 是表头的底色，stripe 是隔行的底色；
+        pitch 是行距与字号之比。
         """
         heads = [self._heading(column) if header else "" for column in columns]
         cells = [[self._cell(index, column) for column in columns] for index in indices]
-        size = self.size
+        size, lines, dash = self.size, _LINES[rules], 6 if "dashed" in rules else 0
         while True:
-            widths = [max([self.measure(head, size)] + [self._width(row[c], size) for row in cells])
-                      for c, head in enumerate(heads)]  # fmt: skip
+            widths = [self.measure(head, size) for head in heads]
+            widths = [max([width, *(self.width_of(line, size) for row in cells for line in row[at])])
+                      for at, width in enumerate(widths)]  # fmt: skip
             gap = round(size * 0.9)
             spare = x1 - x0 - sum(widths) - gap * len(columns)
             if spare >= 0 or size <= 12:
                 break
             size = min(size - 1, int(size * (x1 - x0) / (x1 - x0 - spare)))
-        edges = [x0]
-        for width in widths:
-            edges.append(edges[-1] + gap + width + spare * width // max(1, sum(widths)))
-        edges[-1] = x1
-        height, dash = round(size * pitch), {"dashed": 6}.get(rules, 0)
-        places = [(edge + gap // 2, (edge + after) // 2, after - gap // 2) for edge, after in zip(edges, edges[1:])]  # noqa: B905
-        top, line_width = y, int(pick(self.rng, (1, 2)))
+        shares = [gap + width + spare * width // max(1, sum(widths)) for width in widths]
+        edges = [x0, *(x0 + np.cumsum(shares)[:-1]).tolist(), x1]
+        places = [edges[at] + gap // 2 + (edges[at + 1] - edges[at] - gap) * _SHIFT[column.align]
+                  for at, column in enumerate(columns)]  # fmt: skip
+        height, top, thick = round(size * pitch), y, int(pick(self.rng, (1, 2)))
+        if "t" in lines:
+            self.line(x0, y, x1, y, 2, dash if "h" not in lines else 0)
         if header:
             if band:
-                self.drawing.rectangle((x0, y, x1, y + height), band)
+                self.drawing.rectangle((x0, y + 1, x1, y + height), band)
             for column, head, place in zip(columns, heads, places, strict=True):
-                self.text(place["lmr".index(column.align)], y + height / 2, head, size, anchor=column.align)
-            if rules != "none":
-                self.line(x0, y, x1, y, 2)
-                self.line(x0, y + height, x1, y + height, line_width)
+                self.text(place, y + height / 2, head, size, anchor=column.align)
             y += height
+            if "h" in lines:
+                self.line(x0, y, x1, y, thick)
         for number, (index, row) in enumerate(zip(indices, cells, strict=True)):
-            lines = max(len(cell) for cell in row)
-            tall = height if lines == 1 else round(height + size * 1.15)
+            tall = height + round(size * 1.15) * (max(map(len, row)) - 1)
             if stripe and number % 2:
                 self.drawing.rectangle((x0, y + 1, x1, y + tall), stripe)
             for column, cell, place in zip(columns, row, places, strict=True):
                 fill, bold = self.ink_of(index, column.template)
-                for at, pieces in enumerate(cell):
+                for at, line in enumerate(cell):
                     middle = y + tall / 2 + (at - (len(cell) - 1) / 2) * size * 1.2
-                    self.pieces(index, place["lmr".index(column.align)], middle, pieces, size, fill, column.align, bold)
+                    self.pieces(index, place, middle, line, size, fill, column.align, bold)
             y += tall
-            if rules in ("grid", "rows", "dashed"):
+            if "r" in lines:
                 self.line(x0, y, x1, y, 1, dash)
-        if rules == "grid":
-            for edge in edges:
-                self.drawing.line((edge, top, edge, y), self.ink, line_width)
-            self.line(x0, top, x1, top, line_width)
-        elif rules == "ends":
-            self.line(x0, y, x1, y, 2)
+        if "b" in lines:
+            self.line(x0, y, x1, y, 2, dash)
+        for edge in edges if "v" in lines else ():
+            self.drawing.line((edge, top, edge, y), self.ink, thick)
         return y
 
     def _heading(self, column: Column) -> str:
         if column.heading is not None:
             return column.heading
-        return self.headings[next(field for _, field, _, _ in Formatter().parse(column.template) if field)]
+        fields = re.findall(r"{(\w+)}", column.template)
+        return self.headings["result" if "result" in fields else fields[0]]
 
-    def _cell(self, index: int, column: Column) -> list[list[tuple[str | None, str]]]:
+    def _cell(self, index: int, column: Column) -> list[Pieces]:
         """一格里的各行；写着几个人群的长范围折成两行。"""
         pieces = self.fill_template(index, column.template)
         text = "".join(text for _, text in pieces)
-        if column.template == "{reference_range}" and len(text) > 15:
-            cuts = [found.end() for found in re.finditer(r"[,;，；]|\](?=\[)", text)]
-            if cuts:
-                return [[("reference_range", text[: cuts[0]])], [("reference_range", text[cuts[0] :])]]
-        return [pieces]
-
-    def _width(self, cell: list[list[tuple[str | None, str]]], size: int) -> int:
-        return max(sum(self.measure(text, size) for _, text in pieces) for pieces in cell)
+        cut = re.search(r"[,;，；]|\](?=\[)", text)
+        if column.template != "{reference_range}" or len(text) <= 15 or not cut:
+            return [pieces]
+        return [[("reference_range", text[: cut.end()])], [("reference_range", text[cut.end() :])]]

@@ -1,17 +1,18 @@
 """抽样、画、破坏，合成一张带真值的化验单图。"""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 from PIL import Image
 
-from health_assistant.lab_report.rendering.degradations import BEYOND_LIMITS, DEGRADATIONS
+from health_assistant.lab_report.rendering.degradations import BEYOND_LIMITS, DEGRADATIONS, Mapping
 from health_assistant.lab_report.rendering.drawing import Page, union
 from health_assistant.lab_report.rendering.furniture import overlay
 from health_assistant.lab_report.rendering.held_out_layouts import HELD_OUT_LAYOUTS
-from health_assistant.lab_report.rendering.layouts import LAYOUTS, Layout
-from health_assistant.lab_report.rendering.sampling import Sample, pick, sample_report
+from health_assistant.lab_report.rendering.layouts import LAYOUTS
+from health_assistant.lab_report.rendering.sampling import pick, sample_report
 from health_assistant.lab_report.report import Box, Flag, ReadReport
 
 _TALLEST = 4000
@@ -37,10 +38,9 @@ class RenderedReport:
 def render(layout: str, degradation: str = "clean", seed: int = 0, abnormal_rate: float = 0.25,
            font: str | None = None) -> RenderedReport:  # fmt: skip
     """抽一张虚构的化验单，按版式画出来，再破坏。同样的参数得到同样的字节；只换破坏，内容不变。"""
-    chosen = find_layout(layout)
-    sample = sample_report(_rng(seed, "sample", layout), chosen.style, abnormal_rate)
-    drawn = draw_report(layout, sample.report, sample.flags, sample.sections, seed, font)
-    return degrade(drawn, degradation, seed)
+    style = _find(LAYOUTS | HELD_OUT_LAYOUTS, layout, "版式").style
+    sample = sample_report(_rng(seed, "sample", layout), style, abnormal_rate)
+    return degrade(draw_report(layout, sample.report, sample.flags, sample.sections, seed, font), degradation, seed)
 
 
 def draw_report(layout: str, report: ReadReport, flags: list[Flag | None] | None = None,
@@ -51,61 +51,46 @@ def draw_report(layout: str, report: ReadReport, flags: list[Flag | None] | None
     flags 只影响异常值的颜色；sections 是分组的（标题，第一项的序号），默认全部一组；font 是 FONTS 里的名字。
     版式不印的字段（如无代号的版式里的 code）不会画，也没有框，报告要与版式相符。
     """
-    chosen, rng = find_layout(layout), _rng(seed, "draw", layout)
+    chosen, rng = _find(LAYOUTS | HELD_OUT_LAYOUTS, layout, "版式"), _rng(seed, "draw", layout)
     flags = flags if flags is not None else [None] * len(report.items)
     if len(flags) != len(report.items) or not report.items:
         raise ValueError(f"报告有 {len(report.items)} 项，flags 有 {len(flags)} 个：至少要有一项，且一一对应。")
-    font = font or pick(rng, chosen.fonts)
     width, size = (int(rng.integers(low, high + 1)) for low, high in (chosen.width, chosen.size))
-    sections = sections or [(report.report_type, 0)]
+    sections, font = sections or [(report.report_type, 0)], font or pick(rng, chosen.fonts)
     page = Page(report, flags, sections, rng, font, width, chosen.height or _TALLEST, size)
-    bottom = chosen.draw(page)
-    image = page.image
+    bottom, image = chosen.draw(page), page.image
     if chosen.height is None:
         # 有的照片连着半页白纸，有的裁到页脚
         overlay(page, bottom)
-        height = bottom + int(rng.integers(40, 90))
-        image = image.crop((0, 0, width, max(height, int(width * pick(rng, (0, 0, 0.705, 1.414))))))
-    boxes = []
-    for index in range(len(report.items)):
-        fields = page.boxes[index]
-        row = None
-        for box in fields.values():
-            row = union(row, box)
-        boxes.append({"row": row, **fields})
+        height = max(bottom + int(rng.integers(40, 90)), int(width * pick(rng, (0, 0, 0.705, 1.414))))
+        image = image.crop((0, 0, width, height))
+    fields = [page.boxes[index] for index in range(len(report.items))]
+    boxes = [{"row": reduce(union, one.values()), **one} for one in fields]
     return RenderedReport(image, report, flags, boxes, size)
 
 
 def degrade(rendered: RenderedReport, degradation: str, seed: int = 0) -> RenderedReport:
     """破坏一张画好的图，框跟着走。"""
-    steps = DEGRADATIONS | BEYOND_LIMITS
-    if degradation not in steps:
-        raise ValueError(f"没有“{degradation}”这种破坏。可用的有：{'、'.join(steps)}。")
-    image, mapping = steps[degradation](rendered.image, _rng(seed, "degrade", degradation), rendered.text_height)
-    boxes = [{field: _map_box(box, mapping, image.size) for field, box in fields.items()} for fields in rendered.boxes]
-    return RenderedReport(image, rendered.report, rendered.flags, boxes, rendered.text_height)
+    step = _find(DEGRADATIONS | BEYOND_LIMITS, degradation, "破坏")
+    image, mapping = step(rendered.image, _rng(seed, "degrade", degradation), rendered.text_height)
+    boxes = [{field: _map_box(box, mapping, image.size) for field, box in one.items()} for one in rendered.boxes]
+    return replace(rendered, image=image, boxes=boxes)
 
 
-def find_layout(name: str) -> Layout:
-    layouts = LAYOUTS | HELD_OUT_LAYOUTS
-    if name not in layouts:
-        raise ValueError(f"没有“{name}”这种版式。可用的有：{'、'.join(layouts)}。")
-    return layouts[name]
+def _find(known: dict, name: str, kind: str):
+    if name not in known:
+        raise ValueError(f"没有“{name}”这种{kind}。可用的有：{'、'.join(known)}。")
+    return known[name]
 
 
-def _map_box(box: Box, mapping, size: tuple[int, int]) -> Box:
+def _map_box(box: Box, mapping: Mapping, size: tuple[int, int]) -> Box:
     """框的四边各取几点映射过去，再取外接框；弯曲的边也不会漏。"""
-    x0, y0, x1, y1 = box
-    along = np.linspace(0, 1, 5)
-    xs, ys = x0 + (x1 - x0) * along, y0 + (y1 - y0) * along
-    points = mapping(np.array([(x, y) for x in xs for y in (y0, y1)] + [(x, y) for y in ys for x in (x0, x1)], float))
-    low, high = np.floor(points.min(axis=0) + 1e-6), np.ceil(points.max(axis=0) - 1e-6)
-    limits = np.array(size)
-    return tuple(int(v) for v in (*np.clip(low, 0, limits), *np.clip(high, 0, limits)))
+    along = np.linspace(box[:2], box[2:], 5)
+    points = [(x, y) for x in along[:, 0] for y in box[1::2]] + [(x, y) for x in box[::2] for y in along[:, 1]]
+    moved = mapping(np.array(points, float))
+    low, high = np.floor(moved.min(axis=0) + 1e-6), np.ceil(moved.max(axis=0) - 1e-6)
+    return tuple(int(v) for v in (*np.clip(low, 0, size), *np.clip(high, 0, size)))
 
 
 def _rng(seed: int, *purpose: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32("/".join(purpose).encode())])
-
-
-__all__ = ["RenderedReport", "Sample", "degrade", "draw_report", "find_layout", "render"]
