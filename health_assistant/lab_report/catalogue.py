@@ -87,6 +87,7 @@ class Indicator(Entry):
     specimen: Specimen
     unit: str = ""
     other_units: tuple[str, ...] = ()
+    more_units: tuple[str, ...] = ()
     conversions: dict[str, Factor] = {}
     reference: Reference | None = None
     source: str = ""
@@ -146,7 +147,12 @@ class Indicator(Entry):
         return self.direction(flag) in self.harmless
 
     def same_unit(self, unit: str) -> bool:
+        """数值可以直接比较的单位。"""
         return fold_unit(unit) in self.units
+
+    def knows_unit(self, unit: str) -> bool:
+        """这一项可能用的单位，包括换不成 `unit` 的。"""
+        return self.convert(Decimal(1), unit) is not None or fold_unit(unit) in map(fold_unit, self.more_units)
 
     def convert(self, value: Decimal, unit: str) -> Decimal | None:
         """以 `unit` 计的数值换成本指标的单位；不知道怎么换则为 None。"""
@@ -258,7 +264,7 @@ def find_indicator(name: str, code: str, unit: str, report_type: str = "") -> In
 
 def _fitting(candidates: list[Indicator], unit: str) -> list[Indicator]:
     same = [one for one in candidates if one.same_unit(unit)]
-    return same or [one for one in candidates if one.convert(Decimal(1), unit) is not None]
+    return same or [one for one in candidates if one.knows_unit(unit)]
 
 
 def is_known_code(code: str) -> bool:

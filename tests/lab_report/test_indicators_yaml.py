@@ -99,6 +99,8 @@ def test_convert_never_guesses():
     assert CATALOGUE["GLU"].convert(Decimal(5), "g/L") is None
     assert CATALOGUE["GLU"].convert(Decimal(5), "") is None
     assert not CATALOGUE["GLU"].same_unit("mg/dL")
+    # 各家抗体的单位之间没有固定的倍数：认得，但不换算
+    assert CATALOGUE["HBSAG"].knows_unit("IU/mL") and CATALOGUE["HBSAG"].convert(Decimal(5), "IU/mL") is None
     # 尿素氮的 mg/dL 与尿素的 mg/dL 相差一倍多，是两个条目
     assert find_indicator("尿素氮", "BUN", "mg/dL").code == "BUN"
     ratio = CATALOGUE["BUN"].critical.high / CATALOGUE["UREA"].critical.high
