@@ -30,7 +30,12 @@ def test_the_same_arguments_give_the_same_bytes(layout):
     first, again = render(layout, seed=7), render(layout, seed=7)
     assert first.image.tobytes() == again.image.tobytes()
     assert (first.report, first.flags, first.boxes) == (again.report, again.flags, again.boxes)
-    assert first.report != render(layout, seed=8).report
+
+
+def test_seeds_and_layouts_differ_but_a_degradation_keeps_the_content():
+    one = render("half_sheet", seed=7)
+    assert one.report != render("half_sheet", seed=8).report != render("classic", seed=8).report
+    assert one.report == render("half_sheet", "blur", seed=7).report
 
 
 @pytest.mark.parametrize("degradation", [*DEGRADATIONS, *BEYOND_LIMITS])
@@ -64,7 +69,7 @@ def test_every_printed_field_has_a_box_with_ink(layout, seed):
 
 def test_the_truth_agrees_with_compare():
     compared = total = 0
-    for seed in range(30):
+    for seed in range(20):
         for name, layout in EVERY_LAYOUT.items():
             drawn = sample_report(np.random.default_rng(seed), layout.style)
             sex, age = drawn.report.sex, parse_age(drawn.report.age)
@@ -113,20 +118,19 @@ def test_a_dot_lands_where_the_mapping_says(name):
 
 
 def test_a_finger_never_covers_a_cell():
-    for seed, layout in enumerate([*EVERY_LAYOUT][::3]):
+    for seed, layout in enumerate([*EVERY_LAYOUT][::4]):
         clean, held = render(layout, "clean", seed), render(layout, "finger", seed)
         for before, after in zip(clean.boxes, held.boxes, strict=True):
             assert clean.image.crop(before["row"]).tobytes() == held.image.crop(after["row"]).tobytes()
 
 
 @pytest.mark.parametrize("font", FONTS)
-@pytest.mark.parametrize("layout", EVERY_LAYOUT)
-def test_every_layout_draws_in_every_font(layout, font):
-    drawn = render(layout, font=font, seed=11)
-    for item in drawn.report.items:
-        for text in (item.name, item.code, item.result, item.unit, item.reference_range, item.mark or ""):
-            for used, part, _ in split_runs(font, text, True):
-                assert all(has_glyph(used, character) for character in part)
+def test_every_font_draws_every_printed_character(font):
+    for seed, layout in enumerate([*EVERY_LAYOUT][[*FONTS].index(font) :: len(FONTS)]):
+        for item in render(layout, font=font, seed=seed).report.items:
+            for text in (item.name, item.code, item.result, item.unit, item.reference_range, item.mark or ""):
+                for used, part, _ in split_runs(font, text, True):
+                    assert all(has_glyph(used, character) for character in part)
 
 
 def test_special_characters_have_glyphs_somewhere_and_nonsense_is_refused():

@@ -4,6 +4,7 @@
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -70,14 +71,35 @@ def union(first: Box | None, second: Box) -> Box:
     return (*map(min, first[:2], second[:2]), *map(max, first[2:], second[2:]))
 
 
-class Canvas:
-    """一张白纸。`boxes[i]` 是第 i 项各字段的框，由 `pieces` 记下。"""
+@dataclass(frozen=True)
+class Column:
+    """表格的一列。
 
-    def __init__(self, width: int, height: int, font: str, size: int, paper: str, ink: str, superscript: bool) -> None:
+    template 里的 {name} {code} {result} {unit} {reference_range} {mark} 换成这一项印的字并记下框，
+    {serial} {previous} {method} {specimen} 只画不记；其余照写，挨着空字段的括号与空格不写。
+    heading 为 None 时从医院常用的说法里抽一个，"" 是没有表头。align 是 l、m、r。
+    """
+
+    template: str
+    heading: str | None = None
+    align: str = "l"
+
+
+class Page:
+    """画着一张报告的纸，带着要画的内容和这一页的习惯（颜色、表头用词）。`boxes[i]` 是第 i 项各字段的框。"""
+
+    def __init__(self, report: ReadReport, flags: list[Flag | None], sections: list[tuple[str, int]],
+                 rng: np.random.Generator, font: str, width: int, height: int, size: int) -> None:  # fmt: skip
+        paper = pick(rng, ("#ffffff", "#ffffff", "#fdfdfb", "#f8f8f4"))
+        self.ink, self.superscript = pick(rng, ("#000000", "#1c1c1c", "#2a2a30")), bool(rng.random() < 0.4)
         self.image = Image.new("RGB", (width, height), paper)
-        self.drawing = ImageDraw.Draw(self.image)
-        self.font, self.size, self.ink, self.superscript = font, size, ink, superscript
-        self.boxes: dict[int, dict[str, Box]] = {}
+        self.drawing, self.boxes = ImageDraw.Draw(self.image), defaultdict(dict)
+        self.report, self.flags, self.sections = report, flags, sections
+        self.rng, self.font, self.size = rng, font, size
+        self.abnormal_ink, self.bold_abnormal = pick(rng, ("", "", "#c81e1e")), bool(rng.random() < 0.2)
+        self.headings = {field: pick(rng, words) for field, words in settings()["headings"].items()}
+        self.serial_start = 1
+        self.date = f"20{rng.integers(20, 26)}-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}"
 
     def _runs(self, text: str, size: int) -> list[tuple[ImageFont.FreeTypeFont, str, bool]]:
         runs = split_runs(self.font, text, self.superscript)
@@ -109,8 +131,7 @@ class Canvas:
             box = self.text(x, y, text, size, fill, bold=bold)
             x += self.measure(text, size)
             if field in FIELDS and box:
-                boxes = self.boxes.setdefault(index, {})
-                boxes[field] = union(boxes.get(field), box)
+                self.boxes[index][field] = union(self.boxes[index].get(field), box)
 
     def width_of(self, pieces: Pieces, size: int | None = None) -> int:
         return sum(self.measure(text, size) for _, text in pieces)
@@ -131,35 +152,6 @@ class Canvas:
             brush.rounded_rectangle((2, 2, width - 3, height - 3), size // 4, outline=255, width=max(2, size // 12))
         layer = layer.rotate(angle, expand=True, resample=Image.Resampling.BILINEAR).point(lambda v: int(v * opacity))
         self.image.paste(colour, (round(x - layer.width / 2), round(y - layer.height / 2)), layer)
-
-
-@dataclass(frozen=True)
-class Column:
-    """表格的一列。
-
-    template 里的 {name} {code} {result} {unit} {reference_range} {mark} 换成这一项印的字并记下框，
-    {serial} {previous} {method} {specimen} 只画不记；其余照写，挨着空字段的括号与空格不写。
-    heading 为 None 时从医院常用的说法里抽一个，"" 是没有表头。align 是 l、m、r。
-    """
-
-    template: str
-    heading: str | None = None
-    align: str = "l"
-
-
-class Page(Canvas):
-    """画着一张报告的画布，带着要画的内容和这一页的习惯（颜色、表头用词）。"""
-
-    def __init__(self, report: ReadReport, flags: list[Flag | None], sections: list[tuple[str, int]],
-                 rng: np.random.Generator, font: str, width: int, height: int, size: int) -> None:  # fmt: skip
-        paper = pick(rng, ("#ffffff", "#ffffff", "#fdfdfb", "#f8f8f4"))
-        ink = pick(rng, ("#000000", "#1c1c1c", "#2a2a30"))
-        super().__init__(width, height, font, size, paper, ink, superscript=bool(rng.random() < 0.4))
-        self.report, self.flags, self.sections, self.rng = report, flags, sections, rng
-        self.abnormal_ink, self.bold_abnormal = pick(rng, ("", "", "#c81e1e")), bool(rng.random() < 0.2)
-        self.headings = {field: pick(rng, words) for field, words in settings()["headings"].items()}
-        self.serial_start = 1
-        self.date = f"20{rng.integers(20, 26)}-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}"
 
     def spans(self) -> list[tuple[str, range]]:
         """各分组的标题与其中各项的序号。"""
@@ -210,13 +202,13 @@ class Page(Canvas):
         rules 是 _LINES 里的名字；列宽按内容分配，放不下就整张表缩小字号；band 是表头的底色，stripe 是隔行的底色；
         pitch 是行距与字号之比。
         """
-        heads = [self._heading(column) if header else "" for column in columns]
-        cells = [[self._cell(index, column) for column in columns] for index in indices]
+        rows = [(index, [self._cell(index, column) for column in columns]) for index in indices]
+        if header:
+            rows.insert(0, (None, [[[(None, self._heading(column))]] for column in columns]))
         size, lines, dash = self.size, _LINES[rules], 6 if "dashed" in rules else 0
         while True:
-            widths = [self.measure(head, size) for head in heads]
-            widths = [max([width, *(self.width_of(line, size) for row in cells for line in row[at])])
-                      for at, width in enumerate(widths)]  # fmt: skip
+            widths = [max(self.width_of(line, size) for cell in column for line in cell)
+                      for column in zip(*(row for _, row in rows), strict=True)]  # fmt: skip
             gap = round(size * 0.9)
             spare = x1 - x0 - sum(widths) - gap * len(columns)
             if spare >= 0 or size <= 12:
@@ -229,26 +221,19 @@ class Page(Canvas):
         height, top, thick = round(size * pitch), y, int(pick(self.rng, (1, 2)))
         if "t" in lines:
             self.line(x0, y, x1, y, 2, dash if "h" not in lines else 0)
-        if header:
-            if band:
-                self.drawing.rectangle((x0, y + 1, x1, y + height), band)
-            for column, head, place in zip(columns, heads, places, strict=True):
-                self.text(place, y + height / 2, head, size, anchor=column.align)
-            y += height
-            if "h" in lines:
-                self.line(x0, y, x1, y, thick)
-        for number, (index, row) in enumerate(zip(indices, cells, strict=True)):
+        for number, (index, row) in enumerate(rows):
+            is_head = index is None
             tall = height + round(size * 1.15) * (max(map(len, row)) - 1)
-            if stripe and number % 2:
-                self.drawing.rectangle((x0, y + 1, x1, y + tall), stripe)
+            if ground := band if is_head else stripe * (number % 2):
+                self.drawing.rectangle((x0, y + 1, x1, y + tall), ground)
             for column, cell, place in zip(columns, row, places, strict=True):
-                fill, bold = self.ink_of(index, column.template)
+                fill, bold = (None, False) if is_head else self.ink_of(index, column.template)
                 for at, line in enumerate(cell):
                     middle = y + tall / 2 + (at - (len(cell) - 1) / 2) * size * 1.2
                     self.pieces(index, place, middle, line, size, fill, column.align, bold)
             y += tall
-            if "r" in lines:
-                self.line(x0, y, x1, y, 1, dash)
+            if ("h" if is_head else "r") in lines:
+                self.line(x0, y, x1, y, thick if is_head else 1, 0 if is_head else dash)
         if "b" in lines:
             self.line(x0, y, x1, y, 2, dash)
         for edge in edges if "v" in lines else ():
@@ -256,10 +241,9 @@ class Page(Canvas):
         return y
 
     def _heading(self, column: Column) -> str:
-        if column.heading is not None:
-            return column.heading
         fields = re.findall(r"{(\w+)}", column.template)
-        return self.headings["result" if "result" in fields else fields[0]]
+        usual = self.headings["result" if "result" in fields else fields[0]]
+        return usual if column.heading is None else column.heading
 
     def _cell(self, index: int, column: Column) -> list[Pieces]:
         """一格里的各行；写着几个人群的长范围折成两行。"""

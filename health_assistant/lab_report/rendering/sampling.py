@@ -76,7 +76,7 @@ class Analyte:
 
 @dataclass
 class _Drawn:
-    """抽出的一个数与它的范围：`text` 是范围的印法，`extreme` 是离范围远的。"""
+    """抽出的一个数与它的范围；`text` 是范围的印法，`extreme` 是离范围远。"""
 
     limits: Interval
     text: str
@@ -182,50 +182,39 @@ class _Hospital:
 
     def item(self, analyte: Analyte, abnormal: bool) -> tuple[ReadItem, Flag | None]:
         """印一项，连同真值。"""
-        rng, style, reference = self.rng, self.style, analyte.reference
+        rng, style, reference, extreme = self.rng, self.style, analyte.reference, False
         if reference is None:
-            result, limits, flag, extreme = pick(rng, analyte.words), self.says["no_range"], None, False
-        elif isinstance(reference, Terms):
-            result, limits, flag, extreme = self._qualitative(reference, abnormal)
-        elif isinstance(reference, Interval) and reference.is_titre:
-            result, limits, flag, extreme = self._titre(reference, abnormal)
+            result, limits, flag = pick(rng, analyte.words), self.says["no_range"], None
+        elif isinstance(reference, Terms) or getattr(reference, "is_titre", False):
+            result, limits, flag = self._in_words(reference, abnormal)
         else:
             result, limits, flag, extreme = self._numeric(analyte, abnormal)
         if not style.ranges or rng.random() < 0.02:
             limits, flag = self.says["no_range"] if style.ranges else "", None
         mark = self.marks.get(flag)
-        name = pick(rng, analyte.names) if rng.random() < self.says["alias_rate"] else analyte.names[0]
-        unit = analyte.unit
+        mark = mark * 2 if mark and extreme and self.doubles_arrows else mark
+        unit, name, code = analyte.unit, analyte.english, analyte.code if style.codes else ""
         if not style.english:
+            name = pick(rng, analyte.names) if rng.random() < self.says["alias_rate"] else analyte.names[0]
             unit = unit.replace("10^", self.says["power"]).replace("μ", self.says["micro"])
             unit = self.says["seconds"] if unit == "s" else unit
-        return ReadItem(
-            name=analyte.english if style.english else name,
-            code=analyte.code if style.codes else "",
-            result=result,
-            unit=unit,
-            reference_range=limits,
-            mark=mark * 2 if mark and extreme and self.doubles_arrows else mark,
-        ), flag
+        return ReadItem(name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark), flag
 
-    def _titre(self, limits: Interval, abnormal: bool) -> tuple[str, str, Flag, bool]:
-        in_words = self.rng.random() < 0.4
-        text = "阴性" if in_words else str(limits)
-        if not abnormal:
-            return text, text, "normal", False
-        return f"1:{limits.high * 2 ** int(self.rng.integers(4))}", text, "abnormal" if in_words else "high", False
-
-    def _qualitative(self, expected: Terms, abnormal: bool) -> tuple[str, str, Flag, bool]:
-        if "正常" in expected.words:
-            return "正常", "正常", "normal", False
+    def _in_words(self, expected: Terms | Interval, abnormal: bool) -> tuple[str, str, Flag]:
+        """定性的结果与滴度：（结果，范围，真值）。"""
         negative, weak, positive, limits = self.says["terms"]
-        if expected.words[0] == "未检出":
+        if isinstance(expected, Interval):
+            limits = negative = "阴性" if self.rng.random() < 0.4 else str(expected)
+            weak, *positive = (f"1:{expected.high * 2**step}" for step in range(4))
+        elif "正常" in expected.words:
+            return "正常", "正常", "normal"
+        elif expected.words[0] == "未检出":
             negative, weak, positive, limits = "未检出", "检出", ("检出",), "未检出"
-        elif expected.words[0] == "阴性" and self.style.english:
+        elif self.style.english and expected.words[0] == "阴性":
             negative, weak, positive, limits = "Negative", "Trace", ("Positive", "1+", "2+"), "Negative"
         if not abnormal:
-            return negative, limits, "normal", False
-        return weak if self.rng.random() < 0.25 else pick(self.rng, positive), limits, "abnormal", False
+            return negative, limits, "normal"
+        return pick(self.rng, (weak, *positive)), limits, "high" if limits.startswith("<") else "abnormal"
 
     def _numeric(self, analyte: Analyte, abnormal: bool) -> tuple[str, str, Flag, bool]:
         drawn = self.related.get(analyte.code) or self._draw(analyte, abnormal)
