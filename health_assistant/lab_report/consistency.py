@@ -59,6 +59,7 @@ RELATIONS = (
         "五类白细胞百分比之和 = 100", tuple(f"{one}%" for one in _SHARES), lambda *rest: 100 - sum(rest), slack="4"
     ),
     Relation("大血小板数 = 血小板 × 大血小板比率", ("P-LCC", "PLT", "P-LCR"), lambda plt, part: plt * part / 100),
+    Relation("血小板压积 = 血小板 × 平均血小板体积", ("PLTCRIT", "PLT", "MPV"), lambda plt, mpv: plt * mpv / 10000),
     Relation("总蛋白 = 白蛋白 + 球蛋白", ("TP", "ALB", "GLB"), lambda alb, glb: alb + glb),
     Relation("白球比 = 白蛋白 ÷ 球蛋白", ("A/G", "ALB", "GLB"), lambda alb, glb: alb / glb),
     Relation("谷草谷丙比 = 谷草转氨酶 ÷ 谷丙转氨酶", ("AST/ALT", "AST", "ALT"), lambda ast, alt: ast / alt),
