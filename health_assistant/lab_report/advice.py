@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from health_assistant.lab_report.catalogue import Indicator, find_indicator
-from health_assistant.lab_report.patterns import TIERS, Match, ReportRow, find_patterns
+from health_assistant.lab_report.patterns import Match, ReportRow, find_patterns
 from health_assistant.lab_report.report import (
     ABNORMAL_FLAGS,
     FLAG_ARROWS,
@@ -11,7 +11,6 @@ from health_assistant.lab_report.report import (
     TRIAGE_WORDS,
     LabItem,
     LabReport,
-    Triage,
     escape_markdown,
 )
 
@@ -34,16 +33,11 @@ def compose_advice(report: LabReport) -> str:
     return "\n\n".join(advice_sections(report))
 
 
-def suggested_triage(report: LabReport) -> Triage:
-    """报告的分级；成立的组合更急时取更急的。"""
-    return _tier(report, find_patterns(report, _rows(report)))
-
-
 def advice_sections(report: LabReport) -> Iterator[str]:
     """逐段给出建议，最要紧、最有用的在最前。每段是完整的 Markdown。"""
     rows = _rows(report)
     matches = find_patterns(report, rows)
-    tier = _tier(report, matches)
+    tier = report.triage
     abnormal = [row for row in rows if row[0].flag in ABNORMAL_FLAGS]
     explained = {id(item) for match in matches for item in match.items}
     alone = sorted((row for row in abnormal if id(row[0]) not in explained), key=lambda row: not row[0].critical)
@@ -56,7 +50,7 @@ def advice_sections(report: LabReport) -> Iterator[str]:
     if critical := [item for item in report.items if item.critical]:
         words = "达到危急值。请现在就去急诊，或马上联系开单的医生。"
         yield _section("尽快就医", (f"**{_value(item)}** {words}" for item in critical))
-    yield _triage(report, matches, tier)
+    yield _triage(report, matches)
     yield from map(_about_pattern, matches)
     for item, indicator in notable:
         yield _about(item, indicator, is_isolated=panels.count(indicator.panel) == 1)
@@ -79,21 +73,17 @@ def _rows(report: LabReport) -> list[ReportRow]:
     return [(one, find_indicator(one.name, one.code, one.unit, report.report_type)) for one in report.items]
 
 
-def _tier(report: LabReport, matches: list[Match]) -> Triage:
-    return max([report.triage, *(match.pattern.tier for match in matches)], key=TIERS.index)
-
-
 def _section(title: str, lines: Iterable[str]) -> str:
     return f"### {title}\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
-def _triage(report: LabReport, matches: list[Match], tier: Triage) -> str:
-    """一句分级。组合使它更急时，说出是哪一组。"""
+def _triage(report: LabReport, matches: list[Match]) -> str:
+    """一句分级。组合使它急时，说出是哪一组。"""
     reason = ""
-    if tier != report.triage:
-        titles = "、".join(f"“{match.pattern.title}”" for match in matches if match.pattern.tier == tier)
-        reason = f"按几项放在一起看的结果：{titles}。"
-    return f"### {TRIAGE_WORDS[tier]}\n\n{reason}{_TRIAGE_MEANING[tier]}"
+    titles = [f"“{match.pattern.title}”" for match in matches if match.pattern.tier == report.triage == "urgent"]
+    if titles and not any(item.critical for item in report.items):
+        reason = f"按几项放在一起看的结果：{'、'.join(titles)}。"
+    return f"### {TRIAGE_WORDS[report.triage]}\n\n{reason}{_TRIAGE_MEANING[report.triage]}"
 
 
 def _about_pattern(match: Match) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from health_assistant.lab_report.catalogue import Indicator, find_indicator
 from health_assistant.lab_report.consistency import find_conflicts, measure
+from health_assistant.lab_report.patterns import TIERS, find_patterns
 from health_assistant.lab_report.plausibility import misread_doubt, typical_interval
 from health_assistant.lab_report.reference_range import (
     ADULT_AGE_YEARS,
@@ -64,15 +65,19 @@ def assess(report: ReadReport, evidence: list[RowEvidence] | None = None) -> Lab
     is_blood = bool(_BLOOD_REPORT.search(report.report_type))
     pairs = zip(items, indicators, strict=True)
     alarms = [alarm for item, one in pairs if (alarm := _alarm(item, one, age_years, is_blood))]
-    return LabReport(
+    assessed = LabReport(
         report_type=report.report_type,
         sex=report.sex,
         age=report.age,
         items=items,
-        triage=_triage(items, alarms),
+        triage=_triage(items, indicators, alarms),
         # 确定的危急值在先
         notices=sorted(alarms, key=lambda text: not text.startswith(_HURRY)) + _general_notices(items),
     )
+    # 几项放在一起可以比单看更急，如尿糖与酮体
+    matches = find_patterns(assessed, list(zip(items, indicators, strict=True)))
+    assessed.triage = max([assessed.triage, *(match.pattern.tier for match in matches)], key=TIERS.index)
+    return assessed
 
 
 def _assess_item(
@@ -88,7 +93,8 @@ def _assess_item(
     if isinstance(limits, ByGroup) and len(fitting := limits.for_person(sex, age_years)) == 1:
         limits = fitting[0]
     flag: Flag = compare(result, limits, sex, age_years) if result and limits else "unknown"
-    doubt = _doubt(read, proof, result, limits, flag, indicator, others_have_marks)
+    # 有把握数的读者看得见像素，自己查过箭头
+    doubt = _doubt(read, proof, result, limits, flag, indicator, others_have_marks and proof.confidence is None)
     return LabItem(
         # 只取读到的字段：传进来的也可能是判断过的行
         **{name: getattr(read, name) for name in ReadItem.model_fields},
@@ -247,14 +253,21 @@ def _judge_critical(item: LabItem, age_years: float | None, is_blood: bool) -> s
     )
 
 
-def _triage(items: list[LabItem], alarms: list[str]) -> Triage:
-    """urgent：有确定的危急值或危急标记。none：每一行都正常。routine：至多两项轻微超出，而且多数行有判断。其余 soon。"""
+def _triage(items: list[LabItem], indicators: list[Indicator | None], alarms: list[str]) -> Triage:
+    """urgent：有确定的危急值或危急标记。none：每一行都正常。routine：至多两项轻微超出，而且多数行有判断。其余 soon。
+
+    本身不是问题的异常（如乙肝表面抗体阳性）不算超出，但也不算正常。
+    """
     if any(alarm.startswith(_HURRY) for alarm in alarms):
         return "urgent"
     abnormal = [item for item in items if item.flag in ABNORMAL_FLAGS]
     unknown = [item for item in items if item.flag == "unknown"]
     if items and not abnormal and not unknown:
         return "none"
+    harmless = [
+        item for item, one in zip(items, indicators, strict=True) if one and one.is_harmless(item.flag)
+    ]
+    abnormal = [item for item in abnormal if item not in harmless]
     is_mild = len(abnormal) <= MAX_SLIGHT_ITEMS and all(_is_slight(item) for item in abnormal)
     mostly_judged = sum(not _is_descriptive(item) for item in unknown) * 2 <= len(items)
     no_marked_doubt = not any(item.mark for item in unknown)

@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 from markdown_it import MarkdownIt
 
-from health_assistant.lab_report.advice import advice_sections, compose_advice, suggested_triage
+from health_assistant.lab_report.advice import advice_sections, compose_advice
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.catalogue import find_indicator, load_catalogue
 from health_assistant.lab_report.checked_yaml import CatalogueError
@@ -221,7 +221,7 @@ def test_red_flags_are_those_of_the_present_items():
 
 def test_a_pattern_may_make_it_more_urgent_and_says_which():
     one = judged(("尿糖", "2+", "", "阴性"), ("尿酮体", "2+", "", "阴性"))
-    assert (one.triage, suggested_triage(one)) == ("soon", "urgent")
+    assert one.triage == "urgent"
     assert compose_advice(one).startswith("### 尽快急诊\n\n按几项放在一起看的结果：“尿糖和尿酮体都阳性”。")
 
 

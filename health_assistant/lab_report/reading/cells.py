@@ -1,82 +1,273 @@
 """单元格：一段文字是什么（数、范围、单位、标记、名称），只看它自己的写法，不看它在哪一列。"""
 
 import re
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
-from health_assistant.lab_report.catalogue import fold_code, fold_name, is_known_code, load_catalogue
+from health_assistant.lab_report.catalogue import (
+    Indicator,
+    fold_code,
+    fold_name,
+    is_known_code,
+    is_known_name,
+    load_catalogue,
+)
+from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reference_range import Interval, Terms, normalize, parse_range, parse_result
 
 Kind = Literal["number", "range", "bound", "term", "unit", "mark", "text"]
 """number 是数；range 是两边的或分组的范围；bound 是 `<0.01` 这样的单边界；term 是阴性、+ 这样的分级；
-bound 与 term 可能是结果也可能是范围，由行去定。text 是其余：名称、方法、文字结果。"""
+bound 与 term 可能是结果也可能是范围，由列去定。text 是其余：名称、方法、文字结果。"""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """一个单元格。labelled 表示它前面印着“参考范围：”这样的话，不必看列就知道是范围。"""
+
+    kind: Kind
+    box: TextBox
+    labelled: bool = False
+
+    @property
+    def text(self) -> str:
+        return self.box.text
+
 
 GRADED = {"阴性", "弱阳性", "阳性"}
-ARROW_LIKE = {"↑", "↓", "→", "←", "1", "t", "T", "f", "i", "l", "I", "|", "个", "+", "-"}
+ARROW_LIKE = set("↑↓→←⬆⬇14tTfiIl|!丨个一+-")
 """文字识别对一个箭头可能给出的读法。"""
 
-_MARKS = {"H", "L", "HH", "LL", "↑", "↓", "↑↑", "↓↓", "*", "**", "偏高", "偏低", "高", "低", "异常"}
+_WORD_MARKS = "偏高|偏低|过高|过低|异常|高|低|危"
+_ARROWS = "↑↓⬆⬇▲▼"
+_MARK = re.compile(rf"\(?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|HH?|LL?|HIGH|LOW|\*+|★+|{_WORD_MARKS})\)?", re.IGNORECASE)
+_VALUE = r"[<>≤≥]?=?\d[\d.]*|\d?[+＋]+\d?|±|(?:弱?阳性|阴性)(?:[(（].{1,3}[)）])?"
+_GLUED_MARKS = (
+    re.compile(rf"(?P<bare>.*?[\d)）阴阳性+±])\s*\(?(?P<mark>[{_ARROWS}→←★]+|\*+)\)?"),
+    re.compile(rf"(?P<bare>{_VALUE})\s*\(?(?P<mark>HH?|LL?|{_WORD_MARKS})\)?"),
+    re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
+    re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%#])\s*(?P<mark>[↑↓]+)"),
+)
+_NUMBER_AND_ARROW = re.compile(r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨]?)")
+# 10^9/L 丢了 ^ 就像一个数，丢了指数就像 10/L
+_COUNT_UNIT = re.compile(r"[×xX*]?10[^\d/.]?(3|6|9|12)?/[Ll1|]")
 _UNIT = re.compile(
-    r"[×x*]?10[\^~*-]?\d{1,2}/[l1|]|[numpkμf]?(mol|mom|g|l|iu|u|cell|eq|m?osm)(/[a-z0-9.]+)*|%|‰|fl|pg|mmhg|kpa|秒|s|min"
-    r"|mm/1?h|/[hl]pf?|个?/[hl]p|/ul|/μl|s/co|coi|g/dl|ratio|分|岁",
+    r"[×x*]?10[\^~*-]?\d{1,2}/[l1|]|[x×*]10[\^~*]?\d{1,2}"
+    r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?osm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
+    r"|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n|ratio|index"
+    r"|[rna]c?u/ml|[mu]iu/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?",
     re.IGNORECASE,
 )
-_GLUED_MARKS = (
-    re.compile(r"(?P<bare>.+?)\s*(?P<mark>[↑↓→←]+)"),
-    re.compile(r"(?P<bare>[<>]?\d[\d.]*)\s*(?P<mark>HH?|LL?|\*)"),
-    re.compile(r"(?P<mark>[↑↓]|HH?|LL?|\*)\s*(?P<bare>[<>]?\d[\d.]*)"),
+_LABEL = re.compile(
+    r"(生物)?(参考|正常)(参考)?(范围|值|区间|数值)(范围)?\s*[:：]?\s*|(参考|正常)\s*([:：]|(?=[\d<>≤≥]))\s*"
+    r"|范围\s*[:：]\s*|ref(erence)?\.?\s*(range|interval|value)?s?\s*[:：]\s*",
+    re.IGNORECASE,
 )
-_TRAILING_CODE = re.compile(r"^(?P<name>.*[一-鿿)])(?P<gap>\s*\(?)(?P<code>[A-Za-z0-9][A-Za-z0-9#%/+.\- ]*)\)?$")
-_LEADING_CODE = re.compile(r"^(?P<code>[A-Za-z][A-Za-z0-9#%/+.\-]*)(?P<gap>\s*\(?)(?P<name>[一-鿿].*?)\)?$")
+_OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果|单位|数值|提示|状态)\s*[:：]\s*")
+_TRAILING_CODE = re.compile(
+    r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
+)
+_LEADING_CODE = re.compile(r"^(?P<code>[A-Za-z][A-Za-z0-9#%/+.\-*]*)(?P<gap>\s*\(?)(?P<name>[一-鿿].*?)\)?$")
+_SERIAL = re.compile(r"^\d{1,2}[.、)\s]*(?=[^\d\s.,、)\-~])")
+
+Span = tuple[Kind, int, int, bool]
+"""一格的种类、在整段文字里的起止、前面有没有“参考范围：”。"""
 
 
 def classify(text: str) -> Kind:
     """一段文字的种类。"""
     plain = normalize(text)
-    if plain.upper() in _MARKS:
+    if _MARK.fullmatch(plain):
         return "mark"
+    if _COUNT_UNIT.fullmatch(plain):
+        return "unit"
     result, limits = parse_result(text), parse_range(text)
     if isinstance(result, Interval):
         return "number" if result.low == result.high else "bound"
     if limits is not None and not isinstance(limits, Terms):
+        return "bound" if isinstance(limits, Interval) and (limits.low is None or limits.high is None) else "range"
+    if re.fullmatch(r"[-—–*/]{2,}", plain):
         return "range"
-    if isinstance(result, Terms) and result.words[0] in GRADED:
+    if isinstance(result, Terms) and result.words[0] in GRADED or re.fullmatch(r"[+十]+", plain):
+        return "term"
+    if isinstance(limits, Terms) and GRADED.issuperset(limits.words):
         return "term"
     return "unit" if _UNIT.fullmatch(plain) else "text"
 
 
+def split_cells(box: TextBox) -> list[Cell]:
+    """一段文字里的单元格，从左到右；文字识别常把靠得近的几格连成一段。横坐标按字的宽度估计。"""
+    return [Cell(kind, _part(box, start, end), labelled) for kind, start, end, labelled in _split(box.text, 0)]
+
+
+def _split(text: str, offset: int) -> list[Span]:
+    """text 里的各格；offset 是 text 在整段里的起点。"""
+    offset += len(text) - len(text.lstrip(" ,，;；"))
+    text = text.strip(" ,，;；")
+    if not text:
+        return []
+    if label := _LABEL.match(text):
+        rest = _split(text[label.end() :], offset + label.end())
+        return [(*span[:3], True) for span in rest] or [("text", offset, offset + len(text), True)]
+    if label := _OTHER_LABEL.match(text):
+        return _split(text[label.end() :], offset + label.end())
+    if label := re.search(r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])", text):
+        return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
+    if typed := _typed(text, offset):
+        return typed
+    if not is_known(text):
+        spaces = [found.start() for found in re.finditer(r"\s+", text)]
+        for space in spaces:
+            if right := _typed(text[space:].lstrip(), offset + len(text) - len(text[space:].lstrip())):
+                return _split(text[:space], offset) + right
+        for space in reversed(spaces):
+            # 开头的数、字母后面是文字时是名称的一部分（25 羟维生素D、T 细胞），除非那文字自己就是名称
+            left = _typed(text[:space], offset)
+            if left and (len(left) > 1 or left[0][0] in ("range", "bound", "term") or is_known(text[space:])):
+                return left + _split(text[space:], offset + space)
+        glued = re.fullmatch(r"(?P<name>.*[一-鿿)）A-Za-z%#])\s*(?P<value>[<>]?\d+(?:\.\d+)?)", text)
+        if glued and is_known(glued["name"]):
+            at = offset + glued.start("value")
+            return [("text", offset, offset + glued.end("name"), False), ("number", at, offset + len(text), False)]
+    return [("text", offset, offset + len(text), False)]
+
+
+def _typed(text: str, offset: int) -> list[Span]:
+    """一格，或紧连着的“数与单位”“数与标记”；是文字时为空。"""
+    end = offset + len(text)
+    if classify(text) != "unit" and (at := _unit_start(text)):
+        return [*_typed(text[:at].rstrip(), offset), ("unit", offset + at, end, False)]
+    if (kind := classify(text)) != "text":
+        return [(kind, offset, end, False)]
+    bare, mark = split_mark(text)
+    if mark and _is_value(bare):
+        start = offset + text.index(bare)
+        value = (classify(bare), start, start + len(bare), False)
+        if start > offset:
+            return [("mark", offset, start, False), value]
+        return [value, ("mark", start + len(bare), end, False)]
+    return []
+
+
+def _is_value(text: str) -> bool:
+    return classify(text) in ("number", "bound", "term", "range")
+
+
+def _unit_start(text: str) -> int | None:
+    """数或范围后面连着的单位从第几个字符起；没有连着单位时为 None。"""
+    for found in re.finditer(r"(?<=[\d)）\]])\s*(?=\D|10)", text):
+        rest = normalize(text[found.end() :])
+        is_unit = _UNIT.fullmatch(rest) or _COUNT_UNIT.fullmatch(rest)
+        if is_unit and (_is_value(text[: found.start()]) or split_mark(text[: found.start()])[1]):
+            return found.end()
+    return None
+
+
+@cache
+def is_known(text: str) -> bool:
+    """目录里有没有这个名称或代号。"""
+    name, code = split_name(text)
+    return bool(name) and is_known_name(name) or bool(code) and is_known_code(code)
+
+
+def _part(box: TextBox, start: int, end: int) -> TextBox:
+    """整段里第 start 到 end 个字符的部分；汉字按两个字母宽。"""
+    widths = [2 if ord(character) > 0x2E80 else 1 for character in box.text]
+    total = sum(widths)
+    left, right = sum(widths[:start]) / total, sum(widths[:end]) / total
+    wide, flat_wide = box.x1 - box.x0, box.end - box.start
+    text = box.text[start:end]
+    return replace(
+        box,
+        text=text.strip(),
+        x0=box.x0 + wide * left,
+        x1=box.x0 + wide * right,
+        start=box.start + flat_wide * left,
+        end=box.start + flat_wide * right,
+    )
+
+
 def split_mark(text: str) -> tuple[str, str | None]:
     """把粘在数或名称上的标记分开：`5.66↑` -> (`5.66`, `↑`)，`6.8 H` -> (`6.8`, `H`)。"""
-    found = next((found for pattern in _GLUED_MARKS if (found := pattern.fullmatch(text))), None)
-    return (found["bare"], found["mark"]) if found else (text, None)
+    found = next((found for pattern in _GLUED_MARKS if (found := pattern.fullmatch(text.strip()))), None)
+    if found:
+        return found["bare"].rstrip(" (（"), found["mark"]
+    return text, None
 
 
+def split_maybe_arrow(text: str) -> str | None:
+    """数上粘着一个像箭头的字时（`4.84个`），那个数；否则为 None。"""
+    found = _NUMBER_AND_ARROW.fullmatch(text.strip())
+    return found["number"] if found and (found["before"] or found["after"]) else None
+
+
+def strip_serial(text: str) -> str:
+    """去掉名称前粘着的序号与星号：`12 白细胞` -> `白细胞`。名称本来以数字开头的（25羟维生素D）不动。"""
+    text = re.sub(r"^[*★☆▲△#]+\s*", "", text.strip())
+    if is_known_name(split_code(text)[0]):
+        return text
+    return re.sub(r"^[*★☆▲△]+\s*", "", _SERIAL.sub("", text)) or text
+
+
+@cache
 def split_name(text: str) -> tuple[str, str]:
-    """把名称与粘着的代号分开：`白细胞计数WBC`、`白细胞(WBC)`、`WBC 白细胞` -> (`白细胞…`, `WBC`)。
+    """把名称与粘着的代号分开，去掉序号：`白细胞计数WBC`、`白细胞(WBC)`、`WBC 白细胞` -> (`白细胞…`, `WBC`)。"""
+    return split_code(strip_serial(text))
 
-    `ABO血型`、`C反应蛋白`、`总T3` 里的字母是名称的一部分，不分。
-    """
-    text = re.sub(r"^[*★☆]\s*", "", text.replace("（", "(").replace("）", ")").strip())
+
+@cache
+def split_code(text: str) -> tuple[str, str]:
+    """`ABO血型`、`C反应蛋白`、`总T3` 里的字母是名称的一部分，不分。"""
+    text = text.replace("（", "(").replace("）", ")").replace("【", "[").replace("】", "]").strip()
+    if is_known_name(text) and not re.search(r"[(\[]", text) and re.search(r"[一-鿿]", text):
+        return text, ""
+    # 名称与代号都认得时在它们之间分：`红细胞分布宽度CVRDW-CV`
+    if re.search(r"[一-鿿].*[A-Za-z]", text) and "(" not in text:
+        for at in range(2, len(text) - 1):
+            if is_known_code(text[at:]) and is_known_name(text[:at]) and re.match(r"[A-Za-z]", text[at:]):
+                return text[:at].strip(), repair_code(text[at:])
     for pattern in (_TRAILING_CODE, _LEADING_CODE):
         found = pattern.fullmatch(text)
         if found and re.search(r"[A-Za-z]", code := found["code"].replace(" ", "")):
             is_glued_code = pattern is _TRAILING_CODE and re.search(r"[A-Za-z].*[A-Za-z]", code)
             if found["gap"] or is_glued_code or is_known_code(code):
                 return found["name"].strip(), repair_code(code)
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9#%/+.\- ]*", text):
+    is_word = re.search(r"[a-z]{4}", text)
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9#%/+.\- ]*", text) and (is_known_code(text) or not is_word):
         return "", repair_code(text)
     return text, ""
 
 
+@cache
+def _spellings() -> dict[str, set[str]]:
+    """目录里的代号，按易混字符归一。"""
+    folded: dict[str, set[str]] = {}
+    for item in load_catalogue():
+        for one in (item.code.removeprefix("U-"), *item.aliases):
+            if one.isascii():
+                folded.setdefault(fold_code(one), set()).add(one)
+    return folded
+
+
 def repair_code(code: str) -> str:
     """按目录改正易混的字符：`E0%` -> `EO%`、`PC02` -> `PCO2`；目录里没有的照原样。"""
-    spellings = [one for item in load_catalogue() for one in (item.code.removeprefix("U-"), *item.aliases)]
-    if fold_name(code) in map(fold_name, spellings):
+    same = _spellings().get(fold_code(code), set())
+    if fold_name(code) in map(fold_name, same):
         return code
-    same = {one for one in spellings if one.isascii() and fold_code(one) == fold_code(code)}
-    return same.pop() if len(same) == 1 else code
+    return next(iter(same)) if len(same) == 1 else code
 
 
-def repair_unit(unit: str) -> str:
-    """改正单位里固定的误读：`10~9/L`、`×109/L` -> `×10^9/L`，`umol/1` -> `umol/L`。"""
-    unit = re.sub(r"^([×xX]?)10?[\^~*]?(9|12)/[Ll1|]$", lambda m: f"{'×' if m[1] else ''}10^{m[2]}/L", unit)
+def repair_unit(unit: str, indicator: Indicator | None = None) -> str:
+    """改正单位里固定的误读：`10~9/L`、`×109/L` -> `×10^9/L`，`umol/1` -> `umol/L`。
+
+    指数认不出来的（`10%/L`），凭目录里这一项的单位补上。
+    """
+    unit = re.sub(r"\s+", "", unit).strip("()（）")
+    if found := re.fullmatch(r"([×xX*]?)1[0oO](?P<power>[^/]{0,3})/[Ll1|]", unit):
+        digits = re.sub(r"[^\d]", "", found["power"].replace("⁹", "9").replace("¹", "1").replace("²", "2"))
+        power = digits if digits in ("9", "12", "6", "3") else None
+        if power is None and indicator and (usual := re.fullmatch(r"10\^(\d+)/L", indicator.unit)):
+            power = usual[1]
+        if power:
+            return f"{found[1]}10^{power}/L"
     return re.sub(r"/[1|]$", "/L", unit)

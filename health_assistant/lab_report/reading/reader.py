@@ -2,21 +2,27 @@
 
 import re
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from health_assistant.images import upright_rgb
-from health_assistant.lab_report.catalogue import find_indicator
-from health_assistant.lab_report.reading.cells import split_mark
-from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes
-from health_assistant.lab_report.reading.rows import Columns, Row, find_rows, group_lines, row_text, split_panels
+from health_assistant.lab_report.reading.cells import is_known, split_mark
+from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
+from health_assistant.lab_report.reading.head import is_lab_report, read_head
+from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
+from health_assistant.lab_report.reading.rows import Row, find_rows, row_text
+from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reference_range import Terms, parse_range
 from health_assistant.lab_report.report import Reading, ReadItem, ReadReport, RowEvidence, UnreadableReport
 
 ENGINE_NAME = "embedded-report-reader"
+MIN_BOXES = 4
+"""认得清的文字不到这么多段，就是没有拍清楚。"""
+MIN_CONFIDENCE = 0.8
 
 
 class ReportReader:
@@ -49,94 +55,111 @@ class ReportReader:
 
     def _read(self, image: Image.Image) -> Reading:
         self._load()
-        image = upright_rgb(image)
-        boxes = self._text_reader.read(image)
-        if len(boxes) < 4:
-            raise UnreadableReport(
-                "report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张。"
-            )
-        panels = [find_rows(group_lines(panel)) for panel in split_panels(boxes)]
-        if not any(rows and _looks_like_lab_report(rows, columns) for rows, columns in panels):
-            raise UnreadableReport(
-                "not_a_lab_report",
-                "没有找到检验项目。请确认这是化验单，并让“项目、结果、参考范围”各列都在画面里、方向摆正。",
-            )
-        gray = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY)
-        read = [_read_row(row, columns, gray, boxes) for rows, columns in panels for row in rows]
-        items, evidence = zip(*read, strict=True)
-        report = ReadReport(items=list(items), **_read_head(group_lines(boxes)))
-        return Reading(report=report, evidence=list(evidence), engine=ENGINE_NAME)
+        photo = cv2.cvtColor(np.asarray(upright_rgb(image)), cv2.COLOR_RGB2BGR)
+        page = find_page(photo, self._text_reader)
+        texts = self._text_reader.recognize(page.pixels, page.quads)
+        return read_page(page, texts)
 
 
-def _read_row(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox]) -> tuple[ReadItem, RowEvidence]:
+def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
+    """识别出的文字 -> 读数；page.quads 与 texts 一一对应。"""
+    boxes = to_text_boxes(page.quads, texts)
+    if sum(box.score > MIN_CONFIDENCE for box in boxes) < MIN_BOXES:
+        raise UnreadableReport(
+            "report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张。"
+        )
+    lines = group_lines(boxes)
+    found = [(row, table) for table in find_tables(lines) for row in find_rows(table)]
+    if not is_lab_report(lines, [row for row, _ in found]):
+        raise UnreadableReport(
+            "not_a_lab_report",
+            "没有找到检验项目。请确认这是化验单，并让“项目、结果、参考范围”各列都在画面里、方向摆正。",
+        )
+    gray = cv2.cvtColor(page.pixels, cv2.COLOR_BGR2GRAY)
+    read = [_read_row(row, table.columns, gray, boxes, page) for row, table in found]
+    items, evidence = zip(*read, strict=True)
+    report = ReadReport(items=list(items), **read_head(lines))
+    return Reading(report=report, evidence=list(evidence), engine=ENGINE_NAME)
+
+
+def _read_row(
+    row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox], page: Page
+) -> tuple[ReadItem, RowEvidence]:
     name, code, result, unit, limits = row_text(row)
+    if not limits and _find_dashes(row, columns, gray, "range") == "-----":
+        limits = "-----"
     if not result:
-        result = _find_dash_result(row, columns, gray, limits)
+        result = _find_dashes(row, columns, gray, "result")
+        # 单独一横只在范围是定性词时才算阴性
+        if result == "-" and not isinstance(parse_range(limits), Terms):
+            result = ""
+    elif re.fullmatch(r"[-—一]", result) and _has_dash(row.result, gray):
+        # 单独一横文字识别总是没有把握，像素看得清楚
+        result, row.result = "-", replace(row.result, score=1.0)
+    elif re.fullmatch(r"[+十]+", result):
+        result = "+" * len(result)
     mark = _find_mark(row, gray, boxes)
     item = ReadItem(name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark)
     doubt = row.doubt
     if mark is None and any(box.text == "1" for box in row.maybe_arrows):
         doubt = "结果旁边有个 1，不能确定是箭头还是数"
+    if mark is None and row.result and _has_arrow_for_digit(row.result, gray):
+        doubt = "数里的 1 可能是箭头"
     parts = row.boxes()
     outline = (min(b.x0 for b in parts), min(b.y0 for b in parts), max(b.x1 for b in parts), max(b.y1 for b in parts))
-    scores = [box.score for box in [row.name, row.result, *row.limits] if box]
-    box = tuple(round(edge) for edge in outline)
-    return item, RowEvidence(confidence=round(min(scores), 3), boxes={"row": box}, doubt=doubt)
+    decisive = [*([row.result] if row.result else []), *row.limits]
+    if not is_known(item.name):
+        decisive.append(row.anchor)
+    confidence = min((box.score for box in decisive), default=row.anchor.score)
+    return item, RowEvidence(confidence=round(confidence, 3), boxes={"row": page.photo_box(*outline)}, doubt=doubt)
 
 
 def _find_mark(row: Row, gray: np.ndarray, boxes: list[TextBox]) -> str | None:
     """这一行的异常标记。文字标记（H、偏高）信文字识别；箭头信像素。"""
     if row.mark and not set(row.mark.text) & set("↑↓"):
         return row.mark.text
-    height = row.name.height
-    zones = [(box.x0 - 2, box.y0 - 2, box.x1 + 2, box.y1 + 2) for box in row.maybe_arrows]
+    height = row.anchor.height
+    zones = []
     if row.result:
-        # 结果左右两边的空白，到最近的文字为止：字母 L、P 的形状也像箭头
-        beside = [box for box in boxes if abs(box.center_y - row.result.center_y) < height and box != row.result]
-        words = [box for box in beside if box not in row.maybe_arrows]
-        start = max((box.x1 for box in words if box.center_x < row.result.x0), default=row.name.x1)
-        start -= height if split_mark(row.name.text)[1] else 0
-        zones.append((start, row.result.y0, row.result.x0, row.result.y1))
-        end = min((box.x0 for box in words if box.x0 > row.result.x1), default=row.result.x1)
-        zones.append((row.result.x1, row.result.y0, end, row.result.y1))
-    found = {arrow for zone in zones if (arrow := find_arrow(gray, zone, height))}
+        # 结果左右两边的空白，到最近的文字为止；结果与别的格子连成一段时，从整段的两头算起
+        beside = [box for box in boxes if abs(box.line - row.result.line) < height and box not in row.maybe_arrows]
+        whole = [box for box in beside if box.x0 < row.result.x1 and box.x1 > row.result.x0] or [row.result]
+        left, right = min(box.x0 for box in whole), max(box.x1 for box in whole)
+        start = max((box.x1 for box in beside if box.x1 <= left), default=row.anchor.x1)
+        start -= height if row.name and split_mark(row.name.text)[1] else 0
+        end = min((box.x0 for box in beside if box.x0 >= right), default=right)
+        top, bottom = row.result.y0 - 0.2 * height, row.result.y1 + 0.2 * height
+        zones = [(start, top, left, bottom), (right, top, end, bottom)]
+    found = {find_arrow(gray, zone, height) for zone in zones}
+    found |= {find_glued_arrow(gray, (box.x0, box.y0, box.x1, box.y1), height) for box in row.maybe_arrows}
+    found -= {None}
     return found.pop() if len(found) == 1 else None
 
 
-def _find_dash_result(row: Row, columns: Columns, gray: np.ndarray, limits: str) -> str:
-    """结果列里没有识别出文字时，看像素里有没有横线。单独一横只在范围是定性词时才算“阴性”。"""
-    if "result" not in columns.centers:
+def _has_arrow_for_digit(box: TextBox, gray: np.ndarray) -> bool:
+    """数的头上或尾上的 1 其实是紧挨着的箭头：`↓3.2` 会读成 13.2。"""
+    if not re.fullmatch(r"1\d.*|\d.*\.\d*1", box.text):
+        return False
+    width, height = (box.x1 - box.x0) / len(box.text), box.height
+    ends = [(box.x0, box.x0 + width)] if box.text[0] == "1" else []
+    ends += [(box.x1 - width, box.x1)] if box.text[-1] == "1" else []
+    return any(find_glued_arrow(gray, (x0, box.y0, x1, box.y1), height) for x0, x1 in ends)
+
+
+def _find_dashes(row: Row, columns: Columns, gray: np.ndarray, column: str) -> str:
+    """结果列或范围列里没有识别出文字时，像素里的横线：`-`（阴性）、`-----`（未做、没有）或空串。"""
+    if column not in columns.spans or row.name is None:
         return ""
-    height, center = row.name.height, columns.centers["result"]
-    right = min((box.x0 for box in [row.unit, *row.limits] if box), default=center + 4 * height)
-    left = max(row.name.x1, center - 4 * height)
-    middle = (row.limits[0] if row.limits else row.name).center_y
-    middle = (middle + row.name.center_y) / 2
-    zone = (left, middle - 0.6 * height, min(right, center + 4 * height), middle + 0.6 * height)
-    dashes = find_dashes(gray, zone, height)
-    return dashes if dashes != "-" or isinstance(parse_range(limits), Terms) else ""
+    height, boxes = row.anchor.height, row.boxes()
+    center = row.name.x0 + columns.spans[column][1] - row.name.start
+    right = min([center + 4 * height, *(box.x0 for box in boxes if box.x0 > center)])
+    left = max([center - 4 * height, *(box.x1 for box in boxes if box.x1 < center)])
+    # 纵坐标取左右最近的格子的平均：页面可能微微倾斜
+    nearest = sorted(boxes, key=lambda box: abs((box.x0 + box.x1) / 2 - center))[:2]
+    middle = sum((box.y0 + box.y1) / 2 for box in nearest) / len(nearest)
+    return find_dashes(gray, (left, middle - 0.6 * height, right, middle + 0.6 * height), height)
 
 
-def _looks_like_lab_report(rows: list[Row], columns: Columns) -> bool:
-    """小票、处方也有“名称 数字”：要有化验单的表头，或有一行带参考范围，或有目录认识的项目。"""
-    if columns.from_header and "range" in columns.centers or any(row.result and row.limits for row in rows):
-        return True
-    return any(find_indicator(name, code, unit) for name, code, _, unit, _ in map(row_text, rows))
-
-
-def _read_head(lines: list[list[TextBox]]) -> dict[str, str | None]:
-    """页眉里的报告类型、性别、年龄；没有印的为空。"""
-    texts = [" ".join(box.text for box in line) for line in lines]
-    page = "\n".join(texts)
-    person = next((text for text in texts if "姓名" in text), "")
-    sex = re.search(r"性\s*别\s*[:：]?\s*(男|女)", page) or re.search(r"(?<![一-鿿])(男|女)(?![一-鿿])", person)
-    age = re.search(r"年\s*龄\s*[:：]?\s*(\d{1,3}\s*(?:岁|周岁|个?月|天|日)?)", page) or re.search(
-        r"(?<!\d)(\d{1,3}\s*(?:岁|周岁|个月|月龄|天))", person
-    )
-    named = re.search(r"(?:报告类型|检验类型|检验目的|检验项目)\s*[:：]\s*(\S+)", page)
-    title = next((text for text in texts[:4] if text.endswith(("报告", "报告单", "检验单")) and len(text) < 30), "")
-    return {
-        "report_type": named[1] if named else title.replace(" ", ""),
-        "sex": sex[1] if sex else None,
-        "age": age[1].replace(" ", "") if age else None,
-    }
+def _has_dash(box: TextBox, gray: np.ndarray) -> bool:
+    margin = 0.2 * box.height
+    return find_dashes(gray, (box.x0 - margin, box.y0, box.x1 + margin, box.y1), box.height) == "-"

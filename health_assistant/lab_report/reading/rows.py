@@ -1,49 +1,45 @@
-"""文字框 -> 行 -> 检验项目。先按写法给单元格定种类，种类有歧义时才看它离哪一列近。
-
-列的位置从页面上来：有表头用表头，没有就用各行里确凿的数与范围的中位数。不依赖某一种表头。
-"""
+"""子表的格子 -> 一行行检验项目。确凿的格子（范围、单位）凭写法入座，其余凭所在的列；说不准的记下疑问。"""
 
 import re
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import median
 
-from health_assistant.lab_report.catalogue import is_known_name
+from health_assistant.lab_report.catalogue import find_indicator, is_known_name
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
+    Cell,
     classify,
+    is_known,
     repair_unit,
     split_mark,
+    split_maybe_arrow,
     split_name,
 )
+from health_assistant.lab_report.reading.tables import Columns, Table, join_boxes
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.reference_range import Terms, parse_range
+from health_assistant.lab_report.reference_range import ByGroup, Interval, parse_range
 
-_HEADER_WORDS = {
-    # 上次的结果、危急值、日期都是数，却不是这次的结果
-    "ignored": r"上次|前次|历史|既往|危急|日期|时间",
-    "code": r"代号|代码|缩写|英文|^code$|^abbr",
-    "name": r"项目|检验名称|指标|^item|^test",
-    "result": r"结果|测定值|检测值|测量值|^result|^value",
-    "unit": r"单位|^units?$",
-    "range": r"参考|正常值|范围|^ref|^normal|range$",
-    "mark": r"提示|标志|标记|状态|^flag$",
-    "method": r"方法|^method$",
-}
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
-_TWO_RANGES = "这一行有两个参考范围，可能是并排的两栏，请核对旁边的项目有没有读到"
+_TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
+_NO_COLUMNS = "没有表头，不能确定哪个是结果、哪个是范围"
+_NAMELESS = "没有读出这一行的项目名称"
+NAMELESS = "（名称没有读出）"
 _NOT_AN_ITEM = re.compile(
-    r"[:：]$|姓名|性别|年龄|科室|床号|标本|样本|送检|采样|采集|接收|日期|门诊|住院|病历|病人|审核|检验者|核对"
+    r"[:：]$|姓名|性别|年龄|科室|科别|床号|标本|样本|送检|采样|采集|接收|日期|门诊|住院|病历|病人|审核|检验者|核对"
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
-    r"|开单|电话|地址|医生|医师|临床诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页"
+    r"|开单|电话|地址|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
 )
 
 
 @dataclass
 class Row:
-    """一行检验项目的各个单元格；没有的是 None。"""
+    """一行检验项目的各个格子；没有的是 None。"""
 
-    name: TextBox
+    name: TextBox | None
+    anchor: TextBox
+    """定这一行高低的格子，通常就是名称。"""
     code: TextBox | None = None
     result: TextBox | None = None
     unit: TextBox | None = None
@@ -55,7 +51,16 @@ class Row:
 
     def boxes(self) -> list[TextBox]:
         single = [self.name, self.code, self.result, self.unit, self.mark]
-        return [box for box in [*single, *self.limits, *self.maybe_arrows] if box]
+        return [box for box in [*single, *self.limits, *self.maybe_arrows] if box] or [self.anchor]
+
+    def set_name(self, box: TextBox) -> None:
+        """放入名称；紧挨着的两段是同一个名称被识别成了两段。"""
+        if self.name is None:
+            self.name = box
+        elif box.start - self.name.end < 1.2 * box.height:
+            self.name = join_boxes(self.name, box)
+        elif self.code is None and box.text.isascii():
+            self.code = box
 
     def set_result(self, box: TextBox) -> None:
         """放入结果。箭头常被识别成数字 1：已有一个“结果”时，后来的才是真结果，先前的是箭头的候选。"""
@@ -70,196 +75,259 @@ class Row:
             self.doubt = _TWO_RESULTS
 
     def add_limits(self, box: TextBox) -> None:
-        """放入参考范围；同一行里出现第二个就可疑。"""
-        if self.limits:
+        """放入参考范围；第二段只能是分组范围的另一半。"""
+        if self.limits and not _joins(self.limits, box):
             self.doubt = _TWO_RANGES
-        self.limits.append(box)
+        limits = [*self.limits, box]
+        top = min(one.line for one in limits)
+        self.limits = sorted(limits, key=lambda one: (int((one.line - top) / (0.6 * one.height)), one.start))
+
+    def add_mark(self, box: TextBox) -> None:
+        self.maybe_arrows.append(box)
+        if classify(box.text) == "mark":
+            self.mark = box
 
 
-@dataclass
-class Columns:
-    """各列的横坐标；不知道的不在其中。"""
-
-    centers: dict[str, float]
-    first_line: int = 0
-    """表头之后第一行的序号；没有表头时为 0。"""
-
-    @property
-    def from_header(self) -> bool:
-        return self.first_line > 0
-
-    def nearest(self, box: TextBox, among: tuple[str, ...]) -> str | None:
-        """离 box 最近的列，只在 among 都知道时才有意义。"""
-        known = {name: x for name, x in self.centers.items() if name in among}
-        return min(known, key=lambda name: abs(known[name] - box.center_x)) if known else None
-
-    def ignores(self, box: TextBox) -> bool:
-        """box 在“上次结果”这样不读的列里。"""
-        nearest = self.nearest(box, tuple(self.centers))
-        return nearest is not None and nearest.startswith("ignored")
+def _joins(limits: list[TextBox], box: TextBox) -> bool:
+    """两段合起来是分男女、分年龄的范围，或一段断成两截的范围。"""
+    each_is_whole = all(isinstance(parse_range(one.text), Interval) for one in [*limits, box])
+    both = parse_range(join_limits([*limits, box]))
+    return isinstance(both, ByGroup) or (isinstance(both, Interval) and not each_is_whole)
 
 
-def group_lines(boxes: list[TextBox]) -> list[list[TextBox]]:
-    """按视觉上的行归拢，从上到下；每行从左到右。顺着页面的斜率逐框相接，容得下轻微的弯曲。"""
-    slopes = [box.slope for box in boxes if box.x1 - box.x0 > 3 * box.height]
-    slope = median(slopes) if slopes else 0.0
-    lines: list[list[TextBox]] = []
-    for box in sorted(boxes, key=lambda one: one.x0):
-
-        def distance(line: list[TextBox], box: TextBox = box) -> float:
-            last = line[-1]
-            expected = last.center_y + slope * (box.center_x - last.center_x)
-            return abs(box.center_y - expected) / min(box.height, last.height)
-
-        near = min(lines, key=distance, default=None)
-        if near is not None and distance(near) < 0.5 and box.x0 > near[-1].x0:
-            near.append(box)
-        else:
-            lines.append([box])
-    return sorted(lines, key=lambda line: line[0].center_y - slope * line[0].center_x)
+def join_limits(boxes: list[TextBox]) -> str:
+    """范围的几段连成一个：断开处原来有标点的直接相连。"""
+    text = ""
+    for box in boxes:
+        is_joined = re.search(r"[,，;；、/~\-—\])】]$", text) or re.match(r"[,，;；、/~\-—\[(【\])】]", box.text)
+        text += ("" if is_joined or not text else ",") + box.text
+    return text
 
 
-def find_columns(lines: list[list[TextBox]]) -> Columns:
-    """列的位置：有表头看表头，没有就看各行里确凿的数、范围与单位。"""
-    for index, line in enumerate(lines):
-        centers = {}
-        for box in line:
-            if column := _header_column(box):
-                # 不读的列可以有几个
-                centers.setdefault(f"ignored {box.x0:.0f}" if column == "ignored" else column, box.center_x)
-        if "result" in centers and len(centers) >= 2:
-            return Columns(centers, first_line=index + 1)
-    cells = [(classify(box.text), box) for line in lines for box in line[1:]]
-    centers = {
-        column: median(box.center_x for one, box in cells if one == kind)
-        for column, kind in (("result", "number"), ("range", "range"), ("unit", "unit"))
-        if any(one == kind for one, _ in cells)
-    }
-    return Columns(centers)
+def find_rows(table: Table) -> list[Row]:
+    """一张子表里的检验项目，从上到下。"""
+    rows = _headed_rows(table) if table.columns.has_header else _headless_rows(table)
+    return [row for row in rows if _is_item(row, table.columns.has_header)]
 
 
-def _header_column(box: TextBox) -> str | None:
-    """表头的一格是哪一列。"""
-    text = box.text.replace(" ", "")
-    if len(text) > (16 if text.isascii() else 8):
-        return None
-    matches = (column for column, words in _HEADER_WORDS.items() if re.search(words, text, re.IGNORECASE))
-    return next(matches, None)
-
-
-def split_panels(boxes: list[TextBox]) -> list[list[TextBox]]:
-    """并排的几栏各自的文字框：表头里“项目”与“结果”都重复时，在两栏表头之间的空白处分开。"""
-    for line in group_lines(boxes):
-        heads = [(column, box) for box in line if (column := _header_column(box))]
-        names = [box for column, box in heads if column == "name"]
-        if len(names) < 2 or sum(column == "result" for column, _ in heads) < 2:
-            continue
-        edges = []
-        for name in names[1:]:
-            left_neighbour = max(box.x1 for _, box in heads if box.x0 < name.x0)
-            edges.append((left_neighbour + name.x0) / 2)
-        panels: list[list[TextBox]] = [[] for _ in names]
-        for box in boxes:
-            panels[sum(box.center_x > edge for edge in edges)].append(box)
-        return panels
-    return [boxes]
-
-
-def find_rows(lines: list[list[TextBox]]) -> tuple[list[Row], Columns]:
-    """一栏里的检验项目，与列的位置。"""
-    columns = find_columns(lines)
-    rows: list[Row] = []
-    for line in lines[columns.first_line :]:
-        found = _rows_in_line(line, columns)
-        if not found and rows and (wrapped := _wrapped_range(line, rows[-1])):
-            rows[-1].limits.append(wrapped)
-        rows.extend(found)
-    return [row for row in rows if _is_item(row, columns.from_header)], columns
-
-
-def _rows_in_line(line: list[TextBox], columns: Columns) -> list[Row]:
-    """一条视觉行里的项目；名称之后又出现名称，就是并排的第二栏。"""
-    rows: list[Row] = []
-    for box in line:
-        kind = classify(box.text)
-        row = rows[-1] if rows else None
-        if row is None:
-            if kind == "text":
-                rows.append(Row(name=box))
-            continue
-        if columns.ignores(box):
-            continue
-        if kind in ("bound", "term"):
-            place = columns.nearest(box, ("result", "range"))
-            if place is None:
-                place = "range" if row.result else "result"
-            if place == "range":
-                row.add_limits(box)
-            else:
-                row.set_result(box)
-        elif kind == "number":
-            row.set_result(box)
-        elif kind == "range":
-            row.add_limits(box)
-        elif kind == "unit":
-            row.unit = row.unit or box
-        elif kind == "mark" or box.text in ARROW_LIKE:
-            row.maybe_arrows.append(box)
-            row.mark = box if kind == "mark" else row.mark
-        else:
-            _place_text(box, row, rows, columns)
+def _headed_rows(table: Table) -> list[Row]:
+    """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
+    lines = [_fill(line, table.columns) for line in table.lines]
+    named = [row for row in lines if row.name]
+    rows = []
+    for row in lines:
+        if row.name and not (row.result or row.limits) and rows and _is_subline(row, rows[-1]):
+            rows[-1].code, rows[-1].unit = rows[-1].code or row.name, rows[-1].unit or row.unit
+        elif row.name:
+            rows.append(row)
+        elif host := _host(row, named):
+            _merge(host, row)
+        elif row.result and (row.limits or row.unit):
+            row.doubt = _NAMELESS
+            rows.append(row)
     return rows
 
 
-def _place_text(box: TextBox, row: Row, rows: list[Row], columns: Columns) -> None:
-    """名称之后的文字：粘着箭头的数、代号、文字结果（偶见）、文字范围（黄棕）、方法，或下一栏的名称。"""
-    bare, mark = split_mark(box.text)
-    place = columns.nearest(box, ("name", "code", "result", "unit", "range", "mark", "method"))
-    if (row.result or row.limits or row.unit) and is_known_name(split_name(bare)[0]):
-        rows.append(Row(name=box))
-    elif mark and classify(bare) in ("number", "bound"):
-        row.set_result(replace(box, text=bare))
-        if mark in "↑↓→←":
-            row.maybe_arrows.append(box)
-        else:
-            row.mark = replace(box, text=mark)
-    elif box.text.isascii() and not (row.code or row.result) and (place == "code" or not split_name(row.name.text)[1]):
-        row.code = box
-    elif place == "result" and row.result is None:
-        row.result = box
-    elif place == "range" and not row.limits:
+def _is_subline(row: Row, above: Row) -> bool:
+    """名称下面另起一行的代号、英文名与单位。"""
+    near = row.anchor.line - above.anchor.line < 2.2 * above.anchor.height
+    return near and row.name.text.isascii() and not (above.name is None or above.name.text.isascii())
+
+
+def _fill(line: list[Cell], columns: Columns) -> Row:
+    """把一个视觉行的格子按列入座。"""
+    row = Row(name=None, anchor=line[0].box)
+    for cell in line:
+        if cell.kind == "number" and cell.box.end < columns.spans.get("name", (0.0,))[0]:
+            continue  # 名称左边的数是序号
+        _seat(cell, columns.nearest(cell.box), row, columns)
+    row.anchor = row.name or row.result or row.anchor
+    return row
+
+
+def _seat(cell: Cell, place: str | None, row: Row, columns: Columns) -> None:
+    """一个格子入座；place 是与它最对齐的列。"""
+    kind, box = cell.kind, cell.box
+    if place in ("ignored", "method", "serial") and not cell.labelled:
+        if place == "serial" and kind == "text" and row.name is None:
+            row.set_name(box)
+        return
+    if kind == "range" or cell.labelled and kind != "unit":
         row.add_limits(box)
-    elif (row.result or row.limits) and place not in ("unit", "range", "method"):
-        rows.append(Row(name=box))
+    elif place in ("code", "name") and kind in ("unit", "mark", "text", "term") and not (row.result or row.limits):
+        if place == "code" and row.code is None:
+            row.code = box
+        elif kind == "unit" and not (row.name and box.start - row.name.end < 0.5 * box.height):
+            row.unit = row.unit or box
+        else:
+            row.set_name(box)
+    elif kind == "unit":
+        if place == "result" and row.result and "unit" in columns.printed and row.result.y0 == box.y0:
+            # 单位另有一列，结果格里又印着单位：照抄在结果里
+            row.result = join_boxes(row.result, box)
+        else:
+            row.unit = row.unit or box
+    elif kind == "mark":
+        row.add_mark(box)
+    elif kind == "number":
+        _seat_number(box, columns.nearest(box, ("result", "ignored", "serial", "mark")), place, row)
+    elif kind in ("bound", "term"):
+        at = columns.nearest(box, ("result", "range", "ignored", "mark"))
+        if at == "range":
+            row.add_limits(box)
+        elif at == "result":
+            row.set_result(box)
+        elif at == "mark":
+            row.add_mark(box)
+    else:
+        _seat_text(box, place, row)
 
 
-def _wrapped_range(line: list[TextBox], above: Row) -> TextBox | None:
-    """换行印的范围的下半截，如“新生儿0.5-2.0”：整行只有它，且在上一行范围的正下方。"""
-    if len(line) != 1 or not above.limits:
-        return None
-    box, upper = line[0], above.limits[-1]
-    is_near = box.center_y - upper.center_y < 2.5 * upper.height and box.x0 < upper.x1 and upper.x0 < box.x1
-    limits = parse_range(box.text)
-    return box if is_near and limits is not None and not isinstance(limits, Terms) else None
+def _seat_number(box: TextBox, numeric: str | None, place: str | None, row: Row) -> None:
+    if place == "range" and row.result and row.result.text not in ARROW_LIKE:
+        row.add_limits(box)
+    elif numeric == "mark":
+        row.add_mark(box)
+    elif numeric == "result" and place not in ("name", "code"):
+        row.set_result(box)
+
+
+def _seat_text(box: TextBox, place: str | None, row: Row) -> None:
+    """名称、代号之外的文字：粘着箭头的数、文字结果（偶见、黄色）、文字范围、认不准的单位与标记。"""
+    if box.text in ARROW_LIKE or place == "mark":
+        row.add_mark(box)
+    elif place == "result":
+        if number := split_maybe_arrow(box.text):
+            row.maybe_arrows.append(box)
+            box = replace(box, text=number)
+        row.set_result(box)
+    elif place == "range":
+        # 单独一个字是认错的星号、箭头之类
+        (row.add_mark if len(box.text) == 1 else row.add_limits)(box)
+    elif place == "unit":
+        row.unit = row.unit or box
+    elif row.name is None and place in ("name", "code"):
+        row.set_name(box)
+
+
+def _host(orphan: Row, named: list[Row]) -> Row | None:
+    """没有名称的一行属于上下哪一行：最近的，而且不远于平常的行距；两边都缺的优先。"""
+    gaps = [abs(below.anchor.line - above.anchor.line) for above, below in pairwise(named)]
+    pitch = min(median(gaps) if gaps else 3 * orphan.anchor.height, 3.5 * orphan.anchor.height)
+    near = [row for row in named if abs(row.anchor.line - orphan.anchor.line) < 0.95 * pitch]
+    wanting = [row for row in near if _lacks(row, orphan)]
+    return min(wanting, key=lambda row: abs(row.anchor.line - orphan.anchor.line), default=None)
+
+
+def _lacks(row: Row, orphan: Row) -> bool:
+    """orphan 有的，row 都还没有；范围可以是已有的另一半。"""
+    if orphan.result and row.result or orphan.unit and row.unit and orphan.unit.text != row.unit.text:
+        return False
+    return all(not row.limits or _joins(row.limits, box) for box in orphan.limits)
+
+
+def _merge(row: Row, orphan: Row) -> None:
+    row.result = row.result or orphan.result
+    row.unit = row.unit or orphan.unit
+    row.mark = row.mark or orphan.mark
+    row.maybe_arrows.extend(orphan.maybe_arrows)
+    for box in orphan.limits:
+        row.add_limits(box)
+
+
+def _headless_rows(table: Table) -> list[Row]:
+    """没有表头（续页、手机截图的卡片）：名称开一行，后面的格子归它，直到下一个名称。"""
+    rows: list[Row] = []
+    for line in table.lines:
+        has_value = any(cell.kind in ("number", "bound", "term") for cell in line)
+        follows = rows[-1] if rows else None
+        for cell in line:
+            if cell.kind == "number" and table.columns.nearest(cell.box, ("serial", "result", "range")) == "serial":
+                continue
+            if cell.kind == "text" and not cell.labelled and _starts_row(cell, line, follows, has_value):
+                follows = Row(name=cell.box, anchor=cell.box)
+                rows.append(follows)
+            elif follows and _within(cell.box, follows):
+                same_line = abs(cell.box.line - follows.anchor.line) < 0.6 * follows.anchor.height
+                if cell.kind == "text" and not same_line and not cell.labelled and cell.text not in ARROW_LIKE:
+                    # 另起一行的文字不是上一项的，它后面的数也不是
+                    break
+                _seat_headless(cell, follows, table.columns, same_line)
+    return rows
+
+
+def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) -> bool:
+    """这段文字是不是一个新项目的名称。"""
+    if _NOT_AN_ITEM.search(cell.text) or classify(split_mark(cell.text)[0]) != "text":
+        return False
+    same_line = row is not None and row.anchor is not None and any(one.box is row.anchor for one in line)
+    if is_known(cell.text):
+        # 名称旁边的代号不是新的一行
+        return not (same_line and not (row.result or row.limits) and _is_code_of(cell, row))
+    return has_value and not same_line and bool(re.search(r"[一-鿿A-Za-z]{2}", cell.text))
+
+
+def _is_code_of(cell: Cell, row: Row) -> bool:
+    return row.code is None and (cell.text.isascii() or row.name.text.isascii())
+
+
+def _within(box: TextBox, row: Row) -> bool:
+    """格子离名称不远，还可能是这一项的。"""
+    return box.line - row.anchor.line < 4.5 * row.anchor.height
+
+
+def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> None:
+    kind, box = cell.kind, cell.box
+    if kind == "range" or cell.labelled and kind != "unit":
+        if box.text and classify(box.text) != "text" or kind == "text" and parse_range(box.text):
+            row.add_limits(box)
+    elif kind == "unit":
+        row.unit = row.unit or box
+    elif kind == "mark":
+        row.add_mark(box)
+    elif kind == "number":
+        if same_line or row.result is None:
+            row.set_result(box)
+    elif kind in ("bound", "term"):
+        if row.result is None and columns.nearest(box, ("result", "range")) in ("result", None):
+            row.set_result(box)
+        elif not row.limits:
+            row.add_limits(box)
+            row.doubt = row.doubt or (None if "range" in columns.spans or box.text == row.result.text else _NO_COLUMNS)
+    elif box.text in ARROW_LIKE:
+        row.add_mark(box)
+    elif same_line and not row.result and _is_code_of(cell, row):
+        if row.name.text.isascii() and not box.text.isascii():
+            row.name, row.code = box, row.name
+        else:
+            row.code = box
+    elif number := split_maybe_arrow(box.text):
+        row.maybe_arrows.append(box)
+        row.set_result(replace(box, text=number))
 
 
 def _is_item(row: Row, has_header: bool) -> bool:
     """是检验项目，而不是页眉、页脚或别的文字。"""
+    if row.name is None:
+        return True
     name, code = split_name(row.name.text)
     if _NOT_AN_ITEM.search(row.name.text) or not (name or code):
         return False
     if row.limits and (row.result or row.unit or has_header or is_known_name(name)):
         return True
-    return bool(row.result) and (has_header or row.unit is not None)
+    return bool(row.result) and (has_header or row.unit is not None or is_known(row.name.text))
 
 
 def row_text(row: Row) -> tuple[str, str, str, str, str]:
     """一行的名称、代号、结果、单位、参考范围，固定的误读已改正。"""
-    bare, _ = split_mark(row.name.text)
-    name, code = split_name(bare)
-    if row.code and (printed := split_name(row.code.text)[1]):
-        # 代号另有一格时，名称里的字母（红细胞分布宽度CV）是名称的一部分
-        name, code = bare.lstrip("*★☆ "), printed
+    name, code = NAMELESS, ""
+    if row.name:
+        bare, _ = split_mark(row.name.text)
+        name, code = split_name(bare)
+        if row.code:
+            printed = row.code.text.strip("()（）[]")
+            # 代号另有一格时，名称里的字母（红细胞分布宽度CV）是名称的一部分
+            name, code = (name + code if not name else bare.strip("*★☆ ")), split_name(printed)[1] or printed
     result = row.result.text if row.result else ""
-    unit = repair_unit(row.unit.text) if row.unit else ""
-    return name or code, code, result, unit, ",".join(box.text for box in row.limits)
+    unit = repair_unit(row.unit.text, find_indicator(name, code, "")) if row.unit else ""
+    return name or code, code if name else "", result, unit, join_limits(row.limits)

@@ -1,0 +1,170 @@
+"""照片 -> 摆正的页面：四个方向转正，倾斜转平；透视与弯曲只在坐标里拉平，不改像素。"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from health_assistant.lab_report.reading.text import TextBox, TextReader
+from health_assistant.lab_report.report import Box
+
+MAX_TILT = 3.0
+"""倾斜超过这么多度才把像素也转平、重新找文字；以内只在坐标里拉平，省一次检测。"""
+_LONG = 2.5
+"""宽高比超过它的文字段才看得出方向。"""
+
+
+@dataclass
+class Page:
+    """摆正的页面：`pixels` 是 BGR，`quads` 是文字段（见 `TextReader.detect`）。
+
+    `to_photo` 是 3x3 矩阵，把页面的坐标变回照片的坐标。
+    """
+
+    pixels: np.ndarray
+    quads: np.ndarray
+    to_photo: np.ndarray
+
+    def photo_box(self, x0: float, y0: float, x1: float, y1: float) -> Box:
+        """页面上的矩形在照片里的外接矩形。"""
+        corners = np.array([[x0, y0, 1], [x1, y0, 1], [x1, y1, 1], [x0, y1, 1]]) @ self.to_photo.T
+        (left, top), (right, bottom) = corners[:, :2].min(axis=0), corners[:, :2].max(axis=0)
+        return round(left), round(top), round(right), round(bottom)
+
+
+def find_page(photo: np.ndarray, reader: TextReader) -> Page:
+    """photo 是 BGR；找出文字的方向，把页面摆正。没有文字时 `quads` 是空的。"""
+    quads = reader.detect(photo)
+    if (angle := _text_angle(quads)) is None:
+        return Page(photo, quads, np.eye(3))
+    is_vertical = angle > 45
+    tilt = angle - 90 * is_vertical
+    # 文字竖着时，每段自己的左上角是它外框的右上角
+    along_text = np.roll(quads, -1, axis=1) if is_vertical else quads
+    turn = 90 * is_vertical + 180 * reader.is_upside_down(photo, _long(along_text))
+    if abs(tilt) > MAX_TILT:
+        turn += tilt
+    return _turned(photo, quads, turn, reader) if turn else Page(photo, quads, np.eye(3))
+
+
+def _turned(photo: np.ndarray, quads: np.ndarray, degrees: float, reader: TextReader) -> Page:
+    """把与水平线成 degrees 度（顺时针为正）的文字转平，只留有文字的部分，重新找文字。"""
+    matrix = cv2.getRotationMatrix2D((0, 0), degrees, 1)
+    margin = 3 * np.median(_sides(quads), axis=1).min()
+    height, width = photo.shape[:2]
+    text = quads.reshape(-1, 2) @ matrix[:, :2].T
+    whole = np.array([[0, 0], [width, 0], [width, height], [0, height]]) @ matrix[:, :2].T
+    start = np.maximum(text.min(axis=0) - margin, whole.min(axis=0))
+    size = np.ceil(np.minimum(text.max(axis=0) + margin, whole.max(axis=0)) - start).astype(int)
+    matrix[:, 2] = -start
+    pixels = cv2.warpAffine(
+        photo, matrix, tuple(map(int, size)), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return Page(pixels, reader.detect(pixels), np.linalg.inv(np.vstack([matrix, [0, 0, 1]])))
+
+
+def _long(quads: np.ndarray) -> np.ndarray:
+    wide, tall = _sides(quads)
+    long = quads[np.maximum(wide, tall) > _LONG * np.minimum(wide, tall)]
+    return long if len(long) else quads
+
+
+def _sides(quads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """每段的宽与高，像素。"""
+    return np.linalg.norm(quads[:, 1] - quads[:, 0], axis=1), np.linalg.norm(quads[:, 3] - quads[:, 0], axis=1)
+
+
+def _text_angle(quads: np.ndarray) -> float | None:
+    """多数文字行与水平线的夹角，度，顺时针为正，-45 到 135；看不出时为 None。"""
+    if not len(quads):
+        return None
+    quads = _long(quads)
+    wide, tall = _sides(quads)
+    along = np.where((wide >= tall)[:, None], quads[:, 1] - quads[:, 0], quads[:, 3] - quads[:, 0])
+    angles = (np.degrees(np.arctan2(along[:, 1], along[:, 0])) + 45) % 180 - 45
+    weights = np.maximum(wide, tall)
+    is_flat = angles < 45
+    side = is_flat if weights[is_flat].sum() >= weights.sum() / 2 else ~is_flat
+    order = np.argsort(angles[side])
+    cumulative = np.cumsum(weights[side][order])
+    return float(angles[side][order][np.searchsorted(cumulative, cumulative[-1] / 2)])
+
+
+def to_text_boxes(quads: np.ndarray, texts: list[tuple[str, float]]) -> list[TextBox]:
+    """文字段与识别出的文字 -> 文字框；没有字的丢掉。"""
+    if not len(quads):
+        return []
+    lines = _flat_lines(quads)
+    starts, ends = _flat_columns(quads, lines)
+    return [
+        TextBox(text, score, *map(float, (*quad.min(axis=0), *quad.max(axis=0), line, start, end)))
+        for quad, (text, score), line, start, end in zip(quads, texts, lines, starts, ends, strict=True)
+        if text
+    ]
+
+
+def _flat_lines(quads: np.ndarray) -> np.ndarray:
+    """每段文字拉平以后的纵坐标，(段数,)，像素：同一行的各段（几乎）相等。
+
+    设 v(x, y) = y + Σ c·φ(x, y)，φ 是低次多项式，容得下倾斜、透视和轻微弯曲。先只凭各段自己的斜率求 v，
+    再把邻近而同行的段两两相连，凭它们的高低差重求：跨度大，比单段的斜率准得多。
+    """
+    left, right = (quads[:, 0] + quads[:, 3]) / 2, (quads[:, 1] + quads[:, 2]) / 2
+    middle = (left + right) / 2
+    wide, tall = _sides(quads)
+    long = wide > _LONG * tall
+    start, end = left[long], right[long]
+    flat = middle[:, 1]
+    for terms in (2, 2, 5, 5):
+        flat = middle[:, 1] + _warp(middle, _fit(start, end, middle, terms), middle)
+        near = np.abs(flat[:, None] - flat[None]) < 0.4 * np.minimum(tall[:, None], tall[None])
+        gap = middle[None, :, 0] - middle[:, None, 0]
+        first, second = _nearest(np.where(near & (gap > 0), gap, np.inf))
+        start, end = np.concatenate([left[long], middle[first]]), np.concatenate([right[long], middle[second]])
+    return flat
+
+
+def _flat_columns(quads: np.ndarray, lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """每段文字左右两端拉平以后的横坐标：透视使各列像扇子一样张开，凭上下对齐的段求出来。"""
+    left, right = (quads[:, 0] + quads[:, 3]) / 2, (quads[:, 1] + quads[:, 2]) / 2
+    middle, tall = (left + right) / 2, _sides(quads)[1]
+    starts, ends = [], []
+    for edge in (left, middle, right):
+        gap = (lines[None] - lines[:, None]) / tall[:, None]
+        aligned = np.abs(edge[None, :, 0] - edge[:, None, 0]) < 0.6 * tall[:, None]
+        first, second = _nearest(np.where(aligned & (gap > 0.5) & (gap < 4), gap, np.inf))
+        starts.append(edge[first][:, ::-1])
+        ends.append(edge[second][:, ::-1])
+    swapped = middle[:, ::-1]
+    coefficients = _fit(np.concatenate(starts), np.concatenate(ends), swapped, 2)
+    return tuple(edge[:, 0] + _warp(edge[:, ::-1], coefficients, swapped) for edge in (left, right))
+
+
+def _basis(points: np.ndarray, around: np.ndarray, terms: int) -> np.ndarray:
+    x, y = ((points - around.mean(axis=0)) / max(np.ptp(around, axis=0).max(), 1.0) * 2).T
+    return np.stack([x, x * y, x**2, x**2 * y, x**3][:terms], axis=1)
+
+
+def _warp(points: np.ndarray, coefficients: np.ndarray, around: np.ndarray) -> np.ndarray:
+    return _basis(points, around, len(coefficients)) @ coefficients
+
+
+def _fit(start: np.ndarray, end: np.ndarray, around: np.ndarray, terms: int) -> np.ndarray:
+    """使每一对 start、end 的第二个坐标拉平以后相等的系数；偏离大的对（不在同一行）逐轮减轻。"""
+    coefficients = np.zeros(terms)
+    if not len(start):
+        return coefficients
+    matrix = _basis(end, around, terms) - _basis(start, around, terms)
+    target = start[:, 1] - end[:, 1]
+    weights = np.ones(len(target))
+    for _ in range(6):
+        weighted = matrix * weights[:, None]
+        coefficients = np.linalg.solve(weighted.T @ matrix + 0.01 * np.eye(terms), weighted.T @ target)
+        weights = 1 / (1 + ((target - matrix @ coefficients) / 3) ** 2)
+    return coefficients
+
+
+def _nearest(gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """每一段与离它最近的另一段的序号；gaps 里 inf 是不相干的。"""
+    first = np.flatnonzero(np.isfinite(gaps.min(axis=1)))
+    return first, gaps.argmin(axis=1)[first]
