@@ -143,7 +143,8 @@ def _score_row(score: ReportScore, item: LabItem, true: TrueItem) -> None:
 
 
 def _same_range(one: str, other: str) -> bool:
-    if normalize(one) == normalize(other):
+    """写法相同，或意思相同；空着与印着一串横线都是没有范围。"""
+    if normalize(one).strip("-/*") == normalize(other).strip("-/*"):
         return True
     parsed = parse_range(one)
     return parsed is not None and parsed == parse_range(other)

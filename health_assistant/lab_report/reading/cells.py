@@ -54,7 +54,7 @@ _COUNT_UNIT = re.compile(r"[×xX*]?10[^\d/.]?(3|6|9|12)?/[Ll1|]")
 _UNIT = re.compile(
     r"[×x*]?10[\^~*-]?\d{1,2}/[l1|]|[x×*]10[\^~*]?\d{1,2}"
     r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?osm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
-    r"|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n|ratio|index"
+    r"|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n"
     r"|[rna]c?u/ml|[mu]iu/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?",
     re.IGNORECASE,
 )
@@ -157,7 +157,7 @@ def _unit_start(text: str) -> int | None:
     """数或范围后面连着的单位从第几个字符起；没有连着单位时为 None。"""
     for found in re.finditer(r"(?<=[\d)）\]])\s*(?=\D|10)", text):
         rest = normalize(text[found.end() :])
-        is_unit = _UNIT.fullmatch(rest) or _COUNT_UNIT.fullmatch(rest)
+        is_unit = (_UNIT.fullmatch(rest) or _COUNT_UNIT.fullmatch(rest)) and not _MARK.fullmatch(rest)
         if is_unit and (_is_value(text[: found.start()]) or split_mark(text[: found.start()])[1]):
             return found.end()
     return None

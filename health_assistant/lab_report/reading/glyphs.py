@@ -22,8 +22,15 @@ class _Blob:
 
 
 def find_arrow(gray: np.ndarray, zone: tuple[float, float, float, float], text_height: float) -> str | None:
-    """zone（x0, y0, x1, y1，像素）里的箭头：↑、↓ 或 None。有几个而方向不一时为 None。"""
-    arrows = {arrow for blob in _blobs(gray, zone, text_height) if (arrow := _arrow(blob, text_height))}
+    """zone（x0, y0, x1, y1，像素）里的箭头：↑、↓ 或 None。有几个而方向不一时为 None。
+
+    箭头要在 zone 的上下正中：偏了的是邻行的。
+    """
+    middle = (zone[3] - zone[1]) / 2
+    centered = [
+        blob for blob in _blobs(gray, zone, text_height) if abs(blob.y + blob.height / 2 - middle) < 0.3 * text_height
+    ]
+    arrows = {arrow for blob in centered if (arrow := _arrow(blob, text_height))}
     return arrows.pop() if len(arrows) == 1 else None
 
 
@@ -78,7 +85,7 @@ def _points_up(mask: np.ndarray) -> bool:
 
 
 def _is_dash(blob: _Blob, text_height: float) -> bool:
-    return blob.height <= 0.25 * text_height and blob.width >= 1.5 * blob.height and blob.width >= 0.2 * text_height
+    return blob.height <= 0.25 * text_height and blob.width >= 1.4 * blob.height and blob.width >= 0.13 * text_height
 
 
 def _blobs(

@@ -25,7 +25,7 @@ def read_head(lines: list[list[TextBox]]) -> dict[str, str | None]:
     sex = re.search(r"(?:性\s*别|Sex|Gender)\s*[:：]?\s*(男|女|Male|Female|M\b|F\b)", page, re.IGNORECASE) or re.search(
         r"(?<![一-鿿])(男|女)(?![一-鿿])", person
     )
-    sex = sex or re.search(r"(?<![一-鿿])(男|女)(?:性)?\s*[|,，/·]?\s*\d{1,3}\s*岁", page)
+    sex = sex or re.search(r"(男|女)性?\s*[|,，/·]?\s*\d{1,3}\s*岁", page)
     age = re.search(
         r"(?:年\s*龄|Age)\s*[:：]?\s*(\d{1,3}\s*(?:岁|周岁|个?月|天|日|Y\b)?)", page, re.IGNORECASE
     ) or re.search(r"(?<!\d)(\d{1,3}\s*(?:岁|周岁|个月|月龄|天))", person or page)

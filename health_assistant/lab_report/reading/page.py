@@ -10,6 +10,9 @@ from health_assistant.lab_report.report import Box
 
 MAX_TILT = 3.0
 """倾斜超过这么多度才把像素也转平、重新找文字；以内只在坐标里拉平，省一次检测。"""
+TEXT_CONTRAST = 80
+_FAINT = 0.25
+"""明暗之差不到平常文字的这么多，是水印或透过来的背面。"""
 _LONG = 2.5
 """宽高比超过它的文字段才看得出方向。"""
 
@@ -25,6 +28,12 @@ class Page:
     quads: np.ndarray
     to_photo: np.ndarray
 
+    def gray(self) -> np.ndarray:
+        """灰度图，文字与纸的明暗之差调到 `TEXT_CONTRAST`：同一个阈值对深浅不同的照片都合适。"""
+        gray = cv2.cvtColor(self.pixels, cv2.COLOR_BGR2GRAY)
+        contrast = float(np.median(_contrasts(gray, self.quads))) if len(self.quads) else TEXT_CONTRAST
+        return cv2.convertScaleAbs(gray, alpha=TEXT_CONTRAST / max(contrast, TEXT_CONTRAST / 4))
+
     def photo_box(self, x0: float, y0: float, x1: float, y1: float) -> Box:
         """页面上的矩形在照片里的外接矩形。"""
         corners = np.array([[x0, y0, 1], [x1, y0, 1], [x1, y1, 1], [x0, y1, 1]]) @ self.to_photo.T
@@ -33,7 +42,26 @@ class Page:
 
 
 def find_page(photo: np.ndarray, reader: TextReader) -> Page:
-    """photo 是 BGR；找出文字的方向，把页面摆正。没有文字时 `quads` 是空的。"""
+    """photo 是 BGR；找出文字的方向，把页面摆正，去掉水印。没有文字时 `quads` 是空的。"""
+    page = _upright(photo, reader)
+    contrasts = _contrasts(cv2.cvtColor(page.pixels, cv2.COLOR_BGR2GRAY), page.quads)
+    if len(contrasts):
+        page.quads = page.quads[contrasts >= _FAINT * np.median(contrasts)]
+    return page
+
+
+def _contrasts(gray: np.ndarray, quads: np.ndarray) -> np.ndarray:
+    """每段文字的明暗之差，灰度级。"""
+    height, width = gray.shape
+    found = []
+    for quad in quads:
+        (x0, y0), (x1, y1) = quad.min(axis=0).astype(int), np.ceil(quad.max(axis=0)).astype(int)
+        crop = gray[max(y0, 0) : min(y1, height), max(x0, 0) : min(x1, width)]
+        found.append(np.ptp(np.percentile(crop, (2, 98))) if crop.size else 0.0)
+    return np.array(found)
+
+
+def _upright(photo: np.ndarray, reader: TextReader) -> Page:
     quads = reader.detect(photo)
     if (angle := _text_angle(quads)) is None:
         return Page(photo, quads, np.eye(3))

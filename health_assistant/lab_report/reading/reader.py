@@ -31,7 +31,9 @@ class ReportReader:
     读都在同一个线程里做：glibc 给每个线程各留一份用过的内存，8 个线程轮流读时峰值是 1.9 GB，这样是 0.8 GB。
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
+        """threads 是识别用几个核，默认全部（至多 4 个）。"""
+        self._threads = threads
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="report-reader")
         self._text_reader: TextReader | None = None
 
@@ -51,7 +53,7 @@ class ReportReader:
         return self._worker.submit(self._read, image).result()
 
     def _load(self) -> None:
-        self._text_reader = self._text_reader or TextReader()
+        self._text_reader = self._text_reader or TextReader(self._threads)
 
     def _read(self, image: Image.Image) -> Reading:
         self._load()
@@ -75,7 +77,7 @@ def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
             "not_a_lab_report",
             "没有找到检验项目。请确认这是化验单，并让“项目、结果、参考范围”各列都在画面里、方向摆正。",
         )
-    gray = cv2.cvtColor(page.pixels, cv2.COLOR_BGR2GRAY)
+    gray = page.gray()
     read = [_read_row(row, table.columns, gray, boxes, page) for row, table in found]
     items, evidence = zip(*read, strict=True)
     report = ReadReport(items=list(items), **read_head(lines))
@@ -86,10 +88,8 @@ def _read_row(
     row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox], page: Page
 ) -> tuple[ReadItem, RowEvidence]:
     name, code, result, unit, limits = row_text(row)
-    if not limits and _find_dashes(row, columns, gray, "range") == "-----":
-        limits = "-----"
     if not result:
-        result = _find_dashes(row, columns, gray, "result")
+        result = _find_dashes(row, columns, gray, boxes)
         # 单独一横只在范围是定性词时才算阴性
         if result == "-" and not isinstance(parse_range(limits), Terms):
             result = ""
@@ -122,17 +122,20 @@ def _find_mark(row: Row, gray: np.ndarray, boxes: list[TextBox]) -> str | None:
     zones = []
     if row.result:
         # 结果左右两边的空白，到最近的文字为止；结果与别的格子连成一段时，从整段的两头算起
-        beside = [box for box in boxes if abs(box.line - row.result.line) < height and box not in row.maybe_arrows]
+        beside = [box for box in boxes if abs(box.line - row.result.line) < 0.6 * height and box not in row.maybe_arrows]
         whole = [box for box in beside if box.x0 < row.result.x1 and box.x1 > row.result.x0] or [row.result]
         left, right = min(box.x0 for box in whole), max(box.x1 for box in whole)
         start = max((box.x1 for box in beside if box.x1 <= left), default=row.anchor.x1)
         start -= height if row.name and split_mark(row.name.text)[1] else 0
         end = min((box.x0 for box in beside if box.x0 >= right), default=right)
-        top, bottom = row.result.y0 - 0.2 * height, row.result.y1 + 0.2 * height
-        zones = [(start, top, left, bottom), (right, top, end, bottom)]
+        for x0, x1 in ((start, left), (right, end)):
+            middle = _line_height_at((x0 + x1) / 2, beside)
+            zones.append((x0, middle - 0.65 * height, x1, middle + 0.65 * height))
     found = {find_arrow(gray, zone, height) for zone in zones}
     found |= {find_glued_arrow(gray, (box.x0, box.y0, box.x1, box.y1), height) for box in row.maybe_arrows}
     found -= {None}
+    if len(found) == 1 and row.mark and re.fullmatch(r"[↑↓]{2}", row.mark.text):
+        return 2 * found.pop()
     return found.pop() if len(found) == 1 else None
 
 
@@ -146,18 +149,26 @@ def _has_arrow_for_digit(box: TextBox, gray: np.ndarray) -> bool:
     return any(find_glued_arrow(gray, (x0, box.y0, x1, box.y1), height) for x0, x1 in ends)
 
 
-def _find_dashes(row: Row, columns: Columns, gray: np.ndarray, column: str) -> str:
-    """结果列或范围列里没有识别出文字时，像素里的横线：`-`（阴性）、`-----`（未做、没有）或空串。"""
-    if column not in columns.spans or row.name is None:
+def _find_dashes(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox]) -> str:
+    """结果列里没有识别出文字时，像素里的横线：`-`（阴性）、`-----`（未做）或空串。"""
+    if "result" not in columns.spans or row.name is None:
         return ""
-    height, boxes = row.anchor.height, row.boxes()
-    center = row.name.x0 + columns.spans[column][1] - row.name.start
-    right = min([center + 4 * height, *(box.x0 for box in boxes if box.x0 > center)])
-    left = max([center - 4 * height, *(box.x1 for box in boxes if box.x1 < center)])
-    # 纵坐标取左右最近的格子的平均：页面可能微微倾斜
-    nearest = sorted(boxes, key=lambda box: abs((box.x0 + box.x1) / 2 - center))[:2]
-    middle = sum((box.y0 + box.y1) / 2 for box in nearest) / len(nearest)
+    height = row.anchor.height
+    center = row.name.x0 + columns.spans["result"][1] - row.name.start
+    beside = [box for box in boxes if abs(box.line - row.anchor.line) < 0.6 * height]
+    right = min([center + 4 * height, *(box.x0 for box in beside if box.x0 > center)])
+    left = max([center - 4 * height, *(box.x1 for box in beside if box.x1 < center)])
+    middle = _line_height_at((left + right) / 2, beside)
     return find_dashes(gray, (left, middle - 0.6 * height, right, middle + 0.6 * height), height)
+
+
+def _line_height_at(x: float, line: list[TextBox]) -> float:
+    """这一行在横坐标 x 处的纵坐标（像素）：页面可能微微倾斜或弯曲，凭最近的几个格子估计。"""
+    near = sorted(line, key=lambda box: abs((box.x0 + box.x1) / 2 - x))[:4]
+    xs, ys = [(box.x0 + box.x1) / 2 for box in near], [(box.y0 + box.y1) / 2 for box in near]
+    if len(near) < 2 or max(xs) - min(xs) < 2 * near[0].height:
+        return ys[0]
+    return float(np.polyval(np.polyfit(xs, ys, 1), x))
 
 
 def _has_dash(box: TextBox, gray: np.ndarray) -> bool:

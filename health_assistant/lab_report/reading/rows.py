@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
 
-from health_assistant.lab_report.catalogue import find_indicator, is_known_name
+from health_assistant.lab_report.catalogue import find_indicator, is_known_code, is_known_name
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     Cell,
@@ -30,6 +30,7 @@ _NOT_AN_ITEM = re.compile(
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
     r"|开单|电话|地址|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
+    r"|(?i:reported|verified|collected|received|printed|specimen|doctor|\b(name|sex|age)\s*:)"
 )
 
 
@@ -67,11 +68,12 @@ class Row:
         if self.result and self.result.text in ARROW_LIKE:
             self.maybe_arrows.append(self.result)
             self.result = box
-        elif self.result is None:
+        elif self.result is None or classify(self.result.text) == "text" != classify(box.text):
             self.result = box
         elif box.text in ARROW_LIKE:
             self.maybe_arrows.append(box)
-        else:
+        elif classify(box.text) != "text" or classify(self.result.text) == "text":
+            # 数旁边的文字是备注或印章，不是另一个结果
             self.doubt = _TWO_RESULTS
 
     def add_limits(self, box: TextBox) -> None:
@@ -81,6 +83,13 @@ class Row:
         limits = [*self.limits, box]
         top = min(one.line for one in limits)
         self.limits = sorted(limits, key=lambda one: (int((one.line - top) / (0.6 * one.height)), one.start))
+
+    def set_unit(self, box: TextBox) -> None:
+        """放入单位；先前的一个若是代号（镁的 Mg 也像单位），就归还给代号。"""
+        if self.unit is None:
+            self.unit = box
+        elif self.code is None and is_known_code(self.unit.text):
+            self.code, self.unit = self.unit, box
 
     def add_mark(self, box: TextBox) -> None:
         self.maybe_arrows.append(box)
@@ -122,7 +131,7 @@ def _headed_rows(table: Table) -> list[Row]:
             rows.append(row)
         elif host := _host(row, named):
             _merge(host, row)
-        elif row.result and (row.limits or row.unit):
+        elif row.result and (row.limits or row.unit) and classify(row.result.text) in ("number", "bound", "term"):
             row.doubt = _NAMELESS
             rows.append(row)
     return rows
@@ -131,7 +140,11 @@ def _headed_rows(table: Table) -> list[Row]:
 def _is_subline(row: Row, above: Row) -> bool:
     """名称下面另起一行的代号、英文名与单位。"""
     near = row.anchor.line - above.anchor.line < 2.2 * above.anchor.height
-    return near and row.name.text.isascii() and not (above.name is None or above.name.text.isascii())
+    return near and above.name is not None and _has_chinese(above.name.text) and not _has_chinese(row.name.text)
+
+
+def _has_chinese(text: str) -> bool:
+    return bool(re.search(r"[一-鿿]", text))
 
 
 def _fill(line: list[Cell], columns: Columns) -> Row:
@@ -140,7 +153,9 @@ def _fill(line: list[Cell], columns: Columns) -> Row:
     for cell in line:
         if cell.kind == "number" and cell.box.end < columns.spans.get("name", (0.0,))[0]:
             continue  # 名称左边的数是序号
-        _seat(cell, columns.nearest(cell.box), row, columns)
+        # 文字只归印着的列：推出来的单位列可能就在名称下面
+        among = {name.split()[0] for name in columns.printed} if cell.kind == "text" else None
+        _seat(cell, columns.nearest(cell.box, among), row, columns)
     row.anchor = row.name or row.result or row.anchor
     return row
 
@@ -158,7 +173,7 @@ def _seat(cell: Cell, place: str | None, row: Row, columns: Columns) -> None:
         if place == "code" and row.code is None:
             row.code = box
         elif kind == "unit" and not (row.name and box.start - row.name.end < 0.5 * box.height):
-            row.unit = row.unit or box
+            row.set_unit(box)
         else:
             row.set_name(box)
     elif kind == "unit":
@@ -166,7 +181,7 @@ def _seat(cell: Cell, place: str | None, row: Row, columns: Columns) -> None:
             # 单位另有一列，结果格里又印着单位：照抄在结果里
             row.result = join_boxes(row.result, box)
         else:
-            row.unit = row.unit or box
+            row.set_unit(box)
     elif kind == "mark":
         row.add_mark(box)
     elif kind == "number":
@@ -229,6 +244,7 @@ def _lacks(row: Row, orphan: Row) -> bool:
 def _merge(row: Row, orphan: Row) -> None:
     row.result = row.result or orphan.result
     row.unit = row.unit or orphan.unit
+    row.code = row.code or orphan.code
     row.mark = row.mark or orphan.mark
     row.maybe_arrows.extend(orphan.maybe_arrows)
     for box in orphan.limits:

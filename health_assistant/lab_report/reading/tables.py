@@ -18,7 +18,7 @@ _HEADER_WORDS = {
     "mark": r"提示|标志|标记|状态|异常|高低|^flag$|^h/l$",
     "range": r"参考|正常|范围|^ref|^normal|range|interval",
     "unit": r"单位|^units?$",
-    "result": r"结果|测定值|检测值|测量值|检验值|数值|^result|^value$|^本次$",
+    "result": r"结果|测定值|检测值|测量值|检验值|^数值|^result|^value$|^本次$",
     "name": r"项目|名称|指标|检验内容|^items?$|^tests?$|^test ?name|^analyte|^component|^name$|^parameter",
 }
 _MAX_HEADER_LENGTH = {True: 22, False: 9}
@@ -180,6 +180,8 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
 def _header_panels(line: list[TextBox]) -> list[dict[str, TextBox]]:
     """这一行是表头时，各栏的“列 -> 表头格”；某一列又出现时是下一栏的开始。不是表头时为空。"""
     panels: list[dict[str, TextBox]] = [{}]
+    if any(cell.kind in ("number", "bound", "range") for box in line for cell in split_cells(box)):
+        return []
     for box in line:
         for word in _header_words(box):
             if (column := header_column(word.text)) is None:

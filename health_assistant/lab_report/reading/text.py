@@ -42,10 +42,10 @@ class TextBox:
 class TextReader:
     """找文字、辨正反、识别文字。线程安全由调用者保证。图都是 BGR、uint8、(高, 宽, 3)。"""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
         from rapidocr import RapidOCR
 
-        threads = min(4, os.cpu_count() or 1)
+        threads = threads or min(4, os.cpu_count() or 1)
         self._engine = RapidOCR(
             params={"Global.log_level": "error", "EngineConfig.onnxruntime.intra_op_num_threads": threads}
         )
