@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from health_assistant.images import upright_rgb
-from health_assistant.lab_report.reading.cells import is_known, split_mark
+from health_assistant.lab_report.reading.cells import ARROW_LIKE, is_known, split_mark
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
@@ -93,7 +93,7 @@ def _read_row(
         # 单独一横只在范围是定性词时才算阴性
         if result == "-" and not isinstance(parse_range(limits), Terms):
             result = ""
-    elif re.fullmatch(r"[-—一]", result) and _has_dash(row.result, gray):
+    elif re.fullmatch(r"[-—一二_~]", result) and _has_dash(row.result, gray):
         # 单独一横文字识别总是没有把握，像素看得清楚
         result, row.result = "-", replace(row.result, score=1.0)
     elif re.fullmatch(r"[+十]+", result):
@@ -103,6 +103,8 @@ def _read_row(
     doubt = row.doubt
     if mark is None and any(box.text == "1" for box in row.maybe_arrows):
         doubt = "结果旁边有个 1，不能确定是箭头还是数"
+    if result in ARROW_LIKE and result.isdigit() and re.search(r"\.\d", limits):
+        doubt = f"结果只读到一个 {result}，可能是箭头，不是数"
     if mark is None and row.result and _has_arrow_for_digit(row.result, gray):
         doubt = "数里的 1 可能是箭头"
     parts = row.boxes()
@@ -122,7 +124,8 @@ def _find_mark(row: Row, gray: np.ndarray, boxes: list[TextBox]) -> str | None:
     zones = []
     if row.result:
         # 结果左右两边的空白，到最近的文字为止；结果与别的格子连成一段时，从整段的两头算起
-        beside = [box for box in boxes if abs(box.line - row.result.line) < 0.6 * height and box not in row.maybe_arrows]
+        line = [box for box in boxes if abs(box.line - row.result.line) < 0.6 * height]
+        beside = [box for box in line if box not in row.maybe_arrows]
         whole = [box for box in beside if box.x0 < row.result.x1 and box.x1 > row.result.x0] or [row.result]
         left, right = min(box.x0 for box in whole), max(box.x1 for box in whole)
         start = max((box.x1 for box in beside if box.x1 <= left), default=row.anchor.x1)

@@ -23,6 +23,7 @@ from health_assistant.lab_report.reference_range import ByGroup, Interval, parse
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
 _TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
 _NO_COLUMNS = "没有表头，不能确定哪个是结果、哪个是范围"
+_ODD_PLACE = "结果的位置或字的大小与别的行不一样，可能不是结果"
 _NAMELESS = "没有读出这一行的项目名称"
 NAMELESS = "（名称没有读出）"
 _NOT_AN_ITEM = re.compile(
@@ -269,7 +270,27 @@ def _headless_rows(table: Table) -> list[Row]:
                     # 另起一行的文字不是上一项的，它后面的数也不是
                     break
                 _seat_headless(cell, follows, table.columns, same_line)
+    _doubt_odd_places(rows)
     return rows
+
+
+def _doubt_odd_places(rows: list[Row]) -> None:
+    """同一页里，结果与名称的相对位置、字的大小都一样；不一样的可能是别的数。"""
+    filled = [row for row in rows if row.result and _is_item(row, False)]
+    if len(filled) < 2:
+        return
+    height = median(row.anchor.height for row in filled)
+    size = median(row.result.height for row in filled)
+    drops = [row.result.line - row.anchor.line for row in filled]
+    # 左对齐、居中、右对齐，取这一页里最整齐的一种
+    edges = min(
+        ([edge(row.result) for row in filled] for edge in (lambda b: b.start, lambda b: b.middle, lambda b: b.end)),
+        key=lambda places: median(abs(place - median(places)) for place in places),
+    )
+    for row, drop, edge in zip(filled, drops, edges, strict=True):
+        is_off = abs(drop - median(drops)) > 0.6 * height or abs(edge - median(edges)) > 6 * height
+        if is_off or not 0.7 < row.result.height / size < 1.4:
+            row.doubt = row.doubt or _ODD_PLACE
 
 
 def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) -> bool:
@@ -302,7 +323,7 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
     elif kind == "mark":
         row.add_mark(box)
     elif kind == "number":
-        if same_line or row.result is None:
+        if same_line or row.result is None or row.result.text in ARROW_LIKE:
             row.set_result(box)
     elif kind in ("bound", "term"):
         if row.result is None and columns.nearest(box, ("result", "range")) in ("result", None):

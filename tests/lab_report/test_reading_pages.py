@@ -1,0 +1,74 @@
+"""整页读一遍：画出来的化验单，转、歪、透视、阴影之后，读数、判断与位置都要对。
+
+全部版式与破坏见 tests/benchmarks/reading.py。
+"""
+
+import numpy as np
+import pytest
+
+from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.reading.reader import ReportReader
+from health_assistant.lab_report.rendering import DEGRADATIONS, HELD_OUT_LAYOUTS, LAYOUTS, RenderedReport, render
+from health_assistant.lab_report.report import Box, LabReport, UnreadableReport
+from health_assistant.lab_report.scoring import ReportScore, TrueItem, align, score_report
+
+SEED = 7000
+QUICK = [
+    ("classic", "rotate_90"), ("two_panels_grid", "skew"), ("english_sheet", "rotate_180"), ("sub_tables", "keystone"),
+    ("phone_cards", "jpeg_20"), ("previous_results", "shadow"), ("half_sheet", "photo"),
+]  # fmt: skip
+EVERY = [*LAYOUTS, *HELD_OUT_LAYOUTS]
+
+
+@pytest.fixture(scope="module")
+def reader() -> ReportReader:
+    return ReportReader()
+
+
+def truth_of(page: RenderedReport) -> list[TrueItem]:
+    return [TrueItem(**row.model_dump(), flag=flag) for row, flag in zip(page.report.items, page.flags, strict=True)]
+
+
+def read(reader: ReportReader, page: RenderedReport) -> LabReport | None:
+    try:
+        reading = reader.read(page.image)
+    except UnreadableReport:
+        return None
+    return assess(reading.report, reading.evidence)
+
+
+@pytest.mark.parametrize(("layout", "degradation"), QUICK)
+def test_a_page_is_read_right_and_located(reader, layout, degradation):
+    page = render(layout, degradation, SEED)
+    report = read(reader, page)
+    score = score_report(report, truth_of(page), page.report.report_type)
+    assert (score.found, score.invented, score.silent_errors) == (score.rows, 0, [])
+    assert score.result_right >= 0.9 * score.rows and score.abnormal_f1 >= 0.9
+    places = {id(row): boxes["row"] for row, boxes in zip(page.report.items, page.boxes, strict=True)}
+    for item, true in align(report.items, page.report.items):
+        assert overlap(item.boxes["row"], places[id(true)]) > 0.5, item.name
+
+
+def overlap(one: Box, other: Box) -> float:
+    """相交的面积占小的那个的比例。"""
+    corner = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return float(np.prod(np.maximum(corner, 0))) / min(areas)
+
+
+@pytest.mark.parametrize("degradation", ["tiny_text", "dark"])
+def test_what_is_beyond_reading_is_refused_or_doubted_never_wrong(reader, degradation):
+    page = render("borderless_words", degradation, SEED)
+    assert score_report(read(reader, page), truth_of(page)).silent_errors == []
+
+
+@pytest.mark.slow
+def test_every_layout_with_a_degradation_each(reader):
+    names = [*DEGRADATIONS]
+    total = ReportScore()
+    for at, layout in enumerate(EVERY):
+        page = render(layout, names[at % len(names)], SEED + 1)
+        total += score_report(read(reader, page), truth_of(page), page.report.report_type)
+    rates = total.rates()
+    assert total.silent_errors == []
+    assert rates["abnormal_f1"] >= 0.95 and rates["refused_share"] <= 0.07, str(total)
