@@ -11,7 +11,9 @@ import multiprocessing
 import resource
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +52,15 @@ def main() -> int:
     return int(any(value > limit for _, value, limit in checks))
 
 
-def load_images(folder: Path, count: int) -> list[Image.Image]:
+def find_images(folder: Path, count: int) -> list[Callable[[], Image.Image]]:
+    """打开每张图的函数：用到才打开，免得图都在内存里。"""
     if folder.is_dir():
-        files = sorted(folder.glob("*.jpg"))[:count]
-        return [ImageOps.exif_transpose(Image.open(file)).convert("RGB") for file in files]
-    return [render(layout, "photo", 1).image for layout in [*LAYOUTS][:count]]
+        return [partial(_open, file) for file in sorted(folder.glob("*.jpg"))[:count]]
+    return [lambda layout=layout: render(layout, "photo", 1).image for layout in [*LAYOUTS][:count]]
+
+
+def _open(file: Path) -> Image.Image:
+    return ImageOps.exif_transpose(Image.open(file)).convert("RGB")
 
 
 def time_ratios(folder: Path, count: int) -> tuple[float, float]:
@@ -62,9 +68,10 @@ def time_ratios(folder: Path, count: int) -> tuple[float, float]:
     from rapidocr import RapidOCR
 
     engine, reader = RapidOCR(params={"Global.log_level": "error"}), ReportReader()
-    images = load_images(folder, count)
+    images = find_images(folder, count)
     spent = dict.fromkeys(("plain", "upright", "turned"), 0.0)
-    for at, image in enumerate(tqdm([images[0], *images], desc="计时", unit="张")):
+    for at, open_image in enumerate(tqdm([images[0], *images], desc="计时", unit="张")):
+        image = open_image()
         scale = min(1.0, SIDE / max(image.size))
         small = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
         tilted = image.rotate(TURNS[at % len(TURNS)], expand=True, fillcolor=(90, 90, 90))
@@ -85,11 +92,11 @@ def time_ratios(folder: Path, count: int) -> tuple[float, float]:
 def read_all(folder: Path, count: int, threads: int) -> tuple[float, float]:
     """用几个线程读完全部图：秒数，内存峰值 MB。"""
     reader = ReportReader()
-    images = load_images(folder, count)
-    reader.read(images[0])
+    images = find_images(folder, count)
+    reader.read(images[0]())
     started = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(reader.read, images))
+        list(pool.map(lambda open_image: reader.read(open_image()), images))
     return time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
