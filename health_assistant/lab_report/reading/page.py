@@ -28,6 +28,10 @@ class Page:
     quads: np.ndarray
     to_photo: np.ndarray
 
+    def text_height(self) -> float:
+        """文字段多高，像素，中位数；没有文字时为 0。"""
+        return float(np.median(_sides(self.quads)[1])) if len(self.quads) else 0.0
+
     def gray(self) -> np.ndarray:
         """灰度图，文字与纸的明暗之差调到 `TEXT_CONTRAST`：同一个阈值对深浅不同的照片都合适。"""
         gray = cv2.cvtColor(self.pixels, cv2.COLOR_BGR2GRAY)

@@ -23,6 +23,8 @@ ENGINE_NAME = "embedded-report-reader"
 MIN_BOXES = 4
 """认得清的文字不到这么多段，就是没有拍清楚。"""
 MIN_CONFIDENCE = 0.8
+MIN_TEXT_HEIGHT = 13
+"""文字段的高（像素，含上下留白）小于它就不读：字高 14 像素的段约高 19，7 像素的约高 10，那时数字会认错。"""
 
 
 class ReportReader:
@@ -70,6 +72,8 @@ def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
         raise UnreadableReport(
             "report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张。"
         )
+    if page.text_height() < MIN_TEXT_HEIGHT:
+        raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     lines = group_lines(boxes)
     found = [(row, table) for table in find_tables(lines) for row in find_rows(table)]
     if not is_lab_report(lines, [row for row, _ in found]):
