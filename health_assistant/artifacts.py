@@ -47,6 +47,11 @@ def llm_dir(recipe: str) -> Path:
     return artifacts_dir() / "llm" / recipe
 
 
+def vl_dataset_dir(recipe: str) -> Path:
+    """阶段 6：配方 recipe 的化验单图与标签：train、val、test 三个 HF imagefolder。"""
+    return artifacts_dir() / "vl" / "dataset" / recipe
+
+
 def model_server_dir() -> Path:
     """阶段 5：问模型服务得到的回答。"""
     return artifacts_dir() / "5-build-server"
