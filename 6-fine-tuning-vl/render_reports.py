@@ -104,7 +104,7 @@ def read_recipe(path: Path) -> Recipe:
     if recipe.items and recipe.items[0] > recipe.items[1]:
         raise CatalogueError(f"items 要写成 [最少, 最多]，写的是 {list(recipe.items)}")
     for name in (*seen, *held_out):
-        if not kinds_for(recipe, name):
+        if recipe.panels and not kinds_for(recipe, name):
             raise CatalogueError(f"版式 {name} 印不了 panels 里的任何一种（{'、'.join(recipe.panels)}），请加上别的")
     return recipe
 
@@ -256,12 +256,12 @@ def contact_sheet(folder: Path, records: dict[str, list[dict]], columns: int = 4
 
     from health_assistant.lab_report.rendering.drawing import load_font
 
-    chosen = {}
+    firsts, others = {}, []
     for split, rows in records.items():
         for row in rows:
-            chosen.setdefault((split == "test", row["layout"], row["degradation"]), (split, row))
-    shown = list(chosen.values())
-    shown = (shown if len(shown) >= columns else [(split, row) for split, rows in records.items() for row in rows])[:24]
+            if firsts.setdefault((split == "test", row["layout"]), (split, row))[1] is not row:
+                others.append((split, row))
+    shown = [*firsts.values(), *others][: max(len(firsts), 24)]
     tiles = []
     for split, row in shown:
         tile = Image.open(folder / split / row["file_name"])
