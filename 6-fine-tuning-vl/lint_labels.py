@@ -72,7 +72,7 @@ def main() -> int:
         found, checked = lint(line, args.field, on_page)
         findings += [Finding(number, *one) for one in found]
         statements += checked
-    report = args.report or artifacts.label_lint_file(f"{path.absolute().parent.name}-{path.stem}")
+    report = args.report or artifacts.label_lint_file("-".join([*path.absolute().parts[-3:-1], path.stem]))
     return show(path, report, findings, len(lines), statements, args.max_rate, on_page)
 
 
@@ -149,7 +149,7 @@ def check_item(report: ReadReport, item: ReadItem, flag: str | None) -> Iterator
 
 
 def check_unit(name: str, code: str, unit: str, report_type: str, piece: str) -> Iterator[Problem]:
-    """量的种类不对才算：白细胞没有 g/L。同一种量换个写法、换个大小，各医院都有。"""
+    """量的种类不对才算：白细胞没有 mmol/L。同一种量换个写法、换个大小，各医院都有。"""
     exact = find_indicator(name, code, unit, report_type)
     indicator = exact if exact and exact.knows_unit(unit) else find_indicator(name, code, "", report_type)
     if indicator is None or indicator.knows_unit(unit):

@@ -57,6 +57,11 @@ def vl_dir(recipe: str) -> Path:
     return artifacts_dir() / "vl" / recipe
 
 
+def vl_import_dir(name: str) -> Path:
+    """阶段 6：自己的照片 name：去掉隐私的图与待人核对的 rows.csv。"""
+    return artifacts_dir() / "vl" / "import" / name
+
+
 def label_lint_file(name: str) -> Path:
     """阶段 6：标签文件 name 的检查报告。"""
     return artifacts_dir() / "vl" / "lint" / f"{name}.json"
