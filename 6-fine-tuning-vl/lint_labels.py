@@ -138,10 +138,11 @@ def check_item(report: ReadReport, item: ReadItem, flag: str | None) -> Iterator
         yield "unparsable", "没有名称" if not item.name.strip() else f"看不懂结果 {item.result}", piece
     if re.search(r"\d", item.reference_range) and parse_range(item.reference_range) is None:
         yield "unparsable", f"看不懂范围 {item.reference_range}", piece
-    both = (item, item.model_copy(update={"mark": None}))
-    alone, unmarked = (assess(report.model_copy(update={"items": [one]})).items[0] for one in both)
-    if alone.flag == "unknown" != unmarked.flag:
-        yield "mark", f"标记 {item.mark}，按数是{FLAG_WORDS[unmarked.flag]}", piece
+    if item.mark:
+        both = (item, item.model_copy(update={"mark": None}))
+        marked, unmarked = (assess(report.model_copy(update={"items": [one]})).items[0].flag for one in both)
+        if marked == "unknown" != unmarked:
+            yield "mark", f"标记 {item.mark}，按数是{FLAG_WORDS[unmarked]}", piece
     result, limits = parse_result(item.result), parse_range(item.reference_range)
     if flag and result and limits and compare(result, limits) not in (flag, "unknown"):
         yield "flag", f"判断是{FLAG_WORDS.get(flag, flag)}，按数是{FLAG_WORDS[compare(result, limits)]}", piece
@@ -154,7 +155,8 @@ def check_unit(name: str, code: str, unit: str, report_type: str, piece: str) ->
     indicator = exact if exact and exact.knows_unit(unit) else find_indicator(name, code, "", report_type)
     if indicator is None or indicator.knows_unit(unit):
         return
-    usual = {quantity(one) for one in (indicator.unit, *indicator.other_units, *indicator.more_units)}
+    units = (indicator.unit, *indicator.other_units, *indicator.more_units)
+    usual = {quantity(one) for one in units if one not in ("G/L", "T/L")}  # 10^9/L 的另一种写法，不是克
     if quantity(unit) and quantity(indicator.unit) and quantity(unit) not in usual:
         yield "unit", f"{indicator.name}不会用 {unit} 作单位（常用 {indicator.unit}）", piece
 
@@ -171,7 +173,7 @@ UNIT = r"%|‰|秒|(?:[×x]\s*)?10\^?\d+/[A-Za-zμ]+|[A-Za-zμ]+(?:/[A-Za-z0-9.]
 BOUND = r"-?\d+(?:\.\d+)?"
 RANGE = rf"(?:(?:成人|儿童|男性?|女性?):?\s*)?(?:{BOUND}\s*(?:{UNIT})?\s*[-~—–至]+\s*{BOUND}|[<>≤≥]=?\s*{BOUND})"
 PAIR = re.compile(
-    rf"(?P<value>{NUMBER})\s*(?P<unit>{UNIT})?(?P<between>[^\d。;<>]{{0,20}}?)(?:正常)?(?:参考)?(?:范围|区间|值)的?"
+    rf"(?P<value>{NUMBER})\s*(?P<unit>{UNIT})?(?P<between>[^\d。;<>]{{0,20}}?)(?:正常)?(?:参考)?(?:范围|区间|值)的?(?P<inside>之?内)?"
     rf"(?:(?:上限|下限)?\s*[(::为是]*\s*(?P<range>{RANGE})\s*(?P<range_unit>{UNIT})?"
     rf"|(?P<side>上限|下限)\s*[(::为是]*\s*(?P<bound>{NUMBER})\s*(?P<bound_unit>{UNIT})?)"
 )
@@ -235,6 +237,8 @@ def claims_of(sentence: str) -> list[Claim]:
         tight = after and not after["all"] and "," not in after["comma"]
         chosen = between or (after if tight else None) or lead or (after if after and not after["all"] else None)
         says = claim_of(chosen) if chosen else each
+        if pair["inside"]:
+            says = "abnormal" if re.search("[不未没]在$", pair["between"]) else "normal"
         limits = pair["range"] or ("≥" if pair["side"] == "下限" else "≤") + (pair["bound"] or "")
         name, code = name_of(before)
         units = [fold_unit(unit) for unit in (pair["unit"], pair["range_unit"] or pair["bound_unit"]) if unit]
@@ -264,13 +268,15 @@ def name_of(before: str) -> tuple[str, str]:
 
 
 class PageText:
-    """图上的文字；同一张只读一次。"""
+    """图上的文字；连着几条标签说同一张图时，图只读一次。"""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.not_read, self._reader = folder, [], None
+        self.folder, self.not_read, self._reader, self._last = folder, [], None, ("", [])
 
     def missing(self, file_name: str, items: list[ReadItem]) -> list[Problem]:
-        texts = self._read(file_name)
+        if self._last[0] != file_name:
+            self._last = file_name, self._read(file_name)
+        texts = self._last[1]
         if not texts:
             self.not_read.append(file_name or "（没有 file_name）")
             return []
