@@ -238,7 +238,9 @@ def read_table(table: Path) -> dict[str, list[dict[str, str]]]:
     """图 -> 它的各行；有问题的行一并报出。"""
     try:
         data = table.read_bytes()
-        text = data.decode("utf-8-sig") if is_utf8(data) else data.decode("gb18030")  # WPS 与 Excel 常存成 GB18030
+        text = data.decode("utf-8-sig", errors="surrogateescape")
+        if re.search("[\udc80-\udcff]", text):
+            text = data.decode("gb18030")  # WPS 与 Excel 常另存成这个
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"读不了 {table}：{error}") from None
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
@@ -265,14 +267,6 @@ def row_problems(row: dict[str, str], folder: Path) -> list[str]:
         problems.append(f"的位置要是四个数或空着，写的是 {row['位置']}")
     mangled = [row[column] for column in ("结果", "参考范围") if MANGLED.search(row[column])]
     return problems + [f"的 {text} 像是被表格软件改成了日期或科学计数法，照图改回来" for text in mangled]
-
-
-def is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

@@ -102,14 +102,16 @@ def test_finds_what_is_wrong_in_reports(lint):
     assert found == [(number, kind) for number, kind in enumerate(labels.values(), 1)], printed
 
 
-def test_nothing_is_found_in_a_thousand_rendered_labels(lint):
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_nothing_is_found_in_rendered_labels(lint, count):
     layouts, labels = list((LAYOUTS | HELD_OUT_LAYOUTS).values()), []
-    for seed in range(1000):
+    for seed in range(count):
         sample = sample_report(np.random.default_rng(seed), layouts[seed % len(layouts)].style)
         labels.append({"report": sample.report.model_dump_json(), "flags": sample.flags})
     assert lint(labels)[:2] == (0, [])
 
 
+@pytest.mark.slow
 def test_finds_what_is_not_on_the_page(lint, tmp_path):
     rendered = render("analyser_slip", seed=1)
     rendered.image.save(tmp_path / "page.png")
