@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 from pathlib import Path
+from statistics import median
 
 from health_assistant.artifacts import atomic_path
 from health_assistant.lab_report.reference_range import Interval, parse_result
@@ -73,9 +74,11 @@ def _directed(item: ReadItem, flag: str | None) -> str | None:
 
 
 def text_height(page: dict) -> float | None:
-    """这一页最矮的结果有多高（像素）；不知道框时为 None。"""
-    heights = [box["result"][3] - box["result"][1] for box in page["boxes"] if "result" in box]
-    return min(heights, default=None)
+    """这一页的数字多高（像素，各项的中位数；单独一横不算）；不知道框时为 None。"""
+    pairs = zip(page["report"].items, page["boxes"], strict=True)
+    boxes = [box["result"] for item, box in pairs if "result" in box and any(map(str.isdigit, item.result))]
+    boxes = boxes or [box["name"] for box in page["boxes"] if "name" in box]
+    return median(box[3] - box[1] for box in boxes) if boxes else None
 
 
 def make_tasks(pages: list[dict], abnormal_share: float, question_share: float) -> list[dict]:

@@ -81,7 +81,7 @@ class VisionRecipe(Recipe):
     train_data: str = setting("tiny", "render_reports.py 画好的数据的名字")
     max_length: int = setting(4096, "图、提问、回答合起来最多多少个标记；有一条放不下就不开始训练")
     max_pixels: int = setting(2560 * 784, "一页最多多少像素，784 像素一个标记；更大的图先缩小")
-    min_text_height: float = setting(10.0, "缩小之后字至少多高（像素，按真值里的框算）；再小就认不出，不开始训练")
+    min_text_height: float = setting(10.0, "缩小之后数字至少多高（像素，按真值里的框算）；再小就认不出，不开始训练")
     vision_layers: bool = setting(False, "看图的层也加 LoRA；有的推理框架不认，要合并之后再用")
     full_layers: list[str] = setting([], "不用 LoRA、整个训练的部分（PEFT 的 modules_to_save），随机权重的基座才需要")
     abnormal_share: float = setting(0.1, "每张报告另出一道“哪些项目异常”的概率")
