@@ -13,6 +13,7 @@ SHOWN_PAGES, SHOWN_WIDTH = 12, 560
 READERS = {"before": "微调前", "after": "微调后", "embedded": "内置引擎", "endpoint": "接口"}
 COLORS = {"before": "#9aa5b1", "after": "#2b6cb0", "embedded": "#c05621", "endpoint": "#2f855a"}
 RATES = {
+    "item_recall": "项目认对",
     "result_recall": "结果读对",
     "range_recall": "范围读对",
     "abnormal_recall": "异常找到",
@@ -30,12 +31,17 @@ def table(summary: dict) -> list[str]:
     for one in summary["readers"].values():
         strict = one["answers"]["strict"]
         parsed = strict + one["answers"]["lenient"]
-        shares = [strict / pages, parsed / pages, *(one["total"][name] for name in RATES)]
-        if not one["total"]["decided"]:  # 一行也没有判断，后两种率没有意义
-            shares[-2:] = [None, None]
+        shares = [strict / pages, parsed / pages, *rates(one["total"])]
         cells = ["–" if share is None else f"{100 * share:.1f}" for share in shares]
         lines.append("  ".join([one["reader"], *cells, f"{one['refused_unreadable']}/{ruined}"]))
     return lines
+
+
+def rates(total: dict) -> list[float | None]:
+    """RATES 的各项；一行也没有判为异常、一行也没有判断的，对应的率没有意义，是 None。"""
+    asked = {"abnormal_precision": total["abnormal_found"] + total["abnormal_false"]}
+    asked["silent_error_rate"] = total["decided"]
+    return [total[name] if asked.get(name, 1) else None for name in RATES]
 
 
 def draw(summary: dict):
@@ -51,10 +57,12 @@ def draw(summary: dict):
     for at, (name, one) in enumerate(readers.items()):
         shift = (at - (len(readers) - 1) / 2) * wide
         look = {"color": COLORS[name], "label": one["reader"]}
-        left.bar([p + shift for p in range(len(RATES))], [100 * one["total"][rate] for rate in RATES], wide, **look)
+        left.bar(
+            [p + shift for p in range(len(RATES))], [100 * (share or 0) for share in rates(one["total"])], wide, **look
+        )
         values = [100 * one[group][key]["result_recall"] for key, group in groups.items()]
         right.barh([p + shift for p in range(len(groups))], values, wide, **look)
-    left.set_xticks(range(len(RATES)), [f"{title}" for title in RATES.values()])
+    left.set_xticks(range(len(RATES)), list(RATES.values()))
     left.set(ylabel="%", ylim=(0, 105))
     right.set_yticks(range(len(groups)), groups)
     right.invert_yaxis()
