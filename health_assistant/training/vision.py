@@ -8,7 +8,7 @@ from pathlib import Path
 
 from health_assistant.images import upright_rgb
 from health_assistant.training.recipe import VisionRecipe
-from health_assistant.training.run import IMAGE_PAD, encode, encode_prompt, pad_batch
+from health_assistant.training.run import IGNORED, IMAGE_PAD, encode, encode_prompt, pad_batch
 
 TOKEN_SIDE = 28  # 14 像素的小块 2×2 合成一个标记
 MIN_PIXELS = 56 * 56
@@ -51,32 +51,42 @@ def encode_pages(rows: list[dict], tokenizer, recipe: VisionRecipe) -> list[dict
         if row["image"] not in sizes:
             with Image.open(row["image"]) as image:
                 sizes[row["image"]] = ImageOps.exif_transpose(image).size
-        size = sizes[row["image"]]
-        tokens = image_tokens(size, recipe.max_pixels)
+        tokens = image_tokens(sizes[row["image"]], recipe.max_pixels)
         messages = [*question(row["prompt"]), {"role": "assistant", "content": row["answer"]}]
-        one = encode(messages, tokenizer, tokens)
-        check_budget(row, one, size, tokens, recipe)
-        encoded.append(one | {"page": str(row["image"]), "image_tokens": tokens})
+        encoded.append(encode(messages, tokenizer, tokens) | {"page": str(row["image"]), "image_tokens": tokens})
+    check_length(encoded, recipe)
+    check_text_height(rows, sizes, recipe)
     return encoded
 
 
-def check_budget(row: dict, encoded: dict, size: tuple[int, int], tokens: int, recipe: VisionRecipe) -> None:
-    needed = len(encoded["input_ids"])
-    asked = encoded["labels"].count(-100)
-    if needed > recipe.max_length:
-        part = "这一页（图与提问）" if asked > recipe.max_length else "回答的末尾"
-        room = (recipe.max_length - needed + tokens) * TOKEN_SIDE**2
-        smaller = f"，或 max_pixels 减到 {room}（字会更小）" if room > MIN_PIXELS else ""
+def check_length(encoded: list[dict], recipe: VisionRecipe) -> None:
+    """最长的一条要装得下；从来不截断。"""
+    longest = max(encoded, key=lambda one: len(one["input_ids"]))
+    needed, tokens, limit = len(longest["input_ids"]), longest["image_tokens"], recipe.max_length
+    if needed <= limit:
+        return
+    asked = longest["labels"].count(IGNORED)
+    part = "这一页（图与提问）" if asked > limit else "回答的末尾"
+    room = (limit - needed + tokens) * TOKEN_SIDE**2
+    smaller = f"，或 max_pixels 减到 {room}（字会更小）" if room > MIN_PIXELS else ""
+    raise OverBudget(
+        f"{longest['page']} 放不下，{part}会被切掉：图 {tokens} 个标记，提问 {asked - tokens}，回答 {needed - asked}，"
+        f"共 {needed}，而 max_length 是 {limit}。把 max_length 设成 {needed} 以上{smaller}"
+    )
+
+
+def check_text_height(rows: list[dict], sizes: dict, recipe: VisionRecipe) -> None:
+    """缩小之后，数字最矮的一页也要认得出；不知道字高的页不查。"""
+    shown = []
+    for row in rows:
+        scale = resized(sizes[row["image"]], recipe.max_pixels)[0] / sizes[row["image"]][0]
+        if row["text_height"]:
+            shown.append((row["text_height"] * scale, scale, str(row["image"]), sizes[row["image"]]))
+    height, scale, page, size = min(shown, default=(math.inf, 1.0, "", (1, 1)))
+    if height < recipe.min_text_height:
+        enough = math.ceil(math.prod(size) * (scale * recipe.min_text_height / height) ** 2 * 1.05)
         raise OverBudget(
-            f"{row['image']} 放不下，{part}会被切掉：图 {tokens} 个标记，提问 {asked - tokens}，回答 {needed - asked}，"
-            f"共 {needed}，而 max_length 是 {recipe.max_length}。把 max_length 设成 {needed} 以上{smaller}"
-        )
-    scale = resized(size, recipe.max_pixels)[0] / size[0]
-    height = row.get("text_height")
-    if height and height * scale < recipe.min_text_height:
-        enough = math.ceil(math.prod(size) * (recipe.min_text_height / height) ** 2 * 1.05)
-        raise OverBudget(
-            f"{row['image']} 会缩到原来的 {scale:.2f} 倍，字只有 {height * scale:.1f} 像素高，认不出来。"
+            f"{page} 会缩到原来的 {scale:.2f} 倍，字只有 {height:.1f} 像素高，认不出来。"
             f"把 max_pixels 设成 {enough} 以上（max_length 也要跟上），或把 min_text_height 调低"
         )
 

@@ -9,11 +9,15 @@ import runpy
 import signal
 import sys
 
+# 用到的库在 fork 之前导入：要几秒
+import peft  # noqa: F401
 import torch
-import trl  # noqa: F401  导入要几秒，fork 之前做
+import trl  # noqa: F401
 from transformers import Trainer
+from transformers.models.qwen2_vl import modeling_qwen2_vl  # noqa: F401
 
 from health_assistant import plotting  # noqa: F401
+from health_assistant.lab_report import scoring  # noqa: F401
 
 SCRIPT = sys.argv[1]
 
