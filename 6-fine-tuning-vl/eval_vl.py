@@ -38,7 +38,12 @@ def main() -> int:
     add("--reader", nargs="+", choices=READERS, help="比哪几个（默认 before after embedded）")
     add("--dataset", type=Path, help="图与真值的文件夹（默认配方那份数据的 test）")
     add("--limit", type=int, default=0, help="只量前几页（默认全部）")
-    add("--unreadable", type=float, default=0.2, help="另把这么大比例的页破坏到读不出，看会不会硬读（默认 0.2）")
+    add(
+        "--unreadable",
+        type=float,
+        default=0.2,
+        help="另把这么大比例的页破坏到读不出（默认 0.2；真实照片不做）",
+    )
     add("--api-base", help="--reader endpoint 的 OpenAI 兼容接口；密钥放环境变量 OPENAI_API_KEY")
     add("--model", help="before、after 之外的本地目录，或接口里的模型名")
     add("--batch-size", type=int, default=16, help="本地模型一批几页，或同时问接口几页（默认 16）")
@@ -99,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
         artifacts.write_json(folder / name / "scores.json", {k: v for k, v in results[name].items() if k != "reads"})
 
     # 3. 并排
-    note = "微型模型与裁小的合成图，只用来走通全过程，不代表真实水平" if wanted.base_model == "tiny" else ""
+    tiny = wanted.base_model == "tiny" and not args.model and {"before", "after"} & {*names}
+    note = "微调前后的是微型模型，只用来走通全过程，不代表真实水平" if tiny else ""
     summary = {
         "recipe": wanted.name,
         "dataset": label,

@@ -119,22 +119,22 @@ def one_question(items: list[ReadItem], chance: random.Random) -> tuple[str, str
 
 
 def make_unreadable(pages: list[dict], share: float, folder: Path) -> list[dict]:
-    """挑出一部分页，破坏到谁也读不出，存在 folder；答案是固定的一句话。"""
+    """均匀挑出 share 这么多页，破坏到谁也读不出，存在 folder；答案是固定的一句话。不知道字高的页不挑。"""
     import numpy as np
     from PIL import Image
 
     from health_assistant.images import upright_rgb
     from health_assistant.lab_report.rendering import BEYOND_LIMITS
 
-    tasks, names = [], list(BEYOND_LIMITS)
-    for number in range(round(len(pages) * share)):
-        page, ruin = pages[number * len(pages) // max(1, round(len(pages) * share))], names[number % len(names)]
+    known, names, tasks = [page for page in pages if text_height(page)], list(BEYOND_LIMITS), []
+    count = round(len(known) * share)
+    for number in range(count):
+        page, ruin = known[number * len(known) // count], names[number % len(names)]
         target = folder / f"{page['image'].stem}-{ruin}.jpg"
-        if not target.exists():
+        if not target.exists() or target.stat().st_mtime < page["image"].stat().st_mtime:
             with Image.open(page["image"]) as image:
-                ruined, _ = BEYOND_LIMITS[ruin](
-                    upright_rgb(image), np.random.default_rng(number), text_height(page) or 20
-                )
+                chance, height = np.random.default_rng(number), text_height(page)
+                ruined, _ = BEYOND_LIMITS[ruin](upright_rgb(image), chance, height)
             with atomic_path(target) as partial:
                 ruined.save(partial, "JPEG", quality=90)
         tasks.append({"image": target, "prompt": READ_PROMPT, "answer": UNREADABLE_ANSWER, "text_height": None})
