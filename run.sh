@@ -43,6 +43,7 @@ STAGES=(
   "3 微调|llm/tiny|stage_3"
   "4 微调后评测|eval/tiny|stage_4"
   "5 模型服务|5-build-server|stage_5"
+  "6 微调视觉模型|vl|stage_6"
   "7 接口集成|7-endpoint-integration-server|stage_7"
 )
 
@@ -62,6 +63,13 @@ stage_5() {
   with_server model-server "http://127.0.0.1:$port/v1/models" \
     "python 5-build-server/serve.py --backend embedded --port $port" \
     python 5-build-server/ask_server.py --base-url "http://127.0.0.1:$port/v1" $FORCE
+}
+
+stage_6() {
+  run python 6-fine-tuning-vl/render_reports.py $FORCE &&
+    run python 6-fine-tuning-vl/train_vl.py $FORCE &&
+    run python 6-fine-tuning-vl/merge_vl.py $FORCE &&
+    run python 6-fine-tuning-vl/eval_vl.py --reader before after $FORCE
 }
 
 stage_7() {

@@ -6,7 +6,6 @@
 import json
 import logging
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -74,10 +73,10 @@ def main() -> int:
     if state.is_main_process:
         engine = "Unsloth" if loading.uses_unsloth(wanted) else "transformers + peft"
         print(f"配方 {wanted.name}：{wanted.base_model}，用 {engine}，{estimate}")
-        clear_checkpoints(checkpoints, all_of_them=force)
+        saving.clear_checkpoints(checkpoints, all_of_them=force)
     if estimate.needed > estimate.free:
         shortage = f"放不下：要 {estimate.needed:.1f} GiB，{estimate.where}只空着 {estimate.free:.1f} GiB"
-        return fail(1, shortage, remedy(wanted))
+        return fail(1, shortage, loading.remedy(wanted, "换小一号的基座，例如配方 qwen2.5-0.5b"))
 
     # 4. 对话成为标记
     train_set, train_long = run.encode_all(train_rows, tokenizer, wanted.max_length)
@@ -100,29 +99,13 @@ def main() -> int:
         return 0
 
     # 6. 写下 adapter（验证损失最低的一个）、training.json 与曲线
-    with saving.atomic_folder(folder / "adapter") as partial:
-        trainer.model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
-    record = {
-        "recipe": vars(wanted),
-        "recipe_sha256": key,
-        "base_model": wanted.base_model,
+    about = {
         "base_identity": identity,
         "data": {"train": len(train_set), "held_out": len(val_set), "too_long": train_long + val_long},
         "parameters": estimate.parameters,
-        "trainable": sum(part.numel() for part in trainer.model.parameters() if part.requires_grad),
         "estimated_gib": round(estimate.needed, 2),
-    } | run.summary(wanted, trainer, time.monotonic() - started)
-    artifacts.write_json(folder / "training.json", record)
-    run.draw_curves(record, folder / "loss.png")
-    written = [folder / "adapter", folder / "training.json", folder / "loss.png"]
-    artifacts.mark_finished(folder, key, written)
-    print(
-        f"验证损失 {record['held_out_loss_before']:.3f} → {record['held_out_loss']:.3f}"
-        f"（第 {record['best_step']} 步）；"
-        f"每秒 {record['tokens_per_second']:.0f} 个标记，{record['seconds_this_run']:.0f} 秒，"
-        f"峰值 {record['peak_memory_gib']} GiB\n写了：{'、'.join(map(str, written))}"
-    )
+    }
+    run.write_results(folder, key, wanted, trainer, tokenizer, about, time.monotonic() - started)
     return 0
 
 
@@ -145,24 +128,6 @@ def read_rows(path: Path) -> list[dict]:
             raise ValueError(f"{path} 第 {number} 行不是以助手的回答结尾的对话")
         rows.append(row)
     return rows
-
-
-def clear_checkpoints(checkpoints: Path, all_of_them: bool) -> None:
-    """别的配方或数据留下的检查点不能用来续训；all_of_them 时连这个配方的也删。"""
-    for one in checkpoints.parent.glob("*"):
-        if all_of_them or one != checkpoints:
-            shutil.rmtree(one)
-
-
-def remedy(wanted: recipe.Recipe) -> str:
-    ways = ["关掉占着显存或内存的程序"]
-    if wanted.batch_size > 1:
-        ways.append(f"batch_size 减到 1（gradient_accumulation 乘 {wanted.batch_size}，效果一样）")
-    if wanted.gradient_checkpointing == "none":
-        ways.append("gradient_checkpointing: unsloth")
-    if not wanted.load_in_4bit:
-        ways.append("load_in_4bit: true（或换 -qlora 的配方）")
-    return "；".join([*ways, f"max_length 从 {wanted.max_length} 调小", "换小一号的基座，例如配方 qwen2.5-0.5b"])
 
 
 def fail(code: int, reason: str, solution: str = "") -> int:

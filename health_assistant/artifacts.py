@@ -47,6 +47,26 @@ def llm_dir(recipe: str) -> Path:
     return artifacts_dir() / "llm" / recipe
 
 
+def vl_dataset_dir(recipe: str) -> Path:
+    """阶段 6：配方 recipe 的化验单图与标签：train、val、test 三个 HF imagefolder。"""
+    return artifacts_dir() / "vl" / "dataset" / recipe
+
+
+def vl_dir(recipe: str) -> Path:
+    """阶段 6：配方 recipe 的 adapter、merged、checkpoints、training.json、曲线、评测（eval）。"""
+    return artifacts_dir() / "vl" / recipe
+
+
+def vl_import_dir(name: str) -> Path:
+    """阶段 6：自己的照片 name：去掉隐私的图与待人核对的 rows.csv。"""
+    return artifacts_dir() / "vl" / "import" / name
+
+
+def label_lint_file(name: str) -> Path:
+    """阶段 6：标签文件 name 的检查报告。"""
+    return artifacts_dir() / "vl" / "lint" / f"{name}.json"
+
+
 def model_server_dir() -> Path:
     """阶段 5：问模型服务得到的回答。"""
     return artifacts_dir() / "5-build-server"

@@ -56,6 +56,10 @@ PLAIN_STAGES = [
     "3-fine-tuning-llm/merge_llm.py",
     "4-eval-after-tuning/eval_after.py",
     "4-eval-after-tuning/compare.py",
+    "6-fine-tuning-vl/render_reports.py",
+    "6-fine-tuning-vl/train_vl.py",
+    "6-fine-tuning-vl/merge_vl.py",
+    "6-fine-tuning-vl/eval_vl.py",
 ]
 
 
@@ -207,7 +211,9 @@ def test_busy_port_is_said_before_any_work(course):
 def test_stages_run_in_order_and_end_with_a_table(installed_course):
     done = run_script(installed_course, "run.sh", "--no-serve")
     assert done.returncode == 0, done.stderr
-    places = [f"运行 {script}" for script in PLAIN_STAGES] + ["━ 阶段 5 模型服务 ━", "━ 阶段 7 接口集成 ━"]
+    places = [f"运行 {script}" for script in PLAIN_STAGES]
+    places[9:9] = ["━ 阶段 5 模型服务 ━"]
+    places += ["━ 阶段 7 接口集成 ━"]
     positions = [done.stdout.index(place) for place in places]
     assert positions == sorted(positions)
     assert "artifacts/5-build-server/answer.json" in done.stdout

@@ -11,24 +11,14 @@ from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading import reader
 from health_assistant.lab_report.report import (
     LabReport,
-    ReadItem,
-    ReadReport,
-    RowEvidence,
     UnreadableReport,
     escape_markdown,
 )
+from health_assistant.lab_report.vl import EvidencedReport
 from model_server.api import ChatRequest, RequestError
 
 READER = reader.ENGINE_NAME
 ADVISOR = advice.ENGINE_NAME
-
-
-class EvidencedItem(RowEvidence, ReadItem):
-    """一行抄录，连同把握与位置：把握不大的行，经过这个接口也不会被判断。"""
-
-
-class EvidencedReport(ReadReport):
-    items: list[EvidencedItem]
 
 
 class EmbeddedBackend:

@@ -80,13 +80,19 @@ class LocalModel(ModelAPI):
 
     def __init__(self, model: Path, adapter: Path | None, dialogues: list[list], batch_size: int, max_tokens: int):
         super().__init__(model_name=model.name)
-        self.sources, self.dialogues = (model, adapter), sorted(dialogues, key=length)
+        self.sources, self.dialogues = (model, adapter), sorted(dialogues, key=self.size)
         self.batch_size, self.max_tokens = batch_size, max_tokens
         self.positions = {json.dumps(dialogue): position for position, dialogue in enumerate(self.dialogues)}
         self.loaded, self.outputs, self.lock = None, {}, threading.Lock()
 
+    size = staticmethod(length)
+
+    def dialogue(self, input: list) -> list:
+        """EvalScope 传来的消息 -> dialogues 里的一个。"""
+        return [{"role": one.role, "content": one.text} for one in input]
+
     def generate(self, input, tools, tool_choice, config) -> ModelOutput:
-        dialogue = [{"role": one.role, "content": one.text} for one in input]
+        dialogue = self.dialogue(input)
         position = self.positions.get(json.dumps(dialogue))
         with self.lock:
             self.loaded = self.loaded or self._load()
@@ -113,13 +119,17 @@ class LocalModel(ModelAPI):
         return model.eval(), AutoTokenizer.from_pretrained(source, padding_side="left")
 
     def _answer(self, dialogues: list[list[dict]]) -> list[ModelOutput]:
+        _, tokenizer = self.loaded
+        prompts = [tokenizer.apply_chat_template(one, tokenize=False, add_generation_prompt=True) for one in dialogues]
+        batch = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
+        return self._write(batch)
+
+    def _write(self, batch: dict) -> list[ModelOutput]:
+        """一批输入 -> 各条的回答。"""
         import torch
 
-        model, tokenizer = self.loaded
-        prompts = [
-            tokenizer.apply_chat_template(one, tokenize=False, add_generation_prompt=True) for one in dialogues
-        ]
-        batch = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
+        model, tokenizer = self.loaded[:2]
+        batch = {name: value.to(model.device) for name, value in batch.items()}
         greedy = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "repetition_penalty": 1.0}
         with torch.inference_mode():
             tokens = model.generate(
@@ -135,7 +145,7 @@ class LocalModel(ModelAPI):
         return outputs
 
 
-def ask(data: Path, folder: Path, wanted: str, task: dict) -> dict[str, dict]:
+def ask(data: Path, folder: Path, wanted: str, task: dict, name: str = NAME, subset: str = SUBSET) -> dict[str, dict]:
     """把 data 的题都问一遍，题号 -> 回答（predictions.jsonl 里的几项）；没问到的题不在里面。
 
     答过的存在 folder，再来时不再问；wanted 是模型与设置的指纹，变了就从头问。task 是 TaskConfig 里指明模型的几项。
@@ -145,15 +155,15 @@ def ask(data: Path, folder: Path, wanted: str, task: dict) -> dict[str, dict]:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     record.write_text(wanted)
-    predictions = folder / "predictions" / "model" / f"{NAME}_{SUBSET}.jsonl"
+    predictions = folder / "predictions" / "model" / f"{name}_{subset}.jsonl"
     mend(predictions)
     started = (folder / "configs" / "task_config.yaml").exists()
     # 回答能不能接着用由 wanted 决定；EvalScope 自己的判断把并发数也算在内，所以要它只管重新评分
     resume = {"use_cache": str(folder), "rerun_review": True} if started else {"work_dir": str(folder)}
     evaluate(
         model_id="model",
-        datasets=[NAME],
-        dataset_args={NAME: {"dataset_id": str(data)}},
+        datasets=[name],
+        dataset_args={name: {"dataset_id": str(data)}},
         **resume,
         **task,
     )

@@ -4,14 +4,16 @@
 """
 
 import os
+import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from health_assistant.training.recipe import Recipe
-from health_assistant.training.tiny_models import build_tiny_llm
+from health_assistant.training.recipe import Recipe, VisionRecipe
+from health_assistant.training.tiny_models import build_tiny_llm, build_tiny_vl
 
 GIB = 2**30
+VISION_LINEAR_LAYERS = ["qkv", "proj", "fc1", "fc2", "gate_proj", "up_proj", "down_proj"]  # Qwen2-VL 与 Qwen2.5-VL 的
 
 
 @dataclass
@@ -38,10 +40,10 @@ class Estimate:
         )
 
 
-def find_model(name: str) -> Path:
+def find_model(name: str, vision: bool = False) -> Path:
     """基座的本地目录。模型站上的名字先问 ModelScope，再问 Hugging Face（或 HF_ENDPOINT 指的镜像）。"""
     if name == "tiny":
-        return build_tiny_llm()
+        return build_tiny_vl() if vision else build_tiny_llm()
     if Path(name).is_dir():
         return Path(name)
     reasons = []
@@ -73,21 +75,44 @@ def uses_unsloth(recipe: Recipe) -> bool:
     return torch.cuda.is_available() and find_spec("unsloth") is not None
 
 
+def model_class(recipe: Recipe):
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+
+    return AutoModelForImageTextToText if isinstance(recipe, VisionRecipe) else AutoModelForCausalLM
+
+
+def lora_targets(recipe: Recipe) -> list[str] | str:
+    """PEFT 的 target_modules。视觉模型里两边有同名的层，要写成正则才分得开。"""
+    if not isinstance(recipe, VisionRecipe):
+        return recipe.lora_layers
+    language = rf".*language_model.*\.({'|'.join(recipe.lora_layers)})"
+    vision = rf".*visual\.blocks.*\.({'|'.join(VISION_LINEAR_LAYERS)})"
+    return f"{language}|{vision}" if recipe.vision_layers else language
+
+
 def estimate(folder: Path, recipe: Recipe) -> Estimate:
     """按 config.json 算（不读权重）：宁可多估一点，也不要训练到一半才爆。"""
     import psutil
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(folder)
-    config._attn_implementation = "eager"  # 只数参数，不挑注意力的实现
+    whole = AutoConfig.from_pretrained(folder)
+    whole._attn_implementation = "eager"  # 只数参数，不挑注意力的实现
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        model = model_class(recipe).from_config(whole)
+    config, targets = whole.get_text_config(), lora_targets(recipe)
     linear = [(name, part) for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)]
     body = sum(part.weight.numel() for name, part in linear if not name.endswith("lm_head"))
-    chosen = [part for name, part in linear if name.rpartition(".")[2] in recipe.lora_layers]
+    chosen = [
+        part
+        for name, part in linear
+        if (re.fullmatch(targets, name) if isinstance(targets, str) else name.rpartition(".")[2] in targets)
+    ]
     parameters = sum(part.numel() for part in model.parameters())
     trainable = sum(recipe.lora_rank * (part.in_features + part.out_features) for part in chosen)
+    if isinstance(recipe, VisionRecipe):
+        fully = [part for name, part in model.named_modules() if name.rpartition(".")[2] in recipe.full_layers]
+        trainable += sum(one.numel() for part in fully for one in part.parameters())
 
     on_gpu = torch.cuda.is_available()
     width = 2 if on_gpu else 4
@@ -95,6 +120,11 @@ def estimate(folder: Path, recipe: Recipe) -> Estimate:
     tokens = recipe.batch_size * recipe.max_length
     one_layer = tokens * (16 * config.hidden_size + 4 * config.intermediate_size) * width
     kept = {"none": one_layer, "plain": tokens * config.hidden_size * width, "unsloth": 0}
+    if isinstance(recipe, VisionRecipe):
+        vision = whole.vision_config
+        patches = recipe.batch_size * recipe.max_pixels // 14**2
+        wide = getattr(vision, "embed_dim", None) or vision.hidden_size
+        one_layer += patches * 24 * wide * width * (vision.depth if recipe.vision_layers or recipe.full_layers else 1)
     logits = min(tokens, 1024 if on_gpu else tokens) * config.vocab_size * 4 * 3  # GPU 上分块算损失
     activations = one_layer + config.num_hidden_layers * kept[recipe.gradient_checkpointing] + logits
     free = torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available
@@ -109,7 +139,19 @@ def estimate(folder: Path, recipe: Recipe) -> Estimate:
     )
 
 
-def load_tokenizer(folder: Path):
+def remedy(wanted: Recipe, smaller: str) -> str:
+    """放不下时可以怎么办。"""
+    ways = ["关掉占着显存或内存的程序"]
+    if wanted.batch_size > 1:
+        ways.append(f"batch_size 减到 1（gradient_accumulation 乘 {wanted.batch_size}，效果一样）")
+    if wanted.gradient_checkpointing == "none":
+        ways.append("gradient_checkpointing: unsloth")
+    if not wanted.load_in_4bit:
+        ways.append("load_in_4bit: true（或换 -qlora 的配方）")
+    return "；".join([*ways, f"max_length 从 {wanted.max_length} 调小", smaller])
+
+
+def load_tokenizer(folder: Path, vision: bool = False):
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -119,6 +161,10 @@ def load_tokenizer(folder: Path):
     )
     if not rendered or not rendered.endswith("<|im_start|>user\n问<|im_end|>\n<|im_start|>assistant\n"):
         raise ValueError(f"{folder} 的对话模板不是 ChatML：基座请用 Qwen2.5-Instruct 一类的模型")
+    if vision:
+        shown = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "问"}]}]
+        if "<|vision_start|><|image_pad|><|vision_end|>问" not in tokenizer.apply_chat_template(shown, tokenize=False):
+            raise ValueError(f"{folder} 的对话模板里没有图的位置：基座请用 Qwen2-VL-Instruct 一类的模型")
     return tokenizer
 
 
@@ -127,7 +173,9 @@ def load_with_lora(folder: Path, recipe: Recipe):
     from transformers import set_seed
 
     set_seed(recipe.seed)
-    return (_load_with_unsloth if uses_unsloth(recipe) else _load_with_transformers)(folder, recipe)
+    if not uses_unsloth(recipe):
+        return _load_with_transformers(folder, recipe)
+    return (_load_vision_with_unsloth if isinstance(recipe, VisionRecipe) else _load_with_unsloth)(folder, recipe)
 
 
 def _load_with_unsloth(folder: Path, recipe: Recipe):
@@ -154,10 +202,38 @@ def _load_with_unsloth(folder: Path, recipe: Recipe):
     )
 
 
+def _load_vision_with_unsloth(folder: Path, recipe: VisionRecipe):
+    from unsloth import FastVisionModel
+
+    checkpointing = {"none": False, "plain": True, "unsloth": "unsloth"}[recipe.gradient_checkpointing]
+    model, _ = FastVisionModel.from_pretrained(
+        model_name=str(folder),
+        max_seq_length=recipe.max_length,
+        load_in_4bit=recipe.load_in_4bit,
+        load_in_16bit=not recipe.load_in_4bit,
+        use_gradient_checkpointing=checkpointing,
+        random_state=recipe.seed,
+    )
+    return FastVisionModel.get_peft_model(
+        model,
+        r=recipe.lora_rank,
+        lora_alpha=recipe.lora_alpha,
+        lora_dropout=recipe.lora_dropout,
+        finetune_vision_layers=recipe.vision_layers,
+        finetune_language_layers=True,
+        finetune_attention_modules=True,
+        finetune_mlp_modules=True,
+        modules_to_save=recipe.full_layers or None,
+        bias="none",
+        use_gradient_checkpointing=checkpointing,
+        random_state=recipe.seed,
+    )
+
+
 def _load_with_transformers(folder: Path, recipe: Recipe):
     import torch
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig
 
     options = {"dtype": training_dtype()}
     if torch.cuda.is_available():
@@ -169,7 +245,7 @@ def _load_with_transformers(folder: Path, recipe: Recipe):
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=training_dtype(),
         )
-    model = AutoModelForCausalLM.from_pretrained(folder, **options)
+    model = model_class(recipe).from_pretrained(folder, **options)
     if recipe.load_in_4bit:
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)  # 检查点由 Trainer 打开
     return get_peft_model(
@@ -178,7 +254,8 @@ def _load_with_transformers(folder: Path, recipe: Recipe):
             r=recipe.lora_rank,
             lora_alpha=recipe.lora_alpha,
             lora_dropout=recipe.lora_dropout,
-            target_modules=recipe.lora_layers,
+            target_modules=lora_targets(recipe),
+            modules_to_save=getattr(recipe, "full_layers", None) or None,
             task_type="CAUSAL_LM",
         ),
     )

@@ -47,6 +47,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         positive = ("max_length", "lora_rank", "lora_alpha", "batch_size", "gradient_accumulation", "eval_steps")
+        positive += ("max_pixels",)
         for name, kind in typing.get_type_hints(type(self)).items():
             value = getattr(self, name)
             simple = str if typing.get_origin(kind) is Literal else typing.get_origin(kind) or kind
@@ -72,7 +73,23 @@ class Recipe:
         return {k: v for k, v in dataclasses.asdict(self).items() if k not in ("name", "report_to", "keep_checkpoints")}
 
 
-def read_recipe(arguments: list[str], default_config: Path) -> Recipe:
+@dataclass
+class VisionRecipe(Recipe):
+    """视觉模型的配方：多了像素预算、训练哪些部分、题目的比例。"""
+
+    name: str = setting("", "配方名，产物放在 vl/<配方名>；不写就取 YAML 的文件名")
+    train_data: str = setting("tiny", "render_reports.py 画好的数据的名字")
+    max_length: int = setting(4096, "图、提问、回答合起来最多多少个标记；有一条放不下就不开始训练")
+    max_pixels: int = setting(2560 * 784, "一页最多多少像素，784 像素一个标记；更大的图先缩小")
+    min_text_height: float = setting(10.0, "缩小之后数字至少多高（像素，按真值里的框算）；再小就认不出，不开始训练")
+    vision_layers: bool = setting(False, "看图的层也加 LoRA；有的推理框架不认，要合并之后再用")
+    full_layers: list[str] = setting([], "不用 LoRA、整个训练的部分（PEFT 的 modules_to_save），随机权重的基座才需要")
+    abnormal_share: float = setting(0.1, "每张报告另出一道“哪些项目异常”的概率")
+    unreadable_share: float = setting(0.05, "另有这么大比例的页破坏到读不出，教模型答“看不清”")
+    question_share: float = setting(0.2, "每张报告另出一道“某一项是多少”的概率")
+
+
+def read_recipe(arguments: list[str], default_config: Path, kind: type[Recipe] = Recipe) -> Recipe:
     """命令行参数（可含 --config YAML）成为配方。写错了抛出 ValueError，一句话说明。"""
     import yaml
     from trl import TrlParser
@@ -88,7 +105,7 @@ def read_recipe(arguments: list[str], default_config: Path) -> Recipe:
         raise ValueError("--config 后面要写一份 YAML")
     config = Path(arguments[at])
     try:
-        (recipe,) = OneLineErrors(Recipe).parse_args_and_config(arguments)
+        (recipe,) = OneLineErrors(kind).parse_args_and_config(arguments)
     except yaml.YAMLError as error:
         raise ValueError(f"{config} 不是 YAML：{' '.join(str(error).split())}") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -99,10 +116,10 @@ def read_recipe(arguments: list[str], default_config: Path) -> Recipe:
     return recipe
 
 
-def settings_help() -> str:
+def settings_help(kind: type[Recipe] = Recipe) -> str:
     """各项设置的说明，给 --help 用；不导入任何重的库。"""
     lines = []
-    for one in dataclasses.fields(Recipe):
+    for one in dataclasses.fields(kind):
         default = one.default if one.default is not dataclasses.MISSING else " ".join(one.default_factory())
         lines.append(f"  --{one.name:<24}{one.metadata['help']}（默认 {default!s}）".replace("（默认 ）", ""))
     return "\n".join(lines)

@@ -10,22 +10,31 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from health_assistant import artifacts
 from health_assistant.training.recipe import Recipe
-from health_assistant.training.saving import last_complete_checkpoint, mark_complete
+from health_assistant.training.saving import atomic_folder, last_complete_checkpoint, mark_complete
 
 IGNORED = -100  # 交叉熵不计这个标签
 TURN_END = "<|im_end|>"
+IMAGE_PAD = "<|image_pad|>"
 MEGA_BATCH = 50  # 每 50 批一起按长度排：填充已很少，批的组成仍然随机
 
 
-def encode(messages: list[dict], tokenizer) -> dict:
+def encode_prompt(asked: list[dict], tokenizer, image_tokens: int = 0) -> list[int]:
+    """提问的标记。有图时，模板里图的一个占位展开成它的 image_tokens 个。"""
+    prompt = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    if image_tokens:
+        prompt = prompt.replace(IMAGE_PAD, IMAGE_PAD * image_tokens)
+    return tokenizer(prompt, add_special_tokens=False).input_ids
+
+
+def encode(messages: list[dict], tokenizer, image_tokens: int = 0) -> dict:
     """一段对话的 input_ids 与 labels：只有最后的回答和它的结束标记有标签，其余不计损失。
 
     提问部分单独渲染、单独切词，和推理时看到的一字不差；回答后模板另加的换行不要模型学。
     """
     *asked, answer = messages
-    prompt = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
-    asked_ids = tokenizer(prompt, add_special_tokens=False).input_ids
+    asked_ids = encode_prompt(asked, tokenizer, image_tokens)
     answer_ids = tokenizer(answer["content"].strip() + TURN_END, add_special_tokens=False).input_ids
     return {"input_ids": asked_ids + answer_ids, "labels": [IGNORED] * len(asked_ids) + answer_ids}
 
@@ -77,8 +86,10 @@ def pad_batch(rows: list[dict], pad_id: int) -> dict:
     }
 
 
-def build_trainer(recipe: Recipe, model, tokenizer, train_rows: list[dict], val_rows: list[dict], checkpoints: Path):
-    """配方要的 Trainer。train_rows、val_rows 是 encode 过的。"""
+def build_trainer(
+    recipe: Recipe, model, tokenizer, train_rows: list[dict], val_rows: list[dict], checkpoints: Path, collate=None
+):
+    """配方要的 Trainer。train_rows、val_rows 是 encode 过的；collate 把几行变成一批，默认 pad_batch。"""
     import torch
     from datasets import Dataset
     from transformers import EarlyStoppingCallback, TrainerCallback
@@ -192,12 +203,13 @@ def build_trainer(recipe: Recipe, model, tokenizer, train_rows: list[dict], val_
         run_name=recipe.name,
         seed=recipe.seed,
         dataloader_pin_memory=on_gpu,
+        dataloader_num_workers=4 if on_gpu and collate else 0,  # 缩图占 CPU，别让 GPU 等
         ddp_find_unused_parameters=False,
     )
     trainer = ResumableTrainer(
         model=model,
         args=settings,
-        data_collator=lambda rows: pad_batch(rows, tokenizer.pad_token_id),
+        data_collator=collate or (lambda rows: pad_batch(rows, tokenizer.pad_token_id)),
         train_dataset=Dataset.from_list(train_rows),
         eval_dataset=Dataset.from_list(sorted(val_rows, key=lambda row: len(row["input_ids"]))),
         processing_class=tokenizer,
@@ -242,6 +254,30 @@ def summary(recipe: Recipe, trainer, seconds: float) -> dict:
     }
 
 
+def write_results(folder: Path, key: str, recipe: Recipe, trainer, tokenizer, about: dict, seconds: float) -> None:
+    """写下 adapter（验证损失最低的一个）、training.json 与曲线，记为训练完了，打印一句结果。"""
+    with atomic_folder(folder / "adapter") as partial:
+        trainer.model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+    record = {
+        "recipe": vars(recipe),
+        "recipe_sha256": key,
+        "base_model": recipe.base_model,
+        **about,
+        "trainable": sum(part.numel() for part in trainer.model.parameters() if part.requires_grad),
+    } | summary(recipe, trainer, seconds)
+    artifacts.write_json(folder / "training.json", record)
+    draw_curves(record, folder / "loss.png")
+    written = [folder / "adapter", folder / "training.json", folder / "loss.png"]
+    artifacts.mark_finished(folder, key, written)
+    print(
+        f"验证损失 {record['held_out_loss_before']:.3f} → {record['held_out_loss']:.3f}"
+        f"（第 {record['best_step']} 步）；"
+        f"每秒 {record['tokens_per_second']:.0f} 个标记，{record['seconds_this_run']:.0f} 秒，"
+        f"峰值 {record['peak_memory_gib']} GiB\n写了：{'、'.join(map(str, written))}"
+    )
+
+
 def peak_memory() -> int:
     """这个进程用过的最多显存；没有 GPU 时是内存，字节。"""
     import resource
@@ -255,7 +291,6 @@ def peak_memory() -> int:
 
 def draw_curves(record: dict, path: Path) -> None:
     """训练损失（每步，另画滑动平均）与验证损失。"""
-    from health_assistant.artifacts import atomic_path
     from health_assistant.plotting import new_figure
 
     figure, (axis,) = new_figure()
@@ -271,5 +306,5 @@ def draw_curves(record: dict, path: Path) -> None:
     axis.set(title=title, xlabel="步", ylabel="每个标记的损失")
     axis.legend()
     axis.grid(alpha=0.3)
-    with atomic_path(path) as partial:
+    with artifacts.atomic_path(path) as partial:
         figure.savefig(partial, format="png", dpi=120)

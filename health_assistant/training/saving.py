@@ -41,3 +41,10 @@ def last_complete_checkpoint(folder: Path) -> Path | None:
         else:
             shutil.rmtree(checkpoint, ignore_errors=True)  # 多卡时几个进程同时删
     return max(complete, key=lambda one: int(one.name.rpartition("-")[2]), default=None)
+
+
+def clear_checkpoints(checkpoints: Path, all_of_them: bool) -> None:
+    """别的配方或数据留下的检查点不能用来续训；all_of_them 时连这个配方的也删。"""
+    for one in checkpoints.parent.glob("*"):
+        if all_of_them or one != checkpoints:
+            shutil.rmtree(one)

@@ -25,6 +25,23 @@ CHAT_TEMPLATE = (
     "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}"
 )
 
+# 图的写法与 Qwen2-VL 的模板相同；content 是一段话，或图与话的列表
+VISION_SYSTEM = "You are a helpful assistant."
+VISION_TEMPLATE = (
+    "{%- if not messages or messages[0].role != 'system' -%}"
+    "{{ '<|im_start|>system\n" + VISION_SYSTEM + "<|im_end|>\n' }}"
+    "{%- endif -%}"
+    "{%- for message in messages -%}"
+    "{{ '<|im_start|>' + message.role + '\n' }}"
+    "{%- if message.content is string -%}{{ message.content }}{%- else -%}"
+    "{%- for part in message.content -%}"
+    "{{ part.text if part.type == 'text' else '<|vision_start|><|image_pad|><|vision_end|>' }}"
+    "{%- endfor -%}{%- endif -%}"
+    "{{ '<|im_end|>\n' }}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}"
+)
+
 SMALL_MODEL = 50_000_000
 # 词表占了微型模型计算量的大半：真的 Qwen2.5 词表有 15 万个，一步慢 20 倍
 LLM_RECIPE = {
@@ -47,6 +64,35 @@ LLM_RECIPE = {
     "turns": 4,
     "unsaid": DEFAULT_SYSTEM,
     "template": CHAT_TEMPLATE,
+}
+
+# 权重是随机的：训练时看图的部分、词表都要整个训练（配方的 full_layers），所以输入与输出的词表不共用
+VL_RECIPE = {
+    "vocab_size": 1200,
+    "text": {
+        "hidden_size": 128,
+        "intermediate_size": 384,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 4096,
+        "initializer_range": 0.08,  # 这么窄的模型用惯常的 0.02，图的信号传不到回答
+        "tie_word_embeddings": False,
+    },
+    "rope": {"rope_type": "default", "mrope_section": [4, 6, 6], "rope_theta": 1e4},
+    "vision": {
+        "depth": 2,
+        "embed_dim": 128,
+        "hidden_size": 128,
+        "num_heads": 4,
+        "mlp_ratio": 2,
+        "initializer_range": 0.06,
+    },
+    # 白纸成为 0：按惯常的均值归一，白底的常数盖过了字，几百步还学不会看图
+    "pixels": {"image_mean": [1.0] * 3, "image_std": [0.3] * 3},
+    "seed": 0,
+    "reports": 300,
+    "template": VISION_TEMPLATE,
 }
 
 
@@ -78,6 +124,57 @@ def build_tiny_llm() -> Path:
     return folder
 
 
+def tiny_vl_identity() -> str:
+    return f"tiny-vl-{artifacts.fingerprint(VL_RECIPE, [])[:12]}"
+
+
+def build_tiny_vl() -> Path:
+    """微型视觉模型的目录：Qwen2-VL 的结构，一百多万参数，权重是随机的，什么都还不会。几秒钟。"""
+    folder, wanted = artifacts.tiny_model_dir("vl"), artifacts.fingerprint(VL_RECIPE, [])
+    if artifacts.is_finished(folder, wanted):
+        return folder
+    with atomic_folder(folder) as partial:
+        tokenizer = train_tokenizer(report_texts(), VL_RECIPE["vocab_size"], VISION_TEMPLATE, VISION_SYSTEM)
+        tokenizer.save_pretrained(partial)
+        random_vision_model(tokenizer).save_pretrained(partial)
+        settings = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2}
+        settings |= {"temporal_patch_size": 2, **VL_RECIPE["pixels"]}
+        artifacts.write_json(partial / "preprocessor_config.json", settings)
+        artifacts.mark_finished(partial, wanted, list(partial.iterdir()))
+    return folder
+
+
+def report_texts() -> list[str]:
+    """分词器要见过的文字：提示词，和抽出来的化验单（不画）的 JSON。"""
+    import numpy as np
+
+    from health_assistant.lab_report.rendering.sampling import Style, sample_report
+    from health_assistant.lab_report.report import READ_PROMPT
+
+    rng = np.random.default_rng(VL_RECIPE["seed"])
+    reports = [sample_report(rng, Style()).report.model_dump_json() for _ in range(VL_RECIPE["reports"])]
+    return [READ_PROMPT] * len(reports) + reports
+
+
+def random_vision_model(tokenizer):
+    import torch
+    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+
+    torch.manual_seed(VL_RECIPE["seed"])
+    token = tokenizer.convert_tokens_to_ids
+    ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    config = Qwen2VLConfig(
+        text_config={**VL_RECIPE["text"], **ends, "vocab_size": len(tokenizer), "rope_parameters": VL_RECIPE["rope"]},
+        vision_config=VL_RECIPE["vision"],
+        image_token_id=token("<|image_pad|>"),
+        video_token_id=token("<|video_pad|>"),
+        vision_start_token_id=token("<|vision_start|>"),
+        vision_end_token_id=token("<|vision_end|>"),
+        tie_word_embeddings=False,
+    )
+    return Qwen2VLForConditionalGeneration(config).eval()
+
+
 def use_one_thread_if_small(model) -> None:
     """小模型在 CPU 上只用一个线程：矩阵太小，分给几个核，互相等的时间比算的还多（别的程序也在跑时慢近十倍）。"""
     import torch
@@ -86,7 +183,12 @@ def use_one_thread_if_small(model) -> None:
         torch.set_num_threads(1)
 
 
-def train_tokenizer(texts: list[str]):
+def train_tokenizer(
+    texts: list[str],
+    vocab_size: int | None = None,
+    template: str = CHAT_TEMPLATE,
+    system: str = DEFAULT_SYSTEM,
+):
     """在 texts 上训练一个小的字节级 BPE；切词规则与 Qwen2 相同，AutoTokenizer 能载入。"""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -98,13 +200,13 @@ def train_tokenizer(texts: list[str]):
     bpe.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=LLM_RECIPE["vocab_size"],
+        vocab_size=vocab_size or LLM_RECIPE["vocab_size"],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         special_tokens=SPECIAL_TOKENS,
         show_progress=False,
     )
     # 模板里的英文每段对话都有，让它们各成一个词
-    template_words = [f"system\nuser\nassistant\n{DEFAULT_SYSTEM}"] * len(texts)
+    template_words = [f"system\nuser\nassistant\n{system}"] * len(texts)
     bpe.train_from_iterator(texts + template_words, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
@@ -113,7 +215,7 @@ def train_tokenizer(texts: list[str]):
         additional_special_tokens=[one for one in SPECIAL_TOKENS if one not in ("<|im_end|>", "<|endoftext|>")],
         model_max_length=LLM_RECIPE["config"]["max_position_embeddings"],
         clean_up_tokenization_spaces=False,
-        chat_template=CHAT_TEMPLATE,
+        chat_template=template,
     )
 
 

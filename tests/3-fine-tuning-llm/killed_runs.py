@@ -1,6 +1,6 @@
 """在一个进程里导入一次重的库，再 fork 出一个个训练进程，让它们在指定的地方被 kill -9；比每次从头启动快得多。
 
-参数：运行的次序（JSON）。每一项 {"arguments": [...], "die": null | ["step", n] | ["save", n]}。
+参数：训练脚本，运行的次序（JSON）。每一项 {"arguments": [...], "die": null | ["step", n] | ["save", n]}。
 """
 
 import json
@@ -8,15 +8,18 @@ import os
 import runpy
 import signal
 import sys
-from pathlib import Path
 
+# 用到的库在 fork 之前导入：要几秒
+import peft  # noqa: F401
 import torch
-import trl  # noqa: F401  导入要几秒，fork 之前做
+import trl  # noqa: F401
 from transformers import Trainer
+from transformers.models.qwen2_vl import modeling_qwen2_vl  # noqa: F401
 
 from health_assistant import plotting  # noqa: F401
+from health_assistant.lab_report import scoring  # noqa: F401
 
-SCRIPT = Path(__file__).resolve().parents[2] / "3-fine-tuning-llm/train_llm.py"
+SCRIPT = sys.argv[1]
 
 
 def arrange_death(kind: str, at: int) -> None:
@@ -50,14 +53,14 @@ def arrange_death(kind: str, at: int) -> None:
 
 
 torch.set_num_threads(1)
-for one in json.loads(sys.argv[1]):
+for one in json.loads(sys.argv[2]):
     child = os.fork()
     if not child:
         if one["die"]:
             arrange_death(*one["die"])
-        sys.argv = [str(SCRIPT), *one["arguments"]]
+        sys.argv = [SCRIPT, *one["arguments"]]
         try:
-            runpy.run_path(str(SCRIPT), run_name="__main__")
+            runpy.run_path(SCRIPT, run_name="__main__")
         except SystemExit as end:
             sys.stdout.flush()
             os._exit(end.code)

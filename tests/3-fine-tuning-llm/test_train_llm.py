@@ -74,7 +74,7 @@ def trained(home):
     ]
     driver = Path(__file__).with_name("killed_runs.py")
     done = subprocess.run(
-        [sys.executable, driver, json.dumps(runs)],
+        [sys.executable, driver, STAGE / "train_llm.py", json.dumps(runs)],
         cwd=ROOT,
         env=environment(home),
         capture_output=True,

@@ -36,8 +36,8 @@ def parameters(wheel: zipfile.ZipFile, file: str, owner: str, function: str) -> 
     return {argument.arg for argument in (*found.args.args, *found.args.kwonlyargs)}
 
 
-def keywords_we_pass(method: str) -> set[str]:
-    tree = ast.parse(inspect.getsource(loading._load_with_unsloth))
+def keywords_we_pass(method: str, loader=loading._load_with_unsloth) -> set[str]:
+    tree = ast.parse(inspect.getsource(loader))
     calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call) and ast.unparse(one.func).endswith(method)]
     (call,) = calls
     return {keyword.arg for keyword in call.keywords}
@@ -57,6 +57,21 @@ def test_get_peft_model_has_every_keyword_we_pass(wheel):
     tree = ast.parse(wheel.read("unsloth/models/loader.py"))
     (owner,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "FastLanguageModel")
     assert [ast.unparse(base) for base in owner.bases] == ["FastLlamaModel"]
+
+
+def test_the_vision_model_has_every_keyword_we_pass(wheel):
+    """FastVisionModel 继承 FastModel；它的 get_peft_model 原样转给 FastBaseModel。"""
+    load, adapt = (
+        keywords_we_pass(f"FastVisionModel.{method}", loading._load_vision_with_unsloth)
+        for method in ("from_pretrained", "get_peft_model")
+    )
+    assert len(load) >= 5 and {"finetune_vision_layers", "modules_to_save"} <= adapt
+    assert load <= parameters(wheel, "unsloth/models/loader.py", "FastModel", "from_pretrained")
+    assert adapt <= parameters(wheel, "unsloth/models/vision.py", "FastBaseModel", "get_peft_model")
+    classes = {one.name: one for one in ast.parse(wheel.read("unsloth/models/loader.py")).body if hasattr(one, "bases")}
+    assert [ast.unparse(base) for base in classes["FastVisionModel"].bases] == ["FastModel"]
+    routed = ast.unparse(classes["FastModel"])
+    assert "return FastBaseModel.get_peft_model(model, *args, **kwargs)" in routed
 
 
 def test_unsloth_leaves_our_batches_alone(wheel):

@@ -1,0 +1,197 @@
+"""阶段 6：视觉模型读化验单读得怎样，逐字段打分；微调前、微调后、内置引擎并排。
+
+    python 6-fine-tuning-vl/eval_vl.py                                             # 微型模型，三个读者
+    python 6-fine-tuning-vl/eval_vl.py --dataset ../shared/data/reports --reader embedded
+    python 6-fine-tuning-vl/eval_vl.py --reader endpoint --api-base http://127.0.0.1:8001/v1 --model qwen2-vl-7b-lora
+
+读：一套图与真值（render_reports.py 写的一份，或有 truth.jsonl 的文件夹），配方的基座与 merged，或一个 OpenAI 兼容接口。
+做：每页问一次 READ_PROMPT，贪心解码；回答先严格、再宽松地读成 JSON，由代码判断高低，与真值逐行对照。
+写：artifacts/vl/<配方>/eval/<数据>/ 的 compare.json、.png、.html，各读者目录里的 predictions.jsonl、scores.json。
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+from vl_compare import READERS, draw, page_html, table
+from vl_tasks import BadRow, make_unreadable, read_dataset
+
+from health_assistant import artifacts
+from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.report import READ_PROMPT
+from health_assistant.lab_report.scoring import ReportScore, score_report
+from health_assistant.lab_report.vl import parse_answer
+
+DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/tiny.yaml"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
+    )
+    add = parser.add_argument
+    add("-h", "--help", action="help", help="显示这段说明")
+    add("--config", type=Path, default=DEFAULT_CONFIG, help="训练配方：基座、像素预算、数据都照它（默认 tiny）")
+    add("--reader", nargs="+", choices=READERS, help="比哪几个（默认 before after embedded）")
+    add("--dataset", type=Path, help="图与真值的文件夹（默认配方那份数据的 test）")
+    add("--limit", type=int, default=0, help="只量前几页（默认全部）")
+    add(
+        "--unreadable",
+        type=float,
+        default=0.2,
+        help="另把这么大比例的页破坏到读不出（默认 0.2；真实照片不做）",
+    )
+    add("--api-base", help="--reader endpoint 的 OpenAI 兼容接口；密钥放环境变量 OPENAI_API_KEY")
+    add("--model", help="before、after 之外的本地目录，或接口里的模型名")
+    add("--batch-size", type=int, default=16, help="本地模型一批几页，或同时问接口几页（默认 16）")
+    add("--force", action="store_true", help="问过的也重问")
+    args = parser.parse_args()
+    try:
+        return run(args)
+    except (ValueError, BadRow, OSError) as error:
+        print(f"✗ {error}", file=sys.stderr)
+        return 2
+
+
+def run(args: argparse.Namespace) -> int:
+    # 1. 配方、数据、读者
+    from health_assistant.training import recipe
+
+    wanted = recipe.read_recipe(["--config", str(args.config)], args.config, recipe.VisionRecipe)
+    names = list(dict.fromkeys(args.reader or ["before", "after", "embedded"]))
+    if ("endpoint" in names) != bool(args.api_base) or (args.api_base and not args.model):
+        raise ValueError("--reader endpoint、--api-base、--model 要一起给")
+    source = args.dataset or artifacts.vl_dataset_dir(wanted.train_data) / "test"
+    pages = read_dataset(source)[: args.limit or None]
+    label = "test" if not args.dataset else source.resolve().name
+    folder = artifacts.vl_dir(wanted.name) / "eval" / label
+    ruined = make_unreadable(pages, args.unreadable, folder / "unreadable")
+    images = [page["image"] for page in pages] + [one["image"] for one in ruined]
+    questions = folder / "pages.jsonl"
+    rows = ({"id": str(at), "image": str(image.resolve())} for at, image in enumerate(images))
+    artifacts.write_text(questions, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+    # 2. 每个读者读一遍
+    results = {}
+    for name in names:
+        target = make_reader(name, wanted, args, [str(image.resolve()) for image in images], pages)
+        print(f"{READERS[name]}（{target['shown']}）：{len(pages)} 页，另有 {len(ruined)} 页读不出的 …")
+        from vl_benchmark import NAME, SUBSET
+
+        from health_assistant.evaluation import benchmark
+
+        asked = artifacts.fingerprint([READ_PROMPT, target["identity"]], [questions, *images])
+        if args.force:
+            (folder / name / "fingerprint.txt").unlink(missing_ok=True)
+        answers = benchmark.ask(questions, folder / name / "evalscope", asked, target["task"](), NAME, SUBSET)
+        if not answers:
+            print(f"✗ 一页也没有答上来，原因在 {folder / name}/evalscope/logs/eval_log.log", file=sys.stderr)
+            return 1
+        read = [answers.get(str(at), {"error": "没有问到"}).get("prediction", "") for at in range(len(images))]
+        results[name] = score_all(pages, read) | {
+            "reader": READERS[name],
+            "model": target["shown"],
+            "not_answered": len(images) - len(answers),
+        }
+        lines = (
+            json.dumps({"image": image.name, "answer": answer}, ensure_ascii=False) + "\n"
+            for image, answer in zip(images, read, strict=True)
+        )
+        artifacts.write_text(folder / name / "predictions.jsonl", "".join(lines))
+        artifacts.write_json(folder / name / "scores.json", {k: v for k, v in results[name].items() if k != "reads"})
+
+    # 3. 并排
+    tiny = wanted.base_model == "tiny" and not args.model and {"before", "after"} & {*names}
+    note = "微调前后的是微型模型，只用来走通全过程，不代表真实水平" if tiny else ""
+    summary = {
+        "recipe": wanted.name,
+        "dataset": label,
+        "pages": len(pages),
+        "unreadable_pages": len(ruined),
+        "note": note,
+        "readers": {name: {k: v for k, v in one.items() if k != "reads"} for name, one in results.items()},
+    }
+    artifacts.write_json(folder / "compare.json", summary)
+    with artifacts.atomic_path(folder / "compare.png") as partial:
+        draw(summary).savefig(partial, format="png", dpi=110)
+    artifacts.write_text(folder / "compare.html", page_html(summary, pages, results))
+    print("\n".join(table(summary)), *filter(None, [note]), sep="\n")
+    print(f"写了：{folder} 的 compare.json、compare.png、compare.html")
+    return 0
+
+
+def make_reader(name: str, wanted, args, images: list[str], pages: list[dict]) -> dict:
+    """一个读者：给人看的名字、变了就要重问的几项、怎样交给 EvalScope。"""
+    # 没学会停的模型会一直写：回答最多这么多标记。最长的真值有几个字就给几个，绰绰有余
+    most = max([256, *(len(page["report"].model_dump_json()) for page in pages)])
+    if name == "embedded":
+        from vl_benchmark import EmbeddedReader
+
+        return {
+            "shown": "embedded-report-reader",
+            "identity": name,
+            "task": lambda: {"model": EmbeddedReader(), "eval_batch_size": 1},
+        }
+    if name == "endpoint":
+        task = {
+            "eval_type": "openai_api",
+            "model": args.model,
+            "api_url": args.api_base,
+            "api_key": os.environ.get("OPENAI_API_KEY") or "EMPTY",
+            "model_args": {"max_retries": 4},
+            "generation_config": {"max_tokens": most, "temperature": 0.0, "timeout": 600, "retries": 1},
+            "eval_batch_size": args.batch_size,
+        }
+        return {"shown": args.model, "identity": [args.api_base, args.model, most], "task": lambda: task}
+
+    from vl_benchmark import LocalVisionModel
+
+    from health_assistant.training.loading import find_model
+
+    if args.model:
+        model = Path(args.model)
+    else:
+        model = artifacts.vl_dir(wanted.name) / "merged" if name == "after" else find_model(wanted.base_model, True)
+    if not (model / "config.json").is_file():
+        script = (
+            f"python 6-fine-tuning-vl/train_vl.py --config {args.config}，再运行 merge_vl.py --recipe {wanted.name}"
+        )
+        raise ValueError(f"没有模型 {model}：先运行 {script}")
+    files = sorted((one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in model.iterdir())
+    return {
+        "shown": str(model).removeprefix(f"{artifacts.artifacts_dir()}/"),
+        "identity": [files, most, wanted.max_pixels, args.batch_size],
+        "task": lambda: {
+            "model": LocalVisionModel(model, images, args.batch_size, most, wanted.max_pixels),
+            "eval_batch_size": args.batch_size,
+        },
+    }
+
+
+def score_all(pages: list[dict], answers: list[str]) -> dict:
+    """各页的得分之和，按版式与破坏分开的，回答读成 JSON 的几种情形，和读不出的页答看不清的有几页。"""
+    reads, total, parts = [], ReportScore(), {"layout": {}, "degradation": {}}
+    for page, answer in zip(pages, answers, strict=False):
+        one = parse_answer(answer)
+        report = assess(one.report, one.evidence or None) if one.report else None
+        score = score_report(report, page["truth"], page["report"].report_type or None)
+        total += score
+        for group, scores in parts.items():
+            scores[page[group]] = scores.get(page[group], ReportScore()) + score
+        reads.append({"how": one.how, "report": report, "answer": answer, "score": score})
+    how, refused = Counter(one["how"] for one in reads), [parse_answer(one).how for one in answers[len(pages) :]]
+    return {
+        "reads": reads,
+        "answers": {name: how[name] for name in ("strict", "lenient", "unreadable", "failed")},
+        "refused_unreadable": refused.count("unreadable"),
+        "total": total.as_dict(),
+        "silent_errors": total.silent_errors[:20],
+        **{f"by_{group}": {key: one.as_dict() for key, one in scores.items()} for group, scores in parts.items()},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,335 @@
+"""阶段 6 第一步：画一套化验单作训练数据。标签就是画的时候印上去的内容，所以一字不差。
+
+    python 6-fine-tuning-vl/render_reports.py                                                   # 微型，几秒
+    python 6-fine-tuning-vl/render_reports.py --config 6-fine-tuning-vl/configs/dataset-full.yaml
+
+读：一份 YAML 配方（多少张、哪些版式与项目、异常率、怎样破坏、长边多少像素）。
+写：artifacts/vl/dataset/<配方>/ 的 train、val、test（HF imagefolder：图与 metadata.jsonl）、
+    样张 contact-sheet.png、说明 README.md。
+同样的配方画出同样的字节；中断了再运行一次就接着画。
+"""
+
+import argparse
+import fcntl
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+from tqdm import tqdm
+
+from health_assistant import artifacts
+from health_assistant.lab_report.checked_yaml import CatalogueError, Entry, check_entry
+
+TINY = Path(__file__).parent / "configs" / "dataset-tiny.yaml"
+SPLITS = ("train", "val", "test")
+TOKEN_SIDE = 28  # Qwen2-VL 的一个图像标记是 28×28 像素
+Names = tuple[str, ...]
+
+
+class Sizes(Entry):
+    train: PositiveInt
+    val: PositiveInt
+    test: PositiveInt
+
+
+class Recipe(Entry):
+    """一套数据的配方；layouts、panels 空着就是全部，fonts 空着由版式定。"""
+
+    size: Sizes
+    layouts: Names = ()
+    test_layouts: Names | None = None  # 整种留给测试的版式；不写是渲染器的 HELD_OUT_LAYOUTS，[] 是不留
+    panels: Names = ()  # 报告种类，见 health_assistant/lab_report/rendering/panels.yaml 的 kinds
+    items: tuple[PositiveInt, PositiveInt] | None = None  # 每张几项；不写由版式定
+    abnormal_rate: Annotated[float, Field(ge=0, le=1)] = 0.25
+    degradations: dict[str, Annotated[float, Field(gt=0)]] = {"clean": 1.0}  # 破坏 -> 权重
+    fonts: Names = ()
+    crop: Literal["page", "rows"] = "page"  # rows：只留项目行，页眉页脚裁掉
+    longest_side: Annotated[int, Field(ge=TOKEN_SIDE)] = 1600
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
+    )
+    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser.add_argument("--config", type=Path, default=TINY, help="配方（默认 configs/dataset-tiny.yaml）")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="同时画的进程数（默认等于核数）")
+    parser.add_argument("--force", action="store_true", help="画完了也重画")
+    args = parser.parse_args()
+    try:
+        recipe = read_recipe(args.config)
+    except (OSError, UnicodeDecodeError, CatalogueError) as error:
+        print(f"✗ 配方 {args.config} 用不了：{error}", file=sys.stderr)
+        return 2
+    folder = artifacts.vl_dataset_dir(args.config.stem.removeprefix("dataset-"))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.parent / f".{folder.name}.lock", "w") as lock:
+        # 子进程也拿着这把锁：上一次被 kill -9 时还没画完手上那张的，等它们画完
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return build(recipe, folder, max(1, args.processes), args.force)
+
+
+def read_recipe(path: Path) -> Recipe:
+    import yaml
+
+    from health_assistant.lab_report.rendering import DEGRADATIONS, FONTS, HELD_OUT_LAYOUTS, LAYOUTS
+    from health_assistant.lab_report.rendering.sampling import settings
+
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise CatalogueError(f"不是 YAML：{' '.join(str(error).split())}") from None
+    recipe = check_entry(Recipe, raw, path.name)
+    layouts = LAYOUTS | HELD_OUT_LAYOUTS
+    held_out = tuple(HELD_OUT_LAYOUTS) if recipe.test_layouts is None else recipe.test_layouts
+    seen = recipe.layouts or tuple(name for name in LAYOUTS if name not in held_out)
+    recipe = recipe.model_copy(update={"layouts": seen, "test_layouts": held_out})
+    known = {"layouts": layouts, "test_layouts": layouts, "panels": settings()["kinds"], "degradations": DEGRADATIONS,
+             "fonts": FONTS}  # fmt: skip
+    for key, choices in known.items():
+        if strange := [name for name in getattr(recipe, key) if name not in choices]:
+            raise CatalogueError(f"{key} 里没有“{strange[0]}”这一种；可用的有：{'、'.join(choices)}")
+    if both := set(seen) & set(held_out):
+        raise CatalogueError(f"版式 {'、'.join(sorted(both))} 既在 layouts 里又在 test_layouts 里，测试时就见过了")
+    if recipe.items and recipe.items[0] > recipe.items[1]:
+        raise CatalogueError(f"items 要写成 [最少, 最多]，写的是 {list(recipe.items)}")
+    for name in (*seen, *held_out):
+        if recipe.panels and not kinds_for(recipe, name):
+            raise CatalogueError(f"版式 {name} 印不了 panels 里的任何一种（{'、'.join(recipe.panels)}），请加上别的")
+    return recipe
+
+
+def kinds_for(recipe: Recipe, layout: str) -> Names:
+    """这种版式能印的报告种类里，配方要的那些。"""
+    from health_assistant.lab_report.rendering import HELD_OUT_LAYOUTS, LAYOUTS
+    from health_assistant.lab_report.rendering.sampling import settings
+
+    style = (LAYOUTS | HELD_OUT_LAYOUTS)[layout].style
+    able = style.kinds or tuple(settings()["english_kinds"] if style.english else settings()["kinds"])
+    return tuple(kind for kind in able if kind in recipe.panels) if recipe.panels else style.kinds
+
+
+def build(recipe: Recipe, folder: Path, processes: int, force: bool) -> int:
+    package = resources.files("health_assistant.lab_report")
+    sources = [package / "indicators.yaml", *sorted((package / "rendering").iterdir(), key=lambda file: file.name)]
+    wanted = artifacts.fingerprint(
+        recipe.model_dump(mode="json"), [Path(__file__), *(Path(str(one)) for one in sources if one.is_file())]
+    )
+    parts = folder / "parts"  # 画好一张，这里就有一个同名的 .json，是它在 metadata.jsonl 里的一行
+    if artifacts.is_finished(folder, wanted) and not force:
+        shutil.rmtree(parts, ignore_errors=True)
+        print(f"画过了，在 {folder}；要重画加 --force。")
+        return 0
+    begun = parts / "fingerprint"
+    if force or not begun.exists() or begun.read_text() != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        artifacts.write_text(begun, wanted)
+    jobs = [(split, number) for split in SPLITS for number in range(getattr(recipe.size, split))]
+    todo = [job for job in jobs if not part_file(parts, *job).exists()]
+    started = time.monotonic()
+    if not render_all(recipe, folder, todo, len(jobs), processes):
+        print("✗ 有画图的进程中途退出，原因见上面；再运行一次会接着画。", file=sys.stderr)
+        return 1
+    records = {split: [] for split in SPLITS}
+    for split, number in jobs:
+        records[split].append(json.loads(part_file(parts, split, number).read_text(encoding="utf-8")))
+    for split, rows in records.items():
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        artifacts.write_text(folder / split / "metadata.jsonl", "".join(lines))
+    contact_sheet(folder, records)
+    artifacts.write_text(folder / "README.md", data_card(folder.name, recipe, records))
+    for leftover in folder.rglob(".*.partial"):  # 写到一半被杀掉的
+        leftover.unlink()
+    written = [folder / split / "metadata.jsonl" for split in SPLITS]
+    artifacts.mark_finished(folder, wanted, [*written, folder / "contact-sheet.png", folder / "README.md"])
+    shutil.rmtree(parts)
+    print(f"画了 {len(todo)} 张（另有 {len(jobs) - len(todo)} 张上次画好了），{time.monotonic() - started:.0f} 秒。")
+    print(f"写好了：{folder}（先看看 contact-sheet.png）")
+    return 0
+
+
+def part_file(parts: Path, split: str, number: int) -> Path:
+    return parts / f"{split}-{number:06}.json"
+
+
+def render_all(recipe: Recipe, folder: Path, todo: list, total: int, processes: int) -> bool:
+    """分给几个进程画，带进度条；都正常结束为 True。"""
+    context = multiprocessing.get_context("fork")
+    done = context.Value("i", 0)
+    workers = [
+        context.Process(target=render_share, args=(recipe, folder, todo[at::processes], done), daemon=True)
+        for at in range(min(processes, len(todo)))
+    ]
+    for worker in workers:
+        worker.start()
+    with tqdm(total=total, initial=total - len(todo), unit="张", disable=None) as bar:
+        while any(worker.is_alive() for worker in workers):
+            time.sleep(0.1)
+            bar.update(total - len(todo) + done.value - bar.n)
+    return not any(worker.exitcode for worker in workers)
+
+
+def render_share(recipe: Recipe, folder: Path, share: list, done) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    for split, number in share:
+        if not multiprocessing.parent_process().is_alive():
+            os._exit(1)
+        image, record = render_one(recipe, split, number)
+        with artifacts.atomic_path(folder / split / record["file_name"]) as partial:
+            image.save(partial, "JPEG", quality=95, subsampling=0)
+        line = json.dumps(record, ensure_ascii=False)
+        artifacts.write_text(part_file(folder / "parts", split, number), line)
+        with done.get_lock():
+            done.value += 1
+
+
+def render_one(recipe: Recipe, split: str, number: int):
+    """抽一张、画出来、破坏、缩小；返回图与 metadata.jsonl 里的一行。"""
+    import numpy as np
+
+    from health_assistant.lab_report.rendering import HELD_OUT_LAYOUTS, LAYOUTS, degrade, draw_report
+    from health_assistant.lab_report.rendering.sampling import pick, sample_report
+
+    rng = np.random.default_rng([recipe.seed, SPLITS.index(split), number])
+    seed = int(rng.integers(2**31))
+    layouts = recipe.test_layouts if split == "test" and recipe.test_layouts else recipe.layouts
+    layout, weights = pick(rng, layouts), np.array(list(recipe.degradations.values()))
+    degradation = str(rng.choice(list(recipe.degradations), p=weights / weights.sum()))
+    style = (LAYOUTS | HELD_OUT_LAYOUTS)[layout].style
+    style = replace(style, kinds=kinds_for(recipe, layout), items=recipe.items or style.items)
+    sample = sample_report(rng, style, recipe.abnormal_rate)
+    font = pick(rng, recipe.fonts) if recipe.fonts else None
+    drawn = draw_report(layout, sample.report, sample.flags, sample.sections, seed, font)
+    drawn = degrade(drawn, degradation, seed)
+    image, boxes = fit(drawn, recipe)
+    # 裁掉了页眉，标签里也就没有它
+    head = {"report_type": "", "sex": None, "age": None} if recipe.crop == "rows" else {}
+    # 嵌套的两项存成 JSON 文字：整列都是 null 的字段，各部分的类型会对不上
+    return image, {
+        "file_name": f"{number:06}.jpg",
+        "report": drawn.report.model_copy(update=head).model_dump_json(),
+        "flags": drawn.flags,
+        "boxes": json.dumps(boxes),
+        "layout": layout,
+        "degradation": degradation,
+        "seed": seed,
+    }
+
+
+def fit(drawn, recipe: Recipe):
+    """按配方裁剪、缩小；返回图与跟着走的框。只留项目行的，边上补白到整数个图像标记，喂给模型时就不再缩放。"""
+    from PIL import Image
+
+    image, top = drawn.image, 0
+    if recipe.crop == "rows":
+        rows, space = [one["row"] for one in drawn.boxes], round(drawn.text_height * 0.4)
+        top, bottom = max(0, min(row[1] for row in rows) - space), max(row[3] for row in rows) + space
+        image = image.crop((0, top, image.width, min(bottom, image.height)))
+    scale = min(1.0, recipe.longest_side / max(image.size))
+    image = image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.LANCZOS)
+    if recipe.crop == "rows":
+        size = [-(-side // TOKEN_SIDE) * TOKEN_SIDE for side in image.size]
+        paper = Image.new("RGB", size, drawn.image.getpixel((0, 0)))
+        paper.paste(image)
+        image = paper
+    shifts = (0, top, 0, top)
+    moved = [{field: [round((at - shift) * scale) for at, shift in zip(box, shifts, strict=True)]
+              for field, box in one.items()} for one in drawn.boxes]  # fmt: skip
+    return image, moved
+
+
+def contact_sheet(folder: Path, records: dict[str, list[dict]], columns: int = 4, cell: int = 360) -> None:
+    """样张：每种版式一张，训练的在前，测试的在后，下面写着哪一份、版式与破坏。"""
+    from PIL import Image, ImageDraw
+
+    from health_assistant.lab_report.rendering.drawing import load_font
+
+    firsts, others = {}, []
+    for split, rows in records.items():
+        for row in rows:
+            if firsts.setdefault((split == "test", row["layout"]), (split, row))[1] is not row:
+                others.append((split, row))
+    shown = [*firsts.values(), *others][: max(len(firsts), 24)]
+    tiles = []
+    for split, row in shown:
+        tile = Image.open(folder / split / row["file_name"])
+        tile.thumbnail((cell, cell))
+        tiles.append((tile, f"{split}  {row['layout']}  {row['degradation']}"))
+    heights = [max(tile.height for tile, _ in tiles[at : at + columns]) + 40 for at in range(0, len(tiles), columns)]
+    sheet = Image.new("RGB", (columns * (cell + 12), sum(heights)), "#777777")
+    brush, y = ImageDraw.Draw(sheet), 0
+    for at, (tile, label) in enumerate(tiles):
+        x = at % columns * (cell + 12) + 6
+        sheet.paste(tile, (x, y + 6))
+        brush.text((x, y + tile.height + 8), label, "#ffffff", load_font("noto_sans", 16))
+        y += heights[at // columns] if at % columns == columns - 1 else 0
+    with artifacts.atomic_path(folder / "contact-sheet.png") as partial:
+        sheet.save(partial, "PNG")
+
+
+def tally(counts: Counter) -> str:
+    return "、".join(f"{name} {count}" for name, count in counts.most_common())
+
+
+def data_card(name: str, recipe: Recipe, records: dict[str, list[dict]]) -> str:
+    everything = [row for rows in records.values() for row in rows]
+    flags = Counter(flag or "没有可比的" for row in everything for flag in row["flags"])
+    counts = "\n".join(
+        f"| {split} | {len(rows)} | {sum(len(row['flags']) for row in rows)} | "
+        f"{'、'.join(sorted({row['layout'] for row in rows}))} |"
+        for split, rows in records.items()
+    )
+    damage = Counter(row["degradation"] for row in everything)
+    cropped = "，只有项目行，没有页眉" if recipe.crop == "rows" else ""
+    held = "整种版式" if recipe.test_layouts else "报告（版式与训练的相同，量不出换版式读得怎样）"
+    settings = json.dumps(recipe.model_dump(mode="json"), ensure_ascii=False, indent=2)
+    return f"""# 化验单图数据集：{name}
+
+由 `6-fine-tuning-vl/render_reports.py` 画出，{len(everything)} 张。
+**全部是合成的**：医院、病人、数值都是虚构的，没有真实病人的资料。
+标签是画图时印上去的内容，不是模型或人看图写的。测试集留出的是{held}。
+
+| 部分 | 报告 | 项目行 | 版式 |
+|---|---|---|---|
+{counts}
+
+- 破坏：{tally(damage)}。
+- 每行的真值：{tally(flags)}。
+- 图：JPEG（质量 95），长边不超过 {recipe.longest_side} 像素{cropped}。
+- 种子：配方的 {recipe.seed}；每张的种子由它、部分与序号导出，写在 `seed`。同样的配方与代码画出同样的字节。
+- 许可：Apache-2.0，与本课程相同。
+
+`metadata.jsonl` 每行：`file_name`、`report`（`ReadReport` 的 JSON 文字，就是要模型回答的）、
+`flags`（每项 normal、high、low、abnormal 或 null）、
+`boxes`（JSON 文字，每项一个 字段 -> [x0, y0, x1, y1]）、`layout`、`degradation`、`seed`。
+
+```python
+datasets.load_dataset("imagefolder", data_dir="这个文件夹")
+```
+
+## 局限
+
+合成的纸面没有真实照片的全部变化：手写、折痕、复写、别家医院的写法都没有。在这里得分高，不等于真实照片读得好，要另拿真实的化验单量。
+
+## 配方
+
+```json
+{settings}
+```
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

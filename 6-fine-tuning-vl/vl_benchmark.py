@@ -1,0 +1,111 @@
+"""在 EvalScope 登记的评测 lab_report_pages：一页一题，看图抄成 JSON。导入很慢，用到时才导入。"""
+
+import json
+from pathlib import Path
+
+from evalscope.api.benchmark import BenchmarkMeta, DefaultDataAdapter
+from evalscope.api.dataset import DatasetDict, MemoryDataset, Sample
+from evalscope.api.messages import ChatMessageUser, ContentImage, ContentText
+from evalscope.api.metric import Score
+from evalscope.api.model import ModelAPI, ModelOutput
+from evalscope.api.registry import register_benchmark
+from evalscope.constants import Tags
+
+from health_assistant.evaluation.benchmark import LocalModel
+from health_assistant.lab_report.report import READ_PROMPT
+from health_assistant.lab_report.vl import UNREADABLE_ANSWER, EvidencedReport, parse_answer
+
+NAME, SUBSET = "lab_report_pages", "pages"
+
+
+@register_benchmark(
+    BenchmarkMeta(
+        name=NAME,
+        pretty_name="化验单",
+        description="看图抄化验单；exact_match 是整段合格的 JSON 的比例，逐字段的得分在 eval_vl.py",
+        tags=[Tags.MULTI_MODAL, Tags.CUSTOM],
+        dataset_id="",
+        subset_list=[SUBSET],
+        metric_list=["exact_match"],
+        primary_metric="exact_match",
+    )
+)
+class LabReportPages(DefaultDataAdapter):
+    """dataset_id 是 eval_vl.py 写的 jsonl，每行 {"id", "image"}；发给接口时 EvalScope 把图变成 data URL。"""
+
+    def load_from_disk(self, **_):
+        with open(self.dataset_id, encoding="utf-8") as file:
+            dataset = MemoryDataset([self.record_to_sample(record) for record in map(json.loads, file)])
+        dataset.reindex()
+        return DatasetDict({SUBSET: dataset}), None
+
+    def record_to_sample(self, record: dict) -> Sample:
+        content = [ContentImage(image=record["image"]), ContentText(text=READ_PROMPT)]
+        return Sample(input=[ChatMessageUser(content=content)], target="", metadata={"id": record["id"]})
+
+    def match_score(self, original_prediction, filtered_prediction, reference, task_state) -> Score:
+        strict = float(parse_answer(original_prediction).how == "strict")
+        return Score(prediction=original_prediction, value={"exact_match": strict})
+
+
+def image_of(input: list) -> str:
+    return next(part.image for part in input[-1].content if part.type == "image")
+
+
+class LocalVisionModel(LocalModel):
+    """本地的视觉模型；dialogues 是图的位置，固定分批。"""
+
+    size = staticmethod(lambda image: Path(image).stat().st_size)
+
+    def __init__(self, model: Path, images: list[str], batch_size: int, max_tokens: int, max_pixels: int):
+        super().__init__(model, None, images, batch_size, max_tokens)
+        self.max_pixels = max_pixels
+
+    def dialogue(self, input: list) -> str:
+        return image_of(input)
+
+    def _load(self) -> tuple:
+        import torch
+        from transformers import AutoModelForImageTextToText
+
+        from health_assistant.training import loading, vision
+        from health_assistant.training.tiny_models import use_one_thread_if_small
+
+        folder, on_gpu = self.sources[0], torch.cuda.is_available()
+        settings = {"device_map": "auto", "dtype": "auto"} if on_gpu else {"dtype": torch.float32}
+        model = AutoModelForImageTextToText.from_pretrained(folder, **settings).eval()
+        use_one_thread_if_small(model)
+        tokenizer = loading.load_tokenizer(folder, vision=True)
+        return model, tokenizer, vision.load_image_processor(folder, self.max_pixels)
+
+    def _answer(self, dialogues: list[str]) -> list[ModelOutput]:
+        from health_assistant.training.vision import generation_inputs
+
+        _, tokenizer, processor = self.loaded
+        return self._write(generation_inputs(dialogues, READ_PROMPT, processor, tokenizer, self.max_pixels))
+
+
+class EmbeddedReader(ModelAPI):
+    """内置引擎，答得和视觉模型一样：JSON（另带把握），读不出就说看不清。"""
+
+    def __init__(self):
+        from health_assistant.lab_report.reading.reader import ENGINE_NAME, ReportReader
+
+        super().__init__(model_name=ENGINE_NAME)
+        self.reader = ReportReader()
+
+    def generate(self, input, tools, tool_choice, config) -> ModelOutput:
+        from PIL import Image
+
+        from health_assistant.images import BadImage
+        from health_assistant.lab_report.report import UnreadableReport
+
+        try:
+            with Image.open(image_of(input)) as image:
+                reading = self.reader.read(image)
+        except (UnreadableReport, BadImage):
+            return ModelOutput.from_content(self.model_name, UNREADABLE_ANSWER)
+        pairs = zip(reading.report.items, reading.evidence, strict=True)
+        items = [item.model_dump() | proof.model_dump() for item, proof in pairs]
+        answer = EvidencedReport.model_validate(reading.report.model_dump() | {"items": items})
+        return ModelOutput.from_content(self.model_name, answer.model_dump_json())

@@ -1,0 +1,162 @@
+"""几个读者并排：终端里的表、图、一页不联网也能看的 HTML。"""
+
+import base64
+import html
+import io
+from pathlib import Path
+from string import Template
+
+from health_assistant.lab_report.reference_range import normalize
+from health_assistant.lab_report.scoring import align
+
+SHOWN_PAGES, SHOWN_WIDTH = 12, 560
+READERS = {"before": "微调前", "after": "微调后", "embedded": "内置引擎", "endpoint": "接口"}
+COLORS = {"before": "#9aa5b1", "after": "#2b6cb0", "embedded": "#c05621", "endpoint": "#2f855a"}
+RATES = {
+    "item_recall": "项目认对",
+    "result_recall": "结果读对",
+    "range_recall": "范围读对",
+    "abnormal_recall": "异常找到",
+    "abnormal_precision": "异常判对",
+    "silent_error_rate": "无声的错",
+}
+
+
+def table(summary: dict) -> list[str]:
+    """终端里的表，一个读者一行。"""
+    pages, ruined = summary["pages"], summary["unreadable_pages"]
+    count = next(iter(summary["readers"].values()))["total"]["rows"]
+    lines = [f"{summary['dataset']}：{pages} 页，{count} 行。各列是百分数；无声的错越低越好，其余越高越好。"]
+    lines += ["  ".join(["读者", "严格JSON", "宽松之后", *RATES.values(), "看不清的答看不清"])]
+    for one in summary["readers"].values():
+        strict = one["answers"]["strict"]
+        parsed = strict + one["answers"]["lenient"]
+        shares = [strict / pages, parsed / pages, *rates(one["total"])]
+        cells = ["–" if share is None else f"{100 * share:.1f}" for share in shares]
+        lines.append("  ".join([one["reader"], *cells, f"{one['refused_unreadable']}/{ruined}"]))
+    return lines
+
+
+def rates(total: dict) -> list[float | None]:
+    """RATES 的各项；一行也没有判为异常、一行也没有判断的，对应的率没有意义，是 None。"""
+    asked = {"abnormal_precision": total["abnormal_found"] + total["abnormal_false"]}
+    asked["silent_error_rate"] = total["decided"]
+    return [total[name] if asked.get(name, 1) else None for name in RATES]
+
+
+def draw(summary: dict):
+    """左：各种率；右：按破坏与版式分开的“结果读对”。"""
+    from health_assistant.plotting import new_figure
+
+    readers = summary["readers"]
+    first = next(iter(readers.values()))
+    groups = {f"{key}": "by_degradation" for key in first["by_degradation"]}
+    groups |= dict.fromkeys(first["by_layout"], "by_layout")
+    figure, (left, right) = new_figure(12, 4.5 + 0.12 * len(groups), columns=2)
+    wide = 0.8 / len(readers)
+    for at, (name, one) in enumerate(readers.items()):
+        shift = (at - (len(readers) - 1) / 2) * wide
+        look = {"color": COLORS[name], "label": one["reader"]}
+        left.bar(
+            [p + shift for p in range(len(RATES))], [100 * (share or 0) for share in rates(one["total"])], wide, **look
+        )
+        values = [100 * one[group][key]["result_recall"] for key, group in groups.items()]
+        right.barh([p + shift for p in range(len(groups))], values, wide, **look)
+    left.set_xticks(range(len(RATES)), list(RATES.values()))
+    left.set(ylabel="%", ylim=(0, 105))
+    right.set_yticks(range(len(groups)), groups)
+    right.invert_yaxis()
+    right.set(xlim=(0, 105), xlabel="结果读对，%（破坏在上，版式在下）")
+    left.legend()
+    figure.suptitle(f"{summary['recipe']}，{summary['dataset']}，{summary['pages']} 页　{summary['note']}", fontsize=10)
+    return figure
+
+
+def page_html(summary: dict, pages: list[dict], results: dict) -> str:
+    """错得多的页在前；每页有图、真值的框、各读者读到的每一行。"""
+    last = list(results.values())[-1 if "after" not in results else list(results).index("after")]["reads"]
+    missed = [one["score"].rows - one["score"].result_right + one["score"].invented for one in last]
+    worst = sorted(range(len(pages)), key=lambda at: -missed[at])
+    half = SHOWN_PAGES // 2  # 一半是错得最多的，一半是错得最少的
+    shown = worst if len(worst) <= SHOWN_PAGES else worst[:half] + worst[-half:]
+    sections = [_page(pages[at], {name: one["reads"][at] for name, one in results.items()}) for at in shown]
+    return Template(_HTML).substitute(
+        title=html.escape(f"{summary['recipe']}，{summary['dataset']}，{summary['pages']} 页"),
+        note=html.escape(summary["note"]),
+        table=html.escape("\n".join(table(summary))),
+        shown=len(shown),
+        pages="".join(sections),
+    )
+
+
+def _page(page: dict, reads: dict) -> str:
+    image, scale = _small_image(page["image"])
+    right = {name: _results(read, page["truth"]) for name, read in reads.items()}
+    boxes, rows = [], []
+    for at, (item, box) in enumerate(zip(page["truth"], page["boxes"], strict=True)):
+        cells = []
+        for name in reads:
+            value, good = right[name][at]
+            cells.append(f"<td class={'good' if good else 'bad'}>{html.escape(value)}</td>")
+        printed = (item.name, item.result, item.unit, item.reference_range, item.flag or "")
+        rows.append(f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in printed)}{''.join(cells)}</tr>")
+        if "row" in box:
+            x0, y0, x1, y1 = (round(side * scale) for side in box["row"])
+            boxes.append(f'<rect x="{x0}" y="{y0}" width="{x1 - x0}" height="{y1 - y0}"/>')
+    answers = "".join(
+        f"<details><summary>{READERS[name]} 的回答（{read['how']}）</summary>"
+        f"<pre>{html.escape(read['answer'][:3000])}</pre></details>"
+        for name, read in reads.items()
+    )
+    heads = "".join(f"<th>{READERS[name]}</th>" for name in reads)
+    return (
+        f"<section><h3>{html.escape(page['file_name'])}　{page['layout']}　{page['degradation']}</h3>"
+        f'<div class="sheet"><img src="{image}"><svg>{"".join(boxes)}</svg></div>'
+        f"<table><tr><th>项目<th>结果<th>单位<th>范围<th>判断{heads}</tr>{''.join(rows)}</table>{answers}</section>"
+    )
+
+
+def _results(read: dict, truth: list) -> list[tuple[str, bool]]:
+    """每一行真值，这个读者读到的结果与对不对。"""
+    items = read["report"].items if read["report"] else []
+    paired = {id(true): item for item, true in align(items, truth)}
+    found = [paired.get(id(true)) for true in truth]
+    return [
+        (f"{item.result} {item.flag}", normalize(item.result) == normalize(true.result)) if item else ("—", False)
+        for item, true in zip(found, truth, strict=True)
+    ]
+
+
+def _small_image(path: Path) -> tuple[str, float]:
+    from PIL import Image
+
+    from health_assistant.images import upright_rgb
+
+    with Image.open(path) as opened:
+        image = upright_rgb(opened)
+    scale = min(1.0, SHOWN_WIDTH / image.width)
+    small, data = image.resize([max(1, round(side * scale)) for side in image.size]), io.BytesIO()
+    small.save(data, "JPEG", quality=70)
+    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}", scale
+
+
+_HTML = """<!doctype html>
+<html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>化验单评测：$title</title>
+<style>
+body { font: 15px/1.6 sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #1a202c }
+pre { background: #f7fafc; padding: .8em; overflow-x: auto; white-space: pre-wrap }
+table { border-collapse: collapse; font-size: 13px } td, th { border: 1px solid #cbd5e0; padding: 2px 8px }
+.sheet { position: relative; display: inline-block }
+.sheet svg { position: absolute; inset: 0; width: 100%; height: 100% }
+rect { fill: none; stroke: #3182ce; stroke-width: 1.5; opacity: .6 }
+.good { background: #c6f6d5 } .bad { background: #fed7d7 }
+section { border-top: 1px solid #cbd5e0; margin-top: 1.5em }
+</style>
+<h1>化验单评测：$title</h1>
+<p>$note</p>
+<pre>$table</pre>
+<p>下面 $shown 页：一半是错得最多的，一半是错得最少的。蓝框是真值的行；绿色是结果读对了，红色是读错或没有读到。</p>
+$pages
+</html>
+"""

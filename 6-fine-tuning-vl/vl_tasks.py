@@ -1,0 +1,141 @@
+"""一张化验单出几道题：抄成 JSON（主要的）、哪些异常、某一项是多少、看不清。答案全部由代码从真值写出。"""
+
+import hashlib
+import json
+import random
+from pathlib import Path
+from statistics import median
+
+from health_assistant.artifacts import atomic_path
+from health_assistant.lab_report.reference_range import Interval, parse_result
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, READ_PROMPT, ReadItem, ReadReport
+from health_assistant.lab_report.scoring import TrueItem
+from health_assistant.lab_report.vl import UNREADABLE_ANSWER
+
+ABNORMAL_PROMPT = "这张化验单上哪些项目的结果超出了参考范围？用一句话回答。"
+QUESTION_PROMPT = "这张化验单上“{}”的结果是多少？"
+TRUTH_FLAGS = {"H": "high", "L": "low", "N": "normal", None: None}
+NOT_ON_PAGE = ("甲胎蛋白", "游离三碘甲状腺原氨酸", "尿微量白蛋白", "降钙素原")
+
+
+class BadRow(ValueError):
+    """数据的一行坏了；消息点明哪个文件、哪一行。"""
+
+
+def read_pages(folder: Path) -> list[dict]:
+    """metadata.jsonl 的各行，report 与 boxes 已解开，image 是图的位置。"""
+    file, pages = folder / "metadata.jsonl", []
+    if not file.is_file():
+        raise BadRow(f"没有数据 {file}：先运行 python 6-fine-tuning-vl/render_reports.py（或 import_reports.py）")
+    for number, line in enumerate(file.read_text(encoding="utf-8").removesuffix("\n").split("\n"), 1):
+        try:
+            row = json.loads(line)
+            row["report"] = ReadReport.model_validate_json(row["report"])
+            row["boxes"] = json.loads(row.get("boxes") or "null") or [{}] * len(row["report"].items)
+            row["flags"] = row.get("flags") or [None] * len(row["report"].items)
+            row["image"] = folder / row["file_name"]
+            if not row["image"].is_file() or not len(row["flags"]) == len(row["report"].items) == len(row["boxes"]):
+                raise ValueError("图不在，或 flags、boxes 与项目数不同")
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadRow(f"{file} 第 {number} 行用不了：{' '.join(str(error).split())[:120]}") from None
+        pages.append(row)
+    return pages
+
+
+def read_dataset(folder: Path) -> list[dict]:
+    """评测用的各页，另有逐行真值 truth。认 read_pages 的写法，也认有 truth.jsonl 的文件夹（真实照片，没有框）。"""
+    if not (folder / "truth.jsonl").is_file():
+        pages = read_pages(folder)
+    else:
+        pages = []
+        for number, line in enumerate((folder / "truth.jsonl").read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                row = json.loads(line)
+                items = [ReadItem(**one, reference_range=one["range"]) for one in row["items"]]
+                flags = [TRUTH_FLAGS[one["flag"]] for one in row["items"]]
+                report = ReadReport(report_type=row.get("report_type") or "", items=items)
+            except (ValueError, KeyError, TypeError) as error:
+                reason = " ".join(str(error).split())[:120]
+                raise BadRow(f"{folder}/truth.jsonl 第 {number} 行用不了：{reason}") from None
+            pages.append(
+                {"image": folder / row["file"], "file_name": row["file"], "report": report, "flags": flags}
+                | {"boxes": [{}] * len(items), "layout": "真实照片", "degradation": "真实照片"}
+            )
+    for page in pages:
+        items = zip(page["report"].items, page["flags"], strict=True)
+        page["truth"] = [TrueItem(**item.model_dump(), flag=_directed(item, flag)) for item, flag in items]
+    return pages
+
+
+def _directed(item: ReadItem, flag: str | None) -> str | None:
+    """定性的结果没有高低，只有异常。"""
+    is_number = isinstance(parse_result(item.result), Interval)
+    return "abnormal" if flag in ("high", "low") and not is_number else flag
+
+
+def text_height(page: dict) -> float | None:
+    """这一页的数字多高（像素，各项的中位数；单独一横不算）；不知道框时为 None。"""
+    pairs = zip(page["report"].items, page["boxes"], strict=True)
+    boxes = [box["result"] for item, box in pairs if "result" in box and any(map(str.isdigit, item.result))]
+    boxes = boxes or [box["name"] for box in page["boxes"] if "name" in box]
+    return median(box[3] - box[1] for box in boxes) if boxes else None
+
+
+def make_tasks(pages: list[dict], abnormal_share: float, question_share: float) -> list[dict]:
+    """各页的题：{"image", "prompt", "answer", "text_height"}。抽哪些题由图的名字与标签决定，不随次序变。"""
+    tasks = []
+    for page in pages:
+        chance = random.Random(hashlib.sha256(f"{page['file_name']}{page['report']}".encode()).digest())
+        asked = [(READ_PROMPT, page["report"].model_dump_json())]
+        if chance.random() < abnormal_share:
+            asked.append((ABNORMAL_PROMPT, abnormal_sentence(page["report"].items, page["flags"])))
+        if chance.random() < question_share:
+            asked.append(one_question(page["report"].items, chance))
+        for prompt, answer in asked:
+            about = {"image": page["image"], "text_height": text_height(page)}
+            tasks.append(about | {"prompt": prompt, "answer": answer})
+    return tasks
+
+
+def abnormal_sentence(items: list[ReadItem], flags: list[str | None]) -> str:
+    """高低来自真值里代码算出的 flags，句子照格式拼：没有一个字是模型写的。"""
+    pairs = list(zip(items, flags, strict=True))
+    named = [f"{item.name} {item.result}（{FLAG_WORDS[flag]}）" for item, flag in pairs if flag in ABNORMAL_FLAGS]
+    unknown = "，".join(item.name for item, flag in pairs if flag in (None, "unknown"))
+    rest = f"{unknown}没有可比的参考范围。" if unknown else ""
+    return (f"超出参考范围的有：{'、'.join(named)}。" if named else "没有发现超出参考范围的项目。") + rest
+
+
+def one_question(items: list[ReadItem], chance: random.Random) -> tuple[str, str]:
+    """问一项；四次里有一次问纸上没有的，答没有。"""
+    names = {item.name for item in items}
+    absent = [name for name in NOT_ON_PAGE if name not in names]
+    if chance.random() < 0.25 and absent:
+        name = chance.choice(absent)
+        return QUESTION_PROMPT.format(name), f"这张化验单上没有{name}。"
+    item = chance.choice([one for one in items if sum(two.name == one.name for two in items) == 1] or items[:1])
+    limits = f"，参考范围 {item.reference_range}" if item.reference_range else ""
+    return QUESTION_PROMPT.format(item.name), f"{item.name} {item.result} {item.unit}".strip() + limits + "。"
+
+
+def make_unreadable(pages: list[dict], share: float, folder: Path) -> list[dict]:
+    """均匀挑出 share 这么多页，破坏到谁也读不出，存在 folder；答案是固定的一句话。不知道字高的页不挑。"""
+    import numpy as np
+    from PIL import Image
+
+    from health_assistant.images import upright_rgb
+    from health_assistant.lab_report.rendering import BEYOND_LIMITS
+
+    known, names, tasks = [page for page in pages if text_height(page)], list(BEYOND_LIMITS), []
+    count = round(len(known) * share)
+    for number in range(count):
+        page, ruin = known[number * len(known) // count], names[number % len(names)]
+        target = folder / f"{page['image'].stem}-{ruin}.jpg"
+        if not target.exists() or target.stat().st_mtime < page["image"].stat().st_mtime:
+            with Image.open(page["image"]) as image:
+                chance, height = np.random.default_rng(number), text_height(page)
+                ruined, _ = BEYOND_LIMITS[ruin](upright_rgb(image), chance, height)
+            with atomic_path(target) as partial:
+                ruined.save(partial, "JPEG", quality=90)
+        tasks.append({"image": target, "prompt": READ_PROMPT, "answer": UNREADABLE_ANSWER, "text_height": None})
+    return tasks

@@ -1,0 +1,110 @@
+"""和视觉模型说话：怎样问，回答怎样变回 `ReadReport`。训练、评测和服务用同一份。"""
+
+import base64
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from health_assistant.lab_report.report import READ_PROMPT, ReadItem, ReadReport, RowEvidence
+
+UNREADABLE_ANSWER = "看不清这张图片，请把报告单放平、对准、光线充足，靠近一些重拍一张。"
+"""看不清或不是化验单时，模型要答的一句话；训练教的就是它。"""
+
+
+class EvidencedItem(RowEvidence, ReadItem):
+    """一行抄录，连同把握与位置：把握不大的行，经过接口也不会被判断。"""
+
+
+class EvidencedReport(ReadReport):
+    items: list[EvidencedItem]
+
+
+@dataclass
+class ReadAnswer:
+    """一个回答读成了什么。how：strict 整段是合格的 JSON，lenient 修补之后才是，unreadable 说看不清，failed 读不成。"""
+
+    how: str
+    report: ReadReport | None = None
+    evidence: list[RowEvidence] = field(default_factory=list)
+
+
+def read_messages(image_url: str, prompt: str = READ_PROMPT) -> list[dict]:
+    """问视觉模型的消息：图在前，话在后，与训练时一样。image_url 可以是 `data_url` 给的。"""
+    content = [{"type": "image_url", "image_url": {"url": image_url}}, {"type": "text", "text": prompt}]
+    return [{"role": "user", "content": content}]
+
+
+def data_url(image: bytes, kind: str = "image/jpeg") -> str:
+    return f"data:{kind};base64,{base64.b64encode(image).decode()}"
+
+
+def parse_answer(text: str) -> ReadAnswer:
+    """模型的回答 -> 读到的报告。先严格，再宽松：代码块、前后的话、断在半截、数没加引号都认。"""
+    text = text.strip()
+    try:
+        return ReadAnswer("strict", *_split(EvidencedReport.model_validate_json(text, strict=True)))
+    except ValidationError:
+        pass
+    if "{" not in text and re.match("[^。]{0,20}(看不清|无法识别|不是化验单)", text):
+        return ReadAnswer("unreadable")
+    found = _mended(find_object(text))
+    if found is None:
+        return ReadAnswer("failed")
+    return ReadAnswer("lenient", *_split(found))
+
+
+def find_object(text: str) -> Any:
+    """文字里的第一个 JSON 对象（优先看 ```json 代码块）；断了的补齐括号；没有则为 None。"""
+    start = text.find("{", max(text.find("```json"), 0))
+    if start < 0:
+        return None
+    body = re.sub(r",(\s*[\]}])", r"\1", text[start:])
+    try:
+        return json.JSONDecoder(strict=False).raw_decode(body)[0]
+    except (ValueError, RecursionError):
+        return _close(body)
+
+
+def _close(body: str) -> Any:
+    """断在半截：退到最后一项写完的地方，补上括号。"""
+    for end in [len(body), *[at.end() for at in re.finditer("}", body)][::-1][:2]]:
+        for tail in ("", "}", "]}", "}]}"):
+            try:
+                return json.loads(body[:end] + tail, strict=False)
+            except (ValueError, RecursionError):
+                continue
+    return None
+
+
+def _mended(found: Any) -> EvidencedReport | None:
+    """字段的类型不对就改对：数变成字，null 变成空串；没有名称的行不要。"""
+    if not isinstance(found, dict) or not isinstance(found.get("items"), list):
+        return None
+    items = []
+    for row in found["items"]:
+        if not isinstance(row, dict) or not row.get("name"):
+            continue
+        printed = {name: _text(row.get(name)) for name in ReadItem.model_fields}
+        given = {name: row[name] for name in RowEvidence.model_fields if name in row}
+        try:
+            items.append(EvidencedItem.model_validate(given | printed | {"mark": printed["mark"] or None}))
+        except ValidationError:
+            items.append(EvidencedItem.model_validate(printed | {"mark": printed["mark"] or None}))
+    sex, age = found.get("sex"), _text(found.get("age")) or None
+    head = {"report_type": _text(found.get("report_type")), "sex": sex if sex in ("男", "女") else None, "age": age}
+    return EvidencedReport(items=items, **head)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or isinstance(value, dict | list) else str(value).strip()
+
+
+def _split(found: EvidencedReport) -> tuple[ReadReport, list[RowEvidence]]:
+    """抄录与依据分开；一行依据也没有给时，依据是空的。"""
+    report = ReadReport.model_validate(found.model_dump())
+    given = any(row.model_fields_set & RowEvidence.model_fields.keys() for row in found.items)
+    kept = RowEvidence.model_fields.keys()
+    return report, [RowEvidence(**row.model_dump(include=set(kept))) for row in found.items] if given else []

@@ -1,0 +1,34 @@
+"""把 LoRA 并进未量化的基座，并验证并对了。合并悄悄漏掉 LoRA 是出过的事故。"""
+
+from pathlib import Path
+
+# 合并前后同一个输入的 logits 差多少算一致：32 位只有舍入误差；bf16 的尾数只有 8 位，乘加的次序一变就差千分之几
+TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05, "float16": 0.02}
+
+
+class BadMerge(RuntimeError):
+    """合并后的模型与 adapter 不一致，或与基座没有差别。"""
+
+
+def merge_adapter(model_class, base: Path, adapter: Path, probe: dict):
+    """返回合并好的模型；probe 是拿来比 logits 的输入。不对就抛 BadMerge。"""
+    import torch
+    from peft import PeftModel
+
+    # QLoRA 也并进 16 位的基座：并进 4 位会再损失一次精度
+    place = {"": 0} if torch.cuda.is_available() else "cpu"
+    model = model_class.from_pretrained(base, dtype="auto", device_map=place).eval()
+    probe = {name: value.to(model.device) for name, value in probe.items()}
+    with torch.no_grad():
+        of_base = model(**probe).logits.float()
+        model = PeftModel.from_pretrained(model, adapter).eval()
+        of_adapter = model(**probe).logits.float()
+        model = model.merge_and_unload(progressbar=True)
+        of_merged = model(**probe).logits.float()
+    scale = of_adapter.abs().max()
+    changed, apart = ((of_merged - other).abs().max() / scale for other in (of_base, of_adapter))
+    allowed = TOLERANCE[str(model.dtype).removeprefix("torch.")]
+    print(f"logits 最大差（相对）：与基座 {changed:.2e}，与 adapter {apart:.2e}（容许 {allowed:g}）")
+    if apart > allowed or changed <= apart:
+        raise BadMerge("合并后的模型与 adapter 不一致，或与基座没有差别；没有写下来")
+    return model

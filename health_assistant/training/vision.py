@@ -1,0 +1,154 @@
+"""图成为标记：Qwen2-VL 怎样缩图、一页多少个标记、放不放得下，以及带图的一批。"""
+
+import json
+import math
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+from health_assistant.images import upright_rgb
+from health_assistant.training.recipe import VisionRecipe
+from health_assistant.training.run import IGNORED, IMAGE_PAD, encode, encode_prompt, pad_batch
+
+TOKEN_SIDE = 28  # 14 像素的小块 2×2 合成一个标记
+MIN_PIXELS = 56 * 56
+MAX_RATIO = 200  # 长宽比超过它，Qwen2-VL 就拒绝
+
+
+class OverBudget(ValueError):
+    """像素预算与 max_length 装不下某一条；消息指出哪一条、该设成多少。"""
+
+
+def resized(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
+    """（宽，高）-> Qwen2-VL 缩放后的（宽，高）：两边是 28 的倍数，总像素在 MIN_PIXELS 与 max_pixels 之间。"""
+    if max(size) > MAX_RATIO * min(size):
+        raise ValueError(f"图太长了：{size[0]}×{size[1]}")
+    fitted = [round(side / TOKEN_SIDE) * TOKEN_SIDE for side in size]
+    if math.prod(fitted) > max_pixels:
+        scale = math.sqrt(math.prod(size) / max_pixels)
+        fitted = [max(TOKEN_SIDE, math.floor(side / scale / TOKEN_SIDE) * TOKEN_SIDE) for side in size]
+    elif math.prod(fitted) < MIN_PIXELS:
+        scale = math.sqrt(MIN_PIXELS / math.prod(size))
+        fitted = [math.ceil(side * scale / TOKEN_SIDE) * TOKEN_SIDE for side in size]
+    return fitted[0], fitted[1]
+
+
+def image_tokens(size: tuple[int, int], max_pixels: int) -> int:
+    return math.prod(resized(size, max_pixels)) // TOKEN_SIDE**2
+
+
+def question(prompt: str) -> list[dict]:
+    """模板认的提问；与接口上的 `lab_report.vl.read_messages` 渲染出来相同。"""
+    return [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
+
+
+def encode_pages(rows: list[dict], tokenizer, recipe: VisionRecipe) -> list[dict]:
+    """{"image", "prompt", "answer", "text_height"} 的各行 -> 标记与图的位置；有一行放不下就抛 OverBudget。"""
+    from PIL import Image, ImageOps
+
+    encoded, sizes = [], {}
+    for row in rows:
+        if row["image"] not in sizes:
+            with Image.open(row["image"]) as image:
+                sizes[row["image"]] = ImageOps.exif_transpose(image).size
+        tokens = image_tokens(sizes[row["image"]], recipe.max_pixels)
+        messages = [*question(row["prompt"]), {"role": "assistant", "content": row["answer"]}]
+        encoded.append(encode(messages, tokenizer, tokens) | {"page": str(row["image"]), "image_tokens": tokens})
+    check_length(encoded, recipe)
+    check_text_height(rows, sizes, recipe)
+    return encoded
+
+
+def check_length(encoded: list[dict], recipe: VisionRecipe) -> None:
+    """最长的一条要装得下；从来不截断。"""
+    longest = max(encoded, key=lambda one: len(one["input_ids"]))
+    needed, tokens, limit = len(longest["input_ids"]), longest["image_tokens"], recipe.max_length
+    if needed <= limit:
+        return
+    asked = longest["labels"].count(IGNORED)
+    part = "这一页（图与提问）" if asked > limit else "回答的末尾"
+    room = (limit - needed + tokens) * TOKEN_SIDE**2
+    smaller = f"，或 max_pixels 减到 {room}（字会更小）" if room > MIN_PIXELS else ""
+    raise OverBudget(
+        f"{longest['page']} 放不下，{part}会被切掉：图 {tokens} 个标记，提问 {asked - tokens}，回答 {needed - asked}，"
+        f"共 {needed}，而 max_length 是 {limit}。把 max_length 设成 {needed} 以上{smaller}"
+    )
+
+
+def check_text_height(rows: list[dict], sizes: dict, recipe: VisionRecipe) -> None:
+    """缩小之后，数字最矮的一页也要认得出；不知道字高的页不查。"""
+    shown = []
+    for row in rows:
+        scale = resized(sizes[row["image"]], recipe.max_pixels)[0] / sizes[row["image"]][0]
+        if row["text_height"]:
+            shown.append((row["text_height"] * scale, scale, str(row["image"]), sizes[row["image"]]))
+    height, scale, page, size = min(shown, default=(math.inf, 1.0, "", (1, 1)))
+    if height < recipe.min_text_height:
+        enough = math.ceil(math.prod(size) * (scale * recipe.min_text_height / height) ** 2 * 1.05)
+        raise OverBudget(
+            f"{page} 会缩到原来的 {scale:.2f} 倍，字只有 {height:.1f} 像素高，认不出来。"
+            f"把 max_pixels 设成 {enough} 以上（max_length 也要跟上），或把 min_text_height 调低"
+        )
+
+
+def load_image_processor(folder: Path, max_pixels: int):
+    """Qwen2.5-VL 用的也是它；没有 torchvision（课程的 CPU 环境）时用 PIL 写的一份，结果相同。"""
+    if find_spec("torchvision"):
+        from transformers import Qwen2VLImageProcessor as ImageProcessor
+    else:
+        from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
+            Qwen2VLImageProcessorPil as ImageProcessor,
+        )
+    return ImageProcessor.from_pretrained(folder, min_pixels=MIN_PIXELS, max_pixels=max_pixels)
+
+
+def with_pixels(batch: dict, pages: list, image_processor, tokenizer) -> dict:
+    """一批标记加上图。pages 是图的位置；mm_token_type_ids 告诉模型哪些标记是图，位置编码由此而来。"""
+    from PIL import Image
+
+    images = []
+    for page in pages:
+        with Image.open(page) as image:
+            images.append(upright_rgb(image))
+    pixels = image_processor(images=images, return_tensors="pt")
+    batch["mm_token_type_ids"] = (batch["input_ids"] == tokenizer.convert_tokens_to_ids(IMAGE_PAD)).int()
+    return batch | {"pixel_values": pixels["pixel_values"], "image_grid_thw": pixels["image_grid_thw"]}
+
+
+def page_collator(image_processor, tokenizer):
+    def collate(rows: list[dict]) -> dict:
+        batch = pad_batch(rows, tokenizer.pad_token_id)
+        return with_pixels(batch, [row["page"] for row in rows], image_processor, tokenizer)
+
+    return collate
+
+
+def generation_inputs(pages: list, prompt: str, image_processor, tokenizer, max_pixels: int) -> dict:
+    """对几页各问一句的输入，左边补齐。"""
+    import torch
+    from PIL import Image, ImageOps
+
+    asked = []
+    for page in pages:
+        with Image.open(page) as image:
+            size = ImageOps.exif_transpose(image).size
+        asked.append(encode_prompt(question(prompt), tokenizer, image_tokens(size, max_pixels)))
+    longest = max(map(len, asked))
+    pad = tokenizer.pad_token_id
+    batch = {
+        "input_ids": torch.tensor([[pad] * (longest - len(one)) + one for one in asked]),
+        "attention_mask": torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in asked]),
+    }
+    return with_pixels(batch, pages, image_processor, tokenizer)
+
+
+def save_processor(base: Path, target: Path, max_pixels: int) -> None:
+    """基座的图像处理与模板抄到 target，像素预算写进去：部署时与训练时看到的一样大。"""
+    for name in ("preprocessor_config.json", "video_preprocessor_config.json", "chat_template.json"):
+        if (base / name).is_file() and not (target / name).exists():
+            shutil.copyfile(base / name, target / name)
+    file = target / "preprocessor_config.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    settings |= {"min_pixels": MIN_PIXELS, "max_pixels": max_pixels}
+    settings["size"] = {"shortest_edge": MIN_PIXELS, "longest_edge": max_pixels}
+    file.write_text(json.dumps(settings, indent=2), encoding="utf-8")

@@ -1,0 +1,134 @@
+"""eval_vl.py：回答怎样读成 JSON，怎样打分、并排；真的走 EvalScope，读者是一个假接口。"""
+
+import importlib.util
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from health_assistant.lab_report.report import ReadItem, ReadReport
+from health_assistant.lab_report.vl import UNREADABLE_ANSWER, parse_answer, read_messages
+
+STAGE = Path(__file__).resolve().parents[2] / "6-fine-tuning-vl"
+ITEMS = [
+    ReadItem(name="白细胞计数", code="WBC", result="12.3", unit="10^9/L", reference_range="3.5-9.5", mark="↑"),
+    ReadItem(name="血红蛋白", code="HGB", result="130", unit="g/L", reference_range="115-150"),
+]
+REPORT = ReadReport(report_type="血常规", items=ITEMS)
+GOOD = REPORT.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("answer", "how", "results"),
+    {
+        "整段 JSON": (GOOD, "strict", ["12.3", "130"]),
+        "代码块": (f"好的：\n```json\n{GOOD}\n```\n以上。", "lenient", ["12.3", "130"]),
+        "数没加引号": (GOOD.replace('"12.3"', "12.3"), "lenient", ["12.3", "130"]),
+        "多一个逗号": (GOOD.replace("]}", ",]}"), "lenient", ["12.3", "130"]),
+        "断在第二项": (GOOD[:-40], "lenient", ["12.3"]),
+        "只差收尾": (GOOD[:-2], "lenient", ["12.3", "130"]),
+        "缺字段": ('{"items": [{"name": "钾", "result": "4.1", "mark": ""}]}', "strict", ["4.1"]),
+        "多字段": ('{"items": [{"name": "钾", "result": "4.1", "flag": "高"}]}', "strict", ["4.1"]),
+        "没有名称的行": ('{"items": [{"result": "4.1"}, {"name": "钠", "result": null}]}', "lenient", [""]),
+        "看不清": (UNREADABLE_ANSWER, "unreadable", None),
+        "闲话": ("这张化验单有一些指标看不清，但白细胞偏高。" * 2, "unreadable", None),
+        "空": ("", "failed", None),
+        "数组": ("[]", "failed", None),
+        "没有 items": ('{"a": 1}', "failed", None),
+        "深的括号": ("{" * 5000, "failed", None),
+    }.values(),
+)
+def test_answers_are_read_strictly_first_and_leniently_then(answer, how, results):
+    read = parse_answer(answer)
+    assert read.how == how
+    assert (read.report and [item.result for item in read.report.items]) == results
+
+
+def test_the_confidence_of_the_embedded_reader_comes_along():
+    row = ITEMS[0].model_dump() | {"confidence": 0.5, "boxes": {"row": [1, 2, 3, 4]}, "doubt": "模糊"}
+    read = parse_answer(json.dumps({"report_type": "", "sex": None, "age": None, "items": [row]}))
+    assert read.how == "strict" and read.evidence[0].doubt == "模糊" and read.evidence[0].boxes == {"row": (1, 2, 3, 4)}
+
+
+class FakeEndpoint(BaseHTTPRequestHandler):
+    """第一页读对，第二页裹在代码块里、错一个数，其余说看不清。"""
+
+    asked: list[dict] = []
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append(body)
+        wrong = GOOD.replace("130", "180")
+        width = len(body["messages"][0]["content"][0]["image_url"]["url"])
+        order = sorted({len(one["messages"][0]["content"][0]["image_url"]["url"]) for one in self.asked})
+        answer = [GOOD, f"```json\n{wrong}\n```", UNREADABLE_ANSWER][min(2, order.index(width))]
+        reply = {"id": "1", "object": "chat.completion", "created": 1, "model": "fake"}
+        message = {"role": "assistant", "content": answer}
+        reply["choices"] = [{"index": 0, "finish_reason": "stop", "message": message}]
+        data = json.dumps(reply).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def endpoint():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FakeEndpoint)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+
+
+def write_real_like(folder: Path) -> None:
+    """像 ../shared/data/reports 那样的文件夹：图与 truth.jsonl；两张图大小不同，假接口靠它认。"""
+    folder.mkdir()
+    rows = [one.model_dump(include={"name", "code", "result", "unit"}) for one in ITEMS]
+    for row, item, flag in zip(rows, ITEMS, "HN", strict=True):
+        row |= {"range": item.reference_range, "flag": flag, "arrow": None}
+    for number, side in ((1, 300), (2, 900)):
+        Image.new("RGB", (side, side), "white").save(folder / f"photo-{number}.jpg")
+    lines = [json.dumps({"file": f"photo-{n}.jpg", "report_type": "血常规", "items": rows}) + "\n" for n in (1, 2)]
+    (folder / "truth.jsonl").write_text("".join(lines))
+
+
+def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatch, capsys):
+    write_real_like(tmp_path / "reports")
+    for name, value in {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path / "out"), "NO_PROXY": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.syspath_prepend(str(STAGE))
+    spec = importlib.util.spec_from_file_location("eval_vl", STAGE / "eval_vl.py")
+    eval_vl = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(eval_vl)
+    arguments = ["--reader", "endpoint", "--api-base", endpoint, "--model", "fake", "--batch-size", "1"]
+    arguments += ["--dataset", str(tmp_path / "reports"), "--unreadable", "0"]
+    monkeypatch.setattr(sys, "argv", ["eval_vl.py", *arguments])
+    assert eval_vl.main() == 0, capsys.readouterr().err
+    asked = FakeEndpoint.asked[0]["messages"]
+    sent, ours = asked[0]["content"], read_messages("")[0]["content"]
+    assert [part["type"] for part in sent] == [part["type"] for part in ours] and sent[1]["text"] == ours[1]["text"]
+    assert sent[0]["image_url"]["url"].startswith("data:image/jpeg;base64,")
+
+    folder = tmp_path / "out/vl/tiny/eval/reports"
+    (one,) = json.loads((folder / "compare.json").read_text())["readers"].values()
+    assert one["answers"] == {"strict": 1, "lenient": 1, "unreadable": 0, "failed": 0}
+    total = one["total"]
+    assert (total["rows"], total["result_right"], total["abnormal_found"], total["undecided"]) == (4, 3, 2, 1)
+    assert one["by_degradation"]["真实照片"]["rows"] == 4
+    page = (folder / "compare.html").read_text(encoding="utf-8")
+    assert page.count("data:image/jpeg;base64,") == 2 and "http" not in page.replace("data:image", "")
+    assert (folder / "compare.png").read_bytes().startswith(b"\x89PNG")
+    count = len(FakeEndpoint.asked)
+    assert eval_vl.main() == 0 and len(FakeEndpoint.asked) == count, "问过的不再问"
+
+    monkeypatch.setattr(sys, "argv", ["eval_vl.py", "--reader", "endpoint"])
+    assert eval_vl.main() == 2 and "--api-base" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["eval_vl.py", "--dataset", str(tmp_path / "absent")])
+    assert eval_vl.main() == 2 and "metadata.jsonl" in capsys.readouterr().err
