@@ -78,14 +78,19 @@ class Columns:
                 self.spans[name] = _span(most)
 
     def refine_names(self, lines: list[list[Cell]]) -> None:
-        """名称一列以各行里最靠左、与表头的名称有重叠的文字为准：名称有长有短，只有左端对齐。"""
-        if "name" not in self.spans:
-            return
-        start, _, end = self.spans["name"]
+        """名称一列以各行里最靠左、与表头的名称有重叠的文字为准：名称有长有短，只有左端对齐。
+
+        表头的“项目”没有认出来时，是结果与范围左边的文字。
+        """
+        if "name" in self.spans:
+            start, _, end = self.spans["name"]
+        else:
+            start, end = 0.0, min(self.spans[name][0] for name in ("result", "range") if name in self.spans)
         texts = [[cell.box for cell in line if cell.kind == "text"] for line in lines]
         boxes = [found[0] for line in texts if (found := [box for box in line if box.start < end and box.end > start])]
-        if len(boxes) >= 2:
+        if len(boxes) >= 2 or boxes and "name" not in self.spans:
             self.spans["name"] = _span(boxes)
+            self.printed |= {"name"}
 
 
 def _stacks(cells: list[Cell]) -> list[list[Cell]]:

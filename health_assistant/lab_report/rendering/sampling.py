@@ -29,7 +29,7 @@ _DERIVED: tuple[tuple[str, tuple[str, ...], Callable[..., Decimal]], ...] = (
     ("MCHC", ("HGB", "HCT"), lambda hgb, hct: hgb * 100 / hct),
     ("NEUT%", tuple(f"{cell}%" for cell in _CELLS[1:]), lambda *others: 100 - sum(others)),
     *((f"{cell}#", ("WBC", f"{cell}%"), lambda wbc, share: wbc * share / 100) for cell in _CELLS),
-    ("PLTCRIT", ("PLT", "MPV"), lambda plt, mpv: plt * mpv / 10000),
+    ("PCT", ("PLT", "MPV"), lambda plt, mpv: plt * mpv / 10000),
     ("A/G", ("A/G",), lambda ratio: min(ratio, Decimal(3))),
     ("GLB", ("TP", "A/G"), lambda tp, ratio: tp / (1 + ratio)),
     ("ALB", ("TP", "GLB"), lambda tp, glb: tp - glb),
