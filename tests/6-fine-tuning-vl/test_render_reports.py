@@ -174,7 +174,7 @@ def test_a_thousand_pages_at_1600_take_at_most_four_minutes_of_two_cores(tmp_pat
 
 @pytest.mark.slow
 def test_the_embedded_reader_reads_clean_pages(tmp_path):
-    """标签与图一致：内置引擎读 1600 像素的干净的图。30 张实测 F1 0.986，差的三行都在它读错的一页里，图与标签无误。"""
+    """标签与图一致：内置引擎读 1600 像素的干净的图。"""
     from health_assistant.lab_report.reading.reader import ReportReader
 
     assert draw(tmp_path, "size: {train: 30, val: 1, test: 1}\nseed: 1").returncode == 0
@@ -186,5 +186,4 @@ def test_the_embedded_reader_reads_clean_pages(tmp_path):
         ]
         reading = reader.read(Image.open(folder / "train" / row["file_name"]))
         total += score_report(assess(reading.report, reading.evidence), truth, report.report_type)
-    assert total.abnormal_f1 >= 0.98, str(total)
-    assert total.found >= 0.97 * total.rows and len(total.silent_errors) <= 0.01 * total.rows, str(total)
+    assert total.abnormal_f1 >= 0.995 and total.found == total.rows and total.silent_errors == [], str(total)

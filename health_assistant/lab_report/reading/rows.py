@@ -178,8 +178,9 @@ def _seat(cell: Cell, place: str | None, row: Row, columns: Columns) -> None:
         else:
             row.set_name(box)
     elif kind == "unit":
-        if place == "result" and row.result and "unit" in columns.printed and row.result.y0 == box.y0:
-            # 单位另有一列，结果格里又印着单位：照抄在结果里
+        is_glued = row.result is not None and abs(box.start - row.result.end) < 0.05 * box.height
+        if place == "result" and is_glued and "unit" in columns.printed:
+            # 单位另有一列，结果格里又紧挨着印了单位：照抄在结果里
             row.result = join_boxes(row.result, box)
         else:
             row.set_unit(box)
