@@ -142,10 +142,9 @@ def _typed(text: str, offset: int) -> list[Span]:
     bare, mark = split_mark(text)
     if mark and _is_value(bare):
         start = offset + text.index(bare)
-        value = (classify(bare), start, start + len(bare), False)
         if start > offset:
-            return [("mark", offset, start, False), value]
-        return [value, ("mark", start + len(bare), end, False)]
+            return [("mark", offset, start, False), *_typed(bare, start)]
+        return [*_typed(bare, start), ("mark", start + len(bare), end, False)]
     return []
 
 
