@@ -198,6 +198,13 @@ def test_a_range_wrapped_over_two_lines(offset):
     assert [row[4] for row in rows] == ["", "成人0.9-1.7,新生儿0.5-2.0", "137-147"]
 
 
+def test_a_blank_result_is_not_filled_from_a_row_whose_name_was_lost():
+    rows = found("项目|结果|单位|参考范围", "钾||mmol/L", "|140|mmol/L|137-147", "氯|101|mmol/L|99-110")
+    assert [(row_text(row)[0], row_text(row)[2], bool(row.doubt)) for row in rows if row.result] == [
+        ("（名称没有读出）", "140", True), ("氯", "101", False),
+    ]  # fmt: skip
+
+
 def test_a_row_whose_name_was_lost_is_still_shown_and_doubted():
     rows = found("项目|结果|参考范围", "钾|4.1|3.5-5.3", "", "|7.9|3.0-7.0", "", "钠|140|137-147")
     assert [(row_text(row)[2], bool(row.doubt)) for row in rows] == [("4.1", False), ("7.9", True), ("140", False)]

@@ -228,10 +228,14 @@ def _seat_text(box: TextBox, place: str | None, row: Row) -> None:
 
 
 def _host(orphan: Row, named: list[Row]) -> Row | None:
-    """没有名称的一行属于上下哪一行：最近的，而且不远于平常的行距；两边都缺的优先。"""
+    """没有名称的一行属于上下哪一行：最近的，缺它有的，而且不远于平常的行距。
+
+    带着结果的要近得多才算：它也可能是名称没有读出来的另一行。
+    """
+    height = orphan.anchor.height
     gaps = [abs(below.anchor.line - above.anchor.line) for above, below in pairwise(named)]
-    pitch = min(median(gaps) if gaps else 3 * orphan.anchor.height, 3.5 * orphan.anchor.height)
-    near = [row for row in named if abs(row.anchor.line - orphan.anchor.line) < 0.95 * pitch]
+    reach = 0.75 * height if orphan.result else 0.95 * min(median(gaps) if gaps else 3 * height, 3.5 * height)
+    near = [row for row in named if abs(row.anchor.line - orphan.anchor.line) < reach]
     wanting = [row for row in near if _lacks(row, orphan)]
     return min(wanting, key=lambda row: abs(row.anchor.line - orphan.anchor.line), default=None)
 
