@@ -225,6 +225,10 @@ def split_code(text: str) -> tuple[str, str]:
         for at in range(2, len(text) - 1):
             if is_known_code(text[at:]) and is_known_name(text[:at]) and re.match(r"[A-Za-z]", text[at:]):
                 return text[:at].strip(), repair_code(text[at:])
+    # 代号自己也带括号：`脂蛋白a(Lp(a))`
+    name, opened, code = text.partition("(")
+    if opened and code.endswith("))") and is_known_name(name) and is_known_code(code[:-1]):
+        return name.strip(), repair_code(code[:-1])
     for pattern in (_TRAILING_CODE, _LEADING_CODE):
         found = pattern.fullmatch(text)
         if found and re.search(r"[A-Za-z]", code := found["code"].replace(" ", "")):
