@@ -28,6 +28,10 @@ class Page:
     quads: np.ndarray
     to_photo: np.ndarray
 
+    @property
+    def is_turned(self) -> bool:
+        return not np.array_equal(self.to_photo, np.eye(3))
+
     def text_height(self) -> float:
         """文字段多高，像素，中位数；没有文字时为 0。"""
         return float(np.median(_sides(self.quads)[1])) if len(self.quads) else 0.0
@@ -45,9 +49,9 @@ class Page:
         return round(left), round(top), round(right), round(bottom)
 
 
-def find_page(photo: np.ndarray, reader: TextReader) -> Page:
-    """photo 是 BGR；找出文字的方向，把页面摆正，去掉水印。没有文字时 `quads` 是空的。"""
-    page = _upright(photo, reader)
+def find_page(photo: np.ndarray, reader: TextReader, turns: bool = True) -> Page:
+    """photo 是 BGR；找出文字的方向，把页面摆正（turns 为假时不转），去掉水印。没有文字时 `quads` 是空的。"""
+    page = _upright(photo, reader) if turns else Page(photo, reader.detect(photo), np.eye(3))
     contrasts = _contrasts(cv2.cvtColor(page.pixels, cv2.COLOR_BGR2GRAY), page.quads)
     if len(contrasts):
         page.quads = page.quads[contrasts >= _FAINT * np.median(contrasts)]

@@ -3,6 +3,7 @@
 import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from statistics import median
 
 import cv2
 import numpy as np
@@ -62,7 +63,18 @@ class ReportReader:
         photo = cv2.cvtColor(np.asarray(upright_rgb(image)), cv2.COLOR_RGB2BGR)
         page = find_page(photo, self._text_reader)
         texts = self._text_reader.recognize(page.pixels, page.quads)
+        if page.is_turned and _clarity(texts) < MIN_CONFIDENCE:
+            # 多半转错了：曲线、条码一类的图形也会被当成竖着的文字
+            unturned = find_page(photo, self._text_reader, turns=False)
+            again = self._text_reader.recognize(unturned.pixels, unturned.quads)
+            if _clarity(again) > _clarity(texts):
+                page, texts = unturned, again
         return read_page(page, texts)
+
+
+def _clarity(texts: list[tuple[str, float]]) -> float:
+    """识别把握的中位数；没有文字时为 0。"""
+    return median([score for _, score in texts] or [0.0])
 
 
 def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
