@@ -203,6 +203,7 @@ def trained(home):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_killed_the_adapter_is_the_undisturbed_one(home, trained):
     assert trained.count("从头训练") == 2 and trained.count("接着训练") == 1
     calm, killed = (load_file(home / f"vl/{name}/adapter/adapter_model.safetensors") for name in ("calm", "killed"))
@@ -214,6 +215,7 @@ def test_killed_the_adapter_is_the_undisturbed_one(home, trained):
     assert records[0]["image_tokens"]["train"] > 0 and records[0]["tokens"] == records[1]["tokens"]
 
 
+@pytest.mark.slow
 def test_merging_changes_vision_and_language_and_an_empty_adapter_is_refused(home, trained, in_process):
     code, out = in_process("merge_vl", "--recipe", "calm")
     assert code == 0 and "logits 最大差" in out
