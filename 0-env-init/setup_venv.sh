@@ -63,7 +63,7 @@ EOF
 
 # make_venv [清单]：建 .venv，装清单里的包（默认 requirements.txt）
 make_venv() {
-  local pins=${1:-requirements.txt}
+  local pins=${1:-requirements.txt} place=.venv
   find_python
   if [ ! -f "$(record_of "$pins")" ]; then
     check_disk
@@ -74,7 +74,8 @@ make_venv() {
       die "$PYTHON 没有 venv 模块（Debian、Ubuntu 把它另外打包）。" \
         "${SUDO}apt-get update && ${SUDO}apt-get install -y python$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv，再运行一次。"
     echo "用 $("$PYTHON" --version) 建 .venv …"
-    "$PYTHON" -m venv --clear .venv
+    [ ! -L .venv ] || place=$(cd .venv && pwd -P) # venv 不肯建在链接上
+    "$PYTHON" -m venv --clear "$place"
   fi
   install_pins "$pins"
   export PATH="$PWD/.venv/bin:$PATH" PYTHONUNBUFFERED=1

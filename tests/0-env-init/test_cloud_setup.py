@@ -21,7 +21,7 @@ FAKE_PYTHON = """#!/bin/sh
 case "$*" in
   *version_info* | *ensurepip* | "-m pip --version" | *cuda.is_available*) exit 0 ;;
   --version) echo "Python 3.12.0" ;;
-  "-m venv --clear "*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
+  "-m venv --clear "*) [ ! -L "$4" ] && mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
   "-m pip install "*)
     for pins in "$@"; do :; done
     echo "$pins" >>"$HOME/installed"
