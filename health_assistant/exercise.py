@@ -14,14 +14,15 @@ def grade(task: str, *checks: Callable[[], None]) -> int:
         print(task.strip())
         return 0
     for number, check in enumerate(checks, 1):
+        place = f"第 {number} 项检查（共 {len(checks)} 项）"
         try:
             check()
         except AssertionError as error:
-            return _not_yet(f"第 {number} 项检查（共 {len(checks)} 项）：{error}")
+            return _not_yet(f"{place}：{error}")
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{place.filename} 第 {place.lineno} 行"
-            return _not_yet(f"第 {number} 项检查时出了错：{type(error).__name__}：{error}（{where}）")
+            frames = traceback.extract_tb(error.__traceback__)
+            line = [one.lineno for one in frames if one.filename == check.__code__.co_filename][-1]
+            return _not_yet(f"{place}：exercise.py 第 {line} 行出了错，{type(error).__name__}：{error}")
     print(f"✓ 做对了：{len(checks)} 项检查都通过。")
     return 0
 

@@ -27,7 +27,7 @@ SERVERS = {"5-build-server/serve.py": 8001, "7-endpoint-integration-server/medic
 SKIPPED = {  # 理由 -> 命令的样子
     "要 GPU": r"(configs/|--recipe |--model )(qwen|Qwen)|configs/dataset-full|medical-o1|^accelerate |\bvllm\b",
     "要下载两万条问答": r"prepare_train_data\.py$",
-    "要换成自己的文件或密钥": r"[一-鿿…\[]|CMB-Clin-qa\.json",
+    "要换成自己的文件、模型或密钥": r"照片|标签\.|我的|模型名|文件夹|…|\[-|CMB-Clin-qa\.json",
     "装环境，.ci/run 会做": r"\b(run|test|autodl|cloudstudio)\.sh\b|pip install|^cd |^git clone |^source ",
 }
 NUMBER = re.compile(r"[-+]?\d[\d,.]*(?:e[-+]?\d+)?")
