@@ -8,12 +8,6 @@
 import argparse
 from pathlib import Path
 
-from PIL import Image
-
-from health_assistant.lab_report.rendering import render
-from health_assistant.plotting import new_figure
-from health_assistant.training.vision import image_tokens, resized
-
 BUDGETS = {"课程的预算": 2560, "三分之一的预算": 850, "长边缩到 512 左右": 250}  # 名字 -> 至多多少个标记
 
 
@@ -23,6 +17,12 @@ def main() -> None:
     )
     parser.add_argument("-h", "--help", action="help", help="显示这段说明")
     parser.parse_args()
+
+    from PIL import Image
+
+    from health_assistant.lab_report.rendering import render
+    from health_assistant.plotting import new_figure
+    from health_assistant.training.vision import image_tokens, resized
 
     drawn = render("sub_tables", seed=3)
     rows = [boxes["row"] for boxes in drawn.boxes[:3]]

@@ -60,7 +60,8 @@ def test_the_reference_solution_passes(exercise, with_answer):
 
 
 def test_an_answer_that_crashes_is_reported_with_its_place(with_answer):
-    done = run(with_answer(EXERCISES[0], "def messages_for(case, turn):\n    return 1 / 0\n"))
+    exercise = ROOT / "1-eval-data-prepare/exercise.py"
+    done = run(with_answer(exercise, "def messages_for(case, turn):\n    return 1 / 0\n"))
     assert done.returncode == 1
     assert re.search(r"exercise\.py 第 \d+ 行出了错，ZeroDivisionError", done.stderr)
     assert "Traceback" not in done.stderr
