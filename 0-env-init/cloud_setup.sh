@@ -17,7 +17,6 @@ use_data_disk() {
   write_env_file
   # shellcheck disable=SC1091
   source "$HOME_ON_DISK/env.sh"
-  export TMPDIR="$HOME_ON_DISK/tmp" # pip 下载、解包用的临时文件也有好几 GB
 }
 
 # 仓库在系统盘上时，.venv 与 artifacts 成为指向数据盘的链接
@@ -38,6 +37,7 @@ export PIP_CACHE_DIR=$HOME_ON_DISK/cache/pip
 export HF_HOME=$HOME_ON_DISK/cache/huggingface
 export MODELSCOPE_CACHE=$HOME_ON_DISK/cache/modelscope
 export UNSLOTH_USE_MODELSCOPE=1
+export TMPDIR=$HOME_ON_DISK/tmp # pip 的临时文件、GPU 测试造的基座都有好几 GB
 export PATH=$(pwd -P)/.venv/bin:\$PATH
 # with_turbo 命令…：只让这一条命令走学术加速（GitHub、Hugging Face）；pip 走它反而慢
 with_turbo() { ( [ ! -f $NETWORK_TURBO ] || source $NETWORK_TURBO >/dev/null; "\$@" ); }

@@ -138,7 +138,7 @@ def test_the_environment_file_moves_every_cache_to_the_data_disk(box):
         check=True,
     ).stdout
     values = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
-    for name in ("PIP_CACHE_DIR", "HF_HOME", "MODELSCOPE_CACHE"):
+    for name in ("PIP_CACHE_DIR", "HF_HOME", "MODELSCOPE_CACHE", "TMPDIR"):
         assert Path(values[name]).is_dir()
         assert Path(values[name]).is_relative_to(box / "data")
     assert values["UNSLOTH_USE_MODELSCOPE"] == "1"
