@@ -71,6 +71,7 @@ def course(tmp_path_factory):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, folder / file)
     (folder / ".venv").symlink_to(sys.prefix, target_is_directory=True)
+    (folder / ".curlrc").write_text("fail-with-body\n")  # 回答是 4xx、5xx 时 curl 也算失败
     return folder
 
 
@@ -82,6 +83,7 @@ def environment(course):
         "PYTHONUNBUFFERED": "1",
         "HF_HUB_OFFLINE": "1",  # 有没有网，输出都一样
         "COLUMNS": "100",
+        "CURL_HOME": str(course),
         "NO_PROXY": "127.0.0.1",
     }
     return {key: value for key, value in os.environ.items() if key != "HEALTH_ASSISTANT_ARTIFACTS"} | changed
@@ -89,34 +91,37 @@ def environment(course):
 
 @pytest.fixture
 def start_server(course, environment):
-    """起一个服务，等到它听着端口；这一页结束时连子进程一起停掉。"""
-    running = []
+    """起一个服务，等到它听着端口；同一端口上的前一个先停掉，像按了 Ctrl-C。这一页结束时全停。"""
+    running: dict[int, subprocess.Popen] = {}
 
     def start(command: Command) -> None:
         given = re.search(r"--port (\d+)", command.line)
         port = int(given[1]) if given else SERVERS[command.script]
+        if port in running:
+            stop(running.pop(port))
         if listening(port):
             pytest.skip(f"端口 {port} 被别的程序占着")
         log = course / f"server-{port}.log"
         with log.open("w") as out:
-            process = subprocess.Popen(
-                ["bash", "-c", command.line],
-                cwd=course,
-                env=environment,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
+            shell = ["bash", "-c", command.line]
+            server = subprocess.Popen(
+                shell, cwd=course, env=environment, stdout=out, stderr=out, start_new_session=True
             )
-        running.append(process)
+        running[port] = server
         deadline = time.monotonic() + START_SECONDS
         while not listening(port):
-            assert process.poll() is None and time.monotonic() < deadline, f"{command.line}\n{log.read_text()[-2000:]}"
+            assert server.poll() is None and time.monotonic() < deadline, f"{command.line}\n{log.read_text()[-2000:]}"
             time.sleep(0.2)
 
     yield start
-    for process in running:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+    for server in running.values():
+        stop(server)
+
+
+def stop(server: subprocess.Popen) -> None:
+    if server.poll() is None:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
 
 
 def listening(port: int) -> bool:
@@ -148,7 +153,8 @@ def test_the_readme_can_be_followed_to_the_letter(page, course, environment, sta
             assert not command.expected, f"{line} 写了输出，却因为“{reason}”不运行"
             print(f"跳过（{reason}）：{line}")
             continue
-        if command.script in SERVERS:
+        if command.script in SERVERS and "--dry-run" not in command.words:
+            print(f"起服务：{line}")
             start_server(command)
             continue
         assert command.script or command.words[0] == "curl", f"不知道怎样对待这条命令，也不在 SKIPPED 里：{line}"
