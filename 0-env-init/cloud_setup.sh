@@ -7,6 +7,22 @@ NETWORK_TURBO=${NETWORK_TURBO:-/etc/network_turbo}          # AutoDL 的学术�
 CONDA_HOME=${CONDA_HOME:-/root/miniconda3}                  # 镜像自带的 conda，不一定在 PATH 里
 PROXIES="http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY"
 
+read_options() {
+  case ${1:-} in
+    '') ;;
+    -h | --help)
+      cat <<EOF
+用法：bash $0
+
+从空的机器到 check_env.py 通过，一条命令；再运行一次，做完的不重做。.venv、产物、缓存都放数据盘，有 NVIDIA GPU 就按驱动装 GPU 的包。
+环境变量：DATA_DISK=数据盘的目录；PYTHON=建 .venv 用的 Python；PIP_INDEX_URL=换一个软件源
+EOF
+      exit 0
+      ;;
+    *) die "不认识的参数：$1" "bash $0 --help" ;;
+  esac
+}
+
 # use_data_disk 数据盘：系统盘小，环境、产物、缓存都放数据盘
 use_data_disk() {
   local folder
@@ -16,7 +32,7 @@ use_data_disk() {
   case "$(pwd -P)/" in "$(dirname "$HOME_ON_DISK")"/*) ;; *) for folder in .venv artifacts; do link_to_disk $folder; done ;; esac
   write_env_file
   # shellcheck disable=SC1091
-  source "$HOME_ON_DISK/env.sh"
+  source "$HOME_ON_DISK/activate"
 }
 
 # 仓库在系统盘上时，.venv 与 artifacts 成为指向数据盘的链接
@@ -31,7 +47,7 @@ link_to_disk() {
 }
 
 write_env_file() {
-  cat >"$HOME_ON_DISK/env.sh" <<EOF
+  cat >"$HOME_ON_DISK/activate" <<EOF
 # 由 $0 写成；新开的终端会自动 source 它（见 ~/.bashrc）
 export PIP_CACHE_DIR=$HOME_ON_DISK/cache/pip
 export HF_HOME=$HOME_ON_DISK/cache/huggingface
@@ -42,7 +58,7 @@ export PATH=$(pwd -P)/.venv/bin:\$PATH
 # with_turbo 命令…：只让这一条命令走学术加速（GitHub、Hugging Face）；pip 走它反而慢
 with_turbo() { ( [ ! -f $NETWORK_TURBO ] || source $NETWORK_TURBO >/dev/null; "\$@" ); }
 EOF
-  local line="source $HOME_ON_DISK/env.sh"
+  local line="source $HOME_ON_DISK/activate"
   grep -qsxF "$line" ~/.bashrc || echo "$line" >>~/.bashrc
 }
 
@@ -146,7 +162,7 @@ say_next() {
   cat <<EOF
 
 装好了。新开的终端自动用上这个环境；这个终端先运行：
-  source $HOME_ON_DISK/env.sh
+  source $HOME_ON_DISK/activate
 然后：
   bash run.sh --no-serve                        # 用微型配方把各阶段走一遍
   HOST=0.0.0.0 PORT=$1 bash run.sh app        # 打开网页：$2

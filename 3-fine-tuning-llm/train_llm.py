@@ -1,6 +1,6 @@
 """阶段 3：按一份配方做 LoRA 微调。断了再运行一次，从最后一个完整的检查点接着训练，结果与没断过的一样。
 
-    python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/tiny.yaml --learning_rate 1e-3
+python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/tiny.yaml --learning_rate 1e-3
 """
 
 import json

@@ -97,8 +97,8 @@ def environment(box: Path, **more: str) -> dict[str, str]:
     } | more
 
 
-def set_up(box: Path, script: str = "autodl.sh", **more: str) -> subprocess.CompletedProcess:
-    command = [shutil.which("bash"), f"repo/0-env-init/{script}"]
+def set_up(box: Path, script: str = "autodl.sh", *arguments: str, **more: str) -> subprocess.CompletedProcess:
+    command = [shutil.which("bash"), f"repo/0-env-init/{script}", *arguments]
     return subprocess.run(
         command, cwd=box, env=environment(box, **more), capture_output=True, text=True, timeout=60, check=False
     )
@@ -125,7 +125,17 @@ def test_a_bare_box_is_ready_after_one_command_and_a_second_does_nothing(box, sc
     assert again.returncode == 0, again.stderr
     assert installed(box) == ["requirements.txt"]
     assert sorted(str(path) for path in box.rglob("*")) == before
-    assert (box / "home/.bashrc").read_text().count("env.sh") == 1
+    assert (box / "home/.bashrc").read_text().count("activate") == 1
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_and_unknown_options_change_nothing(box, script):
+    shown, refused = set_up(box, script, "--help"), set_up(box, script, "--fast")
+    assert shown.returncode == 0
+    assert "DATA_DISK" in shown.stdout
+    assert refused.returncode == 2
+    assert "不认识的参数：--fast" in refused.stderr
+    assert not (box / "repo/.venv").is_symlink()
 
 
 def test_the_environment_file_moves_every_cache_to_the_data_disk(box):

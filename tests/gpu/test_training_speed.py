@@ -1,7 +1,7 @@
 """阶段 3、6 的配方在 GPU 上各跑 20 步：Unsloth 与 transformers + peft、按长度分批与随意分批，写成 results/gpu.md。
 
 写这些测试的机器没有 GPU，它们还没有真正运行过；同一份代码在 CPU 上用极小的尺寸跑过（test_measuring.py）。
-最大的基座 28 GB，写在 pytest 的临时目录里：系统盘小就先 `source` 阶段 0 写的 env.sh，它把 TMPDIR 放到数据盘。
+最大的基座 28 GB，写在 pytest 的临时目录里：系统盘小就先运行阶段 0 的平台脚本，它把 TMPDIR 放到数据盘。
 """
 
 import shutil
