@@ -220,7 +220,7 @@ def read_gpus() -> tuple[list[Gpu], str | None]:
 
     gpus = parse_gpus(nvidia_smi("--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"))
     cuda = re.search(r"CUDA[^:|]*Version:\s*(\d+\.\d+)", nvidia_smi()) if gpus else None
-    return gpus, cuda and cuda[1]
+    return gpus, cuda[1] if cuda else None
 
 
 def parse_gpus(csv: str) -> list[Gpu]:
@@ -238,7 +238,7 @@ def read_torch_cuda() -> str | None:
     if not torch or not torch.origin:
         return None
     found = re.search(r"^cuda\b.*=\s*'([\d.]+)'", Path(torch.origin).with_name("version.py").read_text(), re.MULTILINE)
-    return found and found[1]
+    return found[1] if found else None
 
 
 def wanted_pins(requirements: Path) -> dict[str, str]:

@@ -36,7 +36,8 @@ def main() -> int:
 
     # 1. 配方与数据
     try:
-        wanted = recipe.read_recipe([one for one in arguments if one != "--force"], DEFAULT_CONFIG)
+        given = [one for one in arguments if one != "--force"]
+        wanted = recipe.read_recipe(given, DEFAULT_CONFIG, recipe.Recipe)
         data = artifacts.train_data_dir(wanted.train_data)
         train_rows, val_rows = read_rows(data / "train.jsonl"), read_rows(data / "val.jsonl")
     except ValueError as error:
