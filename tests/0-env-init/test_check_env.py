@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -207,6 +208,29 @@ def test_nvidia_smi_output_is_parsed(check_env):
         check_env.Gpu("NVIDIA GB10", "580.65.06", 0),
     ]
     assert check_env.parse_gpus("") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "gpus", "cuda"),
+    [
+        (
+            """case "$1" in
+  --query-gpu=*) echo "Tesla T4, 525.60.13, 15360" ;;
+  *) echo "| NVIDIA-SMI 525.60.13    Driver Version: 525.60.13    CUDA Version: 12.0     |" ;;
+esac""",
+            [("Tesla T4", "525.60.13", 15)],
+            "12.0",
+        ),
+        ("echo NVIDIA-SMI has failed; exit 9", [], None),
+    ],
+)
+def test_the_gpu_is_asked_through_nvidia_smi(check_env, tmp_path, monkeypatch, body, gpus, cuda):
+    """真的运行一个 nvidia-smi（替身）；驱动坏了就当没有 GPU。"""
+    fake = tmp_path / "nvidia-smi"
+    fake.write_text(f"#!/bin/sh\n{body}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert check_env.read_gpus() == ([check_env.Gpu(*one) for one in gpus], cuda)
 
 
 # ---- 模型站 ----
