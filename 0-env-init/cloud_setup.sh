@@ -25,21 +25,26 @@ EOF
 
 # use_data_disk 数据盘：系统盘小，环境、产物、缓存都放数据盘
 use_data_disk() {
-  local folder
   [ -d "$1" ] && [ -w "$1" ] || die "数据盘 $1 没有，或不能写。" "DATA_DISK=别的目录 bash $0"
   HOME_ON_DISK=$(cd "$1" && pwd -P)/health-assistant
   mkdir -p "$HOME_ON_DISK"/{cache/pip,cache/huggingface,cache/modelscope,tmp}
-  case "$(pwd -P)/" in "$(dirname "$HOME_ON_DISK")"/*) ;; *) for folder in .venv artifacts; do link_to_disk $folder; done ;; esac
+  case "$(pwd -P)/" in
+    "$(dirname "$HOME_ON_DISK")"/*) ;;
+    *)
+      link_to_disk .venv "rm -rf .venv"
+      link_to_disk artifacts "mv artifacts $HOME_ON_DISK/"
+      ;;
+  esac
   write_env_file
   # shellcheck disable=SC1091
   source "$HOME_ON_DISK/activate"
 }
 
-# 仓库在系统盘上时，.venv 与 artifacts 成为指向数据盘的链接
+# link_to_disk 目录 已经有了怎么办：仓库在系统盘上时，目录成为指向数据盘的链接
 link_to_disk() {
   local target="$HOME_ON_DISK/${1#.}"
   if [ -e "$1" ] && [ ! -L "$1" ]; then
-    echo "! $1 已经在系统盘上，没有动它。要移到数据盘：mv $1 $target，再运行一次。"
+    echo "! $1 已经在系统盘上，没有动它。要放到数据盘：$2，再运行一次。"
     return
   fi
   mkdir -p "$target"
@@ -144,6 +149,8 @@ set_up() {
   fi
   get_python
   choose_pins
+  # 换过主机、清单不同了：旧的那份记录不再算数
+  [ -f "$(record_of "$PINS")" ] || rm -f .venv/installed-*requirements-gpu*
   make_venv "$PINS"
   fingerprint requirements.txt >"$(record_of requirements.txt)" # run.sh 与 test.sh 不必再装一遍
   .venv/bin/python 0-env-init/check_env.py || exit $?

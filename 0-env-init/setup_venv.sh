@@ -34,7 +34,7 @@ python_remedy() {
     apt-cache show python3.12-venv >/dev/null 2>&1 && version=3.12
     echo "${SUDO}apt-get update && ${SUDO}apt-get install -y python$version python$version-venv，再运行一次。"
   else
-    echo "装 Python 3.12 或 Miniconda，再运行 PYTHON=它的路径 bash run.sh。"
+    echo "装 Python 3.12 或 Miniconda，再运行 PYTHON=它的路径 bash $0。"
   fi
 }
 
@@ -90,7 +90,7 @@ install_pins() {
     die ".venv 里没有 pip。" ".venv/bin/python -m ensurepip，再运行一次。"
   if ! .venv/bin/python -m pip install --disable-pip-version-check -r "$1"; then
     printf '\n✗ %s 没有装成，原因见上面 pip 的最后几行。\n' "$1" >&2
-    printf '  解决：网络慢或不通时换一个软件源，再运行一次：PIP_INDEX_URL=… bash run.sh\n' >&2
+    printf '  解决：网络慢或不通时换一个软件源，再运行一次：PIP_INDEX_URL=… bash %s\n' "$0" >&2
     exit 1
   fi
   fingerprint "$1" >"$(record_of "$1")"
