@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# 跑测试：装好测试要的东西（包、浏览器、中文字体），再运行 ruff 和 pytest。
+# 跑测试：装好测试要的东西（包、浏览器、中文字体），再运行 ruff、mypy 和 pytest。
 set -euo pipefail
 cd "$(dirname "$0")"
 source 0-env-init/setup_venv.sh
@@ -70,6 +70,15 @@ get_chinese_font() {
   apt_install fonts-wqy-microhei || warn "没有中文字体，要渲染中文的测试会失败或跳过。装一个再来：apt-get install fonts-wqy-microhei"
 }
 
+# 包查一次，各阶段各查一次：阶段之间有同名的脚本，不能放在一起查
+check_types() {
+  local stage
+  python -m mypy || return
+  for stage in [0-46]-*/; do
+    python -m mypy "${stage%/}" || return
+  done
+}
+
 make_venv
 install_pins tests/requirements.txt
 get_browser
@@ -77,6 +86,7 @@ get_chinese_font
 
 status=0
 python -m ruff check . || status=$?
+[ "$status" != 0 ] || check_types || status=$?
 [ "$status" != 0 ] || python -m pytest -m "$MARKS" || status=$?
 printf '\n测试用时 %s 秒（含安装），%s\n' "$SECONDS" "$([ "$status" = 0 ] && echo 全部通过 || echo "没有通过（退出码 ${status}）")"
 exit "$status"

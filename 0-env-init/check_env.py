@@ -29,6 +29,7 @@ GB = 1024**3
 # 装好依赖以后还要的余量；run.sh 在安装前要 6 GB，装完约占 2.4 GB，所以这里不能高于 3.6
 MIN_DISK_GB = 3
 MIN_MEMORY_GB = 3
+DRIVERS = {12: 525, 13: 580}  # NVIDIA：CUDA 的每个大版本最低要多新的驱动
 HUB_SECONDS = 2
 HUBS = {
     "ModelScope": "https://www.modelscope.cn",
@@ -67,19 +68,26 @@ class Machine:
 
 @dataclass
 class Recipe:
-    name: str
+    config: str  # 阶段 3、6 的 configs/ 里的哪一份
     vram_gb: int
     disk_gb: int
 
 
-# 显存门槛是估计：Unsloth 写的最低值是 7B QLoRA 5 GB、14B QLoRA 8.5 GB、14B LoRA 33 GB，这里给长文本和批量留了余量。
-# 磁盘按权重大小估计：要下载的基座（QLoRA 另有一份 4 位的）加上合并后的 16 位模型。
-RECIPES = [
-    Recipe("Qwen2.5-14B，LoRA（16 位）", 40, 60),
-    Recipe("Qwen2.5-14B，QLoRA（4 位）", 16, 70),
-    Recipe("Qwen2.5-7B，QLoRA（4 位）", 10, 36),
+# 显存门槛按 health_assistant/training/loading.py 的估计往上取到常见的卡，还没有在卡上逐一量过。
+# 磁盘按权重大小估计：要下载的基座（QLoRA 另有一份 4 位的）、合并后的 16 位模型，阶段 6 另有约 2 GB 的图。
+LLM_RECIPES = [
+    Recipe("3-fine-tuning-llm/configs/qwen2.5-14b-lora.yaml", 40, 60),
+    Recipe("3-fine-tuning-llm/configs/qwen2.5-14b-qlora.yaml", 16, 70),
+    Recipe("3-fine-tuning-llm/configs/qwen2.5-7b-qlora.yaml", 10, 36),
+    Recipe("3-fine-tuning-llm/configs/qwen2.5-0.5b.yaml", 4, 4),
+    Recipe("3-fine-tuning-llm/configs/tiny.yaml", 0, MIN_DISK_GB),
 ]
-TINY = Recipe("tiny（走通全程的小模型，不用 GPU）", 0, MIN_DISK_GB)
+VL_RECIPES = [
+    Recipe("6-fine-tuning-vl/configs/qwen2-vl-7b-lora.yaml", 24, 36),
+    Recipe("6-fine-tuning-vl/configs/qwen2-vl-7b-qlora.yaml", 12, 42),
+    Recipe("6-fine-tuning-vl/configs/qwen2-vl-2b-qlora.yaml", 8, 14),
+    Recipe("6-fine-tuning-vl/configs/tiny.yaml", 0, MIN_DISK_GB),
+]
 
 
 @dataclass
@@ -93,10 +101,10 @@ class Finding:
 # ---- 判断：只看 Machine 里的事实，测试可以造一台假机器 ----
 
 
-def choose_recipe(machine: Machine) -> Recipe:
-    """按最大的一块卡选，因为配方都是单卡的。"""
+def choose_recipe(machine: Machine, recipes: list[Recipe]) -> Recipe:
+    """放得下的最大的一份。按最大的一块卡选，因为配方都是单卡的。"""
     vram = max((gpu.memory_gb for gpu in machine.gpus), default=0)
-    return next((recipe for recipe in RECIPES if vram >= recipe.vram_gb), TINY)
+    return next(recipe for recipe in recipes if vram >= recipe.vram_gb)
 
 
 def judge(machine: Machine) -> list[Finding]:
@@ -119,11 +127,11 @@ def judge(machine: Machine) -> list[Finding]:
             "与 requirements.txt 不一致",
             f"在仓库根目录运行 {sys.executable} -m pip install -r requirements.txt",
         )
-    recipe = choose_recipe(machine)
+    largest = max((choose_recipe(machine, part) for part in (LLM_RECIPES, VL_RECIPES)), key=lambda one: one.disk_gb)
     if machine.disk_gb < MIN_DISK_GB:
         stop("磁盘剩余", f"不到 {MIN_DISK_GB} GB", "清理磁盘，或把仓库移到更大的盘（AutoDL 是 /root/autodl-tmp）")
-    elif machine.disk_gb < recipe.disk_gb:
-        notice("磁盘剩余", f"{recipe.name}估计要 {recipe.disk_gb} GB", "扩容数据盘，或用小一号的配方")
+    elif machine.disk_gb < largest.disk_gb:
+        notice("磁盘剩余", f"{largest.config} 估计要 {largest.disk_gb} GB", "扩容数据盘，或用小一号的配方")
 
     if not machine.gpus:
         notice("GPU", "没有可用的 NVIDIA GPU", "读化验单和网页不需要它；真实模型的训练要租一台 GPU，这里用 tiny 配方")
@@ -132,7 +140,11 @@ def judge(machine: Machine) -> list[Finding]:
     elif machine.driver_cuda and major(machine.driver_cuda) < major(machine.torch_cuda):
         # CUDA 只保证同一大版本内兼容
         text = f"驱动只到 {machine.driver_cuda}，torch 按 {machine.torch_cuda} 编译，GPU 现在用不上"
-        notice("CUDA", text, f"升级 NVIDIA 驱动，或租驱动支持 CUDA {major(machine.torch_cuda)} 的机器")
+        wanted = major(machine.torch_cuda)
+        remedy = f"升级 NVIDIA 驱动（CUDA {wanted} 要 {DRIVERS[wanted]} 起），或租驱动支持 CUDA {wanted} 的机器"
+        if major(machine.driver_cuda) == 12:
+            remedy += "；都不行就运行 bash 0-env-init/autodl.sh 或 cloudstudio.sh，换成按 CUDA 12 编译的一组"
+        notice("CUDA", text, remedy)
 
     silent = [name for name, milliseconds in machine.hubs.items() if milliseconds is None]
     if silent and len(silent) == len(machine.hubs):
@@ -154,18 +166,29 @@ def major(version: str) -> int:
 
 def look_at_machine() -> Machine:
     gpus, driver_cuda = read_gpus()
+    torch_cuda = read_torch_cuda()
+    pins = wanted_pins(ROOT / "requirements.txt")
+    if torch_cuda and major(torch_cuda) == 12:  # 驱动旧的机器装的是另一组，见 cloud_setup.sh
+        cuda_12 = wanted_pins(ROOT / "0-env-init/requirements-gpu-cu12.txt")
+        pins |= {name: version for name, version in cuda_12.items() if name in pins}
     return Machine(
         python=sys.version_info[:3],
         cpu=read_cpu_name(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_gb=round(read_memory() / GB, 1),
-        disk_gb=round(shutil.disk_usage(ROOT).free / GB, 1),
+        disk_gb=round(free_disk(ROOT) / GB, 1),
         gpus=gpus,
         driver_cuda=driver_cuda,
-        torch_cuda=read_torch_cuda(),
-        pins=read_pins(ROOT / "requirements.txt"),
+        torch_cuda=torch_cuda,
+        pins=[Pin(name, wanted, installed_version(name)) for name, wanted in pins.items()],
         hubs=ask_hubs(HUBS, HUB_SECONDS),
     )
+
+
+def free_disk(root: Path) -> int:
+    """环境与产物所在的盘还剩几个字节；.venv 可能是指向数据盘的链接。"""
+    venv = root / ".venv"
+    return shutil.disk_usage(venv if venv.exists() else root).free
 
 
 def read_cpu_name() -> str:
@@ -197,7 +220,7 @@ def read_gpus() -> tuple[list[Gpu], str | None]:
 
     gpus = parse_gpus(nvidia_smi("--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"))
     cuda = re.search(r"CUDA[^:|]*Version:\s*(\d+\.\d+)", nvidia_smi()) if gpus else None
-    return gpus, cuda and cuda[1]
+    return gpus, cuda[1] if cuda else None
 
 
 def parse_gpus(csv: str) -> list[Gpu]:
@@ -215,19 +238,18 @@ def read_torch_cuda() -> str | None:
     if not torch or not torch.origin:
         return None
     found = re.search(r"^cuda\b.*=\s*'([\d.]+)'", Path(torch.origin).with_name("version.py").read_text(), re.MULTILINE)
-    return found and found[1]
+    return found[1] if found else None
 
 
-def read_pins(requirements: Path) -> list[Pin]:
-    """requirements.txt 里的 `名字==版本`；`-e .` 就是课程自己的包。"""
-    pins = []
+def wanted_pins(requirements: Path) -> dict[str, str]:
+    """清单里的 `名字==版本`；`-e .` 就是课程自己的包，装了就行。"""
+    pins = {}
     for line in requirements.read_text(encoding="utf-8").splitlines():
         name, _, wanted = line.partition("==")
         if wanted:
-            pins.append(Pin(name.strip(), wanted.strip(), installed_version(name.strip())))
+            pins[name.strip()] = wanted.strip()
         elif line.strip() == "-e .":
-            installed = installed_version("health-assistant")
-            pins.append(Pin("health-assistant", installed or "（本仓库）", installed))
+            pins["health-assistant"] = installed_version("health-assistant") or "（本仓库）"
     return pins
 
 
@@ -283,7 +305,8 @@ def table_rows(machine: Machine) -> list[tuple[str, str]]:
     rows += [(f"  {pin.name}", f"要 {pin.wanted}，现在 {pin.installed or '没有装'}") for pin in wrong]
     for name, answered in machine.hubs.items():
         rows.append((name, f"没有答话（最多等 {HUB_SECONDS} 秒）" if answered is None else f"{answered} 毫秒答话"))
-    rows.append(("合适的配方（估计）", choose_recipe(machine).name))
+    rows.append(("微调语言模型（估计）", choose_recipe(machine, LLM_RECIPES).config))
+    rows.append(("微调视觉模型（估计）", choose_recipe(machine, VL_RECIPES).config))
     return rows
 
 
@@ -296,7 +319,7 @@ def pad(text: str, width: int) -> str:
 def print_table(machine: Machine, findings: list[Finding]) -> None:
     marks = {finding.row: "✗" if finding.fatal else "!" for finding in reversed(findings)}
     for name, value in table_rows(machine):
-        print(f"  {marks.get(name, ' ')} {pad(name, 18)} {value}")
+        print(f"  {marks.get(name, ' ')} {pad(name, 20)} {value}")
     print()
     for finding in findings:
         print(f"  {'✗' if finding.fatal else '!'} {finding.row}：{finding.text}\n      → {finding.remedy}")
@@ -311,8 +334,9 @@ def main() -> int:
     findings = judge(machine)
     ready = not any(finding.fatal for finding in findings)
     if args.json:
-        report = {"ready": ready, "machine": asdict(machine), "recipe": asdict(choose_recipe(machine))}
-        report["findings"] = [asdict(finding) for finding in findings]
+        recipes = {"llm": choose_recipe(machine, LLM_RECIPES), "vl": choose_recipe(machine, VL_RECIPES)}
+        report = {"ready": ready, "machine": asdict(machine), "findings": [asdict(finding) for finding in findings]}
+        report["recipes"] = {name: asdict(recipe) for name, recipe in recipes.items()}
         print(json.dumps(report, ensure_ascii=False, indent=2))
     else:
         print_table(machine, findings)

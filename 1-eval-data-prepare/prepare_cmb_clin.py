@@ -101,7 +101,8 @@ def print_label(source: str) -> None:
 
 def questions_of(case: Case) -> list[dict]:
     """一个病例的各问。第一问带着病历；后面的只有问题，前面的问题与参考答案是历史。"""
-    rows, history = [], []
+    rows: list[dict] = []
+    history: list[dict] = []
     for turn, (question, answer) in enumerate(case.pairs, 1):
         asked = f"以下是一位病人的病例：\n{case.description}\n{question}" if turn == 1 else question
         history = [*history, {"role": "user", "content": asked}]

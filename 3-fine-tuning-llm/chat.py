@@ -1,7 +1,7 @@
 """阶段 3：在终端里和微调后的模型对话；--compare 让基座与微调后的并排回答。
 
-    python 3-fine-tuning-llm/chat.py --compare
-    python 3-fine-tuning-llm/chat.py --ask 高血压能吃党参吗？
+python 3-fine-tuning-llm/chat.py --compare
+python 3-fine-tuning-llm/chat.py --ask 高血压能吃党参吗？
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """阶段 3 第二步：训练数据里有没有评测的病例与答案（字符 n 元组重合）。有就失败，--drop 把它们去掉。
 
-    python 3-fine-tuning-llm/check_contamination.py --name medical-o1 [--drop]
+python 3-fine-tuning-llm/check_contamination.py --name medical-o1 [--drop]
 """
 
 import argparse

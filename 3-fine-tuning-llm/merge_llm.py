@@ -1,6 +1,6 @@
 """阶段 3：把 LoRA 并进基座，存成完整的模型（精度随基座：Qwen2.5 是 16 位，微型的是 32 位），并验证并对了。
 
-    python 3-fine-tuning-llm/merge_llm.py --recipe tiny
+python 3-fine-tuning-llm/merge_llm.py --recipe tiny
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """阶段 3 第一步：把医学问答整理成训练数据：清洗、去重、按问题分成训练与验证两份。
 
-    python 3-fine-tuning-llm/prepare_train_data.py                    下载 medical-o1 中文，连不上就用自带的
-    python 3-fine-tuning-llm/prepare_train_data.py --source sample    自带的问答，存为 tiny
-    python 3-fine-tuning-llm/prepare_train_data.py --source 我的.csv --map question=title+ask,answer=answer
+python 3-fine-tuning-llm/prepare_train_data.py                    下载 medical-o1 中文，连不上就用自带的
+python 3-fine-tuning-llm/prepare_train_data.py --source sample    自带的问答，存为 tiny
+python 3-fine-tuning-llm/prepare_train_data.py --source 我的.csv --map question=title+ask,answer=answer
 """
 
 import argparse

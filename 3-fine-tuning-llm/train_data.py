@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from health_assistant import artifacts, hub
@@ -25,7 +25,7 @@ def dialogue(pair: tuple[str, str]) -> dict:
     return {"messages": [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]}
 
 
-def read_jsonl(path: Path, check: Callable[[dict], None]) -> list[dict]:
+def read_jsonl(path: Path, check: Callable[[dict], object]) -> list[dict]:
     """一行一个对象；check 对不上的行抛 KeyError 或 TypeError。"""
     rows = []
     with open(path, "rb") as file:
@@ -39,7 +39,7 @@ def read_jsonl(path: Path, check: Callable[[dict], None]) -> list[dict]:
     return rows
 
 
-def write_train_data(folder: Path, splits: dict[str, Iterable[dict]], about: dict) -> None:
+def write_train_data(folder: Path, splits: Mapping[str, Iterable[dict]], about: dict) -> None:
     """写 train.jsonl、val.jsonl，最后写 data.json（about 加上行数与 SHA-256）。"""
     counts, sha256 = {}, {}
     for name, rows in splits.items():

@@ -1,6 +1,6 @@
 """阶段 3：按一份配方做 LoRA 微调。断了再运行一次，从最后一个完整的检查点接着训练，结果与没断过的一样。
 
-    python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/tiny.yaml --learning_rate 1e-3
+python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/tiny.yaml --learning_rate 1e-3
 """
 
 import json
@@ -36,7 +36,8 @@ def main() -> int:
 
     # 1. 配方与数据
     try:
-        wanted = recipe.read_recipe([one for one in arguments if one != "--force"], DEFAULT_CONFIG)
+        given = [one for one in arguments if one != "--force"]
+        wanted = recipe.read_recipe(given, DEFAULT_CONFIG, recipe.Recipe)
         data = artifacts.train_data_dir(wanted.train_data)
         train_rows, val_rows = read_rows(data / "train.jsonl"), read_rows(data / "val.jsonl")
     except ValueError as error:

@@ -173,7 +173,8 @@ def make_reader(name: str, wanted, args, images: list[str], pages: list[dict]) -
 
 def score_all(pages: list[dict], answers: list[str]) -> dict:
     """各页的得分之和，按版式与破坏分开的，回答读成 JSON 的几种情形，和读不出的页答看不清的有几页。"""
-    reads, total, parts = [], ReportScore(), {"layout": {}, "degradation": {}}
+    reads, total = [], ReportScore()
+    parts: dict[str, dict[str, ReportScore]] = {"layout": {}, "degradation": {}}
     for page, answer in zip(pages, answers, strict=False):
         one = parse_answer(answer)
         report = assess(one.report, one.evidence or None) if one.report else None

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from tqdm import tqdm
@@ -271,7 +272,10 @@ class PageText:
     """图上的文字；连着几条标签说同一张图时，图只读一次。"""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.not_read, self._reader, self._last = folder, [], None, ("", [])
+        self.folder = folder
+        self._reader: Any = None  # 用到才载入
+        self.not_read: list[str] = []
+        self._last: tuple[str, list[str]] = ("", [])
 
     def missing(self, file_name: str, items: list[ReadItem]) -> list[Problem]:
         if self._last[0] != file_name:
@@ -297,13 +301,13 @@ class PageText:
         from health_assistant.lab_report.reading.page import find_page
         from health_assistant.lab_report.reading.text import TextReader
 
-        self._reader = self._reader or TextReader()
+        self._reader = reader = self._reader or TextReader()
         try:
             image = upright_rgb(open_image((self.folder / file_name).read_bytes()))
         except (OSError, BadImage):
             return []
-        page = find_page(cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR), self._reader)
-        return [text for text, _ in self._reader.recognize(page.pixels, page.quads) if text]
+        page = find_page(cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR), reader)
+        return [text for text, _ in reader.recognize(page.pixels, page.quads) if text]
 
 
 def is_similar(item: ReadItem, text: str) -> bool:

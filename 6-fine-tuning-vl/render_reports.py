@@ -140,7 +140,7 @@ def build(recipe: Recipe, folder: Path, processes: int, force: bool) -> int:
     if not render_all(recipe, folder, todo, len(jobs), processes):
         print("✗ 有画图的进程中途退出，原因见上面；再运行一次会接着画。", file=sys.stderr)
         return 1
-    records = {split: [] for split in SPLITS}
+    records: dict[str, list[dict]] = {split: [] for split in SPLITS}
     for split, number in jobs:
         records[split].append(json.loads(part_file(parts, split, number).read_text(encoding="utf-8")))
     for split, rows in records.items():
@@ -256,7 +256,8 @@ def contact_sheet(folder: Path, records: dict[str, list[dict]], columns: int = 4
 
     from health_assistant.lab_report.rendering.drawing import load_font
 
-    firsts, others = {}, []
+    firsts: dict[tuple[bool, str], tuple[str, dict]] = {}
+    others: list[tuple[str, dict]] = []
     for split, rows in records.items():
         for row in rows:
             if firsts.setdefault((split == "test", row["layout"]), (split, row))[1] is not row:

@@ -8,7 +8,7 @@ from statistics import median
 
 from health_assistant.artifacts import atomic_path
 from health_assistant.lab_report.reference_range import Interval, parse_result
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, READ_PROMPT, ReadItem, ReadReport
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, READ_PROMPT, Flag, ReadItem, ReadReport
 from health_assistant.lab_report.scoring import TrueItem
 from health_assistant.lab_report.vl import UNREADABLE_ANSWER
 
@@ -62,12 +62,12 @@ def read_dataset(folder: Path) -> list[dict]:
                 | {"boxes": [{}] * len(items), "layout": "真实照片", "degradation": "真实照片"}
             )
     for page in pages:
-        items = zip(page["report"].items, page["flags"], strict=True)
-        page["truth"] = [TrueItem(**item.model_dump(), flag=_directed(item, flag)) for item, flag in items]
+        marked = zip(page["report"].items, page["flags"], strict=True)
+        page["truth"] = [TrueItem(**item.model_dump(), flag=_directed(item, flag)) for item, flag in marked]
     return pages
 
 
-def _directed(item: ReadItem, flag: str | None) -> str | None:
+def _directed(item: ReadItem, flag: Flag | None) -> Flag | None:
     """定性的结果没有高低，只有异常。"""
     is_number = isinstance(parse_result(item.result), Interval)
     return "abnormal" if flag in ("high", "low") and not is_number else flag

@@ -6,7 +6,9 @@ import re
 import shutil
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from evalscope import TaskConfig, run_task
 from evalscope.api.benchmark import BenchmarkMeta, DefaultDataAdapter
@@ -78,16 +80,18 @@ class LocalModel(ModelAPI):
     批的组成会影响末位小数，偶尔就会换一个字；分批固定，被杀掉后续跑的回答才与一口气跑完的一样。
     """
 
-    def __init__(self, model: Path, adapter: Path | None, dialogues: list[list], batch_size: int, max_tokens: int):
+    def __init__(self, model: Path, adapter: Path | None, dialogues: list, batch_size: int, max_tokens: int):
         super().__init__(model_name=model.name)
         self.sources, self.dialogues = (model, adapter), sorted(dialogues, key=self.size)
         self.batch_size, self.max_tokens = batch_size, max_tokens
         self.positions = {json.dumps(dialogue): position for position, dialogue in enumerate(self.dialogues)}
-        self.loaded, self.outputs, self.lock = None, {}, threading.Lock()
+        self.loaded: tuple | None = None
+        self.outputs: dict[int, ModelOutput] = {}
+        self.lock = threading.Lock()
 
-    size = staticmethod(length)
+    size: Callable[[Any], int] = staticmethod(length)  # 子类的 dialogues 可以是别的，如图的位置
 
-    def dialogue(self, input: list) -> list:
+    def dialogue(self, input: list) -> Any:
         """EvalScope 传来的消息 -> dialogues 里的一个。"""
         return [{"role": one.role, "content": one.text} for one in input]
 
@@ -118,7 +122,7 @@ class LocalModel(ModelAPI):
         use_one_thread_if_small(model)
         return model.eval(), AutoTokenizer.from_pretrained(source, padding_side="left")
 
-    def _answer(self, dialogues: list[list[dict]]) -> list[ModelOutput]:
+    def _answer(self, dialogues: list) -> list[ModelOutput]:
         _, tokenizer = self.loaded
         prompts = [tokenizer.apply_chat_template(one, tokenize=False, add_generation_prompt=True) for one in dialogues]
         batch = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)

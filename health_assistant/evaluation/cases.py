@@ -119,7 +119,8 @@ class _Reader:
         self.controls = self.tildes = self.solutions = 0
 
     def cases(self, records: list) -> list[Case]:
-        cases, places = [], {}
+        cases: list[Case] = []
+        places: dict[str, int] = {}
         for number, record in enumerate(records, 1):
             case = self.case(record, f"第 {number} 条记录")
             if case.id in places:
@@ -185,7 +186,7 @@ class _Reader:
 
 
 def check_object(value: Any, place: str, keys: str) -> None:
-    if not isinstance(value, dict):
+    if not isinstance(value, _Object):
         raise CaseError(f"{place}：是{kind_of(value)} {shown(value)}；应是有 {keys} 的对象")
     if value.repeated is not None:
         raise CaseError(f"{place}：键 {shown(value.repeated)} 出现了不止一次；应只有一次")

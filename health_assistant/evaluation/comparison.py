@@ -89,16 +89,16 @@ def compare(before: Run, after: Run) -> list[Change]:
             continue
         both = [one for one in before.rows if all(name in run.rows[one]["scores"] for run in (before, after))]
         if not both:  # 整体的指标
-            pairs = [old["value"], new["value"], old["shuffled"], new["shuffled"]]
-            changes.append(Change(name, before.scores["n"], *pairs))
+            values = (old["value"], new["value"])
+            changes.append(Change(name, before.scores["n"], *values, old["shuffled"], new["shuffled"]))
             continue
         differences = [difference(before, after, one, name) for one in both]
         low, high = interval([before.rows[one]["case_id"] for one in both], differences)
         win, loss = (sum(sign * one >= TIE for one in differences) for sign in (1, -1))
         means = [sum(run.rows[one]["scores"][name] for one in both) / len(both) for run in (before, after)]
-        shuffled = [old["shuffled"], new["shuffled"]]
-        counts = {"win": win, "tie": len(both) - win - loss, "loss": loss}
-        changes.append(Change(name, len(both), *means, *shuffled, low, high, **counts))
+        tie = len(both) - win - loss
+        shuffled = (old["shuffled"], new["shuffled"])
+        changes.append(Change(name, len(both), means[0], means[1], *shuffled, low, high, win, tie, loss))
     return changes
 
 

@@ -264,9 +264,7 @@ def _triage(items: list[LabItem], indicators: list[Indicator | None], alarms: li
     unknown = [item for item in items if item.flag == "unknown"]
     if items and not abnormal and not unknown:
         return "none"
-    harmless = [
-        item for item, one in zip(items, indicators, strict=True) if one and one.is_harmless(item.flag)
-    ]
+    harmless = [item for item, one in zip(items, indicators, strict=True) if one and one.is_harmless(item.flag)]
     abnormal = [item for item in abnormal if item not in harmless]
     is_mild = len(abnormal) <= MAX_SLIGHT_ITEMS and all(_is_slight(item) for item in abnormal)
     mostly_judged = sum(not _is_descriptive(item) for item in unknown) * 2 <= len(items)

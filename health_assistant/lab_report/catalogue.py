@@ -137,9 +137,9 @@ class Indicator(Entry):
         value = self._critical_value
         return Interval(value.low, value.high) if value else None
 
-    def direction(self, flag: str) -> str | None:
+    def direction(self, flag: str) -> Direction | None:
         """这个判断该用哪一方向的话；定性的阳性与定量的偏高说的是一回事，互相代替。"""
-        ways = (flag, {"high": "abnormal", "abnormal": "high"}.get(flag))
+        ways: tuple[Any, ...] = (flag, {"high": "abnormal", "abnormal": "high"}.get(flag))
         return next((way for way in ways if way in self.meanings), None)
 
     def is_harmless(self, flag: str) -> bool:

@@ -94,7 +94,7 @@ def repeated_values(values: Iterable[str]) -> list[str]:
     return [one for one, times in Counter(values).items() if times > 1]
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # 有 C 的一份就用它
     """重复的键是错，不是后写的覆盖先写的。"""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import product
 
 from health_assistant.lab_report.catalogue import Indicator
-from health_assistant.lab_report.reference_range import Interval, parse_result
+from health_assistant.lab_report.reference_range import Interval, exponent, parse_result
 
 TOLERANCE = Decimal("0.02")
 """在各数末位的舍入之外再容许的相对误差：仪器有的两个都是测得的，不是算得的。"""
@@ -77,7 +77,7 @@ def measure(result_text: str, unit: str, indicator: Indicator) -> Measured | Non
     if not isinstance(result, Interval) or result.low is None or result.low != result.high:
         return None
     value = indicator.convert(result.low, unit)
-    step = indicator.convert(Decimal(1).scaleb(result.low.as_tuple().exponent), unit)
+    step = indicator.convert(Decimal(1).scaleb(exponent(result.low)), unit)
     return Measured(value, step) if value is not None and step is not None else None
 
 

@@ -247,10 +247,15 @@ def _interval(low: str | None, high: str | None, low_open: bool = False, high_op
     texts = [text for text in (low, high) if text is not None]
     titres = {text.startswith("1:") for text in texts}
     bounds = [None if text is None else _number(text) for text in (low, high)]
-    is_absurd = any(bound.adjusted() > 20 or not -20 <= bound.as_tuple().exponent <= 20 for bound in bounds if bound)
+    is_absurd = any(bound.adjusted() > 20 or not -20 <= exponent(bound) <= 20 for bound in bounds if bound)
     if is_absurd or len(titres) != 1 or (len(texts) == 2 and bounds[0] > bounds[1]):
         return None
-    return Interval(*bounds, low_open, high_open, is_titre=titres.pop())
+    return Interval(bounds[0], bounds[1], low_open, high_open, is_titre=titres.pop())
+
+
+def exponent(number: Decimal) -> int:
+    """末位是 10 的几次方，如 2.50 是 -2；number 不是无穷或 NaN。"""
+    return int(number.as_tuple().exponent)
 
 
 def _number(text: str) -> Decimal:

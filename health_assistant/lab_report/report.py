@@ -15,7 +15,7 @@ Triage = Literal["none", "routine", "soon", "urgent"]
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1，单位是摆正后原图的像素。"""
 
-ABNORMAL_FLAGS = ("high", "low", "abnormal")
+ABNORMAL_FLAGS: tuple[Flag, ...] = ("high", "low", "abnormal")
 FLAG_WORDS: dict[str, str] = {"normal": "正常", "high": "偏高", "low": "偏低", "abnormal": "异常", "unknown": "未判断"}
 FLAG_ARROWS: dict[str, str] = {"normal": "", "high": "↑", "low": "↓", "abnormal": "!", "unknown": "?"}
 TRIAGE_WORDS: dict[str, str] = {"none": "未见异常", "routine": "居家观察", "soon": "近期门诊", "urgent": "尽快急诊"}

@@ -19,7 +19,7 @@ class EvidencedItem(RowEvidence, ReadItem):
 
 
 class EvidencedReport(ReadReport):
-    items: list[EvidencedItem]
+    items: list[EvidencedItem]  # type: ignore[assignment]  # pydantic 允许子类的字段更窄
 
 
 @dataclass

@@ -175,7 +175,9 @@ def load_with_lora(folder: Path, recipe: Recipe):
     set_seed(recipe.seed)
     if not uses_unsloth(recipe):
         return _load_with_transformers(folder, recipe)
-    return (_load_vision_with_unsloth if isinstance(recipe, VisionRecipe) else _load_with_unsloth)(folder, recipe)
+    if isinstance(recipe, VisionRecipe):
+        return _load_vision_with_unsloth(folder, recipe)
+    return _load_with_unsloth(folder, recipe)
 
 
 def _load_with_unsloth(folder: Path, recipe: Recipe):

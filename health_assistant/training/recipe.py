@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+AnyRecipe = typing.TypeVar("AnyRecipe", bound="Recipe")
 
 
 def setting(default, help: str):
@@ -46,8 +47,8 @@ class Recipe:
     report_to: Literal["none", "tensorboard", "swanlab"] = setting("none", "另外把曲线记到哪里")
 
     def __post_init__(self) -> None:
-        positive = ("max_length", "lora_rank", "lora_alpha", "batch_size", "gradient_accumulation", "eval_steps")
-        positive += ("max_pixels",)
+        positive = ["max_length", "lora_rank", "lora_alpha", "batch_size", "gradient_accumulation", "eval_steps"]
+        positive += ["max_pixels"]
         for name, kind in typing.get_type_hints(type(self)).items():
             value = getattr(self, name)
             simple = str if typing.get_origin(kind) is Literal else typing.get_origin(kind) or kind
@@ -89,8 +90,8 @@ class VisionRecipe(Recipe):
     question_share: float = setting(0.2, "每张报告另出一道“某一项是多少”的概率")
 
 
-def read_recipe(arguments: list[str], default_config: Path, kind: type[Recipe] = Recipe) -> Recipe:
-    """命令行参数（可含 --config YAML）成为配方。写错了抛出 ValueError，一句话说明。"""
+def read_recipe(arguments: list[str], default_config: Path, kind: type[AnyRecipe]) -> AnyRecipe:
+    """命令行参数（可含 --config YAML）成为 kind 这种配方。写错了抛出 ValueError，一句话说明。"""
     import yaml
     from trl import TrlParser
 
@@ -120,6 +121,6 @@ def settings_help(kind: type[Recipe] = Recipe) -> str:
     """各项设置的说明，给 --help 用；不导入任何重的库。"""
     lines = []
     for one in dataclasses.fields(kind):
-        default = one.default if one.default is not dataclasses.MISSING else " ".join(one.default_factory())
+        default = " ".join(one.default_factory()) if callable(one.default_factory) else one.default
         lines.append(f"  --{one.name:<24}{one.metadata['help']}（默认 {default!s}）".replace("（默认 ）", ""))
     return "\n".join(lines)

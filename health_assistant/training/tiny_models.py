@@ -4,6 +4,7 @@ import json
 import random
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from health_assistant import artifacts
 from health_assistant.training.saving import atomic_folder
@@ -44,7 +45,7 @@ VISION_TEMPLATE = (
 
 SMALL_MODEL = 50_000_000
 # 词表占了微型模型计算量的大半：真的 Qwen2.5 词表有 15 万个，一步慢 20 倍
-LLM_RECIPE = {
+LLM_RECIPE: dict[str, Any] = {
     "vocab_size": 2560,
     "config": {
         "hidden_size": 160,
@@ -67,7 +68,7 @@ LLM_RECIPE = {
 }
 
 # 权重是随机的：训练时看图的部分、词表都要整个训练（配方的 full_layers），所以输入与输出的词表不共用
-VL_RECIPE = {
+VL_RECIPE: dict[str, Any] = {
     "vocab_size": 1200,
     "text": {
         "hidden_size": 128,
@@ -233,7 +234,8 @@ def pretrain(texts: list[str], tokenizer):
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe["learning_rate"], weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe["learning_rate"], total_steps=recipe["steps"])
     unsaid = torch.tensor(tokenizer(DEFAULT_SYSTEM).input_ids)  # 每段对话都有的一句英文：看着，但不学着说
-    stream, needed = [], recipe["batch_size"] * recipe["block_length"]
+    stream: list[int] = []
+    needed = recipe["batch_size"] * recipe["block_length"]
     progress = tqdm(range(recipe["steps"]), desc="训练微型基座（只有这一次）")
     for _ in progress:
         while len(stream) < needed:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -9,10 +10,12 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "0-env-init" / "check_env.py"
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "0-env-init" / "check_env.py"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,19 @@ def fatal_rows(check_env, machine):
 
 def test_real_script_prints_the_table_and_its_exit_code_agrees():
     done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, timeout=30)
-    for row in ("Python", "CPU", "内存", "磁盘剩余", "GPU", "驱动", "CUDA", "显存", "依赖", "ModelScope", "配方"):
+    for row in (
+        "Python",
+        "CPU",
+        "内存",
+        "磁盘剩余",
+        "GPU",
+        "驱动",
+        "CUDA",
+        "显存",
+        "依赖",
+        "ModelScope",
+        "微调视觉模型",
+    ):
         assert row in done.stdout
     assert done.returncode == (1 if "✗" in done.stdout else 0), done.stdout
 
@@ -74,7 +89,8 @@ def test_a_sound_machine_without_gpu_can_run(check_env, machine):
     findings = check_env.judge(machine)
     assert [finding.row for finding in findings] == ["GPU"]
     assert not findings[0].fatal
-    assert check_env.choose_recipe(machine) is check_env.TINY
+    for recipes in (check_env.LLM_RECIPES, check_env.VL_RECIPES):
+        assert check_env.choose_recipe(machine, recipes).config.endswith("/tiny.yaml")
 
 
 @pytest.mark.parametrize(("version", "fits"), [((3, 10, 14), False), ((3, 12, 1), True), ((3, 13, 0), False)])
@@ -104,36 +120,85 @@ def test_mismatched_pin_is_shown_with_its_remedy(check_env, machine, capsys, ins
 def test_pins_are_read_from_the_file(check_env, tmp_path):
     requirements = tmp_path / "requirements.txt"
     requirements.write_text(f"# 说明\npytest=={pytest.__version__}\nno-such-package==1.0\n", encoding="utf-8")
-    pins = {pin.name: pin for pin in check_env.read_pins(requirements)}
-    assert pins["pytest"].installed == pins["pytest"].wanted
-    assert pins["no-such-package"].installed is None
+    assert check_env.wanted_pins(requirements) == {"pytest": pytest.__version__, "no-such-package": "1.0"}
+    assert check_env.installed_version("pytest") == pytest.__version__
+    assert check_env.installed_version("no-such-package") is None
+
+
+@pytest.mark.parametrize(("torch_cuda", "torch"), [("13.0", "2.13.0"), ("12.8", "2.10.0"), (None, "2.13.0")])
+def test_torch_for_an_older_driver_is_another_pin(check_env, monkeypatch, torch_cuda, torch):
+    monkeypatch.setattr(check_env, "read_torch_cuda", lambda: torch_cuda)
+    monkeypatch.setattr(check_env, "ask_hubs", lambda *_: {})
+    wanted = {pin.name: pin.wanted for pin in check_env.look_at_machine().pins}
+    assert wanted["torch"] == torch
+    assert "torchvision" not in wanted
+    assert "transformers" in wanted
+
+
+def test_disk_is_that_of_the_environment(check_env, tmp_path, monkeypatch):
+    """.venv 链接到数据盘时，看的是数据盘。"""
+    (tmp_path / "data").mkdir()
+    (tmp_path / ".venv").symlink_to(tmp_path / "data")
+    sizes = {"data": 50, tmp_path.name: 2}
+    monkeypatch.setattr(check_env.shutil, "disk_usage", lambda path: SimpleNamespace(free=sizes[path.resolve().name]))
+    assert check_env.free_disk(tmp_path) == 50
+    (tmp_path / ".venv").unlink()
+    assert check_env.free_disk(tmp_path) == 2
 
 
 # ---- GPU 与配方 ----
 
 
 @pytest.mark.parametrize(
-    ("memory_gb", "words"),
-    [(8, "tiny"), (12, "7B，QLoRA"), (15, "7B，QLoRA"), (24, "14B，QLoRA"), (80, "14B，LoRA")],
+    ("memory_gb", "llm", "vl"),
+    [
+        (2, "tiny", "tiny"),
+        (8, "qwen2.5-0.5b", "qwen2-vl-2b-qlora"),
+        (12, "qwen2.5-7b-qlora", "qwen2-vl-7b-qlora"),
+        (16, "qwen2.5-14b-qlora", "qwen2-vl-7b-qlora"),
+        (24, "qwen2.5-14b-qlora", "qwen2-vl-7b-lora"),
+        (80, "qwen2.5-14b-lora", "qwen2-vl-7b-lora"),
+    ],
 )
-def test_recipe_by_vram(check_env, machine, memory_gb, words):
-    assert words in check_env.choose_recipe(with_gpu(check_env, machine, memory_gb)).name
+def test_recipe_by_vram(check_env, machine, memory_gb, llm, vl):
+    with_gpu(check_env, machine, memory_gb)
+    chosen = [check_env.choose_recipe(machine, recipes) for recipes in (check_env.LLM_RECIPES, check_env.VL_RECIPES)]
+    assert [Path(recipe.config).stem for recipe in chosen] == [llm, vl]
+
+
+def test_suggested_recipes_exist_and_the_rest_are_for_special_cases(check_env):
+    for stage, recipes in (("3-fine-tuning-llm", check_env.LLM_RECIPES), ("6-fine-tuning-vl", check_env.VL_RECIPES)):
+        files = {f"{stage}/configs/{path.name}" for path in (ROOT / stage / "configs").glob("*.yaml")}
+        suggested = {recipe.config for recipe in recipes}
+        assert suggested <= files
+        others = {Path(name).stem for name in files - suggested if "/dataset-" not in name}
+        assert others <= {"qwen2.5-14b-lora-multi-gpu", "qwen2.5-vl-7b-lora"}
 
 
 def test_recipe_disk_is_a_notice_only(check_env, machine):
     with_gpu(check_env, machine, 24).disk_gb = 30.0
     findings = check_env.judge(machine)
     assert [(finding.row, finding.fatal) for finding in findings] == [("磁盘剩余", False)]
+    assert "qwen2.5-14b-qlora.yaml 估计要 70 GB" in findings[0].text
 
 
 @pytest.mark.parametrize(
-    ("driver_cuda", "torch_cuda", "words"),
-    [("13.0", "13.0", None), ("12.8", "13.0", "驱动只到 12.8"), ("13.0", None, "不是 CUDA 版"), ("13.1", "12.8", None)],
+    ("driver_cuda", "torch_cuda", "words", "remedy"),
+    [
+        ("13.0", "13.0", None, None),
+        ("12.8", "13.0", "驱动只到 12.8", "按 CUDA 12 编译的一组"),
+        ("11.4", "13.0", "驱动只到 11.4", "580 起"),
+        ("11.4", "12.8", "驱动只到 11.4", "525 起），或租驱动支持 CUDA 12 的机器"),
+        ("13.0", None, "不是 CUDA 版", "requirements-gpu.txt"),
+        ("12.4", "12.8", None, None),
+        ("13.1", "12.8", None, None),
+    ],
 )
-def test_unusable_gpu_is_said(check_env, machine, driver_cuda, torch_cuda, words):
+def test_unusable_gpu_is_said(check_env, machine, driver_cuda, torch_cuda, words, remedy):
     findings = check_env.judge(with_gpu(check_env, machine, 24, driver_cuda, torch_cuda))
     assert [finding.row for finding in findings] == (["CUDA"] if words else [])
-    assert not words or words in findings[0].text
+    assert not words or (words in findings[0].text and remedy in findings[0].remedy)
+    assert not any(finding.fatal for finding in findings)
 
 
 def test_nvidia_smi_output_is_parsed(check_env):
@@ -143,6 +208,29 @@ def test_nvidia_smi_output_is_parsed(check_env):
         check_env.Gpu("NVIDIA GB10", "580.65.06", 0),
     ]
     assert check_env.parse_gpus("") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "gpus", "cuda"),
+    [
+        (
+            """case "$1" in
+  --query-gpu=*) echo "Tesla T4, 525.60.13, 15360" ;;
+  *) echo "| NVIDIA-SMI 525.60.13    Driver Version: 525.60.13    CUDA Version: 12.0     |" ;;
+esac""",
+            [("Tesla T4", "525.60.13", 15)],
+            "12.0",
+        ),
+        ("echo NVIDIA-SMI has failed; exit 9", [], None),
+    ],
+)
+def test_the_gpu_is_asked_through_nvidia_smi(check_env, tmp_path, monkeypatch, body, gpus, cuda):
+    """真的运行一个 nvidia-smi（替身）；驱动坏了就当没有 GPU。"""
+    fake = tmp_path / "nvidia-smi"
+    fake.write_text(f"#!/bin/sh\n{body}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert check_env.read_gpus() == ([check_env.Gpu(*one) for one in gpus], cuda)
 
 
 # ---- 模型站 ----

@@ -227,9 +227,9 @@ def test_a_model_that_will_not_fit_is_refused_with_the_remedy(home, in_process):
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda one: one.stem)
 def test_every_recipe_reads_and_is_the_one_it_says(config):
-    from health_assistant.training.recipe import LINEAR_LAYERS, read_recipe
+    from health_assistant.training.recipe import LINEAR_LAYERS, Recipe, read_recipe
 
-    recipe = read_recipe(["--config", str(config)], config)
+    recipe = read_recipe(["--config", str(config)], config, Recipe)
     assert recipe.name == config.stem
     assert recipe.load_in_4bit == ("qlora" in config.stem)
     assert recipe.lora_layers == LINEAR_LAYERS
@@ -244,7 +244,7 @@ def test_the_estimate_of_the_14b_recipe_is_near_what_unsloth_states(tmp_path):
     from transformers import Qwen2Config
 
     from health_assistant.training.loading import estimate
-    from health_assistant.training.recipe import read_recipe
+    from health_assistant.training.recipe import Recipe, read_recipe
 
     Qwen2Config(
         vocab_size=152064,
@@ -256,7 +256,7 @@ def test_the_estimate_of_the_14b_recipe_is_near_what_unsloth_states(tmp_path):
         tie_word_embeddings=False,
     ).save_pretrained(tmp_path)
     for name, stated in (("qwen2.5-14b-qlora", 8.5), ("qwen2.5-14b-lora", 33)):
-        recipe = read_recipe(["--config", str(STAGE / f"configs/{name}.yaml")], CONFIGS[0])
+        recipe = read_recipe(["--config", str(STAGE / f"configs/{name}.yaml")], CONFIGS[0], Recipe)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(torch.cuda, "is_available", lambda: True)
             patch.setattr(torch.cuda, "mem_get_info", lambda: (24 * 2**30, 24 * 2**30))

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from typing import Any
 
 from health_assistant.lab_report.catalogue import find_indicator
 from health_assistant.lab_report.reading.cells import classify, is_known
@@ -17,7 +18,7 @@ _OTHER_PAPER = re.compile(
 _TITLE = re.compile(r"(报告|报告单|检验单|化验单|检验报告|结果单|检验结果|化验结果)$")
 
 
-def read_head(lines: list[list[TextBox]]) -> dict[str, str | None]:
+def read_head(lines: list[list[TextBox]]) -> dict[str, Any]:
     """页眉里的报告类型、性别、年龄；没有印的为空。"""
     texts = [" ".join(box.text for box in line) for line in lines]
     page = "\n".join(texts)

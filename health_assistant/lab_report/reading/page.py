@@ -77,7 +77,7 @@ def _upright(photo: np.ndarray, reader: TextReader) -> Page:
     tilt = angle - 90 * is_vertical
     # 文字竖着时，每段自己的左上角是它外框的右上角
     along_text = np.roll(quads, -1, axis=1) if is_vertical else quads
-    turn = 90 * is_vertical + 180 * reader.is_upside_down(photo, _long(along_text))
+    turn: float = 90 * is_vertical + 180 * reader.is_upside_down(photo, _long(along_text))
     if abs(tilt) > MAX_TILT:
         turn += tilt
     return _turned(photo, quads, turn, reader) if turn else Page(photo, quads, np.eye(3))

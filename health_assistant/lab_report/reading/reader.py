@@ -81,9 +81,7 @@ def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
     """识别出的文字 -> 读数；page.quads 与 texts 一一对应。"""
     boxes = to_text_boxes(page.quads, texts)
     if sum(box.score > MIN_CONFIDENCE for box in boxes) < MIN_BOXES:
-        raise UnreadableReport(
-            "report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张。"
-        )
+        raise UnreadableReport("report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张。")
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     lines = group_lines(boxes)

@@ -124,7 +124,7 @@ def _headed_rows(table: Table) -> list[Row]:
     """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
     lines = [_fill(line, table.columns) for line in table.lines]
     named = [row for row in lines if row.name]
-    rows = []
+    rows: list[Row] = []
     for row in lines:
         if row.name and not (row.result or row.limits) and rows and _is_subline(row, rows[-1]):
             rows[-1].code, rows[-1].unit = rows[-1].code or row.name, rows[-1].unit or row.unit

@@ -8,6 +8,7 @@ from functools import partial, reduce
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 Mapping = Callable[[np.ndarray], np.ndarray]
@@ -40,7 +41,7 @@ def _in_place(change: Callable[..., np.ndarray], *settings: float) -> Degradatio
     return degrade
 
 
-def _projected(matrix: np.ndarray) -> Mapping:
+def _projected(matrix: ArrayLike) -> Mapping:
     """3×3 的透视矩阵 -> 映射。"""
 
     def mapped(points):
@@ -137,7 +138,7 @@ def _finger(image, rng, text_height):
     return Image.fromarray(canvas), mapping
 
 
-def _coarse_grid(page: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _coarse_grid(page: np.ndarray) -> np.ndarray:
     """（y，x），从 0 到 1；光影变化慢，先在粗格子上算再放大。"""
     height, width = page.shape[:2]
     return np.mgrid[0 : 1 : height // 16 * 1j, 0 : 1 : width // 16 * 1j]

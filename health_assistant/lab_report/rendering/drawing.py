@@ -68,7 +68,9 @@ def split_runs(font: str, text: str, superscript: bool) -> tuple[tuple[str, str,
 def union(first: Box | None, second: Box) -> Box:
     if first is None:
         return second
-    return (*map(min, first[:2], second[:2]), *map(max, first[2:], second[2:]))
+    left, top = map(min, first[:2], second[:2])
+    right, bottom = map(max, first[2:], second[2:])
+    return left, top, right, bottom
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class Page:
         paper = pick(rng, ("#ffffff", "#ffffff", "#fdfdfb", "#f8f8f4"))
         self.ink, self.superscript = pick(rng, ("#000000", "#1c1c1c", "#2a2a30")), bool(rng.random() < 0.4)
         self.image = Image.new("RGB", (width, height), paper)
-        self.drawing, self.boxes = ImageDraw.Draw(self.image), defaultdict(dict)
+        self.drawing = ImageDraw.Draw(self.image)
+        self.boxes: defaultdict[int, dict[str, Box]] = defaultdict(dict)
         self.report, self.flags, self.sections = report, flags, sections
         self.rng, self.font, self.size = rng, font, size
         self.abnormal_ink, self.bold_abnormal = pick(rng, ("", "", "#c81e1e")), bool(rng.random() < 0.2)
@@ -192,8 +195,8 @@ class Page:
     def ink_of(self, index: int, template: str) -> tuple[str | None, bool]:
         """（颜色，是否加粗）：有的医院把异常的结果与标记印成红色或加粗。"""
         is_shown = self.flags[index] in ABNORMAL_FLAGS and self.report.items[index].mark is not None
-        is_shown = is_shown and re.search("{result}|{mark}", template)
-        return (self.abnormal_ink or None, self.bold_abnormal) if is_shown else (None, False)
+        is_coloured = is_shown and re.search("{result}|{mark}", template)
+        return (self.abnormal_ink or None, self.bold_abnormal) if is_coloured else (None, False)
 
     def table(self, columns: Sequence[Column], indices: Sequence[int], x0: int, x1: int, y: int, rules: str = "ends",
               header: bool = True, pitch: float = 1.6, band: str = "", stripe: str = "") -> int:  # fmt: skip

@@ -82,7 +82,7 @@ def _dot_matrix(page: Page) -> int:
     x0, x1, pitch = 100, width - 100, round(size * pick(rng, (1.45, 1.6, 1.8)))
     title, y = f"{pick(rng, HOSPITALS)}{page.report.report_type}{pick(rng, ('化验单', '报告单', '结果单'))}", 90
     _typed(page, (width - _cells(title) * size * 0.69) / 2, y, [(None, title)], size=round(size * 1.3))
-    y, x = y + 2 * pitch, x0
+    y, x = y + 2 * pitch, float(x0)
     for label, value in _who(page).items():
         pair = f"{label}:{value}  "
         if x + _cells(pair) * size * 0.53 > x1:

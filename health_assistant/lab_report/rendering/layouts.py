@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from health_assistant.lab_report.rendering.drawing import FONTS, Column, Page
 from health_assistant.lab_report.rendering.furniture import foot, head, patient
@@ -75,7 +76,7 @@ def _sections(page: Page, columns: list[Column], x0: int, x1: int, y: int, **tab
     return y
 
 
-_BODIES = {"one_table": _one_table, "two_panels": _two_panels, "sections": _sections}
+_BODIES: dict[str, Callable[..., int]] = {"one_table": _one_table, "two_panels": _two_panels, "sections": _sections}
 
 
 def _page_number(page: Page) -> None:
@@ -150,17 +151,20 @@ def _phone_list(page: Page) -> int:
 
 
 def _load_sheets() -> dict[str, Layout]:
-    sheets, decorations = {}, {"continuation": _page_number, "web_portal": _site_bar}
+    sheets: dict[str, Layout] = {}
+    decorations = {"continuation": _page_number, "web_portal": _site_bar}
     for name, entry in read_yaml("layouts.yaml").items():
         style = entry.pop("style", {})
-        content = {key: tuple(value) if isinstance(value, list) else value for key, value in style.items()}
-        page = {key: tuple(entry.pop(key)) for key in ("width", "size", "fonts") if key in entry}
+        content: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in style.items()
+        }
+        page: dict[str, Any] = {key: tuple(entry.pop(key)) for key in ("width", "size", "fonts") if key in entry}
         draw = partial(draw_sheet, decorate=decorations.get(name), english=content.get("english", False), **entry)
         sheets[name] = Layout(draw, Style(**content), **page)
     return sheets
 
 
-_PHONE = {"width": (1080, 1080), "size": (36, 36), "height": 2340, "fonts": ("noto_sans", "micro_hei")}
+_PHONE: dict[str, Any] = {"width": (1080, 1080), "size": (36, 36), "height": 2340, "fonts": ("noto_sans", "micro_hei")}
 LAYOUTS: dict[str, Layout] = _load_sheets() | {
     "phone_cards": Layout(_phone_cards, Style(items=(1, 11), marks=("arrows", "words", "short")), **_PHONE),
     "phone_list": Layout(_phone_list, Style(items=(4, 15), groups=False), **_PHONE),

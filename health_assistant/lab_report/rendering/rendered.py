@@ -89,7 +89,8 @@ def _map_box(box: Box, mapping: Mapping, size: tuple[int, int]) -> Box:
     points = [(x, y) for x in along[:, 0] for y in box[1::2]] + [(x, y) for x in box[::2] for y in along[:, 1]]
     moved = mapping(np.array(points, float))
     low, high = np.floor(moved.min(axis=0) + 1e-6), np.ceil(moved.max(axis=0) - 1e-6)
-    return tuple(int(v) for v in (*np.clip(low, 0, size), *np.clip(high, 0, size)))
+    left, top, right, bottom = (int(v) for v in (*np.clip(low, 0, size), *np.clip(high, 0, size)))
+    return left, top, right, bottom
 
 
 def _rng(seed: int, *purpose: str) -> np.random.Generator:

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from health_assistant.lab_report.catalogue import fold_code, fold_name, load_catalogue
-from health_assistant.lab_report.reference_range import ByGroup, Interval, ReferenceRange, Terms, parse_range
+from health_assistant.lab_report.reference_range import ByGroup, Interval, ReferenceRange, Terms, exponent, parse_range
 from health_assistant.lab_report.report import Flag, ReadItem, ReadReport
 
 _CELLS = ("NEUT", "LYMPH", "MONO", "EO", "BASO")
@@ -134,7 +134,10 @@ def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float =
 
     hospital = _Hospital(rng, style)
     hospital.relate([analyte for _, analyte in pool], abnormal_rate)
-    flags, items, sections, seen = [], [], [], set()
+    flags: list[Flag | None] = []
+    items: list[ReadItem] = []
+    sections: list[tuple[str, int]] = []
+    seen: set[str] = set()
     for panel, analyte in (pool[i] for i in chosen):
         keys = {fold_code(analyte.code), fold_name(analyte.names[0])}
         if seen & keys:
@@ -186,7 +189,7 @@ class _Hospital:
         rng, style, reference, extreme = self.rng, self.style, analyte.reference, False
         if reference is None:
             result, limits, flag = pick(rng, analyte.words), self.says["no_range"], None
-        elif isinstance(reference, Terms) or getattr(reference, "is_titre", False):
+        elif isinstance(reference, Terms) or (isinstance(reference, Interval) and reference.is_titre):
             result, limits, flag = self._in_words(reference, abnormal)
         else:
             result, limits, flag, extreme = self._numeric(analyte, abnormal)
@@ -238,8 +241,8 @@ class _Hospital:
         value, extreme = self._value(limits, analyte.unit, abnormal)
         return _Drawn(limits, text, _round(Decimal(value), places), extreme)
 
-    def _range(self, reference: Interval | ByGroup) -> tuple[Interval, str]:
-        """（这位病人的范围，印法）。"""
+    def _range(self, reference: ReferenceRange) -> tuple[Interval, str]:
+        """（这位病人的范围，印法）；文字的不到这里。"""
         if isinstance(reference, ByGroup):
             sides = [self._printed_bounds(limits) for _, limits in reference.groups]
             mine = sides[0 if self.sex == "男" else 1]
@@ -248,13 +251,15 @@ class _Hospital:
             return mine, self.says["by_sex"].format(*(self._write(side, dash="-") for side in sides))
         mine = self._printed_bounds(reference)
         if self.prints_groups and self.is_adult and mine.low and mine.high and self.rng.random() < 0.06:
-            newborn = Interval(*(_round(side * Decimal("0.6"), _decimals(side)) for side in (mine.low, mine.high)))
+            low, high = (_round(side * Decimal("0.6"), _decimals(side)) for side in (mine.low, mine.high))
+            newborn = Interval(low, high)
             return mine, f"成人{self._write(mine, dash='-')},新生儿{self._write(newborn, dash='-')}"
         is_plain = mine.low is None or mine.low < 0
         return mine, self._write(mine) if is_plain else self.says["wrap"].format(self._write(mine))
 
-    def _printed_bounds(self, limits: Interval) -> Interval:
+    def _printed_bounds(self, limits: Interval | Terms) -> Interval:
         """各医院的界限略有出入；单边的写成 `<`、`≤` 或从 0 起。"""
+        assert isinstance(limits, Interval)
         low, high = limits.low, limits.high
         if self.rng.random() < 0.3 and (low is None or low >= 0):
             scales = self.rng.uniform(0.95, 1.05, 2)
@@ -301,7 +306,7 @@ class _Hospital:
 
 
 def _decimals(number: Decimal) -> int:
-    return max(0, -number.as_tuple().exponent)
+    return max(0, -exponent(number))
 
 
 def _round(number: Decimal, places: int) -> Decimal:

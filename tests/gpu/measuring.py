@@ -1,0 +1,170 @@
+"""GPU 测试共用的：真实尺寸、随机权重的基座，跑真的训练脚本，把量到的写成一张表。
+
+速度与显存不取决于权重的值，所以不必下载；损失没有意义。同一份代码在 CPU 上用极小的尺寸也走得通。
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from health_assistant import artifacts
+from health_assistant.training import tiny_models
+
+ROOT = Path(__file__).resolve().parents[2]
+LLM_STAGE, VL_STAGE = "3-fine-tuning-llm", "6-fine-tuning-vl"
+SIZES = {  # 各模型 config.json 里的尺寸
+    "qwen2.5-14b": {"hidden_size": 5120, "intermediate_size": 13824, "num_hidden_layers": 48}
+    | {"num_attention_heads": 40, "num_key_value_heads": 8, "vocab_size": 152064},
+    "qwen2.5-7b": {"hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28}
+    | {"num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 152064},
+    "qwen2.5-0.5b": {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24}
+    | {"num_attention_heads": 14, "num_key_value_heads": 2, "vocab_size": 151936, "tie_word_embeddings": True},
+    "qwen2-vl-7b": {"hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28}
+    | {"num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 152064},
+    "qwen2-vl-2b": {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28}
+    | {"num_attention_heads": 12, "num_key_value_heads": 2, "vocab_size": 151936, "tie_word_embeddings": True},
+    "small": {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2}
+    | {"num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 2600},
+}
+VISION = {"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4}
+SMALL_VISION = {"depth": 1, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2}
+COLUMNS = ["配方", "后端", "分批", "步/秒", "标记/秒", "标记/步", "算的标记 ÷ 真标记", "峰值 GiB", "事先估计 GiB"]
+
+
+class TooBig(Exception):
+    """这张卡放不下；消息是训练脚本的话。"""
+
+
+def build_llm(size: str, folder: Path) -> None:
+    from small_llm import small_texts
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    tokenizer = tiny_models.train_tokenizer(small_texts())
+    save_base(Qwen2ForCausalLM, Qwen2Config(**SIZES[size], **limits(tokenizer)), tokenizer, folder)
+
+
+def build_vl(size: str, folder: Path) -> None:
+    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+
+    tokenizer = tiny_models.train_tokenizer(
+        tiny_models.report_texts(), 2560, tiny_models.VISION_TEMPLATE, tiny_models.VISION_SYSTEM
+    )
+    token = tokenizer.convert_tokens_to_ids
+    text = SIZES[size] | limits(tokenizer)
+    pairs = text["hidden_size"] // text["num_attention_heads"] // 2
+    sections = [pairs // 4, pairs * 3 // 8, pairs * 3 // 8]
+    text |= {"rope_parameters": {"rope_type": "default", "mrope_section": sections, "rope_theta": 1e6}}
+    config = Qwen2VLConfig(
+        text_config=text,
+        vision_config=(SMALL_VISION if size == "small" else VISION) | {"hidden_size": text["hidden_size"]},
+        image_token_id=token("<|image_pad|>"),
+        video_token_id=token("<|video_pad|>"),
+        vision_start_token_id=token("<|vision_start|>"),
+        vision_end_token_id=token("<|vision_end|>"),
+        tie_word_embeddings=text.get("tie_word_embeddings", False),
+    )
+    save_base(Qwen2VLForConditionalGeneration, config, tokenizer, folder)
+    settings = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2}
+    artifacts.write_json(folder / "preprocessor_config.json", settings | {"temporal_patch_size": 2})
+
+
+def limits(tokenizer) -> dict:
+    ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    return {"max_position_embeddings": 32768, **ends}
+
+
+def save_base(model_class, config, tokenizer, folder: Path) -> None:
+    """随机的 bf16 权重与分词器写到 folder；有 GPU 就在上面造随机数，快得多，存盘后显存归还。"""
+    import torch
+
+    previous = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+            model = model_class(config)
+    finally:
+        torch.set_default_dtype(previous)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    del model
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def write_dialogues(home: Path, train: int) -> None:
+    from small_llm import write_train_data
+
+    write_train_data(home / "train-data/measured", train=train, val=8)
+
+
+def write_pages(home: Path, train: int, longest_side: int) -> None:
+    """整页的化验单；长边 2263 像素时约 2,490 个图像标记，正好用足配方的像素预算。"""
+    import yaml
+
+    recipe = {"size": {"train": train, "val": 2, "test": 2}, "layouts": ["methods"], "test_layouts": []}
+    config = home / "dataset-measured.yaml"
+    config.write_text(yaml.safe_dump(recipe | {"longest_side": longest_side}))
+    run(home, VL_STAGE, "render_reports.py", "--config", config)
+
+
+def run(home: Path, stage: str, script: str, *arguments) -> None:
+    """在子进程里跑真的脚本：Unsloth 一导入就改写 trl，两种后端不能同在一个进程。"""
+    done = subprocess.run(
+        [sys.executable, *map(str, (ROOT / stage / script, *arguments))],
+        cwd=ROOT,
+        env=os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(home), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=3000,
+        check=False,
+    )
+    if "放不下：" in done.stderr:
+        raise TooBig(done.stderr.strip().splitlines()[0])
+    assert done.returncode == 0, done.stdout + done.stderr[-5000:]
+
+
+def measure(
+    home: Path, stage: str, recipe: str, base: Path, backend: str, batching: str, steps: int, *more: object
+) -> dict:
+    """按配方训练 steps 步，返回 training.json；more 是另外改的设置。"""
+    name = f"{recipe}-{backend}-{batching}"
+    script, place = {LLM_STAGE: ("train_llm.py", "llm"), VL_STAGE: ("train_vl.py", "vl")}[stage]
+    given = ["--config", ROOT / stage / f"configs/{recipe}.yaml", "--name", name, "--train_data", "measured"]
+    given += ["--base_model", base, "--quantized_model", "", "--backend", backend, "--batching", batching]
+    given += ["--max_steps", steps, "--eval_steps", steps, "--warmup_steps", 1, *more]
+    run(home, stage, script, *given)
+    return json.loads((home / place / name / "training.json").read_text())
+
+
+def write_table(path: Path, records: list[dict]) -> None:
+    """量到的写成 Markdown；records 空着就是还没有量。"""
+    lines = ["# GPU 上的速度与显存", "", "由 `python -m pytest -m gpu tests/gpu` 写成，不要手改。"]
+    lines += ["模型是真实的尺寸、随机的权重：速度与显存不取决于权重的值。每行几十步，包括第一步的预热。", ""]
+    if records:
+        first = records[0]
+        versions = "、".join(f"{name} {version}" for name, version in first["versions"].items())
+        lines += [f"机器：{first['machine']['device']}；{versions}", ""]
+    else:
+        lines += ["还没有在 GPU 上量过，下面是待测。", ""]
+    lines += [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
+    rows = [row_of(record) for record in records] or [["待测"] * len(COLUMNS)]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    artifacts.write_text(path, "\n".join(lines) + "\n")
+
+
+def row_of(record: dict) -> list[str]:
+    backend = {"unsloth": "Unsloth", "transformers": "transformers + peft"}[record["backend"]]
+    recipe = record["recipe"]["name"].removesuffix(f"-{record['backend']}-{record['recipe']['batching']}")
+    return [
+        recipe,
+        backend,
+        record["recipe"]["batching"],
+        f"{record['steps'] / record['step_seconds']:.2f}",
+        f"{record['tokens_per_second']:.0f}",
+        f"{record['tokens'] / record['steps']:.0f}",
+        f"{record['padded_tokens'] / record['tokens']:.2f}",
+        f"{record['peak_memory_gib']:.1f}",
+        f"{record['estimated_gib']:.1f}",
+    ]

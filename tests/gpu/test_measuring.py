@@ -1,0 +1,101 @@
+"""GPU 测试用的代码在 CPU 上走一遍：极小的基座、真的脚本与配方、写出来的表；真实尺寸的估计与阶段 0 的门槛。"""
+
+import importlib.util
+import sys
+from unittest import mock
+
+import pytest
+import torch
+from gpu import measuring
+from gpu.measuring import LLM_STAGE, ROOT, VL_STAGE
+
+GIB = 2**30
+
+
+@pytest.mark.slow
+def test_the_table_of_two_ways_of_batching(tmp_path):
+    measuring.build_llm("small", tmp_path / "base")
+    measuring.write_dialogues(tmp_path, train=40)
+    run = [tmp_path, LLM_STAGE, "qwen2.5-0.5b", tmp_path / "base", "transformers"]
+    records = [measuring.measure(*run, batching, 2) for batching in ("grouped", "padded")]
+    measuring.write_table(tmp_path / "results/gpu.md", records)
+    lines = (tmp_path / "results/gpu.md").read_text().splitlines()
+    assert any(line.startswith("机器：") and "torch" in line for line in lines)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| qwen")]
+    assert [row[:3] for row in rows] == [["qwen2.5-0.5b", "transformers + peft", one] for one in ("grouped", "padded")]
+    assert all(len(row) == len(measuring.COLUMNS) and float(row[3]) > 0 for row in rows)
+    assert float(rows[0][6]) <= float(rows[1][6])
+
+
+@pytest.mark.slow
+def test_a_page_goes_through_the_vision_recipe(tmp_path):
+    measuring.build_vl("small", tmp_path / "base")
+    measuring.write_pages(tmp_path, train=4, longest_side=560)
+    less = ["--min_text_height", 1, "--gradient_accumulation", 1]
+    record = measuring.measure(
+        tmp_path, VL_STAGE, "qwen2-vl-7b-lora", tmp_path / "base", "transformers", "grouped", 2, *less
+    )
+    assert measuring.row_of(record)[:2] == ["qwen2-vl-7b-lora", "transformers + peft"]
+    assert record["image_tokens"]["train"] > 0
+
+
+def test_a_card_too_small_is_told_apart_from_a_failure(tmp_path, monkeypatch):
+    script = tmp_path / "stage/train.py"
+    script.parent.mkdir()
+    monkeypatch.setattr(measuring, "ROOT", tmp_path)
+    script.write_text("import sys; print('✗ 放不下：要 40 GiB', file=sys.stderr); sys.exit(1)")
+    with pytest.raises(measuring.TooBig, match="要 40 GiB"):
+        measuring.run(tmp_path, "stage", "train.py")
+    script.write_text("raise SystemExit('别的错')")
+    with pytest.raises(AssertionError, match="别的错"):
+        measuring.run(tmp_path, "stage", "train.py")
+
+
+@pytest.mark.parametrize("stage", [LLM_STAGE, VL_STAGE])
+def test_the_shipped_table_is_measured_or_says_it_is_pending(stage, tmp_path):
+    """表只能由 write_table 写：要么一行待测，要么有机器的名字。"""
+    shown = (ROOT / stage / "results/gpu.md").read_text(encoding="utf-8")
+    measuring.write_table(tmp_path / "pending.md", [])
+    assert shown == (tmp_path / "pending.md").read_text(encoding="utf-8") or "机器：NVIDIA" in shown
+
+
+@pytest.mark.slow
+def test_the_vram_asked_for_is_no_less_than_the_estimate(tmp_path):
+    """check_env.py 的显存门槛 ≥ 训练脚本按配方与真实尺寸算出的估计：不会建议一份随即被拒绝的配方。"""
+    from transformers import Qwen2Config, Qwen2VLConfig
+
+    from health_assistant.training import loading, recipe
+
+    check_env = load_check_env()
+    for size in measuring.SIZES:
+        text = measuring.SIZES[size]
+        config = Qwen2Config(**text)
+        if "-vl-" in size:
+            vision = measuring.VISION | {"hidden_size": text["hidden_size"]}
+            config = Qwen2VLConfig(
+                text_config=text, vision_config=vision, tie_word_embeddings=text.get("tie_word_embeddings", False)
+            )
+        config.save_pretrained(tmp_path / size)
+    checked = 0
+    for kind, recipes in ((recipe.Recipe, check_env.LLM_RECIPES), (recipe.VisionRecipe, check_env.VL_RECIPES)):
+        for suggested in recipes:
+            path = ROOT / suggested.config
+            sizes = [size for size in measuring.SIZES if path.stem.startswith(size)]
+            if not sizes:
+                continue
+            with (
+                mock.patch.object(torch.cuda, "is_available", lambda: True),
+                mock.patch.object(torch.cuda, "mem_get_info", lambda: (80 * GIB, 80 * GIB)),
+            ):
+                wanted = recipe.read_recipe(["--config", str(path)], path, kind)
+                assert loading.estimate(tmp_path / sizes[0], wanted).needed <= suggested.vram_gb, suggested
+            checked += 1
+    assert checked >= 6
+
+
+def load_check_env():
+    spec = importlib.util.spec_from_file_location("check_env", ROOT / "0-env-init/check_env.py")
+    module = importlib.util.module_from_spec(spec)
+    with mock.patch.dict(sys.modules, check_env=module):
+        spec.loader.exec_module(module)
+    return module

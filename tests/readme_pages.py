@@ -1,0 +1,79 @@
+"""读 Markdown 的测试共用的：有哪些文件，里面的代码块与命令。"""
+
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SCRIPT = re.compile(r"^[\w./-]+\.(py|sh)$")
+
+
+@dataclass(frozen=True)
+class Command:
+    """一条命令；expected 是 console 块里它印出的各行，bash 块里的没有。"""
+
+    line: str
+    expected: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """各个词，去掉开头的环境变量（名字=值）。"""
+        words = shlex.split(self.line, comments=True)
+        while words and re.match(r"[A-Za-z_]+=", words[0]):
+            words.pop(0)
+        return words
+
+    @property
+    def script(self) -> str | None:
+        """python 或 bash 后面的本仓库脚本；别的命令是 None。"""
+        words = self.words
+        runner = words and Path(words[0]).name in ("python", "bash")
+        return words[1] if runner and len(words) > 1 and SCRIPT.match(words[1]) and words[1] in FILES else None
+
+
+def tracked_files() -> list[str]:
+    """git 收着的与将要收的文件，相对仓库根目录。"""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
+    return sorted({name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()})
+
+
+FILES = tracked_files()
+PAGES = [ROOT / name for name in FILES if name.endswith(".md")]
+
+
+def fences(page: Path) -> list[tuple[str, str]]:
+    """（语言，内容）。"""
+    return FENCE.findall(page.read_text(encoding="utf-8"))
+
+
+def whole_lines(text: str) -> list[str]:
+    """一条命令一行：反斜杠续行的、引号跨行的接起来；注释与空行不要。"""
+    found, begun = [], ""
+    for line in text.replace("\\\n", " ").splitlines():
+        begun += line if not begun else f"\n{line}"
+        try:
+            words = shlex.split(begun, comments=True)
+        except ValueError:  # 引号还没有收上
+            continue
+        if words:
+            found.append(begun.strip())
+        begun = ""
+    assert not begun, f"引号没有收上：{begun}"
+    return found
+
+
+def commands(page: Path) -> list[Command]:
+    """bash 块里的每条命令（续行接好），console 块里 `$ ` 开头的命令与它后面的各行，按写的次序。"""
+    found = []
+    for language, text in fences(page):
+        if language == "bash":
+            found += [Command(line) for line in whole_lines(text)]
+        elif language == "console":
+            for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+                line, *printed = part.splitlines()
+                found.append(Command(line, tuple(one for one in printed if one.strip())))
+    return found
