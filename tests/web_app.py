@@ -2,6 +2,10 @@
 
 import importlib.util
 import json
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from health_assistant.lab_report import advice
@@ -88,3 +92,64 @@ def is_inside(page, selector: str) -> bool:
     return box is not None and box["x"] >= 0 and box["y"] >= 0 and (
         box["x"] + box["width"] <= view["width"] and box["y"] + box["height"] <= view["height"]
     )
+
+
+class FakeService:
+    """自己起的一台小服务：网页，加上按 script 一段段发的回答，记下收到的每个请求体。
+
+    script 是 [(发之前等几秒, SSE 文字), ...]；sent_at 是每段发出的时刻（time.time()）。
+    """
+
+    def __init__(self, folder: Path = APP) -> None:
+        self.script: list[tuple[float, str]] = []
+        self.bodies: list[bytes] = []
+        self.sent_at: list[float] = []
+        handler = partial(_Handler, service=self, directory=str(folder))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> "FakeService":
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def photo(self) -> bytes:
+        """最后一个请求里的照片。"""
+        headers, _, rest = self.bodies[-1].partition(b"\r\n\r\n")
+        boundary = headers.split(b"\r\n")[0]
+        return rest[: rest.rindex(b"\r\n" + boundary)]
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.0"
+
+    def __init__(self, *args, service: FakeService, **options) -> None:
+        self.service = service
+        super().__init__(*args, **options)
+
+    def do_POST(self) -> None:
+        self.service.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for wait, text in self.service.script:
+            time.sleep(wait)
+            self.service.sent_at.append(time.time())
+            self.wfile.write(text.encode())
+            self.wfile.flush()
+
+    def do_OPTIONS(self) -> None:
+        self.send_response(204)
+        self.end_headers()
+
+    def end_headers(self) -> None:
+        # 像配了 CORS 的服务：别处的网页也能用
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.send_header("Access-Control-Allow-Headers", "*")
+        super().end_headers()
+
+    def log_message(self, *args) -> None:
+        pass

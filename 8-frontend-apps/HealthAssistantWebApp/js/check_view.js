@@ -3,7 +3,6 @@
 import { element } from "./dom.js";
 import { WHOLE, draw, isReady, toJpeg } from "./photo.js";
 
-const PREVIEW_SIDE = 1400;
 const SMALLEST = 0.1;
 const KEY_STEP = 0.02;
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -24,11 +23,11 @@ export function openCheck(newFile, newBitmap) {
   drawPreview();
 }
 
-/** 要上传的那一份：转好、裁好、缩小。 */
+/** 要上传的那一份：转好、裁好、缩小。没有裁过的，眼前画着的就是。 */
 export async function checkedPhoto() {
-  const untouched = turns === 0 && crop.every((part, i) => part === WHOLE[i]);
-  if (untouched && await isReady(file, bitmap)) return file;
-  return toJpeg(draw(bitmap, turns, crop));
+  const isWhole = crop.every((part, i) => part === WHOLE[i]);
+  if (isWhole && turns === 0 && await isReady(file, bitmap)) return file;
+  return toJpeg(isWhole ? canvas : draw(document.createElement("canvas"), bitmap, turns, crop));
 }
 
 export function closeCheck() {
@@ -38,11 +37,8 @@ export function closeCheck() {
 }
 
 function drawPreview() {
-  const preview = draw(bitmap, turns, WHOLE, PREVIEW_SIDE);
-  canvas.width = preview.width;
-  canvas.height = preview.height;
-  canvas.getContext("2d").drawImage(preview, 0, 0);
-  area.style.setProperty("--ratio", preview.width / preview.height);
+  draw(canvas, bitmap, turns);
+  area.style.setProperty("--ratio", canvas.width / canvas.height);
   placeFrame();
 }
 

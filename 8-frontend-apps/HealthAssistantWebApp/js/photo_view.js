@@ -31,10 +31,7 @@ export function clearPhoto() {
 }
 
 function paint(turns) {
-  const picture = draw(original, turns);
-  photo.width = picture.width;
-  photo.height = picture.height;
-  photo.getContext("2d").drawImage(picture, 0, 0);
+  draw(photo, original, turns);
   turned = turns;
 }
 

@@ -23,7 +23,7 @@ export function showReport(report, correct) {
   element("result-title").textContent = report.report_type || "化验结果";
   element("person").textContent = [report.sex, report.age].filter(Boolean).join(" · ");
   showNotices(report);
-  element("summary").textContent = summarize(report);
+  element("summary").replaceChildren(...summarize(report).split(/(?<=，)/).map((clause) => make("span", "", clause)));
   [element("tier").textContent, element("tier-words").textContent] = TRIAGE[report.triage];
   element("headline").dataset.triage = report.triage;
   element("strip").replaceChildren(...report.items.map((item) => {

@@ -34,7 +34,15 @@ export function makeRow(item, index, actions) {
   more.hidden = true;
 
   const [arrow, word] = FLAGS[item.flag];
-  const head = makeButton("row-head", "", () => toggle());
+  const toggle = (open) => {
+    more.hidden = !open;
+    head.setAttribute("aria-expanded", open);
+    if (open) more.replaceChildren(...contents(item, index, actions));
+  };
+  const head = makeButton("row-head", "", () => {
+    toggle(more.hidden);
+    actions.point(index);
+  });
   head.setAttribute("aria-controls", more.id);
   head.append(
     make("span", "name", item.name || "（没有读出名称）", " ", make("span", "code", item.code)),
@@ -42,12 +50,6 @@ export function makeRow(item, index, actions) {
     make("span", "value", make("span", "number", item.result || "没有读出"), " ", make("span", "unit", item.unit)),
     make("span", "range", rangeWords(item)),
   );
-  const toggle = (open = more.hidden) => {
-    more.hidden = !open;
-    head.setAttribute("aria-expanded", open);
-    if (open) more.replaceChildren(...contents(item, index, actions));
-    if (open) actions.point(index);
-  };
   row.append(
     ...[
       head,
@@ -60,10 +62,10 @@ export function makeRow(item, index, actions) {
       more,
     ].filter(Boolean),
   );
-  toggle(needsCheck(item) && item.flag === "unknown");
   row.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && actions.point(index));
   row.addEventListener("focusin", () => actions.point(index));
   row.openMore = () => toggle(true);
+  toggle(item.flag === "unknown" && needsCheck(item));
   return row;
 }
 
@@ -75,6 +77,8 @@ function contents(item, index, actions) {
     scroller.tabIndex = 0;
     scroller.setAttribute("role", "group");
     scroller.setAttribute("aria-label", "照片上的这一行，可以左右滑动");
+    // 结果多半印在中间
+    requestAnimationFrame(() => { scroller.scrollLeft = (scroller.scrollWidth - scroller.clientWidth) / 2; });
   }
   const advice = actions.findAdvice(item);
   const tools = make("div", "row-tools",
