@@ -136,6 +136,11 @@ def page_without_csp(browser):
     yield from _open_page(browser, **DESKTOP, bypass_csp=True)
 
 
+@pytest.fixture
+def phone_without_csp(browser):
+    yield from _open_page(browser, **PHONE, bypass_csp=True)
+
+
 def _open_page(browser, **options):
     context = browser.new_context(locale="zh-CN", **options)
     page = context.new_page()

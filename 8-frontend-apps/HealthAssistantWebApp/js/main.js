@@ -80,12 +80,12 @@ async function run(source) {
         if (type === "report") {
           report = data;
           setStep(3);
-          showBoxes(report.items);
-          showReport(report, correct);
+          draw(report);
           element("result-title").focus({ preventScroll: true });
         }
         if (type === "advice") showAdvice(data.advice_html);
-        if (type === "done") display(data);
+        // 各行没有变，就不重画：人可能已经点开了几行
+        if (type === "done") display(data, JSON.stringify(data.report) === JSON.stringify(report));
       },
     });
   } catch (error) {
@@ -97,12 +97,16 @@ async function run(source) {
   if (mine === current) endProgress();
 }
 
+function draw(report) {
+  showBoxes(report.items); // 先有位置，各行才剪得出小图
+  showReport(report, correct);
+}
+
 /** 显示一份完整的结果：刚分析完的、改正过的，或存下来的。 */
-function display({ savedAt, report, advice_html, engines, disclaimer }) {
+function display({ savedAt, report, advice_html, engines, disclaimer }, isDrawn = false) {
   const corrected = report.items.filter((item) => item.corrected).length;
   shown = { savedAt: savedAt ?? Date.now(), report, advice_html, engines, disclaimer };
-  showBoxes(report.items);
-  showReport(report, correct);
+  if (!isDrawn) draw(report);
   showAdvice(advice_html);
   showEngines(engines, disclaimer, corrected);
   element("save-button").disabled = false;

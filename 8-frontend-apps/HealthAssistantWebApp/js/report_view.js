@@ -31,7 +31,7 @@ export function showReport(report, correct) {
     tick.dataset.flag = item.flag;
     return tick;
   }));
-  showRows(report.items, { correct, point: pointAt, findAdvice });
+  showRows(report.items, { correct, point: pointAt, goToAdvice });
   result.hidden = false;
 }
 
@@ -91,10 +91,13 @@ function pointAt(index) {
   highlight(index);
 }
 
-// 建议里第一段提到它的话：标题优先，几项放在一起说的在列表里
-function findAdvice({ name }) {
+// 建议里第一段提到它的话：标题优先，几项放在一起说的在列表里；没有提到的，去建议的开头
+function goToAdvice({ name }) {
   const mentions = (selector) => [...advice.querySelectorAll(selector)].find((node) => name && node.textContent.includes(name));
-  return mentions("h3, h4") ?? mentions("li, p") ?? null;
+  const place = mentions("h3, h4") ?? mentions("li, p") ?? element("advice-title");
+  place.tabIndex = -1;
+  place.focus({ preventScroll: true });
+  place.scrollIntoView({ block: "center" });
 }
 
 function showNotices({ items, notices }) {

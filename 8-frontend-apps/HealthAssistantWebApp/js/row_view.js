@@ -23,7 +23,7 @@ export function rangeWords({ range_source: source, reference_range: printed, app
 
 /**
  * actions：point(index) 指到这一行；correct(index, fields) 改正，返回 Promise，不成时抛出给人看的错误；
- * findAdvice(item) 建议里说它的那一段，没有则为 null。
+ * goToAdvice(item) 去看建议里说它的那一段。
  */
 export function makeRow(item, index, actions) {
   const row = make("li", "row");
@@ -80,16 +80,11 @@ function contents(item, index, actions) {
     // 结果多半印在中间
     requestAnimationFrame(() => { scroller.scrollLeft = (scroller.scrollWidth - scroller.clientWidth) / 2; });
   }
-  const advice = actions.findAdvice(item);
   const tools = make("div", "row-tools",
     makeButton("link", needsCheck(item) ? "核对，改正" : "读错了，改正", () => {
       tools.replaceWith(correctionForm(item, (fields) => actions.correct(index, fields), (form) => form.replaceWith(tools)));
     }),
-    advice && makeButton("link", "看这一项的说明", () => {
-      advice.tabIndex = -1;
-      advice.focus();
-      advice.scrollIntoView({ block: "center" });
-    }),
+    makeButton("link", "看这一项的说明", () => actions.goToAdvice(item)),
     crop && makeButton("link", "在整张照片上看", scrollToPhoto),
   );
   return [scroller, item.verified && make("p", "muted", "两个程序各读一遍，读得一样。"), tools].filter(Boolean);
