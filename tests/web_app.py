@@ -8,10 +8,11 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from medical_report.rendering import to_html
+
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import DISCLAIMER, ReadItem, ReadReport, RowEvidence
-from medical_report.rendering import to_html
 
 STAGE = Path(__file__).resolve().parent.parent / "8-frontend-apps"
 APP = STAGE / "HealthAssistantWebApp"
@@ -89,8 +90,11 @@ def open_result(page, url: str, items: list[ReadItem], **answer_options) -> None
 def is_inside(page, selector: str) -> bool:
     """整个元素都在眼前的一屏里。"""
     box, view = page.locator(selector).bounding_box(), page.viewport_size
-    return box is not None and box["x"] >= 0 and box["y"] >= 0 and (
-        box["x"] + box["width"] <= view["width"] and box["y"] + box["height"] <= view["height"]
+    return (
+        box is not None
+        and box["x"] >= 0
+        and box["y"] >= 0
+        and (box["x"] + box["width"] <= view["width"] and box["y"] + box["height"] <= view["height"])
     )
 
 

@@ -82,7 +82,8 @@ def test_the_result_is_announced_in_order(page, report_server):
 def test_touch_targets_are_big_enough(phone, report_server):
     open_result(phone, report_server, MIXED)
     sizes = phone.evaluate(
-        """() => [...document.querySelectorAll("button, summary, label.button")].filter((node) => node.checkVisibility())
+        """() => [...document.querySelectorAll("button, summary, label.button")]
+            .filter((node) => node.checkVisibility())
             .map((node) => [node.textContent, node.getBoundingClientRect().height])"""
     )
     assert [size for size in sizes if size[1] < 44] == []

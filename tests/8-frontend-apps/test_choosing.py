@@ -82,7 +82,8 @@ def test_a_phone_photo_is_on_its_way_within_three_seconds_small_and_upright(phon
     phone.wait_for_selector(DONE)
     on_its_way_ms = phone.evaluate(
         """() => {
-            const sent = performance.getEntriesByType("resource").find(({ name }) => name.endsWith("analyze_medical_report"));
+            const asked = performance.getEntriesByType("resource");
+            const sent = asked.find(({ name }) => name.endsWith("analyze_medical_report"));
             return sent.startTime - performance.getEntriesByName("chosen")[0].startTime;
         }"""
     )

@@ -1,7 +1,7 @@
 """留下结果：人点了才存，只在这台设备里，一按全清；打印、分享、复制。"""
 
 import pytest
-from web_app import CRITICAL, DONE, EXAMPLE, HIGH, MIXED, NORMAL, ADVISE, open_result
+from web_app import ADVISE, CRITICAL, DONE, EXAMPLE, HIGH, MIXED, NORMAL, open_result
 
 pytestmark = pytest.mark.browser
 

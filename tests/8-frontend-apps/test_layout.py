@@ -8,17 +8,15 @@ pytestmark = pytest.mark.browser
 SIZES = {"320x568": (320, 568), "390x844": (390, 844), "1440x900": (1440, 900)}
 OVERLAPS = """() => {
     const seen = [...document.querySelectorAll(
-        "button, label.button, h1, h2, h3, input, select, .tag, .flag, .number, .name, .range, .limit, #summary, #tier, .note, .critical, "
-        + "#notices p, .steps li, #progress-text, #elapsed, .lead, .privacy, .record span")]
-        .filter((node) => node.checkVisibility() && node.getBoundingClientRect().width > 1 && !node.matches(".handle, .file"));
-    const found = [];
-    for (const [i, a] of seen.entries()) for (const b of seen.slice(i + 1)) {
-        if (a.contains(b) || b.contains(a)) continue;
-        const [p, q] = [a.getBoundingClientRect(), b.getBoundingClientRect()];
-        const [w, h] = [Math.min(p.right, q.right) - Math.max(p.left, q.left), Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top)];
-        if (w > 2 && h > 2) found.push(`${a.className || a.id || a.tagName}“${a.textContent}” 压着 ${b.className || b.id || b.tagName}“${b.textContent}”`);
-    }
-    return found;
+        "button, label.button, h1, h2, h3, input, select, .tag, .flag, .number, .name, .range, .limit, .note, "
+        + ".critical, #summary, #tier, #notices p, .steps li, #progress-text, #elapsed, .lead, .privacy, .record span")]
+        .filter((node) => node.checkVisibility() && !node.matches(".handle, .file"));
+    const box = (node) => node.getBoundingClientRect();
+    const overlap = (a, b) => Math.min(
+        Math.min(a.right, b.right) - Math.max(a.left, b.left), Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
+    return seen.flatMap((one, i) => seen.slice(i + 1)
+        .filter((other) => !one.contains(other) && !other.contains(one) && overlap(box(one), box(other)) > 2)
+        .map((other) => `“${one.textContent}” 压着 “${other.textContent}”`));
 }"""
 CUT_OFF = """() => [...document.querySelectorAll("button, .flag, .tag, #summary, .name, .range, h1, h2")]
     .filter((node) => node.checkVisibility() && node.scrollWidth > node.clientWidth + 1 && node.clientWidth > 0

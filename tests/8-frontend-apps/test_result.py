@@ -58,7 +58,9 @@ def test_every_row_shows_what_is_printed(example):
         )
         for row in example.locator(".row").all()
     }
-    assert shown == {name: (code, result, unit, f"参考 {printed}") for name, code, result, _, unit, printed in SAMPLE.ROWS}
+    assert shown == {
+        name: (code, result, unit, f"参考 {printed}") for name, code, result, _, unit, printed in SAMPLE.ROWS
+    }
     example.locator("#rows details").evaluate("details => { details.open = false; }")
 
 
@@ -214,10 +216,13 @@ def test_a_photo_taken_sideways_is_shown_upright(page, report_server, turns, tmp
 
 HOSTILE = (
     "<h3 onclick='window.ran=1'>血脂</h3><script>window.ran=1</script><img src=x onerror='window.ran=1'>"
-    "<svg onload='window.ran=1'><animate onbegin='window.ran=1'/></svg><iframe srcdoc='<script>parent.ran=1</script>'></iframe>"
-    "<a href='javascript:window.ran=1'>点这里</a><form action='https://evil.example'><input name=a autofocus onfocus='window.ran=1'>"
-    "</form><style>body{display:none}</style><p style='position:fixed;inset:0'>少吃油</p><base href='https://evil.example/'>"
-    "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=1 onerror=window.ran=1&gt;'>"
+    "<svg onload='window.ran=1'><animate onbegin='window.ran=1'/></svg>"
+    "<iframe srcdoc='<script>parent.ran=1</script>'></iframe>"
+    "<a href='javascript:window.ran=1'>点这里</a>"
+    "<form action='https://evil.example'><input name=a autofocus onfocus='window.ran=1'></form>"
+    "<style>body{display:none}</style><p style='position:fixed;inset:0'>少吃油</p><base href='https://evil.example/'>"
+    "<math><mtext><table><mglyph><style><!--</style>"
+    "<img title='--&gt;&lt;img src=1 onerror=window.ran=1&gt;'>"
 )
 
 
@@ -240,7 +245,9 @@ def test_hostile_advice_never_runs(page_without_csp, report_server):
 
 
 def test_hostile_text_on_the_report_is_only_text(page, report_server):
-    hostile = NORMAL.model_copy(update={"name": "<img src=x onerror=window.ran=1>", "result": "<b>9</b>", "unit": "<i>"})
+    hostile = NORMAL.model_copy(
+        update={"name": "<img src=x onerror=window.ran=1>", "result": "<b>9</b>", "unit": "<i>"}
+    )
     open_result(page, report_server, [hostile, CONTRADICTED])
     assert page.locator(".row .number").first.inner_text() == "<b>9</b>"
     assert page.evaluate("window.ran") is None

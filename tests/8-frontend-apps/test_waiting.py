@@ -72,7 +72,9 @@ def test_the_upload_shows_real_progress(page):
         limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 40_000}
         network.send("Network.emulateNetworkConditions", limits)
         page.click("#read-button")
-        page.wait_for_function("() => (({ value }) => value > 0 && value < 1)(document.querySelector('#upload-progress'))")
+        page.wait_for_function(
+            "() => (({ value }) => value > 0 && value < 1)(document.querySelector('#upload-progress'))"
+        )
         assert current_step(page) == "上传"
         page.wait_for_selector(DONE)
 

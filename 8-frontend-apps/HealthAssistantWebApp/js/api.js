@@ -51,18 +51,27 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
       if (request.status !== 200) return;
       for (let end; (end = request.responseText.indexOf("\n\n", taken)) >= 0; taken = end + 2) {
         const event = parseEvent(request.responseText.slice(taken, end));
-        if (event?.type === "error") return reject(new AnalysisError(event.data.code, event.data.error));
+        if (event?.type === "error") throw new AnalysisError(event.data.code, event.data.error);
         finished ||= event?.type === "done";
         if (event) onEvent(event);
       }
     };
-    request.upload.onprogress = ({ loaded, total }) => onUpload?.(loaded / total);
-    request.onprogress = take;
-    request.onload = () => {
-      if (request.status !== 200) return reject(refusal(request));
-      take();
-      return finished ? resolve() : reject(new AnalysisError("stream_ended", BROKEN_OFF));
+    // 事件处理里出的错也要交给调用者，不能就这样没了下文
+    const guarded = (work) => () => {
+      try {
+        work();
+      } catch (error) {
+        reject(error);
+      }
     };
+    request.upload.onprogress = ({ loaded, total }) => onUpload?.(loaded / total);
+    request.onprogress = guarded(take);
+    request.onload = guarded(() => {
+      if (request.status !== 200) throw refusal(request);
+      take();
+      if (!finished) throw new AnalysisError("stream_ended", BROKEN_OFF);
+      resolve();
+    });
     request.onerror = () => reject(
       request.responseText ? new AnalysisError("stream_ended", BROKEN_OFF) : new AnalysisError("network", "连不上服务器。"),
     );

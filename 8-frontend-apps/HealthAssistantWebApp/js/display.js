@@ -2,6 +2,13 @@
 
 import { element } from "./dom.js";
 
+let storage = null;
+try {
+  storage = localStorage;
+} catch {
+  // 浏览器不许网页存东西：这次照样能用，只是记不住
+}
+
 const root = document.documentElement;
 const systemDark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -16,12 +23,12 @@ function show() {
 
 function set(name, value) {
   root.dataset[name] = value;
-  localStorage.setItem(name, value);
+  storage?.setItem(name, value);
   show();
 }
 
 for (const name of ["text", "theme"]) {
-  const saved = localStorage.getItem(name);
+  const saved = storage?.getItem(name);
   if (saved) root.dataset[name] = saved;
 }
 element("text-button").addEventListener("click", () => set("text", root.dataset.text === "large" ? "normal" : "large"));

@@ -38,12 +38,14 @@ let isCorrecting = false;
 async function choose(file) {
   if (!file) return;
   leave();
-  try {
-    openCheck(file, await decode(file));
-  } catch {
+  const mine = (current = new AbortController());
+  const bitmap = await decode(file).catch(() => null);
+  if (mine !== current) return; // 又选了另一张
+  if (!bitmap) {
     run(() => file); // 浏览器解不开，交给服务器：也许它认得，不认得会说明原因
     return;
   }
+  openCheck(file, bitmap);
   showScreen("check");
   element("check-title").focus({ preventScroll: true });
 }
@@ -127,7 +129,7 @@ async function correct(index, fields) {
     const engines = { ...before.engines, advice: reply.engines.advice };
     display({ ...before, ...reply, report: mergeReports(changed, reply.report), engines });
     openRow(index);
-    element("done-words").textContent = "改好了，高低和建议已经重新判断。";
+    say("改好了，高低和建议已经重新判断。");
   } finally {
     isCorrecting = false;
   }
@@ -184,7 +186,7 @@ function goHome() {
 // ---- 存在这台设备上的 ----
 
 async function listHistory() {
-  const records = await allResults();
+  const records = await allResults().catch(() => []); // 浏览器不许网页存东西
   element("history").hidden = records.length === 0;
   element("history-list").replaceChildren(...records.map((record) => {
     const title = record.report.report_type || "化验结果";
@@ -203,7 +205,12 @@ async function listHistory() {
 }
 
 async function save() {
-  await saveResult(shown);
+  try {
+    await saveResult(shown);
+  } catch {
+    say("没有存成：浏览器不许这个网页存东西。可以打印或复制文字。");
+    return;
+  }
   element("save-button").disabled = true;
   element("save-button").textContent = "已经存在这台设备上";
   say("存好了：只在这台设备里，不含照片。在首页可以打开，也可以一按全部清除。");
