@@ -1,6 +1,10 @@
-"""给网页截图：打开网页，分析示例化验单，写 screenshots/desktop.png 与 phone.png。"""
+"""给网页截图：screenshot1.png 选好照片，screenshot2.png 等，screenshot3.png 结果。
+
+用的是真的网页、真的服务，照片是画出来的（示例化验单的数据，画成手机拍的样子）。要 Chromium。
+"""
 
 import argparse
+import io
 import shutil
 import socket
 import subprocess
@@ -11,24 +15,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Error, sync_playwright
+from make_sample_report import ROWS
+from PIL import Image
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+from health_assistant.lab_report.rendering import degrade, draw_report
+from health_assistant.lab_report.report import ReadItem, ReadReport
 
 HERE = Path(__file__).resolve().parent
 SERVER = HERE.parent / "7-endpoint-integration-server/medical_report_server.py"
-OUTPUT = HERE / "screenshots"
-PHONE = {"is_mobile": True, "has_touch": True, "device_scale_factor": 2}
-VIEWS = {
-    "desktop": {"viewport": {"width": 1280, "height": 900}},
-    "phone": {"viewport": {"width": 390, "height": 844}, **PHONE},
-}
-START_SECONDS, READING_MS = 60, 120_000
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
+DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+START_SECONDS, READING_MS, SEED = 60, 120_000, 1
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, add_help=False)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
     parser.add_argument("-h", "--help", action="help", help="显示这段说明")
     parser.add_argument("--url", help="已经在运行的网页地址；不给就自己启动阶段 7 的服务")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="写到哪个目录（默认 8-frontend-apps/screenshots）")
+    parser.add_argument("--output", type=Path, default=HERE, help="写到哪个目录（默认 8-frontend-apps）")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     try:
@@ -46,18 +51,47 @@ def main() -> int:
 def take_screenshots(url: str, output: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for name, view in VIEWS.items():
-            page = browser.new_context(**view, locale="zh-CN").new_page()
-            page.goto(url)
-            page.click("#example-button")
-            page.wait_for_selector("#engines:not(:empty)", timeout=READING_MS)
-            page.locator(".row").first.hover()  # 照片上圈出这一项
-            page.evaluate("scrollTo(0, 0)")
-            page.wait_for_timeout(500)  # 等圈的动画停下
-            path = output / f"{name}.png"
-            page.screenshot(path=path)
-            print(f"写了 {path}（{path.stat().st_size // 1024} KB）")
+        page = open_with_photo(browser, url, **PHONE)
+        save(page, output / "screenshot1.png")
+        page.tap("#read-button")
+        page.get_by_text("正在读单子上的字").wait_for()
+        save(page, output / "screenshot2.png")
+
+        page = open_with_photo(browser, url, **DESKTOP)
+        page.click("#read-button")
+        page.wait_for_selector("#engines:not(:empty)", timeout=READING_MS)
+        page.locator(".row-head").first.click()  # 照片上圈出这一项，旁边放大
+        page.mouse.move(0, 0)
+        page.evaluate("scrollTo(0, 0)")
+        save(page, output / "screenshot3.png")
         browser.close()
+
+
+def open_with_photo(browser: Browser, url: str, **view) -> Page:
+    page = browser.new_context(**view, locale="zh-CN").new_page()
+    page.goto(url)
+    page.set_input_files("#album-input", {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": sample_photo()})
+    page.wait_for_selector("#check:not([hidden])")
+    return page
+
+
+def sample_photo() -> bytes:
+    """示例化验单的数据画成手机拍的照片，JPEG。"""
+    items = [
+        ReadItem(name=name, code=code, result=result, unit=unit, reference_range=printed, mark=mark or None)
+        for name, code, result, mark, unit, printed in ROWS
+    ]
+    drawn = draw_report("classic", ReadReport(report_type="血细胞分析", sex="女", age="34岁", items=items))
+    jpeg = io.BytesIO()
+    degrade(drawn, "photo", seed=SEED).image.save(jpeg, "JPEG", quality=90)
+    return jpeg.getvalue()
+
+
+def save(page: Page, path: Path) -> None:
+    page.wait_for_timeout(600)  # 等动画停下
+    shot = Image.open(io.BytesIO(page.screenshot()))
+    shot.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)  # 文件小一大半
+    print(f"写了 {path.name}（{path.stat().st_size // 1024} KB）")
 
 
 @contextmanager

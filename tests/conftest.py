@@ -16,6 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent
 SERVER = ROOT / "7-endpoint-integration-server/medical_report_server.py"
 SERVER_START_SECONDS = 60
 SERVER_LOG = pytest.StashKey[Path]()
+DESKTOP = {"viewport": {"width": 1280, "height": 900}, "service_workers": "block"}
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "is_mobile": True,
+    "has_touch": True,
+    "service_workers": "block",
+}
 
 
 @pytest.fixture(scope="session")
@@ -101,24 +108,48 @@ def _no_browser(reason: str) -> None:
 
 @pytest.fixture
 def page(browser):
-    """新的页面；控制台有错误（包括被 CSP 拦下的）测试就失败。"""
-    yield from _open_page(browser)
+    """新的页面，电脑大小；控制台有错误（包括被 CSP 拦下的）测试就失败。"""
+    yield from _open_page(browser, **DESKTOP)
+
+
+@pytest.fixture
+def phone(browser):
+    """同 page，手机：390x844，用手指。"""
+    yield from _open_page(browser, **PHONE)
 
 
 @pytest.fixture(scope="module")
 def shared_page(browser):
     """同 page，但一个测试文件共用一个，给慢的结果用。"""
-    yield from _open_page(browser)
+    yield from _open_page(browser, **DESKTOP)
 
 
-def _open_page(browser):
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="zh-CN")
+@pytest.fixture
+def installed_page(browser):
+    """同 page，但让网页装上 service worker；别的测试不装，好拦下请求。"""
+    yield from _open_page(browser, **{**DESKTOP, "service_workers": "allow"})
+
+
+@pytest.fixture
+def page_without_csp(browser):
+    """同 page，但浏览器不理会 CSP：看网页自己的防备够不够。"""
+    yield from _open_page(browser, **DESKTOP, bypass_csp=True)
+
+
+@pytest.fixture
+def phone_without_csp(browser):
+    yield from _open_page(browser, **PHONE, bypass_csp=True)
+
+
+def _open_page(browser, **options):
+    context = browser.new_context(locale="zh-CN", **options)
     page = context.new_page()
+    page.set_default_timeout(15_000)
     errors: list[str] = []
 
     def keep_error(message) -> None:
-        # 分析请求失败时浏览器自己会记一笔，那是测试要的，不是网页的错
-        if message.type == "error" and not message.location["url"].endswith("/analyze_medical_report"):
+        # 请求失败时浏览器自己会记一笔，那是测试要的，不是网页的错
+        if message.type == "error" and not message.location["url"].endswith(("/analyze_medical_report", "/advice")):
             errors.append(message.text)
 
     page.on("console", keep_error)

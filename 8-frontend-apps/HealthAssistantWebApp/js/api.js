@@ -1,61 +1,99 @@
-// 与阶段 7 的服务通信：上传照片，逐个交出服务器发来的事件。
+// 与阶段 7 的服务通信：发一个请求，服务器用 SSE 一段段回答。用 XMLHttpRequest，因为只有它报告上传了多少。
 
+const WAIT_MS = 180_000;
 const BROKEN_OFF = "连接中途断了，没有收全。";
+const base = document.querySelector("meta[name=api-base]").content.replace(/\/$/, "");
+let accessKey = "";
+
+/** 服务设了访问口令时用；只留在内存里。 */
+export function setAccessKey(key) {
+  accessKey = key;
+}
 
 export class AnalysisError extends Error {
-  constructor(code, message) {
+  /** code 给程序看，message 给人看；retryAfter 是服务器请人等的秒数，没有说则为 0。 */
+  constructor(code, message, retryAfter = 0) {
     super(message);
     this.code = code;
+    this.retryAfter = retryAfter;
   }
 }
 
-/** 依次产出 {type, data}：accepted、report、advice（若干次）、done。出错抛 AnalysisError，取消抛 AbortError。 */
-export async function* analyze(photo, filename, signal) {
+/** 读一张照片。事件依次是 accepted、report、advice（可有多次）、done。 */
+export function analyze(photo, listeners) {
   const form = new FormData();
-  form.append("image", photo, filename);
-  const request = { method: "POST", body: form, signal, headers: { Accept: "text/event-stream" } };
-  const response = await fetch("analyze_medical_report", request)
-    .catch((error) => { throw unlessAborted(error, "network", "连不上服务器。"); });
-  if (!response.ok) throw await refusal(response);
-
-  let finished = false;
-  for await (const event of readEvents(response.body.getReader())) {
-    if (event.type === "error") throw new AnalysisError(event.data.code, event.data.error);
-    finished ||= event.type === "done";
-    yield event;
-  }
-  if (!finished) throw new AnalysisError("stream_ended", BROKEN_OFF);
+  form.append("image", photo, "photo.jpg");
+  return post("analyze_medical_report", form, listeners);
 }
 
-// EventSource 只能发 GET，所以自己拆事件：空行分隔，每行是“字段: 值”
-async function* readEvents(reader) {
-  const decoder = new TextDecoder();
-  let text = "";
-  for (;;) {
-    const { value, done } = await reader.read()
-      .catch((error) => { throw unlessAborted(error, "stream_ended", BROKEN_OFF); });
-    if (done) return;
-    text = (text + decoder.decode(value, { stream: true })).replaceAll("\r\n", "\n");
-    const blocks = text.split("\n\n");
-    text = blocks.pop();
-    for (const block of blocks) {
-      const fields = (name) => block.split("\n").filter((line) => line.startsWith(`${name}:`))
-        .map((line) => line.slice(name.length + 1).replace(/^ /, ""));
-      const data = fields("data").join("\n");
-      if (data) yield { type: fields("event")[0], data: JSON.parse(data) };
-    }
-  }
+/** 人核对过的各行重新判断；事件是 report、advice、done。 */
+export function reassess(report, listeners) {
+  return post("advice", JSON.stringify({ report }), listeners, "application/json");
 }
 
-function unlessAborted(error, code, message) {
-  return error.name === "AbortError" ? error : new AnalysisError(code, message);
+/** 收到 done 才算成功。出错抛 AnalysisError；signal 取消则抛 AbortError。onUpload 收到 0 到 1。 */
+function post(path, body, { signal, onEvent, onUpload }, contentType) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", base ? `${base}/${path}` : path);
+    request.timeout = WAIT_MS;
+    request.setRequestHeader("Accept", "text/event-stream");
+    if (contentType) request.setRequestHeader("Content-Type", contentType);
+    if (accessKey) request.setRequestHeader("Authorization", `Bearer ${accessKey}`);
+    signal?.addEventListener("abort", () => {
+      request.abort();
+      reject(signal.reason);
+    });
+
+    let taken = 0;
+    let finished = false;
+    const take = () => {
+      if (request.status !== 200) return;
+      for (let end; (end = request.responseText.indexOf("\n\n", taken)) >= 0; taken = end + 2) {
+        const event = parseEvent(request.responseText.slice(taken, end));
+        if (event?.type === "error") throw new AnalysisError(event.data.code, event.data.error);
+        finished ||= event?.type === "done";
+        if (event) onEvent(event);
+      }
+    };
+    // 事件处理里出的错也要交给调用者，不能就这样没了下文
+    const guarded = (work) => () => {
+      try {
+        work();
+      } catch (error) {
+        reject(error);
+      }
+    };
+    request.upload.onprogress = ({ loaded, total }) => onUpload?.(loaded / total);
+    request.onprogress = guarded(take);
+    request.onload = guarded(() => {
+      if (request.status !== 200) throw refusal(request);
+      take();
+      if (!finished) throw new AnalysisError("stream_ended", BROKEN_OFF);
+      resolve();
+    });
+    request.onerror = () => reject(
+      request.responseText ? new AnalysisError("stream_ended", BROKEN_OFF) : new AnalysisError("network", "连不上服务器。"),
+    );
+    request.ontimeout = () => reject(new AnalysisError("timeout", "等了三分钟，服务器还没有答完。"));
+    request.send(body);
+  });
 }
 
-async function refusal(response) {
+// 一个事件的各行是“字段: 值”；冒号开头的是保持连接用的注释
+function parseEvent(block) {
+  const fields = (name) => block.split("\n").filter((line) => line.startsWith(`${name}:`))
+    .map((line) => line.slice(name.length + 1).trim());
+  const data = fields("data").join("\n");
+  return data && { type: fields("event")[0], data: JSON.parse(data) };
+}
+
+function refusal(request) {
+  const wait = Number(request.getResponseHeader("Retry-After")) || 0;
   try {
-    const { code, error } = await response.json();
-    return new AnalysisError(code, error);
+    const { code, error } = JSON.parse(request.responseText);
+    return new AnalysisError(request.status === 401 ? "need_key" : code, error, wait);
   } catch {
-    return new AnalysisError("http", `服务器没有正常回答（状态码 ${response.status}）。`);
+    return new AnalysisError("http", `服务器没有正常回答（状态码 ${request.status}）。`, wait);
   }
 }

@@ -1,123 +1,259 @@
-// 入口：选照片 → 分析 → 显示；同一时刻只有一次分析，新的一次会取消旧的。
+// 入口：选照片 → 看一眼 → 分析 → 结果。同一时刻只有一次分析，新的一次会取消旧的。
 
-import { analyze, AnalysisError } from "./api.js";
-import { clearPreview, prepareUpload, showPreview } from "./photo.js";
-import { endProgress, setStep, startProgress } from "./progress.js";
-import { clearReport, endAdvice, finishReport, showAdvice, showReport } from "./report_view.js";
+import "./display.js";
+import { AnalysisError, analyze, reassess, setAccessKey } from "./api.js";
+import { checkedPhoto, closeCheck, openCheck } from "./check_view.js";
+import { correctRow, mergeReports, rowsToSend } from "./correction.js";
+import { element, make, makeButton } from "./dom.js";
+import { allResults, clearResults, deleteResult, saveResult } from "./history.js";
+import { decode } from "./photo.js";
+import { clearPhoto, onPhotoPick, showBoxes, showPhoto } from "./photo_view.js";
+import { endProgress, setStep, setUploaded, startProgress } from "./progress.js";
+import { clearReport, endAdvice, openRow, showAdvice, showEngines, showReport, summarize } from "./report_view.js";
+import { asText, copy, share } from "./share.js";
 
 const HINTS = {
-  not_an_image: "请选一张照片（JPEG、PNG 或 WebP）。",
   unsupported_format: "请把它存成 JPEG 或 PNG 再选，或直接用手机拍一张。",
   empty_image: "这个文件是空的，请换一张照片。",
-  missing_image: "请重新选一张照片。",
   image_too_large: "请选 20 MB 以内的照片。",
   image_too_many_pixels: "请用手机的普通拍照模式重拍，或先把照片缩小。",
   report_unreadable: "请把单子放平、四边拍全、光线均匀，对好焦再拍一张。",
   not_a_lab_report: "请拍一行行印着项目、结果和参考范围的检验单；影像报告、处方和病历读不了。",
-  busy: "现在用的人多，等几秒再试。",
-  network: "请看看网络是否连着、服务是否还开着，再试一次。",
-  stream_ended: "请再试一次；再不行，换一张更清楚的照片。",
+  need_key: "请向开这个服务的人要访问口令，填在下面再试。",
+  network: "请看看网络是否连着、服务是否还开着。照片还在，不用重新选。",
+  stream_ended: "照片还在，不用重新选，再试一次就好。",
+  timeout: "照片还在，可以再试一次。",
 };
 const OTHER_HINT = "请稍后再试；身体不适请直接就医，不要等这里的结果。";
+const CONNECTION_CODES = ["network", "stream_ended"];
 
-const element = (id) => document.getElementById(id);
 let current = null; // 正在进行的分析的 AbortController
 let lastSource = null; // 上一张照片从哪里来，重试时再用一次
+let failure = null; // 正显示着的错误
+let shown = null; // 正显示着的结果：{savedAt, report, advice_html, engines, disclaimer}
+let isCorrecting = false;
 
-/** 分析一张照片。source 给出 File；拿不到也按分析出错处理，所以在这里才调用。 */
-async function run(source) {
-  current?.abort();
+// ---- 选照片 ----
+
+async function choose(file) {
+  if (!file) return;
+  leave();
   const mine = (current = new AbortController());
+  const bitmap = await decode(file).catch(() => null);
+  if (mine !== current) return; // 又选了另一张
+  if (!bitmap) {
+    run(() => file); // 浏览器解不开，交给服务器：也许它认得，不认得会说明原因
+    return;
+  }
+  openCheck(file, bitmap);
+  showScreen("check");
+  element("check-title").focus({ preventScroll: true });
+}
+
+async function fetchExample(signal) {
+  const response = await fetch("examples/blood-count.png", { signal }).catch((error) => {
+    throw error.name === "AbortError" ? error : new AnalysisError("network", "示例化验单没有取到。");
+  });
+  if (!response.ok) throw new AnalysisError("http", "示例化验单没有取到。");
+  return response.blob();
+}
+
+// ---- 分析 ----
+
+/** 分析一张照片。source 给出 Blob；拿不到也按分析出错处理，所以在这里才调用。 */
+async function run(source) {
+  leave();
+  const mine = (current = new AbortController());
+  const { signal } = mine;
   lastSource = source;
-  let reported = false;
-  openWork();
+  let report = null;
+  showScreen("work");
+  startProgress();
+  element("progress").focus();
   try {
-    const file = await source(mine.signal);
-    const photo = await prepareUpload(file);
-    mine.signal.throwIfAborted();
-    showPreview(photo);
-    for await (const { type, data } of analyze(photo, file.name, mine.signal)) {
-      if (type === "accepted") setStep(1);
-      if (type === "report") {
-        reported = true;
-        setStep(3);
-        showReport(data);
-      }
-      if (type === "advice") showAdvice(data.advice_html);
-      if (type === "done") finishReport(data);
-    }
+    const photo = await source(signal);
+    await showPhoto(photo);
+    signal.throwIfAborted();
+    await analyze(photo, {
+      signal,
+      onUpload: setUploaded,
+      onEvent({ type, data }) {
+        if (type === "accepted") setStep(1);
+        if (type === "report") {
+          report = data;
+          setStep(3);
+          draw(report);
+          element("result-title").focus({ preventScroll: true });
+        }
+        if (type === "advice") showAdvice(data.advice_html);
+        // 各行没有变，就不重画：人可能已经点开了几行
+        if (type === "done") display(data, JSON.stringify(data.report) === JSON.stringify(report));
+      },
+    });
   } catch (error) {
     if (mine !== current) return; // 已经换了一张，旧的悄悄结束
-    if (reported) endAdvice();
-    if (error.name !== "AbortError") showError(error, reported);
-    else if (!reported) restart();
+    if (report) endAdvice();
+    if (error.name !== "AbortError") showError(error, report);
+    else if (!report) goHome();
   }
   if (mine === current) endProgress();
 }
 
-function openWork() {
-  element("start").hidden = true;
-  element("error").hidden = true;
-  element("work").hidden = false;
-  clearReport();
-  clearPreview();
-  startProgress();
-  element("progress").focus();
+function draw(report) {
+  showBoxes(report.items); // 先有位置，各行才剪得出小图
+  showReport(report, correct);
 }
 
-function showError(error, reported) {
-  const known = error instanceof AnalysisError;
-  if (!known) console.error(error);
-  element("error-title").textContent = reported ? "结果出来了，建议没有写完" : "没有读成";
-  element("error-message").textContent = known ? error.message : "网页自己出了错。";
-  element("error-hint").textContent = HINTS[error.code] ?? OTHER_HINT;
+/** 显示一份完整的结果：刚分析完的、改正过的，或存下来的。 */
+function display({ savedAt, report, advice_html, engines, disclaimer }, isDrawn = false) {
+  const corrected = report.items.filter((item) => item.corrected).length;
+  shown = { savedAt: savedAt ?? Date.now(), report, advice_html, engines, disclaimer };
+  if (!isDrawn) draw(report);
+  showAdvice(advice_html);
+  showEngines(engines, disclaimer, corrected);
+  element("save-button").disabled = false;
+  element("save-button").textContent = "存在这台设备上";
+}
+
+/** 人改正了第 index 行：高低和建议重新来。 */
+async function correct(index, fields) {
+  if (!shown) throw new Error("建议还没有写完，请等一下再改。");
+  if (isCorrecting) throw new Error("上一处还在重新判断，请等它完成。");
+  const before = shown;
+  isCorrecting = true;
+  try {
+    const changed = correctRow(before.report, index, fields);
+    let reply = null;
+    await reassess(rowsToSend(changed), { onEvent: ({ type, data }) => { if (type === "done") reply = data; } });
+    if (shown !== before) return; // 已经换了一张
+    const engines = { ...before.engines, advice: reply.engines.advice };
+    display({ ...before, ...reply, report: mergeReports(changed, reply.report), engines });
+    openRow(index);
+    say("改好了，高低和建议已经重新判断。");
+  } finally {
+    isCorrecting = false;
+  }
+}
+
+function showError(error, report) {
+  failure = error;
+  const isKnown = error instanceof AnalysisError;
+  if (!isKnown) console.error(error);
+  element("error-title").textContent = report ? "结果出来了，建议没有写完" : "没有读成";
+  element("error-message").textContent = isKnown ? error.message : "网页自己出了错。";
+  element("error-hint").textContent = [
+    HINTS[error.code] ?? OTHER_HINT,
+    error.retryAfter && `请过 ${error.retryAfter} 秒再试。`,
+    CONNECTION_CODES.includes(error.code) && !navigator.onLine && "连上网以后会自动再试。",
+  ].filter(Boolean).join("");
+  element("key-form").hidden = error.code !== "need_key";
   element("error").hidden = false;
-  element("retry-button").focus();
+  element(error.code === "need_key" ? "key-input" : "retry-button").focus();
 }
 
-function restart() {
-  current?.abort();
-  current = null;
-  endProgress();
-  clearReport();
-  clearPreview();
-  element("work").hidden = true;
-  element("error").hidden = true;
-  element("start").hidden = false;
+function retry() {
+  if (!element("key-form").hidden) setAccessKey(element("key-input").value);
+  run(lastSource);
+}
+
+// ---- 换屏 ----
+
+function showScreen(name) {
+  for (const screen of ["start", "check", "work"]) element(screen).hidden = screen !== name;
   scrollTo(0, 0);
+  // 手机上按“返回”是回到开头，不是离开网页
+  if (name !== "start" && !history.state) history.pushState("inside", "");
+}
+
+/** 丢下手头的事：进行中的分析、上一张照片、上一份结果。 */
+function leave() {
+  current?.abort();
+  current = failure = shown = null;
+  endProgress();
+  closeCheck();
+  clearReport();
+  clearPhoto();
+  element("error").hidden = true;
+}
+
+function goHome() {
+  leave();
+  showScreen("start");
   element("start-title").focus();
+  listHistory();
 }
 
-async function fetchExample(signal) {
-  const path = "examples/blood-count.png";
-  const response = await fetch(path, { signal }).catch((error) => {
-    throw error.name === "AbortError" ? error : new AnalysisError("network", "示例化验单没有取到。");
-  });
-  if (!response.ok) throw new AnalysisError("http", "示例化验单没有取到。");
-  return new File([await response.blob()], "blood-count.png", { type: "image/png" });
+// ---- 存在这台设备上的 ----
+
+async function listHistory() {
+  const records = await allResults().catch(() => []); // 浏览器不许网页存东西
+  element("history").hidden = records.length === 0;
+  element("history-list").replaceChildren(...records.map((record) => {
+    const title = record.report.report_type || "化验结果";
+    const date = new Date(record.savedAt).toLocaleDateString("zh-CN", { dateStyle: "long" });
+    const open = makeButton("record", "", () => {
+      leave();
+      showScreen("work");
+      display(record);
+      element("result-title").focus({ preventScroll: true });
+    });
+    open.append(make("strong", "", title), make("span", "muted", `${date} · ${summarize(record.report)}`));
+    const remove = makeButton("chip", "删除", () => deleteResult(record.savedAt).then(listHistory));
+    remove.setAttribute("aria-label", `删除 ${date} 的${title}`);
+    return make("li", "", open, remove);
+  }));
 }
 
-function runFile(file) {
-  if (file) run(() => file);
+async function save() {
+  try {
+    await saveResult(shown);
+  } catch {
+    say("没有存成：浏览器不许这个网页存东西。可以打印或复制文字。");
+    return;
+  }
+  element("save-button").disabled = true;
+  element("save-button").textContent = "已经存在这台设备上";
+  say("存好了：只在这台设备里，不含照片。在首页可以打开，也可以一按全部清除。");
 }
+
+function say(words) {
+  element("done-words").textContent = words;
+}
+
+const resultText = () => asText(shown.report, shown.disclaimer);
+const on = (id, work) => element(id).addEventListener("click", work);
 
 for (const id of ["album-input", "camera-input"]) {
   element(id).addEventListener("change", ({ target }) => {
-    runFile(target.files[0]);
+    choose(target.files[0]);
     target.value = ""; // 再选同一张也要有反应
   });
 }
-element("example-button").addEventListener("click", () => run(fetchExample));
-element("retry-button").addEventListener("click", () => run(lastSource));
-element("cancel-button").addEventListener("click", () => current?.abort());
-element("print-button").addEventListener("click", () => print());
-for (const button of document.querySelectorAll(".restart")) button.addEventListener("click", restart);
+on("example-button", () => run(fetchExample));
+on("back-button", goHome);
+on("read-button", async () => {
+  const photo = await checkedPhoto();
+  run(() => photo);
+});
+on("cancel-button", () => current?.abort());
+on("retry-button", retry);
+element("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  retry();
+});
+on("save-button", save);
+on("share-button", async () => say(await share(resultText())));
+on("copy-button", async () => say(await copy(resultText())));
+on("print-button", () => print());
+on("clear-history-button", () => clearResults().then(listHistory));
+for (const button of document.querySelectorAll(".restart")) button.addEventListener("click", goHome);
+onPhotoPick(openRow);
 
-document.addEventListener("paste", (event) => runFile(event.clipboardData.files[0]));
+document.addEventListener("paste", (event) => choose(event.clipboardData.files[0]));
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   delete document.body.dataset.dragging;
-  runFile(event.dataTransfer.files[0]);
+  choose(event.dataTransfer.files[0]);
 });
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
@@ -126,3 +262,16 @@ document.addEventListener("dragover", (event) => {
 document.addEventListener("dragleave", (event) => {
   if (!event.relatedTarget) delete document.body.dataset.dragging;
 });
+addEventListener("popstate", goHome);
+
+function showConnection() {
+  element("offline").hidden = navigator.onLine;
+}
+addEventListener("offline", showConnection);
+addEventListener("online", () => {
+  showConnection();
+  if (CONNECTION_CODES.includes(failure?.code)) retry();
+});
+showConnection();
+listHistory();
+navigator.serviceWorker?.register("sw.js");

@@ -1,17 +1,18 @@
-// 进度：上传 → 读图 → 判断 → 建议，和已经过去的秒数。
+// 进度：上传 → 识别 → 核对 → 建议，真的上传了多少，和已经过去的秒数。
+
+import { element } from "./dom.js";
 
 const SLOW_AFTER_SECONDS = 30;
-const STEPS = [
+const WORDS = [
   "正在上传照片…",
   "正在读单子上的字…",
   "正在逐项对照参考范围…",
   "结果已经出来，正在写建议…",
 ];
 
-const panel = document.getElementById("progress");
+const panel = element("progress");
 const steps = [...panel.querySelectorAll("li")];
-const text = document.getElementById("progress-text");
-const elapsed = document.getElementById("elapsed");
+const upload = element("upload-progress");
 let timer = null;
 let current = 0;
 let isSlow = false;
@@ -22,7 +23,7 @@ export function startProgress() {
   const started = performance.now();
   const tick = () => {
     const seconds = Math.floor((performance.now() - started) / 1000);
-    elapsed.textContent = `${seconds} 秒`;
+    element("elapsed").textContent = `${seconds} 秒`;
     if (seconds < SLOW_AFTER_SECONDS || isSlow) return;
     isSlow = true;
     say();
@@ -30,7 +31,14 @@ export function startProgress() {
   timer = setInterval(tick, 1000);
   tick();
   panel.hidden = false;
+  setUploaded(0);
   setStep(0);
+}
+
+/** part 是 0 到 1。传完而服务器还没有开口，算在识别里。 */
+export function setUploaded(part) {
+  upload.value = part;
+  if (part === 1 && current === 0) setStep(1);
 }
 
 export function setStep(index) {
@@ -40,11 +48,12 @@ export function setStep(index) {
     if (i === current) step.setAttribute("aria-current", "step");
     else step.removeAttribute("aria-current");
   });
+  upload.hidden = current > 0;
   say();
 }
 
 function say() {
-  text.textContent = STEPS[current] + (isSlow ? "比平时久，可以继续等，也可以取消。" : "");
+  element("progress-text").textContent = WORDS[current] + (isSlow ? "比平时久，可以继续等，也可以取消。" : "");
 }
 
 export function endProgress() {

@@ -1,0 +1,130 @@
+// 一行结果：箭头和字、数值、范围条；点开是照片上的这一行，和改正用的表单。
+
+import { make, makeButton } from "./dom.js";
+import { cropOf, scrollToPhoto } from "./photo_view.js";
+import { rangeBar } from "./range_bar.js";
+
+export const FLAGS = {
+  high: ["↑", "偏高"], low: ["↓", "偏低"], abnormal: ["!", "异常"], unknown: ["?", "未判断"], normal: ["", "正常"],
+};
+const MARKS = ["", "↑", "↓"];
+
+/** 两个读者读得不一样，或没有把握：请人核对。核对过的不再问。 */
+export function needsCheck(item) {
+  return !item.corrected && (item.flag === "unknown" || item.verified === false);
+}
+
+export function rangeWords({ range_source: source, reference_range: printed, applied_range: applied }) {
+  if (source === "none") return printed || "未印参考范围";
+  if (source === "catalogue") return `参考 ${applied}（单子上没有印，用的是目录范围）`;
+  // 印着男女、成人儿童几个范围的，说明用的是哪一个
+  return applied === printed ? `参考 ${printed}` : `参考 ${printed}（按 ${applied} 判断）`;
+}
+
+/**
+ * actions：point(index) 指到这一行；correct(index, fields) 改正，返回 Promise，不成时抛出给人看的错误；
+ * goToAdvice(item) 去看建议里说它的那一段。
+ */
+export function makeRow(item, index, actions) {
+  const row = make("li", "row");
+  Object.assign(row.dataset, { index, flag: item.flag, name: item.name });
+  row.id = `row-${index}`;
+  const more = make("div", "more");
+  more.id = `more-${index}`;
+  more.hidden = true;
+
+  const [arrow, word] = FLAGS[item.flag];
+  const toggle = (open) => {
+    more.hidden = !open;
+    head.setAttribute("aria-expanded", open);
+    if (open) more.replaceChildren(...contents(item, index, actions));
+  };
+  const head = makeButton("row-head", "", () => {
+    toggle(more.hidden);
+    actions.point(index);
+  });
+  head.setAttribute("aria-controls", more.id);
+  head.append(
+    make("span", "name", item.name || "（没有读出名称）", " ", make("span", "code", item.code)),
+    make("span", "flag", `${arrow} ${word}`.trim()),
+    make("span", "value", make("span", "number", item.result || "没有读出"), " ", make("span", "unit", item.unit)),
+    make("span", "range", rangeWords(item)),
+  );
+  row.append(
+    ...[
+      head,
+      item.flag !== "unknown" && rangeBar(item.scale),
+      item.critical && make("p", "critical", "达到危急值，请尽快就医。"),
+      item.corrected && make("p", "", make("span", "tag", "人工核对")),
+      needsCheck(item) && make("p", "", make("span", "tag ask", "请核对原件")),
+      item.note && make("p", "note", item.note),
+      item.other_reading && make("p", "note", `另一个程序读成 ${item.other_reading}。`),
+      more,
+    ].filter(Boolean),
+  );
+  row.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && actions.point(index));
+  row.addEventListener("focusin", () => actions.point(index));
+  row.openMore = () => toggle(true);
+  toggle(item.flag === "unknown" && needsCheck(item));
+  return row;
+}
+
+function contents(item, index, actions) {
+  const crop = cropOf(index);
+  const scroller = crop && make("div", "crop", crop);
+  if (scroller) {
+    // 窄屏上要左右滑，用键盘也得滑得动
+    scroller.tabIndex = 0;
+    scroller.setAttribute("role", "group");
+    scroller.setAttribute("aria-label", "照片上的这一行，可以左右滑动");
+    // 结果多半印在中间
+    requestAnimationFrame(() => { scroller.scrollLeft = (scroller.scrollWidth - scroller.clientWidth) / 2; });
+  }
+  const tools = make("div", "row-tools",
+    makeButton("link", needsCheck(item) ? "核对，改正" : "读错了，改正", () => {
+      tools.replaceWith(correctionForm(item, (fields) => actions.correct(index, fields), (form) => form.replaceWith(tools)));
+    }),
+    makeButton("link", "看这一项的说明", () => actions.goToAdvice(item)),
+    crop && makeButton("link", "在整张照片上看", scrollToPhoto),
+  );
+  return [scroller, item.verified && make("p", "muted", "两个程序各读一遍，读得一样。"), tools].filter(Boolean);
+}
+
+function correctionForm(item, correct, close) {
+  const form = make("form", "correct",
+    make("p", "", "照着原件填，没有错就不用动。交了以后，高低和建议都重新来。"),
+    field("结果", "result", item.result),
+    field("单位", "unit", item.unit),
+    field("参考范围", "reference_range", item.reference_range),
+    make("label", "", "旁边印的标记", markSelect(item.mark ?? "")),
+  );
+  const problem = make("p", "problem");
+  problem.setAttribute("role", "alert");
+  const submit = make("button", "button primary", "按原件重新判断");
+  form.append(problem, make("div", "actions", submit, makeButton("button", "不改了", () => close(form))));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const fields = Object.fromEntries(new FormData(form));
+    submit.disabled = true;
+    problem.textContent = "";
+    try {
+      await correct({ ...fields, mark: fields.mark || null });
+    } catch (error) {
+      submit.disabled = false;
+      problem.textContent = `没有改成：${error.message}`;
+    }
+  });
+  return form;
+}
+
+function field(label, name, value) {
+  const input = make("input");
+  Object.assign(input, { name, value, maxLength: 200, autocomplete: "off", required: name === "result" });
+  return make("label", "", label, input);
+}
+
+function markSelect(mark) {
+  const select = make("select", "", ...[...new Set([...MARKS, mark])].map((one) => new Option(one || "没有", one)));
+  Object.assign(select, { name: "mark", value: mark });
+  return select;
+}

@@ -1,0 +1,53 @@
+// 结果写成一段文字：分享、复制。
+
+import { TRIAGE, summarize } from "./report_view.js";
+import { FLAGS, rangeWords } from "./row_view.js";
+
+export function asText(report, disclaimer) {
+  const [tier, words] = TRIAGE[report.triage];
+  const line = (item) => [
+    `${item.name} ${item.result || "没有读出"} ${item.unit}`.trim(), FLAGS[item.flag].join("").trim(),
+    rangeWords(item), item.corrected && "人工核对",
+  ].filter(Boolean).join("，");
+  const urgency = ["high", "low", "abnormal", "unknown", "normal"];
+  const items = report.items.toSorted((a, b) => b.critical - a.critical || urgency.indexOf(a.flag) - urgency.indexOf(b.flag));
+  return [
+    `${report.report_type || "化验结果"}：${summarize(report)}`,
+    `${tier}：${words}`,
+    ...report.notices,
+    "",
+    ...items.map(line),
+    "",
+    `AI 生成，仅供参考。${disclaimer}`,
+  ].join("\n");
+}
+
+/** 系统的分享面板；不支持的浏览器复制文字。返回要告诉人的话。 */
+export async function share(text) {
+  if (!navigator.share) return copy(text);
+  try {
+    await navigator.share({ title: "化验单结果", text });
+    return "";
+  } catch (error) {
+    return error.name === "AbortError" ? "" : copy(text);
+  }
+}
+
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    copyTheOldWay(text);
+  }
+  return "已经复制，可以粘贴给医生或家人。";
+}
+
+// 局域网里用 http 打开的网页没有 navigator.clipboard
+function copyTheOldWay(text) {
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}

@@ -1,0 +1,89 @@
+"""axe 在每一屏、两种主题上找不到问题；读屏软件与键盘用得了。"""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from web_app import ANALYZE, DONE, EXAMPLE, MIXED, SAMPLE, answer, open_result, reply_with
+
+pytestmark = pytest.mark.browser
+
+
+def check(page) -> None:
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.fixture(params=["light", "dark"])
+def themed(page_without_csp, request):
+    # axe 的脚本是测试塞进页面的，CSP 会拦
+    page_without_csp.emulate_media(color_scheme=request.param, reduced_motion="reduce")
+    return page_without_csp
+
+
+def test_axe_finds_nothing_on_any_screen(themed, report_server):
+    page = themed
+    page.goto(report_server)
+    check(page)
+
+    page.set_input_files("#album-input", SAMPLE.OUTPUT)
+    page.wait_for_selector("#check:not([hidden])")
+    check(page)
+
+    page.route(ANALYZE, lambda route: None)
+    page.click("#read-button")
+    page.wait_for_selector("#progress:not([hidden])")
+    check(page)
+    page.click("#cancel-button")
+    page.unroute(ANALYZE)
+
+    page.route(ANALYZE, lambda route: route.fulfill(status=401, json={"error": "要口令", "code": "unauthorized"}))
+    page.click("#example-button")
+    page.wait_for_selector("#error:not([hidden])")
+    check(page)
+    page.locator("#error .restart").click()
+    page.unroute(ANALYZE)
+
+    reply_with(page, answer(MIXED))
+    page.click("#example-button")
+    page.wait_for_selector(DONE)
+    page.click("#rows summary")
+    page.locator(".row[data-name=钾] .row-head").click()
+    page.locator(".row[data-name=氯]").get_by_text("核对，改正").click()
+    page.click("#save-button")
+    page.wait_for_selector("#save-button:disabled")
+    check(page)
+    page.locator("#result .restart").click()
+    page.wait_for_selector("#history:not([hidden])")
+    check(page)
+
+
+def test_axe_finds_nothing_on_a_phone_in_large_text(phone_without_csp, report_server):
+    page = phone_without_csp
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(report_server)
+    page.tap("#text-button")
+    check(page)
+    reply_with(page, answer(EXAMPLE))
+    page.tap("#example-button")
+    page.wait_for_selector(DONE)
+    page.locator(".row-head").first.tap()
+    check(page)
+
+
+def test_the_result_is_announced_in_order(page, report_server):
+    """读屏软件从上往下听到的：标题、危急值、一句话、异常、没有判断的、正常、建议。"""
+    open_result(page, report_server, MIXED)
+    order = page.locator("#result").aria_snapshot()
+    parts = ["血细胞分析", "尽快就医：钾 7.1", "本次 8 项", "钾 K ↑ 偏高", "氯 Cl ? 未判断", "正常 2 项", "是什么意思"]
+    places = [order.find(part) for part in parts]
+    assert -1 not in places, dict(zip(parts, places, strict=True))
+    assert places == sorted(places)
+
+
+def test_touch_targets_are_big_enough(phone, report_server):
+    open_result(phone, report_server, MIXED)
+    sizes = phone.evaluate(
+        """() => [...document.querySelectorAll("button, summary, label.button")]
+            .filter((node) => node.checkVisibility())
+            .map((node) => [node.textContent, node.getBoundingClientRect().height])"""
+    )
+    assert [size for size in sizes if size[1] < 44] == []

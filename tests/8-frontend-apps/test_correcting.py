@@ -1,0 +1,121 @@
+"""读错的、拿不准的，人照着原件改：高低、分级、建议都由服务器重新来；没有人核对过的疑问不会因此消失。"""
+
+import json
+
+import pytest
+from web_app import (
+    ADVISE,
+    CONTRADICTED,
+    CRITICAL,
+    DONE,
+    EXAMPLE,
+    HIGH,
+    NORMAL,
+    example_rows,
+    open_result,
+)
+
+from health_assistant.lab_report.report import RowEvidence
+
+pytestmark = pytest.mark.browser
+
+
+def correct(page, name: str, **fields: str) -> None:
+    row = page.locator(f".row[data-name={name}]")
+    if row.locator(".row-head").get_attribute("aria-expanded") == "false":
+        row.locator(".row-head").click()
+    row.locator(".row-tools .link").first.click()
+    for field, value in fields.items():
+        if field == "mark":
+            row.locator("[name=mark]").select_option(value)
+        else:
+            row.locator(f"[name={field}]").fill(value)
+    row.get_by_text("按原件重新判断").click()
+
+
+def wait_until_corrected(page) -> None:
+    page.wait_for_function("() => document.querySelector('#done-words').textContent.includes('重新判断')")
+
+
+def test_a_corrected_value_is_judged_anew(page, report_server):
+    open_result(page, report_server, [NORMAL, HIGH])
+    correct(page, "总胆固醇", result="4.3", mark="")
+    wait_until_corrected(page)
+    assert page.inner_text("#summary") == "本次 2 项，没有看到异常"
+    assert page.inner_text("#tier") == "未见异常"
+    row = page.locator(".row[data-name=总胆固醇]")
+    assert row.get_attribute("data-flag") == "normal"
+    assert "人工核对" in row.inner_text()
+    assert "人工核对" not in page.inner_text(".row[data-name=尿素]")
+    assert "其中 1 项由您人工核对" in page.inner_text("#engines")
+    assert "总胆固醇" not in page.inner_text("#advice")
+
+
+def test_a_corrected_value_can_be_critical_and_then_leads(page, report_server):
+    open_result(page, report_server, [NORMAL, CRITICAL.model_copy(update={"result": "4.1", "mark": None})])
+    correct(page, "钾", result="7.1")
+    wait_until_corrected(page)
+    assert page.inner_text("#tier") == "尽快急诊"
+    assert page.inner_text("#notices").startswith("尽快就医：钾 7.1")
+
+
+def test_the_corrected_row_keeps_its_place_on_the_photo(page, report_server):
+    open_result(page, report_server, EXAMPLE)
+    correct(page, "红细胞分布宽度CV", result="13.2", mark="")
+    wait_until_corrected(page)
+    row = page.locator(".row[data-name=红细胞分布宽度CV]")
+    assert row.get_attribute("data-flag") == "normal"
+    assert row.locator(".crop canvas").is_visible()
+    assert page.locator(".box").count() == len(EXAMPLE)
+
+
+def test_a_misread_mark_can_be_taken_away(page, report_server):
+    open_result(page, report_server, [NORMAL, CONTRADICTED])
+    correct(page, "氯", mark="")
+    wait_until_corrected(page)
+    assert page.locator(".row[data-name=氯]").get_attribute("data-flag") == "normal"
+
+
+def test_a_doubtful_row_nobody_checked_stays_unjudged(page, report_server):
+    """重新判断时服务器看不到照片：没有把握的尿素不能因为改了别的一行就变成“正常”。"""
+    rows = example_rows(2)
+    rows[0] = RowEvidence(confidence=0.4, boxes=rows[0].boxes)
+    open_result(page, report_server, [NORMAL, HIGH], rows=rows)
+    with page.expect_request(ADVISE) as request:
+        correct(page, "总胆固醇", result="4.3", mark="")
+    wait_until_corrected(page)
+    urea, cholesterol = json.loads(request.value.post_data)["report"]["items"]
+    assert (urea["result"], cholesterol["result"]) == ("", "4.3")
+    row = page.locator(".row[data-name=尿素]")
+    assert row.get_attribute("data-flag") == "unknown"
+    assert row.locator(".number").inner_text() == "5.1"
+    assert "字迹不清" in row.inner_text()
+    assert page.inner_text("#tier") != "未见异常"
+    correct(page, "尿素")  # 照原件看过，没有错
+    wait_until_corrected(page)
+    page.wait_for_selector(".row[data-name=尿素][data-flag=normal]")
+    assert page.inner_text("#tier") == "未见异常"
+
+
+def test_a_failed_correction_says_so_and_keeps_what_was_typed(page, report_server):
+    open_result(page, report_server, [NORMAL, HIGH])
+    page.route(ADVISE, lambda route: route.abort())
+    correct(page, "总胆固醇", result="4.3")
+    row = page.locator(".row[data-name=总胆固醇]")
+    row.locator(".problem:not(:empty)").wait_for()
+    assert row.locator(".problem").inner_text() == "没有改成：连不上服务器。"
+    assert row.locator("[name=result]").input_value() == "4.3"
+    assert row.get_attribute("data-flag") == "high"
+    page.unroute(ADVISE)
+    row.get_by_text("按原件重新判断").click()
+    page.wait_for_selector(f"{DONE}:has-text('其中 1 项')")
+
+
+def test_a_correction_can_be_given_up(page, report_server):
+    open_result(page, report_server, [NORMAL, HIGH])
+    row = page.locator(".row[data-name=总胆固醇]")
+    row.locator(".row-head").click()
+    row.get_by_text("读错了，改正").click()
+    row.get_by_text("不改了").click()
+    assert row.locator("form").count() == 0
+    assert row.get_by_text("读错了，改正").is_visible()

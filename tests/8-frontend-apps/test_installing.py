@@ -1,0 +1,97 @@
+"""装到手机：清单、图标、service worker 只存网页自己的文件，断网时打得开；放在别的静态主机上也能用；大小。"""
+
+import gzip
+import json
+import re
+import shutil
+
+import pytest
+from PIL import Image
+from web_app import ANALYZE, APP, DONE, NORMAL, FakeService, answer, open_result
+
+pytestmark = pytest.mark.browser
+
+SOURCES = [file for file in APP.rglob("*") if file.suffix in (".html", ".css", ".js")]
+MAX_GZIPPED, MAX_LINES = 60 * 1024, 2000
+
+
+def test_the_whole_app_is_small():
+    assert sum(len(gzip.compress(file.read_bytes())) for file in SOURCES) <= MAX_GZIPPED
+    assert sum(len(file.read_text("utf-8").splitlines()) for file in SOURCES) <= MAX_LINES
+
+
+def test_html_enters_the_page_through_one_inert_parser_only():
+    scripts = "".join(file.read_text("utf-8") for file in APP.glob("js/*.js"))
+    assert len(re.findall(r"parseFromString", scripts)) == 1
+    assert not re.search(r"innerHTML|insertAdjacentHTML|outerHTML|document\.write|setHTML|\beval\b", scripts)
+
+
+def test_nothing_inline_and_nothing_from_elsewhere():
+    page = (APP / "index.html").read_text("utf-8")
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", page)
+    assert not re.search(r"""(src|href)=["'](https?:)?//""", page)
+    assert not re.search(r"https?://(?!www\.w3\.org)", "".join(file.read_text("utf-8") for file in SOURCES))
+
+
+def test_the_manifest_and_its_icons():
+    manifest = json.loads((APP / "manifest.webmanifest").read_text("utf-8"))
+    assert manifest["display"] == "standalone"
+    for icon in manifest["icons"]:
+        if icon["type"] == "image/png":
+            assert "x".join(map(str, Image.open(APP / icon["src"]).size)) == icon["sizes"]
+    assert {"192x192", "512x512"} <= {icon["sizes"] for icon in manifest["icons"]}
+    assert any(icon.get("purpose") == "maskable" for icon in manifest["icons"])
+
+
+def test_offline_the_page_opens_says_so_and_shows_what_was_kept(installed_page, report_server):
+    page = installed_page
+    page.goto(report_server)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    open_result(page, report_server, [NORMAL])
+    page.click("#save-button")
+    page.wait_for_selector("#save-button:disabled")
+    page.unroute(ANALYZE)
+    page.context.set_offline(True)
+    page.reload()
+    assert page.inner_text("#offline").startswith("现在没有网络")
+    page.locator(".record").click()
+    page.wait_for_selector(DONE)
+    assert page.inner_text("#summary") == "本次 1 项，没有看到异常"
+    page.locator("#result .restart").click()
+    page.click("#example-button")
+    page.wait_for_selector("#error:not([hidden])")
+    assert page.inner_text("#error-message") == "连不上服务器。"
+    page.context.set_offline(False)
+
+
+def test_the_service_worker_keeps_the_shell_and_nothing_else(installed_page, report_server):
+    page = installed_page
+    page.goto(report_server)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    open_result(page, report_server, [NORMAL])
+    kept = page.evaluate(
+        """async () => (await Promise.all((await caches.keys()).map(async (name) =>
+            (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname.slice(1))))).flat()"""
+    )
+    files = {str(file.relative_to(APP)) for file in APP.rglob("*") if file.is_file()}
+    needed = {str(file.relative_to(APP)) for file in SOURCES} - {"index.html", "sw.js"}
+    assert set(kept) - {""} <= files
+    assert needed <= set(kept)
+    assert "" in kept
+
+
+def test_from_another_static_host_with_the_address_of_the_service(page, tmp_path):
+    """网页在一处，服务在另一处：改 index.html 里的两行。"""
+    with FakeService() as service:
+        service.script = [(0, answer([NORMAL]))]
+        copy = shutil.copytree(APP, tmp_path / "site")
+        html = (copy / "index.html").read_text("utf-8")
+        html = html.replace("connect-src 'self'", f"connect-src 'self' {service.url}")
+        html = html.replace('name="api-base" content=""', f'name="api-base" content="{service.url}"')
+        (copy / "index.html").write_text(html, "utf-8")
+        with FakeService(copy) as host:
+            page.goto(host.url)
+            page.click("#example-button")
+            page.wait_for_selector(DONE)
+            assert host.bodies == []
+            assert len(service.bodies) == 1

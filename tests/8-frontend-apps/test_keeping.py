@@ -1,0 +1,134 @@
+"""留下结果：人点了才存，只在这台设备里，一按全清；打印、分享、复制。"""
+
+import pytest
+from web_app import ADVISE, CRITICAL, DONE, EXAMPLE, HIGH, MIXED, NORMAL, open_result
+
+pytestmark = pytest.mark.browser
+
+
+def save(page, url: str, items: list) -> None:
+    open_result(page, url, items)
+    page.click("#save-button")
+    page.wait_for_selector("#save-button:disabled")
+
+
+def go_home(page) -> None:
+    page.locator("#result .restart").click()
+    page.wait_for_selector("#start:not([hidden])")
+
+
+def test_nothing_is_kept_unless_asked(page, report_server):
+    open_result(page, report_server, [HIGH])
+    go_home(page)
+    page.reload()
+    assert page.locator("#history").is_hidden()
+
+
+def test_a_saved_result_is_there_after_closing_the_page_without_the_photo(page, report_server):
+    save(page, report_server, [HIGH, NORMAL])
+    page.goto(report_server)
+    page.locator(".record").click()
+    page.wait_for_selector(DONE)
+    assert page.inner_text("#summary") == "本次 2 项，1 项异常"
+    assert page.inner_text(".row[data-name=总胆固醇] .flag") == "↑ 偏高"
+    assert "总胆固醇" in page.inner_text("#advice")
+    assert "读者甲" in page.inner_text("#engines")
+    assert page.locator("#photo-pane").is_hidden()
+    kept = page.evaluate(
+        """() => new Promise((resolve) => {
+            indexedDB.open("health-assistant").onsuccess = ({ target }) => {
+                const all = target.result.transaction("results").objectStore("results").getAll();
+                all.onsuccess = () => resolve(all.result.map(Object.keys));
+            };
+        })"""
+    )
+    assert [sorted(one) for one in kept] == [["advice_html", "disclaimer", "engines", "report", "savedAt"]]
+
+
+def test_one_result_is_deleted_alone_and_all_with_one_touch(phone, report_server):
+    for items in ([HIGH], [NORMAL], [CRITICAL]):
+        save(phone, report_server, items)
+        go_home(phone)
+    entries = phone.locator("#history-list li")
+    assert "本次 1 项，1 项异常" in entries.first.inner_text()  # 新的在前
+    entries.nth(1).get_by_role("button", name="删除").tap()
+    phone.wait_for_function("() => document.querySelectorAll('#history-list li').length === 2")
+    assert "没有看到异常" not in phone.inner_text("#history-list")
+    phone.tap("#clear-history-button")
+    phone.wait_for_selector("#history", state="hidden")
+    phone.reload()
+    assert phone.locator("#history").is_hidden()
+
+
+def test_saving_again_after_a_correction_replaces_the_record(page, report_server):
+    save(page, report_server, [HIGH, NORMAL])
+    row = page.locator(".row[data-name=总胆固醇]")
+    row.locator(".row-head").click()
+    row.get_by_text("读错了，改正").click()
+    row.locator("[name=result]").fill("4.3")
+    row.locator("[name=mark]").select_option("")
+    with page.expect_response(ADVISE):
+        row.get_by_text("按原件重新判断").click()
+    page.wait_for_selector("#save-button:enabled")
+    page.click("#save-button")
+    page.wait_for_selector("#save-button:disabled")
+    go_home(page)
+    assert page.locator("#history-list li").count() == 1
+    page.locator(".record").click()
+    assert "人工核对" in page.inner_text(".row[data-name=总胆固醇]")
+
+
+def test_printing_keeps_the_result_and_drops_the_rest(page, report_server):
+    open_result(page, report_server, MIXED)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print", color_scheme="dark")
+    for part in ("#notices", "#summary", "#tier", "#advice", ".trust", ".row[data-name=尿素]"):
+        assert page.locator(part).is_visible(), part
+    for part in (".site", "#photo-pane", "#print-button", ".row[data-name=氯] .more"):
+        assert not page.locator(part).is_visible(), part
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not page.locator("#rows details").evaluate("({ open }) => open")
+
+
+def test_the_printed_pdf_is_short(page, report_server):
+    open_result(page, report_server, EXAMPLE)
+    pdf = page.pdf(format="A4")
+    assert pdf.count(b"/Type /Page\n") <= 4
+
+
+def test_copying_gives_every_row_in_words(page, report_server):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_result(page, report_server, MIXED)
+    page.click("#copy-button")
+    page.wait_for_selector("#done-words:has-text('已经复制')")
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert text.splitlines()[0] == "血细胞分析：本次 8 项，4 项异常，2 项请核对原件"
+    assert text.splitlines()[1].startswith("尽快急诊：")
+    assert "尽快就医：钾 7.1" in text
+    for item in MIXED:
+        assert f"{item.name} {item.result}" in text
+    assert "总胆固醇 6.3 mmol/L，↑偏高，参考 <5.2" in text
+    assert "不能代替医生" in text
+
+
+def test_copying_works_without_the_clipboard_interface(page, report_server):
+    """局域网里的手机用 http 打开，没有 navigator.clipboard。"""
+    page.context.grant_permissions(["clipboard-read"])
+    page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true })")
+    open_result(page, report_server, [HIGH])
+    page.evaluate("document.addEventListener('copy', () => { window.copied = getSelection().toString(); })")
+    page.click("#copy-button")
+    assert "总胆固醇 6.3" in page.evaluate("window.copied")
+
+
+@pytest.mark.parametrize("is_shareable", [True, False])
+def test_sharing_uses_the_phones_own_panel_or_else_copies(phone, report_server, is_shareable):
+    panel = "async (data) => { window.shared = data; }" if is_shareable else "undefined"
+    phone.add_init_script(f"navigator.share = {panel}")
+    open_result(phone, report_server, [HIGH])
+    phone.tap("#share-button")
+    if is_shareable:
+        assert "总胆固醇 6.3" in phone.evaluate("window.shared.text")
+    else:
+        phone.wait_for_selector("#done-words:has-text('已经复制')")

@@ -1,0 +1,138 @@
+"""看像素：三种大小、大字、深色，各屏没有重叠、没有左右滚动，要紧的东西在眼前。"""
+
+import pytest
+from web_app import ANALYZE, DONE, EXAMPLE, MIXED, SAMPLE, answer, is_inside, open_result, reply_with
+
+pytestmark = pytest.mark.browser
+
+SIZES = {"320x568": (320, 568), "390x844": (390, 844), "1440x900": (1440, 900)}
+OVERLAPS = """() => {
+    const seen = [...document.querySelectorAll(
+        "button, label.button, h1, h2, h3, input, select, .tag, .flag, .number, .name, .range, .limit, .note, "
+        + ".critical, #summary, #tier, #notices p, .steps li, #progress-text, #elapsed, .lead, .privacy, .record span")]
+        .filter((node) => node.checkVisibility() && !node.matches(".handle, .file"));
+    const box = (node) => node.getBoundingClientRect();
+    const overlap = (a, b) => Math.min(
+        Math.min(a.right, b.right) - Math.max(a.left, b.left), Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
+    return seen.flatMap((one, i) => seen.slice(i + 1)
+        .filter((other) => !one.contains(other) && !other.contains(one) && overlap(box(one), box(other)) > 2)
+        .map((other) => `“${one.textContent}” 压着 “${other.textContent}”`));
+}"""
+CUT_OFF = """() => [...document.querySelectorAll("button, .flag, .tag, #summary, .name, .range, h1, h2")]
+    .filter((node) => node.checkVisibility() && node.scrollWidth > node.clientWidth + 1 && node.clientWidth > 0
+        && getComputedStyle(node).display !== "inline")
+    .map((node) => node.textContent)"""
+
+
+def check(page) -> None:
+    width = page.viewport_size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(OVERLAPS) == []
+    assert page.evaluate(CUT_OFF) == []
+
+
+@pytest.fixture(params=SIZES)
+def sized(page, request):
+    width, height = SIZES[request.param]
+    page.set_viewport_size({"width": width, "height": height})
+    return page
+
+
+@pytest.mark.parametrize("text", ["normal", "large"])
+def test_every_screen_fits(sized, report_server, text):
+    """一趟走完：开始、看一眼、等、结果、改正、记录。"""
+    page = sized
+    page.add_init_script(f"localStorage.setItem('text', '{text}')")
+    page.goto(report_server)
+    check(page)
+    assert is_inside(page, ".album")
+    assert is_inside(page, "#example-button")
+
+    page.set_input_files("#album-input", SAMPLE.OUTPUT)
+    page.wait_for_selector("#check:not([hidden])")
+    check(page)
+    for part in ("#check-canvas", "#turn-button", "#read-button", "[data-corner='0 1']", "[data-corner='2 3']"):
+        assert is_inside(page, part), part
+
+    page.route(ANALYZE, lambda route: None)
+    page.click("#read-button")
+    page.wait_for_selector("#progress:not([hidden])")
+    check(page)
+    assert is_inside(page, "#cancel-button")
+    assert is_inside(page, "#progress-text")
+    page.click("#cancel-button")
+    page.unroute(ANALYZE)
+
+    reply_with(page, answer(MIXED))
+    page.click("#example-button")
+    page.wait_for_selector(DONE)
+    check(page)
+    assert is_inside(page, "#notices p:first-child")
+    page.click("#rows summary")
+    row = page.locator(".row[data-name=氯]")
+    row.get_by_text("核对，改正").click()
+    check(page)
+    page.click("#save-button")
+    page.wait_for_selector("#save-button:disabled")
+    page.locator("#result .restart").click()
+    page.wait_for_selector("#history:not([hidden])")
+    check(page)
+
+
+def test_the_first_look_has_the_one_line_and_the_tier(sized, report_server):
+    open_result(sized, report_server, EXAMPLE)
+    assert is_inside(sized, "#summary")
+    assert is_inside(sized, "#tier")
+    assert is_inside(sized, ".row[data-name=血红蛋白] .row-head")
+
+
+def test_on_a_desktop_photo_and_result_are_side_by_side(page, report_server):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    open_result(page, report_server, EXAMPLE)
+    photo, result = page.locator("#photo").bounding_box(), page.locator("#result").bounding_box()
+    assert photo["x"] + photo["width"] <= result["x"]
+    page.mouse.wheel(0, 1500)
+    page.wait_for_timeout(300)
+    assert is_inside(page, "#photo")  # 结果往下看，照片还在
+
+
+def test_large_text_is_larger_and_remembered(phone, report_server):
+    phone.goto(report_server)
+    before = phone.locator(".lead").evaluate("node => parseFloat(getComputedStyle(node).fontSize)")
+    phone.tap("#text-button")
+    phone.reload()
+    after = phone.locator(".lead").evaluate("node => parseFloat(getComputedStyle(node).fontSize)")
+    assert after > before * 1.2
+    assert phone.get_attribute("#text-button", "aria-pressed") == "true"
+
+
+def test_dark_follows_the_system_until_chosen_by_hand(phone, report_server):
+    def brightness() -> int:
+        colour = phone.evaluate("getComputedStyle(document.body).backgroundColor")
+        return sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(",")))
+
+    phone.emulate_media(color_scheme="dark")
+    phone.goto(report_server)
+    assert brightness() < 150
+    phone.emulate_media(color_scheme="light")
+    assert brightness() > 600
+    phone.tap("#theme-button")
+    assert brightness() < 150
+    phone.reload()
+    assert brightness() < 150
+
+
+def test_reduced_motion_stops_every_animation(page, report_server):
+    page.emulate_media(reduced_motion="reduce")
+    page.route(ANALYZE, lambda route: None)
+    page.goto(report_server)
+    page.click("#example-button")
+    page.wait_for_selector("#progress:not([hidden])")
+    assert page.evaluate("document.getAnimations().length") == 0
+
+
+def test_text_can_be_zoomed(page, report_server):
+    page.goto(report_server)
+    viewport = page.get_attribute("meta[name=viewport]", "content")
+    assert "user-scalable" not in viewport
+    assert "maximum-scale" not in viewport

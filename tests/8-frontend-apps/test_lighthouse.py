@@ -1,0 +1,48 @@
+"""Lighthouse（手机）：性能、无障碍、最佳实践都不低于 95。要 Node；用 npm 临时装，慢。"""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+LIGHTHOUSE = "lighthouse@13"
+CATEGORIES = ("performance", "accessibility", "best-practices")
+WORST = 0.95
+
+
+@pytest.fixture(scope="module")
+def lighthouse(tmp_path_factory):
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("没有 Node（node、npm），Lighthouse 跑不了")
+    folder = tmp_path_factory.mktemp("lighthouse")
+    install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, LIGHTHOUSE]
+    done = subprocess.run(install, capture_output=True, text=True, timeout=300)
+    if done.returncode:
+        pytest.skip(f"npm 装不上 Lighthouse：{done.stderr[-300:]}")
+    return folder / "node_modules/.bin/lighthouse"
+
+
+def test_every_score_is_at_least_95(lighthouse, report_server, browser, tmp_path):
+    report = tmp_path / "report.json"
+    command = [
+        lighthouse,
+        report_server,
+        "--quiet",
+        "--output=json",
+        f"--output-path={report}",
+        f"--only-categories={','.join(CATEGORIES)}",
+        "--chrome-flags=--headless=new --no-sandbox",
+    ]
+    chrome = shutil.which("chromium") or shutil.which("google-chrome") or browser.browser_type.executable_path
+    done = subprocess.run(
+        command, env={**os.environ, "CHROME_PATH": chrome}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(report.read_text("utf-8"))
+    scores = {name: found["categories"][name]["score"] for name in CATEGORIES}
+    failed = [audit["id"] for audit in found["audits"].values() if (audit.get("score") or 1) < 0.9]
+    assert min(scores.values()) >= WORST, f"{scores}，没有过的：{failed}"

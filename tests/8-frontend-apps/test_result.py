@@ -1,0 +1,298 @@
+"""看结果：一句话在先，危急值在最前，异常有箭头有字，正常的折起来；行与照片互相找得到；建议里的东西不会运行。"""
+
+import re
+
+import pytest
+from PIL import Image
+from web_app import (
+    ANALYZE,
+    CONTRADICTED,
+    CRITICAL,
+    DONE,
+    EXAMPLE,
+    HIGH,
+    MIXED,
+    NORMAL,
+    SAMPLE,
+    answer,
+    example_rows,
+    open_result,
+    reply_with,
+)
+
+from health_assistant.lab_report.report import DISCLAIMER, RowEvidence
+
+pytestmark = pytest.mark.browser
+
+WORDS = {"↑": "↑ 偏高", "↓": "↓ 偏低"}
+ABNORMAL = ".row:is([data-flag=high], [data-flag=low], [data-flag=abnormal])"
+READING_MS = 60_000
+
+
+def shown_rows(page, rows: str = ABNORMAL) -> list[tuple[str, str]]:
+    return [(row.get_attribute("data-name"), row.locator(".flag").inner_text()) for row in page.locator(rows).all()]
+
+
+@pytest.fixture(scope="module")
+def example(shared_page, report_server):
+    """示例化验单，真的识别一次。"""
+    shared_page.goto(report_server)
+    shared_page.click("#example-button")
+    shared_page.wait_for_selector(DONE, timeout=READING_MS)
+    return shared_page
+
+
+def test_example_shows_exactly_the_abnormal_rows_and_the_rest_folded(example):
+    expected = [(name, WORDS[mark]) for name, _, _, mark, _, _ in SAMPLE.ROWS if mark]
+    assert shown_rows(example) == expected
+    assert example.inner_text("#summary") == f"本次 {len(SAMPLE.ROWS)} 项，{len(expected)} 项异常"
+    assert not example.locator(".row[data-flag=normal]").first.is_visible()
+    assert example.inner_text("#rows summary") == f"正常 {len(SAMPLE.ROWS) - len(expected)} 项"
+
+
+def test_every_row_shows_what_is_printed(example):
+    example.locator("#rows details").evaluate("details => { details.open = true; }")
+    shown = {
+        row.get_attribute("data-name"): tuple(
+            row.locator(part).inner_text() for part in (".code", ".number", ".unit", ".range")
+        )
+        for row in example.locator(".row").all()
+    }
+    assert shown == {
+        name: (code, result, unit, f"参考 {printed}") for name, code, result, _, unit, printed in SAMPLE.ROWS
+    }
+    example.locator("#rows details").evaluate("details => { details.open = false; }")
+
+
+def test_example_says_how_serious_who_answered_and_that_it_may_be_wrong(example):
+    assert example.inner_text("#tier") == "近期门诊"
+    assert "血红蛋白" in example.inner_text("#advice")
+    assert re.search(r"读图：\S+。建议：\S+。.*自动生成", example.inner_text("#engines"))
+    assert "AI 生成，仅供参考" in example.inner_text(".result-head")
+    assert DISCLAIMER in example.inner_text(".trust")
+    assert "不保存" in example.inner_text(".trust")
+
+
+def test_pointing_at_a_row_circles_it_on_the_photo(example):
+    number = next(i for i, row in enumerate(SAMPLE.ROWS, start=1) if row[0] == "血红蛋白")
+    example.locator(".row[data-name=血红蛋白]").hover()
+    photo, box = example.locator("#photo").bounding_box(), example.locator(".box[data-active]").bounding_box()
+    middle = (box["y"] + box["height"] / 2 - photo["y"]) / photo["height"] * Image.open(SAMPLE.OUTPUT).height
+    assert abs(middle - SAMPLE.row_middle(number)) < SAMPLE.ROW_HEIGHT / 4
+    assert box["width"] > photo["width"] * 0.6
+
+
+def test_nothing_is_stored_and_nobody_else_is_asked(example, report_server):
+    assert example.evaluate("localStorage.length + sessionStorage.length + document.cookie.length") == 0
+    assert example.evaluate("indexedDB.databases().then((all) => Promise.all(all.map(({ name }) => name)))") == [
+        "health-assistant"
+    ]
+    assert example.locator("#history-list li").count() == 0
+    asked = example.evaluate("performance.getEntriesByType('resource').map(({ name }) => new URL(name).origin)")
+    assert set(asked) == {report_server}
+
+
+# ---- 各种结果怎么显示：判断是真的代码写的，只是不经过识别 ----
+
+
+@pytest.fixture
+def mixed(page, report_server):
+    open_result(page, report_server, MIXED)
+    return page
+
+
+def test_critical_rows_and_notices_come_first(mixed):
+    assert mixed.inner_text("#tier") == "尽快急诊"
+    notices = mixed.locator("#notices")
+    assert notices.get_attribute("role") == "alert"
+    assert notices.locator("p").first.inner_text().startswith("尽快就医：钾 7.1")
+    assert notices.bounding_box()["y"] < mixed.locator("#headline").bounding_box()["y"]
+    assert shown_rows(mixed) == [
+        ("钾", "↑ 偏高"),
+        ("总胆固醇", "↑ 偏高"),
+        ("高密度脂蛋白胆固醇", "↓ 偏低"),
+        ("尿蛋白", "! 异常"),
+    ]
+    assert "达到危急值" in mixed.inner_text(".row[data-name=钾]")
+
+
+def test_unjudged_rows_say_why_and_show_the_photo(mixed):
+    assert mixed.inner_text("#summary") == "本次 8 项，4 项异常，2 项请核对原件"
+    row = mixed.locator(".row[data-name=氯]")
+    assert row.locator(".flag").inner_text() == "? 未判断"
+    assert row.locator(".tag").inner_text() == "请核对原件"
+    assert "与数值和参考范围不符" in row.locator(".note").inner_text()
+    assert row.locator(".crop canvas").is_visible()
+    assert row.locator(".bar").count() == 0
+    assert mixed.inner_text(".row[data-name=某项] .range") == "未印参考范围"
+
+
+def test_rows_two_readers_disagree_on_show_both(page, report_server):
+    disagreed = answer([HIGH, NORMAL]).replace(
+        '"verified": null, "other_reading": null', '"verified": false, "other_reading": "8.3 mmol/L"'
+    )
+    reply_with(page, disagreed)
+    page.goto(report_server)
+    page.click("#example-button")
+    page.wait_for_selector(DONE)
+    row = page.locator(".row[data-name=总胆固醇]")
+    assert "另一个程序读成 8.3 mmol/L" in row.inner_text()
+    assert "请核对原件" in row.inner_text()
+
+
+def test_catalogue_range_is_marked(mixed):
+    mixed.click("#rows summary")
+    assert "目录范围" in mixed.inner_text(".row[data-name=钠] .range")
+    assert "目录范围" not in mixed.inner_text(".row[data-name=尿素] .range")
+
+
+@pytest.mark.parametrize(("name", "side"), [("钾", 1), ("总胆固醇", 1), ("高密度脂蛋白胆固醇", -1)])
+def test_dot_lies_on_the_right_side_of_the_range(mixed, name, side):
+    row = mixed.locator(f".row[data-name={name}]")
+    zone, dot = row.locator(".zone").bounding_box(), row.locator(".dot").bounding_box()
+    middle = dot["x"] + dot["width"] / 2
+    assert middle > zone["x"] + zone["width"] if side > 0 else middle < zone["x"]
+
+
+def test_touching_a_row_enlarges_it_and_leads_to_the_photo_and_the_advice(phone, report_server):
+    open_result(phone, report_server, EXAMPLE)
+    row = phone.locator(".row[data-name=血红蛋白]")
+    row.locator(".row-head").tap()
+    assert row.locator(".row-head").get_attribute("aria-expanded") == "true"
+    assert row.locator(".crop canvas").is_visible()
+    row.get_by_text("看这一项的说明").tap()
+    assert "血红蛋白" in phone.evaluate("document.activeElement.textContent")
+    row.get_by_text("在整张照片上看").tap()
+    phone.wait_for_function(
+        "() => { const { top, bottom } = document.querySelector('.box[data-active]').getBoundingClientRect();"
+        " return top >= 0 && bottom <= innerHeight; }"
+    )
+    row.locator(".row-head").tap()
+    assert row.locator(".crop").count() == 0 or not row.locator(".crop").is_visible()
+
+
+def test_touching_the_photo_opens_the_row_even_a_folded_one(phone, report_server):
+    open_result(phone, report_server, EXAMPLE)
+    photo = phone.locator("#boxes")
+    photo.scroll_into_view_if_needed()
+    box, number = photo.bounding_box(), 9  # 单核细胞绝对值，正常，折起来的
+    x, y = box["x"] + box["width"] / 2, SAMPLE.row_middle(number) / Image.open(SAMPLE.OUTPUT).height * box["height"]
+    phone.touchscreen.tap(x, box["y"] + y)
+    row = phone.locator(f".row[data-name='{SAMPLE.ROWS[number - 1][0]}']")
+    row.locator(".crop canvas").wait_for()
+    assert row.locator(".row-head").evaluate("head => head === document.activeElement")
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_photo_taken_sideways_is_shown_upright(page, report_server, turns, tmp_path):
+    """服务器的坐标是转着的照片上的；显示时转正，圈对地方。"""
+    upright = Image.open(SAMPLE.OUTPUT).convert("RGB")
+    turned = upright.rotate(-90 * turns, expand=True)
+    turned.save(tmp_path / "turned.png")
+    width, height = upright.size
+
+    def turn(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        x0, y0, x1, y1 = box
+        return {
+            1: (height - y1, x0, height - y0, x1),
+            2: (width - x1, height - y1, width - x0, height - y0),
+            3: (y0, width - x1, y1, width - x0),
+        }[turns]
+
+    rows = [RowEvidence(boxes={"row": turn(row.boxes["row"])}) for row in example_rows(len(EXAMPLE))]
+    reply_with(page, answer(EXAMPLE, rows=rows))
+    page.goto(report_server)
+    page.set_input_files("#album-input", tmp_path / "turned.png")
+    page.click("#read-button")
+    page.wait_for_selector(DONE)
+    assert page.locator("#photo").evaluate("({ width, height }) => [width, height]") == [width, height]
+    page.locator(".row[data-name=血红蛋白] .row-head").click()
+    photo, box = page.locator("#photo").bounding_box(), page.locator(".box[data-active]").bounding_box()
+    middle = (box["y"] + box["height"] / 2 - photo["y"]) / photo["height"] * height
+    assert abs(middle - SAMPLE.row_middle(13)) < SAMPLE.ROW_HEIGHT / 4
+    crop = page.locator(".row[data-name=血红蛋白] .crop canvas").evaluate("({ width, height }) => width / height")
+    assert crop > 5
+
+
+HOSTILE = (
+    "<h3 onclick='window.ran=1'>血脂</h3><script>window.ran=1</script><img src=x onerror='window.ran=1'>"
+    "<svg onload='window.ran=1'><animate onbegin='window.ran=1'/></svg>"
+    "<iframe srcdoc='<script>parent.ran=1</script>'></iframe>"
+    "<a href='javascript:window.ran=1'>点这里</a>"
+    "<form action='https://evil.example'><input name=a autofocus onfocus='window.ran=1'></form>"
+    "<style>body{display:none}</style><p style='position:fixed;inset:0'>少吃油</p><base href='https://evil.example/'>"
+    "<math><mtext><table><mglyph><style><!--</style>"
+    "<img title='--&gt;&lt;img src=1 onerror=window.ran=1&gt;'>"
+)
+
+
+def test_hostile_advice_never_runs(page_without_csp, report_server):
+    """建议模型写了坏东西，服务器又没有净化，连 CSP 也没有：只剩下字。"""
+    page, asked = page_without_csp, []
+    page.on("request", lambda request: asked.append(request.url))
+    open_result(page, report_server, [HIGH], html=HOSTILE)
+    advice = page.locator("#advice")
+    assert "少吃油" in advice.inner_text()
+    assert "点这里" in advice.inner_text()
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.ran") is None
+    assert page.locator("#result").is_visible()
+    assert set(advice.evaluate("node => [...node.querySelectorAll('*')].map(({ tagName }) => tagName)")) <= {
+        "H3", "P", "TABLE", "TBODY", "TR", "TD",
+    }  # fmt: skip
+    assert advice.evaluate("node => [...node.querySelectorAll('*')].flatMap((one) => [...one.attributes]).length") == 0
+    assert all(url.startswith((report_server, "blob:")) for url in asked)
+
+
+def test_hostile_text_on_the_report_is_only_text(page, report_server):
+    hostile = NORMAL.model_copy(
+        update={"name": "<img src=x onerror=window.ran=1>", "result": "<b>9</b>", "unit": "<i>"}
+    )
+    open_result(page, report_server, [hostile, CONTRADICTED])
+    assert page.locator(".row .number").first.inner_text() == "<b>9</b>"
+    assert page.evaluate("window.ran") is None
+
+
+def test_keyboard_alone_reaches_the_result(page, report_server):
+    reply_with(page, answer([NORMAL, HIGH]))
+    page.goto(report_server)
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "example-button":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector(DONE)
+    assert page.evaluate("document.activeElement.id") == "result-title"
+    page.keyboard.press("Tab")
+    assert page.locator(".box[data-active]").is_visible()
+    page.keyboard.press("Enter")
+    assert page.locator(".row[data-name=总胆固醇] .crop canvas").is_visible()
+
+
+def test_start_over_leaves_nothing_of_the_last_report(mixed):
+    mixed.locator("#result .restart").click()
+    assert mixed.locator("#start").is_visible()
+    assert mixed.locator("#result").is_hidden()
+    assert mixed.locator("#photo").evaluate("({ width }) => width") == 0
+    assert mixed.locator(".row").count() == 0
+
+
+def test_a_critical_value_leads_even_when_the_advice_never_comes(page, report_server):
+    reply_with(page, answer([NORMAL, CRITICAL], "report"))
+    page.goto(report_server)
+    page.click("#example-button")
+    page.wait_for_selector("#error:not([hidden])")
+    assert page.inner_text("#notices").startswith("尽快就医：钾 7.1")
+    assert page.inner_text("#tier") == "尽快急诊"
+
+
+def test_an_undecodable_photo_still_gives_a_result(page, report_server):
+    """浏览器不认的格式（如电脑上的 HEIC）：照片不显示，结果照样看。"""
+    reply_with(page, answer([HIGH]))
+    page.goto(report_server)
+    with page.expect_request(ANALYZE):
+        page.set_input_files("#album-input", {"name": "a.heic", "mimeType": "image/heic", "buffer": b"ftypheic"})
+    page.wait_for_selector(DONE)
+    assert page.locator("#photo-pane").is_hidden()
+    page.locator(".row-head").click()
+    assert page.locator(".crop").count() == 0

@@ -1,0 +1,208 @@
+"""等：现在在做什么、几秒了、真的上传进度、取消；断线、排队、出错以后不用重新选照片。"""
+
+import re
+
+import pytest
+from web_app import (
+    ADVISE,
+    ANALYZE,
+    DONE,
+    HIGH,
+    MIXED,
+    NORMAL,
+    SAMPLE,
+    FakeService,
+    answer,
+    is_inside,
+    reply_with,
+)
+
+pytestmark = pytest.mark.browser
+
+
+def start_waiting(page, url: str) -> None:
+    """开始分析，服务器永远不答。"""
+    page.route(ANALYZE, lambda route: None)
+    page.goto(url)
+    with page.expect_request(ANALYZE):
+        page.click("#example-button")
+
+
+def refuse_with(page, status: int, code: str, message: str, **headers: str) -> None:
+    body = {"error": message, "code": code, "request_id": "1"}
+    page.route(ANALYZE, lambda route: route.fulfill(status=status, json=body, headers=headers))
+
+
+def current_step(page) -> str:
+    return page.inner_text("#progress li[aria-current=step]")
+
+
+def test_steps_follow_the_events_and_the_first_row_is_there_within_100_ms(page):
+    """行是跟着 report 事件出来的，不等建议写完。"""
+    with FakeService() as service:
+        blocks = answer(MIXED).split("\n\n")[:-1]
+        waits = (0, 0.8, 0.8, 0.5)  # accepted、report、advice、done
+        service.script = [(wait, block + "\n\n") for wait, block in zip(waits, blocks, strict=True)]
+        page.add_init_script(
+            """new MutationObserver(() => {
+                if (!window.rowSeenAt && document.querySelector(".row"))
+                    requestAnimationFrame(() => { window.rowSeenAt ??= Date.now() / 1000; });
+            }).observe(document, { childList: true, subtree: true });"""
+        )
+        page.goto(service.url)
+        page.click("#example-button")
+        page.wait_for_function("() => document.querySelector('#progress-text').textContent.includes('正在读')")
+        assert current_step(page) == "识别"
+        page.wait_for_selector(".row")
+        assert current_step(page) == "建议"
+        assert "正在写" in page.inner_text("#advice")
+        page.wait_for_selector(DONE)
+        assert page.locator("#progress").is_hidden()
+        assert page.evaluate("window.rowSeenAt") - service.sent_at[1] < 0.1
+
+
+def test_the_upload_shows_real_progress(page):
+    """网速 40 KB/s：进度条走在 0 和 1 之间。"""
+    with FakeService() as service:
+        service.script = [(0, answer([NORMAL]))]
+        page.goto(service.url)
+        page.set_input_files("#album-input", SAMPLE.OUTPUT)
+        network = page.context.new_cdp_session(page)
+        network.send("Network.enable")
+        limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 40_000}
+        network.send("Network.emulateNetworkConditions", limits)
+        page.click("#read-button")
+        page.wait_for_function(
+            "() => (({ value }) => value > 0 && value < 1)(document.querySelector('#upload-progress'))"
+        )
+        assert current_step(page) == "上传"
+        page.wait_for_selector(DONE)
+
+
+def test_cancel_stops_the_request(page, report_server):
+    start_waiting(page, report_server)
+    with page.expect_event("requestfailed"):
+        page.click("#cancel-button")
+    assert page.locator("#start").is_visible()
+    assert page.locator("#progress").is_hidden()
+    assert page.locator("#error").is_hidden()
+
+
+def test_going_back_on_the_phone_cancels_and_stays_on_the_page(phone, report_server):
+    start_waiting(phone, report_server)
+    with phone.expect_event("requestfailed"):
+        phone.evaluate("history.back()")
+    assert phone.locator("#start").is_visible()
+
+
+def test_a_long_wait_is_said(page, report_server):
+    page.clock.install()
+    start_waiting(page, report_server)
+    page.clock.run_for(29_000)
+    assert "比平时久" not in page.inner_text("#progress-text")
+    page.clock.run_for(3_000)
+    assert "比平时久" in page.inner_text("#progress-text")
+    assert re.fullmatch(r"3\d 秒", page.inner_text("#elapsed"))
+
+
+def test_a_second_photo_replaces_the_first(page, report_server):
+    start_waiting(page, report_server)
+    with page.expect_event("requestfailed"):
+        page.set_input_files("#camera-input", SAMPLE.OUTPUT)
+    page.unroute(ANALYZE)
+    reply_with(page, answer([NORMAL]))
+    page.click("#read-button")
+    page.wait_for_selector(DONE)
+    assert page.locator("#error").is_hidden()
+    assert page.locator(".row").count() == 1
+
+
+def test_a_dead_server_then_retry_with_the_same_photo(page, report_server):
+    page.goto(report_server)
+    page.route(ANALYZE, lambda route: route.abort())
+    page.set_input_files("#album-input", SAMPLE.OUTPUT)
+    page.click("#read-button")
+    page.wait_for_selector("#error:not([hidden])")
+    assert page.inner_text("#error-message") == "连不上服务器。"
+    assert "不用重新选" in page.inner_text("#error-hint")
+    assert is_inside(page, "#retry-button")
+    page.unroute(ANALYZE)
+    reply_with(page, answer([NORMAL]))
+    page.click("#retry-button")
+    page.wait_for_selector(DONE)
+    assert page.locator("#error").is_hidden()
+    assert page.inner_text("#tier") == "未见异常"
+
+
+def test_a_lost_connection_is_tried_again_when_it_is_back(page, report_server):
+    page.goto(report_server)
+    page.set_input_files("#album-input", SAMPLE.OUTPUT)
+    page.wait_for_selector("#check:not([hidden])")
+    page.context.set_offline(True)
+    assert page.locator("#offline").is_visible()
+    page.click("#read-button")
+    page.wait_for_selector("#error:not([hidden])")
+    assert "连上网以后会自动再试" in page.inner_text("#error-hint")
+    reply_with(page, answer([NORMAL]))
+    page.context.set_offline(False)
+    page.wait_for_selector(DONE)
+    assert page.locator("#offline").is_hidden()
+
+
+@pytest.mark.parametrize(("end", "title"), [("accepted", "没有读成"), ("advice", "结果出来了，建议没有写完")])
+def test_a_stream_that_breaks_off(page, report_server, end, title):
+    reply_with(page, answer([HIGH], end))
+    page.goto(report_server)
+    page.click("#example-button")
+    page.wait_for_selector("#error:not([hidden])")
+    assert page.inner_text("#error-title") == title
+    assert page.locator(".row").count() == (1 if end == "advice" else 0)
+    assert ("没有写完" in page.inner_text("#advice")) if end == "advice" else page.locator("#result").is_hidden()
+    assert page.locator("#progress").is_hidden()
+
+
+def test_an_error_event_is_shown_in_the_servers_words(page, report_server):
+    error = 'event: error\ndata: {"code": "not_a_lab_report", "error": "没有找到检验项目。"}\n\n'
+    reply_with(page, answer([HIGH], "accepted") + error)
+    page.goto(report_server)
+    page.click("#example-button")
+    page.wait_for_selector("#error:not([hidden])")
+    assert page.inner_text("#error-message") == "没有找到检验项目。"
+    assert "影像报告" in page.inner_text("#error-hint")
+
+
+def test_a_busy_server_says_how_long_to_wait(page, report_server):
+    refuse_with(page, 429, "too_busy", "现在用的人多。", **{"Retry-After": "12"})
+    page.goto(report_server)
+    page.click("#example-button")
+    page.wait_for_selector("#error:not([hidden])")
+    assert page.inner_text("#error-message") == "现在用的人多。"
+    assert "请过 12 秒再试" in page.inner_text("#error-hint")
+
+
+def test_an_answer_that_is_no_json_is_still_an_error_in_words(page, report_server):
+    page.route(ANALYZE, lambda route: route.fulfill(status=502, body="<html>Bad Gateway</html>"))
+    page.goto(report_server)
+    page.click("#example-button")
+    page.wait_for_selector("#error:not([hidden])")
+    assert "502" in page.inner_text("#error-message")
+
+
+def test_a_service_with_a_key_asks_for_it_and_sends_it(page, report_server):
+    refuse_with(page, 401, "unauthorized", "要访问口令。")
+    page.goto(report_server)
+    page.click("#example-button")
+    page.wait_for_selector("#key-form:not([hidden])")
+    page.unroute(ANALYZE)
+    reply_with(page, answer([NORMAL]))
+    page.keyboard.type("tongue-depressor")
+    with page.expect_request(ANALYZE) as sent:
+        page.keyboard.press("Enter")
+    assert sent.value.headers["authorization"] == "Bearer tongue-depressor"
+    page.wait_for_selector(DONE)
+    with page.expect_request(ADVISE) as corrected:
+        page.locator(".row-head").first.click()
+        page.click("text=读错了，改正")
+        page.click("text=按原件重新判断")
+    assert corrected.value.headers["authorization"] == "Bearer tongue-depressor"
+    assert page.evaluate("localStorage.length + sessionStorage.length + document.cookie.length") == 0

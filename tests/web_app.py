@@ -1,0 +1,159 @@
+"""网页测试共用的：示例化验单、各种结果，和拦下请求时给的回答（判断是真的代码写的，只是不经过识别）。"""
+
+import importlib.util
+import json
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from medical_report.rendering import to_html
+
+from health_assistant.lab_report import advice
+from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.report import DISCLAIMER, ReadItem, ReadReport, RowEvidence
+
+STAGE = Path(__file__).resolve().parent.parent / "8-frontend-apps"
+APP = STAGE / "HealthAssistantWebApp"
+ANALYZE, ADVISE = "**/analyze_medical_report", "**/advice"
+DONE = "#engines:not(:empty)"
+
+
+def _load_sample():
+    spec = importlib.util.spec_from_file_location("make_sample_report", STAGE / "make_sample_report.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+SAMPLE = _load_sample()
+
+NORMAL = ReadItem(name="尿素", code="UREA", result="5.1", unit="mmol/L", reference_range="2.6-7.5")
+HIGH = ReadItem(name="总胆固醇", code="TC", result="6.3", unit="mmol/L", reference_range="<5.2", mark="↑")
+LOW = ReadItem(name="高密度脂蛋白胆固醇", code="HDL-C", result="0.8", unit="mmol/L", reference_range=">1.04")
+POSITIVE = ReadItem(name="尿蛋白", code="PRO", result="2+", reference_range="阴性")
+CRITICAL = ReadItem(name="钾", code="K", result="7.1", unit="mmol/L", reference_range="3.5-5.3", mark="↑")
+UNPRINTED = ReadItem(name="钠", code="Na", result="140", unit="mmol/L")
+CONTRADICTED = ReadItem(name="氯", code="Cl", result="103", unit="mmol/L", reference_range="99-110", mark="↑")
+UNKNOWN_RANGE = ReadItem(name="某项", code="XYZ", result="12", unit="U/L")
+MIXED = [NORMAL, HIGH, LOW, POSITIVE, CRITICAL, UNPRINTED, CONTRADICTED, UNKNOWN_RANGE]
+EXAMPLE = [
+    ReadItem(name=name, code=code, result=result, unit=unit, reference_range=printed, mark=mark or None)
+    for name, code, result, mark, unit, printed in SAMPLE.ROWS
+]
+
+
+def example_rows(count: int) -> list[RowEvidence]:
+    """示例图上前 count 行的位置。"""
+    middles = [SAMPLE.row_middle(number) for number in range(1, count + 1)]
+    return [RowEvidence(confidence=0.98, boxes={"row": (80, at - 15, 1160, at + 15)}) for at in middles]
+
+
+def answer(items: list[ReadItem], end: str = "done", rows: list[RowEvidence] | None = None, html: str = "") -> str:
+    """一次完整的 SSE 回答；end 之后的事件不发。html 代替真的建议。"""
+    read = ReadReport(report_type="血细胞分析", sex="女", age="34岁", items=items)
+    report = assess(read, rows or example_rows(len(items)))
+    given = {"advice_html": html or to_html(advice.compose_advice(report))}
+    report = report.model_dump(mode="json")
+    events = {
+        "accepted": {"request_id": "1"},
+        "report": report,
+        "advice": given,
+        "done": {
+            **given,
+            "report": report,
+            "engines": {"vision": "读者甲", "advice": "顾问乙"},
+            "disclaimer": DISCLAIMER,
+        },
+    }
+    names = list(events)[: list(events).index(end) + 1]
+    return "".join(sse(name, events[name]) for name in names)
+
+
+def sse(name: str, data: dict) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def reply_with(page, body: str, endpoint: str = ANALYZE) -> None:
+    page.route(endpoint, lambda route: route.fulfill(body=body, content_type="text/event-stream"))
+
+
+def open_result(page, url: str, items: list[ReadItem], **answer_options) -> None:
+    """打开网页，点示例，直接得到这些行的结果。"""
+    reply_with(page, answer(items, **answer_options))
+    page.goto(url)
+    page.click("#example-button")
+    page.wait_for_selector(DONE)
+
+
+def is_inside(page, selector: str) -> bool:
+    """整个元素都在眼前的一屏里。"""
+    box, view = page.locator(selector).bounding_box(), page.viewport_size
+    return (
+        box is not None
+        and box["x"] >= 0
+        and box["y"] >= 0
+        and (box["x"] + box["width"] <= view["width"] and box["y"] + box["height"] <= view["height"])
+    )
+
+
+class FakeService:
+    """自己起的一台小服务：网页，加上按 script 一段段发的回答，记下收到的每个请求体。
+
+    script 是 [(发之前等几秒, SSE 文字), ...]；sent_at 是每段发出的时刻（time.time()）。
+    """
+
+    def __init__(self, folder: Path = APP) -> None:
+        self.script: list[tuple[float, str]] = []
+        self.bodies: list[bytes] = []
+        self.sent_at: list[float] = []
+        handler = partial(_Handler, service=self, directory=str(folder))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> "FakeService":
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def photo(self) -> bytes:
+        """最后一个请求里的照片。"""
+        headers, _, rest = self.bodies[-1].partition(b"\r\n\r\n")
+        boundary = headers.split(b"\r\n")[0]
+        return rest[: rest.rindex(b"\r\n" + boundary)]
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.0"
+
+    def __init__(self, *args, service: FakeService, **options) -> None:
+        self.service = service
+        super().__init__(*args, **options)
+
+    def do_POST(self) -> None:
+        self.service.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for wait, text in self.service.script:
+            time.sleep(wait)
+            self.service.sent_at.append(time.time())
+            self.wfile.write(text.encode())
+            self.wfile.flush()
+
+    def do_OPTIONS(self) -> None:
+        self.send_response(204)
+        self.end_headers()
+
+    def end_headers(self) -> None:
+        # 像配了 CORS 的服务：别处的网页也能用
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.send_header("Access-Control-Allow-Headers", "*")
+        super().end_headers()
+
+    def log_message(self, *args) -> None:
+        pass
