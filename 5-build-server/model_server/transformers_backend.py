@@ -33,6 +33,8 @@ PIECE_SECONDS = 0.02
 """两段之间至少隔多久。小模型一秒几百个标记，一个标记写一次，写的比生成的还费时间。"""
 COLDEST = 0.01
 """比它还低的 temperature 当作 0：除出来的数会溢出。"""
+MOST_CHARACTERS = 16
+"""一个标记平均不会超过这么多字。再长的必定放不下，不去切词：切几十兆的文字要几分钟。"""
 VISION_MODELS = ("qwen2_vl", "qwen2_5_vl")
 
 
@@ -109,12 +111,7 @@ class TransformersBackend:
             ids = self._encode(chat.model, messages, images)
             room = self._context - len(ids)
             if room < 1:
-                raise RequestError(
-                    400,
-                    "context_length_exceeded",
-                    f"对话有 {len(ids)} 个标记，模型最多 {self._context} 个，还要留出回答的。请删短，或换小一些的图。",
-                    "messages",
-                )
+                raise self._too_long(f"{len(ids)} 个标记")
             inputs = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids), dtype=torch.long)}
             if images:
                 inputs = with_pixels(inputs, images, self._image_processors[chat.model], self._tokenizer)
@@ -129,6 +126,9 @@ class TransformersBackend:
             raise RequestError(
                 400, "too_many_images", f"一次最多 {MAX_IMAGES} 张图，收到 {len(found)} 张。", "messages"
             )
+        length = sum(len(message.text) for message in messages)
+        if length > self._context * MOST_CHARACTERS:
+            raise self._too_long(f"{length} 个字")
         rendered = []
         for at, message in enumerate(messages):
             self._refuse_special_tokens(message, f"messages.{at}.content")
@@ -142,6 +142,10 @@ class TransformersBackend:
             return rendered, [upright_rgb(open_image(one.data())) for one in found]
         except BadImage as error:
             raise RequestError(400, error.code, str(error), "image_url") from error
+
+    def _too_long(self, length: str) -> RequestError:
+        words = f"对话有 {length}，模型最多 {self._context} 个标记，还要留出回答的。请删短，或换小一些的图。"
+        return RequestError(400, "context_length_exceeded", words, "messages")
 
     def _refuse_special_tokens(self, message: Message, where: str) -> None:
         """模板渲染成一整段文字才切词（训练时也是），混进来的 <|im_end|> 就成了真的：能冒充一轮对话、一张图。

@@ -1,5 +1,7 @@
 """两个 transformers 服务：极小的语言模型带两个 LoRA，极小的视觉模型带一个。整个目录共用。"""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import model_servers
@@ -23,11 +25,27 @@ def llm(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def llm_server(llm):
+def servers(llm, vl):
+    """两个一起起，省时间：（语言模型的，视觉模型的）。"""
     adapters = [part for name, path in llm.adapters.items() for part in ("--adapter", f"{name}={path}")]
-    options = ["--backend", "transformers", "--model", llm.folder, "--served-model-name", "base", *adapters]
-    with model_servers.running(*options, api_key="sk-test") as server:
-        yield server
+    llm_options = ["--model", llm.folder, "--served-model-name", "base", *adapters]
+    vl_options = ["--model", vl.folder, "--adapter", f"tuned={vl.adapter}"]
+    wanted = [
+        model_servers.running("--backend", "transformers", *llm_options, api_key="sk-test"),
+        model_servers.running("--backend", "transformers", *vl_options),
+    ]
+    with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
+        yield list(pool.map(stack.enter_context, wanted))
+
+
+@pytest.fixture(scope="session")
+def llm_server(servers):
+    return servers[0]
+
+
+@pytest.fixture(scope="session")
+def vl_server(servers):
+    return servers[1]
 
 
 @pytest.fixture(scope="session")
@@ -46,13 +64,6 @@ def vl(tmp_path_factory):
     adapter = model_servers.write_random_lora(model, home / "trained" / "adapter", 0, targets)
     artifacts.write_json(home / "trained" / "training.json", {"recipe": {"max_pixels": 50 * 784}})
     return SimpleNamespace(folder=base, adapter=adapter)
-
-
-@pytest.fixture(scope="session")
-def vl_server(vl):
-    options = ["--backend", "transformers", "--model", vl.folder, "--adapter", f"tuned={vl.adapter}"]
-    with model_servers.running(*options) as server:
-        yield server
 
 
 @pytest.fixture(scope="session")
