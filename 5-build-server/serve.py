@@ -132,15 +132,16 @@ def run_vllm(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
     print(shlex.join(command), flush=True)
     if args.dry_run:
         return
-    print(f"vLLM 装好模型之后（{address(args).removesuffix('/v1')}/health 答 200），就可以用：")
-    print_examples(args, args.served_model_name or command[command.index("serve") + 1])
+    ready = f"vLLM 装好模型之后（{address(args).removesuffix('/v1')}/health 答 200）就可以用"
+    named = "--served-model-name" if "--served-model-name" in command else "serve"
+    print_examples(args, command[command.index(named) + 1], ready)
     if args.api_key:
         os.environ["VLLM_API_KEY"] = args.api_key  # 不写在命令行上：别的用户看得到
     try:
         os.execvp(command[0], command)
     except FileNotFoundError:
         raise ValueError(
-            f"没有 {command[0]}：在有 GPU 的机器上 python -m pip install -r 0-env-init/requirements-gpu.txt"
+            f"没有 {command[0]}：在有 GPU 的机器上 python -m pip install -r 0-env-init/requirements-vllm.txt"
         ) from None
 
 
@@ -149,14 +150,14 @@ def address(args: argparse.Namespace) -> str:
     return f"http://{host}:{args.port}/v1"
 
 
-def print_examples(args: argparse.Namespace, model: str) -> None:
+def print_examples(args: argparse.Namespace, model: str, ready: str = "服务好了") -> None:
     """拿来就能用的 curl 与 openai 两段。密钥不打印。"""
     messages = [{"role": "user", "content": QUESTIONS[args.backend]}]
     body = json.dumps({"model": model, "messages": messages}, ensure_ascii=False)
     header = f' -H "Authorization: Bearer ${KEY_VARIABLE}"' if args.api_key else ""
     key = f'os.environ["{KEY_VARIABLE}"]' if args.api_key else '"none"'
     print(
-        f"服务好了：{address(args)}（Ctrl-C 结束）\n\n"
+        f"{ready}：{address(args)}（Ctrl-C 结束）\n\n"
         f"curl {address(args)}/chat/completions{header} -d {shlex.quote(body)}\n\n"
         f"{'import os' + chr(10) if args.api_key else ''}from openai import OpenAI\n"
         f'client = OpenAI(base_url="{address(args)}", api_key={key})\n'
