@@ -43,8 +43,10 @@ class Server:
 
         try:
             return method(*args, **kwargs)
-        except openai.APIConnectionError as error:
-            raise Unusable(f"连不上服务 {self._client.base_url}：{error}。先运行 5-build-server/serve.py") from None
+        except openai.APIConnectionError:
+            raise Unusable(
+                f"连不上服务 {self._client.base_url}。先运行 5-build-server/serve.py，或改 --base-url"
+            ) from None
         except openai.APIError as error:
             reason = error.body.get("message") if isinstance(error.body, dict) else None
             raise Unusable(f"服务不答：{reason or error}") from None

@@ -154,7 +154,7 @@ def check_tokens(trained: Trained, served: "Server | None") -> Iterator[Check]:
             continue
         if found != expected:
             different.append(f"第 {at} 段不同：{first_difference(expected, found, ours)}")
-    yield Check(name, not different, "；".join([f"{len(CONVERSATIONS)} 段对话，{total} 个标记", *different]))
+    yield Check(name, not different, join(f"{len(CONVERSATIONS)} 段对话，{total} 个标记", different))
 
 
 def first_difference(expected: list[int], found: list[int], tokenizer) -> str:
@@ -162,6 +162,12 @@ def first_difference(expected: list[int], found: list[int], tokenizer) -> str:
     at = min(len(expected), len(found)) if at is None else at
     ours, theirs = (tokenizer.decode(ids[at : at + 6]) for ids in (expected, found))
     return f"从第 {at + 1} 个标记起，训练 {ours!r}，这里 {theirs!r}"
+
+
+def join(compared: str, different: list[str]) -> str:
+    """比了什么，加上第一处不同；竖线会断开表格。"""
+    shown = [compared, *different[:1]] + ([f"不同的共 {len(different)} 处"] if len(different) > 1 else [])
+    return "；".join(shown).replace("|", "\\|")
 
 
 def check_resize_settings(trained: Trained) -> Check:
@@ -201,7 +207,7 @@ def check_image_tokens(trained: Trained, server: Server) -> Check:
         counts.append(f"{width}×{height} {tokens}")
         if found != expected:
             different.append(f"{width}×{height} 的提问该有 {expected} 个标记，服务数到 {found}")
-    return Check("图的标记数：训练 ↔ 服务", not different, "；".join(["、".join(counts), *different]))
+    return Check("图的标记数：训练 ↔ 服务", not different, join("、".join(counts), different))
 
 
 def check_answers(trained: Trained, server: Server, max_tokens: int) -> Check:
@@ -226,7 +232,7 @@ def check_answers(trained: Trained, server: Server, max_tokens: int) -> Check:
             different.append(f"第 {at} 题检查点答 {expected.text[:20]!r}，服务答 {found[:20]!r}")
     detail = f"{len(questions)} 题，各最多 {max_tokens} 个标记，{same} 题一字不差"
     detail += f"，{ties} 题在两个标记几乎一样可能的地方分岔" if ties else ""
-    return Check("贪心的回答：检查点 ↔ 服务", not different, "；".join([detail, *different]))
+    return Check("贪心的回答：检查点 ↔ 服务", not different, join(detail, different))
 
 
 if __name__ == "__main__":
