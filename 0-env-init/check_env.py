@@ -224,7 +224,8 @@ def read_pins(requirements: Path) -> list[Pin]:
     for line in requirements.read_text(encoding="utf-8").splitlines():
         name, _, wanted = line.partition("==")
         if wanted:
-            pins.append(Pin(name.strip(), wanted.strip(), installed_version(name.strip())))
+            name = name.partition("[")[0].strip()  # evalscope[perf] 就是 evalscope
+            pins.append(Pin(name, wanted.strip(), installed_version(name)))
         elif line.strip() == "-e .":
             installed = installed_version("health-assistant")
             pins.append(Pin("health-assistant", installed or "（本仓库）", installed))

@@ -103,7 +103,7 @@ def test_mismatched_pin_is_shown_with_its_remedy(check_env, machine, capsys, ins
 
 def test_pins_are_read_from_the_file(check_env, tmp_path):
     requirements = tmp_path / "requirements.txt"
-    requirements.write_text(f"# 说明\npytest=={pytest.__version__}\nno-such-package==1.0\n", encoding="utf-8")
+    requirements.write_text(f"# 说明\npytest[dev]=={pytest.__version__}\nno-such-package==1.0\n", encoding="utf-8")
     pins = {pin.name: pin for pin in check_env.read_pins(requirements)}
     assert pins["pytest"].installed == pins["pytest"].wanted
     assert pins["no-such-package"].installed is None
