@@ -60,16 +60,26 @@ stage_4() {
 
 stage_5() {
   local port && port=$(free_port)
-  with_server model-server "http://127.0.0.1:$port/v1/models" \
+  with_server model-server "http://127.0.0.1:$port/health" \
     "python 5-build-server/serve.py --backend embedded --port $port" \
-    python 5-build-server/ask_server.py --base-url "http://127.0.0.1:$port/v1" $FORCE
+    python 5-build-server/ask_server.py --base-url "http://127.0.0.1:$port/v1" $FORCE &&
+    verify_deployment llm
+}
+
+# verify_deployment llm|vl：把微调好的微型模型放到服务上，核对服务里的就是训练出来的
+verify_deployment() {
+  local port && port=$(free_port)
+  with_server "tuned-$1-server" "http://127.0.0.1:$port/health" \
+    "python 5-build-server/serve.py --backend transformers --model artifacts/$1/tiny/merged --port $port" \
+    python 5-build-server/verify_deployment.py --kind "$1" --base-url "http://127.0.0.1:$port/v1"
 }
 
 stage_6() {
   run python 6-fine-tuning-vl/render_reports.py $FORCE &&
     run python 6-fine-tuning-vl/train_vl.py $FORCE &&
     run python 6-fine-tuning-vl/merge_vl.py $FORCE &&
-    run python 6-fine-tuning-vl/eval_vl.py --reader before after $FORCE
+    run python 6-fine-tuning-vl/eval_vl.py --reader before after $FORCE &&
+    verify_deployment vl
 }
 
 stage_7() {

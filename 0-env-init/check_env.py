@@ -247,7 +247,7 @@ def wanted_pins(requirements: Path) -> dict[str, str]:
     for line in requirements.read_text(encoding="utf-8").splitlines():
         name, _, wanted = line.partition("==")
         if wanted:
-            pins[name.strip()] = wanted.strip()
+            pins[name.partition("[")[0].strip()] = wanted.strip()  # evalscope[perf] 就是 evalscope
         elif line.strip() == "-e .":
             pins["health-assistant"] = installed_version("health-assistant") or "（本仓库）"
     return pins

@@ -1,34 +1,171 @@
 """阶段 5：模型服务，OpenAI 兼容的接口。
 
-    python 5-build-server/serve.py --backend embedded --port 8001
-    curl http://127.0.0.1:8001/v1/models
+python 5-build-server/serve.py                                        # 内置引擎，端口 8001
+python 5-build-server/serve.py --backend transformers                 # 阶段 3 微调好的微型模型
+python 5-build-server/serve.py --backend transformers --model 基座目录 --adapter tuned=artifacts/llm/tiny/adapter
+python 5-build-server/serve.py --backend vllm --config 5-build-server/configs/配方.yaml --dry-run
 """
 
 import argparse
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from health_assistant import artifacts
+
+KEY_VARIABLE = "MODEL_SERVER_API_KEY"
+QUESTIONS = {
+    "embedded": '{"items": [{"name": "钾", "result": "5.6", "unit": "mmol/L", "reference_range": "3.5-5.3"}]}',
+    "transformers": "高血压要注意什么？",
+    "vllm": "高血压要注意什么？",
+}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
-    parser.add_argument(
-        "--backend", choices=["embedded"], default="embedded", help="用什么回答：embedded 是内置引擎（默认）"
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
     )
-    parser.add_argument("--host", default="127.0.0.1", help="监听的地址；0.0.0.0 让别的机器也能访问（默认 127.0.0.1）")
-    parser.add_argument("--port", type=int, default=8001, help="端口（默认 8001）")
+    add = parser.add_argument
+    add("-h", "--help", action="help", help="显示这段说明")
+    add(
+        "--backend",
+        choices=["embedded", "transformers", "vllm"],
+        default="embedded",
+        help="用什么回答：embedded 内置引擎（默认）；transformers 一个模型，CPU 或一张 GPU；vllm 几张 GPU",
+    )
+    add("--model", help="检查点的目录、模型站上的名字，或 tiny（微型基座）；transformers 默认是阶段 3 合并好的微型模型")
+    add("--adapter", action="append", default=[], metavar="名字=目录", help="LoRA，可以写几个；请求里用名字选")
+    add("--config", type=Path, help="vllm 的配方（YAML）")
+    add("--served-model-name", help="请求里写的模型名（默认就是 --model 写的）")
+    add("--host", default="127.0.0.1", help="监听的地址；0.0.0.0 让别的机器也能访问（默认 127.0.0.1）")
+    add("--port", type=int, default=8001, help="端口（默认 8001）")
+    add("--api-key", default=os.environ.get(KEY_VARIABLE), help=f"客户端要带的密钥；也可以放环境变量 {KEY_VARIABLE}")
+    add("--dry-run", action="store_true", help="只说会运行什么")
     args = parser.parse_args()
+    try:
+        adapters = read_adapters(args.adapter)
+        if args.config and args.backend != "vllm":
+            raise ValueError("--config 只给 vllm 用")
+        run = {"embedded": run_embedded, "transformers": run_transformers, "vllm": run_vllm}[args.backend]
+        run(args, adapters)
+    except ValueError as error:
+        print(f"✗ {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def read_adapters(given: list[str]) -> dict[str, Path]:
+    """名字=目录 的各项。"""
+    adapters = {}
+    for one in given:
+        name, _, path = one.partition("=")
+        if not name or not path:
+            raise ValueError(f"--adapter 要写成 名字=目录，写的是 {one}")
+        if name in adapters:
+            raise ValueError(f"--adapter 的名字 {name} 写了两次")
+        if not (Path(path) / "adapter_config.json").is_file():
+            raise ValueError(f"{path} 不是 LoRA：里面没有 adapter_config.json")
+        adapters[name] = Path(path)
+    return adapters
+
+
+def run_embedded(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
+    if args.model or adapters or args.served_model_name:
+        raise ValueError("内置引擎没有别的模型可选：不用写 --model、--adapter、--served-model-name")
+    print("后端：内置引擎（读化验单、给建议），CPU，不下载模型")
+    if args.dry_run:
+        print(f"地址：{address(args)}")
+        return
 
     from health_assistant.serving import serve
 
     def make_app():
         from model_server.api import create_app
-        from model_server.embedded import EmbeddedBackend
+        from model_server.embedded import ADVISOR, EmbeddedBackend
 
         # 模型装好才开始答话
-        return create_app(EmbeddedBackend())
+        backend = EmbeddedBackend()
+        print_examples(args, ADVISOR)
+        return create_app(backend, args.api_key)
 
-    print(f"模型服务：http://{args.host}:{args.port}/v1（Ctrl-C 结束）", flush=True)
     serve(make_app, args.host, args.port)
 
 
+def run_transformers(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
+    from model_server import transformers_backend
+
+    from health_assistant.serving import THREADS, CannotStart, serve
+
+    model = args.model or str(artifacts.llm_dir("tiny") / "merged")
+    name = args.served_model_name or model
+    if Path(model).is_absolute() and not (Path(model) / "config.json").is_file():
+        hint = "" if args.model else "：先运行 3-fine-tuning-llm 的 train_llm.py 与 merge_llm.py"
+        raise ValueError(f"没有模型 {model}{hint}")
+    if name in adapters:
+        raise ValueError(f"--adapter 的名字 {name} 与模型的名字相同，请求里分不出来")
+    if args.dry_run:
+        print(*transformers_backend.describe(model, adapters), f"地址：{address(args)}", sep="\n")
+        return
+
+    def make_app():
+        from model_server.api import create_app
+
+        print(*transformers_backend.describe(model, adapters), sep="\n", flush=True)
+        try:
+            backend = transformers_backend.TransformersBackend(model, adapters, name)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise CannotStart(f"✗ 装不了模型：{error}") from error
+        print_examples(args, name)
+        return create_app(backend, args.api_key)
+
+    # 每个排队的请求占一个线程；另外的几个用来马上说 429、答 /health
+    serve(make_app, args.host, args.port, 1 + transformers_backend.WAITING + THREADS, load_seconds=1800)
+
+
+def run_vllm(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
+    from model_server.vllm_command import vllm_command
+
+    folders = {name: str(path) for name, path in adapters.items()}
+    command = vllm_command(args.config, args.model, folders, args.host, args.port, args.served_model_name)
+    print(shlex.join(command), flush=True)
+    if args.dry_run:
+        return
+    ready = f"vLLM 装好模型之后（{address(args).removesuffix('/v1')}/health 答 200）就可以用"
+    named = "--served-model-name" if "--served-model-name" in command else "serve"
+    print_examples(args, command[command.index(named) + 1], ready)
+    if args.api_key:
+        os.environ["VLLM_API_KEY"] = args.api_key  # 不写在命令行上：别的用户看得到
+    try:
+        os.execvp(command[0], command)
+    except FileNotFoundError:
+        raise ValueError(
+            f"没有 {command[0]}：在有 GPU 的机器上 python -m pip install -r 0-env-init/requirements-vllm.txt"
+        ) from None
+
+
+def address(args: argparse.Namespace) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(args.host, args.host)
+    return f"http://{host}:{args.port}/v1"
+
+
+def print_examples(args: argparse.Namespace, model: str, ready: str = "服务好了") -> None:
+    """拿来就能用的 curl 与 openai 两段。密钥不打印。"""
+    messages = [{"role": "user", "content": QUESTIONS[args.backend]}]
+    body = json.dumps({"model": model, "messages": messages}, ensure_ascii=False)
+    header = f' -H "Authorization: Bearer ${KEY_VARIABLE}"' if args.api_key else ""
+    key = f'os.environ["{KEY_VARIABLE}"]' if args.api_key else '"none"'
+    print(
+        f"{ready}：{address(args)}（Ctrl-C 结束）\n\n"
+        f"curl {address(args)}/chat/completions{header} -d {shlex.quote(body)}\n\n"
+        f"{'import os' + chr(10) if args.api_key else ''}from openai import OpenAI\n"
+        f'client = OpenAI(base_url="{address(args)}", api_key={key})\n'
+        f"answer = client.chat.completions.create(model={model!r}, messages={messages!r})\n"
+        "print(answer.choices[0].message.content)\n",
+        flush=True,
+    )
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -72,6 +72,11 @@ def model_server_dir() -> Path:
     return artifacts_dir() / "5-build-server"
 
 
+def bench_dir(model: str) -> Path:
+    """阶段 5：对服务上的模型 model 的压测；model 是目录时只取最后一级。"""
+    return artifacts_dir() / "bench" / Path(model).name
+
+
 def report_server_dir() -> Path:
     """阶段 7：一张化验单经接口服务得到的结果。"""
     return artifacts_dir() / "7-endpoint-integration-server"

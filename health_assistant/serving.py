@@ -3,14 +3,21 @@
 一个工作进程、多个线程：模型在内存里只有一份。应用在工作进程里才创建，因为 onnxruntime 的线程池不能跨过 fork。
 """
 
+import os
 import socket
 import sys
 from collections.abc import Callable
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import AppImportError
 
 THREADS = 8
+
+
+class CannotStart(AppImportError):
+    """make_app 装不好应用时抛它：消息给人看，服务以退出码 2 结束。"""
 
 
 class _Server(BaseApplication):
@@ -27,21 +34,31 @@ class _Server(BaseApplication):
         return self._make_app()
 
 
-def serve(make_app: Callable[[], Flask], host: str, port: int) -> None:
-    """在 host:port 上运行，直到收到 SIGINT 或 SIGTERM；端口不能用时说明原因，以退出码 2 结束。"""
+def serve(make_app: Callable[[], Flask], host: str, port: int, threads: int = THREADS, load_seconds: int = 120) -> None:
+    """在 host:port 上运行，直到收到 SIGINT 或 SIGTERM；端口不能用时说明原因，以退出码 2 结束。
+
+    一个请求占一个线程，threads 是同时答几个。make_app 超过 load_seconds 秒还没有装好，就当它卡死了重来。
+    """
     _check_port(host, port)
     options = {
         "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "workers": 1,
         "worker_class": "gthread",
-        "threads": THREADS,
-        # 读一张图要几秒，慢的机器几十秒；工作进程卡死时两分钟后重起
-        "timeout": 120,
+        "threads": threads,
+        # 装好之后也用它：工作进程卡死这么久就重起。答得慢不算卡死
+        "timeout": load_seconds,
         "graceful_timeout": 3,
         "loglevel": "warning",
         "control_socket_disable": True,
     }
-    _Server(make_app, options).run()
+    main_process = os.getpid()
+    try:
+        _Server(make_app, options).run()
+    except SystemExit as end:
+        # 工作进程说装不好，gunicorn 的主进程就用这个退出码结束；工作进程自己也经过这里，要原样退出
+        if end.code == Arbiter.APP_LOAD_ERROR and os.getpid() == main_process:
+            sys.exit(2)
+        raise
 
 
 def _check_port(host: str, port: int) -> None:

@@ -89,6 +89,7 @@ def installed_course(course):
         **dict.fromkeys(PLAIN_STAGES, "import sys; print('运行', sys.argv[0])"),
         "5-build-server/serve.py": SERVER,
         "5-build-server/ask_server.py": CLIENT,
+        "5-build-server/verify_deployment.py": "import sys; print('核对', sys.argv[2])",
         "7-endpoint-integration-server/medical_report_server.py": SERVER,
         "7-endpoint-integration-server/test_client.py": CLIENT,
     }.items():
@@ -212,8 +213,8 @@ def test_stages_run_in_order_and_end_with_a_table(installed_course):
     done = run_script(installed_course, "run.sh", "--no-serve")
     assert done.returncode == 0, done.stderr
     places = [f"运行 {script}" for script in PLAIN_STAGES]
-    places[9:9] = ["━ 阶段 5 模型服务 ━"]
-    places += ["━ 阶段 7 接口集成 ━"]
+    places[9:9] = ["━ 阶段 5 模型服务 ━", "核对 llm"]
+    places += ["核对 vl", "━ 阶段 7 接口集成 ━"]
     positions = [done.stdout.index(place) for place in places]
     assert positions == sorted(positions)
     assert "artifacts/5-build-server/answer.json" in done.stdout

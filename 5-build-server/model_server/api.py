@@ -1,29 +1,30 @@
-"""OpenAI 的 chat completions 协议：校验请求，把后端给的文字包成整块或流式的回答。
-
-usage 一律是 0：内置引擎不是语言模型，没有 token。
-"""
+"""OpenAI 的 chat completions 协议：校验请求，把后端给的文字包成整块或流式的回答。"""
 
 import base64
+import hmac
 import json
 import logging
 import re
 import time
 import uuid
-from collections.abc import Iterator
-from itertools import chain
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
 
 from flask import Flask, Response, jsonify, request
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from werkzeug.exceptions import HTTPException
 
 log = logging.getLogger(__name__)
 
 MAX_BODY_MB = 32
-USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+MAX_MESSAGES = 2000
+MAX_STOP_LENGTH = 256
+RETRY_AFTER_SECONDS = 2
 
 _HTTP_ERRORS = {
-    404: ("unknown_url", "没有这个地址。能用的是 /v1/models 和 /v1/chat/completions。"),
+    404: ("unknown_url", "没有这个地址。能用的是 /v1/models、/v1/chat/completions、/tokenize 和 /health。"),
     405: ("method_not_allowed", "这个地址不接受这种请求方法。"),
     413: ("request_too_large", f"请求体超过 {MAX_BODY_MB} MB。请把照片缩小后再试。"),
 }
@@ -31,8 +32,16 @@ _INVALID = {
     "json_invalid": "请求体不是合法的 JSON",
     "missing": "缺少这个字段",
     "too_short": "不能为空",
+    "string_too_short": "不能为空",
+    "too_long": "最多 {max_length} 个",
+    "string_too_long": "最多 {max_length} 个字",
     "literal_error": "不支持这个值",
+    "greater_than": "要大于 {gt}",
+    "greater_than_equal": "不能小于 {ge}",
+    "less_than": "要小于 {lt}",
+    "less_than_equal": "不能大于 {le}",
 }
+_ERROR_TYPES = {429: "rate_limit_error", 500: "server_error"}
 
 
 class RequestError(Exception):
@@ -45,7 +54,13 @@ class RequestError(Exception):
         self.param = param
 
 
-class ImageUrl(BaseModel):
+class _Strict(BaseModel):
+    """ "5" 不当作 5，true 不当作 1：写错的参数要说出来。不认识的字段照收，不起作用。"""
+
+    model_config = ConfigDict(strict=True)
+
+
+class ImageUrl(_Strict):
     url: str
 
     @field_validator("url")
@@ -65,7 +80,7 @@ class ImageUrl(BaseModel):
             raise RequestError(400, "invalid_base64", "图片的 base64 编码不对。", "image_url") from error
 
 
-class Part(BaseModel):
+class Part(_Strict):
     """消息的一段：文字或图片。"""
 
     type: Literal["text", "image_url"]
@@ -79,9 +94,9 @@ class Part(BaseModel):
         return self
 
 
-class Message(BaseModel):
+class Message(_Strict):
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: list[Part] = []
+    content: list[Part] = Field([], max_length=MAX_MESSAGES, fail_fast=True)
 
     @field_validator("content", mode="before")
     @classmethod
@@ -100,18 +115,32 @@ class Message(BaseModel):
         return [part.image_url for part in self.content if part.type == "image_url"]
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(_Strict):
     include_usage: bool = False
 
 
-class ChatRequest(BaseModel):
-    """没有列出的参数（temperature、max_tokens、response_format 等）照收，不起作用。"""
-
+class Conversation(_Strict):
     model: str
-    messages: list[Message] = Field(min_length=1)
+    # 几百万条错的消息，只报第一条：全报要好几 GB 内存
+    messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)
+
+
+class TokenizeRequest(Conversation):
+    add_generation_prompt: bool = True
+
+
+class ChatRequest(Conversation):
+    """没有列出的参数（response_format 等）照收，不起作用。"""
+
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     n: int | None = 1
+    max_tokens: int | None = Field(None, ge=1)
+    max_completion_tokens: int | None = Field(None, ge=1)
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    stop: list[Annotated[str, Field(min_length=1, max_length=MAX_STOP_LENGTH)]] = Field([], max_length=4)
 
     @field_validator("n")
     @classmethod
@@ -120,23 +149,74 @@ class ChatRequest(BaseModel):
             raise ValueError("一次只给一个回答，n 只能是 1")
         return n
 
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _as_list(cls, stop: Any) -> Any:
+        if isinstance(stop, str):
+            return [stop]
+        return [] if stop is None else stop
+
+    @property
+    def most_tokens(self) -> int | None:
+        """回答最多多少个标记；没有说为 None。"""
+        return self.max_completion_tokens or self.max_tokens
+
+
+@dataclass
+class Answer:
+    """一个回答。逐段取完 `pieces` 之后，其余几项才是准的。"""
+
+    pieces: Iterator[str]
+    """各段连起来就是全文；空串表示还没有字，让连接保持着。"""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    finish_reason: Literal["stop", "length"] = "stop"
+    close: Callable[[], None] = lambda: None
+    """不要了：客户端挂断，或已经取完。可以多次调用，`pieces` 没有取过也要调用。"""
+
+    @property
+    def usage(self) -> dict[str, int]:
+        total = self.prompt_tokens + self.completion_tokens
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": total,
+        }
+
 
 class Backend(Protocol):
     """会回答的东西。"""
 
     models: tuple[str, ...]
 
-    def answer(self, chat: ChatRequest) -> Iterator[str]:
-        """逐段给出回答，连起来就是全文。不能照办时，在给出第一段之前抛 `RequestError`。"""
+    def answer(self, chat: ChatRequest) -> Answer:
+        """不能照办时抛 `RequestError`：流一开始，状态码就改不了了。"""
+
+    def tokenize(self, asked: TokenizeRequest) -> tuple[list[int], int]:
+        """模型看到的标记，与上下文最多多少个标记。没有标记的后端抛 `RequestError`。"""
 
 
-def create_app(backend: Backend) -> Flask:
+def create_app(backend: Backend, api_key: str | None = None) -> Flask:
+    """api_key 不为空时，除了 /health 都要带着它（Authorization: Bearer …）。"""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_MB * 1024 * 1024
     app.json.ensure_ascii = False
     app.json.sort_keys = False
     app.register_error_handler(Exception, _answer_error)
     started = int(time.time())
+
+    @app.before_request
+    def check_key() -> None:
+        if not api_key or request.path == "/health":
+            return
+        # WSGI 的头是按 latin-1 解码的字节
+        given = request.headers.get("Authorization", "").encode("latin-1", "replace")
+        if not hmac.compare_digest(given, f"Bearer {api_key}".encode()):
+            raise RequestError(401, "invalid_api_key", "密钥不对。请在 Authorization 头里写 Bearer 加服务的密钥。")
+
+    @app.get("/health")
+    def health() -> dict:
+        return {"status": "ok"}
 
     @app.get("/v1/models")
     def list_models() -> dict:
@@ -146,23 +226,36 @@ def create_app(backend: Backend) -> Flask:
         ]
         return {"object": "list", "data": models}
 
+    @app.post("/tokenize")
+    def tokenize() -> dict:
+        """和 vLLM 的同名接口一样：部署前后拿它核对模板与分词。"""
+        asked = TokenizeRequest.model_validate_json(request.get_data())
+        _check_model(asked.model, backend)
+        tokens, max_model_len = backend.tokenize(asked)
+        return {"count": len(tokens), "max_model_len": max_model_len, "tokens": tokens}
+
     @app.post("/v1/chat/completions")
     def chat_completions() -> Response:
         chat = ChatRequest.model_validate_json(request.get_data())
-        if chat.model not in backend.models:
-            known = "、".join(backend.models)
-            raise RequestError(404, "model_not_found", f"没有叫 {chat.model} 的模型。现有：{known}。", "model")
-        pieces = backend.answer(chat)
-        # 等到第一段再答：流一开始，状态码就改不了了
-        pieces = chain([next(pieces)], pieces)
+        _check_model(chat.model, backend)
+        answer = backend.answer(chat)
         if chat.stream:
             headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-            return Response(_stream(chat, pieces), mimetype="text/event-stream", headers=headers)
-        message = {"role": "assistant", "content": "".join(pieces)}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-        return jsonify({**_head(chat, "chat.completion"), "choices": [choice], "usage": USAGE})
+            response = Response(_stream(chat, answer), mimetype="text/event-stream", headers=headers)
+            response.call_on_close(answer.close)
+            return response
+        with closing(answer):
+            message = {"role": "assistant", "content": "".join(answer.pieces), "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
+        return jsonify({**_head(chat, "chat.completion"), "choices": [choice], "usage": answer.usage})
 
     return app
+
+
+def _check_model(name: str, backend: Backend) -> None:
+    if name not in backend.models:
+        known = "、".join(backend.models)
+        raise RequestError(404, "model_not_found", f"没有叫 {name[:100]} 的模型。现有：{known}。", "model")
 
 
 def _head(chat: ChatRequest, kind: str) -> dict[str, Any]:
@@ -174,7 +267,7 @@ def _head(chat: ChatRequest, kind: str) -> dict[str, Any]:
     }
 
 
-def _stream(chat: ChatRequest, pieces: Iterator[str]) -> Iterator[str]:
+def _stream(chat: ChatRequest, answer: Answer) -> Iterator[str]:
     head = _head(chat, "chat.completion.chunk")
     with_usage = chat.stream_options is not None and chat.stream_options.include_usage
 
@@ -186,40 +279,53 @@ def _stream(chat: ChatRequest, pieces: Iterator[str]) -> Iterator[str]:
         return event([{"index": 0, "delta": part, "logprobs": None, "finish_reason": finish_reason}])
 
     yield delta({"role": "assistant", "content": ""})
-    for piece in pieces:
-        yield delta({"content": piece})
-    yield delta({}, "stop")
+    try:
+        for piece in answer.pieces:
+            # 客户端跳过注释行；写一写才知道它还在不在
+            yield delta({"content": piece}) if piece else ": waiting\n\n"
+    except Exception as error:
+        # 状态码早已发出，只能在流里说；没有 [DONE]，客户端就知道没有答完
+        yield f"data: {json.dumps(_describe(error)[1], ensure_ascii=False)}\n\n"
+        return
+    yield delta({}, answer.finish_reason)
     if with_usage:
-        yield event([], USAGE)
+        yield event([], answer.usage)
     yield "data: [DONE]\n\n"
 
 
 def _answer_error(error: Exception) -> Response:
-    """每个错误都是 OpenAI 的格式，中文说明。"""
-    param = None
-    response = Response(status=500)
-    if isinstance(error, RequestError):
-        response.status_code, code, message, param = error.status, error.code, str(error), error.param
-    elif isinstance(error, ValidationError):
-        response.status_code = 400
-        code, message, param = _explain_invalid(error)
-    elif isinstance(error, HTTPException):
-        # 留下 405 的 Allow 之类的头
-        response = error.get_response()
-        code, message = _HTTP_ERRORS.get(error.code, ("bad_request", "请求的写法不对，服务器看不懂。"))
-    else:
-        log.error("回答时出错", exc_info=error)
-        code, message = "internal_error", "服务器出了问题，没有答成。请看服务的日志。"
-    kind = "server_error" if response.status_code >= 500 else "invalid_request_error"
-    body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    status, body = _describe(error)
+    # 留下 405 的 Allow 之类的头
+    response = error.get_response() if isinstance(error, HTTPException) else Response(status=status)
+    if status == 429:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     response.data = json.dumps(body, ensure_ascii=False)
     response.mimetype = "application/json"
     return response
+
+
+def _describe(error: Exception) -> tuple[int, dict]:
+    """错误 -> 状态码，与 OpenAI 格式的中文说明。"""
+    status, code, message, param = 500, "internal_error", "服务器出了问题，没有答成。请看服务的日志。", None
+    if isinstance(error, RequestError):
+        status, code, message, param = error.status, error.code, str(error), error.param
+    elif isinstance(error, ValidationError):
+        status, (code, message, param) = 400, _explain_invalid(error)
+    elif isinstance(error, HTTPException):
+        status = error.code
+        code, message = _HTTP_ERRORS.get(status, ("bad_request", "请求的写法不对，服务器看不懂。"))
+    else:
+        log.error("回答时出错", exc_info=error)
+    kind = _ERROR_TYPES.get(status, "invalid_request_error")
+    return status, {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def _explain_invalid(error: ValidationError) -> tuple[str, str, str | None]:
     """第一处不合格：代码、说明、是哪个参数。"""
     first = error.errors(include_url=False, include_input=False)[0]
     param = ".".join(map(str, first["loc"])) or None
-    reason = str(first["ctx"]["error"]) if first["type"] == "value_error" else _INVALID.get(first["type"], "类型不对")
+    context = first.get("ctx", {})
+    reason = _INVALID.get(first["type"], "类型不对").format(**context)
+    if first["type"] == "value_error":
+        reason = str(context["error"])
     return first["type"], f"{param}：{reason}。" if param else f"{reason}。", param

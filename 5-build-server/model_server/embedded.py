@@ -15,7 +15,7 @@ from health_assistant.lab_report.report import (
     escape_markdown,
 )
 from health_assistant.lab_report.vl import EvidencedReport
-from model_server.api import ChatRequest, RequestError
+from model_server.api import Answer, ChatRequest, RequestError, TokenizeRequest
 
 READER = reader.ENGINE_NAME
 ADVISOR = advice.ENGINE_NAME
@@ -28,11 +28,12 @@ class EmbeddedBackend:
         self._reader = reader.ReportReader()
         self._reader.load().result()
 
-    def answer(self, chat: ChatRequest) -> Iterator[str]:
-        if chat.model == READER:
-            yield self._read(chat)
-        else:
-            yield from _advise(chat)
+    def answer(self, chat: ChatRequest) -> Answer:
+        """采样的参数都不起作用；usage 一律是 0，没有标记。"""
+        return Answer(iter([self._read(chat)]) if chat.model == READER else _advise(chat))
+
+    def tokenize(self, asked: TokenizeRequest) -> tuple[list[int], int]:
+        raise RequestError(404, "not_a_language_model", f"{asked.model} 不是语言模型，没有标记。", "model")
 
     def _read(self, chat: ChatRequest) -> str:
         """最后一条带图片的用户消息 -> `EvidencedReport` 的 JSON，它也是合格的 `ReadReport`。"""
@@ -54,10 +55,8 @@ class EmbeddedBackend:
 def _advise(chat: ChatRequest) -> Iterator[str]:
     """最后一条用户消息里的化验单 -> 建议（Markdown），逐段。"""
     text = next((message.text for message in reversed(chat.messages) if message.role == "user"), "")
-    sections = _sections(_judge(_find_json(text)))
-    yield next(sections)
-    for section in sections:
-        yield f"\n\n{section}"
+    first, *rest = _sections(_judge(_find_json(text)))
+    return iter([first, *(f"\n\n{section}" for section in rest)])
 
 
 def _find_json(text: str) -> str:

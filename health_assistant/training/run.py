@@ -20,21 +20,22 @@ IMAGE_PAD = "<|image_pad|>"
 MEGA_BATCH = 50  # 每 50 批一起按长度排：填充已很少，批的组成仍然随机
 
 
-def encode_prompt(asked: list[dict], tokenizer, image_tokens: int = 0) -> list[int]:
-    """提问的标记。有图时，模板里图的一个占位展开成它的 image_tokens 个。"""
-    prompt = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+def encode_prompt(asked: list[dict], tokenizer, *image_tokens: int, add_generation_prompt: bool = True) -> list[int]:
+    """提问的标记。image_tokens 是各图的标记数：模板里第几张图的占位，就展开成第几个数那么多。"""
+    prompt = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=add_generation_prompt)
     if image_tokens:
-        prompt = prompt.replace(IMAGE_PAD, IMAGE_PAD * image_tokens)
+        start, *rest = prompt.split(IMAGE_PAD)
+        prompt = start + "".join(IMAGE_PAD * count + text for count, text in zip(image_tokens, rest, strict=True))
     return tokenizer(prompt, add_special_tokens=False).input_ids
 
 
-def encode(messages: list[dict], tokenizer, image_tokens: int = 0) -> dict:
+def encode(messages: list[dict], tokenizer, *image_tokens: int) -> dict:
     """一段对话的 input_ids 与 labels：只有最后的回答和它的结束标记有标签，其余不计损失。
 
     提问部分单独渲染、单独切词，和推理时看到的一字不差；回答后模板另加的换行不要模型学。
     """
     *asked, answer = messages
-    asked_ids = encode_prompt(asked, tokenizer, image_tokens)
+    asked_ids = encode_prompt(asked, tokenizer, *image_tokens)
     answer_ids = tokenizer(answer["content"].strip() + TURN_END, add_special_tokens=False).input_ids
     return {"input_ids": asked_ids + answer_ids, "labels": [IGNORED] * len(asked_ids) + answer_ids}
 

@@ -91,25 +91,27 @@ def check_text_height(rows: list[dict], sizes: dict, recipe: VisionRecipe) -> No
         )
 
 
-def load_image_processor(folder: Path, max_pixels: int):
-    """Qwen2.5-VL 用的也是它；没有 torchvision（课程的 CPU 环境）时用 PIL 写的一份，结果相同。"""
+def load_image_processor(folder: Path, max_pixels: int | None = None):
+    """不给 max_pixels 就用 folder 里写的。没有 torchvision（课程的 CPU 环境）时用 PIL 写的一份，结果相同。"""
     if find_spec("torchvision"):
         from transformers import Qwen2VLImageProcessor as ImageProcessor
     else:
         from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
             Qwen2VLImageProcessorPil as ImageProcessor,
         )
-    return ImageProcessor.from_pretrained(folder, min_pixels=MIN_PIXELS, max_pixels=max_pixels)
+    budget = {"max_pixels": max_pixels} if max_pixels else {}
+    return ImageProcessor.from_pretrained(folder, min_pixels=MIN_PIXELS, **budget)
 
 
-def with_pixels(batch: dict, pages: list, image_processor, tokenizer) -> dict:
-    """一批标记加上图。pages 是图的位置；mm_token_type_ids 告诉模型哪些标记是图，位置编码由此而来。"""
+def open_page(page: Path):
     from PIL import Image
 
-    images = []
-    for page in pages:
-        with Image.open(page) as image:
-            images.append(upright_rgb(image))
+    with Image.open(page) as image:
+        return upright_rgb(image)
+
+
+def with_pixels(batch: dict, images: list, image_processor, tokenizer) -> dict:
+    """一批标记加上摆正的图。mm_token_type_ids 告诉模型哪些标记是图，位置编码由此而来。"""
     pixels = image_processor(images=images, return_tensors="pt")
     batch["mm_token_type_ids"] = (batch["input_ids"] == tokenizer.convert_tokens_to_ids(IMAGE_PAD)).int()
     return batch | {"pixel_values": pixels["pixel_values"], "image_grid_thw": pixels["image_grid_thw"]}
@@ -118,7 +120,7 @@ def with_pixels(batch: dict, pages: list, image_processor, tokenizer) -> dict:
 def page_collator(image_processor, tokenizer):
     def collate(rows: list[dict]) -> dict:
         batch = pad_batch(rows, tokenizer.pad_token_id)
-        return with_pixels(batch, [row["page"] for row in rows], image_processor, tokenizer)
+        return with_pixels(batch, [open_page(row["page"]) for row in rows], image_processor, tokenizer)
 
     return collate
 
@@ -126,20 +128,16 @@ def page_collator(image_processor, tokenizer):
 def generation_inputs(pages: list, prompt: str, image_processor, tokenizer, max_pixels: int) -> dict:
     """对几页各问一句的输入，左边补齐。"""
     import torch
-    from PIL import Image, ImageOps
 
-    asked = []
-    for page in pages:
-        with Image.open(page) as image:
-            size = ImageOps.exif_transpose(image).size
-        asked.append(encode_prompt(question(prompt), tokenizer, image_tokens(size, max_pixels)))
+    images = [open_page(page) for page in pages]
+    asked = [encode_prompt(question(prompt), tokenizer, image_tokens(one.size, max_pixels)) for one in images]
     longest = max(map(len, asked))
     pad = tokenizer.pad_token_id
     batch = {
         "input_ids": torch.tensor([[pad] * (longest - len(one)) + one for one in asked]),
         "attention_mask": torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in asked]),
     }
-    return with_pixels(batch, pages, image_processor, tokenizer)
+    return with_pixels(batch, images, image_processor, tokenizer)
 
 
 def save_processor(base: Path, target: Path, max_pixels: int) -> None:

@@ -119,7 +119,7 @@ def test_mismatched_pin_is_shown_with_its_remedy(check_env, machine, capsys, ins
 
 def test_pins_are_read_from_the_file(check_env, tmp_path):
     requirements = tmp_path / "requirements.txt"
-    requirements.write_text(f"# 说明\npytest=={pytest.__version__}\nno-such-package==1.0\n", encoding="utf-8")
+    requirements.write_text(f"# 说明\npytest[dev]=={pytest.__version__}\nno-such-package==1.0\n", encoding="utf-8")
     assert check_env.wanted_pins(requirements) == {"pytest": pytest.__version__, "no-such-package": "1.0"}
     assert check_env.installed_version("pytest") == pytest.__version__
     assert check_env.installed_version("no-such-package") is None

@@ -5,7 +5,6 @@ import importlib.util
 import io
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +14,8 @@ from pathlib import Path
 import openai
 import pytest
 import requests
-from model_server.api import create_app
+from model_server.api import Answer, create_app
+from model_servers import free_port
 from PIL import Image
 
 from health_assistant.lab_report.report import DISCLAIMER, READ_PROMPT, ReadReport
@@ -28,35 +28,9 @@ ROWS_USED = 5
 POTASSIUM = {"name": "钾", "code": "K", "result": "7.2", "unit": "mmol/L", "reference_range": "3.5-5.3"}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
-def server():
-    """服务的 /v1 地址；测完停掉它的整个进程组，并且它要自己停得下来。"""
-    port = free_port()
-    command = [sys.executable, STAGE / "serve.py", "--backend", "embedded", "--port", str(port)]
-    process = subprocess.Popen(command, start_new_session=True)
-    url = f"http://127.0.0.1:{port}/v1"
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            assert process.poll() is None, "服务提前结束"
-            try:
-                requests.get(f"{url}/models", timeout=2)
-                break
-            except requests.ConnectionError:
-                assert time.monotonic() < deadline, "服务没有起来"
-                time.sleep(0.1)
-        yield url
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+def server(embedded_server) -> str:
+    return embedded_server.url
 
 
 @pytest.fixture(scope="module")
@@ -287,6 +261,15 @@ def test_unknown_model(client):
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content.0"),
         ({"n": 2}, "n"),
         ({"stream": "也许"}, "stream"),
+        ({"temperature": 2.1}, "temperature"),
+        ({"temperature": "0.5"}, "temperature"),
+        ({"top_p": 0}, "top_p"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_completion_tokens": True}, "max_completion_tokens"),
+        ({"seed": 2**63}, "seed"),
+        ({"stop": ["1", "2", "3", "4", "5"]}, "stop"),
+        ({"stop": ""}, "stop.0"),
+        ({"stop": ["好", "长" * 257]}, "stop.1"),
     ],
 )
 def test_invalid_requests_name_the_parameter(server, change, param):
@@ -328,20 +311,62 @@ def test_every_error_has_the_same_shape(server, method, path, body, status, code
     assert not error["message"].isascii()
 
 
+class Broken:
+    """给出 pieces 里的几段之后就坏。"""
+
+    models = ("broken",)
+
+    def __init__(self, *pieces: str):
+        self.pieces = pieces
+
+    def answer(self, chat):
+        return Answer(self._answer())
+
+    def _answer(self):
+        yield from self.pieces
+        raise RuntimeError("内部的秘密")
+
+
+GREETING = {"model": "broken", "messages": [{"role": "user", "content": "你好"}]}
+
+
 def test_a_broken_backend_is_a_server_error_without_details():
-    class Broken:
-        models = ("broken",)
-
-        def answer(self, chat):
-            raise RuntimeError("内部的秘密")
-            yield
-
-    http = create_app(Broken()).test_client()
-    body = {"model": "broken", "messages": [{"role": "user", "content": "你好"}]}
-    response = http.post("/v1/chat/completions", json=body)
+    response = create_app(Broken("半句")).test_client().post("/v1/chat/completions", json=GREETING)
     assert response.status_code == 500
     assert response.json["error"]["type"] == "server_error"
     assert "秘密" not in response.text
+
+
+def test_an_error_in_the_middle_of_a_stream_is_said_in_it():
+    http = create_app(Broken("半", "", "句")).test_client()
+    text = http.post("/v1/chat/completions", json=GREETING | {"stream": True}).text
+    _, first, waiting, second, last, end = text.split("\n\n")
+    assert ('"半"' in first, waiting, '"句"' in second, end) == (True, ": waiting", True, "")
+    error = json.loads(last.removeprefix("data: "))["error"]
+    assert (error["type"], error["code"]) == ("server_error", "internal_error")
+    assert "秘密" not in text
+    assert "[DONE]" not in text
+
+
+@pytest.mark.parametrize("key", [None, "", "Bearer 错的", "sk-1", "Bearer sk-12", "Basic sk-1"])
+def test_without_the_key_only_health_answers(key):
+    http = create_app(Broken(), api_key="sk-1").test_client()
+    headers = {"Authorization": key.encode().decode("latin-1")} if key is not None else {}
+    for response in (http.get("/v1/models", headers=headers), http.post("/tokenize", headers=headers)):
+        assert (response.status_code, response.json["error"]["code"]) == (401, "invalid_api_key")
+    assert http.get("/health", headers=headers).json == {"status": "ok"}
+    assert http.get("/v1/models", headers={"Authorization": "Bearer sk-1"}).status_code == 200
+
+
+def test_embedded_engine_has_no_tokens(server):
+    body = {"model": READER, "messages": [{"role": "user", "content": "你好"}]}
+    response = requests.post(server.removesuffix("/v1") + "/tokenize", json=body, timeout=10)
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "not_a_language_model")
+
+
+def test_embedded_engine_is_ready_soon_and_needs_no_torch(embedded_server):
+    assert embedded_server.ready_seconds < 3
+    assert not [one.path for one in embedded_server.worker.memory_maps() if "torch" in one.path]
 
 
 # ---- 脚本 ----
@@ -395,6 +420,15 @@ def test_busy_port_is_said():
         done = run("serve.py", "--port", str(port))
     assert done.returncode == 2
     assert f"127.0.0.1:{port} 不能用" in done.stderr
+
+
+def test_dry_run_starts_nothing():
+    done = run("serve.py", "--dry-run", "--host", "0.0.0.0", "--port", "8123")
+    assert done.returncode == 0, done.stderr
+    assert "内置引擎" in done.stdout
+    assert "http://127.0.0.1:8123/v1" in done.stdout
+    wrong = run("serve.py", "--model", "tiny")
+    assert (wrong.returncode, "--model" in wrong.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("script", ["serve.py", "ask_server.py"])

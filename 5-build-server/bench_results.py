@@ -1,0 +1,118 @@
+"""阶段 5：bench.sh 的下手——找模型、定目录，把 EvalScope 的记录汇总成表和图。
+
+python 5-build-server/bench_results.py report 模型名
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from health_assistant import artifacts
+
+COLUMNS = [
+    "并发",
+    "成功",
+    "每秒请求",
+    "每秒标记",
+    "首字（毫秒）",
+    "每个标记（毫秒）",
+    "全程中位（秒）",
+    "全程 P99（秒）",
+]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
+    )
+    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser.add_argument("what", choices=["model", "folder", "report"], help="问服务上的模型；结果的目录；汇总")
+    parser.add_argument("names", nargs="+", help="model：地址与（可以没有的）模型名；其余：模型名")
+    args = parser.parse_args()
+    if args.what == "model":
+        return print_model(*args.names)
+    folder = artifacts.bench_dir(args.names[0])
+    if args.what == "folder":
+        print(folder)
+        return 0
+    return report(folder, args.names[0])
+
+
+def print_model(url: str, wanted: str | None = None) -> int:
+    import openai
+
+    client = openai.OpenAI(base_url=url, api_key=os.environ.get("MODEL_SERVER_API_KEY") or "none", max_retries=0)
+    try:
+        names = [one.id for one in client.models.list()]
+    except openai.APIConnectionError:
+        print(f"✗ 连不上 {url}：先运行 python 5-build-server/serve.py", file=sys.stderr)
+        return 2
+    except openai.APIError as error:
+        print(f"✗ {url} 不答：{error}", file=sys.stderr)
+        return 2
+    if wanted and wanted not in names:
+        print(f"✗ {url} 上没有 {wanted}，有 {'、'.join(names)}", file=sys.stderr)
+        return 2
+    print(wanted or names[0])
+    return 0
+
+
+def report(folder: Path, model: str) -> int:
+    runs = sorted((read_run(file) for file in folder.rglob("benchmark_summary.json")), key=lambda run: run["并发"])
+    if not runs:
+        print(f"✗ {folder} 里没有 EvalScope 的记录：先运行 bench.sh", file=sys.stderr)
+        return 2
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    lines += [f"| {' | '.join(str(run[column]) for column in COLUMNS)} |" for run in runs]
+    table = "\n".join(lines)
+    artifacts.write_text(folder / "bench.md", f"# {model}\n\n{table}\n")
+    draw(runs, model, folder / "bench.png")
+    print(f"{table}\n写了：{folder / 'bench.md'}、{folder / 'bench.png'}")
+    failed = sum(run["失败"] for run in runs)
+    if failed:
+        print(f"✗ {failed} 个请求没有成功，原因在 {folder / 'evalscope.log'}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def read_run(file: Path) -> dict:
+    """一档并发：EvalScope 的汇总与分位数。时间都从客户端看，排队也算在内。"""
+    total = json.loads(file.read_text(encoding="utf-8"))
+    spread = json.loads(file.with_name("benchmark_percentile.json").read_text(encoding="utf-8"))
+    seconds = {row["Percentiles"]: row["Latency (s)"] for row in spread}
+    return {
+        "并发": total["Concurrency"],
+        "成功": f"{total['Success Requests']}/{total['Total Requests']}",
+        "失败": total["Failed Requests"],
+        "每秒请求": round(total["Req Throughput (req/s)"], 2),
+        "每秒标记": round(total["Output Throughput (tok/s)"], 1),
+        "首字（毫秒）": round(total["Avg TTFT (ms)"]),
+        "每个标记（毫秒）": round(total["Avg TPOT (ms)"], 2),
+        "全程中位（秒）": round(seconds["50%"], 2),
+        "全程 P99（秒）": round(seconds["99%"], 2),
+    }
+
+
+def draw(runs: list[dict], model: str, path: Path) -> None:
+    from health_assistant.plotting import new_figure
+
+    figure, axes = new_figure(width=10, height=4, columns=2)
+    parallel = [run["并发"] for run in runs]
+    axes[0].plot(parallel, [run["每秒标记"] for run in runs], "o-")
+    axes[0].set(title="吞吐", xlabel="并发", ylabel="每秒标记")
+    for name in ("全程中位（秒）", "全程 P99（秒）"):
+        axes[1].plot(parallel, [run[name] for run in runs], "o-", label=name)
+    axes[1].plot(parallel, [run["首字（毫秒）"] / 1000 for run in runs], "o--", label="首字（秒）")
+    axes[1].set(title="等待", xlabel="并发", ylabel="秒")
+    axes[1].legend()
+    for axis in axes:
+        axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+    figure.suptitle(model)
+    with artifacts.atomic_path(path) as partial:
+        figure.savefig(partial, format="png", dpi=120)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

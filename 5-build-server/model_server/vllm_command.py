@@ -1,0 +1,145 @@
+"""vLLM 的配方 -> `vllm serve` 的命令行。只拼命令，不导入 vLLM：它装在 GPU 机器上自己的虚拟环境里。"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from health_assistant import artifacts
+
+NO_DOMAIN = "no-remote-images.invalid"
+"""只许从这个不存在的域名取图，等于不许：vLLM 默认会替人下载任何网址的图。data: URL 不受影响。"""
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+_LIMITS = {"gt": "要大于", "ge": "不能小于", "le": "不能大于", "expected": "只能是", "pattern": "要符合"}
+TRAINED = r"^(llm|vl)/[\w.-]+$"
+
+
+class VllmRecipe(BaseModel):
+    """一份 YAML 一个配方。没有写的按 vLLM 自己的默认值。"""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    model: str | None = None
+    """模型站上的名字或目录；与 merged 写一个。"""
+    merged: str | None = Field(None, pattern=TRAINED)
+    """合并好的模型：llm/阶段 3 的配方，或 vl/阶段 6 的配方。"""
+    adapters: dict[str, Annotated[str, Field(pattern=TRAINED)]] = {}
+    """请求里的名字 -> llm/配方 或 vl/配方：基座上带的 LoRA。"""
+    max_lora_rank: Literal[LORA_RANKS] = 16
+    served_model_name: str | None = None
+    dtype: Literal["auto", "bfloat16", "float16"] = "auto"
+    max_model_len: int = Field(gt=0)
+    """提问（连同图）与回答合起来最多多少个标记。"""
+    gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
+    """占一张卡显存的几成：权重之外都用来存 KV，越多同时答得越多。"""
+    tensor_parallel_size: int = Field(1, ge=1)
+    """一份模型切到几张卡上。"""
+    pipeline_parallel_size: int = Field(1, ge=1)
+    """一份模型的层分成几段；跨机器时一台一段。"""
+    data_parallel_size: int = Field(1, ge=1)
+    """整份模型有几份，各答各的。"""
+    distributed_executor_backend: Literal["mp", "ray"] | None = None
+    images_per_prompt: int | None = Field(None, ge=1)
+    """看图的模型：一个请求最多几张图。"""
+    max_pixels: int | None = Field(None, ge=3136)
+    """看图的模型：一页最多多少像素，与训练的配方相同。"""
+    enable_thinking: bool | None = None
+    """Qwen3：默认要不要先写思考过程；请求里的 chat_template_kwargs 可以另说。"""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "VllmRecipe":
+        if self.max_pixels and not self.images_per_prompt:
+            raise ValueError("写了 max_pixels 就要写 images_per_prompt")
+        return self
+
+
+def vllm_command(
+    config: Path | None,
+    model: str | None,
+    adapters: dict[str, str],
+    host: str,
+    port: int,
+    served_model_name: str | None,
+) -> list[str]:
+    """配方加命令行上另写的 -> argv。命令行上的模型与名字盖过配方的，LoRA（名字 -> 目录）加在配方的后面。
+
+    配方不对时抛 ValueError。不看模型在不在本地：`--dry-run` 在别的机器上也要能用。
+    """
+    if config is None:
+        raise ValueError("vllm 要写 --config，配方在 5-build-server/configs/")
+    recipe = read_recipe(config)
+    model = model or recipe.model or (recipe.merged and str(trained_dir(recipe.merged) / "merged"))
+    if not model:
+        raise ValueError(f"{config} 里没有写 model 或 merged，命令行上也没有 --model")
+    adapters = {name: str(trained_dir(which) / "adapter") for name, which in recipe.adapters.items()} | adapters
+    options = {
+        "host": host,
+        "port": port,
+        "served-model-name": served_model_name or recipe.served_model_name,
+        "dtype": recipe.dtype,
+        "max-model-len": recipe.max_model_len,
+        "gpu-memory-utilization": recipe.gpu_memory_utilization,
+        "tensor-parallel-size": recipe.tensor_parallel_size,
+        "pipeline-parallel-size": recipe.pipeline_parallel_size,
+        "data-parallel-size": recipe.data_parallel_size,
+        "distributed-executor-backend": recipe.distributed_executor_backend,
+    }
+    if recipe.images_per_prompt:
+        # 写明 0 个视频，vLLM 就不为视频留显存
+        options["limit-mm-per-prompt"] = {"image": recipe.images_per_prompt, "video": 0}
+        options["allowed-media-domains"] = NO_DOMAIN
+    if recipe.max_pixels:
+        options["mm-processor-kwargs"] = {"max_pixels": recipe.max_pixels}
+    if recipe.enable_thinking is not None:
+        options["default-chat-template-kwargs"] = {"enable_thinking": recipe.enable_thinking}
+    command = ["vllm", "serve", model]
+    for name, value in options.items():
+        if value is not None:
+            command += [f"--{name}", json.dumps(value) if isinstance(value, dict) else str(value)]
+    return command + lora_options(adapters, recipe.max_lora_rank)
+
+
+def lora_options(adapters: dict[str, str], max_rank: int) -> list[str]:
+    if not adapters:
+        return []
+    # 写成 JSON：目录里有逗号时，名字=目录 的写法 vLLM 会认错
+    modules = [json.dumps({"name": name, "path": path}, ensure_ascii=False) for name, path in adapters.items()]
+    ranks = ["--max-lora-rank", str(max_rank), "--max-loras", str(len(adapters))]
+    return ["--enable-lora", *ranks, "--lora-modules", *modules]
+
+
+def read_recipe(config: Path) -> VllmRecipe:
+    try:
+        written = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{config} 不是 YAML：{' '.join(str(error).split())}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"读不了 {config}：{error}") from None
+    if not isinstance(written, dict):
+        raise ValueError(f"{config} 里要写“名字: 值”，一行一项")
+    try:
+        return VllmRecipe.model_validate(written)
+    except ValidationError as error:
+        raise ValueError(f"{config}：{explain(error)}") from None
+
+
+def explain(error: ValidationError) -> str:
+    """第一处不对：哪一项，写的是什么，该是什么。"""
+    first = error.errors(include_url=False)[0]
+    where, context = ".".join(map(str, first["loc"])), first.get("ctx", {})
+    if first["type"] == "extra_forbidden":
+        return f"没有 {where} 这一项。能写的：{'、'.join(VllmRecipe.model_fields)}"
+    if first["type"] == "missing":
+        return f"缺少 {where}"
+    if first["type"] == "value_error":
+        return str(context["error"])
+    wanted = [f"{word} {context[name]}" for name, word in _LIMITS.items() if name in context]
+    return f"{where} 写的是 {first['input']!r}，{'、'.join(wanted) or '类型不对'}"
+
+
+def trained_dir(which: str) -> Path:
+    """llm/配方 -> 阶段 3 的产物目录；vl/配方 -> 阶段 6 的。"""
+    kind, recipe = which.split("/")
+    return (artifacts.llm_dir if kind == "llm" else artifacts.vl_dir)(recipe)

@@ -1,0 +1,90 @@
+"""阶段 5 的测试共用的：起一个真的服务进程，用完停掉；造一个随机的 LoRA。"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import openai
+import psutil
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVE = ROOT / "5-build-server/serve.py"
+
+
+@dataclass
+class Server:
+    url: str
+    """到 /v1 为止。"""
+    process: subprocess.Popen
+    ready_seconds: float
+    """多久能答；机器忙时，按它用掉的 CPU 时间算。"""
+    api_key: str = "none"
+
+    @property
+    def root(self) -> str:
+        return self.url.removesuffix("/v1")
+
+    @property
+    def worker(self) -> psutil.Process:
+        """装着模型的工作进程。"""
+        return psutil.Process(self.process.pid).children()[0]
+
+    def client(self) -> openai.OpenAI:
+        return openai.OpenAI(base_url=self.url, api_key=self.api_key, max_retries=0, timeout=60)
+
+    def post(self, body, path: str = "/v1/chat/completions", **options) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        return requests.post(self.root + path, json=body, headers=headers, timeout=60, **options)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running(*options: str | Path, api_key: str = "") -> Iterator[Server]:
+    """serve.py 加上这些选项；用完停掉它的整个进程组，并且它要自己停得下来。"""
+    port = free_port()
+    command = [sys.executable, SERVE, "--port", str(port), *options]
+    started = time.monotonic()
+    environment = os.environ | {"MODEL_SERVER_API_KEY": api_key}
+    process = subprocess.Popen(command, start_new_session=True, env=environment)
+    try:
+        while True:
+            assert process.poll() is None, "服务提前结束"
+            try:
+                assert requests.get(f"http://127.0.0.1:{port}/health", timeout=60).json() == {"status": "ok"}
+                break
+            except requests.ConnectionError:
+                assert time.monotonic() < started + 60, "服务没有起来"
+                time.sleep(0.05)
+        server = Server(f"http://127.0.0.1:{port}/v1", process, time.monotonic() - started, api_key or "none")
+        used = [sum(one.cpu_times()[:2]) for one in (psutil.Process(process.pid), server.worker)]
+        server.ready_seconds = min(server.ready_seconds, sum(used))
+        yield server
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def write_random_lora(model, folder: Path, seed: int, targets: list[str] | str) -> Path:
+    """没有训练过的 LoRA，权重不是零，所以回答会变。"""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    settings = LoraConfig(r=8, lora_alpha=64, target_modules=targets, init_lora_weights=False, task_type="CAUSAL_LM")
+    get_peft_model(model, settings).save_pretrained(folder)
+    return folder
