@@ -183,7 +183,7 @@ def test_touching_the_photo_opens_the_row_even_a_folded_one(phone, report_server
     assert row.locator(".row-head").evaluate("head => head === document.activeElement")
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("turns", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 def test_a_photo_taken_sideways_is_shown_upright(page, report_server, turns, tmp_path):
     """服务器的坐标是转着的照片上的；显示时转正，圈对地方。"""
     upright = Image.open(SAMPLE.OUTPUT).convert("RGB")
