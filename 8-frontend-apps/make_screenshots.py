@@ -19,7 +19,6 @@ from make_sample_report import ROWS
 from PIL import Image
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from health_assistant.lab_report.rendering import degrade, draw_report
 from health_assistant.lab_report.report import ReadItem, ReadReport
 
 HERE = Path(__file__).resolve().parent
@@ -77,6 +76,8 @@ def open_with_photo(browser: Browser, url: str, **view) -> Page:
 
 def sample_photo() -> bytes:
     """示例化验单的数据画成手机拍的照片，JPEG。"""
+    from health_assistant.lab_report.rendering import degrade, draw_report
+
     items = [
         ReadItem(name=name, code=code, result=result, unit=unit, reference_range=printed, mark=mark or None)
         for name, code, result, mark, unit, printed in ROWS

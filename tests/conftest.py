@@ -152,8 +152,8 @@ def _open_page(browser, **options):
         if message.type == "error" and not message.location["url"].endswith(("/analyze_medical_report", "/advice")):
             errors.append(message.text)
 
-    page.on("console", keep_error)
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    context.on("console", keep_error)
+    context.on("weberror", lambda error: errors.append(str(error.error)))
     yield page
     context.close()
     assert errors == []

@@ -24,6 +24,11 @@ CUT_OFF = """() => [...document.querySelectorAll("button, .flag, .tag, #summary,
     .map((node) => node.textContent)"""
 
 
+def resize(page, size: str) -> None:
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+
+
 def check(page) -> None:
     width = page.viewport_size["width"]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -31,17 +36,20 @@ def check(page) -> None:
     assert page.evaluate(CUT_OFF) == []
 
 
-@pytest.fixture(params=SIZES)
-def sized(page, request):
-    width, height = SIZES[request.param]
-    page.set_viewport_size({"width": width, "height": height})
-    return page
-
-
-@pytest.mark.parametrize("text", ["normal", "large"])
-def test_every_screen_fits(sized, report_server, text):
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        ("320x568", "normal"),
+        ("320x568", "large"),
+        ("390x844", "normal"),
+        ("1440x900", "normal"),
+        pytest.param("390x844", "large", marks=pytest.mark.slow),
+        pytest.param("1440x900", "large", marks=pytest.mark.slow),
+    ],
+)
+def test_every_screen_fits(page, report_server, size, text):
     """一趟走完：开始、看一眼、等、结果、改正、记录。"""
-    page = sized
+    resize(page, size)
     page.add_init_script(f"localStorage.setItem('text', '{text}')")
     page.goto(report_server)
     check(page)
@@ -79,11 +87,12 @@ def test_every_screen_fits(sized, report_server, text):
     check(page)
 
 
-def test_the_first_look_has_the_one_line_and_the_tier(sized, report_server):
-    open_result(sized, report_server, EXAMPLE)
-    assert is_inside(sized, "#summary")
-    assert is_inside(sized, "#tier")
-    assert is_inside(sized, ".row[data-name=血红蛋白] .row-head")
+def test_the_first_look_has_the_one_line_the_tier_and_an_abnormal_row(page, report_server):
+    open_result(page, report_server, EXAMPLE)
+    for size in SIZES:
+        resize(page, size)
+        for part in ("#summary", "#tier", ".row[data-name=血红蛋白] .row-head"):
+            assert is_inside(page, part), (size, part)
 
 
 def test_on_a_desktop_photo_and_result_are_side_by_side(page, report_server):

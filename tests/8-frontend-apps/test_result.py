@@ -95,8 +95,9 @@ def test_nothing_is_stored_and_nobody_else_is_asked(example, report_server):
 # ---- 各种结果怎么显示：判断是真的代码写的，只是不经过识别 ----
 
 
-@pytest.fixture
-def mixed(page, report_server):
+@pytest.fixture(scope="module")
+def mixed(shared_page, report_server):
+    page = shared_page.context.new_page()
     open_result(page, report_server, MIXED)
     return page
 
@@ -183,7 +184,7 @@ def test_touching_the_photo_opens_the_row_even_a_folded_one(phone, report_server
     assert row.locator(".row-head").evaluate("head => head === document.activeElement")
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("turns", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 def test_a_photo_taken_sideways_is_shown_upright(page, report_server, turns, tmp_path):
     """服务器的坐标是转着的照片上的；显示时转正，圈对地方。"""
     upright = Image.open(SAMPLE.OUTPUT).convert("RGB")
@@ -269,12 +270,13 @@ def test_keyboard_alone_reaches_the_result(page, report_server):
     assert page.locator(".row[data-name=总胆固醇] .crop canvas").is_visible()
 
 
-def test_start_over_leaves_nothing_of_the_last_report(mixed):
-    mixed.locator("#result .restart").click()
-    assert mixed.locator("#start").is_visible()
-    assert mixed.locator("#result").is_hidden()
-    assert mixed.locator("#photo").evaluate("({ width }) => width") == 0
-    assert mixed.locator(".row").count() == 0
+def test_start_over_leaves_nothing_of_the_last_report(page, report_server):
+    open_result(page, report_server, MIXED)
+    page.locator("#result .restart").click()
+    assert page.locator("#start").is_visible()
+    assert page.locator("#result").is_hidden()
+    assert page.locator("#photo").evaluate("({ width }) => width") == 0
+    assert page.locator(".row").count() == 0
 
 
 def test_a_critical_value_leads_even_when_the_advice_never_comes(page, report_server):

@@ -189,10 +189,11 @@ def test_an_answer_that_is_no_json_is_still_an_error_in_words(page, report_serve
 
 
 def test_a_service_with_a_key_asks_for_it_and_sends_it(page, report_server):
-    refuse_with(page, 401, "unauthorized", "要访问口令。")
+    refuse_with(page, 401, "key_needed", "请在请求头里写密钥。")
     page.goto(report_server)
     page.click("#example-button")
     page.wait_for_selector("#key-form:not([hidden])")
+    assert page.inner_text("#error-message") == "这个服务要访问口令。"
     page.unroute(ANALYZE)
     reply_with(page, answer([NORMAL]))
     page.keyboard.type("tongue-depressor")

@@ -89,10 +89,11 @@ function parseEvent(block) {
 }
 
 function refusal(request) {
+  if (request.status === 401) return new AnalysisError("need_key", "这个服务要访问口令。");
   const wait = Number(request.getResponseHeader("Retry-After")) || 0;
   try {
     const { code, error } = JSON.parse(request.responseText);
-    return new AnalysisError(request.status === 401 ? "need_key" : code, error, wait);
+    return new AnalysisError(code, error, wait);
   } catch {
     return new AnalysisError("http", `服务器没有正常回答（状态码 ${request.status}）。`, wait);
   }
