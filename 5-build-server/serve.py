@@ -132,6 +132,8 @@ def run_vllm(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
     print(shlex.join(command), flush=True)
     if args.dry_run:
         return
+    if Path(command[2]).is_absolute() and not Path(command[2]).is_dir():
+        raise ValueError(f"没有模型 {command[2]}：先训练、合并，或另写 --model")
     ready = f"vLLM 装好模型之后（{address(args).removesuffix('/v1')}/health 答 200）就可以用"
     named = "--served-model-name" if "--served-model-name" in command else "serve"
     print_examples(args, command[command.index(named) + 1], ready)
@@ -141,7 +143,7 @@ def run_vllm(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
         os.execvp(command[0], command)
     except FileNotFoundError:
         raise ValueError(
-            f"没有 {command[0]}：在有 GPU 的机器上 python -m pip install -r 0-env-init/requirements-vllm.txt"
+            f"没有 {command[0]} 这个命令：它要装在另一个虚拟环境里，装法与用法写在 0-env-init/requirements-vllm.txt"
         ) from None
 
 

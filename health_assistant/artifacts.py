@@ -73,8 +73,8 @@ def model_server_dir() -> Path:
 
 
 def bench_dir(model: str) -> Path:
-    """阶段 5：对服务上的模型 model 的压测；model 是目录时只取最后一级。"""
-    return artifacts_dir() / "bench" / Path(model).name
+    """阶段 5：对服务上的模型 model 的压测；model 是目录时取最后三级作名字，如 llm-tiny-merged。"""
+    return artifacts_dir() / "bench" / "-".join(part for part in Path(model).parts[-3:] if part != "/")
 
 
 def report_server_dir() -> Path:

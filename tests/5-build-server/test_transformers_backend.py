@@ -386,11 +386,11 @@ def test_bad_options_are_explained(options, words):
 def test_vllm_is_replaced_by_its_own_command_and_the_key_is_not_shown(tmp_path):
     """没有装 vllm 的机器上：说会运行什么、装好以后怎样用、去哪里装。"""
     config = SERVE.parent / "configs/qwen2.5-14b-merged.yaml"
-    options = ["--backend", "vllm", "--config", config, "--model", "/some/merged", "--served-model-name", "mine"]
+    options = ["--backend", "vllm", "--config", config, "--model", tmp_path, "--served-model-name", "mine"]
     command = [sys.executable, SERVE, *options, "--api-key", "sk-secret"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ | {"PATH": str(tmp_path)})
     assert done.returncode == 2
-    assert done.stdout.startswith("vllm serve /some/merged ")
+    assert done.stdout.startswith(f"vllm serve {tmp_path} ")
     assert "model='mine'" in done.stdout
     assert "sk-secret" not in done.stdout + done.stderr
     assert "没有 vllm" in done.stderr
