@@ -246,6 +246,28 @@ def test_a_server_that_does_not_answer_is_bad_input(gate, llm_server):
         assert (code, words in said) == (2, True), said
 
 
+@pytest.mark.parametrize(
+    ("dtype", "gap", "same"), [("bfloat16", 0.4, True), ("bfloat16", 0.6, False), ("float32", 0, False)]
+)
+def test_only_sixteen_bit_answers_may_fork_and_only_at_a_near_tie(llm, tmp_path, dtype, gap, same):
+    """分岔的那一步，服务选的标记的 logits 比检查点选的低 gap。"""
+    import torch
+    from served_model import Checkpoint, Generated
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    AutoModelForCausalLM.from_pretrained(llm.folder, dtype=getattr(torch, dtype)).save_pretrained(tmp_path)
+    checkpoint, tokenizer = (
+        Checkpoint(tmp_path, llm.folder, llm.folder, None),
+        AutoTokenizer.from_pretrained(llm.folder),
+    )
+    one, ours, theirs = (tokenizer.convert_tokens_to_ids(letter) for letter in "1ab")
+    logits = torch.full((len(tokenizer),), -10.0)
+    logits[ours], logits[theirs] = 0.0, -float(gap)
+    generated = Generated([one, ours, one], "1a1", [logits, logits, logits])
+    assert checkpoint.nearly_tied(generated, "1b") is same
+    assert not checkpoint.nearly_tied(generated, "1a"), "只是短了，不是分岔"
+
+
 @pytest.mark.slow
 def test_damage_to_the_files_a_server_serves_is_caught(gate, tmp_path):
     """合并好的目录在搬去服务的路上被改了。"""
