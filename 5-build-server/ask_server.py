@@ -1,7 +1,7 @@
 """阶段 5 的演示：用官方 openai 客户端问模型服务——先请它读一张化验单，再请它给建议。
 
-    python 5-build-server/serve.py &
-    python 5-build-server/ask_server.py --photo 照片.jpg
+python 5-build-server/serve.py &
+python 5-build-server/ask_server.py --photo 照片.jpg
 """
 
 import argparse

@@ -8,6 +8,7 @@ import re
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 # 实际的改动与应有的差多少算一致（差的范数比应有的范数）。32 位只有舍入误差；16 位时改动小，舍入差一格就差不少。
 # 不相干的 adapter 差 1 以上，没有合并的正好差 1，系数差一倍的差 0.5 或 1
@@ -110,7 +111,7 @@ class Tensors:
     def __init__(self, folder: Path, opened: ExitStack) -> None:
         from safetensors import safe_open
 
-        self._owner = {}
+        self._owner: dict[str, tuple[Any, str]] = {}
         for file in sorted(folder.glob("*.safetensors")):
             handle = opened.enter_context(safe_open(file, framework="pt"))
             self._owner |= {plain_name(name): (handle, name) for name in handle.keys()}  # noqa: SIM118

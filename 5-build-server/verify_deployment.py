@@ -129,8 +129,8 @@ def check_weights(trained: Trained) -> Iterator[Check]:
     yield Check("合并改了该改的，没改别的", not wrong and found.lora > 0, "；".join([counted, *wrong]))
     distance, tensor = found.worst
     detail = f"改动与 adapter 算出的相差最多 {distance:.1e}（{tensor}）"
-    wrong = f"；{len(found.wrong)} 个超出容许" if found.wrong else ""
-    yield Check("合并 = 基座 + LoRA", not found.wrong, detail + wrong)
+    detail += f"；{len(found.wrong)} 个超出容许" if found.wrong else ""
+    yield Check("合并 = 基座 + LoRA", not found.wrong, detail)
 
 
 def check_tokens(trained: Trained, served: "Server | None") -> Iterator[Check]:

@@ -9,11 +9,19 @@ import sys
 from collections.abc import Callable
 
 from flask import Flask
+from flask.json.provider import DefaultJSONProvider
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError
 
 THREADS = 8
+
+
+class ChineseJson(DefaultJSONProvider):
+    """中文不转义，字段照写的次序；用法：app.json = ChineseJson(app)。"""
+
+    ensure_ascii = False
+    sort_keys = False
 
 
 class CannotStart(AppImportError):

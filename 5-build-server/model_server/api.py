@@ -16,6 +16,8 @@ from flask import Flask, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from werkzeug.exceptions import HTTPException
 
+from health_assistant.serving import ChineseJson
+
 log = logging.getLogger(__name__)
 
 MAX_BODY_MB = 32
@@ -200,8 +202,7 @@ def create_app(backend: Backend, api_key: str | None = None) -> Flask:
     """api_key 不为空时，除了 /health 都要带着它（Authorization: Bearer …）。"""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_MB * 1024 * 1024
-    app.json.ensure_ascii = False
-    app.json.sort_keys = False
+    app.json = ChineseJson(app)
     app.register_error_handler(Exception, _answer_error)
     started = int(time.time())
 
@@ -296,7 +297,9 @@ def _stream(chat: ChatRequest, answer: Answer) -> Iterator[str]:
 def _answer_error(error: Exception) -> Response:
     status, body = _describe(error)
     # 留下 405 的 Allow 之类的头
-    response = error.get_response() if isinstance(error, HTTPException) else Response(status=status)
+    response = Response(status=status)
+    if isinstance(error, HTTPException):
+        response.headers.update(error.get_headers())
     if status == 429:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     response.data = json.dumps(body, ensure_ascii=False)

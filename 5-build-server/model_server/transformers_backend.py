@@ -171,7 +171,7 @@ class TransformersBackend:
         """没有说的按模型自带的 generation_config（和 vLLM 一样），它也没有说的按 OpenAI 的默认值。"""
         own = self._model.generation_config
         temperature = next(one for one in (chat.temperature, own.temperature, 1.0) if one is not None)
-        sampling = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+        sampling: dict[str, float | None] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         if temperature >= COLDEST:
             top_p = chat.top_p or own.top_p or 1.0
             sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": own.top_k or 0}

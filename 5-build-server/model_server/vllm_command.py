@@ -11,7 +11,6 @@ from health_assistant import artifacts
 
 NO_DOMAIN = "no-remote-images.invalid"
 """只许从这个不存在的域名取图，等于不许：vLLM 默认会替人下载任何网址的图。data: URL 不受影响。"""
-LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 _LIMITS = {"gt": "要大于", "ge": "不能小于", "le": "不能大于", "expected": "只能是", "pattern": "要符合"}
 TRAINED = r"^(llm|vl)/[\w.-]+$"
 
@@ -27,7 +26,7 @@ class VllmRecipe(BaseModel):
     """合并好的模型：llm/阶段 3 的配方，或 vl/阶段 6 的配方。"""
     adapters: dict[str, Annotated[str, Field(pattern=TRAINED)]] = {}
     """请求里的名字 -> llm/配方 或 vl/配方：基座上带的 LoRA。"""
-    max_lora_rank: Literal[LORA_RANKS] = 16
+    max_lora_rank: Literal[1, 8, 16, 32, 64, 128, 256, 320, 512] = 16
     served_model_name: str | None = None
     dtype: Literal["auto", "bfloat16", "float16"] = "auto"
     max_model_len: int = Field(gt=0)

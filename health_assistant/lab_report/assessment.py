@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -51,7 +52,7 @@ _HURRY = "尽快就医"
 _BLOOD_REPORT = re.compile(r"血|生化|电解质|肝功|肾功|凝|心肌|离子")
 
 
-def assess(report: ReadReport, evidence: list[RowEvidence] | None = None) -> LabReport:
+def assess(report: ReadReport, evidence: Sequence[RowEvidence] | None = None) -> LabReport:
     """给每一行下判断，再给整张报告分级。evidence 与 report.items 一一对应，没有就不传。"""
     age_years = _age_years(report)
     proofs = evidence or [RowEvidence()] * len(report.items)
@@ -172,7 +173,7 @@ def _mark_says(read: ReadItem) -> list[tuple[Flag, ...]]:
 
 
 def _doubt_conflicting_rows(
-    items: list[LabItem], proofs: list[RowEvidence], indicators: list[Indicator | None]
+    items: list[LabItem], proofs: Sequence[RowEvidence], indicators: list[Indicator | None]
 ) -> None:
     """行与行对不上的，都改为不作判断。本来就没有把握的行不作证。"""
     rows: dict[str, list[LabItem]] = {}

@@ -1,6 +1,6 @@
 """208 题问一个每题 0.2 秒的接口，从第一问发出到最后一答回来：并发 16 至少比并发 1 快 8 倍。达不到时退出码 1。
 
-    PYTHONPATH=tests python tests/benchmarks/evaluation_concurrency.py
+PYTHONPATH=tests python tests/benchmarks/evaluation_concurrency.py
 """
 
 import os
