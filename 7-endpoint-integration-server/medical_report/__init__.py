@@ -4,7 +4,7 @@ from flask import Flask
 
 from medical_report.analysis import Analyst
 from medical_report.intake import MemoryRequest
-from medical_report.settings import Settings, warn_about_unused_variables
+from medical_report.settings import Settings, load_settings
 
 
 class MedicalReportApp(Flask):
@@ -12,11 +12,10 @@ class MedicalReportApp(Flask):
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """应用工厂；settings 不给就从环境变量读。"""
+    """应用工厂；settings 不给就从环境变量与设置文件读，写错时抛 `SettingsError`。"""
     from medical_report import views
 
-    settings = settings or Settings.from_environment()
-    warn_about_unused_variables()
+    settings = settings or load_settings()
     app = MedicalReportApp(__name__, static_folder=settings.web_app, static_url_path="")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_mb * 1024 * 1024
     app.json.ensure_ascii = False
