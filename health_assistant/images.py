@@ -1,16 +1,23 @@
 """把收到的字节变成摆正的 RGB 图片。先看文件头再解码，全程在内存里。"""
 
 import io
+import struct
 import warnings
 
+import pillow_heif
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+pillow_heif.register_heif_opener()
 
 MAX_PIXELS = 50_000_000
 """最大像素数；5000 万像素解码后约 150 MB。常见手机照片是 1200 万到 5000 万。"""
 MIN_SIDE = 100
 MAX_ASPECT = 8
 """长边与短边之比的上限。再长的长条缩到能识别的大小就看不清了，文字识别还会把短边放大，吃掉几 GB 内存。"""
-FORMATS = ("JPEG", "PNG", "WEBP")
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
+"""苹果手机的照片是 HEIF（HEIC）。JPEG 也包括一个文件里有几张的 MPO，那是不少手机的“动态照片”。"""
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+"""损坏的文件让 Pillow 抛出的，不止一种。"""
 
 
 class BadImage(ValueError):
@@ -23,7 +30,10 @@ class BadImage(ValueError):
 
 
 def open_image(data: bytes) -> Image.Image:
-    """只读文件头，查格式与大小，不解码；不能用时抛 `BadImage`。"""
+    """只读文件头，查格式与大小，不解码；不能用时抛 `BadImage`。
+
+    格式看内容，不看文件名。有几帧的（动图、动态照片）只会解码第一帧。
+    """
     if not data:
         raise BadImage(400, "empty_image", "收到的图片是空的。请重新选择照片。")
     try:
@@ -34,8 +44,8 @@ def open_image(data: bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise _too_many_pixels() from error
     except UnidentifiedImageError as error:
-        raise BadImage(415, "unsupported_format", "这不是 JPEG、PNG 或 WebP 图片。请换成照片或截图再试。") from error
-    except (OSError, SyntaxError, ValueError) as error:
+        raise BadImage(415, "unsupported_format", "这不是 JPEG、PNG、WebP 或 HEIC 图片。请换成照片或截图再试。") from error
+    except _DECODING_ERRORS as error:
         raise _broken() from error
     if image.width * image.height > MAX_PIXELS:
         raise _too_many_pixels()
@@ -56,8 +66,8 @@ def upright_rgb(image: Image.Image) -> Image.Image:
         if image.mode.startswith("I"):
             # 16 位灰度；直接转成 RGB 会截成一片白
             image = image.convert("I").point(lambda value: value / 256).convert("L")
-        return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:
+        return image if image.mode == "RGB" else image.convert("RGB")
+    except _DECODING_ERRORS as error:
         raise _broken() from error
 
 
