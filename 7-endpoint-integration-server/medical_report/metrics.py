@@ -11,7 +11,7 @@ STEP_SECONDS = Histogram(
 """step：vision 视觉模型，verify 内置读者核对，read 只有内置读者时的读，advice 建议，total 从头到尾。"""
 UPSTREAM_FAILURES = Counter("health_upstream_failures", "上游没有答好", ["upstream", "kind"])
 DEGRADED = Counter("health_degraded", "改用内置引擎的回答", ["step"])
-GUARD_REFUSALS = Counter("health_guard_refusals", "没有通过检查、被换掉的建议")
+GUARDED = Counter("health_guarded_advice", "没有通过检查、被换掉的建议")
 
 
 def count(metric: Counter) -> dict[str, int]:
