@@ -44,7 +44,9 @@ def open_image(data: bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise _too_many_pixels() from error
     except UnidentifiedImageError as error:
-        raise BadImage(415, "unsupported_format", "这不是 JPEG、PNG、WebP 或 HEIC 图片。请换成照片或截图再试。") from error
+        raise BadImage(
+            415, "unsupported_format", "这不是 JPEG、PNG、WebP 或 HEIC 图片。请换成照片或截图再试。"
+        ) from error
     except _DECODING_ERRORS as error:
         raise _broken() from error
     if image.width * image.height > MAX_PIXELS:

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-THREADS = 8
-
 
 class _Server(BaseApplication):
     def __init__(self, make_app: Callable[[], Flask], options: dict) -> None:
@@ -27,21 +25,24 @@ class _Server(BaseApplication):
         return self._make_app()
 
 
-def serve(make_app: Callable[[], Flask], host: str, port: int) -> None:
-    """在 host:port 上运行，直到收到 SIGINT 或 SIGTERM；端口不能用时说明原因，以退出码 2 结束。"""
+def serve(make_app: Callable[[], Flask], host: str, port: int, threads: int = 8, **options) -> None:
+    """在 host:port 上运行，直到收到 SIGINT 或 SIGTERM；端口不能用时说明原因，以退出码 2 结束。
+
+    options 是 gunicorn 的其他设置，如 certfile、keyfile。
+    """
     _check_port(host, port)
-    options = {
+    defaults = {
         "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "workers": 1,
         "worker_class": "gthread",
-        "threads": THREADS,
+        "threads": threads,
         # 读一张图要几秒，慢的机器几十秒；工作进程卡死时两分钟后重起
         "timeout": 120,
         "graceful_timeout": 3,
         "loglevel": "warning",
         "control_socket_disable": True,
     }
-    _Server(make_app, options).run()
+    _Server(make_app, defaults | options).run()
 
 
 def _check_port(host: str, port: int) -> None:

@@ -13,14 +13,15 @@ class MedicalReportApp(Flask):
 
 def create_app(settings: Settings | None = None) -> Flask:
     """应用工厂；settings 不给就从环境变量与设置文件读，写错时抛 `SettingsError`。"""
-    from medical_report import views
+    from medical_report import operations, operator_views, views
 
     settings = settings or load_settings()
     app = MedicalReportApp(__name__, static_folder=settings.web_app, static_url_path="")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_mb * 1024 * 1024
     app.json.ensure_ascii = False
     app.json.sort_keys = False
-    app.extensions["analyst"] = Analyst(settings.max_waiting)
+    app.extensions["analyst"] = Analyst(settings)
+    operations.install(app, settings)
     app.register_blueprint(views.blueprint)
-    views.register_error_handlers(app)
+    app.register_blueprint(operator_views.blueprint)
     return app
