@@ -53,7 +53,11 @@ class ReportReader:
 
         读不出时抛 `UnreadableReport`，图片损坏时抛 `BadImage`。
         """
-        return self._worker.submit(self._read, image).result()
+        return self.start(image).result()
+
+    def start(self, image: Image.Image) -> Future:
+        """排队读一张图，不等它读完；结果与异常同 `read`。"""
+        return self._worker.submit(self._read, image)
 
     def _load(self) -> None:
         self._text_reader = self._text_reader or TextReader(self._threads)

@@ -1,0 +1,120 @@
+"""两个读者对照：视觉模型读的每一行，由内置读者再读一遍。读得不一样的不下判断。"""
+
+from dataclasses import dataclass, field
+
+from health_assistant.lab_report.alignment import align, same_range, same_result
+from health_assistant.lab_report.assessment import assess, reaches_critical
+from health_assistant.lab_report.catalogue import find_indicator, fold_unit
+from health_assistant.lab_report.reference_range import parse_age
+from health_assistant.lab_report.report import LabReport, Reading, ReadItem, ReadReport, RowEvidence
+
+DIFFERENT = "两个读者读得不一样，请核对原件"
+ONLY_VISION = "内置程序在单子上没有找到这一行，请核对原件"
+ONLY_EMBEDDED = "视觉模型没有读到这一行，请核对原件"
+
+
+@dataclass
+class _Row:
+    item: ReadItem
+    proof: RowEvidence
+    other: ReadItem | None = None
+    """读得不一样时，另一个读者读的这一行。"""
+
+
+@dataclass
+class _Head:
+    sex: str | None
+    age: str | None
+    notices: list[str] = field(default_factory=list)
+
+
+def assess_verified(vision: Reading, embedded: Reading) -> LabReport:
+    """两份读数 -> 判断过的报告，每行的 `verified` 是 True 或 False。
+
+    行的次序是视觉模型的，内置读者多读出的插在它前一行之后。位置与把握来自内置读者：只有它看得见原图的像素。
+    """
+    rows = _compare(vision, embedded)
+    head = _compare_heads(vision.report, embedded.report)
+    report = ReadReport(
+        report_type=embedded.report.report_type or vision.report.report_type,
+        sex=head.sex,
+        age=head.age,
+        items=[row.item for row in rows],
+    )
+    assessed = assess(report, [row.proof for row in rows])
+    for row, item in zip(rows, assessed.items, strict=True):
+        item.verified = row.proof.doubt not in (DIFFERENT, ONLY_VISION, ONLY_EMBEDDED)
+        item.other_reading = _describe(row.other) if row.other else None
+    alarms = [alarm for row in rows if row.other and (alarm := _alarm(row.item, row.other, report.report_type))]
+    assessed.notices = alarms + head.notices + assessed.notices
+    assessed.notices.sort(key=lambda notice: not notice.startswith("尽快就医"))
+    return assessed
+
+
+def _compare(vision: Reading, embedded: Reading) -> list[_Row]:
+    theirs, ours = vision.report.items, embedded.report.items
+    their_place, our_place = ({id(item): at for at, item in enumerate(items)} for items in (theirs, ours))
+    partners = {our_place[id(our)]: their_place[id(their)] for their, our in align(theirs, ours)}
+    rows: dict[tuple[int, int], _Row] = {}
+    before = -1
+    for at, (our, proof) in enumerate(zip(ours, embedded.evidence, strict=True)):
+        if at in partners:
+            before = partners[at]
+            rows[before, -1] = _pair(theirs[before], vision.evidence[before], our, proof)
+        else:
+            rows[before, at] = _Row(our, proof.model_copy(update={"doubt": ONLY_EMBEDDED}))
+    for at, their in enumerate(theirs):
+        rows.setdefault((at, -1), _Row(their, RowEvidence(doubt=ONLY_VISION)))
+    return [rows[place] for place in sorted(rows)]
+
+
+def _pair(their: ReadItem, doubts: RowEvidence, our: ReadItem, proof: RowEvidence) -> _Row:
+    if not _same(their, our):
+        return _Row(their, proof.model_copy(update={"doubt": DIFFERENT}), our)
+    # 两边合起来更全：一边没有读到的单位与标记取另一边的
+    marks = [mark for mark in (our.mark, their.mark) if mark]
+    found = {"unit": our.unit or their.unit, "mark": max(marks, key=len, default=None)}
+    return _Row(their.model_copy(update=found), proof.model_copy(update={"doubt": proof.doubt or doubts.doubt}))
+
+
+def _same(one: ReadItem, other: ReadItem) -> bool:
+    units = fold_unit(one.unit), fold_unit(other.unit)
+    return (
+        same_result(one.result, other.result)
+        and same_range(one.reference_range, other.reference_range)
+        and (units[0] == units[1] or not all(units))
+        and not {_direction(one.mark), _direction(other.mark)} >= {"up", "down"}
+    )
+
+
+def _direction(mark: str | None) -> str | None:
+    return "up" if set(mark or "") & set("↑Hh高") else "down" if set(mark or "") & set("↓Ll低") else None
+
+
+def _compare_heads(theirs: ReadReport, ours: ReadReport) -> _Head:
+    """性别、年龄读得不一样的当作没有读到，按性别、年龄分的范围就不用。"""
+    head = _Head(theirs.sex or ours.sex, theirs.age or ours.age)
+    if theirs.sex and ours.sex and theirs.sex != ours.sex:
+        head.sex = None
+        head.notices.append("两个读者读出的性别不一样，按性别分的参考范围没有用。请核对原件。")
+    if theirs.age and ours.age and parse_age(theirs.age) != parse_age(ours.age):
+        head.age = None
+        head.notices.append("两个读者读出的年龄不一样，按年龄分的参考范围没有用。请核对原件。")
+    return head
+
+
+def _alarm(item: ReadItem, other: ReadItem, report_type: str) -> str | None:
+    """视觉模型读的没有到危急值，另一个读者读的到了：同样要说。"""
+    indicator = find_indicator(item.name, item.code, item.unit, report_type)
+    unit = other.unit or item.unit or (indicator.unit if indicator else "")
+    if not indicator or not reaches_critical(other.result, unit, indicator):
+        return None
+    return (
+        f"请马上核对原件：{item.name} 两个读者读得不一样，其中一个读成 {_describe(other)}；"
+        "如果它没有读错，就达到了危急值，要尽快就医。"
+    )
+
+
+def _describe(item: ReadItem) -> str:
+    limits = f"（{item.reference_range}）" if item.reference_range else ""
+    return f"{item.result or '（空）'} {item.unit}".strip() + limits
