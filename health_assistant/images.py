@@ -1,6 +1,7 @@
 """把收到的字节变成摆正的 RGB 图片。先看文件头再解码，全程在内存里。"""
 
 import io
+import re
 import struct
 import warnings
 
@@ -14,6 +15,8 @@ MAX_PIXELS = 50_000_000
 MIN_SIDE = 100
 MAX_ASPECT = 8
 """长边与短边之比的上限。再长的长条缩到能识别的大小就看不清了，文字识别还会把短边放大，吃掉几 GB 内存。"""
+MAX_SCANS = 100
+"""一张 JPEG 最多分几遍写；渐进式的通常 10 遍左右，写上百万遍的要解几个小时。"""
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
 """苹果手机的照片是 HEIF（HEIC）。JPEG 也包括一个文件里有几张的 MPO，那是不少手机的“动态照片”。"""
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
@@ -55,13 +58,26 @@ def open_image(data: bytes) -> Image.Image:
         raise BadImage(422, "image_too_small", "图片太小，字看不清。请用原图，不要用缩略图。")
     if max(image.size) > MAX_ASPECT * min(image.size):
         raise BadImage(422, "image_too_long", "图片太长了。请一次只截一屏，或一张单子拍一张。")
+    if data.startswith(b"\xff\xd8") and _count_scans(data) > MAX_SCANS:
+        raise _broken()
     return image
 
 
+def _count_scans(jpeg: bytes) -> int:
+    """JPEG 分几遍写的，数到 `MAX_SCANS` 以上为止；EXIF 里的缩略图与文件后面附的视频不算。"""
+    at, scans = 2, 0
+    while scans <= MAX_SCANS and (marker := re.compile(rb"\xff[^\x00\xff\xd0-\xd8]").search(jpeg, at)):
+        if marker[0] == b"\xff\xd9":
+            break
+        scans += marker[0] == b"\xff\xda"
+        at = marker.end() + int.from_bytes(jpeg[marker.end() : marker.end() + 2], "big")
+    return scans
+
+
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """解码，按 EXIF 摆正，透明处填白；数据不完整时抛 `BadImage`。"""
+    """解码，按 EXIF 摆正（就地，大图多一份要多 150 MB），透明处填白；数据不完整时抛 `BadImage`。"""
     try:
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -58,7 +58,11 @@ def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
 def handle_error(error: Exception) -> Response:
     # 留下 405 的 Allow、429 的 Retry-After、401 的 WWW-Authenticate
     headers = dict(error.get_headers()) if isinstance(error, HTTPException) else {}
-    headers |= {"Content-Type": "application/json"} | ({"Retry-After": "30"} if isinstance(error, Busy) else {})
+    headers["Content-Type"] = "application/json"
+    if isinstance(error, RateLimitExceeded):
+        headers["Retry-After"] = str(error.limit.limit.get_expiry())
+    elif isinstance(error, Busy):
+        headers["Retry-After"] = "30"
     status, body = describe_error(error)
     response = jsonify(body)
     response.status_code = status

@@ -53,7 +53,6 @@ def install(app: Flask, settings: Settings) -> None:
         storage_uri="memory://",
         default_limits=[settings.rate_limit],
         default_limits_exempt_when=lambda: request.method != "POST",
-        headers_enabled=True,
     )
     slots = threading.BoundedSemaphore(settings.max_concurrent)
     app.before_request(lambda: _take_slot(slots))

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+import limits
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as BadValue
 
@@ -17,6 +18,11 @@ class SettingsError(ValueError):
 
 def _split(text: Any) -> Any:
     return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+
+def _checked_rate(text: str) -> str:
+    limits.parse_many(text)
+    return text
 
 
 ApiBase = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
@@ -57,7 +63,8 @@ class Settings(BaseSettings):
 
     # 谁能用
     api_key: SecretStr = SecretStr("")
-    rate_limit: str = "30/minute"
+    rate_limit: Annotated[str, AfterValidator(_checked_rate)] = "30/minute"
+    """一个地址来的请求，多少次每 second、minute、hour、day；几条用分号隔开。"""
     allowed_origins: Words = ()
     trusted_proxies: Annotated[int, Field(ge=0)] = 0
 
@@ -88,4 +95,4 @@ def _describe(problem: dict[str, Any]) -> str:
     """一条错误；不印出值，它可能是密钥。"""
     own = problem.get("ctx", {}).get("error")
     name = str(problem["loc"][0]).upper() if problem["loc"] else ""
-    return str(own) if own else f"{name} 的值不对，应当满足：{problem['msg']}"
+    return str(own) if own and not name else f"{name} 的值不对，应当满足：{problem['msg']}"
