@@ -200,7 +200,7 @@ class Upstream:
         attempts = Retrying(
             retry=retry_if_exception(lambda error: error.kind in _WORTH_RETRYING),
             stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(max(deadline - time.monotonic(), 0)),
-            wait=wait_exponential_jitter(initial=0.2, max=2, jitter=0.3)
+            wait=wait_exponential_jitter(multiplier=0.2, max=2, jitter=0.3)
             + wait_exception(lambda error: error.retry_after),
             reraise=True,
         )

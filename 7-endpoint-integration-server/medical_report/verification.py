@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from health_assistant.lab_report.alignment import align, same_range, same_result
 from health_assistant.lab_report.assessment import assess, reaches_critical
 from health_assistant.lab_report.catalogue import find_indicator, fold_unit
+from health_assistant.lab_report.patterns import TIERS
 from health_assistant.lab_report.reference_range import parse_age
 from health_assistant.lab_report.report import LabReport, Reading, ReadItem, ReadReport, RowEvidence
 
@@ -47,6 +48,8 @@ def assess_verified(vision: Reading, embedded: Reading) -> LabReport:
         item.other_reading = _describe(row.other) if row.other else None
     alarms = [alarm for row in rows if row.other and (alarm := _alarm(row.item, row.other, report.report_type))]
     assessed.notices = alarms + head.notices + assessed.notices
+    if alarms:
+        assessed.triage = max(assessed.triage, "soon", key=TIERS.index)
     assessed.notices.sort(key=lambda notice: not notice.startswith("尽快就医"))
     return assessed
 
@@ -69,12 +72,12 @@ def _compare(vision: Reading, embedded: Reading) -> list[_Row]:
 
 
 def _pair(their: ReadItem, doubts: RowEvidence, our: ReadItem, proof: RowEvidence) -> _Row:
+    # 标记常有一边没看见；危急的写法（↑↑）比一般的长
+    mark = max([mark for mark in (their.mark, our.mark) if mark], key=len, default=None)
     if not _same(their, our):
-        return _Row(their, proof.model_copy(update={"doubt": DIFFERENT}), our)
-    # 两边合起来更全：一边没有读到的单位与标记取另一边的
-    marks = [mark for mark in (our.mark, their.mark) if mark]
-    found = {"unit": our.unit or their.unit, "mark": max(marks, key=len, default=None)}
-    return _Row(their.model_copy(update=found), proof.model_copy(update={"doubt": proof.doubt or doubts.doubt}))
+        return _Row(their.model_copy(update={"mark": mark}), proof.model_copy(update={"doubt": DIFFERENT}), our)
+    merged = their.model_copy(update={"mark": mark, "unit": our.unit or their.unit})
+    return _Row(merged, proof.model_copy(update={"doubt": proof.doubt or doubts.doubt}))
 
 
 def _same(one: ReadItem, other: ReadItem) -> bool:
