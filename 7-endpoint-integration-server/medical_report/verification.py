@@ -48,7 +48,9 @@ def assess_verified(vision: Reading, embedded: Reading) -> LabReport:
         item.other_reading = _describe(row.other) if row.other else None
     alarms = [alarm for row in rows if row.other and (alarm := _alarm(row.item, row.other, report.report_type))]
     assessed.notices = alarms + head.notices + assessed.notices
-    if alarms:
+    others = report.model_copy(update={"items": [row.other for row in rows if row.other]})
+    if alarms or (others.items and assess(others).triage in ("soon", "urgent")):
+        # 两份读数里更要紧的那一份也许才是对的
         assessed.triage = max(assessed.triage, "soon", key=TIERS.index)
     assessed.notices.sort(key=lambda notice: not notice.startswith("尽快就医"))
     return assessed

@@ -157,7 +157,16 @@ def test_when_the_vision_model_fails_the_embedded_reader_reads_and_says_so(make_
     assert {item["name"]: item["result"] for item in answer["report"]["items"]}["血红蛋白"] == "107"
 
 
-@pytest.mark.parametrize("said", ["看不清这张图片，请重拍。", '{"items": []}', "今天天气不错", '{"items": [{"name": "x", "result": "%s"}]}' % ("9" * 300)])  # fmt: skip
+NO_READING = {
+    "看不清": "看不清这张图片，请重拍。",
+    "没有行": '{"items": []}',
+    "闲话": "今天天气不错",
+    "太长的格": json.dumps({"items": [{"name": "x", "result": "9" * 300}]}),
+    "太多的行": json.dumps({"items": [{"name": "x", "result": "9"}] * 301}),
+}
+
+
+@pytest.mark.parametrize("said", NO_READING.values(), ids=NO_READING)
 def test_an_answer_that_is_no_reading_counts_as_a_failure(make_client, vision, photo, said):
     vision.answer = lambda body: said
     client = make_client(vision, verify=False, max_waiting=1)
@@ -183,7 +192,9 @@ def test_when_the_embedded_reader_is_busy_the_rows_are_not_verified_and_it_is_sa
     assert {item["verified"] for item in answer["report"]["items"]} == {None}
 
 
-@pytest.mark.parametrize("behaviour", ["half", "broken_json", "strange", "cut", "huge", "squeezed", "redirect", "unauthorized"])  # fmt: skip
+@pytest.mark.parametrize(
+    "behaviour", ["half", "broken_json", "strange", "cut", "huge", "squeezed", "redirect", "unauthorized"]
+)
 def test_when_the_advice_model_fails_the_embedded_advisor_advises_and_says_so(make_client, advisor, behaviour):
     advisor.behave(behaviour)
     answer = make_client(advisor=advisor, advice_seconds=3).post("/advice", json=CORRECTED).json

@@ -98,10 +98,11 @@ def test_a_row_only_the_embedded_reader_read_is_put_in_its_place():
 
 def test_triage_follows_from_the_final_rows():
     assert verified(reading(WBC, PLT), WBC, PLT).triage == "none"
-    # 至多是居家观察：有一行没有判断。另一个读者读到了危急值，就要近期看医生
+    # 有一行没有判断，至多是居家观察；另一个读者读到的要紧，就要近期看医生
     assert verified(reading(WBC, PLT), WBC, "血小板计数 PLT 251 10^9/L 125-350").triage == "routine"
     assert verified(reading(WBC, PLT), WBC, "血小板计数 PLT 25 10^9/L 125-350").triage == "soon"
     assert verified(reading(WBC, PLT), WBC, "血小板计数 PLT 251 10^9/L 125-350 ↓").triage == "soon"
+    assert verified(reading(WBC, PLT), WBC, "血小板计数 PLT 90 10^9/L 125-350").triage == "soon"
 
 
 def test_a_critical_value_both_read_is_said_first():
