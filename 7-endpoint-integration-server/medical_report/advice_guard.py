@@ -12,82 +12,25 @@ from health_assistant.lab_report.catalogue import fold_name, load_catalogue
 from health_assistant.lab_report.patterns import TIERS
 from health_assistant.lab_report.reference_range import Terms, parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, TRIAGE_WORDS, LabItem, LabReport
+from medical_report import advice_words as words
 from medical_report.advice_request import HEADINGS, known_rows
 
 MIN_LENGTH, MAX_LENGTH = 60, 3000
 
 _HEADING = re.compile(r"^#+\s*(.*?)\s*:?$", re.MULTILINE)
-_FOREIGN = re.compile(
-    r"<[a-z/!]|&\w+;|https?:|www\.|\]\(|`|^\s*\||!\[|\w@\w|\b\w+\.(?:com|cn|net|org)\b|微信|公众号|二维码",
-    re.IGNORECASE | re.MULTILINE,
-)
-_AMOUNT = r"(?:\d+(?:\.\d+)?|[半几一二两三四五六七八九十]+)\s*"
-_DOSE = re.compile(
-    rf"{_AMOUNT}(?:mg|毫克|[uμ]g|微克|克|g|ml|毫升|片|粒|丸|支(?!持)|滴|袋|枚|喷|贴|iu|国际单位|万?单位)(?![/a-z])"
-    rf"|(?:每|一|隔)[日天晚早周餐](?!.{{0,6}}(?:测|量|查|记录)).{{0,4}}{_AMOUNT}(?:次|回|顿)"
-    r"|\d+\s*[次片]/[日天]|(?:首剂|顿服|剂量|用量|疗程)|\b(?:bid|tid|qid|qd|qn|prn|q\d+h|po|iv|im)\b",
-    re.IGNORECASE,
-)
-_DRUG = re.compile(
-    r"西林|头孢|沙星|他汀|洛尔|地平|普利(?!能)|沙坦|双胍|格列|列汀|列净|霉素|米松|泼尼松|可的松|阿司匹林|布洛芬|对乙酰|洛芬"
-    r"|拉唑|硝唑|康唑|肝素|法林|格雷|沙班|优甲乐|甲状腺素片|巯咪唑|硫脲|铁剂|钙片|亚铁|多糖铁|噻嗪|呋塞米|螺内酯|别嘌醇|非布司他"
-    r"|溴马隆|秋水仙碱|飞蓟|双环醇|甘草酸|替卡韦|诺福韦|拉米夫定|干扰素|促红|激素[类药]|中成药|中药|阿胶|连花|板蓝根|偏方"
-    r"|保健品|胶囊|口服液|冲剂|颗粒剂|注射液|胰岛素(?!抵抗|样|释放|分泌|水平)"
-    r"|aspirin|cillin|mycin|floxacin|statin|metformin|insulin|warfarin|heparin|profen|prednis|olol\b|sartan|dipine|azole",
-    re.IGNORECASE,
-)
-_MEDICATE = re.compile(
-    r"服用|口服|内服|注射|静滴|静脉滴注|输液|打针|含服|吃[^,。;]{0,3}药|用药|服药|给药|买[^,。;]{0,3}药|停药|停用|停掉|换药|[加减]药|加量|减量"
-    r"|补(?:充)?(?:铁(?!的?食)|叶酸|维生素|钾|钙(?!的?食)|锌|激素)|处方"
-)
-_UP_TO_DOCTOR = re.compile(r"遵医嘱|医生(?:决定|评估|判断|指导)")
-_NOT_MEDICATING = re.compile(
-    r"(?:不要|不能|不可|不宜|不应|不得|别|勿|避免|切忌|禁止)[^,。;]{0,10}$|(?:正在|近期|最近|目前|平时)[^,。;]{0,4}$|(?:是否|有没有)[^,。;]{0,4}$|告诉医生.*$"
-)
-_DIAGNOSIS = re.compile(
-    r"(?<!不能据此)(?<!不能)(?<!不)(?<!才能)(?:确诊为|确诊了|诊断为)|您(?:已经?)?(?:得了|患有|患了|就是)"
-)
-_NO_DOCTOR = re.compile(
-    r"(?:无需|无须|不用|不必|不需要|没(?:有)?必要|用不着|别)(?:再|去|到|看|做|特意|专门|任何|医院|接受|进行)*"
-    r"(?:就医|就诊|看医生|看病|医生|医院|急诊|门诊|复查|治疗|处理|理会|检查)"
-)
-_NO_WORRY = re.compile(
-    r"(?:不用|不必|无需|不需要|别)[^,。;]{0,4}(?:担心|紧张|着急|急)|没(?:有)?(?:什么)?大碍|可以(?:再)?等|不要紧|没事"
-)
-_ALL_FINE = re.compile(
-    r"(?:一切|全部|全都|所有(?:的)?(?:项目|指标|结果)?|各项(?:指标|结果)?|完全|整体|总体|身体)(?:都|均|很|基本|是)*(?:正常|健康|没有?问题|在[^,。]{0,6}范围)"
-    r"|(?:报告|单子|结果|指标)[^,。;]{0,3}(?:正常(?!范围)|没有?问题)|身体健康"
-)
-_REST_FINE = re.compile(
-    r"(?:其余|其他|其它|另外|剩下|余下|别的)[^,。;]*(?:正常(?!范围)|范围内|异常|没有?问题)|(?:未见|没有|无)(?:明显)?异常"
-)
-_URGED = re.compile(r"就医|急诊|急救|120")
-_MILD = re.compile(r"轻微|轻度|略[高低微]|稍[高低微]")
-
-# 一句话里的零件；先列的优先
-_SKIPPED = r"(?:恢复|回到|回归|降到|升到|降至|升至|转)(?:至|到|为)?(?:了)?正常(?:范围|水平|值)?|正常(?:参考)?(?:范围|值|区间|人|饮食|作息|生活|活动|上班|工作|进食|吃|上限|下限)"
-_RANGE = r"(?:正常|参考)?(?:参考)?(?:范围|区间)"
-_HIGH = r"偏高|升高|增高|过高|[略稍太很较]高|(?:轻度|明显)高|高于|超过(?!\s*\d)|↑|超标|增多|偏多|上升"
-_LOW = r"偏低|降低|减低|过低|[略稍太很较]低|(?:轻度|明显)低|低于|↓|减少|偏少|不足|下降"
-_NOT = r"(?:不|没有|没|并非|并未|未|未见|不算|不是|并不)(?:明显|太|算|是)?"
-_CLAIMS = {
-    "not_high": f"{_NOT}(?:{_HIGH}|高)",
-    "not_low": f"{_NOT}(?:{_LOW}|低)",
-    "abnormal": f"不(?:太|是|完全)?正常|(?:超出|超过|不在|偏离)了?{_RANGE}",
-    "normal": f"(?:未见|没有|没|无|不算|并非)(?:明显)?异常|正常|在{_RANGE}之?内|达标|没有?问题|合格",
-    "any_abnormal": "异常",
-    "high": _HIGH,
-    "low": _LOW,
-    "positive": "弱?阳性",
-    "negative": "阴性",
+_LIST_MARKER = re.compile(r"^\s*(?:\d+[.、)]|[-+*])\s*")
+_AGREEING: dict[str, tuple[str, ...]] = {
+    "high": ("high", "abnormal"),
+    "low": ("low",),
+    "normal": ("normal",),
+    "abnormal": ABNORMAL_FLAGS,
+    "unsound": ABNORMAL_FLAGS,
+    "not_high": ("low", "normal"),
+    "not_low": ("high", "normal", "abnormal"),
+    "positive": ("high", "abnormal"),
+    "negative": ("normal",),
 }
-_CARRIED = re.compile(r"偏高|偏低|正常|异常|内$|于$|↑|↓|^不|^没|^未|阳性|阴性")
-_LINKING = re.compile(
-    r"(?:结果|属于|属|为|是|也|都|均|且|但|仍|处于|明显|轻度|轻微|略微?|稍微?|而|目前|这次|数值|[\s\d(:-])*"
-)
-_DURATION = r"\d+(?:\.\d+)?(?:\s*[-~到至]\s*\d+)?\s*(?:个)?(?:半)?(?:分钟|小时|天|日|周|星期|月|年)|(?:急救|拨打|呼叫|电话)\D{0,4}120|120\D{0,3}(?:急救|电话)"
-_SUPPOSED = re.compile(r"如果|如(?=[^,。]{0,8}(?:进一步|继续|持续))|若(?!干)|一旦|要是|假如|万一|是否|有没有")
-_LATER = re.compile(r"复查|恢复|以后|之后")
+"""一个说法容许的判断；没有判断的项目，什么都不许说。"""
 
 
 def find_problems(written: str, report: LabReport) -> list[str]:
@@ -119,17 +62,19 @@ def _structure_problems(written: str, text: str) -> Iterator[str]:
     letters = re.findall(r"[^\W\d_]", text)
     if sum("一" <= one <= "鿿" for one in letters) < 0.7 * len(letters):
         yield "多半不是中文"
-    if found := _FOREIGN.search(text):
+    if found := re.search(words.FOREIGN, text, re.IGNORECASE):
         yield f"有不该有的写法“{found[0]}”"
 
 
 def _medicine_problems(text: str) -> Iterator[str]:
-    for pattern, what in ((_DOSE, "用量"), (_DRUG, "药名"), (_DIAGNOSIS, "诊断")):
-        if found := pattern.search(_without_units(text)):
+    # 104 g/L 不是用量
+    unmeasured = _measured().sub(lambda found: "" if re.search("[/%]", found[0]) else found[0], text)
+    for pattern, what in ((words.DOSE, "用量"), (words.DRUG, "药名"), (words.DIAGNOSIS, "诊断")):
+        if found := re.search(pattern, unmeasured, re.IGNORECASE):
             yield f"有{what}“{found[0]}”"
     for clause in re.split(r"[,。;!?\n]", text):
-        for found in _MEDICATE.finditer(clause):
-            if not (_NOT_MEDICATING.search(clause[: found.start()]) or _UP_TO_DOCTOR.search(clause)):
+        for found in re.finditer(words.MEDICATE, clause):
+            if not (re.search(words.NOT_MEDICATING, clause[: found.start()]) or re.search(words.UP_TO_DOCTOR, clause)):
                 yield f"劝人用药或停药“{found[0]}”"
 
 
@@ -142,15 +87,15 @@ def _triage_problems(text: str, report: LabReport) -> Iterator[str]:
     if lower := [TRIAGE_WORDS[one] for one in TIERS[1:tier] if TRIAGE_WORDS[one] in text]:
         yield f"说成了更缓的“{lower[0]}”"
     if report.triage == "urgent":
-        if not _URGED.search(re.split(r"[。!?;\n]", conclusion.strip())[0]):
+        if not re.search(words.URGED, re.split(r"[。!?;\n]", conclusion.strip())[0]):
             yield "第一句没有请人就医"
-        if found := _NO_WORRY.search(text):
+        if found := re.search(words.NO_WORRY, text):
             yield f"急的时候说“{found[0]}”"
     if report.triage == "none":
         return
-    if found := _NO_DOCTOR.search(text):
+    if found := re.search(words.NO_DOCTOR, text):
         yield f"说“{found[0]}”"
-    if found := _ALL_FINE.search(text):
+    if found := re.search(words.ALL_FINE, text):
         yield f"说“{found[0]}”，而有项目不正常或没有判断"
 
 
@@ -172,16 +117,14 @@ def _finding_problems(text: str, report: LabReport) -> Iterator[str]:
     rows: dict[str, list[LabItem]] = {}
     for item, indicator in known_rows(report):
         rows.setdefault(indicator.code, []).append(item)
-    every_number = {number for items in rows.values() for item in items for number in _numbers_of(item)}
     has_unknown = any(item.flag == "unknown" for item in report.items)
-    body = _HEADING.sub("", text)
-    for sentence in re.split(r"[。;!?\n]", body):
-        sentence = re.sub(r"^\s*(?:\d+[.、)]|[-+*])\s*", "", sentence)
-        yield from _Sentence(rows, every_number).problems(sentence)
-        if (found := _REST_FINE.search(sentence)) and report.triage != "none":
+    listener = _Listener(rows)
+    for sentence in re.split(r"[。;!?\n]", _HEADING.sub("", text)):
+        sentence = _LIST_MARKER.sub("", sentence)
+        yield from listener.problems(sentence)
+        if (found := re.search(words.REST_FINE, sentence)) and report.triage != "none":
             names = [one for one in _tokens().finditer(sentence) if one.lastgroup == "name"]
-            is_about_rest = re.match("其余|其他|其它|另外|剩下|余下|别的", found[0])
-            if has_unknown if is_about_rest else not names:
+            if has_unknown if re.match(words.REST, found[0]) else not names:
                 yield f"说“{found[0]}”，而有项目不正常或没有判断"
     yield from _misplaced(_section(text, HEADINGS[1]), rows)
 
@@ -196,12 +139,14 @@ def _misplaced(section: str, rows: dict[str, list[LabItem]]) -> Iterator[str]:
             yield f"把正常的 {tokens[0][0]} 列为异常"
 
 
-class _Sentence:
-    """从左到右读一句话：提到谁，说它怎样，给了什么数。"""
+class _Listener:
+    """从左到右一句一句地听：提到谁，说它怎样，给了什么数。"""
 
-    def __init__(self, rows: dict[str, list[LabItem]], every_number: set[Decimal]) -> None:
+    def __init__(self, rows: dict[str, list[LabItem]]) -> None:
         self._rows = rows
-        self._every_number = every_number
+        self._every_number = {number for items in rows.values() for item in items for number in _numbers_of(item)}
+        self._last: list[_Mention] = []
+        """最近提到的一个：下一句、下一行可以省略名称。"""
 
     def problems(self, sentence: str) -> Iterator[str]:
         subjects: list[_Mention] = []
@@ -213,33 +158,33 @@ class _Sentence:
             for token in _tokens().finditer(clause):
                 kind, before = token.lastgroup, clause[: token.start()]
                 if kind == "name":
-                    mention = _Mention(token[0], _find_items(token[0], self._rows))
-                    here, is_told = ([], False) if is_told else (here, False)
-                    here.append(mention)
-                    subjects.append(mention)
+                    self._last = [_Mention(token[0], _find_items(token[0], self._rows))]
+                    here = self._last if is_told else here + self._last
+                    subjects, is_told = subjects + self._last, False
                     if pending:
-                        yield from _check(pending, [mention], clause)
+                        yield from _check(pending, self._last, clause)
                 elif kind == "number":
-                    yield from self._check_number(token[0], here or subjects[-1:])
-                elif kind in _CLAIMS and not _is_supposed(kind, before, clause):
+                    yield from self._check_number(token[0], here or self._last)
+                elif kind in words.CLAIMS and not _is_supposed(kind, before, clause):
                     about = subjects if re.search(r"[均都全]\w{0,2}$", before) else here
-                    if not about and _CARRIED.search(token[0]) and _LINKING.fullmatch(_without_numbers(before)):
-                        about = subjects[-1:]
-                    if about:
-                        yield from _check(kind, about, clause)
+                    if about or _omits_its_subject(token[0], before):
+                        yield from _check(kind, about or self._last, clause)
                     elif re.match(r"的?(?:项目|指标|结果)?(?:有|是|为|包括|:|的)", clause[token.end() :]):
                         pending = kind
                     is_told = True
 
     def _check_number(self, text: str, about: list[_Mention]) -> Iterator[str]:
-        number = Decimal(re.match(r"[\d.]*\d", text)[0])
-        allowed = {one for mention in about for one in mention.numbers()} if about else self._every_number
-        if number not in allowed:
-            yield (
-                f"单子上没有的数 {number}"
-                if number not in self._every_number
-                else f"{about[0].word} 的数不对：{number}"
-            )
+        number = Decimal(re.match(r"\d+(?:\.\d+)?", text)[0])
+        if number not in self._every_number:
+            yield f"单子上没有的数 {number}"
+        elif about and not any(number in mention.numbers() for mention in about):
+            yield f"{about[-1].word} 的数不对：{number}"
+
+
+def _omits_its_subject(claim: str, before: str) -> bool:
+    """承前省略：分句一开头就是“偏高”“结果正常”。"""
+    said = _measured().sub("", before)
+    return bool(re.search(words.CARRIED, claim) and re.fullmatch(words.LINKING, said))
 
 
 def _check(kind: str, about: list[_Mention], clause: str) -> Iterator[str]:
@@ -248,31 +193,20 @@ def _check(kind: str, about: list[_Mention], clause: str) -> Iterator[str]:
             yield f"单子上没有 {mention.word}，却说了它的结果"
         elif not any(_agrees(kind, item) for item in mention.items):
             yield f"把 {mention.word} 说错了：“{clause.strip()}”"
-        elif any(item.critical for item in mention.items) and _MILD.search(clause):
+        elif any(item.critical for item in mention.items) and re.search(words.MILD, clause):
             yield f"{mention.word} 达到危急值，却说得很轻"
 
 
 def _agrees(kind: str, item: LabItem) -> bool:
     result = parse_result(item.result)
-    words = result.words if isinstance(result, Terms) else ()
-    allowed = {
-        "high": ("high", "abnormal"),
-        "low": ("low",),
-        "normal": ("normal",),
-        "abnormal": ABNORMAL_FLAGS,
-        "any_abnormal": ABNORMAL_FLAGS,
-        "not_high": ("low", "normal"),
-        "not_low": ("high", "normal", "abnormal"),
-        "positive": ("high", "abnormal"),
-        "negative": ("normal",),
-    }
-    is_printed = (kind == "positive" and {"阳性", "弱阳性"} & {*words}) or (kind == "negative" and "阴性" in words)
-    return bool(is_printed) or item.flag in allowed[kind]
+    printed = result.words if isinstance(result, Terms) else ()
+    is_printed = {"positive": "阳性", "negative": "阴性"}.get(kind) in (word.removeprefix("弱") for word in printed)
+    return is_printed or item.flag in _AGREEING[kind]
 
 
 def _is_supposed(kind: str, before: str, clause: str) -> bool:
     """“如果继续降低”“看是否升高”是假设，不是说结果；假设它正常的，要说的是以后才算。"""
-    return bool(_SUPPOSED.search(before)) and (kind != "normal" or bool(_LATER.search(clause)))
+    return bool(re.search(words.SUPPOSED, before)) and (kind != "normal" or bool(re.search(words.LATER, clause)))
 
 
 def _find_items(word: str, rows: dict[str, list[LabItem]]) -> list[LabItem]:
@@ -301,28 +235,31 @@ def _names() -> dict[str, tuple[str, ...]]:
 
 
 @cache
-def _unit_pattern() -> str:
+def _number() -> str:
+    """一个数，连同后面的检验单位。"""
     units = {
         unit for one in load_catalogue() for unit in (one.unit, *one.other_units, *one.more_units, *one.conversions)
     }
-    spelled = sorted((re.escape(unicodedata.normalize("NFKC", unit)) for unit in units if unit), key=len, reverse=True)
-    return rf"(?:\s*[×x*]?\s*(?:{'|'.join(spelled)})(?![A-Za-z]))"
+    spelled = _any_of({unicodedata.normalize("NFKC", unit) for unit in units if unit})
+    return rf"\d+(?:\.\d+)?(?:\s*[×x*]?\s*(?:{spelled})(?![A-Za-z]))?"
+
+
+@cache
+def _measured() -> re.Pattern:
+    return re.compile(_number(), re.IGNORECASE)
 
 
 @cache
 def _tokens() -> re.Pattern:
-    """一句话里的零件：跳过的、说法、时间、名称、数。"""
-    spelled = (word for one in load_catalogue() for word in (one.name, *one.aliases, one.code))
-    words = {
-        unicodedata.normalize("NFKC", word).upper() for word in spelled if len(word) > 1 and fold_name(word) in _names()
-    }
-    latin, others = (_any_of({word for word in words if word.isascii() is is_ascii}) for is_ascii in (True, False))
+    """一句话里的零件：跳过的、名称、说法、数；哪一种是 `lastgroup`。"""
+    words_of = (word for one in load_catalogue() for word in (one.name, *one.aliases, one.code))
+    names = {unicodedata.normalize("NFKC", word) for word in words_of if len(word) > 1 and fold_name(word) in _names()}
+    latin, others = (_any_of({name for name in names if name.isascii() is is_ascii}) for is_ascii in (True, False))
     # 一个字的名称只在不是“补铁”“低钾饮食”这样的词里才算
-    single = "(?<![补含缺高低排保富限吃])(?:钾|钠|氯|钙|磷|镁|铁)(?![性剂盐的一-鿿]{0,1}(?:食|饮|蛋白|丰富))"
+    single = "(?<![补含缺低高排保富限吃])[钾钠氯钙磷镁铁](?![性剂盐的]|[一-鿿]?(?:食|饮|蛋白|丰富))"
     name = rf"(?<![A-Za-z0-9])(?:{latin})(?![A-Za-z0-9])|{others}|{single}"
-    claims = "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _CLAIMS.items())
-    number = rf"(?P<number>\d+(?:\.\d+)?{_unit_pattern()}?)"
-    return re.compile(rf"(?P<skip>{_SKIPPED}|{_DURATION})|(?P<name>{name})|{claims}|{number}", re.IGNORECASE)
+    claims = "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in words.CLAIMS.items())
+    return re.compile(rf"(?P<skip>{words.SKIPPED})|(?P<name>{name})|{claims}|(?P<number>{_number()})", re.IGNORECASE)
 
 
 def _any_of(words: set[str]) -> str:
@@ -330,17 +267,3 @@ def _any_of(words: set[str]) -> str:
     ordered = sorted(words, key=lambda word: (word[0], -len(word)))
     groups = groupby(ordered, key=lambda word: word[0])
     return "|".join(f"{re.escape(first)}(?:{'|'.join(re.escape(word[1:]) for word in same)})" for first, same in groups)
-
-
-@cache
-def _measured() -> re.Pattern:
-    return re.compile(rf"\d+(?:\.\d+)?{_unit_pattern()}", re.IGNORECASE)
-
-
-def _without_units(text: str) -> str:
-    """去掉带检验单位的数：104 g/L 不是用量。"""
-    return _measured().sub(lambda found: found[0] if "/" not in found[0] and "%" not in found[0] else "", text)
-
-
-def _without_numbers(text: str) -> str:
-    return re.sub(rf"\d+(?:\.\d+)?{_unit_pattern()}?", "", text, flags=re.IGNORECASE)
