@@ -89,6 +89,11 @@ def flip(data: bytes, every: int) -> bytes:
     return bytes(damaged)
 
 
+def blank_png(side: int, mode: str) -> bytes:
+    """一片空白的 PNG：几十 KB，解开几十上百 MB。"""
+    return encode("PNG", Image.new(mode, (side, side)))
+
+
 def truncated() -> dict:
     files = {}
     for kind in ("JPEG", "PNG", "WEBP", "HEIF"):
@@ -132,8 +137,10 @@ def lying_headers() -> dict:
         "自称 65000×65000 的 JPEG": (jpeg_claiming(65_000, 65_000), *TOO_MANY_PIXELS),
         "自称 16384×16384 的 WebP": (webp_claiming(16_384, 16_384), 413, None),
         "自称 60000×60000 的 HEIC": (heic_claiming(60_000, 60_000), 413, None),
-        "自称 7000×7000、没有数据的 PNG": (png(7000, 7000), *BROKEN),
-        "自称 7000×7000 的 JPEG": (jpeg_claiming(7000, 7000), None, None),
+        "自称 4900×4900、没有数据的 PNG": (png(4900, 4900), *BROKEN),
+        "自称 7000×7000 的 JPEG": (jpeg_claiming(7000, 7000), *BLANK),
+        "2500 万像素、不到 100 KB 的 PNG": (blank_png(4990, "RGBA"), *BLANK),
+        "4900 万像素、不到 100 KB 的 PNG": (blank_png(7000, "1"), *TOO_MANY_PIXELS),
         "宽为 0 的 PNG": (png(0, 500), None, None),
         "宽为 0 的 JPEG": (jpeg_claiming(0, 500), None, None),
         "1 像素宽": (encode("PNG", drawing(size=(1, 4000))), 422, "image_too_small"),
@@ -159,11 +166,11 @@ def damaged() -> dict:
         "头的校验和不对的 PNG": (bad_header, None, None),
         "数据改坏的 PNG": (flip(whole, 5000), *BROKEN),
         "数据改坏的 JPEG": (flip(noise("JPEG"), 3000), None, None),
-        "数据改坏的 WebP": (flip(noise("WEBP"), 3000), None, None),
-        "数据改坏的 HEIC": (flip(noise("HEIF"), 3000), None, None),
+        "数据改坏的 WebP": (flip(noise("WEBP"), 3000), *BLANK),
+        "数据改坏的 HEIC": (flip(noise("HEIF"), 3000), *BLANK),
         "文字块解开有 80 MB 的 PNG": (png(*SIZE, pixels, text_bomb), None, None),
         "色彩描述解开有 80 MB 的 PNG": (png(*SIZE, pixels, profile_bomb), None, None),
-        "像素解开有 80 MB 的 PNG": (png(*SIZE, zlib_bomb), None, None),
+        "像素解开有 80 MB 的 PNG": (png(*SIZE, zlib_bomb), *BLANK),
         "写了一万遍的 JPEG": (scan_bomb(10_000), *BROKEN),
         "EXIF 是乱的": (encode("JPEG", exif=b"Exif\0\0" + bytes(range(256)) * 8), *BLANK),
         "EXIF 绕圈": (encode("JPEG", exif=endless_exif), *BLANK),
