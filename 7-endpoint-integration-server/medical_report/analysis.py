@@ -235,27 +235,26 @@ def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: _Clock, 
     report = answer.report
     yield "report", report.model_dump(mode="json")
     started = time.monotonic()
-    sections = [written] if (written := _ask_advice(analyst, report, clock, trace)) else []
+    written = _ask_advice(analyst, report, clock, trace)
     answer.engines["advice"] = analyst.advice.model if written else advice.ENGINE_NAME
-    if written:
-        yield "advice", {"advice_html": to_html(written)}
-    else:
-        for section in advice.advice_sections(report):
-            sections.append(section)
-            yield "advice", {"advice_html": to_html("\n\n".join(sections))}
+    sections, advice_html = [], ""
+    for section in [written] if written else advice.advice_sections(report):
+        sections.append(section)
+        advice_html += to_html(section)
+        yield "advice", {"advice_html": advice_html}
     clock.note("advice", started)
     clock.note("total")
     # 日志里只有数目与时间，没有内容
     log.info("%s 读了 %d 行，%s", request_id, len(report.items), clock.timings_ms)
-    analysis, recommendations = describe(report), "\n\n".join(sections)
+    analysis = describe(report)
     yield (
         "done",
         {
             "request_id": request_id,
             "analysis_result": analysis,
-            "health_recommendations": recommendations,
+            "health_recommendations": "\n\n".join(sections),
             "analysis_html": to_html(analysis),
-            "advice_html": to_html(recommendations),
+            "advice_html": advice_html,
             "report": report.model_dump(mode="json"),
             "triage": report.triage,
             "notices": report.notices,

@@ -101,8 +101,8 @@ class _LimitedTransport(httpx2.HTTPTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         deadline = time.monotonic() + request.extensions["timeout"]["read"]
         response = super().handle_request(request)
-        if "Content-Encoding" in response.headers:
-            # 没有要过压缩；解压之后的大小也无从限制
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            # 没有要过压缩的；解压之后有多大，无从限制
             response.close()
             raise UpstreamError("broken")
         response.stream = _LimitedStream(response.stream, deadline)
@@ -135,7 +135,7 @@ class Upstream:
             ),
         )
         # 读套接字的时限从每一段重新算起，停在半路的会超过总时限；等的人按总时限走，不等它
-        self._pool = ThreadPoolExecutor(32, thread_name_prefix=name)
+        self._pool = ThreadPoolExecutor(64, thread_name_prefix=name)
         self._breaker = CircuitBreaker(
             fail_max=FAILURES_TO_OPEN,
             reset_timeout=REST_SECONDS,

@@ -1,6 +1,6 @@
 """两个读者对照：视觉模型读的每一行，由内置读者再读一遍。读得不一样的不下判断。"""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from health_assistant.lab_report.alignment import align, same_range, same_result
 from health_assistant.lab_report.assessment import assess, reaches_critical
@@ -22,32 +22,20 @@ class _Row:
     """读得不一样时，另一个读者读的这一行。"""
 
 
-@dataclass
-class _Head:
-    sex: str | None
-    age: str | None
-    notices: list[str] = field(default_factory=list)
-
-
 def assess_verified(vision: Reading, embedded: Reading) -> LabReport:
     """两份读数 -> 判断过的报告，每行的 `verified` 是 True 或 False。
 
     行的次序是视觉模型的，内置读者多读出的插在它前一行之后。位置与把握来自内置读者：只有它看得见原图的像素。
     """
     rows = _compare(vision, embedded)
-    head = _compare_heads(vision.report, embedded.report)
-    report = ReadReport(
-        report_type=embedded.report.report_type or vision.report.report_type,
-        sex=head.sex,
-        age=head.age,
-        items=[row.item for row in rows],
-    )
+    head, doubts = _compare_heads(vision.report, embedded.report)
+    report = ReadReport(items=[row.item for row in rows], **head)
     assessed = assess(report, [row.proof for row in rows])
     for row, item in zip(rows, assessed.items, strict=True):
         item.verified = row.proof.doubt not in (DIFFERENT, ONLY_VISION, ONLY_EMBEDDED)
         item.other_reading = _describe(row.other) if row.other else None
     alarms = [alarm for row in rows if row.other and (alarm := _alarm(row.item, row.other, report.report_type))]
-    assessed.notices = alarms + head.notices + assessed.notices
+    assessed.notices = alarms + doubts + assessed.notices
     others = report.model_copy(update={"items": [row.other for row in rows if row.other]})
     if alarms or (others.items and assess(others).triage in ("soon", "urgent")):
         # 两份读数里更要紧的那一份也许才是对的
@@ -96,16 +84,16 @@ def _direction(mark: str | None) -> str | None:
     return "up" if set(mark or "") & set("↑Hh高") else "down" if set(mark or "") & set("↓Ll低") else None
 
 
-def _compare_heads(theirs: ReadReport, ours: ReadReport) -> _Head:
-    """性别、年龄读得不一样的当作没有读到，按性别、年龄分的范围就不用。"""
-    head = _Head(theirs.sex or ours.sex, theirs.age or ours.age)
-    if theirs.sex and ours.sex and theirs.sex != ours.sex:
-        head.sex = None
-        head.notices.append("两个读者读出的性别不一样，按性别分的参考范围没有用。请核对原件。")
-    if theirs.age and ours.age and parse_age(theirs.age) != parse_age(ours.age):
-        head.age = None
-        head.notices.append("两个读者读出的年龄不一样，按年龄分的参考范围没有用。请核对原件。")
-    return head
+def _compare_heads(theirs: ReadReport, ours: ReadReport) -> tuple[dict[str, str | None], list[str]]:
+    """报告名、性别、年龄，和要说的话。读得不一样的当作没有读到，按性别、年龄分的范围就不用。"""
+    sex, age, doubts = ours.sex or theirs.sex, ours.age or theirs.age, []
+    if theirs.sex and theirs.sex != sex:
+        sex = None
+        doubts.append("两个读者读出的性别不一样，按性别分的参考范围没有用。请核对原件。")
+    if theirs.age and parse_age(theirs.age) != parse_age(age):
+        age = None
+        doubts.append("两个读者读出的年龄不一样，按年龄分的参考范围没有用。请核对原件。")
+    return {"report_type": ours.report_type or theirs.report_type, "sex": sex, "age": age}, doubts
 
 
 def _alarm(item: ReadItem, other: ReadItem, report_type: str) -> str | None:

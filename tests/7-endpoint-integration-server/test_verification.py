@@ -132,7 +132,7 @@ def test_a_critical_value_in_a_row_the_model_left_out_is_said():
         ({"sex": "男"}, {}, "男", None),
         ({}, {"sex": "女", "age": "35岁"}, "女", "35岁"),
         ({"age": "8岁"}, {"age": "80岁"}, None, None),
-        ({"age": "35"}, {"age": "35岁"}, None, "35"),
+        ({"age": "35"}, {"age": "35岁"}, None, "35岁"),
     ],
 )
 def test_sex_and_age_read_differently_are_not_used(theirs, ours, sex, age):
