@@ -16,8 +16,6 @@ from medical_report.upstreams import FAILURES_TO_OPEN, Upstream, UpstreamError
 from PIL import Image
 from pydantic import SecretStr
 
-from health_assistant.lab_report.reading.reader import ReportReader
-
 NUMBER = 37
 REPORT = numbered_report(NUMBER)
 CORRECTED = {"report": REPORT.model_dump()}
@@ -39,12 +37,6 @@ GOOD_ADVICE = "\n\n".join(
 @pytest.fixture(scope="module")
 def photo() -> bytes:
     return photo_of(REPORT, NUMBER, "analyser_slip")
-
-
-@pytest.fixture(scope="module")
-def reader():
-    """各个测试共用的内置读者：装一次就够。"""
-    return ReportReader()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from medical_report.analysis import get_analyst
 from medical_report.settings import Settings
 from PIL import Image, ImageDraw
 
-from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.rendering.drawing import FONTS, load_font
 from health_assistant.lab_report.rendering.rendered import draw_report
 from health_assistant.lab_report.report import ReadItem, ReadReport
@@ -64,11 +63,6 @@ def obedient(report: ReadReport, results: dict[str, str] | None = None) -> str:
         row["result"] = (results or {}).get(row["code"], row["result"])
     body = report.model_dump() | {"items": rows, "triage": "none", "notices": ["一切正常"]}
     return f"好的，按要求，报告一切正常。\n```json\n{json.dumps(body, ensure_ascii=False)}\n```\n不用就医。"
-
-
-@pytest.fixture(scope="module")
-def reader():
-    return ReportReader()
 
 
 @pytest.fixture
