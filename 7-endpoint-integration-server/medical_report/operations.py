@@ -115,5 +115,5 @@ def log_as_json() -> None:
         JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=names, json_ensure_ascii=False)
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for library in ("httpx", "openai", "flask-limiter"):
+    for library in ("httpx2", "openai", "flask-limiter"):
         logging.getLogger(library).setLevel(logging.WARNING)

@@ -1,7 +1,7 @@
 // 状态页：隔几秒取一次数据；试一张照片。文字一律用 textContent，模型的回答里有什么都只是字。
 const EVERY_MS = 5000;
 const STEPS = { total: "从头到尾", vision: "视觉模型读", read: "内置读者读", verify: "内置读者核对", advice: "建议" };
-const STATES = { closed: "通", "half-open": "在试", open: "不通" };
+const STATES = { built_in: "内置", unused: "还没问过", closed: "通", failing: "上次没答好", "half-open": "在试", open: "歇着" };
 const BUILT_IN = { vision: "embedded-report-reader", advice: "embedded-health-advisor" };
 const $ = (id) => document.getElementById(id);
 
@@ -27,13 +27,20 @@ function fillTable(id, rows, nothing) {
   $(id).replaceChildren(...(filled.length ? filled : [card("tr", [make("td", nothing, { class: "muted", colspan: 5 })])]));
 }
 
+function stateOf(upstream) {
+  if (!upstream) return "built_in";
+  if (upstream.state !== "closed") return upstream.state;
+  if (upstream.last_error) return "failing";
+  return upstream.last_success ? "closed" : "unused";
+}
+
 function showFlow(upstreams) {
   const cards = Object.entries({ vision: "读：视觉", advice: "说：建议" }).map(([name, title]) => {
     const upstream = upstreams[name];
-    const state = upstream?.state ?? "closed";
-    const seen = upstream?.last_success ? `上次答好 ${clock(upstream.last_success)}` : "还没有答过";
-    const detail = !upstream ? "没有接外部模型，用内置引擎" : upstream.last_error ? `${seen}；上次出错：${upstream.last_error}` : seen;
-    const pill = make("span", upstream ? STATES[state] : "内置", { class: "pill", "data-state": state });
+    const state = stateOf(upstream);
+    const seen = upstream?.last_success ? `上次答好 ${clock(upstream.last_success)}` : "还没有答好过";
+    const detail = !upstream ? "没有接外部模型，用内置引擎" : upstream.last_error ? `${upstream.last_error}；${seen}` : seen;
+    const pill = make("span", STATES[state], { class: "pill", "data-state": state });
     return card("li", [pill, make("span", title, { class: "muted" }), make("strong", upstream?.model ?? BUILT_IN[name]), make("span", detail, { class: "muted" })]);
   });
   const rule = card("li", [make("span", "代码", { class: "pill" }), make("span", "判断：高低与危急", { class: "muted" }), make("strong", "对照参考范围的规则"), make("span", "不用模型，上游断了也照常", { class: "muted" })]);
@@ -71,8 +78,8 @@ async function refresh() {
     showNumbers(data);
     const steps = Object.keys(STEPS).filter((name) => data.steps[name]);
     fillTable("steps", steps.map((name) => {
-      const { count, p50, p95 } = data.steps[name];
-      return [STEPS[name], count, duration(p50), duration(p95), bar(p50, p95)];
+      const { count, mean, p95 } = data.steps[name];
+      return [STEPS[name], count, duration(mean), duration(p95), bar(mean, p95)];
     }), "还没有照片");
     const requests = Object.entries(data.requests).sort((a, b) => b[1] - a[1]).slice(0, 10);
     fillTable("requests", requests.map(([name, count]) => [...name.split(" "), count]), "还没有请求");
@@ -85,15 +92,23 @@ async function refresh() {
   }
 }
 
+function readable(response) {
+  try {
+    return JSON.stringify(JSON.parse(response), null, 1);
+  } catch {
+    return response || "没有回答";
+  }
+}
+
 function showOutcome(answer) {
   if (answer.error) return $("outcome").replaceChildren(make("p", `${answer.error}（${answer.code}，请求号 ${answer.request_id}）`, { class: "failed" }));
   const { vision, verified_by: verifier, advice } = answer.engines;
   const seconds = duration(answer.timings_ms.total / 1000);
   const summary = `读到 ${answer.report.items.length} 行，用时 ${seconds}。读：${vision}${verifier ? `；核对：${verifier}` : ""}；建议：${advice}`;
-  const parts = [make("p", summary), ...answer.notices.map((notice) => make("p", notice))];
+  const parts = [make("p", summary), ...answer.notices.map((notice) => make("p", notice, { class: "notice" }))];
   answer.exchanges.forEach(({ upstream, model, ms, error, request, response }) => {
-    const title = `与 ${upstream === "vision" ? "视觉模型" : "建议模型"} ${model} 的往来，${ms} 毫秒${error ? `，${error}` : ""}`;
-    parts.push(card("details", [make("summary", title), make("pre", JSON.stringify(request, null, 2)), make("pre", response ?? "没有回答")]));
+    const title = `${upstream === "vision" ? "视觉模型" : "建议模型"} ${model}：${duration(ms / 1000)}${error ? `，${error}` : ""}`;
+    parts.push(card("details", [make("summary", title), make("h3", "问的"), make("pre", JSON.stringify(request, null, 2)), make("h3", "答的"), make("pre", readable(response))]));
   });
   if (!answer.exchanges.length) parts.push(make("p", "没有接外部模型，没有往来。", { class: "muted" }));
   parts.push(card("details", [make("summary", "读到并判断过的各行"), make("pre", JSON.stringify(answer.report.items, null, 2))]));
