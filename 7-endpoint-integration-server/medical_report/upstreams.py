@@ -232,19 +232,21 @@ class Upstream:
 
     def _ask_once(self, request: dict[str, Any], deadline: float) -> str:
         seconds = max(deadline - time.monotonic(), 0.001)
-        chunks = self._client.chat.completions.create(
-            model=self.model,
+        # 不用 chat.completions.create：它给每个字段核对类型，比收发本身还费时间
+        chunks = self._client.post(
+            "/chat/completions",
+            cast_to=object,
             stream=True,
-            extra_body=self._extra_body,
-            timeout=httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
-            **request,
+            stream_cls=openai.Stream[object],
+            body={"model": self.model, "stream": True, **request, **(self._extra_body or {})},
+            options={"timeout": httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))},
         )
         parts, end = [], None
         with chunks:
             for chunk in chunks:
-                if chunk.choices:
-                    parts.append(chunk.choices[0].delta.content or "")
-                    end = chunk.choices[0].finish_reason or end
+                for choice in chunk["choices"][:1]:
+                    parts.append(choice["delta"].get("content") or "")
+                    end = choice.get("finish_reason") or end
         answer = "".join(parts)
         # 断在半路的、写到长度上限的，后面的行就没有了：不能当作全部
         if end != "stop" or not answer.strip():
