@@ -1,269 +1,172 @@
-"""建议模型写的，先由代码检查，才给人看：结构、药与剂量、分级、说每一项是高是低、数。宁可错拦，换成内置的建议。"""
+"""建议模型写的草稿，先由代码检查，才给人看。数与高低不由它写，这里只拦它的话：宁可错拦，换成内置的建议。"""
 
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import cache
-from itertools import groupby
 
-from health_assistant.lab_report.catalogue import fold_name, load_catalogue
+from health_assistant.lab_report.catalogue import load_catalogue
 from health_assistant.lab_report.patterns import TIERS
-from health_assistant.lab_report.reference_range import Terms, parse_result
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, TRIAGE_WORDS, LabItem, LabReport
-from medical_report import advice_words as words
-from medical_report.advice_request import HEADINGS, known_rows
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, TRIAGE_WORDS, LabReport
+from medical_report.advice_request import Draft, known_rows
 
-MIN_LENGTH, MAX_LENGTH = 60, 3000
-
-_HEADING = re.compile(r"^#+\s*(.*?)\s*:?$", re.MULTILINE)
-_LIST_MARKER = re.compile(r"^\s*(?:\d+[.、)]|[-+*])\s*")
-_AGREEING: dict[str, tuple[str, ...]] = {
-    "high": ("high", "abnormal"),
-    "low": ("low",),
-    "normal": ("normal",),
-    "abnormal": ABNORMAL_FLAGS,
-    "unsound": ABNORMAL_FLAGS,
-    "not_high": ("low", "normal"),
-    "not_low": ("high", "normal", "abnormal"),
-    "positive": ("high", "abnormal"),
-    "negative": ("normal",),
+# 以下都是正则，用在 `_plain` 之后的文字上
+_NEAR = "[^,。;!?]"
+"""同一个分句里的一个字。"""
+_COUNT = r"[〇零一二两三四五六七八九十百半几壹贰叁肆伍陆柒捌玖拾\d]"
+_ALLOWED_COUNT = (
+    rf"{_COUNT}+(?:[-~到至]{_COUNT}+)?个?半?(?:分钟|小时|天|日|周|星期|月|年)|(?:拨打|呼叫)120|十二指肠"
+    r"|(?<![a-z])(?:[a-z]{1,2}\d|b12|ca\d{2,3})(?!\d)"
+)
+"""许写的数：时间，急救电话，C3、T4 这样的名称。"""
+_NUMBER = rf"\d|(?!半|几){_COUNT}{{2,}}|{_COUNT}(?:倍|成(?![分人年为])|点{_COUNT})|分之|[%‰]"
+_REFUSED = {
+    "标记、链接或繁体": (
+        r"[<>\[\]{}|`#@\\=&]|//|www|\.(?:com|cn|net)|微信|公众号|二维码|扫码|加群|热线|[藥醫無沒觀擔檢診復應為]"
+    ),
+    "用量": (
+        rf"{_COUNT}(?:[片粒颗丸滴袋枚喷贴克]|支(?!持)|毫克|微克|毫升|单位)|[每一隔][日天晚早餐]{_NEAR}{{0,6}}[次回顿]"
+        rf"|每隔?{_COUNT}+个?小时|早晚各|早中晚|剂量|用量|疗程|顿服|{_COUNT}[次回顿][/每一]"
+    ),
+    "药名": (
+        "西林|头孢|沙星|他汀|洛尔|地平|普利(?!能)|沙坦|双胍|格列|列汀|列净|霉素|米松|泼尼松|可的松|阿司匹林|布洛芬|洛芬|对乙酰"
+        "|[拉硝康咪]唑|肝素|法林|格雷|沙班|优甲乐|甲状腺素片|硫脲|铁剂|钙片|亚铁|多糖铁|噻嗪|呋塞米|螺内酯|别嘌醇|非布司他"
+        "|溴马隆|秋水仙碱|飞蓟|双环醇|甘草酸|卡韦|诺福韦|夫定|干扰素|激素类|阿胶|连花|板蓝根|红曲|鱼油|偏方|保健品|胶囊|口服液|冲剂"
+        "|颗粒剂|胰岛素(?!抵抗)|立普妥|波立维|络活喜|拜新同|芬必得|泰诺|安宫|六味|善存|钙尔奇|aspirin|cillin|mycin|floxacin"
+        "|statin|metformin|insulin|warfarin|heparin|profen|prednis|olol|sartan|dipine|azole"
+    ),
+    "诊断": (
+        rf"确诊[为了是]|诊断[为是]|(?:肯定|一定|必然|就)是|属于{_NEAR}{{0,9}}[病症癌炎血]"
+        rf"|(?<!如果)(?<![若如])[您你]已?经?(?:得了|患|(?:是|有){_NEAR}{{0,8}}[病症癌炎])"
+    ),
+    "不用就医": (
+        "无需|无须|毋须|不用|不必|不需要|没有?必要|用不着|犯不着|不去|也行"
+        "|(?:不要|别|勿)(?:再|先|急[着于]|马上|立刻|特意)*(?:去|到|看|就[医诊]|复查)"
+    ),
 }
-"""一个说法容许的判断；没有判断的项目，什么都不许说。"""
+_REASSURING = (
+    rf"(?<!不)(?<!恢复)正常(?!范围|饮食|作息|生活)|[在属是]于?(?:正常|参考|健康|合理|标准)+值?的?[范区]|范围[之以]?内"
+    rf"|已{_NEAR}{{0,3}}恢复|阴性|(?:没有?|未见?|无)(?:什么|明显|大)*(?:事|异常|问题|大碍|毛病|危险|不正常|关系)"
+    "|大碍|放心|不要紧|不打紧|不算什么|当回事|无妨|无碍"
+    "|[不别勿](?:要|太|会|很|过[度于分])*(?:担心|紧张|焦虑|害怕|在意|严重|危险|理会|管)|[题响]不大|小问题|虚惊|达标|合格"
+    r"|理想(?!体重)|(?:身体|[很挺蛮都还])[很挺是]?(?:好(?!转)|健康)"
+    "|(?:不|没有?|并非|未)(?:明显|太|算|是)*[偏升增降减过]?[高低]"
+)
+_DELAYING = (
+    rf"(?<!不要)(?<!别)再等|等等|等一等|先等|等几|不急|不着急|[先再]观察|观察[几一两看]|观察{_NEAR}{{0,3}}[天周月]|居家"
+    "|改天|择期|有空|有时间|过[几些]|过一[阵段会]|过段|下次|下个|明年"
+)
+_TOO_LIGHT_WHEN_URGENT = (
+    "(?:小时|[天日周月年]|星期)[之以]?[后内]|明天|明早|后天|下周|慢慢|轻微|轻度|[略稍]|门诊|挂号|在家|假象"
+    "|误[差报]|不准"
+)
+_MEDICINE = (
+    "药(?!物?过敏)|服用(?!某些)|口服|内服|注射|静滴|输液|打针|停用|停掉|加量|减量|处方|抗生素|利尿剂|补剂"
+    "|补充?(?:[铁钾钙](?!的食)|叶酸|维生素|锌|镁|硒|激素|蛋白粉)"
+)
+_NOT_MEDICATING = (
+    rf"(?:不要|不可|不能|不宜|不应|不得|别|勿|切忌)(?:(?:自行|自己|擅自|随意|盲目|乱|私自){_NEAR}{{0,8}})?[吃用买停]?$"
+    rf"|避免(?:(?![漏忘错停断]){_NEAR}){{0,8}}$|(?:正在|最近|近期|平时)[使服吃用]*的?$|(?:某些|有些|部分|一些)$"
+)
+_VAGUE = "增多|偏多|上升|减少|偏少|下降"
+"""没有说是哪一项时，多半在说症状。"""
+_HIGH = (
+    r"偏高|升高|增高|过高|[略稍太很较也都]高|高[于出]|超[过出]了?(?:参考|范围|上限|标准)|超标|↑|高(?=$|[,。;!?)、了])"
+)
+_LOW = "偏低|降低|减低|过低|[略稍太很较也都]低|低于|↓|低(?=$|[,。;!?)、了])"
+_CLAIMS = {
+    f"{_HIGH}|增多|偏多|上升": {"high", "abnormal"},
+    f"{_LOW}|减少|偏少|下降": {"low"},
+    "异常|阳性|不正常": set(ABNORMAL_FLAGS),
+}
+"""说一项怎样，与容许这样说的判断。"""
+_OTHER_THINGS = (
+    "(?:功能|能力|排泄|排出|清除|尿量|饮水|活动|体重|食欲|血压|体温|心率|消耗|丢失|流失|破坏|需要|出血|月经量?|摄入|合成)"
+    rf"{_NEAR}{{0,2}}(?:{_HIGH}|{_LOW}|{_VAGUE})"
+)
+"""说的是别的事的高低：排泄减少，破坏增多，血压升高。"""
+_COMMON = "[钾钠氯钙磷镁铁锌]|[红白]细胞|血小板|胰岛素"
+"""也是平常的字，后面紧跟着高低才算是说那一项。"""
 
 
-def find_problems(written: str, report: LabReport) -> list[str]:
-    """建议里不能给人看的地方，一条一句；没有则为空。"""
-    text = _plain(written)
-    return [
-        *_structure_problems(written, text),
-        *_medicine_problems(text),
-        *_triage_problems(text, report),
-        *_finding_problems(text, report),
-    ]
+def find_problems(draft: Draft, report: LabReport) -> list[str]:
+    """草稿里不能给人看的地方，一条一句；没有则为空。"""
+    flags: dict[str, set[str]] = {}
+    for item, indicator in known_rows(report):
+        flags.setdefault(indicator.name, set()).add(item.flag)
+    abnormal = {name for name, found in flags.items() if found & set(ABNORMAL_FLAGS)}
+    names = [item.name for item in draft.items]
+    problems = [f"“{name}”不是给它的异常项目" for name in names if name not in abnormal]
+    problems += [f"“{name}”写了 {names.count(name)} 次" for name in dict.fromkeys(names) if names.count(name) > 1]
+    written = [(item.meaning, [{item.name}]) for item in draft.items]
+    written += [(text, []) for text in draft.next_steps + draft.warning_signs]
+    for text, subjects in written:
+        problems += [*_bad_words(_plain(text), report), *_false_claims(_plain(text), flags, subjects)]
+    return problems
 
 
-def _plain(written: str) -> str:
-    """便于检查的形式：全角转半角，去掉看不见的字符、强调符号与汉字之间的空格。"""
-    superscripts = {"⁹": "^9", "⁶": "^6", "³": "^3", "¹²": "^12"}
-    text = re.sub("(?<=10)(¹²|[⁹⁶³])", lambda found: superscripts[found[0]], written)
-    text = unicodedata.normalize("NFKC", text)
-    text = "".join(one for one in text if unicodedata.category(one) != "Cf")
-    text = re.sub(r"\*\*|__|(?<!^)\*", "", text)
-    return re.sub(r"(?<=[一-鿿])[ \t]+(?=[一-鿿])", "", text)
+def _plain(text: str) -> str:
+    """便于检查的形式：全角转半角，小写，去掉空白、看不见的字符与夹在字里的符号。"""
+    text = "".join(one for one in unicodedata.normalize("NFKC", text) if unicodedata.category(one) != "Cf")
+    return re.sub(r"[\s*_~·・•'\"“”‘’]", "", text).lower()
 
 
-def _structure_problems(written: str, text: str) -> Iterator[str]:
-    if not MIN_LENGTH <= len(written) <= MAX_LENGTH:
-        yield f"有 {len(written)} 个字，应当是 {MIN_LENGTH} 到 {MAX_LENGTH} 个"
-    if tuple(_HEADING.findall(text)) != HEADINGS:
-        yield f"标题不是约定的{len(HEADINGS)}个"
-    letters = re.findall(r"[^\W\d_]", text)
-    if sum("一" <= one <= "鿿" for one in letters) < 0.7 * len(letters):
-        yield "多半不是中文"
-    if found := re.search(words.FOREIGN, text, re.IGNORECASE):
-        yield f"有不该有的写法“{found[0]}”"
-
-
-def _medicine_problems(text: str) -> Iterator[str]:
-    # 104 g/L 不是用量
-    unmeasured = _measured().sub(lambda found: "" if re.search("[/%]", found[0]) else found[0], text)
-    for pattern, what in ((words.DOSE, "用量"), (words.DRUG, "药名"), (words.DIAGNOSIS, "诊断")):
-        if found := re.search(pattern, unmeasured, re.IGNORECASE):
+def _bad_words(text: str, report: LabReport) -> Iterator[str]:
+    refused = dict(_REFUSED)
+    if report.triage != "none":
+        refused["安慰"] = _REASSURING
+    if report.triage in ("soon", "urgent"):
+        milder = TIERS[: TIERS.index(report.triage)]
+        refused["拖延"] = "|".join([_DELAYING, *(TRIAGE_WORDS[tier] for tier in milder)])
+    if report.triage == "urgent":
+        refused["说轻了的话"] = _TOO_LIGHT_WHEN_URGENT
+    for what, words in refused.items():
+        if found := re.search(words, text):
             yield f"有{what}“{found[0]}”"
-    for clause in re.split(r"[,。;!?\n]", text):
-        for found in re.finditer(words.MEDICATE, clause):
-            if not (re.search(words.NOT_MEDICATING, clause[: found.start()]) or re.search(words.UP_TO_DOCTOR, clause)):
+    if found := re.search(_NUMBER, re.sub(_ALLOWED_COUNT, "", text)):
+        yield f"有数“{found[0]}”"
+    if len(re.findall("[一-鿿]", text)) < 0.5 * len(re.findall(r"[^\W\d_]", text)):
+        yield "多半不是中文"
+    for clause in re.split("[,。;!?]", text):
+        for found in re.finditer(_MEDICINE, clause):
+            if not (re.search(_NOT_MEDICATING, clause[: found.start()]) or re.search("遵医嘱|由医生", clause)):
                 yield f"劝人用药或停药“{found[0]}”"
 
 
-def _triage_problems(text: str, report: LabReport) -> Iterator[str]:
-    conclusion = _section(text, HEADINGS[0])
-    tier = TIERS.index(report.triage)
-    said = [word for one in TIERS if (word := TRIAGE_WORDS[one]) in conclusion]
-    if TRIAGE_WORDS[report.triage] not in said:
-        yield f"“{HEADINGS[0]}”里没有分级“{TRIAGE_WORDS[report.triage]}”"
-    if lower := [TRIAGE_WORDS[one] for one in TIERS[1:tier] if TRIAGE_WORDS[one] in text]:
-        yield f"说成了更缓的“{lower[0]}”"
-    if report.triage == "urgent":
-        if not re.search(words.URGED, re.split(r"[。!?;\n]", conclusion.strip())[0]):
-            yield "第一句没有请人就医"
-        if found := re.search(words.NO_WORRY, text):
-            yield f"急的时候说“{found[0]}”"
-    if report.triage == "none":
-        return
-    if found := re.search(words.NO_DOCTOR, text):
-        yield f"说“{found[0]}”"
-    if found := re.search(words.ALL_FINE, text):
-        yield f"说“{found[0]}”，而有项目不正常或没有判断"
+def _false_claims(text: str, flags: dict[str, set[str]], subjects: list[set[str]]) -> Iterator[str]:
+    """高低与代码判断的不合：提到的每一项都要合；一项也没有提到的，总要有一项合。"""
+    named = subjects + _mentioned(text)
+    text = re.sub(_OTHER_THINGS if named else f"{_OTHER_THINGS}|{_VAGUE}", "", text)
+    everything = set().union(*flags.values())
+    for words, agreeing in _CLAIMS.items():
+        if found := re.search(words, text):
+            told = [set().union(*(flags.get(name, set()) for name in names)) for names in named]
+            if not (all(one and one <= agreeing for one in told) if named else everything & agreeing):
+                yield f"与判断不合的“{found[0]}”"
 
 
-# ---- 逐项 ----
-
-
-@dataclass
-class _Mention:
-    """文字里提到的一个指标，和报告里对应的行；报告里没有的，行是空的。"""
-
-    word: str
-    items: list[LabItem] = field(default_factory=list)
-
-    def numbers(self) -> set[Decimal]:
-        return {number for item in self.items for number in _numbers_of(item)}
-
-
-def _finding_problems(text: str, report: LabReport) -> Iterator[str]:
-    rows: dict[str, list[LabItem]] = {}
-    for item, indicator in known_rows(report):
-        rows.setdefault(indicator.code, []).append(item)
-    has_unknown = any(item.flag == "unknown" for item in report.items)
-    listener = _Listener(rows)
-    for sentence in re.split(r"[。;!?\n]", _HEADING.sub("", text)):
-        sentence = _LIST_MARKER.sub("", sentence)
-        yield from listener.problems(sentence)
-        if (found := re.search(words.REST_FINE, sentence)) and report.triage != "none":
-            names = [one for one in _tokens().finditer(sentence) if one.lastgroup == "name"]
-            if has_unknown if re.match(words.REST, found[0]) else not names:
-                yield f"说“{found[0]}”，而有项目不正常或没有判断"
-    yield from _misplaced(_section(text, HEADINGS[1]), rows)
-
-
-def _misplaced(section: str, rows: dict[str, list[LabItem]]) -> Iterator[str]:
-    """列在“异常项目”里、又没有说它正常的正常项目。"""
-    for line in re.findall(r"^\s*(?:\d+[.、)]|[-+*])\s*(.+)", section, re.MULTILINE):
-        tokens = list(_tokens().finditer(line))
-        items = _find_items(tokens[0][0], rows) if tokens and tokens[0].lastgroup == "name" else []
-        says_so = any(token.lastgroup in ("normal", "negative", "not_high", "not_low") for token in tokens)
-        if items and not says_so and all(item.flag == "normal" for item in items):
-            yield f"把正常的 {tokens[0][0]} 列为异常"
-
-
-class _Listener:
-    """从左到右一句一句地听：提到谁，说它怎样，给了什么数。"""
-
-    def __init__(self, rows: dict[str, list[LabItem]]) -> None:
-        self._rows = rows
-        self._every_number = {number for items in rows.values() for item in items for number in _numbers_of(item)}
-        self._last: list[_Mention] = []
-        """最近提到的一个：下一句、下一行可以省略名称。"""
-
-    def problems(self, sentence: str) -> Iterator[str]:
-        subjects: list[_Mention] = []
-        """这一句里提到过的。"""
-        for clause in sentence.split(","):
-            here: list[_Mention] = []
-            """这个分句里、上一个说法之后提到的。"""
-            is_told, pending = False, None
-            for token in _tokens().finditer(clause):
-                kind, before = token.lastgroup, clause[: token.start()]
-                if kind == "name":
-                    self._last = [_Mention(token[0], _find_items(token[0], self._rows))]
-                    here = self._last if is_told else here + self._last
-                    subjects, is_told = subjects + self._last, False
-                    if pending:
-                        yield from _check(pending, self._last, clause)
-                elif kind == "number":
-                    yield from self._check_number(token[0], here or self._last)
-                elif kind in words.CLAIMS and not _is_supposed(kind, before, clause):
-                    about = subjects if re.search(r"[均都全]\w{0,2}$", before) else here
-                    if about or _omits_its_subject(token[0], before):
-                        yield from _check(kind, about or self._last, clause)
-                    elif re.match(r"的?(?:项目|指标|结果)?(?:有|是|为|包括|:|的)", clause[token.end() :]):
-                        pending = kind
-                    is_told = True
-
-    def _check_number(self, text: str, about: list[_Mention]) -> Iterator[str]:
-        number = Decimal(re.match(r"\d+(?:\.\d+)?", text)[0])
-        if number not in self._every_number:
-            yield f"单子上没有的数 {number}"
-        elif about and not any(number in mention.numbers() for mention in about):
-            yield f"{about[-1].word} 的数不对：{number}"
-
-
-def _omits_its_subject(claim: str, before: str) -> bool:
-    """承前省略：分句一开头就是“偏高”“结果正常”。"""
-    said = _measured().sub("", before)
-    return bool(re.search(words.CARRIED, claim) and re.fullmatch(words.LINKING, said))
-
-
-def _check(kind: str, about: list[_Mention], clause: str) -> Iterator[str]:
-    for mention in about:
-        if not mention.items:
-            yield f"单子上没有 {mention.word}，却说了它的结果"
-        elif not any(_agrees(kind, item) for item in mention.items):
-            yield f"把 {mention.word} 说错了：“{clause.strip()}”"
-        elif any(item.critical for item in mention.items) and re.search(words.MILD, clause):
-            yield f"{mention.word} 达到危急值，却说得很轻"
-
-
-def _agrees(kind: str, item: LabItem) -> bool:
-    result = parse_result(item.result)
-    printed = result.words if isinstance(result, Terms) else ()
-    is_printed = {"positive": "阳性", "negative": "阴性"}.get(kind) in (word.removeprefix("弱") for word in printed)
-    return is_printed or item.flag in _AGREEING[kind]
-
-
-def _is_supposed(kind: str, before: str, clause: str) -> bool:
-    """“如果继续降低”“看是否升高”是假设，不是说结果；假设它正常的，要说的是以后才算。"""
-    return bool(re.search(words.SUPPOSED, before)) and (kind != "normal" or bool(re.search(words.LATER, clause)))
-
-
-def _find_items(word: str, rows: dict[str, list[LabItem]]) -> list[LabItem]:
-    return [item for code in _names().get(fold_name(word), ()) for item in rows.get(code, [])]
-
-
-def _numbers_of(item: LabItem) -> set[Decimal]:
-    return {Decimal(one) for text in (item.result, item.applied_range) for one in re.findall(r"\d+(?:\.\d+)?", text)}
-
-
-def _section(text: str, heading: str) -> str:
-    found = re.search(rf"^#+\s*{heading}\s*:?$(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
-    return found[1] if found else ""
+def _mentioned(text: str) -> list[set[str]]:
+    """文字里提到的指标；每一个是可能的几个目录名称。长的名称在先，铁蛋白不算铁。"""
+    found = []
+    for word, names in _names().items():
+        if word not in text or re.fullmatch(_COMMON, word):
+            continue
+        if not word.isascii() or re.search(rf"(?<![a-z\d]){re.escape(word)}(?![a-z\d])", text):
+            found.append(names)
+            text = text.replace(word, "|")
+    degree = "(?:也|都|均|明显|轻度|水平|浓度|数量?|计数)*"
+    common = re.findall(rf"({_COMMON}){degree}(?:{'|'.join(_CLAIMS)})", text)
+    return found + [_names()[word] for word in common]
 
 
 @cache
-def _names() -> dict[str, tuple[str, ...]]:
-    """名称的比较形式 -> 指标的代号。两个字的只取“血钾”这样的：别的太像平常的话；代号至少两个字符。"""
+def _names() -> dict[str, set[str]]:
+    """指标的各种叫法 -> 目录里的名称，长的在先。两个字的只取“血钾”这样的：别的太像平常的话。"""
     names: dict[str, set[str]] = {}
     for indicator in load_catalogue():
-        for word in (indicator.name, *indicator.aliases, indicator.code):
-            is_clear = re.fullmatch(r"[A-Za-z].+|.{3,}|[血尿](?!液).|肌酐|[钾钠氯钙磷镁铁]", word)
-            if is_clear and (len(word) > 1 or word == indicator.name):
-                names.setdefault(fold_name(word), set()).add(indicator.code)
-    return {name: tuple(sorted(codes)) for name, codes in names.items() if name}
-
-
-@cache
-def _number() -> str:
-    """一个数，连同后面的检验单位。"""
-    units = {
-        unit for one in load_catalogue() for unit in (one.unit, *one.other_units, *one.more_units, *one.conversions)
-    }
-    spelled = _any_of({unicodedata.normalize("NFKC", unit) for unit in units if unit})
-    return rf"\d+(?:\.\d+)?(?:\s*[×x*]?\s*(?:{spelled})(?![A-Za-z]))?"
-
-
-@cache
-def _measured() -> re.Pattern:
-    return re.compile(_number(), re.IGNORECASE)
-
-
-@cache
-def _tokens() -> re.Pattern:
-    """一句话里的零件：跳过的、名称、说法、数；哪一种是 `lastgroup`。"""
-    words_of = (word for one in load_catalogue() for word in (one.name, *one.aliases, one.code))
-    names = {unicodedata.normalize("NFKC", word) for word in words_of if len(word) > 1 and fold_name(word) in _names()}
-    latin, others = (_any_of({name for name in names if name.isascii() is is_ascii}) for is_ascii in (True, False))
-    # 一个字的名称只在不是“补铁”“低钾饮食”这样的词里才算
-    single = "(?<![补含缺低高排保富限吃])[钾钠氯钙磷镁铁](?![性剂盐的]|[一-鿿]?(?:食|饮|蛋白|丰富))"
-    name = rf"(?<![A-Za-z0-9])(?:{latin})(?![A-Za-z0-9])|{others}|{single}"
-    claims = "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in words.CLAIMS.items())
-    return re.compile(rf"(?P<skip>{words.SKIPPED})|(?P<name>{name})|{claims}|(?P<number>{_number()})", re.IGNORECASE)
-
-
-def _any_of(words: set[str]) -> str:
-    """几千个词之一，长的优先；按第一个字分组，不用每个位置都把几千个词试一遍。"""
-    ordered = sorted(words, key=lambda word: (word[0], -len(word)))
-    groups = groupby(ordered, key=lambda word: word[0])
-    return "|".join(f"{re.escape(first)}(?:{'|'.join(re.escape(word[1:]) for word in same)})" for first, same in groups)
+        for word in map(_plain, (indicator.name, *indicator.aliases, indicator.code)):
+            if re.fullmatch(
+                rf"{_COMMON}|[a-z].+|(?!蛋白质).{{3,}}|[血尿](?![液型]).|肌酐|孕酮|睾酮|乳酸|酮体|[潜隐]血", word
+            ):
+                names.setdefault(word, set()).add(indicator.name)
+    return dict(sorted(names.items(), key=lambda pair: -len(pair[0])))

@@ -1,24 +1,48 @@
-"""请建议模型写建议：只给代码判断的结论，从不给单子上的原文。
+"""请建议模型写草稿：只给代码判断的结论，从不给单子上的原文；它只写说明，数、高低与分级由代码写进建议。
 
 单子上可能印着对模型说的话。名称、单位用目录里的写法，结果与范围只在看得懂时给，并由解析后的数重新写出；
 目录里没有的项目只报个数。
 """
 
-from health_assistant.lab_report.catalogue import Indicator, find_indicator, fold_unit
+from typing import Annotated
+
+from pydantic import BaseModel, Field, ValidationError
+
+from health_assistant.lab_report.advice import report_rows
+from health_assistant.lab_report.catalogue import Indicator, fold_unit
 from health_assistant.lab_report.patterns import ReportRow, find_patterns
 from health_assistant.lab_report.reference_range import ByGroup, Interval, Terms, parse_age, parse_range, parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, TRIAGE_WORDS, LabItem, LabReport
+from health_assistant.lab_report.vl import find_object
 
-HEADINGS = ("结论", "异常项目", "接下来怎么做", "什么时候要马上就医")
+Sentence = Annotated[str, Field(min_length=4, max_length=200)]
+
+
+class DraftItem(BaseModel):
+    name: str
+    meaning: str = Field(min_length=8, max_length=300)
+
+
+class Draft(BaseModel):
+    """建议模型写的草稿；没有写的异常项目由目录说明。"""
+
+    items: list[DraftItem] = Field(max_length=60)
+    next_steps: list[Sentence] = Field(min_length=1, max_length=8)
+    warning_signs: list[Sentence] = Field([], max_length=8)
+
+
+DRAFT_FORMAT = {"type": "json_schema", "json_schema": {"name": "advice_draft", "schema": Draft.model_json_schema()}}
 _KNOWN_WORDS = {"阴性", "弱阳性", "阳性", "正常", "透明"}
 
-_INSTRUCTIONS = f"""你是一位谨慎的全科医生，给没有医学背景的人解释化验单。高低与分级已经由程序判断，你只解释，不改判。
-用中文写 Markdown，400 到 800 字，恰好这四个标题：{"、".join(f"### {heading}" for heading in HEADINGS)}。
-- “结论”的第一句要有给你的分级的原词；分级是“{TRIAGE_WORDS["urgent"]}”时，第一句就请人马上就医。别的分级的词不要写。
-- “异常项目”逐项说：是什么、常见的原因、是不是要紧。只写给你的项目，名称照抄，高低照给你的写，不写没有给你的数。
-- “接下来怎么做”：挂什么科、多久复查、饮食和作息。可以建议再查什么，但不要猜结果。
-- 没有判断的项目不要说高低或正常，请人核对原件。
-- 不写药名、剂量、用量，不劝人用药、停药；不下诊断，不说“一切正常”“不用就医”。不写链接、表格、代码。"""
+_INSTRUCTIONS = """你是一位谨慎的全科医生，给没有医学背景的人解释化验单。高低与分级已经由程序判断并写好，你只补充说明。
+只输出一个 JSON 对象：
+{"items": [{"name": 异常项目名, "meaning": 一两句话}], "next_steps": [一条一句], "warning_signs": [一条一句]}
+- items 每个异常项目一个，name 照抄；没有异常项目就是空的。meaning 说它是什么、常见的原因，只说这一项，不提别的项目。
+- next_steps 写二到六条：挂什么科、多久复查、饮食和作息。可以建议再查什么，但那一条里不写高低。
+- warning_signs 写一到四条：出现什么情况要马上就医。
+- 除了时间（如 1-2 周、3 个月），不写任何数字、用量、次数。用简体中文，不写序号、Markdown、链接。
+- 给你“偏高”的，不写“偏低”“降低”“减少”；“偏低”的反过来。不写“正常”“不用担心”“不用就医”“先观察”。
+- 不写药名，不劝人用药、停药、吃补剂；不下诊断，只说“常见于”。"""
 
 
 def advice_messages(report: LabReport) -> list[dict]:
@@ -29,10 +53,17 @@ def advice_messages(report: LabReport) -> list[dict]:
     ]
 
 
+def parse_draft(answer: str) -> Draft | None:
+    """回答 -> 草稿；代码块、前后的话不要。不是约定的 JSON，或太多、太长，则为 None。"""
+    try:
+        return Draft.model_validate(find_object(answer))
+    except ValidationError:
+        return None
+
+
 def known_rows(report: LabReport) -> list[ReportRow]:
     """目录认得的行。"""
-    found = ((item, find_indicator(item.name, item.code, item.unit, report.report_type)) for item in report.items)
-    return [(item, indicator) for item, indicator in found if indicator]
+    return [(item, indicator) for item, indicator in report_rows(report) if indicator]
 
 
 def describe_findings(report: LabReport) -> str:

@@ -27,10 +27,10 @@ from health_assistant.lab_report.report import (
 )
 from health_assistant.lab_report.vl import data_url, parse_answer, read_messages
 from medical_report.advice_guard import find_problems
-from medical_report.advice_request import advice_messages
+from medical_report.advice_request import DRAFT_FORMAT, Draft, advice_messages, parse_draft
 from medical_report.intake import Photo
 from medical_report.metrics import DEGRADED, GUARDED, STEP_SECONDS
-from medical_report.rendering import describe, to_html
+from medical_report.rendering import advice_from_draft, describe, to_html
 from medical_report.settings import Settings
 from medical_report.upstreams import Upstream, UpstreamError
 from medical_report.verification import assess_verified
@@ -48,7 +48,7 @@ NOT_VERIFIED = "这张单子没有经过第二个读者核对，请对照原件�
 ADVICE_FAILED = "建议模型没有答上来，下面的建议由内置程序给出。"
 ADVICE_REFUSED = "建议模型写的没有通过检查，下面的建议由内置程序给出。"
 
-_SCHEMA = {"type": "json_schema", "json_schema": {"name": "read_report", "schema": read_report_schema()}}
+_READ_FORMAT = {"type": "json_schema", "json_schema": {"name": "read_report", "schema": read_report_schema()}}
 
 
 class Busy(RuntimeError):
@@ -75,6 +75,10 @@ class Analyst:
         from health_assistant.lab_report.reading.reader import ReportReader
 
         return ReportReader()
+
+    def asking_for(self, response_format: dict) -> dict | None:
+        """请上游按格式写；设置里说不用的为 None，只靠提示词。"""
+        return response_format if self.settings.structured_output == "json_schema" else None
 
     def start_reading(self, photo: Photo) -> "Future[Reading]":
         """内置读者开始读（或排队）；没有空位时抛 `Busy`。"""
@@ -180,8 +184,7 @@ def ask_vision(analyst: Analyst, photo: Photo, deadline: float, trace: list | No
     它说的把握与疑问只用来少下判断，它说的位置是缩小的图上的，不用。
     """
     messages = read_messages(data_url(photo.for_model()))
-    schema = _SCHEMA if analyst.settings.structured_output == "json_schema" else None
-    answer = parse_answer(analyst.vision.ask(messages, READ_TOKENS, deadline, trace, schema))
+    answer = parse_answer(analyst.vision.ask(messages, READ_TOKENS, deadline, trace, analyst.asking_for(_READ_FORMAT)))
     report = answer.report
     if trace:
         trace[-1] |= {"parsed": answer.how, "rows": [item.model_dump() for item in report.items] if report else []}
@@ -235,10 +238,10 @@ def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: _Clock, 
     report = answer.report
     yield "report", report.model_dump(mode="json")
     started = time.monotonic()
-    written = _ask_advice(analyst, report, clock, trace)
-    answer.engines["advice"] = analyst.advice.model if written else advice.ENGINE_NAME
+    draft = _ask_advice(analyst, report, clock, trace)
+    answer.engines["advice"] = analyst.advice.model if draft else advice.ENGINE_NAME
     sections, advice_html = [], ""
-    for section in [written] if written else advice.advice_sections(report):
+    for section in advice_from_draft(draft, report) if draft else advice.advice_sections(report):
         sections.append(section)
         advice_html += to_html(section)
         yield "advice", {"advice_html": advice_html}
@@ -265,19 +268,21 @@ def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: _Clock, 
     )
 
 
-def _ask_advice(analyst: Analyst, report: LabReport, clock: _Clock, trace: list | None) -> str | None:
-    """建议模型写的、通过了检查的建议；没有设、没有答好、没有通过的为 None，后两种在 notices 里说出来。"""
+def _ask_advice(analyst: Analyst, report: LabReport, clock: _Clock, trace: list | None) -> Draft | None:
+    """建议模型写的、通过了检查的草稿；没有设、没有答好、没有通过的为 None，后两种在 notices 里说出来。"""
     if analyst.advice is None:
         return None
     deadline = clock.deadline(analyst.settings.advice_seconds)
     try:
-        written = analyst.advice.ask(advice_messages(report), ADVICE_TOKENS, deadline, trace)
+        response_format = analyst.asking_for(DRAFT_FORMAT)
+        written = analyst.advice.ask(advice_messages(report), ADVICE_TOKENS, deadline, trace, response_format)
     except UpstreamError as error:
         log.warning("建议模型%s", error)
         DEGRADED.labels("advice").inc()
         report.notices.append(ADVICE_FAILED)
         return None
-    problems = find_problems(written, report)
+    draft = parse_draft(written)
+    problems = find_problems(draft, report) if draft else ["不是约定的 JSON"]
     if trace:
         trace[-1]["problems"] = problems
     if problems:
@@ -286,4 +291,4 @@ def _ask_advice(analyst: Analyst, report: LabReport, clock: _Clock, trace: list 
         DEGRADED.labels("advice").inc()
         report.notices.append(ADVICE_REFUSED)
         return None
-    return written
+    return draft

@@ -7,9 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from fake_upstreams import FakeUpstream, number_of, numbered_report, photo_of
+from fake_upstreams import FakeUpstream, advice_draft, number_of, numbered_report, photo_of
 from medical_report import create_app
-from medical_report.advice_request import HEADINGS
 from medical_report.analysis import ADVICE_FAILED, ADVICE_REFUSED, NOT_VERIFIED, VISION_FAILED, get_analyst
 from medical_report.settings import Settings
 from medical_report.upstreams import FAILURES_TO_OPEN, Upstream, UpstreamError
@@ -19,19 +18,6 @@ from pydantic import SecretStr
 NUMBER = 37
 REPORT = numbered_report(NUMBER)
 CORRECTED = {"report": REPORT.model_dump()}
-GOOD_ADVICE = "\n\n".join(
-    f"### {heading}\n\n{text}"
-    for heading, text in zip(
-        HEADINGS,
-        (
-            "这次的分级是近期门诊，有一项偏低，需要医生结合您的情况来看。",
-            "- 血红蛋白：偏低，常见于缺铁、慢性失血等，要请医生找原因。",
-            "1-2 周内挂血液科或内科门诊，可以问医生要不要查铁蛋白。饮食均衡。",
-            "胸闷、气短、头晕加重时，请马上就医。",
-        ),
-        strict=True,
-    )
-)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +33,7 @@ def vision():
 
 @pytest.fixture
 def advisor():
-    with FakeUpstream(lambda body: GOOD_ADVICE) as upstream:
+    with FakeUpstream(lambda body: advice_draft()) as upstream:
         yield upstream
 
 
@@ -90,7 +76,8 @@ def test_one_model_reads_the_embedded_reader_verifies_and_another_model_advises(
     answer = analyse(make_client(vision, advisor), photo, "?trace=1").json
     assert answer["engines"] == {"vision": "vl-7b", "verified_by": "embedded-report-reader", "advice": "llm-8b"}
     assert answer["notices"] == []
-    assert answer["health_recommendations"] == GOOD_ADVICE
+    assert "**血红蛋白 107 g/L（参考 115-150）↓ 偏低**：负责运送氧气" in answer["health_recommendations"]
+    assert "<strong>血红蛋白 107 g/L（参考 115-150）↓ 偏低</strong>：负责运送氧气" in answer["advice_html"]
     items = {item["code"]: item for item in answer["report"]["items"]}
     assert {code: item["flag"] for code, item in items.items()} == {
         "WBC": "normal", "HGB": "low", "PLT": "normal", "RBC": "normal",
@@ -99,6 +86,9 @@ def test_one_model_reads_the_embedded_reader_verifies_and_another_model_advises(
     (asked,), (told,) = vision.requests, advisor.requests
     assert asked["response_format"]["json_schema"]["schema"]["properties"].keys() >= {"items", "report_type"}
     assert (asked["temperature"], asked["model"]) == (0, "vl-7b")
+    assert told["response_format"]["json_schema"]["schema"]["properties"].keys() == {
+        "items", "next_steps", "warning_signs",
+    }  # fmt: skip
     assert told["chat_template_kwargs"] == {"enable_thinking": False}
     exchanges = json.dumps(answer["exchanges"], ensure_ascii=False)
     assert "血红蛋白：偏低" in exchanges
@@ -128,7 +118,8 @@ def test_the_models_own_doubts_only_ever_take_judgements_away(make_client, visio
 def test_thinking_is_never_shown(make_client, advisor):
     advisor.behave("thinking")
     answer = make_client(advisor=advisor).post("/advice", json=CORRECTED).json
-    assert answer["health_recommendations"] == GOOD_ADVICE
+    assert "负责运送氧气" in answer["health_recommendations"]
+    assert "不该给人看" not in answer["health_recommendations"]
     assert answer["engines"]["advice"] == "llm-8b"
 
 
@@ -195,12 +186,22 @@ def test_when_the_advice_model_fails_the_embedded_advisor_advises_and_says_so(ma
     assert "血红蛋白" in answer["health_recommendations"]
 
 
-def test_advice_the_guard_refuses_is_replaced_and_it_is_said(make_client, advisor):
-    advisor.answer = lambda body: GOOD_ADVICE.replace("饮食均衡", "口服阿莫西林，一日三次")
-    answer = make_client(advisor=advisor).post("/advice", json=CORRECTED).json
+REFUSED = {
+    "药名": advice_draft().replace("饮食均衡", "口服阿莫西林，一日三次"),
+    "高低反了": advice_draft().replace("偏低", "偏高"),
+    "不是草稿": "### 结论\n\n口服阿莫西林，一切正常。",
+}
+
+
+@pytest.mark.parametrize("said", REFUSED.values(), ids=REFUSED)
+def test_advice_the_guard_refuses_is_replaced_and_it_is_said(make_client, advisor, said):
+    advisor.answer = lambda body: said
+    answer = make_client(advisor=advisor).post("/advice?trace=1", json=CORRECTED).json
     assert answer["engines"]["advice"] == "embedded-health-advisor"
     assert ADVICE_REFUSED in answer["notices"]
-    assert "阿莫西林" not in answer["health_recommendations"] + answer["advice_html"]
+    shown = answer["health_recommendations"] + answer["advice_html"]
+    assert not any(words in shown for words in ("阿莫西林", "一切正常", "偏高", "负责运送氧气"))
+    assert "血红蛋白 107 g/L ↓ 偏低" in shown
 
 
 def test_a_critical_value_leads_whatever_is_down(make_client, advisor):

@@ -11,9 +11,8 @@ from functools import cache
 
 import pytest
 import requests
-from fake_upstreams import FakeUpstream, number_of, numbered_report, photo_of
+from fake_upstreams import FakeUpstream, advice_draft, number_of, numbered_report, photo_of
 from medical_report import create_app
-from medical_report.advice_request import HEADINGS
 from medical_report.analysis import get_analyst
 from medical_report.settings import Settings
 from werkzeug.serving import make_server
@@ -24,15 +23,9 @@ CLIENTS = 16
 
 
 def write_advice(body: dict) -> str:
-    """建议里有问的那一份的数，串了就看得出。"""
+    """复查的天数是问的那一份的结果，串了就看得出。"""
     (value,) = re.findall(r"血红蛋白：偏低，结果 (\d+) g/L", body["messages"][-1]["content"])
-    parts = (
-        "这次的分级是近期门诊，有一项偏低，需要医生结合您的情况来看。",
-        f"- 血红蛋白：偏低，结果 {value} g/L，常见于缺铁、慢性失血等，要请医生找原因。",
-        "1-2 周内挂血液科或内科门诊，可以问医生要不要查铁蛋白。饮食均衡。",
-        "胸闷、气短、头晕加重时，请马上就医。",
-    )
-    return "\n\n".join(f"### {heading}\n\n{text}" for heading, text in zip(HEADINGS, parts, strict=True))
+    return advice_draft(days=int(value))
 
 
 @cache
@@ -91,6 +84,8 @@ def outcome(server: str, number: int) -> str:
     assert hgb["flag"] == "low"
     engines = body["engines"]
     assert f"{rows['血红蛋白']} g/L" in body["health_recommendations"]
+    if engines["advice"] == "llm-8b":
+        assert f"{rows['血红蛋白']} 天内" in body["health_recommendations"]
     degraded = [name for name, engine in engines.items() if engine.startswith("embedded")]
     assert len(body["notices"]) == len(degraded), body["notices"]
     return "+".join(degraded) or "right"
