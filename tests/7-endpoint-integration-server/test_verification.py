@@ -1,7 +1,7 @@
 """视觉模型与内置读者对照：一样的才下判断，不一样的两边都给人看，多的、少的都说出来。"""
 
 import pytest
-from medical_report.verification import DIFFERENT, ONLY_EMBEDDED, ONLY_VISION, assess_verified
+from medical_report.verification import AGES_DIFFER, BY_AGE, DIFFERENT, ONLY_EMBEDDED, ONLY_VISION, assess_verified
 
 from health_assistant.lab_report.report import LabReport, Reading, ReadItem, ReadReport, RowEvidence
 
@@ -131,7 +131,7 @@ def test_a_critical_value_in_a_row_the_model_left_out_is_said():
         ({"sex": "男"}, {"sex": "女"}, None, None),
         ({"sex": "男"}, {}, "男", None),
         ({}, {"sex": "女", "age": "35岁"}, "女", "35岁"),
-        ({"age": "8岁"}, {"age": "80岁"}, None, None),
+        ({"age": "38岁"}, {"age": "80岁"}, None, None),
         ({"age": "35"}, {"age": "35岁"}, None, "35岁"),
     ],
 )
@@ -142,6 +142,20 @@ def test_sex_and_age_read_differently_are_not_used(theirs, ours, sex, age):
     differs = any("读出的" in notice for notice in report.notices)
     assert differs == (bool(theirs) and bool(ours) and (sex, age) == (None, None))
     assert report.items[0].flag == {"男": "low", "女": "normal", None: "unknown"}[sex]
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("8岁", "80岁"), ("80岁", "8岁"), ("8岁", "岁")])
+def test_a_person_one_reader_takes_for_a_child_is_not_judged_as_an_adult(theirs, ours):
+    rows = ("钾 K 6.8 mmol/L 3.5-5.3", "白细胞计数 WBC 12 10^9/L _", "碱性磷酸酶 ALP 200 U/L 0-17岁:50-350,成人:45-125")
+    report = verified(reading(*rows, age=theirs), *rows, age=ours)
+    potassium, white_cells, by_age = report.items
+    assert report.age == "8岁"
+    assert AGES_DIFFER in report.notices
+    assert (potassium.flag, potassium.critical) == ("high", False)
+    assert any(notice.startswith("请尽快问医生：钾 6.8") for notice in report.notices)
+    assert (white_cells.flag, white_cells.range_source) == ("unknown", "none")
+    assert (by_age.flag, by_age.note) == ("unknown", BY_AGE)
+    assert report.triage == "soon"
 
 
 def test_the_same_row_printed_twice_is_paired_twice():
