@@ -22,23 +22,12 @@ ROWS = [
     {"name": "血红蛋白", "code": "HGB", "result": "98", "unit": "g/L", "reference_range": "115-150", "mark": "↓"},
 ]
 READ = json.dumps({"report_type": "血细胞分析", "sex": "女", "age": "35岁", "items": ROWS}, ensure_ascii=False)
-ADVICE = """### 结论
-
-这次化验的分级是近期门诊：有一项偏低，需要医生结合您的情况来看。
-
-### 异常项目
-
-- 血红蛋白偏低，结果 98 g/L，参考 115-150 g/L。血红蛋白负责运送氧气，偏低常见于缺铁、月经量多、慢性失血等。
-
-### 接下来怎么做
-
-请在 1-2 周内挂血液科或内科门诊，带上这张报告单。
-
-饮食均衡，适当吃瘦肉等含铁多的食物。不要自行用药，是否需要治疗由医生决定。
-
-### 什么时候要马上就医
-
-出现胸闷、心慌、气短、头晕加重或黑便时，请马上就医。"""
+DRAFT = {
+    "items": [{"name": "血红蛋白", "meaning": "血红蛋白负责运送氧气，偏低常见于缺铁、月经量多、慢性失血等。"}],
+    "next_steps": ["请在 1-2 周内挂血液科或内科门诊，带上这张报告单。", "饮食均衡，适当吃瘦肉等含铁多的食物。"],
+    "warning_signs": ["出现胸闷、心慌、气短、头晕加重或黑便时，请马上就医。"],
+}
+ADVICE = json.dumps(DRAFT, ensure_ascii=False)
 """能通过检查的建议：要量的是平常的路，不是换成内置建议的路。"""
 
 
@@ -125,6 +114,14 @@ def running_server(
         finally:
             process.terminate()
             process.wait(timeout=20)
+
+
+def check_not_degraded(port: int) -> None:
+    """假上游的回答都用上了；没有用上，量的就不是平常的路。"""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/status/data", timeout=10) as answer:
+        degraded = json.load(answer)["degraded"]
+    if degraded:
+        raise RuntimeError(f"有的回答改用了内置引擎：{degraded}")
 
 
 def free_port() -> int:

@@ -12,7 +12,7 @@ import threading
 import time
 
 import psutil
-from http_load import measure, running_server, running_upstream, upload
+from http_load import check_not_degraded, measure, running_server, running_upstream, upload
 from image_intake import phone_photo
 from integration_overhead import settings, stage_7
 
@@ -32,6 +32,7 @@ def main() -> int:
             watch = _MemoryWatch(port)
             load = measure(port, [request], CLIENTS, args.seconds)
             memory = watch.stop()
+            check_not_degraded(port)
     half = len(memory) // 2
     early, late = max(memory[:half]), max(memory[half:])
     others = {status: count for status, count in load.statuses.items() if status not in (200, 429)}

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from http_load import ROOT, Load, measure, post, running_server, running_upstream, upload
+from http_load import ROOT, Load, check_not_degraded, measure, post, running_server, running_upstream, upload
 from PIL import Image
 
 GUNICORN = ["-m", "gunicorn", "--chdir", ROOT / "tests/benchmarks", "-k", "gthread", "--threads", "24"]
@@ -40,6 +40,7 @@ def main() -> int:
             results["四十行的 Flask"] = both(bare, [upload(photo)], args.seconds)
         with running_server(stage_7(), "/ready", settings(upstream)) as ours:
             results["阶段 7"] = both(ours, [upload(photo)], args.seconds)
+            check_not_degraded(ours)
         if args.litellm:
             config = Path(folder) / "config.yaml"
             config.write_text(PROXY.replace("UPSTREAM", upstream))
