@@ -1,6 +1,6 @@
 """给状态页截图：接上阶段 5 的服务作视觉模型，试一张示例化验单，写 screenshots/status.png 与 status-phone.png。
 
-    python 7-endpoint-integration-server/make_screenshot.py
+python 7-endpoint-integration-server/make_screenshot.py
 """
 
 import argparse
@@ -42,7 +42,8 @@ def take_screenshots(url: str, output: Path) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--lang=zh-CN"])
+        options = {"executable_path": shutil.which("chromium"), "args": ["--no-sandbox", "--lang=zh-CN"]}
+        browser = playwright.chromium.launch(**options)
         for name, size in VIEWS.items():
             page = browser.new_context(viewport=size, locale="zh-CN").new_page()
             page.goto(f"{url}/status")

@@ -247,8 +247,6 @@ def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: _Clock, 
         yield "advice", {"advice_html": advice_html}
     clock.note("advice", started)
     clock.note("total")
-    # 日志里只有数目与时间，没有内容
-    log.info("%s 读了 %d 行，%s", request_id, len(report.items), clock.timings_ms)
     analysis = describe(report)
     yield (
         "done",

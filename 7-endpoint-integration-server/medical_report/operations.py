@@ -60,7 +60,7 @@ def install(app: Flask, settings: Settings) -> None:
 
 
 def _number_request() -> None:
-    g.request_id, g.started = uuid.uuid4().hex[:16], time.perf_counter()
+    g.request_id, g.started, g.facts = uuid.uuid4().hex[:16], time.perf_counter(), {}
 
 
 def _check_key(key: str) -> None:
@@ -90,7 +90,7 @@ def _finish(response: Response) -> Response:
     is_page = request.method in ("GET", "HEAD") and response.status_code in (200, 304)
     response.headers["Cache-Control"] = "no-cache" if is_page else "no-store"
 
-    request_id, started, slot = g.request_id, g.started, g.pop("slot", None)
+    request_id, started, facts, slot = g.request_id, g.started, g.facts, g.pop("slot", None)
     method, route = request.method, request.url_rule.rule if request.url_rule else "（没有这个地址）"
 
     def close() -> None:
@@ -101,7 +101,8 @@ def _finish(response: Response) -> Response:
         metrics.REQUESTS.labels(route, response.status_code).inc()
         if method == "POST":
             ms = round((time.perf_counter() - started) * 1000)
-            log.info("答了", extra={"request_id": request_id, "route": route, "status": response.status_code, "ms": ms})
+            known = {"request_id": request_id, "route": route, "status": response.status_code, "ms": ms}
+            log.info("答了", extra=known | facts)
 
     response.call_on_close(close)
     return response

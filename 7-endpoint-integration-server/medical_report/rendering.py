@@ -28,7 +28,7 @@ from health_assistant.lab_report.report import (
 from medical_report.advice_request import Draft
 
 _TAGS = {"h3", "h4", "p", "ul", "ol", "li", "strong", "em", "table", "thead", "tbody", "tr", "th", "td", "br", "hr"}
-_markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+_markdown = MarkdownIt("zero").enable(["heading", "list", "table", "emphasis", "escape"])
 
 
 def to_html(markdown: str) -> str:

@@ -89,7 +89,7 @@ def test_more_than_the_limit_at_once_are_told_when_to_come_back(monkeypatch):
     def slow(*_):
         started.set()
         assert go_on.wait(10)
-        yield "done", {}
+        yield "done", {"report": {"items": []}, "timings_ms": {}}
 
     monkeypatch.setattr(views, "analyse_rows", slow)
     app = create_app(Settings(max_concurrent=1))
