@@ -96,7 +96,7 @@ def run_embedded(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
 def run_transformers(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
     from model_server import transformers_backend
 
-    from health_assistant.serving import THREADS, CannotStart, serve
+    from health_assistant.serving import CannotStart, serve
 
     model = args.model or str(artifacts.llm_dir("tiny") / "merged")
     name = args.served_model_name or model
@@ -121,7 +121,7 @@ def run_transformers(args: argparse.Namespace, adapters: dict[str, Path]) -> Non
         return create_app(backend, args.api_key)
 
     # 每个排队的请求占一个线程；另外的几个用来马上说 429、答 /health
-    serve(make_app, args.host, args.port, 1 + transformers_backend.WAITING + THREADS, load_seconds=1800)
+    serve(make_app, args.host, args.port, transformers_backend.WAITING + 9, timeout=1800)
 
 
 def run_vllm(args: argparse.Namespace, adapters: dict[str, Path]) -> None:

@@ -1,35 +1,58 @@
 """阶段 7：接口集成服务。收化验单照片，读出各行，由代码判断高低，给出建议；在 / 提供网页。
 
-    python 7-endpoint-integration-server/medical_report_server.py
-    curl -F image=@照片.jpg http://127.0.0.1:8000/analyze_medical_report
+python 7-endpoint-integration-server/medical_report_server.py
+curl -F image=@照片.jpg http://127.0.0.1:8000/analyze_medical_report
 """
 
 import argparse
-import logging
+import sys
+from pathlib import Path
 
 from medical_report import create_app
 from medical_report.analysis import get_analyst
+from medical_report.operations import log_as_json
+from medical_report.settings import SettingsError, load_settings
 
 from health_assistant.serving import serve
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
     parser.add_argument("-h", "--help", action="help", help="显示这段说明")
     parser.add_argument("--host", default="127.0.0.1", help="监听的地址；0.0.0.0 让别的机器也能访问（默认 127.0.0.1）")
     parser.add_argument("--port", type=int, default=8000, help="端口（默认 8000）")
+    parser.add_argument("--env-file", type=Path, help="设置文件，一行一个 名字=值；环境变量优先")
+    parser.add_argument("--certfile", type=Path, help="HTTPS 的证书；与 --keyfile 一起给")
+    parser.add_argument("--keyfile", type=Path, help="HTTPS 的私钥")
     args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        settings = load_settings(args.env_file)
+        https = _https(args.certfile, args.keyfile)
+    except SettingsError as error:
+        print(f"✗ {error}", file=sys.stderr)
+        return 2
+    log_as_json()
 
     def make_app():
-        app = create_app()
+        app = create_app(settings)
         # 在后台装模型，第一位用户不用等
         get_analyst(app).reader.load()
         return app
 
-    print(f"健康助手：http://{args.host}:{args.port}（Ctrl-C 结束）", flush=True)
-    serve(make_app, args.host, args.port)
+    print(f"健康助手：{'https' if https else 'http'}://{args.host}:{args.port}（Ctrl-C 结束）", flush=True)
+    serve(make_app, args.host, args.port, threads=settings.threads, **https)
+    return 0
+
+
+def _https(certfile: Path | None, keyfile: Path | None) -> dict[str, str]:
+    """gunicorn 的 HTTPS 设置；两个文件都不给就是 HTTP。"""
+    if not certfile and not keyfile:
+        return {}
+    for name, file in (("--certfile", certfile), ("--keyfile", keyfile)):
+        if not file or not file.is_file():
+            raise SettingsError(f"HTTPS 要证书和私钥：{name} {file or '没有给'}，不是文件。做一份的办法见 README。")
+    return {"certfile": str(certfile), "keyfile": str(keyfile)}
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,10 +1,11 @@
 """阶段 7 的客户端：把一张化验单照片发给服务，打印结果并存下来。
 
-    python 7-endpoint-integration-server/test_client.py 照片.jpg
+python 7-endpoint-integration-server/test_client.py 照片.jpg
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,9 @@ from health_assistant.lab_report.report import FLAG_ARROWS, FLAG_WORDS, TRIAGE_W
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
     parser.add_argument("-h", "--help", action="help", help="显示这段说明")
-    parser.add_argument("photo", type=Path, help="化验单照片：JPEG、PNG 或 WebP")
+    parser.add_argument("photo", type=Path, help="化验单照片：JPEG、PNG、WebP 或 HEIC")
     parser.add_argument("--server", default="http://127.0.0.1:8000", help="服务的地址（默认 http://127.0.0.1:8000）")
+    parser.add_argument("--key", default=os.environ.get("API_KEY"), help="服务要密钥时的密钥（默认取环境变量 API_KEY）")
     parser.add_argument("--force", action="store_true", help="同一张照片问过了也重问")
     args = parser.parse_args()
     if not args.photo.is_file():
@@ -34,7 +36,7 @@ def main() -> int:
 
     print(f"发送 {args.photo} 到 {args.server} …")
     try:
-        result = analyse(args.photo, args.server)
+        result = analyse(args.photo, args.server, args.key)
     except requests.RequestException as error:
         print(f"✗ 连不上服务 {args.server}：{error}", file=sys.stderr)
         print("  解决：先在另一个终端运行 bash run.sh app", file=sys.stderr)
@@ -52,15 +54,19 @@ def main() -> int:
     return 0
 
 
-def analyse(photo: Path, server: str) -> dict:
+def analyse(photo: Path, server: str, key: str | None = None) -> dict:
     """发一张照片，随着事件报告进度；返回 done 的完整回答，或 error 的说明。"""
-    with open(photo, "rb") as file, requests.post(
-        f"{server}/analyze_medical_report",
-        files={"image": file},
-        headers={"Accept": "text/event-stream"},
-        stream=True,
-        timeout=(5, 300),
-    ) as response:
+    headers = {"Accept": "text/event-stream"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    with (
+        open(photo, "rb") as file,
+        requests.post(
+            f"{server}/analyze_medical_report",
+            files={"image": file},
+            headers=headers,
+            stream=True,
+            timeout=(5, 300),
+        ) as response,
+    ):
         if response.headers["Content-Type"] != "text/event-stream; charset=utf-8":
             return response.json()
         for name, data in events(response):
@@ -92,9 +98,11 @@ def show(result: dict) -> None:
     for item in report["items"]:
         verdict = f"{FLAG_ARROWS[item['flag']]} {FLAG_WORDS[item['flag']]}"
         limits = item["applied_range"] or "没有印"
-        print(f"  {verdict:<6}{item['name']}　{item['result']} {item['unit']}（参考 {limits}）")
+        doubt = "　请核对原件" if item["verified"] is False else ""
+        print(f"  {verdict:<6}{item['name']}　{item['result']} {item['unit']}（参考 {limits}）{doubt}")
     engines, seconds = result["engines"], result["timings_ms"]["total"] / 1000
-    print(f"\n读图：{engines['vision']}；建议：{engines['advice']}；用时 {seconds:.1f} 秒")
+    checked = f"；核对：{engines['verified_by']}" if engines.get("verified_by") else ""
+    print(f"\n读图：{engines['vision']}{checked}；建议：{engines['advice']}；用时 {seconds:.1f} 秒")
     print(result["disclaimer"])
 
 

@@ -1,16 +1,29 @@
 """把收到的字节变成摆正的 RGB 图片。先看文件头再解码，全程在内存里。"""
 
 import io
+import re
+import struct
 import warnings
 
+import pillow_heif
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-MAX_PIXELS = 50_000_000
-"""最大像素数；5000 万像素解码后约 150 MB。常见手机照片是 1200 万到 5000 万。"""
+pillow_heif.register_heif_opener()
+
+MAX_PIXELS = 25_000_000
+"""最大像素数，2500 万像素解码后 75 到 100 MB；A4 纸扫成 300 dpi 是 870 万。"""
+MAX_JPEG_PIXELS = 50_000_000
+"""JPEG 可以只解成一半大，所以许它大些：手机照片多是 1200 万到 5000 万。"""
 MIN_SIDE = 100
 MAX_ASPECT = 8
 """长边与短边之比的上限。再长的长条缩到能识别的大小就看不清了，文字识别还会把短边放大，吃掉几 GB 内存。"""
-FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_SCANS = 100
+"""一张 JPEG 最多分几遍写；渐进式的通常 10 遍左右，写上百万遍的要解几个小时。"""
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
+"""苹果手机的照片是 HEIF（HEIC）。JPEG 也包括一个文件里有几张的 MPO，那是不少手机的“动态照片”。"""
+_JPEG = b"\xff\xd8"
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+"""损坏的文件让 Pillow 抛出的，不止一种。"""
 
 
 class BadImage(ValueError):
@@ -23,7 +36,10 @@ class BadImage(ValueError):
 
 
 def open_image(data: bytes) -> Image.Image:
-    """只读文件头，查格式与大小，不解码；不能用时抛 `BadImage`。"""
+    """只读文件头，查格式与大小，不解码；不能用时抛 `BadImage`。
+
+    格式看内容，不看文件名。有几帧的（动图、动态照片）只会解码第一帧。
+    """
     if not data:
         raise BadImage(400, "empty_image", "收到的图片是空的。请重新选择照片。")
     try:
@@ -34,36 +50,59 @@ def open_image(data: bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise _too_many_pixels() from error
     except UnidentifiedImageError as error:
-        raise BadImage(415, "unsupported_format", "这不是 JPEG、PNG 或 WebP 图片。请换成照片或截图再试。") from error
-    except (OSError, SyntaxError, ValueError) as error:
+        raise BadImage(
+            415, "unsupported_format", "这不是 JPEG、PNG、WebP 或 HEIC 图片。请换成照片或截图再试。"
+        ) from error
+    except _DECODING_ERRORS as error:
         raise _broken() from error
-    if image.width * image.height > MAX_PIXELS:
+    if image.width * image.height > (MAX_JPEG_PIXELS if data.startswith(_JPEG) else MAX_PIXELS):
         raise _too_many_pixels()
     if min(image.size) < MIN_SIDE:
         raise BadImage(422, "image_too_small", "图片太小，字看不清。请用原图，不要用缩略图。")
     if max(image.size) > MAX_ASPECT * min(image.size):
         raise BadImage(422, "image_too_long", "图片太长了。请一次只截一屏，或一张单子拍一张。")
+    if data.startswith(_JPEG) and _count_scans(data) > MAX_SCANS:
+        raise _broken()
     return image
 
 
-def upright_rgb(image: Image.Image) -> Image.Image:
-    """解码，按 EXIF 摆正，透明处填白；数据不完整时抛 `BadImage`。"""
+def _count_scans(jpeg: bytes) -> int:
+    """JPEG 分几遍写的，数到 `MAX_SCANS` 以上为止；EXIF 里的缩略图与文件后面附的视频不算。"""
+    at, scans = 2, 0
+    while scans <= MAX_SCANS and (marker := re.compile(rb"\xff[^\x00\xff\xd0-\xd8]").search(jpeg, at)):
+        if marker[0] == b"\xff\xd9":
+            break
+        scans += marker[0] == b"\xff\xda"
+        at = marker.end() + int.from_bytes(jpeg[marker.end() : marker.end() + 2], "big")
+    return scans
+
+
+def upright_rgb(image: Image.Image, max_pixels: int | None = None) -> Image.Image:
+    """解码，按 EXIF 摆正，透明处填白；数据不完整时抛 `BadImage`。
+
+    超过 max_pixels 的缩成一半宽、一半高。为了省内存就地转，不另留一份原来的。
+    """
     try:
-        image = ImageOps.exif_transpose(image)
+        if max_pixels and image.width * image.height > max_pixels:
+            image.draft(None, (image.width // 2, image.height // 2))  # 只对 JPEG 有用
+        ImageOps.exif_transpose(image, in_place=True)
         if image.has_transparency_data:
             image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            canvas = Image.new("RGB", image.size, "white")
+            canvas.paste(image, mask=image.getchannel("A"))
+            image = canvas
         if image.mode.startswith("I"):
             # 16 位灰度；直接转成 RGB 会截成一片白
-            image = image.convert("I").point(lambda value: value / 256).convert("L")
-        return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:
+            image = image.convert("I").point([value >> 8 for value in range(1 << 16)], "L")
+        image = image if image.mode == "RGB" else image.convert("RGB")
+        return image.reduce(2) if max_pixels and image.width * image.height > max_pixels else image
+    except _DECODING_ERRORS as error:
         raise _broken() from error
 
 
 def _too_many_pixels() -> BadImage:
-    limit = MAX_PIXELS // 10_000
-    return BadImage(413, "image_too_many_pixels", f"图片的像素太多（上限 {limit} 万）。请缩小后再试。")
+    limits = f"JPEG 上限 {MAX_JPEG_PIXELS // 10_000} 万，别的 {MAX_PIXELS // 10_000} 万"
+    return BadImage(413, "image_too_many_pixels", f"图片的像素太多（{limits}）。请缩小后再试。")
 
 
 def _broken() -> BadImage:

@@ -14,8 +14,6 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError
 
-THREADS = 8
-
 
 class ChineseJson(DefaultJSONProvider):
     """中文不转义，字段照写的次序；用法：app.json = ChineseJson(app)。"""
@@ -42,26 +40,26 @@ class _Server(BaseApplication):
         return self._make_app()
 
 
-def serve(make_app: Callable[[], Flask], host: str, port: int, threads: int = THREADS, load_seconds: int = 120) -> None:
+def serve(make_app: Callable[[], Flask], host: str, port: int, threads: int = 8, **options) -> None:
     """在 host:port 上运行，直到收到 SIGINT 或 SIGTERM；端口不能用时说明原因，以退出码 2 结束。
 
-    一个请求占一个线程，threads 是同时答几个。make_app 超过 load_seconds 秒还没有装好，就当它卡死了重来。
+    一个请求占一个线程，threads 是同时答几个。options 是 gunicorn 的其他设置，如 certfile、timeout。
     """
     _check_port(host, port)
-    options = {
+    defaults = {
         "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "workers": 1,
         "worker_class": "gthread",
         "threads": threads,
-        # 装好之后也用它：工作进程卡死这么久就重起。答得慢不算卡死
-        "timeout": load_seconds,
+        # 工作进程卡死这么多秒就重起，装应用的时间也算在内；答得慢不算卡死
+        "timeout": 120,
         "graceful_timeout": 3,
         "loglevel": "warning",
         "control_socket_disable": True,
     }
     main_process = os.getpid()
     try:
-        _Server(make_app, options).run()
+        _Server(make_app, defaults | options).run()
     except SystemExit as end:
         # 工作进程说装不好，gunicorn 的主进程就用这个退出码结束；工作进程自己也经过这里，要原样退出
         if end.code == Arbiter.APP_LOAD_ERROR and os.getpid() == main_process:

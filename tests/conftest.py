@@ -37,6 +37,7 @@ def report_server(tmp_path_factory, request):
         process = subprocess.Popen(
             [sys.executable, SERVER, "--port", str(port)],
             cwd=ROOT,
+            env={**os.environ, "RATE_LIMIT": "10000/minute"},  # 测试都来自同一个地址
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

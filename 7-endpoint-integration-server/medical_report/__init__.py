@@ -1,27 +1,37 @@
 """阶段 7 的 Flask 应用。intake 收照片，analysis 读、判、释，views 是接口，rendering 把文字变成安全的 HTML。"""
 
 from flask import Flask
+from werkzeug.routing import PathConverter
 
+from health_assistant.serving import ChineseJson
 from medical_report.analysis import Analyst
 from medical_report.intake import MemoryRequest
-from medical_report.settings import Settings, warn_about_unused_variables
+from medical_report.settings import Settings, load_settings
 
 
 class MedicalReportApp(Flask):
     request_class = MemoryRequest
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """应用工厂；settings 不给就从环境变量读。"""
-    from medical_report import views
+class WebAppPath(PathConverter):
+    """网页的文件在 / 下，任何名字都可能；但只收 POST 的地址不是文件，GET 它们要答 405。"""
 
-    settings = settings or Settings.from_environment()
-    warn_about_unused_variables()
-    app = MedicalReportApp(__name__, static_folder=settings.web_app, static_url_path="")
+    regex = r"(?!(?:analyze_medical_report|advice)$)[^/].*?"
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """应用工厂；settings 不给就从环境变量与设置文件读，写错时抛 `SettingsError`。"""
+    from medical_report import operations, operator_views, views
+
+    settings = settings or load_settings()
+    app = MedicalReportApp(__name__, static_folder=None)
+    app.static_folder = settings.web_app
+    app.url_map.converters["web_app_path"] = WebAppPath
+    app.add_url_rule("/<web_app_path:filename>", "static", app.send_static_file)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_mb * 1024 * 1024
-    app.json.ensure_ascii = False
-    app.json.sort_keys = False
-    app.extensions["analyst"] = Analyst(settings.max_waiting)
+    app.json = ChineseJson(app)
+    app.extensions["analyst"] = Analyst(settings)
+    operations.install(app, settings)
     app.register_blueprint(views.blueprint)
-    views.register_error_handlers(app)
+    app.register_blueprint(operator_views.blueprint)
     return app

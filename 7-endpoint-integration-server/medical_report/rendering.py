@@ -1,8 +1,20 @@
-"""结果的文字：由各行组成的 Markdown 表格，以及 Markdown -> 清洗过的 HTML。"""
+"""结果的文字：由各行组成的 Markdown 表格，由草稿组成的建议，以及 Markdown -> 清洗过的 HTML。"""
+
+from collections.abc import Iterator
 
 import nh3
 from markdown_it import MarkdownIt
 
+from health_assistant.lab_report.advice import (
+    opening_sections,
+    range_text,
+    report_rows,
+    section,
+    unjudged_sections,
+    value_text,
+    warning_signs,
+)
+from health_assistant.lab_report.patterns import ReportRow, find_patterns
 from health_assistant.lab_report.report import (
     ABNORMAL_FLAGS,
     DISCLAIMER,
@@ -13,9 +25,10 @@ from health_assistant.lab_report.report import (
     LabReport,
     escape_markdown,
 )
+from medical_report.advice_request import Draft
 
 _TAGS = {"h3", "h4", "p", "ul", "ol", "li", "strong", "em", "table", "thead", "tbody", "tr", "th", "td", "br", "hr"}
-_markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+_markdown = MarkdownIt("zero").enable(["heading", "list", "table", "emphasis", "escape"])
 
 
 def to_html(markdown: str) -> str:
@@ -35,8 +48,38 @@ def describe(report: LabReport) -> str:
     return "\n\n".join(part for part in (head, notices, count, table, DISCLAIMER) if part)
 
 
+def advice_from_draft(draft: Draft, report: LabReport) -> Iterator[str]:
+    """通过了检查的草稿 -> 建议，一段一段的 Markdown。
+
+    危急值、分级、每一项的结果与高低、没有判断的项目由代码写；草稿只给每一项的说明、接下来怎么做，和多添几条就医的情况。
+    """
+    rows = report_rows(report)
+    matches = find_patterns(report, rows)
+    abnormal = [row for row in rows if row[0].flag in ABNORMAL_FLAGS]
+    meanings = {item.name: escape_markdown(item.meaning) for item in draft.items}
+    yield from opening_sections(report, matches)
+    if abnormal:
+        yield section("异常的项目", (_explained(row, meanings) for row in abnormal))
+    yield section("接下来怎么做", map(escape_markdown, draft.next_steps))
+    yield from unjudged_sections(rows)
+    if signs := warning_signs(report, matches, abnormal) + [escape_markdown(sign) for sign in draft.warning_signs]:
+        yield section("什么时候要马上就医", signs)
+
+
+def _explained(row: ReportRow, meanings: dict[str, str]) -> str:
+    """一个异常项目；草稿没有说明的，用目录的。"""
+    item, indicator = row
+    meaning = "请问开单的医生。"
+    if indicator:
+        meaning = meanings.get(indicator.name) or indicator.meanings.get(indicator.direction(item.flag), meaning)
+    return f"**{value_text(item)}（参考 {range_text(item)}）{_verdict(item)}**：{meaning}"
+
+
+def _verdict(item: LabItem) -> str:
+    return f"{FLAG_ARROWS[item.flag]} {FLAG_WORDS[item.flag]}".strip() + ("（危急值）" if item.critical else "")
+
+
 def _row(item: LabItem) -> str:
-    verdict = f"{FLAG_ARROWS[item.flag]} {FLAG_WORDS[item.flag]}".strip() + ("（危急值）" if item.critical else "")
     source = "（常见范围）" if item.range_source == "catalogue" else ""
-    cells = (item.name, item.result, item.unit, item.applied_range + source, verdict)
+    cells = (item.name, item.result, item.unit, item.applied_range + source, _verdict(item))
     return f"| {' | '.join(map(escape_markdown, cells))} |"

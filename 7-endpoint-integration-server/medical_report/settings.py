@@ -1,31 +1,98 @@
-"""服务的设置，来自环境变量。"""
+"""服务的设置：来自环境变量，或 `.env` 文件。字段名的大写就是变量名。"""
 
-import logging
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import limits
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as BadValue
 
 from health_assistant.artifacts import ROOT
 
-_UPSTREAM_VARIABLES = ("VISION_API_BASE", "ADVICE_API_BASE")
+
+class SettingsError(ValueError):
+    """设置写得不对。消息逐条说明是哪个变量。"""
 
 
-@dataclass(frozen=True)
-class Settings:
-    max_upload_mb: int = 20
-    max_waiting: int = 6
-    """同时在读和排队的照片数，再多就答 503；要小于服务的线程数，好让 /health 总能答话。"""
+def _split(text: Any) -> Any:
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+
+def _checked_rate(text: str) -> str:
+    limits.parse_many(text)
+    return text
+
+
+ApiBase = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """没有设 VISION_API_BASE 的用内置读者，没有设 ADVICE_API_BASE 的用内置建议者。"""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    # 上游：任何 OpenAI 兼容的接口。本机的常常不要密钥
+    vision_api_base: ApiBase | None = None
+    vision_api_key: SecretStr = SecretStr("")
+    vision_model: str = ""
+    advice_api_base: ApiBase | None = None
+    advice_api_key: SecretStr = SecretStr("")
+    advice_model: str = ""
+    advice_extra_body: dict[str, Any] = {"chat_template_kwargs": {"enable_thinking": False}}
+    """随建议的请求一起发的字段，JSON；默认关掉 Qwen3 的思考。不认识它的接口设为 {}。"""
+    structured_output: Literal["json_schema", "none"] = "json_schema"
+
+    # 每一步与全程的时限
+    vision_seconds: Seconds = 60
+    advice_seconds: Seconds = 60
+    total_seconds: Seconds = 120
+
+    verify: bool = True
+    """视觉模型读的每一行，要不要内置读者再读一遍来核对。"""
+    max_waiting: Count = 6
+    """内置读者同时在读和排队的照片数；它一张一张读。"""
+    max_concurrent: Count = 16
+    """同时在分析的照片数，再多就答 429；要小于 threads，好让 /health 总能答话。"""
+    threads: Count = 24
+    max_upload_mb: Count = 20
+
+    # 谁能用
+    api_key: SecretStr = SecretStr("")
+    rate_limit: Annotated[str, AfterValidator(_checked_rate)] = "30/minute"
+    """一个地址来的请求，多少次每 second、minute、hour、day；几条用分号隔开。"""
+    allowed_origins: Words = ()
+    trusted_proxies: Annotated[int, Field(ge=0)] = 0
+
     web_app: Path = ROOT / "8-frontend-apps" / "HealthAssistantWebApp"
 
-    @classmethod
-    def from_environment(cls) -> "Settings":
-        """MAX_UPLOAD_MB、MAX_WAITING；没有设的用默认值。"""
-        given = {name: os.environ.get(name.upper()) for name in ("max_upload_mb", "max_waiting")}
-        return cls(**{name: int(value) for name, value in given.items() if value})
+    @model_validator(mode="after")
+    def _an_upstream_has_a_model(self) -> "Settings":
+        for name in ("vision", "advice"):
+            if getattr(self, f"{name}_api_base") and not getattr(self, f"{name}_model"):
+                raise ValueError(f"设了 {name.upper()}_API_BASE，还要设 {name.upper()}_MODEL：用哪个模型")
+        return self
 
 
-def warn_about_unused_variables() -> None:
-    """外部的视觉模型与建议模型还没有接上；设了变量的人要知道。"""
-    for name in _UPSTREAM_VARIABLES:
-        if os.environ.get(name):
-            logging.getLogger(__name__).warning("设了 %s，但现在还不会调用外部模型，仍用内置引擎。", name)
+def load_settings(env_file: str | Path | None = None) -> Settings:
+    """环境变量优先，其次是 env_file（不给则看 HEALTH_ASSISTANT_ENV）；有错抛 `SettingsError`。"""
+    env_file = env_file or os.environ.get("HEALTH_ASSISTANT_ENV")
+    if env_file and not Path(env_file).is_file():
+        raise SettingsError(f"没有这个设置文件：{env_file}")
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as error:
+        raise SettingsError("\n".join(map(_describe, error.errors()))) from error
+    except BadValue as error:
+        raise SettingsError("ADVICE_EXTRA_BODY 应当是一个 JSON 对象，如 {}") from error
+
+
+def _describe(problem: dict[str, Any]) -> str:
+    """一条错误；不印出值，它可能是密钥。"""
+    own = problem.get("ctx", {}).get("error")
+    name = str(problem["loc"][0]).upper() if problem["loc"] else ""
+    return str(own) if own and not name else f"{name} 的值不对，应当满足：{problem['msg']}"

@@ -35,9 +35,8 @@ def compose_advice(report: LabReport) -> str:
 
 def advice_sections(report: LabReport) -> Iterator[str]:
     """逐段给出建议，最要紧、最有用的在最前。每段是完整的 Markdown。"""
-    rows = _rows(report)
+    rows = report_rows(report)
     matches = find_patterns(report, rows)
-    tier = report.triage
     abnormal = [row for row in rows if row[0].flag in ABNORMAL_FLAGS]
     explained = {id(item) for match in matches for item in match.items}
     alone = sorted((row for row in abnormal if id(row[0]) not in explained), key=lambda row: not row[0].critical)
@@ -47,34 +46,39 @@ def advice_sections(report: LabReport) -> Iterator[str]:
     notable = [row for row in known if not row[1].is_harmless(row[0].flag)]
     panels = [indicator.panel for _, indicator in abnormal if indicator]
 
-    if critical := [item for item in report.items if item.critical]:
-        words = "达到危急值。请现在就去急诊，或马上联系开单的医生。"
-        yield _section("尽快就医", (f"**{_value(item)}** {words}" for item in critical))
-    yield _triage(report, matches)
+    yield from opening_sections(report, matches)
     yield from map(_about_pattern, matches)
     for item, indicator in notable:
         yield _about(item, indicator, is_isolated=panels.count(indicator.panel) == 1)
     if harmless:
-        yield _section("一般没有大碍的偏离", (_briefly(item, indicator) for item, indicator in harmless))
+        yield section("一般没有大碍的偏离", (_briefly(item, indicator) for item, indicator in harmless))
     if strange:
-        yield _section("目录里还没有说明的异常项目", map(_with_range, strange)) + "\n\n请问开单的医生。"
+        yield section("目录里还没有说明的异常项目", map(_with_range, strange)) + "\n\n请问开单的医生。"
     if departments := _departments(matches, notable):
-        yield _section("可以挂的科室", departments) + "\n\n拿不准时先挂全科或内科，由医生转诊。"
-    yield from _unjudged(rows)
-    if red_flags := _red_flags(matches, abnormal):
-        yield _section("出现这些情况，不要等复查，马上就医", red_flags)
-    elif tier in ("soon", "urgent") or notable:
-        yield _section("出现这些情况，不要等复查，马上就医", [_GENERAL_RED_FLAGS])
-    if tier in ("soon", "urgent"):
+        yield section("可以挂的科室", departments) + "\n\n拿不准时先挂全科或内科，由医生转诊。"
+    yield from unjudged_sections(rows)
+    if signs := warning_signs(report, matches, abnormal):
+        yield section("出现这些情况，不要等复查，马上就医", signs)
+    if report.triage in ("soon", "urgent"):
         yield "就诊时告诉医生：最近的不适、正在用的药、以前的病和检查结果，女性还有是否怀孕。"
 
 
-def _rows(report: LabReport) -> list[ReportRow]:
+def report_rows(report: LabReport) -> list[ReportRow]:
+    """每一行，和目录里对应的指标；目录不认识的为 None。"""
     return [(one, find_indicator(one.name, one.code, one.unit, report.report_type)) for one in report.items]
 
 
-def _section(title: str, lines: Iterable[str]) -> str:
+def section(title: str, lines: Iterable[str]) -> str:
+    """一段 Markdown：标题与一列。lines 里从照片上来的文字要先转义。"""
     return f"### {title}\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def opening_sections(report: LabReport, matches: list[Match]) -> Iterator[str]:
+    """最前面的：危急值，一句分级。"""
+    if critical := [item for item in report.items if item.critical]:
+        words = "达到危急值。请现在就去急诊，或马上联系开单的医生。"
+        yield section("尽快就医", (f"**{value_text(item)}** {words}" for item in critical))
+    yield _triage(report, matches)
 
 
 def _triage(report: LabReport, matches: list[Match]) -> str:
@@ -94,13 +98,13 @@ def _about_pattern(match: Match) -> str:
         f"这几项放在一起，常见于{pattern.common}，不能据此确诊。{pattern.says or ''}",
         f"怎么办：{'其中有危急值，不要等复查，尽快就医。' if has_critical else pattern.action}",
     ]
-    return _section(f"一起看：{pattern.title}", lines)
+    return section(f"一起看：{pattern.title}", lines)
 
 
 def _about(item: LabItem, indicator: Indicator, is_isolated: bool) -> str:
     way = indicator.direction(item.flag)
     advice = indicator.advice.get(way, "")
-    lines = [f"参考范围：{_range(item)}", f"它量的是：{indicator.measures}"]
+    lines = [f"参考范围：{range_text(item)}", f"它量的是：{indicator.measures}"]
     if is_isolated and not item.critical and _is_slight(item):
         recheck = "" if "复查" in advice or "重抽" in advice else "没有不适的，1–3 个月内复查一次。"
         lines.append(f"只是轻微超出，而且同类项目里只有它，这很常见，多数没有大碍。{recheck}")
@@ -110,7 +114,7 @@ def _about(item: LabItem, indicator: Indicator, is_isolated: bool) -> str:
     elif advice:
         lines.append(f"可以怎么做：{advice}")
     arrow = f"{FLAG_ARROWS[item.flag]} " if item.flag in ("high", "low") else ""
-    return _section(f"{_value(item)} {arrow}{FLAG_WORDS[item.flag]}", lines)
+    return section(f"{value_text(item)} {arrow}{FLAG_WORDS[item.flag]}", lines)
 
 
 def _briefly(item: LabItem, indicator: Indicator) -> str:
@@ -125,7 +129,7 @@ def _is_slight(item: LabItem) -> bool:
     return max(scale.value - scale.high, scale.low - scale.value) <= SLIGHT_DEVIATION * (scale.high - scale.low)
 
 
-def _unjudged(rows: list[ReportRow]) -> Iterator[str]:
+def unjudged_sections(rows: list[ReportRow]) -> Iterator[str]:
     """没有判断的行，理由相同的并作一条；血型这样不分高低的另说。"""
     plain: dict[str, list[str]] = {}
     unknown: dict[str, list[str]] = {}
@@ -133,13 +137,13 @@ def _unjudged(rows: list[ReportRow]) -> Iterator[str]:
         if item.flag != "unknown":
             continue
         if indicator and not indicator.meanings:
-            plain.setdefault(indicator.measures, []).append(_value(item))
+            plain.setdefault(indicator.measures, []).append(value_text(item))
         else:
-            unknown.setdefault(escape_markdown(item.note or FLAG_WORDS["unknown"]), []).append(_value(item))
+            unknown.setdefault(escape_markdown(item.note or FLAG_WORDS["unknown"]), []).append(value_text(item))
     if plain:
-        yield _section("不分高低的项目", _grouped(plain))
+        yield section("不分高低的项目", _grouped(plain))
     if unknown:
-        yield _section("没有判断的项目", _grouped(unknown)) + "\n\n请对照报告单原件，或请医生看这几项。"
+        yield section("没有判断的项目", _grouped(unknown)) + "\n\n请对照报告单原件，或请医生看这几项。"
 
 
 def _grouped(owners: dict[str, list[str]]) -> list[str]:
@@ -157,6 +161,14 @@ def _departments(matches: list[Match], notable: list[ReportRow]) -> list[str]:
     return [f"{where}：{'、'.join(names)}" for where, names in departments.items()]
 
 
+def warning_signs(report: LabReport, matches: list[Match], abnormal: list[ReportRow]) -> list[str]:
+    """要马上就医的情况，一条一句；现有的异常没有专门的说法时，是一般的那些。"""
+    if red_flags := _red_flags(matches, abnormal):
+        return red_flags
+    is_notable = any(indicator and not indicator.is_harmless(item.flag) for item, indicator in abnormal)
+    return [_GENERAL_RED_FLAGS] if report.triage in ("soon", "urgent") or is_notable else []
+
+
 def _red_flags(matches: list[Match], abnormal: list[ReportRow]) -> list[str]:
     """现有的异常各自要留意的情况，说法相同的并作一条；组合已经说了的，里面的行不再说。"""
     warning = [match for match in matches if match.pattern.red_flag]
@@ -171,15 +183,17 @@ def _red_flags(matches: list[Match], abnormal: list[ReportRow]) -> list[str]:
     return _grouped(owners)
 
 
-def _value(item: LabItem) -> str:
+def value_text(item: LabItem) -> str:
+    """名称、结果、单位，转义过的。"""
     return escape_markdown(f"{item.name or item.code} {item.result} {item.unit}".strip())
 
 
-def _range(item: LabItem) -> str:
+def range_text(item: LabItem) -> str:
+    """判断用的范围，转义过的；借用目录的注明。"""
     borrowed = "，常见成人范围，报告单上没有印" if item.range_source == "catalogue" else ""
     return escape_markdown(item.applied_range) + borrowed
 
 
 def _with_range(item: LabItem) -> str:
     word = FLAG_ARROWS[item.flag] if item.flag in ("high", "low") else FLAG_WORDS[item.flag]
-    return f"{_value(item)} {word}（参考 {_range(item)}）"
+    return f"{value_text(item)} {word}（参考 {range_text(item)}）"

@@ -95,7 +95,8 @@ def find_patterns(report: LabReport, rows: list[ReportRow]) -> list[Match]:
     for item, indicator in rows:
         if indicator:
             by_code.setdefault(indicator.code, []).append(item)
-    found = [Match(one, items) for one in load_patterns() if (items := one.matching(by_code)) is not None]
+    possible = [one for one in load_patterns() if one.all.keys() <= by_code.keys()]
+    found = [Match(one, items) for one in possible if (items := one.matching(by_code)) is not None]
     chosen: list[Match] = []
     explained: set[int] = set()
     for match in sorted(found, key=lambda one: -TIERS.index(one.pattern.tier)):

@@ -3,19 +3,15 @@
 异常指 high、low、abnormal 之一。真值的判断是 None 的行（无从比较）不计判断的对错。
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from difflib import SequenceMatcher
 
 from scipy.special import betaincinv
 
+from health_assistant.lab_report.alignment import align, same_range
 from health_assistant.lab_report.assessment import reaches_critical
-from health_assistant.lab_report.catalogue import find_indicator, fold_code, fold_name, fold_unit
-from health_assistant.lab_report.reference_range import normalize, parse_range
+from health_assistant.lab_report.catalogue import find_indicator, fold_unit
+from health_assistant.lab_report.reference_range import normalize
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, LabItem, LabReport, ReadItem
-
-MIN_SIMILARITY = 0.6
-"""名称与代号的相似度（0 到 1）不到它，就不当作同一行。"""
 
 
 class TrueItem(ReadItem):
@@ -125,7 +121,7 @@ def _score_row(score: ReportScore, item: LabItem, true: TrueItem) -> None:
     result_right = normalize(item.result) == normalize(true.result)
     score.result_right += result_right
     score.unit_right += fold_unit(item.unit) == fold_unit(true.unit)
-    score.range_right += _same_range(item.reference_range, true.reference_range)
+    score.range_right += same_range(item.reference_range, true.reference_range)
     if item.flag == "unknown":
         score.undecided += true.flag is not None
         return
@@ -142,35 +138,6 @@ def _score_row(score: ReportScore, item: LabItem, true: TrueItem) -> None:
         score.silent_errors.append(f"{true.name}：{'；'.join(errors)}")
 
 
-def _same_range(one: str, other: str) -> bool:
-    """写法相同，或意思相同；空着与印着一串横线都是没有范围。"""
-    if normalize(one).strip("-/*") == normalize(other).strip("-/*"):
-        return True
-    parsed = parse_range(one)
-    return parsed is not None and parsed == parse_range(other)
-
-
 def _is_critical(true: TrueItem, report_type: str) -> bool:
     indicator = find_indicator(true.name, true.code, true.unit, report_type)
     return indicator is not None and reaches_critical(true.result, true.unit, indicator) is not None
-
-
-def align(items: Iterable[LabItem], truth: Iterable[TrueItem]) -> list[tuple[LabItem, TrueItem]]:
-    """把读出的行与真值配对：从最相似的一对开始，各用一次；同样相似时取位置相近的。"""
-    items, truth = list(items), list(truth)
-    candidates = [
-        (_similarity(item, true), -abs(i - j), i, j) for i, item in enumerate(items) for j, true in enumerate(truth)
-    ]
-    pairs: dict[int, int] = {}
-    for similarity, _, i, j in sorted(candidates, reverse=True):
-        if similarity >= MIN_SIMILARITY and i not in pairs and j not in pairs.values():
-            pairs[i] = j
-    return [(items[i], truth[j]) for i, j in sorted(pairs.items())]
-
-
-def _similarity(item: ReadItem, true: ReadItem) -> float:
-    """名称的相似度；代号相同时不低于 0.9，代号与名称粘在一起也认得。"""
-    same_code = 0.9 if item.code and fold_code(item.code) == fold_code(true.code) else 0.0
-    names = (fold_name(item.name), fold_name(true.name))
-    glued = (fold_name(item.name), fold_name(true.name + true.code))
-    return max(same_code, *(SequenceMatcher(None, *pair, autojunk=False).ratio() for pair in (names, glued)))

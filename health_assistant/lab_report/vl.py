@@ -99,7 +99,9 @@ def _mended(found: Any) -> EvidencedReport | None:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None or isinstance(value, dict | list) else str(value).strip()
+    """一格的文字；孤立的代理字符换成问号，否则写不成 UTF-8。"""
+    text = "" if value is None or isinstance(value, dict | list) else str(value)
+    return text.encode(errors="replace").decode().strip()
 
 
 def _split(found: EvidencedReport) -> tuple[ReadReport, list[RowEvidence]]:

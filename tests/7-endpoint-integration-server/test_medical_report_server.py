@@ -2,18 +2,13 @@
 
 import io
 import json
-import struct
 import subprocess
 import sys
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
-from flask import Flask, request
-from medical_report import create_app
-from medical_report.settings import Settings
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -32,17 +27,6 @@ def jpeg(size=(800, 600)) -> bytes:
     buffer = io.BytesIO()
     Image.effect_noise(size, 60).convert("RGB").save(buffer, "JPEG", quality=95)
     return buffer.getvalue()
-
-
-def png_header(width: int, height: int) -> bytes:
-    """只有文件头与一小段数据的 PNG，自称很大。"""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
 def events(response: requests.Response) -> list[tuple[str, dict]]:
@@ -146,29 +130,21 @@ def test_client_script_says_when_there_is_no_server(tmp_path, monkeypatch):
     assert "bash run.sh app" in done.stderr
 
 
-# ---- 坏的上传 ----
+# ---- 坏的上传：更多的在 test_intake.py ----
 
 
-HOSTILE = {
-    "文本文件": ("这不是图片".encode() * 100, "image", 415, "unsupported_format"),
-    "空文件": (b"", "image", 400, "empty_image"),
-    "截断的 JPEG": (jpeg()[:20_000], "image", 400, "broken_image"),
-    "自称 40000×40000 的 PNG": (png_header(40_000, 40_000), "image", 413, "image_too_many_pixels"),
-    "没有 image 字段": (jpeg(), "photo", 400, "missing_image"),
-    "没有文字的照片": (jpeg(), "image", 422, "report_unreadable"),
-    "太大的文件": (b"\xff\xd8" + b"\0" * 21 * 1024 * 1024, "image", 413, "image_too_large"),
-    "缩略图": (jpeg((60, 80)), "image", 422, "image_too_small"),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_uploads_get_a_chinese_error_and_the_server_goes_on(report_server, name):
-    data, field, status, code = HOSTILE[name]
+@pytest.mark.parametrize(
+    ("data", "field", "status", "code"),
+    [
+        (jpeg(), "photo", 400, "missing_image"),
+        (b"\xff\xd8" + b"\0" * 21 * 1024 * 1024, "image", 413, "image_too_large"),
+    ],
+    ids=["没有 image 字段", "太大的文件"],
+)
+def test_uploads_that_are_no_photo_get_a_chinese_error(report_server, data, field, status, code):
     answer = post(report_server, data, field)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert any("一" <= char <= "鿿" for char in answer.json()["error"])
-    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
-    assert requests.get(f"{report_server}/health", timeout=5).json() == {"status": "ok"}
 
 
 def test_errors_after_the_stream_has_begun_are_events(report_server):
@@ -210,52 +186,3 @@ def test_the_page_is_served_with_a_strict_policy(report_server):
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe-inline" not in policy
-
-
-_watching: set[str] = set()
-_written: list[str] = []
-
-
-def _watch_writes(event: str, args: tuple) -> None:
-    """审计钩子：记下被打开来写的文件与临时文件。装上就卸不掉，所以另有开关。"""
-    if not _watching:
-        return
-    if event == "open" and isinstance(args[2], int) and args[2] & 3 or event.startswith("tempfile."):
-        _written.append(f"{event} {args[0]}")
-
-
-sys.addaudithook(_watch_writes)
-
-
-def upload_in_process(app: Flask, data: bytes) -> list[str]:
-    """在本进程里上传，返回期间写过的文件。"""
-    # 请求体自己拼：Flask 的测试客户端拼大的表单时，它自己会写临时文件
-    form = requests.Request("POST", "http://localhost", files={"image": ("report.jpg", data)}).prepare()
-    client = app.test_client()
-    _written.clear()
-    _watching.add("on")
-    try:
-        client.post("/analyze_medical_report", data=form.body, content_type=form.headers["Content-Type"])
-    finally:
-        _watching.clear()
-    return list(_written)
-
-
-def test_nothing_touches_the_disk():
-    big = jpeg((2000, 1500))
-    assert len(big) > 500 * 1024
-    app = create_app(Settings())
-    upload_in_process(app, big)  # 第一次会装入模型
-    assert upload_in_process(app, big) == []
-
-
-def test_the_watch_itself_works():
-    """换回 Werkzeug 原来的请求类，就看得到临时文件：上一个测试不是摆设。"""
-
-    app = Flask(__name__)
-
-    @app.post("/analyze_medical_report")
-    def receive():
-        return str(len(request.files["image"].read()))
-
-    assert upload_in_process(app, jpeg((2000, 1500)))

@@ -21,6 +21,8 @@ from health_assistant.lab_report.reference_range import Terms, parse_range
 from health_assistant.lab_report.report import Reading, ReadItem, ReadReport, RowEvidence, UnreadableReport
 
 ENGINE_NAME = "embedded-report-reader"
+MAX_PIXELS = 13_000_000
+"""再大的图缩成一半大来读，省内存；识别只用到长边 1600 左右。"""
 MIN_BOXES = 4
 """认得清的文字不到这么多段，就是没有拍清楚。"""
 MIN_CONFIDENCE = 0.8
@@ -53,14 +55,20 @@ class ReportReader:
 
         读不出时抛 `UnreadableReport`，图片损坏时抛 `BadImage`。
         """
-        return self._worker.submit(self._read, image).result()
+        return self.start(image).result()
+
+    def start(self, image: Image.Image) -> Future:
+        """排队读一张图，不等它读完；结果与异常同 `read`。"""
+        return self._worker.submit(self._read, image)
 
     def _load(self) -> None:
         self._text_reader = self._text_reader or TextReader(self._threads)
 
     def _read(self, image: Image.Image) -> Reading:
         self._load()
-        photo = cv2.cvtColor(np.asarray(upright_rgb(image)), cv2.COLOR_RGB2BGR)
+        side = max(image.size)
+        photo = cv2.cvtColor(np.asarray(upright_rgb(image, MAX_PIXELS)), cv2.COLOR_RGB2BGR)
+        shrunk = side / max(photo.shape)
         page = find_page(photo, self._text_reader)
         texts = self._text_reader.recognize(page.pixels, page.quads)
         if page.is_turned and _clarity(texts) < MIN_CONFIDENCE:
@@ -69,7 +77,10 @@ class ReportReader:
             again = self._text_reader.recognize(unturned.pixels, unturned.quads)
             if _clarity(again) > _clarity(texts):
                 page, texts = unturned, again
-        return read_page(page, texts)
+        reading = read_page(page, texts)
+        for row in reading.evidence:
+            row.boxes = {name: tuple(round(shrunk * at) for at in box) for name, box in row.boxes.items()}
+        return reading
 
 
 def _clarity(texts: list[tuple[str, float]]) -> float:

@@ -1,0 +1,70 @@
+"""错误：哪一种、说什么、什么状态码。每个错误都是中文 JSON，编程的错也不例外。"""
+
+import logging
+import time
+import traceback
+
+from flask import Response, current_app, g, jsonify, request
+from flask_limiter import RateLimitExceeded
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from health_assistant.images import BadImage
+from health_assistant.lab_report.report import UnreadableReport
+from medical_report import metrics
+from medical_report.analysis import Busy
+
+log = logging.getLogger(__name__)
+
+_HTTP_MESSAGES = {
+    400: ("bad_request", "请求的写法不对，服务器看不懂。"),
+    401: ("key_needed", "这个服务要密钥。请在请求头里写 Authorization: Bearer 密钥；网页里，密码填密钥，用户名随意。"),
+    404: ("not_found", "没有这个地址。"),
+    405: ("method_not_allowed", "这个地址不接受这种请求方法。"),
+    413: ("image_too_large", "上传的内容太大。请把照片缩小到 {limit} MB 以内再试。"),
+    415: ("unsupported_media_type", "请求的 Content-Type 不对。"),
+    429: ("too_busy", "现在用的人太多，请过几秒再试。"),
+}
+
+
+def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
+    """异常 -> HTTP 状态码与给人看的说明。"""
+    if isinstance(error, BadImage):
+        status, code, message = error.status, error.code, str(error)
+    elif isinstance(error, UnreadableReport):
+        status, code, message = 422, error.code, str(error)
+    elif isinstance(error, Busy):
+        status, code, message = 503, "busy", "现在排队的照片太多，请过半分钟再试。"
+    elif isinstance(error, ValidationError):
+        where = ".".join(map(str, error.errors()[0]["loc"])) or "整个请求体"
+        status, code, message = 400, "invalid_report", f"请求体不是约定的 JSON：{where} 不对。"
+    elif isinstance(error, RateLimitExceeded):
+        status, code, message = 429, "rate_limited", "请求得太频繁了，请过一会儿再试。"
+    elif isinstance(error, HTTPException) and error.code in _HTTP_MESSAGES:
+        status, (code, message) = error.code, _HTTP_MESSAGES[error.code]
+        message = message.format(limit=current_app.config["MAX_CONTENT_LENGTH"] // 1024**2)
+    else:
+        # 异常的消息里可能有报告的内容，日志里只记种类与位置
+        where = "".join(traceback.format_tb(error.__traceback__)[-4:])
+        log.error("出错", extra={"request_id": g.request_id, "error": type(error).__name__, "where": where})
+        status, code, message = 500, "internal_error", "服务器出了问题，这张照片没有处理成。请再试一次。"
+    metrics.ERRORS.labels(code).inc()
+    if request.method == "POST":
+        seen = {"time": time.time(), "code": code, "request_id": g.request_id}
+        current_app.extensions["recent_errors"].append(seen)
+    return status, {"error": message, "code": code, "request_id": g.request_id}
+
+
+def handle_error(error: Exception) -> Response:
+    # 留下 405 的 Allow、429 的 Retry-After、401 的 WWW-Authenticate
+    headers = dict(error.get_headers()) if isinstance(error, HTTPException) else {}
+    headers["Content-Type"] = "application/json"
+    if isinstance(error, RateLimitExceeded):
+        headers["Retry-After"] = str(error.limit.limit.get_expiry())
+    elif isinstance(error, Busy):
+        headers["Retry-After"] = "30"
+    status, body = describe_error(error)
+    response = jsonify(body)
+    response.status_code = status
+    response.headers.update(headers)
+    return response

@@ -1,0 +1,106 @@
+"""接口文档，OpenAPI 3.1：各种回答的样子来自 pydantic 模型，其余在这里写一遍。"""
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from health_assistant.lab_report.report import LabReport, Triage
+from medical_report.views import AdviceRequest
+
+
+class Engines(BaseModel):
+    """谁读的，谁核对的，谁建议的。"""
+
+    vision: str
+    verified_by: str | None = None
+    advice: str
+
+
+class Analysis(BaseModel):
+    """一张照片的完整回答。"""
+
+    request_id: str
+    analysis_result: str
+    health_recommendations: str
+    analysis_html: str
+    advice_html: str
+    report: LabReport
+    triage: Triage
+    notices: list[str]
+    engines: Engines
+    timings_ms: dict[str, int]
+    disclaimer: str
+    exchanges: list[dict] = []
+
+
+class Problem(BaseModel):
+    """没有办成：给人看的说明、给程序看的代号。"""
+
+    error: str
+    code: str
+    request_id: str
+
+
+_PROBLEMS = {
+    "400": "没有图片、文件损坏，或请求的写法不对",
+    "401": "没有密钥，或密钥不对",
+    "413": "字节或像素太多",
+    "415": "不是认得的图片格式",
+    "422": "图片太小或太长，看不清，或不是化验单",
+    "429": "太频繁，或用的人太多；过 Retry-After 秒再来",
+    "500": "服务器出了问题",
+    "503": "排队的照片太多；过 Retry-After 秒再来",
+}
+
+
+def document(max_upload_mb: int) -> dict:
+    models = [(AdviceRequest, "validation"), (Analysis, "serialization"), (Problem, "serialization")]
+    _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")
+    photo = {"type": "string", "contentMediaType": "application/octet-stream"}
+    form = {"type": "object", "properties": {"image": photo}, "required": ["image"]}
+    upload = f"化验单照片：JPEG、PNG、WebP、HEIC，{max_upload_mb} MB 以内"
+    trace = {"name": "trace", "in": "query", "schema": {"enum": ["1"]}, "description": "附上与上游的往来"}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "健康助手：接口集成服务", "version": "1"},
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+        "paths": {
+            "/analyze_medical_report": {
+                "post": _analysis("照片 → 判断与建议", {"multipart/form-data": form}, upload) | {"parameters": [trace]}
+            },
+            "/advice": {
+                "post": _analysis("改正过的各行 → 判断与建议", {"application/json": _ref("AdviceRequest")}, "各行")
+            },
+            "/health": {"get": {"summary": "活着没有", "responses": {"200": _json({"type": "object"})}}},
+            "/ready": {
+                "get": {
+                    "summary": "模型装好没有、上游通不通",
+                    "responses": {code: _json({"type": "object"}) for code in ("200", "503")},
+                }
+            },
+        },
+    }
+
+
+def _analysis(summary: str, content: dict, description: str) -> dict:
+    body = {"description": description, "required": True}
+    body["content"] = {kind: {"schema": schema} for kind, schema in content.items()}
+    answer = _json(_ref("Analysis"), "完整的回答；要 text/event-stream 时是 accepted、report、advice、done 或 error")
+    answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+    problems = {status: _json(_ref("Problem"), meaning) for status, meaning in _PROBLEMS.items()}
+    return {
+        "summary": summary,
+        "requestBody": body,
+        "responses": {"200": answer, **problems},
+        "security": [{}, {"key": []}],
+    }
+
+
+def _json(schema: dict, description: str = "好的") -> dict:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _ref(name: str) -> dict:
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -1,0 +1,120 @@
+"""运行这个服务要的，与读报告无关：请求号、密钥、限流、同时处理的上限、跨源、安全头、计量、日志。"""
+
+import hmac
+import logging
+import threading
+import time
+import uuid
+from collections import deque
+
+from flask import Flask, Response, g, request
+from flask_cors import CORS
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from pythonjsonlogger.json import JsonFormatter
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import TooManyRequests, Unauthorized
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from medical_report import metrics
+from medical_report.errors import handle_error
+from medical_report.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_PUBLIC = {"medical_report.index", "medical_report.health", "operator.ready", "operator.openapi", "static"}
+"""有密钥时，不带密钥也能看的：网页自己，和给监控、编程的人看的。"""
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """把这些装到应用上。检查的先后就是下面的先后，都在读请求体之前。"""
+    app.extensions["recent_errors"] = deque(maxlen=20)
+    app.register_error_handler(Exception, handle_error)
+    app.before_request(_number_request)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
+    if settings.allowed_origins:
+        exposed = ["X-Request-ID", "Retry-After"]
+        CORS(app, origins=list(settings.allowed_origins), methods=["GET", "POST"], expose_headers=exposed)
+    if key := settings.api_key.get_secret_value():
+        app.before_request(lambda: _check_key(key))
+    Limiter(
+        get_remote_address,
+        app=app,
+        storage_uri="memory://",
+        default_limits=[settings.rate_limit],
+        default_limits_exempt_when=lambda: request.method != "POST",
+    )
+    slots = threading.BoundedSemaphore(settings.max_concurrent)
+    app.before_request(lambda: _take_slot(slots))
+    app.after_request(_finish)
+
+
+def _number_request() -> None:
+    g.request_id, g.started, g.facts = uuid.uuid4().hex[:16], time.perf_counter(), {}
+
+
+def _check_key(key: str) -> None:
+    """`Authorization: Bearer 密钥`；浏览器会问的 Basic 也行，密码填密钥。"""
+    if request.method == "OPTIONS" or request.endpoint in _PUBLIC or request.endpoint is None:
+        return
+    given = request.authorization
+    sent = (given.token or given.get("password") or "") if given else ""
+    if not hmac.compare_digest(sent.encode(), key.encode()):
+        raise Unauthorized(www_authenticate=WWWAuthenticate("basic", {"realm": "health-assistant"}))
+
+
+def _take_slot(slots: threading.BoundedSemaphore) -> None:
+    """占一个位子；没有空位就请人过几秒再来：排着队的连接会占满线程，/health 也答不了话。"""
+    if request.method != "POST":
+        return
+    if not slots.acquire(blocking=False):
+        raise TooManyRequests(retry_after=3)
+    g.slot = slots
+    metrics.IN_PROGRESS.inc()
+
+
+def _finish(response: Response) -> Response:
+    response.headers.update(_SECURITY_HEADERS)
+    response.headers["X-Request-ID"] = g.request_id
+    # 结果是个人的健康信息，不许缓存；网页文件每次核对是否有新的
+    is_page = request.method in ("GET", "HEAD") and response.status_code in (200, 304)
+    response.headers["Cache-Control"] = "no-cache" if is_page else "no-store"
+
+    request_id, started, facts, slot = g.request_id, g.started, g.facts, g.pop("slot", None)
+    method, route = request.method, request.url_rule.rule if request.url_rule else "（没有这个地址）"
+
+    def close() -> None:
+        """回答发完了（事件流可能要几十秒），或者对方走了。"""
+        if slot:
+            slot.release()
+            metrics.IN_PROGRESS.dec()
+        metrics.REQUESTS.labels(route, response.status_code).inc()
+        if method == "POST":
+            ms = round((time.perf_counter() - started) * 1000)
+            known = {"request_id": request_id, "route": route, "status": response.status_code, "ms": ms}
+            log.info("答了", extra=known | facts)
+
+    response.call_on_close(close)
+    return response
+
+
+def log_as_json() -> None:
+    """日志一行一个 JSON，写到标准错误。"""
+    handler = logging.StreamHandler()
+    names = {"asctime": "time", "levelname": "level"}
+    handler.setFormatter(
+        JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=names, json_ensure_ascii=False)
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for library in ("httpx2", "openai", "flask-limiter"):
+        logging.getLogger(library).setLevel(logging.WARNING)

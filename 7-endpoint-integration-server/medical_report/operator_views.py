@@ -1,0 +1,62 @@
+"""给运行服务的人看的：就绪没有、计量、状态页、接口文档。"""
+
+from flask import Blueprint, Response, current_app
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+from medical_report import metrics
+from medical_report.analysis import get_analyst
+from medical_report.openapi import document
+
+blueprint = Blueprint("operator", __name__, static_folder="status_page", static_url_path="/status")
+
+
+@blueprint.get("/ready")
+def ready() -> tuple[dict, int]:
+    """内置引擎装好了就算就绪：上游全断，服务也能答。"""
+    is_ready = get_analyst(current_app).reader.is_loaded
+    return {"status": "ready" if is_ready else "loading", "upstreams": _upstreams()}, 200 if is_ready else 503
+
+
+@blueprint.get("/metrics")
+def show_metrics() -> Response:
+    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> dict:
+    return document(current_app.config["MAX_CONTENT_LENGTH"] // 1024**2)
+
+
+@blueprint.get("/status")
+def status() -> Response:
+    return blueprint.send_static_file("index.html")
+
+
+@blueprint.get("/status/data")
+def status_data() -> dict:
+    return {
+        "upstreams": _upstreams(),
+        "in_progress": int(REGISTRY.get_sample_value("health_in_progress")),
+        "requests": metrics.count(metrics.REQUESTS),
+        "steps": metrics.summarize_steps(),
+        "errors": metrics.count(metrics.ERRORS),
+        "recent_errors": list(current_app.extensions["recent_errors"])[::-1],
+        "upstream_failures": metrics.count(metrics.UPSTREAM_FAILURES),
+        "degraded": metrics.count(metrics.DEGRADED),
+        "guarded": int(REGISTRY.get_sample_value("health_guarded_advice_total")),
+    }
+
+
+def _upstreams() -> dict[str, dict]:
+    """视觉与建议各接的是谁、通不通；没有接的不在里面。"""
+    analyst = get_analyst(current_app)
+    return {
+        upstream.name: {
+            "model": upstream.model,
+            "state": upstream.state,
+            "last_success": upstream.last_success,
+            "last_error": upstream.last_error,
+        }
+        for upstream in (analyst.vision, analyst.advice)
+        if upstream
+    }

@@ -1,0 +1,52 @@
+"""两个人读同一张报告：哪一行对哪一行，读得一样不一样。"""
+
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+from typing import TypeVar
+
+from health_assistant.lab_report.catalogue import fold_code, fold_name
+from health_assistant.lab_report.reference_range import normalize, parse_range, parse_result
+from health_assistant.lab_report.report import ReadItem
+
+MIN_SIMILARITY = 0.6
+"""名称与代号的相似度（0 到 1）不到它，就不当作同一行。"""
+
+One, Other = TypeVar("One", bound=ReadItem), TypeVar("Other", bound=ReadItem)
+
+
+def align(items: Iterable[One], others: Iterable[Other]) -> list[tuple[One, Other]]:
+    """把两边的行配对：从最相似的一对开始，各用一次；同样相似时取位置相近的。"""
+    items, others = list(items), list(others)
+    candidates = [
+        (_similarity(item, other), -abs(i - j), i, j) for i, item in enumerate(items) for j, other in enumerate(others)
+    ]
+    pairs: dict[int, int] = {}
+    taken: set[int] = set()
+    for similarity, _, i, j in sorted(candidates, reverse=True):
+        if similarity >= MIN_SIMILARITY and i not in pairs and j not in taken:
+            pairs[i] = j
+            taken.add(j)
+    return [(items[i], others[j]) for i, j in sorted(pairs.items())]
+
+
+def same_result(one: str, other: str) -> bool:
+    """写法相同，或意思相同：4.0 与 4.00，阴性与 (-)。"""
+    parsed = parse_result(one)
+    return normalize(one) == normalize(other) or (parsed is not None and parsed == parse_result(other))
+
+
+def same_range(one: str, other: str) -> bool:
+    """写法相同，或意思相同；空着与印着一串横线都是没有范围。"""
+    if normalize(one).strip("-/*") == normalize(other).strip("-/*"):
+        return True
+    parsed = parse_range(one)
+    return parsed is not None and parsed == parse_range(other)
+
+
+def _similarity(item: ReadItem, other: ReadItem) -> float:
+    """名称的相似度；代号相同时不低于 0.9，代号与名称粘在一起也认得。"""
+    same_code = 0.9 if item.code and fold_code(item.code) == fold_code(other.code) else 0.0
+    name, names = fold_name(item.name), {fold_name(other.name), fold_name(other.name + other.code)}
+    if name in names:
+        return 1.0
+    return max(same_code, *(SequenceMatcher(None, name, one, autojunk=False).ratio() for one in names))

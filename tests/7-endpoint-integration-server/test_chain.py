@@ -1,0 +1,318 @@
+"""从照片到建议的一条链，上游是真的 HTTP：谁读的、谁核对的、谁建议的，一个倒下了由谁顶上，要等多久。"""
+
+import io
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fake_upstreams import FakeUpstream, advice_draft, number_of, numbered_report, photo_of
+from medical_report import create_app
+from medical_report.analysis import ADVICE_FAILED, ADVICE_REFUSED, NOT_VERIFIED, VISION_FAILED, get_analyst
+from medical_report.settings import Settings
+from medical_report.upstreams import FAILURES_TO_OPEN, Upstream, UpstreamError
+from PIL import Image
+from pydantic import SecretStr
+
+NUMBER = 37
+REPORT = numbered_report(NUMBER)
+CORRECTED = {"report": REPORT.model_dump()}
+
+
+@pytest.fixture(scope="module")
+def photo() -> bytes:
+    return photo_of(REPORT, NUMBER, "analyser_slip")
+
+
+@pytest.fixture
+def vision():
+    with FakeUpstream(lambda body: numbered_report(number_of(body)).model_dump_json()) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def advisor():
+    with FakeUpstream(lambda body: advice_draft()) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def make_client(reader):
+    def make(vision=None, advisor=None, **settings):
+        if vision:
+            settings |= {"vision_api_base": vision.api_base, "vision_model": "vl-7b", "vision_api_key": "vision-secret"}
+        if advisor:
+            settings |= {"advice_api_base": advisor.api_base, "advice_model": "llm-8b"}
+        app = create_app(Settings(rate_limit="10000/minute", **settings))
+        get_analyst(app).reader = reader
+        return app.test_client()
+
+    return make
+
+
+def analyse(client, photo: bytes, query: str = ""):
+    return client.post(f"/analyze_medical_report{query}", data={"image": (io.BytesIO(photo), "x.png")})
+
+
+def upstream_of(fake: FakeUpstream) -> Upstream:
+    return Upstream("vision", fake.api_base, SecretStr("secret"), "vl-7b")
+
+
+def ask(upstream: Upstream, seconds: float = 5, **options) -> str:
+    return upstream.ask([{"role": "user", "content": "你好"}], 100, time.monotonic() + seconds, **options)
+
+
+def kind_of_failure(upstream: Upstream, seconds: float = 5) -> str:
+    with pytest.raises(UpstreamError) as caught:
+        ask(upstream, seconds)
+    return caught.value.kind
+
+
+# ---- 都好的时候 ----
+
+
+def test_one_model_reads_the_embedded_reader_verifies_and_another_model_advises(make_client, vision, advisor, photo):
+    answer = analyse(make_client(vision, advisor), photo, "?trace=1").json
+    assert answer["engines"] == {"vision": "vl-7b", "verified_by": "embedded-report-reader", "advice": "llm-8b"}
+    assert answer["notices"] == []
+    assert "**血红蛋白 107 g/L（参考 115-150）↓ 偏低**：负责运送氧气" in answer["health_recommendations"]
+    assert "<strong>血红蛋白 107 g/L（参考 115-150）↓ 偏低</strong>：负责运送氧气" in answer["advice_html"]
+    items = {item["code"]: item for item in answer["report"]["items"]}
+    assert {code: item["flag"] for code, item in items.items()} == {
+        "WBC": "normal", "HGB": "low", "PLT": "normal", "RBC": "normal",
+    }  # fmt: skip
+    assert all(item["verified"] is True and item["boxes"]["row"] for item in items.values())
+    (asked,), (told,) = vision.requests, advisor.requests
+    assert asked["response_format"]["json_schema"]["schema"]["properties"].keys() >= {"items", "report_type"}
+    assert (asked["temperature"], asked["model"]) == (0, "vl-7b")
+    assert told["response_format"]["json_schema"]["schema"]["properties"].keys() == {
+        "items", "next_steps", "warning_signs",
+    }  # fmt: skip
+    assert told["chat_template_kwargs"] == {"enable_thinking": False}
+    exchanges = json.dumps(answer["exchanges"], ensure_ascii=False)
+    assert "血红蛋白：偏低" in exchanges
+    assert "base64" not in exchanges
+    assert "vision-secret" not in exchanges
+
+
+def test_without_verification_rows_are_judged_as_the_model_read_them(make_client, vision, photo):
+    answer = analyse(make_client(vision, verify=False), photo).json
+    assert answer["engines"] == {"vision": "vl-7b", "advice": "embedded-health-advisor"}
+    assert {item["verified"] for item in answer["report"]["items"]} == {None}
+    assert answer["report"]["items"][1]["flag"] == "low"
+
+
+def test_the_models_own_doubts_only_ever_take_judgements_away(make_client, vision, photo):
+    rows = [item.model_dump() for item in REPORT.items]
+    rows[0]["confidence"], rows[1]["doubt"], rows[2]["confidence"] = float("nan"), "忽略以上", 0.99
+    rows[3] |= {"flag": "high", "boxes": {"row": [0, 0, 9, 9]}, "name": "红细胞计数\ud800"}
+    vision.answer = lambda body: json.dumps({"items": rows})
+    answer = analyse(make_client(vision, verify=False), photo)
+    items = json.loads(answer.get_data(as_text=True))["report"]["items"]
+    assert [item["flag"] for item in items] == ["unknown", "unknown", "normal", "normal"]
+    assert not any(item["boxes"] or item["confidence"] for item in items)
+    assert "忽略以上" not in answer.text
+
+
+def test_thinking_is_never_shown(make_client, advisor):
+    advisor.behave("thinking")
+    answer = make_client(advisor=advisor).post("/advice", json=CORRECTED).json
+    assert "负责运送氧气" in answer["health_recommendations"]
+    assert "不该给人看" not in answer["health_recommendations"]
+    assert answer["engines"]["advice"] == "llm-8b"
+
+
+@pytest.mark.parametrize("text", ["<think>还没想完", "想\n</think>好", "<think>想</think>好", "好<think>又想"])
+def test_every_shape_of_thinking_is_stripped(text, advisor):
+    advisor.answer = lambda body: text
+    assert ask(upstream_of(advisor)) in ("", "好")
+
+
+# ---- 倒下一个 ----
+
+
+def test_when_the_vision_model_fails_the_embedded_reader_reads_and_says_so(make_client, vision, advisor, photo):
+    vision.behave("half")
+    answer = analyse(make_client(vision, advisor), photo).json
+    assert answer["engines"] == {"vision": "embedded-report-reader", "advice": "llm-8b"}
+    assert VISION_FAILED in answer["notices"]
+    assert {item["name"]: item["result"] for item in answer["report"]["items"]}["血红蛋白"] == "107"
+
+
+NO_READING = {
+    "看不清": "看不清这张图片，请重拍。",
+    "没有行": '{"items": []}',
+    "闲话": "今天天气不错",
+    "太长的格": json.dumps({"items": [{"name": "x", "result": "9" * 300}]}),
+    "太多的行": json.dumps({"items": [{"name": "x", "result": "9"}] * 301}),
+}
+
+
+@pytest.mark.parametrize("said", NO_READING.values(), ids=NO_READING)
+def test_an_answer_that_is_no_reading_counts_as_a_failure(make_client, vision, photo, said):
+    vision.answer = lambda body: said
+    client = make_client(vision, verify=False, max_waiting=1)
+    with get_analyst(client.application)._slots:  # 内置读者也没有空
+        answer = analyse(client, photo)
+    assert (answer.status_code, answer.json["code"]) == (503, "busy")
+
+
+def test_when_neither_reader_can_read_it_is_said(make_client, vision):
+    vision.answer = lambda body: "看不清这张图片，请把报告单放平重拍。"
+    noise = io.BytesIO()
+    Image.effect_noise((400, 300), 60).convert("RGB").save(noise, "PNG")
+    answer = analyse(make_client(vision), noise.getvalue())
+    assert (answer.status_code, answer.json["code"]) == (422, "report_unreadable")
+
+
+def test_when_the_embedded_reader_is_busy_the_rows_are_not_verified_and_it_is_said(make_client, vision, photo):
+    client = make_client(vision, max_waiting=1)
+    with get_analyst(client.application)._slots:
+        answer = analyse(client, photo).json
+    assert answer["engines"] == {"vision": "vl-7b", "advice": "embedded-health-advisor"}
+    assert NOT_VERIFIED in answer["notices"]
+    assert {item["verified"] for item in answer["report"]["items"]} == {None}
+
+
+@pytest.mark.parametrize(
+    "behaviour", ["half", "broken_json", "strange", "cut", "huge", "squeezed", "redirect", "unauthorized"]
+)
+def test_when_the_advice_model_fails_the_embedded_advisor_advises_and_says_so(make_client, advisor, behaviour):
+    advisor.behave(behaviour)
+    answer = make_client(advisor=advisor, advice_seconds=3).post("/advice", json=CORRECTED).json
+    assert answer["engines"]["advice"] == "embedded-health-advisor"
+    assert ADVICE_FAILED in answer["notices"]
+    assert "血红蛋白" in answer["health_recommendations"]
+
+
+REFUSED = {
+    "药名": advice_draft().replace("饮食均衡", "口服阿莫西林，一日三次"),
+    "高低反了": advice_draft().replace("偏低", "偏高"),
+    "不是草稿": "### 结论\n\n口服阿莫西林，一切正常。",
+}
+
+
+@pytest.mark.parametrize("said", REFUSED.values(), ids=REFUSED)
+def test_advice_the_guard_refuses_is_replaced_and_it_is_said(make_client, advisor, said):
+    advisor.answer = lambda body: said
+    answer = make_client(advisor=advisor).post("/advice?trace=1", json=CORRECTED).json
+    assert answer["engines"]["advice"] == "embedded-health-advisor"
+    assert ADVICE_REFUSED in answer["notices"]
+    shown = answer["health_recommendations"] + answer["advice_html"]
+    assert not any(words in shown for words in ("阿莫西林", "一切正常", "偏高", "负责运送氧气"))
+    assert "血红蛋白 107 g/L ↓ 偏低" in shown
+
+
+def test_a_critical_value_leads_whatever_is_down(make_client, advisor):
+    advisor.behave("refuse")
+    rows = {"items": [{"name": "钾", "code": "K", "result": "6.8", "unit": "mmol/L", "reference_range": "3.5-5.3"}]}
+    answer = make_client(advisor=advisor, advice_seconds=2).post("/advice", json={"report": rows}).json
+    assert answer["notices"][0].startswith("尽快就医")
+    assert answer["health_recommendations"].startswith("### 尽快就医")
+
+
+# ---- 上游：时限、再试、歇着 ----
+
+
+@pytest.mark.parametrize("behaviour", ["slow", "stalled", "endless"])
+def test_no_upstream_is_waited_for_longer_than_its_time(vision, behaviour):
+    vision.answer = lambda body: "x" * 100
+    vision.behave(behaviour)
+    started = time.monotonic()
+    assert kind_of_failure(upstream_of(vision), 1.5) == "timeout"
+    assert time.monotonic() - started < 3
+    assert len(vision.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "times"),
+    [
+        ("crash", "server_error", 3),
+        ("refuse", "unreachable", 3),
+        ("half", "unreachable", 3),
+        ("broken_json", "broken", 3),
+        ("cut", "broken", 3),
+        ("huge", "too_large", 1),
+        ("unauthorized", "misconfigured", 1),
+        ("redirect", "server_error", 3),
+    ],
+)
+def test_a_failure_has_its_kind_and_only_what_may_pass_is_tried_again(vision, behaviour, kind, times):
+    vision.answer = lambda body: "答" * 100
+    vision.behave(behaviour)
+    assert kind_of_failure(upstream_of(vision)) == kind
+    assert len(vision.requests) == times
+
+
+def test_a_passing_failure_is_not_seen(vision):
+    vision.answer = lambda body: "好"
+    vision.behave("crash", "ok")
+    assert ask(upstream_of(vision)) == "好"
+    assert len(vision.requests) == 2
+
+
+def test_retry_after_is_honoured_within_the_time(vision):
+    vision.answer = lambda body: "好"
+    vision.behave("limit", "ok")
+    started = time.monotonic()
+    assert ask(upstream_of(vision)) == "好"
+    assert time.monotonic() - started >= 1
+    started = time.monotonic()
+    assert kind_of_failure(upstream_of(vision), 0.9) == "busy"
+    assert time.monotonic() - started < 0.9
+
+
+def test_a_dead_upstream_is_left_alone_and_then_tried_by_one(vision):
+    vision.answer = lambda body: "好"
+    vision.behave("crash")
+    upstream = upstream_of(vision)
+    for _ in range(2):
+        kind_of_failure(upstream)
+    assert (upstream.state, len(vision.requests)) == ("open", FAILURES_TO_OPEN)
+    started = time.monotonic()
+    assert kind_of_failure(upstream) == "resting"
+    assert (time.monotonic() - started < 0.5, len(vision.requests)) == (True, FAILURES_TO_OPEN)
+    upstream._breaker.reset_timeout = 0
+    vision.behave("late")
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = [future.exception() for future in [pool.submit(ask, upstream) for _ in range(8)]]
+    assert sum(one is None for one in outcomes) >= 1
+    assert len(vision.requests) == FAILURES_TO_OPEN + sum(one is None for one in outcomes)
+    assert upstream.state == "closed"
+
+
+def test_a_rejected_request_does_not_count_against_the_upstream(vision):
+    vision.behave("limit")
+    upstream = upstream_of(vision)
+    for _ in range(FAILURES_TO_OPEN + 1):
+        kind_of_failure(upstream, 0.5)
+    assert upstream.state == "closed"
+
+
+def test_an_upstream_without_schemas_is_asked_without_from_then_on(vision):
+    vision.answer = lambda body: "好"
+    vision.behave("schemaless")
+    upstream, schema = upstream_of(vision), {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
+    for _ in range(2):
+        assert ask(upstream, response_format=schema) == "好"
+    assert ["response_format" in body for body in vision.requests] == [True, False, False]
+
+
+def test_calls_to_one_upstream_run_side_by_side(vision):
+    vision.answer = lambda body: "好"
+    vision.behave("late")
+    upstream, gate, started = upstream_of(vision), threading.Barrier(8), time.monotonic()
+
+    def together():
+        gate.wait()
+        return ask(upstream)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [future.result() for future in [pool.submit(together) for _ in range(8)]] == ["好"] * 8
+    assert time.monotonic() - started < 8 * 0.3
+
+
+def test_probing_tells_the_living_from_the_dead(vision):
+    assert upstream_of(vision).probe()
+    assert not Upstream("vision", "http://127.0.0.1:9/v1", SecretStr(""), "x").probe()

@@ -1,0 +1,109 @@
+"""上游各种坏法混在一起，许多人同时来：每个都按时得到对的、降了级的或说得清的回答，没有一个串到别人的。"""
+
+import json
+import random
+import re
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import pytest
+import requests
+from fake_upstreams import FakeUpstream, advice_draft, number_of, numbered_report, photo_of
+from medical_report import create_app
+from medical_report.analysis import get_analyst
+from medical_report.settings import Settings
+from werkzeug.serving import make_server
+
+BAD = ["slow", "refuse", "limit", "crash", "broken_json", "strange", "half", "cut", "stalled", "endless", "huge"]
+STEP_SECONDS, TOTAL_SECONDS = 1, 40
+CLIENTS = 16
+
+
+def write_advice(body: dict) -> str:
+    """复查的天数是问的那一份的结果，串了就看得出。"""
+    (value,) = re.findall(r"血红蛋白：偏低，结果 (\d+) g/L", body["messages"][-1]["content"])
+    return advice_draft(days=int(value))
+
+
+@cache
+def numbered_photo(number: int) -> bytes:
+    return photo_of(numbered_report(number), number, "analyser_slip")
+
+
+@pytest.fixture
+def served(reader):
+    """真的 HTTP 服务，和它后面两个时好时坏的上游。"""
+    behaviours = BAD + ["ok"] * len(BAD)
+    random.Random(7).shuffle(behaviours)
+    vision = FakeUpstream(lambda body: numbered_report(number_of(body)).model_dump_json(), behaviours)
+    advisor = FakeUpstream(write_advice, behaviours[::-1])
+    with vision, advisor:
+        settings = Settings(
+            vision_api_base=vision.api_base, vision_model="vl-7b",
+            advice_api_base=advisor.api_base, advice_model="llm-8b",
+            vision_seconds=STEP_SECONDS, advice_seconds=STEP_SECONDS, total_seconds=TOTAL_SECONDS,
+            verify=False, max_waiting=3, max_concurrent=2 * CLIENTS, rate_limit="100000/minute",
+        )  # fmt: skip
+        app = create_app(settings)
+        analyst = get_analyst(app)
+        analyst.reader = reader
+        for upstream in (analyst.vision, analyst.advice):
+            upstream._breaker.reset_timeout = 0.3  # 歇得短些，好让各种坏法都轮到
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def analyse(server: str, number: int, stream: bool) -> tuple[int, dict]:
+    """状态码与最后的回答；事件流中途的错误也算错误。"""
+    headers = {"Accept": "text/event-stream"} if stream else {}
+    files = {"image": ("x.png", numbered_photo(number))}
+    answer = requests.post(f"{server}/analyze_medical_report", files=files, headers=headers, timeout=TOTAL_SECONDS + 10)
+    if "event-stream" not in answer.headers["Content-Type"]:
+        return answer.status_code, answer.json()
+    name, data = answer.content.decode().strip().split("\n\n")[-1].split("\n")
+    return (200 if name == "event: done" else 503), json.loads(data.removeprefix("data: "))
+
+
+def outcome(server: str, number: int) -> str:
+    """问一次，核对是不是自己那一张的，返回是哪一种结局。"""
+    started = time.monotonic()
+    status, body = analyse(server, number, stream=number % 2 == 1)
+    assert time.monotonic() - started < TOTAL_SECONDS + 2
+    if status != 200:
+        assert body["code"] == "busy", body
+        return "busy"
+    rows = {row.name: row.result for row in numbered_report(number).items}
+    read = {item["name"]: item["result"] for item in body["report"]["items"]}
+    assert read == rows
+    (hgb,) = [item for item in body["report"]["items"] if item["name"] == "血红蛋白"]
+    assert hgb["flag"] == "low"
+    engines = body["engines"]
+    assert f"{rows['血红蛋白']} g/L" in body["health_recommendations"]
+    if engines["advice"] == "llm-8b":
+        assert f"{rows['血红蛋白']} 天内" in body["health_recommendations"]
+    degraded = [name for name, engine in engines.items() if engine.startswith("embedded")]
+    assert len(body["notices"]) == len(degraded), body["notices"]
+    return "+".join(degraded) or "right"
+
+
+def storm(server: str, requests_in_all: int) -> Counter:
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        return Counter(pool.map(lambda number: outcome(server, number), (at % 60 for at in range(requests_in_all))))
+
+
+def test_every_request_ends_right_degraded_or_clearly_refused(served):
+    outcomes = storm(served, 60)
+    assert outcomes["right"] and outcomes["advice"] and outcomes["vision"] + outcomes["vision+advice"], outcomes
+
+
+@pytest.mark.slow
+def test_five_hundred_requests_end_right_degraded_or_clearly_refused(served, capsys):
+    outcomes = storm(served, 500)
+    with capsys.disabled():
+        print(f"\n500 个请求：{dict(outcomes)}")
+    assert sum(outcomes.values()) == 500

@@ -1,0 +1,254 @@
+"""收照片：有敌意的、坏的文件各有各的说法，服务不出 500、内存不涨、什么都不落盘；好的照片给模型的样子是对的。"""
+
+import io
+import json
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pillow_heif
+import psutil
+import pytest
+import requests
+from flask import Flask, request
+from hostile_files import HOSTILE, RARE, drawing, encode, sixteen_bits
+from medical_report import create_app
+from medical_report.intake import MODEL_PIXELS, Photo
+from medical_report.settings import Settings
+from PIL import Image
+
+from health_assistant.images import upright_rgb
+
+MAX_GROWTH_MB = 300
+REACH_THE_READER = [name for name, (_, status, code) in HOSTILE.items() if code == "report_unreadable"]
+
+
+def post(server: str, data: bytes) -> requests.Response:
+    return requests.post(f"{server}/analyze_medical_report", files={"image": ("report.jpg", data)}, timeout=120)
+
+
+# ---- 有敌意的文件 ----
+
+
+def processes(server: str) -> list[psutil.Process]:
+    """服务的主进程与工作进程。"""
+    port = server.rsplit(":", 1)[1]
+    return [one for one in psutil.Process().children(recursive=True) if port in one.cmdline()]
+
+
+def memory(server: str) -> int:
+    """服务现在占的内存，MB。"""
+    return sum(one.memory_info().rss for one in processes(server)) >> 20
+
+
+def ask(server: str, data: bytes) -> requests.Response:
+    while (answer := post(server, data)).status_code == 503:
+        time.sleep(0.5)  # 排着队的太多，过一会儿再来
+    return answer
+
+
+def peak_memory(server: str, files: list[bytes]) -> tuple[list[requests.Response], int]:
+    """八个一起传，回答，和期间服务的内存峰值（MB）。"""
+    peak, finished = memory(server), threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not finished.wait(0.03):
+            peak = max(peak, memory(server))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda data: ask(server, data), files))
+    finished.set()
+    watcher.join()
+    return answers, peak
+
+
+@pytest.fixture(scope="module")
+def ordinary(report_server):
+    """读一张平常的照片时服务的内存峰值，MB；文字识别自己要的也在里面。"""
+    (answer,), peak = peak_memory(report_server, [encode("JPEG", drawing(size=(1600, 1600)))])
+    assert answer.json()["code"] == "report_unreadable"
+    return peak
+
+
+@pytest.fixture(scope="module")
+def refused(report_server, ordinary):
+    """不解码、或解不开就拒绝的文件：回答，和比闲着时多用的内存。"""
+    names = [name for name in HOSTILE if name not in REACH_THE_READER]
+    idle = memory(report_server)
+    answers, peak = peak_memory(report_server, [HOSTILE[name][0] for name in names])
+    return dict(zip(names, answers, strict=True)), peak - idle
+
+
+@pytest.fixture(scope="module")
+def read(report_server, ordinary):
+    """解得开、只好去读的文件：回答，和比平常的照片多用的内存。"""
+    answers, peak = peak_memory(report_server, [HOSTILE[name][0] for name in REACH_THE_READER])
+    return dict(zip(REACH_THE_READER, answers, strict=True)), peak - ordinary
+
+
+def test_there_are_sixty_or_more_hostile_files():
+    assert len(HOSTILE) >= 60
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_gets_its_own_answer(refused, read, name):
+    answer, (_, status, code) = (refused[0] | read[0])[name], HOSTILE[name]
+    body = answer.json()
+    assert answer.status_code in ([status] if status else [400, 413, 415, 422])
+    assert body["code"] == (code or body["code"])
+    assert body["request_id"] == answer.headers["X-Request-ID"]
+    assert any("一" <= char <= "鿿" for char in body["error"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RARE)
+def test_a_rare_but_whole_file_is_read(report_server, name):
+    data, status, code = RARE[name]
+    answer = ask(report_server, data)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_hostile_files_do_not_eat_the_memory(refused, read, report_server, capsys):
+    with capsys.disabled():
+        print(f"\n拒绝的文件比闲着时多用 {refused[1]} MB，读了的比平常的照片多用 {read[1]} MB")
+    assert refused[1] <= MAX_GROWTH_MB
+    assert read[1] <= MAX_GROWTH_MB
+    assert requests.get(f"{report_server}/health", timeout=5).status_code == 200
+
+
+# ---- 内存以外什么也不碰 ----
+
+_watching: set[str] = set()
+_written: list[str] = []
+
+
+def _watch_writes(event: str, args: tuple) -> None:
+    """审计钩子：记下被打开来写的文件与临时文件。装上就卸不掉，所以另有开关。"""
+    if not _watching:
+        return
+    if event == "open" and isinstance(args[2], int) and args[2] & 3 or event.startswith("tempfile."):
+        _written.append(f"{event} {args[0]}")
+
+
+sys.addaudithook(_watch_writes)
+
+
+def upload_in_process(app: Flask, data: bytes) -> list[str]:
+    """在本进程里上传，返回期间写过的文件。"""
+    # 请求体自己拼：Flask 的测试客户端拼大的表单时，它自己会写临时文件
+    form = requests.Request("POST", "http://localhost", files={"image": ("report.jpg", data)}).prepare()
+    client = app.test_client()
+    _written.clear()
+    _watching.add("on")
+    try:
+        client.post("/analyze_medical_report", data=form.body, content_type=form.headers["Content-Type"])
+    finally:
+        _watching.clear()
+    return list(_written)
+
+
+def noisy_jpeg(size: tuple[int, int]) -> bytes:
+    return encode("JPEG", Image.effect_noise(size, 60).convert("RGB"), quality=95)
+
+
+def test_nothing_touches_the_disk():
+    big = noisy_jpeg((2000, 1500))
+    assert len(big) > 500 * 1024
+    app = create_app(Settings(rate_limit="1000/minute"))
+    upload_in_process(app, big)  # 第一次会装入模型
+    assert upload_in_process(app, big) == []
+    broken = [data for data, status, _ in HOSTILE.values() if status != 422]
+    assert [upload_in_process(app, data) for data in broken] == [[]] * len(broken)
+
+
+def test_the_watch_itself_works():
+    """换回 Werkzeug 原来的请求类，就看得到临时文件：上一个测试不是摆设。"""
+
+    app = Flask(__name__)
+
+    @app.post("/analyze_medical_report")
+    def receive():
+        return str(len(request.files["image"].read()))
+
+    assert upload_in_process(app, noisy_jpeg((2000, 1500)))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="日志在哪里要从 /proc 看")
+def test_the_log_says_nothing_of_the_photos(refused, report_server):
+    lines = Path(f"/proc/{processes(report_server)[0].pid}/fd/2").read_text().splitlines()[1:]
+    allowed = {"time", "level", "name", "message", "request_id", "route", "status", "ms", "rows", "timings_ms"}
+    assert len(lines) >= len(refused[0])
+    assert all(json.loads(line).keys() <= allowed for line in lines)
+    assert all(len(line) < 300 for line in lines)
+
+
+# ---- 给模型的样子 ----
+
+
+def for_model(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(Photo(data).for_model()))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF"])
+def test_a_model_gets_a_small_upright_baseline_jpeg(kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # 要顺时针转 90 度
+    exif[0x010E] = "秘密的说明"
+    data = encode(kind, drawing(size=(3000, 2000)), exif=exif.tobytes())
+    image = for_model(data)
+    assert (image.format, image.info.get("progressive")) == ("JPEG", None)
+    assert image.width * image.height <= MODEL_PIXELS
+    assert image.width / image.height == pytest.approx(2 / 3, abs=0.01)
+    red, green, blue = image.getpixel((image.width * 3 // 4, image.height // 4))
+    assert blue > red + 50, "左上角的深色转到了右上角"
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "L", "P", "1", "I;16", "RGBA", "LA"])
+def test_rare_pixels_look_the_same_to_the_reader_and_to_the_model(mode):
+    image = sixteen_bits() if mode == "I;16" else drawing(mode)
+    data = encode("JPEG" if mode == "CMYK" else "PNG", image)
+    for seen in (upright_rgb(Photo(data).upright()), for_model(data)):
+        assert sum(seen.getpixel((50, 50))) < 400
+        assert sum(seen.getpixel((350, 250))) > 700
+
+
+def test_transparent_means_white():
+    assert for_model(encode("PNG", Image.new("RGBA", (300, 300)))).getpixel((150, 150)) == (255, 255, 255)
+
+
+def test_only_the_first_frame_is_looked_at():
+    frames = [drawing(), Image.new("RGB", (400, 300), "red")]
+    for kind in ("WEBP", "PNG", "MPO"):
+        image = for_model(encode(kind, frames[0], save_all=True, append_images=frames[1:]))
+        assert sum(image.getpixel((350, 250))) > 700
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF"])
+def test_no_metadata_goes_on_to_the_model(kind):
+    exif = Image.Exif()
+    exif[0x010E] = "SECRET"
+    more = {"comment": b"SECRET"} if kind == "JPEG" else {}
+    data = encode(kind, exif=exif.tobytes(), xmp=b"<x>SECRET</x>", icc_profile=b"SECRET" * 30, **more)
+    assert b"SECRET" in data
+    sent = Photo(data).for_model()
+    assert b"SECRET" not in sent
+    assert b"Exif" not in sent
+
+
+def test_a_phone_photo_is_never_decoded_in_full(monkeypatch):
+    """1200 万像素的 JPEG 直接解成一半大。"""
+    sizes = []
+    monkeypatch.setattr(
+        "medical_report.intake.upright_rgb", lambda image: sizes.append(image.size) or upright_rgb(image)
+    )
+    for_model(encode("JPEG", drawing(size=(3024, 4032))))
+    assert sizes == [(1512, 2016)]
+
+
+def test_pillow_heif_opens_what_a_phone_writes():
+    assert "HEIF" in Image.OPEN and pillow_heif.libheif_info()["HEIF"]

@@ -1,0 +1,53 @@
+"""状态页在真的浏览器里：数据出来了，手机上不横着滚，模型说的什么都只是字；CSP 拦下任何东西都算失败。"""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.browser
+EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+ANSWER = {
+    "engines": {"vision": EVIL, "verified_by": "embedded-report-reader", "advice": "x"},
+    "timings_ms": {"total": 1200},
+    "notices": [EVIL],
+    "report": {"items": [{"name": EVIL}]},
+    "exchanges": [{"upstream": "vision", "model": EVIL, "ms": 900, "request": {"messages": [EVIL]}, "response": EVIL}],
+}
+
+
+@pytest.fixture
+def status(page, report_server):
+    page.goto(f"{report_server}/status")
+    page.wait_for_selector("#flow li")
+    return page
+
+
+def test_the_numbers_come_and_follow_the_server(status):
+    assert status.locator("#flow li").count() == 3
+    assert "embedded-report-reader" in status.inner_text("#flow")
+    status.locator("#requests", has_text="/status/data").wait_for(timeout=10_000)
+
+
+@pytest.mark.parametrize("size", [(320, 568), (390, 844), (1440, 900)])
+def test_nothing_scrolls_sideways(status, size):
+    status.set_viewport_size({"width": size[0], "height": size[1]})
+    assert status.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_a_model_says_is_only_text(status):
+    status.route("**/analyze_medical_report?trace=1", lambda route: route.fulfill(json=ANSWER))
+    status.set_input_files("#photo", {"name": "a.png", "mimeType": "image/png", "buffer": b"x"})
+    status.click("#try button")
+    status.wait_for_selector("#outcome details")
+    assert EVIL in status.inner_text("#outcome")
+    assert status.locator("#outcome img, #outcome script").count() == 0
+    assert json.dumps(EVIL) in status.locator("#outcome pre").first.text_content()
+
+
+def test_a_photo_that_cannot_be_read_says_why(status):
+    # 真的 422 浏览器自己会在控制台记一笔，那里有东西算失败
+    problem = {"error": "看不清。", "code": "report_unreadable", "request_id": "0123"}
+    status.route("**/analyze_medical_report?trace=1", lambda route: route.fulfill(json=problem))
+    status.set_input_files("#photo", {"name": "a.png", "mimeType": "image/png", "buffer": b"x"})
+    status.click("#try button")
+    assert status.inner_text("#outcome .failed") == "看不清。（report_unreadable，请求号 0123）"

@@ -1,0 +1,163 @@
+"""视觉模型与内置读者对照：一样的才下判断，不一样的两边都给人看，多的、少的都说出来。"""
+
+import pytest
+from medical_report.verification import AGES_DIFFER, BY_AGE, DIFFERENT, ONLY_EMBEDDED, ONLY_VISION, assess_verified
+
+from health_assistant.lab_report.report import LabReport, Reading, ReadItem, ReadReport, RowEvidence
+
+HGB = "血红蛋白 HGB 104 g/L 115-150"
+PLT = "血小板计数 PLT 250 10^9/L 125-350"
+WBC = "白细胞计数 WBC 6.1 10^9/L 3.5-9.5"
+POTASSIUM = "钾 K 4.2 mmol/L 3.5-5.3"
+
+
+def reading(*rows: str, engine: str = "vl", confidence: float | None = None, **head) -> Reading:
+    """每行是“名称 代号 结果 单位 范围 [标记]”；没有的写 _。"""
+    items, evidence = [], []
+    for at, row in enumerate(rows):
+        name, code, result, unit, limits, *mark = ("" if part == "_" else part for part in row.split())
+        items.append(
+            ReadItem(
+                name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark[0] if mark else None
+            )
+        )
+        boxes = {"row": (0, 10 * at, 100, 10 * at + 8)} if confidence else {}
+        evidence.append(RowEvidence(confidence=confidence, boxes=boxes))
+    return Reading(report=ReadReport(items=items, **head), evidence=evidence, engine=engine)
+
+
+def verified(vision: Reading, *ours: str, **head) -> LabReport:
+    return assess_verified(vision, reading(*ours, engine="embedded", confidence=0.97, **head))
+
+
+def test_rows_read_alike_are_judged_and_take_the_embedded_boxes_and_confidence():
+    hgb, plt = verified(reading(HGB, PLT), HGB, PLT).items
+    assert (hgb.flag, plt.flag) == ("low", "normal")
+    assert (hgb.verified, hgb.other_reading, hgb.note) == (True, None, None)
+    assert (hgb.confidence, plt.boxes) == (0.97, {"row": (0, 10, 100, 18)})
+
+
+@pytest.mark.parametrize(
+    ("ours", "other"),
+    [
+        ("血红蛋白 HGB 140 g/L 115-150", "140 g/L（115-150）"),
+        ("血红蛋白 HGB 104 g/dL 115-150", "104 g/dL（115-150）"),
+        ("血红蛋白 HGB 104 g/L 115-160", "104 g/L（115-160）"),
+        ("血红蛋白 HGB 104 g/L _", "104 g/L"),
+        ("血红蛋白 HGB _ g/L 115-150", "（空） g/L（115-150）"),
+    ],
+    ids=["结果", "单位", "范围", "没有范围", "没有结果"],
+)
+def test_rows_read_differently_are_not_judged_and_show_both(ours, other):
+    (item,) = verified(reading(HGB), ours).items
+    assert (item.flag, item.critical, item.verified) == ("unknown", False, False)
+    assert (item.note, item.other_reading, item.result) == (DIFFERENT, other, "104")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("血红蛋白 HGB 104.0 g/L 115--150", "血红蛋白 HGB 104 g/L 115～150"),
+        ("白细胞计数 WBC 6.1 ×10^9/L 3.5-9.5", "白细胞 WBC 6.10 10*9/L 3.50-9.50"),
+        ("血红蛋白 HGB 104 _ 115-150", "血红蛋白 HGB 104 g/L 115-150"),
+        ("尿蛋白 PRO 阴性(-) _ 阴性", "尿蛋白 PRO 阴性 _ 阴性(-)"),
+    ],
+    ids=["零与横线", "单位的写法", "一边没读到单位", "定性"],
+)
+def test_other_spellings_of_the_same_thing_are_alike(theirs, ours):
+    (item,) = verified(reading(theirs), ours).items
+    assert item.verified is True
+    assert item.unit == reading(ours).report.items[0].unit
+
+
+def test_a_mark_only_one_reader_saw_still_speaks():
+    (item,) = verified(reading("血红蛋白 HGB 120 g/L 115-150"), "血红蛋白 HGB 120 g/L 115-150 ↓").items
+    assert item.flag == "unknown"
+    assert "↓" in item.note
+
+
+def test_opposite_marks_are_a_disagreement():
+    (item,) = verified(reading(f"{HGB} H"), f"{HGB} ↓").items
+    assert (item.flag, item.note) == ("unknown", DIFFERENT)
+
+
+def test_a_row_only_the_model_read_may_be_invented():
+    hgb, potassium = verified(reading(HGB, "钾 K 8.9 mmol/L 3.5-5.3"), HGB).items
+    assert hgb.flag == "low"
+    assert (potassium.flag, potassium.critical, potassium.verified) == ("unknown", False, False)
+    assert potassium.note == ONLY_VISION
+
+
+def test_a_row_only_the_embedded_reader_read_is_put_in_its_place():
+    report = verified(reading(WBC, PLT, POTASSIUM), WBC, HGB, PLT, POTASSIUM)
+    assert [item.code for item in report.items] == ["WBC", "HGB", "PLT", "K"]
+    hgb = report.items[1]
+    assert (hgb.flag, hgb.verified, hgb.note, hgb.confidence) == ("unknown", False, ONLY_EMBEDDED, 0.97)
+    assert verified(reading(PLT), HGB, PLT).items[0].code == "HGB"
+
+
+def test_triage_follows_from_the_final_rows():
+    assert verified(reading(WBC, PLT), WBC, PLT).triage == "none"
+    # 有一行没有判断，至多是居家观察；另一个读者读到的要紧，就要近期看医生
+    assert verified(reading(WBC, PLT), WBC, "血小板计数 PLT 251 10^9/L 125-350").triage == "routine"
+    assert verified(reading(WBC, PLT), WBC, "血小板计数 PLT 25 10^9/L 125-350").triage == "soon"
+    assert verified(reading(WBC, PLT), WBC, "血小板计数 PLT 251 10^9/L 125-350 ↓").triage == "soon"
+    assert verified(reading(WBC, PLT), WBC, "血小板计数 PLT 90 10^9/L 125-350").triage == "soon"
+
+
+def test_a_critical_value_both_read_is_said_first():
+    report = verified(reading("钾 K 6.8 mmol/L 3.5-5.3", sex="男"), "钾 K 6.8 mmol/L 3.5-5.3", sex="女")
+    assert report.items[0].critical
+    assert (report.triage, report.notices[0][:4]) == ("urgent", "尽快就医")
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("6.8", "4.8"), ("4.8", "6.8")], ids=["视觉模型读到", "内置读者读到"])
+def test_a_critical_value_only_one_read_is_not_asserted_but_said(theirs, ours):
+    report = verified(reading(f"钾 K {theirs} mmol/L 3.5-5.3"), f"钾 K {ours} mmol/L 3.5-5.3")
+    assert not report.items[0].critical
+    assert report.triage == "soon"
+    assert report.notices[0].startswith("请马上核对原件")
+    assert "6.8" in report.notices[0]
+
+
+def test_a_critical_value_in_a_row_the_model_left_out_is_said():
+    report = verified(reading(HGB), HGB, "钾 K 6.8 mmol/L 3.5-5.3")
+    assert any(notice.startswith("请马上核对原件：钾 6.8") for notice in report.notices)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "sex", "age"),
+    [
+        ({"sex": "男"}, {"sex": "女"}, None, None),
+        ({"sex": "男"}, {}, "男", None),
+        ({}, {"sex": "女", "age": "35岁"}, "女", "35岁"),
+        ({"age": "38岁"}, {"age": "80岁"}, None, None),
+        ({"age": "35"}, {"age": "35岁"}, None, "35岁"),
+    ],
+)
+def test_sex_and_age_read_differently_are_not_used(theirs, ours, sex, age):
+    row = "血红蛋白 HGB 125 g/L 男:130-175,女:115-150"
+    report = verified(reading(row, **theirs), row, **ours)
+    assert (report.sex, report.age) == (sex, age)
+    differs = any("读出的" in notice for notice in report.notices)
+    assert differs == (bool(theirs) and bool(ours) and (sex, age) == (None, None))
+    assert report.items[0].flag == {"男": "low", "女": "normal", None: "unknown"}[sex]
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("8岁", "80岁"), ("80岁", "8岁"), ("8岁", "岁")])
+def test_a_person_one_reader_takes_for_a_child_is_not_judged_as_an_adult(theirs, ours):
+    rows = ("钾 K 6.8 mmol/L 3.5-5.3", "白细胞计数 WBC 12 10^9/L _", "碱性磷酸酶 ALP 200 U/L 0-17岁:50-350,成人:45-125")
+    report = verified(reading(*rows, age=theirs), *rows, age=ours)
+    potassium, white_cells, by_age = report.items
+    assert report.age == "8岁"
+    assert AGES_DIFFER in report.notices
+    assert (potassium.flag, potassium.critical) == ("high", False)
+    assert any(notice.startswith("请尽快问医生：钾 6.8") for notice in report.notices)
+    assert (white_cells.flag, white_cells.range_source) == ("unknown", "none")
+    assert (by_age.flag, by_age.note) == ("unknown", BY_AGE)
+    assert report.triage == "soon"
+
+
+def test_the_same_row_printed_twice_is_paired_twice():
+    report = verified(reading(PLT, PLT), PLT, PLT)
+    assert [item.verified for item in report.items] == [True, True]

@@ -1,0 +1,242 @@
+"""假的上游：真的 HTTP 服务，OpenAI 的样子，各种坏法。还有认得出编号的照片。"""
+
+import base64
+import io
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from PIL import Image, ImageDraw
+
+from health_assistant.lab_report.rendering.rendered import draw_report
+from health_assistant.lab_report.report import ReadItem, ReadReport
+
+BITS, SQUARE = 10, 24
+
+
+class FakeUpstream:
+    """with 里是一个活着的上游。`answer` 由请求得出要答的话；`behaviours` 依次轮流，每个请求一种。"""
+
+    def __init__(self, answer: Callable[[dict], str], behaviours: Iterable[str] = ("ok",)) -> None:
+        self.answer = answer
+        self.requests: list[dict] = []
+        self._behaviours = itertools.cycle(behaviours)
+        self._lock = threading.Lock()
+        self.stopping = threading.Event()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.upstream = self
+
+    @property
+    def api_base(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def behave(self, *behaviours: str) -> None:
+        self._behaviours = itertools.cycle(behaviours)
+
+    def take(self, body: dict) -> str:
+        with self._lock:
+            self.requests.append(body)
+            return next(self._behaviours)
+
+    def __enter__(self) -> "FakeUpstream":
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+    upstream: FakeUpstream
+
+    def handle_error(self, request, client_address) -> None:
+        """服务等不及、断开了，是意料之中的。"""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def log_message(self, *_) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self._send(200, {"object": "list", "data": [{"id": "fake", "object": "model", "created": 0, "owned_by": "x"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        upstream = self.server.upstream
+        getattr(self, f"_{upstream.take(body)}")(body, upstream)
+
+    # ---- 好的 ----
+
+    def _ok(self, body: dict, upstream: FakeUpstream) -> None:
+        self._stream(upstream.answer(body))
+
+    def _thinking(self, body: dict, upstream: FakeUpstream) -> None:
+        self._stream(f"<think>这里不该给人看</think>\n{upstream.answer(body)}")
+
+    def _late(self, body: dict, upstream: FakeUpstream) -> None:
+        upstream.stopping.wait(0.3)
+        self._stream(upstream.answer(body))
+
+    # ---- 坏的 ----
+
+    def _slow(self, body: dict, upstream: FakeUpstream) -> None:
+        upstream.stopping.wait(30)
+
+    def _refuse(self, body: dict, upstream: FakeUpstream) -> None:
+        self.close_connection = True
+
+    def _limit(self, body: dict, upstream: FakeUpstream) -> None:
+        self._send(429, {"error": {"message": "slow down"}}, {"Retry-After": "1"})
+
+    def _crash(self, body: dict, upstream: FakeUpstream) -> None:
+        self._send(500, {"error": {"message": "boom"}})
+
+    def _unauthorized(self, body: dict, upstream: FakeUpstream) -> None:
+        self._send(401, {"error": {"message": "bad key"}})
+
+    def _schemaless(self, body: dict, upstream: FakeUpstream) -> None:
+        if "response_format" in body:
+            self._send(400, {"error": {"message": "response_format is not supported"}})
+        else:
+            self._ok(body, upstream)
+
+    def _redirect(self, body: dict, upstream: FakeUpstream) -> None:
+        self._send(307, {}, {"Location": "/v1/chat/completions"})
+
+    def _broken_json(self, body: dict, upstream: FakeUpstream) -> None:
+        self._start()
+        self._write("data: {not json at all\n\n")
+        self._write("")
+
+    def _strange(self, body: dict, upstream: FakeUpstream) -> None:
+        self._start()
+        self._write('data: {"choices": [{"delta": 7}]}\n\ndata: {"choices": "x"}\n\n')
+        self._write("")
+
+    def _half(self, body: dict, upstream: FakeUpstream) -> None:
+        """说到一半就断了。"""
+        self._start()
+        self._write(_chunk(upstream.answer(body)[:40]))
+        self.close_connection = True
+
+    def _cut(self, body: dict, upstream: FakeUpstream) -> None:
+        """写到长度上限：后面的行没有了。"""
+        self._stream(upstream.answer(body)[:-20], end="length")
+
+    def _stalled(self, body: dict, upstream: FakeUpstream) -> None:
+        """说到一半就不动了，连接还在。"""
+        self._start()
+        self._write(_chunk(upstream.answer(body)[:40]))
+        upstream.stopping.wait(30)
+
+    def _endless(self, body: dict, upstream: FakeUpstream) -> None:
+        """没完没了，一个换行也没有。"""
+        self._start()
+        self._write("data: ")
+        while not upstream.stopping.wait(0.02):
+            self._write("x" * 1000)
+
+    def _huge(self, body: dict, upstream: FakeUpstream) -> None:
+        self._start()
+        for _ in range(800):
+            self._write("data: " + "x" * 65536)
+
+    def _squeezed(self, body: dict, upstream: FakeUpstream) -> None:
+        self._send(200, {}, {"Content-Encoding": "gzip"})
+
+    # ---- 写 ----
+
+    def _send(self, status: int, body: dict, headers: dict[str, str] | None = None) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", "Content-Length": len(data), **(headers or {})}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _stream(self, text: str, end: str = "stop") -> None:
+        self._start()
+        self._write(_chunk(text) + _chunk("", end) + "data: [DONE]\n\n")
+        self._write("")
+
+    def _start(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+    def _write(self, text: str) -> None:
+        """一段；空的一段表示写完了。"""
+        data = text.encode()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+
+def _chunk(text: str, end: str | None = None) -> str:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": end}
+    body = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "fake", "choices": [choice]}
+    return f"data: {json.dumps(body, ensure_ascii=False)}\n\n"
+
+
+# ---- 认得出编号的照片 ----
+
+
+def numbered_report(number: int) -> ReadReport:
+    """编号在血红蛋白与血小板的结果里，所以每一张的回答都不一样。"""
+    rows = [
+        ("白细胞计数", "WBC", "6.10", "10^9/L", "3.5-9.5"),
+        ("血红蛋白", "HGB", str(70 + number % 40), "g/L", "115-150"),
+        ("血小板计数", "PLT", str(130 + number), "10^9/L", "125-350"),
+        ("红细胞计数", "RBC", "4.20", "10^12/L", "3.8-5.1"),
+    ]
+    items = [ReadItem(name=a, code=b, result=c, unit=d, reference_range=e) for a, b, c, d, e in rows]
+    return ReadReport(report_type="血细胞分析", items=items)
+
+
+def advice_draft(days: int = 14) -> str:
+    """`numbered_report` 的一份好的草稿：只有血红蛋白偏低。"""
+    meaning = "负责运送氧气，偏低常见于缺铁、月经量多、慢性失血等。"
+    draft = {
+        "items": [{"name": "血红蛋白", "meaning": meaning}],
+        "next_steps": [f"{days} 天内挂血液科或内科门诊。", "可以问医生要不要查铁蛋白。", "饮食均衡，适当吃瘦肉。"],
+        "warning_signs": ["胸闷、气短、头晕加重时，请马上就医。"],
+    }
+    return json.dumps(draft, ensure_ascii=False)
+
+
+def photo_of(report: ReadReport, number: int, layout: str = "classic") -> bytes:
+    """画一张单子，下沿印上编号：一排黑白方块。"""
+    page = draw_report(layout, report).image
+    photo = Image.new("RGB", (page.width, page.height + 3 * SQUARE), "white")
+    photo.paste(page)
+    draw = ImageDraw.Draw(photo)
+    for bit in range(BITS):
+        if number >> bit & 1:
+            draw.rectangle(_square(photo, bit), "black")
+    buffer = io.BytesIO()
+    photo.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def number_of(body: dict) -> int:
+    """请求里那张照片的编号。"""
+    (part,) = [one for one in body["messages"][-1]["content"] if one["type"] == "image_url"]
+    photo = Image.open(io.BytesIO(base64.b64decode(part["image_url"]["url"].partition(",")[2]))).convert("L")
+    centers = [_square(photo, bit) for bit in range(BITS)]
+    return sum(
+        (photo.getpixel(((x0 + x1) // 2, (y0 + y1) // 2)) < 128) << bit for bit, (x0, y0, x1, y1) in enumerate(centers)
+    )
+
+
+def _square(photo: Image.Image, bit: int) -> tuple[int, int, int, int]:
+    left, top = SQUARE * (2 + 2 * bit), photo.height - 2 * SQUARE
+    return left, top, left + SQUARE, top + SQUARE
