@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = Path(__file__).resolve().parent / "screenshots"
 EXAMPLE = ROOT / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png"
 MODEL = "embedded-report-reader"
-VIEWS = {"status": {"width": 1180, "height": 900}, "status-phone": {"width": 390, "height": 844}}
+VIEWS = {"status": (1180, 900), "status-phone": (390, 844)}
 START_SECONDS, READING_MS = 90, 180_000
 
 
@@ -42,10 +42,12 @@ def take_screenshots(url: str, output: Path) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        options = {"executable_path": shutil.which("chromium"), "args": ["--no-sandbox", "--lang=zh-CN"]}
-        browser = playwright.chromium.launch(**options)
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--lang=zh-CN"]
+        )
         for name, size in VIEWS.items():
-            page = browser.new_context(viewport=size, locale="zh-CN").new_page()
+            width, height = size
+            page = browser.new_context(viewport={"width": width, "height": height}, locale="zh-CN").new_page()
             page.goto(f"{url}/status")
             page.set_input_files("#photo", EXAMPLE)
             page.click("#try button")
@@ -64,7 +66,7 @@ def running(script: str, env: dict[str, str], *options: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, ROOT / script, *options, "--port", str(port)]
+    command = [sys.executable, str(ROOT / script), *options, "--port", str(port)]
     process = subprocess.Popen(command, env={**os.environ, **env})
     try:
         wait_until_up(f"http://127.0.0.1:{port}", process)

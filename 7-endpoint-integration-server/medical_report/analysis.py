@@ -136,10 +136,10 @@ def analyse_photo(analyst: Analyst, photo: Photo, request_id: str, trace: list |
     yield from _explain(analyst, answer, request_id, clock, trace)
 
 
-def analyse_rows(analyst: Analyst, rows: ReadReport, request_id: str, trace: list | None = None) -> Iterator[Event]:
-    """人核对、改正过的各行 -> 事件；判断与建议重新做，不信传来的判断。"""
-    answer = _Answer(assess(rows), {"vision": "人工核对"})
-    yield from _explain(analyst, answer, request_id, _Clock(analyst.settings.total_seconds), trace)
+def analyse_rows(analyst: Analyst, rows: ReadReport, doubts: list[RowEvidence], request_id: str) -> Iterator[Event]:
+    """人核对、改正过的各行 -> 事件；判断与建议重新做，不信传来的判断。还有疑问的行（doubts）不作判断。"""
+    answer = _Answer(assess(rows, doubts), {"vision": "人工核对"})
+    yield from _explain(analyst, answer, request_id, _Clock(analyst.settings.total_seconds), None)
 
 
 # ---- 读 ----

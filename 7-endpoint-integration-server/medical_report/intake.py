@@ -47,15 +47,18 @@ class Photo:
             image = open_image(self._data)
             if (scale := _scale_for_model(image)) < 1:
                 # JPEG 可以直接解成几分之一大，快得多；小不到一成就不再往大里解
-                image.draft(None, tuple(int(0.9 * scale * side) for side in image.size))
+                image.draft(None, _scaled(image, 0.9 * scale))
             image = upright_rgb(image)
             if (scale := _scale_for_model(image)) < 1:
-                size = tuple(int(scale * side) for side in image.size)
-                image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+                image = image.resize(_scaled(image, scale), Image.Resampling.BICUBIC, reducing_gap=2.0)
             image.info.clear()  # 位置、设备、注释，都不带出去
             buffer = io.BytesIO()
             image.save(buffer, "JPEG", quality=90)
         return buffer.getvalue()
+
+
+def _scaled(image: Image.Image, scale: float) -> tuple[int, int]:
+    return int(scale * image.width), int(scale * image.height)
 
 
 def _scale_for_model(image: Image.Image) -> float:

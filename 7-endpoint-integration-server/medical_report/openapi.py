@@ -1,7 +1,7 @@
 """接口文档，OpenAPI 3.1：各种回答的样子来自 pydantic 模型，其余在这里写一遍。"""
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from health_assistant.lab_report.report import LabReport, Triage
 from medical_report.views import AdviceRequest
@@ -53,7 +53,11 @@ _PROBLEMS = {
 
 
 def document(max_upload_mb: int) -> dict:
-    models = [(AdviceRequest, "validation"), (Analysis, "serialization"), (Problem, "serialization")]
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (AdviceRequest, "validation"),
+        (Analysis, "serialization"),
+        (Problem, "serialization"),
+    ]
     _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")
     photo = {"type": "string", "contentMediaType": "application/octet-stream"}
     form = {"type": "object", "properties": {"image": photo}, "required": ["image"]}

@@ -41,7 +41,7 @@ def install(app: Flask, settings: Settings) -> None:
     app.before_request(_number_request)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     if settings.allowed_origins:
         exposed = ["X-Request-ID", "Retry-After"]
         CORS(app, origins=list(settings.allowed_origins), methods=["GET", "POST"], expose_headers=exposed)

@@ -1,6 +1,7 @@
 """服务的设置：来自环境变量，或 `.env` 文件。字段名的大写就是变量名。"""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -91,7 +92,7 @@ def load_settings(env_file: str | Path | None = None) -> Settings:
         raise SettingsError("ADVICE_EXTRA_BODY 应当是一个 JSON 对象，如 {}") from error
 
 
-def _describe(problem: dict[str, Any]) -> str:
+def _describe(problem: Mapping[str, Any]) -> str:
     """一条错误；不印出值，它可能是密钥。"""
     own = problem.get("ctx", {}).get("error")
     name = str(problem["loc"][0]).upper() if problem["loc"] else ""

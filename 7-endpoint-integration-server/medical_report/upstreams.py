@@ -105,6 +105,7 @@ class _LimitedTransport(httpx2.HTTPTransport):
             # 没有要过压缩的；解压之后有多大，无从限制
             response.close()
             raise UpstreamError("broken")
+        assert isinstance(response.stream, httpx2.SyncByteStream)
         response.stream = _LimitedStream(response.stream, deadline)
         return response
 
@@ -198,10 +199,10 @@ class Upstream:
     def _ask_patiently(self, request: dict[str, Any], deadline: float) -> str:
         """失败了等一等再试，对方要我们等多久就等多久，总之不过时限。"""
         attempts = Retrying(
-            retry=retry_if_exception(lambda error: error.kind in _WORTH_RETRYING),
+            retry=retry_if_exception(lambda error: isinstance(error, UpstreamError) and error.kind in _WORTH_RETRYING),
             stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(max(deadline - time.monotonic(), 0)),
             wait=wait_exponential_jitter(multiplier=0.2, max=2, jitter=0.3)
-            + wait_exception(lambda error: error.retry_after),
+            + wait_exception(lambda error: getattr(error, "retry_after", 0)),
             reraise=True,
         )
         return attempts(self._ask_unless_resting, request, deadline)

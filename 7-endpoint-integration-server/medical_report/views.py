@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, current_app, g, jsonify, request, stream_with_context
 from pydantic import BaseModel, Field
 
-from health_assistant.lab_report.report import ReadItem, ReadReport
+from health_assistant.lab_report.report import ReadItem, ReadReport, RowEvidence
 from medical_report.analysis import Event, analyse_photo, analyse_rows, get_analyst
 from medical_report.errors import describe_error
 from medical_report.intake import uploaded_photo
@@ -25,12 +25,13 @@ class CorrectedItem(ReadItem):
     unit: Cell = ""
     reference_range: Cell = ""
     mark: Cell | None = None
+    doubt: Cell | None = Field(None, description="还没有人核对过的疑问；有疑问的行不作判断")
 
 
 class CorrectedReport(ReadReport):
     report_type: Cell = ""
     age: Cell | None = None
-    items: list[CorrectedItem] = Field(min_length=1, max_length=300)
+    items: list[CorrectedItem] = Field(min_length=1, max_length=300)  # type: ignore[assignment]  # 子类的字段更窄
 
 
 class AdviceRequest(BaseModel):
@@ -50,14 +51,15 @@ def health() -> dict:
 @blueprint.post("/analyze_medical_report")
 def analyze_medical_report() -> Response:
     photo = uploaded_photo(request)
-    trace = [] if request.args.get("trace") == "1" else None
+    trace: list[dict] | None = [] if request.args.get("trace") == "1" else None
     return _answer(analyse_photo(get_analyst(current_app), photo, g.request_id, trace), trace)
 
 
 @blueprint.post("/advice")
 def advise() -> Response:
     body = AdviceRequest.model_validate_json(request.get_data())
-    return _answer(analyse_rows(get_analyst(current_app), body.report, g.request_id))
+    doubts = [RowEvidence(doubt=item.doubt) for item in body.report.items]
+    return _answer(analyse_rows(get_analyst(current_app), body.report, doubts, g.request_id))
 
 
 def _answer(events: Iterator[Event], trace: list[dict[str, Any]] | None = None) -> Response:

@@ -11,7 +11,8 @@ from health_assistant.lab_report.report import ReadItem
 MIN_SIMILARITY = 0.6
 """名称与代号的相似度（0 到 1）不到它，就不当作同一行。"""
 
-One, Other = TypeVar("One", bound=ReadItem), TypeVar("Other", bound=ReadItem)
+One = TypeVar("One", bound=ReadItem)
+Other = TypeVar("Other", bound=ReadItem)
 
 
 def align(items: Iterable[One], others: Iterable[Other]) -> list[tuple[One, Other]]:

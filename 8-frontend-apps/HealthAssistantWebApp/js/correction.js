@@ -3,7 +3,7 @@
 const PRINTED = ["name", "code", "result", "unit", "reference_range", "mark"];
 
 // 读的时候就没有把握、人也还没有核对的行。服务器重判时看不到照片，会把它当作读准了
-const isHeldBack = (item) => item.flag === "unknown" && item.range_source !== "none" && !item.corrected;
+const isDoubtful = (item) => item.flag === "unknown" && item.range_source !== "none" && !item.corrected;
 
 /** 第 index 行换成人填的 fields，其余照旧。 */
 export function correctRow(report, index, fields) {
@@ -11,19 +11,18 @@ export function correctRow(report, index, fields) {
   return { ...report, items };
 }
 
-/** 交给 POST /advice 的各行：只有印着的内容；没有把握的行不交读数，免得没人核对就被判成正常。 */
+/** 交给 POST /advice 的各行：印着的内容；没有把握的行连同疑问一起交，免得没人核对就被判成正常。 */
 export function rowsToSend({ report_type, sex, age, items }) {
   const sent = items.map((item) => {
     const row = Object.fromEntries(PRINTED.map((name) => [name, item[name]]));
-    return isHeldBack(item) ? { ...row, result: "" } : row;
+    return isDoubtful(item) ? { ...row, doubt: item.note } : row;
   });
   return { report_type, sex, age, items: sent };
 }
 
-/** 重新判断的结果没有位置与把握，从原来的补上；没有交读数的行保持原样。 */
+/** 重新判断的结果没有位置与把握，从原来的补上。 */
 export function mergeReports(before, after) {
   const items = before.items.map((old, index) => {
-    if (isHeldBack(old)) return old;
     const { boxes, confidence, corrected } = old;
     const kept = corrected ? { corrected } : { verified: old.verified, other_reading: old.other_reading };
     return { ...after.items[index], boxes, confidence, ...kept };

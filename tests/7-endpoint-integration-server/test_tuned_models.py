@@ -1,0 +1,77 @@
+"""阶段 3 与阶段 6 的微型模型，由阶段 5 服务，接到阶段 7：一张照片从头走到建议。答的是胡话，所以要看它怎样被接住。"""
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import model_servers
+import pytest
+import requests
+import small_llm
+import small_vl
+
+from health_assistant import artifacts
+from health_assistant.training.vision import save_processor
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVER = ROOT / "7-endpoint-integration-server/medical_report_server.py"
+PHOTO = ROOT / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png"
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory) -> tuple[Path, Path]:
+    """run.sh 跑过的，就是微调、合并好的那两个；没有跑过，现场造极小的。"""
+    vl, llm = artifacts.vl_dir("tiny") / "merged", artifacts.llm_dir("tiny") / "merged"
+    if not (vl / "config.json").is_file() or not (llm / "config.json").is_file():
+        home = tmp_path_factory.mktemp("models")
+        vl, llm = small_vl.build_small_base(home / "vl"), small_llm.build_small_base(home / "llm")
+        save_processor(vl, vl, 100 * 784)
+    return vl, llm
+
+
+@pytest.fixture(scope="module")
+def report_server(checkpoints):
+    """接着两个模型服务的阶段 7。"""
+    vl, llm = checkpoints
+    port = model_servers.free_port()
+    with ExitStack() as stack:
+        seeing, advising = (
+            stack.enter_context(
+                model_servers.running("--backend", "transformers", "--model", model, "--served-model-name", name)
+            )
+            for model, name in ((vl, "tuned-vl"), (llm, "tuned-llm"))
+        )
+        upstreams = {"VISION_API_BASE": seeing.url, "VISION_MODEL": "tuned-vl"}
+        upstreams |= {"ADVICE_API_BASE": advising.url, "ADVICE_MODEL": "tuned-llm"}
+        process = subprocess.Popen([sys.executable, SERVER, "--port", str(port)], env=os.environ | upstreams)
+        stack.callback(process.wait, 10)
+        stack.callback(process.terminate)
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(300):
+            try:
+                requests.get(f"{url}/health", timeout=5)
+                break
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        yield url
+
+
+@pytest.mark.slow
+def test_two_tuned_models_carry_a_photo_to_advice(report_server):
+    with PHOTO.open("rb") as photo:
+        answered = requests.post(
+            f"{report_server}/analyze_medical_report?trace=1", files={"image": photo}, timeout=180
+        ).json()
+    vision, advice = answered["exchanges"]
+    assert (vision["model"], advice["model"]) == ("tuned-vl", "tuned-llm")
+    assert vision["response"] and advice["response"], "两个模型都真的答了"
+
+    # 胡话不到人的眼前：读的与建议的都换成内置的，名字与说明都照实说
+    assert answered["engines"] == {"vision": "embedded-report-reader", "advice": "embedded-health-advisor"}
+    assert {"视觉模型没有答上来，这张单子由内置程序识别。"} < {*answered["notices"]}
+    assert any("建议模型写的没有通过检查" in notice for notice in answered["notices"])
+    assert sum(item["flag"] in ("high", "low") for item in answered["report"]["items"]) == 5
+    assert "近期门诊" in answered["health_recommendations"]
