@@ -13,6 +13,7 @@ from medical_report.analysis import get_analyst
 from medical_report.operations import log_as_json
 from medical_report.settings import SettingsError, load_settings
 
+from health_assistant.lab_report.patterns import load_patterns
 from health_assistant.serving import serve
 
 
@@ -35,8 +36,9 @@ def main() -> int:
 
     def make_app():
         app = create_app(settings)
-        # 在后台装模型，第一位用户不用等
+        # 在后台装模型，先读好目录：第一位用户不用等，一起来的几位也不用各读一遍
         get_analyst(app).reader.load()
+        load_patterns()
         return app
 
     print(f"健康助手：{'https' if https else 'http'}://{args.host}:{args.port}（Ctrl-C 结束）", flush=True)

@@ -66,7 +66,8 @@ def test_a_killed_worker_is_replaced_and_leaves_nothing_half_done(server):
     askers = [threading.Thread(target=keep_asking, args=(number,)) for number in range(6)]
     for asker in askers:
         asker.start()
-    time.sleep(1)
+    while len(answers) < 20 and not dropped:
+        time.sleep(0.05)
     (worker,) = master.children()
     before = len(answers)
     os.kill(worker.pid, signal.SIGKILL)
@@ -78,7 +79,6 @@ def test_a_killed_worker_is_replaced_and_leaves_nothing_half_done(server):
     for asker in askers:
         asker.join()
 
-    assert before > 0
     assert len(answers) > before, "又在答了"
     assert back < BACK_SECONDS
     assert [one.pid for one in master.children()] != [worker.pid]

@@ -25,7 +25,9 @@ def status(page, report_server):
 def test_the_numbers_come_and_follow_the_server(status):
     assert status.locator("#flow li").count() == 3
     assert "embedded-report-reader" in status.inner_text("#flow")
-    status.locator("#requests", has_text="/status/data").wait_for(timeout=10_000)
+    assert status.locator("#numbers dd").count() == 6
+    before = status.inner_text("#freshness")
+    status.locator("#freshness").filter(has_not_text=before).wait_for(timeout=15_000)
 
 
 @pytest.mark.parametrize("size", [(320, 568), (390, 844), (1440, 900)])
