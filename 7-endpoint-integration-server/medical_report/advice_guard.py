@@ -147,7 +147,9 @@ def _false_claims(text: str, flags: dict[str, set[str]], subjects: list[set[str]
 def _mentioned(text: str) -> list[set[str]]:
     """文字里提到的指标；每一个是可能的几个目录名称。长的名称在先，铁蛋白不算铁。"""
     found = []
-    for word, names in _names().items():
+    near = {word for at in range(len(text)) for word in _starts().get(text[at : at + 2], ())}
+    for word in sorted(near, key=lambda word: (-len(word), word)):
+        names = _names()[word]
         if word not in text or re.fullmatch(_COMMON, word):
             continue
         if not word.isascii() or re.search(rf"(?<![a-z\d]){re.escape(word)}(?![a-z\d])", text):
@@ -160,7 +162,7 @@ def _mentioned(text: str) -> list[set[str]]:
 
 @cache
 def _names() -> dict[str, set[str]]:
-    """指标的各种叫法 -> 目录里的名称，长的在先。两个字的只取“血钾”这样的：别的太像平常的话。"""
+    """指标的各种叫法 -> 目录里的名称。两个字的只取“血钾”这样的：别的太像平常的话。"""
     names: dict[str, set[str]] = {}
     for indicator in load_catalogue():
         for word in map(_plain, (indicator.name, *indicator.aliases, indicator.code)):
@@ -168,4 +170,13 @@ def _names() -> dict[str, set[str]]:
                 rf"{_COMMON}|[a-z].+|(?!蛋白质).{{3,}}|[血尿](?![液型]).|肌酐|孕酮|睾酮|乳酸|酮体|[潜隐]血", word
             ):
                 names.setdefault(word, set()).add(indicator.name)
-    return dict(sorted(names.items(), key=lambda pair: -len(pair[0])))
+    return names
+
+
+@cache
+def _starts() -> dict[str, list[str]]:
+    """开头的两个字 -> 各种叫法：几千个叫法，不用个个都找一遍。"""
+    starts: dict[str, list[str]] = {}
+    for word in _names():
+        starts.setdefault(word[:2], []).append(word)
+    return starts

@@ -240,8 +240,10 @@ def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: _Clock, 
     started = time.monotonic()
     draft = _ask_advice(analyst, report, clock, trace)
     answer.engines["advice"] = analyst.advice.model if draft else advice.ENGINE_NAME
+    # 模型的建议已经整个在手里；内置的一段一段来，好早些看见
+    written = ["\n\n".join(advice_from_draft(draft, report))] if draft else advice.advice_sections(report)
     sections, advice_html = [], ""
-    for section in advice_from_draft(draft, report) if draft else advice.advice_sections(report):
+    for section in written:
         sections.append(section)
         advice_html += to_html(section)
         yield "advice", {"advice_html": advice_html}

@@ -4,16 +4,15 @@
 出了什么错都是一种 `UpstreamError`，由调用的人换成内置引擎。
 """
 
+import json
 import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
-import openai
 from pybreaker import CircuitBreaker, CircuitBreakerError
 from pydantic import SecretStr
 from tenacity import (
@@ -53,16 +52,6 @@ _STATUS_KINDS |= dict.fromkeys((401, 402, 403, 404, 405), "misconfigured")
 _WORTH_RETRYING = ("unreachable", "busy", "server_error", "broken")
 # 上游活着，只是不接受这一个请求
 _NOT_ITS_FAULT = ("busy", "rejected")
-# 对面是别人的程序：格式不对的回答会在解析的任何一步出错
-_FOREIGN_FAULTS = (
-    openai.OpenAIError,
-    httpx2.HTTPError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    RecursionError,
-)
 
 
 class UpstreamError(RuntimeError):
@@ -74,40 +63,6 @@ class UpstreamError(RuntimeError):
         self.detail = detail
         """对方说的话；只给操作的人看，不进日志。"""
         self.retry_after = retry_after
-
-
-class _LimitedStream(httpx2.SyncByteStream):
-    """回答的正文：太多、太久就断，一个换行也没有的也一样。"""
-
-    def __init__(self, stream: httpx2.SyncByteStream, deadline: float) -> None:
-        self._stream = stream
-        self._deadline = deadline
-
-    def __iter__(self) -> Iterator[bytes]:
-        received = 0
-        for chunk in self._stream:
-            received += len(chunk)
-            if received > MAX_ANSWER_BYTES:
-                raise UpstreamError("too_large")
-            if time.monotonic() > self._deadline:
-                raise UpstreamError("timeout")
-            yield chunk
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-class _LimitedTransport(httpx2.HTTPTransport):
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        deadline = time.monotonic() + request.extensions["timeout"]["read"]
-        response = super().handle_request(request)
-        if response.headers.get("Content-Encoding", "identity") != "identity":
-            # 没有要过压缩的；解压之后有多大，无从限制
-            response.close()
-            raise UpstreamError("broken")
-        assert isinstance(response.stream, httpx2.SyncByteStream)
-        response.stream = _LimitedStream(response.stream, deadline)
-        return response
 
 
 class Upstream:
@@ -125,15 +80,11 @@ class Upstream:
         self._extra_body = extra_body
         self._takes_schema = True
         self._told_misconfigured = False
-        self._client = openai.OpenAI(
-            base_url=api_base,
-            api_key=api_key.get_secret_value() or "none",
-            max_retries=0,
-            default_headers={"Accept-Encoding": "identity"},
-            http_client=openai.DefaultHttpxClient(
-                transport=_LimitedTransport(limits=httpx2.Limits(max_keepalive_connections=32)),
-                follow_redirects=False,  # 照片只发给设置里写的地址
-            ),
+        # 不用 openai 的客户端：它给每个字段核对类型，答完就断开连接，比收发本身还费时间
+        self._client = httpx2.Client(
+            headers={"Authorization": f"Bearer {api_key.get_secret_value() or 'none'}", "Accept-Encoding": "identity"},
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=32),
+            follow_redirects=False,  # 照片只发给设置里写的地址
         )
         # 读套接字的时限从每一段重新算起，停在半路的会超过总时限；等的人按总时限走，不等它
         self._pool = ThreadPoolExecutor(64, thread_name_prefix=name)
@@ -149,14 +100,6 @@ class Upstream:
     def state(self) -> str:
         """closed 正常，open 在歇，half-open 在试。"""
         return self._breaker.current_state
-
-    def probe(self, seconds: float = 2) -> bool:
-        """问一声 `/models`，看它活着没有；不算进失败的次数。"""
-        try:
-            self._client.with_options(timeout=seconds).models.list()
-        except (*_FOREIGN_FAULTS, UpstreamError):
-            return False
-        return True
 
     def ask(self, messages: list[dict], max_tokens: int, deadline: float, trace: list | None = None,
             response_format: dict | None = None) -> str:  # fmt: skip
@@ -222,7 +165,7 @@ class Upstream:
                 self._probe.release()
 
     def _ask_in_time(self, request: dict[str, Any], deadline: float) -> str:
-        waiting = self._pool.submit(_in_our_words, self._ask_once, request, deadline)
+        waiting = self._pool.submit(self._ask_once, request, deadline)
         try:
             answer = waiting.result(max(deadline - time.monotonic(), 0))
         except TimeoutError as error:
@@ -233,42 +176,59 @@ class Upstream:
 
     def _ask_once(self, request: dict[str, Any], deadline: float) -> str:
         seconds = max(deadline - time.monotonic(), 0.001)
-        # 不用 chat.completions.create：它给每个字段核对类型，比收发本身还费时间
-        chunks = self._client.post(
-            "/chat/completions",
-            cast_to=object,
-            stream=True,
-            stream_cls=openai.Stream[object],
-            body={"model": self.model, "stream": True, **request, **(self._extra_body or {})},
-            options={"timeout": httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))},
-        )
-        parts, end = [], None
-        with chunks:
-            for chunk in chunks:
-                for choice in chunk["choices"][:1]:
+        body = {"model": self.model, "stream": True, **request, **(self._extra_body or {})}
+        timeout = httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
+        url = f"{self.api_base.rstrip('/')}/chat/completions"
+        try:
+            with self._client.stream("POST", url, json=body, timeout=timeout) as response:
+                answer = _read(response, deadline)
+        except httpx2.TimeoutException as error:
+            raise UpstreamError("timeout") from error
+        except httpx2.HTTPError as error:
+            raise UpstreamError("unreachable") from error
+        if response.status_code != 200:
+            kind = _STATUS_KINDS.get(response.status_code, "server_error")
+            wait = response.headers.get("Retry-After", "")
+            detail = answer.decode(errors="replace")[:500]
+            raise UpstreamError(kind, detail, float(wait) if re.fullmatch(r"\d{1,4}", wait) else 0)
+        return _join(answer)
+
+
+def _read(response: httpx2.Response, deadline: float) -> bytes:
+    """回答的正文；太多、太久就不读了，一个换行也没有的也一样。压缩的不解开：解开之后有多大，无从限制。"""
+    parts, size = [], 0
+    for part in response.iter_raw():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            raise UpstreamError("too_large")
+        if time.monotonic() > deadline:
+            raise UpstreamError("timeout")
+    return b"".join(parts)
+
+
+def _join(stream: bytes) -> str:
+    """事件流 -> 全文。断在半路的、写到长度上限的，后面的行就没有了：不能当作全部。"""
+    parts, end = [], None
+    try:
+        for line in stream.decode().splitlines():
+            data = line.removeprefix("data:").strip()
+            if line.startswith("data:") and data != "[DONE]":
+                for choice in json.loads(data)["choices"][:1]:
                     parts.append(choice["delta"].get("content") or "")
                     end = choice.get("finish_reason") or end
         answer = "".join(parts)
-        # 断在半路的、写到长度上限的，后面的行就没有了：不能当作全部
-        if end != "stop" or not answer.strip():
-            raise UpstreamError("broken", answer)
-        return answer
-
-
-def _in_our_words(ask: Callable[..., str], *args: Any) -> str:
-    """别人的程序的各种错，都变成 `UpstreamError`。"""
-    try:
-        return ask(*args)
-    except openai.APITimeoutError as error:
-        raise UpstreamError("timeout") from error
-    except openai.APIConnectionError as error:
-        raise UpstreamError("unreachable") from error
-    except openai.APIStatusError as error:
-        kind = _STATUS_KINDS.get(error.status_code, "server_error")
-        wait = error.response.headers.get("Retry-After", "")
-        raise UpstreamError(kind, error.message, float(wait) if re.fullmatch(r"\d{1,4}", wait) else 0) from error
-    except _FOREIGN_FAULTS as error:
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # 对面是别人的程序，什么样的都有
         raise UpstreamError("broken") from error
+    if end != "stop" or not answer.strip():
+        raise UpstreamError("broken", answer)
+    return answer
 
 
 def _without_thinking(answer: str) -> str:

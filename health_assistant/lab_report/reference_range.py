@@ -9,6 +9,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS, find_groups, may_all_apply, parse_age
 from health_assistant.lab_report.report import Flag
@@ -170,6 +171,7 @@ def _clean(text: str) -> str:
     return text
 
 
+@lru_cache(4096)  # 同一行要问好几遍
 def parse_range(text: str) -> ReferenceRange | None:
     """把印刷的参考范围变成可比较的形式；看不懂就返回 None，从不猜测，从不抛异常。"""
     text = _clean(text)
@@ -179,6 +181,7 @@ def parse_range(text: str) -> ReferenceRange | None:
     return _parse_grouped(text) or _parse_interval(text) or _parse_terms(text)
 
 
+@lru_cache(4096)
 def parse_result(text: str) -> Interval | Terms | None:
     """把印刷的结果变成可比较的形式；空白、横线串（未做）与看不懂的返回 None，从不抛异常。"""
     text = _clean(text)

@@ -311,8 +311,3 @@ def test_calls_to_one_upstream_run_side_by_side(vision):
     with ThreadPoolExecutor(8) as pool:
         assert [future.result() for future in [pool.submit(together) for _ in range(8)]] == ["好"] * 8
     assert time.monotonic() - started < 8 * 0.3
-
-
-def test_probing_tells_the_living_from_the_dead(vision):
-    assert upstream_of(vision).probe()
-    assert not Upstream("vision", "http://127.0.0.1:9/v1", SecretStr(""), "x").probe()
