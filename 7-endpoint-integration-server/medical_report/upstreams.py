@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """一个回答最多多少字节：四千来个 token 的事件流约 1 MB。"""
 ATTEMPTS = 3
+FIRST_WAIT_SECONDS = 0.2
 FAILURES_TO_OPEN = 5
 REST_SECONDS = 30
 """连着失败这么多次，就歇这么久；之后放一个请求去试。"""
@@ -144,7 +145,7 @@ class Upstream:
         attempts = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, UpstreamError) and error.kind in _WORTH_RETRYING),
             stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(max(deadline - time.monotonic(), 0)),
-            wait=wait_exponential_jitter(multiplier=0.2, max=2, jitter=0.3)
+            wait=wait_exponential_jitter(multiplier=FIRST_WAIT_SECONDS, max=2, jitter=FIRST_WAIT_SECONDS)
             + wait_exception(lambda error: getattr(error, "retry_after", 0)),
             reraise=True,
         )

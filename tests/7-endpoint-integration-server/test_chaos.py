@@ -97,7 +97,7 @@ def storm(server: str, requests_in_all: int) -> Counter:
 
 
 def test_every_request_ends_right_degraded_or_clearly_refused(served):
-    outcomes = storm(served, 60)
+    outcomes = storm(served, 40)
     assert outcomes["right"] and outcomes["advice"] and outcomes["vision"] + outcomes["vision+advice"], outcomes
 
 

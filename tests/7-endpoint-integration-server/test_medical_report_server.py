@@ -161,6 +161,7 @@ def test_other_errors_are_chinese_json_too(report_server, method, path, status):
     assert {"error", "code", "request_id"} == set(answer.json())
 
 
+@pytest.mark.slow
 def test_too_many_at_once_are_told_to_wait(report_server):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: post(report_server, jpeg((3000, 2000))), range(8)))

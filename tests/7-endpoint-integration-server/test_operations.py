@@ -44,7 +44,7 @@ def test_without_the_key_nothing_private_answers(method, path, headers):
     assert answer.headers["WWW-Authenticate"].startswith("Basic")
 
 
-@pytest.mark.parametrize("path", ["/", "/css/styles.css", "/health", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/css/base.css", "/health", "/openapi.json"])
 def test_the_web_app_stays_readable_without_the_key(path):
     assert client(api_key="secret").get(path).status_code == 200
 
@@ -174,7 +174,7 @@ def test_percentiles_come_from_the_buckets():
 
 
 def test_a_programming_error_is_told_in_chinese_and_logged_without_content(monkeypatch):
-    def broken(_analyst, rows, _request_id):
+    def broken(_analyst, rows, *_):
         raise KeyError(rows.items[0].name)
         yield
 

@@ -13,7 +13,6 @@ from health_assistant.lab_report.report import LabReport
 from health_assistant.lab_report.scoring import ReportScore, score_report
 
 pytestmark = needs_real_reports
-A_FEW = ("photo-02.jpg", "photo-04.jpg", "photo-06.jpg", "scan-20.jpg")
 MAX_MEMORY_GB = 1.2
 
 
@@ -51,10 +50,6 @@ def test_photo_04_gives_exactly_the_abnormal_rows_of_its_truth(report_server):
     assert read == wanted
 
 
-def test_a_few_reports(report_server, capsys):
-    assert_faithful(check(report_server, A_FEW, capsys))
-
-
 @pytest.mark.slow
 def test_all_reports(report_server, capsys):
     total = check(report_server, sorted(load_truth()), capsys)
@@ -62,6 +57,7 @@ def test_all_reports(report_server, capsys):
     assert_faithful(total)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="内存峰值要从 /proc 读")
 def test_peak_memory(report_server, capsys):
     """几张最大的照片一起来，服务（主进程与工作进程）的内存峰值。"""
