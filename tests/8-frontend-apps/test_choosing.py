@@ -224,6 +224,7 @@ def test_a_file_that_is_no_image_is_explained_by_the_server(page, report_server)
 
 
 @needs_real_reports
+@pytest.mark.slow
 def test_a_real_photo_shows_exactly_the_abnormal_rows(phone, report_server):
     truth = load_truth()["photo-04.jpg"]
     words = {"high": "↑ 偏高", "low": "↓ 偏低", "abnormal": "! 异常"}
