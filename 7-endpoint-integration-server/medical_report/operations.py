@@ -70,7 +70,9 @@ def _check_key(key: str) -> None:
     given = request.authorization
     sent = (given.token or given.get("password") or "") if given else ""
     if not hmac.compare_digest(sent.encode(), key.encode()):
-        raise Unauthorized(www_authenticate=WWWAuthenticate("basic", {"realm": "health-assistant"}))
+        # 页面让浏览器问；网页发的 POST 不让，它自己有地方填
+        ask = WWWAuthenticate("basic", {"realm": "health-assistant"}) if request.method == "GET" else None
+        raise Unauthorized(www_authenticate=ask)
 
 
 def _take_slot(slots: threading.BoundedSemaphore) -> None:
