@@ -377,6 +377,7 @@ def run(script: str, *args: str | Path, **env: str) -> subprocess.CompletedProce
     return subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_ask_server_writes_its_answers_once(server, photo, tmp_path):
     home = {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path)}
     done = run("ask_server.py", "--base-url", server, "--photo", photo, **home)
