@@ -100,7 +100,8 @@ def find_problems(draft: Draft, report: LabReport) -> list[str]:
     written = [(item.meaning, [{item.name}]) for item in draft.items]
     written += [(text, []) for text in draft.next_steps + draft.warning_signs]
     for text, subjects in written:
-        problems += [*_bad_words(_plain(text), report), *_false_claims(_plain(text), flags, subjects)]
+        text = _plain(text)
+        problems += [*_bad_words(text, report), *_false_claims(text, flags, subjects)]
     return problems
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import nh3
-from markdown_it import MarkdownIt
+from cmarkgfm import markdown_to_html_with_extensions
 
 from health_assistant.lab_report.advice import (
     opening_sections,
@@ -28,12 +28,12 @@ from health_assistant.lab_report.report import (
 from medical_report.advice_request import Draft
 
 _TAGS = {"h3", "h4", "p", "ul", "ol", "li", "strong", "em", "table", "thead", "tbody", "tr", "th", "td", "br", "hr"}
-_markdown = MarkdownIt("zero").enable(["heading", "list", "table", "emphasis", "escape"])
+_cleaner = nh3.Cleaner(tags=_TAGS, attributes={})
 
 
 def to_html(markdown: str) -> str:
     """Markdown -> HTML，只留下白名单里的标签，不留任何属性与链接。"""
-    return nh3.clean(_markdown.render(markdown), tags=_TAGS, attributes={})
+    return _cleaner.clean(markdown_to_html_with_extensions(markdown, extensions=["table"]))
 
 
 def describe(report: LabReport) -> str:

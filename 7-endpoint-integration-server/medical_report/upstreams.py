@@ -120,17 +120,18 @@ class Upstream:
 
     def _ask_and_note(self, request: dict[str, Any], deadline: float, trace: list | None) -> str:
         started = time.monotonic()
-        exchange = {"upstream": self.name, "model": self.model, "request": _without_images(request)}
+        answered: dict[str, Any] = {}
         try:
             answer = self._ask_patiently(request, deadline)
-            exchange["response"] = answer
+            answered = {"response": answer}
         except UpstreamError as error:
-            exchange |= {"error": str(error), "response": error.detail}
+            answered = {"error": str(error), "response": error.detail}
             self._note(error)
             raise
         finally:
             if trace is not None:
-                trace.append(exchange | {"ms": round((time.monotonic() - started) * 1000)})
+                asked = {"upstream": self.name, "model": self.model, "request": _without_images(request)}
+                trace.append({**asked, **answered, "ms": round((time.monotonic() - started) * 1000)})
         return _without_thinking(answer)
 
     def _note(self, error: UpstreamError) -> None:

@@ -5,7 +5,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Literal
 
@@ -49,6 +49,11 @@ class Pattern(Entry):
         if strange := sorted({*self.all, *self.any, *self.unless, *self.explains} - codes):
             raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
         return self
+
+    @cached_property
+    def needed(self) -> frozenset[str]:
+        """缺一不可的代号。"""
+        return frozenset(self.all)
 
     def matching(self, rows: dict[str, list[LabItem]]) -> list[LabItem] | None:
         """成立时是它解释的行（含条件里正常的行），不成立则为 None。"""
@@ -95,7 +100,8 @@ def find_patterns(report: LabReport, rows: list[ReportRow]) -> list[Match]:
     for item, indicator in rows:
         if indicator:
             by_code.setdefault(indicator.code, []).append(item)
-    possible = [one for one in load_patterns() if one.all.keys() <= by_code.keys()]
+    present = set(by_code)
+    possible = [one for one in load_patterns() if one.needed <= present]
     found = [Match(one, items) for one in possible if (items := one.matching(by_code)) is not None]
     chosen: list[Match] = []
     explained: set[int] = set()
