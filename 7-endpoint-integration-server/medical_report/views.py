@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, current_app, g, jsonify, request, stream_with_context
 from pydantic import BaseModel, Field
 
+from health_assistant.lab_report.consistency import is_conflict
 from health_assistant.lab_report.report import ReadItem, ReadReport, RowEvidence
 from medical_report.analysis import Event, analyse_photo, analyse_rows, get_analyst
 from medical_report.errors import describe_error
@@ -58,7 +59,8 @@ def analyze_medical_report() -> Response:
 @blueprint.post("/advice")
 def advise() -> Response:
     body = AdviceRequest.model_validate_json(request.get_data())
-    doubts = [RowEvidence(doubt=item.doubt) for item in body.report.items]
+    # 行与行对不上的疑问不照旧：判断时重新核对，改正了读错的那一行，别的几行就跟着好了
+    doubts = [RowEvidence(doubt=None if is_conflict(item.doubt) else item.doubt) for item in body.report.items]
     return _answer(analyse_rows(get_analyst(current_app), body.report, doubts, g.request_id))
 
 

@@ -30,6 +30,11 @@ class Relation:
     is_minimum: bool = False
     slack: str = "0"
 
+    @property
+    def conflict(self) -> str:
+        """对不上时，写在每一行上的疑问。"""
+        return f"与“{self.text}”对不上，可能有一处读错"
+
     def is_violated(self, numbers: dict[str, Measured]) -> bool:
         """这几行对不对得上；缺了哪一行，或除数不是正数，就无从说起，为 False。"""
         if not all(code in numbers for code in self.codes):
@@ -84,4 +89,9 @@ def measure(result_text: str, unit: str, indicator: Indicator) -> Measured | Non
 def find_conflicts(numbers: dict[str, Measured]) -> dict[str, str]:
     """对不上的代号 -> 说明；`numbers` 是目录代号 -> 数。"""
     broken = [relation for relation in RELATIONS if relation.is_violated(numbers)]
-    return {code: f"与“{one.text}”对不上，可能有一处读错" for one in reversed(broken) for code in one.codes}
+    return {code: one.conflict for one in reversed(broken) for code in one.codes}
+
+
+def is_conflict(doubt: str | None) -> bool:
+    """这个疑问是不是只因为行与行对不上：改正了其中一行，要重新核对，不能照旧。"""
+    return doubt in {one.conflict for one in RELATIONS}

@@ -218,6 +218,31 @@ def test_a_critical_value_leads_whatever_is_down(make_client, advisor):
     assert answer["health_recommendations"].startswith("### 尽快就医")
 
 
+PROTEINS = {"总蛋白": ("70.1", "65-85"), "白蛋白": ("45.0", "40-55"), "球蛋白": ("35.1", "20-40")}
+
+
+def test_rows_that_disagree_are_checked_again_after_a_correction(make_client):
+    """对不上的三行都没有判断；改正读错的一行，别的两行跟着判断，还没有对上的就照旧。"""
+    client = make_client()
+
+    def judge(**corrected: str) -> dict[str, dict]:
+        rows = [
+            {"name": name, "result": corrected.get(name, result), "unit": "g/L", "reference_range": limits}
+            | ({"doubt": doubts[name]} if name in doubts and name not in corrected else {})
+            for name, (result, limits) in PROTEINS.items()
+        ]
+        answer = client.post("/advice", json={"report": {"items": rows}}).json
+        return {item["name"]: item for item in answer["report"]["items"]}
+
+    doubts: dict[str, str] = {}
+    doubts = {name: item["note"] for name, item in judge().items()}
+    assert all("对不上" in doubt for doubt in doubts.values())
+    assert {item["flag"] for item in judge(球蛋白="25.1").values()} == {"normal"}
+    assert {item["flag"] for item in judge(球蛋白="31.1").values()} == {"unknown"}
+    doubts["白蛋白"] = "字迹不清"
+    assert judge(球蛋白="25.1")["白蛋白"]["flag"] == "unknown"
+
+
 # ---- 上游：时限、再试、歇着 ----
 
 

@@ -1,8 +1,9 @@
 """阶段 7 自己的开销：两个立刻就答的假上游，一张很小的照片，同一次运行里与别的做法比。
 
-    python tests/benchmarks/integration_overhead.py [--litellm 装了 litellm[proxy] 的虚拟环境] [--seconds 5]
+    python tests/benchmarks/integration_overhead.py --litellm 装了 litellm[proxy] 的虚拟环境
 
-比的是四十行的 Flask（bare_chain.py），和经 LiteLLM 的代理发同样的两个请求。
+比的是四十行的 Flask（bare_chain.py），和经 LiteLLM 的代理发同样的两个请求。几个服务都开着，一轮一轮轮流量，
+取各轮的中位数：机器忽快忽慢，对谁都一样。
 退出码 1：一个客户端时，自己的时间多于 Flask 的 2.5 倍，或不比 LiteLLM 快；十六个客户端时吞吐不到 LiteLLM 的 3 倍。
 “自己的时间”是减去直接问上游两次之后的。
 """
@@ -13,11 +14,16 @@ import io
 import json
 import sys
 import tempfile
+from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 
 from http_load import ROOT, Load, check_not_degraded, measure, post, running_server, running_upstream, upload
 from PIL import Image
+from tqdm import trange
 
+DIRECT, BARE, OURS, LITELLM = "直接问上游两次", "四十行的 Flask", "阶段 7", "LiteLLM 的代理"
 GUNICORN = ["-m", "gunicorn", "--chdir", ROOT / "tests/benchmarks", "-k", "gthread", "--threads", "24"]
 PROXY = """
 model_list:
@@ -29,26 +35,34 @@ model_list:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--litellm", type=Path, help="装了 litellm[proxy] 的虚拟环境；不给就不比")
-    parser.add_argument("--seconds", type=float, default=5, help="每一格量几秒（默认 5）")
+    parser.add_argument("--rounds", type=int, default=3, help="轮流量几轮（默认 3）")
+    parser.add_argument("--seconds", type=float, default=3, help="每一格每轮量几秒（默认 3）")
     args = parser.parse_args()
     photo = tiny_photo()
-    with running_upstream() as upstream, tempfile.TemporaryDirectory() as folder:
-        port = int(upstream.split(":")[2].split("/")[0])
-        results = {"直接问上游两次": both(port, two_calls(photo), args.seconds)}
-        with running_server([sys.executable, *GUNICORN, "-b", "127.0.0.1:PORT", "bare_chain:app"], "/health",
-                            {"UPSTREAM": upstream}) as bare:  # fmt: skip
-            results["四十行的 Flask"] = both(bare, [upload(photo)], args.seconds)
-        with running_server(stage_7(), "/ready", settings(upstream)) as ours:
-            results["阶段 7"] = both(ours, [upload(photo)], args.seconds)
-            check_not_degraded(ours)
+    with ExitStack() as running:
+        upstream = running.enter_context(running_upstream())
+        bare = [sys.executable, *GUNICORN, "-b", "127.0.0.1:PORT", "bare_chain:app"]
+        ours = running.enter_context(running_server(stage_7(), "/ready", settings(upstream)))
+        asked = {
+            DIRECT: (int(upstream.split(":")[2].split("/")[0]), two_calls(photo)),
+            BARE: (running.enter_context(running_server(bare, "/health", {"UPSTREAM": upstream})), [upload(photo)]),
+            OURS: (ours, [upload(photo)]),
+        }
         if args.litellm:
-            config = Path(folder) / "config.yaml"
-            config.write_text(PROXY.replace("UPSTREAM", upstream))
-            command = [args.litellm / "bin/litellm", "--config", config, "--host", "127.0.0.1", "--port", "PORT"]
+            folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+            (folder / "config.yaml").write_text(PROXY.replace("UPSTREAM", upstream))
+            command = [args.litellm / "bin/litellm", "--config", folder / "config.yaml", "--host", "127.0.0.1"]
             local = {"LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}  # 只在本机上量
-            with running_server(command, "/health/liveliness", local) as proxy:
-                results["LiteLLM 的代理"] = both(proxy, two_calls(photo), args.seconds)
-    return report(results)
+            proxy = running_server([*command, "--port", "PORT"], "/health/liveliness", local)
+            asked[LITELLM] = (running.enter_context(proxy), two_calls(photo))
+        for port, requests in asked.values():  # 热身
+            measure(port, requests, 16, args.seconds)
+        rounds = [
+            {name: [measure(*one, clients, args.seconds) for clients in (1, 16)] for name, one in asked.items()}
+            for _ in trange(args.rounds, desc="轮", leave=False)
+        ]
+        check_not_degraded(ours)
+    return report(rounds)
 
 
 def tiny_photo() -> bytes:
@@ -74,22 +88,22 @@ def settings(upstream: str) -> dict[str, str]:
     return given | {"VERIFY": "false", "RATE_LIMIT": "1000000/minute"}
 
 
-def both(port: int, requests: list[bytes], seconds: float) -> tuple[Load, Load]:
-    """热身之后，一个客户端与十六个客户端。"""
-    measure(port, requests, 16, 1)
-    return measure(port, requests, 1, seconds), measure(port, requests, 16, seconds)
-
-
-def report(results: dict[str, tuple[Load, Load]]) -> int:
+def report(rounds: list[dict[str, list[Load]]]) -> int:
     print("| | 一个客户端，毫秒（中位数） | 十六个客户端，次/秒 | 不是 200 的 |\n|---|---|---|---|")
-    for name, (one, many) in results.items():
-        others = sum(count for load in (one, many) for status, count in load.statuses.items() if status != 200)
-        print(f"| {name} | {1000 * one.median:.1f} | {many.per_second:.0f} | {others} |")
-    direct, bare, ours = (results[name] for name in ("直接问上游两次", "四十行的 Flask", "阶段 7"))
-    own = (ours[0].median - direct[0].median) / (bare[0].median - direct[0].median)
+    for name in rounds[0]:
+        ms = 1000 * median(one[name][0].median for one in rounds)
+        per_second = median(one[name][1].per_second for one in rounds)
+        statuses = sum((load.statuses for one in rounds for load in one[name]), Counter())
+        print(f"| {name} | {ms:.1f} | {per_second:.0f} | {statuses.total() - statuses[200]} |")
+
+    def own_ms(one: dict, name: str) -> float:
+        return one[name][0].median - one[DIRECT][0].median
+
+    own = median(own_ms(one, OURS) / own_ms(one, BARE) for one in rounds)
     checks = [("自己的时间是 Flask 的几倍", own, own <= 2.5)]
-    if litellm := results.get("LiteLLM 的代理"):
-        quicker, more = ours[0].median / litellm[0].median, ours[1].per_second / litellm[1].per_second
+    if LITELLM in rounds[0]:
+        quicker = median(one[OURS][0].median / one[LITELLM][0].median for one in rounds)
+        more = median(one[OURS][1].per_second / one[LITELLM][1].per_second for one in rounds)
         checks += [("时间是 LiteLLM 的几倍", quicker, quicker < 1), ("吞吐是 LiteLLM 的几倍", more, more >= 3)]
     for name, value, passed in checks:
         print(f"{'✓' if passed else '✗'} {name}：{value:.2f}")
