@@ -4,36 +4,35 @@ python 3-fine-tuning-llm/chat.py --compare
 python 3-fine-tuning-llm/chat.py --ask 高血压能吃党参吗？
 """
 
-import argparse
-import json
 import shutil
 import sys
 import textwrap
 import unicodedata
+from pathlib import Path
 
 from health_assistant import artifacts
-from health_assistant.training import loading
+from health_assistant.command_line import fail, new_parser
+from health_assistant.training import loading, run
 
 NOTICE = "（模型的回答只供学习，不能代替医生。）"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="tiny", help="配方名（默认 tiny）")
     parser.add_argument("--compare", action="store_true", help="并排显示基座与微调后的回答")
     parser.add_argument("--ask", help="只问这一句就结束，给脚本用")
     parser.add_argument("--max-new-tokens", type=int, default=256, help="一次回答最多多少个标记（默认 256）")
     args = parser.parse_args()
     folder = artifacts.llm_dir(args.recipe)
-    if not (folder / "training.json").is_file() or not (folder / "adapter").is_dir():
-        print(f"✗ {folder} 里没有训练好的 adapter：先运行 train_llm.py", file=sys.stderr)
-        return 2
+    try:
+        base_model = run.read_training(folder, "train_llm.py")["base_model"]
+    except OSError as error:
+        return fail(error)
     if args.ask is not None and not args.ask.strip():
-        print("✗ --ask 后面要写问题", file=sys.stderr)
-        return 2
+        return fail("--ask 后面要写问题")
 
-    model, tokenizer = load(folder)
+    model, tokenizer = load(base_model, folder / "adapter")
     answers = (lambda messages: compare(model, tokenizer, messages, args.max_new_tokens)) if args.compare else None
     answers = answers or (lambda messages: stream(model, tokenizer, messages, args.max_new_tokens))
     if args.ask:
@@ -56,7 +55,7 @@ def main() -> int:
         messages.append({"role": "assistant", "content": answers(messages)})
 
 
-def load(folder):
+def load(base_model: str, adapter: Path):
     """基座加 adapter：同一份权重，关掉 adapter 就是基座。"""
     import torch
     from peft import PeftModel
@@ -64,11 +63,10 @@ def load(folder):
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    base = loading.find_model(record["base_model"])
+    base = loading.find_model(base_model)
     place = {"": 0} if torch.cuda.is_available() else "cpu"
     model = AutoModelForCausalLM.from_pretrained(base, dtype=loading.training_dtype(), device_map=place)
-    return PeftModel.from_pretrained(model, folder / "adapter").eval(), loading.load_tokenizer(base)
+    return PeftModel.from_pretrained(model, adapter).eval(), loading.load_tokenizer(base)
 
 
 def generate(model, tokenizer, messages: list[dict], max_new_tokens: int, streamer=None) -> str:

@@ -11,18 +11,16 @@ from collections.abc import Set
 from pathlib import Path
 
 from tqdm import tqdm
-from train_data import SPLITS, BadInput, fail, matching_form, read_jsonl, write_train_data
+from train_data import SPLITS, BadInput, matching_form, read_jsonl, write_train_data
 
 from health_assistant import artifacts, hub
+from health_assistant.command_line import fail, new_parser
 
 SHOWN = 20
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__)
     parser.add_argument("--name", default="tiny", help="查 train-data 下的哪一份（默认 tiny）")
     parser.add_argument("--eval-data", type=Path, help="评测数据（默认阶段 1 写的 cmb-clin.jsonl）")
     parser.add_argument("--n", type=int, default=13, help="连续多少字相同算重合，标点与全半角不计（默认 13）")
@@ -70,8 +68,7 @@ def check(args: argparse.Namespace) -> int:
     if args.drop:
         drop(folder, splits, hits, {"n": args.n, "eval_sha256": hub.file_sha256(eval_file)})
     elif len(hits) > args.limit:
-        print(f"✗ 多于容许的 {args.limit} 条。去掉它们：加 --drop", file=sys.stderr)
-        return 1
+        return fail(f"多于容许的 {args.limit} 条。去掉它们：加 --drop", 1)
     return 0
 
 

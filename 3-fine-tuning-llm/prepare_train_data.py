@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
-from train_data import SPLITS, BadInput, dialogue, fail, matching_form, write_train_data
+from train_data import SPLITS, BadInput, dialogue, matching_form, write_train_data
 
 from health_assistant import artifacts, hub
+from health_assistant.command_line import fail, new_parser
 
 SOURCES = {
     "medical-o1": {
@@ -60,10 +61,7 @@ Pair = tuple[str, str]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__)
     choices = "、".join(SOURCES)
     parser.add_argument("--source", default="medical-o1", help=f"{choices}，或一个文件（默认 medical-o1）")
     parser.add_argument("--file", type=Path, help="来源已经下载好的文件（cmedqa2：解压后的文件夹），给了就不下载")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -48,8 +47,3 @@ def write_train_data(folder: Path, splits: Mapping[str, Iterable[dict]], about: 
         counts[name.removesuffix(".jsonl")] = len(lines)
         sha256[name] = hub.file_sha256(folder / name)
     artifacts.write_json(folder / "data.json", {**about, "rows": counts, "sha256": sha256})
-
-
-def fail(error: object) -> int:
-    print(f"✗ {error}", file=sys.stderr)
-    return 2

@@ -14,13 +14,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from health_assistant import artifacts
+from health_assistant.command_line import fail, new_parser
 from health_assistant.evaluation import comparison
 from health_assistant.evaluation.runner import BadInput, label, read_questions
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="tiny", help="配方的名字（默认 tiny）")
     parser.add_argument("--before", type=Path, help="之前那次的目录（默认 artifacts/eval/<配方>/before）")
     parser.add_argument("--after", type=Path, help="之后那次的目录（默认 artifacts/eval/<配方>/after）")
@@ -31,8 +31,7 @@ def main() -> int:
     try:
         return run(args)
     except BadInput as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 2
+        return fail(error)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,15 +11,16 @@
 
 import argparse
 import json
-import os
 import sys
 from collections import Counter
 from pathlib import Path
 
 from vl_compare import READERS, draw, page_html, table
-from vl_tasks import BadRow, make_unreadable, read_dataset
+from vl_tasks import make_unreadable, read_dataset
 
 from health_assistant import artifacts
+from health_assistant.command_line import fail, new_parser
+from health_assistant.evaluation.runner import endpoint_task
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import READ_PROMPT
 from health_assistant.lab_report.scoring import ReportScore, score_report
@@ -29,11 +30,8 @@ DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/tiny.yaml"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
+    parser = new_parser(__doc__)
     add = parser.add_argument
-    add("-h", "--help", action="help", help="显示这段说明")
     add("--config", type=Path, default=DEFAULT_CONFIG, help="训练配方：基座、像素预算、数据都照它（默认 tiny）")
     add("--reader", nargs="+", choices=READERS, help="比哪几个（默认 before after embedded）")
     add("--dataset", type=Path, help="图与真值的文件夹（默认配方那份数据的 test）")
@@ -51,9 +49,8 @@ def main() -> int:
     args = parser.parse_args()
     try:
         return run(args)
-    except (ValueError, BadRow, OSError) as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 2
+    except (ValueError, OSError) as error:
+        return fail(error)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,8 +85,7 @@ def run(args: argparse.Namespace) -> int:
             (folder / name / "fingerprint.txt").unlink(missing_ok=True)
         answers = benchmark.ask(questions, folder / name / "evalscope", asked, target["task"](), NAME, SUBSET)
         if not answers:
-            print(f"✗ 一页也没有答上来，原因在 {folder / name}/evalscope/logs/eval_log.log", file=sys.stderr)
-            return 1
+            return fail(f"一页也没有答上来，原因在 {folder / name}/evalscope/logs/eval_log.log", 1)
         read = [answers.get(str(at), {"error": "没有问到"}).get("prediction", "") for at in range(len(images))]
         results[name] = score_all(pages, read) | {
             "reader": READERS[name],
@@ -136,15 +132,7 @@ def make_reader(name: str, wanted, args, images: list[str], pages: list[dict]) -
             "task": lambda: {"model": EmbeddedReader(), "eval_batch_size": 1},
         }
     if name == "endpoint":
-        task = {
-            "eval_type": "openai_api",
-            "model": args.model,
-            "api_url": args.api_base,
-            "api_key": os.environ.get("OPENAI_API_KEY") or "EMPTY",
-            "model_args": {"max_retries": 4},
-            "generation_config": {"max_tokens": most, "temperature": 0.0, "timeout": 600, "retries": 1},
-            "eval_batch_size": args.batch_size,
-        }
+        task = endpoint_task(args.api_base, args.model, most, args.batch_size)
         return {"shown": args.model, "identity": [args.api_base, args.model, most], "task": lambda: task}
 
     from vl_benchmark import LocalVisionModel

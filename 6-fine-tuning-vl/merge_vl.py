@@ -3,59 +3,44 @@
 python 6-fine-tuning-vl/merge_vl.py --recipe tiny
 """
 
-import argparse
-import json
 import sys
 
-from vl_tasks import BadRow, read_pages
+from vl_tasks import read_pages
 
 from health_assistant import artifacts
+from health_assistant.command_line import fail
 from health_assistant.lab_report.report import READ_PROMPT
-from health_assistant.training import loading, merging, saving, vision
+from health_assistant.training import loading, merging, run, vision
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
-    parser.add_argument("--recipe", default="tiny", help="配方名（默认 tiny）")
-    parser.add_argument("--force", action="store_true", help="合并过了也重新合并")
-    args = parser.parse_args()
+    args = merging.parse_arguments(__doc__.splitlines()[0])
 
+    # 1. 训练好的 adapter 与它的基座；并过的不必再并
     folder = artifacts.vl_dir(args.recipe)
-    adapter, merged = folder / "adapter", folder / "merged"
-    if not (folder / "training.json").is_file() or not adapter.is_dir():
-        print(f"✗ {folder} 里没有训练好的 adapter：先运行 train_vl.py", file=sys.stderr)
-        return 2
-    record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    key = artifacts.fingerprint(record["base_model"], [adapter / "adapter_model.safetensors"])
-    if artifacts.is_finished(merged, key) and not args.force:
-        print(f"配方 {args.recipe} 合并过了，结果在 {merged}；要重新合并加 --force。")
-        return 0
+    try:
+        record = run.read_training(folder, "train_vl.py")
+        if merging.is_merged(folder, record) and not args.force:
+            print(f"配方 {args.recipe} 合并过了，结果在 {folder / 'merged'}；要重新合并加 --force。")
+            return 0
+        page = read_pages(artifacts.vl_dataset_dir(record["recipe"]["train_data"]) / "val")[0]
+        base = loading.find_model(record["base_model"], vision=True)
+        tokenizer = loading.load_tokenizer(base, vision=True)
+    except (OSError, ValueError) as error:
+        return fail(error)
 
+    # 2. 并进去；拿验证集的一页比合并前后的 logits：图要真的经过看图的层
     from transformers import AutoModelForImageTextToText
 
-    settings = record["recipe"]
-    try:  # 拿验证集的一页来比：图要真的经过看图的层
-        page = read_pages(artifacts.vl_dataset_dir(settings["train_data"]) / "val")[0]
-        base = loading.find_model(record["base_model"], vision=True)
-    except (OSError, BadRow) as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 2
-    tokenizer = loading.load_tokenizer(base, vision=True)
-    processor = vision.load_image_processor(base, settings["max_pixels"])
-    probe = vision.generation_inputs([page["image"]], READ_PROMPT, processor, tokenizer, settings["max_pixels"])
-    print(f"载入 {record['base_model']}，并入 {adapter} …")
+    budget = record["recipe"]["max_pixels"]
+    processor = vision.load_image_processor(base, budget)
+    asked = vision.generation_inputs([page["image"]], READ_PROMPT, processor, tokenizer, budget)
+    print(f"载入 {record['base_model']}，并入 {folder / 'adapter'} …")
     try:
-        model = merging.merge_adapter(AutoModelForImageTextToText, base, adapter, probe)
+        model = merging.merge_adapter(AutoModelForImageTextToText, base, folder / "adapter", asked)
     except merging.BadMerge as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 1
-    with saving.atomic_folder(merged) as partial:
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
-        vision.save_processor(base, partial, settings["max_pixels"])
-        artifacts.mark_finished(partial, key, list(partial.iterdir()))
-    print(f"写了：{merged}（{str(model.dtype).removeprefix('torch.')}）")
+        return fail(error, 1)
+    merging.save_merged(folder, record, model, tokenizer, lambda target: vision.save_processor(base, target, budget))
     return 0
 
 

@@ -1,43 +1,23 @@
 """在 EvalScope 登记的评测 lab_report_pages：一页一题，看图抄成 JSON。导入很慢，用到时才导入。"""
 
-import json
 from pathlib import Path
 
-from evalscope.api.benchmark import BenchmarkMeta, DefaultDataAdapter
-from evalscope.api.dataset import DatasetDict, MemoryDataset, Sample
+from evalscope.api.dataset import Sample
 from evalscope.api.messages import ChatMessageUser, ContentImage, ContentText
 from evalscope.api.metric import Score
 from evalscope.api.model import ModelAPI, ModelOutput
-from evalscope.api.registry import register_benchmark
 from evalscope.constants import Tags
 
-from health_assistant.evaluation.benchmark import LocalModel
+from health_assistant.evaluation.benchmark import JsonlBenchmark, LocalModel, register
 from health_assistant.lab_report.report import READ_PROMPT
 from health_assistant.lab_report.vl import UNREADABLE_ANSWER, EvidencedReport, parse_answer
 
 NAME, SUBSET = "lab_report_pages", "pages"
 
 
-@register_benchmark(
-    BenchmarkMeta(
-        name=NAME,
-        pretty_name="化验单",
-        description="看图抄化验单；exact_match 是整段合格的 JSON 的比例，逐字段的得分在 eval_vl.py",
-        tags=[Tags.MULTI_MODAL, Tags.CUSTOM],
-        dataset_id="",
-        subset_list=[SUBSET],
-        metric_list=["exact_match"],
-        primary_metric="exact_match",
-    )
-)
-class LabReportPages(DefaultDataAdapter):
-    """dataset_id 是 eval_vl.py 写的 jsonl，每行 {"id", "image"}；发给接口时 EvalScope 把图变成 data URL。"""
-
-    def load_from_disk(self, **_):
-        with open(self.dataset_id, encoding="utf-8") as file:
-            dataset = MemoryDataset([self.record_to_sample(record) for record in map(json.loads, file)])
-        dataset.reindex()
-        return DatasetDict({SUBSET: dataset}), None
+@register(NAME, SUBSET, Tags.MULTI_MODAL, ("exact_match",), "化验单", "看图抄化验单；逐字段的得分在 eval_vl.py")
+class LabReportPages(JsonlBenchmark):
+    """eval_vl.py 写的 jsonl，每行 {"id", "image"}；发给接口时 EvalScope 把图变成 data URL。"""
 
     def record_to_sample(self, record: dict) -> Sample:
         content = [ContentImage(image=record["image"]), ContentText(text=READ_PROMPT)]

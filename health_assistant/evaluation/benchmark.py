@@ -28,31 +28,35 @@ NAME, SUBSET = "cmb_clin", "questions"
 REFUSED = ("model_length", "content_filter")
 
 
-@register_benchmark(
-    BenchmarkMeta(
-        name=NAME,
-        pretty_name="CMB-Clin",
-        description="CMB-Clin 病例问答，前几轮用参考答案作历史",
-        tags=[Tags.QA, Tags.CUSTOM],
-        dataset_id="",
-        subset_list=[SUBSET],
-        metric_list=list(metrics.PER_QUESTION),
-        primary_metric="rouge_l",
-    )
-)
-class CMBClin(DefaultDataAdapter):
-    """dataset_id 是阶段 1 写的 jsonl。"""
+def register(name: str, subset: str, tag: str, measured: tuple[str, ...], pretty_name: str, description: str):
+    """类装饰器：在 EvalScope 登记一个评测；measured 是各项指标，第一项最要紧。"""
+    about = {"name": name, "pretty_name": pretty_name, "description": description, "tags": [tag, Tags.CUSTOM]}
+    about |= {"dataset_id": "", "subset_list": [subset]}
+    return register_benchmark(BenchmarkMeta(**about, metric_list=[*measured], primary_metric=measured[0]))
+
+
+class JsonlBenchmark(DefaultDataAdapter):
+    """dataset_id 是一份 jsonl，一行一题，按 order 排好；一行怎样成为题、怎样评分由子类说。"""
+
+    order: Callable[[dict], int] = staticmethod(lambda record: 0)
+
+    def load_from_disk(self, **_):
+        with open(self.dataset_id, encoding="utf-8") as file:
+            records = sorted(map(json.loads, file), key=self.order)
+        dataset = MemoryDataset([self.record_to_sample(record) for record in records])
+        dataset.reindex()
+        return DatasetDict({self.subset_list[0]: dataset}), None
+
+
+@register(NAME, SUBSET, Tags.QA, metrics.PER_QUESTION, "CMB-Clin", "CMB-Clin 病例问答，前几轮用参考答案作历史")
+class CMBClin(JsonlBenchmark):
+    """阶段 1 写的评测题。"""
+
+    order = staticmethod(lambda record: length(record["messages"]))
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.use_batch_scoring = True  # 全部答完再评分，评分不拖慢提问
-
-    def load_from_disk(self, **_):
-        with open(self.dataset_id, encoding="utf-8") as file:
-            records = sorted(map(json.loads, file), key=lambda record: length(record["messages"]))
-        dataset = MemoryDataset([self.record_to_sample(record) for record in records])
-        dataset.reindex()
-        return DatasetDict({SUBSET: dataset}), None
 
     def record_to_sample(self, record: dict) -> Sample:
         messages = [dict_to_chat_message(message) for message in record["messages"]]

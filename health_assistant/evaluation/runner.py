@@ -17,13 +17,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from health_assistant import artifacts
+from health_assistant.command_line import fail, new_parser
 from health_assistant.evaluation import metrics
 from health_assistant.evaluation.judge import Judge
-from health_assistant.training.tiny_models import tiny_llm_identity
+from health_assistant.training.tiny_models import identity_of
 
 # 提问方式变了就换一个名字：不同提问方式的得分不能比较
 PROMPT_VERSION = "cmb-clin-gold-history-1"
-TINY = "tiny"
 
 
 class BadInput(Exception):
@@ -71,8 +71,7 @@ def run_script(description: str, when: Literal["before", "after"], config: Path)
         target = endpoint_target(recipe, args) if args.api_base else local_target(recipe, when, args)
         return run_evaluation(recipe, when, target, questions, args)
     except BadInput as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 2
+        return fail(error)
 
 
 def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Question], args) -> int:
@@ -82,7 +81,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     if args.judge_api_base:
         cache, key = artifacts.evaluation_dir(recipe.recipe, "judge-cache"), os.environ.get("JUDGE_API_KEY")
         judge = Judge(args.judge_api_base, args.judge_model, key or "EMPTY", cache)
-    base_model = tiny_llm_identity() if recipe.base_model == TINY else recipe.base_model
+    base_model = identity_of(recipe.base_model)
     generation = {"max_new_tokens": recipe.max_new_tokens, "greedy": True}
     asked = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [args.data])
     wanted = artifacts.fingerprint([asked, base_model, judge and judge.identity, args.forgetting], [])
@@ -102,8 +101,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     task = target.task(questions)
     answers = benchmark.ask(args.data, folder / "evalscope", asked, task)
     if not answers:
-        print(f"✗ 一题也没有答上来，原因在 {folder}/evalscope/logs/eval_log.log。", file=sys.stderr)
-        return 1
+        return fail(f"一题也没有答上来，原因在 {folder}/evalscope/logs/eval_log.log。", 1)
 
     # 3. 评分
     rows = [_row(question, answers.get(question.id)) for question in questions]
@@ -154,18 +152,23 @@ def endpoint_target(recipe: Recipe, args: argparse.Namespace) -> Target:
         requests.get(f"{args.api_base.rstrip('/')}/models", timeout=10)
     except requests.RequestException as error:
         raise BadInput(f"连不上接口 {args.api_base}：{type(error).__name__}") from None
-    task = {
+    task = endpoint_task(args.api_base, args.model, recipe.max_new_tokens, recipe.concurrency)
+    identity = {"api_base": args.api_base, "model": args.model}
+    return Target(args.model, identity, lambda: "接口", lambda questions: task)
+
+
+def endpoint_task(api_base: str, model: str, max_tokens: int, concurrency: int) -> dict:
+    """一个 OpenAI 兼容接口怎样交给 EvalScope：贪心解码，同时问 concurrency 题。"""
+    return {
         "eval_type": "openai_api",
-        "model": args.model,
-        "api_url": args.api_base,
+        "model": model,
+        "api_url": api_base,
         "api_key": os.environ.get("OPENAI_API_KEY") or "EMPTY",
         # 重试交给 openai 的客户端：它会逐次延长等待，也听服务端的 Retry-After
         "model_args": {"max_retries": 4},
-        "generation_config": {"max_tokens": recipe.max_new_tokens, "temperature": 0.0, "timeout": 600, "retries": 1},
-        "eval_batch_size": recipe.concurrency,
+        "generation_config": {"max_tokens": max_tokens, "temperature": 0.0, "timeout": 600, "retries": 1},
+        "eval_batch_size": concurrency,
     }
-    identity = {"api_base": args.api_base, "model": args.model}
-    return Target(args.model, identity, lambda: "接口", lambda questions: task)
 
 
 def local_target(recipe: Recipe, when: str, args: argparse.Namespace) -> Target:
@@ -201,7 +204,7 @@ def find_model(recipe: Recipe, when: str, args: argparse.Namespace) -> tuple[Pat
         base = find_base(args.model or recipe.base_model)
     except OSError as error:
         raise BadInput(str(error)) from None
-    name = _shown(args.model or (tiny_llm_identity() if recipe.base_model == TINY else recipe.base_model))
+    name = _shown(args.model or identity_of(recipe.base_model))
     return base, adapter, f"{name} + {_shown(adapter)}" if adapter else name
 
 
@@ -209,7 +212,7 @@ def check_trained_from(record: Path, base_model: str) -> None:
     """微调的基座与这里配方写的要是同一个，不然比的就不只是微调。"""
     if record.is_file():
         training = json.loads(record.read_text(encoding="utf-8"))
-        wanted = tiny_llm_identity() if base_model == TINY else base_model
+        wanted = identity_of(base_model)
         if wanted not in (training["base_identity"], training["recipe"]["quantized_model"]):
             raise BadInput(f"{record} 的基座是 {training['base_identity']}，这次评测的是 {wanted}。请重新训练、合并")
 
@@ -317,9 +320,8 @@ def _place(error: ValidationError) -> str:
 
 
 def _parse(description: str, config: Path) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=description.splitlines()[0], add_help=False)
+    parser = new_parser(description.splitlines()[0])
     add = parser.add_argument
-    add("-h", "--help", action="help", help="显示这段说明")
     add("--config", type=Path, default=config, help="配方（默认 tiny：微型模型，CPU 上半分钟）")
     data = artifacts.eval_data_dir() / "cmb-clin.jsonl"
     add("--data", type=Path, default=data, help="评测数据，阶段 1 写的 cmb-clin.jsonl")

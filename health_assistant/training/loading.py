@@ -3,14 +3,16 @@
 有 CUDA 又装了 Unsloth 就用它，否则用 transformers + peft；往后的代码两边共用。
 """
 
+import logging
 import os
 import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from health_assistant.training.recipe import Recipe, VisionRecipe
-from health_assistant.training.tiny_models import build_tiny_llm, build_tiny_vl
+from health_assistant.training.tiny_models import build_tiny_llm, build_tiny_vl, use_one_thread_if_small
 
 GIB = 2**30
 VISION_LINEAR_LAYERS = ["qkv", "proj", "fc1", "fc2", "gate_proj", "up_proj", "down_proj"]  # Qwen2-VL 与 Qwen2.5-VL 的
@@ -31,6 +33,13 @@ class Estimate:
     @property
     def needed(self) -> float:
         return self.weights + self.lora + self.activations
+
+    @property
+    def shortage(self) -> str:
+        """放不下时的一句话；放得下是空的。"""
+        if self.needed <= self.free:
+            return ""
+        return f"放不下：要 {self.needed:.1f} GiB，{self.where}只空着 {self.free:.1f} GiB"
 
     def __str__(self) -> str:
         return (
@@ -75,10 +84,35 @@ def uses_unsloth(recipe: Recipe) -> bool:
     return torch.cuda.is_available() and find_spec("unsloth") is not None
 
 
+def prepare_base(recipe: Recipe) -> tuple[Path, Path, Any, Estimate]:
+    """基座的目录、训练时载入的目录（可能是量化好的一份）、分词器、要多少内存；还不读权重。
+
+    得不到、用不了时抛 OSError 或 ValueError。
+    """
+    # Unsloth 的统计在连不上网的地方要等两分钟
+    os.environ.update(UNSLOTH_DISABLE_STATISTICS="1", TOKENIZERS_PARALLELISM="false")
+    if uses_unsloth(recipe):
+        import unsloth  # noqa: F401  要在 transformers 与 trl 的类之前导入，它替换其中一些
+    from accelerate import PartialState
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # 连同下载的：它们盖住我们自己的
+    transformers_logging.set_verbosity_error()
+    logging.getLogger("trl").setLevel(logging.ERROR)
+    state = PartialState()
+    with state.main_process_first():  # accelerate launch 时只有一个进程下载或现造基座
+        base = find_model(recipe.base_model, recipe.vision)
+        source = find_model(recipe.quantized_model) if recipe.quantized_model else base
+    tokenizer, needed = load_tokenizer(base, recipe.vision), estimate(base, recipe)
+    engine = "Unsloth" if uses_unsloth(recipe) else "transformers + peft"
+    state.print(f"配方 {recipe.name}：{recipe.base_model}，用 {engine}，{needed}")
+    return base, source, tokenizer, needed
+
+
 def model_class(recipe: Recipe):
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
-    return AutoModelForImageTextToText if isinstance(recipe, VisionRecipe) else AutoModelForCausalLM
+    return AutoModelForImageTextToText if recipe.vision else AutoModelForCausalLM
 
 
 def lora_targets(recipe: Recipe) -> list[str] | str:
@@ -173,18 +207,17 @@ def load_with_lora(folder: Path, recipe: Recipe):
     from transformers import set_seed
 
     set_seed(recipe.seed)
-    if not uses_unsloth(recipe):
-        return _load_with_transformers(folder, recipe)
-    if isinstance(recipe, VisionRecipe):
-        return _load_vision_with_unsloth(folder, recipe)
-    return _load_with_unsloth(folder, recipe)
+    model = (_load_with_unsloth if uses_unsloth(recipe) else _load_with_transformers)(folder, recipe)
+    use_one_thread_if_small(model)
+    return model
 
 
 def _load_with_unsloth(folder: Path, recipe: Recipe):
-    from unsloth import FastLanguageModel
+    from unsloth import FastLanguageModel, FastVisionModel
 
+    fast = FastVisionModel if recipe.vision else FastLanguageModel
     checkpointing = {"none": False, "plain": True, "unsloth": "unsloth"}[recipe.gradient_checkpointing]
-    model, _ = FastLanguageModel.from_pretrained(
+    model, _ = fast.from_pretrained(
         model_name=str(folder),
         max_seq_length=recipe.max_length,
         load_in_4bit=recipe.load_in_4bit,
@@ -192,44 +225,29 @@ def _load_with_unsloth(folder: Path, recipe: Recipe):
         use_gradient_checkpointing=checkpointing,
         random_state=recipe.seed,
     )
-    return FastLanguageModel.get_peft_model(
+    return fast.get_peft_model(
         model,
         r=recipe.lora_rank,
         lora_alpha=recipe.lora_alpha,
         lora_dropout=recipe.lora_dropout,
-        target_modules=recipe.lora_layers,
         bias="none",
         use_gradient_checkpointing=checkpointing,
         random_state=recipe.seed,
+        **_unsloth_targets(recipe),
     )
 
 
-def _load_vision_with_unsloth(folder: Path, recipe: VisionRecipe):
-    from unsloth import FastVisionModel
-
-    checkpointing = {"none": False, "plain": True, "unsloth": "unsloth"}[recipe.gradient_checkpointing]
-    model, _ = FastVisionModel.from_pretrained(
-        model_name=str(folder),
-        max_seq_length=recipe.max_length,
-        load_in_4bit=recipe.load_in_4bit,
-        load_in_16bit=not recipe.load_in_4bit,
-        use_gradient_checkpointing=checkpointing,
-        random_state=recipe.seed,
-    )
-    return FastVisionModel.get_peft_model(
-        model,
-        r=recipe.lora_rank,
-        lora_alpha=recipe.lora_alpha,
-        lora_dropout=recipe.lora_dropout,
-        finetune_vision_layers=recipe.vision_layers,
-        finetune_language_layers=True,
-        finetune_attention_modules=True,
-        finetune_mlp_modules=True,
-        modules_to_save=recipe.full_layers or None,
-        bias="none",
-        use_gradient_checkpointing=checkpointing,
-        random_state=recipe.seed,
-    )
+def _unsloth_targets(recipe: Recipe) -> dict:
+    """LoRA 加在哪里：语言模型写层的名字，视觉模型写哪些部分。"""
+    if not isinstance(recipe, VisionRecipe):
+        return {"target_modules": recipe.lora_layers}
+    return {
+        "finetune_vision_layers": recipe.vision_layers,
+        "finetune_language_layers": True,
+        "finetune_attention_modules": True,
+        "finetune_mlp_modules": True,
+        "modules_to_save": recipe.full_layers or None,
+    }
 
 
 def _load_with_transformers(folder: Path, recipe: Recipe):

@@ -1,6 +1,12 @@
 """把 LoRA 并进未量化的基座，并验证并对了。合并悄悄漏掉 LoRA 是出过的事故。"""
 
+import argparse
+from collections.abc import Callable
 from pathlib import Path
+
+from health_assistant import artifacts
+from health_assistant.command_line import new_parser
+from health_assistant.training.saving import atomic_folder
 
 # 合并前后同一个输入的 logits 差多少算一致：32 位只有舍入误差；bf16 的尾数只有 8 位，乘加的次序一变就差千分之几
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05, "float16": 0.02}
@@ -8,6 +14,22 @@ TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05, "float16": 0.02}
 
 class BadMerge(RuntimeError):
     """合并后的模型与 adapter 不一致，或与基座没有差别。"""
+
+
+def parse_arguments(description: str) -> argparse.Namespace:
+    parser = new_parser(description)
+    parser.add_argument("--recipe", default="tiny", help="配方名（默认 tiny）")
+    parser.add_argument("--force", action="store_true", help="合并过了也重新合并")
+    return parser.parse_args()
+
+
+def is_merged(folder: Path, record: dict) -> bool:
+    """folder 是 adapter 与 merged 所在的目录，record 是它的 training.json。"""
+    return artifacts.is_finished(folder / "merged", _fingerprint(folder, record))
+
+
+def _fingerprint(folder: Path, record: dict) -> str:
+    return artifacts.fingerprint(record["base_model"], [folder / "adapter/adapter_model.safetensors"])
 
 
 def merge_adapter(model_class, base: Path, adapter: Path, probe: dict):
@@ -32,3 +54,14 @@ def merge_adapter(model_class, base: Path, adapter: Path, probe: dict):
     if apart > allowed or changed <= apart:
         raise BadMerge("合并后的模型与 adapter 不一致，或与基座没有差别；没有写下来")
     return model
+
+
+def save_merged(folder: Path, record: dict, model, tokenizer, also: Callable[[Path], None] = lambda _: None) -> None:
+    """存成 folder/merged，连同 also 往里写的，记为合并好了。"""
+    merged = folder / "merged"
+    with atomic_folder(merged) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        also(partial)
+        artifacts.mark_finished(partial, _fingerprint(folder, record), list(partial.iterdir()))
+    print(f"写了：{merged}（{str(model.dtype).removeprefix('torch.')}）")

@@ -2,13 +2,24 @@
 
 import dataclasses
 import importlib.util
+import sys
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from health_assistant.training.tiny_models import identity_of
+
 LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 AnyRecipe = typing.TypeVar("AnyRecipe", bound="Recipe")
+OPTIONS = """
+选项：
+  --config YAML             配方（默认 configs/tiny.yaml）
+  --force                   同样的配方与数据训练过了也从头重来
+  -h, --help                显示这段说明
+
+配方里的每一项，写在 YAML 里，或在命令行上改：
+"""
 
 
 def setting(default, help: str):
@@ -70,8 +81,17 @@ class Recipe:
             raise ValueError(f"没有安装 {self.report_to}：python -m pip install {self.report_to}")
 
     def what_shapes_the_result(self) -> dict:
-        """决定训练结果的设置；曲线记到哪里、留几个检查点不算。"""
-        return {k: v for k, v in dataclasses.asdict(self).items() if k not in ("name", "report_to", "keep_checkpoints")}
+        """决定训练结果的设置，基座写它的身份；曲线记到哪里、留几个检查点不算。"""
+        kept = {k: v for k, v in vars(self).items() if k not in ("name", "report_to", "keep_checkpoints")}
+        return kept | {"base_model": self.base_identity}
+
+    @property
+    def vision(self) -> bool:
+        return isinstance(self, VisionRecipe)
+
+    @property
+    def base_identity(self) -> str:
+        return identity_of(self.base_model, self.vision)
 
 
 @dataclass
@@ -88,6 +108,16 @@ class VisionRecipe(Recipe):
     abnormal_share: float = setting(0.1, "每张报告另出一道“哪些项目异常”的概率")
     unreadable_share: float = setting(0.05, "另有这么大比例的页破坏到读不出，教模型答“看不清”")
     question_share: float = setting(0.2, "每张报告另出一道“某一项是多少”的概率")
+
+
+def from_command_line(doc: str, default_config: Path, kind: type[AnyRecipe]) -> tuple[AnyRecipe, bool]:
+    """训练脚本的命令行：配方，和有没有写 --force。--help 打印 doc 与各项设置就结束；写错了抛出 ValueError。"""
+    arguments = sys.argv[1:]
+    if {"-h", "--help"} & {*arguments}:
+        print(doc + OPTIONS + settings_help(kind))
+        sys.exit(0)
+    given = [one for one in arguments if one != "--force"]
+    return read_recipe(given, default_config, kind), "--force" in arguments
 
 
 def read_recipe(arguments: list[str], default_config: Path, kind: type[AnyRecipe]) -> AnyRecipe:
@@ -117,7 +147,7 @@ def read_recipe(arguments: list[str], default_config: Path, kind: type[AnyRecipe
     return recipe
 
 
-def settings_help(kind: type[Recipe] = Recipe) -> str:
+def settings_help(kind: type[Recipe]) -> str:
     """各项设置的说明，给 --help 用；不导入任何重的库。"""
     lines = []
     for one in dataclasses.fields(kind):

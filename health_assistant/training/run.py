@@ -1,5 +1,6 @@
 """训练一次：对话成为标记，按长度分批，能续训的 Trainer，training.json 与曲线。Unsloth 与 transformers 共用。"""
 
+import json
 import math
 import os
 import platform
@@ -256,7 +257,9 @@ def summary(recipe: Recipe, trainer, seconds: float) -> dict:
 
 
 def write_results(folder: Path, key: str, recipe: Recipe, trainer, tokenizer, about: dict, seconds: float) -> None:
-    """写下 adapter（验证损失最低的一个）、training.json 与曲线，记为训练完了，打印一句结果。"""
+    """写下 adapter（验证损失最低的一个）、training.json 与曲线，记为训练完了，打印一句结果。多卡时只有一个进程写。"""
+    if not trainer.is_world_process_zero():
+        return
     with atomic_folder(folder / "adapter") as partial:
         trainer.model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
@@ -264,6 +267,7 @@ def write_results(folder: Path, key: str, recipe: Recipe, trainer, tokenizer, ab
         "recipe": vars(recipe),
         "recipe_sha256": key,
         "base_model": recipe.base_model,
+        "base_identity": recipe.base_identity,
         **about,
         "trainable": sum(part.numel() for part in trainer.model.parameters() if part.requires_grad),
     } | summary(recipe, trainer, seconds)
@@ -277,6 +281,13 @@ def write_results(folder: Path, key: str, recipe: Recipe, trainer, tokenizer, ab
         f"每秒 {record['tokens_per_second']:.0f} 个标记，{record['seconds_this_run']:.0f} 秒，"
         f"峰值 {record['peak_memory_gib']} GiB\n写了：{'、'.join(map(str, written))}"
     )
+
+
+def read_training(folder: Path, script: str) -> dict:
+    """folder 的 training.json；没有训练好就抛 FileNotFoundError，说要先运行哪个脚本。"""
+    if not (folder / "training.json").is_file() or not (folder / "adapter").is_dir():
+        raise FileNotFoundError(f"{folder} 里没有训练好的 adapter：先运行 {script}")
+    return json.loads((folder / "training.json").read_text(encoding="utf-8"))
 
 
 def peak_memory() -> int:

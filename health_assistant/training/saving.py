@@ -43,8 +43,19 @@ def last_complete_checkpoint(folder: Path) -> Path | None:
     return max(complete, key=lambda one: int(one.name.rpartition("-")[2]), default=None)
 
 
-def clear_checkpoints(checkpoints: Path, all_of_them: bool) -> None:
-    """别的配方或数据留下的检查点不能用来续训；all_of_them 时连这个配方的也删。"""
-    for one in checkpoints.parent.glob("*"):
-        if all_of_them or one != checkpoints:
-            shutil.rmtree(one)
+def where_to_resume(checkpoints: Path, from_scratch: bool) -> str | None:
+    """接着哪个检查点训练，没有就是 None。
+
+    别的配方或数据留下的检查点不能用来续训，先删掉；from_scratch 时连这个配方的也删。
+    """
+    from accelerate import PartialState
+
+    state = PartialState()
+    with state.main_process_first():  # 多卡时只有一个进程删，别的等它删完
+        if state.is_main_process:
+            for one in checkpoints.parent.glob("*"):
+                if from_scratch or one != checkpoints:
+                    shutil.rmtree(one)
+    last = last_complete_checkpoint(checkpoints)
+    state.print(f"从检查点 {last.name} 接着训练" if last else "从头训练")
+    return str(last) if last else None

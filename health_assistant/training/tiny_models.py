@@ -102,18 +102,25 @@ def bundled_text() -> Path:
     return Path(str(resources.files("health_assistant.training") / "data" / "medical_qa_sample.jsonl"))
 
 
-def tiny_llm_identity() -> str:
-    """微型基座的名字，带着配方与文本的指纹：训练方法变了，就是另一个基座。只算名字，不训练。"""
-    return f"tiny-llm-{artifacts.fingerprint(LLM_RECIPE, [bundled_text()])[:12]}"
+def identity_of(base_model: str, vision: bool = False) -> str:
+    """基座的名字；tiny 的带着配方与文本的指纹：造它的方法变了，就是另一个基座。只算名字，不造。"""
+    if base_model != "tiny":
+        return base_model
+    kind = "vl" if vision else "llm"
+    return f"tiny-{kind}-{_fingerprint(kind)[:12]}"
+
+
+def _fingerprint(kind: str) -> str:
+    recipe, inputs = {"llm": (LLM_RECIPE, [bundled_text()]), "vl": (VL_RECIPE, [])}[kind]
+    return artifacts.fingerprint(recipe, inputs)
 
 
 def build_tiny_llm() -> Path:
     """微型语言模型基座的目录；没有或配方变了才训练，随包文本约一分钟。"""
-    folder, source = artifacts.tiny_model_dir("llm"), bundled_text()
-    wanted = artifacts.fingerprint(LLM_RECIPE, [source])
+    folder, wanted = artifacts.tiny_model_dir("llm"), _fingerprint("llm")
     if artifacts.is_finished(folder, wanted):
         return folder
-    rows = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in bundled_text().read_text(encoding="utf-8").splitlines()]
     texts = [row[part] for row in rows for part in ("question", "answer")]
     # 只在一半的问答上训练：另一半留给微调，验证损失的下降才有得看
     half = [row[part] for row in rows[::2] for part in ("question", "answer")]
@@ -125,13 +132,9 @@ def build_tiny_llm() -> Path:
     return folder
 
 
-def tiny_vl_identity() -> str:
-    return f"tiny-vl-{artifacts.fingerprint(VL_RECIPE, [])[:12]}"
-
-
 def build_tiny_vl() -> Path:
     """微型视觉模型的目录：Qwen2-VL 的结构，一百多万参数，权重是随机的，什么都还不会。几秒钟。"""
-    folder, wanted = artifacts.tiny_model_dir("vl"), artifacts.fingerprint(VL_RECIPE, [])
+    folder, wanted = artifacts.tiny_model_dir("vl"), _fingerprint("vl")
     if artifacts.is_finished(folder, wanted):
         return folder
     with atomic_folder(folder) as partial:

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from health_assistant.training import loading, run
+from health_assistant.training.recipe import Recipe, VisionRecipe
 
 ROOT = Path(__file__).resolve().parents[2]
 PIN = re.search(r"^unsloth==(\S+)", (ROOT / "0-env-init/requirements-gpu.txt").read_text(encoding="utf-8"), re.M)[1]
@@ -36,21 +38,23 @@ def parameters(wheel: zipfile.ZipFile, file: str, owner: str, function: str) -> 
     return {argument.arg for argument in (*found.args.args, *found.args.kwonlyargs)}
 
 
-def keywords_we_pass(method: str, loader=loading._load_with_unsloth) -> set[str]:
-    tree = ast.parse(inspect.getsource(loader))
-    calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call) and ast.unparse(one.func).endswith(method)]
-    (call,) = calls
-    return {keyword.arg for keyword in call.keywords}
+def keywords_we_pass(owner: str, recipe: Recipe) -> tuple[set[str], set[str]]:
+    """载入这个配方时，传给 owner 的 from_pretrained 与 get_peft_model 的关键字；别的类不许碰。"""
+    fast = mock.Mock(**{"from_pretrained.return_value": (None, None)})
+    unsloth = mock.Mock(**{"FastLanguageModel": None, "FastVisionModel": None, owner: fast})
+    with mock.patch.dict(sys.modules, unsloth=unsloth):
+        loading._load_with_unsloth(Path("base"), recipe)
+    return set(fast.from_pretrained.call_args.kwargs), set(fast.get_peft_model.call_args.kwargs)
 
 
 def test_from_pretrained_has_every_keyword_we_pass(wheel):
-    passed = keywords_we_pass("FastLanguageModel.from_pretrained")
+    passed, _ = keywords_we_pass("FastLanguageModel", Recipe())
     assert len(passed) >= 5
     assert passed <= parameters(wheel, "unsloth/models/loader.py", "FastLanguageModel", "from_pretrained")
 
 
 def test_get_peft_model_has_every_keyword_we_pass(wheel):
-    passed = keywords_we_pass("FastLanguageModel.get_peft_model")
+    _, passed = keywords_we_pass("FastLanguageModel", Recipe())
     assert len(passed) >= 6
     # FastLanguageModel 继承 FastLlamaModel，后者给 Qwen2 也用
     assert passed <= parameters(wheel, "unsloth/models/llama.py", "FastLlamaModel", "get_peft_model")
@@ -61,10 +65,7 @@ def test_get_peft_model_has_every_keyword_we_pass(wheel):
 
 def test_the_vision_model_has_every_keyword_we_pass(wheel):
     """FastVisionModel 继承 FastModel；它的 get_peft_model 原样转给 FastBaseModel。"""
-    load, adapt = (
-        keywords_we_pass(f"FastVisionModel.{method}", loading._load_vision_with_unsloth)
-        for method in ("from_pretrained", "get_peft_model")
-    )
+    load, adapt = keywords_we_pass("FastVisionModel", VisionRecipe())
     assert len(load) >= 5 and {"finetune_vision_layers", "modules_to_save"} <= adapt
     assert load <= parameters(wheel, "unsloth/models/loader.py", "FastModel", "from_pretrained")
     assert adapt <= parameters(wheel, "unsloth/models/vision.py", "FastBaseModel", "get_peft_model")
@@ -84,7 +85,7 @@ def test_unsloth_leaves_our_batches_alone(wheel):
 
 def test_the_statistics_switch_we_set_is_the_one_it_reads(wheel):
     assert any(b"UNSLOTH_DISABLE_STATISTICS" in wheel.read(name) for name in wheel.namelist() if name.endswith(".py"))
-    assert 'UNSLOTH_DISABLE_STATISTICS="1"' in (ROOT / "3-fine-tuning-llm/train_llm.py").read_text(encoding="utf-8")
+    assert 'UNSLOTH_DISABLE_STATISTICS="1"' in inspect.getsource(loading.prepare_base)
 
 
 def test_the_pins_it_wants_are_the_ones_we_have(wheel):

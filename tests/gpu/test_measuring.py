@@ -4,10 +4,13 @@ import importlib.util
 import sys
 from unittest import mock
 
+import psutil
 import pytest
 import torch
 from gpu import measuring
 from gpu.measuring import LLM_STAGE, ROOT, VL_STAGE
+from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 GIB = 2**30
 
@@ -18,12 +21,12 @@ def test_the_table_of_two_ways_of_batching(tmp_path):
     measuring.write_dialogues(tmp_path, train=40)
     run = [tmp_path, LLM_STAGE, "qwen2.5-0.5b", tmp_path / "base", "transformers"]
     records = [measuring.measure(*run, batching, 2) for batching in ("grouped", "padded")]
-    measuring.write_table(tmp_path / "results/gpu.md", records)
+    measuring.write_table(tmp_path / "results/gpu.md", measuring.TRAINING, records)
     lines = (tmp_path / "results/gpu.md").read_text().splitlines()
     assert any(line.startswith("机器：") and "torch" in line for line in lines)
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| qwen")]
     assert [row[:3] for row in rows] == [["qwen2.5-0.5b", "transformers + peft", one] for one in ("grouped", "padded")]
-    assert all(len(row) == len(measuring.COLUMNS) and float(row[3]) > 0 for row in rows)
+    assert all(len(row) == len(measuring.TRAINING.columns) and float(row[3]) > 0 for row in rows)
     assert float(rows[0][6]) <= float(rows[1][6])
 
 
@@ -35,7 +38,7 @@ def test_a_page_goes_through_the_vision_recipe(tmp_path):
     record = measuring.measure(
         tmp_path, VL_STAGE, "qwen2-vl-7b-lora", tmp_path / "base", "transformers", "grouped", 2, *less
     )
-    assert measuring.row_of(record)[:2] == ["qwen2-vl-7b-lora", "transformers + peft"]
+    assert measuring.training_row(record)[:2] == ["qwen2-vl-7b-lora", "transformers + peft"]
     assert record["image_tokens"]["train"] > 0
 
 
@@ -51,11 +54,29 @@ def test_a_card_too_small_is_told_apart_from_a_failure(tmp_path, monkeypatch):
         measuring.run(tmp_path, "stage", "train.py")
 
 
-@pytest.mark.parametrize("stage", [LLM_STAGE, VL_STAGE])
+@pytest.mark.slow
+def test_a_server_is_loaded_and_every_answer_is_full(tmp_path):
+    measuring.build_llm("small", tmp_path / "base")
+    loads = ((1, 2), (4, 8))
+    records = measuring.measure_server(tmp_path, "small", tmp_path / "base", "transformers", loads, answer_tokens=24)
+    measuring.write_table(tmp_path / "gpu.md", measuring.SERVING, records)
+    rows = [line.strip("| ").split(" | ") for line in (tmp_path / "gpu.md").read_text().splitlines()[-2:]]
+    assert [row[0] for row in rows] == ["small", "small"] and all("transformers" in row[1] for row in rows)
+    assert [row[2] for row in rows] == ["1", "4"]
+    assert [row[5] for row in rows] == ["24", "24"], "随机的模型也要正好写满"
+    assert all(float(row[at]) > 0 for row in rows for at in (3, 4, 6))
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "base")
+    chosen = load_file(tmp_path / "base/model.safetensors")["lm_head.weight"].any(dim=1).nonzero().flatten().tolist()
+    words = tokenizer.batch_decode([[one] for one in chosen], skip_special_tokens=True)
+    assert len(words) > 2000 and all(word and "\ufffd" not in word for word in words), "选得到的都是看得见的字"
+    assert not [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(one.info["cmdline"] or [])]
+
+
+@pytest.mark.parametrize("stage", measuring.TABLES)
 def test_the_shipped_table_is_measured_or_says_it_is_pending(stage, tmp_path):
     """表只能由 write_table 写：要么一行待测，要么有机器的名字。"""
     shown = (ROOT / stage / "results/gpu.md").read_text(encoding="utf-8")
-    measuring.write_table(tmp_path / "pending.md", [])
+    measuring.write_table(tmp_path / "pending.md", measuring.TABLES[stage], [])
     assert shown == (tmp_path / "pending.md").read_text(encoding="utf-8") or "机器：NVIDIA" in shown
 
 

@@ -54,7 +54,9 @@ def records():
     yield records
     for stage, measured in records.items():
         if measured:
-            measuring.write_table(measuring.ROOT / stage / "results/gpu.md", list(measured.values()))
+            measuring.write_table(
+                measuring.ROOT / stage / "results/gpu.md", measuring.TRAINING, list(measured.values())
+            )
 
 
 @pytest.mark.parametrize(("stage", "base", "recipe", "backend", "batching"), RUNS, indirect=["base"])
