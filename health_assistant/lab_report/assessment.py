@@ -267,7 +267,7 @@ def _triage(items: list[LabItem], indicators: list[Indicator | None], alarms: li
         return "none"
     harmless = [item for item, one in zip(items, indicators, strict=True) if one and one.is_harmless(item.flag)]
     abnormal = [item for item in abnormal if item not in harmless]
-    is_mild = len(abnormal) <= MAX_SLIGHT_ITEMS and all(_is_slight(item) for item in abnormal)
+    is_mild = len(abnormal) <= MAX_SLIGHT_ITEMS and all(is_slight(item) for item in abnormal)
     mostly_judged = sum(not _is_descriptive(item) for item in unknown) * 2 <= len(items)
     no_marked_doubt = not any(item.mark for item in unknown)
     return "routine" if items and is_mild and mostly_judged and no_marked_doubt and not alarms else "soon"
@@ -278,12 +278,10 @@ def _is_descriptive(item: LabItem) -> bool:
     return item.range_source == "none" and isinstance(parse_result(item.result), Terms)
 
 
-def _is_slight(item: LabItem) -> bool:
+def is_slight(item: LabItem) -> bool:
     """超出两边都有界的范围，而超出的部分不到范围宽度的十分之一。"""
     result, limits = parse_result(item.result), parse_range(item.applied_range)
-    if not (isinstance(result, Interval) and isinstance(limits, Interval)):
-        return False
-    if result.low is None or result.high is None or limits.low is None or limits.high is None:
+    if not (isinstance(result, Interval) and isinstance(limits, Interval) and result.is_point and limits.is_bounded):
         return False
     excess = max(result.high - limits.high, limits.low - result.low)
     return excess <= SLIGHT_DEVIATION * (limits.high - limits.low)
@@ -305,9 +303,7 @@ def _range_text(read: ReadItem, limits: ReferenceRange | None, source: RangeSour
 
 def _scale(result: Interval | Terms | None, limits: ReferenceRange | None) -> Scale | None:
     """画范围条用的数；只有单个数值对单个区间才画。"""
-    if not (isinstance(result, Interval) and isinstance(limits, Interval)) or result.low is None:
-        return None
-    if result.low != result.high:
+    if not (isinstance(result, Interval) and isinstance(limits, Interval) and result.is_point):
         return None
     low, high = (None if bound is None else float(bound) for bound in (limits.low, limits.high))
     return Scale(value=float(result.low), low=low, high=high)

@@ -63,11 +63,9 @@ def _units_conflict(read: ReadItem, indicator: Indicator | None) -> bool:
 def _far_apart(limits: ReferenceRange, usual: ReferenceRange | None) -> bool:
     """两个范围的上限相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
     usual = typical_interval(usual)
-    if not (isinstance(limits, Interval) and usual and limits.high and usual.high):
+    if not (isinstance(limits, Interval) and usual and limits.is_bounded and usual.is_bounded):
         return False
-    if limits.low is None or usual.low is None:
-        return False
-    return not Decimal("0.125") < limits.high / usual.high < 8
+    return bool(limits.high and usual.high) and not Decimal("0.125") < limits.high / usual.high < 8
 
 
 def _is_misplaced_power(read: ReadItem, limits: Interval) -> bool:
@@ -79,7 +77,7 @@ def _is_misplaced_power(read: ReadItem, limits: Interval) -> bool:
 
 def _lost_decimal_point(result: Interval, limits: Interval) -> bool:
     """没有小数点的一方比有小数点的一方大十倍以上。"""
-    if result.low is None or result.high is None:
+    if not result.is_bounded:
         return False
     if limits.high and _is_whole(result.low) and not _is_whole(limits.high):
         return result.low > 10 * limits.high > 0
