@@ -27,7 +27,7 @@ from pydantic import Field, PositiveInt
 from tqdm import tqdm
 
 from health_assistant import artifacts
-from health_assistant.lab_report.checked_yaml import CatalogueError, Entry, check_entry
+from health_assistant.checked_yaml import BadYaml, Entry, read_yaml
 
 TINY = Path(__file__).parent / "configs" / "dataset-tiny.yaml"
 SPLITS = ("train", "val", "test")
@@ -68,7 +68,7 @@ def main() -> int:
     args = parser.parse_args()
     try:
         recipe = read_recipe(args.config)
-    except (OSError, UnicodeDecodeError, CatalogueError) as error:
+    except BadYaml as error:
         print(f"✗ 配方 {args.config} 用不了：{error}", file=sys.stderr)
         return 2
     folder = artifacts.vl_dataset_dir(args.config.stem.removeprefix("dataset-"))
@@ -80,16 +80,10 @@ def main() -> int:
 
 
 def read_recipe(path: Path) -> Recipe:
-    import yaml
-
     from health_assistant.lab_report.rendering import DEGRADATIONS, FONTS, HELD_OUT_LAYOUTS, LAYOUTS
     from health_assistant.lab_report.rendering.sampling import settings
 
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise CatalogueError(f"不是 YAML：{' '.join(str(error).split())}") from None
-    recipe = check_entry(Recipe, raw, path.name)
+    recipe = read_yaml(Recipe, path)
     layouts = LAYOUTS | HELD_OUT_LAYOUTS
     held_out = tuple(HELD_OUT_LAYOUTS) if recipe.test_layouts is None else recipe.test_layouts
     seen = recipe.layouts or tuple(name for name in LAYOUTS if name not in held_out)
@@ -98,14 +92,14 @@ def read_recipe(path: Path) -> Recipe:
              "fonts": FONTS}  # fmt: skip
     for key, choices in known.items():
         if strange := [name for name in getattr(recipe, key) if name not in choices]:
-            raise CatalogueError(f"{key} 里没有“{strange[0]}”这一种；可用的有：{'、'.join(choices)}")
+            raise BadYaml(f"{key} 里没有“{strange[0]}”这一种；可用的有：{'、'.join(choices)}")
     if both := set(seen) & set(held_out):
-        raise CatalogueError(f"版式 {'、'.join(sorted(both))} 既在 layouts 里又在 test_layouts 里，测试时就见过了")
+        raise BadYaml(f"版式 {'、'.join(sorted(both))} 既在 layouts 里又在 test_layouts 里，测试时就见过了")
     if recipe.items and recipe.items[0] > recipe.items[1]:
-        raise CatalogueError(f"items 要写成 [最少, 最多]，写的是 {list(recipe.items)}")
+        raise BadYaml(f"items 要写成 [最少, 最多]，写的是 {list(recipe.items)}")
     for name in (*seen, *held_out):
         if recipe.panels and not kinds_for(recipe, name):
-            raise CatalogueError(f"版式 {name} 印不了 panels 里的任何一种（{'、'.join(recipe.panels)}），请加上别的")
+            raise BadYaml(f"版式 {name} 印不了 panels 里的任何一种（{'、'.join(recipe.panels)}），请加上别的")
     return recipe
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from health_assistant.lab_report.catalogue import Indicator, find_indicator
 from health_assistant.lab_report.consistency import find_conflicts, measure
 from health_assistant.lab_report.patterns import TIERS, find_patterns
-from health_assistant.lab_report.plausibility import misread_doubt, typical_interval
+from health_assistant.lab_report.plausibility import misread_doubt
 from health_assistant.lab_report.reference_range import (
     ADULT_AGE_YEARS,
     ByGroup,
@@ -230,7 +230,7 @@ def _critical_unchecked(item: LabItem, indicator: Indicator) -> bool:
 
 def _same_scale(item: LabItem, indicator: Indicator) -> bool:
     """没有读到单位时，印着的范围要与目录的是一个量级，才当作目录的单位。"""
-    printed, usual = parse_range(item.reference_range), typical_interval(indicator.reference)
+    printed, usual = parse_range(item.reference_range), indicator.typical
     if not (isinstance(printed, Interval) and usual):
         return False
     pairs = [(printed.low, usual.low), (printed.high, usual.high)]

@@ -74,7 +74,7 @@ def test_the_command_line_wins_over_the_recipe(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"max_len": 5}, "没有 max_len 这一项"),
+        ({"max_len": 5}, "max_len 是不认识的键"),
         ({"max_model_len": "很长"}, "max_model_len 写的是 '很长'，类型不对"),
         ({"max_model_len": True}, "类型不对"),
         ({"dtype": "int4"}, "只能是 'auto'"),
