@@ -4,7 +4,6 @@ python 5-build-server/serve.py &
 python 5-build-server/ask_server.py --photo 照片.jpg
 """
 
-import argparse
 import base64
 import json
 import mimetypes
@@ -12,14 +11,14 @@ import sys
 from pathlib import Path
 
 from health_assistant import artifacts
+from health_assistant.command_line import make_parser
 
 READER, ADVISOR = "embedded-report-reader", "embedded-health-advisor"
 EXAMPLE = artifacts.ROOT / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = make_parser(__doc__)
     parser.add_argument(
         "--base-url", default="http://127.0.0.1:8001/v1", help="服务的地址（默认 http://127.0.0.1:8001/v1）"
     )

@@ -3,13 +3,13 @@
 python 5-build-server/bench_results.py report 模型名
 """
 
-import argparse
 import json
 import os
 import sys
 from pathlib import Path
 
 from health_assistant import artifacts
+from health_assistant.command_line import make_parser
 
 COLUMNS = [
     "并发",
@@ -24,10 +24,7 @@ COLUMNS = [
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = make_parser(__doc__)
     parser.add_argument("what", choices=["model", "folder", "report"], help="问服务上的模型；结果的目录；汇总")
     parser.add_argument("names", nargs="+", help="model：地址与（可以没有的）模型名；其余：模型名")
     args = parser.parse_args()

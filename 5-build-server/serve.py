@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from health_assistant import artifacts
+from health_assistant.command_line import make_parser
 
 KEY_VARIABLE = "MODEL_SERVER_API_KEY"
 QUESTIONS = {
@@ -24,11 +25,8 @@ QUESTIONS = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
-    add("-h", "--help", action="help", help="显示这段说明")
     add(
         "--backend",
         choices=["embedded", "transformers", "vllm"],

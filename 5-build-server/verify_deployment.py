@@ -5,7 +5,6 @@ python 5-build-server/verify_deployment.py --base-url http://127.0.0.1:8001/v1  
 python 5-build-server/verify_deployment.py --kind vl --base-url http://127.0.0.1:8001/v1
 """
 
-import argparse
 import json
 import os
 import sys
@@ -17,6 +16,7 @@ import merged_weights
 from served_model import Checkpoint, Server, Unusable, page_message, png
 
 from health_assistant import artifacts
+from health_assistant.command_line import make_parser
 
 CONVERSATIONS = [
     [{"role": "user", "content": "我最近头痛，血压150/95mmHg，要去医院吗？"}],
@@ -59,11 +59,8 @@ class Trained:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
-    add("-h", "--help", action="help", help="显示这段说明")
     add("--recipe", default="tiny", help="训练的配方名（默认 tiny）")
     add("--kind", choices=["llm", "vl"], default="llm", help="llm 是阶段 3 的（默认），vl 是阶段 6 的")
     add("--base-url", help="服务的地址，到 /v1 为止；不写就只核对文件")

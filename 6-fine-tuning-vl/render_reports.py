@@ -9,9 +9,9 @@
 同样的配方画出同样的字节；中断了再运行一次就接着画。
 """
 
-import argparse
 import fcntl
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from health_assistant import artifacts
 from health_assistant.checked_yaml import BadYaml, Entry, read_yaml
+from health_assistant.command_line import make_parser
 
 TINY = Path(__file__).parent / "configs" / "dataset-tiny.yaml"
 SPLITS = ("train", "val", "test")
@@ -58,10 +59,7 @@ class Recipe(Entry):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = make_parser(__doc__)
     parser.add_argument("--config", type=Path, default=TINY, help="配方（默认 configs/dataset-tiny.yaml）")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="同时画的进程数（默认等于核数）")
     parser.add_argument("--force", action="store_true", help="画完了也重画")
@@ -134,12 +132,12 @@ def build(recipe: Recipe, folder: Path, processes: int, force: bool) -> int:
     if not render_all(recipe, folder, todo, len(jobs), processes):
         print("✗ 有画图的进程中途退出，原因见上面；再运行一次会接着画。", file=sys.stderr)
         return 1
-    records: dict[str, list[dict]] = {split: [] for split in SPLITS}
+    lines: dict[str, list[str]] = {split: [] for split in SPLITS}
     for split, number in jobs:
-        records[split].append(json.loads(part_file(parts, split, number).read_text(encoding="utf-8")))
-    for split, rows in records.items():
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        artifacts.write_text(folder / split / "metadata.jsonl", "".join(lines))
+        lines[split].append(part_file(parts, split, number).read_text(encoding="utf-8"))
+    for split, texts in lines.items():
+        artifacts.write_text(folder / split / "metadata.jsonl", "\n".join(texts) + "\n")
+    records = {split: [json.loads(text) for text in texts] for split, texts in lines.items()}
     contact_sheet(folder, records)
     artifacts.write_text(folder / "README.md", data_card(folder.name, recipe, records))
     for leftover in folder.rglob(".*.partial"):  # 写到一半被杀掉的
@@ -234,7 +232,7 @@ def fit(drawn, recipe: Recipe):
     scale = min(1.0, recipe.longest_side / max(image.size))
     image = image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.LANCZOS)
     if recipe.crop == "rows":
-        size = [-(-side // TOKEN_SIDE) * TOKEN_SIDE for side in image.size]
+        size = [math.ceil(side / TOKEN_SIDE) * TOKEN_SIDE for side in image.size]
         paper = Image.new("RGB", size, drawn.image.getpixel((0, 0)))
         paper.paste(image)
         image = paper
@@ -250,26 +248,24 @@ def contact_sheet(folder: Path, records: dict[str, list[dict]], columns: int = 4
 
     from health_assistant.lab_report.rendering.drawing import load_font
 
+    everything = [(split, row) for split, rows in records.items() for row in rows]
     firsts: dict[tuple[bool, str], tuple[str, dict]] = {}
-    others: list[tuple[str, dict]] = []
-    for split, rows in records.items():
-        for row in rows:
-            if firsts.setdefault((split == "test", row["layout"]), (split, row))[1] is not row:
-                others.append((split, row))
-    shown = [*firsts.values(), *others][: max(len(firsts), 24)]
+    for split, row in everything:
+        firsts.setdefault((split == "test", row["layout"]), (split, row))
+    shown = list(firsts.values())
+    shown += [one for one in everything if one not in shown][: max(0, 24 - len(shown))]
     tiles = []
     for split, row in shown:
         tile = Image.open(folder / split / row["file_name"])
         tile.thumbnail((cell, cell))
         tiles.append((tile, f"{split}  {row['layout']}  {row['degradation']}"))
-    heights = [max(tile.height for tile, _ in tiles[at : at + columns]) + 40 for at in range(0, len(tiles), columns)]
-    sheet = Image.new("RGB", (columns * (cell + 12), sum(heights)), "#777777")
-    brush, y = ImageDraw.Draw(sheet), 0
+    wide, tall = cell + 12, max(tile.height for tile, _ in tiles) + 40
+    sheet = Image.new("RGB", (columns * wide, math.ceil(len(tiles) / columns) * tall), "#777777")
+    brush = ImageDraw.Draw(sheet)
     for at, (tile, label) in enumerate(tiles):
-        x = at % columns * (cell + 12) + 6
+        x, y = at % columns * wide + 6, at // columns * tall
         sheet.paste(tile, (x, y + 6))
         brush.text((x, y + tile.height + 8), label, "#ffffff", load_font("noto_sans", 16))
-        y += heights[at // columns] if at % columns == columns - 1 else 0
     with artifacts.atomic_path(folder / "contact-sheet.png") as partial:
         sheet.save(partial, "PNG")
 
