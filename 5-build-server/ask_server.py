@@ -4,7 +4,6 @@ python 5-build-server/serve.py &
 python 5-build-server/ask_server.py --photo 照片.jpg
 """
 
-import base64
 import json
 import mimetypes
 import sys
@@ -64,14 +63,14 @@ def ask(client, photo: Path, prompt: str, folder: Path) -> list[Path]:
     """照片 -> 各行 -> 判断 -> 建议；返回写下的文件。"""
     from health_assistant.lab_report.assessment import assess
     from health_assistant.lab_report.report import DISCLAIMER, TRIAGE_WORDS, ReadReport, RowEvidence
+    from health_assistant.lab_report.vl import data_url, read_messages
 
     print("服务上的模型：" + "、".join(model.id for model in client.models.list()))
 
     print(f"请 {READER} 读 {photo} …", flush=True)
     kind = mimetypes.guess_type(photo.name)[0] or "image/jpeg"
-    url = f"data:{kind};base64,{base64.b64encode(photo.read_bytes()).decode()}"
-    content = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": url}}]
-    completion = client.chat.completions.create(model=READER, messages=[{"role": "user", "content": content}])
+    messages = read_messages(data_url(photo.read_bytes(), kind), prompt)
+    completion = client.chat.completions.create(model=READER, messages=messages)
     answer = json.loads(completion.choices[0].message.content or "")
 
     # 模型只抄录，高低由代码判断；把握不大的行不判断

@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from served_model import Server, Unusable
+
 from health_assistant import artifacts
 from health_assistant.command_line import make_parser
 
@@ -38,21 +40,11 @@ def main() -> int:
 
 
 def print_model(url: str, wanted: str | None = None) -> int:
-    import openai
-
-    client = openai.OpenAI(base_url=url, api_key=os.environ.get("MODEL_SERVER_API_KEY") or "none", max_retries=0)
     try:
-        names = [one.id for one in client.models.list()]
-    except openai.APIConnectionError:
-        print(f"✗ 连不上 {url}：先运行 python 5-build-server/serve.py", file=sys.stderr)
+        print(Server(url, os.environ.get("MODEL_SERVER_API_KEY") or "none", wanted).model)
+    except Unusable as error:
+        print(f"✗ {error}", file=sys.stderr)
         return 2
-    except openai.APIError as error:
-        print(f"✗ {url} 不答：{error}", file=sys.stderr)
-        return 2
-    if wanted and wanted not in names:
-        print(f"✗ {url} 上没有 {wanted}，有 {'、'.join(names)}", file=sys.stderr)
-        return 2
-    print(wanted or names[0])
     return 0
 
 
