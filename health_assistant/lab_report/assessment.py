@@ -4,6 +4,7 @@
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal
@@ -176,18 +177,15 @@ def _doubt_conflicting_rows(
     items: list[LabItem], proofs: Sequence[RowEvidence], indicators: list[Indicator | None]
 ) -> None:
     """行与行对不上的，都改为不作判断。本来就没有把握的行不作证。"""
-    rows: dict[str, list[LabItem]] = {}
+    rows: defaultdict[str, list[tuple[LabItem, Indicator]]] = defaultdict(list)
     for item, proof, indicator in zip(items, proofs, indicators, strict=True):
         is_sure = proof.doubt is None and (proof.confidence is None or proof.confidence >= MIN_CONFIDENCE)
         if indicator and is_sure and (item.flag != "unknown" or item.range_source == "none"):
-            rows.setdefault(indicator.code, []).append(item)
-    numbers = {}
-    for code, same in rows.items():
-        indicator = next(one for one in indicators if one and one.code == code)
-        if len(same) == 1 and (number := measure(same[0].result, same[0].unit, indicator)):
-            numbers[code] = number
-    for code, note in find_conflicts(numbers).items():
-        rows[code][0].flag, rows[code][0].note = "unknown", note
+            rows[indicator.code].append((item, indicator))
+    printed_once = {code: same[0] for code, same in rows.items() if len(same) == 1}
+    measured = {code: measure(item.result, item.unit, one) for code, (item, one) in printed_once.items()}
+    for code, note in find_conflicts({code: number for code, number in measured.items() if number}).items():
+        printed_once[code][0].flag, printed_once[code][0].note = "unknown", note
 
 
 def reaches_critical(result_text: str, unit: str, indicator: Indicator) -> Literal["high", "low"] | None:
