@@ -18,7 +18,6 @@ import shutil
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -200,7 +199,7 @@ def render_one(recipe: Recipe, split: str, number: int):
     layout, weights = pick(rng, layouts), np.array(list(recipe.degradations.values()))
     degradation = str(rng.choice(list(recipe.degradations), p=weights / weights.sum()))
     style = (LAYOUTS | HELD_OUT_LAYOUTS)[layout].style
-    style = replace(style, kinds=kinds_for(recipe, layout), items=recipe.items or style.items)
+    style = style.model_copy(update={"kinds": kinds_for(recipe, layout), "items": recipe.items or style.items})
     sample = sample_report(rng, style, recipe.abnormal_rate)
     font = pick(rng, recipe.fonts) if recipe.fonts else None
     drawn = draw_report(layout, sample.report, sample.flags, sample.sections, seed, font)

@@ -15,6 +15,7 @@ from importlib import resources
 import numpy as np
 import yaml
 
+from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import fold_code, fold_name, load_catalogue
 from health_assistant.lab_report.reference_range import ByGroup, Interval, ReferenceRange, Terms, exponent, parse_range
 from health_assistant.lab_report.report import Flag, ReadItem, ReadReport
@@ -40,8 +41,7 @@ _DERIVED: tuple[tuple[str, tuple[str, ...], Callable[..., Decimal]], ...] = (
 """（代号，由哪几项算出，算法），依次算；算不出的那些是抽的。"""
 
 
-@dataclass(frozen=True)
-class Style:
+class Style(Entry):
     """一种版式对内容的要求；空的 kinds 表示什么报告都行，marks 从中抽一种。"""
 
     kinds: tuple[str, ...] = ()
