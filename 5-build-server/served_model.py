@@ -4,6 +4,8 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_server.transformers_backend import turn_ends
+
 from health_assistant.lab_report.report import READ_PROMPT
 from health_assistant.lab_report.vl import data_url, read_messages
 
@@ -101,10 +103,6 @@ class Checkpoint:
 
     def answer(self, inputs: dict, max_tokens: int) -> Generated:
         """贪心地生成；结束标记与服务认的相同。"""
-        from health_assistant.training.run import TURN_END
-
-        ends = self._model.generation_config.eos_token_id
-        ends = {*(ends if isinstance(ends, list) else [ends]), self._tokenizer.convert_tokens_to_ids(TURN_END)}
         output = self._model.generate(
             **inputs,
             do_sample=False,
@@ -112,7 +110,7 @@ class Checkpoint:
             top_p=None,
             top_k=None,
             max_new_tokens=max_tokens,
-            eos_token_id=list(ends - {None}),
+            eos_token_id=turn_ends(self._model, self._tokenizer),
             pad_token_id=self._tokenizer.pad_token_id,
             return_dict_in_generate=True,
             output_scores=True,

@@ -95,19 +95,14 @@ def read_recipe(path: Path) -> Recipe:
     if recipe.items and recipe.items[0] > recipe.items[1]:
         raise BadYaml(f"items 要写成 [最少, 最多]，写的是 {list(recipe.items)}")
     for name in (*seen, *held_out):
-        if recipe.panels and not kinds_for(recipe, name):
+        if not kinds_for(recipe, layouts[name].style):
             raise BadYaml(f"版式 {name} 印不了 panels 里的任何一种（{'、'.join(recipe.panels)}），请加上别的")
     return recipe
 
 
-def kinds_for(recipe: Recipe, layout: str) -> Names:
+def kinds_for(recipe: Recipe, style) -> Names:
     """这种版式能印的报告种类里，配方要的那些。"""
-    from health_assistant.lab_report.rendering import HELD_OUT_LAYOUTS, LAYOUTS
-    from health_assistant.lab_report.rendering.sampling import settings
-
-    style = (LAYOUTS | HELD_OUT_LAYOUTS)[layout].style
-    able = style.kinds or tuple(settings()["english_kinds"] if style.english else settings()["kinds"])
-    return tuple(kind for kind in able if kind in recipe.panels) if recipe.panels else style.kinds
+    return tuple(kind for kind in style.usable_kinds if not recipe.panels or kind in recipe.panels)
 
 
 def build(recipe: Recipe, folder: Path, processes: int, force: bool) -> int:
@@ -199,7 +194,7 @@ def render_one(recipe: Recipe, split: str, number: int):
     layout, weights = pick(rng, layouts), np.array(list(recipe.degradations.values()))
     degradation = str(rng.choice(list(recipe.degradations), p=weights / weights.sum()))
     style = (LAYOUTS | HELD_OUT_LAYOUTS)[layout].style
-    style = style.model_copy(update={"kinds": kinds_for(recipe, layout), "items": recipe.items or style.items})
+    style = style.model_copy(update={"kinds": kinds_for(recipe, style), "items": recipe.items or style.items})
     sample = sample_report(rng, style, recipe.abnormal_rate)
     font = pick(rng, recipe.fonts) if recipe.fonts else None
     drawn = draw_report(layout, sample.report, sample.flags, sample.sections, seed, font)

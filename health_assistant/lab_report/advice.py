@@ -154,14 +154,7 @@ def _departments(matches: list[Match], notable: list[ReportRow]) -> list[str]:
 
 def warning_signs(report: LabReport, matches: list[Match], abnormal: list[ReportRow]) -> list[str]:
     """要马上就医的情况，一条一句；现有的异常没有专门的说法时，是一般的那些。"""
-    if red_flags := _red_flags(matches, abnormal):
-        return red_flags
-    is_notable = any(indicator and not indicator.is_harmless(item.flag) for item, indicator in abnormal)
-    return [_GENERAL_RED_FLAGS] if report.triage in ("soon", "urgent") or is_notable else []
-
-
-def _red_flags(matches: list[Match], abnormal: list[ReportRow]) -> list[str]:
-    """现有的异常各自要留意的情况，说法相同的并作一条；组合已经说了的，里面的行不再说。"""
+    # 说法相同的并作一条；组合已经说了的，里面的行不再说
     warning = [match for match in matches if match.pattern.red_flag]
     told = {id(item) for match in warning for item in match.items}
     owners: dict[str, list[str]] = {}
@@ -171,7 +164,10 @@ def _red_flags(matches: list[Match], abnormal: list[ReportRow]) -> list[str]:
         text = indicator and indicator.red_flags.get(indicator.direction(item.flag))
         if text and id(item) not in told:
             owners.setdefault(text, []).append(escape_markdown(item.name or item.code) + FLAG_WORDS[item.flag])
-    return _grouped(owners)
+    if owners:
+        return _grouped(owners)
+    is_notable = any(indicator and not indicator.is_harmless(item.flag) for item, indicator in abnormal)
+    return [_GENERAL_RED_FLAGS] if report.triage in ("soon", "urgent") or is_notable else []
 
 
 def value_text(item: LabItem) -> str:

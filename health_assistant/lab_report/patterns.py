@@ -83,10 +83,6 @@ class Match:
     pattern: Pattern
     items: list[LabItem]
 
-    @property
-    def abnormal(self) -> list[LabItem]:
-        return [item for item in self.items if item.flag in ABNORMAL_FLAGS]
-
 
 @cache
 def load_patterns() -> tuple[Pattern, ...]:
@@ -112,7 +108,7 @@ def find_patterns(report: LabReport, rows: list[ReportRow]) -> list[Match]:
     chosen: list[Match] = []
     explained: set[int] = set()
     for match in sorted(found, key=lambda one: -TIERS.index(one.pattern.tier)):
-        abnormal = {id(item) for item in match.abnormal}
+        abnormal = {id(item) for item in match.items if item.flag in ABNORMAL_FLAGS}
         if not abnormal or abnormal - explained:
             chosen.append(match)
             explained |= abnormal

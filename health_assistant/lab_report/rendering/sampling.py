@@ -53,6 +53,11 @@ class Style(Entry):
     groups: bool = True
     english: bool = False
 
+    @property
+    def usable_kinds(self) -> tuple[str, ...]:
+        """能印的报告种类，panels.yaml 里 kinds 的键。"""
+        return self.kinds or tuple(settings()["english_kinds"] if self.english else settings()["kinds"])
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -122,8 +127,7 @@ def panels() -> dict[str, list[Analyte]]:
 
 def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float = 0.25) -> Sample:
     """按版式的要求抽一张化验单；`abnormal_rate` 是每一项落在范围外的概率，由别的项算出的除外。"""
-    known = settings()["kinds"]
-    kinds = style.kinds or (settings()["english_kinds"] if style.english else tuple(known))
+    known, kinds = settings()["kinds"], style.usable_kinds
     sizes = np.array([sum(len(panels()[panel]) for panel in known[kind]["panels"]) for kind in kinds])
     # 项目多的报告更常见：血常规、生化、尿常规
     weights = sizes * (sizes >= min(style.items[0], sizes.max()))
