@@ -37,7 +37,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         if repeated := repeated_values(str(key.value) for key, _ in node.value):
-            raise BadYaml(f"第 {node.start_mark.line + 1} 行起的一项里，键“{repeated[0]}”写了不止一遍")
+            raise yaml.YAMLError(f"第 {node.start_mark.line + 1} 行起的一项里，键“{repeated[0]}”写了不止一遍")
         return super().construct_mapping(node, deep)
 
 
@@ -72,9 +72,13 @@ def _place(raw: Any, path: tuple[Any, ...]) -> str:
     """错在哪里：一串项里的一项用它的代号称呼，没有代号才说第几项。"""
     names = []
     for step in path:
-        raw = raw[step] if isinstance(raw, list) or (isinstance(raw, dict) and step in raw) else None
-        label = raw.get("code") or raw.get("id") if isinstance(step, int) and isinstance(raw, dict) else None
-        names.append(str(label or (step + 1 if isinstance(step, int) else step)))
+        try:
+            raw = raw[step]
+        except (TypeError, LookupError):  # 没有写的键，或 pydantic 自己加的一段
+            raw = None
+        if isinstance(step, int):
+            step = (isinstance(raw, dict) and (raw.get("code") or raw.get("id"))) or f"第 {step + 1} 项"
+        names.append(str(step))
     return ".".join(names)
 
 
