@@ -8,30 +8,21 @@ import os
 import sys
 from pathlib import Path
 
-from served_model import Server, Unusable
+from served_model import Server
 
 from health_assistant import artifacts
-from health_assistant.command_line import make_parser
-
-COLUMNS = [
-    "并发",
-    "成功",
-    "每秒请求",
-    "每秒标记",
-    "首字（毫秒）",
-    "每个标记（毫秒）",
-    "全程中位（秒）",
-    "全程 P99（秒）",
-]
+from health_assistant.command_line import BadInput, command, make_parser
 
 
+@command
 def main() -> int:
     parser = make_parser(__doc__)
     parser.add_argument("what", choices=["model", "folder", "report"], help="问服务上的模型；结果的目录；汇总")
     parser.add_argument("names", nargs="+", help="model：地址与（可以没有的）模型名；其余：模型名")
     args = parser.parse_args()
     if args.what == "model":
-        return print_model(*args.names)
+        print(find_model(*args.names))
+        return 0
     folder = artifacts.bench_dir(args.names[0])
     if args.what == "folder":
         print(folder)
@@ -39,22 +30,17 @@ def main() -> int:
     return report(folder, args.names[0])
 
 
-def print_model(url: str, wanted: str | None = None) -> int:
-    try:
-        print(Server(url, os.environ.get("MODEL_SERVER_API_KEY") or "none", wanted).model)
-    except Unusable as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 2
-    return 0
+def find_model(url: str, wanted: str | None = None) -> str:
+    return Server(url, os.environ.get("MODEL_SERVER_API_KEY") or "none", wanted).model
 
 
 def report(folder: Path, model: str) -> int:
     runs = sorted((read_run(file) for file in folder.rglob("benchmark_summary.json")), key=lambda run: run["并发"])
     if not runs:
-        print(f"✗ {folder} 里没有 EvalScope 的记录：先运行 bench.sh", file=sys.stderr)
-        return 2
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    lines += [f"| {' | '.join(str(run[column]) for column in COLUMNS)} |" for run in runs]
+        raise BadInput(f"{folder} 里没有 EvalScope 的记录：先运行 bench.sh")
+    columns = [name for name in runs[0] if name != "失败"]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    lines += [f"| {' | '.join(str(run[column]) for column in columns)} |" for run in runs]
     table = "\n".join(lines)
     artifacts.write_text(folder / "bench.md", f"# {model}\n\n{table}\n")
     draw(runs, model, folder / "bench.png")

@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from health_assistant.command_line import BadInput
+
 # 实际的改动与应有的差多少算一致（差的范数比应有的范数）。32 位只有舍入误差；16 位时改动小，舍入差一格就差不少。
 # 不相干的 adapter 差 1 以上，没有合并的正好差 1，系数差一倍的差 0.5 或 1
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.2, "float16": 0.2}
-
-
-class BadFiles(ValueError):
-    """文件缺了或不认得，没法比。"""
 
 
 @dataclass
@@ -38,7 +36,7 @@ class Comparison:
 
 
 def compare(base: Path, adapter: Path, merged: Path) -> Comparison:
-    """三个目录 -> 比较的结果。文件缺了、LoRA 的种类不认得时抛 BadFiles。"""
+    """三个目录 -> 比较的结果。文件缺了、LoRA 的种类不认得时抛 BadInput。"""
     from tqdm import tqdm
 
     scale = lora_scale(adapter)
@@ -62,7 +60,7 @@ def check(name: str, before, after, changes: dict[str, Callable], scale: float, 
     elif f"{layer}.lora_A.weight" in changes:
         delta = scale * (changes[f"{layer}.lora_B.weight"]().float() @ changes[f"{layer}.lora_A.weight"]().float())
         if delta.shape != before.shape:
-            raise BadFiles(
+            raise BadInput(
                 f"adapter 里 {layer} 的形状是 {tuple(delta.shape)}，基座是 {tuple(before.shape)}：不是同一个基座"
             )
         if torch.equal(after, before):
@@ -91,10 +89,10 @@ def lora_scale(adapter: Path) -> float:
     try:
         config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadFiles(f"读不了 {adapter}/adapter_config.json：{error}") from None
+        raise BadInput(f"读不了 {adapter}/adapter_config.json：{error}") from None
     special = ("use_dora", "use_rslora", "fan_in_fan_out", "rank_pattern", "alpha_pattern")
     if found := [name for name in special if config.get(name)]:
-        raise BadFiles(f"{adapter} 用了 {'、'.join(found)}，这里只会核对普通的 LoRA")
+        raise BadInput(f"{adapter} 用了 {'、'.join(found)}，这里只会核对普通的 LoRA")
     return config["lora_alpha"] / config["r"]
 
 
@@ -113,7 +111,7 @@ def open_tensors(folder: Path, opened: ExitStack) -> dict[str, Callable]:
         stored = opened.enter_context(safe_open(file, framework="pt"))
         tensors |= {plain_name(name): partial(stored.get_tensor, name) for name in stored.keys()}  # noqa: SIM118
     if not tensors:
-        raise BadFiles(f"{folder} 里没有 safetensors 权重")
+        raise BadInput(f"{folder} 里没有 safetensors 权重")
     return tensors
 
 

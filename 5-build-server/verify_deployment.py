@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import merged_weights
-from served_model import Checkpoint, Server, Unusable, page_message, png
+from served_model import Checkpoint, Server, page_message, png
 
 from health_assistant import artifacts
-from health_assistant.command_line import make_parser
+from health_assistant.command_line import BadInput, command, make_parser
 
 CONVERSATIONS = [
     [{"role": "user", "content": "我最近头痛，血压150/95mmHg，要去医院吗？"}],
@@ -66,6 +66,7 @@ class Trained:
         return AutoTokenizer.from_pretrained(self.adapter)
 
 
+@command
 def main() -> int:
     parser = make_parser(__doc__)
     add = parser.add_argument
@@ -80,24 +81,20 @@ def main() -> int:
     )
     add("--max-tokens", type=int, default=48, help="每题比多少个标记（默认 48）")
     args = parser.parse_args()
-    try:
-        trained = find_training(args.kind, args.recipe)
-        print(f"核对 {trained.merged}，基座 {trained.base}", flush=True)
-        checks = [*check_weights(trained), check_tokens(trained, "合并后的文件", merged_tokenizer(trained))]
+    trained = find_training(args.kind, args.recipe)
+    print(f"核对 {trained.merged}，基座 {trained.base}", flush=True)
+    checks = [*check_weights(trained), check_tokens(trained, "合并后的文件", merged_tokenizer(trained))]
+    if trained.max_pixels:
+        checks.append(check_resize_settings(trained))
+    if args.base_url:
+        server = Server(args.base_url, args.api_key, args.model)
+        print(f"与 {args.base_url} 上的 {server.model}", flush=True)
+        checks.append(check_tokens(trained, "服务", server.tokenize))
         if trained.max_pixels:
-            checks.append(check_resize_settings(trained))
-        if args.base_url:
-            server = Server(args.base_url, args.api_key, args.model)
-            print(f"与 {args.base_url} 上的 {server.model}", flush=True)
-            checks.append(check_tokens(trained, "服务", server.tokenize))
-            if trained.max_pixels:
-                checks.append(check_image_tokens(trained, server))
-            checks.append(check_answers(trained, server, args.max_tokens))
-        else:
-            checks.append(Check("服务", None, "没有写 --base-url，只核对了文件"))
-    except (Unusable, merged_weights.BadFiles) as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 2
+            checks.append(check_image_tokens(trained, server))
+        checks.append(check_answers(trained, server, args.max_tokens))
+    else:
+        checks.append(Check("服务", None, "没有写 --base-url，只核对了文件"))
     print("\n| 检查 | 结果 | 比了什么 |\n|---|---|---|")
     for name, passed, detail in checks:
         print(f"| {name} | {MARKS[passed]} | {detail} |")
@@ -113,12 +110,12 @@ def find_training(kind: str, recipe: str) -> Trained:
     stage = "3-fine-tuning-llm" if kind == "llm" else "6-fine-tuning-vl"
     for part, script in (("training.json", "train"), ("adapter", "train"), ("merged", "merge")):
         if not (folder / part).exists():
-            raise Unusable(f"{folder} 里没有 {part}：先运行 {stage}/{script}_{kind}.py")
+            raise BadInput(f"{folder} 里没有 {part}：先运行 {stage}/{script}_{kind}.py")
     record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     try:
         base = loading.find_model(record["base_model"], vision=kind == "vl")
     except OSError as error:
-        raise Unusable(str(error)) from None
+        raise BadInput(str(error)) from None
     return Trained(folder, base, record["recipe"].get("max_pixels"))
 
 

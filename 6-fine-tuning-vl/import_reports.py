@@ -22,7 +22,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from health_assistant import artifacts
-from health_assistant.command_line import make_parser
+from health_assistant.command_line import BadInput, command, make_parser
 
 SPLITS = ("train", "val", "test")
 FIELDS = {"名称": "name", "代号": "code", "结果": "result", "单位": "unit", "参考范围": "reference_range",
@@ -42,10 +42,7 @@ PERSONAL = re.compile(
 MANGLED = re.compile(r"\d+月\d+日|\d{4}[/-]\d{1,2}[/-]\d{1,2}|\d{1,2}-[A-Z][a-z]{2}|[A-Z][a-z]{2}-\d{2}|\dE\+\d+")
 
 
-class BadInput(ValueError):
-    """输入有问题；消息是一行中文。"""
-
-
+@command
 def main() -> int:
     parser = make_parser(__doc__)
     parser.add_argument("folder", type=Path, nargs="?", metavar="照片文件夹", help="默认画三张示范")
@@ -55,13 +52,9 @@ def main() -> int:
     parser.add_argument("--shares", type=int, nargs=3, default=(0, 0, 1), metavar="份", help="训练、验证、测试各几份")
     parser.add_argument("--force", action="store_true", help="rows.csv 已经有了也重读（改过的会丢掉）")
     args = parser.parse_args()
-    try:
-        if args.accept:
-            return accept(args.accept, args.name or args.accept.absolute().parent.name, args.shares)
-        return propose(args.folder or draw_examples(), args.name, args.keep_head, args.force)
-    except BadInput as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 2
+    if args.accept:
+        return accept(args.accept, args.name or args.accept.absolute().parent.name, args.shares)
+    return propose(args.folder or draw_examples(), args.name, args.keep_head, args.force)
 
 
 # ---- 第一步：照片 -> 去掉隐私的图与 rows.csv ----

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from health_assistant import artifacts
-from health_assistant.command_line import make_parser
+from health_assistant.command_line import BadInput, command, make_parser
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.catalogue import find_indicator, fold_code, fold_name, fold_unit
 from health_assistant.lab_report.reference_range import compare, normalize, parse_range, parse_result
@@ -40,6 +40,7 @@ QUANTITIES = {
 LABEL_KEYS = ("report", "label", "answer", "output", "response", "additional_feature", "text")
 
 
+@command
 def main() -> int:
     parser = make_parser(__doc__)
     parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="标签文件（默认微型数据集的训练集）")
@@ -53,11 +54,11 @@ def main() -> int:
         lines = [line for line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1) if line[1].strip()]
     except (OSError, UnicodeDecodeError) as error:
         hint = "" if args.file else "；先运行 python 6-fine-tuning-vl/render_reports.py"
-        print(f"✗ 读不了 {path}：{error}{hint}", file=sys.stderr)
-        return 2
-    if not lines or (args.images and not args.images.is_dir()):
-        print(f"✗ {path} 是空的" if not lines else f"✗ 没有文件夹 {args.images}", file=sys.stderr)
-        return 2
+        raise BadInput(f"读不了 {path}：{error}{hint}") from None
+    if not lines:
+        raise BadInput(f"{path} 是空的")
+    if args.images and not args.images.is_dir():
+        raise BadInput(f"没有文件夹 {args.images}")
     on_page = PageText(args.images) if args.images else None
     findings, checked = [], 0
     for number, line in tqdm(lines, unit="条", disable=None, leave=False):

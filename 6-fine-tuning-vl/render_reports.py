@@ -26,11 +26,12 @@ from pydantic import Field, PositiveInt
 from tqdm import tqdm
 
 from health_assistant import artifacts
-from health_assistant.checked_yaml import BadYaml, Entry, read_yaml
-from health_assistant.command_line import make_parser
+from health_assistant.checked_yaml import Entry, read_yaml
+from health_assistant.command_line import BadInput, command, make_parser
 
 TINY = Path(__file__).parent / "configs" / "dataset-tiny.yaml"
 SPLITS = ("train", "val", "test")
+SHEET_CELL = 360  # 样张里一张最长的边
 TOKEN_SIDE = 28  # Qwen2-VL 的一个图像标记是 28×28 像素
 Names = tuple[str, ...]
 
@@ -57,17 +58,14 @@ class Recipe(Entry):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
+@command
 def main() -> int:
     parser = make_parser(__doc__)
     parser.add_argument("--config", type=Path, default=TINY, help="配方（默认 configs/dataset-tiny.yaml）")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="同时画的进程数（默认等于核数）")
     parser.add_argument("--force", action="store_true", help="画完了也重画")
     args = parser.parse_args()
-    try:
-        recipe = read_recipe(args.config)
-    except BadYaml as error:
-        print(f"✗ 配方 {args.config} 用不了：{error}", file=sys.stderr)
-        return 2
+    recipe = read_recipe(args.config)
     folder = artifacts.vl_dataset_dir(args.config.stem.removeprefix("dataset-"))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.parent / f".{folder.name}.lock", "w") as lock:
@@ -89,14 +87,14 @@ def read_recipe(path: Path) -> Recipe:
              "fonts": FONTS}  # fmt: skip
     for key, choices in known.items():
         if strange := [name for name in getattr(recipe, key) if name not in choices]:
-            raise BadYaml(f"{key} 里没有“{strange[0]}”这一种；可用的有：{'、'.join(choices)}")
+            raise BadInput(f"{path.name}：{key} 里没有“{strange[0]}”这一种；可用的有：{'、'.join(choices)}")
     if both := set(seen) & set(held_out):
-        raise BadYaml(f"版式 {'、'.join(sorted(both))} 既在 layouts 里又在 test_layouts 里，测试时就见过了")
+        raise BadInput(f"{path.name}：layouts 与 test_layouts 里都有 {'、'.join(sorted(both))}，测试时就见过了")
     if recipe.items and recipe.items[0] > recipe.items[1]:
-        raise BadYaml(f"items 要写成 [最少, 最多]，写的是 {list(recipe.items)}")
+        raise BadInput(f"{path.name}：items 要写成 [最少, 最多]，写的是 {list(recipe.items)}")
     for name in (*seen, *held_out):
         if not kinds_for(recipe, layouts[name].style):
-            raise BadYaml(f"版式 {name} 印不了 panels 里的任何一种（{'、'.join(recipe.panels)}），请加上别的")
+            raise BadInput(f"{path.name}：版式 {name} 印不了 panels 里的 {'、'.join(recipe.panels)}，请加上别的")
     return recipe
 
 
@@ -236,7 +234,7 @@ def fit(drawn, recipe: Recipe):
     return image, moved
 
 
-def contact_sheet(folder: Path, records: dict[str, list[dict]], columns: int = 4, cell: int = 360) -> None:
+def contact_sheet(folder: Path, records: dict[str, list[dict]]) -> None:
     """样张：每种版式一张，训练的在前，测试的在后，下面写着哪一份、版式与破坏。"""
     from PIL import Image, ImageDraw
 
@@ -251,9 +249,9 @@ def contact_sheet(folder: Path, records: dict[str, list[dict]], columns: int = 4
     tiles = []
     for split, row in shown:
         tile = Image.open(folder / split / row["file_name"])
-        tile.thumbnail((cell, cell))
+        tile.thumbnail((SHEET_CELL, SHEET_CELL))
         tiles.append((tile, f"{split}  {row['layout']}  {row['degradation']}"))
-    wide, tall = cell + 12, max(tile.height for tile, _ in tiles) + 40
+    columns, wide, tall = 4, SHEET_CELL + 12, max(tile.height for tile, _ in tiles) + 40
     sheet = Image.new("RGB", (columns * wide, math.ceil(len(tiles) / columns) * tall), "#777777")
     brush = ImageDraw.Draw(sheet)
     for at, (tile, label) in enumerate(tiles):

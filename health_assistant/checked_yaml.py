@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from health_assistant.command_line import BadInput
+
 _PROBLEMS = {
     "extra_forbidden": "是不认识的键",
     "missing": "没有写",
@@ -19,7 +21,7 @@ _PROBLEMS = {
 _LIMITS = {"gt": "要大于", "ge": "不能小于", "le": "不能大于", "expected": "只能是", "pattern": "要符合"}
 
 
-class BadYaml(ValueError):
+class BadYaml(BadInput):
     """人编辑的 YAML 有错。消息说明是哪个文件、哪一项、哪个键。"""
 
 

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from health_assistant import artifacts
 from health_assistant.checked_yaml import Entry, read_yaml
+from health_assistant.command_line import BadInput
 
 NO_DOMAIN = "no-remote-images.invalid"
 """只许从这个不存在的域名取图，等于不许：vLLM 默认会替人下载任何网址的图。data: URL 不受影响。"""
@@ -66,14 +67,14 @@ def vllm_command(
 ) -> list[str]:
     """配方加命令行上另写的 -> argv。命令行上的模型与名字盖过配方的，LoRA（名字 -> 目录）加在配方的后面。
 
-    配方不对时抛 ValueError。不看模型在不在本地：`--dry-run` 在别的机器上也要能用。
+    配方不对时抛 BadInput。不看模型在不在本地：`--dry-run` 在别的机器上也要能用。
     """
     if config is None:
-        raise ValueError("vllm 要写 --config，配方在 5-build-server/configs/")
+        raise BadInput("vllm 要写 --config，配方在 5-build-server/configs/")
     recipe = read_yaml(VllmRecipe, config)
     model = model or recipe.model or (recipe.merged and str(trained_dir(recipe.merged) / "merged"))
     if not model:
-        raise ValueError(f"{config} 里没有写 model 或 merged，命令行上也没有 --model")
+        raise BadInput(f"{config} 里没有写 model 或 merged，命令行上也没有 --model")
     adapters = {name: str(trained_dir(which) / "adapter") for name, which in recipe.adapters.items()} | adapters
     options = {"host": host, "port": port, **recipe.model_dump(include=set(SAME_NAMES))}
     if served_model_name:

@@ -48,7 +48,6 @@ class Style(Entry):
     items: tuple[int, int] = (8, 26)
     marks: tuple[str, ...] = ("arrows",)
     codes: bool = True
-    ranges: bool = True
     head: bool = True
     groups: bool = True
     english: bool = False
@@ -197,8 +196,8 @@ class _Hospital:
             result, limits, flag = self._in_words(reference, abnormal)
         else:
             result, limits, flag, extreme = self._numeric(analyte, abnormal)
-        if not style.ranges or rng.random() < 0.02:
-            limits, flag = self.says["no_range"] if style.ranges else "", None
+        if rng.random() < 0.02:
+            limits, flag = self.says["no_range"], None
         mark = self.marks.get(flag)
         mark = mark * 2 if mark and extreme and self.doubles_arrows else mark
         unit, name, code = analyte.unit, analyte.english, analyte.code if style.codes else ""
