@@ -11,12 +11,12 @@ from pathlib import Path
 from served_model import Server
 
 from health_assistant import artifacts
-from health_assistant.command_line import BadInput, command, make_parser
+from health_assistant.command_line import BadInput, command, fail, new_parser
 
 
 @command
 def main() -> int:
-    parser = make_parser(__doc__)
+    parser = new_parser(__doc__)
     parser.add_argument("what", choices=["model", "folder", "report"], help="问服务上的模型；结果的目录；汇总")
     parser.add_argument("names", nargs="+", help="model：地址与（可以没有的）模型名；其余：模型名")
     args = parser.parse_args()
@@ -45,10 +45,9 @@ def report(folder: Path, model: str) -> int:
     artifacts.write_text(folder / "bench.md", f"# {model}\n\n{table}\n")
     draw(runs, model, folder / "bench.png")
     print(f"{table}\n写了：{folder / 'bench.md'}、{folder / 'bench.png'}")
-    failed = sum(run["失败"] for run in runs)
-    if failed:
-        print(f"✗ {failed} 个请求没有成功，原因在 {folder / 'evalscope.log'}", file=sys.stderr)
-    return 1 if failed else 0
+    if failed := sum(run["失败"] for run in runs):
+        return fail(f"{failed} 个请求没有成功，原因在 {folder / 'evalscope.log'}", 1)
+    return 0
 
 
 def read_run(file: Path) -> dict:

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from health_assistant import artifacts
-from health_assistant.command_line import BadInput, command, make_parser
+from health_assistant.command_line import BadInput, command, new_parser
 
 KEY_VARIABLE = "MODEL_SERVER_API_KEY"
 QUESTIONS = {
@@ -26,7 +26,7 @@ QUESTIONS = {
 
 @command
 def main() -> int:
-    parser = make_parser(__doc__)
+    parser = new_parser(__doc__)
     add = parser.add_argument
     add(
         "--backend",

@@ -18,7 +18,7 @@ import merged_weights
 from served_model import Checkpoint, Server, page_message, png
 
 from health_assistant import artifacts
-from health_assistant.command_line import BadInput, command, make_parser
+from health_assistant.command_line import BadInput, command, new_parser
 
 CONVERSATIONS = [
     [{"role": "user", "content": "我最近头痛，血压150/95mmHg，要去医院吗？"}],
@@ -68,7 +68,7 @@ class Trained:
 
 @command
 def main() -> int:
-    parser = make_parser(__doc__)
+    parser = new_parser(__doc__)
     add = parser.add_argument
     add("--recipe", default="tiny", help="训练的配方名（默认 tiny）")
     add("--kind", choices=["llm", "vl"], default="llm", help="llm 是阶段 3 的（默认），vl 是阶段 6 的")

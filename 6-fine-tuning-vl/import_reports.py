@@ -22,7 +22,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from health_assistant import artifacts
-from health_assistant.command_line import BadInput, command, make_parser
+from health_assistant.command_line import BadInput, command, new_parser
 
 SPLITS = ("train", "val", "test")
 FIELDS = {"名称": "name", "代号": "code", "结果": "result", "单位": "unit", "参考范围": "reference_range",
@@ -44,7 +44,7 @@ MANGLED = re.compile(r"\d+月\d+日|\d{4}[/-]\d{1,2}[/-]\d{1,2}|\d{1,2}-[A-Z][a-
 
 @command
 def main() -> int:
-    parser = make_parser(__doc__)
+    parser = new_parser(__doc__)
     parser.add_argument("folder", type=Path, nargs="?", metavar="照片文件夹", help="默认画三张示范")
     parser.add_argument("--name", help="数据集的名字（默认是文件夹的名字）")
     parser.add_argument("--keep-head", action="store_true", help="不涂黑页眉与签名；标签里留下性别、年龄与报告类型")

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from health_assistant import artifacts
-from health_assistant.command_line import BadInput, command, make_parser
+from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.catalogue import find_indicator, fold_code, fold_name, fold_unit
 from health_assistant.lab_report.reference_range import compare, normalize, parse_range, parse_result
@@ -42,7 +42,7 @@ LABEL_KEYS = ("report", "label", "answer", "output", "response", "additional_fea
 
 @command
 def main() -> int:
-    parser = make_parser(__doc__)
+    parser = new_parser(__doc__)
     parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="标签文件（默认微型数据集的训练集）")
     parser.add_argument("--field", help=f"标签在哪个键里（默认依次找 {'、'.join(LABEL_KEYS)}）")
     parser.add_argument("--images", type=Path, help="图的文件夹，按 file_name 找；给了才与图核对")
@@ -79,8 +79,8 @@ def main() -> int:
     show(result, report)
     share = result["bad_labels"] / len(lines)
     if share > args.max_rate:
-        print(f"✗ 有问题的标签占 {share:.1%}，超过 --max-rate {args.max_rate:.1%}", file=sys.stderr)
-    return 1 if share > args.max_rate else 0
+        return fail(f"有问题的标签占 {share:.1%}，超过 --max-rate {args.max_rate:.1%}", 1)
+    return 0
 
 
 def show(result: dict, report: Path) -> None:

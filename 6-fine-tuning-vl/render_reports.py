@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from health_assistant import artifacts
 from health_assistant.checked_yaml import Entry, read_yaml
-from health_assistant.command_line import BadInput, command, make_parser
+from health_assistant.command_line import BadInput, command, fail, new_parser
 
 TINY = Path(__file__).parent / "configs" / "dataset-tiny.yaml"
 SPLITS = ("train", "val", "test")
@@ -60,7 +60,7 @@ class Recipe(Entry):
 
 @command
 def main() -> int:
-    parser = make_parser(__doc__)
+    parser = new_parser(__doc__)
     parser.add_argument("--config", type=Path, default=TINY, help="配方（默认 configs/dataset-tiny.yaml）")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="同时画的进程数（默认等于核数）")
     parser.add_argument("--force", action="store_true", help="画完了也重画")
@@ -122,8 +122,7 @@ def build(recipe: Recipe, folder: Path, processes: int, force: bool) -> int:
     todo = [job for job in jobs if not part_file(parts, *job).exists()]
     started = time.monotonic()
     if not render_all(recipe, folder, todo, len(jobs), processes):
-        print("✗ 有画图的进程中途退出，原因见上面；再运行一次会接着画。", file=sys.stderr)
-        return 1
+        return fail("有画图的进程中途退出，原因见上面；再运行一次会接着画。", 1)
     lines: dict[str, list[str]] = {split: [] for split in SPLITS}
     for split, number in jobs:
         lines[split].append(part_file(parts, split, number).read_text(encoding="utf-8"))
