@@ -4,22 +4,20 @@ python 5-build-server/serve.py &
 python 5-build-server/ask_server.py --photo 照片.jpg
 """
 
-import argparse
-import base64
 import json
 import mimetypes
 import sys
 from pathlib import Path
 
 from health_assistant import artifacts
+from health_assistant.command_line import fail, new_parser
 
 READER, ADVISOR = "embedded-report-reader", "embedded-health-advisor"
 EXAMPLE = artifacts.ROOT / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__)
     parser.add_argument(
         "--base-url", default="http://127.0.0.1:8001/v1", help="服务的地址（默认 http://127.0.0.1:8001/v1）"
     )
@@ -29,8 +27,7 @@ def main() -> int:
     parser.add_argument("--force", action="store_true", help="同一张照片问过了也重问")
     args = parser.parse_args()
     if not args.photo.is_file():
-        print(f"✗ 没有这个文件：{args.photo}", file=sys.stderr)
-        return 2
+        return fail(f"没有这个文件：{args.photo}")
 
     import openai
 
@@ -47,16 +44,13 @@ def main() -> int:
         client = openai.OpenAI(base_url=args.base_url, api_key="none", max_retries=0, timeout=300)
         files = ask(client, args.photo, READ_PROMPT, folder)
     except openai.APIConnectionError as error:
-        print(f"✗ 连不上模型服务 {args.base_url}：{error}", file=sys.stderr)
-        print("  解决：先在另一个终端运行 python 5-build-server/serve.py", file=sys.stderr)
-        return 1
+        solution = "先在另一个终端运行 python 5-build-server/serve.py"
+        return fail(f"连不上模型服务 {args.base_url}：{error}", 1, solution)
     except openai.APIError as error:
         reason = error.body.get("message") if isinstance(error.body, dict) else None
-        print(f"✗ 服务没有照办：{reason or error}", file=sys.stderr)
-        return 1
+        return fail(f"服务没有照办：{reason or error}", 1)
     except ValueError as error:
-        print(f"✗ {READER} 的回答不是约定的 JSON，{args.base_url} 是这门课的模型服务吗？\n{error}", file=sys.stderr)
-        return 1
+        return fail(f"{READER} 的回答不是约定的 JSON，{args.base_url} 是这门课的模型服务吗？\n{error}", 1)
     artifacts.mark_finished(folder, wanted, files)
     return 0
 
@@ -65,14 +59,14 @@ def ask(client, photo: Path, prompt: str, folder: Path) -> list[Path]:
     """照片 -> 各行 -> 判断 -> 建议；返回写下的文件。"""
     from health_assistant.lab_report.assessment import assess
     from health_assistant.lab_report.report import DISCLAIMER, TRIAGE_WORDS, ReadReport, RowEvidence
+    from health_assistant.lab_report.vl import data_url, read_messages
 
     print("服务上的模型：" + "、".join(model.id for model in client.models.list()))
 
     print(f"请 {READER} 读 {photo} …", flush=True)
     kind = mimetypes.guess_type(photo.name)[0] or "image/jpeg"
-    url = f"data:{kind};base64,{base64.b64encode(photo.read_bytes()).decode()}"
-    content = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": url}}]
-    completion = client.chat.completions.create(model=READER, messages=[{"role": "user", "content": content}])
+    messages = read_messages(data_url(photo.read_bytes(), kind), prompt)
+    completion = client.chat.completions.create(model=READER, messages=messages)
     answer = json.loads(completion.choices[0].message.content or "")
 
     # 模型只抄录，高低由代码判断；把握不大的行不判断

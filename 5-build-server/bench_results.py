@@ -3,36 +3,26 @@
 python 5-build-server/bench_results.py report 模型名
 """
 
-import argparse
 import json
 import os
 import sys
 from pathlib import Path
 
+from served_model import Server
+
 from health_assistant import artifacts
-
-COLUMNS = [
-    "并发",
-    "成功",
-    "每秒请求",
-    "每秒标记",
-    "首字（毫秒）",
-    "每个标记（毫秒）",
-    "全程中位（秒）",
-    "全程 P99（秒）",
-]
+from health_assistant.command_line import BadInput, command, fail, new_parser
 
 
+@command
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__)
     parser.add_argument("what", choices=["model", "folder", "report"], help="问服务上的模型；结果的目录；汇总")
     parser.add_argument("names", nargs="+", help="model：地址与（可以没有的）模型名；其余：模型名")
     args = parser.parse_args()
     if args.what == "model":
-        return print_model(*args.names)
+        print(find_model(*args.names))
+        return 0
     folder = artifacts.bench_dir(args.names[0])
     if args.what == "folder":
         print(folder)
@@ -40,40 +30,24 @@ def main() -> int:
     return report(folder, args.names[0])
 
 
-def print_model(url: str, wanted: str | None = None) -> int:
-    import openai
-
-    client = openai.OpenAI(base_url=url, api_key=os.environ.get("MODEL_SERVER_API_KEY") or "none", max_retries=0)
-    try:
-        names = [one.id for one in client.models.list()]
-    except openai.APIConnectionError:
-        print(f"✗ 连不上 {url}：先运行 python 5-build-server/serve.py", file=sys.stderr)
-        return 2
-    except openai.APIError as error:
-        print(f"✗ {url} 不答：{error}", file=sys.stderr)
-        return 2
-    if wanted and wanted not in names:
-        print(f"✗ {url} 上没有 {wanted}，有 {'、'.join(names)}", file=sys.stderr)
-        return 2
-    print(wanted or names[0])
-    return 0
+def find_model(url: str, wanted: str | None = None) -> str:
+    return Server(url, os.environ.get("MODEL_SERVER_API_KEY") or "none", wanted).model
 
 
 def report(folder: Path, model: str) -> int:
     runs = sorted((read_run(file) for file in folder.rglob("benchmark_summary.json")), key=lambda run: run["并发"])
     if not runs:
-        print(f"✗ {folder} 里没有 EvalScope 的记录：先运行 bench.sh", file=sys.stderr)
-        return 2
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    lines += [f"| {' | '.join(str(run[column]) for column in COLUMNS)} |" for run in runs]
+        raise BadInput(f"{folder} 里没有 EvalScope 的记录：先运行 bench.sh")
+    columns = [name for name in runs[0] if name != "失败"]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    lines += [f"| {' | '.join(str(run[column]) for column in columns)} |" for run in runs]
     table = "\n".join(lines)
     artifacts.write_text(folder / "bench.md", f"# {model}\n\n{table}\n")
     draw(runs, model, folder / "bench.png")
     print(f"{table}\n写了：{folder / 'bench.md'}、{folder / 'bench.png'}")
-    failed = sum(run["失败"] for run in runs)
-    if failed:
-        print(f"✗ {failed} 个请求没有成功，原因在 {folder / 'evalscope.log'}", file=sys.stderr)
-    return 1 if failed else 0
+    if failed := sum(run["失败"] for run in runs):
+        return fail(f"{failed} 个请求没有成功，原因在 {folder / 'evalscope.log'}", 1)
+    return 0
 
 
 def read_run(file: Path) -> dict:

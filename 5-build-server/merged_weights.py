@@ -5,18 +5,17 @@
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+
+from health_assistant.command_line import BadInput
 
 # 实际的改动与应有的差多少算一致（差的范数比应有的范数）。32 位只有舍入误差；16 位时改动小，舍入差一格就差不少。
 # 不相干的 adapter 差 1 以上，没有合并的正好差 1，系数差一倍的差 0.5 或 1
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.2, "float16": 0.2}
-
-
-class BadFiles(ValueError):
-    """文件缺了或不认得，没法比。"""
 
 
 @dataclass
@@ -37,41 +36,39 @@ class Comparison:
 
 
 def compare(base: Path, adapter: Path, merged: Path) -> Comparison:
-    """三个目录 -> 比较的结果。文件缺了、LoRA 的种类不认得时抛 BadFiles。"""
+    """三个目录 -> 比较的结果。文件缺了、LoRA 的种类不认得时抛 BadInput。"""
     from tqdm import tqdm
 
     scale = lora_scale(adapter)
     with ExitStack() as opened:
-        ours, theirs = (Tensors(folder, opened) for folder in (merged, base))
-        changes = Tensors(adapter, opened)
-        lora = {name.removesuffix(".lora_A.weight") for name in changes.names if name.endswith(".lora_A.weight")}
-        found = Comparison(tensors=len(theirs.names), lora=len(lora))
-        missing = lora - {name.removesuffix(".weight") for name in theirs.names}
-        found.touched += sorted((theirs.names ^ ours.names) - tied_names(base))
-        found.unchanged += sorted(missing)
-        for name in tqdm(sorted(theirs.names & ours.names), desc="逐个张量比较", disable=None):
-            check(name, theirs[name], ours[name], name.removesuffix(".weight") in lora, changes, scale, found)
+        ours, theirs, changes = (open_tensors(folder, opened) for folder in (merged, base, adapter))
+        lora = {name.removesuffix(".lora_A.weight") for name in changes if name.endswith(".lora_A.weight")}
+        found = Comparison(tensors=len(theirs), lora=len(lora))
+        found.touched += sorted((theirs.keys() ^ ours.keys()) - tied_names(base))
+        found.unchanged += sorted(lora - {name.removesuffix(".weight") for name in theirs})
+        for name in tqdm(sorted(theirs.keys() & ours.keys()), desc="逐个张量比较", disable=None):
+            check(name, theirs[name](), ours[name](), changes, scale, found)
     return found
 
 
-def check(name: str, before, after, has_lora: bool, changes: "Tensors", scale: float, found: Comparison) -> None:
+def check(name: str, before, after, changes: dict[str, Callable], scale: float, found: Comparison) -> None:
     import torch
 
+    layer = name.removesuffix(".weight")
     if after.shape != before.shape or after.dtype != before.dtype:
         found.touched.append(name)
-    elif has_lora:
-        layer = name.removesuffix(".weight")
-        delta = scale * (changes[f"{layer}.lora_B.weight"].float() @ changes[f"{layer}.lora_A.weight"].float())
+    elif f"{layer}.lora_A.weight" in changes:
+        delta = scale * (changes[f"{layer}.lora_B.weight"]().float() @ changes[f"{layer}.lora_A.weight"]().float())
         if delta.shape != before.shape:
-            raise BadFiles(
+            raise BadInput(
                 f"adapter 里 {layer} 的形状是 {tuple(delta.shape)}，基座是 {tuple(before.shape)}：不是同一个基座"
             )
         if torch.equal(after, before):
             found.unchanged.append(name)
         record(name, before, after, before + delta.to(before.dtype), found)
-    elif name in changes.names:
+    elif name in changes:
         found.replaced += 1
-        record(name, before, after, changes[name].to(before.dtype), found)
+        record(name, before, after, changes[name]().to(before.dtype), found)
     elif not torch.equal(after, before):
         found.touched.append(name)
 
@@ -92,10 +89,10 @@ def lora_scale(adapter: Path) -> float:
     try:
         config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadFiles(f"读不了 {adapter}/adapter_config.json：{error}") from None
+        raise BadInput(f"读不了 {adapter}/adapter_config.json：{error}") from None
     special = ("use_dora", "use_rslora", "fan_in_fan_out", "rank_pattern", "alpha_pattern")
     if found := [name for name in special if config.get(name)]:
-        raise BadFiles(f"{adapter} 用了 {'、'.join(found)}，这里只会核对普通的 LoRA")
+        raise BadInput(f"{adapter} 用了 {'、'.join(found)}，这里只会核对普通的 LoRA")
     return config["lora_alpha"] / config["r"]
 
 
@@ -105,23 +102,17 @@ def tied_names(base: Path) -> set[str]:
     return {"lm_head.weight"} if tied else set()
 
 
-class Tensors:
-    """一个目录里的全部 safetensors，按统一的名字取张量。"""
+def open_tensors(folder: Path, opened: ExitStack) -> dict[str, Callable]:
+    """一个目录里的全部 safetensors：统一的名字 -> 取这个张量的函数，用到才读。"""
+    from safetensors import safe_open
 
-    def __init__(self, folder: Path, opened: ExitStack) -> None:
-        from safetensors import safe_open
-
-        self._owner: dict[str, tuple[Any, str]] = {}
-        for file in sorted(folder.glob("*.safetensors")):
-            handle = opened.enter_context(safe_open(file, framework="pt"))
-            self._owner |= {plain_name(name): (handle, name) for name in handle.keys()}  # noqa: SIM118
-        if not self._owner:
-            raise BadFiles(f"{folder} 里没有 safetensors 权重")
-        self.names = set(self._owner)
-
-    def __getitem__(self, name: str):
-        handle, stored = self._owner[name]
-        return handle.get_tensor(stored)
+    tensors: dict[str, Callable] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        stored = opened.enter_context(safe_open(file, framework="pt"))
+        tensors |= {plain_name(name): partial(stored.get_tensor, name) for name in stored.keys()}  # noqa: SIM118
+    if not tensors:
+        raise BadInput(f"{folder} 里没有 safetensors 权重")
+    return tensors
 
 
 def plain_name(name: str) -> str:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from health_assistant import artifacts
+from health_assistant.command_line import BadInput, command, new_parser
 
 KEY_VARIABLE = "MODEL_SERVER_API_KEY"
 QUESTIONS = {
@@ -23,12 +24,10 @@ QUESTIONS = {
 }
 
 
+@command
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
+    parser = new_parser(__doc__)
     add = parser.add_argument
-    add("-h", "--help", action="help", help="显示这段说明")
     add(
         "--backend",
         choices=["embedded", "transformers", "vllm"],
@@ -44,15 +43,11 @@ def main() -> int:
     add("--api-key", default=os.environ.get(KEY_VARIABLE), help=f"客户端要带的密钥；也可以放环境变量 {KEY_VARIABLE}")
     add("--dry-run", action="store_true", help="只说会运行什么")
     args = parser.parse_args()
-    try:
-        adapters = read_adapters(args.adapter)
-        if args.config and args.backend != "vllm":
-            raise ValueError("--config 只给 vllm 用")
-        run = {"embedded": run_embedded, "transformers": run_transformers, "vllm": run_vllm}[args.backend]
-        run(args, adapters)
-    except ValueError as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 2
+    adapters = read_adapters(args.adapter)
+    if args.config and args.backend != "vllm":
+        raise BadInput("--config 只给 vllm 用")
+    run = {"embedded": run_embedded, "transformers": run_transformers, "vllm": run_vllm}[args.backend]
+    run(args, adapters)
     return 0
 
 
@@ -62,18 +57,18 @@ def read_adapters(given: list[str]) -> dict[str, Path]:
     for one in given:
         name, _, path = one.partition("=")
         if not name or not path:
-            raise ValueError(f"--adapter 要写成 名字=目录，写的是 {one}")
+            raise BadInput(f"--adapter 要写成 名字=目录，写的是 {one}")
         if name in adapters:
-            raise ValueError(f"--adapter 的名字 {name} 写了两次")
+            raise BadInput(f"--adapter 的名字 {name} 写了两次")
         if not (Path(path) / "adapter_config.json").is_file():
-            raise ValueError(f"{path} 不是 LoRA：里面没有 adapter_config.json")
+            raise BadInput(f"{path} 不是 LoRA：里面没有 adapter_config.json")
         adapters[name] = Path(path)
     return adapters
 
 
 def run_embedded(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
     if args.model or adapters or args.served_model_name:
-        raise ValueError("内置引擎没有别的模型可选：不用写 --model、--adapter、--served-model-name")
+        raise BadInput("内置引擎没有别的模型可选：不用写 --model、--adapter、--served-model-name")
     print("后端：内置引擎（读化验单、给建议），CPU，不下载模型")
     if args.dry_run:
         print(f"地址：{address(args)}")
@@ -102,9 +97,9 @@ def run_transformers(args: argparse.Namespace, adapters: dict[str, Path]) -> Non
     name = args.served_model_name or model
     if Path(model).is_absolute() and not (Path(model) / "config.json").is_file():
         hint = "" if args.model else "：先运行 3-fine-tuning-llm 的 train_llm.py 与 merge_llm.py"
-        raise ValueError(f"没有模型 {model}{hint}")
+        raise BadInput(f"没有模型 {model}{hint}")
     if name in adapters:
-        raise ValueError(f"--adapter 的名字 {name} 与模型的名字相同，请求里分不出来")
+        raise BadInput(f"--adapter 的名字 {name} 与模型的名字相同，请求里分不出来")
     if args.dry_run:
         print(*transformers_backend.describe(model, adapters), f"地址：{address(args)}", sep="\n")
         return
@@ -133,7 +128,7 @@ def run_vllm(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
     if args.dry_run:
         return
     if Path(command[2]).is_absolute() and not Path(command[2]).is_dir():
-        raise ValueError(f"没有模型 {command[2]}：先训练、合并，或另写 --model")
+        raise BadInput(f"没有模型 {command[2]}：先训练、合并，或另写 --model")
     ready = f"vLLM 装好模型之后（{address(args).removesuffix('/v1')}/health 答 200）就可以用"
     named = "--served-model-name" if "--served-model-name" in command else "serve"
     print_examples(args, command[command.index(named) + 1], ready)
@@ -142,7 +137,7 @@ def run_vllm(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
     try:
         os.execvp(command[0], command)
     except FileNotFoundError:
-        raise ValueError(
+        raise BadInput(
             f"没有 {command[0]} 这个命令：它要装在另一个虚拟环境里，装法与用法写在 0-env-init/requirements-vllm.txt"
         ) from None
 

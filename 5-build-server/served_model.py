@@ -4,6 +4,9 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_server.transformers_backend import turn_ends
+
+from health_assistant.command_line import BadInput
 from health_assistant.lab_report.report import READ_PROMPT
 from health_assistant.lab_report.vl import data_url, read_messages
 
@@ -11,12 +14,8 @@ from health_assistant.lab_report.vl import data_url, read_messages
 NEAR_TIE = {"bfloat16": 0.5, "float16": 0.1}
 
 
-class Unusable(Exception):
-    """没法核对：缺文件、连不上服务。退出码 2。"""
-
-
 class Server:
-    """用官方客户端问服务；连不上、密钥不对、没有这个模型都成为 Unusable。"""
+    """用官方客户端问服务；连不上、密钥不对、没有这个模型都成为 BadInput。"""
 
     def __init__(self, base_url: str, api_key: str, model: str | None) -> None:
         import openai
@@ -25,7 +24,7 @@ class Server:
         names = [one.id for one in self._ask(self._client.models.list)]
         self.model = model or names[0]
         if self.model not in names:
-            raise Unusable(f"{base_url} 上没有 {self.model}，有 {'、'.join(names)}")
+            raise BadInput(f"{base_url} 上没有 {self.model}，有 {'、'.join(names)}")
 
     def tokenize(self, messages: list[dict]) -> list[int]:
         root = str(self._client.base_url).removesuffix("/").removesuffix("/v1")
@@ -44,12 +43,12 @@ class Server:
         try:
             return method(*args, **kwargs)
         except openai.APIConnectionError:
-            raise Unusable(
+            raise BadInput(
                 f"连不上服务 {self._client.base_url}。先运行 5-build-server/serve.py，或改 --base-url"
             ) from None
         except openai.APIError as error:
             reason = error.body.get("message") if isinstance(error.body, dict) else None
-            raise Unusable(f"服务不答：{reason or error}") from None
+            raise BadInput(f"服务不答：{reason or error}") from None
 
 
 def png(image) -> bytes:
@@ -101,10 +100,6 @@ class Checkpoint:
 
     def answer(self, inputs: dict, max_tokens: int) -> Generated:
         """贪心地生成；结束标记与服务认的相同。"""
-        from health_assistant.training.run import TURN_END
-
-        ends = self._model.generation_config.eos_token_id
-        ends = {*(ends if isinstance(ends, list) else [ends]), self._tokenizer.convert_tokens_to_ids(TURN_END)}
         output = self._model.generate(
             **inputs,
             do_sample=False,
@@ -112,7 +107,7 @@ class Checkpoint:
             top_p=None,
             top_k=None,
             max_new_tokens=max_tokens,
-            eos_token_id=list(ends - {None}),
+            eos_token_id=turn_ends(self._model, self._tokenizer),
             pad_token_id=self._tokenizer.pad_token_id,
             return_dict_in_generate=True,
             output_scores=True,

@@ -5,18 +5,20 @@ python 5-build-server/verify_deployment.py --base-url http://127.0.0.1:8001/v1  
 python 5-build-server/verify_deployment.py --kind vl --base-url http://127.0.0.1:8001/v1
 """
 
-import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import merged_weights
-from served_model import Checkpoint, Server, Unusable, page_message, png
+from served_model import Checkpoint, Server, page_message, png
 
 from health_assistant import artifacts
+from health_assistant.command_line import BadInput, command, new_parser
 
 CONVERSATIONS = [
     [{"role": "user", "content": "我最近头痛，血压150/95mmHg，要去医院吗？"}],
@@ -33,8 +35,7 @@ SIZES = [(100, 100), (300, 120), (800, 600), (1080, 1920), (2448, 3264), (3000, 
 MARKS = {True: "✓", False: "✗", None: "—"}
 
 
-@dataclass
-class Check:
+class Check(NamedTuple):
     name: str
     passed: bool | None
     """None 是没有核对。"""
@@ -57,13 +58,18 @@ class Trained:
     def merged(self) -> Path:
         return self.folder / "merged"
 
+    @cached_property
+    def tokenizer(self):
+        """训练时存下的分词器，带对话模板。"""
+        from transformers import AutoTokenizer
 
+        return AutoTokenizer.from_pretrained(self.adapter)
+
+
+@command
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
+    parser = new_parser(__doc__)
     add = parser.add_argument
-    add("-h", "--help", action="help", help="显示这段说明")
     add("--recipe", default="tiny", help="训练的配方名（默认 tiny）")
     add("--kind", choices=["llm", "vl"], default="llm", help="llm 是阶段 3 的（默认），vl 是阶段 6 的")
     add("--base-url", help="服务的地址，到 /v1 为止；不写就只核对文件")
@@ -75,24 +81,23 @@ def main() -> int:
     )
     add("--max-tokens", type=int, default=48, help="每题比多少个标记（默认 48）")
     args = parser.parse_args()
-    try:
-        trained = find_training(args.kind, args.recipe)
-        print(f"核对 {trained.merged}，基座 {trained.base}", flush=True)
-        checks = [*check_weights(trained), *check_tokens(trained, served=None)]
+    trained = find_training(args.kind, args.recipe)
+    print(f"核对 {trained.merged}，基座 {trained.base}", flush=True)
+    checks = [*check_weights(trained), check_tokens(trained, "合并后的文件", merged_tokenizer(trained))]
+    if trained.max_pixels:
+        checks.append(check_resize_settings(trained))
+    if args.base_url:
+        server = Server(args.base_url, args.api_key, args.model)
+        print(f"与 {args.base_url} 上的 {server.model}", flush=True)
+        checks.append(check_tokens(trained, "服务", server.tokenize))
         if trained.max_pixels:
-            checks.append(check_resize_settings(trained))
-        if args.base_url:
-            server = Server(args.base_url, args.api_key, args.model)
-            print(f"与 {args.base_url} 上的 {server.model}", flush=True)
-            checks += check_server(trained, server, args.max_tokens)
-        else:
-            checks.append(Check("服务", None, "没有写 --base-url，只核对了文件"))
-    except (Unusable, merged_weights.BadFiles) as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 2
+            checks.append(check_image_tokens(trained, server))
+        checks.append(check_answers(trained, server, args.max_tokens))
+    else:
+        checks.append(Check("服务", None, "没有写 --base-url，只核对了文件"))
     print("\n| 检查 | 结果 | 比了什么 |\n|---|---|---|")
-    for check in checks:
-        print(f"| {check.name} | {MARKS[check.passed]} | {check.detail} |")
+    for name, passed, detail in checks:
+        print(f"| {name} | {MARKS[passed]} | {detail} |")
     failed = [check.name for check in checks if check.passed is False]
     print(f"\n✗ 不要上线：{'、'.join(failed)}。" if failed else "\n✓ 核对过的都一致。")
     return 1 if failed else 0
@@ -105,12 +110,12 @@ def find_training(kind: str, recipe: str) -> Trained:
     stage = "3-fine-tuning-llm" if kind == "llm" else "6-fine-tuning-vl"
     for part, script in (("training.json", "train"), ("adapter", "train"), ("merged", "merge")):
         if not (folder / part).exists():
-            raise Unusable(f"{folder} 里没有 {part}：先运行 {stage}/{script}_{kind}.py")
+            raise BadInput(f"{folder} 里没有 {part}：先运行 {stage}/{script}_{kind}.py")
     record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     try:
         base = loading.find_model(record["base_model"], vision=kind == "vl")
     except OSError as error:
-        raise Unusable(str(error)) from None
+        raise BadInput(str(error)) from None
     return Trained(folder, base, record["recipe"].get("max_pixels"))
 
 
@@ -133,33 +138,37 @@ def check_weights(trained: Trained) -> Iterator[Check]:
     yield Check("合并 = 基座 + LoRA", not found.wrong, detail)
 
 
-def check_tokens(trained: Trained, served: "Server | None") -> Iterator[Check]:
+def check_tokens(trained: Trained, where: str, tokenize: Callable[[list[dict]], list[int]]) -> Check:
     """训练存下的分词器与模板，对照合并后的或服务上的。"""
     from jinja2 import TemplateError
-    from transformers import AutoTokenizer
 
     from health_assistant.training.run import encode_prompt
 
-    name = "模板与分词：训练 ↔ " + ("服务" if served else "合并后的文件")
-    ours = AutoTokenizer.from_pretrained(trained.adapter)
-    theirs = None if served else AutoTokenizer.from_pretrained(trained.merged)
     different, total = [], 0
     for at, messages in enumerate(CONVERSATIONS, 1):
-        expected = encode_prompt(messages, ours)
+        expected = encode_prompt(messages, trained.tokenizer)
         total += len(expected)
         try:
-            found = served.tokenize(messages) if served else encode_prompt(messages, theirs)
+            found = tokenize(messages)
         except (ValueError, TemplateError) as error:
             different.append(f"第 {at} 段渲染不了：{error}")
             continue
         if found != expected:
-            different.append(f"第 {at} 段不同：{first_difference(expected, found, ours)}")
-    yield Check(name, not different, join(f"{len(CONVERSATIONS)} 段对话，{total} 个标记", different))
+            different.append(f"第 {at} 段不同：{first_difference(expected, found, trained.tokenizer)}")
+    detail = join(f"{len(CONVERSATIONS)} 段对话，{total} 个标记", different)
+    return Check(f"模板与分词：训练 ↔ {where}", not different, detail)
+
+
+def merged_tokenizer(trained: Trained) -> Callable[[list[dict]], list[int]]:
+    from transformers import AutoTokenizer
+
+    from health_assistant.training.run import encode_prompt
+
+    return partial(encode_prompt, tokenizer=AutoTokenizer.from_pretrained(trained.merged))
 
 
 def first_difference(expected: list[int], found: list[int], tokenizer) -> str:
-    at = next((at for at, pair in enumerate(zip(expected, found, strict=False)) if pair[0] != pair[1]), None)
-    at = min(len(expected), len(found)) if at is None else at
+    at = len(os.path.commonprefix([expected, found]))
     ours, theirs = (tokenizer.decode(ids[at : at + 6]) for ids in (expected, found))
     return f"从第 {at + 1} 个标记起，训练 {ours!r}，这里 {theirs!r}"
 
@@ -183,26 +192,18 @@ def check_resize_settings(trained: Trained) -> Check:
 # ---- 服务 ----
 
 
-def check_server(trained: Trained, server: Server, max_tokens: int) -> Iterator[Check]:
-    yield from check_tokens(trained, server)
-    if trained.max_pixels:
-        yield check_image_tokens(trained, server)
-    yield check_answers(trained, server, max_tokens)
-
-
 def check_image_tokens(trained: Trained, server: Server) -> Check:
     """各种大小的白纸：提问的标记数要与训练时一样，也就是图缩得一样大。"""
     from PIL import Image
-    from transformers import AutoTokenizer
 
     from health_assistant.lab_report.report import READ_PROMPT
     from health_assistant.training.run import encode_prompt
     from health_assistant.training.vision import image_tokens, question
 
-    tokenizer, different, counts = AutoTokenizer.from_pretrained(trained.adapter), [], []
+    different, counts = [], []
     for width, height in SIZES:
         tokens = image_tokens((width, height), trained.max_pixels)
-        expected = len(encode_prompt(question(READ_PROMPT), tokenizer, tokens))
+        expected = len(encode_prompt(question(READ_PROMPT), trained.tokenizer, tokens))
         _, found = server.answer(page_message(png(Image.new("RGB", (width, height), "white"))), 1)
         counts.append(f"{width}×{height} {tokens}")
         if found != expected:

@@ -9,7 +9,6 @@
 不给文件夹时，画三张化验单当照片示范。自己的照片请先得到本人同意；涂黑之后也要逐张看过，再给别人。
 """
 
-import argparse
 import csv
 import io
 import json
@@ -23,6 +22,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from health_assistant import artifacts
+from health_assistant.command_line import BadInput, command, new_parser
 
 SPLITS = ("train", "val", "test")
 FIELDS = {"名称": "name", "代号": "code", "结果": "result", "单位": "unit", "参考范围": "reference_range",
@@ -42,15 +42,9 @@ PERSONAL = re.compile(
 MANGLED = re.compile(r"\d+月\d+日|\d{4}[/-]\d{1,2}[/-]\d{1,2}|\d{1,2}-[A-Z][a-z]{2}|[A-Z][a-z]{2}-\d{2}|\dE\+\d+")
 
 
-class BadInput(ValueError):
-    """输入有问题；消息是一行中文。"""
-
-
+@command
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__)
     parser.add_argument("folder", type=Path, nargs="?", metavar="照片文件夹", help="默认画三张示范")
     parser.add_argument("--name", help="数据集的名字（默认是文件夹的名字）")
     parser.add_argument("--keep-head", action="store_true", help="不涂黑页眉与签名；标签里留下性别、年龄与报告类型")
@@ -58,13 +52,9 @@ def main() -> int:
     parser.add_argument("--shares", type=int, nargs=3, default=(0, 0, 1), metavar="份", help="训练、验证、测试各几份")
     parser.add_argument("--force", action="store_true", help="rows.csv 已经有了也重读（改过的会丢掉）")
     args = parser.parse_args()
-    try:
-        if args.accept:
-            return accept(args.accept, args.name or args.accept.absolute().parent.name, args.shares)
-        return propose(args.folder or draw_examples(), args.name, args.keep_head, args.force)
-    except BadInput as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 2
+    if args.accept:
+        return accept(args.accept, args.name or args.accept.absolute().parent.name, args.shares)
+    return propose(args.folder or draw_examples(), args.name, args.keep_head, args.force)
 
 
 # ---- 第一步：照片 -> 去掉隐私的图与 rows.csv ----
@@ -205,11 +195,8 @@ def accept(table: Path, name: str, shares: tuple[int, int, int]) -> int:
     lines: dict[str, list[str]] = defaultdict(list)
     for at, image in enumerate(images):
         rows, split = reports[image], next(split for split, end in zip(SPLITS, ends, strict=True) if at < end)
-        head = {field: rows[0][column] or None for column, field in HEAD.items()}
-        items = [ReadItem(**{field: row[column] for column, field in FIELDS.items()}) for row in rows]
-        for item in items:
-            item.mark = item.mark or None
-        report = ReadReport(items=items, **head | {"report_type": head["report_type"] or ""})
+        items = [ReadItem(**{"result": ""} | filled(row, FIELDS)) for row in rows]
+        report = ReadReport(items=items, **filled(rows[0], HEAD))
         flags = [None if item.flag == "unknown" else item.flag for item in assess(report).items]
         boxes = [{"row": [int(part) for part in row["位置"].split()]} if row["位置"] else {} for row in rows]
         (folder / split).mkdir(exist_ok=True)
@@ -232,6 +219,11 @@ def accept(table: Path, name: str, shares: tuple[int, int, int]) -> int:
     print(f"{len(images)} 张（{counts}）写好了：{folder}")
     print(f"再查一遍：python 6-fine-tuning-vl/lint_labels.py {written[0]}")
     return 0
+
+
+def filled(row: dict[str, str], columns: dict[str, str]) -> dict[str, str]:
+    """写了东西的几列，换成字段的名字。"""
+    return {field: row[column] for column, field in columns.items() if row[column]}
 
 
 def read_table(table: Path) -> dict[str, list[dict[str, str]]]:

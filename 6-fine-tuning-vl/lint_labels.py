@@ -9,14 +9,15 @@
 写：每个问题一行，artifacts/vl/lint/ 里一份 JSON；有问题的标签超过 --max-rate 时退出码 1。
 """
 
-import argparse
 import json
 import re
 import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from health_assistant import artifacts
+from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.catalogue import find_indicator, fold_code, fold_name, fold_unit
 from health_assistant.lab_report.reference_range import compare, normalize, parse_range, parse_result
@@ -38,19 +40,9 @@ QUANTITIES = {
 LABEL_KEYS = ("report", "label", "answer", "output", "response", "additional_feature", "text")
 
 
-@dataclass
-class Finding:
-    line: int
-    kind: str
-    what: str
-    piece: str
-
-
+@command
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__)
     parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="标签文件（默认微型数据集的训练集）")
     parser.add_argument("--field", help=f"标签在哪个键里（默认依次找 {'、'.join(LABEL_KEYS)}）")
     parser.add_argument("--images", type=Path, help="图的文件夹，按 file_name 找；给了才与图核对")
@@ -62,38 +54,43 @@ def main() -> int:
         lines = [line for line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1) if line[1].strip()]
     except (OSError, UnicodeDecodeError) as error:
         hint = "" if args.file else "；先运行 python 6-fine-tuning-vl/render_reports.py"
-        print(f"✗ 读不了 {path}：{error}{hint}", file=sys.stderr)
-        return 2
-    if not lines or (args.images and not args.images.is_dir()):
-        print(f"✗ {path} 是空的" if not lines else f"✗ 没有文件夹 {args.images}", file=sys.stderr)
-        return 2
+        raise BadInput(f"读不了 {path}：{error}{hint}") from None
+    if not lines:
+        raise BadInput(f"{path} 是空的")
+    if args.images and not args.images.is_dir():
+        raise BadInput(f"没有文件夹 {args.images}")
     on_page = PageText(args.images) if args.images else None
-    findings, statements = [], 0
+    findings, checked = [], 0
     for number, line in tqdm(lines, unit="条", disable=None, leave=False):
-        found, checked = lint(line, args.field, on_page)
-        findings += [Finding(number, *one) for one in found]
-        statements += checked
+        problems, count = lint(line, args.field, on_page)
+        findings += [{"line": number, "kind": kind, "what": what, "piece": piece} for kind, what, piece in problems]
+        checked += count
+    result: dict[str, Any] = {
+        "file": str(path),
+        "labels": len(lines),
+        "checked": checked,
+        "bad_labels": len({one["line"] for one in findings}),
+        "counts": Counter(one["kind"] for one in findings),
+        "images_not_read": on_page.not_read if on_page else [],
+        "findings": findings,
+    }
     report = args.report or artifacts.label_lint_file("-".join([*path.absolute().parts[-3:-1], path.stem]))
-    return show(path, report, findings, len(lines), statements, args.max_rate, on_page)
-
-
-def show(path: Path, report: Path, findings: list[Finding], labels: int, statements: int, limit: float, page) -> int:
-    bad = len({one.line for one in findings})
-    counts = Counter(one.kind for one in findings)
-    for one in findings:
-        print(f"{one.line:>6}  {KINDS[one.kind]}  {one.what}  |  {one.piece}")
-    summary = {"file": str(path), "labels": labels, "checked": statements, "bad_labels": bad, "counts": counts}
-    summary["images_not_read"] = page.not_read if page else []
-    artifacts.write_json(report, summary | {"findings": [asdict(one) for one in findings]})
-    if page and page.not_read:
-        print(f"有 {len(page.not_read)} 张图没有或读不出，没有与图核对：{'、'.join(page.not_read[:5])}")
-    listed = "、".join(f"{KINDS[kind]} {count}" for kind, count in counts.items()) or "没有"
-    print(f"{labels} 条标签，核对了 {statements} 项；问题 {len(findings)} 处（{listed}），在 {bad} 条里")
-    print(f"报告：{report}")
-    if bad / labels > limit:
-        print(f"✗ 有问题的标签占 {bad / labels:.1%}，超过 --max-rate {limit:.1%}", file=sys.stderr)
-        return 1
+    artifacts.write_json(report, result)
+    show(result, report)
+    share = result["bad_labels"] / len(lines)
+    if share > args.max_rate:
+        return fail(f"有问题的标签占 {share:.1%}，超过 --max-rate {args.max_rate:.1%}", 1)
     return 0
+
+
+def show(result: dict, report: Path) -> None:
+    for one in result["findings"]:
+        print(f"{one['line']:>6}  {KINDS[one['kind']]}  {one['what']}  |  {one['piece']}")
+    if not_read := result["images_not_read"]:
+        print(f"有 {len(not_read)} 张图没有或读不出，没有与图核对：{'、'.join(not_read[:5])}")
+    listed = "、".join(f"{KINDS[kind]} {count}" for kind, count in result["counts"].items()) or "没有"
+    print(f"{result['labels']} 条标签，核对了 {result['checked']} 项；", end="")
+    print(f"问题 {len(result['findings'])} 处（{listed}），在 {result['bad_labels']} 条里\n报告：{report}")
 
 
 Problem = tuple[str, str, str]
@@ -112,7 +109,7 @@ def lint(line: str, field: str | None, page: "PageText | None") -> tuple[list[Pr
         what = "不是 ReadReport" if isinstance(error, ValidationError) else f"不是带标签的一行 JSON：{error}"
         return [("unparsable", what, line[:60])], 1
     if isinstance(read, str):
-        claims = list(find_claims(plain(read)))
+        claims = [claim for sentence in re.split("[。;\n]", plain(read)) for claim in claims_of(sentence)]
         problems = [problem for claim in claims for problem in claim.problems()]
         items = [ReadItem(name=claim.name, code=claim.code, result=claim.value) for claim in claims]
     else:
@@ -190,7 +187,6 @@ LEAD = re.compile(
     rf"({DIRECTION.pattern})(?:参考范围)?[\s(,:]*(?:其?(?:检测)?(?:结果|水平|数值)?(?P<each>分别)?[为是达])?[\s(]*$"
 )
 AFTER = re.compile(rf"(?P<comma>[\s)]*,?\s*)(?P<all>均|都)?(?:明显|显著|略|轻度)?({DIRECTION.pattern})")
-ALLOWED = {"normal": ("normal",), "high": ("high",), "low": ("low",), "abnormal": ("high", "low", "abnormal")}
 
 
 @dataclass
@@ -210,7 +206,8 @@ class Claim:
         flag = compare(result, limits) if result and limits else "unknown"
         if limits is None:
             yield "unparsable", f"看不懂范围 {self.limits}", self.piece
-        if self.says and flag != "unknown" and flag not in ALLOWED[self.says]:
+        agrees = flag == self.says or (self.says == "abnormal" and flag in ("high", "low"))
+        if self.says and flag != "unknown" and not agrees:
             where = {"normal": "在范围内", "high": "高于范围", "low": "低于范围"}[flag]
             yield "direction", f"说是{FLAG_WORDS[self.says]}，{self.value} 对 {self.limits} 却是{where}", self.piece
         yield from check_unit(self.name, self.code, self.unit, "", self.piece)
@@ -220,11 +217,6 @@ def plain(text: str) -> str:
     """去掉 LaTeX 与 Markdown 的记号，全角标点换成半角。"""
     text = re.sub(r"\\(?:mathrm|text)\s*|\\[()\[\],]|[{}*_$]", "", text.replace("\\times", "×"))
     return unicodedata.normalize("NFKC", re.sub(r"(10)([⁰¹²³⁴-⁹]+)", r"\1^\2", text))
-
-
-def find_claims(text: str) -> Iterator[Claim]:
-    for sentence in re.split("[。;\n]", text):
-        yield from claims_of(sentence)
 
 
 def claims_of(sentence: str) -> list[Claim]:
@@ -272,15 +264,14 @@ class PageText:
     """图上的文字；连着几条标签说同一张图时，图只读一次。"""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._reader: Any = None  # 用到才载入
+        from health_assistant.lab_report.reading.text import TextReader
+
+        self.folder, self.reader = folder, TextReader()
+        self.texts_of = lru_cache(maxsize=1)(self.read)
         self.not_read: list[str] = []
-        self._last: tuple[str, list[str]] = ("", [])
 
     def missing(self, file_name: str, items: list[ReadItem]) -> list[Problem]:
-        if self._last[0] != file_name:
-            self._last = file_name, self._read(file_name)
-        texts = self._last[1]
+        texts = self.texts_of(file_name)
         if not texts:
             self.not_read.append(file_name or "（没有 file_name）")
             return []
@@ -293,27 +284,24 @@ class PageText:
                 problems.append(("not_on_page", "图上没有这个结果", f"{item.name} {item.result}"))
         return problems
 
-    def _read(self, file_name: str) -> list[str]:
+    def read(self, file_name: str) -> list[str]:
+        """图上的各段文字；没有这张图或打不开则为空。"""
         import cv2
         import numpy as np
 
         from health_assistant.images import BadImage, open_image, upright_rgb
         from health_assistant.lab_report.reading.page import find_page
-        from health_assistant.lab_report.reading.text import TextReader
 
-        self._reader = reader = self._reader or TextReader()
         try:
             image = upright_rgb(open_image((self.folder / file_name).read_bytes()))
         except (OSError, BadImage):
             return []
-        page = find_page(cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR), reader)
-        return [text for text, _ in reader.recognize(page.pixels, page.quads) if text]
+        page = find_page(cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR), self.reader)
+        return [text for text, _ in self.reader.recognize(page.pixels, page.quads) if text]
 
 
 def is_similar(item: ReadItem, text: str) -> bool:
     """这段文字里有没有这一项：代号相同，或名称有六成的字连着相同。"""
-    from difflib import SequenceMatcher
-
     if item.code and fold_code(item.code) in fold_code(text):
         return True
     name, seen = fold_name(item.name), fold_name(text)

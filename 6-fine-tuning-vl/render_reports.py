@@ -9,16 +9,15 @@
 同样的配方画出同样的字节；中断了再运行一次就接着画。
 """
 
-import argparse
 import fcntl
 import json
+import math
 import multiprocessing
 import os
 import shutil
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -27,10 +26,12 @@ from pydantic import Field, PositiveInt
 from tqdm import tqdm
 
 from health_assistant import artifacts
-from health_assistant.lab_report.checked_yaml import CatalogueError, Entry, check_entry
+from health_assistant.checked_yaml import Entry, read_yaml
+from health_assistant.command_line import BadInput, command, fail, new_parser
 
 TINY = Path(__file__).parent / "configs" / "dataset-tiny.yaml"
 SPLITS = ("train", "val", "test")
+SHEET_CELL = 360  # 样张里一张最长的边
 TOKEN_SIDE = 28  # Qwen2-VL 的一个图像标记是 28×28 像素
 Names = tuple[str, ...]
 
@@ -57,20 +58,14 @@ class Recipe(Entry):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
+@command
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__)
     parser.add_argument("--config", type=Path, default=TINY, help="配方（默认 configs/dataset-tiny.yaml）")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="同时画的进程数（默认等于核数）")
     parser.add_argument("--force", action="store_true", help="画完了也重画")
     args = parser.parse_args()
-    try:
-        recipe = read_recipe(args.config)
-    except (OSError, UnicodeDecodeError, CatalogueError) as error:
-        print(f"✗ 配方 {args.config} 用不了：{error}", file=sys.stderr)
-        return 2
+    recipe = read_recipe(args.config)
     folder = artifacts.vl_dataset_dir(args.config.stem.removeprefix("dataset-"))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.parent / f".{folder.name}.lock", "w") as lock:
@@ -80,16 +75,10 @@ def main() -> int:
 
 
 def read_recipe(path: Path) -> Recipe:
-    import yaml
-
     from health_assistant.lab_report.rendering import DEGRADATIONS, FONTS, HELD_OUT_LAYOUTS, LAYOUTS
     from health_assistant.lab_report.rendering.sampling import settings
 
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise CatalogueError(f"不是 YAML：{' '.join(str(error).split())}") from None
-    recipe = check_entry(Recipe, raw, path.name)
+    recipe = read_yaml(Recipe, path)
     layouts = LAYOUTS | HELD_OUT_LAYOUTS
     held_out = tuple(HELD_OUT_LAYOUTS) if recipe.test_layouts is None else recipe.test_layouts
     seen = recipe.layouts or tuple(name for name in LAYOUTS if name not in held_out)
@@ -98,25 +87,20 @@ def read_recipe(path: Path) -> Recipe:
              "fonts": FONTS}  # fmt: skip
     for key, choices in known.items():
         if strange := [name for name in getattr(recipe, key) if name not in choices]:
-            raise CatalogueError(f"{key} 里没有“{strange[0]}”这一种；可用的有：{'、'.join(choices)}")
+            raise BadInput(f"{path.name}：{key} 里没有“{strange[0]}”这一种；可用的有：{'、'.join(choices)}")
     if both := set(seen) & set(held_out):
-        raise CatalogueError(f"版式 {'、'.join(sorted(both))} 既在 layouts 里又在 test_layouts 里，测试时就见过了")
+        raise BadInput(f"{path.name}：layouts 与 test_layouts 里都有 {'、'.join(sorted(both))}，测试时就见过了")
     if recipe.items and recipe.items[0] > recipe.items[1]:
-        raise CatalogueError(f"items 要写成 [最少, 最多]，写的是 {list(recipe.items)}")
+        raise BadInput(f"{path.name}：items 要写成 [最少, 最多]，写的是 {list(recipe.items)}")
     for name in (*seen, *held_out):
-        if recipe.panels and not kinds_for(recipe, name):
-            raise CatalogueError(f"版式 {name} 印不了 panels 里的任何一种（{'、'.join(recipe.panels)}），请加上别的")
+        if not kinds_for(recipe, layouts[name].style):
+            raise BadInput(f"{path.name}：版式 {name} 印不了 panels 里的 {'、'.join(recipe.panels)}，请加上别的")
     return recipe
 
 
-def kinds_for(recipe: Recipe, layout: str) -> Names:
+def kinds_for(recipe: Recipe, style) -> Names:
     """这种版式能印的报告种类里，配方要的那些。"""
-    from health_assistant.lab_report.rendering import HELD_OUT_LAYOUTS, LAYOUTS
-    from health_assistant.lab_report.rendering.sampling import settings
-
-    style = (LAYOUTS | HELD_OUT_LAYOUTS)[layout].style
-    able = style.kinds or tuple(settings()["english_kinds"] if style.english else settings()["kinds"])
-    return tuple(kind for kind in able if kind in recipe.panels) if recipe.panels else style.kinds
+    return tuple(kind for kind in style.usable_kinds if not recipe.panels or kind in recipe.panels)
 
 
 def build(recipe: Recipe, folder: Path, processes: int, force: bool) -> int:
@@ -138,14 +122,13 @@ def build(recipe: Recipe, folder: Path, processes: int, force: bool) -> int:
     todo = [job for job in jobs if not part_file(parts, *job).exists()]
     started = time.monotonic()
     if not render_all(recipe, folder, todo, len(jobs), processes):
-        print("✗ 有画图的进程中途退出，原因见上面；再运行一次会接着画。", file=sys.stderr)
-        return 1
-    records: dict[str, list[dict]] = {split: [] for split in SPLITS}
+        return fail("有画图的进程中途退出，原因见上面；再运行一次会接着画。", 1)
+    lines: dict[str, list[str]] = {split: [] for split in SPLITS}
     for split, number in jobs:
-        records[split].append(json.loads(part_file(parts, split, number).read_text(encoding="utf-8")))
-    for split, rows in records.items():
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        artifacts.write_text(folder / split / "metadata.jsonl", "".join(lines))
+        lines[split].append(part_file(parts, split, number).read_text(encoding="utf-8"))
+    for split, texts in lines.items():
+        artifacts.write_text(folder / split / "metadata.jsonl", "\n".join(texts) + "\n")
+    records = {split: [json.loads(text) for text in texts] for split, texts in lines.items()}
     contact_sheet(folder, records)
     artifacts.write_text(folder / "README.md", data_card(folder.name, recipe, records))
     for leftover in folder.rglob(".*.partial"):  # 写到一半被杀掉的
@@ -208,7 +191,7 @@ def render_one(recipe: Recipe, split: str, number: int):
     layout, weights = pick(rng, layouts), np.array(list(recipe.degradations.values()))
     degradation = str(rng.choice(list(recipe.degradations), p=weights / weights.sum()))
     style = (LAYOUTS | HELD_OUT_LAYOUTS)[layout].style
-    style = replace(style, kinds=kinds_for(recipe, layout), items=recipe.items or style.items)
+    style = style.model_copy(update={"kinds": kinds_for(recipe, style), "items": recipe.items or style.items})
     sample = sample_report(rng, style, recipe.abnormal_rate)
     font = pick(rng, recipe.fonts) if recipe.fonts else None
     drawn = draw_report(layout, sample.report, sample.flags, sample.sections, seed, font)
@@ -240,7 +223,7 @@ def fit(drawn, recipe: Recipe):
     scale = min(1.0, recipe.longest_side / max(image.size))
     image = image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.LANCZOS)
     if recipe.crop == "rows":
-        size = [-(-side // TOKEN_SIDE) * TOKEN_SIDE for side in image.size]
+        size = [math.ceil(side / TOKEN_SIDE) * TOKEN_SIDE for side in image.size]
         paper = Image.new("RGB", size, drawn.image.getpixel((0, 0)))
         paper.paste(image)
         image = paper
@@ -250,32 +233,30 @@ def fit(drawn, recipe: Recipe):
     return image, moved
 
 
-def contact_sheet(folder: Path, records: dict[str, list[dict]], columns: int = 4, cell: int = 360) -> None:
+def contact_sheet(folder: Path, records: dict[str, list[dict]]) -> None:
     """样张：每种版式一张，训练的在前，测试的在后，下面写着哪一份、版式与破坏。"""
     from PIL import Image, ImageDraw
 
     from health_assistant.lab_report.rendering.drawing import load_font
 
+    everything = [(split, row) for split, rows in records.items() for row in rows]
     firsts: dict[tuple[bool, str], tuple[str, dict]] = {}
-    others: list[tuple[str, dict]] = []
-    for split, rows in records.items():
-        for row in rows:
-            if firsts.setdefault((split == "test", row["layout"]), (split, row))[1] is not row:
-                others.append((split, row))
-    shown = [*firsts.values(), *others][: max(len(firsts), 24)]
+    for split, row in everything:
+        firsts.setdefault((split == "test", row["layout"]), (split, row))
+    shown = list(firsts.values())
+    shown += [one for one in everything if one not in shown][: max(0, 24 - len(shown))]
     tiles = []
     for split, row in shown:
         tile = Image.open(folder / split / row["file_name"])
-        tile.thumbnail((cell, cell))
+        tile.thumbnail((SHEET_CELL, SHEET_CELL))
         tiles.append((tile, f"{split}  {row['layout']}  {row['degradation']}"))
-    heights = [max(tile.height for tile, _ in tiles[at : at + columns]) + 40 for at in range(0, len(tiles), columns)]
-    sheet = Image.new("RGB", (columns * (cell + 12), sum(heights)), "#777777")
-    brush, y = ImageDraw.Draw(sheet), 0
+    columns, wide, tall = 4, SHEET_CELL + 12, max(tile.height for tile, _ in tiles) + 40
+    sheet = Image.new("RGB", (columns * wide, math.ceil(len(tiles) / columns) * tall), "#777777")
+    brush = ImageDraw.Draw(sheet)
     for at, (tile, label) in enumerate(tiles):
-        x = at % columns * (cell + 12) + 6
+        x, y = at % columns * wide + 6, at // columns * tall
         sheet.paste(tile, (x, y + 6))
         brush.text((x, y + tile.height + 8), label, "#ffffff", load_font("noto_sans", 16))
-        y += heights[at // columns] if at % columns == columns - 1 else 0
     with artifacts.atomic_path(folder / "contact-sheet.png") as partial:
         sheet.save(partial, "PNG")
 

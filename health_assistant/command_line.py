@@ -1,7 +1,26 @@
 """各阶段脚本的命令行：中文的 --help；出了错，一句话说清，给出退出码。"""
 
 import argparse
+import functools
 import sys
+from collections.abc import Callable
+
+
+class BadInput(Exception):
+    """输入或用法不对；消息是给人看的中文，说哪里不对、怎么办。"""
+
+
+def command(main: Callable[[], int]) -> Callable[[], int]:
+    """装饰脚本的 main：抛出的 `BadInput` 印出来，返回 2。"""
+
+    @functools.wraps(main)
+    def run() -> int:
+        try:
+            return main()
+        except BadInput as error:
+            return fail(error)
+
+    return run
 
 
 def new_parser(description: str) -> argparse.ArgumentParser:

@@ -37,7 +37,7 @@ _INVALID = {
     "string_too_short": "不能为空",
     "too_long": "最多 {max_length} 个",
     "string_too_long": "最多 {max_length} 个字",
-    "literal_error": "不支持这个值",
+    "literal_error": "只能是 {expected}",
     "greater_than": "要大于 {gt}",
     "greater_than_equal": "不能小于 {ge}",
     "less_than": "要小于 {lt}",
@@ -136,20 +136,13 @@ class ChatRequest(Conversation):
 
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    n: int | None = 1
+    n: int | None = Field(1, ge=1, le=1)
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     stop: list[Annotated[str, Field(min_length=1, max_length=MAX_STOP_LENGTH)]] = Field([], max_length=4)
-
-    @field_validator("n")
-    @classmethod
-    def _is_one(cls, n: int | None) -> int | None:
-        if n not in (None, 1):
-            raise ValueError("一次只给一个回答，n 只能是 1")
-        return n
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -178,12 +171,8 @@ class Answer:
 
     @property
     def usage(self) -> dict[str, int]:
-        total = self.prompt_tokens + self.completion_tokens
-        return {
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "total_tokens": total,
-        }
+        prompt, completion = self.prompt_tokens, self.completion_tokens
+        return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
 class Backend(Protocol):
@@ -260,12 +249,7 @@ def _check_model(name: str, backend: Backend) -> None:
 
 
 def _head(chat: ChatRequest, kind: str) -> dict[str, Any]:
-    return {
-        "id": f"chatcmpl-{uuid.uuid4().hex}",
-        "object": kind,
-        "created": int(time.time()),
-        "model": chat.model,
-    }
+    return {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": chat.model}
 
 
 def _stream(chat: ChatRequest, answer: Answer) -> Iterator[str]:

@@ -9,12 +9,8 @@ from health_assistant.images import BadImage, open_image
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading import reader
-from health_assistant.lab_report.report import (
-    LabReport,
-    UnreadableReport,
-    escape_markdown,
-)
-from health_assistant.lab_report.vl import EvidencedReport
+from health_assistant.lab_report.report import LabReport, UnreadableReport, escape_markdown
+from health_assistant.lab_report.vl import EvidencedReport, find_object
 from model_server.api import Answer, ChatRequest, RequestError, TokenizeRequest
 
 READER = reader.ENGINE_NAME
@@ -55,23 +51,15 @@ class EmbeddedBackend:
 def _advise(chat: ChatRequest) -> Iterator[str]:
     """最后一条用户消息里的化验单 -> 建议（Markdown），逐段。"""
     text = next((message.text for message in reversed(chat.messages) if message.role == "user"), "")
-    first, *rest = _sections(_judge(_find_json(text)))
+    first, *rest = _sections(_judge(text))
     return iter([first, *(f"\n\n{section}" for section in rest)])
 
 
-def _find_json(text: str) -> str:
-    """整段、```json 代码块里、或文字中的第一个 JSON 对象；没有则为空串。"""
-    start = max(text.find("{", max(text.find("```json"), 0)), 0)
+def _judge(text: str) -> LabReport:
+    """只取传来的抄录与依据，判断一律重做：高低不能由请求的人说了算。断了的 JSON 不补：缺了几行谁也不知道。"""
+    found = json.dumps(find_object(text, mend=False))  # 变回 JSON 再核对：写不成 UTF-8 的字也是错
     try:
-        return text[start : json.JSONDecoder().raw_decode(text, start)[1]]
-    except (ValueError, RecursionError):
-        return ""
-
-
-def _judge(sent: str) -> LabReport:
-    """只取传来的抄录与依据，判断一律重做：高低不能由请求的人说了算。"""
-    try:
-        report = EvidencedReport.model_validate_json(sent)
+        report = EvidencedReport.model_validate_json(found)
     except ValidationError as error:
         raise RequestError(
             400,

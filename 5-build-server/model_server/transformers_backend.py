@@ -64,9 +64,7 @@ class TransformersBackend:
             budgets = {served_name: None} | {name: pixel_budget(path) for name, path in adapters.items()}
             self._image_processors = {name: load_image_processor(folder, most) for name, most in budgets.items()}
 
-        ends = self._model.generation_config.eos_token_id
-        ends = ends if isinstance(ends, list) else [ends]
-        self._ends = {*ends, self._tokenizer.convert_tokens_to_ids(TURN_END)} - {None}  # 训练教的结束标记总要认
+        self._ends = turn_ends(self._model, self._tokenizer)
         special = self._tokenizer.added_tokens_decoder.values()
         self._special_tokens = [token.content for token in special if token.special]
 
@@ -176,7 +174,7 @@ class TransformersBackend:
             top_p = chat.top_p or own.top_p or 1.0
             sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": own.top_k or 0}
         most = min(chat.most_tokens or MAX_TOKENS, room)
-        ends = {"eos_token_id": list(self._ends), "pad_token_id": self._tokenizer.pad_token_id}
+        ends = {"eos_token_id": self._ends, "pad_token_id": self._tokenizer.pad_token_id}
         return sampling | ends | {"max_new_tokens": most}
 
     # ---- 生成，在唯一的工作线程里 ----
@@ -309,6 +307,13 @@ def describe(model: str, adapters: dict[str, Path]) -> list[str]:
     size = f"{sum(file.stat().st_size for file in files) / 2**20:,.1f} MiB" if files else "本地没有，用到时下载或现造"
     lines = [f"模型：{model}（权重 {size}）", f"设备：{place}；一次一个回答，最多 {WAITING} 个排队"]
     return lines + [f"LoRA：{name} = {path}" for name, path in adapters.items()]
+
+
+def turn_ends(model, tokenizer) -> list[int]:
+    """生成到哪些标记为止：检查点自己写的，加上训练教的那个。"""
+    ends = model.generation_config.eos_token_id
+    ends = ends if isinstance(ends, list) else [ends]
+    return list({*ends, tokenizer.convert_tokens_to_ids(TURN_END)} - {None})
 
 
 def pixel_budget(adapter: Path) -> int | None:

@@ -4,21 +4,24 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from health_assistant import artifacts
+from health_assistant.checked_yaml import Entry, read_yaml
+from health_assistant.command_line import BadInput
 
 NO_DOMAIN = "no-remote-images.invalid"
 """只许从这个不存在的域名取图，等于不许：vLLM 默认会替人下载任何网址的图。data: URL 不受影响。"""
-_LIMITS = {"gt": "要大于", "ge": "不能小于", "le": "不能大于", "expected": "只能是", "pattern": "要符合"}
 TRAINED = r"^(llm|vl)/[\w.-]+$"
+SAME_NAMES = ["served_model_name", "dtype", "max_model_len", "gpu_memory_utilization", "tensor_parallel_size"]
+SAME_NAMES += ["pipeline_parallel_size", "data_parallel_size", "distributed_executor_backend"]
+"""配方里与 vLLM 同名、原样传过去的各项。"""
 
 
-class VllmRecipe(BaseModel):
+class VllmRecipe(Entry):
     """一份 YAML 一个配方。没有写的按 vLLM 自己的默认值。"""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
 
     model: str | None = None
     """模型站上的名字或目录；与 merged 写一个。"""
@@ -64,39 +67,30 @@ def vllm_command(
 ) -> list[str]:
     """配方加命令行上另写的 -> argv。命令行上的模型与名字盖过配方的，LoRA（名字 -> 目录）加在配方的后面。
 
-    配方不对时抛 ValueError。不看模型在不在本地：`--dry-run` 在别的机器上也要能用。
+    配方不对时抛 BadInput。不看模型在不在本地：`--dry-run` 在别的机器上也要能用。
     """
     if config is None:
-        raise ValueError("vllm 要写 --config，配方在 5-build-server/configs/")
-    recipe = read_recipe(config)
+        raise BadInput("vllm 要写 --config，配方在 5-build-server/configs/")
+    recipe = read_yaml(VllmRecipe, config)
     model = model or recipe.model or (recipe.merged and str(trained_dir(recipe.merged) / "merged"))
     if not model:
-        raise ValueError(f"{config} 里没有写 model 或 merged，命令行上也没有 --model")
+        raise BadInput(f"{config} 里没有写 model 或 merged，命令行上也没有 --model")
     adapters = {name: str(trained_dir(which) / "adapter") for name, which in recipe.adapters.items()} | adapters
-    options = {
-        "host": host,
-        "port": port,
-        "served-model-name": served_model_name or recipe.served_model_name,
-        "dtype": recipe.dtype,
-        "max-model-len": recipe.max_model_len,
-        "gpu-memory-utilization": recipe.gpu_memory_utilization,
-        "tensor-parallel-size": recipe.tensor_parallel_size,
-        "pipeline-parallel-size": recipe.pipeline_parallel_size,
-        "data-parallel-size": recipe.data_parallel_size,
-        "distributed-executor-backend": recipe.distributed_executor_backend,
-    }
+    options = {"host": host, "port": port, **recipe.model_dump(include=set(SAME_NAMES))}
+    if served_model_name:
+        options["served_model_name"] = served_model_name
     if recipe.images_per_prompt:
         # 写明 0 个视频，vLLM 就不为视频留显存
-        options["limit-mm-per-prompt"] = {"image": recipe.images_per_prompt, "video": 0}
-        options["allowed-media-domains"] = NO_DOMAIN
+        options["limit_mm_per_prompt"] = {"image": recipe.images_per_prompt, "video": 0}
+        options["allowed_media_domains"] = NO_DOMAIN
     if recipe.max_pixels:
-        options["mm-processor-kwargs"] = {"max_pixels": recipe.max_pixels}
+        options["mm_processor_kwargs"] = {"max_pixels": recipe.max_pixels}
     if recipe.enable_thinking is not None:
-        options["default-chat-template-kwargs"] = {"enable_thinking": recipe.enable_thinking}
+        options["default_chat_template_kwargs"] = {"enable_thinking": recipe.enable_thinking}
     command = ["vllm", "serve", model]
     for name, value in options.items():
         if value is not None:
-            command += [f"--{name}", json.dumps(value) if isinstance(value, dict) else str(value)]
+            command += [f"--{name.replace('_', '-')}", json.dumps(value) if isinstance(value, dict) else str(value)]
     return command + lora_options(adapters, recipe.max_lora_rank)
 
 
@@ -107,35 +101,6 @@ def lora_options(adapters: dict[str, str], max_rank: int) -> list[str]:
     modules = [json.dumps({"name": name, "path": path}, ensure_ascii=False) for name, path in adapters.items()]
     ranks = ["--max-lora-rank", str(max_rank), "--max-loras", str(len(adapters))]
     return ["--enable-lora", *ranks, "--lora-modules", *modules]
-
-
-def read_recipe(config: Path) -> VllmRecipe:
-    try:
-        written = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{config} 不是 YAML：{' '.join(str(error).split())}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"读不了 {config}：{error}") from None
-    if not isinstance(written, dict):
-        raise ValueError(f"{config} 里要写“名字: 值”，一行一项")
-    try:
-        return VllmRecipe.model_validate(written)
-    except ValidationError as error:
-        raise ValueError(f"{config}：{explain(error)}") from None
-
-
-def explain(error: ValidationError) -> str:
-    """第一处不对：哪一项，写的是什么，该是什么。"""
-    first = error.errors(include_url=False)[0]
-    where, context = ".".join(map(str, first["loc"])), first.get("ctx", {})
-    if first["type"] == "extra_forbidden":
-        return f"没有 {where} 这一项。能写的：{'、'.join(VllmRecipe.model_fields)}"
-    if first["type"] == "missing":
-        return f"缺少 {where}"
-    if first["type"] == "value_error":
-        return str(context["error"])
-    wanted = [f"{word} {context[name]}" for name, word in _LIMITS.items() if name in context]
-    return f"{where} 写的是 {first['input']!r}，{'、'.join(wanted) or '类型不对'}"
 
 
 def trained_dir(which: str) -> Path:

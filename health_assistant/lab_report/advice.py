@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from health_assistant.lab_report.assessment import is_slight
 from health_assistant.lab_report.catalogue import Indicator, find_indicator
 from health_assistant.lab_report.patterns import Match, ReportRow, find_patterns
 from health_assistant.lab_report.report import (
@@ -15,9 +16,6 @@ from health_assistant.lab_report.report import (
 )
 
 ENGINE_NAME = "embedded-health-advisor"
-
-SLIGHT_DEVIATION = 0.1
-"""超出的部分不到参考范围宽度的十分之一，算轻微；与 assessment 的分级相同。"""
 
 _TRIAGE_MEANING = {
     "none": "报告上读到的项目都在参考范围内。报告正常不等于没有疾病，有不舒服仍要看医生。",
@@ -105,7 +103,7 @@ def _about(item: LabItem, indicator: Indicator, is_isolated: bool) -> str:
     way = indicator.direction(item.flag)
     advice = indicator.advice.get(way, "")
     lines = [f"参考范围：{range_text(item)}", f"它量的是：{indicator.measures}"]
-    if is_isolated and not item.critical and _is_slight(item):
+    if is_isolated and not item.critical and is_slight(item):
         recheck = "" if "复查" in advice or "重抽" in advice else "没有不适的，1–3 个月内复查一次。"
         lines.append(f"只是轻微超出，而且同类项目里只有它，这很常见，多数没有大碍。{recheck}")
     lines.append(f"常见的原因：{indicator.meanings[way]}" if way else "目录里没有这个方向的说明，请问开单的医生。")
@@ -120,13 +118,6 @@ def _about(item: LabItem, indicator: Indicator, is_isolated: bool) -> str:
 def _briefly(item: LabItem, indicator: Indicator) -> str:
     way = indicator.direction(item.flag)
     return f"{_with_range(item)}：{indicator.meanings[way]}{indicator.advice[way]}"
-
-
-def _is_slight(item: LabItem) -> bool:
-    scale = item.scale
-    if scale is None or scale.low is None or scale.high is None:
-        return False
-    return max(scale.value - scale.high, scale.low - scale.value) <= SLIGHT_DEVIATION * (scale.high - scale.low)
 
 
 def unjudged_sections(rows: list[ReportRow]) -> Iterator[str]:
@@ -163,14 +154,7 @@ def _departments(matches: list[Match], notable: list[ReportRow]) -> list[str]:
 
 def warning_signs(report: LabReport, matches: list[Match], abnormal: list[ReportRow]) -> list[str]:
     """要马上就医的情况，一条一句；现有的异常没有专门的说法时，是一般的那些。"""
-    if red_flags := _red_flags(matches, abnormal):
-        return red_flags
-    is_notable = any(indicator and not indicator.is_harmless(item.flag) for item, indicator in abnormal)
-    return [_GENERAL_RED_FLAGS] if report.triage in ("soon", "urgent") or is_notable else []
-
-
-def _red_flags(matches: list[Match], abnormal: list[ReportRow]) -> list[str]:
-    """现有的异常各自要留意的情况，说法相同的并作一条；组合已经说了的，里面的行不再说。"""
+    # 说法相同的并作一条；组合已经说了的，里面的行不再说
     warning = [match for match in matches if match.pattern.red_flag]
     told = {id(item) for match in warning for item in match.items}
     owners: dict[str, list[str]] = {}
@@ -180,7 +164,10 @@ def _red_flags(matches: list[Match], abnormal: list[ReportRow]) -> list[str]:
         text = indicator and indicator.red_flags.get(indicator.direction(item.flag))
         if text and id(item) not in told:
             owners.setdefault(text, []).append(escape_markdown(item.name or item.code) + FLAG_WORDS[item.flag])
-    return _grouped(owners)
+    if owners:
+        return _grouped(owners)
+    is_notable = any(indicator and not indicator.is_harmless(item.flag) for item, indicator in abnormal)
+    return [_GENERAL_RED_FLAGS] if report.triage in ("soon", "urgent") or is_notable else []
 
 
 def value_text(item: LabItem) -> str:

@@ -4,14 +4,15 @@
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal
 
 from health_assistant.lab_report.catalogue import Indicator, find_indicator
 from health_assistant.lab_report.consistency import find_conflicts, measure
-from health_assistant.lab_report.patterns import TIERS, find_patterns
-from health_assistant.lab_report.plausibility import misread_doubt, typical_interval
+from health_assistant.lab_report.patterns import TIERS, ReportRow, find_patterns
+from health_assistant.lab_report.plausibility import misread_doubt
 from health_assistant.lab_report.reference_range import (
     ADULT_AGE_YEARS,
     ByGroup,
@@ -62,21 +63,21 @@ def assess(report: ReadReport, evidence: Sequence[RowEvidence] | None = None) ->
         _assess_item(read, proof, indicator, report.sex, age_years, others_have_marks=bool(marked - {at}))
         for at, (read, proof, indicator) in enumerate(zip(report.items, proofs, indicators, strict=True))
     ]
-    _doubt_conflicting_rows(items, proofs, indicators)
+    rows = list(zip(items, indicators, strict=True))
+    _doubt_conflicting_rows(rows, proofs)
     is_blood = bool(_BLOOD_REPORT.search(report.report_type))
-    pairs = zip(items, indicators, strict=True)
-    alarms = [alarm for item, one in pairs if (alarm := _alarm(item, one, age_years, is_blood))]
+    alarms = [alarm for item, one in rows if (alarm := _alarm(item, one, age_years, is_blood))]
     assessed = LabReport(
         report_type=report.report_type,
         sex=report.sex,
         age=report.age,
         items=items,
-        triage=_triage(items, indicators, alarms),
+        triage=_triage(rows, alarms),
         # 确定的危急值在先
         notices=sorted(alarms, key=lambda text: not text.startswith(_HURRY)) + _general_notices(items),
     )
     # 几项放在一起可以比单看更急，如尿糖与酮体
-    matches = find_patterns(assessed, list(zip(items, indicators, strict=True)))
+    matches = find_patterns(assessed, rows)
     assessed.triage = max([assessed.triage, *(match.pattern.tier for match in matches)], key=TIERS.index)
     return assessed
 
@@ -124,8 +125,9 @@ def _applicable_range(
     read: ReadItem, indicator: Indicator | None, age_years: float | None
 ) -> tuple[ReferenceRange | None, RangeSource]:
     """印着的范围；没有印、目录又有把握时是目录的成人范围。"""
-    if re.search(r"[^\s\-—*/]", read.reference_range) or parse_range(read.reference_range):
-        return parse_range(read.reference_range), "printed"
+    printed = parse_range(read.reference_range)
+    if printed or re.search(r"[^\s\-—*/]", read.reference_range):
+        return printed, "printed"
     is_minor = age_years is not None and age_years < ADULT_AGE_YEARS
     if indicator and indicator.decides and indicator.same_unit(read.unit) and not is_minor:
         return indicator.reference, "catalogue"
@@ -172,22 +174,17 @@ def _mark_says(read: ReadItem) -> list[tuple[Flag, ...]]:
     return [said for characters, said in _MARK_FLAGS.items() if set(_plain_mark(read)) & set(characters)]
 
 
-def _doubt_conflicting_rows(
-    items: list[LabItem], proofs: Sequence[RowEvidence], indicators: list[Indicator | None]
-) -> None:
+def _doubt_conflicting_rows(rows: list[ReportRow], proofs: Sequence[RowEvidence]) -> None:
     """行与行对不上的，都改为不作判断。本来就没有把握的行不作证。"""
-    rows: dict[str, list[LabItem]] = {}
-    for item, proof, indicator in zip(items, proofs, indicators, strict=True):
+    by_code: defaultdict[str, list[ReportRow]] = defaultdict(list)
+    for (item, indicator), proof in zip(rows, proofs, strict=True):
         is_sure = proof.doubt is None and (proof.confidence is None or proof.confidence >= MIN_CONFIDENCE)
         if indicator and is_sure and (item.flag != "unknown" or item.range_source == "none"):
-            rows.setdefault(indicator.code, []).append(item)
-    numbers = {}
-    for code, same in rows.items():
-        indicator = next(one for one in indicators if one and one.code == code)
-        if len(same) == 1 and (number := measure(same[0].result, same[0].unit, indicator)):
-            numbers[code] = number
-    for code, note in find_conflicts(numbers).items():
-        rows[code][0].flag, rows[code][0].note = "unknown", note
+            by_code[indicator.code].append((item, indicator))
+    printed_once = {code: same[0] for code, same in by_code.items() if len(same) == 1}
+    measured = {code: measure(item.result, item.unit, one) for code, (item, one) in printed_once.items()}
+    for code, note in find_conflicts({code: number for code, number in measured.items() if number}).items():
+        printed_once[code][0].flag, printed_once[code][0].note = "unknown", note
 
 
 def reaches_critical(result_text: str, unit: str, indicator: Indicator) -> Literal["high", "low"] | None:
@@ -210,11 +207,10 @@ def _alarm(item: LabItem, indicator: Indicator | None, age_years: float | None, 
         if side and item.flag in (side, "abnormal", "unknown"):
             return _judge_critical(item, age_years, is_blood)
     if _CRITICAL_MARK.search(_plain_mark(item)):
+        marked = f"{_value(item)} 印着危急标记 {item.mark}"
         if item.flag in ABNORMAL_FLAGS:
-            return (
-                f"{_HURRY}：{_value(item)} 印着危急标记 {item.mark}。请现在就联系开单的医生或去急诊，带上这张报告单。"
-            )
-        return f"请马上核对原件：{_value(item)} 印着危急标记 {item.mark}，这一行没有把握；如果没有读错，要尽快就医。"
+            return f"{_HURRY}：{marked}。请现在就联系开单的医生或去急诊，带上这张报告单。"
+        return f"请马上核对原件：{marked}，这一行没有把握；如果没有读错，要尽快就医。"
     if indicator and indicator.critical and _critical_unchecked(item, indicator):
         return f"没能核对 {_value(item)} 是否达到危急值：没读出结果或单位对不上。请对照原件，尽快问医生。"
     return None
@@ -230,7 +226,7 @@ def _critical_unchecked(item: LabItem, indicator: Indicator) -> bool:
 
 def _same_scale(item: LabItem, indicator: Indicator) -> bool:
     """没有读到单位时，印着的范围要与目录的是一个量级，才当作目录的单位。"""
-    printed, usual = parse_range(item.reference_range), typical_interval(indicator.reference)
+    printed, usual = parse_range(item.reference_range), indicator.typical
     if not (isinstance(printed, Interval) and usual):
         return False
     pairs = [(printed.low, usual.low), (printed.high, usual.high)]
@@ -254,23 +250,21 @@ def _judge_critical(item: LabItem, age_years: float | None, is_blood: bool) -> s
     )
 
 
-def _triage(items: list[LabItem], indicators: list[Indicator | None], alarms: list[str]) -> Triage:
+def _triage(rows: list[ReportRow], alarms: list[str]) -> Triage:
     """urgent：有确定的危急值或危急标记。none：每一行都正常。routine：至多两项轻微超出，而且多数行有判断。其余 soon。
 
     本身不是问题的异常（如乙肝表面抗体阳性）不算超出，但也不算正常。
     """
     if any(alarm.startswith(_HURRY) for alarm in alarms):
         return "urgent"
-    abnormal = [item for item in items if item.flag in ABNORMAL_FLAGS]
-    unknown = [item for item in items if item.flag == "unknown"]
-    if items and not abnormal and not unknown:
+    if rows and all(item.flag == "normal" for item, _ in rows):
         return "none"
-    harmless = [item for item, one in zip(items, indicators, strict=True) if one and one.is_harmless(item.flag)]
-    abnormal = [item for item in abnormal if item not in harmless]
-    is_mild = len(abnormal) <= MAX_SLIGHT_ITEMS and all(_is_slight(item) for item in abnormal)
-    mostly_judged = sum(not _is_descriptive(item) for item in unknown) * 2 <= len(items)
+    unknown = [item for item, _ in rows if item.flag == "unknown"]
+    abnormal = [item for item, one in rows if item.flag in ABNORMAL_FLAGS and not (one and one.is_harmless(item.flag))]
+    is_mild = len(abnormal) <= MAX_SLIGHT_ITEMS and all(map(is_slight, abnormal))
+    mostly_judged = sum(not _is_descriptive(item) for item in unknown) * 2 <= len(rows)
     no_marked_doubt = not any(item.mark for item in unknown)
-    return "routine" if items and is_mild and mostly_judged and no_marked_doubt and not alarms else "soon"
+    return "routine" if rows and is_mild and mostly_judged and no_marked_doubt and not alarms else "soon"
 
 
 def _is_descriptive(item: LabItem) -> bool:
@@ -278,12 +272,10 @@ def _is_descriptive(item: LabItem) -> bool:
     return item.range_source == "none" and isinstance(parse_result(item.result), Terms)
 
 
-def _is_slight(item: LabItem) -> bool:
+def is_slight(item: LabItem) -> bool:
     """超出两边都有界的范围，而超出的部分不到范围宽度的十分之一。"""
     result, limits = parse_result(item.result), parse_range(item.applied_range)
-    if not (isinstance(result, Interval) and isinstance(limits, Interval)):
-        return False
-    if result.low is None or result.high is None or limits.low is None or limits.high is None:
+    if not (isinstance(result, Interval) and isinstance(limits, Interval) and result.is_point and limits.is_bounded):
         return False
     excess = max(result.high - limits.high, limits.low - result.low)
     return excess <= SLIGHT_DEVIATION * (limits.high - limits.low)
@@ -305,9 +297,7 @@ def _range_text(read: ReadItem, limits: ReferenceRange | None, source: RangeSour
 
 def _scale(result: Interval | Terms | None, limits: ReferenceRange | None) -> Scale | None:
     """画范围条用的数；只有单个数值对单个区间才画。"""
-    if not (isinstance(result, Interval) and isinstance(limits, Interval)) or result.low is None:
-        return None
-    if result.low != result.high:
+    if not (isinstance(result, Interval) and isinstance(limits, Interval) and result.is_point):
         return None
     low, high = (None if bound is None else float(bound) for bound in (limits.low, limits.high))
     return Scale(value=float(result.low), low=low, high=high)

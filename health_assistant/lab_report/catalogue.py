@@ -9,22 +9,11 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cache, cached_property, lru_cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import PrivateAttr, model_validator
+from pydantic import AfterValidator, BeforeValidator, InstanceOf, model_validator
 
-from health_assistant.lab_report.checked_yaml import (
-    CatalogueError,
-    Entry,
-    Factor,
-    Number,
-    Reference,
-    Sentence,
-    check_entries,
-    check_entry,
-    read_yaml,
-    repeated_values,
-)
+from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
 from health_assistant.lab_report.reference_range import ByGroup, Interval, Terms, normalize
 
 Specimen = Literal["blood", "urine", "stool", "other"]
@@ -49,6 +38,65 @@ _UNIT_SPELLINGS = {
     "μmom/l": "μmol/l",
     "10^0/l": "10^9/l",
 }
+
+
+_DRUG_OR_DOSE = re.compile(
+    r"\d\s*(mg|毫克|[uμ]g|微克|克|ml|毫升|片|粒|丸|支|袋|次)|[半一二两三四]\s*(片|粒|丸)|每[日天][^，。；]{0,4}次|次每"
+    r"|服用|口服|吃药|用药|注射|剂量|胶囊|西林|头孢|他汀|沙星|洛尔|地平|阿司匹林|布洛芬|华法林|双胍|胰岛素治疗"
+)
+
+
+def _phrase(text: str) -> str:
+    if found := _DRUG_OR_DOSE.search(text):
+        raise ValueError(f"不能出现药名或剂量：“{found[0]}”")
+    if not text.strip():
+        raise ValueError("是空的")
+    return text
+
+
+def _sentence(text: str) -> str:
+    if not (6 <= len(text) <= 90 and text.endswith("。")):
+        raise ValueError("应当是 6 到 90 个字、以句号结尾的话")
+    return text
+
+
+def _number(raw: Any) -> Decimal:
+    if not (isinstance(raw, str) and re.fullmatch(r"-?\d+(\.\d+)?", raw)):
+        raise ValueError(f"数要写成带引号的小数，而不是 {raw!r}")
+    return Decimal(raw)
+
+
+def _factor(raw: Any) -> Fraction:
+    parts = [_number(part) for part in (raw.split("/") if isinstance(raw, str) else [raw])]
+    if len(parts) > 2 or any(part <= 0 for part in parts):
+        raise ValueError(f'倍数要大于 0，写成 "10" 或 "1/18.016"，而不是 {raw!r}')
+    return Fraction(parts[0]) / Fraction(parts[1] if len(parts) == 2 else 1)
+
+
+def _interval(bounds: Any) -> Interval:
+    if not (isinstance(bounds, list) and len(bounds) == 2 and bounds != [None, None]):
+        raise ValueError(f"范围要写成 [下限, 上限]，而不是 {bounds!r}")
+    low, high = (None if bound is None else _number(bound) for bound in bounds)
+    if low is not None and high is not None and low >= high:
+        raise ValueError(f"下限 {low} 不小于上限 {high}")
+    return Interval(low, high)
+
+
+def _reference(raw: Any) -> Interval | Terms | ByGroup:
+    if isinstance(raw, str):
+        return Terms(tuple(raw.split("/")))
+    if not (isinstance(raw, dict) and set(raw) in ({"any"}, {"male", "female"})):
+        raise ValueError("要写成 {any: […]}、{male: […], female: […]} 或定性词")
+    if "any" in raw:
+        return _interval(raw["any"])
+    return ByGroup((("男", _interval(raw["male"])), ("女", _interval(raw["female"]))))
+
+
+Phrase = Annotated[str, AfterValidator(_phrase)]
+Sentence = Annotated[Phrase, AfterValidator(_sentence)]
+Number = Annotated[Decimal, BeforeValidator(_number)]
+Factor = Annotated[InstanceOf[Fraction], BeforeValidator(_factor)]
+Reference = Annotated[InstanceOf[Interval] | InstanceOf[Terms] | InstanceOf[ByGroup], BeforeValidator(_reference)]
 
 
 class CriticalValue(Entry):
@@ -104,12 +152,24 @@ class Indicator(Entry):
     red_flags: dict[Direction, Sentence] = {}
     harmless: tuple[Direction, ...] = ()
     note: str = ""
-    _critical_value: CriticalValue | None = PrivateAttr(None)
+    critical_value: CriticalValue | None = None
+    """由危急值表填，不写在这一项里。"""
 
     @property
     def decides(self) -> bool:
         """目录范围可否用来下判断。"""
         return self.confidence != "C" and self.reference is not None
+
+    @cached_property
+    def intervals(self) -> tuple[Interval, ...]:
+        """参考范围里的区间：分男女的有两个，定性的没有。"""
+        groups = self.reference.groups if isinstance(self.reference, ByGroup) else [("", self.reference)]
+        return tuple(limits for _, limits in groups if isinstance(limits, Interval))
+
+    @property
+    def typical(self) -> Interval | None:
+        """看数量级用的范围：分男女的取其一；不是数的为 None。"""
+        return self.intervals[0] if self.intervals else None
 
     @cached_property
     def units(self) -> frozenset[str]:
@@ -128,14 +188,8 @@ class Indicator(Entry):
         return {fold_unit(unit): factor for unit, factor in self.conversions.items()}
 
     @property
-    def critical_value(self) -> CriticalValue | None:
-        """危急值表里的一行，带标本与来源。"""
-        return self._critical_value
-
-    @property
     def critical(self) -> Interval | None:
-        value = self._critical_value
-        return Interval(value.low, value.high) if value else None
+        return Interval(self.critical_value.low, self.critical_value.high) if self.critical_value else None
 
     def direction(self, flag: str) -> Direction | None:
         """这个判断该用哪一方向的话；定性的阳性与定量的偏高说的是一回事，互相代替。"""
@@ -175,14 +229,36 @@ class Indicator(Entry):
 
     def _possible(self) -> set[str]:
         """参考范围有界的一边都可能超出；下限为 0 的量不会偏低。"""
-        limits = _intervals(self.reference)
+        limits = self.intervals
         ways = {"low": any(one.low not in (None, 0) for one in limits), "high": any(one.high for one in limits)}
         return {way for way in ways if ways[way]} | ({"abnormal"} if isinstance(self.reference, Terms) else set())
 
 
-def _intervals(reference: Any) -> list[Interval]:
-    groups = [limits for _, limits in reference.groups] if isinstance(reference, ByGroup) else [reference]
-    return [one for one in groups if isinstance(one, Interval)]
+class CatalogueFile(Entry):
+    """indicators.yaml 的内容。"""
+
+    version: int
+    critical_values: CriticalTable
+    indicators: tuple[Indicator, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> "CatalogueFile":
+        if repeated := repeated_values(one.code for one in self.indicators):
+            raise ValueError(f"code 重复：{'、'.join(repeated)}")
+        by_code = {one.code: one for one in self.indicators}
+        if strange := sorted(self.critical_values.values.keys() - by_code.keys()):
+            raise ValueError(f"critical_values：目录里没有这些指标：{'、'.join(strange)}")
+        for code, value in self.critical_values.values.items():
+            for usual in by_code[code].intervals:
+                if (value.low and usual.low and value.low >= usual.low) or (
+                    value.high and usual.high and value.high <= usual.high
+                ):
+                    raise ValueError(f"“{code}”的危急值落在参考范围 {usual} 之内")
+        for (_, name), sharing in [entry for index in _build_index(self.indicators) for entry in index.items()]:
+            if shared := repeated_values(unit for one in sharing for unit in one.units):
+                who = "、".join(one.code for one in sharing)
+                raise ValueError(f"“{who}”：名称“{name}”与单位“{shared[0]}”都相同，分不清")
+        return self
 
 
 @lru_cache(maxsize=1 << 12)
@@ -217,26 +293,10 @@ def load_catalogue() -> tuple[Indicator, ...]:
 
 
 def parse_catalogue(text: str) -> tuple[Indicator, ...]:
-    """文字 -> 核对过的目录；有错则 CatalogueError。"""
-    data = read_yaml(text, "indicators.yaml", {"version", "critical_values", "indicators"})
-    table = check_entry(CriticalTable, data["critical_values"], "indicators.yaml 的 critical_values")
-    indicators = check_entries(Indicator, data["indicators"], "indicators.yaml", "code")
-    by_code = {one.code: one for one in indicators}
-    if strange := sorted(table.values.keys() - by_code.keys()):
-        raise CatalogueError(f"indicators.yaml 的 critical_values：目录里没有这些指标：{'、'.join(strange)}")
-    for code, value in table.values.items():
-        by_code[code]._critical_value = value
-        for usual in _intervals(by_code[code].reference):
-            if (value.low and usual.low and value.low >= usual.low) or (
-                value.high and usual.high and value.high <= usual.high
-            ):
-                raise CatalogueError(f"indicators.yaml 的“{code}”：危急值落在参考范围 {usual} 之内")
-    for index in _build_index(indicators):
-        for (_, name), sharing in index.items():
-            if shared := repeated_values(unit for one in sharing for unit in one.units):
-                who = "、".join(one.code for one in sharing)
-                raise CatalogueError(f"indicators.yaml 的“{who}”：名称“{name}”与单位“{shared[0]}”都相同，分不清")
-    return indicators
+    """文字 -> 核对过的目录；有错则 BadYaml。"""
+    file = check_yaml(CatalogueFile, text, "indicators.yaml")
+    values = file.critical_values.values
+    return tuple(one.model_copy(update={"critical_value": values.get(one.code)}) for one in file.indicators)
 
 
 def find_indicator(name: str, code: str, unit: str, report_type: str = "") -> Indicator | None:

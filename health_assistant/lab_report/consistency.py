@@ -79,7 +79,7 @@ RELATIONS = (
 def measure(result_text: str, unit: str, indicator: Indicator) -> Measured | None:
     """印刷的结果，换成目录的单位；不是单个的数，或单位换不了，则为 None。"""
     result = parse_result(result_text)
-    if not isinstance(result, Interval) or result.low is None or result.low != result.high:
+    if not isinstance(result, Interval) or not result.is_point:
         return None
     value = indicator.convert(result.low, unit)
     step = indicator.convert(Decimal(1).scaleb(exponent(result.low)), unit)

@@ -40,7 +40,7 @@ def find_groups(text: str) -> list[tuple[str, str]]:
     if not starts or text[: starts[0].start()].strip("[("):
         return []
     ends = [start.start() for start in starts[1:]] + [len(text)]
-    people = ["".join(_plain(part) for part in _PART.findall(start[0])) for start in starts]
+    people = ["".join(part.removesuffix("性") for part in _PART.findall(start[0])) for start in starts]
     if not all(map(_is_possible, people)):
         return []
     return [(who, text[start.end() : end]) for who, start, end in zip(people, starts, ends, strict=True)]
@@ -66,10 +66,6 @@ def parse_age(text: str | None) -> float | None:
     number, _, months, _, days, _ = found.groups()
     unit = found[2] or found[4] or found[6] or "岁"
     return int(number) / _PER_YEAR[unit] + int(months or 0) / 12 + int(days or 0) / 365
-
-
-def _plain(part: str) -> str:
-    return part[0] if part[0] in "男女" else part
 
 
 def _is_possible(who: str) -> bool:

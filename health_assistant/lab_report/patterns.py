@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from health_assistant.lab_report.catalogue import Indicator, load_catalogue
-from health_assistant.lab_report.checked_yaml import Entry, Phrase, Sentence, check_entries, read_yaml
+from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
+from health_assistant.lab_report.catalogue import Indicator, Phrase, Sentence, load_catalogue
 from health_assistant.lab_report.reference_range import ADULT_AGE_YEARS, Interval, Terms, parse_age, parse_range
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, LabItem, LabReport, Triage
 
@@ -68,16 +68,25 @@ class Pattern(Entry):
         return [item for code in {**self.all, **explained} for item in rows[code]]
 
 
+class PatternFile(Entry):
+    """patterns.yaml 的内容。"""
+
+    version: int
+    patterns: tuple[Pattern, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> "PatternFile":
+        if repeated := repeated_values(one.id for one in self.patterns):
+            raise ValueError(f"id 重复：{'、'.join(repeated)}")
+        return self
+
+
 @dataclass(frozen=True)
 class Match:
     """在一张报告上成立的组合，和它解释的行。"""
 
     pattern: Pattern
     items: list[LabItem]
-
-    @property
-    def abnormal(self) -> list[LabItem]:
-        return [item for item in self.items if item.flag in ABNORMAL_FLAGS]
 
 
 @cache
@@ -87,9 +96,8 @@ def load_patterns() -> tuple[Pattern, ...]:
 
 
 def parse_patterns(text: str) -> tuple[Pattern, ...]:
-    """文字 -> 核对过的组合；有错则 CatalogueError。"""
-    raw = read_yaml(text, "patterns.yaml", {"version", "patterns"})["patterns"]
-    return check_entries(Pattern, raw, "patterns.yaml", "id")
+    """文字 -> 核对过的组合；有错则 BadYaml。"""
+    return check_yaml(PatternFile, text, "patterns.yaml").patterns
 
 
 def find_patterns(report: LabReport, rows: list[ReportRow]) -> list[Match]:
@@ -106,7 +114,7 @@ def find_patterns(report: LabReport, rows: list[ReportRow]) -> list[Match]:
     chosen: list[Match] = []
     explained: set[int] = set()
     for match in sorted(found, key=lambda one: -TIERS.index(one.pattern.tier)):
-        abnormal = {id(item) for item in match.abnormal}
+        abnormal = {id(item) for item in match.items if item.flag in ABNORMAL_FLAGS}
         if not abnormal or abnormal - explained:
             chosen.append(match)
             explained |= abnormal

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import Indicator, fold_unit
 from health_assistant.lab_report.reference_range import (
-    ByGroup,
     Interval,
     ReferenceRange,
     attached_unit,
@@ -30,7 +29,7 @@ def misread_doubt(
     result = parse_result(read.result)
     if _units_conflict(read, indicator):
         return "结果或参考范围上的单位与单位一栏不符"
-    if indicator and indicator.decides and indicator.same_unit(read.unit) and _far_apart(limits, indicator.reference):
+    if indicator and indicator.decides and indicator.same_unit(read.unit) and _far_apart(limits, indicator):
         return "印着的参考范围与常见的相差几倍，可能读错了小数点"
     if not isinstance(result, Interval) or not isinstance(limits, Interval):
         return None
@@ -47,12 +46,6 @@ def misread_doubt(
     return None
 
 
-def typical_interval(reference: ReferenceRange | None) -> Interval | None:
-    """看数量级用的范围：分男女的取其一；不是数的为 None。"""
-    one = reference.groups[0][1] if isinstance(reference, ByGroup) else reference
-    return one if isinstance(one, Interval) else None
-
-
 def _units_conflict(read: ReadItem, indicator: Indicator | None) -> bool:
     """粘在结果、范围上的单位与单位一栏，凡印了的都应当相同（或都是目录认识的同一单位）。"""
     units = {fold_unit(unit) for unit in (read.unit, attached_unit(read.result), attached_unit(read.reference_range))}
@@ -60,14 +53,12 @@ def _units_conflict(read: ReadItem, indicator: Indicator | None) -> bool:
     return len(units) > 1 and not (indicator and all(indicator.same_unit(unit) for unit in units))
 
 
-def _far_apart(limits: ReferenceRange, usual: ReferenceRange | None) -> bool:
-    """两个范围的上限相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
-    usual = typical_interval(usual)
-    if not (isinstance(limits, Interval) and usual and limits.high and usual.high):
+def _far_apart(limits: ReferenceRange, indicator: Indicator) -> bool:
+    """范围的上限与目录的相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
+    usual = indicator.typical
+    if not (isinstance(limits, Interval) and usual and limits.is_bounded and usual.is_bounded):
         return False
-    if limits.low is None or usual.low is None:
-        return False
-    return not Decimal("0.125") < limits.high / usual.high < 8
+    return bool(limits.high and usual.high) and not Decimal("0.125") < limits.high / usual.high < 8
 
 
 def _is_misplaced_power(read: ReadItem, limits: Interval) -> bool:
@@ -79,7 +70,7 @@ def _is_misplaced_power(read: ReadItem, limits: Interval) -> bool:
 
 def _lost_decimal_point(result: Interval, limits: Interval) -> bool:
     """没有小数点的一方比有小数点的一方大十倍以上。"""
-    if result.low is None or result.high is None:
+    if not result.is_bounded:
         return False
     if limits.high and _is_whole(result.low) and not _is_whole(limits.high):
         return result.low > 10 * limits.high > 0

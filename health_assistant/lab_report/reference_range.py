@@ -42,25 +42,33 @@ class Interval:
             return f"{'<' if self.high_open else '≤'}{high}"
         return f"{'>' if self.low_open else '≥'}{low}"
 
+    @property
+    def lower(self) -> tuple[Decimal, int]:
+        """下端的次序：不含端点的 `>3` 排在 `≥3` 之后，没有界是负无穷。"""
+        return (Decimal("-Infinity"), 0) if self.low is None else (self.low, int(self.low_open))
+
+    @property
+    def upper(self) -> tuple[Decimal, int]:
+        """上端的次序：不含端点的 `<5` 排在 `≤5` 之前，没有界是正无穷。"""
+        return (Decimal("Infinity"), 0) if self.high is None else (self.high, -int(self.high_open))
+
+    @property
+    def is_point(self) -> bool:
+        """是单个的数。"""
+        return self.low is not None and self.low == self.high
+
+    @property
+    def is_bounded(self) -> bool:
+        """两边都有界。"""
+        return self.low is not None and self.high is not None
+
     def below(self, other: "Interval") -> bool:
         """整段都在 other 之下。"""
-        if self.high is None or other.low is None:
-            return False
-        return self.high < other.low or (self.high == other.low and (self.high_open or other.low_open))
+        return self.upper < other.lower
 
     def inside(self, other: "Interval") -> bool:
         """整段都在 other 之内。"""
-        return _bound_inside(self.low, self.low_open, other.low, other.low_open, sign=1) and _bound_inside(
-            self.high, self.high_open, other.high, other.high_open, sign=-1
-        )
-
-
-def _bound_inside(inner: Decimal | None, inner_open: bool, outer: Decimal | None, outer_open: bool, sign: int) -> bool:
-    if outer is None:
-        return True
-    if inner is None:
-        return False
-    return sign * inner > sign * outer or (inner == outer and (inner_open or not outer_open))
+        return self.lower >= other.lower and self.upper <= other.upper
 
 
 @dataclass(frozen=True)

@@ -56,16 +56,16 @@ def parse_answer(text: str) -> ReadAnswer:
     return ReadAnswer("lenient", *_split(found))
 
 
-def find_object(text: str) -> Any:
-    """文字里的第一个 JSON 对象（优先看 ```json 代码块）；断了的补齐括号；没有则为 None。"""
+def find_object(text: str, mend: bool = True) -> Any:
+    """文字里的第一个 JSON 对象（优先看 ```json 代码块）；没有则为 None。mend：多余的逗号去掉，断了的补齐括号。"""
     start = text.find("{", max(text.find("```json"), 0))
     if start < 0:
         return None
-    body = re.sub(r",(\s*[\]}])", r"\1", text[start:])
+    body = re.sub(r",(\s*[\]}])", r"\1", text[start:]) if mend else text[start:]
     try:
-        return json.JSONDecoder(strict=False).raw_decode(body)[0]
+        return json.JSONDecoder(strict=not mend).raw_decode(body)[0]
     except (ValueError, RecursionError):
-        return _close(body)
+        return _close(body) if mend else None
 
 
 def _close(body: str) -> Any:

@@ -15,6 +15,7 @@ from model_server.vllm_command import VllmRecipe, vllm_command
 from model_servers import ROOT, SERVE
 
 from health_assistant import artifacts
+from health_assistant.command_line import BadInput
 
 CONFIGS = sorted((ROOT / "5-build-server/configs").glob("*.yaml"))
 REQUIREMENTS = ROOT / "0-env-init/requirements-vllm.txt"
@@ -74,7 +75,7 @@ def test_the_command_line_wins_over_the_recipe(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"max_len": 5}, "没有 max_len 这一项"),
+        ({"max_len": 5}, "max_len 是不认识的键"),
         ({"max_model_len": "很长"}, "max_model_len 写的是 '很长'，类型不对"),
         ({"max_model_len": True}, "类型不对"),
         ({"dtype": "int4"}, "只能是 'auto'"),
@@ -87,7 +88,7 @@ def test_the_command_line_wins_over_the_recipe(tmp_path):
     ],
 )
 def test_a_wrong_recipe_is_explained(tmp_path, settings, words):
-    with pytest.raises(ValueError, match=re.escape(words)):
+    with pytest.raises(BadInput, match=re.escape(words)):
         command_of(written(tmp_path, **settings))
 
 
@@ -96,7 +97,7 @@ def test_a_file_that_is_no_recipe_is_explained(tmp_path, text, words):
     config = tmp_path / "recipe.yaml"
     if text is not None:
         config.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(BadInput, match=words):
         command_of(config)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from health_assistant.command_line import BadInput
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.checked_yaml import CatalogueError
 from health_assistant.lab_report.report import ReadReport
 from health_assistant.lab_report.scoring import ReportScore, TrueItem, score_report
 
@@ -138,7 +138,7 @@ def test_a_wrong_recipe_is_refused(change, said, tmp_path):
     kept = [line for line in RECIPE.splitlines() if not line.startswith(change.split(":")[0] + ":")]
     recipe = tmp_path / "dataset-mini.yaml"
     recipe.write_text("\n".join([*kept, change]), encoding="utf-8")
-    with pytest.raises(CatalogueError, match=said):
+    with pytest.raises(BadInput, match=said):
         runpy.run_path(str(STAGE / "render_reports.py"))["read_recipe"](recipe)
 
 

@@ -6,10 +6,10 @@ from importlib import resources
 import pytest
 from markdown_it import MarkdownIt
 
+from health_assistant.checked_yaml import BadYaml
 from health_assistant.lab_report.advice import advice_sections, compose_advice
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.catalogue import find_indicator, load_catalogue
-from health_assistant.lab_report.checked_yaml import CatalogueError
 from health_assistant.lab_report.patterns import TIERS, find_patterns, load_patterns, parse_patterns
 from health_assistant.lab_report.report import LabItem, LabReport, ReadItem, ReadReport, Scale, escape_markdown
 
@@ -177,7 +177,7 @@ def test_patterns_are_plenty_and_known():
 )
 def test_each_mistake_is_told_in_chinese(right, wrong, said):
     assert right in TEXT
-    with pytest.raises(CatalogueError, match=said):
+    with pytest.raises(BadYaml, match=said):
         parse_patterns(TEXT.replace(right, wrong, 1))
 
 

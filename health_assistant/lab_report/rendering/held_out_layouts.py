@@ -1,13 +1,14 @@
 """留出的版式：调读者时从不看，只用来量它在没见过的版式上读得怎样。写法见 `layouts.py`。"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
+from itertools import accumulate, pairwise
 
 from PIL import Image, ImageFont
 
-from health_assistant.lab_report.rendering.drawing import FIELDS, Page, union
+from health_assistant.lab_report.rendering.drawing import FIELDS, Page, Pieces, union
 from health_assistant.lab_report.rendering.furniture import HOSPITALS, foot, patient
 from health_assistant.lab_report.rendering.layouts import Layout
 from health_assistant.lab_report.rendering.sampling import Style, panels, pick
@@ -18,28 +19,27 @@ _HIGH_INK, _LOW_INK, _GREY = "#e5484d", "#2f6fd6", "#8a9099"
 def _put(page: Page, index: int, left: float, right: float, y: float, template: str, size: int | None = None,
          anchor: str = "l") -> None:  # fmt: skip
     """写一格，放不下就缩小；长的分人群的范围先折成两行。"""
-    pieces, size = page.fill_template(index, template), size or page.size
-    lines = [pieces]
-    if sum(page.measure(text, size) for _, text in pieces) > right - left:
-        lines = _fold(pieces)
-    need = max(sum(page.measure(text, size) for _, text in line) for line in lines)
-    size = size if need <= right - left else max(12, int(size * (right - left) / need))
+    pieces, size, room = page.fill_template(index, template), size or page.size, right - left
+    lines = [pieces] if page.width_of(pieces, size) <= room else _fold(pieces)
+    need = max(page.width_of(line, size) for line in lines)
+    size = size if need <= room else max(12, int(size * room / need))
     fill, bold = page.ink_of(index, template)
     x = {"l": left, "m": (left + right) / 2, "r": right}[anchor]
     for at, line in enumerate(lines):
         page.pieces(index, x, y + (at - (len(lines) - 1) / 2) * size * 1.15, line, size, fill, anchor, bold)
 
 
-def _fold(pieces: list[tuple[str | None, str]]) -> list[list[tuple[str | None, str]]]:
+def _edges(x0: int, x1: int, shares: Iterable[float]) -> list[float]:
+    """各列按比例分，所有的竖边。"""
+    return list(accumulate((share * (x1 - x0) for share in shares), initial=float(x0)))
+
+
+def _fold(pieces: Pieces) -> list[Pieces]:
     for at, (field, text) in enumerate(pieces):
         cut = re.search(r"\[?女|新生儿", text)
         if field == "reference_range" and cut and cut.start():
             return [[*pieces[:at], (field, text[: cut.start()])], [(field, text[cut.start() :]), *pieces[at + 1 :]]]
     return [pieces]
-
-
-def _who(page: Page) -> dict[str, str]:
-    return dict(patient(page))
 
 
 def _day(page: Page) -> str:
@@ -48,18 +48,17 @@ def _day(page: Page) -> str:
 
 @cache
 def _typewriter(size: int) -> ImageFont.FreeTypeFont:
-    folder = resources.files("matplotlib") / "mpl-data/fonts/ttf"
-    return ImageFont.truetype(str(folder / "DejaVuSansMono.ttf"), size)
+    return ImageFont.truetype(str(resources.files("matplotlib") / "mpl-data/fonts/ttf/DejaVuSansMono.ttf"), size)
 
 
 def _cells(text: str) -> int:
     return sum(1 + (ord(character) > 127) for character in text)
 
 
-def _typed(page: Page, x: float, y: float, pieces: Sequence[tuple[str | None, str]], index: int = -1,
+def _typed(page: Page, x: float, y: float, pieces: Pieces | str, index: int = -1,
            size: int | None = None, limit: float = 0) -> None:  # fmt: skip
     """像针式打印机那样等宽地写：汉字两格，其余一格。limit 是最宽多少像素，超过就缩小。"""
-    size = size or page.size
+    pieces, size = [(None, pieces)] if isinstance(pieces, str) else pieces, size or page.size
     need = size * 0.53 * sum(_cells(text) for _, text in pieces)
     size = max(13, int(size * limit / need)) if 0 < limit < need else size
     cell, font = size * 0.53, _typewriter(round(size * 0.88))
@@ -73,21 +72,20 @@ def _typed(page: Page, x: float, y: float, pieces: Sequence[tuple[str | None, st
                 left, top, right, bottom = font.getbbox(character, anchor="ms")
                 box = (int(place[0] + left), int(place[1] + top), int(place[0] + right) + 1, int(place[1] + bottom) + 1)
             if field in FIELDS and box and character.strip():
-                boxes = page.boxes.setdefault(index, {})
-                boxes[field] = union(boxes.get(field), box)
+                page.boxes[index][field] = union(page.boxes[index].get(field), box)
 
 
 def _dot_matrix(page: Page) -> int:
     rng, size, width = page.rng, page.size, page.image.width
     x0, x1, pitch = 100, width - 100, round(size * pick(rng, (1.45, 1.6, 1.8)))
     title, y = f"{pick(rng, HOSPITALS)}{page.report.report_type}{pick(rng, ('化验单', '报告单', '结果单'))}", 90
-    _typed(page, (width - _cells(title) * size * 0.69) / 2, y, [(None, title)], size=round(size * 1.3))
+    _typed(page, (width - _cells(title) * size * 0.69) / 2, y, title, size=round(size * 1.3))
     y, x = y + 2 * pitch, float(x0)
-    for label, value in _who(page).items():
+    for label, value in patient(page):
         pair = f"{label}:{value}  "
         if x + _cells(pair) * size * 0.53 > x1:
             y, x = y + pitch, x0
-        _typed(page, x, y, [(None, pair)])
+        _typed(page, x, y, pair)
         x += max(_cells(pair), 22) * size * 0.53
     rule = pick(rng, "-=-")
     heads = pick(rng, (("序", "项目名称", "结果", "参考区间"), ("NO", "检验项目", "结 果", "参考值(单位)")))
@@ -96,13 +94,13 @@ def _dot_matrix(page: Page) -> int:
     count, gutter = len(page.report.items), 46
     half, panel = (count + 1) // 2, (x1 - x0 - gutter) / 2
     stops = [panel * part for part in pick(rng, ((0, 0.065, 0.47, 0.65, 1), (0, 0.07, 0.455, 0.63, 1)))]
-    full_rule = [(None, rule * int((x1 - x0) / (size * 0.53)))]
+    full_rule = rule * int((x1 - x0) / (size * 0.53))
     y += pitch
     _typed(page, x0, y, full_rule)
     top, y = y, y + pitch * 0.9
     for left in (x0, x0 + panel + gutter):
         for stop, head in zip(stops, heads, strict=False):
-            _typed(page, left + stop, y, [(None, head)])
+            _typed(page, left + stop, y, head)
     y += pitch * 0.8
     _typed(page, x0, y, full_rule)
     for index in range(count):
@@ -114,8 +112,8 @@ def _dot_matrix(page: Page) -> int:
     if rng.random() < 0.3:
         page.line(x0 + panel + gutter / 2, top, x0 + panel + gutter / 2, y, 1)
     y += pitch
-    _typed(page, x0, y, [(None, f"报告日期:{_day(page)}    检验:钱某    审核:冯某")])
-    _typed(page, x0, y + pitch, [(None, "注:本单只对所检标本负责")])
+    _typed(page, x0, y, f"报告日期:{_day(page)}    检验:钱某    审核:冯某")
+    _typed(page, x0, y + pitch, "注:本单只对所检标本负责")
     bottom = round(y + 2 * pitch)
     _fade(page, bottom, rng.uniform(0.1, 0.35))
     if rng.random() < 0.4:
@@ -141,7 +139,7 @@ def _booklet(page: Page) -> int:
     page.text(x1, y, f"{pick(rng, HOSPITALS)}体检中心", size, theme, anchor="r")
     y += round(size * 1.2)
     page.line(x0, y, x1, y, 3, fill=theme)
-    who = _who(page)
+    who = dict(patient(page))
     people = [f"{label}：{who[label]}" for label in ("姓名", "性别", "年龄") if label in who]
     people += [f"体检编号：T{rng.integers(10**6, 10**7)}", f"示例公司{rng.integers(1, 9)}部"]
     y += size
@@ -150,25 +148,21 @@ def _booklet(page: Page) -> int:
     body = f"一般检查  身高 {rng.integers(152, 186)}cm  体重 {rng.uniform(46, 88):.1f}kg  " \
            f"血压 {rng.integers(102, 138)}/{rng.integers(62, 88)}mmHg  脉搏 {rng.integers(58, 95)}次/分"  # fmt: skip
     page.text(x0, y, body)
-    columns = pick(rng, (
-        (("{name}", 0.31, "l"), ("{result}", 0.17, "m"), ("{unit}", 0.16, "m"), ("{mark}", 0.11, "m"),
-         ("{reference_range}", 0.25, "m")),
-        (("{name}", 0.32, "l"), ("{result}", 0.16, "m"), ("{mark}", 0.11, "m"), ("{reference_range}", 0.25, "m"),
-         ("{unit}", 0.16, "m")),
-        (("{name}", 0.30, "m"), ("{mark}", 0.10, "m"), ("{result}", 0.16, "r"), ("{unit}", 0.16, "l"),
-         ("{reference_range}", 0.28, "l")),
+    order = pick(rng, (
+        "name 0.31 l, result 0.17 m, unit 0.16 m, mark 0.11 m, reference_range 0.25 m",
+        "name 0.32 l, result 0.16 m, mark 0.11 m, reference_range 0.25 m, unit 0.16 m",
+        "name 0.30 m, mark 0.10 m, result 0.16 r, unit 0.16 l, reference_range 0.28 l",
     ))  # fmt: skip
+    fields, shares, anchors = zip(*(column.split() for column in order.split(", ")), strict=True)
     words = {
-        "{name}": pick(rng, ("检查项目", "项目名称")),
-        "{result}": pick(rng, ("检查结果", "测量结果")),
-        "{unit}": "单位",
-        "{mark}": pick(rng, ("提示", "异常提示")),
-        "{reference_range}": pick(rng, ("参考值", "正常范围")),
+        "name": pick(rng, ("检查项目", "项目名称")),
+        "result": pick(rng, ("检查结果", "测量结果")),
+        "unit": "单位",
+        "mark": pick(rng, ("提示", "异常提示")),
+        "reference_range": pick(rng, ("参考值", "正常范围")),
     }
-    edges = [float(x0)]
-    for _, share, _ in columns:
-        edges.append(edges[-1] + share * (x1 - x0))
-    room = next(share for template, share, _ in columns if template == "{reference_range}") * (x1 - x0)
+    edges = _edges(x0, x1, map(float, shares))
+    room = float(shares[fields.index("reference_range")]) * (x1 - x0)
     pitch, grid = round(size * pick(rng, (1.7, 1.9, 2.1))), pick(rng, ("#9aa3ab", "#b9c3c9", page.ink))
     solid = bool(rng.random() < 0.6)
     y += round(size * 1.4)
@@ -177,14 +171,14 @@ def _booklet(page: Page) -> int:
         page.text(x0 + size * 0.9, y + size * 0.8, title, round(size * 1.1), "#ffffff" if solid else theme, bold=True)
         y, top = y + round(size * 1.6), y + round(size * 1.6)
         page.drawing.rectangle((x0, y, x1, y + pitch), "#eef2f3")
-        for left, right, (template, _, _) in zip(edges, edges[1:], columns, strict=False):
-            page.text((left + right) / 2, y + pitch / 2, words[template], anchor="m")
+        for (left, right), field in zip(pairwise(edges), fields, strict=True):
+            page.text((left + right) / 2, y + pitch / 2, words[field], anchor="m")
         y += pitch
         for index in indices:
             folded = page.measure(page.report.items[index].reference_range) > room - 20
             tall = max(pitch, round(size * 2.6)) if folded else pitch
-            for left, right, (template, _, anchor) in zip(edges, edges[1:], columns, strict=False):
-                _put(page, index, left + 10, right - 10, y + tall / 2, template, anchor=anchor)
+            for (left, right), field, anchor in zip(pairwise(edges), fields, anchors, strict=True):
+                _put(page, index, left + 10, right - 10, y + tall / 2, f"{{{field}}}", anchor=anchor)
             page.line(x0, y, x1, y, 1, fill=grid)
             y += tall
         for edge in edges:
@@ -227,7 +221,7 @@ def _app_cards(page: Page) -> int:
     page.text(width / 2, 120, "报告详情", round(size * 1.15), "#ffffff", anchor="m")
     page.text(50, 120, "<", round(size * 1.2), "#ffffff")
     page.drawing.rounded_rectangle((40, 180, width - 40, 400), 20, fill="#ffffff")
-    who = _who(page)
+    who = dict(patient(page))
     page.text(80, 235, page.report.report_type, round(size * 1.15), bold=True)
     people = "  ".join(who[label] for label in ("姓名", "性别", "年龄") if label in who)
     page.text(80, 295, f"{people}  |  {pick(rng, HOSPITALS)}", round(size * 0.82), _GREY)
@@ -240,7 +234,7 @@ def _app_cards(page: Page) -> int:
         middle, left, right = width * 0.52, 76, width - 76
         name_y, value_y = y + tall * 0.24, y + tall * 0.66
         title = page.fill_template(index, "{name}  {code}")
-        name_size = min(size, int(size * (middle + 80 - left) / max(1, sum(page.measure(text) for _, text in title))))
+        name_size = min(size, int(size * (middle + 80 - left) / max(1, page.width_of(title))))
         page.pieces(index, left, name_y, title[:1], round(name_size * scale))
         after = left + page.measure(item.name, round(name_size * scale)) + size * 0.5
         page.pieces(index, after, name_y, title[2:], small, _GREY)
@@ -302,34 +296,32 @@ def _independent_lab(page: Page) -> int:
     page.text(x1, y, f"{page.report.report_type}检测报告", round(size * 1.1), anchor="r")
     y += 60
     page.line(x0, y, x1, y, 3, fill=theme)
-    pairs = list(_who(page).items())[:9]
+    pairs = patient(page)[:9]
     for at, (tag, value) in enumerate(pairs):
         line = f"{tag}：{value}"
         x, room = x0 + at % 3 * (x1 - x0) / 3, (x1 - x0) / 3 - size
         fit = min(size * 0.9, size * 0.9 * room / max(1, page.measure(line)))
         page.text(x + 8, y + (at // 3 + 0.8) * size * 1.5, line, int(fit))
     y += round((-(-len(pairs) // 3) + 0.7) * size * 1.5)
-    name = ("", 0.33, "l", ("检测项目", "Test Item"))
-    method = ("{method}", 0.16, "l", ("检测方法", "Method"))
-    result = (pick(rng, ("{result} {mark}", "{result}  {mark}")), 0.15, "l", ("检测结果", "Result"))
-    unit, limits = ("{unit}", 0.13, "l", ("单位", "Unit")), ("{reference_range}", 0.23, "l", ("参考区间", "Reference"))
+    name, method = ("", 0.33, "检测项目", "Test Item"), ("{method}", 0.16, "检测方法", "Method")
+    result = (pick(rng, ("{result} {mark}", "{result}  {mark}")), 0.15, "检测结果", "Result")
+    unit, limits = ("{unit}", 0.13, "单位", "Unit"), ("{reference_range}", 0.23, "参考区间", "Reference")
     columns = pick(rng, ((name, method, result, unit, limits), (name, result, unit, limits, method),
                          (name, result, limits, unit, method)))  # fmt: skip
     filled, tall = bool(rng.random() < 0.5), round(size * 2.35)
     if filled:
         page.drawing.rectangle((x0, y, x1, y + tall), theme)
-    edges = [float(x0)]
-    for _, share, _, (chinese, english) in columns:
-        page.text(edges[-1] + 8, y + tall * 0.32, chinese, fill="#ffffff" if filled else theme)
-        page.text(edges[-1] + 8, y + tall * 0.75, english, small, "#ffffff" if filled else theme)
-        edges.append(edges[-1] + share * (x1 - x0))
+    edges = _edges(x0, x1, (share for _, share, _, _ in columns))
+    for left, (_, _, chinese, english) in zip(edges, columns, strict=False):
+        page.text(left + 8, y + tall * 0.32, chinese, fill="#ffffff" if filled else theme)
+        page.text(left + 8, y + tall * 0.75, english, small, "#ffffff" if filled else theme)
     page.line(x0, y + tall, x1, y + tall, 2, fill=theme)
     y += tall
     ruled = bool(rng.random() < 0.5)
     for index, item in enumerate(page.report.items):
-        for left, right, (template, _, anchor, _) in zip(edges, edges[1:], columns, strict=False):
+        for (left, right), (template, _, _, _) in zip(pairwise(edges), columns, strict=True):
             if template:
-                _put(page, index, left + 8, right - 8, y + tall / 2, template, anchor=anchor)
+                _put(page, index, left + 8, right - 8, y + tall / 2, template)
                 continue
             _put(page, index, left + 8, right - 8, y + tall * 0.33, "{name}")
             english = _english_names().get(item.name, "")

@@ -154,13 +154,10 @@ def _load_sheets() -> dict[str, Layout]:
     sheets: dict[str, Layout] = {}
     decorations = {"continuation": _page_number, "web_portal": _site_bar}
     for name, entry in read_yaml("layouts.yaml").items():
-        style = entry.pop("style", {})
-        content: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in style.items()
-        }
+        style = Style(**entry.pop("style", {}))
         page: dict[str, Any] = {key: tuple(entry.pop(key)) for key in ("width", "size", "fonts") if key in entry}
-        draw = partial(draw_sheet, decorate=decorations.get(name), english=content.get("english", False), **entry)
-        sheets[name] = Layout(draw, Style(**content), **page)
+        draw = partial(draw_sheet, decorate=decorations.get(name), english=style.english, **entry)
+        sheets[name] = Layout(draw, style, **page)
     return sheets
 
 

@@ -35,11 +35,10 @@ class RenderedReport:
     text_height: float
 
 
-def render(layout: str, degradation: str = "clean", seed: int = 0, abnormal_rate: float = 0.25,
-           font: str | None = None) -> RenderedReport:  # fmt: skip
+def render(layout: str, degradation: str = "clean", seed: int = 0, font: str | None = None) -> RenderedReport:
     """抽一张虚构的化验单，按版式画出来，再破坏。同样的参数得到同样的字节；只换破坏，内容不变。"""
     style = _find(LAYOUTS | HELD_OUT_LAYOUTS, layout, "版式").style
-    sample = sample_report(_rng(seed, "sample", layout), style, abnormal_rate)
+    sample = sample_report(_rng(seed, "sample", layout), style)
     return degrade(draw_report(layout, sample.report, sample.flags, sample.sections, seed, font), degradation, seed)
 
 

@@ -15,6 +15,7 @@ from importlib import resources
 import numpy as np
 import yaml
 
+from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import fold_code, fold_name, load_catalogue
 from health_assistant.lab_report.reference_range import ByGroup, Interval, ReferenceRange, Terms, exponent, parse_range
 from health_assistant.lab_report.report import Flag, ReadItem, ReadReport
@@ -40,18 +41,21 @@ _DERIVED: tuple[tuple[str, tuple[str, ...], Callable[..., Decimal]], ...] = (
 """（代号，由哪几项算出，算法），依次算；算不出的那些是抽的。"""
 
 
-@dataclass(frozen=True)
-class Style:
+class Style(Entry):
     """一种版式对内容的要求；空的 kinds 表示什么报告都行，marks 从中抽一种。"""
 
     kinds: tuple[str, ...] = ()
     items: tuple[int, int] = (8, 26)
     marks: tuple[str, ...] = ("arrows",)
     codes: bool = True
-    ranges: bool = True
     head: bool = True
     groups: bool = True
     english: bool = False
+
+    @property
+    def usable_kinds(self) -> tuple[str, ...]:
+        """能印的报告种类，panels.yaml 里 kinds 的键。"""
+        return self.kinds or tuple(settings()["english_kinds"] if self.english else settings()["kinds"])
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,7 @@ def panels() -> dict[str, list[Analyte]]:
 
 def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float = 0.25) -> Sample:
     """按版式的要求抽一张化验单；`abnormal_rate` 是每一项落在范围外的概率，由别的项算出的除外。"""
-    known = settings()["kinds"]
-    kinds = style.kinds or (settings()["english_kinds"] if style.english else tuple(known))
+    known, kinds = settings()["kinds"], style.usable_kinds
     sizes = np.array([sum(len(panels()[panel]) for panel in known[kind]["panels"]) for kind in kinds])
     # 项目多的报告更常见：血常规、生化、尿常规
     weights = sizes * (sizes >= min(style.items[0], sizes.max()))
@@ -193,8 +196,8 @@ class _Hospital:
             result, limits, flag = self._in_words(reference, abnormal)
         else:
             result, limits, flag, extreme = self._numeric(analyte, abnormal)
-        if not style.ranges or rng.random() < 0.02:
-            limits, flag = self.says["no_range"] if style.ranges else "", None
+        if rng.random() < 0.02:
+            limits, flag = self.says["no_range"], None
         mark = self.marks.get(flag)
         mark = mark * 2 if mark and extreme and self.doubles_arrows else mark
         unit, name, code = analyte.unit, analyte.english, analyte.code if style.codes else ""
