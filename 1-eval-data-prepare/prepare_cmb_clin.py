@@ -6,7 +6,6 @@
 进来的是病例与问答，出去的是一问一行的对话：第 k 问看得到前面各问的参考答案（标准历史），答案另放。
 """
 
-import argparse
 import json
 import statistics
 import sys
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from health_assistant import artifacts, hub
+from health_assistant.command_line import fail, new_parser
 from health_assistant.evaluation.cases import SAMPLE_FILE, Case, CaseError, read_cases
 
 REPO, FILE = "FreedomIntelligence/CMB", "CMB-Clin/CMB-Clin-qa.json"
@@ -25,8 +25,7 @@ FORMAT_VERSION = 1  # 输出的格式变了就加一，旧的产物会重做
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--file", type=Path, help="CMB-Clin-qa.json，或同样格式的文件；不给就从模型站下载")
     parser.add_argument("--force", action="store_true", help="做好了也重做")
     args = parser.parse_args()
@@ -41,8 +40,7 @@ def main() -> int:
     try:
         cases, notes = read_cases(path)
     except CaseError as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 2
+        return fail(error)
 
     source = source_of(path)
     print_label(source)

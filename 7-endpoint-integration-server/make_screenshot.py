@@ -3,7 +3,6 @@
 python 7-endpoint-integration-server/make_screenshot.py
 """
 
-import argparse
 import os
 import shutil
 import socket
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import requests
 
+from health_assistant.command_line import new_parser
+
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = Path(__file__).resolve().parent / "screenshots"
 EXAMPLE = ROOT / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png"
@@ -25,8 +26,7 @@ START_SECONDS, READING_MS = 90, 180_000
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=OUTPUT, help="写到哪个目录（默认 screenshots）")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ python 7-endpoint-integration-server/medical_report_server.py
 curl -F image=@照片.jpg http://127.0.0.1:8000/analyze_medical_report
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -13,13 +12,13 @@ from medical_report.analysis import get_analyst
 from medical_report.operations import log_as_json
 from medical_report.settings import SettingsError, load_settings
 
+from health_assistant.command_line import fail, new_parser
 from health_assistant.lab_report.patterns import load_patterns
 from health_assistant.serving import serve
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--host", default="127.0.0.1", help="监听的地址；0.0.0.0 让别的机器也能访问（默认 127.0.0.1）")
     parser.add_argument("--port", type=int, default=8000, help="端口（默认 8000）")
     parser.add_argument("--env-file", type=Path, help="设置文件，一行一个 名字=值；环境变量优先")
@@ -30,8 +29,7 @@ def main() -> int:
         settings = load_settings(args.env_file)
         https = _https(args.certfile, args.keyfile)
     except SettingsError as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 2
+        return fail(error)
     log_as_json()
 
     def make_app():

@@ -3,7 +3,6 @@
 python 7-endpoint-integration-server/test_client.py 照片.jpg
 """
 
-import argparse
 import json
 import os
 import sys
@@ -13,20 +12,19 @@ from pathlib import Path
 import requests
 
 from health_assistant import artifacts
+from health_assistant.command_line import fail, new_parser
 from health_assistant.lab_report.report import FLAG_ARROWS, FLAG_WORDS, TRIAGE_WORDS
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("photo", type=Path, help="化验单照片：JPEG、PNG、WebP 或 HEIC")
     parser.add_argument("--server", default="http://127.0.0.1:8000", help="服务的地址（默认 http://127.0.0.1:8000）")
     parser.add_argument("--key", default=os.environ.get("API_KEY"), help="服务要密钥时的密钥（默认取环境变量 API_KEY）")
     parser.add_argument("--force", action="store_true", help="同一张照片问过了也重问")
     args = parser.parse_args()
     if not args.photo.is_file():
-        print(f"✗ 没有这个文件：{args.photo}", file=sys.stderr)
-        return 2
+        return fail(f"没有这个文件：{args.photo}")
 
     folder = artifacts.report_server_dir()
     wanted = artifacts.fingerprint({"endpoint": "analyze_medical_report"}, [args.photo])
@@ -42,8 +40,7 @@ def main() -> int:
         print("  解决：先在另一个终端运行 bash run.sh app", file=sys.stderr)
         return 1
     if "error" in result:
-        print(f"✗ {result['error']}（{result['code']}，请求号 {result['request_id']}）", file=sys.stderr)
-        return 1
+        return fail(f"{result['error']}（{result['code']}，请求号 {result['request_id']}）", 1)
 
     show(result)
     files = [folder / "result.json", folder / "analysis.md", folder / "advice.md"]

@@ -1,10 +1,11 @@
 """画网页的图标 HealthAssistantWebApp/icons/*.png；SVG 的那一份是手写的，形状相同。"""
 
-import argparse
 import sys
 from pathlib import Path
 
 from PIL import Image, ImageDraw
+
+from health_assistant.command_line import new_parser
 
 ICONS = Path(__file__).resolve().parent / "HealthAssistantWebApp/icons"
 ACCENT, WHITE = "#0b5c66", "#ffffff"
@@ -14,8 +15,7 @@ STROKE, CORNER, OVERSAMPLE = 2.6, 8, 4
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, add_help=False)
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__)
     parser.add_argument("--output", type=Path, default=ICONS, help="写到哪个目录（默认网页的 icons/）")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)

@@ -4,12 +4,13 @@
 参考范围取自 WS/T 405-2012（成年女性）；标准没有的四项（RDW-CV、MPV、PDW、PCT）用常见的仪器范围。
 """
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+
+from health_assistant.command_line import new_parser
 
 OUTPUT = Path(__file__).parent / "HealthAssistantWebApp/examples/blood-count.png"
 
@@ -46,8 +47,7 @@ PAPER, INK, GREY, STAMP = "#fdfdfb", "#1c1c1c", "#8a8a86", "#b0483f"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--font", type=Path, help="中文字体文件；不给就在系统里找")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="写到哪里（默认：网页的 examples/blood-count.png）")
     args = parser.parse_args()

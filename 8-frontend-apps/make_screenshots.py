@@ -3,7 +3,6 @@
 用的是真的网页、真的服务，照片是画出来的（示例化验单的数据，画成手机拍的样子）。要 Chromium。
 """
 
-import argparse
 import io
 import shutil
 import socket
@@ -19,6 +18,7 @@ from make_sample_report import ROWS
 from PIL import Image
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
+from health_assistant.command_line import new_parser
 from health_assistant.lab_report.report import ReadItem, ReadReport
 
 HERE = Path(__file__).resolve().parent
@@ -29,8 +29,7 @@ START_SECONDS, READING_MS, SEED = 60, 120_000, 1
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], add_help=False)
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
+    parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--url", help="已经在运行的网页地址；不给就自己启动阶段 7 的服务")
     parser.add_argument("--output", type=Path, default=HERE, help="写到哪个目录（默认 8-frontend-apps）")
     args = parser.parse_args()

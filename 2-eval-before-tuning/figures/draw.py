@@ -5,12 +5,12 @@
 用内置的示例病例：每题的回答是参考答案的前一半，后面接上别的病例的参考答案（对这一题全是废话）。
 """
 
-import argparse
 from pathlib import Path
 
 import jieba
 from rouge_chinese.rouge_score import rouge_l_summary_level
 
+from health_assistant.command_line import new_parser
 from health_assistant.evaluation.cases import SAMPLE_FILE, read_cases
 from health_assistant.plotting import new_figure
 
@@ -18,11 +18,7 @@ MOST = 5  # 最多接几段废话
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
-    parser.parse_args()
+    new_parser(__doc__).parse_args()
 
     cases, _ = read_cases(SAMPLE_FILE)
     references = [[jieba.lcut(answer) for _, answer in case.pairs] for case in cases]

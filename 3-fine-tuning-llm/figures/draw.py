@@ -5,10 +5,10 @@
 400 条对话的长度是随机的（对数正态，像医学问答那样长短悬殊），分批用训练时的 LengthGroupedSampler。
 """
 
-import argparse
 import random
 from pathlib import Path
 
+from health_assistant.command_line import new_parser
 from health_assistant.plotting import new_figure
 from health_assistant.training.run import LengthGroupedSampler
 
@@ -16,11 +16,7 @@ BATCH, SHOWN = 8, 5
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
-    parser.parse_args()
+    new_parser(__doc__).parse_args()
 
     shuffler = random.Random(0)
     lengths = [min(2048, round(shuffler.lognormvariate(5.8, 0.7))) for _ in range(400)]

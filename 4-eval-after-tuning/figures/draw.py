@@ -5,11 +5,11 @@
 模拟：74 例 208 题，每例几问与 CMB-Clin 相同；微调其实没有用（真的平均差是 0），但同一病例的几问一起好、一起坏。
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
+from health_assistant.command_line import new_parser
 from health_assistant.plotting import new_figure
 
 SIZES = np.repeat([1, 2, 3, 4], [2, 14, 54, 4])  # 每例的问题数
@@ -17,11 +17,7 @@ TRIALS, RESAMPLES, SHOWN = 400, 1000, 40
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
-    parser.parse_args()
+    new_parser(__doc__).parse_args()
 
     rng = np.random.default_rng(0)
     experiments = [

@@ -5,18 +5,15 @@
 图由渲染器画（内容虚构），按 Qwen2-VL 的规则缩小，再放大回来给人看。
 """
 
-import argparse
 from pathlib import Path
+
+from health_assistant.command_line import new_parser
 
 BUDGETS = {"课程的预算": 2560, "三分之一的预算": 850, "长边缩到 512 左右": 250}  # 名字 -> 至多多少个标记
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("-h", "--help", action="help", help="显示这段说明")
-    parser.parse_args()
+    new_parser(__doc__).parse_args()
 
     from PIL import Image
 
