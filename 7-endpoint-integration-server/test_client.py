@@ -36,9 +36,7 @@ def main() -> int:
     try:
         result = analyse(args.photo, args.server, args.key)
     except requests.RequestException as error:
-        print(f"✗ 连不上服务 {args.server}：{error}", file=sys.stderr)
-        print("  解决：先在另一个终端运行 bash run.sh app", file=sys.stderr)
-        return 1
+        return fail(f"连不上服务 {args.server}：{error}", 1, "先在另一个终端运行 bash run.sh app")
     if "error" in result:
         return fail(f"{result['error']}（{result['code']}，请求号 {result['request_id']}）", 1)
 
