@@ -16,13 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SERVER = ROOT / "7-endpoint-integration-server/medical_report_server.py"
 SERVER_START_SECONDS = 60
 SERVER_LOG = pytest.StashKey[Path]()
-DESKTOP = {"viewport": {"width": 1280, "height": 900}, "service_workers": "block"}
-PHONE = {
-    "viewport": {"width": 390, "height": 844},
-    "is_mobile": True,
-    "has_touch": True,
-    "service_workers": "block",
-}
+DESKTOP = {"viewport": {"width": 1280, "height": 900}, "service_workers": "block", "locale": "zh-CN"}
+PHONE = DESKTOP | {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +68,7 @@ def _answers(url: str, process: subprocess.Popen) -> bool:
 
 
 def _stop_group(process: subprocess.Popen) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
+    for sign in (signal.SIGINT, signal.SIGKILL):  # 像 Ctrl-C：不等还连着的浏览器
         try:
             os.killpg(process.pid, sign)
             process.wait(timeout=10)
@@ -107,45 +102,75 @@ def _no_browser(reason: str) -> None:
     pytest.skip(f"!!! 网页没有测试 !!! {reason}")
 
 
+# 开一个浏览器上下文要新起一个进程、把网页从头装一遍，所以 page 与 phone 各共用一个：每个测试是它里面新的、空的一页。
+
+
+@pytest.fixture(scope="session")
+def desktop(browser):
+    with browser.new_context(**DESKTOP) as context:
+        yield context
+
+
+@pytest.fixture(scope="session")
+def mobile(browser):
+    with browser.new_context(**PHONE) as context:
+        yield context
+
+
 @pytest.fixture
-def page(browser):
+def page(desktop):
     """新的页面，电脑大小；控制台有错误（包括被 CSP 拦下的）测试就失败。"""
-    yield from _open_page(browser, **DESKTOP)
+    yield from _open_page(desktop)
 
 
 @pytest.fixture
-def phone(browser):
+def phone(mobile):
     """同 page，手机：390x844，用手指。"""
-    yield from _open_page(browser, **PHONE)
+    yield from _open_page(mobile)
+
+
+@pytest.fixture
+def page_alone(browser):
+    """同 page，但不与别的测试共用上下文：假的时钟装上就卸不掉。"""
+    with browser.new_context(**DESKTOP) as context:
+        yield from _open_page(context)
 
 
 @pytest.fixture(scope="module")
 def shared_page(browser):
     """同 page，但一个测试文件共用一个，给慢的结果用。"""
-    yield from _open_page(browser, **DESKTOP)
+    with browser.new_context(**DESKTOP) as context:
+        yield from _open_page(context)
 
 
 @pytest.fixture
 def installed_page(browser):
     """同 page，但让网页装上 service worker；别的测试不装，好拦下请求。"""
-    yield from _open_page(browser, **{**DESKTOP, "service_workers": "allow"})
+    with browser.new_context(**DESKTOP | {"service_workers": "allow"}) as context:
+        yield from _open_page(context)
 
 
 @pytest.fixture
 def page_without_csp(browser):
     """同 page，但浏览器不理会 CSP：看网页自己的防备够不够。"""
-    yield from _open_page(browser, **DESKTOP, bypass_csp=True)
+    with browser.new_context(**DESKTOP, bypass_csp=True) as context:
+        yield from _open_page(context)
 
 
 @pytest.fixture
 def phone_without_csp(browser):
-    yield from _open_page(browser, **PHONE, bypass_csp=True)
+    with browser.new_context(**PHONE, bypass_csp=True) as context:
+        yield from _open_page(context)
 
 
-def _open_page(browser, **options):
-    context = browser.new_context(locale="zh-CN", **options)
+def _open_page(context):
+    """空的一页：上一个测试存下的、许可的、断掉的网都不在了。"""
     page = context.new_page()
     page.set_default_timeout(15_000)
+    everything = {"origin": "*", "storageTypes": "all"}
+    context.new_cdp_session(page).send("Storage.clearDataForOrigin", everything)
+    context.clear_permissions()
+    context.set_offline(False)
     errors: list[str] = []
 
     def keep_error(message) -> None:
@@ -153,8 +178,13 @@ def _open_page(browser, **options):
         if message.type == "error" and not message.location["url"].endswith(("/analyze_medical_report", "/advice")):
             errors.append(message.text)
 
+    def keep_exception(error) -> None:
+        errors.append(str(error.error))
+
     context.on("console", keep_error)
-    context.on("weberror", lambda error: errors.append(str(error.error)))
+    context.on("weberror", keep_exception)
     yield page
-    context.close()
+    page.close()
+    context.remove_listener("console", keep_error)
+    context.remove_listener("weberror", keep_exception)
     assert errors == []

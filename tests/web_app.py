@@ -101,11 +101,11 @@ def is_inside(page, selector: str) -> bool:
 class FakeService:
     """自己起的一台小服务：网页，加上按 script 一段段发的回答，记下收到的每个请求体。
 
-    script 是 [(发之前等几秒, SSE 文字), ...]；sent_at 是每段发出的时刻（time.time()）。
+    script 里是 SSE 文字；Event 是等测试点头再往下发。sent_at 是每段文字发出的时刻（time.time()）。
     """
 
     def __init__(self, folder: Path = APP) -> None:
-        self.script: list[tuple[float, str]] = []
+        self.script: list[str | threading.Event] = []
         self.bodies: list[bytes] = []
         self.sent_at: list[float] = []
         handler = partial(_Handler, service=self, directory=str(folder))
@@ -113,7 +113,7 @@ class FakeService:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "FakeService":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
     def __exit__(self, *error) -> None:
@@ -139,10 +139,12 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        for wait, text in self.service.script:
-            time.sleep(wait)
+        for part in self.service.script:
+            if isinstance(part, threading.Event):
+                part.wait(timeout=30)
+                continue
             self.service.sent_at.append(time.time())
-            self.wfile.write(text.encode())
+            self.wfile.write(part.encode())
             self.wfile.flush()
 
     def do_OPTIONS(self) -> None:

@@ -1,6 +1,7 @@
 """等：现在在做什么、几秒了、真的上传进度、取消；断线、排队、出错以后不用重新选照片。"""
 
 import re
+from threading import Event
 
 import pytest
 from web_app import (
@@ -40,9 +41,9 @@ def current_step(page) -> str:
 def test_steps_follow_the_events_and_the_first_row_is_there_within_100_ms(page):
     """行是跟着 report 事件出来的，不等建议写完。"""
     with FakeService() as service:
-        blocks = answer(MIXED).split("\n\n")[:-1]
-        waits = (0, 0.8, 0.8, 0.5)  # accepted、report、advice、done
-        service.script = [(wait, block + "\n\n") for wait, block in zip(waits, blocks, strict=True)]
+        accepted, report, *rest = (block + "\n\n" for block in answer(MIXED).split("\n\n")[:-1])
+        may_report, may_end = Event(), Event()
+        service.script = [accepted, may_report, report, may_end, *rest]
         page.add_init_script(
             """new MutationObserver(() => {
                 if (!window.rowSeenAt && document.querySelector(".row"))
@@ -53,9 +54,11 @@ def test_steps_follow_the_events_and_the_first_row_is_there_within_100_ms(page):
         page.click("#example-button")
         page.wait_for_function("() => document.querySelector('#progress-text').textContent.includes('正在读')")
         assert current_step(page) == "识别"
+        may_report.set()
         page.wait_for_selector(".row")
         assert current_step(page) == "建议"
         assert "正在写" in page.inner_text("#advice")
+        may_end.set()
         page.wait_for_selector(DONE)
         assert page.locator("#progress").is_hidden()
         assert page.evaluate("window.rowSeenAt") - service.sent_at[1] < 0.1
@@ -64,18 +67,19 @@ def test_steps_follow_the_events_and_the_first_row_is_there_within_100_ms(page):
 def test_the_upload_shows_real_progress(page):
     """网速 40 KB/s：进度条走在 0 和 1 之间。"""
     with FakeService() as service:
-        service.script = [(0, answer([NORMAL]))]
+        service.script = [answer([NORMAL])]
         page.goto(service.url)
         page.set_input_files("#album-input", SAMPLE.OUTPUT)
         network = page.context.new_cdp_session(page)
         network.send("Network.enable")
-        limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 40_000}
-        network.send("Network.emulateNetworkConditions", limits)
+        limits = {"offline": False, "latency": 0, "downloadThroughput": -1}
+        network.send("Network.emulateNetworkConditions", limits | {"uploadThroughput": 40_000})
         page.click("#read-button")
         page.wait_for_function(
             "() => (({ value }) => value > 0 && value < 1)(document.querySelector('#upload-progress'))"
         )
         assert current_step(page) == "上传"
+        network.send("Network.emulateNetworkConditions", limits | {"uploadThroughput": -1})
         page.wait_for_selector(DONE)
 
 
@@ -95,7 +99,8 @@ def test_going_back_on_the_phone_cancels_and_stays_on_the_page(phone, report_ser
     assert phone.locator("#start").is_visible()
 
 
-def test_a_long_wait_is_said(page, report_server):
+def test_a_long_wait_is_said(page_alone, report_server):
+    page = page_alone
     page.clock.install()
     start_waiting(page, report_server)
     page.clock.run_for(29_000)
