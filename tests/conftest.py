@@ -2,19 +2,11 @@
 
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
+import report_servers
 
-ROOT = Path(__file__).resolve().parent.parent
-SERVER = ROOT / "7-endpoint-integration-server/medical_report_server.py"
-SERVER_START_SECONDS = 60
 SERVER_LOG = pytest.StashKey[Path]()
 DESKTOP = {"viewport": {"width": 1280, "height": 900}, "service_workers": "block", "locale": "zh-CN"}
 PHONE = DESKTOP | {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
@@ -22,28 +14,11 @@ PHONE = DESKTOP | {"viewport": {"width": 390, "height": 844}, "is_mobile": True,
 
 @pytest.fixture(scope="session")
 def report_server(tmp_path_factory, request):
-    """启动阶段 7 的服务，给出它的地址；结束时停掉整个进程组。"""
+    """阶段 7 的服务的地址。"""
     log = tmp_path_factory.mktemp("report-server") / "server.log"
     request.config.stash[SERVER_LOG] = log
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, SERVER, "--port", str(port)],
-            cwd=ROOT,
-            env={**os.environ, "RATE_LIMIT": "10000/minute"},  # 测试都来自同一个地址
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        if not _answers(f"{url}/health", process):
-            pytest.fail("阶段 7 的服务没有启动")
+    with report_servers.running(log) as (url, _):
         yield url
-    finally:
-        _stop_group(process)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -53,29 +28,6 @@ def pytest_runtest_makereport(item):
     if report.failed and "report_server" in item.fixturenames and SERVER_LOG in item.config.stash:
         report.sections.append(("阶段 7 服务的日志", item.config.stash[SERVER_LOG].read_text()[-3000:]))
     return report
-
-
-def _answers(url: str, process: subprocess.Popen) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # 本机的服务不走代理
-    deadline = time.monotonic() + SERVER_START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            opener.open(url, timeout=2)
-            return True
-        except OSError:
-            time.sleep(0.2)
-    return False
-
-
-def _stop_group(process: subprocess.Popen) -> None:
-    for sign in (signal.SIGINT, signal.SIGKILL):  # 像 Ctrl-C：不等还连着的浏览器
-        try:
-            os.killpg(process.pid, sign)
-            process.wait(timeout=10)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
 
 
 @pytest.fixture(scope="session")

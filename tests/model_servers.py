@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import openai
 import psutil
 import requests
 
@@ -37,7 +36,10 @@ class Server:
         """装着模型的工作进程。"""
         return psutil.Process(self.process.pid).children()[0]
 
-    def client(self) -> openai.OpenAI:
+    def client(self):
+        """官方的 openai 客户端。"""
+        import openai
+
         return openai.OpenAI(base_url=self.url, api_key=self.api_key, max_retries=0, timeout=60)
 
     def post(self, body, path: str = "/v1/chat/completions", **options) -> requests.Response:
