@@ -1,6 +1,5 @@
 """网页测试共用的：示例化验单、各种结果，和拦下请求时给的回答（判断是真的代码写的，只是不经过识别）。"""
 
-import importlib.util
 import json
 import threading
 import time
@@ -9,25 +8,15 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from medical_report.rendering import to_html
+from sample_report import SAMPLE, STAGE
 
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import DISCLAIMER, ReadItem, ReadReport, RowEvidence
 
-STAGE = Path(__file__).resolve().parent.parent / "8-frontend-apps"
 APP = STAGE / "HealthAssistantWebApp"
 ANALYZE, ADVISE = "**/analyze_medical_report", "**/advice"
 DONE = "#engines:not(:empty)"
-
-
-def _load_sample():
-    spec = importlib.util.spec_from_file_location("make_sample_report", STAGE / "make_sample_report.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-SAMPLE = _load_sample()
 
 NORMAL = ReadItem(name="尿素", code="UREA", result="5.1", unit="mmol/L", reference_range="2.6-7.5")
 HIGH = ReadItem(name="总胆固醇", code="TC", result="6.3", unit="mmol/L", reference_range="<5.2", mark="↑")
