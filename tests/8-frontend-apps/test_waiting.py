@@ -34,6 +34,13 @@ def refuse_with(page, status: int, code: str, message: str, **headers: str) -> N
     page.route(ANALYZE, lambda route: route.fulfill(status=status, json=body, headers=headers))
 
 
+def fail_on_the_example(page, url: str) -> None:
+    """打开网页，分析示例，等错误显示出来。"""
+    page.goto(url)
+    page.click("#example-button")
+    page.wait_for_selector("#error:not([hidden])")
+
+
 def current_step(page) -> str:
     return page.inner_text("#progress li[aria-current=step]")
 
@@ -157,9 +164,7 @@ def test_a_lost_connection_is_tried_again_when_it_is_back(page, report_server):
 @pytest.mark.parametrize(("end", "title"), [("accepted", "没有读成"), ("advice", "结果出来了，建议没有写完")])
 def test_a_stream_that_breaks_off(page, report_server, end, title):
     reply_with(page, answer([HIGH], end))
-    page.goto(report_server)
-    page.click("#example-button")
-    page.wait_for_selector("#error:not([hidden])")
+    fail_on_the_example(page, report_server)
     assert page.inner_text("#error-title") == title
     assert page.locator(".row").count() == (1 if end == "advice" else 0)
     assert ("没有写完" in page.inner_text("#advice")) if end == "advice" else page.locator("#result").is_hidden()
@@ -169,35 +174,28 @@ def test_a_stream_that_breaks_off(page, report_server, end, title):
 def test_an_error_event_is_shown_in_the_servers_words(page, report_server):
     error = 'event: error\ndata: {"code": "not_a_lab_report", "error": "没有找到检验项目。"}\n\n'
     reply_with(page, answer([HIGH], "accepted") + error)
-    page.goto(report_server)
-    page.click("#example-button")
-    page.wait_for_selector("#error:not([hidden])")
+    fail_on_the_example(page, report_server)
     assert page.inner_text("#error-message") == "没有找到检验项目。"
     assert "影像报告" in page.inner_text("#error-hint")
 
 
 def test_a_busy_server_says_how_long_to_wait(page, report_server):
     refuse_with(page, 429, "too_busy", "现在用的人多。", **{"Retry-After": "12"})
-    page.goto(report_server)
-    page.click("#example-button")
-    page.wait_for_selector("#error:not([hidden])")
+    fail_on_the_example(page, report_server)
     assert page.inner_text("#error-message") == "现在用的人多。"
     assert "请过 12 秒再试" in page.inner_text("#error-hint")
 
 
 def test_an_answer_that_is_no_json_is_still_an_error_in_words(page, report_server):
     page.route(ANALYZE, lambda route: route.fulfill(status=502, body="<html>Bad Gateway</html>"))
-    page.goto(report_server)
-    page.click("#example-button")
-    page.wait_for_selector("#error:not([hidden])")
+    fail_on_the_example(page, report_server)
     assert "502" in page.inner_text("#error-message")
 
 
 def test_a_service_with_a_key_asks_for_it_and_sends_it(page, report_server):
     refuse_with(page, 401, "key_needed", "请在请求头里写密钥。")
-    page.goto(report_server)
-    page.click("#example-button")
-    page.wait_for_selector("#key-form:not([hidden])")
+    fail_on_the_example(page, report_server)
+    assert page.locator("#key-form").is_visible()
     assert page.inner_text("#error-message") == "这个服务要访问口令。"
     page.unroute(ANALYZE)
     reply_with(page, answer([NORMAL]))
