@@ -54,18 +54,21 @@ def _no_browser(reason: str) -> None:
     pytest.skip(f"!!! 网页没有测试 !!! {reason}")
 
 
-# 开一个浏览器上下文要新起一个进程、把网页从头装一遍，所以 page 与 phone 各共用一个：每个测试是它里面新的、空的一页。
+# 每个测试各开一个上下文，浏览器要各起一个进程、把网页从头装一遍，慢一倍。所以 page 与 phone 各共用一个上下文，
+# 里面留着一页空白的，进程就不会跟着测试结束；每个测试用的是新的、空的一页。
 
 
 @pytest.fixture(scope="session")
 def desktop(browser):
     with browser.new_context(**DESKTOP) as context:
+        context.new_page()
         yield context
 
 
 @pytest.fixture(scope="session")
 def mobile(browser):
     with browser.new_context(**PHONE) as context:
+        context.new_page()
         yield context
 
 

@@ -70,8 +70,8 @@ def reply_with(page, body: str, endpoint: str = ANALYZE) -> None:
 
 def open_result(page, url: str, items: list[ReadItem], **answer_options) -> None:
     """打开网页，点示例，直接得到这些行的结果。"""
-    reply_with(page, answer(items, **answer_options))
     page.goto(url)
+    reply_with(page, answer(items, **answer_options))  # 打开以后才拦：拦着时每个文件都要绕一圈
     page.click("#example-button")
     page.wait_for_selector(DONE)
 
