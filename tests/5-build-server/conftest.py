@@ -9,6 +9,8 @@ import model_servers
 import pytest
 import small_llm
 import small_vl
+from model_server.api import create_app
+from model_server.transformers_backend import TransformersBackend
 from PIL import Image
 from sample_report import SAMPLE
 
@@ -37,28 +39,23 @@ def started(request, tmp_path_factory):
     if not any(STARTED.intersection(item.fixturenames) for item in request.session.items):
         yield None
         return
-    stacks = ExitStack(), ExitStack()
-    with ThreadPoolExecutor(2) as pool:
-        yield pool.submit(start, tmp_path_factory.mktemp("models"), *stacks, pool)
-        list(pool.map(ExitStack.close, stacks))  # 一起停
+    with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
+        yield pool.submit(start, tmp_path_factory.mktemp("models"), stack, pool)
 
 
-def start(home: Path, first: ExitStack, second: ExitStack, pool: ThreadPoolExecutor) -> SimpleNamespace:
-    """一个服务在起的时候，造另一个的模型。"""
+def start(home: Path, stack: ExitStack, pool: ThreadPoolExecutor) -> SimpleNamespace:
+    """语言模型由 serve.py 服务；它在起的时候，造视觉模型，就在本进程里服务，省得再装一遍 torch。"""
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # 后台的进度条会串进 pytest 的输出
     llm = build_llm(home / "llm")
     adapters = [part for name, path in llm.adapters.items() for part in ("--adapter", f"{name}={path}")]
-    starting = pool.submit(serve, first, llm, "--served-model-name", "base", *adapters, api_key="sk-test")
+    options = ["--backend", "transformers", "--model", llm.folder, "--served-model-name", "base", *adapters]
+    starting = pool.submit(stack.enter_context, model_servers.running(*options, api_key="sk-test"))
     vl = build_vl(home / "vl")
-    vl_server = serve(second, vl, "--adapter", f"tuned={vl.adapter}")
+    backend = TransformersBackend(str(vl.folder), {"tuned": vl.adapter}, str(vl.folder))
+    vl_server = stack.enter_context(model_servers.serving(create_app(backend)))
     return SimpleNamespace(llm=llm, vl=vl, llm_server=starting.result(), vl_server=vl_server)
-
-
-def serve(stack: ExitStack, model: SimpleNamespace, *options: str, api_key: str = "") -> model_servers.Server:
-    running = model_servers.running("--backend", "transformers", "--model", model.folder, *options, api_key=api_key)
-    return stack.enter_context(running)
 
 
 def build_llm(home: Path) -> SimpleNamespace:
