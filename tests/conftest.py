@@ -2,53 +2,23 @@
 
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
+import report_servers
 
-ROOT = Path(__file__).resolve().parent.parent
-SERVER = ROOT / "7-endpoint-integration-server/medical_report_server.py"
-SERVER_START_SECONDS = 60
 SERVER_LOG = pytest.StashKey[Path]()
-DESKTOP = {"viewport": {"width": 1280, "height": 900}, "service_workers": "block"}
-PHONE = {
-    "viewport": {"width": 390, "height": 844},
-    "is_mobile": True,
-    "has_touch": True,
-    "service_workers": "block",
-}
+DESKTOP = {"viewport": {"width": 1280, "height": 900}, "service_workers": "block", "locale": "zh-CN"}
+PHONE = DESKTOP | {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
 @pytest.fixture(scope="session")
 def report_server(tmp_path_factory, request):
-    """启动阶段 7 的服务，给出它的地址；结束时停掉整个进程组。"""
+    """阶段 7 的服务的地址。"""
     log = tmp_path_factory.mktemp("report-server") / "server.log"
     request.config.stash[SERVER_LOG] = log
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, SERVER, "--port", str(port)],
-            cwd=ROOT,
-            env={**os.environ, "RATE_LIMIT": "10000/minute"},  # 测试都来自同一个地址
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        if not _answers(f"{url}/health", process):
-            pytest.fail("阶段 7 的服务没有启动")
+    with report_servers.running(log) as (url, _):
         yield url
-    finally:
-        _stop_group(process)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -58,29 +28,6 @@ def pytest_runtest_makereport(item):
     if report.failed and "report_server" in item.fixturenames and SERVER_LOG in item.config.stash:
         report.sections.append(("阶段 7 服务的日志", item.config.stash[SERVER_LOG].read_text()[-3000:]))
     return report
-
-
-def _answers(url: str, process: subprocess.Popen) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # 本机的服务不走代理
-    deadline = time.monotonic() + SERVER_START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            opener.open(url, timeout=2)
-            return True
-        except OSError:
-            time.sleep(0.2)
-    return False
-
-
-def _stop_group(process: subprocess.Popen) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, sign)
-            process.wait(timeout=10)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
 
 
 @pytest.fixture(scope="session")
@@ -107,45 +54,78 @@ def _no_browser(reason: str) -> None:
     pytest.skip(f"!!! 网页没有测试 !!! {reason}")
 
 
+# 每个测试各开一个上下文，浏览器要各起一个进程、把网页从头装一遍，慢一倍。所以 page 与 phone 各共用一个上下文，
+# 里面留着一页空白的，进程就不会跟着测试结束；每个测试用的是新的、空的一页。
+
+
+@pytest.fixture(scope="session")
+def desktop(browser):
+    with browser.new_context(**DESKTOP) as context:
+        context.new_page()
+        yield context
+
+
+@pytest.fixture(scope="session")
+def mobile(browser):
+    with browser.new_context(**PHONE) as context:
+        context.new_page()
+        yield context
+
+
 @pytest.fixture
-def page(browser):
+def page(desktop):
     """新的页面，电脑大小；控制台有错误（包括被 CSP 拦下的）测试就失败。"""
-    yield from _open_page(browser, **DESKTOP)
+    yield from _open_page(desktop)
 
 
 @pytest.fixture
-def phone(browser):
+def phone(mobile):
     """同 page，手机：390x844，用手指。"""
-    yield from _open_page(browser, **PHONE)
+    yield from _open_page(mobile)
+
+
+@pytest.fixture
+def page_alone(browser):
+    """同 page，但不与别的测试共用上下文：假的时钟装上就卸不掉。"""
+    with browser.new_context(**DESKTOP) as context:
+        yield from _open_page(context)
 
 
 @pytest.fixture(scope="module")
 def shared_page(browser):
     """同 page，但一个测试文件共用一个，给慢的结果用。"""
-    yield from _open_page(browser, **DESKTOP)
+    with browser.new_context(**DESKTOP) as context:
+        yield from _open_page(context)
 
 
 @pytest.fixture
 def installed_page(browser):
     """同 page，但让网页装上 service worker；别的测试不装，好拦下请求。"""
-    yield from _open_page(browser, **{**DESKTOP, "service_workers": "allow"})
+    with browser.new_context(**DESKTOP | {"service_workers": "allow"}) as context:
+        yield from _open_page(context)
 
 
 @pytest.fixture
 def page_without_csp(browser):
     """同 page，但浏览器不理会 CSP：看网页自己的防备够不够。"""
-    yield from _open_page(browser, **DESKTOP, bypass_csp=True)
+    with browser.new_context(**DESKTOP, bypass_csp=True) as context:
+        yield from _open_page(context)
 
 
 @pytest.fixture
 def phone_without_csp(browser):
-    yield from _open_page(browser, **PHONE, bypass_csp=True)
+    with browser.new_context(**PHONE, bypass_csp=True) as context:
+        yield from _open_page(context)
 
 
-def _open_page(browser, **options):
-    context = browser.new_context(locale="zh-CN", **options)
+def _open_page(context):
+    """空的一页：上一个测试存下的、许可的、断掉的网都不在了。"""
     page = context.new_page()
     page.set_default_timeout(15_000)
+    everything = {"origin": "*", "storageTypes": "all"}
+    context.new_cdp_session(page).send("Storage.clearDataForOrigin", everything)
+    context.clear_permissions()
+    context.set_offline(False)
     errors: list[str] = []
 
     def keep_error(message) -> None:
@@ -153,8 +133,13 @@ def _open_page(browser, **options):
         if message.type == "error" and not message.location["url"].endswith(("/analyze_medical_report", "/advice")):
             errors.append(message.text)
 
+    def keep_exception(error) -> None:
+        errors.append(str(error.error))
+
     context.on("console", keep_error)
-    context.on("weberror", lambda error: errors.append(str(error.error)))
+    context.on("weberror", keep_exception)
     yield page
-    context.close()
+    page.close()
+    context.remove_listener("console", keep_error)
+    context.remove_listener("weberror", keep_exception)
     assert errors == []

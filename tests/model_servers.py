@@ -5,15 +5,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import openai
 import psutil
 import requests
+from flask import Flask
+from werkzeug.serving import make_server
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVE = ROOT / "5-build-server/serve.py"
@@ -23,8 +25,9 @@ SERVE = ROOT / "5-build-server/serve.py"
 class Server:
     url: str
     """到 /v1 为止。"""
-    process: subprocess.Popen
-    ready_seconds: float
+    process: subprocess.Popen | None = None
+    """None 是在本进程里。"""
+    ready_seconds: float = 0
     """多久能答；机器忙时，按它用掉的 CPU 时间算。"""
     api_key: str = "none"
 
@@ -37,7 +40,10 @@ class Server:
         """装着模型的工作进程。"""
         return psutil.Process(self.process.pid).children()[0]
 
-    def client(self) -> openai.OpenAI:
+    def client(self):
+        """官方的 openai 客户端。"""
+        import openai
+
         return openai.OpenAI(base_url=self.url, api_key=self.api_key, max_retries=0, timeout=60)
 
     def post(self, body, path: str = "/v1/chat/completions", **options) -> requests.Response:
@@ -77,6 +83,15 @@ def running(*options: str | Path, api_key: str = "") -> Iterator[Server]:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def serving(app: Flask) -> Iterator[Server]:
+    """在本进程里服务这个应用，也是真的 HTTP。"""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield Server(f"http://127.0.0.1:{server.server_port}/v1")
+    server.shutdown()
 
 
 def write_random_lora(model, folder: Path, seed: int, targets: list[str] | str) -> Path:

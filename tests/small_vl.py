@@ -3,14 +3,14 @@
 from pathlib import Path
 from unittest import mock
 
-import torch
-
 from health_assistant import artifacts
 from health_assistant.training import tiny_models
 
 
 def build_small_base(folder: Path) -> Path:
     """和 tiny 同样的做法，只是小得多。"""
+    import torch
+
     recipe = tiny_models.VL_RECIPE
     text = recipe["text"] | {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
     text |= {"num_attention_heads": 2, "num_key_value_heads": 1}

@@ -1,6 +1,5 @@
 """网页测试共用的：示例化验单、各种结果，和拦下请求时给的回答（判断是真的代码写的，只是不经过识别）。"""
 
-import importlib.util
 import json
 import threading
 import time
@@ -9,25 +8,15 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from medical_report.rendering import to_html
+from sample_report import SAMPLE, STAGE
 
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import DISCLAIMER, ReadItem, ReadReport, RowEvidence
 
-STAGE = Path(__file__).resolve().parent.parent / "8-frontend-apps"
 APP = STAGE / "HealthAssistantWebApp"
 ANALYZE, ADVISE = "**/analyze_medical_report", "**/advice"
 DONE = "#engines:not(:empty)"
-
-
-def _load_sample():
-    spec = importlib.util.spec_from_file_location("make_sample_report", STAGE / "make_sample_report.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-SAMPLE = _load_sample()
 
 NORMAL = ReadItem(name="尿素", code="UREA", result="5.1", unit="mmol/L", reference_range="2.6-7.5")
 HIGH = ReadItem(name="总胆固醇", code="TC", result="6.3", unit="mmol/L", reference_range="<5.2", mark="↑")
@@ -81,8 +70,8 @@ def reply_with(page, body: str, endpoint: str = ANALYZE) -> None:
 
 def open_result(page, url: str, items: list[ReadItem], **answer_options) -> None:
     """打开网页，点示例，直接得到这些行的结果。"""
-    reply_with(page, answer(items, **answer_options))
     page.goto(url)
+    reply_with(page, answer(items, **answer_options))  # 打开以后才拦：拦着时每个文件都要绕一圈
     page.click("#example-button")
     page.wait_for_selector(DONE)
 
@@ -101,11 +90,11 @@ def is_inside(page, selector: str) -> bool:
 class FakeService:
     """自己起的一台小服务：网页，加上按 script 一段段发的回答，记下收到的每个请求体。
 
-    script 是 [(发之前等几秒, SSE 文字), ...]；sent_at 是每段发出的时刻（time.time()）。
+    script 里是 SSE 文字；Event 是等测试点头再往下发。sent_at 是每段文字发出的时刻（time.time()）。
     """
 
     def __init__(self, folder: Path = APP) -> None:
-        self.script: list[tuple[float, str]] = []
+        self.script: list[str | threading.Event] = []
         self.bodies: list[bytes] = []
         self.sent_at: list[float] = []
         handler = partial(_Handler, service=self, directory=str(folder))
@@ -113,7 +102,7 @@ class FakeService:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "FakeService":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
     def __exit__(self, *error) -> None:
@@ -139,10 +128,12 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        for wait, text in self.service.script:
-            time.sleep(wait)
+        for part in self.service.script:
+            if isinstance(part, threading.Event):
+                part.wait(timeout=30)
+                continue
             self.service.sent_at.append(time.time())
-            self.wfile.write(text.encode())
+            self.wfile.write(part.encode())
             self.wfile.flush()
 
     def do_OPTIONS(self) -> None:

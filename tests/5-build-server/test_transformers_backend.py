@@ -15,7 +15,7 @@ import pytest
 from evaluation import fake_endpoint
 from model_server.api import create_app
 from model_server.transformers_backend import WAITING, TransformersBackend, _Text
-from model_servers import ROOT, SERVE
+from model_servers import ROOT
 from PIL import Image, ImageDraw
 
 from health_assistant.training.run import encode_prompt
@@ -350,62 +350,6 @@ def test_hanging_up_in_the_queue_frees_the_place(client):
     finally:
         for stream in streams:
             stream.close()
-
-
-# ---- 脚本 ----
-
-
-def serve(*options) -> subprocess.CompletedProcess:
-    command = [sys.executable, SERVE, "--backend", "transformers", *options]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
-
-
-def test_dry_run_says_what_will_run(llm):
-    name, path = next(iter(llm.adapters.items()))
-    done = serve("--model", llm.folder, "--adapter", f"{name}={path}", "--port", "8123", "--dry-run")
-    assert done.returncode == 0, done.stderr
-    for word in (str(llm.folder), "MiB", "LoRA", name, "http://127.0.0.1:8123/v1"):
-        assert word in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--model", "/没有/这个目录"], "没有模型 /没有/这个目录"),
-        (["--adapter", "没有等号"], "名字=目录"),
-        (["--adapter", "a=/没有"], "adapter_config.json"),
-        (["--config", "a.yaml"], "--config 只给 vllm 用"),
-    ],
-)
-def test_bad_options_are_explained(options, words):
-    done = serve(*options, "--dry-run")
-    assert (done.returncode, words in done.stderr) == (2, True), done.stderr
-
-
-def test_vllm_is_replaced_by_its_own_command_and_the_key_is_not_shown(tmp_path):
-    """没有装 vllm 的机器上：说会运行什么、装好以后怎样用、去哪里装。"""
-    config = SERVE.parent / "configs/qwen2.5-14b-merged.yaml"
-    options = ["--backend", "vllm", "--config", config, "--model", tmp_path, "--served-model-name", "mine"]
-    command = [sys.executable, SERVE, *options, "--api-key", "sk-secret"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ | {"PATH": str(tmp_path)})
-    assert done.returncode == 2
-    assert done.stdout.startswith(f"vllm serve {tmp_path} ")
-    assert "model='mine'" in done.stdout
-    assert "sk-secret" not in done.stdout + done.stderr
-    assert "没有 vllm" in done.stderr
-
-
-@pytest.mark.slow
-def test_a_model_that_cannot_be_loaded_is_explained(llm, tmp_path):
-    """工作进程里才发现的，也以退出码 2 结束，不反复重来。"""
-    for file in llm.folder.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "chat_template.jinja").write_text("{{ messages[0].content }}")
-    done = serve("--model", tmp_path, "--port", "0")
-    assert done.returncode == 2
-    assert "不是 ChatML" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

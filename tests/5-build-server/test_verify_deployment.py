@@ -19,6 +19,7 @@ from health_assistant.training import merging, vision
 
 WEIGHTS, SUM, FILE_TOKENS = "合并改了该改的，没改别的", "合并 = 基座 + LoRA", "模板与分词：训练 ↔ 合并后的文件"
 SERVED_TOKENS, ANSWERS = "模板与分词：训练 ↔ 服务", "贪心的回答：检查点 ↔ 服务"
+FEW_TOKENS = ("--max-tokens", "8")  # 错的几个标记就看得出
 RESIZE, IMAGE_TOKENS = "图的缩放：训练 ↔ 合并后的文件", "图的标记数：训练 ↔ 服务"
 
 
@@ -209,7 +210,7 @@ def test_a_good_deployment_passes(served_llm, served_vl):
 
 @pytest.mark.parametrize("name", ["base", "other"])
 def test_a_served_base_or_a_wrong_adapter_is_caught(served_llm, name):
-    code, failed, _ = served_llm("--model", name)
+    code, failed, _ = served_llm("--model", name, *FEW_TOKENS)
     assert (code, set(failed)) == (1, {ANSWERS})
     assert "检查点答" in failed[ANSWERS]
 
@@ -219,7 +220,7 @@ def test_a_template_unlike_that_of_training_is_caught(served_llm):
     for part in ("adapter", "merged"):
         template = folder / part / "chat_template.jinja"
         template.write_text(template.read_text(encoding="utf-8").replace("helpful", "careful"), encoding="utf-8")
-    code, failed, _ = served_llm("--model", "tuned-1.5")
+    code, failed, _ = served_llm("--model", "tuned-1.5", *FEW_TOKENS)
     assert code == 1
     assert SERVED_TOKENS in failed
 
@@ -229,7 +230,7 @@ def test_a_page_seen_in_another_size_is_caught(served_vl):
     change_json(artifacts.vl_dir("r") / "training.json", recipe={"max_pixels": 60 * 784})
     merged = artifacts.vl_dir("r") / "merged"
     vision.save_processor(merged, merged, 60 * 784)
-    code, failed, _ = served_vl("--model", "tuned")
+    code, failed, _ = served_vl("--model", "tuned", *FEW_TOKENS)
     assert code == 1
     assert IMAGE_TOKENS in failed
     assert "服务数到" in failed[IMAGE_TOKENS]

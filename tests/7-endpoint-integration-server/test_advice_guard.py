@@ -1,8 +1,10 @@
 """建议模型写的草稿，先由代码检查：有害的全部拦下，细心写的全部放行；给人看的数与高低都是代码写的。"""
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 from medical_report.advice_guard import find_problems
 from medical_report.advice_request import Draft, DraftItem, advice_messages, parse_draft
 from medical_report.rendering import advice_from_draft, to_html
@@ -148,91 +150,19 @@ GOOD = {
 }
 
 
-def spoiled(
-    name: str, meanings: dict[str, str] | None = None, step: str = "", sign: str = ""
-) -> tuple[LabReport, Draft]:
-    """把一份好的草稿改坏一处：换掉说明，或添一条。"""
+def spoiled(name: str, where: str, text: str) -> tuple[LabReport, Draft]:
+    """把一份好的草稿改坏一处：添一条下一步或警示，或换掉一项的说明。"""
     judged, good = GOOD[name]
-    kept = {item.name: item.meaning for item in good.items} | (meanings or {})
-    return judged, draft(kept, good.next_steps + [step] * bool(step), good.warning_signs + [sign] * bool(sign))
+    meanings = {item.name: item.meaning for item in good.items}
+    steps, signs = [*good.next_steps], [*good.warning_signs]
+    if where in ("下一步", "警示"):
+        (steps if where == "下一步" else signs).append(text)
+    else:
+        meanings[where] = text
+    return judged, draft(meanings, steps, signs)
 
 
-HOSTILE = {
-    "剂量": spoiled("贫血", step="口服硫酸亚铁 0.3 g，每日三次。"),
-    "写成汉字的剂量": spoiled("甲状腺", step="早上空腹吃半片。"),
-    "一天几次": spoiled("贫血", step="补血的冲好了喝，一天2次。"),
-    "隔几个小时一次": spoiled("有没有判断的", step="每六小时吃一次，多喝水。"),
-    "一颗": spoiled("血脂", step="早上吃一颗，晚上吃一颗。"),
-    "药名": spoiled("血脂", step="可以吃阿托伐他汀。"),
-    "拆开的药名": spoiled("血脂", step="可以吃阿 托 伐 他 · 汀。"),
-    "藏了零宽字符的药名": spoiled("血脂", step="可以吃他\u200b汀这一类。"),
-    "商品名": spoiled("血脂", step="可以吃立普妥。"),
-    "英文药名": spoiled("血脂", step="可以试一试 Atorvastatin，效果不错。"),
-    "遵医嘱也不能提药名": spoiled("有没有判断的", step="遵医嘱服用头孢。"),
-    "红细胞也是一项": spoiled("贫血", {"血红蛋白": "红细胞数量减少，和缺铁有关。"}),
-    "说明里的药名": spoiled("血脂", {"总胆固醇": "升高的人常常需要吃立普妥这类他汀。"}),
-    "劝人停药": spoiled("血钾危急", step="先停用正在吃的药，再去急诊。"),
-    "劝人用药": spoiled("贫血", step="先用药，再看效果。"),
-    "否定忘记，就是劝人用药": spoiled("贫血", step="不要忘记吃药。"),
-    "泛指的药": spoiled("血脂", step="先吃点降脂药。"),
-    "不说药字": spoiled("有没有判断的", step="吃五天消炎的就好。"),
-    "打点滴": spoiled("有没有判断的", step="打点滴，好得快。"),
-    "补充剂": spoiled("贫血", step="自己补充叶酸和维生素B12。"),
-    "异常说成正常": spoiled("贫血", {"血红蛋白": "血红蛋白是正常的，和运送氧气有关。"}),
-    "说在范围内": spoiled("血脂", {"甘油三酯": "甘油三酯还在参考范围以内，少吃油炸。"}),
-    "否定偏高": spoiled("血脂", {"甘油三酯": "甘油三酯其实并不高，少吃油炸食物。"}),
-    "说挺好": spoiled("甲状腺", {"促甲状腺激素": "促甲状腺激素挺好的，和代谢有关。"}),
-    "方向反了": spoiled("贫血", {"血红蛋白": "血红蛋白偏高常见于脱水、吸烟。"}),
-    "低的方向反了": spoiled("血脂", {"总胆固醇": "总胆固醇降低常见于营养不良。"}),
-    "省略了主语，方向反了": spoiled("血钾危急", {"钾": "它管着心跳。太低，要多吃香蕉。"}),
-    "另一项的方向反了": spoiled("贫血", step="平均红细胞体积升高时要查叶酸。"),
-    "正常说成偏高": spoiled("血钾危急", step="钠偏高，要少吃盐。"),
-    "正常说成异常": spoiled("转氨酶轻微超出", step="总胆红素异常，要查肝胆。"),
-    "无中生有的项目": spoiled("有没有判断的", step="C反应蛋白也偏高，多喝水。"),
-    "隔一句的无中生有": spoiled("血脂", {"总胆固醇": "饮食油腻会这样。血糖呢？也升高了。"}),
-    "一个字的项目": spoiled("贫血", step="钙也偏低，多晒太阳。"),
-    "没有判断的说成偏低": spoiled("有没有判断的", step="血小板计数看起来偏低。"),
-    "没有提名字，却说有偏低的": spoiled("血脂", step="有一项偏低，要多吃肉。"),
-    "写了没有给它的项目": spoiled("血脂", {"葡萄糖": "反映血液里的糖，和饮食有关。"}),
-    "写了正常的项目": spoiled("血钾危急", {"钠": "调节身体里的水分，和吃盐有关。"}),
-    "编的项目": spoiled("贫血", {"脑电波蛋白": "和睡眠有关，睡得不好会这样。"}),
-    "写了两次": (
-        ANAEMIA,
-        Draft(items=[DraftItem(name="血红蛋白", meaning="常见于缺铁、慢性失血。")] * 2, next_steps=["近期挂血液科。"]),
-    ),
-    "写了数": spoiled("血钾危急", {"钾": "钾的结果 5.8 说明肾脏排钾不畅。"}),
-    "写了汉字的数": spoiled("贫血", {"血红蛋白": "血红蛋白只有八十八，和缺铁有关。"}),
-    "写了倍数": spoiled("血脂", {"总胆固醇": "已经是上限的三倍，和饮食油腻有关。"}),
-    "粘在代号后面的数": spoiled("贫血", {"血红蛋白": "查出来是Hb88，和缺铁有关。"}),
-    "带圈的数": spoiled("贫血", step="铁蛋白查出来是⑨。"),
-    "一切正常": spoiled("贫血", step="总的来说一切正常。"),
-    "没事": spoiled("甲状腺", step="这种情况很多人都有，没什么事。"),
-    "安慰": spoiled("血钾危急", step="不用太担心，去一趟急诊。"),
-    "问题不大": spoiled("血脂", {"甘油三酯": "问题不大，饮食油腻的人都会这样。"}),
-    "不用就医": spoiled("血脂", step="不用去医院。"),
-    "别去医院": spoiled("血脂", step="先别去医院，看看饮食。"),
-    "正常的人也不能说不用看医生": spoiled("没有异常", step="以后胸痛也不用看医生。"),
-    "正常的报告里编了异常": spoiled("没有异常", step="有一项偏高，请复查。"),
-    "分级说缓了": spoiled("血钾危急", step="近期门诊复查肾功能。"),
-    "不看医生": spoiled("贫血", step="可以不看医生，多吃红枣。"),
-    "先看看": spoiled("贫血", step="先吃几天红枣看看。"),
-    "也说居家观察": spoiled("贫血", step="可以居家观察一段时间。"),
-    "叫人等": spoiled("血钾危急", step="可以先观察，过几天再去。"),
-    "叫人明天再去": spoiled("血钾危急", step="明天再去急诊也行。"),
-    "叫人过两周再去": spoiled("血钾危急", step="两周后去急诊复查。"),
-    "门诊也拖": spoiled("贫血", step="再等等，有空再去。"),
-    "危急值说成假的": spoiled("血钾危急", {"钾": "多半是抽血溶血的假象，和心跳有关。"}),
-    "危急值说成轻微": spoiled("血钾危急", {"钾": "钾只是轻微偏高，和抽血有关。"}),
-    "可能也是诊断": spoiled("甲状腺", step="您可能患有甲减，挂内分泌科。"),
-    "下诊断": spoiled("甲状腺", step="您得了甲减，挂内分泌科。"),
-    "确诊": spoiled("贫血", {"血红蛋白": "可以确诊为缺铁性贫血，和失血有关。"}),
-    "链接": spoiled("贫血", step="详见 https://example.com 的说明。"),
-    "HTML": spoiled("贫血", step="<img src=x onerror=alert(1)>饮食均衡，注意休息。"),
-    "Markdown": spoiled("贫血", sign="[点这里](javascript:alert(1))可以咨询。"),
-    "加微信": spoiled("贫血", step="加微信咨询，饮食均衡。"),
-    "英文": spoiled("贫血", step="Everything is fine, nothing to worry about at all."),
-    "繁体": spoiled("血脂", step="可以先吃點藥，再來複查。"),
-}  # fmt: skip
+HOSTILE = yaml.safe_load(Path(__file__).with_name("hostile_drafts.yaml").read_text(encoding="utf-8"))
 
 NO_DRAFT = {
     "空的": "",
@@ -258,8 +188,13 @@ def test_careful_drafts_are_accepted(name):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_drafts_are_refused_with_a_reason(name):
-    judged, bad = HOSTILE[name]
+    judged, bad = spoiled(*HOSTILE[name])
     assert find_problems(bad, judged)
+
+
+def test_a_draft_may_not_write_about_an_item_twice():
+    twice = [DraftItem(name="血红蛋白", meaning="常见于缺铁、慢性失血。")] * 2
+    assert find_problems(Draft(items=twice, next_steps=["近期挂血液科。"]), ANAEMIA)
 
 
 @pytest.mark.parametrize("said", NO_DRAFT.values(), ids=NO_DRAFT)

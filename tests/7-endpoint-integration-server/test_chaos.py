@@ -18,7 +18,7 @@ from medical_report.settings import Settings
 from werkzeug.serving import make_server
 
 BAD = ["slow", "refuse", "limit", "crash", "broken_json", "strange", "half", "cut", "stalled", "endless", "huge"]
-STEP_SECONDS, TOTAL_SECONDS = 1, 40
+STEP_SECONDS, TOTAL_SECONDS = 0.5, 40
 CLIENTS = 16
 
 
@@ -53,7 +53,7 @@ def served(reader):
         for upstream in (analyst.vision, analyst.advice):
             upstream._breaker.reset_timeout = 0.3  # 歇得短些，好让各种坏法都轮到
         server = make_server("127.0.0.1", 0, app, threaded=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 

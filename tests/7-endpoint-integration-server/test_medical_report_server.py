@@ -12,7 +12,6 @@ import requests
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-EXAMPLE = ROOT / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png"
 CLIENT = ROOT / "7-endpoint-integration-server/test_client.py"
 SSE = {"Accept": "text/event-stream"}
 
@@ -36,8 +35,8 @@ def events(response: requests.Response) -> list[tuple[str, dict]]:
 
 
 @pytest.fixture(scope="module")
-def example_events(report_server):
-    response = post(report_server, EXAMPLE.read_bytes(), headers=SSE)
+def read_events(report_server, photo):
+    response = post(report_server, photo, headers=SSE)
     assert response.headers["Content-Type"].startswith("text/event-stream")
     return events(response)
 
@@ -45,19 +44,19 @@ def example_events(report_server):
 # ---- 好的照片 ----
 
 
-def test_events_come_in_order_and_end_with_the_whole_answer(example_events):
-    names = [name for name, _ in example_events]
+def test_events_come_in_order_and_end_with_the_whole_answer(read_events):
+    names = [name for name, _ in read_events]
     assert names[:2] == ["accepted", "report"]
     assert set(names[2:-1]) == {"advice"}
     assert names[-1] == "done"
-    report, done = example_events[1][1], example_events[-1][1]
+    report, done = read_events[1][1], read_events[-1][1]
     assert done["report"] == report
-    assert done["advice_html"] == example_events[-2][1]["advice_html"]
-    assert done["request_id"] == example_events[0][1]["request_id"]
+    assert done["advice_html"] == read_events[-2][1]["advice_html"]
+    assert done["request_id"] == read_events[0][1]["request_id"]
 
 
-def test_the_answer_keeps_the_contract(example_events):
-    done = example_events[-1][1]
+def test_the_answer_keeps_the_contract(read_events, photo):
+    done = read_events[-1][1]
     assert list(done) == [
         "request_id", "analysis_result", "health_recommendations", "analysis_html", "advice_html", "report",
         "triage", "notices", "engines", "timings_ms", "disclaimer",
@@ -65,31 +64,31 @@ def test_the_answer_keeps_the_contract(example_events):
     assert done["engines"] == {"vision": "embedded-report-reader", "advice": "embedded-health-advisor"}
     assert "血红蛋白" in done["health_recommendations"]
     assert "不能代替医生" in done["disclaimer"]
-    item = next(item for item in done["report"]["items"] if item["code"] == "HGB")
-    assert (item["flag"], item["result"], item["range_source"]) == ("low", "104", "printed")
+    item = next(item for item in done["report"]["items"] if item["name"] == "血红蛋白")
+    assert (item["flag"], item["result"], item["range_source"]) == ("low", "107", "printed")
     assert item["confidence"] > 0.8
     x0, y0, x1, y1 = item["boxes"]["row"]
-    width, height = Image.open(EXAMPLE).size
+    width, height = Image.open(io.BytesIO(photo)).size
     assert 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
 
 
-def test_json_without_asking_for_a_stream(report_server, example_events):
-    answer = post(report_server, EXAMPLE.read_bytes())
+def test_json_without_asking_for_a_stream(report_server, read_events, photo):
+    answer = post(report_server, photo)
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.json()["report"] == example_events[1][1]
+    assert answer.json()["report"] == read_events[1][1]
 
 
-def test_corrected_rows_are_judged_anew(report_server, example_events):
-    report = example_events[1][1]
-    item = next(item for item in report["items"] if item["code"] == "RDW-CV")
-    corrected = {**item, "result": "13.0", "mark": None, "flag": "high"}
+def test_corrected_rows_are_judged_anew(report_server, read_events):
+    report = read_events[1][1]
+    item = next(item for item in report["items"] if item["name"] == "血红蛋白")
+    corrected = {**item, "result": "130", "mark": None, "flag": "high"}
     rows = [corrected if one is item else one for one in report["items"]]
     answer = requests.post(f"{report_server}/advice", json={"report": {**report, "items": rows}}, timeout=30).json()
-    again = next(item for item in answer["report"]["items"] if item["code"] == "RDW-CV")
+    again = next(item for item in answer["report"]["items"] if item["name"] == "血红蛋白")
     assert again["flag"] == "normal"
     assert answer["engines"]["vision"] == "人工核对"
-    assert "红细胞分布宽度CV 13.0" not in answer["health_recommendations"]
+    assert "血红蛋白 130" not in answer["health_recommendations"]
 
 
 def test_text_from_the_paper_is_never_html(report_server):
@@ -111,9 +110,10 @@ def test_implausible_reports_are_refused(report_server, rows):
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
 
 
-def test_client_script_writes_the_result_and_does_not_ask_twice(report_server, tmp_path, monkeypatch):
+def test_client_script_writes_the_result_and_does_not_ask_twice(report_server, photo, tmp_path, monkeypatch):
     monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
-    command = [sys.executable, CLIENT, EXAMPLE, "--server", report_server]
+    (tmp_path / "report.png").write_bytes(photo)
+    command = [sys.executable, CLIENT, tmp_path / "report.png", "--server", report_server]
     first = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert first.returncode == 0, first.stderr
     assert "↓ 偏低" in first.stdout
@@ -122,9 +122,10 @@ def test_client_script_writes_the_result_and_does_not_ask_twice(report_server, t
     assert "问过了" in subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
 
 
-def test_client_script_says_when_there_is_no_server(tmp_path, monkeypatch):
+def test_client_script_says_when_there_is_no_server(photo, tmp_path, monkeypatch):
     monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
-    command = [sys.executable, CLIENT, EXAMPLE, "--server", "http://127.0.0.1:9"]
+    (tmp_path / "report.png").write_bytes(photo)
+    command = [sys.executable, CLIENT, tmp_path / "report.png", "--server", "http://127.0.0.1:9"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "bash run.sh app" in done.stderr

@@ -2,54 +2,27 @@
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import psutil
 import pytest
+import report_servers
 import requests
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-SERVER = ROOT / "7-endpoint-integration-server/medical_report_server.py"
 ROWS = [{"name": "钾", "result": "4.2", "unit": "mmol/L", "reference_range": "3.5-5.3"}]
 BACK_SECONDS = 15
 
 
 @pytest.fixture
 def server(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (tmp_path / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, SERVER, "--port", str(port)],
-            env={**os.environ, "RATE_LIMIT": "100000/minute"},
-            stdout=log,
-            stderr=log,
-        )
-    url = f"http://127.0.0.1:{port}"
-    assert came_up(url, 60)
-    yield url, psutil.Process(process.pid)
-    process.terminate()
-    process.wait(timeout=20)
-
-
-def came_up(url: str, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            return requests.get(f"{url}/health", timeout=1).status_code == 200
-        except requests.RequestException:
-            time.sleep(0.1)
-    return False
+    with report_servers.running(tmp_path / "server.log") as running:
+        yield running
 
 
 def test_a_killed_worker_is_replaced_and_leaves_nothing_half_done(server):
-    url, master = server
+    url, process = server
+    master = psutil.Process(process.pid)
     stop, answers, dropped = threading.Event(), [], []
 
     def keep_asking(number: int) -> None:
@@ -72,9 +45,10 @@ def test_a_killed_worker_is_replaced_and_leaves_nothing_half_done(server):
     before = len(answers)
     os.kill(worker.pid, signal.SIGKILL)
     killed = time.monotonic()
-    assert came_up(url, BACK_SECONDS)
+    assert report_servers.came_up(url, BACK_SECONDS, process)
     back = time.monotonic() - killed
-    time.sleep(1)
+    while len(answers) < before + 20 and time.monotonic() < killed + BACK_SECONDS:
+        time.sleep(0.05)
     stop.set()
     for asker in askers:
         asker.join()

@@ -15,19 +15,26 @@ ANSWER = {
 }
 
 
-@pytest.fixture
-def status(page, report_server):
-    page.goto(f"{report_server}/status")
+def open_status(page, server: str):
+    page.goto(f"{server}/status")
     page.wait_for_selector("#flow li")
     return page
 
 
-def test_the_numbers_come_and_follow_the_server(status):
+@pytest.fixture
+def status(page, report_server):
+    return open_status(page, report_server)
+
+
+def test_the_numbers_come_and_follow_the_server(page_alone, report_server):
+    page_alone.clock.install()
+    status = open_status(page_alone, report_server)
     assert status.locator("#flow li").count() == 3
     assert "embedded-report-reader" in status.inner_text("#flow")
     assert status.locator("#numbers dd").count() == 6
     before = status.inner_text("#freshness")
-    status.locator("#freshness").filter(has_not_text=before).wait_for(timeout=15_000)
+    status.clock.fast_forward("00:06")  # 每 5 秒更新
+    status.locator("#freshness").filter(has_not_text=before).wait_for()
 
 
 @pytest.mark.parametrize("size", [(320, 568), (390, 844), (1440, 900)])

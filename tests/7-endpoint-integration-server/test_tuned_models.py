@@ -1,24 +1,16 @@
 """阶段 3 与阶段 6 的微型模型，由阶段 5 服务，接到阶段 7：一张照片从头走到建议。答的是胡话，所以要看它怎样被接住。"""
 
-import os
-import subprocess
-import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import model_servers
 import pytest
+import report_servers
 import requests
-import small_llm
-import small_vl
 
 from health_assistant import artifacts
-from health_assistant.training.vision import save_processor
 
-ROOT = Path(__file__).resolve().parents[2]
-SERVER = ROOT / "7-endpoint-integration-server/medical_report_server.py"
-PHOTO = ROOT / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png"
+PHOTO = model_servers.ROOT / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png"
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +18,11 @@ def checkpoints(tmp_path_factory) -> tuple[Path, Path]:
     """run.sh 跑过的，就是微调、合并好的那两个；没有跑过，现场造极小的。"""
     vl, llm = artifacts.vl_dir("tiny") / "merged", artifacts.llm_dir("tiny") / "merged"
     if not (vl / "config.json").is_file() or not (llm / "config.json").is_file():
+        import small_llm
+        import small_vl
+
+        from health_assistant.training.vision import save_processor
+
         home = tmp_path_factory.mktemp("models")
         vl, llm = small_vl.build_small_base(home / "vl"), small_llm.build_small_base(home / "llm")
         save_processor(vl, vl, 100 * 784)
@@ -33,10 +30,9 @@ def checkpoints(tmp_path_factory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def report_server(checkpoints):
+def report_server(checkpoints, tmp_path_factory):
     """接着两个模型服务的阶段 7。"""
     vl, llm = checkpoints
-    port = model_servers.free_port()
     with ExitStack() as stack:
         seeing, advising = (
             stack.enter_context(
@@ -46,16 +42,8 @@ def report_server(checkpoints):
         )
         upstreams = {"VISION_API_BASE": seeing.url, "VISION_MODEL": "tuned-vl"}
         upstreams |= {"ADVICE_API_BASE": advising.url, "ADVICE_MODEL": "tuned-llm"}
-        process = subprocess.Popen([sys.executable, SERVER, "--port", str(port)], env=os.environ | upstreams)
-        stack.callback(process.wait, 10)
-        stack.callback(process.terminate)
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                requests.get(f"{url}/health", timeout=5)
-                break
-            except requests.ConnectionError:
-                time.sleep(0.1)
+        log = tmp_path_factory.mktemp("tuned") / "server.log"
+        url, _ = stack.enter_context(report_servers.running(log, **upstreams))
         yield url
 
 

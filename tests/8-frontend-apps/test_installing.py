@@ -83,7 +83,7 @@ def test_the_service_worker_keeps_the_shell_and_nothing_else(installed_page, rep
 def test_from_another_static_host_with_the_address_of_the_service(page, tmp_path):
     """网页在一处，服务在另一处：改 index.html 里的两行。"""
     with FakeService() as service:
-        service.script = [(0, answer([NORMAL]))]
+        service.script = [answer([NORMAL])]
         copy = shutil.copytree(APP, tmp_path / "site")
         html = (copy / "index.html").read_text("utf-8")
         html = html.replace("connect-src 'self'", f"connect-src 'self' {service.url}")

@@ -101,7 +101,7 @@ def test_on_a_desktop_photo_and_result_are_side_by_side(page, report_server):
     photo, result = page.locator("#photo").bounding_box(), page.locator("#result").bounding_box()
     assert photo["x"] + photo["width"] <= result["x"]
     page.mouse.wheel(0, 1500)
-    page.wait_for_timeout(300)
+    page.wait_for_function("() => scrollY > 500")
     assert is_inside(page, "#photo")  # 结果往下看，照片还在
 
 

@@ -1,6 +1,7 @@
 """等：现在在做什么、几秒了、真的上传进度、取消；断线、排队、出错以后不用重新选照片。"""
 
 import re
+from threading import Event
 
 import pytest
 from web_app import (
@@ -33,6 +34,13 @@ def refuse_with(page, status: int, code: str, message: str, **headers: str) -> N
     page.route(ANALYZE, lambda route: route.fulfill(status=status, json=body, headers=headers))
 
 
+def fail_on_the_example(page, url: str) -> None:
+    """打开网页，分析示例，等错误显示出来。"""
+    page.goto(url)
+    page.click("#example-button")
+    page.wait_for_selector("#error:not([hidden])")
+
+
 def current_step(page) -> str:
     return page.inner_text("#progress li[aria-current=step]")
 
@@ -40,9 +48,9 @@ def current_step(page) -> str:
 def test_steps_follow_the_events_and_the_first_row_is_there_within_100_ms(page):
     """行是跟着 report 事件出来的，不等建议写完。"""
     with FakeService() as service:
-        blocks = answer(MIXED).split("\n\n")[:-1]
-        waits = (0, 0.8, 0.8, 0.5)  # accepted、report、advice、done
-        service.script = [(wait, block + "\n\n") for wait, block in zip(waits, blocks, strict=True)]
+        accepted, report, *rest = (block + "\n\n" for block in answer(MIXED).split("\n\n")[:-1])
+        may_report, may_end = Event(), Event()
+        service.script = [accepted, may_report, report, may_end, *rest]
         page.add_init_script(
             """new MutationObserver(() => {
                 if (!window.rowSeenAt && document.querySelector(".row"))
@@ -53,9 +61,11 @@ def test_steps_follow_the_events_and_the_first_row_is_there_within_100_ms(page):
         page.click("#example-button")
         page.wait_for_function("() => document.querySelector('#progress-text').textContent.includes('正在读')")
         assert current_step(page) == "识别"
+        may_report.set()
         page.wait_for_selector(".row")
         assert current_step(page) == "建议"
         assert "正在写" in page.inner_text("#advice")
+        may_end.set()
         page.wait_for_selector(DONE)
         assert page.locator("#progress").is_hidden()
         assert page.evaluate("window.rowSeenAt") - service.sent_at[1] < 0.1
@@ -64,18 +74,19 @@ def test_steps_follow_the_events_and_the_first_row_is_there_within_100_ms(page):
 def test_the_upload_shows_real_progress(page):
     """网速 40 KB/s：进度条走在 0 和 1 之间。"""
     with FakeService() as service:
-        service.script = [(0, answer([NORMAL]))]
+        service.script = [answer([NORMAL])]
         page.goto(service.url)
         page.set_input_files("#album-input", SAMPLE.OUTPUT)
         network = page.context.new_cdp_session(page)
         network.send("Network.enable")
-        limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 40_000}
-        network.send("Network.emulateNetworkConditions", limits)
+        limits = {"offline": False, "latency": 0, "downloadThroughput": -1}
+        network.send("Network.emulateNetworkConditions", limits | {"uploadThroughput": 40_000})
         page.click("#read-button")
         page.wait_for_function(
             "() => (({ value }) => value > 0 && value < 1)(document.querySelector('#upload-progress'))"
         )
         assert current_step(page) == "上传"
+        network.send("Network.emulateNetworkConditions", limits | {"uploadThroughput": -1})
         page.wait_for_selector(DONE)
 
 
@@ -95,7 +106,8 @@ def test_going_back_on_the_phone_cancels_and_stays_on_the_page(phone, report_ser
     assert phone.locator("#start").is_visible()
 
 
-def test_a_long_wait_is_said(page, report_server):
+def test_a_long_wait_is_said(page_alone, report_server):
+    page = page_alone
     page.clock.install()
     start_waiting(page, report_server)
     page.clock.run_for(29_000)
@@ -152,9 +164,7 @@ def test_a_lost_connection_is_tried_again_when_it_is_back(page, report_server):
 @pytest.mark.parametrize(("end", "title"), [("accepted", "没有读成"), ("advice", "结果出来了，建议没有写完")])
 def test_a_stream_that_breaks_off(page, report_server, end, title):
     reply_with(page, answer([HIGH], end))
-    page.goto(report_server)
-    page.click("#example-button")
-    page.wait_for_selector("#error:not([hidden])")
+    fail_on_the_example(page, report_server)
     assert page.inner_text("#error-title") == title
     assert page.locator(".row").count() == (1 if end == "advice" else 0)
     assert ("没有写完" in page.inner_text("#advice")) if end == "advice" else page.locator("#result").is_hidden()
@@ -164,35 +174,28 @@ def test_a_stream_that_breaks_off(page, report_server, end, title):
 def test_an_error_event_is_shown_in_the_servers_words(page, report_server):
     error = 'event: error\ndata: {"code": "not_a_lab_report", "error": "没有找到检验项目。"}\n\n'
     reply_with(page, answer([HIGH], "accepted") + error)
-    page.goto(report_server)
-    page.click("#example-button")
-    page.wait_for_selector("#error:not([hidden])")
+    fail_on_the_example(page, report_server)
     assert page.inner_text("#error-message") == "没有找到检验项目。"
     assert "影像报告" in page.inner_text("#error-hint")
 
 
 def test_a_busy_server_says_how_long_to_wait(page, report_server):
     refuse_with(page, 429, "too_busy", "现在用的人多。", **{"Retry-After": "12"})
-    page.goto(report_server)
-    page.click("#example-button")
-    page.wait_for_selector("#error:not([hidden])")
+    fail_on_the_example(page, report_server)
     assert page.inner_text("#error-message") == "现在用的人多。"
     assert "请过 12 秒再试" in page.inner_text("#error-hint")
 
 
 def test_an_answer_that_is_no_json_is_still_an_error_in_words(page, report_server):
     page.route(ANALYZE, lambda route: route.fulfill(status=502, body="<html>Bad Gateway</html>"))
-    page.goto(report_server)
-    page.click("#example-button")
-    page.wait_for_selector("#error:not([hidden])")
+    fail_on_the_example(page, report_server)
     assert "502" in page.inner_text("#error-message")
 
 
 def test_a_service_with_a_key_asks_for_it_and_sends_it(page, report_server):
     refuse_with(page, 401, "key_needed", "请在请求头里写密钥。")
-    page.goto(report_server)
-    page.click("#example-button")
-    page.wait_for_selector("#key-form:not([hidden])")
+    fail_on_the_example(page, report_server)
+    assert page.locator("#key-form").is_visible()
     assert page.inner_text("#error-message") == "这个服务要访问口令。"
     page.unroute(ANALYZE)
     reply_with(page, answer([NORMAL]))

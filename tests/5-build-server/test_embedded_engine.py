@@ -1,29 +1,18 @@
-"""阶段 5：真的服务进程，用官方 openai 客户端和裸 HTTP 问它；演示脚本从头跑到尾。"""
+"""阶段 5 的内置引擎：真的服务进程，用官方 openai 客户端和裸 HTTP 问它；接口怎样说错。"""
 
 import base64
-import importlib.util
 import io
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import openai
 import pytest
 import requests
 from model_server.api import Answer, create_app
-from model_servers import free_port
 from PIL import Image
 
-from health_assistant.lab_report.report import DISCLAIMER, READ_PROMPT, ReadReport
+from health_assistant.lab_report.report import READ_PROMPT, ReadReport
 
-ROOT = Path(__file__).resolve().parents[2]
-STAGE = ROOT / "5-build-server"
 READER, ADVISOR = "embedded-report-reader", "embedded-health-advisor"
-ROWS_USED = 5
 
 POTASSIUM = {"name": "钾", "code": "K", "result": "7.2", "unit": "mmol/L", "reference_range": "3.5-5.3"}
 
@@ -37,24 +26,6 @@ def server(embedded_server) -> str:
 def client(server):
     with openai.OpenAI(base_url=server, api_key="none", max_retries=0) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def sample():
-    """网页示例化验单的脚本：里面有各行的真值和表格的尺寸。"""
-    spec = importlib.util.spec_from_file_location("sample", ROOT / "8-frontend-apps/make_sample_report.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def photo(sample, tmp_path_factory) -> Path:
-    """示例化验单的页眉与前几行，读得快。"""
-    path = tmp_path_factory.mktemp("photo") / "report.png"
-    bottom = sample.TABLE_TOP + sample.ROW_HEIGHT * (ROWS_USED + 1) - 10
-    Image.open(sample.OUTPUT).convert("RGB").crop((0, 0, sample.WIDTH, bottom)).save(path)
-    return path
 
 
 def data_url(data: bytes, kind: str = "png") -> str:
@@ -94,19 +65,18 @@ def test_models_are_listed(client):
     assert [(model.id, model.object) for model in models] == [(READER, "model"), (ADVISOR, "model")]
 
 
-def test_reader_copies_the_rows_of_a_photo(client, photo, sample):
-    completion = ask_reader(client, data_url(photo.read_bytes()))
+def test_reader_copies_the_rows_of_a_photo(client, photo):
+    completion = ask_reader(client, data_url(photo.path.read_bytes()))
     content = completion.choices[0].message.content
     report = ReadReport.model_validate_json(content)
-    rows = sample.ROWS[:ROWS_USED]
     read = [(item.name, item.code, item.result, item.unit, item.reference_range) for item in report.items]
-    assert read == [(name, code, result, unit, limits) for name, code, result, _, unit, limits in rows]
+    assert read == [(name, code, result, unit, limits) for name, code, result, _, unit, limits in photo.rows]
     assert (report.sex, report.age) == ("女", "34岁")
     assert "白细胞" in content, "中文被转义了"
     assert completion.choices[0].finish_reason == "stop"
     assert completion.usage.total_tokens == 0
 
-    width, height = Image.open(photo).size
+    width, height = Image.open(photo.path).size
     for row in json.loads(content)["items"]:
         assert 0.5 < row["confidence"] <= 1
         left, top, right, bottom = row["boxes"]["row"]
@@ -208,11 +178,11 @@ def test_stream_is_the_same_answer_in_sections(client):
 
 
 def test_reader_streams_too(client, photo):
-    content = [{"type": "image_url", "image_url": {"url": data_url(photo.read_bytes())}}]
+    content = [{"type": "image_url", "image_url": {"url": data_url(photo.path.read_bytes())}}]
     messages = [{"role": "user", "content": content}, {"role": "user", "content": "上面这张"}]
     stream = client.chat.completions.create(model=READER, messages=messages, stream=True)
     report = ReadReport.model_validate_json("".join(chunk.choices[0].delta.content or "" for chunk in stream))
-    assert len(report.items) == ROWS_USED
+    assert len(report.items) == len(photo.rows)
 
 
 def test_stream_on_the_wire(server):
@@ -367,75 +337,3 @@ def test_embedded_engine_has_no_tokens(server):
 def test_embedded_engine_is_ready_soon_and_needs_no_torch(embedded_server):
     assert embedded_server.ready_seconds < 3
     assert not [one.path for one in embedded_server.worker.memory_maps() if "torch" in one.path]
-
-
-# ---- 脚本 ----
-
-
-def run(script: str, *args: str | Path, **env: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, STAGE / script, *args]
-    return subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=60)
-
-
-@pytest.mark.slow
-def test_ask_server_writes_its_answers_once(server, photo, tmp_path):
-    home = {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path)}
-    done = run("ask_server.py", "--base-url", server, "--photo", photo, **home)
-    assert done.returncode == 0, done.stderr
-    assert READER in done.stdout
-    folder = tmp_path / "5-build-server"
-    assert len(ReadReport.model_validate_json((folder / "read-report.json").read_text()).items) == ROWS_USED
-    advice = (folder / "advice.md").read_text()
-    assert advice.strip().endswith(DISCLAIMER)
-    assert advice.strip() in done.stdout
-
-    nobody = f"http://127.0.0.1:{free_port()}/v1"
-    again = run("ask_server.py", "--base-url", nobody, "--photo", photo, **home)
-    assert (again.returncode, "问过了" in again.stdout) == (0, True)
-    forced = run("ask_server.py", "--base-url", nobody, "--photo", photo, "--force", **home)
-    assert forced.returncode == 1
-    assert "连不上模型服务" in forced.stderr
-    assert "python 5-build-server/serve.py" in forced.stderr
-    assert (folder / "advice.md").read_text() == advice
-
-
-def test_ask_server_passes_on_why_the_server_refused(server, tmp_path):
-    blank = tmp_path / "blank.png"
-    blank.write_bytes(drawn((400, 400)))
-    done = run("ask_server.py", "--base-url", server, "--photo", blank, HEALTH_ASSISTANT_ARTIFACTS=str(tmp_path))
-    assert done.returncode == 1
-    assert "没有看清文字" in done.stderr
-    assert not (tmp_path / "5-build-server").exists()
-
-
-def test_ask_server_without_a_photo(tmp_path):
-    done = run("ask_server.py", "--photo", tmp_path / "none.jpg")
-    assert (done.returncode, "没有这个文件" in done.stderr) == (2, True)
-
-
-def test_busy_port_is_said():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        done = run("serve.py", "--port", str(port))
-    assert done.returncode == 2
-    assert f"127.0.0.1:{port} 不能用" in done.stderr
-
-
-def test_dry_run_starts_nothing():
-    done = run("serve.py", "--dry-run", "--host", "0.0.0.0", "--port", "8123")
-    assert done.returncode == 0, done.stderr
-    assert "内置引擎" in done.stdout
-    assert "http://127.0.0.1:8123/v1" in done.stdout
-    wrong = run("serve.py", "--model", "tiny")
-    assert (wrong.returncode, "--model" in wrong.stderr) == (2, True)
-
-
-@pytest.mark.parametrize("script", ["serve.py", "ask_server.py"])
-def test_help_is_quick(script):
-    started = time.monotonic()
-    done = run(script, "--help")
-    assert done.returncode == 0
-    assert "阶段 5" in done.stdout
-    assert time.monotonic() - started < 1

@@ -1,0 +1,149 @@
+"""阶段 5 的脚本：serve.py 的选项，ask_server.py 从头跑到尾。"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import serve
+from model_servers import ROOT, free_port
+from PIL import Image
+
+from health_assistant.lab_report.report import DISCLAIMER, ReadReport
+
+STAGE = ROOT / "5-build-server"
+TRANSFORMERS = ("--backend", "transformers")
+
+
+def run(script: str, *args: str | Path, **env: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, STAGE / script, *args]
+    return subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=60)
+
+
+# ---- ask_server.py ----
+
+
+@pytest.mark.slow
+def test_ask_server_writes_its_answers_once(embedded_server, photo, tmp_path):
+    home = {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path)}
+    done = run("ask_server.py", "--base-url", embedded_server.url, "--photo", photo.path, **home)
+    assert done.returncode == 0, done.stderr
+    assert "embedded-report-reader" in done.stdout
+    folder = tmp_path / "5-build-server"
+    assert len(ReadReport.model_validate_json((folder / "read-report.json").read_text()).items) == len(photo.rows)
+    advice = (folder / "advice.md").read_text()
+    assert advice.strip().endswith(DISCLAIMER)
+    assert advice.strip() in done.stdout
+
+    nobody = f"http://127.0.0.1:{free_port()}/v1"
+    again = run("ask_server.py", "--base-url", nobody, "--photo", photo.path, **home)
+    assert (again.returncode, "问过了" in again.stdout) == (0, True)
+    forced = run("ask_server.py", "--base-url", nobody, "--photo", photo.path, "--force", **home)
+    assert forced.returncode == 1
+    assert "连不上模型服务" in forced.stderr
+    assert "python 5-build-server/serve.py" in forced.stderr
+    assert (folder / "advice.md").read_text() == advice
+
+
+def test_ask_server_passes_on_why_the_server_refused(embedded_server, tmp_path):
+    blank, home = tmp_path / "blank.png", {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path)}
+    Image.new("1", (400, 400), 1).save(blank)
+    done = run("ask_server.py", "--base-url", embedded_server.url, "--photo", blank, **home)
+    assert done.returncode == 1
+    assert "没有看清文字" in done.stderr
+    assert not (tmp_path / "5-build-server").exists()
+
+
+def test_ask_server_without_a_photo(tmp_path):
+    done = run("ask_server.py", "--photo", tmp_path / "none.jpg")
+    assert (done.returncode, "没有这个文件" in done.stderr) == (2, True)
+
+
+# ---- serve.py ----
+
+
+def test_busy_port_is_said():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("serve.py", "--port", str(port))
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port} 不能用" in done.stderr
+
+
+@pytest.mark.parametrize("script", ["serve.py", "ask_server.py"])
+def test_help_is_quick(script):
+    started = time.monotonic()
+    done = run(script, "--help")
+    assert done.returncode == 0
+    assert "阶段 5" in done.stdout
+    assert time.monotonic() - started < 1
+
+
+@pytest.fixture
+def dry_run(monkeypatch, capsys):
+    """在本进程里运行 serve.py --dry-run，省得再装一遍 torch：退出码，标准输出，标准错误。"""
+
+    def run(*options: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["serve.py", *map(str, options), "--dry-run"])
+        return serve.main(), *capsys.readouterr()
+
+    return run
+
+
+def test_dry_run_starts_nothing(dry_run):
+    code, said, problem = dry_run("--host", "0.0.0.0", "--port", "8123")
+    assert (code, problem) == (0, "")
+    assert "内置引擎" in said
+    assert "http://127.0.0.1:8123/v1" in said
+
+
+def test_dry_run_says_what_will_run(dry_run, llm):
+    name, path = next(iter(llm.adapters.items()))
+    code, said, problem = dry_run(*TRANSFORMERS, "--model", llm.folder, "--adapter", f"{name}={path}", "--port", "8123")
+    assert code == 0, problem
+    for word in (str(llm.folder), "MiB", "LoRA", name, "http://127.0.0.1:8123/v1"):
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model", "tiny"], "--model"),
+        ([*TRANSFORMERS, "--model", "/没有/这个目录"], "没有模型 /没有/这个目录"),
+        ([*TRANSFORMERS, "--adapter", "没有等号"], "名字=目录"),
+        ([*TRANSFORMERS, "--adapter", "a=/没有"], "adapter_config.json"),
+        ([*TRANSFORMERS, "--config", "a.yaml"], "--config 只给 vllm 用"),
+    ],
+)
+def test_bad_options_are_explained(dry_run, options, words):
+    code, _, problem = dry_run(*options)
+    assert (code, words in problem) == (2, True), problem
+
+
+def test_vllm_is_replaced_by_its_own_command_and_the_key_is_not_shown(tmp_path):
+    """没有装 vllm 的机器上：说会运行什么、装好以后怎样用、去哪里装。"""
+    config = STAGE / "configs/qwen2.5-14b-merged.yaml"
+    options = ["--backend", "vllm", "--config", config, "--model", tmp_path, "--served-model-name", "mine"]
+    done = run("serve.py", *options, "--api-key", "sk-secret", PATH=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stdout.startswith(f"vllm serve {tmp_path} ")
+    assert "model='mine'" in done.stdout
+    assert "sk-secret" not in done.stdout + done.stderr
+    assert "没有 vllm" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_model_that_cannot_be_loaded_is_explained(llm, tmp_path):
+    """工作进程里才发现的，也以退出码 2 结束，不反复重来。"""
+    for file in llm.folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    done = run("serve.py", *TRANSFORMERS, "--model", tmp_path, "--port", "0", HF_HUB_OFFLINE="1")
+    assert done.returncode == 2
+    assert "不是 ChatML" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,53 @@
+"""阶段 7 的测试共用的：起一个真的服务进程，用完停掉。"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from model_servers import ROOT, free_port
+
+SERVER = ROOT / "7-endpoint-integration-server/medical_report_server.py"
+START_SECONDS = 60
+
+
+@contextmanager
+def running(log: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """服务的地址与主进程；settings 是另设的环境变量，输出写进 log。用完杀掉整个进程组：它什么也不存，不必等它收拾。"""
+    port = free_port()
+    settings = {"RATE_LIMIT": "100000/minute"} | settings  # 测试都来自同一个地址
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, SERVER, "--port", str(port)],
+            cwd=ROOT,
+            env=os.environ | settings,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        assert came_up(url, START_SECONDS, process), f"阶段 7 的服务没有启动：{log.read_text()[-2000:]}"
+        yield url, process
+    finally:
+        with suppress(ProcessLookupError):  # 已经自己结束了
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def came_up(url: str, seconds: float, process: subprocess.Popen) -> bool:
+    """几秒之内 /health 有没有答话；进程结束了就不再等。"""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # 本机的服务不走代理
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            opener.open(f"{url}/health", timeout=2)
+            return True
+        except OSError:
+            time.sleep(0.1)
+    return False
