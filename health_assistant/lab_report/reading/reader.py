@@ -1,6 +1,7 @@
 """内置的读者：图片 -> `ReadReport`，每行附把握与位置。不用 GPU，不联网，图片只在内存里。"""
 
 import re
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -70,6 +71,15 @@ class ReportReader:
 
     def _read(self, open_photo: Callable[[], Image.Image]) -> Reading:
         self._load()
+        try:
+            return self._read_photo(open_photo)
+        except Exception as error:
+            # 异常记着调用栈，栈里有整张图；收到异常的线程放手以前，图就一直在
+            for one in filter(None, (error, error.__cause__)):
+                traceback.clear_frames(one.__traceback__)
+            raise
+
+    def _read_photo(self, open_photo: Callable[[], Image.Image]) -> Reading:
         image = open_photo()
         side = max(image.size)
         photo = cv2.cvtColor(np.asarray(upright_rgb(image, MAX_PIXELS)), cv2.COLOR_RGB2BGR)
