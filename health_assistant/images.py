@@ -85,19 +85,34 @@ def upright_rgb(image: Image.Image, max_pixels: int | None = None) -> Image.Imag
     try:
         if max_pixels and image.width * image.height > max_pixels:
             image.draft(None, (image.width // 2, image.height // 2))  # 只对 JPEG 有用
+        if max_pixels and image.width * image.height > max_pixels:
+            image = _halved(image)
         ImageOps.exif_transpose(image, in_place=True)
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            canvas = Image.new("RGB", image.size, "white")
-            canvas.paste(image, mask=image.getchannel("A"))
-            image = canvas
-        if image.mode.startswith("I"):
-            # 16 位灰度；直接转成 RGB 会截成一片白
-            image = image.convert("I").point([value >> 8 for value in range(1 << 16)], "L")
-        image = image if image.mode == "RGB" else image.convert("RGB")
-        return image.reduce(2) if max_pixels and image.width * image.height > max_pixels else image
+        return _rgb(image)
     except _DECODING_ERRORS as error:
         raise _broken() from error
+
+
+def _halved(image: Image.Image) -> Image.Image:
+    """缩成一半的 RGB。一条一条地转：整张转时原来的、转了的、缩了的会同时在内存里。"""
+    half = Image.new("RGB", ((image.width + 1) // 2, (image.height + 1) // 2))
+    half.info = image.info  # 摆正要看 EXIF
+    for top in range(0, image.height, 256):
+        band = image.crop((0, top, image.width, min(top + 256, image.height)))
+        half.paste(_rgb(band).reduce(2), (0, top // 2))
+    return half
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        canvas = Image.new("RGB", image.size, "white")
+        canvas.paste(image, mask=image.getchannel("A"))
+        return canvas
+    if image.mode.startswith("I"):
+        # 16 位灰度；直接转成 RGB 会截成一片白
+        image = image.convert("I").point([value >> 8 for value in range(1 << 16)], "L")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _too_many_pixels() -> BadImage:

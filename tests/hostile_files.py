@@ -146,6 +146,7 @@ def lying_headers() -> dict:
         "1 像素宽": (encode("PNG", drawing(size=(1, 4000))), 422, "image_too_small"),
         "缩略图": (encode("JPEG", drawing(size=(60, 80))), 422, "image_too_small"),
         "长条": (encode("PNG", drawing(size=(100, 1000))), 422, "image_too_long"),
+        "不算太长的长条": (encode("PNG", Image.effect_noise((1600, 200), 90).convert("RGB")), *BLANK),
     }
 
 

@@ -82,10 +82,9 @@ class Analyst:
 
     def start_reading(self, photo: Photo) -> "Future[Reading]":
         """内置读者开始读（或排队）；没有空位时抛 `Busy`。"""
-        image = photo.upright()
         if not self._slots.acquire(blocking=False):
             raise Busy
-        future = self.reader.start(image)
+        future = self.reader.start(photo.upright)
         future.add_done_callback(lambda _: self._slots.release())
         return future
 

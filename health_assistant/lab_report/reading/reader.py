@@ -1,6 +1,8 @@
 """内置的读者：图片 -> `ReadReport`，每行附把握与位置。不用 GPU，不联网，图片只在内存里。"""
 
 import re
+import traceback
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from statistics import median
@@ -47,27 +49,41 @@ class ReportReader:
         return self._text_reader is not None
 
     def load(self) -> Future:
-        """开始装入模型（约 1 秒），不等它装完；不调用则在第一次 `read` 时装入。"""
-        return self._worker.submit(self._load)
+        """开始装入模型、占下内存（约 2 秒），不等它做完；不调用则在第一次 `read` 时装入。"""
+        return self._worker.submit(self._load, warm=True)
 
     def read(self, image: Image.Image) -> Reading:
         """读一张图；图可以还没有解码，轮到它时才解码、按 EXIF 摆正。
 
         读不出时抛 `UnreadableReport`，图片损坏时抛 `BadImage`。
         """
-        return self.start(image).result()
+        return self.start(lambda: image).result()
 
-    def start(self, image: Image.Image) -> Future:
-        """排队读一张图，不等它读完；结果与异常同 `read`。"""
-        return self._worker.submit(self._read, image)
+    def start(self, open_photo: Callable[[], Image.Image]) -> Future:
+        """排队读一张图，不等它读完；轮到它时才打开，解码完就放掉。结果与异常同 `read`。"""
+        return self._worker.submit(self._read, open_photo)
 
-    def _load(self) -> None:
-        self._text_reader = self._text_reader or TextReader(self._threads)
+    def _load(self, warm: bool = False) -> None:
+        reader = self._text_reader or TextReader(self._threads)
+        if warm:
+            reader.warm_up()
+        self._text_reader = reader
 
-    def _read(self, image: Image.Image) -> Reading:
+    def _read(self, open_photo: Callable[[], Image.Image]) -> Reading:
         self._load()
+        try:
+            return self._read_photo(open_photo)
+        except Exception as error:
+            # 异常记着调用栈，栈里有整张图；收到异常的线程放手以前，图就一直在
+            for one in filter(None, (error, error.__cause__)):
+                traceback.clear_frames(one.__traceback__)
+            raise
+
+    def _read_photo(self, open_photo: Callable[[], Image.Image]) -> Reading:
+        image = open_photo()
         side = max(image.size)
         photo = cv2.cvtColor(np.asarray(upright_rgb(image, MAX_PIXELS)), cv2.COLOR_RGB2BGR)
+        del image
         shrunk = side / max(photo.shape)
         page = find_page(photo, self._text_reader)
         texts = self._text_reader.recognize(page.pixels, page.quads)

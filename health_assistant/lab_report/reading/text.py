@@ -1,7 +1,12 @@
 """图片里的文字：RapidOCR，模型在安装包里，不联网。先找文字在哪里（detect），再逐段识别（recognize）。"""
 
+import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,6 +14,11 @@ import numpy as np
 DETECTION_SIDE = 1600
 """找文字时长边的像素。2 核实测：1600 与原尺寸找到的一样多，快一半；960 会漏。识别则用原图的像素。"""
 _MAX_BOXES_TO_CLASSIFY = 12
+_ARENA_BYTES = 600 << 20
+"""运算的内存先划出这么大的地址，用到才真的占：找文字最多用 340 MB。"""
+_M_MMAP_THRESHOLD = -3  # malloc.h
+_BATCH, _BATCH_ASPECT = 6, 200
+"""一次认几段，和它们的宽高比一共至多多少。每段每 8 个像素宽（高 48）要给 18710 个字各打一次分，太宽的放不下。"""
 _WEAK = 0.9
 """识别把握低于它的段再认一次。"""
 
@@ -43,24 +53,50 @@ class TextReader:
     """找文字、辨正反、识别文字。线程安全由调用者保证。图都是 BGR、uint8、(高, 宽, 3)。"""
 
     def __init__(self, threads: int | None = None) -> None:
-        from rapidocr import RapidOCR
+        import rapidocr
+        from omegaconf import OmegaConf
+        from rapidocr.ch_ppocr_cls import TextClassifier
+        from rapidocr.ch_ppocr_det import TextDetector
+        from rapidocr.ch_ppocr_rec import TextRecognizer
 
+        settings = rapidocr.RapidOCR(params={"Global.log_level": "error"}).cfg
+        models = Path(rapidocr.__file__).parent / "models"
         threads = threads or min(4, os.cpu_count() or 1)
-        self._engine = RapidOCR(
-            params={"Global.log_level": "error", "EngineConfig.onnxruntime.intra_op_num_threads": threads}
-        )
+
+        def build(part, settings, model: str):
+            own = {**settings, "session": _session(models / model, threads), "font_path": None}
+            return part(OmegaConf.create(own, flags={"allow_objects": True}))
+
+        self._detector = build(TextDetector, settings.Det, "PP-OCRv6_det_small.onnx")
+        self._classifier = build(TextClassifier, settings.Cls, "ch_ppocr_mobile_v2.0_cls_mobile.onnx")
+        self._recognizer = build(TextRecognizer, settings.Rec, "PP-OCRv6_rec_small.onnx")
+        # 原来是 64 位的，归一化时整张图会有几份 64 位的
+        self._detector.mean, self._detector.std = np.float32(self._detector.mean), np.float32(self._detector.std)
+
+    def warm_up(self) -> None:
+        """空读一张最大的图：识别要的内存一开始就占下，不会等到有人传来大图才涨。"""
+        blank = np.full((DETECTION_SIDE, DETECTION_SIDE, 3), 255, np.uint8)
+        self.detect(blank)
+        whole = np.array([[[0, 0], [DETECTION_SIDE, 0], [DETECTION_SIDE, 32], [0, 32]]], np.float32)
+        self.is_upside_down(blank, whole)
+        self._recognize(blank, whole)
 
     def detect(self, image: np.ndarray) -> np.ndarray:
         """文字段的四个角，(段数, 4, 2)，单位是 image 的像素，从左上角起顺时针；没有文字时段数为 0。"""
         scale = min(1.0, DETECTION_SIDE / max(image.shape[:2]))
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
-        found = self._engine(small, use_det=True, use_cls=False, use_rec=False).boxes
+        height, width = small.shape[:2]
+        # RapidOCR 把短边放大到 736：长条补成 4:1，不然会放大到五六千像素长
+        below, beside = max(0, width // 4 - height), max(0, height // 4 - width)
+        if below or beside:
+            small = cv2.copyMakeBorder(small, 0, below, 0, beside, cv2.BORDER_REPLICATE)
+        found = self._detector(small).boxes
         return np.empty((0, 4, 2), np.float32) if found is None else (found / scale).astype(np.float32)
 
     def is_upside_down(self, image: np.ndarray, quads: np.ndarray) -> bool:
         """这些文字段是不是多半倒着。只看最长的几段：短的（数、单位）倒过来也像字。"""
         longest = sorted(quads, key=lambda quad: -np.linalg.norm(quad[1] - quad[0]))[:_MAX_BOXES_TO_CLASSIFY]
-        _, classified = self._engine.cls_and_rotate([crop(image, quad) for quad in longest])
+        classified = self._classifier([crop(image, quad) for quad in longest])
         votes = [score if "180" in label else -score for label, score in classified.cls_res]
         return sum(votes) > 0
 
@@ -74,10 +110,52 @@ class TextReader:
         return read
 
     def _recognize(self, image: np.ndarray, quads: np.ndarray) -> list[tuple[str, float]]:
-        if not len(quads):
-            return []
-        found = self._engine.recognize_txt([crop(image, quad) for quad in quads])
-        return [(text.strip(), float(score)) for text, score in zip(found.txts, found.scores, strict=True)]
+        from rapidocr.ch_ppocr_rec import TextRecInput
+
+        read = [("", 0.0)] * len(quads)
+        for batch in _batches(quads):
+            found = self._recognizer(TextRecInput(img=[crop(image, quads[at]) for at in batch]))
+            for at, text, score in zip(batch, found.txts, found.scores, strict=True):
+                read[at] = text.strip(), float(score)
+        return read
+
+
+@cache
+def _share_memory() -> None:
+    """三个模型的运算共用一块内存，用过的留着再用。
+
+    不然每种大小的图、每种长短的段都另留一份，会越用越多；每次要、每次还又慢一半。
+    """
+    import onnxruntime as ort
+
+    place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(place, ort.OrtArenaCfg(0, 0, _ARENA_BYTES, -1))
+    with suppress(AttributeError, OSError, TypeError):  # 只有 glibc 有
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 4 << 20)  # 图这样的大块用完就还，不留着
+
+
+def _session(model: Path, threads: int):
+    """一个 ONNX 模型，用共用的内存。"""
+    import onnxruntime as ort
+
+    _share_memory()
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    options.enable_mem_pattern = False  # 它按每种形状另要一整块
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _batches(quads: np.ndarray) -> Iterator[np.ndarray]:
+    """一起认的各段的序号，从窄到宽：一批补成一样宽，宽窄相近的才好放在一起。"""
+    aspects = np.array([width / height for width, height in map(_size, quads)])
+    order = np.argsort(aspects)
+    while len(order):
+        most = aspects[order[:_BATCH]] * np.arange(1, len(order[:_BATCH]) + 1)
+        count = max(1, int(np.sum(most <= _BATCH_ASPECT)))
+        yield order[:count]
+        order = order[count:]
 
 
 def _widened(quads: np.ndarray) -> np.ndarray:
@@ -90,8 +168,14 @@ def _widened(quads: np.ndarray) -> np.ndarray:
 
 def crop(image: np.ndarray, quad: np.ndarray) -> np.ndarray:
     """把一段文字拉成水平的小图。不像 RapidOCR 那样转窄高的段：那会把单独的 1 转成一横，读作 → 或一。"""
-    width = max(1, round(max(np.linalg.norm(quad[0] - quad[1]), np.linalg.norm(quad[3] - quad[2]))))
-    height = max(1, round(max(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[1] - quad[2]))))
+    width, height = _size(quad)
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     matrix = cv2.getPerspectiveTransform(quad.astype(np.float32), corners)
     return cv2.warpPerspective(image, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _size(quad: np.ndarray) -> tuple[int, int]:
+    """拉平以后的宽与高，像素；太长的不是文字，压短。"""
+    width = max(1, round(max(np.linalg.norm(quad[0] - quad[1]), np.linalg.norm(quad[3] - quad[2]))))
+    height = max(1, round(max(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[1] - quad[2]))))
+    return min(width, _BATCH_ASPECT * height), height
