@@ -14,6 +14,8 @@ MAX_PIXELS = 25_000_000
 """最大像素数，2500 万像素解码后 75 到 100 MB；A4 纸扫成 300 dpi 是 870 万。"""
 MAX_JPEG_PIXELS = 50_000_000
 """JPEG 可以只解成一半大，所以许它大些：手机照片多是 1200 万到 5000 万。"""
+MAX_WEBP_PIXELS = 12_500_000
+"""WebP 解码时同时有几整张在内存里，所以许它小些。"""
 MIN_SIDE = 100
 MAX_ASPECT = 8
 """长边与短边之比的上限。再长的长条缩到能识别的大小就看不清了，文字识别还会把短边放大，吃掉几 GB 内存。"""
@@ -55,7 +57,8 @@ def open_image(data: bytes) -> Image.Image:
         ) from error
     except _DECODING_ERRORS as error:
         raise _broken() from error
-    if image.width * image.height > (MAX_JPEG_PIXELS if data.startswith(_JPEG) else MAX_PIXELS):
+    most = MAX_JPEG_PIXELS if data.startswith(_JPEG) else MAX_WEBP_PIXELS if image.format == "WEBP" else MAX_PIXELS
+    if image.width * image.height > most:
         raise _too_many_pixels()
     if min(image.size) < MIN_SIDE:
         raise BadImage(422, "image_too_small", "图片太小，字看不清。请用原图，不要用缩略图。")
@@ -116,7 +119,8 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _too_many_pixels() -> BadImage:
-    limits = f"JPEG 上限 {MAX_JPEG_PIXELS // 10_000} 万，别的 {MAX_PIXELS // 10_000} 万"
+    jpeg, webp, others = (most // 10_000 for most in (MAX_JPEG_PIXELS, MAX_WEBP_PIXELS, MAX_PIXELS))
+    limits = f"JPEG 上限 {jpeg} 万，WebP {webp} 万，别的 {others} 万"
     return BadImage(413, "image_too_many_pixels", f"图片的像素太多（{limits}）。请缩小后再试。")
 
 

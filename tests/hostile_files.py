@@ -89,9 +89,9 @@ def flip(data: bytes, every: int) -> bytes:
     return bytes(damaged)
 
 
-def blank_png(side: int, mode: str) -> bytes:
-    """一片空白的 PNG：几十 KB，解开几十上百 MB。"""
-    return encode("PNG", Image.new(mode, (side, side)))
+def blank(side: int, mode: str, kind: str = "PNG") -> bytes:
+    """一片空白：几十 KB，解开几十上百 MB。"""
+    return encode(kind, Image.new(mode, (side, side)))
 
 
 def truncated() -> dict:
@@ -139,8 +139,10 @@ def lying_headers() -> dict:
         "自称 60000×60000 的 HEIC": (heic_claiming(60_000, 60_000), 413, None),
         "自称 4900×4900、没有数据的 PNG": (png(4900, 4900), *BROKEN),
         "自称 7000×7000 的 JPEG": (jpeg_claiming(7000, 7000), *BLANK),
-        "2500 万像素、不到 100 KB 的 PNG": (blank_png(4990, "RGBA"), *BLANK),
-        "4900 万像素、不到 100 KB 的 PNG": (blank_png(7000, "1"), *TOO_MANY_PIXELS),
+        "2500 万像素、不到 100 KB 的 PNG": (blank(4990, "RGBA"), *BLANK),
+        "4900 万像素、不到 100 KB 的 PNG": (blank(7000, "1"), *TOO_MANY_PIXELS),
+        "1250 万像素以内、不到 100 KB 的 WebP": (blank(3500, "RGBA", "WEBP"), *BLANK),
+        "1300 万像素的 WebP": (blank(3606, "RGB", "WEBP"), *TOO_MANY_PIXELS),
         "宽为 0 的 PNG": (png(0, 500), None, None),
         "宽为 0 的 JPEG": (jpeg_claiming(0, 500), None, None),
         "1 像素宽": (encode("PNG", drawing(size=(1, 4000))), 422, "image_too_small"),
