@@ -5,9 +5,8 @@ import time
 import traceback
 
 from flask import Response, current_app, g, jsonify, request
-from flask_limiter import RateLimitExceeded
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from health_assistant.images import BadImage
 from health_assistant.lab_report.report import UnreadableReport
@@ -27,6 +26,10 @@ _HTTP_MESSAGES = {
 }
 
 
+class TooFrequent(TooManyRequests):
+    """一个地址来的请求太密；不是用的人太多。"""
+
+
 def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
     """异常 -> HTTP 状态码与给人看的说明。"""
     if isinstance(error, BadImage):
@@ -38,7 +41,7 @@ def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
     elif isinstance(error, ValidationError):
         where = ".".join(map(str, error.errors()[0]["loc"])) or "整个请求体"
         status, code, message = 400, "invalid_report", f"请求体不是约定的 JSON：{where} 不对。"
-    elif isinstance(error, RateLimitExceeded):
+    elif isinstance(error, TooFrequent):
         status, code, message = 429, "rate_limited", "请求得太频繁了，请过一会儿再试。"
     elif isinstance(error, HTTPException) and error.code in _HTTP_MESSAGES:
         status, (code, message) = error.code, _HTTP_MESSAGES[error.code]
@@ -59,9 +62,7 @@ def handle_error(error: Exception) -> Response:
     # 留下 405 的 Allow、429 的 Retry-After、401 的 WWW-Authenticate
     headers = dict(error.get_headers()) if isinstance(error, HTTPException) else {}
     headers["Content-Type"] = "application/json"
-    if isinstance(error, RateLimitExceeded):
-        headers["Retry-After"] = str(error.limit.limit.get_expiry())
-    elif isinstance(error, Busy):
+    if isinstance(error, Busy):
         headers["Retry-After"] = "30"
     status, body = describe_error(error)
     response = jsonify(body)

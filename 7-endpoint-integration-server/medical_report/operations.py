@@ -2,6 +2,7 @@
 
 import hmac
 import logging
+import math
 import threading
 import time
 import uuid
@@ -9,15 +10,14 @@ from collections import deque
 
 from flask import Flask, Response, g, request
 from flask_cors import CORS
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from pythonjsonlogger.json import JsonFormatter
+from throttled import Throttled, store
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import TooManyRequests, Unauthorized
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from medical_report import metrics
-from medical_report.errors import handle_error
+from medical_report.errors import TooFrequent, handle_error
 from medical_report.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ _SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+MAX_CLIENTS = 100_000
+"""记住多少个地址的请求；再多就忘掉最久没来的。"""
 _PUBLIC = {"medical_report.index", "medical_report.health", "operator.ready", "operator.openapi", "static"}
 """有密钥时，不带密钥也能看的：网页自己，和给监控、编程的人看的。"""
 
@@ -47,13 +49,8 @@ def install(app: Flask, settings: Settings) -> None:
         CORS(app, origins=list(settings.allowed_origins), methods=["GET", "POST"], expose_headers=exposed)
     if key := settings.api_key.get_secret_value():
         app.before_request(lambda: _check_key(key))
-    Limiter(
-        get_remote_address,
-        app=app,
-        storage_uri="memory://",
-        default_limits=[settings.rate_limit],
-        default_limits_exempt_when=lambda: request.method != "POST",
-    )
+    limiter = Throttled(quota=settings.rate_limit, store=store.MemoryStore(options={"MAX_SIZE": MAX_CLIENTS}))
+    app.before_request(lambda: _check_rate(limiter))
     slots = threading.BoundedSemaphore(settings.max_concurrent)
     app.before_request(lambda: _take_slot(slots))
     app.after_request(_finish)
@@ -73,6 +70,14 @@ def _check_key(key: str) -> None:
         # 页面让浏览器问；网页发的 POST 不让，它自己有地方填
         ask = WWWAuthenticate("basic", {"realm": "health-assistant"}) if request.method == "GET" else None
         raise Unauthorized(www_authenticate=ask)
+
+
+def _check_rate(limiter: Throttled) -> None:
+    """一个地址来的请求不能太密；令牌桶，一下子用完了就一个一个地补。"""
+    if request.method == "POST":
+        result = limiter.limit(request.remote_addr or "不知道")
+        if result.limited:
+            raise TooFrequent(retry_after=math.ceil(result.state.retry_after))
 
 
 def _take_slot(slots: threading.BoundedSemaphore) -> None:
@@ -118,5 +123,5 @@ def log_as_json() -> None:
         JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=names, json_ensure_ascii=False)
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for library in ("httpx2", "openai", "flask-limiter"):
+    for library in ("httpx2", "openai"):
         logging.getLogger(library).setLevel(logging.WARNING)
