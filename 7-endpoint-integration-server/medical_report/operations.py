@@ -123,5 +123,3 @@ def log_as_json() -> None:
         JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=names, json_ensure_ascii=False)
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for library in ("httpx2", "openai"):
-        logging.getLogger(library).setLevel(logging.WARNING)

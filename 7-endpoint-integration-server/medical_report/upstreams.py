@@ -9,10 +9,10 @@ import logging
 import re
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
-import httpx2
+import urllib3
 from pybreaker import CircuitBreaker, CircuitBreakerError
 from pydantic import SecretStr
 from tenacity import (
@@ -36,6 +36,7 @@ FAILURES_TO_OPEN = 5
 REST_SECONDS = 30
 """连着失败这么多次，就歇这么久；之后放一个请求去试。"""
 CONNECT_SECONDS = 5
+MAX_CONNECTIONS = 64
 
 _MESSAGES = {
     "timeout": "没有在时限内答完",
@@ -81,14 +82,13 @@ class Upstream:
         self._extra_body = extra_body
         self._takes_schema = True
         self._told_misconfigured = False
-        # 不用 openai 的客户端：它给每个字段核对类型，答完就断开连接，比收发本身还费时间
-        self._client = httpx2.Client(
-            headers={"Authorization": f"Bearer {api_key.get_secret_value() or 'none'}", "Accept-Encoding": "identity"},
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=32),
-            follow_redirects=False,  # 照片只发给设置里写的地址
-        )
-        # 读套接字的时限从每一段重新算起，停在半路的会超过总时限；等的人按总时限走，不等它
-        self._pool = ThreadPoolExecutor(64, thread_name_prefix=name)
+        # 不用 openai 的客户端：它给每个字段核对类型，比收发本身还费时间
+        self._connections = _connections(api_base)
+        self._headers = {
+            "Authorization": f"Bearer {api_key.get_secret_value() or 'none'}",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+        }
         self._breaker = CircuitBreaker(
             fail_max=FAILURES_TO_OPEN,
             reset_timeout=REST_SECONDS,
@@ -159,54 +159,69 @@ class Upstream:
             raise UpstreamError("resting")
         try:
             with self._breaker.calling():
-                return self._ask_in_time(request, deadline)
+                return self._ask_once(request, deadline)
         except CircuitBreakerError as error:
             raise UpstreamError("resting") from error
         finally:
             if is_probe:
                 self._probe.release()
 
-    def _ask_in_time(self, request: dict[str, Any], deadline: float) -> str:
-        waiting = self._pool.submit(self._ask_once, request, deadline)
-        try:
-            answer = waiting.result(max(deadline - time.monotonic(), 0))
-        except TimeoutError as error:
-            waiting.cancel()
-            raise UpstreamError("timeout") from error
-        self.last_success, self.last_error = time.time(), None
-        return answer
-
     def _ask_once(self, request: dict[str, Any], deadline: float) -> str:
         seconds = max(deadline - time.monotonic(), 0.001)
         body = {"model": self.model, "stream": True, **request, **(self._extra_body or {})}
-        timeout = httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
-        url = f"{self.api_base.rstrip('/')}/chat/completions"
         try:
-            with self._client.stream("POST", url, json=body, timeout=timeout) as response:
+            response = self._connections.request(
+                "POST",
+                f"{self.api_base.rstrip('/')}/chat/completions",
+                body=json.dumps(body).encode(),
+                headers=self._headers,
+                timeout=urllib3.Timeout(connect=min(seconds, CONNECT_SECONDS), read=seconds),
+                retries=False,  # 也不跟着转向：照片只发给设置里写的地址
+                preload_content=False,
+            )
+            with response:
                 answer = _read(response, deadline)
-        except httpx2.TimeoutException as error:
+        except urllib3.exceptions.TimeoutError as error:
             raise UpstreamError("timeout") from error
-        except httpx2.HTTPError as error:
+        except urllib3.exceptions.HTTPError as error:
             raise UpstreamError("unreachable") from error
-        if response.status_code != 200:
-            kind = _STATUS_KINDS.get(response.status_code, "server_error")
+        if response.status != 200:
+            kind = _STATUS_KINDS.get(response.status, "server_error")
             wait = response.headers.get("Retry-After", "")
             detail = answer.decode(errors="replace")[:500]
             raise UpstreamError(kind, detail, float(wait) if re.fullmatch(r"\d{1,4}", wait) else 0)
-        return _join(answer)
+        text = _join(answer)
+        self.last_success, self.last_error = time.time(), None
+        return text
 
 
-def _read(response: httpx2.Response, deadline: float) -> bytes:
+def _connections(api_base: str) -> urllib3.PoolManager:
+    """与上游的连接，用过的留着；环境变量里设了代理的，经过代理。"""
+    url = urllib3.util.parse_url(api_base)
+    proxy = getproxies().get(url.scheme or "")
+    if proxy and not proxy_bypass(url.host or ""):
+        return urllib3.ProxyManager(proxy, maxsize=MAX_CONNECTIONS)
+    return urllib3.PoolManager(maxsize=MAX_CONNECTIONS)
+
+
+def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
     """回答的正文；太多、太久就不读了，一个换行也没有的也一样。压缩的不解开：解开之后有多大，无从限制。"""
     parts, size = [], 0
-    for part in response.iter_raw():
+    while part := _next_part(response, deadline):
         parts.append(part)
         size += len(part)
         if size > MAX_ANSWER_BYTES:
             raise UpstreamError("too_large")
-        if time.monotonic() > deadline:
-            raise UpstreamError("timeout")
     return b"".join(parts)
+
+
+def _next_part(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    """等到有就读。套接字的时限从每一段重新算起，所以每次改成剩下的；读完了连接已经还回去，不能再碰。"""
+    if (left := deadline - time.monotonic()) <= 0:
+        raise UpstreamError("timeout")
+    if sock := getattr(response.connection, "sock", None):
+        sock.settimeout(left)
+    return response.read1(1 << 16, decode_content=False)
 
 
 def _join(stream: bytes) -> str:

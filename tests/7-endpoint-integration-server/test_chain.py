@@ -237,7 +237,20 @@ def test_rows_that_disagree_are_checked_again_after_a_correction(make_client):
     assert judge(球蛋白="25.1")["白蛋白"]["flag"] == "unknown"
 
 
-# ---- 上游：时限、再试、歇着 ----
+# ---- 上游：代理、时限、再试、歇着 ----
+
+
+def test_a_proxy_in_the_environment_is_used_unless_it_is_told_not_to(vision, monkeypatch):
+    with FakeUpstream(lambda body: "经过代理") as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.api_base.removesuffix("/v1"))
+        monkeypatch.delenv("http_proxy", raising=False)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, "")
+        assert upstream_of(vision).ask([], 10, time.monotonic() + 5) == "经过代理"
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        vision.answer = lambda body: "直接"
+        assert upstream_of(vision).ask([], 10, time.monotonic() + 5) == "直接"
+    assert len(proxy.requests) == len(vision.requests) == 1
 
 
 @pytest.mark.parametrize("behaviour", ["slow", "stalled", "endless"])

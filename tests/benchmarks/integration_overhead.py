@@ -35,8 +35,8 @@ model_list:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--litellm", type=Path, help="装了 litellm[proxy] 的虚拟环境；不给就不比")
-    parser.add_argument("--rounds", type=int, default=3, help="轮流量几轮（默认 3）")
-    parser.add_argument("--seconds", type=float, default=3, help="每一格每轮量几秒（默认 3）")
+    parser.add_argument("--rounds", type=int, default=7, help="轮流量几轮（默认 7）")
+    parser.add_argument("--seconds", type=float, default=2, help="每一格每轮量几秒（默认 2）")
     args = parser.parse_args()
     photo = tiny_photo()
     with ExitStack() as running:
