@@ -22,7 +22,7 @@ class EmbeddedBackend:
 
     def __init__(self) -> None:
         self._reader = reader.ReportReader()
-        self._reader.load().result()
+        self._reader.load(warm=False).result()
 
     def answer(self, chat: ChatRequest) -> Answer:
         """采样的参数都不起作用；usage 一律是 0，没有标记。"""

@@ -48,9 +48,12 @@ class ReportReader:
     def is_loaded(self) -> bool:
         return self._text_reader is not None
 
-    def load(self) -> Future:
-        """开始装入模型、占下内存（约 2 秒），不等它做完；不调用则在第一次 `read` 时装入。"""
-        return self._worker.submit(self._load, warm=True)
+    def load(self, warm: bool = True) -> Future:
+        """开始装入模型（约 1 秒），不等它做完；不调用则在第一次 `read` 时装入。
+
+        warm：再空读一张，占下识别要的内存，多约 1 秒；以后收到大图时内存不会再涨。
+        """
+        return self._worker.submit(self._load, warm)
 
     def read(self, image: Image.Image) -> Reading:
         """读一张图；图可以还没有解码，轮到它时才解码、按 EXIF 摆正。
