@@ -167,6 +167,7 @@ class Upstream:
                 self._probe.release()
 
     def _ask_once(self, request: dict[str, Any], deadline: float) -> str:
+        """发一次，读到 deadline 为止；查域名、一个地址一个地址地试连接不受它管，连一个地址至多 `CONNECT_SECONDS`。"""
         seconds = max(deadline - time.monotonic(), 0.001)
         body = {"model": self.model, "stream": True, **request, **(self._extra_body or {})}
         try:
