@@ -27,9 +27,11 @@ from tqdm import tqdm
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.catalogue import find_indicator, fold_code, fold_name, fold_unit
+from health_assistant.lab_report.catalogue import fold_code, fold_name
+from health_assistant.lab_report.matching import find_indicator
 from health_assistant.lab_report.reference_range import compare, normalize, parse_range, parse_result
 from health_assistant.lab_report.report import FLAG_WORDS, ReadItem, ReadReport
+from health_assistant.lab_report.units import fold_unit
 
 KINDS = {"direction": "高低与数不符", "mark": "标记与数不符", "flag": "判断与数不符", "unit": "单位不对",
          "unparsable": "看不懂", "not_on_page": "图上没有"}  # fmt: skip

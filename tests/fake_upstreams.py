@@ -202,15 +202,9 @@ def numbered_report(number: int) -> ReadReport:
     return ReadReport(report_type="血细胞分析", items=items)
 
 
-def advice_draft(days: int = 14) -> str:
-    """`numbered_report` 的一份好的草稿：只有血红蛋白偏低。"""
-    meaning = "负责运送氧气，偏低常见于缺铁、月经量多、慢性失血等。"
-    draft = {
-        "items": [{"name": "血红蛋白", "meaning": meaning}],
-        "next_steps": [f"{days} 天内挂血液科或内科门诊。", "可以问医生要不要查铁蛋白。", "饮食均衡，适当吃瘦肉。"],
-        "warning_signs": ["胸闷、气短、头晕加重时，请马上就医。"],
-    }
-    return json.dumps(draft, ensure_ascii=False)
+def advice_choice(*ids: str) -> str:
+    """`numbered_report` 的一份好的回答：只有血红蛋白偏低，挑一句说明。"""
+    return json.dumps({"chosen": list(ids or ["HGB.do"])})
 
 
 def photo_of(report: ReadReport, number: int, layout: str = "classic") -> bytes:

@@ -15,7 +15,8 @@ from typing import Any
 from flask import Flask
 
 from health_assistant.lab_report import advice
-from health_assistant.lab_report.assessment import MIN_CONFIDENCE, assess
+from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.report import (
     DISCLAIMER,
     LabReport,
@@ -26,11 +27,10 @@ from health_assistant.lab_report.report import (
     read_report_schema,
 )
 from health_assistant.lab_report.vl import data_url, parse_answer, read_messages
-from medical_report.advice_guard import find_problems
-from medical_report.advice_request import DRAFT_FORMAT, Draft, advice_messages, parse_draft
+from medical_report.advice_request import advice_messages, choice_format, parse_choice
 from medical_report.intake import Photo
 from medical_report.metrics import DEGRADED, GUARDED, STEP_SECONDS
-from medical_report.rendering import advice_from_draft, describe, to_html
+from medical_report.rendering import describe, to_html
 from medical_report.settings import Settings
 from medical_report.upstreams import Upstream, UpstreamError
 from medical_report.verification import assess_verified
@@ -39,14 +39,14 @@ log = logging.getLogger(__name__)
 Event = tuple[str, dict[str, Any]]
 """事件名与内容：accepted、report、advice、done；出错时由视图发 error。"""
 
-READ_TOKENS, ADVICE_TOKENS = 4096, 2048
+READ_TOKENS, ADVICE_TOKENS = 4096, 512
 MAX_ROWS, MAX_CELL = 300, 200
 """一张报告最多几行、一格最多几个字；真的报告远到不了。"""
 
 VISION_FAILED = "视觉模型没有答上来，这张单子由内置程序识别。"
 NOT_VERIFIED = "这张单子没有经过第二个读者核对，请对照原件看一遍。"
 ADVICE_FAILED = "建议模型没有答上来，下面的建议由内置程序给出。"
-ADVICE_REFUSED = "建议模型写的没有通过检查，下面的建议由内置程序给出。"
+ADVICE_REFUSED = "建议模型答的没有通过检查，下面的建议由内置程序给出。"
 
 _READ_FORMAT = {"type": "json_schema", "json_schema": {"name": "read_report", "schema": read_report_schema()}}
 
@@ -237,12 +237,10 @@ def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: _Clock, 
     report = answer.report
     yield "report", report.model_dump(mode="json")
     started = time.monotonic()
-    draft = _ask_advice(analyst, report, clock, trace)
-    answer.engines["advice"] = analyst.advice.model if draft else advice.ENGINE_NAME
-    # 模型的建议已经整个在手里；内置的一段一段来，好早些看见
-    written = ["\n\n".join(advice_from_draft(draft, report))] if draft else advice.advice_sections(report)
+    chosen = _ask_advice(analyst, report, clock, trace)
+    answer.engines["advice"] = analyst.advice.model if chosen else advice.ENGINE_NAME
     sections, advice_html = [], ""
-    for section in written:
+    for section in advice.advice_sections(report, chosen or ()):
         sections.append(section)
         advice_html += to_html(section)
         yield "advice", {"advice_html": advice_html}
@@ -267,27 +265,26 @@ def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: _Clock, 
     )
 
 
-def _ask_advice(analyst: Analyst, report: LabReport, clock: _Clock, trace: list | None) -> Draft | None:
-    """建议模型写的、通过了检查的草稿；没有设、没有答好、没有通过的为 None，后两种在 notices 里说出来。"""
-    if analyst.advice is None:
+def _ask_advice(analyst: Analyst, report: LabReport, clock: _Clock, trace: list | None) -> list[str] | None:
+    """建议模型挑的话的编号；没有设、没有可挑的、没有答好、没有通过检查的为 None，后两种在 notices 里说出来。"""
+    offered = advice.choices(report) if analyst.advice else {}
+    if not offered:
         return None
     deadline = clock.deadline(analyst.settings.advice_seconds)
     try:
-        response_format = analyst.asking_for(DRAFT_FORMAT)
-        written = analyst.advice.ask(advice_messages(report), ADVICE_TOKENS, deadline, trace, response_format)
+        response_format = analyst.asking_for(choice_format(offered))
+        written = analyst.advice.ask(advice_messages(report, offered), ADVICE_TOKENS, deadline, trace, response_format)
     except UpstreamError as error:
         log.warning("建议模型%s", error)
         DEGRADED.labels("advice").inc()
         report.notices.append(ADVICE_FAILED)
         return None
-    draft = parse_draft(written)
-    problems = find_problems(draft, report) if draft else ["不是约定的 JSON"]
+    chosen = parse_choice(written, offered)
     if trace:
-        trace[-1]["problems"] = problems
-    if problems:
-        log.warning("建议没有通过检查：%d 处", len(problems))
+        trace[-1]["problems"] = [] if chosen else ["不是约定的 JSON，或挑了没有给它的话"]
+    if chosen is None:
+        log.warning("建议没有通过检查")
         GUARDED.inc()
         DEGRADED.labels("advice").inc()
         report.notices.append(ADVICE_REFUSED)
-        return None
-    return draft
+    return chosen

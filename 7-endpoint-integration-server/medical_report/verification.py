@@ -3,17 +3,14 @@
 from dataclasses import dataclass
 
 from health_assistant.lab_report.alignment import align, same_range, same_result
-from health_assistant.lab_report.assessment import assess, reaches_critical
-from health_assistant.lab_report.catalogue import find_indicator, fold_unit
-from health_assistant.lab_report.patterns import TIERS
-from health_assistant.lab_report.reference_range import ADULT_AGE_YEARS, ByGroup, parse_age, parse_range
-from health_assistant.lab_report.report import LabReport, Reading, ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.assessment import assess, possible_grave, raise_to, severity_of
+from health_assistant.lab_report.person import parse_age, person_of
+from health_assistant.lab_report.report import SEVERITIES, LabReport, Reading, ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.units import fold_unit
 
 DIFFERENT = "两个读者读得不一样，请核对原件"
 ONLY_VISION = "内置程序在单子上没有找到这一行，请核对原件"
 ONLY_EMBEDDED = "视觉模型没有读到这一行，请核对原件"
-AGES_DIFFER = "两个读者读出的年龄不一样，按年龄分的参考范围没有用。请核对原件。"
-BY_AGE = "参考范围按年龄分，而两个读者读出的年龄不一样，请核对原件"
 
 
 @dataclass
@@ -31,19 +28,17 @@ def assess_verified(vision: Reading, embedded: Reading) -> LabReport:
     """
     rows = _compare(vision, embedded)
     head, doubts = _compare_heads(vision.report, embedded.report)
-    if AGES_DIFFER in doubts:
-        _doubt_ranges_by_age(rows, head["sex"], head["age"])
     report = ReadReport(items=[row.item for row in rows], **head)
     assessed = assess(report, [row.proof for row in rows])
     for row, item in zip(rows, assessed.items, strict=True):
         item.verified = row.proof.doubt not in (DIFFERENT, ONLY_VISION, ONLY_EMBEDDED)
         item.other_reading = _describe(row.other) if row.other else None
-    alarms = [alarm for row in rows if row.other and (alarm := _alarm(row.item, row.other, report.report_type))]
+    alarms = [alarm for row in rows if row.other and (alarm := _alarm(row.item, row.other, report))]
     assessed.notices = alarms + doubts + assessed.notices
     others = report.model_copy(update={"items": [row.other for row in rows if row.other]})
-    if alarms or (others.items and assess(others).triage in ("soon", "urgent")):
-        # 两份读数里更要紧的那一份也许才是对的
-        assessed.triage = max(assessed.triage, "soon", key=TIERS.index)
+    if others.items and (severity := severity_of(assess(others))):
+        # 两份读数里更要紧的那一份也许才是对的；读得不一样，至多说到今天就去
+        raise_to(assessed, min(severity, "severe", key=SEVERITIES.index))
     assessed.notices.sort(key=lambda notice: not notice.startswith("尽快就医"))
     return assessed
 
@@ -89,36 +84,20 @@ def _direction(mark: str | None) -> str | None:
 
 
 def _compare_heads(theirs: ReadReport, ours: ReadReport) -> tuple[dict[str, str | None], list[str]]:
-    """报告名、性别、年龄，和要说的话。读得不一样的当作没有读到，按性别、年龄分的范围就不用。
-
-    年龄不一样而有一个未满 18 岁的，留下它。
-    """
+    """报告名、性别、年龄，和要说的话。性别读得不一样的当作没有读到，按性别分的范围就不用；年龄写上两个，就是看不懂的年龄，从不当作成人。"""
     sex, age, doubts = ours.sex or theirs.sex, ours.age or theirs.age, []
     if theirs.sex and theirs.sex != sex:
         sex = None
         doubts.append("两个读者读出的性别不一样，按性别分的参考范围没有用。请核对原件。")
     if theirs.age and parse_age(theirs.age) != parse_age(age):
-        years = {one: parse_age(one) for one in (theirs.age, age)}
-        minors = [one for one in years if years[one] is not None and years[one] < ADULT_AGE_YEARS]
-        # 有一个读成未成年的，就不当作成人：成人的常见范围与危急值不用
-        age = min(minors, key=years.get, default=None)
-        doubts.append(AGES_DIFFER)
+        age = f"{theirs.age} 或 {age}"
     return {"report_type": ours.report_type or theirs.report_type, "sex": sex, "age": age}, doubts
 
 
-def _doubt_ranges_by_age(rows: list[_Row], sex: str | None, age: str | None) -> None:
-    """年龄靠不住时，靠它选出范围的行不作判断。"""
-    for row in rows:
-        limits = parse_range(row.item.reference_range)
-        if isinstance(limits, ByGroup) and limits.for_person(sex, None) != limits.for_person(sex, parse_age(age)):
-            row.proof = row.proof.model_copy(update={"doubt": row.proof.doubt or BY_AGE})
-
-
-def _alarm(item: ReadItem, other: ReadItem, report_type: str) -> str | None:
+def _alarm(item: ReadItem, other: ReadItem, report: ReadReport) -> str | None:
     """视觉模型读的没有到危急值，另一个读者读的到了：同样要说。"""
-    indicator = find_indicator(item.name, item.code, item.unit, report_type)
-    unit = other.unit or item.unit or (indicator.unit if indicator else "")
-    if not indicator or not reaches_critical(other.result, unit, indicator):
+    read = other.model_copy(update={"name": item.name, "code": item.code, "unit": other.unit or item.unit})
+    if not possible_grave(read, report.report_type, person_of(report)):
         return None
     return (
         f"请马上核对原件：{item.name} 两个读者读得不一样，其中一个读成 {_describe(other)}；"

@@ -1,69 +1,76 @@
-"""内置的建议者：由指标目录与组合里人写的话组成建议（Markdown）。不用模型，从不提药名与剂量。"""
+"""内置的建议者：由指标目录、组合与分级表里人写的话组成建议（Markdown）。不用模型，从不提药名与剂量。
 
-from collections.abc import Iterable, Iterator
+先是开头：要做的一件事、什么时候、为什么，一屏读得完；一条横线之后是每一项的说明、科室和要马上就医的情况。
+建议模型（若有）只能从同一些话里挑几句放进开头，见 `choices`；急的话、先做什么总在，谁也删不掉。
+"""
 
-from health_assistant.lab_report.assessment import is_slight
-from health_assistant.lab_report.catalogue import Indicator, find_indicator
-from health_assistant.lab_report.patterns import Match, ReportRow, find_patterns
+from collections.abc import Iterable, Iterator, Sequence
+
+from health_assistant.lab_report.alarms import CHECK
+from health_assistant.lab_report.catalogue import Indicator
+from health_assistant.lab_report.findings import Findings, Subject, find_subjects, name_some, value_text, with_range
+from health_assistant.lab_report.patterns import ReportRow
 from health_assistant.lab_report.report import (
     ABNORMAL_FLAGS,
-    FLAG_ARROWS,
     FLAG_WORDS,
+    SEVERITIES,
     TRIAGE_WORDS,
+    WHEN_OF,
+    WHEN_WORDS,
     LabItem,
     LabReport,
+    Severity,
     escape_markdown,
 )
+from health_assistant.lab_report.severity import at_least, worst
 
 ENGINE_NAME = "embedded-health-advisor"
+MAX_REASONS = 3
+"""开头最多说几条为什么：再多，手机上一屏放不下。"""
+FOLD = "---"
+"""开头与其余之间的横线；网页把它之后的折起来。"""
 
-_TRIAGE_MEANING = {
-    "none": "报告上读到的项目都在参考范围内。报告正常不等于没有疾病，有不舒服仍要看医生。",
-    "routine": "没有发现要马上处理的问题。可以先在家观察，按下面的时间复查；有不舒服就提前去看医生。",
-    "soon": "有项目需要医生结合您的情况来看。请近期挂门诊，带上这张报告单；下面写着要更快就诊的，以那一句为准。",
-    "urgent": "请今天就去急诊，或马上联系开单的医生，带上这张报告单。",
+_WHAT_TO_DO: dict[Severity, str] = {
+    "moderate": "不用急，请在几周内挂{where}，带上这张报告单。",
+    "marked": "请在几天内挂{where}，带上这张报告单；等的时候不舒服就提前去。",
+    "severe": "请今天就去医院看{where}，挂不上号就去急诊，带上这张报告单。",
+    "grave": "请现在就去急诊，或马上联系开单的医生，带上这张报告单。",
 }
 _GENERAL_RED_FLAGS = "胸痛、呼吸困难、意识不清或抽搐、一侧手脚无力、大量出血或黑便、持续高热、尿量明显减少。"
+_TELL_THE_DOCTOR = "就诊时告诉医生：最近的不适、正在用的药、以前的病和检查结果，女性还有是否怀孕。"
 
 
-def compose_advice(report: LabReport) -> str:
+def choices(report: LabReport) -> dict[str, str]:
+    """建议模型可以挑的话：编号 -> 话。编号是 `代号.why`、`.do`、`.watch`。"""
+    return {
+        f"{one.id}.{part}": text
+        for one in find_subjects(report).subjects
+        for part in ("why", "do", "watch")
+        if (text := getattr(one, part)) and not (part == "why" and text in one.do)
+    }
+
+
+def compose_advice(report: LabReport, chosen: Sequence[str] = ()) -> str:
     """整份建议，Markdown。"""
-    return "\n\n".join(advice_sections(report))
+    return "\n\n".join(advice_sections(report, chosen))
 
 
-def advice_sections(report: LabReport) -> Iterator[str]:
-    """逐段给出建议，最要紧、最有用的在最前。每段是完整的 Markdown。"""
-    rows = report_rows(report)
-    matches = find_patterns(report, rows)
-    abnormal = [row for row in rows if row[0].flag in ABNORMAL_FLAGS]
-    explained = {id(item) for match in matches for item in match.items}
-    alone = sorted((row for row in abnormal if id(row[0]) not in explained), key=lambda row: not row[0].critical)
-    strange = [item for item, indicator in alone if indicator is None]
-    known = [(item, indicator) for item, indicator in alone if indicator]
-    harmless = [row for row in known if row[1].is_harmless(row[0].flag)]
-    notable = [row for row in known if not row[1].is_harmless(row[0].flag)]
-    panels = [indicator.panel for _, indicator in abnormal if indicator]
+def advice_sections(report: LabReport, chosen: Sequence[str] = ()) -> Iterator[str]:
+    """逐段给出建议，最要紧、最有用的在最前。每段是完整的 Markdown。
 
-    yield from opening_sections(report, matches)
-    yield from map(_about_pattern, matches)
-    for item, indicator in notable:
-        yield _about(item, indicator, is_isolated=panels.count(indicator.panel) == 1)
-    if harmless:
-        yield section("一般没有大碍的偏离", (_briefly(item, indicator) for item, indicator in harmless))
-    if strange:
-        yield section("目录里还没有说明的异常项目", map(_with_range, strange)) + "\n\n请问开单的医生。"
-    if departments := _departments(matches, notable):
-        yield section("可以挂的科室", departments) + "\n\n拿不准时先挂全科或内科，由医生转诊。"
-    yield from unjudged_sections(rows)
-    if signs := warning_signs(report, matches, abnormal):
-        yield section("出现这些情况，不要等复查，马上就医", signs)
-    if report.triage in ("soon", "urgent"):
-        yield "就诊时告诉医生：最近的不适、正在用的药、以前的病和检查结果，女性还有是否怀孕。"
-
-
-def report_rows(report: LabReport) -> list[ReportRow]:
-    """每一行，和目录里对应的指标；目录不认识的为 None。"""
-    return [(one, find_indicator(one.name, one.code, one.unit, report.report_type)) for one in report.items]
+    `chosen` 是建议模型从 `choices` 里挑的编号，排在开头的“为什么”之后；不认识的编号抛 KeyError。
+    """
+    found = find_subjects(report)
+    opening = _opening(report, found)
+    yield opening
+    # 开头已经说了的不再说
+    picked = [(one, text) for one, text in _picked(report, chosen) if text not in opening]
+    if picked:
+        yield section("先看这几句", (f"**{_subject(found, one).title}**：{text}" for one, text in picked))
+    details = list(_details(report, found))
+    if details:
+        yield FOLD
+        yield from details
 
 
 def section(title: str, lines: Iterable[str]) -> str:
@@ -71,61 +78,107 @@ def section(title: str, lines: Iterable[str]) -> str:
     return f"### {title}\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
-def opening_sections(report: LabReport, matches: list[Match]) -> Iterator[str]:
-    """最前面的：危急值，一句分级。"""
-    if critical := [item for item in report.items if item.critical]:
-        words = "达到危急值。请现在就去急诊，或马上联系开单的医生。"
-        yield section("尽快就医", (f"**{value_text(item)}** {words}" for item in critical))
-    yield _triage(report, matches)
+# ---- 开头 ----
 
 
-def _triage(report: LabReport, matches: list[Match]) -> str:
-    """一句分级。组合使它急时，说出是哪一组。"""
+def _opening(report: LabReport, found: Findings) -> str:
+    """要做的一件事与什么时候，先做什么，为什么。"""
+    when = f"：{WHEN_WORDS[report.when]}" if report.when else ""
+    parts = [f"### {TRIAGE_WORDS[report.triage]}{when}", _what_to_do(report, found)]
+    if first_aid := list(dict.fromkeys(text for one in found.subjects for text in one.first_aid)):
+        parts.append("**先做**：" + "".join(first_aid))
+    weighty = _weighty(report, found)
+    if weighty:
+        parts.append(
+            "\n".join(f"- **{one.title}**：{one.warning or one.say or one.why}" for one in weighty[:MAX_REASONS])
+        )
+        if left := len(weighty) - MAX_REASONS:
+            parts.append(f"另有 {left} 件在下面。" if left > 0 else "")
+    if signs := _first_signs(weighty):
+        parts.append(f"路上和等的时候：{signs}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _weighty(report: LabReport, found: Findings) -> list[Subject]:
+    """开头要说为什么的几件事，由重到轻；今天就要去的，只说明显以上的。"""
+    floor: Severity = "marked" if report.when in ("now", "today") else "moderate"
+    return [one for one in found.subjects if at_least(one.severity, floor)]
+
+
+def _first_signs(weighty: list[Subject]) -> str:
+    """开头要说的、出现了就马上就医的情况：最重的那一件的，几天内就要看的才说。"""
+    return weighty[0].watch if weighty and at_least(weighty[0].severity, "marked") else ""
+
+
+def _what_to_do(report: LabReport, found: Findings) -> str:
+    severity = next((one for one in reversed(SEVERITIES) if WHEN_OF.get(one) == report.when), None)
+    if report.when is None:
+        return _reassurance(report, found)
     reason = ""
-    titles = [f"“{match.pattern.title}”" for match in matches if match.pattern.tier == report.triage == "urgent"]
-    if titles and not any(item.critical for item in report.items):
-        reason = f"按几项放在一起看的结果：{'、'.join(titles)}。"
-    return f"### {TRIAGE_WORDS[report.triage]}\n\n{reason}{_TRIAGE_MEANING[report.triage]}"
+    heaviest = worst(one.severity for one in found.subjects)
+    checks = any(notice.startswith(CHECK) for notice in report.notices)
+    if checks and not at_least(heaviest, severity):
+        reason = "请先对照报告单原件，看最上面说的那一项有没有读错；没有读错的，按下面做。"
+    where = next((one.department for one in found.subjects if one.severity == severity), "") or "开单的科室或全科"
+    return reason + _WHAT_TO_DO[severity].format(where=where)
 
 
-def _about_pattern(match: Match) -> str:
-    pattern = match.pattern
-    has_critical = any(item.critical for item in match.items)
-    lines = [
-        "；".join(map(_with_range, match.items)),
-        f"这几项放在一起，常见于{pattern.common}，不能据此确诊。{pattern.says or ''}",
-        f"怎么办：{'其中有危急值，不要等复查，尽快就医。' if has_critical else pattern.action}",
-    ]
-    return section(f"一起看：{pattern.title}", lines)
+def _reassurance(report: LabReport, found: Findings) -> str:
+    """小事给一句真话，让人放心。"""
+    if report.triage == "none":
+        return "报告上读到的项目都在参考范围内。报告正常不等于没有疾病，有不舒服仍要看医生。"
+    slight = [item for item, _ in found.rows if item.severity == "slight"]
+    if slight:
+        names = name_some(slight, MAX_REASONS)
+        return f"没有要马上处理的问题。{names} 只是轻微超出，健康的人也常有；按下面的时间复查，有不舒服就提前去看医生。"
+    if found.harmless or any(item.flag in ABNORMAL_FLAGS for item, _ in found.rows):
+        return "没有要马上处理的问题，偏离范围的几项没有大碍。有不舒服仍要看医生。"
+    if any(item.flag == "unknown" and (not one or one.meanings) for item, one in found.rows):
+        return "读懂的项目都在参考范围内；没有判断的，请对照报告单原件。有不舒服仍要看医生。"
+    return "没有要马上处理的问题。有不舒服仍要看医生。"
 
 
-def _about(item: LabItem, indicator: Indicator, is_isolated: bool) -> str:
-    way = indicator.direction(item.flag)
-    advice = indicator.advice.get(way, "")
-    lines = [f"参考范围：{range_text(item)}", f"它量的是：{indicator.measures}"]
-    if is_isolated and not item.critical and is_slight(item):
-        recheck = "" if "复查" in advice or "重抽" in advice else "没有不适的，1–3 个月内复查一次。"
-        lines.append(f"只是轻微超出，而且同类项目里只有它，这很常见，多数没有大碍。{recheck}")
-    lines.append(f"常见的原因：{indicator.meanings[way]}" if way else "目录里没有这个方向的说明，请问开单的医生。")
-    if item.critical:
-        lines.append("怎么办：不要等复查，尽快就医。")
-    elif advice:
-        lines.append(f"可以怎么做：{advice}")
-    arrow = f"{FLAG_ARROWS[item.flag]} " if item.flag in ("high", "low") else ""
-    return section(f"{value_text(item)} {arrow}{FLAG_WORDS[item.flag]}", lines)
+def _picked(report: LabReport, chosen: Sequence[str]) -> list[tuple[str, str]]:
+    known = choices(report)
+    return [(one, known[one]) for one in dict.fromkeys(chosen)]
+
+
+def _subject(found: Findings, choice: str) -> Subject:
+    return next(one for one in found.subjects if one.id == choice.rpartition(".")[0])
+
+
+# ---- 折起来的 ----
+
+
+def _details(report: LabReport, found: Findings) -> Iterator[str]:
+    for one in found.subjects:
+        yield section(one.title, one.lines)
+    if found.harmless:
+        title = "别的偏离" if report.when in ("now", "today") else "一般没有大碍的偏离"
+        yield section(title, (_briefly(item, indicator) for item, indicator in found.harmless))
+    if found.strange:
+        yield section("目录里还没有说明的异常项目", map(with_range, found.strange)) + "\n\n请问开单的医生。"
+    # 只有一个科室的，开头已经说了
+    if report.triage == "soon" and len(departments := _departments(found.subjects)) > 1:
+        yield section("可以挂的科室", departments) + "\n\n拿不准时先挂全科或内科，由医生转诊。"
+    yield from _unjudged_sections(found.rows)
+    if signs := _warning_signs(report, found):
+        yield section("出现这些情况，不要等复查，马上就医", signs)
+    if report.triage in ("soon", "urgent"):
+        yield _TELL_THE_DOCTOR
 
 
 def _briefly(item: LabItem, indicator: Indicator) -> str:
     way = indicator.direction(item.flag)
-    return f"{_with_range(item)}：{indicator.meanings[way]}{indicator.advice[way]}"
+    return f"{with_range(item)}：{indicator.meanings[way]}{indicator.advice[way]}"
 
 
-def unjudged_sections(rows: list[ReportRow]) -> Iterator[str]:
+def _unjudged_sections(rows: list[ReportRow]) -> Iterator[str]:
     """没有判断的行，理由相同的并作一条；血型这样不分高低的另说。"""
     plain: dict[str, list[str]] = {}
     unknown: dict[str, list[str]] = {}
     for item, indicator in rows:
-        if item.flag != "unknown":
+        if item.flag != "unknown" or item.severity:
             continue
         if indicator and not indicator.meanings:
             plain.setdefault(indicator.measures, []).append(value_text(item))
@@ -142,45 +195,21 @@ def _grouped(owners: dict[str, list[str]]) -> list[str]:
     return [f"{'、'.join(names)}：{text}" for text, names in owners.items()]
 
 
-def _departments(matches: list[Match], notable: list[ReportRow]) -> list[str]:
+def _departments(subjects: list[Subject]) -> list[str]:
     departments: dict[str, list[str]] = {}
-    for match in matches:
-        if match.pattern.tier != "none":
-            departments.setdefault(match.pattern.department, []).append(match.pattern.title)
-    for item, indicator in notable:
-        departments.setdefault(indicator.department, []).append(escape_markdown(item.name or item.code))
-    return [f"{where}：{'、'.join(names)}" for where, names in departments.items()]
+    for one in subjects:
+        if at_least(one.severity, "moderate"):
+            departments.setdefault(one.department, []).append(one.title)
+    return [f"{where}：{'；'.join(names)}" for where, names in departments.items()]
 
 
-def warning_signs(report: LabReport, matches: list[Match], abnormal: list[ReportRow]) -> list[str]:
-    """要马上就医的情况，一条一句；现有的异常没有专门的说法时，是一般的那些。"""
-    # 说法相同的并作一条；组合已经说了的，里面的行不再说
-    warning = [match for match in matches if match.pattern.red_flag]
-    told = {id(item) for match in warning for item in match.items}
+def _warning_signs(report: LabReport, found: Findings) -> list[str]:
+    """要马上就医的情况，一条一句，说法相同的并作一条；要紧而没有专门的说法时，是一般的那些。"""
     owners: dict[str, list[str]] = {}
-    for match in warning:
-        owners.setdefault(match.pattern.red_flag, []).append(match.pattern.title)
-    for item, indicator in abnormal:
-        text = indicator and indicator.red_flags.get(indicator.direction(item.flag))
-        if text and id(item) not in told:
-            owners.setdefault(text, []).append(escape_markdown(item.name or item.code) + FLAG_WORDS[item.flag])
-    if owners:
+    said = _first_signs(_weighty(report, found))
+    for one in found.subjects:
+        if one.watch and one.watch != said:
+            owners.setdefault(one.watch, []).append(one.title)
+    if owners or said:
         return _grouped(owners)
-    is_notable = any(indicator and not indicator.is_harmless(item.flag) for item, indicator in abnormal)
-    return [_GENERAL_RED_FLAGS] if report.triage in ("soon", "urgent") or is_notable else []
-
-
-def value_text(item: LabItem) -> str:
-    """名称、结果、单位，转义过的。"""
-    return escape_markdown(f"{item.name or item.code} {item.result} {item.unit}".strip())
-
-
-def range_text(item: LabItem) -> str:
-    """判断用的范围，转义过的；借用目录的注明。"""
-    borrowed = "，常见成人范围，报告单上没有印" if item.range_source == "catalogue" else ""
-    return escape_markdown(item.applied_range) + borrowed
-
-
-def _with_range(item: LabItem) -> str:
-    word = FLAG_ARROWS[item.flag] if item.flag in ("high", "low") else FLAG_WORDS[item.flag]
-    return f"{value_text(item)} {word}（参考 {range_text(item)}）"
+    return [_GENERAL_RED_FLAGS] if found.strange or report.when in ("now", "today", "days") else []

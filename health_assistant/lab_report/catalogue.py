@@ -1,4 +1,4 @@
-"""指标目录：每个检验指标叫什么、量什么、通常范围和危急值。内容在 indicators.yaml，由人编辑。
+"""指标目录：每个检验指标叫什么、量什么、各种人通常的范围。内容在 indicators.yaml，由人编辑。
 
 目录的范围只在报告没有印范围时使用；置信度 C 的条目从不参与判断。
 """
@@ -9,35 +9,23 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cache, cached_property, lru_cache
 from importlib import resources
+from math import inf
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, InstanceOf, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
 from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
+from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.reference_range import ByGroup, Interval, Terms, normalize
-
-Specimen = Literal["blood", "urine", "stool", "other"]
-Direction = Literal["high", "low", "abnormal"]
-
-# 不是通常条件下的结果，不能和目录比
-_NOT_THE_USUAL = re.compile(r"餐后|负荷|服糖|小时|分钟|\d+\s*(h|min)", re.IGNORECASE)
-_OTHER_SPECIMENS = re.compile(
-    r"静脉血气|脐血|脑脊液|胸水|腹水|积液|穿刺|引流|关节液|灌洗|精液|白带|分泌物|痰|汗液|羊水"
+from health_assistant.lab_report.specimen import (
+    Specimen,
 )
-# 看似不同、实为同一个单位的写法；左边是去掉空白并转为小写之后的
-_UNIT_SPELLINGS = {
-    "秒": "s",
-    "sec": "s",
-    "mm/1h": "mm/h",
-    "miu/ml": "u/l",
-    "μiu/ml": "miu/l",
-    "ng/l": "pg/ml",
-    "μg/l": "ng/ml",
-    "iu/l": "u/l",
-    # 有的医院就这样印错；10^0 是 10^9 的误读，没有用它作单位的指标
-    "μmom/l": "μmol/l",
-    "10^0/l": "10^9/l",
-}
+from health_assistant.lab_report.units import (
+    count_ratio,
+    fold_unit,
+)
+
+Direction = Literal["high", "low", "abnormal"]
 
 
 _DRUG_OR_DOSE = re.compile(
@@ -99,35 +87,55 @@ Factor = Annotated[InstanceOf[Fraction], BeforeValidator(_factor)]
 Reference = Annotated[InstanceOf[Interval] | InstanceOf[Terms] | InstanceOf[ByGroup], BeforeValidator(_reference)]
 
 
-class CriticalValue(Entry):
-    """一个指标的危急值。置信度 C（只凭记忆）的不许存在。"""
+def _age(raw: Any) -> float:
+    years = parse_age(raw) if isinstance(raw, str) else None
+    if years is None:
+        raise ValueError(f"年龄要写成 28天、6月、13岁，而不是 {raw!r}")
+    return years
 
-    low: Number | None = None
-    high: Number | None = None
-    specimen: str
+
+Age = Annotated[float, BeforeValidator(_age)]
+Bounds = Annotated[InstanceOf[Interval], BeforeValidator(_interval)]
+
+
+class GroupRange(Entry):
+    """一群人的参考范围，代替一般成人的那一个。年龄是 [start, below)，单位为年；孕期按三个月一段。"""
+
+    start: Age = Field(0.0, alias="from")
+    below: Age = inf
+    sex: Literal["男", "女"] | None = None
+    trimester: Literal[1, 2, 3] | None = None
+    range: Bounds
     source: str
-    confidence: Literal["A", "B"]
+    confidence: Literal["A", "B", "C"]
 
-    @model_validator(mode="after")
-    def _check(self) -> "CriticalValue":
-        if self.low is None and self.high is None:
-            raise ValueError("低、高两个界限至少写一个")
-        if self.low is not None and self.high is not None and self.low >= self.high:
-            raise ValueError(f"低的界限 {self.low} 不小于高的界限 {self.high}")
-        return self
+    def fits(self, person: Person) -> bool:
+        """这个人在不在这一群；性别未知时两种性别的都算。"""
+        if self.sex and person.sex not in (None, self.sex):
+            return False
+        if self.trimester:
+            return person.pregnant and person.trimester == self.trimester
+        return not person.pregnant and person.age_years is not None and self.start <= person.age_years < self.below
 
 
-class CriticalTable(Entry):
-    """危急值表；`values` 的键是指标的 code，界限用该指标的单位。"""
+class PersonTexts(Entry):
+    """对一部分人另说的话；没有写的照一般的。"""
 
-    version: str
-    age_group: Literal["成人"]
-    note: str
-    values: dict[str, CriticalValue]
+    who: Literal["孕妇", "男", "女", "儿童", "新生儿", "老人"]
+    measures: Sentence | None = None
+    high: Sentence | None = None
+    low: Sentence | None = None
+    abnormal: Sentence | None = None
+    advice_high: Sentence | None = None
+    advice_low: Sentence | None = None
+    advice_abnormal: Sentence | None = None
+    red_flags: dict[Direction, Sentence] | None = None
+    harmless: tuple[Direction, ...] | None = None
+    department: str | None = None
 
 
 class Indicator(Entry):
-    """目录里的一个指标。`reference` 与 `critical` 都用 `unit` 作单位。"""
+    """目录里的一个指标。`reference` 与 `groups` 都用 `unit` 作单位；`reference` 是一般成人的。"""
 
     code: str
     name: str
@@ -151,9 +159,34 @@ class Indicator(Entry):
     advice_abnormal: Sentence | None = None
     red_flags: dict[Direction, Sentence] = {}
     harmless: tuple[Direction, ...] = ()
+    groups: tuple[GroupRange, ...] = ()
+    texts: tuple[PersonTexts, ...] = ()
+    twins: tuple[str, ...] = ()
     note: str = ""
-    critical_value: CriticalValue | None = None
-    """由危急值表填，不写在这一项里。"""
+    general: Reference | None = None
+    """由 for_person 填：`reference` 换成这个人那一群的之前，一般成人的范围。"""
+
+    def for_person(self, person: Person) -> "Indicator":
+        """对这个人用的：参考范围是他那一群的（目录没有就没有，从不借别人的），话也是对他说的。"""
+        limits, confidence = self._reference_for(person)
+        changes: dict[str, Any] = {"reference": limits, "confidence": confidence, "general": self.reference}
+        for one in self.texts:
+            if person.fits(one.who):
+                changes |= one.model_dump(exclude={"who"}, exclude_none=True)
+        # model_copy 会把算过的 cached_property 一起抄走
+        return Indicator.model_construct(**{name: getattr(self, name) for name in Indicator.model_fields} | changes)
+
+    def _reference_for(self, person: Person) -> tuple["Interval | Terms | ByGroup | None", str]:
+        fitting = [one for one in self.groups if one.fits(person)]
+        if fitting:
+            by_sex = tuple((one.sex, one.range) for one in fitting if one.sex)
+            return (ByGroup(by_sex) if by_sex else fitting[0].range), max(one.confidence for one in fitting)
+        if isinstance(self.reference, Terms):
+            return self.reference, self.confidence
+        # 孕期会变的，没有说到哪一段就不比；不变的照一般成人
+        changes_in_pregnancy = any(one.trimester for one in self.groups)
+        is_general = person.is_adult and not (person.pregnant and changes_in_pregnancy)
+        return (self.reference if is_general else None), self.confidence
 
     @property
     def decides(self) -> bool:
@@ -163,8 +196,20 @@ class Indicator(Entry):
     @cached_property
     def intervals(self) -> tuple[Interval, ...]:
         """参考范围里的区间：分男女的有两个，定性的没有。"""
-        groups = self.reference.groups if isinstance(self.reference, ByGroup) else [("", self.reference)]
-        return tuple(limits for _, limits in groups if isinstance(limits, Interval))
+        return _intervals(self.reference)
+
+    @cached_property
+    def general_intervals(self) -> tuple[Interval, ...]:
+        """一般成人的参考区间，不论这一份是对谁用的。"""
+        return _intervals(self.general or self.reference)
+
+    @cached_property
+    def known_intervals(self) -> tuple[Interval, ...]:
+        """有把握的参考区间：这个人那一群的；没有就是各种人的。看印着的范围像不像这一项的。"""
+        if self.decides and self.intervals:
+            return self.intervals
+        general = self.general_intervals if self.confidence != "C" else ()
+        return (*general, *(one.range for one in self.groups if one.confidence != "C"))
 
     @property
     def typical(self) -> Interval | None:
@@ -187,9 +232,9 @@ class Indicator(Entry):
     def _factors(self) -> dict[str, Fraction]:
         return {fold_unit(unit): factor for unit, factor in self.conversions.items()}
 
-    @property
-    def critical(self) -> Interval | None:
-        return Interval(self.critical_value.low, self.critical_value.high) if self.critical_value else None
+    def _count_factor(self, unit: str) -> Fraction | None:
+        """血细胞数的各种单位互相换算，不必在 conversions 里一一写。"""
+        return count_ratio(unit, self.unit) if fold_unit(self.unit) in ("10^9/l", "10^12/l") else None
 
     def direction(self, flag: str) -> Direction | None:
         """这个判断该用哪一方向的话；定性的阳性与定量的偏高说的是一回事，互相代替。"""
@@ -212,7 +257,7 @@ class Indicator(Entry):
         """以 `unit` 计的数值换成本指标的单位；不知道怎么换则为 None。"""
         if self.same_unit(unit):
             return value
-        factor = self._factors.get(fold_unit(unit))
+        factor = self._factors.get(fold_unit(unit)) or self._count_factor(unit)
         return None if factor is None else value * factor.numerator / factor.denominator
 
     @model_validator(mode="after")
@@ -234,11 +279,15 @@ class Indicator(Entry):
         return {way for way in ways if ways[way]} | ({"abnormal"} if isinstance(self.reference, Terms) else set())
 
 
+def _intervals(reference: Interval | Terms | ByGroup | None) -> tuple[Interval, ...]:
+    groups = reference.groups if isinstance(reference, ByGroup) else [("", reference)]
+    return tuple(limits for _, limits in groups if isinstance(limits, Interval))
+
+
 class CatalogueFile(Entry):
     """indicators.yaml 的内容。"""
 
     version: int
-    critical_values: CriticalTable
     indicators: tuple[Indicator, ...]
 
     @model_validator(mode="after")
@@ -246,36 +295,26 @@ class CatalogueFile(Entry):
         if repeated := repeated_values(one.code for one in self.indicators):
             raise ValueError(f"code 重复：{'、'.join(repeated)}")
         by_code = {one.code: one for one in self.indicators}
-        if strange := sorted(self.critical_values.values.keys() - by_code.keys()):
-            raise ValueError(f"critical_values：目录里没有这些指标：{'、'.join(strange)}")
-        for code, value in self.critical_values.values.items():
-            for usual in by_code[code].intervals:
-                if (value.low and usual.low and value.low >= usual.low) or (
-                    value.high and usual.high and value.high <= usual.high
-                ):
-                    raise ValueError(f"“{code}”的危急值落在参考范围 {usual} 之内")
-        for (_, name), sharing in [entry for index in _build_index(self.indicators) for entry in index.items()]:
-            if shared := repeated_values(unit for one in sharing for unit in one.units):
+        for one in self.indicators:
+            if strange := sorted({*one.twins} - by_code.keys()):
+                raise ValueError(f"“{one.code}”的 twins：目录里没有这些指标：{'、'.join(strange)}")
+        for (_, name), sharing in [entry for index in build_index(self.indicators) for entry in index.items()]:
+            told_apart = {code for one in sharing for code in one.twins}  # 由印着的范围分辨
+            units = [unit for one in sharing if one.code not in told_apart for unit in one.units]
+            if shared := repeated_values(units):
                 who = "、".join(one.code for one in sharing)
                 raise ValueError(f"“{who}”：名称“{name}”与单位“{shared[0]}”都相同，分不清")
         return self
-
-
-@lru_cache(maxsize=1 << 12)
-def fold_unit(unit: str) -> str:
-    """单位的比较形式：`×10^9/L`、`10~9/L`、`109/L`、`10*9/l` 都是 `10^9/l`，`umol/L` 是 `μmol/l`。"""
-    folded = normalize(unit).lower().replace("umo", "μmo").replace("uiu", "μiu").replace("ug/", "μg/")
-    folded = re.sub(r"^[x×*]", "", folded)
-    folded = re.sub(r"^10?[\^~*\-]?(9|12)/[l1i|]$", r"10^\1/l", folded)
-    folded = re.sub(r"/[1|i]$", "/l", folded)
-    return _UNIT_SPELLINGS.get(folded, folded)
 
 
 @lru_cache(maxsize=1 << 13)
 def fold_name(name: str) -> str:
     """名称与代号的比较形式：全角转半角，大写，去掉空白、星号、末尾的“测定”与括号里的说明。"""
     folded = re.sub(r"\([^)%#]*\)", "", normalize(name).upper())
-    return re.sub(r"[*★☆\s_]|(测定|检测)$", "", folded).replace("Α", "α")
+    folded = re.sub(r"[*★☆\s_]|(测定|检测)$", "", folded).replace("Α", "α")
+    # Creatinine, Serum 与 Cholesterol, Total
+    folded = re.sub(r"^(SERUM|PLASMA)(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD)$", "", folded)
+    return re.sub(r"^([A-Z]{3,}),(TOTAL|DIRECT|FASTING|FREE)$", r"\2\1", folded)
 
 
 _CONFUSABLE = str.maketrans({"0": "O", "1": "L", "I": "L", "|": "L", "5": "S", "8": "B"})
@@ -294,63 +333,13 @@ def load_catalogue() -> tuple[Indicator, ...]:
 
 def parse_catalogue(text: str) -> tuple[Indicator, ...]:
     """文字 -> 核对过的目录；有错则 BadYaml。"""
-    file = check_yaml(CatalogueFile, text, "indicators.yaml")
-    values = file.critical_values.values
-    return tuple(one.model_copy(update={"critical_value": values.get(one.code)}) for one in file.indicators)
-
-
-def find_indicator(name: str, code: str, unit: str, report_type: str = "") -> Indicator | None:
-    """在目录里找这一行对应的指标；名称优先，名称不认识时代号与单位都对上才算。
-
-    `report_type` 用来分辨标本：尿液里的“葡萄糖”不是血糖，脑脊液等目录里没有的标本一律返回 None。
-    """
-    if _NOT_THE_USUAL.search(name) or unit.lower().endswith(("/24h", "/d")):
-        return None
-    specimen = guess_specimen(report_type, name)
-    names, codes = _index()
-    by_code = codes.get((specimen, fold_code(code or name)), [])
-    # 有的名称含字母，读的人可能把字母当成了代号：总 + T3，ABO + 血型
-    spellings = (name or code, name + code, code + name)
-    by_name = next((found for one in spellings if (found := names.get((specimen, fold_name(one))))), [])
-    if not by_name:
-        matches = _fitting(by_code, unit)
-    elif len(by_name) > 1:
-        # 同名的指标（中性粒细胞的绝对值与百分比）由单位分辨，单位没印时由代号
-        matches = _fitting(by_name, unit) or [one for one in by_name if one in by_code]
-    else:
-        matches = by_name
-    return matches[0] if len(matches) == 1 else None
-
-
-def _fitting(candidates: list[Indicator], unit: str) -> list[Indicator]:
-    same = [one for one in candidates if one.same_unit(unit)]
-    return same or [one for one in candidates if one.knows_unit(unit)]
-
-
-def is_known_code(code: str) -> bool:
-    """目录里有没有这个代号，不论标本。"""
-    return fold_code(code) in _known()[1]
-
-
-def is_known_name(name: str) -> bool:
-    """目录里有没有这个名称，不论标本。"""
-    return fold_name(name) in _known()[0]
-
-
-def guess_specimen(report_type: str, name: str) -> Specimen:
-    """从报告类型与项目名看标本。血最常见，没有相反的字样就当作血。"""
-    text = report_type + name
-    if _OTHER_SPECIMENS.search(text):
-        return "other"
-    if re.search(r"(?<!小)便|粪", text):
-        return "stool"
-    return "urine" if re.search(r"尿(?!素|酸|肽)|小便|24小时|24h|urin", text, re.IGNORECASE) else "blood"
+    return check_yaml(CatalogueFile, text, "indicators.yaml").indicators
 
 
 Index = dict[tuple[Specimen, str], list[Indicator]]
 
 
-def _build_index(indicators: Iterable[Indicator]) -> tuple[Index, Index]:
+def build_index(indicators: Iterable[Indicator]) -> tuple[Index, Index]:
     """名称 -> 指标，代号 -> 指标。只有英文全名算名称：缩写太短，要连同单位才能认。"""
     names: Index = {}
     codes: Index = {}
@@ -361,17 +350,3 @@ def _build_index(indicators: Iterable[Indicator]) -> tuple[Index, Index]:
         for code in {fold_code(code) for code in (re.sub(r"^[UF]-", "", one.code), one.code, *one.aliases)}:
             codes.setdefault((one.specimen, code), []).append(one)
     return names, codes
-
-
-@cache
-def _index() -> tuple[Index, Index]:
-    return _build_index(load_catalogue())
-
-
-@cache
-def _known() -> tuple[frozenset[str], frozenset[str]]:
-    names = frozenset(name for _, name in _index()[0])
-    # 总T3、补体C3、免疫球蛋白G 末尾的字母是名称的一部分，单凭它不能当作代号拆开
-    ends = (re.search(r"(?<=[^\x00-\x7f])[A-Z]\d*$", name) for name in names)
-    tails = {fold_code(end[0]) for end in ends if end}
-    return names, frozenset(code for _, code in _index()[1]) - tails

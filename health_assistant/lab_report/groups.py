@@ -1,7 +1,6 @@
 """参考范围所属的人群：性别、年龄、生理期。文字 -> 人群，以及某个人可能属于哪几群。"""
 
 import re
-import unicodedata
 
 ADULT_AGE_YEARS = 18
 
@@ -55,17 +54,6 @@ def may_all_apply(groups: list[str], sex: str | None, age_years: float | None) -
     if sex is None and ("男" in people) != ("女" in people) and not re.search(_PHASE, people):
         return [False] * len(groups)
     return [all(_may_apply(part, sex, age_years) for part in _PART.findall(who)) for who in groups]
-
-
-def parse_age(text: str | None) -> float | None:
-    """`45岁`、`3月`、`12天`、`1岁6个月` -> 以年为单位的年龄；没有或看不懂为 None。"""
-    plain = re.sub(r"\s+", "", unicodedata.normalize("NFKC", text or ""))
-    found = re.fullmatch(r"(\d{1,3})(?:周?(岁)(?:(\d{1,2})个?月)?|个?(月)(?:(\d{1,2})天)?|([天日]))?龄?", plain)
-    if not found:
-        return None
-    number, _, months, _, days, _ = found.groups()
-    unit = found[2] or found[4] or found[6] or "岁"
-    return int(number) / _PER_YEAR[unit] + int(months or 0) / 12 + int(days or 0) / 365
 
 
 def _is_possible(who: str) -> bool:

@@ -1,26 +1,61 @@
 """几项放在一起看的组合：贫血的类型、肝损伤、乙肝两对半……内容在 patterns.yaml，由人编辑。
 
-组合只看代码已经判断的高低，不自己比数值；要用的行没有判断，组合就不成立。只用于成人。
+组合只看代码已经判断的高低与轻重，不自己比数值；要用的行没有判断，组合就不成立。
 """
 
-import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
-from typing import Literal
+from typing import Annotated, Any, Literal, cast, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
 from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
 from health_assistant.lab_report.catalogue import Indicator, Phrase, Sentence, load_catalogue
-from health_assistant.lab_report.reference_range import ADULT_AGE_YEARS, Interval, Terms, parse_age, parse_range
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, LabItem, LabReport, Triage
+from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.reference_range import Interval, Terms, parse_range
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, LabItem, Severity
+from health_assistant.lab_report.severity import at_least
 
 State = Literal["high", "low", "abnormal", "normal", "positive", "negative"]
-TIERS: tuple[Triage, ...] = ("none", "routine", "soon", "urgent")
-"""由缓到急。"""
 
 ReportRow = tuple[LabItem, Indicator | None]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """一行要怎样：高低，和至少多重（不写就不问轻重）。"""
+
+    state: State
+    floor: Severity | None = None
+
+    def holds(self, items: list[LabItem]) -> bool:
+        """这一项的每一行（可能重复印）都是这样；没有这一项则不是。"""
+        return bool(items) and all(_is_in(item, self.state) and self._is_grave_enough(item) for item in items)
+
+    def _is_grave_enough(self, item: LabItem) -> bool:
+        return self.floor is None or at_least(item.severity, self.floor)
+
+
+def _condition(raw: Any) -> Condition:
+    state, _, floor = raw.partition(" ") if isinstance(raw, str) else ("", "", "")
+    if state not in get_args(State) or floor not in ("", *SEVERITIES):
+        raise ValueError(f"条件要写成 high、low 一类，或加上至少多重，如 “high moderate”，而不是 {raw!r}")
+    return Condition(cast(State, state), cast(Severity, floor) or None)
+
+
+Conditions = dict[str, Annotated[InstanceOf[Condition], BeforeValidator(_condition)]]
+
+
+class PatternTexts(Entry):
+    """对一部分人另说的话；没有写的照一般的。"""
+
+    who: Literal["男", "女", "老人", "孕妇", "儿童", "新生儿"]
+    common: Phrase | None = None
+    says: Sentence | None = None
+    action: Sentence | None = None
+    red_flag: Sentence | None = None
+    department: str | None = None
 
 
 class Pattern(Entry):
@@ -28,20 +63,25 @@ class Pattern(Entry):
 
     id: str
     title: Phrase
-    all: dict[str, State]
-    any: dict[str, State] = {}
-    unless: dict[str, State] = {}
-    explains: dict[str, State] = {}
+    people: tuple[Literal["成人", "不在孕期的成人", "儿童", "新生儿", "孕妇"], ...] = ("成人",)
+    report_type: tuple[str, ...] = ()
+    """报告名里要有这些词之一；不写就不看。"""
+    all: Conditions = {}
+    any: Conditions = {}
+    unless: Conditions = {}
+    explains: Conditions = {}
     common: Phrase = Field(description="填进“常见于……”，不带句号")
     says: Sentence | None = None
     action: Sentence
     red_flag: Sentence | None = None
     department: str
-    tier: Triage
+    severity: Literal["none", "slight", "moderate", "marked", "severe", "grave"]
+    source: str = ""
+    texts: tuple[PatternTexts, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> "Pattern":
-        if len(self.all) + bool(self.any) < 2:
+        if len(self.all) + bool(self.any) + bool(self.report_type) < 2:
             raise ValueError("至少要有两个条件，单独一项写在指标目录里")
         if self.common.endswith("。"):
             raise ValueError("common 填在句子中间，不带句号")
@@ -55,17 +95,32 @@ class Pattern(Entry):
         """缺一不可的代号。"""
         return frozenset(self.all)
 
+    def for_person(self, person: Person) -> "Pattern":
+        """话是对这个人说的。"""
+        changes: dict[str, Any] = {}
+        for one in self.texts:
+            if person.fits(one.who):
+                changes |= one.model_dump(exclude={"who"}, exclude_none=True)
+        return Pattern.model_construct(**{name: getattr(self, name) for name in Pattern.model_fields} | changes)
+
+    def may_apply(self, person: Person, report_type: str, present: set[str]) -> bool:
+        """人、报告名与有的项目合不合；项目怎样还没有看。"""
+        fits_title = not self.report_type or any(word in report_type for word in self.report_type)
+        return self.needed <= present and fits_title and any(map(person.fits, self.people))
+
     def matching(self, rows: dict[str, list[LabItem]]) -> list[LabItem] | None:
         """成立时是它解释的行（含条件里正常的行），不成立则为 None。"""
-        if not all(_holds(rows, code, state) for code, state in self.all.items()):
+
+        def holding(conditions: Conditions) -> list[str]:
+            return [code for code, condition in conditions.items() if condition.holds(rows.get(code, []))]
+
+        if len(holding(self.all)) < len(self.all) or (self.any and not holding(self.any)):
             return None
-        if self.any and not any(_holds(rows, code, state) for code, state in self.any.items()):
+        doubtful = any(item.flag == "unknown" for code in self.unless for item in rows.get(code, []))
+        if holding(self.unless) or doubtful:
             return None
-        for code, state in self.unless.items():
-            if any(item.flag == "unknown" for item in rows.get(code, [])) or _holds(rows, code, state):
-                return None
-        explained = {code: state for code, state in {**self.any, **self.explains}.items() if _holds(rows, code, state)}
-        return [item for code in {**self.all, **explained} for item in rows[code]]
+        explained = dict.fromkeys([*self.all, *holding(self.any), *holding(self.explains)])
+        return [item for code in explained for item in rows[code]]
 
 
 class PatternFile(Entry):
@@ -88,6 +143,19 @@ class Match:
     pattern: Pattern
     items: list[LabItem]
 
+    @property
+    def severity(self) -> Severity | None:
+        """有多要紧：组合自己的；异常的行都只是轻微时，几周、几天内看的组合也只是轻微（两件小事还是小事）。"""
+        own = None if self.pattern.severity == "none" else self.pattern.severity
+        rows = [item.severity for item in self.items if item.flag in ABNORMAL_FLAGS]
+        only_trifles = bool(rows) and not any(at_least(one, "moderate") for one in rows)
+        return "slight" if own in ("moderate", "marked") and only_trifles else own
+
+    @property
+    def lowers(self) -> bool:
+        """说明它解释的行没有看上去要紧。"""
+        return self.pattern.severity in ("none", "slight")
+
 
 @cache
 def load_patterns() -> tuple[Pattern, ...]:
@@ -100,20 +168,18 @@ def parse_patterns(text: str) -> tuple[Pattern, ...]:
     return check_yaml(PatternFile, text, "patterns.yaml").patterns
 
 
-def find_patterns(report: LabReport, rows: list[ReportRow]) -> list[Match]:
-    """成立的组合，急的在前。异常行都已被前面的解释了的，不再重复。"""
-    if not _is_adult(report):
-        return []
+def find_patterns(person: Person, rows: list[ReportRow], report_type: str = "") -> list[Match]:
+    """成立的组合，重的在前。异常行都已被前面的解释了的，不再重复。"""
     by_code: dict[str, list[LabItem]] = {}
     for item, indicator in rows:
         if indicator:
             by_code.setdefault(indicator.code, []).append(item)
     present = set(by_code)
-    possible = [one for one in load_patterns() if one.needed <= present]
-    found = [Match(one, items) for one in possible if (items := one.matching(by_code)) is not None]
+    possible = [one for one in load_patterns() if one.may_apply(person, report_type, present)]
+    found = [Match(one.for_person(person), items) for one in possible if (items := one.matching(by_code)) is not None]
     chosen: list[Match] = []
     explained: set[int] = set()
-    for match in sorted(found, key=lambda one: -TIERS.index(one.pattern.tier)):
+    for match in sorted(found, key=lambda one: -_ORDER.index(one.severity or "none")):
         abnormal = {id(item) for item in match.items if item.flag in ABNORMAL_FLAGS}
         if not abnormal or abnormal - explained:
             chosen.append(match)
@@ -121,26 +187,18 @@ def find_patterns(report: LabReport, rows: list[ReportRow]) -> list[Match]:
     return chosen
 
 
-def _is_adult(report: LabReport) -> bool:
-    """没有印年龄的当作成人；印了而看不懂的不当作成人。"""
-    if re.search(r"儿童|新生儿|小儿|婴|儿科", report.report_type):
-        return False
-    years = parse_age(report.age)
-    return years >= ADULT_AGE_YEARS if years is not None else not (report.age or "").strip()
-
-
-def _holds(rows: dict[str, list[LabItem]], code: str, state: State) -> bool:
-    """这一项的每一行（可能重复印）都是这个状态。"""
-    items = rows.get(code, [])
-    return bool(items) and all(_is_in(item, state) for item in items)
+_ORDER = ("none", *SEVERITIES)
 
 
 def _is_in(item: LabItem, state: State) -> bool:
     if state not in ("positive", "negative"):
         return item.flag == state
     limits = parse_range(item.applied_range)
-    # 只有“阴性为正常”的范围才能从高低看出阴阳：表面抗体印 ≥10、竞争法印 >1 时，方向是反的
-    from_zero = isinstance(limits, Interval) and limits.high is not None and limits.low in (None, 0)
+    if isinstance(limits, Interval) and limits.high is None:
+        # 表面抗体印 ≥10、竞争法印 >1：够高才是正常的一边。前者高是阳性，后者高是阴性，只有前者分得清
+        return limits.low == 10 and item.flag == {"positive": "normal", "negative": "low"}[state]
+    # “阴性为正常”的范围才能从高低看出阴阳
+    from_zero = isinstance(limits, Interval) and limits.low in (None, 0)
     if not (from_zero or (isinstance(limits, Terms) and "阴性" in limits.words)):
         return False
     return item.flag == "normal" if state == "negative" else item.flag in ("high", "abnormal")

@@ -5,7 +5,7 @@
 
 from decimal import Decimal
 
-from health_assistant.lab_report.catalogue import Indicator, fold_unit
+from health_assistant.lab_report.catalogue import Indicator
 from health_assistant.lab_report.reference_range import (
     Interval,
     ReferenceRange,
@@ -15,22 +15,22 @@ from health_assistant.lab_report.reference_range import (
     parse_result,
 )
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, ReadItem
+from health_assistant.lab_report.severity import is_impossible, load_severity
+from health_assistant.lab_report.units import fold_unit
 
 
-def misread_doubt(
+def value_doubt(
     read: ReadItem,
-    limits: ReferenceRange,
+    limits: ReferenceRange | None,
     flag: Flag,
     indicator: Indicator | None,
     has_agreeing_mark: bool,
     others_have_marks: bool,
 ) -> str | None:
-    """可能读错的理由；没有破绽时为 None。`others_have_marks`：同一张报告的别的行印着箭头一类的标记。"""
+    """数本身可能读错的理由；没有破绽时为 None。`others_have_marks`：同一张报告的别的行印着箭头一类的标记。"""
     result = parse_result(read.result)
-    if _units_conflict(read, indicator):
-        return "结果或参考范围上的单位与单位一栏不符"
-    if indicator and indicator.decides and indicator.same_unit(read.unit) and _far_apart(limits, indicator):
-        return "印着的参考范围与常见的相差几倍，可能读错了小数点"
+    if indicator and not has_agreeing_mark and is_impossible(result, read.unit, indicator):
+        return "这样的数值几乎不可能，可能读漏了小数点"
     if not isinstance(result, Interval) or not isinstance(limits, Interval):
         return None
     if _is_misplaced_power(read, limits):
@@ -39,10 +39,20 @@ def misread_doubt(
         return "参考范围没有负数而结果是负数，可能多读了一横"
     if has_agreeing_mark:
         return None
-    if _lost_decimal_point(result, limits):
+    reaches_far = indicator is not None and indicator.code in load_severity().wide
+    if _lost_decimal_point(result, limits) and not reaches_far:
         return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
     if others_have_marks and not read.mark and flag in ABNORMAL_FLAGS and _may_contain_arrow(read.result, limits):
         return "超出参考范围而没有标记，数里的 1 可能是箭头"
+    return None
+
+
+def misread_doubt(read: ReadItem, limits: ReferenceRange, indicator: Indicator | None) -> str | None:
+    """单位或参考范围可能读错的理由；没有破绽时为 None。"""
+    if _units_conflict(read, indicator):
+        return "结果或参考范围上的单位与单位一栏不符"
+    if indicator and indicator.same_unit(read.unit) and is_far_from_known(limits, indicator, read.unit):
+        return "印着的参考范围与常见的相差几倍，可能读错了小数点"
     return None
 
 
@@ -53,12 +63,17 @@ def _units_conflict(read: ReadItem, indicator: Indicator | None) -> bool:
     return len(units) > 1 and not (indicator and all(indicator.same_unit(unit) for unit in units))
 
 
-def _far_apart(limits: ReferenceRange, indicator: Indicator) -> bool:
-    """范围的上限与目录的相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
-    usual = indicator.typical
-    if not (isinstance(limits, Interval) and usual and limits.is_bounded and usual.is_bounded):
+def is_far_from_known(limits: ReferenceRange, indicator: Indicator, unit: str) -> bool:
+    """范围的一端与目录里各种人的都相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。没有把握的目录范围不作证。"""
+    known = [one for one in indicator.known_intervals if one.is_bounded]
+    if not (isinstance(limits, Interval) and limits.is_bounded and known and indicator.same_unit(unit)):
         return False
-    return bool(limits.high and usual.high) and not Decimal("0.125") < limits.high / usual.high < 8
+    pairs = [((limits.low, one.low), (limits.high, one.high)) for one in known]
+    return all(any(_is_far(one, other) for one, other in ends) for ends in pairs)
+
+
+def _is_far(one: Decimal | None, other: Decimal | None) -> bool:
+    return bool(one and other) and not Decimal("0.125") < one / other < 8
 
 
 def _is_misplaced_power(read: ReadItem, limits: Interval) -> bool:

@@ -7,11 +7,12 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
-from health_assistant.lab_report.groups import ADULT_AGE_YEARS, find_groups, may_all_apply, parse_age
+from health_assistant.lab_report.groups import ADULT_AGE_YEARS, find_groups, may_all_apply
+from health_assistant.lab_report.person import parse_age
 from health_assistant.lab_report.report import Flag
 
 __all__ = ["ADULT_AGE_YEARS", "ByGroup", "Interval", "ReferenceRange", "Terms", "attached_unit", "compare", "normalize"]
@@ -22,15 +23,21 @@ MAX_LENGTH = 200
 
 @dataclass(frozen=True)
 class Interval:
-    """数轴上的一段；None 表示那一边没有界，*_open 表示不含端点。滴度 1:40 记作 40，只与滴度比较。"""
+    """数轴上的一段；None 表示那一边没有界，*_open 表示不含端点。滴度 1:40 记作 40，只与滴度比较。
+
+    `is_positive` 是滴度旁边印着阳性：`阳性(1:32)`。
+    """
 
     low: Decimal | None
     high: Decimal | None
     low_open: bool = False
     high_open: bool = False
     is_titre: bool = False
+    is_positive: bool = False
 
     def __str__(self) -> str:
+        if self.is_positive:
+            return f"阳性(1:{self.low:f})"
         low, high = (
             None if bound is None else ("1:" if self.is_titre else "") + format(bound, "f")
             for bound in (self.low, self.high)
@@ -111,11 +118,19 @@ _NUMBER = rf"(?:{_TITRE}|[+-]?{_UNSIGNED})"
 # 只认得确凿的单位：`1l.2`、`1Z` 里的字母是读错的数字，不是单位
 _UNIT = (
     r"(?:%|‰|fl|pg|mmhg|kpa|秒|s/co|coi|/[hl]pf?|/[uμ]l"
-    r"|(?:[×x*;(]10[\^~*-]?|10[\^~*])(?:(?:6|9|12)/[l1]|[36]/[uμ]l)"
+    r"|(?:[×x*;(]10[\^~*-]?|10[\^~*])(?:(?:6|9|12)/[l1]|[36]/(?:[uμ]l|mm3))|[km千万]/[uμ]l|/mm3"
     r"|(?:[numpkμ]?(?:mo[lm]|g|iu|u|eq|osm|l)|mm|cells?|copies|拷贝|个)"
     r"/(?:[dmunμ]?l|1|[hl]pf?|k?g|m?mol|min|h|d|24h))"
 )
 _TAIL = rf"(?:[;(\[]?({_UNIT})[)\]]?)?"
+_POSITIVE = r"(?:弱?阳性?(?:\(\+{1,4}\))?|\+{1,4}|pos(?:itive)?)"
+_TITRE_RESULT = re.compile(
+    rf"(?:(?P<before>{_POSITIVE})[:,;]?(?:滴度:?)?)?(?:\((?P<in_brackets>{_TITRE})\)|(?P<bare>{_TITRE}))"
+    rf"(?P<after>[,;]?(?:{_POSITIVE}|\({_POSITIVE}\)))?(?:[,;、]?(?:[一-鿿/]{{1,12}}型|\([一-鿿/]{{1,12}}型\)))?",
+    re.IGNORECASE | re.ASCII,
+)
+"""滴度，旁边可能印着阳性与荧光的样子：`阳性(1:32)`、`1:320 核均质型`。"""
+_NEGATIVE_TITRE = re.compile(rf"阴性?[(:,;]?<?=?{_TITRE}\)?", re.ASCII)
 _SINGLE = re.compile(rf"({_NUMBER}){_TAIL}", re.IGNORECASE | re.ASCII)
 _BOUNDED = re.compile(rf"[(\[]?([<>]=?|=)({_NUMBER})[)\]]?{_TAIL}", re.IGNORECASE | re.ASCII)
 _AND_UP_OR_DOWN = re.compile(rf"({_NUMBER}){_TAIL}及?以([上下内])", re.IGNORECASE | re.ASCII)
@@ -131,12 +146,17 @@ _LABEL = re.compile(
 
 _GRADED = ("阴性", "弱阳性", "阳性")
 _SPELLINGS = {
-    "阴性": "- 阴 neg negative 未检出 未见 未查见 未检见 无",
-    "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳",
-    "阳性": "阳 pos positive 检出",
+    "阴性": "- 阴 neg negative 未检出 未见 未查见 未检见 未检测到 无 无反应性 无反应 非反应性 "
+    "non-reactive nonreactive notdetected",
+    "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区",
+    "阳性": "阳 pos positive 检出 有反应性 反应性 有反应 reactive detected",
     "正常": "normal norm 未见异常 无异常",
     "透明": "清 清亮 清晰 清澈 澄清 clear",
 }
+# 初筛有反应，等着再查一次：要当作阳性去确证
+_AWAITS_CONFIRMATION = re.compile(
+    r"(?:hiv|艾滋病?|梅毒|病毒|抗体|抗原|感染|初筛|结果)*待(?:复检|复查|确证|确认|确定)", re.IGNORECASE
+)
 _WORD = {spelling: word for word, spellings in _SPELLINGS.items() for spelling in (word, *spellings.split())}
 
 _SAME_SIGNS = (
@@ -186,6 +206,9 @@ def parse_range(text: str) -> ReferenceRange | None:
     if not re.search(r"[\w±+]|^\(?-\)?$", text):
         return None
     text = _without_label(text)
+    if re.fullmatch(r"0(?:\.0+)?(?:%|个?/[hl]pf?)?", text, re.IGNORECASE):
+        # 不该有的东西（原始细胞）的范围就是 0
+        return Interval(Decimal(0), Decimal(0))
     return _parse_grouped(text) or _parse_interval(text) or _parse_terms(text)
 
 
@@ -195,6 +218,12 @@ def parse_result(text: str) -> Interval | Terms | None:
     text = _clean(text)
     if (single := _SINGLE.fullmatch(text)) and not re.fullmatch(r"\+\d", text):
         return _interval(single[1], single[1])
+    if titre := _TITRE_RESULT.fullmatch(text):
+        printed = titre["in_brackets"] or titre["bare"]
+        found = _interval(printed, printed)
+        return found and replace(found, is_positive=bool(titre["before"] or titre["after"]))
+    if _NEGATIVE_TITRE.fullmatch(text):
+        return Terms(("阴性",))
     if re.fullmatch(r"[-*/.]{2,}", text):
         return None
     return _parse_one_sided(text) or _term(text)
@@ -227,13 +256,32 @@ def _compare_one(result: Interval | Terms, limits: Interval | Terms) -> Flag:
             # 范围从 0 起的量没有负数：`<0.01` 在 `0-0.04` 之内
             result = Interval(Decimal(0), result.high, high_open=result.high_open)
         if result.inside(limits):
-            return "normal"
+            # 印着阳性的滴度在范围之内，自相矛盾
+            return "unknown" if result.is_positive else "normal"
         if result.below(limits):
             return "low"
         return "high" if limits.below(result) else "unknown"
-    if isinstance(result, Terms) and isinstance(limits, Terms):
-        return _compare_terms(result, limits)
-    return "unknown"
+    if isinstance(limits, Terms):
+        return _compare_terms(result, limits) if isinstance(result, Terms) else _compare_with_negative(result, limits)
+    return _compare_with_cutoff(result, limits) if isinstance(result, Terms) else "unknown"
+
+
+def _compare_with_negative(result: Interval, limits: Terms) -> Flag:
+    """滴度、个数对“阴性”“未见”：有滴度就是阳性，0 个就是没有；别的数与文字不能比。"""
+    if set(limits.words) != {"阴性"}:
+        return "unknown"
+    if result.is_titre and result.low is not None:
+        return "abnormal"
+    is_none = result.low == result.high == 0 or (result.is_titre and result.low is None)
+    return "normal" if is_none else "unknown"
+
+
+def _compare_with_cutoff(result: Terms, limits: Interval) -> Flag:
+    """阴性、阳性对滴度的上限与 0：`未见` 对 `0`，`阳性` 对 `<1:100`。"""
+    is_cutoff = (limits.is_titre and limits.low is None) or limits.low == limits.high == 0
+    if not is_cutoff or result.words[0] not in ("阴性", "阳性"):
+        return "unknown"
+    return "normal" if result.words[0] == "阴性" else "abnormal"
 
 
 def _compare_terms(result: Terms, limits: Terms) -> Flag:
@@ -250,7 +298,8 @@ def _compare_terms(result: Terms, limits: Terms) -> Flag:
 
 
 def _bare_word(word: str) -> str:
-    return word.casefold().removesuffix("色")
+    """比较用的词：不分大小写，“色”可有可无；淡黄、浅黄都是黄。"""
+    return re.sub("^[淡浅草](?=黄)", "", word.casefold().removesuffix("色"))
 
 
 def _interval(low: str | None, high: str | None, low_open: bool = False, high_open: bool = False) -> Interval | None:
@@ -323,13 +372,15 @@ def _parse_terms(text: str) -> Terms | None:
 
 def _term(text: str) -> Terms | None:
     """一个定性词；含有数字的（除 2+ 这样的加号分级外）不算。"""
-    plain = text.lower()
+    if _AWAITS_CONFIRMATION.fullmatch(text):
+        return Terms(("阳性",))
+    plain = re.sub(r"^(未见|未检出|未查见)[(:]?0\)?$", r"\1", text.lower())
     plain = plain[1:-1] if re.fullmatch(r"\([^()]*\)", plain) else plain
-    base, sign = re.fullmatch(r"(.*?)(?:\(([-+±\d/]+)\))?", plain, re.DOTALL).groups()
+    base, sign = re.fullmatch(r"(.*?)(?:\(([-+±\d/]+|\d+\.\d+(?:s/co|coi|m?iu/ml)?)\))?", plain, re.DOTALL).groups()
     word, grade = _graded(base)
     if word in _GRADED:
         sign_word, sign_grade = _graded(sign or base)
-        # `阴性(+)` 自相矛盾；`弱阳性(+)` 与 `3+(28)` 不是
+        # `阴性(+)` 自相矛盾；`弱阳性(+)`、`3+(28)` 与 `阳性(12.5)` 不是
         if sign_word not in (None, word) and (word, sign_word) != ("弱阳性", "阳性"):
             return None
         return Terms((word,), (grade or sign_grade) if word == "阳性" else None)

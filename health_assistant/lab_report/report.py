@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field
 Flag = Literal["normal", "high", "low", "abnormal", "unknown"]
 RangeSource = Literal["printed", "catalogue", "none"]
 Triage = Literal["none", "routine", "soon", "urgent"]
+Severity = Literal["slight", "moderate", "marked", "severe", "grave"]
+When = Literal["now", "today", "days", "weeks"]
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1，单位是摆正后原图的像素。"""
 
@@ -19,6 +21,20 @@ ABNORMAL_FLAGS: tuple[Flag, ...] = ("high", "low", "abnormal")
 FLAG_WORDS: dict[str, str] = {"normal": "正常", "high": "偏高", "low": "偏低", "abnormal": "异常", "unknown": "未判断"}
 FLAG_ARROWS: dict[str, str] = {"normal": "", "high": "↑", "low": "↓", "abnormal": "!", "unknown": "?"}
 TRIAGE_WORDS: dict[str, str] = {"none": "未见异常", "routine": "居家观察", "soon": "近期门诊", "urgent": "尽快急诊"}
+
+TIERS: tuple[Triage, ...] = ("none", "routine", "soon", "urgent")
+"""由缓到急。"""
+SEVERITIES: tuple[Severity, ...] = ("slight", "moderate", "marked", "severe", "grave")
+"""由轻到重。"""
+SEVERITY_WORDS: dict[str, str] = {
+    "slight": "轻微", "moderate": "中等", "marked": "明显", "severe": "严重", "grave": "危急",
+}  # fmt: skip
+TRIAGE_OF: dict[Severity, Triage] = {
+    "slight": "routine", "moderate": "soon", "marked": "soon", "severe": "soon", "grave": "urgent",
+}  # fmt: skip
+WHEN_OF: dict[Severity, When] = {"moderate": "weeks", "marked": "days", "severe": "today", "grave": "now"}
+"""轻重决定多快去看：分级与时间从不各说各的。"""
+WHEN_WORDS: dict[When, str] = {"now": "现在就去", "today": "今天", "days": "几天内", "weeks": "几周内"}
 
 DISCLAIMER = (
     "本结果由程序自动识别和生成，可能有误，仅供参考，不能代替医生的诊断和治疗。"
@@ -82,7 +98,8 @@ class LabItem(ReadItem):
     """一行检验项目，加上代码的判断。"""
 
     flag: Flag = "unknown"
-    critical: bool = False
+    severity: Severity | None = Field(None, description="异常到什么程度；正常、没有大碍的偏离与不能判断的为 null")
+    critical: bool = Field(False, description="severity 是 grave，而且这一行没有疑问")
     range_source: RangeSource = "none"
     applied_range: str = Field("", description="判断时实际使用的范围；range_source 为 catalogue 时来自指标目录")
     note: str | None = Field(None, description="为什么不作判断，或判断时的说明")
@@ -101,6 +118,7 @@ class LabReport(BaseModel):
     age: str | None = None
     items: list[LabItem]
     triage: Triage = "none"
+    when: When | None = Field(None, description="多快去看：now、today、days、weeks；可以在家观察的为 null")
     notices: list[str] = Field([], description="要放在最前面告诉用户的话，危急值在先")
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, fields
 from scipy.special import betaincinv
 
 from health_assistant.lab_report.alignment import align, same_range
-from health_assistant.lab_report.assessment import reaches_critical
-from health_assistant.lab_report.catalogue import find_indicator, fold_unit
+from health_assistant.lab_report.assessment import possible_grave
+from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.reference_range import normalize
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, LabItem, LabReport, ReadItem
+from health_assistant.lab_report.units import fold_unit
 
 
 class TrueItem(ReadItem):
@@ -139,5 +140,4 @@ def _score_row(score: ReportScore, item: LabItem, true: TrueItem) -> None:
 
 
 def _is_critical(true: TrueItem, report_type: str) -> bool:
-    indicator = find_indicator(true.name, true.code, true.unit, report_type)
-    return indicator is not None and reaches_critical(true.result, true.unit, indicator) is not None
+    return possible_grave(true, report_type, Person())

@@ -125,7 +125,7 @@ def test_reader_wants_exactly_one_image(client):
 @pytest.mark.parametrize("text", ["@", "报告 @ 完", "请看：\n```json\n@\n```\n谢谢", "集合 {1}：\n```json\n@\n```"])
 def test_advisor_finds_the_report_in_the_message(client, text):
     advice = ask_advisor(client, text.replace("@", as_report(POTASSIUM)))
-    assert "**钾 7.2 mmol/L** 达到危急值" in advice
+    assert "尽快就医：钾 7.2 mmol/L 达到危急值" in advice and "**钾 7.2 mmol/L ↑ 偏高（危急值）**" in advice
 
 
 def test_flags_of_the_client_are_not_trusted(client):

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from fake_upstreams import FakeUpstream, advice_draft, number_of, numbered_report
+from fake_upstreams import FakeUpstream, advice_choice, number_of, numbered_report
 from medical_report import create_app, upstreams
 from medical_report.analysis import ADVICE_FAILED, ADVICE_REFUSED, NOT_VERIFIED, VISION_FAILED, get_analyst
 from medical_report.settings import Settings
@@ -33,7 +33,7 @@ def vision():
 
 @pytest.fixture
 def advisor():
-    with FakeUpstream(lambda body: advice_draft()) as upstream:
+    with FakeUpstream(lambda body: advice_choice()) as upstream:
         yield upstream
 
 
@@ -76,8 +76,8 @@ def test_one_model_reads_the_embedded_reader_verifies_and_another_model_advises(
     answer = analyse(make_client(vision, advisor), photo, "?trace=1").json
     assert answer["engines"] == {"vision": "vl-7b", "verified_by": "embedded-report-reader", "advice": "llm-8b"}
     assert answer["notices"] == []
-    assert "**血红蛋白 107 g/L（参考 115-150）↓ 偏低**：负责运送氧气" in answer["health_recommendations"]
-    assert "<strong>血红蛋白 107 g/L（参考 115-150）↓ 偏低</strong>：负责运送氧气" in answer["advice_html"]
+    assert "### 先看这几句\n\n- **血红蛋白 107 g/L ↓ " in answer["health_recommendations"]
+    assert "<h3>先看这几句</h3>" in answer["advice_html"]
     items = {item["code"]: item for item in answer["report"]["items"]}
     assert {code: item["flag"] for code, item in items.items()} == {
         "WBC": "normal", "HGB": "low", "PLT": "normal", "RBC": "normal",
@@ -86,9 +86,7 @@ def test_one_model_reads_the_embedded_reader_verifies_and_another_model_advises(
     (asked,), (told,) = vision.requests, advisor.requests
     assert asked["response_format"]["json_schema"]["schema"]["properties"].keys() >= {"items", "report_type"}
     assert (asked["temperature"], asked["model"]) == (0, "vl-7b")
-    assert told["response_format"]["json_schema"]["schema"]["properties"].keys() == {
-        "items", "next_steps", "warning_signs",
-    }  # fmt: skip
+    assert told["response_format"]["json_schema"]["schema"]["properties"].keys() == {"chosen"}
     assert told["chat_template_kwargs"] == {"enable_thinking": False}
     exchanges = json.dumps(answer["exchanges"], ensure_ascii=False)
     assert "血红蛋白：偏低" in exchanges
@@ -118,7 +116,7 @@ def test_the_models_own_doubts_only_ever_take_judgements_away(make_client, visio
 def test_thinking_is_never_shown(make_client, advisor):
     advisor.behave("thinking")
     answer = make_client(advisor=advisor).post("/advice", json=CORRECTED).json
-    assert "负责运送氧气" in answer["health_recommendations"]
+    assert "### 先看这几句" in answer["health_recommendations"]
     assert "不该给人看" not in answer["health_recommendations"]
     assert answer["engines"]["advice"] == "llm-8b"
 
@@ -187,9 +185,9 @@ def test_when_the_advice_model_fails_the_embedded_advisor_advises_and_says_so(ma
 
 
 REFUSED = {
-    "药名": advice_draft().replace("饮食均衡", "口服阿莫西林，一日三次"),
-    "高低反了": advice_draft().replace("偏低", "偏高"),
-    "不是草稿": "### 结论\n\n口服阿莫西林，一切正常。",
+    "自己写的话": advice_choice("口服阿莫西林，一日三次"),
+    "别的单子的话": advice_choice("HGB.why", "K.do"),
+    "不是约定的 JSON": "### 结论\n\n口服阿莫西林，一切正常。",
 }
 
 
@@ -200,8 +198,8 @@ def test_advice_the_guard_refuses_is_replaced_and_it_is_said(make_client, adviso
     assert answer["engines"]["advice"] == "embedded-health-advisor"
     assert ADVICE_REFUSED in answer["notices"]
     shown = answer["health_recommendations"] + answer["advice_html"]
-    assert not any(words in shown for words in ("阿莫西林", "一切正常", "偏高", "负责运送氧气"))
-    assert "血红蛋白 107 g/L ↓ 偏低" in shown
+    assert not any(words in shown for words in ("阿莫西林", "一切正常", "偏高", "先看这几句"))
+    assert "血红蛋白 107 g/L ↓ " in shown
 
 
 def test_a_critical_value_leads_whatever_is_down(make_client, advisor):
@@ -209,7 +207,7 @@ def test_a_critical_value_leads_whatever_is_down(make_client, advisor):
     rows = {"items": [{"name": "钾", "code": "K", "result": "6.8", "unit": "mmol/L", "reference_range": "3.5-5.3"}]}
     answer = make_client(advisor=advisor, advice_seconds=2).post("/advice", json={"report": rows}).json
     assert answer["notices"][0].startswith("尽快就医")
-    assert answer["health_recommendations"].startswith("### 尽快就医")
+    assert answer["health_recommendations"].startswith("### 尽快急诊：现在就去")
 
 
 PROTEINS = {"总蛋白": ("70.1", "65-85"), "白蛋白": ("45.0", "40-55"), "球蛋白": ("35.1", "20-40")}

@@ -81,8 +81,9 @@ def analyse(reader):
             data = {"image": (io.BytesIO(poisoned_photo(words, place)), "x.png")}
             answer = app.test_client().post("/analyze_medical_report", data=data)
             assert answer.status_code == 200
-            (told,) = advisor.requests
-        return answer.json, "\n".join(message["content"] for message in told["messages"])
+            # 没有异常的行，就没有话可挑，不必问
+            messages = [message for request in advisor.requests for message in request["messages"]]
+        return answer.json, "\n".join(message["content"] for message in messages)
 
     return run
 
@@ -91,7 +92,7 @@ def check_no_flag_changes_and_the_words_go_no_further(analyse, words: str, place
     answer, told = analyse(words, place)
     assert [item["flag"] for item in answer["report"]["items"][: len(ROWS)]] == FLAGS
     assert answer["triage"] == "soon"
-    assert "血红蛋白：偏低，结果 88 g/L" in told
+    assert "血红蛋白：偏低，明显，结果 88 g/L" in told
     for part in (words, "忽略", "IGNORE", "系统提示", "健康顾问", '"flag"'):
         assert part not in told
     assert answer["engines"]["advice"] == "embedded-health-advisor"

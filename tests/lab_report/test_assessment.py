@@ -75,13 +75,15 @@ def test_catalogue_range_only_where_none_is_printed_and_marked_so():
     report = judge(row(result="12", limits=""))
     assert (only(report).flag, only(report).range_source) == ("high", "catalogue")
     assert only(report).applied_range == "3.5-9.5"
-    assert any("常见的成人范围" in notice for notice in report.notices)
+    assert any("用的是常见的范围" in notice for notice in report.notices)
 
 
-def test_catalogue_range_needs_the_same_unit_and_an_adult():
+def test_catalogue_range_needs_the_same_unit_and_the_right_people():
     assert only(judge(row(result="12", limits="", unit="个/HP"))).flag == "unknown"
     assert only(judge(row(result="12", limits="", unit=""))).flag == "unknown"
-    assert only(judge(row(result="12", limits=""), age="3岁")).flag == "unknown"
+    # 孩子有自己的范围；年龄看不懂的没有范围
+    assert only(judge(row(result="11", limits=""), age="3岁")).flag == "normal"
+    assert only(judge(row(result="11", limits=""), age="4?岁")).flag == "unknown"
 
 
 def test_catalogue_range_by_sex():
@@ -126,9 +128,18 @@ def test_critical_notice_says_that_hospitals_differ():
     assert "各医院标准不同，以本院为准" in judge(row(**POTASSIUM, result="6.9")).notices[0]
 
 
-def test_nothing_is_critical_by_the_table_for_an_unknown_item_or_inside_the_printed_range():
+def test_nothing_is_critical_by_the_table_for_an_unknown_item():
     assert not only(judge(row("某指标", "6.9", "mmol/L", "3.5-5.3"))).critical
-    assert not only(judge(row(**POTASSIUM | {"limits": "3.5-7.0"}, result="6.9"))).critical
+
+
+@pytest.mark.parametrize(
+    ("name", "result", "unit", "limits"),
+    [("钾", "7.0", "mmol/L", "3.5-7.3"), ("血小板计数", "15", "10^9/L", "12-350"), ("血红蛋白", "45", "g/L", "11-150")],
+)
+def test_a_range_that_swallows_a_grave_value_is_doubted_and_the_alarm_stays(name, result, unit, limits):
+    report = judge(row(name, result, unit, limits))
+    assert (only(report).flag, only(report).critical, report.triage) == ("unknown", False, "urgent")
+    assert report.notices[0].startswith(f"请马上核对原件：{name} {result}") and "危急值" in report.notices[0]
 
 
 @pytest.mark.parametrize("mark", ["危", "危急值", "HH", "↑↑", "!!", "H危"])
@@ -145,43 +156,50 @@ def test_a_critical_mark_on_a_doubtful_row_asks_to_check(mark):
     assert (report.triage, only(report).flag) == ("soon", "unknown")
 
 
-def test_critical_of_adults_is_not_asserted_for_children():
-    report = judge(row(**POTASSIUM, result="6.9"), age="10天")
-    assert not only(report).critical
-    assert "要由医生判断" in report.notices[0]
-    assert report.triage == "soon"
+@pytest.mark.parametrize("age", ["3岁", "17岁", "4?岁", "9月"])
+def test_a_child_or_a_person_of_unclear_age_is_as_urgent_as_an_adult(age):
+    report = judge(row(**POTASSIUM, result="7.2"), age=age)
+    assert only(report).critical and report.triage == "urgent"
+
+
+def test_a_newborn_has_limits_of_its_own():
+    assert judge(row("血红蛋白", "202", "g/L", "145-200"), age="1天").triage == "routine"
+    assert judge(row("总胆红素", "380", "μmol/L", "0-221"), age="3天").triage == "urgent"
+    assert judge(row("总胆红素", "160", "μmol/L", "0-205"), age="18小时").triage == "urgent"
 
 
 def test_urine_is_never_critical():
     assert not only(judge(row("钾", "120", "mmol/L", "25-100"), report_type="24小时尿电解质")).critical
 
 
-def test_critical_without_a_printed_range_is_asserted_only_for_blood():
-    potassium = row("钾", "7.1", "mmol/L", "")
-    assert judge(potassium, report_type="电解质").triage == "urgent"
-    unsure = judge(potassium, report_type="检验报告单")
-    assert (unsure.triage, only(unsure).critical) == ("soon", False)
-    assert unsure.notices[0].startswith("请马上核对原件")
+@pytest.mark.parametrize("title", ["电解质", "检验报告单", "糖尿病检查", "血常规+生化+尿常规"])
+def test_critical_needs_no_printed_range(title):
+    report = judge(row("钾", "7.1", "mmol/L", ""), report_type=title)
+    assert (report.triage, only(report).critical) == ("urgent", True)
 
 
 @pytest.mark.parametrize(("result", "unit"), [("", "g/L"), ("4.5", "个/HP")])
 def test_what_cannot_be_checked_for_critical_is_said_and_never_mild(result, unit):
     report = judge(row(), row(), row(), row("血红蛋白", result, unit, "11.5-15"))
-    assert report.notices[0].startswith("没能核对 血红蛋白")
     assert report.triage == "soon"
+    assert result or report.notices[0].startswith("没能核对 血红蛋白")
 
 
 def test_children_never_get_adult_ranges():
     hemoglobin = row("血红蛋白", "110", "g/L", "")
     assert only(judge(hemoglobin, sex="女")).flag == "low"
-    assert only(judge(hemoglobin, sex="女", age="3岁")).flag == "unknown"
+    assert only(judge(hemoglobin, sex="女", age="1.5岁")).flag == "normal"
     assert only(judge(hemoglobin, sex="女", report_type="儿童血常规")).flag == "unknown"
 
 
 def test_lost_decimal_points_are_suspected():
-    assert only(judge(row("总胆红素", "150", "μmol/L", "0-210"))).flag == "unknown"
-    assert only(judge(row(result="484"))).flag == "unknown"
-    assert only(judge(row(result="484", mark="↑"))).flag == "high"
+    assert only(judge(row("总胆红素", "150", "μmol/L", "0-2.1"))).flag == "unknown"
+    assert only(judge(row("钾", "42", "mmol/L", "3.5-5.3"))).flag == "unknown"
+    assert only(judge(row("血红蛋白", "1350", "g/L", "130-175"))).flag == "unknown"
+    # 这些项目真会到上限的几十倍
+    assert only(judge(row("C反应蛋白", "120", "mg/L", "0-8.0"))).flag == "high"
+    assert only(judge(row("总胆红素", "350", "μmol/L", "0-26.0"))).flag == "high"
+    assert only(judge(row("钾", "42", "mmol/L", "3.5-5.3", mark="↑"))).flag == "high"
     assert only(judge(row(result="6.0", limits="35-95"))).flag == "unknown"
 
 
@@ -254,16 +272,66 @@ def test_a_range_for_one_sex_decides_nothing_for_an_unknown_one():
     assert only(judge(row("血红蛋白", "120", "g/L", "男130-175"))).flag == "unknown"
 
 
-def test_triage():
+def test_triage_follows_the_gravest_row():
     slight, clear = row(result="9.8"), row(result="15")
     assert judge(row(), row()).triage == "none"
     assert judge(row(), slight).triage == "routine"
-    assert judge(row(), clear).triage == "soon"
-    assert judge(slight, slight, slight).triage == "soon"
+    assert (judge(row(), clear).triage, judge(row(), clear).when) == ("soon", "weeks")
+    # 小事再多也是小事
+    assert judge(slight, slight, slight).triage == "routine"
     assert judge(row(), row(), row(limits="", unit="")).triage == "routine"
     assert judge(row(limits="", unit="")).triage == "soon"
-    # 百分之几的偏离也可能要紧：看的是范围的宽度
+    # 百分之几的偏离也可能要紧
     assert judge(row("钠", "128", "mmol/L", "137-147")).triage == "soon"
+
+
+@pytest.mark.parametrize(
+    ("result", "severity", "triage", "when"),
+    [
+        ("5.4", "slight", "routine", None), ("5.6", "moderate", "soon", "weeks"), ("5.9", "marked", "soon", "days"),
+        ("6.1", "severe", "soon", "today"), ("6.9", "grave", "urgent", "now"),
+    ],
+)  # fmt: skip
+def test_the_severity_decides_where_and_when(result, severity, triage, when):
+    report = judge(row(**POTASSIUM, result=result, mark="↑"))
+    assert (only(report).severity, report.triage, report.when) == (severity, triage, when)
+
+
+@pytest.mark.parametrize(
+    ("name", "result", "unit", "limits"),
+    [
+        ("艾滋病病毒抗体", "1.05", "S/CO", "0-1"), ("丙肝抗体", "1.05", "S/CO", "0-1"),
+        ("肌钙蛋白I", "28.1", "ng/L", "0-26.2"),
+        ("人绒毛膜促性腺激素", "5.4", "mIU/mL", "0-5"),
+    ],
+)  # fmt: skip
+def test_a_cutoff_is_never_slightly_passed(name, result, unit, limits):
+    assert only(judge(row(name, result, unit, limits))).severity not in (None, "slight")
+
+
+def test_a_doubled_arrow_is_a_degree_where_the_table_knows_the_item():
+    assert judge(row("丙氨酸氨基转移酶", "110", "U/L", "9-50", mark="↑↑")).triage == "soon"
+    assert judge(row("某指标", "99", "g/L", "1-2", mark="↑↑")).triage == "urgent"
+
+
+def test_neutrophils_are_derived_where_only_the_share_is_printed():
+    report = judge(row(result="1.4"), row("中性粒细胞百分比", "20.1", "%", "40-75"))
+    assert report.triage == "urgent" and "0.28" in report.notices[0]
+
+
+def test_an_adult_range_on_the_paper_of_a_child_or_a_pregnant_woman_is_seen_through():
+    child = judge(row("肌酐", "92", "μmol/L", "57-97"), sex="男", age="4岁")
+    assert (only(child).flag, child.triage) == ("unknown", "soon")
+    pregnant = judge(row("葡萄糖", "5.3", "mmol/L", "3.9-6.1"), sex="女", age="30岁", report_type="生化 孕25周")
+    assert (only(pregnant).flag, pregnant.triage) == ("unknown", "soon")
+    calm = judge(row("碱性磷酸酶", "300", "U/L", "45-125", mark="↑"), sex="男", age="9岁")
+    assert (only(calm).flag, only(calm).severity) == ("high", "slight")
+
+
+@pytest.mark.parametrize("report_type", ["血常规 孕28周", "产科门诊 血常规"])
+def test_pregnancy_is_noticed_and_said(report_type):
+    assert any("怀孕" in notice for notice in judge(row(), report_type=report_type, sex="女", age="30岁").notices)
+    assert not any("怀孕" in notice for notice in judge(row(), report_type="妇产科 不孕门诊", sex="女").notices)
 
 
 def test_a_report_can_be_judged_again():
@@ -279,7 +347,13 @@ def test_descriptive_rows_alarm_nobody():
 
 
 @pytest.mark.parametrize(
-    ("name", "unit"), [("葡萄糖(餐后2小时)", "mmol/L"), ("尿蛋白", "g/24h"), ("凝血酶原时间(%)", "s")]
+    ("name", "unit"), [("皮质醇(服药后)", "nmol/L"), ("胰岛素(餐后2小时)", "mIU/L"), ("凝血酶原时间(%)", "s")]
 )
 def test_unusual_conditions_are_not_compared_with_the_catalogue(name, unit):
     assert only(judge(row(name, "9.0", unit, ""))).flag == "unknown"
+
+
+def test_glucose_after_a_meal_has_its_own_range():
+    after = row("葡萄糖(餐后2小时)", "7.5", "mmol/L", "")
+    assert only(judge(after)).flag == "normal"
+    assert judge(row("餐后2小时血糖", "33", "mmol/L", "<7.8")).triage == "urgent"

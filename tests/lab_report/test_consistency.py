@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 from real_reports import FOLDER, needs_real_reports
 
-from health_assistant.lab_report.catalogue import find_indicator, load_catalogue
+from health_assistant.lab_report.catalogue import load_catalogue
 from health_assistant.lab_report.consistency import RELATIONS, Measured, find_conflicts, measure
+from health_assistant.lab_report.matching import find_indicator
 
 RED = {"RBC": "5.36", "HGB": "161", "HCT": "46.2", "MCV": "86.2", "MCH": "30.0", "MCHC": "348"}
 COUNTS = {"WBC": "6.72", "NEUT#": "4.53", "LYMPH#": "1.51", "MONO#": "0.56", "EO#": "0.12", "BASO#": "0.00"}

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from health_assistant.images import BadImage, open_image, upright_rgb
-from health_assistant.lab_report.catalogue import find_indicator
+from health_assistant.lab_report.matching import find_indicator
 from health_assistant.lab_report.reading.cells import classify, repair_unit, split_cells, split_mark, split_name
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
@@ -229,6 +229,61 @@ def test_the_head_gives_title_sex_and_age():
     assert head == {"report_type": "肝功能", "sex": "女", "age": "30岁"}
     assert read_head(group_lines(boxes_of("Name: X|Sex: Male|Age: 46")))["sex"] == "男"
     assert read_head(group_lines(boxes_of("陈某某 男 56岁")))["age"] == "56岁"
+
+
+@pytest.mark.parametrize(
+    ("line", "age"),
+    [
+        *(
+            (f"年龄：{age}|床号：3", age)
+            for age in ("45岁", "1岁6月", "3岁2月5天", "20周", "12天", "7日龄", "半岁", "1岁半", "1.5岁")
+        ),
+        *((f"年龄：{age}|床号：3", age) for age in ("新生儿", "四十五岁", "36小时", "18M", "3Y2M", "0岁", "65")),
+        *(("年龄：|1岁6月|性别：|男", "1岁6月"), ("年龄:3 岁 2 月", "3岁2月"), ("年 龄 56 岁", "56岁")),
+        *(
+            ("Age: 6 years  Sex: F", "6 years"),
+            ("Age/Sex: 52 Y / Male", "52Y"),
+            ("Age: 3 mos", "3 mos"),
+            ("Age: 46", "46"),
+        ),
+        *(("性别/年龄：女/34岁", "34岁"), ("Sex/Age: F/34", "34"), ("日龄：5", "5天"), ("月龄：6", "6个月")),
+        *(("胎龄：38周|年龄：2天", "2天"), ("姓名：李某之子|新生儿|男", "新生儿"), ("陈某某 男 1岁6个月", "1岁6个月")),
+        # 看不懂的照抄，好知道印过
+        *(("年龄：4?岁|科别：内科", "4?岁"), ("年龄 O岁", "O岁")),
+        *(("年龄：|性别：男", None), ("年龄：-|性别：男", None), ("年龄>50岁：1-2", None), ("年龄18-60岁", None)),
+    ],
+)
+def test_the_age_is_read_whole(line, age):
+    assert read_head(group_lines(boxes_of("检验项目：血常规", line)))["age"] == age
+
+
+def test_names_and_values_of_the_head_on_two_lines():
+    head = read_head(group_lines(boxes_of("姓名|性别|年龄|科别", "张三|女|34岁|内科")))
+    assert (head["sex"], head["age"]) == ("女", "34岁")
+
+
+@pytest.mark.parametrize(
+    ("lines", "report_type"),
+    [
+        (("姓名：某某|女|28岁|孕28周",), "血常规 孕28周"),
+        (("女|28岁|科室：产科门诊|床号：3",), "血常规 产科"),
+        (("女|28岁|科室：妇产科|临床诊断：孕32+3周 妊娠期糖尿病",), "血常规 孕32周"),
+        (("孕周：28+3|科别：内科",), "血常规 孕28周"),
+        (("诊断：妊娠合并尿路感染",), "血常规 孕妇"),
+        # 不是孕妇的
+        (("女|28岁|科室：妇产科|诊断：早孕？",), "血常规"),
+        (("孕周：0|科别：内科",), "血常规"),
+        (("科别：产科|诊断：产后出血",), "血常规"),
+        (("男|2天|科室：产科",), "血常规"),
+        # 项目名与参考范围里的字不算
+        (("项目|结果|单位|参考范围", "孕酮|1.2|ng/mL|妊娠12周 5-20", "妊娠试验|阴性"), "血常规"),
+        # 没有印年龄的孩子
+        (("科别：新生儿科|床号：2",), "血常规 新生儿科"),
+        (("科别：儿科|年龄：3岁",), "血常规"),
+    ],
+)
+def test_the_head_says_whether_it_is_about_a_pregnant_woman_or_a_child(lines, report_type):
+    assert read_head(group_lines(boxes_of("检验项目：血常规", *lines)))["report_type"] == report_type
 
 
 @pytest.mark.parametrize(

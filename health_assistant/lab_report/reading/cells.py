@@ -5,14 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
-from health_assistant.lab_report.catalogue import (
-    Indicator,
-    fold_code,
-    fold_name,
-    is_known_code,
-    is_known_name,
-    load_catalogue,
-)
+from health_assistant.lab_report.catalogue import Indicator, fold_code, fold_name, load_catalogue
+from health_assistant.lab_report.matching import is_known_code, is_known_name
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reference_range import Interval, Terms, normalize, parse_range, parse_result
 
@@ -93,6 +87,11 @@ def classify(text: str) -> Kind:
     if isinstance(limits, Terms) and GRADED.issuperset(limits.words):
         return "term"
     return "unit" if _UNIT.fullmatch(plain) else "text"
+
+
+def is_bare_label(text: str) -> bool:
+    """只有“参考范围”这样的话，后面什么也没有。"""
+    return bool(_LABEL.fullmatch(text.strip()))
 
 
 def split_cells(box: TextBox) -> list[Cell]:

@@ -2,41 +2,131 @@
 
 import re
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
-from health_assistant.lab_report.catalogue import find_indicator
+from health_assistant.lab_report.matching import find_indicator
+from health_assistant.lab_report.person import person_of, pregnancy_words
 from health_assistant.lab_report.reading.cells import classify, is_known
 from health_assistant.lab_report.reading.rows import Row, row_text
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reference_range import parse_range
+from health_assistant.lab_report.report import ReadReport
 
 _LAB_WORDS = re.compile(r"检验|化验|检测报告|参考(范围|值|区间)|Laboratory|Lab Report|Reference", re.IGNORECASE)
 _OTHER_PAPER = re.compile(
     r"处方|发票|收据|收费|缴费|金额|单价|合计|营养成分|成绩|学分|考试|心电图|超声|说明书|用法用量|订单|天气"
     r"|(?<![A-Za-z])(NRV|CT|MRI)(?![A-Za-z])"
 )
+_TABLE_HEAD = re.compile(r"项目|结果|单位|参考|范围|区间|Test|Result|Unit|Reference", re.IGNORECASE)
+_AGE_UNIT = (
+    r"(?:周?岁|个?月龄?|周龄?|[天日]龄?|个?小时"
+    r"|(?:years?|yrs?|months?|mths?|mos?|weeks?|wks?|days?|hours?|hrs?|[YMWDH])(?![A-Z]))"
+)
+_AGE_PART = rf"(?:[零又]?\d{{1,4}}(?:\.\d{{1,2}})?\s*{_AGE_UNIT}(?:\s*[-/]?\s*old)?)"
+_AGE_VALUE = re.compile(
+    rf"{_AGE_PART}(?:\s*{_AGE_PART})*半?(?![\d?？])"
+    r"|新生儿|婴幼?儿|幼儿|儿童|成年?人?|老年人?|半岁|[一二两三四五六七八九十百零]{1,5}\s*(?:周?岁半?|个?月|周|天)(?:[一二三四五六七八九十]{1,2}个?[月天])?"
+    r"|\d{1,3}(?:\.\d{1,2})?(?=\s|$|[/,，;；|(（]|[男女])",
+    re.IGNORECASE,
+)
+_AGE_LABEL = re.compile(
+    r"(?:年\s*龄|(?<![胎孕骨])(?P<unit>[日周月])\s*龄|(?<![A-Za-z])Age)"
+    r"(?:\s*[/／]\s*(?:性\s*别|Sex|Gender))?\s*(?P<colon>[:：])?",
+    re.IGNORECASE,
+)
+_BEFORE_AGE = r"^(?:(?:男|女|Male|Female|[MF](?![A-Za-z]))性?\s*[/,，|]?\s*)?"
+_ABOUT = re.compile(
+    r"(?:科\s*[别室]|病\s*[区房]|诊\s*断|孕\s*周)\s*[:：]?\s*(?:(?!\s+[^\s:：]{1,8}\s*[:：])[^\n|｜]){1,40}"
+    r"|(?<=\s)产科(?:门诊|病[区房]|[一二三四五]病?区)?(?=\s)"
+)
+"""说这个人是谁的几栏，连同后面的字。"""
+_CHILD_WARD = re.compile(r"新生儿科?|新生儿重症|NICU|儿童?内?外?科|小儿科?|儿保科?|早产儿")
 _TITLE = re.compile(r"(报告|报告单|检验单|化验单|检验报告|结果单|检验结果|化验结果)$")
 
 
 def read_head(lines: list[list[TextBox]]) -> dict[str, Any]:
-    """页眉里的报告类型、性别、年龄；没有印的为空。"""
+    """页眉里的报告类型、性别、年龄；没有印的为空。科别、诊断说是孕妇的（没有年龄的还有孩子），添在报告类型后面。"""
     texts = [" ".join(box.text for box in line) for line in lines]
     page = "\n".join(texts)
-    person = next((text for text in texts if re.search(r"姓\s*名|患者|Name", text)), "")
-    sex = re.search(r"(?:性\s*别|Sex|Gender)\s*[:：]?\s*(男|女|Male|Female|M\b|F\b)", page, re.IGNORECASE) or re.search(
-        r"(?<![一-鿿])(男|女)(?![一-鿿])", person
-    )
-    sex = sex or re.search(r"(男|女)性?\s*[|,，/·]?\s*\d{1,3}\s*岁", page)
-    age = re.search(
-        r"(?:年\s*龄|Age)\s*[:：]?\s*(\d{1,3}\s*(?:岁|周岁|个?月|天|日|Y\b)?)", page, re.IGNORECASE
-    ) or re.search(r"(?<!\d)(\d{1,3}\s*(?:岁|周岁|个月|月龄|天))", person or page)
+    table = next((at for at, text in enumerate(texts) if len(set(_TABLE_HEAD.findall(text))) >= 2), len(texts))
+    head = texts[:table]
+    named_at = next((at for at, text in enumerate(texts) if re.search(r"姓\s*名|患者|Name", text)), None)
+    person = "" if named_at is None else texts[named_at]
+    # “姓名 性别 年龄”也可能各是一列的表头，下一行才是这个人
+    beside_name = head if named_at is None else texts[named_at : named_at + 2]
+    sex = _read_sex(page, person)
+    age = _read_age("\n".join(head)) or _read_age(page, needs_colon=True) or _find_age("\n".join(beside_name))
+    if age is None and re.search(r"新生儿(?!科|病)", person):
+        age = "新生儿"
     named = re.search(r"(?:报告类型|检验类型|检验目的|检验项目|检查项目|申请项目)\s*[:：]\s*(\S+)", page)
     title = next((text for text in texts[:6] if _TITLE.search(text.strip()) and len(text) < 30), "")
-    return {
-        "report_type": named[1] if named else title.replace(" ", ""),
-        "sex": {"M": "男", "F": "女"}.get(sex[1][0].upper(), sex[1]) if sex else None,
-        "age": re.sub(r"\s|Y", "", age[1]) if age else None,
-    }
+    report_type = named[1] if named else title.replace(" ", "")
+    about = _about_person(page, "\n".join(head), report_type, sex, age)
+    return {"report_type": " ".join(filter(None, (report_type, about))), "sex": sex, "age": age}
+
+
+def _read_sex(page: str, person: str) -> Literal["男", "女"] | None:
+    word = r"(男|女|Male|Female|M\b|F\b)"
+    label = r"(?:性\s*别|Sex|Gender)(?:\s*/\s*(?:年\s*龄|Age))?"
+    found = (
+        re.search(rf"{label}\s*[:：]?\s*{word}", page, re.IGNORECASE)
+        or re.search(
+            rf"(?:Age|年\s*龄)(?:\s*/\s*{label})?\s*[:：]?\s*\d[^\n:：]{{0,12}}?[/,，|]\s*{word}", page, re.IGNORECASE
+        )
+        or re.search(r"(?<![一-鿿])(男|女)(?![一-鿿])", person)
+        or re.search(r"(男|女)性?\s*[|,，/·]?\s*\d{1,3}\s*岁", page)
+    )
+    if not found:
+        return None
+    return "男" if found[1][0].upper() in "男M" else "女"
+
+
+def _read_age(text: str, needs_colon: bool = False) -> str | None:
+    """“年龄：”后面印的年龄，整个照抄（`1岁6月`、`20周`、`6 years`）；看不懂的也照抄，好知道印过。"""
+    for label in _AGE_LABEL.finditer(text):
+        if needs_colon and not label["colon"]:
+            continue
+        gap, rest = re.match(r"(\s*)(.*)", text[label.end() :]).groups()
+        value = re.sub(
+            _BEFORE_AGE, "", re.split(r"\s*[|｜]|\s+[^\s:：]{1,8}\s*[:：]|\s{3,}", rest)[0], flags=re.IGNORECASE
+        )
+        unit = {"日": "天", "周": "周", "月": "个月"}.get(label["unit"] or "", "")
+        if age := _AGE_VALUE.match(value):
+            return _tidy(age[0] + (unit if age[0].strip().isdigit() else ""))
+        word = (value.split() or [""])[0]
+        is_an_age = label["colon"] or re.search(r"[岁月天周]$", word)
+        if is_an_age and re.search(r"\w", word) and not re.search(r"[:：<>≥≤~～—-]", word) and "\n" not in gap:
+            return word[:20]
+    return None
+
+
+def _find_age(text: str) -> str | None:
+    """没有“年龄”字样时，姓名旁边的年龄。"""
+    found = re.search(rf"(?<![\d.<>≥≤~-])\d{{1,3}}(?:\.\d)?\s*(?:周?岁|个月|月龄|日龄|天)(?:\s*{_AGE_PART})*半?", text)
+    return _tidy(found[0]) if found else None
+
+
+def _tidy(age: str) -> str:
+    """字之间的空白去掉，英文单词之间的留下。"""
+    return re.sub(r"\s+(?=[^A-Za-z])|(?<=[^A-Za-z\d])\s+|(?<=\d)\s+(?=[A-Za-z]\b)", "", age.strip())
+
+
+def _about_person(page: str, head: str, report_type: str, sex: str | None, age: str | None) -> str:
+    """科别、诊断、孕周这几栏里说到的孕妇或孩子；报告名里已经说了的、这个人不可能的不写。"""
+    fields = [found[0] for found in _ABOUT.finditer(page)] + re.findall(r"孕\s*\d{1,2}\s*(?:\+\s*\d\s*)?周", head)
+    text = ";".join(fields)
+    known = person_of(ReadReport(report_type=report_type, sex=sex, age=age, items=[]))
+    words = pregnancy_words(text)
+    with_words = person_of(ReadReport(report_type=f"{report_type} {words}", sex=sex, age=age, items=[]))
+    if (
+        words
+        and with_words.pregnant
+        and (with_words.pregnant, with_words.trimester) != (known.pregnant, known.trimester)
+    ):
+        return words
+    if known.age_years is None and not known.is_minor and not known.pregnant and (child := _CHILD_WARD.search(text)):
+        return child[0]
+    return ""
 
 
 def is_lab_report(lines: list[list[TextBox]], rows: list[Row]) -> bool:

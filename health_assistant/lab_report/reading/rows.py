@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
 
-from health_assistant.lab_report.catalogue import find_indicator, is_known_code, is_known_name
+from health_assistant.lab_report.matching import find_indicator, is_known_code, is_known_name
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     Cell,
     classify,
+    is_bare_label,
     is_known,
     repair_unit,
     split_mark,
@@ -320,6 +321,8 @@ def _within(box: TextBox, row: Row) -> bool:
 
 def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> None:
     kind, box = cell.kind, cell.box
+    if is_bare_label(box.text):
+        return  # 只印了“参考值”，后面没有范围
     if kind == "range" or cell.labelled and kind != "unit":
         if box.text and classify(box.text) != "text" or kind == "text" and parse_range(box.text):
             row.add_limits(box)
@@ -346,6 +349,8 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
     elif number := split_maybe_arrow(box.text):
         row.maybe_arrows.append(box)
         row.set_result(replace(box, text=number))
+    elif same_line and row.result is None and not is_known(box.text):
+        row.set_result(box)  # 颜色、性状这样的文字结果
 
 
 def _is_item(row: Row, has_header: bool) -> bool:

@@ -1,0 +1,226 @@
+"""一行的高低：印着的范围优先，有疑问的一律 unknown，并说明疑在哪里。"""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from health_assistant.lab_report.catalogue import Indicator
+from health_assistant.lab_report.matching import implied_unit
+from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.plausibility import misread_doubt, value_doubt
+from health_assistant.lab_report.reference_range import (
+    ByGroup,
+    Interval,
+    ReferenceRange,
+    Terms,
+    attached_unit,
+    compare,
+    parse_range,
+    parse_result,
+)
+from health_assistant.lab_report.report import (
+    ABNORMAL_FLAGS,
+    Flag,
+    LabItem,
+    RangeSource,
+    ReadItem,
+    RowEvidence,
+    Scale,
+    Severity,
+)
+from health_assistant.lab_report.severity import at_least, grade_deviation, grade_value
+
+MIN_CONFIDENCE = 0.8
+"""识别把握低于它的行不作判断。"""
+
+_MARK_FLAGS: dict[str, tuple[Flag, ...]] = {
+    "↑H高": ("high", "abnormal"),
+    "↓L低": ("low", "abnormal"),
+    "*★▲!异危阳": ABNORMAL_FLAGS,
+}
+
+
+@dataclass
+class Row:
+    """一行在判断途中的样子。"""
+
+    item: LabItem
+    indicator: Indicator | None
+    result: Interval | Terms | None
+    limits: ReferenceRange | None
+    doubts_value: bool = False
+    """疑的是读到的数本身，不只是范围、标记或单位。"""
+    alarm: str | None = None
+    floor: Severity | None = None
+    """不看高低也至少要这样快去看：可能的急症，和没能核对的。"""
+
+    def doubt(self, note: str) -> None:
+        """改为不作判断，说明为什么。"""
+        self.item.flag, self.item.note = "unknown", note
+
+    @property
+    def printed_unit(self) -> str:
+        """印着的单位，也许粘在结果后面；没有则为空串。"""
+        return self.item.unit or attached_unit(self.item.result)
+
+    @cached_property
+    def unit(self) -> str:
+        """比较用的单位：印着的；没有印的，由印着的范围看得出才有，看不出为空串。"""
+        if self.printed_unit or not self.indicator:
+            return self.printed_unit
+        return implied_unit(self.indicator, self.item.reference_range)
+
+    @property
+    def lacks_unit(self) -> bool:
+        """这一项该有单位而不知道是哪个。"""
+        return not self.unit and bool(self.indicator and self.indicator.unit)
+
+    def converted(self) -> Interval | None:
+        """结果换成目录的单位；不是数或换不了则为 None。"""
+        if not isinstance(self.result, Interval) or self.result.is_titre:
+            return None
+        low, high = (self.to_usual(bound) for bound in (self.result.low, self.result.high))
+        return Interval(low, high, self.result.low_open, self.result.high_open) if (low, high) != (None, None) else None
+
+    def to_usual(self, bound: Decimal | None) -> Decimal | None:
+        """以这一行的单位计的数，换成目录的单位；没有界或换不了则为 None。"""
+        return None if bound is None else self.indicator.convert(bound, self.unit)
+
+
+def judge(
+    read: ReadItem, proof: RowEvidence, indicator: Indicator | None, person: Person, others_have_marks: bool
+) -> Row:
+    result = parse_result(read.result)
+    limits, source = _applicable_range(read, indicator)
+    if isinstance(limits, ByGroup) and len(fitting := limits.for_person(person.sex, person.age_years)) == 1:
+        limits = fitting[0]
+    flag: Flag = compare(result, limits, person.sex, person.age_years) if result and limits else "unknown"
+    if flag == "unknown" and indicator and isinstance(result, Terms) and isinstance(limits, Terms):
+        # 粘液脓血便对软便：文字没法比，而表里写着它是异常的
+        flag = "abnormal" if grade_value(result, "", indicator, person)[0] else "unknown"
+    item = LabItem(
+        # 只取读到的字段：传进来的也可能是判断过的行
+        **{name: getattr(read, name) for name in ReadItem.model_fields},
+        flag=flag,
+        range_source=source,
+        applied_range=_range_text(read, limits, source),
+        scale=_scale(result, limits),
+        confidence=proof.confidence,
+        boxes=proof.boxes,
+    )
+    row = Row(item, indicator, result, limits)
+    is_unsure = proof.confidence is not None and proof.confidence < MIN_CONFIDENCE
+    says = mark_says(read)
+    looks_wrong = value_doubt(read, limits, flag, indicator, bool(says), others_have_marks and proof.confidence is None)
+    row.doubts_value = bool(proof.doubt) or is_unsure or result is None or bool(looks_wrong)
+    # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
+    note = proof.doubt or _no_result(read, result) or ("字迹不清，读数没有把握" if is_unsure else None)
+    note = note or _no_range(read, result, limits) or _mark_doubt(read, flag, says) or looks_wrong
+    note = note or misread_doubt(read, limits, indicator) or _range_doubt(row, person)
+    if note:
+        row.doubt(note)
+    elif severity := _severity_by_own_range(row, person):
+        row.doubt("印着的范围没有管到这个人的年龄或孕期：按他那一群的范围已经超出，请医生看")
+        item.severity = row.floor = severity
+    return row
+
+
+def _no_result(read: ReadItem, result: Interval | Terms | None) -> str | None:
+    if result is not None:
+        return None
+    return "没有印结果，或没有读出来" if not re.search(r"\w", read.result) else "看不懂结果的写法"
+
+
+def _no_range(read: ReadItem, result: Interval | Terms, limits: ReferenceRange | None) -> str | None:
+    if limits is not None:
+        return None
+    printed_mark = f"；报告单上印着标记 {read.mark}" if read.mark else ""
+    if read.reference_range.strip(" -—*/"):
+        return "看不懂参考范围的写法" + printed_mark
+    return ("没有印参考范围" if isinstance(result, Interval) else "文字结果，没有印参考范围") + printed_mark
+
+
+def _mark_doubt(read: ReadItem, flag: Flag, mark_says: list[tuple[Flag, ...]]) -> str | None:
+    if flag == "unknown":
+        return "结果与参考范围不能确定地比较"
+    if plain_mark(read) and not mark_says:
+        return f"看不懂报告单上的标记 {read.mark}"
+    if not all(flag in said for said in mark_says):
+        return f"报告单上印着标记 {read.mark}，与数值和参考范围不符，可能有一处读错了"
+    return None
+
+
+def _range_doubt(row: Row, person: Person) -> str | None:
+    """印着的范围把危急的值当作正常，或当作另一边：多半是范围读错了。"""
+    if not row.indicator or row.item.range_source != "printed":
+        return None
+    severity, way = grade_value(row.result, row.unit, row.indicator, person)
+    if severity != "grave" or row.item.flag in (way, "abnormal"):
+        return None
+    return "数值本身达到危急值，而印着的参考范围不是这样说，范围可能读错了"
+
+
+def _severity_by_own_range(row: Row, person: Person) -> Severity | None:
+    """印着的范围说正常，而那不是给这个人的范围：按他那一群（孩子、孕妇）已经超出得不算轻微，有多要紧。"""
+    indicator = row.indicator
+    if row.item.flag != "normal" or not indicator or not (person.pregnant or person.is_minor):
+        return None
+    by_line, _ = grade_value(row.result, row.unit, indicator, person, of_special_people=True)
+    if by_line and (person.is_newborn or _is_general_range(row)):
+        return by_line
+    result = row.converted() if indicator.decides and _is_general_range(row) else None
+    own = result and compare(result, indicator.reference, person.sex, person.age_years)
+    if own not in ("high", "low"):
+        return None
+    severity = grade_deviation(result, indicator.intervals[0], own, indicator.unit, indicator, person)
+    return severity if at_least(severity, "moderate") else None
+
+
+def _is_general_range(row: Row) -> bool:
+    """印着的范围就是一般成人的（两端各差不到一成）。"""
+    if not isinstance(row.limits, Interval) or row.item.range_source != "printed":
+        return False
+    printed = [row.to_usual(bound) for bound in (row.limits.low, row.limits.high)]
+    return any(
+        all(_is_near(one, other) for one, other in zip(printed, (usual.low, usual.high), strict=True))
+        for usual in row.indicator.general_intervals
+    )
+
+
+def _is_near(one: Decimal | None, other: Decimal | None) -> bool:
+    if one is None or other is None:
+        return not one and not other
+    return abs(one - other) <= abs(other) / 10
+
+
+def _applicable_range(read: ReadItem, indicator: Indicator | None) -> tuple[ReferenceRange | None, RangeSource]:
+    """印着的范围；没有印、目录又有把握时是目录里这一群人的范围。"""
+    printed = parse_range(read.reference_range)
+    if printed or re.search(r"[^\s\-—*/]", read.reference_range):
+        return printed, "printed"
+    if indicator and indicator.decides and indicator.same_unit(read.unit or attached_unit(read.result)):
+        return indicator.reference, "catalogue"
+    return None, "none"
+
+
+def plain_mark(read: ReadItem) -> str:
+    return re.sub(r"[\s()（）\[\]]", "", read.mark or "").upper()
+
+
+def mark_says(read: ReadItem) -> list[tuple[Flag, ...]]:
+    """印着的标记各个符号容许的判断。"""
+    return [said for characters, said in _MARK_FLAGS.items() if set(plain_mark(read)) & set(characters)]
+
+
+def _range_text(read: ReadItem, limits: ReferenceRange | None, source: RangeSource) -> str:
+    is_chosen = limits != parse_range(read.reference_range)
+    return str(limits) if limits and (source == "catalogue" or is_chosen) else read.reference_range
+
+
+def _scale(result: Interval | Terms | None, limits: ReferenceRange | None) -> Scale | None:
+    """画范围条用的数；只有单个数值对单个区间才画。"""
+    if not (isinstance(result, Interval) and isinstance(limits, Interval) and result.is_point):
+        return None
+    low, high = (None if bound is None else float(bound) for bound in (limits.low, limits.high))
+    return Scale(value=float(result.low), low=low, high=high)

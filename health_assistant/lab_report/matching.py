@@ -1,0 +1,224 @@
+"""这一行是目录里的哪一项：名称、代号、单位、标本与印着的范围一起看，分不清的不猜。"""
+
+import re
+from decimal import Decimal
+from functools import cache
+from math import log
+
+from health_assistant.lab_report.catalogue import Index, Indicator, build_index, fold_code, fold_name, load_catalogue
+from health_assistant.lab_report.reference_range import ByGroup, Interval, parse_range
+from health_assistant.lab_report.specimen import (
+    Specimen,
+    is_daily_protein,
+    is_unusual,
+    is_venous_gas,
+    possible_specimens,
+    timed_glucose,
+)
+from health_assistant.lab_report.units import fold_unit, is_only_for_blood, is_per_microlitre, kind_of_unit
+
+_CLEARLY_NEARER = 1.5
+"""印着的范围与另一个同名指标的相近到这个倍数以上，才当作那一个。"""
+_INFECTION_TITLE = re.compile(r"传染|梅毒|术前|免疫|输血前|性病|感染|病毒|抗体|优生|TORCH", re.IGNORECASE)
+
+
+def find_indicator(
+    name: str, code: str, unit: str, report_type: str = "", reference_range: str = ""
+) -> Indicator | None:
+    """在目录里找这一行对应的指标；名称优先，名称不认识时代号与单位都对上才算。
+
+    `report_type` 用来分辨标本：尿液里的“葡萄糖”不是血糖，脑脊液等目录里没有的标本一律返回 None。
+    名称、单位都相同的几项（总钙与离子钙）由印着的范围分辨；分不清的返回 None。
+    """
+    specimens = possible_specimens(report_type, name, unit)
+    if glucose := timed_glucose(name, code, unit, report_type) if "blood" in specimens else None:
+        found = _fitting_entry(glucose, unit)
+    elif is_unusual(name, unit):
+        found = _find_unusual(name, code, unit, specimens)
+    else:
+        found = _find_usual(name, code, unit, report_type, reference_range, specimens)
+        if found is None and specimens == ("blood",):
+            found = _find_elsewhere(name, unit)
+    if found and found.twins:
+        found = _right_twin(found, unit, report_type, reference_range)
+    return None if found and is_venous_gas(report_type, name, found.code) else found
+
+
+def _find_usual(
+    name: str, code: str, unit: str, report_type: str, reference_range: str, specimens: tuple[Specimen, ...]
+) -> Indicator | None:
+    names, codes = _index()
+    by_code = [one for specimen in specimens for one in codes.get((specimen, fold_code(code or name)), [])]
+    # 有的名称含字母，读的人可能把字母当成了代号：总 + T3，ABO + 血型
+    spellings = (name or code, name + code, code + name)
+    pools = ([one for place in specimens for one in names.get((place, fold_name(each)), [])] for each in spellings)
+    by_name = next(filter(None, pools), [])
+    if is_per_microlitre(unit):
+        by_name, by_code = (_blood_or_sediment(pool, unit, reference_range, specimens) for pool in (by_name, by_code))
+    if len(by_name) == 1 and not _is_foreign(by_name[0], unit):
+        return by_name[0]
+    if not unit and (nearest := _nearest(by_name or by_code, unit, reference_range)):
+        return nearest
+    if len(by_name) > 1:
+        # 同名的指标（中性粒细胞的绝对值与百分比）由单位分辨，单位没印时由代号
+        matches = _fitting(by_name, unit) or [one for one in by_name if one in by_code] or _fitting(by_code, unit)
+    else:
+        matches = _fitting(by_code, unit)
+        if not unit and len(matches) < len(by_code) and not _INFECTION_TITLE.search(report_type):
+            # 没有单位的缩写：TP 是总蛋白还是梅毒
+            return None
+    return _choose(matches, unit, report_type, reference_range)
+
+
+def _find_elsewhere(name: str, unit: str) -> Indicator | None:
+    """报告类型没有读到时，血里没有的名称（比重、虫卵）：只有一种标本有它，就是那一种。"""
+    found = [one for place in ("urine", "stool") for one in _index()[0].get((place, fold_name(name)), [])]
+    found = [one for one in found if not unit or one.knows_unit(unit)]
+    return found[0] if len(found) == 1 else None
+
+
+def _choose(matches: list[Indicator], unit: str, report_type: str, reference_range: str) -> Indicator | None:
+    """名称与单位都合的几项里的一项；分不清为 None。"""
+    # 写着 twins 的那一项在先，是不是另一项后面再看
+    main = [one for one in matches if all(other is one or other.code in one.twins for other in matches)]
+    if len(matches) < 2 or main:
+        return next(iter(main or matches), None)
+    gaps = [(gap, one) for one in matches if (gap := _distance(one, unit, reference_range)) is not None]
+    specimens = [one.specimen for one in matches]
+    if len({*specimens}) < len(specimens) or {"urine", "stool"} <= {*specimens} and not gaps:
+        return _nearest(matches, unit, reference_range)
+    # 一张单子上有几种标本：范围最像的，没有范围的按先后
+    if gaps:
+        return min(gaps, key=lambda pair: pair[0])[1]
+    return next((one for one in matches if "血气" in report_type and one.specimen == "blood"), matches[0])
+
+
+def _find_unusual(name: str, code: str, unit: str, specimens: tuple[Specimen, ...]) -> Indicator | None:
+    """24 小时尿、负荷后的结果：只认目录里正有这个名称的，和 24 小时尿蛋白。"""
+    names, codes = _index()
+    whole = fold_name(re.sub(r"[()（）\[\]【】]", "", name))
+    exact = [one for specimen in specimens for one in names.get((specimen, whole), [])]
+    if not exact and code and fold_unit(unit).endswith("/24h"):
+        exact = [one for specimen in specimens for one in codes.get((specimen, fold_code(code)), [])]
+    exact = [one for one in exact if one.knows_unit(unit) or not unit]
+    if len(exact) != 1 and is_daily_protein(name, unit):
+        return _fitting_entry("U-PRO24", unit)
+    return exact[0] if len(exact) == 1 else None
+
+
+def _fitting_entry(code: str, unit: str) -> Indicator | None:
+    one = _by_code().get(code)
+    return one if one and (not unit or one.knows_unit(unit)) else None
+
+
+def _fitting(candidates: list[Indicator], unit: str) -> list[Indicator]:
+    same = [one for one in candidates if one.same_unit(unit)]
+    return same or [one for one in candidates if one.knows_unit(unit)]
+
+
+def _is_foreign(one: Indicator, unit: str) -> bool:
+    """印着的单位量的是另一类东西，这一项从来不用：单凭名称不能算。"""
+    if one.specimen != "blood" and is_only_for_blood(unit):
+        return True
+    kind = kind_of_unit(unit)
+    if not kind or one.knows_unit(unit):
+        return False
+    kinds = {kind_of_unit(own) for own in (one.unit, *one.other_units, *one.conversions, *one.more_units)} - {""}
+    return bool(kinds) and kind not in kinds
+
+
+def _blood_or_sediment(
+    pool: list[Indicator], unit: str, reference_range: str, specimens: tuple[Specimen, ...]
+) -> list[Indicator]:
+    """每微升的红、白细胞是血里的还是尿沉渣的，相差千倍，看范围；没有范围、报告类型也没有说，就不知道。"""
+    blood = [one for one in pool if one.specimen == "blood"]
+    others = [one for one in pool if one.specimen != "blood"]
+    if not (blood and others):
+        return pool
+    gaps = [gap for one in blood if (gap := _distance(one, unit, reference_range)) is not None]
+    if gaps:
+        return blood if min(gaps) < log(5) else others
+    return others if specimens[0] != "blood" else []
+
+
+def _distance(one: Indicator, unit: str, reference_range: str) -> float | None:
+    """印着的范围与目录里这一项的相差几倍（取对数），各种人的范围里最近的；比不了为 None。"""
+    printed = parse_range(reference_range)
+    each = [limits for _, limits in printed.groups] if isinstance(printed, ByGroup) else [printed]
+    intervals = [limits for limits in each if isinstance(limits, Interval) and not limits.is_titre]
+    usual = (*one.intervals, *(group.range for group in one.groups))
+    gaps = [_gap(limits, other, one, unit) for limits in intervals for other in usual]
+    return min((gap for gap in gaps if gap is not None), default=None)
+
+
+def _gap(printed: Interval, usual: Interval, indicator: Indicator, unit: str) -> float | None:
+    """两边都有界的比中点，否则比共有的一边。"""
+    bounds = (printed.low, printed.high)
+    low, high = (None if one is None else indicator.convert(one, unit or indicator.unit) for one in bounds)
+    if None not in (low, high, usual.low, usual.high):
+        pairs = [(low + high, usual.low + usual.high)]
+    else:
+        pairs = [(high, usual.high), (low, usual.low)]
+    one, other = next(((one, other) for one, other in pairs if one and other), (None, None))
+    return abs(log(one / other)) if one and other and min(one, other) > 0 else None
+
+
+def _nearest(candidates: list[Indicator], unit: str, reference_range: str) -> Indicator | None:
+    """印着的范围明显只像其中一项的：那一项；看不出的为 None。"""
+    gaps = [(gap, one) for one in candidates if (gap := _distance(one, unit, reference_range)) is not None]
+    gaps.sort(key=lambda pair: pair[0])
+    if not gaps or gaps[0][0] > log(2):
+        return None
+    is_alone = len(gaps) == 1 or gaps[1][0] - gaps[0][0] > log(_CLEARLY_NEARER)
+    return gaps[0][1] if is_alone else None
+
+
+def _right_twin(one: Indicator, unit: str, report_type: str, reference_range: str) -> Indicator:
+    """名称、单位都相同的另一项：印着的范围明显更像它时就是它；没有印范围，血气里的钙是离子钙。"""
+    twins = [twin for code in one.twins if (twin := _by_code().get(code))]
+    own = _distance(one, unit, reference_range)
+    gaps = [(gap, twin) for twin in twins if (gap := _distance(twin, unit, reference_range)) is not None]
+    if own is None or not gaps:
+        is_gas = "血气" in report_type and not reference_range.strip(" -—*/")
+        return next((twin for twin in twins if is_gas and twin.code == "ICA"), one)
+    nearest, twin = min(gaps, key=lambda pair: pair[0])
+    return twin if own - nearest > log(_CLEARLY_NEARER) else one
+
+
+def implied_unit(one: Indicator, reference_range: str) -> str:
+    """没有印单位时，从印着的范围看这一项用的是哪个单位（压积 0.40-0.50 是 L/L）；看不出为空串。"""
+    # 换算的倍数相同的（g/dL 与 g%）是一回事
+    units = {one.convert(Decimal(1), unit): unit for unit in (*reversed(one.conversions), one.unit)}
+    gaps = [(gap, unit) for unit in units.values() if (gap := _distance(one, unit, reference_range)) is not None]
+    gaps.sort()
+    is_clear = gaps and gaps[0][0] < log(2) and all(gap - gaps[0][0] > log(_CLEARLY_NEARER) for gap, _ in gaps[1:])
+    return gaps[0][1] if is_clear else ""
+
+
+def is_known_code(code: str) -> bool:
+    """目录里有没有这个代号，不论标本。"""
+    return fold_code(code) in _known()[1]
+
+
+def is_known_name(name: str) -> bool:
+    """目录里有没有这个名称，不论标本。"""
+    return fold_name(name) in _known()[0]
+
+
+@cache
+def _by_code() -> dict[str, Indicator]:
+    return {one.code: one for one in load_catalogue()}
+
+
+@cache
+def _index() -> tuple[Index, Index]:
+    return build_index(load_catalogue())
+
+
+@cache
+def _known() -> tuple[frozenset[str], frozenset[str]]:
+    names = frozenset(name for _, name in _index()[0])
+    # 总T3、补体C3、免疫球蛋白G 末尾的字母是名称的一部分，单凭它不能当作代号拆开
+    ends = (re.search(r"(?<=[^\x00-\x7f])[A-Z]\d*$", name) for name in names)
+    tails = {fold_code(end[0]) for end in ends if end}
+    return names, frozenset(code for _, code in _index()[1]) - tails

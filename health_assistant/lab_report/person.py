@@ -1,0 +1,260 @@
+"""报告是谁的：性别、年龄、是不是孕妇。只在这里从文字读一次，参考范围、分级与要说的话都用同一个人。"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Literal
+
+from health_assistant.lab_report.groups import ADULT_AGE_YEARS
+from health_assistant.lab_report.report import LabReport, ReadReport
+
+Sex = Literal["男", "女"]
+Trimester = Literal[1, 2, 3]
+
+OLD_AGE_YEARS = 60
+NEWBORN_AGE_YEARS = 28 / 365
+MAX_AGE_YEARS = 130
+MAX_PREGNANCY_WEEKS = 44
+PREGNANCY_AGES_YEARS = (10, 60)
+"""这个年龄之外的，单子上的“产科”“孕”说的是别人（新生儿的母亲）。"""
+
+_UNITS: tuple[tuple[str, Fraction, str, int], ...] = (
+    ("years", Fraction(1), r"周?岁|years?|yrs?|y", 999),
+    ("months", Fraction(1, 12), r"个?月龄?|months?|mths?|mos?|m", 12),
+    ("weeks", Fraction(7, 365), r"周龄?|weeks?|wks?|w", 6),
+    ("days", Fraction(1, 365), r"天龄?|日龄?|days?|d", 31),
+    ("hours", Fraction(1, 365 * 24), r"个?小?时|hours?|hrs?|h", 24),
+    ("minutes", Fraction(1, 365 * 24 * 60), r"分钟?|minutes?|mins?", 60),
+)
+"""年龄的单位，从大到小：名字、合多少年、写法、至多几个（前面还有更大的单位时）。"""
+_AGE = re.compile(
+    "".join(
+        rf"(?:(?:零|又|and|,)?(?P<{name}>\d{{1,4}}(?:\.\d{{1,2}})?|半)(?P<half_{name}>个半)?(?:{unit})(?P<and_half_{name}>半)?)?"
+        for name, _, unit, _ in _UNITS
+    )
+    + r"(?:龄|大|old|整)?",
+    re.IGNORECASE,
+)
+_AROUND_AGE = re.compile(
+    r"^(?:年龄|age|约|大约|出生后?|生后)[:：]?|^(?:男|女)性?[,，/、|·;:]?"
+    r"|(?:[,，/、|·;]|(?<=[岁月天日周y]))(?:男性?|女性?|male|female|m|f)$|(?<=\d)(?:男性?|女性?|male|female|f)$",
+    re.IGNORECASE,
+)
+"""年龄一栏里与年龄印在一起的别的字。"""
+_NEWBORN = re.compile(r"新生儿|新生婴儿|早产儿|neonat|newborn", re.IGNORECASE)
+_CHILD = re.compile(
+    r"儿童|小儿|婴|幼儿|患儿|儿科|儿内|儿外|儿保|儿急|少儿|学龄|pa?ediatric|infant|\bchild|(?<![A-Z])[NP]ICU",
+    re.IGNORECASE,
+)
+_NOT_A_CHILD = re.compile(r"妇女与?儿童|妇儿|妇幼|试管婴儿|母婴|胎儿")
+_ADULT = re.compile(r"成人|成年|老年|老人|adult", re.IGNORECASE)
+
+_CHINESE_DIGITS = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"两": 2}
+_CHINESE_NUMBER = re.compile(r"[一二两三四五六七八九十百][零一二两三四五六七八九十百]*|零(?=岁)")
+
+_WEEKS = re.compile(r"(?:孕|妊娠)(?:龄|周数?|期)?:?(?P<weeks>\d{1,2})(?![\d.]|个?月|[年次产岁天P])", re.IGNORECASE)
+_MONTHS = re.compile(r"(?:孕|妊娠)(?P<months>\d{1,2})个?月")
+_STAGES: tuple[tuple[re.Pattern[str], Trimester], ...] = (
+    (re.compile(r"早孕|孕早期|早期妊娠|妊娠早期|异位妊娠|宫外孕|孕\d+天"), 1),
+    (re.compile(r"中孕|孕中期|中期妊娠|妊娠中期"), 2),
+    (re.compile(r"晚孕|孕晚期|晚期妊娠|妊娠晚期|待产|临产|足月妊娠"), 3),
+)
+_STAGE_WORDS: dict[Trimester, str] = {1: "孕早期", 2: "孕中期", 3: "孕晚期"}
+_PREGNANT = re.compile(
+    r"孕妇|孕期|孕检|孕产妇|怀孕|妊娠|产检|产前|宫内孕|先兆流产|先兆早产|保胎|胎膜早破|子痫|双胎|唐筛|唐氏筛查|pregnan",
+    re.IGNORECASE,
+)
+_OBSTETRICS = re.compile(r"(?<!妇)产科|obstetric", re.IGNORECASE)
+_NOT_PREGNANT = re.compile(
+    r"(?:不|未|备|非|避|无|否认|排除|除外|终止|既往|曾)(?:怀?孕|妊娠)|孕(?:前|酮|激素|育|烯|二烯|三烯)|(?:孕|妊娠)\d+产\d+"
+    r"|(?:早早?孕|妊娠|怀孕|孕检)(?:试验|检测|检查|测定|试纸|诊断|与否|前|史|后)|尿妊娠|尿早孕|妊娠相关"
+    r"|妊娠期[^;，,、]{1,5}史"
+    r"|(?:早孕|妊娠|怀孕|孕)[?？]|[?？](?:早孕|妊娠)|not ?pregnant|non-?pregnant",
+    re.IGNORECASE,
+)
+_AFTERWARDS = re.compile(r"产后|产褥|流产后|人流|引产后")
+_HOPING = re.compile(r"不孕|未孕|备孕|孕前|孕育")
+
+
+@dataclass(frozen=True)
+class Person:
+    """报告是谁的。`age_years` 没有印、没看懂为 None；`age_unclear` 是印了而没看懂，从不当作成人。
+
+    `is_paediatric` 是没有可用的年龄而单子上的话（儿童血常规、儿科、年龄一栏写“婴儿”）说是孩子。
+    """
+
+    sex: Sex | None = None
+    age_years: float | None = None
+    age_unclear: bool = False
+    pregnant: bool = False
+    trimester: Trimester | None = None
+    is_paediatric: bool = False
+
+    @property
+    def is_adult(self) -> bool:
+        """18 岁起；没有印年龄、也没有儿童字样的当作成人。"""
+        if self.age_years is None:
+            return not self.age_unclear and not self.is_paediatric
+        return self.age_years >= ADULT_AGE_YEARS
+
+    @property
+    def is_minor(self) -> bool:
+        """确知不满 18 岁；年龄看不懂的既不是成人，也不是未成年人。"""
+        return self.is_paediatric if self.age_years is None else self.age_years < ADULT_AGE_YEARS
+
+    @property
+    def is_newborn(self) -> bool:
+        """不满 28 天。"""
+        return self.age_years is not None and self.age_years < NEWBORN_AGE_YEARS
+
+    @property
+    def is_child(self) -> bool:
+        """28 天起、不满 18 岁；不知几岁的孩子也算。"""
+        return self.is_minor and not self.is_newborn
+
+    @property
+    def is_old(self) -> bool:
+        """60 岁起。"""
+        return self.age_years is not None and self.age_years >= OLD_AGE_YEARS
+
+    def fits(self, who: str) -> bool:
+        """这个人属不属于 `who` 这一群；年龄看不懂的只属于任何人与自己的性别。"""
+        return _GROUPS[who](self)
+
+
+_GROUPS: dict[str, Callable[[Person], bool]] = {
+    "任何人": lambda person: True,
+    "成人": lambda person: person.is_adult,
+    "不在孕期的成人": lambda person: person.is_adult and not person.pregnant,
+    "儿童": lambda person: person.is_child,
+    "新生儿": lambda person: person.is_newborn,
+    "孕妇": lambda person: person.pregnant,
+    "男": lambda person: person.sex == "男",
+    "女": lambda person: person.sex == "女",
+    "老人": lambda person: person.is_old,
+}
+
+
+def person_of(report: ReadReport | LabReport) -> Person:
+    """从报告名、性别、年龄看是谁的；没有印的就是不知道。"""
+    return _person(report.report_type, report.sex, report.age)
+
+
+@lru_cache(256)
+def parse_age(text: str | None) -> float | None:
+    """印着的年龄 -> 以年为单位的数；没有、含糊（成人、婴儿）、看不懂或大得不可能为 None。
+
+    认得 45岁、45、3个月、1岁6月5天、1岁半、5周、12日龄、36小时、新生儿、四十五岁、18M（月）、3Y2M、6 years。
+    """
+    plain = _plain_age(text)
+    if re.fullmatch(r"(?:新生儿|newborn|neonate)", plain, re.IGNORECASE):
+        return 0.0
+    if re.fullmatch(r"\d{1,3}(?:\.\d{1,2})?", plain):
+        plain += "岁"
+    found = _AGE.fullmatch(plain)
+    years = _sum_up(found) if found else None
+    return float(years) if years is not None and years <= MAX_AGE_YEARS else None
+
+
+def _plain_age(text: str | None) -> str:
+    """去掉空白、前后的性别与“年龄：”，中文数字换成阿拉伯数字；太长的不是年龄。"""
+    if not text or len(text) > 60:
+        return ""
+    plain = re.sub(r"\s+|。$", "", unicodedata.normalize("NFKC", text))
+    plain = re.sub(r"y[./]?o\.?$|y\.", "y", plain, flags=re.IGNORECASE)
+    plain = plain.translate(str.maketrans("歲嵗個週時", "岁岁个周时"))
+    previous = None
+    while plain != previous:
+        previous, plain = plain, _AROUND_AGE.sub("", plain)
+    return _CHINESE_NUMBER.sub(lambda number: str(_chinese_number(number[0])), plain)
+
+
+def _chinese_number(text: str) -> int | str:
+    """`四十五` -> 45，`一百零二` -> 102；不成数的照原样。"""
+    digits = "[一二两三四五六七八九]"
+    found = re.fullmatch(rf"(?:({digits})百)?(零)?(?:({digits})?(十))?({digits})?", text)
+    if not found:
+        return text
+    hundreds, _, tens, has_tens, ones = found.groups()
+    value = 100 * _CHINESE_DIGITS[hundreds] if hundreds else 0
+    value += 10 * (_CHINESE_DIGITS[tens] if tens else 1) if has_tens else 0
+    return value + (_CHINESE_DIGITS[ones] if ones else 0)
+
+
+def _sum_up(found: re.Match[str]) -> Fraction | None:
+    """各单位的数合起来；前面有更大的单位时，后面的不能多到够一个更大的单位。"""
+    total, has_larger = Fraction(0), False
+    for name, per_year, _, most in _UNITS:
+        if not (number := found[name]):
+            continue
+        halves = [found[f"half_{name}"], found[f"and_half_{name}"]]
+        if number == "半" and any(halves) or (has_larger and (number == "半" or Fraction(number) > most)):
+            return None
+        value = Fraction(1, 2) if number == "半" else Fraction(number)
+        total += (value + Fraction(1, 2) * any(halves)) * per_year
+        has_larger = True
+    return total if has_larger else None
+
+
+@lru_cache(256)
+def _person(report_type: str, sex: Sex | None, age: str | None) -> Person:
+    title = re.sub(r"\s+", "", unicodedata.normalize("NFKC", report_type))
+    printed = (age or "").strip(" -—*/　")
+    words = _NOT_A_CHILD.sub("", title) + ";" + printed
+    years, says_newborn = parse_age(printed), bool(_NEWBORN.search(words))
+    says_child = says_newborn or bool(_CHILD.search(words))
+    if says_newborn and (years is None or re.fullmatch(r"\d{1,2}", printed)):
+        # 新生儿的单子上没有单位的数是天数，不是岁数
+        years = 0.0
+    elif re.fullmatch(r"0+(?:\.0+)?(?:周?岁|Y)?", _plain_age(printed), re.IGNORECASE):
+        # “0 岁”是不满周岁，不知几个月
+        years, says_child = None, True
+    is_paediatric = years is None and says_child
+    age_unclear = bool(printed) and years is None and not is_paediatric and not _says_adult(printed)
+    weeks_text = title + ";" + re.sub(r"\s+", "", unicodedata.normalize("NFKC", printed))
+    could_be = sex != "男" and not is_paediatric
+    could_be = could_be and (years is None or PREGNANCY_AGES_YEARS[0] <= years < PREGNANCY_AGES_YEARS[1])
+    pregnant, trimester = _pregnancy(weeks_text) if could_be else (False, None)
+    return Person(
+        sex="女" if pregnant else sex,
+        age_years=years,
+        age_unclear=age_unclear,
+        pregnant=pregnant,
+        trimester=trimester,
+        is_paediatric=is_paediatric,
+    )
+
+
+def _says_adult(age: str) -> bool:
+    return bool(_ADULT.search(age)) and not re.search(r"\d", age)
+
+
+def pregnancy_words(text: str) -> str:
+    """科别、诊断、孕周这些话里说到的孕期，写成报告名里的一个词：孕28周、孕早期、产科、孕妇；没有说到为空串。"""
+    plain = re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
+    pregnant, trimester = _pregnancy(plain)
+    if not pregnant:
+        return ""
+    weeks = next((found["weeks"] for found in _WEEKS.finditer(_NOT_PREGNANT.sub("", plain))), "")
+    if weeks and trimester:
+        return f"孕{int(weeks)}周"
+    return _STAGE_WORDS[trimester] if trimester else "产科" if _OBSTETRICS.search(plain) else "孕妇"
+
+
+def _pregnancy(text: str) -> tuple[bool, Trimester | None]:
+    """是不是孕妇、在第几个三个月；不孕、孕酮、孕前检查、妊娠试验、产后不是。"""
+    plain = _NOT_PREGNANT.sub("", text)
+    weeks = [int(found["weeks"]) for found in _WEEKS.finditer(plain)]
+    weeks += [round(int(found["months"]) * 52 / 12) for found in _MONTHS.finditer(plain)]
+    if any(weeks):
+        # “孕周 0”是没有填
+        is_possible = 2 <= weeks[0] <= MAX_PREGNANCY_WEEKS
+        return True, (1 if weeks[0] < 14 else 2 if weeks[0] < 28 else 3) if is_possible else None
+    if _AFTERWARDS.search(plain):
+        return False, None
+    stage = next((number for pattern, number in _STAGES if pattern.search(plain)), None)
+    by_ward = bool(_OBSTETRICS.search(plain)) and not _HOPING.search(text)
+    return bool(stage or by_ward or _PREGNANT.search(plain)), stage

@@ -1,0 +1,336 @@
+"""一个异常的结果有多要紧：severity.yaml 的分级表，表里没有的用一条一般规则。
+
+分级只看数（或定性词）、单位、这个人是谁，从不看模型怎么说。表里每一行都写着来源；不知道的不分级。
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache, cached_property
+from importlib import resources
+from math import inf
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from health_assistant.checked_yaml import Entry, check_yaml
+from health_assistant.lab_report.catalogue import Age, Bounds, Indicator, Number, Sentence, load_catalogue
+from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.reference_range import Interval, ReferenceRange, Terms, parse_result
+from health_assistant.lab_report.report import SEVERITIES, Flag, Severity
+
+Way = Literal["high", "low", "abnormal"]
+
+SLIGHT_WIDTH = Decimal("0.25")
+"""一般规则：超出的部分不到两边有界的范围宽度的四分之一，算轻微。
+
+参考范围是健康人的中间 95%（宽约 3.92 个标准差）；再宽四分之一，健康人里一项只有千分之三在外，二十项的单子约百分之六。
+"""
+SLIGHT_ONE_SIDED = Decimal("0.1")
+"""一般规则：只有一边有界（含从 0 起）的，超出界限的十分之一以内算轻微。"""
+RCV_FACTOR = Decimal("2.77")
+"""参考变化值 RCV = 2.77 × √(CVi² + CVa²)，95% 双侧（Fraser 2001）；CVa 取合格的上限，CVi 的一半。"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """一级从哪里起：绝对的数、参考界限的几倍，或几个词。"""
+
+    at: Decimal | None = None
+    multiple: Decimal | None = None
+    words: tuple[str, ...] = ()
+
+
+def _step(raw: Any) -> Step:
+    if isinstance(raw, list):
+        if not raw or not all(isinstance(word, str) for word in raw):
+            raise ValueError(f"定性词要写成列表，而不是 {raw!r}")
+        return Step(words=tuple(raw))
+    found = re.fullmatch(r"(-?\d+(?:\.\d+)?)(×?)", raw) if isinstance(raw, str) else None
+    if not found:
+        raise ValueError(f'要写成带引号的数 "5.5"、倍数 "3×" 或一列词，而不是 {raw!r}')
+    number = Decimal(found[1])
+    return Step(multiple=number) if found[2] else Step(at=number)
+
+
+_GRADED = ("阴性", "弱阳性", "阳性")
+OptionalStep = Annotated[Step | None, BeforeValidator(_step)]
+
+
+class GradeLine(Entry):
+    """分级表的一行：一个指标、一个方向、一群人。到了（含）哪一步就是哪一级。"""
+
+    code: str
+    way: Way
+    who: Literal["任何人", "成人", "儿童", "新生儿", "孕妇", "男"]
+    start: Age = Field(0.0, alias="from")
+    below: Age = inf
+    specimen: str
+    unit: str = ""
+    moderate: OptionalStep = None
+    marked: OptionalStep = None
+    severe: OptionalStep = None
+    grave: OptionalStep = None
+    say: Sentence | None = None
+    first_aid: Sentence | None = None
+    source: tuple[str, ...]
+    confidence: Literal["A", "B", "C"]
+
+    def fits(self, person: Person) -> bool:
+        """用不用于这个人。年龄印了而没有看懂的人，成人与儿童的都用：漏掉急症比虚惊更坏。"""
+        is_unclear = person.age_unclear and self.who in ("成人", "儿童")
+        # 只写“新生儿”的不知道是第几天，分日龄的行不用
+        is_of_age = self.below == inf or (bool(person.age_years) and self.start <= person.age_years < self.below)
+        return is_of_age and (is_unclear or person.fits(self.who))
+
+    @cached_property
+    def steps(self) -> tuple[tuple[Severity, Step], ...]:
+        """由轻到重。"""
+        return tuple((name, step) for name in SEVERITIES if (step := getattr(self, name, None)))
+
+    @model_validator(mode="after")
+    def _check(self) -> "GradeLine":
+        if not self.steps:
+            raise ValueError("一级也没有写")
+        if any(bool(step.words) != (self.way == "abnormal") for _, step in self.steps):
+            raise ValueError("way 是 abnormal 时写词，是 high、low 时写数")
+        for kind in ("at", "multiple"):
+            numbers = [number for _, step in self.steps if (number := getattr(step, kind)) is not None]
+            if numbers != sorted(set(numbers), reverse=self.way == "low"):
+                raise ValueError(f"各级要一级比一级重：{'、'.join(map(str, numbers))}")
+        if self.grave and self.confidence == "C":
+            raise ValueError("危急（grave）的界限要有可核对的来源，confidence 不能是 C")
+        return self
+
+
+class Variation(Entry):
+    """个体内的生物学变异，百分数。"""
+
+    cvi: Number
+    source: str
+
+    @property
+    def change_value(self) -> Decimal:
+        """参考变化值，是界限的几分之几（如 0.3）。"""
+        return RCV_FACTOR * (self.cvi**2 + (self.cvi / 2) ** 2).sqrt() / 100
+
+
+class Specimen(Entry):
+    """目录里没有的标本：报告名里有这个字样的，异常的行至少多要紧，和要说的一句话。"""
+
+    severity: Severity
+    say: Sentence
+    department: str = "急诊科"
+    source: str
+    grave_words: tuple[str, ...] = ()
+    """结果里有这些词的是危急的，如脓性。"""
+    at_most: bool = False
+    """反过来：至多这么要紧。静脉血的氧本来就低。"""
+
+    def weigh(self, own: Severity | None, result_text: str) -> Severity | None:
+        """这种标本的一行有多要紧；own 是异常的行按一般规则的。文字没法与范围比的，也看有没有 grave_words。"""
+        if any(word in result_text for word in self.grave_words):
+            return "grave"
+        if own is None:
+            return None
+        return (min if self.at_most else max)(own, self.severity, key=SEVERITIES.index)
+
+
+class SeverityFile(Entry):
+    """severity.yaml 的内容。"""
+
+    version: int
+    sources: dict[str, str]
+    grades: tuple[GradeLine, ...]
+    variation: dict[str, Variation]
+    cutoffs: frozenset[str]
+    wide: frozenset[str]
+    possible: dict[str, Bounds] = {}
+    """活着的人可能有的值，用目录的单位；之外的多半是读错了。"""
+    specimens: dict[str, Specimen] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> "SeverityFile":
+        catalogue = {one.code: one for one in load_catalogue()}
+        named = {one.code for one in self.grades} | set(self.variation) | self.cutoffs | self.wide | set(self.possible)
+        if strange := sorted(named - catalogue.keys()):
+            raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
+        cited = {key for one in self.grades for key in one.source} | {one.source for one in self.variation.values()}
+        if unknown := sorted(cited - self.sources.keys()):
+            raise ValueError(f"sources 里没有这些来源：{'、'.join(unknown)}")
+        for one in self.grades:
+            if one.way != "abnormal" and one.unit and not catalogue[one.code].same_unit(one.unit):
+                raise ValueError(f"“{one.code}”的单位 {one.unit} 不是目录的 {catalogue[one.code].unit}")
+        return self
+
+    @cached_property
+    def by_code(self) -> dict[str, list[GradeLine]]:
+        lines: dict[str, list[GradeLine]] = {}
+        for one in self.grades:
+            lines.setdefault(one.code, []).append(one)
+        return lines
+
+
+@cache
+def load_severity() -> SeverityFile:
+    """读入 severity.yaml。"""
+    return parse_severity(resources.files(__package__).joinpath("severity.yaml").read_text("utf-8"))
+
+
+def parse_severity(text: str) -> SeverityFile:
+    """文字 -> 核对过的分级表；有错则 BadYaml。"""
+    return check_yaml(SeverityFile, text, "severity.yaml")
+
+
+def worst(severities: Iterable[Severity | None]) -> Severity | None:
+    """最重的一级；一级也没有则为 None。"""
+    return max((one for one in severities if one), key=SEVERITIES.index, default=None)
+
+
+def at_least(severity: Severity | None, floor: Severity) -> bool:
+    return severity is not None and SEVERITIES.index(severity) >= SEVERITIES.index(floor)
+
+
+def lines_for(code: str, way: str, person: Person) -> list[GradeLine]:
+    """用于这个人的各行。"""
+    return [one for one in load_severity().by_code.get(code, ()) if one.way == way and one.fits(person)]
+
+
+def can_be_grave(indicator: Indicator, person: Person) -> bool:
+    """表里有没有这一项的危急的界限。"""
+    return any(one.grave for way in ("high", "low") for one in lines_for(indicator.code, way, person))
+
+
+def grade_value(
+    result: Interval | Terms | None,
+    unit: str,
+    indicator: Indicator,
+    person: Person,
+    limits: Interval | None = None,
+    of_special_people: bool = False,
+) -> tuple[Severity | None, Way | None]:
+    """只由结果自己分级：到了表里的哪一级（moderate 起），在哪一边。都没有到，或单位换不了，为 (None, None)。
+
+    `limits` 是可信的参考范围，“几倍上限”的级要用它，单位与结果相同；没有就只看绝对的界限。
+    `of_special_people` 时只看专为孕妇、某个日龄的新生儿写的行：印着的范围多半没有管到他们。
+    """
+    reached: list[tuple[Severity, Way]] = []
+
+    def lines_of(way: Way) -> list[GradeLine]:
+        lines = lines_for(indicator.code, way, person)
+        return [one for one in lines if one.who == "孕妇" or one.below < inf] if of_special_people else lines
+
+    if isinstance(result, Terms):
+        for line in lines_of("abnormal"):
+            reached += [(name, "abnormal") for name, step in line.steps if _says(result, step.words)]
+    elif isinstance(result, Interval) and not result.is_titre:
+        # “>8.0” 至少是 8.0；“<0.01” 至多是 0.01
+        bounds: tuple[tuple[Way, Decimal | None], ...] = (("high", result.low), ("low", result.high))
+        for way, bound in bounds:
+            for line in lines_of(way) if bound is not None else ():
+                reached += [
+                    (name, way) for name, step in line.steps if _reaches(way, bound, step, unit, indicator, limits)
+                ]
+    return max(reached, key=lambda one: SEVERITIES.index(one[0]), default=(None, None))
+
+
+def _reaches(way: Way, bound: Decimal, step: Step, unit: str, indicator: Indicator, limits: Interval | None) -> bool:
+    if step.at is not None:
+        value, edge = indicator.convert(bound, unit), step.at
+    else:
+        limit = limits and (limits.high if way == "high" else limits.low)
+        value, edge = (bound, limit * step.multiple) if limit else (None, step.multiple)
+    if value is None:
+        return False
+    return value >= edge if way == "high" else value <= edge
+
+
+def _says(result: Terms, words: tuple[str, ...]) -> bool:
+    """结果是不是这些词之一；`2+` 含更多的加号，阳性没有印加号的当作 1+。"""
+    for word in words:
+        step = parse_result(word)
+        if isinstance(step, Terms) and step.words == ("阳性",) and step.grade and result.words == ("阳性",):
+            if (result.grade or 1) >= step.grade:
+                return True
+        elif isinstance(step, Terms) and step.words == result.words:
+            return True
+        elif isinstance(step, Terms) and step.words == (word,) and word not in _GRADED and word in result.words[0]:
+            return True  # “柏油样便”里有“柏油样”
+    return False
+
+
+def grade_deviation(
+    result: Interval | Terms, limits: ReferenceRange | None, flag: Flag, unit: str, indicator: Indicator | None,
+    person: Person,
+) -> Severity:  # fmt: skip
+    """一个异常的行有多要紧。先看表；表没有说的，由离参考范围多远得出。
+
+    输入的 `limits` 与结果单位相同；`flag` 是与它比出来的方向。返回五级之一。
+    """
+    if flag == "abnormal" and isinstance(result, Interval):
+        result = Terms(("阳性",))  # 滴度 1:32 对阴性
+    tabled = lines_for(indicator.code, flag, person) if indicator else []
+    span = limits if isinstance(limits, Interval) else None
+    by_table = None
+    if indicator:
+        by_table, way = grade_value(result, unit, indicator, person, span)
+        by_table = by_table if way in (flag, "abnormal") or flag == "abnormal" else None
+    decides_alone = any(line.moderate for line in tabled) and _is_comparable(result, unit, indicator, span, tabled)
+    generic = "slight" if decides_alone else _generic(result, span, flag, indicator)
+    if indicator and indicator.code in load_severity().cutoffs and generic == "slight" and by_table is None:
+        generic = "moderate"
+    return worst([by_table, generic]) or "moderate"
+
+
+def _is_comparable(
+    result: Interval | Terms, unit: str, indicator: Indicator, limits: Interval | None, lines: list[GradeLine]
+) -> bool:
+    """表里的第一级能不能与这个结果比：单位换得了，或有范围可以算倍数。"""
+    if isinstance(result, Terms):
+        return True
+    firsts = [line.moderate for line in lines if line.moderate]
+    absolute = indicator.convert(Decimal(1), unit) is not None
+    return any(absolute if one.at is not None else limits is not None for one in firsts)
+
+
+def _generic(result: Interval | Terms, limits: Interval | None, flag: Flag, indicator: Indicator | None) -> Severity:
+    if isinstance(result, Terms) and result.words == ("弱阳性",) and indicator and indicator.specimen == "urine":
+        return "slight"  # 尿干化学的 ± 多是浓缩、污染
+    if not isinstance(result, Interval) or limits is None or result.is_titre:
+        return "moderate"
+    value, limit = (result.low, limits.high) if flag == "high" else (result.high, limits.low)
+    if value is None or limit is None:
+        return "moderate"
+    excess = abs(value - limit)
+    if excess <= _slight_excess(limits, limit, indicator):
+        return "slight"
+    return "moderate"  # 再往上不猜：表里没有的不分级
+
+
+def _slight_excess(limits: Interval, limit: Decimal, indicator: Indicator | None) -> Decimal:
+    """超出多少以内算轻微，单位同 `limits`：一般规则与参考变化值里宽的一个。"""
+    two_sided = limits.is_bounded and limits.low != 0
+    general = SLIGHT_WIDTH * (limits.high - limits.low) if two_sided else SLIGHT_ONE_SIDED * abs(limit)
+    variation = load_severity().variation.get(indicator.code) if indicator else None
+    return max(general, variation.change_value * abs(limit)) if variation else general
+
+
+def is_impossible(result: Interval | Terms | None, unit: str, indicator: Indicator) -> bool:
+    """这个数活着的人不会有；不是数、单位换不了、表里没有的不知道，为 False。"""
+    span = load_severity().possible.get(indicator.code)
+    if span is None or not isinstance(result, Interval) or not result.is_point:
+        return False
+    value = indicator.convert(result.low, unit)
+    return value is not None and not span.low <= value <= span.high
+
+
+def special_specimen(report_type: str, name: str) -> Specimen | None:
+    """报告名或项目名说的，目录里没有而要紧的标本，如脑脊液。"""
+    return next((one for word, one in load_severity().specimens.items() if word in report_type + name), None)
+
+
+def told(code: str, way: str | None, person: Person, what: Literal["say", "first_aid"]) -> str | None:
+    """表里为这一项写的一句话；最贴近这个人的（写在后面的）优先。"""
+    texts = [getattr(line, what) for line in lines_for(code, way, person)] if way else []
+    return next((text for text in reversed(texts) if text), None)

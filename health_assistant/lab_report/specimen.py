@@ -1,0 +1,119 @@
+"""这一行是什么标本、什么时候抽的：看报告类型、项目名与单位。"""
+
+import re
+from typing import Literal
+
+from health_assistant.lab_report.units import (
+    fold_unit,
+    is_only_for_blood,
+    is_per_field,
+    is_per_microlitre,
+    kind_of_unit,
+)
+
+Specimen = Literal["blood", "urine", "stool", "other"]
+
+_OTHER_SPECIMENS = re.compile(
+    r"脑脊液|(?<![A-Z-])CSF|胸腹?水|腹水|积液|穿刺|引流|体液(?!免疫)|关节液|灌洗|透析液|精液|精浆|白带|阴道|前列腺液|分泌物|拭子|痰|唾液(?!酸)|汗液|羊水|胃液(?!素)"
+    r"|乳汁|骨髓(?!瘤|炎|移植|抑制)|胆汁(?!酸)",
+    re.IGNORECASE,
+)
+_NOT_URINE = re.compile(
+    r"糖尿(?=[病肾足酮性])|尿毒|尿崩|利尿|钠尿|尿钠肽|尿肽|尿素|尿酸(?!碱|结晶|盐)|泌尿|排尿|遗尿|尿路|尿道|尿频|尿急|尿痛"
+    r"|尿失禁|尿潴留|血尿(?![常便液生粪+、])|蛋白尿"
+)
+"""含有“尿”字而不是尿标本。"""
+_URINE = re.compile(r"尿|小便|24小时|24h|urin", re.IGNORECASE)
+_STOOL = re.compile(r"(?<![小方])便(?![携民利])|粪|stool|faec|fecal", re.IGNORECASE)
+_BLOOD_TITLE = re.compile(
+    r"血常规|血细胞|血液|全血|血清|血浆|血凝|凝血|血沉|血气|血糖|血脂|血型|静脉血|抽血|血生化|生化|肝功|肾功|电解质|离子|心肌|甲功"
+    r"|甲状腺|肿瘤|激素|免疫|传染|术前|肝炎|乙肝|糖化|胆红素|体检|CBC",
+    re.IGNORECASE,
+)
+_PLAIN_BLOOD_TITLE = re.compile(r"血常规|血细胞|血气|血生化|血清|凝血|静脉血|CBC", re.IGNORECASE)
+_BLOOD_NAME = re.compile(r"^(血清|血浆|全血|静脉血|血(?=[糖钾钠氯钙磷镁铁氨酮尿肌葡乳胆总淀]))")
+
+# 不是通常条件下的结果，不能和目录比，除非目录里正有这一种（餐后血糖）
+_NOT_THE_USUAL = re.compile(r"餐后|饭后|负荷|服糖|糖耐量|小时|分钟|\d+\s*(h|min)", re.IGNORECASE)
+_GLUCOSE = re.compile(r"血糖|葡萄糖(?!醇|[-]?6)|糖耐量|GLU(?![a-z]{2})|OGTT|[12]-?h-?PG|glucose|RBG|PBG", re.IGNORECASE)
+_TIMED_GLUCOSE = (
+    (re.compile(r"随机|RBG|random", re.IGNORECASE), "GLU-R"),
+    (re.compile(r"(?<![\d.])(2|二|两)[\s-]*个?(小?时|h)|(?<!\d)120(?!\d)", re.IGNORECASE), "GLU-2H"),
+    (re.compile(r"(?<![\d.])(1|一)[\s-]*个?(小?时|h)|(?<!\d)60(?!\d)", re.IGNORECASE), "GLU-1H"),
+    (re.compile(r"空腹|(?<![\d.])0\s*(小?时|h|分|min)", re.IGNORECASE), "GLU"),
+    # 别的时刻只能按随机的看
+    (re.compile(r"\d\s*(小?时|h|分|min)|半小?时|三小?时|睡前|凌晨", re.IGNORECASE), "GLU-R"),
+    (re.compile(r"餐后|饭后|postprandial|PBG|PPG", re.IGNORECASE), "GLU-2H"),
+)
+"""血糖的测定时刻 -> 目录里的代号，从上到下第一个说到的算。"""
+_ONLY_A_TIME = re.compile(r"(空腹|随机|服糖后|餐后)?[\d.半一二两三]*\s*(个?小?时|h|分钟?|min)?", re.IGNORECASE)
+_DAY_PROTEIN = re.compile(r"尿(总|液)?蛋白|^(总?蛋白|蛋白质)|UPRO|UTP", re.IGNORECASE)
+_VENOUS_GAS = re.compile(r"静脉|脐|venous|VBG", re.IGNORECASE)
+_ARTERIAL_ONLY = {"PO2", "PCO2", "SAO2"}
+
+
+def guess_specimen(report_type: str, name: str, unit: str = "") -> Specimen:
+    """从报告类型、项目名与单位看标本。血最常见，没有相反的字样就当作血。"""
+    return possible_specimens(report_type, name, unit)[0]
+
+
+def possible_specimens(report_type: str, name: str, unit: str) -> tuple[Specimen, ...]:
+    """这一行可能是什么标本，最可能的在先。
+
+    行自己说的（尿…、血…、只用于血的单位、每视野）最要紧，报告类型在后；几种标本合印一张的，有单位的先当作血。
+    """
+    title, bare = _NOT_URINE.sub("", report_type), _NOT_URINE.sub("", name)
+    if _OTHER_SPECIMENS.search(name):
+        return ("other",)
+    if _STOOL.search(bare):
+        return ("stool",)
+    if _URINE.search(bare):
+        return ("urine",)
+    if _BLOOD_NAME.search(name):
+        return ("blood",)
+    is_hemoglobin = fold_unit(unit) in ("g/l", "g/dl") and bool(re.search(r"血红蛋白|血色素|^HGB$|^Hb$", name))
+    only_in_blood = is_only_for_blood(unit) or is_hemoglobin
+    if _OTHER_SPECIMENS.search(title):
+        return ("blood",) if only_in_blood and _PLAIN_BLOOD_TITLE.search(title) else ("other",)
+    if only_in_blood:
+        return ("blood",)
+    says_stool, says_urine = bool(_STOOL.search(title)), bool(_URINE.search(title))
+    says_blood = bool(_BLOOD_TITLE.search(re.sub(r"尿液?(?:生化|电解质|离子|免疫|激素)", "尿", title)))
+    excreta: list[Specimen] = ["stool"] if says_stool else []
+    excreta += ["urine"] if says_urine else []
+    if is_per_field(unit):
+        return tuple(excreta) or ("urine",)
+    if not excreta:
+        # 每微升的红、白细胞多是尿沉渣，除非报告类型或范围说是血
+        return ("blood",) if says_blood or not is_per_microlitre(unit) else ("blood", "urine")
+    if excreta == ["stool"] and kind_of_unit(unit) == "浓度":
+        return ("stool", "blood")
+    if not says_blood:
+        return tuple(excreta)
+    return ("blood", *excreta) if unit and not is_per_microlitre(unit) else (*excreta, "blood")
+
+
+def timed_glucose(name: str, code: str, unit: str = "", report_type: str = "") -> str | None:
+    """血糖是什么时候抽的，写成目录的代号；不是血糖、没有写时刻的为 None。糖耐量的单子上可能只印着时刻。"""
+    text = f"{name} {code}"
+    is_glucose = bool(_GLUCOSE.search(text)) and not re.search(r"糖化|尿|胰岛素|C肽", text)
+    in_series = re.search(r"糖耐量|OGTT|血糖", report_type, re.IGNORECASE) and fold_unit(unit) in ("mmol/l", "mg/dl")
+    if not is_glucose and not (in_series and _ONLY_A_TIME.fullmatch(name)):
+        return None
+    return next((glucose for pattern, glucose in _TIMED_GLUCOSE if pattern.search(text)), None)
+
+
+def is_unusual(name: str, unit: str) -> bool:
+    """不是通常条件下的结果（餐后、负荷后、24 小时尿）：目录里没有正好这一种的，不能拿别的比。血沉本来就是一小时的。"""
+    return bool(_NOT_THE_USUAL.search(name) and not re.search(r"血沉|沉降", name)) or fold_unit(unit).endswith("/24h")
+
+
+def is_daily_protein(name: str, unit: str) -> bool:
+    """24 小时尿蛋白。"""
+    is_daily = re.search(r"24\s*(小时|h)", name, re.IGNORECASE) or fold_unit(unit).endswith("/24h")
+    return bool(is_daily and _DAY_PROTEIN.search(name)) and not re.search(r"白蛋白|微球|微量", name)
+
+
+def is_venous_gas(report_type: str, name: str, code: str) -> bool:
+    """静脉血、脐血的氧、二氧化碳分压与氧饱和度，和动脉血的不是一回事；别的（pH、电解质、乳酸）差不多。"""
+    return code in _ARTERIAL_ONLY and bool(_VENOUS_GAS.search(report_type + name))

@@ -1,0 +1,72 @@
+"""一张张化验单，与一位细心的医生会怎么说：分级、轻重、必须说与不能说的话。
+
+由没有看过规则的人写（tests/lab_report/outcomes/*.jsonl）；格式：title、sex、age、rows，与 triage（可接受的几个）、
+when、flags、severity、must_say（每组至少说一个）、must_not_say、why。
+"""
+
+import json
+import re
+from pathlib import Path
+
+from health_assistant.lab_report.advice import compose_advice
+from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.report import TIERS, LabReport, ReadItem, ReadReport
+
+FOLDER = Path(__file__).parent / "lab_report" / "outcomes"
+SAME_IN_ALL = "就诊时告诉医生：最近的不适、正在用的药、以前的病和检查结果，女性还有是否怀孕。"
+"""每份要看医生的建议都有的一句，不算说到了什么。"""
+
+
+def load_sheets() -> list[dict]:
+    return [
+        json.loads(line) for file in sorted(FOLDER.glob("*.jsonl")) for line in file.read_text("utf-8").splitlines()
+    ]
+
+
+def read_sheet(sheet: dict) -> ReadReport:
+    items = [
+        ReadItem(
+            name=row["name"], code=row.get("code") or "", result=row["result"], unit=row.get("unit") or "",
+            reference_range=row.get("range") or "", mark=row.get("mark") or None,
+        )
+        for row in sheet["rows"]
+    ]  # fmt: skip
+    return ReadReport(report_type=sheet["title"], sex=sheet.get("sex"), age=sheet.get("age"), items=items)
+
+
+def said_about(report: LabReport) -> str:
+    """提示与建议的全文，去掉 Markdown 的符号。"""
+    text = "\n".join(report.notices) + "\n" + compose_advice(report)
+    return re.sub(r"[*_#\\]", "", text).replace(SAME_IN_ALL, "")
+
+
+def many(value) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def problems(sheet: dict) -> list[tuple[str, str]]:
+    """(种类, 说明)：under、over、when、flag、severity、missing、said。"""
+    report = assess(read_sheet(sheet))
+    text, found = said_about(report), []
+    wanted = many(sheet["triage"])
+    if report.triage not in wanted:
+        is_under = TIERS.index(report.triage) < min(map(TIERS.index, wanted))
+        found.append(("under" if is_under else "over", f"{report.triage}，应为 {'/'.join(wanted)}"))
+    elif "when" in sheet and report.when and report.when not in many(sheet["when"]):
+        found.append(("when", f"{report.when}，应为 {'/'.join(many(sheet['when']))}"))
+    items = {}
+    for row, item in zip(sheet["rows"], report.items, strict=True):
+        items.setdefault(row.get("code") or row["name"], item)
+    for code, flags in sheet.get("flags", {}).items():
+        if code in items and items[code].flag not in many(flags):
+            found.append(("flag", f"{code} {items[code].flag}（{items[code].note}），应为 {flags}"))
+    for code, severities in sheet.get("severity", {}).items():
+        if code in items and items[code].severity not in many(severities):
+            found.append(("severity", f"{code} {items[code].severity}，应为 {severities}"))
+    found += [
+        ("missing", "/".join(many(group)))
+        for group in sheet.get("must_say", [])
+        if not any(one in text for one in many(group))
+    ]
+    found += [("said", words) for words in sheet.get("must_not_say", []) if words in text]
+    return found
