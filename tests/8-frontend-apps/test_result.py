@@ -26,6 +26,7 @@ pytestmark = pytest.mark.browser
 
 WORDS = {"↑": "↑ 偏高", "↓": "↓ 偏低"}
 ABNORMAL = ".row:is([data-flag=high], [data-flag=low], [data-flag=abnormal])"
+DEGREES = ("严重超出", "明显超出", "", "轻微超出")
 READING_MS = 60_000
 
 
@@ -44,7 +45,12 @@ def example(shared_page, report_server):
 
 def test_example_shows_exactly_the_abnormal_rows_and_the_rest_folded(example):
     expected = [(name, WORDS[mark]) for name, _, _, mark, _, _ in SAMPLE.ROWS if mark]
-    assert shown_rows(example) == expected
+    # 重的在前
+    assert sorted(shown_rows(example)) == sorted(expected)
+    degrees = [
+        DEGREES.index(row.inner_text().partition("，")[2]) for row in example.locator(f"{ABNORMAL} .range").all()
+    ]
+    assert degrees == sorted(degrees) and len(set(degrees)) > 1
     assert example.inner_text("#summary") == f"本次 {len(SAMPLE.ROWS)} 项，{len(expected)} 项异常"
     assert not example.locator(".row[data-flag=normal]").first.is_visible()
     assert example.inner_text("#rows summary") == f"正常 {len(SAMPLE.ROWS) - len(expected)} 项"
@@ -54,7 +60,7 @@ def test_every_row_shows_what_is_printed(example):
     example.locator("#rows details").evaluate("details => { details.open = true; }")
     shown = {
         row.get_attribute("data-name"): tuple(
-            row.locator(part).inner_text() for part in (".code", ".number", ".unit", ".range")
+            row.locator(part).inner_text().partition("，")[0] for part in (".code", ".number", ".unit", ".range")
         )
         for row in example.locator(".row").all()
     }
@@ -80,6 +86,18 @@ def test_pointing_at_a_row_circles_it_on_the_photo(example):
     middle = (box["y"] + box["height"] / 2 - photo["y"]) / photo["height"] * Image.open(SAMPLE.OUTPUT).height
     assert abs(middle - SAMPLE.row_middle(number)) < SAMPLE.ROW_HEIGHT / 4
     assert box["width"] > photo["width"] * 0.6
+
+
+def test_the_one_thing_to_do_is_shown_and_the_rest_folded(example):
+    advice = example.locator("#advice")
+    assert re.match(r"近期门诊：(今天|几天内|几周内)", advice.locator("h3").first.inner_text())
+    fold = advice.locator("details")
+    assert fold.count() == 1 and not fold.evaluate("node => node.open")
+    assert advice.locator("h3").first.is_visible() and not fold.locator("h3").first.is_visible()
+    assert "几" in example.inner_text("#tier-words") or "今天" in example.inner_text("#tier-words")
+    fold.locator("summary").click()
+    assert fold.locator("h3").first.is_visible()
+    fold.locator("summary").click()
 
 
 def test_nothing_is_stored_and_nobody_else_is_asked(example, report_server):
@@ -111,8 +129,8 @@ def test_critical_rows_and_notices_come_first(mixed):
     assert shown_rows(mixed) == [
         ("钾", "↑ 偏高"),
         ("总胆固醇", "↑ 偏高"),
-        ("高密度脂蛋白胆固醇", "↓ 偏低"),
         ("尿蛋白", "! 异常"),
+        ("高密度脂蛋白胆固醇", "↓ 偏低"),
     ]
     assert "达到危急值" in mixed.inner_text(".row[data-name=钾]")
 

@@ -4,15 +4,30 @@ import { element, make, safeNodes } from "./dom.js";
 import { highlight } from "./photo_view.js";
 import { makeRow, needsCheck } from "./row_view.js";
 
-export const TRIAGE = {
+const TRIAGE = {
   none: ["未见异常", "读到的项目都在参考范围内。如果身体仍不舒服，还是要去看医生。"],
   routine: ["居家观察", "没有看到需要马上处理的变化。留意身体的感觉，按下面的建议复查。"],
   soon: ["近期门诊", "有项目要请医生结合症状来看。请在近期带上原始报告单去门诊。"],
   urgent: ["尽快急诊", "有项目到了可能有危险的程度。请现在就带上原始报告单去最近医院的急诊。"],
 };
+// 近期门诊是多快；以前存下的结果没有这一栏
+const SOON = {
+  today: "今天就去：有项目今天就要请医生看，挂不上号就去急诊。请带上原始报告单。",
+  days: "几天内就去：有项目明显超出，请在这几天带上原始报告单去门诊。",
+  weeks: "几周内去：有项目要请医生结合症状来看，不用急。请带上原始报告单。",
+};
+
+/** 分级与一句话。 */
+export function triageWords({ triage, when }) {
+  const [tier, words] = TRIAGE[triage];
+  return [tier, (triage === "soon" && SOON[when]) || words];
+}
+
 const ENGINES = {
   "embedded-report-reader": "内置的识别程序", "embedded-health-advisor": "内置的指标目录", "人工核对": "人工核对",
 };
+
+const SEVERITIES = ["grave", "severe", "marked", "moderate", "slight", null];
 
 const result = element("result");
 const advice = element("advice");
@@ -24,7 +39,7 @@ export function showReport(report, correct) {
   element("person").textContent = [report.sex, report.age].filter(Boolean).join(" · ");
   showNotices(report);
   element("summary").replaceChildren(...summarize(report).split(/(?<=，)/).map((clause) => make("span", "", clause)));
-  [element("tier").textContent, element("tier-words").textContent] = TRIAGE[report.triage];
+  [element("tier").textContent, element("tier-words").textContent] = triageWords(report);
   element("headline").dataset.triage = report.triage;
   element("strip").replaceChildren(...report.items.map((item) => {
     const tick = make("i");
@@ -46,8 +61,15 @@ export function summarize({ items }) {
   ].filter(Boolean).join("，");
 }
 
+// 横线之前是要做的一件事和为什么；之后的是每一项的说明，折起来，想看再点
 export function showAdvice(html) {
-  advice.replaceChildren(...safeNodes(html));
+  const nodes = safeNodes(html);
+  const fold = nodes.findIndex((node) => node.nodeName === "HR");
+  if (fold < 0) return advice.replaceChildren(...nodes);
+  const wasOpen = advice.querySelector("details")?.open;
+  const more = make("details", "", make("summary", "", "更多：每一项的说明、挂什么科、什么时候要马上就医"), make("div", "advice-more", ...nodes.slice(fold + 1)));
+  more.open = Boolean(wasOpen);
+  return advice.replaceChildren(...nodes.slice(0, fold), more);
 }
 
 /** 全部完成：写上谁读的、谁核对的、谁建议的。 */
@@ -95,6 +117,8 @@ function pointAt(index) {
 function goToAdvice({ name }) {
   const mentions = (selector) => [...advice.querySelectorAll(selector)].find((node) => name && node.textContent.includes(name));
   const place = mentions("h3, h4") ?? mentions("li, p") ?? element("advice-title");
+  const fold = place.closest("details");
+  if (fold) fold.open = true;
   place.tabIndex = -1;
   place.focus({ preventScroll: true });
   place.scrollIntoView({ block: "center" });
@@ -113,8 +137,8 @@ function showNotices({ items, notices }) {
 function showRows(items, actions) {
   const numbered = items.map((item, index) => ({ item, index }));
   const pick = (wanted) => numbered.filter(({ item }) => wanted(item)).map(({ item, index }) => makeRow(item, index, actions));
-  // 危急的排在最前，其余保持单子上的次序
-  const abnormal = [...pick((item) => isAbnormal(item) && item.critical), ...pick((item) => isAbnormal(item) && !item.critical)];
+  // 重的排在前，一样重的保持单子上的次序
+  const abnormal = SEVERITIES.flatMap((severity) => pick((item) => isAbnormal(item) && (item.severity ?? null) === severity));
   const unknown = pick((item) => item.flag === "unknown");
   const normal = pick((item) => item.flag === "normal");
 

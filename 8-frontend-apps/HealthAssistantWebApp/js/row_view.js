@@ -7,6 +7,7 @@ import { rangeBar } from "./range_bar.js";
 export const FLAGS = {
   high: ["↑", "偏高"], low: ["↓", "偏低"], abnormal: ["!", "异常"], unknown: ["?", "未判断"], normal: ["", "正常"],
 };
+const DEGREES = { slight: "，轻微超出", marked: "，明显超出", severe: "，严重超出" };
 const MARKS = ["", "↑", "↓"];
 
 /** 两个读者读得不一样，或没有把握：请人核对。核对过的不再问。 */
@@ -14,11 +15,12 @@ export function needsCheck(item) {
   return !item.corrected && (item.flag === "unknown" || item.verified === false);
 }
 
-export function rangeWords({ range_source: source, reference_range: printed, applied_range: applied }) {
-  if (source === "none") return printed || "未印参考范围";
-  if (source === "catalogue") return `参考 ${applied}（单子上没有印，用的是目录范围）`;
+export function rangeWords({ range_source: source, reference_range: printed, applied_range: applied, severity }) {
+  const degree = DEGREES[severity] ?? "";
+  if (source === "none") return (printed || "未印参考范围") + degree;
+  if (source === "catalogue") return `参考 ${applied}（单子上没有印，用的是目录范围）${degree}`;
   // 印着男女、成人儿童几个范围的，说明用的是哪一个
-  return applied === printed ? `参考 ${printed}` : `参考 ${printed}（按 ${applied} 判断）`;
+  return (applied === printed ? `参考 ${printed}` : `参考 ${printed}（按 ${applied} 判断）`) + degree;
 }
 
 /**

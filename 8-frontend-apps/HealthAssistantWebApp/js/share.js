@@ -1,10 +1,10 @@
 // 结果写成一段文字：分享、复制。
 
-import { TRIAGE, summarize } from "./report_view.js";
+import { summarize, triageWords } from "./report_view.js";
 import { FLAGS, rangeWords } from "./row_view.js";
 
 export function asText(report, disclaimer) {
-  const [tier, words] = TRIAGE[report.triage];
+  const [tier, words] = triageWords(report);
   const line = (item) => [
     `${item.name} ${item.result || "没有读出"} ${item.unit}`.trim(), FLAGS[item.flag].join("").trim(),
     rangeWords(item), item.corrected && "人工核对",
