@@ -4,10 +4,10 @@ import re
 from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import load_catalogue
-from health_assistant.lab_report.judgement import Row, plain_mark
+from health_assistant.lab_report.judgement import Row, is_general_range, plain_mark
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.plausibility import is_far_from_known
-from health_assistant.lab_report.reference_range import Interval, compare
+from health_assistant.lab_report.plausibility import is_of_another_scale
+from health_assistant.lab_report.reference_range import Interval, Terms, compare
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, LabItem, Severity
 from health_assistant.lab_report.severity import (
     Way,
@@ -15,7 +15,7 @@ from health_assistant.lab_report.severity import (
     can_be_grave,
     grade_deviation,
     grade_value,
-    lines_for,
+    span_of,
     special_specimen,
     told,
     worst,
@@ -23,7 +23,8 @@ from health_assistant.lab_report.severity import (
 
 HURRY = "尽快就医"
 CHECK = "请马上核对原件"
-_CRITICAL_MARK = re.compile(r"危|!!")
+_CRITICAL_MARK = re.compile(r"危|!!|CRIT|PANIC|警")
+_OFF_THE_SCALE = re.compile(r"hi|lo|不凝|未凝|测不出|无法(检|测)|超出|溢出|[<>]+$", re.IGNORECASE)
 _DOUBLED_MARK = re.compile(r"HH|LL|↑↑|↓↓")
 """有的医院表示危急，有的只表示超出得多。"""
 
@@ -33,6 +34,8 @@ def grade(row: Row, person: Person, report_type: str) -> None:
     item, indicator = row.item, row.indicator
     if item.flag in ABNORMAL_FLAGS:
         item.severity = grade_deviation(row.result, row.limits, item.flag, row.unit, indicator, person)
+        if indicator and (own := _severity_for_person(row, person)):
+            item.severity = worst([item.severity, own])
         if indicator and indicator.is_harmless(item.flag) and not at_least(item.severity, "marked"):
             item.severity = None
         elif not at_least(item.severity, "severe") and _is_usual_for(row, person):
@@ -43,10 +46,22 @@ def grade(row: Row, person: Person, report_type: str) -> None:
         item.severity = severity if way != "abnormal" or severity == "grave" else None
     if indicator is None and (specimen := special_specimen(report_type, item.name)):
         item.severity = specimen.weigh(item.severity, item.result)
+        if item.flag == "unknown" and specimen.severity == "grave":
+            row.floor = "severe"  # 脑脊液这样的标本，没有范围可比的也要今天问
     is_sure = item.flag in ABNORMAL_FLAGS or not isinstance(row.result, Interval) or not row.lacks_unit
     item.critical = item.severity == "grave" and is_sure
     if item.flag in ABNORMAL_FLAGS and _DOUBLED_MARK.search(plain_mark(item)):
-        item.severity = worst([item.severity, None if _is_tabled(row, person) else "grave"])
+        item.severity = worst([item.severity, None if row.indicator else "grave"])
+
+
+def _severity_for_person(row: Row, person: Person) -> Severity | None:
+    """孩子、孕妇的单子上印着一般成人的范围：按他那一群的范围又有多要紧。"""
+    indicator, result = row.indicator, row.converted()
+    if not (person.pregnant or person.is_minor) or not result or not indicator.decides or not is_general_range(row):
+        return None
+    if compare(result, indicator.reference, person.sex, person.age_years) != row.item.flag:
+        return None
+    return grade_deviation(result, indicator.reference, row.item.flag, indicator.unit, indicator, person)
 
 
 def _is_usual_for(row: Row, person: Person) -> bool:
@@ -59,16 +74,12 @@ def _is_usual_for(row: Row, person: Person) -> bool:
     return compare(result, indicator.reference, person.sex, person.age_years) == "normal"
 
 
-def _is_tabled(row: Row, person: Person) -> bool:
-    return bool(row.indicator and row.item.flag != "unknown" and lines_for(row.indicator.code, row.item.flag, person))
-
-
 def raise_alarm(row: Row, person: Person) -> None:
     """关于这一行要放在最前面的话，写在 row.alarm；没有可说的不写。"""
     item, value = row.item, _value(row.item)
     possible, way = _possible_severity(row, person)
     marked = bool(_CRITICAL_MARK.search(plain_mark(item)))
-    doubled = bool(_DOUBLED_MARK.search(plain_mark(item))) and not _is_tabled(row, person)
+    doubled = bool(_DOUBLED_MARK.search(plain_mark(item))) and not row.indicator
     if item.critical:
         reached = "达到危急值" if row.indicator and isinstance(row.result, Interval) else "要马上处理"
         row.alarm = (
@@ -85,16 +96,21 @@ def raise_alarm(row: Row, person: Person) -> None:
         row.floor = "severe" if row.doubts_value else "grave"
         row.alarm = f"{CHECK}：{value} 这一行没有把握；如果没有读错，就达到了危急值，要尽快就医。"
         row.alarm += "".join(told(row.indicator.code, way, person, what) or "" for what in ("first_aid", "say"))
-    elif possible == "severe" and item.flag == "unknown":
+    elif possible == "severe" and not at_least(item.severity, "severe"):
         row.floor = "severe"
         row.alarm = f"{CHECK}：{value} 这一行没有把握；如果没有读错，今天就要看医生。"
         row.alarm += told(row.indicator.code, way, person, "say") or ""
     elif marked or (_DOUBLED_MARK.search(plain_mark(item)) and item.flag == "unknown"):
         row.floor = "severe"
         row.alarm = f"{CHECK}：{value} 印着危急标记 {item.mark}，这一行没有把握；如果没有读错，要尽快就医。"
+    elif _is_unchecked(row, person) and _OFF_THE_SCALE.match(item.result.strip()):
+        row.floor = "severe"
+        row.alarm = f"{CHECK}：{value}，不是一个数，可能高得、低得测不出；请今天就问出报告的检验科或医生。"
     elif _is_unchecked(row, person):
         row.floor = "marked"
         row.alarm = f"没能核对 {value} 是否达到危急值：没读出结果或单位对不上。请对照原件，这几天问医生。"
+    elif item.flag == "unknown" and possible:
+        row.floor = possible  # 疑问不让它变得不要紧
 
 
 def derive_neutrophils(rows: list[Row], person: Person) -> None:
@@ -118,15 +134,32 @@ def derive_neutrophils(rows: list[Row], person: Person) -> None:
 
 
 def _possible_severity(row: Row, person: Person) -> tuple[Severity | None, Way | None]:
-    """不论有什么疑问，如果数没有读错，它自己有多要紧、在哪一边（单位没有印的当作目录的）。已经断言了的不算。"""
-    if not row.indicator or row.item.severity == "grave":
+    """不论有什么疑问，如果数没有读错，它自己有多要紧、在哪一边（单位没有印的当作目录的）。已经断言了的不算。
+
+    “几倍上限”照印着的范围算；没有印、没有读懂、与目录的相差太多的，照目录的算。
+    """
+    item, indicator = row.item, row.indicator
+    if not indicator or item.severity == "grave" or is_of_another_scale(row.limits, indicator, row.unit):
         return None, None
-    unit = row.unit or row.indicator.unit
-    limits = row.limits if isinstance(row.limits, Interval) else None
-    trusted = limits if limits and not is_far_from_known(limits, row.indicator, unit) else None
-    severity, way = grade_value(row.result, unit, row.indicator, person, trusted)
-    says = severity == "grave" or row.item.flag == "unknown" or (row.item.flag in ABNORMAL_FLAGS and row.lacks_unit)
+    span, usual = span_of(row.limits), span_of(indicator.reference or indicator.general)
+    believes = span is not None and _is_believable(span, usual, row)
+    if believes:
+        graded = grade_value(row.result, row.unit or indicator.unit, indicator, person, span)
+    else:
+        own = row.converted() if row.unit else row.result
+        graded = grade_value(own or row.result, indicator.unit, indicator, person, usual)
+    severity, way = graded
+    doubtful = row.lacks_unit or (span and not believes)
+    says = severity == "grave" or item.flag == "unknown" or (item.flag in ABNORMAL_FLAGS and doubtful)
     return (severity, way) if says else (None, None)
+
+
+def _is_believable(span: Interval, usual: Interval | None, row: Row) -> bool:
+    """印着的范围能不能用来算倍数：与目录的同一端相差不到 3 倍；目录没有的，只好信它。"""
+    if usual is None:
+        return True
+    pairs = [(row.to_usual(one), other) for one, other in ((span.low, usual.low), (span.high, usual.high)) if other]
+    return all(one is None or Decimal(1) / 3 < one / other < 3 for one, other in pairs)
 
 
 def _fits_another_unit(row: Row) -> bool:
@@ -143,7 +176,7 @@ def _is_unchecked(row: Row, person: Person) -> bool:
     item, indicator = row.item, row.indicator
     if not indicator or not can_be_grave(indicator, person):
         return False
-    if row.result is None:
+    if row.result is None or (isinstance(row.result, Terms) and indicator.intervals and not row.result.is_graded):
         return True
     if item.flag not in ABNORMAL_FLAGS or not isinstance(row.result, Interval):
         return False
@@ -151,7 +184,8 @@ def _is_unchecked(row: Row, person: Person) -> bool:
 
 
 def _value(item: LabItem) -> str:
-    return f"{item.name} {item.result} {item.unit}".strip()
+    unit = "" if item.unit and item.unit in item.result else item.unit
+    return " ".join(part for part in (item.name or item.code, item.result, unit) if part)
 
 
 def alarm_order(row: Row) -> int:

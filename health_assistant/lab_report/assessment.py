@@ -11,7 +11,7 @@ from typing import Literal
 from health_assistant.lab_report.alarms import alarm_order, derive_neutrophils, grade, raise_alarm
 from health_assistant.lab_report.catalogue import Indicator
 from health_assistant.lab_report.consistency import find_conflicts, measure
-from health_assistant.lab_report.judgement import Row, judge, mark_says
+from health_assistant.lab_report.judgement import Row, judge, mark_says, unglue
 from health_assistant.lab_report.matching import find_indicator
 from health_assistant.lab_report.patterns import Match, ReportRow, find_patterns
 from health_assistant.lab_report.person import Person, person_of
@@ -33,10 +33,11 @@ def assess(report: ReadReport, evidence: Sequence[RowEvidence] | None = None) ->
     """给每一行下判断、分轻重，再给整张报告分级。evidence 与 report.items 一一对应，没有就不传。"""
     person = person_of(report)
     proofs = evidence or [RowEvidence()] * len(report.items)
-    marked = {at for at, read in enumerate(report.items) if mark_says(read)}
+    reads = [unglue(read) for read in report.items]
+    marked = {at for at, read in enumerate(reads) if mark_says(read)}
     rows = [
         judge(read, proof, find_for(read, report.report_type, person), person, bool(marked - {at}))
-        for at, (read, proof) in enumerate(zip(report.items, proofs, strict=True))
+        for at, (read, proof) in enumerate(zip(reads, proofs, strict=True))
     ]
     _doubt_conflicting_rows(rows)
     for row in rows:

@@ -8,7 +8,7 @@ from functools import cached_property
 from health_assistant.lab_report.catalogue import Indicator
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.plausibility import misread_doubt, value_doubt
+from health_assistant.lab_report.plausibility import is_of_another_scale, misread_doubt, value_doubt
 from health_assistant.lab_report.reference_range import (
     ByGroup,
     Interval,
@@ -29,7 +29,7 @@ from health_assistant.lab_report.report import (
     Scale,
     Severity,
 )
-from health_assistant.lab_report.severity import at_least, grade_deviation, grade_value
+from health_assistant.lab_report.severity import Way, at_least, grade_deviation, grade_value, span_of
 
 MIN_CONFIDENCE = 0.8
 """识别把握低于它的行不作判断。"""
@@ -86,6 +86,18 @@ class Row:
     def to_usual(self, bound: Decimal | None) -> Decimal | None:
         """以这一行的单位计的数，换成目录的单位；没有界或换不了则为 None。"""
         return None if bound is None else self.indicator.convert(bound, self.unit)
+
+
+_GLUED_MARK = re.compile(r"(.*?[\d+)）])\s*([↑↓]{1,2}|[HL]{1,2}|[*★!]+|[(（]?危急?值?[)）]?)")
+
+
+def unglue(read: ReadItem) -> ReadItem:
+    """`7.1↑`、`1.8(危急)` 这样粘着标记、`7·1` 这样写小数点的结果，拆开；本来就看得懂的照旧。"""
+    result = re.sub(r"(?<=\d)[·。](?=\d)", ".", read.result.strip())
+    found = _GLUED_MARK.fullmatch(result)
+    if parse_result(result) is None and found and parse_result(found[1]) is not None:
+        return read.model_copy(update={"result": found[1], "mark": read.mark or found[2]})
+    return read.model_copy(update={"result": result}) if result != read.result.strip() else read
 
 
 def judge(
@@ -156,9 +168,21 @@ def _range_doubt(row: Row, person: Person) -> str | None:
     if not row.indicator or row.item.range_source != "printed":
         return None
     severity, way = grade_value(row.result, row.unit, row.indicator, person)
-    if severity != "grave" or row.item.flag in (way, "abnormal"):
+    if not at_least(severity, "severe") or row.item.flag in (way, "abnormal"):
         return None
-    return "数值本身达到危急值，而印着的参考范围不是这样说，范围可能读错了"
+    if is_of_another_scale(row.limits, row.indicator, row.unit):
+        return None
+    if severity == "severe" and not _is_unlike_known(row, way):
+        return None
+    return "数值本身要马上处理，而印着的参考范围不是这样说，范围可能读错了"
+
+
+def _is_unlike_known(row: Row, way: Way) -> bool:
+    """印着的范围在这一边的界限，与目录里的都差四分之一以上。"""
+    span = span_of(row.limits)
+    bound = row.to_usual(span.high if way == "high" else span.low) if span else None
+    known = [one.high if way == "high" else one.low for one in row.indicator.known_intervals]
+    return bound is None or all(other is None or abs(bound - other) > abs(other) / 4 for other in known)
 
 
 def _severity_by_own_range(row: Row, person: Person) -> Severity | None:
@@ -167,9 +191,9 @@ def _severity_by_own_range(row: Row, person: Person) -> Severity | None:
     if row.item.flag != "normal" or not indicator or not (person.pregnant or person.is_minor):
         return None
     by_line, _ = grade_value(row.result, row.unit, indicator, person, of_special_people=True)
-    if by_line and (person.is_newborn or _is_general_range(row)):
+    if by_line and (person.is_newborn or is_general_range(row)):
         return by_line
-    result = row.converted() if indicator.decides and _is_general_range(row) else None
+    result = row.converted() if indicator.decides and is_general_range(row) else None
     own = result and compare(result, indicator.reference, person.sex, person.age_years)
     if own not in ("high", "low"):
         return None
@@ -177,7 +201,7 @@ def _severity_by_own_range(row: Row, person: Person) -> Severity | None:
     return severity if at_least(severity, "moderate") else None
 
 
-def _is_general_range(row: Row) -> bool:
+def is_general_range(row: Row) -> bool:
     """印着的范围就是一般成人的（两端各差不到一成）。"""
     if not isinstance(row.limits, Interval) or row.item.range_source != "printed":
         return False

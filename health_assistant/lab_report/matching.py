@@ -39,9 +39,32 @@ def find_indicator(
         found = _find_usual(name, code, unit, report_type, reference_range, specimens)
         if found is None and specimens == ("blood",):
             found = _find_elsewhere(name, unit)
+    found = _of_other_specimen(found, name, code, unit, report_type, reference_range, specimens) or found
     if found and found.twins:
         found = _right_twin(found, unit, report_type, reference_range)
     return None if found and is_venous_gas(report_type, name, found.code) else found
+
+
+def _of_other_specimen(
+    found: Indicator | None,
+    name: str,
+    code: str,
+    unit: str,
+    report_type: str,
+    reference_range: str,
+    specimens: tuple[Specimen, ...],
+) -> Indicator | None:
+    """报告名说是尿，而印着的范围分明是血的（或反过来）：是另一种标本的那一项；不是则为 None。"""
+    if specimens not in (("blood",), ("urine",)) or not reference_range or "尿" in name:
+        return None
+    other = _find_usual(
+        name, code, unit, report_type, reference_range, ("urine",) if specimens == ("blood",) else ("blood",)
+    )
+    gap = _distance(other, unit, reference_range) if other else None
+    if gap is None or gap > log(1.3):
+        return None
+    own = _distance(found, unit, reference_range) if found else None
+    return other if own is None or own - gap > log(3) else None
 
 
 def _find_usual(
@@ -65,8 +88,10 @@ def _find_usual(
     else:
         matches = _fitting(by_code, unit)
         if not unit and len(matches) < len(by_code) and not _INFECTION_TITLE.search(report_type):
-            # 没有单位的缩写：TP 是总蛋白还是梅毒
-            return None
+            # 没有单位的缩写：TP 是总蛋白还是梅毒；只有一种意思、范围也像的才算
+            only = by_code[0] if len(by_code) == 1 else None
+            fits = only and (not reference_range.strip(" -—*/") or implied_unit(only, reference_range))
+            return only if fits else None
     return _choose(matches, unit, report_type, reference_range)
 
 
@@ -182,7 +207,22 @@ def _right_twin(one: Indicator, unit: str, report_type: str, reference_range: st
         is_gas = "血气" in report_type and not reference_range.strip(" -—*/")
         return next((twin for twin in twins if is_gas and twin.code == "ICA"), one)
     nearest, twin = min(gaps, key=lambda pair: pair[0])
+    if _shares_a_bound(one, unit, reference_range):
+        return one  # 另一端多半读错了一位
     return twin if own - nearest > log(_CLEARLY_NEARER) else one
+
+
+def _shares_a_bound(one: Indicator, unit: str, reference_range: str) -> bool:
+    """印着的范围有一端与目录的差不到 5%。"""
+    printed = parse_range(reference_range)
+    if not isinstance(printed, Interval):
+        return False
+    ends = [None if end is None else one.convert(end, unit or one.unit) for end in (printed.low, printed.high)]
+    return any(
+        end and other and abs(end - other) <= other / 20
+        for usual in one.intervals
+        for end, other in zip(ends, (usual.low, usual.high), strict=True)
+    )
 
 
 def implied_unit(one: Indicator, reference_range: str) -> str:

@@ -64,7 +64,7 @@ _STAGES: tuple[tuple[re.Pattern[str], Trimester], ...] = (
 )
 _STAGE_WORDS: dict[Trimester, str] = {1: "孕早期", 2: "孕中期", 3: "孕晚期"}
 _PREGNANT = re.compile(
-    r"孕妇|孕期|孕检|孕产妇|怀孕|妊娠|产检|产前|宫内孕|先兆流产|先兆早产|保胎|胎膜早破|子痫|双胎|唐筛|唐氏筛查|pregnan",
+    r"孕妇|孕期|孕检|孕产妇|怀孕|妊娠|产检|产前|妊高|产房|胎盘|HELLP|羊水过|宫内孕|先兆流产|先兆早产|保胎|胎膜早破|子痫|双胎|唐筛|唐氏筛查|pregnan",
     re.IGNORECASE,
 )
 _OBSTETRICS = re.compile(r"(?<!妇)产科|obstetric", re.IGNORECASE)

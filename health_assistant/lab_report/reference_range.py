@@ -88,6 +88,11 @@ class Terms:
     words: tuple[str, ...]
     grade: int | None = None
 
+    @property
+    def is_graded(self) -> bool:
+        """是阴性、弱阳性、阳性之一。"""
+        return self.words[0] in ("阴性", "弱阳性", "阳性")
+
     def __str__(self) -> str:
         return "/".join(f"{self.grade}+" if word == "阳性" and self.grade else word for word in self.words)
 

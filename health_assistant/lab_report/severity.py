@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from health_assistant.checked_yaml import Entry, check_yaml
 from health_assistant.lab_report.catalogue import Age, Bounds, Indicator, Number, Sentence, load_catalogue
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.reference_range import Interval, ReferenceRange, Terms, parse_result
+from health_assistant.lab_report.reference_range import ByGroup, Interval, ReferenceRange, Terms, parse_result
 from health_assistant.lab_report.report import SEVERITIES, Flag, Severity
 
 Way = Literal["high", "low", "abnormal"]
@@ -193,8 +193,22 @@ def at_least(severity: Severity | None, floor: Severity) -> bool:
 
 
 def lines_for(code: str, way: str, person: Person) -> list[GradeLine]:
-    """用于这个人的各行。"""
-    return [one for one in load_severity().by_code.get(code, ()) if one.way == way and one.fits(person)]
+    """用于这个人的各行。没有专写新生儿的，用儿童的；也没有儿童的，用成人的：不知道界限，不等于不要紧。"""
+    lines = [one for one in load_severity().by_code.get(code, ()) if one.way == way]
+    fitting = [one for one in lines if one.fits(person)]
+    if fitting or not person.is_minor:
+        return fitting
+    return [one for one in lines if one.who == "儿童"] or [one for one in lines if one.who == "成人"]
+
+
+def span_of(limits: ReferenceRange | None) -> Interval | None:
+    """算“几倍上限”用的区间；分男女而性别不知道的，取最宽的。不是数的为 None。"""
+    groups = [one for _, one in limits.groups] if isinstance(limits, ByGroup) else [limits]
+    spans = [one for one in groups if isinstance(one, Interval)]
+    if len(spans) < 2:
+        return spans[0] if spans else None
+    lows, highs = [one.low for one in spans], [one.high for one in spans]
+    return Interval(None if None in lows else min(lows), None if None in highs else max(highs))
 
 
 def can_be_grave(indicator: Indicator, person: Person) -> bool:
@@ -271,7 +285,7 @@ def grade_deviation(
     if flag == "abnormal" and isinstance(result, Interval):
         result = Terms(("阳性",))  # 滴度 1:32 对阴性
     tabled = lines_for(indicator.code, flag, person) if indicator else []
-    span = limits if isinstance(limits, Interval) else None
+    span = span_of(limits)
     by_table = None
     if indicator:
         by_table, way = grade_value(result, unit, indicator, person, span)
@@ -291,7 +305,9 @@ def _is_comparable(
         return True
     firsts = [line.moderate for line in lines if line.moderate]
     absolute = indicator.convert(Decimal(1), unit) is not None
-    return any(absolute if one.at is not None else limits is not None for one in firsts)
+    way = lines[0].way
+    limit = limits and (limits.high if way == "high" else limits.low)
+    return any(absolute if one.at is not None else bool(limit) for one in firsts)
 
 
 def _generic(result: Interval | Terms, limits: Interval | None, flag: Flag, indicator: Indicator | None) -> Severity:

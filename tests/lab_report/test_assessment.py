@@ -357,3 +357,47 @@ def test_glucose_after_a_meal_has_its_own_range():
     after = row("葡萄糖(餐后2小时)", "7.5", "mmol/L", "")
     assert only(judge(after)).flag == "normal"
     assert judge(row("餐后2小时血糖", "33", "mmol/L", "<7.8")).triage == "urgent"
+
+
+@pytest.mark.parametrize(
+    ("item", "person", "triage", "when"),
+    [
+        # 没有印范围、性别也不知道，几倍上限照目录里宽的那一条
+        (row("谷丙转氨酶", "4500", "U/L", "", code="ALT"), {}, "urgent", "now"),
+        # 印着的范围多半读错了
+        (row("肌酸激酶", "65000", "U/L", "50-3100", "↑", "CK"), {}, "urgent", "now"),
+        (row("血红蛋白", "68", "g/L", "15-150", code="HGB"), {}, "soon", "today"),
+        (row("D-二聚体", "30", "mg/L FEU", "0-0.0", "↑", "D-D"), {}, "soon", "today"),
+        # 新生儿没有自己的那一条的，用大人的
+        (row("APTT", "150", "s", "25-37", code="APTT"), {"age": "5天"}, "urgent", "now"),
+        # 测不出、测不下去
+        (row("葡萄糖", "HI", "mmol/L", "3.9-6.1", code="GLU"), {}, "soon", "today"),
+        (row("凝血酶原时间", "不凝", "s", "11-14", code="PT"), {}, "soon", "today"),
+        # 标记与结果粘在一起
+        (row("钾", "7.1↑", "mmol/L", "3.5-5.3", code="K"), {}, "urgent", "now"),
+        (row("钾", "1.8(危急)", "mmol/L", "3.5-5.3", code="K"), {}, "urgent", "now"),
+        (row("钾", "7·1", "mmol/L", "3.5-5.3", code="K"), {}, "urgent", "now"),
+        # 报告名是尿，范围是血的
+        (row("钾", "7.1", "mmol/L", "3.5-5.3", "↑", "K"), {"report_type": "尿常规"}, "urgent", "now"),
+        # 只有缩写、没有单位，范围说出了单位
+        (row("", "4.5", "", "13-17.5", code="HGB"), {}, "urgent", "now"),
+        (row("白细胞计数", "1500", "10^6/L", ""), {"report_type": "脑脊液"}, "soon", "today"),
+        (row("疟原虫", "检出间日疟原虫", "", "未检出"), {}, "urgent", "now"),
+        # 认得的项目有自己的分级，两个箭头不加重；比例不当作百分数
+        (row("平均血小板体积", "13.5", "fL", "9-13", "HH", "MPV"), {}, "routine", None),
+        (row("氧饱和度", "0.97", "", "0.95-0.99", code="SaO2"), {}, "none", None),
+    ],
+)
+def test_an_unclear_range_unit_or_specimen_hides_no_emergency(item, person, triage, when):
+    report = judge(item, **{"sex": None, "age": "45岁"} | person)
+    assert (report.triage, report.when) == (triage, when)
+
+
+def test_a_doubt_does_not_make_a_row_less_grave():
+    read = ReadReport(items=[row("艾滋病病毒抗体", "阳性", "", "阴性")], age="45岁")
+    assert assess(read, [RowEvidence(doubt="这一行有两个数")]).when == "days"
+
+
+def test_few_neutrophils_are_found_when_their_share_is_a_fraction():
+    share = row("中性粒细胞百分比", "0.05", "", "0.40-0.75", "↓", "NEUT%")
+    assert judge(row(result="2.1"), share, age="45岁").triage == "urgent"

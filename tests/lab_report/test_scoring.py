@@ -122,7 +122,7 @@ def test_critical_rows_missed(result, found):
 
 
 def test_what_is_not_blood_is_not_critical():
-    urine = [TrueItem(**POTASSIUM.model_dump() | {"result": "120"}, flag="high")]
+    urine = [TrueItem(**POTASSIUM.model_dump() | {"result": "135", "reference_range": "25-125"}, flag="high")]
     assert score_report(None, urine, report_type="24小时尿电解质").critical == 0
 
 
