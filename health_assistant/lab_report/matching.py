@@ -88,9 +88,10 @@ def _find_usual(
     else:
         matches = _fitting(by_code, unit)
         if not unit and len(matches) < len(by_code) and not _INFECTION_TITLE.search(report_type):
-            # 没有单位的缩写：TP 是总蛋白还是梅毒；只有一种意思、范围也像的才算
+            # 没有单位的缩写：TP 是总蛋白还是梅毒；只有一种意思、范围也像的才算（肌钙蛋白各家方法不同，没有可比的范围）
             only = by_code[0] if len(by_code) == 1 else None
-            fits = only and (not reference_range.strip(" -—*/") or implied_unit(only, reference_range))
+            is_bare = not reference_range.strip(" -—*/")
+            fits = only and (is_bare or not only.known_intervals or implied_unit(only, reference_range))
             return only if fits else None
     return _choose(matches, unit, report_type, reference_range)
 
