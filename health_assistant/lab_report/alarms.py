@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import load_catalogue
 from health_assistant.lab_report.judgement import Row, is_general_range, plain_mark
+from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.plausibility import is_of_another_scale
 from health_assistant.lab_report.reference_range import Interval, Terms, compare
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, LabItem, Severity
 from health_assistant.lab_report.severity import (
@@ -91,7 +91,10 @@ def raise_alarm(row: Row, person: Person) -> None:
         row.alarm = f"{HURRY}：{value} 印着危急标记 {item.mark}。请现在就联系开单的医生或去急诊，带上这张报告单。"
     elif possible == "grave" and _fits_another_unit(row):
         row.floor = "severe"
-        row.alarm = f"{CHECK}：{value} 没有读到单位；单位若是 {row.indicator.unit}，就要马上就医。请看清原件上的单位。"
+        why = "没有读到单位" if row.lacks_unit else "单位与参考范围对不上"
+        row.alarm = (
+            f"{CHECK}：{value} {why}；单位若是 {row.unit or row.indicator.unit}，就要马上就医。请看清原件上的单位。"
+        )
     elif possible == "grave":
         row.floor = "severe" if row.doubts_value else "grave"
         row.alarm = f"{CHECK}：{value} 这一行没有把握；如果没有读错，就达到了危急值，要尽快就医。"
@@ -139,7 +142,7 @@ def _possible_severity(row: Row, person: Person) -> tuple[Severity | None, Way |
     “几倍上限”照印着的范围算；没有印、没有读懂、与目录的相差太多的，照目录的算。
     """
     item, indicator = row.item, row.indicator
-    if not indicator or item.severity == "grave" or is_of_another_scale(row.limits, indicator, row.unit):
+    if not indicator or item.severity == "grave":
         return None, None
     span, usual = span_of(row.limits), span_of(indicator.reference or indicator.general)
     believes = span is not None and _is_believable(span, usual, row)
@@ -163,11 +166,16 @@ def _is_believable(span: Interval, usual: Interval | None, row: Row) -> bool:
 
 
 def _fits_another_unit(row: Row) -> bool:
-    """没有印单位的数，换成这一项的另一个单位正好在常见范围里：12.8 多半是 g/dL，不是 g/L。"""
-    if not row.lacks_unit or not isinstance(row.result, Interval) or not row.result.is_point:
+    """换成这一项的另一个单位，数正好在常见范围里：没印单位的 12.8 多半是 g/dL。印了单位的，范围也要是另一个单位的。"""
+    indicator, result = row.indicator, row.result
+    if not indicator or not isinstance(result, Interval) or not result.is_point:
         return False
-    values = [row.indicator.convert(row.result.low, unit) for unit in row.indicator.conversions]
-    known = row.indicator.known_intervals
+    units = [*indicator.conversions]
+    if not row.lacks_unit:
+        implied = implied_unit(indicator, row.item.reference_range)
+        units = [implied] if implied and row.to_usual(Decimal(1)) != indicator.convert(Decimal(1), implied) else []
+    values = [indicator.convert(result.low, unit) for unit in units]
+    known = indicator.known_intervals
     return any(Interval(value, value).inside(limits) for value in values if value is not None for limits in known)
 
 

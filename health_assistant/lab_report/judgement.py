@@ -8,7 +8,7 @@ from functools import cached_property
 from health_assistant.lab_report.catalogue import Indicator
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.plausibility import is_of_another_scale, misread_doubt, value_doubt
+from health_assistant.lab_report.plausibility import misread_doubt, value_doubt
 from health_assistant.lab_report.reference_range import (
     ByGroup,
     Interval,
@@ -170,19 +170,24 @@ def _range_doubt(row: Row, person: Person) -> str | None:
     severity, way = grade_value(row.result, row.unit, row.indicator, person)
     if not at_least(severity, "severe") or row.item.flag in (way, "abnormal"):
         return None
-    if is_of_another_scale(row.limits, row.indicator, row.unit):
-        return None
     if severity == "severe" and not _is_unlike_known(row, way):
         return None
     return "数值本身要马上处理，而印着的参考范围不是这样说，范围可能读错了"
 
 
 def _is_unlike_known(row: Row, way: Way) -> bool:
-    """印着的范围在这一边的界限，与目录里的都差四分之一以上。"""
+    """印着的范围在这一边的界限，与目录里的都差四分之一以上，或者差出一个范围的宽度（钠窄，107 不像 137）。"""
     span = span_of(row.limits)
     bound = row.to_usual(span.high if way == "high" else span.low) if span else None
-    known = [one.high if way == "high" else one.low for one in row.indicator.known_intervals]
-    return bound is None or all(other is None or abs(bound - other) > abs(other) / 4 for other in known)
+    return bound is None or all(_is_far(bound, usual, way) for usual in row.indicator.known_intervals)
+
+
+def _is_far(bound: Decimal, usual: Interval, way: Way) -> bool:
+    other = usual.high if way == "high" else usual.low
+    if other is None:
+        return True
+    width = usual.high - usual.low if usual.is_bounded else abs(other)
+    return abs(bound - other) > min(abs(other) / 4, width)
 
 
 def _severity_by_own_range(row: Row, person: Person) -> Severity | None:

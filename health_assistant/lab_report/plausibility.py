@@ -72,18 +72,6 @@ def is_far_from_known(limits: ReferenceRange, indicator: Indicator, unit: str) -
     return all(any(_is_far(one, other) for one, other in ends) for ends in pairs)
 
 
-def is_of_another_scale(limits: ReferenceRange | None, indicator: Indicator, unit: str) -> bool:
-    """范围的两端都与目录的同向相差 4 倍以上，而且倍数相近：不是读错了一位，是别的单位或别的标本的范围。"""
-    usual = [one for one in indicator.intervals if one.is_bounded and one.low]
-    if not (isinstance(limits, Interval) and limits.is_bounded and limits.low and limits.low > 0 and usual):
-        return False
-    ratios = [indicator.convert(one, unit or indicator.unit) for one in (limits.low, limits.high)]
-    if None in ratios:
-        return False
-    low, high = (one / other for one, other in zip(ratios, (usual[0].low, usual[0].high), strict=True))
-    return (min(low, high) >= 4 or max(low, high) <= Decimal("0.25")) and Decimal(1) / 3 < low / high < 3
-
-
 def _is_far(one: Decimal | None, other: Decimal | None) -> bool:
     return bool(one and other) and not Decimal("0.125") < one / other < 8
 

@@ -367,6 +367,11 @@ def test_glucose_after_a_meal_has_its_own_range():
         # 印着的范围多半读错了
         (row("肌酸激酶", "65000", "U/L", "50-3100", "↑", "CK"), {}, "urgent", "now"),
         (row("血红蛋白", "68", "g/L", "15-150", code="HGB"), {}, "soon", "today"),
+        (row("钠", "124", "mmol/L", "107-147", code="Na"), {}, "soon", "today"),
+        (row("血小板", "15", "10^9/L", "12-350", code="PLT"), {}, "urgent", "now"),
+        # 范围像是另一个单位的（万/μL、μmol/L）：今天就看清
+        (row("血小板", "15", "10^9/L", "12-35", code="PLT"), {}, "soon", "today"),
+        (row("肌酐", "75", "mg/dL", "57-97", code="CREA"), {}, "soon", "today"),
         (row("D-二聚体", "30", "mg/L FEU", "0-0.0", "↑", "D-D"), {}, "soon", "today"),
         # 新生儿没有自己的那一条的，用大人的
         (row("APTT", "150", "s", "25-37", code="APTT"), {"age": "5天"}, "urgent", "now"),
