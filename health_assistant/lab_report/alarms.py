@@ -172,7 +172,9 @@ def _fits_another_unit(row: Row) -> bool:
         return False
     units = [*indicator.conversions]
     if not row.lacks_unit:
-        implied = implied_unit(indicator, row.item.reference_range)
+        limits = row.limits
+        is_whole = isinstance(limits, Interval) and limits.is_bounded and limits.low > 0  # 只有一端的，看不出单位
+        implied = implied_unit(indicator, row.item.reference_range) if is_whole else ""
         units = [implied] if implied and row.to_usual(Decimal(1)) != indicator.convert(Decimal(1), implied) else []
     values = [indicator.convert(result.low, unit) for unit in units]
     known = indicator.known_intervals
