@@ -60,6 +60,7 @@ def test_two_tuned_models_carry_a_photo_to_advice(report_server):
     # 胡话不到人的眼前：读的与建议的都换成内置的，名字与说明都照实说
     assert answered["engines"] == {"vision": "embedded-report-reader", "advice": "embedded-health-advisor"}
     assert {"视觉模型没有答上来，这张单子由内置程序识别。"} < {*answered["notices"]}
-    assert any("建议模型写的没有通过检查" in notice for notice in answered["notices"])
+    # 胡话写不完（没有答上来）或写完了不是约定的 JSON（没有通过检查），随抽到的权重
+    assert any("下面的建议由内置程序给出" in notice for notice in answered["notices"])
     assert sum(item["flag"] in ("high", "low") for item in answered["report"]["items"]) == 5
     assert "近期门诊" in answered["health_recommendations"]
