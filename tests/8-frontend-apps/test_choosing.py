@@ -155,6 +155,7 @@ def test_keys_crop_and_the_crop_turns_with_the_photo(page, service):
 def test_corners_cannot_cross(page, service):
     page.goto(service.url)
     page.set_input_files("#album-input", as_file(two_halves()))
+    page.wait_for_selector("[data-corner='0 1']")  # 还没有显示的，得不到焦点
     page.focus("[data-corner='0 1']")
     for _ in range(60):
         page.keyboard.press("ArrowRight")
