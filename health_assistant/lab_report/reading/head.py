@@ -11,6 +11,7 @@ from health_assistant.lab_report.reading.rows import Row, row_text
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.report import ReadReport
+from health_assistant.lab_report.units import kind_of_unit
 
 _LAB_WORDS = re.compile(r"检验|化验|检测报告|参考(范围|值|区间)|Laboratory|Lab Report|Reference", re.IGNORECASE)
 _OTHER_PAPER = re.compile(
@@ -139,11 +140,12 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row]) -> bool:
     filled = [row for row in rows if row.name and row.result]
     known = [row for row in filled if is_known(row.name.text) and (row.limits or _is_plausible(row))]
     complete = [row for row in filled if row.limits and any(parse_range(box.text) for box in row.limits)]
+    measured = [row for row in filled if row.unit and kind_of_unit(row.unit.text) and classify(row.result.text) == "number"]
     if _OTHER_PAPER.search(page):
         return len([row for row in known if row in complete]) >= 2
     if known and len(known) * 4 >= len(filled):
         return True
-    return bool(_LAB_WORDS.search(page)) and len(complete) * 2 >= len(filled) > 0
+    return bool(_LAB_WORDS.search(page)) and max(len(complete), len(measured)) * 2 >= len(filled) > 0
 
 
 def _is_plausible(row: Row) -> bool:

@@ -13,6 +13,7 @@ from health_assistant.lab_report.reading.cells import (
     is_bare_label,
     is_known,
     repair_unit,
+    says_normal,
     split_mark,
     split_maybe_arrow,
     split_name,
@@ -35,6 +36,9 @@ _NOT_AN_ITEM = re.compile(
     r"|(?i:reported|verified|collected|received|printed|specimen|doctor|\b(name|sex|age)\s*:)"
 )
 
+_SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
+"""成句的话不是项目名称。"""
+
 
 @dataclass
 class Row:
@@ -47,13 +51,16 @@ class Row:
     result: TextBox | None = None
     unit: TextBox | None = None
     limits: list[TextBox] = field(default_factory=list)
+    low: TextBox | None = None
+    high: TextBox | None = None
+    """下限与上限各印一列时的两格。"""
     mark: TextBox | None = None
     maybe_arrows: list[TextBox] = field(default_factory=list)
     doubt: str | None = None
     """这一行读得没有把握的原因。"""
 
     def boxes(self) -> list[TextBox]:
-        single = [self.name, self.code, self.result, self.unit, self.mark]
+        single = [self.name, self.code, self.result, self.unit, self.low, self.high, self.mark]
         return [box for box in [*single, *self.limits, *self.maybe_arrows] if box] or [self.anchor]
 
     def set_name(self, box: TextBox) -> None:
@@ -94,6 +101,10 @@ class Row:
             self.code, self.unit = self.unit, box
 
     def add_mark(self, box: TextBox) -> None:
+        """放入标记；`正常`、`N` 这样的标记说这一项正常。"""
+        if says_normal(box.text):
+            self.mark = self.mark or box
+            return
         self.maybe_arrows.append(box)
         if classify(box.text) == "mark":
             self.mark = box
@@ -121,13 +132,39 @@ def find_rows(table: Table) -> list[Row]:
     return [row for row in rows if _is_item(row, table.columns.has_header)]
 
 
+def count_unread(table: Table, rows: list[Row]) -> int:
+    """表里夹在各项之间、有数或范围而没有读成项目的，有几行。rows 是这张子表的项目。"""
+    if not rows:
+        return 0
+    used = [box for row in rows for box in row.boxes()]
+    top, bottom = min(box.line for box in used), max(box.line for box in used)
+    unread = 0
+    for line in table.lines:
+        places = table.columns.assign(line) if table.columns.has_header else [None] * len(line)
+        values = [
+            cell.box
+            for cell, place in zip(line, places, strict=True)
+            if cell.kind in ("number", "range", "bound")
+            and (place or "result").split()[0] not in ("ignored", "method", "serial", "name")
+        ]
+        is_footer = any(_NOT_AN_ITEM.search(cell.text) for cell in line)
+        if not values or is_footer or not top < values[0].line < bottom:
+            continue
+        unread += all(abs(box.line - values[0].line) > 0.6 * box.height for box in used)
+    return unread
+
+
 def _headed_rows(table: Table) -> list[Row]:
     """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
     lines = [_fill(line, table.columns) for line in table.lines]
     named = [row for row in lines if row.name]
+    pitch = _pitch([row for row in named if row.result or row.limits])
     rows: list[Row] = []
     for row in lines:
-        if row.name and not (row.result or row.limits) and rows and _is_subline(row, rows[-1]):
+        is_bare = row.name and not (row.result or row.limits or row.low or row.high)
+        if is_bare and rows and _is_rest_of_name(row, rows[-1], pitch):
+            rows[-1].name = join_boxes(rows[-1].name, row.name)
+        elif is_bare and rows and _is_subline(row, rows[-1]):
             rows[-1].code, rows[-1].unit = rows[-1].code or row.name, rows[-1].unit or row.unit
         elif row.name:
             rows.append(row)
@@ -137,6 +174,23 @@ def _headed_rows(table: Table) -> list[Row]:
             row.doubt = _NAMELESS
             rows.append(row)
     return rows
+
+
+def _pitch(rows: list[Row]) -> float:
+    """相邻两项的名称平常隔多远，像素；不到两项时为 0。"""
+    return median([below.anchor.line - above.anchor.line for above, below in pairwise(rows)] or [0.0])
+
+
+def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:
+    """名称太长，换行印的后半截：上半截的括号没有合上，或者离得比平常的行距近得多。"""
+    if above.name is None or abs(row.name.start - above.name.start) > 2 * row.name.height:
+        return False
+    gap = row.anchor.line - above.anchor.line
+    is_open = above.name.text.count("(") + above.name.text.count("（") > above.name.text.count(")") + above.name.text.count("）")
+    if is_open and gap < 2.2 * above.anchor.height:
+        return True
+    is_continued = _has_chinese(row.name.text) and not is_known(row.name.text) and not is_known(above.name.text)
+    return is_continued and gap < min(0.75 * pitch, 1.8 * above.anchor.height)
 
 
 def _is_subline(row: Row, above: Row) -> bool:
@@ -152,80 +206,88 @@ def _has_chinese(text: str) -> bool:
 def _fill(line: list[Cell], columns: Columns) -> Row:
     """把一个视觉行的格子按列入座。"""
     row = Row(name=None, anchor=line[0].box)
-    for cell in line:
-        if cell.kind == "number" and cell.box.end < columns.spans.get("name", (0.0,))[0]:
-            continue  # 名称左边的数是序号
-        # 文字只归印着的列：推出来的单位列可能就在名称下面
-        among = {name.split()[0] for name in columns.printed} if cell.kind == "text" else None
-        _seat(cell, columns.nearest(cell.box, among), row, columns)
+    for cell, column in zip(line, columns.assign(line), strict=True):
+        if column:
+            _seat(cell, column.split()[0], row, "unit" in columns.printed)
+    if row.low or row.high:
+        row.limits.extend(_joined_limits(row.low, row.high))
     row.anchor = row.name or row.result or row.anchor
     return row
 
 
-def _seat(cell: Cell, place: str | None, row: Row, columns: Columns) -> None:
-    """一个格子入座；place 是与它最对齐的列。"""
+def _joined_limits(low: TextBox | None, high: TextBox | None) -> list[TextBox]:
+    """下限、上限两格 -> 一个范围；划了横线的一边没有界。"""
+    bounds = [box if box and re.search(r"\d", box.text) else None for box in (low, high)]
+    if all(bounds):
+        return [join_boxes(bounds[0], bounds[1], "-")]
+    printed = [replace(box, text=sign + box.text) for sign, box in zip("≥≤", bounds, strict=True) if box]
+    return printed
+
+
+def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
+    """一个格子入座；place 是它所在的列。列决定它是什么，写法只分得出同一格里的数、单位、标记与范围。"""
     kind, box = cell.kind, cell.box
-    if place in ("ignored", "method", "serial") and not cell.labelled:
-        if place == "serial" and kind == "text" and row.name is None:
-            row.set_name(box)
+    if place in ("ignored", "method"):
         return
-    if kind == "range" or cell.labelled and kind != "unit":
+    if cell.labelled and kind != "unit":
         row.add_limits(box)
-    elif place in ("code", "name") and kind in ("unit", "mark", "text", "term") and not (row.result or row.limits):
-        if place == "code" and row.code is None:
-            row.code = box
-        elif kind == "unit" and not (row.name and box.start - row.name.end < 0.5 * box.height):
-            row.set_unit(box)
-        else:
+    elif place == "serial":
+        if kind == "text" and row.name is None:
             row.set_name(box)
+    elif place in ("code", "name"):
+        _seat_name(cell, place, row)
+    elif kind == "mark" or place == "mark":
+        row.add_mark(box)
+    elif place in ("low", "high"):
+        setattr(row, place, box)
     elif kind == "unit":
-        is_glued = row.result is not None and abs(box.start - row.result.end) < 0.05 * box.height
-        if place == "result" and is_glued and "unit" in columns.printed:
-            # 单位另有一列，结果格里又紧挨着印了单位：照抄在结果里
-            row.result = join_boxes(row.result, box)
-        else:
-            row.set_unit(box)
-    elif kind == "mark":
-        row.add_mark(box)
-    elif kind == "number":
-        _seat_number(box, columns.nearest(box, ("result", "ignored", "serial", "mark")), place, row)
-    elif kind in ("bound", "term"):
-        at = columns.nearest(box, ("result", "range", "ignored", "mark"))
-        if at == "range":
-            row.add_limits(box)
-        elif at == "result":
-            row.set_result(box)
-        elif at == "mark":
-            row.add_mark(box)
-    else:
-        _seat_text(box, place, row)
-
-
-def _seat_number(box: TextBox, numeric: str | None, place: str | None, row: Row) -> None:
-    if place == "range" and row.result and row.result.text not in ARROW_LIKE:
-        row.add_limits(box)
-    elif numeric == "mark":
-        row.add_mark(box)
-    elif numeric == "result" and place not in ("name", "code"):
-        row.set_result(box)
-
-
-def _seat_text(box: TextBox, place: str | None, row: Row) -> None:
-    """名称、代号之外的文字：粘着箭头的数、文字结果（偶见、黄色）、文字范围、认不准的单位与标记。"""
-    if box.text in ARROW_LIKE or place == "mark":
-        row.add_mark(box)
-    elif place == "result":
-        if number := split_maybe_arrow(box.text):
-            row.maybe_arrows.append(box)
-            box = replace(box, text=number)
-        row.set_result(box)
+        _seat_unit(box, place, row, has_unit_column)
+    elif place == "unit":
+        # 认不准的单位；单位一列里的范围是串了列的
+        row.add_limits(box) if kind in ("range", "bound") else row.set_unit(box)
     elif place == "range":
         # 单独一个字是认错的星号、箭头之类
-        (row.add_mark if len(box.text) == 1 else row.add_limits)(box)
-    elif place == "unit":
-        row.unit = row.unit or box
-    elif row.name is None and place in ("name", "code"):
+        is_sign = kind == "text" and len(box.text) == 1
+        row.add_mark(box) if is_sign else row.add_limits(box)
+    else:
+        _seat_result(cell, row)
+
+
+def _seat_name(cell: Cell, place: str, row: Row) -> None:
+    kind, box = cell.kind, cell.box
+    if place == "code" and row.code is None and (row.name or not _has_chinese(box.text)):
+        row.code = box
+    elif kind == "number":
+        return  # 名称左边的数是序号
+    elif kind == "mark" and row.name:
+        row.add_mark(box)
+    elif kind == "unit" and not (row.name and box.start - row.name.end < 0.5 * box.height):
+        row.set_unit(box)
+    else:
         row.set_name(box)
+
+
+def _seat_unit(box: TextBox, place: str, row: Row, has_unit_column: bool) -> None:
+    is_glued = row.result is not None and abs(box.start - row.result.end) < 0.05 * box.height
+    if place == "result" and is_glued and has_unit_column:
+        # 单位另有一列，结果格里又紧挨着印了单位：照抄在结果里
+        row.result = join_boxes(row.result, box)
+    else:
+        row.set_unit(box)
+
+
+def _seat_result(cell: Cell, row: Row) -> None:
+    """结果一列里的格子：已经有了数，后面的范围就是参考范围；箭头认成的字不是结果。"""
+    box = cell.box
+    if cell.kind == "range" and row.result:
+        row.add_limits(box)
+    elif cell.kind == "text" and box.text in ARROW_LIKE:
+        row.add_mark(box)
+    elif cell.kind == "text" and (number := split_maybe_arrow(box.text)):
+        row.maybe_arrows.append(box)
+        row.set_result(replace(box, text=number))
+    else:
+        row.set_result(box)
 
 
 def _host(orphan: Row, named: list[Row]) -> Row | None:
@@ -323,6 +385,11 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
     kind, box = cell.kind, cell.box
     if is_bare_label(box.text):
         return  # 只印了“参考值”，后面没有范围
+    if kind == "range" and not cell.labelled and row.result is None and same_line:
+        # 结果本身是个数的范围（20-25）：它在结果一列
+        if columns.nearest(box, ("result", "range")) == "result" and "range" in columns.spans:
+            row.set_result(box)
+            return
     if kind == "range" or cell.labelled and kind != "unit":
         if box.text and classify(box.text) != "text" or kind == "text" and parse_range(box.text):
             row.add_limits(box)
@@ -358,11 +425,13 @@ def _is_item(row: Row, has_header: bool) -> bool:
     if row.name is None:
         return True
     name, code = split_name(row.name.text)
-    if _NOT_AN_ITEM.search(row.name.text) or not (name or code):
+    if _NOT_AN_ITEM.search(row.name.text) or _SENTENCE.search(row.name.text) or not (name or code):
         return False
     if row.limits and (row.result or row.unit or has_header or is_known_name(name)):
         return True
-    return bool(row.result) and (has_header or row.unit is not None or is_known(row.name.text))
+    # 页脚的人名、备注也会落在结果一列：没有范围与单位的文字结果，要是认得的项目
+    is_typed = has_header and row.result is not None and classify(row.result.text) != "text"
+    return bool(row.result) and (is_typed or row.unit is not None or is_known(row.name.text))
 
 
 def row_text(row: Row) -> tuple[str, str, str, str, str]:
