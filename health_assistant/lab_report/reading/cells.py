@@ -44,7 +44,7 @@ _GLUED_MARKS = (
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%#])\s*(?P<mark>[↑↓]+)"),
 )
-_NUMBER_AND_ARROW = re.compile(r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨]?)")
+_NUMBER_AND_ARROW = re.compile(r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨、'’]?)")
 _FOOTNOTE = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*(?<!10))[¹²³⁴⁵⁶⁷⁸⁹⁰ªᵃᵇᶜᵈ†‡§]+")
 """数右上角的脚注号；`10²` 不算，那是乘方。"""
 _VALUE_AND_RANGE = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s*[(（\[【](?P<limits>[^()（）]*\d[^()（）]*)[)）\]】]")
@@ -123,6 +123,8 @@ def _split(text: str, offset: int) -> list[Span]:
         return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
     if typed := _typed(text, offset):
         return typed
+    if (arrow := re.match(rf"[{_ARROWS}]+\s*", text)) and arrow.end() < len(text):
+        return [("mark", offset, offset + arrow.end(), False), *_split(text[arrow.end() :], offset + arrow.end())]
     if not is_known(text):
         spaces = [found.start() for found in re.finditer(r"\s+", text)]
         for space in spaces:
@@ -302,3 +304,8 @@ def repair_unit(unit: str, indicator: Indicator | None = None) -> str:
         if power:
             return f"{found[1]}10^{power}/L"
     return re.sub(r"/[1|]$", "/L", unit)
+
+
+def repair_power(text: str) -> str:
+    """上标认成了平常的数字：`3.62×105` -> `3.62×10^5`；后面是斜线的 `×109/L` 是单位，另有 `repair_unit`。"""
+    return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?(\d{1,2})(?![\d/.])", r"×10^\1", text)

@@ -29,7 +29,8 @@ _ODD_PLACE = "结果的位置或字的大小与别的行不一样，可能不是
 _NAMELESS = "没有读出这一行的项目名称"
 NAMELESS = "（名称没有读出）"
 _NOT_AN_ITEM = re.compile(
-    r"[:：]$|姓名|性别|年龄|科室|科别|床号|标本|样本|送检|采样|采集|接收|日期|门诊|住院|病历|病人|审核|检验者|核对"
+    r"[:：]$|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|审核|检验者|核对|体温"
+    r"|(检验|检测|测试|报告|操作|复核|批准|录入|签发|主管|医师|技师|打印)(者|人|员|师)?\s*[:：]"
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
     r"|开单|电话|地址|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
@@ -128,8 +129,13 @@ def join_limits(boxes: list[TextBox]) -> str:
 
 def find_rows(table: Table) -> list[Row]:
     """一张子表里的检验项目，从上到下。"""
-    rows = _headed_rows(table) if table.columns.has_header else _headless_rows(table)
-    return [row for row in rows if _is_item(row, table.columns.has_header)]
+    if not table.columns.has_header:
+        return [row for row in _headless_rows(table) if _is_item(row, False)]
+    rows = _headed_rows(table)
+    items = [row for row in rows if _is_item(row, True)]
+    end = max((row.anchor.line for row in items), default=0.0)
+    # 表的中间，没有范围的文字结果（B型）也是结果；表的下面是人名、备注
+    return [row for row in rows if row in items or row.anchor.line < end and row.result and _has_item_name(row)]
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:
@@ -145,7 +151,7 @@ def count_unread(table: Table, rows: list[Row]) -> int:
             cell.box
             for cell, place in zip(line, places, strict=True)
             if cell.kind in ("number", "range", "bound")
-            and (place or "result").split()[0] not in ("ignored", "method", "serial", "name")
+            and (place or "result").split()[0] not in ("ignored", "unknown", "method", "serial", "name")
         ]
         is_footer = any(_NOT_AN_ITEM.search(cell.text) for cell in line)
         if not values or is_footer or not top < values[0].line < bottom:
@@ -199,6 +205,12 @@ def _is_subline(row: Row, above: Row) -> bool:
     return near and above.name is not None and _has_chinese(above.name.text) and not _has_chinese(row.name.text)
 
 
+def _is_subline_box(box: TextBox, name: TextBox) -> bool:
+    """紧挨在中文名称下面、左边对齐的字母。"""
+    is_below = 0 < box.line - name.line < 2.2 * name.height and abs(box.start - name.start) < name.height
+    return is_below and _has_chinese(name.text) and not _has_chinese(box.text)
+
+
 def _has_chinese(text: str) -> bool:
     return bool(re.search(r"[一-鿿]", text))
 
@@ -206,8 +218,10 @@ def _has_chinese(text: str) -> bool:
 def _fill(line: list[Cell], columns: Columns) -> Row:
     """把一个视觉行的格子按列入座。"""
     row = Row(name=None, anchor=line[0].box)
+    name_start, _, name_end = columns.spans.get("name", (0.0, 0.0, 0.0))
     for cell, column in zip(line, columns.assign(line), strict=True):
-        if column:
+        off = max(name_start - 4 * cell.box.height - cell.box.start, cell.box.start - name_end)
+        if column and not (column == "name" and off > 0):  # 与名称一列没有对齐的是别的文字
             _seat(cell, column.split()[0], row, "unit" in columns.printed)
     if row.low or row.high:
         row.limits.extend(_joined_limits(row.low, row.high))
@@ -227,13 +241,13 @@ def _joined_limits(low: TextBox | None, high: TextBox | None) -> list[TextBox]:
 def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
     """一个格子入座；place 是它所在的列。列决定它是什么，写法只分得出同一格里的数、单位、标记与范围。"""
     kind, box = cell.kind, cell.box
-    if place in ("ignored", "method"):
+    if place in ("ignored", "unknown", "method"):
         return
     if cell.labelled and kind != "unit":
         row.add_limits(box)
     elif place == "serial":
-        if kind == "text" and row.name is None:
-            row.set_name(box)
+        if kind == "text" and row.name is None and re.match(r"\d", box.text):
+            row.set_name(box)  # 序号与名称连成了一段
     elif place in ("code", "name"):
         _seat_name(cell, place, row)
     elif kind == "mark" or place == "mark":
@@ -257,7 +271,7 @@ def _seat_name(cell: Cell, place: str, row: Row) -> None:
     kind, box = cell.kind, cell.box
     if place == "code" and row.code is None and (row.name or not _has_chinese(box.text)):
         row.code = box
-    elif kind == "number":
+    elif kind in ("number", "bound", "range"):
         return  # 名称左边的数是序号
     elif kind == "mark" and row.name:
         row.add_mark(box)
@@ -326,18 +340,26 @@ def _headless_rows(table: Table) -> list[Row]:
     for line in table.lines:
         has_value = any(cell.kind in ("number", "bound", "term") for cell in line)
         follows = rows[-1] if rows else None
+        ahead: list[TextBox] = []
         for cell in line:
             if cell.kind == "number" and table.columns.nearest(cell.box, ("serial", "result", "range")) == "serial":
                 continue
-            if cell.kind == "text" and not cell.labelled and _starts_row(cell, line, follows, has_value):
+            if cell.kind == "mark" and cell is line[0]:
+                ahead.append(cell.box)  # 印在名称前面的箭头是这一行的，不是上一行的
+            elif cell.kind == "text" and not cell.labelled and _starts_row(cell, line, follows, has_value):
                 follows = Row(name=cell.box, anchor=cell.box)
                 rows.append(follows)
             elif follows and _within(cell.box, follows):
                 same_line = abs(cell.box.line - follows.anchor.line) < 0.6 * follows.anchor.height
+                if cell.kind == "text" and not follows.code and _is_subline_box(cell.box, follows.name):
+                    follows.code = cell.box
+                    continue
                 if cell.kind == "text" and not same_line and not cell.labelled and cell.text not in ARROW_LIKE:
                     # 另起一行的文字不是上一项的，它后面的数也不是
                     break
                 _seat_headless(cell, follows, table.columns, same_line)
+        for mark in ahead if follows else ():
+            follows.add_mark(mark)
     _doubt_odd_places(rows)
     return rows
 
@@ -367,7 +389,9 @@ def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) 
         return False
     same_line = row is not None and row.anchor is not None and any(one.box is row.anchor for one in line)
     if is_known(cell.text):
-        # 名称旁边的代号不是新的一行
+        # 名称旁边、名称下面的代号不是新的一行
+        if row and not same_line and not row.limits and not row.code and _is_subline_box(cell.box, row.name):
+            return False
         return not (same_line and not (row.result or row.limits) and _is_code_of(cell, row))
     return has_value and not same_line and bool(re.search(r"[一-鿿A-Za-z]{2}", cell.text))
 
@@ -420,18 +444,30 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
         row.set_result(box)  # 颜色、性状这样的文字结果
 
 
+def _has_item_name(row: Row) -> bool:
+    """名称可能是检验项目的，而不是页眉、页脚或别的文字。"""
+    name, code = split_name(row.name.text)
+    return not (_NOT_AN_ITEM.search(row.name.text) or _SENTENCE.search(row.name.text)) and bool(name or code)
+
+
 def _is_item(row: Row, has_header: bool) -> bool:
-    """是检验项目，而不是页眉、页脚或别的文字。"""
+    """是检验项目，凭它自己就看得出来。"""
     if row.name is None:
         return True
-    name, code = split_name(row.name.text)
-    if _NOT_AN_ITEM.search(row.name.text) or _SENTENCE.search(row.name.text) or not (name or code):
+    if not _has_item_name(row):
         return False
-    if row.limits and (row.result or row.unit or has_header or is_known_name(name)):
-        return True
-    # 页脚的人名、备注也会落在结果一列：没有范围与单位的文字结果，要是认得的项目
-    is_typed = has_header and row.result is not None and classify(row.result.text) != "text"
+    # 页脚的人名、备注也会落在结果与范围两列：文字结果要有看得懂的范围、有单位，或者是认得的项目
+    is_typed = row.result is not None and classify(row.result.text) != "text"
+    if row.limits and (is_typed or row.unit or any(_may_be_limits(box.text, row.result) for box in row.limits)):
+        if row.result or row.unit or has_header or is_known_name(split_name(row.name.text)[0]):
+            return True
+    is_typed = is_typed and has_header
     return bool(row.result) and (is_typed or row.unit is not None or is_known(row.name.text))
+
+
+def _may_be_limits(text: str, result: TextBox | None) -> bool:
+    """像参考范围：写法是数或定性词，或者结果也是文字的词（黄色）。"""
+    return classify(text) != "text" or (result is not None and not re.search(r"\d", text) and len(text) < 12)
 
 
 def row_text(row: Row) -> tuple[str, str, str, str, str]:

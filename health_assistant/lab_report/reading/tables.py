@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby, pairwise
 from statistics import median
 
@@ -22,6 +23,7 @@ _UNLIKELY: dict[str, dict[str, float]] = {
     "mark": {"number": 3, "range": 5, "bound": 5, "term": 0.5, "unit": 3},
     "method": {"number": 4, "range": 5, "bound": 5, "term": 3, "unit": 2, "mark": 2},
     "ignored": {"unit": 1, "mark": 0.5},
+    "unknown": {"unit": 1, "mark": 0.5},
 }
 """表头说是哪一列的格子，写成这样有多不像，以字高计；没有写的是 0。只在位置两可时才起作用。"""
 _FAR = 5.0
@@ -39,6 +41,11 @@ class Columns:
     @property
     def has_header(self) -> bool:
         return bool(self.printed)
+
+    @property
+    def is_complete(self) -> bool:
+        """印着项目、结果，还有参考范围或单位：化验单的表头。"""
+        return {"name", "result"} <= self.printed and bool(self.printed & {"range", "low", "unit"})
 
     def nearest(self, box: TextBox, among: Iterable[str] | None = None) -> str | None:
         """与 box 最对齐的列：左对齐、居中、右对齐都算对齐。among 是候选列的名字，默认所有的列。"""
@@ -75,16 +82,29 @@ class Columns:
         return self._distance(name, cell.box) / cell.box.height + _UNLIKELY[name.split()[0]].get(cell.kind, 0.0)
 
     def fit(self, lines: list[list[Cell]]) -> None:
-        """表头常与内容不对齐：以归到各列的格子代替表头的位置，再归一遍。"""
+        """表头常与内容不对齐：以归到各列的格子代替表头的位置，再归一遍。一行里归到同一列的，取最对齐的一格。"""
         for _ in range(3):
             cells: dict[str, list[TextBox]] = {}
             for line in lines:
+                best: dict[str, TextBox] = {}
                 for cell, name in zip(line, self.assign(line), strict=True):
                     if name and _UNLIKELY[name.split()[0]].get(cell.kind, 0.0) <= 1:
-                        cells.setdefault(name, []).append(cell.box)
+                        best[name] = min(filter(None, (best.get(name), cell.box)), key=partial(self._distance, name))
+                for name, box in best.items():
+                    cells.setdefault(name, []).append(box)
             for name, boxes in cells.items():
                 if len(boxes) >= 2:
                     self.spans[name] = _span(boxes)
+
+    def name_unknown(self, lines: list[list[Cell]]) -> None:
+        """表头里没有认得的“项目”或“结果”时：认不得的词下面多半是文字的、多半是数的，最左边的一列就是。"""
+        values = {"name": ("text",), "result": ("number", "bound", "term")}
+        for role, kinds in values.items():
+            for name in sorted((one for one in self.spans if one.startswith("unknown")), key=self.spans.__getitem__):
+                below = [cell for line in lines for cell, at in zip(line, self.assign(line), strict=True) if at == name]
+                if role not in self.spans and sum(cell.kind in kinds for cell in below) * 2 > len(below):
+                    self.spans[role] = self.spans.pop(name)
+                    self.printed |= {role}
 
     def guess(self, cells: list[Cell]) -> None:
         """没有表头：列由各行里确凿的数、范围与单位的位置定，并认出序号列与箭头列。"""
@@ -207,6 +227,7 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> lis
     for header, panel in zip(headers, lines, strict=True):
         columns = Columns({name: (box.start, box.middle, box.end) for name, box in header.items()}, frozenset(header))
         columns.fit(panel)
+        columns.name_unknown(panel)
         _fit_names(columns, panel)
         tables.append(Table(columns, panel))
     return tables
@@ -228,7 +249,8 @@ def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) 
     for piece in pieces:
         header = headers[sum(piece.middle > edge for edge in edges)]
         starts = sorted(word.start for role, word in header.items() if role not in ("name", "code", "serial"))
-        for start in starts:
+        is_sentence = all(cell.kind == "text" for cell in split_cells(piece))
+        for start in () if is_sentence else starts:
             *done, last = _cut(piece, start, only_at_space=True)
             found.extend(cell for part in done for cell in split_cells(part))
             piece = last
