@@ -16,7 +16,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_v
 
 from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
 from health_assistant.lab_report.person import Person, parse_age
-from health_assistant.lab_report.reference_range import ByGroup, Interval, Terms, normalize
+from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.reference_range import ByGroup, Interval, Terms
 from health_assistant.lab_report.specimen import (
     Specimen,
 )

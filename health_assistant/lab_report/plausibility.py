@@ -8,12 +8,12 @@ from dataclasses import replace
 from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import Indicator
+from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reference_range import (
     Interval,
     ReferenceRange,
     attached_unit,
     compare,
-    normalize,
     parse_result,
 )
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, ReadItem

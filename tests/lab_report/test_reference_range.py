@@ -8,13 +8,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reference_range import (
     ByGroup,
     Interval,
     Terms,
     attached_unit,
     compare,
-    normalize,
     parse_age,
     parse_range,
     parse_result,
@@ -233,7 +233,9 @@ def test_results_that_are_none(text):
         ("浑浊", "透明", "unknown"),
         ("棕色", "黄色", "unknown"),
         ("5.2", "阴性", "unknown"),
-        ("阴性", "0-5", "normal"), ("阳性", "<25", "abnormal"), ("阳性", "3.5-5", "unknown"),
+        ("阴性", "0-5", "normal"),
+        ("阳性", "<25", "abnormal"),
+        ("阳性", "3.5-5", "unknown"),
     ],
 )
 def test_compare(result, limits, flag):

@@ -7,8 +7,9 @@ from typing import Literal
 
 from health_assistant.lab_report.catalogue import Indicator, fold_code, fold_name, load_catalogue
 from health_assistant.lab_report.matching import is_known_code, is_known_name
+from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.reference_range import Interval, Terms, normalize, parse_range, parse_result
+from health_assistant.lab_report.reference_range import Interval, Terms, parse_range, parse_result
 
 Kind = Literal["number", "range", "bound", "term", "unit", "mark", "text"]
 """number 是数；range 是两边的或分组的范围；bound 是 `<0.01` 这样的单边界；term 是阴性、+ 这样的分级；
@@ -44,7 +45,9 @@ _GLUED_MARKS = (
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%#])\s*(?P<mark>[↑↓]+)"),
 )
-_NUMBER_AND_ARROW = re.compile(r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨、'’]?)")
+_NUMBER_AND_ARROW = re.compile(
+    r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨、'’]?)"
+)
 _FOOTNOTE = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*(?<!10))[¹²³⁴⁵⁶⁷⁸⁹⁰ªᵃᵇᶜᵈ†‡§]+")
 """数右上角的脚注号；`10²` 不算，那是乘方。"""
 _VALUE_AND_RANGE = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s*[(（\[【](?P<limits>[^()（）]*\d[^()（）]*)[)）\]】]")
@@ -148,7 +151,7 @@ def _typed(text: str, offset: int) -> list[Span]:
     if found := _FOOTNOTE.fullmatch(text):
         return [("number", offset, offset + found.end("value"), False)]
     if (found := _VALUE_AND_RANGE.fullmatch(text)) and classify(found["limits"]) in ("range", "bound"):
-        limits = ("range", offset + found.start("limits"), offset + found.end("limits"), False)
+        limits: Span = ("range", offset + found.start("limits"), offset + found.end("limits"), False)
         return [*_typed(found["value"], offset), limits]
     # `1.00×10^2` 是一个数，不是 1.00 与单位 ×10^2
     is_power = re.search(r"10\^\d+$", normalize(text)) and classify(text) in ("number", "bound", "range")
@@ -221,7 +224,11 @@ def split_mark(text: str) -> tuple[str, str | None]:
 
 def says_normal(text: str) -> bool:
     """印在标记一栏、说这一项正常的：`正常`、`N`、`Normal`、一横。"""
-    return bool(re.fullmatch(r"\(?(?:正常|normal|n|[-—–])\)?", text.strip().replace("（", "(").replace("）", ")"), re.IGNORECASE))
+    return bool(
+        re.fullmatch(
+            r"\(?(?:正常|normal|n|[-—–])\)?", text.strip().replace("（", "(").replace("）", ")"), re.IGNORECASE
+        )
+    )
 
 
 def split_maybe_arrow(text: str) -> str | None:
@@ -288,6 +295,21 @@ def repair_code(code: str) -> str:
     if fold_name(code) in map(fold_name, same):
         return code
     return next(iter(same)) if len(same) == 1 else code
+
+
+_GREEK = {"α": "aA", "β": "BbßP", "γ": "yYr", "ε": "e", "κ": "kK", "λ": "A入", "μ": "uU"}
+
+
+@cache
+def _greek_starts() -> dict[str, str]:
+    """认错了的开头 -> 目录里希腊字母开头的名称的头三个字：`y谷氨` 是 `γ谷氨`。"""
+    names = [name for item in load_catalogue() for name in (item.name, *item.aliases) if name[:1] in _GREEK]
+    return {wrong + name[1:3]: name[:3] for name in names for wrong in _GREEK[name[0]]}
+
+
+def repair_greek(name: str) -> str:
+    """按目录改正名称开头认错的希腊字母：`y-谷氨酰转肽酶` -> `γ-谷氨酰转肽酶`。"""
+    return _greek_starts().get(name[:3], name[:3]) + name[3:]
 
 
 def repair_unit(unit: str, indicator: Indicator | None = None) -> str:

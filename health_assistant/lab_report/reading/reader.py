@@ -16,7 +16,8 @@ from health_assistant.lab_report.reading.cells import ARROW_LIKE, is_known, repa
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
-from health_assistant.lab_report.reading.rows import Row, count_unread, find_rows, row_text
+from health_assistant.lab_report.reading.row import Row, row_text
+from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reference_range import Terms, parse_range

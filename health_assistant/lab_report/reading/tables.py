@@ -245,7 +245,7 @@ def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) 
     pieces = [box]
     for edge in edges:
         pieces = [part for piece in pieces for part in _cut(piece, edge)]
-    found = []
+    found: list[Cell] = []
     for piece in pieces:
         header = headers[sum(piece.middle > edge for edge in edges)]
         starts = sorted(word.start for role, word in header.items() if role not in ("name", "code", "serial"))
