@@ -136,7 +136,8 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
     """小票、成绩单、收费清单也有“名称 数字”，所以要有结果，还要认得。
 
     认得是指：有目录里的项目，带单位、范围或定性结果，而且占到四分之一；
-    或者项目都不认得（少见的检验），但写着检验报告，又有结果与范围俱全的行，或 has_header：表头是化验单的。收费、处方、食品一类的字样要求更多的证据。
+    或者项目都不认得（少见的检验），但写着检验报告，又有结果与范围俱全的行，
+    或 has_header：表头是化验单的。收费、处方、食品一类的字样要求更多的证据。
     """
     page = " ".join(box.text for line in lines for box in line)
     filled = [row for row in rows if row.name and row.result]

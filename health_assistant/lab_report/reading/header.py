@@ -59,7 +59,8 @@ _MAX_WIDTH = 12
 def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     """这一行是表头时，各栏的“列 -> 表头格”，从左到右；不是表头时为空。
 
-    列的名字是 `_WORDS` 里的；不必看的列（ignored：上次结果、危急值、日期）与认不得的词（unknown）后面加上位置，可以有几个。
+    列的名字是 `_WORDS` 里的；不必看的列（ignored：上次结果、危急值、日期）
+    与认不得的词（unknown）可以有几个，后面加上位置。
     名称、代号、序号一类又出现时是下一栏的开始。以日期为列名的：最近的是这次的结果，其余是从前的。
     """
     panels: list[dict[str, TextBox]] = [{}]

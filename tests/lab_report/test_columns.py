@@ -1,0 +1,194 @@
+"""印着的表头决定一列是什么：列的次序、对齐、表头的写法任意，格子都归对的列。文字框是造的，不经文字识别。"""
+
+import random
+from itertools import permutations
+
+import pytest
+
+from health_assistant.lab_report.reading.header import find_header
+from health_assistant.lab_report.reading.row import row_text
+from health_assistant.lab_report.reading.rows import count_unread, find_rows
+from health_assistant.lab_report.reading.tables import Table, find_tables
+from health_assistant.lab_report.reading.text import TextBox
+
+HEIGHT = 20
+PITCH = 40
+
+
+def box(text: str, start: float, line: float) -> TextBox:
+    width = sum(20 if ord(character) > 0x2E80 else 11 for character in text)
+    return TextBox(text, 0.99, start, line - HEIGHT / 2, start + width, line + HEIGHT / 2, line, start, start + width)
+
+
+def spread(*texts: str, gap: float = 60) -> list[TextBox]:
+    """一行里从左到右隔开的几格。"""
+    boxes: list[TextBox] = []
+    for text in texts:
+        boxes.append(box(text, boxes[-1].end + gap if boxes else 50, 100))
+    return boxes
+
+
+@pytest.mark.parametrize(
+    ("texts", "columns"),
+    [
+        (["项目名称", "项目代码", "结果", "提示", "单位", "参考值"], "name code result mark unit range"),
+        (["英文", "中文名称", "结果", "单位", "生物参考区间"], "code name result unit range"),
+        (["NO", "项目名称", "检测结果", "异常提示", "单位", "参考区间", "检测方法"], "serial name result mark unit range method"),
+        (["检验项目", "英缩", "结果", "参考值"], "name code result range"),
+        (["参数", "报警", "结果", "参考范围"], "name mark result range"),
+        (["检验项目", "结果", "提示单位", "参考范围"], "name result mark unit range"),
+        (["检验项目", "结果", "单位", "参考下限", "参考上限"], "name result unit low high"),
+        (["检测项目", "检测结果", "单位", "检测下限/参考值"], "name result unit range"),
+        (["项目", "本次结果", "上次结果(11-02)", "单位", "参考范围"], "name result ignored unit range"),
+        (["项目", "2025-11-02", "2025-08-01", "单位", "参考范围"], "name result ignored unit range"),
+        (["项目", "2025-08-01", "2025-11-02", "单位", "参考范围"], "name ignored result unit range"),
+        (["序号", "编号", "过敏原", "浓度", "单位", "级别", "参考值"], "serial code name result unit ignored range"),
+        (["药物名称", "测定浓度", "单位", "有效浓度范围"], "name result unit range"),
+        (["TESTS", "RESULT", "FLAG", "UNITS", "REFERENCE INTERVAL", "LAB"], "name result mark unit range ignored"),
+        (["Test", "Current Result & Flag", "Previous Result & Date", "Units", "Reference Interval"],
+         "name result ignored unit range"),
+        (["TEST NAME", "TECHNOLOGY", "VALUE", "UNITS"], "name method result unit"),
+        (["Analyse", "Ergebnis", "Einheit", "Referenzbereich"], "name result unit range"),
+        (["检验项目", "结果参考范围", "单位检验项目", "结果参考范围", "单位"], "name result range unit | name result range unit"),
+    ],
+)  # fmt: skip
+def test_words_of_a_header(texts, columns):
+    panels = [sorted(panel.items(), key=lambda item: item[1].start) for panel in find_header(spread(*texts))]
+    assert " | ".join(" ".join(name.split()[0] for name, _ in panel) for panel in panels) == columns
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["白细胞", "0-1", "/HP", "0-2"],
+        ["白细胞计数", "6.21", "10^9/L", "3.5-9.5"],
+        ["检验结果仅对本次标本负责，如有疑问请于三日内联系"],
+        ["检验者：李四", "审核者：王五", "报告时间：2025-11-02"],
+        ["样本类型：血清", "检验项目：肝功能"],
+        ["结果解释：正常人参考值低于5"],
+    ],
+)
+def test_what_is_not_a_header(texts):
+    assert find_header(spread(*texts)) == []
+
+
+def headed(lines: list[list[TextBox]]) -> Table:
+    """页面上唯一的一张有表头的表。"""
+    (table,) = [table for table in find_tables(lines) if table.columns.has_header]
+    return table
+
+
+ROWS = {
+    "name": ["白细胞", "红细胞", "上皮细胞", "透明管型", "隐血", "比重", "细菌", "尿蛋白"],
+    "result": ["3-5", "0-1", "偶见", "0", "阴性", "1.020", "<10.0", "2+"],
+    "unit": ["/HP", "/HP", "/HP", "/LP", "", "", "/μL", ""],
+    "range": ["0-5", "0-3", "0-5", "0", "阴性", "1.003-1.030", "<26.0", "阴性"],
+}
+WORDS = {"name": "检验项目", "result": "结果", "unit": "单位", "range": "参考范围"}
+
+
+def draw(order: tuple[str, ...], seed: int) -> list[list[TextBox]]:
+    """按列的次序画一张表：每列左、中、右对齐随机，表头与内容的对齐也各不相同。"""
+    rng = random.Random(seed)
+    lines = [[] for _ in range(len(ROWS["name"]) + 1)]
+    left = 50.0
+    for column in order:
+        texts = [WORDS[column], *ROWS[column]]
+        widths = [box(text, 0, 0).end for text in texts]
+        wide = max(widths) + rng.uniform(0, 40)
+        align = 0 if column == "name" else rng.choice((0, 0.5, 1))
+        for at, (text, width) in enumerate(zip(texts, widths, strict=True)):
+            own = rng.choice((0, 0.5)) if at == 0 else align
+            if text:
+                start = left + (wide - width) * own + rng.uniform(-2, 2)
+                lines[at].append(box(text, start, 100 + PITCH * at + rng.uniform(-2, 2)))
+        left += wide + rng.uniform(40, 160)
+    return lines
+
+
+@pytest.mark.parametrize("order", list(permutations(WORDS)), ids="-".join)
+def test_columns_may_stand_in_any_order(order):
+    """结果本身是范围（3-5）、定性词的表：写法分不出结果与范围，只有表头分得出。"""
+    for seed in range(20):
+        table = headed(draw(order, seed))
+        rows = find_rows(table)
+        read = [row_text(row) for row in rows]
+        assert [row.doubt for row in rows] == [None] * len(read)
+        assert [one[0] for one in read] == ROWS["name"], seed
+        assert [one[2] for one in read] == ROWS["result"], seed
+        assert [one[3] for one in read] == ROWS["unit"], seed
+        assert [one[4] for one in read] == ROWS["range"], seed
+        assert count_unread(table, rows) == 0
+
+
+def page(*lines: dict[float, str]) -> list[list[TextBox]]:
+    """每一行是“横坐标 -> 文字”。"""
+    return [[box(text, x, 100 + PITCH * at) for x, text in sorted(line.items())] for at, line in enumerate(lines)]
+
+
+HEAD = {50: "检验项目", 300: "结果", 450: "参考范围", 650: "单位"}
+PLAIN = {50: "钾", 300: "4.1", 450: "3.5-5.3", 650: "mmol/L"}
+
+
+def read_one(*lines: dict[float, str]) -> list[tuple[str, ...]]:
+    table = headed(page(*lines))
+    return [(*row_text(row)[:1], *row_text(row)[2:]) for row in find_rows(table)]
+
+
+@pytest.mark.parametrize(
+    ("line", "row"),
+    [
+        ({110: "嗜酸性粒细胞百分6.40", 450: "0.00~5.00", 650: "%"}, ("嗜酸性粒细胞百分", "6.40", "%", "0.00~5.00")),
+        ({50: "肌酐", 300: "120.5(57--104)", 650: "μmol/L"}, ("肌酐", "120.5", "μmol/L", "57--104")),
+        ({50: "肌酐", 300: "28.4", 450: "44.2-115umol/L"}, ("肌酐", "28.4", "umol/L", "44.2-115")),
+        ({50: "红细胞(镜检)", 300: "9", 450: "0--5", 650: "个/微升"}, ("红细胞(镜检)", "9", "个/微升", "0--5")),
+        ({50: "血小板计数", 300: "98²", 450: "125-350", 650: "10^9/L"}, ("血小板计数", "98", "10^9/L", "125-350")),
+        ({50: "丙型肝炎RNA", 300: "2.10×10^1", 450: "<1.00×10^2", 650: "IU/mL"},
+         ("丙型肝炎", "2.10×10^1", "IU/mL", "<1.00×10^2")),
+        ({5: "I/L", 50: "乳酸脱氢酶", 300: "30.9", 450: "116-262", 650: "U/L"}, ("乳酸脱氢酶", "30.9", "U/L", "116-262")),
+    ],
+)  # fmt: skip
+def test_cells_that_run_together(line, row):
+    assert read_one(HEAD, PLAIN, line, PLAIN)[1] == row
+
+
+def test_two_blocks_whose_text_runs_together_are_cut_at_the_divider():
+    head = {
+        50: "检验项目",
+        250: "结果",
+        330: "参考范围",
+        480: "单位检验项目",
+        800: "结果",
+        880: "参考范围",
+        1010: "单位",
+    }
+    lines = [
+        {50: "白细胞计数", 250: "3.86", 330: "4.00~10.00 10^9/L红细胞压积", 800: "35.2", 880: "42.0~49.0", 1010: "%"},
+        {50: "淋巴细胞计数", 250: "1.48", 330: "1.00~3.30", 480: "10^9/L平均血红蛋白", 800: "28.0", 880: "27.0~33.0", 1010: "pg"},
+    ]  # fmt: skip
+    rows = [[row_text(row)[0] for row in find_rows(table)] for table in find_tables(page(head, *lines)) if table.lines]
+    assert rows == [["白细胞计数", "淋巴细胞计数"], ["红细胞压积", "平均血红蛋白"]]
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [
+        {50: "检验者：李四", 300: "审核者：王五", 650: "2025-11-02"},
+        {50: "方晓", 450: "本报告仅对该标本负责"},
+        {50: "检测：冉某", 300: "审核：", 450: "88"},
+        {50: "备注：↑偏高 ↓偏低，危急值已电话通知"},
+        {50: "级别", 300: "2级", 450: "5级"},
+        {50: "Clinical Significance: CRP rises within 6 hours", 650: "at 48 hours."},
+    ],
+)
+def test_footers_are_not_rows(footer):
+    assert [row[0] for row in read_one(HEAD, PLAIN, PLAIN, footer)] == ["钾", "钾"]
+
+
+def test_a_line_in_the_table_that_was_not_read_is_counted():
+    table = headed(page(HEAD, PLAIN, {300: "5.1"}, PLAIN))
+    rows = find_rows(table)
+    assert len(rows) == 2
+    assert count_unread(table, rows) == 1
+    table = headed(page(HEAD, PLAIN, {50: "肝功能"}, PLAIN, {50: "检验者：李四", 300: "88"}))
+    assert count_unread(table, find_rows(table)) == 0
