@@ -7,12 +7,16 @@ from typing import Any, Literal
 from health_assistant.lab_report.matching import find_indicator
 from health_assistant.lab_report.person import person_of, pregnancy_words
 from health_assistant.lab_report.reading.cells import classify, is_known
+from health_assistant.lab_report.reading.other_papers import has_lab_title, other_papers
 from health_assistant.lab_report.reading.rows import Row, row_text
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.report import ReadReport
 
-_LAB_WORDS = re.compile(r"检验|化验|检测报告|参考(范围|值|区间)|Laboratory|Lab Report|Reference", re.IGNORECASE)
+_LAB_WORDS = re.compile(
+    r"检验|化验|检测报告|参考(范围|值|区间)|Lab Report|Labora?|Referen[cstz]|r[ée]f[ée]rence|Rujukan|Riferimento",
+    re.IGNORECASE,
+)
 _OTHER_PAPER = re.compile(
     r"处方|发票|收据|收费|缴费|金额|单价|合计|营养成分|成绩|学分|考试|心电图|超声|说明书|用法用量|订单|天气"
     r"|(?<![A-Za-z])(NRV|CT|MRI)(?![A-Za-z])"
@@ -139,6 +143,8 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row]) -> bool:
     filled = [row for row in rows if row.name and row.result]
     known = [row for row in filled if is_known(row.name.text) and (row.limits or _is_plausible(row))]
     complete = [row for row in filled if row.limits and any(parse_range(box.text) for box in row.limits)]
+    if other_papers(lines) and not has_lab_title(lines):
+        return len([row for row in known if row in complete and _is_plausible(row)]) >= 2
     if _OTHER_PAPER.search(page):
         return len([row for row in known if row in complete]) >= 2
     if known and len(known) * 4 >= len(filled):

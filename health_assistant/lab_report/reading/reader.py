@@ -15,6 +15,8 @@ from health_assistant.images import upright_rgb
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, is_known, split_mark
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
+from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
+from health_assistant.lab_report.reading.other_papers import has_lab_title, is_measurement, left_out, refusal
 from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
 from health_assistant.lab_report.reading.rows import Row, find_rows, row_text
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
@@ -109,23 +111,25 @@ def _clarity(texts: list[tuple[str, float]]) -> float:
 
 def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
     """识别出的文字 -> 读数；page.quads 与 texts 一一对应。"""
-    boxes = to_text_boxes(page.quads, texts)
-    if sum(box.score > MIN_CONFIDENCE for box in boxes) < MIN_BOXES:
+    if sum(score > MIN_CONFIDENCE for _, score in texts) < MIN_BOXES:
         raise UnreadableReport("report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张。")
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
+    if language := unsupported_language(texts):
+        raise UnreadableReport("unsupported_language", explain_language(language))
+    boxes = to_text_boxes(page.quads, texts)
     lines = group_lines(boxes)
-    found = [(row, table) for table in find_tables(lines) for row in find_rows(table)]
+    rows = [(row, table) for table in find_tables(lines) for row in find_rows(table)]
+    measured = [] if has_lab_title(lines) else [one for one in rows if one[0].name and is_measurement(one[0].name.text)]
+    found = [one for one in rows if one not in measured]
     if not is_lab_report(lines, [row for row, _ in found]):
-        raise UnreadableReport(
-            "not_a_lab_report",
-            "没有找到检验项目。请确认这是化验单，并让“项目、结果、参考范围”各列都在画面里、方向摆正。",
-        )
+        raise refusal(lines)
     gray = page.gray()
     read = [_read_row(row, table.columns, gray, boxes, page) for row, table in found]
     items, evidence = zip(*read, strict=True)
     report = ReadReport(items=list(items), **read_head(lines))
-    return Reading(report=report, evidence=list(evidence), engine=ENGINE_NAME)
+    notices = left_out(lines, [row.name.text for row, _ in measured])
+    return Reading(report=report, evidence=list(evidence), engine=ENGINE_NAME, notices=notices)
 
 
 def _read_row(
