@@ -3,7 +3,6 @@
 import re
 from functools import cache
 from importlib import resources
-from itertools import islice
 
 from health_assistant.checked_yaml import Entry, check_yaml
 from health_assistant.lab_report.reading.text import TextBox
@@ -32,12 +31,13 @@ def load_papers() -> tuple[Paper, ...]:
 
 
 _LAB_TITLE = re.compile(r"检验(报告|结果|单|科)|化验(单|报告|结果)|检验诊断|LABORATORY|LAB ?REPORT", re.IGNORECASE)
+_INSTITUTION = re.compile(r"^.*(中心|医院|卫生院|实验室|公司)")
 _HEAD_LINES = 5
 _TITLE_LENGTH = 30
 _ENOUGH_WORDS = 2
 """没有标题时，正文里要有几个不同的词：一个词（超声、口服）哪里都可能出现。"""
 _MEASURED = re.compile(
-    r"身高|体重|体质?量?指数|BMI|[收舒][缩张]压|血压|脉搏|心率|呼吸频率|[腰臀胸]围|腰臀比|体脂|视力|眼压|听力|肺活量|握力"
+    r"身高|体重|体质?量?指数|BMI|[收舒][缩张]压|血压|脉搏|心率|呼吸频率|[腰臀胸]围|腰臀比|体脂|视力|眼压|听力|肺活量|握力|[听触叩]诊|心律|心音"
     r"|[左右][房室].{0,4}[内末]?径|室间隔|LVEF|LVDd|LVDs|射血分数|FVC|FEV1|BMD|(?<![A-Z])[TZ]值|(P-?R|Q-?Tc?|QRS).{0,2}(间期|时限)|电轴",
     re.IGNORECASE,
 )
@@ -62,6 +62,11 @@ def is_measurement(name: str) -> bool:
     return bool(_MEASURED.search(name))
 
 
+def is_other_row(name: str) -> bool:
+    """量出来的，或别的单子的标题（“腹部彩超检查”）：像一行，不是化验。"""
+    return is_measurement(name) or _paper_titled(name) is not None
+
+
 def refusal(lines: list[list[TextBox]]) -> UnreadableReport:
     """没有检验项目的一页：说得出是什么单子的 `other_paper`，说不出的 `not_a_lab_report`。
 
@@ -77,10 +82,10 @@ def refusal(lines: list[list[TextBox]]) -> UnreadableReport:
     return UnreadableReport("not_a_lab_report", _NOTHING)
 
 
-def left_out(lines: list[list[TextBox]], measurements: list[str]) -> list[str]:
-    """化验之外没有读的：同一页上别的单子，和量出来的几行（measurements 是名称）；写进 notices。"""
+def left_out(lines: list[list[TextBox]], names: list[str]) -> list[str]:
+    """化验之外没有读的，写进 notices：同一页上别的单子，和量出来的几行。names 是 `is_other_row` 的各行的名称。"""
     notices = [f"这一页还有{paper.what}的内容，没有读。{paper.advice}" for paper in other_papers(lines)]
-    if measurements:
+    if measurements := [name for name in names if is_measurement(name)]:
         notices.append(f"{'、'.join(measurements)}不是化验，没有读。这些数怎么看，请以医生写的结论为准。")
     return notices
 
@@ -90,14 +95,17 @@ def _page(lines: list[list[TextBox]]) -> str:
 
 
 def _titled(lines: list[list[TextBox]]) -> list[Paper]:
-    """标题是一段不长的、没有句读的文字；写着检验报告的不算。"""
-    found: dict[Paper, None] = {}
-    for box in (box for line in lines for box in line):
-        title = re.split("[:：]", box.text)[0]
-        if len(title) <= _TITLE_LENGTH and not re.search("[，。；、,;]", title) and not _LAB_TITLE.search(title):
-            papers = (paper for paper in load_papers() if re.search(paper.title, title, re.IGNORECASE))
-            found.update(dict.fromkeys(islice(papers, 1)))
-    return list(found)
+    """标题里说到的各种单子。标题是一段不长的、没有句读的文字；写着检验报告的不算。"""
+    found = [_paper_titled(box.text) for line in lines for box in line]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def _paper_titled(text: str) -> Paper | None:
+    """这一段是哪种单子的标题；机构的名称（“检验病理诊断中心”）不算在内。"""
+    title = _INSTITUTION.sub("", re.split("[:：]", text)[0])
+    if len(title) > _TITLE_LENGTH or re.search("[，。；、,;]", title) or _LAB_TITLE.search(title):
+        return None
+    return next((paper for paper in load_papers() if re.search(paper.title, title, re.IGNORECASE)), None)
 
 
 def _count(paper: Paper, page: str) -> int:

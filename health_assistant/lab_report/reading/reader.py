@@ -16,7 +16,7 @@ from health_assistant.lab_report.reading.cells import ARROW_LIKE, is_known, spli
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
-from health_assistant.lab_report.reading.other_papers import has_lab_title, is_measurement, left_out, refusal
+from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
 from health_assistant.lab_report.reading.rows import Row, find_rows, row_text
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
@@ -120,16 +120,16 @@ def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
     boxes = to_text_boxes(page.quads, texts)
     lines = group_lines(boxes)
     rows = [(row, table) for table in find_tables(lines) for row in find_rows(table)]
-    measured = [] if has_lab_title(lines) else [one for one in rows if one[0].name and is_measurement(one[0].name.text)]
-    found = [one for one in rows if one not in measured]
+    names = [] if has_lab_title(lines) else [row.name.text for row, _ in rows if row.name]
+    others = [name for name in dict.fromkeys(names) if is_other_row(name)]
+    found = [(row, table) for row, table in rows if not (row.name and row.name.text in others)]
     if not is_lab_report(lines, [row for row, _ in found]):
         raise refusal(lines)
     gray = page.gray()
     read = [_read_row(row, table.columns, gray, boxes, page) for row, table in found]
     items, evidence = zip(*read, strict=True)
     report = ReadReport(items=list(items), **read_head(lines))
-    notices = left_out(lines, [row.name.text for row, _ in measured])
-    return Reading(report=report, evidence=list(evidence), engine=ENGINE_NAME, notices=notices)
+    return Reading(report=report, evidence=list(evidence), engine=ENGINE_NAME, notices=left_out(lines, others))
 
 
 def _read_row(
