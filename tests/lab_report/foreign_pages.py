@@ -34,11 +34,12 @@ SHEETS: dict[str, tuple[str, str]] = {
                    "Tên Kết quả Đơn vị Trị số|Số lượng bạch cầu|Số lượng hồng cầu|"
                    "Lượng huyết sắc tố|Số lượng tiểu cầu|Đường huyết|Creatinin máu"),
     "german": (DEJAVU, "Laborbefund Blutbild|Patient: Müller, Anna   Geschlecht: weiblich|"
-               "Untersuchung Ergebnis Einheit Referenz|Leukozyten|Erythrozyten|Hämoglobin|Thrombozyten|Glukose|Kreatinin"),
-    "french": (SANS, "RÉSULTATS DU LABORATOIRE|Patient : Mme Dupont   Sexe : F|Analyse Résultat Unité Référence|"
-               "Leucocytes|Hématies|Hémoglobine|Plaquettes|Glycémie|Créatinine"),
-    "spanish": (DEJAVU, "INFORME DE LABORATORIO|Paciente: García, Ana   Sexo: Mujer|Prueba Resultado Unidades Referencia|"
-                "Leucocitos|Hematíes|Hemoglobina|Plaquetas|Glucosa|Creatinina"),
+               "Untersuchung Ergebnis Einheit Referenz|"
+               "Leukozyten|Erythrozyten|Hämoglobin|Thrombozyten|Glukose|Kreatinin"),
+    "french": (SANS, "RÉSULTATS DU LABORATOIRE|Patient : Mme Dupont   Sexe : F|"
+               "Analyse Résultat Unité Référence|Leucocytes|Hématies|Hémoglobine|Plaquettes|Glycémie|Créatinine"),
+    "spanish": (DEJAVU, "INFORME DE LABORATORIO|Paciente: García, Ana   Sexo: Mujer|"
+                "Prueba Resultado Unidades Referencia|Leucocitos|Hematíes|Hemoglobina|Plaquetas|Glucosa|Creatinina"),
 }  # fmt: skip
 """字体，与“标题|患者|四个表头|六个项目”。"""
 _FILES = {
