@@ -9,7 +9,9 @@ from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.rendering import render
 from health_assistant.lab_report.report import UnreadableReport
 
-NUMBERS = [(text, 0.99) for text in ["7.8", "4.0-9.0", "4.52", "3.8-5.1", "131", "120-155", "245", "150-400", "5.4", "3.9-6.1"]]
+NUMBERS = [
+    (text, 0.99) for text in ["7.8", "4.0-9.0", "4.52", "3.8-5.1", "131", "120-155", "245", "150-400", "5.4", "3.9-6.1"]
+]
 UNKNOWN = "多半既不是中文，也不是英文"
 REFUSED = {
     "russian": UNKNOWN, "arabic": UNKNOWN, "hebrew": UNKNOWN, "armenian": UNKNOWN, "georgian": UNKNOWN,

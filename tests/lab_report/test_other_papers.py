@@ -9,7 +9,7 @@ from lab_report.not_reports import draw_page, fill_numbers
 
 from health_assistant.lab_report.assessment import add_notices, assess
 from health_assistant.lab_report.reading.head import is_lab_report
-from health_assistant.lab_report.reading.other_papers import other_papers, refusal
+from health_assistant.lab_report.reading.other_papers import is_other_row, other_papers, refusal
 from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables, group_lines
@@ -38,7 +38,8 @@ def lines_of(text: str) -> list[list[TextBox]]:
 
 
 def is_lab(lines: list[list[TextBox]]) -> bool:
-    return is_lab_report(lines, [row for table in find_tables(lines) for row in find_rows(table)])
+    rows = [row for table in find_tables(lines) for row in find_rows(table)]
+    return is_lab_report(lines, [row for row in rows if not (row.name and is_other_row(row.name.text))])
 
 
 @pytest.mark.parametrize("kind", MEDICAL)
@@ -48,6 +49,12 @@ def test_each_paper_is_named_whatever_its_numbers(kind):
         error = refusal(lines_of(fill_numbers(page.text, random.Random(seed))))
         assert error.code == "other_paper"
         assert word in str(error)[:20] and "不是化验单" in str(error)
+
+
+@pytest.mark.parametrize("kind", MEDICAL.keys() - {"phq9"})
+def test_no_rows_are_invented_where_the_title_is_cut_off(kind):
+    text = fill_numbers(MEDICAL[kind][0].text, random.Random(1)).strip()
+    assert not is_lab(lines_of(text.partition("\n")[2]))
 
 
 @pytest.mark.parametrize("head", LAB_HEADS)

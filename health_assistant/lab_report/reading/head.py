@@ -7,7 +7,7 @@ from typing import Any, Literal
 from health_assistant.lab_report.matching import find_indicator
 from health_assistant.lab_report.person import person_of, pregnancy_words
 from health_assistant.lab_report.reading.cells import classify, is_known
-from health_assistant.lab_report.reading.other_papers import has_lab_title, other_papers
+from health_assistant.lab_report.reading.other_papers import has_lab_title, other_papers, reads_like_another
 from health_assistant.lab_report.reading.rows import Row, row_text
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reference_range import parse_range
@@ -137,7 +137,8 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row]) -> bool:
     """小票、成绩单、收费清单也有“名称 数字”，所以要有结果，还要认得。
 
     认得是指：有目录里的项目，带单位、范围或定性结果，而且占到四分之一；
-    或者项目都不认得（少见的检验），但写着检验报告，又有结果与范围俱全的行。收费、处方、食品一类的字样要求更多的证据。
+    或者项目都不认得（少见的检验），但写着检验报告，又有结果与范围俱全的行。收费、处方、食品一类的字样要求更多的证据；
+    标题是别的单子的，引用的化验数不算，要有范围的。
     """
     page = " ".join(box.text for line in lines for box in line)
     filled = [row for row in rows if row.name and row.result]
@@ -149,6 +150,8 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row]) -> bool:
         return len([row for row in known if row in complete]) >= 2
     if known and len(known) * 4 >= len(filled):
         return True
+    if reads_like_another(lines):
+        return False
     return bool(_LAB_WORDS.search(page)) and len(complete) * 2 >= len(filled) > 0
 
 

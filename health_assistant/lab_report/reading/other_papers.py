@@ -34,8 +34,8 @@ _LAB_TITLE = re.compile(r"检验(报告|结果|单|科)|化验(单|报告|结果
 _INSTITUTION = re.compile(r"^.*(中心|医院|卫生院|实验室|公司)")
 _HEAD_LINES = 5
 _TITLE_LENGTH = 30
-_ENOUGH_WORDS = 2
-"""没有标题时，正文里要有几个不同的词：一个词（超声、口服）哪里都可能出现。"""
+_ENOUGH_WORDS, _SURE_WORDS = 2, 3
+"""没有标题时，正文里要有几个不同的词，才说像是什么、才不读像行的字：一个词（超声、口服）哪里都可能出现。"""
 _MEASURED = re.compile(
     r"身高|体重|体质?量?指数|BMI|[收舒][缩张]压|血压|脉搏|心率|呼吸频率|[腰臀胸]围|腰臀比|体脂|视力|眼压|听力|肺活量|握力|[听触叩]诊|心律|心音"
     r"|[左右][房室].{0,4}[内末]?径|室间隔|LVEF|LVDd|LVDs|射血分数|FVC|FEV1|BMD|(?<![A-Z])[TZ]值|(P-?R|Q-?Tc?|QRS).{0,2}(间期|时限)|电轴",
@@ -57,6 +57,11 @@ def has_lab_title(lines: list[list[TextBox]]) -> bool:
     )
 
 
+def reads_like_another(lines: list[list[TextBox]]) -> bool:
+    """没有标题（没有拍进来），正文却是别的单子的。"""
+    return not has_lab_title(lines) and _likely(lines, _SURE_WORDS) is not None
+
+
 def is_measurement(name: str) -> bool:
     """身高、血压、射血分数一类：量出来的，不是化验；照化验的办法判断轻重会错。"""
     return bool(_MEASURED.search(name))
@@ -72,13 +77,10 @@ def refusal(lines: list[list[TextBox]]) -> UnreadableReport:
 
     没有标题的，正文要像；写着检验报告的，多半是没有读成的化验单。
     """
-    page = _page(lines)
-    likely = max(load_papers(), key=lambda paper: _count(paper, page))
     if papers := other_papers(lines):
         return UnreadableReport("other_paper", f"这是{papers[0].what}，不是化验单。{papers[0].advice}")
-    guesses = _titled(lines) or [likely] * (_count(likely, page) >= _ENOUGH_WORDS)
-    if guesses and not has_lab_title(lines):
-        return UnreadableReport("other_paper", f"这像是{guesses[0].what}，不是化验单。{guesses[0].advice}")
+    if (paper := next(iter(_titled(lines)), None) or _likely(lines, _ENOUGH_WORDS)) and not has_lab_title(lines):
+        return UnreadableReport("other_paper", f"这像是{paper.what}，不是化验单。{paper.advice}")
     return UnreadableReport("not_a_lab_report", _NOTHING)
 
 
@@ -106,6 +108,13 @@ def _paper_titled(text: str) -> Paper | None:
     if len(title) > _TITLE_LENGTH or re.search("[，。；、,;]", title) or _LAB_TITLE.search(title):
         return None
     return next((paper for paper in load_papers() if re.search(paper.title, title, re.IGNORECASE)), None)
+
+
+def _likely(lines: list[list[TextBox]], enough: int) -> Paper | None:
+    """正文最像的单子，至少要有 enough 个它的词。"""
+    page = _page(lines)
+    likely = max(load_papers(), key=lambda paper: _count(paper, page))
+    return likely if _count(likely, page) >= enough else None
 
 
 def _count(paper: Paper, page: str) -> int:
