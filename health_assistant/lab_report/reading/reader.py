@@ -112,7 +112,9 @@ def _clarity(texts: list[tuple[str, float]]) -> float:
 def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
     """识别出的文字 -> 读数；page.quads 与 texts 一一对应。"""
     if sum(score > MIN_CONFIDENCE for _, score in texts) < MIN_BOXES:
-        raise UnreadableReport("report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张。")
+        raise UnreadableReport(
+            "report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张；手写的读不了。"
+        )
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     if language := unsupported_language(texts):
