@@ -29,7 +29,8 @@ from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.catalogue import fold_code, fold_name
 from health_assistant.lab_report.matching import find_indicator
-from health_assistant.lab_report.reference_range import compare, normalize, parse_range, parse_result
+from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.reference_range import compare, parse_range, parse_result
 from health_assistant.lab_report.report import FLAG_WORDS, ReadItem, ReadReport
 from health_assistant.lab_report.units import fold_unit
 

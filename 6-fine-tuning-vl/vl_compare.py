@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from string import Template
 
-from health_assistant.lab_report.reference_range import normalize
+from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.scoring import align
 
 SHOWN_PAGES, SHOWN_WIDTH = 12, 560

@@ -5,7 +5,8 @@ from difflib import SequenceMatcher
 from typing import TypeVar
 
 from health_assistant.lab_report.catalogue import fold_code, fold_name
-from health_assistant.lab_report.reference_range import normalize, parse_range, parse_result
+from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.reference_range import parse_range, parse_result
 from health_assistant.lab_report.report import ReadItem
 
 MIN_SIMILARITY = 0.6

@@ -6,26 +6,25 @@
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS, find_groups, may_all_apply
 from health_assistant.lab_report.person import parse_age
+from health_assistant.lab_report.printed_text import clean
+from health_assistant.lab_report.qualitative import GRADED, Terms, parse_grade, parse_term
 from health_assistant.lab_report.report import Flag
 
-__all__ = ["ADULT_AGE_YEARS", "ByGroup", "Interval", "ReferenceRange", "Terms", "attached_unit", "compare", "normalize"]
+__all__ = ["ADULT_AGE_YEARS", "ByGroup", "Interval", "ReferenceRange", "Terms", "attached_unit", "compare"]
 __all__ += ["parse_age", "parse_range", "parse_result"]
-MAX_LENGTH = 200
-"""更长的文字不是一个结果或范围。"""
 
 
 @dataclass(frozen=True)
 class Interval:
     """数轴上的一段；None 表示那一边没有界，*_open 表示不含端点。滴度 1:40 记作 40，只与滴度比较。
 
-    `is_positive` 是滴度旁边印着阳性：`阳性(1:32)`。
+    `word` 是旁边印着的阴性、弱阳性或阳性：`0.02(阴性)`、`阳性(1:32)`，范围则如 `阴性<1`。
     """
 
     low: Decimal | None
@@ -33,11 +32,11 @@ class Interval:
     low_open: bool = False
     high_open: bool = False
     is_titre: bool = False
-    is_positive: bool = False
+    word: str | None = None
 
     def __str__(self) -> str:
-        if self.is_positive:
-            return f"阳性(1:{self.low:f})"
+        if self.word:
+            return f"{self.word}({str(replace(self, word=None)).removeprefix('=')})"
         low, high = (
             None if bound is None else ("1:" if self.is_titre else "") + format(bound, "f")
             for bound in (self.low, self.high)
@@ -79,25 +78,6 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Terms:
-    """定性的结果，或可接受的几种定性结果。阴性、弱阳性、阳性的各种写法归为同一个词，其余照原样。
-
-    `grade` 是阳性的加号个数（`2+` 是 2），没有印则为 None。
-    """
-
-    words: tuple[str, ...]
-    grade: int | None = None
-
-    @property
-    def is_graded(self) -> bool:
-        """是阴性、弱阳性、阳性之一。"""
-        return self.words[0] in ("阴性", "弱阳性", "阳性")
-
-    def __str__(self) -> str:
-        return "/".join(f"{self.grade}+" if word == "阳性" and self.grade else word for word in self.words)
-
-
-@dataclass(frozen=True)
 class ByGroup:
     """按性别、年龄或生理期分开的几个范围；每一组是（人群，范围），人群如 `男`、`女卵泡期`、`0-3岁`。"""
 
@@ -115,9 +95,12 @@ class ByGroup:
 ReferenceRange = Interval | Terms | ByGroup
 
 # 开头多余的 0 是丢了小数点：05-10 多半是 0.5-1.0
-_DIGITS = r"(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,20}|0)(?:\.\d{1,20})?"
+# 逗号后面三位是千分位，一两位是小数
+_DIGITS = (
+    r"(?:(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,20}|0)(?:\.\d{1,20})?|(?:[1-9]\d{0,20}|0),\d{1,2}(?!\d)|0,\d{3}(?!\d))"
+)
 # 后面紧接斜线的 ×10^9 是单位的一部分，不是科学计数法
-_UNSIGNED = rf"{_DIGITS}(?:(?:E[+-]?\d{{1,2}}|[×x*]10\^[+-]?\d{{1,2}})(?![\d/]))?"
+_UNSIGNED = rf"(?:{_DIGITS}(?:(?:E[+-]?\d{{1,2}}|[×x*]10\^[+-]?\d{{1,2}})(?![\d/]))?|10\^[+-]?\d{{1,2}}(?![\d/]))"
 _TITRE = r"1:[1-9]\d{0,6}"
 _NUMBER = rf"(?:{_TITRE}|[+-]?{_UNSIGNED})"
 # 只认得确凿的单位：`1l.2`、`1Z` 里的字母是读错的数字，不是单位
@@ -135,6 +118,17 @@ _TITRE_RESULT = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 """滴度，旁边可能印着阳性与荧光的样子：`阳性(1:32)`、`1:320 核均质型`。"""
+_QUALITY = (
+    r"(?:弱?阳性?|阴性?|neg(?:ative)?|pos(?:itive)?|(?:non-?)?reactive|(?:not)?detected"
+    r"|[未无]?(?:检出|反应性?)|[-+±]|[1-4]\+|\+{2,4})"
+)
+_QUALIFIED = re.compile(
+    rf"(?P<number>[^()]*\d[^()]*?)(?:\((?P<in_brackets>{_QUALITY})\)|[,;:]?(?P<bare>(?![-+±]){_QUALITY}))",
+    re.IGNORECASE,
+)
+"""数后面印着阴性、阳性：`0.02(阴性)`、`100(2+)`、`6.25阳性`。"""
+_WORD_AND_LIMIT = re.compile(rf"(?P<word>(?![-+±]){_QUALITY})[:,;(]?(?P<limit>(?:[<>]=?)?\d[^()]*)\)?", re.IGNORECASE)
+"""范围是一个词加一个界限：`阴性<1`、`阴性(0-0.9)`。"""
 _NEGATIVE_TITRE = re.compile(rf"阴性?[(:,;]?<?=?{_TITRE}\)?", re.ASCII)
 _SINGLE = re.compile(rf"({_NUMBER}){_TAIL}", re.IGNORECASE | re.ASCII)
 _BOUNDED = re.compile(rf"[(\[]?([<>]=?|=)({_NUMBER})[)\]]?{_TAIL}", re.IGNORECASE | re.ASCII)
@@ -145,93 +139,80 @@ _TWO_SIDED = re.compile(
 )
 _LABEL = re.compile(
     r"(?:[(\[]?(?:(?:生物)?(?:参考|正常|标准)(?:参考)?(?:范围|区间|值)?|ref(?:erence)?\.?(?:range|interval)?|normal(?:range)?)"
-    r"(?::|(?=[\d<>男女成]))|阴性:?(?=\(?[<>]))+",
+    r"(?::|(?=[\d<>男女成])))+",
     re.IGNORECASE,
 )
 
-_GRADED = ("阴性", "弱阳性", "阳性")
-_SPELLINGS = {
-    "阴性": "- 阴 neg negative 未检出 未见 未查见 未检见 未检测到 无 无反应性 无反应 非反应性 "
-    "non-reactive nonreactive notdetected",
-    "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区",
-    "阳性": "阳 pos positive 检出 有反应性 反应性 有反应 reactive detected",
-    "正常": "normal norm 未见异常 无异常",
-    "透明": "清 清亮 清晰 清澈 澄清 clear",
-}
-# 初筛有反应，等着再查一次：要当作阳性去确证
-_AWAITS_CONFIRMATION = re.compile(
-    r"(?:hiv|艾滋病?|梅毒|病毒|抗体|抗原|感染|初筛|结果)*待(?:复检|复查|确证|确认|确定)", re.IGNORECASE
-)
-_WORD = {spelling: word for word, spellings in _SPELLINGS.items() for spelling in (word, *spellings.split())}
-
-_SAME_SIGNS = (
-    *((sign, "<=") for sign in ("≤", "≦", "⩽", "=<", "小于或等于", "小于等于", "不大于", "不高于", "不超过")),
-    *((sign, ">=") for sign in ("≥", "≧", "⩾", "=>", "大于或等于", "大于等于", "不小于", "不低于")),
-    *((sign, "<") for sign in ("小于", "低于", "少于")),
-    *((sign, ">") for sign in ("大于", "高于", "超过")),
-    *(("∶", ":"), ("【", "["), ("】", "]"), ("〔", "["), ("〕", "]")),
-)
-_SUPERSCRIPT = re.compile(r"(?<=10)[⁺⁻]?[⁰¹²³⁴-⁹]+")
-
-
-def normalize(text: str) -> str:
-    """全角转半角，各种横线、波浪线与比较符统一，去掉空白。"""
-    text = re.sub(r"[—–−‐‑‒―─~〜∼]+", "-", _unify(text))
-    return re.sub(r"\s+", "", text).replace("至", "-")
-
-
-def _unify(text: str) -> str:
-    # 上标会被 NFKC 变成普通数字：10⁹ 变成 109
-    text = _SUPERSCRIPT.sub(lambda power: "^" + power[0], text)
-    text = unicodedata.normalize("NFKC", text)
-    for old, new in _SAME_SIGNS:
-        text = text.replace(old, new)
-    return text
-
-
-def _clean(text: str) -> str:
-    """解析前的形式：在 `normalize` 之外还分得清 `~` 与 `-`、一横与几横，数字之间的空白变成分号。"""
-    if len(text) > MAX_LENGTH:
-        return ""
-    previous = None
-    while text != previous:
-        # ①、½ 与孤立的上标会变成普通数字
-        if any(unicodedata.category(character) == "No" for character in _SUPERSCRIPT.sub("", text)):
-            return ""
-        previous, text = text, _unify(text)
-        text = re.sub(r"[—–−‐‑‒―─]", "-", re.sub(r"[〜∼]", "~", text))
-        text = re.sub(r"\s+", "", re.sub(r"(?<=\d)\s+(?=\d)", ";", text))
-    return text
+_TIER = re.compile(r"([A-Za-z一-鿿][A-Za-z一-鿿-]*:?)([^A-Za-z一-鿿]+)")
+_GOOD_TIER = re.compile(r"desirable|optimal|ideal|合适水?平?范?围?|理想水?平?|正常", re.IGNORECASE)
 
 
 @lru_cache(4096)  # 同一行要问好几遍
 def parse_range(text: str) -> ReferenceRange | None:
     """把印刷的参考范围变成可比较的形式；看不懂就返回 None，从不猜测，从不抛异常。"""
-    text = _clean(text)
+    text = clean(text)
     if not re.search(r"[\w±+]|^\(?-\)?$", text):
         return None
     text = _without_label(text)
     if re.fullmatch(r"0(?:\.0+)?(?:%|个?/[hl]pf?)?", text, re.IGNORECASE):
         # 不该有的东西（原始细胞）的范围就是 0
         return Interval(Decimal(0), Decimal(0))
-    return _parse_grouped(text) or _parse_interval(text) or _parse_terms(text)
+    return (
+        _parse_grouped(text) or _parse_interval(text) or _parse_worded(text) or _parse_tiers(text) or _parse_terms(text)
+    )
+
+
+def _parse_tiers(text: str) -> Interval | None:
+    """分几档印的，第一档是合适的：`Desirable:<200,Borderline:200-239,High:>=240` 就是 <200；别的分法不猜。"""
+    tiers = _TIER.findall(text)
+    intervals = [_parse_interval(body.strip("-,;、")) for _, body in tiers]
+    if "".join(label + body for label, body in tiers) != text or not tiers or not all(intervals):
+        return None
+    return intervals[0] if _GOOD_TIER.fullmatch(tiers[0][0].strip(":-,;、")) else None
+
+
+def _parse_worded(text: str) -> Interval | None:
+    """一个词加一个界限：`阴性<1`、`<1.0(阴性)`；词说的是界限以内是什么。"""
+    found = _WORD_AND_LIMIT.fullmatch(text)
+    if found:
+        word, limit = found["word"], found["limit"]
+    elif found := _QUALIFIED.fullmatch(text):
+        word, limit = found["in_brackets"] or found["bare"], found["number"]
+    else:
+        return None
+    interval, word = _parse_interval(limit), parse_grade(word.lower())[0]
+    return replace(interval, word=word) if interval and word == "阴性" else None
 
 
 @lru_cache(4096)
 def parse_result(text: str) -> Interval | Terms | None:
     """把印刷的结果变成可比较的形式；空白、横线串（未做）与看不懂的返回 None，从不抛异常。"""
-    text = _clean(text)
+    text = clean(text)
     if (single := _SINGLE.fullmatch(text)) and not re.fullmatch(r"\+\d", text):
         return _interval(single[1], single[1])
     if titre := _TITRE_RESULT.fullmatch(text):
         printed = titre["in_brackets"] or titre["bare"]
         found = _interval(printed, printed)
-        return found and replace(found, is_positive=bool(titre["before"] or titre["after"]))
+        return found and replace(found, word="阳性" if titre["before"] or titre["after"] else None)
     if _NEGATIVE_TITRE.fullmatch(text):
         return Terms(("阴性",))
     if re.fullmatch(r"[-*/.]{2,}", text):
         return None
-    return _parse_one_sided(text) or _term(text)
+    return _parse_one_sided(text) or _parse_qualified(text) or _parse_counted(text) or parse_term(text)
+
+
+def _parse_qualified(text: str) -> Interval | None:
+    """数与词印在一格：`0.02(阴性)`；也认 `<0.05(阴性)`。"""
+    if not (found := _QUALIFIED.fullmatch(text)):
+        return None
+    number, word = parse_result(found["number"]), parse_grade((found["in_brackets"] or found["bare"]).lower())[0]
+    return replace(number, word=word) if isinstance(number, Interval) and not number.word and word else None
+
+
+def _parse_counted(text: str) -> Interval | None:
+    """镜检的结果本身是个数的范围：`3-5/HP`、`0~1`；只认整数，带小数的多是串了列的参考范围。"""
+    found = re.fullmatch(rf"[(\[]?(\d{{1,4}})(?:-{{1,2}}|~)(\d{{1,4}})[)\]]?{_TAIL}", text, re.IGNORECASE)
+    return _interval(found[1], found[2]) if found and int(found[1]) < int(found[2]) else None
 
 
 def _without_label(text: str) -> str:
@@ -241,7 +222,7 @@ def _without_label(text: str) -> str:
 
 def attached_unit(text: str) -> str:
     """粘在结果或范围上的单位，如 `<5.2mmol/L` 里的 `mmol/L`；没有则为空串。"""
-    text = _without_label(_clean(text))
+    text = _without_label(clean(text))
     found = next((found for one in (_SINGLE, _BOUNDED, _TWO_SIDED) if (found := one.fullmatch(text))), None)
     return (found.groups()[-1] or "").lstrip(";(") if found else ""
 
@@ -260,19 +241,27 @@ def _compare_one(result: Interval | Terms, limits: Interval | Terms) -> Flag:
         if limits.low == 0 and result.low is None:
             # 范围从 0 起的量没有负数：`<0.01` 在 `0-0.04` 之内
             result = Interval(Decimal(0), result.high, high_open=result.high_open)
-        if result.inside(limits):
-            # 印着阳性的滴度在范围之内，自相矛盾
-            return "unknown" if result.is_positive else "normal"
-        if result.below(limits):
-            return "low"
-        return "high" if limits.below(result) else "unknown"
+        flag = _compare_numbers(result, limits)
+        # 数在范围之内而印着阳性、在范围之外而印着阴性，自相矛盾；抑制法的抗体（`>1`）越低越是阳性
+        says_positive = result.word in ("弱阳性", "阳性")
+        return "unknown" if result.word and flag != "unknown" and says_positive == (flag == "normal") else flag
     if isinstance(limits, Terms):
         return _compare_terms(result, limits) if isinstance(result, Terms) else _compare_with_negative(result, limits)
     return _compare_with_cutoff(result, limits) if isinstance(result, Terms) else "unknown"
 
 
+def _compare_numbers(result: Interval, limits: Interval) -> Flag:
+    if result.inside(limits):
+        return "normal"
+    if result.below(limits):
+        return "low"
+    return "high" if limits.below(result) else "unknown"
+
+
 def _compare_with_negative(result: Interval, limits: Terms) -> Flag:
     """滴度、个数对“阴性”“未见”：有滴度就是阳性，0 个就是没有；别的数与文字不能比。"""
+    if result.word:
+        return _compare_terms(Terms((result.word,)), limits)
     if set(limits.words) != {"阴性"}:
         return "unknown"
     if result.is_titre and result.low is not None:
@@ -282,9 +271,9 @@ def _compare_with_negative(result: Interval, limits: Terms) -> Flag:
 
 
 def _compare_with_cutoff(result: Terms, limits: Interval) -> Flag:
-    """阴性、阳性对滴度的上限与 0：`未见` 对 `0`，`阳性` 对 `<1:100`。"""
-    is_cutoff = (limits.is_titre and limits.low is None) or limits.low == limits.high == 0
-    if not is_cutoff or result.words[0] not in ("阴性", "阳性"):
+    """阴性、阳性对一个界限：`未见` 对 `0`，`阳性` 对 `<1:100`，`阴性` 对 `<25`、`0-25`、`阴性>1`。"""
+    is_cutoff = limits.word == "阴性" or limits.low is None or limits.low == 0
+    if not is_cutoff or not result.is_graded or result.grade == 0:
         return "unknown"
     return "normal" if result.words[0] == "阴性" else "abnormal"
 
@@ -299,7 +288,7 @@ def _compare_terms(result: Terms, limits: Terms) -> Flag:
         return "normal" if "阴性" in limits.words else "unknown"
     if _bare_word(word) in map(_bare_word, limits.words):
         return "normal"
-    return "abnormal" if word in _GRADED and set(limits.words) <= set(_GRADED) else "unknown"
+    return "abnormal" if word in GRADED and set(limits.words) <= set(GRADED) else "unknown"
 
 
 def _bare_word(word: str) -> str:
@@ -324,11 +313,13 @@ def exponent(number: Decimal) -> int:
 
 
 def _number(text: str) -> Decimal:
-    plain = text.removeprefix("1:").replace(",", "")
-    return Decimal(re.sub(r"[×x*]10\^", "E", plain, flags=re.IGNORECASE))
+    plain = re.sub(r",(?=\d{1,2}(?!\d)|(?<=^0,)\d{3})", ".", text.removeprefix("1:")).replace(",", "")
+    return Decimal(re.sub(r"[×x*]10\^", "E", re.sub(r"^10\^", "1E", plain), flags=re.IGNORECASE))
 
 
 def _parse_interval(text: str) -> Interval | None:
+    if re.search(r"\d\.\d", text) and re.search(r"\d,\d{1,2}(?!\d)", text):
+        return None  # 点与逗号不会都是小数点
     found = _TWO_SIDED.fullmatch(text)
     if not found:
         return _parse_one_sided(text)
@@ -362,40 +353,14 @@ def _parse_grouped(text: str) -> ByGroup | None:
 
 def _parse_terms(text: str) -> Terms | None:
     """可接受的定性词，一个或几个（`阴性或弱阳性`）；`阴性~1+` 包括中间的。"""
-    whole = _term(text)
-    if whole and whole.words[0] in _GRADED:
+    whole = parse_term(text)
+    if whole and whole.words[0] in GRADED:
         return whole
-    parts = [_term(part) for part in re.split(r"[/、,;或~至到]|(?<=[一-鿿])-(?=[一-鿿])", text)]
+    parts = [parse_term(part) for part in re.split(r"[/、,;或~至到]|(?<=[一-鿿])-(?=[一-鿿])", text)]
     if not all(parts):
         return whole
     words = [part.words[0] for part in parts]
     grades = [part.grade for part in parts if part.words[0] == "阳性"]
-    if len(words) == 2 and re.search("[~至到-]", text[1:]) and set(words) <= set(_GRADED):
-        words = list(_GRADED[_GRADED.index(words[0]) : _GRADED.index(words[1]) + 1])
+    if len(words) == 2 and re.search("[~至到-]", text[1:]) and set(words) <= set(GRADED):
+        words = list(GRADED[GRADED.index(words[0]) : GRADED.index(words[1]) + 1])
     return Terms(tuple(words), max(grades) if grades and None not in grades else None) if words else None
-
-
-def _term(text: str) -> Terms | None:
-    """一个定性词；含有数字的（除 2+ 这样的加号分级外）不算。"""
-    if _AWAITS_CONFIRMATION.fullmatch(text):
-        return Terms(("阳性",))
-    plain = re.sub(r"^(未见|未检出|未查见)[(:]?0\)?$", r"\1", text.lower())
-    plain = plain[1:-1] if re.fullmatch(r"\([^()]*\)", plain) else plain
-    base, sign = re.fullmatch(r"(.*?)(?:\(([-+±\d/]+|\d+\.\d+(?:s/co|coi|m?iu/ml)?)\))?", plain, re.DOTALL).groups()
-    word, grade = _graded(base)
-    if word in _GRADED:
-        sign_word, sign_grade = _graded(sign or base)
-        # `阴性(+)` 自相矛盾；`弱阳性(+)`、`3+(28)` 与 `阳性(12.5)` 不是
-        if sign_word not in (None, word) and (word, sign_word) != ("弱阳性", "阳性"):
-            return None
-        return Terms((word,), (grade or sign_grade) if word == "阳性" else None)
-    if word:
-        return Terms((word,)) if not sign else None
-    return Terms((text,)) if re.search(r"[A-Za-z一-鿿]", text) and not re.search(r"\d", text) else None
-
-
-def _graded(text: str) -> tuple[str | None, int | None]:
-    """归一后的词与加号个数；都不是则为 (None, None)。"""
-    if found := re.fullmatch(r"([1-5])\+|\+([1-5])|(\+{1,5})", text):
-        return "阳性", int(found[1] or found[2] or len(found[3]))
-    return _WORD.get(text), None

@@ -10,7 +10,7 @@ from scipy.special import betaincinv
 from health_assistant.lab_report.alignment import align, same_range
 from health_assistant.lab_report.assessment import possible_grave
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.reference_range import normalize
+from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, LabItem, LabReport, ReadItem
 from health_assistant.lab_report.units import fold_unit
 

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
-from health_assistant.lab_report.reference_range import normalize
+from health_assistant.lab_report.printed_text import normalize
 
 # 看似不同、实为同一个单位的写法；左边是去掉空白并转为小写之后的
 _UNIT_SPELLINGS = {

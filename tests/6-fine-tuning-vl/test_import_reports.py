@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from health_assistant.lab_report.reference_range import normalize
+from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.rendering import render
 from health_assistant.lab_report.report import ReadReport
 

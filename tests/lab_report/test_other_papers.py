@@ -38,8 +38,10 @@ def lines_of(text: str) -> list[list[TextBox]]:
 
 
 def is_lab(lines: list[list[TextBox]]) -> bool:
-    rows = [row for table in find_tables(lines) for row in find_rows(table)]
-    return is_lab_report(lines, [row for row in rows if not (row.name and is_other_row(row.name.text))])
+    tables = find_tables(lines)
+    rows = [row for table in tables for row in find_rows(table)]
+    lab_rows = [row for row in rows if not (row.name and is_other_row(row.name.text))]
+    return is_lab_report(lines, lab_rows, any(table.columns.is_complete for table in tables))
 
 
 @pytest.mark.parametrize("kind", MEDICAL)

@@ -12,7 +12,8 @@ from health_assistant.lab_report.matching import find_indicator
 from health_assistant.lab_report.reading.cells import classify, repair_unit, split_cells, split_mark, split_name
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
-from health_assistant.lab_report.reading.rows import Row, find_rows, row_text
+from health_assistant.lab_report.reading.row import Row, row_text
+from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox
 

@@ -12,13 +12,14 @@ import numpy as np
 from PIL import Image
 
 from health_assistant.images import upright_rgb
-from health_assistant.lab_report.reading.cells import ARROW_LIKE, is_known, split_mark
+from health_assistant.lab_report.reading.cells import ARROW_LIKE, is_known, repair_power, split_mark
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
-from health_assistant.lab_report.reading.rows import Row, find_rows, row_text
+from health_assistant.lab_report.reading.row import Row, row_text
+from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reference_range import Terms, parse_range
@@ -119,19 +120,27 @@ def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     if language := unsupported_language(texts):
         raise UnreadableReport("unsupported_language", explain_language(language))
-    boxes = to_text_boxes(page.quads, texts)
+    boxes = to_text_boxes(page.quads, [(repair_power(text), score) for text, score in texts])
     lines = group_lines(boxes)
-    rows = [(row, table) for table in find_tables(lines) for row in find_rows(table)]
-    names = [] if has_lab_title(lines) else [row.name.text for row, _ in rows if row.name]
+    tables = find_tables(lines)
+    rows_of = [find_rows(table) for table in tables]
+    names = [] if has_lab_title(lines) else [row.name.text for rows in rows_of for row in rows if row.name]
     others = [name for name in dict.fromkeys(names) if is_other_row(name)]
-    found = [(row, table) for row, table in rows if not (row.name and row.name.text in others)]
-    if not is_lab_report(lines, [row for row, _ in found]):
+    found = [
+        (row, table)
+        for table, rows in zip(tables, rows_of, strict=True)
+        for row in rows
+        if not (row.name and row.name.text in others)
+    ]
+    if not is_lab_report(lines, [row for row, _ in found], any(table.columns.is_complete for table in tables)):
         raise refusal(lines)
     gray = page.gray()
     read = [_read_row(row, table.columns, gray, boxes, page) for row, table in found]
     items, evidence = zip(*read, strict=True)
     report = ReadReport(items=list(items), **read_head(lines))
-    return Reading(report=report, evidence=list(evidence), engine=ENGINE_NAME, notices=left_out(lines, others))
+    unread = sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True))
+    notices = left_out(lines, others)
+    return Reading(report=report, evidence=list(evidence), unread=unread, engine=ENGINE_NAME, notices=notices)
 
 
 def _read_row(

@@ -1,0 +1,45 @@
+"""印刷的文字：全角半角、各种横线与比较符统一成一种写法，再去解析。"""
+
+import re
+import unicodedata
+
+MAX_LENGTH = 200
+"""更长的文字不是一个结果或范围。"""
+_SAME_SIGNS = (
+    *((sign, "<=") for sign in ("≤", "≦", "⩽", "=<", "小于或等于", "小于等于", "不大于", "不高于", "不超过")),
+    *((sign, ">=") for sign in ("≥", "≧", "⩾", "=>", "大于或等于", "大于等于", "不小于", "不低于")),
+    *((sign, "<") for sign in ("小于", "低于", "少于")),
+    *((sign, ">") for sign in ("大于", "高于", "超过")),
+    *(("∶", ":"), ("【", "["), ("】", "]"), ("〔", "["), ("〕", "]")),
+)
+_SUPERSCRIPT = re.compile(r"(?<=10)[⁺⁻]?[⁰¹²³⁴-⁹]+")
+
+
+def normalize(text: str) -> str:
+    """全角转半角，各种横线、波浪线与比较符统一，去掉空白。"""
+    text = re.sub(r"[—–−‐‑‒―─~〜∼]+", "-", _unify(text))
+    return re.sub(r"\s+", "", text).replace("至", "-")
+
+
+def _unify(text: str) -> str:
+    # 上标会被 NFKC 变成普通数字：10⁹ 变成 109
+    text = _SUPERSCRIPT.sub(lambda power: "^" + power[0], text)
+    text = unicodedata.normalize("NFKC", text)
+    for old, new in _SAME_SIGNS:
+        text = text.replace(old, new)
+    return text
+
+
+def clean(text: str) -> str:
+    """解析前的形式：在 `normalize` 之外还分得清 `~` 与 `-`、一横与几横，数字之间的空白变成分号。"""
+    if len(text) > MAX_LENGTH:
+        return ""
+    previous = None
+    while text != previous:
+        # ①、½ 与孤立的上标会变成普通数字
+        if any(unicodedata.category(character) == "No" for character in _SUPERSCRIPT.sub("", text)):
+            return ""
+        previous, text = text, _unify(text)
+        text = re.sub(r"[—–−‐‑‒―─]", "-", re.sub(r"[〜∼]", "~", text))
+        text = re.sub(r"\s+", "", re.sub(r"(?<=\d)\s+(?=\d)", ";", text))
+    return text

@@ -1,0 +1,64 @@
+"""定性的词：阴性、弱阳性、阳性的各种写法归为同一个词，其余照原样。"""
+
+import re
+from dataclasses import dataclass
+
+GRADED = ("阴性", "弱阳性", "阳性")
+_SPELLINGS = {
+    "阴性": "- 阴 neg negative 未检出 未见 未查见 未检见 未检测到 无 无反应性 无反应 非反应性 "
+    "non-reactive nonreactive notdetected",
+    "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区",
+    "阳性": "阳 pos positive 检出 有反应性 反应性 有反应 reactive detected",
+    "正常": "normal norm 未见异常 无异常",
+    "透明": "清 清亮 清晰 清澈 澄清 clear",
+}
+# 初筛有反应，等着再查一次：要当作阳性去确证
+_AWAITS_CONFIRMATION = re.compile(
+    r"(?:hiv|艾滋病?|梅毒|病毒|抗体|抗原|感染|初筛|结果)*待(?:复检|复查|确证|确认|确定)", re.IGNORECASE
+)
+_WORD = {spelling: word for word, spellings in _SPELLINGS.items() for spelling in (word, *spellings.split())}
+
+
+@dataclass(frozen=True)
+class Terms:
+    """定性的结果，或可接受的几种定性结果。阴性、弱阳性、阳性的各种写法归为同一个词，其余照原样。
+
+    `grade` 是阳性的加号个数（`2+` 是 2），没有印则为 None。
+    """
+
+    words: tuple[str, ...]
+    grade: int | None = None
+
+    @property
+    def is_graded(self) -> bool:
+        """是阴性、弱阳性、阳性之一。"""
+        return self.words[0] in GRADED
+
+    def __str__(self) -> str:
+        return "/".join(f"{self.grade}+" if word == "阳性" and self.grade else word for word in self.words)
+
+
+def parse_term(text: str) -> Terms | None:
+    """一个定性词；含有数字的（除 2+ 这样的加号分级外）不算。"""
+    if _AWAITS_CONFIRMATION.fullmatch(text):
+        return Terms(("阳性",))
+    plain = re.sub(r"^(未见|未检出|未查见)[(:]?0\)?$", r"\1", text.lower())
+    plain = plain[1:-1] if re.fullmatch(r"\([^()]*\)", plain) else plain
+    base, sign = re.fullmatch(r"(.*?)(?:\(([-+±\d/]+|\d+\.\d+(?:s/co|coi|m?iu/ml)?)\))?", plain, re.DOTALL).groups()
+    word, grade = parse_grade(base)
+    if word in GRADED:
+        sign_word, sign_grade = parse_grade(sign or base)
+        # `阴性(+)` 自相矛盾；`弱阳性(+)`、`3+(28)` 与 `阳性(12.5)` 不是
+        if sign_word not in (None, word) and (word, sign_word) != ("弱阳性", "阳性"):
+            return None
+        return Terms((word,), (grade or sign_grade) if word == "阳性" else None)
+    if word:
+        return Terms((word,)) if not sign else None
+    return Terms((text,)) if re.search(r"[A-Za-z一-鿿]", text) and not re.search(r"\d", text) else None
+
+
+def parse_grade(text: str) -> tuple[str | None, int | None]:
+    """归一后的词与加号个数；都不是则为 (None, None)。"""
+    if found := re.fullmatch(r"([1-5])\+|\+([1-5])|(\+{1,5})", text):
+        return "阳性", int(found[1] or found[2] or len(found[3]))
+    return _WORD.get(text), None

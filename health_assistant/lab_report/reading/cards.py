@@ -1,0 +1,130 @@
+"""没有表头的表（续页、手机截图的卡片）-> 一行行检验项目：名称开一行，后面的格子归它，直到下一个名称。"""
+
+import re
+from dataclasses import replace
+from statistics import median
+
+from health_assistant.lab_report.reading.cells import (
+    ARROW_LIKE,
+    Cell,
+    classify,
+    is_bare_label,
+    is_known,
+    split_mark,
+    split_maybe_arrow,
+)
+from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, is_item, is_subline
+from health_assistant.lab_report.reading.tables import Columns, Table
+from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reference_range import parse_range
+
+_NO_COLUMNS = "没有表头，不能确定哪个是结果、哪个是范围"
+_ODD_PLACE = "结果的位置或字的大小与别的行不一样，可能不是结果"
+
+
+def find_headless_rows(table: Table) -> list[Row]:
+    """没有表头（续页、手机截图的卡片）：名称开一行，后面的格子归它，直到下一个名称。"""
+    rows: list[Row] = []
+    for line in table.lines:
+        has_value = any(cell.kind in ("number", "bound", "term") for cell in line)
+        follows = rows[-1] if rows else None
+        ahead: list[TextBox] = []
+        for cell in line:
+            if cell.kind == "number" and table.columns.nearest(cell.box, ("serial", "result", "range")) == "serial":
+                continue
+            if cell.kind == "mark" and cell is line[0]:
+                ahead.append(cell.box)  # 印在名称前面的箭头是这一行的，不是上一行的
+            elif cell.kind == "text" and not cell.labelled and _starts_row(cell, line, follows, has_value):
+                follows = Row(name=cell.box, anchor=cell.box)
+                rows.append(follows)
+            elif follows and _within(cell.box, follows):
+                same_line = abs(cell.box.line - follows.anchor.line) < 0.6 * follows.anchor.height
+                if cell.kind == "text" and not follows.code and is_subline(cell.box, follows.name):
+                    follows.code = cell.box
+                    continue
+                if cell.kind == "text" and not same_line and not cell.labelled and cell.text not in ARROW_LIKE:
+                    # 另起一行的文字不是上一项的，它后面的数也不是
+                    break
+                _seat_headless(cell, follows, table.columns, same_line)
+        for mark in ahead if follows else ():
+            follows.add_mark(mark)
+    _doubt_odd_places(rows)
+    return rows
+
+
+def _doubt_odd_places(rows: list[Row]) -> None:
+    """同一页里，结果与名称的相对位置、字的大小都一样；不一样的可能是别的数。"""
+    filled = [row for row in rows if row.result and is_item(row, False)]
+    if len(filled) < 2:
+        return
+    height = median(row.anchor.height for row in filled)
+    size = median(row.result.height for row in filled)
+    drops = [row.result.line - row.anchor.line for row in filled]
+    # 左对齐、居中、右对齐，取这一页里最整齐的一种
+    edges = min(
+        ([edge(row.result) for row in filled] for edge in (lambda b: b.start, lambda b: b.middle, lambda b: b.end)),
+        key=lambda places: median(abs(place - median(places)) for place in places),
+    )
+    for row, drop, edge in zip(filled, drops, edges, strict=True):
+        is_off = abs(drop - median(drops)) > 0.6 * height or abs(edge - median(edges)) > 6 * height
+        if is_off or not 0.7 < row.result.height / size < 1.4:
+            row.doubt = row.doubt or _ODD_PLACE
+
+
+def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) -> bool:
+    """这段文字是不是一个新项目的名称。"""
+    if NOT_AN_ITEM.search(cell.text) or classify(split_mark(cell.text)[0]) != "text":
+        return False
+    same_line = row is not None and row.anchor is not None and any(one.box is row.anchor for one in line)
+    if is_known(cell.text):
+        # 名称旁边、名称下面的代号不是新的一行
+        if row and not same_line and not row.limits and not row.code and is_subline(cell.box, row.name):
+            return False
+        return not (same_line and not (row.result or row.limits) and _is_code_of(cell, row))
+    return has_value and not same_line and bool(re.search(r"[一-鿿A-Za-z]{2}", cell.text))
+
+
+def _is_code_of(cell: Cell, row: Row) -> bool:
+    return row.code is None and (cell.text.isascii() or row.name.text.isascii())
+
+
+def _within(box: TextBox, row: Row) -> bool:
+    """格子离名称不远，还可能是这一项的。"""
+    return box.line - row.anchor.line < 4.5 * row.anchor.height
+
+
+def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> None:
+    kind, box = cell.kind, cell.box
+    if is_bare_label(box.text):
+        return  # 只印了“参考值”，后面没有范围
+    is_in_result = "range" in columns.spans and columns.nearest(box, ("result", "range")) == "result"
+    if kind == "range" and is_in_result and not cell.labelled and row.result is None and same_line:
+        row.set_result(box)  # 结果本身是个数的范围（20-25）
+    elif kind == "range" or cell.labelled and kind != "unit":
+        if box.text and classify(box.text) != "text" or kind == "text" and parse_range(box.text):
+            row.add_limits(box)
+    elif kind == "unit":
+        row.unit = row.unit or box
+    elif kind == "mark":
+        row.add_mark(box)
+    elif kind == "number":
+        if same_line or row.result is None or row.result.text in ARROW_LIKE:
+            row.set_result(box)
+    elif kind in ("bound", "term"):
+        if row.result is None and columns.nearest(box, ("result", "range")) in ("result", None):
+            row.set_result(box)
+        elif not row.limits:
+            row.add_limits(box)
+            row.doubt = row.doubt or (None if "range" in columns.spans or box.text == row.result.text else _NO_COLUMNS)
+    elif box.text in ARROW_LIKE:
+        row.add_mark(box)
+    elif same_line and not row.result and _is_code_of(cell, row):
+        if row.name.text.isascii() and not box.text.isascii():
+            row.name, row.code = box, row.name
+        else:
+            row.code = box
+    elif number := split_maybe_arrow(box.text):
+        row.maybe_arrows.append(box)
+        row.set_result(replace(box, text=number))
+    elif same_line and row.result is None and not is_known(box.text):
+        row.set_result(box)  # 颜色、性状这样的文字结果

@@ -1,0 +1,174 @@
+"""一行检验项目的各个格子，和它印着的文字；什么样的一行才是检验项目。"""
+
+import re
+from dataclasses import dataclass, field
+
+from health_assistant.lab_report.matching import find_indicator, is_known_code, is_known_name
+from health_assistant.lab_report.reading.cells import (
+    ARROW_LIKE,
+    classify,
+    is_known,
+    repair_greek,
+    repair_unit,
+    says_normal,
+    split_mark,
+    split_name,
+)
+from health_assistant.lab_report.reading.tables import join_boxes
+from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reference_range import ByGroup, Interval, parse_range
+
+_TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
+_TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
+NAMELESS = "（名称没有读出）"
+NOT_AN_ITEM = re.compile(
+    r"[:：]$|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|审核|检验者|核对|体温"
+    r"|(检验|检测|测试|报告|操作|复核|批准|录入|签发|主管|医师|技师|打印)(者|人|员|师)?\s*[:：]"
+    # “凝血酶原时间”是项目，“报告时间”不是
+    r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
+    r"|开单|电话|地址|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
+    r"|(?i:reported|verified|collected|received|printed|specimen|doctor|\b(name|sex|age)\s*:)"
+)
+
+_SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
+"""成句的话不是项目名称。"""
+
+
+@dataclass
+class Row:
+    """一行检验项目的各个格子；没有的是 None。"""
+
+    name: TextBox | None
+    anchor: TextBox
+    """定这一行高低的格子，通常就是名称。"""
+    code: TextBox | None = None
+    result: TextBox | None = None
+    unit: TextBox | None = None
+    limits: list[TextBox] = field(default_factory=list)
+    low: TextBox | None = None
+    high: TextBox | None = None
+    """下限与上限各印一列时的两格。"""
+    mark: TextBox | None = None
+    maybe_arrows: list[TextBox] = field(default_factory=list)
+    doubt: str | None = None
+    """这一行读得没有把握的原因。"""
+
+    def boxes(self) -> list[TextBox]:
+        single = [self.name, self.code, self.result, self.unit, self.low, self.high, self.mark]
+        return [box for box in [*single, *self.limits, *self.maybe_arrows] if box] or [self.anchor]
+
+    def set_name(self, box: TextBox) -> None:
+        """放入名称；紧挨着的两段是同一个名称被识别成了两段。"""
+        if self.name is None:
+            self.name = box
+        elif box.start - self.name.end < 1.2 * box.height:
+            self.name = join_boxes(self.name, box)
+        elif self.code is None and box.text.isascii():
+            self.code = box
+
+    def set_result(self, box: TextBox) -> None:
+        """放入结果。箭头常被识别成数字 1：已有一个“结果”时，后来的才是真结果，先前的是箭头的候选。"""
+        if self.result and self.result.text in ARROW_LIKE:
+            self.maybe_arrows.append(self.result)
+            self.result = box
+        elif self.result is None or classify(self.result.text) == "text" != classify(box.text):
+            self.result = box
+        elif box.text in ARROW_LIKE:
+            self.maybe_arrows.append(box)
+        elif classify(box.text) != "text" or classify(self.result.text) == "text":
+            # 数旁边的文字是备注或印章，不是另一个结果
+            self.doubt = _TWO_RESULTS
+
+    def add_limits(self, box: TextBox) -> None:
+        """放入参考范围；第二段只能是分组范围的另一半。"""
+        if self.limits and not joins(self.limits, box):
+            self.doubt = _TWO_RANGES
+        limits = [*self.limits, box]
+        top = min(one.line for one in limits)
+        self.limits = sorted(limits, key=lambda one: (int((one.line - top) / (0.6 * one.height)), one.start))
+
+    def set_unit(self, box: TextBox) -> None:
+        """放入单位；先前的一个若是代号（镁的 Mg 也像单位），就归还给代号。"""
+        if self.unit is None:
+            self.unit = box
+        elif self.code is None and is_known_code(self.unit.text):
+            self.code, self.unit = self.unit, box
+
+    def add_mark(self, box: TextBox) -> None:
+        """放入标记；`正常`、`N` 这样的标记说这一项正常。"""
+        if says_normal(box.text):
+            self.mark = self.mark or box
+            return
+        self.maybe_arrows.append(box)
+        if classify(box.text) == "mark":
+            self.mark = box
+
+
+def joins(limits: list[TextBox], box: TextBox) -> bool:
+    """两段合起来是分男女、分年龄的范围，或一段断成两截的范围。"""
+    each_is_whole = all(isinstance(parse_range(one.text), Interval) for one in [*limits, box])
+    both = parse_range(join_limits([*limits, box]))
+    return isinstance(both, ByGroup) or (isinstance(both, Interval) and not each_is_whole)
+
+
+def join_limits(boxes: list[TextBox]) -> str:
+    """范围的几段连成一个：断开处原来有标点的直接相连。"""
+    text = ""
+    for box in boxes:
+        is_joined = re.search(r"[,，;；、/~\-—\])】]$", text) or re.match(r"[,，;；、/~\-—\[(【\])】]", box.text)
+        text += ("" if is_joined or not text else ",") + box.text
+    return text
+
+
+def is_subline(box: TextBox, name: TextBox) -> bool:
+    """紧挨在中文名称下面、左边对齐的字母。"""
+    is_below = 0 < box.line - name.line < 2.2 * name.height and abs(box.start - name.start) < name.height
+    return is_below and has_chinese(name.text) and not has_chinese(box.text)
+
+
+def has_chinese(text: str) -> bool:
+    return bool(re.search(r"[一-鿿]", text))
+
+
+def has_item_name(row: Row) -> bool:
+    """名称可能是检验项目的，而不是页眉、页脚或别的文字。"""
+    name, code = split_name(row.name.text)
+    return not (NOT_AN_ITEM.search(row.name.text) or _SENTENCE.search(row.name.text)) and bool(name or code)
+
+
+def is_item(row: Row, has_header: bool) -> bool:
+    """是检验项目，凭它自己就看得出来。"""
+    if row.name is None:
+        return True
+    if not has_item_name(row):
+        return False
+    # 页脚的人名、备注也会落在结果与范围两列：文字结果要有看得懂的范围、有单位，或者是认得的项目
+    is_typed = row.result is not None and classify(row.result.text) != "text"
+    if not is_typed and len(row.name.text) == 1 and not is_known(row.name.text):
+        return False
+    has_limits = any(is_typed or row.unit or _may_be_limits(box.text, row.result) for box in row.limits)
+    if has_limits and (row.result or row.unit or has_header or is_known_name(split_name(row.name.text)[0])):
+        return True
+    is_own = (is_typed and has_header) or row.unit is not None or is_known(row.name.text)
+    return bool(row.result) and is_own
+
+
+def _may_be_limits(text: str, result: TextBox | None) -> bool:
+    """像参考范围：写法是数或定性词，或者结果也是文字的词（黄色）。"""
+    return classify(text) != "text" or (result is not None and not re.search(r"\d", text) and len(text) < 12)
+
+
+def row_text(row: Row) -> tuple[str, str, str, str, str]:
+    """一行的名称、代号、结果、单位、参考范围，固定的误读已改正。"""
+    name, code = NAMELESS, ""
+    if row.name:
+        bare, _ = split_mark(row.name.text)
+        name, code = split_name(bare)
+        if row.code:
+            printed = row.code.text.strip("()（）[]")
+            # 代号另有一格时，名称里的字母（红细胞分布宽度CV）是名称的一部分
+            name, code = (name + code if not name else bare.strip("*★☆ ")), split_name(printed)[1] or printed
+    name = repair_greek(name)
+    result = row.result.text if row.result else ""
+    unit = repair_unit(row.unit.text, find_indicator(name, code, "")) if row.unit else ""
+    return name or code, code if name else "", result, unit, join_limits(row.limits)
