@@ -15,7 +15,7 @@ from typing import Any
 from flask import Flask
 
 from health_assistant.lab_report import advice
-from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.assessment import add_notices, assess
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.report import (
     DISCLAIMER,
@@ -150,6 +150,7 @@ def _read_alone(reading: "Future[Reading]", clock: _Clock, notice: str | None = 
     read = _wait(reading, clock.end)
     clock.note("read", started)
     report = assess(read.report, read.evidence)
+    add_notices(report, read.notices)
     if notice:
         report.notices.append(notice)
     return _Answer(report, {"vision": read.engine})
@@ -212,11 +213,18 @@ def _start_checking(analyst: Analyst, photo: Photo) -> "Future[Reading] | None":
 
 
 def _checked(checking: "Future[Reading] | None", deadline: float, clock: _Clock) -> Reading | None:
-    """用来核对的读数；排不上、读不出、没有在时限内读完的为 None。"""
+    """用来核对的读数；排不上、看不清、没有在时限内读完的为 None。
+
+    是别的单子、不会读的语言时照抛 `UnreadableReport`：视觉模型从影像报告里“读出”的行不可信。
+    """
     started = time.monotonic()
     try:
         return _wait(checking, deadline) if checking else None
-    except (Busy, UnreadableReport):
+    except Busy:
+        return None
+    except UnreadableReport as error:
+        if error.code in ("other_paper", "unsupported_language"):
+            raise
         return None
     finally:
         clock.note("verify", started)

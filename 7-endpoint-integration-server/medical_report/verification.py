@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from health_assistant.lab_report.alignment import align, same_range, same_result
-from health_assistant.lab_report.assessment import assess, possible_grave, raise_to, severity_of
+from health_assistant.lab_report.assessment import add_notices, assess, possible_grave, raise_to, severity_of
 from health_assistant.lab_report.person import parse_age, person_of
 from health_assistant.lab_report.report import SEVERITIES, LabReport, Reading, ReadItem, ReadReport, RowEvidence
 from health_assistant.lab_report.units import fold_unit
@@ -35,6 +35,7 @@ def assess_verified(vision: Reading, embedded: Reading) -> LabReport:
         item.other_reading = _describe(row.other) if row.other else None
     alarms = [alarm for row in rows if row.other and (alarm := _alarm(row.item, row.other, report))]
     assessed.notices = alarms + doubts + assessed.notices
+    add_notices(assessed, embedded.notices)
     others = report.model_copy(update={"items": [row.other for row in rows if row.other]})
     if others.items and (severity := severity_of(assess(others))):
         # 两份读数里更要紧的那一份也许才是对的；读得不一样，至多说到今天就去

@@ -99,6 +99,13 @@ def raise_to(report: LabReport, severity: Severity) -> None:
         report.triage, report.when = TRIAGE_OF[severity], WHEN_OF.get(severity)
 
 
+def add_notices(report: LabReport, notices: list[str]) -> None:
+    """读者说还有没有读的部分（`Reading.notices`）：告诉用户，也不再说未见异常。"""
+    if notices:
+        report.notices += notices
+        raise_to(report, "slight")
+
+
 def _doubt_conflicting_rows(rows: list[Row]) -> None:
     """行与行对不上的，都改为不作判断。本来就没有把握的行不作证。"""
     by_code: defaultdict[str, list[Row]] = defaultdict(list)

@@ -77,10 +77,15 @@ class Reading(BaseModel):
     evidence: list[RowEvidence] = []
     unread: int = Field(0, description="表里有几行看得见、没有读成项目")
     engine: str = Field(description="读者的名字，要告诉用户")
+    notices: list[str] = Field([], description="整张单子上要告诉用户的话，如没有读的部分")
 
 
 class UnreadableReport(ValueError):
-    """读不出化验单。`code` 是 report_unreadable 或 not_a_lab_report，消息说明怎么办。"""
+    """读不出化验单，消息说明怎么办。
+
+    `code` 是 report_unreadable（看不清）、not_a_lab_report（没有检验项目）、other_paper（是别的单子，消息说是哪一种）
+    或 unsupported_language（是不会读的语言）。
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

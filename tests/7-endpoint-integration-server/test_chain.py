@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_upstreams import FakeUpstream, advice_choice, number_of, numbered_report
+from lab_report.not_reports import kinds
 from medical_report import create_app, upstreams
 from medical_report.analysis import ADVICE_FAILED, ADVICE_REFUSED, NOT_VERIFIED, VISION_FAILED, get_analyst
 from medical_report.settings import Settings
@@ -162,6 +163,16 @@ def test_when_neither_reader_can_read_it_is_said(make_client, vision):
     Image.effect_noise((400, 300), 60).convert("RGB").save(noise, "PNG")
     answer = analyse(make_client(vision), noise.getvalue())
     assert (answer.status_code, answer.json["code"]) == (422, "report_unreadable")
+
+
+@pytest.mark.parametrize("items", [[], REPORT.model_dump()["items"]], ids=["nothing", "invented rows"])
+def test_a_model_that_reads_an_imaging_report_is_not_believed(make_client, vision, items):
+    vision.answer = lambda body: json.dumps({"report_type": "CT", "sex": None, "age": None, "items": items})
+    page = io.BytesIO()
+    kinds()["ct_head"][0](1).save(page, "PNG")
+    answer = analyse(make_client(vision), page.getvalue())
+    assert (answer.status_code, answer.json["code"]) == (422, "other_paper")
+    assert answer.json["error"].startswith("这是影像报告（CT），不是化验单。")
 
 
 def test_when_the_embedded_reader_is_busy_the_rows_are_not_verified_and_it_is_said(make_client, vision, photo):

@@ -81,6 +81,14 @@ def test_opposite_marks_are_a_disagreement():
     assert (item.flag, item.note) == ("unknown", DIFFERENT)
 
 
+def test_what_the_embedded_reader_left_unread_is_said_and_is_not_called_normal():
+    ours = reading(HGB.replace("104", "130"), engine="embedded", confidence=0.97)
+    ours.notices = ["这一页还有影像报告（超声）的内容，没有读。"]
+    report = assess_verified(reading(HGB.replace("104", "130")), ours)
+    assert ours.notices[0] in report.notices
+    assert report.triage == "routine"
+
+
 def test_a_row_only_the_model_read_may_be_invented():
     hgb, potassium = verified(reading(HGB, "钾 K 8.9 mmol/L 3.5-5.3"), HGB).items
     assert hgb.flag == "low"

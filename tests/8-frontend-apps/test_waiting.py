@@ -171,12 +171,20 @@ def test_a_stream_that_breaks_off(page, report_server, end, title):
     assert page.locator("#progress").is_hidden()
 
 
-def test_an_error_event_is_shown_in_the_servers_words(page, report_server):
-    error = 'event: error\ndata: {"code": "not_a_lab_report", "error": "没有找到检验项目。"}\n\n'
+@pytest.mark.parametrize(
+    ("code", "message", "hint"),
+    [
+        ("not_a_lab_report", "没有找到检验项目。", "影像报告"),
+        ("other_paper", "这是处方，不是化验单。", "只读化验单"),
+        ("unsupported_language", "这是一张日文的单子，还不会读。", "请直接就医"),
+    ],
+)
+def test_an_error_event_is_shown_in_the_servers_words(page, report_server, code, message, hint):
+    error = f'event: error\ndata: {{"code": "{code}", "error": "{message}"}}\n\n'
     reply_with(page, answer([HIGH], "accepted") + error)
     fail_on_the_example(page, report_server)
-    assert page.inner_text("#error-message") == "没有找到检验项目。"
-    assert "影像报告" in page.inner_text("#error-hint")
+    assert page.inner_text("#error-message") == message
+    assert hint in page.inner_text("#error-hint")
 
 
 def test_a_busy_server_says_how_long_to_wait(page, report_server):

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib import resources
 
+from lab_report.medical_pages import MEDICAL
 from lab_report.not_report_pages import PAGES, Page
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 UNREADABLE = {"report_unreadable"}
-NOT_LAB = {"not_a_lab_report"}
+NOT_LAB = {"not_a_lab_report", "other_paper"}
 EITHER = UNREADABLE | NOT_LAB
 
 
@@ -20,7 +21,7 @@ def _font(size: int, serif: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(resources.files("pylopdf_fonts_zh_cn") / name), size)
 
 
-def _fill_numbers(text: str, rng: random.Random) -> str:
+def fill_numbers(text: str, rng: random.Random) -> str:
     """把 `<低-高>` 换成随机数，小数位数照样；`<<` 是一个小于号。"""
 
     def number(match: re.Match) -> str:
@@ -59,12 +60,12 @@ def _draw_table(draw: ImageDraw.ImageDraw, rows: list[list[str]], top: int, page
     return bottom + page.size // 2
 
 
-def _draw_page(page: Page, rng: random.Random) -> Image.Image:
+def draw_page(page: Page, rng: random.Random) -> Image.Image:
     image = Image.new("RGB", (page.width, 2400), page.paper)
     draw = ImageDraw.Draw(image)
     font, title_font = _font(page.size, page.serif), _font(int(page.size * 1.5), page.serif)
     top, rows = 40, []
-    for line in [*_fill_numbers(page.text, rng).strip("\n").split("\n"), ""]:
+    for line in [*fill_numbers(page.text, rng).strip("\n").split("\n"), ""]:
         if "|" in line:
             rows.append(line.split("|"))
             continue
@@ -123,12 +124,12 @@ def _covered_lens(rng: random.Random) -> Image.Image:
 
 
 def _too_dark(rng: random.Random) -> Image.Image:
-    page = _draw_page(PAGES["blank_lab_form"], rng).point(lambda value: value // 40)
+    page = draw_page(PAGES["blank_lab_form"], rng).point(lambda value: value // 40)
     return ImageChops.add(page, _noise(page.size, 6, 5, rng).resize(page.size))
 
 
 def _out_of_focus(rng: random.Random) -> Image.Image:
-    return _draw_page(PAGES["fee_list"], rng).filter(ImageFilter.GaussianBlur(rng.uniform(14, 20)))
+    return draw_page(PAGES["fee_list"], rng).filter(ImageFilter.GaussianBlur(rng.uniform(14, 20)))
 
 
 def _ecg_strip(rng: random.Random) -> Image.Image:
@@ -226,5 +227,9 @@ def kinds() -> dict[str, tuple[Callable[[int], Image.Image], set[str]]]:
         return lambda seed: draw(random.Random(seed))
 
     drawn = {name: (seeded(draw), codes) for name, (draw, codes) in _DRAWN.items()}
-    pages = {name: (seeded(lambda rng, page=page: _draw_page(page, rng)), NOT_LAB) for name, page in PAGES.items()}
-    return drawn | pages
+    pages = {name: (seeded(lambda rng, page=page: draw_page(page, rng)), NOT_LAB) for name, page in PAGES.items()}
+    medical = {
+        name: (seeded(lambda rng, page=page: draw_page(page, rng)), {"other_paper"})
+        for name, (page, _) in MEDICAL.items()
+    }
+    return drawn | pages | medical

@@ -1,0 +1,122 @@
+"""不是化验单的单子：影像、病理、心电图、处方、账单、病历……是哪一种，结论该到哪里看。"""
+
+import re
+from functools import cache
+from importlib import resources
+
+from health_assistant.checked_yaml import Entry, check_yaml
+from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.report import UnreadableReport
+
+
+class Paper(Entry):
+    """一种单子：叫什么；标题里的词；正文里才有的词；结论到哪里看。"""
+
+    what: str
+    title: str
+    words: str
+    advice: str
+
+
+class _Papers(Entry):
+    papers: tuple[Paper, ...]
+
+
+@cache
+def load_papers() -> tuple[Paper, ...]:
+    """`other_papers.yaml` 里的各种单子；写错了抛 `BadYaml`。"""
+    file = "other_papers.yaml"
+    text = resources.files("health_assistant.lab_report").joinpath(file).read_text(encoding="utf-8")
+    return check_yaml(_Papers, text, file).papers
+
+
+_LAB_TITLE = re.compile(r"检验(报告|结果|单|科)|化验(单|报告|结果)|检验诊断|LABORATORY|LAB ?REPORT", re.IGNORECASE)
+_INSTITUTION = re.compile(r"^.*(中心|医院|卫生院|实验室|公司)")
+_HEAD_LINES = 5
+_TITLE_LENGTH = 30
+_ENOUGH_WORDS, _SURE_WORDS = 2, 3
+"""没有标题时，正文里要有几个不同的词，才说像是什么、才不读像行的字：一个词（超声、口服）哪里都可能出现。"""
+_MEASURED = re.compile(
+    r"身高|体重|体质?量?指数|BMI|[收舒][缩张]压|血压|脉搏|心率|呼吸频率|[腰臀胸]围|腰臀比|体脂|视力|眼压|听力|肺活量|握力|[听触叩]诊|心律|心音"
+    r"|[左右][房室].{0,4}[内末]?径|室间隔|LVEF|LVDd|LVDs|射血分数|FVC|FEV1|BMD|(?<![A-Z])[TZ]值|(P-?R|Q-?Tc?|QRS).{0,2}(间期|时限)|电轴",
+    re.IGNORECASE,
+)
+_NOTHING = "没有找到检验项目。请确认这是化验单，并让“项目、结果、参考范围”各列都在画面里、方向摆正。"
+
+
+def other_papers(lines: list[list[TextBox]]) -> list[Paper]:
+    """标题里说到、正文也像的各种单子，从上到下。"""
+    page = _page(lines)
+    return [paper for paper in _titled(lines) if _count(paper, page)]
+
+
+def has_lab_title(lines: list[list[TextBox]]) -> bool:
+    """页眉里写着检验报告、化验单。"""
+    return any(
+        _LAB_TITLE.search(box.text) and box.text[-1] not in ":：" for line in lines[:_HEAD_LINES] for box in line
+    )
+
+
+def reads_like_another(lines: list[list[TextBox]]) -> bool:
+    """没有标题（没有拍进来），正文却是别的单子的。"""
+    return not has_lab_title(lines) and _likely(lines, _SURE_WORDS) is not None
+
+
+def is_measurement(name: str) -> bool:
+    """身高、血压、射血分数一类：量出来的，不是化验；照化验的办法判断轻重会错。"""
+    return bool(_MEASURED.search(name))
+
+
+def is_other_row(name: str) -> bool:
+    """量出来的，或别的单子的标题（“腹部彩超检查”）：像一行，不是化验。"""
+    return is_measurement(name) or _paper_titled(name) is not None
+
+
+def refusal(lines: list[list[TextBox]]) -> UnreadableReport:
+    """没有检验项目的一页：说得出是什么单子的 `other_paper`，说不出的 `not_a_lab_report`。
+
+    没有标题的，正文要像；写着检验报告的，多半是没有读成的化验单。
+    """
+    if papers := other_papers(lines):
+        return UnreadableReport("other_paper", f"这是{papers[0].what}，不是化验单。{papers[0].advice}")
+    if (paper := next(iter(_titled(lines)), None) or _likely(lines, _ENOUGH_WORDS)) and not has_lab_title(lines):
+        return UnreadableReport("other_paper", f"这像是{paper.what}，不是化验单。{paper.advice}")
+    return UnreadableReport("not_a_lab_report", _NOTHING)
+
+
+def left_out(lines: list[list[TextBox]], names: list[str]) -> list[str]:
+    """化验之外没有读的，写进 notices：同一页上别的单子，和量出来的几行。names 是 `is_other_row` 的各行的名称。"""
+    notices = [f"这一页还有{paper.what}的内容，没有读。{paper.advice}" for paper in other_papers(lines)]
+    if measurements := [name for name in names if is_measurement(name)]:
+        notices.append(f"{'、'.join(measurements)}不是化验，没有读。这些数怎么看，请以医生写的结论为准。")
+    return notices
+
+
+def _page(lines: list[list[TextBox]]) -> str:
+    return " ".join(box.text for line in lines for box in line)
+
+
+def _titled(lines: list[list[TextBox]]) -> list[Paper]:
+    """标题里说到的各种单子。标题是一段不长的、没有句读的文字；写着检验报告的不算。"""
+    found = [_paper_titled(box.text) for line in lines for box in line]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def _paper_titled(text: str) -> Paper | None:
+    """这一段是哪种单子的标题；机构的名称（“检验病理诊断中心”）不算在内。"""
+    title = _INSTITUTION.sub("", re.split("[:：]", text)[0])
+    if len(title) > _TITLE_LENGTH or re.search("[，。；、,;]", title) or _LAB_TITLE.search(title):
+        return None
+    return next((paper for paper in load_papers() if re.search(paper.title, title, re.IGNORECASE)), None)
+
+
+def _likely(lines: list[list[TextBox]], enough: int) -> Paper | None:
+    """正文最像的单子，至少要有 enough 个它的词。"""
+    page = _page(lines)
+    likely = max(load_papers(), key=lambda paper: _count(paper, page))
+    return likely if _count(likely, page) >= enough else None
+
+
+def _count(paper: Paper, page: str) -> int:
+    """正文里这种单子的词有几个不同的。"""
+    return len({found[0] for found in re.finditer(paper.words, page)})

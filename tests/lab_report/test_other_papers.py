@@ -1,0 +1,89 @@
+"""是哪一种单子：各种单子按文字认，化验单的页眉不许认错；既有化验又有别的内容的，化验照读。"""
+
+import random
+
+import pytest
+from lab_report.medical_pages import MEDICAL
+from lab_report.mixed_pages import LAB_HEADS, MIXED
+from lab_report.not_reports import draw_page, fill_numbers
+
+from health_assistant.lab_report.assessment import add_notices, assess
+from health_assistant.lab_report.reading.head import is_lab_report
+from health_assistant.lab_report.reading.other_papers import is_other_row, other_papers, refusal
+from health_assistant.lab_report.reading.reader import ReportReader
+from health_assistant.lab_report.reading.rows import find_rows
+from health_assistant.lab_report.reading.tables import find_tables, group_lines
+from health_assistant.lab_report.reading.text import TextBox
+
+LAB_ROWS = "白细胞计数|6.2|10^9/L|3.5-9.5\n血红蛋白|128|g/L|115-150\n罕见抗体甲|12|U/mL|0-20"
+HEADER = "项目|结果|单位|参考范围\n"
+
+
+@pytest.fixture(scope="module")
+def reader() -> ReportReader:
+    return ReportReader()
+
+
+def lines_of(text: str) -> list[list[TextBox]]:
+    """文字按行、按格排成文字框，像认得一字不差的一页；`|` 与空白分开各格。"""
+    boxes = []
+    for at, line in enumerate(text.strip().split("\n")):
+        cells = line.removeprefix("# ").split("|") if "|" in line else line.removeprefix("# ").split("　")
+        for column, cell in enumerate(cells):
+            if cell and cell != "---":
+                x0, y0 = 40.0 + 240 * column, 40.0 + 50 * at
+                x1 = x0 + 24 * len(cell)
+                boxes.append(TextBox(cell, 1.0, x0, y0, x1, y0 + 28, y0 + 14, x0, x1))
+    return group_lines(boxes)
+
+
+def is_lab(lines: list[list[TextBox]]) -> bool:
+    tables = find_tables(lines)
+    rows = [row for table in tables for row in find_rows(table)]
+    lab_rows = [row for row in rows if not (row.name and is_other_row(row.name.text))]
+    return is_lab_report(lines, lab_rows, any(table.columns.is_complete for table in tables))
+
+
+@pytest.mark.parametrize("kind", MEDICAL)
+def test_each_paper_is_named_whatever_its_numbers(kind):
+    page, word = MEDICAL[kind]
+    for seed in range(5):
+        error = refusal(lines_of(fill_numbers(page.text, random.Random(seed))))
+        assert error.code == "other_paper"
+        assert word in str(error)[:20] and "不是化验单" in str(error)
+
+
+@pytest.mark.parametrize("kind", MEDICAL.keys() - {"phq9"})
+def test_no_rows_are_invented_where_the_title_is_cut_off(kind):
+    text = fill_numbers(MEDICAL[kind][0].text, random.Random(1)).strip()
+    assert not is_lab(lines_of(text.partition("\n")[2]))
+
+
+@pytest.mark.parametrize("head", LAB_HEADS)
+def test_a_lab_report_is_not_taken_for_another_paper(head):
+    lines = lines_of(f"{head}\n{HEADER}{LAB_ROWS}")
+    assert other_papers(lines) == []
+    assert is_lab(lines)
+
+
+@pytest.mark.parametrize("head", LAB_HEADS)
+def test_a_lab_report_whose_rows_were_not_found_is_not_called_another_paper_for_sure(head):
+    assert not str(refusal(lines_of(head))).startswith("这是")
+
+
+def test_quoted_values_are_no_rows_but_a_table_with_ranges_is():
+    quoted = "# 出院记录\n入院诊断：肾病\n肌酐|210|μmol/L\n钾|4.6|mmol/L\n出院医嘱：复查"
+    table = f"# 出院记录\n入院诊断：肾病\n{HEADER}{LAB_ROWS}\n出院医嘱：复查"
+    assert not is_lab(lines_of(quoted))
+    assert is_lab(lines_of(table))
+
+
+@pytest.mark.parametrize("kind", MIXED)
+def test_the_lab_rows_of_a_mixed_page_are_read_and_the_rest_is_said(reader, kind):
+    page, names, word = MIXED[kind]
+    reading = reader.read(draw_page(page, random.Random(3)))
+    assert {item.name for item in reading.report.items} == names
+    assert any(word in notice and "没有读" in notice for notice in reading.notices)
+    report = assess(reading.report, reading.evidence)
+    add_notices(report, reading.notices)
+    assert report.triage != "none" and set(reading.notices) <= set(report.notices)
