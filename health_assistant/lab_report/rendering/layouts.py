@@ -55,11 +55,14 @@ def _one_table(page: Page, columns: list[Column], x0: int, x1: int, y: int, **ta
     return page.table(columns, range(len(page.report.items)), x0, x1, y, **table)
 
 
-def _two_panels(page: Page, columns: list[Column], x0: int, x1: int, y: int, rules: str, **table) -> int:
-    """左右两栏，先排满左栏；没有表格线的中间一道竖线。"""
-    middle, gap, count = (x0 + x1) // 2, 8 if rules == "grid" else 15, len(page.report.items)
-    left = page.table(columns, range((count + 1) // 2), x0, middle - gap, y, rules, pitch=1.5)
-    right = page.table(columns, range((count + 1) // 2, count), middle + gap, x1, y, rules, pitch=1.5)
+def _two_panels(page: Page, columns: list[Column], x0: int, x1: int, y: int, rules: str, gap: float | None = None,
+                **table) -> int:  # fmt: skip
+    """左右两栏，先排满左栏；没有表格线的中间一道竖线。gap 是两栏之间的空白与字号之比，负的是字快连上了。"""
+    middle, count = (x0 + x1) // 2, len(page.report.items)
+    half = (8 if rules == "grid" else 15) if gap is None else round(gap * page.size / 2)
+    table = {"pitch": 1.5} | table
+    left = page.table(columns, range((count + 1) // 2), x0, middle - half, y, rules, **table)
+    right = page.table(columns, range((count + 1) // 2, count), middle + half, x1, y, rules, **table)
     if rules == "none":
         page.line(middle, y, middle, left, 1)
         page.line(x0, y, x1, y)
@@ -148,6 +151,42 @@ def _phone_list(page: Page) -> int:
         _write_item(page, index, top, *left, *right)
         page.line(48, top + 118, width, top + 118, 1, fill="#e3e6ea")
     return y + 76 + 119 * len(page.report.items)
+
+
+def _phone_plain(page: Page) -> int:
+    """白底的网页：名称下面一行单位，结果与参考范围在右边同一格。"""
+    width, y = page.image.width, 60
+    page.text(width / 2, y + 40, pick(page.rng, ("体检报告", "报告详情", "检验报告")), 44, anchor="m")
+    page.text(48, y + 130, f"{page.report.report_type}({len(page.report.items)}项)", 38)
+    y, space = y + 190, int(page.rng.integers(150, 190))
+    value = pick(page.rng, ("{result}({reference_range})", "{result} ({reference_range})", "{result}{mark}({reference_range})"))
+    unit = pick(page.rng, ("单位：{unit}", "{unit}", "({unit})"))
+    for index in range(len(page.report.items)):
+        cells = (48, 44, "{name}", 38, _BLACK, "l"), (48, 102, unit, 36, _GREY, "l"), (width - 48, 44, value, 36, _BLACK, "r")
+        _write_item(page, index, y, *cells)
+        page.line(48, y + space - 24, width - 48, y + space - 24, 2, fill="#c9c9c9")
+        y += space
+    return y
+
+
+def _one_test(page: Page) -> int:
+    """一页只有一项，名称与方法都长，参考范围在下面一段里。"""
+    size, y, x = page.size, 60, 48
+    for label, value in patient(page, english=True):
+        page.text(x, y + size, f"{label.upper()} : {value}")
+        y += round(size * 1.6)
+    places = [x, round(page.image.width * 0.5), round(page.image.width * 0.74), round(page.image.width * 0.87)]
+    for at, words in zip(places, ("TEST NAME", "TECHNOLOGY", "VALUE", "UNITS"), strict=True):
+        page.text(at, y + size * 2, words)
+    y += round(size * 4)
+    for index in range(len(page.report.items)):
+        for at, template in zip(places, ("{name}", "{method}", "{result}{mark}", "{unit}"), strict=True):
+            page.pieces(index, at, y, page.fill_template(index, template))
+        page.text(x, y + size * 2.4, pick(page.rng, ("Bio. Ref. Interval. :-", "Reference Range :-")))
+        page.pieces(index, x + size, y + size * 4, page.fill_template(index, "{reference_range}"))
+        y += round(size * 7)
+    page.text(x, y, "Please correlate with clinical conditions.")
+    return y + size * 3
 
 
 def _load_sheets() -> dict[str, Layout]:
