@@ -118,7 +118,14 @@ def _noted(rng: Rng) -> Sheet:
 
 def _age_head(rng: Rng) -> Sheet:
     sheet = rows.grouped_english(rng)
-    return replace(sheet, age=f"{sheet.age} Y / {'Male' if sheet.sex == '男' else 'Female'}")
+    return replace(sheet, sex=None, age=f"{sheet.age} Y / {'Male' if sheet.sex == '男' else 'Female'}")
+
+
+def _powers(rng: Rng) -> Sheet:
+    """单位粘在数后面时，以 10 开头的前面有乘号，人才分得开。"""
+    sheet = rows.plain_numbers(rng)
+    changed = [replace(one, unit="×" + one.unit.lstrip("×x*")) if "10" in one.unit else one for one in sheet.rows]
+    return replace(sheet, rows=changed)
 
 
 _ARROW_PAGES = {"marks": (ARROWS,), "finishes": _SOFT}
@@ -130,10 +137,10 @@ KINDS: dict[str, Kind] = {
         "{name} | {mark}{result} | {unit} | {reference_range}", "{name}({code}) | {mark}{result} | {reference_range} | {unit}",
     ), habits=(_THIN, _BLOCK, Habits()), **_ARROW_PAGES),
     "arrow_before_range": Kind(rows.plain_numbers, _columns(
-        "{name} | {result} | {mark}{reference_range} | {unit}", "{name} | {code} | {result} | {mark} {reference_range} | {unit}",
+        "{name} | {result} | {mark}{reference_range}=参考范围 | {unit}", "{name} | {code} | {result} | {mark} {reference_range}=参考值 | {unit}",
     ), habits=(_THIN, _BLOCK, Habits()), **_ARROW_PAGES),
     "arrow_at_name": Kind(rows.plain_numbers, _columns(
-        "{mark}{name} | {result} | {unit} | {reference_range}", "{name}{mark} | {result} | {reference_range} | {unit}",
+        "{mark}{name}=检验项目 | {result} | {unit} | {reference_range}", "{name}{mark} | {result} | {reference_range} | {unit}",
     ), habits=(_THIN, _BLOCK, Habits()), **_ARROW_PAGES),
     "arrow_alone": Kind(rows.plain_numbers, _columns(
         "{name} | {result} | {mark}=提示 | {unit} | {reference_range}", "{name} | {mark}= | {result} | {reference_range} | {unit}",
@@ -163,7 +170,7 @@ KINDS: dict[str, Kind] = {
                          marks=(WORDS | {"normal": "正常"}, LETTERS | {"normal": "N"}, LETTERS | {"normal": "-"}, {"high": "High", "low": "Low", "normal": "Normal"})),
     "superscript_notes": Kind(_superscripts, _columns("{name} | {result}{note} | {unit} | {reference_range}", "{name}{note} | {result} | {unit} | {reference_range}"), after=(footnotes,)),
     "units_in_words": Kind(_units_in_words, (_USUAL, *_ORDERS[:3], ["{name}", "{result}", "{unit}=", "{reference_range}"])),
-    "unit_glued_to_range": Kind(rows.plain_numbers, _columns("{name} | {code} | {result} | {reference_range}{unit}", "{name} | {result} | {reference_range} {unit}",
+    "unit_glued_to_range": Kind(_powers, _columns("{name} | {code} | {result} | {reference_range}{unit}", "{name} | {result} | {reference_range} {unit}",
                                                              "{name} | {result} | ({reference_range}){unit}", "{name} | {result}{unit} | {reference_range}{unit}")),
     "methods": Kind(rows.plain_numbers, _columns("{name} | {method}=方法 | {result} | {unit} | {reference_range}", "{name} | {result} | {unit} | {reference_range} | {method}=检测方法",
                                                  "{name}({method}) | {result} | {unit} | {reference_range}", "{name} | {result} | {unit} {method}=单位 | {reference_range}")),
@@ -181,7 +188,7 @@ KINDS: dict[str, Kind] = {
                          width=(1700, 2200), options={"body": "two_panels", "rules": ["ends", "grid", "rows"]}),
     "cut_at_left": Kind(_blocks, _columns("{name} | {result}{mark} | {unit} | {reference_range}", "{name} | {result} | {reference_range} | {unit}"), marks=({}, ARROWS), cut="right",
                         width=(1700, 2200), options={"body": "two_panels", "rules": ["ends", "grid", "rows"]}),
-    "name_touches_value": Kind(rows.plain_numbers, _columns("{name} | {result}=结果    | {reference_range}=参考范围         | {unit}", "{serial} | {name} | {result}=结   果   | {unit}=单位      | {reference_range}"),
+    "name_touches_value": Kind(rows.plain_numbers, _columns("{name} | {result}       =结果 | {reference_range}     =参考范围 | {unit}", "{serial}    =序号 | {name} | {result}     =结 果 | {unit}      =单位 | {reference_range}"),
                                options={"between": [0.05, 0.1, 0.15], "spread": False, "rules": ["ends", "none"]}),
     "name_wraps": Kind(_wrapped, (_USUAL, *_ORDERS[:3]), marks=({}, ARROWS)),
     "merged_heads": Kind(rows.plain_numbers, _columns("{name} | {code}=英缩 | {result} | {mark} {unit}=提示单位 | {reference_range}", "{name} | {result} {unit}=结果单位 | {reference_range}",
@@ -191,7 +198,8 @@ KINDS: dict[str, Kind] = {
     "phone_one_cell": Kind(partial(rows.plain_numbers, codes=False), draw=_phone_plain, width=(1080, 1080), size=(36, 36), fonts=("noto_sans", "micro_hei"), finishes=("clean", "jpeg_20", "forwarded")),
     "dark_mode": Kind(rows.plain_numbers, (_USUAL, *_AFTER), marks=({}, ARROWS), finishes=("dark_mode",), habits=(Habits(), _THIN, _BLOCK)),
     "dark_phone": Kind(partial(rows.plain_numbers, codes=False), draw=_phone_plain, width=(1080, 1080), size=(36, 36), fonts=("noto_sans", "micro_hei"), finishes=("dark_mode",)),
-    "transparent": Kind(rows.plain_numbers, (_USUAL, *_AFTER), marks=({}, ARROWS), transparent=True),
+    "transparent": Kind(rows.plain_numbers, (_USUAL, *_AFTER), marks=({}, ARROWS), transparent="#000000"),
+    "transparent_dark": Kind(rows.plain_numbers, (_USUAL, *_AFTER), marks=({}, ARROWS), transparent="#f0f0f0"),
     "long_serials": Kind(lambda rng: marked(rows.plain_numbers(rng), number=partial(_number, start=int(rng.integers(1000, 9000)))),
                          _columns("{number}=编号 | {name} | {result} | {unit} | {reference_range}", "{number}=序号 | {code} | {name} | {result} | {reference_range} | {unit}",
                                   "{number}=项目编号 | {name} | {code} | {result} | {unit} | {reference_range}")),

@@ -29,7 +29,7 @@ class Kind:
 
     make 给内容；columns 是 `draw_sheet` 的列，几套里抽一套；marks 是判断 -> 印的标记，几种里抽一种；
     habits、finishes 各抽一个；after 依次添；draw 是自己的画法；options 传给 `draw_sheet`，值是列表就抽一个。
-    cut 是裁掉邻栏时留下的一边（left、right）。
+    cut 是裁掉邻栏时留下的一边（left、right）；transparent 是透明底上墨的颜色。
     """
 
     make: Callable[[Rng], Sheet]
@@ -43,7 +43,7 @@ class Kind:
     size: tuple[int, int] = (20, 32)
     draw: Callable[[Page], int] | None = None
     cut: str = ""
-    transparent: bool = False
+    transparent: str = ""
     options: dict[str, Any] | None = None
 
 
@@ -80,10 +80,8 @@ def draw_kind(kind: Kind, rng: Rng) -> PaperPage:
     if kind.cut:
         image, shown = _cut(image, page, kind.cut)
     if kind.transparent:
-        ink = image.convert("L").point(lambda value: 255 - value)
-        clear = Image.new("RGBA", image.size, (0, 0, 0, 0))
-        image.putalpha(ink)
-        clear.alpha_composite(image)
+        clear = Image.new("RGBA", image.size, kind.transparent)
+        clear.putalpha(image.convert("L").point(lambda value: min(255, round((255 - value) * 1.1))))
         return PaperPage(clear, _truth(sheet, shown))
     image, _ = DEGRADATIONS[pick(rng, kind.finishes)](image, rng, size)
     return PaperPage(image, _truth(sheet, shown))

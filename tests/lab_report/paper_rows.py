@@ -72,9 +72,11 @@ def plain_numbers(rng: Rng, **options) -> Sheet:
 
 def decimals(rng: Rng, **options) -> Sheet:
     """小数多的行：钾、钙、肌酐。"""
-    sheet = plain_numbers(rng, **options)
-    rows = [one for one in sheet.rows if "." in one.result]
-    return replace(sheet, rows=rows or sheet.rows)
+    while True:
+        sheet = plain_numbers(rng, **options)
+        rows = [one for one in sheet.rows if "." in one.result]
+        if len(rows) >= 4:
+            return replace(sheet, rows=rows)
 
 
 _VIRUSES = ("乙型肝炎DNA|HBV-DNA", "丙型肝炎RNA|HCV-RNA", "EB病毒DNA|EBV-DNA", "巨细胞病毒DNA|CMV-DNA",
@@ -261,13 +263,14 @@ _GROUPED = (("Haemoglobin", "g/dL", (13.0, 17.0), (12.0, 15.0), 1), ("Serum Uric
 def grouped_english(rng: Rng) -> Sheet:
     """Men / Women 的范围，Desirable、Child 的范围。"""
     sex, rows = pick(rng, ("男", "女")), []
-    style = pick(rng, ("Male : {} Female : {}", "Men {} Women {}", "M: {}, F: {}", "Male: {}\nFemale: {}", "Men: {};\nWomen: {}"))
+    style = pick(rng, ("Male : {} Female : {}", "Men {} Women {}", "M: {}, F: {}", "Male: {}\nFemale: {}", "Men: {};\nWomen: {}", "Child: {2} Male: {0} Female: {1}"))
     for name, unit, men, women, places in _GROUPED:
         low, high = men if sex == "男" else women
         side = pick(rng, ("normal", "high", "low")) if low else pick(rng, ("normal", "high"))
         span = {"normal": (low + (high - low) * 0.1, high - (high - low) * 0.1), "high": (high * 1.15, high * 1.5),
                 "low": (low * 0.5, low * 0.85)}[side]  # fmt: skip
-        text = style.format(*(f"{a}-{b}" for a, b in (men, women)))
+        child = (round(women[0] * 0.8, 1), round(women[1] * 0.8, 1))
+        text = style.format(*(f"{a}-{b}" for a, b in (men, women, child)))
         one = Row(name, "", f"{rng.uniform(*span):.{places}f}", unit, text.replace("\n", " "), side, {"range": text})
         rows.append(one)
     for line in ("Total Cholesterol|mg/dL|Desirable : <200|200|<", "HDL Cholesterol|mg/dL|>40|40|>",

@@ -137,7 +137,9 @@ class Page:
     def _advance(self, face: ImageFont.FreeTypeFont, part: str, size: int) -> float:
         if part in "↑↓" and self.habits.arrow != "glyph":
             return size * 0.36
-        return face.getlength(part) + (self.habits.tracking * size if part in "0123456789.," else 0)
+        # 小数点两边挤得更紧
+        squeeze = {".": 2.0, ",": 2.0}.get(part, 1.0 if part.isdigit() and len(part) == 1 else 0.0)
+        return face.getlength(part) + squeeze * self.habits.tracking * size
 
     def measure(self, text: str, size: int | None = None) -> int:
         """这段字的宽度。"""
@@ -315,7 +317,7 @@ class Page:
         if any("\n" in text for _, text in pieces):
             return _split_lines(pieces)
         text = "".join(text for _, text in pieces)
-        cut = re.search(r"[,;，；]|\](?=\[)", text)
+        cut = re.search(r"[;，；]|,(?!\d)|\](?=\[)", text)
         if column.template != "{reference_range}" or len(text) <= 15 or not cut:
             return [pieces]
         return [[("reference_range", text[: cut.end()])], [("reference_range", text[cut.end() :])]]

@@ -179,8 +179,9 @@ def _one_test(page: Page) -> int:
     for at, words in zip(places, ("TEST NAME", "TECHNOLOGY", "VALUE", "UNITS"), strict=True):
         page.text(at, y + size * 2, words)
     y += round(size * 4)
+    technology = pick(page.rng, ("IMMUNOTURBIDIMETRY", "C.L.I.A", "E.C.L.I.A", "PHOTOMETRY"))
     for index in range(len(page.report.items)):
-        for at, template in zip(places, ("{name}", "{method}", "{result}{mark}", "{unit}"), strict=True):
+        for at, template in zip(places, ("{name}", technology, "{result}{mark}", "{unit}"), strict=True):
             page.pieces(index, at, y, page.fill_template(index, template))
         page.text(x, y + size * 2.4, pick(page.rng, ("Bio. Ref. Interval. :-", "Reference Range :-")))
         page.pieces(index, x + size, y + size * 4, page.fill_template(index, "{reference_range}"))
