@@ -33,7 +33,7 @@ from health_assistant.lab_report.rendering.layouts import _one_test, _phone_plai
 from health_assistant.lab_report.rendering.sampling import pick
 
 _THIN, _BLOCK = Habits(arrow="thin"), Habits(arrow="block")
-_TIGHT = tuple(Habits(tracking=by) for by in (-0.03, -0.06, -0.09))
+_TIGHT = tuple(Habits(tracking=by) for by in (-0.03, -0.05, -0.08))
 _SOFT = ("blur", "blur", "faint", "forwarded", "clean", "jpeg_20")
 _USUAL = ["{name}", "{result}", "{unit}", "{reference_range}"]
 _ORDERS = (

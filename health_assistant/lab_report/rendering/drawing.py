@@ -138,7 +138,7 @@ class Page:
         if part in "↑↓" and self.habits.arrow != "glyph":
             return size * 0.36
         # 小数点两边挤得更紧
-        squeeze = {".": 2.0, ",": 2.0}.get(part, 1.0 if part.isdigit() and len(part) == 1 else 0.0)
+        squeeze = {".": 1.3, ",": 1.3}.get(part, 1.0 if part.isdigit() and len(part) == 1 else 0.0)
         return face.getlength(part) + squeeze * self.habits.tracking * size
 
     def measure(self, text: str, size: int | None = None) -> int:
