@@ -1,10 +1,10 @@
 """把 `Sheet` 画成一页：用渲染器的画布、页头与表，真值跟着走。"""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from lab_report.paper_rows import Rng, Row, Sheet
+from lab_report.paper_rows import Rng, Row, Sheet, words
 from PIL import Image
 
 from health_assistant.lab_report.rendering.degradations import DEGRADATIONS
@@ -13,9 +13,6 @@ from health_assistant.lab_report.rendering.layouts import draw_sheet
 from health_assistant.lab_report.rendering.sampling import pick
 from health_assistant.lab_report.report import ReadItem, ReadReport
 
-ARROWS = {"high": "↑", "low": "↓", "abnormal": "↑"}
-WORDS = {"high": "偏高", "low": "偏低", "abnormal": "异常"}
-LETTERS = {"high": "H", "low": "L", "abnormal": "*"}
 PLAIN_FINISHES = ("clean", "clean", "clean", "clean", "blur", "faint", "jpeg_20", "forwarded", "noise", "slight_skew")
 _TALLEST = 4000
 
@@ -29,21 +26,22 @@ class Kind:
 
     make 给内容；columns 是 `draw_sheet` 的列，几套里抽一套；marks 是判断 -> 印的标记，几种里抽一种；
     habits、finishes 各抽一个；after 依次添；draw 是自己的画法；options 传给 `draw_sheet`，值是列表就抽一个。
-    cut 是裁掉邻栏时留下的一边（left、right）；transparent 是透明底上墨的颜色。
+    cut 是裁掉邻栏时留下的一边（left、right）；transparent 是透明底上墨的颜色；bold 是异常的结果都加粗。
     """
 
     make: Callable[[Rng], Sheet]
     columns: tuple[list, ...] = ()
     marks: tuple[dict[str, str], ...] = ({},)
     habits: tuple[Habits, ...] = (Habits(),)
-    finishes: tuple[str, ...] = PLAIN_FINISHES
+    finishes: Sequence[str] = PLAIN_FINISHES
     after: tuple[After, ...] = ()
-    fonts: tuple[str, ...] = (*FONTS, *FONTS, *LATIN_FONTS)
-    width: tuple[int, int] = (1100, 1700)
-    size: tuple[int, int] = (20, 32)
+    fonts: Sequence[str] = (*FONTS, *FONTS, *LATIN_FONTS)
+    width: Sequence[int] = (1100, 1700)
+    size: Sequence[int] = (20, 32)
     draw: Callable[[Page], int] | None = None
     cut: str = ""
     transparent: str = ""
+    bold: bool = False
     options: dict[str, Any] | None = None
 
 
@@ -65,6 +63,7 @@ def draw_kind(kind: Kind, rng: Rng) -> PaperPage:
     page = Page(report, flags, [(sheet.title, 0)], rng, pick(rng, kind.fonts), width, _TALLEST, size)
     page.extras = {at: row.extra for at, row in enumerate(sheet.rows)}
     page.habits = pick(rng, kind.habits)
+    page.bold_abnormal |= kind.bold
     if kind.draw:
         bottom = kind.draw(page)
     else:
@@ -112,28 +111,9 @@ def _cut(image: Image.Image, page: Page, side: str) -> tuple[Image.Image, range]
     return image.crop((round(min(edge, max(right) - 0.5 * page.size)), 0, *image.size)), range(half, count)
 
 
-def marked(sheet: Sheet, **fields: Callable[[Row, int], str]) -> Sheet:
-    """给每行添格子：`marked(sheet, lab=lambda row, at: "01")`。"""
-    rows = [replace(row, extra=row.extra | {key: make(row, at) for key, make in fields.items()})
-            for at, row in enumerate(sheet.rows)]  # fmt: skip
-    return replace(sheet, rows=rows)
-
-
-def with_notes(sheet: Sheet, rng: Rng, texts: tuple[str, ...]) -> Sheet:
-    """表中间夹一两行不是项目的字。"""
-    rows = list(sheet.rows)
-    for text in (texts[at] for at in rng.permutation(len(texts))[: rng.integers(1, 3)]):
-        rows.insert(int(rng.integers(1, len(rows) + 1)), Row(text, is_note=True))
-    return replace(sheet, rows=rows)
-
-
 def staff(page: Page, bottom: int) -> int:
     """签名、图例、说明。"""
-    rng, size, y = page.rng, page.size, bottom + page.size
-    lines = ("检验者：张三        审核者：李四        报告时间：2024-05-06 10:12", "备注：H 偏高    L 偏低    * 异常    P 阳性    Q 弱阳性",
-             "↑ 高于参考区间    ↓ 低于参考区间", "1 标本轻度溶血  2 已复查  3 见备注", "本报告仅对该标本负责，复印无效。",
-             "采样时间：2024-05-06 08:10  接收时间：2024-05-06 08:55", "地址：星河市光明路12号  电话：0000-1234567",
-             "检验医师：王五（签名）    执业证号：0012345", "打印次数：1    第1页 共1页")  # fmt: skip
+    rng, size, y, lines = page.rng, page.size, bottom + page.size, words()["staff"]
     for at in rng.permutation(len(lines))[: rng.integers(2, 6)]:
         page.text(70, y, lines[at], round(size * pick(rng, (0.8, 1.0))))
         y += round(size * 1.7)
@@ -143,10 +123,10 @@ def staff(page: Page, bottom: int) -> int:
 def staff_table(page: Page, bottom: int) -> int:
     """页脚排成像表格的几列：检验者、审核者，下面是名字与日期。"""
     size, y = page.size, bottom + page.size
-    for at, words in enumerate(("检验者", "审核者", "报告日期", "检验仪器")):
-        page.text(80 + at * page.image.width * 0.23, y, words)
-    for at, words in enumerate(("赵某", "钱某某", "2024-05-06", "BC-6800")):
-        page.text(80 + at * page.image.width * 0.23, y + size * 1.6, words)
+    for at, title in enumerate(("检验者", "审核者", "报告日期", "检验仪器")):
+        page.text(80 + at * page.image.width * 0.23, y, title)
+    for at, value in enumerate(("赵某", "钱某某", "2024-05-06", "BC-6800")):
+        page.text(80 + at * page.image.width * 0.23, y + size * 1.6, value)
     return y + size * 3
 
 

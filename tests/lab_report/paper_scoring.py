@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from difflib import SequenceMatcher
 
 from lab_report.paper_pages import PaperPage
 from scipy.special import betaincinv
@@ -43,8 +44,8 @@ class Count:
         return float(betaincinv(len(self.silent) + 1, rest, 0.95)) if rest else 1.0
 
     def __str__(self) -> str:
-        return (f"行 {self.rows}  对 {self.right}  未判断 {self.unknown}  无声的错 {len(self.silent)}  缺 {self.missing}  "
-                f"多 {self.extra}  拒读的页 {self.refused}  无声错误率上限 {self.bound:.2%}")  # fmt: skip
+        return (f"行 {self.rows}  对 {self.right}  未判断 {self.unknown}  无声的错 {len(self.silent)}  "
+                f"缺 {self.missing}  多 {self.extra}  拒读 {self.refused} 页  无声错误率上限 {self.bound:.2%}")  # fmt: skip
 
 
 def read_items(reader: ReportReader, page: PaperPage) -> list[LabItem] | None:
@@ -57,7 +58,7 @@ def read_items(reader: ReportReader, page: PaperPage) -> list[LabItem] | None:
 
 
 def count_rows(items: Sequence[LabItem] | None, truth: Sequence[dict[str, str]]) -> Count:
-    """逐行比；名称、代号相同的先配，再配名称互相包含的。"""
+    """逐行比；名称、代号相同的先配，再配名称互相包含的、只差一两个字的。"""
     count, left = Count(rows=len(truth), refused=int(items is None)), list(items or [])
     for want in truth:
         got = _find(left, want)
@@ -81,9 +82,12 @@ def count_rows(items: Sequence[LabItem] | None, truth: Sequence[dict[str, str]])
 
 def _find(items: Sequence[LabItem], want: dict[str, str]) -> LabItem | None:
     name, code = _fold(want["name"]), _fold(want["code"])
-    same = [one for one in items if _fold(one.name) == name] or [one for one in items if code and _fold(one.code) == code]
+    same = [one for one in items if _fold(one.name) == name] or [
+        one for one in items if code and _fold(one.code) == code
+    ]
     near = [one for one in items if (found := _fold(one.name)) and name and (name in found or found in name)]
-    return next(iter(same or near), None)
+    alike = [one for one in items if SequenceMatcher(None, _fold(one.name), name).ratio() >= 0.7]
+    return next(iter(same or near or alike), None)
 
 
 def _agree(flag: str, true: str) -> bool:

@@ -82,9 +82,9 @@ def union(first: Box | None, second: Box) -> Box:
 class Column:
     """表格的一列。
 
-    template 里的 {name} {code} {result} {unit} {reference_range} {mark} 换成这一项印的字并记下框，
-    {serial} {previous} {method} {specimen} 与 `Page.extras` 里的只画不记，{low} {high} 是范围的两端，
-    记作范围；其余照写，挨着空字段的括号与空格不写。
+    template 里的 {name} {code} {result} {unit} {reference_range} {mark} 换成这一项印的字并记下框；
+    {low} {high} 是范围的两端，记作范围；{serial} {previous} {method} {specimen}、wording.yaml 的 cells 与
+    `Page.extras` 里的只画不记；其余照写，挨着空字段的括号与空格不写。
     heading 为 None 时从医院常用的说法里抽一个，"" 是没有表头。align 是 l、m、r。
     """
 
@@ -98,12 +98,14 @@ class Habits:
     """打印的毛病与习惯。
 
     tracking 是数字之间多空多少（字高的倍数，负的是挤在一起）；arrow 是箭头的形状：glyph 是字体里的，
-    thin、block 是细的、实心的窄箭头，贴着前后的字；is_reversed 是异常的结果印成黑底白字。
+    thin、block 是细的、实心的窄箭头，贴着前后的字；is_reversed 是异常的结果印成黑底白字；
+    normal 是正常的项印在标记那里的字，不算标记。
     """
 
     tracking: float = 0.0
     arrow: str = "glyph"
     is_reversed: bool = False
+    normal: str = ""
 
 
 class Page:
@@ -224,11 +226,17 @@ class Page:
                 # `肌钙蛋白I` 后面粘着 `cTnI`，人也分不开
                 literal = " "
             field = "reference_range" if field in ("low", "high") else field
+            if field == "mark" and not text and self.flags[index] == "normal":
+                field, text = None, self.habits.normal
             pieces += [piece for piece in ((None, literal), (field, text)) if piece[1]]
         return pieces
 
     def _value(self, index: int, field: str) -> str:
         item = self.report.items[index]
+        if field in self.extras.get(index, {}):
+            return self.extras[index][field]
+        if field in settings()["cells"]:
+            return pick(self.rng, settings()["cells"][field])
         if field == "serial":
             return str(self.serial_start + index)
         if field == "previous":
@@ -244,7 +252,7 @@ class Page:
             return sides[1 if field == "low" else 2] if sides else item.reference_range if field == "high" else ""
         if field == "specimen":
             return "尿液" if "尿" in self.report.report_type else "血清"
-        return self.extras.get(index, {}).get(field, "") or getattr(item, field, "") or ""
+        return getattr(item, field, "") or ""
 
     def ink_of(self, index: int, template: str) -> tuple[str | None, bool]:
         """（颜色，是否加粗）：有的医院把异常的结果与标记印成红色或加粗。"""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from health_assistant.lab_report.rendering.drawing import FONTS, Column, Page
+from health_assistant.lab_report.rendering.drawing import FONTS, Column, Habits, Page
 from health_assistant.lab_report.rendering.furniture import foot, head, patient
 from health_assistant.lab_report.rendering.sampling import Style, pick, read_yaml
 
@@ -20,7 +20,10 @@ _GREY, _BLACK = "#8a8f98", "#222222"
 
 @dataclass(frozen=True)
 class Layout:
-    """draw 在 page 上画，返回最低处的 y；width、size 是页宽与字号的范围（像素），height 为 None 时按内容裁。"""
+    """draw 在 page 上画，返回最低处的 y；width、size 是页宽与字号的范围（像素），height 为 None 时按内容裁。
+
+    habits 每页抽一个，空的是没有毛病。
+    """
 
     draw: Callable[[Page], int]
     style: Style = Style()
@@ -28,11 +31,12 @@ class Layout:
     size: tuple[int, int] = (24, 30)
     height: int | None = None
     fonts: tuple[str, ...] = tuple(FONTS)
+    habits: tuple[Habits, ...] = ()
 
 
 def draw_sheet(page: Page, columns: list[str | list[str]], decorate: Callable[[Page], None] | None = None,
                body: str = "one_table", margin=(60, 99), top: int = 60, fields: int = 4, titles="two",
-               rules="ends", band="", english: bool = False, **table) -> int:  # fmt: skip
+               rules="ends", band="", neighbour="", english: bool = False, **table) -> int:  # fmt: skip
     """页头、表、页脚；各参数见 layouts.yaml 的开头，`decorate` 先画别的。"""
 
     def choose(option):
@@ -48,7 +52,10 @@ def draw_sheet(page: Page, columns: list[str | list[str]], decorate: Callable[[P
     x1 = page.image.width - x0
     y = head(page, x0, x1, top, fields, choose(titles), english) if fields else top
     table |= {"rules": choose(rules), "band": choose(band)}
-    return foot(page, x0, x1, _BODIES[body](page, chosen, x0, x1, y, **table), english)
+    y = _BODIES[body](page, chosen, x0, x1, y, **table)
+    if neighbour:
+        _cut_neighbour(page, choose(neighbour))
+    return foot(page, x0, x1, y, english)
 
 
 def _one_table(page: Page, columns: list[Column], x0: int, x1: int, y: int, **table) -> int:
@@ -80,6 +87,20 @@ def _sections(page: Page, columns: list[Column], x0: int, x1: int, y: int, **tab
 
 
 _BODIES: dict[str, Callable[..., int]] = {"one_table": _one_table, "two_panels": _two_panels, "sections": _sections}
+
+
+def _cut_neighbour(page: Page, side: str) -> None:
+    """旁边一栏只拍到边上（side：left、right）的几个字，与每一行齐。"""
+    for boxes in list(page.boxes.values()):
+        y = (boxes["name"][1] + boxes["name"][3]) / 2
+        if side == "left":
+            page.text(page.size * 1.1, y, pick(page.rng, ("mmol/L", "3.5-9.5", "10^9/L", "U/L", "0", "")), anchor="r")
+        else:
+            page.text(page.image.width - page.size * 1.6, y, pick(page.rng, ("总蛋白", "血小板计数", "单核细胞", "")))
+
+
+def _long_serials(page: Page) -> None:
+    page.serial_start = int(page.rng.integers(1000, 9000))
 
 
 def _page_number(page: Page) -> None:
@@ -159,10 +180,19 @@ def _phone_plain(page: Page) -> int:
     page.text(width / 2, y + 40, pick(page.rng, ("体检报告", "报告详情", "检验报告")), 44, anchor="m")
     page.text(48, y + 130, f"{page.report.report_type}({len(page.report.items)}项)", 38)
     y, space = y + 190, int(page.rng.integers(150, 190))
-    value = pick(page.rng, ("{result}({reference_range})", "{result} ({reference_range})", "{result}{mark}({reference_range})"))
+    forms = (
+        "{result}{mark}({reference_range})",
+        "{result} ({reference_range}){mark}",
+        "{mark}{result}({reference_range})",
+    )
+    value = pick(page.rng, forms)
     unit = pick(page.rng, ("单位：{unit}", "{unit}", "({unit})"))
     for index in range(len(page.report.items)):
-        cells = (48, 44, "{name}", 38, _BLACK, "l"), (48, 102, unit, 36, _GREY, "l"), (width - 48, 44, value, 36, _BLACK, "r")
+        cells = (
+            (48, 44, "{name}", 38, _BLACK, "l"),
+            (48, 102, unit, 36, _GREY, "l"),
+            (width - 48, 44, value, 36, _BLACK, "r"),
+        )
         _write_item(page, index, y, *cells)
         page.line(48, y + space - 24, width - 48, y + space - 24, 2, fill="#c9c9c9")
         y += space
@@ -192,10 +222,11 @@ def _one_test(page: Page) -> int:
 
 def _load_sheets() -> dict[str, Layout]:
     sheets: dict[str, Layout] = {}
-    decorations = {"continuation": _page_number, "web_portal": _site_bar}
+    decorations = {"continuation": _page_number, "web_portal": _site_bar, "long_serials": _long_serials}
     for name, entry in read_yaml("layouts.yaml").items():
         style = Style(**entry.pop("style", {}))
         page: dict[str, Any] = {key: tuple(entry.pop(key)) for key in ("width", "size", "fonts") if key in entry}
+        page["habits"] = tuple(Habits(**one) for one in entry.pop("habits", []))
         draw = partial(draw_sheet, decorate=decorations.get(name), english=style.english, **entry)
         sheets[name] = Layout(draw, style, **page)
     return sheets
@@ -204,6 +235,8 @@ def _load_sheets() -> dict[str, Layout]:
 _PHONE: dict[str, Any] = {"width": (1080, 1080), "size": (36, 36), "height": 2340, "fonts": ("noto_sans", "micro_hei")}
 LAYOUTS: dict[str, Layout] = _load_sheets() | {
     "phone_cards": Layout(_phone_cards, Style(items=(1, 11), marks=("arrows", "words", "short")), **_PHONE),
+    "phone_one_cell": Layout(_phone_plain, Style(items=(3, 11), codes=False, groups=False), **_PHONE),
+    "one_test": Layout(_one_test, Style(items=(1, 1), codes=False, english=True, marks=("none",))),
     "phone_list": Layout(_phone_list, Style(items=(4, 15), groups=False), **_PHONE),
 }
 """名字 -> 版式。调读者时可以看；量它时另有 HELD_OUT_LAYOUTS。"""
