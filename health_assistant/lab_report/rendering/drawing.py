@@ -219,16 +219,16 @@ class Page:
         is_dropped = False
         for literal, field, _, _ in Formatter().parse(template):
             literal = literal.lstrip(")）]】 ") if is_dropped else literal
-            text = self._value(index, field) if field else ""
+            text, label = self._value(index, field) if field else "", field
+            if field == "mark" and not text and self.flags[index] == "normal":
+                text, label = self.habits.normal, None
             is_dropped = bool(field) and not text
             literal = literal.rstrip("(（[【 ：:") if is_dropped else literal
             if field == "code" and text and not literal and pieces and re.search("[A-Za-z0-9]$", pieces[-1][1]):
                 # `肌钙蛋白I` 后面粘着 `cTnI`，人也分不开
                 literal = " "
-            field = "reference_range" if field in ("low", "high") else field
-            if field == "mark" and not text and self.flags[index] == "normal":
-                field, text = None, self.habits.normal
-            pieces += [piece for piece in ((None, literal), (field, text)) if piece[1]]
+            label = "reference_range" if field in ("low", "high") else label
+            pieces += [piece for piece in ((None, literal), (label, text)) if piece[1]]
         return pieces
 
     def _value(self, index: int, field: str) -> str:
