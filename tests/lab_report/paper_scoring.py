@@ -44,8 +44,10 @@ class Count:
         return float(betaincinv(len(self.silent) + 1, rest, 0.95)) if rest else 1.0
 
     def __str__(self) -> str:
-        parts = {"行": self.rows, "对": self.right, "未判断": self.unknown, "无声的错": len(self.silent),
-                 "缺": self.missing, "多": self.extra, "拒读的页": self.refused, "无声错误率上限": f"{self.bound:.2%}"}  # fmt: skip
+        parts = {
+            "行": self.rows, "对": self.right, "未判断": self.unknown, "无声的错": len(self.silent), "缺": self.missing,
+            "多": self.extra, "拒读的页": self.refused, "无声错误率上限": f"{self.bound:.2%}",
+        }  # fmt: skip
         return "  ".join(f"{word} {value}" for word, value in parts.items())
 
 
