@@ -100,4 +100,5 @@ def _agree(flag: str, true: str) -> bool:
 
 def _fold(text: str | None) -> str:
     folded = unicodedata.normalize("NFKC", text or "").replace("–", "-").replace("×", "x").lower()
-    return re.sub(r"[\s*★^]", "", folded)
+    # `×10^4`、`x10⁴`、`*10^4` 是同一个数
+    return re.sub(r"[\s*★^]|x(?=10)", "", folded)
