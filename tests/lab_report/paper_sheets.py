@@ -13,8 +13,9 @@ _UNIT_WORDS = {
 }  # fmt: skip
 _NOTES = ("注：标本轻度溶血", "-- 镜检 --", "以下为生化项目", "备注：已复查", "【电解质】")
 _LONG_NAMES = (
-    "HIGH SENSITIVITY C-REACTIVE PROTEIN (HS-CRP)||{}|mg/L|< 3.00|", "25-OH VITAMIN D (TOTAL)||{}|ng/mL|30-100|",
-    "VITAMIN B-12||{}|pg/mL|211-911|", "TOTAL TRIIODOTHYRONINE (T3)||{}|ng/dL|60-200|",
+    "25-OH VITAMIN D (TOTAL)||{}|ng/mL|30-100|", "VITAMIN B-12||{}|pg/mL|211-911|",
+    "TOTAL TRIIODOTHYRONINE (T3)||{}|ng/dL|60-200|", "HIGH SENSITIVITY C-REACTIVE PROTEIN (HS-CRP)||{}|mg/L|< 3.00|",
+    "HIGH SENSITIVITY C-REACTIVE PROTEIN (HS-CRP)||{}|mg/L|< 1.00 Low Risk; 1.00 - 3.00 Average; > 3.00 High|",
 )  # fmt: skip
 
 
@@ -87,9 +88,13 @@ def wrapped(rng: Rng) -> Sheet:
 def long_english(rng: Rng) -> Sheet:
     """一页一项，名称长。"""
     line, flag = pick(rng, _LONG_NAMES), pick(rng, ("normal", "high"))
-    high = float(line.split("|")[4].split("-")[-1].strip("< "))
+    limits = line.split("|")[4]
+    high = 3.0 if ";" in limits else float(limits.split("-")[-1].strip("< "))
     value = high * (rng.uniform(0.55, 0.9) if flag == "normal" else rng.uniform(1.1, 2))
-    return Sheet("Report", [row(line.format(f"{value:.2f}") + flag)], "男", f"{rng.integers(20, 80)} Y", True)
+    # 分几档的风险没有一个正常的范围
+    one = row(line.format(f"{value:.2f}") + ("unknown" if ";" in limits else flag))
+    one = replace(one, printed={"range": limits.replace("; ", "\n")})
+    return Sheet("Report", [one], "男", f"{rng.integers(20, 80)} Y", True)
 
 
 def blocks(rng: Rng) -> Sheet:

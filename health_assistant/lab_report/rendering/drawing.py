@@ -148,6 +148,14 @@ class Page:
         size = size or self.size
         return round(sum(self._advance(face, part, size) for face, part, _ in self._runs(text, size)))
 
+    def wrap(self, text: str, room: float) -> str:
+        """英文的一段折成几行，每行不宽过 room。"""
+        lines = [""]
+        for word in text.split(" "):
+            longer = f"{lines[-1]} {word}".strip()
+            lines[-1:] = [longer] if self.measure(longer) <= room or not lines[-1] else [lines[-1], word]
+        return "\n".join(lines)
+
     def text(self, x: float, y: float, text: str, size: int | None = None, fill: str | None = None,
              anchor: str = "l", bold: bool = False) -> Box | None:  # fmt: skip
         """在中线 y 上写一行字，anchor 是 l、m、r；返回墨迹的框，没有墨迹则为 None。"""
@@ -323,7 +331,7 @@ class Page:
         """一格里的各行；字里有换行就折，写着几个人群的长范围折成两行。"""
         pieces = self.fill_template(index, column.template)
         if any("\n" in text for _, text in pieces):
-            return _split_lines(pieces)
+            return split_lines(pieces)
         text = "".join(text for _, text in pieces)
         cut = re.search(r"[;，；]|,(?!\d)|\](?=\[)", text)
         if column.template != "{reference_range}" or len(text) <= 15 or not cut:
@@ -331,7 +339,8 @@ class Page:
         return [[("reference_range", text[: cut.end()])], [("reference_range", text[cut.end() :])]]
 
 
-def _split_lines(pieces: Pieces) -> list[Pieces]:
+def split_lines(pieces: Pieces) -> list[Pieces]:
+    """在换行处分成几行。"""
     lines: list[Pieces] = [[]]
     for field, text in pieces:
         first, *rest = text.split("\n")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from health_assistant.lab_report.rendering.drawing import FONTS, Column, Habits, Page
+from health_assistant.lab_report.rendering.drawing import FONTS, Column, Habits, Page, Pieces, split_lines
 from health_assistant.lab_report.rendering.furniture import foot, head, patient
 from health_assistant.lab_report.rendering.sampling import Style, pick, read_yaml
 
@@ -199,6 +199,14 @@ def _phone_plain(page: Page) -> int:
     return y
 
 
+def _write_lines(page: Page, index: int, x: float, y: int, pieces: Pieces) -> int:
+    """一格里的几行，返回下一行的 y。"""
+    for line in split_lines(pieces):
+        page.pieces(index, x, y, line)
+        y += round(page.size * 1.5)
+    return y
+
+
 def _one_test(page: Page) -> int:
     """一页只有一项，名称与方法都长，参考范围在下面一段里。"""
     size, y, x = page.size, 60, 48
@@ -210,12 +218,13 @@ def _one_test(page: Page) -> int:
         page.text(at, y + size * 2, words)
     y += round(size * 4)
     technology = pick(page.rng, ("IMMUNOTURBIDIMETRY", "C.L.I.A", "E.C.L.I.A", "PHOTOMETRY"))
-    for index in range(len(page.report.items)):
-        for at, template in zip(places, ("{name}", technology, "{result}{mark}", "{unit}"), strict=True):
-            page.pieces(index, at, y, page.fill_template(index, template))
-        page.text(x, y + size * 2.4, pick(page.rng, ("Bio. Ref. Interval. :-", "Reference Range :-")))
-        page.pieces(index, x + size, y + size * 4, page.fill_template(index, "{reference_range}"))
-        y += round(size * 7)
+    for index, item in enumerate(page.report.items):
+        pieces = [[("name", page.wrap(item.name, places[1] - x - size))], [(None, technology)]]
+        pieces += [page.fill_template(index, template) for template in ("{result}{mark}", "{unit}")]
+        down = max(_write_lines(page, index, at, y, one) for at, one in zip(places, pieces, strict=True))
+        page.text(x, down + size * 0.8, pick(page.rng, ("Bio. Ref. Interval. :-", "Reference Range :-")))
+        y = _write_lines(page, index, x + size, down + round(size * 2.4), [("reference_range", item.reference_range)])
+    y += round(size * 1.5)
     page.text(x, y, "Please correlate with clinical conditions.")
     return y + size * 3
 
