@@ -219,7 +219,7 @@ def _one_test(page: Page) -> int:
     y += round(size * 4)
     technology = pick(page.rng, ("IMMUNOTURBIDIMETRY", "C.L.I.A", "E.C.L.I.A", "PHOTOMETRY"))
     for index, item in enumerate(page.report.items):
-        pieces = [[("name", page.wrap(item.name, places[1] - x - size))], [(None, technology)]]
+        pieces: list[Pieces] = [[("name", page.wrap(item.name, places[1] - x - size))], [(None, technology)]]
         pieces += [page.fill_template(index, template) for template in ("{result}{mark}", "{unit}")]
         down = max(_write_lines(page, index, at, y, one) for at, one in zip(places, pieces, strict=True))
         page.text(x, down + size * 0.8, pick(page.rng, ("Bio. Ref. Interval. :-", "Reference Range :-")))
