@@ -167,6 +167,32 @@ def _blur(page, rng, text_height, low: float, high: float):
     return cv2.GaussianBlur(page, (0, 0), sigmaX=sigma, sigmaY=sigma * (1 if rng.random() < 0.6 else 0.3))
 
 
+def _fade(page, rng, text_height, low: float, high: float):
+    """墨淡、纸灰：墨与纸的差别只剩 low 到 high，如快没墨的打印机、复印了几次的单子。"""
+    return rng.uniform(190, 250) - (255 - page.astype(np.float32)) * rng.uniform(low, high)
+
+
+def _dark_mode(page, rng, text_height):
+    """夜间模式：黑白颠倒，底色略带一点灰。"""
+    paper = rng.uniform(0, 40)
+    return paper + (255 - page.astype(np.float32)) * (rng.uniform(200, 255) - paper) / 255
+
+
+def _copy(page, rng, text_height):
+    """复印：只剩黑白，零星的黑点。"""
+    grey = cv2.cvtColor(page, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    black = (grey - rng.uniform(110, 150)) * 4 + 128
+    black[rng.random(grey.shape, np.float32) < rng.uniform(0, 0.0004)] = 0
+    return cv2.merge([cv2.GaussianBlur(np.clip(black, 0, 255), (0, 0), 0.6)] * 3)
+
+
+def _resample(page, rng, text_height, low: float, high: float):
+    """聊天软件转过的图：缩到字高 low 到 high 像素，又放大回来。"""
+    scale = min(1.0, rng.uniform(low, high) / text_height)
+    small = cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, page.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
 def _jpeg(page, rng, text_height, quality: int):
     data = cv2.imencode(".jpg", page[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
     return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
@@ -206,6 +232,10 @@ DEGRADATIONS: dict[str, Degradation] = {
     "jpeg_20": _in_place(_jpeg, 20),
     "small_text": partial(_shrink, target=14),
     "finger": _finger,
+    "faint": _in_place(_fade, 0.3, 0.6),
+    "dark_mode": _in_place(_dark_mode),
+    "copied": _in_place(_copy),
+    "forwarded": _in_place(_resample, 14, 18),
     "photographed_screen": _chain(_in_place(_moire), partial(_pose, keystone=(0.01, 0.05), desk_rate=0.7)),
     "photo": _chain(
         partial(_pose, turn=(0, 3), jitter=0.02, margin=(1, 4), desk_rate=1),

@@ -23,6 +23,11 @@ FONTS: dict[str, tuple[str, str]] = {
     "micro_hei": ("paperang_p2_fonts_cjk", "fonts/wqy-microhei.ttc"),
 }
 """字体名 -> （pip 包，包里的文件），都在 requirements.txt 里。"""
+LATIN_FONTS: dict[str, tuple[str, str]] = {
+    "stix": ("matplotlib", "mpl-data/fonts/ttf/STIXGeneral.ttf"),
+    "dejavu_sans": ("matplotlib", "mpl-data/fonts/ttf/DejaVuSans.ttf"),
+}
+"""只有西文的字体，汉字换 FONTS 里的：许多医院的数字与汉字不是一套。版式点了名才用。"""
 
 FIELDS = ("name", "code", "result", "unit", "reference_range", "mark")
 # 三套字体都没有上标数字的字形，一律把普通数字缩小抬高
@@ -37,7 +42,7 @@ Pieces = list[tuple[str | None, str]]
 
 @lru_cache(maxsize=128)
 def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    package, file = FONTS[name]
+    package, file = (FONTS | LATIN_FONTS)[name]
     return ImageFont.truetype(str(resources.files(package) / file), size, layout_engine=ImageFont.Layout.BASIC)
 
 
@@ -77,14 +82,30 @@ def union(first: Box | None, second: Box) -> Box:
 class Column:
     """表格的一列。
 
-    template 里的 {name} {code} {result} {unit} {reference_range} {mark} 换成这一项印的字并记下框，
-    {serial} {previous} {method} {specimen} 只画不记；其余照写，挨着空字段的括号与空格不写。
+    template 里的 {name} {code} {result} {unit} {reference_range} {mark} 换成这一项印的字并记下框；
+    {low} {high} 是范围的两端，记作范围；{serial} {previous} {method} {specimen}、wording.yaml 的 cells 与
+    `Page.extras` 里的只画不记；其余照写，挨着空字段的括号与空格不写。
     heading 为 None 时从医院常用的说法里抽一个，"" 是没有表头。align 是 l、m、r。
     """
 
     template: str
     heading: str | None = None
     align: str = "l"
+
+
+@dataclass(frozen=True)
+class Habits:
+    """打印的毛病与习惯。
+
+    tracking 是数字之间多空多少（字高的倍数，负的是挤在一起）；arrow 是箭头的形状：glyph 是字体里的，
+    thin、block 是细的、实心的窄箭头，贴着前后的字；is_reversed 是异常的结果印成黑底白字；
+    normal 是正常的项印在标记那里的字，不算标记。
+    """
+
+    tracking: float = 0.0
+    arrow: str = "glyph"
+    is_reversed: bool = False
+    normal: str = ""
 
 
 class Page:
@@ -102,15 +123,38 @@ class Page:
         self.abnormal_ink, self.bold_abnormal = pick(rng, ("", "", "#c81e1e")), bool(rng.random() < 0.2)
         self.headings = {field: pick(rng, words) for field, words in settings()["headings"].items()}
         self.serial_start = 1
+        self.extras: dict[int, dict[str, str]] = {}  # 第几项 -> 这一项别的格子里的字
+        self.habits = Habits()
         self.date = f"20{rng.integers(20, 26)}-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}"
 
     def _runs(self, text: str, size: int) -> list[tuple[ImageFont.FreeTypeFont, str, bool]]:
         runs = split_runs(self.font, text, self.superscript)
-        return [(load_font(font, max(6, round(size * 0.62)) if up else size), part, up) for font, part, up in runs]
+        sized = [(load_font(font, max(6, round(size * 0.62)) if up else size), part, up) for font, part, up in runs]
+        if self.habits == Habits():
+            return sized
+        # 要单独摆的字各成一段：挤着的数字，窄箭头
+        alone = r"([↑↓])" if not self.habits.tracking else r"([\d.,↑↓])"
+        return [(face, one, up) for face, part, up in sized for one in re.split(alone, part) if one]
+
+    def _advance(self, face: ImageFont.FreeTypeFont, part: str, size: int) -> float:
+        if part in "↑↓" and self.habits.arrow != "glyph":
+            return size * 0.36
+        # 小数点两边挤得更紧
+        squeeze = {".": 1.3, ",": 1.3}.get(part, 1.0 if part.isdigit() and len(part) == 1 else 0.0)
+        return face.getlength(part) + squeeze * self.habits.tracking * size
 
     def measure(self, text: str, size: int | None = None) -> int:
         """这段字的宽度。"""
-        return round(sum(face.getlength(part) for face, part, _ in self._runs(text, size or self.size)))
+        size = size or self.size
+        return round(sum(self._advance(face, part, size) for face, part, _ in self._runs(text, size)))
+
+    def wrap(self, text: str, room: float) -> str:
+        """英文的一段折成几行，每行不宽过 room。"""
+        lines = [""]
+        for word in text.split(" "):
+            longer = f"{lines[-1]} {word}".strip()
+            lines[-1:] = [longer] if self.measure(longer) <= room or not lines[-1] else [lines[-1], word]
+        return "\n".join(lines)
 
     def text(self, x: float, y: float, text: str, size: int | None = None, fill: str | None = None,
              anchor: str = "l", bold: bool = False) -> Box | None:  # fmt: skip
@@ -119,12 +163,28 @@ class Page:
         x = round(x - self.measure(text, size) * _SHIFT[anchor])
         for face, part, raised in self._runs(text, size):
             place = (x, round(y + size * (0.02 if raised else 0.36)))
+            if part in "↑↓" and self.habits.arrow != "glyph":
+                box = union(box, self._arrow(x, y, part == "↑", size, fill or self.ink, bold))
+                x += round(self._advance(face, part, size))
+                continue
             self.drawing.text(place, part, fill or self.ink, face, anchor="ls", stroke_width=0.5 * bold)
             if part.strip():
                 left, top, right, bottom = map(int, face.getbbox(part, anchor="ls"))
                 box = union(box, (x + left, place[1] + top, x + right + 1, place[1] + bottom + 1))
-            x += round(face.getlength(part))
+            x += round(self._advance(face, part, size))
         return box
+
+    def _arrow(self, x: float, y: float, is_up: bool, size: int, fill: str, bold: bool) -> Box:
+        """窄箭头，与数字一样高；有的报告软件自己画箭头，粘着数字就像一个 1。"""
+        half, middle, sign = max(2, round(size * 0.12)), round(x + size * 0.18), -1 if is_up else 1
+        tip, tail = round(y + sign * size * 0.36), round(y - sign * size * 0.36)
+        is_block = self.habits.arrow == "block"
+        neck = tip - sign * (half * 2 if is_block else half)
+        head = [(middle - half, neck), (middle, tip), (middle + half, neck)]
+        thick = max(1, round(size * (0.1 if is_block else 0.05))) + bold
+        self.drawing.line((middle, tip - sign * thick, middle, tail), fill, thick)
+        self.drawing.polygon(head, fill) if is_block else self.drawing.line(head, fill, thick)
+        return middle - half, min(tip, tail), middle + half + 1, max(tip, tail) + 1
 
     def pieces(self, index: int, x: float, y: float, pieces: Pieces, size: int | None = None,
                fill: str | None = None, anchor: str = "l", bold: bool = False) -> None:  # fmt: skip
@@ -167,17 +227,24 @@ class Page:
         is_dropped = False
         for literal, field, _, _ in Formatter().parse(template):
             literal = literal.lstrip(")）]】 ") if is_dropped else literal
-            text = self._value(index, field) if field else ""
+            text, label = self._value(index, field) if field else "", field
+            if field == "mark" and not text and self.flags[index] == "normal":
+                text, label = self.habits.normal, None
             is_dropped = bool(field) and not text
             literal = literal.rstrip("(（[【 ：:") if is_dropped else literal
             if field == "code" and text and not literal and pieces and re.search("[A-Za-z0-9]$", pieces[-1][1]):
                 # `肌钙蛋白I` 后面粘着 `cTnI`，人也分不开
                 literal = " "
-            pieces += [piece for piece in ((None, literal), (field, text)) if piece[1]]
+            label = "reference_range" if field in ("low", "high") else label
+            pieces += [piece for piece in ((None, literal), (label, text)) if piece[1]]
         return pieces
 
     def _value(self, index: int, field: str) -> str:
         item = self.report.items[index]
+        if field in self.extras.get(index, {}):
+            return self.extras[index][field]
+        if field in settings()["cells"]:
+            return pick(self.rng, settings()["cells"][field])
         if field == "serial":
             return str(self.serial_start + index)
         if field == "previous":
@@ -188,22 +255,28 @@ class Page:
             is_number, is_blood = re.match(r"[<>]?\d", item.result), re.search("血常规|血细胞", self.report.report_type)
             kind = "other_methods" if not is_number else "blood_methods" if is_blood else "methods"
             return pick(self.rng, settings()[kind])
+        if field in ("low", "high"):
+            sides = re.fullmatch(r"\(?(-?[\d.]+) ?[-~—～]+ ?([\d.]+)\)?", item.reference_range)
+            return sides[1 if field == "low" else 2] if sides else item.reference_range if field == "high" else ""
         if field == "specimen":
             return "尿液" if "尿" in self.report.report_type else "血清"
-        return getattr(item, field) or ""
+        return getattr(item, field, "") or ""
 
     def ink_of(self, index: int, template: str) -> tuple[str | None, bool]:
         """（颜色，是否加粗）：有的医院把异常的结果与标记印成红色或加粗。"""
+        return (self.abnormal_ink or None, self.bold_abnormal) if self._is_marked(index, template) else (None, False)
+
+    def _is_marked(self, index: int, template: str) -> bool:
         is_shown = self.flags[index] in ABNORMAL_FLAGS and self.report.items[index].mark is not None
-        is_coloured = is_shown and re.search("{result}|{mark}", template)
-        return (self.abnormal_ink or None, self.bold_abnormal) if is_coloured else (None, False)
+        return is_shown and bool(re.search("{result}|{mark}", template))
 
     def table(self, columns: Sequence[Column], indices: Sequence[int], x0: int, x1: int, y: int, rules: str = "ends",
-              header: bool = True, pitch: float = 1.6, band: str = "", stripe: str = "") -> int:  # fmt: skip
+              header: bool = True, pitch: float = 1.6, band: str = "", stripe: str = "",
+              between: float = 0.9, spread: bool = True) -> int:  # fmt: skip
         """从 y（上边线）画一张表，返回下边的 y。
 
         rules 是 _LINES 里的名字；列宽按内容分配，放不下就整张表缩小字号；band 是表头的底色，stripe 是隔行的底色；
-        pitch 是行距与字号之比。
+        pitch 是行距与字号之比，between 是两列之间的空白与字号之比；spread 为假时各列不撑满，照内容的宽挨着。
         """
         rows = [(index, [self._cell(index, column) for column in columns]) for index in indices]
         if header:
@@ -212,11 +285,12 @@ class Page:
         while True:
             widths = [max(self.width_of(line, size) for cell in column for line in cell)
                       for column in zip(*(row for _, row in rows), strict=True)]  # fmt: skip
-            gap = round(size * 0.9)
+            gap = round(size * between)
             spare = x1 - x0 - sum(widths) - gap * len(columns)
             if spare >= 0 or size <= 12:
                 break
             size = min(size - 1, int(size * (x1 - x0) / (x1 - x0 - spare)))
+        spare = spare if spread else 0
         shares = [gap + width + spare * width // max(1, sum(widths)) for width in widths]
         edges = [x0, *(x0 + np.cumsum(shares)[:-1]).tolist(), x1]
         places = [edges[at] + gap // 2 + (edges[at + 1] - edges[at] - gap) * _SHIFT[column.align]
@@ -233,6 +307,10 @@ class Page:
                 fill, bold = (None, False) if is_head else self.ink_of(index, column.template)
                 for at, line in enumerate(cell):
                     middle = y + tall / 2 + (at - (len(cell) - 1) / 2) * size * 1.2
+                    if self.habits.is_reversed and not is_head and self._is_marked(index, column.template):
+                        start, fill = place - self.width_of(line, size) * _SHIFT[column.align], "#ffffff"
+                        end = start + self.width_of(line, size)
+                        self.drawing.rectangle((start - 2, middle - size * 0.5, end + 2, middle + size * 0.5), self.ink)
                     self.pieces(index, place, middle, line, size, fill, column.align, bold)
             y += tall
             if ("h" if is_head else "r") in lines:
@@ -244,15 +322,28 @@ class Page:
         return y
 
     def _heading(self, column: Column) -> str:
+        if column.heading is not None:
+            return column.heading
         fields = re.findall(r"{(\w+)}", column.template)
-        usual = self.headings["result" if "result" in fields else fields[0]]
-        return usual if column.heading is None else column.heading
+        return self.headings["result" if "result" in fields else fields[0]]
 
     def _cell(self, index: int, column: Column) -> list[Pieces]:
-        """一格里的各行；写着几个人群的长范围折成两行。"""
+        """一格里的各行；字里有换行就折，写着几个人群的长范围折成两行。"""
         pieces = self.fill_template(index, column.template)
+        if any("\n" in text for _, text in pieces):
+            return split_lines(pieces)
         text = "".join(text for _, text in pieces)
-        cut = re.search(r"[,;，；]|\](?=\[)", text)
+        cut = re.search(r"[;，；]|,(?!\d)|\](?=\[)", text)
         if column.template != "{reference_range}" or len(text) <= 15 or not cut:
             return [pieces]
         return [[("reference_range", text[: cut.end()])], [("reference_range", text[cut.end() :])]]
+
+
+def split_lines(pieces: Pieces) -> list[Pieces]:
+    """在换行处分成几行。"""
+    lines: list[Pieces] = [[]]
+    for field, text in pieces:
+        first, *rest = text.split("\n")
+        lines[-1].append((field, first))
+        lines += [[(field, line)] for line in rest]
+    return lines

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from health_assistant.lab_report.rendering.drawing import FONTS, Column, Page
+from health_assistant.lab_report.rendering.drawing import FONTS, Column, Habits, Page, Pieces, split_lines
 from health_assistant.lab_report.rendering.furniture import foot, head, patient
 from health_assistant.lab_report.rendering.sampling import Style, pick, read_yaml
 
@@ -20,7 +20,10 @@ _GREY, _BLACK = "#8a8f98", "#222222"
 
 @dataclass(frozen=True)
 class Layout:
-    """draw 在 page 上画，返回最低处的 y；width、size 是页宽与字号的范围（像素），height 为 None 时按内容裁。"""
+    """draw 在 page 上画，返回最低处的 y；width、size 是页宽与字号的范围（像素），height 为 None 时按内容裁。
+
+    habits 每页抽一个，空的是没有毛病。
+    """
 
     draw: Callable[[Page], int]
     style: Style = Style()
@@ -28,11 +31,12 @@ class Layout:
     size: tuple[int, int] = (24, 30)
     height: int | None = None
     fonts: tuple[str, ...] = tuple(FONTS)
+    habits: tuple[Habits, ...] = ()
 
 
 def draw_sheet(page: Page, columns: list[str | list[str]], decorate: Callable[[Page], None] | None = None,
                body: str = "one_table", margin=(60, 99), top: int = 60, fields: int = 4, titles="two",
-               rules="ends", band="", english: bool = False, **table) -> int:  # fmt: skip
+               rules="ends", band="", neighbour="", english: bool = False, **table) -> int:  # fmt: skip
     """页头、表、页脚；各参数见 layouts.yaml 的开头，`decorate` 先画别的。"""
 
     def choose(option):
@@ -48,18 +52,24 @@ def draw_sheet(page: Page, columns: list[str | list[str]], decorate: Callable[[P
     x1 = page.image.width - x0
     y = head(page, x0, x1, top, fields, choose(titles), english) if fields else top
     table |= {"rules": choose(rules), "band": choose(band)}
-    return foot(page, x0, x1, _BODIES[body](page, chosen, x0, x1, y, **table), english)
+    y = _BODIES[body](page, chosen, x0, x1, y, **table)
+    if neighbour:
+        _cut_neighbour(page, choose(neighbour))
+    return foot(page, x0, x1, y, english)
 
 
 def _one_table(page: Page, columns: list[Column], x0: int, x1: int, y: int, **table) -> int:
     return page.table(columns, range(len(page.report.items)), x0, x1, y, **table)
 
 
-def _two_panels(page: Page, columns: list[Column], x0: int, x1: int, y: int, rules: str, **table) -> int:
-    """左右两栏，先排满左栏；没有表格线的中间一道竖线。"""
-    middle, gap, count = (x0 + x1) // 2, 8 if rules == "grid" else 15, len(page.report.items)
-    left = page.table(columns, range((count + 1) // 2), x0, middle - gap, y, rules, pitch=1.5)
-    right = page.table(columns, range((count + 1) // 2, count), middle + gap, x1, y, rules, pitch=1.5)
+def _two_panels(page: Page, columns: list[Column], x0: int, x1: int, y: int, rules: str, gap: float | None = None,
+                **table) -> int:  # fmt: skip
+    """左右两栏，先排满左栏；没有表格线的中间一道竖线。gap 是两栏之间的空白与字号之比，负的是字快连上了。"""
+    middle, count = (x0 + x1) // 2, len(page.report.items)
+    half = (8 if rules == "grid" else 15) if gap is None else round(gap * page.size / 2)
+    table = {"pitch": 1.5} | table
+    left = page.table(columns, range((count + 1) // 2), x0, middle - half, y, rules, **table)
+    right = page.table(columns, range((count + 1) // 2, count), middle + half, x1, y, rules, **table)
     if rules == "none":
         page.line(middle, y, middle, left, 1)
         page.line(x0, y, x1, y)
@@ -77,6 +87,20 @@ def _sections(page: Page, columns: list[Column], x0: int, x1: int, y: int, **tab
 
 
 _BODIES: dict[str, Callable[..., int]] = {"one_table": _one_table, "two_panels": _two_panels, "sections": _sections}
+
+
+def _cut_neighbour(page: Page, side: str) -> None:
+    """旁边一栏只拍到边上（side：left、right）的几个字，与每一行齐。"""
+    for boxes in list(page.boxes.values()):
+        y = (boxes["name"][1] + boxes["name"][3]) / 2
+        if side == "left":
+            page.text(page.size * 1.1, y, pick(page.rng, ("mmol/L", "3.5-9.5", "10^9/L", "U/L", "0", "")), anchor="r")
+        else:
+            page.text(page.image.width - page.size * 1.6, y, pick(page.rng, ("总蛋白", "血小板计数", "单核细胞", "")))
+
+
+def _long_serials(page: Page) -> None:
+    page.serial_start = int(page.rng.integers(1000, 9000))
 
 
 def _page_number(page: Page) -> None:
@@ -150,12 +174,68 @@ def _phone_list(page: Page) -> int:
     return y + 76 + 119 * len(page.report.items)
 
 
+def _phone_plain(page: Page) -> int:
+    """白底的网页：名称下面一行单位，结果与参考范围在右边同一格。"""
+    width, y = page.image.width, 60
+    page.text(width / 2, y + 40, pick(page.rng, ("体检报告", "报告详情", "检验报告")), 44, anchor="m")
+    page.text(48, y + 130, f"{page.report.report_type}({len(page.report.items)}项)", 38)
+    y, space = y + 190, int(page.rng.integers(150, 190))
+    forms = (
+        "{result}{mark}({reference_range})",
+        "{result} ({reference_range}){mark}",
+        "{mark}{result}({reference_range})",
+    )
+    value = pick(page.rng, forms)
+    unit = pick(page.rng, ("单位：{unit}", "{unit}", "({unit})"))
+    for index in range(len(page.report.items)):
+        cells = (
+            (48, 44, "{name}", 38, _BLACK, "l"),
+            (48, 102, unit, 36, _GREY, "l"),
+            (width - 48, 44, value, 36, _BLACK, "r"),
+        )
+        _write_item(page, index, y, *cells)
+        page.line(48, y + space - 24, width - 48, y + space - 24, 2, fill="#c9c9c9")
+        y += space
+    return y
+
+
+def _write_lines(page: Page, index: int, x: float, y: int, pieces: Pieces) -> int:
+    """一格里的几行，返回下一行的 y。"""
+    for line in split_lines(pieces):
+        page.pieces(index, x, y, line)
+        y += round(page.size * 1.5)
+    return y
+
+
+def _one_test(page: Page) -> int:
+    """一页只有一项，名称与方法都长，参考范围在下面一段里。"""
+    size, y, x = page.size, 60, 48
+    for label, value in patient(page, english=True):
+        page.text(x, y + size, f"{label.upper()} : {value}")
+        y += round(size * 1.6)
+    places = [x, round(page.image.width * 0.5), round(page.image.width * 0.74), round(page.image.width * 0.87)]
+    for at, words in zip(places, ("TEST NAME", "TECHNOLOGY", "VALUE", "UNITS"), strict=True):
+        page.text(at, y + size * 2, words)
+    y += round(size * 4)
+    technology = pick(page.rng, ("IMMUNOTURBIDIMETRY", "C.L.I.A", "E.C.L.I.A", "PHOTOMETRY"))
+    for index, item in enumerate(page.report.items):
+        pieces: list[Pieces] = [[("name", page.wrap(item.name, places[1] - x - size))], [(None, technology)]]
+        pieces += [page.fill_template(index, template) for template in ("{result}{mark}", "{unit}")]
+        down = max(_write_lines(page, index, at, y, one) for at, one in zip(places, pieces, strict=True))
+        page.text(x, down + size * 0.8, pick(page.rng, ("Bio. Ref. Interval. :-", "Reference Range :-")))
+        y = _write_lines(page, index, x + size, down + round(size * 2.4), [("reference_range", item.reference_range)])
+    y += round(size * 1.5)
+    page.text(x, y, "Please correlate with clinical conditions.")
+    return y + size * 3
+
+
 def _load_sheets() -> dict[str, Layout]:
     sheets: dict[str, Layout] = {}
-    decorations = {"continuation": _page_number, "web_portal": _site_bar}
+    decorations = {"continuation": _page_number, "web_portal": _site_bar, "long_serials": _long_serials}
     for name, entry in read_yaml("layouts.yaml").items():
         style = Style(**entry.pop("style", {}))
         page: dict[str, Any] = {key: tuple(entry.pop(key)) for key in ("width", "size", "fonts") if key in entry}
+        page["habits"] = tuple(Habits(**one) for one in entry.pop("habits", []))
         draw = partial(draw_sheet, decorate=decorations.get(name), english=style.english, **entry)
         sheets[name] = Layout(draw, style, **page)
     return sheets
@@ -164,6 +244,8 @@ def _load_sheets() -> dict[str, Layout]:
 _PHONE: dict[str, Any] = {"width": (1080, 1080), "size": (36, 36), "height": 2340, "fonts": ("noto_sans", "micro_hei")}
 LAYOUTS: dict[str, Layout] = _load_sheets() | {
     "phone_cards": Layout(_phone_cards, Style(items=(1, 11), marks=("arrows", "words", "short")), **_PHONE),
+    "phone_one_cell": Layout(_phone_plain, Style(items=(3, 11), codes=False, groups=False), **_PHONE),
+    "one_test": Layout(_one_test, Style(items=(1, 1), codes=False, english=True, marks=("none",))),
     "phone_list": Layout(_phone_list, Style(items=(4, 15), groups=False), **_PHONE),
 }
 """名字 -> 版式。调读者时可以看；量它时另有 HELD_OUT_LAYOUTS。"""

@@ -57,6 +57,8 @@ def draw_report(layout: str, report: ReadReport, flags: list[Flag | None] | None
     width, size = (int(rng.integers(low, high + 1)) for low, high in (chosen.width, chosen.size))
     sections, font = sections or [(report.report_type, 0)], font or pick(rng, chosen.fonts)
     page = Page(report, flags, sections, rng, font, width, chosen.height or _TALLEST, size)
+    if chosen.habits:
+        page.habits = pick(rng, chosen.habits)
     bottom, image = chosen.draw(page), page.image
     if chosen.height is None:
         # 有的照片连着半页白纸，有的裁到页脚

@@ -18,6 +18,7 @@ import yaml
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import fold_code, fold_name, load_catalogue
 from health_assistant.lab_report.reference_range import ByGroup, Interval, ReferenceRange, Terms, exponent, parse_range
+from health_assistant.lab_report.rendering.writings import WRITINGS
 from health_assistant.lab_report.report import Flag, ReadItem, ReadReport
 
 _CELLS = ("NEUT", "LYMPH", "MONO", "EO", "BASO")
@@ -42,7 +43,7 @@ _DERIVED: tuple[tuple[str, tuple[str, ...], Callable[..., Decimal]], ...] = (
 
 
 class Style(Entry):
-    """一种版式对内容的要求；空的 kinds 表示什么报告都行，marks 从中抽一种。"""
+    """一种版式对内容的要求；空的 kinds 表示什么报告都行，marks 与 writings（见 writings.py）从中抽一种。"""
 
     kinds: tuple[str, ...] = ()
     items: tuple[int, int] = (8, 26)
@@ -51,6 +52,7 @@ class Style(Entry):
     head: bool = True
     groups: bool = True
     english: bool = False
+    writings: tuple[str, ...] = ()
 
     @property
     def usable_kinds(self) -> tuple[str, ...]:
@@ -153,7 +155,10 @@ def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float =
         flags.append(flag)
     report_type = kind["titles"][-1] if style.english else pick(rng, kind["titles"][:-1])
     who = {"sex": hospital.sex, "age": hospital.age} if style.head else {}
-    return Sample(ReadReport(report_type=report_type, items=items, **who), flags, sections)
+    report = ReadReport(report_type=report_type, items=items, **who)
+    if style.writings and (name := pick(rng, style.writings)):
+        report.items = [WRITINGS[name](item, flag, rng) for item, flag in zip(items, flags, strict=True)]
+    return Sample(report, flags, sections)
 
 
 class _Hospital:

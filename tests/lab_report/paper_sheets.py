@@ -1,0 +1,112 @@
+"""从 paper_rows.py 的内容变出来的单子：添格子、换单位、折行、夹说明。"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from lab_report.paper_rows import Rng, Row, Sheet, numeric, plain_numbers, row
+
+from health_assistant.lab_report.rendering.sampling import pick
+
+_UNIT_WORDS = {
+    "10^9/L": "10^9个/升", "10^12/L": "10^12个/升", "mmol/L": "毫摩尔/升", "μmol/L": "微摩尔/升", "pmol/L": "皮摩尔/升",
+    "g/L": "克/升", "mg/L": "毫克/升", "U/L": "单位/升", "fL": "飞升", "pg": "皮克",
+}  # fmt: skip
+_NOTES = ("注：标本轻度溶血", "-- 镜检 --", "以下为生化项目", "备注：已复查", "【电解质】")
+_LONG_NAMES = (
+    "25-OH VITAMIN D (TOTAL)||{}|ng/mL|30-100|", "VITAMIN B-12||{}|pg/mL|211-911|",
+    "TOTAL TRIIODOTHYRONINE (T3)||{}|ng/dL|60-200|", "HIGH SENSITIVITY C-REACTIVE PROTEIN (HS-CRP)||{}|mg/L|< 3.00|",
+    "HIGH SENSITIVITY C-REACTIVE PROTEIN (HS-CRP)||{}|mg/L|< 1.00 Low Risk; 1.00 - 3.00 Average; > 3.00 High|",
+)  # fmt: skip
+
+
+def with_cells(sheet: Sheet, **fields: Callable[[Row, int], str]) -> Sheet:
+    """给每行添格子：`with_cells(sheet, number=lambda row, at: str(at))`。"""
+    rows = [
+        replace(one, extra=one.extra | {key: make(one, at) for key, make in fields.items()})
+        for at, one in enumerate(sheet.rows)
+    ]
+    return replace(sheet, rows=rows)
+
+
+def previous(rng: Rng) -> Sheet:
+    """以前两次的结果，与这次相近。"""
+
+    def near(one: Row, at: int) -> str:
+        places = len(one.result.partition(".")[2])
+        return f"{float(one.result) * rng.uniform(0.8, 1.2):.{places}f}"
+
+    return with_cells(plain_numbers(rng), old=near, older=near)
+
+
+def flagged(rng: Rng) -> Sheet:
+    """结果后面写着 High、Low、Normal，另有一列以前的结果与日期。"""
+    words = {"high": "High", "low": "Low", "normal": "Normal"}
+    sheet = plain_numbers(rng, english=True, codes=False)
+    return with_cells(sheet, word=lambda one, at: words[one.flag], old=lambda one, at: f"{one.result} (05/01/2025)")
+
+
+def superscripts(rng: Rng) -> Sheet:
+    """一半的行带脚注的上标。"""
+    return with_cells(plain_numbers(rng), note=lambda one, at: "¹²³"[rng.integers(3)] if rng.random() < 0.5 else "")
+
+
+def numbered(rng: Rng) -> Sheet:
+    """四位数的编号。"""
+    start = int(rng.integers(1000, 9000))
+    return with_cells(plain_numbers(rng), number=lambda one, at: str(start + at))
+
+
+def units_in_words(rng: Rng) -> Sheet:
+    """汉字的单位。"""
+    sheet = plain_numbers(rng)
+    plain = [one.unit.lstrip("×x").replace("10*", "10^").replace("um", "μm") for one in sheet.rows]
+    rows = [replace(one, unit=_UNIT_WORDS.get(unit, one.unit)) for one, unit in zip(sheet.rows, plain, strict=True)]
+    for name, most, top in (("上皮细胞(镜检)", 12, 5), ("透明管型", 3, 1)):
+        number = int(rng.integers(0, most))
+        flag = "high" if number > top else "normal"
+        rows.append(Row(name, "", str(number), "个/微升", f"0--{top}", flag))
+    return replace(sheet, rows=rows)
+
+
+def powers(rng: Rng) -> Sheet:
+    """单位粘在数后面时，以 10 开头的前面有乘号，人才分得开。"""
+    sheet = plain_numbers(rng)
+    rows = [replace(one, unit="×" + one.unit.lstrip("×x*")) if "10" in one.unit else one for one in sheet.rows]
+    return replace(sheet, rows=rows)
+
+
+def wrapped(rng: Rng) -> Sheet:
+    """名称长的折成两行。"""
+    sheet, at = plain_numbers(rng), int(rng.integers(4, 7))
+    rows = [
+        replace(one, printed={"name": one.name[:at] + "\n" + one.name[at:]}) if len(one.name) > at + 1 else one
+        for one in sheet.rows
+    ]
+    return replace(sheet, rows=rows)
+
+
+def long_english(rng: Rng) -> Sheet:
+    """一页一项，名称长。"""
+    line, flag = pick(rng, _LONG_NAMES), pick(rng, ("normal", "high"))
+    limits = line.split("|")[4]
+    high = 3.0 if ";" in limits else float(limits.split("-")[-1].strip("< "))
+    value = high * (rng.uniform(0.55, 0.9) if flag == "normal" else rng.uniform(1.1, 2))
+    # 分几档的风险没有一个正常的范围
+    one = row(line.format(f"{value:.2f}") + ("unknown" if ";" in limits else flag))
+    one = replace(one, printed={"range": limits.replace("; ", "\n")})
+    return Sheet("Report", [one], "男", f"{rng.integers(20, 80)} Y", True)
+
+
+def blocks(rng: Rng) -> Sheet:
+    """排成两栏的内容，名称不太长。"""
+    sheet = numeric(rng, kinds=("blood", "chemistry", "kidney"), items=(10, 24))
+    return replace(sheet, rows=[one for one in sheet.rows if len(one.name) < 11])
+
+
+def noted(rng: Rng) -> Sheet:
+    """表中间夹一两行不是项目的字。"""
+    sheet = plain_numbers(rng)
+    rows = list(sheet.rows)
+    for text in (_NOTES[at] for at in rng.permutation(len(_NOTES))[: rng.integers(1, 3)]):
+        rows.insert(int(rng.integers(1, len(rows) + 1)), Row(text, is_note=True))
+    return replace(sheet, rows=rows)

@@ -1,0 +1,55 @@
+"""医院单子的各种难处：每一种抽几张来读，不说 未判断 而错的，不得多于千分之一。"""
+
+import pytest
+from lab_report.paper_kinds import KINDS, draw
+from lab_report.paper_scoring import Count, count_rows, read_items
+
+from health_assistant.lab_report.reading.reader import ReportReader
+from health_assistant.lab_report.report import LabItem
+
+QUICK = ("arrow_before_value", "tight_decimals", "scientific", "comma_german", "stool", "number_and_word",
+         "word_and_limit", "earlier_results", "lab_column", "cut_at_left", "dark_mode", "staff_below")  # fmt: skip
+SEEDS = range(1000, 1010)
+MOST_SILENT = 0.001
+
+
+@pytest.fixture(scope="module")
+def reader() -> ReportReader:
+    return ReportReader()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_gives_the_same_page(kind):
+    first, again, other = draw(kind, 1), draw(kind, 1), draw(kind, 2)
+    assert first.image.tobytes() == again.image.tobytes() and first.items == again.items
+    assert first.items and first.items != other.items
+
+
+def test_counting_knows_a_silent_error_from_an_unknown_row():
+    truth = [{"name": name, "code": "", "result": "6.7", "range": "0-5", "flag": "high"} for name in "甲乙丙丁戊"]
+    read = [LabItem(name="甲", result="6.7", flag="high"), LabItem(name="乙", result="16.7", flag="high"),
+            LabItem(name="丙", result="67", flag="unknown"), LabItem(name="丁", result="6.7", flag="normal"),
+            LabItem(name="审核", result="3", flag="low")]  # fmt: skip
+    count = count_rows(read, truth)
+    assert (count.right, count.unknown, count.missing, count.extra, len(count.silent)) == (1, 1, 1, 1, 3)
+    assert count_rows(None, truth).refused == 1 and 0.9 < count.bound <= 1
+    assert Count(rows=3000, right=3000).bound == pytest.approx(0.001, rel=0.01)
+
+
+@pytest.mark.parametrize("kind", QUICK)
+def test_a_page_of_a_kind_is_never_silently_wrong(reader, kind):
+    page = draw(kind, 7)
+    assert count_rows(read_items(reader, page), page.items).silent == []
+
+
+@pytest.mark.slow
+def test_every_kind_over_seeds(reader, capsys):
+    counts: dict[str, Count] = {}
+    for kind in KINDS:
+        pages = [draw(kind, seed) for seed in SEEDS]
+        counts[kind] = sum((count_rows(read_items(reader, page), page.items) for page in pages), Count())
+    total = sum(counts.values(), Count())
+    with capsys.disabled():
+        for kind, count in {**counts, "合计": total}.items():
+            print(f"\n{kind:22}{count}", *count.silent[:5], sep="\n    ", end="")
+    assert len(total.silent) <= MOST_SILENT * total.decided, "\n".join(total.silent)
