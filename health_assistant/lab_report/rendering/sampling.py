@@ -18,6 +18,7 @@ import yaml
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import fold_code, fold_name, load_catalogue
 from health_assistant.lab_report.reference_range import ByGroup, Interval, ReferenceRange, Terms, exponent, parse_range
+from health_assistant.lab_report.rendering.rewrites import REWRITES
 from health_assistant.lab_report.report import Flag, ReadItem, ReadReport
 
 _CELLS = ("NEUT", "LYMPH", "MONO", "EO", "BASO")
@@ -42,7 +43,7 @@ _DERIVED: tuple[tuple[str, tuple[str, ...], Callable[..., Decimal]], ...] = (
 
 
 class Style(Entry):
-    """一种版式对内容的要求；空的 kinds 表示什么报告都行，marks 从中抽一种。"""
+    """一种版式对内容的要求；空的 kinds 表示什么报告都行，marks 从中抽一种，rewrites 是 `REWRITES` 里的名字。"""
 
     kinds: tuple[str, ...] = ()
     items: tuple[int, int] = (8, 26)
@@ -51,11 +52,13 @@ class Style(Entry):
     head: bool = True
     groups: bool = True
     english: bool = False
+    rewrites: tuple[str, ...] = ()
 
     @property
     def usable_kinds(self) -> tuple[str, ...]:
-        """能印的报告种类，panels.yaml 里 kinds 的键。"""
-        return self.kinds or tuple(settings()["english_kinds"] if self.english else settings()["kinds"])
+        """能印的报告种类，panels.yaml 里 kinds 的键；`on_request` 的要点名。"""
+        usual = tuple(name for name, kind in settings()["kinds"].items() if not kind.get("on_request"))
+        return self.kinds or (tuple(settings()["english_kinds"]) if self.english else usual)
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,9 @@ def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float =
         item, flag = hospital.item(analyte, bool(rng.random() < abnormal_rate))
         items.append(item)
         flags.append(flag)
+    for rewrite in (REWRITES[name](rng) for name in style.rewrites):
+        pairs = [rewrite(item, flag) for item, flag in zip(items, flags, strict=True)]
+        items, flags = [item for item, _ in pairs], [flag for _, flag in pairs]
     report_type = kind["titles"][-1] if style.english else pick(rng, kind["titles"][:-1])
     who = {"sex": hospital.sex, "age": hospital.age} if style.head else {}
     return Sample(ReadReport(report_type=report_type, items=items, **who), flags, sections)
