@@ -15,6 +15,7 @@ from health_assistant.lab_report.judgement import Row, judge, mark_says, unglue
 from health_assistant.lab_report.matching import find_indicator
 from health_assistant.lab_report.patterns import Match, ReportRow, find_patterns
 from health_assistant.lab_report.person import Person, person_of
+from health_assistant.lab_report.plausibility import comma_doubts
 from health_assistant.lab_report.reference_range import Terms, attached_unit, parse_result
 from health_assistant.lab_report.report import (
     TRIAGE_OF,
@@ -35,6 +36,10 @@ def assess(report: ReadReport, evidence: Sequence[RowEvidence] | None = None) ->
     proofs = evidence or [RowEvidence()] * len(report.items)
     reads = [unglue(read) for read in report.items]
     marked = {at for at, read in enumerate(reads) if mark_says(read)}
+    proofs = [
+        proof.model_copy(update={"doubt": proof.doubt or doubt})
+        for proof, doubt in zip(proofs, comma_doubts(reads), strict=True)
+    ]
     rows = [
         judge(read, proof, find_for(read, report.report_type, person), person, bool(marked - {at}))
         for at, (read, proof) in enumerate(zip(reads, proofs, strict=True))
@@ -98,10 +103,11 @@ def _doubt_conflicting_rows(rows: list[Row]) -> None:
     """行与行对不上的，都改为不作判断。本来就没有把握的行不作证。"""
     by_code: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if row.indicator and not row.doubts_value and (row.item.flag != "unknown" or row.item.range_source == "none"):
+        is_judged = row.item.flag != "unknown" or row.item.range_source == "none"
+        if row.indicator and not row.doubts_value and is_judged and not row.may_be_fraction:
             by_code[row.indicator.code].append(row)
     once = {code: same[0] for code, same in by_code.items() if len(same) == 1}
-    measured = {code: measure(row.item.result, row.item.unit, row.indicator) for code, row in once.items()}
+    measured = {code: measure(row.item.result, row.unit, row.indicator) for code, row in once.items()}
     for code, note in find_conflicts({code: number for code, number in measured.items() if number}).items():
         once[code].doubt(note)
 

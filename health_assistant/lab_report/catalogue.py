@@ -28,6 +28,8 @@ from health_assistant.lab_report.units import (
 Direction = Literal["high", "low", "abnormal"]
 
 
+FRACTION = "1"
+"""百分数印成小数（0.343 就是 34.3%）时的单位，UCUM 的写法。"""
 _DRUG_OR_DOSE = re.compile(
     r"\d\s*(mg|毫克|[uμ]g|微克|克|ml|毫升|片|粒|丸|支|袋|次)|[半一二两三四]\s*(片|粒|丸)|每[日天][^，。；]{0,4}次|次每"
     r"|服用|口服|吃药|用药|注射|剂量|胶囊|西林|头孢|他汀|沙星|洛尔|地平|阿司匹林|布洛芬|华法林|双胍|胰岛素治疗"
@@ -257,6 +259,8 @@ class Indicator(Entry):
         """以 `unit` 计的数值换成本指标的单位；不知道怎么换则为 None。"""
         if self.same_unit(unit):
             return value
+        if unit == FRACTION and self.unit == "%":
+            return value * 100
         factor = self._factors.get(fold_unit(unit)) or self._count_factor(unit)
         return None if factor is None else value * factor.numerator / factor.denominator
 

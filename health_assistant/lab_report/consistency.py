@@ -82,7 +82,9 @@ def measure(result_text: str, unit: str, indicator: Indicator) -> Measured | Non
     if not isinstance(result, Interval) or not result.is_point:
         return None
     value = indicator.convert(result.low, unit)
-    step = indicator.convert(Decimal(1).scaleb(exponent(result.low)), unit)
+    # 有的仪器只测到一位小数，却补两个零印成三位（7.700）
+    places = -1 if exponent(result.low) == -3 and result.low.as_tuple().digits[-2:] == (0, 0) else exponent(result.low)
+    step = indicator.convert(Decimal(1).scaleb(places), unit)
     return Measured(value, step) if value is not None and step is not None else None
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from health_assistant.lab_report.catalogue import Indicator
+from health_assistant.lab_report.catalogue import FRACTION, Indicator
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.plausibility import misread_doubt, value_doubt
+from health_assistant.lab_report.plausibility import is_fraction, misread_doubt, value_doubt
 from health_assistant.lab_report.reference_range import (
     ByGroup,
     Interval,
@@ -39,6 +39,7 @@ _MARK_FLAGS: dict[str, tuple[Flag, ...]] = {
     "↓L低": ("low", "abnormal"),
     "*★▲!异危阳": ABNORMAL_FLAGS,
 }
+_SAYS_NORMAL = re.compile(r"N|NORMAL|正常|[-—–]")
 
 
 @dataclass
@@ -67,9 +68,17 @@ class Row:
     @cached_property
     def unit(self) -> str:
         """比较用的单位：印着的；没有印的，由印着的范围看得出才有，看不出为空串。"""
+        if self.indicator and is_fraction(self.limits, self.indicator, self.printed_unit):
+            return FRACTION
         if self.printed_unit or not self.indicator:
             return self.printed_unit
         return implied_unit(self.indicator, self.item.reference_range)
+
+    @property
+    def may_be_fraction(self) -> bool:
+        """单位印着 %、范围不过 1，而目录里没有范围可比：不知道是百分数还是小数。"""
+        is_small = isinstance(self.limits, Interval) and self.limits.high is not None and self.limits.high <= 1
+        return is_small and self.unit == "%" and not self.indicator.known_intervals
 
     @property
     def lacks_unit(self) -> bool:
@@ -124,6 +133,10 @@ def judge(
     row = Row(item, indicator, result, limits)
     is_unsure = proof.confidence is not None and proof.confidence < MIN_CONFIDENCE
     says = mark_says(read)
+    if isinstance(result, Interval) and result == limits and result.is_bounded and not result.is_point:
+        row.doubt("结果与参考范围一模一样，可能串了列")
+        row.doubts_value = True
+        return row
     looks_wrong = value_doubt(read, limits, flag, indicator, bool(says), others_have_marks and proof.confidence is None)
     row.doubts_value = bool(proof.doubt) or is_unsure or result is None or bool(looks_wrong)
     # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
@@ -147,7 +160,8 @@ def _no_result(read: ReadItem, result: Interval | Terms | None) -> str | None:
 def _no_range(read: ReadItem, result: Interval | Terms, limits: ReferenceRange | None) -> str | None:
     if limits is not None:
         return None
-    printed_mark = f"；报告单上印着标记 {read.mark}" if read.mark else ""
+    has_mark = read.mark and ("normal",) not in mark_says(read)
+    printed_mark = f"；报告单上印着标记 {read.mark}" if has_mark else ""
     if read.reference_range.strip(" -—*/"):
         return "看不懂参考范围的写法" + printed_mark
     return ("没有印参考范围" if isinstance(result, Interval) else "文字结果，没有印参考范围") + printed_mark
@@ -238,7 +252,9 @@ def plain_mark(read: ReadItem) -> str:
 
 
 def mark_says(read: ReadItem) -> list[tuple[Flag, ...]]:
-    """印着的标记各个符号容许的判断。"""
+    """印着的标记各个符号容许的判断；`正常`、`N` 与一横说的是正常。"""
+    if _SAYS_NORMAL.fullmatch(plain_mark(read)):
+        return [("normal",)]
     return [said for characters, said in _MARK_FLAGS.items() if set(plain_mark(read)) & set(characters)]
 
 

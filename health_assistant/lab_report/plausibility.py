@@ -3,6 +3,8 @@
 印着的标记与判断一致时，数值离谱也是真的；只有没有标记佐证时才怀疑小数点。
 """
 
+import re
+from dataclasses import replace
 from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import Indicator
@@ -51,7 +53,8 @@ def misread_doubt(read: ReadItem, limits: ReferenceRange, indicator: Indicator |
     """单位或参考范围可能读错的理由；没有破绽时为 None。"""
     if _units_conflict(read, indicator):
         return "结果或参考范围上的单位与单位一栏不符"
-    if indicator and indicator.same_unit(read.unit) and is_far_from_known(limits, indicator, read.unit):
+    is_far = indicator and indicator.same_unit(read.unit) and is_far_from_known(limits, indicator, read.unit)
+    if is_far and not is_fraction(limits, indicator, read.unit):
         return "印着的参考范围与常见的相差几倍，可能读错了小数点"
     return None
 
@@ -72,6 +75,14 @@ def is_far_from_known(limits: ReferenceRange, indicator: Indicator, unit: str) -
     return all(any(_is_far(one, other) for one, other in ends) for ends in pairs)
 
 
+def is_fraction(limits: ReferenceRange | None, indicator: Indicator, unit: str) -> bool:
+    """单位印着 %，数却是小数：范围 0.2-0.4 就是 20%-40%。"""
+    if fold_unit(unit) != "%" or not (isinstance(limits, Interval) and limits.is_bounded and limits.high <= 1):
+        return False
+    as_percent = replace(limits, low=limits.low * 100, high=limits.high * 100)
+    return is_far_from_known(limits, indicator, unit) and not is_far_from_known(as_percent, indicator, unit)
+
+
 def _is_far(one: Decimal | None, other: Decimal | None) -> bool:
     return bool(one and other) and not Decimal("0.125") < one / other < 8
 
@@ -89,7 +100,7 @@ def _lost_decimal_point(result: Interval, limits: Interval) -> bool:
         return False
     if limits.high and _is_whole(result.low) and not _is_whole(limits.high):
         return result.low > 10 * limits.high > 0
-    if limits.low and _is_whole(limits.low) and not _is_whole(result.high):
+    if limits.is_bounded and limits.low and _is_whole(limits.low) and not _is_whole(result.high):
         return 0 < 10 * result.high < limits.low
     return False
 
@@ -105,3 +116,20 @@ def _may_contain_arrow(text: str, limits: Interval) -> bool:
     leftovers += [text[:-1]] if text.endswith("1") and "." in text else []
     values = [value for left in leftovers if isinstance(value := parse_result(left), Interval)]
     return any(compare(value, limits) in ABNORMAL_FLAGS for value in values)
+
+
+_DECIMAL_POINT = re.compile(r"\d\.\d")
+_DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|0,\d+)(?![\d,])")
+_POINT_OR_THOUSANDS = re.compile(r"(?<![\d,])[1-9]\d{0,2},\d{3}(?![\d,])")
+
+
+def comma_doubts(reads: list[ReadItem]) -> list[str | None]:
+    """每一行的逗号有没有两种可能：整张单子用哪一种小数点，一行里的逗号就是哪一种。
+
+    别处用点作小数点的单子上，`2,6` 可能是读错的点；用逗号作小数点的单子上，`1,234` 不知道是不是千分位。
+    """
+    texts = [f"{read.result} {read.reference_range}" for read in reads]
+    uses_point, uses_comma = (any(map(one.search, texts)) for one in (_DECIMAL_POINT, _DECIMAL_COMMA))
+    doubtful = [one for one, is_used in ((_DECIMAL_COMMA, uses_point), (_POINT_OR_THOUSANDS, uses_comma)) if is_used]
+    note = "不能确定逗号是小数点、千分位，还是读错的小数点"
+    return [note if any(one.search(text) for one in doubtful) else None for text in texts]

@@ -25,7 +25,7 @@ MAX_LENGTH = 200
 class Interval:
     """数轴上的一段；None 表示那一边没有界，*_open 表示不含端点。滴度 1:40 记作 40，只与滴度比较。
 
-    `is_positive` 是滴度旁边印着阳性：`阳性(1:32)`。
+    `word` 是旁边印着的阴性、弱阳性或阳性：`0.02(阴性)`、`阳性(1:32)`，范围则如 `阴性<1`。
     """
 
     low: Decimal | None
@@ -33,11 +33,11 @@ class Interval:
     low_open: bool = False
     high_open: bool = False
     is_titre: bool = False
-    is_positive: bool = False
+    word: str | None = None
 
     def __str__(self) -> str:
-        if self.is_positive:
-            return f"阳性(1:{self.low:f})"
+        if self.word:
+            return f"{self.word}({str(replace(self, word=None)).removeprefix('=')})"
         low, high = (
             None if bound is None else ("1:" if self.is_titre else "") + format(bound, "f")
             for bound in (self.low, self.high)
@@ -115,9 +115,12 @@ class ByGroup:
 ReferenceRange = Interval | Terms | ByGroup
 
 # 开头多余的 0 是丢了小数点：05-10 多半是 0.5-1.0
-_DIGITS = r"(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,20}|0)(?:\.\d{1,20})?"
+# 逗号后面三位是千分位，一两位是小数
+_DIGITS = (
+    r"(?:(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,20}|0)(?:\.\d{1,20})?|(?:[1-9]\d{0,20}|0),\d{1,2}(?!\d)|0,\d{3}(?!\d))"
+)
 # 后面紧接斜线的 ×10^9 是单位的一部分，不是科学计数法
-_UNSIGNED = rf"{_DIGITS}(?:(?:E[+-]?\d{{1,2}}|[×x*]10\^[+-]?\d{{1,2}})(?![\d/]))?"
+_UNSIGNED = rf"(?:{_DIGITS}(?:(?:E[+-]?\d{{1,2}}|[×x*]10\^[+-]?\d{{1,2}})(?![\d/]))?|10\^[+-]?\d{{1,2}}(?![\d/]))"
 _TITRE = r"1:[1-9]\d{0,6}"
 _NUMBER = rf"(?:{_TITRE}|[+-]?{_UNSIGNED})"
 # 只认得确凿的单位：`1l.2`、`1Z` 里的字母是读错的数字，不是单位
@@ -135,6 +138,13 @@ _TITRE_RESULT = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 """滴度，旁边可能印着阳性与荧光的样子：`阳性(1:32)`、`1:320 核均质型`。"""
+_QUALITY = r"(?:弱?阳性?|阴性?|neg(?:ative)?|pos(?:itive)?|(?:non-?)?reactive|(?:not)?detected|[未无]?(?:检出|反应性?)|[-+±]|[1-4]\+|\+{2,4})"
+_QUALIFIED = re.compile(rf"(?P<number>[^()]*\d[^()]*?)(?:\((?P<in_brackets>{_QUALITY})\)|[,;:]?(?P<bare>(?![-+±]){_QUALITY}))", re.IGNORECASE)
+"""数后面印着阴性、阳性：`0.02(阴性)`、`100(2+)`、`6.25阳性`。"""
+_WORD_AND_LIMIT = re.compile(
+    rf"(?P<word>(?![-+±]){_QUALITY})[:,;(]?(?P<limit>(?:[<>]=?)?\d[^()]*)\)?", re.IGNORECASE
+)
+"""范围是一个词加一个界限：`阴性<1`、`阴性(0-0.9)`。"""
 _NEGATIVE_TITRE = re.compile(rf"阴性?[(:,;]?<?=?{_TITRE}\)?", re.ASCII)
 _SINGLE = re.compile(rf"({_NUMBER}){_TAIL}", re.IGNORECASE | re.ASCII)
 _BOUNDED = re.compile(rf"[(\[]?([<>]=?|=)({_NUMBER})[)\]]?{_TAIL}", re.IGNORECASE | re.ASCII)
@@ -145,9 +155,12 @@ _TWO_SIDED = re.compile(
 )
 _LABEL = re.compile(
     r"(?:[(\[]?(?:(?:生物)?(?:参考|正常|标准)(?:参考)?(?:范围|区间|值)?|ref(?:erence)?\.?(?:range|interval)?|normal(?:range)?)"
-    r"(?::|(?=[\d<>男女成]))|阴性:?(?=\(?[<>]))+",
+    r"(?::|(?=[\d<>男女成])))+",
     re.IGNORECASE,
 )
+
+_TIER = re.compile(r"([A-Za-z一-鿿][A-Za-z一-鿿-]*:?)([^A-Za-z一-鿿]+)")
+_GOOD_TIER = re.compile(r"desirable|optimal|ideal|合适水?平?范?围?|理想水?平?|正常", re.IGNORECASE)
 
 _GRADED = ("阴性", "弱阳性", "阳性")
 _SPELLINGS = {
@@ -214,7 +227,29 @@ def parse_range(text: str) -> ReferenceRange | None:
     if re.fullmatch(r"0(?:\.0+)?(?:%|个?/[hl]pf?)?", text, re.IGNORECASE):
         # 不该有的东西（原始细胞）的范围就是 0
         return Interval(Decimal(0), Decimal(0))
-    return _parse_grouped(text) or _parse_interval(text) or _parse_terms(text)
+    return _parse_grouped(text) or _parse_interval(text) or _parse_worded(text) or _parse_tiers(text) or _parse_terms(text)
+
+
+def _parse_tiers(text: str) -> Interval | None:
+    """分几档印的，第一档是合适的：`Desirable:<200,Borderline:200-239,High:>=240` 就是 <200；别的分法不猜。"""
+    tiers = _TIER.findall(text)
+    intervals = [_parse_interval(body.strip("-,;、")) for _, body in tiers]
+    if "".join(label + body for label, body in tiers) != text or not tiers or not all(intervals):
+        return None
+    return intervals[0] if _GOOD_TIER.fullmatch(tiers[0][0].strip(":-,;、")) else None
+
+
+def _parse_worded(text: str) -> Interval | None:
+    """一个词加一个界限：`阴性<1`、`<1.0(阴性)`；词说的是界限以内是什么。"""
+    found = _WORD_AND_LIMIT.fullmatch(text)
+    if found:
+        word, limit = found["word"], found["limit"]
+    elif found := _QUALIFIED.fullmatch(text):
+        word, limit = found["in_brackets"] or found["bare"], found["number"]
+    else:
+        return None
+    interval, word = _parse_interval(limit), _graded(word.lower())[0]
+    return replace(interval, word=word) if interval and word == "阴性" else None
 
 
 @lru_cache(4096)
@@ -226,12 +261,26 @@ def parse_result(text: str) -> Interval | Terms | None:
     if titre := _TITRE_RESULT.fullmatch(text):
         printed = titre["in_brackets"] or titre["bare"]
         found = _interval(printed, printed)
-        return found and replace(found, is_positive=bool(titre["before"] or titre["after"]))
+        return found and replace(found, word="阳性" if titre["before"] or titre["after"] else None)
     if _NEGATIVE_TITRE.fullmatch(text):
         return Terms(("阴性",))
     if re.fullmatch(r"[-*/.]{2,}", text):
         return None
-    return _parse_one_sided(text) or _term(text)
+    return _parse_one_sided(text) or _parse_qualified(text) or _parse_counted(text) or _term(text)
+
+
+def _parse_qualified(text: str) -> Interval | None:
+    """数与词印在一格：`0.02(阴性)`；也认 `<0.05(阴性)`。"""
+    if not (found := _QUALIFIED.fullmatch(text)):
+        return None
+    number, word = parse_result(found["number"]), _graded((found["in_brackets"] or found["bare"]).lower())[0]
+    return replace(number, word=word) if isinstance(number, Interval) and not number.word and word else None
+
+
+def _parse_counted(text: str) -> Interval | None:
+    """镜检的结果本身是个数的范围：`3-5/HP`、`0~1`；只认整数，带小数的多是串了列的参考范围。"""
+    found = re.fullmatch(rf"[(\[]?(\d{{1,4}})(?:-{{1,2}}|~)(\d{{1,4}})[)\]]?{_TAIL}", text, re.IGNORECASE)
+    return _interval(found[1], found[2]) if found and int(found[1]) < int(found[2]) else None
 
 
 def _without_label(text: str) -> str:
@@ -260,19 +309,27 @@ def _compare_one(result: Interval | Terms, limits: Interval | Terms) -> Flag:
         if limits.low == 0 and result.low is None:
             # 范围从 0 起的量没有负数：`<0.01` 在 `0-0.04` 之内
             result = Interval(Decimal(0), result.high, high_open=result.high_open)
-        if result.inside(limits):
-            # 印着阳性的滴度在范围之内，自相矛盾
-            return "unknown" if result.is_positive else "normal"
-        if result.below(limits):
-            return "low"
-        return "high" if limits.below(result) else "unknown"
+        flag = _compare_numbers(result, limits)
+        # 数在范围之内而印着阳性、在范围之外而印着阴性，自相矛盾；抑制法的抗体（`>1`）越低越是阳性
+        says_positive = result.word in ("弱阳性", "阳性")
+        return "unknown" if result.word and flag != "unknown" and says_positive == (flag == "normal") else flag
     if isinstance(limits, Terms):
         return _compare_terms(result, limits) if isinstance(result, Terms) else _compare_with_negative(result, limits)
     return _compare_with_cutoff(result, limits) if isinstance(result, Terms) else "unknown"
 
 
+def _compare_numbers(result: Interval, limits: Interval) -> Flag:
+    if result.inside(limits):
+        return "normal"
+    if result.below(limits):
+        return "low"
+    return "high" if limits.below(result) else "unknown"
+
+
 def _compare_with_negative(result: Interval, limits: Terms) -> Flag:
     """滴度、个数对“阴性”“未见”：有滴度就是阳性，0 个就是没有；别的数与文字不能比。"""
+    if result.word:
+        return _compare_terms(Terms((result.word,)), limits)
     if set(limits.words) != {"阴性"}:
         return "unknown"
     if result.is_titre and result.low is not None:
@@ -282,9 +339,9 @@ def _compare_with_negative(result: Interval, limits: Terms) -> Flag:
 
 
 def _compare_with_cutoff(result: Terms, limits: Interval) -> Flag:
-    """阴性、阳性对滴度的上限与 0：`未见` 对 `0`，`阳性` 对 `<1:100`。"""
-    is_cutoff = (limits.is_titre and limits.low is None) or limits.low == limits.high == 0
-    if not is_cutoff or result.words[0] not in ("阴性", "阳性"):
+    """阴性、阳性对一个界限：`未见` 对 `0`，`阳性` 对 `<1:100`，`阴性` 对 `<25`、`0-25`、`阴性>1`。"""
+    is_cutoff = limits.word == "阴性" or limits.low is None or limits.low == 0
+    if not is_cutoff or not result.is_graded or result.grade == 0:
         return "unknown"
     return "normal" if result.words[0] == "阴性" else "abnormal"
 
@@ -324,11 +381,13 @@ def exponent(number: Decimal) -> int:
 
 
 def _number(text: str) -> Decimal:
-    plain = text.removeprefix("1:").replace(",", "")
-    return Decimal(re.sub(r"[×x*]10\^", "E", plain, flags=re.IGNORECASE))
+    plain = re.sub(r",(?=\d{1,2}(?!\d)|(?<=^0,)\d{3})", ".", text.removeprefix("1:")).replace(",", "")
+    return Decimal(re.sub(r"[×x*]10\^", "E", re.sub(r"^10\^", "1E", plain), flags=re.IGNORECASE))
 
 
 def _parse_interval(text: str) -> Interval | None:
+    if re.search(r"\d\.\d", text) and re.search(r"\d,\d{1,2}(?!\d)", text):
+        return None  # 点与逗号不会都是小数点
     found = _TWO_SIDED.fullmatch(text)
     if not found:
         return _parse_one_sided(text)

@@ -75,6 +75,7 @@ class Reading(BaseModel):
 
     report: ReadReport
     evidence: list[RowEvidence] = []
+    unread: int = Field(0, description="表里有几行看得见、没有读成项目")
     engine: str = Field(description="读者的名字，要告诉用户")
 
 

@@ -64,7 +64,12 @@ def test_ranges_with_two_sides(text):
         ("<=5", limits(None, "5")),
         ("不大于5", limits(None, "5")),
         ("0.5以下", limits(None, "0.5")),
-        ("阴性(<1.0)", limits(None, "1.0", high_open=True)),
+        ("阴性(<1.0)", limits(None, "1.0", high_open=True, word="阴性")),
+        ("阴性>1", limits("1", None, low_open=True, word="阴性")),
+        ("3,6-10,0", limits("3.6", "10.0")),
+        ("<1.00×10^2", limits(None, "100", high_open=True)),
+        ("Desirable: <200, Borderline: 200-239, High: >=240", limits(None, "200", high_open=True)),
+        ("< 1.00 Low Risk; 1.00-3.00 Average", None),
         (">1.04", limits("1.04", None, low_open=True)),
         ("≥1.030", limits("1.03", None)),
         (">=1.030", limits("1.03", None)),
@@ -116,7 +121,7 @@ def test_qualitative_ranges(text, words):
     "text",
     [
         *("", "-----", "   ", "见备注3", "5.0-3.0", "9.5-3.5", "3.5-", "-9.5", "a1-b2", "1-2-3", "3..5-9", "35-9.5-1"),
-        *("3.5----9.5", "3.5-9.", ".5-9", "05-10", "3.5-9,5", "1,00-2,00"),
+        *("3.5----9.5", "3.5-9.", ".5-9", "05-10", "3.5-9,5"),
         *("4.84", "1:40", "1:20-80", "3。5-9", "3.5 9.5"),
         # 有两种读法：负号还是两横，指数管一边还是两边，109 是单位还是数
         *("-5--3", "1.1-2.5×10^3", "3.5-9.5109/L", "3.5-9.5×10^9", "3.5g/L-9.5mg/L"),
@@ -228,7 +233,7 @@ def test_results_that_are_none(text):
         ("浑浊", "透明", "unknown"),
         ("棕色", "黄色", "unknown"),
         ("5.2", "阴性", "unknown"),
-        ("阴性", "0-5", "unknown"),
+        ("阴性", "0-5", "normal"), ("阳性", "<25", "abnormal"), ("阳性", "3.5-5", "unknown"),
     ],
 )
 def test_compare(result, limits, flag):

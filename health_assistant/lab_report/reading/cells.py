@@ -35,21 +35,28 @@ ARROW_LIKE = set("↑↓→←⬆⬇14tTfiIl|!丨个一+-")
 _WORD_MARKS = "偏高|偏低|过高|过低|异常|高|低|危"
 _ARROWS = "↑↓⬆⬇▲▼"
 _MARK = re.compile(rf"\(?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|HH?|LL?|HIGH|LOW|\*+|★+|{_WORD_MARKS})\)?", re.IGNORECASE)
-_VALUE = r"[<>≤≥]?=?\d[\d.]*|\d?[+＋]+\d?|±|(?:弱?阳性|阴性)(?:[(（].{1,3}[)）])?"
+_VALUE = r"[<>≤≥]?=?\d[\d.,]*|\d?[+＋]+\d?|±|(?:弱?阳性|阴性)(?:[(（].{1,3}[)）])?"
 _GLUED_MARKS = (
+    re.compile(rf"(?P<mark>[{_ARROWS}]+)\s*(?P<bare>[<>≤≥]?\d.*)"),
+    re.compile(rf"(?P<bare>{_VALUE})\s*\((?P<mark>normal|正常|n)\)", re.IGNORECASE),
     re.compile(rf"(?P<bare>.*?[\d)）阴阳性+±])\s*\(?(?P<mark>[{_ARROWS}→←★]+|\*+)\)?"),
     re.compile(rf"(?P<bare>{_VALUE})\s*\(?(?P<mark>HH?|LL?|{_WORD_MARKS})\)?"),
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%#])\s*(?P<mark>[↑↓]+)"),
 )
-_NUMBER_AND_ARROW = re.compile(r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨]?)")
+_NUMBER_AND_ARROW = re.compile(r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨、'’]?)")
+_FOOTNOTE = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*(?<!10))[¹²³⁴⁵⁶⁷⁸⁹⁰ªᵃᵇᶜᵈ†‡§]+")
+"""数右上角的脚注号；`10²` 不算，那是乘方。"""
+_VALUE_AND_RANGE = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s*[(（\[【](?P<limits>[^()（）]*\d[^()（）]*)[)）\]】]")
+"""数后面的括号里是参考范围：`120.5(57-104)`。"""
 # 10^9/L 丢了 ^ 就像一个数，丢了指数就像 10/L
 _COUNT_UNIT = re.compile(r"[×xX*]?10[^\d/.]?(3|6|9|12)?/[Ll1|]")
 _UNIT = re.compile(
     r"[×x*]?10[\^~*-]?\d{1,2}/[l1|]|[x×*]10[\^~*]?\d{1,2}"
     r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?osm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
     r"|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n"
-    r"|[rna]c?u/ml|[mu]iu/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?",
+    r"|[rna]c?u/ml|[mu]iu/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?"
+    r"|([km千万]|thou|mill?)/[uμ]l|/[npuμ]l|(个|毫|微|纳|皮|克|摩尔|国际单位|单位)[一-鿿]{0,4}/[一-鿿]{1,4}(视野)?",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
@@ -75,9 +82,11 @@ def classify(text: str) -> Kind:
         return "mark"
     if _COUNT_UNIT.fullmatch(plain):
         return "unit"
+    if _UNIT.fullmatch(plain) and "/" in plain and not re.search(r"\d", plain):
+        return "unit"  # `个/微升` 也像两个定性词
     result, limits = parse_result(text), parse_range(text)
-    if isinstance(result, Interval):
-        return "number" if result.low == result.high else "bound"
+    if isinstance(result, Interval) and not (result.is_bounded and not result.is_point):
+        return "number" if result.is_point else "bound"
     if limits is not None and not isinstance(limits, Terms):
         return "bound" if isinstance(limits, Interval) and (limits.low is None or limits.high is None) else "range"
     if re.fullmatch(r"[-—–*/]{2,}", plain):
@@ -96,7 +105,7 @@ def is_bare_label(text: str) -> bool:
 
 def split_cells(box: TextBox) -> list[Cell]:
     """一段文字里的单元格，从左到右；文字识别常把靠得近的几格连成一段。横坐标按字的宽度估计。"""
-    return [Cell(kind, _part(box, start, end), labelled) for kind, start, end, labelled in _split(box.text, 0)]
+    return [Cell(kind, part_of(box, start, end), labelled) for kind, start, end, labelled in _split(box.text, 0)]
 
 
 def _split(text: str, offset: int) -> list[Span]:
@@ -114,6 +123,8 @@ def _split(text: str, offset: int) -> list[Span]:
         return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
     if typed := _typed(text, offset):
         return typed
+    if (arrow := re.match(rf"[{_ARROWS}]+\s*", text)) and arrow.end() < len(text):
+        return [("mark", offset, offset + arrow.end(), False), *_split(text[arrow.end() :], offset + arrow.end())]
     if not is_known(text):
         spaces = [found.start() for found in re.finditer(r"\s+", text)]
         for space in spaces:
@@ -134,7 +145,14 @@ def _split(text: str, offset: int) -> list[Span]:
 def _typed(text: str, offset: int) -> list[Span]:
     """一格，或紧连着的“数与单位”“数与标记”；是文字时为空。"""
     end = offset + len(text)
-    if classify(text) != "unit" and (at := _unit_start(text)):
+    if found := _FOOTNOTE.fullmatch(text):
+        return [("number", offset, offset + found.end("value"), False)]
+    if (found := _VALUE_AND_RANGE.fullmatch(text)) and classify(found["limits"]) in ("range", "bound"):
+        limits = ("range", offset + found.start("limits"), offset + found.end("limits"), False)
+        return [*_typed(found["value"], offset), limits]
+    # `1.00×10^2` 是一个数，不是 1.00 与单位 ×10^2
+    is_power = re.search(r"10\^\d+$", normalize(text)) and classify(text) in ("number", "bound", "range")
+    if classify(text) != "unit" and not is_power and (at := _unit_start(text)):
         return [*_typed(text[:at].rstrip(), offset), ("unit", offset + at, end, False)]
     if (kind := classify(text)) != "text":
         return [(kind, offset, end, False)]
@@ -168,21 +186,29 @@ def is_known(text: str) -> bool:
     return bool(name) and is_known_name(name) or bool(code) and is_known_code(code)
 
 
-def _part(box: TextBox, start: int, end: int) -> TextBox:
-    """整段里第 start 到 end 个字符的部分；汉字按两个字母宽。"""
-    widths = [2 if ord(character) > 0x2E80 else 1 for character in box.text]
-    total = sum(widths)
-    left, right = sum(widths[:start]) / total, sum(widths[:end]) / total
+def part_of(box: TextBox, start: int, end: int) -> TextBox:
+    """整段里第 start 到 end 个字符的部分。"""
     wide, flat_wide = box.x1 - box.x0, box.end - box.start
-    text = box.text[start:end]
+    left, right = _share(box.text, start), _share(box.text, end)
     return replace(
         box,
-        text=text.strip(),
+        text=box.text[start:end].strip(),
         x0=box.x0 + wide * left,
         x1=box.x0 + wide * right,
         start=box.start + flat_wide * left,
         end=box.start + flat_wide * right,
     )
+
+
+def place_of(box: TextBox, index: int) -> float:
+    """第 index 个字符的左边在哪里，拉平以后的横坐标。"""
+    return box.start + (box.end - box.start) * _share(box.text, index)
+
+
+def _share(text: str, index: int) -> float:
+    """前 index 个字符占多宽；汉字按两个字母宽。"""
+    widths = [2 if ord(character) > 0x2E80 else 1 for character in text]
+    return sum(widths[:index]) / sum(widths)
 
 
 def split_mark(text: str) -> tuple[str, str | None]:
@@ -191,6 +217,11 @@ def split_mark(text: str) -> tuple[str, str | None]:
     if found:
         return found["bare"].rstrip(" (（"), found["mark"]
     return text, None
+
+
+def says_normal(text: str) -> bool:
+    """印在标记一栏、说这一项正常的：`正常`、`N`、`Normal`、一横。"""
+    return bool(re.fullmatch(r"\(?(?:正常|normal|n|[-—–])\)?", text.strip().replace("（", "(").replace("）", ")"), re.IGNORECASE))
 
 
 def split_maybe_arrow(text: str) -> str | None:
@@ -273,3 +304,8 @@ def repair_unit(unit: str, indicator: Indicator | None = None) -> str:
         if power:
             return f"{found[1]}10^{power}/L"
     return re.sub(r"/[1|]$", "/L", unit)
+
+
+def repair_power(text: str) -> str:
+    """上标认成了平常的数字：`3.62×105` -> `3.62×10^5`；后面是斜线的 `×109/L` 是单位，另有 `repair_unit`。"""
+    return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?(\d{1,2})(?![\d/.])", r"×10^\1", text)

@@ -11,8 +11,9 @@ from health_assistant.lab_report.reading.rows import Row, row_text
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.report import ReadReport
+from health_assistant.lab_report.units import kind_of_unit
 
-_LAB_WORDS = re.compile(r"检验|化验|检测报告|参考(范围|值|区间)|Laboratory|Lab Report|Reference", re.IGNORECASE)
+_LAB_WORDS = re.compile(r"检验|化验|检测报告|监测报告|参考(范围|值|区间)|Laboratory|Lab Report|Reference", re.IGNORECASE)
 _OTHER_PAPER = re.compile(
     r"处方|发票|收据|收费|缴费|金额|单价|合计|营养成分|成绩|学分|考试|心电图|超声|说明书|用法用量|订单|天气"
     r"|(?<![A-Za-z])(NRV|CT|MRI)(?![A-Za-z])"
@@ -129,21 +130,23 @@ def _about_person(page: str, head: str, report_type: str, sex: str | None, age: 
     return ""
 
 
-def is_lab_report(lines: list[list[TextBox]], rows: list[Row]) -> bool:
+def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool = False) -> bool:
     """小票、成绩单、收费清单也有“名称 数字”，所以要有结果，还要认得。
 
     认得是指：有目录里的项目，带单位、范围或定性结果，而且占到四分之一；
-    或者项目都不认得（少见的检验），但写着检验报告，又有结果与范围俱全的行。收费、处方、食品一类的字样要求更多的证据。
+    或者项目都不认得（少见的检验），但写着检验报告，又有结果与范围俱全的行，或 has_header：表头是化验单的。收费、处方、食品一类的字样要求更多的证据。
     """
     page = " ".join(box.text for line in lines for box in line)
     filled = [row for row in rows if row.name and row.result]
     known = [row for row in filled if is_known(row.name.text) and (row.limits or _is_plausible(row))]
     complete = [row for row in filled if row.limits and any(parse_range(box.text) for box in row.limits)]
+    measured = [row for row in filled if row.unit and kind_of_unit(row.unit.text) and classify(row.result.text) == "number"]
     if _OTHER_PAPER.search(page):
         return len([row for row in known if row in complete]) >= 2
     if known and len(known) * 4 >= len(filled):
         return True
-    return bool(_LAB_WORDS.search(page)) and len(complete) * 2 >= len(filled) > 0
+    typed = [row for row in filled if classify(row.result.text) != "text"] if has_header else []
+    return bool(_LAB_WORDS.search(page)) and max(map(len, (complete, measured, typed))) * 2 >= len(filled) > 0
 
 
 def _is_plausible(row: Row) -> bool:

@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image
 
 from health_assistant.images import upright_rgb
-from health_assistant.lab_report.reading.cells import ARROW_LIKE, is_known, split_mark
+from health_assistant.lab_report.reading.cells import ARROW_LIKE, is_known, repair_power, split_mark
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
-from health_assistant.lab_report.reading.rows import Row, find_rows, row_text
+from health_assistant.lab_report.reading.rows import Row, count_unread, find_rows, row_text
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reference_range import Terms, parse_range
@@ -109,14 +109,16 @@ def _clarity(texts: list[tuple[str, float]]) -> float:
 
 def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
     """识别出的文字 -> 读数；page.quads 与 texts 一一对应。"""
-    boxes = to_text_boxes(page.quads, texts)
+    boxes = to_text_boxes(page.quads, [(repair_power(text), score) for text, score in texts])
     if sum(box.score > MIN_CONFIDENCE for box in boxes) < MIN_BOXES:
         raise UnreadableReport("report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张。")
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     lines = group_lines(boxes)
-    found = [(row, table) for table in find_tables(lines) for row in find_rows(table)]
-    if not is_lab_report(lines, [row for row, _ in found]):
+    tables = find_tables(lines)
+    rows_of = [find_rows(table) for table in tables]
+    found = [(row, table) for table, rows in zip(tables, rows_of, strict=True) for row in rows]
+    if not is_lab_report(lines, [row for row, _ in found], any(table.columns.is_complete for table in tables)):
         raise UnreadableReport(
             "not_a_lab_report",
             "没有找到检验项目。请确认这是化验单，并让“项目、结果、参考范围”各列都在画面里、方向摆正。",
@@ -125,7 +127,8 @@ def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
     read = [_read_row(row, table.columns, gray, boxes, page) for row, table in found]
     items, evidence = zip(*read, strict=True)
     report = ReadReport(items=list(items), **read_head(lines))
-    return Reading(report=report, evidence=list(evidence), engine=ENGINE_NAME)
+    unread = sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True))
+    return Reading(report=report, evidence=list(evidence), unread=unread, engine=ENGINE_NAME)
 
 
 def _read_row(

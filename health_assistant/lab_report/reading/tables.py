@@ -3,31 +3,36 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby, pairwise
 from statistics import median
 
-from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, is_known, split_cells
+from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, is_known, part_of, place_of, split_cells
+from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.text import TextBox
 
-_HEADER_WORDS = {
-    # 上次的结果、危急值、日期都是数，却不是这次的结果
-    "ignored": r"上次|前次|历史|既往|危急|日期|时间|标本|样本|仪器|^\d{2,4}[-/.]\d{1,2}|^previous|^last",
-    "serial": r"^(序号?|编号|行号|no\.?|#)$",
-    "method": r"方法|^method",
-    "code": r"代号|代码|缩写|英文|简称|^code$|^abbr",
-    "mark": r"提示|标志|标记|状态|异常|高低|^flag$|^h/l$",
-    "range": r"参考|正常|范围|^ref|^normal|range|interval",
-    "unit": r"单位|^units?$",
-    "result": r"结果|测定值|检测值|测量值|检验值|^数值|^result|^value$|^本次$",
-    "name": r"项目|名称|指标|检验内容|^items?$|^tests?$|^test ?name|^analyte|^component|^name$|^parameter",
+_UNLIKELY: dict[str, dict[str, float]] = {
+    "serial": {"text": 2, "unit": 4, "range": 6, "bound": 6, "term": 6, "mark": 2},
+    "code": {"number": 3, "range": 6, "bound": 6, "term": 4, "unit": 0.5, "mark": 0.5},
+    "name": {"number": 4, "range": 8, "bound": 8, "term": 3, "unit": 2, "mark": 2},
+    "result": {"range": 0.5, "text": 1, "unit": 3, "mark": 1},
+    "unit": {"number": 4, "range": 5, "bound": 5, "term": 4, "text": 1, "mark": 2},
+    "range": {"number": 1.5, "text": 1, "unit": 2, "mark": 2},
+    "low": {"text": 2, "unit": 3, "range": 3, "mark": 2},
+    "high": {"text": 2, "unit": 3, "range": 3, "mark": 2},
+    "mark": {"number": 3, "range": 5, "bound": 5, "term": 0.5, "unit": 3},
+    "method": {"number": 4, "range": 5, "bound": 5, "term": 3, "unit": 2, "mark": 2},
+    "ignored": {"unit": 1, "mark": 0.5},
+    "unknown": {"unit": 1, "mark": 0.5},
 }
-_MAX_HEADER_LENGTH = {True: 22, False: 9}
-"""表头一格的字数上限，按是不是纯英文；更长的是句子。"""
+"""表头说是哪一列的格子，写成这样有多不像，以字高计；没有写的是 0。只在位置两可时才起作用。"""
+_FAR = 5.0
+"""离最近的一列还隔着这么多个字高的格子，不属于这张表。"""
 
 
 @dataclass
 class Columns:
-    """各列左、中、右的横坐标（拉平以后）；不知道的列不在其中。"""
+    """各列左、中、右的横坐标（拉平以后）；不知道的列不在其中。键是列的种类，重复的后面加上位置。"""
 
     spans: dict[str, tuple[float, float, float]]
     printed: frozenset[str] = frozenset()
@@ -36,6 +41,11 @@ class Columns:
     @property
     def has_header(self) -> bool:
         return bool(self.printed)
+
+    @property
+    def is_complete(self) -> bool:
+        """印着项目、结果，还有参考范围或单位：化验单的表头。"""
+        return {"name", "result"} <= self.printed and bool(self.printed & {"range", "low", "unit"})
 
     def nearest(self, box: TextBox, among: Iterable[str] | None = None) -> str | None:
         """与 box 最对齐的列：左对齐、居中、右对齐都算对齐。among 是候选列的名字，默认所有的列。"""
@@ -48,11 +58,57 @@ class Columns:
         # 隔着空白的比有重叠的更远
         return off + max(0.0, start - box.end, box.start - end)
 
-    def refine(self, cells: list[Cell]) -> None:
-        """以表里确凿的格子代替表头的位置（表头常与内容不对齐），并认出没有表头的序号列与箭头列。"""
-        units = [cell.box for cell in cells if cell.kind == "unit"]
-        units = [box for box in units if self.nearest(box, ("unit", "ignored", "code")) in ("unit", None)]
-        if len(units) >= 2 or units and "unit" not in self.spans:
+    def assign(self, line: list[Cell]) -> list[str | None]:
+        """一行里从左到右的格子各归哪一列；太远的为 None。
+
+        列与格子的次序必须一致，总的偏差最小：逐格动态规划，cost[j] 是到这一格为止、这一格归第 j 列的最小偏差。
+        """
+        names = sorted(self.spans, key=lambda name: self.spans[name][1])
+        cost, steps = [0.0] * len(names), []
+        for cell in line:
+            best = [min(range(at + 1), key=cost.__getitem__) for at in range(len(names))]
+            steps.append(best)
+            cost = [cost[best[at]] + self._cost(name, cell) for at, name in enumerate(names)]
+        at = min(range(len(names)), key=cost.__getitem__, default=0)
+        assigned: list[str | None] = []
+        for cell, best in zip(reversed(line), reversed(steps), strict=True):
+            start, _, end = self.spans[names[at]]
+            is_far = max(start - cell.box.end, cell.box.start - end) > _FAR * cell.box.height
+            assigned.append(None if is_far else names[at])
+            at = best[at]
+        return assigned[::-1]
+
+    def _cost(self, name: str, cell: Cell) -> float:
+        return self._distance(name, cell.box) / cell.box.height + _UNLIKELY[name.split()[0]].get(cell.kind, 0.0)
+
+    def fit(self, lines: list[list[Cell]]) -> None:
+        """表头常与内容不对齐：以归到各列的格子代替表头的位置，再归一遍。一行里归到同一列的，取最对齐的一格。"""
+        for _ in range(3):
+            cells: dict[str, list[TextBox]] = {}
+            for line in lines:
+                best: dict[str, TextBox] = {}
+                for cell, name in zip(line, self.assign(line), strict=True):
+                    if name and _UNLIKELY[name.split()[0]].get(cell.kind, 0.0) <= 1:
+                        best[name] = min(filter(None, (best.get(name), cell.box)), key=partial(self._distance, name))
+                for name, box in best.items():
+                    cells.setdefault(name, []).append(box)
+            for name, boxes in cells.items():
+                if len(boxes) >= 2:
+                    self.spans[name] = _span(boxes)
+
+    def name_unknown(self, lines: list[list[Cell]]) -> None:
+        """表头里没有认得的“项目”或“结果”时：认不得的词下面多半是文字的、多半是数的，最左边的一列就是。"""
+        values = {"name": ("text",), "result": ("number", "bound", "term")}
+        for role, kinds in values.items():
+            for name in sorted((one for one in self.spans if one.startswith("unknown")), key=self.spans.__getitem__):
+                below = [cell for line in lines for cell, at in zip(line, self.assign(line), strict=True) if at == name]
+                if role not in self.spans and sum(cell.kind in kinds for cell in below) * 2 > len(below):
+                    self.spans[role] = self.spans.pop(name)
+                    self.printed |= {role}
+
+    def guess(self, cells: list[Cell]) -> None:
+        """没有表头：列由各行里确凿的数、范围与单位的位置定，并认出序号列与箭头列。"""
+        if units := [cell.box for cell in cells if cell.kind == "unit"]:
             self.spans["unit"] = _span(units)
         results, ranges = [], []
         for stack in _stacks([cell for cell in cells if cell.kind in ("number", "bound", "term", "range")]):
@@ -62,35 +118,17 @@ class Columns:
             elif all(box.text in ARROW_LIKE for box in boxes) and kinds.count("number"):
                 self.spans.setdefault("mark", _span(boxes))
             elif kinds.count("range") > kinds.count("number"):
-                if self.nearest(boxes[0], ("range", "ignored")) != "ignored":
-                    ranges.append([cell.box for cell in stack if cell.kind == "range"])
-            elif ("number" in kinds or not self.has_header) and (
-                self.nearest(boxes[0], ("result", "ignored")) != "ignored"
-            ):
+                ranges.append([cell.box for cell in stack if cell.kind == "range"])
+            else:
                 results.append(boxes)
-        if not self.has_header and len(results) > 1 and (bounds := [one for one in results if not _has_number(one)]):
-            # 没有表头：有数的一摞是结果；都是定性词时，左边的是结果
+        if len(results) > 1 and (bounds := [one for one in results if not _has_number(one)]):
+            # 有数的一摞是结果；都是定性词时，左边的是结果
             moved = bounds if len(bounds) < len(results) else bounds[1:]
             ranges.extend(moved)
             results = [one for one in results if one not in moved]
         for name, stacks in (("result", results), ("range", ranges)):
-            if stacks and (len(most := max(stacks, key=len)) >= 2 or name not in self.spans):
-                self.spans[name] = _span(most)
-
-    def refine_names(self, lines: list[list[Cell]]) -> None:
-        """名称一列以各行里最靠左、与表头的名称有重叠的文字为准：名称有长有短，只有左端对齐。
-
-        表头的“项目”没有认出来时，是结果与范围左边的文字。
-        """
-        if "name" in self.spans:
-            start, _, end = self.spans["name"]
-        else:
-            start, end = 0.0, min(self.spans[name][0] for name in ("result", "range") if name in self.spans)
-        texts = [[cell.box for cell in line if cell.kind == "text"] for line in lines]
-        boxes = [found[0] for line in texts if (found := [box for box in line if box.start < end and box.end > start])]
-        if len(boxes) >= 2 or boxes and "name" not in self.spans:
-            self.spans["name"] = _span(boxes)
-            self.printed |= {"name"}
+            if stacks:
+                self.spans[name] = _span(max(stacks, key=len))
 
 
 def _stacks(cells: list[Cell]) -> list[list[Cell]]:
@@ -110,9 +148,9 @@ def _has_number(boxes: list[TextBox]) -> bool:
 
 def _is_serial(boxes: list[TextBox]) -> bool:
     """从上到下逐一加一的整数是序号。"""
-    values = [int(box.text) for box in sorted(boxes, key=lambda one: one.line) if re.fullmatch(r"\d{1,2}", box.text)]
+    values = [int(box.text) for box in sorted(boxes, key=lambda one: one.line) if re.fullmatch(r"\d{1,4}", box.text)]
     steps = sum(below - above == 1 for above, below in pairwise(values))
-    return len(values) >= 2 and values[0] <= 60 and steps >= 0.6 * (len(boxes) - 1) and steps >= 1
+    return len(values) >= 2 and steps >= 0.6 * (len(boxes) - 1) and steps >= 1
 
 
 @dataclass
@@ -173,7 +211,7 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
     headers: list[dict[str, TextBox]] = []
     body: list[list[TextBox]] = []
     for line in [*lines, None]:
-        found = _header_panels(line) if line is not None else []
+        found = find_header(line) if line is not None else []
         if not found and line is not None:
             body.append(line)
             continue
@@ -182,57 +220,90 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
     return tables
 
 
-def _header_panels(line: list[TextBox]) -> list[dict[str, TextBox]]:
-    """这一行是表头时，各栏的“列 -> 表头格”；某一列又出现时是下一栏的开始。不是表头时为空。"""
-    panels: list[dict[str, TextBox]] = [{}]
-    if any(cell.kind in ("number", "bound", "range") for box in line for cell in split_cells(box)):
-        return []
-    for box in line:
-        for word in _header_words(box):
-            if (column := header_column(word.text)) is None:
-                continue
-            if column == "ignored":
-                column = f"ignored {word.start:.0f}"
-            elif column in panels[-1] and column in ("serial", "name", "code"):
-                panels.append({})
-            panels[-1].setdefault(column, word)
-    return [panel for panel in panels if len(panel) >= 2 and panel.keys() & {"result", "range"}]
-
-
-def _header_words(box: TextBox) -> list[TextBox]:
-    """表头里连成一段的几格按空格分开。"""
-    words = box.text.split()
-    if len(words) < 2 or header_column(box.text) and box.text.isascii():
-        return [box]
-    width = (box.end - box.start) / len(box.text)
-    starts = [found.start() for found in re.finditer(r"\S+", box.text)]
-    return [
-        replace(box, text=word, start=box.start + width * at, end=box.start + width * (at + len(word)))
-        for word, at in zip(words, starts, strict=True)
-    ]
-
-
-def header_column(text: str) -> str | None:
-    """表头的一格是哪一列。"""
-    text = re.sub(r"[()（）:：*]", "", text).strip()
-    text = text if text.isascii() else text.replace(" ", "")
-    if not text or len(text) > _MAX_HEADER_LENGTH[text.isascii()]:
-        return None
-    return next((name for name, words in _HEADER_WORDS.items() if re.search(words, text, re.IGNORECASE)), None)
-
-
 def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> list[Table]:
-    edges = []
-    for left, right in zip(headers, headers[1:], strict=False):
-        edges.append((max(box.end for box in left.values()) + min(box.start for box in right.values())) / 2)
-    lines = _split_at([[cell for box in line for cell in split_cells(box)] for line in body], edges)
+    edges = panel_edges(headers)
+    lines = _split_at([[cell for box in line for cell in _cells(box, headers, edges)] for line in body], edges)
     tables = []
     for header, panel in zip(headers, lines, strict=True):
         columns = Columns({name: (box.start, box.middle, box.end) for name, box in header.items()}, frozenset(header))
-        columns.refine([cell for line in panel for cell in line])
-        columns.refine_names(panel)
+        columns.fit(panel)
+        columns.name_unknown(panel)
+        _fit_names(columns, panel)
         tables.append(Table(columns, panel))
     return tables
+
+
+def panel_edges(headers: list[dict[str, TextBox]]) -> list[float]:
+    """并排各栏的分界，横坐标。"""
+    ends = [max(box.end for box in header.values()) for header in headers]
+    starts = [min(box.start for box in header.values()) for header in headers]
+    return [(end + start) / 2 for end, start in zip(ends, starts[1:], strict=False)]
+
+
+def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) -> list[Cell]:
+    """一段文字里的格子；连过了栏的分界、或名称连到了下一列的，先在那里断开。"""
+    pieces = [box]
+    for edge in edges:
+        pieces = [part for piece in pieces for part in _cut(piece, edge)]
+    found = []
+    for piece in pieces:
+        header = headers[sum(piece.middle > edge for edge in edges)]
+        starts = sorted(word.start for role, word in header.items() if role not in ("name", "code", "serial"))
+        is_sentence = all(cell.kind == "text" for cell in split_cells(piece))
+        for start in () if is_sentence else starts:
+            *done, last = _cut(piece, start, only_at_space=True)
+            found.extend(cell for part in done for cell in split_cells(part))
+            piece = last
+        for cell in split_cells(piece):
+            found.extend(_cut_glued_value(cell, header.get("result")))
+    return found
+
+
+def _cut(box: TextBox, edge: float, only_at_space: bool = False) -> list[TextBox]:
+    """在横坐标 edge 附近断开：最好在空白处，其次在汉字与别的字之间；edge 不在这一段里的不断。"""
+    if not box.start + box.height < edge < box.end - box.height:
+        return [box]
+    places = range(1, len(box.text))
+    spaces = [at for at in places if box.text[at - 1] == " "]
+    turns = [at for at in places if _is_chinese(box.text[at]) and not _is_chinese(box.text[at - 1])]
+    for candidates in (spaces, [] if only_at_space else turns):
+        near = [at for at in candidates if abs(place_of(box, at) - edge) < 2.5 * box.height]
+        if near:
+            at = min(near, key=lambda one: abs(place_of(box, one) - edge))
+            return [part_of(box, 0, at), part_of(box, at, len(box.text))]
+    return [box]
+
+
+def _is_chinese(character: str) -> bool:
+    return "一" <= character <= "鿿"
+
+
+def _cut_glued_value(cell: Cell, result: TextBox | None) -> list[Cell]:
+    """名称碰到了数、识别成一段时分开：数要落在结果一列。"""
+    box = cell.box
+    if result is None or cell.kind != "text" or not box.start < result.start - box.height:
+        return [cell]
+    found = re.fullmatch(r"(?P<name>.*[^\d.<>≤≥\s])\s*(?P<value>[<>≤≥]?\d+(?:\.\d+)?)\s*", box.text)
+    if not found or is_known(box.text) or place_of(box, len(box.text)) < result.start:
+        return [cell]
+    at = found.start("value")
+    return [Cell("text", part_of(box, 0, at)), Cell("number", part_of(box, at, len(box.text)))]
+
+
+def _fit_names(columns: Columns, lines: list[list[Cell]]) -> None:
+    """名称有长有短，只有左端对齐：以各行里最靠左、与表头的名称有重叠的文字为准。
+
+    表头的“项目”没有认出来时，是结果与范围左边的文字。
+    """
+    if "name" in columns.spans:
+        start, _, end = columns.spans["name"]
+    else:
+        start, end = 0.0, min(columns.spans[name][0] for name in ("result", "range", "low") if name in columns.spans)
+    texts = [[cell.box for cell in line if cell.kind == "text"] for line in lines]
+    boxes = [found[0] for line in texts if (found := [box for box in line if box.start < end and box.end > start])]
+    if len(boxes) >= 2 or boxes and "name" not in columns.spans:
+        columns.spans["name"] = _span(boxes)
+        columns.printed |= {"name"}
 
 
 def _split_at(lines: list[list[Cell]], edges: list[float]) -> list[list[list[Cell]]]:
@@ -264,6 +335,6 @@ def _headless(body: list[list[TextBox]]) -> list[Table]:
     tables = []
     for panel in _split_at(lines, edges):
         columns = Columns({})
-        columns.refine([cell for line in panel for cell in line])
+        columns.guess([cell for line in panel for cell in line])
         tables.append(Table(columns, panel))
     return tables

@@ -1,0 +1,111 @@
+"""表头：一行里的词各是哪一列的名字。印着的表头决定一列是什么，格子的写法只能使人起疑。"""
+
+import re
+from collections.abc import Iterator
+
+from health_assistant.lab_report.reading.cells import part_of
+from health_assistant.lab_report.reading.text import TextBox
+
+_WORDS: tuple[tuple[str, str], ...] = (
+    # 先长后短：“上次结果”不是结果，“项目代码”不是项目，“参考下限”不是参考范围。
+    # 上次的结果、危急值、日期都是数，却不是这次的结果
+    (
+        "ignored",
+        r"(?:上一?次|前次|历史|既往|历次|previous|prior|last)\s*(?:检测|检验)?\s*(?:结果|数?值|results?|values?)?"
+        r"(?:\s*(?:[&＆/]|and)\s*(?:date|日期))?|危[急机]界?限?值?(?:范围)?|critical\s*(?:values?|range)?"
+        r"|(?:采样|检测|报告|检验|审核|collected|report)?\s*(?:日期|时间|\bdate\b)|(?:标本|样[本品]|\bspecimen\b|\bsample\b)\s*(?:类型|种类|名称|编?号|type)?"
+        r"|级别|等级|分级|敏感[度性]|仪器(?:名称|设备)?|设备|实验室|\binstrument\b|\blab\b|备注|说明|收费|\bremarks?\b|\bcomments?\b",
+    ),
+    ("method", r"(?:检测|检验|测定|分析|实验|试验)?方\s*法(?:学|名称)?|\bmethod(?:ology)?\b|\btechnology\b"),
+    ("low", r"(?:参考|正常)?(?:范围|值)?(?:下限|最低值?|最小值?)|\b(?:lower|min(?:imum)?\.?)\s*(?:limit)?\b"),
+    ("high", r"(?:参考|正常)?(?:范围|值)?(?:上限|最高值?|最大值?)|\b(?:upper|max(?:imum)?\.?)\s*(?:limit)?\b"),
+    (
+        "range",
+        r"(?:生物)?(?:参\s*考|正常|标准)\s*(?:参考)?\s*(?:区间值?|范围值?|值?范围|值|数值|区域)?|(?:\(|^)范\s*围|(?:有效|治疗|目标)(?:血药)?(?:浓度)?范围|折点"
+        r"|\w*referenz\w*|(?:bio(?:logical)?\.?\s*)?\bref(?:erence|\.)?\s*(?:intervals?|ranges?|values?)?"
+        r"|normal\s*(?:ranges?|values?)|\b(?:intervals?|ranges?)\b|normbereich|normwerte?",
+    ),
+    ("unit", r"(?:计量|结果)?单\s*位|\bunits?\b|\beinheit\b|\bunité\b|\bunidad(?:es)?\b"),
+    (
+        "mark",
+        r"(?:结果|异常)?(?:提\s*示|标\s*[志识记]|状态|判断|判定|评价|报警|警示|高低|异常)(?:标[志识])?|↑↓|\bflags?\b"
+        r"|\bh/l\b|\babn(?:ormal)?\b|\bstatus\b",
+    ),
+    (
+        "code",
+        r"(?:项目|英文|检验)?(?:代号|代码|缩写|简称|编码)|英\s*缩|英文(?:名称?|缩写|简称|代号)?|\bcode\b|\babbr(?:eviation)?\b\.?",
+    ),
+    ("serial", r"序\s*号|编号|行号|\bno\b\.?|^#$|№|^序$"),
+    (
+        "result",
+        r"(?:本次|检测|检验|测定|测量|化验|测试|实验|定量|定性|检查)?\s*结\s*果(?:值|数值)?|(?:测定|检测|测量|检验|实测|观测|测试)数?值"
+        r"|数\s*值|本次|(?:测定|检测)?浓度(?!范围)|含量|效价|\bmic\b|抑菌圈(?:直径)?|(?:(?:current|observed|your|test)\s*)?(?:results?|values?)(?:\s*[&＆/]\s*flags?)?|\bergebnis(?:se)?\b|\bwert\b"
+        r"|\brésultats?\b|\bresultados?\b",
+    ),
+    (
+        "name",
+        r"(?:检验|检测|检查|化验|测试|分析|中文|收费|试验)?\s*项\s*目\s*(?:名称?|内容)?|(?:检验|检测|检查|中文|指标|分析物)\s*(?:名称|内容|指标|参数)"
+        r"|名\s*称|指标|参\s*数|过敏原|变应原|\b(?:tests?|investigations?|analytes?|components?|parameters?|items?|examinations?|assay)\b"
+        r"\s*(?:\bnames?|description)?|\bname\b|\banalysen?\b|\buntersuchung\b",
+    ),
+)
+_HEADER = re.compile("|".join(f"(?P<{role}>{words})" for role, words in _WORDS), re.IGNORECASE)
+_DATE = re.compile(r"(?:20)?\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|[01]\d[-/][0-3]\d")
+_STARTS_PANEL = ("serial", "code", "name")
+_MAX_WIDTH = 12
+"""表头一格里认不得的字至多占多少；“检验结果仅对本次标本负责”这样的句子不是表头。"""
+
+
+def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
+    """这一行是表头时，各栏的“列 -> 表头格”，从左到右；不是表头时为空。
+
+    列的名字是 `_WORDS` 里的；不必看的列（ignored：上次结果、危急值、日期）与认不得的词（unknown）后面加上位置，可以有几个。
+    名称、代号、序号一类又出现时是下一栏的开始。以日期为列名的：最近的是这次的结果，其余是从前的。
+    """
+    panels: list[dict[str, TextBox]] = [{}]
+    dates: list[dict[str, TextBox]] = [{}]
+    for box in line:
+        if _DATE.fullmatch(box.text.strip()):
+            dates[-1][box.text.strip()] = box
+            continue
+        words = list(_words(box))
+        if not words and re.search(r"\d", box.text):
+            return []  # 表头里没有数
+        words = words or [("unknown", box)]
+        for role, word in words:
+            if role in _STARTS_PANEL and role in panels[-1] and len(panels[-1]) >= 2:
+                panels.append({})
+                dates.append({})
+            if role == "serial" and "serial" in panels[-1]:
+                role = "code"  # 序号之外又有编号
+            key = f"{role} {word.start:.0f}" if role in ("ignored", "unknown") else role
+            panels[-1].setdefault(key, word)
+    for panel, printed in zip(panels, dates, strict=True):
+        if len(panel) >= 2:
+            _seat_dates(panel, printed)
+    return [panel for panel in panels if _is_header(panel)]
+
+
+def _is_header(panel: dict[str, TextBox]) -> bool:
+    known = [role for role in panel if not role.startswith("unknown")]
+    return len(known) >= 2 and len(known) * 2 >= len(panel) and bool(panel.keys() & {"result", "range", "low"})
+
+
+def _seat_dates(panel: dict[str, TextBox], dates: dict[str, TextBox]) -> None:
+    for printed in sorted(dates, key=lambda one: [int(part) for part in re.findall(r"\d+", one)], reverse=True):
+        key = f"ignored {dates[printed].start:.0f}" if "result" in panel else "result"
+        panel[key] = dates[printed]
+
+
+def _words(box: TextBox) -> Iterator[tuple[str, TextBox]]:
+    """一段文字里的各个表头词（`提示单位` 是两个）；不像表头的没有。"""
+    text = box.text
+    found = [one for one in _HEADER.finditer(text) if one[0].strip()]
+    rest = re.sub(r"[\s()（）:：*/&·.,，、|☑口]", "", _DATE.sub("", _HEADER.sub("", text)))
+    if not found or len(rest) > max(3, sum(len(one[0]) for one in found) // 2) or len(rest) > _MAX_WIDTH:
+        return
+    if any(one.lastgroup == "range" for one in found):
+        # `检测下限/参考值` 是一列
+        found = [one for one in found if one.lastgroup not in ("low", "high")]
+    for one in found:
+        yield one.lastgroup, part_of(box, *one.span())
