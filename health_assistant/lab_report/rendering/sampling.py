@@ -18,7 +18,7 @@ import yaml
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import fold_code, fold_name, load_catalogue
 from health_assistant.lab_report.reference_range import ByGroup, Interval, ReferenceRange, Terms, exponent, parse_range
-from health_assistant.lab_report.rendering.rewrites import REWRITES
+from health_assistant.lab_report.rendering.held_out_writings import HELD_OUT_WRITINGS
 from health_assistant.lab_report.report import Flag, ReadItem, ReadReport
 
 _CELLS = ("NEUT", "LYMPH", "MONO", "EO", "BASO")
@@ -43,7 +43,7 @@ _DERIVED: tuple[tuple[str, tuple[str, ...], Callable[..., Decimal]], ...] = (
 
 
 class Style(Entry):
-    """一种版式对内容的要求；空的 kinds 表示什么报告都行，marks 从中抽一种，rewrites 是 `REWRITES` 里的名字。"""
+    """一种版式对内容的要求；空的 kinds 表示什么报告都行，marks 与 writings 从中抽一种。"""
 
     kinds: tuple[str, ...] = ()
     items: tuple[int, int] = (8, 26)
@@ -52,7 +52,8 @@ class Style(Entry):
     head: bool = True
     groups: bool = True
     english: bool = False
-    rewrites: tuple[str, ...] = ()
+    ranges: bool = True
+    writings: tuple[str, ...] = ()
 
     @property
     def usable_kinds(self) -> tuple[str, ...]:
@@ -154,9 +155,9 @@ def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float =
         item, flag = hospital.item(analyte, bool(rng.random() < abnormal_rate))
         items.append(item)
         flags.append(flag)
-    for rewrite in (REWRITES[name](rng) for name in style.rewrites):
-        pairs = [rewrite(item, flag) for item, flag in zip(items, flags, strict=True)]
-        items, flags = [item for item, _ in pairs], [flag for _, flag in pairs]
+    if style.writings:
+        write = HELD_OUT_WRITINGS[pick(rng, style.writings)]
+        items = [write(item, flag, rng) for item, flag in zip(items, flags, strict=True)]
     report_type = kind["titles"][-1] if style.english else pick(rng, kind["titles"][:-1])
     who = {"sex": hospital.sex, "age": hospital.age} if style.head else {}
     return Sample(ReadReport(report_type=report_type, items=items, **who), flags, sections)
@@ -204,6 +205,8 @@ class _Hospital:
             result, limits, flag, extreme = self._numeric(analyte, abnormal)
         if rng.random() < 0.02:
             limits, flag = self.says["no_range"], None
+        if not style.ranges:
+            limits, flag = "", None
         mark = self.marks.get(flag)
         mark = mark * 2 if mark and extreme and self.doubles_arrows else mark
         unit, name, code = analyte.unit, analyte.english, analyte.code if style.codes else ""
