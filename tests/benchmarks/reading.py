@@ -3,7 +3,7 @@
     python tests/benchmarks/reading.py                    # 约 5000 行，2 核半小时
     python tests/benchmarks/reading.py --pages 1 --layouts classic --degradations clean,photo
 
-四种测试版式（HELD_OUT_LAYOUTS）由写规则以外的人画，调规则时不看；两组分开报告。
+测试版式（HELD_OUT_LAYOUTS）由写规则以外的人画，调规则时不看；两组分开报告。
 “超出范围”的破坏应当拒读或说没有把握，只看有没有无声的错。
 退出码 1：限度以内没有达到 F1 0.97、无声的错 0.2%、没有判断的 5%。
 """

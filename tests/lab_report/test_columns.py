@@ -33,7 +33,8 @@ def spread(*texts: str, gap: float = 60) -> list[TextBox]:
     [
         (["项目名称", "项目代码", "结果", "提示", "单位", "参考值"], "name code result mark unit range"),
         (["英文", "中文名称", "结果", "单位", "生物参考区间"], "code name result unit range"),
-        (["NO", "项目名称", "检测结果", "异常提示", "单位", "参考区间", "检测方法"], "serial name result mark unit range method"),
+        (["NO", "项目名称", "检测结果", "异常提示", "单位", "参考区间", "检测方法"],
+         "serial name result mark unit range method"),
         (["检验项目", "英缩", "结果", "参考值"], "name code result range"),
         (["参数", "报警", "结果", "参考范围"], "name mark result range"),
         (["检验项目", "结果", "提示单位", "参考范围"], "name result mark unit range"),
@@ -49,7 +50,8 @@ def spread(*texts: str, gap: float = 60) -> list[TextBox]:
          "name result ignored unit range"),
         (["TEST NAME", "TECHNOLOGY", "VALUE", "UNITS"], "name method result unit"),
         (["Analyse", "Ergebnis", "Einheit", "Referenzbereich"], "name result unit range"),
-        (["检验项目", "结果参考范围", "单位检验项目", "结果参考范围", "单位"], "name result range unit | name result range unit"),
+        (["检验项目", "结果参考范围", "单位检验项目", "结果参考范围", "单位"],
+         "name result range unit | name result range unit"),
     ],
 )  # fmt: skip
 def test_words_of_a_header(texts, columns):
@@ -138,14 +140,15 @@ def read_one(*lines: dict[float, str]) -> list[tuple[str, ...]]:
 @pytest.mark.parametrize(
     ("line", "row"),
     [
-        ({110: "嗜酸性粒细胞百分6.40", 450: "0.00~5.00", 650: "%"}, ("嗜酸性粒细胞百分", "6.40", "%", "0.00~5.00")),
+        ({90: "嗜酸性粒细胞百分6.400", 450: "0.00~5.00", 650: "%"}, ("嗜酸性粒细胞百分", "6.400", "%", "0.00~5.00")),
         ({50: "肌酐", 300: "120.5(57--104)", 650: "μmol/L"}, ("肌酐", "120.5", "μmol/L", "57--104")),
         ({50: "肌酐", 300: "28.4", 450: "44.2-115umol/L"}, ("肌酐", "28.4", "umol/L", "44.2-115")),
         ({50: "红细胞(镜检)", 300: "9", 450: "0--5", 650: "个/微升"}, ("红细胞(镜检)", "9", "个/微升", "0--5")),
         ({50: "血小板计数", 300: "98²", 450: "125-350", 650: "10^9/L"}, ("血小板计数", "98", "10^9/L", "125-350")),
         ({50: "丙型肝炎RNA", 300: "2.10×10^1", 450: "<1.00×10^2", 650: "IU/mL"},
          ("丙型肝炎", "2.10×10^1", "IU/mL", "<1.00×10^2")),
-        ({5: "I/L", 50: "乳酸脱氢酶", 300: "30.9", 450: "116-262", 650: "U/L"}, ("乳酸脱氢酶", "30.9", "U/L", "116-262")),
+        ({5: "I/L", 50: "乳酸脱氢酶", 300: "30.9", 450: "116-262", 650: "U/L"},
+         ("乳酸脱氢酶", "30.9", "U/L", "116-262")),
     ],
 )  # fmt: skip
 def test_cells_that_run_together(line, row):
@@ -164,7 +167,8 @@ def test_two_blocks_whose_text_runs_together_are_cut_at_the_divider():
     }
     lines = [
         {50: "白细胞计数", 250: "3.86", 330: "4.00~10.00 10^9/L红细胞压积", 800: "35.2", 880: "42.0~49.0", 1010: "%"},
-        {50: "淋巴细胞计数", 250: "1.48", 330: "1.00~3.30", 480: "10^9/L平均血红蛋白", 800: "28.0", 880: "27.0~33.0", 1010: "pg"},
+        {50: "淋巴细胞计数", 250: "1.48", 330: "1.00~3.30", 480: "10^9/L平均血红蛋白",
+         800: "28.0", 880: "27.0~33.0", 1010: "pg"},
     ]  # fmt: skip
     rows = [[row_text(row)[0] for row in find_rows(table)] for table in find_tables(page(head, *lines)) if table.lines]
     assert rows == [["白细胞计数", "淋巴细胞计数"], ["红细胞压积", "平均血红蛋白"]]

@@ -1,5 +1,6 @@
 """化验单的画法：同样的种子同样的字节，真值与框都对得上，破坏的映射准。"""
 
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -82,6 +83,56 @@ def test_the_truth_agrees_with_compare():
                     compared += 1
                     assert judged == flag, (name, seed, item, sex, age)
     assert compared > 0.8 * total
+
+
+SHAPES = {
+    "word_in_brackets": r"[\d.]+（(阴性|阳性)）",
+    "word_after": r"[\d.]+ (阴性|阳性)",
+    "sign_in_brackets": r"[\d.]+ \([-+]\)",
+    "counts": r"\d+-\d+",
+    "counts_tilde": r"\d+~\d+",
+    "powers": r"<?\d\.\d\d×10\^\d+",
+    "exponents": r"<?\d\.\d\dE\+\d\d",
+    "european": r"\d+,\d{1,2}",
+    "thousands": r"\d{1,3},\d{3}",
+}
+
+
+def _numbers(text, comma):
+    found = re.findall(r"(\d[\d.,]*)(?:[×x]10\^(\d+)|E\+(\d+))?", text)
+    return [
+        Decimal(number.replace(",", comma)).scaleb(int(power or exponent or 0)) for number, power, exponent in found
+    ]
+
+
+@pytest.mark.parametrize(("layout", "writing"), [
+    (layout, writing) for layout, one in HELD_OUT_LAYOUTS.items() for writing in one.style.writings
+])  # fmt: skip
+def test_a_row_is_written_so_and_keeps_its_truth(layout, writing):
+    written = compared = 0
+    style = HELD_OUT_LAYOUTS[layout].style.model_copy(update={"writings": (writing,)})
+    for seed in range(60):
+        drawn = sample_report(np.random.default_rng(seed), style)
+        for item, flag in zip(drawn.report.items, drawn.flags, strict=True):
+            written += re.fullmatch(SHAPES[writing], item.result) is not None
+            comma = "." if writing == "european" else ""
+            limits, values = _numbers(item.reference_range, comma), _numbers(item.result, comma)
+            if not limits or not values or flag not in ("normal", "high", "low"):
+                continue
+            compared += 1
+            at_least, at_most = (re.match(rf"\(?[{signs}]", item.reference_range) for signs in (">≥", "<≤"))
+            low, high = None if at_most else limits[0], None if at_least else limits[-1]
+            assert flag != "low" or max(values) <= low, item
+            assert flag != "high" or min(values) >= high, item
+            assert flag != "normal" or low is None or low <= min(values), item
+            assert flag != "normal" or high is None or max(values) <= high, item
+    assert written >= 15 and compared >= 60
+
+
+def test_a_sheet_without_ranges_has_nothing_to_compare():
+    drawn = sample_report(np.random.default_rng(1), HELD_OUT_LAYOUTS["no_ranges"].style)
+    assert {(item.reference_range, item.mark) for item in drawn.report.items} == {("", None)}
+    assert set(drawn.flags) == {None}
 
 
 @pytest.mark.parametrize("kind", ["blood", "chemistry", "liver", "lipid"])

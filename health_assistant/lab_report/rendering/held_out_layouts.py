@@ -1,45 +1,30 @@
-"""留出的版式：调读者时从不看，只用来量它在没见过的版式上读得怎样。写法见 `layouts.py`。"""
+"""留出的版式：调读者时从不看，只用来量它在没见过的版式上读得怎样。
+
+名字、样式与画法写在 held_out_layouts.yaml；这里与 held_out_drawing.py 是画它们的函数，写法见 `layouts.py`。
+"""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 from PIL import Image, ImageFont
 
 from health_assistant.lab_report.rendering.drawing import FIELDS, Page, Pieces, union
 from health_assistant.lab_report.rendering.furniture import HOSPITALS, foot, patient
-from health_assistant.lab_report.rendering.layouts import Layout
-from health_assistant.lab_report.rendering.sampling import Style, panels, pick
+from health_assistant.lab_report.rendering.held_out_drawing import (
+    edges_of,
+    ledger,
+    night_list,
+    paired_cards,
+    put,
+    single_test,
+)
+from health_assistant.lab_report.rendering.layouts import Layout, load_sheets
+from health_assistant.lab_report.rendering.sampling import panels, pick
 
 _HIGH_INK, _LOW_INK, _GREY = "#e5484d", "#2f6fd6", "#8a9099"
-
-
-def _put(page: Page, index: int, left: float, right: float, y: float, template: str, size: int | None = None,
-         anchor: str = "l") -> None:  # fmt: skip
-    """写一格，放不下就缩小；长的分人群的范围先折成两行。"""
-    pieces, size, room = page.fill_template(index, template), size or page.size, right - left
-    lines = [pieces] if page.width_of(pieces, size) <= room else _fold(pieces)
-    need = max(page.width_of(line, size) for line in lines)
-    size = size if need <= room else max(12, int(size * room / need))
-    fill, bold = page.ink_of(index, template)
-    x = {"l": left, "m": (left + right) / 2, "r": right}[anchor]
-    for at, line in enumerate(lines):
-        page.pieces(index, x, y + (at - (len(lines) - 1) / 2) * size * 1.15, line, size, fill, anchor, bold)
-
-
-def _edges(x0: int, x1: int, shares: Iterable[float]) -> list[float]:
-    """各列按比例分，所有的竖边。"""
-    return list(accumulate((share * (x1 - x0) for share in shares), initial=float(x0)))
-
-
-def _fold(pieces: Pieces) -> list[Pieces]:
-    for at, (field, text) in enumerate(pieces):
-        cut = re.search(r"\[?女|新生儿", text)
-        if field == "reference_range" and cut and cut.start():
-            return [[*pieces[:at], (field, text[: cut.start()])], [(field, text[cut.start() :]), *pieces[at + 1 :]]]
-    return [pieces]
 
 
 def _day(page: Page) -> str:
@@ -161,7 +146,7 @@ def _booklet(page: Page) -> int:
         "mark": pick(rng, ("提示", "异常提示")),
         "reference_range": pick(rng, ("参考值", "正常范围")),
     }
-    edges = _edges(x0, x1, map(float, shares))
+    edges = edges_of(x0, x1, map(float, shares))
     room = float(shares[fields.index("reference_range")]) * (x1 - x0)
     pitch, grid = round(size * pick(rng, (1.7, 1.9, 2.1))), pick(rng, ("#9aa3ab", "#b9c3c9", page.ink))
     solid = bool(rng.random() < 0.6)
@@ -178,7 +163,7 @@ def _booklet(page: Page) -> int:
             folded = page.measure(page.report.items[index].reference_range) > room - 20
             tall = max(pitch, round(size * 2.6)) if folded else pitch
             for (left, right), field, anchor in zip(pairwise(edges), fields, anchors, strict=True):
-                _put(page, index, left + 10, right - 10, y + tall / 2, f"{{{field}}}", anchor=anchor)
+                put(page, index, left + 10, right - 10, y + tall / 2, f"{{{field}}}", anchor=anchor)
             page.line(x0, y, x1, y, 1, fill=grid)
             y += tall
         for edge in edges:
@@ -257,7 +242,7 @@ def _app_cards(page: Page) -> int:
         tail = label + "{reference_range}" + ("" if inline else " {unit}")
         template = tail if item.reference_range else "" if inline else "{unit}"
         if template:
-            _put(page, index, width * 0.56, right, y + tall * 0.78, template, small, "r")
+            put(page, index, width * 0.56, right, y + tall * 0.78, template, small, "r")
         y += tall + 14
     page.text(width / 2, y + size, "— 已经到底了 —", small, _GREY, anchor="m")
     return round(y + size * 2)
@@ -311,7 +296,7 @@ def _independent_lab(page: Page) -> int:
     filled, tall = bool(rng.random() < 0.5), round(size * 2.35)
     if filled:
         page.drawing.rectangle((x0, y, x1, y + tall), theme)
-    edges = _edges(x0, x1, (share for _, share, _, _ in columns))
+    edges = edges_of(x0, x1, (share for _, share, _, _ in columns))
     for left, (_, _, chinese, english) in zip(edges, columns, strict=False):
         page.text(left + 8, y + tall * 0.32, chinese, fill="#ffffff" if filled else theme)
         page.text(left + 8, y + tall * 0.75, english, small, "#ffffff" if filled else theme)
@@ -321,12 +306,12 @@ def _independent_lab(page: Page) -> int:
     for index, item in enumerate(page.report.items):
         for (left, right), (template, _, _, _) in zip(pairwise(edges), columns, strict=True):
             if template:
-                _put(page, index, left + 8, right - 8, y + tall / 2, template)
+                put(page, index, left + 8, right - 8, y + tall / 2, template)
                 continue
-            _put(page, index, left + 8, right - 8, y + tall * 0.33, "{name}")
+            put(page, index, left + 8, right - 8, y + tall * 0.33, "{name}")
             english = _english_names().get(item.name, "")
             known = "" if english.startswith("U-") or english.lower() == item.code.lower() else english
-            _put(page, index, left + 8, right - 8, y + tall * 0.75, f"{known} ({{code}})" if known else "{code}", small)
+            put(page, index, left + 8, right - 8, y + tall * 0.75, f"{known} ({{code}})" if known else "{code}", small)
         y += tall
         if ruled:
             page.line(x0, y, x1, y, 1, fill="#c9ced4")
@@ -336,12 +321,7 @@ def _independent_lab(page: Page) -> int:
     return foot(page, x0, x1, y + round(size * 2.8))
 
 
-HELD_OUT_LAYOUTS: dict[str, Layout] = {
-    "dot_matrix": Layout(_dot_matrix, Style(items=(10, 28), marks=("arrows", "letters", "stars"), codes=False,
-                                            groups=False), width=(1500, 1680), size=(24, 28)),
-    "checkup_booklet": Layout(_booklet, Style(items=(8, 22), marks=("words", "arrows", "short"), codes=False)),
-    "app_cards": Layout(_app_cards, Style(items=(5, 12), marks=("words", "short")), width=(1000, 1120), size=(34, 40),
-                        fonts=("noto_sans", "micro_hei")),
-    "independent_lab": Layout(_independent_lab, Style(items=(6, 20), marks=("arrows", "letters", "stars")),
-                              width=(1400, 1650), size=(25, 30)),
-}  # fmt: skip
+HELD_OUT_LAYOUTS: dict[str, Layout] = load_sheets("held_out_layouts.yaml", {
+    "dot_matrix": _dot_matrix, "booklet": _booklet, "app_cards": _app_cards, "independent_lab": _independent_lab,
+    "ledger": ledger, "paired_cards": paired_cards, "night_list": night_list, "single_test": single_test,
+})  # fmt: skip

@@ -229,20 +229,23 @@ def _one_test(page: Page) -> int:
     return y + size * 3
 
 
-def _load_sheets() -> dict[str, Layout]:
+def load_sheets(file: str, draws: dict[str, Callable[..., int]]) -> dict[str, Layout]:
+    """读一个写着版式的 YAML 文件：`draw` 是 draws 里的名字，不写是 `draw_sheet`，其余的键是给它的参数。"""
     sheets: dict[str, Layout] = {}
     decorations = {"continuation": _page_number, "web_portal": _site_bar, "long_serials": _long_serials}
-    for name, entry in read_yaml("layouts.yaml").items():
+    for name, entry in read_yaml(file).items():
         style = Style(**entry.pop("style", {}))
         page: dict[str, Any] = {key: tuple(entry.pop(key)) for key in ("width", "size", "fonts") if key in entry}
         page["habits"] = tuple(Habits(**one) for one in entry.pop("habits", []))
-        draw = partial(draw_sheet, decorate=decorations.get(name), english=style.english, **entry)
-        sheets[name] = Layout(draw, style, **page)
+        draw = draws[entry.pop("draw")] if "draw" in entry else draw_sheet
+        if draw is draw_sheet:
+            entry |= {"decorate": decorations.get(name), "english": style.english}
+        sheets[name] = Layout(partial(draw, **entry), style, **page)
     return sheets
 
 
 _PHONE: dict[str, Any] = {"width": (1080, 1080), "size": (36, 36), "height": 2340, "fonts": ("noto_sans", "micro_hei")}
-LAYOUTS: dict[str, Layout] = _load_sheets() | {
+LAYOUTS: dict[str, Layout] = load_sheets("layouts.yaml", {}) | {
     "phone_cards": Layout(_phone_cards, Style(items=(1, 11), marks=("arrows", "words", "short")), **_PHONE),
     "phone_one_cell": Layout(_phone_plain, Style(items=(3, 11), codes=False, groups=False), **_PHONE),
     "one_test": Layout(_one_test, Style(items=(1, 1), codes=False, english=True, marks=("none",))),

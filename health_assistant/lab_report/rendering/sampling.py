@@ -18,6 +18,7 @@ import yaml
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import fold_code, fold_name, load_catalogue
 from health_assistant.lab_report.reference_range import ByGroup, Interval, ReferenceRange, Terms, exponent, parse_range
+from health_assistant.lab_report.rendering.held_out_writings import HELD_OUT_WRITINGS
 from health_assistant.lab_report.rendering.writings import WRITINGS
 from health_assistant.lab_report.report import Flag, ReadItem, ReadReport
 
@@ -52,12 +53,14 @@ class Style(Entry):
     head: bool = True
     groups: bool = True
     english: bool = False
+    ranges: bool = True
     writings: tuple[str, ...] = ()
 
     @property
     def usable_kinds(self) -> tuple[str, ...]:
-        """能印的报告种类，panels.yaml 里 kinds 的键。"""
-        return self.kinds or tuple(settings()["english_kinds"] if self.english else settings()["kinds"])
+        """能印的报告种类，panels.yaml 里 kinds 的键；`on_request` 的要点名。"""
+        usual = tuple(name for name, kind in settings()["kinds"].items() if not kind.get("on_request"))
+        return self.kinds or (tuple(settings()["english_kinds"]) if self.english else usual)
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,8 @@ def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float =
     who = {"sex": hospital.sex, "age": hospital.age} if style.head else {}
     report = ReadReport(report_type=report_type, items=items, **who)
     if style.writings and (name := pick(rng, style.writings)):
-        report.items = [WRITINGS[name](item, flag, rng) for item, flag in zip(items, flags, strict=True)]
+        write = (WRITINGS | HELD_OUT_WRITINGS)[name]
+        report.items = [write(item, flag, rng) for item, flag in zip(items, flags, strict=True)]
     return Sample(report, flags, sections)
 
 
@@ -203,6 +207,8 @@ class _Hospital:
             result, limits, flag, extreme = self._numeric(analyte, abnormal)
         if rng.random() < 0.02:
             limits, flag = self.says["no_range"], None
+        if not style.ranges:
+            limits, flag = "", None
         mark = self.marks.get(flag)
         mark = mark * 2 if mark and extreme and self.doubles_arrows else mark
         unit, name, code = analyte.unit, analyte.english, analyte.code if style.codes else ""

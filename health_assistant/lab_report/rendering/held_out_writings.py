@@ -1,0 +1,88 @@
+"""留出版式的写法：抽好的一项换一种印法，真值不变。
+
+版式在 `Style.writings` 里点名，每页从中抽一种。
+"""
+
+import re
+from collections.abc import Callable
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import partial
+
+import numpy as np
+
+from health_assistant.lab_report.report import Flag, ReadItem
+
+Writing = Callable[[ReadItem, Flag | None, np.random.Generator], ReadItem]
+"""(一项, 真值, rng) -> 换了写法的一项。"""
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_UPPER_LIMIT = re.compile(rf"\(?(?:0\D+|([<≤]=?))({_NUMBER})\)?")
+
+
+def _number_and_word(shape: str, words: tuple[str, str], item: ReadItem, flag: Flag | None,
+                     rng: np.random.Generator) -> ReadItem:  # fmt: skip
+    """定量的结果后面跟着定性的话，正常的是阴性；words 是正常与异常的。"""
+    if flag is None or not re.fullmatch(_NUMBER, item.result):
+        return item
+    return item.model_copy(update={"result": shape.format(item.result, words[flag != "normal"])})
+
+
+def _counts(dash: str, item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+    """镜下数细胞：结果是一段，范围是从 0 起的整数；每微升多少的改成每高倍视野多少。"""
+    limit = _UPPER_LIMIT.fullmatch(item.reference_range)
+    if not limit or not item.unit.startswith("/") or flag not in ("normal", "high"):
+        return item
+    high = int(rng.integers(2, 9)) if item.unit.endswith("L") else int(limit[2])
+    if flag == "high":
+        low = high + int(rng.integers(1, 12))
+        result = f"{low}{dash}{low + int(rng.integers(2, 6))}"
+    else:
+        result = f"0{dash}{rng.integers(1, high + 1)}" if high else "0"
+    return item.model_copy(update={"result": result, "reference_range": f"0-{high}", "unit": "/HP"})
+
+
+def _scientific(template: str, item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+    """结果与上限都是科学记数；没有测到的写成小于上限。"""
+
+    def write(number: Decimal) -> str:
+        return template.format(number.scaleb(-number.adjusted()), number.adjusted())
+
+    limit, value = _UPPER_LIMIT.fullmatch(item.reference_range), re.search(_NUMBER, item.result)
+    if flag is None or not limit or not value:
+        return item
+    high = write(Decimal(limit[2]))
+    copies = Decimal(value[0]) * 10 ** int(rng.integers(0, 5))
+    result = write(copies) if flag == "high" else f"<{high}"
+    return item.model_copy(update={"result": result, "reference_range": f"{limit[1] or '<'}{high}"})
+
+
+def _european(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+    """小数点是逗号。结果至多两位小数，三位的像千分位；舍入时不越过界限。"""
+    result = item.result
+    if re.fullmatch(r"\d+\.\d{3,}", result):
+        result = f"{Decimal(result).quantize(Decimal('0.01'), ROUND_CEILING if flag == 'high' else ROUND_FLOOR)}"
+    texts = {"result": result, "reference_range": item.reference_range}
+    return item.model_copy(update={key: text.replace(".", ",") for key, text in texts.items()})
+
+
+def _thousands(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+    """四位以上的数写千分位：`4,000-12,600`。"""
+
+    def write(text: str) -> str:
+        return re.sub(r"(?<![\d.])\d{4,}(?!\d)", lambda found: f"{int(found[0]):,}", text)
+
+    texts = {"result": item.result, "reference_range": item.reference_range}
+    return item.model_copy(update={key: write(text) for key, text in texts.items()})
+
+
+HELD_OUT_WRITINGS: dict[str, Writing] = {
+    "word_in_brackets": partial(_number_and_word, "{}（{}）", ("阴性", "阳性")),
+    "word_after": partial(_number_and_word, "{} {}", ("阴性", "阳性")),
+    "sign_in_brackets": partial(_number_and_word, "{} ({})", ("-", "+")),
+    "counts": partial(_counts, "-"),
+    "counts_tilde": partial(_counts, "~"),
+    "powers": partial(_scientific, "{:.2f}×10^{}"),
+    "exponents": partial(_scientific, "{:.2f}E+{:02}"),
+    "european": _european,
+    "thousands": _thousands,
+}
