@@ -4,6 +4,7 @@ import re
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from statistics import median
 
@@ -16,15 +17,20 @@ from health_assistant.lab_report.reading.cells import ARROW_LIKE, is_known, spli
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
+from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.rows import Row, find_rows, row_text
+from health_assistant.lab_report.reading.strips import is_long, read_strips
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox, TextReader
+from health_assistant.lab_report.reading.text_layer import read_text_layer
 from health_assistant.lab_report.reference_range import Terms, parse_range
 from health_assistant.lab_report.report import Reading, ReadItem, ReadReport, RowEvidence, UnreadableReport
 
 ENGINE_NAME = "embedded-report-reader"
 MAX_PIXELS = 13_000_000
 """再大的图缩成一半大来读，省内存；识别只用到长边 1600 左右。"""
+MAX_LONG_PIXELS = 16_000_000
+"""很长的截图逐段读，不缩到 1600；1290x12000 的是 1550 万。"""
 MIN_BOXES = 4
 """认得清的文字不到这么多段，就是没有拍清楚。"""
 MIN_CONFIDENCE = 0.8
@@ -62,8 +68,8 @@ class ReportReader:
         """
         return self.start(lambda: image).result()
 
-    def start(self, open_photo: Callable[[], Image.Image]) -> Future:
-        """排队读一张图，不等它读完；轮到它时才打开，解码完就放掉。结果与异常同 `read`。"""
+    def start(self, open_photo: Callable[[], Image.Image | PdfPage]) -> Future:
+        """排队读一张图或 PDF 的一页，不等它读完；轮到它时才打开，解码完就放掉。结果与异常同 `read`。"""
         return self._worker.submit(self._read, open_photo)
 
     def _load(self, warm: bool = False) -> None:
@@ -72,7 +78,7 @@ class ReportReader:
             reader.warm_up()
         self._text_reader = reader
 
-    def _read(self, open_photo: Callable[[], Image.Image]) -> Reading:
+    def _read(self, open_photo: Callable[[], Image.Image | PdfPage]) -> Reading:
         self._load()
         try:
             return self._read_photo(open_photo)
@@ -82,12 +88,27 @@ class ReportReader:
                 traceback.clear_frames(one.__traceback__)
             raise
 
-    def _read_photo(self, open_photo: Callable[[], Image.Image]) -> Reading:
+    def _read_photo(self, open_photo: Callable[[], Image.Image | PdfPage]) -> Reading:
         image = open_photo()
-        side = max(image.size)
-        photo = cv2.cvtColor(np.asarray(upright_rgb(image, MAX_PIXELS)), cv2.COLOR_RGB2BGR)
+        if isinstance(image, PdfPage):
+            found = read_text_layer(image, self._text_reader) if image.chars else None
+            with suppress(UnreadableReport):  # 文字层读不成的，再看像素
+                if found:
+                    return read_boxes(*found)
+            return self._read_pixels(image.pixels)
+        side, most = max(image.size), MAX_LONG_PIXELS if is_long(*image.size) else MAX_PIXELS
+        photo = cv2.cvtColor(np.asarray(upright_rgb(image, most)), cv2.COLOR_RGB2BGR)
         del image
+        reading = self._read_pixels(photo)
         shrunk = side / max(photo.shape)
+        for row in reading.evidence:
+            row.boxes = {name: tuple(round(shrunk * at) for at in box) for name, box in row.boxes.items()}
+        return reading
+
+    def _read_pixels(self, photo: np.ndarray) -> Reading:
+        """photo 是 BGR。"""
+        if is_long(photo.shape[1], photo.shape[0]):
+            return read_boxes(*read_strips(photo, self._text_reader))
         page = find_page(photo, self._text_reader)
         texts = self._text_reader.recognize(page.pixels, page.quads)
         if page.is_turned and _clarity(texts) < MIN_CONFIDENCE:
@@ -96,10 +117,7 @@ class ReportReader:
             again = self._text_reader.recognize(unturned.pixels, unturned.quads)
             if _clarity(again) > _clarity(texts):
                 page, texts = unturned, again
-        reading = read_page(page, texts)
-        for row in reading.evidence:
-            row.boxes = {name: tuple(round(shrunk * at) for at in box) for name, box in row.boxes.items()}
-        return reading
+        return read_page(page, texts)
 
 
 def _clarity(texts: list[tuple[str, float]]) -> float:
@@ -109,7 +127,11 @@ def _clarity(texts: list[tuple[str, float]]) -> float:
 
 def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
     """识别出的文字 -> 读数；page.quads 与 texts 一一对应。"""
-    boxes = to_text_boxes(page.quads, texts)
+    return read_boxes(page, to_text_boxes(page.quads, texts))
+
+
+def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
+    """文字框（坐标是 page 的像素）-> 读数；读不出时抛 `UnreadableReport`。"""
     if sum(box.score > MIN_CONFIDENCE for box in boxes) < MIN_BOXES:
         raise UnreadableReport("report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张。")
     if page.text_height() < MIN_TEXT_HEIGHT:
