@@ -7,6 +7,7 @@ from health_assistant.lab_report.alignment import same_range, same_result
 from health_assistant.lab_report.assessment import assess, find_for
 from health_assistant.lab_report.catalogue import fold_name
 from health_assistant.lab_report.person import Person, parse_age
+from health_assistant.lab_report.reading.rows import NAMELESS
 from health_assistant.lab_report.reference_range import Interval, parse_result
 from health_assistant.lab_report.report import SEVERITIES, Reading, ReadItem, ReadReport, RowEvidence, Severity
 from health_assistant.lab_report.severity import worst

@@ -64,7 +64,8 @@ class PdfPage:
 
 
 def is_pdf(data: bytes) -> bool:
-    return b"%PDF-" in data[:_HEADER_BYTES]
+    """看内容，不看名字；注释里写着 %PDF- 的照片不是。"""
+    return b"%PDF-" in data[:_HEADER_BYTES] and not data.startswith((b"\xff\xd8", b"\x89PNG", b"RIFF"))
 
 
 def count_pages(data: bytes) -> int:
