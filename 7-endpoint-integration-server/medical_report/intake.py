@@ -5,6 +5,7 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import IO
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 
 from health_assistant.images import BadImage, open_image, upright_rgb
 from health_assistant.lab_report.reading import pdf
-from health_assistant.lab_report.reading.strips import cut_points, is_long
+from health_assistant.lab_report.reading.cutting import cut_points, is_long
 
 MODEL_PIXELS = 2560 * 784
 """给视觉模型的图最多多少像素：Qwen2-VL 每 28×28 像素一个 token，这是 2560 个。"""
@@ -121,7 +122,7 @@ def _strips(image: Image.Image) -> Iterator[Image.Image]:
         yield image
         return
     cuts = cut_points(np.asarray(image.convert("L")))
-    for top, bottom in zip(cuts, cuts[1:], strict=False):
+    for top, bottom in pairwise(cuts):
         yield image.crop((0, top, image.width, bottom))
 
 

@@ -61,7 +61,7 @@ def document(max_upload_mb: int) -> dict:
     ]
     _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")
     photo = {"type": "string", "contentMediaType": "application/octet-stream"}
-    several = {"type": "array", "items": photo, "minItems": 1, "maxItems": MAX_PAGES}
+    several = {"type": "array", "items": photo, "minItems": 1}
     form = {"type": "object", "properties": {"image": several}, "required": ["image"]}
     upload = (
         f"一份化验单：一个或几个 image，JPEG、PNG、WebP、HEIC 或 PDF，"

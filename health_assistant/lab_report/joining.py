@@ -7,7 +7,6 @@ from health_assistant.lab_report.alignment import same_range, same_result
 from health_assistant.lab_report.assessment import assess, find_for
 from health_assistant.lab_report.catalogue import fold_name
 from health_assistant.lab_report.person import Person, parse_age
-from health_assistant.lab_report.reading.rows import NAMELESS
 from health_assistant.lab_report.reference_range import Interval, parse_result
 from health_assistant.lab_report.report import SEVERITIES, Reading, ReadItem, ReadReport, RowEvidence, Severity
 from health_assistant.lab_report.severity import worst
@@ -115,6 +114,8 @@ def _age_of(text: str) -> float | str:
 
 def _is_same_test(one: _Row, other: _Row) -> bool:
     """是不是同一项检验：目录里是同一个指标，或名称相同；单位、写法都不同的（血与尿的葡萄糖）不是。"""
+    from health_assistant.lab_report.reading.rows import NAMELESS  # 它要装 OpenCV
+
     if _test_of(one) != _test_of(other) or one.item.name == NAMELESS:
         return False
     units = fold_unit(one.item.unit), fold_unit(other.item.unit)

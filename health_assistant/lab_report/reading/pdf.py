@@ -18,7 +18,7 @@ from health_assistant.lab_report.reading.pdf_worker import MAX_IMAGE_PIXELS, MAX
 
 _WORKER = Path(__file__).with_name("pdf_worker.py")
 _WALL_SECONDS = 30
-"""子进程自己只许用 10 秒 CPU；机器忙时，墙上的时间长些。"""
+"""子进程自己只许用 6 秒 CPU；机器忙时，墙上的时间长些。"""
 _ONE_AT_A_TIME = threading.Lock()
 """一个子进程至多 320 MB 地址空间，所以一次只起一个。"""
 _HEADER_BYTES = 1024

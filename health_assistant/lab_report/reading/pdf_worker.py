@@ -12,7 +12,7 @@ from contextlib import suppress
 
 MEMORY_BYTES = 320 << 20
 """地址空间的上限。600 dpi 的 A4 彩色扫描件要 124 MB 内存。"""
-CPU_SECONDS = 10
+CPU_SECONDS = 6
 """600 dpi 的 A4 彩色扫描件要 1 秒上下。"""
 MAX_PAGES = 20
 MAX_SIDE_POINTS = 14_400

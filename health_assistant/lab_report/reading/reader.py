@@ -14,12 +14,13 @@ from PIL import Image
 
 from health_assistant.images import upright_rgb
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, is_known, split_mark
+from health_assistant.lab_report.reading.cutting import is_long
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
 from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.rows import Row, find_rows, row_text
-from health_assistant.lab_report.reading.strips import is_long, read_strips
+from health_assistant.lab_report.reading.strips import read_strips
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
