@@ -150,9 +150,9 @@ def hostile_pdfs() -> dict:
         "用户单位一百万": (one_page(page="/UserUnit 1000000"), None, None),
         "自称 40000×40000 的图": (with_image(40_000, 40_000, deflated(b"\0" * MB)), 413, "pdf_image_too_large"),
         "图解开有 300 MB": (with_image(2000, 2000, stream(zeros, "/Filter/FlateDecode")), None, None),
-        "黑白图 5000×6900，解开 4 MB": (
-            with_image(5000, 6900, deflated(b"\xff" * (625 * 6900)), GRAY_1), *BLANK),
-        "压了两遍的图": (with_image(9000, 3800, stream(twice, "/Filter[/FlateDecode/FlateDecode]")), None, None),
+        "黑白图 3500×4900，解开 2 MB": (
+            with_image(3500, 4900, deflated(b"\xff" * (438 * 4900)), GRAY_1), *BLANK),
+        "压了两遍的图": (with_image(6000, 4000, stream(twice, "/Filter[/FlateDecode/FlateDecode]")), None, None),
         "内容解开有 300 MB": (one_page(deflated(b"q Q " * (75 * MB))), None, None),
         "对象流解开有 300 MB": (object_stream(300 * MB), None, None),
         "脚本": (one_page(catalog=script), *BLANK),

@@ -77,7 +77,7 @@ def test_a_worker_is_limited_and_when_it_dies_that_is_a_pdf_that_could_not_be_re
     os.kill(found[0].pid, signal.SIGSEGV)
     thread.join()
     assert caught == ["pdf_too_heavy"]
-    assert limits[0] <= 320 << 20
+    assert limits[0] <= 208 << 20
     assert limits[1:] == [6, 0]
     assert workers() == []
 

@@ -94,7 +94,8 @@ function showList() {
   element("earlier-button").disabled = selected === 0;
   element("later-button").disabled = selected === pages.length - 1;
   for (const label of document.querySelectorAll(".add-page")) label.hidden = pages.length >= MAX_PAGES;
-  element("read-button").textContent = several ? `开始识别 ${pages.length} 份` : "开始识别";
+  const unit = pages.some((page) => page.isPdf) ? "个文件" : "页";
+  element("read-button").textContent = several ? `开始识别 ${pages.length} ${unit}` : "开始识别";
 }
 
 function say(words) {

@@ -20,7 +20,7 @@ _WORKER = Path(__file__).with_name("pdf_worker.py")
 _WALL_SECONDS = 30
 """子进程自己只许用 6 秒 CPU；机器忙时，墙上的时间长些。"""
 _ONE_AT_A_TIME = threading.Lock()
-"""一个子进程至多 320 MB 地址空间，所以一次只起一个。"""
+"""一个子进程至多 208 MB 地址空间，所以一次只起一个。"""
 _HEADER_BYTES = 1024
 """文件头可以不在最前面（ISO 32000-1 附录 H.3.4.1）。"""
 
@@ -33,7 +33,7 @@ PROBLEMS = {
     "too_many_pages": (413, f"这个 PDF 超过 {MAX_PAGES} 页。{_SPLIT}"),
     "page_too_small": (422, f"这个 PDF 的页面太小，看不清字。{_SHOOT}"),
     "page_too_large": (413, f"这个 PDF 的页面太大（边长上限 {MAX_SIDE_POINTS // 72} 英寸）。{_SHOOT}"),
-    "image_too_large": (413, f"这个 PDF 里的图太大（上限 {MAX_IMAGE_PIXELS // 10_000} 万像素）。{_SHOOT}"),
+    "image_too_large": (413, f"这个 PDF 里的图太大（一页上限 {MAX_IMAGE_PIXELS // 10_000} 万像素）。{_SHOOT}"),
     "too_heavy": (422, f"这个 PDF 太复杂，打开它要的时间或内存太多。{_SHOOT}"),
 }
 """问题 -> HTTP 状态码与给人看的话；代号是 `pdf_` 加上问题。"""
