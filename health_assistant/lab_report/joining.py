@@ -12,6 +12,9 @@ from health_assistant.lab_report.report import SEVERITIES, Reading, ReadItem, Re
 from health_assistant.lab_report.severity import worst
 from health_assistant.lab_report.units import fold_unit
 
+MAX_NAMES = 8
+"""一句话里至多说几项的名称。"""
+
 
 @dataclass
 class Joined:
@@ -58,17 +61,21 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
                 floor = worst([floor, _keep_graver(twin, row, head)])
                 conflicts.append(item.name)
     if conflicts:
-        names = "、".join(dict.fromkeys(conflicts))
-        doubts.append(
-            f"有 {len(set(conflicts))} 项在几页上都有，读得不一样，没有判断：{names}。"
-            "请核对原件；如果是不同日期、不同人的单子，请分开读。"
-        )
+        doubts.append(_conflict_words(list(dict.fromkeys(conflicts))))
     if len(set(titles)) == 1:
         for row in kept:
             row.proof.report_type = None
     report = ReadReport(items=[row.item for row in kept], **head)
     engine = "、".join(dict.fromkeys(reading.engine for _, reading in pages))
     return Joined(Reading(report=report, evidence=[row.proof for row in kept], engine=engine), doubts, floor)
+
+
+def _conflict_words(names: list[str]) -> str:
+    more = "等" if len(names) > MAX_NAMES else ""
+    return (
+        f"有 {len(names)} 项在几页上都有，读得不一样，没有判断：{'、'.join(names[:MAX_NAMES])}{more}。"
+        "请核对原件；如果是不同日期、不同人的单子，请分开读。"
+    )
 
 
 def _proofs(reading: Reading) -> list[RowEvidence]:

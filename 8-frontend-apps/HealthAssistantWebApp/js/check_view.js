@@ -13,11 +13,11 @@ const canvas = element("check-canvas");
 let page = null; // 眼前的一页：转了几次、裁成什么样，都记在它身上
 let bitmap = null;
 
-/** 打开一页；PDF 与浏览器打不开的，只说一句是什么。 */
-export async function openCheck(newPage, title) {
+/** 打开一页；PDF 与浏览器打不开的，只说一句是什么。decoded 是刚解开的照片，不给就自己解。 */
+export async function openCheck(newPage, title, decoded = null) {
   closeCheck();
   page = newPage;
-  const opened = page.size && await decode(page.file);
+  const opened = decoded ?? (page.size && await decode(page.file));
   if (page !== newPage) return opened?.close(); // 又选了另一页
   bitmap = opened;
   element("check-title").textContent = bitmap ? "字是正的、看得清吗？" : title;

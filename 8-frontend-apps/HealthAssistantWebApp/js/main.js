@@ -54,7 +54,7 @@ async function choose(files) {
 
 /** 给这份报告再加几页。 */
 async function addMore(files) {
-  await addPages(files);
+  await addPages([...files]);
   element("read-button").focus({ preventScroll: true });
 }
 

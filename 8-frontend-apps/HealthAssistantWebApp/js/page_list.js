@@ -19,17 +19,16 @@ export const isPdf = (file) => file.type === "application/pdf" || /\.pdf$/i.test
 export async function addPages(files) {
   const first = pages.length;
   let unknown = 0;
-  for (const file of [...files].slice(0, MAX_PAGES - first)) {
+  if (files.length > MAX_PAGES - first) say(`一份报告最多 ${MAX_PAGES} 页，多的没有加。`);
+  for (const file of files.slice(0, MAX_PAGES - first)) {
     const page = { file, isPdf: isPdf(file), size: null, thumb: null, turns: 0, crop: [...WHOLE] };
     const bitmap = page.isPdf ? null : await decode(file).catch(() => null);
-    if (bitmap) {
-      page.size = [bitmap.width, bitmap.height];
-      page.thumb = draw(make("canvas"), bitmap, 0, WHOLE, THUMB_SIDE);
-      bitmap.close();
-    }
     unknown += !bitmap && !page.isPdf;
-    pages.push(page);
-    if (pages.length === first + 1) await select(first); // 先看第一张，别的接着解
+    if (bitmap) page.size = [bitmap.width, bitmap.height];
+    const isFirst = pages.push(page) === first + 1;
+    if (isFirst) await select(first, bitmap); // 先看第一张，别的接着解
+    if (bitmap) page.thumb = draw(make("canvas"), isFirst ? element("check-canvas") : bitmap, 0, WHOLE, THUMB_SIDE);
+    if (!isFirst) bitmap?.close();
     showList();
   }
   return unknown;
@@ -57,9 +56,9 @@ async function ready(page) {
   return editedJpeg(page);
 }
 
-async function select(index) {
+async function select(index, bitmap) {
   selected = index;
-  await openCheck(pages[index], `第 ${index + 1} 页`);
+  await openCheck(pages[index], `第 ${index + 1} 页`, bitmap);
   showList();
 }
 
