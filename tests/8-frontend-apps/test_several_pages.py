@@ -3,10 +3,12 @@
 import io
 import json
 import re
+import threading
 
 import pytest
 from pdf_files import jpeg, picture, scanned_pdf
 from PIL import Image
+from playwright.sync_api import expect
 from web_app import ANALYZE, DONE, NORMAL, FakeService, answer, is_inside, reply_with, sse
 
 pytestmark = pytest.mark.browser
@@ -55,12 +57,8 @@ def colours(service: FakeService) -> list[str]:
     return found
 
 
-def pages(page) -> int:
-    return page.locator("#page-list li").count()
-
-
 def wait_for_pages(page, count: int) -> None:
-    page.wait_for_function(f"document.querySelectorAll('#page-list li').length === {count}")
+    expect(page.locator("#page-list li")).to_have_count(count)
 
 
 def test_several_photos_are_sent_in_the_order_they_stand(page, service):
@@ -90,7 +88,7 @@ def test_a_page_can_be_removed_and_another_photo_taken_on_the_phone(phone, servi
     assert is_inside(phone, "#read-button") and is_inside(phone, "#page-list") and is_inside(phone, "#remove-button")
     phone.tap("#page-list li:nth-child(1) button")
     phone.tap("#remove-button")
-    phone.wait_for_function("document.querySelector('#page-list').hidden")
+    expect(phone.locator("#page-list")).to_be_hidden()
     phone.tap("#read-button")
     phone.wait_for_selector(DONE)
     assert colours(service) == ["绿"]
@@ -148,8 +146,6 @@ def test_everything_can_be_reached_by_keyboard(page, service):
 
 
 def test_progress_says_which_page(page, service):
-    import threading
-
     go_on = threading.Event()
     told = {"page": 1, "pages": 3, "file": 1, "problem": None, "preview": None}
     service.script = [sse("accepted", {}) + sse("page", told), go_on, answer([NORMAL])]
@@ -157,7 +153,7 @@ def test_progress_says_which_page(page, service):
     page.set_input_files("#album-input", [photo("红"), photo("绿")])
     wait_for_pages(page, 2)
     page.click("#read-button")
-    page.wait_for_function("document.querySelector('#progress-text').textContent.includes('在读第 2 页，共 3 页')")
+    expect(page.locator("#progress-text")).to_contain_text("在读第 2 页，共 3 页")
     go_on.set()
     page.wait_for_selector(DONE)
 
@@ -178,7 +174,7 @@ def test_an_unread_page_is_said_with_the_sentence_and_goes_back_with_a_correctio
     page.click(".row-head")
     page.click("text=读错了，改正")
     page.click("text=按原件重新判断")
-    page.wait_for_function("document.querySelector('.problem').textContent")
+    expect(page.locator(".problem")).not_to_be_empty()
     assert sent[0]["report"]["doubts"] == [words]
     assert sent[0]["report"]["items"][0]["page"] == 1
 
@@ -214,12 +210,12 @@ def test_a_three_page_report_on_the_phone_one_page_upside_down(phone, report_ser
         row = f".row[data-name={name}]"
         phone.tap(f"{row} .row-head")
         assert f"在第 {number} 页" in phone.inner_text(f"{row} .more")
-        phone.wait_for_function(f"document.querySelector('#photo-page').textContent === '第 {number} 页'")
+        expect(phone.locator("#photo-page")).to_have_text(f"第 {number} 页")
         phone.wait_for_selector(
             f"#boxes .box[data-index='{phone.get_attribute(row, 'data-index')}'][data-active]", state="attached"
         )
         assert dark_rows(phone, f"{row} .crop canvas")
     phone.tap("#next-page")
-    phone.wait_for_function("document.querySelector('#photo-page').textContent === '第 2 页'")
+    expect(phone.locator("#photo-page")).to_have_text("第 2 页")
     tops = phone.evaluate("[...document.querySelectorAll('#boxes .box')].map((box) => box.getBoundingClientRect().top)")
     assert len(tops) == 3 and tops == sorted(tops), "倒着拍的一页转正了"
