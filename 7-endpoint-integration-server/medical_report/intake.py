@@ -14,7 +14,7 @@ from PIL import Image
 
 from health_assistant.images import BadImage, open_image, upright_rgb
 from health_assistant.lab_report.reading import pdf
-from health_assistant.lab_report.reading.cutting import cut_points, is_long
+from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, cut_points, is_long
 
 MODEL_PIXELS = 2560 * 784
 """给视觉模型的图最多多少像素：Qwen2-VL 每 28×28 像素一个 token，这是 2560 个。"""
@@ -57,7 +57,7 @@ class Photo:
         if not is_long(*self.size):
             return [self.for_model()]
         with _DECODERS:
-            return [_jpeg(strip) for strip in _strips(upright_rgb(open_image(self._data)))]
+            return [_jpeg(strip) for strip in _strips(upright_rgb(open_image(self._data), MAX_LONG_PIXELS))]
 
     def for_model(self) -> bytes:
         """整张的 JPEG：摆正了，至多 `MODEL_PIXELS` 像素，重新编码，不带任何元数据。损坏时抛 `BadImage`。"""

@@ -8,10 +8,11 @@ import threading
 import pytest
 from pdf_files import jpeg, picture, scanned_pdf
 from PIL import Image
-from playwright.sync_api import expect
 from web_app import ANALYZE, DONE, NORMAL, FakeService, answer, is_inside, reply_with, sse
 
 pytestmark = pytest.mark.browser
+expect = pytest.importorskip("playwright.sync_api").expect
+expect.set_options(timeout=15_000)
 
 BLOOD = [("白细胞计数", "WBC", "6.10", "10^9/L", "3.5-9.5"), ("血红蛋白", "HGB", "107", "g/L", "115-150")]
 SALTS = [

@@ -46,15 +46,14 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
     });
 
     let timer;
-    const rest = () => clearTimeout(timer);
     const wait = () => {
-      rest();
+      clearTimeout(timer);
       timer = setTimeout(() => {
-        request.abort();
         reject(new AnalysisError("timeout", "等了三分钟，服务器还没有答完。"));
+        request.abort();
       }, WAIT_MS);
     };
-    request.onloadend = rest;
+    request.onloadend = () => clearTimeout(timer);
 
     let taken = 0;
     let finished = false;

@@ -5,7 +5,7 @@ import { AnalysisError, analyze, reassess, setAccessKey } from "./api.js";
 import { correctRow, mergeReports, rowsToSend } from "./correction.js";
 import { element, make, makeButton } from "./dom.js";
 import { allResults, clearResults, deleteResult, saveResult } from "./history.js";
-import { addPages, checkedPages, clearPages, isPdf, pageCount } from "./page_list.js";
+import { addPages, checkedPages, clearPages, pageCount } from "./page_list.js";
 import { clearPhoto, onPhotoPick, setPicture, showBoxes } from "./photo_view.js";
 import { endProgress, setPages, setStep, setUploaded, startProgress } from "./progress.js";
 import { clearReport, endAdvice, openRow, showAdvice, showEngines, showReport, summarize } from "./report_view.js";
@@ -40,22 +40,14 @@ async function choose(files) {
   if (!files.length) return;
   leave();
   const mine = (current = new AbortController());
-  const chosen = [...files];
-  if (isPdf(chosen[0])) showScreen("check");
-  const unknown = await addPages(chosen);
+  const unknown = await addPages(files);
   if (mine !== current) return; // 又选了别的
   if (unknown === pageCount()) {
-    run(() => chosen); // 浏览器解不开，交给服务器：也许它认得，不认得会说明原因
+    run(() => files); // 浏览器解不开，交给服务器：也许它认得，不认得会说明原因
     return;
   }
   showScreen("check");
   element("check-title").focus({ preventScroll: true });
-}
-
-/** 给这份报告再加几页。 */
-async function addMore(files) {
-  await addPages([...files]);
-  element("read-button").focus({ preventScroll: true });
 }
 
 async function fetchExample(signal) {
@@ -244,7 +236,7 @@ function say(words) {
 const resultText = () => asText(shown.report, shown.disclaimer);
 const on = (id, work) => element(id).addEventListener("click", work);
 
-for (const [id, take] of [["album-input", choose], ["camera-input", choose], ["more-input", addMore], ["more-camera-input", addMore]]) {
+for (const [id, take] of [["album-input", choose], ["camera-input", choose], ["more-input", addPages], ["more-camera-input", addPages]]) {
   element(id).addEventListener("change", ({ target }) => {
     take([...target.files]);
     target.value = ""; // 再选同一张也要有反应
@@ -273,7 +265,7 @@ for (const button of document.querySelectorAll(".restart")) button.addEventListe
 onPhotoPick(openRow);
 
 /** 在“看一眼”时给的是再加几页，别的时候是从头来。 */
-const take = (files) => (element("check").hidden ? choose(files) : addMore(files));
+const take = (files) => (element("check").hidden ? choose(files) : addPages(files));
 
 document.addEventListener("paste", (event) => take([...event.clipboardData.files]));
 document.addEventListener("drop", (event) => {

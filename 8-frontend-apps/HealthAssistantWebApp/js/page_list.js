@@ -4,7 +4,7 @@ import { closeCheck, editedJpeg, openCheck } from "./check_view.js";
 import { element, make } from "./dom.js";
 import { decode, draw, isReady, WHOLE } from "./photo.js";
 
-export const MAX_PAGES = 20;
+const MAX_PAGES = 20;
 const THUMB_SIDE = 128;
 
 const list = element("page-list");
@@ -13,12 +13,13 @@ let selected = 0;
 
 export const pageCount = () => pages.length;
 
-export const isPdf = (file) => file.type === "application/pdf" || /\.pdf$/i.test(file.name ?? "");
+const isPdf = (file) => file.type === "application/pdf" || /\.pdf$/i.test(file.name ?? "");
 
-/** 加几个文件，选中其中的第一个；返回浏览器打不开、又不是 PDF 的有几个。 */
+/** 加几个文件（数组），选中其中的第一个；返回浏览器打不开、又不是 PDF 的有几个。 */
 export async function addPages(files) {
   const first = pages.length;
   let unknown = 0;
+  if (first === 1) drawThumb(pages[0]); // 只有一页时不画，早些给人看
   if (files.length > MAX_PAGES - first) say(`一份报告最多 ${MAX_PAGES} 页，多的没有加。`);
   for (const file of files.slice(0, MAX_PAGES - first)) {
     const page = { file, isPdf: isPdf(file), size: null, thumb: null, turns: 0, crop: [...WHOLE] };
@@ -27,11 +28,17 @@ export async function addPages(files) {
     if (bitmap) page.size = [bitmap.width, bitmap.height];
     const isFirst = pages.push(page) === first + 1;
     if (isFirst) await select(first, bitmap); // 先看第一张，别的接着解
-    if (bitmap) page.thumb = draw(make("canvas"), isFirst ? element("check-canvas") : bitmap, 0, WHOLE, THUMB_SIDE);
+    if (bitmap && !isFirst) drawThumb(page, bitmap);
+    else if (bitmap && files.length > 1) drawThumb(page);
     if (!isFirst) bitmap?.close();
     showList();
   }
   return unknown;
+}
+
+/** 小图；眼前的一页不用再解，画着的就是。 */
+function drawThumb(page, picture = element("check-canvas")) {
+  if (page.size && !page.thumb) page.thumb = draw(make("canvas"), picture, 0, WHOLE, THUMB_SIDE);
 }
 
 /** 都不要了。 */

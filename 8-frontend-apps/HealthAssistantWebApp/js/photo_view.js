@@ -29,10 +29,7 @@ export async function setPicture(number, blob) {
 
 export function clearPhoto() {
   pictures = new Map();
-  items = [];
-  shown = null;
-  wanted = 0;
-  active = -1;
+  [items, shown, wanted, active] = [[], null, 0, -1];
   pane.hidden = true;
   photo.width = photo.height = 0;
   layer.replaceChildren();
@@ -42,7 +39,7 @@ export function clearPhoto() {
 export function showBoxes(newItems) {
   items = newItems;
   for (const picture of pictures.values()) {
-    const located = items.flatMap((item, index) => (item.boxes.row && pageOf(item) === picture.number ? [{ index, box: item.boxes.row }] : []));
+    const located = items.flatMap((item, index) => (item.boxes.row && (item.page ?? 1) === picture.number ? [{ index, box: item.boxes.row }] : []));
     const turns = turnsToUpright(located.map(({ box }) => box));
     if (picture === shown && turns !== picture.turns) shown = null; // 眼前画着的方向不对了
     picture.turns = turns;
@@ -51,8 +48,6 @@ export function showBoxes(newItems) {
   if (shown) layOut();
   else if (wanted) show(wanted);
 }
-
-const pageOf = (item) => item.page ?? 1;
 
 /** 换到第 number 页；这一页没有样子的不动。 */
 async function show(number) {
@@ -72,14 +67,14 @@ function paint(picture, bitmap) {
 }
 
 function layOut() {
-  const picture = shown;
-  element("photo-hint").hidden = picture.rows.length === 0;
+  const { number, rows } = shown;
+  element("photo-hint").hidden = rows.length === 0;
   const numbers = [...pictures.keys()].toSorted((a, b) => a - b);
   pager.hidden = numbers.length < 2;
-  element("photo-page").textContent = `第 ${picture.number} 页`;
-  element("previous-page").disabled = picture.number === numbers[0];
-  element("next-page").disabled = picture.number === numbers.at(-1);
-  layer.replaceChildren(...picture.rows.map(({ index, box }) => {
+  element("photo-page").textContent = `第 ${number} 页`;
+  element("previous-page").disabled = number === numbers[0];
+  element("next-page").disabled = number === numbers.at(-1);
+  layer.replaceChildren(...rows.map(({ index, box }) => {
     const outline = make("div", "box");
     outline.dataset.index = index;
     outline.dataset.flag = items[index].flag;
@@ -163,14 +158,8 @@ export function cropOf(index) {
     context.strokeRect(x0 - left - 3, y0 - top - 2, x1 - x0 + 6, height + 4);
   };
   if (picture === shown) cut(photo);
-  else cutFrom(picture, cut);
+  else createImageBitmap(picture.blob).then((bitmap) => cut(draw(make("canvas"), bitmap, picture.turns)));
   return canvas;
-}
-
-async function cutFrom(picture, cut) {
-  const bitmap = await createImageBitmap(picture.blob);
-  cut(draw(make("canvas"), bitmap, picture.turns));
-  bitmap.close();
 }
 
 export function scrollToPhoto() {

@@ -14,7 +14,7 @@ from PIL import Image
 
 from health_assistant.images import upright_rgb
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, is_known, split_mark
-from health_assistant.lab_report.reading.cutting import is_long
+from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
@@ -30,8 +30,6 @@ from health_assistant.lab_report.report import Reading, ReadItem, ReadReport, Ro
 ENGINE_NAME = "embedded-report-reader"
 MAX_PIXELS = 13_000_000
 """再大的图缩成一半大来读，省内存；识别只用到长边 1600 左右。"""
-MAX_LONG_PIXELS = 16_000_000
-"""很长的截图逐段读，不缩到 1600；1290x12000 的是 1550 万。"""
 MIN_BOXES = 4
 """认得清的文字不到这么多段，就是没有拍清楚。"""
 MIN_CONFIDENCE = 0.8
