@@ -1,6 +1,7 @@
-"""阶段 7 的客户端：把一张化验单照片发给服务，打印结果并存下来。
+"""阶段 7 的客户端：把一份化验单（照片、PDF，可以有几页）发给服务，打印结果并存下来。
 
 python 7-endpoint-integration-server/test_client.py 照片.jpg
+python 7-endpoint-integration-server/test_client.py 第一页.jpg 第二页.jpg 报告.pdf
 """
 
 import json
@@ -18,23 +19,27 @@ from health_assistant.lab_report.report import FLAG_ARROWS, FLAG_WORDS, TRIAGE_W
 
 def main() -> int:
     parser = new_parser(__doc__.splitlines()[0])
-    parser.add_argument("photo", type=Path, help="化验单照片：JPEG、PNG、WebP 或 HEIC")
+    parser.add_argument(
+        "files", type=Path, nargs="+", help="同一份化验单的照片（JPEG、PNG、WebP、HEIC）或 PDF，按页的先后"
+    )
     parser.add_argument("--server", default="http://127.0.0.1:8000", help="服务的地址（默认 http://127.0.0.1:8000）")
     parser.add_argument("--key", default=os.environ.get("API_KEY"), help="服务要密钥时的密钥（默认取环境变量 API_KEY）")
-    parser.add_argument("--force", action="store_true", help="同一张照片问过了也重问")
+    parser.add_argument("--force", action="store_true", help="同样的文件问过了也重问")
     args = parser.parse_args()
-    if not args.photo.is_file():
-        return fail(f"没有这个文件：{args.photo}")
+    for path in args.files:
+        if not path.is_file():
+            return fail(f"没有这个文件：{path}")
 
     folder = artifacts.report_server_dir()
-    wanted = artifacts.fingerprint({"endpoint": "analyze_medical_report"}, [args.photo])
+    wanted = artifacts.fingerprint({"endpoint": "analyze_medical_report"}, args.files)
+    names = "、".join(path.name for path in args.files)
     if artifacts.is_finished(folder, wanted) and not args.force:
-        print(f"{args.photo.name} 问过了，结果在 {folder}；要重问加 --force。")
+        print(f"{names} 问过了，结果在 {folder}；要重问加 --force。")
         return 0
 
-    print(f"发送 {args.photo} 到 {args.server} …")
+    print(f"发送 {names} 到 {args.server} …")
     try:
-        result = analyse(args.photo, args.server, args.key)
+        result = analyse(args.files, args.server, args.key)
     except requests.RequestException as error:
         return fail(f"连不上服务 {args.server}：{error}", 1, "先在另一个终端运行 bash run.sh app")
     if "error" in result:
@@ -49,24 +54,25 @@ def main() -> int:
     return 0
 
 
-def analyse(photo: Path, server: str, key: str | None = None) -> dict:
-    """发一张照片，随着事件报告进度；返回 done 的完整回答，或 error 的说明。"""
+def analyse(paths: list[Path], server: str, key: str | None = None) -> dict:
+    """发一份化验单的各个文件，随着事件报告进度；返回 done 的完整回答，或 error 的说明。"""
     headers = {"Accept": "text/event-stream"} | ({"Authorization": f"Bearer {key}"} if key else {})
-    with (
-        open(photo, "rb") as file,
-        requests.post(
-            f"{server}/analyze_medical_report",
-            files={"image": file},
-            headers=headers,
-            stream=True,
-            timeout=(5, 300),
-        ) as response,
-    ):
+    files = [("image", (path.name, path.read_bytes())) for path in paths]
+    with requests.post(
+        f"{server}/analyze_medical_report",
+        files=files,
+        headers=headers,
+        stream=True,
+        timeout=(5, 300),
+    ) as response:
         if response.headers["Content-Type"] != "text/event-stream; charset=utf-8":
             return response.json()
         for name, data in events(response):
             if name == "accepted":
                 print("  服务收到了，在读图 …")
+            elif name == "page":
+                done = f"没有读成：{data['problem']}" if data["problem"] else "读完了"
+                print(f"  第 {data['page']} 页（共 {data['pages']} 页）{done}")
             elif name == "report":
                 print(f"  读到 {len(data['items'])} 行，在写建议 …")
             elif name in ("done", "error"):

@@ -19,6 +19,8 @@ MAX_WEBP_PIXELS = 12_500_000
 MIN_SIDE = 100
 MAX_ASPECT = 8
 """长边与短边之比的上限。再长的长条缩到能识别的大小就看不清了，文字识别还会把短边放大，吃掉几 GB 内存。"""
+MAX_SCREENSHOT_ASPECT, MIN_SCREENSHOT_WIDTH = 30, 300
+"""竖着的长截图逐段读，许它长些；窄得不像一屏的不算。"""
 MAX_SCANS = 100
 """一张 JPEG 最多分几遍写；渐进式的通常 10 遍左右，写上百万遍的要解几个小时。"""
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
@@ -53,7 +55,7 @@ def open_image(data: bytes) -> Image.Image:
         raise _too_many_pixels() from error
     except UnidentifiedImageError as error:
         raise BadImage(
-            415, "unsupported_format", "这不是 JPEG、PNG、WebP 或 HEIC 图片。请换成照片或截图再试。"
+            415, "unsupported_format", "这不是 JPEG、PNG、WebP 或 HEIC 图片，也不是 PDF。请换成照片、截图或 PDF 再试。"
         ) from error
     except _DECODING_ERRORS as error:
         raise _broken() from error
@@ -62,11 +64,15 @@ def open_image(data: bytes) -> Image.Image:
         raise _too_many_pixels()
     if min(image.size) < MIN_SIDE:
         raise BadImage(422, "image_too_small", "图片太小，字看不清。请用原图，不要用缩略图。")
-    if max(image.size) > MAX_ASPECT * min(image.size):
+    if max(image.size) > _max_aspect(*image.size) * min(image.size):
         raise BadImage(422, "image_too_long", "图片太长了。请一次只截一屏，或一张单子拍一张。")
     if data.startswith(_JPEG) and _count_scans(data) > MAX_SCANS:
         raise _broken()
     return image
+
+
+def _max_aspect(width: int, height: int) -> int:
+    return MAX_SCREENSHOT_ASPECT if height > width >= MIN_SCREENSHOT_WIDTH else MAX_ASPECT
 
 
 def _count_scans(jpeg: bytes) -> int:

@@ -1,4 +1,4 @@
-"""一张照片从读到建议。JSON 与 SSE 两种回答用的是同一串事件。
+"""一份报告（一张照片，或几页）从读到建议。JSON 与 SSE 两种回答用的是同一串事件。
 
 视觉模型读、内置读者核对、代码判断、建议模型挑、代码检查；哪一个外部的模型没有答好，就换成内置的，并且说出来。
 """
@@ -6,7 +6,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,21 +15,14 @@ from typing import Any
 from flask import Flask
 
 from health_assistant.lab_report import advice
-from health_assistant.lab_report.assessment import add_notices, assess
-from health_assistant.lab_report.judgement import MIN_CONFIDENCE
-from health_assistant.lab_report.report import (
-    DISCLAIMER,
-    LabReport,
-    Reading,
-    ReadReport,
-    RowEvidence,
-    UnreadableReport,
-    read_report_schema,
-)
-from health_assistant.lab_report.vl import data_url, parse_answer, read_messages
+from health_assistant.lab_report.assessment import assess, raise_to
+from health_assistant.lab_report.joining import join_pages
+from health_assistant.lab_report.report import DISCLAIMER, LabReport, Reading, ReadReport, RowEvidence
+from health_assistant.lab_report.vl import data_url
 from medical_report.advice_request import advice_messages, choice_format, parse_choice
-from medical_report.intake import Photo
-from medical_report.metrics import DEGRADED, GUARDED, STEP_SECONDS
+from medical_report.intake import Page
+from medical_report.metrics import DEGRADED, GUARDED
+from medical_report.page_reading import Busy, Clock, PageRead, read_page
 from medical_report.rendering import describe, to_html
 from medical_report.settings import Settings
 from medical_report.upstreams import Upstream, UpstreamError
@@ -37,22 +30,16 @@ from medical_report.verification import assess_verified
 
 log = logging.getLogger(__name__)
 Event = tuple[str, dict[str, Any]]
-"""事件名与内容：accepted、report、advice、done；出错时由视图发 error。"""
+"""事件名与内容：accepted、page（有几页的，或 PDF）、report、advice、done；出错时由视图发 error。"""
 
-READ_TOKENS, ADVICE_TOKENS = 4096, 512
-MAX_ROWS, MAX_CELL = 300, 200
-"""一张报告最多几行、一格最多几个字；真的报告远到不了。"""
+ADVICE_TOKENS = 512
+EXTRA_PAGE_SECONDS = 20
+"""每多一页，全程的时限宽这么多秒；2 核上读一页 2 到 6 秒。"""
 
 VISION_FAILED = "视觉模型没有答上来，这张单子由内置程序识别。"
 NOT_VERIFIED = "这张单子没有经过第二个读者核对，请对照原件看一遍。"
 ADVICE_FAILED = "建议模型没有答上来，下面的建议由内置程序给出。"
 ADVICE_REFUSED = "建议模型答的没有通过检查，下面的建议由内置程序给出。"
-
-_READ_FORMAT = {"type": "json_schema", "json_schema": {"name": "read_report", "schema": read_report_schema()}}
-
-
-class Busy(RuntimeError):
-    """排队的照片太多，或排到了时限。"""
 
 
 class Analyst:
@@ -80,35 +67,18 @@ class Analyst:
         """请上游按格式写；设置里说不用的为 None，只靠提示词。"""
         return response_format if self.settings.structured_output == "json_schema" else None
 
-    def start_reading(self, photo: Photo) -> "Future[Reading]":
-        """内置读者开始读（或排队）；没有空位时抛 `Busy`。"""
-        if not self._slots.acquire(blocking=False):
+    def start_reading(self, page: Page, wait_until: float | None = None) -> "Future[Reading]":
+        """内置读者开始读（或排队）；没有空位时抛 `Busy`，给了 wait_until（`time.monotonic` 的时刻）的等到那时。"""
+        seconds = max(wait_until - time.monotonic(), 0) if wait_until else 0
+        if not self._slots.acquire(timeout=seconds):
             raise Busy
-        future = self.reader.start(photo.upright)
+        future = self.reader.start(page.upright)
         future.add_done_callback(lambda _: self._slots.release())
         return future
 
 
 def get_analyst(app: Flask) -> Analyst:
     return app.extensions["analyst"]
-
-
-class _Clock:
-    """一个请求的时限与各步的用时。"""
-
-    def __init__(self, total_seconds: float) -> None:
-        self._started = time.monotonic()
-        self.end = self._started + total_seconds
-        self.timings_ms: dict[str, int] = {}
-
-    def deadline(self, seconds: float) -> float:
-        """从现在起一步的时限，`time.monotonic` 的时刻；不超过总时限。"""
-        return min(time.monotonic() + seconds, self.end)
-
-    def note(self, step: str, started: float | None = None) -> None:
-        seconds = time.monotonic() - (self._started if started is None else started)
-        STEP_SECONDS.labels(step).observe(seconds)
-        self.timings_ms[step] = round(seconds * 1000)
 
 
 @dataclass
@@ -119,129 +89,78 @@ class _Answer:
     engines: dict[str, str]
 
 
-def analyse_photo(analyst: Analyst, photo: Photo, request_id: str, trace: list | None = None) -> Iterator[Event]:
-    """照片 -> 事件。trace 给了就记下与上游的来往，给操作的人看。
+def analyse_pages(
+    analyst: Analyst, pages: list[tuple[int, Page]], request_id: str, trace: list | None = None
+) -> Iterator[Event]:
+    """一份报告的各页（第几个文件，与它的一页）-> 事件。trace 给了就记下与上游的来往，给操作的人看。
 
-    读不出时抛 `UnreadableReport`，图片损坏时抛 `BadImage`，排不上时抛 `Busy`。
+    一页也读不出时抛第一页的 `UnreadableReport` 或 `BadImage`；排不上时抛 `Busy`。
     """
-    clock = _Clock(analyst.settings.total_seconds)
-    if analyst.vision is None:
-        reading = analyst.start_reading(photo)
-        yield "accepted", {"request_id": request_id}
-        answer = _read_alone(reading, clock)
-    else:
-        yield "accepted", {"request_id": request_id}
-        answer = _read_with_vision(analyst, photo, clock, trace)
+    clock = Clock(analyst.settings.total_seconds + EXTRA_PAGE_SECONDS * (len(pages) - 1))
+    # 排不上的，还没有开口就说
+    first = None if analyst.vision else analyst.start_reading(pages[0][1])
+    yield "accepted", {"request_id": request_id}
+    read = []
+    for number, (file, page) in enumerate(pages, 1):
+        one = read_page(analyst, page, clock, trace, first if number == 1 else None)
+        read.append(one)
+        if len(pages) > 1 or page.preview:
+            yield "page", _progress(number, len(pages), file, page, one)
+    answer = _Answer(*judge_pages(read, analyst.settings.verify))
     yield from _explain(analyst, answer, request_id, clock, trace)
 
 
-def analyse_rows(analyst: Analyst, rows: ReadReport, doubts: list[RowEvidence], request_id: str) -> Iterator[Event]:
-    """人核对、改正过的各行 -> 事件；判断与建议重新做，不信传来的判断。还有疑问的行（doubts）不作判断。"""
-    answer = _Answer(assess(rows, doubts), {"vision": "人工核对"})
-    yield from _explain(analyst, answer, request_id, _Clock(analyst.settings.total_seconds), None)
+def _progress(number: int, count: int, file: int, page: Page, read: PageRead) -> dict[str, Any]:
+    """读完一页要说的：第几页、是第几个文件的、为什么没有读成；PDF 的页另给它的样子。"""
+    preview = data_url(page.preview) if page.preview else None
+    return {"page": number, "pages": count, "file": file, "problem": read.problem, "preview": preview}
 
 
-# ---- 读 ----
+def analyse_rows(
+    analyst: Analyst, rows: ReadReport, doubts: list[RowEvidence], request_id: str, open_doubts: Sequence[str] = ()
+) -> Iterator[Event]:
+    """人核对、改正过的各行 -> 事件；判断与建议重新做，不信传来的判断。
 
-
-def _read_alone(reading: "Future[Reading]", clock: _Clock, notice: str | None = None) -> _Answer:
-    """只有内置读者。"""
-    started = time.monotonic()
-    read = _wait(reading, clock.end)
-    clock.note("read", started)
-    report = assess(read.report, read.evidence)
-    add_notices(report, read.notices)
-    if notice:
-        report.notices.append(notice)
-    return _Answer(report, {"vision": read.engine})
-
-
-def _read_with_vision(analyst: Analyst, photo: Photo, clock: _Clock, trace: list | None) -> _Answer:
-    """视觉模型读；同时内置读者也读，用来核对，或在它没有答好时顶上。"""
-    checking = _start_checking(analyst, photo) if analyst.settings.verify else None
-    started = time.monotonic()
-    step_end = clock.deadline(analyst.settings.vision_seconds)
-    try:
-        vision = ask_vision(analyst, photo, step_end, trace)
-    except UpstreamError as error:
-        log.warning("视觉模型%s", error)
-        DEGRADED.labels("vision").inc()
-        return _read_alone(checking or analyst.start_reading(photo), clock, VISION_FAILED)
-    finally:
-        clock.note("vision", started)
-    if analyst.settings.verify and (embedded := _checked(checking, step_end, clock)):
-        engines = {"vision": vision.engine, "verified_by": embedded.engine}
-        return _Answer(assess_verified(vision, embedded), engines)
-    report = assess(vision.report, vision.evidence)
-    if analyst.settings.verify:
-        report.notices.append(NOT_VERIFIED)
-    return _Answer(report, {"vision": vision.engine})
-
-
-def ask_vision(analyst: Analyst, photo: Photo, deadline: float, trace: list | None) -> Reading:
-    """请视觉模型读；没有答好、看不清、读不成、大得离谱，都抛 `UpstreamError`。
-
-    它说的把握与疑问只用来少下判断，它说的位置是缩小的图上的，不用。
+    doubts 是各行的依据，还有疑问的不作判断；open_doubts 是整张的疑问，人改正不了的（有一页没有读成）。
     """
-    messages = read_messages(data_url(photo.for_model()))
-    answer = parse_answer(analyst.vision.ask(messages, READ_TOKENS, deadline, trace, analyst.asking_for(_READ_FORMAT)))
-    report = answer.report
-    if trace:
-        trace[-1] |= {"parsed": answer.how, "rows": [item.model_dump() for item in report.items] if report else []}
-    if report is None or not report.items or not is_plausible(report):
-        raise UpstreamError("broken")
-    doubtful = [_is_doubtful(proof) for proof in answer.evidence] or [False] * len(report.items)
-    evidence = [RowEvidence(doubt="视觉模型自己说这一行没有把握" if doubts else None) for doubts in doubtful]
-    return Reading(report=report, evidence=evidence, engine=analyst.vision.model)
+    answer = _Answer(assess(rows, doubts, open_doubts), {"vision": "人工核对"})
+    yield from _explain(analyst, answer, request_id, Clock(analyst.settings.total_seconds), None)
 
 
-def is_plausible(report: ReadReport) -> bool:
-    """行数与每一格的长度像一张真的报告。"""
-    cells = [report.report_type, report.age, *(value for item in report.items for _, value in item)]
-    return 1 <= len(report.items) <= MAX_ROWS and all(len(cell or "") <= MAX_CELL for cell in cells)
-
-
-def _is_doubtful(proof: RowEvidence) -> bool:
-    return bool(proof.doubt) or (proof.confidence is not None and not proof.confidence >= MIN_CONFIDENCE)
-
-
-def _start_checking(analyst: Analyst, photo: Photo) -> "Future[Reading] | None":
-    try:
-        return analyst.start_reading(photo)
-    except Busy:
-        return None
-
-
-def _checked(checking: "Future[Reading] | None", deadline: float, clock: _Clock) -> Reading | None:
-    """用来核对的读数；排不上、看不清、没有在时限内读完的为 None。
-
-    是别的单子、不会读的语言时照抛 `UnreadableReport`：视觉模型从影像报告里“读出”的行不可信。
-    """
-    started = time.monotonic()
-    try:
-        return _wait(checking, deadline) if checking else None
-    except Busy:
-        return None
-    except UnreadableReport as error:
-        if error.code in ("other_paper", "unsupported_language"):
-            raise
-        return None
-    finally:
-        clock.note("verify", started)
-
-
-def _wait(reading: "Future[Reading]", deadline: float) -> Reading:
-    try:
-        return reading.result(max(deadline - time.monotonic(), 0))
-    except TimeoutError as error:
-        reading.cancel()
-        raise Busy from error
+def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[LabReport, dict[str, str]]:
+    """各页的读数 -> 判断过的一份报告，与谁读的、谁核对的。没有读成的页说出来；都没有读成时抛第一页的错误。"""
+    pages = [(number, read) for number, read in enumerate(reads, 1) if read.is_read]
+    if not pages:
+        raise reads[0].error
+    unread = [f"第 {number} 页没有读成：{read.problem}" for number, read in enumerate(reads, 1) if not read.is_read]
+    ours = join_pages([(number, read.vision or read.embedded) for number, read in pages])
+    engines = {"vision": ours.reading.engine}
+    alone = {number for number, read in pages if not (read.vision and read.embedded)}
+    if len(alone) < len(pages):
+        # 只有一个读者的页，两边放同一份：不会说读得不一样，也不说核对过
+        theirs = join_pages([(number, read.embedded or read.vision) for number, read in pages])
+        engines["verified_by"] = "、".join({read.embedded.engine: 0 for number, read in pages if number not in alone})
+        doubts = list(dict.fromkeys(unread + ours.doubts + theirs.doubts))
+        report = assess_verified(ours.reading, theirs.reading, doubts)
+        for item in report.items:
+            item.verified = None if item.page in alone else item.verified
+    else:
+        report = assess(ours.reading.report, ours.reading.evidence, unread + ours.doubts)
+    if ours.floor:
+        raise_to(report, ours.floor)
+    failed = [number for number, read in pages if read.vision_failed]
+    unverified = [number for number, read in pages if read.vision and not read.embedded] if verify else []
+    for numbers, words in ((failed, VISION_FAILED), (unverified, NOT_VERIFIED)):
+        if numbers:
+            where = f"第 {'、'.join(map(str, numbers))} 页：" if len(numbers) < len(reads) else ""
+            report.notices.append(where + words)
+    return report, engines
 
 
 # ---- 建议 ----
 
 
-def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: _Clock, trace: list | None) -> Iterator[Event]:
+def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: Clock, trace: list | None) -> Iterator[Event]:
     report = answer.report
     yield "report", report.model_dump(mode="json")
     started = time.monotonic()
@@ -273,7 +192,7 @@ def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: _Clock, 
     )
 
 
-def _ask_advice(analyst: Analyst, report: LabReport, clock: _Clock, trace: list | None) -> list[str] | None:
+def _ask_advice(analyst: Analyst, report: LabReport, clock: Clock, trace: list | None) -> list[str] | None:
     """建议模型挑的话的编号；没有设、没有可挑的、没有答好、没有通过检查的为 None，后两种在 notices 里说出来。"""
     offered = advice.choices(report) if analyst.advice else {}
     if not offered:

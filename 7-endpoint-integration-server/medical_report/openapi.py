@@ -4,6 +4,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from health_assistant.lab_report.report import LabReport, Triage
+from medical_report.intake import MAX_PAGES
 from medical_report.views import AdviceRequest
 
 
@@ -16,7 +17,7 @@ class Engines(BaseModel):
 
 
 class Analysis(BaseModel):
-    """一张照片的完整回答。"""
+    """一份报告（一张照片，或几页）的完整回答。"""
 
     request_id: str
     analysis_result: str
@@ -43,9 +44,9 @@ class Problem(BaseModel):
 _PROBLEMS = {
     "400": "没有图片、文件损坏，或请求的写法不对",
     "401": "没有密钥，或密钥不对",
-    "413": "字节或像素太多",
-    "415": "不是认得的图片格式",
-    "422": "图片太小或太长，看不清，不是化验单（code 说是别的单子还是不会读的语言）",
+    "413": "字节、像素或页太多",
+    "415": "不是认得的图片格式，也不是 PDF",
+    "422": "图片太小或太长，PDF 加了密或太复杂，看不清，不是化验单（code 说是别的单子还是不会读的语言）",
     "429": "太频繁，或用的人太多；过 Retry-After 秒再来",
     "500": "服务器出了问题",
     "503": "排队的照片太多；过 Retry-After 秒再来",
@@ -60,8 +61,12 @@ def document(max_upload_mb: int) -> dict:
     ]
     _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")
     photo = {"type": "string", "contentMediaType": "application/octet-stream"}
-    form = {"type": "object", "properties": {"image": photo}, "required": ["image"]}
-    upload = f"化验单照片：JPEG、PNG、WebP、HEIC，{max_upload_mb} MB 以内"
+    several = {"type": "array", "items": photo, "minItems": 1}
+    form = {"type": "object", "properties": {"image": several}, "required": ["image"]}
+    upload = (
+        f"一份化验单：一个或几个 image，JPEG、PNG、WebP、HEIC 或 PDF，"
+        f"一共 {MAX_PAGES} 页、{max_upload_mb} MB 以内；几页的读完合成一份"
+    )
     trace = {"name": "trace", "in": "query", "schema": {"enum": ["1"]}, "description": "附上与上游的往来"}
     return {
         "openapi": "3.1.0",
@@ -72,7 +77,8 @@ def document(max_upload_mb: int) -> dict:
         },
         "paths": {
             "/analyze_medical_report": {
-                "post": _analysis("照片 → 判断与建议", {"multipart/form-data": form}, upload) | {"parameters": [trace]}
+                "post": _analysis("照片或 PDF → 判断与建议", {"multipart/form-data": form}, upload)
+                | {"parameters": [trace]}
             },
             "/advice": {
                 "post": _analysis("改正过的各行 → 判断与建议", {"application/json": _ref("AdviceRequest")}, "各行")
@@ -91,7 +97,9 @@ def document(max_upload_mb: int) -> dict:
 def _analysis(summary: str, content: dict, description: str) -> dict:
     body = {"description": description, "required": True}
     body["content"] = {kind: {"schema": schema} for kind, schema in content.items()}
-    answer = _json(_ref("Analysis"), "完整的回答；要 text/event-stream 时是 accepted、report、advice、done 或 error")
+    answer = _json(
+        _ref("Analysis"), "完整的回答；要 text/event-stream 时是 accepted、page、report、advice、done 或 error"
+    )
     answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}
     problems = {status: _json(_ref("Problem"), meaning) for status, meaning in _PROBLEMS.items()}
     return {

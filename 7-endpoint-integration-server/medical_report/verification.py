@@ -1,9 +1,10 @@
 """两个读者对照：视觉模型读的每一行，由内置读者再读一遍。读得不一样的不下判断。"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from health_assistant.lab_report.alignment import align, same_range, same_result
-from health_assistant.lab_report.assessment import add_notices, assess, possible_grave, raise_to, severity_of
+from health_assistant.lab_report.assessment import assess, possible_grave, raise_to, severity_of
 from health_assistant.lab_report.person import parse_age, person_of
 from health_assistant.lab_report.report import SEVERITIES, LabReport, Reading, ReadItem, ReadReport, RowEvidence
 from health_assistant.lab_report.units import fold_unit
@@ -21,21 +22,20 @@ class _Row:
     """读得不一样时，另一个读者读的这一行。"""
 
 
-def assess_verified(vision: Reading, embedded: Reading) -> LabReport:
-    """两份读数 -> 判断过的报告，每行的 `verified` 是 True 或 False。
+def assess_verified(vision: Reading, embedded: Reading, open_doubts: Sequence[str] = ()) -> LabReport:
+    """两份读数 -> 判断过的报告，每行的 `verified` 是 True 或 False。open_doubts 见 `assess` 的 doubts。
 
     行的次序是视觉模型的，内置读者多读出的插在它前一行之后。位置与把握来自内置读者：只有它看得见原图的像素。
     """
     rows = _compare(vision, embedded)
     head, doubts = _compare_heads(vision.report, embedded.report)
     report = ReadReport(items=[row.item for row in rows], **head)
-    assessed = assess(report, [row.proof for row in rows])
+    assessed = assess(report, [row.proof for row in rows], open_doubts)
     for row, item in zip(rows, assessed.items, strict=True):
         item.verified = row.proof.doubt not in (DIFFERENT, ONLY_VISION, ONLY_EMBEDDED)
         item.other_reading = _describe(row.other) if row.other else None
-    alarms = [alarm for row in rows if row.other and (alarm := _alarm(row.item, row.other, report))]
+    alarms = [alarm for row in rows if row.other and (alarm := _alarm(row, report))]
     assessed.notices = alarms + doubts + assessed.notices
-    add_notices(assessed, embedded.notices)
     others = report.model_copy(update={"items": [row.other for row in rows if row.other]})
     if others.items and (severity := severity_of(assess(others))):
         # 两份读数里更要紧的那一份也许才是对的；读得不一样，至多说到今天就去
@@ -57,7 +57,7 @@ def _compare(vision: Reading, embedded: Reading) -> list[_Row]:
         else:
             rows[before, at] = _Row(our, proof.model_copy(update={"doubt": ONLY_EMBEDDED}))
     for at, their in enumerate(theirs):
-        rows.setdefault((at, -1), _Row(their, RowEvidence(doubt=ONLY_VISION)))
+        rows.setdefault((at, -1), _Row(their, vision.evidence[at].model_copy(update={"doubt": ONLY_VISION})))
     return [rows[place] for place in sorted(rows)]
 
 
@@ -95,10 +95,11 @@ def _compare_heads(theirs: ReadReport, ours: ReadReport) -> tuple[dict[str, str 
     return {"report_type": ours.report_type or theirs.report_type, "sex": sex, "age": age}, doubts
 
 
-def _alarm(item: ReadItem, other: ReadItem, report: ReadReport) -> str | None:
+def _alarm(row: _Row, report: ReadReport) -> str | None:
     """视觉模型读的没有到危急值，另一个读者读的到了：同样要说。"""
+    item, other = row.item, row.other
     read = other.model_copy(update={"name": item.name, "code": item.code, "unit": other.unit or item.unit})
-    if not possible_grave(read, report.report_type, person_of(report)):
+    if not possible_grave(read, row.proof.report_type or report.report_type, person_of(report)):
         return None
     return (
         f"请马上核对原件：{item.name} 两个读者读得不一样，其中一个读成 {_describe(other)}；"

@@ -5,18 +5,22 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, request, stream_with_context
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from health_assistant.lab_report.consistency import is_conflict
 from health_assistant.lab_report.report import ReadItem, ReadReport, RowEvidence
-from medical_report.analysis import Event, analyse_photo, analyse_rows, get_analyst
+from medical_report.analysis import Event, analyse_pages, analyse_rows, get_analyst
 from medical_report.errors import describe_error
-from medical_report.intake import uploaded_photo
+from medical_report.intake import MAX_PAGES, uploaded_pages
+from medical_report.page_reading import MAX_ROWS
 
 blueprint = Blueprint("medical_report", __name__)
 
 Cell = Annotated[str, Field(max_length=200)]
-"""真的报告，一格远到不了 200 个字，一张远到不了 300 行。"""
+"""真的报告，一格远到不了 200 个字，一页远到不了 300 行。"""
+
+
+Doubt = Annotated[str, Field(max_length=2000)]
 
 
 class CorrectedItem(ReadItem):
@@ -27,12 +31,21 @@ class CorrectedItem(ReadItem):
     reference_range: Cell = ""
     mark: Cell | None = None
     doubt: Cell | None = Field(None, description="还没有人核对过的疑问；有疑问的行不作判断")
+    page: int = Field(1, ge=1, le=MAX_PAGES, description="在第几页")
+    report_type: Cell | None = Field(None, description="各页的报告名不同时，这一行那一页的")
 
 
 class CorrectedReport(ReadReport):
     report_type: Cell = ""
     age: Cell | None = None
-    items: list[CorrectedItem] = Field(min_length=1, max_length=300)  # type: ignore[assignment]  # 子类的字段更窄
+    doubts: list[Doubt] = Field([], max_length=2 * MAX_PAGES, description="整张报告的疑问，照原样交回来")
+    items: list[CorrectedItem] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 子类的字段更窄
+
+    @model_validator(mode="after")
+    def _pages_are_not_too_long(self) -> "CorrectedReport":
+        if len(self.items) > MAX_ROWS * max(item.page for item in self.items):
+            raise ValueError(f"一页最多 {MAX_ROWS} 行")
+        return self
 
 
 class AdviceRequest(BaseModel):
@@ -51,17 +64,21 @@ def health() -> dict:
 
 @blueprint.post("/analyze_medical_report")
 def analyze_medical_report() -> Response:
-    photo = uploaded_photo(request)
+    pages = uploaded_pages(request)
     trace: list[dict] | None = [] if request.args.get("trace") == "1" else None
-    return _answer(analyse_photo(get_analyst(current_app), photo, g.request_id, trace), trace)
+    return _answer(analyse_pages(get_analyst(current_app), pages, g.request_id, trace), trace)
 
 
 @blueprint.post("/advice")
 def advise() -> Response:
     body = AdviceRequest.model_validate_json(request.get_data())
     # 行与行对不上的疑问不照旧：判断时重新核对，改正了读错的那一行，别的几行就跟着好了
-    doubts = [RowEvidence(doubt=None if is_conflict(item.doubt) else item.doubt) for item in body.report.items]
-    return _answer(analyse_rows(get_analyst(current_app), body.report, doubts, g.request_id))
+    doubts = [
+        RowEvidence(doubt=None if is_conflict(item.doubt) else item.doubt, page=item.page, report_type=item.report_type)
+        for item in body.report.items
+    ]
+    analyst = get_analyst(current_app)
+    return _answer(analyse_rows(analyst, body.report, doubts, g.request_id, body.report.doubts))
 
 
 def _answer(events: Iterator[Event], trace: list[dict[str, Any]] | None = None) -> Response:

@@ -127,6 +127,8 @@ def _reassurance(report: LabReport, found: Findings) -> str:
     """小事给一句真话，让人放心。"""
     if report.triage == "none":
         return "报告上读到的项目都在参考范围内。报告正常不等于没有疾病，有不舒服仍要看医生。"
+    if report.doubts:
+        return "读到的项目里没有要马上处理的问题；但这份报告没有读全，或有疑问（见最上面），请对照原件。"
     slight = [item for item, _ in found.rows if item.severity == "slight"]
     if slight:
         names = name_some(slight, MAX_REASONS)

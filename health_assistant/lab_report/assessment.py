@@ -30,10 +30,14 @@ from health_assistant.lab_report.report import (
 from health_assistant.lab_report.severity import grade_value, worst
 
 
-def assess(report: ReadReport, evidence: Sequence[RowEvidence] | None = None) -> LabReport:
-    """给每一行下判断、分轻重，再给整张报告分级。evidence 与 report.items 一一对应，没有就不传。"""
+def assess(report: ReadReport, evidence: Sequence[RowEvidence] | None = None, doubts: Sequence[str] = ()) -> LabReport:
+    """给每一行下判断、分轻重，再给整张报告分级。evidence 与 report.items 一一对应，没有就不传。
+
+    doubts 是整张报告的疑问（有一页没有读成），照样说出来；有它就不是未见异常。
+    """
     person = person_of(report)
     proofs = evidence or [RowEvidence()] * len(report.items)
+    titles = [proof.report_type or report.report_type for proof in proofs]
     reads = [unglue(read) for read in report.items]
     marked = {at for at, read in enumerate(reads) if mark_says(read)}
     proofs = [
@@ -41,12 +45,13 @@ def assess(report: ReadReport, evidence: Sequence[RowEvidence] | None = None) ->
         for proof, doubt in zip(proofs, comma_doubts(reads), strict=True)
     ]
     rows = [
-        judge(read, proof, find_for(read, report.report_type, person), person, bool(marked - {at}))
+        judge(read, proof, find_for(read, titles[at], person), person, bool(marked - {at}))
         for at, (read, proof) in enumerate(zip(reads, proofs, strict=True))
     ]
     _doubt_conflicting_rows(rows)
-    for row in rows:
-        grade(row, person, report.report_type)
+    for row, proof, title in zip(rows, proofs, titles, strict=True):
+        row.item.page, row.item.report_type = proof.page, proof.report_type
+        grade(row, person, title)
         raise_alarm(row, person)
     derive_neutrophils(rows, person)
     items = [row.item for row in rows]
@@ -59,9 +64,10 @@ def assess(report: ReadReport, evidence: Sequence[RowEvidence] | None = None) ->
         sex=report.sex,
         age=report.age,
         items=items,
-        triage=_triage(rows, severity),
+        triage=_triage(rows, severity or ("slight" if doubts else None)),
         when=WHEN_OF.get(severity),
-        notices=[row.alarm for row in alarms] + _general_notices(items, person, report.age),
+        notices=[*(row.alarm for row in alarms), *doubts, *_general_notices(items, person, report.age)],
+        doubts=list(doubts),
     )
 
 
@@ -75,7 +81,7 @@ def find_for(read: ReadItem, report_type: str, person: Person) -> Indicator | No
 def report_rows(report: LabReport) -> list[ReportRow]:
     """判断过的报告的每一行，和它在目录里的指标。"""
     person = person_of(report)
-    return [(item, find_for(item, report.report_type, person)) for item in report.items]
+    return [(item, find_for(item, item.report_type or report.report_type, person)) for item in report.items]
 
 
 def possible_grave(read: ReadItem, report_type: str, person: Person) -> bool:
@@ -97,13 +103,6 @@ def raise_to(report: LabReport, severity: Severity) -> None:
     """至少按这一级分级；已经更急的不变。"""
     if worst([severity, severity_of(report)]) == severity:
         report.triage, report.when = TRIAGE_OF[severity], WHEN_OF.get(severity)
-
-
-def add_notices(report: LabReport, notices: list[str]) -> None:
-    """读者说还有没有读的部分（`Reading.notices`）：告诉用户，也不再说未见异常。"""
-    if notices:
-        report.notices += notices
-        raise_to(report, "slight")
 
 
 def _doubt_conflicting_rows(rows: list[Row]) -> None:

@@ -76,7 +76,7 @@ def find_subjects(report: LabReport) -> Findings:
     for item, indicator in abnormal:
         if id(item) in explained:
             continue
-        if indicator is None and (specimen := special_specimen(report.report_type, item.name)):
+        if indicator is None and (specimen := special_specimen(item.report_type or report.report_type, item.name)):
             title = f"{value_text(item)} {verdict(item)}"
             lines = [f"参考范围：{range_text(item)}", specimen.say]
             subjects.append(Subject("specimen", title, item.severity, specimen.department, specimen.say, lines=lines))

@@ -15,7 +15,7 @@ Triage = Literal["none", "routine", "soon", "urgent"]
 Severity = Literal["slight", "moderate", "marked", "severe", "grave"]
 When = Literal["now", "today", "days", "weeks"]
 Box = tuple[int, int, int, int]
-"""x0, y0, x1, y1，单位是摆正后原图的像素。"""
+"""x0, y0, x1, y1，单位是摆正后原图（PDF 是画出来的那一页）的像素。"""
 
 ABNORMAL_FLAGS: tuple[Flag, ...] = ("high", "low", "abnormal")
 FLAG_WORDS: dict[str, str] = {"normal": "正常", "high": "偏高", "low": "偏低", "abnormal": "异常", "unknown": "未判断"}
@@ -68,6 +68,8 @@ class RowEvidence(BaseModel):
     confidence: float | None = None
     boxes: dict[str, Box] = {}
     doubt: str | None = None
+    page: int = Field(1, description="在第几页，从 1 起")
+    report_type: str | None = Field(None, description="各页的报告名不同时，这一页的；用来分辨标本")
 
 
 class Reading(BaseModel):
@@ -75,7 +77,6 @@ class Reading(BaseModel):
 
     report: ReadReport
     evidence: list[RowEvidence] = []
-    unread: int = Field(0, description="表里有几行看得见、没有读成项目")
     engine: str = Field(description="读者的名字，要告诉用户")
     notices: list[str] = Field([], description="整张单子上要告诉用户的话，如没有读的部分")
 
@@ -112,6 +113,8 @@ class LabItem(ReadItem):
     scale: Scale | None = None
     confidence: float | None = Field(None, description="读数的把握，0 到 1；不知道则为 null")
     boxes: dict[str, Box] = {}
+    page: int = Field(1, description="在第几页，从 1 起；boxes 是这一页上的")
+    report_type: str | None = Field(None, description="各页的报告名不同时，这一行那一页的")
     verified: bool | None = Field(None, description="第二个读者是否读到同样的结果；没有第二个读者则为 null")
     other_reading: str | None = None
 
@@ -126,6 +129,7 @@ class LabReport(BaseModel):
     triage: Triage = "none"
     when: When | None = Field(None, description="多快去看：now、today、days、weeks；可以在家观察的为 null")
     notices: list[str] = Field([], description="要放在最前面告诉用户的话，危急值在先")
+    doubts: list[str] = Field([], description="整张报告的疑问，如有一页没有读成；有它就不会是未见异常。也在 notices 里")
 
 
 READ_PROMPT = (

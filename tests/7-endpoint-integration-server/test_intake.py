@@ -3,17 +3,14 @@
 import io
 import json
 import sys
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pillow_heif
-import psutil
 import pytest
 import requests
 from flask import Flask, request
 from hostile_files import HOSTILE, RARE, drawing, encode, sixteen_bits
+from hostile_uploads import MAX_GROWTH_MB, ask, idle_memory, peak_memory, processes
 from medical_report import create_app
 from medical_report.intake import MODEL_PIXELS, Photo
 from medical_report.settings import Settings
@@ -21,58 +18,13 @@ from PIL import Image
 
 from health_assistant.images import upright_rgb
 
-MAX_GROWTH_MB = 300
 REACH_THE_READER = [name for name, (_, status, code) in HOSTILE.items() if code == "report_unreadable"]
-
-
-def post(server: str, data: bytes) -> requests.Response:
-    return requests.post(f"{server}/analyze_medical_report", files={"image": ("report.jpg", data)}, timeout=120)
-
-
-# ---- 有敌意的文件 ----
-
-
-def processes(server: str) -> list[psutil.Process]:
-    """服务的主进程与工作进程。"""
-    port = server.rsplit(":", 1)[1]
-    return [one for one in psutil.Process().children(recursive=True) if port in one.cmdline()]
-
-
-def memory(server: str) -> int:
-    """服务现在占的内存，MB。"""
-    return sum(one.memory_info().rss for one in processes(server)) >> 20
-
-
-def ask(server: str, data: bytes) -> requests.Response:
-    while (answer := post(server, data)).status_code == 503:
-        time.sleep(0.5)  # 排着队的太多，过一会儿再来
-    return answer
-
-
-def peak_memory(server: str, files: list[bytes]) -> tuple[list[requests.Response], int]:
-    """八个一起传，回答，和期间服务的内存峰值（MB）。"""
-    peak, finished = memory(server), threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not finished.wait(0.03):
-            peak = max(peak, memory(server))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda data: ask(server, data), files))
-    finished.set()
-    watcher.join()
-    return answers, peak
 
 
 @pytest.fixture(scope="module")
 def idle(report_server):
     """装好了、闲着的服务占的内存，MB。"""
-    while requests.get(f"{report_server}/ready", timeout=5).status_code != 200:
-        time.sleep(0.1)
-    return memory(report_server)
+    return idle_memory(report_server)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from pdf_files import MINERALS, text_pdf
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -120,6 +121,17 @@ def test_client_script_writes_the_result_and_does_not_ask_twice(report_server, p
     folder = tmp_path / "7-endpoint-integration-server"
     assert {file.name for file in folder.iterdir()} == {"result.json", "analysis.md", "advice.md", "finished.json"}
     assert "问过了" in subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+
+
+def test_client_script_sends_several_files_as_one_report(report_server, photo, tmp_path, monkeypatch):
+    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
+    (tmp_path / "一.png").write_bytes(photo)
+    (tmp_path / "二.pdf").write_bytes(text_pdf(MINERALS))
+    command = [sys.executable, CLIENT, tmp_path / "一.png", tmp_path / "二.pdf", "--server", report_server]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "第 2 页（共 2 页）读完了" in done.stdout
+    assert "血红蛋白" in done.stdout and "Potassium" in done.stdout
 
 
 def test_client_script_says_when_there_is_no_server(photo, tmp_path, monkeypatch):

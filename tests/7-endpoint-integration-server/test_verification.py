@@ -3,6 +3,7 @@
 import pytest
 from medical_report.verification import DIFFERENT, ONLY_EMBEDDED, ONLY_VISION, assess_verified
 
+from health_assistant.lab_report.joining import join_pages
 from health_assistant.lab_report.report import LabReport, Reading, ReadItem, ReadReport, RowEvidence
 
 HGB = "血红蛋白 HGB 104 g/L 115-150"
@@ -84,7 +85,8 @@ def test_opposite_marks_are_a_disagreement():
 def test_what_the_embedded_reader_left_unread_is_said_and_is_not_called_normal():
     ours = reading(HGB.replace("104", "130"), engine="embedded", confidence=0.97)
     ours.notices = ["这一页还有影像报告（超声）的内容，没有读。"]
-    report = assess_verified(reading(HGB.replace("104", "130")), ours)
+    joined = join_pages([(1, ours)])
+    report = assess_verified(reading(HGB.replace("104", "130")), joined.reading, joined.doubts)
     assert ours.notices[0] in report.notices
     assert report.triage == "routine"
 

@@ -2,7 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from web_app import ANALYZE, DONE, EXAMPLE, MIXED, SAMPLE, answer, open_result, reply_with
+from web_app import ANALYZE, DONE, EXAMPLE, MIXED, SAMPLE, answer, open_result, reply_with, sse
 
 pytestmark = pytest.mark.browser
 
@@ -66,6 +66,24 @@ def test_axe_finds_nothing_on_a_phone_in_large_text(phone_without_csp, report_se
     page.tap("#example-button")
     page.wait_for_selector(DONE)
     page.locator(".row-head").first.tap()
+    check(page)
+
+
+def test_axe_finds_nothing_with_several_pages(themed, report_server):
+    page = themed
+    page.goto(report_server)
+    pdf = {"name": "报告.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"}
+    page.set_input_files("#album-input", [SAMPLE.OUTPUT, SAMPLE.OUTPUT])
+    page.locator("#page-list li").nth(1).wait_for()
+    page.set_input_files("#more-input", pdf)
+    page.wait_for_selector("#no-preview:not([hidden])")
+    check(page)
+
+    told = [{"page": at, "pages": 3, "file": at, "problem": None, "preview": None} for at in (1, 2)]
+    reply_with(page, "".join(sse("page", one) for one in told) + answer(MIXED))
+    page.click("#read-button")
+    page.wait_for_selector(DONE)
+    page.wait_for_selector("#photo-pages:not([hidden])")
     check(page)
 
 

@@ -7,7 +7,7 @@ from lab_report.medical_pages import MEDICAL
 from lab_report.mixed_pages import LAB_HEADS, MIXED
 from lab_report.not_reports import draw_page, fill_numbers
 
-from health_assistant.lab_report.assessment import add_notices, assess
+from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading.head import is_lab_report
 from health_assistant.lab_report.reading.other_papers import is_other_row, other_papers, refusal
 from health_assistant.lab_report.reading.reader import ReportReader
@@ -84,6 +84,5 @@ def test_the_lab_rows_of_a_mixed_page_are_read_and_the_rest_is_said(reader, kind
     reading = reader.read(draw_page(page, random.Random(3)))
     assert {item.name for item in reading.report.items} == names
     assert any(word in notice and "没有读" in notice for notice in reading.notices)
-    report = assess(reading.report, reading.evidence)
-    add_notices(report, reading.notices)
+    report = assess(reading.report, reading.evidence, reading.notices)
     assert report.triage != "none" and set(reading.notices) <= set(report.notices)

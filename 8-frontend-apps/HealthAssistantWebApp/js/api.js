@@ -1,5 +1,6 @@
 // 与阶段 7 的服务通信：发一个请求，服务器用 SSE 一段段回答。用 XMLHttpRequest，因为只有它报告上传了多少。
 
+/** 这么久没有一点动静，就不等了；几页的报告，读完一页有一个事件。 */
 const WAIT_MS = 180_000;
 const BROKEN_OFF = "连接中途断了，没有收全。";
 const base = document.querySelector("meta[name=api-base]").content.replace(/\/$/, "");
@@ -19,10 +20,10 @@ export class AnalysisError extends Error {
   }
 }
 
-/** 读一张照片。事件依次是 accepted、report、advice（可有多次）、done。 */
-export function analyze(photo, listeners) {
+/** 读一份报告的各页（照片与 PDF）。事件依次是 accepted、page（几页的，或 PDF）、report、advice（可有多次）、done。 */
+export function analyze(files, listeners) {
   const form = new FormData();
-  form.append("image", photo, "photo.jpg");
+  for (const file of files) form.append("image", file, file.type === "application/pdf" ? "report.pdf" : "photo.jpg");
   return post("analyze_medical_report", form, listeners);
 }
 
@@ -36,7 +37,6 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", base ? `${base}/${path}` : path);
-    request.timeout = WAIT_MS;
     request.setRequestHeader("Accept", "text/event-stream");
     if (contentType) request.setRequestHeader("Content-Type", contentType);
     if (accessKey) request.setRequestHeader("Authorization", `Bearer ${accessKey}`);
@@ -44,6 +44,16 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
       request.abort();
       reject(signal.reason);
     });
+
+    let timer;
+    const wait = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        reject(new AnalysisError("timeout", "等了三分钟，服务器还没有答完。"));
+        request.abort();
+      }, WAIT_MS);
+    };
+    request.onloadend = () => clearTimeout(timer);
 
     let taken = 0;
     let finished = false;
@@ -64,8 +74,14 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
         reject(error);
       }
     };
-    request.upload.onprogress = ({ loaded, total }) => onUpload?.(loaded / total);
-    request.onprogress = guarded(take);
+    request.upload.onprogress = ({ loaded, total }) => {
+      wait();
+      onUpload?.(loaded / total);
+    };
+    request.onprogress = guarded(() => {
+      wait();
+      take();
+    });
     request.onload = guarded(() => {
       if (request.status !== 200) throw refusal(request);
       take();
@@ -75,7 +91,7 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
     request.onerror = () => reject(
       request.responseText ? new AnalysisError("stream_ended", BROKEN_OFF) : new AnalysisError("network", "连不上服务器。"),
     );
-    request.ontimeout = () => reject(new AnalysisError("timeout", "等了三分钟，服务器还没有答完。"));
+    wait();
     request.send(body);
   });
 }

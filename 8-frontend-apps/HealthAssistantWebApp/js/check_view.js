@@ -1,7 +1,7 @@
 // 上传前看一眼：转 90°、拖四个角裁剪。裁剪框的坐标是 0 到 1，所以照片怎样缩放都对得上。
 
 import { element } from "./dom.js";
-import { WHOLE, draw, isReady, toJpeg } from "./photo.js";
+import { decode, draw, toJpeg, WHOLE } from "./photo.js";
 
 const SMALLEST = 0.1;
 const KEY_STEP = 0.02;
@@ -10,39 +10,47 @@ const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDo
 const area = element("crop-area");
 const frame = element("crop-frame");
 const canvas = element("check-canvas");
-let file = null;
+let page = null; // 眼前的一页：转了几次、裁成什么样，都记在它身上
 let bitmap = null;
-let turns = 0;
-let crop = [...WHOLE];
 
-export function openCheck(newFile, newBitmap) {
-  file = newFile;
-  bitmap = newBitmap;
-  turns = 0;
-  crop = [...WHOLE];
-  drawPreview();
+/** 打开一页；PDF 与浏览器打不开的，只说一句是什么。decoded 是刚解开的照片，不给就自己解。 */
+export async function openCheck(newPage, title, decoded = null) {
+  closeCheck();
+  page = newPage;
+  const opened = decoded ?? (page.size && await decode(page.file));
+  if (page !== newPage) return opened?.close(); // 又选了另一页
+  bitmap = opened;
+  element("check-title").textContent = bitmap ? "字是正的、看得清吗？" : title;
+  for (const id of ["crop-area", "crop-hint", "turn-button"]) element(id).hidden = !bitmap;
+  element("no-preview").hidden = Boolean(bitmap);
+  element("no-preview").textContent = bitmap ? "" : (page.isPdf ? `PDF：${page.file.name}。页数与内容由服务器读。` : "浏览器打不开这个文件，交给服务器试试。");
+  if (bitmap) drawPreview();
 }
 
-/** 要上传的那一份：转好、裁好、缩小。没有裁过的，眼前画着的就是。 */
-export async function checkedPhoto() {
-  const isWhole = crop.every((part, i) => part === WHOLE[i]);
-  if (isWhole && turns === 0 && await isReady(file, bitmap)) return file;
-  return toJpeg(isWhole ? canvas : draw(document.createElement("canvas"), bitmap, turns, crop));
+/** 要上传的那一份：转好、裁好、缩小。没有裁过而且就在眼前的，画着的就是。 */
+export async function editedJpeg(one) {
+  const isWhole = one.crop.every((part, i) => part === WHOLE[i]);
+  if (one === page && isWhole) return toJpeg(canvas);
+  const own = one === page ? bitmap : await decode(one.file);
+  const drawn = draw(document.createElement("canvas"), own, one.turns, one.crop);
+  if (own !== bitmap) own.close();
+  return toJpeg(drawn);
 }
 
 export function closeCheck() {
   bitmap?.close();
-  file = bitmap = null;
+  page = bitmap = null;
   canvas.width = canvas.height = 0; // 手机上内存紧，早些还回去
 }
 
 function drawPreview() {
-  draw(canvas, bitmap, turns);
+  draw(canvas, bitmap, page.turns);
   area.style.setProperty("--ratio", canvas.width / canvas.height);
   placeFrame();
 }
 
 function placeFrame() {
+  const { crop } = page;
   const [x0, y0, x1, y1] = crop.map((part) => `${part * 100}%`);
   frame.style.inset = `${y0} calc(100% - ${x1}) calc(100% - ${y1}) ${x0}`;
   for (const handle of area.querySelectorAll(".handle")) {
@@ -58,6 +66,7 @@ function corner(handle) {
 }
 
 function moveCorner(handle, newX, newY) {
+  const { crop } = page;
   const [x, y] = corner(handle);
   crop[x] = x === 0 ? clamp(newX, 0, crop[2] - SMALLEST) : clamp(newX, crop[0] + SMALLEST, 1);
   crop[y] = y === 1 ? clamp(newY, 0, crop[3] - SMALLEST) : clamp(newY, crop[1] + SMALLEST, 1);
@@ -80,13 +89,13 @@ for (const handle of area.querySelectorAll(".handle")) {
     if (right === undefined) return;
     event.preventDefault(); // 不让页面跟着滚
     const [x, y] = corner(handle);
-    moveCorner(handle, crop[x] + right * KEY_STEP, crop[y] + down * KEY_STEP);
+    moveCorner(handle, page.crop[x] + right * KEY_STEP, page.crop[y] + down * KEY_STEP);
   });
 }
 
 element("turn-button").addEventListener("click", () => {
-  turns = (turns + 1) % 4;
-  const [x0, y0, x1, y1] = crop;
-  crop = [1 - y1, x0, 1 - y0, x1]; // 裁剪框跟着照片转
+  page.turns = (page.turns + 1) % 4;
+  const [x0, y0, x1, y1] = page.crop;
+  page.crop = [1 - y1, x0, 1 - y0, x1]; // 裁剪框跟着照片转
   drawPreview();
 });

@@ -2,20 +2,20 @@
 
 import "./display.js";
 import { AnalysisError, analyze, reassess, setAccessKey } from "./api.js";
-import { checkedPhoto, closeCheck, openCheck } from "./check_view.js";
 import { correctRow, mergeReports, rowsToSend } from "./correction.js";
 import { element, make, makeButton } from "./dom.js";
 import { allResults, clearResults, deleteResult, saveResult } from "./history.js";
-import { decode } from "./photo.js";
-import { clearPhoto, onPhotoPick, showBoxes, showPhoto } from "./photo_view.js";
-import { endProgress, setStep, setUploaded, startProgress } from "./progress.js";
+import { addPages, checkedPages, clearPages, pageCount } from "./page_list.js";
+import { clearPhoto, onPhotoPick, setPicture, showBoxes } from "./photo_view.js";
+import { endProgress, setPages, setStep, setUploaded, startProgress } from "./progress.js";
 import { clearReport, endAdvice, openRow, showAdvice, showEngines, showReport, summarize } from "./report_view.js";
 import { asText, copy, share } from "./share.js";
 
 const HINTS = {
   unsupported_format: "请把它存成 JPEG 或 PNG 再选，或直接用手机拍一张。",
   empty_image: "这个文件是空的，请换一张照片。",
-  image_too_large: "请选 20 MB 以内的照片。",
+  image_too_large: "请选一共 20 MB 以内的照片或 PDF。",
+  too_many_pages: "一份报告最多 20 页，请分几次读。",
   image_too_many_pixels: "请用手机的普通拍照模式重拍，或先把照片缩小。",
   report_unreadable: "请把单子放平、四边拍全、光线均匀，对好焦再拍一张。",
   not_a_lab_report: "请拍一行行印着项目、结果和参考范围的检验单；影像报告、处方和病历读不了。",
@@ -37,17 +37,17 @@ let isCorrecting = false;
 
 // ---- 选照片 ----
 
-async function choose(file) {
-  if (!file) return;
+/** 从头选：照片或 PDF，一个或几个。 */
+async function choose(files) {
+  if (!files.length) return;
   leave();
   const mine = (current = new AbortController());
-  const bitmap = await decode(file).catch(() => null);
-  if (mine !== current) return; // 又选了另一张
-  if (!bitmap) {
-    run(() => file); // 浏览器解不开，交给服务器：也许它认得，不认得会说明原因
+  const unknown = await addPages(files);
+  if (mine !== current) return; // 又选了别的
+  if (unknown === pageCount()) {
+    run(() => files); // 浏览器解不开，交给服务器：也许它认得，不认得会说明原因
     return;
   }
-  openCheck(file, bitmap);
   showScreen("check");
   element("check-title").focus({ preventScroll: true });
 }
@@ -57,12 +57,12 @@ async function fetchExample(signal) {
     throw error.name === "AbortError" ? error : new AnalysisError("network", "示例化验单没有取到。");
   });
   if (!response.ok) throw new AnalysisError("http", "示例化验单没有取到。");
-  return response.blob();
+  return [await response.blob()];
 }
 
 // ---- 分析 ----
 
-/** 分析一张照片。source 给出 Blob；拿不到也按分析出错处理，所以在这里才调用。 */
+/** 分析一份报告。source 给出各个文件（Blob）；拿不到也按分析出错处理，所以在这里才调用。 */
 async function run(source) {
   leave();
   const mine = (current = new AbortController());
@@ -73,18 +73,25 @@ async function run(source) {
   startProgress();
   element("progress").focus();
   try {
-    const photo = await source(signal);
-    await showPhoto(photo);
+    const files = await source(signal);
+    await setPicture(1, files[0]);
     signal.throwIfAborted();
-    await analyze(photo, {
+    const pictures = []; // 每一页的样子都备好了，才画各行的位置
+    await analyze(files, {
       signal,
       onUpload: setUploaded,
       onEvent({ type, data }) {
         if (type === "accepted") setStep(1);
+        if (type === "page") {
+          setStep(1);
+          setPages(data.page, data.pages);
+          pictures.push(setPicture(data.page, data.preview ? fromDataUrl(data.preview) : files[data.file - 1]));
+        }
         if (type === "report") {
           report = data;
           setStep(3);
           draw(report);
+          if (pictures.length) Promise.all(pictures).then(() => mine === current && showBoxes(report.items));
           element("result-title").focus({ preventScroll: true });
         }
         if (type === "advice") showAdvice(data.advice_html);
@@ -99,6 +106,12 @@ async function run(source) {
     else if (!report) goHome();
   }
   if (mine === current) endProgress();
+}
+
+/** data:image/jpeg;base64,… -> Blob。不用 fetch：CSP 不许。 */
+function fromDataUrl(url) {
+  const bytes = Uint8Array.from(atob(url.split(",")[1]), (char) => char.charCodeAt(0));
+  return new Blob([bytes], { type: "image/jpeg" });
 }
 
 function draw(report) {
@@ -172,7 +185,7 @@ function leave() {
   current?.abort();
   current = failure = shown = null;
   endProgress();
-  closeCheck();
+  clearPages();
   clearReport();
   clearPhoto();
   element("error").hidden = true;
@@ -225,17 +238,19 @@ function say(words) {
 const resultText = () => asText(shown.report, shown.disclaimer);
 const on = (id, work) => element(id).addEventListener("click", work);
 
-for (const id of ["album-input", "camera-input"]) {
+for (const [id, take] of [["album-input", choose], ["camera-input", choose], ["more-input", addPages], ["more-camera-input", addPages]]) {
   element(id).addEventListener("change", ({ target }) => {
-    choose(target.files[0]);
+    take([...target.files]);
     target.value = ""; // 再选同一张也要有反应
   });
 }
 on("example-button", () => run(fetchExample));
 on("back-button", goHome);
 on("read-button", async () => {
-  const photo = await checkedPhoto();
-  run(() => photo);
+  element("read-button").disabled = true; // 几张照片要准备一会儿
+  const mine = current;
+  const files = await checkedPages().finally(() => { element("read-button").disabled = false; });
+  if (mine === current) run(() => files);
 });
 on("cancel-button", () => current?.abort());
 on("retry-button", retry);
@@ -251,11 +266,14 @@ on("clear-history-button", () => clearResults().then(listHistory));
 for (const button of document.querySelectorAll(".restart")) button.addEventListener("click", goHome);
 onPhotoPick(openRow);
 
-document.addEventListener("paste", (event) => choose(event.clipboardData.files[0]));
+/** 在“看一眼”时给的是再加几页，别的时候是从头来。 */
+const take = (files) => (element("check").hidden ? choose(files) : addPages(files));
+
+document.addEventListener("paste", (event) => take([...event.clipboardData.files]));
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   delete document.body.dataset.dragging;
-  choose(event.dataTransfer.files[0]);
+  take([...event.dataTransfer.files]);
 });
 document.addEventListener("dragover", (event) => {
   event.preventDefault();

@@ -16,10 +16,12 @@ const upload = element("upload-progress");
 let timer = null;
 let current = 0;
 let isSlow = false;
+let pages = ""; // 几页的报告，读到第几页
 
 export function startProgress() {
   clearInterval(timer);
   isSlow = false;
+  pages = "";
   const started = performance.now();
   const tick = () => {
     const seconds = Math.floor((performance.now() - started) / 1000);
@@ -41,6 +43,12 @@ export function setUploaded(part) {
   if (part === 1 && current === 0) setStep(1);
 }
 
+/** 几页里读完了几页。 */
+export function setPages(read, count) {
+  if (count > 1) pages = read < count ? `第 ${read} 页读完了，在读第 ${read + 1} 页，共 ${count} 页…` : `${count} 页都读完了。`;
+  say();
+}
+
 export function setStep(index) {
   current = index;
   steps.forEach((step, i) => {
@@ -53,7 +61,7 @@ export function setStep(index) {
 }
 
 function say() {
-  element("progress-text").textContent = WORDS[current] + (isSlow ? "比平时久，可以继续等，也可以取消。" : "");
+  element("progress-text").textContent = ((current === 1 && pages) || WORDS[current]) + (isSlow ? "比平时久，可以继续等，也可以取消。" : "");
 }
 
 export function endProgress() {

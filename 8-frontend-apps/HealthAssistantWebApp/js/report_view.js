@@ -51,13 +51,14 @@ export function showReport(report, correct) {
 }
 
 /** 一句话：本次几项，几项异常。 */
-export function summarize({ items }) {
+export function summarize({ items, doubts = [] }) {
   const abnormal = items.filter(isAbnormal).length;
   const unsure = items.filter(needsCheck).length;
   return [
     `本次 ${items.length} 项`,
     abnormal ? `${abnormal} 项异常` : "没有看到异常",
     unsure && `${unsure} 项请核对原件`,
+    doubts.length > 0 && "没有读全或有疑问",
   ].filter(Boolean).join("，");
 }
 

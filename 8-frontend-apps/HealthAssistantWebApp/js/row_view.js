@@ -89,7 +89,8 @@ function contents(item, index, actions) {
     makeButton("link", "看这一项的说明", () => actions.goToAdvice(item)),
     crop && makeButton("link", "在整张照片上看", scrollToPhoto),
   );
-  return [scroller, item.verified && make("p", "muted", "两个程序各读一遍，读得一样。"), tools].filter(Boolean);
+  const where = crop && crop.dataset.page && make("p", "muted", `在第 ${crop.dataset.page} 页。`);
+  return [scroller, where, item.verified && make("p", "muted", "两个程序各读一遍，读得一样。"), tools].filter(Boolean);
 }
 
 function correctionForm(item, correct, close) {

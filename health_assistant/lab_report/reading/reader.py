@@ -4,6 +4,7 @@ import re
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from statistics import median
 
@@ -13,15 +14,19 @@ from PIL import Image
 
 from health_assistant.images import upright_rgb
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, is_known, repair_power, split_mark
+from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
 from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
+from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
+from health_assistant.lab_report.reading.strips import read_strips
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox, TextReader
+from health_assistant.lab_report.reading.text_layer import read_text_layer
 from health_assistant.lab_report.reference_range import Terms, parse_range
 from health_assistant.lab_report.report import Reading, ReadItem, ReadReport, RowEvidence, UnreadableReport
 
@@ -65,8 +70,8 @@ class ReportReader:
         """
         return self.start(lambda: image).result()
 
-    def start(self, open_photo: Callable[[], Image.Image]) -> Future:
-        """排队读一张图，不等它读完；轮到它时才打开，解码完就放掉。结果与异常同 `read`。"""
+    def start(self, open_photo: Callable[[], Image.Image | PdfPage]) -> Future:
+        """排队读一张图或 PDF 的一页，不等它读完；轮到它时才打开，解码完就放掉。结果与异常同 `read`。"""
         return self._worker.submit(self._read, open_photo)
 
     def _load(self, warm: bool = False) -> None:
@@ -75,7 +80,7 @@ class ReportReader:
             reader.warm_up()
         self._text_reader = reader
 
-    def _read(self, open_photo: Callable[[], Image.Image]) -> Reading:
+    def _read(self, open_photo: Callable[[], Image.Image | PdfPage]) -> Reading:
         self._load()
         try:
             return self._read_photo(open_photo)
@@ -85,12 +90,27 @@ class ReportReader:
                 traceback.clear_frames(one.__traceback__)
             raise
 
-    def _read_photo(self, open_photo: Callable[[], Image.Image]) -> Reading:
+    def _read_photo(self, open_photo: Callable[[], Image.Image | PdfPage]) -> Reading:
         image = open_photo()
-        side = max(image.size)
-        photo = cv2.cvtColor(np.asarray(upright_rgb(image, MAX_PIXELS)), cv2.COLOR_RGB2BGR)
+        if isinstance(image, PdfPage):
+            found = read_text_layer(image, self._text_reader) if image.chars else None
+            with suppress(UnreadableReport):  # 文字层读不成的，再看像素
+                if found:
+                    return read_boxes(*found)
+            return self._read_pixels(image.pixels)
+        side, most = max(image.size), MAX_LONG_PIXELS if is_long(*image.size) else MAX_PIXELS
+        photo = cv2.cvtColor(np.asarray(upright_rgb(image, most)), cv2.COLOR_RGB2BGR)
         del image
+        reading = self._read_pixels(photo)
         shrunk = side / max(photo.shape)
+        for row in reading.evidence:
+            row.boxes = {name: tuple(round(shrunk * at) for at in box) for name, box in row.boxes.items()}
+        return reading
+
+    def _read_pixels(self, photo: np.ndarray) -> Reading:
+        """photo 是 BGR。"""
+        if is_long(photo.shape[1], photo.shape[0]):
+            return read_boxes(*read_strips(photo, self._text_reader))
         page = find_page(photo, self._text_reader)
         texts = self._text_reader.recognize(page.pixels, page.quads)
         if page.is_turned and _clarity(texts) < MIN_CONFIDENCE:
@@ -99,10 +119,7 @@ class ReportReader:
             again = self._text_reader.recognize(unturned.pixels, unturned.quads)
             if _clarity(again) > _clarity(texts):
                 page, texts = unturned, again
-        reading = read_page(page, texts)
-        for row in reading.evidence:
-            row.boxes = {name: tuple(round(shrunk * at) for at in box) for name, box in row.boxes.items()}
-        return reading
+        return read_page(page, texts)
 
 
 def _clarity(texts: list[tuple[str, float]]) -> float:
@@ -113,14 +130,25 @@ def _clarity(texts: list[tuple[str, float]]) -> float:
 def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
     """识别出的文字 -> 读数；page.quads 与 texts 一一对应。"""
     if sum(score > MIN_CONFIDENCE for _, score in texts) < MIN_BOXES:
-        raise UnreadableReport(
-            "report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张；手写的读不了。"
-        )
+        raise _blurred()
+    if page.text_height() >= MIN_TEXT_HEIGHT and (language := unsupported_language(texts)):
+        raise UnreadableReport("unsupported_language", explain_language(language))
+    return read_boxes(page, to_text_boxes(page.quads, texts))
+
+
+def _blurred() -> UnreadableReport:
+    return UnreadableReport(
+        "report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张；手写的读不了。"
+    )
+
+
+def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
+    """文字框（坐标是 page 的像素）-> 读数；读不出时抛 `UnreadableReport`。"""
+    if sum(box.score > MIN_CONFIDENCE for box in boxes) < MIN_BOXES:
+        raise _blurred()
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
-    if language := unsupported_language(texts):
-        raise UnreadableReport("unsupported_language", explain_language(language))
-    boxes = to_text_boxes(page.quads, [(repair_power(text), score) for text, score in texts])
+    boxes = [replace(box, text=repair_power(box.text)) for box in boxes]
     lines = group_lines(boxes)
     tables = find_tables(lines)
     rows_of = [find_rows(table) for table in tables]
@@ -138,9 +166,10 @@ def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
     read = [_read_row(row, table.columns, gray, boxes, page) for row, table in found]
     items, evidence = zip(*read, strict=True)
     report = ReadReport(items=list(items), **read_head(lines))
-    unread = sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True))
     notices = left_out(lines, others)
-    return Reading(report=report, evidence=list(evidence), unread=unread, engine=ENGINE_NAME, notices=notices)
+    if unread := sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True)):
+        notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
+    return Reading(report=report, evidence=list(evidence), engine=ENGINE_NAME, notices=notices)
 
 
 def _read_row(

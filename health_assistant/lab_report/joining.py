@@ -1,0 +1,184 @@
+"""一份报告的几页、几张照片，各读各的，再合成一份：重复的行对照着看，对不上的不作判断，没有读成的页说出来。"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from health_assistant.lab_report.alignment import same_range, same_result
+from health_assistant.lab_report.assessment import assess, find_for
+from health_assistant.lab_report.catalogue import fold_name
+from health_assistant.lab_report.person import Person, parse_age
+from health_assistant.lab_report.reference_range import Interval, parse_result
+from health_assistant.lab_report.report import SEVERITIES, Reading, ReadItem, ReadReport, RowEvidence, Severity
+from health_assistant.lab_report.severity import worst
+from health_assistant.lab_report.units import fold_unit
+
+MAX_NAMES = 8
+"""一句话里至多说几项的名称。"""
+
+
+@dataclass
+class Joined:
+    """合成的一份。doubts 是整份的疑问；floor 是读得不一样的行里，要紧的那个读数有多要紧，至多说到今天就去。"""
+
+    reading: Reading
+    doubts: list[str] = field(default_factory=list)
+    floor: Severity | None = None
+
+
+@dataclass
+class _Row:
+    item: ReadItem
+    proof: RowEvidence
+    title: str
+    is_disputed: bool = False
+
+
+def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
+    """各页的读数（页码与读数，按先后，至少一页）-> 一份读数，每行的依据说在第几页。
+
+    同一项在几页上都有（两张照片拍重了）的，读得一样的留一行，不一样的留要紧的那一行，作为疑问。
+    """
+    head, doubts = _join_heads(pages)
+    if len(pages) == 1:
+        number, reading = pages[0]
+        doubts += reading.notices
+        evidence = [proof.model_copy(update={"page": number}) for proof in _proofs(reading)]
+        return Joined(reading.model_copy(update={"evidence": evidence}), doubts)
+    titles = _titles(pages)
+    kept: list[_Row] = []
+    floor: Severity | None = None
+    conflicts: list[str] = []
+    for (number, reading), title in zip(pages, titles, strict=True):
+        before = list(kept)  # 同一页上的两行不是拍重的
+        for item, proof in zip(reading.report.items, _proofs(reading), strict=True):
+            row = _Row(item, proof.model_copy(update={"page": number, "report_type": title}), title)
+            twin = next((one for one in before if _is_same_test(one, row)), None)
+            if twin is None:
+                kept.append(row)
+            elif _is_same_reading(twin, row):
+                if not twin.is_disputed:
+                    _keep_clearer(twin, row)
+            else:
+                floor = worst([floor, _keep_graver(twin, row, head)])
+                conflicts.append(item.name)
+    doubts += [f"第 {number} 页：{notice}" for number, reading in pages for notice in reading.notices]
+    if conflicts:
+        doubts.append(_conflict_words(list(dict.fromkeys(conflicts))))
+    if len(set(titles)) == 1:
+        for row in kept:
+            row.proof.report_type = None
+    report = ReadReport(items=[row.item for row in kept], **head)
+    engine = "、".join(dict.fromkeys(reading.engine for _, reading in pages))
+    return Joined(Reading(report=report, evidence=[row.proof for row in kept], engine=engine), doubts, floor)
+
+
+def _conflict_words(names: list[str]) -> str:
+    more = "等" if len(names) > MAX_NAMES else ""
+    return (
+        f"有 {len(names)} 项在几页上都有，读得不一样，没有判断：{'、'.join(names[:MAX_NAMES])}{more}。"
+        "请核对原件；如果是不同日期、不同人的单子，请分开读。"
+    )
+
+
+def _proofs(reading: Reading) -> list[RowEvidence]:
+    return reading.evidence or [RowEvidence() for _ in reading.report.items]
+
+
+# ---- 页眉 ----
+
+
+def _titles(pages: Sequence[tuple[int, Reading]]) -> list[str]:
+    """各页的报告名；没有印的接着前一页，第一页没有印的用后面第一个印着的。"""
+    printed = [reading.report.report_type for _, reading in pages]
+    last = next(filter(None, printed), "")
+    return [last := title or last for title in printed]
+
+
+def _join_heads(pages: Sequence[tuple[int, Reading]]) -> tuple[dict[str, str | None], list[str]]:
+    """报告名、性别、年龄，和要说的话。性别不一样的当作没有印；年龄不一样的都写上，就是看不懂的年龄，从不当作成人。"""
+    reports = [(number, reading.report) for number, reading in pages]
+    sexes = {report.sex: number for number, report in reversed(reports) if report.sex}
+    ages = {_age_of(report.age): (number, report.age) for number, report in reversed(reports) if report.age}
+    doubts = [
+        f"各页印的{what}不一样（{'，'.join(f'第 {number} 页 {word}' for number, word in sorted(found))}）："
+        "可能不是同一个人的单子，请分开读。"
+        for what, found in (("性别", [(number, sex) for sex, number in sexes.items()]), ("年龄", list(ages.values())))
+        if len(found) > 1
+    ]
+    head = {
+        "report_type": "、".join(dict.fromkeys(report.report_type for _, report in reports if report.report_type)),
+        "sex": next(iter(sexes)) if len(sexes) == 1 else None,
+        "age": " 或 ".join(age for _, age in sorted(ages.values())) or None,
+    }
+    return head, doubts
+
+
+def _age_of(text: str) -> float | str:
+    years = parse_age(text)
+    return text if years is None else years
+
+
+# ---- 重复的行 ----
+
+
+def _is_same_test(one: _Row, other: _Row) -> bool:
+    """是不是同一项检验：目录里是同一个指标，或名称相同；单位、写法都不同的（血与尿的葡萄糖）不是。"""
+    from health_assistant.lab_report.reading.row import NAMELESS  # 它要装 OpenCV
+
+    if _test_of(one) != _test_of(other) or one.item.name == NAMELESS:
+        return False
+    units = fold_unit(one.item.unit), fold_unit(other.item.unit)
+    ranges_fit = same_range(one.item.reference_range, other.item.reference_range)
+    if same_result(one.item.result, other.item.result) or ranges_fit:
+        return True
+    numbers = [isinstance(parse_result(row.item.result), Interval) for row in (one, other)]
+    return numbers[0] == numbers[1] and (units[0] == units[1] or not all(units))
+
+
+def _test_of(row: _Row) -> str:
+    found = find_for(row.item, row.title, Person())
+    return found.code if found else fold_name(row.item.name or row.item.code)
+
+
+def _is_same_reading(one: _Row, other: _Row) -> bool:
+    units = fold_unit(one.item.unit), fold_unit(other.item.unit)
+    ranges = one.item.reference_range, other.item.reference_range
+    marks = one.item.mark, other.item.mark
+    return (
+        same_result(one.item.result, other.item.result)
+        and (same_range(*ranges) or not all(ranges))
+        and (units[0] == units[1] or not all(units))
+        and (marks[0] == marks[1] or not all(marks))
+    )
+
+
+def _keep_clearer(kept: _Row, other: _Row) -> None:
+    """读得一样的：留没有疑问、把握大的那一行；一边没有读到的单位、范围、标记，由另一边补。"""
+
+    def clearness(row: _Row) -> tuple[bool, float]:
+        return not row.proof.doubt, row.proof.confidence or 0.0
+
+    better, worse = (other, kept) if clearness(other) > clearness(kept) else (kept, other)
+    filled = {name: getattr(better.item, name) or getattr(worse.item, name) for name in ReadItem.model_fields}
+    kept.item, kept.proof, kept.title = ReadItem(**filled), better.proof, better.title
+
+
+def _keep_graver(kept: _Row, other: _Row, head: dict[str, str | None]) -> Severity | None:
+    """读得不一样的：留要紧的那一行，存疑，说出另一个读数；返回它有多要紧，至多 severe。"""
+
+    def severity(row: _Row) -> Severity | None:
+        alone = ReadReport(items=[row.item], **head | {"report_type": row.title})
+        return assess(alone).items[0].severity
+
+    weights = [severity(kept), severity(other)]
+    graver = worst(weights)
+    chosen, left = (other, kept) if graver and graver != weights[0] else (kept, other)
+    limits = f"（{left.item.reference_range}）" if left.item.reference_range else ""
+    doubt = (
+        f"第 {chosen.proof.page} 页与第 {left.proof.page} 页读得不一样，第 {left.proof.page} 页是"
+        f" {left.item.result or '（空）'} {left.item.unit}".rstrip()
+        + f"{limits}，请核对原件"
+    )
+    kept.item, kept.title, kept.is_disputed = chosen.item, chosen.title, True
+    kept.proof = chosen.proof.model_copy(update={"doubt": doubt})
+    return min(graver, "severe", key=SEVERITIES.index) if graver else None

@@ -1,0 +1,131 @@
+"""几页合成一份：重复的行、对不上的行、不是同一个人、没有读成的页。"""
+
+import pytest
+
+from health_assistant.lab_report import advice
+from health_assistant.lab_report.assessment import assess, raise_to
+from health_assistant.lab_report.joining import join_pages
+from health_assistant.lab_report.report import LabReport, Reading, ReadItem, ReadReport, RowEvidence
+
+POTASSIUM = ("钾", "4.1", "mmol/L", "3.5-5.3")
+SODIUM = ("钠", "140", "mmol/L", "137-147")
+UREA = ("尿素", "5.1", "mmol/L", "2.6-7.5")
+
+
+def page(*rows: tuple, title: str = "生化", sex: str | None = "女", age: str | None = "34岁") -> Reading:
+    names = ("name", "result", "unit", "reference_range", "mark")
+    items = [ReadItem(**dict(zip(names, row, strict=False))) for row in rows]
+    evidence = [RowEvidence(confidence=0.99, boxes={"row": (0, at, 9, at + 1)}) for at in range(len(items))]
+    report = ReadReport(report_type=title, sex=sex, age=age, items=items)
+    return Reading(report=report, evidence=evidence, engine="读者")
+
+
+def judge(*pages: Reading, doubts: tuple[str, ...] = ()) -> LabReport:
+    joined = join_pages(list(enumerate(pages, 1)))
+    report = assess(joined.reading.report, joined.reading.evidence, [*doubts, *joined.doubts])
+    if joined.floor:
+        raise_to(report, joined.floor)
+    return report
+
+
+def test_rows_follow_each_other_and_say_their_page():
+    report = judge(page(POTASSIUM), page(SODIUM, title=""), page(UREA))
+    assert [(item.name, item.page, item.flag) for item in report.items] == [
+        ("钾", 1, "normal"), ("钠", 2, "normal"), ("尿素", 3, "normal"),
+    ]  # fmt: skip
+    assert (report.report_type, report.sex, report.age, report.triage) == ("生化", "女", "34岁", "none")
+    assert report.doubts == []
+
+
+def test_a_single_page_is_left_as_it_is():
+    reading = page(POTASSIUM, POTASSIUM)
+    assert join_pages([(1, reading)]).reading == reading
+
+
+@pytest.mark.parametrize(
+    "again",
+    [POTASSIUM, ("钾", "4.10", "mmol/L", "3.5-5.3"), ("钾", "4.1", "", "3.5-5.3"), ("血清钾", "4.1", "mmol/L", "")],
+    ids=["一样", "写法不同", "少了单位", "别名，少了范围"],
+)
+def test_a_row_photographed_twice_is_one_row(again):
+    report = judge(page(POTASSIUM, SODIUM), page(again, UREA))
+    assert [(item.flag, item.unit) for item in report.items] == [("normal", "mmol/L")] * 3
+
+
+def test_of_two_equal_readings_the_sure_one_is_kept():
+    unsure, sure = page(POTASSIUM), page(POTASSIUM)
+    unsure.evidence[0].confidence = 0.3
+    report = judge(unsure, sure)
+    assert [(item.page, item.flag) for item in report.items] == [(2, "normal")]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [("钾", "4.7", "mmol/L", "3.5-5.3"), ("钾", "4.1", "mmol/L", "4.5-5.3"), ("钾", "4.1", "g/L", "3.5-5.3")],
+    ids=["结果", "范围", "单位"],
+)
+def test_a_row_read_differently_is_not_judged_and_says_why(again):
+    report = judge(page(POTASSIUM, SODIUM), page(again))
+    potassium, sodium = report.items
+    assert (potassium.flag, sodium.flag) == ("unknown", "normal")
+    assert "读得不一样" in potassium.note and "第 2 页" in potassium.note and "4." in potassium.note
+    assert report.triage == "routine"
+    assert any("钾" in doubt for doubt in report.doubts)
+
+
+def test_marks_that_contradict_are_a_disagreement():
+    report = judge(page((*POTASSIUM, "↑")), page((*POTASSIUM, "↓")))
+    assert [item.flag for item in report.items] == ["unknown"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_disagreement_never_silences_an_alarm(order):
+    pages = [page(("钾", "7.1", "mmol/L", "3.5-5.3")), page(POTASSIUM)][::order]
+    report = judge(*pages)
+    assert [(item.result, item.flag) for item in report.items] == [("7.1", "unknown")]
+    assert report.notices[0].startswith("请马上核对原件：钾 7.1")
+    assert (report.triage, report.when) == ("soon", "today")
+
+
+def test_a_third_photo_does_not_settle_a_disagreement():
+    other = ("钾", "4.7", "mmol/L", "3.5-5.3")
+    assert [item.flag for item in judge(page(POTASSIUM), page(other), page(POTASSIUM)).items] == ["unknown"]
+    assert [item.flag for item in judge(page(POTASSIUM), page(other), page(other)).items] == ["unknown"]
+
+
+def test_blood_and_urine_are_different_tests():
+    blood = ("葡萄糖", "5.1", "mmol/L", "3.9-6.1")
+    report = judge(page(blood), page(("葡萄糖", "阴性", "", "阴性"), title="尿液分析"))
+    assert [(item.flag, item.report_type) for item in report.items] == [("normal", "生化"), ("normal", "尿液分析")]
+    assert report.triage == "none"
+    assert "尿" not in advice.compose_advice(report)
+
+
+def test_each_page_is_matched_under_its_own_title():
+    """尿里的白细胞 12 与血里的白细胞 6：混在一起就成了白血病。"""
+    urine = page(("白细胞", "12", "/μL", "0-28"), title="尿液分析")
+    blood = page(("白细胞", "6.1", "10^9/L", "3.5-9.5"), title="血细胞分析")
+    for pages in ((urine, blood), (blood, urine)):
+        assert {item.flag for item in judge(*pages).items} == {"normal"}
+
+
+def test_different_persons_are_said_and_not_used():
+    report = judge(page(POTASSIUM), page(SODIUM, sex="男", age="61岁"))
+    assert report.sex is None
+    assert report.triage == "routine"
+    assert any("性别不一样" in doubt for doubt in report.doubts)
+    assert any("年龄不一样" in doubt for doubt in report.doubts)
+    assert "61岁" in report.age and "34岁" in report.age
+
+
+def test_the_same_age_written_differently_is_one_person():
+    report = judge(page(POTASSIUM), page(SODIUM, sex=None, age="34"))
+    assert (report.sex, report.age, report.doubts) == ("女", "34岁", [])
+
+
+def test_a_page_not_read_forbids_nothing_found():
+    report = judge(page(POTASSIUM), doubts=("第 2 页没有读成：看不清。",))
+    assert report.triage == "routine"
+    assert report.notices[0] == report.doubts[0] == "第 2 页没有读成：看不清。"
+    assert "没有读全" in advice.compose_advice(report)
+    assert "都在参考范围内" not in advice.compose_advice(report)

@@ -1,0 +1,136 @@
+"""PDF：文字层可信就用它，不可信就看像素；画出来的总要读到，看不见的总不读。"""
+
+import re
+
+import numpy as np
+import pytest
+from pdf_files import MINERALS, lying_pdf, over_scan, picture, scanned_pdf, text_pdf
+
+from health_assistant.images import BadImage
+from health_assistant.lab_report.reading import pdf
+from health_assistant.lab_report.reading.reader import ReportReader
+from health_assistant.lab_report.reading.text_layer import read_text_layer
+from health_assistant.lab_report.report import Reading
+
+RESULTS = [row[1] for row in MINERALS]
+WRONG = [(name, "9.99", unit, limits) for name, _, unit, limits in MINERALS]
+CHINESE = [
+    ("钾", "K", "4.16", "mmol/L", "3.50-5.30"), ("钠", "Na", "149.2", "mmol/L", "137.0-147.0"),
+    ("氯", "Cl", "103.7", "mmol/L", "99.0-110.0"), ("尿素", "UREA", "5.18", "mmol/L", "2.60-7.50"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def reader() -> ReportReader:
+    loaded = ReportReader()
+    loaded.load().result()
+    return loaded
+
+
+def read(reader: ReportReader, data: bytes, index: int = 0) -> Reading:
+    return reader.start(lambda: pdf.render_page(data, index)).result()
+
+
+def results(reading: Reading) -> list[str]:
+    return [item.result for item in reading.report.items]
+
+
+def uses_text_layer(reader: ReportReader, data: bytes) -> bool:
+    page = pdf.render_page(data, 0)
+    return reader._worker.submit(lambda: read_text_layer(page, reader._text_reader) is not None).result()
+
+
+def test_a_text_layer_is_read_as_it_is_printed(reader):
+    data = text_pdf(MINERALS)
+    reading = read(reader, data)
+    assert [(item.name, item.result, item.unit, item.reference_range) for item in reading.report.items] == MINERALS
+    assert {proof.confidence for proof in reading.evidence} == {1.0}
+    assert (reading.report.sex, reading.report.age) == ("女", "34 years")
+    assert uses_text_layer(reader, data)
+
+
+def test_boxes_are_pixels_of_the_drawn_page(reader):
+    data = text_pdf(MINERALS)
+    pixels = pdf.render_page(data, 0).pixels
+    boxes = [proof.boxes["row"] for proof in read(reader, data).evidence]
+    assert boxes == sorted(boxes, key=lambda box: box[1])
+    assert all(pixels[y0:y1, x0:x1].min() < 100 for x0, y0, x1, y1 in boxes)
+
+
+def test_a_turned_page_is_read_upright(reader):
+    data = text_pdf(MINERALS).replace(b"/Type/Page/", b"/Type/Page/Rotate 180/")
+    assert results(read(reader, data)) == RESULTS
+
+
+def test_a_scanned_page_is_read_from_its_pixels(reader):
+    data = scanned_pdf(picture(CHINESE), picture(CHINESE[:3]).rotate(180))
+    assert pdf.count_pages(data) == 2
+    assert results(read(reader, data)) == [row[2] for row in CHINESE]
+    assert results(read(reader, data, 1)) == [row[2] for row in CHINESE[:3]]
+
+
+def test_a_font_that_lies_about_its_digits_is_not_believed(reader):
+    data = lying_pdf(MINERALS)
+    copied = "".join(char.text for char in pdf.render_page(data, 0).chars)
+    assert "5.27" in copied and "4.16" not in copied, "钾复制出来是 5.27"
+    assert results(read(reader, data)) == RESULTS
+
+
+def test_text_that_is_not_drawn_is_not_read(reader):
+    """扫描仪附的识别结果是看不见的字，里面的数是错的。"""
+    data = over_scan(picture(CHINESE), WRONG)
+    assert results(read(reader, data)) == [row[2] for row in CHINESE]
+    assert not uses_text_layer(reader, data)
+
+
+def test_white_text_is_not_read(reader):
+    hidden = "1 g\n" + "\n".join(f"BT /F 11 Tf 230 {300 - 20 * at} Td (99.{at}) Tj ET" for at in range(3))
+    assert results(read(reader, text_pdf(MINERALS, hidden))) == RESULTS
+
+
+def test_what_is_drawn_but_not_in_the_text_layer_is_read_too(reader):
+    """最后一行是描出来的线条，不是文字。"""
+    page = pdf.render_page(text_pdf(MINERALS), 0)
+    y0, y1 = (proof_box := read(reader, text_pdf(MINERALS)).evidence[-1].boxes["row"])[1], proof_box[3]
+    page.chars = [char for char in page.chars if not y0 <= (char.y0 + char.y1) / 2 <= y1]
+    reading = reader.start(lambda: page).result()
+    assert results(reading) == RESULTS
+    assert reading.evidence[0].confidence == 1.0
+
+
+def test_private_characters_are_no_text(reader):
+    page = pdf.render_page(text_pdf(MINERALS), 0)
+    scrambled = [pdf.PrintedChar(chr(0xE000 + at), c.x0, c.y0, c.x1, c.y1) for at, c in enumerate(page.chars)]
+    assert results(reader.start(lambda: pdf.PdfPage(page.pixels, scrambled)).result()) == RESULTS
+
+
+def test_an_arrow_drawn_in_the_pdf_is_a_mark(reader):
+    middle = 715 - 22 * 2 + 4
+    arrow = f"1.2 w 285 {middle - 5} m 285 {middle + 5} l S 281 {middle + 1} m 285 {middle + 6} l 289 {middle + 1} l S"
+    items = read(reader, text_pdf(MINERALS, arrow)).report.items
+    assert [item.mark for item in items] == [None, "↑", None, None, None, None]
+
+
+@pytest.mark.browser
+def test_what_a_browser_prints_is_read_with_and_without_its_font_maps(reader, page):
+    rows = "".join(f"<tr><td>{name}<td>{result}<td>{unit}<td>{limits}" for name, _, result, unit, limits in CHINESE)
+    head = "<h2>生化检验报告单</h2><table cellpadding=18><tr><th>项目<th>结果<th>单位<th>参考范围"
+    page.set_content(
+        f"<meta charset=utf-8><style>body{{font:13px sans-serif}}th{{text-align:left}}</style>{head}{rows}</table>"
+    )
+    data = page.pdf(format="A4")
+    assert uses_text_layer(reader, data)
+    assert results(read(reader, data)) == [row[2] for row in CHINESE]
+    unmapped = re.sub(b"/ToUnicode", b"/ToNothing", data)
+    assert results(read(reader, unmapped)) == [row[2] for row in CHINESE]
+
+
+def test_a_password_is_asked_for_in_chinese():
+    with pytest.raises(BadImage, match="口令"):
+        pdf.count_pages(text_pdf(MINERALS).replace(b"trailer<<", b"trailer<</Encrypt<</Filter/Standard/V 9/R 9>>"))
+
+
+def test_a_page_is_drawn_within_its_pixel_limit():
+    huge = text_pdf(MINERALS).replace(b"[0 0 595 842]", b"[0 0 9000 9000]")
+    pixels = pdf.render_page(huge, 0).pixels
+    assert np.prod(pixels.shape[:2]) <= 12_000_000
