@@ -37,7 +37,7 @@ MIN_CONFIDENCE = 0.8
 _MARK_FLAGS: dict[str, tuple[Flag, ...]] = {
     "↑H高": ("high", "abnormal"),
     "↓L低": ("low", "abnormal"),
-    "*★▲!异危阳": ABNORMAL_FLAGS,
+    "*※★▲!异危阳": ABNORMAL_FLAGS,
 }
 _SAYS_NORMAL = re.compile(r"N|NORMAL|正常|[-—–]")
 

@@ -40,6 +40,7 @@ def clean(text: str) -> str:
         if any(unicodedata.category(character) == "No" for character in _SUPERSCRIPT.sub("", text)):
             return ""
         previous, text = text, _unify(text)
+        text = re.sub(r"(?<=[<>])\s*[o0]r\s*(?==)", "", text, flags=re.IGNORECASE)
         text = re.sub(r"[—–−‐‑‒―─]", "-", re.sub(r"[〜∼]", "~", text))
         text = re.sub(r"\s+", "", re.sub(r"(?<=\d)\s+(?=\d)", ";", text))
     return text

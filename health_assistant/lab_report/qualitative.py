@@ -8,7 +8,7 @@ _SPELLINGS = {
     "阴性": "- 阴 neg negative 未检出 未见 未查见 未检见 未检测到 无 无反应性 无反应 非反应性 "
     "non-reactive nonreactive notdetected",
     "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区",
-    "阳性": "阳 pos positive 检出 有反应性 反应性 有反应 reactive detected",
+    "阳性": "阳 强阳性 强阳 pos positive 检出 有反应性 反应性 有反应 reactive detected",
     "正常": "normal norm 未见异常 无异常",
     "透明": "清 清亮 清晰 清澈 澄清 clear",
 }

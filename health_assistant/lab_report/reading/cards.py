@@ -10,6 +10,7 @@ from health_assistant.lab_report.reading.cells import (
     classify,
     is_bare_label,
     is_known,
+    says_normal,
     split_mark,
     split_maybe_arrow,
 )
@@ -25,8 +26,8 @@ _ODD_PLACE = "结果的位置或字的大小与别的行不一样，可能不是
 def find_headless_rows(table: Table) -> list[Row]:
     """没有表头（续页、手机截图的卡片）：名称开一行，后面的格子归它，直到下一个名称。"""
     rows: list[Row] = []
-    for line in table.lines:
-        has_value = any(cell.kind in ("number", "bound", "term") for cell in line)
+    for at, line in enumerate(table.lines):
+        has_value = any(cell.kind in ("number", "bound", "term") for cell in line) or _has_values_below(table, at)
         follows = rows[-1] if rows else None
         ahead: list[TextBox] = []
         for cell in line:
@@ -48,8 +49,17 @@ def find_headless_rows(table: Table) -> list[Row]:
                 _seat_headless(cell, follows, table.columns, same_line)
         for mark in ahead if follows else ():
             follows.add_mark(mark)
+    for row in rows:
+        if row.result is None and row.mark and says_normal(row.mark.text):
+            row.result, row.mark = row.mark, None  # 没有别的结果，`正常` 就是结果
     _doubt_odd_places(rows)
     return rows
+
+
+def _has_values_below(table: Table, at: int) -> bool:
+    """表头没有名称一列、名称单独一行的单子（手机上）：下一行是数。"""
+    below = table.lines[at + 1] if table.columns.has_header and at + 1 < len(table.lines) else []
+    return bool(below) and below[0].kind in ("number", "bound", "term")
 
 
 def _doubt_odd_places(rows: list[Row]) -> None:
@@ -116,7 +126,7 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
         elif not row.limits:
             row.add_limits(box)
             row.doubt = row.doubt or (None if "range" in columns.spans or box.text == row.result.text else _NO_COLUMNS)
-    elif box.text in ARROW_LIKE:
+    elif box.text in ARROW_LIKE or (same_line and says_normal(box.text)):
         row.add_mark(box)
     elif same_line and not row.result and _is_code_of(cell, row):
         if row.name.text.isascii() and not box.text.isascii():

@@ -35,10 +35,12 @@ ARROW_LIKE = set("↑↓→←⬆⬇14tTfiIl|!丨个一+-")
 
 _WORD_MARKS = "偏高|偏低|过高|过低|异常|高|低|危"
 _ARROWS = "↑↓⬆⬇▲▼"
-_MARK = re.compile(rf"\(?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|HH?|LL?|HIGH|LOW|\*+|★+|{_WORD_MARKS})\)?", re.IGNORECASE)
+_MARK = re.compile(
+    rf"\(?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|HH?|LL?|HIGH|LOW|[*※]+|★+|{_WORD_MARKS})\)?", re.IGNORECASE
+)
 _VALUE = r"[<>≤≥]?=?\d[\d.,]*|\d?[+＋]+\d?|±|(?:弱?阳性|阴性)(?:[(（].{1,3}[)）])?"
 _GLUED_MARKS = (
-    re.compile(rf"(?P<mark>[{_ARROWS}]+)\s*(?P<bare>[<>≤≥]?\d.*)"),
+    re.compile(rf"(?P<mark>[{_ARROWS}※]+)\s*(?P<bare>[<>≤≥]?\d.*)"),
     re.compile(rf"(?P<bare>{_VALUE})\s*\((?P<mark>normal|正常|n)\)", re.IGNORECASE),
     re.compile(rf"(?P<bare>.*?[\d)）阴阳性+±])\s*\(?(?P<mark>[{_ARROWS}→←★]+|\*+)\)?"),
     re.compile(rf"(?P<bare>{_VALUE})\s*\(?(?P<mark>HH?|LL?|{_WORD_MARKS})\)?"),
@@ -57,7 +59,7 @@ _COUNT_UNIT = re.compile(r"[×xX*]?10[^\d/.]?(3|6|9|12)?/[Ll1|]")
 _UNIT = re.compile(
     r"[×x*]?10[\^~*-]?\d{1,2}/[l1|]|[x×*]10[\^~*]?\d{1,2}"
     r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?osm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
-    r"|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n"
+    r"|(%|mg/dl|ratio)?\(calc\)|%oftotalhgb|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n"
     r"|[rna]c?u/ml|[mu]iu/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?"
     r"|([km千万]|thou|mill?)/[uμ]l|/[npuμ]l|(个|毫|微|纳|皮|克|摩尔|国际单位|单位)[一-鿿]{0,4}/[一-鿿]{1,4}(视野)?",
     re.IGNORECASE,

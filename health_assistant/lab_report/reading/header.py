@@ -11,11 +11,12 @@ _WORDS: tuple[tuple[str, str], ...] = (
     # 上次的结果、危急值、日期都是数，却不是这次的结果
     (
         "ignored",
-        r"(?:上一?次|前次|历史|既往|历次|previous|prior|last)\s*(?:检测|检验)?\s*(?:结果|数?值|results?|values?)?"
+        r"(?:上一?次|前次|前前次|历史|既往|历次|previous|prior|last)\s*(?:检测|检验)?\s*(?:结果|数?值|results?|values?)?"
         r"(?:\s*(?:[&＆/]|and)\s*(?:date|日期))?|危[急机]界?限?值?(?:范围)?|critical\s*(?:values?|range)?"
         r"|(?:采样|检测|报告|检验|审核|collected|report)?\s*(?:日期|时间|\bdate\b)|(?:标本|样[本品]|\bspecimen\b|\bsample\b)\s*(?:类型|种类|名称|编?号|type)?"
         r"|级别|等级|分级|敏感[度性]|仪器(?:名称|设备)?|设备|实验室|\binstrument\b|\blab\b|备注|说明|收费|\bremarks?\b|\bcomments?\b",
     ),
+    ("result", r"\b(?:in|out\s*of|within)\s*(?:the\s*)?range\b"),
     ("method", r"(?:检测|检验|测定|分析|实验|试验)?方\s*法(?:学|名称)?|\bmethod(?:ology)?\b|\btechnology\b"),
     ("low", r"(?:参考|正常)?(?:范围|值)?(?:下限|最低值?|最小值?)|\b(?:lower|min(?:imum)?\.?)\s*(?:limit)?\b"),
     ("high", r"(?:参考|正常)?(?:范围|值)?(?:上限|最高值?|最大值?)|\b(?:upper|max(?:imum)?\.?)\s*(?:limit)?\b"),
@@ -45,12 +46,17 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (
         "name",
         r"(?:检验|检测|检查|化验|测试|分析|中文|收费|试验)?\s*项\s*目\s*(?:名称?|内容)?|(?:检验|检测|检查|中文|指标|分析物)\s*(?:名称|内容|指标|参数)"
-        r"|名\s*称|指标|参\s*数|过敏原|变应原|\b(?:tests?|investigations?|analytes?|components?|parameters?|items?|examinations?|assay)\b"
+        r"|名\s*称|指标|参\s*数|基因型|过敏原|变应原|\b(?:tests?|investigations?|analytes?|components?|parameters?|items?|examinations?|assay)\b"
         r"\s*(?:\bnames?|description)?|\bname\b|\banalysen?\b|\buntersuchung\b",
     ),
 )
-_HEADER = re.compile("|".join(f"(?P<{role}>{words})" for role, words in _WORDS), re.IGNORECASE)
-_DATE = re.compile(r"(?:20)?\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|[01]\d[-/][0-3]\d")
+_SIMPLIFIED = str.maketrans(
+    "檢結單參項數異標範圍測驗編號稱儀備註歷區間級實", "检结单参项数异标范围测验编号称仪备注历区间级实"
+)
+"""繁体的表头词。"""
+_HEADER = re.compile("|".join(f"({words})" for _, words in _WORDS), re.IGNORECASE)
+_DATE = re.compile(r"(?:20)?\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|[01]\d[-/][0-3]\d|1[01]\d/[01]\d")
+"""日期；`113/10` 是民国年月。"""
 _STARTS_PANEL = ("serial", "code", "name")
 _MAX_WIDTH = 12
 """表头一格里认不得的字至多占多少；“检验结果仅对本次标本负责”这样的句子不是表头。"""
@@ -74,17 +80,24 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
             return []  # 表头里没有数
         words = words or [("unknown", box)]
         for role, word in words:
-            if role in _STARTS_PANEL and role in panels[-1] and len(panels[-1]) >= 2:
+            is_again = role in _STARTS_PANEL and role in panels[-1] or _is_first_word(word, panels[-1])
+            if is_again and len(panels[-1]) >= 2:
                 panels.append({})
                 dates.append({})
             if role == "serial" and "serial" in panels[-1]:
                 role = "code"  # 序号之外又有编号
-            key = f"{role} {word.start:.0f}" if role in ("ignored", "unknown") else role
+            is_second = role == "result" and re.match(r"out", word.text, re.IGNORECASE)
+            key = f"{role} {word.start:.0f}" if role in ("ignored", "unknown") or is_second else role
             panels[-1].setdefault(key, word)
     for panel, printed in zip(panels, dates, strict=True):
         if len(panel) >= 2:
             _seat_dates(panel, printed)
     return [panel for panel in panels if _is_header(panel)]
+
+
+def _is_first_word(word: TextBox, panel: dict[str, TextBox]) -> bool:
+    """又印了这一栏的第一个词：下一栏开始了。"""
+    return bool(panel) and word.text == next(iter(panel.values())).text
 
 
 def _is_header(panel: dict[str, TextBox]) -> bool:
@@ -100,13 +113,12 @@ def _seat_dates(panel: dict[str, TextBox], dates: dict[str, TextBox]) -> None:
 
 def _words(box: TextBox) -> Iterator[tuple[str, TextBox]]:
     """一段文字里的各个表头词（`提示单位` 是两个）；不像表头的没有。"""
-    text = box.text
+    text = box.text.translate(_SIMPLIFIED)
     found = [one for one in _HEADER.finditer(text) if one[0].strip()]
     rest = re.sub(r"[\s()（）:：*/&·.,，、|☑口]", "", _DATE.sub("", _HEADER.sub("", text)))
     if not found or len(rest) > max(3, sum(len(one[0]) for one in found) // 2) or len(rest) > _MAX_WIDTH:
         return
-    if any(one.lastgroup == "range" for one in found):
-        # `检测下限/参考值` 是一列
-        found = [one for one in found if one.lastgroup not in ("low", "high")]
-    for one in found:
-        yield one.lastgroup, part_of(box, *one.span())
+    roles = [_WORDS[one.lastindex - 1][0] for one in found]
+    for role, one in zip(roles, found, strict=True):
+        if role not in ("low", "high") or "range" not in roles:  # `检测下限/参考值` 是一列
+            yield role, part_of(box, *one.span())

@@ -62,7 +62,8 @@ class Row:
         if self.name is None:
             self.name = box
         elif box.start - self.name.end < 1.2 * box.height:
-            self.name = join_boxes(self.name, box)
+            is_latin = self.name.text[-1:].isascii() and box.text[:1].isascii()
+            self.name = join_boxes(self.name, box, " " if is_latin and box.text[:1].isalpha() else "")
         elif self.code is None and box.text.isascii():
             self.code = box
 
@@ -140,16 +141,17 @@ def is_item(row: Row, has_header: bool) -> bool:
     """是检验项目，凭它自己就看得出来。"""
     if row.name is None:
         return True
-    if not has_item_name(row):
+    if not has_item_name(row) or (row.result and NOT_AN_ITEM.search(row.result.text)):
         return False
     # 页脚的人名、备注也会落在结果与范围两列：文字结果要有看得懂的范围、有单位，或者是认得的项目
     is_typed = row.result is not None and classify(row.result.text) != "text"
     if not is_typed and len(row.name.text) == 1 and not is_known(row.name.text):
         return False
-    has_limits = any(is_typed or row.unit or _may_be_limits(box.text, row.result) for box in row.limits)
-    if has_limits and (row.result or row.unit or has_header or is_known_name(split_name(row.name.text)[0])):
+    has_unit = row.unit is not None and (is_typed or classify(row.unit.text) == "unit")
+    has_limits = any(is_typed or has_unit or _may_be_limits(box.text, row.result) for box in row.limits)
+    if has_limits and (row.result or has_unit or has_header or is_known_name(split_name(row.name.text)[0])):
         return True
-    is_own = (is_typed and has_header) or row.unit is not None or is_known(row.name.text)
+    is_own = (is_typed and has_header) or has_unit or is_known(row.name.text)
     return bool(row.result) and is_own
 
 

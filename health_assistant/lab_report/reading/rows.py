@@ -16,13 +16,17 @@ _NAMELESS = "没有读出这一行的项目名称"
 
 def find_rows(table: Table) -> list[Row]:
     """一张子表里的检验项目，从上到下。"""
-    if not table.columns.has_header:
+    if not table.columns.has_header or "name" not in table.columns.spans:
         return [row for row in find_headless_rows(table) if is_item(row, False)]
     rows = _headed_rows(table)
     items = [row for row in rows if is_item(row, True)]
     end = max((row.anchor.line for row in items), default=0.0)
-    # 表的中间，没有范围的文字结果（B型）也是结果；表的下面是人名、备注
-    return [row for row in rows if row in items or row.anchor.line < end and row.result and has_item_name(row)]
+    # 表的中间，没有范围的文字结果（B型）也是结果，认得的名称没有读到结果也是一行；表的下面是人名、备注
+    return [row for row in rows if row in items or row.anchor.line < end and _may_be_item(row)]
+
+
+def _may_be_item(row: Row) -> bool:
+    return has_item_name(row) and (row.result is not None or is_known(row.name.text))
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:
@@ -51,11 +55,19 @@ def _headed_rows(table: Table) -> list[Row]:
     """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
     lines = [_fill(line, table.columns) for line in table.lines]
     named = [row for row in lines if row.name]
-    pitch = _pitch([row for row in named if row.result or row.limits])
+    pitch = _pitch([row for row in named if _has_value(row)])
+    # 名称单独一行、代号与结果在下一行的单子：每一项都这样，不是一个小标题
+    titles = [above for above, below in pairwise(lines) if _is_title_of(above, below)]
+    is_stacked = len(titles) >= 2 or any(is_known(row.name.text) for row in titles)
     rows: list[Row] = []
     for row in lines:
-        is_bare = row.name and not (row.result or row.limits or row.low or row.high)
-        if is_bare and rows and _is_rest_of_name(row, rows[-1], pitch):
+        is_bare = row.name and not _has_value(row)
+        if is_stacked and rows and rows[-1] in titles and _is_title_of(rows[-1], row):
+            rows[-1].code = rows[-1].code or row.name
+            _merge(rows[-1], row)
+        elif is_stacked and row in titles:
+            rows.append(row)
+        elif is_bare and rows and _is_rest_of_name(row, rows[-1], pitch):
             rows[-1].name = join_boxes(rows[-1].name, row.name)
         elif is_bare and rows and _is_subline(row, rows[-1]):
             rows[-1].code, rows[-1].unit = rows[-1].code or row.name, rows[-1].unit or row.unit
@@ -69,6 +81,20 @@ def _headed_rows(table: Table) -> list[Row]:
     return rows
 
 
+def _has_value(row: Row) -> bool:
+    """有结果或范围；只有文字的结果也可能是盖在上面的印章。"""
+    is_typed = row.result is not None and classify(row.result.text) != "text"
+    return is_typed or bool(row.limits or row.low or row.high)
+
+
+def _is_title_of(above: Row, below: Row) -> bool:
+    """above 只有中文名称，below 是它下面一行的代号与结果。"""
+    if not (above.name and below.name) or _has_value(above) or not _has_value(below):
+        return False
+    is_aligned = abs(above.name.start - below.name.start) < 2 * above.name.height
+    return is_aligned and _is_subline(below, above)
+
+
 def _pitch(rows: list[Row]) -> float:
     """相邻两项的名称平常隔多远，像素；不到两项时为 0。"""
     return median([below.anchor.line - above.anchor.line for above, below in pairwise(rows)] or [0.0])
@@ -79,9 +105,7 @@ def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:
     if above.name is None or abs(row.name.start - above.name.start) > 2 * row.name.height:
         return False
     gap = row.anchor.line - above.anchor.line
-    is_open = above.name.text.count("(") + above.name.text.count("（") > above.name.text.count(
-        ")"
-    ) + above.name.text.count("）")
+    is_open = len(re.findall(r"[(（]", above.name.text)) > len(re.findall(r"[)）]", above.name.text))
     if is_open and gap < 2.2 * above.anchor.height:
         return True
     is_continued = has_chinese(row.name.text) and not is_known(row.name.text) and not is_known(above.name.text)
@@ -97,13 +121,13 @@ def _is_subline(row: Row, above: Row) -> bool:
 def _fill(line: list[Cell], columns: Columns) -> Row:
     """把一个视觉行的格子按列入座。"""
     row = Row(name=None, anchor=line[0].box)
-    name_start, _, name_end = columns.spans.get("name", (0.0, 0.0, 0.0))
+    start, _, end = columns.spans.get("name", (0.0, 0.0, 0.0))
     for cell, column in zip(line, columns.assign(line), strict=True):
+        box = cell.box
         # 与名称一列没有对齐的是别的文字：页脚、切掉半边的另一栏
-        off = max(
-            name_start - 4 * cell.box.height - cell.box.start, name_start - cell.box.end, cell.box.start - name_end
-        )
-        if column and not (column == "name" and off > 0):
+        reach = start - 4 * box.height, max(end, start + 6 * box.height)
+        is_stray = column == "name" and not (reach[0] <= box.start <= reach[1] and box.end >= start)
+        if column and not is_stray:
             _seat(cell, column.split()[0], row, "unit" in columns.printed)
     if row.low or row.high:
         row.limits.extend(_joined_limits(row.low, row.high))
@@ -127,7 +151,7 @@ def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
     if cell.labelled and kind != "unit":
         row.add_limits(box)
     elif place == "serial":
-        if kind == "text" and row.name is None and re.match(r"\d", box.text):
+        if kind == "text" and row.name is None and re.match(r"\d+[.、)]?\s*[^\d.、)\s]", box.text):
             row.set_name(box)  # 序号与名称连成了一段
     elif place in ("code", "name"):
         _seat_name(cell, place, row)
@@ -142,7 +166,9 @@ def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
         row.add_limits(box) if kind in ("range", "bound") else row.set_unit(box)
     elif place == "range":
         # 单独一个字是认错的星号、箭头之类
-        is_sign = (kind == "text" and len(box.text) == 1) or (bool(row.limits) and box.text in ARROW_LIKE)
+        is_sign = (kind == "text" and len(box.text) == 1 and not has_chinese(box.text)) or (
+            bool(row.limits) and box.text in ARROW_LIKE
+        )
         row.add_mark(box) if is_sign else row.add_limits(box)
     else:
         _seat_result(cell, row)
