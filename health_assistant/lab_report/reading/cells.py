@@ -41,7 +41,7 @@ _MARK = re.compile(
 _VALUE = r"[<>≤≥]?=?\d[\d.,]*|\d?[+＋]+\d?|±|(?:弱?阳性|阴性)(?:[(（].{1,3}[)）])?"
 _GLUED_MARKS = (
     re.compile(rf"(?P<mark>[{_ARROWS}※]+)\s*(?P<bare>[<>≤≥]?\d.*)"),
-    re.compile(rf"(?P<bare>{_VALUE})\s*\((?P<mark>normal|正常|n)\)", re.IGNORECASE),
+    re.compile(rf"(?P<bare>{_VALUE})\s*(?P<mark>\((?:normal|正常|n)\)|(?<=\s)(?:normal|正常|n))", re.IGNORECASE),
     re.compile(rf"(?P<bare>.*?[\d)）阴阳性+±])\s*\(?(?P<mark>[{_ARROWS}→←★]+|\*+)\)?"),
     re.compile(rf"(?P<bare>{_VALUE})\s*\(?(?P<mark>HH?|LL?|{_WORD_MARKS})\)?"),
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
@@ -128,6 +128,8 @@ def _split(text: str, offset: int) -> list[Span]:
         return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
     if typed := _typed(text, offset):
         return typed
+    if at := _leading_unit(text):
+        return [("unit", offset, offset + at, False), *_split(text[at:], offset + at)]
     if (arrow := re.match(rf"[{_ARROWS}]+\s*", text)) and arrow.end() < len(text):
         return [("mark", offset, offset + arrow.end(), False), *_split(text[arrow.end() :], offset + arrow.end())]
     if not is_known(text):
@@ -168,6 +170,12 @@ def _typed(text: str, offset: int) -> list[Span]:
             return [("mark", offset, start, False), *_typed(bare, start)]
         return [*_typed(bare, start), ("mark", start + len(bare), end, False)]
     return []
+
+
+def _leading_unit(text: str) -> int:
+    """开头是单位、后面连着范围（`mg/dLMale:3.5-7.2`）时，单位有几个字符；不是时为 0。"""
+    places = range(2, min(10, len(text) - 3))
+    return next((at for at in places if classify(text[:at]) == "unit" and classify(text[at:]) == "range"), 0)
 
 
 def _is_value(text: str) -> bool:
