@@ -165,11 +165,10 @@ def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
         # 认不准的单位；单位一列里的范围是串了列的
         row.add_limits(box) if kind in ("range", "bound") else row.set_unit(box)
     elif place == "range":
-        # 单独一个字是认错的星号、箭头之类
-        is_sign = (kind == "text" and len(box.text) == 1 and not has_chinese(box.text)) or (
-            bool(row.limits) and box.text in ARROW_LIKE
-        )
-        row.add_mark(box) if is_sign else row.add_limits(box)
+        # 单独一个字是认错的星号、箭头，或印章上的字
+        is_character = kind == "text" and len(box.text) == 1 and box.text not in "清黄无阴"
+        is_arrow = bool(row.limits) and box.text in ARROW_LIKE
+        row.add_mark(box) if is_character or is_arrow else row.add_limits(box)
     else:
         _seat_result(cell, row)
 
