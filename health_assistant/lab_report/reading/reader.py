@@ -13,14 +13,17 @@ import numpy as np
 from PIL import Image
 
 from health_assistant.images import upright_rgb
-from health_assistant.lab_report.reading.cells import ARROW_LIKE, is_known, repair_power, split_mark
+from health_assistant.lab_report.reading import arrow_shapes
+from health_assistant.lab_report.reading.arrows import ARROWS, find_arrow
+from health_assistant.lab_report.reading.cells import is_known, repair_power, split_mark
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
-from health_assistant.lab_report.reading.glyphs import find_arrow, find_dashes, find_glued_arrow
+from health_assistant.lab_report.reading.glyphs import find_dashes
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
 from health_assistant.lab_report.reading.pdf import PdfPage
+from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.strips import read_strips
@@ -59,7 +62,7 @@ class ReportReader:
     def load(self, warm: bool = True) -> Future:
         """开始装入模型（约 1 秒），不等它做完；不调用则在第一次 `read` 时装入。
 
-        warm：再空读一张，占下识别要的内存，多约 1 秒；以后收到大图时内存不会再涨。
+        warm：再空读一张，占下识别要的内存，备好认箭头用的样子，多约 2 秒；以后收到大图时内存不会再涨。
         """
         return self._worker.submit(self._load, warm)
 
@@ -78,6 +81,7 @@ class ReportReader:
         reader = self._text_reader or TextReader(self._threads)
         if warm:
             reader.warm_up()
+            arrow_shapes.warm_up()
         self._text_reader = reader
 
     def _read(self, open_photo: Callable[[], Image.Image | PdfPage]) -> Reading:
@@ -112,11 +116,11 @@ class ReportReader:
         if is_long(photo.shape[1], photo.shape[0]):
             return read_boxes(*read_strips(photo, self._text_reader))
         page = find_page(photo, self._text_reader)
-        texts = self._text_reader.recognize(page.pixels, page.quads)
+        texts = read_texts(page, self._text_reader)
         if page.is_turned and _clarity(texts) < MIN_CONFIDENCE:
             # 多半转错了：曲线、条码一类的图形也会被当成竖着的文字
             unturned = find_page(photo, self._text_reader, turns=False)
-            again = self._text_reader.recognize(unturned.pixels, unturned.quads)
+            again = read_texts(unturned, self._text_reader)
             if _clarity(again) > _clarity(texts):
                 page, texts = unturned, again
         return read_page(page, texts)
@@ -178,6 +182,8 @@ def _read_row(
     name, code, result, unit, limits = row_text(row)
     if not result:
         result = _find_dashes(row, columns, gray, boxes)
+        if not limits and result == "-" and is_known(name) and _find_dashes(row, columns, gray, boxes, "range") == "-":
+            limits = "-"
         # 单独一横只在范围是定性词时才算阴性
         if result == "-" and not isinstance(parse_range(limits), Terms):
             result = ""
@@ -186,15 +192,13 @@ def _read_row(
         result, row.result = "-", replace(row.result, score=1.0)
     elif re.fullmatch(r"[+十]+", result):
         result = "+" * len(result)
-    mark = _find_mark(row, gray, boxes)
+    mark = _find_mark(row, page.pixels, boxes)
     item = ReadItem(name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark)
     doubt = row.doubt
     if mark is None and any(box.text == "1" for box in row.maybe_arrows):
         doubt = "结果旁边有个 1，不能确定是箭头还是数"
-    if result in ARROW_LIKE and result.isdigit() and re.search(r"\.\d", limits):
-        doubt = f"结果只读到一个 {result}，可能是箭头，不是数"
-    if mark is None and row.result and _has_arrow_for_digit(row.result, gray):
-        doubt = "数里的 1 可能是箭头"
+    if result == "1" and re.search(r"\.\d", limits):
+        doubt = "结果只读到一个 1，可能是箭头，不是数"
     parts = row.boxes()
     outline = (min(b.x0 for b in parts), min(b.y0 for b in parts), max(b.x1 for b in parts), max(b.y1 for b in parts))
     decisive = [*([row.result] if row.result else []), *row.limits]
@@ -204,9 +208,9 @@ def _read_row(
     return item, RowEvidence(confidence=round(confidence, 3), boxes={"row": page.photo_box(*outline)}, doubt=doubt)
 
 
-def _find_mark(row: Row, gray: np.ndarray, boxes: list[TextBox]) -> str | None:
+def _find_mark(row: Row, pixels: np.ndarray, boxes: list[TextBox]) -> str | None:
     """这一行的异常标记。文字标记（H、偏高）信文字识别；箭头信像素。"""
-    if row.mark and not set(row.mark.text) & set("↑↓"):
+    if row.mark and not set(row.mark.text) & set(ARROWS):
         return row.mark.text
     height = row.anchor.height
     zones = []
@@ -222,33 +226,28 @@ def _find_mark(row: Row, gray: np.ndarray, boxes: list[TextBox]) -> str | None:
         for x0, x1 in ((start, left), (right, end)):
             middle = _line_height_at((x0 + x1) / 2, beside)
             zones.append((x0, middle - 0.65 * height, x1, middle + 0.65 * height))
-    found = {find_arrow(gray, zone, height) for zone in zones}
-    found |= {find_glued_arrow(gray, (box.x0, box.y0, box.x1, box.y1), height) for box in row.maybe_arrows}
+    found = {find_arrow(pixels, zone, height) for zone in zones}
+    for box in row.maybe_arrows:
+        around = (box.x0 - 0.9 * height, box.y0 - 0.2 * height, box.x1 + 0.9 * height, box.y1 + 0.2 * height)
+        found.add(find_arrow(pixels, around, height, (box.x0 - 0.1 * height, box.x1 + 0.1 * height)))
     found -= {None}
     if len(found) == 1 and row.mark and re.fullmatch(r"[↑↓]{2}", row.mark.text):
         return 2 * found.pop()
     return found.pop() if len(found) == 1 else None
 
 
-def _has_arrow_for_digit(box: TextBox, gray: np.ndarray) -> bool:
-    """数的头上或尾上的 1 其实是紧挨着的箭头：`↓3.2` 会读成 13.2。"""
-    if not re.fullmatch(r"1\d.*|\d.*\.\d*1", box.text):
-        return False
-    width, height = (box.x1 - box.x0) / len(box.text), box.height
-    ends = [(box.x0, box.x0 + width)] if box.text[0] == "1" else []
-    ends += [(box.x1 - width, box.x1)] if box.text[-1] == "1" else []
-    return any(find_glued_arrow(gray, (x0, box.y0, x1, box.y1), height) for x0, x1 in ends)
-
-
-def _find_dashes(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox]) -> str:
-    """结果列里没有识别出文字时，像素里的横线：`-`（阴性）、`-----`（未做）或空串。"""
-    if "result" not in columns.spans or row.name is None:
+def _find_dashes(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox], column: str = "result") -> str:
+    """一列里没有识别出文字时，像素里的横线：`-`（阴性）、`-----`（未做）或空串。"""
+    if column not in columns.spans or row.name is None:
         return ""
     height = row.anchor.height
-    center = row.name.x0 + columns.spans["result"][1] - row.name.start
+    shift = row.name.x0 - row.name.start
+    center = columns.spans[column][1] + shift
     beside = [box for box in boxes if abs(box.line - row.anchor.line) < 0.6 * height]
-    right = min([center + 4 * height, *(box.x0 for box in beside if box.x0 > center)])
-    left = max([center - 4 * height, *(box.x1 for box in beside if box.x1 < center)])
+    # 到最近的文字为止，也不过与邻列的中间
+    halfway = [(center + span[1] + shift) / 2 for name, span in columns.spans.items() if name != column]
+    right = min([center + 4 * height, *(x for x in (*halfway, *(box.x0 for box in beside)) if x > center)])
+    left = max([center - 4 * height, *(x for x in (*halfway, *(box.x1 for box in beside)) if x < center)])
     middle = _line_height_at((left + right) / 2, beside)
     return find_dashes(gray, (left, middle - 0.6 * height, right, middle + 0.6 * height), height)
 

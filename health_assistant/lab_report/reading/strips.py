@@ -8,6 +8,7 @@ import numpy as np
 
 from health_assistant.lab_report.reading.cutting import cut_points
 from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
+from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 
 
@@ -17,7 +18,7 @@ def read_strips(photo: np.ndarray, reader: TextReader) -> tuple[Page, list[TextB
     cuts = cut_points(cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY))
     for top, bottom in pairwise(cuts):
         strip = find_page(photo[top:bottom], reader, turns=False)
-        texts = reader.recognize(strip.pixels, strip.quads)
+        texts = read_texts(strip, reader)
         for box in to_text_boxes(strip.quads, texts):
             boxes.append(replace(box, y0=box.y0 + top, y1=box.y1 + top, line=box.line + top))
         quads.append(strip.quads + np.array([0, top], np.float32))

@@ -105,18 +105,22 @@ class TextReader:
         read = self._recognize(image, quads)
         weak = [i for i, (_, score) in enumerate(read) if score < _WEAK]
         # 框得太紧会切掉字边：没有把握的放宽一点再认一次，取把握大的
-        for i, again in zip(weak, self._recognize(image, _widened(quads[weak])), strict=True):
+        for i, again in zip(weak, self._recognize(image, widened(quads[weak])), strict=True):
             read[i] = max(read[i], again, key=lambda one: one[1])
         return read
 
-    def _recognize(self, image: np.ndarray, quads: np.ndarray) -> list[tuple[str, float]]:
+    def recognize_crops(self, crops: list[np.ndarray]) -> list[tuple[str, float]]:
+        """几张小图（BGR，各一段水平的文字）的文字与把握；一起认，宽窄应当相近。"""
         from rapidocr.ch_ppocr_rec import TextRecInput
 
+        found = self._recognizer(TextRecInput(img=crops))
+        return [(text.strip(), float(score)) for text, score in zip(found.txts, found.scores, strict=True)]
+
+    def _recognize(self, image: np.ndarray, quads: np.ndarray) -> list[tuple[str, float]]:
         read = [("", 0.0)] * len(quads)
         for batch in _batches(quads):
-            found = self._recognizer(TextRecInput(img=[crop(image, quads[at]) for at in batch]))
-            for at, text, score in zip(batch, found.txts, found.scores, strict=True):
-                read[at] = text.strip(), float(score)
+            for at, one in zip(batch, self.recognize_crops([crop(image, quads[at]) for at in batch]), strict=True):
+                read[at] = one
         return read
 
 
@@ -158,7 +162,7 @@ def _batches(quads: np.ndarray) -> Iterator[np.ndarray]:
         order = order[count:]
 
 
-def _widened(quads: np.ndarray) -> np.ndarray:
+def widened(quads: np.ndarray) -> np.ndarray:
     """四边各放宽字高的六分之一。"""
     along, down = quads[:, 1] - quads[:, 0], quads[:, 3] - quads[:, 0]
     height = np.linalg.norm(down, axis=1, keepdims=True)

@@ -1,0 +1,179 @@
+"""箭头不是数字：文字识别会把 ↑ 读成 1，`↑6.71` 成了 16.71。在像素里找出箭头，擦掉它再认一次数。
+
+一块墨迹（`blobs.py`）像不像箭头，由 `arrow_shapes.py` 比着画出来的字说：手写的规则分不清糊了的小箭头与 1。
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from health_assistant.lab_report.reading.arrow_shapes import ARROWS, arrow_likelihoods
+from health_assistant.lab_report.reading.blobs import FAINTEST, find_blobs
+from health_assistant.lab_report.reading.page import Page
+from health_assistant.lab_report.reading.text import TextReader, crop, widened
+
+_SHAPES = set("↑↓→←⬆⬇⇧⇩▲▼△▽†")
+_READ_AS = {"1": 0.6, "0": 0.9, "4": 0.9, "8": 0.9} | dict.fromkeys("⊥τ{}丨|!个千凸tTiIlVY^+", 0.4)
+"""箭头会被读成的字 -> 像箭头到什么程度才算。实测 1500 个箭头里读成 1 的 80 个，0、8、4 共 14 个，t、T 等共 75 个。"""
+_SURE, _SUSPICIOUS = 0.4, 0.2
+_LONE = 0.5
+"""没有读出字、单独的墨迹像到这样才算。画的各 60 个里：箭头 120 个有 119 个够，1、4、7、V、A 都不够，Y 有 4 个、
+T 17 个、“个”15 个够（糊了的真像箭头）。再高，真照片上的箭头就漏了：0.6 时 24 张里漏 1 个，0.9 时漏 15 个。"""
+_DOUBTED = 0.5
+"""不能确定的数，识别把握降到它：低于判断要的 0.8。"""
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """一个箭头：x0、x1 与 y 是小图里的左右两端与中线，像素；likelihood 是有多像，0 到 1；ink 是墨迹多浓，灰度级。"""
+
+    direction: str
+    x0: float
+    x1: float
+    y: float
+    likelihood: float
+    ink: float
+
+
+def find_arrows(pixels: np.ndarray, whole: bool = False) -> list[Arrow]:
+    """pixels（一行字，BGR）里的箭头，从左到右，像不像的都给。whole：碰到边的墨迹不算，那是邻字的一部分。"""
+    height, width = pixels.shape[:2]
+    blobs = find_blobs(pixels)
+    if whole:
+        blobs = [b for b in blobs if b.x0 > 0 and b.y0 > 0 and b.x1 < width and b.y1 < height]
+    if not blobs:
+        return []
+    odds = arrow_likelihoods(np.stack([blob.patch for blob in blobs]))
+    arrows: list[Arrow] = []
+    for at in np.argsort(-odds.max(axis=1)):
+        blob, which = blobs[at], int(odds[at].argmax())
+        if any(arrow.x0 < (blob.x0 + blob.x1) / 2 < arrow.x1 for arrow in arrows):
+            continue
+        # 两个界限下都像才算：只在一个界限下像的，多半是断了或连了的笔画
+        same = [odds[i, which] for i, b in enumerate(blobs) if blob.x0 - 1 < (b.x0 + b.x1) / 2 < blob.x1 + 1]
+        likelihood = sum(sorted(same)[-2:]) / 2
+        y = (blob.y0 + blob.y1) / 2
+        arrows.append(Arrow(ARROWS[which], blob.x0, blob.x1, y, float(likelihood), blob.ink))
+    return sorted(arrows, key=lambda arrow: arrow.x0)
+
+
+def find_arrow(
+    pixels: np.ndarray,
+    zone: tuple[float, float, float, float],
+    text_height: float,
+    inside: tuple[float, float] | None = None,
+) -> str | None:
+    """zone（x0, y0, x1, y1，页面像素）里的箭头：↑、↓ 或 None。有几个而方向不一时为 None。
+
+    箭头要在 zone 的上下正中：偏了的是邻行的。inside 是它的横坐标的范围，不写时在 zone 里就行。
+    """
+    height, width = pixels.shape[:2]
+    (x0, x1), (y0, y1) = (np.clip(np.round(zone[at::2]).astype(int), 0, (width, height)[at]) for at in (0, 1))
+    if x1 - x0 < 4 or y1 - y0 < 4:
+        return None
+    left, right = inside or (x0, x1)
+    middle = (zone[1] + zone[3]) / 2
+    found = {
+        arrow.direction
+        for arrow in find_arrows(pixels[y0:y1, x0:x1], whole=True)
+        if arrow.likelihood >= _LONE
+        and abs(y0 + arrow.y - middle) < 0.3 * text_height
+        and left <= x0 + (arrow.x0 + arrow.x1) / 2 <= right
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def take_out_arrows(page: Page, texts: list[tuple[str, float]], reader: TextReader) -> list[tuple[str, float]]:
+    """把粘着数与范围的箭头分成单独的一段，数再认一次；改 page.quads，返回与它一一对应的文字与把握。
+
+    粘着汉字名称的不分开，只把误读改成箭头。像 1 又像箭头、或擦掉箭头以后认得不一样的，把握降到 0.5。
+    """
+    quads: list[np.ndarray] = []
+    found: list[tuple[str, float]] = []
+    for quad, wide, (text, score) in zip(page.quads, widened(page.quads), texts, strict=True):
+        parts = [(quad, text, score)]
+        if _may_be_arrow(text, False) or _may_be_arrow(text, True):
+            parts = _parted(crop(page.pixels, wide), quad, wide, text, score, reader)
+        quads += [part[0] for part in parts]
+        found += [part[1:] for part in parts]
+    if quads:
+        page.quads = np.stack(quads)
+    return found
+
+
+def _may_be_arrow(text: str, is_last: bool) -> bool:
+    """头上（或尾上）的一个字会不会是读错的箭头：它挨着数，或跟在汉字后面，或只有它一个。"""
+    character, rest = (text[-1:], text[:-1].strip()) if is_last else (text[:1], text[1:].strip())
+    if character in _SHAPES or character in _READ_AS and not rest:
+        return character != "+"  # 单独的 + 是结果
+    if character not in _READ_AS or not rest:
+        return False
+    if is_last and rest[-1] > "\u2e80":
+        return True
+    return re.fullmatch(r"[\d.,<>≤≥~^xX×*/+\- —]+", rest) is not None and rest[-1 if is_last else 0].isdigit()
+
+
+Part = tuple[np.ndarray, str, float]
+
+
+def _parted(
+    pixels: np.ndarray, quad: np.ndarray, wide: np.ndarray, text: str, score: float, reader: TextReader
+) -> list[Part]:
+    """一段文字分成箭头与其余；没有箭头时照原样。pixels 是 wide 拉平的小图。"""
+    inked = np.flatnonzero(_inked_columns(pixels))
+    arrows = find_arrows(pixels)
+    if not arrows or not len(inked):
+        return [(quad, text, score)]
+    for is_last, arrow in ((False, arrows[0]), (True, arrows[-1])):
+        gap = inked[-1] + 1 - arrow.x1 if is_last else arrow.x0 - inked[0]
+        character = text[-1] if is_last else text[0]
+        if gap > 0.15 * pixels.shape[0] or not _may_be_arrow(text, is_last):
+            continue
+        rest = (text[:-1] if is_last else text[1:]).strip()
+        others = [other.ink for other in arrows if other is not arrow]
+        # 比别的字浓得多、淡得多的 1 不是同一次印的数字
+        stands_out = character == "1" and others and not 0.7 * min(others) < arrow.ink < 1.25 * max(others)
+        if arrow.likelihood < (_SUSPICIOUS if stands_out else _READ_AS.get(character, _SURE)):
+            if character == "1" and arrow.likelihood > _SUSPICIOUS:
+                score = min(score, _DOUBTED)
+        elif not rest:
+            return [(quad, arrow.direction, arrow.likelihood)]
+        elif not any(one.isdigit() for one in rest) or any(one > "\u2e80" for one in rest):
+            return [(quad, rest + arrow.direction if is_last else arrow.direction + rest, score)]
+        else:
+            neighbor = arrows[-2 if is_last else 1] if len(arrows) > 1 else None
+            return _without(pixels, wide, arrow, neighbor, rest, reader)
+    return [(quad, text, score)]
+
+
+def _without(
+    pixels: np.ndarray, wide: np.ndarray, arrow: Arrow, neighbor: Arrow | None, rest: str, reader: TextReader
+) -> list[Part]:
+    width, margin = pixels.shape[1], 0.15 * pixels.shape[0]
+    is_last = neighbor is not None and neighbor.x0 < arrow.x0
+    # 箭头糊开的边也擦掉，不到邻字
+    gap = max(0.0, arrow.x0 - neighbor.x1 if is_last else neighbor.x0 - arrow.x1) if neighbor else margin
+    blur = min(0.08 * pixels.shape[0], gap / 2)
+    x0, x1 = max(0, int(arrow.x0 - blur)), min(width, round(arrow.x1 + blur + 0.5))
+    bare = pixels.copy()
+    bare[:, x0:x1] = np.median(pixels.reshape(-1, 3), axis=0)
+    start, end = (0, min(x1, round(x0 + margin))) if is_last else (max(x0, round(x1 - margin)), width)
+    ((again, score),) = reader.recognize_crops([bare[:, start:end]])
+    # 擦掉箭头以后，别的字应当还是那些
+    if again.replace(" ", "") != rest.replace(" ", ""):
+        again, score = again or rest, min(score, _DOUBTED)
+    number = _slice(wide, start / width, end / width), again, score
+    mark = _slice(wide, x0 / width, x1 / width), arrow.direction, arrow.likelihood
+    return [number, mark] if is_last else [mark, number]
+
+
+def _slice(quad: np.ndarray, start: float, end: float) -> np.ndarray:
+    """四边形从左到右的一截，start 与 end 是 0 到 1。"""
+    top, bottom = quad[1] - quad[0], quad[2] - quad[3]
+    return np.stack([quad[0] + start * top, quad[0] + end * top, quad[3] + end * bottom, quad[3] + start * bottom])
+
+
+def _inked_columns(pixels: np.ndarray) -> np.ndarray:
+    ink = np.abs(pixels - np.median(pixels.reshape(-1, 3), axis=0)).max(axis=2)
+    return ink.max(axis=0) > max(FAINTEST, 0.32 * ink.max())
