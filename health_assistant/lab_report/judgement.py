@@ -137,7 +137,7 @@ def judge(
         row.doubt("结果与参考范围一模一样，可能串了列")
         row.doubts_value = True
         return row
-    looks_wrong = value_doubt(read, limits, flag, indicator, bool(says), others_have_marks and proof.confidence is None)
+    looks_wrong = value_doubt(read, limits, flag, indicator, bool(says), others_have_marks)
     row.doubts_value = bool(proof.doubt) or is_unsure or result is None or bool(looks_wrong)
     # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
     note = proof.doubt or _no_result(read, result) or ("字迹不清，读数没有把握" if is_unsure else None)

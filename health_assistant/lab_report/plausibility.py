@@ -110,10 +110,10 @@ def _is_whole(value: Decimal) -> bool:
 
 
 def _may_contain_arrow(text: str, limits: Interval) -> bool:
-    """去掉头上或尾上的 1，剩下的也超出范围：`↓3.2` 读成 13.2，`5.66↑` 读成 5.661。"""
+    """去掉头上或尾上的 1（↑ 也读作 4），剩下的也超出范围：`↓3.2` 读成 13.2，`5.66↑` 读成 5.661。"""
     text = text.strip()
-    leftovers = [text[1:]] if text.startswith("1") else []
-    leftovers += [text[:-1]] if text.endswith("1") and "." in text else []
+    leftovers = [text[1:]] if text.startswith(("1", "4")) else []
+    leftovers += [text[:-1]] if text.endswith(("1", "4")) and "." in text else []
     values = [value for left in leftovers if isinstance(value := parse_result(left), Interval)]
     return any(compare(value, limits) in ABNORMAL_FLAGS for value in values)
 

@@ -63,10 +63,12 @@ def find_arrow(
     zone: tuple[float, float, float, float],
     text_height: float,
     inside: tuple[float, float] | None = None,
+    is_read_as_one: bool = False,
 ) -> str | None:
     """zone（x0, y0, x1, y1，页面像素）里的箭头：↑、↓ 或 None。有几个而方向不一时为 None。
 
     箭头要在 zone 的上下正中：偏了的是邻行的。inside 是它的横坐标的范围，不写时在 zone 里就行。
+    is_read_as_one：文字识别在那里认出了单独的一个字，不是空白，像到 `_SUSPICIOUS` 就算。
     """
     height, width = pixels.shape[:2]
     (x0, x1), (y0, y1) = (np.clip(np.round(zone[at::2]).astype(int), 0, (width, height)[at]) for at in (0, 1))
@@ -77,7 +79,7 @@ def find_arrow(
     found = {
         arrow.direction
         for arrow in find_arrows(pixels[y0:y1, x0:x1], whole=True)
-        if arrow.likelihood >= _LONE
+        if arrow.likelihood >= (_SUSPICIOUS if is_read_as_one else _LONE)
         and abs(y0 + arrow.y - middle) < 0.3 * text_height
         and left <= x0 + (arrow.x0 + arrow.x1) / 2 <= right
     }

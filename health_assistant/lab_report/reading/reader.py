@@ -229,7 +229,7 @@ def _find_mark(row: Row, pixels: np.ndarray, boxes: list[TextBox]) -> str | None
     found = {find_arrow(pixels, zone, height) for zone in zones}
     for box in row.maybe_arrows:
         around = (box.x0 - 0.9 * height, box.y0 - 0.2 * height, box.x1 + 0.9 * height, box.y1 + 0.2 * height)
-        found.add(find_arrow(pixels, around, height, (box.x0 - 0.1 * height, box.x1 + 0.1 * height)))
+        found.add(find_arrow(pixels, around, height, (box.x0 - 0.1 * height, box.x1 + 0.1 * height), True))
     found -= {None}
     if len(found) == 1 and row.mark and re.fullmatch(r"[↑↓]{2}", row.mark.text):
         return 2 * found.pop()
