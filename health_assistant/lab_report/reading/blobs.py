@@ -1,7 +1,7 @@
 """把一行字分成一块块墨迹，每块缩成一样大的小图：认箭头时看它，学认箭头时也看它。墨迹是与底色之差，深底浅字、红蓝也一样。"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -33,6 +33,10 @@ def find_blobs(pixels: np.ndarray, levels: Sequence[float] = LEVELS) -> list[Blo
     zoom = -(-_HEIGHT // pixels.shape[0])
     background = np.median(pixels.reshape(-1, 3), axis=0)
     ink = np.abs(pixels - background.astype(np.float32)).max(axis=2)
+    if block := _dark_block(ink):
+        x0, y0, x1, y1 = block
+        inside = find_blobs(pixels[y0:y1, x0:x1], levels) if min(x1 - x0, y1 - y0) > 4 else []
+        return [replace(b, x0=b.x0 + x0, x1=b.x1 + x0, y0=b.y0 + y0, y1=b.y1 + y0) for b in inside]
     ink = cv2.resize(ink, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_LINEAR)
     height = ink.shape[0]
     darkest = min(ink.size, max(1, height * height // 50))
@@ -52,6 +56,16 @@ def find_blobs(pixels: np.ndarray, levels: Sequence[float] = LEVELS) -> list[Blo
             darkness = float(np.partition(shades, at := len(shades) * 9 // 10)[at])
             blobs.append(Blob(*place, darkness, _patch(np.where(mask, own, 0) / darkness)))
     return blobs
+
+
+def _dark_block(ink: np.ndarray) -> tuple[int, int, int, int] | None:
+    """深底浅字的格子：一整块墨迹占了大半，字是里面的空。它的左、上、右、下，没有时为 None。"""
+    _, _, stats, _ = cv2.connectedComponentsWithStats((ink > 0.5 * ink.max()).astype(np.uint8))
+    height, width = ink.shape
+    for x, y, w, h, area in stats[1:]:
+        if w > 0.5 * width and h > 0.4 * height and w > 1.2 * h and area > 0.5 * w * h:
+            return x + 1, y + 1, x + w - 1, y + h - 1
+    return None
 
 
 def _patch(ink: np.ndarray) -> np.ndarray:
