@@ -127,6 +127,7 @@ _QUALIFIED = re.compile(
     re.IGNORECASE,
 )
 """数后面印着阴性、阳性：`0.02(阴性)`、`100(2+)`、`6.25阳性`。"""
+_WORD_FIRST = re.compile(rf"(?P<word>(?![-+±]){_QUALITY})[,;:]?(?P<number>[<>]?=?\d[\d.,]*)", re.IGNORECASE)
 _WORD_AND_LIMIT = re.compile(rf"(?P<word>(?![-+±]){_QUALITY})[:,;(]?(?P<limit>(?:[<>]=?)?\d[^()]*)\)?", re.IGNORECASE)
 """范围是一个词加一个界限：`阴性<1`、`阴性(0-0.9)`。"""
 _NEGATIVE_TITRE = re.compile(rf"阴性?[(:,;]?<?=?{_TITRE}\)?", re.ASCII)
@@ -203,9 +204,13 @@ def parse_result(text: str) -> Interval | Terms | None:
 
 def _parse_qualified(text: str) -> Interval | None:
     """数与词印在一格：`0.02(阴性)`；也认 `<0.05(阴性)`。"""
-    if not (found := _QUALIFIED.fullmatch(text)):
+    if found := _QUALIFIED.fullmatch(text):
+        printed = found["in_brackets"] or found["bare"]
+    elif found := _WORD_FIRST.fullmatch(text):
+        printed = found["word"]
+    else:
         return None
-    number, word = parse_result(found["number"]), parse_grade((found["in_brackets"] or found["bare"]).lower())[0]
+    number, word = parse_result(found["number"]), parse_grade(printed.lower())[0]
     return replace(number, word=word) if isinstance(number, Interval) and not number.word and word else None
 
 

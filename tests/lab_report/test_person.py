@@ -141,9 +141,9 @@ def test_any_text_gives_an_age_of_a_human_or_none(text):
     "text", ["岁" * 10**5, "1岁" * 1000, "十" * 10**5, "男" * 60, " " * 10**6, "孕" * 10**5, "孕1" * 10**4]
 )
 def test_reading_is_fast(text):
-    started = time.perf_counter()
+    started = time.process_time()
     parse_age(text), who(text, None, text)
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
 
 
 GROUPS = "任何人 成人 儿童 新生儿 孕妇 男 女 老人"

@@ -339,5 +339,11 @@ def repair_unit(unit: str, indicator: Indicator | None = None) -> str:
 
 
 def repair_power(text: str) -> str:
-    """上标认成了平常的数字：`3.62×105` -> `3.62×10^5`；后面是斜线的 `×109/L` 是单位，另有 `repair_unit`。"""
+    """乘方一律写成 ^：`3.62×10⁵`、上标认成平常数字的 `3.62×105` 都是 `3.62×10^5`。
+
+    后面是斜线的 `×109/L` 是单位，另有 `repair_unit`。
+    """
+    text = re.sub(
+        r"(?<=\d)(\s*[×xX*]\s*10)([⁰¹²³⁴-⁹]+)(?!\s*/)", lambda found: f"{found[1]}^{normalize(found[2])}", text
+    )
     return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?(\d{1,2})(?![\d/.])", r"×10^\1", text)

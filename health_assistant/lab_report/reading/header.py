@@ -18,11 +18,11 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ),
     ("result", r"\b(?:in|out\s*of|within)\s*(?:the\s*)?range\b"),
     ("method", r"(?:检测|检验|测定|分析|实验|试验)?方\s*法(?:学|名称)?|\bmethod(?:ology)?\b|\btechnology\b"),
-    ("low", r"(?:参考|正常)?(?:范围|值)?(?:下限|最低值?|最小值?)|\b(?:lower|min(?:imum)?\.?)\s*(?:limit)?\b"),
-    ("high", r"(?:参考|正常)?(?:范围|值)?(?:上限|最高值?|最大值?)|\b(?:upper|max(?:imum)?\.?)\s*(?:limit)?\b"),
+    ("low", r"(?:参考|正常)?(?:范围|值)?(?:下限|最低值?|最小值?|低值)|\b(?:lower|min(?:imum)?\.?)\s*(?:limit)?\b"),
+    ("high", r"(?:参考|正常)?(?:范围|值)?(?:上限|最高值?|最大值?|高值)|\b(?:upper|max(?:imum)?\.?)\s*(?:limit)?\b"),
     (
         "range",
-        r"(?:生物)?(?:参\s*考|正常|标准)\s*(?:参考)?\s*(?:区间值?|范围值?|值?范围|值|数值|区域)?|(?:\(|^)范\s*围|(?:有效|治疗|目标)(?:血药)?(?:浓度)?范围|折点"
+        r"(?:生物)?(?:参\s*[考照比]|正常|标准|健康|允许|推荐|适宜|理想)\s*(?:参考)?\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)?|(?:\(|^)范\s*围|(?:有效|治疗|目标)(?:血药)?(?:浓度)?范围|折点"
         r"|\w*referenz\w*|(?:bio(?:logical)?\.?\s*)?\bref(?:erence|\.)?\s*(?:intervals?|ranges?|values?)?"
         r"|normal\s*(?:ranges?|values?)|\b(?:intervals?|ranges?)\b|normbereich|normwerte?",
     ),
@@ -86,7 +86,8 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
                 dates.append({})
             if role == "serial" and "serial" in panels[-1]:
                 role = "code"  # 序号之外又有编号
-            is_second = role == "result" and re.match(r"out", word.text, re.IGNORECASE)
+            # 两列结果、两列范围都要看：不知道哪一列是这个人这一次的，就要起疑
+            is_second = role in ("result", "range") and role in panels[-1]
             key = f"{role} {word.start:.0f}" if role in ("ignored", "unknown") or is_second else role
             panels[-1].setdefault(key, word)
     for panel, printed in zip(panels, dates, strict=True):

@@ -3,7 +3,7 @@
 import re
 
 from health_assistant.lab_report.reading.arrows import take_out_arrows
-from health_assistant.lab_report.reading.glyphs import spread_at_point
+from health_assistant.lab_report.reading.glyphs import ends_raised, spread_at_point
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.text import TextReader, crop
 
@@ -14,7 +14,16 @@ MIN_POINT_SCORE = 0.9995
 def read_texts(page: Page, reader: TextReader) -> list[tuple[str, float]]:
     """页面上各段的文字与把握，与 page.quads 一一对应；粘着数的箭头另成一段（会改 page.quads）。"""
     texts = take_out_arrows(page, reader.recognize(page.pixels, page.quads), reader)
-    return [_with_point(page, at, read, reader) for at, read in enumerate(texts)]
+    texts = [_with_point(page, at, read, reader) for at, read in enumerate(texts)]
+    return [_without_footnote(page, at, read) for at, read in enumerate(texts)]
+
+
+def _without_footnote(page: Page, at: int, read: tuple[str, float]) -> tuple[str, float]:
+    """数右上角的脚注号会读成末一位（`97¹` 成了 971）：末一个字小而高的不要。"""
+    text, score = read
+    if re.fullmatch(r"[<>]?\d[\d.]*\d", text) and ends_raised(crop(page.pixels, page.quads[at])):
+        return text[:-1].rstrip("."), score
+    return read
 
 
 def _with_point(page: Page, at: int, read: tuple[str, float], reader: TextReader) -> tuple[str, float]:

@@ -16,7 +16,7 @@ from health_assistant.lab_report.reading.cells import (
 )
 from health_assistant.lab_report.reading.tables import join_boxes
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.reference_range import ByGroup, Interval, parse_range
+from health_assistant.lab_report.reference_range import ByGroup, Interval, Terms, parse_range, parse_result
 
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
 _TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
@@ -27,7 +27,7 @@ NOT_AN_ITEM = re.compile(
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
     r"|开单|电话|地址|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
-    r"|(?i:reported|verified|collected|received|printed|specimen|doctor|\b(name|sex|age)\s*:)"
+    r"|(?i:reported|verified|collected|received|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
 )
 
 _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
@@ -76,8 +76,8 @@ class Row:
             self.result = box
         elif box.text in ARROW_LIKE:
             self.maybe_arrows.append(box)
-        elif classify(box.text) != "text" or classify(self.result.text) == "text":
-            # 数旁边的文字是备注或印章，不是另一个结果
+        elif classify(box.text) != "text" or classify(self.result.text) == "text" or _is_positive(box.text):
+            # 数旁边的文字是备注或印章，不是另一个结果；说阳性的除外
             self.doubt = _TWO_RESULTS
 
     def add_limits(self, box: TextBox) -> None:
@@ -103,6 +103,11 @@ class Row:
         self.maybe_arrows.append(box)
         if classify(box.text) == "mark":
             self.mark = box
+
+
+def _is_positive(text: str) -> bool:
+    result = parse_result(text)
+    return isinstance(result, Terms) and result.words[0] in ("弱阳性", "阳性")
 
 
 def joins(limits: list[TextBox], box: TextBox) -> bool:
@@ -137,10 +142,18 @@ def has_item_name(row: Row) -> bool:
     return not (NOT_AN_ITEM.search(row.name.text) or _SENTENCE.search(row.name.text)) and bool(name or code)
 
 
+def is_complete(row: Row) -> bool:
+    """结果与范围都是数或定性词，而且有名称。"""
+    typed = [box for box in (row.result, *row.limits[:1]) if box and classify(box.text) not in ("text", "unit", "mark")]
+    return row.name is not None and len(typed) == 2
+
+
 def is_item(row: Row, has_header: bool) -> bool:
     """是检验项目，凭它自己就看得出来。"""
     if row.name is None:
         return True
+    if is_complete(row):
+        return True  # 数与范围各在自己的列：不论叫什么（样本溶血指数）
     if not has_item_name(row) or (row.result and NOT_AN_ITEM.search(row.result.text)):
         return False
     # 页脚的人名、备注也会落在结果与范围两列：文字结果要有看得懂的范围、有单位，或者是认得的项目

@@ -11,6 +11,7 @@ from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, has_chines
 from health_assistant.lab_report.reading.tables import Columns, Table, join_boxes
 from health_assistant.lab_report.reading.text import TextBox
 
+_OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
 _NAMELESS = "没有读出这一行的项目名称"
 
 
@@ -22,11 +23,21 @@ def find_rows(table: Table) -> list[Row]:
     items = [row for row in rows if is_item(row, True)]
     end = max((row.anchor.line for row in items), default=0.0)
     # 表的中间，没有范围的文字结果（B型）也是结果，认得的名称没有读到结果也是一行；表的下面是人名、备注
-    return [row for row in rows if row in items or row.anchor.line < end and _may_be_item(row)]
+    return [
+        row
+        for row in rows
+        if row in items
+        or _may_be_item(row)
+        and (row.anchor.line < end or row.result and _FINDING.search(row.result.text))
+    ]
 
 
 def _may_be_item(row: Row) -> bool:
     return has_item_name(row) and (row.result is not None or is_known(row.name.text))
+
+
+_FINDING = re.compile(r"查见|检出|可见|发现|阳性|大量|异常|明显|生长|杆菌|球菌|真菌|病毒|细胞|核型|肿瘤")
+"""表下面的文字结果里有这些字的是结果，不是人名、备注。"""
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:
@@ -44,6 +55,10 @@ def count_unread(table: Table, rows: list[Row]) -> int:
             if cell.kind in ("number", "range", "bound")
             and (place or "result").split()[0] not in ("ignored", "unknown", "method", "serial", "name")
         ]
+        unseated = {cell.kind for cell, place in zip(line, places, strict=True) if place is None}
+        if table.columns.has_header and "number" in unseated and unseated & {"range", "bound", "unit"}:
+            unread += 1  # 不在任何一列里的数与范围：旁边另有一栏
+            continue
         is_footer = any(NOT_AN_ITEM.search(cell.text) for cell in line)
         if not values or is_footer or not top < values[0].line < bottom:
             continue
@@ -114,7 +129,7 @@ def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:
 
 def _is_subline(row: Row, above: Row) -> bool:
     """名称下面另起一行的代号、英文名与单位。"""
-    near = row.anchor.line - above.anchor.line < 2.2 * above.anchor.height
+    near = row.anchor.line - above.anchor.line < 2.2 * above.anchor.height and not re.search(r"[=:：]", row.name.text)
     return near and above.name is not None and has_chinese(above.name.text) and not has_chinese(row.name.text)
 
 
@@ -129,6 +144,9 @@ def _fill(line: list[Cell], columns: Columns) -> Row:
         is_stray = column == "name" and not (reach[0] <= box.start <= reach[1] and box.end >= start)
         if column and not is_stray:
             _seat(cell, column.split()[0], row, "unit" in columns.printed)
+    stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end <= cell.box.start]
+    if row.name and row.result is None and not row.limits and len(stray) == 1 and not row.low:
+        row.result, row.doubt = stray[0], _OUT_OF_PLACE
     if row.low or row.high:
         row.limits.extend(_joined_limits(row.low, row.high))
     row.anchor = row.name or row.result or row.anchor

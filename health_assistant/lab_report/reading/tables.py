@@ -97,13 +97,19 @@ class Columns:
                     self.spans[name] = _span(boxes)
 
     def name_unknown(self, lines: list[list[Cell]]) -> None:
-        """表头里没有认得的“项目”或“结果”时：认不得的词下面多半是文字的、多半是数的，最左边的一列就是。"""
-        values = {"name": ("text",), "result": ("number", "bound", "term")}
+        """表头里没有认得的“项目”“范围”或“结果”时，认不得的词下面多半是文字、范围、数的就是。
+
+        有几列都是数的，都当作结果：不知道哪一列是这一次的，各行自会起疑。
+        """
+        values = {"name": ("text",), "range": ("range", "bound"), "result": ("number", "bound", "term")}
         for role, kinds in values.items():
+            if role in self.spans:
+                continue
             for name in sorted((one for one in self.spans if one.startswith("unknown")), key=self.spans.__getitem__):
                 below = [cell for line in lines for cell, at in zip(line, self.assign(line), strict=True) if at == name]
-                if role not in self.spans and sum(cell.kind in kinds for cell in below) * 2 > len(below):
-                    self.spans[role] = self.spans.pop(name)
+                is_first = role not in self.spans
+                if sum(cell.kind in kinds for cell in below) * 2 > len(below) and (is_first or role == "result"):
+                    self.spans[role if is_first else f"{role} {self.spans[name][0]:.0f}"] = self.spans.pop(name)
                     self.printed |= {role}
 
     def guess(self, cells: list[Cell]) -> None:
