@@ -93,24 +93,25 @@ _RAISED_HEIGHT, _RAISED_BOTTOM = 0.72, 0.2
 """末一个字比别的数字矮到这么多、底边高出这么多（以数字高计），是上标。三套字体的上标是 0.55 到 0.65 高。"""
 
 
-def ends_raised(pixels: np.ndarray) -> bool:
-    """一个数（BGR、uint8）的末一个字是不是上标：比别的数字小，底边也高。"""
+def ends_raised(pixels: np.ndarray, digits: int) -> bool:
+    """一个数（BGR、uint8，读出 digits 个数字）的末一个字是不是上标：比别的数字小，底边也高。
+
+    墨迹块与数字的个数不一样（淡的断了、挤的连了）时看不准，为假。
+    """
     zoom = max(1, round(_MEASURED_HEIGHT / 2 / pixels.shape[0]))
     gray = cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
     ink = np.abs(gray.astype(np.int16) - int(np.median(gray)))
     count, _, stats, _ = cv2.connectedComponentsWithStats((ink > 0.45 * ink.max()).astype(np.uint8))
     tall = sorted((x, y, y + h, w) for x, y, w, h, _ in stats[1:count] if h > 0.2 * gray.shape[0] and h > 0.8 * w)
-    if len(tall) < 2:
+    if len(tall) != digits:
         return False
     usual = np.median([bottom - top for _, top, bottom, _ in tall[:-1]])
     baseline = np.median([bottom for _, _, bottom, _ in tall[:-1]])
     left, top, bottom, wide = tall[-1]
-    # 淡的 2 会断成上下两截：下面还有墨迹的不是上标
-    rows, columns = (
-        slice(round(bottom + 0.12 * usual), round(baseline)),
-        slice(left + wide // 4, left + 3 * wide // 4 + 1),
-    )
-    below = ink[rows, columns]
+    # 淡的 2 会断成两截，上截像上标：下面还有墨迹的不是
+    below = ink[round(bottom + 0.12 * usual) : round(baseline), left + wide // 4 : left + 3 * wide // 4 + 1]
     is_narrow = wide < 0.85 * max(w for *_, w in tall[:-1])
-    is_whole = is_narrow and (not below.size or below.max() < 0.2 * ink.max())
-    return is_whole and bottom - top < _RAISED_HEIGHT * usual and bottom < baseline - _RAISED_BOTTOM * usual
+    is_alone = not below.size or below.max() < 0.2 * ink.max()
+    return (
+        is_narrow and is_alone and bottom - top < _RAISED_HEIGHT * usual and bottom < baseline - _RAISED_BOTTOM * usual
+    )

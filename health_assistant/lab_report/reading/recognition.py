@@ -21,7 +21,8 @@ def read_texts(page: Page, reader: TextReader) -> list[tuple[str, float]]:
 def _without_footnote(page: Page, at: int, read: tuple[str, float]) -> tuple[str, float]:
     """数右上角的脚注号会读成末一位（`97¹` 成了 971）：末一个字小而高的不要。"""
     text, score = read
-    if re.fullmatch(r"[<>]?\d[\d.]*\d", text) and ends_raised(crop(page.pixels, page.quads[at])):
+    is_number = re.fullmatch(r"[<>]?\d[\d.]*\d", text)
+    if is_number and ends_raised(crop(page.pixels, page.quads[at]), sum(map(str.isdigit, text))):
         return text[:-1].rstrip("."), score
     return read
 
