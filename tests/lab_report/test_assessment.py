@@ -242,8 +242,8 @@ def test_an_arrow_read_as_a_digit_is_suspected_where_the_report_prints_arrows(re
     suspect, marked = row("某指标", result, "", "3.5-9.5"), row("另一项", "99", "", "1-2", mark="↑")
     assert judge(marked, suspect, confidence=None).items[1].flag == flag
     assert judge(row("另一项", "99", "", "1-2"), suspect, confidence=None).items[1].flag == "high"
-    # 有把握数的读者看得见像素，自己查过
-    assert judge(marked, suspect).items[1].flag == "high"
+    # 有把握数的读者看得见像素，也不是每个箭头都认得出
+    assert judge(marked, suspect).items[1].flag == flag
 
 
 def test_rows_that_do_not_add_up_are_unknown():

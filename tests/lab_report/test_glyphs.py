@@ -106,14 +106,14 @@ TIGHT = [Style("", spacing, sizes=(14, 30)) for spacing in (0, -0.5, -1)]
 
 @pytest.mark.parametrize("styles", [ARROWED, TIGHT], ids=["arrows", "tight"])
 def test_a_few_hard_sheets_have_no_silent_error(reader, styles):
-    counts = count_rows(reader, sheets(styles, 3, 100))
-    assert counts["silent"] == 0 and counts["right"] >= 40, counts
+    counts = count_rows(reader, sheets(styles, 1, 100))
+    assert counts["silent"] == 0 and counts["right"] >= 13, counts
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("styles", [ARROWED, TIGHT], ids=["arrows", "tight"])
 def test_many_hard_sheets_have_almost_no_silent_error(reader, styles):
-    counts = count_rows(reader, sheets(styles, 300, 1000))
+    counts = count_rows(reader, sheets(styles, 40, 1000))
     total, silent = sum(counts.values()), counts["silent"]
     bound = beta.ppf(0.95, silent + 1, total - silent)
     print(f"{dict(counts)}，无声错误 {silent / total:.3%}，95% 上界 {bound:.3%}")

@@ -7,9 +7,8 @@ from lab_report.paper_scoring import Count, count_rows, read_items
 from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.report import LabItem
 
-QUICK = ("arrow_before_value", "tight_decimals", "scientific", "comma_german", "stool", "number_and_word",
-         "word_and_limit", "earlier_results", "lab_column", "cut_at_left", "dark_mode", "staff_below")  # fmt: skip
-SEEDS = range(1000, 1010)
+QUICK = ("arrow_before_value", "scientific", "stool", "number_and_word", "earlier_results", "cut_at_left")
+SEEDS = range(1000, 1002)
 MOST_SILENT = 0.001
 
 

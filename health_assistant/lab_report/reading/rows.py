@@ -21,7 +21,9 @@ def find_rows(table: Table) -> list[Row]:
         return [row for row in find_headless_rows(table) if is_item(row, False)]
     rows = _headed_rows(table)
     items = [row for row in rows if is_item(row, True)]
-    end = max((row.anchor.line for row in items), default=0.0)
+    end = max((row.anchor.line for row in items if row.name), default=0.0)
+    # 没有名称又没有范围的，在表的下面就是页脚里的数
+    items = [row for row in items if row.name or row.limits or row.anchor.line < end]
     # 表的中间，没有范围的文字结果（B型）也是结果，认得的名称没有读到结果也是一行；表的下面是人名、备注
     return [
         row
