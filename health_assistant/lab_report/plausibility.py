@@ -44,7 +44,12 @@ def value_doubt(
     reaches_far = indicator is not None and indicator.code in load_severity().wide
     if _lost_decimal_point(result, limits) and not reaches_far:
         return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
-    if others_have_marks and not read.mark and flag in ABNORMAL_FLAGS and _may_contain_arrow(read.result, limits):
+    if (
+        others_have_marks
+        and not read.mark
+        and flag in ABNORMAL_FLAGS
+        and _may_contain_arrow(read.result, result, limits)
+    ):
         return "超出参考范围而没有标记，数里的 1 可能是箭头"
     return None
 
@@ -109,13 +114,19 @@ def _is_whole(value: Decimal) -> bool:
     return "." not in format(value, "f")
 
 
-def _may_contain_arrow(text: str, limits: Interval) -> bool:
-    """去掉头上或尾上的 1（↑ 也读作 4），剩下的也超出范围：`↓3.2` 读成 13.2，`5.66↑` 读成 5.661。"""
+def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
+    """去掉头上或尾上的 1（↑ 也读作 4），剩下的也超出范围：`↓3.2` 读成 13.2，`5.66↑` 读成 5.661。
+
+    剩下的正常、而多一个 1 就大出四倍以上（`|25.4` 读成 125.4）也可疑：没有标记与正常更合。
+    """
     text = text.strip()
     leftovers = [text[1:]] if text.startswith(("1", "4")) else []
     leftovers += [text[:-1]] if text.endswith(("1", "4")) and "." in text else []
     values = [value for left in leftovers if isinstance(value := parse_result(left), Interval)]
-    return any(compare(value, limits) in ABNORMAL_FLAGS for value in values)
+    flags = [
+        (compare(value, limits), 4 * value.low <= result.low) for value in values if value.is_point and result.is_point
+    ]
+    return any(flag in ABNORMAL_FLAGS or (flag == "normal" and is_far) for flag, is_far in flags)
 
 
 _DECIMAL_POINT = re.compile(r"\d\.\d")

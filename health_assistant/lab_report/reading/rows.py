@@ -75,12 +75,19 @@ def _headed_rows(table: Table) -> list[Row]:
     pitch = _pitch([row for row in named if _has_value(row)])
     # 名称单独一行、代号与结果在下一行的单子：每一项都这样，不是一个小标题
     titles = [above for above, below in pairwise(lines) if _is_title_of(above, below)]
-    is_stacked = len(titles) >= 2 or any(is_known(row.name.text) for row in titles)
+    is_stacked = len(titles) >= 2 or any(
+        is_known(above.name.text) or is_known(above.name.text + below.name.text)
+        for above, below in pairwise(lines)
+        if above in titles
+    )
     rows: list[Row] = []
     for row in lines:
         is_bare = row.name and not _has_value(row)
         if is_stacked and rows and rows[-1] in titles and _is_title_of(rows[-1], row):
-            rows[-1].code = rows[-1].code or row.name
+            if has_chinese(row.name.text):
+                rows[-1].name = join_boxes(rows[-1].name, row.name)  # 换行印的名称，结果在下半截旁边
+            else:
+                rows[-1].code = rows[-1].code or row.name
             _merge(rows[-1], row)
         elif is_stacked and row in titles:
             rows.append(row)
@@ -105,11 +112,15 @@ def _has_value(row: Row) -> bool:
 
 
 def _is_title_of(above: Row, below: Row) -> bool:
-    """above 只有中文名称，below 是它下面一行的代号与结果。"""
+    """above 只有中文名称；结果在下面一行，跟着代号，或跟着名称换行印的下半截。"""
     if not (above.name and below.name) or _has_value(above) or not _has_value(below):
         return False
-    is_aligned = abs(above.name.start - below.name.start) < 2 * above.name.height
-    return is_aligned and _is_subline(below, above)
+    near = below.anchor.line - above.anchor.line < 2.2 * above.anchor.height
+    is_aligned = near and abs(above.name.start - below.name.start) < 2 * above.name.height
+    if not is_aligned or not has_chinese(above.name.text):
+        return False
+    is_second_half = is_known(above.name.text + below.name.text) and not is_known(below.name.text)
+    return is_second_half or not has_chinese(below.name.text)
 
 
 def _pitch(rows: list[Row]) -> float:
