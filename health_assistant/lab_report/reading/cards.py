@@ -47,7 +47,8 @@ def find_headless_rows(table: Table) -> list[Row]:
                     # 另起一行的文字不是上一项的，它后面的数也不是
                     break
                 _seat_headless(cell, follows, table.columns, same_line)
-        for mark in ahead if follows else ():
+        # 单独一行的三角是范围条上的指针，不是标记
+        for mark in ahead if follows and follows.anchor in [cell.box for cell in line] else ():
             follows.add_mark(mark)
     for row in rows:
         if row.result is None and row.mark and says_normal(row.mark.text):
@@ -116,7 +117,9 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
     elif kind == "unit":
         row.unit = row.unit or box
     elif kind == "mark":
-        row.add_mark(box)
+        # 另起一行的三角是范围条上的指针
+        if same_line or not set(box.text) & set("↑↓▲▼"):
+            row.add_mark(box)
     elif kind == "number":
         if same_line or row.result is None or row.result.text in ARROW_LIKE:
             row.set_result(box)

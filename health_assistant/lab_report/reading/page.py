@@ -11,6 +11,8 @@ from health_assistant.lab_report.report import Box
 MAX_TILT = 3.0
 """倾斜超过这么多度才把像素也转平、重新找文字；以内只在坐标里拉平，省一次检测。"""
 TEXT_CONTRAST = 80
+_DARK = 110
+"""整页的灰度中位数低于它，是深底浅字。"""
 _FAINT = 0.25
 """明暗之差不到平常文字的这么多，是水印或透过来的背面。"""
 _LONG = 2.5
@@ -39,6 +41,8 @@ class Page:
     def gray(self) -> np.ndarray:
         """灰度图，文字与纸的明暗之差调到 `TEXT_CONTRAST`：同一个阈值对深浅不同的照片都合适。"""
         gray = cv2.cvtColor(self.pixels, cv2.COLOR_BGR2GRAY)
+        if np.median(gray) < _DARK:
+            gray = 255 - gray  # 深色模式：一律浅底深字
         contrast = float(np.median(_contrasts(gray, self.quads))) if len(self.quads) else TEXT_CONTRAST
         return cv2.convertScaleAbs(gray, alpha=TEXT_CONTRAST / max(contrast, TEXT_CONTRAST / 4))
 
