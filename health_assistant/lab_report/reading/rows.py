@@ -35,7 +35,7 @@ def find_rows(table: Table) -> list[Row]:
 
 
 def _may_be_item(row: Row) -> bool:
-    return has_item_name(row) and (row.result is not None or is_known(row.name.text))
+    return row.name is not None and has_item_name(row) and (row.result is not None or is_known(row.name.text))
 
 
 _FINDING = re.compile(r"查见|检出|可见|发现|阳性|大量|异常|明显|生长|杆菌|球菌|真菌|病毒|细胞|核型|肿瘤")
