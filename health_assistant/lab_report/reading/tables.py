@@ -109,7 +109,8 @@ class Columns:
                 below = [cell for line in lines for cell, at in zip(line, self.assign(line), strict=True) if at == name]
                 is_first = role not in self.spans
                 if sum(cell.kind in kinds for cell in below) * 2 > len(below) and (is_first or role == "result"):
-                    self.spans[role if is_first else f"{role} {self.spans[name][0]:.0f}"] = self.spans.pop(name)
+                    span = self.spans.pop(name)
+                    self.spans[role if is_first else f"{role} {span[0]:.0f}"] = span
                     self.printed |= {role}
 
     def guess(self, cells: list[Cell]) -> None:
