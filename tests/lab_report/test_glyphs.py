@@ -73,7 +73,7 @@ def test_a_lone_arrow_is_found_between_the_cells(shape):
 
 
 # 糊了的 T 与“个”真的像箭头
-@pytest.mark.parametrize(("shape", "most"), [*((shape, 0) for shape in "|-1 47VA千"), ("Y", 4), ("T", 12), ("个", 12)])
+@pytest.mark.parametrize(("shape", "most"), [*((shape, 0) for shape in "|-1 47VA千"), ("Y", 0), ("T", 12), ("个", 0)])
 def test_what_only_looks_like_an_arrow_is_none(shape, most):
     found = [lone(random.Random(seed), shape) for seed in range(30)]
     assert len(found) - found.count(None) <= most

@@ -13,6 +13,8 @@ from health_assistant.lab_report.reading.text import TextBox
 
 _OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
 _NAMELESS = "没有读出这一行的项目名称"
+_FINDING = re.compile(r"查见|检出|可见|发现|阳性|大量|异常|明显|生长|杆菌|球菌|真菌|病毒|细胞|核型|肿瘤")
+"""表下面的文字结果里有这些字的是结果，不是人名、备注。"""
 
 
 def find_rows(table: Table) -> list[Row]:
@@ -36,10 +38,6 @@ def find_rows(table: Table) -> list[Row]:
 
 def _may_be_item(row: Row) -> bool:
     return row.name is not None and has_item_name(row) and (row.result is not None or is_known(row.name.text))
-
-
-_FINDING = re.compile(r"查见|检出|可见|发现|阳性|大量|异常|明显|生长|杆菌|球菌|真菌|病毒|细胞|核型|肿瘤")
-"""表下面的文字结果里有这些字的是结果，不是人名、备注。"""
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:
@@ -262,6 +260,8 @@ def _lacks(row: Row, orphan: Row) -> bool:
 
 
 def _merge(row: Row, orphan: Row) -> None:
+    """把 orphan 的格子并入 row；它的疑问也跟着来。"""
+    row.doubt = row.doubt or orphan.doubt
     row.result = row.result or orphan.result
     row.unit = row.unit or orphan.unit
     row.code = row.code or orphan.code
