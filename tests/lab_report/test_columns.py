@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from health_assistant.lab_report.reading.header import find_header
-from health_assistant.lab_report.reading.row import row_text
+from health_assistant.lab_report.reading.row import repair_zeros, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.tables import Table, find_tables
 from health_assistant.lab_report.reading.text import TextBox
@@ -196,3 +196,11 @@ def test_a_line_in_the_table_that_was_not_read_is_counted():
     assert count_unread(table, rows) == 1
     table = headed(page(HEAD, PLAIN, {50: "肝功能"}, PLAIN, {50: "检验者：李四", 300: "88"}))
     assert count_unread(table, find_rows(table)) == 0
+
+
+@pytest.mark.parametrize(
+    ("result", "limits", "expected"),
+    [("OH", "<1", "0H"), ("O.5", "0.2-0.8", "0.5"), ("1O", "3.5-9.5", "10"), ("O", "", "O"), ("O", "A/B/O/AB", "O")],
+)
+def test_the_letter_o_is_a_zero_only_beside_a_numeric_range(result, limits, expected):
+    assert repair_zeros(result, limits) == expected

@@ -186,4 +186,13 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
     name = repair_greek(name)
     result = row.result.text if row.result else ""
     unit = repair_unit(row.unit.text, find_indicator(name, code, "")) if row.unit else ""
-    return name or code, code if name else "", result, unit, join_limits(row.limits)
+    limits = join_limits(row.limits)
+    return name or code, code if name else "", repair_zeros(result, limits), unit, limits
+
+
+def repair_zeros(result: str, limits: str) -> str:
+    """数里的 0 读成了字母 O（`OH`、`O.5`）的结果；参考范围是数才改，没有的 O 可能是血型。"""
+    is_number = re.fullmatch(r"[<>]?[\dOo.]*[Oo][\dOo.]*(HH?|LL?)?", result)
+    if is_number and isinstance(parse_range(limits), Interval):
+        return result.replace("O", "0").replace("o", "0")
+    return result
