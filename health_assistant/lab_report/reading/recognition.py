@@ -10,7 +10,8 @@ from health_assistant.lab_report.reading.text import TextReader, crop
 MIN_POINT_SCORE = 0.9995
 """垫开以后认出小数点的把握不到它就不信：画的 2089 个整数里 73 个垫开后也认出了点，把握最高 0.998；真的点多是 0.99998。
 
-挤得最紧的真的点有低到 0.91 的（12.0 读成 120）：够不着界限的，这个数就没有把握。"""
+挤得最紧的真的点有低到 0.91 的（12.0 读成 120）：在 `_MAYBE_POINT` 与它之间的，这个数就没有把握。"""
+_MAYBE_POINT = 0.8
 
 
 def read_texts(page: Page, reader: TextReader) -> list[tuple[str, float]]:
@@ -40,4 +41,6 @@ def _with_point(page: Page, at: int, read: tuple[str, float], reader: TextReader
     ((again, score),) = reader.recognize_crops([spread])
     if "." not in again[1:-1] or again.replace(".", "", 1) != text:
         return read
-    return (again, score) if score >= MIN_POINT_SCORE else (text, 1 - score)
+    if score >= MIN_POINT_SCORE:
+        return again, score
+    return (text, 1 - score) if score > _MAYBE_POINT else read
