@@ -11,6 +11,7 @@ _SPELLINGS = {
     "阳性": "阳 强阳性 强阳 pos positive 检出 有反应性 反应性 有反应 reactive detected",
     "正常": "normal norm 未见异常 无异常",
     "透明": "清 清亮 清晰 清澈 澄清 clear",
+    "浑浊": "混浊 浊 微浑 微混 微浊 轻度浑浊 轻度混浊 云雾状 雾状 cloudy turbid hazy slightlycloudy",
 }
 # 初筛有反应，等着再查一次：要当作阳性去确证
 _AWAITS_CONFIRMATION = re.compile(

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
+from itertools import takewhile
 
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS, find_groups, may_all_apply
 from health_assistant.lab_report.person import parse_age
@@ -145,7 +146,11 @@ _LABEL = re.compile(
 )
 
 _TIER = re.compile(r"([A-Za-z一-鿿][A-Za-z一-鿿-]*:?)([^A-Za-z一-鿿]+)")
-_GOOD_TIER = re.compile(r"desirable|optimal|ideal|合适水?平?范?围?|理想水?平?|正常", re.IGNORECASE)
+_GOOD_TIER = re.compile(r"desirable|optimal|ideal|(?:合适|理想|适宜|正常)(?:水平|范围|值)?", re.IGNORECASE)
+_LOW_TIER, _HIGH_TIER = (
+    re.compile(r"降低|减低|偏低|low", re.IGNORECASE),
+    re.compile(r"升高|增高|偏高|high", re.IGNORECASE),
+)
 
 
 @lru_cache(4096)  # 同一行要问好几遍
@@ -164,12 +169,26 @@ def parse_range(text: str) -> ReferenceRange | None:
 
 
 def _parse_tiers(text: str) -> Interval | None:
-    """分几档印的，第一档是合适的：`Desirable:<200,Borderline:200-239,High:>=240` 就是 <200；别的分法不猜。"""
+    """分几档印的：`Desirable:<200,Borderline:200-239,High:>=240` 就是 <200；`理想:<2.6,合适:<3.4` 是合适的。
+
+    只印了不合适的一档（`降低:<1.00`）时是它以外的；别的分法不猜。
+    """
     tiers = _TIER.findall(text)
     intervals = [_parse_interval(body.strip("-,;、")) for _, body in tiers]
     if "".join(label + body for label, body in tiers) != text or not tiers or not all(intervals):
         return None
-    return intervals[0] if _GOOD_TIER.fullmatch(tiers[0][0].strip(":-,;、")) else None
+    labels = [label.strip(":-,;、") for label, _ in tiers]
+    good = [
+        one for label, one in takewhile(lambda pair: _GOOD_TIER.fullmatch(pair[0]), zip(labels, intervals, strict=True))
+    ]
+    if good:
+        return good[-1]
+    only = intervals[0]
+    if len(tiers) == 1 and _LOW_TIER.fullmatch(labels[0]) and only.low is None:
+        return Interval(only.high, None, low_open=not only.high_open)
+    if len(tiers) == 1 and _HIGH_TIER.fullmatch(labels[0]) and only.high is None:
+        return Interval(None, only.low, high_open=not only.low_open)
+    return None
 
 
 def _parse_worded(text: str) -> Interval | None:
@@ -293,6 +312,8 @@ def _compare_terms(result: Terms, limits: Terms) -> Flag:
         return "normal" if "阴性" in limits.words else "unknown"
     if _bare_word(word) in map(_bare_word, limits.words):
         return "normal"
+    if word == "浑浊" and limits.words == ("透明",):
+        return "abnormal"
     return "abnormal" if word in GRADED and set(limits.words) <= set(GRADED) else "unknown"
 
 

@@ -50,6 +50,12 @@ def spread(*texts: str, gap: float = 60) -> list[TextBox]:
          "name result ignored unit range"),
         (["TEST NAME", "TECHNOLOGY", "VALUE", "UNITS"], "name method result unit"),
         (["Analyse", "Ergebnis", "Einheit", "Referenzbereich"], "name result unit range"),
+        (["Component", "Your Value", "Standard Range", "Flag"], "name result range mark"),
+        (["Test", "Units", "Reference", "14/01/25", "09/07/25"], "name unit range ignored result"),
+        (["Test", "Units", "Reference", "3 Apr 2025", "12-Mar-25"], "name unit range result ignored"),
+        # 日月的先后、跨不跨年看不出来：两列都要看，这一行起疑
+        (["Test", "Units", "Reference", "05/03/25", "04/07/25"], "name unit range result result"),
+        (["项目", "12-28", "01-05", "单位", "参考范围"], "name result result unit range"),
         (["检验项目", "结果参考范围", "单位检验项目", "结果参考范围", "单位"],
          "name result range unit | name result range unit"),
     ],
@@ -149,6 +155,12 @@ def read_one(*lines: dict[float, str]) -> list[tuple[str, ...]]:
          ("丙型肝炎", "2.10×10^1", "IU/mL", "<1.00×10^2")),
         ({5: "I/L", 50: "乳酸脱氢酶", 300: "30.9", 450: "116-262", 650: "U/L"},
          ("乳酸脱氢酶", "30.9", "U/L", "116-262")),
+        ({50: "白细胞", 300: "2.41 - [10^9/L]", 450: "(3.50-9.50)"}, ("白细胞", "2.41", "10^9/L", "(3.50-9.50)")),
+        ({50: "网织红细胞", 300: "2.06", 370: "+", 450: "(0.50-1.50)", 650: "[%]"},
+         ("网织红细胞", "2.06", "%", "(0.50-1.50)")),
+        ({50: "谷丙转氨酶", 300: "2310 危急", 450: "9-50", 650: "U/L"}, ("谷丙转氨酶", "2310", "U/L", "9-50")),
+        ({50: "抗体", 300: "486.0 1U/mL", 450: "<100.0"}, ("抗体", "486.0", "IU/mL", "<100.0")),
+        ({50: "抗体", 300: "121U/mL", 450: "<100.0"}, ("抗体", "121U/mL", "", "<100.0")),
     ],
 )  # fmt: skip
 def test_cells_that_run_together(line, row):
@@ -172,6 +184,77 @@ def test_two_blocks_whose_text_runs_together_are_cut_at_the_divider():
     ]  # fmt: skip
     rows = [[row_text(row)[0] for row in find_rows(table)] for table in find_tables(page(head, *lines)) if table.lines]
     assert rows == [["白细胞计数", "淋巴细胞计数"], ["红细胞压积", "平均血红蛋白"]]
+
+
+def test_marks_printed_before_the_code_are_marks():
+    head = {50: "英文", 200: "项目", 400: "结果", 600: "参考值"}
+    lines = [{20: "*", 50: "COL", 200: "颜色", 400: "黑色", 600: "黄褐色"}, {20: "H", 50: "RBC", 200: "红细胞",
+             400: "2-4", 600: "0-1"}, {50: "WBC", 200: "白细胞", 400: "0-1", 600: "0-3"}]  # fmt: skip
+    rows = find_rows(headed(page(head, *lines)))
+    assert [(*row_text(row)[:3], row.mark and row.mark.text) for row in rows] == [
+        ("颜色", "COL", "黑色", "*"), ("红细胞", "RBC", "2-4", "H"), ("白细胞", "WBC", "0-1", None),
+    ]  # fmt: skip
+
+
+def at_lines(*lines: tuple[float, dict[float, str]]) -> list[list[TextBox]]:
+    """每一行是（行数，“横坐标 -> 文字”）；行数可以是半行。"""
+    return [[box(text, x, 100 + PITCH * at) for x, text in sorted(line.items())] for at, line in lines]
+
+
+def test_a_name_wrapped_around_its_value_keeps_both_halves_and_its_row():
+    """长名称印成两行，结果与它们的正中对齐：上半截离上一项也近，字母的下半截（IgM）不是代号。"""
+    head = {50: "检验项目", 400: "缩写", 600: "结果", 800: "参考范围"}
+    lines = at_lines(
+        (0, head),
+        (1, {50: "乙型肝炎病毒e抗原定量", 400: "HBeAg", 600: "0.29", 800: "0.00-1.00"}),
+        (1.7, {50: "乙型肝炎病毒核心抗体定"}),
+        (2, {400: "HBcAb", 600: "8.77", 800: "0.00-1.00"}),
+        (2.3, {50: "量"}),
+        (3, {50: "乙型肝炎病毒前S1抗原", 400: "PreS1-Ag", 600: "阳性", 800: "阴性"}),
+        (3.7, {50: "乙型肝炎病毒核心抗体"}),
+        (4, {400: "HBcAb-IgM", 600: "阴性", 800: "阴性"}),
+        (4.3, {50: "IgM"}),
+        (5, {50: "丙型肝炎病毒抗体", 400: "Anti-HCV", 600: "阴性", 800: "阴性"}),
+    )
+    assert [(row_text(row)[0], row_text(row)[2]) for row in find_rows(headed(lines))] == [
+        ("乙型肝炎病毒e抗原定量", "0.29"), ("乙型肝炎病毒核心抗体定量", "8.77"), ("乙型肝炎病毒前S1抗原", "阳性"),
+        ("乙型肝炎病毒核心抗体IgM", "阴性"), ("丙型肝炎病毒抗体", "阴性"),
+    ]  # fmt: skip
+
+
+def test_a_range_printed_in_tiers_on_several_lines_is_one_range():
+    lines = at_lines(
+        (0, HEAD),
+        (1, {450: "合适范围:<5.20"}),
+        (1.6, {50: "总胆固醇", 300: "7.21", 450: "边缘升高:5.20~6.19", 750: "mmol/L"}),
+        (2.2, {450: "升高:≥6.20"}),
+        (4, {450: "理想范围:<2.60"}),
+        (4.6, {50: "低密度脂蛋白", 300: "5.03", 450: "合适范围:<3.40", 750: "mmol/L"}),
+        (5.2, {450: "升高:≥4.10"}),
+    )
+    table = headed(lines)
+    rows = find_rows(table)
+    assert [(row_text(row)[0], row_text(row)[4], row.doubt) for row in rows] == [
+        ("总胆固醇", "合适范围:<5.20,边缘升高:5.20~6.19,升高:≥6.20", None),
+        ("低密度脂蛋白", "理想范围:<2.60,合适范围:<3.40,升高:≥4.10", None),
+    ]
+    assert count_unread(table, rows) == 0
+
+
+def test_known_names_without_a_result_are_rows_on_a_strip_without_a_header():
+    """尿条上单独一横认不出来：那几项也要在，未判断。"""
+    lines = [{50: "LEU", 250: "2+"}, {50: "NIT"}, {50: "URO", 250: "Normal"}, {50: "pH", 250: "6.0"}, {50: "KET"},
+             {50: "操作者：03"}]  # fmt: skip
+    rows = [row for table in find_tables(page(*lines)) for row in find_rows(table)]
+    assert [(row_text(row)[0], row_text(row)[2]) for row in rows] == [
+        ("LEU", "2+"), ("NIT", ""), ("URO", "Normal"), ("pH", "6.0"), ("KET", ""),
+    ]  # fmt: skip
+
+
+def test_an_id_is_no_item():
+    lines = [{50: "ID 20077", 250: "体温 37.0"}, {50: "pH", 250: "7.183"}, {50: "sO2(c)", 250: "77.8", 450: "%"}]
+    rows = [row for table in find_tables(page(*lines)) for row in find_rows(table)]
+    assert [row_text(row)[0] for row in rows] == ["pH", "sO2(c)"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,14 @@ from PIL import Image, ImageDraw
 
 from health_assistant.images import BadImage, open_image, upright_rgb
 from health_assistant.lab_report.matching import find_indicator
-from health_assistant.lab_report.reading.cells import classify, repair_unit, split_cells, split_mark, split_name
+from health_assistant.lab_report.reading.cells import (
+    classify,
+    repair_letters,
+    repair_unit,
+    split_cells,
+    split_mark,
+    split_name,
+)
 from health_assistant.lab_report.reading.glyphs import find_dashes
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.row import Row, row_text
@@ -61,6 +68,8 @@ def test_marks_and_units():
     ]  # fmt: skip
     units = [repair_unit(unit) for unit in ("10~9/L", "×109/L", "1012/L", "umol/1", "g/L")]
     assert units == ["10^9/L", "×10^9/L", "10^12/L", "umol/L", "g/L"]
+    names = [repair_letters(name) for name in ("总lgE", "HC03-(c)", "s02(c)", "肺炎支原体抗体lgM", "Large", "Algae")]
+    assert names == ["总IgE", "HCO3-(c)", "sO2(c)", "肺炎支原体抗体IgM", "Large", "Algae"]
     # 指数没有认出来的凭目录补，目录不认得的照原样
     assert repair_unit("x10/L", find_indicator("血小板计数", "PLT", "")) == "x10^9/L"
     assert repair_unit("10%/L") == "10%/L"

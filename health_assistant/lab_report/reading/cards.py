@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from statistics import median
 
 from health_assistant.lab_report.reading.cells import (
@@ -54,7 +55,24 @@ def find_headless_rows(table: Table) -> list[Row]:
         if row.result is None and row.mark and says_normal(row.mark.text):
             row.result, row.mark = row.mark, None  # 没有别的结果，`正常` 就是结果
     _doubt_odd_places(rows)
-    return rows
+    return _with_blank_rows(rows)
+
+
+def _with_blank_rows(rows: list[Row]) -> list[Row]:
+    """检验项目，和夹在它们中间、紧跟在后面而没有读到结果的（尿条上的 `NIT  -`）：认得的名称，左边对齐。"""
+    items = [row for row in rows if is_item(row, False)]
+    if len(items) < 2:
+        return items
+    start = median(row.anchor.start for row in items)
+    pitch = median(below.anchor.line - above.anchor.line for above, below in pairwise(rows))
+    kept: list[Row] = []
+    for row in rows:
+        is_blank = row.result is None and not row.limits and row.unit is None and is_known(row.name.text)
+        is_aligned = abs(row.anchor.start - start) < row.anchor.height
+        follows = bool(kept) and 0 < row.anchor.line - kept[-1].anchor.line < 1.6 * pitch
+        if row in items or (is_blank and is_aligned and follows):
+            kept.append(row)
+    return kept
 
 
 def _has_values_below(table: Table, at: int) -> bool:
@@ -92,7 +110,7 @@ def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) 
         if row and not same_line and not row.limits and not row.code and is_subline(cell.box, row.name):
             return False
         return not (same_line and not (row.result or row.limits) and _is_code_of(cell, row))
-    return has_value and not same_line and bool(re.search(r"[一-鿿A-Za-z]{2}", cell.text))
+    return has_value and not same_line and bool(re.search(r"[一-鿿A-Za-z]{2}|[A-Za-z][O0]2", cell.text))
 
 
 def _is_code_of(cell: Cell, row: Row) -> bool:

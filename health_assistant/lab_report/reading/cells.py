@@ -33,7 +33,7 @@ GRADED = {"阴性", "弱阳性", "阳性"}
 ARROW_LIKE = set("↑↓→←⬆⬇14tTfiIl|!丨个一+-")
 """文字识别对一个箭头可能给出的读法。"""
 
-_WORD_MARKS = "偏高|偏低|过高|过低|异常|高|低|危"
+_WORD_MARKS = "偏高|偏低|过高|过低|异常|高|低|危急值|危急|危"
 _ARROWS = "↑↓⬆⬇▲▼"
 _MARK = re.compile(
     rf"\(?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|HH?|LL?|HIGH|LOW|[*※]+|★+|{_WORD_MARKS})\)?", re.IGNORECASE
@@ -47,6 +47,8 @@ _GLUED_MARKS = (
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%#])\s*(?P<mark>[↑↓]+)"),
 )
+_SIGN_AND_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s+[-+]\s*(?P<unit>\[[^\[\]]+\])")
+"""血球仪这样印：`2.41 - [10^9/L]`，- 是偏低，+ 是偏高。判断看范围，符号不要。"""
 _NUMBER_AND_ARROW = re.compile(
     r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨、'’]?)"
 )
@@ -58,9 +60,9 @@ _VALUE_AND_RANGE = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s*[(（\[【](?P
 _COUNT_UNIT = re.compile(r"[×xX*]?10[^\d/.]?(3|6|9|12)?/[Ll1|]")
 _UNIT = re.compile(
     r"[×x*]?10[\^~*-]?\d{1,2}/[l1|]|[x×*]10[\^~*]?\d{1,2}"
-    r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?osm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
+    r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?[o0]sm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
     r"|(%|mg/dl|ratio)?\(calc\)|%oftotalhgb|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n"
-    r"|[rna]c?u/ml|[mu]iu/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?"
+    r"|[rna]c?u/ml|[mu]?[i1l|]u/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?"
     r"|([km千万]|thou|mill?)/[uμ]l|/[npuμ]l|(个|毫|微|纳|皮|克|摩尔|国际单位|单位)[一-鿿]{0,4}/[一-鿿]{1,4}(视野)?",
     re.IGNORECASE,
 )
@@ -126,6 +128,8 @@ def _split(text: str, offset: int) -> list[Span]:
         return _split(text[label.end() :], offset + label.end())
     if label := re.search(r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])", text):
         return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
+    if label := re.search(r"(?<=[A-Za-z²%])(?=(参考|正常)(范围|值|区间)?\s*[\d<>≤≥])", text):
+        return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
     if typed := _typed(text, offset):
         return typed
     if at := _leading_unit(text):
@@ -154,6 +158,9 @@ def _typed(text: str, offset: int) -> list[Span]:
     end = offset + len(text)
     if found := _FOOTNOTE.fullmatch(text):
         return [("number", offset, offset + found.end("value"), False)]
+    if found := _SIGN_AND_UNIT.fullmatch(text):
+        unit: Span = ("unit", offset + found.start("unit"), end, False)
+        return [*_typed(found["value"], offset), unit]
     if (found := _VALUE_AND_RANGE.fullmatch(text)) and classify(found["limits"]) in ("range", "bound"):
         limits: Span = ("range", offset + found.start("limits"), offset + found.end("limits"), False)
         return [*_typed(found["value"], offset), limits]
@@ -184,7 +191,7 @@ def _is_value(text: str) -> bool:
 
 def _unit_start(text: str) -> int | None:
     """数或范围后面连着的单位从第几个字符起；没有连着单位时为 None。"""
-    for found in re.finditer(r"(?<=[\d)）\]])\s*(?=\D|10)", text):
+    for found in re.finditer(r"(?<=[\d)）\]])(?:\s+(?=[1l]U/)|\s*(?=\D|10))", text):
         rest = normalize(text[found.end() :])
         is_unit = (_UNIT.fullmatch(rest) or _COUNT_UNIT.fullmatch(rest)) and not _MARK.fullmatch(rest)
         if is_unit and (_is_value(text[: found.start()]) or split_mark(text[: found.start()])[1]):
@@ -322,12 +329,27 @@ def repair_greek(name: str) -> str:
     return _greek_starts().get(name[:3], name[:3]) + name[3:]
 
 
+_MISREAD_LETTERS = (
+    (re.compile(r"(?<![A-Za-z])([st]?)[l1](?=g[AEGMD](?![a-z]))"), r"\1I"),
+    (re.compile(r"C0(?=[23])"), "CO"),
+    (re.compile(r"(?<![A-Za-z])([spSP])02"), r"\1O2"),
+)
+
+
+def repair_letters(name: str) -> str:
+    """改正名称里固定认错的字母：`总lgE` -> `总IgE`，`HC03-(c)` -> `HCO3-(c)`，`s02` -> `sO2`。"""
+    for misread, right in _MISREAD_LETTERS:
+        name = misread.sub(right, name)
+    return name
+
+
 def repair_unit(unit: str, indicator: Indicator | None = None) -> str:
-    """改正单位里固定的误读：`10~9/L`、`×109/L` -> `×10^9/L`，`umol/1` -> `umol/L`。
+    """改正单位里固定的误读：`10~9/L`、`×109/L` -> `×10^9/L`，`umol/1` -> `umol/L`，`1U/mL` -> `IU/mL`。
 
     指数认不出来的（`10%/L`），凭目录里这一项的单位补上。
     """
-    unit = re.sub(r"\s+", "", unit).strip("()（）")
+    unit = re.sub(r"\s+", "", unit).strip("()（）[]")
+    unit = re.sub(r"^([mu]?)[1l|](?=U/m?L$)", r"\1I", unit).replace("0sm", "Osm")
     if found := re.fullmatch(r"([×xX*]?)1[0oO](?P<power>[^/]{0,3})/[Ll1|]", unit):
         digits = re.sub(r"[^\d]", "", found["power"].replace("⁹", "9").replace("¹", "1").replace("²", "2"))
         power = digits if digits in ("9", "12", "6", "3") else None

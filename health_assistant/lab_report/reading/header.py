@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date, timedelta
 
 from health_assistant.lab_report.reading.cells import part_of
 from health_assistant.lab_report.reading.text import TextBox
@@ -24,7 +26,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
         "range",
         r"(?:生物)?(?:参\s*[考照比]|正常|标准|健康|允许|推荐|适宜|理想)\s*(?:参考)?\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)?|(?:\(|^)范\s*围|(?:有效|治疗|目标)(?:血药)?(?:浓度)?范围|折点"
         r"|\w*referenz\w*|(?:bio(?:logical)?\.?\s*)?\bref(?:erence|\.)?\s*(?:intervals?|ranges?|values?)?"
-        r"|normal\s*(?:ranges?|values?)|\b(?:intervals?|ranges?)\b|normbereich|normwerte?",
+        r"|(?:normal|standard|expected|healthy|desirable)\s*(?:ranges?|values?|intervals?|limits?)|\b(?:intervals?|ranges?)\b|normbereich|normwerte?",
     ),
     ("unit", r"(?:计量|结果)?单\s*位|\bunits?\b|\beinheit\b|\bunité\b|\bunidad(?:es)?\b"),
     (
@@ -55,8 +57,15 @@ _SIMPLIFIED = str.maketrans(
 )
 """繁体的表头词。"""
 _HEADER = re.compile("|".join(f"({words})" for _, words in _WORDS), re.IGNORECASE)
-_DATE = re.compile(r"(?:20)?\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|[01]\d[-/][0-3]\d|1[01]\d/[01]\d")
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DATE = re.compile(
+    r"(?:20)?\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.]20\d{2}|[01]\d[-/][0-3]\d|1[01]\d/[01]\d"
+    rf"|\d{{1,2}}[-\s]?(?:{'|'.join(_MONTHS)})[a-z]*[-\s,]*(?:20)?\d{{2}}|(?:{'|'.join(_MONTHS)})[a-z]*\.?\s*\d{{1,2}},?\s*(?:20)?\d{{2}}",
+    re.IGNORECASE,
+)
 """日期；`113/10` 是民国年月。"""
+_YEARS_BACK = 8
+"""两位的年份至多是多少年前的；`14/01/25` 因此不是 2014 年。"""
 _STARTS_PANEL = ("serial", "code", "name")
 _MAX_WIDTH = 12
 """表头一格里认不得的字至多占多少；“检验结果仅对本次标本负责”这样的句子不是表头。"""
@@ -67,7 +76,8 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
 
     列的名字是 `_WORDS` 里的；不必看的列（ignored：上次结果、危急值、日期）
     与认不得的词（unknown）可以有几个，后面加上位置。
-    名称、代号、序号一类又出现时是下一栏的开始。以日期为列名的：最近的是这次的结果，其余是从前的。
+    名称、代号、序号一类又出现时是下一栏的开始。以日期为列名的：最近的是这次的结果，其余是从前的；
+    看不出哪个最近的（`12-28` 与 `01-05`）都当作结果，使这一行起疑。
     """
     panels: list[dict[str, TextBox]] = [{}]
     dates: list[dict[str, TextBox]] = [{}]
@@ -107,9 +117,46 @@ def _is_header(panel: dict[str, TextBox]) -> bool:
 
 
 def _seat_dates(panel: dict[str, TextBox], dates: dict[str, TextBox]) -> None:
-    for printed in sorted(dates, key=lambda one: [int(part) for part in re.findall(r"\d+", one)], reverse=True):
-        key = f"ignored {dates[printed].start:.0f}" if "result" in panel else "result"
-        panel[key] = dates[printed]
+    newest = _newest(list(dates))
+    for printed, box in dates.items():
+        if "result" in panel or newest not in (None, printed):
+            panel[f"ignored {box.start:.0f}"] = box
+        else:
+            panel["result" if newest else f"result {box.start:.0f}"] = box
+
+
+def _newest(dates: list[str]) -> str | None:
+    """最近的日期；日月的先后各国写法不同，几种读法不一致时为 None。"""
+    if len(dates) < 2:
+        return dates[0] if dates else None
+    this_year = date.today().year
+    newest: set[str] = set()
+    for order in ("ymd", "dmy", "mdy", "md", "ym"):
+        days = [_day(one, order, this_year) for one in dates]
+        if all(days):
+            newest.add(dates[days.index(max(days))])
+            is_close = order != "md" or max(days) - min(days) < timedelta(183)
+            newest |= set() if is_close else set(dates)  # 没有印年份：可能跨了年
+    return newest.pop() if len(newest) == 1 else None
+
+
+def _day(text: str, order: str, this_year: int) -> date | None:
+    """text 按 order（年月日的次序）读出的日期；不成日期、年份不近的为 None。"""
+    parts = re.findall(r"\d+|[a-z]+", text.lower())
+    if len(parts) != len(order):
+        return None
+    months = [part[:3] in _MONTHS for part in parts]
+    if any(months):
+        order = "mdy" if months[0] else "dmy"
+    numbers = [_MONTHS.index(part[:3]) + 1 if part[:3] in _MONTHS else int(part) for part in parts]
+    values = dict(zip(order, numbers, strict=True))
+    year = values.get("y", this_year)
+    if year < 100 and not this_year - _YEARS_BACK <= year + 2000 <= this_year + 1:
+        return None
+    year += 2000 if year < 100 else 1911 if year < 200 else 0
+    with suppress(ValueError):
+        return date(year, values["m"], values.get("d", 1))
+    return None
 
 
 def _words(box: TextBox) -> Iterator[tuple[str, TextBox]]:

@@ -1,7 +1,7 @@
 """一行检验项目的各个格子，和它印着的文字；什么样的一行才是检验项目。"""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from health_assistant.lab_report.matching import find_indicator, is_known_code, is_known_name
 from health_assistant.lab_report.reading.cells import (
@@ -9,6 +9,7 @@ from health_assistant.lab_report.reading.cells import (
     classify,
     is_known,
     repair_greek,
+    repair_letters,
     repair_unit,
     says_normal,
     split_mark,
@@ -22,7 +23,7 @@ _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
 _TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
 NAMELESS = "（名称没有读出）"
 NOT_AN_ITEM = re.compile(
-    r"[:：]$|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|审核|检验者|核对|体温"
+    r"[:：]$|^ID(?![A-Za-z])|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|审核|检验者|核对|体温"
     r"|(检验|检测|测试|报告|操作|复核|批准|录入|签发|主管|医师|技师|打印)(者|人|员|师)?\s*[:：]"
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
@@ -81,12 +82,13 @@ class Row:
             self.doubt = _TWO_RESULTS
 
     def add_limits(self, box: TextBox) -> None:
-        """放入参考范围；第二段只能是分组范围的另一半。"""
+        """放入参考范围；第二段只能是分组范围的另一半。数旁边的 `-`、`+` 说偏低、偏高（血球仪），不是范围。"""
+        is_sign = box.text in ("-", "+") and self.result is not None and classify(self.result.text) == "number"
+        if is_sign and box.end < self.result.end + 6 * box.height:
+            return
         if self.limits and not joins(self.limits, box):
             self.doubt = _TWO_RANGES
-        limits = [*self.limits, box]
-        top = min(one.line for one in limits)
-        self.limits = sorted(limits, key=lambda one: (int((one.line - top) / (0.6 * one.height)), one.start))
+        self.limits = _in_order([*self.limits, box])
 
     def set_unit(self, box: TextBox) -> None:
         """放入单位；先前的一个若是代号（镁的 Mg 也像单位），就归还给代号。"""
@@ -97,6 +99,8 @@ class Row:
 
     def add_mark(self, box: TextBox) -> None:
         """放入标记；`正常`、`N` 这样的标记说这一项正常。"""
+        if box.text == "工":
+            box = replace(box, text="H")  # 粗体的 H 会读成“工”
         if says_normal(box.text):
             self.mark = self.mark or box
             return
@@ -110,11 +114,18 @@ def _is_positive(text: str) -> bool:
     return isinstance(result, Terms) and result.words[0] in ("弱阳性", "阳性")
 
 
+def _in_order(boxes: list[TextBox]) -> list[TextBox]:
+    """从上到下、从左到右。"""
+    top = min(one.line for one in boxes)
+    return sorted(boxes, key=lambda one: (int((one.line - top) / (0.6 * one.height)), one.start))
+
+
 def joins(limits: list[TextBox], box: TextBox) -> bool:
-    """两段合起来是分男女、分年龄的范围，或一段断成两截的范围。"""
+    """两段合起来是分男女、分年龄、分档的范围，或一段断成两截的范围。"""
     each_is_whole = all(isinstance(parse_range(one.text), Interval) for one in [*limits, box])
-    both = parse_range(join_limits([*limits, box]))
-    return isinstance(both, ByGroup) or (isinstance(both, Interval) and not each_is_whole)
+    both = parse_range(join_limits(_in_order([*limits, box])))
+    are_tiers = all(re.match(r"[A-Za-z一-鿿]+[:：]", one.text) for one in [*limits, box])
+    return isinstance(both, ByGroup) or (isinstance(both, Interval) and (are_tiers or not each_is_whole))
 
 
 def join_limits(boxes: list[TextBox]) -> str:
@@ -183,7 +194,7 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
             printed = row.code.text.strip("()（）[]")
             # 代号另有一格时，名称里的字母（红细胞分布宽度CV）是名称的一部分
             name, code = (name + code if not name else bare.strip("*★☆ ")), split_name(printed)[1] or printed
-    name = repair_greek(name)
+    name, code = repair_letters(repair_greek(name)), repair_letters(code)
     result = row.result.text if row.result else ""
     unit = repair_unit(row.unit.text, find_indicator(name, code, "")) if row.unit else ""
     limits = join_limits(row.limits)

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from statistics import median
 
 from health_assistant.lab_report.reading.cards import find_headless_rows
@@ -20,7 +20,7 @@ _FINDING = re.compile(r"查见|检出|可见|发现|阳性|大量|异常|明显|
 def find_rows(table: Table) -> list[Row]:
     """一张子表里的检验项目，从上到下。"""
     if not table.columns.has_header or "name" not in table.columns.spans:
-        return [row for row in find_headless_rows(table) if is_item(row, False)]
+        return find_headless_rows(table)
     rows = _headed_rows(table)
     items = [row for row in rows if is_item(row, True)]
     end = max((row.anchor.line for row in items if row.name), default=0.0)
@@ -79,7 +79,7 @@ def _headed_rows(table: Table) -> list[Row]:
         if above in titles
     )
     rows: list[Row] = []
-    for row in lines:
+    for row, below in zip_longest(lines, lines[1:]):
         is_bare = row.name and not _has_value(row)
         if is_stacked and rows and rows[-1] in titles and _is_title_of(rows[-1], row):
             if has_chinese(row.name.text):
@@ -87,9 +87,9 @@ def _headed_rows(table: Table) -> list[Row]:
             else:
                 rows[-1].code = rows[-1].code or row.name
             _merge(rows[-1], row)
-        elif is_stacked and row in titles:
+        elif is_stacked and row in titles or is_bare and rows and _is_upper_half(row, rows[-1], below):
             rows.append(row)
-        elif is_bare and rows and _is_rest_of_name(row, rows[-1], pitch):
+        elif is_bare and rows and (_is_rest_of_name(row, rows[-1], pitch) or _is_lower_half(row, rows[-1])):
             rows[-1].name = join_boxes(rows[-1].name, row.name)
         elif is_bare and rows and _is_subline(row, rows[-1]):
             rows[-1].code, rows[-1].unit = rows[-1].code or row.name, rows[-1].unit or row.unit
@@ -136,6 +136,22 @@ def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:
         return True
     is_continued = has_chinese(row.name.text) and not is_known(row.name.text) and not is_known(above.name.text)
     return is_continued and gap < min(0.75 * pitch, 1.8 * above.anchor.height)
+
+
+def _is_upper_half(row: Row, above: Row, below: Row | None) -> bool:
+    """名称换行印在结果的上下两边时的上半截：下一行有结果而没有名称，离它比上一项近。"""
+    if below is None or below.name or not _has_value(below) or not _has_value(above):
+        return False
+    return below.anchor.line - row.anchor.line < 0.8 * (row.anchor.line - above.anchor.line)
+
+
+def _is_lower_half(row: Row, above: Row) -> bool:
+    """名称换行印在结果的上下两边时的下半截，字母也是（抗体 / IgM）。"""
+    if above.name is None or above.result is None:
+        return False
+    drop, height = above.result.line - above.name.line, above.name.height
+    is_aligned = abs(row.name.start - above.name.start) < height
+    return drop > 0.35 * height and is_aligned and 0 < row.name.line - above.result.line < 1.5 * drop
 
 
 def _is_subline(row: Row, above: Row) -> bool:
@@ -204,7 +220,10 @@ def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
 
 def _seat_name(cell: Cell, place: str, row: Row) -> None:
     kind, box = cell.kind, cell.box
-    if place == "code" and row.code is None and (row.name or not has_chinese(box.text)):
+    if place == "code" and row.code and classify(row.code.text) == "mark" and not has_chinese(box.text):
+        row.add_mark(row.code)  # 标记印在代号前面
+        row.code = box
+    elif place == "code" and row.code is None and (row.name or not has_chinese(box.text)):
         row.code = box
     elif kind in ("number", "bound", "range"):
         return  # 名称左边的数是序号
