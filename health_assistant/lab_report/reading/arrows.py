@@ -22,6 +22,8 @@ _SURE, _SUSPICIOUS = 0.4, 0.2
 _LONE = 0.5
 """没有读出字、单独的墨迹像到这样才算。画的各 60 个里：箭头 120 个有 113 个够，1、4、7、V、A、Y、“个”都不够，
 T 有 15 个够（糊了的真像箭头）。"""
+_BELIEVED, _SURELY_READ = 0.8, 0.98
+"""连着箭头认的把握不到前一个数、擦掉箭头认的到后一个数时，信后者：`92↓` 先读成 121（0.73），后读成 92（0.994）。"""
 _DOUBTED = 0.5
 """不能确定的数，识别把握降到它：低于判断要的 0.8。"""
 
@@ -147,12 +149,14 @@ def _parted(
             return [(quad, rest + arrow.direction if is_last else arrow.direction + rest, score)]
         else:
             neighbor = arrows[-2 if is_last else 1] if len(arrows) > 1 else None
-            return _without(pixels, wide, arrow, neighbor, rest, reader)
+            # 连着箭头认得没有把握的数不作证
+            before = rest if score >= _BELIEVED else None
+            return _without(pixels, wide, arrow, neighbor, before, reader)
     return [(quad, text, score)]
 
 
 def _without(
-    pixels: np.ndarray, wide: np.ndarray, arrow: Arrow, neighbor: Arrow | None, rest: str, reader: TextReader
+    pixels: np.ndarray, wide: np.ndarray, arrow: Arrow, neighbor: Arrow | None, rest: str | None, reader: TextReader
 ) -> list[Part]:
     width, margin = pixels.shape[1], 0.15 * pixels.shape[0]
     is_last = neighbor is not None and neighbor.x0 < arrow.x0
@@ -164,8 +168,10 @@ def _without(
     bare[:, x0:x1] = np.median(pixels.reshape(-1, 3), axis=0)
     start, end = (0, min(x1, round(x0 + margin))) if is_last else (max(x0, round(x1 - margin)), width)
     ((again, score),) = reader.recognize_crops([bare[:, start:end]])
-    # 擦掉箭头以后，别的字应当还是那些
-    if again.replace(" ", "") != rest.replace(" ", ""):
+    # 擦掉箭头以后，别的字应当还是那些；原来就没有把握的，看擦掉以后的
+    if rest is None:
+        score = score if score >= _SURELY_READ else min(score, _DOUBTED)
+    elif again.replace(" ", "") != rest.replace(" ", ""):
         again, score = again or rest, min(score, _DOUBTED)
     number = _slice(wide, start / width, end / width), again, score
     mark = _slice(wide, x0 / width, x1 / width), arrow.direction, arrow.likelihood
