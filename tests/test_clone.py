@@ -29,7 +29,9 @@ def test_no_file_has_crlf(clone):
 
 
 def test_every_shell_script_shows_its_help(clone):
-    scripts = [name for name in git("ls-files", "*.sh", cwd=clone).splitlines() if (clone / name).stat().st_mode & 0o100]
+    scripts = [
+        name for name in git("ls-files", "*.sh", cwd=clone).splitlines() if (clone / name).stat().st_mode & 0o100
+    ]
     assert {"run.sh", "test.sh"} <= {*scripts}
     for script in scripts:
         done = subprocess.run(["bash", script, "--help"], cwd=clone, capture_output=True, text=True, timeout=60)
