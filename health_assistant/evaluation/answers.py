@@ -23,10 +23,11 @@ def without_thinking(text: str) -> tuple[str, bool]:
 
 
 def ends_in_loop(text: str) -> bool:
-    """末尾的一段话是不是前面已经说过几遍。空白不算；数字都当作一样，编着号重复的也认得出。"""
+    """末尾的一段话是不是前面已经说过几遍。不计空白再看一遍，数字都当作一样：编着号重复的也认得出。"""
     letters = re.sub(r"\d", "0", re.sub(r"\s+", "", text))
     return any(
-        len(letters) > size and len(re.findall(f"(?={re.escape(letters[-size:])})", letters)) >= times
+        len(one) > size and len(re.findall(f"(?={re.escape(one[-size:])})", one)) >= times
+        for one in (text, letters)
         for size, times in LOOPS
     )
 
@@ -58,4 +59,6 @@ def why_all_empty(rows: list[dict], most: int) -> str:
         cut = f"，{found['cut']} 题写满了 {most} 个标记还没想完" if found["cut"] else ""
         reason = f"{found['only_thinking']} 题只有思考（<think> 或 reasoning_content 里）{cut}"
         return f"{reason}：把配方的 max_new_tokens 调大，或让服务关掉思考（enable_thinking: false）"
+    if found["cut"]:
+        return f"写的全是空白，{found['cut']} 题写满了 {most} 个标记：多半是模型没有训练好，或对话模板不对"
     return "给的都是空串：多半是模型名或对话模板不对，先问它一句看看"

@@ -103,6 +103,7 @@ def test_a_limit_that_limits_nothing_is_refused(evaluated, limit):
     [
         ({"content": None, "reasoning_content": "想", "finish_reason": "length"}, "2 题写满了 512 个标记还没想完"),
         ({"content": "<think>想"}, "max_new_tokens 调大，或让服务关掉思考"),
+        ({"content": "\n" * 512, "finish_reason": "length"}, "写的全是空白，2 题写满了 512 个标记"),
         ({"content": ""}, "多半是模型名或对话模板不对"),
     ],
 )
