@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # 健康助手：装好环境，按顺序跑一遍现有的阶段，然后打开网页。
 set -euo pipefail
-cd "$(dirname "$0")"
+CDPATH= cd -- "$(dirname -- "$0")"
 source 0-env-init/setup_venv.sh
 
 HOST=${HOST:-127.0.0.1}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # 跑测试：装好测试要的东西（包、浏览器、中文字体），再运行 ruff、mypy 和 pytest。
 set -euo pipefail
-cd "$(dirname "$0")"
+CDPATH= cd -- "$(dirname -- "$0")"
 source 0-env-init/setup_venv.sh
 
 MARKS="not slow and not gpu"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # AutoDL 的机器：从空的到能跑课程，一条命令。再运行一次，做完的不重做。
 set -euo pipefail
-cd "$(dirname "$0")/.."
+CDPATH= cd -- "$(dirname -- "$0")/.."
 source 0-env-init/cloud_setup.sh
 
 read_options "$@"

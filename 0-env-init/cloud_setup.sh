@@ -32,7 +32,7 @@ use_data_disk() {
     "$(dirname "$HOME_ON_DISK")"/*) ;;
     *)
       link_to_disk .venv "rm -rf .venv"
-      link_to_disk artifacts "mv artifacts $HOME_ON_DISK/"
+      link_to_disk artifacts "mv artifacts $(printf %q "$HOME_ON_DISK/")"
       ;;
   esac
   write_env_file
@@ -52,18 +52,20 @@ link_to_disk() {
 }
 
 write_env_file() {
+  local disk venv turbo # 路径里可能有空格：写进文件之前加好引号
+  disk=$(printf %q "$HOME_ON_DISK") venv=$(printf %q "$(pwd -P)/.venv/bin") turbo=$(printf %q "$NETWORK_TURBO")
   cat >"$HOME_ON_DISK/activate" <<EOF
 # 由 $0 写成；新开的终端会自动 source 它（见 ~/.bashrc）
-export PIP_CACHE_DIR=$HOME_ON_DISK/cache/pip
-export HF_HOME=$HOME_ON_DISK/cache/huggingface
-export MODELSCOPE_CACHE=$HOME_ON_DISK/cache/modelscope
+export PIP_CACHE_DIR=$disk/cache/pip
+export HF_HOME=$disk/cache/huggingface
+export MODELSCOPE_CACHE=$disk/cache/modelscope
 export UNSLOTH_USE_MODELSCOPE=1
-export TMPDIR=$HOME_ON_DISK/tmp # pip 的临时文件、GPU 测试造的基座都有好几 GB
-export PATH=$(pwd -P)/.venv/bin:\$PATH
+export TMPDIR=$disk/tmp # pip 的临时文件、GPU 测试造的基座都有好几 GB
+export PATH=$venv:\$PATH
 # with_turbo 命令…：只让这一条命令走学术加速（GitHub、Hugging Face）；pip 走它反而慢
-with_turbo() { ( [ ! -f $NETWORK_TURBO ] || source $NETWORK_TURBO >/dev/null; "\$@" ); }
+with_turbo() { ( [ ! -f $turbo ] || source $turbo >/dev/null; "\$@" ); }
 EOF
-  local line="source $HOME_ON_DISK/activate"
+  local line="source $disk/activate"
   grep -qsxF "$line" ~/.bashrc || echo "$line" >>~/.bashrc
 }
 
@@ -169,7 +171,7 @@ say_next() {
   cat <<EOF
 
 装好了。新开的终端自动用上这个环境；这个终端先运行：
-  source $HOME_ON_DISK/activate
+  source $(printf %q "$HOME_ON_DISK")/activate
 然后：
   bash run.sh --no-serve                        # 用微型配方把各阶段走一遍
   HOST=0.0.0.0 PORT=$1 bash run.sh app        # 打开网页：$2

@@ -2,6 +2,8 @@
 # run.sh、test.sh 与 cloud_setup.sh 共用：找 Python、建 .venv、装依赖。用 source 引入，当前目录须是仓库根。
 
 NEED_GB=6 # 装好约占 2.4 GB（CPU 版 torch），下载和解包另要地方
+# PYTHON=../别处/bin/python 是从运行命令的目录写的，而这里已经到了仓库根
+case ${PYTHON:-} in [!/]*/*) PYTHON=${OLDPWD:-.}/$PYTHON ;; esac
 SUDO=$([ "$(id -u)" = 0 ] || echo "sudo ")
 
 # die 出了什么事 怎么办：缺东西、用法不对都从这里退出
@@ -14,8 +16,9 @@ fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3,
 
 # 已有的 .venv 优先；其次 PYTHON=… 指定的；再次当前环境（conda 等）的 python，最后才是系统里另有的
 find_python() {
-  local candidate
-  for candidate in .venv/bin/python ${PYTHON:-python3 python python3.12 python3.11}; do
+  local candidate others=(python3 python python3.12 python3.11)
+  [ -z "${PYTHON:-}" ] || others=("$PYTHON")
+  for candidate in .venv/bin/python "${others[@]}"; do
     if fits "$candidate"; then
       PYTHON=$candidate
       return

@@ -14,11 +14,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from health_assistant import artifacts
-from health_assistant.command_line import fail, new_parser
+from health_assistant.command_line import BadInput, command, new_parser
 from health_assistant.evaluation import comparison
-from health_assistant.evaluation.runner import BadInput, label, read_questions
+from health_assistant.evaluation.answers import describe_endings
+from health_assistant.evaluation.runner import label, read_questions
 
 
+@command
 def main() -> int:
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="tiny", help="配方的名字（默认 tiny）")
@@ -27,27 +29,27 @@ def main() -> int:
     data = artifacts.eval_data_dir() / "cmb-clin.jsonl"
     parser.add_argument("--data", type=Path, default=data, help="两次评测用的数据")
     parser.add_argument("--force", action="store_true", help="比较过的也重新比")
-    args = parser.parse_args()
-    try:
-        return run(args)
-    except BadInput as error:
-        return fail(error)
+    parser.add_argument("--limit", type=int, help="比较只评了前几题的两次（评测时的 --limit）")
+    return run(parser.parse_args())
 
 
 def run(args: argparse.Namespace) -> int:
     config = f" --config 配方 {args.recipe} 的 yaml" if args.recipe != "tiny" else ""
+    config += f" --limit {args.limit}" if args.limit else ""
     places = {
         "before": (args.before, f"2-eval-before-tuning/eval_before.py{config}"),
         "after": (args.after, f"4-eval-after-tuning/eval_after.py{config}"),
     }
-    folders = {when: given or artifacts.evaluation_dir(args.recipe, when) for when, (given, _) in places.items()}
+    folders = {
+        when: given or artifacts.evaluation_dir(args.recipe, when, args.limit) for when, (given, _) in places.items()
+    }
     before, after = (comparison.load_run(folders[when], script) for when, (_, script) in places.items())
     comparison.check_comparable(before, after)
-    questions = read_questions(args.data)
+    questions = [one for one in read_questions(args.data) if one.id in before.rows]
     if sha256(args.data.read_bytes()).hexdigest() != before.scores["data_sha256"]:
         raise BadInput(f"{args.data} 不是这两次评测用的数据。用 --data 指明")
 
-    target = artifacts.evaluation_dir(args.recipe, "compare")
+    target = artifacts.evaluation_dir(args.recipe, "compare", args.limit)
     inputs = [folder / name for folder in folders.values() for name in ("scores.json", "predictions.jsonl")]
     wanted = artifacts.fingerprint({"questions": len(questions)}, inputs)
     if artifacts.is_finished(target, wanted) and not args.force:
@@ -56,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
 
     changes = comparison.compare(before, after)
     print(f"比较 {before.scores['model']} 与 {after.scores['model']}：n = {len(before.rows)} 与 {len(after.rows)}")
+    for when, one in [("之前", before), ("之后", after)]:
+        print(f"  {when}：{describe_endings(one.scores)}")
     for row in comparison.table(changes):
         name, _, _, old, new, gap, span, record, _, verdict = row
         print(f"  {old:>6} → {new:>6}  {gap:>6}  [{span}]  {record:>9}  {name} {verdict}")

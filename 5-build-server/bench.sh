@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # 阶段 5：压测一个 OpenAI 兼容的服务，哪个后端都行。由 EvalScope 发请求，这里只挑参数、汇总。
 set -euo pipefail
-cd "$(dirname "$0")/.."
+case ${PROMPTS:-} in [!/]*) PROMPTS=$PWD/$PROMPTS ;; esac # 从运行命令的目录写的
+CDPATH= cd -- "$(dirname -- "$0")/.."
 
 usage() {
   cat <<'EOF'

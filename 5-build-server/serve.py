@@ -16,7 +16,7 @@ from pathlib import Path
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, new_parser
 
-KEY_VARIABLE = "MODEL_SERVER_API_KEY"
+KEY_VARIABLE, ORIGINS_VARIABLE = "MODEL_SERVER_API_KEY", "MODEL_SERVER_ALLOWED_ORIGINS"
 QUESTIONS = {
     "embedded": '{"items": [{"name": "钾", "result": "5.6", "unit": "mmol/L", "reference_range": "3.5-5.3"}]}',
     "transformers": "高血压要注意什么？",
@@ -41,6 +41,14 @@ def main() -> int:
     add("--host", default="127.0.0.1", help="监听的地址；0.0.0.0 让别的机器也能访问（默认 127.0.0.1）")
     add("--port", type=int, default=8001, help="端口（默认 8001）")
     add("--api-key", default=os.environ.get(KEY_VARIABLE), help=f"客户端要带的密钥；也可以放环境变量 {KEY_VARIABLE}")
+    add(
+        "--allowed-origins",
+        type=read_origins,
+        default=read_origins(os.environ.get(ORIGINS_VARIABLE, "")),
+        metavar="来源,来源",
+        help="许可哪些网页跨域访问，如 https://app.example；* 是谁都行（默认都不行）；"
+        f"也可以放环境变量 {ORIGINS_VARIABLE}",
+    )
     add("--dry-run", action="store_true", help="只说会运行什么")
     args = parser.parse_args()
     adapters = read_adapters(args.adapter)
@@ -49,6 +57,11 @@ def main() -> int:
     run = {"embedded": run_embedded, "transformers": run_transformers, "vllm": run_vllm}[args.backend]
     run(args, adapters)
     return 0
+
+
+def read_origins(given: str) -> list[str]:
+    """逗号隔开的网页来源。"""
+    return [one.strip() for one in given.split(",") if one.strip()]
 
 
 def read_adapters(given: list[str]) -> dict[str, Path]:
@@ -83,7 +96,7 @@ def run_embedded(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
         # 模型装好才开始答话
         backend = EmbeddedBackend()
         print_examples(args, ADVISOR)
-        return create_app(backend, args.api_key)
+        return create_app(backend, args.api_key, args.allowed_origins)
 
     serve(make_app, args.host, args.port)
 
@@ -113,7 +126,7 @@ def run_transformers(args: argparse.Namespace, adapters: dict[str, Path]) -> Non
         except (OSError, ValueError, RuntimeError) as error:
             raise CannotStart(f"✗ 装不了模型：{error}") from error
         print_examples(args, name)
-        return create_app(backend, args.api_key)
+        return create_app(backend, args.api_key, args.allowed_origins)
 
     # 每个排队的请求占一个线程；另外的几个用来马上说 429、答 /health
     serve(make_app, args.host, args.port, transformers_backend.WAITING + 9, timeout=1800)
@@ -124,6 +137,7 @@ def run_vllm(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
 
     folders = {name: str(path) for name, path in adapters.items()}
     command = vllm_command(args.config, args.model, folders, args.host, args.port, args.served_model_name)
+    command += ["--allowed-origins", json.dumps(args.allowed_origins)]  # 不写，vLLM 谁都许可
     print(shlex.join(command), flush=True)
     if args.dry_run:
         return

@@ -20,7 +20,7 @@ from vl_tasks import make_unreadable, read_dataset
 
 from health_assistant import artifacts
 from health_assistant.command_line import fail, new_parser
-from health_assistant.evaluation.runner import endpoint_task
+from health_assistant.evaluation.endpoint import endpoint_task
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import READ_PROMPT
 from health_assistant.lab_report.scoring import ReportScore, score_report

@@ -85,7 +85,4 @@ class EmbeddedReader(ModelAPI):
                 reading = self.reader.read(image)
         except (UnreadableReport, BadImage):
             return ModelOutput.from_content(self.model_name, UNREADABLE_ANSWER)
-        pairs = zip(reading.report.items, reading.evidence, strict=True)
-        items = [item.model_dump() | proof.model_dump() for item, proof in pairs]
-        answer = EvidencedReport.model_validate(reading.report.model_dump() | {"items": items})
-        return ModelOutput.from_content(self.model_name, answer.model_dump_json())
+        return ModelOutput.from_content(self.model_name, EvidencedReport.of(reading).model_dump_json())

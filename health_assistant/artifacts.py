@@ -32,9 +32,9 @@ def tiny_model_dir(kind: str) -> Path:
     return artifacts_dir() / "models" / f"tiny-{kind}"
 
 
-def evaluation_dir(recipe: str, when: str) -> Path:
-    """阶段 2、4：配方 recipe 的评测；when 是 before、after 或 compare。"""
-    return artifacts_dir() / "eval" / recipe / when
+def evaluation_dir(recipe: str, when: str, limit: int | None = None) -> Path:
+    """阶段 2、4：配方 recipe 的评测；when 是 before、after 或 compare。只评前 limit 题的另放一处，不与全部题的混。"""
+    return artifacts_dir() / "eval" / recipe / (f"{when}-first-{limit}" if limit else when)
 
 
 def train_data_dir(name: str) -> Path:

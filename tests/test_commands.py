@@ -71,12 +71,13 @@ def run_script(course: Path, *args: str, **env: str) -> subprocess.CompletedProc
 
 @pytest.fixture
 def course(tmp_path):
-    """只有两条命令、还没有 .venv 的课程；df 的回答固定，免得结果随测试机的磁盘变。"""
-    (tmp_path / "0-env-init").mkdir()
+    """只有两条命令、还没有 .venv 的课程，路径里有空格与中文；df 的回答固定，免得结果随测试机的磁盘变。"""
+    course = tmp_path / "我的 课程"
+    (course / "0-env-init").mkdir(parents=True)
     for name in ["run.sh", "test.sh", "0-env-init/setup_venv.sh", "requirements.txt", "pyproject.toml"]:
-        shutil.copy(ROOT / name, tmp_path / name)
-    fake_command(tmp_path, "df", "echo Filesystem; echo /dev/sda 1 1 99000000 1% /")
-    return tmp_path
+        shutil.copy(ROOT / name, course / name)
+    fake_command(course, "df", "echo Filesystem; echo /dev/sda 1 1 99000000 1% /")
+    return course
 
 
 @pytest.fixture
@@ -204,6 +205,34 @@ def test_busy_port_is_said_before_any_work(course):
     assert f"端口 {port}" in done.stderr
     assert "PORT=8010 bash run.sh app" in done.stderr
     assert not (course / ".venv").exists()
+
+
+# ---- 从哪里运行 ----
+
+
+@pytest.mark.parametrize("where", ["", "我的 课程/artifacts", "/"])
+def test_run_from_any_folder(installed_course, where):
+    """CDPATH 里有同名的目录时，cd 会先去那里。"""
+    elsewhere = installed_course.parent / "别处"
+    (elsewhere / "我的 课程").mkdir(parents=True)
+    (installed_course / "artifacts").mkdir()
+    folder = installed_course.parent / where
+    command = ["bash", os.path.relpath(installed_course / "run.sh", folder), "--no-serve"]
+    environment = os.environ | {"CDPATH": str(elsewhere), "PYTHON": ""}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "合计" in done.stdout
+    assert (installed_course / "artifacts/5-build-server/answer.json").exists()
+
+
+@pytest.mark.parametrize("given", ["{parent}/带 空格/python", "带 空格/python"])
+def test_chosen_python_may_have_a_space_and_be_relative_to_where_the_command_was_typed(course, given):
+    (course.parent / "带 空格").mkdir()
+    (course.parent / "带 空格/python").symlink_to(sys.executable)
+    fake_command(course, "df", "echo Filesystem; echo /dev/sda 1 1 2097152 1% /")
+    environment = {"PATH": path_with_fakes(course), "PYTHON": given.format(parent=course.parent)}
+    done = run_script(course.parent, f"{course.name}/run.sh", "--no-serve", **environment)
+    assert "磁盘只剩 2 GB" in done.stderr, "用上了这个 Python，才走得到看磁盘的一步"
 
 
 # ---- 替身课程 ----

@@ -1,22 +1,23 @@
 """OpenAI 的 chat completions 协议：校验请求，把后端给的文字包成整块或流式的回答。"""
 
-import base64
 import hmac
 import json
 import logging
-import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
 from flask import Flask, Response, jsonify, request
+from flask_cors import CORS
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import PathConverter
 
 from health_assistant.serving import ChineseJson
+from model_server.data_url import check_data_url, decode_data_url
 
 log = logging.getLogger(__name__)
 
@@ -68,16 +69,13 @@ class ImageUrl(_Strict):
     @field_validator("url")
     @classmethod
     def _is_data_url(cls, url: str) -> str:
-        if re.match("https?:", url, re.IGNORECASE):
-            raise ValueError("不接受网址：服务不替人下载图片。请把图片内容放进 data: URL")
-        if not re.match("data:image/(jpe?g|png|webp);base64,", url):
-            raise ValueError("要写成 data:image/jpeg;base64,…（或 png、webp）")
+        check_data_url(url)
         return url
 
     def data(self) -> bytes:
         """图片的字节；base64 不对时抛 `RequestError`。"""
         try:
-            return base64.b64decode(self.url.partition(",")[2], validate=True)
+            return decode_data_url(self.url)
         except ValueError as error:
             raise RequestError(400, "invalid_base64", "图片的 base64 编码不对。", "image_url") from error
 
@@ -127,12 +125,19 @@ class Conversation(_Strict):
     messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)
 
 
+class ResponseFormat(_Strict):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: dict[str, Any] | None = None
+
+
 class TokenizeRequest(Conversation):
     add_generation_prompt: bool = True
 
 
 class ChatRequest(Conversation):
-    """没有列出的参数（response_format 等）照收，不起作用。"""
+    """没有列出的参数照收，不起作用，日志里说一次。列出而做不到的由 `_refuse_unsupported` 与后端拒绝。"""
+
+    model_config = ConfigDict(extra="allow")
 
     stream: bool | None = False
     stream_options: StreamOptions | None = None
@@ -142,6 +147,13 @@ class ChatRequest(Conversation):
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    response_format: ResponseFormat | None = None
+    tools: list[Any] | None = None
+    tool_choice: Any = None
+    functions: list[Any] | None = None
+    function_call: Any = None
+    logprobs: bool | None = None
+    modalities: list[str] | None = None
     stop: list[Annotated[str, Field(min_length=1, max_length=MAX_STOP_LENGTH)]] = Field([], max_length=4)
 
     @field_validator("stop", mode="before")
@@ -181,15 +193,29 @@ class Backend(Protocol):
     models: tuple[str, ...]
 
     def answer(self, chat: ChatRequest) -> Answer:
-        """不能照办时抛 `RequestError`：流一开始，状态码就改不了了。"""
+        """不能照办时抛 `RequestError`：流一开始，状态码就改不了了。`response_format` 做不做得到也由后端说。"""
 
     def tokenize(self, asked: TokenizeRequest) -> tuple[list[int], int]:
         """模型看到的标记，与上下文最多多少个标记。没有标记的后端抛 `RequestError`。"""
 
 
-def create_app(backend: Backend, api_key: str | None = None) -> Flask:
-    """api_key 不为空时，除了 /health 都要带着它（Authorization: Bearer …）。"""
+class _AnyName(PathConverter):
+    """模型名：可以是目录，开头也可以是 /。"""
+
+    regex = ".+"
+    part_isolating = False
+
+
+def create_app(backend: Backend, api_key: str | None = None, allowed_origins: Sequence[str] = ()) -> Flask:
+    """api_key 不为空时，除了 /health 都要带着它（Authorization: Bearer …）。
+
+    allowed_origins 是许可跨域访问的网页来源，如 https://app.example；["*"] 是谁都行，空的是都不行。
+    """
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # 模型名 /目录/… 开头的斜杠不能并掉
+    app.url_map.converters["any_name"] = _AnyName
+    if allowed_origins:
+        CORS(app, origins=list(allowed_origins), methods=["GET", "POST"], expose_headers=["Retry-After"])
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_MB * 1024 * 1024
     app.json = ChineseJson(app)
     app.register_error_handler(Exception, _answer_error)
@@ -197,7 +223,7 @@ def create_app(backend: Backend, api_key: str | None = None) -> Flask:
 
     @app.before_request
     def check_key() -> None:
-        if not api_key or request.path == "/health":
+        if not api_key or request.path == "/health" or request.method == "OPTIONS":  # 浏览器的预检不带密钥
             return
         # WSGI 的头是按 latin-1 解码的字节
         given = request.headers.get("Authorization", "").encode("latin-1", "replace")
@@ -208,13 +234,17 @@ def create_app(backend: Backend, api_key: str | None = None) -> Flask:
     def health() -> dict:
         return {"status": "ok"}
 
+    def describe_model(name: str) -> dict:
+        return {"id": name, "object": "model", "created": started, "owned_by": "health-assistant"}
+
     @app.get("/v1/models")
     def list_models() -> dict:
-        models = [
-            {"id": name, "object": "model", "created": started, "owned_by": "health-assistant"}
-            for name in backend.models
-        ]
-        return {"object": "list", "data": models}
+        return {"object": "list", "data": [describe_model(name) for name in backend.models]}
+
+    @app.get("/v1/models/<any_name:name>")
+    def retrieve_model(name: str) -> dict:
+        _check_model(name, backend)
+        return describe_model(name)
 
     @app.post("/tokenize")
     def tokenize() -> dict:
@@ -228,6 +258,8 @@ def create_app(backend: Backend, api_key: str | None = None) -> Flask:
     def chat_completions() -> Response:
         chat = ChatRequest.model_validate_json(request.get_data())
         _check_model(chat.model, backend)
+        _refuse_unsupported(chat)
+        _mention_ignored(chat)
         answer = backend.answer(chat)
         if chat.stream:
             headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -246,6 +278,36 @@ def _check_model(name: str, backend: Backend) -> None:
     if name not in backend.models:
         known = "、".join(backend.models)
         raise RequestError(404, "model_not_found", f"没有叫 {name[:100]} 的模型。现有：{known}。", "model")
+
+
+def unsupported(param: str, wanted: str, remedy: str) -> RequestError:
+    """做不到的参数：悄悄忽略，对方会把得到的当成照办了的。"""
+    return RequestError(400, "unsupported_parameter", f"{param}：这里做不到 {wanted}。{remedy}。", param)
+
+
+def _refuse_unsupported(chat: ChatRequest) -> None:
+    """改变回答的形式、哪个后端都做不到的。只影响措辞的（logit_bias、frequency_penalty 等）不在内。"""
+    for param, choice in (("tool_choice", chat.tool_choice), ("function_call", chat.function_call)):
+        if choice not in (None, "auto", "none"):
+            remedy = "这里的模型不会调用工具，只会回文字；去掉它，或写 auto、none"
+            raise unsupported(param, "一定要调用工具", remedy)
+    if chat.logprobs:
+        raise unsupported("logprobs", "给出各标记的概率", "去掉它，或写 false")
+    if others := {*(chat.modalities or [])} - {"text"}:
+        raise unsupported("modalities", f"{'、'.join(sorted(others))[:50]} 的回答", "去掉它，这里只回文字")
+
+
+_mentioned: set[str] = set()
+_MOST_MENTIONED = 200
+
+
+def _mention_ignored(chat: ChatRequest) -> None:
+    """不起作用的字段，每个名字在日志里说一次；值不写。"""
+    given = {*(chat.model_extra or {}), *(name for name in ("tools", "functions") if getattr(chat, name))}
+    new = sorted(given - _mentioned)[:_MOST_MENTIONED]
+    if new and len(_mentioned) < _MOST_MENTIONED:
+        _mentioned.update(new)
+        log.warning("请求里的 %s 不起作用，照收了（同一个名字只说这一次）", "、".join(repr(name[:40]) for name in new))
 
 
 def _head(chat: ChatRequest, kind: str) -> dict[str, Any]:

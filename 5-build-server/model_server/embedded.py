@@ -9,9 +9,9 @@ from health_assistant.images import BadImage, open_image
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading import reader
-from health_assistant.lab_report.report import LabReport, UnreadableReport, escape_markdown
+from health_assistant.lab_report.report import LabReport, UnreadableReport, escape_markdown, read_report_schema
 from health_assistant.lab_report.vl import EvidencedReport, find_object
-from model_server.api import Answer, ChatRequest, RequestError, TokenizeRequest
+from model_server.api import Answer, ChatRequest, RequestError, TokenizeRequest, unsupported
 
 READER = reader.ENGINE_NAME
 ADVISOR = advice.ENGINE_NAME
@@ -25,8 +25,11 @@ class EmbeddedBackend:
         self._reader.load(warm=False).result()
 
     def answer(self, chat: ChatRequest) -> Answer:
-        """采样的参数都不起作用；usage 一律是 0，没有标记。"""
-        return Answer(iter([self._read(chat)]) if chat.model == READER else _advise(chat))
+        """采样的参数都不起作用。没有标记，usage 按字数：提问里的文字（图不算），与回答。"""
+        _check_format(chat)
+        pieces = [self._read(chat)] if chat.model == READER else _advise(chat)
+        asked = sum(len(message.text) for message in chat.messages)
+        return Answer(iter(pieces), prompt_tokens=asked, completion_tokens=sum(map(len, pieces)))
 
     def tokenize(self, asked: TokenizeRequest) -> tuple[list[int], int]:
         raise RequestError(404, "not_a_language_model", f"{asked.model} 不是语言模型，没有标记。", "model")
@@ -43,16 +46,25 @@ class EmbeddedBackend:
             raise RequestError(400, error.code, str(error), "image_url") from error
         except UnreadableReport as error:
             raise RequestError(422, error.code, str(error), "image_url") from error
-        pairs = zip(reading.report.items, reading.evidence, strict=True)
-        items = [item.model_dump() | proof.model_dump() for item, proof in pairs]
-        return EvidencedReport.model_validate(reading.report.model_dump() | {"items": items}).model_dump_json()
+        return EvidencedReport.of(reading).model_dump_json()
 
 
-def _advise(chat: ChatRequest) -> Iterator[str]:
+def _check_format(chat: ChatRequest) -> None:
+    """读者的回答总是 `ReadReport` 的 JSON，别的形式写不成；建议者的总是 Markdown。"""
+    wanted = chat.response_format
+    if wanted is None or wanted.type == "text" or (chat.model == READER and wanted.type == "json_object"):
+        return
+    if chat.model == READER and (wanted.json_schema or {}).get("schema") == read_report_schema():
+        return
+    gives = "总是 ReadReport 的 JSON" if chat.model == READER else "总是 Markdown"
+    raise unsupported("response_format", wanted.type, f"{chat.model} 的回答{gives}；去掉它")
+
+
+def _advise(chat: ChatRequest) -> list[str]:
     """最后一条用户消息里的化验单 -> 建议（Markdown），逐段。"""
     text = next((message.text for message in reversed(chat.messages) if message.role == "user"), "")
     first, *rest = _sections(_judge(text))
-    return iter([first, *(f"\n\n{section}" for section in rest)])
+    return [first, *(f"\n\n{section}" for section in rest)]
 
 
 def _judge(text: str) -> LabReport:
@@ -70,7 +82,7 @@ def _judge(text: str) -> LabReport:
         ) from error
     if not report.items:
         raise RequestError(400, "empty_report", "化验单里一个检验项目也没有，给不出建议。", "messages")
-    return assess(report, report.items)
+    return assess(report, report.items, report.notices)
 
 
 def _sections(report: LabReport) -> Iterator[str]:

@@ -20,7 +20,7 @@ from health_assistant.training.loading import find_model, load_tokenizer
 from health_assistant.training.run import TURN_END, encode_prompt
 from health_assistant.training.tiny_models import use_one_thread_if_small
 from health_assistant.training.vision import image_tokens, load_image_processor, with_pixels
-from model_server.api import Answer, ChatRequest, Message, RequestError, TokenizeRequest
+from model_server.api import Answer, ChatRequest, Message, RequestError, TokenizeRequest, unsupported
 
 WAITING = 16
 """最多几个请求排队；再来的立刻答 429。"""
@@ -73,6 +73,9 @@ class TransformersBackend:
         self._worker = ThreadPoolExecutor(max_workers=1)  # 先来先答
 
     def answer(self, chat: ChatRequest) -> Answer:
+        if chat.response_format and chat.response_format.type != "text":
+            remedy = "去掉它，在提问里说清要的 JSON；要按格式约束输出，用 vLLM 后端"
+            raise unsupported("response_format", chat.response_format.type, remedy)
         if not self._places.acquire(blocking=False):
             raise RequestError(429, "server_busy", "排队的人满了。请过几秒再试。")
         try:

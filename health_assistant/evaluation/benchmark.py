@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import shutil
 import sys
 import threading
@@ -21,6 +20,7 @@ from evalscope.constants import Tags
 from evalscope.utils.logger import get_logger
 
 from health_assistant.evaluation import metrics
+from health_assistant.evaluation.answers import ends_in_loop, without_thinking
 from health_assistant.training.tiny_models import use_one_thread_if_small
 
 NAME, SUBSET = "cmb_clin", "questions"
@@ -41,7 +41,7 @@ class JsonlBenchmark(DefaultDataAdapter):
     order: Callable[[dict], int] = staticmethod(lambda record: 0)
 
     def load_from_disk(self, **_):
-        with open(self.dataset_id, encoding="utf-8") as file:
+        with open(self.dataset_id, encoding="utf-8-sig") as file:
             records = sorted(map(json.loads, file), key=self.order)
         dataset = MemoryDataset([self.record_to_sample(record) for record in records])
         dataset.reindex()
@@ -63,7 +63,7 @@ class CMBClin(JsonlBenchmark):
         return Sample(input=messages, target=record["reference"], metadata={"id": record["id"]})
 
     def match_score(self, original_prediction, filtered_prediction, reference, task_state) -> Score:
-        answer = "" if task_state.output.stop_reason in REFUSED else without_thinking(original_prediction)
+        answer = "" if task_state.output.stop_reason in REFUSED else without_thinking(original_prediction)[0]
         values = metrics.score_answer(answer, reference)
         return Score(extracted_prediction=answer, prediction=original_prediction, value=dict(values))
 
@@ -71,11 +71,6 @@ class CMBClin(JsonlBenchmark):
 def length(dialogue: list[dict]) -> int:
     """题目按这个排序：长短相近的在一批，少算填充。"""
     return sum(len(message["content"]) for message in dialogue)
-
-
-def without_thinking(text: str) -> str:
-    """去掉推理模型写在回答前面的思考。"""
-    return re.sub(r"^\s*<think>.*?(</think>|\Z)", "", text, flags=re.DOTALL).strip()
 
 
 class LocalModel(ModelAPI):
@@ -181,11 +176,26 @@ def ask(data: Path, folder: Path, wanted: str, task: dict, name: str = NAME, sub
     with open(predictions, encoding="utf-8") as file:
         for row in map(json.loads, file):
             output = ModelOutput.model_validate(row["model_output"])
-            answer = {"prediction": without_thinking(output.completion), "finish_reason": output.stop_reason}
+            answer = read_output(output)
             if output.stop_reason in REFUSED:
                 answer = {"error": f"服务端拒绝回答：{output.stop_reason}"}
             answers[row["metadata"]["id"]] = answer
     return answers
+
+
+def read_output(output: ModelOutput) -> dict:
+    """EvalScope 存的一个回答 -> prediction（没有思考）、finish_reason、thought（有没有思考）、loop（末尾是否打转）。"""
+    text, thought = without_thinking(output.completion)
+    # 成对的 <think> 与 reasoning_content，EvalScope 已经另放一段
+    content = output.message.content if isinstance(output.message.content, list) else []
+    thoughts = "".join(part.reasoning for part in content if part.type == "reasoning")
+    loop = ends_in_loop(thoughts + output.completion)
+    return {
+        "prediction": text,
+        "finish_reason": output.stop_reason,
+        "thought": thought or bool(thoughts),
+        "loop": loop,
+    }
 
 
 def evaluate(**settings) -> dict:

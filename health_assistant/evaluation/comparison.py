@@ -7,14 +7,17 @@ from pathlib import Path
 from string import Template
 
 from health_assistant import artifacts
+from health_assistant.command_line import BadInput
 from health_assistant.evaluation import metrics
-from health_assistant.evaluation.runner import BadInput, Question, label, read_lines
+from health_assistant.evaluation.answers import describe_endings
+from health_assistant.evaluation.runner import Question, label, read_lines
 
 # 不一样就不能比的几项
 MUST_AGREE = {
     "base_model": "基座模型",
     "data_sha256": "评测数据（哈希）",
     "prompt_version": "提问方式的版本",
+    "scoring_version": "评分方式的版本",
     "generation": "生成设置",
     "n": "题数",
 }
@@ -73,10 +76,11 @@ def load_run(folder: Path, script: str) -> Run:
 def check_comparable(before: Run, after: Run) -> None:
     """不是同一把尺子量的，就不比。"""
     for key, name in MUST_AGREE.items():
-        if before.scores[key] != after.scores[key]:
-            raise BadInput(f"不能比较，{name}不同：之前 {before.scores[key]}，之后 {after.scores[key]}")
+        old, new = before.scores.get(key), after.scores.get(key)
+        if old != new:
+            raise BadInput(f"不能比较，{name}不同：之前 {old}，之后 {new}。用同样的设置重跑其中一次评测")
     if before.rows.keys() != after.rows.keys() or len(before.rows) != before.scores["n"]:
-        raise BadInput("不能比较，两次答的不是同样的题")
+        raise BadInput("不能比较，两次答的不是同样的题。用同一份数据重跑其中一次评测")
 
 
 def compare(before: Run, after: Run) -> list[Change]:
@@ -115,7 +119,7 @@ def interval(case_ids: list[str], differences: list[float]) -> tuple[float, floa
     positions = [cases[case_id] for case_id in case_ids]
     sums, counts = np.bincount(positions, weights=differences), np.bincount(positions)
     if len(sums) < 2:
-        raise BadInput("不能比较，只有一个病例，算不出区间")
+        raise BadInput("不能比较，只有一个病例，算不出区间：至少要有两个病例的题，--limit 写大一些")
 
     def mean(sums, counts, axis):
         return sums.sum(axis) / counts.sum(axis)
@@ -164,6 +168,7 @@ def facts(before: Run, after: Run) -> dict[str, str]:
         "评测数据": f"{old['data_source']}，{old['n']} 题，sha256 {old['data_sha256'][:12]}",
         "提问与生成": f"{old['prompt_version']}；贪心，最多 {old['generation']['max_new_tokens']} 个标记",
         "空回答、失败": f"之前 {old['empty']}、{old['failed']}，之后 {new['empty']}、{new['failed']}，都按 0 分计",
+        "截断与打转": f"之前：{describe_endings(old)}；之后：{describe_endings(new)}",
     }
 
 

@@ -17,17 +17,17 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from health_assistant import artifacts
-from health_assistant.command_line import fail, new_parser
+from health_assistant.command_line import BadInput, fail, new_parser
 from health_assistant.evaluation import metrics
+from health_assistant.evaluation.answers import count_endings, describe_endings, why_all_empty
+from health_assistant.evaluation.endpoint import check_endpoint, endpoint_task
 from health_assistant.evaluation.judge import Judge
 from health_assistant.training.tiny_models import identity_of
 
 # 提问方式变了就换一个名字：不同提问方式的得分不能比较
 PROMPT_VERSION = "cmb-clin-gold-history-1"
-
-
-class BadInput(Exception):
-    """输入或用法不对；消息是给人看的一行中文，退出码 2。"""
+# 回答怎样收拾（去掉哪些思考）、怎样评分变了就换一个；同样的回答会重新评分，不重问
+SCORING_VERSION = "any-thought-removed-2"
 
 
 class Recipe(BaseModel):
@@ -67,7 +67,7 @@ def run_script(description: str, when: Literal["before", "after"], config: Path)
     try:
         recipe = read_recipe(args.config)
         recipe = recipe.model_copy(update={k: v for k in ("concurrency", "batch_size") if (v := getattr(args, k))})
-        questions = read_questions(args.data)
+        questions = first_questions(read_questions(args.data), args.limit)
         target = endpoint_target(recipe, args) if args.api_base else local_target(recipe, when, args)
         return run_evaluation(recipe, when, target, questions, args)
     except BadInput as error:
@@ -77,14 +77,18 @@ def run_script(description: str, when: Literal["before", "after"], config: Path)
 def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Question], args) -> int:
     """评测一个模型；跑完过的不再跑，答过的题不再问。"""
     # 1. 跑完过没有
-    folder, judge = artifacts.evaluation_dir(recipe.recipe, when), None
+    folder, judge = artifacts.evaluation_dir(recipe.recipe, when, args.limit), None
     if args.judge_api_base:
         cache, key = artifacts.evaluation_dir(recipe.recipe, "judge-cache"), os.environ.get("JUDGE_API_KEY")
         judge = Judge(args.judge_api_base, args.judge_model, key or "EMPTY", cache)
+    data = args.data
+    if args.limit:
+        data = folder / "questions.jsonl"
+        artifacts.write_text(data, "".join(question.model_dump_json() + "\n" for question in questions))
     base_model = identity_of(recipe.base_model)
     generation = {"max_new_tokens": recipe.max_new_tokens, "greedy": True}
-    asked = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [args.data])
-    wanted = artifacts.fingerprint([asked, base_model, judge and judge.identity, args.forgetting], [])
+    asked = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [data])
+    wanted = artifacts.fingerprint([asked, SCORING_VERSION, base_model, judge and judge.identity, args.forgetting], [])
     if args.force:
         (folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
         shutil.rmtree(folder / "evalscope", ignore_errors=True)
@@ -99,22 +103,30 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     from health_assistant.evaluation import benchmark
 
     task = target.task(questions)
-    answers = benchmark.ask(args.data, folder / "evalscope", asked, task)
+    answers = benchmark.ask(data, folder / "evalscope", asked, task)
     if not answers:
-        return fail(f"一题也没有答上来，原因在 {folder}/evalscope/logs/eval_log.log。", 1)
+        log = folder / "evalscope/logs/eval_log.log"
+        return fail(f"一题也没有答上来。最后一个错误：{_last_error(log)}（全部在 {log}）", 1)
+    rows = [_row(question, answers.get(question.id)) for question in questions]
+    if not any(row["prediction"] for row in rows):
+        shutil.rmtree(folder / "evalscope")  # 改好了服务再来，要重问
+        reason = why_all_empty(rows, recipe.max_new_tokens)
+        return fail(f"{len(rows)} 题没有一题有回答，不给分。{target.name} {reason}。再运行一次会重问。", 1)
 
     # 3. 评分
-    rows = [_row(question, answers.get(question.id)) for question in questions]
     scores = {
         "base_model": base_model,
         "model": target.name,
         "data_sha256": sha256(args.data.read_bytes()).hexdigest(),
         **_source(args.data),
         "prompt_version": PROMPT_VERSION,
+        "scoring_version": SCORING_VERSION,
         "generation": generation,
         "n": len(rows),
+        "limit": args.limit,
         "empty": sum(not row["prediction"] and "error" not in row for row in rows),
         "failed": sum("error" in row for row in rows),
+        **count_endings(rows),
         "metrics": metrics.summarise(*([row[key] for row in rows] for key in ("case_id", "prediction", "reference"))),
         "machine": target.machine(),
     }
@@ -145,30 +157,11 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
 
 
 def endpoint_target(recipe: Recipe, args: argparse.Namespace) -> Target:
-    """一个 OpenAI 兼容接口。连得上才开始，免得每一题都等到重试用完。"""
-    import requests
-
-    try:
-        requests.get(f"{args.api_base.rstrip('/')}/models", timeout=10)
-    except requests.RequestException as error:
-        raise BadInput(f"连不上接口 {args.api_base}：{type(error).__name__}") from None
+    """一个 OpenAI 兼容接口。答得上才开始。"""
+    check_endpoint(args.api_base, args.model)
     task = endpoint_task(args.api_base, args.model, recipe.max_new_tokens, recipe.concurrency)
     identity = {"api_base": args.api_base, "model": args.model}
     return Target(args.model, identity, lambda: "接口", lambda questions: task)
-
-
-def endpoint_task(api_base: str, model: str, max_tokens: int, concurrency: int) -> dict:
-    """一个 OpenAI 兼容接口怎样交给 EvalScope：贪心解码，同时问 concurrency 题。"""
-    return {
-        "eval_type": "openai_api",
-        "model": model,
-        "api_url": api_base,
-        "api_key": os.environ.get("OPENAI_API_KEY") or "EMPTY",
-        # 重试交给 openai 的客户端：它会逐次延长等待，也听服务端的 Retry-After
-        "model_args": {"max_retries": 4},
-        "generation_config": {"max_tokens": max_tokens, "temperature": 0.0, "timeout": 600, "retries": 1},
-        "eval_batch_size": concurrency,
-    }
 
 
 def local_target(recipe: Recipe, when: str, args: argparse.Namespace) -> Target:
@@ -231,6 +224,13 @@ def read_recipe(path: Path) -> Recipe:
         raise BadInput(f"{path} {_place(error)}") from None
 
 
+def first_questions(questions: list[Question], limit: int | None) -> list[Question]:
+    """前 limit 题；没有说就是全部。不比全部少的抛 BadInput：它会被记成“只有前几题”。"""
+    if limit and limit >= len(questions):
+        raise BadInput(f"--limit {limit} 不比数据的题数（{len(questions)}）少：要评全部，就不写 --limit")
+    return questions[:limit]
+
+
 def read_questions(path: Path) -> list[Question]:
     """阶段 1 写的评测题。"""
     if not path.is_file():
@@ -248,24 +248,28 @@ def read_questions(path: Path) -> list[Question]:
 
 def read_lines(path: Path) -> list[str]:
     """JSONL 的各行。只按换行符断：splitlines 会把回答里的 U+2028 也当换行。"""
-    return path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
+    return path.read_text(encoding="utf-8-sig", errors="replace").removesuffix("\n").split("\n")
 
 
 def label(scores: dict) -> str:
-    """微型模型或示例数据的得分要带上的一句话；都不是时为空。"""
+    """微型模型、示例数据、只评了前几题的得分要带上的一句话；都不是时为空。"""
     kinds = ["微型模型"] * scores["base_model"].startswith("tiny-llm") + ["示例数据"] * scores["is_sample"]
+    kinds += [f"只有前 {scores['n']} 题"] * bool(scores.get("limit"))
     return "、".join(kinds) + "，不代表真实水平" if kinds else ""
 
 
 def show(scores: dict) -> None:
     """打印得分；旁边是对着打乱的参考答案的得分。"""
     print(f"\n{scores['n']} 题，其中空回答 {scores['empty']}，失败 {scores['failed']}（都按 0 分计）")
+    print(describe_endings(scores))
     print("  得分（满分 100）   打乱后")
     for name, score in scores["metrics"].items():
         value, shuffled = (f"{one:6.2f}" if one is not None else "     –" for one in score.values())
         print(f"      {value}       {shuffled}   {metrics.NAMES[name]}")
     if judge := scores.get("judge"):
         print(f"  评审 {judge['model']}：1 到 5 分，有效 {judge['n']} 题，无效 {judge['invalid']} 题")
+        if judge.get("problem"):
+            print(f"    无效的，最近一个是：{judge['problem']}")
     if forgetting := scores.get("forgetting"):
         print(f"  遗忘检查：{forgetting}")
     if label(scores):
@@ -280,9 +284,15 @@ def machine() -> str:
     return f"{os.cpu_count()} 核 CPU（{platform.machine()}）"
 
 
+def _last_error(log: Path) -> str:
+    lines = read_lines(log) if log.is_file() else ["没有记下"]
+    return lines[-1].split("failed: ")[-1]
+
+
 def _row(question: Question, answer: dict | None) -> dict:
     row = {"id": question.id, "case_id": question.case_id, "turn": question.turn}
     row |= {"prediction": "", "reference": question.reference}
+    row |= {"finish_reason": None, "thought": False, "loop": False}
     row |= answer or {"error": "没有得到回答"}
     return row | {"scores": dict(metrics.score_answer(row["prediction"], row["reference"]))}
 
@@ -325,6 +335,7 @@ def _parse(description: str, config: Path) -> argparse.Namespace:
     add("--config", type=Path, default=config, help="配方（默认 tiny：微型模型，CPU 上半分钟）")
     data = artifacts.eval_data_dir() / "cmb-clin.jsonl"
     add("--data", type=Path, default=data, help="评测数据，阶段 1 写的 cmb-clin.jsonl")
+    add("--limit", type=_positive, help="只评数据里的前几题（默认全部）；结果另放一个目录，写明只有前几题")
     add("--model", help="换一个模型：本地目录、hub 上的名字；有 --api-base 时是接口里的模型名")
     add("--adapter", type=Path, help="加在模型上的 LoRA 适配器目录")
     add("--api-base", help="评测 OpenAI 兼容接口，如 http://127.0.0.1:8001/v1；密钥放环境变量 OPENAI_API_KEY")

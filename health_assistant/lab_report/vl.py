@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from health_assistant.lab_report.report import READ_PROMPT, ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.report import READ_PROMPT, Reading, ReadItem, ReadReport, RowEvidence
 
 UNREADABLE_ANSWER = "看不清这张图片，请把报告单放平、对准、光线充足，靠近一些重拍一张。"
 """看不清或不是化验单时，模型要答的一句话；训练教的就是它。"""
@@ -19,7 +19,17 @@ class EvidencedItem(RowEvidence, ReadItem):
 
 
 class EvidencedReport(ReadReport):
+    """一份抄录，连同各行的依据与整张单子上要说的话：少了后者，有一半没有读的单子也会像是读全了。"""
+
     items: list[EvidencedItem]  # type: ignore[assignment]  # pydantic 允许子类的字段更窄
+    notices: list[str] = []
+
+    @classmethod
+    def of(cls, reading: Reading) -> "EvidencedReport":
+        """一个读者的答卷（每一行都有依据的）-> 接口上传的样子。"""
+        pairs = zip(reading.report.items, reading.evidence, strict=True)
+        items = [item.model_dump() | proof.model_dump() for item, proof in pairs]
+        return cls.model_validate(reading.report.model_dump() | {"items": items, "notices": reading.notices})
 
 
 @dataclass

@@ -155,6 +155,25 @@ def test_the_environment_file_moves_every_cache_to_the_data_disk(box):
     assert shown.splitlines()[-1] == str(box / "repo/.venv/bin/python")
 
 
+def test_paths_may_have_spaces(box):
+    """写进 ~/.bashrc 的几行也是：拆开了，每开一个终端就报一次错。"""
+    with_conda(box, "bin")
+    shutil.move(box / "repo", box / "我的 课程")
+    shutil.move(box / "data", box / "数据 盘")
+    (box / "network turbo").write_text("export https_proxy=http://turbo:1080\n")
+    more = {"DATA_DISK": str(box / "数据 盘"), "NETWORK_TURBO": str(box / "network turbo")}
+    command = [shutil.which("bash"), "我的 课程/0-env-init/autodl.sh"]
+    done = subprocess.run(command, cwd=box, env=environment(box, **more), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    shell = "source ~/.bashrc && command -v python && echo $HF_HOME && with_turbo sh -c 'echo $https_proxy'"
+    command = [shutil.which("bash"), "-c", shell]
+    shown = subprocess.run(command, env=environment(box, **more), capture_output=True, text=True, timeout=60)
+    python, cache, proxy = shown.stdout.splitlines()
+    assert (python, shown.stderr) == (str(box / "我的 课程/.venv/bin/python"), "")
+    assert cache == str(box / "数据 盘/health-assistant/cache/huggingface")
+    assert proxy == "http://turbo:1080"
+
+
 def test_a_repository_on_the_data_disk_needs_no_links(box):
     shutil.move(box / "repo", box / "data/course")
     (box / "repo").symlink_to(box / "data/course")

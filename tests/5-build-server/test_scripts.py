@@ -62,6 +62,22 @@ def test_ask_server_without_a_photo(tmp_path):
     assert (done.returncode, "没有这个文件" in done.stderr) == (2, True)
 
 
+# ---- bench.sh ----
+
+
+def test_bench_takes_prompts_from_where_the_command_was_typed(tmp_path):
+    """python 换成替身：模型名与结果的目录照答，EvalScope 那一次把参数记下来。"""
+    (tmp_path / "bin").mkdir()
+    body = f'case "$*" in *evalscope.cli*) echo "$*" ;; *" model "*) echo m ;; *) echo "{tmp_path}/结 果" ;; esac'
+    (tmp_path / "bin/python").write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+    (tmp_path / "bin/python").chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PROMPTS": "我的 提问.txt"}
+    done = subprocess.run(["bash", STAGE / "bench.sh"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    asked = (tmp_path / "结 果/evalscope.log").read_text(encoding="utf-8")
+    assert f"--dataset-path {tmp_path}/我的 提问.txt --parallel" in asked
+
+
 # ---- serve.py ----
 
 

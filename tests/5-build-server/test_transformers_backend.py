@@ -354,11 +354,11 @@ def test_hanging_up_in_the_queue_frees_the_place(client):
 
 @pytest.mark.slow
 def test_evalscope_scores_the_served_model(llm_server, tmp_path):
-    """阶段 2 的脚本不改一个字，问这个服务。"""
+    """阶段 2 的脚本不改一个字，问这个服务。基座只会写换行，所以问 LoRA。"""
     fake_endpoint.write_questions(tmp_path / "eval-data", cases=3, turns=2)
     (tmp_path / "run.yaml").write_text("base_model: some/base\n", encoding="utf-8")
     command = [sys.executable, ROOT / "2-eval-before-tuning/eval_before.py", "--config", tmp_path / "run.yaml"]
-    command += ["--api-base", llm_server.url, "--model", "base"]
+    command += ["--api-base", llm_server.url, "--model", "tuned-1.5"]
     environment = os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path), "OPENAI_API_KEY": llm_server.api_key}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

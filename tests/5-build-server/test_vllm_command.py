@@ -173,6 +173,7 @@ def test_vllm_reads_what_the_recipe_says(parsed, config):
     assert read["served_model_name"] == [recipe.served_model_name]
     assert read["model_tag"] == (recipe.model or str(artifacts.artifacts_dir() / recipe.merged / "merged"))
     assert (read["host"], read["port"]) == ("127.0.0.1", 8001)
+    assert read["allowed_origins"] == [], "默认谁也不许可跨域"
     assert {one["name"] for one in read["lora_modules"] or []} == set(recipe.adapters)
     assert bool(read["enable_lora"]) == bool(recipe.adapters)
     if recipe.images_per_prompt:

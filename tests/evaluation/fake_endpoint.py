@@ -49,7 +49,7 @@ class Endpoint:
 
 @contextmanager
 def running(folder: Path, **options):
-    """起一个接口，用完停掉。options：latency、suffix、empty、fail、verdict，见 main。"""
+    """起一个接口，用完停掉。options：latency、suffix、empty、fail、verdict、special、lists，见 main。"""
     log = folder / f"endpoint-{time.monotonic_ns()}.jsonl"
     log.touch()
     settings = [part for name, value in options.items() for part in (f"--{name}", str(value))]
@@ -69,9 +69,11 @@ def main() -> None:
     parser.add_argument("--suffix", default="", help="每个回答后面加上的字")
     parser.add_argument("--empty", help="问题里有这几个字的，答空")
     parser.add_argument("--fail", help="问题里有这几个字的，答 500")
+    parser.add_argument("--special", default="{}", help="JSON：问题里有的几个字 -> 盖过回答消息与结束原因的几项")
+    parser.add_argument("--lists", default="fake", help="它有的唯一的模型；问别的答 404")
     parser.add_argument("--verdict", default=VERDICT, help="请它评审时的回答")
     args = parser.parse_args()
-    lock = threading.Lock()
+    lock, special = threading.Lock(), json.loads(args.special)
 
     def answer(messages: list[dict]) -> str:
         if "打分" in messages[0]["content"]:
@@ -88,7 +90,7 @@ def main() -> None:
             pass
 
         def do_GET(self):
-            self.reply(200, {"object": "list", "data": [{"id": "fake", "object": "model"}]})
+            self.reply(200, {"object": "list", "data": [{"id": args.lists, "object": "model"}]})
 
         def do_POST(self):
             began = time.time()
@@ -96,15 +98,20 @@ def main() -> None:
             messages = request["messages"]
             time.sleep(args.latency)
             status = 500 if args.fail and args.fail in messages[-1]["content"] else 200
-            reply = {"role": "assistant", "content": answer(messages)}
-            choice = {"index": 0, "message": reply, "finish_reason": "stop"}
+            status = 404 if request["model"] != args.lists else status
+            reply = {"role": "assistant", "content": answer(messages), "finish_reason": "stop"}
+            for words, change in special.items():
+                reply |= change if words in messages[-1]["content"] else {}
+            choice = {"index": 0, "finish_reason": reply.pop("finish_reason"), "message": reply}
             usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
             body = {"id": "1", "object": "chat.completion", "created": 1, "model": "fake"}
             body |= {"choices": [choice], "usage": usage}
             entry = {"messages": messages, "status": status, "began": began, "ended": time.time()}
             with lock, open(args.log, "a", encoding="utf-8") as log:
                 log.write(json.dumps(entry, ensure_ascii=False) + "\n")
-            self.reply(status, body if status == 200 else {"error": {"message": "坏了"}})
+            self.reply(
+                status, body if status == 200 else {"error": {"message": "坏了" if status == 500 else "no such model"}}
+            )
 
         def reply(self, status: int, body: dict) -> None:
             data = json.dumps(body).encode()

@@ -41,6 +41,34 @@ def test_verdicts_are_averaged_and_cached(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '{"fluency": "4", "relevance": 4.0, "completeness": "4分", "proficiency": "4/5"}',
+        '```json\n{"fluency": 4, "relevance": 4, "completeness": 4, "proficiency": 4}\n```',
+        '{"fluency": 4, "relevance": 4, "completeness": 4, "proficiency": 4, "reason": "{发热}没有提，如 {x}"}',
+        '{"scores": {"fluency": 4, "relevance": 4, "completeness": 4, "proficiency": 4}, "reason": "好"}',
+        '<think>{"fluency": 1, "relevance": 1, "completeness": 1, "proficiency": 1} 太低</think>'
+        '{"reason": "两\n行", "fluency": 4, "relevance": 4, "completeness": 4, "proficiency": 4} 打分完毕 {完}',
+    ],
+)
+def test_verdicts_are_understood(text):
+    assert set(judge.find_verdict(text).model_dump().values()) == {4}
+
+
+@pytest.mark.parametrize("grade", ["4.5", "0", "6", "true", '"四"', '"40"', "null", "[4]", '""'])
+def test_grades_that_are_none_are_refused(grade):
+    text = f'{{"fluency": {grade}, "relevance": 4, "completeness": 4, "proficiency": 4}}'
+    assert judge.find_verdict(text) is None
+
+
+def test_why_verdicts_are_invalid_is_said(tmp_path):
+    with fake_endpoint.running(tmp_path, verdict="无可奉告") as endpoint:
+        assert "无可奉告" in ask(endpoint, tmp_path / "cache", copy.deepcopy(ROWS))[0]["problem"]
+    with fake_endpoint.running(tmp_path, lists="another") as endpoint:
+        assert "404" in ask(endpoint, tmp_path / "cache", copy.deepcopy(ROWS))[0]["problem"]
+
+
+@pytest.mark.parametrize(
     "verdict",
     ["不知道", '{"fluency": 9, "relevance": 3, "completeness": 2, "proficiency": 3}'],
 )

@@ -1,0 +1,64 @@
+"""看一个回答：去掉推理模型的思考；末尾是不是在打转。"""
+
+import re
+
+_NAME = "think|thinking|thought|thoughts|reasoning|seed:think"
+# 各家的写法：<think>、<thinking>、<reasoning>、[THINK]（Mistral）、◁think▷（Kimi）、<seed:think>（豆包）
+_OPEN, _CLOSE = rf"[<\[◁](?:{_NAME})[>\]▷]", rf"[<\[◁]/(?:{_NAME})[>\]▷]"
+_WHOLE = re.compile(f"{_OPEN}.*?{_CLOSE}", re.DOTALL | re.IGNORECASE)
+_HEAD = re.compile(f".*{_CLOSE}", re.DOTALL | re.IGNORECASE)
+_TAIL = re.compile(f"{_OPEN}.*", re.DOTALL | re.IGNORECASE)
+
+LOOPS = ((20, 3), (60, 2))
+"""末尾这么多个字，全文里出现这么多次，就是打转。自定的：CMB-Clin 的 208 个参考答案没有一个算打转（有测试）。"""
+
+
+def without_thinking(text: str) -> tuple[str, bool]:
+    """回答的全文 -> （去掉思考之后的，有没有思考）。
+
+    成对的整段去掉；只有结束标记的（开始标记写在提问的模板里），到它为止都是思考；没有结束的，从开始标记起都是。
+    """
+    answer = _TAIL.sub("", _HEAD.sub("", _WHOLE.sub("", text)))
+    return answer.strip(), answer != text
+
+
+def ends_in_loop(text: str) -> bool:
+    """末尾的一段话是不是前面已经说过几遍。不计空白再看一遍，数字都当作一样：编着号重复的也认得出。"""
+    letters = re.sub(r"\d", "0", re.sub(r"\s+", "", text))
+    return any(
+        len(one) > size and len(re.findall(f"(?={re.escape(one[-size:])})", one)) >= times
+        for one in (text, letters)
+        for size, times in LOOPS
+    )
+
+
+def count_endings(rows: list[dict]) -> dict[str, int]:
+    """predictions.jsonl 的各行 -> 几题有思考、几题只有思考、几题写满被截断、几题末尾打转。"""
+    return {
+        "thinking": sum(row["thought"] for row in rows),
+        "only_thinking": sum(row["thought"] and not row["prediction"] for row in rows),
+        "cut": sum(row["finish_reason"] == "max_tokens" for row in rows),
+        "looping": sum(row["loop"] for row in rows),
+    }
+
+
+def describe_endings(scores: dict) -> str:
+    """scores.json -> 一句话；旧的结果没有数过就直说。"""
+    if "cut" not in scores:
+        return "没有数过（旧的结果，重跑一次评测就有，不必重问）"
+    said = f"写满 {scores['generation']['max_new_tokens']} 个标记被截断 {scores['cut']}，末尾打转 {scores['looping']}"
+    if scores["thinking"]:
+        said += f"，带思考 {scores['thinking']}（思考不算在回答里）"
+    return said + (f"，其中只有思考、没有回答 {scores['only_thinking']}" if scores["only_thinking"] else "")
+
+
+def why_all_empty(rows: list[dict], most: int) -> str:
+    """没有一题有回答时，多半是为什么、怎么办；most 是 max_new_tokens。"""
+    found = count_endings(rows)
+    if found["only_thinking"]:
+        cut = f"，{found['cut']} 题写满了 {most} 个标记还没想完" if found["cut"] else ""
+        reason = f"{found['only_thinking']} 题只有思考（<think> 或 reasoning_content 里）{cut}"
+        return f"{reason}：把配方的 max_new_tokens 调大，或让服务关掉思考（enable_thinking: false）"
+    if found["cut"]:
+        return f"写的全是空白，{found['cut']} 题写满了 {most} 个标记：多半是模型没有训练好，或对话模板不对"
+    return "给的都是空串：多半是模型名或对话模板不对，先问它一句看看"
