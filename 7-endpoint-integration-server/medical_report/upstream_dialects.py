@@ -107,7 +107,10 @@ def read_answer(body: bytes) -> str:
 
 
 def _messages(body: str) -> Iterator[str]:
-    """事件流里的各条 data；不是事件流，整个就是一条。只按 \\n 与 \\r\\n 断行：JSON 的字符串里可以有 U+2028 等别的“换行”。"""
+    """事件流里的各条 data；不是事件流，整个就是一条。
+
+    只按 \\n 与 \\r\\n 断行：JSON 的字符串里可以有 U+2028 等别的“换行”。
+    """
     if body.lstrip()[:1] == "{":
         yield body
         return
