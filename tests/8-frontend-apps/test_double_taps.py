@@ -6,7 +6,12 @@ import pytest
 from web_app import ANALYZE, DONE, HIGH, MIXED, NORMAL, SAMPLE, FakeService, answer, open_result, reply_with
 
 pytestmark = pytest.mark.browser
-GAPS_MS = [0, 30, 60, 120]
+SLOW = pytest.mark.slow
+GAPS_MS = [60, *(pytest.param(gap_ms, marks=SLOW) for gap_ms in (0, 30, 120))]
+STEPS = [
+    ("work", "back"), ("work", "reload"),
+    *(pytest.param(step, way, marks=SLOW) for step in ("check", "result") for way in ("back", "reload")),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -138,8 +143,7 @@ def at_step(page, service, step: str) -> None:
     page.wait_for_selector("#progress:not([hidden])" if step == "work" else DONE)
 
 
-@pytest.mark.parametrize("step", ["check", "work", "result"])
-@pytest.mark.parametrize("way", ["back", "reload"])
+@pytest.mark.parametrize(("step", "way"), STEPS)
 def test_back_and_reload_lead_home_and_the_next_try_works(phone, service, step, way):
     may_end = Event()
     service.script = [may_end, answer([HIGH])]
@@ -163,6 +167,7 @@ def test_back_and_reload_lead_home_and_the_next_try_works(phone, service, step, 
     assert phone.locator("#reopened").is_hidden()
 
 
+@SLOW
 def test_back_forward_and_back_again_stay_home(phone, service):
     at_step(phone, service, "result")
     for way in ("back", "forward", "back"):
@@ -173,6 +178,7 @@ def test_back_forward_and_back_again_stay_home(phone, service):
     assert phone.locator("#reopened").is_hidden()
 
 
+@SLOW
 def test_going_home_by_a_button_and_reloading_says_nothing(phone, service):
     at_step(phone, service, "result")
     phone.locator("#result .restart").tap()
