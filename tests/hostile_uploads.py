@@ -30,11 +30,11 @@ def memory(server: str) -> int:
     """服务与它起的子进程现在占的内存，MB。"""
     servers = processes(server)
     family = {child for one in servers for child in (one, *one.children(recursive=True))}
-    ids, total = {one.pid for one in servers}, 0
+    ids, port, total = {one.pid for one in servers}, server.rsplit(":", 1)[1], 0
     for one in family:
         with suppress(psutil.NoSuchProcess):
             # 工作进程刚分出来、还没有换成读 PDF 的程序的，与它是同一片内存，不算两遍
-            is_copy = one.pid in ids and one.ppid() in ids and psutil.Process(one.ppid()).ppid() in ids
+            is_copy = port in one.cmdline() and psutil.Process(one.ppid()).ppid() in ids
             total += 0 if is_copy else one.memory_info().rss
     return total >> 20
 
