@@ -125,7 +125,14 @@ trap 'exit 143' TERM
 
 free_port() { python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-answers() { python -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=2)' "$1" >/dev/null 2>&1; }
+# 本机的服务不走代理
+answers() {
+  python - "$1" >/dev/null 2>&1 <<'EOF'
+import sys, urllib.request as web
+
+web.build_opener(web.ProxyHandler({})).open(sys.argv[1], timeout=2)
+EOF
+}
 
 # start_server 日志名 就绪网址 命令…：后台起服务，等到它答话；进程号在 SERVER
 start_server() {

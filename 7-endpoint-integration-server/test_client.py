@@ -13,6 +13,7 @@ from pathlib import Path
 import requests
 
 from health_assistant import artifacts
+from health_assistant.addresses import is_this_machine
 from health_assistant.command_line import fail, new_parser
 from health_assistant.lab_report.report import FLAG_ARROWS, FLAG_WORDS, TRIAGE_WORDS
 
@@ -58,14 +59,11 @@ def analyse(paths: list[Path], server: str, key: str | None = None) -> dict:
     """发一份化验单的各个文件，随着事件报告进度；返回 done 的完整回答，或 error 的说明。"""
     headers = {"Accept": "text/event-stream"} | ({"Authorization": f"Bearer {key}"} if key else {})
     files = [("image", (path.name, path.read_bytes())) for path in paths]
-    with requests.post(
-        f"{server}/analyze_medical_report",
-        files=files,
-        headers=headers,
-        stream=True,
-        timeout=(5, 300),
-    ) as response:
-        if response.headers["Content-Type"] != "text/event-stream; charset=utf-8":
+    session = requests.Session()
+    session.trust_env = not is_this_machine(server)  # 本机的服务不走代理
+    url = f"{server}/analyze_medical_report"
+    with session, session.post(url, files=files, headers=headers, stream=True, timeout=(5, 300)) as response:
+        if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
             return response.json()
         for name, data in events(response):
             if name == "accepted":

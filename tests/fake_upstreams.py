@@ -22,6 +22,11 @@ class FakeUpstream:
     def __init__(self, answer: Callable[[dict], str], behaviours: Iterable[str] = ("ok",)) -> None:
         self.answer = answer
         self.requests: list[dict] = []
+        self.refused: dict[str, str] = {}
+        self.refused_with = 400
+        """`picky` 不接受的字段与它说的话；用哪个状态码说。"""
+        self.raw = ""
+        """`verbatim` 原样发的正文。"""
         self._behaviours = itertools.cycle(behaviours)
         self._lock = threading.Lock()
         self.stopping = threading.Event()
@@ -83,6 +88,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _thinking(self, body: dict, upstream: FakeUpstream) -> None:
         self._stream(f"<think>这里不该给人看</think>\n{upstream.answer(body)}")
 
+    def _verbatim(self, body: dict, upstream: FakeUpstream) -> None:
+        self._start("application/json" if upstream.raw.lstrip().startswith("{") else "text/event-stream")
+        self._write(upstream.raw)
+        self._write("")
+
     def _late(self, body: dict, upstream: FakeUpstream) -> None:
         upstream.stopping.wait(0.3)
         self._stream(upstream.answer(body))
@@ -107,6 +117,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _schemaless(self, body: dict, upstream: FakeUpstream) -> None:
         if "response_format" in body:
             self._send(400, {"error": {"message": "response_format is not supported"}})
+        else:
+            self._ok(body, upstream)
+
+    def _picky(self, body: dict, upstream: FakeUpstream) -> None:
+        """不接受 upstream.refused 里的字段，一次说一个。"""
+        named = next((name for name in upstream.refused if name in body), None)
+        if named:
+            self._send(upstream.refused_with, {"error": {"message": upstream.refused[named], "param": named}})
         else:
             self._ok(body, upstream)
 
@@ -169,9 +187,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._write(_chunk(text) + _chunk("", end) + "data: [DONE]\n\n")
         self._write("")
 
-    def _start(self) -> None:
+    def _start(self, kind: str = "text/event-stream") -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Type", kind)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
 

@@ -28,11 +28,14 @@ def processes(server: str) -> list[psutil.Process]:
 
 def memory(server: str) -> int:
     """服务与它起的子进程现在占的内存，MB。"""
-    family = {child for one in processes(server) for child in (one, *one.children(recursive=True))}
-    total = 0
+    servers = processes(server)
+    family = {child for one in servers for child in (one, *one.children(recursive=True))}
+    ids, port, total = {one.pid for one in servers}, server.rsplit(":", 1)[1], 0
     for one in family:
         with suppress(psutil.NoSuchProcess):
-            total += one.memory_info().rss
+            # 工作进程刚分出来、还没有换成读 PDF 的程序的，与它是同一片内存，不算两遍
+            is_copy = port in one.cmdline() and psutil.Process(one.ppid()).ppid() in ids
+            total += 0 if is_copy else one.memory_info().rss
     return total >> 20
 
 

@@ -97,6 +97,9 @@ class FakeService:
         self.script: list[str | threading.Event] = []
         self.bodies: list[bytes] = []
         self.sent_at: list[float] = []
+        self.may_read = threading.Event()
+        self.may_read.set()
+        """没有设时，请求的正文先不收：像还在很慢的路上。"""
         handler = partial(_Handler, service=self, directory=str(folder))
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -124,6 +127,7 @@ class _Handler(SimpleHTTPRequestHandler):
         super().__init__(*args, **options)
 
     def do_POST(self) -> None:
+        self.service.may_read.wait(timeout=60)
         self.service.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")

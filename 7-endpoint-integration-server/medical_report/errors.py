@@ -27,7 +27,9 @@ _HTTP_MESSAGES = {
 
 
 class TooFrequent(TooManyRequests):
-    """一个地址来的请求太密；不是用的人太多。"""
+    """一个地址来的请求（或错的密钥）太密；不是用的人太多。"""
+
+    description = "请求得太频繁了，请过一会儿再试。"
 
 
 def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
@@ -42,7 +44,7 @@ def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
         where = ".".join(map(str, error.errors()[0]["loc"])) or "整个请求体"
         status, code, message = 400, "invalid_report", f"请求体不是约定的 JSON：{where} 不对。"
     elif isinstance(error, TooFrequent):
-        status, code, message = 429, "rate_limited", "请求得太频繁了，请过一会儿再试。"
+        status, code, message = 429, "rate_limited", str(error.description)
     elif isinstance(error, HTTPException) and error.code in _HTTP_MESSAGES:
         status, (code, message) = error.code, _HTTP_MESSAGES[error.code]
         message = message.format(limit=current_app.config["MAX_CONTENT_LENGTH"] // 1024**2)

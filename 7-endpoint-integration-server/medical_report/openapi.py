@@ -70,6 +70,8 @@ def document(max_upload_mb: int) -> dict:
     trace = {"name": "trace", "in": "query", "schema": {"enum": ["1"]}, "description": "附上与上游的往来"}
     return {
         "openapi": "3.1.0",
+        # 相对于文档自己的地址：服务可以放在反向代理的一个路径下面
+        "servers": [{"url": "./"}],
         "info": {"title": "健康助手：接口集成服务", "version": "1"},
         "components": {
             "schemas": schemas["$defs"],

@@ -32,6 +32,9 @@ _SECURITY_HEADERS = {
 }
 MAX_CLIENTS = 100_000
 """记住多少个地址的请求；再多就忘掉最久没来的。"""
+WRONG_KEYS = "10/minute"
+"""一个地址可以试错多少次密钥。"""
+WRONG_KEYS_SAID = "密钥错了太多次，先不看了。请向开这个服务的人核对密钥，过一会儿再试。"
 _PUBLIC = {"medical_report.index", "medical_report.health", "operator.ready", "operator.openapi", "static"}
 """有密钥时，不带密钥也能看的：网页自己，和给监控、编程的人看的。"""
 
@@ -48,8 +51,9 @@ def install(app: Flask, settings: Settings) -> None:
         exposed = ["X-Request-ID", "Retry-After"]
         CORS(app, origins=list(settings.allowed_origins), methods=["GET", "POST"], expose_headers=exposed)
     if key := settings.api_key.get_secret_value():
-        app.before_request(lambda: _check_key(key))
-    limiter = Throttled(quota=settings.rate_limit, store=store.MemoryStore(options={"MAX_SIZE": MAX_CLIENTS}))
+        guesses = _limiter(WRONG_KEYS)
+        app.before_request(lambda: _check_key(key, guesses))
+    limiter = _limiter(settings.rate_limit)
     app.before_request(lambda: _check_rate(limiter))
     slots = threading.BoundedSemaphore(settings.max_concurrent)
     app.before_request(lambda: _take_slot(slots))
@@ -60,24 +64,42 @@ def _number_request() -> None:
     g.request_id, g.started, g.facts = uuid.uuid4().hex[:16], time.perf_counter(), {}
 
 
-def _check_key(key: str) -> None:
-    """`Authorization: Bearer 密钥`；浏览器会问的 Basic 也行，密码填密钥。"""
+def _limiter(quota: str) -> Throttled:
+    """令牌桶，一个地址一只；一下子用完了就一个一个地补。"""
+    return Throttled(quota=quota, store=store.MemoryStore(options={"MAX_SIZE": MAX_CLIENTS}))
+
+
+def _check_key(key: str, guesses: Throttled) -> None:
+    """`Authorization: Bearer 密钥`；浏览器会问的 Basic 也行，密码填密钥。
+
+    一个地址错得太多，过一会儿才再看它的密钥，对的也一样：不然答 200 还是 429，就告诉了他猜对没有。没有带密钥的不算猜。
+    """
     if request.method == "OPTIONS" or request.endpoint in _PUBLIC or request.endpoint is None:
         return
     given = request.authorization
     sent = (given.token or given.get("password") or "") if given else ""
-    if not hmac.compare_digest(sent.encode(), key.encode()):
-        # 页面让浏览器问；网页发的 POST 不让，它自己有地方填
-        ask = WWWAuthenticate("basic", {"realm": "health-assistant"}) if request.method == "GET" else None
-        raise Unauthorized(www_authenticate=ask)
+    client = _client()
+    if sent and (state := guesses.peek(client)).remaining < 1:
+        raise TooFrequent(WRONG_KEYS_SAID, retry_after=max(math.ceil(state.reset_after / state.limit), 1))
+    if hmac.compare_digest(sent.encode(), key.encode()):
+        return
+    if sent:
+        guesses.limit(client)
+    # 页面让浏览器问；网页发的 POST 不让，它自己有地方填
+    ask = WWWAuthenticate("basic", {"realm": "health-assistant"}) if request.method == "GET" else None
+    raise Unauthorized(www_authenticate=ask)
 
 
 def _check_rate(limiter: Throttled) -> None:
-    """一个地址来的请求不能太密；令牌桶，一下子用完了就一个一个地补。"""
+    """一个地址来的请求不能太密。"""
     if request.method == "POST":
-        result = limiter.limit(request.remote_addr or "不知道")
+        result = limiter.limit(_client())
         if result.limited:
             raise TooFrequent(retry_after=math.ceil(result.state.retry_after))
+
+
+def _client() -> str:
+    return request.remote_addr or "不知道"
 
 
 def _take_slot(slots: threading.BoundedSemaphore) -> None:

@@ -56,6 +56,7 @@ def _upstreams() -> dict[str, dict]:
             "state": upstream.state,
             "last_success": upstream.last_success,
             "last_error": upstream.last_error,
+            "left_out": upstream.left_out,
         }
         for upstream in (analyst.vision, analyst.advice)
         if upstream

@@ -1,7 +1,7 @@
 """外部的模型：任何 OpenAI 兼容的接口。
 
 回答有时限、有大小；失败的再试一两次，连着失败的歇一会儿再问，不让每个人都等一个死掉的上游。
-出了什么错都是一种 `UpstreamError`，由调用的人换成内置引擎。
+出了什么错都是一种 `UpstreamError`，由调用的人换成内置引擎。回答怎样拆见 upstream_dialects.py。
 """
 
 import json
@@ -24,12 +24,20 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from health_assistant.addresses import is_this_machine
 from medical_report.metrics import UPSTREAM_FAILURES
+from medical_report.upstream_dialects import (
+    MAX_ANSWER_BYTES,
+    NEW_LIMIT,
+    STATUS_KINDS,
+    UpstreamError,
+    adapt,
+    read_answer,
+    refused_field,
+)
 
 log = logging.getLogger(__name__)
 
-MAX_ANSWER_BYTES = 4 * 1024 * 1024
-"""一个回答最多多少字节：四千来个 token 的事件流约 1 MB。"""
 ATTEMPTS = 3
 FIRST_WAIT_SECONDS = 0.2
 FAILURES_TO_OPEN = 5
@@ -38,33 +46,9 @@ REST_SECONDS = 30
 CONNECT_SECONDS = 5
 MAX_CONNECTIONS = 64
 
-_MESSAGES = {
-    "timeout": "没有在时限内答完",
-    "unreachable": "连不上，或中途断了",
-    "misconfigured": "不认密钥、模型名或地址，请检查设置",
-    "busy": "说太忙",
-    "rejected": "不接受这个请求",
-    "server_error": "自己出错了",
-    "too_large": f"回答超过 {MAX_ANSWER_BYTES >> 20} MB",
-    "broken": "回答不完整，或不是约定的格式",
-    "resting": "连着失败了几次，先不问它",
-}
-_STATUS_KINDS = {400: "rejected", 413: "rejected", 422: "rejected", 429: "busy"}
-_STATUS_KINDS |= dict.fromkeys((401, 402, 403, 404, 405), "misconfigured")
 _WORTH_RETRYING = ("unreachable", "busy", "server_error", "broken")
 # 上游活着，只是不接受这一个请求
 _NOT_ITS_FAULT = ("busy", "rejected")
-
-
-class UpstreamError(RuntimeError):
-    """上游没有答好。`kind` 是 `_MESSAGES` 的键；`retry_after` 是它要我们等的秒数。"""
-
-    def __init__(self, kind: str, detail: str = "", retry_after: float = 0) -> None:
-        super().__init__(_MESSAGES[kind])
-        self.kind = kind
-        self.detail = detail
-        """对方说的话；只给操作的人看，不进日志。"""
-        self.retry_after = retry_after
 
 
 class Upstream:
@@ -79,8 +63,9 @@ class Upstream:
         self.last_success: float | None = None
         """最近一次答好的时刻，Unix 秒。"""
         self.last_error: str | None = None
-        self._extra_body = extra_body
-        self._takes_schema = True
+        self.left_out: dict[str, str | None] = {}
+        """它不接受的字段，和改用的字段（没有改用的为 None）。"""
+        self._extra_body = extra_body or {}
         self._told_misconfigured = False
         # 不用 openai 的客户端：它给每个字段核对类型，比收发本身还费时间
         self._connections = _connections(api_base)
@@ -106,17 +91,26 @@ class Upstream:
             response_format: dict | None = None) -> str:  # fmt: skip
         """问一次，返回回答的文字，去掉了思考。deadline 是 `time.monotonic` 的时刻。答不好抛 `UpstreamError`。
 
-        trace 给了就记下这一次来往：问的（没有图片与密钥）、答的、用时。
+        对方不接受哪个可有可无的字段，就不带它再问，以后也不带（`left_out`）。
+        trace 给了就记下每一次来往：问的（没有图片与密钥）、答的、用时。
         """
-        request = {"messages": messages, "max_tokens": max_tokens, "temperature": 0}
-        if response_format and self._takes_schema:
+        optional = {"stream": True, "max_tokens": max_tokens, "temperature": 0, "response_format": response_format}
+        optional = {name: value for name, value in optional.items() if value is not None} | self._extra_body
+        while True:
+            asked_with = adapt(optional, self.left_out)
             try:
-                return self._ask_and_note(request | {"response_format": response_format}, deadline, trace)
+                return self._ask_and_note({"messages": messages, **asked_with}, deadline, trace)
             except UpstreamError as error:
-                if error.kind != "rejected" or not re.search("response_format|schema|structured", error.detail):
+                name = refused_field(error.detail, asked_with) if error.kind == "rejected" else None
+                if name is None:
                     raise
-                self._takes_schema = False
-        return self._ask_and_note(request, deadline, trace)
+                self._leave_out(name, error.detail)
+
+    def _leave_out(self, name: str, detail: str) -> None:
+        renamed = name == "max_tokens" and NEW_LIMIT in detail
+        self.left_out[name] = NEW_LIMIT if renamed else None
+        how = f"改用 {NEW_LIMIT}" if renamed else "以后不带它问"
+        log.warning("上游 %s（%s，模型 %s）不接受 %s，%s", self.name, self.api_base, self.model, name, how)
 
     def _ask_and_note(self, request: dict[str, Any], deadline: float, trace: list | None) -> str:
         started = time.monotonic()
@@ -169,7 +163,7 @@ class Upstream:
     def _ask_once(self, request: dict[str, Any], deadline: float) -> str:
         """发一次，读到 deadline 为止；查域名、一个地址一个地址地试连接不受它管，连一个地址至多 `CONNECT_SECONDS`。"""
         seconds = max(deadline - time.monotonic(), 0.001)
-        body = {"model": self.model, "stream": True, **request, **(self._extra_body or {})}
+        body = {"model": self.model, **request}
         try:
             response = self._connections.request(
                 "POST",
@@ -187,20 +181,20 @@ class Upstream:
         except urllib3.exceptions.HTTPError as error:
             raise UpstreamError("unreachable") from error
         if response.status != 200:
-            kind = _STATUS_KINDS.get(response.status, "server_error")
+            kind = STATUS_KINDS.get(response.status, "server_error")
             wait = response.headers.get("Retry-After", "")
             detail = answer.decode(errors="replace")[:500]
             raise UpstreamError(kind, detail, float(wait) if re.fullmatch(r"\d{1,4}", wait) else 0)
-        text = _join(answer)
+        text = read_answer(answer)
         self.last_success, self.last_error = time.time(), None
         return text
 
 
 def _connections(api_base: str) -> urllib3.PoolManager:
-    """与上游的连接，用过的留着；环境变量里设了代理的，经过代理。"""
+    """与上游的连接，用过的留着；环境变量里设了代理的，经过代理，这台机器自己的除外。"""
     url = urllib3.util.parse_url(api_base)
     proxy = getproxies().get(url.scheme or "")
-    if proxy and not proxy_bypass(url.host or ""):
+    if proxy and not is_this_machine(api_base) and not proxy_bypass(url.host or ""):
         return urllib3.ProxyManager(proxy, maxsize=MAX_CONNECTIONS)
     return urllib3.PoolManager(maxsize=MAX_CONNECTIONS)
 
@@ -223,30 +217,6 @@ def _next_part(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
     if sock := getattr(response.connection, "sock", None):
         sock.settimeout(left)
     return response.read1(1 << 16, decode_content=False)
-
-
-def _join(stream: bytes) -> str:
-    """事件流 -> 全文。断在半路的、写到长度上限的，后面的行就没有了：不能当作全部。"""
-    parts, end = [], None
-    try:
-        for line in stream.decode().splitlines():
-            data = line.removeprefix("data:").strip()
-            if line.startswith("data:") and data != "[DONE]":
-                for choice in json.loads(data)["choices"][:1]:
-                    parts.append(choice["delta"].get("content") or "")
-                    end = choice.get("finish_reason") or end
-        answer = "".join(parts)
-    except (
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-    ) as error:  # 对面是别人的程序，什么样的都有
-        raise UpstreamError("broken") from error
-    if end != "stop" or not answer.strip():
-        raise UpstreamError("broken", answer)
-    return answer
 
 
 def _without_thinking(answer: str) -> str:

@@ -11,6 +11,7 @@ from health_assistant.lab_report.consistency import is_conflict
 from health_assistant.lab_report.report import ReadItem, ReadReport, RowEvidence
 from medical_report.analysis import Event, analyse_pages, analyse_rows, get_analyst
 from medical_report.errors import describe_error
+from medical_report.heartbeats import HEARTBEAT, with_heartbeats
 from medical_report.intake import MAX_PAGES, uploaded_pages
 from medical_report.page_reading import MAX_ROWS
 
@@ -95,7 +96,11 @@ def _answer(events: Iterator[Event], trace: list[dict[str, Any]] | None = None) 
 def _stream(first: Event, rest: Iterator[Event]) -> Iterator[str]:
     yield _sse(*first)
     try:
-        for name, data in rest:
+        for event in with_heartbeats(rest):
+            if event is None:
+                yield HEARTBEAT
+                continue
+            name, data = event
             yield _sse(name, data)
         _note(data)
     except Exception as error:  # 流已经开始，错误也只能作为事件发出去

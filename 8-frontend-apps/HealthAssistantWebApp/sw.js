@@ -3,21 +3,19 @@
 const CACHE = "shell-v1";
 const SHELL = [
   "./", "manifest.webmanifest", "icons/icon.svg", "icons/icon-192.png", "examples/blood-count.png",
-  "css/base.css", "css/result.css",
+  "css/base.css", "css/dark.css", "css/result.css",
   ...["api", "check_view", "correction", "display", "dom", "history", "main", "page_list", "photo", "photo_view", "progress", "range_bar",
-    "report_view", "row_view", "share"].map((name) => `js/${name}.js`),
+    "report_view", "row_view", "share", "taps"].map((name) => `js/${name}.js`),
 ].map((path) => new URL(path, self.registration.scope).href);
 
 self.addEventListener("install", (event) => {
   self.skipWaiting();
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(SHELL)));
+  event.waitUntil(Promise.all(SHELL.map((url) => fetchFresh(new Request(url)))));
 });
 
-self.addEventListener("activate", (event) => {
-  event.waitUntil(self.clients.claim());
-});
+self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
-// 有网时总用新的，断网时用存的
+// 有网时总用新的，断网时用存的；被转到登录页的不存
 self.addEventListener("fetch", (event) => {
   const { method, url } = event.request;
   if (method !== "GET" || !SHELL.includes(url)) return;
@@ -28,7 +26,7 @@ async function fetchFresh(request) {
   const cache = await caches.open(CACHE);
   try {
     const response = await fetch(request);
-    if (response.ok) await cache.put(request, response.clone());
+    if (response.ok && !response.redirected) await cache.put(request, response.clone());
     return response;
   } catch (error) {
     const saved = await cache.match(request);

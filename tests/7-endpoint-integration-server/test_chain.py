@@ -249,17 +249,17 @@ def test_rows_that_disagree_are_checked_again_after_a_correction(make_client):
 # ---- 上游：代理、时限、再试、歇着 ----
 
 
-def test_a_proxy_in_the_environment_is_used_unless_it_is_told_not_to(vision, monkeypatch):
+def test_a_proxy_in_the_environment_is_used_unless_it_is_told_not_to(monkeypatch):
+    far = "http://upstream.invalid/v1"
     with FakeUpstream(lambda body: "经过代理") as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.api_base.removesuffix("/v1"))
         monkeypatch.delenv("http_proxy", raising=False)
         for name in ("NO_PROXY", "no_proxy"):
             monkeypatch.setenv(name, "")
-        assert upstream_of(vision).ask([], 10, time.monotonic() + 5) == "经过代理"
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        vision.answer = lambda body: "直接"
-        assert upstream_of(vision).ask([], 10, time.monotonic() + 5) == "直接"
-    assert len(proxy.requests) == len(vision.requests) == 1
+        assert ask(Upstream("vision", far, SecretStr(""), "vl-7b")) == "经过代理"
+        monkeypatch.setenv("no_proxy", "upstream.invalid")
+        assert kind_of_failure(Upstream("vision", far, SecretStr(""), "vl-7b"), 1) in ("unreachable", "timeout")
+    assert len(proxy.requests) == 1
 
 
 @pytest.mark.parametrize("behaviour", ["slow", "stalled", "endless"])
@@ -335,15 +335,6 @@ def test_a_rejected_request_does_not_count_against_the_upstream(vision):
     for _ in range(FAILURES_TO_OPEN + 1):
         kind_of_failure(upstream, 0.5)
     assert upstream.state == "closed"
-
-
-def test_an_upstream_without_schemas_is_asked_without_from_then_on(vision):
-    vision.answer = lambda body: "好"
-    vision.behave("schemaless")
-    upstream, schema = upstream_of(vision), {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
-    for _ in range(2):
-        assert ask(upstream, response_format=schema) == "好"
-    assert ["response_format" in body for body in vision.requests] == [True, False, False]
 
 
 def test_calls_to_one_upstream_run_side_by_side(vision):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 import requests
@@ -22,6 +23,7 @@ def test_the_document_names_every_public_address(report_server):
     document = requests.get(f"{report_server}/openapi.json", timeout=5).json()
     assert document["openapi"] == "3.1.0"
     assert set(document["paths"]) == {"/analyze_medical_report", "/advice", "/health", "/ready"}
+    assert urljoin(f"{report_server}/some/path/openapi.json", document["servers"][0]["url"]).endswith("/some/path/")
     assert "LabItem" in document["components"]["schemas"]
 
 

@@ -3,6 +3,12 @@
 import json
 
 import pytest
+from fake_upstreams import FakeUpstream
+from medical_report import create_app
+from medical_report.analysis import get_analyst
+from medical_report.settings import Settings
+from model_servers import serving
+from reverse_proxies import ReverseProxy
 
 pytestmark = pytest.mark.browser
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>"
@@ -60,3 +66,30 @@ def test_a_photo_that_cannot_be_read_says_why(status):
     status.set_input_files("#photo", {"name": "a.png", "mimeType": "image/png", "buffer": b"x"})
     status.click("#try button")
     assert status.inner_text("#outcome .failed") == "看不清。（report_unreadable，请求号 0123）"
+
+
+def test_it_works_below_a_path_of_a_reverse_proxy(page, report_server, photo):
+    with ReverseProxy(report_server, "/tools/health") as proxy:
+        status = open_status(page, proxy.url.rstrip("/"))
+        assert "embedded-report-reader" in status.inner_text("#flow")
+        assert status.evaluate("getComputedStyle(document.querySelector('#numbers')).display") == "grid"
+        status.set_input_files("#photo", {"name": "a.png", "mimeType": "image/png", "buffer": photo})
+        status.click("#try button")
+        status.wait_for_selector("#outcome details", timeout=60_000)
+    assert not [path for path in proxy.seen if not path.startswith("/tools/health/")]
+
+
+def test_fields_an_upstream_refuses_are_said(page, reader):
+    with FakeUpstream(lambda body: "x", ["picky"]) as fake:
+        fake.refused = {
+            "response_format": "response_format is not supported",
+            "max_tokens": "use max_completion_tokens",
+        }
+        app = create_app(Settings(advice_api_base=fake.api_base, advice_model="llm-8b"))
+        get_analyst(app).reader = reader
+        with serving(app) as server:
+            row = {"name": "钾", "code": "K", "result": "6.0", "unit": "mmol/L", "reference_range": "3.5-5.3"}
+            app.test_client().post("/advice", json={"report": {"items": [row]}})
+            open_status(page, server.root)
+            said = page.inner_text("#flow")
+    assert "不接受 response_format、max_tokens（改用 max_completion_tokens）" in said

@@ -1,4 +1,5 @@
 // 状态页：隔几秒取一次数据；试一张照片。文字一律用 textContent，模型的回答里有什么都只是字。
+// 地址都是相对的：反向代理可以把整个服务放在一个路径下面。
 const EVERY_MS = 5000;
 const STEPS = { total: "从头到尾", vision: "视觉模型读", read: "内置读者读", verify: "内置读者核对", advice: "建议" };
 const STATES = { built_in: "内置", unused: "还没问过", closed: "通", failing: "上次没答好", "half-open": "在试", open: "歇着" };
@@ -39,7 +40,9 @@ function showFlow(upstreams) {
     const upstream = upstreams[name];
     const state = stateOf(upstream);
     const seen = upstream?.last_success ? `上次答好 ${clock(upstream.last_success)}` : "还没有答好过";
-    const detail = !upstream ? "没有接外部模型，用内置引擎" : upstream.last_error ? `${upstream.last_error}；${seen}` : seen;
+    const leftOut = Object.entries(upstream?.left_out ?? {}).map(([field, used]) => (used ? `${field}（改用 ${used}）` : field)).join("、");
+    const detail = !upstream ? "没有接外部模型，用内置引擎"
+      : [upstream.last_error, seen, leftOut && `它不接受 ${leftOut}，问的时候不带`].filter(Boolean).join("；");
     const pill = make("span", STATES[state], { class: "pill", "data-state": state });
     return card("li", [pill, make("span", title, { class: "muted" }), make("strong", upstream?.model ?? BUILT_IN[name]), make("span", detail, { class: "muted" })]);
   });
@@ -73,7 +76,7 @@ function bar(from, to) {
 
 async function refresh() {
   try {
-    const data = await (await fetch("/status/data")).json();
+    const data = await (await fetch("status/data")).json();
     showFlow(data.upstreams);
     showNumbers(data);
     const steps = Object.keys(STEPS).filter((name) => data.steps[name]);
@@ -123,7 +126,7 @@ $("try").addEventListener("submit", async (event) => {
   const form = new FormData();
   form.set("image", $("photo").files[0]);
   try {
-    showOutcome(await (await fetch("/analyze_medical_report?trace=1", { method: "POST", body: form })).json());
+    showOutcome(await (await fetch("analyze_medical_report?trace=1", { method: "POST", body: form })).json());
   } catch {
     showOutcome({ error: "没有发出去，服务停了或网络断了", code: "network", request_id: "无" });
   }

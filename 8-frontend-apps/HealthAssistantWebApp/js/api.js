@@ -1,15 +1,15 @@
 // 与阶段 7 的服务通信：发一个请求，服务器用 SSE 一段段回答。用 XMLHttpRequest，因为只有它报告上传了多少。
 
-/** 这么久没有一点动静，就不等了；几页的报告，读完一页有一个事件。 */
+/** 这么久没有一点动静，就不等了；服务器在读的时候，每 10 秒至少说一句。 */
 const WAIT_MS = 180_000;
+/** 浏览器说传完了，也许只是交给了系统，字节还在路上：最慢按每秒 2 KB 算，多等一会儿。 */
+const SLOWEST_BYTES_PER_MS = 2;
 const BROKEN_OFF = "连接中途断了，没有收全。";
 const base = document.querySelector("meta[name=api-base]").content.replace(/\/$/, "");
 let accessKey = "";
 
 /** 服务设了访问口令时用；只留在内存里。 */
-export function setAccessKey(key) {
-  accessKey = key;
-}
+export const setAccessKey = (key) => { accessKey = key; };
 
 export class AnalysisError extends Error {
   /** code 给程序看，message 给人看；retryAfter 是服务器请人等的秒数，没有说则为 0。 */
@@ -46,14 +46,19 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
     });
 
     let timer;
+    let onTheWay = 0;
     const wait = () => {
       clearTimeout(timer);
       timer = setTimeout(() => {
-        reject(new AnalysisError("timeout", "等了三分钟，服务器还没有答完。"));
+        reject(new AnalysisError("timeout", "等了很久，服务器一点动静也没有。"));
         request.abort();
-      }, WAIT_MS);
+      }, WAIT_MS + onTheWay / SLOWEST_BYTES_PER_MS);
     };
-    request.onloadend = () => clearTimeout(timer);
+    document.addEventListener("visibilitychange", wait); // 在后台停了很久，醒来先等一等
+    request.onloadend = () => {
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", wait);
+    };
 
     let taken = 0;
     let finished = false;
@@ -67,23 +72,20 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
       }
     };
     // 事件处理里出的错也要交给调用者，不能就这样没了下文
-    const guarded = (work) => () => {
-      try {
-        work();
-      } catch (error) {
-        reject(error);
-      }
-    };
+    const guarded = (work) => () => Promise.resolve().then(work).catch(reject);
     request.upload.onprogress = ({ loaded, total }) => {
+      onTheWay = loaded;
       wait();
       onUpload?.(loaded / total);
     };
     request.onprogress = guarded(() => {
+      onTheWay = 0; // 开口了，就是都收到了
       wait();
       take();
     });
     request.onload = guarded(() => {
-      if (request.status !== 200) throw refusal(request);
+      const type = request.getResponseHeader("Content-Type") ?? "";
+      if (request.status !== 200 || !type.startsWith("text/event-stream")) throw refusal(request);
       take();
       if (!finished) throw new AnalysisError("stream_ended", BROKEN_OFF);
       resolve();
@@ -105,12 +107,15 @@ function parseEvent(block) {
 }
 
 function refusal(request) {
-  if (request.status === 401) return new AnalysisError("need_key", "这个服务要访问口令。");
   const wait = Number(request.getResponseHeader("Retry-After")) || 0;
   try {
     const { code, error } = JSON.parse(request.responseText);
-    return new AnalysisError(code, error, wait);
+    if (code === "key_needed") return new AnalysisError("need_key", "这个服务要访问口令。");
+    if (error) return new AnalysisError(code, error, wait);
   } catch {
-    return new AnalysisError("http", `服务器没有正常回答（状态码 ${request.status}）。`, wait);
+    // 不是服务答的，是前面的登录页、代理
   }
+  if ([200, 401, 403].includes(request.status)) return new AnalysisError("login", "来的不是结果，是别的网页：多半要登录，或登录过期了。");
+  const words = request.status === 413 ? "照片或 PDF 太大，服务器前面的代理不收；请一次少选几页" : "服务器没有正常回答，请过一会儿再试";
+  return new AnalysisError("http", `${words}（状态码 ${request.status}）。`, wait);
 }

@@ -8,6 +8,7 @@ const KEY_STEP = 0.02;
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const area = element("crop-area");
+const stage = area.parentElement;
 const frame = element("crop-frame");
 const canvas = element("check-canvas");
 let page = null; // 眼前的一页：转了几次、裁成什么样，都记在它身上
@@ -46,8 +47,16 @@ export function closeCheck() {
 function drawPreview() {
   draw(canvas, bitmap, page.turns);
   area.style.setProperty("--ratio", canvas.width / canvas.height);
+  fit();
   placeFrame();
 }
+
+// 照片放得下多大就多大；用样式表写要容器查询，旧的浏览器没有
+function fit() {
+  const [width, height] = [stage.clientWidth - 20, stage.clientHeight - 20];
+  area.style.width = `${Math.max(0, Math.min(width, (height * canvas.width) / canvas.height))}px`;
+}
+new ResizeObserver(fit).observe(stage);
 
 function placeFrame() {
   const { crop } = page;
@@ -61,9 +70,7 @@ function placeFrame() {
 }
 
 // 把手管的是 crop 里的哪两个数
-function corner(handle) {
-  return handle.dataset.corner.split(" ").map(Number);
-}
+const corner = (handle) => handle.dataset.corner.split(" ").map(Number);
 
 function moveCorner(handle, newX, newY) {
   const { crop } = page;
@@ -73,9 +80,7 @@ function moveCorner(handle, newX, newY) {
   placeFrame();
 }
 
-function clamp(value, low, high) {
-  return Math.min(high, Math.max(low, value));
-}
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 for (const handle of area.querySelectorAll(".handle")) {
   handle.addEventListener("pointerdown", (event) => handle.setPointerCapture(event.pointerId));

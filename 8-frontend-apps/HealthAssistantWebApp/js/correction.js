@@ -7,7 +7,7 @@ const isDoubtful = (item) => item.flag === "unknown" && item.range_source !== "n
 
 /** 第 index 行换成人填的 fields，其余照旧。 */
 export function correctRow(report, index, fields) {
-  const items = report.items.with(index, { ...report.items[index], ...fields, corrected: true });
+  const items = report.items.map((item, i) => (i === index ? { ...item, ...fields, corrected: true } : item));
   return { ...report, items };
 }
 

@@ -17,6 +17,7 @@ function isDark() {
 }
 
 function show() {
+  element("dark").media = root.dataset.theme ? (isDark() ? "screen" : "not all") : "screen and (prefers-color-scheme: dark)";
   element("text-button").setAttribute("aria-pressed", root.dataset.text === "large");
   element("theme-button").setAttribute("aria-pressed", isDark());
 }

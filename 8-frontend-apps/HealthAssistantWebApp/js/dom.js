@@ -17,9 +17,7 @@ export function makeButton(className, text, onClick) {
   return button;
 }
 
-const ALLOWED = new Set(
-  "H3 H4 P UL OL LI STRONG EM TABLE THEAD TBODY TR TH TD BR HR".split(" "),
-);
+const ALLOWED = new Set("H3 H4 P UL OL LI STRONG EM TABLE THEAD TBODY TR TH TD BR HR".split(" "));
 
 /**
  * 服务器给的 HTML -> 可以放进页面的节点。服务器已经净化过；这里再照同样的白名单抄一遍，一个属性也不留，

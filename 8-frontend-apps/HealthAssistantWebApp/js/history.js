@@ -3,22 +3,16 @@
 const STORE = "results";
 
 /** record 是 {savedAt, report, advice_html, engines, disclaimer}；savedAt（毫秒）相同的覆盖。 */
-export function saveResult(record) {
-  return inStore("readwrite", (store) => store.put(record));
-}
+export const saveResult = (record) => inStore("readwrite", (store) => store.put(record));
 
 /** 全部记录，新的在前。 */
 export async function allResults() {
   return (await inStore("readonly", (store) => store.getAll())).reverse();
 }
 
-export function deleteResult(savedAt) {
-  return inStore("readwrite", (store) => store.delete(savedAt));
-}
+export const deleteResult = (savedAt) => inStore("readwrite", (store) => store.delete(savedAt));
 
-export function clearResults() {
-  return inStore("readwrite", (store) => store.clear());
-}
+export const clearResults = () => inStore("readwrite", (store) => store.clear());
 
 function settled(request) {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
 // 入口：选照片 → 看一眼 → 分析 → 结果。同一时刻只有一次分析，新的一次会取消旧的。
 
 import "./display.js";
+import "./taps.js";
 import { AnalysisError, analyze, reassess, setAccessKey } from "./api.js";
 import { correctRow, mergeReports, rowsToSend } from "./correction.js";
 import { element, make, makeButton } from "./dom.js";
@@ -11,22 +12,19 @@ import { endProgress, setPages, setStep, setUploaded, startProgress } from "./pr
 import { clearReport, endAdvice, openRow, showAdvice, showEngines, showReport, summarize } from "./report_view.js";
 import { asText, copy, share } from "./share.js";
 
+// 服务器的话里没有说怎么办的，在这里补上
 const HINTS = {
   unsupported_format: "请把它存成 JPEG 或 PNG 再选，或直接用手机拍一张。",
-  empty_image: "这个文件是空的，请换一张照片。",
-  image_too_large: "请选一共 20 MB 以内的照片或 PDF。",
-  too_many_pages: "一份报告最多 20 页，请分几次读。",
-  image_too_many_pixels: "请用手机的普通拍照模式重拍，或先把照片缩小。",
-  report_unreadable: "请把单子放平、四边拍全、光线均匀，对好焦再拍一张。",
   not_a_lab_report: "请拍一行行印着项目、结果和参考范围的检验单；影像报告、处方和病历读不了。",
   other_paper: "这里只读化验单：一行行印着项目、结果和参考范围的那种，请换那一张拍。身体不适请直接就医。",
   unsupported_language: "身体不适请直接就医，不要等翻译。如果单子其实是中文或英文，请对好焦、光线均匀，再拍一张。",
   need_key: "请向开这个服务的人要访问口令，填在下面再试。",
-  network: "请看看网络是否连着、服务是否还开着。照片还在，不用重新选。",
+  network: "请看看网络是否连着、服务是否还开着；要登录的，刷新网页看看。照片还在，不用重新选。",
+  login: "请刷新网页，登录以后重新选照片。",
   stream_ended: "照片还在，不用重新选，再试一次就好。",
   timeout: "照片还在，可以再试一次。",
 };
-const OTHER_HINT = "请稍后再试；身体不适请直接就医，不要等这里的结果。";
+const OTHER_HINT = "身体不适请直接就医，不要等这里的结果。";
 const CONNECTION_CODES = ["network", "stream_ended"];
 
 let current = null; // 正在进行的分析的 AbortController
@@ -53,10 +51,9 @@ async function choose(files) {
 }
 
 async function fetchExample(signal) {
-  const response = await fetch("examples/blood-count.png", { signal }).catch((error) => {
-    throw error.name === "AbortError" ? error : new AnalysisError("network", "示例化验单没有取到。");
-  });
-  if (!response.ok) throw new AnalysisError("http", "示例化验单没有取到。");
+  const response = await fetch("examples/blood-count.png", { signal }).catch(() => null);
+  signal.throwIfAborted();
+  if (!response?.ok) throw new AnalysisError("network", "示例化验单没有取到。");
   return [await response.blob()];
 }
 
@@ -167,6 +164,7 @@ function showError(error, report) {
 }
 
 function retry() {
+  if (element("error").hidden) return;
   if (!element("key-form").hidden) setAccessKey(element("key-input").value);
   run(lastSource);
 }
@@ -176,8 +174,9 @@ function retry() {
 function showScreen(name) {
   for (const screen of ["start", "check", "work"]) element(screen).hidden = screen !== name;
   scrollTo(0, 0);
-  // 手机上按“返回”是回到开头，不是离开网页
-  if (name !== "start" && !history.state) history.pushState("inside", "");
+  // 手机上按“返回”是回到开头，不是离开网页；刷新以后还认得出刚才在里面
+  if (history.state) history.replaceState(name === "start" ? "home" : "inside", "");
+  else if (name !== "start") history.pushState("inside", "");
 }
 
 /** 丢下手头的事：进行中的分析、上一张照片、上一份结果。 */
@@ -188,7 +187,7 @@ function leave() {
   clearPages();
   clearReport();
   clearPhoto();
-  element("error").hidden = true;
+  element("error").hidden = element("reopened").hidden = true;
 }
 
 function goHome() {
@@ -231,12 +230,11 @@ async function save() {
   say("存好了：只在这台设备里，不含照片。在首页可以打开，也可以一按全部清除。");
 }
 
-function say(words) {
-  element("done-words").textContent = words;
-}
+const say = (words) => { element("done-words").textContent = words; };
 
 const resultText = () => asText(shown.report, shown.disclaimer);
-const on = (id, work) => element(id).addEventListener("click", work);
+// 已经换了屏的，不算
+const on = (id, work) => element(id).addEventListener("click", ({ currentTarget }) => currentTarget.closest("[hidden]") || work());
 
 for (const [id, take] of [["album-input", choose], ["camera-input", choose], ["more-input", addPages], ["more-camera-input", addPages]]) {
   element(id).addEventListener("change", ({ target }) => {
@@ -294,4 +292,6 @@ addEventListener("online", () => {
 });
 showConnection();
 listHistory();
-navigator.serviceWorker?.register("sw.js");
+element("reopened").hidden = history.state !== "inside";
+if (history.state) history.replaceState("home", "");
+navigator.serviceWorker?.register("sw.js").catch(() => {}); // 装不上（要登录、浏览器不许），照样能用

@@ -17,6 +17,7 @@ const isPdf = (file) => file.type === "application/pdf" || /\.pdf$/i.test(file.n
 
 /** 加几个文件（数组），选中其中的第一个；返回浏览器打不开、又不是 PDF 的有几个。 */
 export async function addPages(files) {
+  const mine = pages;
   const first = pages.length;
   let unknown = 0;
   if (first === 1) drawThumb(pages[0]); // 只有一页时不画，早些给人看
@@ -24,6 +25,7 @@ export async function addPages(files) {
   for (const file of files.slice(0, MAX_PAGES - first)) {
     const page = { file, isPdf: isPdf(file), size: null, thumb: null, turns: 0, crop: [...WHOLE] };
     const bitmap = page.isPdf ? null : await decode(file).catch(() => null);
+    if (mine !== pages) return bitmap?.close(); // 又从头选了
     unknown += !bitmap && !page.isPdf;
     if (bitmap) page.size = [bitmap.width, bitmap.height];
     const isFirst = pages.push(page) === first + 1;
@@ -51,7 +53,7 @@ export function clearPages() {
 /** 要上传的各页，按次序：转好、裁好、缩小的照片，和原样的 PDF。 */
 export async function checkedPages() {
   const blobs = [];
-  for (const page of pages) blobs.push(await ready(page));
+  for (const page of [...pages]) blobs.push(await ready(page));
   return blobs;
 }
 
@@ -78,6 +80,7 @@ function move(step) {
 }
 
 async function remove() {
+  if (pages.length < 2) return;
   pages.splice(selected, 1);
   await select(Math.min(selected, pages.length - 1));
   say(`拿掉了一页，还有 ${pages.length} 页。`);
@@ -104,9 +107,7 @@ function showList() {
   element("read-button").textContent = several ? `开始识别 ${pages.length} ${unit}` : "开始识别";
 }
 
-function say(words) {
-  element("page-words").textContent = words;
-}
+const say = (words) => { element("page-words").textContent = words; };
 
 element("earlier-button").addEventListener("click", () => move(-1));
 element("later-button").addEventListener("click", () => move(1));

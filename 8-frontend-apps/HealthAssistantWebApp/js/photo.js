@@ -12,9 +12,9 @@ const METADATA = /exif|xap\/1\.0|photoshop/i;
 
 export const WHOLE = [0, 0, 1, 1];
 
-/** 解开图片，按 EXIF 摆正；浏览器不认的格式（如电脑上的 HEIC）会抛错。 */
+/** 解开图片，按 EXIF 摆正；浏览器不认的格式（如电脑上的 HEIC）会抛错。旧的浏览器不认 from-image，不写也照样摆正。 */
 export function decode(file) {
-  return createImageBitmap(file, { imageOrientation: "from-image" });
+  return createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => createImageBitmap(file));
 }
 
 /** 上传时缩成几分之几；不用缩的为 1。 */

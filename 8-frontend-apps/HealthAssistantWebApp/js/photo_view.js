@@ -66,10 +66,12 @@ function paint(picture, bitmap) {
   layOut();
 }
 
+const pageNumbers = () => [...pictures.keys()].sort((a, b) => a - b);
+
 function layOut() {
   const { number, rows } = shown;
   element("photo-hint").hidden = rows.length === 0;
-  const numbers = [...pictures.keys()].toSorted((a, b) => a - b);
+  const numbers = pageNumbers();
   pager.hidden = numbers.length < 2;
   element("photo-page").textContent = `第 ${number} 页`;
   element("previous-page").disabled = number === numbers[0];
@@ -162,9 +164,7 @@ export function cropOf(index) {
   return canvas;
 }
 
-export function scrollToPhoto() {
-  pane.scrollIntoView({ block: "start" });
-}
+export const scrollToPhoto = () => pane.scrollIntoView({ block: "start" });
 
 /** 点照片：onPick 收到离手指最近的那一行的序号。 */
 export function onPhotoPick(onPick) {
@@ -183,7 +183,7 @@ export function onPhotoPick(onPick) {
 
 /** 往前、往后翻一页；没有样子的页跳过。 */
 function turnPage(step) {
-  const numbers = [...pictures.keys()].toSorted((a, b) => a - b);
+  const numbers = pageNumbers();
   show(numbers[numbers.indexOf(wanted) + step]);
 }
 

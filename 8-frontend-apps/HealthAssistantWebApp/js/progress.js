@@ -3,12 +3,7 @@
 import { element } from "./dom.js";
 
 const SLOW_AFTER_SECONDS = 30;
-const WORDS = [
-  "正在上传照片…",
-  "正在读单子上的字…",
-  "正在逐项对照参考范围…",
-  "结果已经出来，正在写建议…",
-];
+const WORDS = ["正在上传照片…", "正在读单子上的字…", "正在逐项对照参考范围…", "结果已经出来，正在写建议…"];
 
 const panel = element("progress");
 const steps = [...panel.querySelectorAll("li")];

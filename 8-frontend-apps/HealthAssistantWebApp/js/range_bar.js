@@ -1,12 +1,13 @@
 // 范围条：参考范围是中间一段，圆点是这次的结果。只是图示，旁边的文字说同样的事，所以读屏软件跳过它。
 
+import { make } from "./dom.js";
+
 const EDGE = 0.02;
 
 export function rangeBar(scale) {
   const layout = scale && layOut(scale);
   if (!layout) return null;
-  const bar = document.createElement("div");
-  bar.className = "bar";
+  const bar = make("div", "bar");
   bar.setAttribute("aria-hidden", "true");
   add(bar, "zone", layout.from).style.width = percent(layout.to - layout.from);
   if (scale.low !== null) add(bar, "limit", layout.from).textContent = scale.low;
@@ -26,13 +27,10 @@ function layOut({ value, low, high }) {
 }
 
 function add(bar, className, left) {
-  const part = document.createElement("span");
-  part.className = className;
+  const part = make("span", className);
   part.style.left = percent(left);
   bar.append(part);
   return part;
 }
 
-function percent(fraction) {
-  return `${fraction * 100}%`;
-}
+const percent = (fraction) => `${fraction * 100}%`;

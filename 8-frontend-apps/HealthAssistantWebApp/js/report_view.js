@@ -23,9 +23,7 @@ export function triageWords({ triage, when }) {
   return [tier, (triage === "soon" && SOON[when]) || words];
 }
 
-const ENGINES = {
-  "embedded-report-reader": "内置的识别程序", "embedded-health-advisor": "内置的指标目录", "人工核对": "人工核对",
-};
+const ENGINES = { "embedded-report-reader": "内置的识别程序", "embedded-health-advisor": "内置的指标目录" };
 
 const SEVERITIES = ["grave", "severe", "marked", "moderate", "slight", null];
 
@@ -38,7 +36,7 @@ export function showReport(report, correct) {
   element("result-title").textContent = report.report_type || "化验结果";
   element("person").textContent = [report.sex, report.age].filter(Boolean).join(" · ");
   showNotices(report);
-  element("summary").replaceChildren(...summarize(report).split(/(?<=，)/).map((clause) => make("span", "", clause)));
+  element("summary").replaceChildren(...summarize(report).match(/[^，]+，?/g).map((clause) => make("span", "", clause)));
   [element("tier").textContent, element("tier-words").textContent] = triageWords(report);
   element("headline").dataset.triage = report.triage;
   element("strip").replaceChildren(...report.items.map((item) => {
@@ -48,6 +46,7 @@ export function showReport(report, correct) {
   }));
   showRows(report.items, { correct, point: pointAt, goToAdvice });
   result.hidden = false;
+  element("work").dataset.shown = "";
 }
 
 /** 一句话：本次几项，几项异常。 */
@@ -91,6 +90,7 @@ export function endAdvice() {
 
 export function clearReport() {
   result.hidden = true;
+  delete element("work").dataset.shown;
   element("rows").replaceChildren();
   advice.replaceChildren(make("p", "muted waiting", "正在写…"));
   element("engines").textContent = "";

@@ -1,5 +1,6 @@
 // 结果写成一段文字：分享、复制。
 
+import { make } from "./dom.js";
 import { summarize, triageWords } from "./report_view.js";
 import { FLAGS, rangeWords } from "./row_view.js";
 
@@ -10,7 +11,7 @@ export function asText(report, disclaimer) {
     rangeWords(item), item.corrected && "人工核对",
   ].filter(Boolean).join("，");
   const urgency = ["high", "low", "abnormal", "unknown", "normal"];
-  const items = report.items.toSorted((a, b) => b.critical - a.critical || urgency.indexOf(a.flag) - urgency.indexOf(b.flag));
+  const items = [...report.items].sort((a, b) => b.critical - a.critical || urgency.indexOf(a.flag) - urgency.indexOf(b.flag));
   return [
     `${report.report_type || "化验结果"}：${summarize(report)}`,
     `${tier}：${words}`,
@@ -29,7 +30,7 @@ export async function share(text) {
     await navigator.share({ title: "化验单结果", text });
     return "";
   } catch (error) {
-    return error.name === "AbortError" ? "" : copy(text);
+    return ["AbortError", "InvalidStateError"].includes(error.name) ? "" : copy(text); // 不分享了，或正开着
   }
 }
 
@@ -37,17 +38,13 @@ export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    copyTheOldWay(text);
+    // 局域网里用 http 打开的网页没有 navigator.clipboard
+    const area = make("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
   }
   return "已经复制，可以粘贴给医生或家人。";
-}
-
-// 局域网里用 http 打开的网页没有 navigator.clipboard
-function copyTheOldWay(text) {
-  const area = document.createElement("textarea");
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
 }

@@ -1,0 +1,202 @@
+"""各家上游的说法不一样：断行、不是流、停的词、不接受的字段；本机的上游不经过代理。"""
+
+import json
+import logging
+import time
+
+import pytest
+from fake_upstreams import FakeUpstream
+from medical_report import upstreams
+from medical_report.upstreams import Upstream, UpstreamError
+from pydantic import SecretStr
+
+from health_assistant.addresses import is_this_machine
+
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
+THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
+
+
+@pytest.fixture(autouse=True)
+def wait_less(monkeypatch):
+    monkeypatch.setattr(upstreams, "FIRST_WAIT_SECONDS", 0.01)
+
+
+@pytest.fixture
+def fake():
+    with FakeUpstream(lambda body: "好") as upstream:
+        yield upstream
+
+
+def upstream_of(fake: FakeUpstream, **options) -> Upstream:
+    return Upstream("advice", fake.api_base, SecretStr("secret"), "llm-8b", **options)
+
+
+def ask(upstream: Upstream) -> str:
+    messages = [{"role": "user", "content": "你好"}]
+    return upstream.ask(messages, 100, time.monotonic() + 10, response_format=SCHEMA)
+
+
+def hear(fake: FakeUpstream, raw: str) -> str:
+    """上游原样发 raw，读成什么；读不成是错误的种类。"""
+    fake.behave("verbatim")
+    fake.raw = raw
+    try:
+        return ask(upstream_of(fake))
+    except UpstreamError as error:
+        return error.kind
+
+
+def delta(text: str, end: str | None = None) -> str:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": end}
+    return f"data: {json.dumps({'choices': [choice]}, ensure_ascii=False)}\n\n"
+
+
+# ---- 怎样说完 ----
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_only_real_newlines_end_a_line_of_the_stream(fake, odd):
+    line = 'data: {"choices": [{"delta": {"content": "前' + odd + '后"}, "finish_reason": "stop"}]}'
+    line = line.replace(odd, json.dumps(odd)[1:-1]) if odd < " " else line  # 控制字符在 JSON 里要转义
+    assert hear(fake, f"{line}\n\ndata: [DONE]\n\n") == f"前{odd}后"
+
+
+def test_windows_newlines_comments_and_a_byte_order_mark_are_understood(fake):
+    raw = "\ufeff: 在排队\r\n\r\n" + (delta("好") + delta("", "stop")).replace("\n", "\r\n") + "data: [DONE]\r\n\r\n"
+    assert hear(fake, raw) == "好"
+
+
+def whole(message: dict, end: str | None = "stop") -> str:
+    return json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": end}]}, ensure_ascii=False)
+
+
+PARTS = [{"type": "text", "text": "前"}, {"type": "text", "text": "后"}]
+WHOLE_ANSWERS = {
+    "one JSON": (whole({"role": "assistant", "content": "前后"}), "前后"),
+    "one JSON after a newline": ("\n" + whole({"content": "前后"}), "前后"),
+    "content in parts": (whole({"content": PARTS}), "前后"),
+    "an odd end": (delta("前后") + delta("", "eos_token"), "前后"),
+    "an end in capitals": (delta("前后", "STOP"), "前后"),
+    "no delta at the end": (delta("前后") + 'data: {"choices": [{"finish_reason": "stop"}]}\n\n', "前后"),
+    "a null delta at the end": (
+        delta("前后") + 'data: {"choices": [{"delta": null, "finish_reason": "stop"}]}\n\n',
+        "前后",
+    ),
+    "no end but DONE": (delta("前后") + "data: [DONE]\n\n", "前后"),
+    "usage last": (delta("前后", "stop") + 'data: {"choices": [], "usage": {"total_tokens": 3}}\n\n', "前后"),
+    "the last line without a newline": (delta("前后", "stop").rstrip("\n"), "前后"),
+}
+CUT_ANSWERS = {
+    "one JSON cut at the limit": whole({"content": "前后"}, "length"),
+    "one JSON without an end": whole({"content": "前后"}, None),
+    "another word for the limit": delta("前后", "MAX_TOKENS") + "data: [DONE]\n\n",
+    "a filter": delta("前后", "content_filter") + "data: [DONE]\n\n",
+    "neither end nor DONE": delta("前后"),
+    "an error in the middle": delta("前后") + 'data: {"error": {"message": "CUDA out of memory"}}\n\n',
+    "a page of a login": "<html>请登录</html>",
+}
+
+
+@pytest.mark.parametrize(("raw", "read"), WHOLE_ANSWERS.values(), ids=WHOLE_ANSWERS)
+def test_a_whole_answer_is_understood_however_it_is_said(fake, raw, read):
+    assert hear(fake, raw) == read
+
+
+@pytest.mark.parametrize("raw", CUT_ANSWERS.values(), ids=CUT_ANSWERS)
+def test_a_cut_answer_is_never_taken_for_a_whole_one(fake, raw):
+    assert hear(fake, raw) == "broken"
+
+
+# ---- 不接受的字段 ----
+
+REFUSALS = {
+    "max_tokens": "Unsupported parameter: 'max_tokens' is not supported with this model.",
+    "response_format": "This model does not support structured outputs",
+    "chat_template_kwargs": "[{'type': 'extra_forbidden', 'loc': ('body', 'chat_template_kwargs')}]",
+    "temperature": "Unsupported value: 'temperature' does not support 0 with this model",
+    "stream": "Streaming is not supported",
+}
+
+
+@pytest.mark.parametrize("status", [400, 422, 501])
+@pytest.mark.parametrize("field", REFUSALS)
+def test_a_refused_field_is_left_out_from_then_on_and_said(fake, field, status, caplog):
+    fake.behave("picky")
+    fake.refused, fake.refused_with = {field: REFUSALS[field]}, status
+    upstream = upstream_of(fake, extra_body=THINKING)
+    with caplog.at_level(logging.WARNING):
+        assert [ask(upstream), ask(upstream)] == ["好", "好"]
+    assert [field in body for body in fake.requests] == [True, False, False]
+    everything = {*REFUSALS, "model", "messages"}
+    assert fake.requests[-1].keys() == everything - {field}
+    assert upstream.left_out == {field: None}
+    assert field in caplog.text
+
+
+def test_several_refused_fields_are_left_out_one_after_another(fake):
+    fake.behave("picky")
+    fake.refused = dict(REFUSALS)
+    upstream = upstream_of(fake, extra_body=THINKING)
+    assert [ask(upstream), ask(upstream)] == ["好", "好"]
+    assert len(fake.requests) == len(REFUSALS) + 2
+    assert fake.requests[-1].keys() == {"model", "messages"}
+
+
+def test_a_new_name_for_the_limit_is_used(fake):
+    fake.behave("picky")
+    fake.refused = {"max_tokens": "'max_tokens' is not supported. Use 'max_completion_tokens' instead."}
+    upstream = upstream_of(fake)
+    assert ask(upstream) == "好"
+    assert fake.requests[-1]["max_completion_tokens"] == 100
+    fake.refused["max_completion_tokens"] = "max_completion_tokens: extra field"
+    assert ask(upstream) == "好"
+    assert not {"max_tokens", "max_completion_tokens"} & fake.requests[-1].keys()
+
+
+def test_a_field_inside_another_is_found(fake):
+    fake.behave("picky")
+    fake.refused = {"chat_template_kwargs": "parameter.enable_thinking is invalid"}
+    upstream = upstream_of(fake, extra_body=THINKING)
+    assert ask(upstream) == "好"
+    assert upstream.left_out == {"chat_template_kwargs": None}
+
+
+def test_a_refusal_told_with_status_200_is_understood(fake):
+    fake.behave("verbatim", "ok")
+    fake.raw = '{"error": {"message": "response_format is not supported", "code": 400}}'
+    upstream = upstream_of(fake)
+    assert ask(upstream) == "好"
+    assert upstream.left_out == {"response_format": None}
+
+
+def test_a_refusal_that_names_no_field_is_not_asked_again(fake):
+    fake.behave("picky")
+    fake.refused = {"model": "the input contains inappropriate content"}
+    with pytest.raises(UpstreamError) as caught:
+        ask(upstream_of(fake))
+    assert (caught.value.kind, len(fake.requests)) == ("rejected", 1)
+
+
+# ---- 代理 ----
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "LOCALHOST", "127.1.2.3", "[::1]", "0.0.0.0", "a.localhost."]
+)
+def test_this_machine_has_many_names(host):
+    assert is_this_machine(f"http://{host}:8001/v1")
+
+
+@pytest.mark.parametrize("host", ["192.168.1.20", "127.0.0.1.example", "localhost.example", "10.0.0.1", "[fe80::1]"])
+def test_other_machines_are_not_this_one(host):
+    assert not is_this_machine(f"http://{host}:8001/v1")
+
+
+def test_an_upstream_on_this_machine_is_never_asked_through_a_proxy(fake, monkeypatch):
+    with FakeUpstream(lambda body: "经过代理") as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.api_base.removesuffix("/v1"))
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, "")
+        assert ask(upstream_of(fake)) == "好"
+    assert not proxy.requests

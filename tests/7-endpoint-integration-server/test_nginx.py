@@ -1,0 +1,48 @@
+"""前面是默认设置的 nginx（60 秒没有动静就断开，正文至多 1 MB）：上游沉默 70 秒，结果照样到。慢。"""
+
+import json
+import os
+import shutil
+import threading
+
+import pytest
+import report_servers
+import requests
+from fake_upstreams import FakeUpstream, number_of, numbered_report
+from reverse_proxies import nginx
+
+pytestmark = pytest.mark.slow
+SILENT_SECONDS = 70
+
+
+@pytest.fixture(autouse=True)
+def needs_nginx():
+    if not shutil.which("nginx", path="/usr/sbin:/usr/bin"):
+        reason = "没有 nginx：apt-get install nginx-light"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+
+
+@pytest.fixture
+def silent_vision():
+    def answer(body: dict) -> str:
+        threading.Event().wait(SILENT_SECONDS)
+        return numbered_report(number_of(body)).model_dump_json()
+
+    with FakeUpstream(answer) as upstream:
+        yield upstream
+
+
+def test_the_result_arrives_after_a_silence_longer_than_nginx_waits(silent_vision, photo, tmp_path):
+    settings = {"VISION_API_BASE": silent_vision.api_base, "VISION_MODEL": "vl-7b", "VERIFY": "false"}
+    settings |= {"VISION_SECONDS": "100", "TOTAL_SECONDS": "160"}
+    with report_servers.running(tmp_path / "log", **settings) as (server, _), nginx(server, tmp_path) as front:
+        headers, files = {"Accept": "text/event-stream"}, {"image": ("x.png", photo)}
+        answer = requests.post(
+            f"{front}/analyze_medical_report", files=files, headers=headers, timeout=120, proxies={"http": ""}
+        )
+    assert answer.status_code == 200
+    blocks = answer.content.decode().strip().split("\n\n")
+    assert sum(block.startswith(":") for block in blocks) >= SILENT_SECONDS // 15
+    name, data = blocks[-1].split("\n")
+    assert name == "event: done"
+    assert json.loads(data.removeprefix("data: "))["engines"]["vision"] == "vl-7b"

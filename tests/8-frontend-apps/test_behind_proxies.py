@@ -1,0 +1,227 @@
+"""前面有东西的时候：放在一个路径下面、要先登录、登录过期、代理自己答的错误、很慢的上传、停了很久的标签页。"""
+
+import io
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from threading import Event
+
+import numpy as np
+import pytest
+from PIL import Image
+from reverse_proxies import SESSION, ReverseProxy
+from web_app import ANALYZE, DONE, HIGH, NORMAL, SAMPLE, FakeService, answer
+
+pytestmark = pytest.mark.browser
+LOGIN_COOKIE = SESSION.split("=")
+
+
+@pytest.fixture
+def service():
+    with FakeService() as fake:
+        fake.script = [answer([HIGH, NORMAL])]
+        yield fake
+
+
+def log_in(page, url: str) -> None:
+    page.context.add_cookies([{"name": LOGIN_COOKIE[0], "value": LOGIN_COOKIE[1], "url": url}])
+
+
+def analyse(page, url: str, photo=SAMPLE.OUTPUT) -> None:
+    page.goto(url)
+    page.set_input_files("#album-input", photo)
+    page.click("#read-button")
+
+
+def big_photo() -> dict:
+    """约 500 KB、不用再压的照片：2 KB/s 要四分多钟。"""
+    noise = Image.fromarray(np.random.default_rng(1).normal(128, 30, (1000, 900)).astype("uint8"))
+    photo = io.BytesIO()
+    noise.save(photo, "JPEG", quality=90)
+    assert 450_000 < len(photo.getvalue()) < 600_000
+    return {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": photo.getvalue()}
+
+
+def failed(page) -> str:
+    page.wait_for_selector("#error:not([hidden])")
+    return page.inner_text("#error-message")
+
+
+def manifest(page) -> dict:
+    """浏览器自己取到的清单。"""
+    return page.context.new_cdp_session(page).send("Page.getAppManifest")
+
+
+# ---- 路径下面 ----
+
+
+def test_below_a_path_everything_comes_from_below_it(installed_page, service):
+    page = installed_page
+    with ReverseProxy(service.url, "/tools/health") as proxy:
+        analyse(page, proxy.url)
+        page.wait_for_selector(DONE)
+        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        assert manifest(page)["url"] == f"{proxy.url}manifest.webmanifest"
+        page.context.set_offline(True)
+        page.reload()
+        assert page.locator("#start").is_visible()
+        page.context.set_offline(False)
+    assert not [path for path in proxy.seen if not path.startswith("/tools/health/")]
+
+
+# ---- 登录 ----
+
+
+def test_the_manifest_is_asked_for_with_the_login(page, service):
+    with ReverseProxy(service.url, needs_login=True) as proxy:
+        log_in(page, proxy.url)
+        analyse(page, proxy.url)
+        page.wait_for_selector(DONE)
+        assert manifest(page)["errors"] == []
+        assert '"short_name": "健康助手"' in manifest(page)["data"]
+    assert proxy.refused == []
+
+
+def test_a_login_that_ran_out_is_said_and_logging_in_again_works(page, service):
+    with ReverseProxy(service.url, needs_login=True) as proxy:
+        log_in(page, proxy.url)
+        page.goto(proxy.url)
+        page.context.clear_cookies()
+        page.set_input_files("#album-input", SAMPLE.OUTPUT)
+        page.click("#read-button")
+        assert "登录" in failed(page)
+        assert "登录" in page.inner_text("#error-hint")
+        assert service.bodies == []
+        log_in(page, proxy.url)
+        page.click("#retry-button")
+        page.wait_for_selector(DONE)
+
+
+def test_a_login_page_is_never_kept_as_a_part_of_the_app(installed_page, service):
+    page = installed_page
+    with ReverseProxy(service.url, needs_login=True) as proxy:
+        log_in(page, proxy.url)
+        page.goto(proxy.url)
+        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        page.context.clear_cookies()
+        asked = page.evaluate("fetch('css/base.css', { cache: 'no-store' }).then((response) => response.text())")
+        assert "login first" in asked
+        kept = page.evaluate("caches.match('css/base.css').then((response) => response.text())")
+        assert "--accent" in kept
+        page.context.clear_cookies()
+
+
+OWN_ANSWERS = [(413, "太大"), (200, "登录")]
+OWN_ANSWERS += [pytest.param(*one, marks=pytest.mark.slow) for one in ((401, "登录"), (403, "登录"), (504, "504"))]
+
+
+@pytest.mark.parametrize(("status", "said"), OWN_ANSWERS)
+def test_what_a_proxy_answers_itself_is_said_in_words(page, service, status, said):
+    page.route(ANALYZE, lambda route: route.fulfill(status=status, body="<html>x</html>", content_type="text/html"))
+    analyse(page, service.url)
+    assert said in failed(page)
+    assert page.locator("#key-form").is_hidden()
+
+
+def test_json_of_another_program_is_no_empty_error(page, service):
+    page.route(ANALYZE, lambda route: route.fulfill(status=503, json={"message": "no healthy upstream"}))
+    analyse(page, service.url)
+    assert "503" in failed(page)
+
+
+# ---- 慢的上传 ----
+
+
+@pytest.fixture
+def slow_service():
+    """收正文之前先等的服务：字节还在路上，浏览器却以为传完了。"""
+    with FakeService() as fake:
+        fake.may_read.clear()
+        fake.script = [answer([NORMAL])]
+        yield fake
+
+
+def test_bytes_still_on_their_way_are_waited_for(page_alone, slow_service):
+    """浏览器把照片交给系统就说传完了，字节可能还要在路上走几分钟。"""
+    page = page_alone
+    page.clock.install()
+    with page.expect_request(ANALYZE):
+        analyse(page, slow_service.url, big_photo())
+    page.wait_for_function("() => document.querySelector('#upload-progress').hidden", polling=50)
+    page.clock.fast_forward(200_000)
+    slow_service.may_read.set()
+    page.wait_for_selector(DONE)
+    assert page.locator("#error").is_hidden()
+
+
+def test_a_server_that_never_answers_is_left_in_the_end(page_alone, slow_service):
+    page = page_alone
+    page.clock.install()
+    with page.expect_request(ANALYZE):
+        analyse(page, slow_service.url, big_photo())
+    page.wait_for_function("() => document.querySelector('#upload-progress').hidden", polling=50)
+    page.clock.fast_forward(600_000)
+    assert "动静" in failed(page)
+    slow_service.may_read.set()
+    page.click("#retry-button")
+    page.wait_for_selector(DONE)
+
+
+def test_heartbeats_count_as_a_sign_of_life(page_alone, service):
+    page = page_alone
+    beats = [Event() for _ in range(4)]
+    service.script = [part for beat in beats for part in (": 还在处理\n\n", beat)] + [answer([NORMAL])]
+    page.clock.install()
+    analyse(page, service.url)
+    for beat in beats:
+        page.wait_for_timeout(300)
+        page.clock.fast_forward(150_000)
+        beat.set()
+    page.wait_for_selector(DONE)
+
+
+@contextmanager
+def narrow_line(port: int, bytes_per_second: int):
+    """一条很窄的线路：上行至多这么快，下行不限。给出它的端口。"""
+    listener = socket.create_server(("127.0.0.1", 0))
+    stopping = Event()
+
+    def pump(source: socket.socket, target: socket.socket, speed: int) -> None:
+        try:
+            while not stopping.is_set() and (part := source.recv(speed // 4 if speed else 65536)):
+                target.sendall(part)
+                if speed:
+                    time.sleep(len(part) / speed)
+        except OSError:
+            pass
+        target.close()
+
+    def accept() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", port))
+            for pair in ((client, server, bytes_per_second), (server, client, 0)):
+                threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield listener.getsockname()[1]
+    stopping.set()
+    listener.close()
+
+
+@pytest.mark.slow
+def test_a_photo_over_a_line_of_2_kb_a_second_arrives(page, service):
+    """网页自己的文件先从快的线路取，只有照片走慢的。"""
+    photo = big_photo()
+    size = len(photo["buffer"])
+    with narrow_line(int(service.url.rpartition(":")[2]), 2000) as port:
+        page.goto(service.url)
+        page.route(ANALYZE, lambda route: route.continue_(url=f"http://127.0.0.1:{port}/analyze_medical_report"))
+        page.set_input_files("#album-input", photo)
+        page.click("#read-button")
+        page.wait_for_selector(DONE, timeout=2 * size / 2000 * 1000)
+    assert service.photo() == photo["buffer"]

@@ -1,0 +1,224 @@
+"""手抖连点两下：一个请求、一个结果；第二下落在刚换上来的东西上，不算按了它。返回、刷新、切到别的标签页也一样。"""
+
+from threading import Event
+
+import pytest
+from web_app import ANALYZE, DONE, HIGH, MIXED, NORMAL, SAMPLE, FakeService, answer, open_result, reply_with
+
+pytestmark = pytest.mark.browser
+SLOW = pytest.mark.slow
+GAPS_MS = [60, *(pytest.param(gap_ms, marks=SLOW) for gap_ms in (0, 30, 120))]
+STEPS = [
+    ("work", "back"), ("work", "reload"),
+    *(pytest.param(step, way, marks=SLOW) for step in ("check", "result") for way in ("back", "reload")),
+]  # fmt: skip
+
+
+@pytest.fixture
+def service():
+    with FakeService() as fake:
+        fake.script = [answer([HIGH, NORMAL])]
+        yield fake
+
+
+def tap_twice(page, selector: str, gap_ms: int) -> None:
+    """在按钮的中间连点两下，不管第一下以后那里换成了什么。"""
+    page.locator(selector).scroll_into_view_if_needed()
+    box = page.locator(selector).bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.touchscreen.tap(x, y)
+    page.wait_for_timeout(gap_ms)
+    page.touchscreen.tap(x, y)
+
+
+def choose(page, count: int = 1) -> None:
+    page.set_input_files("#album-input", [SAMPLE.OUTPUT] * count)
+    page.wait_for_selector("#check:not([hidden])")
+    if count > 1:
+        page.wait_for_function(f"() => document.querySelectorAll('#page-list li').length === {count}")
+
+
+@pytest.mark.parametrize("gap_ms", GAPS_MS)
+def test_two_taps_start_one_analysis(phone, service, gap_ms):
+    """示例、开始识别、重试：各一个请求，到得了结果。"""
+    phone.goto(service.url)
+    tap_twice(phone, "#example-button", gap_ms)
+    phone.wait_for_selector(DONE)
+    assert len(service.bodies) == 1
+    phone.wait_for_timeout(400)  # 没有人看到结果以后这么快就点
+    tap_twice(phone, "#result .restart", gap_ms)
+    assert phone.locator("#start").is_visible()
+    choose(phone)
+    tap_twice(phone, "#read-button", gap_ms)
+    phone.wait_for_selector(DONE)
+    assert len(service.bodies) == 2
+    phone.route(ANALYZE, lambda route: route.abort())
+    phone.locator("#result .restart").tap()
+    choose(phone)
+    phone.tap("#read-button")
+    phone.wait_for_selector("#error:not([hidden])")
+    phone.unroute(ANALYZE)
+    tap_twice(phone, "#retry-button", gap_ms)
+    phone.wait_for_selector(DONE)
+    assert len(service.bodies) == 3
+    assert phone.locator("#error").is_hidden()
+
+
+@pytest.mark.parametrize("gap_ms", GAPS_MS)
+def test_two_taps_on_cancel_and_choose_again_only_go_home(phone, service, gap_ms):
+    may_end = Event()
+    service.script = [may_end, answer([NORMAL])]
+    phone.goto(service.url)
+    phone.tap("#example-button")
+    phone.wait_for_selector("#progress:not([hidden])")
+    tap_twice(phone, "#cancel-button", gap_ms)
+    may_end.set()
+    assert phone.locator("#start").is_visible()
+    choose(phone)
+    tap_twice(phone, "#back-button", gap_ms)
+    assert phone.locator("#start").is_visible()
+    assert phone.locator("#error").is_hidden()
+
+
+@pytest.mark.parametrize("gap_ms", GAPS_MS)
+def test_two_taps_take_one_page_away(phone, service, gap_ms):
+    phone.goto(service.url)
+    choose(phone, 3)
+    tap_twice(phone, "#remove-button", gap_ms)
+    phone.wait_for_function("() => document.querySelector('#page-words').textContent.includes('还有')")
+    phone.wait_for_timeout(200)
+    assert phone.locator("#page-list li").count() == 2
+
+
+@pytest.mark.parametrize("gap_ms", GAPS_MS)
+def test_two_taps_delete_one_record(phone, report_server, gap_ms):
+    for items in ([HIGH], [NORMAL], MIXED):
+        open_result(phone, report_server, items)
+        phone.tap("#save-button")
+        phone.wait_for_selector("#save-button:disabled")
+    phone.locator("#result .restart").tap()
+    phone.wait_for_selector("#history-list li")
+    tap_twice(phone, "#history-list li:first-child .chip", gap_ms)
+    phone.wait_for_function("() => document.querySelectorAll('#history-list li').length < 3")
+    phone.wait_for_timeout(200)
+    assert phone.locator("#history-list li").count() == 2
+
+
+@pytest.mark.parametrize("gap_ms", GAPS_MS)
+def test_two_taps_share_and_print_once(phone, report_server, gap_ms):
+    phone.add_init_script(
+        """window.shared = window.printed = 0;
+        navigator.share = () => new Promise((resolve, reject) => {
+            if (window.shared++) reject(new DOMException("sharing", "InvalidStateError"));
+        });
+        window.print = () => { window.printed++; };"""
+    )
+    open_result(phone, report_server, [HIGH])
+    for button in ("#share-button", "#print-button"):
+        tap_twice(phone, button, gap_ms)
+    assert phone.evaluate("[shared, printed]") == [1, 1]
+    assert "复制" not in phone.inner_text("#done-words")
+
+
+def test_a_quick_second_turn_and_a_move_still_count(phone, service):
+    phone.goto(service.url)
+    choose(phone, 3)
+    before = phone.evaluate("document.querySelector('#check-canvas').width")
+    tap_twice(phone, "#turn-button", 60)
+    assert phone.evaluate("document.querySelector('#check-canvas').width") == before
+    tap_twice(phone, "#later-button", 60)
+    assert "第 3 页" in phone.inner_text("#page-words")
+
+
+# ---- 返回、刷新、切走 ----
+
+
+def at_step(page, service, step: str) -> None:
+    """走到一步：看一眼、等、结果。"""
+    page.goto(service.url)
+    choose(page)
+    if step == "check":
+        return
+    page.click("#read-button")
+    page.wait_for_selector("#progress:not([hidden])" if step == "work" else DONE)
+
+
+@pytest.mark.parametrize(("step", "way"), STEPS)
+def test_back_and_reload_lead_home_and_the_next_try_works(phone, service, step, way):
+    may_end = Event()
+    service.script = [may_end, answer([HIGH])]
+    if step != "work":
+        may_end.set()
+    at_step(phone, service, step)
+    while step == "work" and not service.bodies:
+        phone.wait_for_timeout(50)  # 请求到了服务器，再走开
+    before = len(service.bodies)
+    phone.evaluate("history.back()") if way == "back" else phone.reload()
+    phone.wait_for_selector("#start:not([hidden])")
+    may_end.set()
+    assert phone.locator("#reopened").is_visible() == (way == "reload"), "刷新以后照片没有了，要说"
+    assert phone.locator("#error").is_hidden()
+    choose(phone)
+    assert phone.locator("#reopened").is_hidden()
+    phone.click("#read-button")
+    phone.wait_for_selector(DONE)
+    assert len(service.bodies) == before + 1
+    phone.evaluate("history.back()")
+    phone.wait_for_selector("#start:not([hidden])")
+    phone.reload()
+    assert phone.locator("#reopened").is_hidden()
+
+
+@SLOW
+def test_back_forward_and_back_again_stay_home(phone, service):
+    at_step(phone, service, "result")
+    for way in ("back", "forward", "back"):
+        phone.evaluate(f"history.{way}()")
+        phone.wait_for_timeout(100)
+        assert phone.locator("#start").is_visible()
+    phone.reload()
+    assert phone.locator("#reopened").is_hidden()
+
+
+@SLOW
+def test_going_home_by_a_button_and_reloading_says_nothing(phone, service):
+    at_step(phone, service, "result")
+    phone.locator("#result .restart").tap()
+    phone.reload()
+    assert phone.locator("#reopened").is_hidden()
+
+
+def test_another_tab_in_front_while_analysing(phone, service):
+    may_end = Event()
+    service.script = [may_end, answer([HIGH])]
+    at_step(phone, service, "work")
+    other = phone.context.new_page()
+    other.goto("about:blank")
+    other.bring_to_front()
+    may_end.set()
+    phone.bring_to_front()
+    other.close()
+    phone.wait_for_selector(DONE)
+    assert len(service.bodies) == 1
+
+
+def test_choosing_again_while_the_first_photos_are_still_opening(phone, service):
+    """第一次选的几张解得慢，解完了也不混进第二次选的里。"""
+    phone.add_init_script(
+        """const open = window.createImageBitmap;
+        window.createImageBitmap = async (...args) => {
+            if (args[0].name?.startsWith("slow")) await new Promise((resolve) => setTimeout(resolve, 300));
+            return open.call(window, ...args);
+        };"""
+    )
+    phone.goto(service.url)
+    photo = SAMPLE.OUTPUT.read_bytes()
+    slow = [{"name": f"slow-{n}.png", "mimeType": "image/png", "buffer": photo} for n in range(3)]
+    phone.set_input_files("#album-input", slow)
+    phone.wait_for_timeout(50)
+    choose(phone)
+    phone.wait_for_timeout(1200)
+    assert phone.locator("#page-list li").count() == 1
+    reply_with(phone, answer([NORMAL]))
+    phone.click("#read-button")
+    phone.wait_for_selector(DONE)

@@ -1,0 +1,67 @@
+"""在 WebKit 里走一遍：Debian 的 webkit2gtk，不是 iPhone 上的 Safari，但引擎是一个。慢；没有装就跳过并说明。"""
+
+import os
+
+import pytest
+import webkit_driver
+from web_app import HIGH, MIXED, NORMAL, SAMPLE, FakeService, answer
+
+pytestmark = pytest.mark.slow
+IS_DONE = "document.querySelector('#engines').textContent"
+SHOWN = "document.querySelector('{}:not([hidden])')"
+
+
+@pytest.fixture(scope="module")
+def webkit(tmp_path_factory):
+    if lacking := webkit_driver.missing():
+        reason = f"没有 {'、'.join(lacking)}，WebKit 没有试：apt-get install webkit2gtk-driver xvfb"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(f"!!! {reason}")
+    with webkit_driver.running(tmp_path_factory.mktemp("webkit")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def service():
+    with FakeService() as fake:
+        fake.script = [answer(MIXED)]
+        yield fake
+
+
+def test_a_photo_becomes_a_result_with_colours_and_range_bars(webkit, service):
+    webkit.open(service.url)
+    webkit.choose("#album-input", SAMPLE.OUTPUT)
+    webkit.wait(SHOWN.format("#check"))
+    assert webkit.run("return document.querySelector('#crop-area').clientWidth;") > 100
+    webkit.press("#read-button")
+    webkit.wait(IS_DONE)
+    assert len(service.bodies) == 1
+    style = webkit.run(
+        """const style = (selector) => getComputedStyle(document.querySelector(selector));
+        return [style("body").backgroundColor, style(".card").borderRadius, style(".row[data-flag=high] .number").color,
+            style(".row[data-flag=high] .bar .dot").backgroundColor];"""
+    )
+    assert style == ["rgb(245, 246, 243)", "14px", "rgb(143, 68, 5)", "rgb(143, 68, 5)"]
+
+
+@pytest.mark.parametrize("gap_ms", [0, 30, 60, 120])
+def test_two_presses_start_one_analysis(webkit, service, gap_ms):
+    service.script = [answer([HIGH, NORMAL])]
+    webkit.open(service.url)
+    webkit.press("#example-button", times=2, gap_ms=gap_ms)
+    webkit.wait(IS_DONE)
+    assert len(service.bodies) == 1
+
+
+def test_back_and_reload_lead_home(webkit, service):
+    webkit.open(service.url)
+    webkit.press("#example-button")
+    webkit.wait(IS_DONE)
+    webkit.run("history.back();")
+    webkit.wait(SHOWN.format("#start"))
+    webkit.press("#example-button")
+    webkit.wait(IS_DONE)
+    webkit.run("location.reload();")
+    webkit.wait(SHOWN.format("#reopened"))
+    webkit.press("#example-button")
+    webkit.wait(IS_DONE)
+    assert len(service.bodies) == 3
