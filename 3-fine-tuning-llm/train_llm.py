@@ -55,7 +55,10 @@ def main() -> int:
     started = time.monotonic()
     model = loading.load_with_lora(source, wanted)
     trainer = run.build_trainer(wanted, model, tokenizer, train_set, val_set, checkpoints)
-    trainer.train(resume_from_checkpoint=resume)
+    try:
+        trainer.train(resume_from_checkpoint=resume)
+    except run.BadTraining as error:
+        return fail(error, 1, error.remedy)
 
     # 6. 写下 adapter（验证损失最低的一个）、training.json 与曲线
     about = {

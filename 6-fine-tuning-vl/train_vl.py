@@ -63,7 +63,10 @@ def main() -> int:
     model = loading.load_with_lora(source, wanted)
     collate = vision.page_collator(vision.load_image_processor(base, wanted.max_pixels), tokenizer)
     trainer = run.build_trainer(wanted, model, tokenizer, sets["train"], sets["val"], checkpoints, collate)
-    trainer.train(resume_from_checkpoint=resume)
+    try:
+        trainer.train(resume_from_checkpoint=resume)
+    except run.BadTraining as error:
+        return fail(error, 1, error.remedy)
 
     # 6. 写下 adapter（验证损失最低的一个）、training.json 与曲线
     about = {

@@ -151,12 +151,12 @@ def estimate(folder: Path, recipe: Recipe) -> Estimate:
     on_gpu = torch.cuda.is_available()
     width = 2 if on_gpu else 4
     weights = (parameters - body) * width + body * (0.53 if recipe.load_in_4bit else width)  # 4 位另有约 6% 的缩放系数
-    tokens = recipe.batch_size * recipe.max_length
+    tokens = max(recipe.pass_tokens, recipe.max_length)
     one_layer = tokens * (16 * config.hidden_size + 4 * config.intermediate_size) * width
     kept = {"none": one_layer, "plain": tokens * config.hidden_size * width, "unsloth": 0}
     if isinstance(recipe, VisionRecipe):
         vision = whole.vision_config
-        patches = recipe.batch_size * recipe.max_pixels // 14**2
+        patches = tokens * 4  # 最多整次前向都是图，一个标记是 4 小块
         wide = getattr(vision, "embed_dim", None) or vision.hidden_size
         one_layer += patches * 24 * wide * width * (vision.depth if recipe.vision_layers or recipe.full_layers else 1)
     logits = min(tokens, 1024 if on_gpu else tokens) * config.vocab_size * 4 * 3  # GPU 上分块算损失
@@ -176,8 +176,8 @@ def estimate(folder: Path, recipe: Recipe) -> Estimate:
 def remedy(wanted: Recipe, smaller: str) -> str:
     """放不下时可以怎么办。"""
     ways = ["关掉占着显存或内存的程序"]
-    if wanted.batch_size > 1:
-        ways.append(f"batch_size 减到 1（gradient_accumulation 乘 {wanted.batch_size}，效果一样）")
+    if wanted.pass_tokens > wanted.max_length:
+        ways.append(f"pass_tokens 减到 {wanted.max_length}（结果一样，只是慢些）")
     if wanted.gradient_checkpointing == "none":
         ways.append("gradient_checkpointing: unsloth")
     if not wanted.load_in_4bit:
@@ -252,7 +252,7 @@ def _unsloth_targets(recipe: Recipe) -> dict:
 
 def _load_with_transformers(folder: Path, recipe: Recipe):
     import torch
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from peft import LoraConfig, get_peft_model
     from transformers import BitsAndBytesConfig
 
     options = {"dtype": training_dtype()}
@@ -266,8 +266,6 @@ def _load_with_transformers(folder: Path, recipe: Recipe):
             bnb_4bit_compute_dtype=training_dtype(),
         )
     model = model_class(recipe).from_pretrained(folder, **options)
-    if recipe.load_in_4bit:
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)  # 检查点由 Trainer 打开
     return get_peft_model(
         model,
         LoraConfig(

@@ -7,8 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from health_assistant.images import upright_rgb
+from health_assistant.training.passes import IGNORED, pad_batch
 from health_assistant.training.recipe import VisionRecipe
-from health_assistant.training.run import IGNORED, IMAGE_PAD, encode, encode_prompt, pad_batch
+from health_assistant.training.run import IMAGE_PAD, encode, encode_prompt
 
 TOKEN_SIDE = 28  # 14 像素的小块 2×2 合成一个标记
 MIN_PIXELS = 56 * 56

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGE = ROOT / "3-fine-tuning-llm"
 CONFIGS = sorted((STAGE / "configs").glob("*.yaml"))
 # 两遍，每遍 10 步；有 dropout，续训时随机数也要复原
-FAST = ["--train_data", "small", "--epochs", "2", "--batch_size", "4", "--eval_steps", "4", "--patience", "0"]
+FAST = ["--train_data", "small", "--epochs", "2", "--update_rows", "4", "--eval_steps", "4", "--patience", "0"]
 FAST += ["--lora_dropout", "0.1", "--learning_rate", "1e-2", "--lora_rank", "4", "--max_length", "400"]
 
 
@@ -169,10 +169,10 @@ def test_what_was_trained_is_not_trained_again(home, trained, in_process):
 
 BAD_RECIPES = {
     "没有这一项": "learning_rat: 1.0e-4",
-    "整数写成汉字": "batch_size: 八",
+    "整数写成汉字": "update_rows: 八",
     "负数": "learning_rate: -1",
-    "列表": "batch_size: [1, 2]",
-    "选项之外": "batching: packed",
+    "列表": "update_rows: [1, 2]",
+    "选项之外": "backend: jax",
     "布尔": "load_in_4bit: 也许",
     "不是映射": "- 1",
     "坏 YAML": "a: [",
@@ -222,7 +222,7 @@ def test_a_model_that_will_not_fit_is_refused_with_the_remedy(home, in_process):
     (big / "config.json").write_text(json.dumps(config | {"hidden_size": 2**20, "intermediate_size": 2**22}))
     code, error = in_process("--base_model", big, "--train_data", "small", "--name", "big")
     assert code == 1
-    assert "放不下" in error and "解决：" in error and "batch_size" in error
+    assert "放不下" in error and "解决：" in error and "pass_tokens" in error
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda one: one.stem)
@@ -295,7 +295,7 @@ def test_two_processes_share_the_work(home):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += [STAGE / "train_llm.py"]
     command += ["--config", STAGE / "configs/qwen2.5-14b-lora-multi-gpu.yaml", "--base_model", home / "base"]
-    command += [*FAST, "--name", "two", "--batch_size", "2", "--gradient_accumulation", "1"]
+    command += [*FAST, "--name", "two"]
     env = environment(home) | {"ACCELERATE_USE_CPU": "true"}
     done = subprocess.run([*map(str, command)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

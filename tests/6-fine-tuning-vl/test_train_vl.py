@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGE = ROOT / "6-fine-tuning-vl"
 CONFIGS = [one for one in sorted((STAGE / "configs").glob("*.yaml")) if not one.stem.startswith("dataset-")]
 # 两遍，每遍几步；有 dropout，续训时随机数也要复原
-FAST = ["--train_data", "small", "--epochs", "2", "--batch_size", "4", "--eval_steps", "4", "--lora_dropout", "0.1"]
+FAST = ["--train_data", "small", "--epochs", "2", "--update_rows", "4", "--eval_steps", "4", "--lora_dropout", "0.1"]
 FAST += ["--lora_rank", "4", "--max_length", "700", "--abnormal_share", "0.2", "--question_share", "0.2"]
 FAST += ["--unreadable_share", "0"]
 
