@@ -321,7 +321,8 @@ def write_results(folder: Path, key: str, recipe: Recipe, trainer, tokenizer, ab
     draw_curves(record, folder / "loss.png")
     written = [folder / "adapter", folder / "training.json", folder / "loss.png"]
     artifacts.mark_finished(folder, key, written)
-    speed = f"稳定后每秒 {record['tokens_per_second']:.0f} 个标记" if record["tokens_per_second"] else "更新太少，不知道多快"
+    steady = record["tokens_per_second"]
+    speed = f"稳定后每秒 {steady:.0f} 个标记" if steady else "更新太少，不知道多快"
     print(
         f"验证损失 {record['held_out_loss_before']:.3f} → {record['held_out_loss']:.3f}"
         f"（第 {record['best_step']} 步）；"
