@@ -7,7 +7,7 @@ from unittest import mock
 import psutil
 import pytest
 import torch
-from gpu import measuring
+from gpu import bases, measuring
 from gpu.measuring import LLM_STAGE, ROOT, VL_STAGE
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
@@ -17,7 +17,7 @@ GIB = 2**30
 
 @pytest.mark.slow
 def test_the_table_of_two_ways_of_batching(tmp_path):
-    measuring.build_llm("small", tmp_path / "base")
+    bases.build_llm("small", tmp_path / "base")
     measuring.write_dialogues(tmp_path, train=40)
     run = [tmp_path, LLM_STAGE, "qwen2.5-0.5b", tmp_path / "base", "transformers"]
     records = [measuring.measure(*run, batching, 2) for batching in ("grouped", "padded")]
@@ -32,7 +32,7 @@ def test_the_table_of_two_ways_of_batching(tmp_path):
 
 @pytest.mark.slow
 def test_a_page_goes_through_the_vision_recipe(tmp_path):
-    measuring.build_vl("small", tmp_path / "base")
+    bases.build_vl("small", tmp_path / "base")
     measuring.write_pages(tmp_path, train=4, longest_side=560)
     less = ["--min_text_height", 1, "--gradient_accumulation", 1]
     record = measuring.measure(
@@ -56,7 +56,7 @@ def test_a_card_too_small_is_told_apart_from_a_failure(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_server_is_loaded_and_every_answer_is_full(tmp_path):
-    measuring.build_llm("small", tmp_path / "base")
+    bases.build_llm("small", tmp_path / "base")
     loads = ((1, 2), (4, 8))
     records = measuring.measure_server(tmp_path, "small", tmp_path / "base", "transformers", loads, answer_tokens=24)
     measuring.write_table(tmp_path / "gpu.md", measuring.SERVING, records)
@@ -88,11 +88,11 @@ def test_the_vram_asked_for_is_no_less_than_the_estimate(tmp_path):
     from health_assistant.training import loading, recipe
 
     check_env = load_check_env()
-    for size in measuring.SIZES:
-        text = measuring.SIZES[size]
+    for size in bases.SIZES:
+        text = bases.SIZES[size]
         config = Qwen2Config(**text)
         if "-vl-" in size:
-            vision = measuring.VISION | {"hidden_size": text["hidden_size"]}
+            vision = bases.VISION | {"hidden_size": text["hidden_size"]}
             config = Qwen2VLConfig(
                 text_config=text, vision_config=vision, tie_word_embeddings=text.get("tie_word_embeddings", False)
             )
@@ -101,7 +101,7 @@ def test_the_vram_asked_for_is_no_less_than_the_estimate(tmp_path):
     for kind, recipes in ((recipe.Recipe, check_env.LLM_RECIPES), (recipe.VisionRecipe, check_env.VL_RECIPES)):
         for suggested in recipes:
             path = ROOT / suggested.config
-            sizes = [size for size in measuring.SIZES if path.stem.startswith(size)]
+            sizes = [size for size in bases.SIZES if path.stem.startswith(size)]
             if not sizes:
                 continue
             with (

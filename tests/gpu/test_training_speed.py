@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from gpu import measuring
+from gpu import bases, measuring
 from gpu.measuring import LLM_STAGE, VL_STAGE
 
 STEPS = 20
@@ -41,7 +41,7 @@ def home(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def base(home, request):
     """一个尺寸的基座；用完就删，盘上同时只有一个。"""
-    build = measuring.build_vl if "-vl-" in request.param else measuring.build_llm
+    build = bases.build_vl if "-vl-" in request.param else bases.build_llm
     build(request.param, home / "base")
     yield home / "base"
     shutil.rmtree(home / "base")

@@ -124,9 +124,7 @@ def test_a_filled_update_is_the_update_row_by_row(alone, kind):
 
 @pytest.mark.slow
 def test_two_processes_make_the_same_update(home, alone):
-    together = one_update(
-        home, "together", ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    )
+    together = one_update(home, "together", ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"])
     for key, (expected, loss, _) in alone.items():
         assert_same_gradients(expected, together[key][0])
         assert together[key][1] == pytest.approx(loss, rel=1e-5)
