@@ -133,8 +133,8 @@ def read_recipe(arguments: list[str], default_config: Path, kind: type[AnyRecipe
     parser = OneLineErrors(add_help=False, allow_abbrev=False)
     parser.add_argument("--config", type=Path, default=default_config)
     for name, one in simple_types(kind).items():
-        many = {"nargs": "*"} if one is list else {}
-        parser.add_argument(f"--{name}", type=CONVERTERS.get(one, one), default=argparse.SUPPRESS, **many)
+        nargs = "*" if one is list else None
+        parser.add_argument(f"--{name}", type=CONVERTERS.get(one, one), nargs=nargs, default=argparse.SUPPRESS)
     try:
         given = vars(parser.parse_args(arguments))
     except ValueError as error:

@@ -3,6 +3,7 @@
 参数：JSON {"home": 产物目录, "out": 写到哪里}。torchrun 起两个进程时，就是 DDP 平均之后的梯度。
 """
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -63,10 +64,8 @@ def gradients(recipe: Recipe, base: Path, rows: list[dict], tokenizer, out: Path
         raise Stop
 
     with mock.patch.object(Trainer, "training_step", counting), mock.patch.object(Trainer, "_clip_grad_norm", stop):
-        try:
+        with contextlib.suppress(Stop):
             trainer.train()
-        except Stop:
-            pass
     return found, trainer.state.log_history[0]["eval_loss"], forwards
 
 
