@@ -63,9 +63,12 @@ def gradients(recipe: Recipe, base: Path, rows: list[dict], tokenizer, out: Path
         found.update({n: p.grad.clone() for n, p in trainer.model.named_parameters() if p.requires_grad})
         raise Stop
 
-    with mock.patch.object(Trainer, "training_step", counting), mock.patch.object(Trainer, "_clip_grad_norm", stop):
-        with contextlib.suppress(Stop):
-            trainer.train()
+    with (
+        mock.patch.object(Trainer, "training_step", counting),
+        mock.patch.object(Trainer, "_clip_grad_norm", stop),
+        contextlib.suppress(Stop),
+    ):
+        trainer.train()
     return found, trainer.state.log_history[0]["eval_loss"], forwards
 
 

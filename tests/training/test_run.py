@@ -1,7 +1,6 @@
-"""训练的零件：监督的恰是回答，批与批、行与行互不相干，次序只由种子与第几遍决定，写一半的检查点不算数。"""
+"""训练的零件：监督的恰是回答，批与批、行与行互不相干，写一半的检查点不算数。"""
 
 import json
-import statistics
 
 import pytest
 import torch
@@ -79,31 +78,6 @@ def test_the_padding_is_neither_attended_to_nor_learned(tokenizer):
     short = len(rows[0]["input_ids"])
     assert not batch["attention_mask"][0, short:].any()
     assert (batch["labels"][0, short:] == run.IGNORED).all()
-
-
-def order(lengths, epoch, grouped=True, seed=0):
-    return [*run.LengthGroupedSampler(lengths, 8, seed, grouped, lambda: epoch)]
-
-
-def test_every_example_once_in_an_order_set_by_seed_and_epoch():
-    lengths = [37 * index % 101 + 1 for index in range(1003)]
-    first = order(lengths, 0)
-    assert sorted(first) == list(range(1003))
-    assert first == order(lengths, 0) != order(lengths, 1)
-    assert first != order(lengths, 0, seed=1)
-
-
-def test_grouping_pads_little_and_does_not_sort_the_epoch():
-    lengths = [37 * index % 101 + 1 for index in range(1003)]
-
-    def padded(chosen):
-        batches = [[lengths[index] for index in chosen[start : start + 8]] for start in range(0, len(chosen), 8)]
-        return sum(max(batch) * len(batch) for batch in batches) / sum(lengths), [max(batch) for batch in batches]
-
-    grouped, longest = padded(order(lengths, 0))
-    assert grouped < 1.05 < 1.5 < padded(order(lengths, 0, grouped=False))[0]
-    halves = longest[: len(longest) // 2], longest[len(longest) // 2 :]
-    assert abs(statistics.mean(halves[0]) - statistics.mean(halves[1])) < 15
 
 
 def test_a_half_written_checkpoint_is_not_resumed_from(tmp_path):
