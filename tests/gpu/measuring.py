@@ -67,14 +67,12 @@ def run(home: Path, stage: str, script: str, *arguments) -> None:
     assert done.returncode == 0, done.stdout + done.stderr[-5000:]
 
 
-def measure(
-    home: Path, stage: str, recipe: str, base: Path, backend: str, batching: str, steps: int, *more: object
-) -> dict:
+def measure(home: Path, stage: str, recipe: str, base: Path, backend: str, steps: int, *more: object) -> dict:
     """按配方训练 steps 步，返回 training.json；more 是另外改的设置。"""
-    name = f"{recipe}-{backend}-{batching}"
+    name = f"{recipe}-{backend}"
     script, place = {LLM_STAGE: ("train_llm.py", "llm"), VL_STAGE: ("train_vl.py", "vl")}[stage]
     given = ["--config", ROOT / stage / f"configs/{recipe}.yaml", "--name", name, "--train_data", "measured"]
-    given += ["--base_model", base, "--quantized_model", "", "--backend", backend, "--batching", batching]
+    given += ["--base_model", base, "--quantized_model", "", "--backend", backend]
     given += ["--max_steps", steps, "--eval_steps", steps, "--warmup_steps", 1, *more]
     run(home, stage, script, *given)
     return json.loads((home / place / name / "training.json").read_text())
@@ -157,13 +155,11 @@ class Table:
 
 def training_row(record: dict) -> list[str]:
     backend = {"unsloth": "Unsloth", "transformers": "transformers + peft"}[record["backend"]]
-    recipe = record["recipe"]["name"].removesuffix(f"-{record['backend']}-{record['recipe']['batching']}")
     return [
-        recipe,
+        record["recipe"]["name"].removesuffix(f"-{record['backend']}"),
         backend,
-        record["recipe"]["batching"],
-        f"{record['steps'] / record['step_seconds']:.2f}",
         f"{record['tokens_per_second']:.0f}",
+        f"{record['warm_up_seconds']:.0f}",
         f"{record['tokens'] / record['steps']:.0f}",
         f"{record['padded_tokens'] / record['tokens']:.2f}",
         f"{record['peak_memory_gib']:.1f}",
@@ -184,8 +180,8 @@ def serving_row(record: dict) -> list[str]:
 
 
 TRAINING = Table(
-    "每行几十步，包括第一步的预热。",
-    ["配方", "后端", "分批", "步/秒", "标记/秒", "标记/步", "算的标记 ÷ 真标记", "峰值 GiB", "事先估计 GiB"],
+    "每行几十步，标记/秒不算开头三步的预热。",
+    ["配方", "后端", "标记/秒", "预热（秒）", "标记/步", "算的标记 ÷ 真标记", "峰值 GiB", "事先估计 GiB"],
     training_row,
 )
 SERVING = Table(
