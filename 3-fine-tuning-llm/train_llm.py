@@ -31,15 +31,11 @@ def main() -> int:
         print(f"配方 {wanted.name} 训练过了，结果在 {folder}；要重新训练加 --force。")
         return 0
 
-    # 3. 基座放不放得下：先算再读权重
+    # 3. 基座的分词器把对话变成标记
     try:
-        _, source, tokenizer, estimate = loading.prepare_base(wanted)
+        base, source, tokenizer = loading.prepare_base(wanted)
     except (OSError, ValueError) as error:
         return fail(error)
-    if estimate.shortage:
-        return fail(estimate.shortage, 1, loading.remedy(wanted, "换小一号的基座，例如配方 qwen2.5-0.5b"))
-
-    # 4. 对话成为标记
     train_set, train_long = run.encode_all(train_rows, tokenizer, wanted.max_length)
     val_set, val_long = run.encode_all(val_rows, tokenizer, wanted.max_length)
     if not train_set or not val_set:
@@ -48,6 +44,11 @@ def main() -> int:
 
     counts = f"训练 {len(train_set)} 条（另有 {train_long} 条太长没用），验证 {len(val_set)} 条（{val_long} 条太长）"
     PartialState().print(counts)  # 多卡时只有一个进程说
+
+    # 4. 放不放得下：先算再读权重
+    estimate = loading.estimate(base, wanted, train_set + val_set)
+    if estimate.shortage:
+        return fail(estimate.shortage, 1, loading.remedy(wanted, "换小一号的基座，例如配方 qwen2.5-0.5b"))
 
     # 5. 载入模型并训练；有完整的检查点就从它接着来
     checkpoints = folder / "checkpoints" / key[:12]

@@ -11,6 +11,7 @@ from typing import Literal
 
 from health_assistant.training.tiny_models import identity_of
 
+VISION_LINEAR_LAYERS = ["qkv", "proj", "fc1", "fc2", "gate_proj", "up_proj", "down_proj"]  # Qwen2-VL 与 Qwen2.5-VL 的
 LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 AnyRecipe = typing.TypeVar("AnyRecipe", bound="Recipe")
 OPTIONS = """
@@ -108,6 +109,15 @@ class VisionRecipe(Recipe):
     abnormal_share: float = setting(0.1, "每张报告另出一道“哪些项目异常”的概率")
     unreadable_share: float = setting(0.05, "另有这么大比例的页破坏到读不出，教模型答“看不清”")
     question_share: float = setting(0.2, "每张报告另出一道“某一项是多少”的概率")
+
+
+def lora_targets(recipe: Recipe) -> list[str] | str:
+    """PEFT 的 target_modules。视觉模型里两边有同名的层，要写成正则才分得开。"""
+    if not isinstance(recipe, VisionRecipe):
+        return recipe.lora_layers
+    language = rf".*language_model.*\.({'|'.join(recipe.lora_layers)})"
+    vision = rf".*visual\.blocks.*\.({'|'.join(VISION_LINEAR_LAYERS)})"
+    return f"{language}|{vision}" if recipe.vision_layers else language
 
 
 def from_command_line(doc: str, default_config: Path, kind: type[AnyRecipe]) -> tuple[AnyRecipe, bool]:

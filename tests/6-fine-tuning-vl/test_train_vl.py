@@ -245,8 +245,7 @@ def test_lora_goes_where_the_recipe_says(architecture):
     """两种结构里有同名的层（Qwen2.5-VL 看图的部分也有 gate_proj）；不训练看图的层时一个也不碰。"""
     import transformers
 
-    from health_assistant.training.loading import lora_targets
-    from health_assistant.training.recipe import VisionRecipe
+    from health_assistant.training.recipe import VisionRecipe, lora_targets
 
     config = getattr(transformers, f"{architecture}Config")(text_config={"num_hidden_layers": 2})
     config.vision_config.depth = 3

@@ -1,4 +1,4 @@
-"""GPU 测试共用的：真实尺寸、随机权重的基座，跑真的训练脚本与服务，把量到的写成一张表。
+"""GPU 测试共用的：真实尺寸、随机权重的基座，跑真的训练脚本与服务，服务量到的写成一张表。
 
 速度与显存不取决于权重的值，所以不必下载；损失没有意义。同一份代码在 CPU 上用极小的尺寸也走得通。
 """
@@ -153,20 +153,6 @@ class Table:
     row: Callable[[dict], list[str]]
 
 
-def training_row(record: dict) -> list[str]:
-    backend = {"unsloth": "Unsloth", "transformers": "transformers + peft"}[record["backend"]]
-    return [
-        record["recipe"]["name"].removesuffix(f"-{record['backend']}"),
-        backend,
-        f"{record['tokens_per_second']:.0f}",
-        f"{record['warm_up_seconds']:.0f}",
-        f"{record['tokens'] / record['steps']:.0f}",
-        f"{record['padded_tokens'] / record['tokens']:.2f}",
-        f"{record['peak_memory_gib']:.1f}",
-        f"{record['estimated_gib']:.1f}",
-    ]
-
-
 def serving_row(record: dict) -> list[str]:
     return [
         record["size"],
@@ -179,17 +165,11 @@ def serving_row(record: dict) -> list[str]:
     ]
 
 
-TRAINING = Table(
-    "每行几十步，标记/秒不算开头三步的预热。",
-    ["配方", "后端", "标记/秒", "预热（秒）", "标记/步", "算的标记 ÷ 真标记", "峰值 GiB", "事先估计 GiB"],
-    training_row,
-)
 SERVING = Table(
     "由 bench.sh 压，流式，时间从客户端看。vLLM 一开始就占住配方写的九成显存，它的峰值不是非要这么多。",
     ["模型", "后端", "并发", "标记/秒", "首字（毫秒）", "标记/回答", "峰值 GiB"],
     serving_row,
 )
-TABLES = {LLM_STAGE: TRAINING, VL_STAGE: TRAINING, SERVER_STAGE: SERVING}
 
 
 def write_table(path: Path, table: Table, records: list[dict]) -> None:

@@ -7,8 +7,8 @@ from unittest import mock
 import psutil
 import pytest
 import torch
-from gpu import bases, measuring
-from gpu.measuring import LLM_STAGE, ROOT, VL_STAGE
+from gpu import bases, measuring, speed_table
+from gpu.measuring import LLM_STAGE, ROOT, SERVER_STAGE, VL_STAGE
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
@@ -16,16 +16,12 @@ GIB = 2**30
 
 
 @pytest.mark.slow
-def test_the_table_of_a_recipe(tmp_path):
+def test_dialogues_go_through_the_recipe(tmp_path):
     bases.build_llm("small", tmp_path / "base")
     measuring.write_dialogues(tmp_path, train=80)
     record = measuring.measure(tmp_path, LLM_STAGE, "qwen2.5-0.5b", tmp_path / "base", "transformers", 4)
-    measuring.write_table(tmp_path / "results/gpu.md", measuring.TRAINING, [record])
-    lines = (tmp_path / "results/gpu.md").read_text().splitlines()
-    assert any(line.startswith("机器：") and "torch" in line for line in lines)
-    (row,) = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| qwen")]
-    assert row[:2] == ["qwen2.5-0.5b", "transformers + peft"] and len(row) == len(measuring.TRAINING.columns)
-    assert float(row[2]) > 0 and 1 <= float(row[5]) < 2
+    assert record["backend"] == "transformers" and record["steps"] == 4
+    assert record["tokens_per_second"] > 0 and 1 <= record["padded_tokens"] / record["tokens"] < 2
 
 
 @pytest.mark.slow
@@ -34,7 +30,7 @@ def test_a_page_goes_through_the_vision_recipe(tmp_path):
     measuring.write_pages(tmp_path, train=8, longest_side=560)
     less = ["--min_text_height", 1, "--update_rows", 2]
     record = measuring.measure(tmp_path, VL_STAGE, "qwen2-vl-7b-lora", tmp_path / "base", "transformers", 4, *less)
-    assert measuring.training_row(record)[:2] == ["qwen2-vl-7b-lora", "transformers + peft"]
+    assert record["backend"] == "transformers" and record["steps"] == 4
     assert record["image_tokens"]["train"] > 0
 
 
@@ -69,12 +65,16 @@ def test_a_server_is_loaded_and_every_answer_is_full(tmp_path):
     assert not [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(one.info["cmdline"] or [])]
 
 
-@pytest.mark.parametrize("stage", measuring.TABLES)
-def test_the_shipped_table_is_measured_or_says_it_is_pending(stage, tmp_path):
-    """表只能由 write_table 写：要么一行待测，要么有机器的名字。"""
-    shown = (ROOT / stage / "results/gpu.md").read_text(encoding="utf-8")
-    measuring.write_table(tmp_path / "pending.md", measuring.TABLES[stage], [])
+def test_the_shipped_table_of_servers_is_measured_or_says_it_is_pending(tmp_path):
+    shown = (ROOT / SERVER_STAGE / "results/gpu.md").read_text(encoding="utf-8")
+    measuring.write_table(tmp_path / "pending.md", measuring.SERVING, [])
     assert shown == (tmp_path / "pending.md").read_text(encoding="utf-8") or "机器：NVIDIA" in shown
+
+
+@pytest.mark.parametrize("stage", speed_table.STAGES)
+def test_the_shipped_table_of_trainings_is_what_was_measured(stage):
+    shown = (ROOT / stage / "results/gpu.md").read_text(encoding="utf-8")
+    assert shown == speed_table.page(speed_table.records(stage))
 
 
 @pytest.mark.slow

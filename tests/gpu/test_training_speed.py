@@ -1,8 +1,8 @@
-"""阶段 3、6 的配方在 GPU 上各跑 20 步：Unsloth 与 transformers + peft，写成 results/gpu.md。
+"""阶段 3、6 的配方用真的脚本在 GPU 上各跑 20 步：Unsloth 与 transformers + peft，峰值与估计相符。
 
-装满与从前的分批比快多少，由 training_speed.py 量：一次几分钟，见它的说明。
+results/gpu.md 的数由 training_speed.py 量，一次几分钟，见它的说明。
 
-写这些测试的机器没有 GPU，它们还没有真正运行过；同一份代码在 CPU 上用极小的尺寸跑过（test_measuring.py）。
+这些测试本身还没有在 GPU 上运行过；同一份代码在 CPU 上用极小的尺寸跑过（test_measuring.py）。
 最大的基座 28 GB，写在 pytest 的临时目录里：系统盘小就先运行阶段 0 的平台脚本，它把 TMPDIR 放到数据盘。
 """
 
@@ -49,15 +49,9 @@ def base(home, request):
 
 
 @pytest.fixture(scope="module")
-def records():
-    """量到的，按阶段；模块结束时写成表，中途有失败的也写。"""
-    records: dict[str, dict] = {LLM_STAGE: {}, VL_STAGE: {}}
-    yield records
-    for stage, measured in records.items():
-        if measured:
-            measuring.write_table(
-                measuring.ROOT / stage / "results/gpu.md", measuring.TRAINING, list(measured.values())
-            )
+def records() -> dict[str, dict]:
+    """量到的，按阶段。"""
+    return {LLM_STAGE: {}, VL_STAGE: {}}
 
 
 @pytest.mark.parametrize(("stage", "base", "recipe", "backend"), RUNS, indirect=["base"])

@@ -3,7 +3,7 @@
     python tests/gpu/training_speed.py --out /tmp/measured --seconds 500
 
 每个后端一个进程（Unsloth 一导入就改写 trl），基座只载入一次，每种分批之前 LoRA 都恢复原样，所以损失应当一样。
-量到的随时写进 --out 的 measured.jsonl，一行一种；时间不够的不跑，写在 skipped 里。
+量到的随时写进 --out 的 measured.jsonl，一行一种；时间不够的不跑，写在 skipped 里。写成表由 speed_table.py。
 """
 
 import argparse
@@ -20,7 +20,7 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from health_assistant.training import loading, passes, recipe, run, vision  # noqa: E402
+from health_assistant.training import loading, memory, passes, recipe, run, vision  # noqa: E402
 
 LLM, VL = ROOT / "3-fine-tuning-llm/configs", ROOT / "6-fine-tuning-vl/configs"
 # 每一种：行有多长、分批、步数。today 是装满之前的做法：两行（视觉是一页）一次前向
@@ -103,7 +103,7 @@ def work(job: list, out: Path, home: Path) -> int:
     build(size, home / place, wanted.vision)
     with mock.patch.object(loading, "training_dtype", lambda: torch.float16) if half else mock.MagicMock():
         begun = time.monotonic()
-        _, source, tokenizer, _ = loading.prepare_base(wanted)
+        _, source, tokenizer = loading.prepare_base(wanted)
         model = loading.load_with_lora(source, wanted)
         print(f"载入 {time.monotonic() - begun:.0f} 秒", flush=True)
         lora = {name: value.detach().cpu().clone() for name, value in model.named_parameters() if value.requires_grad}
@@ -112,7 +112,8 @@ def work(job: list, out: Path, home: Path) -> int:
                 for name, value in model.named_parameters():
                     if name in lora:
                         value.copy_(lora[name])
-            record = {"size": size, "backend": backend, "length": length, "way": way, "steps": steps}
+            record = {"measured": time.strftime("%Y-%m-%d"), "recipe": Path(config).stem, "size": size}
+            record |= {"backend": backend, "row_tokens": length, "way": way, "steps": steps}
             try:
                 record |= measure(wanted, model, tokenizer, source, home, (length, way, steps))
             except Exception as error:  # 一种坏了，别的照样量
@@ -164,19 +165,25 @@ def measure(wanted, model, tokenizer, source: Path, home: Path, how: tuple) -> d
         trainer = run.build_trainer(wanted, model, tokenizer, rows, rows[:1], home / "checkpoints", collate)
         trainer.args.load_best_model_at_end = False
         trainer._save_checkpoint = lambda *args: None
+        longest_pass = max(
+            len(one) * max(len(rows[at]["input_ids"]) for at in one)
+            for update in trainer.get_train_dataloader().batch_sampler
+            for one in update
+        )
         trainer.train()
     summary = run.summary(wanted, trainer, 0.0)
     spent = [one["step_seconds"] for one in trainer.state.log_history if "learning_rate" in one]
     kept = ("tokens", "padded_tokens", "tokens_per_second", "warm_up_seconds", "peak_memory_gib", "versions", "machine")
-    result = {name: summary[name] for name in kept} | {"losses": [one["loss"] for one in summary["train"]]}
+    result = {name: summary[name] for name in kept} | {"card": summary["machine"]["device"]}
+    if wanted.vision:
+        result["row_tokens"] = round(sum(len(row["input_ids"]) for row in rows) / len(rows))
+    result |= {"losses": [one["loss"] for one in summary["train"]]}
     result["held_out"] = [one["loss"] for one in summary["held_out"]]
     result["seconds"] = [round(now - before, 3) for before, now in zip([0, *spent], spent, strict=False)]
-    result["longest_pass"] = max(
-        len(one) * max(len(rows[at]["input_ids"]) for at in one)
-        for update in trainer.get_train_dataloader().batch_sampler
-        for one in update
-    )
-    result["estimated_gib"] = round(loading.estimate(source, wanted).needed, 2)
+    result["longest_pass"] = longest_pass
+    unsloth = loading.uses_unsloth(wanted)
+    longest = max(len(row["input_ids"]) for row in rows)
+    result["estimated_gib"] = round(memory.for_training(source, wanted, unsloth, longest).needed, 2)
     if on_gpu:
         result["reserved_gib"] = round(torch.cuda.max_memory_reserved() / 2**30, 2)
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
