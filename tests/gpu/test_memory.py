@@ -1,5 +1,7 @@
 """显存的估计对着在卡上量到的（results/gpu.jsonl）：只看尺寸，没有 GPU 也能比。"""
 
+import importlib.util
+import sys
 from pathlib import Path
 from unittest import mock
 
@@ -106,3 +108,47 @@ def test_remedies_name_what_the_recipe_can_still_change():
     assert "pass_tokens 减到 2048" in loading.remedy(wanted, "换小一号")
     with mock.patch.object(wanted, "pass_tokens", 2048):
         assert "pass_tokens" not in loading.remedy(wanted, "换小一号")
+
+
+def test_check_env_recommends_by_the_estimate(shapes, card):
+    """阶段 0 只用标准库，数抄在表里：两边要一样，配方改了就会发现。"""
+    card(80)
+    check_env, checked = load_check_env(), 0
+    for suggested in check_env.LLM_RECIPES + check_env.VL_RECIPES:
+        stage, _, name = suggested.config.split("/")
+        size = next((one for one in bases.SIZES if name.startswith(one)), None)
+        if not size:
+            continue
+        wanted = read(stage, name.removesuffix(".yaml"))
+        found = [memory.for_training(shapes / size, wanted, unsloth).needed for unsloth in (True, False)]
+        assert found == pytest.approx([suggested.unsloth_gib, suggested.plain_gib], abs=0.06), suggested
+        checked += 1
+    assert checked == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "gib", "unsloth", "llm", "vl"),
+    [
+        ("NVIDIA GeForce RTX 4090", 24, True, "qwen2.5-14b-qlora", "qwen2-vl-7b-lora"),
+        ("Tesla T4", 15, False, "qwen2.5-14b-qlora", "qwen2-vl-7b-qlora"),
+        ("NVIDIA GeForce RTX 3060", 12, True, "qwen2.5-7b-qlora", "qwen2-vl-7b-qlora"),
+        ("NVIDIA GeForce RTX 4060", 8, True, "qwen2.5-7b-qlora", "qwen2-vl-2b-qlora"),
+        ("NVIDIA GeForce RTX 4060", 8, False, "qwen2.5-0.5b", "qwen2-vl-2b-qlora"),
+    ],
+)
+def test_a_card_gets_the_largest_recipe_that_fits(name, gib, unsloth, llm, vl):
+    check_env = load_check_env()
+    machine = check_env.Machine((3, 12, 1), "CPU", 8, 32.0, 200.0, unsloth=unsloth)
+    machine.gpus = [check_env.Gpu(name, "580", gib)]
+    found = [check_env.choose_recipe(machine, one).config for one in (check_env.LLM_RECIPES, check_env.VL_RECIPES)]
+    assert [Path(one).stem for one in found] == [llm, vl]
+    told = " ".join(one.text for one in check_env.judge(machine))
+    assert ("没有 bf16" in told) == ("T4" in name)
+
+
+def load_check_env():
+    spec = importlib.util.spec_from_file_location("check_env", ROOT / "0-env-init/check_env.py")
+    module = importlib.util.module_from_spec(spec)
+    with mock.patch.dict(sys.modules, check_env=module):
+        spec.loader.exec_module(module)
+    return module
