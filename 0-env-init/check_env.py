@@ -81,7 +81,7 @@ class Recipe:
         return peak * 1.05 + 0.5 if peak else 0
 
 
-# 显存是 health_assistant/training/memory.py 的估计（tests/gpu/test_memory.py 核对两边一致，也对过 H100 上量到的，差不到 15%）。
+# 显存是 health_assistant/training/memory.py 的估计，与 H100 上量到的差不到 15%；两边一致由 test_memory.py 核对。
 # 磁盘按权重大小估计：要下载的基座（QLoRA 另有一份 4 位的）、合并后的 16 位模型，阶段 6 另有约 2 GB 的图。
 LLM_RECIPES = [
     Recipe("3-fine-tuning-llm/configs/qwen2.5-14b-lora.yaml", 29.7, 31.6, 60),

@@ -5,11 +5,12 @@
 
 import logging
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from health_assistant.training.memory import Estimate, for_training, model_class
+from health_assistant.training.memory import DoesNotFit, Estimate, for_running, for_training, model_class
 from health_assistant.training.recipe import Recipe, VisionRecipe, lora_targets
 from health_assistant.training.tiny_models import build_tiny_llm, build_tiny_vl, use_one_thread_if_small
 
@@ -163,18 +164,12 @@ def _unsloth_targets(recipe: Recipe) -> dict:
 def _load_with_transformers(folder: Path, recipe: Recipe):
     import torch
     from peft import LoraConfig, get_peft_model
-    from transformers import BitsAndBytesConfig
 
     options = {"dtype": training_dtype()}
     if torch.cuda.is_available():
         options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}  # accelerate launch：一个进程一张卡
     if recipe.load_in_4bit:
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=training_dtype(),
-        )
+        options["quantization_config"] = four_bits()
     model = model_class(recipe.vision).from_pretrained(folder, **options)
     return get_peft_model(
         model,
@@ -187,6 +182,45 @@ def _load_with_transformers(folder: Path, recipe: Recipe):
             task_type="CAUSAL_LM",
         ),
     )
+
+
+def four_bits():
+    """QLoRA 的量化：NF4，缩放系数再量化一次。"""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=training_dtype(),
+    )
+
+
+def how_to_run(folder: Path, vision: bool = False) -> dict:
+    """推理时 from_pretrained 的选项：GPU 上 16 位放得下就 16 位，放不下用 4 位。
+
+    要多少先说（在标准错误上）；哪样都放不下抛 DoesNotFit。
+    """
+    import torch
+
+    on_gpu, width = torch.cuda.is_available(), training_dtype().itemsize
+    options = {"dtype": training_dtype(), "device_map": {"": 0} if on_gpu else "cpu"}
+    needed = for_running(folder, vision, width=width)
+    if needed.shortage and on_gpu and find_spec("bitsandbytes"):
+        print(f"16 位{needed.shortage}。改成载入时量化到 4 位，回答会略有不同", file=sys.stderr)
+        needed = for_running(folder, vision, width=width, in_4bit=True)
+        options["quantization_config"] = four_bits()
+    print(f"推理{needed}", file=sys.stderr)
+    if needed.shortage:
+        raise DoesNotFit(f"{needed.shortage}。关掉占着它的程序，或换小一号的配方")
+    return options
+
+
+def say_what_running_needs(folder: Path, vision: bool = False) -> None:
+    """评测、服务载入 folder 之前说一句要多少；显存放不下只提醒，transformers 会把一部分层放到内存里。"""
+    needed = for_running(folder, vision)
+    shown = f"，{needed.shortage}：有的层会放到内存里，慢很多" if needed.shortage else ""
+    print(f"载入 {folder.name}{needed}{shown}", file=sys.stderr)
 
 
 def training_dtype():

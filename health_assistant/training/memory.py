@@ -12,8 +12,13 @@ from health_assistant.training.recipe import Recipe, VisionRecipe, lora_targets
 GIB = 2**30
 NF4_BYTES = 0.516  # 每个参数：4 位，另有两级量化的缩放系数 8 ÷ 64 + 32 ÷ (64 × 256) 位
 LOSS_CHUNK = 256  # trl 的 chunked_nll 在 GPU 上一次算这么多个标记的 logits；Unsloth 的也是一小块
-WORKSPACE = {True: 0.15, False: 0.5}  # GiB。GPU：cuBLAS 等的工作区；CPU：Python 与各个库
+RUN_TOKENS = 2048  # 推理时提问与回答合起来按这么多算
+WORKSPACE = {True: 0.15, False: 0.6}  # GiB。GPU：cuBLAS 等的工作区；CPU：Python 与各个库
 FRAGMENTS = 0.05  # 分配器多占的一份：H100 上 reserved 比峰值多 4% 到 8%，卡满时它会先还再要
+
+
+class DoesNotFit(RuntimeError):
+    """显存与内存都放不下；消息说要多少、空着多少、怎么办。"""
 
 
 @dataclass
@@ -76,12 +81,11 @@ def _weights(model, width: int, in_4bit: bool) -> float:
     return (parameters - body) * width + body * (NF4_BYTES if in_4bit else width)
 
 
-def _estimate(model, weights: float, activations: float, trainable: int = 0) -> Estimate:
+def _estimate(model, weights: float, activations: float, on_gpu: bool, trainable: int = 0) -> Estimate:
     """各项字节数与这台机器空着的合成一份；要训练的每个 16 字节：32 位的权重、梯度和 Adam 的两个矩。"""
     import psutil
     import torch
 
-    on_gpu = torch.cuda.is_available()
     free = torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available
     return Estimate(
         parameters=sum(part.numel() for part in model.parameters()),
@@ -136,20 +140,25 @@ def for_training(folder: Path, recipe: Recipe, unsloth: bool, longest_row: int =
     packed = [part.weight.numel() for name, part in linear.items() if not name.endswith("lm_head")]
     unpacked = max(packed) * width if recipe.load_in_4bit else 0
     weights = _weights(model, width, recipe.load_in_4bit)
-    return _estimate(model, weights, kept + max(layer + unpacked, logits), trainable)
+    return _estimate(model, weights, kept + max(layer + unpacked, logits), on_gpu, trainable)
 
 
-def for_running(folder: Path, vision: bool = False, tokens: int = 2048, copies: float = 1.0) -> Estimate:
-    """载入 folder 里的模型（16 位；CPU 上 32 位）推理或合并：tokens 是同时在算的提问与回答的标记数。
+def for_running(
+    folder: Path, vision: bool = False, *, on_gpu: bool | None = None, in_4bit: bool = False, width: int = 0
+) -> Estimate:
+    """载入 folder 里的模型推理或合并，提问与回答合起来 RUN_TOKENS 个标记。
 
-    copies 是权重的几倍：合并时逐层多一份临时的，见 merging.py。
+    on_gpu 是放在显存还是内存，不给就看有没有 GPU；in_4bit 是载入时量化（已量化的检查点不用写）；width 是一个数几字节，
+    不给就按存着的精度。
     """
     import torch
 
     model, whole = _skeleton(folder, vision)
     config = whole.get_text_config()
-    width = 2 if torch.cuda.is_available() else 4
+    on_gpu = torch.cuda.is_available() if on_gpu is None else on_gpu
+    width = width or (4 if "32" in str(whole.dtype or config.dtype) else 2)
+    in_4bit = in_4bit or hasattr(whole, "quantization_config")
     heads = config.num_key_value_heads * (config.hidden_size // config.num_attention_heads)
-    cache = 2 * config.num_hidden_layers * tokens * heads * width
-    layer = tokens * (8 * config.hidden_size + 3 * config.intermediate_size) * width
-    return _estimate(model, _weights(model, width, False) * copies, cache + layer)
+    cache = 2 * config.num_hidden_layers * RUN_TOKENS * heads * width
+    layer = RUN_TOKENS * (8 * config.hidden_size + 3 * config.intermediate_size) * width
+    return _estimate(model, _weights(model, width, in_4bit), cache + layer, on_gpu)

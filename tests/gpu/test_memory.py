@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -11,7 +12,7 @@ from gpu import bases, speed_table
 from gpu.measuring import ROOT
 from transformers import Qwen2Config, Qwen2VLConfig
 
-from health_assistant.training import loading, memory, recipe
+from health_assistant.training import loading, memory, merging, recipe
 
 GIB = 2**30
 MEASURED = [(stage, one) for stage in speed_table.STAGES for one in speed_table.records(stage)]
@@ -101,6 +102,42 @@ def test_running_a_model_takes_its_weights_and_a_little(size, vision, gib, shape
     card(80)
     found = memory.for_running(shapes / size, vision).needed
     assert gib * 0.95 < found < gib * 1.2
+
+
+@pytest.mark.parametrize(
+    ("gib", "four_bits"), [(80, False), (24, True), (12, True)], ids=["16 位", "24 GB 只能 4 位", "12 GB 也能 4 位"]
+)
+def test_chatting_with_14b_says_what_it_needs_and_takes_4_bits_on_small_cards(
+    gib, four_bits, shapes, card, monkeypatch, capsys
+):
+    card(gib)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(loading, "find_spec", lambda name: True)
+    options = loading.how_to_run(shapes / "qwen2.5-14b")
+    assert ("quantization_config" in options) == four_bits and options["device_map"] == {"": 0}
+    assert ("4 位" in (told := capsys.readouterr().err)) == four_bits and "推理估计要" in told
+
+
+def test_chatting_where_nothing_fits_is_refused(shapes, card, monkeypatch):
+    card(8)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    with pytest.raises(memory.DoesNotFit, match="放不下.*换小一号"):
+        loading.how_to_run(shapes / "qwen2.5-14b")
+
+
+@pytest.mark.parametrize(("size", "vision"), [("qwen2.5-14b", False), ("qwen2-vl-7b", True)])
+@pytest.mark.parametrize(("gib", "ram", "place"), [(80, 8, {"": 0}), (12, 64, "cpu"), (12, 8, None)])
+def test_merging_goes_to_memory_when_the_card_is_small(
+    size, vision, gib, ram, place, shapes, card, monkeypatch, capsys
+):
+    card(gib)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=ram * GIB))
+    if not place:
+        with pytest.raises(memory.DoesNotFit, match="内存只空着 8.0 GiB.*adapter"):
+            merging.where_to_merge(shapes / size, vision)
+        return
+    assert merging.where_to_merge(shapes / size, vision) == place
+    assert ("改在内存里合并" in (told := capsys.readouterr().out)) == (place == "cpu") and "合并估计要" in told
 
 
 def test_remedies_name_what_the_recipe_can_still_change():
