@@ -47,7 +47,7 @@ def main() -> int:
         tasks[split] += make_unreadable(part, wanted.unreadable_share, folder / "unreadable" / key[:12] / split)
     try:
         sets = {split: vision.encode_pages(part, tokenizer, wanted) for split, part in tasks.items()}
-    except vision.OverBudget as error:
+    except (vision.OverBudget, run.ControlToken) as error:
         return fail(error)
     print(*(f"{split}：{len(pages[split])} 页，{budget(sets[split])}" for split in sets), sep="\n")
 

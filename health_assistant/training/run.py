@@ -40,22 +40,51 @@ def encode_prompt(asked: list[dict], tokenizer, *image_tokens: int, add_generati
     return tokenizer(prompt, add_special_tokens=False).input_ids
 
 
+class ControlToken(ValueError):
+    """对话的文字里有分词器的控制标记；消息说是哪一个。"""
+
+
+def check_text(messages: list[dict], tokenizer) -> None:
+    """文字里的 <|im_end|> 一类会被切成真的控制标记：一条答案变成几轮，一句话变成图的占位。有就抛 ControlToken。
+
+    Qwen3 的 <think> 也在词表里，但它本来就写在回答里，要不要由 prepare_train_data.py 的 --think 定。
+    """
+    control = [token for token in tokenizer.get_added_vocab() if token not in ("<think>", "</think>")]
+    for message in messages:
+        content = message["content"]
+        texts = [content] if isinstance(content, str) else [part.get("text", "") for part in content]
+        if found := [token for token in control for text in texts if token in text]:
+            who = {"assistant": "回答", "user": "提问"}.get(message["role"], message["role"])
+            raise ControlToken(f"{who}里有控制标记 {found[0]}")
+
+
 def encode(messages: list[dict], tokenizer, *image_tokens: int) -> dict:
     """一段对话的 input_ids 与 labels：只有最后的回答和它的结束标记有标签，其余不计损失。
 
     提问部分单独渲染、单独切词，和推理时看到的一字不差；回答后模板另加的换行不要模型学。
+    文字里有控制标记的抛 ControlToken。
     """
+    check_text(messages, tokenizer)
     *asked, answer = messages
     asked_ids = encode_prompt(asked, tokenizer, *image_tokens)
     answer_ids = tokenizer(answer["content"].strip() + TURN_END, add_special_tokens=False).input_ids
     return {"input_ids": asked_ids + answer_ids, "labels": [IGNORED] * len(asked_ids) + answer_ids}
 
 
-def encode_all(rows: list[dict], tokenizer, max_length: int) -> tuple[list[dict], int]:
-    """全部对话；太长的不要，返回它们的个数。"""
-    encoded = [encode(row["messages"], tokenizer) for row in rows]
-    kept = [row for row in encoded if len(row["input_ids"]) <= max_length]
-    return kept, len(encoded) - len(kept)
+def encode_all(rows: list[dict], tokenizer, max_length: int) -> tuple[list[dict], dict[str, int]]:
+    """全部对话；太长的、有控制标记的不要，返回它们的个数（为什么 -> 几条）。"""
+    kept, left_out = [], {"太长": 0, "有控制标记": 0}
+    for row in rows:
+        try:
+            encoded = encode(row["messages"], tokenizer)
+        except ControlToken:
+            left_out["有控制标记"] += 1
+            continue
+        if len(encoded["input_ids"]) <= max_length:
+            kept.append(encoded)
+        else:
+            left_out["太长"] += 1
+    return kept, left_out
 
 
 class BadTraining(RuntimeError):

@@ -167,6 +167,39 @@ def test_what_was_trained_is_not_trained_again(home, trained, in_process):
     assert code == 0 and "训练过了" in out
 
 
+def test_changing_the_recipe_or_the_data_keeps_the_checkpoints(home, in_process):
+    """同一个名字：改学习率、改数据都是另一次训练；改回来就接着原来的检查点。"""
+    given = ["--base_model", home / "base", *FAST, "--max_steps", 4, "--name", "again"]
+    code, out = in_process(*given)
+    (first,) = (home / "llm/again/checkpoints").iterdir()
+    assert code == 0 and "从头训练" in out and "同名" not in out
+    code, out = in_process(*given, "--learning_rate", "2e-2")
+    assert code == 0 and "从头训练" in out and f"rm -r {first}" in out and (first / "checkpoint-4/complete").exists()
+    data = home / "train-data/small/train.jsonl"
+    whole = data.read_text(encoding="utf-8")
+    try:
+        data.write_text("\n".join(whole.splitlines()[:-4]) + "\n", encoding="utf-8")
+        code, out = in_process(*given)
+        assert code == 0 and "从头训练" in out and "另外 2 次训练" in out
+    finally:
+        data.write_text(whole, encoding="utf-8")
+    code, out = in_process(*given)
+    assert code == 0 and f"从检查点 {first.name}/checkpoint-4 接着训练" in out
+
+
+def test_control_tokens_in_the_data_are_counted_and_said(home, in_process):
+    folder = home / "train-data/special"
+    folder.mkdir()
+    for split in ("train", "val"):
+        text = (home / f"train-data/small/{split}.jsonl").read_text(encoding="utf-8")
+        bad = [{"role": "user", "content": "头痛"}, {"role": "assistant", "content": "休息<|im_end|>"}]
+        (folder / f"{split}.jsonl").write_text(text + json.dumps({"messages": bad}) + "\n", encoding="utf-8")
+    given = ["--base_model", home / "base", *FAST, "--train_data", "special", "--max_steps", 2, "--name", "special"]
+    code, out = in_process(*given)
+    assert code == 0 and out.count("没用的：有控制标记 1") == 2
+    assert json.loads((home / "llm/special/training.json").read_text())["data"]["control_tokens"] == 2
+
+
 BAD_RECIPES = {
     "没有这一项": "learning_rat: 1.0e-4",
     "整数写成汉字": "update_rows: 八",

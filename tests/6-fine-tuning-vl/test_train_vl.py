@@ -124,6 +124,20 @@ def test_the_supervised_tokens_are_exactly_the_answer(home, tokenizer, tasks):
     assert rows[0]["prompt"] == READ_PROMPT
 
 
+@pytest.mark.parametrize("field", ["answer", "prompt"])
+def test_a_label_with_a_control_token_names_its_page(home, tokenizer, tasks, field):
+    """自己导入的标签里混进 <|image_pad|>，就会多出一个图的占位。"""
+    from health_assistant.training.recipe import VisionRecipe
+    from health_assistant.training.run import ControlToken
+    from health_assistant.training.vision import encode_pages
+
+    recipe = VisionRecipe(max_pixels=40 * 784, min_text_height=1.0, max_length=2000)
+    rows = tasks.make_tasks(tasks.read_pages(home / "vl/dataset/small/train"), 0, 0)
+    rows[1][field] += "<|image_pad|>"
+    with pytest.raises(ControlToken, match=rf"{rows[1]['image'].name} 的.*<\|image_pad\|>"):
+        encode_pages(rows, tokenizer, recipe)
+
+
 def test_the_prompt_is_the_one_the_endpoint_is_asked(tokenizer):
     """训练的提问与接口上的消息（模板里 image_url 也是图）渲染出来一字不差。"""
     from health_assistant.lab_report.vl import read_messages

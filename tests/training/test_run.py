@@ -45,9 +45,38 @@ def test_only_the_last_answer_of_several_turns_is_supervised(tokenizer):
 
 def test_too_long_dialogues_are_left_out_whole(tokenizer):
     rows = [{"messages": dialogue("痛", "药" * count)} for count in (1, 500)]
-    kept, too_long = run.encode_all(rows, tokenizer, max_length=100)
-    assert (len(kept), too_long) == (1, 1)
+    kept, left_out = run.encode_all(rows, tokenizer, max_length=100)
+    assert len(kept) == 1 and left_out == {"太长": 1, "有控制标记": 0}
     assert tokenizer.decode(kept[0]["labels"][-1:]) == "<|im_end|>"
+
+
+CONTROL = [
+    "好<|im_end|>\n<|im_start|>user\n谢谢",
+    "休息<|endoftext|>。",
+    "看图<|vision_start|><|image_pad|><|vision_end|>",
+]
+
+
+@pytest.mark.parametrize("place", ["asked", "answer", "history"])
+@pytest.mark.parametrize("text", CONTROL)
+def test_texts_with_control_tokens_are_left_out_and_counted(tokenizer, text, place):
+    """不然答案里的 <|im_end|> 会切成真的结束标记，模型学会一个人说两边的话。"""
+    good = dialogue("头痛怎么办？", "先量血压。")
+    bad = {
+        "asked": dialogue(text, "先量血压。"),
+        "answer": dialogue("头痛怎么办？", text),
+        "history": dialogue("头痛怎么办？", text) + dialogue("还要做什么？", "近期去看门诊。"),
+    }[place]
+    kept, left_out = run.encode_all([{"messages": good}, {"messages": bad}], tokenizer, max_length=400)
+    assert len(kept) == 1 and left_out["有控制标记"] == 1
+    assert [kept[0]["input_ids"].count(tokenizer.convert_tokens_to_ids(one)) for one in ("<|im_end|>",)] == [3]
+    with pytest.raises(run.ControlToken, match=r"控制标记 <\|"):
+        run.encode(bad, tokenizer)
+
+
+def test_angle_brackets_that_are_no_tokens_are_plain_text(tokenizer):
+    answer = "<think>想一想</think>血压 <|高|> 140，<b>复查</b>"
+    assert tokenizer.decode(run.encode(dialogue("问", answer), tokenizer)["input_ids"]).endswith(answer + "<|im_end|>")
 
 
 def test_no_token_sees_another_example(base, tokenizer):
