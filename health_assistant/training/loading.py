@@ -216,11 +216,19 @@ def how_to_run(folder: Path, vision: bool = False) -> dict:
     return options
 
 
-def say_what_running_needs(folder: Path, vision: bool = False) -> None:
-    """评测、服务载入 folder 之前说一句要多少；显存放不下只提醒，transformers 会把一部分层放到内存里。"""
-    needed = for_running(folder, vision)
-    shown = f"，{needed.shortage}：有的层会放到内存里，慢很多" if needed.shortage else ""
-    print(f"载入 {folder.name}{needed}{shown}", file=sys.stderr)
+def say_what_running_needs(folder: Path, vision: bool = False, may_offload: bool = True) -> None:
+    """评测、服务载入 folder（GPU 上按存着的精度，CPU 上 32 位）之前，在标准错误上说要多少。
+
+    放不下时，may_offload 只提醒（评测用 device_map=auto，有的层会放到内存里），否则抛 DoesNotFit。
+    """
+    import torch
+
+    needed = for_running(folder, vision, width=0 if torch.cuda.is_available() else 4)
+    print(f"载入 {folder.name}，{needed}", file=sys.stderr)
+    if needed.shortage and not may_offload:
+        raise DoesNotFit(f"{needed.shortage}。换成 4 位的一份（名字里有 bnb-4bit）加 adapter，或换小一号的配方")
+    if needed.shortage:
+        print(f"! {needed.shortage}：有的层要放到别处（显存放不下的放内存），慢很多", file=sys.stderr)
 
 
 def training_dtype():

@@ -126,6 +126,19 @@ def test_chatting_where_nothing_fits_is_refused(shapes, card, monkeypatch):
 
 
 @pytest.mark.parametrize(("size", "vision"), [("qwen2.5-14b", False), ("qwen2-vl-7b", True)])
+def test_evaluating_only_warns_and_serving_is_refused(size, vision, shapes, card, capsys):
+    """评测时 transformers 会把放不下的层放到内存里；服务不会，载入到一半才爆。"""
+    card(80)
+    loading.say_what_running_needs(shapes / size, vision, may_offload=False)
+    assert "估计要" in (said := capsys.readouterr().err) and "放不下" not in said
+    card(12)
+    loading.say_what_running_needs(shapes / size, vision)
+    assert "! 放不下" in capsys.readouterr().err
+    with pytest.raises(memory.DoesNotFit, match="4 位"):
+        loading.say_what_running_needs(shapes / size, vision, may_offload=False)
+
+
+@pytest.mark.parametrize(("size", "vision"), [("qwen2.5-14b", False), ("qwen2-vl-7b", True)])
 @pytest.mark.parametrize(("gib", "ram", "place"), [(80, 8, {"": 0}), (12, 64, "cpu"), (12, 8, None)])
 def test_merging_goes_to_memory_when_the_card_is_small(
     size, vision, gib, ram, place, shapes, card, monkeypatch, capsys
