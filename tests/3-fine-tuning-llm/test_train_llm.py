@@ -263,7 +263,7 @@ def test_every_recipe_reads_and_is_the_one_it_says(config):
     from health_assistant.training.recipe import LINEAR_LAYERS, Recipe, read_recipe
 
     recipe = read_recipe(["--config", str(config)], config, Recipe)
-    assert recipe.name == config.stem
+    assert recipe.name == config.stem.removesuffix("-laptop"), "阶段 2、4 用的是没有 -laptop 的名字"
     assert recipe.load_in_4bit == ("qlora" in config.stem)
     assert recipe.lora_layers == LINEAR_LAYERS
     assert recipe.lora_rank == (64 if recipe.name == "tiny" else 16)
