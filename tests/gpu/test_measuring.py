@@ -66,6 +66,21 @@ def test_the_shipped_table_of_servers_is_measured_or_says_it_is_pending(tmp_path
     assert shown == (tmp_path / "pending.md").read_text(encoding="utf-8") or "机器：NVIDIA" in shown
 
 
+def test_new_measurements_replace_those_of_the_same_kind(tmp_path, monkeypatch):
+    old = speed_table.records(speed_table.STAGES[0])
+    for stage in speed_table.STAGES:
+        (tmp_path / stage / "results").mkdir(parents=True)
+        text = (ROOT / stage / "results/gpu.jsonl").read_text(encoding="utf-8")
+        (tmp_path / stage / "results/gpu.jsonl").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(speed_table, "ROOT", tmp_path)
+    again = old[0] | {"tokens_per_second": 1.0, "losses": [1.0]}
+    speed_table.keep([again, old[1] | {"card": "别的卡"}, old[2] | {"card": "别的卡", "error": "OutOfMemoryError"}])
+    new = speed_table.records(speed_table.STAGES[0])
+    assert len(new) == len(old) + 1 and "losses" not in new[-2]
+    assert [one["tokens_per_second"] for one in new if one["card"] == "别的卡"] == [old[1]["tokens_per_second"]]
+    assert "## 别的卡" in speed_table.page(new) and "| 1 |" in speed_table.page(new)
+
+
 @pytest.mark.parametrize("stage", speed_table.STAGES)
 def test_the_shipped_table_of_trainings_is_what_was_measured(stage):
     shown = (ROOT / stage / "results/gpu.md").read_text(encoding="utf-8")
