@@ -30,6 +30,7 @@ GB = 1024**3
 MIN_DISK_GB = 3
 MIN_MEMORY_GB = 3
 DRIVERS = {12: 525, 13: 580}  # NVIDIA：CUDA 的每个大版本最低要多新的驱动
+OLD_CARDS = re.compile(r"\b(T4|V100|P100|P40|GTX|RTX 20\d\d|TITAN (V|RTX|Xp))\b")  # 比 Ampere 早，没有 bf16
 HUB_SECONDS = 2
 HUBS = {
     "ModelScope": "https://www.modelscope.cn",
@@ -64,29 +65,36 @@ class Machine:
     torch_cuda: str | None = None  # 装着的 torch 按哪个 CUDA 编译；CPU 版是 None
     pins: list[Pin] = field(default_factory=list)
     hubs: dict[str, int | None] = field(default_factory=dict)  # 答话用的毫秒，None 是没有答话
+    unsloth: bool = False
 
 
 @dataclass
 class Recipe:
     config: str  # 阶段 3、6 的 configs/ 里的哪一份
-    vram_gb: int
+    unsloth_gib: float  # 训练的峰值，按配方的上限估计：装了 Unsloth
+    plain_gib: float  # 没有装，用 transformers + peft
     disk_gb: int
 
+    def card_gb(self, unsloth: bool) -> float:
+        """要多大的卡：峰值，5% 的碎片，CUDA 上下文与桌面约 0.5 GB。"""
+        peak = self.unsloth_gib if unsloth else self.plain_gib
+        return peak * 1.05 + 0.5 if peak else 0
 
-# 显存门槛按 health_assistant/training/loading.py 的估计往上取到常见的卡，还没有在卡上逐一量过。
+
+# 显存是 health_assistant/training/memory.py 的估计，与 H100 上量到的差不到 15%；两边一致由 test_memory.py 核对。
 # 磁盘按权重大小估计：要下载的基座（QLoRA 另有一份 4 位的）、合并后的 16 位模型，阶段 6 另有约 2 GB 的图。
 LLM_RECIPES = [
-    Recipe("3-fine-tuning-llm/configs/qwen2.5-14b-lora.yaml", 40, 60),
-    Recipe("3-fine-tuning-llm/configs/qwen2.5-14b-qlora.yaml", 16, 70),
-    Recipe("3-fine-tuning-llm/configs/qwen2.5-7b-qlora.yaml", 10, 36),
-    Recipe("3-fine-tuning-llm/configs/qwen2.5-0.5b.yaml", 4, 4),
-    Recipe("3-fine-tuning-llm/configs/tiny.yaml", 0, MIN_DISK_GB),
+    Recipe("3-fine-tuning-llm/configs/qwen2.5-14b-lora.yaml", 29.7, 31.6, 60),
+    Recipe("3-fine-tuning-llm/configs/qwen2.5-14b-qlora.yaml", 11.6, 13.5, 70),
+    Recipe("3-fine-tuning-llm/configs/qwen2.5-7b-qlora.yaml", 7.1, 7.8, 36),
+    Recipe("3-fine-tuning-llm/configs/qwen2.5-0.5b.yaml", 1.6, 1.7, 4),
+    Recipe("3-fine-tuning-llm/configs/tiny.yaml", 0, 0, MIN_DISK_GB),
 ]
 VL_RECIPES = [
-    Recipe("6-fine-tuning-vl/configs/qwen2-vl-7b-lora.yaml", 24, 36),
-    Recipe("6-fine-tuning-vl/configs/qwen2-vl-7b-qlora.yaml", 12, 42),
-    Recipe("6-fine-tuning-vl/configs/qwen2-vl-2b-qlora.yaml", 8, 14),
-    Recipe("6-fine-tuning-vl/configs/tiny.yaml", 0, MIN_DISK_GB),
+    Recipe("6-fine-tuning-vl/configs/qwen2-vl-7b-lora.yaml", 19.6, 20.7, 36),
+    Recipe("6-fine-tuning-vl/configs/qwen2-vl-7b-qlora.yaml", 9.8, 10.9, 42),
+    Recipe("6-fine-tuning-vl/configs/qwen2-vl-2b-qlora.yaml", 5.1, 5.6, 14),
+    Recipe("6-fine-tuning-vl/configs/tiny.yaml", 0, 0, MIN_DISK_GB),
 ]
 
 
@@ -104,7 +112,7 @@ class Finding:
 def choose_recipe(machine: Machine, recipes: list[Recipe]) -> Recipe:
     """放得下的最大的一份。按最大的一块卡选，因为配方都是单卡的。"""
     vram = max((gpu.memory_gb for gpu in machine.gpus), default=0)
-    return next(recipe for recipe in recipes if vram >= recipe.vram_gb)
+    return next(recipe for recipe in recipes if vram >= recipe.card_gb(machine.unsloth))
 
 
 def judge(machine: Machine) -> list[Finding]:
@@ -146,6 +154,11 @@ def judge(machine: Machine) -> list[Finding]:
             remedy += "；都不行就运行 bash 0-env-init/autodl.sh 或 cloudstudio.sh，换成按 CUDA 12 编译的一组"
         notice("CUDA", text, remedy)
 
+    old = [gpu.name for gpu in machine.gpus if OLD_CARDS.search(gpu.name)]
+    if old:
+        text = "没有 bf16，训练会改用 fp16（损失缩放）；在这样的卡上还没有验证过"
+        notice("GPU", f"{old[0]} {text}", "先用 --max_steps 20 试；损失变成 nan 脚本会停下来说")
+
     silent = [name for name, milliseconds in machine.hubs.items() if milliseconds is None]
     if silent and len(silent) == len(machine.hubs):
         notice("模型站", "一个也没有答话", "读化验单和网页不受影响；下载真实模型前要先通网络")
@@ -182,6 +195,7 @@ def look_at_machine() -> Machine:
         torch_cuda=torch_cuda,
         pins=[Pin(name, wanted, installed_version(name)) for name, wanted in pins.items()],
         hubs=ask_hubs(HUBS, HUB_SECONDS),
+        unsloth=installed_version("unsloth") is not None,
     )
 
 
@@ -305,8 +319,10 @@ def table_rows(machine: Machine) -> list[tuple[str, str]]:
     rows += [(f"  {pin.name}", f"要 {pin.wanted}，现在 {pin.installed or '没有装'}") for pin in wrong]
     for name, answered in machine.hubs.items():
         rows.append((name, f"没有答话（最多等 {HUB_SECONDS} 秒）" if answered is None else f"{answered} 毫秒答话"))
-    rows.append(("微调语言模型（估计）", choose_recipe(machine, LLM_RECIPES).config))
-    rows.append(("微调视觉模型（估计）", choose_recipe(machine, VL_RECIPES).config))
+    for what, recipes in (("微调语言模型（估计）", LLM_RECIPES), ("微调视觉模型（估计）", VL_RECIPES)):
+        chosen = choose_recipe(machine, recipes)
+        peak = chosen.unsloth_gib if machine.unsloth else chosen.plain_gib
+        rows.append((what, chosen.config + (f"，训练约 {peak:.1f} GiB" if peak else "")))
     return rows
 
 

@@ -9,7 +9,7 @@
 请改 `needed_gib`，返回一共多少 GiB（1 GiB = 2**30 字节）。
 现在的写法把 GB 当成了 GiB，4 位时把词表也算成 4 位，还漏了优化器。
 写好之后想一想：14B 的 QLoRA 算出来十几 GiB，为什么配方说 16 GB 以上、24 GB 才宽裕？
-（激活随 max_length 与 batch_size 涨。）
+（激活随 pass_tokens 与 max_length 涨。）
 """
 
 import random

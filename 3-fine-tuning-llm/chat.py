@@ -12,7 +12,7 @@ from pathlib import Path
 
 from health_assistant import artifacts
 from health_assistant.command_line import fail, new_parser
-from health_assistant.training import loading, run
+from health_assistant.training import loading, memory, run
 
 NOTICE = "（模型的回答只供学习，不能代替医生。）"
 
@@ -32,7 +32,10 @@ def main() -> int:
     if args.ask is not None and not args.ask.strip():
         return fail("--ask 后面要写问题")
 
-    model, tokenizer = load(base_model, folder / "adapter")
+    try:
+        model, tokenizer = load(base_model, folder / "adapter")
+    except memory.DoesNotFit as error:
+        return fail(error, 1)
     answers = (lambda messages: compare(model, tokenizer, messages, args.max_new_tokens)) if args.compare else None
     answers = answers or (lambda messages: stream(model, tokenizer, messages, args.max_new_tokens))
     if args.ask:
@@ -56,16 +59,14 @@ def main() -> int:
 
 
 def load(base_model: str, adapter: Path):
-    """基座加 adapter：同一份权重，关掉 adapter 就是基座。"""
-    import torch
+    """基座加 adapter：同一份权重，关掉 adapter 就是基座。放不下抛 DoesNotFit。"""
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     base = loading.find_model(base_model)
-    place = {"": 0} if torch.cuda.is_available() else "cpu"
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=loading.training_dtype(), device_map=place)
+    model = AutoModelForCausalLM.from_pretrained(base, **loading.how_to_run(base))
     return PeftModel.from_pretrained(model, adapter).eval(), loading.load_tokenizer(base)
 
 

@@ -7,7 +7,7 @@ import sys
 
 from health_assistant import artifacts
 from health_assistant.command_line import fail
-from health_assistant.training import loading, merging, run
+from health_assistant.training import loading, memory, merging, run
 
 PROBE = "我最近头痛，血压150/95mmHg，要去医院吗？"
 
@@ -36,7 +36,7 @@ def main() -> int:
     print(f"载入 {record['base_model']}，并入 {folder / 'adapter'} …")
     try:
         model = merging.merge_adapter(AutoModelForCausalLM, base, folder / "adapter", asked)
-    except merging.BadMerge as error:
+    except (merging.BadMerge, memory.DoesNotFit) as error:
         return fail(error, 1)
     merging.save_merged(folder, record, model, tokenizer)
     return 0

@@ -45,11 +45,19 @@ SOURCES = {
     },
     "sample": {"map": "question=question,answer=answer", "license": "Apache-2.0"},
 }
+ALPACA = "，Alpaca 的写法是 --map question=instruction+input,answer=output"
 UNKNOWN = {"map": "question=question,answer=answer", "license": "未知，用前请自己确认"}
 MAX_LINE = 16 * 2**20
 INVISIBLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+CONTROL = re.compile(r"<\|\w+\|>")  # ChatML 一类的控制标记：<|im_end|>、<|image_pad|>、<|endoftext|>……
+THOUGHT = re.compile(
+    r"<(think|thinking)>.*?(</\1>|\Z)|\A((?!<think).)*?</think(ing)?>", re.DOTALL
+)  # 没有开头或没有结尾的也算
 REASONS = {
     "empty": "问题或答案是空的",
+    "only_thought": "只有思考没有回答",
+    "thought": "有思考（--think drop）",
+    "control_token": "有控制标记（如 <|im_end|>）",
     "garbled": "有乱码（U+FFFD）",
     "too_short": "太短",
     "too_long": "太长",
@@ -71,6 +79,9 @@ def main() -> int:
     parser.add_argument("--min-answer", type=int, default=10, help="答案最少多少字（默认 10）")
     parser.add_argument("--max-chars", type=int, default=2000, help="问与答合起来最多多少字（默认 2000）")
     parser.add_argument("--val-share", type=float, default=0.1, help="验证集占几成（默认 0.1，最多 1000 条）")
+    choices = ("strip", "keep", "drop")
+    thinking = "答案里的 <think>…</think>：strip 去掉（默认）、keep 留着一起学、drop 不要这样的对话"
+    parser.add_argument("--think", choices=choices, default="strip", help=thinking)
     parser.add_argument("--force", action="store_true", help="整理过了也重做")
     args = parser.parse_args()
     if not 0 < args.val_share < 1:
@@ -91,14 +102,14 @@ def prepare(args: argparse.Namespace) -> int:
     if not re.fullmatch(r"[\w-][\w.-]*", name):
         raise BadInput(f"--name {name}：只能用字母、数字、汉字、_、-、.")
     folder = artifacts.train_data_dir(name)
-    settings = {key: getattr(args, key) for key in ("encoding", "min_answer", "max_chars", "val_share")}
+    settings = {key: getattr(args, key) for key in ("encoding", "min_answer", "max_chars", "val_share", "think")}
     wanted = artifacts.fingerprint({"source": Path(source).name, "columns": columns, **settings}, files)
     if artifacts.is_finished(folder, wanted) and not args.force:
         print(f"整理过了，在 {folder}；要重做加 --force。")
         return 0
 
     read = read_cmedqa2 if source == "cmedqa2" else read_records
-    kept, dropped = clean(read(files, args.encoding), columns, args.min_answer, args.max_chars)
+    kept, dropped, thoughts = clean(read(files, args.encoding), columns, args)
     if len(kept) < 10:
         raise BadInput(f"{files[0]}：清洗后只剩 {len(kept)} 条（{dropped_words(dropped)}），不够训练")
     train, val = split(kept, args.val_share)
@@ -115,6 +126,7 @@ def prepare(args: argparse.Namespace) -> int:
         "columns": columns,
         **settings,
         "dropped": dict(dropped),
+        "thoughts": thoughts,
         "source_sha256": {file.name: hub.file_sha256(file) for file in files},
     }
     write_train_data(folder, {SPLITS[0]: map(dialogue, train), SPLITS[1]: map(dialogue, val)}, about)
@@ -241,7 +253,8 @@ def read_cmedqa2(files: list[Path], encoding: str) -> Iterator[Record]:
 
 def field_of(record: dict, name: str, place: str) -> str:
     if name not in record:
-        raise BadInput(f"{place}：没有列 {name}（有 {'、'.join(map(str, record))}）；用 --map 指明")
+        ways = ALPACA if {"instruction", "output"} <= record.keys() else ""
+        raise BadInput(f"{place}：没有列 {name}（有 {'、'.join(map(str, record))}）；用 --map 指明{ways}")
     value = record[name]
     if value is not None and not isinstance(value, str):
         raise BadInput(f"{place}：列 {name} 要是文字，不是 {type(value).__name__}")
@@ -258,26 +271,42 @@ def clean_text(text: str) -> str:
     return re.sub(r" ?\n ?", "\n", re.sub(r"\n\s*\n", "\n\n", text)).strip()
 
 
+def joined(record: dict, names: list[str], place: str, seen: set[str]) -> str:
+    """一个字段的几列接起来。头一列必须有，其余的可以没有（Alpaca 的 input）；见过的列名加进 seen。"""
+    first, *rest = names
+    present = [first, *(name for name in rest if name in record)]
+    seen.update(present)
+    return clean_text("\n".join(field_of(record, name, place) for name in present))
+
+
 def clean(
-    records: Iterator[Record], columns: dict[str, list[str]], min_answer: int, max_chars: int
-) -> tuple[list[Pair], Counter]:
-    """留下的（问，答）与各种原因丢掉的条数。"""
-    kept, dropped = [], Counter(dict.fromkeys(REASONS, 0))
-    pairs, questions = set(), set()  # 只存摘要：二十万条也只占几十 MB
+    records: Iterator[Record], columns: dict[str, list[str]], args: argparse.Namespace
+) -> tuple[list[Pair], Counter, int]:
+    """留下的（问，答）、各种原因丢掉的条数、答案里有思考的条数。一条也没有的列是写错了，抛 BadInput。"""
+    kept, dropped, thoughts = [], Counter(dict.fromkeys(REASONS, 0)), 0
+    pairs, questions, seen = set(), set(), set()  # 只存摘要：二十万条也只占几十 MB
     for place, record in records:
-        question, answer = (
-            clean_text("\n".join(field_of(record, name, place) for name in columns[field]))
-            for field in ("question", "answer")
-        )
+        question, answer = (joined(record, columns[field], place, seen) for field in ("question", "answer"))
+        spoken = clean_text(THOUGHT.sub("", answer))
+        thought = spoken != answer
+        thoughts += thought
+        if args.think == "strip":
+            answer = spoken
         ask, reply = matching_form(question), matching_form(answer)
         key, pair = digest(ask), digest(f"{ask}\n{reply}")
-        if not ask or not reply:
+        if thought and args.think == "drop":
+            dropped["thought"] += 1
+        elif thought and not matching_form(spoken):
+            dropped["only_thought"] += 1
+        elif not ask or not reply:
             dropped["empty"] += 1
         elif "\ufffd" in question + answer:
             dropped["garbled"] += 1
-        elif len(answer) < min_answer:
+        elif CONTROL.search(question + answer):  # 多半是几轮对话粘在一起；当控制标记学，模型会自问自答
+            dropped["control_token"] += 1
+        elif len(answer) < args.min_answer:
             dropped["too_short"] += 1
-        elif len(question) + len(answer) > max_chars:
+        elif len(question) + len(answer) > args.max_chars:
             dropped["too_long"] += 1
         elif pair in pairs:
             dropped["duplicate_pair"] += 1
@@ -287,7 +316,9 @@ def clean(
             kept.append((question, answer))
             questions.add(key)
             pairs.add(pair)
-    return kept, dropped
+    if seen and (absent := {name for names in columns.values() for name in names} - seen):
+        raise BadInput(f"--map 里的列 {'、'.join(sorted(absent))}，一条记录也没有；写错了就改，不要它就去掉")
+    return kept, dropped, thoughts
 
 
 def digest(text: str) -> bytes:
@@ -309,6 +340,9 @@ def dropped_words(dropped: dict[str, int]) -> str:
 def show(folder: Path, about: dict, train: list[Pair], val: list[Pair]) -> None:
     print(f"来源：{about['source']}（许可：{about['license']}）")
     print(f"丢掉：{dropped_words(about['dropped'])}")
+    if about["thoughts"]:
+        done = {"strip": "去掉了，只学回答", "keep": "留着，和回答一起学", "drop": "这样的对话不要"}[about["think"]]
+        print(f"答案里有思考（<think>）的 {about['thoughts']} 条：{done}；--think 可以换一种")
     print("        条数      问的字数（中位 / 最长）   答的字数（中位 / 最长）")
     for label, part in (("训练", train), ("验证", val)):
         asked, answered = ([len(pair[at]) for pair in part] for at in (0, 1))

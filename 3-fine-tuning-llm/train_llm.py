@@ -13,6 +13,7 @@ from health_assistant.command_line import fail
 from health_assistant.training import loading, recipe, run, saving
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/tiny.yaml"
+LEFT_OUT = {"too_long": "太长", "control_tokens": "有控制标记"}
 
 
 def main() -> int:
@@ -31,23 +32,27 @@ def main() -> int:
         print(f"配方 {wanted.name} 训练过了，结果在 {folder}；要重新训练加 --force。")
         return 0
 
-    # 3. 基座放不放得下：先算再读权重
+    # 3. 基座的分词器把对话变成标记
     try:
-        _, source, tokenizer, estimate = loading.prepare_base(wanted)
+        base, source, tokenizer = loading.prepare_base(wanted)
     except (OSError, ValueError) as error:
         return fail(error)
-    if estimate.shortage:
-        return fail(estimate.shortage, 1, loading.remedy(wanted, "换小一号的基座，例如配方 qwen2.5-0.5b"))
-
-    # 4. 对话成为标记
-    train_set, train_long = run.encode_all(train_rows, tokenizer, wanted.max_length)
-    val_set, val_long = run.encode_all(val_rows, tokenizer, wanted.max_length)
+    train_set, train_left = run.encode_all(train_rows, tokenizer, wanted.max_length)
+    val_set, val_left = run.encode_all(val_rows, tokenizer, wanted.max_length)
     if not train_set or not val_set:
-        return fail(f"{data} 里没有 {wanted.max_length} 个标记以内的对话：把 max_length 调大")
+        why = f"训练：{left_words(train_left)}；验证：{left_words(val_left)}"
+        return fail(
+            f"{data} 里没有 {wanted.max_length} 个标记以内、没有控制标记的对话（{why}）：把 max_length 调大，或换数据"
+        )
     from accelerate import PartialState
 
-    counts = f"训练 {len(train_set)} 条（另有 {train_long} 条太长没用），验证 {len(val_set)} 条（{val_long} 条太长）"
-    PartialState().print(counts)  # 多卡时只有一个进程说
+    said = f"训练 {len(train_set)} 条（没用的：{left_words(train_left)}），验证 {len(val_set)} 条"
+    PartialState().print(f"{said}（没用的：{left_words(val_left)}）")  # 多卡时只有一个进程说
+
+    # 4. 放不放得下：先算再读权重
+    estimate = loading.estimate(base, wanted, train_set + val_set)
+    if estimate.shortage:
+        return fail(estimate.shortage, 1, loading.remedy(wanted, "换小一号的基座，例如配方 qwen2.5-0.5b"))
 
     # 5. 载入模型并训练；有完整的检查点就从它接着来
     checkpoints = folder / "checkpoints" / key[:12]
@@ -55,16 +60,24 @@ def main() -> int:
     started = time.monotonic()
     model = loading.load_with_lora(source, wanted)
     trainer = run.build_trainer(wanted, model, tokenizer, train_set, val_set, checkpoints)
-    trainer.train(resume_from_checkpoint=resume)
+    try:
+        trainer.train(resume_from_checkpoint=resume)
+    except run.BadTraining as error:
+        return fail(error, 1, error.remedy)
 
     # 6. 写下 adapter（验证损失最低的一个）、training.json 与曲线
     about = {
-        "data": {"train": len(train_set), "held_out": len(val_set), "too_long": train_long + val_long},
+        "data": {"train": len(train_set), "held_out": len(val_set)}
+        | {name: train_left[why] + val_left[why] for name, why in LEFT_OUT.items()},
         "parameters": estimate.parameters,
         "estimated_gib": round(estimate.needed, 2),
     }
     run.write_results(folder, key, wanted, trainer, tokenizer, about, time.monotonic() - started)
     return 0
+
+
+def left_words(left: dict[str, int]) -> str:
+    return "，".join(f"{why} {count}" for why, count in left.items() if count) or "0"
 
 
 def read_rows(path: Path) -> list[dict]:

@@ -10,7 +10,7 @@ from vl_tasks import read_pages
 from health_assistant import artifacts
 from health_assistant.command_line import fail
 from health_assistant.lab_report.report import READ_PROMPT
-from health_assistant.training import loading, merging, run, vision
+from health_assistant.training import loading, memory, merging, run, vision
 
 
 def main() -> int:
@@ -37,8 +37,8 @@ def main() -> int:
     asked = vision.generation_inputs([page["image"]], READ_PROMPT, processor, tokenizer, budget)
     print(f"载入 {record['base_model']}，并入 {folder / 'adapter'} …")
     try:
-        model = merging.merge_adapter(AutoModelForImageTextToText, base, folder / "adapter", asked)
-    except merging.BadMerge as error:
+        model = merging.merge_adapter(AutoModelForImageTextToText, base, folder / "adapter", asked, vision=True)
+    except (merging.BadMerge, memory.DoesNotFit) as error:
         return fail(error, 1)
     merging.save_merged(folder, record, model, tokenizer, lambda target: vision.save_processor(base, target, budget))
     return 0

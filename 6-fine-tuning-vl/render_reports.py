@@ -109,6 +109,8 @@ def build(recipe: Recipe, folder: Path, processes: int, force: bool) -> int:
     wanted = artifacts.fingerprint(
         recipe.model_dump(mode="json"), [Path(__file__), *(Path(str(one)) for one in sources if one.is_file())]
     )
+    if (folder / "own-photos").exists():  # import_reports.py 写的，改过、标过的都在里面
+        raise BadInput(f"{folder} 是自己的照片，不覆盖；给配方换个名字（YAML 的文件名）")
     parts = folder / "parts"  # 画好一张，这里就有一个同名的 .json，是它在 metadata.jsonl 里的一行
     if artifacts.is_finished(folder, wanted) and not force:
         shutil.rmtree(parts, ignore_errors=True)

@@ -37,24 +37,25 @@ def main() -> int:
         print(f"配方 {wanted.name} 训练过了，结果在 {folder}；要重新训练加 --force。")
         return 0
 
-    # 3. 基座放不放得下：先算再读权重
+    # 3. 每一页出题，题成为标记；有一条装不下就不开始
     try:
-        base, source, tokenizer, estimate = loading.prepare_base(wanted)
+        base, source, tokenizer = loading.prepare_base(wanted)
     except (OSError, ValueError) as error:
         return fail(error)
-    if estimate.shortage:
-        smaller = "减小 max_pixels，或换小一号的基座，例如配方 qwen2-vl-2b-qlora"
-        return fail(estimate.shortage, 1, loading.remedy(wanted, smaller))
-
-    # 4. 每一页出题，题成为标记；有一条装不下就不开始
     tasks = {split: make_tasks(part, wanted.abnormal_share, wanted.question_share) for split, part in pages.items()}
     for split, part in pages.items():
         tasks[split] += make_unreadable(part, wanted.unreadable_share, folder / "unreadable" / key[:12] / split)
     try:
         sets = {split: vision.encode_pages(part, tokenizer, wanted) for split, part in tasks.items()}
-    except vision.OverBudget as error:
+    except (vision.OverBudget, run.ControlToken) as error:
         return fail(error)
     print(*(f"{split}：{len(pages[split])} 页，{budget(sets[split])}" for split in sets), sep="\n")
+
+    # 4. 放不放得下：先算再读权重
+    estimate = loading.estimate(base, wanted, sets["train"] + sets["val"])
+    if estimate.shortage:
+        smaller = "减小 max_pixels，或换小一号的基座，例如配方 qwen2-vl-2b-qlora"
+        return fail(estimate.shortage, 1, loading.remedy(wanted, smaller))
 
     # 5. 载入模型并训练；有完整的检查点就从它接着来
     checkpoints = folder / "checkpoints" / key[:12]
@@ -63,7 +64,10 @@ def main() -> int:
     model = loading.load_with_lora(source, wanted)
     collate = vision.page_collator(vision.load_image_processor(base, wanted.max_pixels), tokenizer)
     trainer = run.build_trainer(wanted, model, tokenizer, sets["train"], sets["val"], checkpoints, collate)
-    trainer.train(resume_from_checkpoint=resume)
+    try:
+        trainer.train(resume_from_checkpoint=resume)
+    except run.BadTraining as error:
+        return fail(error, 1, error.remedy)
 
     # 6. 写下 adapter（验证损失最低的一个）、training.json 与曲线
     about = {

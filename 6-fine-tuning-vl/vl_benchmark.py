@@ -53,6 +53,7 @@ class LocalVisionModel(LocalModel):
 
         folder, on_gpu = self.sources[0], torch.cuda.is_available()
         settings = {"device_map": "auto", "dtype": "auto"} if on_gpu else {"dtype": torch.float32}
+        loading.say_what_running_needs(folder, vision=True)
         model = AutoModelForImageTextToText.from_pretrained(folder, **settings).eval()
         use_one_thread_if_small(model)
         tokenizer = loading.load_tokenizer(folder, vision=True)

@@ -1,5 +1,6 @@
 """视觉训练测试共用的：一两秒就造好的极小基座，和几十张小图。"""
 
+import json
 from pathlib import Path
 from unittest import mock
 
@@ -24,3 +25,20 @@ def build_small_base(folder: Path) -> Path:
         tiny_models.build_tiny_vl()
     torch.manual_seed(0)
     return folder
+
+
+def write_pages(folder: Path) -> None:
+    """14 张小小的噪点图，各有一项的真值；不用画真的化验单。"""
+    from PIL import Image
+
+    from health_assistant.lab_report.report import ReadItem, ReadReport
+
+    for split, count in (("train", 12), ("val", 2)):
+        (folder / split).mkdir(parents=True)
+        lines = []
+        for at in range(count):
+            Image.effect_noise((112, 84), 90).convert("RGB").save(folder / split / f"{at}.png")
+            report = ReadReport(report_type="血常规", items=[ReadItem(name="白细胞", result=str(at + 3.5))])
+            row = {"file_name": f"{at}.png", "report": report.model_dump_json()}
+            lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+        (folder / split / "metadata.jsonl").write_text("".join(lines), encoding="utf-8")

@@ -40,9 +40,11 @@ VISION_MODELS = ("qwen2_vl", "qwen2_5_vl")
 
 class TransformersBackend:
     def __init__(self, model: str, adapters: dict[str, Path], served_name: str, waiting: int = WAITING) -> None:
-        """装好模型；装不了时抛 OSError 或 ValueError，消息说明怎么办。adapters 是名字与 PEFT 目录。"""
+        """装好模型；装不了抛 OSError 或 ValueError，放不下抛 DoesNotFit，消息说怎么办。adapters 是名字与 PEFT 目录。"""
         import torch
         from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+
+        from health_assistant.training.loading import say_what_running_needs
 
         folder = find_model(model)
         config = AutoConfig.from_pretrained(folder)
@@ -51,6 +53,7 @@ class TransformersBackend:
             raise ValueError(f"{model} 是 {config.model_type}：看图的模型只支持 {'、'.join(VISION_MODELS)}")
         loader = AutoModelForImageTextToText if self._sees else AutoModelForCausalLM
         on_gpu = torch.cuda.is_available()
+        say_what_running_needs(folder, self._sees, may_offload=False)
         settings = {"device_map": {"": 0}, "dtype": "auto"} if on_gpu else {"dtype": torch.float32}
         self._model = loader.from_pretrained(folder, **settings).eval()
         use_one_thread_if_small(self._model)

@@ -111,7 +111,10 @@ class LocalModel(ModelAPI):
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
+        from health_assistant.training.loading import say_what_running_needs
+
         (source, adapter), on_gpu = self.sources, torch.cuda.is_available()
+        say_what_running_needs(source)
         settings = {"device_map": "auto", "dtype": "auto"} if on_gpu else {"dtype": torch.float32}
         model = AutoModelForCausalLM.from_pretrained(source, **settings)
         if adapter:

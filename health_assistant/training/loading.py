@@ -1,52 +1,18 @@
-"""找到基座、算它放不放得下、载入并加上 LoRA。
+"""找到基座、载入并加上 LoRA；放不放得下由 memory.py 算。
 
 有 CUDA 又装了 Unsloth 就用它，否则用 transformers + peft；往后的代码两边共用。
 """
 
 import logging
 import os
-import re
-from dataclasses import dataclass
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from health_assistant.training.recipe import Recipe, VisionRecipe
+from health_assistant.training.memory import DoesNotFit, Estimate, for_running, for_training, model_class
+from health_assistant.training.recipe import Recipe, VisionRecipe, lora_targets
 from health_assistant.training.tiny_models import build_tiny_llm, build_tiny_vl, use_one_thread_if_small
-
-GIB = 2**30
-VISION_LINEAR_LAYERS = ["qkv", "proj", "fc1", "fc2", "gate_proj", "up_proj", "down_proj"]  # Qwen2-VL 与 Qwen2.5-VL 的
-
-
-@dataclass
-class Estimate:
-    """训练要多少内存（显存或内存），单位 GiB。"""
-
-    parameters: int
-    trainable: int
-    weights: float
-    lora: float
-    activations: float
-    free: float
-    where: str
-
-    @property
-    def needed(self) -> float:
-        return self.weights + self.lora + self.activations
-
-    @property
-    def shortage(self) -> str:
-        """放不下时的一句话；放得下是空的。"""
-        if self.needed <= self.free:
-            return ""
-        return f"放不下：要 {self.needed:.1f} GiB，{self.where}只空着 {self.free:.1f} GiB"
-
-    def __str__(self) -> str:
-        return (
-            f"参数 {self.parameters / 1e6:,.1f} M，要训练的 {self.trainable / 1e6:,.2f} M；"
-            f"估计要 {self.needed:.1f} GiB（基座 {self.weights:.1f}，LoRA 与优化器 {self.lora:.1f}，"
-            f"激活 {self.activations:.1f}），{self.where}空着 {self.free:.1f} GiB"
-        )
 
 
 def find_model(name: str, vision: bool = False) -> Path:
@@ -84,8 +50,8 @@ def uses_unsloth(recipe: Recipe) -> bool:
     return torch.cuda.is_available() and find_spec("unsloth") is not None
 
 
-def prepare_base(recipe: Recipe) -> tuple[Path, Path, Any, Estimate]:
-    """基座的目录、训练时载入的目录（可能是量化好的一份）、分词器、要多少内存；还不读权重。
+def prepare_base(recipe: Recipe) -> tuple[Path, Path, Any]:
+    """基座的目录、训练时载入的目录（可能是量化好的一份）、分词器；还不读权重。
 
     得不到、用不了时抛 OSError 或 ValueError。
     """
@@ -103,81 +69,26 @@ def prepare_base(recipe: Recipe) -> tuple[Path, Path, Any, Estimate]:
     with state.main_process_first():  # accelerate launch 时只有一个进程下载或现造基座
         base = find_model(recipe.base_model, recipe.vision)
         source = find_model(recipe.quantized_model) if recipe.quantized_model else base
-    tokenizer, needed = load_tokenizer(base, recipe.vision), estimate(base, recipe)
-    engine = "Unsloth" if uses_unsloth(recipe) else "transformers + peft"
-    state.print(f"配方 {recipe.name}：{recipe.base_model}，用 {engine}，{needed}")
-    return base, source, tokenizer, needed
+    return base, source, load_tokenizer(base, recipe.vision)
 
 
-def model_class(recipe: Recipe):
-    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+def estimate(base: Path, recipe: Recipe, rows: list[dict]) -> Estimate:
+    """按 rows（encode 过的）里最长的一行算要多少内存，说出来；比读权重早。"""
+    from accelerate import PartialState
 
-    return AutoModelForImageTextToText if recipe.vision else AutoModelForCausalLM
-
-
-def lora_targets(recipe: Recipe) -> list[str] | str:
-    """PEFT 的 target_modules。视觉模型里两边有同名的层，要写成正则才分得开。"""
-    if not isinstance(recipe, VisionRecipe):
-        return recipe.lora_layers
-    language = rf".*language_model.*\.({'|'.join(recipe.lora_layers)})"
-    vision = rf".*visual\.blocks.*\.({'|'.join(VISION_LINEAR_LAYERS)})"
-    return f"{language}|{vision}" if recipe.vision_layers else language
-
-
-def estimate(folder: Path, recipe: Recipe) -> Estimate:
-    """按 config.json 算（不读权重）：宁可多估一点，也不要训练到一半才爆。"""
-    import psutil
-    import torch
-    from transformers import AutoConfig
-
-    whole = AutoConfig.from_pretrained(folder)
-    whole._attn_implementation = "eager"  # 只数参数，不挑注意力的实现
-    with torch.device("meta"):
-        model = model_class(recipe).from_config(whole)
-    config, targets = whole.get_text_config(), lora_targets(recipe)
-    linear = [(name, part) for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)]
-    body = sum(part.weight.numel() for name, part in linear if not name.endswith("lm_head"))
-    chosen = [
-        part
-        for name, part in linear
-        if (re.fullmatch(targets, name) if isinstance(targets, str) else name.rpartition(".")[2] in targets)
-    ]
-    parameters = sum(part.numel() for part in model.parameters())
-    trainable = sum(recipe.lora_rank * (part.in_features + part.out_features) for part in chosen)
-    if isinstance(recipe, VisionRecipe):
-        fully = [part for name, part in model.named_modules() if name.rpartition(".")[2] in recipe.full_layers]
-        trainable += sum(one.numel() for part in fully for one in part.parameters())
-
-    on_gpu = torch.cuda.is_available()
-    width = 2 if on_gpu else 4
-    weights = (parameters - body) * width + body * (0.53 if recipe.load_in_4bit else width)  # 4 位另有约 6% 的缩放系数
-    tokens = recipe.batch_size * recipe.max_length
-    one_layer = tokens * (16 * config.hidden_size + 4 * config.intermediate_size) * width
-    kept = {"none": one_layer, "plain": tokens * config.hidden_size * width, "unsloth": 0}
-    if isinstance(recipe, VisionRecipe):
-        vision = whole.vision_config
-        patches = recipe.batch_size * recipe.max_pixels // 14**2
-        wide = getattr(vision, "embed_dim", None) or vision.hidden_size
-        one_layer += patches * 24 * wide * width * (vision.depth if recipe.vision_layers or recipe.full_layers else 1)
-    logits = min(tokens, 1024 if on_gpu else tokens) * config.vocab_size * 4 * 3  # GPU 上分块算损失
-    activations = one_layer + config.num_hidden_layers * kept[recipe.gradient_checkpointing] + logits
-    free = torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available
-    return Estimate(
-        parameters=parameters,
-        trainable=trainable,
-        weights=weights / GIB,
-        lora=trainable * 16 / GIB,  # 32 位的权重、梯度和 Adam 的两个矩
-        activations=activations / GIB + 0.5,  # CUDA 上下文与碎片
-        free=free / GIB,
-        where="显存" if on_gpu else "内存",
-    )
+    unsloth = uses_unsloth(recipe)
+    needed = for_training(base, recipe, unsloth, max(len(row["input_ids"]) for row in rows))
+    engine = "Unsloth" if unsloth else "transformers + peft"
+    sizes = f"参数 {needed.parameters / 1e6:,.1f} M，要训练的 {needed.trainable / 1e6:,.2f} M"
+    PartialState().print(f"配方 {recipe.name}：{recipe.base_model}，用 {engine}，{sizes}；{needed}")
+    return needed
 
 
 def remedy(wanted: Recipe, smaller: str) -> str:
     """放不下时可以怎么办。"""
     ways = ["关掉占着显存或内存的程序"]
-    if wanted.batch_size > 1:
-        ways.append(f"batch_size 减到 1（gradient_accumulation 乘 {wanted.batch_size}，效果一样）")
+    if wanted.pass_tokens > wanted.max_length:
+        ways.append(f"pass_tokens 减到 {wanted.max_length}（结果一样，只是慢些）")
     if wanted.gradient_checkpointing == "none":
         ways.append("gradient_checkpointing: unsloth")
     if not wanted.load_in_4bit:
@@ -252,22 +163,14 @@ def _unsloth_targets(recipe: Recipe) -> dict:
 
 def _load_with_transformers(folder: Path, recipe: Recipe):
     import torch
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
-    from transformers import BitsAndBytesConfig
+    from peft import LoraConfig, get_peft_model
 
     options = {"dtype": training_dtype()}
     if torch.cuda.is_available():
         options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}  # accelerate launch：一个进程一张卡
     if recipe.load_in_4bit:
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=training_dtype(),
-        )
-    model = model_class(recipe).from_pretrained(folder, **options)
-    if recipe.load_in_4bit:
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)  # 检查点由 Trainer 打开
+        options["quantization_config"] = four_bits()
+    model = model_class(recipe.vision).from_pretrained(folder, **options)
     return get_peft_model(
         model,
         LoraConfig(
@@ -279,6 +182,53 @@ def _load_with_transformers(folder: Path, recipe: Recipe):
             task_type="CAUSAL_LM",
         ),
     )
+
+
+def four_bits():
+    """QLoRA 的量化：NF4，缩放系数再量化一次。"""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=training_dtype(),
+    )
+
+
+def how_to_run(folder: Path, vision: bool = False) -> dict:
+    """推理时 from_pretrained 的选项：GPU 上 16 位放得下就 16 位，放不下用 4 位。
+
+    要多少先说（在标准错误上）；哪样都放不下抛 DoesNotFit。
+    """
+    import torch
+
+    on_gpu, width = torch.cuda.is_available(), training_dtype().itemsize
+    options = {"dtype": training_dtype(), "device_map": {"": 0} if on_gpu else "cpu"}
+    needed = for_running(folder, vision, width=width)
+    if needed.shortage and on_gpu and find_spec("bitsandbytes"):
+        print(f"16 位{needed.shortage}。改成载入时量化到 4 位，回答会略有不同", file=sys.stderr)
+        needed = for_running(folder, vision, width=width, in_4bit=True)
+        options["quantization_config"] = four_bits()
+    print(f"推理{needed}", file=sys.stderr)
+    if needed.shortage:
+        raise DoesNotFit(f"{needed.shortage}。关掉占着它的程序，或换小一号的配方")
+    return options
+
+
+def say_what_running_needs(folder: Path, vision: bool = False, may_offload: bool = True) -> None:
+    """评测、服务载入 folder（GPU 上按存着的精度，CPU 上 32 位）之前，在标准错误上说要多少。
+
+    放不下时，may_offload 只提醒（评测用 device_map=auto，有的层会放到内存里），否则抛 DoesNotFit。
+    """
+    import torch
+
+    needed = for_running(folder, vision, width=0 if torch.cuda.is_available() else 4)
+    print(f"载入 {folder.name}，{needed}", file=sys.stderr)
+    if needed.shortage and not may_offload:
+        raise DoesNotFit(f"{needed.shortage}。换成 4 位的一份（名字里有 bnb-4bit）加 adapter，或换小一号的配方")
+    if needed.shortage:
+        print(f"! {needed.shortage}：有的层要放到别处（显存放不下的放内存），慢很多", file=sys.stderr)
 
 
 def training_dtype():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from health_assistant import artifacts
 from health_assistant.command_line import new_parser
+from health_assistant.training.memory import DoesNotFit, for_running
 from health_assistant.training.saving import atomic_folder
 
 # 合并前后同一个输入的 logits 差多少算一致：32 位只有舍入误差；bf16 的尾数只有 8 位，乘加的次序一变就差千分之几
@@ -32,13 +33,32 @@ def _fingerprint(folder: Path, record: dict) -> str:
     return artifacts.fingerprint(record["base_model"], [folder / "adapter/adapter_model.safetensors"])
 
 
-def merge_adapter(model_class, base: Path, adapter: Path, probe: dict):
-    """返回合并好的模型；probe 是拿来比 logits 的输入。不对就抛 BadMerge。"""
+def where_to_merge(base: Path, vision: bool) -> dict | str:
+    """device_map：显存放得下就在 GPU 上，放不下就在内存里（慢几分钟，结果一样）；都放不下抛 DoesNotFit。先说要多少。"""
+    import torch
+
+    if torch.cuda.is_available():
+        needed = for_running(base, vision)
+        print(f"合并{needed}")
+        if not needed.shortage:
+            return {"": 0}
+        print(f"{needed.shortage}：改在内存里合并")
+    needed = for_running(base, vision, on_gpu=False)
+    print(f"合并{needed}")
+    if needed.shortage:
+        raise DoesNotFit(
+            f"{needed.shortage}。合并要载入整个 16 位的基座：换内存大的机器，或不合并，服务时直接加 adapter"
+        )
+    return "cpu"
+
+
+def merge_adapter(model_class, base: Path, adapter: Path, probe: dict, vision: bool = False):
+    """返回合并好的模型；probe 是拿来比 logits 的输入。不对就抛 BadMerge，放不下抛 DoesNotFit。"""
     import torch
     from peft import PeftModel
 
     # QLoRA 也并进 16 位的基座：并进 4 位会再损失一次精度
-    place = {"": 0} if torch.cuda.is_available() else "cpu"
+    place = where_to_merge(base, vision)
     model = model_class.from_pretrained(base, dtype="auto", device_map=place).eval()
     probe = {name: value.to(model.device) for name, value in probe.items()}
     with torch.no_grad():

@@ -1,5 +1,6 @@
 """训练配方：一次训练的全部设置。一份 YAML 一个配方，命令行可以改其中任何一项。"""
 
+import argparse
 import dataclasses
 import importlib.util
 import sys
@@ -10,6 +11,7 @@ from typing import Literal
 
 from health_assistant.training.tiny_models import identity_of
 
+VISION_LINEAR_LAYERS = ["qkv", "proj", "fc1", "fc2", "gate_proj", "up_proj", "down_proj"]  # Qwen2-VL 与 Qwen2.5-VL 的
 LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 AnyRecipe = typing.TypeVar("AnyRecipe", bound="Recipe")
 OPTIONS = """
@@ -43,9 +45,8 @@ class Recipe:
     lora_dropout: float = setting(0.0, "LoRA 的 dropout；0 时 Unsloth 最快")
     lora_layers: list[str] = setting(LINEAR_LAYERS, "加 LoRA 的层；默认是全部线性层")
     gradient_checkpointing: Literal["none", "plain", "unsloth"] = setting("none", "时间换显存；unsloth 更省")
-    batching: Literal["grouped", "padded"] = setting("grouped", "grouped：长度相近的放一批，少算填充；padded：随意放")
-    batch_size: int = setting(8, "每张卡一次前向的对话数")
-    gradient_accumulation: int = setting(1, "攒几次前向才更新一次参数")
+    update_rows: int = setting(8, "更新一次参数用多少条对话；几张卡也是合起来这么多")
+    pass_tokens: int = setting(4096, "每张卡一次前向最多多少个标记，填充也算；显存由它与 max_length 中大的定")
     epochs: float = setting(3.0, "训练数据过几遍")
     max_steps: int = setting(-1, "最多更新几次参数；-1 由 epochs 决定")
     learning_rate: float = setting(2e-4, "峰值学习率；随后按余弦降到 0")
@@ -58,11 +59,11 @@ class Recipe:
     report_to: Literal["none", "tensorboard", "swanlab"] = setting("none", "另外把曲线记到哪里")
 
     def __post_init__(self) -> None:
-        positive = ["max_length", "lora_rank", "lora_alpha", "batch_size", "gradient_accumulation", "eval_steps"]
+        positive = ["max_length", "lora_rank", "lora_alpha", "update_rows", "pass_tokens", "eval_steps"]
         positive += ["max_pixels"]
-        for name, kind in typing.get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            simple = str if typing.get_origin(kind) is Literal else typing.get_origin(kind) or kind
+        kinds = typing.get_type_hints(type(self))
+        for name, simple in simple_types(type(self)).items():
+            value, kind = getattr(self, name), kinds[name]
             if simple is float and type(value) is int:
                 setattr(self, name, float(value))
             elif type(value) is not simple:
@@ -110,6 +111,15 @@ class VisionRecipe(Recipe):
     question_share: float = setting(0.2, "每张报告另出一道“某一项是多少”的概率")
 
 
+def lora_targets(recipe: Recipe) -> list[str] | str:
+    """PEFT 的 target_modules。视觉模型里两边有同名的层，要写成正则才分得开。"""
+    if not isinstance(recipe, VisionRecipe):
+        return recipe.lora_layers
+    language = rf".*language_model.*\.({'|'.join(recipe.lora_layers)})"
+    vision = rf".*visual\.blocks.*\.({'|'.join(VISION_LINEAR_LAYERS)})"
+    return f"{language}|{vision}" if recipe.vision_layers else language
+
+
 def from_command_line(doc: str, default_config: Path, kind: type[AnyRecipe]) -> tuple[AnyRecipe, bool]:
     """训练脚本的命令行：配方，和有没有写 --force。--help 打印 doc 与各项设置就结束；写错了抛出 ValueError。"""
     arguments = sys.argv[1:]
@@ -120,31 +130,66 @@ def from_command_line(doc: str, default_config: Path, kind: type[AnyRecipe]) -> 
     return read_recipe(given, default_config, kind), "--force" in arguments
 
 
+class OneLineErrors(argparse.ArgumentParser):
+    def error(self, message):
+        raise ValueError(message)
+
+
 def read_recipe(arguments: list[str], default_config: Path, kind: type[AnyRecipe]) -> AnyRecipe:
-    """命令行参数（可含 --config YAML）成为 kind 这种配方。写错了抛出 ValueError，一句话说明。"""
-    import yaml
-    from trl import TrlParser
+    """命令行参数（可含 --config YAML）成为 kind 这种配方。写错了抛出 ValueError，一句话说明。
 
-    class OneLineErrors(TrlParser):
-        def error(self, message):
-            raise ValueError(message)
-
-    if "--config" not in arguments:
-        arguments = ["--config", str(default_config), *arguments]
-    at = arguments.index("--config") + 1
-    if at == len(arguments):
-        raise ValueError("--config 后面要写一份 YAML")
-    config = Path(arguments[at])
+    不用 trl 的 TrlParser：读了配方才知道用不用 Unsloth，而 Unsloth 要在 trl 与 transformers 之前导入。
+    """
+    parser = OneLineErrors(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", type=Path, default=default_config)
+    for name, one in simple_types(kind).items():
+        nargs = "*" if one is list else None
+        parser.add_argument(f"--{name}", type=CONVERTERS.get(one, one), nargs=nargs, default=argparse.SUPPRESS)
     try:
-        (recipe,) = OneLineErrors(kind).parse_args_and_config(arguments)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{config} 不是 YAML：{' '.join(str(error).split())}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"读不了 {config}：{error}") from None
+        given = vars(parser.parse_args(arguments))
+    except ValueError as error:
+        raise ValueError(f"命令行：{error}") from None
+    config = given.pop("config")
+    try:
+        recipe = kind(**{**read_yaml(config, kind), **given})
     except (ValueError, TypeError) as error:
         raise ValueError(f"{config} 或命令行：{error}") from None
     recipe.name = recipe.name or config.stem
     return recipe
+
+
+def read_yaml(config: Path, kind: type[Recipe]) -> dict:
+    """一份配方文件里写的各项；读不了、不是映射、有不认识的项，抛出 ValueError。"""
+    import yaml
+
+    try:
+        written = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"不是 YAML：{' '.join(str(error).split())}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"读不了：{error}") from None
+    if not isinstance(written, dict):
+        raise ValueError("要写成“设置: 值”的映射")
+    if unknown := sorted(map(str, written.keys() - simple_types(kind).keys())):
+        raise ValueError(f"没有 {'、'.join(unknown)} 这样的设置")
+    return written
+
+
+def simple_types(kind: type[Recipe]) -> dict[str, type]:
+    """各项设置的类型；选项之一的是 str，列表的是 list。"""
+    return {
+        name: str if typing.get_origin(one) is Literal else typing.get_origin(one) or one
+        for name, one in typing.get_type_hints(kind).items()
+    }
+
+
+def true_or_false(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+CONVERTERS: dict[type, typing.Callable] = {bool: true_or_false, list: str}
 
 
 def settings_help(kind: type[Recipe]) -> str:

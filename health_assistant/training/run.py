@@ -1,24 +1,34 @@
-"""训练一次：对话成为标记，按长度分批，能续训的 Trainer，training.json 与曲线。Unsloth 与 transformers 共用。"""
+"""训练一次：对话成为标记，能续训的 Trainer，training.json 与曲线。Unsloth 与 transformers 共用。"""
 
+import itertools
 import json
 import math
 import os
 import platform
-import random
 import sys
 import time
-from collections.abc import Iterator
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
 from health_assistant import artifacts
+from health_assistant.training.passes import (
+    EVALUATED_TOGETHER,
+    IGNORED,
+    PassSampler,
+    by_length,
+    pad_batch,
+    pass_loader,
+    shuffled,
+    supervised,
+)
 from health_assistant.training.recipe import Recipe
 from health_assistant.training.saving import atomic_folder, last_complete_checkpoint, mark_complete
 
-IGNORED = -100  # 交叉熵不计这个标签
 TURN_END = "<|im_end|>"
 IMAGE_PAD = "<|image_pad|>"
-MEGA_BATCH = 50  # 每 50 批一起按长度排：填充已很少，批的组成仍然随机
+WARM_UP_UPDATES = 3  # 每次启动后的头几次更新单独计时：GPU 在编译，内存在热身
+COUNTED = ("tokens", "padded_tokens", "step_seconds", "steady_tokens", "steady_seconds")
 
 
 def encode_prompt(asked: list[dict], tokenizer, *image_tokens: int, add_generation_prompt: bool = True) -> list[int]:
@@ -30,68 +40,75 @@ def encode_prompt(asked: list[dict], tokenizer, *image_tokens: int, add_generati
     return tokenizer(prompt, add_special_tokens=False).input_ids
 
 
+class ControlToken(ValueError):
+    """对话的文字里有分词器的控制标记；消息说是哪一个。"""
+
+
+def check_text(messages: list[dict], tokenizer) -> None:
+    """文字里的 <|im_end|> 一类会被切成真的控制标记：一条答案变成几轮，一句话变成图的占位。有就抛 ControlToken。
+
+    Qwen3 的 <think> 也在词表里，但它本来就写在回答里，要不要由 prepare_train_data.py 的 --think 定。
+    """
+    control = [token for token in tokenizer.get_added_vocab() if token not in ("<think>", "</think>")]
+    for message in messages:
+        content = message["content"]
+        texts = [content] if isinstance(content, str) else [part.get("text", "") for part in content]
+        if found := [token for token in control for text in texts if token in text]:
+            who = {"assistant": "回答", "user": "提问"}.get(message["role"], message["role"])
+            raise ControlToken(f"{who}里有控制标记 {found[0]}")
+
+
 def encode(messages: list[dict], tokenizer, *image_tokens: int) -> dict:
     """一段对话的 input_ids 与 labels：只有最后的回答和它的结束标记有标签，其余不计损失。
 
     提问部分单独渲染、单独切词，和推理时看到的一字不差；回答后模板另加的换行不要模型学。
+    文字里有控制标记的抛 ControlToken。
     """
+    check_text(messages, tokenizer)
     *asked, answer = messages
     asked_ids = encode_prompt(asked, tokenizer, *image_tokens)
     answer_ids = tokenizer(answer["content"].strip() + TURN_END, add_special_tokens=False).input_ids
     return {"input_ids": asked_ids + answer_ids, "labels": [IGNORED] * len(asked_ids) + answer_ids}
 
 
-def encode_all(rows: list[dict], tokenizer, max_length: int) -> tuple[list[dict], int]:
-    """全部对话；太长的不要，返回它们的个数。"""
-    encoded = [encode(row["messages"], tokenizer) for row in rows]
-    kept = [row for row in encoded if len(row["input_ids"]) <= max_length]
-    return kept, len(encoded) - len(kept)
+def encode_all(rows: list[dict], tokenizer, max_length: int) -> tuple[list[dict], dict[str, int]]:
+    """全部对话；太长的、有控制标记的不要，返回它们的个数（为什么 -> 几条）。"""
+    kept, left_out = [], {"太长": 0, "有控制标记": 0}
+    for row in rows:
+        try:
+            encoded = encode(row["messages"], tokenizer)
+        except ControlToken:
+            left_out["有控制标记"] += 1
+            continue
+        if len(encoded["input_ids"]) <= max_length:
+            kept.append(encoded)
+        else:
+            left_out["太长"] += 1
+    return kept, left_out
 
 
-class LengthGroupedSampler:
-    """训练数据的次序。只由种子与第几遍决定，从断点续训时与没断过的一样。"""
+class BadTraining(RuntimeError):
+    """损失或梯度不成样子，训练停在那里，什么也没有写；remedy 是可以试什么。"""
 
-    def __init__(self, lengths: list[int], batch_size: int, seed: int, grouped: bool, epoch=lambda: 0):
-        self.lengths, self.batch_size, self.seed, self.grouped, self.epoch = lengths, batch_size, seed, grouped, epoch
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        shuffler = random.Random(f"{self.seed}-{self.epoch()}")
-        order = list(range(len(self.lengths)))
-        shuffler.shuffle(order)
-        if self.grouped:
-            step = self.batch_size * MEGA_BATCH
-            megas = (order[start : start + step] for start in range(0, len(order), step))
-            order = [index for mega in megas for index in sorted(mega, key=self.lengths.__getitem__, reverse=True)]
-        batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
-        whole, short = batches[: len(order) // self.batch_size], batches[len(order) // self.batch_size :]
-        shuffler.shuffle(whole)
-        for batch in [*whole, *short]:  # 不满的一批放在最后，别的批才不会错位
-            yield from batch
+    def __init__(self, what: str, value: float, recipe: Recipe):
+        super().__init__(f"{what}是 {value:g}：再训练下去也学不到东西，停在这里，没有写 adapter")
+        ways = [f"learning_rate 从 {recipe.learning_rate:g} 减到十分之一", "warmup_steps 加大"]
+        self.remedy = "；".join([*ways, "核对基座的权重是完好的、训练数据的回答不是空话；改了配方会从头训练"])
 
 
-def pad_batch(rows: list[dict], pad_id: int) -> dict:
-    """右边补齐到这一批最长的一条。每条对话自成一行，行与行互相看不见。"""
-    import torch
-
-    longest = max(len(row["input_ids"]) for row in rows)
-
-    def padded(values: list[list[int]], filler: int):
-        return torch.tensor([value + [filler] * (longest - len(value)) for value in values])
-
-    return {
-        "input_ids": padded([row["input_ids"] for row in rows], pad_id),
-        "labels": padded([row["labels"] for row in rows], IGNORED),
-        "attention_mask": padded([[1] * len(row["input_ids"]) for row in rows], 0),
-    }
+def check_finite(what: str, value: float, recipe: Recipe, zero_is_bad: bool = True) -> None:
+    """value 是 nan、无穷、（zero_is_bad 时）正好是 0，就抛 BadTraining：都是算坏了，不是学会了。"""
+    if not math.isfinite(value) or (zero_is_bad and value == 0):
+        raise BadTraining(what, value, recipe)
 
 
 def build_trainer(
     recipe: Recipe, model, tokenizer, train_rows: list[dict], val_rows: list[dict], checkpoints: Path, collate=None
 ):
-    """配方要的 Trainer。train_rows、val_rows 是 encode 过的；collate 把几行变成一批，默认 pad_batch。"""
+    """配方要的 Trainer。train_rows、val_rows 是 encode 过的；collate 把几行变成一批，默认 pad_batch。
+
+    它的 train() 在损失或梯度坏掉时抛 BadTraining。
+    """
     import torch
     from datasets import Dataset
     from transformers import EarlyStoppingCallback, TrainerCallback
@@ -103,32 +120,90 @@ def build_trainer(
     on_gpu, unsloth = torch.cuda.is_available(), uses_unsloth(recipe)
     if recipe.report_to == "tensorboard":
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(checkpoints.parent.parent / "tensorboard"))
+    make_batch = collate or (lambda rows: pad_batch(rows, tokenizer.pad_token_id))
 
     class ResumableTrainer(SFTTrainer):
-        tokens = padded_tokens = 0
-        seconds = 0.0
+        """一批就是一次更新：几次前向，损失按计损失的标记数加权，等于逐行算的。"""
 
-        def _get_train_sampler(self, train_dataset=None):
-            return LengthGroupedSampler(
-                [len(row["input_ids"]) for row in train_rows],
-                recipe.batch_size * self.accelerator.num_processes,
-                recipe.seed,
-                recipe.batching == "grouped",
-                epoch=lambda: int((self.state.epoch or 0) + 1e-6),
+        supervised, sizes, updates, started = 0, [0, 0], 0, 0.0
+        counted = dict.fromkeys(COUNTED, 0)
+
+        def _loader(self, rows: list[dict], together: int, order):
+            lengths = [len(row["input_ids"]) for row in rows]
+            sampler = PassSampler(
+                lengths,
+                together,
+                recipe.pass_tokens,
+                lambda: order(lengths),
+                self.accelerator.process_index,
+                self.accelerator.num_processes,
             )
+            workers = 4 if on_gpu and collate else 0  # 缩图占 CPU，别让 GPU 等
+            return pass_loader(rows, sampler, make_batch, pin_memory=on_gpu, num_workers=workers)
 
-        def training_step(self, model, inputs, *args, **kwargs):
-            started = time.perf_counter()
-            loss = super().training_step(model, inputs, *args, **kwargs)
-            processes = self.accelerator.num_processes
-            self.tokens += int(inputs["attention_mask"].sum()) * processes
-            self.padded_tokens += inputs["attention_mask"].numel() * processes
-            self.seconds += time.perf_counter() - started
+        def get_train_dataloader(self):
+            def order(lengths):
+                return shuffled(lengths, recipe.seed, int((self.state.epoch or 0) + 1e-6))
+
+            return self._loader(train_rows, recipe.update_rows, order)
+
+        def get_batch_samples(self, epoch_iterator, num_batches, device):
+            self.started = time.perf_counter()
+            batches = [*itertools.islice(epoch_iterator, num_batches)]
+            passes = [one for batch in batches for one in batch]
+            sizes = [[one["supervised"], one["tokens"], one["input_ids"].numel()] for one in passes]
+            total = self.accelerator.reduce(torch.tensor(sizes, device=device).sum(0), "sum").tolist()
+            self.supervised, *self.sizes = total
+            return batches, None
+
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            """这次前向的平均损失 × 它占全部计损失的标记的几分之几；乘进程数，因为 DDP 把梯度平均。"""
+            share = inputs.pop("supervised") * self.accelerator.num_processes / self.supervised
+            inputs.pop("tokens")
+            return super().compute_loss(model, inputs) * share
+
+        def training_step(self, model, passes, *args, **kwargs):
+            losses = []
+            for at, one in enumerate(passes, 1):
+                with nullcontext() if at == len(passes) else self.accelerator.no_sync(model):  # 最后一次才同步梯度
+                    losses.append(super().training_step(model, one, *args, **kwargs))
+            loss = torch.stack(losses).sum()
+            mean = float(self.accelerator.reduce(loss, "mean"))
+            check_finite(f"第 {self.state.global_step + 1} 步的损失", mean, recipe)
             return loss
 
+        def _clip_grad_norm(self, model):
+            norm = super()._clip_grad_norm(model)
+            scaler = self.accelerator.scaler
+            if scaler is None or scaler.get_scale() < 1:  # fp16 溢出的一步由它跳过，缩放减半再来；减到 1 还溢出就是真的
+                check_finite(f"第 {self.state.global_step + 1} 步的梯度", float(norm), recipe, zero_is_bad=False)
+            return norm
+
+        def evaluate(self, *args, **kwargs):
+            self.model.eval()
+            self.supervised, total = supervised(val_rows), torch.zeros((), device=self.args.device)
+            for passes in self._loader(val_rows, EVALUATED_TOGETHER, by_length):
+                for one in passes:
+                    with torch.no_grad(), self.compute_loss_context_manager():
+                        total += self.compute_loss(self.model, self._prepare_inputs(one))
+            metrics = {"eval_loss": float(self.accelerator.reduce(total, "mean"))}
+            check_finite(f"第 {self.state.global_step} 步之后的验证损失", metrics["eval_loss"], recipe)
+            self.log(metrics)
+            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+            return metrics
+
+        def count_update(self):
+            """这次更新的标记数与用时记下来；开头几次单独算。"""
+            if on_gpu:
+                torch.cuda.synchronize()
+            self.updates += 1
+            spent = [*self.sizes, time.perf_counter() - self.started]
+            steady = [self.sizes[0], spent[-1]] if self.updates > WARM_UP_UPDATES else [0, 0.0]
+            for name, more in zip(COUNTED, spent + steady, strict=True):
+                self.counted[name] += more
+
         def log(self, logs, start_time=None):
-            counted = {"tokens": self.tokens, "padded_tokens": self.padded_tokens, "step_seconds": self.seconds}
-            super().log(logs | counted, start_time)
+            super().log(logs | self.counted, start_time)
 
         def _save_checkpoint(self, model, trial):
             super()._save_checkpoint(model, trial)
@@ -137,7 +212,7 @@ def build_trainer(
                 mark_complete(checkpoints / f"checkpoint-{self.state.global_step}")
 
     class Progress(TrainerCallback):
-        """进度条；最后一步也测验证集。"""
+        """进度条与用时；最后一步也测验证集。"""
 
         bar, shown = None, {}
 
@@ -145,9 +220,8 @@ def build_trainer(
             from tqdm import tqdm
 
             # 断点之前的标记数与用时接着算
-            for counted in state.log_history[-1:]:
-                trainer.tokens, trainer.padded_tokens = counted["tokens"], counted["padded_tokens"]
-                trainer.seconds = counted["step_seconds"]
+            last = state.log_history[-1] if state.log_history else {}
+            trainer.counted = {name: last.get(name, 0) for name in COUNTED}
             silent = not state.is_world_process_zero
             self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="训练", unit="步", disable=silent)
 
@@ -157,6 +231,7 @@ def build_trainer(
             self.bar.set_postfix(self.shown, refresh=False)
 
         def on_step_end(self, args, state, control, **kwargs):
+            trainer.count_update()
             self.bar.update()
             if state.global_step >= state.max_steps:
                 control.should_evaluate = control.should_save = True
@@ -167,9 +242,8 @@ def build_trainer(
     checkpointing = recipe.gradient_checkpointing != "none"
     settings = SFTConfig(
         output_dir=str(checkpoints),
-        per_device_train_batch_size=recipe.batch_size,
-        per_device_eval_batch_size=recipe.batch_size,
-        gradient_accumulation_steps=recipe.gradient_accumulation,
+        per_device_train_batch_size=recipe.update_rows,
+        gradient_accumulation_steps=1,  # 一次更新切成几次前向，由我们的 training_step 一起算
         num_train_epochs=recipe.epochs,
         max_steps=recipe.max_steps,
         learning_rate=recipe.learning_rate,
@@ -200,20 +274,19 @@ def build_trainer(
         greater_is_better=False,
         restore_callback_states_from_checkpoint=True,
         logging_steps=1,
+        logging_nan_inf_filter=False,
         disable_tqdm=True,
         report_to=recipe.report_to,
         run_name=recipe.name,
         seed=recipe.seed,
-        dataloader_pin_memory=on_gpu,
-        dataloader_num_workers=4 if on_gpu and collate else 0,  # 缩图占 CPU，别让 GPU 等
         ddp_find_unused_parameters=False,
     )
     trainer = ResumableTrainer(
         model=model,
         args=settings,
-        data_collator=collate or (lambda rows: pad_batch(rows, tokenizer.pad_token_id)),
+        data_collator=make_batch,
         train_dataset=Dataset.from_list(train_rows),
-        eval_dataset=Dataset.from_list(sorted(val_rows, key=lambda row: len(row["input_ids"]))),
+        eval_dataset=Dataset.from_list(val_rows[:1]),
         processing_class=tokenizer,
         callbacks=[Progress(), *([EarlyStoppingCallback(recipe.patience)] if recipe.patience else [])],
     )
@@ -222,10 +295,11 @@ def build_trainer(
 
 
 def summary(recipe: Recipe, trainer, seconds: float) -> dict:
-    """training.json 的内容：每一次的损失、速度、峰值内存、版本、机器。"""
+    """training.json 的内容：每一次的损失、速度（tokens_per_second 不算预热，太短就是 None）、峰值内存、版本、机器。"""
     import torch
 
-    history = trainer.state.log_history
+    history, counted = trainer.state.log_history, trainer.counted
+    steady = counted["steady_seconds"]
     evaluations = [{"step": one["step"], "loss": one["eval_loss"]} for one in history if "eval_loss" in one]
     best = min(evaluations[1:], key=lambda one: one["loss"])  # 第一次是训练之前测的
     steps = [
@@ -241,10 +315,11 @@ def summary(recipe: Recipe, trainer, seconds: float) -> dict:
         "held_out_loss": best["loss"],
         "best_step": best["step"],
         "stopped_early": trainer.state.global_step < trainer.state.max_steps,
-        "tokens": trainer.tokens,
-        "padded_tokens": trainer.padded_tokens,
-        "tokens_per_second": round(trainer.tokens / max(trainer.seconds, 1e-9), 1),
-        "step_seconds": round(trainer.seconds, 2),
+        "tokens": counted["tokens"],
+        "padded_tokens": counted["padded_tokens"],
+        "tokens_per_second": round(counted["steady_tokens"] / steady, 1) if steady else None,
+        "warm_up_seconds": round(counted["step_seconds"] - steady, 2),
+        "step_seconds": round(counted["step_seconds"], 2),
         "seconds_this_run": round(seconds, 2),
         "peak_memory_gib": round(peak_memory() / 2**30, 2),
         "processes": trainer.accelerator.num_processes,
@@ -275,10 +350,12 @@ def write_results(folder: Path, key: str, recipe: Recipe, trainer, tokenizer, ab
     draw_curves(record, folder / "loss.png")
     written = [folder / "adapter", folder / "training.json", folder / "loss.png"]
     artifacts.mark_finished(folder, key, written)
+    steady = record["tokens_per_second"]
+    speed = f"稳定后每秒 {steady:.0f} 个标记" if steady else "更新太少，不知道多快"
     print(
         f"验证损失 {record['held_out_loss_before']:.3f} → {record['held_out_loss']:.3f}"
         f"（第 {record['best_step']} 步）；"
-        f"每秒 {record['tokens_per_second']:.0f} 个标记，{record['seconds_this_run']:.0f} 秒，"
+        f"{speed}，{record['seconds_this_run']:.0f} 秒（预热 {record['warm_up_seconds']:.0f} 秒），"
         f"峰值 {record['peak_memory_gib']} GiB\n写了：{'、'.join(map(str, written))}"
     )
 

@@ -1,6 +1,7 @@
 """安全地存目录：要么整个在，要么不在。训练随时可能被 kill -9。"""
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,18 +45,25 @@ def last_complete_checkpoint(folder: Path) -> Path | None:
 
 
 def where_to_resume(checkpoints: Path, from_scratch: bool) -> str | None:
-    """接着哪个检查点训练，没有就是 None。
+    """接着哪个检查点训练，没有就是 None；说接着哪个、留着哪些、怎样删。
 
-    别的配方或数据留下的检查点不能用来续训，先删掉；from_scratch 时连这个配方的也删。
+    checkpoints 的名字是配方与数据的指纹：改了哪一样就是另一个文件夹，别的一个也不动。
+    from_scratch（--force）只删自己的。
     """
     from accelerate import PartialState
 
     state = PartialState()
     with state.main_process_first():  # 多卡时只有一个进程删，别的等它删完
-        if state.is_main_process:
-            for one in checkpoints.parent.glob("*"):
-                if from_scratch or one != checkpoints:
-                    shutil.rmtree(one)
+        if state.is_main_process and from_scratch:
+            shutil.rmtree(checkpoints, ignore_errors=True)
     last = last_complete_checkpoint(checkpoints)
-    state.print(f"从检查点 {last.name} 接着训练" if last else "从头训练")
+    state.print(f"从检查点 {last.relative_to(checkpoints.parent)} 接着训练" if last else "从头训练")
+    others = [one for one in sorted(checkpoints.parent.glob("*")) if one.is_dir() and one != checkpoints]
+    if others:
+        size = sum(file.stat().st_size for one in others for file in one.rglob("*") if file.is_file())
+        state.print(
+            f"同名的另外 {len(others)} 次训练（别的设置或数据）的检查点还在，共 {size / 1e6:,.1f} MB，没有动；"
+            "要接着其中一次，把设置与数据改回去；不要了就删：\n"
+            + "\n".join(f"  rm -r {shlex.quote(str(one))}" for one in others)
+        )
     return str(last) if last else None

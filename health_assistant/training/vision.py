@@ -7,8 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from health_assistant.images import upright_rgb
+from health_assistant.training.passes import IGNORED, pad_batch
 from health_assistant.training.recipe import VisionRecipe
-from health_assistant.training.run import IGNORED, IMAGE_PAD, encode, encode_prompt, pad_batch
+from health_assistant.training.run import IMAGE_PAD, ControlToken, encode, encode_prompt
 
 TOKEN_SIDE = 28  # 14 像素的小块 2×2 合成一个标记
 MIN_PIXELS = 56 * 56
@@ -43,7 +44,10 @@ def question(prompt: str) -> list[dict]:
 
 
 def encode_pages(rows: list[dict], tokenizer, recipe: VisionRecipe) -> list[dict]:
-    """{"image", "prompt", "answer", "text_height"} 的各行 -> 标记与图的位置；有一行放不下就抛 OverBudget。"""
+    """{"image", "prompt", "answer", "text_height"} 的各行 -> 标记与图的位置。
+
+    有一行放不下抛 OverBudget，文字里有控制标记抛 ControlToken。
+    """
     from PIL import Image, ImageOps
 
     encoded, sizes = [], {}
@@ -53,7 +57,11 @@ def encode_pages(rows: list[dict], tokenizer, recipe: VisionRecipe) -> list[dict
                 sizes[row["image"]] = ImageOps.exif_transpose(image).size
         tokens = image_tokens(sizes[row["image"]], recipe.max_pixels)
         messages = [*question(row["prompt"]), {"role": "assistant", "content": row["answer"]}]
-        encoded.append(encode(messages, tokenizer, tokens) | {"page": str(row["image"]), "image_tokens": tokens})
+        try:
+            one = encode(messages, tokenizer, tokens)
+        except ControlToken as error:
+            raise ControlToken(f"{row['image']} 的{error}：在它的标签里去掉") from None
+        encoded.append(one | {"page": str(row["image"]), "image_tokens": tokens})
     check_length(encoded, recipe)
     check_text_height(rows, sizes, recipe)
     return encoded

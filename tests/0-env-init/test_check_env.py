@@ -172,7 +172,7 @@ def test_suggested_recipes_exist_and_the_rest_are_for_special_cases(check_env):
         suggested = {recipe.config for recipe in recipes}
         assert suggested <= files
         others = {Path(name).stem for name in files - suggested if "/dataset-" not in name}
-        assert others <= {"qwen2.5-14b-lora-multi-gpu", "qwen2.5-vl-7b-lora"}
+        assert others <= {"qwen2.5-14b-lora-multi-gpu", "qwen2.5-vl-7b-lora", "qwen2.5-0.5b-laptop"}
 
 
 def test_recipe_disk_is_a_notice_only(check_env, machine):

@@ -110,8 +110,67 @@ def test_every_reason_to_drop_is_counted_and_the_rest_is_cleaned(prepare, tmp_pa
     assert len(kept) == 21
     assert kept["白细胞 4.8×10⁹/L\n要紧吗？"] == f"{ANSWER}\n\n多复查一次。"
     assert about(folder)["dropped"] == {
-        "empty": 3, "garbled": 1, "too_short": 1, "too_long": 1, "duplicate_pair": 1, "duplicate_question": 1,
+        "empty": 3, "only_thought": 0, "thought": 0, "control_token": 0,
+        "garbled": 1, "too_short": 1, "too_long": 1, "duplicate_pair": 1, "duplicate_question": 1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["question", "answer"])
+@pytest.mark.parametrize("token", ["<|im_end|>", "<|image_pad|>", "<|endoftext|>", "<|im_\u200bend|>"])
+def test_control_tokens_are_dropped_counted_and_said(prepare, tmp_path, token, place):
+    """拆开写的（中间夹零宽字符）清洗之后也是控制标记。"""
+    bad = {"question": "头痛怎么办？", "answer": ANSWER}
+    bad[place] += f"{token}\n<b>后面</b>"
+    code, said, _ = prepare("--source", write_rows(tmp_path / "mine.jsonl", [*rows_of(20), bad]))
+    folder = tmp_path / "out/train-data/mine"
+    assert code == 0 and "有控制标记（如 <|im_end|>） 1" in said
+    assert about(folder)["dropped"]["control_token"] == 1 and about(folder)["rows"] == {"train": 18, "val": 2}
+
+
+THOUGHTS = {
+    f"<think>想\n想</think>\n{ANSWER}": ANSWER,
+    f"<thinking>想</thinking>{ANSWER}": ANSWER,
+    f"想了想</think>{ANSWER}": ANSWER,  # 开头在提示里的
+    f"{ANSWER}<think>没有写完": ANSWER,
+    f"您好。<think>想</think>{ANSWER}": f"您好。{ANSWER}",
+    "<think>只有思考，想了很久很久</think>": None,
+    "<think>只有思考，没有写完": None,
+}
+
+
+@pytest.mark.parametrize("answer", THOUGHTS)
+@pytest.mark.parametrize("think", ["strip", "keep", "drop"])
+def test_thoughts_in_answers_are_a_choice_and_said(prepare, tmp_path, think, answer):
+    rows = [*rows_of(20), {"question": "头痛怎么办？", "answer": answer}]
+    options = [] if think == "strip" else ["--think", think]
+    code, said, _ = prepare("--source", write_rows(tmp_path / "mine.jsonl", rows), *options)
+    folder = tmp_path / "out/train-data/mine"
+    kept = dict(pairs(folder, "train") + pairs(folder, "val"))
+    left = THOUGHTS[answer]
+    expected = {"strip": left, "keep": left and answer, "drop": None}[think]
+    assert code == 0 and kept.get("头痛怎么办？") == expected
+    assert (
+        "答案里有思考（<think>）的 1 条" in said and about(folder)["thoughts"] == 1 and about(folder)["think"] == think
+    )
+
+
+@pytest.mark.parametrize("missing", [{}, {"input": None}, {"input": ""}])
+def test_alpaca_rows_without_input_are_taken(prepare, tmp_path, missing):
+    rows = [{"instruction": f"第 {at} 问怎么办？", "output": f"{ANSWER}{at}"} | missing for at in range(20)]
+    rows[7]["input"] = "血压 150/95。"
+    (tmp_path / "mine.json").write_text(json.dumps(rows), encoding="utf-8")
+    code, _, errors = prepare("--source", tmp_path / "mine.json")
+    assert code == 2 and "--map question=instruction+input,answer=output" in errors
+    assert prepare("--source", tmp_path / "mine.json", "--map", "question=instruction+input,answer=output")[0] == 0
+    folder = tmp_path / "out/train-data/mine"
+    kept = dict(pairs(folder, "train") + pairs(folder, "val"))
+    assert len(kept) == 20 and kept["第 7 问怎么办？\n血压 150/95。"] == f"{ANSWER}7"
+
+
+def test_a_column_no_row_has_is_a_mistake(prepare, tmp_path):
+    source = write_rows(tmp_path / "mine.jsonl", rows_of(20))
+    code, _, errors = prepare("--source", source, "--map", "question=question+tpyo,answer=answer")
+    assert code == 2 and "tpyo" in errors and not (tmp_path / "out").exists()
 
 
 def test_the_split_depends_on_the_questions_not_on_their_order(prepare, tmp_path):

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGE = ROOT / "3-fine-tuning-llm"
 CONFIGS = sorted((STAGE / "configs").glob("*.yaml"))
 # 两遍，每遍 10 步；有 dropout，续训时随机数也要复原
-FAST = ["--train_data", "small", "--epochs", "2", "--batch_size", "4", "--eval_steps", "4", "--patience", "0"]
+FAST = ["--train_data", "small", "--epochs", "2", "--update_rows", "4", "--eval_steps", "4", "--patience", "0"]
 FAST += ["--lora_dropout", "0.1", "--learning_rate", "1e-2", "--lora_rank", "4", "--max_length", "400"]
 
 
@@ -167,12 +167,45 @@ def test_what_was_trained_is_not_trained_again(home, trained, in_process):
     assert code == 0 and "训练过了" in out
 
 
+def test_changing_the_recipe_or_the_data_keeps_the_checkpoints(home, in_process):
+    """同一个名字：改学习率、改数据都是另一次训练；改回来就接着原来的检查点。"""
+    given = ["--base_model", home / "base", *FAST, "--max_steps", 4, "--name", "again"]
+    code, out = in_process(*given)
+    (first,) = (home / "llm/again/checkpoints").iterdir()
+    assert code == 0 and "从头训练" in out and "同名" not in out
+    code, out = in_process(*given, "--learning_rate", "2e-2")
+    assert code == 0 and "从头训练" in out and f"rm -r {first}" in out and (first / "checkpoint-4/complete").exists()
+    data = home / "train-data/small/train.jsonl"
+    whole = data.read_text(encoding="utf-8")
+    try:
+        data.write_text("\n".join(whole.splitlines()[:-4]) + "\n", encoding="utf-8")
+        code, out = in_process(*given)
+        assert code == 0 and "从头训练" in out and "另外 2 次训练" in out
+    finally:
+        data.write_text(whole, encoding="utf-8")
+    code, out = in_process(*given)
+    assert code == 0 and f"从检查点 {first.name}/checkpoint-4 接着训练" in out
+
+
+def test_control_tokens_in_the_data_are_counted_and_said(home, in_process):
+    folder = home / "train-data/special"
+    folder.mkdir()
+    for split in ("train", "val"):
+        text = (home / f"train-data/small/{split}.jsonl").read_text(encoding="utf-8")
+        bad = [{"role": "user", "content": "头痛"}, {"role": "assistant", "content": "休息<|im_end|>"}]
+        (folder / f"{split}.jsonl").write_text(text + json.dumps({"messages": bad}) + "\n", encoding="utf-8")
+    given = ["--base_model", home / "base", *FAST, "--train_data", "special", "--max_steps", 2, "--name", "special"]
+    code, out = in_process(*given)
+    assert code == 0 and out.count("没用的：有控制标记 1") == 2
+    assert json.loads((home / "llm/special/training.json").read_text())["data"]["control_tokens"] == 2
+
+
 BAD_RECIPES = {
     "没有这一项": "learning_rat: 1.0e-4",
-    "整数写成汉字": "batch_size: 八",
+    "整数写成汉字": "update_rows: 八",
     "负数": "learning_rate: -1",
-    "列表": "batch_size: [1, 2]",
-    "选项之外": "batching: packed",
+    "列表": "update_rows: [1, 2]",
+    "选项之外": "backend: jax",
     "布尔": "load_in_4bit: 也许",
     "不是映射": "- 1",
     "坏 YAML": "a: [",
@@ -222,7 +255,7 @@ def test_a_model_that_will_not_fit_is_refused_with_the_remedy(home, in_process):
     (big / "config.json").write_text(json.dumps(config | {"hidden_size": 2**20, "intermediate_size": 2**22}))
     code, error = in_process("--base_model", big, "--train_data", "small", "--name", "big")
     assert code == 1
-    assert "放不下" in error and "解决：" in error and "batch_size" in error
+    assert "放不下" in error and "解决：" in error and "pass_tokens" in error
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda one: one.stem)
@@ -230,41 +263,13 @@ def test_every_recipe_reads_and_is_the_one_it_says(config):
     from health_assistant.training.recipe import LINEAR_LAYERS, Recipe, read_recipe
 
     recipe = read_recipe(["--config", str(config)], config, Recipe)
-    assert recipe.name == config.stem
+    assert recipe.name == config.stem.removesuffix("-laptop"), "阶段 2、4 用的是没有 -laptop 的名字"
     assert recipe.load_in_4bit == ("qlora" in config.stem)
     assert recipe.lora_layers == LINEAR_LAYERS
     assert recipe.lora_rank == (64 if recipe.name == "tiny" else 16)
     if "14b-qlora" in config.stem:
         assert recipe.gradient_checkpointing == "unsloth" and recipe.base_model == "Qwen/Qwen2.5-14B-Instruct"
     assert set(yaml.safe_load(config.read_text())) <= set(vars(recipe))
-
-
-def test_the_estimate_of_the_14b_recipe_is_near_what_unsloth_states(tmp_path):
-    """Unsloth 说 14B QLoRA 最少 8.5 GB、16 位 LoRA 33 GB；我们按实际批大小估，略高于它，不到它的两倍。"""
-    from transformers import Qwen2Config
-
-    from health_assistant.training.loading import estimate
-    from health_assistant.training.recipe import Recipe, read_recipe
-
-    Qwen2Config(
-        vocab_size=152064,
-        hidden_size=5120,
-        intermediate_size=13824,
-        num_hidden_layers=48,
-        num_attention_heads=40,
-        num_key_value_heads=8,
-        tie_word_embeddings=False,
-    ).save_pretrained(tmp_path)
-    for name, stated in (("qwen2.5-14b-qlora", 8.5), ("qwen2.5-14b-lora", 33)):
-        recipe = read_recipe(["--config", str(STAGE / f"configs/{name}.yaml")], CONFIGS[0], Recipe)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(torch.cuda, "is_available", lambda: True)
-            patch.setattr(torch.cuda, "mem_get_info", lambda: (24 * 2**30, 24 * 2**30))
-            found = estimate(tmp_path, recipe)
-        assert found.parameters == pytest.approx(14.77e9, rel=0.01)
-        assert found.trainable == pytest.approx(68.8e6, rel=0.01)
-        assert stated < found.needed * 2**30 / 1e9 < 2 * stated
-        assert (found.needed < found.free) == ("qlora" in name)
 
 
 @pytest.mark.slow
@@ -295,7 +300,7 @@ def test_two_processes_share_the_work(home):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += [STAGE / "train_llm.py"]
     command += ["--config", STAGE / "configs/qwen2.5-14b-lora-multi-gpu.yaml", "--base_model", home / "base"]
-    command += [*FAST, "--name", "two", "--batch_size", "2", "--gradient_accumulation", "1"]
+    command += [*FAST, "--name", "two"]
     env = environment(home) | {"ACCELERATE_USE_CPU": "true"}
     done = subprocess.run([*map(str, command)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -142,6 +142,17 @@ def test_a_wrong_recipe_is_refused(change, said, tmp_path):
         runpy.run_path(str(STAGE / "render_reports.py"))["read_recipe"](recipe)
 
 
+@pytest.mark.parametrize("options", [[], ["--force"]])
+def test_own_photos_under_the_same_name_are_not_drawn_over(tmp_path, options):
+    own = tmp_path / "vl/dataset/mini"
+    (own / "test").mkdir(parents=True)
+    (own / "own-photos").touch()
+    (own / "test/metadata.jsonl").write_text("核对过的", encoding="utf-8")
+    done = draw(tmp_path, RECIPE, "--processes", "1", *options)
+    assert done.returncode == 2 and "自己的照片" in done.stderr and "Traceback" not in done.stderr
+    assert (own / "test/metadata.jsonl").read_text(encoding="utf-8") == "核对过的"
+
+
 def test_a_wrong_recipe_ends_with_2_and_writes_nothing(tmp_path):
     done = draw(tmp_path, RECIPE + "colour: red\n")
     assert done.returncode == 2 and "colour 是不认识的键" in done.stderr and "Traceback" not in done.stderr

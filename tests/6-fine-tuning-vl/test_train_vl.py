@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGE = ROOT / "6-fine-tuning-vl"
 CONFIGS = [one for one in sorted((STAGE / "configs").glob("*.yaml")) if not one.stem.startswith("dataset-")]
 # 两遍，每遍几步；有 dropout，续训时随机数也要复原
-FAST = ["--train_data", "small", "--epochs", "2", "--batch_size", "4", "--eval_steps", "4", "--lora_dropout", "0.1"]
+FAST = ["--train_data", "small", "--epochs", "2", "--update_rows", "4", "--eval_steps", "4", "--lora_dropout", "0.1"]
 FAST += ["--lora_rank", "4", "--max_length", "700", "--abnormal_share", "0.2", "--question_share", "0.2"]
 FAST += ["--unreadable_share", "0"]
 
@@ -122,6 +122,20 @@ def test_the_supervised_tokens_are_exactly_the_answer(home, tokenizer, tasks):
     for labels, row in zip(batch["labels"], rows, strict=False):
         assert tokenizer.decode(labels[labels != IGNORED]) == row["answer"] + TURN_END
     assert rows[0]["prompt"] == READ_PROMPT
+
+
+@pytest.mark.parametrize("field", ["answer", "prompt"])
+def test_a_label_with_a_control_token_names_its_page(home, tokenizer, tasks, field):
+    """自己导入的标签里混进 <|image_pad|>，就会多出一个图的占位。"""
+    from health_assistant.training.recipe import VisionRecipe
+    from health_assistant.training.run import ControlToken
+    from health_assistant.training.vision import encode_pages
+
+    recipe = VisionRecipe(max_pixels=40 * 784, min_text_height=1.0, max_length=2000)
+    rows = tasks.make_tasks(tasks.read_pages(home / "vl/dataset/small/train"), 0, 0)
+    rows[1][field] += "<|image_pad|>"
+    with pytest.raises(ControlToken, match=rf"{rows[1]['image'].name} 的.*<\|image_pad\|>"):
+        encode_pages(rows, tokenizer, recipe)
 
 
 def test_the_prompt_is_the_one_the_endpoint_is_asked(tokenizer):
@@ -245,8 +259,7 @@ def test_lora_goes_where_the_recipe_says(architecture):
     """两种结构里有同名的层（Qwen2.5-VL 看图的部分也有 gate_proj）；不训练看图的层时一个也不碰。"""
     import transformers
 
-    from health_assistant.training.loading import lora_targets
-    from health_assistant.training.recipe import VisionRecipe
+    from health_assistant.training.recipe import VisionRecipe, lora_targets
 
     config = getattr(transformers, f"{architecture}Config")(text_config={"num_hidden_layers": 2})
     config.vision_config.depth = 3

@@ -1,4 +1,4 @@
-"""GPU 测试共用的：真实尺寸、随机权重的基座，跑真的训练脚本与服务，把量到的写成一张表。
+"""GPU 测试共用的：真实尺寸、随机权重的基座，跑真的训练脚本与服务，服务量到的写成一张表。
 
 速度与显存不取决于权重的值，所以不必下载；损失没有意义。同一份代码在 CPU 上用极小的尺寸也走得通。
 """
@@ -21,92 +21,14 @@ from model_servers import free_port
 
 from health_assistant import artifacts
 from health_assistant.evaluation.runner import machine
-from health_assistant.training import tiny_models
 
 ROOT = Path(__file__).resolve().parents[2]
 LLM_STAGE, SERVER_STAGE, VL_STAGE = "3-fine-tuning-llm", "5-build-server", "6-fine-tuning-vl"
 START_SECONDS = 1200  # 载入 28 GB 的权重，vLLM 还要编译
-SIZES = {  # 各模型 config.json 里的尺寸
-    "qwen2.5-14b": {"hidden_size": 5120, "intermediate_size": 13824, "num_hidden_layers": 48}
-    | {"num_attention_heads": 40, "num_key_value_heads": 8, "vocab_size": 152064},
-    "qwen2.5-7b": {"hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28}
-    | {"num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 152064},
-    "qwen2.5-0.5b": {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24}
-    | {"num_attention_heads": 14, "num_key_value_heads": 2, "vocab_size": 151936, "tie_word_embeddings": True},
-    "qwen2-vl-7b": {"hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28}
-    | {"num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 152064},
-    "qwen2-vl-2b": {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28}
-    | {"num_attention_heads": 12, "num_key_value_heads": 2, "vocab_size": 151936, "tie_word_embeddings": True},
-    "small": {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2}
-    | {"num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 2600},
-}
-VISION = {"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4}
-SMALL_VISION = {"depth": 1, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2}
 
 
 class TooBig(Exception):
     """这张卡放不下；消息是训练脚本的话。"""
-
-
-def build_llm(size: str, folder: Path) -> None:
-    from small_llm import small_texts
-    from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    tokenizer = tiny_models.train_tokenizer(small_texts())
-    save_base(Qwen2ForCausalLM, Qwen2Config(**SIZES[size], **limits(tokenizer)), tokenizer, folder)
-
-
-def build_vl(size: str, folder: Path) -> None:
-    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
-
-    tokenizer = tiny_models.train_tokenizer(
-        tiny_models.report_texts(), 2560, tiny_models.VISION_TEMPLATE, tiny_models.VISION_SYSTEM
-    )
-    token = tokenizer.convert_tokens_to_ids
-    text = SIZES[size] | limits(tokenizer)
-    pairs = text["hidden_size"] // text["num_attention_heads"] // 2
-    sections = [pairs // 4, pairs * 3 // 8, pairs * 3 // 8]
-    text |= {"rope_parameters": {"rope_type": "default", "mrope_section": sections, "rope_theta": 1e6}}
-    config = Qwen2VLConfig(
-        text_config=text,
-        vision_config=(SMALL_VISION if size == "small" else VISION) | {"hidden_size": text["hidden_size"]},
-        image_token_id=token("<|image_pad|>"),
-        video_token_id=token("<|video_pad|>"),
-        vision_start_token_id=token("<|vision_start|>"),
-        vision_end_token_id=token("<|vision_end|>"),
-        tie_word_embeddings=text.get("tie_word_embeddings", False),
-    )
-    save_base(Qwen2VLForConditionalGeneration, config, tokenizer, folder)
-    settings = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2}
-    artifacts.write_json(folder / "preprocessor_config.json", settings | {"temporal_patch_size": 2})
-
-
-def limits(tokenizer) -> dict:
-    ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    return {"max_position_embeddings": 32768, **ends}
-
-
-def save_base(model_class, config, tokenizer, folder: Path) -> None:
-    """随机的 bf16 权重与分词器写到 folder；有 GPU 就在上面造随机数，快得多，存盘后显存归还。"""
-    import torch
-
-    previous = torch.get_default_dtype()
-    torch.set_default_dtype(torch.bfloat16)
-    try:
-        with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-            model = model_class(config)
-    finally:
-        torch.set_default_dtype(previous)
-    # 随机的模型随时会停下，也会写看不见的标记（首字就量晚了）。它们在输出层的行清零，贪心时就选不到，每个回答正好写满
-    shown = tokenizer.batch_decode([[one] for one in range(len(tokenizer))], skip_special_tokens=True)
-    words = [one for one, text in enumerate(shown) if text and "\ufffd" not in text]
-    head = model.get_output_embeddings().weight.data
-    head[[one for one in range(len(head)) if one not in {*words}]] = 0
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    del model, head
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def write_dialogues(home: Path, train: int) -> None:
@@ -145,14 +67,12 @@ def run(home: Path, stage: str, script: str, *arguments) -> None:
     assert done.returncode == 0, done.stdout + done.stderr[-5000:]
 
 
-def measure(
-    home: Path, stage: str, recipe: str, base: Path, backend: str, batching: str, steps: int, *more: object
-) -> dict:
+def measure(home: Path, stage: str, recipe: str, base: Path, backend: str, steps: int, *more: object) -> dict:
     """按配方训练 steps 步，返回 training.json；more 是另外改的设置。"""
-    name = f"{recipe}-{backend}-{batching}"
+    name = f"{recipe}-{backend}"
     script, place = {LLM_STAGE: ("train_llm.py", "llm"), VL_STAGE: ("train_vl.py", "vl")}[stage]
     given = ["--config", ROOT / stage / f"configs/{recipe}.yaml", "--name", name, "--train_data", "measured"]
-    given += ["--base_model", base, "--quantized_model", "", "--backend", backend, "--batching", batching]
+    given += ["--base_model", base, "--quantized_model", "", "--backend", backend]
     given += ["--max_steps", steps, "--eval_steps", steps, "--warmup_steps", 1, *more]
     run(home, stage, script, *given)
     return json.loads((home / place / name / "training.json").read_text())
@@ -233,22 +153,6 @@ class Table:
     row: Callable[[dict], list[str]]
 
 
-def training_row(record: dict) -> list[str]:
-    backend = {"unsloth": "Unsloth", "transformers": "transformers + peft"}[record["backend"]]
-    recipe = record["recipe"]["name"].removesuffix(f"-{record['backend']}-{record['recipe']['batching']}")
-    return [
-        recipe,
-        backend,
-        record["recipe"]["batching"],
-        f"{record['steps'] / record['step_seconds']:.2f}",
-        f"{record['tokens_per_second']:.0f}",
-        f"{record['tokens'] / record['steps']:.0f}",
-        f"{record['padded_tokens'] / record['tokens']:.2f}",
-        f"{record['peak_memory_gib']:.1f}",
-        f"{record['estimated_gib']:.1f}",
-    ]
-
-
 def serving_row(record: dict) -> list[str]:
     return [
         record["size"],
@@ -261,17 +165,11 @@ def serving_row(record: dict) -> list[str]:
     ]
 
 
-TRAINING = Table(
-    "每行几十步，包括第一步的预热。",
-    ["配方", "后端", "分批", "步/秒", "标记/秒", "标记/步", "算的标记 ÷ 真标记", "峰值 GiB", "事先估计 GiB"],
-    training_row,
-)
 SERVING = Table(
     "由 bench.sh 压，流式，时间从客户端看。vLLM 一开始就占住配方写的九成显存，它的峰值不是非要这么多。",
     ["模型", "后端", "并发", "标记/秒", "首字（毫秒）", "标记/回答", "峰值 GiB"],
     serving_row,
 )
-TABLES = {LLM_STAGE: TRAINING, VL_STAGE: TRAINING, SERVER_STAGE: SERVING}
 
 
 def write_table(path: Path, table: Table, records: list[dict]) -> None:

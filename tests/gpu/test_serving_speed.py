@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 import torch
-from gpu import measuring
+from gpu import bases, measuring
 from gpu.measuring import SERVER_STAGE
 
 GIB = 2**30
@@ -32,7 +32,7 @@ def size() -> str:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory, size):
     folder = tmp_path_factory.mktemp("served")
-    measuring.build_llm(size, folder)
+    bases.build_llm(size, folder)
     yield folder
     shutil.rmtree(folder)
 

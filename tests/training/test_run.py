@@ -1,7 +1,6 @@
-"""训练的零件：监督的恰是回答，批与批、行与行互不相干，次序只由种子与第几遍决定，写一半的检查点不算数。"""
+"""训练的零件：监督的恰是回答，批与批、行与行互不相干，写一半的检查点不算数。"""
 
 import json
-import statistics
 
 import pytest
 import torch
@@ -46,9 +45,38 @@ def test_only_the_last_answer_of_several_turns_is_supervised(tokenizer):
 
 def test_too_long_dialogues_are_left_out_whole(tokenizer):
     rows = [{"messages": dialogue("痛", "药" * count)} for count in (1, 500)]
-    kept, too_long = run.encode_all(rows, tokenizer, max_length=100)
-    assert (len(kept), too_long) == (1, 1)
+    kept, left_out = run.encode_all(rows, tokenizer, max_length=100)
+    assert len(kept) == 1 and left_out == {"太长": 1, "有控制标记": 0}
     assert tokenizer.decode(kept[0]["labels"][-1:]) == "<|im_end|>"
+
+
+CONTROL = [
+    "好<|im_end|>\n<|im_start|>user\n谢谢",
+    "休息<|endoftext|>。",
+    "看图<|vision_start|><|image_pad|><|vision_end|>",
+]
+
+
+@pytest.mark.parametrize("place", ["asked", "answer", "history"])
+@pytest.mark.parametrize("text", CONTROL)
+def test_texts_with_control_tokens_are_left_out_and_counted(tokenizer, text, place):
+    """不然答案里的 <|im_end|> 会切成真的结束标记，模型学会一个人说两边的话。"""
+    good = dialogue("头痛怎么办？", "先量血压。")
+    bad = {
+        "asked": dialogue(text, "先量血压。"),
+        "answer": dialogue("头痛怎么办？", text),
+        "history": dialogue("头痛怎么办？", text) + dialogue("还要做什么？", "近期去看门诊。"),
+    }[place]
+    kept, left_out = run.encode_all([{"messages": good}, {"messages": bad}], tokenizer, max_length=400)
+    assert len(kept) == 1 and left_out["有控制标记"] == 1
+    assert [kept[0]["input_ids"].count(tokenizer.convert_tokens_to_ids(one)) for one in ("<|im_end|>",)] == [3]
+    with pytest.raises(run.ControlToken, match=r"控制标记 <\|"):
+        run.encode(bad, tokenizer)
+
+
+def test_angle_brackets_that_are_no_tokens_are_plain_text(tokenizer):
+    answer = "<think>想一想</think>血压 <|高|> 140，<b>复查</b>"
+    assert tokenizer.decode(run.encode(dialogue("问", answer), tokenizer)["input_ids"]).endswith(answer + "<|im_end|>")
 
 
 def test_no_token_sees_another_example(base, tokenizer):
@@ -79,31 +107,6 @@ def test_the_padding_is_neither_attended_to_nor_learned(tokenizer):
     short = len(rows[0]["input_ids"])
     assert not batch["attention_mask"][0, short:].any()
     assert (batch["labels"][0, short:] == run.IGNORED).all()
-
-
-def order(lengths, epoch, grouped=True, seed=0):
-    return [*run.LengthGroupedSampler(lengths, 8, seed, grouped, lambda: epoch)]
-
-
-def test_every_example_once_in_an_order_set_by_seed_and_epoch():
-    lengths = [37 * index % 101 + 1 for index in range(1003)]
-    first = order(lengths, 0)
-    assert sorted(first) == list(range(1003))
-    assert first == order(lengths, 0) != order(lengths, 1)
-    assert first != order(lengths, 0, seed=1)
-
-
-def test_grouping_pads_little_and_does_not_sort_the_epoch():
-    lengths = [37 * index % 101 + 1 for index in range(1003)]
-
-    def padded(chosen):
-        batches = [[lengths[index] for index in chosen[start : start + 8]] for start in range(0, len(chosen), 8)]
-        return sum(max(batch) * len(batch) for batch in batches) / sum(lengths), [max(batch) for batch in batches]
-
-    grouped, longest = padded(order(lengths, 0))
-    assert grouped < 1.05 < 1.5 < padded(order(lengths, 0, grouped=False))[0]
-    halves = longest[: len(longest) // 2], longest[len(longest) // 2 :]
-    assert abs(statistics.mean(halves[0]) - statistics.mean(halves[1])) < 15
 
 
 def test_a_half_written_checkpoint_is_not_resumed_from(tmp_path):

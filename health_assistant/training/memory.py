@@ -1,0 +1,164 @@
+"""要多少显存（没有 GPU 时是内存）：只看 config.json 与配方，不读权重。每一步开始之前都先算，放不下就不开始。
+
+训练的估计与量到的对过（H100，`results/gpu.jsonl`）：每一种基座与后端都在 15% 以内，见 tests/gpu/test_memory.py。
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from health_assistant.training.recipe import Recipe, VisionRecipe, lora_targets
+
+GIB = 2**30
+NF4_BYTES = 0.516  # 每个参数：4 位，另有两级量化的缩放系数 8 ÷ 64 + 32 ÷ (64 × 256) 位
+LOSS_CHUNK = 256  # trl 的 chunked_nll 在 GPU 上一次算这么多个标记的 logits；Unsloth 的也是一小块
+RUN_TOKENS = 2048  # 推理时提问与回答合起来按这么多算
+WORKSPACE = {True: 0.15, False: 0.6}  # GiB。GPU：cuBLAS 等的工作区；CPU：Python 与各个库
+FRAGMENTS = 0.05  # 分配器多占的一份：H100 上 reserved 比峰值多 4% 到 8%，卡满时它会先还再要
+
+
+class DoesNotFit(RuntimeError):
+    """显存与内存都放不下；消息说要多少、空着多少、怎么办。"""
+
+
+@dataclass
+class Estimate:
+    """一步要多少内存，单位 GiB；needed 对应量到的峰值。parameters、trainable 是个数。"""
+
+    parameters: int
+    trainable: int
+    weights: float
+    lora: float
+    activations: float
+    free: float
+    where: str
+
+    @property
+    def needed(self) -> float:
+        return self.weights + self.lora + self.activations
+
+    @property
+    def shortage(self) -> str:
+        """放不下时的一句话；放得下是空的。"""
+        wanted = self.needed * (1 + FRAGMENTS)
+        if wanted <= self.free:
+            return ""
+        return f"放不下：要 {wanted:.1f} GiB（含碎片），{self.where}只空着 {self.free:.1f} GiB"
+
+    def __str__(self) -> str:
+        parts = {"基座": self.weights, "LoRA 与优化器": self.lora, "激活": self.activations}
+        shown = "，".join(f"{name} {size:.1f}" for name, size in parts.items() if size)
+        return f"估计要 {self.needed:.1f} GiB（{shown}），{self.where}空着 {self.free:.1f} GiB"
+
+
+def model_class(vision: bool):
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+
+    return AutoModelForImageTextToText if vision else AutoModelForCausalLM
+
+
+def _skeleton(folder: Path, vision: bool):
+    """没有权重的模型与它的 config：只用来数参数。"""
+    import torch
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder)
+    config._attn_implementation = "eager"  # 只数参数，不挑注意力的实现
+    with torch.device("meta"):
+        return model_class(vision).from_config(config), config
+
+
+def _linear(model) -> dict:
+    import torch
+
+    return {name: part for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)}
+
+
+def _weights(model, width: int, in_4bit: bool) -> float:
+    """权重的字节数：4 位量化只压各层的矩阵，词表仍是 width 字节一个。"""
+    parameters = sum(part.numel() for part in model.parameters())
+    body = sum(part.weight.numel() for name, part in _linear(model).items() if not name.endswith("lm_head"))
+    return (parameters - body) * width + body * (NF4_BYTES if in_4bit else width)
+
+
+def _estimate(model, weights: float, activations: float, on_gpu: bool, trainable: int = 0) -> Estimate:
+    """各项字节数与这台机器空着的合成一份；要训练的每个 16 字节：32 位的权重、梯度和 Adam 的两个矩。"""
+    import psutil
+    import torch
+
+    free = torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available
+    return Estimate(
+        parameters=sum(part.numel() for part in model.parameters()),
+        trainable=trainable,
+        weights=weights / GIB,
+        lora=trainable * 16 / GIB,
+        activations=activations / GIB + WORKSPACE[on_gpu],
+        free=free / GIB,
+        where="显存" if on_gpu else "内存",
+    )
+
+
+def for_training(folder: Path, recipe: Recipe, unsloth: bool, longest_row: int = 0) -> Estimate:
+    """按 recipe 训练 folder 里的基座；unsloth 是用不用它（重算梯度时它把各层的输入挪到内存，不占显存）。
+
+    longest_row 是数据里最长的一行有多少标记，知道了才算得准：短的对话装不满一次前向。0 是还不知道，按配方的上限。
+    峰值在反向：各层留下的输入，加上正在重算的一层，或一块 logits，两者取大的。
+    """
+    import torch
+
+    model, whole = _skeleton(folder, recipe.vision)
+    config, targets, linear = whole.get_text_config(), lora_targets(recipe), _linear(model)
+    chosen = [
+        part
+        for name, part in linear.items()
+        if (re.fullmatch(targets, name) if isinstance(targets, str) else name.rpartition(".")[2] in targets)
+    ]
+    trainable = sum(recipe.lora_rank * (part.in_features + part.out_features) for part in chosen)
+    fully = getattr(recipe, "full_layers", [])
+    full = [part for name, part in model.named_modules() if name.rpartition(".")[2] in fully]
+    trainable += sum(one.numel() for part in full for one in part.parameters())
+
+    on_gpu = torch.cuda.is_available()
+    width, longest = (2 if on_gpu else 4), longest_row or recipe.max_length
+    tokens = max(longest, min(recipe.pass_tokens, recipe.update_rows * longest))
+    hidden, layers = config.hidden_size, config.num_hidden_layers
+    layer = tokens * (16 * hidden + 4 * config.intermediate_size) * width
+    if recipe.gradient_checkpointing == "none":
+        kept = layers * tokens * (16 * hidden + 8 * config.intermediate_size) * width  # 0.5B 在 CPU 上量过，差 1%
+    else:
+        offloaded = unsloth and recipe.gradient_checkpointing == "unsloth"
+        kept = 0 if offloaded else layers * tokens * hidden * width
+    logits = min(tokens, LOSS_CHUNK if on_gpu else tokens) * config.vocab_size * 4 * 3  # 32 位：logits、概率、梯度
+    if isinstance(recipe, VisionRecipe):
+        vision = whole.vision_config
+        wide = getattr(vision, "embed_dim", None) or vision.hidden_size
+        patches = tokens * 4  # 最多整次前向都是图，一个标记是 4 小块
+        block = patches * 24 * wide * width
+        every = block if recipe.gradient_checkpointing == "none" else patches * wide * width
+        kept += vision.depth * every  # 视觉层不训练也留：重算要它们的输入
+        layer = max(layer, block)
+    packed = [part.weight.numel() for name, part in linear.items() if not name.endswith("lm_head")]
+    unpacked = max(packed) * width if recipe.load_in_4bit else 0
+    weights = _weights(model, width, recipe.load_in_4bit)
+    return _estimate(model, weights, kept + max(layer + unpacked, logits), on_gpu, trainable)
+
+
+def for_running(
+    folder: Path, vision: bool = False, *, on_gpu: bool | None = None, in_4bit: bool = False, width: int = 0
+) -> Estimate:
+    """载入 folder 里的模型推理或合并，提问与回答合起来 RUN_TOKENS 个标记。
+
+    on_gpu 是放在显存还是内存，不给就看有没有 GPU；in_4bit 是载入时量化（已量化的检查点不用写）；width 是一个数几字节，
+    不给就按存着的精度。
+    """
+    import torch
+
+    model, whole = _skeleton(folder, vision)
+    config = whole.get_text_config()
+    on_gpu = torch.cuda.is_available() if on_gpu is None else on_gpu
+    width = width or (4 if "32" in str(whole.dtype or config.dtype) else 2)
+    in_4bit = in_4bit or hasattr(whole, "quantization_config")
+    heads = config.num_key_value_heads * (config.hidden_size // config.num_attention_heads)
+    cache = 2 * config.num_hidden_layers * RUN_TOKENS * heads * width
+    layer = RUN_TOKENS * (8 * config.hidden_size + 3 * config.intermediate_size) * width
+    return _estimate(model, _weights(model, width, in_4bit), cache + layer, on_gpu)

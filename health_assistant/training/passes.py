@@ -1,0 +1,128 @@
+"""一次更新切成几次前向：每次按标记数装满，不按行数。
+
+前向要把整个基座过一遍（4 位的还要先还原），几百个标记与几千个标记花的时间差不多；装得满，GPU 才不空转。
+"""
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+
+IGNORED = -100  # 交叉熵不计这个标签
+EVALUATED_TOGETHER = 64  # 验证集按长度排好，这么多条一起切；再多也省不了多少填充
+
+
+def cut(lengths: Sequence[int], most_tokens: int, processes: int = 1) -> list[list[int]]:
+    """lengths 的下标切成几组，一组是一次前向。
+
+    一组的行数 × 最长的一行（填充也算）不超过 most_tokens；单独一行就超过的自成一组。组数尽量少，是 processes
+    的倍数；同样多的组里取填充最少的。行数还不如 processes 多时，用 ~下标 补上不计损失的组。
+    """
+    order = by_length(lengths)
+    # 按长度排好，一组就是连续的一段。best[end]：前 end 行切成 count 段，（算的标记数，各段的终点）
+    best: list[tuple[int, tuple[int, ...]] | None] = [(0, ()), *[None] * len(order)]
+    whole = None
+    for count in range(1, len(order) + 1):
+        best = [None, *(_cheapest(best, lengths, order, end, most_tokens) for end in range(1, len(order) + 1))]
+        whole = best[-1]
+        if whole and count % processes == 0:
+            break
+    assert whole, "一行一组总是切得开"
+    ends = whole[1]
+    groups = [order[start:end] for start, end in zip((0, *ends[:-1]), ends, strict=True)]
+    return groups + [[~order[0]]] * (-len(groups) % processes)
+
+
+def _cheapest(best, lengths, order, end, most_tokens):
+    """前 end 行：最后一段从哪里开始，算的标记最少。"""
+    longest = lengths[order[end - 1]]
+    first = max(0, end - max(1, most_tokens // longest))
+    tried = ((best[start], (end - start) * longest) for start in range(first, end))
+    return min(((done[0] + cost, (*done[1], end)) for done, cost in tried if done), default=None)
+
+
+def shuffled(lengths: Sequence[int], seed: int, epoch: int) -> list[int]:
+    """训练数据第 epoch 遍的次序；只由种子与第几遍决定，从断点续训时与没断过的一样。"""
+    order = list(range(len(lengths)))
+    random.Random(f"{seed}-{epoch}").shuffle(order)
+    return order
+
+
+def by_length(lengths: Sequence[int]) -> list[int]:
+    return sorted(range(len(lengths)), key=lengths.__getitem__)
+
+
+class PassSampler:
+    """DataLoader 的 batch_sampler：每一项是这个进程在一次更新（together 行）里的各次前向，前向是行号的列表。
+
+    一次更新用哪几行，与有几个进程无关；每个进程的前向一样多次。
+    """
+
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        together: int,
+        most_tokens: int,
+        order: Callable[[], list[int]],
+        process: int = 0,
+        processes: int = 1,
+    ):
+        self.lengths, self.together, self.most_tokens, self.order = lengths, together, most_tokens, order
+        self.process, self.processes = process, processes
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.lengths) / self.together)
+
+    def __iter__(self) -> Iterator[list[list[int]]]:
+        order = self.order()
+        for start in range(0, len(order), self.together):
+            rows = order[start : start + self.together]
+            groups = cut([self.lengths[row] for row in rows], self.most_tokens, self.processes)
+            passes = [[rows[at] if at >= 0 else ~rows[~at] for at in group] for group in groups]
+            yield passes[self.process :: self.processes]
+
+
+class PassRows:
+    """DataLoader 的数据集：给一次前向的行号，取出那几行。"""
+
+    def __init__(self, rows: list[dict]):
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, chosen: list[int]) -> list[dict]:
+        return [self.rows[at] if at >= 0 else self.rows[~at] | {"idle": True} for at in chosen]
+
+
+def pass_loader(rows: list[dict], sampler: PassSampler, collate: Callable[[list[dict]], dict], **options):
+    """DataLoader，每一项是一次更新的各次前向：collate 出来的一批，另加真的标记数与计损失的标记数。"""
+    from torch.utils.data import DataLoader
+
+    def collate_passes(passes: list[list[dict]]) -> list[dict]:
+        return [collate(chosen) | {"tokens": tokens(chosen), "supervised": supervised(chosen)} for chosen in passes]
+
+    return DataLoader(PassRows(rows), batch_sampler=sampler, collate_fn=collate_passes, **options)  # type: ignore
+
+
+def tokens(rows: list[dict]) -> int:
+    return sum(len(row["input_ids"]) for row in rows if "idle" not in row)
+
+
+def supervised(rows: list[dict]) -> int:
+    return sum(label != IGNORED for row in rows if "idle" not in row for label in row["labels"])
+
+
+def pad_batch(rows: list[dict], pad_id: int) -> dict:
+    """右边补齐到这几行里最长的一行。每条对话自成一行，行与行互相看不见。"""
+    import torch
+
+    longest = max(len(row["input_ids"]) for row in rows)
+
+    def padded(values: list[list[int]], filler: int):
+        return torch.tensor([value + [filler] * (longest - len(value)) for value in values])
+
+    return {
+        "input_ids": padded([row["input_ids"] for row in rows], pad_id),
+        "labels": padded([row["labels"] for row in rows], IGNORED),
+        "attention_mask": padded([[1] * len(row["input_ids"]) for row in rows], 0),
+    }

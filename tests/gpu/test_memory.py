@@ -1,0 +1,204 @@
+"""显存的估计对着在卡上量到的（results/gpu.jsonl）：只看尺寸，没有 GPU 也能比。"""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import pytest
+import torch
+from gpu import bases, speed_table
+from gpu.measuring import ROOT
+from transformers import Qwen2Config, Qwen2VLConfig
+
+from health_assistant.training import loading, memory, merging, recipe
+
+GIB = 2**30
+MEASURED = [(stage, one) for stage in speed_table.STAGES for one in speed_table.records(stage)]
+# plain PEFT 在 H200 上是把词表转成 32 位的旧代码量的，现在的代码不这样
+COMPARED = [one for one in MEASURED if one[1]["way"] != "earlier" or one[1]["backend"] == "unsloth"]
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory) -> Path:
+    """各尺寸的 config.json，没有权重。"""
+    folder = tmp_path_factory.mktemp("shapes")
+    for size, text in bases.SIZES.items():
+        config = Qwen2Config(**text)
+        if "-vl-" in size:
+            vision = bases.VISION | {"hidden_size": text["hidden_size"]}
+            tied = text.get("tie_word_embeddings", False)
+            config = Qwen2VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=tied)
+        config.save_pretrained(folder / size)
+    return folder
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """假装有一张空着这么多 GiB 的卡。"""
+
+    def fit(gib: float) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (gib * GIB, gib * GIB))
+
+    return fit
+
+
+def read(stage: str, name: str) -> recipe.Recipe:
+    path = ROOT / stage / f"configs/{name}.yaml"
+    kind = recipe.VisionRecipe if "-vl-" in name else recipe.Recipe
+    return recipe.read_recipe(["--config", str(path), "--backend", "auto"], path, kind)
+
+
+@pytest.mark.parametrize(
+    ("stage", "one"), COMPARED, ids=lambda one: "-".join(map(str, one.values()))[:90] if isinstance(one, dict) else ""
+)
+def test_the_estimate_is_within_15_percent_of_what_was_measured(stage, one, shapes, card):
+    card(80)
+    wanted = read(stage, one["recipe"])
+    if one["way"] in ("today", "earlier"):  # 从前一次前向是两行，视觉是一页
+        wanted.pass_tokens = one.get("longest_pass") or one["row_tokens"] * (1 if wanted.vision else 2)
+    longest = min(round(one["row_tokens"] * 1.4), 2050) if not wanted.vision else one["row_tokens"] + 100
+    found = memory.for_training(shapes / one["size"], wanted, one["backend"] == "unsloth", longest).needed
+    assert found == pytest.approx(one["peak_memory_gib"], rel=0.15)
+
+
+def test_there_is_something_to_compare_for_each_backend_and_stage():
+    kinds = {(stage, one["backend"]) for stage, one in COMPARED}
+    assert len(kinds) == 4 and len(COMPARED) >= 14
+
+
+@pytest.mark.parametrize("name", ["qwen2.5-14b-qlora", "qwen2.5-0.5b"])
+def test_only_unsloth_keeps_the_inputs_of_the_layers_off_the_card(name, shapes, card):
+    """同一份写着 gradient_checkpointing: unsloth 的配方，没有 Unsloth 时各层的输入留在卡上，要多算。"""
+    card(80)
+    wanted = read("3-fine-tuning-llm", name)
+    with_it, without = (memory.for_training(shapes / name.removesuffix("-qlora"), wanted, one) for one in (True, False))
+    kept = wanted.pass_tokens * 2 * {"qwen2.5-14b-qlora": 48 * 5120, "qwen2.5-0.5b": 24 * 896}[name] / GIB
+    assert without.needed - with_it.needed == pytest.approx(kept, rel=0.5)
+
+
+def test_short_rows_need_less_than_the_recipe_allows(shapes, card):
+    card(80)
+    wanted, base = read("3-fine-tuning-llm", "qwen2.5-14b-qlora"), shapes / "qwen2.5-14b"
+    short, most = (memory.for_training(base, wanted, False, longest).needed for longest in (60, 0))
+    assert short < most - 1
+
+
+def test_a_full_card_is_refused_with_its_fragments(shapes, card):
+    """刚好放得下峰值还不够：分配器要多占一点。"""
+    wanted, base = read("3-fine-tuning-llm", "qwen2.5-14b-qlora"), shapes / "qwen2.5-14b"
+    card(80)
+    needed = memory.for_training(base, wanted, True).needed
+    card(needed * 1.02)
+    assert "放不下" in memory.for_training(base, wanted, True).shortage
+    card(needed * 1.1)
+    assert not memory.for_training(base, wanted, True).shortage
+
+
+@pytest.mark.parametrize(("size", "vision", "gib"), [("qwen2.5-14b", False, 28), ("qwen2-vl-2b", True, 4.2)])
+def test_running_a_model_takes_its_weights_and_a_little(size, vision, gib, shapes, card):
+    card(80)
+    found = memory.for_running(shapes / size, vision).needed
+    assert gib * 0.95 < found < gib * 1.2
+
+
+@pytest.mark.parametrize(
+    ("gib", "four_bits"), [(80, False), (24, True), (12, True)], ids=["16 位", "24 GB 只能 4 位", "12 GB 也能 4 位"]
+)
+def test_chatting_with_14b_says_what_it_needs_and_takes_4_bits_on_small_cards(
+    gib, four_bits, shapes, card, monkeypatch, capsys
+):
+    card(gib)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(loading, "find_spec", lambda name: True)
+    options = loading.how_to_run(shapes / "qwen2.5-14b")
+    assert ("quantization_config" in options) == four_bits and options["device_map"] == {"": 0}
+    assert ("4 位" in (told := capsys.readouterr().err)) == four_bits and "推理估计要" in told
+
+
+def test_chatting_where_nothing_fits_is_refused(shapes, card, monkeypatch):
+    card(8)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    with pytest.raises(memory.DoesNotFit, match="放不下.*换小一号"):
+        loading.how_to_run(shapes / "qwen2.5-14b")
+
+
+@pytest.mark.parametrize(("size", "vision"), [("qwen2.5-14b", False), ("qwen2-vl-7b", True)])
+def test_evaluating_only_warns_and_serving_is_refused(size, vision, shapes, card, capsys):
+    """评测时 transformers 会把放不下的层放到内存里；服务不会，载入到一半才爆。"""
+    card(80)
+    loading.say_what_running_needs(shapes / size, vision, may_offload=False)
+    assert "估计要" in (said := capsys.readouterr().err) and "放不下" not in said
+    card(12)
+    loading.say_what_running_needs(shapes / size, vision)
+    assert "! 放不下" in capsys.readouterr().err
+    with pytest.raises(memory.DoesNotFit, match="4 位"):
+        loading.say_what_running_needs(shapes / size, vision, may_offload=False)
+
+
+@pytest.mark.parametrize(("size", "vision"), [("qwen2.5-14b", False), ("qwen2-vl-7b", True)])
+@pytest.mark.parametrize(("gib", "ram", "place"), [(80, 8, {"": 0}), (12, 64, "cpu"), (12, 8, None)])
+def test_merging_goes_to_memory_when_the_card_is_small(
+    size, vision, gib, ram, place, shapes, card, monkeypatch, capsys
+):
+    card(gib)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=ram * GIB))
+    if not place:
+        with pytest.raises(memory.DoesNotFit, match="内存只空着 8.0 GiB.*adapter"):
+            merging.where_to_merge(shapes / size, vision)
+        return
+    assert merging.where_to_merge(shapes / size, vision) == place
+    assert ("改在内存里合并" in (told := capsys.readouterr().out)) == (place == "cpu") and "合并估计要" in told
+
+
+def test_remedies_name_what_the_recipe_can_still_change():
+    wanted = read("3-fine-tuning-llm", "qwen2.5-14b-qlora")
+    assert "pass_tokens 减到 2048" in loading.remedy(wanted, "换小一号")
+    with mock.patch.object(wanted, "pass_tokens", 2048):
+        assert "pass_tokens" not in loading.remedy(wanted, "换小一号")
+
+
+def test_check_env_recommends_by_the_estimate(shapes, card):
+    """阶段 0 只用标准库，数抄在表里：两边要一样，配方改了就会发现。"""
+    card(80)
+    check_env, checked = load_check_env(), 0
+    for suggested in check_env.LLM_RECIPES + check_env.VL_RECIPES:
+        stage, _, name = suggested.config.split("/")
+        size = next((one for one in bases.SIZES if name.startswith(one)), None)
+        if not size:
+            continue
+        wanted = read(stage, name.removesuffix(".yaml"))
+        found = [memory.for_training(shapes / size, wanted, unsloth).needed for unsloth in (True, False)]
+        assert found == pytest.approx([suggested.unsloth_gib, suggested.plain_gib], abs=0.06), suggested
+        checked += 1
+    assert checked == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "gib", "unsloth", "llm", "vl"),
+    [
+        ("NVIDIA GeForce RTX 4090", 24, True, "qwen2.5-14b-qlora", "qwen2-vl-7b-lora"),
+        ("Tesla T4", 15, False, "qwen2.5-14b-qlora", "qwen2-vl-7b-qlora"),
+        ("NVIDIA GeForce RTX 3060", 12, True, "qwen2.5-7b-qlora", "qwen2-vl-7b-qlora"),
+        ("NVIDIA GeForce RTX 4060", 8, True, "qwen2.5-7b-qlora", "qwen2-vl-2b-qlora"),
+        ("NVIDIA GeForce RTX 4060", 8, False, "qwen2.5-0.5b", "qwen2-vl-2b-qlora"),
+    ],
+)
+def test_a_card_gets_the_largest_recipe_that_fits(name, gib, unsloth, llm, vl):
+    check_env = load_check_env()
+    machine = check_env.Machine((3, 12, 1), "CPU", 8, 32.0, 200.0, unsloth=unsloth)
+    machine.gpus = [check_env.Gpu(name, "580", gib)]
+    found = [check_env.choose_recipe(machine, one).config for one in (check_env.LLM_RECIPES, check_env.VL_RECIPES)]
+    assert [Path(one).stem for one in found] == [llm, vl]
+    told = " ".join(one.text for one in check_env.judge(machine))
+    assert ("没有 bf16" in told) == ("T4" in name)
+
+
+def load_check_env():
+    spec = importlib.util.spec_from_file_location("check_env", ROOT / "0-env-init/check_env.py")
+    module = importlib.util.module_from_spec(spec)
+    with mock.patch.dict(sys.modules, check_env=module):
+        spec.loader.exec_module(module)
+    return module

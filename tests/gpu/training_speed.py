@@ -1,0 +1,223 @@
+"""在一张 GPU 上量训练：今天的分批与按标记装满，Unsloth 与 transformers + peft，同一次运行里先后跑。
+
+    python tests/gpu/training_speed.py --out /tmp/measured --seconds 500
+
+每个后端一个进程（Unsloth 一导入就改写 trl），基座只载入一次，每种分批之前 LoRA 都恢复原样，所以损失应当一样。
+量到的随时写进 --out 的 measured.jsonl，一行一种；时间不够的不跑，写在 skipped 里。写成表由 speed_table.py。
+"""
+
+import argparse
+import gc
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from health_assistant.training import loading, memory, passes, recipe, run, vision  # noqa: E402
+
+LLM, VL = ROOT / "3-fine-tuning-llm/configs", ROOT / "6-fine-tuning-vl/configs"
+# 每一种：行有多长、分批、步数。today 是装满之前的做法：两行（视觉是一页）一次前向
+LLM_WAYS = [(120, "today", 5), (120, "filled", 9), (500, "today", 5), (500, "filled", 7), (2000, "filled", 4)]
+VL_WAYS = [(0, "today", 5), (0, "filled", 6)]
+JOBS = [  # 基座、配方、后端、各种分批、改哪些设置、最多多少秒；最要紧的在前
+    ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "unsloth", LLM_WAYS, {}, 250),
+    ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "transformers", LLM_WAYS, {}, 230),
+    ("qwen2-vl-7b", VL / "qwen2-vl-7b-lora.yaml", "unsloth", VL_WAYS, {}, 170),
+    ("qwen2-vl-7b", VL / "qwen2-vl-7b-lora.yaml", "transformers", VL_WAYS, {}, 100),
+    ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "unsloth", [(120, "filled", 8)], {}, 60),
+    ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "transformers", [(120, "filled", 8)], {}, 60),
+    ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "transformers", [(120, "fp16", 8)], {}, 60),
+]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--home", type=Path, default=Path("/tmp/measured-bases"))
+    parser.add_argument("--seconds", type=float, default=500)
+    parser.add_argument("--jobs", default="", help="只跑这几个（从 0 数，逗号隔开）")
+    parser.add_argument("--size", default="", help="换成这个尺寸的基座：small 在 CPU 上走一遍")
+    parser.add_argument("--worker", default="", help="内部用")
+    args = parser.parse_args()
+    if args.worker:
+        return work(json.loads(args.worker), args.out, args.home)
+    args.out.mkdir(parents=True, exist_ok=True)
+    started, skipped = time.monotonic(), []
+    chosen = [int(one) for one in args.jobs.split(",")] if args.jobs else [*range(len(JOBS))]
+    jobs = [JOBS[at] for at in chosen]
+    if args.size:
+        small = {"load_in_4bit": "false"}
+        jobs = [(args.size, *job[1:4], small | ({"max_pixels": 78400} if "-vl" in job[0] else {}), 90) for job in jobs]
+    waiting = [start(job, args) for job in jobs[:1]]
+    for at, job in enumerate(jobs):
+        worker = waiting[at]
+        if at + 1 < len(jobs):
+            waiting.append(start(jobs[at + 1], args))  # 先把库导入好，等轮到它
+        left = args.seconds - (time.monotonic() - started)
+        if left < 25:
+            skipped.append(str(job[:3]))
+            worker.kill()
+            continue
+        begun = time.monotonic()
+        try:
+            worker.communicate("go\n", timeout=min(left, job[-1]))
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            skipped.append(f"{job[:3]} 没有跑完")
+        print(f"{job[0]} {job[2]}：退出码 {worker.wait()}，{time.monotonic() - begun:.0f} 秒", flush=True)
+    (args.out / "skipped.json").write_text(json.dumps(skipped, ensure_ascii=False))
+    return 0
+
+
+def start(job: tuple, args: argparse.Namespace) -> subprocess.Popen:
+    given = json.dumps(job, default=str)
+    command = [sys.executable, __file__, "--out", args.out, "--home", args.home, "--worker", given]
+    offline = {"HF_HUB_OFFLINE": "1", "UNSLOTH_DISABLE_STATISTICS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    return subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE, text=True, env=os.environ | offline)
+
+
+def work(job: list, out: Path, home: Path) -> int:
+    size, config, backend, ways, changed, _ = job
+    kind = recipe.VisionRecipe if "6-fine" in config else recipe.Recipe
+    place = f"{size}-vl" if size == "small" and kind is recipe.VisionRecipe else size
+    given = ["--config", config, "--backend", backend, "--quantized_model", "", "--base_model", str(home / place)]
+    given += [text for name, value in changed.items() for text in (f"--{name}", str(value))]
+    wanted = recipe.read_recipe(given, Path(config), kind)
+    if wanted.vision:
+        wanted.update_rows = 4
+    half = ways[0][1] == "fp16"
+    if backend == "unsloth":
+        import unsloth  # noqa: F401
+    import peft  # noqa: F401
+    import torch
+    import trl  # noqa: F401
+
+    sys.stdin.readline()
+    build(size, home / place, wanted.vision)
+    with mock.patch.object(loading, "training_dtype", lambda: torch.float16) if half else mock.MagicMock():
+        begun = time.monotonic()
+        _, source, tokenizer = loading.prepare_base(wanted)
+        model = loading.load_with_lora(source, wanted)
+        print(f"载入 {time.monotonic() - begun:.0f} 秒", flush=True)
+        lora = {name: value.detach().cpu().clone() for name, value in model.named_parameters() if value.requires_grad}
+        for length, way, steps in ways:
+            with torch.no_grad():
+                for name, value in model.named_parameters():
+                    if name in lora:
+                        value.copy_(lora[name])
+            record = {"measured": time.strftime("%Y-%m-%d"), "recipe": Path(config).stem, "size": size}
+            record |= {"backend": backend, "row_tokens": length, "way": way, "steps": steps}
+            try:
+                record |= measure(wanted, model, tokenizer, source, home, (length, way, steps))
+            except Exception as error:  # 一种坏了，别的照样量
+                record["error"] = f"{type(error).__name__}: {error}"[:2000]
+            with open(out / "measured.jsonl", "a") as file:
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            print(json.dumps(record, ensure_ascii=False)[:700], flush=True)
+    return 0
+
+
+def build(size: str, folder: Path, vision_too: bool) -> None:
+    from gpu import bases
+    from small_llm import small_texts
+
+    if (folder / "config.json").is_file():
+        return
+    begun = time.monotonic()
+    if vision_too:
+        bases.build_vl(size, folder, small_texts())
+    else:
+        bases.build_llm(size, folder)
+    print(f"造 {size}：{time.monotonic() - begun:.0f} 秒", flush=True)
+
+
+def measure(wanted, model, tokenizer, source: Path, home: Path, how: tuple) -> dict:
+    import torch
+
+    length, way, steps = how
+    if length == 2000:
+        wanted.update_rows = 4  # 只看装得最满时的峰值，不必多跑
+    wanted.max_steps, wanted.eval_steps, wanted.patience, wanted.warmup_steps = steps, 1000, 0, 1
+    rows, collate = text_rows(tokenizer, length, wanted.update_rows * 10), None
+    if isinstance(wanted, recipe.VisionRecipe):
+        rows = page_rows(tokenizer, wanted, home / "pages")
+        collate = vision.page_collator(vision.load_image_processor(source, wanted.max_pixels), tokenizer)
+    together = 1 if wanted.vision else 2
+
+    def today(lengths, most_tokens, processes=1):
+        order = passes.by_length(lengths)
+        return [order[at : at + together] for at in range(0, len(order), together)]
+
+    cut = today if way == "today" else passes.cut
+    on_gpu = torch.cuda.is_available()
+    gc.collect()
+    if on_gpu:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    with mock.patch.object(passes, "cut", cut):
+        trainer = run.build_trainer(wanted, model, tokenizer, rows, rows[:1], home / "checkpoints", collate)
+        trainer.args.load_best_model_at_end = False
+        trainer._save_checkpoint = lambda *args: None
+        longest_pass = max(
+            len(one) * max(len(rows[at]["input_ids"]) for at in one)
+            for update in trainer.get_train_dataloader().batch_sampler
+            for one in update
+        )
+        trainer.train()
+    summary = run.summary(wanted, trainer, 0.0)
+    spent = [one["step_seconds"] for one in trainer.state.log_history if "learning_rate" in one]
+    kept = ("tokens", "padded_tokens", "tokens_per_second", "warm_up_seconds", "peak_memory_gib", "versions", "machine")
+    result = {name: summary[name] for name in kept} | {"card": summary["machine"]["device"]}
+    if wanted.vision:
+        result["row_tokens"] = round(sum(len(row["input_ids"]) for row in rows) / len(rows))
+    result |= {"losses": [one["loss"] for one in summary["train"]]}
+    result["held_out"] = [one["loss"] for one in summary["held_out"]]
+    result["seconds"] = [round(now - before, 3) for before, now in zip([0, *spent], spent, strict=False)]
+    result["longest_pass"] = longest_pass
+    unsloth = loading.uses_unsloth(wanted)
+    longest = max(len(row["input_ids"]) for row in rows)
+    result["estimated_gib"] = round(memory.for_training(source, wanted, unsloth, longest).needed, 2)
+    if on_gpu:
+        result["reserved_gib"] = round(torch.cuda.max_memory_reserved() / 2**30, 2)
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+    trainer.accelerator.free_memory()
+    return result
+
+
+def text_rows(tokenizer, length: int, count: int) -> list[dict]:
+    """count 行随机的标记，长度在 length 的 0.6 到 1.4 倍之间，前四成是提问。"""
+    dice, rows = random.Random(0), []
+    for _ in range(count):
+        size = round(length * dice.uniform(0.6, 1.4 if length < 1400 else 1.02))
+        ids = [dice.randrange(len(tokenizer)) for _ in range(size)]
+        asked = size * 2 // 5
+        rows.append({"input_ids": ids, "labels": [passes.IGNORED] * asked + ids[asked:]})
+    return rows
+
+
+def page_rows(tokenizer, wanted: recipe.VisionRecipe, folder: Path) -> list[dict]:
+    """24 页随机的图，用足像素预算，回答约 250 个标记。"""
+    from PIL import Image
+    from small_llm import small_texts
+
+    folder.mkdir(parents=True, exist_ok=True)
+    texts, rows = "".join(small_texts()), []
+    scale = min(1.0, (wanted.max_pixels / (1120 * 1582)) ** 0.5)
+    for at in range(24):
+        page = folder / f"{at}.png"
+        if not page.exists():
+            Image.effect_noise((int(1120 * scale), int(1582 * scale)), 90).convert("RGB").save(page, compress_level=1)
+        answer = texts[at * 400 : at * 400 + 300 + 10 * at]
+        rows.append({"image": page, "prompt": "读出这张化验单。", "answer": answer, "text_height": None})
+    return vision.encode_pages(rows, tokenizer, wanted)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""算坏了的训练停下来：NaN、无穷、正好是 0 的损失，装不下的梯度。真的脚本，两个阶段。"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import small_llm
+import small_vl
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = {"llm": ROOT / "3-fine-tuning-llm/train_llm.py", "vl": ROOT / "6-fine-tuning-vl/train_vl.py"}
+BROKEN = {"nan": "第 3 步的损失是 nan", "inf": "第 3 步的损失是 inf", "zero": "第 3 步的损失是 0"}
+BROKEN |= {"exploding": "第 3 步的梯度是 "}
+SETTINGS = ["--train_data", "small", "--update_rows", "2", "--eval_steps", "2", "--max_length", "400"]
+SETTINGS += ["--max_steps", "5", "--lora_rank", "4"]
+VL_ONLY = ["--min_text_height", "1", "--unreadable_share", "0", "--abnormal_share", "0", "--question_share", "0"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """各次训练的（退出码，输出，产物目录）；一个进程里先后 fork 出来。"""
+    home = tmp_path_factory.mktemp("artifacts")
+    small_llm.build_small_base(home / "llm-base")
+    small_vl.build_small_base(home / "vl-base")
+    small_llm.write_train_data(home / "train-data/small", train=12, val=2)
+    small_vl.write_pages(home / "vl/dataset/small")
+    wanted = [(kind, how) for kind in SCRIPTS for how in BROKEN] + [("llm", "too-fast")]
+    given = [
+        {
+            "script": str(SCRIPTS[kind]),
+            "arguments": ["--base_model", str(home / f"{kind}-base"), "--name", how, *SETTINGS]
+            + VL_ONLY * (kind == "vl")
+            + ["--learning_rate", "1e30", "--warmup_steps", "0"] * (how == "too-fast"),
+            "break": how if how in BROKEN else "",
+            "log": str(home / f"{kind}-{how}.log"),
+        }
+        for kind, how in wanted
+    ]
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("broken_runs.py"), json.dumps(given)],
+        env=os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(home), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    codes = [int(line) for line in done.stdout.split()]
+    return {
+        key: (code, Path(one["log"]).read_text(encoding="utf-8"), home / key[0] / key[1])
+        for key, code, one in zip(wanted, codes, given, strict=True)
+    }
+
+
+@pytest.mark.parametrize("kind", SCRIPTS)
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_update_stops_the_training(runs, kind, how):
+    code, shown, folder = runs[kind, how]
+    assert code == 1, shown[-2000:]
+    assert BROKEN[how] in shown and "解决：" in shown and "learning_rate" in shown
+    assert "Traceback" not in shown
+    assert not (folder / "adapter").exists() and not (folder / "training.json").exists()
+    assert {one.name for one in folder.glob("checkpoints/*/checkpoint-*")} == {"checkpoint-2"}, "坏的一步没有存成检查点"
+
+
+def test_a_learning_rate_out_of_this_world_is_told(runs):
+    code, shown, folder = runs["llm", "too-fast"]
+    assert code == 1 and "步" in shown and "1e+30" in shown
+    assert not (folder / "adapter").exists()

@@ -1,0 +1,67 @@
+"""没有 bf16 的卡（T4、V100）用 fp16 与损失缩放。Accelerate 在 CPU 上不让用 fp16，这里把它的缩放器换成 torch 真的。
+
+在那样的卡上还没有跑过；这里看的是：溢出的一步不算坏掉，缩放减到 1 还溢出才算。
+"""
+
+import pytest
+import torch
+from small_llm import build_small_base, small_texts
+from transformers import AutoTokenizer
+
+from health_assistant.training import loading, run
+from health_assistant.training.recipe import Recipe
+
+
+@pytest.fixture(scope="module")
+def trainer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fp16")
+    base = build_small_base(folder / "base")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    recipe = Recipe(base_model=str(base), lora_rank=4, max_steps=4, learning_rate=1e-2)
+    pairs = zip(small_texts()[:16:2], small_texts()[1:16:2], strict=True)
+    rows = [
+        run.encode([{"role": "user", "content": asked}, {"role": "assistant", "content": answer}], tokenizer)
+        for asked, answer in pairs
+    ]
+    model = loading.load_with_lora(base, recipe)
+    return run.build_trainer(recipe, model, tokenizer, rows, rows, folder / "checkpoints")
+
+
+def overflow(trainer) -> None:
+    for value in trainer.model.parameters():
+        if value.requires_grad:
+            value.grad = torch.full_like(value, torch.inf)
+
+
+@pytest.mark.parametrize(("scale", "stops"), [(2.0**16, False), (1.0, False), (0.5, True), (None, True)])
+def test_an_overflow_is_the_scalers_until_its_scale_is_below_one(trainer, scale, stops):
+    trainer.accelerator.scaler = scale and torch.amp.GradScaler("cpu", init_scale=scale)
+    overflow(trainer)
+    if stops:
+        with pytest.raises(run.BadTraining, match="梯度是 (inf|nan)"):
+            trainer._clip_grad_norm(trainer.model)
+    else:
+        assert not torch.isfinite(torch.as_tensor(trainer._clip_grad_norm(trainer.model)))
+
+
+def test_training_in_fp16_starts_with_overflows_and_still_learns(trainer):
+    """缩放从大得一定溢出的 2^30 开始：头几步跳过、减半，然后损失下降。"""
+    model, scaler = trainer.model.train(), torch.amp.GradScaler("cpu", init_scale=2.0**30, growth_interval=1000)
+    trainer.accelerator.scaler = scaler
+    optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], lr=3e-2)
+    rows = [{name: trainer.train_dataset[at][name] for name in ("input_ids", "labels")} for at in range(8)]
+    batch = run.pad_batch(rows, trainer.processing_class.pad_token_id)
+    losses, scales = [], []
+    for _ in range(40):
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.float16):
+            loss = model(**batch).loss
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        trainer._clip_grad_norm(model)
+        scaler.step(optimizer)
+        scaler.update()
+        losses.append(float(loss.detach()))
+        scales.append(scaler.get_scale())
+    assert scales[0] == 2.0**29 and losses[1] == losses[0], "溢出的一步不更新"
+    assert 1 < scales[-1] < 2.0**29 and losses[-1] < losses[0] - 0.03

@@ -1,0 +1,32 @@
+"""Unsloth 在 trl、transformers、peft 之前导入：它替换其中的类，晚了就慢、费显存，还有警告。"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import small_llm
+import small_vl
+
+ROOT = Path(__file__).resolve().parents[2]
+FAKE = """
+import sys
+early = {"trl", "transformers", "peft", "accelerate"} & {*sys.modules}
+print("导入 unsloth 时已有：" + (" ".join(sorted(early)) or "一个也没有"))
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("stage", ["3-fine-tuning-llm/train_llm.py", "6-fine-tuning-vl/train_vl.py"])
+def test_unsloth_comes_first(tmp_path, stage):
+    """真的脚本走到导入 Unsloth 为止；这里没有 GPU，Unsloth 换成一个只报告的替身。"""
+    (tmp_path / "unsloth").mkdir()
+    (tmp_path / "unsloth/__init__.py").write_text(FAKE, encoding="utf-8")
+    small_llm.write_train_data(tmp_path / "train-data/small", train=2, val=2)
+    small_vl.write_pages(tmp_path / "vl/dataset/small")
+    environment = os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path), "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    command = [sys.executable, ROOT / stage, "--backend", "unsloth", "--train_data", "small"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 7, done.stderr[-2000:]
+    assert "导入 unsloth 时已有：一个也没有" in done.stdout
