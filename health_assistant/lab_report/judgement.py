@@ -109,6 +109,18 @@ def unglue(read: ReadItem) -> ReadItem:
     return read.model_copy(update={"result": result}) if result != read.result.strip() else read
 
 
+_RISK = re.compile(r"风险|三体|神经管缺陷|\brisk\b|trisomy", re.IGNORECASE)
+"""产前筛查的风险；别的 1:n 是滴度，分母越大越高。"""
+
+
+def _as_ratio(interval: Interval) -> Interval:
+    """产前筛查的风险 `<1:270` 是分数 1/270，分母越大越低：变成可以比大小的区间；不是 1:n 的照旧。"""
+    if not interval.is_titre:
+        return interval
+    low, high = (None if bound is None else 1 / bound for bound in (interval.low, interval.high))
+    return Interval(low, high, interval.low_open, interval.high_open)
+
+
 def judge(
     read: ReadItem, proof: RowEvidence, indicator: Indicator | None, person: Person, others_have_marks: bool
 ) -> Row:
@@ -116,7 +128,11 @@ def judge(
     limits, source = _applicable_range(read, indicator)
     if isinstance(limits, ByGroup) and len(fitting := limits.for_person(person.sex, person.age_years)) == 1:
         limits = fitting[0]
-    flag: Flag = compare(result, limits, person.sex, person.age_years) if result and limits else "unknown"
+    flag: Flag = "unknown"
+    if _RISK.search(read.name) and isinstance(result, Interval) and isinstance(limits, Interval):
+        flag = compare(_as_ratio(result), _as_ratio(limits))
+    elif result and limits:
+        flag = compare(result, limits, person.sex, person.age_years)
     if flag == "unknown" and indicator and isinstance(result, Terms) and isinstance(limits, Terms):
         # 粘液脓血便对软便：文字没法比，而表里写着它是异常的
         flag = "abnormal" if grade_value(result, "", indicator, person)[0] else "unknown"

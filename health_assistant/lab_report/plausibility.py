@@ -8,12 +8,15 @@ from dataclasses import replace
 from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import Indicator
-from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.printed_text import clean, normalize
 from health_assistant.lab_report.reference_range import (
+    PAIR,
+    ByGroup,
     Interval,
     ReferenceRange,
     attached_unit,
     compare,
+    parse_range,
     parse_result,
 )
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, ReadItem
@@ -134,12 +137,17 @@ _DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|0,\d+)(?![\d,])")
 _POINT_OR_THOUSANDS = re.compile(r"(?<![\d,])[1-9]\d{0,2},\d{3}(?![\d,])")
 
 
+def _is_list(limits: str) -> bool:
+    """逗号隔开的是两个数或几组人的范围：`(0.15,0.45)`、`50岁以下≤450,50~75岁≤900`。"""
+    return bool(PAIR.fullmatch(clean(limits))) or isinstance(parse_range(limits), ByGroup)
+
+
 def comma_doubts(reads: list[ReadItem]) -> list[str | None]:
     """每一行的逗号有没有两种可能：整张单子用哪一种小数点，一行里的逗号就是哪一种。
 
     别处用点作小数点的单子上，`2,6` 可能是读错的点；用逗号作小数点的单子上，`1,234` 不知道是不是千分位。
     """
-    texts = [f"{read.result} {read.reference_range}" for read in reads]
+    texts = [f"{read.result} {'' if _is_list(read.reference_range) else read.reference_range}" for read in reads]
     uses_point, uses_comma = (any(map(one.search, texts)) for one in (_DECIMAL_POINT, _DECIMAL_COMMA))
     doubtful = [one for one, is_used in ((_DECIMAL_COMMA, uses_point), (_POINT_OR_THOUSANDS, uses_comma)) if is_used]
     note = "不能确定逗号是小数点、千分位，还是读错的小数点"

@@ -10,7 +10,7 @@ _SPELLINGS = {
     "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区",
     "阳性": "阳 强阳性 强阳 pos positive 检出 有反应性 反应性 有反应 reactive detected",
     "正常": "normal norm 未见异常 无异常",
-    "透明": "清 清亮 清晰 清澈 澄清 clear",
+    "透明": "清晰透明 澄清透明 清亮透明 清 清亮 清晰 清澈 澄清 clear",
     "浑浊": "混浊 浊 微浑 微混 微浊 轻度浑浊 轻度混浊 云雾状 雾状 cloudy turbid hazy slightlycloudy",
 }
 # 初筛有反应，等着再查一次：要当作阳性去确证
@@ -45,6 +45,10 @@ def parse_term(text: str) -> Terms | None:
         return Terms(("阳性",))
     plain = re.sub(r"^(未见|未检出|未查见)[(:]?0\)?$", r"\1", text.lower())
     plain = plain[1:-1] if re.fullmatch(r"\([^()]*\)", plain) else plain
+    # `阴性(胶体金法)` 的括号里是方法，`未检出(<20)` 的是检测下限
+    plain = re.sub(r"(?<=.)\([^()]*法\)$", "", plain)
+    plain = re.sub(r"^(正常|normal)\(\d[\d.]*\)$", r"\1", plain)
+    plain = re.sub(r"^(阴性|未检出|未检测到|notdetected|negative)\([<≤]=?\d[\d.]*\)$", r"\1", plain)
     base, sign = re.fullmatch(r"(.*?)(?:\(([-+±\d/]+|\d+\.\d+(?:s/co|coi|m?iu/ml)?)\))?", plain, re.DOTALL).groups()
     word, grade = parse_grade(base)
     if word in GRADED:

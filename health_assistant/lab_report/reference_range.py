@@ -102,7 +102,7 @@ _DIGITS = (
 )
 # 后面紧接斜线的 ×10^9 是单位的一部分，不是科学计数法
 _UNSIGNED = rf"(?:{_DIGITS}(?:(?:E[+-]?\d{{1,2}}|[×x*]10\^[+-]?\d{{1,2}})(?![\d/]))?|10\^[+-]?\d{{1,2}}(?![\d/]))"
-_TITRE = r"1:[1-9]\d{0,6}"
+_TITRE = r"1:[1-9](?:\d{0,6}|\d{0,2}(?:,\d{3})+)"
 _NUMBER = rf"(?:{_TITRE}|[+-]?{_UNSIGNED})"
 # 只认得确凿的单位：`1l.2`、`1Z` 里的字母是读错的数字，不是单位
 _UNIT = (
@@ -139,6 +139,8 @@ _TWO_SIDED = re.compile(
     rf"[(\[]?({_NUMBER}){_TAIL}(?:(-{{1,3}})({_TITRE}|\+?{_UNSIGNED})|(?:~|至|到|to)({_NUMBER}))[)\]]?{_TAIL}",
     re.IGNORECASE | re.ASCII,
 )
+PAIR = re.compile(rf"[(\[]({_UNSIGNED}),({_UNSIGNED})[)\]]", re.ASCII)
+"""数学里区间的写法：`(0.15,0.45)`。"""
 _LABEL = re.compile(
     r"(?:[(\[]?(?:(?:生物)?(?:参考|正常|标准)(?:参考)?(?:范围|区间|值)?|ref(?:erence)?\.?(?:range|interval)?|normal(?:range)?)"
     r"(?::|(?=[\d<>男女成])))+",
@@ -207,7 +209,7 @@ def _parse_worded(text: str) -> Interval | None:
 @lru_cache(4096)
 def parse_result(text: str) -> Interval | Terms | None:
     """把印刷的结果变成可比较的形式；空白、横线串（未做）与看不懂的返回 None，从不抛异常。"""
-    text = clean(text)
+    text = re.sub(r"(?<=\d)\(\d级\)$", "", clean(text))  # 过敏原的分级：68.40(5级)
     if (single := _SINGLE.fullmatch(text)) and not re.fullmatch(r"\+\d", text):
         return _interval(single[1], single[1])
     if titre := _TITRE_RESULT.fullmatch(text):
@@ -344,6 +346,8 @@ def _number(text: str) -> Decimal:
 
 
 def _parse_interval(text: str) -> Interval | None:
+    if (pair := PAIR.fullmatch(text)) and _number(pair[1]) < _number(pair[2]):
+        return _interval(pair[1], pair[2])
     if re.search(r"\d\.\d", text) and re.search(r"\d,\d{1,2}(?!\d)", text):
         return None  # 点与逗号不会都是小数点
     found = _TWO_SIDED.fullmatch(text)

@@ -55,6 +55,7 @@ def spread(*texts: str, gap: float = 60) -> list[TextBox]:
         (["Test", "Units", "Reference", "3 Apr 2025", "12-Mar-25"], "name unit range result ignored"),
         # 日月的先后、跨不跨年看不出来：两列都要看，这一行起疑
         (["Test", "Units", "Reference", "05/03/25", "04/07/25"], "name unit range result result"),
+        (["编码", "过敏原", "浓度(分级)", "单位", "参考值"], "code name result unit range"),
         (["项目", "12-28", "01-05", "单位", "参考范围"], "name result result unit range"),
         (["检验项目", "结果参考范围", "单位检验项目", "结果参考范围", "单位"],
          "name result range unit | name result range unit"),
@@ -74,6 +75,7 @@ def test_words_of_a_header(texts, columns):
         ["检验者：李四", "审核者：王五", "报告时间：2025-11-02"],
         ["样本类型：血清", "检验项目：肝功能"],
         ["结果解释：正常人参考值低于5"],
+        ["尿胆原", "正常 (3.2)", "正常", "μmol/L"],
     ],
 )
 def test_what_is_not_a_header(texts):
@@ -160,6 +162,7 @@ def read_one(*lines: dict[float, str]) -> list[tuple[str, ...]]:
          ("网织红细胞", "2.06", "%", "(0.50-1.50)")),
         ({50: "谷丙转氨酶", 300: "2310 危急", 450: "9-50", 650: "U/L"}, ("谷丙转氨酶", "2310", "U/L", "9-50")),
         ({50: "抗体", 300: "486.0 1U/mL", 450: "<100.0"}, ("抗体", "486.0", "IU/mL", "<100.0")),
+        ({50: "屋尘螨", 300: "68.40 (5级)", 450: "<0.35", 650: "kU/L"}, ("屋尘螨", "68.40 (5级)", "kU/L", "<0.35")),
         ({50: "抗体", 300: "121U/mL", 450: "<100.0"}, ("抗体", "121U/mL", "", "<100.0")),
     ],
 )  # fmt: skip
@@ -189,7 +192,7 @@ def test_two_blocks_whose_text_runs_together_are_cut_at_the_divider():
 def test_marks_printed_before_the_code_are_marks():
     head = {50: "英文", 200: "项目", 400: "结果", 600: "参考值"}
     lines = [{20: "*", 50: "COL", 200: "颜色", 400: "黑色", 600: "黄褐色"}, {20: "H", 50: "RBC", 200: "红细胞",
-             400: "2-4", 600: "0-1"}, {50: "WBC", 200: "白细胞", 400: "0-1", 600: "0-3"}]  # fmt: skip
+             400: "2-4", 600: "0-1"}, {20: "3", 50: "WBC", 200: "白细胞", 400: "0-1", 600: "0-3"}]  # fmt: skip
     rows = find_rows(headed(page(head, *lines)))
     assert [(*row_text(row)[:3], row.mark and row.mark.text) for row in rows] == [
         ("颜色", "COL", "黑色", "*"), ("红细胞", "RBC", "2-4", "H"), ("白细胞", "WBC", "0-1", None),

@@ -47,6 +47,8 @@ _GLUED_MARKS = (
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%#])\s*(?P<mark>[↑↓]+)"),
 )
+_VALUE_AND_CLASS = re.compile(r"(?:[<>≤≥]?\d[\d.,]*)\s*[(（]\s*\d级\s*[)）]")
+"""过敏原的浓度后面印着分级：`68.40 (5级)`。"""
 _SIGN_AND_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s+[-+]\s*(?P<unit>\[[^\[\]]+\])")
 """血球仪这样印：`2.41 - [10^9/L]`，- 是偏低，+ 是偏高。判断看范围，符号不要。"""
 _NUMBER_AND_ARROW = re.compile(
@@ -156,6 +158,8 @@ def _split(text: str, offset: int) -> list[Span]:
 def _typed(text: str, offset: int) -> list[Span]:
     """一格，或紧连着的“数与单位”“数与标记”；是文字时为空。"""
     end = offset + len(text)
+    if _VALUE_AND_CLASS.fullmatch(text):
+        return [("number", offset, end, False)]
     if found := _FOOTNOTE.fullmatch(text):
         return [("number", offset, offset + found.end("value"), False)]
     if found := _SIGN_AND_UNIT.fullmatch(text):
@@ -332,7 +336,7 @@ def repair_greek(name: str) -> str:
 _MISREAD_LETTERS = (
     (re.compile(r"(?<![A-Za-z])([st]?)[l1](?=g[AEGMD](?![a-z]))"), r"\1I"),
     (re.compile(r"C0(?=[23])"), "CO"),
-    (re.compile(r"(?<![A-Za-z])([spSP])02"), r"\1O2"),
+    (re.compile(r"(?<![A-Za-z])([spFSP]|Fi)02"), r"\1O2"),
 )
 
 

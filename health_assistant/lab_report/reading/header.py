@@ -24,7 +24,9 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("high", r"(?:参考|正常)?(?:范围|值)?(?:上限|最高值?|最大值?|高值)|\b(?:upper|max(?:imum)?\.?)\s*(?:limit)?\b"),
     (
         "range",
-        r"(?:生物)?(?:参\s*[考照比]|正常|标准|健康|允许|推荐|适宜|理想)\s*(?:参考)?\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)?|(?:\(|^)范\s*围|(?:有效|治疗|目标)(?:血药)?(?:浓度)?范围|折点"
+        # 单独的“正常”是结果
+        r"(?:生物|正常|标准)?参\s*[考照比]\s*(?:参考)?\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)?"
+        r"|(?:正常|标准|健康|允许|推荐|适宜|理想)\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)|(?:\(|^)范\s*围|(?:有效|治疗|目标)(?:血药)?(?:浓度)?范围|折点"
         r"|\w*referenz\w*|(?:bio(?:logical)?\.?\s*)?\bref(?:erence|\.)?\s*(?:intervals?|ranges?|values?)?"
         r"|(?:normal|standard|expected|healthy|desirable)\s*(?:ranges?|values?|intervals?|limits?)|\b(?:intervals?|ranges?)\b|normbereich|normwerte?",
     ),
@@ -166,6 +168,8 @@ def _words(box: TextBox) -> Iterator[tuple[str, TextBox]]:
     rest = re.sub(r"[\s()（）:：*/&·.,，、|☑口]", "", _DATE.sub("", _HEADER.sub("", text)))
     if not found or len(rest) > max(3, sum(len(one[0]) for one in found) // 2) or len(rest) > _MAX_WIDTH:
         return
+    if len(found) > 1:  # `浓度(分级)` 是浓度一列
+        found = [one for one in found if text[: one.start()][-1:] not in ("(", "（")] or found
     roles = [_WORDS[one.lastindex - 1][0] for one in found]
     for role, one in zip(roles, found, strict=True):
         if role not in ("low", "high") or "range" not in roles:  # `检测下限/参考值` 是一列

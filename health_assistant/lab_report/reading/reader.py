@@ -36,6 +36,8 @@ from health_assistant.lab_report.report import Reading, ReadItem, ReadReport, Ro
 ENGINE_NAME = "embedded-report-reader"
 MAX_PIXELS = 13_000_000
 """再大的图缩成一半大来读，省内存；识别只用到长边 1600 左右。"""
+_SUSCEPTIBILITY = re.compile(r"^(抗菌药物|抗生素)(名称)?$|折点|药敏|敏感度$|susceptib|breakpoint", re.IGNORECASE)
+_MIN_CUT = 3
 MIN_BOXES = 4
 """认得清的文字不到这么多段，就是没有拍清楚。"""
 MIN_CONFIDENCE = 0.8
@@ -166,6 +168,14 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     ]
     if not is_lab_report(lines, [row for row, _ in found], any(table.columns.is_complete for table in tables)):
         raise refusal(lines)
+    if any(_SUSCEPTIBILITY.search(box.text) for box in boxes):
+        for row, _ in found:
+            is_drug = not (row.name and is_known(row.name.text))
+            row.doubt = row.doubt or ("药敏结果看印着的敏感、中介、耐药，不比高低" if is_drug else None)
+    for table_rows in rows_of:
+        cut = _cut_ranges(table_rows)
+        for row in table_rows:
+            row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
     gray = page.gray()
     read = [_read_row(row, table.columns, gray, boxes, page) for row, table in found]
     items, evidence = zip(*read, strict=True)
@@ -174,6 +184,20 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     if unread := sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True)):
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
     return Reading(report=report, evidence=list(evidence), engine=ENGINE_NAME, notices=notices)
+
+
+def _cut_ranges(rows: list[Row]) -> set[int]:
+    """参考范围一列被纸边切掉了末尾的那些行（id）：`13.5-17.5` 只剩 `13.5-17`，好几行都这样，右端又齐。"""
+    cut = [
+        (row, row.limits[-1])
+        for row in rows
+        if row.limits and re.search(r"\d\.\d+\s*[-~—–]+\s*\d*$", row.limits[-1].text)
+    ]
+    ends = [box.x1 for _, box in cut]
+    if len(cut) < _MIN_CUT or max(ends) - min(ends) > 0.6 * median(box.height for _, box in cut):
+        return set()
+    rest = max((box.x1 for row in rows for box in row.limits), default=0.0)
+    return {id(row) for row, _ in cut} if max(ends) > rest - 1 else set()
 
 
 def _read_row(
@@ -195,6 +219,8 @@ def _read_row(
     mark = _find_mark(row, page.pixels, boxes)
     item = ReadItem(name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark)
     doubt = row.doubt
+    if any(box.x1 >= page.pixels.shape[1] - 1 or box.x0 <= 1 for box in [row.result, *row.limits] if box):
+        doubt = doubt or "结果或参考范围到了照片的边上，可能没有拍全"
     if mark is None and any(box.text == "1" for box in row.maybe_arrows):
         doubt = "结果旁边有个 1，不能确定是箭头还是数"
     if result == "1" and re.search(r"\.\d", limits):

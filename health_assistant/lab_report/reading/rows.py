@@ -220,8 +220,9 @@ def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
 
 def _seat_name(cell: Cell, place: str, row: Row) -> None:
     kind, box = cell.kind, cell.box
-    if place == "code" and row.code and classify(row.code.text) == "mark" and not has_chinese(box.text):
-        row.add_mark(row.code)  # 标记印在代号前面
+    if place == "code" and row.code and _is_before_code(row.code) and not has_chinese(box.text):
+        if not row.code.text.isdigit():
+            row.add_mark(row.code)
         row.code = box
     elif place == "code" and row.code is None and (row.name or not has_chinese(box.text)):
         row.code = box
@@ -233,6 +234,11 @@ def _seat_name(cell: Cell, place: str, row: Row) -> None:
         row.set_unit(box)
     else:
         row.set_name(box)
+
+
+def _is_before_code(box: TextBox) -> bool:
+    """印在代号前面的标记，或没有表头的序号。"""
+    return classify(box.text) == "mark" or box.text.isdigit()
 
 
 def _seat_unit(box: TextBox, place: str, row: Row, has_unit_column: bool) -> None:

@@ -1,0 +1,81 @@
+"""看上去读好了、其实不可信的行：被切掉的、比不得高低的、写法有两种意思的。文字框是造的，不经文字识别。"""
+
+import numpy as np
+import pytest
+
+from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.reading.page import Page
+from health_assistant.lab_report.reading.reader import read_boxes
+from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.report import LabItem, ReadItem, ReadReport, RowEvidence
+
+PAPER = 1000
+HEIGHT = 24
+
+
+def box(text: str, start: float, line: float) -> TextBox:
+    width = sum(24 if ord(character) > 0x2E80 else 13 for character in text)
+    return TextBox(text, 0.99, start, line - HEIGHT / 2, start + width, line + HEIGHT / 2, line, start, start + width)
+
+
+def read(*lines: dict[float, str], title: str = "检验报告单") -> list[LabItem]:
+    boxes = [box(title, 300, 40)]
+    boxes += [box(text, x, 100 + 50 * at) for at, line in enumerate(lines) for x, text in sorted(line.items())]
+    quads = np.array([[[b.x0, b.y0], [b.x1, b.y0], [b.x1, b.y1], [b.x0, b.y1]] for b in boxes], np.float32)
+    page = Page(np.full((PAPER, PAPER, 3), 255, np.uint8), quads, np.eye(3))
+    reading = read_boxes(page, boxes)
+    return assess(reading.report, reading.evidence).items
+
+
+def judged(*rows: tuple[str, str, str]) -> list[str]:
+    items = [
+        ReadItem(name=name, code="", result=result, unit="", reference_range=limits) for name, result, limits in rows
+    ]
+    return [item.flag for item in assess(ReadReport(items=items), [RowEvidence(confidence=0.99) for _ in items]).items]
+
+
+@pytest.mark.parametrize(
+    ("result", "limits", "flag"),
+    [
+        ("1:190", "<1:270", "high"),
+        ("1:1200", "<1:1000", "normal"),
+        ("1:8,600", "<1:350", "normal"),
+        ("1:350", "<1:350", "high"),
+    ],
+)
+def test_a_greater_denominator_is_a_lower_risk(result, limits, flag):
+    assert judged(("21-三体综合征风险", result, limits)) == [flag]
+
+
+def test_a_titre_is_no_risk():
+    assert judged(("抗核抗体", "1:320", "<1:100"), ("抗核抗体", "1:40", "<1:100")) == ["high", "normal"]
+
+
+def test_commas_between_numbers_are_no_decimal_commas():
+    rows = [("甲", "1.87", "(2.5,4.5)"), ("乙", "1,286", "≤1400.0"), ("丙", "30", "50岁以下≤450,50~75岁≤900")]
+    assert judged(*rows) == ["low", "normal", "normal"]
+
+
+HEAD = {50: "检验项目", 400: "结果", 600: "单位", 850: "参考范围"}
+
+
+def test_ranges_cut_by_the_edge_of_the_paper_are_doubted():
+    """范围的末尾都切在同一处：`13.5-17.5` 只剩 `13.5-17`，看上去仍是个范围。"""
+    ranges = {"指标甲": "4.4-7", "指标乙": "8.6-10", "指标丙": "13.5-17"}
+    lines = [{50: name, 400: "6.1", 600: "g/L", 950 - 13 * len(limits): limits} for name, limits in ranges.items()]
+    assert {item.flag for item in read(HEAD, *lines)} == {"unknown"}
+    whole = {"指标甲": "4.4-7.0", "指标乙": "5.6-10.0", "指标丙": "3.5-17"}
+    lines = [{50: name, 400: "6.1", 600: "g/L", 950 - 13 * len(limits): limits} for name, limits in whole.items()]
+    assert "unknown" not in {item.flag for item in read(HEAD, *lines)}
+
+
+def test_a_range_that_touches_the_edge_of_the_photo_is_doubted():
+    line = {50: "某指标", 400: "6.1", 600: "g/L"}
+    assert [item.flag for item in read(HEAD, {**line, PAPER - 13 * 7: "3.5-9.5"})] == ["unknown"]
+    assert [item.flag for item in read(HEAD, {**line, 850: "3.5-9.5"})] == ["normal"]
+
+
+def test_drug_susceptibilities_are_not_compared():
+    head = {50: "抗菌药物", 400: "结果", 600: "敏感折点", 750: "耐药折点", 900: "敏感度"}
+    lines = [{50: "多粘菌素", 400: "0.5", 750: "≥4", 900: "敏感"}, {50: "头孢唑林", 400: "64", 600: "≤2", 900: "耐药"}]
+    assert {item.flag for item in read(head, *lines, title="微生物检验报告单")} == {"unknown"}
