@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import shutil
 import subprocess
 
@@ -69,7 +68,7 @@ def linters(tmp_path_factory):
 
 
 def _cannot(reason: str) -> None:
-    pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(f"!!! {reason}")
+    pytest.skip(f"!!! {reason}")
 
 
 def lint(folder, *command: str) -> subprocess.CompletedProcess:
