@@ -79,9 +79,8 @@ def main() -> int:
     parser.add_argument("--min-answer", type=int, default=10, help="答案最少多少字（默认 10）")
     parser.add_argument("--max-chars", type=int, default=2000, help="问与答合起来最多多少字（默认 2000）")
     parser.add_argument("--val-share", type=float, default=0.1, help="验证集占几成（默认 0.1，最多 1000 条）")
-    choices = ("strip", "keep", "drop")
     thinking = "答案里的 <think>…</think>：strip 去掉（默认）、keep 留着一起学、drop 不要这样的对话"
-    parser.add_argument("--think", choices=choices, default="strip", help=thinking)
+    parser.add_argument("--think", choices=("strip", "keep", "drop"), default="strip", help=thinking)
     parser.add_argument("--force", action="store_true", help="整理过了也重做")
     args = parser.parse_args()
     if not 0 < args.val_share < 1:
@@ -284,7 +283,8 @@ def clean(
 ) -> tuple[list[Pair], Counter, int]:
     """留下的（问，答）、各种原因丢掉的条数、答案里有思考的条数。一条也没有的列是写错了，抛 BadInput。"""
     kept, dropped, thoughts = [], Counter(dict.fromkeys(REASONS, 0)), 0
-    pairs, questions, seen = set(), set(), set()  # 只存摘要：二十万条也只占几十 MB
+    pairs, questions = set(), set()  # 只存摘要：二十万条也只占几十 MB
+    seen: set[str] = set()
     for place, record in records:
         question, answer = (joined(record, columns[field], place, seen) for field in ("question", "answer"))
         spoken = clean_text(THOUGHT.sub("", answer))
