@@ -28,14 +28,12 @@ def main() -> int:
         return fail(error)
 
     # 2. 并进去；拿一句提问比合并前后的 logits，对了才写
-    from transformers import AutoModelForCausalLM
-
     asked = tokenizer.apply_chat_template(
         [{"role": "user", "content": PROBE}], add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
     print(f"载入 {record['base_model']}，并入 {folder / 'adapter'} …")
     try:
-        model = merging.merge_adapter(AutoModelForCausalLM, base, folder / "adapter", asked)
+        model = merging.merge_adapter(base, folder / "adapter", asked)
     except (merging.BadMerge, memory.DoesNotFit) as error:
         return fail(error, 1)
     merging.save_merged(folder, record, model, tokenizer)

@@ -30,14 +30,12 @@ def main() -> int:
         return fail(error)
 
     # 2. 并进去；拿验证集的一页比合并前后的 logits：图要真的经过看图的层
-    from transformers import AutoModelForImageTextToText
-
     budget = record["recipe"]["max_pixels"]
     processor = vision.load_image_processor(base, budget)
     asked = vision.generation_inputs([page["image"]], READ_PROMPT, processor, tokenizer, budget)
     print(f"载入 {record['base_model']}，并入 {folder / 'adapter'} …")
     try:
-        model = merging.merge_adapter(AutoModelForImageTextToText, base, folder / "adapter", asked, vision=True)
+        model = merging.merge_adapter(base, folder / "adapter", asked, vision=True)
     except (merging.BadMerge, memory.DoesNotFit) as error:
         return fail(error, 1)
     merging.save_merged(folder, record, model, tokenizer, lambda target: vision.save_processor(base, target, budget))

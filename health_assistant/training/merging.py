@@ -6,7 +6,7 @@ from pathlib import Path
 
 from health_assistant import artifacts
 from health_assistant.command_line import new_parser
-from health_assistant.training.memory import DoesNotFit, for_running
+from health_assistant.training.memory import DoesNotFit, for_running, model_class
 from health_assistant.training.saving import atomic_folder
 
 # 合并前后同一个输入的 logits 差多少算一致：32 位只有舍入误差；bf16 的尾数只有 8 位，乘加的次序一变就差千分之几
@@ -52,14 +52,14 @@ def where_to_merge(base: Path, vision: bool) -> dict | str:
     return "cpu"
 
 
-def merge_adapter(model_class, base: Path, adapter: Path, probe: dict, vision: bool = False):
+def merge_adapter(base: Path, adapter: Path, probe: dict, vision: bool = False):
     """返回合并好的模型；probe 是拿来比 logits 的输入。不对就抛 BadMerge，放不下抛 DoesNotFit。"""
     import torch
     from peft import PeftModel
 
     # QLoRA 也并进 16 位的基座：并进 4 位会再损失一次精度
     place = where_to_merge(base, vision)
-    model = model_class.from_pretrained(base, dtype="auto", device_map=place).eval()
+    model = model_class(vision).from_pretrained(base, dtype="auto", device_map=place).eval()
     probe = {name: value.to(model.device) for name, value in probe.items()}
     with torch.no_grad():
         of_base = model(**probe).logits.float()

@@ -25,14 +25,13 @@ RESIZE, IMAGE_TOKENS = "图的缩放：训练 ↔ 合并后的文件", "图的�
 
 def deploy(folder: Path, kind: str, base: Path, adapter: Path, max_pixels: int | None = None) -> Path:
     """阶段 3 或 6 训练、合并之后的目录：真的合并，分词器与缩放照训练存。"""
-    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
+    from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(base)
     shutil.copytree(adapter, folder / "adapter")
     tokenizer.save_pretrained(folder / "adapter")
     probe = tokenizer("血压150/95mmHg", return_tensors="pt")
-    loader = AutoModelForCausalLM if kind == "llm" else AutoModelForImageTextToText
-    merging.merge_adapter(loader, base, adapter, dict(probe)).save_pretrained(folder / "merged")
+    merging.merge_adapter(base, adapter, dict(probe), vision=kind == "vl").save_pretrained(folder / "merged")
     tokenizer.save_pretrained(folder / "merged")
     if max_pixels:
         vision.save_processor(base, folder / "merged", max_pixels)
