@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from health_assistant import artifacts
+from health_assistant.addresses import bypass_proxy
 from health_assistant.command_line import fail, new_parser
 
 READER, ADVISOR = "embedded-report-reader", "embedded-health-advisor"
@@ -41,6 +42,7 @@ def main() -> int:
 
     try:
         # 服务不要密钥，客户端非要一个
+        bypass_proxy(args.base_url)
         client = openai.OpenAI(base_url=args.base_url, api_key="none", max_retries=0, timeout=300)
         files = ask(client, args.photo, READ_PROMPT, folder)
     except openai.APIConnectionError as error:

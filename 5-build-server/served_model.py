@@ -6,6 +6,7 @@ from pathlib import Path
 
 from model_server.transformers_backend import turn_ends
 
+from health_assistant.addresses import bypass_proxy
 from health_assistant.command_line import BadInput
 from health_assistant.lab_report.report import READ_PROMPT
 from health_assistant.lab_report.vl import data_url, read_messages
@@ -20,6 +21,7 @@ class Server:
     def __init__(self, base_url: str, api_key: str, model: str | None) -> None:
         import openai
 
+        bypass_proxy(base_url)
         self._client = openai.OpenAI(base_url=base_url, api_key=api_key, max_retries=0, timeout=600)
         names = [one.id for one in self._ask(self._client.models.list)]
         self.model = model or names[0]

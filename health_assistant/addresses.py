@@ -1,6 +1,7 @@
 """地址：是不是这台机器自己的。"""
 
 import ipaddress
+import os
 from urllib.parse import urlsplit
 
 
@@ -14,3 +15,14 @@ def is_this_machine(url: str) -> bool:
     except ValueError:
         return False
     return address.is_loopback or address.is_unspecified
+
+
+def bypass_proxy(url: str) -> None:
+    """url 在这台机器上时，这个进程问它不经过代理（写进 NO_PROXY）；在建立客户端以前调用。"""
+    host = urlsplit(url).hostname
+    if not is_this_machine(url):
+        return
+    for name in ("NO_PROXY", "no_proxy"):
+        listed = os.environ.get(name, "").split(",")
+        if host not in listed:
+            os.environ[name] = ",".join(filter(None, [host, *listed]))

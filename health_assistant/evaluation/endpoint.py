@@ -2,6 +2,7 @@
 
 import os
 
+from health_assistant.addresses import bypass_proxy
 from health_assistant.command_line import BadInput
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 600
@@ -14,6 +15,7 @@ def check_endpoint(api_base: str, model: str) -> None:
     """
     import openai
 
+    bypass_proxy(api_base)
     client = openai.OpenAI(base_url=api_base, api_key=_key(), max_retries=0, timeout=ANSWER_SECONDS)
     names = []
     try:
@@ -45,6 +47,7 @@ def _refusal(api_base: str, model: str, error, names: list[str]) -> str:
 
 def endpoint_task(api_base: str, model: str, max_tokens: int, concurrency: int) -> dict:
     """一个 OpenAI 兼容接口怎样交给 EvalScope：贪心解码，同时问 concurrency 题，一个回答最多 max_tokens 个标记。"""
+    bypass_proxy(api_base)
     return {
         "eval_type": "openai_api",
         "model": model,

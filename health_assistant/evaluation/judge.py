@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from health_assistant import artifacts
+from health_assistant.addresses import bypass_proxy
 
 PROMPT_VERSION = "cmb-judge-zh-1"
 ATTEMPTS = 3
@@ -57,6 +58,7 @@ class Judge:
         from openai import OpenAI
         from tqdm import tqdm
 
+        bypass_proxy(self.api_base)
         client = OpenAI(base_url=self.api_base, api_key=self.api_key, timeout=300, max_retries=4)
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             asked = pool.map(lambda row, dialogue: self.verdict(client, row, dialogue), rows, dialogues)

@@ -23,10 +23,14 @@ SPECIAL = {
 
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory):
-    """8 例各一问：六例如 SPECIAL，两例平常。"""
+    """8 例各一问：六例如 SPECIAL，两例平常。环境变量里写着一个连不上的代理：本机的接口不该经过它。"""
     folder = tmp_path_factory.mktemp("endings")
     fake_endpoint.write_questions(folder / "eval-data", cases=8, turns=1)
-    with fake_endpoint.running(folder, special=json.dumps(SPECIAL)) as endpoint:
+    with fake_endpoint.running(folder, special=json.dumps(SPECIAL)) as endpoint, pytest.MonkeyPatch.context() as patch:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            patch.setenv(name, "http://127.0.0.1:9")
+        for name in ("no_proxy", "NO_PROXY"):
+            patch.delenv(name, raising=False)
         options = ["--api-base", endpoint.url, "--model", "fake"]
         done = run(folder, *options)
         assert done.returncode == 0, done.stderr

@@ -29,7 +29,8 @@ from health_assistant.lab_report.reading.text import TextBox
     [
         ("4.84", "number"), ("-3.1", "number"), ("3.5-9.5", "range"), ("-3-3", "range"), ("<0.01", "bound"),
         (">5.31", "bound"), ("阴性(-)", "term"), ("2+", "term"), ("10^9/L", "unit"), ("×10~9/L", "unit"),
-        ("mmol/L", "unit"), ("%", "unit"), ("↑", "mark"), ("偏高", "mark"), ("白细胞计数", "text"), ("黄色", "text"),
+        ("mmol/L", "unit"), ("%", "unit"), ("↑", "mark"), ("LL!", "mark"), ("偏高", "mark"), ("黄色", "text"),
+        ("白细胞计数", "text"),
         ("男130-175女115-150", "range"),
     ],
 )  # fmt: skip
