@@ -18,11 +18,14 @@ def box(text: str, start: float, line: float) -> TextBox:
     return TextBox(text, 0.99, start, line - HEIGHT / 2, start + width, line + HEIGHT / 2, line, start, start + width)
 
 
-def read(*lines: dict[float, str], title: str = "检验报告单") -> list[LabItem]:
+def read(*lines: dict[float, str], title: str = "检验报告单", has_ink_at_edge: bool = False) -> list[LabItem]:
     boxes = [box(title, 300, 40)]
     boxes += [box(text, x, 100 + 50 * at) for at, line in enumerate(lines) for x, text in sorted(line.items())]
     quads = np.array([[[b.x0, b.y0], [b.x1, b.y0], [b.x1, b.y1], [b.x0, b.y1]] for b in boxes], np.float32)
-    page = Page(np.full((PAPER, PAPER, 3), 255, np.uint8), quads, np.eye(3))
+    pixels = np.full((PAPER, PAPER, 3), 255, np.uint8)
+    for one in boxes:  # 字：一道黑
+        pixels[int(one.line) - 3 : int(one.line) + 3, int(one.x0) + 8 : int(one.x1) - 8 * (not has_ink_at_edge)] = 0
+    page = Page(pixels, quads, np.eye(3))
     reading = read_boxes(page, boxes)
     return assess(reading.report, reading.evidence).items
 
@@ -70,9 +73,12 @@ def test_ranges_cut_by_the_edge_of_the_paper_are_doubted():
 
 
 def test_a_range_that_touches_the_edge_of_the_photo_is_doubted():
+    """框比字大一圈：框碰到边而字没有碰到的，是截图的边留得窄。"""
     line = {50: "某指标", 400: "6.1", 600: "g/L"}
-    assert [item.flag for item in read(HEAD, {**line, PAPER - 13 * 7: "3.5-9.5"})] == ["unknown"]
-    assert [item.flag for item in read(HEAD, {**line, 850: "3.5-9.5"})] == ["normal"]
+    at_edge = {**line, PAPER - 13 * 7: "3.5-9.5"}
+    assert [item.flag for item in read(HEAD, at_edge, has_ink_at_edge=True)] == ["unknown"]
+    assert [item.flag for item in read(HEAD, at_edge)] == ["normal"]
+    assert [item.flag for item in read(HEAD, {**line, 850: "3.5-9.5"}, has_ink_at_edge=True)] == ["normal"]
 
 
 def test_drug_susceptibilities_are_not_compared():

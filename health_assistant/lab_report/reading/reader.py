@@ -21,7 +21,7 @@ from health_assistant.lab_report.reading.glyphs import find_dashes
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
-from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
+from health_assistant.lab_report.reading.page import TEXT_CONTRAST, Page, find_page, to_text_boxes
 from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.row import Row, row_text
@@ -219,7 +219,7 @@ def _read_row(
     mark = _find_mark(row, page.pixels, boxes)
     item = ReadItem(name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark)
     doubt = row.doubt
-    if any(box.x1 >= page.pixels.shape[1] - 1 or box.x0 <= 1 for box in [row.result, *row.limits] if box):
+    if any(_touches_edge(box, gray) for box in [row.result, *row.limits] if box):
         doubt = doubt or "结果或参考范围到了照片的边上，可能没有拍全"
     if mark is None and any(box.text == "1" for box in row.maybe_arrows):
         doubt = "结果旁边有个 1，不能确定是箭头还是数"
@@ -232,6 +232,14 @@ def _read_row(
         decisive.append(row.anchor)
     confidence = min((box.score for box in decisive), default=row.anchor.score)
     return item, RowEvidence(confidence=round(confidence, 3), boxes={"row": page.photo_box(*outline)}, doubt=doubt)
+
+
+def _touches_edge(box: TextBox, gray: np.ndarray) -> bool:
+    """字的墨迹碰到图的左边或右边：后面可能还有字没有拍进来。gray 的字与纸相差 `TEXT_CONTRAST`。"""
+    line = gray[max(0, round(box.y0)) : round(box.y1)]
+    near = max(2, round(0.15 * box.height))
+    edges = [line[:, :near]] * (box.x0 <= 1) + [line[:, -near:]] * (box.x1 >= gray.shape[1] - 1)
+    return any(edge.size and edge.min() < np.median(line) - TEXT_CONTRAST / 2 for edge in edges)
 
 
 def _find_mark(row: Row, pixels: np.ndarray, boxes: list[TextBox]) -> str | None:
