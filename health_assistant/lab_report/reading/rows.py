@@ -13,6 +13,7 @@ from health_assistant.lab_report.reading.text import TextBox
 
 _OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
 _NAMELESS = "没有读出这一行的项目名称"
+_SHORT = 4
 _FINDING = re.compile(r"查见|检出|可见|发现|阳性|大量|异常|明显|生长|杆菌|球菌|真菌|病毒|细胞|核型|肿瘤")
 """表下面的文字结果里有这些字的是结果，不是人名、备注。"""
 
@@ -146,8 +147,9 @@ def _is_upper_half(row: Row, above: Row, below: Row | None) -> bool:
 
 
 def _is_lower_half(row: Row, above: Row) -> bool:
-    """名称换行印在结果的上下两边时的下半截，字母也是（抗体 / IgM）。"""
-    if above.name is None or above.result is None:
+    """名称换行印在结果的上下两边时的下半截，短的字母也是（抗体 / IgM）；长的是英文名。"""
+    is_english = not has_chinese(row.name.text) and len(row.name.text) > _SHORT
+    if above.name is None or above.result is None or is_english:
         return False
     drop, height = above.result.line - above.name.line, above.name.height
     is_aligned = abs(row.name.start - above.name.start) < height
