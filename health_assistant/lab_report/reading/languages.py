@@ -43,11 +43,13 @@ def explain_language(language: str) -> str:
 def _is_unknown_script(texts: list[tuple[str, float]], words: list[tuple[str, float]]) -> bool:
     """数都认得清楚，单词却几乎都认不出，也不像汉字。
 
-    拍糊的中文单子上，数还清楚时总有两成以上的段像汉字；韩文偶尔有一段像。
+    拍糊的中文单子上，数还清楚时总有两成以上的段像汉字；韩文也有几段像，可是四成以上的段什么也认不出。
     """
     numbers = [score for text, score in texts if _NUMBER.fullmatch(text)]
     if len(numbers) < 2 * _MIN_SEGMENTS or median(numbers) < _CLEAR_NUMBER or len(words) < _MIN_SEGMENTS:
         return False
     hanzi = sum(score >= _MAYBE_HANZI and bool(_HANZI.search(text)) for text, score in words)
     clear = sum(score >= _CLEAR_WORD and bool(_WORD.search(text)) for text, score in words)
-    return hanzi <= len(words) / 10 and clear <= len(words) / 4
+    unread = sum(not text for text, _ in words)
+    is_hanzi = hanzi > len(words) * (0.3 if unread >= 0.4 * len(words) else 0.1)
+    return not is_hanzi and clear <= len(words) / 4
