@@ -2,6 +2,8 @@
 
 import re
 
+import numpy as np
+
 from health_assistant.lab_report.reading.arrows import take_out_arrows
 from health_assistant.lab_report.reading.glyphs import ends_raised, spread_at_point
 from health_assistant.lab_report.reading.page import Page
@@ -10,14 +12,15 @@ from health_assistant.lab_report.reading.text import TextReader, crop
 MIN_POINT_SCORE = 0.9995
 """垫开以后认出小数点的把握不到它就不信：画的 2089 个整数里 73 个垫开后也认出了点，把握最高 0.998；真的点多是 0.99998。
 
-挤得最紧的真的点有低到 0.91 的（12.0 读成 120）：在 `_MAYBE_POINT` 与它之间的，这个数就没有把握。"""
+挤得最紧的真的点有低到 0.91 的（12.0 读成 120）：在 `_MAYBE_POINT` 与它之间，而同一行还印着
+小数（多半是参考范围）的，这个数就没有把握；同一行都是整数的（125 对 130-175）不疑。"""
 _MAYBE_POINT = 0.8
 
 
 def read_texts(page: Page, reader: TextReader) -> list[tuple[str, float]]:
     """页面上各段的文字与把握，与 page.quads 一一对应；粘着数的箭头另成一段（会改 page.quads）。"""
     texts = take_out_arrows(page, reader.recognize(page.pixels, page.quads), reader)
-    texts = [_with_point(page, at, read, reader) for at, read in enumerate(texts)]
+    texts = [_with_point(page, at, read, reader, texts) for at, read in enumerate(texts)]
     return [_without_footnote(page, at, read) for at, read in enumerate(texts)]
 
 
@@ -30,7 +33,9 @@ def _without_footnote(page: Page, at: int, read: tuple[str, float]) -> tuple[str
     return read
 
 
-def _with_point(page: Page, at: int, read: tuple[str, float], reader: TextReader) -> tuple[str, float]:
+def _with_point(
+    page: Page, at: int, read: tuple[str, float], reader: TextReader, texts: list[tuple[str, float]]
+) -> tuple[str, float]:
     """挤得紧的 `2.0` 会读成 20：像素里像有点的整数，把点两边垫开再认一次。"""
     text, _ = read
     if not re.fullmatch(r"\d{2,4}", text):
@@ -43,4 +48,19 @@ def _with_point(page: Page, at: int, read: tuple[str, float], reader: TextReader
         return read
     if score >= MIN_POINT_SCORE:
         return again, score
-    return (text, 1 - score) if score > _MAYBE_POINT else read
+    if score > _MAYBE_POINT and _has_decimals_beside(page.quads, at, texts):
+        return text, 1 - score
+    return read
+
+
+def _has_decimals_beside(quads: np.ndarray, at: int, texts: list[tuple[str, float]]) -> bool:
+    """同一行别的段里有没有小数；行照这一段自己的斜率。"""
+    along, down = quads[at][1] - quads[at][0], quads[at][3] - quads[at][0]
+    height = float(np.linalg.norm(down))
+    across = np.array([-along[1], along[0]]) / max(float(np.linalg.norm(along)), 1e-6)
+    apart = np.abs((quads.mean(axis=1) - quads[at].mean(axis=0)) @ across)
+    return any(
+        apart[other] < 0.6 * height and re.search(r"\d\.\d", text)
+        for other, (text, _) in enumerate(texts)
+        if other != at
+    )
