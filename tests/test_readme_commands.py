@@ -25,7 +25,8 @@ from readme_pages import FILES, ROOT, Command, commands
 READMES = [ROOT / "README.md", *sorted(ROOT.glob("[0-9]-*/README.md"))]
 SERVERS = {"5-build-server/serve.py": 8001, "7-endpoint-integration-server/medical_report_server.py": 8000}
 SKIPPED = {  # 理由 -> 命令的样子
-    "要 GPU": r"(configs/|--recipe |--model )(qwen|Qwen)|configs/dataset-full|medical-o1|bnb-4bit|^accelerate |\bvllm\b|^ray ",
+    "要 GPU": r"(configs/|--recipe |--model )(qwen|Qwen)|bnb-4bit|configs/dataset-full|medical-o1"
+    r"|^accelerate |\bvllm\b|^ray ",
     "要下载两万条问答": r"prepare_train_data\.py$",
     "要换成自己的文件、模型或密钥": r"照片|服务的地址|标签\.|我的|模型名|文件夹|…|\[-|CMB-Clin-qa\.json",
     "装环境，.ci/run 会做": r"\b(run|test|autodl|cloudstudio)\.sh\b|pip install|^cd |^git clone |^source ",
