@@ -186,4 +186,6 @@ def _slice(quad: np.ndarray, start: float, end: float) -> np.ndarray:
 
 def _inked_columns(pixels: np.ndarray) -> np.ndarray:
     ink = np.abs(pixels - np.median(pixels.reshape(-1, 3), axis=0)).max(axis=2)
-    return ink.max(axis=0) > max(FAINTEST, 0.32 * ink.max())
+    is_inked = ink > max(FAINTEST, 0.32 * ink.max())
+    is_rule = is_inked.mean(axis=1) > 0.9  # 表格的横线占满一行，不是字
+    return is_inked[~is_rule].any(axis=0)

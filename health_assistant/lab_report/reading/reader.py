@@ -214,6 +214,9 @@ def _read_row(
     elif re.fullmatch(r"[-—一二_~]", result) and _has_dash(row.result, gray):
         # 单独一横文字识别总是没有把握，像素看得清楚
         result, row.result = "-", replace(row.result, score=1.0)
+    elif result in ("土", "士") and isinstance(parse_range(limits), Terms):
+        # 定性的结果里没有这两个字：是 ±，字形认得准，把握低只因为它不是那个字
+        result, row.result = "±", replace(row.result, score=1.0)
     elif re.fullmatch(r"[+十]+", result):
         result = "+" * len(result)
     mark = _find_mark(row, page.pixels, boxes)
