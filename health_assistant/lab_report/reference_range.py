@@ -149,10 +149,8 @@ _LABEL = re.compile(
 
 _TIER = re.compile(r"([A-Za-z一-鿿][A-Za-z一-鿿-]*:?)([^A-Za-z一-鿿]+)")
 _GOOD_TIER = re.compile(r"desirable|optimal|ideal|(?:合适|理想|适宜|正常)(?:水平|范围|值)?", re.IGNORECASE)
-_LOW_TIER, _HIGH_TIER = (
-    re.compile(r"降低|减低|偏低|low", re.IGNORECASE),
-    re.compile(r"升高|增高|偏高|high", re.IGNORECASE),
-)
+_LOW_TIER = re.compile(r"降低|减低|偏低|low", re.IGNORECASE)
+_HIGH_TIER = re.compile(r"升高|增高|偏高|high", re.IGNORECASE)
 
 
 @lru_cache(4096)  # 同一行要问好几遍
@@ -180,11 +178,8 @@ def _parse_tiers(text: str) -> Interval | None:
     if "".join(label + body for label, body in tiers) != text or not tiers or not all(intervals):
         return None
     labels = [label.strip(":-,;、") for label, _ in tiers]
-    good = [
-        one for label, one in takewhile(lambda pair: _GOOD_TIER.fullmatch(pair[0]), zip(labels, intervals, strict=True))
-    ]
-    if good:
-        return good[-1]
+    if good := len(list(takewhile(_GOOD_TIER.fullmatch, labels))):
+        return intervals[good - 1]
     only = intervals[0]
     if len(tiers) == 1 and _LOW_TIER.fullmatch(labels[0]) and only.low is None:
         return Interval(only.high, None, low_open=not only.high_open)

@@ -48,7 +48,7 @@ _GLUED_MARKS = (
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%#])\s*(?P<mark>[↑↓]+)"),
 )
-_VALUE_AND_CLASS = re.compile(r"(?:[<>≤≥]?\d[\d.,]*)\s*[(（]\s*\d级\s*[)）]")
+_VALUE_AND_CLASS = re.compile(r"[<>≤≥]?\d[\d.,]*\s*[(（]\s*\d级\s*[)）]")
 """过敏原的浓度后面印着分级：`68.40 (5级)`。"""
 _SIGN_AND_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s+[-+]\s*(?P<unit>\[[^\[\]]+\])")
 """血球仪这样印：`2.41 - [10^9/L]`，- 是偏低，+ 是偏高。判断看范围，符号不要。"""
