@@ -56,7 +56,7 @@ def main() -> int:
 
     # 5. 载入模型并训练；有完整的检查点就从它接着来
     checkpoints = folder / "checkpoints" / key[:12]
-    resume = saving.where_to_resume(checkpoints, from_scratch=force)
+    resume = saving.prune_and_find_checkpoint(checkpoints, from_scratch=force)
     started = time.monotonic()
     model = loading.load_with_lora(source, wanted)
     trainer = run.build_trainer(wanted, model, tokenizer, train_set, val_set, checkpoints)

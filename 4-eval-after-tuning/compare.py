@@ -17,7 +17,7 @@ from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, new_parser
 from health_assistant.evaluation import comparison
 from health_assistant.evaluation.answers import describe_endings
-from health_assistant.evaluation.runner import label, read_questions
+from health_assistant.evaluation.evaluate import label, read_questions
 
 
 @command

@@ -12,7 +12,7 @@
 import sys
 from pathlib import Path
 
-from health_assistant.evaluation.runner import run_script
+from health_assistant.evaluation.evaluate import run_script
 
 if __name__ == "__main__":
     sys.exit(run_script(__doc__, "after", Path(__file__).parent / "configs" / "tiny.yaml"))

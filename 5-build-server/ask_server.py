@@ -61,7 +61,7 @@ def ask(client, photo: Path, prompt: str, folder: Path) -> list[Path]:
     """照片 -> 各行 -> 判断 -> 建议；返回写下的文件。"""
     from health_assistant.lab_report.assessment import assess
     from health_assistant.lab_report.report import DISCLAIMER, TRIAGE_WORDS
-    from health_assistant.lab_report.vl import EvidencedReport, data_url, read_messages
+    from health_assistant.lab_report.vl_protocol import EvidencedReport, data_url, read_messages
 
     print("服务上的模型：" + "、".join(model.id for model in client.models.list()))
 

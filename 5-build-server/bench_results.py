@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from served_model import Server
+from served_model import ModelClient
 
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, fail, new_parser
@@ -31,7 +31,7 @@ def main() -> int:
 
 
 def find_model(url: str, wanted: str | None = None) -> str:
-    return Server(url, os.environ.get("MODEL_SERVER_API_KEY") or "none", wanted).model
+    return ModelClient(url, os.environ.get("MODEL_SERVER_API_KEY") or "none", wanted).model
 
 
 def report(folder: Path, model: str) -> int:

@@ -9,13 +9,13 @@ from model_server.transformers_backend import turn_ends
 from health_assistant.addresses import bypass_proxy
 from health_assistant.command_line import BadInput
 from health_assistant.lab_report.report import READ_PROMPT
-from health_assistant.lab_report.vl import data_url, read_messages
+from health_assistant.lab_report.vl_protocol import data_url, read_messages
 
 # 16 位的模型在不同的程序里舍入不同，最可能的两个标记的 logits 相差在这以内，会选到另一个
 NEAR_TIE = {"bfloat16": 0.5, "float16": 0.1}
 
 
-class Server:
+class ModelClient:
     """用官方客户端问服务；连不上、密钥不对、没有这个模型都成为 BadInput。"""
 
     def __init__(self, base_url: str, api_key: str, model: str | None) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import merged_weights
-from served_model import Checkpoint, Server, page_message, png
+from served_model import Checkpoint, ModelClient, page_message, png
 
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, new_parser
@@ -87,7 +87,7 @@ def main() -> int:
     if trained.max_pixels:
         checks.append(check_resize_settings(trained))
     if args.base_url:
-        server = Server(args.base_url, args.api_key, args.model)
+        server = ModelClient(args.base_url, args.api_key, args.model)
         print(f"与 {args.base_url} 上的 {server.model}", flush=True)
         checks.append(check_tokens(trained, "服务", server.tokenize))
         if trained.max_pixels:
@@ -192,7 +192,7 @@ def check_resize_settings(trained: Trained) -> Check:
 # ---- 服务 ----
 
 
-def check_image_tokens(trained: Trained, server: Server) -> Check:
+def check_image_tokens(trained: Trained, server: ModelClient) -> Check:
     """各种大小的白纸：提问的标记数要与训练时一样，也就是图缩得一样大。"""
     from PIL import Image
 
@@ -211,7 +211,7 @@ def check_image_tokens(trained: Trained, server: Server) -> Check:
     return Check("图的标记数：训练 ↔ 服务", not different, join("、".join(counts), different))
 
 
-def check_answers(trained: Trained, server: Server, max_tokens: int) -> Check:
+def check_answers(trained: Trained, server: ModelClient, max_tokens: int) -> Check:
     """同样的题，本地的检查点与服务各贪心地答。"""
     local = Checkpoint(trained.merged, trained.adapter, trained.base, trained.max_pixels)
     if trained.max_pixels:

@@ -24,7 +24,7 @@ from health_assistant.evaluation.endpoint import endpoint_task
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import READ_PROMPT
 from health_assistant.lab_report.scoring import ReportScore, score_report
-from health_assistant.lab_report.vl import parse_answer
+from health_assistant.lab_report.vl_protocol import parse_answer
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/tiny.yaml"
 

@@ -153,13 +153,13 @@ def check_item(report: ReadReport, item: ReadItem, flag: str | None) -> Iterator
 def check_unit(name: str, code: str, unit: str, report_type: str, piece: str) -> Iterator[Problem]:
     """量的种类不对才算：白细胞没有 mmol/L。同一种量换个写法、换个大小，各医院都有。"""
     exact = find_indicator(name, code, unit, report_type)
-    indicator = exact if exact and exact.knows_unit(unit) else find_indicator(name, code, "", report_type)
-    if indicator is None or indicator.knows_unit(unit):
+    analyte = exact if exact and exact.knows_unit(unit) else find_indicator(name, code, "", report_type)
+    if analyte is None or analyte.knows_unit(unit):
         return
-    units = (indicator.unit, *indicator.other_units, *indicator.more_units)
+    units = (analyte.unit, *analyte.other_units, *analyte.more_units)
     usual = {quantity(one) for one in units if one not in ("G/L", "T/L")}  # 10^9/L 的另一种写法，不是克
-    if quantity(unit) and quantity(indicator.unit) and quantity(unit) not in usual:
-        yield "unit", f"{indicator.name}不会用 {unit} 作单位（常用 {indicator.unit}）", piece
+    if quantity(unit) and quantity(analyte.unit) and quantity(unit) not in usual:
+        yield "unit", f"{analyte.name}不会用 {unit} 作单位（常用 {analyte.unit}）", piece
 
 
 def quantity(unit: str) -> str | None:

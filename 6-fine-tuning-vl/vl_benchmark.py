@@ -10,7 +10,7 @@ from evalscope.constants import Tags
 
 from health_assistant.evaluation.benchmark import JsonlBenchmark, LocalModel, register
 from health_assistant.lab_report.report import READ_PROMPT
-from health_assistant.lab_report.vl import UNREADABLE_ANSWER, EvidencedReport, parse_answer
+from health_assistant.lab_report.vl_protocol import UNREADABLE_ANSWER, EvidencedReport, parse_answer
 
 NAME, SUBSET = "lab_report_pages", "pages"
 

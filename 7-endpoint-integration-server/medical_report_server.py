@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medical_report import create_app
 from medical_report.analysis import get_analyst
-from medical_report.operations import log_as_json
+from medical_report.middleware import log_as_json
 from medical_report.settings import SettingsError, load_settings
 
 from health_assistant.command_line import fail, new_parser

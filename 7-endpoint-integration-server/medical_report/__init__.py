@@ -1,12 +1,12 @@
-"""阶段 7 的 Flask 应用。intake 收照片，analysis 读、判、释，views 是接口，rendering 把文字变成安全的 HTML。"""
+"""阶段 7 的 Flask 应用。upload 收照片，analysis 读、判、释，views 是接口，rendering 把文字变成安全的 HTML。"""
 
 from flask import Flask
 from werkzeug.routing import PathConverter
 
 from health_assistant.serving import ChineseJson
 from medical_report.analysis import Analyst
-from medical_report.intake import MemoryRequest
 from medical_report.settings import Settings, load_settings
+from medical_report.upload import MemoryRequest
 
 
 class MedicalReportApp(Flask):
@@ -21,7 +21,7 @@ class WebAppPath(PathConverter):
 
 def create_app(settings: Settings | None = None) -> Flask:
     """应用工厂；settings 不给就从环境变量与设置文件读，写错时抛 `SettingsError`。"""
-    from medical_report import operations, operator_views, views
+    from medical_report import middleware, operator_views, views
 
     settings = settings or load_settings()
     app = MedicalReportApp(__name__, static_folder=None)
@@ -31,7 +31,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_mb * 1024 * 1024
     app.json = ChineseJson(app)
     app.extensions["analyst"] = Analyst(settings)
-    operations.install(app, settings)
+    middleware.install(app, settings)
     app.register_blueprint(views.blueprint)
     app.register_blueprint(operator_views.blueprint)
     return app

@@ -7,10 +7,16 @@
 from pydantic import BaseModel, Field, ValidationError
 
 from health_assistant.lab_report.assessment import report_rows
-from health_assistant.lab_report.catalogue import Indicator
+from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.patterns import ReportRow, find_patterns
 from health_assistant.lab_report.person import person_of
-from health_assistant.lab_report.reference_range import ByGroup, Interval, Terms, parse_range, parse_result
+from health_assistant.lab_report.reference_range import (
+    Interval,
+    PartitionedInterval,
+    QualitativeResult,
+    parse_range,
+    parse_result,
+)
 from health_assistant.lab_report.report import (
     ABNORMAL_FLAGS,
     FLAG_WORDS,
@@ -20,7 +26,7 @@ from health_assistant.lab_report.report import (
     LabReport,
 )
 from health_assistant.lab_report.units import fold_unit
-from health_assistant.lab_report.vl import find_object
+from health_assistant.lab_report.vl_protocol import find_object
 
 MAX_CHOSEN = 5
 """最多挑几句：再多，手机上一屏放不下。"""
@@ -66,7 +72,7 @@ def parse_choice(answer: str, offered: dict[str, str]) -> list[str] | None:
 
 def known_rows(report: LabReport) -> list[ReportRow]:
     """目录认得的行。"""
-    return [(item, indicator) for item, indicator in report_rows(report) if indicator]
+    return [(item, analyte) for item, analyte in report_rows(report) if analyte]
 
 
 def describe_findings(report: LabReport) -> str:
@@ -75,7 +81,7 @@ def describe_findings(report: LabReport) -> str:
     lines = [f"分级：{TRIAGE_WORDS[report.triage]}", *_person(report), "异常的项目："]
     lines += [describe_row(*row) for row in rows if row[0].flag in ABNORMAL_FLAGS] or ["没有"]
     for title, flag in (("没有判断的项目", "unknown"), ("正常的项目", "normal")):
-        names = "、".join(indicator.name for item, indicator in rows if item.flag == flag)
+        names = "、".join(analyte.name for item, analyte in rows if item.flag == flag)
         lines.append(f"{title}：{names or '没有'}")
     if others := len(report.items) - len(rows):
         lines.append(f"另有 {others} 项不认识，不要提。")
@@ -84,25 +90,24 @@ def describe_findings(report: LabReport) -> str:
     return "\n".join(lines)
 
 
-def describe_row(item: LabItem, indicator: Indicator) -> str:
+def describe_row(item: LabItem, analyte: Analyte) -> str:
     """一个异常项目：目录里的名称、判断、由解析后的数写出的结果与范围。"""
-    units = (indicator.unit, *indicator.other_units, *indicator.conversions, *indicator.more_units)
+    units = (analyte.unit, *analyte.other_units, *analyte.conversions, *analyte.more_units)
     unit = next((one for one in units if one and fold_unit(one) == fold_unit(item.unit)), "")
     result, limits = _plain(parse_result(item.result)), _plain(parse_range(item.applied_range))
     parts = [
-        f"- {indicator.name}：{FLAG_WORDS[item.flag]}"
-        + (f"，{SEVERITY_WORDS[item.severity]}" if item.severity else ""),
+        f"- {analyte.name}：{FLAG_WORDS[item.flag]}" + (f"，{SEVERITY_WORDS[item.severity]}" if item.severity else ""),
         f"结果 {result.removeprefix('=')} {unit}".strip() if result else "",
         f"参考 {limits}" if limits else "",
     ]
     return "，".join(part for part in parts if part)
 
 
-def _plain(parsed: Interval | Terms | ByGroup | None) -> str:
+def _plain(parsed: Interval | QualitativeResult | PartitionedInterval | None) -> str:
     """数与范围照写；定性词只写认得的，别的可能是单子上的任何话。"""
-    if isinstance(parsed, ByGroup):
-        return "" if any(isinstance(limits, Terms) for _, limits in parsed.groups) else str(parsed)
-    if isinstance(parsed, Terms) and not set(parsed.words) <= _KNOWN_WORDS:
+    if isinstance(parsed, PartitionedInterval):
+        return "" if any(isinstance(limits, QualitativeResult) for _, limits in parsed.groups) else str(parsed)
+    if isinstance(parsed, QualitativeResult) and not set(parsed.words) <= _KNOWN_WORDS:
         return ""
     return str(parsed) if parsed else ""
 

@@ -4,7 +4,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from health_assistant.lab_report.report import LabReport, Triage
-from medical_report.intake import MAX_PAGES
+from medical_report.upload import MAX_PAGES
 from medical_report.views import AdviceRequest
 
 

@@ -12,8 +12,8 @@ from health_assistant.lab_report.report import ReadItem, ReadReport, RowEvidence
 from medical_report.analysis import Event, analyse_pages, analyse_rows, get_analyst
 from medical_report.errors import describe_error
 from medical_report.heartbeats import HEARTBEAT, with_heartbeats
-from medical_report.intake import MAX_PAGES, uploaded_pages
 from medical_report.page_reading import MAX_ROWS
+from medical_report.upload import MAX_PAGES, uploaded_pages
 
 blueprint = Blueprint("medical_report", __name__)
 

@@ -10,7 +10,7 @@ from health_assistant import artifacts
 from health_assistant.command_line import BadInput
 from health_assistant.evaluation import metrics
 from health_assistant.evaluation.answers import describe_endings
-from health_assistant.evaluation.runner import Question, label, read_lines
+from health_assistant.evaluation.evaluate import Question, label, read_lines
 
 # 不一样就不能比的几项
 MUST_AGREE = {
@@ -34,7 +34,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Change:
+class MetricDelta:
     """一个指标的变化。逐题的指标才有区间和胜负。"""
 
     name: str
@@ -83,7 +83,7 @@ def check_comparable(before: Run, after: Run) -> None:
         raise BadInput("不能比较，两次答的不是同样的题。用同一份数据重跑其中一次评测")
 
 
-def compare(before: Run, after: Run) -> list[Change]:
+def compare(before: Run, after: Run) -> list[MetricDelta]:
     """每个两边都有的指标的变化。评审不是同一个模型、同一种问法的，不比评审。"""
     same_judge = _judge(before) == _judge(after)
     changes = []
@@ -94,7 +94,7 @@ def compare(before: Run, after: Run) -> list[Change]:
         both = [one for one in before.rows if all(name in run.rows[one]["scores"] for run in (before, after))]
         if not both:  # 整体的指标
             values = (old["value"], new["value"])
-            changes.append(Change(name, before.scores["n"], *values, old["shuffled"], new["shuffled"]))
+            changes.append(MetricDelta(name, before.scores["n"], *values, old["shuffled"], new["shuffled"]))
             continue
         differences = [difference(before, after, one, name) for one in both]
         low, high = interval([before.rows[one]["case_id"] for one in both], differences)
@@ -102,7 +102,7 @@ def compare(before: Run, after: Run) -> list[Change]:
         means = [sum(run.rows[one]["scores"][name] for one in both) / len(both) for run in (before, after)]
         tie = len(both) - win - loss
         shuffled = (old["shuffled"], new["shuffled"])
-        changes.append(Change(name, len(both), means[0], means[1], *shuffled, low, high, win, tie, loss))
+        changes.append(MetricDelta(name, len(both), means[0], means[1], *shuffled, low, high, win, tie, loss))
     return changes
 
 
@@ -130,7 +130,7 @@ def interval(case_ids: list[str], differences: list[float]) -> tuple[float, floa
     return float(found.low), float(found.high)
 
 
-def write_reports(folder: Path, before: Run, after: Run, changes: list[Change], questions: list) -> list[Path]:
+def write_reports(folder: Path, before: Run, after: Run, changes: list[MetricDelta], questions: list) -> list[Path]:
     """写 compare.md、compare.png、compare.html、compare.json。"""
     files = [folder / f"compare.{kind}" for kind in ("md", "png", "html", "json")]
     artifacts.write_text(files[0], markdown(before, after, changes, questions))
@@ -142,7 +142,7 @@ def write_reports(folder: Path, before: Run, after: Run, changes: list[Change], 
     return files
 
 
-def headline(changes: list[Change]) -> str:
+def headline(changes: list[MetricDelta]) -> str:
     """一句话的结论，看 ROUGE-L F。"""
     main = next(one for one in changes if one.name == "rouge_l")
     meaning = {
@@ -175,7 +175,7 @@ def facts(before: Run, after: Run) -> dict[str, str]:
 HEADER = ["指标", "n（之前）", "n（之后）", "之前", "之后", "差", "95% 区间", "胜/平/负", "打乱后（之前→之后）", "结论"]
 
 
-def table(changes: list[Change]) -> list[list[str]]:
+def table(changes: list[MetricDelta]) -> list[list[str]]:
     rows = []
     for one in changes:
         paired = one.low is not None
@@ -195,7 +195,7 @@ NOTES = (
 )
 
 
-def markdown(before: Run, after: Run, changes: list[Change], questions: list[Question]) -> str:
+def markdown(before: Run, after: Run, changes: list[MetricDelta], questions: list[Question]) -> str:
     lines = ["# 微调前后的比较", "", headline(changes), ""]
     lines += [f"- {name}：{value}" for name, value in facts(before, after).items()]
     lines += ["", *_markdown_table(HEADER, table(changes)), "", NOTES]
@@ -216,7 +216,7 @@ def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in cells]
 
 
-def draw(before: Run, changes: list[Change]):
+def draw(before: Run, changes: list[MetricDelta]):
     """左：前后得分，短横线是打乱后的得分。右：平均差与 95% 区间。"""
     from health_assistant.plotting import new_figure
 
@@ -249,7 +249,7 @@ def draw(before: Run, changes: list[Change]):
     return figure
 
 
-def page(before: Run, after: Run, changes: list[Change], questions: list[Question]) -> str:
+def page(before: Run, after: Run, changes: list[MetricDelta], questions: list[Question]) -> str:
     """一页 HTML，不联网也能看：每题的两个回答、参考答案、得分，能筛选、排序。"""
     names = {one.name: metrics.NAMES[one.name] for one in changes if one.low is not None}
     data = [

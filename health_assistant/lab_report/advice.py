@@ -7,7 +7,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from health_assistant.lab_report.alarms import CHECK
-from health_assistant.lab_report.catalogue import Indicator
+from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.findings import Findings, Subject, find_subjects, name_some, value_text, with_range
 from health_assistant.lab_report.patterns import ReportRow
 from health_assistant.lab_report.report import (
@@ -157,7 +157,7 @@ def _details(report: LabReport, found: Findings) -> Iterator[str]:
         yield section(one.title, one.lines)
     if found.harmless:
         title = "别的偏离" if report.when in ("now", "today") else "一般没有大碍的偏离"
-        yield section(title, (_briefly(item, indicator) for item, indicator in found.harmless))
+        yield section(title, (_briefly(item, analyte) for item, analyte in found.harmless))
     if found.strange:
         yield section("目录里还没有说明的异常项目", map(with_range, found.strange)) + "\n\n请问开单的医生。"
     # 只有一个科室的，开头已经说了
@@ -170,20 +170,20 @@ def _details(report: LabReport, found: Findings) -> Iterator[str]:
         yield _TELL_THE_DOCTOR
 
 
-def _briefly(item: LabItem, indicator: Indicator) -> str:
-    way = indicator.direction(item.flag)
-    return f"{with_range(item)}：{indicator.meanings[way]}{indicator.advice[way]}"
+def _briefly(item: LabItem, analyte: Analyte) -> str:
+    way = analyte.direction(item.flag)
+    return f"{with_range(item)}：{analyte.meanings[way]}{analyte.advice[way]}"
 
 
 def _unjudged_sections(rows: list[ReportRow]) -> Iterator[str]:
     """没有判断的行，理由相同的并作一条；血型这样不分高低的另说。"""
     plain: dict[str, list[str]] = {}
     unknown: dict[str, list[str]] = {}
-    for item, indicator in rows:
+    for item, analyte in rows:
         if item.flag != "unknown" or item.severity:
             continue
-        if indicator and not indicator.meanings:
-            plain.setdefault(indicator.measures, []).append(value_text(item))
+        if analyte and not analyte.meanings:
+            plain.setdefault(analyte.measures, []).append(value_text(item))
         else:
             unknown.setdefault(escape_markdown(item.note or FLAG_WORDS["unknown"]), []).append(value_text(item))
     if plain:

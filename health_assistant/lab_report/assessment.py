@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from typing import Literal
 
 from health_assistant.lab_report.alarms import alarm_order, derive_neutrophils, grade, raise_alarm
-from health_assistant.lab_report.catalogue import Indicator
+from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.consistency import find_conflicts, measure
 from health_assistant.lab_report.judgement import Row, judge, mark_says, unglue
 from health_assistant.lab_report.matching import find_indicator
 from health_assistant.lab_report.patterns import Match, ReportRow, find_patterns
 from health_assistant.lab_report.person import Person, person_of
 from health_assistant.lab_report.plausibility import comma_doubts
-from health_assistant.lab_report.reference_range import Terms, attached_unit, parse_result
+from health_assistant.lab_report.reference_range import QualitativeResult, attached_unit, parse_result
 from health_assistant.lab_report.report import (
     TRIAGE_OF,
     WHEN_OF,
@@ -55,7 +55,7 @@ def assess(report: ReadReport, evidence: Sequence[RowEvidence] | None = None, do
         raise_alarm(row, person)
     derive_neutrophils(rows, person)
     items = [row.item for row in rows]
-    matches = find_patterns(person, [(row.item, row.indicator) for row in rows], report.report_type)
+    matches = find_patterns(person, [(row.item, row.analyte) for row in rows], report.report_type)
     _lower_explained(matches)
     severity = worst([*map(_row_severity, rows), *(match.severity for match in matches), _overall(rows)])
     alarms = sorted((row for row in rows if row.alarm), key=alarm_order)
@@ -71,7 +71,7 @@ def assess(report: ReadReport, evidence: Sequence[RowEvidence] | None = None, do
     )
 
 
-def find_for(read: ReadItem, report_type: str, person: Person) -> Indicator | None:
+def find_for(read: ReadItem, report_type: str, person: Person) -> Analyte | None:
     """这一行在目录里的指标，参考范围与话是对这个人的；目录不认识的为 None。"""
     unit = read.unit or attached_unit(read.result)
     found = find_indicator(read.name, read.code, unit, report_type, read.reference_range)
@@ -86,10 +86,10 @@ def report_rows(report: LabReport) -> list[ReportRow]:
 
 def possible_grave(read: ReadItem, report_type: str, person: Person) -> bool:
     """这一行的数，如果没有读错，是不是危急的；用来看两个读者读得不一样时另一个读数。"""
-    indicator = find_for(read, report_type, person)
-    if indicator is None:
+    analyte = find_for(read, report_type, person)
+    if analyte is None:
         return False
-    severity, _ = grade_value(parse_result(read.result), read.unit or indicator.unit, indicator, person)
+    severity, _ = grade_value(parse_result(read.result), read.unit or analyte.unit, analyte, person)
     return severity == "grave"
 
 
@@ -110,10 +110,10 @@ def _doubt_conflicting_rows(rows: list[Row]) -> None:
     by_code: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         is_judged = row.item.flag != "unknown" or row.item.range_source == "none"
-        if row.indicator and not row.doubts_value and is_judged and not row.may_be_fraction:
-            by_code[row.indicator.code].append(row)
+        if row.analyte and not row.doubts_value and is_judged and not row.may_be_fraction:
+            by_code[row.analyte.code].append(row)
     once = {code: same[0] for code, same in by_code.items() if len(same) == 1}
-    measured = {code: measure(row.item.result, row.unit, row.indicator) for code, row in once.items()}
+    measured = {code: measure(row.item.result, row.unit, row.analyte) for code, row in once.items()}
     for code, note in find_conflicts({code: number for code, number in measured.items() if number}).items():
         once[code].doubt(note)
 
@@ -151,15 +151,15 @@ def _triage(rows: list[Row], severity: Severity | None) -> Literal["none", "rout
 
 def _is_descriptive(item: LabItem) -> bool:
     """血型、颜色这样没有范围的文字结果，本来就不判断高低。"""
-    return item.range_source == "none" and isinstance(parse_result(item.result), Terms)
+    return item.range_source == "none" and isinstance(parse_result(item.result), QualitativeResult)
 
 
 def _looks_usual(row: Row) -> bool:
     """印着的范围没有读懂，而数在目录里这个人的常见范围之内：没有判断，但也不用为它去看医生。"""
-    if row.doubts_value or not row.indicator or not row.indicator.decides or row.item.severity or row.floor:
+    if row.doubts_value or not row.analyte or not row.analyte.is_authoritative or row.item.severity or row.floor:
         return False
     result = row.converted()
-    return bool(result) and any(result.inside(limits) for limits in row.indicator.intervals)
+    return bool(result) and any(result.inside(limits) for limits in row.analyte.intervals)
 
 
 def _general_notices(items: list[LabItem], person: Person, age: str | None) -> list[str]:

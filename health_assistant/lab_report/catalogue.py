@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_v
 from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import normalize
-from health_assistant.lab_report.reference_range import ByGroup, Interval, Terms
+from health_assistant.lab_report.reference_range import Interval, PartitionedInterval, QualitativeResult
 from health_assistant.lab_report.specimen import (
     Specimen,
 )
@@ -73,21 +73,23 @@ def _interval(bounds: Any) -> Interval:
     return Interval(low, high)
 
 
-def _reference(raw: Any) -> Interval | Terms | ByGroup:
+def _reference(raw: Any) -> Interval | QualitativeResult | PartitionedInterval:
     if isinstance(raw, str):
-        return Terms(tuple(raw.split("/")))
+        return QualitativeResult(tuple(raw.split("/")))
     if not (isinstance(raw, dict) and set(raw) in ({"any"}, {"male", "female"})):
         raise ValueError("要写成 {any: […]}、{male: […], female: […]} 或定性词")
     if "any" in raw:
         return _interval(raw["any"])
-    return ByGroup((("男", _interval(raw["male"])), ("女", _interval(raw["female"]))))
+    return PartitionedInterval((("男", _interval(raw["male"])), ("女", _interval(raw["female"]))))
 
 
 Phrase = Annotated[str, AfterValidator(_phrase)]
 Sentence = Annotated[Phrase, AfterValidator(_sentence)]
 Number = Annotated[Decimal, BeforeValidator(_number)]
 Factor = Annotated[InstanceOf[Fraction], BeforeValidator(_factor)]
-Reference = Annotated[InstanceOf[Interval] | InstanceOf[Terms] | InstanceOf[ByGroup], BeforeValidator(_reference)]
+Reference = Annotated[
+    InstanceOf[Interval] | InstanceOf[QualitativeResult] | InstanceOf[PartitionedInterval], BeforeValidator(_reference)
+]
 
 
 def _age(raw: Any) -> float:
@@ -137,7 +139,7 @@ class PersonTexts(Entry):
     department: str | None = None
 
 
-class Indicator(Entry):
+class Analyte(Entry):
     """目录里的一个指标。`reference` 与 `groups` 都用 `unit` 作单位；`reference` 是一般成人的。"""
 
     code: str
@@ -169,7 +171,7 @@ class Indicator(Entry):
     general: Reference | None = None
     """由 for_person 填：`reference` 换成这个人那一群的之前，一般成人的范围。"""
 
-    def for_person(self, person: Person) -> "Indicator":
+    def for_person(self, person: Person) -> "Analyte":
         """对这个人用的：参考范围是他那一群的（目录没有就没有，从不借别人的），话也是对他说的。"""
         limits, confidence = self._reference_for(person)
         changes: dict[str, Any] = {"reference": limits, "confidence": confidence, "general": self.reference}
@@ -177,14 +179,14 @@ class Indicator(Entry):
             if person.fits(one.who):
                 changes |= one.model_dump(exclude={"who"}, exclude_none=True)
         # model_copy 会把算过的 cached_property 一起抄走
-        return Indicator.model_construct(**{name: getattr(self, name) for name in Indicator.model_fields} | changes)
+        return Analyte.model_construct(**{name: getattr(self, name) for name in Analyte.model_fields} | changes)
 
-    def _reference_for(self, person: Person) -> tuple["Interval | Terms | ByGroup | None", str]:
+    def _reference_for(self, person: Person) -> tuple["Interval | QualitativeResult | PartitionedInterval | None", str]:
         fitting = [one for one in self.groups if one.fits(person)]
         if fitting:
             by_sex = tuple((one.sex, one.range) for one in fitting if one.sex)
-            return (ByGroup(by_sex) if by_sex else fitting[0].range), max(one.confidence for one in fitting)
-        if isinstance(self.reference, Terms):
+            return (PartitionedInterval(by_sex) if by_sex else fitting[0].range), max(one.confidence for one in fitting)
+        if isinstance(self.reference, QualitativeResult):
             return self.reference, self.confidence
         # 孕期会变的，没有说到哪一段就不比；不变的照一般成人
         changes_in_pregnancy = any(one.trimester for one in self.groups)
@@ -192,7 +194,7 @@ class Indicator(Entry):
         return (self.reference if is_general else None), self.confidence
 
     @property
-    def decides(self) -> bool:
+    def is_authoritative(self) -> bool:
         """目录范围可否用来下判断。"""
         return self.confidence != "C" and self.reference is not None
 
@@ -209,7 +211,7 @@ class Indicator(Entry):
     @cached_property
     def known_intervals(self) -> tuple[Interval, ...]:
         """有把握的参考区间：这个人那一群的；没有就是各种人的。看印着的范围像不像这一项的。"""
-        if self.decides and self.intervals:
+        if self.is_authoritative and self.intervals:
             return self.intervals
         general = self.general_intervals if self.confidence != "C" else ()
         return (*general, *(one.range for one in self.groups if one.confidence != "C"))
@@ -266,7 +268,7 @@ class Indicator(Entry):
         return None if factor is None else value * factor.numerator / factor.denominator
 
     @model_validator(mode="after")
-    def _check(self) -> "Indicator":
+    def _check(self) -> "Analyte":
         if self.reference is not None and not self.source:
             raise ValueError("有参考范围而没有写来源 source")
         if self.meanings.keys() != self.advice.keys():
@@ -281,11 +283,13 @@ class Indicator(Entry):
         """参考范围有界的一边都可能超出；下限为 0 的量不会偏低。"""
         limits = self.intervals
         ways = {"low": any(one.low not in (None, 0) for one in limits), "high": any(one.high for one in limits)}
-        return {way for way in ways if ways[way]} | ({"abnormal"} if isinstance(self.reference, Terms) else set())
+        return {way for way in ways if ways[way]} | (
+            {"abnormal"} if isinstance(self.reference, QualitativeResult) else set()
+        )
 
 
-def _intervals(reference: Interval | Terms | ByGroup | None) -> tuple[Interval, ...]:
-    groups = reference.groups if isinstance(reference, ByGroup) else [("", reference)]
+def _intervals(reference: Interval | QualitativeResult | PartitionedInterval | None) -> tuple[Interval, ...]:
+    groups = reference.groups if isinstance(reference, PartitionedInterval) else [("", reference)]
     return tuple(limits for _, limits in groups if isinstance(limits, Interval))
 
 
@@ -293,7 +297,7 @@ class CatalogueFile(Entry):
     """indicators.yaml 的内容。"""
 
     version: int
-    indicators: tuple[Indicator, ...]
+    indicators: tuple[Analyte, ...]
 
     @model_validator(mode="after")
     def _check(self) -> "CatalogueFile":
@@ -331,20 +335,20 @@ def fold_code(code: str) -> str:
 
 
 @cache
-def load_catalogue() -> tuple[Indicator, ...]:
+def load_catalogue() -> tuple[Analyte, ...]:
     """读入 indicators.yaml。"""
     return parse_catalogue(resources.files(__package__).joinpath("indicators.yaml").read_text("utf-8"))
 
 
-def parse_catalogue(text: str) -> tuple[Indicator, ...]:
+def parse_catalogue(text: str) -> tuple[Analyte, ...]:
     """文字 -> 核对过的目录；有错则 BadYaml。"""
     return check_yaml(CatalogueFile, text, "indicators.yaml").indicators
 
 
-Index = dict[tuple[Specimen, str], list[Indicator]]
+Index = dict[tuple[Specimen, str], list[Analyte]]
 
 
-def build_index(indicators: Iterable[Indicator]) -> tuple[Index, Index]:
+def build_index(indicators: Iterable[Analyte]) -> tuple[Index, Index]:
     """名称 -> 指标，代号 -> 指标。只有英文全名算名称：缩写太短，要连同单位才能认。"""
     names: Index = {}
     codes: Index = {}

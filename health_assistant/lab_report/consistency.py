@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
 
-from health_assistant.lab_report.catalogue import Indicator
+from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.reference_range import Interval, exponent, parse_result
 
 TOLERANCE = Decimal("0.02")
@@ -76,15 +76,15 @@ RELATIONS = (
 )
 
 
-def measure(result_text: str, unit: str, indicator: Indicator) -> Measured | None:
+def measure(result_text: str, unit: str, analyte: Analyte) -> Measured | None:
     """印刷的结果，换成目录的单位；不是单个的数，或单位换不了，则为 None。"""
     result = parse_result(result_text)
     if not isinstance(result, Interval) or not result.is_point:
         return None
-    value = indicator.convert(result.low, unit)
+    value = analyte.convert(result.low, unit)
     # 有的仪器只测到一位小数，却补两个零印成三位（7.700）
     places = -1 if exponent(result.low) == -3 and result.low.as_tuple().digits[-2:] == (0, 0) else exponent(result.low)
-    step = indicator.convert(Decimal(1).scaleb(places), unit)
+    step = analyte.convert(Decimal(1).scaleb(places), unit)
     return Measured(value, step) if value is not None and step is not None else None
 
 

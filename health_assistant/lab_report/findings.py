@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from health_assistant.lab_report.assessment import report_rows
-from health_assistant.lab_report.catalogue import Direction, Indicator
+from health_assistant.lab_report.catalogue import Analyte, Direction
 from health_assistant.lab_report.patterns import Match, ReportRow, find_patterns
 from health_assistant.lab_report.person import Person, person_of
 from health_assistant.lab_report.reference_range import Interval, parse_result
@@ -67,25 +67,25 @@ def find_subjects(report: LabReport) -> Findings:
     """判断过的报告 -> 要说的事。组合解释了的行不再单独说，除非它自己明显异常。"""
     person = person_of(report)
     rows = report_rows(report)
-    indicators = {id(item): indicator for item, indicator in rows}
+    indicators = {id(item): analyte for item, analyte in rows}
     matches = find_patterns(person, rows, report.report_type)
     explained = {id(item) for match in matches for item in match.items}
     abnormal = [row for row in rows if row[0].flag in ABNORMAL_FLAGS or row[0].severity]
     subjects = [_about_pattern(match, indicators, person) for match in matches]
     harmless, strange = [], []
-    for item, indicator in abnormal:
+    for item, analyte in abnormal:
         if id(item) in explained:
             continue
-        if indicator is None and (specimen := special_specimen(item.report_type or report.report_type, item.name)):
+        if analyte is None and (specimen := special_specimen(item.report_type or report.report_type, item.name)):
             title = f"{value_text(item)} {verdict(item)}"
             lines = [f"参考范围：{range_text(item)}", specimen.say]
             subjects.append(Subject("specimen", title, item.severity, specimen.department, specimen.say, lines=lines))
-        elif indicator is None:
+        elif analyte is None:
             strange.append(item)
-        elif item.severity is None and indicator.is_harmless(item.flag):
-            harmless.append((item, indicator))
+        elif item.severity is None and analyte.is_harmless(item.flag):
+            harmless.append((item, analyte))
         else:
-            subjects.append(_about(item, indicator, person))
+            subjects.append(_about(item, analyte, person))
     if report.when in ("now", "today"):
         for one in subjects:
             if not at_least(one.severity, "marked"):
@@ -97,13 +97,13 @@ def find_subjects(report: LabReport) -> Findings:
 # ---- 每一件事 ----
 
 
-def _about_pattern(match: Match, indicators: dict[int, Indicator | None], person: Person) -> Subject:
+def _about_pattern(match: Match, indicators: dict[int, Analyte | None], person: Person) -> Subject:
     pattern, own = match.pattern, match.severity
     # 里面明显以上的行总有自己的话；比组合更急的，先说那一行，组合里“过几周再查”的话就不说
     marked = [
-        _about(item, indicator, person)
+        _about(item, analyte, person)
         for item in match.items
-        if at_least(item.severity, "marked") and (indicator := indicators[id(item)])
+        if at_least(item.severity, "marked") and (analyte := indicators[id(item)])
     ]
     heavier = [one for one in marked if own is None or not at_least(own, one.severity)]
     heaviest = worst([own, *(one.severity for one in marked)])
@@ -143,45 +143,45 @@ def _without_waiting(text: str) -> str:
     return "；".join(kept) + "。" if kept else ""
 
 
-def _about(item: LabItem, indicator: Indicator, person: Person) -> Subject:
-    way = indicator.direction(item.flag) if item.flag in ABNORMAL_FLAGS else _side(item, indicator)
+def _about(item: LabItem, analyte: Analyte, person: Person) -> Subject:
+    way = analyte.direction(item.flag) if item.flag in ABNORMAL_FLAGS else _side(item, analyte)
     graded = item.flag if item.flag in ABNORMAL_FLAGS else way
-    said = told(indicator.code, graded, person, "say")
-    first_aid = told(indicator.code, graded, person, "first_aid")
-    meaning = indicator.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。")
+    said = told(analyte.code, graded, person, "say")
+    first_aid = told(analyte.code, graded, person, "first_aid")
+    meaning = analyte.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。")
     if at_least(item.severity, "marked"):
-        do = _GO[item.severity].format(where=indicator.department) + (said or "")
+        do = _GO[item.severity].format(where=analyte.department) + (said or "")
     else:
-        do = indicator.advice.get(way, "")
+        do = analyte.advice.get(way, "")
     if item.severity == "slight" and "复查" not in do and "重抽" not in do:
         do += "没有不适的，1–3 个月内复查一次。"
     is_urgent = at_least(item.severity, "severe")
-    lines = [f"参考范围：{range_text(item)}", f"它量的是：{indicator.measures}"]
+    lines = [f"参考范围：{range_text(item)}", f"它量的是：{analyte.measures}"]
     if item.note:
         lines.append(escape_markdown(item.note) + "。")
     lines.append(f"{'这说明' if way == 'abnormal' else '常见的原因'}：{meaning}")
     lines.append(f"怎么办：{do}" if at_least(item.severity, "marked") else f"可以怎么做：{do}")
     return Subject(
-        id=indicator.code,
+        id=analyte.code,
         title=f"{value_text(item)} {verdict(item)}",
         severity=item.severity,
-        department=indicator.department,
+        department=analyte.department,
         why=meaning,
         do=do,
         say=said or "",
-        watch=indicator.red_flags.get(way, ""),
+        watch=analyte.red_flags.get(way, ""),
         first_aid=[first_aid] if is_urgent and first_aid else [],
         lines=lines if do else lines[:-1],
     )
 
 
-def _side(item: LabItem, indicator: Indicator) -> Direction | None:
+def _side(item: LabItem, analyte: Analyte) -> Direction | None:
     """没有范围可比、只由数值自己分级的行，在哪一边：比常见范围的中点高还是低。"""
-    usual = next((one for one in indicator.known_intervals if one.is_bounded), None)
+    usual = next((one for one in analyte.known_intervals if one.is_bounded), None)
     result = parse_result(item.result)
     if usual is None or not isinstance(result, Interval) or result.low is None:
         return None
-    value = indicator.convert(result.low, item.unit or indicator.unit)
+    value = analyte.convert(result.low, item.unit or analyte.unit)
     return None if value is None else "high" if value * 2 > usual.low + usual.high else "low"
 
 

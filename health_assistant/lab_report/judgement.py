@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from health_assistant.lab_report.catalogue import FRACTION, Indicator
+from health_assistant.lab_report.catalogue import FRACTION, Analyte
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.plausibility import is_fraction, misread_doubt, value_doubt
 from health_assistant.lab_report.reference_range import (
-    ByGroup,
     Interval,
+    PartitionedInterval,
+    QualitativeResult,
     ReferenceRange,
-    Terms,
     attached_unit,
     compare,
     parse_range,
@@ -47,8 +47,8 @@ class Row:
     """一行在判断途中的样子。"""
 
     item: LabItem
-    indicator: Indicator | None
-    result: Interval | Terms | None
+    analyte: Analyte | None
+    result: Interval | QualitativeResult | None
     limits: ReferenceRange | None
     doubts_value: bool = False
     """疑的是读到的数本身，不只是范围、标记或单位。"""
@@ -68,22 +68,22 @@ class Row:
     @cached_property
     def unit(self) -> str:
         """比较用的单位：印着的；没有印的，由印着的范围看得出才有，看不出为空串。"""
-        if self.indicator and is_fraction(self.limits, self.indicator, self.printed_unit):
+        if self.analyte and is_fraction(self.limits, self.analyte, self.printed_unit):
             return FRACTION
-        if self.printed_unit or not self.indicator:
+        if self.printed_unit or not self.analyte:
             return self.printed_unit
-        return implied_unit(self.indicator, self.item.reference_range)
+        return implied_unit(self.analyte, self.item.reference_range)
 
     @property
     def may_be_fraction(self) -> bool:
         """单位印着 %、范围不过 1，而目录里没有范围可比：不知道是百分数还是小数。"""
         is_small = isinstance(self.limits, Interval) and self.limits.high is not None and self.limits.high <= 1
-        return is_small and self.unit == "%" and not self.indicator.known_intervals
+        return is_small and self.unit == "%" and not self.analyte.known_intervals
 
     @property
     def lacks_unit(self) -> bool:
         """这一项该有单位而不知道是哪个。"""
-        return not self.unit and bool(self.indicator and self.indicator.unit)
+        return not self.unit and bool(self.analyte and self.analyte.unit)
 
     def converted(self) -> Interval | None:
         """结果换成目录的单位；不是数或换不了则为 None。"""
@@ -94,7 +94,7 @@ class Row:
 
     def to_usual(self, bound: Decimal | None) -> Decimal | None:
         """以这一行的单位计的数，换成目录的单位；没有界或换不了则为 None。"""
-        return None if bound is None else self.indicator.convert(bound, self.unit)
+        return None if bound is None else self.analyte.convert(bound, self.unit)
 
 
 _GLUED_MARK = re.compile(r"(.*?[\d+)）])\s*([↑↓]{1,2}|[HL]{1,2}|[*★!]+|[(（]?危急?值?[)）]?)")
@@ -121,21 +121,24 @@ def _as_ratio(interval: Interval) -> Interval:
     return Interval(low, high, interval.low_open, interval.high_open)
 
 
-def judge(
-    read: ReadItem, proof: RowEvidence, indicator: Indicator | None, person: Person, others_have_marks: bool
-) -> Row:
+def judge(read: ReadItem, proof: RowEvidence, analyte: Analyte | None, person: Person, others_have_marks: bool) -> Row:
     result = parse_result(read.result)
-    limits, source = _applicable_range(read, indicator)
-    if isinstance(limits, ByGroup) and len(fitting := limits.for_person(person.sex, person.age_years)) == 1:
+    limits, source = _applicable_range(read, analyte)
+    if isinstance(limits, PartitionedInterval) and len(fitting := limits.for_person(person.sex, person.age_years)) == 1:
         limits = fitting[0]
     flag: Flag = "unknown"
     if _RISK.search(read.name) and isinstance(result, Interval) and isinstance(limits, Interval):
         flag = compare(_as_ratio(result), _as_ratio(limits))
     elif result and limits:
         flag = compare(result, limits, person.sex, person.age_years)
-    if flag == "unknown" and indicator and isinstance(result, Terms) and isinstance(limits, Terms):
+    if (
+        flag == "unknown"
+        and analyte
+        and isinstance(result, QualitativeResult)
+        and isinstance(limits, QualitativeResult)
+    ):
         # 粘液脓血便对软便：文字没法比，而表里写着它是异常的
-        flag = "abnormal" if grade_value(result, "", indicator, person)[0] else "unknown"
+        flag = "abnormal" if grade_value(result, "", analyte, person)[0] else "unknown"
     item = LabItem(
         # 只取读到的字段：传进来的也可能是判断过的行
         **{name: getattr(read, name) for name in ReadItem.model_fields},
@@ -146,19 +149,19 @@ def judge(
         confidence=proof.confidence,
         boxes=proof.boxes,
     )
-    row = Row(item, indicator, result, limits)
+    row = Row(item, analyte, result, limits)
     is_unsure = proof.confidence is not None and proof.confidence < MIN_CONFIDENCE
     says = mark_says(read)
     if isinstance(result, Interval) and result == limits and result.is_bounded and not result.is_point:
         row.doubt("结果与参考范围一模一样，可能串了列")
         row.doubts_value = True
         return row
-    looks_wrong = value_doubt(read, limits, flag, indicator, bool(says), others_have_marks)
+    looks_wrong = value_doubt(read, limits, flag, analyte, bool(says), others_have_marks)
     row.doubts_value = bool(proof.doubt) or is_unsure or result is None or bool(looks_wrong)
     # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
     note = proof.doubt or _no_result(read, result) or ("字迹不清，读数没有把握" if is_unsure else None)
     note = note or _no_range(read, result, limits) or _mark_doubt(read, flag, says) or looks_wrong
-    note = note or misread_doubt(read, limits, indicator) or _range_doubt(row, person)
+    note = note or misread_doubt(read, limits, analyte) or _range_doubt(row, person)
     if note:
         row.doubt(note)
     elif severity := _severity_by_own_range(row, person):
@@ -167,13 +170,13 @@ def judge(
     return row
 
 
-def _no_result(read: ReadItem, result: Interval | Terms | None) -> str | None:
+def _no_result(read: ReadItem, result: Interval | QualitativeResult | None) -> str | None:
     if result is not None:
         return None
     return "没有印结果，或没有读出来" if not re.search(r"\w", read.result) else "看不懂结果的写法"
 
 
-def _no_range(read: ReadItem, result: Interval | Terms, limits: ReferenceRange | None) -> str | None:
+def _no_range(read: ReadItem, result: Interval | QualitativeResult, limits: ReferenceRange | None) -> str | None:
     if limits is not None:
         return None
     has_mark = read.mark and ("normal",) not in mark_says(read)
@@ -195,9 +198,9 @@ def _mark_doubt(read: ReadItem, flag: Flag, mark_says: list[tuple[Flag, ...]]) -
 
 def _range_doubt(row: Row, person: Person) -> str | None:
     """印着的范围把危急的值当作正常，或当作另一边：多半是范围读错了。"""
-    if not row.indicator or row.item.range_source != "printed":
+    if not row.analyte or row.item.range_source != "printed":
         return None
-    severity, way = grade_value(row.result, row.unit, row.indicator, person)
+    severity, way = grade_value(row.result, row.unit, row.analyte, person)
     if not at_least(severity, "severe") or row.item.flag in (way, "abnormal"):
         return None
     if severity == "severe" and not _is_unlike_known(row, way):
@@ -209,7 +212,7 @@ def _is_unlike_known(row: Row, way: Way) -> bool:
     """印着的范围在这一边的界限，与目录里的都差四分之一以上，或者差出一个范围的宽度（钠窄，107 不像 137）。"""
     span = span_of(row.limits)
     bound = row.to_usual(span.high if way == "high" else span.low) if span else None
-    return bound is None or all(_is_far(bound, usual, way) for usual in row.indicator.known_intervals)
+    return bound is None or all(_is_far(bound, usual, way) for usual in row.analyte.known_intervals)
 
 
 def _is_far(bound: Decimal, usual: Interval, way: Way) -> bool:
@@ -222,17 +225,17 @@ def _is_far(bound: Decimal, usual: Interval, way: Way) -> bool:
 
 def _severity_by_own_range(row: Row, person: Person) -> Severity | None:
     """印着的范围说正常，而那不是给这个人的范围：按他那一群（孩子、孕妇）已经超出得不算轻微，有多要紧。"""
-    indicator = row.indicator
-    if row.item.flag != "normal" or not indicator or not (person.pregnant or person.is_minor):
+    analyte = row.analyte
+    if row.item.flag != "normal" or not analyte or not (person.pregnant or person.is_minor):
         return None
-    by_line, _ = grade_value(row.result, row.unit, indicator, person, of_special_people=True)
+    by_line, _ = grade_value(row.result, row.unit, analyte, person, of_special_people=True)
     if by_line and (person.is_newborn or is_general_range(row)):
         return by_line
-    result = row.converted() if indicator.decides and is_general_range(row) else None
-    own = result and compare(result, indicator.reference, person.sex, person.age_years)
+    result = row.converted() if analyte.is_authoritative and is_general_range(row) else None
+    own = result and compare(result, analyte.reference, person.sex, person.age_years)
     if own not in ("high", "low"):
         return None
-    severity = grade_deviation(result, indicator.intervals[0], own, indicator.unit, indicator, person)
+    severity = grade_deviation(result, analyte.intervals[0], own, analyte.unit, analyte, person)
     return severity if at_least(severity, "moderate") else None
 
 
@@ -243,7 +246,7 @@ def is_general_range(row: Row) -> bool:
     printed = [row.to_usual(bound) for bound in (row.limits.low, row.limits.high)]
     return any(
         all(_is_near(one, other) for one, other in zip(printed, (usual.low, usual.high), strict=True))
-        for usual in row.indicator.general_intervals
+        for usual in row.analyte.general_intervals
     )
 
 
@@ -253,13 +256,13 @@ def _is_near(one: Decimal | None, other: Decimal | None) -> bool:
     return abs(one - other) <= abs(other) / 10
 
 
-def _applicable_range(read: ReadItem, indicator: Indicator | None) -> tuple[ReferenceRange | None, RangeSource]:
+def _applicable_range(read: ReadItem, analyte: Analyte | None) -> tuple[ReferenceRange | None, RangeSource]:
     """印着的范围；没有印、目录又有把握时是目录里这一群人的范围。"""
     printed = parse_range(read.reference_range)
     if printed or re.search(r"[^\s\-—*/]", read.reference_range):
         return printed, "printed"
-    if indicator and indicator.decides and indicator.same_unit(read.unit or attached_unit(read.result)):
-        return indicator.reference, "catalogue"
+    if analyte and analyte.is_authoritative and analyte.same_unit(read.unit or attached_unit(read.result)):
+        return analyte.reference, "catalogue"
     return None, "none"
 
 
@@ -279,7 +282,7 @@ def _range_text(read: ReadItem, limits: ReferenceRange | None, source: RangeSour
     return str(limits) if limits and (source == "catalogue" or is_chosen) else read.reference_range
 
 
-def _scale(result: Interval | Terms | None, limits: ReferenceRange | None) -> Scale | None:
+def _scale(result: Interval | QualitativeResult | None, limits: ReferenceRange | None) -> Scale | None:
     """画范围条用的数；只有单个数值对单个区间才画。"""
     if not (isinstance(result, Interval) and isinstance(limits, Interval) and result.is_point):
         return None

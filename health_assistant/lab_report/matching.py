@@ -5,8 +5,15 @@ from decimal import Decimal
 from functools import cache
 from math import log
 
-from health_assistant.lab_report.catalogue import Index, Indicator, build_index, fold_code, fold_name, load_catalogue
-from health_assistant.lab_report.reference_range import ByGroup, Interval, parse_range
+from health_assistant.lab_report.catalogue import (
+    Analyte,
+    Index,
+    build_index,
+    fold_code,
+    fold_name,
+    load_catalogue,
+)
+from health_assistant.lab_report.reference_range import Interval, PartitionedInterval, parse_range
 from health_assistant.lab_report.specimen import (
     Specimen,
     is_daily_protein,
@@ -22,9 +29,7 @@ _CLEARLY_NEARER = 1.5
 _INFECTION_TITLE = re.compile(r"传染|梅毒|术前|免疫|输血前|性病|感染|病毒|抗体|优生|TORCH", re.IGNORECASE)
 
 
-def find_indicator(
-    name: str, code: str, unit: str, report_type: str = "", reference_range: str = ""
-) -> Indicator | None:
+def find_indicator(name: str, code: str, unit: str, report_type: str = "", reference_range: str = "") -> Analyte | None:
     """在目录里找这一行对应的指标；名称优先，名称不认识时代号与单位都对上才算。
 
     `report_type` 用来分辨标本：尿液里的“葡萄糖”不是血糖，脑脊液等目录里没有的标本一律返回 None。
@@ -46,14 +51,14 @@ def find_indicator(
 
 
 def _of_other_specimen(
-    found: Indicator | None,
+    found: Analyte | None,
     name: str,
     code: str,
     unit: str,
     report_type: str,
     reference_range: str,
     specimens: tuple[Specimen, ...],
-) -> Indicator | None:
+) -> Analyte | None:
     """报告名说是尿，而印着的范围分明是血的（或反过来）：是另一种标本的那一项；不是则为 None。"""
     if specimens not in (("blood",), ("urine",)) or not reference_range or "尿" in name:
         return None
@@ -69,7 +74,7 @@ def _of_other_specimen(
 
 def _find_usual(
     name: str, code: str, unit: str, report_type: str, reference_range: str, specimens: tuple[Specimen, ...]
-) -> Indicator | None:
+) -> Analyte | None:
     names, codes = _index()
     by_code = [one for specimen in specimens for one in codes.get((specimen, fold_code(code or name)), [])]
     # 有的名称含字母，读的人可能把字母当成了代号：总 + T3，ABO + 血型
@@ -96,14 +101,14 @@ def _find_usual(
     return _choose(matches, unit, report_type, reference_range)
 
 
-def _find_elsewhere(name: str, unit: str) -> Indicator | None:
+def _find_elsewhere(name: str, unit: str) -> Analyte | None:
     """报告类型没有读到时，血里没有的名称（比重、虫卵）：只有一种标本有它，就是那一种。"""
     found = [one for place in ("urine", "stool") for one in _index()[0].get((place, fold_name(name)), [])]
     found = [one for one in found if not unit or one.knows_unit(unit)]
     return found[0] if len(found) == 1 else None
 
 
-def _choose(matches: list[Indicator], unit: str, report_type: str, reference_range: str) -> Indicator | None:
+def _choose(matches: list[Analyte], unit: str, report_type: str, reference_range: str) -> Analyte | None:
     """名称与单位都合的几项里的一项；分不清为 None。"""
     # 写着 twins 的那一项在先，是不是另一项后面再看
     main = [one for one in matches if all(other is one or other.code in one.twins for other in matches)]
@@ -119,7 +124,7 @@ def _choose(matches: list[Indicator], unit: str, report_type: str, reference_ran
     return next((one for one in matches if "血气" in report_type and one.specimen == "blood"), matches[0])
 
 
-def _find_unusual(name: str, code: str, unit: str, specimens: tuple[Specimen, ...]) -> Indicator | None:
+def _find_unusual(name: str, code: str, unit: str, specimens: tuple[Specimen, ...]) -> Analyte | None:
     """24 小时尿、负荷后的结果：只认目录里正有这个名称的，和 24 小时尿蛋白。"""
     names, codes = _index()
     whole = fold_name(re.sub(r"[()（）\[\]【】]", "", name))
@@ -132,17 +137,17 @@ def _find_unusual(name: str, code: str, unit: str, specimens: tuple[Specimen, ..
     return exact[0] if len(exact) == 1 else None
 
 
-def _fitting_entry(code: str, unit: str) -> Indicator | None:
+def _fitting_entry(code: str, unit: str) -> Analyte | None:
     one = _by_code().get(code)
     return one if one and (not unit or one.knows_unit(unit)) else None
 
 
-def _fitting(candidates: list[Indicator], unit: str) -> list[Indicator]:
+def _fitting(candidates: list[Analyte], unit: str) -> list[Analyte]:
     same = [one for one in candidates if one.same_unit(unit)]
     return same or [one for one in candidates if one.knows_unit(unit)]
 
 
-def _is_foreign(one: Indicator, unit: str) -> bool:
+def _is_foreign(one: Analyte, unit: str) -> bool:
     """印着的单位量的是另一类东西，这一项从来不用：单凭名称不能算。"""
     if one.specimen != "blood" and is_only_for_blood(unit):
         return True
@@ -154,8 +159,8 @@ def _is_foreign(one: Indicator, unit: str) -> bool:
 
 
 def _blood_or_sediment(
-    pool: list[Indicator], unit: str, reference_range: str, specimens: tuple[Specimen, ...]
-) -> list[Indicator]:
+    pool: list[Analyte], unit: str, reference_range: str, specimens: tuple[Specimen, ...]
+) -> list[Analyte]:
     """每微升的红、白细胞是血里的还是尿沉渣的，相差千倍，看范围；没有范围、报告类型也没有说，就不知道。"""
     blood = [one for one in pool if one.specimen == "blood"]
     others = [one for one in pool if one.specimen != "blood"]
@@ -167,20 +172,20 @@ def _blood_or_sediment(
     return others if specimens[0] != "blood" else []
 
 
-def _distance(one: Indicator, unit: str, reference_range: str) -> float | None:
+def _distance(one: Analyte, unit: str, reference_range: str) -> float | None:
     """印着的范围与目录里这一项的相差几倍（取对数），各种人的范围里最近的；比不了为 None。"""
     printed = parse_range(reference_range)
-    each = [limits for _, limits in printed.groups] if isinstance(printed, ByGroup) else [printed]
+    each = [limits for _, limits in printed.groups] if isinstance(printed, PartitionedInterval) else [printed]
     intervals = [limits for limits in each if isinstance(limits, Interval) and not limits.is_titre]
     usual = (*one.intervals, *(group.range for group in one.groups))
     gaps = [_gap(limits, other, one, unit) for limits in intervals for other in usual]
     return min((gap for gap in gaps if gap is not None), default=None)
 
 
-def _gap(printed: Interval, usual: Interval, indicator: Indicator, unit: str) -> float | None:
+def _gap(printed: Interval, usual: Interval, analyte: Analyte, unit: str) -> float | None:
     """两边都有界的比中点，否则比共有的一边。"""
     bounds = (printed.low, printed.high)
-    low, high = (None if one is None else indicator.convert(one, unit or indicator.unit) for one in bounds)
+    low, high = (None if one is None else analyte.convert(one, unit or analyte.unit) for one in bounds)
     if None not in (low, high, usual.low, usual.high):
         pairs = [(low + high, usual.low + usual.high)]
     else:
@@ -189,7 +194,7 @@ def _gap(printed: Interval, usual: Interval, indicator: Indicator, unit: str) ->
     return abs(log(one / other)) if one and other and min(one, other) > 0 else None
 
 
-def _nearest(candidates: list[Indicator], unit: str, reference_range: str) -> Indicator | None:
+def _nearest(candidates: list[Analyte], unit: str, reference_range: str) -> Analyte | None:
     """印着的范围明显只像其中一项的：那一项；看不出的为 None。"""
     gaps = [(gap, one) for one in candidates if (gap := _distance(one, unit, reference_range)) is not None]
     gaps.sort(key=lambda pair: pair[0])
@@ -199,7 +204,7 @@ def _nearest(candidates: list[Indicator], unit: str, reference_range: str) -> In
     return gaps[0][1] if is_alone else None
 
 
-def _right_twin(one: Indicator, unit: str, report_type: str, reference_range: str) -> Indicator:
+def _right_twin(one: Analyte, unit: str, report_type: str, reference_range: str) -> Analyte:
     """名称、单位都相同的另一项：印着的范围明显更像它时就是它；没有印范围，血气里的钙是离子钙。"""
     twins = [twin for code in one.twins if (twin := _by_code().get(code))]
     own = _distance(one, unit, reference_range)
@@ -213,7 +218,7 @@ def _right_twin(one: Indicator, unit: str, report_type: str, reference_range: st
     return twin if own - nearest > log(_CLEARLY_NEARER) else one
 
 
-def _shares_a_bound(one: Indicator, unit: str, reference_range: str) -> bool:
+def _shares_a_bound(one: Analyte, unit: str, reference_range: str) -> bool:
     """印着的范围有一端与目录的差不到 5%。"""
     printed = parse_range(reference_range)
     if not isinstance(printed, Interval):
@@ -226,7 +231,7 @@ def _shares_a_bound(one: Indicator, unit: str, reference_range: str) -> bool:
     )
 
 
-def implied_unit(one: Indicator, reference_range: str) -> str:
+def implied_unit(one: Analyte, reference_range: str) -> str:
     """没有印单位时，从印着的范围看这一项用的是哪个单位（压积 0.40-0.50 是 L/L）；看不出为空串。"""
     # 换算的倍数相同的（g/dL 与 g%）是一回事
     units = {one.convert(Decimal(1), unit): unit for unit in (*reversed(one.conversions), one.unit)}
@@ -247,7 +252,7 @@ def is_known_name(name: str) -> bool:
 
 
 @cache
-def _by_code() -> dict[str, Indicator]:
+def _by_code() -> dict[str, Analyte]:
     return {one.code: one for one in load_catalogue()}
 
 

@@ -11,15 +11,15 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
 from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
-from health_assistant.lab_report.catalogue import Indicator, Phrase, Sentence, load_catalogue
+from health_assistant.lab_report.catalogue import Analyte, Phrase, Sentence, load_catalogue
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.reference_range import Interval, Terms, parse_range
+from health_assistant.lab_report.reference_range import Interval, QualitativeResult, parse_range
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, LabItem, Severity
 from health_assistant.lab_report.severity import at_least
 
 State = Literal["high", "low", "abnormal", "normal", "positive", "negative"]
 
-ReportRow = tuple[LabItem, Indicator | None]
+ReportRow = tuple[LabItem, Analyte | None]
 
 
 @dataclass(frozen=True)
@@ -171,9 +171,9 @@ def parse_patterns(text: str) -> tuple[Pattern, ...]:
 def find_patterns(person: Person, rows: list[ReportRow], report_type: str = "") -> list[Match]:
     """成立的组合，重的在前。异常行都已被前面的解释了的，不再重复。"""
     by_code: dict[str, list[LabItem]] = {}
-    for item, indicator in rows:
-        if indicator:
-            by_code.setdefault(indicator.code, []).append(item)
+    for item, analyte in rows:
+        if analyte:
+            by_code.setdefault(analyte.code, []).append(item)
     present = set(by_code)
     possible = [one for one in load_patterns() if one.may_apply(person, report_type, present)]
     found = [Match(one.for_person(person), items) for one in possible if (items := one.matching(by_code)) is not None]
@@ -199,6 +199,6 @@ def _is_in(item: LabItem, state: State) -> bool:
         return limits.low == 10 and item.flag == {"positive": "normal", "negative": "low"}[state]
     # “阴性为正常”的范围才能从高低看出阴阳
     from_zero = isinstance(limits, Interval) and limits.low in (None, 0)
-    if not (from_zero or (isinstance(limits, Terms) and "阴性" in limits.words)):
+    if not (from_zero or (isinstance(limits, QualitativeResult) and "阴性" in limits.words)):
         return False
     return item.flag == "normal" if state == "negative" else item.flag in ("high", "abnormal")

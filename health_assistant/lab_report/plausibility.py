@@ -7,12 +7,12 @@ import re
 from dataclasses import replace
 from decimal import Decimal
 
-from health_assistant.lab_report.catalogue import Indicator
+from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.printed_text import clean, normalize
 from health_assistant.lab_report.reference_range import (
     PAIR,
-    ByGroup,
     Interval,
+    PartitionedInterval,
     ReferenceRange,
     attached_unit,
     compare,
@@ -28,13 +28,13 @@ def value_doubt(
     read: ReadItem,
     limits: ReferenceRange | None,
     flag: Flag,
-    indicator: Indicator | None,
+    analyte: Analyte | None,
     has_agreeing_mark: bool,
     others_have_marks: bool,
 ) -> str | None:
     """数本身可能读错的理由；没有破绽时为 None。`others_have_marks`：同一张报告的别的行印着箭头一类的标记。"""
     result = parse_result(read.result)
-    if indicator and not has_agreeing_mark and is_impossible(result, read.unit, indicator):
+    if analyte and not has_agreeing_mark and is_impossible(result, read.unit, analyte):
         return "这样的数值几乎不可能，可能读漏了小数点"
     if not isinstance(result, Interval) or not isinstance(limits, Interval):
         return None
@@ -44,7 +44,7 @@ def value_doubt(
         return "参考范围没有负数而结果是负数，可能多读了一横"
     if has_agreeing_mark:
         return None
-    reaches_far = indicator is not None and indicator.code in load_severity().wide
+    reaches_far = analyte is not None and analyte.code in load_severity().wide
     if _lost_decimal_point(result, limits) and not reaches_far:
         return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
     if (
@@ -57,38 +57,38 @@ def value_doubt(
     return None
 
 
-def misread_doubt(read: ReadItem, limits: ReferenceRange, indicator: Indicator | None) -> str | None:
+def misread_doubt(read: ReadItem, limits: ReferenceRange, analyte: Analyte | None) -> str | None:
     """单位或参考范围可能读错的理由；没有破绽时为 None。"""
-    if _units_conflict(read, indicator):
+    if _units_conflict(read, analyte):
         return "结果或参考范围上的单位与单位一栏不符"
-    is_far = indicator and indicator.same_unit(read.unit) and is_far_from_known(limits, indicator, read.unit)
-    if is_far and not is_fraction(limits, indicator, read.unit):
+    is_far = analyte and analyte.same_unit(read.unit) and is_far_from_known(limits, analyte, read.unit)
+    if is_far and not is_fraction(limits, analyte, read.unit):
         return "印着的参考范围与常见的相差几倍，可能读错了小数点"
     return None
 
 
-def _units_conflict(read: ReadItem, indicator: Indicator | None) -> bool:
+def _units_conflict(read: ReadItem, analyte: Analyte | None) -> bool:
     """粘在结果、范围上的单位与单位一栏，凡印了的都应当相同（或都是目录认识的同一单位）。"""
     units = {fold_unit(unit) for unit in (read.unit, attached_unit(read.result), attached_unit(read.reference_range))}
     units.discard("")
-    return len(units) > 1 and not (indicator and all(indicator.same_unit(unit) for unit in units))
+    return len(units) > 1 and not (analyte and all(analyte.same_unit(unit) for unit in units))
 
 
-def is_far_from_known(limits: ReferenceRange, indicator: Indicator, unit: str) -> bool:
+def is_far_from_known(limits: ReferenceRange, analyte: Analyte, unit: str) -> bool:
     """范围的一端与目录里各种人的都相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。没有把握的目录范围不作证。"""
-    known = [one for one in indicator.known_intervals if one.is_bounded]
-    if not (isinstance(limits, Interval) and limits.is_bounded and known and indicator.same_unit(unit)):
+    known = [one for one in analyte.known_intervals if one.is_bounded]
+    if not (isinstance(limits, Interval) and limits.is_bounded and known and analyte.same_unit(unit)):
         return False
     pairs = [((limits.low, one.low), (limits.high, one.high)) for one in known]
     return all(any(_is_far(one, other) for one, other in ends) for ends in pairs)
 
 
-def is_fraction(limits: ReferenceRange | None, indicator: Indicator, unit: str) -> bool:
+def is_fraction(limits: ReferenceRange | None, analyte: Analyte, unit: str) -> bool:
     """单位印着 %，数却是小数：范围 0.2-0.4 就是 20%-40%。"""
     if fold_unit(unit) != "%" or not (isinstance(limits, Interval) and limits.is_bounded and limits.high <= 1):
         return False
     as_percent = replace(limits, low=limits.low * 100, high=limits.high * 100)
-    return is_far_from_known(limits, indicator, unit) and not is_far_from_known(as_percent, indicator, unit)
+    return is_far_from_known(limits, analyte, unit) and not is_far_from_known(as_percent, analyte, unit)
 
 
 def _is_far(one: Decimal | None, other: Decimal | None) -> bool:
@@ -139,7 +139,7 @@ _POINT_OR_THOUSANDS = re.compile(r"(?<![\d,])[1-9]\d{0,2},\d{3}(?![\d,])")
 
 def _is_list(limits: str) -> bool:
     """逗号隔开的是两个数或几组人的范围：`(0.15,0.45)`、`50岁以下≤450,50~75岁≤900`。"""
-    return bool(PAIR.fullmatch(clean(limits))) or isinstance(parse_range(limits), ByGroup)
+    return bool(PAIR.fullmatch(clean(limits))) or isinstance(parse_range(limits), PartitionedInterval)
 
 
 def comma_doubts(reads: list[ReadItem]) -> list[str | None]:

@@ -21,7 +21,7 @@ _WORD = {spelling: word for word, spellings in _SPELLINGS.items() for spelling i
 
 
 @dataclass(frozen=True)
-class Terms:
+class QualitativeResult:
     """定性的结果，或可接受的几种定性结果。阴性、弱阳性、阳性的各种写法归为同一个词，其余照原样。
 
     `grade` 是阳性的加号个数（`2+` 是 2），没有印则为 None。
@@ -39,10 +39,10 @@ class Terms:
         return "/".join(f"{self.grade}+" if word == "阳性" and self.grade else word for word in self.words)
 
 
-def parse_term(text: str) -> Terms | None:
+def parse_term(text: str) -> QualitativeResult | None:
     """一个定性词；含有数字的（除 2+ 这样的加号分级外）不算。"""
     if _AWAITS_CONFIRMATION.fullmatch(text):
-        return Terms(("阳性",))
+        return QualitativeResult(("阳性",))
     plain = re.sub(r"^(未见|未检出|未查见)[(:]?0\)?$", r"\1", text.lower())
     plain = plain[1:-1] if re.fullmatch(r"\([^()]*\)", plain) else plain
     # `阴性(胶体金法)` 的括号里是方法，`未检出(<20)` 的是检测下限
@@ -56,10 +56,10 @@ def parse_term(text: str) -> Terms | None:
         # `阴性(+)` 自相矛盾；`弱阳性(+)`、`3+(28)` 与 `阳性(12.5)` 不是
         if sign_word not in (None, word) and (word, sign_word) != ("弱阳性", "阳性"):
             return None
-        return Terms((word,), (grade or sign_grade) if word == "阳性" else None)
+        return QualitativeResult((word,), (grade or sign_grade) if word == "阳性" else None)
     if word:
-        return Terms((word,)) if not sign else None
-    return Terms((text,)) if re.search(r"[A-Za-z一-鿿]", text) and not re.search(r"\d", text) else None
+        return QualitativeResult((word,)) if not sign else None
+    return QualitativeResult((text,)) if re.search(r"[A-Za-z一-鿿]", text) and not re.search(r"\d", text) else None
 
 
 def parse_grade(text: str) -> tuple[str | None, int | None]:

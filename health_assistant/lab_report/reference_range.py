@@ -14,10 +14,18 @@ from itertools import takewhile
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS, find_groups, may_all_apply
 from health_assistant.lab_report.person import parse_age
 from health_assistant.lab_report.printed_text import clean
-from health_assistant.lab_report.qualitative import GRADED, Terms, parse_grade, parse_term
+from health_assistant.lab_report.qualitative import GRADED, QualitativeResult, parse_grade, parse_term
 from health_assistant.lab_report.report import Flag
 
-__all__ = ["ADULT_AGE_YEARS", "ByGroup", "Interval", "ReferenceRange", "Terms", "attached_unit", "compare"]
+__all__ = [
+    "ADULT_AGE_YEARS",
+    "PartitionedInterval",
+    "Interval",
+    "ReferenceRange",
+    "QualitativeResult",
+    "attached_unit",
+    "compare",
+]
 __all__ += ["parse_age", "parse_range", "parse_result"]
 
 
@@ -79,21 +87,21 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class ByGroup:
+class PartitionedInterval:
     """按性别、年龄或生理期分开的几个范围；每一组是（人群，范围），人群如 `男`、`女卵泡期`、`0-3岁`。"""
 
-    groups: tuple[tuple[str, Interval | Terms], ...]
+    groups: tuple[tuple[str, Interval | QualitativeResult], ...]
 
     def __str__(self) -> str:
         return "，".join(f"{who} {limits}" for who, limits in self.groups)
 
-    def for_person(self, sex: str | None, age_years: float | None) -> list[Interval | Terms]:
+    def for_person(self, sex: str | None, age_years: float | None) -> list[Interval | QualitativeResult]:
         """可能适用于这个人的范围；性别、年龄未知时不排除任何一个。只印了一种性别而性别未知时为空。"""
         applies = may_all_apply([who for who, _ in self.groups], sex, age_years)
         return [limits for (_, limits), may_apply in zip(self.groups, applies, strict=True) if may_apply]
 
 
-ReferenceRange = Interval | Terms | ByGroup
+ReferenceRange = Interval | QualitativeResult | PartitionedInterval
 
 # 开头多余的 0 是丢了小数点：05-10 多半是 0.5-1.0
 # 逗号后面三位是千分位，一两位是小数
@@ -202,7 +210,7 @@ def _parse_worded(text: str) -> Interval | None:
 
 
 @lru_cache(4096)
-def parse_result(text: str) -> Interval | Terms | None:
+def parse_result(text: str) -> Interval | QualitativeResult | None:
     """把印刷的结果变成可比较的形式；空白、横线串（未做）与看不懂的返回 None，从不抛异常。"""
     text = re.sub(r"(?<=\d)\(\d级\)$", "", clean(text))  # 过敏原的分级：68.40(5级)
     if (single := _SINGLE.fullmatch(text)) and not re.fullmatch(r"\+\d", text):
@@ -212,7 +220,7 @@ def parse_result(text: str) -> Interval | Terms | None:
         found = _interval(printed, printed)
         return found and replace(found, word="阳性" if titre["before"] or titre["after"] else None)
     if _NEGATIVE_TITRE.fullmatch(text):
-        return Terms(("阴性",))
+        return QualitativeResult(("阴性",))
     if re.fullmatch(r"[-*/.]{2,}", text):
         return None
     return _parse_one_sided(text) or _parse_qualified(text) or _parse_counted(text) or parse_term(text)
@@ -249,15 +257,18 @@ def attached_unit(text: str) -> str:
 
 
 def compare(
-    result: Interval | Terms, reference: ReferenceRange, sex: str | None = None, age_years: float | None = None
+    result: Interval | QualitativeResult,
+    reference: ReferenceRange,
+    sex: str | None = None,
+    age_years: float | None = None,
 ) -> Flag:
     """结果相对参考范围的位置。范围因人而异而人的信息不全时，只有各种可能都一致才下判断。"""
-    candidates = reference.for_person(sex, age_years) if isinstance(reference, ByGroup) else [reference]
+    candidates = reference.for_person(sex, age_years) if isinstance(reference, PartitionedInterval) else [reference]
     flags = {_compare_one(result, limits) for limits in candidates}
     return flags.pop() if len(flags) == 1 else "unknown"
 
 
-def _compare_one(result: Interval | Terms, limits: Interval | Terms) -> Flag:
+def _compare_one(result: Interval | QualitativeResult, limits: Interval | QualitativeResult) -> Flag:
     if isinstance(result, Interval) and isinstance(limits, Interval) and result.is_titre == limits.is_titre:
         if limits.low == 0 and result.low is None:
             # 范围从 0 起的量没有负数：`<0.01` 在 `0-0.04` 之内
@@ -266,9 +277,13 @@ def _compare_one(result: Interval | Terms, limits: Interval | Terms) -> Flag:
         # 数在范围之内而印着阳性、在范围之外而印着阴性，自相矛盾；抑制法的抗体（`>1`）越低越是阳性
         says_positive = result.word in ("弱阳性", "阳性")
         return "unknown" if result.word and flag != "unknown" and says_positive == (flag == "normal") else flag
-    if isinstance(limits, Terms):
-        return _compare_terms(result, limits) if isinstance(result, Terms) else _compare_with_negative(result, limits)
-    return _compare_with_cutoff(result, limits) if isinstance(result, Terms) else "unknown"
+    if isinstance(limits, QualitativeResult):
+        return (
+            _compare_terms(result, limits)
+            if isinstance(result, QualitativeResult)
+            else _compare_with_negative(result, limits)
+        )
+    return _compare_with_cutoff(result, limits) if isinstance(result, QualitativeResult) else "unknown"
 
 
 def _compare_numbers(result: Interval, limits: Interval) -> Flag:
@@ -279,10 +294,10 @@ def _compare_numbers(result: Interval, limits: Interval) -> Flag:
     return "high" if limits.below(result) else "unknown"
 
 
-def _compare_with_negative(result: Interval, limits: Terms) -> Flag:
+def _compare_with_negative(result: Interval, limits: QualitativeResult) -> Flag:
     """滴度、个数对“阴性”“未见”：有滴度就是阳性，0 个就是没有；别的数与文字不能比。"""
     if result.word:
-        return _compare_terms(Terms((result.word,)), limits)
+        return _compare_terms(QualitativeResult((result.word,)), limits)
     if set(limits.words) != {"阴性"}:
         return "unknown"
     if result.is_titre and result.low is not None:
@@ -291,7 +306,7 @@ def _compare_with_negative(result: Interval, limits: Terms) -> Flag:
     return "normal" if is_none else "unknown"
 
 
-def _compare_with_cutoff(result: Terms, limits: Interval) -> Flag:
+def _compare_with_cutoff(result: QualitativeResult, limits: Interval) -> Flag:
     """阴性、阳性对一个界限：`未见` 对 `0`，`阳性` 对 `<1:100`，`阴性` 对 `<25`、`0-25`、`阴性>1`。"""
     is_cutoff = limits.word == "阴性" or limits.low is None or limits.low == 0
     if not is_cutoff or not result.is_graded or result.grade == 0:
@@ -299,7 +314,7 @@ def _compare_with_cutoff(result: Terms, limits: Interval) -> Flag:
     return "normal" if result.words[0] == "阴性" else "abnormal"
 
 
-def _compare_terms(result: Terms, limits: Terms) -> Flag:
+def _compare_terms(result: QualitativeResult, limits: QualitativeResult) -> Flag:
     word = result.words[0]
     if word == "阳性" and word in limits.words and limits.grade is not None and result.grade != limits.grade:
         if result.grade is None:
@@ -371,12 +386,12 @@ def _parse_one_sided(text: str) -> Interval | None:
     return _interval(found[2], None, low_open=is_open)
 
 
-def _parse_grouped(text: str) -> ByGroup | None:
+def _parse_grouped(text: str) -> PartitionedInterval | None:
     groups = [(who, _parse_interval(body.strip("[]()@:,;、/|。"))) for who, body in find_groups(text)]
-    return ByGroup(tuple(groups)) if groups and all(limits for _, limits in groups) else None
+    return PartitionedInterval(tuple(groups)) if groups and all(limits for _, limits in groups) else None
 
 
-def _parse_terms(text: str) -> Terms | None:
+def _parse_terms(text: str) -> QualitativeResult | None:
     """可接受的定性词，一个或几个（`阴性或弱阳性`）；`阴性~1+` 包括中间的。"""
     whole = parse_term(text)
     if whole and whole.words[0] in GRADED:
@@ -388,4 +403,4 @@ def _parse_terms(text: str) -> Terms | None:
     grades = [part.grade for part in parts if part.words[0] == "阳性"]
     if len(words) == 2 and re.search("[~至到-]", text[1:]) and set(words) <= set(GRADED):
         words = list(GRADED[GRADED.index(words[0]) : GRADED.index(words[1]) + 1])
-    return Terms(tuple(words), max(grades) if grades and None not in grades else None) if words else None
+    return QualitativeResult(tuple(words), max(grades) if grades and None not in grades else None) if words else None

@@ -15,9 +15,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from health_assistant.checked_yaml import Entry, check_yaml
-from health_assistant.lab_report.catalogue import Age, Bounds, Indicator, Number, Sentence, load_catalogue
+from health_assistant.lab_report.catalogue import Age, Analyte, Bounds, Number, Sentence, load_catalogue
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.reference_range import ByGroup, Interval, ReferenceRange, Terms, parse_result
+from health_assistant.lab_report.reference_range import (
+    Interval,
+    PartitionedInterval,
+    QualitativeResult,
+    ReferenceRange,
+    parse_result,
+)
 from health_assistant.lab_report.report import SEVERITIES, Flag, Severity
 
 Way = Literal["high", "low", "abnormal"]
@@ -203,7 +209,7 @@ def lines_for(code: str, way: str, person: Person) -> list[GradeLine]:
 
 def span_of(limits: ReferenceRange | None) -> Interval | None:
     """算“几倍上限”用的区间；分男女而性别不知道的，取最宽的。不是数的为 None。"""
-    groups = [one for _, one in limits.groups] if isinstance(limits, ByGroup) else [limits]
+    groups = [one for _, one in limits.groups] if isinstance(limits, PartitionedInterval) else [limits]
     spans = [one for one in groups if isinstance(one, Interval)]
     if len(spans) < 2:
         return spans[0] if spans else None
@@ -211,15 +217,15 @@ def span_of(limits: ReferenceRange | None) -> Interval | None:
     return Interval(None if None in lows else min(lows), None if None in highs else max(highs))
 
 
-def can_be_grave(indicator: Indicator, person: Person) -> bool:
+def can_be_grave(analyte: Analyte, person: Person) -> bool:
     """表里有没有这一项的危急的界限。"""
-    return any(one.grave for way in ("high", "low") for one in lines_for(indicator.code, way, person))
+    return any(one.grave for way in ("high", "low") for one in lines_for(analyte.code, way, person))
 
 
 def grade_value(
-    result: Interval | Terms | None,
+    result: Interval | QualitativeResult | None,
     unit: str,
-    indicator: Indicator,
+    analyte: Analyte,
     person: Person,
     limits: Interval | None = None,
     of_special_people: bool = False,
@@ -232,10 +238,10 @@ def grade_value(
     reached: list[tuple[Severity, Way]] = []
 
     def lines_of(way: Way) -> list[GradeLine]:
-        lines = lines_for(indicator.code, way, person)
+        lines = lines_for(analyte.code, way, person)
         return [one for one in lines if one.who == "孕妇" or one.below < inf] if of_special_people else lines
 
-    if isinstance(result, Terms):
+    if isinstance(result, QualitativeResult):
         for line in lines_of("abnormal"):
             reached += [(name, "abnormal") for name, step in line.steps if _says(result, step.words)]
     elif isinstance(result, Interval) and not result.is_titre:
@@ -244,14 +250,14 @@ def grade_value(
         for way, bound in bounds:
             for line in lines_of(way) if bound is not None else ():
                 reached += [
-                    (name, way) for name, step in line.steps if _reaches(way, bound, step, unit, indicator, limits)
+                    (name, way) for name, step in line.steps if _reaches(way, bound, step, unit, analyte, limits)
                 ]
     return max(reached, key=lambda one: SEVERITIES.index(one[0]), default=(None, None))
 
 
-def _reaches(way: Way, bound: Decimal, step: Step, unit: str, indicator: Indicator, limits: Interval | None) -> bool:
+def _reaches(way: Way, bound: Decimal, step: Step, unit: str, analyte: Analyte, limits: Interval | None) -> bool:
     if step.at is not None:
-        value, edge = indicator.convert(bound, unit), step.at
+        value, edge = analyte.convert(bound, unit), step.at
     else:
         limit = limits and (limits.high if way == "high" else limits.low)
         value, edge = (bound, limit * step.multiple) if limit else (None, step.multiple)
@@ -260,58 +266,74 @@ def _reaches(way: Way, bound: Decimal, step: Step, unit: str, indicator: Indicat
     return value >= edge if way == "high" else value <= edge
 
 
-def _says(result: Terms, words: tuple[str, ...]) -> bool:
+def _says(result: QualitativeResult, words: tuple[str, ...]) -> bool:
     """结果是不是这些词之一；`2+` 含更多的加号，阳性没有印加号的当作 1+。"""
     for word in words:
         step = parse_result(word)
-        if isinstance(step, Terms) and step.words == ("阳性",) and step.grade and result.words == ("阳性",):
+        if isinstance(step, QualitativeResult) and step.words == ("阳性",) and step.grade and result.words == ("阳性",):
             if (result.grade or 1) >= step.grade:
                 return True
-        elif isinstance(step, Terms) and step.words == result.words:
+        elif isinstance(step, QualitativeResult) and step.words == result.words:
             return True
-        elif isinstance(step, Terms) and step.words == (word,) and word not in _GRADED and word in result.words[0]:
+        elif (
+            isinstance(step, QualitativeResult)
+            and step.words == (word,)
+            and word not in _GRADED
+            and word in result.words[0]
+        ):
             return True  # “柏油样便”里有“柏油样”
     return False
 
 
 def grade_deviation(
-    result: Interval | Terms, limits: ReferenceRange | None, flag: Flag, unit: str, indicator: Indicator | None,
+    result: Interval | QualitativeResult,
+    limits: ReferenceRange | None,
+    flag: Flag,
+    unit: str,
+    analyte: Analyte | None,
     person: Person,
-) -> Severity:  # fmt: skip
+) -> Severity:
     """一个异常的行有多要紧。先看表；表没有说的，由离参考范围多远得出。
 
     输入的 `limits` 与结果单位相同；`flag` 是与它比出来的方向。返回五级之一。
     """
     if flag == "abnormal" and isinstance(result, Interval):
-        result = Terms(("阳性",))  # 滴度 1:32 对阴性
-    tabled = lines_for(indicator.code, flag, person) if indicator else []
+        result = QualitativeResult(("阳性",))  # 滴度 1:32 对阴性
+    tabled = lines_for(analyte.code, flag, person) if analyte else []
     span = span_of(limits)
     by_table = None
-    if indicator:
-        by_table, way = grade_value(result, unit, indicator, person, span)
+    if analyte:
+        by_table, way = grade_value(result, unit, analyte, person, span)
         by_table = by_table if way in (flag, "abnormal") or flag == "abnormal" else None
-    decides_alone = any(line.moderate for line in tabled) and _is_comparable(result, unit, indicator, span, tabled)
-    generic = "slight" if decides_alone else _generic(result, span, flag, indicator)
-    if indicator and indicator.code in load_severity().cutoffs and generic == "slight" and by_table is None:
+    decides_alone = any(line.moderate for line in tabled) and _is_comparable(result, unit, analyte, span, tabled)
+    generic = "slight" if decides_alone else _generic(result, span, flag, analyte)
+    if analyte and analyte.code in load_severity().cutoffs and generic == "slight" and by_table is None:
         generic = "moderate"
     return worst([by_table, generic]) or "moderate"
 
 
 def _is_comparable(
-    result: Interval | Terms, unit: str, indicator: Indicator, limits: Interval | None, lines: list[GradeLine]
+    result: Interval | QualitativeResult, unit: str, analyte: Analyte, limits: Interval | None, lines: list[GradeLine]
 ) -> bool:
     """表里的第一级能不能与这个结果比：单位换得了，或有范围可以算倍数。"""
-    if isinstance(result, Terms):
+    if isinstance(result, QualitativeResult):
         return True
     firsts = [line.moderate for line in lines if line.moderate]
-    absolute = indicator.convert(Decimal(1), unit) is not None
+    absolute = analyte.convert(Decimal(1), unit) is not None
     way = lines[0].way
     limit = limits and (limits.high if way == "high" else limits.low)
     return any(absolute if one.at is not None else bool(limit) for one in firsts)
 
 
-def _generic(result: Interval | Terms, limits: Interval | None, flag: Flag, indicator: Indicator | None) -> Severity:
-    if isinstance(result, Terms) and result.words == ("弱阳性",) and indicator and indicator.specimen == "urine":
+def _generic(
+    result: Interval | QualitativeResult, limits: Interval | None, flag: Flag, analyte: Analyte | None
+) -> Severity:
+    if (
+        isinstance(result, QualitativeResult)
+        and result.words == ("弱阳性",)
+        and analyte
+        and analyte.specimen == "urine"
+    ):
         return "slight"  # 尿干化学的 ± 多是浓缩、污染
     if not isinstance(result, Interval) or limits is None or result.is_titre:
         return "moderate"
@@ -319,25 +341,25 @@ def _generic(result: Interval | Terms, limits: Interval | None, flag: Flag, indi
     if value is None or limit is None:
         return "moderate"
     excess = abs(value - limit)
-    if excess <= _slight_excess(limits, limit, indicator):
+    if excess <= _slight_excess(limits, limit, analyte):
         return "slight"
     return "moderate"  # 再往上不猜：表里没有的不分级
 
 
-def _slight_excess(limits: Interval, limit: Decimal, indicator: Indicator | None) -> Decimal:
+def _slight_excess(limits: Interval, limit: Decimal, analyte: Analyte | None) -> Decimal:
     """超出多少以内算轻微，单位同 `limits`：一般规则与参考变化值里宽的一个。"""
     two_sided = limits.is_bounded and limits.low != 0
     general = SLIGHT_WIDTH * (limits.high - limits.low) if two_sided else SLIGHT_ONE_SIDED * abs(limit)
-    variation = load_severity().variation.get(indicator.code) if indicator else None
+    variation = load_severity().variation.get(analyte.code) if analyte else None
     return max(general, variation.change_value * abs(limit)) if variation else general
 
 
-def is_impossible(result: Interval | Terms | None, unit: str, indicator: Indicator) -> bool:
+def is_impossible(result: Interval | QualitativeResult | None, unit: str, analyte: Analyte) -> bool:
     """这个数活着的人不会有；不是数、单位换不了、表里没有的不知道，为 False。"""
-    span = load_severity().possible.get(indicator.code)
+    span = load_severity().possible.get(analyte.code)
     if span is None or not isinstance(result, Interval) or not result.is_point:
         return False
-    value = indicator.convert(result.low, unit)
+    value = analyte.convert(result.low, unit)
     return value is not None and not span.low <= value <= span.high
 
 

@@ -44,7 +44,7 @@ def last_complete_checkpoint(folder: Path) -> Path | None:
     return max(complete, key=lambda one: int(one.name.rpartition("-")[2]), default=None)
 
 
-def where_to_resume(checkpoints: Path, from_scratch: bool) -> str | None:
+def prune_and_find_checkpoint(checkpoints: Path, from_scratch: bool) -> str | None:
     """接着哪个检查点训练，没有就是 None；说接着哪个、留着哪些、怎样删。
 
     checkpoints 的名字是配方与数据的指纹：改了哪一样就是另一个文件夹，别的一个也不动。

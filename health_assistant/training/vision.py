@@ -39,7 +39,7 @@ def image_tokens(size: tuple[int, int], max_pixels: int) -> int:
 
 
 def question(prompt: str) -> list[dict]:
-    """模板认的提问；与接口上的 `lab_report.vl.read_messages` 渲染出来相同。"""
+    """模板认的提问；与接口上的 `lab_report.vl_protocol.read_messages` 渲染出来相同。"""
     return [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
 
 

@@ -12,8 +12,8 @@ import pytest
 from evaluation import fake_endpoint
 from evaluation.eval_scripts import CONFIG, ROOT, SCRIPT, results, run, start
 
+from health_assistant.evaluation.evaluate import run_script
 from health_assistant.evaluation.metrics import PER_QUESTION
-from health_assistant.evaluation.runner import run_script
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from evaluation import fake_endpoint
 
 from health_assistant.evaluation import metrics
-from health_assistant.evaluation.runner import PROMPT_VERSION
+from health_assistant.evaluation.evaluate import PROMPT_VERSION
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAGE = ROOT / "4-eval-after-tuning"

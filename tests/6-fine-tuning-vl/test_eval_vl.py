@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from health_assistant.lab_report.report import ReadItem, ReadReport
-from health_assistant.lab_report.vl import UNREADABLE_ANSWER, parse_answer, read_messages
+from health_assistant.lab_report.vl_protocol import UNREADABLE_ANSWER, parse_answer, read_messages
 
 STAGE = Path(__file__).resolve().parents[2] / "6-fine-tuning-vl"
 ITEMS = [

@@ -140,7 +140,7 @@ def test_a_label_with_a_control_token_names_its_page(home, tokenizer, tasks, fie
 
 def test_the_prompt_is_the_one_the_endpoint_is_asked(tokenizer):
     """训练的提问与接口上的消息（模板里 image_url 也是图）渲染出来一字不差。"""
-    from health_assistant.lab_report.vl import read_messages
+    from health_assistant.lab_report.vl_protocol import read_messages
     from health_assistant.training.vision import question
 
     (asked,) = read_messages("data:image/jpeg;base64,AA==")

@@ -143,7 +143,7 @@ def test_client_script_says_when_there_is_no_server(photo, tmp_path, monkeypatch
     assert "bash run.sh app" in done.stderr
 
 
-# ---- 坏的上传：更多的在 test_intake.py ----
+# ---- 坏的上传：更多的在 test_upload.py ----
 
 
 @pytest.mark.parametrize(

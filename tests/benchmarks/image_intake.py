@@ -53,7 +53,7 @@ def original(data: bytes) -> bytes:
 
 
 def ours(data: bytes) -> bytes:
-    from medical_report.intake import Photo  # 量压力的脚本只借 phone_photo，不在那条路径上
+    from medical_report.upload import Photo  # 量压力的脚本只借 phone_photo，不在那条路径上
 
     return Photo(data).for_model()
 

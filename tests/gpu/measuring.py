@@ -20,7 +20,7 @@ import requests
 from model_servers import free_port
 
 from health_assistant import artifacts
-from health_assistant.evaluation.runner import machine
+from health_assistant.evaluation.evaluate import machine
 
 ROOT = Path(__file__).resolve().parents[2]
 LLM_STAGE, SERVER_STAGE, VL_STAGE = "3-fine-tuning-llm", "5-build-server", "6-fine-tuning-vl"

@@ -82,9 +82,9 @@ def true_numbers() -> list[dict[str, tuple[str, Measured]]]:
     for report in reports:
         known = {}
         for row in report["items"]:
-            indicator = find_indicator(row["name"], row["code"], row["unit"], report["report_type"])
-            if indicator and (number := measure(row["result"], row["unit"], indicator)):
-                known[indicator.code] = (row["result"], number)
+            analyte = find_indicator(row["name"], row["code"], row["unit"], report["report_type"])
+            if analyte and (number := measure(row["result"], row["unit"], analyte)):
+                known[analyte.code] = (row["result"], number)
         found.append(known)
     return found
 

@@ -13,10 +13,10 @@ from real_reports import FOLDER, load_truth, needs_real_reports
 
 from health_assistant.checked_yaml import BadYaml
 from health_assistant.lab_report import matching
-from health_assistant.lab_report.catalogue import Indicator, fold_code, load_catalogue, parse_catalogue
+from health_assistant.lab_report.catalogue import Analyte, fold_code, load_catalogue, parse_catalogue
 from health_assistant.lab_report.matching import find_indicator, implied_unit, is_known_code, is_known_name
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.reference_range import ByGroup
+from health_assistant.lab_report.reference_range import PartitionedInterval
 from health_assistant.lab_report.units import fold_unit
 
 CATALOGUE = {one.code: one for one in load_catalogue()}
@@ -36,7 +36,7 @@ def test_the_catalogue_is_whole():
 @pytest.mark.parametrize("one", CATALOGUE.values(), ids=CATALOGUE)
 def test_entry_is_consistent(one):
     assert one.panel and one.department and one.measures
-    assert one.decides == (one.reference is not None and one.confidence in ("A", "B"))
+    assert one.is_authoritative == (one.reference is not None and one.confidence in ("A", "B"))
     assert one.reference is None or one.source
     assert one.meanings or "血型" in one.name, "除了血型，每一项都可能异常"
     for text in (one.measures, *one.meanings.values(), *one.advice.values(), *one.red_flags.values()):
@@ -55,7 +55,9 @@ def test_entry_is_consistent(one):
 )  # fmt: skip
 def test_known_figures(code, sex, expected):
     one = CATALOGUE[code]
-    reference = one.reference.for_person(sex, 30)[0] if isinstance(one.reference, ByGroup) else one.reference
+    reference = (
+        one.reference.for_person(sex, 30)[0] if isinstance(one.reference, PartitionedInterval) else one.reference
+    )
     assert f"{reference.low} {reference.high} {one.confidence}" == expected
 
 
@@ -137,7 +139,7 @@ def test_every_name_leads_back_to_its_entry():
     assert lost == []
 
 
-def _find_by(name: str, one: Indicator, report_type: str) -> Indicator | None:
+def _find_by(name: str, one: Analyte, report_type: str) -> Analyte | None:
     return find_indicator("" if name.isascii() else name, name if name.isascii() else "", one.unit, report_type)
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reference_range import (
-    ByGroup,
     Interval,
-    Terms,
+    PartitionedInterval,
+    QualitativeResult,
     attached_unit,
     compare,
     parse_age,
@@ -379,8 +379,8 @@ def _holds(point: Fraction, sign: str, end: Fraction) -> bool:
 def test_exact_decimals():
     assert parse_range("0.1-0.3") == Interval(Decimal("0.1"), Decimal("0.3"))
     assert parse_result("0.30") == Interval(Decimal("0.3"), Decimal("0.3"))
-    assert parse_result("(-)") == Terms(("阴性",))
-    assert parse_range("男1-2女3-4") == ByGroup((("男", limits("1", "2")), ("女", limits("3", "4"))))
+    assert parse_result("(-)") == QualitativeResult(("阴性",))
+    assert parse_range("男1-2女3-4") == PartitionedInterval((("男", limits("1", "2")), ("女", limits("3", "4"))))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def checkpoint(folder: Path, step: int, complete: bool = True) -> Path:
 def test_other_trainings_keep_their_checkpoints(tmp_path, capsys, from_scratch):
     other = checkpoint(tmp_path / "有 空格", 8)
     own = checkpoint(tmp_path / "own", 4)
-    found = saving.where_to_resume(tmp_path / "own", from_scratch)
+    found = saving.prune_and_find_checkpoint(tmp_path / "own", from_scratch)
     said = capsys.readouterr().out
     assert other.is_dir() and f"rm -r '{tmp_path / '有 空格'}'" in said and "另外 1 次训练" in said
     assert own.is_dir() != from_scratch
@@ -30,5 +30,5 @@ def test_other_trainings_keep_their_checkpoints(tmp_path, capsys, from_scratch):
 
 def test_half_written_checkpoints_of_this_training_are_not_resumed(tmp_path, capsys):
     good, half = checkpoint(tmp_path / "own", 4), checkpoint(tmp_path / "own", 8, complete=False)
-    assert saving.where_to_resume(tmp_path / "own", False) == str(good) and not half.exists()
+    assert saving.prune_and_find_checkpoint(tmp_path / "own", False) == str(good) and not half.exists()
     assert "同名" not in capsys.readouterr().out

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
-from health_assistant.lab_report.catalogue import Indicator, fold_code, fold_name, load_catalogue
+from health_assistant.lab_report.catalogue import Analyte, fold_code, fold_name, load_catalogue
 from health_assistant.lab_report.matching import is_known_code, is_known_name
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.reference_range import Interval, Terms, parse_range, parse_result
+from health_assistant.lab_report.reference_range import Interval, QualitativeResult, parse_range, parse_result
 
 Kind = Literal["number", "range", "bound", "term", "unit", "mark", "text"]
 """number 是数；range 是两边的或分组的范围；bound 是 `<0.01` 这样的单边界；term 是阴性、+ 这样的分级；
@@ -97,13 +97,13 @@ def classify(text: str) -> Kind:
     result, limits = parse_result(text), parse_range(text)
     if isinstance(result, Interval) and not (result.is_bounded and not result.is_point):
         return "number" if result.is_point else "bound"
-    if limits is not None and not isinstance(limits, Terms):
+    if limits is not None and not isinstance(limits, QualitativeResult):
         return "bound" if isinstance(limits, Interval) and (limits.low is None or limits.high is None) else "range"
     if re.fullmatch(r"[-—–*/]{2,}", plain):
         return "range"
-    if isinstance(result, Terms) and result.words[0] in GRADED or re.fullmatch(r"[+十]+", plain):
+    if isinstance(result, QualitativeResult) and result.words[0] in GRADED or re.fullmatch(r"[+十]+", plain):
         return "term"
-    if isinstance(limits, Terms) and GRADED.issuperset(limits.words):
+    if isinstance(limits, QualitativeResult) and GRADED.issuperset(limits.words):
         return "term"
     return "unit" if _UNIT.fullmatch(plain) else "text"
 
@@ -348,7 +348,7 @@ def repair_letters(name: str) -> str:
     return name
 
 
-def repair_unit(unit: str, indicator: Indicator | None = None) -> str:
+def repair_unit(unit: str, analyte: Analyte | None = None) -> str:
     """改正单位里固定的误读：`10~9/L`、`×109/L` -> `×10^9/L`，`umol/1` -> `umol/L`，`1U/mL` -> `IU/mL`。
 
     指数认不出来的（`10%/L`），凭目录里这一项的单位补上。
@@ -358,7 +358,7 @@ def repair_unit(unit: str, indicator: Indicator | None = None) -> str:
     if found := re.fullmatch(r"([×xX*]?)1[0oO](?P<power>[^/]{0,3})/[Ll1|]", unit):
         digits = re.sub(r"[^\d]", "", found["power"].replace("⁹", "9").replace("¹", "1").replace("²", "2"))
         power = digits if digits in ("9", "12", "6", "3") else None
-        if power is None and indicator and (usual := re.fullmatch(r"10\^(\d+)/L", indicator.unit)):
+        if power is None and analyte and (usual := re.fullmatch(r"10\^(\d+)/L", analyte.unit)):
             power = usual[1]
         if power:
             return f"{found[1]}10^{power}/L"

@@ -166,5 +166,5 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
 def _is_plausible(row: Row) -> bool:
     """没有范围的行：结果是阴性、阳性一类，或单位正是目录里这一项的。"""
     name, code, result, unit, _ = row_text(row)
-    indicator = find_indicator(name, code, unit)
-    return classify(result) == "term" or bool(unit and indicator and indicator.convert(Decimal(1), unit) is not None)
+    analyte = find_indicator(name, code, unit)
+    return classify(result) == "term" or bool(unit and analyte and analyte.convert(Decimal(1), unit) is not None)

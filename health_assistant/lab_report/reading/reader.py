@@ -30,7 +30,7 @@ from health_assistant.lab_report.reading.strips import read_strips
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
-from health_assistant.lab_report.reference_range import Terms, parse_range
+from health_assistant.lab_report.reference_range import QualitativeResult, parse_range
 from health_assistant.lab_report.report import Reading, ReadItem, ReadReport, RowEvidence, UnreadableReport
 
 ENGINE_NAME = "embedded-report-reader"
@@ -209,12 +209,12 @@ def _read_row(
         if not limits and result == "-" and is_known(name) and _find_dashes(row, columns, gray, boxes, "range") == "-":
             limits = "-"
         # 单独一横只在范围是定性词时才算阴性
-        if result == "-" and not isinstance(parse_range(limits), Terms):
+        if result == "-" and not isinstance(parse_range(limits), QualitativeResult):
             result = ""
     elif re.fullmatch(r"[-—一二_~]", result) and _has_dash(row.result, gray):
         # 单独一横文字识别总是没有把握，像素看得清楚
         result, row.result = "-", replace(row.result, score=1.0)
-    elif result in ("土", "士") and isinstance(parse_range(limits), Terms):
+    elif result in ("土", "士") and isinstance(parse_range(limits), QualitativeResult):
         # 定性的结果里没有这两个字：是 ±，字形认得准，把握低只因为它不是那个字
         result, row.result = "±", replace(row.result, score=1.0)
     elif re.fullmatch(r"[+十]+", result):

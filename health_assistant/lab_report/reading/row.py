@@ -17,7 +17,13 @@ from health_assistant.lab_report.reading.cells import (
 )
 from health_assistant.lab_report.reading.tables import join_boxes
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.reference_range import ByGroup, Interval, Terms, parse_range, parse_result
+from health_assistant.lab_report.reference_range import (
+    Interval,
+    PartitionedInterval,
+    QualitativeResult,
+    parse_range,
+    parse_result,
+)
 
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
 _TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
@@ -111,7 +117,7 @@ class Row:
 
 def _is_positive(text: str) -> bool:
     result = parse_result(text)
-    return isinstance(result, Terms) and result.words[0] in ("弱阳性", "阳性")
+    return isinstance(result, QualitativeResult) and result.words[0] in ("弱阳性", "阳性")
 
 
 def _in_order(boxes: list[TextBox]) -> list[TextBox]:
@@ -125,7 +131,7 @@ def joins(limits: list[TextBox], box: TextBox) -> bool:
     each_is_whole = all(isinstance(parse_range(one.text), Interval) for one in [*limits, box])
     both = parse_range(join_limits(_in_order([*limits, box])))
     are_tiers = all(re.match(r"[A-Za-z一-鿿]+[:：]", one.text) for one in [*limits, box])
-    return isinstance(both, ByGroup) or (isinstance(both, Interval) and (are_tiers or not each_is_whole))
+    return isinstance(both, PartitionedInterval) or (isinstance(both, Interval) and (are_tiers or not each_is_whole))
 
 
 def join_limits(boxes: list[TextBox]) -> str:

@@ -17,7 +17,14 @@ import yaml
 
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import fold_code, fold_name, load_catalogue
-from health_assistant.lab_report.reference_range import ByGroup, Interval, ReferenceRange, Terms, exponent, parse_range
+from health_assistant.lab_report.reference_range import (
+    Interval,
+    PartitionedInterval,
+    QualitativeResult,
+    ReferenceRange,
+    exponent,
+    parse_range,
+)
 from health_assistant.lab_report.rendering.held_out_writings import HELD_OUT_WRITINGS
 from health_assistant.lab_report.rendering.writings import WRITINGS
 from health_assistant.lab_report.report import Flag, ReadItem, ReadReport
@@ -73,7 +80,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Analyte:
+class SampledAnalyte:
     """一个项目；没有 reference 的，结果是 words 里的一个。"""
 
     code: str
@@ -110,7 +117,7 @@ def settings() -> dict:
 
 
 @cache
-def panels() -> dict[str, list[Analyte]]:
+def panels() -> dict[str, list[SampledAnalyte]]:
     """面板名 -> 项目，目录里有范围的在前。名称只取不与别的指标重名的中文别名。"""
     known, found = settings(), defaultdict(list)
     uses = Counter(fold_name(name) for one in load_catalogue() for name in {one.name, *one.aliases})
@@ -119,13 +126,13 @@ def panels() -> dict[str, list[Analyte]]:
         code = known["printed_codes"].get(one.code, one.code.removeprefix("U-"))
         english = known["english"].get(one.code, one.code)
         if one.reference is not None:
-            found[one.panel].append(Analyte(code, (one.name, *aliases), english, one.unit, one.reference))
+            found[one.panel].append(SampledAnalyte(code, (one.name, *aliases), english, one.unit, one.reference))
     for panel, lines in known["extra"].items():
         for code, name, unit, limits, english in (line.split("|") for line in lines):
             words = tuple(limits[1:].split("/")) if limits.startswith("=") else ()
             numeric = parse_range(limits) if re.search(r"\d", limits) else None
-            reference = None if words else numeric or Terms((limits,))
-            found[panel].append(Analyte(code, (name,), english, unit, reference, words))
+            reference = None if words else numeric or QualitativeResult((limits,))
+            found[panel].append(SampledAnalyte(code, (name,), english, unit, reference, words))
     return dict(found)
 
 
@@ -181,7 +188,7 @@ class _Hospital:
         self.marks, self.doubles_arrows = settings()["marks"][kind], kind == "arrows" and rng.random() < 0.15
         self.related: dict[str, _Drawn] = {}
 
-    def relate(self, pool: list[Analyte], abnormal_rate: float) -> None:
+    def relate(self, pool: list[SampledAnalyte], abnormal_rate: float) -> None:
         """先定互相算得出的各项；没印的也算，免得印了的几项之间接不上。"""
         known = {analyte.code: analyte for analyte in reversed(pool)}
         steps = [step for step in _DERIVED if known.keys() >= {step[0], *step[1]}]
@@ -196,12 +203,12 @@ class _Hospital:
             number = derive(*(self.related[code].number for code in inputs))
             self.related[target].number = _round(number, _decimals(self.related[target].number))
 
-    def item(self, analyte: Analyte, abnormal: bool) -> tuple[ReadItem, Flag | None]:
+    def item(self, analyte: SampledAnalyte, abnormal: bool) -> tuple[ReadItem, Flag | None]:
         """印一项，连同真值。"""
         rng, style, reference, extreme = self.rng, self.style, analyte.reference, False
         if reference is None:
             result, limits, flag = pick(rng, analyte.words), self.says["no_range"], None
-        elif isinstance(reference, Terms) or (isinstance(reference, Interval) and reference.is_titre):
+        elif isinstance(reference, QualitativeResult) or (isinstance(reference, Interval) and reference.is_titre):
             result, limits, flag = self._in_words(reference, abnormal)
         else:
             result, limits, flag, extreme = self._numeric(analyte, abnormal)
@@ -218,7 +225,7 @@ class _Hospital:
             unit = self.says["seconds"] if unit == "s" else unit
         return ReadItem(name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark), flag
 
-    def _in_words(self, expected: Terms | Interval, abnormal: bool) -> tuple[str, str, Flag]:
+    def _in_words(self, expected: QualitativeResult | Interval, abnormal: bool) -> tuple[str, str, Flag]:
         """定性的结果与滴度：（结果，范围，真值）。"""
         negative, weak, positive, limits = self.says["terms"]
         if isinstance(expected, Interval):
@@ -234,7 +241,7 @@ class _Hospital:
             return negative, limits, "normal"
         return pick(self.rng, (weak, *positive)), limits, "high" if limits.startswith("<") else "abnormal"
 
-    def _numeric(self, analyte: Analyte, abnormal: bool) -> tuple[str, str, Flag, bool]:
+    def _numeric(self, analyte: SampledAnalyte, abnormal: bool) -> tuple[str, str, Flag, bool]:
         drawn = self.related.get(analyte.code) or self._draw(analyte, abnormal)
         number, limits, flag = drawn.number, drawn.limits, _side(drawn.number, drawn.limits)
         text, extreme = f"{number:f}", drawn.extreme and flag != "normal"
@@ -248,7 +255,7 @@ class _Hospital:
                 text = f"<{floor}"
         return text, drawn.text, flag, extreme
 
-    def _draw(self, analyte: Analyte, abnormal: bool, decimals: int = 0) -> _Drawn:
+    def _draw(self, analyte: SampledAnalyte, abnormal: bool, decimals: int = 0) -> _Drawn:
         limits, text = self._range(analyte.reference)
         places = max(decimals, *(_decimals(side) for side in (limits.low, limits.high) if side is not None))
         places = max(places, min(places + self.says["more_decimals"], 3))
@@ -257,7 +264,7 @@ class _Hospital:
 
     def _range(self, reference: ReferenceRange) -> tuple[Interval, str]:
         """（这位病人的范围，印法）；文字的不到这里。"""
-        if isinstance(reference, ByGroup):
+        if isinstance(reference, PartitionedInterval):
             sides = [self._printed_bounds(limits) for _, limits in reference.groups]
             mine = sides[0 if self.sex == "男" else 1]
             if not self.prints_groups:
@@ -271,7 +278,7 @@ class _Hospital:
         is_plain = mine.low is None or mine.low < 0
         return mine, self._write(mine) if is_plain else self.says["wrap"].format(self._write(mine))
 
-    def _printed_bounds(self, limits: Interval | Terms) -> Interval:
+    def _printed_bounds(self, limits: Interval | QualitativeResult) -> Interval:
         """各医院的界限略有出入；单边的写成 `<`、`≤` 或从 0 起。"""
         assert isinstance(limits, Interval)
         low, high = limits.low, limits.high

@@ -12,8 +12,8 @@ from flask import Flask, request
 from hostile_files import HOSTILE, RARE, drawing, encode, sixteen_bits
 from hostile_uploads import MAX_GROWTH_MB, ask, idle_memory, peak_memory, processes
 from medical_report import create_app
-from medical_report.intake import MODEL_PIXELS, Photo
 from medical_report.settings import Settings
+from medical_report.upload import MODEL_PIXELS, Photo
 from PIL import Image
 
 from health_assistant.images import upright_rgb
@@ -194,7 +194,7 @@ def test_a_phone_photo_is_never_decoded_in_full(monkeypatch):
     """1200 万像素的 JPEG 直接解成一半大。"""
     sizes = []
     monkeypatch.setattr(
-        "medical_report.intake.upright_rgb", lambda image: sizes.append(image.size) or upright_rgb(image)
+        "medical_report.upload.upright_rgb", lambda image: sizes.append(image.size) or upright_rgb(image)
     )
     for_model(encode("JPEG", drawing(size=(3024, 4032))))
     assert sizes == [(1512, 2016)]

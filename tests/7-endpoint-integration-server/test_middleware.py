@@ -9,7 +9,7 @@ import threading
 import medical_report_server
 import pytest
 from medical_report import create_app, metrics, views
-from medical_report.operations import log_as_json
+from medical_report.middleware import log_as_json
 from medical_report.settings import Settings
 
 ROWS = {
