@@ -77,7 +77,7 @@ class Upstream:
         self._breaker = CircuitBreaker(
             fail_max=FAILURES_TO_OPEN,
             reset_timeout=REST_SECONDS,
-            exclude=[lambda error: error.kind in _NOT_ITS_FAULT],
+            exclude=[lambda error: getattr(error, "kind", None) in _NOT_ITS_FAULT],
             throw_new_error_on_trip=False,
         )
         self._probe = threading.Lock()
@@ -178,7 +178,7 @@ class Upstream:
                 answer = _read(response, deadline)
         except urllib3.exceptions.TimeoutError as error:
             raise UpstreamError("timeout") from error
-        except urllib3.exceptions.HTTPError as error:
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:  # 写不进头的字等也算：总要有人顶上
             raise UpstreamError("unreachable") from error
         if response.status != 200:
             kind = STATUS_KINDS.get(response.status, "server_error")

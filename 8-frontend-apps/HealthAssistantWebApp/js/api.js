@@ -39,7 +39,8 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
     request.open("POST", base ? `${base}/${path}` : path);
     request.setRequestHeader("Accept", "text/event-stream");
     if (contentType) request.setRequestHeader("Content-Type", contentType);
-    if (accessKey) request.setRequestHeader("Authorization", `Bearer ${accessKey}`);
+    // 不用 Authorization：前面要登录的反向代理用着它。头里写不了汉字，换成问号，服务会说密钥不对
+    if (accessKey) request.setRequestHeader("X-API-Key", accessKey.replace(/[^ -~]/g, "?"));
     signal?.addEventListener("abort", () => {
       request.abort();
       reject(signal.reason);
