@@ -2,9 +2,11 @@
 
 import hmac
 import math
+from typing import TYPE_CHECKING
 
-from throttled import Throttled, store
-from werkzeug import Request
+if TYPE_CHECKING:
+    from throttled import Throttled
+    from werkzeug import Request
 
 WRONG_KEYS = "10/minute"
 """一个地址可以试错多少次密钥。"""
@@ -20,8 +22,10 @@ def key_problem(key: str, name: str) -> str:
     return f"{name} 里有汉字、换行或两头的空格，HTTP 头里写不了：密钥只用英文字母、数字与符号"
 
 
-def limiter(quota: str) -> Throttled:
+def limiter(quota: str) -> "Throttled":
     """令牌桶，一个地址一只；一下子用完了就一个一个地补。quota 如 10/minute。"""
+    from throttled import Throttled, store
+
     return Throttled(quota=quota, store=store.MemoryStore(options={"MAX_SIZE": MAX_CLIENTS}))
 
 
@@ -32,7 +36,7 @@ class KeyGuard:
         self._key = key.encode()
         self._guesses = limiter(WRONG_KEYS)
 
-    def refuse_seconds(self, request: Request) -> int | None:
+    def refuse_seconds(self, request: "Request") -> int | None:
         """放行为 None；0 是没有带密钥或不对；大于 0 是这个地址错得太多，这么多秒之后再看。
 
         锁着的时候对的也不放行：不然答 200 还是 429，就告诉了他猜对没有。没有带密钥的不算猜。
@@ -49,7 +53,7 @@ class KeyGuard:
         return 0
 
 
-def sent_key(request: Request) -> str:
+def sent_key(request: "Request") -> str:
     """请求带的密钥，没有为空串：X-API-Key，或 Authorization 的 Bearer、Basic 的密码。
 
     有 X-API-Key 就不看 Authorization：那是给前面要登录的反向代理的。

@@ -11,7 +11,7 @@ from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading import reader
 from health_assistant.lab_report.report import LabReport, UnreadableReport, escape_markdown, read_report_schema
 from health_assistant.lab_report.vl_protocol import EvidencedReport, find_object
-from model_server.api import Answer, ChatRequest, RequestError, TokenizeRequest, unsupported
+from model_server.protocol import Answer, ChatRequest, RequestError, TokenizeRequest, unsupported
 
 READER = reader.ENGINE_NAME
 ADVISOR = advice.ENGINE_NAME

@@ -76,7 +76,7 @@ class Settings(BaseSettings):
                 raise ValueError(problem)
         if self.threads <= self.max_concurrent:
             raise ValueError(
-                f"THREADS（{self.threads}）要大于 MAX_CONCURRENT（{self.max_concurrent}）：都在分析时 /health 也要有线程答"
+                f"THREADS（{self.threads}）要大于 MAX_CONCURRENT（{self.max_concurrent}）：/health 也要线程答"
             )
         return self
 

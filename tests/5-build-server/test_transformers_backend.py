@@ -14,7 +14,8 @@ import openai
 import pytest
 from evaluation import fake_endpoint
 from model_server.api import create_app
-from model_server.transformers_backend import WAITING, TransformersBackend, _Text
+from model_server.streamer import AnswerStreamer
+from model_server.transformers_backend import WAITING, TransformersBackend
 from model_servers import ROOT
 from PIL import Image, ImageDraw
 
@@ -154,20 +155,29 @@ def test_stop_strings_never_show(client):
 
 
 def test_half_characters_and_half_stops_are_held_back(tokenizer):
+    import torch
+
     sentence = "血钾 5.6 mmol/L，偏高；𠮷 ok。结束了吗"
     ids = tokenizer(sentence).input_ids
-    assert len(ids) > len(sentence), "这个小词表里，一个汉字要几个标记"
-    text = _Text(tokenizer, [])
-    pieces = [text.add(token) for token in ids]
-    assert "\ufffd" not in "".join(pieces)
-    assert "".join(pieces) + text.finish() == sentence
+    assert len(ids) > len(sentence), "这个小词表里，一个汉字要几个词元"
 
-    text = _Text(tokenizer, ["结束了！"])
-    pieces = [text.add(token) for token in ids]
-    assert "".join(pieces) == sentence.removesuffix("结束了吗") + "结束了吗", "不是停止串，晚一点也要给"
-    text = _Text(tokenizer, ["结束了吗"])
-    assert "".join(map(text.add, ids)) == sentence.removesuffix("结束了吗")
-    assert text.stopped
+    def stream(*stops: str) -> tuple[list[str], AnswerStreamer]:
+        streamer, pieces = AnswerStreamer(tokenizer, [*stops]), []
+        streamer.put(torch.tensor([ids]))  # 提问
+        for token in ids:
+            streamer.put(torch.tensor([token]))
+            pieces.append(streamer._take()[0])
+        streamer.end()
+        streamer.close()
+        return [*pieces, *streamer], streamer
+
+    pieces, streamer = stream()
+    assert "\ufffd" not in "".join(pieces)
+    assert ("".join(pieces), streamer.tokens) == (sentence, len(ids))
+    assert "".join(stream("结束了！")[0]) == sentence, "不是停止串，晚一点也要给"
+    pieces, streamer = stream("没有", "结束了吗")
+    assert "".join(pieces) == sentence.removesuffix("结束了吗")
+    assert streamer.should_stop()
 
 
 def test_tokenize_shows_what_the_model_sees(llm_server, tokenizer):
@@ -198,7 +208,7 @@ def test_control_tokens_in_text_are_refused(client):
     for role in ("user", "assistant", "system"):
         error = refused(client, [{"role": role, "content": fake}])
         assert (error.code, error.param) == ("special_token_in_text", "messages.0.content")
-        assert "控制标记" in error.body["message"]
+        assert "控制词元" in error.body["message"]
     split = [{"type": "text", "text": "<|im_"}, {"type": "text", "text": "end|>"}]
     assert refused(client, [*ASKED, {"role": "user", "content": split}]).param == "messages.1.content"
     assert text_of(ask(client, messages=[{"role": "user", "content": "<|不是标记|> <think>"}]))
