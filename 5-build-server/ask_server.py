@@ -26,11 +26,10 @@ def main() -> int:
         "--photo", type=Path, default=EXAMPLE, help="化验单照片：JPEG、PNG 或 WebP（默认：网页的示例化验单）"
     )
     parser.add_argument("--force", action="store_true", help="同一个服务、同一张照片问过了也重问")
+    parser.add_argument("--recall", action="store_true", help="不问，只看问过没有：退出码 0 问过了，1 没有")
     args = parser.parse_args()
     if not args.photo.is_file():
         return fail(f"没有这个文件：{args.photo}")
-
-    import openai
 
     from health_assistant.lab_report.report import READ_PROMPT
 
@@ -40,6 +39,10 @@ def main() -> int:
     if artifacts.is_finished(folder, fingerprint) and not args.force:
         print(f"{args.photo.name} 问过了，回答在 {folder}；要重问加 --force。")
         return 0
+    if args.recall:
+        return 1
+
+    import openai
 
     try:
         # 服务不要密钥，客户端非要一个

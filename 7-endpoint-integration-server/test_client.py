@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--server", default="http://127.0.0.1:8000", help="服务的地址（默认 http://127.0.0.1:8000）")
     parser.add_argument("--key", default=os.environ.get("API_KEY"), help="服务要密钥时的密钥（默认取环境变量 API_KEY）")
     parser.add_argument("--force", action="store_true", help="同样的文件问过了也重问")
+    parser.add_argument("--recall", action="store_true", help="不问，只看问过没有：退出码 0 问过了，1 没有")
     args = parser.parse_args()
     if problem := key_problem(args.key or "", "--key 或 API_KEY"):
         return fail(problem)
@@ -40,6 +41,8 @@ def main() -> int:
     if artifacts.is_finished(folder, fingerprint) and not args.force:
         print(f"{names} 问过了，结果在 {folder}；要重问加 --force。")
         return 0
+    if args.recall:
+        return 1
 
     print(f"发送 {names} 到 {args.server} …")
     try:
