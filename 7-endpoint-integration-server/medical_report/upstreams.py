@@ -67,7 +67,7 @@ class Upstream:
         """它不接受的字段，和改用的字段（没有改用的为 None）。"""
         self._extra_body = extra_body or {}
         self._told_misconfigured = False
-        # 不用 openai 的客户端：它给每个字段核对类型，比收发本身还费时间
+        # 不用 openai 的客户端：一张 1 MB 的照片每次多 6 毫秒（两个上游加服务自己的开销才 4），也不限回答的大小
         self._connections = _connections(api_base)
         self._headers = {
             "Authorization": f"Bearer {api_key.get_secret_value() or 'none'}",
