@@ -7,7 +7,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from medical_report.rendering import to_html
+from medical_report.markdown import to_html
 from sample_report import SAMPLE, STAGE, row_box
 
 from health_assistant.lab_report import advice

@@ -26,6 +26,11 @@ def _pairs(page: Page, key: str) -> list[tuple[str, str]]:
     return [(label, re.sub("#", lambda _: str(rng.integers(1, 10)), value)) for label, value in pairs]
 
 
+def day(page: Page) -> str:
+    """报告日期。"""
+    return f"2024-0{page.rng.integers(1, 10)}-{page.rng.integers(10, 29)}"
+
+
 def patient(page: Page, english: bool = False) -> list[tuple[str, str]]:
     """（标签，内容）的若干对，有的医院有、有的没有；性别、年龄在报告里有才写。"""
     rng, pairs = page.rng, _pairs(page, "patient_english" if english else "patient")
