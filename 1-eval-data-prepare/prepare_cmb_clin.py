@@ -118,26 +118,18 @@ def questions_of(case: Case) -> list[dict]:
     return rows
 
 
-def to_jsonl(rows: list[dict]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
 def write_all(folder: Path, wanted: str, cases: list[Case], source: str, report: str) -> None:
     """先撤下“做好了”的记号，最后才放上：中途被杀，下一次从头做，结果一样。"""
     (folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
     for leftover in folder.rglob(".*.partial"):  # 上次被杀时写了一半的
         leftover.unlink()
     rows = [row for case in cases for row in questions_of(case)]
-    # EvalScope 的 general_qa 只认一问一答，所以只有每例的第一问；留给与旧的做法比较
-    first = [{"query": row["messages"][0]["content"], "response": row["reference"]} for row in rows if row["turn"] == 1]
-    names = ("cmb-clin.jsonl", "general_qa/cmb_first.jsonl", "statistics.md", "statistics.png", "data.json")
-    files = [folder / name for name in names]
-    artifacts.write_text(files[0], to_jsonl(rows))
-    artifacts.write_text(files[1], to_jsonl(first))
-    artifacts.write_text(files[2], report)
-    draw(cases, source, files[3])
+    files = [folder / name for name in ("cmb-clin.jsonl", "statistics.md", "statistics.png", "data.json")]
+    artifacts.write_text(files[0], "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    artifacts.write_text(files[1], report)
+    draw(cases, source, files[2])
     data = {"source": source, "is_sample": source == SAMPLE, "cases": len(cases), "questions": len(rows)}
-    artifacts.write_json(files[4], data | {"sha256": hub.file_sha256(files[0])})
+    artifacts.write_json(files[3], data | {"sha256": hub.file_sha256(files[0])})
     artifacts.mark_finished(folder, wanted, files)
 
 
