@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
-from train_data import SPLITS, BadInput, dialogue, matching_form, write_train_data
+from train_data import SPLITS, dialogue, matching_form, write_train_data
 
 from health_assistant import artifacts, hub
-from health_assistant.command_line import fail, new_parser
+from health_assistant.command_line import BadInput, command, fail, new_parser
 
 SOURCES = {
     "medical-o1": {
@@ -68,6 +68,7 @@ Record = tuple[str, dict]
 Pair = tuple[str, str]
 
 
+@command
 def main() -> int:
     parser = new_parser(__doc__)
     choices = "、".join(SOURCES)
@@ -85,10 +86,7 @@ def main() -> int:
     args = parser.parse_args()
     if not 0 < args.val_share < 1:
         return fail(f"--val-share 要在 0 与 1 之间，不是 {args.val_share}")
-    try:
-        return prepare(args)
-    except BadInput as error:
-        return fail(error)
+    return prepare(args)
 
 
 def prepare(args: argparse.Namespace) -> int:
@@ -187,7 +185,7 @@ def lines_of(path: Path, encoding: str, longest: int = MAX_LINE) -> Iterator[str
 
 
 def read_records(files: list[Path], encoding: str) -> Iterator[Record]:
-    """逐条给出（位置，记录）。"""
+    """逐条给出（位置，记录）。不用 pandas 或 datasets 读：它们说不出坏的是哪个文件的哪一行。"""
     readers = {".csv": read_csv, ".jsonl": read_json_lines, ".json": read_json}
     for path in files:
         if path.suffix.lower() not in readers:

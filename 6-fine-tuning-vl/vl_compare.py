@@ -4,7 +4,7 @@ import base64
 import io
 from pathlib import Path
 
-from health_assistant import html_page
+from health_assistant import templates
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.scoring import align
 
@@ -79,7 +79,7 @@ def page_html(summary: dict, pages: list[dict], results: dict) -> str:
     worst = sorted(range(len(pages)), key=lambda at: -missed[at])
     half = SHOWN_PAGES // 2  # 一半是错得最多的，一半是错得最少的
     shown = worst if len(worst) <= SHOWN_PAGES else worst[:half] + worst[-half:]
-    return html_page.fill(
+    return templates.fill(
         TEMPLATE,
         title=f"{summary['recipe']}，{summary['dataset']}，{summary['pages']} 页",
         note=summary["note"],

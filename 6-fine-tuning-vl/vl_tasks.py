@@ -17,15 +17,11 @@ QUESTION_PROMPT = "这张化验单上“{}”的结果是多少？"
 NOT_ON_PAGE = ("甲胎蛋白", "游离三碘甲状腺原氨酸", "尿微量白蛋白", "降钙素原")
 
 
-class BadRow(ValueError):
-    """数据的一行坏了；消息点明哪个文件、哪一行。"""
-
-
 def read_pages(folder: Path) -> list[dict]:
-    """metadata.jsonl 的各行，report 与 boxes 已解开，image 是图的位置。"""
+    """metadata.jsonl 的各行，report 与 boxes 已解开，image 是图的位置。坏的一行抛 ValueError，点明哪个文件、哪一行。"""
     file, pages = folder / "metadata.jsonl", []
     if not file.is_file():
-        raise BadRow(f"没有数据 {file}：先运行 python 6-fine-tuning-vl/render_reports.py（或 import_reports.py）")
+        raise ValueError(f"没有数据 {file}：先运行 python 6-fine-tuning-vl/render_reports.py（或 import_reports.py）")
     for number, line in enumerate(file.read_text(encoding="utf-8").removesuffix("\n").split("\n"), 1):
         try:
             row = json.loads(line)
@@ -36,7 +32,7 @@ def read_pages(folder: Path) -> list[dict]:
             if not row["image"].is_file() or not len(row["flags"]) == len(row["report"].items) == len(row["boxes"]):
                 raise ValueError("图不在，或 flags、boxes 与项目数不同")
         except (ValueError, KeyError, TypeError) as error:
-            raise BadRow(f"{file} 第 {number} 行用不了：{' '.join(str(error).split())[:120]}") from None
+            raise ValueError(f"{file} 第 {number} 行用不了：{' '.join(str(error).split())[:120]}") from None
         pages.append(row)
     return pages
 

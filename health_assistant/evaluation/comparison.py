@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from health_assistant import artifacts, html_page
+from health_assistant import artifacts, templates
 from health_assistant.command_line import BadInput
 from health_assistant.evaluation import metrics
 from health_assistant.evaluation.answers import describe_endings
@@ -262,7 +262,7 @@ def page(before: Run, after: Run, changes: list[MetricDelta], questions: list[Qu
         for one in questions
     ]
     # 网页里的脚本只用 textContent 显示它们
-    return html_page.fill(
+    return templates.fill(
         TEMPLATE,
         headline=headline(changes),
         facts=facts(before, after),
