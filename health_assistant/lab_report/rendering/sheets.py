@@ -122,7 +122,7 @@ def _fold(pieces: Pieces) -> list[Pieces]:
 
 
 def ledger(page: Page, columns: list[str], english: bool = False, blocks: int = 1, gutter: float = 1.0,
-           pad: float = 0.25, fields: int = 4, pitch: float = 1.6, neighbour: bool = False) -> int:  # fmt: skip
+           pad: float = 0.25, fields: int = 4, neighbour: bool = False) -> int:  # fmt: skip
     """页头、按比例分列的表、页脚。
 
     columns 的每列是 `模板 | 占几成 | l、m 或 r | 表头`；blocks 是并排几块，gutter 是两块之间的空白，
@@ -133,7 +133,7 @@ def ledger(page: Page, columns: list[str], english: bool = False, blocks: int = 
     templates, shares, anchors, heads = zip(
         *([part.strip() for part in one.split("|")] for one in columns), strict=True
     )
-    count, top, tall, gap = len(page.report.items), y, round(size * pitch), gutter * size
+    count, top, tall, gap = len(page.report.items), y, round(size * 1.6), gutter * size
     length, wide = -(-count // blocks), (x1 - x0 - gap * (blocks - 1)) / blocks
     page.line(x0, y, x1, y)
     for block in range(blocks):
