@@ -38,7 +38,7 @@ QUANTITIES = {
     "比例": "[%‰]", "体积": "fl", "质量": "pg", "时间": "s|min", "压力": "mmhg|kpa", "沉降": "mm/h",
     "计数": r"(10\^\d+|个|cells?)?/([μun]?l|[hl]pf?)", "浓度": r"[numpkμ]?(mo?l|g|iu|u|eq)/[dmunμ]?l",
 }  # fmt: skip
-LABEL_KEYS = ("report", "label", "answer", "output", "response", "additional_feature", "text")
+LABEL_KEYS = ("report", "label", "answer", "output", "response")
 
 
 @command

@@ -40,6 +40,11 @@ def patient(page: Page, english: bool = False) -> list[tuple[str, str]]:
     return [(label, value) for label, value in who + rest if value]
 
 
+def patient_line(page: Page) -> str:
+    """姓名、性别、年龄，有哪几样写哪几样。"""
+    return "  ".join(value for label, value in patient(page) if label in ("姓名", "性别", "年龄"))
+
+
 def head(page: Page, x0: int, x1: int, y: int, columns: int = 4, titles: str = "two", english: bool = False) -> int:
     """画页头，返回下边的 y。titles：two 医院一行、标题一行，one 合成一行，left 靠左。"""
     rng, size = page.rng, page.size

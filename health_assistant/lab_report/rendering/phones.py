@@ -3,7 +3,7 @@
 import re
 
 from health_assistant.lab_report.rendering.drawing import Page
-from health_assistant.lab_report.rendering.furniture import HOSPITALS, day, patient
+from health_assistant.lab_report.rendering.furniture import HOSPITALS, day, patient_line
 from health_assistant.lab_report.rendering.sampling import pick
 from health_assistant.lab_report.rendering.sheets import put
 
@@ -24,8 +24,7 @@ def _app_head(page: Page, *titles: str) -> tuple[str, int]:
     page.text(width / 2, 150, pick(page.rng, titles), 42, ink, anchor="m", bold=True)
     page.drawing.rectangle((0, 196, width, 346), "#ffffff")
     page.text(48, 242, page.report.report_type, 42, _BLACK, bold=True)
-    who = [value for label, value in patient(page) if label in ("姓名", "性别", "年龄")]
-    page.text(48, 304, "  ".join(who), 32, _GREY)
+    page.text(48, 304, patient_line(page), 32, _GREY)
     page.text(width - 48, 304, pick(page.rng, ("已审核", "报告已出", "")), 32, _GREY, anchor="r")
     return theme if theme != "#ffffff" else "#2a7de1", 366
 
@@ -76,20 +75,12 @@ def phone_plain(page: Page) -> int:
     page.text(width / 2, y + 40, pick(page.rng, ("体检报告", "报告详情", "检验报告")), 44, anchor="m")
     page.text(48, y + 130, f"{page.report.report_type}({len(page.report.items)}项)", 38)
     y, space = y + 190, int(page.rng.integers(150, 190))
-    forms = (
-        "{result}{mark}({reference_range})",
-        "{result} ({reference_range}){mark}",
-        "{mark}{result}({reference_range})",
-    )
-    value = pick(page.rng, forms)
+    limits = "({reference_range})"
+    value = pick(page.rng, ("{result}{mark}" + limits, "{result} " + limits + "{mark}", "{mark}{result}" + limits))
     unit = pick(page.rng, ("单位：{unit}", "{unit}", "({unit})"))
     for index in range(len(page.report.items)):
-        cells = (
-            (48, 44, "{name}", 38, _BLACK, "l"),
-            (48, 102, unit, 36, _GREY, "l"),
-            (width - 48, 44, value, 36, _BLACK, "r"),
-        )
-        _write_item(page, index, y, *cells)
+        left = (48, 44, "{name}", 38, _BLACK, "l"), (48, 102, unit, 36, _GREY, "l")
+        _write_item(page, index, y, *left, (width - 48, 44, value, 36, _BLACK, "r"))
         page.line(48, y + space - 24, width - 48, y + space - 24, 2, fill="#c9c9c9")
         y += space
     return y
@@ -109,9 +100,8 @@ def app_cards(page: Page) -> int:
     page.text(width / 2, 120, "报告详情", round(size * 1.15), "#ffffff", anchor="m")
     page.text(50, 120, "<", round(size * 1.2), "#ffffff")
     page.drawing.rounded_rectangle((40, 180, width - 40, 400), 20, fill="#ffffff")
-    who = dict(patient(page))
+    people = patient_line(page)
     page.text(80, 235, page.report.report_type, round(size * 1.15), bold=True)
-    people = "  ".join(who[label] for label in ("姓名", "性别", "年龄") if label in who)
     page.text(80, 295, f"{people}  |  {pick(rng, HOSPITALS)}", round(size * 0.82), "#8a9099")
     odd = sum(item.mark is not None for item in page.report.items)
     page.text(80, 352, f"共{count}项，异常{odd}项  报告时间 {day(page)}", round(size * 0.82), "#8a9099")
@@ -173,15 +163,12 @@ def paired_cards(page: Page) -> int:
     theme = pick(rng, ("#0f8a6c", "#3557c4", "#8a4bb0"))
     page.drawing.rectangle((0, 0, width, page.image.height), "#eef1f5")
     page.drawing.rectangle((0, 0, width, 150), theme)
-    page.text(
-        width / 2, 96, pick(rng, ("检验详情", "我的化验", "健康档案")), round(size * 1.2), "#ffffff", "m", bold=True
-    )
-    who = dict(patient(page))
-    line = "  ".join(who[label] for label in ("姓名", "性别", "年龄") if label in who)
-    page.text(48, 200, f"{page.report.report_type}   {line}", size)
-    joined = pick(
-        rng, ("{result}({reference_range})", "{result} ({reference_range})", "{result}{mark}[{reference_range}]")
-    )
+    title = pick(rng, ("检验详情", "我的化验", "健康档案"))
+    page.text(width / 2, 96, title, round(size * 1.2), "#ffffff", "m", bold=True)
+    page.text(48, 200, f"{page.report.report_type}   {patient_line(page)}", size)
+    forms = "{result}({reference_range})", "{result} ({reference_range})", "{result}{mark}[{reference_range}]"
+    joined = pick(rng, forms)
+    last = "{unit}" if "{mark}" in joined else "{unit}  {mark}"
     wide, tall = (width - 72) // 2, round(size * 5.4)
     for index in range(len(page.report.items)):
         left, y = 24 + index % 2 * (wide + 24), 250 + index // 2 * (tall + 24)
@@ -189,15 +176,7 @@ def paired_cards(page: Page) -> int:
         inside, end = left + 24, left + wide - 24
         put(page, index, inside, end, y + size * 1.0, "{name}", ink="#555b66")
         put(page, index, inside, end, y + size * 2.7, joined, round(size * 1.15))
-        put(
-            page,
-            index,
-            inside,
-            end,
-            y + size * 4.3,
-            "{unit}" if "{mark}" in joined else "{unit}  {mark}",
-            ink="#777d88",
-        )
+        put(page, index, inside, end, y + size * 4.3, last, ink="#777d88")
     return 250 + -(-len(page.report.items) // 2) * (tall + 24)
 
 
@@ -212,30 +191,20 @@ def night_list(page: Page) -> int:
     page.text(width / 2, 120, pick(rng, ("报告单", "检查结果", "检验报告")), round(size * 1.15), plain, "m", bold=True)
     page.text(48, 200, page.report.report_type, size, dim)
     y, tall = 250, round(size * 3.7)
-    limits = pick(
-        rng, ("参考 {reference_range} {unit}", "{reference_range}  {unit}", "正常范围:{reference_range}{unit}")
-    )
+    forms = "参考 {reference_range} {unit}", "{reference_range}  {unit}", "正常范围:{reference_range}{unit}"
+    limits = pick(rng, forms)
     for index, item in enumerate(page.report.items):
         page.drawing.rounded_rectangle((24, y, width - 24, y + tall - 10), 14, fill=raised)
         tint = "#ff7b72" if page.flags[index] in ("high", "abnormal") else "#79b8ff"
         put(page, index, 56, width * 0.62, y + size * 1.1, "{name} {code}", ink=plain)
         put(page, index, 56, width - 200, y + size * 2.55, limits, round(size * 0.85), ink=dim)
-        put(
-            page,
-            index,
-            width * 0.64,
-            width - 56,
-            y + size * 1.1,
-            "{result}",
-            anchor="r",
-            ink=tint if item.mark else plain,
-        )
+        ink = tint if item.mark else plain
+        put(page, index, width * 0.64, width - 56, y + size * 1.1, "{result}", anchor="r", ink=ink)
         if item.mark:
             reach = page.measure(item.mark, round(size * 0.8)) / 2 + 14
             middle, at = width - 56 - reach, y + size * 2.55
-            page.drawing.rounded_rectangle(
-                (middle - reach, at - size * 0.6, middle + reach, at + size * 0.6), 10, fill=tint
-            )
+            chip = middle - reach, at - size * 0.6, middle + reach, at + size * 0.6
+            page.drawing.rounded_rectangle(chip, 10, fill=tint)
             page.pieces(index, middle, at, [("mark", item.mark)], round(size * 0.8), ground, "m")
         y += tall
     return y + size

@@ -130,9 +130,8 @@ def ledger(page: Page, columns: list[str], english: bool = False, blocks: int = 
     """
     size, x0, x1 = page.size, 96, page.image.width - 96
     y = head(page, x0, x1, 60, fields, pick(page.rng, ("two", "one")), english)
-    templates, shares, anchors, heads = zip(
-        *([part.strip() for part in one.split("|")] for one in columns), strict=True
-    )
+    parts = ([part.strip() for part in one.split("|")] for one in columns)
+    templates, shares, anchors, heads = zip(*parts, strict=True)
     count, top, tall, gap = len(page.report.items), y, round(size * 1.6), gutter * size
     length, wide = -(-count // blocks), (x1 - x0 - gap * (blocks - 1)) / blocks
     page.line(x0, y, x1, y)
@@ -142,13 +141,8 @@ def ledger(page: Page, columns: list[str], english: bool = False, blocks: int = 
         cells = list(zip(pairwise(edges), templates, anchors, heads, strict=True))
         for (start, end), _, anchor, words in cells:
             x = {"l": start + pad * size, "m": (start + end) / 2, "r": end - pad * size}[anchor]
-            page.text(
-                x,
-                y + tall / 2,
-                words,
-                min(size, round(size * (end - start) / max(1, page.measure(words)))),
-                anchor=anchor,
-            )
+            fitting = min(size, round(size * (end - start) / max(1, page.measure(words))))
+            page.text(x, y + tall / 2, words, fitting, anchor=anchor)
         for index in range(block * length, min(count, (block + 1) * length)):
             middle = y + tall * (index - block * length + 1.5)
             for (start, end), template, anchor, _ in cells:
