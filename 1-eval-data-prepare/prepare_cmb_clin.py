@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from health_assistant import artifacts, hub
-from health_assistant.command_line import fail, new_parser
-from health_assistant.evaluation.cases import SAMPLE_FILE, Case, CaseError, read_cases
+from health_assistant.command_line import command, new_parser
+from health_assistant.evaluation.cases import SAMPLE_FILE, Case, read_cases
 
 REPO, FILE = "FreedomIntelligence/CMB", "CMB-Clin/CMB-Clin-qa.json"
 SHA256 = "35cefc7cd46af080ebbd662e0b8e4babd4803205a5f0bec038acf4cdf33021af"
@@ -24,6 +24,7 @@ SAMPLE_LABEL = "内置示例，不是 CMB-Clin"
 FORMAT_VERSION = 1  # 输出的格式变了就加一，旧的产物会重做
 
 
+@command
 def main() -> int:
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--file", type=Path, help="CMB-Clin-qa.json，或同样格式的文件；不给就从模型站下载")
@@ -37,11 +38,7 @@ def main() -> int:
         return 0
     path = path or SAMPLE_FILE
 
-    try:
-        cases, notes = read_cases(path)
-    except CaseError as error:
-        return fail(error)
-
+    cases, notes = read_cases(path)
     source = source_of(path)
     print_label(source)
     wanted = artifacts.fingerprint({"format": FORMAT_VERSION, "source": source}, [path])

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError, ValidationInfo, model_validator
 
+from health_assistant.command_line import BadInput
+
 SAMPLE_FILE = Path(__file__).parent / "data" / "cmb-clin-sample.json"
 MAX_BYTES = 20_000_000  # CMB-Clin 是 0.26 MB；大得离谱的文件不读进内存
 
@@ -28,7 +30,7 @@ JSON_REASONS = {  # json 的说法的开头 -> 中文
 KINDS = {dict: "对象", list: "列表", str: "文字", bool: "true/false", int: "数", float: "数", type(None): "null"}
 
 
-class CaseError(ValueError):
+class CaseError(BadInput):
     """文件不能用；消息是一行，写明文件、记录、字段、错在哪里、应该是什么。"""
 
 
@@ -109,6 +111,7 @@ def read_cases(path: Path) -> tuple[list[Case], list[str]]:
 
 
 def read_text(path: Path) -> str:
+    """整个文件的文字；不是 UTF-8 的普通文件，或大得离谱，就抛 CaseError（不带文件名）。"""
     try:
         if path.is_dir():
             raise CaseError("是一个目录；应是 JSON 文件")
@@ -200,6 +203,7 @@ def _explain(error: Any, records: list) -> str:
 
 
 def kind_of(value: Any) -> str:
+    """JSON 值的种类，中文。"""
     return next(word for kind, word in KINDS.items() if isinstance(value, kind))
 
 

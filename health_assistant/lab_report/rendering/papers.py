@@ -43,6 +43,7 @@ def _typed(page: Page, x: float, y: float, pieces: Pieces | str, index: int = -1
 
 
 def dot_matrix(page: Page) -> int:
+    """针式打印：等宽的字，左右两栏，字是淡淡的点，两边可能有走纸孔。"""
     rng, size, width = page.rng, page.size, page.image.width
     x0, x1, pitch = 100, width - 100, round(size * pick(rng, (1.45, 1.6, 1.8)))
     title, y = f"{pick(rng, HOSPITALS)}{page.report.report_type}{pick(rng, ('化验单', '报告单', '结果单'))}", 90
@@ -99,6 +100,7 @@ def _fade(page: Page, bottom: int, strength: float) -> None:
 
 
 def booklet(page: Page) -> int:
+    """体检的册子：每个面板一张小表，后面一段小结。"""
     rng, size, width = page.rng, page.size, page.image.width
     x0, x1, y = 80, width - 80, 80
     theme = pick(rng, ("#1f6f78", "#35568c", "#7a4b6a", "#4f7a3a"))
@@ -180,6 +182,7 @@ def _english_names() -> dict[str, str]:
 
 
 def independent_lab(page: Page) -> int:
+    """独立的检验所：一项两行，中文在上，英文与代号在下；有方法一列。"""
     rng, size, width = page.rng, page.size, page.image.width
     x0, x1, y, small = 90, width - 90, 90, max(15, round(size * 0.68))
     theme = pick(rng, ("#173f6b", "#5b1f3d", "#22543d", page.ink))

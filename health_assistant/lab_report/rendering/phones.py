@@ -87,6 +87,7 @@ def phone_plain(page: Page) -> int:
 
 
 def app_cards(page: Page) -> int:
+    """应用里的卡片：结果是大字，标记是色块，右边一条低、正常、高的色条与范围。"""
     rng, size, width = page.rng, page.size, page.image.width
     ground, theme = pick(rng, (("#f2f4f7", "#1c7c6c"), ("#eff3f8", "#2a62c9"), ("#f5f3ef", "#b0632c")))
     count = len(page.report.items)
