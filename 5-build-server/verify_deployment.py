@@ -64,9 +64,7 @@ def main() -> int:
     folder = (artifacts.llm_dir if args.kind == "llm" else artifacts.vl_dir)(args.recipe)
     if args.recall:
         unchanged = artifacts.is_finished(folder / "verified", fingerprint(folder))
-        print(
-            f"{folder} 核对过了，文件、代码、依赖都没有变：结果在 {folder / 'verified'}。" if unchanged else "要核对。"
-        )
+        print(f"核对过了，什么也没有变，结果在 {folder / 'verified'}。" if unchanged else f"{folder} 要核对。")
         return 0 if unchanged else 1
 
     trained = find_training(args.kind, folder)
@@ -98,8 +96,6 @@ def verify(trained: Trained, args: argparse.Namespace) -> list[Check]:
     """文件的检查，写了 --base-url 的再加服务的。"""
     merge, merged = check_merge(trained)
     checks = [merge, check_tokens(trained, "合并后的文件", merged_tokenizer(trained))]
-    if trained.max_pixels:
-        checks.append(check_resize_settings(trained))
     if not args.base_url:
         return [*checks, Check("服务", None, "没有写 --base-url，只核对了文件")]
     server = ModelClient(args.base_url, args.api_key, args.model)
@@ -198,17 +194,6 @@ def join(compared: str, different: list[str]) -> str:
     return "；".join(shown).replace("|", "\\|")
 
 
-def check_resize_settings(trained: Trained) -> Check:
-    """合并后的文件里写的一页最少、最多多少像素，要与训练时一样。"""
-    from health_assistant.training.vision import MIN_PIXELS, load_image_processor
-
-    expected = {"shortest_edge": MIN_PIXELS, "longest_edge": trained.max_pixels}
-    size = dict(load_image_processor(trained.merged).size)
-    detail = f"一页最少、最多的像素：训练 {expected['shortest_edge']}、{expected['longest_edge']}"
-    detail += f"，合并后的文件 {size['shortest_edge']}、{size['longest_edge']}"
-    return Check("图的缩放：训练 ↔ 合并后的文件", size == expected, detail)
-
-
 # ---- 服务 ----
 
 
@@ -236,15 +221,15 @@ def check_answers(trained: Trained, merged: Checkpoint, server: ModelClient, max
 
     32 位要一字不差。16 位在不同的程序里舍入不同，几乎一样可能的两个词元会选到另一个：一半的题一字不差就算。
     """
-    different, asked = [], questions(trained)
-    for number, question in enumerate(asked, 1):
+    different, all_questions = [], questions(trained)
+    for number, question in enumerate(all_questions, 1):
         expected = merged.answer(trained.inputs(question), max_tokens)
         actual, _ = server.answer(as_messages(question), max_tokens)
         if actual != expected:
             different.append(f"第 {number} 题检查点答 {expected[:20]!r}，服务答 {actual[:20]!r}")
-    same = len(asked) - len(different)
-    needed = len(asked) if merged.dtype == "float32" else len(asked) / 2
-    detail = f"{len(asked)} 题，各最多 {max_tokens} 个词元，{same} 题一字不差"
+    same = len(all_questions) - len(different)
+    needed = len(all_questions) if merged.dtype == "float32" else len(all_questions) / 2
+    detail = f"{len(all_questions)} 题，各最多 {max_tokens} 个词元，{same} 题一字不差"
     return Check("贪心的回答：检查点 ↔ 服务", same >= needed, join(detail, different))
 
 
