@@ -11,26 +11,24 @@ import unicodedata
 from pathlib import Path
 
 from health_assistant import artifacts
-from health_assistant.command_line import fail, new_parser
+from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.training import loading, memory, run
 
 NOTICE = "（模型的回答只供学习，不能代替医生。）"
 
 
+@command
 def main() -> int:
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="tiny", help="配方名（默认 tiny）")
     parser.add_argument("--compare", action="store_true", help="并排显示基座与微调后的回答")
     parser.add_argument("--ask", help="只问这一句就结束，给脚本用")
-    parser.add_argument("--max-new-tokens", type=int, default=256, help="一次回答最多多少个标记（默认 256）")
+    parser.add_argument("--max-new-tokens", type=int, default=256, help="一次回答最多多少个词元（默认 256）")
     args = parser.parse_args()
     folder = artifacts.llm_dir(args.recipe)
-    try:
-        base_model = run.read_training(folder, "train_llm.py")["base_model"]
-    except OSError as error:
-        return fail(error)
+    base_model = run.read_training(folder, "train_llm.py")["base_model"]
     if args.ask is not None and not args.ask.strip():
-        return fail("--ask 后面要写问题")
+        raise BadInput("--ask 后面要写问题")
 
     try:
         model, tokenizer = load(base_model, folder / "adapter")

@@ -123,7 +123,7 @@ def run_transformers(args: argparse.Namespace, adapters: dict[str, Path]) -> Non
         print(*transformers_backend.describe(model, adapters), sep="\n", flush=True)
         try:
             backend = transformers_backend.TransformersBackend(model, adapters, name)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (BadInput, OSError, ValueError, RuntimeError) as error:
             raise CannotStart(f"✗ 装不了模型：{error}") from error
         print_examples(args, name)
         return create_app(backend, args.api_key, args.allowed_origins)

@@ -32,7 +32,7 @@ from health_assistant.command_line import BadInput, command, fail, new_parser
 TINY = Path(__file__).parent / "configs" / "dataset-tiny.yaml"
 SPLITS = ("train", "val", "test")
 SHEET_CELL = 360  # 样张里一张最长的边
-TOKEN_SIDE = 28  # Qwen2-VL 的一个图像标记是 28×28 像素
+TOKEN_SIDE = 28  # Qwen2-VL 的一个图像词元是 28×28 像素
 Names = tuple[str, ...]
 
 
@@ -214,7 +214,7 @@ def render_one(recipe: Recipe, split: str, number: int):
 
 
 def fit(drawn, recipe: Recipe):
-    """按配方裁剪、缩小；返回图与跟着走的框。只留项目行的，边上补白到整数个图像标记，喂给模型时就不再缩放。"""
+    """按配方裁剪、缩小；返回图与跟着走的框。只留项目行的，边上补白到整数个图像词元，喂给模型时就不再缩放。"""
     from PIL import Image
 
     image, top = drawn.image, 0

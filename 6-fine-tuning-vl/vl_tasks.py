@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from health_assistant.artifacts import atomic_path
+from health_assistant.command_line import BadInput
 from health_assistant.lab_report.reference_range import Interval, parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, READ_PROMPT, Flag, ReadItem, ReadReport
 from health_assistant.lab_report.scoring import TrueItem
@@ -18,7 +19,7 @@ TRUTH_FLAGS = {"H": "high", "L": "low", "N": "normal", None: None}
 NOT_ON_PAGE = ("甲胎蛋白", "游离三碘甲状腺原氨酸", "尿微量白蛋白", "降钙素原")
 
 
-class BadRow(ValueError):
+class BadRow(BadInput):
     """数据的一行坏了；消息点明哪个文件、哪一行。"""
 
 

@@ -1,4 +1,4 @@
-"""画 padding.png：同一次更新的 16 条对话，两条一次前向与按标记装满，各要几次前向、算多少填充。
+"""画 padding.png：同一次更新的 16 条对话，两条一次前向与按词元装满，各要几次前向、算多少填充。
 
     python 3-fine-tuning-llm/figures/draw.py
 
@@ -22,7 +22,7 @@ def main() -> None:
     lengths = [min(2048, round(dice.lognormvariate(5.8, 0.7))) for _ in range(ROWS)]
     ways = {
         "两条一次": [[at, at + 1] for at in range(0, ROWS, 2)],
-        f"装满 {MOST_TOKENS} 个标记": passes.cut(lengths, MOST_TOKENS),
+        f"装满 {MOST_TOKENS} 个词元": passes.cut(lengths, MOST_TOKENS),
     }
     figure, axes = new_figure(8, 3, columns=2)
     for axis, (name, groups) in zip(axes, ways.items(), strict=True):
@@ -36,10 +36,10 @@ def main() -> None:
                     shown.add(label)
                 place += 1
             place += 1
-        axis.set(title=f"{name}：{len(groups)} 次前向，算 {computed} 个标记", xlabel="标记", yticks=[])
+        axis.set(title=f"{name}：{len(groups)} 次前向，算 {computed} 个词元", xlabel="词元", yticks=[])
         axis.set_ylabel("一行一条，隔开的是各次前向")
         axis.invert_yaxis()
-        print(f"{name}：{len(groups)} 次前向，算的标记是真标记的 {computed / sum(lengths):.2f} 倍")
+        print(f"{name}：{len(groups)} 次前向，算的词元是真词元的 {computed / sum(lengths):.2f} 倍")
     axes[0].legend()
     figure.savefig(Path(__file__).with_name("padding.png"), dpi=90)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from health_assistant.command_line import new_parser
 
-BUDGETS = {"课程的预算": 2560, "三分之一的预算": 850, "长边缩到 512 左右": 250}  # 名字 -> 至多多少个标记
+BUDGETS = {"课程的预算": 2560, "三分之一的预算": 850, "长边缩到 512 左右": 250}  # 名字 -> 至多多少个词元
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
         height = drawn.text_height * size[1] / drawn.image.size[1]
         axis.imshow(seen.resize(drawn.image.size, Image.Resampling.NEAREST).crop(crop), cmap="gray", vmin=0, vmax=255)
         found = image_tokens(drawn.image.size, tokens * 784)
-        title = f"{name}：{size[0]}×{size[1]}，{found} 个标记，字高 {height:.0f} 像素"
+        title = f"{name}：{size[0]}×{size[1]}，{found} 个词元，字高 {height:.0f} 像素"
         axis.set_title(title, fontsize=9)
         axis.axis("off")
         print(title)

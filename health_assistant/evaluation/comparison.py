@@ -166,7 +166,7 @@ def facts(before: Run, after: Run) -> dict[str, str]:
         "之前": f"{old['model']}（{old['machine']}，{old['seconds']:.0f} 秒）",
         "之后": f"{new['model']}（{new['machine']}，{new['seconds']:.0f} 秒）",
         "评测数据": f"{old['data_source']}，{old['n']} 题，sha256 {old['data_sha256'][:12]}",
-        "提问与生成": f"{old['prompt_version']}；贪心，最多 {old['generation']['max_new_tokens']} 个标记",
+        "提问与生成": f"{old['prompt_version']}；贪心，最多 {old['generation']['max_new_tokens']} 个词元",
         "空回答、失败": f"之前 {old['empty']}、{old['failed']}，之后 {new['empty']}、{new['failed']}，都按 0 分计",
         "截断与打转": f"之前：{describe_endings(old)}；之后：{describe_endings(new)}",
     }

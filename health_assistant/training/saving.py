@@ -34,14 +34,20 @@ def mark_complete(checkpoint: Path) -> None:
 
 
 def last_complete_checkpoint(folder: Path) -> Path | None:
-    """folder 里最新的完整检查点；写了一半的当场删掉，免得以后被当成好的。"""
-    complete = []
+    """folder 里最新的完整检查点；写了一半的当场删掉，免得以后被当成好的。别的文件与目录一概不管。
+
+    不用 transformers 的 get_last_checkpoint：kill -9 留下的半个，它也当成最新的。
+    """
+    complete = {}
     for checkpoint in folder.glob("checkpoint-*"):
+        step = checkpoint.name.removeprefix("checkpoint-")
+        if not step.isdecimal() or not checkpoint.is_dir():  # 如 checkpoint-50-copy
+            continue
         if (checkpoint / COMPLETE_MARK).exists():
-            complete.append(checkpoint)
+            complete[int(step)] = checkpoint
         else:
             shutil.rmtree(checkpoint, ignore_errors=True)  # 多卡时几个进程同时删
-    return max(complete, key=lambda one: int(one.name.rpartition("-")[2]), default=None)
+    return complete[max(complete)] if complete else None
 
 
 def prune_and_find_checkpoint(checkpoints: Path, from_scratch: bool) -> str | None:

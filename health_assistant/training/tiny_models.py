@@ -9,7 +9,7 @@ from typing import Any
 from health_assistant import artifacts
 from health_assistant.training.saving import atomic_folder
 
-# Qwen2 分词器的特殊标记，次序与它相同
+# Qwen2 分词器的特殊词元，次序与它相同
 SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>"]
 SPECIAL_TOKENS += ["<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>"]
 SPECIAL_TOKENS += ["<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"]
@@ -255,7 +255,7 @@ def pretrain(texts: list[str], tokenizer):
 
 
 def random_dialogues(texts: list[str], tokenizer, shuffler: random.Random) -> list[int]:
-    """全部文字过一遍的标记：随机的几段拼成一段多轮对话。"""
+    """全部文字过一遍的词元：随机的几段拼成一段多轮对话。"""
     turns, shuffled = LLM_RECIPE["turns"], shuffler.sample(texts, len(texts))
     messages = [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(shuffled)]
     dialogues = [messages[at : at + 2 * turns] for at in range(0, len(messages), 2 * turns)]

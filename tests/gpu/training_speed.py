@@ -20,7 +20,8 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from health_assistant.training import loading, memory, passes, recipe, run, vision  # noqa: E402
+from health_assistant.checked_yaml import read_yaml  # noqa: E402
+from health_assistant.training import loading, memory, passes, recipe, run, sft, vision  # noqa: E402
 
 LLM, VL = ROOT / "3-fine-tuning-llm/configs", ROOT / "6-fine-tuning-vl/configs"
 # 每一种：行有多长、分批、步数。today 是装满之前的做法：两行（视觉是一页）一次前向
@@ -87,11 +88,10 @@ def work(job: list, out: Path, home: Path) -> int:
     size, config, backend, ways, changed, _ = job
     kind = recipe.VisionRecipe if "6-fine" in config else recipe.Recipe
     place = f"{size}-vl" if size == "small" and kind is recipe.VisionRecipe else size
-    given = ["--config", config, "--backend", backend, "--quantized_model", "", "--base_model", str(home / place)]
-    given += [text for name, value in changed.items() for text in (f"--{name}", str(value))]
-    wanted = recipe.read_recipe(given, Path(config), kind)
-    if wanted.vision:
-        wanted.update_rows = 4
+    given = {"backend": backend, "quantized_model": "", "model_name_or_path": str(home / place)} | changed
+    if kind is recipe.VisionRecipe:
+        given["update_rows"] = 4
+    wanted = read_yaml(kind, Path(config), given)
     half = ways[0][1] == "fp16"
     if backend == "unsloth":
         import unsloth  # noqa: F401
@@ -142,9 +142,10 @@ def measure(wanted, model, tokenizer, source: Path, home: Path, how: tuple) -> d
     import torch
 
     length, way, steps = how
+    changed = {"max_steps": steps, "eval_steps": 1000, "early_stopping_patience": 0, "warmup_steps": 1}
     if length == 2000:
-        wanted.update_rows = 4  # 只看装得最满时的峰值，不必多跑
-    wanted.max_steps, wanted.eval_steps, wanted.patience, wanted.warmup_steps = steps, 1000, 0, 1
+        changed["update_rows"] = 4  # 只看装得最满时的峰值，不必多跑
+    wanted = wanted.model_copy(update=changed)
     rows, collate = text_rows(tokenizer, length, wanted.update_rows * 10), None
     if isinstance(wanted, recipe.VisionRecipe):
         rows = page_rows(tokenizer, wanted, home / "pages")
@@ -162,7 +163,7 @@ def measure(wanted, model, tokenizer, source: Path, home: Path, how: tuple) -> d
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     with mock.patch.object(passes, "cut", cut):
-        trainer = run.build_trainer(wanted, model, tokenizer, rows, rows[:1], home / "checkpoints", collate)
+        trainer = sft.build_trainer(wanted, model, tokenizer, rows, rows[:1], home / "checkpoints", collate)
         trainer.args.load_best_model_at_end = False
         trainer._save_checkpoint = lambda *args: None
         longest_pass = max(
