@@ -67,7 +67,7 @@ LLM_RECIPE: dict[str, Any] = {
     "template": CHAT_TEMPLATE,
 }
 
-# 权重是随机的：训练时看图的部分、词表都要整个训练（配方的 full_layers），所以输入与输出的词表不共用
+# 权重是随机的：训练时看图的部分、词表都要整个训练（配方的 lora_modules_to_save），所以输入与输出的词表不共用
 VL_RECIPE: dict[str, Any] = {
     "vocab_size": 1200,
     "text": {

@@ -18,19 +18,8 @@ STAGE = ROOT / "6-fine-tuning-vl"
 CONFIGS = [one for one in sorted((STAGE / "configs").glob("*.yaml")) if not one.stem.startswith("dataset-")]
 # 两遍，每遍几步；有 dropout，续训时随机数也要复原
 FAST = ["--dataset_name", "small", "--num_train_epochs", "2", "--update_rows", "4", "--eval_steps", "4"]
-FAST += [
-    "--lora_dropout",
-    "0.1",
-    "--lora_r",
-    "4",
-    "--max_length",
-    "700",
-    "--abnormal_share",
-    "0.2",
-    "--question_share",
-    "0.2",
-]
-FAST += ["--unreadable_share", "0"]
+FAST += ["--lora_dropout", "0.1", "--lora_r", "4", "--max_length", "700", "--unreadable_share", "0"]
+FAST += ["--abnormal_share", "0.2", "--question_share", "0.2"]
 
 
 def load(path: Path):
