@@ -100,18 +100,18 @@ def compare(model, tokenizer, messages: list[dict], max_new_tokens: int) -> str:
     column = (min(shutil.get_terminal_size().columns, 120) - 3) // 2
     left, right = wrap(before, column), wrap(after, column)
     height = max(len(left), len(right))
-    for one, other in zip(
+    for old, new in zip(
         ["基座", "—" * (column // 2), *left, *[""] * (height - len(left))],
         ["微调后", "—" * (column // 2), *right, *[""] * (height - len(right))],
         strict=True,
     ):
-        print(f"{one}{' ' * (column - width(one))} │ {other}")
+        print(f"{old}{' ' * (column - width(old))} │ {new}")
     return after
 
 
 def width(text: str) -> int:
     """终端里占几格：汉字占两格。"""
-    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def wrap(text: str, column: int) -> list[str]:

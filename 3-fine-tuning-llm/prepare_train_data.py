@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
-from train_data import SPLITS, BadInput, dialogue, matching_form, write_train_data
+from train_data import SPLITS, dialogue, matching_form, write_train_data
 
 from health_assistant import artifacts, hub
-from health_assistant.command_line import fail, new_parser
+from health_assistant.command_line import BadInput, command, new_parser
 
 SOURCES = {
     "medical-o1": {
@@ -68,6 +68,7 @@ Record = tuple[str, dict]
 Pair = tuple[str, str]
 
 
+@command
 def main() -> int:
     parser = new_parser(__doc__)
     choices = "、".join(SOURCES)
@@ -84,11 +85,8 @@ def main() -> int:
     parser.add_argument("--force", action="store_true", help="整理过了也重做")
     args = parser.parse_args()
     if not 0 < args.val_share < 1:
-        return fail(f"--val-share 要在 0 与 1 之间，不是 {args.val_share}")
-    try:
-        return prepare(args)
-    except BadInput as error:
-        return fail(error)
+        raise BadInput(f"--val-share 要在 0 与 1 之间，不是 {args.val_share}")
+    return prepare(args)
 
 
 def prepare(args: argparse.Namespace) -> int:
@@ -102,8 +100,8 @@ def prepare(args: argparse.Namespace) -> int:
         raise BadInput(f"--name {name}：只能用字母、数字、汉字、_、-、.")
     folder = artifacts.train_data_dir(name)
     settings = {key: getattr(args, key) for key in ("encoding", "min_answer", "max_chars", "val_share", "think")}
-    wanted = artifacts.fingerprint({"source": Path(source).name, "columns": columns, **settings}, files)
-    if artifacts.is_finished(folder, wanted) and not args.force:
+    fingerprint = artifacts.fingerprint({"source": Path(source).name, "columns": columns, **settings}, files)
+    if artifacts.is_finished(folder, fingerprint) and not args.force:
         print(f"整理过了，在 {folder}；要重做加 --force。")
         return 0
 
@@ -129,7 +127,7 @@ def prepare(args: argparse.Namespace) -> int:
         "source_sha256": {file.name: hub.file_sha256(file) for file in files},
     }
     write_train_data(folder, {SPLITS[0]: map(dialogue, train), SPLITS[1]: map(dialogue, val)}, about)
-    artifacts.mark_finished(folder, wanted, [folder / name for name in (*SPLITS, "data.json")])
+    artifacts.mark_finished(folder, fingerprint, [folder / name for name in (*SPLITS, "data.json")])
     show(folder, about, train, val)
     return 0
 
@@ -293,29 +291,25 @@ def clean(
         if args.think == "strip":
             answer = spoken
         ask, reply = matching_form(question), matching_form(answer)
-        key, pair = digest(ask), digest(f"{ask}\n{reply}")
-        if thought and args.think == "drop":
-            dropped["thought"] += 1
-        elif thought and not matching_form(spoken):
-            dropped["only_thought"] += 1
-        elif not ask or not reply:
-            dropped["empty"] += 1
-        elif "\ufffd" in question + answer:
-            dropped["garbled"] += 1
-        elif CONTROL.search(question + answer):  # 多半是几轮对话粘在一起；当控制词元学，模型会自问自答
-            dropped["control_token"] += 1
-        elif len(answer) < args.min_answer:
-            dropped["too_short"] += 1
-        elif len(question) + len(answer) > args.max_chars:
-            dropped["too_long"] += 1
-        elif pair in pairs:
-            dropped["duplicate_pair"] += 1
-        elif key in questions:
-            dropped["duplicate_question"] += 1
+        question_digest, pair_digest = digest(ask), digest(f"{ask}\n{reply}")
+        applies = {
+            "thought": thought and args.think == "drop",
+            "only_thought": thought and not matching_form(spoken),
+            "empty": not ask or not reply,
+            "garbled": "\ufffd" in question + answer,
+            "control_token": CONTROL.search(question + answer),  # 多半是几轮对话粘在一起；学了它，模型会自问自答
+            "too_short": len(answer) < args.min_answer,
+            "too_long": len(question) + len(answer) > args.max_chars,
+            "duplicate_pair": pair_digest in pairs,
+            "duplicate_question": question_digest in questions,
+        }
+        reason = next((name for name, yes in applies.items() if yes), None)
+        if reason:
+            dropped[reason] += 1
         else:
             kept.append((question, answer))
-            questions.add(key)
-            pairs.add(pair)
+            questions.add(question_digest)
+            pairs.add(pair_digest)
     if seen and (absent := {name for names in columns.values() for name in names} - seen):
         raise BadInput(f"--map 里的列 {'、'.join(sorted(absent))}，一条记录也没有；写错了就改，不要它就去掉")
     return kept, dropped, thoughts

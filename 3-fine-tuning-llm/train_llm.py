@@ -3,7 +3,6 @@
 python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/tiny.yaml --learning_rate 1e-3
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -56,24 +55,18 @@ def left_words(left: dict[str, int]) -> str:
 
 
 def read_rows(path: Path) -> list[dict]:
-    """训练数据的一个文件；缺了或坏了抛 `BadInput`，指出位置。"""
+    """训练数据的一个文件，一行一段对话；缺了或坏了抛 `BadInput`，指出位置。"""
     if not path.is_file():
         option = " --source sample" if path.parent.name == "tiny" else ""
         raise BadInput(f"没有训练数据 {path}：先运行 python 3-fine-tuning-llm/prepare_train_data.py{option}")
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
-        if not line:
-            continue
-        try:
-            row = json.loads(line)
-            roles = [message["role"] for message in row["messages"]]
-            good = roles[-1:] == ["assistant"] and all(message["content"].strip() for message in row["messages"])
-        except (ValueError, TypeError, KeyError, AttributeError):
-            good = False
-        if not good:
-            raise BadInput(f"{path} 第 {number} 行不是以助手的回答结尾的对话")
-        rows.append(row)
-    return rows
+    return artifacts.read_jsonl(path, check_dialogue)
+
+
+def check_dialogue(row: dict) -> dict:
+    roles = [message["role"] for message in row["messages"] if message["content"].strip()]
+    if len(roles) < len(row["messages"]) or roles[-1:] != ["assistant"]:
+        raise ValueError("不是以助手的回答结尾的对话")
+    return row
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@
 """
 
 import argparse
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -39,12 +38,7 @@ def main() -> int:
     add("--reader", nargs="+", choices=READERS, help="比哪几个（默认 before after embedded）")
     add("--dataset", type=Path, help="图与真值的文件夹（默认配方那份数据的 test）")
     add("--limit", type=int, default=0, help="只量前几页（默认全部）")
-    add(
-        "--unreadable",
-        type=float,
-        default=0.2,
-        help="另把这么大比例的页破坏到读不出（默认 0.2；真实照片不做）",
-    )
+    add("--unreadable", type=float, default=0.2, help="另把这么大比例的页破坏到读不出（默认 0.2；真实照片不做）")
     add("--api-base", help="--reader endpoint 的 OpenAI 兼容接口；密钥放环境变量 OPENAI_API_KEY")
     add("--model", help="before、after 之外的本地目录，或接口里的模型名")
     add("--batch-size", type=int, default=16, help="本地模型一批几页，或同时问接口几页（默认 16）")
@@ -69,13 +63,13 @@ def run(args: argparse.Namespace) -> int:
     ruined = make_unreadable(pages, args.unreadable, folder / "unreadable")
     images = [page["image"] for page in pages] + [one["image"] for one in ruined]
     questions = folder / "pages.jsonl"
-    rows = ({"id": str(at), "image": str(image.resolve())} for at, image in enumerate(images))
-    artifacts.write_text(questions, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    places = [str(image.resolve()) for image in images]
+    artifacts.write_jsonl(questions, [{"id": str(at), "image": place} for at, place in enumerate(places)])
 
     # 2. 每个读者读一遍
     results = {}
     for name in names:
-        target = make_reader(name, recipe, args, [str(image.resolve()) for image in images], pages)
+        target = make_reader(name, recipe, args, places, pages)
         print(f"{READERS[name]}（{target['shown']}）：{len(pages)} 页，另有 {len(ruined)} 页读不出的 …")
         from vl_benchmark import NAME, SUBSET
 
@@ -93,11 +87,8 @@ def run(args: argparse.Namespace) -> int:
             "model": target["shown"],
             "not_answered": len(images) - len(answers),
         }
-        lines = (
-            json.dumps({"image": image.name, "answer": answer}, ensure_ascii=False) + "\n"
-            for image, answer in zip(images, read, strict=True)
-        )
-        artifacts.write_text(folder / name / "predictions.jsonl", "".join(lines))
+        rows = [{"image": image.name, "answer": answer} for image, answer in zip(images, read, strict=True)]
+        artifacts.write_jsonl(folder / name / "predictions.jsonl", rows)
         artifacts.write_json(folder / name / "scores.json", {k: v for k, v in results[name].items() if k != "reads"})
 
     # 3. 并排

@@ -4,13 +4,14 @@ python 6-fine-tuning-vl/merge_vl.py --recipe tiny
 """
 
 import sys
+from functools import partial
 
 from vl_tasks import read_pages
 
 from health_assistant import artifacts
-from health_assistant.command_line import command, fail
+from health_assistant.command_line import command
 from health_assistant.lab_report.report import READ_PROMPT
-from health_assistant.training import loading, memory, merging, run, vision
+from health_assistant.training import loading, merging, run, vision
 
 
 @command
@@ -20,8 +21,7 @@ def main() -> int:
     # 1. 训练好的 adapter 与它的基座；并过的不必再并
     folder = artifacts.vl_dir(args.recipe)
     record = run.read_training(folder, "train_vl.py")
-    if merging.is_merged(folder, record) and not args.force:
-        print(f"配方 {args.recipe} 合并过了，结果在 {folder / 'merged'}；要重新合并加 --force。")
+    if merging.is_merged(folder, record, args.force):
         return 0
     page = read_pages(artifacts.vl_dataset_dir(record["recipe"]["dataset_name"]) / "val")[0]
     base = loading.find_model(record["base_model"], vision=True)
@@ -31,13 +31,8 @@ def main() -> int:
     budget = record["recipe"]["max_pixels"]
     processor = vision.load_image_processor(base, budget)
     probe = vision.generation_inputs([page["image"]], READ_PROMPT, processor, tokenizer, budget)
-    print(f"载入 {record['base_model']}，并入 {folder / 'adapter'} …")
-    try:
-        model = merging.merge_adapter(base, folder / "adapter", probe, vision=True)
-    except (merging.BadMerge, memory.DoesNotFit) as error:
-        return fail(error, 1)
-    merging.save_merged(folder, record, model, tokenizer, lambda target: vision.save_processor(base, target, budget))
-    return 0
+    save_processor = partial(vision.save_processor, base, max_pixels=budget)
+    return merging.merge(folder, record, base, tokenizer, probe, save_processor)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 def repeated_values(values: Iterable[str]) -> list[str]:
     """出现不止一次的值。"""
-    return [one for one, times in Counter(values).items() if times > 1]
+    return [value for value, times in Counter(values).items() if times > 1]
 
 
 def read_yaml(model: type[EntryType], file: Path, changes: dict[str, Any] | None = None) -> EntryType:
@@ -70,7 +70,7 @@ def check_yaml(model: type[EntryType], text: str, file: str, changes: dict[str, 
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        problems = [f"{_place(raw, one['loc'])} {_problem(one, model.old_names)}".strip() for one in error.errors()]
+        problems = [f"{_place(raw, each['loc'])} {_problem(each, model.old_names)}".strip() for each in error.errors()]
         raise BadYaml(f"{file}：{'；'.join(problems)}") from None
 
 
@@ -97,5 +97,5 @@ def _problem(error: Any, old_names: dict[str, str]) -> str:
     context = error.get("ctx", {})
     if "error" in context:
         return str(context["error"])
-    wanted = [f"{words} {context[name]}" for name, words in _LIMITS.items() if name in context]
-    return f"写的是 {error['input']!r}，{'、'.join(wanted) or '类型不对'}"
+    limits = [f"{words} {context[name]}" for name, words in _LIMITS.items() if name in context]
+    return f"写的是 {error['input']!r}，{'、'.join(limits) or '类型不对'}"

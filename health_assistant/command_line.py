@@ -30,14 +30,10 @@ class OneLineErrors(argparse.ArgumentParser):
         raise BadInput(f"命令行：{message}")
 
 
-def new_parser(
-    description: str, kind: type[argparse.ArgumentParser] = argparse.ArgumentParser
-) -> argparse.ArgumentParser:
+def new_parser(description: str, kind=argparse.ArgumentParser, **options) -> argparse.ArgumentParser:
     """description 照原样分行；--help 的说明也是中文。"""
     layout = argparse.RawDescriptionHelpFormatter
-    parser = kind(
-        description=description, formatter_class=layout, add_help=False, allow_abbrev=kind is not OneLineErrors
-    )
+    parser = kind(description=description, formatter_class=layout, add_help=False, **options)
     parser.add_argument("-h", "--help", action="help", help="显示这段说明")
     return parser
 

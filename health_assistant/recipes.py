@@ -29,7 +29,7 @@ AnyRecipe = typing.TypeVar("AnyRecipe", bound=Recipe)
 
 def recipe_parser(description: str, kind: type[Recipe], default_config: Path) -> argparse.ArgumentParser:
     """kind 的每一项是一个选项的命令行，另有 --config；用法不对抛 `BadInput`。脚本可以再加自己的选项。"""
-    parser = new_parser(description, OneLineErrors)
+    parser = new_parser(description, OneLineErrors, allow_abbrev=False)
     parser.add_argument("--config", type=Path, default=default_config, help=f"配方（默认 {default_config.name}）")
     settings = parser.add_argument_group("配方里的每一项，写在 YAML 里，或在命令行上改")
     hidden: dict[str, typing.Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}

@@ -10,7 +10,7 @@ from health_assistant import artifacts
 from health_assistant.command_line import BadInput
 from health_assistant.evaluation import metrics
 from health_assistant.evaluation.answers import describe_endings
-from health_assistant.evaluation.evaluate import Question, label, read_lines
+from health_assistant.evaluation.evaluate import Question, label
 
 # 不一样就不能比的几项
 MUST_AGREE = {
@@ -65,8 +65,8 @@ class MetricDelta:
 def load_run(folder: Path, script: str) -> Run:
     try:
         scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-        rows = map(json.loads, read_lines(folder / "predictions.jsonl"))
-        return Run(scores, {row["id"]: row for row in rows})
+        rows = artifacts.read_jsonl(folder / "predictions.jsonl", lambda row: (row["id"], row))
+        return Run(scores, dict(rows))
     except FileNotFoundError as error:
         raise BadInput(f"没有评测结果 {error.filename}。先运行 python {script}") from None
     except (ValueError, KeyError, TypeError) as error:

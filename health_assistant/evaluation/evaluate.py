@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, PositiveInt
 
 from health_assistant import artifacts, recipes
 from health_assistant.command_line import BadInput, command, fail
@@ -128,7 +128,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
         "empty": sum(not row["prediction"] and "error" not in row for row in rows),
         "failed": sum("error" in row for row in rows),
         **count_endings(rows),
-        "metrics": metrics.summarise(*([row[key] for row in rows] for key in ("case_id", "prediction", "reference"))),
+        "metrics": metrics.summarise(*([row[name] for row in rows] for name in ("case_id", "prediction", "reference"))),
         "machine": target.machine(),
     }
     if judge:
@@ -144,7 +144,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
 
     # 4. 写下来
     files = [folder / "predictions.jsonl", folder / "scores.json"]
-    artifacts.write_text(files[0], "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    artifacts.write_jsonl(files[0], rows)
     artifacts.write_json(files[1], scores)
     show(scores)
     print(f"结果在 {folder}（用时 {scores['seconds']:.0f} 秒）")
@@ -210,8 +210,8 @@ def check_trained_from(record: Path, base_model: str) -> None:
 
 def first_questions(questions: list[Question], limit: int | None) -> list[Question]:
     """前 limit 题；没有说就是全部。不比全部少的抛 BadInput：它会被记成“只有前几题”。"""
-    if limit and limit >= len(questions):
-        raise BadInput(f"--limit {limit} 不比数据的题数（{len(questions)}）少：要评全部，就不写 --limit")
+    if limit is not None and not 0 < limit < len(questions):
+        raise BadInput(f"--limit {limit} 要大于 0，少于数据的题数（{len(questions)}）：要评全部，就不写 --limit")
     return questions[:limit]
 
 
@@ -219,20 +219,10 @@ def read_questions(path: Path) -> list[Question]:
     """阶段 1 写的评测题。"""
     if not path.is_file():
         raise BadInput(f"没有评测数据 {path}。先运行 python 1-eval-data-prepare/prepare_cmb_clin.py")
-    questions = []
-    for number, line in enumerate(read_lines(path), 1):
-        try:
-            questions.append(Question.model_validate_json(line))
-        except ValidationError as error:
-            raise BadInput(f"{path} 第 {number} 行 {_place(error)}") from None
+    questions = artifacts.read_jsonl(path, Question.model_validate)
     if not questions or len({question.id for question in questions}) < len(questions):
         raise BadInput(f"{path} 是空的，或者有重复的 id")
     return questions
-
-
-def read_lines(path: Path) -> list[str]:
-    """JSONL 的各行。只按换行符断：splitlines 会把回答里的 U+2028 也当换行。"""
-    return path.read_text(encoding="utf-8-sig", errors="replace").removesuffix("\n").split("\n")
 
 
 def label(scores: dict) -> str:
@@ -248,7 +238,7 @@ def show(scores: dict) -> None:
     print(describe_endings(scores))
     print("  得分（满分 100）   打乱后")
     for name, score in scores["metrics"].items():
-        value, shuffled = (f"{one:6.2f}" if one is not None else "     –" for one in score.values())
+        value, shuffled = (f"{part:6.2f}" if part is not None else "     –" for part in score.values())
         print(f"      {value}       {shuffled}   {metrics.NAMES[name]}")
     if judge := scores.get("judge"):
         print(f"  评审 {judge['model']}：1 到 5 分，有效 {judge['n']} 题，无效 {judge['invalid']} 题")
@@ -269,7 +259,7 @@ def machine() -> str:
 
 
 def _last_error(log: Path) -> str:
-    lines = read_lines(log) if log.is_file() else ["没有记下"]
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else ["没有记下"]
     return lines[-1].split("failed: ")[-1]
 
 
@@ -308,17 +298,12 @@ def _shown(path: str | Path) -> str:
     return path.removeprefix(root)
 
 
-def _place(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"的 {'.'.join(map(str, first['loc'])) or '整行'}：{first['msg']}"
-
-
 def _parse(description: str, config: Path) -> argparse.Namespace:
     parser = recipe_parser(description.splitlines()[0], Recipe, config)
     add = parser.add_argument
     data = artifacts.eval_data_dir() / "cmb-clin.jsonl"
     add("--data", type=Path, default=data, help="评测数据，阶段 1 写的 cmb-clin.jsonl")
-    add("--limit", type=_positive, help="只评数据里的前几题（默认全部）；结果另放一个目录，写明只有前几题")
+    add("--limit", type=int, help="只评数据里的前几题（默认全部）；结果另放一个目录，写明只有前几题")
     add("--model", help="换一个模型：本地目录、hub 上的名字；有 --api-base 时是接口里的模型名")
     add("--adapter", type=Path, help="加在模型上的 LoRA 适配器目录")
     add("--api-base", help="评测 OpenAI 兼容接口，如 http://127.0.0.1:8001/v1；密钥放环境变量 OPENAI_API_KEY")
@@ -334,10 +319,3 @@ def _parse(description: str, config: Path) -> argparse.Namespace:
     if args.api_base and args.adapter:
         parser.error("--adapter 只用于本地模型")
     return args
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("要大于 0")
-    return number

@@ -136,6 +136,11 @@ def _load_with_unsloth(folder: Path, recipe: Recipe):
         use_gradient_checkpointing=checkpointing,
         random_state=recipe.seed,
     )
+    where: dict[str, Any] = {"target_modules": recipe.lora_target_modules}
+    if isinstance(recipe, VisionRecipe):  # 不写层的名字，写哪些部分
+        where = {f"finetune_{part}": True for part in ("language_layers", "attention_modules", "mlp_modules")}
+        where["finetune_vision_layers"] = recipe.vision_layers
+        where["modules_to_save"] = recipe.lora_modules_to_save or None
     return fast.get_peft_model(
         model,
         r=recipe.lora_r,
@@ -144,21 +149,8 @@ def _load_with_unsloth(folder: Path, recipe: Recipe):
         bias="none",
         use_gradient_checkpointing=checkpointing,
         random_state=recipe.seed,
-        **_unsloth_targets(recipe),
+        **where,
     )
-
-
-def _unsloth_targets(recipe: Recipe) -> dict:
-    """LoRA 加在哪里：语言模型写层的名字，视觉模型写哪些部分。"""
-    if not isinstance(recipe, VisionRecipe):
-        return {"target_modules": recipe.lora_target_modules}
-    return {
-        "finetune_vision_layers": recipe.vision_layers,
-        "finetune_language_layers": True,
-        "finetune_attention_modules": True,
-        "finetune_mlp_modules": True,
-        "modules_to_save": recipe.lora_modules_to_save or None,
-    }
 
 
 def _load_with_transformers(folder: Path, recipe: Recipe):

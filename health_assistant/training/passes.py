@@ -6,6 +6,7 @@
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 IGNORED = -100  # 交叉熵不计这个标签
 EVALUATED_TOGETHER = 64  # 验证集按长度排好，这么多条一起切；再多也省不了多少填充
@@ -51,23 +52,19 @@ def by_length(lengths: Sequence[int]) -> list[int]:
     return sorted(range(len(lengths)), key=lengths.__getitem__)
 
 
+@dataclass
 class PassSampler:
     """DataLoader 的 batch_sampler：每一项是这个进程在一次更新（together 行）里的各次前向，前向是行号的列表。
 
     一次更新用哪几行，与有几个进程无关；每个进程的前向一样多次。
     """
 
-    def __init__(
-        self,
-        lengths: Sequence[int],
-        together: int,
-        most_tokens: int,
-        order: Callable[[], list[int]],
-        process: int = 0,
-        processes: int = 1,
-    ):
-        self.lengths, self.together, self.most_tokens, self.order = lengths, together, most_tokens, order
-        self.process, self.processes = process, processes
+    lengths: Sequence[int]
+    together: int
+    most_tokens: int
+    order: Callable[[], list[int]]
+    process: int = 0
+    processes: int = 1
 
     def __len__(self) -> int:
         return math.ceil(len(self.lengths) / self.together)
@@ -81,11 +78,11 @@ class PassSampler:
             yield passes[self.process :: self.processes]
 
 
+@dataclass
 class PassRows:
     """DataLoader 的数据集：给一次前向的行号，取出那几行。"""
 
-    def __init__(self, rows: list[dict]):
-        self.rows = rows
+    rows: list[dict]
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -35,31 +35,25 @@ class Speed:
 
 
 def progress_bar(speed: Speed):
-    """Trainer 的回调：一行进度条，上面有损失；计时；最后一步也测验证集、存检查点（Trainer 只存不测）。"""
-    from tqdm import tqdm
-    from transformers import TrainerCallback
+    """Trainer 的回调：进度条上是最近的损失，不是每步一行；计时。"""
+    from transformers import ProgressCallback
 
-    class ProgressBar(TrainerCallback):
-        bar, shown = None, {}
+    class ProgressBar(ProgressCallback):
+        losses: dict[str, str] = {}
 
         def on_train_begin(self, args, state, control, **kwargs):
+            super().on_train_begin(args, state, control, **kwargs)
             last = state.log_history[-1] if state.log_history else {}
             speed.counted = {name: last.get(name, 0) for name in COUNTED}
-            silent = not state.is_world_process_zero
-            self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="训练", unit="步", disable=silent)
 
-        def on_log(self, args, state, control, logs, **kwargs):
-            losses = {"损失": logs.get("loss"), "验证损失": logs.get("eval_loss")}
-            self.shown |= {name: f"{loss:.3f}" for name, loss in losses.items() if loss}
-            self.bar.set_postfix(self.shown, refresh=False)
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            names = {"loss": "损失", "eval_loss": "验证损失"}
+            self.losses |= {shown: f"{logs[name]:.3f}" for name, shown in names.items() if name in logs}
+            if self.training_bar:
+                self.training_bar.set_postfix(self.losses, refresh=False)
 
         def on_step_end(self, args, state, control, **kwargs):
             speed.finish()
-            self.bar.update()
-            if state.global_step >= state.max_steps:
-                control.should_evaluate = control.should_save = True
-
-        def on_train_end(self, args, state, control, **kwargs):
-            self.bar.close()
+            super().on_step_end(args, state, control, **kwargs)
 
     return ProgressBar()

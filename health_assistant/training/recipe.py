@@ -58,9 +58,7 @@ class Recipe(recipes.Recipe):
         "auto", description="auto：有 CUDA 又装了 Unsloth 就用它"
     )
     load_in_4bit: bool = Field(False, description="基座量化成 4 位再训练（QLoRA）")
-    max_length: PositiveInt = Field(
-        512, description="一段对话最多多少个词元；更长的不用于训练，不截断（截断了就没有结束词元）"
-    )
+    max_length: PositiveInt = Field(512, description="一段对话最多多少个词元；更长的不用，不截断（会没有结束词元）")
     lora_r: PositiveInt = Field(16, description="LoRA 的秩")
     lora_alpha: PositiveInt = Field(32, description="LoRA 的缩放")
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="LoRA 的 dropout；0 时 Unsloth 最快")
@@ -68,14 +66,10 @@ class Recipe(recipes.Recipe):
     gradient_checkpointing: Annotated[bool, BeforeValidator(_true_or_false)] = Field(
         False, description="时间换显存：反向时重算各层"
     )
-    activation_offloading: bool = Field(
-        False, description="重算时各层的输入挪到内存，更省显存；用 Unsloth、开了 gradient_checkpointing 时才起作用"
-    )
+    activation_offloading: bool = Field(False, description="重算要的各层的输入放在内存里，更省显存；Unsloth 才有")
     # 没有同名的：per_device_train_batch_size 是一张卡一次前向的行数；这里更新的行数与卡数无关，前向的行数不定
     update_rows: PositiveInt = Field(8, description="更新一次参数用多少条对话；几张卡也是合起来这么多")
-    pass_tokens: PositiveInt = Field(
-        4096, description="每张卡一次前向最多多少个词元，填充也算；显存由它与 max_length 中大的定"
-    )
+    pass_tokens: PositiveInt = Field(4096, description="每张卡一次前向最多多少个词元，填充也算；显存多半由它定")
     num_train_epochs: PositiveFloat = Field(3.0, description="训练数据过几遍")
     max_steps: int = Field(-1, description="最多更新几次参数；-1 由 num_train_epochs 决定")
     learning_rate: PositiveFloat = Field(2e-4, description="峰值学习率；随后按余弦降到 0")
@@ -109,9 +103,7 @@ class VisionRecipe(Recipe):
     dataset_name: str = Field("tiny", description="render_reports.py 画好的数据的名字")
     max_length: PositiveInt = Field(4096, description="图、提问、回答合起来最多多少个词元；有一条放不下就不开始训练")
     max_pixels: PositiveInt = Field(2560 * 784, description="一页最多多少像素，784 像素一个词元；更大的图先缩小")
-    min_text_height: float = Field(
-        10.0, description="缩小之后数字至少多高（像素，按真值里的框算）；再小就认不出，不开始训练"
-    )
+    min_text_height: float = Field(10.0, description="缩小之后数字至少几像素高；再小就认不出，不开始训练")
     vision_layers: bool = Field(False, description="看图的层也加 LoRA；有的推理框架不认，要合并之后再用")
     lora_modules_to_save: list[str] = Field([], description="不用 LoRA、整个训练的部分，随机权重的基座才需要")
     abnormal_share: Share = Field(0.1, description="每张报告另出一道“哪些项目异常”的概率")

@@ -117,8 +117,8 @@ def _fingerprint(kind: str) -> str:
 
 def build_tiny_llm() -> Path:
     """微型语言模型基座的目录；没有或配方变了才训练，随包文本约一分钟。"""
-    folder, wanted = artifacts.tiny_model_dir("llm"), _fingerprint("llm")
-    if artifacts.is_finished(folder, wanted):
+    folder, fingerprint = artifacts.tiny_model_dir("llm"), _fingerprint("llm")
+    if artifacts.is_finished(folder, fingerprint):
         return folder
     rows = [json.loads(line) for line in bundled_text().read_text(encoding="utf-8").splitlines()]
     texts = [row[part] for row in rows for part in ("question", "answer")]
@@ -128,14 +128,14 @@ def build_tiny_llm() -> Path:
         tokenizer = train_tokenizer(texts)
         tokenizer.save_pretrained(partial)
         pretrain(half, tokenizer).save_pretrained(partial)
-        artifacts.mark_finished(partial, wanted, list(partial.iterdir()))
+        artifacts.mark_finished(partial, fingerprint, list(partial.iterdir()))
     return folder
 
 
 def build_tiny_vl() -> Path:
     """微型视觉模型的目录：Qwen2-VL 的结构，一百多万参数，权重是随机的，什么都还不会。几秒钟。"""
-    folder, wanted = artifacts.tiny_model_dir("vl"), _fingerprint("vl")
-    if artifacts.is_finished(folder, wanted):
+    folder, fingerprint = artifacts.tiny_model_dir("vl"), _fingerprint("vl")
+    if artifacts.is_finished(folder, fingerprint):
         return folder
     with atomic_folder(folder) as partial:
         tokenizer = train_tokenizer(report_texts(), VL_RECIPE["vocab_size"], VISION_TEMPLATE, VISION_SYSTEM)
@@ -144,7 +144,7 @@ def build_tiny_vl() -> Path:
         settings = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2}
         settings |= {"temporal_patch_size": 2, **VL_RECIPE["pixels"]}
         artifacts.write_json(partial / "preprocessor_config.json", settings)
-        artifacts.mark_finished(partial, wanted, list(partial.iterdir()))
+        artifacts.mark_finished(partial, fingerprint, list(partial.iterdir()))
     return folder
 
 
@@ -216,7 +216,7 @@ def train_tokenizer(
         tokenizer_object=bpe,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        additional_special_tokens=[one for one in SPECIAL_TOKENS if one not in ("<|im_end|>", "<|endoftext|>")],
+        additional_special_tokens=[token for token in SPECIAL_TOKENS if token not in ("<|im_end|>", "<|endoftext|>")],
         model_max_length=LLM_RECIPE["config"]["max_position_embeddings"],
         clean_up_tokenization_spaces=False,
         chat_template=template,
