@@ -240,6 +240,7 @@ def build_trainer(
             self.bar.close()
 
     checkpointing = recipe.gradient_checkpointing != "none"
+    offload = on_gpu and recipe.gradient_checkpointing == "unsloth"  # 各层的输入挪到内存；Unsloth 自己会
     settings = SFTConfig(
         output_dir=str(checkpoints),
         per_device_train_batch_size=recipe.update_rows,
@@ -255,7 +256,7 @@ def build_trainer(
         bf16=training_dtype() == torch.bfloat16,
         fp16=training_dtype() == torch.float16,
         gradient_checkpointing=checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if checkpointing and not unsloth else None,
+        gradient_checkpointing_kwargs=None if unsloth else {"use_reentrant": False, "offload": offload},
         # 词表 15 万，整块的 logits 要几 GB 显存：GPU 上分块算损失；Unsloth 有自己的一套
         loss_type="chunked_nll" if on_gpu and not unsloth else "nll",
         max_length=recipe.max_length,
