@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from health_assistant.command_line import BadInput
-from health_assistant.training.memory import DoesNotFit, Estimate, for_running, for_training, model_class
+from health_assistant.training.memory import (
+    DoesNotFit,
+    Estimate,
+    embedding_in_memory,
+    for_running,
+    for_training,
+    model_class,
+)
 from health_assistant.training.recipe import Recipe, VisionRecipe, lora_targets
 from health_assistant.training.tiny_models import build_tiny_llm, build_tiny_vl, use_one_thread_if_small
 
@@ -43,7 +50,7 @@ def find_model(name: str, vision: bool = False) -> Path:
 
 
 def uses_unsloth(recipe: Recipe) -> bool:
-    """auto：有 CUDA 又装了 Unsloth。没装也能训练，只是慢些、费显存，所以不算错。"""
+    """auto：有 CUDA 又装了 Unsloth。没装也能训练，只是慢些，所以不算错。"""
     import torch
 
     if recipe.backend != "auto":
@@ -74,9 +81,8 @@ def estimate(base: Path, recipe: Recipe, rows: list[dict]) -> Estimate:
     """按 rows（encode 过的）里最长的一行算要多少内存，说出来；比读权重早。"""
     from accelerate import PartialState
 
-    unsloth = uses_unsloth(recipe)
-    needed = for_training(base, recipe, unsloth, max(len(row["input_ids"]) for row in rows))
-    engine = "Unsloth" if unsloth else "transformers + peft"
+    needed = for_training(base, recipe, max(len(row["input_ids"]) for row in rows))
+    engine = "Unsloth" if uses_unsloth(recipe) else "transformers + peft"
     sizes = f"参数 {needed.parameters / 1e6:,.1f} M，要训练的 {needed.trainable / 1e6:,.2f} M"
     PartialState().print(f"配方 {recipe.run_name}：{recipe.model_name_or_path}，用 {engine}，{sizes}；{needed}")
     return needed
@@ -134,6 +140,7 @@ def _load_with_unsloth(folder: Path, recipe: Recipe):
         load_in_4bit=recipe.load_in_4bit,
         load_in_16bit=not recipe.load_in_4bit,
         use_gradient_checkpointing=checkpointing,
+        offload_embedding=recipe.load_in_4bit,  # 默认看空着多少再定；定下来，估计才说得准
         random_state=recipe.seed,
     )
     where: dict[str, Any] = {"target_modules": recipe.lora_target_modules}
@@ -163,6 +170,8 @@ def _load_with_transformers(folder: Path, recipe: Recipe):
     if recipe.load_in_4bit:
         options["quantization_config"] = four_bits()
     model = model_class(recipe.vision).from_pretrained(folder, **options)
+    if embedding_in_memory(model, recipe):
+        keep_embedding_in_memory(model)
     return get_peft_model(
         model,
         LoraConfig(
@@ -174,6 +183,14 @@ def _load_with_transformers(folder: Path, recipe: Recipe):
             task_type="CAUSAL_LM",
         ),
     )
+
+
+def keep_embedding_in_memory(model) -> None:
+    """把输入一侧的词表挪到内存，在那里查；查到的几千行再送回卡上。Unsloth 的 offload_embedding 就是这样。"""
+    table, place = model.get_input_embeddings().to("cpu"), model.get_output_embeddings().weight.device
+    table.register_forward_pre_hook(lambda module, given: (given[0].to(module.weight.device),))
+    table.register_forward_hook(lambda module, given, found: found.to(place))
+    table._apply = lambda *args: table  # accelerate 准备模型时整个 model.to(卡)，会把它带回去
 
 
 def four_bits():

@@ -1,8 +1,9 @@
 """要多少显存（没有 GPU 时是内存）：只看 config.json 与配方，不读权重。每一步开始之前都先算，放不下就不开始。
 
-训练的估计与量到的对过（H100，`results/gpu.jsonl`）：每一种基座与后端都在 15% 以内，见 tests/gpu/test_memory.py。
+训练的估计与量到的对过（H100、H200，`results/gpu.jsonl`）：每一种基座与后端都在 15% 以内，见 test_memory.py。
 """
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,18 @@ def model_class(vision: bool):
     return AutoModelForImageTextToText if vision else AutoModelForCausalLM
 
 
+def embedding_in_memory(model, recipe: Recipe) -> bool:
+    """QLoRA 把输入一侧的词表（14B 的有 1.45 GiB）留在内存里：不训练它，一次前向也只查几千行。
+
+    两头共用一份词表的省不下；几个进程的不行，DDP 不认跨着设备的模型。Unsloth 的也照这样。
+    """
+    import torch
+
+    shared = model.get_input_embeddings().weight is model.get_output_embeddings().weight
+    alone = int(os.environ.get("WORLD_SIZE", 1)) == 1
+    return recipe.load_in_4bit and torch.cuda.is_available() and alone and not shared
+
+
 def _skeleton(folder: Path, vision: bool):
     """没有权重的模型与它的 config：只用来数参数。"""
     import torch
@@ -98,8 +111,8 @@ def _estimate(model, weights: float, activations: float, on_gpu: bool, trainable
     )
 
 
-def for_training(folder: Path, recipe: Recipe, unsloth: bool, longest_row: int = 0) -> Estimate:
-    """按 recipe 训练 folder 里的基座；unsloth 是用不用它（重算梯度时它把各层的输入挪到内存，不占显存）。
+def for_training(folder: Path, recipe: Recipe, longest_row: int = 0) -> Estimate:
+    """按 recipe 训练 folder 里的基座，用不用 Unsloth 都一样：各层的输入、QLoRA 的词表放在哪里，两边的做法相同。
 
     longest_row 是数据里最长的一行有多少词元，知道了才算得准：短的对话装不满一次前向。0 是还不知道，按配方的上限。
     峰值在反向：各层留下的输入，加上正在重算的一层，或一块 logits，两者取大的。
@@ -126,7 +139,7 @@ def for_training(folder: Path, recipe: Recipe, unsloth: bool, longest_row: int =
     if not recipe.gradient_checkpointing:
         kept = layers * tokens * (16 * hidden + 8 * config.intermediate_size) * width  # 0.5B 在 CPU 上量过，差 1%
     else:
-        offloaded = unsloth and recipe.activation_offloading
+        offloaded = on_gpu and recipe.activation_offloading
         kept = 0 if offloaded else layers * tokens * hidden * width
     logits = min(tokens, LOSS_CHUNK if on_gpu else tokens) * config.vocab_size * 4 * 3  # 32 位：logits、概率、梯度
     if isinstance(recipe, VisionRecipe):
@@ -140,6 +153,8 @@ def for_training(folder: Path, recipe: Recipe, unsloth: bool, longest_row: int =
     packed = [part.weight.numel() for name, part in linear.items() if not name.endswith("lm_head")]
     unpacked = max(packed) * width if recipe.load_in_4bit else 0
     weights = _weights(model, width, recipe.load_in_4bit)
+    if embedding_in_memory(model, recipe):
+        weights -= model.get_input_embeddings().weight.numel() * width
     return _estimate(model, weights, kept + max(layer + unpacked, logits), on_gpu, trainable)
 
 

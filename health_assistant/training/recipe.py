@@ -66,7 +66,7 @@ class Recipe(recipes.Recipe):
     gradient_checkpointing: Annotated[bool, BeforeValidator(_true_or_false)] = Field(
         False, description="时间换显存：反向时重算各层"
     )
-    activation_offloading: bool = Field(False, description="重算要的各层的输入放在内存里，更省显存；Unsloth 才有")
+    activation_offloading: bool = Field(False, description="重算要的各层的输入放在内存里，更省显存")
     # 没有同名的：per_device_train_batch_size 是一张卡一次前向的行数；这里更新的行数与卡数无关，前向的行数不定
     update_rows: PositiveInt = Field(8, description="更新一次参数用多少条对话；几张卡也是合起来这么多")
     pass_tokens: PositiveInt = Field(4096, description="每张卡一次前向最多多少个词元，填充也算；显存多半由它定")

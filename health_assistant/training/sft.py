@@ -202,7 +202,7 @@ def build_trainer(
     on_gpu, unsloth = torch.cuda.is_available(), uses_unsloth(recipe)
     if recipe.report_to == "tensorboard":
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(checkpoints.parent.parent / "tensorboard"))
-    checkpointing = recipe.gradient_checkpointing and not unsloth
+    offload = on_gpu and recipe.activation_offloading  # 重算要的各层输入放在内存；Unsloth 自己会
     settings = SFTConfig(
         **recipe.model_dump(include=SAME_NAMES),
         output_dir=str(checkpoints),
@@ -213,7 +213,7 @@ def build_trainer(
         use_cpu=not on_gpu,
         bf16=training_dtype() == torch.bfloat16,
         fp16=training_dtype() == torch.float16,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if checkpointing else None,
+        gradient_checkpointing_kwargs=None if unsloth else {"use_reentrant": False, "offload": offload},
         # 词表 15 万，整块的 logits 要几 GB 显存：GPU 上分块算损失；Unsloth 有自己的一套
         loss_type="chunked_nll" if on_gpu and not unsloth else "nll",
         packing=False,
