@@ -8,11 +8,12 @@ import shutil
 import sys
 import textwrap
 import unicodedata
+from functools import partial
 from pathlib import Path
 
 from health_assistant import artifacts
-from health_assistant.command_line import BadInput, command, fail, new_parser
-from health_assistant.training import loading, memory, run
+from health_assistant.command_line import BadInput, command, new_parser
+from health_assistant.training import loading, run
 
 NOTICE = "（模型的回答只供学习，不能代替医生。）"
 
@@ -30,14 +31,10 @@ def main() -> int:
     if args.ask is not None and not args.ask.strip():
         raise BadInput("--ask 后面要写问题")
 
-    try:
-        model, tokenizer = load(base_model, folder / "adapter")
-    except memory.DoesNotFit as error:
-        return fail(error, 1)
-    answers = (lambda messages: compare(model, tokenizer, messages, args.max_new_tokens)) if args.compare else None
-    answers = answers or (lambda messages: stream(model, tokenizer, messages, args.max_new_tokens))
+    model, tokenizer = load(base_model, folder / "adapter")
+    answer = partial(compare if args.compare else stream, model, tokenizer, max_new_tokens=args.max_new_tokens)
     if args.ask:
-        answers([{"role": "user", "content": args.ask}])
+        answer([{"role": "user", "content": args.ask}])
         return 0
 
     print(f"和配方 {args.recipe} 对话。空行重新开始，Ctrl-D 结束。{NOTICE}")
@@ -53,7 +50,7 @@ def main() -> int:
             print("—— 新的对话 ——")
             continue
         messages.append({"role": "user", "content": question})
-        messages.append({"role": "assistant", "content": answers(messages)})
+        messages.append({"role": "assistant", "content": answer(messages)})
 
 
 def load(base_model: str, adapter: Path):

@@ -28,7 +28,8 @@ def main() -> int:
     probe = tokenizer.apply_chat_template(
         [{"role": "user", "content": PROBE}], add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
-    return merging.merge(folder, record, base, tokenizer, probe)
+    merging.merge(folder, record, base, tokenizer, probe)
+    return 0
 
 
 if __name__ == "__main__":

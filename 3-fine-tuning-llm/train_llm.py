@@ -47,7 +47,8 @@ def main() -> int:
     # 4. 训练，写下 adapter（验证损失最低的一个）、training.json 与曲线；一步怎样走在 health_assistant/training/sft.py
     left_out = {name: train_left[why] + val_left[why] for name, why in LEFT_OUT.items()}
     about = {"data": {"train": len(train_set), "held_out": len(val_set)} | left_out}
-    return training.fit(train_set, val_set, about, smaller="换小一号的基座，例如配方 qwen2.5-0.5b")
+    training.fit(train_set, val_set, about, smaller="换小一号的基座，例如配方 qwen2.5-0.5b")
+    return 0
 
 
 def left_words(left: dict[str, int]) -> str:

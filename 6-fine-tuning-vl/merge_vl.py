@@ -32,7 +32,8 @@ def main() -> int:
     processor = vision.load_image_processor(base, budget)
     probe = vision.generation_inputs([page["image"]], READ_PROMPT, processor, tokenizer, budget)
     save_processor = partial(vision.save_processor, base, max_pixels=budget)
-    return merging.merge(folder, record, base, tokenizer, probe, save_processor)
+    merging.merge(folder, record, base, tokenizer, probe, save_processor)
+    return 0
 
 
 if __name__ == "__main__":

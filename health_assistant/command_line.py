@@ -6,19 +6,31 @@ import sys
 from collections.abc import Callable
 
 
-class BadInput(Exception):
-    """输入或用法不对；消息是给人看的中文，说哪里不对、怎么办。"""
+class CannotGoOn(Exception):
+    """检查没有通过，做不下去；消息是给人看的中文，说哪里不对，remedy 说怎么办。"""
+
+    code = 1
+
+    def __init__(self, message: str = "", remedy: str = ""):
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class BadInput(CannotGoOn):
+    """输入或用法不对。"""
+
+    code = 2
 
 
 def command(main: Callable[..., int]) -> Callable[..., int]:
-    """装饰脚本的 main：抛出的 `BadInput` 印出来，返回 2。"""
+    """装饰脚本的 main：抛出的 `CannotGoOn` 印出来，返回它的退出码。"""
 
     @functools.wraps(main)
     def run(*args) -> int:
         try:
             return main(*args)
-        except BadInput as error:
-            return fail(error)
+        except CannotGoOn as error:
+            return fail(error, error.code, error.remedy)
 
     return run
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+from health_assistant.command_line import CannotGoOn
 from health_assistant.training.recipe import Recipe
 
 
@@ -25,16 +26,15 @@ def check_text(messages: list[dict], tokenizer) -> None:
                 raise ControlToken(f"{who}里有控制词元 {token}")
 
 
-class BadTraining(RuntimeError):
+class BadTraining(CannotGoOn):
     """损失或梯度不成样子，训练停在那里，什么也没有写；remedy 是可以试什么。"""
-
-    def __init__(self, what: str, value: float, recipe: Recipe):
-        super().__init__(f"{what}是 {value:g}：再训练下去也学不到东西，停在这里，没有写 adapter")
-        ways = [f"learning_rate 从 {recipe.learning_rate:g} 减到十分之一", "warmup_steps 加大"]
-        self.remedy = "；".join([*ways, "核对基座的权重是完好的、训练数据的回答不是空话；改了配方会从头训练"])
 
 
 def check_finite(what: str, value: float, recipe: Recipe, zero_is_bad: bool = True) -> None:
     """value 是 nan、无穷、（zero_is_bad 时）正好是 0，就抛 BadTraining：都是算坏了，不是学会了。"""
     if not math.isfinite(value) or (zero_is_bad and value == 0):
-        raise BadTraining(what, value, recipe)
+        raise BadTraining(
+            f"{what}是 {value:g}：再训练下去也学不到东西，停在这里，没有写 adapter",
+            f"learning_rate 从 {recipe.learning_rate:g} 减到十分之一；warmup_steps 加大；"
+            "核对基座的权重是完好的、训练数据的回答不是空话；改了配方会从头训练",
+        )

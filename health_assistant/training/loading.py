@@ -106,9 +106,8 @@ def load_tokenizer(folder: Path, vision: bool = False):
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     probe = [{"role": "user", "content": "问"}]
-    rendered = tokenizer.chat_template and tokenizer.apply_chat_template(
-        probe, tokenize=False, add_generation_prompt=True
-    )
+    as_text = {"tokenize": False, "add_generation_prompt": True}
+    rendered = tokenizer.chat_template and tokenizer.apply_chat_template(probe, **as_text)
     if not rendered or not rendered.endswith("<|im_start|>user\n问<|im_end|>\n<|im_start|>assistant\n"):
         raise BadInput(f"{folder} 的对话模板不是 ChatML：基座请用 Qwen2.5-Instruct 一类的模型")
     if vision:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from health_assistant.command_line import CannotGoOn
 from health_assistant.training.recipe import Recipe, VisionRecipe, lora_targets
 
 GIB = 2**30
@@ -18,7 +19,7 @@ WORKSPACE = {True: 0.15, False: 0.6}  # GiB。GPU：cuBLAS 等的工作区；CPU
 FRAGMENTS = 0.05  # 分配器多占的一份：H100 上 reserved 比峰值多 4% 到 8%，卡满时它会先还再要
 
 
-class DoesNotFit(RuntimeError):
+class DoesNotFit(CannotGoOn):
     """显存与内存都放不下；消息说要多少、空着多少、怎么办。"""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from health_assistant import artifacts
-from health_assistant.command_line import fail, new_parser
+from health_assistant.command_line import CannotGoOn, new_parser
 from health_assistant.training.memory import DoesNotFit, for_running, model_class
 from health_assistant.training.saving import atomic_folder
 
@@ -13,7 +13,7 @@ from health_assistant.training.saving import atomic_folder
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05, "float16": 0.02}
 
 
-class BadMerge(RuntimeError):
+class BadMerge(CannotGoOn):
     """合并后的模型与 adapter 不一致，或与基座没有差别。"""
 
 
@@ -38,16 +38,13 @@ def _fingerprint(folder: Path, record: dict) -> str:
 
 def merge(
     folder: Path, record: dict, base: Path, tokenizer, probe: dict, also: Callable[[Path], None] | None = None
-) -> int:
-    """folder/adapter 并进 base，核对了才存成 folder/merged，连同 also 往里写的；返回退出码，1 是没有并好。
+) -> None:
+    """folder/adapter 并进 base，核对了才存成 folder/merged，连同 also 写的。没有并好抛 BadMerge，放不下抛 DoesNotFit。
 
     probe 是拿来比合并前后的 logits 的输入；有 pixel_values 的是视觉模型。
     """
     print(f"载入 {record['base_model']}，并入 {folder / 'adapter'} …")
-    try:
-        model = merge_adapter(base, folder / "adapter", probe, vision="pixel_values" in probe)
-    except (BadMerge, DoesNotFit) as error:
-        return fail(error, 1)
+    model = merge_adapter(base, folder / "adapter", probe, vision="pixel_values" in probe)
     merged = folder / "merged"
     with atomic_folder(merged) as partial:
         model.save_pretrained(partial)
@@ -56,7 +53,6 @@ def merge(
             also(partial)
         artifacts.mark_finished(partial, _fingerprint(folder, record), list(partial.iterdir()))
     print(f"写了：{merged}（{str(model.dtype).removeprefix('torch.')}）")
-    return 0
 
 
 def where_to_merge(base: Path, vision: bool) -> dict | str:

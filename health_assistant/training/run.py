@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from health_assistant import artifacts
-from health_assistant.command_line import BadInput, fail
+from health_assistant.command_line import BadInput
 from health_assistant.training import loading, sft
-from health_assistant.training.checks import BadTraining
+from health_assistant.training.memory import DoesNotFit
 from health_assistant.training.recipe import Recipe
 from health_assistant.training.saving import atomic_folder, prune_and_find_checkpoint
 
@@ -38,8 +38,8 @@ class Training:
 
     def fit(
         self, train_rows: list[dict], val_rows: list[dict], about: dict, smaller: str, collate: Callable | None = None
-    ) -> int:
-        """训练，写下 adapter、training.json 与曲线；返回退出码，1 是放不下或算坏了。
+    ) -> None:
+        """训练，写下 adapter、training.json 与曲线；放不下抛 DoesNotFit，算坏了抛 BadTraining。
 
         train_rows、val_rows 是 encode 过的；about 另写进 training.json；smaller 是放不下时可以换什么；
         collate 把几条变成一批（视觉模型的带图）。
@@ -47,7 +47,7 @@ class Training:
         # 放不放得下：先算再读权重
         estimate = loading.estimate(self.base, self.recipe, train_rows + val_rows)
         if estimate.shortage:
-            return fail(estimate.shortage, 1, loading.remedy(self.recipe, smaller))
+            raise DoesNotFit(estimate.shortage, loading.remedy(self.recipe, smaller))
 
         # 载入模型并训练；有完整的检查点就从它接着来
         checkpoints = self.folder / "checkpoints" / self.fingerprint[:12]
@@ -55,16 +55,12 @@ class Training:
         started = time.monotonic()
         model = loading.load_with_lora(self.source, self.recipe)
         trainer = sft.build_trainer(self.recipe, model, self.tokenizer, train_rows, val_rows, checkpoints, collate)
-        try:
-            trainer.train(resume_from_checkpoint=resume)
-        except BadTraining as error:
-            return fail(error, 1, error.remedy)
+        trainer.train(resume_from_checkpoint=resume)
 
         # 写下验证损失最低的一个；多卡时只有一个进程写
         if trainer.is_world_process_zero():
             about |= {"parameters": estimate.parameters, "estimated_gib": round(estimate.needed, 2)}
             self.write_results(trainer, about, time.monotonic() - started)
-        return 0
 
     def write_results(self, trainer, about: dict, seconds: float) -> None:
         """写下 adapter、training.json 与曲线，记为训练完了，打印一句结果。"""

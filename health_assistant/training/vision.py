@@ -17,10 +17,6 @@ TOKEN_SIDE = 28  # 14 像素的小块 2×2 合成一个词元
 MIN_PIXELS = 56 * 56
 
 
-class OverBudget(BadInput):
-    """像素预算与 max_length 装不下某一条；消息指出哪一条、该设成多少。"""
-
-
 def resized(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
     """（宽，高）-> Qwen2-VL 缩放后的（宽，高）：两边是 28 的倍数，总像素在 MIN_PIXELS 与 max_pixels 之间。
 
@@ -66,7 +62,7 @@ def encode_pages(rows: list[dict], tokenizer, recipe: VisionRecipe) -> list[dict
 
 
 def check_length(encoded: list[dict], recipe: VisionRecipe) -> None:
-    """最长的一条要装得下；从来不截断。"""
+    """最长的一条要装得下，从来不截断；装不下抛 `BadInput`，指出哪一条、该设成多少。"""
     longest = max(encoded, key=lambda row: len(row["input_ids"]))
     needed, tokens, limit = len(longest["input_ids"]), longest["image_tokens"], recipe.max_length
     if needed <= limit:
@@ -75,14 +71,14 @@ def check_length(encoded: list[dict], recipe: VisionRecipe) -> None:
     part = "这一页（图与提问）" if prompt > limit else "回答的末尾"
     room = (limit - needed + tokens) * TOKEN_SIDE**2
     smaller = f"，或 max_pixels 减到 {room}（字会更小）" if room > MIN_PIXELS else ""
-    raise OverBudget(
+    raise BadInput(
         f"{longest['page']} 放不下，{part}会被切掉：图 {tokens} 个词元，提问 {prompt - tokens}，"
         f"回答 {needed - prompt}，共 {needed}，而 max_length 是 {limit}。把 max_length 设成 {needed} 以上{smaller}"
     )
 
 
 def check_text_height(rows: list[dict], sizes: dict, recipe: VisionRecipe) -> None:
-    """缩小之后，数字最矮的一页也要认得出；不知道字高的页不查。"""
+    """缩小之后，数字最矮的一页也要认得出；不知道字高的页不查。认不出抛 `BadInput`。"""
     shown = []
     for row in rows:
         scale = resized(sizes[row["image"]], recipe.max_pixels)[0] / sizes[row["image"]][0]
@@ -91,7 +87,7 @@ def check_text_height(rows: list[dict], sizes: dict, recipe: VisionRecipe) -> No
     height, scale, page, size = min(shown, default=(math.inf, 1.0, "", (1, 1)))
     if height < recipe.min_text_height:
         enough = math.ceil(math.prod(size) * (scale * recipe.min_text_height / height) ** 2 * 1.05)
-        raise OverBudget(
+        raise BadInput(
             f"{page} 会缩到原来的 {scale:.2f} 倍，字只有 {height:.1f} 像素高，认不出来。"
             f"把 max_pixels 设成 {enough} 以上（max_length 也要跟上），或把 min_text_height 调低"
         )
