@@ -100,8 +100,8 @@ def prepare(args: argparse.Namespace) -> int:
         raise BadInput(f"--name {name}：只能用字母、数字、汉字、_、-、.")
     folder = artifacts.train_data_dir(name)
     settings = {key: getattr(args, key) for key in ("encoding", "min_answer", "max_chars", "val_share", "think")}
-    fingerprint = artifacts.fingerprint({"source": Path(source).name, "columns": columns, **settings}, files)
-    if artifacts.is_finished(folder, fingerprint) and not args.force:
+    wanted = artifacts.fingerprint({"source": Path(source).name, "columns": columns, **settings}, files)
+    if artifacts.is_finished(folder, wanted) and not args.force:
         print(f"整理过了，在 {folder}；要重做加 --force。")
         return 0
 
@@ -127,7 +127,7 @@ def prepare(args: argparse.Namespace) -> int:
         "source_sha256": {file.name: hub.file_sha256(file) for file in files},
     }
     write_train_data(folder, {SPLITS[0]: map(dialogue, train), SPLITS[1]: map(dialogue, val)}, about)
-    artifacts.mark_finished(folder, fingerprint, [folder / name for name in (*SPLITS, "data.json")])
+    artifacts.mark_finished(folder, wanted, [folder / name for name in (*SPLITS, "data.json")])
     show(folder, about, train, val)
     return 0
 
@@ -185,7 +185,7 @@ def lines_of(path: Path, encoding: str, longest: int = MAX_LINE) -> Iterator[str
 
 
 def read_records(files: list[Path], encoding: str) -> Iterator[Record]:
-    """逐条给出（位置，记录）。"""
+    """逐条给出（位置，记录）。不用 pandas 或 datasets 读：它们说不出坏的是哪个文件的哪一行。"""
     readers = {".csv": read_csv, ".jsonl": read_json_lines, ".json": read_json}
     for path in files:
         if path.suffix.lower() not in readers:
@@ -291,25 +291,25 @@ def clean(
         if args.think == "strip":
             answer = spoken
         ask, reply = matching_form(question), matching_form(answer)
-        question_digest, pair_digest = digest(ask), digest(f"{ask}\n{reply}")
-        applies = {
+        key, pair = digest(ask), digest(f"{ask}\n{reply}")
+        problems = {
             "thought": thought and args.think == "drop",
             "only_thought": thought and not matching_form(spoken),
             "empty": not ask or not reply,
             "garbled": "\ufffd" in question + answer,
-            "control_token": CONTROL.search(question + answer),  # 多半是几轮对话粘在一起；学了它，模型会自问自答
+            # 多半是几轮对话粘在一起；当控制词元学，模型会自问自答
+            "control_token": CONTROL.search(question + answer),
             "too_short": len(answer) < args.min_answer,
             "too_long": len(question) + len(answer) > args.max_chars,
-            "duplicate_pair": pair_digest in pairs,
-            "duplicate_question": question_digest in questions,
+            "duplicate_pair": pair in pairs,
+            "duplicate_question": key in questions,
         }
-        reason = next((name for name, yes in applies.items() if yes), None)
-        if reason:
+        if reason := next((reason for reason, holds in problems.items() if holds), None):
             dropped[reason] += 1
-        else:
-            kept.append((question, answer))
-            questions.add(question_digest)
-            pairs.add(pair_digest)
+            continue
+        kept.append((question, answer))
+        questions.add(key)
+        pairs.add(pair)
     if seen and (absent := {name for names in columns.values() for name in names} - seen):
         raise BadInput(f"--map 里的列 {'、'.join(sorted(absent))}，一条记录也没有；写错了就改，不要它就去掉")
     return kept, dropped, thoughts
