@@ -83,14 +83,14 @@ def check_row(row: dict) -> dict:
 def eval_texts(path: Path) -> list[tuple[str, str]]:
     """评测的每段文字只留一次：（出处，用来比较的写法）。病例在每一问里都重复出现。"""
 
-    def check_question(row: dict) -> dict:
-        return check_row(row) | {"id": row["id"] + "", "reference": row["reference"] + ""}
+    def messages_of(row: dict) -> tuple[str, list[dict]]:
+        return row["id"] + "", [*check_row(row)["messages"], {"role": "assistant", "content": row["reference"] + ""}]
 
     sources: dict[str, str] = {}
-    for row in artifacts.read_jsonl(path, check_question):
-        for message in (*row["messages"], {"role": "assistant", "content": row["reference"]}):
+    for name, messages in artifacts.read_jsonl(path, messages_of):
+        for message in messages:
             role = "参考答案" if message["role"] == "assistant" else "病例与提问"
-            sources.setdefault(matching_form(message["content"]), f"{row['id']} {role}")
+            sources.setdefault(matching_form(message["content"]), f"{name} {role}")
     return [(source, text) for text, source in sources.items()]
 
 

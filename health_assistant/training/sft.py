@@ -68,18 +68,14 @@ def encode(messages: list[dict], tokenizer, *image_tokens: int) -> dict:
 
 def encode_all(rows: list[dict], tokenizer, max_length: int) -> tuple[list[dict], dict[str, int]]:
     """全部对话；太长的、有控制词元的不要，返回它们的个数（为什么 -> 几条）。"""
-    kept, left_out = [], {"太长": 0, "有控制词元": 0}
+    encoded, left_out = [], {"太长": 0, "有控制词元": 0}
     for row in rows:
         try:
-            encoded = encode(row["messages"], tokenizer)
+            encoded.append(encode(row["messages"], tokenizer))
         except ControlToken:
             left_out["有控制词元"] += 1
-            continue
-        if len(encoded["input_ids"]) <= max_length:
-            kept.append(encoded)
-        else:
-            left_out["太长"] += 1
-    return kept, left_out
+    kept = [row for row in encoded if len(row["input_ids"]) <= max_length]
+    return kept, left_out | {"太长": len(encoded) - len(kept)}
 
 
 # ---- 2. 一步 ----

@@ -187,12 +187,7 @@ def use_one_thread_if_small(model) -> None:
         torch.set_num_threads(1)
 
 
-def train_tokenizer(
-    texts: list[str],
-    vocab_size: int | None = None,
-    template: str = CHAT_TEMPLATE,
-    system: str = DEFAULT_SYSTEM,
-):
+def train_tokenizer(texts: list[str], vocab_size=None, template=CHAT_TEMPLATE, system=DEFAULT_SYSTEM):
     """在 texts 上训练一个小的字节级 BPE；切词规则与 Qwen2 相同，AutoTokenizer 能载入。"""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
