@@ -82,7 +82,7 @@ class Trained:
         import torch
 
         from health_assistant.lab_report.report import READ_PROMPT
-        from health_assistant.training.run import encode_prompt
+        from health_assistant.training.sft import encode_prompt
         from health_assistant.training.vision import generation_inputs, load_image_processor
 
         if isinstance(question, bytes):

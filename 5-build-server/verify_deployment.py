@@ -155,7 +155,7 @@ def check_tokens(trained: Trained, where: str, tokenize: Callable[[list[dict]], 
     """训练存下的分词器与模板，对照合并后的或服务上的（tokenize：消息 -> 词元）。"""
     from jinja2 import TemplateError
 
-    from health_assistant.training.run import encode_prompt
+    from health_assistant.training.sft import encode_prompt
 
     different, total = [], 0
     for number, messages in enumerate(CONVERSATIONS, 1):
@@ -176,7 +176,7 @@ def merged_tokenizer(trained: Trained) -> Callable[[list[dict]], list[int]]:
     """合并后的文件里的分词器与模板：消息 -> 词元。"""
     from transformers import AutoTokenizer
 
-    from health_assistant.training.run import encode_prompt
+    from health_assistant.training.sft import encode_prompt
 
     return partial(encode_prompt, tokenizer=AutoTokenizer.from_pretrained(trained.merged))
 
@@ -202,7 +202,7 @@ def check_image_tokens(trained: Trained, server: ModelClient) -> Check:
     from PIL import Image
 
     from health_assistant.lab_report.report import READ_PROMPT
-    from health_assistant.training.run import encode_prompt
+    from health_assistant.training.sft import encode_prompt
     from health_assistant.training.vision import image_tokens, question
 
     different, counts = [], []
