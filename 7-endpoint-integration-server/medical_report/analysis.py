@@ -166,22 +166,20 @@ def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: Clock, t
     started = time.monotonic()
     chosen = _ask_advice(analyst, report, clock, trace)
     answer.engines["advice"] = analyst.advice.model if chosen else advice.ENGINE_NAME
-    sections, advice_html = [], ""
+    sections, pieces = [], []
     for section in advice.advice_sections(report, chosen or ()):
         sections.append(section)
-        advice_html += to_html(section)
-        yield "advice", {"advice_html": advice_html}
+        pieces.append(to_html(section))
+        yield "advice", {"advice_html": pieces[-1]}
     clock.note("advice", started)
     clock.note("total")
-    analysis = describe(report)
     yield (
         "done",
         {
             "request_id": request_id,
-            "analysis_result": analysis,
+            "analysis_result": describe(report),
             "health_recommendations": "\n\n".join(sections),
-            "analysis_html": to_html(analysis),
-            "advice_html": advice_html,
+            "advice_html": "".join(pieces),
             "report": report.model_dump(mode="json"),
             "triage": report.triage,
             "notices": report.notices,
