@@ -72,7 +72,7 @@ def test_marks_and_units():
     names = [repair_letters(name) for name in ("总lgE", "HC03-(c)", "s02(c)", "肺炎支原体抗体lgM", "Large", "Algae")]
     assert names == ["总IgE", "HCO3-(c)", "sO2(c)", "肺炎支原体抗体IgM", "Large", "Algae"]
     # 指数没有认出来的凭目录补，目录不认得的照原样
-    assert repair_unit("x10/L", find_analyte("血小板计数", "PLT", "")) == "x10^9/L"
+    assert repair_unit("x10/L", lambda: find_analyte("血小板计数", "PLT", "")) == "x10^9/L"
     assert repair_unit("10%/L") == "10%/L"
 
 
