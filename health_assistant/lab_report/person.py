@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from typing import Literal
 
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS
@@ -143,7 +142,6 @@ def person_of(report: ReadReport | LabReport) -> Person:
     return _person(report.report_type, report.sex, report.age)
 
 
-@lru_cache(256)
 def parse_age(text: str | None) -> float | None:
     """印着的年龄 -> 以年为单位的数；没有、含糊（成人、婴儿）、看不懂或大得不可能为 None。
 
@@ -199,7 +197,6 @@ def _sum_up(found: re.Match[str]) -> Fraction | None:
     return total if has_larger else None
 
 
-@lru_cache(256)
 def _person(report_type: str, sex: Sex | None, age: str | None) -> Person:
     title = re.sub(r"\s+", "", unicodedata.normalize("NFKC", report_type))
     printed = (age or "").strip(" -—*/　")
