@@ -49,9 +49,7 @@ def test_a_cell_is_parsed_once_and_a_row_looked_up_once(calls, monkeypatch):
     assert len(reading.items) == 22
     for name in ("parse_range", "parse_result", "kind_of"):
         often = (calls[name] - Counter(printed)).most_common(5)
-        assert calls[name].total() <= 1.1 * len(printed), (
-            f"{name} 每格不止一次（连成一段、要分开试的只是少数）：{often}"
-        )
+        assert calls[name].total() <= 1.1 * len(printed), f"{name} 每格不止一次，分开试的只是少数：{often}"
     assert not calls["find_analyte"], "读的时候不用知道是目录里的哪一项"
 
     for counter in calls.values():
