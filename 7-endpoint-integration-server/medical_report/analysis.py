@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -81,14 +80,6 @@ def get_analyst(app: Flask) -> Analyst:
     return app.extensions["analyst"]
 
 
-@dataclass
-class _Answer:
-    """到目前为止的结果。"""
-
-    report: Assessment
-    engines: dict[str, str]
-
-
 def analyse_pages(
     analyst: Analyst, pages: list[tuple[int, Page]], request_id: str, trace: list | None = None
 ) -> Iterator[Event]:
@@ -106,8 +97,8 @@ def analyse_pages(
         read.append(one)
         if len(pages) > 1 or page.preview:
             yield "page", _progress(number, len(pages), file, page, one)
-    answer = _Answer(*judge_pages(read, analyst.settings.verify))
-    yield from _explain(analyst, answer, request_id, clock, trace)
+    report, engines = judge_pages(read, analyst.settings.verify)
+    yield from _explain(analyst, report, engines, request_id, clock, trace)
 
 
 def _progress(number: int, count: int, file: int, page: Page, read: PageRead) -> dict[str, Any]:
@@ -123,8 +114,8 @@ def analyse_rows(
 
     还有疑问的行不作判断；open_doubts 是整张的疑问，人改正不了的（有一页没有读成）。
     """
-    answer = _Answer(assess(corrected, open_doubts), {"vision": "人工核对"})
-    yield from _explain(analyst, answer, request_id, Clock(analyst.settings.total_seconds), None)
+    report, clock = assess(corrected, open_doubts), Clock(analyst.settings.total_seconds)
+    yield from _explain(analyst, report, {"vision": "人工核对"}, request_id, clock, None)
 
 
 def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[Assessment, dict[str, str]]:
@@ -160,12 +151,13 @@ def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[Assessment, di
 # ---- 建议 ----
 
 
-def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: Clock, trace: list | None) -> Iterator[Event]:
-    report = answer.report
+def _explain(
+    analyst: Analyst, report: Assessment, engines: dict[str, str], request_id: str, clock: Clock, trace: list | None
+) -> Iterator[Event]:
     yield "report", report.model_dump(mode="json")
     started = time.monotonic()
     chosen = _ask_advice(analyst, report, clock, trace)
-    answer.engines["advice"] = analyst.advice.model if chosen else advice.ENGINE_NAME
+    engines["advice"] = analyst.advice.model if chosen else advice.ENGINE_NAME
     sections, pieces = [], []
     for section in advice.advice_sections(report, chosen or ()):
         sections.append(section)
@@ -183,7 +175,7 @@ def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: Clock, t
             "report": report.model_dump(mode="json"),
             "triage": report.triage,
             "notices": report.notices,
-            "engines": answer.engines,
+            "engines": engines,
             "timings_ms": clock.timings_ms,
             "disclaimer": DISCLAIMER,
         },

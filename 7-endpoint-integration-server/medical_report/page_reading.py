@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from health_assistant.images import BadImage
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
-from health_assistant.lab_report.report import PrintedRow, Reading, ReadRow, UnreadableReport, read_report_schema
+from health_assistant.lab_report.report import Reading, ReadRow, UnreadableReport, read_report_schema
 from health_assistant.lab_report.vl_protocol import data_url, parse_answer, read_messages
 from medical_report.metrics import DEGRADED, STEP_SECONDS
 from medical_report.upload import Page
@@ -117,7 +117,7 @@ def _ask_vision(analyst: "Analyst", page: Page, deadline: float, trace: list | N
         answer = parse_answer(said)
         report = answer.report
         if trace:
-            shown = [row.model_dump(include=set(PrintedRow.model_fields)) for row in report.items] if report else []
+            shown = [row.printed() for row in report.items] if report else []
             trace[-1] |= {"parsed": answer.how, "rows": shown}
         if report is None:
             raise UpstreamError("broken")
@@ -134,8 +134,7 @@ def _ask_vision(analyst: "Analyst", page: Page, deadline: float, trace: list | N
 
 def is_plausible(report: Reading) -> bool:
     """行数与每一格的长度像一张真的报告。"""
-    cells = [getattr(row, name) for row in report.items for name in PrintedRow.model_fields]
-    cells += [report.report_type, report.age]
+    cells = [report.report_type, report.age, *(cell for row in report.items for cell in row.printed().values())]
     return 1 <= len(report.items) <= MAX_ROWS and all(len(cell or "") <= MAX_CELL for cell in cells)
 
 

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from health_assistant.lab_report.alignment import align, same_range, same_result
+from health_assistant.lab_report.alignment import align, same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import Assessment, assess, possible_grave, raise_to, severity_of
 from health_assistant.lab_report.person import Person, parse_age
-from health_assistant.lab_report.report import SEVERITIES, Evidence, PrintedRow, Reading, ReadReport, ReadRow
-from health_assistant.lab_report.units import fold_unit
+from health_assistant.lab_report.report import SEVERITIES, PrintedRow, Reading, ReadReport, ReadRow
 
 DIFFERENT = "两个读者读得不一样，请核对原件"
 ONLY_VISION = "内置程序在单子上没有找到这一行，请核对原件"
@@ -63,23 +61,18 @@ def _compare(vision: Reading, embedded: Reading) -> list[_Row]:
 def _pair(their: ReadRow, our: ReadRow) -> _Row:
     # 标记常有一边没看见；危急的写法（↑↑）比一般的长
     printed_flag = max([flag for flag in (their.mark, our.mark) if flag], key=len, default=None)
-    printed = their.model_copy(update={"mark": printed_flag})
+    printed = their.printed() | {"mark": printed_flag}
     if not _same(their, our):
-        return _Row(ReadRow.of(printed, **_evidence(our) | {"doubt": DIFFERENT}), our)
-    printed.unit = our.unit or their.unit
-    return _Row(ReadRow.of(printed, **_evidence(our) | {"doubt": our.doubt or their.doubt}))
-
-
-def _evidence(row: ReadRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in Evidence.model_fields}
+        return _Row(our.model_copy(update=printed | {"doubt": DIFFERENT}), our)
+    agreed = {"unit": our.unit or their.unit, "doubt": our.doubt or their.doubt}
+    return _Row(our.model_copy(update=printed | agreed))
 
 
 def _same(one: PrintedRow, other: PrintedRow) -> bool:
-    units = fold_unit(one.unit), fold_unit(other.unit)
     return (
         same_result(one.result, other.result)
         and same_range(one.reference_range, other.reference_range)
-        and (units[0] == units[1] or not all(units))
+        and units_agree(one.unit, other.unit)
         and not {_direction(one.mark), _direction(other.mark)} >= {"up", "down"}
     )
 

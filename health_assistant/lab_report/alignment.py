@@ -8,6 +8,7 @@ from health_assistant.lab_report.catalogue import fold_code, fold_name
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 from health_assistant.lab_report.report import PrintedRow
+from health_assistant.lab_report.units import fold_unit
 
 MIN_SIMILARITY = 0.6
 """名称与代号的相似度（0 到 1）不到它，就不当作同一行。"""
@@ -45,6 +46,11 @@ def same_range(one: str, other: str) -> bool:
         return True
     parsed = parse_range(one)
     return parsed is not None and parsed == parse_range(other)
+
+
+def units_agree(one: str, other: str) -> bool:
+    """同一个单位，或有一边没有读到。"""
+    return not (one and other) or fold_unit(one) == fold_unit(other)
 
 
 def _similarity(item: PrintedRow, other: PrintedRow) -> float:

@@ -6,8 +6,7 @@ from decimal import Decimal
 from itertools import product
 
 from health_assistant.lab_report.catalogue import Analyte
-from health_assistant.lab_report.interval import Interval
-from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.interval import Interval, Value
 from health_assistant.lab_report.reference_range import exponent
 
 TOLERANCE = Decimal("0.02")
@@ -78,7 +77,7 @@ RELATIONS = (
 )
 
 
-def measure(result: Interval | QualitativeResult | None, unit: str, analyte: Analyte) -> Measured | None:
+def measure(result: Value | None, unit: str, analyte: Analyte) -> Measured | None:
     """以 unit 计的结果，换成目录的单位；不是单个的数，或单位换不了，则为 None。"""
     if not isinstance(result, Interval) or not result.is_point:
         return None

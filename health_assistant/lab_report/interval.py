@@ -85,7 +85,14 @@ class PartitionedInterval:
         return [limits for (_, limits), may_apply in zip(self.groups, applies, strict=True) if may_apply]
 
 
-ReferenceRange = Interval | QualitativeResult | PartitionedInterval
+Value = Interval | QualitativeResult
+ReferenceRange = Value | PartitionedInterval
+
+
+def intervals_of(reference: ReferenceRange | None) -> tuple[Interval, ...]:
+    """范围里的区间：分人群的有几个，定性的、没有的一个也没有。"""
+    each = [limits for _, limits in reference.groups] if isinstance(reference, PartitionedInterval) else [reference]
+    return tuple(limits for limits in each if isinstance(limits, Interval))
 
 
 def compare(

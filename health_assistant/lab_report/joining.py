@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from health_assistant.lab_report.alignment import same_range, same_result
+from health_assistant.lab_report.alignment import same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.catalogue import fold_name
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.person import Person, parse_age
-from health_assistant.lab_report.report import SEVERITIES, PrintedRow, Reading, ReadReport, ReadRow, Severity
+from health_assistant.lab_report.report import SEVERITIES, Reading, ReadReport, ReadRow, Severity
 from health_assistant.lab_report.severity import worst
-from health_assistant.lab_report.units import fold_unit
 
 MAX_NAMES = 8
 """一句话里至多说几项的名称。"""
@@ -127,11 +126,10 @@ def _is_same_test(one: Observation, other: Observation) -> bool:
 
     if _test_of(one) != _test_of(other) or one.row.name == NAMELESS:
         return False
-    units = fold_unit(one.row.unit), fold_unit(other.row.unit)
     if same_result(one.row.result, other.row.result) or same_range(one.row.reference_range, other.row.reference_range):
         return True
     are_numbers = isinstance(one.value, Interval), isinstance(other.value, Interval)
-    return are_numbers[0] == are_numbers[1] and (units[0] == units[1] or not all(units))
+    return are_numbers[0] == are_numbers[1] and units_agree(one.row.unit, other.row.unit)
 
 
 def _test_of(seen: Observation) -> str:
@@ -139,13 +137,12 @@ def _test_of(seen: Observation) -> str:
 
 
 def _is_same_reading(one: ReadRow, other: ReadRow) -> bool:
-    units = fold_unit(one.unit), fold_unit(other.unit)
     ranges = one.reference_range, other.reference_range
     flags = one.mark, other.mark
     return (
         same_result(one.result, other.result)
         and (same_range(*ranges) or not all(ranges))
-        and (units[0] == units[1] or not all(units))
+        and units_agree(one.unit, other.unit)
         and (flags[0] == flags[1] or not all(flags))
     )
 
@@ -157,7 +154,7 @@ def _keep_clearer(kept: _Row, other: _Row) -> None:
         return not row.doubt, row.confidence or 0.0
 
     better, worse = (other, kept) if clearness(other.row) > clearness(kept.row) else (kept, other)
-    filled = {name: getattr(better.row, name) or getattr(worse.row, name) for name in PrintedRow.model_fields}
+    filled = {name: text or getattr(worse.row, name) for name, text in better.row.printed().items()}
     row = better.row.model_copy(update=filled)
     kept.seen = observe(row, "", Person()) if row != better.row else better.seen
 

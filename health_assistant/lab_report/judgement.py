@@ -7,7 +7,7 @@ from functools import cached_property
 from pydantic import Field, InstanceOf
 
 from health_assistant.lab_report.catalogue import FRACTION, Analyte
-from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, compare
+from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.person import Person
@@ -44,7 +44,7 @@ class Finding(LabItem):
     """不看高低也至少要这样快去看：可能的急症，和没能核对的。"""
 
     @property
-    def value(self) -> Interval | QualitativeResult | None:
+    def value(self) -> Value | None:
         """印着的结果；看不懂的为 None。"""
         return self.observation.value
 
@@ -156,13 +156,13 @@ def _compare(observed: Observation, interval: ReferenceRange | None, person: Per
     return flag
 
 
-def _no_result(row: PrintedRow, result: Interval | QualitativeResult | None) -> str | None:
+def _no_result(row: PrintedRow, result: Value | None) -> str | None:
     if result is not None:
         return None
     return "没有印结果，或没有读出来" if not re.search(r"\w", row.result) else "看不懂结果的写法"
 
 
-def _no_range(row: PrintedRow, result: Interval | QualitativeResult, interval: ReferenceRange | None) -> str | None:
+def _no_range(row: PrintedRow, result: Value, interval: ReferenceRange | None) -> str | None:
     if interval is not None:
         return None
     has_flag = row.mark and ("normal",) not in flag_says(row)
@@ -264,7 +264,7 @@ def flag_says(row: PrintedRow) -> list[tuple[Flag, ...]]:
     return [said for characters, said in _PRINTED_FLAGS.items() if set(plain) & set(characters)]
 
 
-def _scale(result: Interval | QualitativeResult | None, interval: ReferenceRange | None) -> Scale | None:
+def _scale(result: Value | None, interval: ReferenceRange | None) -> Scale | None:
     """画范围条用的数；只有单个数值对单个区间才画。"""
     if not (isinstance(result, Interval) and isinstance(interval, Interval) and result.is_point):
         return None

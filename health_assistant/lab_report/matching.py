@@ -6,15 +6,8 @@ from decimal import Decimal
 from functools import cache
 from math import log
 
-from health_assistant.lab_report.catalogue import (
-    Analyte,
-    Index,
-    build_index,
-    fold_code,
-    fold_name,
-    load_catalogue,
-)
-from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange
+from health_assistant.lab_report.catalogue import Analyte, Index, build_index, fold_code, fold_name, load_catalogue
+from health_assistant.lab_report.interval import Interval, ReferenceRange, intervals_of
 from health_assistant.lab_report.specimen import (
     Specimen,
     is_daily_protein,
@@ -191,8 +184,7 @@ def _blood_or_sediment(pool: list[Analyte], clues: _Clues, specimens: tuple[Spec
 
 def _distance(analyte: Analyte, unit: str, printed: ReferenceRange | None) -> float | None:
     """以 unit 计的范围与目录里这一项的相差几倍（取对数），各种人的范围里最近的；比不了为 None。"""
-    each = [limits for _, limits in printed.groups] if isinstance(printed, PartitionedInterval) else [printed]
-    intervals = [limits for limits in each if isinstance(limits, Interval) and not limits.is_titre]
+    intervals = [limits for limits in intervals_of(printed) if not limits.is_titre]
     usual = (*analyte.intervals, *(group.range for group in analyte.groups))
     gaps = [_gap(limits, other, analyte, unit) for limits in intervals for other in usual]
     return min((gap for gap in gaps if gap is not None), default=None)

@@ -4,10 +4,9 @@ import re
 from dataclasses import dataclass
 
 from health_assistant.lab_report.catalogue import Analyte
-from health_assistant.lab_report.interval import Interval, ReferenceRange
+from health_assistant.lab_report.interval import ReferenceRange, Value
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import attached_unit, is_blank, parse_range, parse_result
 from health_assistant.lab_report.report import PrintedRow, ReadRow
 
@@ -19,7 +18,7 @@ class Observation:
     """一行读数的意思。看不懂的结果、范围与目录不认识的指标为 None。"""
 
     row: ReadRow
-    value: Interval | QualitativeResult | None
+    value: Value | None
     interval: ReferenceRange | None
     """印着的参考范围。"""
     value_unit: str
@@ -48,7 +47,7 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     return Observation(read, value, interval, value_unit, attached_unit(read.reference_range), own)
 
 
-def _parse_value(row: ReadRow) -> tuple[ReadRow, Interval | QualitativeResult | None]:
+def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
     """结果的意思。`7.1↑`、`1.8(危急)` 这样粘着标记、`7·1` 这样写小数点的，行里的字也拆开；本来就看得懂的照旧。"""
     result = re.sub(r"(?<=\d)[·。](?=\d)", ".", row.result.strip())
     value, glued = parse_result(result), _GLUED_FLAG.fullmatch(result)

@@ -54,6 +54,10 @@ class PrintedRow(BaseModel):
     reference_range: str = Field("", description="参考范围，照原样抄写，如 3.5-9.5；没有则为空串")
     mark: str | None = Field(None, description="印在旁边的异常标记，如 ↑、↓、H、L、*、偏高；没有则为 null")
 
+    def printed(self) -> dict[str, Any]:
+        """只是印着的几个字段，不论这一行后来添了什么。"""
+        return {name: getattr(self, name) for name in PrintedRow.model_fields}
+
 
 class ReadReport(BaseModel):
     """一张化验单上印着的内容。"""
@@ -80,7 +84,7 @@ class ReadRow(Evidence, PrintedRow):
     @classmethod
     def of(cls, row: PrintedRow, **evidence: Any) -> "ReadRow":
         """一行印着的字，加上依据；没有给的依据是不知道。判断过的行只取印着的。"""
-        return cls(**{name: getattr(row, name) for name in PrintedRow.model_fields}, **evidence)
+        return cls(**row.printed(), **evidence)
 
 
 class Reading(ReadReport):

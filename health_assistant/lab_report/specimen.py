@@ -52,11 +52,6 @@ _VENOUS_GAS = re.compile(r"静脉|脐|venous|VBG", re.IGNORECASE)
 _ARTERIAL_ONLY = {"PO2", "PCO2", "SAO2"}
 
 
-def guess_specimen(report_type: str, name: str, unit: str = "") -> Specimen:
-    """从报告类型、项目名与单位看标本。血最常见，没有相反的字样就当作血。"""
-    return possible_specimens(report_type, name, unit)[0]
-
-
 def possible_specimens(report_type: str, name: str, unit: str) -> tuple[Specimen, ...]:
     """这一行可能是什么标本，最可能的在先。
 
