@@ -60,17 +60,17 @@ def find_analyte(
     clues = _Clues(name, abbreviation, unit, report_type, interval, has_range)
     specimens = possible_specimens(report_type, name, unit)
     if glucose := timed_glucose(name, abbreviation, unit, report_type) if "blood" in specimens else None:
-        found = _fitting_entry(glucose, unit)
+        analyte = _fitting_entry(glucose, unit)
     elif is_unusual(name, unit):
-        found = _find_unusual(clues, specimens)
+        analyte = _find_unusual(clues, specimens)
     else:
-        found = _find_usual(clues, specimens)
-        if found is None and specimens == ("blood",):
-            found = _find_elsewhere(name, unit)
-    found = _of_other_specimen(found, clues, specimens) or found
-    if found and found.twins:
-        found = _right_twin(found, clues)
-    return None if found and is_venous_gas(report_type, name, found.code) else found
+        analyte = _find_usual(clues, specimens)
+        if analyte is None and specimens == ("blood",):
+            analyte = _find_elsewhere(name, unit)
+    analyte = _of_other_specimen(analyte, clues, specimens) or analyte
+    if analyte and analyte.twins:
+        analyte = _right_twin(analyte, clues)
+    return None if analyte and is_venous_gas(report_type, name, analyte.code) else analyte
 
 
 def _of_other_specimen(found: Analyte | None, clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
@@ -86,11 +86,11 @@ def _of_other_specimen(found: Analyte | None, clues: _Clues, specimens: tuple[Sp
 
 
 def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
-    name, code, unit = clues.name, clues.abbreviation, clues.unit
+    name, abbreviation, unit = clues.name, clues.abbreviation, clues.unit
     names, codes = _index()
-    by_code = [one for specimen in specimens for one in codes.get((specimen, fold_code(code or name)), [])]
+    by_code = [one for specimen in specimens for one in codes.get((specimen, fold_code(abbreviation or name)), [])]
     # 有的名称含字母，读的人可能把字母当成了代号：总 + T3，ABO + 血型
-    spellings = (name or code, name + code, code + name)
+    spellings = (name or abbreviation, name + abbreviation, abbreviation + name)
     pools = ([one for place in specimens for one in names.get((place, fold_name(each)), [])] for each in spellings)
     by_name = next(filter(None, pools), [])
     if is_per_microlitre(unit):
@@ -137,12 +137,12 @@ def _choose(matches: list[Analyte], clues: _Clues) -> Analyte | None:
 
 def _find_unusual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
     """24 小时尿、负荷后的结果：只认目录里正有这个名称的，和 24 小时尿蛋白。"""
-    name, code, unit = clues.name, clues.abbreviation, clues.unit
+    name, abbreviation, unit = clues.name, clues.abbreviation, clues.unit
     names, codes = _index()
     whole = fold_name(re.sub(r"[()（）\[\]【】]", "", name))
     exact = [one for specimen in specimens for one in names.get((specimen, whole), [])]
-    if not exact and code and fold_unit(unit).endswith("/24h"):
-        exact = [one for specimen in specimens for one in codes.get((specimen, fold_code(code)), [])]
+    if not exact and abbreviation and fold_unit(unit).endswith("/24h"):
+        exact = [one for specimen in specimens for one in codes.get((specimen, fold_code(abbreviation)), [])]
     exact = [one for one in exact if one.knows_unit(unit) or not unit]
     if len(exact) != 1 and is_daily_protein(name, unit):
         return _fitting_entry("U-PRO24", unit)
