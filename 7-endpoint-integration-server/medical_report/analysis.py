@@ -58,6 +58,7 @@ class Analyst:
 
     @cached_property
     def reader(self):
+        """内置的读者，第一次用时装入。"""
         from health_assistant.lab_report.reading.reader import ReportReader
 
         return ReportReader()
@@ -77,6 +78,7 @@ class Analyst:
 
 
 def get_analyst(app: Flask) -> Analyst:
+    """这个应用的读者与建议者。"""
     return app.extensions["analyst"]
 
 

@@ -43,6 +43,7 @@ class Clock:
         return min(time.monotonic() + seconds, self.end)
 
     def note(self, step: str, started: float | None = None) -> None:
+        """记下一步的用时（毫秒）；没有给开始的是从头算起。"""
         seconds = time.monotonic() - (self._started if started is None else started)
         STEP_SECONDS.labels(step).observe(seconds)
         self.timings_ms[step] = self.timings_ms.get(step, 0) + round(seconds * 1000)
@@ -59,6 +60,7 @@ class PageRead:
 
     @property
     def is_read(self) -> bool:
+        """至少有一份读数。"""
         return bool(self.vision or self.embedded)
 
     @property

@@ -25,6 +25,8 @@ Doubt = Annotated[str, Field(max_length=2000)]
 
 
 class CorrectedRow(PrintedRow):
+    """人核对过的一行；传来的判断、把握与位置不算数。"""
+
     name: Cell
     code: Cell = ""
     result: Cell
@@ -37,6 +39,8 @@ class CorrectedRow(PrintedRow):
 
 
 class CorrectedReport(ReadReport):
+    """人核对过的整张。"""
+
     report_type: Cell = ""
     age: Cell | None = None
     doubts: list[Doubt] = Field([], max_length=2 * MAX_PAGES, description="整张报告的疑问，照原样交回来")
@@ -50,21 +54,26 @@ class CorrectedReport(ReadReport):
 
 
 class AdviceRequest(BaseModel):
+    """`POST /advice` 的正文。"""
+
     report: CorrectedReport
 
 
 @blueprint.get("/")
 def index() -> Response:
+    """网页。"""
     return current_app.send_static_file("index.html")
 
 
 @blueprint.get("/health")
 def health() -> dict:
+    """进程活着。"""
     return {"status": "ok"}
 
 
 @blueprint.post("/analyze_medical_report")
 def analyze_medical_report() -> Response:
+    """照片或 PDF -> 读数、判断与建议；读不成的答错误。"""
     pages = uploaded_pages(request)
     trace: list[dict] | None = [] if request.args.get("trace") == "1" else None
     return _answer(analyse_pages(get_analyst(current_app), pages, g.request_id, trace), trace)
@@ -72,6 +81,7 @@ def analyze_medical_report() -> Response:
 
 @blueprint.post("/advice")
 def advise() -> Response:
+    """人核对过的各行 -> 重新判断与建议。"""
     body = AdviceRequest.model_validate_json(request.get_data())
     # 行与行对不上的疑问不照旧：判断时重新核对，改正了读错的那一行，别的几行就跟着好了
     read = body.report

@@ -213,14 +213,17 @@ class Analyte(Entry):
 
     @cached_property
     def units(self) -> frozenset[str]:
+        """数值可以直接比较的几个单位，是比较用的写法。"""
         return frozenset(fold_unit(one) for one in (self.unit, *self.other_units))
 
     @cached_property
     def meanings(self) -> dict[str, str]:
+        """有说法的各个方向 -> 说明。"""
         return {way: text for way in ("high", "low", "abnormal") if (text := getattr(self, way))}
 
     @cached_property
     def advice(self) -> dict[str, str]:
+        """有说法的各个方向 -> 怎么办。"""
         return {way: text for way in ("high", "low", "abnormal") if (text := getattr(self, f"advice_{way}"))}
 
     @cached_property

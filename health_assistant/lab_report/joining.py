@@ -25,18 +25,6 @@ class Joined:
     floor: Severity | None = None
 
 
-@dataclass
-class _Row:
-    """一页上的一行，和它的意思。"""
-
-    seen: Observation
-    is_disputed: bool = False
-
-    @property
-    def row(self) -> ReadRow:
-        return self.seen.row
-
-
 def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
     """各页的读数（页码与读数，按先后，至少一页）-> 一份读数，每行的依据说在第几页。
 
@@ -49,31 +37,32 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
         rows = [row.model_copy(update={"page": number}) for row in reading.items]
         return Joined(reading.model_copy(update={"items": rows}), doubts)
     titles = _titles(pages)
-    kept: list[_Row] = []
+    kept: list[Observation] = []
+    disputed: set[int] = set()
     floor: Severity | None = None
     conflicts: list[str] = []
     for (number, reading), title in zip(pages, titles, strict=True):
-        before = list(kept)  # 同一页上的两行不是拍重的
-        for printed in reading.items:
-            read = printed.model_copy(update={"page": number, "report_type": title})
-            row = _Row(observe(read, title, Person()))
-            twin = next((one for one in before if _is_same_test(one.seen, row.seen)), None)
-            if twin is None:
-                kept.append(row)
-            elif _is_same_reading(twin.row, row.row):
-                if not twin.is_disputed:
-                    _keep_clearer(twin, row)
-            else:
-                floor = worst([floor, _keep_graver(twin, row, head)])
-                conflicts.append(read.name)
+        count = len(kept)  # 同一页上的两行不是拍重的
+        for row in reading.items:
+            seen = observe(row.model_copy(update={"page": number, "report_type": title}), title, Person())
+            at = next((at for at, one in enumerate(kept[:count]) if _is_same_test(one, seen)), None)
+            if at is None:
+                kept.append(seen)
+            elif not _is_same_reading(kept[at].row, seen.row):
+                kept[at], severity = _graver(kept[at], seen, head)
+                floor = worst([floor, severity])
+                disputed.add(at)
+                conflicts.append(row.name)
+            elif at not in disputed:
+                kept[at] = _clearer(kept[at], seen)
     doubts += [f"第 {number} 页：{notice}" for number, reading in pages for notice in reading.notices]
     if conflicts:
         doubts.append(_conflict_words(list(dict.fromkeys(conflicts))))
     if len(set(titles)) == 1:
-        for row in kept:
-            row.row.report_type = None
+        for seen in kept:
+            seen.row.report_type = None
     engine = "、".join(dict.fromkeys(reading.engine for _, reading in pages))
-    return Joined(Reading(items=[row.row for row in kept], engine=engine, **head), doubts, floor)
+    return Joined(Reading(items=[seen.row for seen in kept], engine=engine, **head), doubts, floor)
 
 
 def _conflict_words(names: list[str]) -> str:
@@ -147,32 +136,31 @@ def _is_same_reading(one: ReadRow, other: ReadRow) -> bool:
     )
 
 
-def _keep_clearer(kept: _Row, other: _Row) -> None:
+def _clearer(one: Observation, other: Observation) -> Observation:
     """读得一样的：留没有疑问、把握大的那一行；一边没有读到的单位、范围、标记，由另一边补。"""
 
     def clearness(row: ReadRow) -> tuple[bool, float]:
         return not row.doubt, row.confidence or 0.0
 
-    better, worse = (other, kept) if clearness(other.row) > clearness(kept.row) else (kept, other)
+    better, worse = (other, one) if clearness(other.row) > clearness(one.row) else (one, other)
     filled = {name: text or getattr(worse.row, name) for name, text in better.row.printed().items()}
     row = better.row.model_copy(update=filled)
-    kept.seen = observe(row, "", Person()) if row != better.row else better.seen
+    return observe(row, "", Person()) if row != better.row else better
 
 
-def _keep_graver(kept: _Row, other: _Row, head: dict[str, str | None]) -> Severity | None:
-    """读得不一样的：留要紧的那一行，存疑，说出另一个读数；返回它有多要紧，至多 severe。"""
+def _graver(one: Observation, other: Observation, head: dict[str, str | None]) -> tuple[Observation, Severity | None]:
+    """读得不一样的：留要紧的那一行，存疑，说出另一个读数；和它有多要紧，至多 severe。"""
 
     def severity(row: ReadRow) -> Severity | None:
         alone = ReadReport(items=[ReadRow.of(row)], **head | {"report_type": row.report_type})
         return assess(alone).items[0].severity
 
-    weights = [severity(kept.row), severity(other.row)]
+    weights = [severity(one.row), severity(other.row)]
     graver = worst(weights)
-    chosen, left = (other, kept) if graver and graver != weights[0] else (kept, other)
+    chosen, left = (other, one) if graver and graver != weights[0] else (one, other)
     row, page = left.row, left.row.page
     limits = f"（{row.reference_range}）" if row.reference_range else ""
     value = f"{row.result or '（空）'} {row.unit}".rstrip()
     doubt = f"第 {chosen.row.page} 页与第 {page} 页读得不一样，第 {page} 页是 {value}{limits}，请核对原件"
-    kept.seen = replace(chosen.seen, row=chosen.row.model_copy(update={"doubt": doubt}))
-    kept.is_disputed = True
-    return min(graver, "severe", key=SEVERITIES.index) if graver else None
+    doubtful = replace(chosen, row=chosen.row.model_copy(update={"doubt": doubt}))
+    return doubtful, min(graver, "severe", key=SEVERITIES.index) if graver else None

@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from functools import cached_property
 
-from pydantic import Field, InstanceOf
+from pydantic import Field, InstanceOf, SkipValidation
 
 from health_assistant.lab_report.catalogue import FRACTION, Analyte
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
@@ -32,9 +32,7 @@ class Finding(LabItem):
     """一行的判断：给人看的字段（`LabItem`），加上一路的依据，不进 JSON。"""
 
     observation: InstanceOf[Observation] = Field(exclude=True)
-    interval: InstanceOf[Interval] | InstanceOf[QualitativeResult] | InstanceOf[PartitionedInterval] | None = Field(
-        None, exclude=True
-    )
+    interval: SkipValidation[ReferenceRange | None] = Field(None, exclude=True)
     """判断用的范围。"""
     doubts_value: bool = Field(False, exclude=True)
     """疑的是读到的数本身，不只是范围、标记或单位。"""

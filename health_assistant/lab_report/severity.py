@@ -168,6 +168,7 @@ class SeverityFile(Entry):
 
     @cached_property
     def by_code(self) -> dict[str, list[GradeLine]]:
+        """代号 -> 分级表里它的各行。"""
         lines: dict[str, list[GradeLine]] = {}
         for one in self.grades:
             lines.setdefault(one.code, []).append(one)
@@ -191,6 +192,7 @@ def worst(severities: Iterable[Severity | None]) -> Severity | None:
 
 
 def at_least(severity: Severity | None, floor: Severity) -> bool:
+    """至少有 floor 这样重；None 不是。"""
     return severity is not None and SEVERITIES.index(severity) >= SEVERITIES.index(floor)
 
 

@@ -210,5 +210,6 @@ def range_text(row: LabItem) -> str:
 
 
 def with_range(row: LabItem) -> str:
+    """结果、方向与判断用的范围，转义过的。"""
     word = FLAG_ARROWS[row.flag] if row.flag in ("high", "low") else FLAG_WORDS[row.flag]
     return f"{value_text(row)} {word}（参考 {range_text(row)}）"

@@ -29,6 +29,7 @@ def read_messages(image_url: str, prompt: str = READ_PROMPT) -> list[dict]:
 
 
 def data_url(image: bytes, kind: str = "image/jpeg") -> str:
+    """图片的字节 -> 可以放进消息的 data: 地址。"""
     return f"data:{kind};base64,{base64.b64encode(image).decode()}"
 
 
