@@ -74,7 +74,7 @@ get_chinese_font() {
 check_types() {
   local stage
   python -m mypy || return
-  for stage in [0-9]-*/; do
+  for stage in [0-9]-*/ tools/; do
     python -m mypy "${stage%/}" || return
   done
 }

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from health_assistant import artifacts, hub
-from health_assistant.command_line import fail, new_parser
-from health_assistant.evaluation.cases import SAMPLE_FILE, Case, CaseError, read_cases
+from health_assistant.command_line import command, new_parser
+from health_assistant.evaluation.cases import SAMPLE_FILE, Case, read_cases
 
 REPO, FILE = "FreedomIntelligence/CMB", "CMB-Clin/CMB-Clin-qa.json"
 SHA256 = "35cefc7cd46af080ebbd662e0b8e4babd4803205a5f0bec038acf4cdf33021af"
@@ -24,6 +24,7 @@ SAMPLE_LABEL = "内置示例，不是 CMB-Clin"
 FORMAT_VERSION = 1  # 输出的格式变了就加一，旧的产物会重做
 
 
+@command
 def main() -> int:
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--file", type=Path, help="CMB-Clin-qa.json，或同样格式的文件；不给就从模型站下载")
@@ -37,11 +38,7 @@ def main() -> int:
         return 0
     path = path or SAMPLE_FILE
 
-    try:
-        cases, notes = read_cases(path)
-    except CaseError as error:
-        return fail(error)
-
+    cases, notes = read_cases(path)
     source = source_of(path)
     print_label(source)
     wanted = artifacts.fingerprint({"format": FORMAT_VERSION, "source": source}, [path])
@@ -118,26 +115,18 @@ def questions_of(case: Case) -> list[dict]:
     return rows
 
 
-def to_jsonl(rows: list[dict]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
 def write_all(folder: Path, wanted: str, cases: list[Case], source: str, report: str) -> None:
     """先撤下“做好了”的记号，最后才放上：中途被杀，下一次从头做，结果一样。"""
     (folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
     for leftover in folder.rglob(".*.partial"):  # 上次被杀时写了一半的
         leftover.unlink()
     rows = [row for case in cases for row in questions_of(case)]
-    # EvalScope 的 general_qa 只认一问一答，所以只有每例的第一问；留给与旧的做法比较
-    first = [{"query": row["messages"][0]["content"], "response": row["reference"]} for row in rows if row["turn"] == 1]
-    names = ("cmb-clin.jsonl", "general_qa/cmb_first.jsonl", "statistics.md", "statistics.png", "data.json")
-    files = [folder / name for name in names]
-    artifacts.write_text(files[0], to_jsonl(rows))
-    artifacts.write_text(files[1], to_jsonl(first))
-    artifacts.write_text(files[2], report)
-    draw(cases, source, files[3])
+    files = [folder / name for name in ("cmb-clin.jsonl", "statistics.md", "statistics.png", "data.json")]
+    artifacts.write_text(files[0], "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    artifacts.write_text(files[1], report)
+    draw(cases, source, files[2])
     data = {"source": source, "is_sample": source == SAMPLE, "cases": len(cases), "questions": len(rows)}
-    artifacts.write_json(files[4], data | {"sha256": hub.file_sha256(files[0])})
+    artifacts.write_json(files[3], data | {"sha256": hub.file_sha256(files[0])})
     artifacts.mark_finished(folder, wanted, files)
 
 

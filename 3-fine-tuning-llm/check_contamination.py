@@ -11,14 +11,15 @@ from collections.abc import Set
 from pathlib import Path
 
 from tqdm import tqdm
-from train_data import SPLITS, BadInput, matching_form, read_jsonl, write_train_data
+from train_data import SPLITS, matching_form, read_jsonl, write_train_data
 
 from health_assistant import artifacts, hub
-from health_assistant.command_line import fail, new_parser
+from health_assistant.command_line import BadInput, command, fail, new_parser
 
 SHOWN = 20
 
 
+@command
 def main() -> int:
     parser = new_parser(__doc__)
     parser.add_argument("--name", default="tiny", help="查 train-data 下的哪一份（默认 tiny）")
@@ -29,10 +30,7 @@ def main() -> int:
     args = parser.parse_args()
     if args.n < 4:
         return fail(f"--n 至少是 4，不是 {args.n}")
-    try:
-        return check(args)
-    except BadInput as error:
-        return fail(error)
+    return check(args)
 
 
 def check(args: argparse.Namespace) -> int:

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
-from train_data import SPLITS, BadInput, dialogue, matching_form, write_train_data
+from train_data import SPLITS, dialogue, matching_form, write_train_data
 
 from health_assistant import artifacts, hub
-from health_assistant.command_line import fail, new_parser
+from health_assistant.command_line import BadInput, command, new_parser
 
 SOURCES = {
     "medical-o1": {
@@ -68,6 +68,7 @@ Record = tuple[str, dict]
 Pair = tuple[str, str]
 
 
+@command
 def main() -> int:
     parser = new_parser(__doc__)
     choices = "、".join(SOURCES)
@@ -84,11 +85,8 @@ def main() -> int:
     parser.add_argument("--force", action="store_true", help="整理过了也重做")
     args = parser.parse_args()
     if not 0 < args.val_share < 1:
-        return fail(f"--val-share 要在 0 与 1 之间，不是 {args.val_share}")
-    try:
-        return prepare(args)
-    except BadInput as error:
-        return fail(error)
+        raise BadInput(f"--val-share 要在 0 与 1 之间，不是 {args.val_share}")
+    return prepare(args)
 
 
 def prepare(args: argparse.Namespace) -> int:
@@ -187,7 +185,7 @@ def lines_of(path: Path, encoding: str, longest: int = MAX_LINE) -> Iterator[str
 
 
 def read_records(files: list[Path], encoding: str) -> Iterator[Record]:
-    """逐条给出（位置，记录）。"""
+    """逐条给出（位置，记录）。不用 pandas 或 datasets 读：它们说不出坏的是哪个文件的哪一行。"""
     readers = {".csv": read_csv, ".jsonl": read_json_lines, ".json": read_json}
     for path in files:
         if path.suffix.lower() not in readers:
@@ -294,28 +292,24 @@ def clean(
             answer = spoken
         ask, reply = matching_form(question), matching_form(answer)
         key, pair = digest(ask), digest(f"{ask}\n{reply}")
-        if thought and args.think == "drop":
-            dropped["thought"] += 1
-        elif thought and not matching_form(spoken):
-            dropped["only_thought"] += 1
-        elif not ask or not reply:
-            dropped["empty"] += 1
-        elif "\ufffd" in question + answer:
-            dropped["garbled"] += 1
-        elif CONTROL.search(question + answer):  # 多半是几轮对话粘在一起；当控制标记学，模型会自问自答
-            dropped["control_token"] += 1
-        elif len(answer) < args.min_answer:
-            dropped["too_short"] += 1
-        elif len(question) + len(answer) > args.max_chars:
-            dropped["too_long"] += 1
-        elif pair in pairs:
-            dropped["duplicate_pair"] += 1
-        elif key in questions:
-            dropped["duplicate_question"] += 1
-        else:
-            kept.append((question, answer))
-            questions.add(key)
-            pairs.add(pair)
+        problems = {
+            "thought": thought and args.think == "drop",
+            "only_thought": thought and not matching_form(spoken),
+            "empty": not ask or not reply,
+            "garbled": "\ufffd" in question + answer,
+            # 多半是几轮对话粘在一起；当控制标记学，模型会自问自答
+            "control_token": CONTROL.search(question + answer),
+            "too_short": len(answer) < args.min_answer,
+            "too_long": len(question) + len(answer) > args.max_chars,
+            "duplicate_pair": pair in pairs,
+            "duplicate_question": key in questions,
+        }
+        if reason := next((reason for reason, holds in problems.items() if holds), None):
+            dropped[reason] += 1
+            continue
+        kept.append((question, answer))
+        questions.add(key)
+        pairs.add(pair)
     if seen and (absent := {name for names in columns.values() for name in names} - seen):
         raise BadInput(f"--map 里的列 {'、'.join(sorted(absent))}，一条记录也没有；写错了就改，不要它就去掉")
     return kept, dropped, thoughts

@@ -7,12 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from health_assistant import artifacts, hub
+from health_assistant.command_line import BadInput
 
 SPLITS = ("train.jsonl", "val.jsonl")
-
-
-class BadInput(ValueError):
-    """输入有问题；消息是一行中文，点明哪个文件、哪一行。"""
 
 
 def matching_form(text: str) -> str:
@@ -25,7 +22,7 @@ def dialogue(pair: tuple[str, str]) -> dict:
 
 
 def read_jsonl(path: Path, check: Callable[[dict], object]) -> list[dict]:
-    """一行一个对象；check 对不上的行抛 KeyError 或 TypeError。"""
+    """一行一个对象；check 对不上的行抛 KeyError 或 TypeError；坏的一行是 `BadInput`，点明哪个文件、哪一行。"""
     rows = []
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):

@@ -4,7 +4,7 @@
     python 6-fine-tuning-vl/eval_vl.py --dataset ../shared/data/reports --reader embedded
     python 6-fine-tuning-vl/eval_vl.py --reader endpoint --api-base http://127.0.0.1:8001/v1 --model qwen2-vl-7b-lora
 
-读：一套图与真值（render_reports.py 写的一份，或有 truth.jsonl 的文件夹），配方的基座与 merged，或一个 OpenAI 兼容接口。
+读：一套图与真值（render_reports.py 或 import_reports.py 写的一份），配方的基座与 merged，或一个 OpenAI 兼容接口。
 做：每页问一次 READ_PROMPT，贪心解码；回答先严格、再宽松地读成 JSON，由代码判断高低，与真值逐行对照。
 写：artifacts/vl/<配方>/eval/<数据>/ 的 compare.json、.png、.html，各读者目录里的 predictions.jsonl、scores.json。
 """

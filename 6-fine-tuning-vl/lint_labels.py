@@ -2,9 +2,9 @@
 
     python 6-fine-tuning-vl/lint_labels.py 标签.jsonl [--images 图的文件夹] [--max-rate 0.01]
 
-读：一行一个标签的 JSONL：`ReadReport`（render_reports.py 的 metadata.jsonl），或中文句子
-    （“钾（K）偏低（4.42 mmol/L，参考范围3.5-5.3 mmol/L）”）。不给文件就查微型数据集的训练集。
-查：数与写着的范围、与说的高低或标记是否相符；单位是不是这一项可能有的；写法读不读得懂；
+读：一行一个标签的 JSONL，标签是 `ReadReport`（render_reports.py、import_reports.py 的 metadata.jsonl，
+    或聊天格式里的 JSON 回答）。不给文件就查微型数据集的训练集。
+查：数与写着的范围、标记、flags 是否相符；单位是不是这一项可能有的；写法读不读得懂；
     给了 --images 时，每一项的名称与结果在不在图上（内置引擎识别，一张几秒）。
 写：每个问题一行，artifacts/vl/lint/ 里一份 JSON；有问题的标签超过 --max-rate 时退出码 1。
 """
@@ -12,10 +12,8 @@
 import json
 import re
 import sys
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import Path
@@ -35,13 +33,13 @@ from health_assistant.lab_report.reference_range import parse_range, parse_resul
 from health_assistant.lab_report.report import FLAG_WORDS, PrintedRow, ReadReport
 from health_assistant.lab_report.units import fold_unit
 
-KINDS = {"direction": "高低与数不符", "mark": "标记与数不符", "flag": "判断与数不符", "unit": "单位不对",
+KINDS = {"mark": "标记与数不符", "flag": "判断与数不符", "unit": "单位不对",
          "unparsable": "看不懂", "not_on_page": "图上没有"}  # fmt: skip
 QUANTITIES = {
     "比例": "[%‰]", "体积": "fl", "质量": "pg", "时间": "s|min", "压力": "mmhg|kpa", "沉降": "mm/h",
     "计数": r"(10\^\d+|个|cells?)?/([μun]?l|[hl]pf?)", "浓度": r"[numpkμ]?(mo?l|g|iu|u|eq)/[dmunμ]?l",
 }  # fmt: skip
-LABEL_KEYS = ("report", "label", "answer", "output", "response", "additional_feature", "text")
+LABEL_KEYS = ("report", "label", "answer", "output", "response")
 
 
 @command
@@ -102,25 +100,19 @@ Problem = tuple[str, str, str]
 
 
 def lint(line: str, field: str | None, page: "PageText | None") -> tuple[list[Problem], int]:
-    """一行标签的问题，与核对了几句。"""
+    """一行标签的问题，与核对了几项。"""
     try:
         row = json.loads(line)
         label = find_label(row, field)
-        if isinstance(label, str) and label.lstrip().startswith("{"):
+        if isinstance(label, str):
             label = json.loads(label)
-        read = label if isinstance(label, str) else ReadReport.model_validate(label)
+        read = ReadReport.model_validate(label)
     except (ValueError, TypeError, KeyError) as error:
         what = "不是 ReadReport" if isinstance(error, ValidationError) else f"不是带标签的一行 JSON：{error}"
         return [("unparsable", what, line[:60])], 1
-    if isinstance(read, str):
-        claims = [claim for sentence in re.split("[。;\n]", plain(read)) for claim in claims_of(sentence)]
-        problems = [problem for claim in claims for problem in claim.problems()]
-        items = [PrintedRow(name=claim.name, code=claim.code, result=claim.value) for claim in claims]
-    else:
-        flags = row.get("flags") or [None] * len(read.items)
-        problems = [one for item, flag in zip(read.items, flags, strict=False) for one in check_item(read, item, flag)]
-        items = read.items
-    return problems + (page.missing(row.get("file_name", ""), items) if page else []), len(items)
+    flags = row.get("flags") or [None] * len(read.items)
+    problems = [one for item, flag in zip(read.items, flags, strict=False) for one in check_item(read, item, flag)]
+    return problems + (page.missing(row.get("file_name", ""), read.items) if page else []), len(read.items)
 
 
 def find_label(row: dict, field: str | None):
@@ -167,101 +159,6 @@ def quantity(unit: str) -> str | None:
     """单位量的是什么；不认识的为 None。浓度与活性不细分：同一项激素，有的印质量，有的印国际单位。"""
     folded = fold_unit(unit)
     return next((kind for kind, pattern in QUANTITIES.items() if re.fullmatch(pattern, folded)), None)
-
-
-# ---- 中文句子：“名称（代号）…数 单位…参考范围 范围”，高低写在前、中、后都有 ----
-NUMBER = r"[<>]?-?\d+(?:\.\d+)?"
-UNIT = r"%|‰|秒|(?:[×x]\s*)?10\^?\d+/[A-Za-zμ]+|[A-Za-zμ]+(?:/[A-Za-z0-9.]+)*"
-BOUND = r"-?\d+(?:\.\d+)?"
-RANGE = rf"(?:(?:成人|儿童|男性?|女性?):?\s*)?(?:{BOUND}\s*(?:{UNIT})?\s*[-~—–至]+\s*{BOUND}|[<>≤≥]=?\s*{BOUND})"
-PAIR = re.compile(
-    rf"(?P<value>{NUMBER})\s*(?P<unit>{UNIT})?(?P<between>[^\d。;<>]{{0,20}}?)(?:正常)?(?:参考)?(?:范围|区间|值)的?(?P<inside>之?内)?"
-    rf"(?:(?:上限|下限)?\s*[(::为是]*\s*(?P<range>{RANGE})\s*(?P<range_unit>{UNIT})?"
-    rf"|(?P<side>上限|下限)\s*[(::为是]*\s*(?P<bound>{NUMBER})\s*(?P<bound_unit>{UNIT})?)"
-)
-WORDS = {
-    "normal": r"[未不没]\s*(?:高于|低于|超出|超过)|正常(?!参考|范围)|在参考范围内",
-    "high": r"升高|偏高|增高|过高|高于|高值|延长|增多",
-    "low": r"降低|偏低|减低|过低|低于|低值|缩短|减少",
-    "abnormal": r"超出|超过|异常",
-}
-DIRECTION = re.compile("|".join(f"(?P<{claim}>{words})" for claim, words in WORDS.items()))
-# 高低之后到数之间只能是这些字：隔着别的项目就不是说它
-LEAD = re.compile(
-    rf"({DIRECTION.pattern})(?:参考范围)?[\s(,:]*(?:其?(?:检测)?(?:结果|水平|数值)?(?P<each>分别)?[为是达])?[\s(]*$"
-)
-AFTER = re.compile(rf"(?P<comma>[\s)]*,?\s*)(?P<all>均|都)?(?:明显|显著|略|轻度)?({DIRECTION.pattern})")
-
-
-@dataclass
-class Claim:
-    """句子里的一项：数、范围、说的高低（没说为 None）。"""
-
-    name: str
-    code: str
-    value: str
-    unit: str
-    limits: str
-    says: str | None
-    piece: str
-
-    def problems(self) -> Iterator[Problem]:
-        result, limits = parse_result(self.value), parse_range(self.limits)
-        flag = compare(result, limits) if result and limits else "unknown"
-        if limits is None:
-            yield "unparsable", f"看不懂范围 {self.limits}", self.piece
-        agrees = flag == self.says or (self.says == "abnormal" and flag in ("high", "low"))
-        if self.says and flag != "unknown" and not agrees:
-            where = {"normal": "在范围内", "high": "高于范围", "low": "低于范围"}[flag]
-            yield "direction", f"说是{FLAG_WORDS[self.says]}，{self.value} 对 {self.limits} 却是{where}", self.piece
-        yield from check_unit(self.name, self.code, self.unit, "", self.piece)
-
-
-def plain(text: str) -> str:
-    """去掉 LaTeX 与 Markdown 的记号，全角标点换成半角。"""
-    text = re.sub(r"\\(?:mathrm|text)\s*|\\[()\[\],]|[{}*_$]", "", text.replace("\\times", "×"))
-    return unicodedata.normalize("NFKC", re.sub(r"(10)([⁰¹²³⁴-⁹]+)", r"\1^\2", text))
-
-
-def claims_of(sentence: str) -> list[Claim]:
-    """一句里的各项。依次看中间、紧跟在后、前面、逗号之后写的高低；“均……”管前面没说的，“分别为”管后面接着的。"""
-    claims, start, each = [], 0, None
-    for pair in PAIR.finditer(sentence):
-        before, after = sentence[start : pair.start()], AFTER.match(sentence, pair.end())
-        between, lead = DIRECTION.search(pair["between"]), LEAD.search(before)
-        is_listed = re.fullmatch(r"[\s)、,和及与以]*", before)
-        each = claim_of(lead) if lead and lead["each"] else each if is_listed else None
-        tight = after and not after["all"] and "," not in after["comma"]
-        chosen = between or (after if tight else None) or lead or (after if after and not after["all"] else None)
-        says = claim_of(chosen) if chosen else each
-        if pair["inside"]:
-            says = "abnormal" if re.search("[不未没]在$", pair["between"]) else "normal"
-        limits = pair["range"] or ("≥" if pair["side"] == "下限" else "≤") + (pair["bound"] or "")
-        name, code = name_of(before)
-        units = [fold_unit(unit) for unit in (pair["unit"], pair["range_unit"] or pair["bound_unit"]) if unit]
-        end = after.end() if after and (tight or chosen is after or after["all"]) else pair.end()
-        piece = sentence[max(start, pair.start() - 24) : end].lstrip("),、 ")
-        if len(set(units)) < 2:
-            claims.append(Claim(name, code, pair["value"], pair["unit"] or "", limits, says, piece))
-        if after and after["all"]:
-            for earlier in claims:
-                earlier.says = earlier.says or claim_of(after)
-        start = end
-    if re.search(r"异常(?:的)?(?:指标|项目|结果)(?:包括|有|为|是)", sentence):
-        for claim in claims:
-            claim.says = claim.says or "abnormal"
-    return claims
-
-
-def claim_of(match: re.Match) -> str:
-    return next(claim for claim in WORDS if match[claim])
-
-
-def name_of(before: str) -> tuple[str, str]:
-    """数之前的文字 -> （名称，代号）。"""
-    text = re.sub(rf"{DIRECTION.pattern}|检测结果|结果|水平|指标|测定|[为是达]\s*|参考范围|该?报告中", " ", before)
-    found = re.search(r"([^\s,、:()]+)\s*(?:\(([A-Za-z][\w#%+\-]*)\))?[\s(,]*$", text)
-    return (found[1], found[2] or "") if found else ("", "")
 
 
 class PageText:

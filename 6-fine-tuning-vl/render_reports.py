@@ -18,6 +18,7 @@ import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,11 +26,12 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 from tqdm import tqdm
 
-from health_assistant import artifacts
+from health_assistant import artifacts, templates
 from health_assistant.checked_yaml import Entry, read_yaml
 from health_assistant.command_line import BadInput, command, fail, new_parser
 
 TINY = Path(__file__).parent / "configs" / "dataset-tiny.yaml"
+CARD = Path(__file__).with_name("data_card.md.jinja")
 SPLITS = ("train", "val", "test")
 SHEET_CELL = 360  # 样张里一张最长的边
 TOKEN_SIDE = 28  # Qwen2-VL 的一个图像标记是 28×28 像素
@@ -107,7 +109,7 @@ def build(recipe: Recipe, folder: Path, processes: int, force: bool) -> int:
     package = resources.files("health_assistant.lab_report")
     sources = [package / "indicators.yaml", *sorted((package / "rendering").iterdir(), key=lambda file: file.name)]
     wanted = artifacts.fingerprint(
-        recipe.model_dump(mode="json"), [Path(__file__), *(Path(str(one)) for one in sources if one.is_file())]
+        recipe.model_dump(mode="json"), [Path(__file__), CARD, *(Path(str(one)) for one in sources if one.is_file())]
     )
     if (folder / "own-photos").exists():  # import_reports.py 写的，改过、标过的都在里面
         raise BadInput(f"{folder} 是自己的照片，不覆盖；给配方换个名字（YAML 的文件名）")
@@ -263,56 +265,31 @@ def contact_sheet(folder: Path, records: dict[str, list[dict]]) -> None:
         sheet.save(partial, "PNG")
 
 
-def tally(counts: Counter) -> str:
-    return "、".join(f"{name} {count}" for name, count in counts.most_common())
-
-
 def data_card(name: str, recipe: Recipe, records: dict[str, list[dict]]) -> str:
+    """填 data_card.md.jinja。"""
     everything = [row for rows in records.values() for row in rows]
-    flags = Counter(flag or "没有可比的" for row in everything for flag in row["flags"])
-    counts = "\n".join(
-        f"| {split} | {len(rows)} | {sum(len(row['flags']) for row in rows)} | "
-        f"{'、'.join(sorted({row['layout'] for row in rows}))} |"
+    splits = {
+        split: {
+            "reports": len(rows),
+            "rows": sum(len(row["flags"]) for row in rows),
+            "layouts": sorted({row["layout"] for row in rows}),
+        }
         for split, rows in records.items()
+    }
+    return templates.fill(
+        CARD,
+        name=name,
+        recipe=recipe,
+        splits=splits,
+        damage=tally(row["degradation"] for row in everything),
+        flags=tally(flag or "没有可比的" for row in everything for flag in row["flags"]),
+        settings=json.dumps(recipe.model_dump(mode="json"), ensure_ascii=False, indent=2),
     )
-    damage = Counter(row["degradation"] for row in everything)
-    cropped = "，只有项目行，没有页眉" if recipe.crop == "rows" else ""
-    held = "整种版式" if recipe.test_layouts else "报告（版式与训练的相同，量不出换版式读得怎样）"
-    settings = json.dumps(recipe.model_dump(mode="json"), ensure_ascii=False, indent=2)
-    return f"""# 化验单图数据集：{name}
 
-由 `6-fine-tuning-vl/render_reports.py` 画出，{len(everything)} 张。
-**全部是合成的**：医院、病人、数值都是虚构的，没有真实病人的资料。
-标签是画图时印上去的内容，不是模型或人看图写的。测试集留出的是{held}。
 
-| 部分 | 报告 | 项目行 | 版式 |
-|---|---|---|---|
-{counts}
-
-- 破坏：{tally(damage)}。
-- 每行的真值：{tally(flags)}。
-- 图：JPEG（质量 95），长边不超过 {recipe.longest_side} 像素{cropped}。
-- 种子：配方的 {recipe.seed}；每张的种子由它、部分与序号导出，写在 `seed`。同样的配方与代码画出同样的字节。
-- 许可：Apache-2.0，与本课程相同。
-
-`metadata.jsonl` 每行：`file_name`、`report`（`ReadReport` 的 JSON 文字，就是要模型回答的）、
-`flags`（每项 normal、high、low、abnormal 或 null）、
-`boxes`（JSON 文字，每项一个 字段 -> [x0, y0, x1, y1]）、`layout`、`degradation`、`seed`。
-
-```python
-datasets.load_dataset("imagefolder", data_dir="这个文件夹")
-```
-
-## 局限
-
-合成的纸面没有真实照片的全部变化：手写、折痕、复写、别家医院的写法都没有。在这里得分高，不等于真实照片读得好，要另拿真实的化验单量。
-
-## 配方
-
-```json
-{settings}
-```
-"""
+def tally(names: Iterable[str]) -> str:
+    """各有几个，多的在前：“clean 20、photo 12”。"""
+    return "、".join(f"{name} {count}" for name, count in Counter(names).most_common())
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """几个读者并排：终端里的表、图、一页不联网也能看的 HTML。"""
 
 import base64
-import html
 import io
 from pathlib import Path
-from string import Template
 
+from health_assistant import templates
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.scoring import align
 
+TEMPLATE = Path(__file__).with_name("vl_compare.html")
 SHOWN_PAGES, SHOWN_WIDTH = 12, 560
 READERS = {"before": "微调前", "after": "微调后", "embedded": "内置引擎", "endpoint": "接口"}
 COLORS = {"before": "#9aa5b1", "after": "#2b6cb0", "embedded": "#c05621", "endpoint": "#2f855a"}
@@ -79,41 +79,28 @@ def page_html(summary: dict, pages: list[dict], results: dict) -> str:
     worst = sorted(range(len(pages)), key=lambda at: -missed[at])
     half = SHOWN_PAGES // 2  # 一半是错得最多的，一半是错得最少的
     shown = worst if len(worst) <= SHOWN_PAGES else worst[:half] + worst[-half:]
-    sections = [_page(pages[at], {name: one["reads"][at] for name, one in results.items()}) for at in shown]
-    return Template(_HTML).substitute(
-        title=html.escape(f"{summary['recipe']}，{summary['dataset']}，{summary['pages']} 页"),
-        note=html.escape(summary["note"]),
-        table=html.escape("\n".join(table(summary))),
-        shown=len(shown),
-        pages="".join(sections),
+    return templates.fill(
+        TEMPLATE,
+        title=f"{summary['recipe']}，{summary['dataset']}，{summary['pages']} 页",
+        note=summary["note"],
+        table="\n".join(table(summary)),
+        readers=READERS,
+        pages=[_page(pages[at], {name: one["reads"][at] for name, one in results.items()}) for at in shown],
     )
 
 
-def _page(page: dict, reads: dict) -> str:
+def _page(page: dict, reads: dict) -> dict:
+    """模板里一页要的：标题、图、各行真值的框（x、y、宽、高）、每一行与各读者读到的、各读者的原话。"""
     image, scale = _small_image(page["image"])
-    right = {name: _results(read, page["truth"]) for name, read in reads.items()}
-    boxes, rows = [], []
-    for at, (item, box) in enumerate(zip(page["truth"], page["boxes"], strict=True)):
-        cells = []
-        for name in reads:
-            value, good = right[name][at]
-            cells.append(f"<td class={'good' if good else 'bad'}>{html.escape(value)}</td>")
-        printed = (item.name, item.result, item.unit, item.reference_range, item.flag or "")
-        rows.append(f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in printed)}{''.join(cells)}</tr>")
-        if "row" in box:
-            x0, y0, x1, y1 = (round(side * scale) for side in box["row"])
-            boxes.append(f'<rect x="{x0}" y="{y0}" width="{x1 - x0}" height="{y1 - y0}"/>')
-    answers = "".join(
-        f"<details><summary>{READERS[name]} 的回答（{read['how']}）</summary>"
-        f"<pre>{html.escape(read['answer'][:3000])}</pre></details>"
-        for name, read in reads.items()
-    )
-    heads = "".join(f"<th>{READERS[name]}</th>" for name in reads)
-    return (
-        f"<section><h3>{html.escape(page['file_name'])}　{page['layout']}　{page['degradation']}</h3>"
-        f'<div class="sheet"><img src="{image}"><svg>{"".join(boxes)}</svg></div>'
-        f"<table><tr><th>项目<th>结果<th>单位<th>范围<th>判断{heads}</tr>{''.join(rows)}</table>{answers}</section>"
-    )
+    scaled = ([round(side * scale) for side in box["row"]] for box in page["boxes"] if "row" in box)
+    results = zip(*(_results(read, page["truth"]) for read in reads.values()), strict=True)
+    return {
+        "title": f"{page['file_name']}　{page['layout']}　{page['degradation']}",
+        "image": image,
+        "boxes": [(x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in scaled],
+        "rows": list(zip(page["truth"], results, strict=True)),
+        "reads": reads,
+    }
 
 
 def _results(read: dict, truth: list) -> list[tuple[str, bool]]:
@@ -138,25 +125,3 @@ def _small_image(path: Path) -> tuple[str, float]:
     small, data = image.resize([max(1, round(side * scale)) for side in image.size]), io.BytesIO()
     small.save(data, "JPEG", quality=70)
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}", scale
-
-
-_HTML = """<!doctype html>
-<html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>化验单评测：$title</title>
-<style>
-body { font: 15px/1.6 sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #1a202c }
-pre { background: #f7fafc; padding: .8em; overflow-x: auto; white-space: pre-wrap }
-table { border-collapse: collapse; font-size: 13px } td, th { border: 1px solid #cbd5e0; padding: 2px 8px }
-.sheet { position: relative; display: inline-block }
-.sheet svg { position: absolute; inset: 0; width: 100%; height: 100% }
-rect { fill: none; stroke: #3182ce; stroke-width: 1.5; opacity: .6 }
-.good { background: #c6f6d5 } .bad { background: #fed7d7 }
-section { border-top: 1px solid #cbd5e0; margin-top: 1.5em }
-</style>
-<h1>化验单评测：$title</h1>
-<p>$note</p>
-<pre>$table</pre>
-<p>下面 $shown 页：一半是错得最多的，一半是错得最少的。蓝框是真值的行；绿色是结果读对了，红色是读错或没有读到。</p>
-$pages
-</html>
-"""

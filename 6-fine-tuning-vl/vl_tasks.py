@@ -15,19 +15,14 @@ from health_assistant.lab_report.vl_protocol import UNREADABLE_ANSWER
 
 ABNORMAL_PROMPT = "这张化验单上哪些项目的结果超出了参考范围？用一句话回答。"
 QUESTION_PROMPT = "这张化验单上“{}”的结果是多少？"
-TRUTH_FLAGS = {"H": "high", "L": "low", "N": "normal", None: None}
 NOT_ON_PAGE = ("甲胎蛋白", "游离三碘甲状腺原氨酸", "尿微量白蛋白", "降钙素原")
 
 
-class BadRow(ValueError):
-    """数据的一行坏了；消息点明哪个文件、哪一行。"""
-
-
 def read_pages(folder: Path) -> list[dict]:
-    """metadata.jsonl 的各行，report 与 boxes 已解开，image 是图的位置。"""
+    """metadata.jsonl 的各行，report 与 boxes 已解开，image 是图的位置。坏的一行抛 ValueError，点明哪个文件、哪一行。"""
     file, pages = folder / "metadata.jsonl", []
     if not file.is_file():
-        raise BadRow(f"没有数据 {file}：先运行 python 6-fine-tuning-vl/render_reports.py（或 import_reports.py）")
+        raise ValueError(f"没有数据 {file}：先运行 python 6-fine-tuning-vl/render_reports.py（或 import_reports.py）")
     for number, line in enumerate(file.read_text(encoding="utf-8").removesuffix("\n").split("\n"), 1):
         try:
             row = json.loads(line)
@@ -38,30 +33,14 @@ def read_pages(folder: Path) -> list[dict]:
             if not row["image"].is_file() or not len(row["flags"]) == len(row["report"].items) == len(row["boxes"]):
                 raise ValueError("图不在，或 flags、boxes 与项目数不同")
         except (ValueError, KeyError, TypeError) as error:
-            raise BadRow(f"{file} 第 {number} 行用不了：{' '.join(str(error).split())[:120]}") from None
+            raise ValueError(f"{file} 第 {number} 行用不了：{' '.join(str(error).split())[:120]}") from None
         pages.append(row)
     return pages
 
 
 def read_dataset(folder: Path) -> list[dict]:
-    """评测用的各页，另有逐行真值 truth。认 read_pages 的写法，也认有 truth.jsonl 的文件夹（真实照片，没有框）。"""
-    if not (folder / "truth.jsonl").is_file():
-        pages = read_pages(folder)
-    else:
-        pages = []
-        for number, line in enumerate((folder / "truth.jsonl").read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                row = json.loads(line)
-                items = [PrintedRow(**one, reference_range=one["range"]) for one in row["items"]]
-                flags = [TRUTH_FLAGS[one["flag"]] for one in row["items"]]
-                report = ReadReport(report_type=row.get("report_type") or "", items=items)
-            except (ValueError, KeyError, TypeError) as error:
-                reason = " ".join(str(error).split())[:120]
-                raise BadRow(f"{folder}/truth.jsonl 第 {number} 行用不了：{reason}") from None
-            pages.append(
-                {"image": folder / row["file"], "file_name": row["file"], "report": report, "flags": flags}
-                | {"boxes": [{}] * len(items), "layout": "真实照片", "degradation": "真实照片"}
-            )
+    """评测用的各页，同 `read_pages`，另有逐行真值 truth。"""
+    pages = read_pages(folder)
     for page in pages:
         marked = zip(page["report"].items, page["flags"], strict=True)
         page["truth"] = [TrueItem(**item.model_dump(), flag=_directed(item, flag)) for item, flag in marked]

@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 STAGES = sorted(path for path in ROOT.glob("[0-9]-*") if path.is_dir())
 PACKAGE_FILES = sorted((ROOT / "health_assistant").rglob("*.py"))
 STAGE_FILES = sorted(file for stage in STAGES for file in stage.rglob("*.py"))
-SCRIPTS = [file for file in STAGE_FILES if "__main__" in file.read_text(encoding="utf-8")]
+TOOL_FILES = sorted((ROOT / "tools").glob("*.py"))
+SCRIPTS = [file for file in STAGE_FILES + TOOL_FILES if "__main__" in file.read_text(encoding="utf-8")]
 HEAVY = ("torch", "transformers", "evalscope", "rapidocr", "onnxruntime", "cv2", "datasets", "trl", "peft")
 
 
@@ -38,18 +39,18 @@ def name(path: Path) -> str:
 
 @pytest.mark.parametrize("file", PACKAGE_FILES, ids=name)
 def test_the_package_imports_no_stage(file):
-    of_stages = set().union(*map(modules_of, STAGES))
+    of_stages = set().union(*map(modules_of, [*STAGES, ROOT / "tools"]))
     assert not imported_modules(file) & of_stages
 
 
 @pytest.mark.parametrize("file", STAGE_FILES, ids=name)
 def test_a_stage_imports_no_other_stage(file):
     stage = ROOT / file.relative_to(ROOT).parts[0]
-    of_others = set().union(*(modules_of(one) for one in STAGES if one != stage)) - modules_of(stage)
+    of_others = set().union(*(modules_of(one) for one in [*STAGES, ROOT / "tools"] if one != stage)) - modules_of(stage)
     assert not imported_modules(file) & of_others
 
 
-@pytest.mark.parametrize("file", PACKAGE_FILES + STAGE_FILES, ids=name)
+@pytest.mark.parametrize("file", PACKAGE_FILES + STAGE_FILES + TOOL_FILES, ids=name)
 def test_no_path_tricks_and_no_artifact_paths_of_its_own(file):
     text = file.read_text(encoding="utf-8")
     assert "sys.path" not in text

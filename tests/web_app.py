@@ -7,8 +7,8 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from medical_report.rendering import to_html
-from sample_report import SAMPLE, STAGE
+from medical_report.markdown import to_html
+from sample_report import SAMPLE, STAGE, row_box
 
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess
@@ -35,8 +35,7 @@ EXAMPLE = [
 
 def example_rows(count: int) -> list[Evidence]:
     """示例图上前 count 行的位置。"""
-    middles = [SAMPLE.row_middle(number) for number in range(1, count + 1)]
-    return [Evidence(confidence=0.98, boxes={"row": (80, at - 15, 1160, at + 15)}) for at in middles]
+    return [Evidence(confidence=0.98, boxes={"row": row_box(number)}) for number in range(1, count + 1)]
 
 
 def answer(items: list[PrintedRow], end: str = "done", rows: list[Evidence] | None = None, html: str = "") -> str:

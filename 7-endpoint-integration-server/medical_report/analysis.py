@@ -19,9 +19,9 @@ from health_assistant.lab_report.joining import join_pages
 from health_assistant.lab_report.report import DISCLAIMER, Reading
 from health_assistant.lab_report.vl_protocol import data_url
 from medical_report.advice_request import advice_messages, choice_format, parse_choice
+from medical_report.markdown import describe, to_html
 from medical_report.metrics import DEGRADED, GUARDED
 from medical_report.page_reading import Busy, Clock, PageRead, read_page
-from medical_report.rendering import describe, to_html
 from medical_report.settings import Settings
 from medical_report.upload import Page
 from medical_report.upstreams import Upstream, UpstreamError

@@ -8,9 +8,12 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError, ValidationInfo, model_validator
+
+from health_assistant.command_line import BadInput
 
 SAMPLE_FILE = Path(__file__).parent / "data" / "cmb-clin-sample.json"
 MAX_BYTES = 20_000_000  # CMB-Clin 是 0.26 MB；大得离谱的文件不读进内存
@@ -27,24 +30,80 @@ JSON_REASONS = {  # json 的说法的开头 -> 中文
 KINDS = {dict: "对象", list: "列表", str: "文字", bool: "true/false", int: "数", float: "数", type(None): "null"}
 
 
-class CaseError(ValueError):
+class CaseError(BadInput):
     """文件不能用；消息是一行，写明文件、记录、字段、错在哪里、应该是什么。"""
 
 
-@dataclass(frozen=True)
-class Case:
-    id: str
-    title: str
-    description: str
-    pairs: list[tuple[str, str]]  # 问题与参考答案，按问的顺序
+def _clean(text: str, info: ValidationInfo) -> str:
+    """换行留下（统一成 \\n）；制表符和 Word 的手动换行 \\x0b 成空格；其余控制字符去掉；私有区的 U+F07E 是“~”。"""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"第 {error.start + 1} 个字符是半个代理对；应是文字") from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    info.context["tilde"] += text.count("\uf07e")
+    info.context["control"] += sum(unicodedata.category(char) == "Cc" and char != "\n" for char in text)
+    text = re.sub(r"[\t\x0b]", " ", text).replace("\uf07e", "~")
+    text = "".join(char for char in text if char == "\n" or unicodedata.category(char) != "Cc")
+    if not text.strip():
+        raise ValueError("是空的或只有空白；应是非空的文字")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_clean)]
+
+
+class QuestionAnswer(BaseModel):
+    question: Text
+    answer: Text
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check(cls, value: Any, info: ValidationInfo) -> dict:
+        pair = _object(value, "question、answer")
+        if "answer" not in pair and "solution" in pair:  # 论文的代码用这个名字，数据里是 answer
+            info.context["solution"] += 1
+            return pair | {"answer": pair["solution"]}
+        return pair
+
+
+class Case(BaseModel):
+    """一个病例；字段名与文件里的相同，QA_pairs 按问的顺序。"""
+
+    id: Text
+    title: Text
+    description: Text
+    QA_pairs: Annotated[list[QuestionAnswer], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check(cls, value: Any) -> dict:
+        return _object(value, "id、title、description、QA_pairs")
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """问题与参考答案，按问的顺序。"""
+        return [(pair.question, pair.answer) for pair in self.QA_pairs]
 
 
 def read_cases(path: Path) -> tuple[list[Case], list[str]]:
     """读一个文件：病例，和读的时候替人做了什么的说明（清掉的字符、别名）。有任何不对就抛出 CaseError。"""
     try:
-        records = parse(read_text(path))
-        reader = _Reader()
-        return reader.cases(records), reader.notes()
+        records, counts = parse(read_text(path)), Counter[str]()
+        try:
+            cases = TypeAdapter(list[Case]).validate_python(records, context=counts)
+        except ValidationError as error:
+            raise CaseError(_explain(error.errors()[0], records)) from None
+        places: dict[str, int] = {}
+        for number, case in enumerate(cases, 1):
+            if (first := places.setdefault(case.id, number)) != number:
+                raise CaseError(f"第 {number} 条记录的 id：{shown(case.id)} 与第 {first} 条重复；应各不相同")
+        notes = {
+            "control": f"控制字符 {counts['control']} 个，去掉或换成了空格",
+            "tilde": f"私有区字符 U+F07E {counts['tilde']} 个，换成了“~”",
+            "solution": f"{counts['solution']} 问的参考答案叫 solution，当作 answer",
+        }
+        return cases, [note for name, note in notes.items() if counts[name]]
     except CaseError as error:
         raise CaseError(f"{path}：{error}") from None
     except RecursionError:
@@ -52,6 +111,7 @@ def read_cases(path: Path) -> tuple[list[Case], list[str]]:
 
 
 def read_text(path: Path) -> str:
+    """整个文件的文字；不是 UTF-8 的普通文件，或大得离谱，就抛 CaseError（不带文件名）。"""
     try:
         if path.is_dir():
             raise CaseError("是一个目录；应是 JSON 文件")
@@ -112,98 +172,38 @@ def parse(text: str) -> list:
     return value
 
 
-class _Reader:
-    """把记录变成病例，边走边记下清洗了什么。"""
-
-    def __init__(self):
-        self.controls = self.tildes = self.solutions = 0
-
-    def cases(self, records: list) -> list[Case]:
-        cases: list[Case] = []
-        places: dict[str, int] = {}
-        for number, record in enumerate(records, 1):
-            case = self.case(record, f"第 {number} 条记录")
-            if case.id in places:
-                raise CaseError(f"第 {number} 条记录的 id：{shown(case.id)} 与第 {places[case.id]} 条重复；应各不相同")
-            places[case.id] = number
-            cases.append(case)
-        return cases
-
-    def case(self, record: Any, place: str) -> Case:
-        check_object(record, place, "id、title、description、QA_pairs")
-        id_ = self.text(record, "id", place)
-        place = f"{place}（id {shown(id_)}）"
-        title, description = self.text(record, "title", place), self.text(record, "description", place)
-        pairs = field(record, "QA_pairs", place)
-        if not isinstance(pairs, list) or not pairs:
-            found = "是空的" if pairs == [] else f"是{kind_of(pairs)} {shown(pairs)}"
-            raise CaseError(f"{place}的 QA_pairs：{found}；应是至少有一问的列表")
-        turns = [self.pair(pair, f"{place}的 QA_pairs 第 {turn} 问") for turn, pair in enumerate(pairs, 1)]
-        return Case(id_, title, description, turns)
-
-    def pair(self, pair: Any, place: str) -> tuple[str, str]:
-        check_object(pair, place, "question、answer")
-        key = "answer"
-        if "answer" not in pair and "solution" in pair:
-            key = "solution"  # 论文的代码用这个名字，数据里是 answer
-            self.solutions += 1
-        return self.text(pair, "question", place), self.text(pair, key, place)
-
-    def text(self, record: dict, key: str, place: str) -> str:
-        value = field(record, key, place)
-        if not isinstance(value, str):
-            raise CaseError(f"{place}的 {key}：是{kind_of(value)} {shown(value)}；应是文字")
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            raise CaseError(f"{place}的 {key}：第 {error.start + 1} 个字符是半个代理对；应是文字") from None
-        value = self.clean(value)
-        if not value.strip():
-            raise CaseError(f"{place}的 {key}：是空的或只有空白；应是非空的文字")
-        return value
-
-    def clean(self, text: str) -> str:
-        """换行留下（统一成 \\n）；制表符和 Word 的手动换行 \\x0b 成空格；其余控制字符去掉；私有区的 U+F07E 是“~”。"""
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-        self.tildes += text.count("\uf07e")
-        controls = sum(unicodedata.category(char) == "Cc" and char != "\n" for char in text)
-        if controls:
-            self.controls += controls
-            text = re.sub(r"[\t\x0b]", " ", text)
-            text = "".join(char for char in text if char == "\n" or unicodedata.category(char) != "Cc")
-        return text.replace("\uf07e", "~")
-
-    def notes(self) -> list[str]:
-        return [
-            note
-            for count, note in (
-                (self.controls, f"控制字符 {self.controls} 个，去掉或换成了空格"),
-                (self.tildes, f"私有区字符 U+F07E {self.tildes} 个，换成了“~”"),
-                (self.solutions, f"{self.solutions} 问的参考答案叫 solution，当作 answer"),
-            )
-            if count
-        ]
-
-
-def check_object(value: Any, place: str, keys: str) -> None:
+def _object(value: Any, keys: str) -> dict:
     if not isinstance(value, _Object):
-        raise CaseError(f"{place}：是{kind_of(value)} {shown(value)}；应是有 {keys} 的对象")
+        raise ValueError(f"是{kind_of(value)} {shown(value)}；应是有 {keys} 的对象")
     if value.repeated is not None:
-        raise CaseError(f"{place}：键 {shown(value.repeated)} 出现了不止一次；应只有一次")
+        raise ValueError(f"键 {shown(value.repeated)} 出现了不止一次；应只有一次")
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:
-        raise CaseError(f"{place}：有 NaN 或 Infinity，那不是 JSON；应是文字") from None
+        raise ValueError("有 NaN 或 Infinity，那不是 JSON；应是文字") from None
+    return value
 
 
-def field(record: dict, key: str, place: str) -> Any:
-    if key not in record:
-        present = "、".join(shown(name) for name in list(record)[:8]) or "什么也没有"
-        raise CaseError(f"{place}的 {key}：没有这个键（有的是 {present}）；应有它")
-    return record[key]
+def _explain(error: Any, records: list) -> str:
+    """pydantic 的一条错误 -> 哪条记录、哪个字段、错在哪里、应该是什么。"""
+    (number, *path), value, record = error["loc"], error["input"], records[error["loc"][0]]
+    place = f"第 {number + 1} 条记录"
+    if path and path != ["id"] and isinstance(record.get("id"), str):
+        place += f"（id {shown(record['id'])}）"
+    place += "".join(f" 第 {step + 1} 问" if isinstance(step, int) else f"的 {step}" for step in path)
+    if error["type"] == "missing":
+        present = "、".join(shown(name) for name in list(value)[:8]) or "什么也没有"
+        return f"{place}：没有这个键（有的是 {present}）；应有它"
+    if error["type"] == "value_error":
+        return f"{place}：{error['ctx']['error']}"
+    if path == ["QA_pairs"]:
+        found = "是空的" if value == [] else f"是{kind_of(value)} {shown(value)}"
+        return f"{place}：{found}；应是至少有一问的列表"
+    return f"{place}：是{kind_of(value)} {shown(value)}；应是文字"
 
 
 def kind_of(value: Any) -> str:
+    """JSON 值的种类，中文。"""
     return next(word for kind, word in KINDS.items() if isinstance(value, kind))
 
 

@@ -1,12 +1,10 @@
 """两次评测的成对比较：能不能比，差多少，差得有没有把握，哪些题变好、变坏；写成 Markdown、PNG 和一页自包含的 HTML。"""
 
-import html
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 
-from health_assistant import artifacts
+from health_assistant import artifacts, templates
 from health_assistant.command_line import BadInput
 from health_assistant.evaluation import metrics
 from health_assistant.evaluation.answers import describe_endings
@@ -263,16 +261,15 @@ def page(before: Run, after: Run, changes: list[MetricDelta], questions: list[Qu
         }
         for one in questions
     ]
-    # 网页里的脚本只用 textContent 显示它们；这里只要防住提前结束的 </script>
-    embedded = json.dumps({"names": names, "tie": TIE, "questions": data}, ensure_ascii=False)
-    cells = [f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in table(changes)]
-    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        headline=html.escape(headline(changes)),
-        facts="".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in facts(before, after).items()),
-        header="".join(f"<th>{name}</th>" for name in HEADER),
-        table="".join(cells),
+    # 网页里的脚本只用 textContent 显示它们
+    return templates.fill(
+        TEMPLATE,
+        headline=headline(changes),
+        facts=facts(before, after),
+        header=HEADER,
+        table=table(changes),
         notes=NOTES,
-        data=embedded.replace("<", "\\u003c").replace("\u2028", "\\u2028"),
+        data={"names": names, "tie": TIE, "questions": data},
     )
 
 

@@ -12,7 +12,7 @@ import small_vl
 from model_server.api import create_app
 from model_server.transformers_backend import TransformersBackend
 from PIL import Image
-from sample_report import SAMPLE
+from sample_report import SAMPLE, row_box
 
 STARTED = {"llm", "vl", "llm_server", "vl_server"}
 ROWS_READ = 3
@@ -28,8 +28,8 @@ def embedded_server():
 def photo(tmp_path_factory):
     """示例化验单的页眉与前几行，读得快：path，与印着的 rows。"""
     path = tmp_path_factory.mktemp("photo") / "report.png"
-    bottom = SAMPLE.TABLE_TOP + SAMPLE.ROW_HEIGHT * (ROWS_READ + 1) - 10
-    Image.open(SAMPLE.OUTPUT).convert("RGB").crop((0, 0, SAMPLE.WIDTH, bottom)).save(path)
+    page = Image.open(SAMPLE.OUTPUT).convert("RGB")
+    page.crop((0, 0, page.width, row_box(ROWS_READ + 1)[1] - 6)).save(path)
     return SimpleNamespace(path=path, rows=SAMPLE.ROWS[:ROWS_READ])
 
 

@@ -88,20 +88,18 @@ def endpoint():
     server.shutdown()
 
 
-def write_real_like(folder: Path) -> None:
-    """像 ../shared/data/reports 那样的文件夹：图与 truth.jsonl；两张图大小不同，假接口靠它认。"""
+def write_photos(folder: Path) -> None:
+    """像 import_reports.py 写的文件夹；两张图大小不同，假接口靠它认。"""
     folder.mkdir()
-    rows = [one.model_dump(include={"name", "code", "result", "unit"}) for one in ITEMS]
-    for row, item, flag in zip(rows, ITEMS, "HN", strict=True):
-        row |= {"range": item.reference_range, "flag": flag, "arrow": None}
+    row = {"report": GOOD, "flags": ["high", "normal"], "layout": "own-photo", "degradation": "photo"}
     for number, side in ((1, 300), (2, 900)):
         Image.new("RGB", (side, side), "white").save(folder / f"photo-{number}.jpg")
-    lines = [json.dumps({"file": f"photo-{n}.jpg", "report_type": "血常规", "items": rows}) + "\n" for n in (1, 2)]
-    (folder / "truth.jsonl").write_text("".join(lines))
+    lines = [json.dumps(row | {"file_name": f"photo-{number}.jpg"}) + "\n" for number in (1, 2)]
+    (folder / "metadata.jsonl").write_text("".join(lines))
 
 
 def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatch, capsys):
-    write_real_like(tmp_path / "reports")
+    write_photos(tmp_path / "reports")
     for name, value in {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path / "out"), "NO_PROXY": "127.0.0.1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.syspath_prepend(str(STAGE))
@@ -122,7 +120,7 @@ def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatc
     assert one["answers"] == {"strict": 1, "lenient": 1, "unreadable": 0, "failed": 0}
     total = one["total"]
     assert (total["rows"], total["result_right"], total["abnormal_found"], total["undecided"]) == (4, 3, 2, 1)
-    assert one["by_degradation"]["真实照片"]["rows"] == 4
+    assert one["by_degradation"]["photo"]["rows"] == 4
     page = (folder / "compare.html").read_text(encoding="utf-8")
     assert page.count("data:image/jpeg;base64,") == 2 and "http" not in page.replace("data:image", "")
     assert (folder / "compare.png").read_bytes().startswith(b"\x89PNG")

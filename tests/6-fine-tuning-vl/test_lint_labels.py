@@ -1,10 +1,9 @@
-"""标签检查：埋进去的错都要找到，对的不报；真实的一份错标签里找到的个个属实（逐条读过）。"""
+"""标签检查：埋进去的错都要找到，对的不报。"""
 
 import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,6 @@ from health_assistant.lab_report.rendering import HELD_OUT_LAYOUTS, LAYOUTS, ren
 from health_assistant.lab_report.rendering.sampling import sample_report
 
 ROOT = Path(__file__).resolve().parents[2]
-SEED_LABELS = ROOT.parent / "shared/data/seed-vl-labels.jsonl"
-# 行号 -> 自相矛盾的有几处；句子不在仓库里
-CONTRADICTIONS = dict.fromkeys(
-    (4, 7, 10, 11, 12, 13, 30, 34, 36, 37, 39, 44, 46, 50, 55, 59, 62, 66, 70, 76, 81, 90, 101, 106, 117, 122, 124,
-     125, 126, 135, 137, 141, 142, 148, 156, 159, 160, 162), 1,
-) | {2: 2, 14: 6, 29: 3, 47: 2, 85: 2, 123: 2, 146: 2}  # fmt: skip
 
 
 @pytest.fixture
@@ -46,45 +39,6 @@ def row(name: str, result: str, unit: str = "", limits: str = "", mark: str | No
     return {"report_type": "生化", "items": [item]}
 
 
-@pytest.mark.skipif(not SEED_LABELS.exists(), reason="没有 ../shared/data/seed-vl-labels.jsonl")
-def test_the_seed_labels_contradict_themselves(lint):
-    code, found, printed = lint(SEED_LABELS)
-    assert code == 1
-    assert {kind for _, kind in found} == {"direction"}
-    assert Counter(line for line, _ in found) == CONTRADICTIONS
-    assert len(found) >= 47 and len(CONTRADICTIONS) >= 39
-    assert "在 45 条里" in printed
-
-
-def test_finds_what_is_wrong_in_sentences(lint):
-    sentences = {
-        "白细胞计数（WBC）12.1×10^9/L（参考范围3.5-9.5×10^9/L），偏低。": "direction",
-        "钠升高，分别为141 mmol/L（参考范围137-147 mmol/L）和150 mmol/L（参考范围137-147 mmol/L）。": "direction",
-        "尿素为5.1（参考范围3.1-8.0），肌酐为130（参考范围57-97），均高于参考范围。": "direction",
-        "血糖 **7.2** mmol/L，未超出参考范围（3.9-6.1 mmol/L）。": "direction",
-        "钾水平偏低，为 3.9 mmol/L，低于参考范围的下限 3.5 mmol/L。": "direction",
-        "异常项目为：\\(\\mathrm{PCO}_{2}\\) 40 mmHg（参考范围32-48 mmHg）。": "direction",
-        "总胆固醇为5.0 mmol/L，高于正常值（<5.2 mmol/L）。": "direction",
-        "血小板计数（PLT）为210 mmHg，在参考范围内（125-350）。": "unit",
-    }
-    code, found, printed = lint([{"file_name": "1.jpg", "text": text} for text in sentences])
-    assert code == 1
-    assert found == [(number, kind) for number, kind in enumerate(sentences.values(), 1)], printed
-
-
-def test_true_sentences_are_not_found(lint):
-    sentences = [
-        "PCO2 28.9，参考范围32-48，偏低",
-        "钾偏低，钠为141 mmol/L（参考范围137-147 mmol/L），氯为101（参考范围99-110）正常。",
-        "血糖未高于参考范围，为5.2 mmol/L（参考范围3.9-6.1 mmol/L）。",
-        "糖类抗原19-9（CA19-9）为30.1 U/mL，超出参考范围（0-27 U/mL）；钙2.2，参考范围2.1-2.6，正常",
-        "铁蛋白（618.5 ng/mL）高于参考范围，叶酸（7.66 ng/mL）低于参考范围。所有检测指标均为阴性，无异常。",
-        "乳酸 1.9 mmol/L（参考范围成人0.9-1.7 mmol/L，新生儿0.5-2.0 mmol/L）升高。",
-        "D-二聚体为800 ug/L，高于参考范围（0-550 ug/L）。",
-    ]
-    assert lint([{"messages": [{"role": "assistant", "content": text}]} for text in sentences])[:2] == (0, [])
-
-
 def test_finds_what_is_wrong_in_reports(lint):
     labels = {
         json.dumps({"report": row("钾", "4.2", "mmol/L", "3.5-5.3", "↑")}): "mark",
@@ -94,6 +48,7 @@ def test_finds_what_is_wrong_in_reports(lint):
         json.dumps(row("钾", "4.2", "mmol/L", "5.3-3.5")): "unparsable",
         json.dumps(row(" ", "4.2")): "unparsable",
         json.dumps({"report": {"items": [{"name": "钾", "result": 4.2}]}}): "unparsable",
+        json.dumps({"text": "钾（K）偏低（4.4 mmol/L，参考范围3.5-5.3 mmol/L）"}): "unparsable",
         '{"report": ': "unparsable",
         "[1]": "unparsable",
     }

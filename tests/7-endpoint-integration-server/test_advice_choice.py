@@ -9,7 +9,7 @@ import yaml
 from fake_upstreams import FakeUpstream
 from medical_report import create_app
 from medical_report.advice_request import MAX_CHOSEN, advice_messages, choice_format, parse_choice
-from medical_report.rendering import to_html
+from medical_report.markdown import to_html
 from medical_report.settings import Settings
 
 from health_assistant.lab_report.advice import choices, compose_advice

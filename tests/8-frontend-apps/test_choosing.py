@@ -57,7 +57,7 @@ def choose_and_read(page, file) -> None:
 
 def phone_photo() -> Image.Image:
     """4000x3000 的“手机照片”：放大的示例化验单，加上传感器的噪点。"""
-    page = SAMPLE.draw_report(SAMPLE.find_chinese_font()).resize((3000, 4000))
+    page = Image.open(SAMPLE.OUTPUT).convert("RGB").resize((3000, 4000))
     noise = Image.fromarray(np.random.default_rng(1).normal(128, 12, (4000, 3000)).astype("uint8"))
     return ImageChops.add(page, noise.convert("RGB"), offset=-128).rotate(90, expand=True)
 

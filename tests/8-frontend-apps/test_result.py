@@ -4,6 +4,7 @@ import re
 
 import pytest
 from PIL import Image
+from sample_report import row_middle
 from web_app import (
     ANALYZE,
     CONTRADICTED,
@@ -84,7 +85,7 @@ def test_pointing_at_a_row_circles_it_on_the_photo(example):
     example.locator(".row[data-name=血红蛋白]").hover()
     photo, box = example.locator("#photo").bounding_box(), example.locator(".box[data-active]").bounding_box()
     middle = (box["y"] + box["height"] / 2 - photo["y"]) / photo["height"] * Image.open(SAMPLE.OUTPUT).height
-    assert abs(middle - SAMPLE.row_middle(number)) < SAMPLE.ROW_HEIGHT / 4
+    assert abs(middle - row_middle(number)) < 12
     assert box["width"] > photo["width"] * 0.6
 
 
@@ -195,7 +196,7 @@ def test_touching_the_photo_opens_the_row_even_a_folded_one(phone, report_server
     photo = phone.locator("#boxes")
     photo.scroll_into_view_if_needed()
     box, number = photo.bounding_box(), 9  # 单核细胞绝对值，正常，折起来的
-    x, y = box["x"] + box["width"] / 2, SAMPLE.row_middle(number) / Image.open(SAMPLE.OUTPUT).height * box["height"]
+    x, y = box["x"] + box["width"] / 2, row_middle(number) / Image.open(SAMPLE.OUTPUT).height * box["height"]
     phone.touchscreen.tap(x, box["y"] + y)
     row = phone.locator(f".row[data-name='{SAMPLE.ROWS[number - 1][0]}']")
     row.locator(".crop canvas").wait_for()
@@ -228,7 +229,7 @@ def test_a_photo_taken_sideways_is_shown_upright(page, report_server, turns, tmp
     page.locator(".row[data-name=血红蛋白] .row-head").click()
     photo, box = page.locator("#photo").bounding_box(), page.locator(".box[data-active]").bounding_box()
     middle = (box["y"] + box["height"] / 2 - photo["y"]) / photo["height"] * height
-    assert abs(middle - SAMPLE.row_middle(13)) < SAMPLE.ROW_HEIGHT / 4
+    assert abs(middle - row_middle(13)) < 12
     crop = page.locator(".row[data-name=血红蛋白] .crop canvas").evaluate("({ width, height }) => width / height")
     assert crop > 5
 

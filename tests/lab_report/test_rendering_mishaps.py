@@ -88,7 +88,7 @@ def test_new_degradations_keep_the_text_visible(name, low, high):
 
 @pytest.mark.parametrize("writing", WRITINGS)
 def test_another_writing_changes_words_not_truth(writing):
-    kinds = ("hepatitis", "infection", "urine", "kidney", "tumour")
+    kinds = ("hepatitis", "infection", "urine", "kidney", "tumour", "liver", "viral_load")
     changed = 0
     for seed in range(40):
         plain, other = (

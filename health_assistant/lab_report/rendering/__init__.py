@@ -7,8 +7,7 @@ degrade(drawn, "shadow", seed=7)
 
 from health_assistant.lab_report.rendering.degradations import BEYOND_LIMITS, DEGRADATIONS
 from health_assistant.lab_report.rendering.drawing import FONTS
-from health_assistant.lab_report.rendering.held_out_layouts import HELD_OUT_LAYOUTS
-from health_assistant.lab_report.rendering.layouts import LAYOUTS
+from health_assistant.lab_report.rendering.layouts import HELD_OUT_LAYOUTS, LAYOUTS
 from health_assistant.lab_report.rendering.rendered import RenderedReport, degrade, draw_report, render
 
 __all__ = [

@@ -26,6 +26,11 @@ def _pairs(page: Page, key: str) -> list[tuple[str, str]]:
     return [(label, re.sub("#", lambda _: str(rng.integers(1, 10)), value)) for label, value in pairs]
 
 
+def day(page: Page) -> str:
+    """报告日期。"""
+    return f"2024-0{page.rng.integers(1, 10)}-{page.rng.integers(10, 29)}"
+
+
 def patient(page: Page, english: bool = False) -> list[tuple[str, str]]:
     """（标签，内容）的若干对，有的医院有、有的没有；性别、年龄在报告里有才写。"""
     rng, pairs = page.rng, _pairs(page, "patient_english" if english else "patient")
@@ -33,6 +38,11 @@ def patient(page: Page, english: bool = False) -> list[tuple[str, str]]:
     if rng.random() < 0.2:
         who[1:1], rest = rest[:1], rest[1:]
     return [(label, value) for label, value in who + rest if value]
+
+
+def patient_line(page: Page) -> str:
+    """姓名、性别、年龄，有哪几样写哪几样。"""
+    return "  ".join(value for label, value in patient(page) if label in ("姓名", "性别", "年龄"))
 
 
 def head(page: Page, x0: int, x1: int, y: int, columns: int = 4, titles: str = "two", english: bool = False) -> int:

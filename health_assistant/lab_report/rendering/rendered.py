@@ -10,8 +10,7 @@ from PIL import Image
 from health_assistant.lab_report.rendering.degradations import BEYOND_LIMITS, DEGRADATIONS, Mapping
 from health_assistant.lab_report.rendering.drawing import Page, union
 from health_assistant.lab_report.rendering.furniture import overlay
-from health_assistant.lab_report.rendering.held_out_layouts import HELD_OUT_LAYOUTS
-from health_assistant.lab_report.rendering.layouts import LAYOUTS
+from health_assistant.lab_report.rendering.layouts import HELD_OUT_LAYOUTS, LAYOUTS
 from health_assistant.lab_report.rendering.sampling import pick, sample_report
 from health_assistant.lab_report.report import Box, Flag, ReadReport
 

@@ -20,7 +20,6 @@ from health_assistant.lab_report.catalogue import fold_code, fold_name, load_cat
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import exponent, parse_range
-from health_assistant.lab_report.rendering.held_out_writings import HELD_OUT_WRITINGS
 from health_assistant.lab_report.rendering.writings import WRITINGS
 from health_assistant.lab_report.report import Flag, PrintedRow, ReadReport
 
@@ -162,7 +161,7 @@ def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float =
     who = {"sex": hospital.sex, "age": hospital.age} if style.head else {}
     report = ReadReport(report_type=report_type, items=items, **who)
     if style.writings and (name := pick(rng, style.writings)):
-        write = (WRITINGS | HELD_OUT_WRITINGS)[name]
+        write = WRITINGS[name]
         report.items = [write(item, flag, rng) for item, flag in zip(items, flags, strict=True)]
     return Sample(report, flags, sections)
 

@@ -1,4 +1,4 @@
-"""画网页的图标 HealthAssistantWebApp/icons/*.png；SVG 的那一份是手写的，形状相同。"""
+"""画网页的图标 8-frontend-apps/HealthAssistantWebApp/icons/*.png；SVG 的那一份是手写的，形状相同。"""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from health_assistant.command_line import new_parser
 
-ICONS = Path(__file__).resolve().parent / "HealthAssistantWebApp/icons"
+ICONS = Path(__file__).resolve().parent.parent / "8-frontend-apps/HealthAssistantWebApp/icons"
 ACCENT, WHITE = "#0b5c66", "#ffffff"
 BARS = [(6, 15, 20), (11, 15, 20), (16, 9, 15), (21, 15, 20), (26, 17, 23)]
 """五项结果，(x, 上, 下)，单位是 32 格中的一格：一项偏高，一项偏低。"""

@@ -1,9 +1,5 @@
-"""留出的版式：调读者时从不看，只用来量它在没见过的版式上读得怎样。
+"""自成一格的纸：针式打印、体检的册子、独立的检验所、一页一项。返回画到的最低处的 y，之下的裁掉。"""
 
-名字、样式与画法写在 held_out_layouts.yaml；这里与 held_out_drawing.py 是画它们的函数，写法见 `layouts.py`。
-"""
-
-import re
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
@@ -11,24 +7,10 @@ from itertools import pairwise
 
 from PIL import Image, ImageFont
 
-from health_assistant.lab_report.rendering.drawing import FIELDS, Page, Pieces, union
-from health_assistant.lab_report.rendering.furniture import HOSPITALS, foot, patient
-from health_assistant.lab_report.rendering.held_out_drawing import (
-    edges_of,
-    ledger,
-    night_list,
-    paired_cards,
-    put,
-    single_test,
-)
-from health_assistant.lab_report.rendering.layouts import Layout, load_sheets
+from health_assistant.lab_report.rendering.drawing import FIELDS, Page, Pieces, split_lines, union
+from health_assistant.lab_report.rendering.furniture import HOSPITALS, day, foot, head, patient
 from health_assistant.lab_report.rendering.sampling import panels, pick
-
-_HIGH_INK, _LOW_INK, _GREY = "#e5484d", "#2f6fd6", "#8a9099"
-
-
-def _day(page: Page) -> str:
-    return f"2024-0{page.rng.integers(1, 10)}-{page.rng.integers(10, 29)}"
+from health_assistant.lab_report.rendering.sheets import edges_of, put
 
 
 @cache
@@ -60,7 +42,8 @@ def _typed(page: Page, x: float, y: float, pieces: Pieces | str, index: int = -1
                 page.boxes[index][field] = union(page.boxes[index].get(field), box)
 
 
-def _dot_matrix(page: Page) -> int:
+def dot_matrix(page: Page) -> int:
+    """针式打印：等宽的字，左右两栏，字是淡淡的点，两边可能有走纸孔。"""
     rng, size, width = page.rng, page.size, page.image.width
     x0, x1, pitch = 100, width - 100, round(size * pick(rng, (1.45, 1.6, 1.8)))
     title, y = f"{pick(rng, HOSPITALS)}{page.report.report_type}{pick(rng, ('化验单', '报告单', '结果单'))}", 90
@@ -84,8 +67,8 @@ def _dot_matrix(page: Page) -> int:
     _typed(page, x0, y, full_rule)
     top, y = y, y + pitch * 0.9
     for left in (x0, x0 + panel + gutter):
-        for stop, head in zip(stops, heads, strict=False):
-            _typed(page, left + stop, y, head)
+        for stop, words in zip(stops, heads, strict=False):
+            _typed(page, left + stop, y, words)
     y += pitch * 0.8
     _typed(page, x0, y, full_rule)
     for index in range(count):
@@ -97,7 +80,7 @@ def _dot_matrix(page: Page) -> int:
     if rng.random() < 0.3:
         page.line(x0 + panel + gutter / 2, top, x0 + panel + gutter / 2, y, 1)
     y += pitch
-    _typed(page, x0, y, f"报告日期:{_day(page)}    检验:钱某    审核:冯某")
+    _typed(page, x0, y, f"报告日期:{day(page)}    检验:钱某    审核:冯某")
     _typed(page, x0, y + pitch, "注:本单只对所检标本负责")
     bottom = round(y + 2 * pitch)
     _fade(page, bottom, rng.uniform(0.1, 0.35))
@@ -116,7 +99,8 @@ def _fade(page: Page, bottom: int, strength: float) -> None:
     page.image.paste(page.image.getpixel((0, 0)), (0, 0, page.image.width, bottom), mask)
 
 
-def _booklet(page: Page) -> int:
+def booklet(page: Page) -> int:
+    """体检的册子：每个面板一张小表，后面一段小结。"""
     rng, size, width = page.rng, page.size, page.image.width
     x0, x1, y = 80, width - 80, 80
     theme = pick(rng, ("#1f6f78", "#35568c", "#7a4b6a", "#4f7a3a"))
@@ -192,84 +176,13 @@ def _summary(page: Page, indices: Sequence[int], x0: int, x1: int, y: float) -> 
     return round(y + len(lines) * page.size * 1.5)
 
 
-def _app_cards(page: Page) -> int:
-    rng, size, width = page.rng, page.size, page.image.width
-    ground, theme = pick(rng, (("#f2f4f7", "#1c7c6c"), ("#eff3f8", "#2a62c9"), ("#f5f3ef", "#b0632c")))
-    count = len(page.report.items)
-    # 项目太多时压扁，一张截图总要放得下
-    tall = min(round(size * pick(rng, (5.2, 5.8))), (page.image.height - 900) // count - 14)
-    scale = min(1.0, tall / (size * 5.2))
-    page.drawing.rectangle((0, 0, width, page.image.height), ground)
-    page.drawing.rectangle((0, 0, width, 300), theme)
-    page.text(50, 40, f"{rng.integers(7, 22)}:{rng.integers(10, 60)}", round(size * 0.8), "#ffffff")
-    page.text(width - 50, 40, f"5G  {rng.integers(15, 99)}%", round(size * 0.8), "#ffffff", anchor="r")
-    page.text(width / 2, 120, "报告详情", round(size * 1.15), "#ffffff", anchor="m")
-    page.text(50, 120, "<", round(size * 1.2), "#ffffff")
-    page.drawing.rounded_rectangle((40, 180, width - 40, 400), 20, fill="#ffffff")
-    who = dict(patient(page))
-    page.text(80, 235, page.report.report_type, round(size * 1.15), bold=True)
-    people = "  ".join(who[label] for label in ("姓名", "性别", "年龄") if label in who)
-    page.text(80, 295, f"{people}  |  {pick(rng, HOSPITALS)}", round(size * 0.82), _GREY)
-    odd = sum(item.mark is not None for item in page.report.items)
-    page.text(80, 352, f"共{count}项，异常{odd}项  报告时间 {_day(page)}", round(size * 0.82), _GREY)
-    y, small, chip_right = 430, max(14, round(size * 0.8 * scale)), bool(rng.random() < 0.6)
-    unit_inline, label = bool(rng.random() < 0.7), pick(rng, ("参考范围：", "参考值 ", "正常值 ", ""))
-    for index, item in enumerate(page.report.items):
-        page.drawing.rounded_rectangle((40, y, width - 40, y + tall), 16, fill="#ffffff")
-        middle, left, right = width * 0.52, 76, width - 76
-        name_y, value_y = y + tall * 0.24, y + tall * 0.66
-        title = page.fill_template(index, "{name}  {code}")
-        name_size = min(size, int(size * (middle + 80 - left) / max(1, page.width_of(title))))
-        page.pieces(index, left, name_y, title[:1], round(name_size * scale))
-        after = left + page.measure(item.name, round(name_size * scale)) + size * 0.5
-        page.pieces(index, after, name_y, title[2:], small, _GREY)
-        tint = "" if not item.mark else _LOW_INK if page.flags[index] == "low" else _HIGH_INK
-        big = max(16, round(size * 1.5 * scale))
-        big = min(big, int(big * (middle - left - 150) / max(1, page.measure(item.result, big))))
-        page.pieces(index, left, value_y, [("result", item.result)], big, tint, bold=True)
-        end = left + page.measure(item.result, big) + size * 0.35
-        # 范围要折行时单位不能再跟在后面
-        inline = unit_inline or bool(re.search("女|新生儿", item.reference_range))
-        if inline and item.unit:
-            page.pieces(index, end, value_y + big * 0.15, [("unit", item.unit)], small, _GREY)
-            end += page.measure(item.unit, small) + size * 0.4
-        if item.mark:
-            wide = page.measure(item.mark, small) + small
-            x, at = (right - wide, name_y) if chip_right else (max(end, middle - wide), value_y)
-            page.drawing.rounded_rectangle((x, at - small * 0.8, x + wide, at + small * 0.8), small * 0.4, fill=tint)
-            page.pieces(index, x + small / 2, at, [("mark", item.mark)], small, "#ffffff")
-        _range_bar(page, index, width * 0.64, right, y + tall * 0.53, max(6, round(size * 0.28 * scale)))
-        tail = label + "{reference_range}" + ("" if inline else " {unit}")
-        template = tail if item.reference_range else "" if inline else "{unit}"
-        if template:
-            put(page, index, width * 0.56, right, y + tall * 0.78, template, small, "r")
-        y += tall + 14
-    page.text(width / 2, y + size, "— 已经到底了 —", small, _GREY, anchor="m")
-    return round(y + size * 2)
-
-
-def _range_bar(page: Page, index: int, x0: float, x1: float, y: float, thick: int) -> None:
-    """低、正常、高三段的色条，和指着结果的小三角；范围不是两个数就不画。"""
-    item = page.report.items[index]
-    limits = re.fullmatch(r"\(?(\d+\.?\d*)\s*[^\d.]+\s*(\d+\.?\d*)\)?", item.reference_range)
-    value = re.fullmatch(r"\d+\.?\d*", item.result)
-    if not limits or not value or float(limits[1]) >= float(limits[2]):
-        return
-    third, low, high = (x1 - x0) / 3, float(limits[1]), float(limits[2])
-    for part, colour in enumerate(("#9dbdf0", "#93d3a8", "#f1a7a5")):
-        page.drawing.rectangle((x0 + part * third, y - thick / 2, x0 + (part + 1) * third, y + thick / 2), colour)
-    at = x0 + third + (float(value[0]) - low) / (high - low) * third
-    at = min(max(at, x0 + thick), x1 - thick)
-    top = y - thick * 1.9
-    page.drawing.polygon([(at - thick, top), (at + thick, top), (at, y - thick * 0.6)], "#444a52")
-
-
 @cache
 def _english_names() -> dict[str, str]:
     return {name: one.english for panel in panels().values() for one in panel for name in one.names}
 
 
-def _independent_lab(page: Page) -> int:
+def independent_lab(page: Page) -> int:
+    """独立的检验所：一项两行，中文在上，英文与代号在下；有方法一列。"""
     rng, size, width = page.rng, page.size, page.image.width
     x0, x1, y, small = 90, width - 90, 90, max(15, round(size * 0.68))
     theme = pick(rng, ("#173f6b", "#5b1f3d", "#22543d", page.ink))
@@ -321,7 +234,67 @@ def _independent_lab(page: Page) -> int:
     return foot(page, x0, x1, y + round(size * 2.8))
 
 
-HELD_OUT_LAYOUTS: dict[str, Layout] = load_sheets("held_out_layouts.yaml", {
-    "dot_matrix": _dot_matrix, "booklet": _booklet, "app_cards": _app_cards, "independent_lab": _independent_lab,
-    "ledger": ledger, "paired_cards": paired_cards, "night_list": night_list, "single_test": single_test,
-})  # fmt: skip
+_REMARKS: Sequence[str] = (
+    "本项目采用化学发光法测定，线性范围 0.1-1000，批内变异小于 5%。",
+    "采血前请空腹 8-12 小时，避免剧烈运动；溶血、脂血会影响结果。",
+    "结果应结合病史与其他检查综合判断，2 周后可复查。",
+    "样本在 2-8 度可保存 7 天，报告时间为收到后 24 小时内。",
+)
+
+
+def single_test(page: Page) -> int:
+    """一页只有一项：每个内容一行，标签在前，下面是成段的说明，里面也有数。"""
+    rng, size, x0, x1 = page.rng, page.size, 100, page.image.width - 100
+    y = head(page, x0, x1, 60, 3, "two")
+    colon = pick(rng, ("：", "： ", ":"))
+    lines = pick(rng, (
+        ("项目名称|{name}", "英文缩写|{code}", "检测结果|{result} {mark}", "单位|{unit}", "参考区间|{reference_range}"),
+        ("检测项目|{name}({code})", "参考值|{reference_range} {unit}", "结果|{result}", "结果提示|{mark}"),
+        ("检验项目|{name}", "检验结果|{result} {unit} {mark}", "正常参考范围|{reference_range}"),
+    ))  # fmt: skip
+    printed = " ".join(lines)
+    for index in range(len(page.report.items)):
+        page.line(x0, y, x1, y, 2)
+        for line in lines:
+            label, template = line.split("|")
+            y += round(size * 1.9)
+            page.text(x0, y, label + colon, bold=True)
+            put(page, index, x0 + size * 7, x1, y, template)
+        if "{code}" not in printed:
+            put(page, index, x1 - size * 9, x1, y, "{code}", anchor="r")
+        y += round(size * 1.6)
+    page.line(x0, y, x1, y, 2)
+    for remark in rng.permutation(_REMARKS)[: rng.integers(2, 5)]:
+        y += round(size * 1.8)
+        page.text(x0, y, str(remark), round(size * 0.9))
+    return foot(page, x0, x1, y + size)
+
+
+def _write_lines(page: Page, index: int, x: float, y: int, pieces: Pieces) -> int:
+    """一格里的几行，返回下一行的 y。"""
+    for line in split_lines(pieces):
+        page.pieces(index, x, y, line)
+        y += round(page.size * 1.5)
+    return y
+
+
+def one_test(page: Page) -> int:
+    """一页只有一项，名称与方法都长，参考范围在下面一段里。"""
+    size, y, x = page.size, 60, 48
+    for label, value in patient(page, english=True):
+        page.text(x, y + size, f"{label.upper()} : {value}")
+        y += round(size * 1.6)
+    places = [x, round(page.image.width * 0.5), round(page.image.width * 0.74), round(page.image.width * 0.87)]
+    for at, words in zip(places, ("TEST NAME", "TECHNOLOGY", "VALUE", "UNITS"), strict=True):
+        page.text(at, y + size * 2, words)
+    y += round(size * 4)
+    technology = pick(page.rng, ("IMMUNOTURBIDIMETRY", "C.L.I.A", "E.C.L.I.A", "PHOTOMETRY"))
+    for index, item in enumerate(page.report.items):
+        pieces: list[Pieces] = [[("name", page.wrap(item.name, places[1] - x - size))], [(None, technology)]]
+        pieces += [page.fill_template(index, template) for template in ("{result}{mark}", "{unit}")]
+        down = max(_write_lines(page, index, at, y, one) for at, one in zip(places, pieces, strict=True))
+        page.text(x, down + size * 0.8, pick(page.rng, ("Bio. Ref. Interval. :-", "Reference Range :-")))
+        y = _write_lines(page, index, x + size, down + round(size * 2.4), [("reference_range", item.reference_range)])
+    y += round(size * 1.5)
+    page.text(x, y, "Please correlate with clinical conditions.")
+    return y + size * 3

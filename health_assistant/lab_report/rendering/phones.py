@@ -1,0 +1,211 @@
+"""手机与网页上的版式：一项一张卡片，或一项一行的列表。返回画到的最低处的 y。"""
+
+import re
+
+from health_assistant.lab_report.rendering.drawing import Page
+from health_assistant.lab_report.rendering.furniture import HOSPITALS, day, patient_line
+from health_assistant.lab_report.rendering.sampling import pick
+from health_assistant.lab_report.rendering.sheets import put
+
+_GREY, _BLACK, _HIGH, _LOW = "#8a8f98", "#222222", "#e5484d", "#2f6fd6"
+
+
+def _app_head(page: Page, *titles: str) -> tuple[str, int]:
+    """手机的状态栏、应用的标题栏、病人的卡片；返回（主题色，下边的 y）。"""
+    theme, width = pick(page.rng, ("#2a7de1", "#18a58c", "#4a6cf7", "#ffffff", "#e8573f")), page.image.width
+    page.drawing.rectangle((0, 0, width, page.image.height), "#f3f5f8")
+    page.drawing.rectangle((0, 0, width, 196), theme)
+    ink = _BLACK if theme == "#ffffff" else "#ffffff"
+    page.text(60, 40, f"{page.rng.integers(7, 23)}:{page.rng.integers(60):02d}", 34, ink, bold=True)
+    page.text(width - 130, 40, pick(page.rng, ("5G", "4G", "WiFi")), 28, ink, anchor="r")
+    page.drawing.rounded_rectangle((width - 112, 26, width - 56, 54), 7, outline=ink, width=3)
+    page.drawing.rectangle((width - 106, 32, width - 62 - int(page.rng.integers(0, 34)), 48), ink)
+    page.drawing.line((66, 132, 48, 150, 66, 168), ink, 4)
+    page.text(width / 2, 150, pick(page.rng, titles), 42, ink, anchor="m", bold=True)
+    page.drawing.rectangle((0, 196, width, 346), "#ffffff")
+    page.text(48, 242, page.report.report_type, 42, _BLACK, bold=True)
+    page.text(48, 304, patient_line(page), 32, _GREY)
+    page.text(width - 48, 304, pick(page.rng, ("已审核", "报告已出", "")), 32, _GREY, anchor="r")
+    return theme if theme != "#ffffff" else "#2a7de1", 366
+
+
+def _write_item(page: Page, index: int, y: int, *cells: tuple[int, int, str, int, str, str]) -> None:
+    """手机上的一项；每段是（x，往下多少，模板，字号，颜色，对齐），没写颜色的照高低：偏高红，偏低蓝或红，正常黑。"""
+    is_blue = page.flags[index] == "low" and not page.abnormal_ink
+    alarm = _BLACK if not page.report.items[index].mark else "#2f6fde" if is_blue else _HIGH
+    for x, down, template, size, ink, anchor in cells:
+        page.pieces(index, x, y + down, page.fill_template(index, template), size, ink or alarm, anchor, bold=not ink)
+
+
+def phone_cards(page: Page) -> int:
+    """医院公众号里的卡片：名称在左，结果在右，参考范围在下面一行小字。"""
+    right, (_, y) = page.image.width - 56, _app_head(page, "报告详情", "检验报告", "检查检验结果")
+    name = pick(page.rng, ("{name}({code})", "{name} {code}", "{name}（{code}）"))
+    value = pick(page.rng, ("{result}{mark}", "{mark} {result}", "{result} {unit} {mark}"))
+    limits = pick(page.rng, ("参考范围", "参考值", "参考区间")) + "：{reference_range}"
+    limits += "" if "{unit}" in value else " {unit}"
+    gap, space = int(pick(page.rng, (2, 14, 20))), int(page.rng.integers(150, 164))
+    for index in range(len(page.report.items)):
+        page.drawing.rounded_rectangle((24, y, right + 32, y + space - gap), gap, "#ffffff")
+        cells = (56, 48, name, 38, _BLACK, "l"), (right, 48, value, 40, "", "r"), (56, 106, limits, 30, _GREY, "l")
+        _write_item(page, index, y, *cells)
+        y += space
+    return y
+
+
+def phone_list(page: Page) -> int:
+    """应用里的三栏列表：项目（下面是代号与单位）、结果、参考范围。"""
+    width, (theme, y) = page.image.width, _app_head(page, "检验结果", "化验单", "报告查询")
+    page.drawing.rectangle((0, y, width, y + 76), "#e9eef6")
+    for x, anchor, words in ((48, "l", "项目"), (700, "m", "结果"), (width - 48, "r", "参考范围")):
+        page.text(x, y + 38, words, 32, theme, anchor)
+    for index in range(len(page.report.items)):
+        top = y + 76 + 119 * index
+        page.drawing.rectangle((0, top, width, top + 118), "#ffffff")
+        left = (48, 42, "{name}", 36, _BLACK, "l"), (48, 88, "{code}  {unit}", 28, _GREY, "l")
+        right = (700, 59, "{result} {mark}", 36, "", "m"), (width - 48, 59, "{reference_range}", 32, _GREY, "r")
+        _write_item(page, index, top, *left, *right)
+        page.line(48, top + 118, width, top + 118, 1, fill="#e3e6ea")
+    return y + 76 + 119 * len(page.report.items)
+
+
+def phone_plain(page: Page) -> int:
+    """白底的网页：名称下面一行单位，结果与参考范围在右边同一格。"""
+    width, y = page.image.width, 60
+    page.text(width / 2, y + 40, pick(page.rng, ("体检报告", "报告详情", "检验报告")), 44, anchor="m")
+    page.text(48, y + 130, f"{page.report.report_type}({len(page.report.items)}项)", 38)
+    y, space = y + 190, int(page.rng.integers(150, 190))
+    limits = "({reference_range})"
+    value = pick(page.rng, ("{result}{mark}" + limits, "{result} " + limits + "{mark}", "{mark}{result}" + limits))
+    unit = pick(page.rng, ("单位：{unit}", "{unit}", "({unit})"))
+    for index in range(len(page.report.items)):
+        left = (48, 44, "{name}", 38, _BLACK, "l"), (48, 102, unit, 36, _GREY, "l")
+        _write_item(page, index, y, *left, (width - 48, 44, value, 36, _BLACK, "r"))
+        page.line(48, y + space - 24, width - 48, y + space - 24, 2, fill="#c9c9c9")
+        y += space
+    return y
+
+
+def app_cards(page: Page) -> int:
+    """应用里的卡片：结果是大字，标记是色块，右边一条低、正常、高的色条与范围。"""
+    rng, size, width = page.rng, page.size, page.image.width
+    ground, theme = pick(rng, (("#f2f4f7", "#1c7c6c"), ("#eff3f8", "#2a62c9"), ("#f5f3ef", "#b0632c")))
+    count = len(page.report.items)
+    # 项目太多时压扁，一张截图总要放得下
+    tall = min(round(size * pick(rng, (5.2, 5.8))), (page.image.height - 900) // count - 14)
+    scale = min(1.0, tall / (size * 5.2))
+    page.drawing.rectangle((0, 0, width, page.image.height), ground)
+    page.drawing.rectangle((0, 0, width, 300), theme)
+    page.text(50, 40, f"{rng.integers(7, 22)}:{rng.integers(10, 60)}", round(size * 0.8), "#ffffff")
+    page.text(width - 50, 40, f"5G  {rng.integers(15, 99)}%", round(size * 0.8), "#ffffff", anchor="r")
+    page.text(width / 2, 120, "报告详情", round(size * 1.15), "#ffffff", anchor="m")
+    page.text(50, 120, "<", round(size * 1.2), "#ffffff")
+    page.drawing.rounded_rectangle((40, 180, width - 40, 400), 20, fill="#ffffff")
+    people = patient_line(page)
+    page.text(80, 235, page.report.report_type, round(size * 1.15), bold=True)
+    page.text(80, 295, f"{people}  |  {pick(rng, HOSPITALS)}", round(size * 0.82), "#8a9099")
+    odd = sum(item.mark is not None for item in page.report.items)
+    page.text(80, 352, f"共{count}项，异常{odd}项  报告时间 {day(page)}", round(size * 0.82), "#8a9099")
+    y, small, chip_right = 430, max(14, round(size * 0.8 * scale)), bool(rng.random() < 0.6)
+    unit_inline, label = bool(rng.random() < 0.7), pick(rng, ("参考范围：", "参考值 ", "正常值 ", ""))
+    for index, item in enumerate(page.report.items):
+        page.drawing.rounded_rectangle((40, y, width - 40, y + tall), 16, fill="#ffffff")
+        middle, left, right = width * 0.52, 76, width - 76
+        name_y, value_y = y + tall * 0.24, y + tall * 0.66
+        title = page.fill_template(index, "{name}  {code}")
+        name_size = min(size, int(size * (middle + 80 - left) / max(1, page.width_of(title))))
+        page.pieces(index, left, name_y, title[:1], round(name_size * scale))
+        after = left + page.measure(item.name, round(name_size * scale)) + size * 0.5
+        page.pieces(index, after, name_y, title[2:], small, "#8a9099")
+        tint = "" if not item.mark else _LOW if page.flags[index] == "low" else _HIGH
+        big = max(16, round(size * 1.5 * scale))
+        big = min(big, int(big * (middle - left - 150) / max(1, page.measure(item.result, big))))
+        page.pieces(index, left, value_y, [("result", item.result)], big, tint, bold=True)
+        end = left + page.measure(item.result, big) + size * 0.35
+        # 范围要折行时单位不能再跟在后面
+        inline = unit_inline or bool(re.search("女|新生儿", item.reference_range))
+        if inline and item.unit:
+            page.pieces(index, end, value_y + big * 0.15, [("unit", item.unit)], small, "#8a9099")
+            end += page.measure(item.unit, small) + size * 0.4
+        if item.mark:
+            wide = page.measure(item.mark, small) + small
+            x, at = (right - wide, name_y) if chip_right else (max(end, middle - wide), value_y)
+            page.drawing.rounded_rectangle((x, at - small * 0.8, x + wide, at + small * 0.8), small * 0.4, fill=tint)
+            page.pieces(index, x + small / 2, at, [("mark", item.mark)], small, "#ffffff")
+        _range_bar(page, index, width * 0.64, right, y + tall * 0.53, max(6, round(size * 0.28 * scale)))
+        tail = label + "{reference_range}" + ("" if inline else " {unit}")
+        template = tail if item.reference_range else "" if inline else "{unit}"
+        if template:
+            put(page, index, width * 0.56, right, y + tall * 0.78, template, small, "r")
+        y += tall + 14
+    page.text(width / 2, y + size, "— 已经到底了 —", small, "#8a9099", anchor="m")
+    return round(y + size * 2)
+
+
+def _range_bar(page: Page, index: int, x0: float, x1: float, y: float, thick: int) -> None:
+    """低、正常、高三段的色条，和指着结果的小三角；范围不是两个数就不画。"""
+    item = page.report.items[index]
+    limits = re.fullmatch(r"\(?(\d+\.?\d*)\s*[^\d.]+\s*(\d+\.?\d*)\)?", item.reference_range)
+    value = re.fullmatch(r"\d+\.?\d*", item.result)
+    if not limits or not value or float(limits[1]) >= float(limits[2]):
+        return
+    third, low, high = (x1 - x0) / 3, float(limits[1]), float(limits[2])
+    for part, colour in enumerate(("#9dbdf0", "#93d3a8", "#f1a7a5")):
+        page.drawing.rectangle((x0 + part * third, y - thick / 2, x0 + (part + 1) * third, y + thick / 2), colour)
+    at = x0 + third + (float(value[0]) - low) / (high - low) * third
+    at = min(max(at, x0 + thick), x1 - thick)
+    top = y - thick * 1.9
+    page.drawing.polygon([(at - thick, top), (at + thick, top), (at, y - thick * 0.6)], "#444a52")
+
+
+def paired_cards(page: Page) -> int:
+    """手机上两张卡片一排：名称，下面一行大字是结果连着括号里的范围，再下面是单位与标记。"""
+    rng, size, width = page.rng, page.size, page.image.width
+    theme = pick(rng, ("#0f8a6c", "#3557c4", "#8a4bb0"))
+    page.drawing.rectangle((0, 0, width, page.image.height), "#eef1f5")
+    page.drawing.rectangle((0, 0, width, 150), theme)
+    title = pick(rng, ("检验详情", "我的化验", "健康档案"))
+    page.text(width / 2, 96, title, round(size * 1.2), "#ffffff", "m", bold=True)
+    page.text(48, 200, f"{page.report.report_type}   {patient_line(page)}", size)
+    forms = "{result}({reference_range})", "{result} ({reference_range})", "{result}{mark}[{reference_range}]"
+    joined = pick(rng, forms)
+    last = "{unit}" if "{mark}" in joined else "{unit}  {mark}"
+    wide, tall = (width - 72) // 2, round(size * 5.4)
+    for index in range(len(page.report.items)):
+        left, y = 24 + index % 2 * (wide + 24), 250 + index // 2 * (tall + 24)
+        page.drawing.rounded_rectangle((left, y, left + wide, y + tall), 18, fill="#ffffff")
+        inside, end = left + 24, left + wide - 24
+        put(page, index, inside, end, y + size * 1.0, "{name}", ink="#555b66")
+        put(page, index, inside, end, y + size * 2.7, joined, round(size * 1.15))
+        put(page, index, inside, end, y + size * 4.3, last, ink="#777d88")
+    return 250 + -(-len(page.report.items) // 2) * (tall + 24)
+
+
+def night_list(page: Page) -> int:
+    """夜间模式的列表：名称与代号在左，结果在右，下面一行灰字是范围与单位，标记是色块里的字。"""
+    rng, size, width = page.rng, page.size, page.image.width
+    ground, raised, plain, dim = pick(
+        rng, (("#000000", "#1c1c1e", "#f2f2f7", "#8e8e93"), ("#15181d", "#20252c", "#dfe3ea", "#8b93a1"))
+    )
+    page.drawing.rectangle((0, 0, width, page.image.height), ground)
+    page.text(48, 44, f"{rng.integers(0, 24)}:{rng.integers(10, 60)}", round(size * 0.8), plain, bold=True)
+    page.text(width / 2, 120, pick(rng, ("报告单", "检查结果", "检验报告")), round(size * 1.15), plain, "m", bold=True)
+    page.text(48, 200, page.report.report_type, size, dim)
+    y, tall = 250, round(size * 3.7)
+    forms = "参考 {reference_range} {unit}", "{reference_range}  {unit}", "正常范围:{reference_range}{unit}"
+    limits = pick(rng, forms)
+    for index, item in enumerate(page.report.items):
+        page.drawing.rounded_rectangle((24, y, width - 24, y + tall - 10), 14, fill=raised)
+        tint = "#ff7b72" if page.flags[index] in ("high", "abnormal") else "#79b8ff"
+        put(page, index, 56, width * 0.62, y + size * 1.1, "{name} {code}", ink=plain)
+        put(page, index, 56, width - 200, y + size * 2.55, limits, round(size * 0.85), ink=dim)
+        ink = tint if item.mark else plain
+        put(page, index, width * 0.64, width - 56, y + size * 1.1, "{result}", anchor="r", ink=ink)
+        if item.mark:
+            reach = page.measure(item.mark, round(size * 0.8)) / 2 + 14
+            middle, at = width - 56 - reach, y + size * 2.55
+            chip = middle - reach, at - size * 0.6, middle + reach, at + size * 0.6
+            page.drawing.rounded_rectangle(chip, 10, fill=tint)
+            page.pieces(index, middle, at, [("mark", item.mark)], round(size * 0.8), ground, "m")
+        y += tall
+    return y + size
