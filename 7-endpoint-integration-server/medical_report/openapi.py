@@ -22,7 +22,6 @@ class Analysis(BaseModel):
     request_id: str
     analysis_result: str
     health_recommendations: str
-    analysis_html: str
     advice_html: str
     report: LabReport
     triage: Triage

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app, g, jsonify, request, stream_
 from pydantic import BaseModel, Field, model_validator
 
 from health_assistant.lab_report.consistency import is_conflict
-from health_assistant.lab_report.report import ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.report import PrintedRow, Reading, ReadReport, ReadRow
 from medical_report.analysis import Event, analyse_pages, analyse_rows, get_analyst
 from medical_report.errors import describe_error
 from medical_report.heartbeats import HEARTBEAT, with_heartbeats
@@ -24,7 +24,9 @@ Cell = Annotated[str, Field(max_length=200)]
 Doubt = Annotated[str, Field(max_length=2000)]
 
 
-class CorrectedItem(ReadItem):
+class CorrectedRow(PrintedRow):
+    """人核对过的一行；传来的判断、把握与位置不算数。"""
+
     name: Cell
     code: Cell = ""
     result: Cell
@@ -37,34 +39,41 @@ class CorrectedItem(ReadItem):
 
 
 class CorrectedReport(ReadReport):
+    """人核对过的整张。"""
+
     report_type: Cell = ""
     age: Cell | None = None
     doubts: list[Doubt] = Field([], max_length=2 * MAX_PAGES, description="整张报告的疑问，照原样交回来")
-    items: list[CorrectedItem] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 子类的字段更窄
+    items: list[CorrectedRow] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 子类的字段更窄
 
     @model_validator(mode="after")
     def _pages_are_not_too_long(self) -> "CorrectedReport":
-        if len(self.items) > MAX_ROWS * max(item.page for item in self.items):
+        if len(self.items) > MAX_ROWS * max(row.page for row in self.items):
             raise ValueError(f"一页最多 {MAX_ROWS} 行")
         return self
 
 
 class AdviceRequest(BaseModel):
+    """`POST /advice` 的正文。"""
+
     report: CorrectedReport
 
 
 @blueprint.get("/")
 def index() -> Response:
+    """网页。"""
     return current_app.send_static_file("index.html")
 
 
 @blueprint.get("/health")
 def health() -> dict:
+    """进程活着。"""
     return {"status": "ok"}
 
 
 @blueprint.post("/analyze_medical_report")
 def analyze_medical_report() -> Response:
+    """照片或 PDF -> 读数、判断与建议；读不成的答错误。"""
     pages = uploaded_pages(request)
     trace: list[dict] | None = [] if request.args.get("trace") == "1" else None
     return _answer(analyse_pages(get_analyst(current_app), pages, g.request_id, trace), trace)
@@ -72,14 +81,16 @@ def analyze_medical_report() -> Response:
 
 @blueprint.post("/advice")
 def advise() -> Response:
+    """人核对过的各行 -> 重新判断与建议。"""
     body = AdviceRequest.model_validate_json(request.get_data())
     # 行与行对不上的疑问不照旧：判断时重新核对，改正了读错的那一行，别的几行就跟着好了
-    doubts = [
-        RowEvidence(doubt=None if is_conflict(item.doubt) else item.doubt, page=item.page, report_type=item.report_type)
-        for item in body.report.items
+    read = body.report
+    rows = [
+        ReadRow.of(row, doubt=None if is_conflict(row.doubt) else row.doubt, page=row.page, report_type=row.report_type)
+        for row in read.items
     ]
-    analyst = get_analyst(current_app)
-    return _answer(analyse_rows(analyst, body.report, doubts, g.request_id, body.report.doubts))
+    reading = Reading(report_type=read.report_type, sex=read.sex, age=read.age, items=rows)
+    return _answer(analyse_rows(get_analyst(current_app), reading, g.request_id, read.doubts))
 
 
 def _answer(events: Iterator[Event], trace: list[dict[str, Any]] | None = None) -> Response:
