@@ -1,14 +1,18 @@
 """给人与程序用的接口：照片进，结果出；改正过的各行进，结果出；以及网页。"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, request, stream_with_context
 from pydantic import BaseModel, Field, model_validator
 
+from health_assistant.lab_report.assessment import assess, find_for
 from health_assistant.lab_report.consistency import is_conflict
-from health_assistant.lab_report.report import ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.fhir import to_bundle
+from health_assistant.lab_report.person import person_of
+from health_assistant.lab_report.report import Box, ReadItem, ReadReport, RowEvidence
 from medical_report.analysis import Event, analyse_pages, analyse_rows, get_analyst
 from medical_report.errors import describe_error
 from medical_report.heartbeats import HEARTBEAT, with_heartbeats
@@ -53,6 +57,18 @@ class AdviceRequest(BaseModel):
     report: CorrectedReport
 
 
+class ExportedItem(CorrectedItem):
+    boxes: dict[Cell, Box] = Field({}, max_length=10, description="各格在照片上的位置，/analyze_medical_report 给的")
+
+
+class ExportedReport(CorrectedReport):
+    items: list[ExportedItem] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 同上
+
+
+class FhirRequest(BaseModel):
+    report: ExportedReport
+
+
 @blueprint.get("/")
 def index() -> Response:
     return current_app.send_static_file("index.html")
@@ -72,14 +88,32 @@ def analyze_medical_report() -> Response:
 
 @blueprint.post("/advice")
 def advise() -> Response:
-    body = AdviceRequest.model_validate_json(request.get_data())
+    report = AdviceRequest.model_validate_json(request.get_data()).report
+    return _answer(
+        analyse_rows(get_analyst(current_app), report, _evidence_of(report.items), g.request_id, report.doubts)
+    )
+
+
+@blueprint.post("/fhir")
+def export_fhir() -> Response:
+    """改正过的各行 -> FHIR R4 的 Bundle；判断重新做，不信传来的。"""
+    sent = FhirRequest.model_validate_json(request.get_data()).report
+    report = assess(sent, _evidence_of(sent.items), sent.doubts)
+    for item, printed in zip(report.items, sent.items, strict=True):
+        item.boxes = printed.boxes
+    person = person_of(sent)
+    analytes = [find_for(item, item.report_type or report.report_type, person) for item in report.items]
+    answer = jsonify(to_bundle(report, analytes, datetime.now(UTC)))
+    answer.mimetype = "application/fhir+json"
+    return answer
+
+
+def _evidence_of(items: Sequence[CorrectedItem]) -> list[RowEvidence]:
     # 行与行对不上的疑问不照旧：判断时重新核对，改正了读错的那一行，别的几行就跟着好了
-    doubts = [
+    return [
         RowEvidence(doubt=None if is_conflict(item.doubt) else item.doubt, page=item.page, report_type=item.report_type)
-        for item in body.report.items
+        for item in items
     ]
-    analyst = get_analyst(current_app)
-    return _answer(analyse_rows(analyst, body.report, doubts, g.request_id, body.report.doubts))
 
 
 def _answer(events: Iterator[Event], trace: list[dict[str, Any]] | None = None) -> Response:
