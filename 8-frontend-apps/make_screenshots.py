@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from health_assistant.command_line import new_parser
-from health_assistant.lab_report.report import ReadItem, ReadReport
+from health_assistant.lab_report.report import PrintedRow, ReadReport
 
 HERE = Path(__file__).resolve().parent
 SERVER = HERE.parent / "7-endpoint-integration-server/medical_report_server.py"
@@ -78,7 +78,7 @@ def sample_photo() -> bytes:
     from health_assistant.lab_report.rendering import degrade, draw_report
 
     items = [
-        ReadItem(name=name, code=code, result=result, unit=unit, reference_range=printed, mark=mark or None)
+        PrintedRow(name=name, code=code, result=result, unit=unit, reference_range=printed, mark=mark or None)
         for name, code, result, mark, unit, printed in ROWS
     ]
     drawn = draw_report("classic", ReadReport(report_type="血细胞分析", sex="女", age="34岁", items=items))

@@ -5,7 +5,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from health_assistant.lab_report.report import LabReport, Triage
 from medical_report.upload import MAX_PAGES
-from medical_report.views import AdviceRequest, FhirRequest
+from medical_report.views import AdviceRequest
 
 
 class Engines(BaseModel):
@@ -22,7 +22,6 @@ class Analysis(BaseModel):
     request_id: str
     analysis_result: str
     health_recommendations: str
-    analysis_html: str
     advice_html: str
     report: LabReport
     triage: Triage
@@ -56,7 +55,6 @@ _PROBLEMS = {
 def document(max_upload_mb: int) -> dict:
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         (AdviceRequest, "validation"),
-        (FhirRequest, "validation"),
         (Analysis, "serialization"),
         (Problem, "serialization"),
     ]
@@ -89,7 +87,7 @@ def document(max_upload_mb: int) -> dict:
             "/fhir": {
                 "post": _post(
                     "改正过的各行 → FHIR R4",
-                    {"application/json": _ref("FhirRequest")},
+                    {"application/json": _ref("AdviceRequest")},
                     "各行",
                     _json({"type": "object"}, "HL7 FHIR R4 的 Bundle", "application/fhir+json"),
                 )

@@ -1,18 +1,17 @@
 """给人与程序用的接口：照片进，结果出；改正过的各行进，结果出；以及网页。"""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, request, stream_with_context
 from pydantic import BaseModel, Field, model_validator
 
-from health_assistant.lab_report.assessment import assess, find_for
+from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.consistency import is_conflict
 from health_assistant.lab_report.fhir import to_bundle
-from health_assistant.lab_report.person import person_of
-from health_assistant.lab_report.report import Box, ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.report import Box, PrintedRow, Reading, ReadReport, ReadRow
 from medical_report.analysis import Event, analyse_pages, analyse_rows, get_analyst
 from medical_report.errors import describe_error
 from medical_report.heartbeats import HEARTBEAT, with_heartbeats
@@ -28,7 +27,7 @@ Cell = Annotated[str, Field(max_length=200)]
 Doubt = Annotated[str, Field(max_length=2000)]
 
 
-class CorrectedItem(ReadItem):
+class CorrectedRow(PrintedRow):
     name: Cell
     code: Cell = ""
     result: Cell
@@ -38,35 +37,24 @@ class CorrectedItem(ReadItem):
     doubt: Cell | None = Field(None, description="还没有人核对过的疑问；有疑问的行不作判断")
     page: int = Field(1, ge=1, le=MAX_PAGES, description="在第几页")
     report_type: Cell | None = Field(None, description="各页的报告名不同时，这一行那一页的")
+    boxes: dict[Cell, Box] = Field({}, max_length=10, description="在照片上的位置；导出时写明从哪里读的")
 
 
 class CorrectedReport(ReadReport):
     report_type: Cell = ""
     age: Cell | None = None
     doubts: list[Doubt] = Field([], max_length=2 * MAX_PAGES, description="整张报告的疑问，照原样交回来")
-    items: list[CorrectedItem] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 子类的字段更窄
+    items: list[CorrectedRow] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 子类的字段更窄
 
     @model_validator(mode="after")
     def _pages_are_not_too_long(self) -> "CorrectedReport":
-        if len(self.items) > MAX_ROWS * max(item.page for item in self.items):
+        if len(self.items) > MAX_ROWS * max(row.page for row in self.items):
             raise ValueError(f"一页最多 {MAX_ROWS} 行")
         return self
 
 
 class AdviceRequest(BaseModel):
     report: CorrectedReport
-
-
-class ExportedItem(CorrectedItem):
-    boxes: dict[Cell, Box] = Field({}, max_length=10, description="各格在照片上的位置，/analyze_medical_report 给的")
-
-
-class ExportedReport(CorrectedReport):
-    items: list[ExportedItem] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 同上
-
-
-class FhirRequest(BaseModel):
-    report: ExportedReport
 
 
 @blueprint.get("/")
@@ -89,31 +77,25 @@ def analyze_medical_report() -> Response:
 @blueprint.post("/advice")
 def advise() -> Response:
     report = AdviceRequest.model_validate_json(request.get_data()).report
-    return _answer(
-        analyse_rows(get_analyst(current_app), report, _evidence_of(report.items), g.request_id, report.doubts)
-    )
+    return _answer(analyse_rows(get_analyst(current_app), _reading_of(report), g.request_id, report.doubts))
 
 
 @blueprint.post("/fhir")
 def export_fhir() -> Response:
     """改正过的各行 -> FHIR R4 的 Bundle；判断重新做，不信传来的。"""
-    sent = FhirRequest.model_validate_json(request.get_data()).report
-    report = assess(sent, _evidence_of(sent.items), sent.doubts)
-    for item, printed in zip(report.items, sent.items, strict=True):
-        item.boxes = printed.boxes
-    person = person_of(sent)
-    analytes = [find_for(item, item.report_type or report.report_type, person) for item in report.items]
-    answer = jsonify(to_bundle(report, analytes, datetime.now(UTC)))
+    report = AdviceRequest.model_validate_json(request.get_data()).report
+    answer = jsonify(to_bundle(assess(_reading_of(report), report.doubts), datetime.now(UTC)))
     answer.mimetype = "application/fhir+json"
     return answer
 
 
-def _evidence_of(items: Sequence[CorrectedItem]) -> list[RowEvidence]:
-    # 行与行对不上的疑问不照旧：判断时重新核对，改正了读错的那一行，别的几行就跟着好了
-    return [
-        RowEvidence(doubt=None if is_conflict(item.doubt) else item.doubt, page=item.page, report_type=item.report_type)
-        for item in items
-    ]
+def _reading_of(report: CorrectedReport) -> Reading:
+    """人核对过的各行，和还没有核对的疑问。"""
+    rows = [ReadRow.of(row, page=row.page, report_type=row.report_type, boxes=row.boxes) for row in report.items]
+    for row, sent in zip(rows, report.items, strict=True):
+        # 行与行对不上的疑问不照旧：判断时重新核对，改正了读错的那一行，别的几行就跟着好了
+        row.doubt = None if is_conflict(sent.doubt) else sent.doubt
+    return Reading(report_type=report.report_type, sex=report.sex, age=report.age, items=rows)
 
 
 def _answer(events: Iterator[Event], trace: list[dict[str, Any]] | None = None) -> Response:

@@ -15,9 +15,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
 from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
+from health_assistant.lab_report.interval import Interval, PartitionedInterval
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import normalize
-from health_assistant.lab_report.reference_range import Interval, PartitionedInterval, QualitativeResult
+from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.specimen import (
     Specimen,
 )

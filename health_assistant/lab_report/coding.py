@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 
 from health_assistant.lab_report.catalogue import Analyte
+from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.reference_range import Interval
 from health_assistant.lab_report.units import fold_unit, spell_unit
 
 _WHOLE = {  # 整个单位（fold_unit 之后）-> UCUM

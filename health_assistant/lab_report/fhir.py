@@ -5,15 +5,15 @@ Patient。没有把握的不写代码；没有判断的不写高低；读不出�
 """
 
 import uuid
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from health_assistant.lab_report.catalogue import Analyte
+from health_assistant.lab_report.assessment import Assessment
 from health_assistant.lab_report.coding import quantity_unit, to_loinc
+from health_assistant.lab_report.interval import Interval, ReferenceRange
+from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.reference_range import Interval, parse_range, parse_result
-from health_assistant.lab_report.report import DISCLAIMER, FLAG_WORDS, TRIAGE_WORDS, LabItem, LabReport
+from health_assistant.lab_report.report import DISCLAIMER, FLAG_WORDS, TRIAGE_WORDS
 
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
@@ -26,14 +26,11 @@ _SEXES = {"男": "male", "女": "female"}
 Resource = dict[str, Any]
 
 
-def to_bundle(report: LabReport, analytes: Sequence[Analyte | None], recorded: datetime) -> Resource:
-    """一份报告成为 collection 型的 Bundle。
-
-    analytes 与 report.items 一一对应，是目录里的指标，不认得的为 None；recorded 是何时导出的，要带时区。
-    """
+def to_bundle(report: Assessment, recorded: datetime) -> Resource:
+    """判断过的一份报告成为 collection 型的 Bundle；recorded 是何时导出的，要带时区。"""
     patient = _patient(report)
     subject = {"subject": _reference(patient)} if patient else {}
-    observations = [_observation(item, one) | subject for item, one in zip(report.items, analytes, strict=True)]
+    observations = [_observation(finding) | subject for finding in report.items]
     device = _resource("Device", deviceName=[{"name": "健康助手", "type": "user-friendly-name"}])
     summary = _resource(
         "DiagnosticReport",
@@ -69,26 +66,26 @@ def _concept(system: str, code: str, text: str) -> Resource:
     return {"coding": [{"system": f"{TERMINOLOGY}/{system}", "code": code}], "text": text}
 
 
-def _patient(report: LabReport) -> Resource | None:
+def _patient(report: Assessment) -> Resource | None:
     return _resource("Patient", gender=_SEXES[report.sex]) if report.sex else None
 
 
-def _observation(item: LabItem, analyte: Analyte | None) -> Resource:
-    result = parse_result(item.result)
-    loinc = to_loinc(analyte, item.unit, result)
+def _observation(item: Finding) -> Resource:
+    printed_unit = item.observation.unit
+    loinc = to_loinc(item.analyte, printed_unit, item.value)
     code: Resource = {"text": f"{item.name}（{item.code}）" if item.code and item.name else item.name or item.code}
     if loinc:
         code["coding"] = [{"system": LOINC, "code": loinc}]
-    unit = _unit(item.unit, loinc)
+    unit = _unit(printed_unit, loinc)
     observation = _resource(
         "Observation",
         status="preliminary",
         category=[_concept("observation-category", "laboratory", "检验")],
         code=code,
-        **_value(item.result, result, unit),
+        **_value(item.result, item.value, unit),
     )
     if item.reference_range.strip():
-        observation["referenceRange"] = [_reference_range(item.reference_range, unit)]
+        observation["referenceRange"] = [_reference_range(item.reference_range, item.observation.interval, unit)]
     if item.flag != "unknown":
         meaning = _CRITICAL[item.flag] if item.critical else _INTERPRETATIONS[item.flag]
         observation["interpretation"] = [_concept("v3-ObservationInterpretation", meaning, FLAG_WORDS[item.flag])]
@@ -97,7 +94,7 @@ def _observation(item: LabItem, analyte: Analyte | None) -> Resource:
     return observation
 
 
-def _notes(item: LabItem) -> list[str]:
+def _notes(item: Finding) -> list[str]:
     notes = [item.note] if item.note else []
     if item.range_source == "catalogue":
         notes.append(f"报告没有印参考范围，按指标目录的 {item.applied_range} 判断")
@@ -138,9 +135,8 @@ def _value(printed: str, result: Interval | QualitativeResult | None, unit: Reso
     return {"valueQuantity": {"value": float(high if low is None else low), "comparator": comparator} | unit}
 
 
-def _reference_range(printed: str, unit: Resource) -> Resource:
+def _reference_range(printed: str, interval: ReferenceRange | None, unit: Resource) -> Resource:
     """印着的参考范围；两端都不含糊的一段另写成数。"""
-    interval = parse_range(printed)
     written: Resource = {"text": printed}
     if isinstance(interval, Interval) and not (interval.is_titre or interval.word):
         if interval.low is not None and not interval.low_open:
@@ -150,7 +146,7 @@ def _reference_range(printed: str, unit: Resource) -> Resource:
     return written
 
 
-def _provenance(observation: Resource, item: LabItem, device: Resource, recorded: datetime) -> Resource:
+def _provenance(observation: Resource, item: Finding, device: Resource, recorded: datetime) -> Resource:
     """这一行从哪里来：软件从照片的哪一块读的。位置用 W3C Media Fragments 的写法；图片没有保存，不能再取。"""
     places = [
         f"page={item.page}&xywh=pixel:{x0},{y0},{x1 - x0},{y1 - y0}" for x0, y0, x1, y1 in item.boxes.values()

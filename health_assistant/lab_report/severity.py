@@ -16,14 +16,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from health_assistant.checked_yaml import Entry, check_yaml
 from health_assistant.lab_report.catalogue import Age, Analyte, Bounds, Number, Sentence, load_catalogue
+from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.reference_range import (
-    Interval,
-    PartitionedInterval,
-    QualitativeResult,
-    ReferenceRange,
-    parse_result,
-)
+from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import SEVERITIES, Flag, Severity
 
 Way = Literal["high", "low", "abnormal"]

@@ -15,7 +15,7 @@ from web_app import (
     open_result,
 )
 
-from health_assistant.lab_report.report import RowEvidence
+from health_assistant.lab_report.report import Evidence
 
 pytestmark = pytest.mark.browser
 
@@ -79,7 +79,7 @@ def test_a_misread_mark_can_be_taken_away(page, report_server):
 def test_a_doubtful_row_nobody_checked_stays_unjudged(page, report_server):
     """重新判断时服务器看不到照片：没有把握的尿素不能因为改了别的一行就变成“正常”。"""
     rows = example_rows(2)
-    rows[0] = RowEvidence(confidence=0.4, boxes=rows[0].boxes)
+    rows[0] = Evidence(confidence=0.4, boxes=rows[0].boxes)
     open_result(page, report_server, [NORMAL, HIGH], rows=rows)
     with page.expect_request(ADVISE) as request:
         correct(page, "总胆固醇", result="4.3", mark="")

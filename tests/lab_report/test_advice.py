@@ -8,17 +8,19 @@ from markdown_it import MarkdownIt
 
 from health_assistant.checked_yaml import BadYaml
 from health_assistant.lab_report.advice import MAX_REASONS, advice_sections, choices, compose_advice
-from health_assistant.lab_report.assessment import assess, report_rows
+from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.catalogue import load_catalogue
+from health_assistant.lab_report.judgement import Finding
+from health_assistant.lab_report.observation import observe
 from health_assistant.lab_report.patterns import find_patterns, load_patterns, parse_patterns
 from health_assistant.lab_report.person import person_of
+from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.report import (
     SEVERITIES,
     TRIAGE_OF,
     WHEN_OF,
     LabItem,
-    LabReport,
-    ReadItem,
+    PrintedRow,
     ReadReport,
     Scale,
     escape_markdown,
@@ -75,17 +77,30 @@ def about(pattern) -> dict:
     return person
 
 
-def report(*items: LabItem, **about) -> LabReport:
-    return LabReport(items=list(items), triage=about.pop("triage", "soon"), **about)
+def report(*items: LabItem, triage="soon", when=None, **about) -> Assessment:
+    """已经判断成这样的一份报告，不经过判断。"""
+    read = ReadReport(items=list(items), **about)
+    person, title = person_of(read), read.report_type
+    findings = [
+        Finding(
+            **dict(one),
+            observation=observe(one, title, person),
+            interval=parse_range(one.applied_range),
+        )
+        for one in items
+    ]
+    matches = find_patterns(person, findings, title)
+    judged = {"items": findings, "triage": triage, "when": when, "person": person, "matches": matches}
+    return Assessment(**about, **judged)
 
 
-def found(one: LabReport) -> list[str]:
-    return [match.pattern.id for match in find_patterns(person_of(one), report_rows(one), one.report_type)]
+def found(one: Assessment) -> list[str]:
+    return [match.pattern.id for match in one.matches]
 
 
-def judged(*rows: tuple[str, str, str, str], **about) -> LabReport:
+def judged(*rows: tuple[str, str, str, str], **about) -> Assessment:
     items = [
-        ReadItem(name=name, result=result, unit=unit, reference_range=limits) for name, result, unit, limits in rows
+        PrintedRow(name=name, result=result, unit=unit, reference_range=limits) for name, result, unit, limits in rows
     ]
     return assess(ReadReport(items=items, **about))
 

@@ -7,17 +7,15 @@ from fhir.resources.R4B.bundle import Bundle
 from outcome_sheets import load_sheets, read_sheet
 from ucumvert import get_ucum_parser
 
-from health_assistant.lab_report.assessment import assess, find_for
+from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.fhir import LOINC, UCUM, to_bundle
-from health_assistant.lab_report.person import person_of
-from health_assistant.lab_report.report import ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.report import PrintedRow, Reading, ReadReport, ReadRow
 
 NOW = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
 
 
-def bundle_of(read: ReadReport, evidence: list[RowEvidence] | None = None) -> dict:
-    report, person = assess(read, evidence), person_of(read)
-    return to_bundle(report, [find_for(item, report.report_type, person) for item in report.items], NOW)
+def bundle_of(read: ReadReport) -> dict:
+    return to_bundle(assess(read), NOW)
 
 
 def resources(bundle: dict, kind: str) -> list[dict]:
@@ -26,8 +24,7 @@ def resources(bundle: dict, kind: str) -> list[dict]:
 
 
 def observed(doubt: str | None = None, **item: str) -> dict:
-    read = ReadReport(items=[ReadItem(**item)])
-    return resources(bundle_of(read, [RowEvidence(doubt=doubt)]), "Observation")[0]
+    return resources(bundle_of(Reading(items=[ReadRow(**item, doubt=doubt)])), "Observation")[0]
 
 
 def codes_in(part) -> set[str]:
@@ -54,7 +51,7 @@ def test_every_outcome_sheet_is_a_valid_bundle():
 
 
 def test_every_reference_points_into_the_bundle():
-    bundle = bundle_of(ReadReport(sex="男", items=[ReadItem(name="钾", result="4.1", unit="mmol/L")]))
+    bundle = bundle_of(ReadReport(sex="男", items=[PrintedRow(name="钾", result="4.1", unit="mmol/L")]))
     places = {entry["fullUrl"] for entry in bundle["entry"]}
     report = resources(bundle, "DiagnosticReport")[0]
     provenance = resources(bundle, "Provenance")[0]
@@ -126,13 +123,13 @@ def test_a_catalogue_range_is_never_passed_off_as_printed():
 
 def test_each_row_says_where_on_the_photo_it_was_read():
     boxes = {"result": (120, 40, 180, 60)}
-    read = ReadReport(items=[ReadItem(name="钾", result="4.1", unit="mmol/L", reference_range="3.5-5.3")])
-    provenance = resources(bundle_of(read, [RowEvidence(boxes=boxes, page=2)]), "Provenance")[0]
+    row = ReadRow(name="钾", result="4.1", unit="mmol/L", reference_range="3.5-5.3", boxes=boxes, page=2)
+    provenance = resources(bundle_of(Reading(items=[row])), "Provenance")[0]
     place = provenance["entity"][0]["what"]["identifier"]["value"]
     assert place == "page=2&xywh=pixel:120,40,60,20"
 
 
 def test_no_name_only_a_printed_sex():
-    assert resources(bundle_of(ReadReport(items=[ReadItem(name="钾", result="4.1")])), "Patient") == []
-    patient = resources(bundle_of(ReadReport(sex="女", items=[ReadItem(name="钾", result="4.1")])), "Patient")[0]
+    assert resources(bundle_of(ReadReport(items=[PrintedRow(name="钾", result="4.1")])), "Patient") == []
+    patient = resources(bundle_of(ReadReport(sex="女", items=[PrintedRow(name="钾", result="4.1")])), "Patient")[0]
     assert patient.keys() == {"resourceType", "id", "gender"} and patient["gender"] == "female"

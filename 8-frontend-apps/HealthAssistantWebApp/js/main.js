@@ -67,6 +67,7 @@ async function run(source) {
   const { signal } = mine;
   lastSource = source;
   let report = null;
+  let advice = "";
   showScreen("work");
   startProgress();
   element("progress").focus();
@@ -92,7 +93,7 @@ async function run(source) {
           if (pictures.length) Promise.all(pictures).then(() => mine === current && showBoxes(report.items));
           element("result-title").focus({ preventScroll: true });
         }
-        if (type === "advice") showAdvice(data.advice_html);
+        if (type === "advice") showAdvice((advice += data.advice_html)); // 一次来一段
         // 各行没有变，就不重画：人可能已经点开了几行
         if (type === "done") display(data, JSON.stringify(data.report) === JSON.stringify(report));
       },

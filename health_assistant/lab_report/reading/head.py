@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Any, Literal
 
-from health_assistant.lab_report.matching import find_indicator
+from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.person import person_of, pregnancy_words
 from health_assistant.lab_report.reading.cells import classify, is_known
 from health_assistant.lab_report.reading.other_papers import has_lab_title, other_papers, reads_like_another
@@ -166,5 +166,5 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
 def _is_plausible(row: Row) -> bool:
     """没有范围的行：结果是阴性、阳性一类，或单位正是目录里这一项的。"""
     name, code, result, unit, _ = row_text(row)
-    analyte = find_indicator(name, code, unit)
+    analyte = find_analyte(name, code, unit)
     return classify(result) == "term" or bool(unit and analyte and analyte.convert(Decimal(1), unit) is not None)

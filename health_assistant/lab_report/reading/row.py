@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from health_assistant.lab_report.matching import find_indicator, is_known_code, is_known_name
+from health_assistant.lab_report.matching import find_analyte, is_known_code, is_known_name
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     classify,
@@ -202,7 +202,7 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
             name, code = (name + code if not name else bare.strip("*★☆ ")), split_name(printed)[1] or printed
     name, code = repair_letters(repair_greek(name)), repair_letters(code)
     result = row.result.text if row.result else ""
-    unit = repair_unit(row.unit.text, find_indicator(name, code, "")) if row.unit else ""
+    unit = repair_unit(row.unit.text, find_analyte(name, code, "")) if row.unit else ""
     limits = join_limits(row.limits)
     return name or code, code if name else "", repair_zeros(result, limits), unit, limits
 

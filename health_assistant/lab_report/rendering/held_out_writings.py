@@ -10,24 +10,24 @@ from functools import partial
 
 import numpy as np
 
-from health_assistant.lab_report.report import Flag, ReadItem
+from health_assistant.lab_report.report import Flag, PrintedRow
 
-Writing = Callable[[ReadItem, Flag | None, np.random.Generator], ReadItem]
+Writing = Callable[[PrintedRow, Flag | None, np.random.Generator], PrintedRow]
 """(一项, 真值, rng) -> 换了写法的一项。"""
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _UPPER_LIMIT = re.compile(rf"\(?(?:0\D+|([<≤]=?))({_NUMBER})\)?")
 
 
-def _number_and_word(shape: str, words: tuple[str, str], item: ReadItem, flag: Flag | None,
-                     rng: np.random.Generator) -> ReadItem:  # fmt: skip
+def _number_and_word(shape: str, words: tuple[str, str], item: PrintedRow, flag: Flag | None,
+                     rng: np.random.Generator) -> PrintedRow:  # fmt: skip
     """定量的结果后面跟着定性的话，正常的是阴性；words 是正常与异常的。"""
     if flag is None or not re.fullmatch(_NUMBER, item.result):
         return item
     return item.model_copy(update={"result": shape.format(item.result, words[flag != "normal"])})
 
 
-def _counts(dash: str, item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+def _counts(dash: str, item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
     """镜下数细胞：结果是一段，范围是从 0 起的整数；每微升多少的改成每高倍视野多少。"""
     limit = _UPPER_LIMIT.fullmatch(item.reference_range)
     if not limit or not item.unit.startswith("/") or flag not in ("normal", "high"):
@@ -41,7 +41,7 @@ def _counts(dash: str, item: ReadItem, flag: Flag | None, rng: np.random.Generat
     return item.model_copy(update={"result": result, "reference_range": f"0-{high}", "unit": "/HP"})
 
 
-def _scientific(template: str, item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+def _scientific(template: str, item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
     """结果与上限都是科学记数；没有测到的写成小于上限。"""
 
     def write(number: Decimal) -> str:
@@ -56,7 +56,7 @@ def _scientific(template: str, item: ReadItem, flag: Flag | None, rng: np.random
     return item.model_copy(update={"result": result, "reference_range": f"{limit[1] or '<'}{high}"})
 
 
-def _european(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+def _european(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
     """小数点是逗号。结果至多两位小数，三位的像千分位；舍入时不越过界限。"""
     result = item.result
     if re.fullmatch(r"\d+\.\d{3,}", result):
@@ -65,7 +65,7 @@ def _european(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> Re
     return item.model_copy(update={key: text.replace(".", ",") for key, text in texts.items()})
 
 
-def _thousands(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+def _thousands(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
     """四位以上的数写千分位：`4,000-12,600`。"""
 
     def write(text: str) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from health_assistant.lab_report.report import ReadItem
+from health_assistant.lab_report.report import PrintedRow
 
-Rewrite = Callable[[ReadItem, str | None, np.random.Generator], ReadItem]
+Rewrite = Callable[[PrintedRow, str | None, np.random.Generator], PrintedRow]
 """(一项, 真值, rng) -> 换了写法的一项。"""
 
 _NEGATIVE, _POSITIVE = r"阴性(\(-\))?|-", r"弱?阳性(\(\++\))?|±|\d?\++"
@@ -22,7 +22,7 @@ _UNIT_WORDS = {"/μL": "个/微升", "/HP": "个/高倍视野", "mmol/L": "毫�
                "g/L": "克/升", "U/L": "单位/升", "mg/L": "毫克/升"}  # fmt: skip
 
 
-def _comma(item: ReadItem, flag: str | None, rng: np.random.Generator) -> ReadItem:
+def _comma(item: PrintedRow, flag: str | None, rng: np.random.Generator) -> PrintedRow:
     """小数写成逗号；三位小数的少印一位，免得像千位分隔，少印了就到界上的照旧。"""
     result = re.sub(r"(?<=\.\d\d)\d+$", "", item.result)
     if result != item.result and float(result.lstrip("<>≤")) in map(float, re.findall(r"[\d.]+", item.reference_range)):
@@ -31,7 +31,7 @@ def _comma(item: ReadItem, flag: str | None, rng: np.random.Generator) -> ReadIt
     return item.model_copy(update={key: re.sub(r"(?<=\d)\.(?=\d)", ",", text) for key, text in texts.items()})
 
 
-def _with_word(item: ReadItem, flag: str | None, rng: np.random.Generator) -> ReadItem:
+def _with_word(item: PrintedRow, flag: str | None, rng: np.random.Generator) -> PrintedRow:
     """数后面写着阴性、阳性，只对上限：`0.02(阴性)`。"""
     if not (re.fullmatch(r"[\d.]+", item.result) and re.match("[<≤]", item.reference_range)):
         return item
@@ -39,14 +39,14 @@ def _with_word(item: ReadItem, flag: str | None, rng: np.random.Generator) -> Re
     return item.model_copy(update={"result": f"{item.result}({word})"})
 
 
-def _worded_limit(item: ReadItem, flag: str | None, rng: np.random.Generator) -> ReadItem:
+def _worded_limit(item: PrintedRow, flag: str | None, rng: np.random.Generator) -> PrintedRow:
     """范围里有词也有界：`阴性<1.00`。"""
     limits = item.reference_range
     return item.model_copy(update={"reference_range": f"阴性{limits}"}) if re.match("[<>]", limits) else item
 
 
 def _worded(kind: str) -> Rewrite:
-    def rewrite(item: ReadItem, flag: str | None, rng: np.random.Generator) -> ReadItem:
+    def rewrite(item: PrintedRow, flag: str | None, rng: np.random.Generator) -> PrintedRow:
         """定性的结果换一套词。"""
         negative, positive = _WORDS[kind]
         if not re.fullmatch(_NEGATIVE, item.reference_range):
@@ -59,12 +59,12 @@ def _worded(kind: str) -> Rewrite:
     return rewrite
 
 
-def _unit_words(item: ReadItem, flag: str | None, rng: np.random.Generator) -> ReadItem:
+def _unit_words(item: PrintedRow, flag: str | None, rng: np.random.Generator) -> PrintedRow:
     """单位写成汉字。"""
     return item.model_copy(update={"unit": _UNIT_WORDS.get(item.unit, item.unit)})
 
 
-def _counted(item: ReadItem, flag: str | None, rng: np.random.Generator) -> ReadItem:
+def _counted(item: PrintedRow, flag: str | None, rng: np.random.Generator) -> PrintedRow:
     """镜检的结果是范围：`3-5`；整个在界的一边，真值不变。"""
     limits = re.fullmatch(r"0\D+(\d+)", item.reference_range)
     if item.unit not in ("/HP", "/μL", "/uL") or not limits or flag not in ("normal", "high"):
