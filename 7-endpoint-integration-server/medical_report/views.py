@@ -6,12 +6,21 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, request, stream_with_context
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.consistency import is_conflict
 from health_assistant.lab_report.fhir import to_bundle
-from health_assistant.lab_report.report import Box, PrintedRow, Reading, ReadReport, ReadRow
+from health_assistant.lab_report.report import (
+    TIMES,
+    Box,
+    OriginField,
+    PrintedField,
+    PrintedRow,
+    Reading,
+    ReadReport,
+    ReadRow,
+)
 from medical_report.analysis import Event, analyse_pages, analyse_rows, get_analyst
 from medical_report.errors import describe_error
 from medical_report.heartbeats import HEARTBEAT, with_heartbeats
@@ -40,9 +49,15 @@ class CorrectedRow(PrintedRow):
     boxes: dict[Cell, Box] = Field({}, max_length=10, description="在照片上的位置；导出时写明从哪里读的")
 
 
+class CorrectedField(PrintedField):
+    value: Cell
+    page: int = Field(1, ge=1, le=MAX_PAGES)
+
+
 class CorrectedReport(ReadReport):
     report_type: Cell = ""
     age: Cell | None = None
+    origin: dict[OriginField, CorrectedField] = {}
     doubts: list[Doubt] = Field([], max_length=2 * MAX_PAGES, description="整张报告的疑问，照原样交回来")
     items: list[CorrectedRow] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 子类的字段更窄
 
@@ -51,6 +66,13 @@ class CorrectedReport(ReadReport):
         if len(self.items) > MAX_ROWS * max(row.page for row in self.items):
             raise ValueError(f"一页最多 {MAX_ROWS} 行")
         return self
+
+    @field_validator("origin")
+    @classmethod
+    def _times_are_times(cls, origin: dict[OriginField, CorrectedField]) -> dict[OriginField, CorrectedField]:
+        for field in TIMES & origin.keys():
+            datetime.fromisoformat(origin[field].value)
+        return origin
 
 
 class AdviceRequest(BaseModel):
@@ -95,7 +117,8 @@ def _reading_of(report: CorrectedReport) -> Reading:
     for row, sent in zip(rows, report.items, strict=True):
         # 行与行对不上的疑问不照旧：判断时重新核对，改正了读错的那一行，别的几行就跟着好了
         row.doubt = None if is_conflict(sent.doubt) else sent.doubt
-    return Reading(report_type=report.report_type, sex=report.sex, age=report.age, items=rows)
+    head = {"report_type": report.report_type, "sex": report.sex, "age": report.age, "origin": report.origin}
+    return Reading(items=rows, **head)
 
 
 def _answer(events: Iterator[Event], trace: list[dict[str, Any]] | None = None) -> Response:

@@ -30,7 +30,10 @@ def to_bundle(report: Assessment, recorded: datetime) -> Resource:
     """判断过的一份报告成为 collection 型的 Bundle；recorded 是何时导出的，要带时区。"""
     patient = _patient(report)
     subject = {"subject": _reference(patient)} if patient else {}
-    observations = [_observation(finding) | subject for finding in report.items]
+    taken = _effective(report)
+    specimen = _specimen(report)
+    sampled = {"specimen": _reference(specimen)} if specimen else {}
+    observations = [_observation(finding) | subject | taken | sampled for finding in report.items]
     device = _resource("Device", deviceName=[{"name": "健康助手", "type": "user-friendly-name"}])
     summary = _resource(
         "DiagnosticReport",
@@ -39,13 +42,15 @@ def to_bundle(report: Assessment, recorded: datetime) -> Resource:
         code={"coding": [{"system": LOINC, "code": "11502-2"}], "text": report.report_type or "化验单"},
         result=[_reference(one) for one in observations],
         conclusion="\n".join([TRIAGE_WORDS[report.triage], *report.notices, DISCLAIMER]),
-        _effectiveDateTime={"extension": [{"url": ABSENT, "valueCode": "unknown"}]},
+        **taken,
         **subject,
+        **({"specimen": [_reference(specimen)]} if specimen else {}),
+        **({"performer": [{"display": report.origin["performer"].value}]} if "performer" in report.origin else {}),
     )
     provenance = [
         _provenance(one, item, device, recorded) for one, item in zip(observations, report.items, strict=True)
     ]
-    resources = [summary, *([patient] if patient else []), *observations, device, *provenance]
+    resources = [summary, *filter(None, (patient, specimen)), *observations, device, *provenance]
     return {
         "resourceType": "Bundle",
         "type": "collection",
@@ -68,6 +73,20 @@ def _concept(system: str, code: str, text: str) -> Resource:
 
 def _patient(report: Assessment) -> Resource | None:
     return _resource("Patient", gender=_SEXES[report.sex]) if report.sex else None
+
+
+def _effective(report: Assessment) -> Resource:
+    """采样的日子。只写日期：带几点的要写时区，纸上没有印。没有读到的写明不知道。"""
+    if "collected" in report.origin:
+        return {"effectiveDateTime": report.origin["collected"].value[:10]}
+    return {"_effectiveDateTime": {"extension": [{"url": ABSENT, "valueCode": "unknown"}]}}
+
+
+def _specimen(report: Assessment) -> Resource | None:
+    origin = report.origin
+    kind = {"type": {"text": origin["specimen"].value}} if "specimen" in origin else {}
+    received = {"receivedTime": origin["received"].value[:10]} if "received" in origin else {}
+    return _resource("Specimen", **kind, **received) if kind or received else None
 
 
 def _observation(item: Finding) -> Resource:

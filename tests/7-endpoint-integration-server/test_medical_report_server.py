@@ -110,6 +110,15 @@ def test_a_read_report_leaves_as_fhir(report_server, read_events):
     assert all("xywh=pixel:" in one.entity[0].what.identifier.value for one in places)
 
 
+def test_a_time_that_is_no_time_is_refused(report_server):
+    report = {"items": [{"name": "钾", "result": "4.1"}], "origin": {"collected": {"value": "昨天"}}}
+    answer = requests.post(f"{report_server}/fhir", json={"report": report}, timeout=5)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
+    report["origin"]["collected"]["value"] = "2026-11-26T07:10"
+    again = requests.post(f"{report_server}/advice", json={"report": report}, timeout=30).json()
+    assert again["report"]["origin"]["collected"]["value"] == "2026-11-26T07:10"
+
+
 def test_text_from_the_paper_is_never_html(report_server):
     evil = {"name": "<script>alert(1)</script>", "result": "9", "reference_range": "1-2", "unit": "[x](javascript:1)"}
     answer = requests.post(f"{report_server}/advice", json={"report": {"items": [evil]}}, timeout=30).json()

@@ -9,7 +9,7 @@ from ucumvert import get_ucum_parser
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.fhir import LOINC, UCUM, to_bundle
-from health_assistant.lab_report.report import PrintedRow, Reading, ReadReport, ReadRow
+from health_assistant.lab_report.report import PrintedField, PrintedRow, Reading, ReadReport, ReadRow
 
 NOW = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
 
@@ -133,3 +133,23 @@ def test_no_name_only_a_printed_sex():
     assert resources(bundle_of(ReadReport(items=[PrintedRow(name="钾", result="4.1")])), "Patient") == []
     patient = resources(bundle_of(ReadReport(sex="女", items=[PrintedRow(name="钾", result="4.1")])), "Patient")[0]
     assert patient.keys() == {"resourceType", "id", "gender"} and patient["gender"] == "female"
+
+
+def test_when_and_where_as_printed():
+    """带几点的时间在 FHIR 里要写时区，纸上没有印，所以只写日子。"""
+    values = {"collected": "2026-11-26T07:10", "received": "2026-11-26", "performer": "仁和医院", "specimen": "血清"}
+    origin = {field: PrintedField(value=value) for field, value in values.items()}
+    bundle = bundle_of(Reading(items=[ReadRow(name="钾", result="4.1")], origin=origin))
+    Bundle.model_validate(bundle)
+    observation, report = resources(bundle, "Observation")[0], resources(bundle, "DiagnosticReport")[0]
+    assert observation["effectiveDateTime"] == report["effectiveDateTime"] == "2026-11-26"
+    assert report["performer"] == [{"display": "仁和医院"}]
+    specimen = resources(bundle, "Specimen")[0]
+    assert (specimen["type"]["text"], specimen["receivedTime"]) == ("血清", "2026-11-26")
+    assert observation["specimen"]["reference"] == f"urn:uuid:{specimen['id']}"
+
+
+def test_an_unknown_time_is_said_to_be_unknown():
+    item = observed(name="钾", result="4.1")
+    assert "effectiveDateTime" not in item
+    assert item["_effectiveDateTime"]["extension"][0]["valueCode"] == "unknown"

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.report import OriginField
 
 _WHEN = r"(?:时间|日期|日|date/?(?:time)?|time|on)?"
-_LABELS = {  # 先写的要紧：报告时间与审核时间都印的，是报告时间
+_LABELS: dict[OriginField, list[str]] = {  # 先写的要紧：报告时间与审核时间都印的，是报告时间
     "collected": ["采样", "采集", "采血", "抽血", "取样", "collected", "collection", "drawn", "sampled"],
     "received": ["接收", "收样", "签收", "核收", "接样", "收到", "收件", "received", "receipt"],
     "reported": ["报告", "签发", "审核", "发布", "审定", "reported", "report", "issued", "released", "verified"],
@@ -57,9 +58,11 @@ class Printed:
     boxes: tuple[TextBox, ...]
 
 
-def read_origin(lines: list[list[TextBox]]) -> dict[str, Printed]:
+def read_origin(lines: list[list[TextBox]]) -> dict[OriginField, Printed]:
     """各行的文字 -> collected、received、reported（时间）、performer（医院）、specimen（标本）；没有把握的没有。"""
-    found = {field: time for field, words in _LABELS.items() if (time := _find_time(lines, words))}
+    found: dict[OriginField, Printed] = {
+        field: time for field, words in _LABELS.items() if (time := _find_time(lines, words))
+    }
     for one in _contradicting({field: time.value for field, time in found.items()}):
         found.pop(one)
     if performer := _find_performer(lines):
@@ -122,10 +125,10 @@ def _iso(match: re.Match) -> str | None:
         return None
 
 
-def _contradicting(times: dict[str, str]) -> set[str]:
+def _contradicting(times: dict[OriginField, str]) -> set[OriginField]:
     """先后不对、隔得太久的两个：不知道读错的是哪一个，都不要。"""
     order = [(field, datetime.fromisoformat(times[field])) for field in _LABELS if field in times]
-    wrong = set()
+    wrong: set[OriginField] = set()
     for (earlier, begun), (later, ended) in zip(order, order[1:], strict=False):
         day_only = len(times[earlier]) == 10 or len(times[later]) == 10
         is_before = ended.date() < begun.date() if day_only else ended < begun
