@@ -67,8 +67,8 @@ def ask(client, photo: Path, prompt: str, folder: Path) -> list[Path]:
     服务不答时抛 openai.APIError，答的不是约定的 JSON 时抛 ValueError。
     """
     from health_assistant.lab_report.assessment import assess
-    from health_assistant.lab_report.report import DISCLAIMER, TRIAGE_WORDS
-    from health_assistant.lab_report.vl_protocol import EvidencedReport, data_url, read_messages
+    from health_assistant.lab_report.report import DISCLAIMER, TRIAGE_WORDS, Reading
+    from health_assistant.lab_report.vl_protocol import data_url, read_messages
 
     print("服务上的模型：" + "、".join(model.id for model in client.models.list()))
 
@@ -79,8 +79,8 @@ def ask(client, photo: Path, prompt: str, folder: Path) -> list[Path]:
     answer = json.loads(completion.choices[0].message.content or "")
 
     # 模型只抄录，高低由代码判断；把握不大的行不判断
-    read = EvidencedReport.model_validate(answer)
-    judged = assess(read, read.items, read.notices)
+    read = Reading.model_validate(answer)
+    judged = assess(read, read.notices)
     print(f"  读到 {read.report_type or '化验单'}，{len(read.items)} 行；代码的分级：{TRIAGE_WORDS[judged.triage]}")
 
     print(f"请 {ADVISOR} 给建议 …\n", flush=True)

@@ -161,7 +161,7 @@ def score_all(pages: list[dict], answers: list[str]) -> dict:
     parts: dict[str, dict[str, ReportScore]] = {"layout": {}, "degradation": {}}
     for page, answer in zip(pages, answers, strict=False):
         one = parse_answer(answer)
-        report = assess(one.report, one.evidence or None) if one.report else None
+        report = assess(one.report) if one.report else None
         score = score_report(report, page["truth"], page["report"].report_type or None)
         total += score
         for group, scores in parts.items():

@@ -124,14 +124,14 @@ def read_photo(file: Path, reader, keep_head: bool):
     reading = read_page(page, texts)
     if not keep_head:
         pixels = pixels.copy()
-        for corners in private_areas(page, [text for text, _ in texts], [one.boxes["row"] for one in reading.evidence]):
+        for corners in private_areas(page, [text for text, _ in texts], [row.boxes["row"] for row in reading.items]):
             photo = np.column_stack([corners, np.ones(len(corners))]) @ page.to_photo.T
             cv2.fillPoly(pixels, [photo[:, :2].round().astype(np.int32)], (0, 0, 0))
-        reading.report = reading.report.model_copy(update={"report_type": "", "sex": None, "age": None})
+        reading = reading.model_copy(update={"report_type": "", "sex": None, "age": None})
     scale = min(1.0, LONGEST_SIDE / max(pixels.shape))
     size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
-    for one in reading.evidence:
-        one.boxes = {"row": tuple(round(at * scale) for at in one.boxes["row"])}
+    for row in reading.items:
+        row.boxes = {"row": tuple(round(at * scale) for at in row.boxes["row"])}
     return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS), reading
 
 
@@ -168,12 +168,12 @@ def private_areas(page, texts: list[str], rows: list) -> list:
 
 def table_rows(image: str, original: str, reading) -> list[dict[str, str]]:
     rows = []
-    for item, proof in zip(reading.report.items, reading.evidence, strict=True):
+    for read in reading.items:
         # 前面的制表符让 Excel 与 WPS 把 3-5 当文字，不认成日期；= 开头的也不会当公式
-        texts = {column: f"\t{getattr(item, field) or ''}".rstrip() for column, field in FIELDS.items()}
-        head = {column: getattr(reading.report, field) or "" for column, field in HEAD.items()}
-        place = " ".join(map(str, proof.boxes["row"]))
-        rows.append({"图": image, **texts, "把握": f"{proof.confidence:.3f}", "疑问": proof.doubt or "", **head,
+        texts = {column: f"\t{getattr(read, field) or ''}".rstrip() for column, field in FIELDS.items()}
+        head = {column: getattr(reading, field) or "" for column, field in HEAD.items()}
+        place = " ".join(map(str, read.boxes["row"]))
+        rows.append({"图": image, **texts, "把握": f"{read.confidence:.3f}", "疑问": read.doubt or "", **head,
                      "位置": place, "原文件": original})  # fmt: skip
     return rows
 
@@ -181,7 +181,7 @@ def table_rows(image: str, original: str, reading) -> list[dict[str, str]]:
 # ---- 第二步：核对过的 rows.csv -> 数据集 ----
 def accept(table: Path, name: str, shares: tuple[int, int, int]) -> int:
     from health_assistant.lab_report.assessment import assess
-    from health_assistant.lab_report.report import ReadItem, ReadReport
+    from health_assistant.lab_report.report import PrintedRow, ReadReport
 
     folder, reports = artifacts.vl_dataset_dir(name), read_table(table)
     if min(shares) < 0 or not sum(shares):
@@ -196,7 +196,7 @@ def accept(table: Path, name: str, shares: tuple[int, int, int]) -> int:
     lines: dict[str, list[str]] = defaultdict(list)
     for at, image in enumerate(images):
         rows, split = reports[image], next(split for split, end in zip(SPLITS, ends, strict=True) if at < end)
-        items = [ReadItem(**{"result": ""} | filled(row, FIELDS)) for row in rows]
+        items = [PrintedRow(**{"result": ""} | filled(row, FIELDS)) for row in rows]
         report = ReadReport(items=items, **filled(rows[0], HEAD))
         flags = [None if item.flag == "unknown" else item.flag for item in assess(report).items]
         boxes = [{"row": [int(part) for part in row["位置"].split()]} if row["位置"] else {} for row in rows]

@@ -26,10 +26,11 @@ from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.catalogue import fold_code, fold_name
-from health_assistant.lab_report.matching import find_indicator
+from health_assistant.lab_report.interval import compare
+from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.printed_text import normalize
-from health_assistant.lab_report.reference_range import compare, parse_range, parse_result
-from health_assistant.lab_report.report import FLAG_WORDS, ReadItem, ReadReport
+from health_assistant.lab_report.reference_range import parse_range, parse_result
+from health_assistant.lab_report.report import FLAG_WORDS, PrintedRow, ReadReport
 from health_assistant.lab_report.units import fold_unit
 
 KINDS = {"mark": "标记与数不符", "flag": "判断与数不符", "unit": "单位不对",
@@ -124,7 +125,7 @@ def find_label(row: dict, field: str | None):
     return row[key]
 
 
-def check_item(report: ReadReport, item: ReadItem, flag: str | None) -> Iterator[Problem]:
+def check_item(report: ReadReport, item: PrintedRow, flag: str | None) -> Iterator[Problem]:
     """`ReadReport` 的一行。没有标记时判得出、有了标记就判不出，是标记矛盾。"""
     piece = " ".join(filter(None, (item.name, item.result, item.unit, item.reference_range, item.mark)))
     if not item.name.strip() or (re.search(r"\w", item.result) and parse_result(item.result) is None):
@@ -144,8 +145,8 @@ def check_item(report: ReadReport, item: ReadItem, flag: str | None) -> Iterator
 
 def check_unit(name: str, code: str, unit: str, report_type: str, piece: str) -> Iterator[Problem]:
     """量的种类不对才算：白细胞没有 mmol/L。同一种量换个写法、换个大小，各医院都有。"""
-    exact = find_indicator(name, code, unit, report_type)
-    analyte = exact if exact and exact.knows_unit(unit) else find_indicator(name, code, "", report_type)
+    exact = find_analyte(name, code, unit, report_type)
+    analyte = exact if exact and exact.knows_unit(unit) else find_analyte(name, code, "", report_type)
     if analyte is None or analyte.knows_unit(unit):
         return
     units = (analyte.unit, *analyte.other_units, *analyte.more_units)
@@ -170,7 +171,7 @@ class PageText:
         self.texts_of = lru_cache(maxsize=1)(self.read)
         self.not_read: list[str] = []
 
-    def missing(self, file_name: str, items: list[ReadItem]) -> list[Problem]:
+    def missing(self, file_name: str, items: list[PrintedRow]) -> list[Problem]:
         texts = self.texts_of(file_name)
         if not texts:
             self.not_read.append(file_name or "（没有 file_name）")
@@ -200,7 +201,7 @@ class PageText:
         return [text for text, _ in self.reader.recognize(page.pixels, page.quads) if text]
 
 
-def is_similar(item: ReadItem, text: str) -> bool:
+def is_similar(item: PrintedRow, text: str) -> bool:
     """这段文字里有没有这一项：代号相同，或名称有六成的字连着相同。"""
     if item.code and fold_code(item.code) in fold_code(text):
         return True

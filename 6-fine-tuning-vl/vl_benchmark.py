@@ -10,7 +10,7 @@ from evalscope.constants import Tags
 
 from health_assistant.evaluation.benchmark import JsonlBenchmark, LocalModel, register
 from health_assistant.lab_report.report import READ_PROMPT
-from health_assistant.lab_report.vl_protocol import UNREADABLE_ANSWER, EvidencedReport, parse_answer
+from health_assistant.lab_report.vl_protocol import UNREADABLE_ANSWER, parse_answer
 
 NAME, SUBSET = "lab_report_pages", "pages"
 
@@ -79,4 +79,4 @@ class EmbeddedReader(ModelAPI):
                 reading = self.reader.read(image)
         except (UnreadableReport, BadImage):
             return ModelOutput.from_content(self.model_name, UNREADABLE_ANSWER)
-        return ModelOutput.from_content(self.model_name, EvidencedReport.of(reading).model_dump_json())
+        return ModelOutput.from_content(self.model_name, reading.model_dump_json())

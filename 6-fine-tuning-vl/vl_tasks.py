@@ -8,8 +8,9 @@ from statistics import median
 
 from health_assistant.artifacts import atomic_path, read_jsonl
 from health_assistant.command_line import BadInput
-from health_assistant.lab_report.reference_range import Interval, parse_result
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, READ_PROMPT, Flag, ReadItem, ReadReport
+from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.reference_range import parse_result
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, READ_PROMPT, Flag, PrintedRow, ReadReport
 from health_assistant.lab_report.scoring import TrueItem
 from health_assistant.lab_report.vl_protocol import UNREADABLE_ANSWER
 
@@ -45,7 +46,7 @@ def read_dataset(folder: Path) -> list[dict]:
     return pages
 
 
-def _directed(item: ReadItem, flag: Flag | None) -> Flag | None:
+def _directed(item: PrintedRow, flag: Flag | None) -> Flag | None:
     """定性的结果没有高低，只有异常。"""
     is_number = isinstance(parse_result(item.result), Interval)
     return "abnormal" if flag in ("high", "low") and not is_number else flag
@@ -75,7 +76,7 @@ def make_tasks(pages: list[dict], abnormal_share: float, question_share: float) 
     return tasks
 
 
-def abnormal_sentence(items: list[ReadItem], flags: list[str | None]) -> str:
+def abnormal_sentence(items: list[PrintedRow], flags: list[str | None]) -> str:
     """高低来自真值里代码算出的 flags，句子照格式拼：没有一个字是模型写的。"""
     pairs = list(zip(items, flags, strict=True))
     named = [f"{item.name} {item.result}（{FLAG_WORDS[flag]}）" for item, flag in pairs if flag in ABNORMAL_FLAGS]
@@ -84,7 +85,7 @@ def abnormal_sentence(items: list[ReadItem], flags: list[str | None]) -> str:
     return (f"超出参考范围的有：{'、'.join(named)}。" if named else "没有发现超出参考范围的项目。") + rest
 
 
-def one_question(items: list[ReadItem], chance: random.Random) -> tuple[str, str]:
+def one_question(items: list[PrintedRow], chance: random.Random) -> tuple[str, str]:
     """问一项；四次里有一次问纸上没有的，答没有。"""
     names = {item.name for item in items}
     absent = [name for name in NOT_ON_PAGE if name not in names]

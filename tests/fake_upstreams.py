@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.rendering.rendered import draw_report
-from health_assistant.lab_report.report import ReadItem, ReadReport
+from health_assistant.lab_report.report import PrintedRow, ReadReport
 
 BITS, SQUARE = 10, 24
 
@@ -216,7 +216,7 @@ def numbered_report(number: int) -> ReadReport:
         ("血小板计数", "PLT", str(130 + number), "10^9/L", "125-350"),
         ("红细胞计数", "RBC", "4.20", "10^12/L", "3.8-5.1"),
     ]
-    items = [ReadItem(name=a, code=b, result=c, unit=d, reference_range=e) for a, b, c, d, e in rows]
+    items = [PrintedRow(name=a, code=b, result=c, unit=d, reference_range=e) for a, b, c, d, e in rows]
     return ReadReport(report_type="血细胞分析", items=items)
 
 

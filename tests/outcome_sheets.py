@@ -10,7 +10,7 @@ from pathlib import Path
 
 from health_assistant.lab_report.advice import compose_advice
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.report import TIERS, LabReport, ReadItem, ReadReport
+from health_assistant.lab_report.report import TIERS, LabReport, PrintedRow, ReadReport
 
 FOLDER = Path(__file__).parent / "lab_report" / "outcomes"
 SAME_IN_ALL = "就诊时告诉医生：最近的不适、正在用的药、以前的病和检查结果，女性还有是否怀孕。"
@@ -25,7 +25,7 @@ def load_sheets() -> list[dict]:
 
 def read_sheet(sheet: dict) -> ReadReport:
     items = [
-        ReadItem(
+        PrintedRow(
             name=row["name"], code=row.get("code") or "", result=row["result"], unit=row.get("unit") or "",
             reference_range=row.get("range") or "", mark=row.get("mark") or None,
         )

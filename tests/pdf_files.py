@@ -6,7 +6,7 @@ from hostile_pdfs import deflated, one_page, stream
 from PIL import Image
 
 from health_assistant.lab_report.rendering.rendered import draw_report
-from health_assistant.lab_report.report import ReadItem, ReadReport
+from health_assistant.lab_report.report import PrintedRow, ReadReport
 
 COLUMNS = (60, 230, 320, 420)
 HEADER = ("Item", "Result", "Unit", "Reference Range")
@@ -55,7 +55,7 @@ def picture(
 ) -> Image.Image:
     """画的一页中文单子；rows 是名称、代号、结果、单位、参考范围。"""
     names = ("name", "code", "result", "unit", "reference_range")
-    items = [ReadItem(**dict(zip(names, row, strict=True))) for row in rows]
+    items = [PrintedRow(**dict(zip(names, row, strict=True))) for row in rows]
     return draw_report("classic", ReadReport(report_type=title, sex=sex, age=age, items=items)).image.convert("RGB")
 
 

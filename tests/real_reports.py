@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from health_assistant.lab_report.reference_range import Interval, parse_result
+from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.scoring import TrueItem
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "reports"

@@ -31,14 +31,14 @@ def write_pages(folder: Path) -> None:
     """14 张小小的噪点图，各有一项的真值；不用画真的化验单。"""
     from PIL import Image
 
-    from health_assistant.lab_report.report import ReadItem, ReadReport
+    from health_assistant.lab_report.report import PrintedRow, ReadReport
 
     for split, count in (("train", 12), ("val", 2)):
         (folder / split).mkdir(parents=True)
         lines = []
         for at in range(count):
             Image.effect_noise((112, 84), 90).convert("RGB").save(folder / split / f"{at}.png")
-            report = ReadReport(report_type="血常规", items=[ReadItem(name="白细胞", result=str(at + 3.5))])
+            report = ReadReport(report_type="血常规", items=[PrintedRow(name="白细胞", result=str(at + 3.5))])
             row = {"file_name": f"{at}.png", "report": report.model_dump_json()}
             lines.append(json.dumps(row, ensure_ascii=False) + "\n")
         (folder / split / "metadata.jsonl").write_text("".join(lines), encoding="utf-8")

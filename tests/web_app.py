@@ -12,36 +12,37 @@ from sample_report import SAMPLE, STAGE, row_box
 
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.report import DISCLAIMER, ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.report import DISCLAIMER, Evidence, PrintedRow, Reading, ReadRow
 
 APP = STAGE / "HealthAssistantWebApp"
 ANALYZE, ADVISE = "**/analyze_medical_report", "**/advice"
 DONE = "#engines:not(:empty)"
 
-NORMAL = ReadItem(name="尿素", code="UREA", result="5.1", unit="mmol/L", reference_range="2.6-7.5")
-HIGH = ReadItem(name="总胆固醇", code="TC", result="6.3", unit="mmol/L", reference_range="<5.2", mark="↑")
-LOW = ReadItem(name="高密度脂蛋白胆固醇", code="HDL-C", result="0.8", unit="mmol/L", reference_range=">1.04")
-POSITIVE = ReadItem(name="尿蛋白", code="PRO", result="2+", reference_range="阴性")
-CRITICAL = ReadItem(name="钾", code="K", result="7.1", unit="mmol/L", reference_range="3.5-5.3", mark="↑")
-UNPRINTED = ReadItem(name="钠", code="Na", result="140", unit="mmol/L")
-CONTRADICTED = ReadItem(name="氯", code="Cl", result="103", unit="mmol/L", reference_range="99-110", mark="↑")
-UNKNOWN_RANGE = ReadItem(name="某项", code="XYZ", result="12", unit="U/L")
+NORMAL = PrintedRow(name="尿素", code="UREA", result="5.1", unit="mmol/L", reference_range="2.6-7.5")
+HIGH = PrintedRow(name="总胆固醇", code="TC", result="6.3", unit="mmol/L", reference_range="<5.2", mark="↑")
+LOW = PrintedRow(name="高密度脂蛋白胆固醇", code="HDL-C", result="0.8", unit="mmol/L", reference_range=">1.04")
+POSITIVE = PrintedRow(name="尿蛋白", code="PRO", result="2+", reference_range="阴性")
+CRITICAL = PrintedRow(name="钾", code="K", result="7.1", unit="mmol/L", reference_range="3.5-5.3", mark="↑")
+UNPRINTED = PrintedRow(name="钠", code="Na", result="140", unit="mmol/L")
+CONTRADICTED = PrintedRow(name="氯", code="Cl", result="103", unit="mmol/L", reference_range="99-110", mark="↑")
+UNKNOWN_RANGE = PrintedRow(name="某项", code="XYZ", result="12", unit="U/L")
 MIXED = [NORMAL, HIGH, LOW, POSITIVE, CRITICAL, UNPRINTED, CONTRADICTED, UNKNOWN_RANGE]
 EXAMPLE = [
-    ReadItem(name=name, code=code, result=result, unit=unit, reference_range=printed, mark=mark or None)
+    PrintedRow(name=name, code=code, result=result, unit=unit, reference_range=printed, mark=mark or None)
     for name, code, result, mark, unit, printed in SAMPLE.ROWS
 ]
 
 
-def example_rows(count: int) -> list[RowEvidence]:
+def example_rows(count: int) -> list[Evidence]:
     """示例图上前 count 行的位置。"""
-    return [RowEvidence(confidence=0.98, boxes={"row": row_box(number)}) for number in range(1, count + 1)]
+    return [Evidence(confidence=0.98, boxes={"row": row_box(number)}) for number in range(1, count + 1)]
 
 
-def answer(items: list[ReadItem], end: str = "done", rows: list[RowEvidence] | None = None, html: str = "") -> str:
+def answer(items: list[PrintedRow], end: str = "done", rows: list[Evidence] | None = None, html: str = "") -> str:
     """一次完整的 SSE 回答；end 之后的事件不发。html 代替真的建议。"""
-    read = ReadReport(report_type="血细胞分析", sex="女", age="34岁", items=items)
-    report = assess(read, rows or example_rows(len(items)))
+    evidence = rows or example_rows(len(items))
+    read_rows = [ReadRow.of(item, **dict(one)) for item, one in zip(items, evidence, strict=True)]
+    report = assess(Reading(report_type="血细胞分析", sex="女", age="34岁", items=read_rows))
     given = {"advice_html": html or to_html(advice.compose_advice(report))}
     report = report.model_dump(mode="json")
     events = {
@@ -67,7 +68,7 @@ def reply_with(page, body: str, endpoint: str = ANALYZE) -> None:
     page.route(endpoint, lambda route: route.fulfill(body=body, content_type="text/event-stream"))
 
 
-def open_result(page, url: str, items: list[ReadItem], **answer_options) -> None:
+def open_result(page, url: str, items: list[PrintedRow], **answer_options) -> None:
     """打开网页，点示例，直接得到这些行的结果。"""
     page.goto(url)
     reply_with(page, answer(items, **answer_options))  # 打开以后才拦：拦着时每个文件都要绕一圈

@@ -62,10 +62,10 @@ def main() -> int:
 def draw_sample() -> "RenderedReport":
     """示例化验单，连同每一行印在哪里。"""
     from health_assistant.lab_report.rendering import draw_report
-    from health_assistant.lab_report.report import ReadItem, ReadReport
+    from health_assistant.lab_report.report import PrintedRow, ReadReport
 
     items = [
-        ReadItem(name=name, code=code, result=result, unit=unit, reference_range=printed, mark=mark or None)
+        PrintedRow(name=name, code=code, result=result, unit=unit, reference_range=printed, mark=mark or None)
         for name, code, result, mark, unit, printed in ROWS
     ]
     report = ReadReport(report_type="血细胞分析", sex="女", age="34岁", items=items)

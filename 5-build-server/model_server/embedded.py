@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from health_assistant.images import BadImage, open_image
 from health_assistant.lab_report import advice
-from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.reading import reader
-from health_assistant.lab_report.report import LabReport, UnreadableReport, escape_markdown, read_report_schema
-from health_assistant.lab_report.vl_protocol import EvidencedReport, find_object
+from health_assistant.lab_report.report import Reading, UnreadableReport, escape_markdown, read_report_schema
+from health_assistant.lab_report.vl_protocol import find_object
 from model_server.protocol import Answer, ChatRequest, RequestError, TokenizeRequest, unsupported
 
 READER = reader.ENGINE_NAME
@@ -36,7 +36,7 @@ class EmbeddedBackend:
         raise RequestError(404, "not_a_language_model", f"{conversation.model} 不是语言模型，没有词元。", "model")
 
     def _read(self, chat: ChatRequest) -> str:
-        """最后一条带图片的用户消息 -> `EvidencedReport` 的 JSON，它也是合格的 `ReadReport`。"""
+        """最后一条带图片的用户消息 -> `Reading` 的 JSON，它也是合格的 `ReadReport`。"""
         images = next((m.images for m in reversed(chat.messages) if m.role == "user" and m.images), [])
         if len(images) != 1:
             count = f"有 {len(images)} 张图片" if images else "没有图片"
@@ -47,7 +47,7 @@ class EmbeddedBackend:
             raise RequestError(400, error.code, str(error), "image_url") from error
         except UnreadableReport as error:
             raise RequestError(422, error.code, str(error), "image_url") from error
-        return EvidencedReport.of(reading).model_dump_json()
+        return reading.model_dump_json()
 
 
 def _check_format(chat: ChatRequest) -> None:
@@ -68,11 +68,11 @@ def _advise(chat: ChatRequest) -> list[str]:
     return [first, *(f"\n\n{section}" for section in rest)]
 
 
-def _judge(text: str) -> LabReport:
+def _judge(text: str) -> Assessment:
     """只取传来的抄录与依据，判断一律重做：高低不能由请求的人说了算。断了的 JSON 不补：缺了几行谁也不知道。"""
     report_json = json.dumps(find_object(text, mend=False))  # 变回 JSON 再核对：写不成 UTF-8 的字也是错
     try:
-        report = EvidencedReport.model_validate_json(report_json)
+        report = Reading.model_validate_json(report_json)
     except ValidationError as error:
         raise RequestError(
             400,
@@ -83,10 +83,10 @@ def _judge(text: str) -> LabReport:
         ) from error
     if not report.items:
         raise RequestError(400, "empty_report", "化验单里一个检验项目也没有，给不出建议。", "messages")
-    return assess(report, report.items, report.notices)
+    return assess(report, report.notices)
 
 
-def _sections(report: LabReport) -> Iterator[str]:
+def _sections(report: Assessment) -> Iterator[str]:
     """先说 `notices`：这里没有页面另外显示它们，而存疑的危急值只写在那里。"""
     if report.notices:
         yield "### 请先看\n\n" + "\n".join(f"- {escape_markdown(notice)}" for notice in report.notices)

@@ -6,25 +6,11 @@
 
 from pydantic import BaseModel, Field, ValidationError
 
-from health_assistant.lab_report.assessment import report_rows
-from health_assistant.lab_report.catalogue import Analyte
-from health_assistant.lab_report.patterns import ReportRow, find_patterns
-from health_assistant.lab_report.person import person_of
-from health_assistant.lab_report.reference_range import (
-    Interval,
-    PartitionedInterval,
-    QualitativeResult,
-    parse_range,
-    parse_result,
-)
-from health_assistant.lab_report.report import (
-    ABNORMAL_FLAGS,
-    FLAG_WORDS,
-    SEVERITY_WORDS,
-    TRIAGE_WORDS,
-    LabItem,
-    LabReport,
-)
+from health_assistant.lab_report.assessment import Assessment
+from health_assistant.lab_report.interval import PartitionedInterval, ReferenceRange
+from health_assistant.lab_report.judgement import Finding
+from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, SEVERITY_WORDS, TRIAGE_WORDS
 from health_assistant.lab_report.units import fold_unit
 from health_assistant.lab_report.vl_protocol import find_object
 
@@ -45,7 +31,7 @@ _INSTRUCTIONS = f"""你是一位谨慎的全科医生，给没有医学背景的
 只输出一个 JSON 对象，只写编号，不写别的字：{{"chosen": ["编号", "编号"]}}"""
 
 
-def advice_messages(report: LabReport, offered: dict[str, str]) -> list[dict]:
+def advice_messages(report: Assessment, offered: dict[str, str]) -> list[dict]:
     """问建议模型的消息；offered 是 `choices` 给的编号与话。"""
     sentences = "\n".join(f"{key}：{text}" for key, text in offered.items())
     return [
@@ -70,40 +56,37 @@ def parse_choice(answer: str, offered: dict[str, str]) -> list[str] | None:
     return chosen if set(chosen) <= offered.keys() else None
 
 
-def known_rows(report: LabReport) -> list[ReportRow]:
-    """目录认得的行。"""
-    return [(item, analyte) for item, analyte in report_rows(report) if analyte]
-
-
-def describe_findings(report: LabReport) -> str:
+def describe_findings(report: Assessment) -> str:
     """代码判断的结论，一行一项。"""
-    rows = known_rows(report)
-    lines = [f"分级：{TRIAGE_WORDS[report.triage]}", *_person(report), "异常的项目："]
-    lines += [describe_row(*row) for row in rows if row[0].flag in ABNORMAL_FLAGS] or ["没有"]
+    known = [one for one in report.items if one.analyte]
+    lines = [f"分级：{TRIAGE_WORDS[report.triage]}", *_describe_person(report), "异常的项目："]
+    lines += [describe_row(one) for one in known if one.flag in ABNORMAL_FLAGS] or ["没有"]
     for title, flag in (("没有判断的项目", "unknown"), ("正常的项目", "normal")):
-        names = "、".join(analyte.name for item, analyte in rows if item.flag == flag)
+        names = "、".join(one.analyte.name for one in known if one.flag == flag)
         lines.append(f"{title}：{names or '没有'}")
-    if others := len(report.items) - len(rows):
+    if others := len(report.items) - len(known):
         lines.append(f"另有 {others} 项不认识，不要提。")
-    matches = find_patterns(person_of(report), rows, report.report_type)
-    lines += [f"一起看：{one.pattern.title}，常见于{one.pattern.common}。{one.pattern.action}" for one in matches]
+    patterns = [match.pattern for match in report.matches]
+    lines += [f"一起看：{one.title}，常见于{one.common}。{one.action}" for one in patterns]
     return "\n".join(lines)
 
 
-def describe_row(item: LabItem, analyte: Analyte) -> str:
+def describe_row(finding: Finding) -> str:
     """一个异常项目：目录里的名称、判断、由解析后的数写出的结果与范围。"""
+    analyte = finding.analyte
     units = (analyte.unit, *analyte.other_units, *analyte.conversions, *analyte.more_units)
-    unit = next((one for one in units if one and fold_unit(one) == fold_unit(item.unit)), "")
-    result, limits = _plain(parse_result(item.result)), _plain(parse_range(item.applied_range))
+    unit = next((one for one in units if one and fold_unit(one) == fold_unit(finding.unit)), "")
+    result, interval = _plain(finding.value), _plain(finding.interval)
+    severity = f"，{SEVERITY_WORDS[finding.severity]}" if finding.severity else ""
     parts = [
-        f"- {analyte.name}：{FLAG_WORDS[item.flag]}" + (f"，{SEVERITY_WORDS[item.severity]}" if item.severity else ""),
+        f"- {analyte.name}：{FLAG_WORDS[finding.flag]}{severity}",
         f"结果 {result.removeprefix('=')} {unit}".strip() if result else "",
-        f"参考 {limits}" if limits else "",
+        f"参考 {interval}" if interval else "",
     ]
     return "，".join(part for part in parts if part)
 
 
-def _plain(parsed: Interval | QualitativeResult | PartitionedInterval | None) -> str:
+def _plain(parsed: ReferenceRange | None) -> str:
     """数与范围照写；定性词只写认得的，别的可能是单子上的任何话。"""
     if isinstance(parsed, PartitionedInterval):
         return "" if any(isinstance(limits, QualitativeResult) for _, limits in parsed.groups) else str(parsed)
@@ -112,8 +95,8 @@ def _plain(parsed: Interval | QualitativeResult | PartitionedInterval | None) ->
     return str(parsed) if parsed else ""
 
 
-def _person(report: LabReport) -> list[str]:
-    person = person_of(report)
+def _describe_person(report: Assessment) -> list[str]:
+    person = report.person
     years = person.age_years
     age = f"{years:.0f} 岁" if years is not None and years >= 1 else ""
     parts = [report.sex or "", age, "孕妇" if person.pregnant else ""]

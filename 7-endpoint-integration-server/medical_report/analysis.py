@@ -8,16 +8,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from flask import Flask
 
 from health_assistant.lab_report import advice
-from health_assistant.lab_report.assessment import assess, raise_to
+from health_assistant.lab_report.assessment import Assessment, assess, raise_to
 from health_assistant.lab_report.joining import join_pages
-from health_assistant.lab_report.report import DISCLAIMER, LabReport, Reading, ReadReport, RowEvidence
+from health_assistant.lab_report.report import DISCLAIMER, Reading
 from health_assistant.lab_report.vl_protocol import data_url
 from medical_report.advice_request import advice_messages, choice_format, parse_choice
 from medical_report.markdown import describe, to_html
@@ -59,6 +58,7 @@ class Analyst:
 
     @cached_property
     def reader(self):
+        """内置的读者，第一次用时装入。"""
         from health_assistant.lab_report.reading.reader import ReportReader
 
         return ReportReader()
@@ -78,15 +78,8 @@ class Analyst:
 
 
 def get_analyst(app: Flask) -> Analyst:
+    """这个应用的读者与建议者。"""
     return app.extensions["analyst"]
-
-
-@dataclass
-class _Answer:
-    """到目前为止的结果。"""
-
-    report: LabReport
-    engines: dict[str, str]
 
 
 def analyse_pages(
@@ -106,8 +99,8 @@ def analyse_pages(
         read.append(one)
         if len(pages) > 1 or page.preview:
             yield "page", _progress(number, len(pages), file, page, one)
-    answer = _Answer(*judge_pages(read, analyst.settings.verify))
-    yield from _explain(analyst, answer, request_id, clock, trace)
+    report, engines = judge_pages(read, analyst.settings.verify)
+    yield from _explain(analyst, report, engines, request_id, clock, trace)
 
 
 def _progress(number: int, count: int, file: int, page: Page, read: PageRead) -> dict[str, Any]:
@@ -117,17 +110,17 @@ def _progress(number: int, count: int, file: int, page: Page, read: PageRead) ->
 
 
 def analyse_rows(
-    analyst: Analyst, rows: ReadReport, doubts: list[RowEvidence], request_id: str, open_doubts: Sequence[str] = ()
+    analyst: Analyst, corrected: Reading, request_id: str, open_doubts: Sequence[str] = ()
 ) -> Iterator[Event]:
     """人核对、改正过的各行 -> 事件；判断与建议重新做，不信传来的判断。
 
-    doubts 是各行的依据，还有疑问的不作判断；open_doubts 是整张的疑问，人改正不了的（有一页没有读成）。
+    还有疑问的行不作判断；open_doubts 是整张的疑问，人改正不了的（有一页没有读成）。
     """
-    answer = _Answer(assess(rows, doubts, open_doubts), {"vision": "人工核对"})
-    yield from _explain(analyst, answer, request_id, Clock(analyst.settings.total_seconds), None)
+    report, clock = assess(corrected, open_doubts), Clock(analyst.settings.total_seconds)
+    yield from _explain(analyst, report, {"vision": "人工核对"}, request_id, clock, None)
 
 
-def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[LabReport, dict[str, str]]:
+def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[Assessment, dict[str, str]]:
     """各页的读数 -> 判断过的一份报告，与谁读的、谁核对的。没有读成的页说出来；都没有读成时抛第一页的错误。"""
     pages = [(number, read) for number, read in enumerate(reads, 1) if read.is_read]
     if not pages:
@@ -142,10 +135,11 @@ def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[LabReport, dic
         engines["verified_by"] = "、".join({read.embedded.engine: 0 for number, read in pages if number not in alone})
         doubts = list(dict.fromkeys(unread + ours.doubts + theirs.doubts))
         report = assess_verified(ours.reading, theirs.reading, doubts)
+        report.origin = theirs.reading.origin  # 视觉模型不读这几栏
         for item in report.items:
             item.verified = None if item.page in alone else item.verified
     else:
-        report = assess(ours.reading.report, ours.reading.evidence, unread + ours.doubts)
+        report = assess(ours.reading, unread + ours.doubts)
     if ours.floor:
         raise_to(report, ours.floor)
     failed = [number for number, read in pages if read.vision_failed]
@@ -160,39 +154,38 @@ def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[LabReport, dic
 # ---- 建议 ----
 
 
-def _explain(analyst: Analyst, answer: _Answer, request_id: str, clock: Clock, trace: list | None) -> Iterator[Event]:
-    report = answer.report
+def _explain(
+    analyst: Analyst, report: Assessment, engines: dict[str, str], request_id: str, clock: Clock, trace: list | None
+) -> Iterator[Event]:
     yield "report", report.model_dump(mode="json")
     started = time.monotonic()
     chosen = _ask_advice(analyst, report, clock, trace)
-    answer.engines["advice"] = analyst.advice.model if chosen else advice.ENGINE_NAME
-    sections, advice_html = [], ""
+    engines["advice"] = analyst.advice.model if chosen else advice.ENGINE_NAME
+    sections, pieces = [], []
     for section in advice.advice_sections(report, chosen or ()):
         sections.append(section)
-        advice_html += to_html(section)
-        yield "advice", {"advice_html": advice_html}
+        pieces.append(to_html(section))
+        yield "advice", {"advice_html": pieces[-1]}
     clock.note("advice", started)
     clock.note("total")
-    analysis = describe(report)
     yield (
         "done",
         {
             "request_id": request_id,
-            "analysis_result": analysis,
+            "analysis_result": describe(report),
             "health_recommendations": "\n\n".join(sections),
-            "analysis_html": to_html(analysis),
-            "advice_html": advice_html,
+            "advice_html": "".join(pieces),
             "report": report.model_dump(mode="json"),
             "triage": report.triage,
             "notices": report.notices,
-            "engines": answer.engines,
+            "engines": engines,
             "timings_ms": clock.timings_ms,
             "disclaimer": DISCLAIMER,
         },
     )
 
 
-def _ask_advice(analyst: Analyst, report: LabReport, clock: Clock, trace: list | None) -> list[str] | None:
+def _ask_advice(analyst: Analyst, report: Assessment, clock: Clock, trace: list | None) -> list[str] | None:
     """建议模型挑的话的编号；没有设、没有可挑的、没有答好、没有通过检查的为 None，后两种在 notices 里说出来。"""
     offered = advice.choices(report) if analyst.advice else {}
     if not offered:

@@ -3,7 +3,6 @@
 import nh3
 from cmarkgfm import markdown_to_html_with_extensions
 
-from health_assistant.lab_report.findings import verdict
 from health_assistant.lab_report.report import (
     ABNORMAL_FLAGS,
     DISCLAIMER,
@@ -15,6 +14,7 @@ from health_assistant.lab_report.report import (
     LabReport,
     escape_markdown,
 )
+from health_assistant.lab_report.subjects import verdict
 
 _TAGS = {"h3", "h4", "p", "ul", "ol", "li", "strong", "em", "table", "thead", "tbody", "tr", "th", "td", "br", "hr"}
 _cleaner = nh3.Cleaner(tags=_TAGS, attributes={})

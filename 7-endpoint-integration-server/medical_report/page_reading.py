@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from health_assistant.images import BadImage
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
-from health_assistant.lab_report.report import Reading, ReadReport, RowEvidence, UnreadableReport, read_report_schema
+from health_assistant.lab_report.report import Reading, ReadRow, UnreadableReport, read_report_schema
 from health_assistant.lab_report.vl_protocol import data_url, parse_answer, read_messages
 from medical_report.metrics import DEGRADED, STEP_SECONDS
 from medical_report.upload import Page
@@ -43,6 +43,7 @@ class Clock:
         return min(time.monotonic() + seconds, self.end)
 
     def note(self, step: str, started: float | None = None) -> None:
+        """记下一步的用时（毫秒）；没有给开始的是从头算起。"""
         seconds = time.monotonic() - (self._started if started is None else started)
         STEP_SECONDS.labels(step).observe(seconds)
         self.timings_ms[step] = self.timings_ms.get(step, 0) + round(seconds * 1000)
@@ -59,6 +60,7 @@ class PageRead:
 
     @property
     def is_read(self) -> bool:
+        """至少有一份读数。"""
         return bool(self.vision or self.embedded)
 
     @property
@@ -111,34 +113,36 @@ def _ask_vision(analyst: "Analyst", page: Page, deadline: float, trace: list | N
     它说的把握与疑问只用来少下判断，它说的位置是缩小的图上的，不用。
     """
     head: dict = {}
-    items, evidence = [], []
+    rows = []
     for image in page.parts_for_model():
         messages = read_messages(data_url(image))
         said = analyst.vision.ask(messages, READ_TOKENS, deadline, trace, analyst.asking_for(_READ_FORMAT))
         answer = parse_answer(said)
         report = answer.report
         if trace:
-            trace[-1] |= {"parsed": answer.how, "rows": [item.model_dump() for item in report.items] if report else []}
+            shown = [row.printed() for row in report.items] if report else []
+            trace[-1] |= {"parsed": answer.how, "rows": shown}
         if report is None:
             raise UpstreamError("broken")
         head = {name: head.get(name) or getattr(report, name) for name in ("report_type", "sex", "age")}
-        items += report.items
-        evidence += answer.evidence or [RowEvidence()] * len(report.items)
-    report = ReadReport(items=items, **head)
-    if not is_plausible(report):
+        rows += report.items
+    reading = Reading(items=rows, engine=analyst.vision.model, **head)
+    if not is_plausible(reading):
         raise UpstreamError("broken")
-    doubts = ["视觉模型自己说这一行没有把握" if _is_doubtful(proof) else None for proof in evidence]
-    return Reading(report=report, evidence=[RowEvidence(doubt=doubt) for doubt in doubts], engine=analyst.vision.model)
+    reading.items = [
+        ReadRow.of(row, doubt="视觉模型自己说这一行没有把握" if _is_doubtful(row) else None) for row in rows
+    ]
+    return reading
 
 
-def is_plausible(report: ReadReport) -> bool:
+def is_plausible(report: Reading) -> bool:
     """行数与每一格的长度像一张真的报告。"""
-    cells = [report.report_type, report.age, *(value for item in report.items for _, value in item)]
+    cells = [report.report_type, report.age, *(cell for row in report.items for cell in row.printed().values())]
     return 1 <= len(report.items) <= MAX_ROWS and all(len(cell or "") <= MAX_CELL for cell in cells)
 
 
-def _is_doubtful(proof: RowEvidence) -> bool:
-    return bool(proof.doubt) or (proof.confidence is not None and not proof.confidence >= MIN_CONFIDENCE)
+def _is_doubtful(row: ReadRow) -> bool:
+    return bool(row.doubt) or (row.confidence is not None and not row.confidence >= MIN_CONFIDENCE)
 
 
 def _start_checking(analyst: "Analyst", page: Page) -> "Future[Reading] | None":

@@ -7,9 +7,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from health_assistant.lab_report.alarms import CHECK
-from health_assistant.lab_report.catalogue import Analyte
-from health_assistant.lab_report.findings import Findings, Subject, find_subjects, name_some, value_text, with_range
-from health_assistant.lab_report.patterns import ReportRow
+from health_assistant.lab_report.assessment import Assessment
+from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.report import (
     ABNORMAL_FLAGS,
     FLAG_WORDS,
@@ -17,12 +16,11 @@ from health_assistant.lab_report.report import (
     TRIAGE_WORDS,
     WHEN_OF,
     WHEN_WORDS,
-    LabItem,
-    LabReport,
     Severity,
     escape_markdown,
 )
 from health_assistant.lab_report.severity import at_least, worst
+from health_assistant.lab_report.subjects import Subject, Subjects, find_subjects, name_some, value_text, with_range
 
 ENGINE_NAME = "embedded-health-advisor"
 MAX_REASONS = 3
@@ -37,37 +35,46 @@ _WHAT_TO_DO: dict[Severity, str] = {
     "grave": "请现在就去急诊，或马上联系开单的医生，带上这张报告单。",
 }
 _GENERAL_RED_FLAGS = "胸痛、呼吸困难、意识不清或抽搐、一侧手脚无力、大量出血或黑便、持续高热、尿量明显减少。"
+_BRING = "带上：报告单原件、以前的报告、正在用的药的包装或名单。"
+_ALWAYS_ASK = ["要不要复查，隔多久，要不要空腹？", "我正在用的药和保健品，会不会影响这些结果？"]
 _TELL_THE_DOCTOR = "就诊时告诉医生：最近的不适、正在用的药、以前的病和检查结果，女性还有是否怀孕。"
 
 
-def choices(report: LabReport) -> dict[str, str]:
+def choices(report: Assessment) -> dict[str, str]:
     """建议模型可以挑的话：编号 -> 话。编号是 `代号.why`、`.do`、`.watch`。"""
-    return {
-        f"{one.id}.{part}": text
-        for one in find_subjects(report).subjects
-        for part in ("why", "do", "watch")
-        if (text := getattr(one, part)) and not (part == "why" and text in one.do)
-    }
+    return {choice: text for choice, (_, text) in _choices(find_subjects(report)).items()}
 
 
-def compose_advice(report: LabReport, chosen: Sequence[str] = ()) -> str:
+def _choices(subjects: Subjects) -> dict[str, tuple[Subject, str]]:
+    """编号 -> 说的是哪一件事，和那句话；同一项有两行的，是重的那一行。"""
+    offered: dict[str, tuple[Subject, str]] = {}
+    for subject in subjects.each:
+        for part in ("why", "do", "watch"):
+            text = getattr(subject, part)
+            if text and not (part == "why" and text in subject.do):
+                offered.setdefault(f"{subject.id}.{part}", (subject, text))
+    return offered
+
+
+def compose_advice(report: Assessment, chosen: Sequence[str] = ()) -> str:
     """整份建议，Markdown。"""
     return "\n\n".join(advice_sections(report, chosen))
 
 
-def advice_sections(report: LabReport, chosen: Sequence[str] = ()) -> Iterator[str]:
+def advice_sections(report: Assessment, chosen: Sequence[str] = ()) -> Iterator[str]:
     """逐段给出建议，最要紧、最有用的在最前。每段是完整的 Markdown。
 
     `chosen` 是建议模型从 `choices` 里挑的编号，排在开头的“为什么”之后；不认识的编号抛 KeyError。
     """
-    found = find_subjects(report)
-    opening = _opening(report, found)
+    subjects = find_subjects(report)
+    opening = _opening(report, subjects)
     yield opening
     # 开头已经说了的不再说
-    picked = [(one, text) for one, text in _picked(report, chosen) if text not in opening]
-    if picked:
-        yield section("先看这几句", (f"**{_subject(found, one).title}**：{text}" for one, text in picked))
-    details = list(_details(report, found))
+    offered = _choices(subjects) if chosen else {}
+    picked = [offered[choice] for choice in dict.fromkeys(chosen)]
+    if lines := [f"**{subject.title}**：{text}" for subject, text in picked if text not in opening]:
+        yield section("先看这几句", lines)
+    details = list(_details(report, subjects))
     if details:
         yield FOLD
         yield from details
@@ -81,13 +88,13 @@ def section(title: str, lines: Iterable[str]) -> str:
 # ---- 开头 ----
 
 
-def _opening(report: LabReport, found: Findings) -> str:
+def _opening(report: Assessment, subjects: Subjects) -> str:
     """要做的一件事与什么时候，先做什么，为什么。"""
     when = f"：{WHEN_WORDS[report.when]}" if report.when else ""
-    parts = [f"### {TRIAGE_WORDS[report.triage]}{when}", _what_to_do(report, found)]
-    if first_aid := list(dict.fromkeys(text for one in found.subjects for text in one.first_aid)):
+    parts = [f"### {TRIAGE_WORDS[report.triage]}{when}", _what_to_do(report, subjects)]
+    if first_aid := list(dict.fromkeys(text for one in subjects.each for text in one.first_aid)):
         parts.append("**先做**：" + "".join(first_aid))
-    weighty = _weighty(report, found)
+    weighty = _weighty(report, subjects)
     if weighty:
         parts.append(
             "\n".join(f"- **{one.title}**：{one.warning or one.say or one.why}" for one in weighty[:MAX_REASONS])
@@ -99,10 +106,10 @@ def _opening(report: LabReport, found: Findings) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _weighty(report: LabReport, found: Findings) -> list[Subject]:
+def _weighty(report: Assessment, subjects: Subjects) -> list[Subject]:
     """开头要说为什么的几件事，由重到轻；今天就要去的，只说明显以上的。"""
     floor: Severity = "marked" if report.when in ("now", "today") else "moderate"
-    return [one for one in found.subjects if at_least(one.severity, floor)]
+    return [one for one in subjects.each if at_least(one.severity, floor)]
 
 
 def _first_signs(weighty: list[Subject]) -> str:
@@ -110,82 +117,86 @@ def _first_signs(weighty: list[Subject]) -> str:
     return weighty[0].watch if weighty and at_least(weighty[0].severity, "marked") else ""
 
 
-def _what_to_do(report: LabReport, found: Findings) -> str:
+def _what_to_do(report: Assessment, subjects: Subjects) -> str:
     severity = next((one for one in reversed(SEVERITIES) if WHEN_OF.get(one) == report.when), None)
     if report.when is None:
-        return _reassurance(report, found)
+        return _reassurance(report, subjects)
     reason = ""
-    heaviest = worst(one.severity for one in found.subjects)
+    heaviest = worst(one.severity for one in subjects.each)
     checks = any(notice.startswith(CHECK) for notice in report.notices)
     if checks and not at_least(heaviest, severity):
         reason = "请先对照报告单原件，看最上面说的那一项有没有读错；没有读错的，按下面做。"
-    where = next((one.department for one in found.subjects if one.severity == severity), "") or "开单的科室或全科"
+    where = next((one.department for one in subjects.each if one.severity == severity), "") or "开单的科室或全科"
     return reason + _WHAT_TO_DO[severity].format(where=where)
 
 
-def _reassurance(report: LabReport, found: Findings) -> str:
+def _reassurance(report: Assessment, subjects: Subjects) -> str:
     """小事给一句真话，让人放心。"""
     if report.triage == "none":
         return "报告上读到的项目都在参考范围内。报告正常不等于没有疾病，有不舒服仍要看医生。"
     if report.doubts:
         return "读到的项目里没有要马上处理的问题；但这份报告没有读全，或有疑问（见最上面），请对照原件。"
-    slight = [item for item, _ in found.rows if item.severity == "slight"]
+    slight = [one for one in report.items if one.severity == "slight"]
     if slight:
         names = name_some(slight, MAX_REASONS)
         return f"没有要马上处理的问题。{names} 只是轻微超出，健康的人也常有；按下面的时间复查，有不舒服就提前去看医生。"
-    if found.harmless or any(item.flag in ABNORMAL_FLAGS for item, _ in found.rows):
+    if subjects.harmless or any(one.flag in ABNORMAL_FLAGS for one in report.items):
         return "没有要马上处理的问题，偏离范围的几项没有大碍。有不舒服仍要看医生。"
-    if any(item.flag == "unknown" and (not one or one.meanings) for item, one in found.rows):
+    if any(one.flag == "unknown" and (not one.analyte or one.analyte.meanings) for one in report.items):
         return "读懂的项目都在参考范围内；没有判断的，请对照报告单原件。有不舒服仍要看医生。"
     return "没有要马上处理的问题。有不舒服仍要看医生。"
-
-
-def _picked(report: LabReport, chosen: Sequence[str]) -> list[tuple[str, str]]:
-    known = choices(report)
-    return [(one, known[one]) for one in dict.fromkeys(chosen)]
-
-
-def _subject(found: Findings, choice: str) -> Subject:
-    return next(one for one in found.subjects if one.id == choice.rpartition(".")[0])
 
 
 # ---- 折起来的 ----
 
 
-def _details(report: LabReport, found: Findings) -> Iterator[str]:
-    for one in found.subjects:
+def _details(report: Assessment, subjects: Subjects) -> Iterator[str]:
+    for one in subjects.each:
         yield section(one.title, one.lines)
-    if found.harmless:
+    if subjects.harmless:
         title = "别的偏离" if report.when in ("now", "today") else "一般没有大碍的偏离"
-        yield section(title, (_briefly(item, analyte) for item, analyte in found.harmless))
-    if found.strange:
-        yield section("目录里还没有说明的异常项目", map(with_range, found.strange)) + "\n\n请问开单的医生。"
+        yield section(title, map(_briefly, subjects.harmless))
+    if subjects.strange:
+        yield section("目录里还没有说明的异常项目", map(with_range, subjects.strange)) + "\n\n请问开单的医生。"
     # 只有一个科室的，开头已经说了
-    if report.triage == "soon" and len(departments := _departments(found.subjects)) > 1:
+    if report.triage == "soon" and len(departments := _departments(subjects.each)) > 1:
         yield section("可以挂的科室", departments) + "\n\n拿不准时先挂全科或内科，由医生转诊。"
-    yield from _unjudged_sections(found.rows)
-    if signs := _warning_signs(report, found):
+    yield from _unjudged_sections(report.items)
+    if signs := _warning_signs(report, subjects):
         yield section("出现这些情况，不要等复查，马上就医", signs)
     if report.triage in ("soon", "urgent"):
-        yield _TELL_THE_DOCTOR
+        yield section("问医生之前先想好问什么", _questions(report, subjects)) + f"\n\n{_BRING}{_TELL_THE_DOCTOR}"
 
 
-def _briefly(item: LabItem, analyte: Analyte) -> str:
-    way = analyte.direction(item.flag)
-    return f"{with_range(item)}：{analyte.meanings[way]}{analyte.advice[way]}"
+def _questions(report: Assessment, subjects: Subjects) -> list[str]:
+    """值得问医生的三到五个问题：最要紧的两件事，不认识的、没有判断的，和总要问的。"""
+    weighty = [one for one in subjects.each if at_least(one.severity, "moderate")]
+    asked = [f"{one.title}：最可能是什么原因，还要查什么？" for one in weighty[:2]]
+    if subjects.strange:
+        asked.append(f"{name_some(subjects.strange)}：说明什么，要不要紧？")
+    unjudged = [one for one in report.items if one.flag == "unknown" and (not one.analyte or one.analyte.meanings)]
+    if unjudged:
+        asked.append(f"{name_some(unjudged)}：没有判断出高低，按医院的范围算正常吗？")
+    return asked[:3] + _ALWAYS_ASK
 
 
-def _unjudged_sections(rows: list[ReportRow]) -> Iterator[str]:
+def _briefly(finding: Finding) -> str:
+    way = finding.analyte.direction(finding.flag)
+    return f"{with_range(finding)}：{finding.analyte.meanings[way]}{finding.analyte.advice[way]}"
+
+
+def _unjudged_sections(findings: list[Finding]) -> Iterator[str]:
     """没有判断的行，理由相同的并作一条；血型这样不分高低的另说。"""
     plain: dict[str, list[str]] = {}
     unknown: dict[str, list[str]] = {}
-    for item, analyte in rows:
-        if item.flag != "unknown" or item.severity:
+    for finding in findings:
+        if finding.flag != "unknown" or finding.severity:
             continue
-        if analyte and not analyte.meanings:
-            plain.setdefault(analyte.measures, []).append(value_text(item))
+        if finding.analyte and not finding.analyte.meanings:
+            plain.setdefault(finding.analyte.measures, []).append(value_text(finding))
         else:
-            unknown.setdefault(escape_markdown(item.note or FLAG_WORDS["unknown"]), []).append(value_text(item))
+            note = escape_markdown(finding.note or FLAG_WORDS["unknown"])
+            unknown.setdefault(note, []).append(value_text(finding))
     if plain:
         yield section("不分高低的项目", _grouped(plain))
     if unknown:
@@ -205,13 +216,13 @@ def _departments(subjects: list[Subject]) -> list[str]:
     return [f"{where}：{'；'.join(names)}" for where, names in departments.items()]
 
 
-def _warning_signs(report: LabReport, found: Findings) -> list[str]:
+def _warning_signs(report: Assessment, subjects: Subjects) -> list[str]:
     """要马上就医的情况，一条一句，说法相同的并作一条；要紧而没有专门的说法时，是一般的那些。"""
     owners: dict[str, list[str]] = {}
-    said = _first_signs(_weighty(report, found))
-    for one in found.subjects:
+    said = _first_signs(_weighty(report, subjects))
+    for one in subjects.each:
         if one.watch and one.watch != said:
             owners.setdefault(one.watch, []).append(one.title)
     if owners or said:
         return _grouped(owners)
-    return [_GENERAL_RED_FLAGS] if found.strange or report.when in ("now", "today", "days") else []
+    return [_GENERAL_RED_FLAGS] if subjects.strange or report.when in ("now", "today", "days") else []

@@ -4,11 +4,12 @@ import re
 from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import load_catalogue
-from health_assistant.lab_report.judgement import Row, is_general_range, plain_mark
+from health_assistant.lab_report.interval import Interval, compare
+from health_assistant.lab_report.judgement import Finding, is_general_range, plain_flag
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.reference_range import Interval, QualitativeResult, compare
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, LabItem, Severity
+from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, Severity
 from health_assistant.lab_report.severity import (
     Way,
     at_least,
@@ -23,107 +24,106 @@ from health_assistant.lab_report.severity import (
 
 HURRY = "尽快就医"
 CHECK = "请马上核对原件"
-_CRITICAL_MARK = re.compile(r"危|!!|CRIT|PANIC|警")
+_CRITICAL_FLAG = re.compile(r"危|!!|CRIT|PANIC|警")
 _OFF_THE_SCALE = re.compile(r"hi|lo|不凝|未凝|测不出|无法(检|测)|超出|溢出|[<>]+$", re.IGNORECASE)
-_DOUBLED_MARK = re.compile(r"HH|LL|↑↑|↓↓")
+_DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
 """有的医院表示危急，有的只表示超出得多。"""
 
 
-def grade(row: Row, person: Person, report_type: str) -> None:
+def grade(finding: Finding, person: Person, report_type: str) -> None:
     """有把握的异常行有多要紧；没有印范围而目录认得的，只看数值自己。"""
-    item, analyte = row.item, row.analyte
-    if item.flag in ABNORMAL_FLAGS:
-        item.severity = grade_deviation(row.result, row.limits, item.flag, row.unit, analyte, person)
-        if analyte and (own := _severity_for_person(row, person)):
-            item.severity = worst([item.severity, own])
-        if analyte and analyte.is_harmless(item.flag) and not at_least(item.severity, "marked"):
-            item.severity = None
-        elif not at_least(item.severity, "severe") and _is_usual_for(row, person):
-            item.severity = "slight"
-            item.note = "印着的是一般成人的范围；按这个人的年龄或孕期，这个值并不少见"
-    elif item.flag == "unknown" and item.range_source == "none" and analyte and not row.doubts_value:
-        severity, way = grade_value(row.result, row.unit, analyte, person)
-        item.severity = severity if way != "abnormal" or severity == "grave" else None
-    if analyte is None and (specimen := special_specimen(report_type, item.name)):
-        item.severity = specimen.weigh(item.severity, item.result)
-        if item.flag == "unknown" and specimen.severity == "grave":
-            row.floor = "severe"  # 脑脊液这样的标本，没有范围可比的也要今天问
-    is_sure = item.flag in ABNORMAL_FLAGS or not isinstance(row.result, Interval) or not row.lacks_unit
-    item.critical = item.severity == "grave" and is_sure
-    if item.flag in ABNORMAL_FLAGS and _DOUBLED_MARK.search(plain_mark(item)):
-        item.severity = worst([item.severity, None if row.analyte else "grave"])
+    analyte, unit = finding.analyte, finding.compared_unit
+    if finding.flag in ABNORMAL_FLAGS:
+        finding.severity = grade_deviation(finding.value, finding.interval, finding.flag, unit, analyte, person)
+        if analyte and (own := _severity_for_person(finding, person)):
+            finding.severity = worst([finding.severity, own])
+        if analyte and analyte.is_harmless(finding.flag) and not at_least(finding.severity, "marked"):
+            finding.severity = None
+        elif not at_least(finding.severity, "severe") and _is_usual_for(finding, person):
+            finding.severity = "slight"
+            finding.note = "印着的是一般成人的范围；按这个人的年龄或孕期，这个值并不少见"
+    elif finding.flag == "unknown" and finding.range_source == "none" and analyte and not finding.doubts_value:
+        severity, way = grade_value(finding.value, unit, analyte, person)
+        finding.severity = severity if way != "abnormal" or severity == "grave" else None
+    if analyte is None and (specimen := special_specimen(finding.report_type or report_type, finding.name)):
+        finding.severity = specimen.weigh(finding.severity, finding.result)
+        if finding.flag == "unknown" and specimen.severity == "grave":
+            finding.floor = "severe"  # 脑脊液这样的标本，没有范围可比的也要今天问
+    is_sure = finding.flag in ABNORMAL_FLAGS or not isinstance(finding.value, Interval) or not finding.lacks_unit
+    finding.critical = finding.severity == "grave" and is_sure
+    if finding.flag in ABNORMAL_FLAGS and _DOUBLED_FLAG.search(plain_flag(finding)):
+        finding.severity = worst([finding.severity, None if finding.analyte else "grave"])
 
 
-def _severity_for_person(row: Row, person: Person) -> Severity | None:
+def _severity_for_person(finding: Finding, person: Person) -> Severity | None:
     """孩子、孕妇的单子上印着一般成人的范围：按他那一群的范围又有多要紧。"""
-    analyte, result = row.analyte, row.converted()
+    analyte, result = finding.analyte, finding.converted()
     if (
         not (person.pregnant or person.is_minor)
         or not result
         or not analyte.is_authoritative
-        or not is_general_range(row)
+        or not is_general_range(finding)
     ):
         return None
-    if compare(result, analyte.reference, person.sex, person.age_years) != row.item.flag:
+    if compare(result, analyte.reference, person.sex, person.age_years) != finding.flag:
         return None
-    return grade_deviation(result, analyte.reference, row.item.flag, analyte.unit, analyte, person)
+    return grade_deviation(result, analyte.reference, finding.flag, analyte.unit, analyte, person)
 
 
-def _is_usual_for(row: Row, person: Person) -> bool:
+def _is_usual_for(finding: Finding, person: Person) -> bool:
     """印着的是一般成人的范围，而目录里这个人那一群的范围容得下这个值。"""
-    analyte = row.analyte
-    if not analyte or row.item.range_source != "printed" or not analyte.is_authoritative:
+    analyte = finding.analyte
+    if not analyte or finding.range_source != "printed" or not analyte.is_authoritative:
         return False
-    if not any(group.fits(person) for group in analyte.groups) or not (result := row.converted()):
+    if not any(group.fits(person) for group in analyte.groups) or not (result := finding.converted()):
         return False
     return compare(result, analyte.reference, person.sex, person.age_years) == "normal"
 
 
-def raise_alarm(row: Row, person: Person) -> None:
-    """关于这一行要放在最前面的话，写在 row.alarm；没有可说的不写。"""
-    item, value = row.item, _value(row.item)
-    possible, way = _possible_severity(row, person)
-    marked = bool(_CRITICAL_MARK.search(plain_mark(item)))
-    doubled = bool(_DOUBLED_MARK.search(plain_mark(item))) and not row.analyte
-    if item.critical:
-        reached = "达到危急值" if row.analyte and isinstance(row.result, Interval) else "要马上处理"
-        row.alarm = (
-            f"{HURRY}：{value} {reached}。请现在就去急诊，或马上联系开单的医生，带上这张报告单。"
+def raise_alarm(finding: Finding, person: Person) -> None:
+    """关于这一行要放在最前面的话，写在 finding.alarm；没有可说的不写。"""
+    said = _describe(finding)
+    possible, way = _possible_severity(finding, person)
+    marked = bool(_CRITICAL_FLAG.search(plain_flag(finding)))
+    doubled = bool(_DOUBLED_FLAG.search(plain_flag(finding))) and not finding.analyte
+    if finding.critical:
+        reached = "达到危急值" if finding.analyte and isinstance(finding.value, Interval) else "要马上处理"
+        finding.alarm = (
+            f"{HURRY}：{said} {reached}。请现在就去急诊，或马上联系开单的医生，带上这张报告单。"
             "危急值的界限各医院标准不同，以本院为准；长期透析、抗凝、化疗的人按自己医生给的界限。"
         )
-    elif (marked or doubled) and item.flag in ABNORMAL_FLAGS:
-        item.severity = "grave"
-        row.alarm = f"{HURRY}：{value} 印着危急标记 {item.mark}。请现在就联系开单的医生或去急诊，带上这张报告单。"
-    elif possible == "grave" and _fits_another_unit(row):
-        row.floor = "severe"
-        why = "没有读到单位" if row.lacks_unit else "单位与参考范围对不上"
-        row.alarm = (
-            f"{CHECK}：{value} {why}；单位若是 {row.unit or row.analyte.unit}，就要马上就医。请看清原件上的单位。"
-        )
+    elif (marked or doubled) and finding.flag in ABNORMAL_FLAGS:
+        finding.severity = "grave"
+        finding.alarm = f"{HURRY}：{said} 印着危急标记 {finding.mark}。请现在就联系开单的医生或去急诊，带上这张报告单。"
+    elif possible == "grave" and _fits_another_unit(finding):
+        finding.floor = "severe"
+        why = "没有读到单位" if finding.lacks_unit else "单位与参考范围对不上"
+        unit = finding.compared_unit or finding.analyte.unit
+        finding.alarm = f"{CHECK}：{said} {why}；单位若是 {unit}，就要马上就医。请看清原件上的单位。"
     elif possible == "grave":
-        row.floor = "severe" if row.doubts_value else "grave"
-        row.alarm = f"{CHECK}：{value} 这一行没有把握；如果没有读错，就达到了危急值，要尽快就医。"
-        row.alarm += "".join(told(row.analyte.code, way, person, what) or "" for what in ("first_aid", "say"))
-    elif possible == "severe" and not at_least(item.severity, "severe"):
-        row.floor = "severe"
-        row.alarm = f"{CHECK}：{value} 这一行没有把握；如果没有读错，今天就要看医生。"
-        row.alarm += told(row.analyte.code, way, person, "say") or ""
-    elif marked or (_DOUBLED_MARK.search(plain_mark(item)) and item.flag == "unknown"):
-        row.floor = "severe"
-        row.alarm = f"{CHECK}：{value} 印着危急标记 {item.mark}，这一行没有把握；如果没有读错，要尽快就医。"
-    elif _is_unchecked(row, person) and _OFF_THE_SCALE.match(item.result.strip()):
-        row.floor = "severe"
-        row.alarm = f"{CHECK}：{value}，不是一个数，可能高得、低得测不出；请今天就问出报告的检验科或医生。"
-    elif _is_unchecked(row, person):
-        row.floor = "marked"
-        row.alarm = f"没能核对 {value} 是否达到危急值：没读出结果或单位对不上。请对照原件，这几天问医生。"
-    elif item.flag == "unknown" and possible:
-        row.floor = possible  # 疑问不让它变得不要紧
+        finding.floor = "severe" if finding.doubts_value else "grave"
+        finding.alarm = f"{CHECK}：{said} 这一行没有把握；如果没有读错，就达到了危急值，要尽快就医。"
+        finding.alarm += "".join(told(finding.analyte.code, way, person, what) or "" for what in ("first_aid", "say"))
+    elif possible == "severe" and not at_least(finding.severity, "severe"):
+        finding.floor = "severe"
+        finding.alarm = f"{CHECK}：{said} 这一行没有把握；如果没有读错，今天就要看医生。"
+        finding.alarm += told(finding.analyte.code, way, person, "say") or ""
+    elif marked or (_DOUBLED_FLAG.search(plain_flag(finding)) and finding.flag == "unknown"):
+        finding.floor = "severe"
+        finding.alarm = f"{CHECK}：{said} 印着危急标记 {finding.mark}，这一行没有把握；如果没有读错，要尽快就医。"
+    elif _is_unchecked(finding, person) and _OFF_THE_SCALE.match(finding.result.strip()):
+        finding.floor = "severe"
+        finding.alarm = f"{CHECK}：{said}，不是一个数，可能高得、低得测不出；请今天就问出报告的检验科或医生。"
+    elif _is_unchecked(finding, person):
+        finding.floor = "marked"
+        finding.alarm = f"没能核对 {said} 是否达到危急值：没读出结果或单位对不上。请对照原件，这几天问医生。"
+    elif finding.flag == "unknown" and possible:
+        finding.floor = possible  # 疑问不让它变得不要紧
 
 
-def derive_neutrophils(rows: list[Row], person: Person) -> None:
+def derive_neutrophils(findings: list[Finding], person: Person) -> None:
     """只印了百分比的，由白细胞算出中性粒细胞有多少：少到危险的照样要说。"""
-    by_code = {row.analyte.code: row for row in rows if row.analyte}
+    by_code = {finding.analyte.code: finding for finding in findings if finding.analyte}
     count, share = by_code.get("WBC"), by_code.get("NEUT%")
     if "NEUT#" in by_code or not count or not share or count.doubts_value or share.doubts_value:
         return
@@ -141,70 +141,71 @@ def derive_neutrophils(rows: list[Row], person: Person) -> None:
         )
 
 
-def _possible_severity(row: Row, person: Person) -> tuple[Severity | None, Way | None]:
+def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | None, Way | None]:
     """不论有什么疑问，如果数没有读错，它自己有多要紧、在哪一边（单位没有印的当作目录的）。已经断言了的不算。
 
     “几倍上限”照印着的范围算；没有印、没有读懂、与目录的相差太多的，照目录的算。
     """
-    item, analyte = row.item, row.analyte
-    if not analyte or item.severity == "grave":
+    analyte = finding.analyte
+    if not analyte or finding.severity == "grave":
         return None, None
-    span, usual = span_of(row.limits), span_of(analyte.reference or analyte.general)
-    believes = span is not None and _is_believable(span, usual, row)
+    span, usual = span_of(finding.interval), span_of(analyte.reference or analyte.general)
+    believes = span is not None and _is_believable(span, usual, finding)
     if believes:
-        graded = grade_value(row.result, row.unit or analyte.unit, analyte, person, span)
+        graded = grade_value(finding.value, finding.compared_unit or analyte.unit, analyte, person, span)
     else:
-        own = row.converted() if row.unit else row.result
-        graded = grade_value(own or row.result, analyte.unit, analyte, person, usual)
+        own = finding.converted() if finding.compared_unit else finding.value
+        graded = grade_value(own or finding.value, analyte.unit, analyte, person, usual)
     severity, way = graded
-    doubtful = row.lacks_unit or (span and not believes)
-    says = severity == "grave" or item.flag == "unknown" or (item.flag in ABNORMAL_FLAGS and doubtful)
+    doubtful = finding.lacks_unit or (span and not believes)
+    says = severity == "grave" or finding.flag == "unknown" or (finding.flag in ABNORMAL_FLAGS and doubtful)
     return (severity, way) if says else (None, None)
 
 
-def _is_believable(span: Interval, usual: Interval | None, row: Row) -> bool:
+def _is_believable(span: Interval, usual: Interval | None, finding: Finding) -> bool:
     """印着的范围能不能用来算倍数：与目录的同一端相差不到 3 倍；目录没有的，只好信它。"""
     if usual is None:
         return True
-    pairs = [(row.to_usual(one), other) for one, other in ((span.low, usual.low), (span.high, usual.high)) if other]
+    pairs = [(finding.to_usual(one), other) for one, other in ((span.low, usual.low), (span.high, usual.high)) if other]
     return all(one is None or Decimal(1) / 3 < one / other < 3 for one, other in pairs)
 
 
-def _fits_another_unit(row: Row) -> bool:
+def _fits_another_unit(finding: Finding) -> bool:
     """换成这一项的另一个单位，数正好在常见范围里：没印单位的 12.8 多半是 g/dL。印了单位的，范围也要是另一个单位的。"""
-    analyte, result = row.analyte, row.result
+    analyte, result = finding.analyte, finding.value
     if not analyte or not isinstance(result, Interval) or not result.is_point:
         return False
     units = [*analyte.conversions]
-    if not row.lacks_unit:
-        limits = row.limits
+    if not finding.lacks_unit:
+        limits = finding.interval
         is_whole = isinstance(limits, Interval) and limits.is_bounded and limits.low > 0  # 只有一端的，看不出单位
-        implied = implied_unit(analyte, row.item.reference_range) if is_whole else ""
-        units = [implied] if implied and row.to_usual(Decimal(1)) != analyte.convert(Decimal(1), implied) else []
+        implied = implied_unit(analyte, finding.observation.interval) if is_whole else ""
+        units = [implied] if implied and finding.to_usual(Decimal(1)) != analyte.convert(Decimal(1), implied) else []
     values = [analyte.convert(result.low, unit) for unit in units]
     known = analyte.known_intervals
     return any(Interval(value, value).inside(limits) for value in values if value is not None for limits in known)
 
 
-def _is_unchecked(row: Row, person: Person) -> bool:
+def _is_unchecked(finding: Finding, person: Person) -> bool:
     """可能危急的指标，没有读出数值，或异常得多而单位不能与表比。"""
-    item, analyte = row.item, row.analyte
+    analyte = finding.analyte
     if not analyte or not can_be_grave(analyte, person):
         return False
-    if row.result is None or (
-        isinstance(row.result, QualitativeResult) and analyte.intervals and not row.result.is_graded
+    if finding.value is None or (
+        isinstance(finding.value, QualitativeResult) and analyte.intervals and not finding.value.is_graded
     ):
         return True
-    if item.flag not in ABNORMAL_FLAGS or not isinstance(row.result, Interval):
+    if finding.flag not in ABNORMAL_FLAGS or not isinstance(finding.value, Interval):
         return False
-    return analyte.convert(Decimal(1), row.unit) is None and item.severity != "slight"
+    return analyte.convert(Decimal(1), finding.compared_unit) is None and finding.severity != "slight"
 
 
-def _value(item: LabItem) -> str:
-    unit = "" if item.unit and item.unit in item.result else item.unit
-    return " ".join(part for part in (item.name or item.code, item.result, unit) if part)
+def _describe(finding: Finding) -> str:
+    """名称、结果与单位，没有转义。"""
+    unit = "" if finding.unit and finding.unit in finding.result else finding.unit
+    return " ".join(part for part in (finding.name or finding.code, finding.result, unit) if part)
 
 
-def alarm_order(row: Row) -> int:
+def alarm_order(finding: Finding) -> int:
     """断言的危急值在先，其次是可能的，没能核对的在后。"""
-    return [HURRY, CHECK].index(head) if (head := row.alarm.split("：")[0]) in (HURRY, CHECK) else 2
+    return [HURRY, CHECK].index(head) if (head := finding.alarm.split("：")[0]) in (HURRY, CHECK) else 2

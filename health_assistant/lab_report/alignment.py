@@ -7,13 +7,14 @@ from typing import TypeVar
 from health_assistant.lab_report.catalogue import fold_code, fold_name
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reference_range import parse_range, parse_result
-from health_assistant.lab_report.report import ReadItem
+from health_assistant.lab_report.report import PrintedRow
+from health_assistant.lab_report.units import fold_unit
 
 MIN_SIMILARITY = 0.6
 """名称与代号的相似度（0 到 1）不到它，就不当作同一行。"""
 
-One = TypeVar("One", bound=ReadItem)
-Other = TypeVar("Other", bound=ReadItem)
+One = TypeVar("One", bound=PrintedRow)
+Other = TypeVar("Other", bound=PrintedRow)
 
 
 def align(items: Iterable[One], others: Iterable[Other]) -> list[tuple[One, Other]]:
@@ -33,8 +34,10 @@ def align(items: Iterable[One], others: Iterable[Other]) -> list[tuple[One, Othe
 
 def same_result(one: str, other: str) -> bool:
     """写法相同，或意思相同：4.0 与 4.00，阴性与 (-)。"""
+    if normalize(one) == normalize(other):
+        return True
     parsed = parse_result(one)
-    return normalize(one) == normalize(other) or (parsed is not None and parsed == parse_result(other))
+    return parsed is not None and parsed == parse_result(other)
 
 
 def same_range(one: str, other: str) -> bool:
@@ -45,7 +48,12 @@ def same_range(one: str, other: str) -> bool:
     return parsed is not None and parsed == parse_range(other)
 
 
-def _similarity(item: ReadItem, other: ReadItem) -> float:
+def units_agree(one: str, other: str) -> bool:
+    """同一个单位，或有一边没有读到。"""
+    return not (one and other) or fold_unit(one) == fold_unit(other)
+
+
+def _similarity(item: PrintedRow, other: PrintedRow) -> float:
     """名称的相似度；代号相同时不低于 0.9，代号与名称粘在一起也认得。"""
     same_code = 0.9 if item.code and fold_code(item.code) == fold_code(other.code) else 0.0
     name, names = fold_name(item.name), {fold_name(other.name), fold_name(other.name + other.code)}

@@ -15,19 +15,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
 from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
+from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, intervals_of
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import normalize
-from health_assistant.lab_report.reference_range import Interval, PartitionedInterval, QualitativeResult
-from health_assistant.lab_report.specimen import (
-    Specimen,
-)
-from health_assistant.lab_report.units import (
-    count_ratio,
-    fold_unit,
-)
+from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.specimen import Specimen
+from health_assistant.lab_report.units import count_ratio, fold_unit
 
 Direction = Literal["high", "low", "abnormal"]
-
 
 FRACTION = "1"
 """百分数印成小数（0.343 就是 34.3%）时的单位，UCUM 的写法。"""
@@ -73,7 +68,7 @@ def _interval(bounds: Any) -> Interval:
     return Interval(low, high)
 
 
-def _reference(raw: Any) -> Interval | QualitativeResult | PartitionedInterval:
+def _reference(raw: Any) -> ReferenceRange:
     if isinstance(raw, str):
         return QualitativeResult(tuple(raw.split("/")))
     if not (isinstance(raw, dict) and set(raw) in ({"any"}, {"male", "female"})):
@@ -181,7 +176,7 @@ class Analyte(Entry):
         # model_copy 会把算过的 cached_property 一起抄走
         return Analyte.model_construct(**{name: getattr(self, name) for name in Analyte.model_fields} | changes)
 
-    def _reference_for(self, person: Person) -> tuple["Interval | QualitativeResult | PartitionedInterval | None", str]:
+    def _reference_for(self, person: Person) -> tuple[ReferenceRange | None, str]:
         fitting = [one for one in self.groups if one.fits(person)]
         if fitting:
             by_sex = tuple((one.sex, one.range) for one in fitting if one.sex)
@@ -201,12 +196,12 @@ class Analyte(Entry):
     @cached_property
     def intervals(self) -> tuple[Interval, ...]:
         """参考范围里的区间：分男女的有两个，定性的没有。"""
-        return _intervals(self.reference)
+        return intervals_of(self.reference)
 
     @cached_property
     def general_intervals(self) -> tuple[Interval, ...]:
         """一般成人的参考区间，不论这一份是对谁用的。"""
-        return _intervals(self.general or self.reference)
+        return intervals_of(self.general or self.reference)
 
     @cached_property
     def known_intervals(self) -> tuple[Interval, ...]:
@@ -216,21 +211,19 @@ class Analyte(Entry):
         general = self.general_intervals if self.confidence != "C" else ()
         return (*general, *(one.range for one in self.groups if one.confidence != "C"))
 
-    @property
-    def typical(self) -> Interval | None:
-        """看数量级用的范围：分男女的取其一；不是数的为 None。"""
-        return self.intervals[0] if self.intervals else None
-
     @cached_property
     def units(self) -> frozenset[str]:
+        """数值可以直接比较的几个单位，是比较用的写法。"""
         return frozenset(fold_unit(one) for one in (self.unit, *self.other_units))
 
     @cached_property
     def meanings(self) -> dict[str, str]:
+        """有说法的各个方向 -> 说明。"""
         return {way: text for way in ("high", "low", "abnormal") if (text := getattr(self, way))}
 
     @cached_property
     def advice(self) -> dict[str, str]:
+        """有说法的各个方向 -> 怎么办。"""
         return {way: text for way in ("high", "low", "abnormal") if (text := getattr(self, f"advice_{way}"))}
 
     @cached_property
@@ -286,11 +279,6 @@ class Analyte(Entry):
         return {way for way in ways if ways[way]} | (
             {"abnormal"} if isinstance(self.reference, QualitativeResult) else set()
         )
-
-
-def _intervals(reference: Interval | QualitativeResult | PartitionedInterval | None) -> tuple[Interval, ...]:
-    groups = reference.groups if isinstance(reference, PartitionedInterval) else [("", reference)]
-    return tuple(limits for _, limits in groups if isinstance(limits, Interval))
 
 
 class CatalogueFile(Entry):

@@ -6,7 +6,8 @@ from decimal import Decimal
 from itertools import product
 
 from health_assistant.lab_report.catalogue import Analyte
-from health_assistant.lab_report.reference_range import Interval, exponent, parse_result
+from health_assistant.lab_report.interval import Interval, Value
+from health_assistant.lab_report.reference_range import exponent
 
 TOLERANCE = Decimal("0.02")
 """在各数末位的舍入之外再容许的相对误差：仪器有的两个都是测得的，不是算得的。"""
@@ -76,9 +77,8 @@ RELATIONS = (
 )
 
 
-def measure(result_text: str, unit: str, analyte: Analyte) -> Measured | None:
-    """印刷的结果，换成目录的单位；不是单个的数，或单位换不了，则为 None。"""
-    result = parse_result(result_text)
+def measure(result: Value | None, unit: str, analyte: Analyte) -> Measured | None:
+    """以 unit 计的结果，换成目录的单位；不是单个的数，或单位换不了，则为 None。"""
     if not isinstance(result, Interval) or not result.is_point:
         return None
     value = analyte.convert(result.low, unit)

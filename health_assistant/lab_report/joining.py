@@ -1,16 +1,25 @@
 """一份报告的几页、几张照片，各读各的，再合成一份：重复的行对照着看，对不上的不作判断，没有读成的页说出来。"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import get_args
 
-from health_assistant.lab_report.alignment import same_range, same_result
-from health_assistant.lab_report.assessment import assess, find_for
+from health_assistant.lab_report.alignment import same_range, same_result, units_agree
+from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.catalogue import fold_name
+from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.person import Person, parse_age
-from health_assistant.lab_report.reference_range import Interval, parse_result
-from health_assistant.lab_report.report import SEVERITIES, Reading, ReadItem, ReadReport, RowEvidence, Severity
+from health_assistant.lab_report.report import (
+    SEVERITIES,
+    Origin,
+    OriginField,
+    Reading,
+    ReadReport,
+    ReadRow,
+    Severity,
+)
 from health_assistant.lab_report.severity import worst
-from health_assistant.lab_report.units import fold_unit
 
 MAX_NAMES = 8
 """一句话里至多说几项的名称。"""
@@ -25,14 +34,6 @@ class Joined:
     floor: Severity | None = None
 
 
-@dataclass
-class _Row:
-    item: ReadItem
-    proof: RowEvidence
-    title: str
-    is_disputed: bool = False
-
-
 def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
     """各页的读数（页码与读数，按先后，至少一页）-> 一份读数，每行的依据说在第几页。
 
@@ -42,34 +43,36 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
     if len(pages) == 1:
         number, reading = pages[0]
         doubts += reading.notices
-        evidence = [proof.model_copy(update={"page": number}) for proof in _proofs(reading)]
-        return Joined(reading.model_copy(update={"evidence": evidence}), doubts)
+        rows = [row.model_copy(update={"page": number}) for row in reading.items]
+        return Joined(reading.model_copy(update={"items": rows, "origin": _join_origins(pages)}), doubts)
     titles = _titles(pages)
-    kept: list[_Row] = []
+    kept: list[Observation] = []
+    disputed: set[int] = set()
     floor: Severity | None = None
     conflicts: list[str] = []
     for (number, reading), title in zip(pages, titles, strict=True):
-        before = list(kept)  # 同一页上的两行不是拍重的
-        for item, proof in zip(reading.report.items, _proofs(reading), strict=True):
-            row = _Row(item, proof.model_copy(update={"page": number, "report_type": title}), title)
-            twin = next((one for one in before if _is_same_test(one, row)), None)
-            if twin is None:
-                kept.append(row)
-            elif _is_same_reading(twin, row):
-                if not twin.is_disputed:
-                    _keep_clearer(twin, row)
-            else:
-                floor = worst([floor, _keep_graver(twin, row, head)])
-                conflicts.append(item.name)
+        count = len(kept)  # 同一页上的两行不是拍重的
+        for row in reading.items:
+            seen = observe(row.model_copy(update={"page": number, "report_type": title}), title, Person())
+            at = next((at for at, one in enumerate(kept[:count]) if _is_same_test(one, seen)), None)
+            if at is None:
+                kept.append(seen)
+            elif not _is_same_reading(kept[at].row, seen.row):
+                kept[at], severity = _graver(kept[at], seen, head)
+                floor = worst([floor, severity])
+                disputed.add(at)
+                conflicts.append(row.name)
+            elif at not in disputed:
+                kept[at] = _clearer(kept[at], seen)
     doubts += [f"第 {number} 页：{notice}" for number, reading in pages for notice in reading.notices]
     if conflicts:
         doubts.append(_conflict_words(list(dict.fromkeys(conflicts))))
     if len(set(titles)) == 1:
-        for row in kept:
-            row.proof.report_type = None
-    report = ReadReport(items=[row.item for row in kept], **head)
+        for seen in kept:
+            seen.row.report_type = None
     engine = "、".join(dict.fromkeys(reading.engine for _, reading in pages))
-    return Joined(Reading(report=report, evidence=[row.proof for row in kept], engine=engine), doubts, floor)
+    reading = Reading(items=[seen.row for seen in kept], origin=_join_origins(pages), engine=engine, **head)
+    return Joined(reading, doubts, floor)
 
 
 def _conflict_words(names: list[str]) -> str:
@@ -80,25 +83,20 @@ def _conflict_words(names: list[str]) -> str:
     )
 
 
-def _proofs(reading: Reading) -> list[RowEvidence]:
-    return reading.evidence or [RowEvidence() for _ in reading.report.items]
-
-
 # ---- 页眉 ----
 
 
 def _titles(pages: Sequence[tuple[int, Reading]]) -> list[str]:
     """各页的报告名；没有印的接着前一页，第一页没有印的用后面第一个印着的。"""
-    printed = [reading.report.report_type for _, reading in pages]
+    printed = [reading.report_type for _, reading in pages]
     last = next(filter(None, printed), "")
     return [last := title or last for title in printed]
 
 
 def _join_heads(pages: Sequence[tuple[int, Reading]]) -> tuple[dict[str, str | None], list[str]]:
     """报告名、性别、年龄，和要说的话。性别不一样的当作没有印；年龄不一样的都写上，就是看不懂的年龄，从不当作成人。"""
-    reports = [(number, reading.report) for number, reading in pages]
-    sexes = {report.sex: number for number, report in reversed(reports) if report.sex}
-    ages = {_age_of(report.age): (number, report.age) for number, report in reversed(reports) if report.age}
+    sexes = {report.sex: number for number, report in reversed(pages) if report.sex}
+    ages = {_age_of(report.age): (number, report.age) for number, report in reversed(pages) if report.age}
     doubts = [
         f"各页印的{what}不一样（{'，'.join(f'第 {number} 页 {word}' for number, word in sorted(found))}）："
         "可能不是同一个人的单子，请分开读。"
@@ -106,11 +104,22 @@ def _join_heads(pages: Sequence[tuple[int, Reading]]) -> tuple[dict[str, str | N
         if len(found) > 1
     ]
     head = {
-        "report_type": "、".join(dict.fromkeys(report.report_type for _, report in reports if report.report_type)),
+        "report_type": "、".join(dict.fromkeys(report.report_type for _, report in pages if report.report_type)),
         "sex": next(iter(sexes)) if len(sexes) == 1 else None,
         "age": " 或 ".join(age for _, age in sorted(ages.values())) or None,
     }
     return head, doubts
+
+
+def _join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
+    """各页的时间、医院、标本；几页印得不一样的（几份单子一起读）不要：不知道哪一行是哪一份的。"""
+    joined: Origin = {}
+    for name in get_args(OriginField):
+        printed = [(number, reading.origin[name]) for number, reading in pages if name in reading.origin]
+        if len({one.value for _, one in printed}) == 1:
+            number, first = printed[0]
+            joined[name] = first.model_copy(update={"page": number})
+    return joined
 
 
 def _age_of(text: str) -> float | str:
@@ -121,64 +130,58 @@ def _age_of(text: str) -> float | str:
 # ---- 重复的行 ----
 
 
-def _is_same_test(one: _Row, other: _Row) -> bool:
+def _is_same_test(one: Observation, other: Observation) -> bool:
     """是不是同一项检验：目录里是同一个指标，或名称相同；单位、写法都不同的（血与尿的葡萄糖）不是。"""
     from health_assistant.lab_report.reading.row import NAMELESS  # 它要装 OpenCV
 
-    if _test_of(one) != _test_of(other) or one.item.name == NAMELESS:
+    if _test_of(one) != _test_of(other) or one.row.name == NAMELESS:
         return False
-    units = fold_unit(one.item.unit), fold_unit(other.item.unit)
-    ranges_fit = same_range(one.item.reference_range, other.item.reference_range)
-    if same_result(one.item.result, other.item.result) or ranges_fit:
+    if same_result(one.row.result, other.row.result) or same_range(one.row.reference_range, other.row.reference_range):
         return True
-    numbers = [isinstance(parse_result(row.item.result), Interval) for row in (one, other)]
-    return numbers[0] == numbers[1] and (units[0] == units[1] or not all(units))
+    are_numbers = isinstance(one.value, Interval), isinstance(other.value, Interval)
+    return are_numbers[0] == are_numbers[1] and units_agree(one.row.unit, other.row.unit)
 
 
-def _test_of(row: _Row) -> str:
-    found = find_for(row.item, row.title, Person())
-    return found.code if found else fold_name(row.item.name or row.item.code)
+def _test_of(seen: Observation) -> str:
+    return seen.analyte.code if seen.analyte else fold_name(seen.row.name or seen.row.code)
 
 
-def _is_same_reading(one: _Row, other: _Row) -> bool:
-    units = fold_unit(one.item.unit), fold_unit(other.item.unit)
-    ranges = one.item.reference_range, other.item.reference_range
-    marks = one.item.mark, other.item.mark
+def _is_same_reading(one: ReadRow, other: ReadRow) -> bool:
+    ranges = one.reference_range, other.reference_range
+    flags = one.mark, other.mark
     return (
-        same_result(one.item.result, other.item.result)
+        same_result(one.result, other.result)
         and (same_range(*ranges) or not all(ranges))
-        and (units[0] == units[1] or not all(units))
-        and (marks[0] == marks[1] or not all(marks))
+        and units_agree(one.unit, other.unit)
+        and (flags[0] == flags[1] or not all(flags))
     )
 
 
-def _keep_clearer(kept: _Row, other: _Row) -> None:
+def _clearer(one: Observation, other: Observation) -> Observation:
     """读得一样的：留没有疑问、把握大的那一行；一边没有读到的单位、范围、标记，由另一边补。"""
 
-    def clearness(row: _Row) -> tuple[bool, float]:
-        return not row.proof.doubt, row.proof.confidence or 0.0
+    def clearness(row: ReadRow) -> tuple[bool, float]:
+        return not row.doubt, row.confidence or 0.0
 
-    better, worse = (other, kept) if clearness(other) > clearness(kept) else (kept, other)
-    filled = {name: getattr(better.item, name) or getattr(worse.item, name) for name in ReadItem.model_fields}
-    kept.item, kept.proof, kept.title = ReadItem(**filled), better.proof, better.title
+    better, worse = (other, one) if clearness(other.row) > clearness(one.row) else (one, other)
+    filled = {name: text or getattr(worse.row, name) for name, text in better.row.printed().items()}
+    row = better.row.model_copy(update=filled)
+    return observe(row, "", Person()) if row != better.row else better
 
 
-def _keep_graver(kept: _Row, other: _Row, head: dict[str, str | None]) -> Severity | None:
-    """读得不一样的：留要紧的那一行，存疑，说出另一个读数；返回它有多要紧，至多 severe。"""
+def _graver(one: Observation, other: Observation, head: dict[str, str | None]) -> tuple[Observation, Severity | None]:
+    """读得不一样的：留要紧的那一行，存疑，说出另一个读数；和它有多要紧，至多 severe。"""
 
-    def severity(row: _Row) -> Severity | None:
-        alone = ReadReport(items=[row.item], **head | {"report_type": row.title})
+    def severity(row: ReadRow) -> Severity | None:
+        alone = ReadReport(items=[ReadRow.of(row)], **head | {"report_type": row.report_type})
         return assess(alone).items[0].severity
 
-    weights = [severity(kept), severity(other)]
+    weights = [severity(one.row), severity(other.row)]
     graver = worst(weights)
-    chosen, left = (other, kept) if graver and graver != weights[0] else (kept, other)
-    limits = f"（{left.item.reference_range}）" if left.item.reference_range else ""
-    doubt = (
-        f"第 {chosen.proof.page} 页与第 {left.proof.page} 页读得不一样，第 {left.proof.page} 页是"
-        f" {left.item.result or '（空）'} {left.item.unit}".rstrip()
-        + f"{limits}，请核对原件"
-    )
-    kept.item, kept.title, kept.is_disputed = chosen.item, chosen.title, True
-    kept.proof = chosen.proof.model_copy(update={"doubt": doubt})
-    return min(graver, "severe", key=SEVERITIES.index) if graver else None
+    chosen, left = (other, one) if graver and graver != weights[0] else (one, other)
+    row, page = left.row, left.row.page
+    limits = f"（{row.reference_range}）" if row.reference_range else ""
+    value = f"{row.result or '（空）'} {row.unit}".rstrip()
+    doubt = f"第 {chosen.row.page} 页与第 {page} 页读得不一样，第 {page} 页是 {value}{limits}，请核对原件"
+    doubtful = replace(chosen, row=chosen.row.model_copy(update={"doubt": doubt}))
+    return doubtful, min(graver, "severe", key=SEVERITIES.index) if graver else None

@@ -1,19 +1,13 @@
 """这一行是目录里的哪一项：名称、代号、单位、标本与印着的范围一起看，分不清的不猜。"""
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from math import log
 
-from health_assistant.lab_report.catalogue import (
-    Analyte,
-    Index,
-    build_index,
-    fold_code,
-    fold_name,
-    load_catalogue,
-)
-from health_assistant.lab_report.reference_range import Interval, PartitionedInterval, parse_range
+from health_assistant.lab_report.catalogue import Analyte, Index, build_index, fold_code, fold_name, load_catalogue
+from health_assistant.lab_report.interval import Interval, ReferenceRange, intervals_of
 from health_assistant.lab_report.specimen import (
     Specimen,
     is_daily_protein,
@@ -29,76 +23,93 @@ _CLEARLY_NEARER = 1.5
 _INFECTION_TITLE = re.compile(r"传染|梅毒|术前|免疫|输血前|性病|感染|病毒|抗体|优生|TORCH", re.IGNORECASE)
 
 
-def find_indicator(name: str, code: str, unit: str, report_type: str = "", reference_range: str = "") -> Analyte | None:
+@dataclass(frozen=True)
+class _Clues:
+    """一行里看得出是哪一项的：名称、代号、单位、报告名，和解析过的参考范围（没有、看不懂为 None）。"""
+
+    name: str
+    abbreviation: str
+    unit: str
+    report_type: str
+    interval: ReferenceRange | None
+    has_range: bool
+
+    def distance(self, analyte: Analyte) -> float | None:
+        """印着的范围与这一项的相差几倍（取对数）；比不了为 None。"""
+        return _distance(analyte, self.unit, self.interval)
+
+    def distances(self, analytes: list[Analyte]) -> list[tuple[float, Analyte]]:
+        """比得了的几项，每一项相差多少；不排序。"""
+        return [(gap, one) for one in analytes if (gap := self.distance(one)) is not None]
+
+
+def find_analyte(
+    name: str,
+    abbreviation: str,
+    unit: str,
+    report_type: str = "",
+    interval: ReferenceRange | None = None,
+    has_range: bool = False,
+) -> Analyte | None:
     """在目录里找这一行对应的指标；名称优先，名称不认识时代号与单位都对上才算。
 
     `report_type` 用来分辨标本：尿液里的“葡萄糖”不是血糖，脑脊液等目录里没有的标本一律返回 None。
-    名称、单位都相同的几项（总钙与离子钙）由印着的范围分辨；分不清的返回 None。
+    名称、单位都相同的几项（总钙与离子钙）由印着的范围分辨：`interval` 是解析过的，`has_range` 是印了而也许没有看懂。
+    分不清的返回 None。
     """
+    clues = _Clues(name, abbreviation, unit, report_type, interval, has_range)
     specimens = possible_specimens(report_type, name, unit)
-    if glucose := timed_glucose(name, code, unit, report_type) if "blood" in specimens else None:
-        found = _fitting_entry(glucose, unit)
+    if glucose := timed_glucose(name, abbreviation, unit, report_type) if "blood" in specimens else None:
+        analyte = _fitting_entry(glucose, unit)
     elif is_unusual(name, unit):
-        found = _find_unusual(name, code, unit, specimens)
+        analyte = _find_unusual(clues, specimens)
     else:
-        found = _find_usual(name, code, unit, report_type, reference_range, specimens)
-        if found is None and specimens == ("blood",):
-            found = _find_elsewhere(name, unit)
-    found = _of_other_specimen(found, name, code, unit, report_type, reference_range, specimens) or found
-    if found and found.twins:
-        found = _right_twin(found, unit, report_type, reference_range)
-    return None if found and is_venous_gas(report_type, name, found.code) else found
+        analyte = _find_usual(clues, specimens)
+        if analyte is None and specimens == ("blood",):
+            analyte = _find_elsewhere(name, unit)
+    analyte = _of_other_specimen(analyte, clues, specimens) or analyte
+    if analyte and analyte.twins:
+        analyte = _right_twin(analyte, clues)
+    return None if analyte and is_venous_gas(report_type, name, analyte.code) else analyte
 
 
-def _of_other_specimen(
-    found: Analyte | None,
-    name: str,
-    code: str,
-    unit: str,
-    report_type: str,
-    reference_range: str,
-    specimens: tuple[Specimen, ...],
-) -> Analyte | None:
+def _of_other_specimen(found: Analyte | None, clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
     """报告名说是尿，而印着的范围分明是血的（或反过来）：是另一种标本的那一项；不是则为 None。"""
-    if specimens not in (("blood",), ("urine",)) or not reference_range or "尿" in name:
+    if specimens not in (("blood",), ("urine",)) or clues.interval is None or "尿" in clues.name:
         return None
-    other = _find_usual(
-        name, code, unit, report_type, reference_range, ("urine",) if specimens == ("blood",) else ("blood",)
-    )
-    gap = _distance(other, unit, reference_range) if other else None
+    other = _find_usual(clues, ("urine",) if specimens == ("blood",) else ("blood",))
+    gap = clues.distance(other) if other else None
     if gap is None or gap > log(1.3):
         return None
-    own = _distance(found, unit, reference_range) if found else None
+    own = clues.distance(found) if found else None
     return other if own is None or own - gap > log(3) else None
 
 
-def _find_usual(
-    name: str, code: str, unit: str, report_type: str, reference_range: str, specimens: tuple[Specimen, ...]
-) -> Analyte | None:
+def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
+    name, abbreviation, unit = clues.name, clues.abbreviation, clues.unit
     names, codes = _index()
-    by_code = [one for specimen in specimens for one in codes.get((specimen, fold_code(code or name)), [])]
+    by_code = [one for specimen in specimens for one in codes.get((specimen, fold_code(abbreviation or name)), [])]
     # 有的名称含字母，读的人可能把字母当成了代号：总 + T3，ABO + 血型
-    spellings = (name or code, name + code, code + name)
+    spellings = (name or abbreviation, name + abbreviation, abbreviation + name)
     pools = ([one for place in specimens for one in names.get((place, fold_name(each)), [])] for each in spellings)
     by_name = next(filter(None, pools), [])
     if is_per_microlitre(unit):
-        by_name, by_code = (_blood_or_sediment(pool, unit, reference_range, specimens) for pool in (by_name, by_code))
+        by_name, by_code = (_blood_or_sediment(pool, clues, specimens) for pool in (by_name, by_code))
     if len(by_name) == 1 and not _is_foreign(by_name[0], unit):
         return by_name[0]
-    if not unit and (nearest := _nearest(by_name or by_code, unit, reference_range)):
+    if not unit and (nearest := _nearest(by_name or by_code, clues)):
         return nearest
     if len(by_name) > 1:
         # 同名的指标（中性粒细胞的绝对值与百分比）由单位分辨，单位没印时由代号
         matches = _fitting(by_name, unit) or [one for one in by_name if one in by_code] or _fitting(by_code, unit)
     else:
         matches = _fitting(by_code, unit)
-        if not unit and len(matches) < len(by_code) and not _INFECTION_TITLE.search(report_type):
+        if not unit and len(matches) < len(by_code) and not _INFECTION_TITLE.search(clues.report_type):
             # 没有单位的缩写：TP 是总蛋白还是梅毒；只有一种意思、范围也像的才算（肌钙蛋白各家方法不同，没有可比的范围）
             only = by_code[0] if len(by_code) == 1 else None
-            is_bare = not reference_range.strip(" -—*/")
-            fits = only and (is_bare or not only.known_intervals or implied_unit(only, reference_range))
+            fits = only and (not clues.has_range or not only.known_intervals or implied_unit(only, clues.interval))
             return only if fits else None
-    return _choose(matches, unit, report_type, reference_range)
+    return _choose(matches, clues)
 
 
 def _find_elsewhere(name: str, unit: str) -> Analyte | None:
@@ -108,29 +119,30 @@ def _find_elsewhere(name: str, unit: str) -> Analyte | None:
     return found[0] if len(found) == 1 else None
 
 
-def _choose(matches: list[Analyte], unit: str, report_type: str, reference_range: str) -> Analyte | None:
+def _choose(matches: list[Analyte], clues: _Clues) -> Analyte | None:
     """名称与单位都合的几项里的一项；分不清为 None。"""
     # 写着 twins 的那一项在先，是不是另一项后面再看
     main = [one for one in matches if all(other is one or other.code in one.twins for other in matches)]
     if len(matches) < 2 or main:
         return next(iter(main or matches), None)
-    gaps = [(gap, one) for one in matches if (gap := _distance(one, unit, reference_range)) is not None]
+    gaps = clues.distances(matches)
     specimens = [one.specimen for one in matches]
     if len({*specimens}) < len(specimens) or {"urine", "stool"} <= {*specimens} and not gaps:
-        return _nearest(matches, unit, reference_range)
+        return _nearest(matches, clues)
     # 一张单子上有几种标本：范围最像的，没有范围的按先后
     if gaps:
         return min(gaps, key=lambda pair: pair[0])[1]
-    return next((one for one in matches if "血气" in report_type and one.specimen == "blood"), matches[0])
+    return next((one for one in matches if "血气" in clues.report_type and one.specimen == "blood"), matches[0])
 
 
-def _find_unusual(name: str, code: str, unit: str, specimens: tuple[Specimen, ...]) -> Analyte | None:
+def _find_unusual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
     """24 小时尿、负荷后的结果：只认目录里正有这个名称的，和 24 小时尿蛋白。"""
+    name, abbreviation, unit = clues.name, clues.abbreviation, clues.unit
     names, codes = _index()
     whole = fold_name(re.sub(r"[()（）\[\]【】]", "", name))
     exact = [one for specimen in specimens for one in names.get((specimen, whole), [])]
-    if not exact and code and fold_unit(unit).endswith("/24h"):
-        exact = [one for specimen in specimens for one in codes.get((specimen, fold_code(code)), [])]
+    if not exact and abbreviation and fold_unit(unit).endswith("/24h"):
+        exact = [one for specimen in specimens for one in codes.get((specimen, fold_code(abbreviation)), [])]
     exact = [one for one in exact if one.knows_unit(unit) or not unit]
     if len(exact) != 1 and is_daily_protein(name, unit):
         return _fitting_entry("U-PRO24", unit)
@@ -158,27 +170,23 @@ def _is_foreign(one: Analyte, unit: str) -> bool:
     return bool(kinds) and kind not in kinds
 
 
-def _blood_or_sediment(
-    pool: list[Analyte], unit: str, reference_range: str, specimens: tuple[Specimen, ...]
-) -> list[Analyte]:
+def _blood_or_sediment(pool: list[Analyte], clues: _Clues, specimens: tuple[Specimen, ...]) -> list[Analyte]:
     """每微升的红、白细胞是血里的还是尿沉渣的，相差千倍，看范围；没有范围、报告类型也没有说，就不知道。"""
     blood = [one for one in pool if one.specimen == "blood"]
     others = [one for one in pool if one.specimen != "blood"]
     if not (blood and others):
         return pool
-    gaps = [gap for one in blood if (gap := _distance(one, unit, reference_range)) is not None]
+    gaps = [gap for gap, _ in clues.distances(blood)]
     if gaps:
         return blood if min(gaps) < log(5) else others
     return others if specimens[0] != "blood" else []
 
 
-def _distance(one: Analyte, unit: str, reference_range: str) -> float | None:
-    """印着的范围与目录里这一项的相差几倍（取对数），各种人的范围里最近的；比不了为 None。"""
-    printed = parse_range(reference_range)
-    each = [limits for _, limits in printed.groups] if isinstance(printed, PartitionedInterval) else [printed]
-    intervals = [limits for limits in each if isinstance(limits, Interval) and not limits.is_titre]
-    usual = (*one.intervals, *(group.range for group in one.groups))
-    gaps = [_gap(limits, other, one, unit) for limits in intervals for other in usual]
+def _distance(analyte: Analyte, unit: str, printed: ReferenceRange | None) -> float | None:
+    """以 unit 计的范围与目录里这一项的相差几倍（取对数），各种人的范围里最近的；比不了为 None。"""
+    intervals = [limits for limits in intervals_of(printed) if not limits.is_titre]
+    usual = (*analyte.intervals, *(group.range for group in analyte.groups))
+    gaps = [_gap(limits, other, analyte, unit) for limits in intervals for other in usual]
     return min((gap for gap in gaps if gap is not None), default=None)
 
 
@@ -194,36 +202,34 @@ def _gap(printed: Interval, usual: Interval, analyte: Analyte, unit: str) -> flo
     return abs(log(one / other)) if one and other and min(one, other) > 0 else None
 
 
-def _nearest(candidates: list[Analyte], unit: str, reference_range: str) -> Analyte | None:
+def _nearest(candidates: list[Analyte], clues: _Clues) -> Analyte | None:
     """印着的范围明显只像其中一项的：那一项；看不出的为 None。"""
-    gaps = [(gap, one) for one in candidates if (gap := _distance(one, unit, reference_range)) is not None]
-    gaps.sort(key=lambda pair: pair[0])
+    gaps = sorted(clues.distances(candidates), key=lambda pair: pair[0])
     if not gaps or gaps[0][0] > log(2):
         return None
     is_alone = len(gaps) == 1 or gaps[1][0] - gaps[0][0] > log(_CLEARLY_NEARER)
     return gaps[0][1] if is_alone else None
 
 
-def _right_twin(one: Analyte, unit: str, report_type: str, reference_range: str) -> Analyte:
+def _right_twin(one: Analyte, clues: _Clues) -> Analyte:
     """名称、单位都相同的另一项：印着的范围明显更像它时就是它；没有印范围，血气里的钙是离子钙。"""
     twins = [twin for code in one.twins if (twin := _by_code().get(code))]
-    own = _distance(one, unit, reference_range)
-    gaps = [(gap, twin) for twin in twins if (gap := _distance(twin, unit, reference_range)) is not None]
+    own, gaps = clues.distance(one), clues.distances(twins)
     if own is None or not gaps:
-        is_gas = "血气" in report_type and not reference_range.strip(" -—*/")
+        is_gas = "血气" in clues.report_type and not clues.has_range
         return next((twin for twin in twins if is_gas and twin.code == "ICA"), one)
     nearest, twin = min(gaps, key=lambda pair: pair[0])
-    if _shares_a_bound(one, unit, reference_range):
+    if _shares_a_bound(one, clues):
         return one  # 另一端多半读错了一位
     return twin if own - nearest > log(_CLEARLY_NEARER) else one
 
 
-def _shares_a_bound(one: Analyte, unit: str, reference_range: str) -> bool:
+def _shares_a_bound(one: Analyte, clues: _Clues) -> bool:
     """印着的范围有一端与目录的差不到 5%。"""
-    printed = parse_range(reference_range)
+    printed = clues.interval
     if not isinstance(printed, Interval):
         return False
-    ends = [None if end is None else one.convert(end, unit or one.unit) for end in (printed.low, printed.high)]
+    ends = [None if end is None else one.convert(end, clues.unit or one.unit) for end in (printed.low, printed.high)]
     return any(
         end and other and abs(end - other) <= other / 20
         for usual in one.intervals
@@ -231,12 +237,12 @@ def _shares_a_bound(one: Analyte, unit: str, reference_range: str) -> bool:
     )
 
 
-def implied_unit(one: Analyte, reference_range: str) -> str:
+def implied_unit(analyte: Analyte, interval: ReferenceRange | None) -> str:
     """没有印单位时，从印着的范围看这一项用的是哪个单位（压积 0.40-0.50 是 L/L）；看不出为空串。"""
     # 换算的倍数相同的（g/dL 与 g%）是一回事
-    units = {one.convert(Decimal(1), unit): unit for unit in (*reversed(one.conversions), one.unit)}
-    gaps = [(gap, unit) for unit in units.values() if (gap := _distance(one, unit, reference_range)) is not None]
-    gaps.sort()
+    units = {analyte.convert(Decimal(1), unit): unit for unit in (*reversed(analyte.conversions), analyte.unit)}
+    in_units = [(_distance(analyte, unit, interval), unit) for unit in units.values()]
+    gaps = sorted((gap, unit) for gap, unit in in_units if gap is not None)
     is_clear = gaps and gaps[0][0] < log(2) and all(gap - gaps[0][0] > log(_CLEARLY_NEARER) for gap, _ in gaps[1:])
     return gaps[0][1] if is_clear else ""
 

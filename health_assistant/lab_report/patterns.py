@@ -11,15 +11,15 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
 from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
-from health_assistant.lab_report.catalogue import Analyte, Phrase, Sentence, load_catalogue
+from health_assistant.lab_report.catalogue import Phrase, Sentence, load_catalogue
+from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.reference_range import Interval, QualitativeResult, parse_range
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, LabItem, Severity
+from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, Severity
 from health_assistant.lab_report.severity import at_least
 
 State = Literal["high", "low", "abnormal", "normal", "positive", "negative"]
-
-ReportRow = tuple[LabItem, Analyte | None]
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Condition:
     state: State
     floor: Severity | None = None
 
-    def holds(self, items: list[LabItem]) -> bool:
+    def holds(self, findings: list[Finding]) -> bool:
         """这一项的每一行（可能重复印）都是这样；没有这一项则不是。"""
-        return bool(items) and all(_is_in(item, self.state) and self._is_grave_enough(item) for item in items)
+        return bool(findings) and all(_is_in(one, self.state) and self._is_grave_enough(one) for one in findings)
 
-    def _is_grave_enough(self, item: LabItem) -> bool:
-        return self.floor is None or at_least(item.severity, self.floor)
+    def _is_grave_enough(self, finding: Finding) -> bool:
+        return self.floor is None or at_least(finding.severity, self.floor)
 
 
 def _condition(raw: Any) -> Condition:
@@ -108,19 +108,19 @@ class Pattern(Entry):
         fits_title = not self.report_type or any(word in report_type for word in self.report_type)
         return self.needed <= present and fits_title and any(map(person.fits, self.people))
 
-    def matching(self, rows: dict[str, list[LabItem]]) -> list[LabItem] | None:
+    def matching(self, findings: dict[str, list[Finding]]) -> list[Finding] | None:
         """成立时是它解释的行（含条件里正常的行），不成立则为 None。"""
 
         def holding(conditions: Conditions) -> list[str]:
-            return [code for code, condition in conditions.items() if condition.holds(rows.get(code, []))]
+            return [code for code, condition in conditions.items() if condition.holds(findings.get(code, []))]
 
         if len(holding(self.all)) < len(self.all) or (self.any and not holding(self.any)):
             return None
-        doubtful = any(item.flag == "unknown" for code in self.unless for item in rows.get(code, []))
+        doubtful = any(one.flag == "unknown" for code in self.unless for one in findings.get(code, []))
         if holding(self.unless) or doubtful:
             return None
         explained = dict.fromkeys([*self.all, *holding(self.any), *holding(self.explains)])
-        return [item for code in explained for item in rows[code]]
+        return [one for code in explained for one in findings[code]]
 
 
 class PatternFile(Entry):
@@ -141,14 +141,14 @@ class Match:
     """在一张报告上成立的组合，和它解释的行。"""
 
     pattern: Pattern
-    items: list[LabItem]
+    findings: list[Finding]
 
     @property
     def severity(self) -> Severity | None:
         """有多要紧：组合自己的；异常的行都只是轻微时，几周、几天内看的组合也只是轻微（两件小事还是小事）。"""
         own = None if self.pattern.severity == "none" else self.pattern.severity
-        rows = [item.severity for item in self.items if item.flag in ABNORMAL_FLAGS]
-        only_trifles = bool(rows) and not any(at_least(one, "moderate") for one in rows)
+        abnormal = [one.severity for one in self.findings if one.flag in ABNORMAL_FLAGS]
+        only_trifles = bool(abnormal) and not any(at_least(one, "moderate") for one in abnormal)
         return "slight" if own in ("moderate", "marked") and only_trifles else own
 
     @property
@@ -168,19 +168,22 @@ def parse_patterns(text: str) -> tuple[Pattern, ...]:
     return check_yaml(PatternFile, text, "patterns.yaml").patterns
 
 
-def find_patterns(person: Person, rows: list[ReportRow], report_type: str = "") -> list[Match]:
+def find_patterns(person: Person, findings: list[Finding], report_type: str = "") -> list[Match]:
     """成立的组合，重的在前。异常行都已被前面的解释了的，不再重复。"""
-    by_code: dict[str, list[LabItem]] = {}
-    for item, analyte in rows:
-        if analyte:
-            by_code.setdefault(analyte.code, []).append(item)
+    by_code: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.analyte:
+            by_code.setdefault(finding.analyte.code, []).append(finding)
     present = set(by_code)
-    possible = [one for one in load_patterns() if one.may_apply(person, report_type, present)]
-    found = [Match(one.for_person(person), items) for one in possible if (items := one.matching(by_code)) is not None]
+    matches = []
+    for pattern in load_patterns():
+        rows = pattern.matching(by_code) if pattern.may_apply(person, report_type, present) else None
+        if rows is not None:
+            matches.append(Match(pattern.for_person(person), rows))
     chosen: list[Match] = []
     explained: set[int] = set()
-    for match in sorted(found, key=lambda one: -_ORDER.index(one.severity or "none")):
-        abnormal = {id(item) for item in match.items if item.flag in ABNORMAL_FLAGS}
+    for match in sorted(matches, key=lambda one: -_ORDER.index(one.severity or "none")):
+        abnormal = {id(one) for one in match.findings if one.flag in ABNORMAL_FLAGS}
         if not abnormal or abnormal - explained:
             chosen.append(match)
             explained |= abnormal
@@ -190,15 +193,15 @@ def find_patterns(person: Person, rows: list[ReportRow], report_type: str = "") 
 _ORDER = ("none", *SEVERITIES)
 
 
-def _is_in(item: LabItem, state: State) -> bool:
+def _is_in(finding: Finding, state: State) -> bool:
     if state not in ("positive", "negative"):
-        return item.flag == state
-    limits = parse_range(item.applied_range)
-    if isinstance(limits, Interval) and limits.high is None:
+        return finding.flag == state
+    interval = finding.interval
+    if isinstance(interval, Interval) and interval.high is None:
         # 表面抗体印 ≥10、竞争法印 >1：够高才是正常的一边。前者高是阳性，后者高是阴性，只有前者分得清
-        return limits.low == 10 and item.flag == {"positive": "normal", "negative": "low"}[state]
+        return interval.low == 10 and finding.flag == {"positive": "normal", "negative": "low"}[state]
     # “阴性为正常”的范围才能从高低看出阴阳
-    from_zero = isinstance(limits, Interval) and limits.low in (None, 0)
-    if not (from_zero or (isinstance(limits, QualitativeResult) and "阴性" in limits.words)):
+    from_zero = isinstance(interval, Interval) and interval.low in (None, 0)
+    if not (from_zero or (isinstance(interval, QualitativeResult) and "阴性" in interval.words)):
         return False
-    return item.flag == "normal" if state == "negative" else item.flag in ("high", "abnormal")
+    return finding.flag == "normal" if state == "negative" else finding.flag in ("high", "abnormal")

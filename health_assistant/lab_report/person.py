@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from typing import Literal
 
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS
@@ -138,12 +137,6 @@ _GROUPS: dict[str, Callable[[Person], bool]] = {
 }
 
 
-def person_of(report: ReadReport | LabReport) -> Person:
-    """从报告名、性别、年龄看是谁的；没有印的就是不知道。"""
-    return _person(report.report_type, report.sex, report.age)
-
-
-@lru_cache(256)
 def parse_age(text: str | None) -> float | None:
     """印着的年龄 -> 以年为单位的数；没有、含糊（成人、婴儿）、看不懂或大得不可能为 None。
 
@@ -199,10 +192,11 @@ def _sum_up(found: re.Match[str]) -> Fraction | None:
     return total if has_larger else None
 
 
-@lru_cache(256)
-def _person(report_type: str, sex: Sex | None, age: str | None) -> Person:
-    title = re.sub(r"\s+", "", unicodedata.normalize("NFKC", report_type))
-    printed = (age or "").strip(" -—*/　")
+def person_of(report: ReadReport | LabReport) -> Person:
+    """从报告名、性别、年龄看是谁的；没有印的就是不知道。"""
+    sex = report.sex
+    title = re.sub(r"\s+", "", unicodedata.normalize("NFKC", report.report_type))
+    printed = (report.age or "").strip(" -—*/　")
     words = _NOT_A_CHILD.sub("", title) + ";" + printed
     years, says_newborn = parse_age(printed), bool(_NEWBORN.search(words))
     says_child = says_newborn or bool(_CHILD.search(words))

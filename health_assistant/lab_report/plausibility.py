@@ -8,69 +8,60 @@ from dataclasses import replace
 from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import Analyte
+from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, compare
+from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.printed_text import clean, normalize
-from health_assistant.lab_report.reference_range import (
-    PAIR,
-    Interval,
-    PartitionedInterval,
-    ReferenceRange,
-    attached_unit,
-    compare,
-    parse_range,
-    parse_result,
-)
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, ReadItem
+from health_assistant.lab_report.reference_range import PAIR, parse_result
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag
 from health_assistant.lab_report.severity import is_impossible, load_severity
 from health_assistant.lab_report.units import fold_unit
 
 
 def value_doubt(
-    read: ReadItem,
+    observed: Observation,
     limits: ReferenceRange | None,
     flag: Flag,
-    analyte: Analyte | None,
-    has_agreeing_mark: bool,
-    others_have_marks: bool,
+    has_agreeing_flag: bool,
+    others_have_flags: bool,
 ) -> str | None:
-    """数本身可能读错的理由；没有破绽时为 None。`others_have_marks`：同一张报告的别的行印着箭头一类的标记。"""
-    result = parse_result(read.result)
-    if analyte and not has_agreeing_mark and is_impossible(result, read.unit, analyte):
+    """数本身可能读错的理由；没有破绽时为 None。`limits` 是判断用的范围，`flag` 是与它比出来的。
+
+    `has_agreeing_flag`：印着的标记说得通；`others_have_flags`：同一张报告的别的行印着箭头一类的标记。
+    """
+    row, result, analyte = observed.row, observed.value, observed.analyte
+    if analyte and not has_agreeing_flag and is_impossible(result, row.unit, analyte):
         return "这样的数值几乎不可能，可能读漏了小数点"
     if not isinstance(result, Interval) or not isinstance(limits, Interval):
         return None
-    if _is_misplaced_power(read, limits):
+    if _is_misplaced_power(observed, limits):
         return "不能确定结果里的 10 的几次方是数还是单位"
     if limits.low is not None and limits.low >= 0 and result.low is not None and result.low < 0:
         return "参考范围没有负数而结果是负数，可能多读了一横"
-    if has_agreeing_mark:
+    if has_agreeing_flag:
         return None
     reaches_far = analyte is not None and analyte.code in load_severity().wide
     if _lost_decimal_point(result, limits) and not reaches_far:
         return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
-    if (
-        others_have_marks
-        and not read.mark
-        and flag in ABNORMAL_FLAGS
-        and _may_contain_arrow(read.result, result, limits)
-    ):
-        return "超出参考范围而没有标记，数里的 1 可能是箭头"
+    if others_have_flags and not row.mark and flag in ABNORMAL_FLAGS:
+        return "超出参考范围而没有标记，数里的 1 可能是箭头" if _may_contain_arrow(row.result, result, limits) else None
     return None
 
 
-def misread_doubt(read: ReadItem, limits: ReferenceRange, analyte: Analyte | None) -> str | None:
+def misread_doubt(observed: Observation, limits: ReferenceRange) -> str | None:
     """单位或参考范围可能读错的理由；没有破绽时为 None。"""
-    if _units_conflict(read, analyte):
+    if _units_conflict(observed):
         return "结果或参考范围上的单位与单位一栏不符"
-    is_far = analyte and analyte.same_unit(read.unit) and is_far_from_known(limits, analyte, read.unit)
-    if is_far and not is_fraction(limits, analyte, read.unit):
+    unit, analyte = observed.row.unit, observed.analyte
+    is_far = analyte and analyte.same_unit(unit) and is_far_from_known(limits, analyte, unit)
+    if is_far and not is_fraction(limits, analyte, unit):
         return "印着的参考范围与常见的相差几倍，可能读错了小数点"
     return None
 
 
-def _units_conflict(read: ReadItem, analyte: Analyte | None) -> bool:
+def _units_conflict(observed: Observation) -> bool:
     """粘在结果、范围上的单位与单位一栏，凡印了的都应当相同（或都是目录认识的同一单位）。"""
-    units = {fold_unit(unit) for unit in (read.unit, attached_unit(read.result), attached_unit(read.reference_range))}
-    units.discard("")
+    units = {fold_unit(unit) for unit in (observed.row.unit, observed.value_unit, observed.interval_unit)} - {""}
+    analyte = observed.analyte
     return len(units) > 1 and not (analyte and all(analyte.same_unit(unit) for unit in units))
 
 
@@ -95,11 +86,12 @@ def _is_far(one: Decimal | None, other: Decimal | None) -> bool:
     return bool(one and other) and not Decimal("0.125") < one / other < 8
 
 
-def _is_misplaced_power(read: ReadItem, limits: Interval) -> bool:
+def _is_misplaced_power(observed: Observation, limits: Interval) -> bool:
     """`6.1×10^3` 对 `3.5-9.5`：多半是 6.1 与单位 10^3/μL 印在了一起。"""
-    if "10^" not in normalize(read.result) or attached_unit(read.result) or "10^" in normalize(read.reference_range):
+    row = observed.row
+    if "10^" not in normalize(row.result) or observed.value_unit or "10^" in normalize(row.reference_range):
         return False
-    return "10" in read.unit or (not read.unit and bool(limits.low))
+    return "10" in row.unit or (not row.unit and bool(limits.low))
 
 
 def _lost_decimal_point(result: Interval, limits: Interval) -> bool:
@@ -137,17 +129,19 @@ _DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|0,\d+)(?![\d,])")
 _POINT_OR_THOUSANDS = re.compile(r"(?<![\d,])[1-9]\d{0,2},\d{3}(?![\d,])")
 
 
-def _is_list(limits: str) -> bool:
+def _is_list(observed: Observation) -> bool:
     """逗号隔开的是两个数或几组人的范围：`(0.15,0.45)`、`50岁以下≤450,50~75岁≤900`。"""
-    return bool(PAIR.fullmatch(clean(limits))) or isinstance(parse_range(limits), PartitionedInterval)
+    return bool(PAIR.fullmatch(clean(observed.row.reference_range))) or isinstance(
+        observed.interval, PartitionedInterval
+    )
 
 
-def comma_doubts(reads: list[ReadItem]) -> list[str | None]:
+def comma_doubts(observations: list[Observation]) -> list[str | None]:
     """每一行的逗号有没有两种可能：整张单子用哪一种小数点，一行里的逗号就是哪一种。
 
     别处用点作小数点的单子上，`2,6` 可能是读错的点；用逗号作小数点的单子上，`1,234` 不知道是不是千分位。
     """
-    texts = [f"{read.result} {'' if _is_list(read.reference_range) else read.reference_range}" for read in reads]
+    texts = [f"{one.row.result} {'' if _is_list(one) else one.row.reference_range}" for one in observations]
     uses_point, uses_comma = (any(map(one.search, texts)) for one in (_DECIMAL_POINT, _DECIMAL_COMMA))
     doubtful = [one for one, is_used in ((_DECIMAL_COMMA, uses_point), (_POINT_OR_THOUSANDS, uses_comma)) if is_used]
     note = "不能确定逗号是小数点、千分位，还是读错的小数点"

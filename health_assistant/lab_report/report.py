@@ -1,11 +1,13 @@
-"""化验单的两种形态，全课程通用。
+"""化验单的几种 JSON，全课程通用：请模型抄录的、读者交来的、判断完毕的。
 
-`ReadReport` 是读者（OCR 引擎、视觉模型或人）从纸上读到的，只有印着的内容；
-`LabReport` 是代码据此得出的：高低判断、危急值、分级。判断从不由模型作出。
+一行从纸到网页是同一行，每一步只添不拆：`PrintedRow` 是印着的字，`ReadRow` 添上读数的依据，
+`Observation`（observation.py）添上解析出的数、范围与指标，`Finding`（judgement.py）添上判断；
+`LabItem` 是 `Finding` 给人看的字段。
+判断从不由模型作出。
 """
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -42,7 +44,7 @@ DISCLAIMER = (
 )
 
 
-class ReadItem(BaseModel):
+class PrintedRow(BaseModel):
     """一行检验项目，照印刷内容抄录；读不出的字段是空串。"""
 
     name: str = Field(description="项目中文名称，不含代号")
@@ -52,6 +54,10 @@ class ReadItem(BaseModel):
     reference_range: str = Field("", description="参考范围，照原样抄写，如 3.5-9.5；没有则为空串")
     mark: str | None = Field(None, description="印在旁边的异常标记，如 ↑、↓、H、L、*、偏高；没有则为 null")
 
+    def printed(self) -> dict[str, Any]:
+        """只是印着的几个字段，不论这一行后来添了什么。"""
+        return {name: getattr(self, name) for name in PrintedRow.model_fields}
+
 
 class ReadReport(BaseModel):
     """一张化验单上印着的内容。"""
@@ -59,10 +65,10 @@ class ReadReport(BaseModel):
     report_type: str = Field("", description="报告类型，如 血细胞分析")
     sex: Literal["男", "女"] | None = Field(None, description="性别；没有印则为 null")
     age: str | None = Field(None, description="年龄，照原样抄写，如 45岁、3月；没有印则为 null")
-    items: list[ReadItem]
+    items: list[PrintedRow]
 
 
-class RowEvidence(BaseModel):
+class Evidence(BaseModel):
     """一行读数的依据：把握（0 到 1，不知道则为 null）、在原图里的位置、读者自己的疑问。"""
 
     confidence: float | None = None
@@ -72,13 +78,40 @@ class RowEvidence(BaseModel):
     report_type: str | None = Field(None, description="各页的报告名不同时，这一页的；用来分辨标本")
 
 
-class Reading(BaseModel):
-    """一个读者的答卷；evidence 与 report.items 一一对应，读者不给依据时为空。"""
+class ReadRow(Evidence, PrintedRow):
+    """一行抄录，连同依据：把握不大的行，经过接口也不会被判断。"""
 
-    report: ReadReport
-    evidence: list[RowEvidence] = []
-    engine: str = Field(description="读者的名字，要告诉用户")
+    @classmethod
+    def of(cls, row: PrintedRow, **evidence: Any) -> "ReadRow":
+        """一行印着的字，加上依据；没有给的依据是不知道。判断过的行只取印着的。"""
+        return cls(**row.printed(), **evidence)
+
+
+OriginField = Literal["collected", "received", "reported", "performer", "specimen"]
+"""采样、接收、报告的时间，做检验的医院，标本。名字照 FHIR 的 Specimen 与 DiagnosticReport。"""
+TIMES: frozenset[OriginField] = frozenset(("collected", "received", "reported"))
+
+
+class PrintedField(BaseModel):
+    """页眉页脚里印着的一栏。"""
+
+    value: str = Field(description="时间写成 ISO 8601，不带时区，没有印几点的只有日期；医院、标本照抄")
+    confidence: float | None = Field(None, description="读数的把握，0 到 1；不知道则为 null")
+    box: Box | None = None
+    page: int = Field(1, description="在第几页，从 1 起")
+
+
+Origin = dict[OriginField, PrintedField]
+"""标本从哪里来：没有印、没有把握的栏不在里面。"""
+
+
+class Reading(ReadReport):
+    """一个读者的答卷。notices 与各行的依据经过接口也在：少了前者，有一半没有读的单子也会像是读全了。"""
+
+    items: list[ReadRow]  # type: ignore[assignment]  # pydantic 允许子类的字段更窄
+    origin: Origin = {}
     notices: list[str] = Field([], description="整张单子上要告诉用户的话，如没有读的部分")
+    engine: str = Field("", exclude=True, description="读者的名字，要告诉用户")
 
 
 class UnreadableReport(ValueError):
@@ -101,7 +134,7 @@ class Scale(BaseModel):
     high: float | None
 
 
-class LabItem(ReadItem):
+class LabItem(PrintedRow):
     """一行检验项目，加上代码的判断。"""
 
     flag: Flag = "unknown"
@@ -125,6 +158,7 @@ class LabReport(BaseModel):
     report_type: str = ""
     sex: Literal["男", "女"] | None = None
     age: str | None = None
+    origin: Origin = Field({}, description="什么时候采的、收的、报告的，哪家医院，什么标本；没有把握的不在里面")
     items: list[LabItem]
     triage: Triage = "none"
     when: When | None = Field(None, description="多快去看：now、today、days、weeks；可以在家观察的为 null")

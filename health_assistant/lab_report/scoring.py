@@ -11,11 +11,11 @@ from health_assistant.lab_report.alignment import align, same_range
 from health_assistant.lab_report.assessment import possible_grave
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.printed_text import normalize
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, LabItem, LabReport, ReadItem
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, LabItem, LabReport, PrintedRow
 from health_assistant.lab_report.units import fold_unit
 
 
-class TrueItem(ReadItem):
+class TrueItem(PrintedRow):
     """一行真值。"""
 
     flag: Flag | None = None

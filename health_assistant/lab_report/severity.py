@@ -16,14 +16,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from health_assistant.checked_yaml import Entry, check_yaml
 from health_assistant.lab_report.catalogue import Age, Analyte, Bounds, Number, Sentence, load_catalogue
+from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.reference_range import (
-    Interval,
-    PartitionedInterval,
-    QualitativeResult,
-    ReferenceRange,
-    parse_result,
-)
+from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import SEVERITIES, Flag, Severity
 
 Way = Literal["high", "low", "abnormal"]
@@ -45,14 +41,15 @@ class Step:
 
     at: Decimal | None = None
     multiple: Decimal | None = None
-    words: tuple[str, ...] = ()
+    words: tuple[QualitativeResult, ...] = ()
 
 
 def _step(raw: Any) -> Step:
     if isinstance(raw, list):
-        if not raw or not all(isinstance(word, str) for word in raw):
+        words = tuple(word for text in raw if isinstance(word := parse_result(str(text)), QualitativeResult))
+        if not raw or len(words) < len(raw):
             raise ValueError(f"定性词要写成列表，而不是 {raw!r}")
-        return Step(words=tuple(raw))
+        return Step(words=words)
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?)(×?)", raw) if isinstance(raw, str) else None
     if not found:
         raise ValueError(f'要写成带引号的数 "5.5"、倍数 "3×" 或一列词，而不是 {raw!r}')
@@ -60,7 +57,6 @@ def _step(raw: Any) -> Step:
     return Step(multiple=number) if found[2] else Step(at=number)
 
 
-_GRADED = ("阴性", "弱阳性", "阳性")
 OptionalStep = Annotated[Step | None, BeforeValidator(_step)]
 
 
@@ -172,6 +168,7 @@ class SeverityFile(Entry):
 
     @cached_property
     def by_code(self) -> dict[str, list[GradeLine]]:
+        """代号 -> 分级表里它的各行。"""
         lines: dict[str, list[GradeLine]] = {}
         for one in self.grades:
             lines.setdefault(one.code, []).append(one)
@@ -195,6 +192,7 @@ def worst(severities: Iterable[Severity | None]) -> Severity | None:
 
 
 def at_least(severity: Severity | None, floor: Severity) -> bool:
+    """至少有 floor 这样重；None 不是。"""
     return severity is not None and SEVERITIES.index(severity) >= SEVERITIES.index(floor)
 
 
@@ -209,8 +207,7 @@ def lines_for(code: str, way: str, person: Person) -> list[GradeLine]:
 
 def span_of(limits: ReferenceRange | None) -> Interval | None:
     """算“几倍上限”用的区间；分男女而性别不知道的，取最宽的。不是数的为 None。"""
-    groups = [one for _, one in limits.groups] if isinstance(limits, PartitionedInterval) else [limits]
-    spans = [one for one in groups if isinstance(one, Interval)]
+    spans = intervals_of(limits)
     if len(spans) < 2:
         return spans[0] if spans else None
     lows, highs = [one.low for one in spans], [one.high for one in spans]
@@ -223,7 +220,7 @@ def can_be_grave(analyte: Analyte, person: Person) -> bool:
 
 
 def grade_value(
-    result: Interval | QualitativeResult | None,
+    result: Value | None,
     unit: str,
     analyte: Analyte,
     person: Person,
@@ -266,32 +263,19 @@ def _reaches(way: Way, bound: Decimal, step: Step, unit: str, analyte: Analyte, 
     return value >= edge if way == "high" else value <= edge
 
 
-def _says(result: QualitativeResult, words: tuple[str, ...]) -> bool:
-    """结果是不是这些词之一；`2+` 含更多的加号，阳性没有印加号的当作 1+。"""
+def _says(result: QualitativeResult, words: tuple[QualitativeResult, ...]) -> bool:
+    """结果是不是这些词之一；`2+` 含更多的加号，阳性没有印加号的当作 1+；“柏油样便”里有“柏油样”。"""
     for word in words:
-        step = parse_result(word)
-        if isinstance(step, QualitativeResult) and step.words == ("阳性",) and step.grade and result.words == ("阳性",):
-            if (result.grade or 1) >= step.grade:
+        if word.grade and result.words == word.words:
+            if (result.grade or 1) >= word.grade:
                 return True
-        elif isinstance(step, QualitativeResult) and step.words == result.words:
+        elif result.words == word.words or (not word.is_graded and word.words[0] in result.words[0]):
             return True
-        elif (
-            isinstance(step, QualitativeResult)
-            and step.words == (word,)
-            and word not in _GRADED
-            and word in result.words[0]
-        ):
-            return True  # “柏油样便”里有“柏油样”
     return False
 
 
 def grade_deviation(
-    result: Interval | QualitativeResult,
-    limits: ReferenceRange | None,
-    flag: Flag,
-    unit: str,
-    analyte: Analyte | None,
-    person: Person,
+    result: Value, limits: ReferenceRange | None, flag: Flag, unit: str, analyte: Analyte | None, person: Person
 ) -> Severity:
     """一个异常的行有多要紧。先看表；表没有说的，由离参考范围多远得出。
 
@@ -312,9 +296,7 @@ def grade_deviation(
     return worst([by_table, generic]) or "moderate"
 
 
-def _is_comparable(
-    result: Interval | QualitativeResult, unit: str, analyte: Analyte, limits: Interval | None, lines: list[GradeLine]
-) -> bool:
+def _is_comparable(result: Value, unit: str, analyte: Analyte, limits: Interval | None, lines: list[GradeLine]) -> bool:
     """表里的第一级能不能与这个结果比：单位换得了，或有范围可以算倍数。"""
     if isinstance(result, QualitativeResult):
         return True
@@ -325,25 +307,16 @@ def _is_comparable(
     return any(absolute if one.at is not None else bool(limit) for one in firsts)
 
 
-def _generic(
-    result: Interval | QualitativeResult, limits: Interval | None, flag: Flag, analyte: Analyte | None
-) -> Severity:
-    if (
-        isinstance(result, QualitativeResult)
-        and result.words == ("弱阳性",)
-        and analyte
-        and analyte.specimen == "urine"
-    ):
+def _generic(result: Value, limits: Interval | None, flag: Flag, analyte: Analyte | None) -> Severity:
+    if result == QualitativeResult(("弱阳性",)) and analyte and analyte.specimen == "urine":
         return "slight"  # 尿干化学的 ± 多是浓缩、污染
     if not isinstance(result, Interval) or limits is None or result.is_titre:
         return "moderate"
     value, limit = (result.low, limits.high) if flag == "high" else (result.high, limits.low)
     if value is None or limit is None:
         return "moderate"
-    excess = abs(value - limit)
-    if excess <= _slight_excess(limits, limit, analyte):
-        return "slight"
-    return "moderate"  # 再往上不猜：表里没有的不分级
+    # 再往上不猜：表里没有的不分级
+    return "slight" if abs(value - limit) <= _slight_excess(limits, limit, analyte) else "moderate"
 
 
 def _slight_excess(limits: Interval, limit: Decimal, analyte: Analyte | None) -> Decimal:
@@ -354,7 +327,7 @@ def _slight_excess(limits: Interval, limit: Decimal, analyte: Analyte | None) ->
     return max(general, variation.change_value * abs(limit)) if variation else general
 
 
-def is_impossible(result: Interval | QualitativeResult | None, unit: str, analyte: Analyte) -> bool:
+def is_impossible(result: Value | None, unit: str, analyte: Analyte) -> bool:
     """这个数活着的人不会有；不是数、单位换不了、表里没有的不知道，为 False。"""
     span = load_severity().possible.get(analyte.code)
     if span is None or not isinstance(result, Interval) or not result.is_point:

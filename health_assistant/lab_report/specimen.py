@@ -88,9 +88,9 @@ def possible_specimens(report_type: str, name: str, unit: str) -> tuple[Specimen
     return ("blood", *excreta) if unit and not is_per_microlitre(unit) else (*excreta, "blood")
 
 
-def timed_glucose(name: str, code: str, unit: str = "", report_type: str = "") -> str | None:
+def timed_glucose(name: str, abbreviation: str, unit: str = "", report_type: str = "") -> str | None:
     """血糖是什么时候抽的，写成目录的代号；不是血糖、没有写时刻的为 None。糖耐量的单子上可能只印着时刻。"""
-    text = f"{name} {code}"
+    text = f"{name} {abbreviation}"
     is_glucose = bool(_GLUCOSE.search(text)) and not re.search(r"糖化|尿|胰岛素|C肽", text)
     in_series = re.search(r"糖耐量|OGTT|血糖", report_type, re.IGNORECASE) and fold_unit(unit) in ("mmol/l", "mg/dl")
     if not is_glucose and not (in_series and _ONLY_A_TIME.fullmatch(name)):

@@ -1,35 +1,17 @@
-"""和视觉模型说话：怎样问，回答怎样变回 `ReadReport`。训练、评测和服务用同一份。"""
+"""和视觉模型说话：怎样问，回答怎样变回 `Reading`。训练、评测和服务用同一份。"""
 
 import base64
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from health_assistant.lab_report.report import READ_PROMPT, Reading, ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.report import READ_PROMPT, Evidence, PrintedRow, Reading, ReadRow
 
 UNREADABLE_ANSWER = "看不清这张图片，请把报告单放平、对准、光线充足，靠近一些重拍一张。"
 """看不清或不是化验单时，模型要答的一句话；训练教的就是它。"""
-
-
-class EvidencedItem(RowEvidence, ReadItem):
-    """一行抄录，连同把握与位置：把握不大的行，经过接口也不会被判断。"""
-
-
-class EvidencedReport(ReadReport):
-    """一份抄录，连同各行的依据与整张单子上要说的话：少了后者，有一半没有读的单子也会像是读全了。"""
-
-    items: list[EvidencedItem]  # type: ignore[assignment]  # pydantic 允许子类的字段更窄
-    notices: list[str] = []
-
-    @classmethod
-    def of(cls, reading: Reading) -> "EvidencedReport":
-        """一个读者的答卷（每一行都有依据的）-> 接口上传的样子。"""
-        pairs = zip(reading.report.items, reading.evidence, strict=True)
-        items = [item.model_dump() | proof.model_dump() for item, proof in pairs]
-        return cls.model_validate(reading.report.model_dump() | {"items": items, "notices": reading.notices})
 
 
 @dataclass
@@ -37,8 +19,7 @@ class ReadAnswer:
     """一个回答读成了什么。how：strict 整段是合格的 JSON，lenient 修补之后才是，unreadable 说看不清，failed 读不成。"""
 
     how: str
-    report: ReadReport | None = None
-    evidence: list[RowEvidence] = field(default_factory=list)
+    report: Reading | None = None
 
 
 def read_messages(image_url: str, prompt: str = READ_PROMPT) -> list[dict]:
@@ -48,6 +29,7 @@ def read_messages(image_url: str, prompt: str = READ_PROMPT) -> list[dict]:
 
 
 def data_url(image: bytes, kind: str = "image/jpeg") -> str:
+    """图片的字节 -> 可以放进消息的 data: 地址。"""
     return f"data:{kind};base64,{base64.b64encode(image).decode()}"
 
 
@@ -55,15 +37,13 @@ def parse_answer(text: str) -> ReadAnswer:
     """模型的回答 -> 读到的报告。先严格，再宽松：代码块、前后的话、断在半截、数没加引号都认。"""
     text = text.strip()
     try:
-        return ReadAnswer("strict", *_split(EvidencedReport.model_validate_json(text, strict=True)))
+        return ReadAnswer("strict", Reading.model_validate_json(text, strict=True))
     except ValidationError:
         pass
     if "{" not in text and re.match("[^。]{0,20}(看不清|无法识别|不是化验单)", text):
         return ReadAnswer("unreadable")
-    found = _mended(find_object(text))
-    if found is None:
-        return ReadAnswer("failed")
-    return ReadAnswer("lenient", *_split(found))
+    mended = _mended(find_object(text))
+    return ReadAnswer("lenient", mended) if mended else ReadAnswer("failed")
 
 
 def find_object(text: str, mend: bool = True) -> Any:
@@ -89,34 +69,27 @@ def _close(body: str) -> Any:
     return None
 
 
-def _mended(found: Any) -> EvidencedReport | None:
+def _mended(found: Any) -> Reading | None:
     """字段的类型不对就改对：数变成字，null 变成空串；没有名称的行不要。"""
     if not isinstance(found, dict) or not isinstance(found.get("items"), list):
         return None
-    items = []
+    rows = []
     for row in found["items"]:
         if not isinstance(row, dict) or not row.get("name"):
             continue
-        printed = {name: _text(row.get(name)) for name in ReadItem.model_fields}
-        given = {name: row[name] for name in RowEvidence.model_fields if name in row}
+        printed = {name: _text(row.get(name)) for name in PrintedRow.model_fields}
+        printed["mark"] = printed["mark"] or None
+        given = {name: row[name] for name in Evidence.model_fields if name in row}
         try:
-            items.append(EvidencedItem.model_validate(given | printed | {"mark": printed["mark"] or None}))
+            rows.append(ReadRow.model_validate(given | printed))
         except ValidationError:
-            items.append(EvidencedItem.model_validate(printed | {"mark": printed["mark"] or None}))
+            rows.append(ReadRow.model_validate(printed))
     sex, age = found.get("sex"), _text(found.get("age")) or None
     head = {"report_type": _text(found.get("report_type")), "sex": sex if sex in ("男", "女") else None, "age": age}
-    return EvidencedReport(items=items, **head)
+    return Reading(items=rows, **head)
 
 
 def _text(value: Any) -> str:
     """一格的文字；孤立的代理字符换成问号，否则写不成 UTF-8。"""
     text = "" if value is None or isinstance(value, dict | list) else str(value)
     return text.encode(errors="replace").decode().strip()
-
-
-def _split(found: EvidencedReport) -> tuple[ReadReport, list[RowEvidence]]:
-    """抄录与依据分开；一行依据也没有给时，依据是空的。"""
-    report = ReadReport.model_validate(found.model_dump())
-    given = any(row.model_fields_set & RowEvidence.model_fields.keys() for row in found.items)
-    kept = RowEvidence.model_fields.keys()
-    return report, [RowEvidence(**row.model_dump(include=set(kept))) for row in found.items] if given else []

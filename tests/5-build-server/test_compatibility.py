@@ -13,8 +13,7 @@ from model_server.data_url import check_data_url, decode_data_url
 from model_server.protocol import Answer
 from PIL import Image
 
-from health_assistant.lab_report.report import Reading, ReadItem, ReadReport, RowEvidence, read_report_schema
-from health_assistant.lab_report.vl_protocol import EvidencedReport
+from health_assistant.lab_report.report import Reading, ReadReport, ReadRow, read_report_schema
 
 READER, ADVISOR = "embedded-report-reader", "embedded-health-advisor"
 POTASSIUM = {"name": "钾", "code": "K", "result": "4.2", "unit": "mmol/L", "reference_range": "3.5-5.3"}
@@ -258,10 +257,7 @@ def test_ignored_fields_are_logged_once_without_their_values(http, caplog):
 def test_what_was_not_read_is_carried_to_the_advice(embedded_server):
     """读者说有一部分没有读：经过接口也要说出来，而且不能是未见异常。"""
     notice = "超声、血压没有读，请看原件。"
-    report = ReadReport(items=[ReadItem(**POTASSIUM)])
-    sent = EvidencedReport.of(
-        Reading(report=report, evidence=[RowEvidence(confidence=0.99)], engine="x", notices=[notice])
-    )
+    sent = Reading(items=[ReadRow(**POTASSIUM, confidence=0.99)], engine="x", notices=[notice])
     advice = {}
     for name, one in (("with", sent), ("without", sent.model_copy(update={"notices": []}))):
         body = {"model": ADVISOR, "messages": [{"role": "user", "content": one.model_dump_json()}]}

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from health_assistant.lab_report.report import ReadItem, ReadReport
+from health_assistant.lab_report.report import PrintedRow, ReadReport
 from health_assistant.lab_report.vl_protocol import UNREADABLE_ANSWER, parse_answer, read_messages
 
 STAGE = Path(__file__).resolve().parents[2] / "6-fine-tuning-vl"
 ITEMS = [
-    ReadItem(name="白细胞计数", code="WBC", result="12.3", unit="10^9/L", reference_range="3.5-9.5", mark="↑"),
-    ReadItem(name="血红蛋白", code="HGB", result="130", unit="g/L", reference_range="115-150"),
+    PrintedRow(name="白细胞计数", code="WBC", result="12.3", unit="10^9/L", reference_range="3.5-9.5", mark="↑"),
+    PrintedRow(name="血红蛋白", code="HGB", result="130", unit="g/L", reference_range="115-150"),
 ]
 REPORT = ReadReport(report_type="血常规", items=ITEMS)
 GOOD = REPORT.model_dump_json()
@@ -51,7 +51,8 @@ def test_answers_are_read_strictly_first_and_leniently_then(answer, how, results
 def test_the_confidence_of_the_embedded_reader_comes_along():
     row = ITEMS[0].model_dump() | {"confidence": 0.5, "boxes": {"row": [1, 2, 3, 4]}, "doubt": "模糊"}
     read = parse_answer(json.dumps({"report_type": "", "sex": None, "age": None, "items": [row]}))
-    assert read.how == "strict" and read.evidence[0].doubt == "模糊" and read.evidence[0].boxes == {"row": (1, 2, 3, 4)}
+    assert read.how == "strict" and read.report.items[0].doubt == "模糊"
+    assert read.report.items[0].boxes == {"row": (1, 2, 3, 4)}
 
 
 class FakeEndpoint(BaseHTTPRequestHandler):

@@ -196,5 +196,5 @@ def test_the_embedded_reader_reads_clean_pages(tmp_path):
             TrueItem(**item.model_dump(), flag=flag) for item, flag in zip(report.items, row["flags"], strict=True)
         ]
         reading = reader.read(Image.open(folder / "train" / row["file_name"]))
-        total += score_report(assess(reading.report, reading.evidence), truth, report.report_type)
+        total += score_report(assess(reading), truth, report.report_type)
     assert total.abnormal_f1 >= 0.995 and total.found == total.rows and total.silent_errors == [], str(total)

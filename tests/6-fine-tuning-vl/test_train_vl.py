@@ -139,9 +139,9 @@ def test_the_prompt_is_the_one_the_endpoint_is_asked(tokenizer):
 
 
 def test_the_sentence_and_the_questions_are_composed_from_the_truth(home, tasks):
-    from health_assistant.lab_report.report import ReadItem
+    from health_assistant.lab_report.report import PrintedRow
 
-    items = [ReadItem(name="钾", result="6.1", reference_range="3.5-5.5"), ReadItem(name="钠", result="1")]
+    items = [PrintedRow(name="钾", result="6.1", reference_range="3.5-5.5"), PrintedRow(name="钠", result="1")]
     said = tasks.abnormal_sentence(items, ["high", None])
     assert said == "超出参考范围的有：钾 6.1（偏高）。钠没有可比的参考范围。"
     assert tasks.abnormal_sentence(items[:1], ["normal"]) == "没有发现超出参考范围的项目。"

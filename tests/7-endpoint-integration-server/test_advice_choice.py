@@ -14,13 +14,13 @@ from medical_report.settings import Settings
 
 from health_assistant.lab_report.advice import choices, compose_advice
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.report import LabReport, ReadItem, ReadReport
+from health_assistant.lab_report.report import LabReport, PrintedRow, ReadReport
 
 
 def read(*rows: str, report_type: str = "血细胞分析", sex: str | None = "女", age: str = "35岁") -> ReadReport:
     """每行是“名称 结果 单位 范围”；没有的写 -。"""
     fields = [["" if part == "-" else part for part in row.split()] for row in rows]
-    items = [ReadItem(name=a, result=b, unit=c, reference_range=d) for a, b, c, d in fields]
+    items = [PrintedRow(name=a, result=b, unit=c, reference_range=d) for a, b, c, d in fields]
     return ReadReport(report_type=report_type, sex=sex, age=age, items=items)
 
 

@@ -18,7 +18,8 @@ from medical_report.settings import Settings
 from werkzeug.serving import make_server
 
 from health_assistant.lab_report.advice import compose_advice
-from health_assistant.lab_report.report import LabReport
+from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.report import Reading
 
 BAD = ["slow", "refuse", "limit", "crash", "broken_json", "strange", "half", "cut", "stalled", "endless", "huge"]
 PARTS = ("why", "do", "watch")
@@ -90,7 +91,7 @@ def outcome(server: str, number: int) -> str:
     assert f"{rows['血红蛋白']} g/L" in body["health_recommendations"]
     if engines["advice"] == "llm-8b":
         chosen = [f"HGB.{PARTS[int(rows['血红蛋白']) % 3]}"]
-        assert body["health_recommendations"] == compose_advice(LabReport.model_validate(body["report"]), chosen)
+        assert body["health_recommendations"] == compose_advice(assess(Reading.model_validate(body["report"])), chosen)
     degraded = [name for name, engine in engines.items() if engine.startswith("embedded")]
     assert len(body["notices"]) == len(degraded), body["notices"]
     return "+".join(degraded) or "right"

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.rendering.drawing import FONTS, load_font
 from health_assistant.lab_report.rendering.rendered import draw_report
-from health_assistant.lab_report.report import ReadItem, ReadReport
+from health_assistant.lab_report.report import PrintedRow, ReadReport
 
 ROWS = (
     ("白细胞计数", "WBC", "12.40", "10^9/L", "3.5-9.5", "↑"),
@@ -34,13 +34,13 @@ PAGES = [(words, place) for words in WORDS for place in PLACES]
 
 def poisoned_report(words: str, place: str) -> ReadReport:
     """四行化验单，一处印着对模型说的话；在页脚的不在各行里。"""
-    items = [ReadItem(name=a, code=b, result=c, unit=d, reference_range=e, mark=f) for a, b, c, d, e, f in ROWS]
+    items = [PrintedRow(name=a, code=b, result=c, unit=d, reference_range=e, mark=f) for a, b, c, d, e, f in ROWS]
     if place == "项目名":
         items[1].name += f"({words})"
     elif place == "单位":
         items[2].unit = words
     elif place == "另一行":
-        items.append(ReadItem(name=words, result="正常", reference_range="正常"))
+        items.append(PrintedRow(name=words, result="正常", reference_range="正常"))
     return ReadReport(report_type=words if place == "报告名" else "血细胞分析", items=items)
 
 

@@ -4,7 +4,7 @@ import pytest
 from medical_report.verification import DIFFERENT, ONLY_EMBEDDED, ONLY_VISION, assess_verified
 
 from health_assistant.lab_report.joining import join_pages
-from health_assistant.lab_report.report import LabReport, Reading, ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.report import LabReport, Reading, ReadRow
 
 HGB = "血红蛋白 HGB 104 g/L 115-150"
 PLT = "血小板计数 PLT 250 10^9/L 125-350"
@@ -14,17 +14,17 @@ POTASSIUM = "钾 K 4.2 mmol/L 3.5-5.3"
 
 def reading(*rows: str, engine: str = "vl", confidence: float | None = None, **head) -> Reading:
     """每行是“名称 代号 结果 单位 范围 [标记]”；没有的写 _。"""
-    items, evidence = [], []
+    rows_read = []
     for at, row in enumerate(rows):
         name, code, result, unit, limits, *mark = ("" if part == "_" else part for part in row.split())
-        items.append(
-            ReadItem(
-                name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark[0] if mark else None
-            )
-        )
         boxes = {"row": (0, 10 * at, 100, 10 * at + 8)} if confidence else {}
-        evidence.append(RowEvidence(confidence=confidence, boxes=boxes))
-    return Reading(report=ReadReport(items=items, **head), evidence=evidence, engine=engine)
+        rows_read.append(
+            ReadRow(
+                name=name, code=code, result=result, unit=unit, reference_range=limits,
+                mark=mark[0] if mark else None, confidence=confidence, boxes=boxes,
+            )
+        )  # fmt: skip
+    return Reading(items=rows_read, engine=engine, **head)
 
 
 def verified(vision: Reading, *ours: str, **head) -> LabReport:
@@ -68,7 +68,7 @@ def test_rows_read_differently_are_not_judged_and_show_both(ours, other):
 def test_other_spellings_of_the_same_thing_are_alike(theirs, ours):
     (item,) = verified(reading(theirs), ours).items
     assert item.verified is True
-    assert item.unit == reading(ours).report.items[0].unit
+    assert item.unit == reading(ours).items[0].unit
 
 
 def test_a_mark_only_one_reader_saw_still_speaks():

@@ -248,7 +248,7 @@ def test_what_the_phone_sends_reads_like_the_original(page, service):
     reader = ReportReader()
 
     def rows(data: bytes) -> list[dict]:
-        return [item.model_dump() for item in reader.read(Image.open(io.BytesIO(data))).report.items]
+        return [item.model_dump() for item in reader.read(Image.open(io.BytesIO(data))).items]
 
     different = {}
     for path in sorted(FOLDER.glob("*.jpg")):

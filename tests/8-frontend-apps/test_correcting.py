@@ -15,7 +15,7 @@ from web_app import (
     open_result,
 )
 
-from health_assistant.lab_report.report import RowEvidence
+from health_assistant.lab_report.report import Evidence
 
 pytestmark = pytest.mark.browser
 
@@ -79,7 +79,7 @@ def test_a_misread_mark_can_be_taken_away(page, report_server):
 def test_a_doubtful_row_nobody_checked_stays_unjudged(page, report_server):
     """重新判断时服务器看不到照片：没有把握的尿素不能因为改了别的一行就变成“正常”。"""
     rows = example_rows(2)
-    rows[0] = RowEvidence(confidence=0.4, boxes=rows[0].boxes)
+    rows[0] = Evidence(confidence=0.4, boxes=rows[0].boxes)
     open_result(page, report_server, [NORMAL, HIGH], rows=rows)
     with page.expect_request(ADVISE) as request:
         correct(page, "总胆固醇", result="4.3", mark="")
@@ -120,3 +120,18 @@ def test_a_correction_can_be_given_up(page, report_server):
     row.get_by_text("不改了").click()
     assert row.locator("form").count() == 0
     assert row.get_by_text("读错了，改正").is_visible()
+
+
+def test_the_time_and_hospital_can_be_filled_in_and_are_kept(page, report_server):
+    open_result(page, report_server, [NORMAL])
+    page.click("#origin button")
+    page.fill("#origin [name=collected]", "2026-11-26T07:10")
+    page.fill("#origin [name=performer]", "仁和医院")
+    page.click("#origin button.primary")
+    assert page.inner_text("#origin").startswith("采样 2026 年 11 月 26 日 07:10 · 仁和医院")
+    page.click("#save-button")
+    page.wait_for_selector("#save-button:disabled")
+    page.locator("#result .restart").click()
+    assert "2026年11月26日" in page.inner_text("#history-list").replace(" ", "")
+    page.click("#history-list button >> nth=0")
+    assert "仁和医院" in page.inner_text("#origin")

@@ -21,7 +21,7 @@ from web_app import (
     reply_with,
 )
 
-from health_assistant.lab_report.report import DISCLAIMER, RowEvidence
+from health_assistant.lab_report.report import DISCLAIMER, Evidence
 
 pytestmark = pytest.mark.browser
 
@@ -219,7 +219,7 @@ def test_a_photo_taken_sideways_is_shown_upright(page, report_server, turns, tmp
             3: (y0, width - x1, y1, width - x0),
         }[turns]
 
-    rows = [RowEvidence(boxes={"row": turn(row.boxes["row"])}) for row in example_rows(len(EXAMPLE))]
+    rows = [Evidence(boxes={"row": turn(row.boxes["row"])}) for row in example_rows(len(EXAMPLE))]
     reply_with(page, answer(EXAMPLE, rows=rows))
     page.goto(report_server)
     page.set_input_files("#album-input", tmp_path / "turned.png")

@@ -82,7 +82,7 @@ def _read_page(page: tuple[str, str, int]) -> tuple[tuple[str, str, int], Report
         reading = _reader.read(rendered.image)
     except UnreadableReport:
         return page, score_report(None, truth, rendered.report.report_type)
-    return page, score_report(assess(reading.report, reading.evidence), truth, rendered.report.report_type)
+    return page, score_report(assess(reading), truth, rendered.report.report_type)
 
 
 def _total(cells: dict[tuple[str, str], ReportScore]) -> ReportScore:

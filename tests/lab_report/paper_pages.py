@@ -11,7 +11,7 @@ from health_assistant.lab_report.rendering.degradations import DEGRADATIONS
 from health_assistant.lab_report.rendering.drawing import FONTS, LATIN_FONTS, Habits, Page
 from health_assistant.lab_report.rendering.layouts import draw_sheet
 from health_assistant.lab_report.rendering.sampling import pick
-from health_assistant.lab_report.report import ReadItem, ReadReport
+from health_assistant.lab_report.report import PrintedRow, ReadReport
 
 PLAIN_FINISHES = ("clean", "clean", "clean", "clean", "blur", "faint", "jpeg_20", "forwarded", "noise", "slight_skew")
 _TALLEST = 4000
@@ -86,10 +86,10 @@ def draw_kind(kind: Kind, rng: Rng) -> PaperPage:
     return PaperPage(image, _truth(sheet, shown))
 
 
-def _printed(row: Row, marks: dict[str, str]) -> ReadItem:
+def _printed(row: Row, marks: dict[str, str]) -> PrintedRow:
     fields = {"name": row.name, "code": row.code, "result": row.result, "unit": row.unit, "reference_range": row.range}
     printed = {"reference_range" if key == "range" else key: text for key, text in row.printed.items()}
-    return ReadItem(**(fields | printed), mark=None if row.is_note else marks.get(row.flag))
+    return PrintedRow(**(fields | printed), mark=None if row.is_note else marks.get(row.flag))
 
 
 def _truth(sheet: Sheet, shown: range) -> list[dict[str, str]]:

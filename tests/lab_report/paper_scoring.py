@@ -57,7 +57,7 @@ def read_items(reader: ReportReader, page: PaperPage) -> list[LabItem] | None:
         reading = reader.read(upright_rgb(page.image.copy()))
     except UnreadableReport:
         return None
-    return assess(reading.report, reading.evidence).items
+    return assess(reading).items
 
 
 def count_rows(items: Sequence[LabItem] | None, truth: Sequence[dict[str, str]]) -> Count:

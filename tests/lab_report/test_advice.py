@@ -8,17 +8,19 @@ from markdown_it import MarkdownIt
 
 from health_assistant.checked_yaml import BadYaml
 from health_assistant.lab_report.advice import MAX_REASONS, advice_sections, choices, compose_advice
-from health_assistant.lab_report.assessment import assess, report_rows
+from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.catalogue import load_catalogue
+from health_assistant.lab_report.judgement import Finding
+from health_assistant.lab_report.observation import observe
 from health_assistant.lab_report.patterns import find_patterns, load_patterns, parse_patterns
 from health_assistant.lab_report.person import person_of
+from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.report import (
     SEVERITIES,
     TRIAGE_OF,
     WHEN_OF,
     LabItem,
-    LabReport,
-    ReadItem,
+    PrintedRow,
     ReadReport,
     Scale,
     escape_markdown,
@@ -75,17 +77,30 @@ def about(pattern) -> dict:
     return person
 
 
-def report(*items: LabItem, **about) -> LabReport:
-    return LabReport(items=list(items), triage=about.pop("triage", "soon"), **about)
+def report(*items: LabItem, triage="soon", when=None, **about) -> Assessment:
+    """已经判断成这样的一份报告，不经过判断。"""
+    read = ReadReport(items=list(items), **about)
+    person, title = person_of(read), read.report_type
+    findings = [
+        Finding(
+            **dict(one),
+            observation=observe(one, title, person),
+            interval=parse_range(one.applied_range),
+        )
+        for one in items
+    ]
+    matches = find_patterns(person, findings, title)
+    judged = {"items": findings, "triage": triage, "when": when, "person": person, "matches": matches}
+    return Assessment(**about, **judged)
 
 
-def found(one: LabReport) -> list[str]:
-    return [match.pattern.id for match in find_patterns(person_of(one), report_rows(one), one.report_type)]
+def found(one: Assessment) -> list[str]:
+    return [match.pattern.id for match in one.matches]
 
 
-def judged(*rows: tuple[str, str, str, str], **about) -> LabReport:
+def judged(*rows: tuple[str, str, str, str], **about) -> Assessment:
     items = [
-        ReadItem(name=name, result=result, unit=unit, reference_range=limits) for name, result, unit, limits in rows
+        PrintedRow(name=name, result=result, unit=unit, reference_range=limits) for name, result, unit, limits in rows
     ]
     return assess(ReadReport(items=items, **about))
 
@@ -364,3 +379,16 @@ def test_what_was_read_never_becomes_markup(rows):
     html = MarkdownIt("commonmark", {"html": True}).render(advice)
     assert not re.search(r"<(img|a|b|h1|h2|code|em|script)\b", html)
     assert "<strong>粗" not in html
+
+
+def test_questions_for_the_doctor_come_from_the_findings():
+    """三到五个：最要紧的两件事，不认识的、没有判断的，和总要问的；没有事的单子不问。"""
+    high = PrintedRow(name="总胆固醇", code="TC", result="9.3", unit="mmol/L", reference_range="<5.2", mark="↑")
+    strange = PrintedRow(name="某某蛋白", result="12", unit="U/L", reference_range="0-5", mark="↑")
+    unread = PrintedRow(name="钾", code="K", result="", unit="mmol/L", reference_range="3.5-5.3")
+    advice = compose_advice(assess(ReadReport(sex="女", age="34岁", items=[high, strange, unread])))
+    questions = advice.split("### 问医生之前先想好问什么\n\n")[1].split("\n\n")[0].splitlines()
+    assert 3 <= len(questions) <= 5
+    assert any("总胆固醇" in one for one in questions) and any("某某蛋白" in one for one in questions)
+    fine = PrintedRow(name="钾", code="K", result="4.1", unit="mmol/L", reference_range="3.5-5.3")
+    assert "问医生" not in compose_advice(assess(ReadReport(sex="女", age="34岁", items=[fine])))

@@ -3,19 +3,18 @@
 import pytest
 
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.report import LabReport, ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.report import LabReport, PrintedRow, ReadReport, ReadRow
 
 
-def row(name="白细胞计数", result="6.0", unit="10^9/L", limits="3.5-9.5", mark=None, code="") -> ReadItem:
-    return ReadItem(name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark)
+def row(name="白细胞计数", result="6.0", unit="10^9/L", limits="3.5-9.5", mark=None, code="") -> PrintedRow:
+    return PrintedRow(name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark)
 
 
 POTASSIUM = {"name": "钾", "unit": "mmol/L", "limits": "3.5-5.3"}
 
 
-def judge(*rows: ReadItem, confidence=0.99, **person) -> LabReport:
-    proofs = [RowEvidence(confidence=confidence) for _ in rows]
-    return assess(ReadReport(items=list(rows), **person), proofs)
+def judge(*rows: PrintedRow, confidence=0.99, **person) -> LabReport:
+    return assess(ReadReport(items=[ReadRow.of(one, confidence=confidence) for one in rows], **person))
 
 
 def only(report: LabReport):
@@ -55,8 +54,8 @@ def test_a_mark_alone_never_decides():
 
 
 def test_a_reader_in_doubt_is_believed():
-    proof = RowEvidence(confidence=0.99, doubt="这一行有两个数")
-    item = only(assess(ReadReport(items=[row(result="12")]), [proof]))
+    doubtful = ReadRow.of(row(result="12"), confidence=0.99, doubt="这一行有两个数")
+    item = only(assess(ReadReport(items=[doubtful])))
     assert (item.flag, item.note) == ("unknown", "这一行有两个数")
 
 
@@ -264,8 +263,8 @@ def test_a_row_already_in_doubt_does_not_bear_witness():
         row("白蛋白", "45", "g/L", "40-55"),
         row("球蛋白", "35", "g/L", "20-40"),
     ]
-    proofs = [RowEvidence(confidence=score) for score in (0.99, 0.99, 0.5)]
-    assert [item.flag for item in assess(ReadReport(items=rows), proofs).items] == ["normal", "normal", "unknown"]
+    rows = [ReadRow.of(one, confidence=score) for one, score in zip(rows, (0.99, 0.99, 0.5), strict=True)]
+    assert [item.flag for item in assess(ReadReport(items=rows)).items] == ["normal", "normal", "unknown"]
 
 
 def test_a_range_for_one_sex_decides_nothing_for_an_unknown_one():
@@ -400,8 +399,8 @@ def test_an_unclear_range_unit_or_specimen_hides_no_emergency(item, person, tria
 
 
 def test_a_doubt_does_not_make_a_row_less_grave():
-    read = ReadReport(items=[row("艾滋病病毒抗体", "阳性", "", "阴性")], age="45岁")
-    assert assess(read, [RowEvidence(doubt="这一行有两个数")]).when == "days"
+    doubtful = ReadRow.of(row("艾滋病病毒抗体", "阳性", "", "阴性"), doubt="这一行有两个数")
+    assert assess(ReadReport(items=[doubtful], age="45岁")).when == "days"
 
 
 def test_few_neutrophils_are_found_when_their_share_is_a_fraction():

@@ -8,7 +8,8 @@ from real_reports import FOLDER, needs_real_reports
 
 from health_assistant.lab_report.catalogue import load_catalogue
 from health_assistant.lab_report.consistency import RELATIONS, Measured, find_conflicts, measure
-from health_assistant.lab_report.matching import find_indicator
+from health_assistant.lab_report.matching import find_analyte
+from health_assistant.lab_report.reference_range import parse_result
 
 RED = {"RBC": "5.36", "HGB": "161", "HCT": "46.2", "MCV": "86.2", "MCH": "30.0", "MCHC": "348"}
 COUNTS = {"WBC": "6.72", "NEUT#": "4.53", "LYMPH#": "1.51", "MONO#": "0.56", "EO#": "0.12", "BASO#": "0.00"}
@@ -67,12 +68,12 @@ def test_relations(rows, agrees):
 
 
 def test_numbers_are_measured_in_the_unit_of_the_catalogue():
-    hemoglobin = find_indicator("血红蛋白", "HGB", "g/L")
-    assert measure("161", "g/L", hemoglobin) == Measured(Decimal(161), Decimal(1))
-    assert measure("16.1", "g/dL", hemoglobin) == Measured(Decimal(161), Decimal(1))
-    assert [measure(text, unit, hemoglobin) for text, unit in (("<5", "g/L"), ("阴性", "g/L"), ("5", "个/HP"))] == [
-        None
-    ] * 3
+    hemoglobin = find_analyte("血红蛋白", "HGB", "g/L")
+    assert measure(parse_result("161"), "g/L", hemoglobin) == Measured(Decimal(161), Decimal(1))
+    assert measure(parse_result("16.1"), "g/dL", hemoglobin) == Measured(Decimal(161), Decimal(1))
+    assert [
+        measure(parse_result(text), unit, hemoglobin) for text, unit in (("<5", "g/L"), ("阴性", "g/L"), ("5", "个/HP"))
+    ] == [None] * 3
 
 
 def true_numbers() -> list[dict[str, tuple[str, Measured]]]:
@@ -82,8 +83,8 @@ def true_numbers() -> list[dict[str, tuple[str, Measured]]]:
     for report in reports:
         known = {}
         for row in report["items"]:
-            analyte = find_indicator(row["name"], row["code"], row["unit"], report["report_type"])
-            if analyte and (number := measure(row["result"], row["unit"], analyte)):
+            analyte = find_analyte(row["name"], row["code"], row["unit"], report["report_type"])
+            if analyte and (number := measure(parse_result(row["result"]), row["unit"], analyte)):
                 known[analyte.code] = (row["result"], number)
         found.append(known)
     return found

@@ -7,7 +7,7 @@ from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import read_boxes
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.report import LabItem, ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.report import LabItem, PrintedRow, ReadReport, ReadRow
 
 PAPER = 1000
 HEIGHT = 24
@@ -27,14 +27,14 @@ def read(*lines: dict[float, str], title: str = "检验报告单", has_ink_at_ed
         pixels[int(one.line) - 3 : int(one.line) + 3, int(one.x0) + 8 : int(one.x1) - 8 * (not has_ink_at_edge)] = 0
     page = Page(pixels, quads, np.eye(3))
     reading = read_boxes(page, boxes)
-    return assess(reading.report, reading.evidence).items
+    return assess(reading).items
 
 
 def judged(*rows: tuple[str, str, str]) -> list[str]:
     items = [
-        ReadItem(name=name, code="", result=result, unit="", reference_range=limits) for name, result, limits in rows
+        PrintedRow(name=name, code="", result=result, unit="", reference_range=limits) for name, result, limits in rows
     ]
-    return [item.flag for item in assess(ReadReport(items=items), [RowEvidence(confidence=0.99) for _ in items]).items]
+    return [item.flag for item in assess(ReadReport(items=[ReadRow.of(one, confidence=0.99) for one in items])).items]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def reader() -> ReportReader:
 
 def read(reader: ReportReader, image: Image.Image) -> list[LabItem]:
     reading = reader.read(image)
-    return assess(reading.report, reading.evidence).items
+    return assess(reading).items
 
 
 @pytest.mark.parametrize("file", TRUTHS)

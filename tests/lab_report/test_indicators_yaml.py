@@ -14,9 +14,10 @@ from real_reports import FOLDER, load_truth, needs_real_reports
 from health_assistant.checked_yaml import BadYaml
 from health_assistant.lab_report import matching
 from health_assistant.lab_report.catalogue import Analyte, fold_code, load_catalogue, parse_catalogue
-from health_assistant.lab_report.matching import find_indicator, implied_unit, is_known_code, is_known_name
+from health_assistant.lab_report.interval import PartitionedInterval
+from health_assistant.lab_report.matching import find_analyte, implied_unit, is_known_code, is_known_name
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.reference_range import PartitionedInterval
+from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.units import fold_unit
 
 CATALOGUE = {one.code: one for one in load_catalogue()}
@@ -109,7 +110,7 @@ def test_convert_never_guesses():
     # 各家抗体的单位之间没有固定的倍数：认得，但不换算
     assert CATALOGUE["HBSAG"].knows_unit("IU/mL") and CATALOGUE["HBSAG"].convert(Decimal(5), "IU/mL") is None
     # 尿素氮的 mg/dL 与尿素的 mg/dL 相差一倍多，是两个条目
-    assert find_indicator("尿素氮", "BUN", "mg/dL").code == "BUN"
+    assert find_analyte("尿素氮", "BUN", "mg/dL").code == "BUN"
 
 
 # ---- 名称 ----
@@ -140,7 +141,7 @@ def test_every_name_leads_back_to_its_entry():
 
 
 def _find_by(name: str, one: Analyte, report_type: str) -> Analyte | None:
-    return find_indicator("" if name.isascii() else name, name if name.isascii() else "", one.unit, report_type)
+    return find_analyte("" if name.isascii() else name, name if name.isascii() else "", one.unit, report_type)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def _find_by(name: str, one: Analyte, report_type: str) -> Analyte | None:
     ],
 )  # fmt: skip
 def test_names_resolve(report_type, name, code, unit, expected):
-    found = find_indicator(name, code, unit, report_type)
+    found = find_analyte(name, code, unit, report_type)
     assert (found and found.code) == expected
 
 
@@ -222,7 +223,7 @@ def test_names_resolve(report_type, name, code, unit, expected):
     ],
 )  # fmt: skip
 def test_specimen_and_unit_row_by_row(report_type, name, code, unit, expected):
-    found = find_indicator(name, code, unit, report_type)
+    found = find_analyte(name, code, unit, report_type)
     assert (found and found.code) == expected
 
 
@@ -239,13 +240,13 @@ def test_specimen_and_unit_row_by_row(report_type, name, code, unit, expected):
     ],
 )  # fmt: skip
 def test_the_printed_range_tells_which(name, code, unit, reference_range, expected):
-    found = find_indicator(name, code, unit, "", reference_range)
+    found = find_analyte(name, code, unit, "", parse_range(reference_range), has_range=bool(reference_range))
     assert (found and found.code) == expected
 
 
 def test_calcium_of_blood_gas_is_ionised():
-    assert find_indicator("钙", "Ca", "mmol/L", "血气分析").code == "ICA"
-    assert find_indicator("钙", "Ca", "mmol/L", "血气分析", "2.11-2.52").code == "CA"
+    assert find_analyte("钙", "Ca", "mmol/L", "血气分析").code == "ICA"
+    assert find_analyte("钙", "Ca", "mmol/L", "血气分析", parse_range("2.11-2.52"), has_range=True).code == "CA"
 
 
 @pytest.mark.parametrize(
@@ -275,7 +276,7 @@ def test_what_is_not_a_cell_count_is_left_alone(unit):
     ],
 )  # fmt: skip
 def test_the_printed_range_tells_the_unit(code, reference_range, unit):
-    assert implied_unit(CATALOGUE[code], reference_range) == unit
+    assert implied_unit(CATALOGUE[code], parse_range(reference_range)) == unit
 
 
 @needs_real_reports
@@ -285,7 +286,7 @@ def test_every_name_of_the_real_reports_resolves():
         (types[file], row.name, row.code)
         for file, rows in load_truth().items()
         for row in rows
-        if find_indicator(row.name, row.code, row.unit, types[file]) is None
+        if find_analyte(row.name, row.code, row.unit, types[file]) is None
     ]
     assert lost == []
 

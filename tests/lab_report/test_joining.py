@@ -5,7 +5,7 @@ import pytest
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess, raise_to
 from health_assistant.lab_report.joining import join_pages
-from health_assistant.lab_report.report import LabReport, Reading, ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.report import LabReport, PrintedField, Reading, ReadRow
 
 POTASSIUM = ("钾", "4.1", "mmol/L", "3.5-5.3")
 SODIUM = ("钠", "140", "mmol/L", "137-147")
@@ -14,15 +14,16 @@ UREA = ("尿素", "5.1", "mmol/L", "2.6-7.5")
 
 def page(*rows: tuple, title: str = "生化", sex: str | None = "女", age: str | None = "34岁") -> Reading:
     names = ("name", "result", "unit", "reference_range", "mark")
-    items = [ReadItem(**dict(zip(names, row, strict=False))) for row in rows]
-    evidence = [RowEvidence(confidence=0.99, boxes={"row": (0, at, 9, at + 1)}) for at in range(len(items))]
-    report = ReadReport(report_type=title, sex=sex, age=age, items=items)
-    return Reading(report=report, evidence=evidence, engine="读者")
+    items = [
+        ReadRow(**dict(zip(names, row, strict=False)), confidence=0.99, boxes={"row": (0, at, 9, at + 1)})
+        for at, row in enumerate(rows)
+    ]
+    return Reading(report_type=title, sex=sex, age=age, items=items, engine="读者")
 
 
 def judge(*pages: Reading, doubts: tuple[str, ...] = ()) -> LabReport:
     joined = join_pages(list(enumerate(pages, 1)))
-    report = assess(joined.reading.report, joined.reading.evidence, [*doubts, *joined.doubts])
+    report = assess(joined.reading, [*doubts, *joined.doubts])
     if joined.floor:
         raise_to(report, joined.floor)
     return report
@@ -54,7 +55,7 @@ def test_a_row_photographed_twice_is_one_row(again):
 
 def test_of_two_equal_readings_the_sure_one_is_kept():
     unsure, sure = page(POTASSIUM), page(POTASSIUM)
-    unsure.evidence[0].confidence = 0.3
+    unsure.items[0].confidence = 0.3
     report = judge(unsure, sure)
     assert [(item.page, item.flag) for item in report.items] == [(2, "normal")]
 
@@ -129,3 +130,14 @@ def test_a_page_not_read_forbids_nothing_found():
     assert report.notices[0] == report.doubts[0] == "第 2 页没有读成：看不清。"
     assert "没有读全" in advice.compose_advice(report)
     assert "都在参考范围内" not in advice.compose_advice(report)
+
+
+def test_what_the_letterheads_say_alike_is_kept():
+    """采样时间各页一样的留下；不一样的不要：不知道哪一行是哪一份的。"""
+    first, second = page(("钾", "4.1")), page(("钠", "140"))
+    hospital = PrintedField(value="仁和医院", box=(1, 2, 3, 4))
+    first.origin = {"performer": hospital, "collected": PrintedField(value="2026-11-26T07:10")}
+    second.origin = {"performer": hospital, "collected": PrintedField(value="2026-11-27T07:10")}
+    joined = join_pages([(1, first), (2, second)]).reading
+    assert joined.origin == {"performer": hospital}
+    assert join_pages([(3, second)]).reading.origin["collected"].page == 3

@@ -39,7 +39,7 @@ def test_a_sheet_in_a_language_that_is_not_read_is_said_to_be_that(reader, langu
     "language", ["german", *(pytest.param(one, marks=pytest.mark.slow) for one in ("french", "spanish"))]
 )
 def test_other_sheets_in_latin_letters_are_read(reader, language):
-    items = reader.read(draw_sheet(language)).report.items
+    items = reader.read(draw_sheet(language)).items
     assert [(item.result, item.reference_range) for item in items] == [(result, limits) for result, _, limits in ROWS]
 
 

@@ -70,8 +70,8 @@ def test_every_row_of_a_long_screenshot_is_read_once(reader, pitch):
     image, values = screenshot(pitch)
     assert is_long(*image.size)
     reading = reader.read(image)
-    assert [item.result for item in reading.report.items] == values
-    tops = [proof.boxes["row"][1] for proof in reading.evidence]
+    assert [item.result for item in reading.items] == values
+    tops = [row.boxes["row"][1] for row in reading.items]
     assert tops == sorted(tops) and tops[-1] > HEIGHT * 0.6
 
 

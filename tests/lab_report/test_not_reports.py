@@ -21,7 +21,7 @@ def test_not_a_report_is_refused(reader, kind):
     draw, codes = KINDS[kind]
     with pytest.raises(UnreadableReport) as refusal:
         reading = reader.read(draw(1))
-        pytest.fail(f"读出了 {[f'{item.name} {item.result}' for item in reading.report.items]}")
+        pytest.fail(f"读出了 {[f'{item.name} {item.result}' for item in reading.items]}")
     assert refusal.value.code in codes
 
 

@@ -82,7 +82,7 @@ def test_quoted_values_are_no_rows_but_a_table_with_ranges_is():
 def test_the_lab_rows_of_a_mixed_page_are_read_and_the_rest_is_said(reader, kind):
     page, names, word = MIXED[kind]
     reading = reader.read(draw_page(page, random.Random(3)))
-    assert {item.name for item in reading.report.items} == names
+    assert {item.name for item in reading.items} == names
     assert any(word in notice and "没有读" in notice for notice in reading.notices)
-    report = assess(reading.report, reading.evidence, reading.notices)
+    report = assess(reading, reading.notices)
     assert report.triage != "none" and set(reading.notices) <= set(report.notices)

@@ -32,7 +32,7 @@ def read(reader: ReportReader, data: bytes, index: int = 0) -> Reading:
 
 
 def results(reading: Reading) -> list[str]:
-    return [item.result for item in reading.report.items]
+    return [item.result for item in reading.items]
 
 
 def uses_text_layer(reader: ReportReader, data: bytes) -> bool:
@@ -43,16 +43,16 @@ def uses_text_layer(reader: ReportReader, data: bytes) -> bool:
 def test_a_text_layer_is_read_as_it_is_printed(reader):
     data = text_pdf(MINERALS)
     reading = read(reader, data)
-    assert [(item.name, item.result, item.unit, item.reference_range) for item in reading.report.items] == MINERALS
-    assert {proof.confidence for proof in reading.evidence} == {1.0}
-    assert (reading.report.sex, reading.report.age) == ("女", "34 years")
+    assert [(item.name, item.result, item.unit, item.reference_range) for item in reading.items] == MINERALS
+    assert {row.confidence for row in reading.items} == {1.0}
+    assert (reading.sex, reading.age) == ("女", "34 years")
     assert uses_text_layer(reader, data)
 
 
 def test_boxes_are_pixels_of_the_drawn_page(reader):
     data = text_pdf(MINERALS)
     pixels = pdf.render_page(data, 0).pixels
-    boxes = [proof.boxes["row"] for proof in read(reader, data).evidence]
+    boxes = [row.boxes["row"] for row in read(reader, data).items]
     assert boxes == sorted(boxes, key=lambda box: box[1])
     assert all(pixels[y0:y1, x0:x1].min() < 100 for x0, y0, x1, y1 in boxes)
 
@@ -91,11 +91,11 @@ def test_white_text_is_not_read(reader):
 def test_what_is_drawn_but_not_in_the_text_layer_is_read_too(reader):
     """最后一行是描出来的线条，不是文字。"""
     page = pdf.render_page(text_pdf(MINERALS), 0)
-    y0, y1 = (proof_box := read(reader, text_pdf(MINERALS)).evidence[-1].boxes["row"])[1], proof_box[3]
+    y0, y1 = (proof_box := read(reader, text_pdf(MINERALS)).items[-1].boxes["row"])[1], proof_box[3]
     page.chars = [char for char in page.chars if not y0 <= (char.y0 + char.y1) / 2 <= y1]
     reading = reader.start(lambda: page).result()
     assert results(reading) == RESULTS
-    assert reading.evidence[0].confidence == 1.0
+    assert reading.items[0].confidence == 1.0
 
 
 def test_private_characters_are_no_text(reader):
@@ -107,7 +107,7 @@ def test_private_characters_are_no_text(reader):
 def test_an_arrow_drawn_in_the_pdf_is_a_mark(reader):
     middle = 715 - 22 * 2 + 4
     arrow = f"1.2 w 285 {middle - 5} m 285 {middle + 5} l S 281 {middle + 1} m 285 {middle + 6} l 289 {middle + 1} l S"
-    items = read(reader, text_pdf(MINERALS, arrow)).report.items
+    items = read(reader, text_pdf(MINERALS, arrow)).items
     assert [item.mark for item in items] == [None, "↑", None, None, None, None]
 
 

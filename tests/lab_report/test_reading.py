@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from health_assistant.images import BadImage, open_image, upright_rgb
-from health_assistant.lab_report.matching import find_indicator
+from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cells import (
     classify,
     repair_letters,
@@ -72,7 +72,7 @@ def test_marks_and_units():
     names = [repair_letters(name) for name in ("总lgE", "HC03-(c)", "s02(c)", "肺炎支原体抗体lgM", "Large", "Algae")]
     assert names == ["总IgE", "HCO3-(c)", "sO2(c)", "肺炎支原体抗体IgM", "Large", "Algae"]
     # 指数没有认出来的凭目录补，目录不认得的照原样
-    assert repair_unit("x10/L", find_indicator("血小板计数", "PLT", "")) == "x10^9/L"
+    assert repair_unit("x10/L", lambda: find_analyte("血小板计数", "PLT", "")) == "x10^9/L"
     assert repair_unit("10%/L") == "10%/L"
 
 

@@ -34,7 +34,7 @@ def read(reader: ReportReader, page: RenderedReport) -> LabReport | None:
         reading = reader.read(page.image)
     except UnreadableReport:
         return None
-    return assess(reading.report, reading.evidence)
+    return assess(reading)
 
 
 @pytest.mark.parametrize(("layout", "degradation"), QUICK)

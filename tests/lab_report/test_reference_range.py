@@ -8,17 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from health_assistant.lab_report.interval import Interval, PartitionedInterval, compare
+from health_assistant.lab_report.person import parse_age
 from health_assistant.lab_report.printed_text import normalize
-from health_assistant.lab_report.reference_range import (
-    Interval,
-    PartitionedInterval,
-    QualitativeResult,
-    attached_unit,
-    compare,
-    parse_age,
-    parse_range,
-    parse_result,
-)
+from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.reference_range import attached_unit, parse_range, parse_result
 
 NUMBERS = st.decimals(min_value=-1000, max_value=1000, places=2)
 PIECES = st.sampled_from(

@@ -8,7 +8,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.consistency import RELATIONS, Measured, find_conflicts
-from health_assistant.lab_report.reference_range import Interval, compare, parse_age, parse_range, parse_result
+from health_assistant.lab_report.interval import Interval, compare
+from health_assistant.lab_report.person import parse_age
+from health_assistant.lab_report.reference_range import parse_range, parse_result
 from health_assistant.lab_report.rendering import (
     BEYOND_LIMITS,
     DEGRADATIONS,
@@ -21,7 +23,7 @@ from health_assistant.lab_report.rendering import (
 )
 from health_assistant.lab_report.rendering.drawing import FIELDS, has_glyph, split_runs
 from health_assistant.lab_report.rendering.sampling import Style, sample_report
-from health_assistant.lab_report.report import ReadItem, ReadReport
+from health_assistant.lab_report.report import PrintedRow, ReadReport
 
 EVERY_LAYOUT = LAYOUTS | HELD_OUT_LAYOUTS
 
@@ -192,7 +194,7 @@ def test_special_characters_have_glyphs_somewhere_and_nonsense_is_refused():
 
 
 def test_own_data_can_be_drawn_and_superscripts_keep_their_truth():
-    item = ReadItem(name="白细胞计数", code="WBC", result="12.4", unit="10^9/L", reference_range="3.5-9.5", mark="↑")
+    item = PrintedRow(name="白细胞计数", code="WBC", result="12.4", unit="10^9/L", reference_range="3.5-9.5", mark="↑")
     plain = item.model_copy(update={"mark": None})
     report = ReadReport(report_type="血常规", sex="女", age="30岁", items=[item, plain])
     for seed in range(4):

@@ -9,11 +9,11 @@ from health_assistant.lab_report.rendering import degrade, draw_report, render
 from health_assistant.lab_report.rendering.drawing import Column, Habits, Page
 from health_assistant.lab_report.rendering.sampling import Style, sample_report
 from health_assistant.lab_report.rendering.writings import WRITINGS
-from health_assistant.lab_report.report import ReadItem, ReadReport
+from health_assistant.lab_report.report import PrintedRow, ReadReport
 
 
 def a_page(mark: str | None = "↑", flag: str = "high", **habits) -> Page:
-    item = ReadItem(name="钾", result="5.91", unit="mmol/L", reference_range="3.5-5.3", mark=mark)
+    item = PrintedRow(name="钾", result="5.91", unit="mmol/L", reference_range="3.5-5.3", mark=mark)
     page = Page(ReadReport(items=[item]), [flag], [("", 0)], np.random.default_rng(1), "noto_sans", 800, 200, 30)
     page.habits = Habits(**habits)
     return page
@@ -56,7 +56,7 @@ def test_words_on_normal_rows_are_no_marks():
 
 
 def test_two_limit_columns_are_one_range():
-    item = ReadItem(name="钾", result="5.91", reference_range="3.5-5.3", mark=None)
+    item = PrintedRow(name="钾", result="5.91", reference_range="3.5-5.3", mark=None)
     drawn = draw_report("limit_columns", ReadReport(report_type="电解质", items=[item]), ["high"], seed=2)
     plain = draw_report("range_first", ReadReport(report_type="电解质", items=[item]), ["high"], seed=2)
     width = {name: one.boxes[0]["reference_range"][2] - one.boxes[0]["reference_range"][0]

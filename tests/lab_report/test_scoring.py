@@ -4,22 +4,22 @@ import pytest
 from scipy.stats import binomtest
 
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.report import LabReport, ReadItem, ReadReport
+from health_assistant.lab_report.report import LabReport, PrintedRow, ReadReport
 from health_assistant.lab_report.scoring import ReportScore, TrueItem, score_report
 
 ROWS = [
-    ReadItem(name="白细胞计数", code="WBC", result="12.1", unit="10^9/L", reference_range="3.5-9.5"),
-    ReadItem(name="血红蛋白", code="HGB", result="140", unit="g/L", reference_range="115-150"),
-    ReadItem(name="尿蛋白", result="2+", reference_range="阴性"),
+    PrintedRow(name="白细胞计数", code="WBC", result="12.1", unit="10^9/L", reference_range="3.5-9.5"),
+    PrintedRow(name="血红蛋白", code="HGB", result="140", unit="g/L", reference_range="115-150"),
+    PrintedRow(name="尿蛋白", result="2+", reference_range="阴性"),
 ]
 TRUTH = [TrueItem(**row.model_dump(), flag=flag) for row, flag in zip(ROWS, ("high", "normal", "high"), strict=True)]
 
 
-def read(*rows: ReadItem) -> LabReport:
+def read(*rows: PrintedRow) -> LabReport:
     return assess(ReadReport(items=list(rows)))
 
 
-def changed(row: ReadItem, **fields) -> ReadItem:
+def changed(row: PrintedRow, **fields) -> PrintedRow:
     return row.model_copy(update=fields)
 
 
@@ -109,7 +109,7 @@ def test_a_refused_page_is_refused_not_wrong():
     assert both.rates()["refused_share"] == pytest.approx(4 / 6)
 
 
-POTASSIUM = ReadItem(name="钾", code="K", result="6.9", unit="mmol/L", reference_range="3.5-5.3")
+POTASSIUM = PrintedRow(name="钾", code="K", result="6.9", unit="mmol/L", reference_range="3.5-5.3")
 
 
 @pytest.mark.parametrize(("result", "found"), [("6.9", 1), ("5.9", 0), ("6.Z", 0), ("9.6", 1)])

@@ -12,10 +12,10 @@ from health_assistant.checked_yaml import BadYaml
 from health_assistant.lab_report.alarms import CHECK, HURRY
 from health_assistant.lab_report.assessment import assess, severity_of
 from health_assistant.lab_report.catalogue import load_catalogue
-from health_assistant.lab_report.matching import find_indicator
+from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.reference_range import Interval
-from health_assistant.lab_report.report import SEVERITIES, TIERS, LabReport, ReadItem, ReadReport, RowEvidence
+from health_assistant.lab_report.report import SEVERITIES, TIERS, LabReport, PrintedRow, ReadReport, ReadRow
 from health_assistant.lab_report.severity import load_severity, parse_severity
 
 CATALOGUE = {one.code: one for one in load_catalogue()}
@@ -27,15 +27,15 @@ NUMERIC = [one for one in CATALOGUE.values() if one.intervals]
 BOUNDED_ABOVE = [one.code for one in NUMERIC if one.specimen == "blood" and one.intervals[0].high]
 
 
-def sheet(*rows: ReadItem, proofs=None, title="血液检查", **person) -> LabReport:
-    return assess(ReadReport(items=list(rows), report_type=title, **person), proofs)
+def sheet(*rows: PrintedRow, title="血液检查", **person) -> LabReport:
+    return assess(ReadReport(items=list(rows), report_type=title, **person))
 
 
-def row(code: str, result, limits: str | None = None, unit: str | None = None, mark: str | None = None) -> ReadItem:
+def row(code: str, result, limits: str | None = None, unit: str | None = None, mark: str | None = None) -> PrintedRow:
     one = CATALOGUE[code]
     text = result if isinstance(result, str) else format(result, "f")
     limits = str(one.intervals[0]) if limits is None else limits
-    return ReadItem(
+    return PrintedRow(
         name=one.name,
         code=code,
         result=text,
@@ -138,7 +138,7 @@ def test_a_worse_value_beside_others_never_lowers_the_triage(data):
     if CATALOGUE[codes[worse]].is_harmless("high"):
         return
 
-    def rows(extra: Decimal) -> list[ReadItem]:
+    def rows(extra: Decimal) -> list[PrintedRow]:
         built = []
         for at, (one, factor) in enumerate(zip(codes, factors, strict=True)):
             top = CATALOGUE[one].intervals[0].high
@@ -165,23 +165,23 @@ GRAVE = [
 def test_no_doubt_silences_an_alarm(code, way, edge):
     """危急的值：加上任何疑问，都还在最前面说，至少今天就去。"""
     limits = str(CATALOGUE[code].intervals[0]) if CATALOGUE[code].intervals else ""
-    clear = sheet(row(code, edge, limits, mark="↑" if way == "high" else "↓"), proofs=[RowEvidence(confidence=0.99)])
+    clear = sheet(ReadRow.of(row(code, edge, limits, mark="↑" if way == "high" else "↓"), confidence=0.99))
     assert clear.triage == "urgent" and clear.notices[0].startswith((HURRY, CHECK)), clear
     low, high = min(edge, Decimal(0)) - 1, edge * 2 + 1
     swallowing = f"{low}~{high}" if low < 0 else f"0-{high}"
     doubts = {
-        "读者的疑问": ((row(code, edge, limits)), RowEvidence(confidence=0.99, doubt="这一行有两个数")),
-        "字迹不清": ((row(code, edge, limits)), RowEvidence(confidence=0.3)),
-        "标记相反": ((row(code, edge, limits, mark="↓" if way == "high" else "↑")), RowEvidence(confidence=0.99)),
-        "看不懂范围": ((row(code, edge, "1-2-3")), RowEvidence(confidence=0.99)),
-        "没有范围": ((row(code, edge, "")), RowEvidence(confidence=0.99)),
-        "范围容得下它": ((row(code, edge, swallowing)), RowEvidence(confidence=0.99)),
-        "没有单位": ((row(code, edge, "", unit="")), RowEvidence(confidence=0.99)),
+        "读者的疑问": ReadRow.of(row(code, edge, limits), doubt="这一行有两个数"),
+        "字迹不清": ReadRow.of(row(code, edge, limits), confidence=0.3),
+        "标记相反": row(code, edge, limits, mark="↓" if way == "high" else "↑"),
+        "看不懂范围": row(code, edge, "1-2-3"),
+        "没有范围": row(code, edge, ""),
+        "范围容得下它": row(code, edge, swallowing),
+        "没有单位": row(code, edge, "", unit=""),
     }
-    if find_indicator(CATALOGUE[code].name, code, "") is None:
+    if find_analyte(CATALOGUE[code].name, code, "") is None:
         del doubts["没有单位"]  # 这一项凭单位才认得（mg/dL 计的尿素氮）
-    for what, (item, proof) in doubts.items():
-        report = sheet(item, proofs=[proof])
+    for what, doubtful in doubts.items():
+        report = sheet(doubtful)
         assert report.notices and report.notices[0].startswith((HURRY, CHECK)), (what, report)
         assert report.triage == "urgent" or (report.triage, report.when) == ("soon", "today"), (what, report)
         if what in ("标记相反", "看不懂范围", "没有范围", "范围容得下它"):

@@ -18,7 +18,6 @@ from health_assistant.lab_report.reading.cells import (
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, is_item, is_subline
 from health_assistant.lab_report.reading.tables import Columns, Table
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.reference_range import parse_range
 
 _NO_COLUMNS = "没有表头，不能确定哪个是结果、哪个是范围"
 _ODD_PLACE = "结果的位置或字的大小与别的行不一样，可能不是结果"
@@ -102,7 +101,8 @@ def _doubt_odd_places(rows: list[Row]) -> None:
 
 def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) -> bool:
     """这段文字是不是一个新项目的名称。"""
-    if NOT_AN_ITEM.search(cell.text) or classify(split_mark(cell.text)[0]) != "text":
+    bare, mark = split_mark(cell.text)
+    if NOT_AN_ITEM.search(cell.text) or (classify(bare) if mark else cell.box.kind) != "text":
         return False
     same_line = row is not None and row.anchor is not None and any(one.box is row.anchor for one in line)
     if is_known(cell.text):
@@ -130,7 +130,7 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
     if kind == "range" and is_in_result and not cell.labelled and row.result is None and same_line:
         row.set_result(box)  # 结果本身是个数的范围（20-25）
     elif kind == "range" or cell.labelled and kind != "unit":
-        if box.text and classify(box.text) != "text" or kind == "text" and parse_range(box.text):
+        if box.text and box.kind != "text" or kind == "text" and box.interval:
             row.add_limits(box)
     elif kind == "unit":
         row.unit = row.unit or box

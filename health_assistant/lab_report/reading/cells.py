@@ -1,15 +1,18 @@
 """单元格：一段文字是什么（数、范围、单位、标记、名称），只看它自己的写法，不看它在哪一列。"""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
 from health_assistant.lab_report.catalogue import Analyte, fold_code, fold_name, load_catalogue
+from health_assistant.lab_report.interval import Interval, ReferenceRange
 from health_assistant.lab_report.matching import is_known_code, is_known_name
 from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.reference_range import Interval, QualitativeResult, parse_range, parse_result
+from health_assistant.lab_report.reference_range import parse_range, parse_result
 
 Kind = Literal["number", "range", "bound", "term", "unit", "mark", "text"]
 """number 是数；range 是两边的或分组的范围；bound 是 `<0.01` 这样的单边界；term 是阴性、+ 这样的分级；
@@ -86,7 +89,12 @@ Span = tuple[Kind, int, int, bool]
 
 
 def classify(text: str) -> Kind:
-    """一段文字的种类。"""
+    """一段文字的种类；整个文字框的用 `TextBox.kind`。"""
+    return kind_of(text, parse_range(text))
+
+
+def kind_of(text: str, limits: ReferenceRange | None) -> Kind:
+    """一段文字的种类；limits 是它当作参考范围的意思。"""
     plain = normalize(text)
     if _MARK.fullmatch(plain):
         return "mark"
@@ -94,7 +102,7 @@ def classify(text: str) -> Kind:
         return "unit"
     if _UNIT.fullmatch(plain) and "/" in plain and not re.search(r"\d", plain):
         return "unit"  # `个/微升` 也像两个定性词
-    result, limits = parse_result(text), parse_range(text)
+    result = parse_result(text)
     if isinstance(result, Interval) and not (result.is_bounded and not result.is_point):
         return "number" if result.is_point else "bound"
     if limits is not None and not isinstance(limits, QualitativeResult):
@@ -115,11 +123,14 @@ def is_bare_label(text: str) -> bool:
 
 def split_cells(box: TextBox) -> list[Cell]:
     """一段文字里的单元格，从左到右；文字识别常把靠得近的几格连成一段。横坐标按字的宽度估计。"""
-    return [Cell(kind, part_of(box, start, end), labelled) for kind, start, end, labelled in _split(box.text, 0)]
+    spans = _split(box.text, 0, box)
+    if [span[1:3] for span in spans] == [(0, len(box.text))]:
+        return [Cell(spans[0][0], box, spans[0][3])]
+    return [Cell(kind, part_of(box, start, end), labelled) for kind, start, end, labelled in spans]
 
 
-def _split(text: str, offset: int) -> list[Span]:
-    """text 里的各格；offset 是 text 在整段里的起点。"""
+def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
+    """text 里的各格；offset 是 text 在整段里的起点，整段就是 text 的给出 whole。"""
     offset += len(text) - len(text.lstrip(" ,，;；"))
     text = text.strip(" ,，;；")
     if not text:
@@ -133,7 +144,7 @@ def _split(text: str, offset: int) -> list[Span]:
         return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
     if label := re.search(r"(?<=[A-Za-z²%])(?=(参考|正常)(范围|值|区间)?\s*[\d<>≤≥])", text):
         return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
-    if typed := _typed(text, offset):
+    if typed := _typed(text, offset, whole.kind if whole and whole.text == text else None):
         return typed
     if at := _leading_unit(text):
         return [("unit", offset, offset + at, False), *_split(text[at:], offset + at)]
@@ -156,8 +167,8 @@ def _split(text: str, offset: int) -> list[Span]:
     return [("text", offset, offset + len(text), False)]
 
 
-def _typed(text: str, offset: int) -> list[Span]:
-    """一格，或紧连着的“数与单位”“数与标记”；是文字时为空。"""
+def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
+    """一格，或紧连着的“数与单位”“数与标记”；是文字时为空。kind 是已经知道的整段的种类。"""
     end = offset + len(text)
     if _VALUE_AND_CLASS.fullmatch(text):
         return [("number", offset, end, False)]
@@ -170,10 +181,11 @@ def _typed(text: str, offset: int) -> list[Span]:
         limits: Span = ("range", offset + found.start("limits"), offset + found.end("limits"), False)
         return [*_typed(found["value"], offset), limits]
     # `1.00×10^2` 是一个数，不是 1.00 与单位 ×10^2
-    is_power = re.search(r"10\^\d+$", normalize(text)) and classify(text) in ("number", "bound", "range")
-    if classify(text) != "unit" and not is_power and (at := _unit_start(text)):
+    kind = kind or classify(text)
+    is_power = re.search(r"10\^\d+$", normalize(text)) and kind in ("number", "bound", "range")
+    if kind != "unit" and not is_power and (at := _unit_start(text)):
         return [*_typed(text[:at].rstrip(), offset), ("unit", offset + at, end, False)]
-    if (kind := classify(text)) != "text":
+    if kind != "text":
         return [(kind, offset, end, False)]
     bare, mark = split_mark(text)
     if mark and _is_value(bare):
@@ -187,7 +199,12 @@ def _typed(text: str, offset: int) -> list[Span]:
 def _leading_unit(text: str) -> int:
     """开头是单位、后面连着范围（`mg/dLMale:3.5-7.2`）时，单位有几个字符；不是时为 0。"""
     places = range(2, min(10, len(text) - 3))
-    return next((at for at in places if classify(text[:at]) == "unit" and classify(text[at:]) == "range"), 0)
+    units = (at for at in places if _spells_unit(normalize(text[:at])) and classify(text[:at]) == "unit")
+    return next((at for at in units if classify(text[at:]) == "range"), 0)
+
+
+def _spells_unit(plain: str) -> bool:
+    return bool(_UNIT.fullmatch(plain) or _COUNT_UNIT.fullmatch(plain))
 
 
 def _is_value(text: str) -> bool:
@@ -198,7 +215,7 @@ def _unit_start(text: str) -> int | None:
     """数或范围后面连着的单位从第几个字符起；没有连着单位时为 None。"""
     for found in re.finditer(r"(?<=[\d)）\]])(?:\s+(?=[1l]U/)|\s*(?=\D|10))", text):
         rest = normalize(text[found.end() :])
-        is_unit = (_UNIT.fullmatch(rest) or _COUNT_UNIT.fullmatch(rest)) and not _MARK.fullmatch(rest)
+        is_unit = _spells_unit(rest) and not _MARK.fullmatch(rest)
         if is_unit and (_is_value(text[: found.start()]) or split_mark(text[: found.start()])[1]):
             return found.end()
     return None
@@ -348,17 +365,17 @@ def repair_letters(name: str) -> str:
     return name
 
 
-def repair_unit(unit: str, analyte: Analyte | None = None) -> str:
+def repair_unit(unit: str, find: Callable[[], Analyte | None] = lambda: None) -> str:
     """改正单位里固定的误读：`10~9/L`、`×109/L` -> `×10^9/L`，`umol/1` -> `umol/L`，`1U/mL` -> `IU/mL`。
 
-    指数认不出来的（`10%/L`），凭目录里这一项的单位补上。
+    指数认不出来的（`10%/L`），才用 find 找目录里的这一项，凭它的单位补上。
     """
     unit = re.sub(r"\s+", "", unit).strip("()（）[]")
     unit = re.sub(r"^([mu]?)[1l|](?=U/m?L$)", r"\1I", unit).replace("0sm", "Osm")
     if found := re.fullmatch(r"([×xX*]?)1[0oO](?P<power>[^/]{0,3})/[Ll1|]", unit):
         digits = re.sub(r"[^\d]", "", found["power"].replace("⁹", "9").replace("¹", "1").replace("²", "2"))
         power = digits if digits in ("9", "12", "6", "3") else None
-        if power is None and analyte and (usual := re.fullmatch(r"10\^(\d+)/L", analyte.unit)):
+        if power is None and (analyte := find()) and (usual := re.fullmatch(r"10\^(\d+)/L", analyte.unit)):
             power = usual[1]
         if power:
             return f"{found[1]}10^{power}/L"

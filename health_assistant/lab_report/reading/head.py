@@ -4,13 +4,12 @@ import re
 from decimal import Decimal
 from typing import Any, Literal
 
-from health_assistant.lab_report.matching import find_indicator
+from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.person import person_of, pregnancy_words
 from health_assistant.lab_report.reading.cells import classify, is_known
 from health_assistant.lab_report.reading.other_papers import has_lab_title, other_papers, reads_like_another
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.report import ReadReport
 from health_assistant.lab_report.units import kind_of_unit
 
@@ -145,10 +144,8 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
     page = " ".join(box.text for line in lines for box in line)
     filled = [row for row in rows if row.name and row.result]
     known = [row for row in filled if is_known(row.name.text) and (row.limits or _is_plausible(row))]
-    complete = [row for row in filled if row.limits and any(parse_range(box.text) for box in row.limits)]
-    measured = [
-        row for row in filled if row.unit and kind_of_unit(row.unit.text) and classify(row.result.text) == "number"
-    ]
+    complete = [row for row in filled if row.limits and any(box.interval for box in row.limits)]
+    measured = [row for row in filled if row.unit and kind_of_unit(row.unit.text) and row.result.kind == "number"]
     if other_papers(lines) and not has_lab_title(lines):
         return len([row for row in known if row in complete and _is_plausible(row)]) >= 2
     if _OTHER_PAPER.search(page):
@@ -157,7 +154,7 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
         return True
     if reads_like_another(lines):
         return False
-    typed = [row for row in filled if classify(row.result.text) != "text"] if has_header else []
+    typed = [row for row in filled if row.result.kind != "text"] if has_header else []
     if has_header and len(complete) * 2 >= len(filled) and len(complete) >= 2:
         return True
     return bool(_LAB_WORDS.search(page)) and max(map(len, (complete, measured, typed))) * 2 >= len(filled) > 0
@@ -166,5 +163,5 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
 def _is_plausible(row: Row) -> bool:
     """没有范围的行：结果是阴性、阳性一类，或单位正是目录里这一项的。"""
     name, code, result, unit, _ = row_text(row)
-    analyte = find_indicator(name, code, unit)
+    analyte = find_analyte(name, code, unit)
     return classify(result) == "term" or bool(unit and analyte and analyte.convert(Decimal(1), unit) is not None)

@@ -1,8 +1,8 @@
-"""内置的读者：图片 -> `ReadReport`，每行附把握与位置。不用 GPU，不联网，图片只在内存里。"""
+"""内置的读者：图片 -> `Reading`，每行附把握与位置。不用 GPU，不联网，图片只在内存里。"""
 
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +20,7 @@ from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
 from health_assistant.lab_report.reading.glyphs import find_dashes
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
+from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.page import TEXT_CONTRAST, Page, find_page, to_text_boxes
 from health_assistant.lab_report.reading.pdf import PdfPage
@@ -31,7 +32,7 @@ from health_assistant.lab_report.reading.tables import Columns, find_tables, gro
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
 from health_assistant.lab_report.reference_range import QualitativeResult, parse_range
-from health_assistant.lab_report.report import Reading, ReadItem, ReadReport, RowEvidence, UnreadableReport
+from health_assistant.lab_report.report import Origin, PrintedField, Reading, ReadRow, UnreadableReport
 
 ENGINE_NAME = "embedded-report-reader"
 MAX_PIXELS = 13_000_000
@@ -109,7 +110,7 @@ class ReportReader:
         del image
         reading = self._read_pixels(photo)
         shrunk = side / max(photo.shape)
-        for row in reading.evidence:
+        for row in reading.items:
             row.boxes = {name: tuple(round(shrunk * at) for at in box) for name, box in row.boxes.items()}
         return reading
 
@@ -178,12 +179,25 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
             row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
     gray = page.gray()
     read = [_read_row(row, table.columns, gray, boxes, page) for row, table in found]
-    items, evidence = zip(*read, strict=True)
-    report = ReadReport(items=list(items), **read_head(lines))
     notices = left_out(lines, others)
     if unread := sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True)):
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
-    return Reading(report=report, evidence=list(evidence), engine=ENGINE_NAME, notices=notices)
+    return Reading(items=read, engine=ENGINE_NAME, notices=notices, origin=_origin(lines, page), **read_head(lines))
+
+
+def _origin(lines: list[list[TextBox]], page: Page) -> Origin:
+    """页眉里的时间、医院、标本，连同在照片上的位置。"""
+    return {
+        field: PrintedField(
+            value=printed.value, confidence=round(printed.score, 3), box=page.photo_box(*_outline(printed.boxes))
+        )
+        for field, printed in read_origin(lines).items()
+    }
+
+
+def _outline(boxes: Sequence[TextBox]) -> tuple[float, float, float, float]:
+    """几段文字合在一起的外接矩形，页面像素。"""
+    return min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes)
 
 
 def _cut_ranges(rows: list[Row]) -> set[int]:
@@ -200,9 +214,7 @@ def _cut_ranges(rows: list[Row]) -> set[int]:
     return {id(row) for row, _ in cut} if max(ends) > rest - 1 else set()
 
 
-def _read_row(
-    row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox], page: Page
-) -> tuple[ReadItem, RowEvidence]:
+def _read_row(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox], page: Page) -> ReadRow:
     name, code, result, unit, limits = row_text(row)
     if not result:
         result = _find_dashes(row, columns, gray, boxes)
@@ -220,7 +232,6 @@ def _read_row(
     elif re.fullmatch(r"[+十]+", result):
         result = "+" * len(result)
     mark = _find_mark(row, page.pixels, boxes)
-    item = ReadItem(name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark)
     doubt = row.doubt
     if any(_touches_edge(box, gray) for box in [row.result, *row.limits] if box):
         doubt = doubt or "结果或参考范围到了照片的边上，可能没有拍全"
@@ -228,13 +239,14 @@ def _read_row(
         doubt = "结果旁边有个 1，不能确定是箭头还是数"
     if result == "1" and re.search(r"\.\d", limits):
         doubt = "结果只读到一个 1，可能是箭头，不是数"
-    parts = row.boxes()
-    outline = (min(b.x0 for b in parts), min(b.y0 for b in parts), max(b.x1 for b in parts), max(b.y1 for b in parts))
     decisive = [*([row.result] if row.result else []), *row.limits]
-    if not is_known(item.name):
+    if not is_known(name):
         decisive.append(row.anchor)
     confidence = min((box.score for box in decisive), default=row.anchor.score)
-    return item, RowEvidence(confidence=round(confidence, 3), boxes={"row": page.photo_box(*outline)}, doubt=doubt)
+    return ReadRow(
+        name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark,
+        confidence=round(confidence, 3), boxes={"row": page.photo_box(*_outline(row.boxes()))}, doubt=doubt,
+    )  # fmt: skip
 
 
 def _touches_edge(box: TextBox, gray: np.ndarray) -> bool:

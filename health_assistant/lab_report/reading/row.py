@@ -3,10 +3,9 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from health_assistant.lab_report.matching import find_indicator, is_known_code, is_known_name
+from health_assistant.lab_report.matching import find_analyte, is_known_code, is_known_name
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
-    classify,
     is_known,
     repair_greek,
     repair_letters,
@@ -79,17 +78,17 @@ class Row:
         if self.result and self.result.text in ARROW_LIKE:
             self.maybe_arrows.append(self.result)
             self.result = box
-        elif self.result is None or classify(self.result.text) == "text" != classify(box.text):
+        elif self.result is None or self.result.kind == "text" != box.kind:
             self.result = box
         elif box.text in ARROW_LIKE:
             self.maybe_arrows.append(box)
-        elif classify(box.text) != "text" or classify(self.result.text) == "text" or _is_positive(box.text):
+        elif box.kind != "text" or self.result.kind == "text" or _is_positive(box.text):
             # 数旁边的文字是备注或印章，不是另一个结果；说阳性的除外
             self.doubt = _TWO_RESULTS
 
     def add_limits(self, box: TextBox) -> None:
         """放入参考范围；第二段只能是分组范围的另一半。数旁边的 `-`、`+` 说偏低、偏高（血球仪），不是范围。"""
-        is_sign = box.text in ("-", "+") and self.result is not None and classify(self.result.text) == "number"
+        is_sign = box.text in ("-", "+") and self.result is not None and self.result.kind == "number"
         if is_sign and box.end < self.result.end + 6 * box.height:
             return
         if self.limits and not joins(self.limits, box):
@@ -111,7 +110,7 @@ class Row:
             self.mark = self.mark or box
             return
         self.maybe_arrows.append(box)
-        if classify(box.text) == "mark":
+        if box.kind == "mark":
             self.mark = box
 
 
@@ -128,7 +127,7 @@ def _in_order(boxes: list[TextBox]) -> list[TextBox]:
 
 def joins(limits: list[TextBox], box: TextBox) -> bool:
     """两段合起来是分男女、分年龄、分档的范围，或一段断成两截的范围。"""
-    each_is_whole = all(isinstance(parse_range(one.text), Interval) for one in [*limits, box])
+    each_is_whole = all(isinstance(one.interval, Interval) for one in [*limits, box])
     both = parse_range(join_limits(_in_order([*limits, box])))
     are_tiers = all(re.match(r"[A-Za-z一-鿿]+[:：]", one.text) for one in [*limits, box])
     return isinstance(both, PartitionedInterval) or (isinstance(both, Interval) and (are_tiers or not each_is_whole))
@@ -161,7 +160,7 @@ def has_item_name(row: Row) -> bool:
 
 def is_complete(row: Row) -> bool:
     """结果与范围都是数或定性词，而且有名称。"""
-    typed = [box for box in (row.result, *row.limits[:1]) if box and classify(box.text) not in ("text", "unit", "mark")]
+    typed = [box for box in (row.result, *row.limits[:1]) if box and box.kind not in ("text", "unit", "mark")]
     return row.name is not None and len(typed) == 2
 
 
@@ -174,20 +173,20 @@ def is_item(row: Row, has_header: bool) -> bool:
     if not has_item_name(row) or (row.result and NOT_AN_ITEM.search(row.result.text)):
         return False
     # 页脚的人名、备注也会落在结果与范围两列：文字结果要有看得懂的范围、有单位，或者是认得的项目
-    is_typed = row.result is not None and classify(row.result.text) != "text"
+    is_typed = row.result is not None and row.result.kind != "text"
     if not is_typed and len(row.name.text) == 1 and not is_known(row.name.text):
         return False
-    has_unit = row.unit is not None and (is_typed or classify(row.unit.text) == "unit")
-    has_limits = any(is_typed or has_unit or _may_be_limits(box.text, row.result) for box in row.limits)
+    has_unit = row.unit is not None and (is_typed or row.unit.kind == "unit")
+    has_limits = any(is_typed or has_unit or _may_be_limits(box, row.result) for box in row.limits)
     if has_limits and (row.result or has_unit or has_header or is_known_name(split_name(row.name.text)[0])):
         return True
     is_own = (is_typed and has_header) or has_unit or is_known(row.name.text)
     return bool(row.result) and is_own
 
 
-def _may_be_limits(text: str, result: TextBox | None) -> bool:
+def _may_be_limits(box: TextBox, result: TextBox | None) -> bool:
     """像参考范围：写法是数或定性词，或者结果也是文字的词（黄色）。"""
-    return classify(text) != "text" or (result is not None and not re.search(r"\d", text) and len(text) < 12)
+    return box.kind != "text" or (result is not None and not re.search(r"\d", box.text) and len(box.text) < 12)
 
 
 def row_text(row: Row) -> tuple[str, str, str, str, str]:
@@ -202,7 +201,7 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
             name, code = (name + code if not name else bare.strip("*★☆ ")), split_name(printed)[1] or printed
     name, code = repair_letters(repair_greek(name)), repair_letters(code)
     result = row.result.text if row.result else ""
-    unit = repair_unit(row.unit.text, find_indicator(name, code, "")) if row.unit else ""
+    unit = repair_unit(row.unit.text, lambda: find_analyte(name, code, "")) if row.unit else ""
     limits = join_limits(row.limits)
     return name or code, code if name else "", repair_zeros(result, limits), unit, limits
 

@@ -6,7 +6,7 @@ from itertools import pairwise, zip_longest
 from statistics import median
 
 from health_assistant.lab_report.reading.cards import find_headless_rows
-from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, classify, is_known, split_maybe_arrow
+from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, is_known, split_maybe_arrow
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, has_chinese, has_item_name, is_item, joins
 from health_assistant.lab_report.reading.tables import Columns, Table, join_boxes
 from health_assistant.lab_report.reading.text import TextBox
@@ -98,7 +98,7 @@ def _headed_rows(table: Table) -> list[Row]:
             rows.append(row)
         elif host := _host(row, named):
             _merge(host, row)
-        elif row.result and (row.limits or row.unit) and classify(row.result.text) in ("number", "bound", "term"):
+        elif row.result and (row.limits or row.unit) and row.result.kind in ("number", "bound", "term"):
             row.doubt = _NAMELESS
             rows.append(row)
     return rows
@@ -106,7 +106,7 @@ def _headed_rows(table: Table) -> list[Row]:
 
 def _has_value(row: Row) -> bool:
     """有结果或范围；只有文字的结果也可能是盖在上面的印章。"""
-    is_typed = row.result is not None and classify(row.result.text) != "text"
+    is_typed = row.result is not None and row.result.kind != "text"
     return is_typed or bool(row.limits or row.low or row.high)
 
 
@@ -240,7 +240,7 @@ def _seat_name(cell: Cell, place: str, row: Row) -> None:
 
 def _is_before_code(box: TextBox) -> bool:
     """印在代号前面的标记，或没有表头的序号。"""
-    return classify(box.text) == "mark" or box.text.isdigit()
+    return box.kind == "mark" or box.text.isdigit()
 
 
 def _seat_unit(box: TextBox, place: str, row: Row, has_unit_column: bool) -> None:

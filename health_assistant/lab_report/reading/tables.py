@@ -257,12 +257,13 @@ def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) 
         header = headers[sum(piece.middle > edge for edge in edges)]
         starts = sorted(word.start for role, word in header.items() if role not in ("name", "code", "serial"))
         # 成句的话不断开；每一格都认得清的也不用断
-        is_sentence = len({cell.kind == "text" for cell in split_cells(piece)}) < 2
+        whole, cells = piece, split_cells(piece)
+        is_sentence = len({cell.kind == "text" for cell in cells}) < 2
         for start in () if is_sentence else starts:
             *done, last = _cut(piece, start, only_at_space=True)
             found.extend(cell for part in done for cell in split_cells(part))
             piece = last
-        for cell in split_cells(piece):
+        for cell in cells if piece is whole else split_cells(piece):
             found.extend(_cut_glued_value(cell, header.get("result")))
     return found
 

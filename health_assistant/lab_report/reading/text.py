@@ -5,11 +5,18 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from health_assistant.lab_report.interval import ReferenceRange
+from health_assistant.lab_report.reference_range import parse_range
+
+if TYPE_CHECKING:
+    from health_assistant.lab_report.reading.cells import Kind
 
 DETECTION_SIDE = 1600
 """找文字时长边的像素。2 核实测：1600 与原尺寸找到的一样多，快一半；960 会漏。识别则用原图的像素。"""
@@ -42,6 +49,18 @@ class TextBox:
     line: float
     start: float
     end: float
+
+    @cached_property
+    def kind(self) -> "Kind":
+        """这段文字的种类，判一次。"""
+        from health_assistant.lab_report.reading.cells import kind_of  # cells 要用 TextBox
+
+        return kind_of(self.text, self.interval)
+
+    @cached_property
+    def interval(self) -> ReferenceRange | None:
+        """这段文字当作参考范围的意思，解析一次；看不懂的为 None。"""
+        return parse_range(self.text)
 
     @property
     def middle(self) -> float:

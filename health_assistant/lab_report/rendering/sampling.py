@@ -17,16 +17,11 @@ import yaml
 
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import fold_code, fold_name, load_catalogue
-from health_assistant.lab_report.reference_range import (
-    Interval,
-    PartitionedInterval,
-    QualitativeResult,
-    ReferenceRange,
-    exponent,
-    parse_range,
-)
+from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange
+from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.reference_range import exponent, parse_range
 from health_assistant.lab_report.rendering.writings import WRITINGS
-from health_assistant.lab_report.report import Flag, ReadItem, ReadReport
+from health_assistant.lab_report.report import Flag, PrintedRow, ReadReport
 
 _CELLS = ("NEUT", "LYMPH", "MONO", "EO", "BASO")
 _DERIVED: tuple[tuple[str, tuple[str, ...], Callable[..., Decimal]], ...] = (
@@ -149,7 +144,7 @@ def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float =
     hospital = _Hospital(rng, style)
     hospital.relate([analyte for _, analyte in pool], abnormal_rate)
     flags: list[Flag | None] = []
-    items: list[ReadItem] = []
+    items: list[PrintedRow] = []
     sections: list[tuple[str, int]] = []
     seen: set[str] = set()
     for panel, analyte in (pool[i] for i in chosen):
@@ -202,7 +197,7 @@ class _Hospital:
             number = derive(*(self.related[code].number for code in inputs))
             self.related[target].number = _round(number, _decimals(self.related[target].number))
 
-    def item(self, analyte: SampledAnalyte, abnormal: bool) -> tuple[ReadItem, Flag | None]:
+    def item(self, analyte: SampledAnalyte, abnormal: bool) -> tuple[PrintedRow, Flag | None]:
         """印一项，连同真值。"""
         rng, style, reference, extreme = self.rng, self.style, analyte.reference, False
         if reference is None:
@@ -222,7 +217,7 @@ class _Hospital:
             name = pick(rng, analyte.names) if rng.random() < self.says["alias_rate"] else analyte.names[0]
             unit = unit.replace("10^", self.says["power"]).replace("μ", self.says["micro"])
             unit = self.says["seconds"] if unit == "s" else unit
-        return ReadItem(name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark), flag
+        return PrintedRow(name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark), flag
 
     def _in_words(self, expected: QualitativeResult | Interval, abnormal: bool) -> tuple[str, str, Flag]:
         """定性的结果与滴度：（结果，范围，真值）。"""

@@ -10,9 +10,9 @@ from functools import partial
 
 import numpy as np
 
-from health_assistant.lab_report.report import Flag, ReadItem
+from health_assistant.lab_report.report import Flag, PrintedRow
 
-Rewrite = Callable[[ReadItem, Flag | None, np.random.Generator], ReadItem]
+Rewrite = Callable[[PrintedRow, Flag | None, np.random.Generator], PrintedRow]
 """(一项, 真值, rng) -> 换了写法的一项。"""
 
 _NEGATIVE, _POSITIVE = r"阴性(\(-\))?|-", r"弱?阳性(\(\++\))?|±|\d?\++"
@@ -26,7 +26,7 @@ _UNIT_WORDS = {"/μL": "个/微升", "/HP": "个/高倍视野", "mmol/L": "毫�
                "g/L": "克/升", "U/L": "单位/升", "mg/L": "毫克/升"}  # fmt: skip
 
 
-def _comma(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+def _comma(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
     """小数写成逗号；三位小数的少印一位，免得像千位分隔，少印了就到界上的照旧。"""
     result = re.sub(r"(?<=\.\d\d)\d+$", "", item.result)
     if result != item.result and float(result.lstrip("<>≤")) in map(float, re.findall(r"[\d.]+", item.reference_range)):
@@ -35,7 +35,7 @@ def _comma(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadI
     return item.model_copy(update={key: re.sub(r"(?<=\d)\.(?=\d)", ",", text) for key, text in texts.items()})
 
 
-def _with_word(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+def _with_word(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
     """数后面写着阴性、阳性，只对上限：`0.02(阴性)`。"""
     if not (re.fullmatch(r"[\d.]+", item.result) and re.match("[<≤]", item.reference_range)):
         return item
@@ -43,14 +43,14 @@ def _with_word(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> R
     return item.model_copy(update={"result": f"{item.result}({word})"})
 
 
-def _worded_limit(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+def _worded_limit(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
     """范围里有词也有界：`阴性<1.00`。"""
     limits = item.reference_range
     return item.model_copy(update={"reference_range": f"阴性{limits}"}) if re.match("[<>]", limits) else item
 
 
 def _worded(kind: str) -> Rewrite:
-    def rewrite(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+    def rewrite(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
         """定性的结果换一套词。"""
         negative, positive = _WORDS[kind]
         if not re.fullmatch(_NEGATIVE, item.reference_range):
@@ -63,12 +63,12 @@ def _worded(kind: str) -> Rewrite:
     return rewrite
 
 
-def _unit_words(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+def _unit_words(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
     """单位写成汉字。"""
     return item.model_copy(update={"unit": _UNIT_WORDS.get(item.unit, item.unit)})
 
 
-def _counted(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+def _counted(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
     """镜检的结果是范围：`3-5`；整个在界的一边，真值不变。"""
     limits = re.fullmatch(r"0\D+(\d+)", item.reference_range)
     if item.unit not in ("/HP", "/μL", "/uL") or not limits or flag not in ("normal", "high"):
@@ -79,15 +79,15 @@ def _counted(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> Rea
     return item.model_copy(update={"result": f"{start}-{end}" if end > start else str(start)})
 
 
-def _number_and_word(shape: str, words: tuple[str, str], item: ReadItem, flag: Flag | None,
-                     rng: np.random.Generator) -> ReadItem:  # fmt: skip
+def _number_and_word(shape: str, words: tuple[str, str], item: PrintedRow, flag: Flag | None,
+                     rng: np.random.Generator) -> PrintedRow:  # fmt: skip
     """定量的结果后面跟着定性的话，正常的是阴性；words 是正常与异常的。"""
     if flag is None or not re.fullmatch(_NUMBER, item.result):
         return item
     return item.model_copy(update={"result": shape.format(item.result, words[flag != "normal"])})
 
 
-def _counts(dash: str, item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+def _counts(dash: str, item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
     """镜下数细胞：结果是一段，范围是从 0 起的整数；每微升多少的改成每高倍视野多少。"""
     limit = _UPPER_LIMIT.fullmatch(item.reference_range)
     if not limit or not item.unit.startswith("/") or flag not in ("normal", "high"):
@@ -101,7 +101,7 @@ def _counts(dash: str, item: ReadItem, flag: Flag | None, rng: np.random.Generat
     return item.model_copy(update={"result": result, "reference_range": f"0-{high}", "unit": "/HP"})
 
 
-def _scientific(template: str, item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+def _scientific(template: str, item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
     """结果与上限都是科学记数；没有测到的写成小于上限。"""
 
     def write(number: Decimal) -> str:
@@ -116,7 +116,7 @@ def _scientific(template: str, item: ReadItem, flag: Flag | None, rng: np.random
     return item.model_copy(update={"result": result, "reference_range": f"{limit[1] or '<'}{high}"})
 
 
-def _european(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+def _european(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
     """小数点是逗号。结果至多两位小数，三位的像千分位；舍入时不越过界限。"""
     result = item.result
     if re.fullmatch(r"\d+\.\d{3,}", result):
@@ -125,7 +125,7 @@ def _european(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> Re
     return item.model_copy(update={key: text.replace(".", ",") for key, text in texts.items()})
 
 
-def _thousands(item: ReadItem, flag: Flag | None, rng: np.random.Generator) -> ReadItem:
+def _thousands(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> PrintedRow:
     """四位以上的数写千分位：`4,000-12,600`。"""
 
     def write(text: str) -> str:

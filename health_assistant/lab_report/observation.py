@@ -1,0 +1,56 @@
+"""ReadRow -> Observation：一行的结果与参考范围各解析一次，指标在目录里查一次；后面各步都用它，不再看文字。"""
+
+import re
+from dataclasses import dataclass
+
+from health_assistant.lab_report.catalogue import Analyte
+from health_assistant.lab_report.interval import ReferenceRange, Value
+from health_assistant.lab_report.matching import find_analyte
+from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.reference_range import attached_unit, is_blank, parse_range, parse_result
+from health_assistant.lab_report.report import PrintedRow, ReadRow
+
+_GLUED_FLAG = re.compile(r"(.*?[\d+)）])\s*([↑↓]{1,2}|[HL]{1,2}|[*★!]+|[(（]?危急?值?[)）]?)")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """一行读数的意思。看不懂的结果、范围与目录不认识的指标为 None。"""
+
+    row: ReadRow
+    value: Value | None
+    interval: ReferenceRange | None
+    """印着的参考范围。"""
+    value_unit: str
+    interval_unit: str
+    """粘在结果、范围上的单位；没有则为空串。"""
+    analyte: Analyte | None
+    """目录里的指标，参考范围与话是对这个人的。"""
+
+    @property
+    def unit(self) -> str:
+        """印着的单位，也许粘在结果后面；没有则为空串。"""
+        return self.row.unit or self.value_unit
+
+
+def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
+    """解析一行；report_type 是整张的报告名，这一行自己的（各页不同时）优先。不抛异常。"""
+    read = row if isinstance(row, ReadRow) else ReadRow.of(row)
+    read, value = _parse_value(read)
+    interval = parse_range(read.reference_range) if read.reference_range else None
+    value_unit = attached_unit(read.result)
+    analyte = find_analyte(
+        read.name, read.code, read.unit or value_unit, read.report_type or report_type, interval,
+        has_range=not is_blank(read.reference_range),
+    )  # fmt: skip
+    own = analyte and analyte.for_person(person)
+    return Observation(read, value, interval, value_unit, attached_unit(read.reference_range), own)
+
+
+def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
+    """结果的意思。`7.1↑`、`1.8(危急)` 这样粘着标记、`7·1` 这样写小数点的，行里的字也拆开；本来就看得懂的照旧。"""
+    result = re.sub(r"(?<=\d)[·。](?=\d)", ".", row.result.strip())
+    value, glued = parse_result(result), _GLUED_FLAG.fullmatch(result)
+    if value is None and glued and (bare := parse_result(glued[1])) is not None:
+        return row.model_copy(update={"result": glued[1], "mark": row.mark or glued[2]}), bare
+    return (row.model_copy(update={"result": result}) if result != row.result.strip() else row), value

@@ -1,0 +1,61 @@
+"""一行从纸到建议：一格只解析一次，一行在目录里只查一次。数的是真的调用，没有缓存挡在前面。"""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from health_assistant.lab_report import matching, reference_range
+from health_assistant.lab_report.advice import choices, compose_advice
+from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.reading import cells, reader
+
+SHEET = Path(__file__).parents[2] / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png"
+COUNTED = {
+    "parse_range": reference_range, "parse_result": reference_range, "kind_of": cells, "find_analyte": matching,
+}  # fmt: skip
+
+
+@pytest.fixture
+def calls(monkeypatch) -> dict[str, Counter]:
+    """函数名 -> 各个第一参数（一格的文字）各调用了几次。"""
+    counts: dict[str, Counter] = {name: Counter() for name in COUNTED}
+    for name, home in COUNTED.items():
+        original = getattr(home, name)
+        assert not hasattr(original, "cache_info"), f"{name} 前面有缓存"
+
+        def counted(*args, name=name, original=original, **options):
+            counts[name][args[0]] += 1
+            return original(*args, **options)
+
+        ours = [module for path, module in list(sys.modules.items()) if path.startswith("health_assistant.")]
+        for module in [module for module in ours if getattr(module, name, None) is original]:
+            monkeypatch.setattr(module, name, counted)
+    return counts
+
+
+def test_a_cell_is_parsed_once_and_a_row_looked_up_once(calls, monkeypatch):
+    printed: list[str] = []
+    group_lines = reader.group_lines
+
+    def grouped(boxes):
+        printed.extend(box.text for box in boxes)
+        return group_lines(boxes)
+
+    monkeypatch.setattr(reader, "group_lines", grouped)
+    reading = reader.ReportReader().read(Image.open(SHEET))
+    assert len(reading.items) == 22
+    for name in ("parse_range", "parse_result", "kind_of"):
+        often = (calls[name] - Counter(printed)).most_common(5)
+        assert calls[name].total() <= 1.1 * len(printed), f"{name} 每格不止一次，分开试的只是少数：{often}"
+    assert not calls["find_analyte"], "读的时候不用知道是目录里的哪一项"
+
+    for counter in calls.values():
+        counter.clear()
+    report = assess(reading)
+    compose_advice(report, list(choices(report))[:1])
+    assert {name: counter.total() for name, counter in calls.items()} == {
+        "parse_range": 22, "parse_result": 22, "kind_of": 0, "find_analyte": 22,
+    }  # fmt: skip
