@@ -59,7 +59,7 @@ stage_4() {
 }
 
 stage_5() {
-  local port && port=$(free_port)
+  local port && port=$(free_port 8001)
   with_server model-server "http://127.0.0.1:$port/health" \
     "python 5-build-server/serve.py --backend embedded --port $port" \
     python 5-build-server/ask_server.py --base-url "http://127.0.0.1:$port/v1" $FORCE &&
@@ -68,7 +68,7 @@ stage_5() {
 
 # verify_deployment llm|vl：把微调好的微型模型放到服务上，核对服务里的就是训练出来的
 verify_deployment() {
-  local port && port=$(free_port)
+  local port && port=$(free_port 8001)
   with_server "tuned-$1-server" "http://127.0.0.1:$port/health" \
     "python 5-build-server/serve.py --backend transformers --model artifacts/$1/tiny/merged --port $port" \
     python 5-build-server/verify_deployment.py --kind "$1" --base-url "http://127.0.0.1:$port/v1"
@@ -83,7 +83,7 @@ stage_6() {
 }
 
 stage_7() {
-  local port && port=$(free_port)
+  local port && port=$(free_port 8002)
   with_server report-server "http://127.0.0.1:$port/health" \
     "python 7-endpoint-integration-server/medical_report_server.py --port $port" \
     python 7-endpoint-integration-server/test_client.py \
@@ -123,7 +123,22 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-free_port() { python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# free_port 号：这个号空着就用它（问过没有，也看问的是哪个地址），不空就随便一个
+free_port() {
+  python - "$1" <<'EOF'
+import socket, sys
+
+for port in (int(sys.argv[1]), 0):
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        server.bind(("127.0.0.1", port))
+        break
+    except OSError:
+        continue
+print(server.getsockname()[1])
+EOF
+}
 
 # 本机的服务不走代理
 answers() {
@@ -151,10 +166,12 @@ start_server() {
   return 1
 }
 
-# with_server 日志名 就绪网址 "服务的命令" 命令…：服务起来后运行命令，然后停掉服务
+# with_server 日志名 就绪网址 "服务的命令" 命令…：服务起来后运行命令，然后停掉服务；
+# 命令说（--recall）做过了、什么也没有变，就不必起服务
 with_server() {
   local name=$1 ready=$2 server=$3 status=0
   shift 3
+  if [ -z "$FORCE" ] && "$@" --recall; then return; fi
   start_server "$name" "$ready" $server || return 1
   run "$@" || status=$?
   stop_all

@@ -25,20 +25,24 @@ def main() -> int:
     parser.add_argument(
         "--photo", type=Path, default=EXAMPLE, help="化验单照片：JPEG、PNG 或 WebP（默认：网页的示例化验单）"
     )
-    parser.add_argument("--force", action="store_true", help="同一张照片问过了也重问")
+    parser.add_argument("--force", action="store_true", help="同一个服务、同一张照片问过了也重问")
+    parser.add_argument("--recall", action="store_true", help="不问，只看问过没有：退出码 0 问过了，1 没有")
     args = parser.parse_args()
     if not args.photo.is_file():
         return fail(f"没有这个文件：{args.photo}")
 
-    import openai
-
     from health_assistant.lab_report.report import READ_PROMPT
 
     folder = artifacts.model_server_dir()
-    wanted = artifacts.fingerprint({"models": [READER, ADVISOR], "prompt": READ_PROMPT}, [args.photo])
-    if artifacts.is_finished(folder, wanted) and not args.force:
+    recipe = {"server": args.base_url, "models": [READER, ADVISOR], "prompt": READ_PROMPT}
+    fingerprint = artifacts.fingerprint(recipe, [args.photo])
+    if artifacts.is_finished(folder, fingerprint) and not args.force:
         print(f"{args.photo.name} 问过了，回答在 {folder}；要重问加 --force。")
         return 0
+    if args.recall:
+        return 1
+
+    import openai
 
     try:
         # 服务不要密钥，客户端非要一个
@@ -53,12 +57,15 @@ def main() -> int:
         return fail(f"服务没有照办：{reason or error}", 1)
     except ValueError as error:
         return fail(f"{READER} 的回答不是约定的 JSON，{args.base_url} 是这门课的模型服务吗？\n{error}", 1)
-    artifacts.mark_finished(folder, wanted, files)
+    artifacts.mark_finished(folder, fingerprint, files)
     return 0
 
 
 def ask(client, photo: Path, prompt: str, folder: Path) -> list[Path]:
-    """照片 -> 各行 -> 判断 -> 建议；返回写下的文件。"""
+    """照片 -> 各行 -> 判断 -> 建议；返回写下的文件。client 是 openai 的客户端，prompt 是读照片的提示词。
+
+    服务不答时抛 openai.APIError，答的不是约定的 JSON 时抛 ValueError。
+    """
     from health_assistant.lab_report.assessment import assess
     from health_assistant.lab_report.report import DISCLAIMER, TRIAGE_WORDS, Reading
     from health_assistant.lab_report.vl_protocol import data_url, read_messages

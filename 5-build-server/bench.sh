@@ -11,7 +11,7 @@ usage() {
   地址          到 /v1 为止，默认 http://127.0.0.1:8001/v1
   模型          默认 /v1/models 里的第一个
 
-环境变量：PARALLEL="1 4 16" 各档的并发；NUMBER="8 32 64" 各档共发几个请求；MAX_TOKENS=128 回答最多多少个标记；
+环境变量：PARALLEL="1 4 16" 各档的并发；NUMBER="8 32 64" 各档共发几个请求；MAX_TOKENS=128 回答最多多少个词元；
 PROMPTS=一行一个提问的文件；MODEL_SERVER_API_KEY=服务的密钥
 写下 artifacts/bench/模型/ 的 bench.md、bench.png，和 EvalScope 的原始记录。
 EOF

@@ -30,11 +30,13 @@ def main() -> int:
     return report(folder, args.names[0])
 
 
-def find_model(url: str, wanted: str | None = None) -> str:
-    return ModelClient(url, os.environ.get("MODEL_SERVER_API_KEY") or "none", wanted).model
+def find_model(url: str, model: str | None = None) -> str:
+    """服务上的模型名；不给 model 就是第一个。连不上、没有这个模型时抛 BadInput。"""
+    return ModelClient(url, os.environ.get("MODEL_SERVER_API_KEY") or "none", model).model
 
 
 def report(folder: Path, model: str) -> int:
+    """把 folder 里各档的记录写成表（bench.md）与图（bench.png）；返回退出码，有请求没有成功的是 1。"""
     runs = sorted((read_run(file) for file in folder.rglob("benchmark_summary.json")), key=lambda run: run["并发"])
     if not runs:
         raise BadInput(f"{folder} 里没有 EvalScope 的记录：先运行 bench.sh")
@@ -60,21 +62,22 @@ def read_run(file: Path) -> dict:
         "成功": f"{total['Success Requests']}/{total['Total Requests']}",
         "失败": total["Failed Requests"],
         "每秒请求": round(total["Req Throughput (req/s)"], 2),
-        "每秒标记": round(total["Output Throughput (tok/s)"], 1),
+        "每秒词元": round(total["Output Throughput (tok/s)"], 1),
         "首字（毫秒）": round(total["Avg TTFT (ms)"]),
-        "每个标记（毫秒）": round(total["Avg TPOT (ms)"], 2),
+        "每个词元（毫秒）": round(total["Avg TPOT (ms)"], 2),
         "全程中位（秒）": round(seconds["50%"], 2),
         "全程 P99（秒）": round(seconds["99%"], 2),
     }
 
 
 def draw(runs: list[dict], model: str, path: Path) -> None:
+    """各档（`read_run` 的样子，按并发从小到大）画成两张图：吞吐与等待。"""
     from health_assistant.plotting import new_figure
 
     figure, axes = new_figure(width=10, height=4, columns=2)
     parallel = [run["并发"] for run in runs]
-    axes[0].plot(parallel, [run["每秒标记"] for run in runs], "o-")
-    axes[0].set(title="吞吐", xlabel="并发", ylabel="每秒标记")
+    axes[0].plot(parallel, [run["每秒词元"] for run in runs], "o-")
+    axes[0].set(title="吞吐", xlabel="并发", ylabel="每秒词元")
     for name in ("全程中位（秒）", "全程 P99（秒）"):
         axes[1].plot(parallel, [run[name] for run in runs], "o-", label=name)
     axes[1].plot(parallel, [run["首字（毫秒）"] / 1000 for run in runs], "o--", label="首字（秒）")

@@ -49,16 +49,16 @@ def cut(data: bytes, size: int) -> list[bytes]:
 
 
 def check_whole_stream_at_once() -> None:
-    found = list(pieces([stream("多", "喝水", "。")]))
-    assert found == ["多", "喝水", "。"], f"一整块收到时应给出 多、喝水、。，得到 {found}"
+    got = list(pieces([stream("多", "喝水", "。")]))
+    assert got == ["多", "喝水", "。"], f"一整块收到时应给出 多、喝水、。，得到 {got}"
 
 
 def check_any_boundary() -> None:
     shuffler = random.Random()
     for size in (1, 2, 3, 5, 7, 64):
         texts = [shuffler.choice(["血钾偏高", "请", "\n\n", "data: ", "尽快就医。"]) for _ in range(6)]
-        found = list(pieces(cut(stream(*texts), size)))
-        assert found == texts, f"每块 {size} 个字节时，应给出 {texts}，得到 {found}"
+        got = list(pieces(cut(stream(*texts), size)))
+        assert got == texts, f"每块 {size} 个字节时，应给出 {texts}，得到 {got}"
 
 
 def check_each_piece_comes_as_soon_as_it_is_whole() -> None:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from health_assistant import artifacts
+from health_assistant.api_keys import key_problem
 from health_assistant.command_line import BadInput, CannotGoOn, command, new_parser
 
 KEY_VARIABLE, ORIGINS_VARIABLE = "MODEL_SERVER_API_KEY", "MODEL_SERVER_ALLOWED_ORIGINS"
@@ -51,6 +52,8 @@ def main() -> int:
     )
     add("--dry-run", action="store_true", help="只说会运行什么")
     args = parser.parse_args()
+    if problem := key_problem(args.api_key or "", f"--api-key 或 {KEY_VARIABLE}"):
+        raise BadInput(problem)
     adapters = read_adapters(args.adapter)
     if args.config and args.backend != "vllm":
         raise BadInput("--config 只给 vllm 用")
@@ -59,18 +62,18 @@ def main() -> int:
     return 0
 
 
-def read_origins(given: str) -> list[str]:
-    """逗号隔开的网页来源。"""
-    return [one.strip() for one in given.split(",") if one.strip()]
+def read_origins(text: str) -> list[str]:
+    """逗号隔开的网页来源，如 "https://a.example, *"。"""
+    return [origin.strip() for origin in text.split(",") if origin.strip()]
 
 
-def read_adapters(given: list[str]) -> dict[str, Path]:
-    """名字=目录 的各项。"""
+def read_adapters(options: list[str]) -> dict[str, Path]:
+    """“名字=目录”的各项 -> 名字与目录；写错、重名、不是 LoRA 时抛 BadInput。"""
     adapters = {}
-    for one in given:
-        name, _, path = one.partition("=")
+    for option in options:
+        name, _, path = option.partition("=")
         if not name or not path:
-            raise BadInput(f"--adapter 要写成 名字=目录，写的是 {one}")
+            raise BadInput(f"--adapter 要写成 名字=目录，写的是 {option}")
         if name in adapters:
             raise BadInput(f"--adapter 的名字 {name} 写了两次")
         if not (Path(path) / "adapter_config.json").is_file():
@@ -144,8 +147,8 @@ def run_vllm(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
     if Path(command[2]).is_absolute() and not Path(command[2]).is_dir():
         raise BadInput(f"没有模型 {command[2]}：先训练、合并，或另写 --model")
     ready = f"vLLM 装好模型之后（{address(args).removesuffix('/v1')}/health 答 200）就可以用"
-    named = "--served-model-name" if "--served-model-name" in command else "serve"
-    print_examples(args, command[command.index(named) + 1], ready)
+    name_option = "--served-model-name" if "--served-model-name" in command else "serve"
+    print_examples(args, command[command.index(name_option) + 1], ready)
     if args.api_key:
         os.environ["VLLM_API_KEY"] = args.api_key  # 不写在命令行上：别的用户看得到
     try:
@@ -157,6 +160,7 @@ def run_vllm(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
 
 
 def address(args: argparse.Namespace) -> str:
+    """客户端要写的地址，到 /v1 为止。"""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(args.host, args.host)
     return f"http://{host}:{args.port}/v1"
 
@@ -166,12 +170,12 @@ def print_examples(args: argparse.Namespace, model: str, ready: str = "服务好
     messages = [{"role": "user", "content": QUESTIONS[args.backend]}]
     body = json.dumps({"model": model, "messages": messages}, ensure_ascii=False)
     header = f' -H "Authorization: Bearer ${KEY_VARIABLE}"' if args.api_key else ""
-    key = f'os.environ["{KEY_VARIABLE}"]' if args.api_key else '"none"'
+    api_key = f'os.environ["{KEY_VARIABLE}"]' if args.api_key else '"none"'
     print(
         f"{ready}：{address(args)}（Ctrl-C 结束）\n\n"
         f"curl {address(args)}/chat/completions{header} -d {shlex.quote(body)}\n\n"
         f"{'import os' + chr(10) if args.api_key else ''}from openai import OpenAI\n"
-        f'client = OpenAI(base_url="{address(args)}", api_key={key})\n'
+        f'client = OpenAI(base_url="{address(args)}", api_key={api_key})\n'
         f"answer = client.chat.completions.create(model={model!r}, messages={messages!r})\n"
         "print(answer.choices[0].message.content)\n",
         flush=True,

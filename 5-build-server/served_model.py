@@ -2,44 +2,45 @@
 
 import io
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from model_server.transformers_backend import turn_ends
 
 from health_assistant.addresses import bypass_proxy
+from health_assistant.api_keys import key_problem
 from health_assistant.command_line import BadInput
-from health_assistant.lab_report.report import READ_PROMPT
-from health_assistant.lab_report.vl_protocol import data_url, read_messages
-
-# 16 位的模型在不同的程序里舍入不同，最可能的两个标记的 logits 相差在这以内，会选到另一个
-NEAR_TIE = {"bfloat16": 0.5, "float16": 0.1}
 
 
 class ModelClient:
     """用官方客户端问服务；连不上、密钥不对、没有这个模型都成为 BadInput。"""
 
     def __init__(self, base_url: str, api_key: str, model: str | None) -> None:
+        """base_url 到 /v1 为止；model 不给就用服务列出的第一个。"""
         import openai
 
+        if problem := key_problem(api_key, "密钥"):
+            raise BadInput(problem)
         bypass_proxy(base_url)
         self._client = openai.OpenAI(base_url=base_url, api_key=api_key, max_retries=0, timeout=600)
-        names = [one.id for one in self._ask(self._client.models.list)]
+        names = [listed.id for listed in self._call(self._client.models.list)]
         self.model = model or names[0]
         if self.model not in names:
             raise BadInput(f"{base_url} 上没有 {self.model}，有 {'、'.join(names)}")
 
     def tokenize(self, messages: list[dict]) -> list[int]:
+        """服务看到的词元。"""
         root = str(self._client.base_url).removesuffix("/").removesuffix("/v1")
         body = {"model": self.model, "messages": messages, "add_generation_prompt": True}
-        return self._ask(self._client.post, f"{root}/tokenize", body=body, cast_to=dict)["tokens"]
+        return self._call(self._client.post, f"{root}/tokenize", body=body, cast_to=dict)["tokens"]
 
-    def answer(self, messages: list[dict], max_tokens: int):
-        """贪心的回答：文字，与提问的标记数。"""
+    def answer(self, messages: list[dict], max_tokens: int) -> tuple[str, int]:
+        """贪心的回答：文字，与提问的词元数。"""
         settings = {"temperature": 0, "max_tokens": max_tokens}
-        done = self._ask(self._client.chat.completions.create, model=self.model, messages=messages, **settings)
-        return done.choices[0].message.content or "", done.usage.prompt_tokens
+        completion = self._call(self._client.chat.completions.create, model=self.model, messages=messages, **settings)
+        return completion.choices[0].message.content or "", completion.usage.prompt_tokens
 
-    def _ask(self, method, *args, **kwargs):
+    def _call(self, method, *args, **kwargs):
         import openai
 
         try:
@@ -53,78 +54,78 @@ class ModelClient:
             raise BadInput(f"服务不答：{reason or error}") from None
 
 
-def png(image) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, format="PNG")
-    return stream.getvalue()
-
-
-def page_message(page: bytes) -> list[dict]:
-    return read_messages(data_url(page, "image/png"))
-
-
 @dataclass
-class Generated:
-    tokens: list[int]
-    text: str
-    logits: list
-    """每一步的 [词表] 个数。"""
+class Trained:
+    """一次训练留下的：目录、基座、图的像素预算（语言模型没有）。"""
+
+    folder: Path
+    base: Path
+    max_pixels: int | None
+
+    @property
+    def adapter(self) -> Path:
+        return self.folder / "adapter"
+
+    @property
+    def merged(self) -> Path:
+        return self.folder / "merged"
+
+    @cached_property
+    def tokenizer(self):
+        """训练时存下的分词器，带对话模板。"""
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(self.adapter)
+
+    def inputs(self, question: list[dict] | bytes) -> dict:
+        """提问的消息，或一页化验单的 PNG -> 模型的输入，与训练时一样。"""
+        import torch
+
+        from health_assistant.lab_report.report import READ_PROMPT
+        from health_assistant.training.sft import encode_prompt
+        from health_assistant.training.vision import generation_inputs, load_image_processor
+
+        if isinstance(question, bytes):
+            processor = load_image_processor(self.base, self.max_pixels)
+            return generation_inputs([io.BytesIO(question)], READ_PROMPT, processor, self.tokenizer, self.max_pixels)
+        ids = torch.tensor([encode_prompt(question, self.tokenizer)])
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
 class Checkpoint:
-    """合并好的检查点，分词、模板与缩图用训练时的那一份。在 CPU 上算：显存被服务占着。"""
+    """合并好的，或基座加 adapter。在 CPU 上算：显存被服务占着。"""
 
-    def __init__(self, merged: Path, adapter: Path, base: Path, max_pixels: int | None) -> None:
-        from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
+    def __init__(self, trained: Trained, merged: bool) -> None:
+        """内存放不下，或 adapter 与基座不配时抛 BadInput；先说要多少内存。"""
+        from peft import PeftModel
 
+        from health_assistant.training.memory import for_running, model_class
         from health_assistant.training.tiny_models import use_one_thread_if_small
-        from health_assistant.training.vision import load_image_processor
 
-        loader = AutoModelForImageTextToText if max_pixels else AutoModelForCausalLM
-        self._model = loader.from_pretrained(merged, dtype="auto", device_map="cpu").eval()
-        use_one_thread_if_small(self._model)
-        self._tokenizer = AutoTokenizer.from_pretrained(adapter)
-        self._max_pixels = max_pixels
-        self._processor = load_image_processor(base, max_pixels) if max_pixels else None
+        folder, vision = trained.merged if merged else trained.base, bool(trained.max_pixels)
+        try:
+            needed = for_running(folder, vision, on_gpu=False)
+            print(f"载入{'合并好的' if merged else '基座与 adapter'}，{needed}", flush=True)
+            if needed.shortage:
+                raise BadInput(f"{needed.shortage}。请在内存大的机器上核对")
+            model = model_class(vision).from_pretrained(folder, dtype="auto", device_map="cpu")
+            self.model = (model if merged else PeftModel.from_pretrained(model, trained.adapter)).eval()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise BadInput(f"{trained.folder} 里的装不起来，adapter 与基座是一起的吗？{error}") from None
+        use_one_thread_if_small(model)
+        self.dtype = str(model.dtype).removeprefix("torch.")
+        self._trained, self._ends = trained, turn_ends(model, trained.tokenizer)
 
-    def inputs(self, messages: list[dict]) -> dict:
+    def logits(self, inputs: dict):
+        """[1, 词元数, 词表]，32 位。"""
         import torch
 
-        from health_assistant.training.sft import encode_prompt
+        with torch.no_grad():
+            return self.model(**inputs).logits.float()
 
-        ids = torch.tensor([encode_prompt(messages, self._tokenizer)])
-        return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-
-    def page_inputs(self, page: bytes) -> dict:
-        from health_assistant.training.vision import generation_inputs
-
-        return generation_inputs([io.BytesIO(page)], READ_PROMPT, self._processor, self._tokenizer, self._max_pixels)
-
-    def answer(self, inputs: dict, max_tokens: int) -> Generated:
-        """贪心地生成；结束标记与服务认的相同。"""
-        output = self._model.generate(
-            **inputs,
-            do_sample=False,
-            temperature=None,
-            top_p=None,
-            top_k=None,
-            max_new_tokens=max_tokens,
-            eos_token_id=turn_ends(self._model, self._tokenizer),
-            pad_token_id=self._tokenizer.pad_token_id,
-            return_dict_in_generate=True,
-            output_scores=True,
-        )
-        tokens = output.sequences[0, inputs["input_ids"].shape[1] :].tolist()
-        text = self._tokenizer.decode(tokens, skip_special_tokens=True)
-        return Generated(tokens, text, [step[0] for step in output.scores])
-
-    def nearly_tied(self, generated: Generated, other: str) -> bool:
-        """other 与 generated 分岔的那一步，两个标记是不是几乎一样可能。32 位的不算，要一字不差。"""
-        margin = NEAR_TIE.get(str(self._model.dtype).removeprefix("torch."))
-        found = self._tokenizer(other, add_special_tokens=False).input_ids
-        pairs = zip(generated.tokens, found, generated.logits, strict=False)
-        fork = next(((ours, theirs, logits) for ours, theirs, logits in pairs if ours != theirs), None)
-        if margin is None or fork is None:
-            return False
-        ours, theirs, logits = fork
-        return (logits[ours] - logits[theirs]).item() <= margin
+    def answer(self, inputs: dict, max_tokens: int) -> str:
+        """贪心地生成；结束的词元与服务认的相同。"""
+        greedy = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+        ends = {"eos_token_id": self._ends, "pad_token_id": self._trained.tokenizer.pad_token_id}
+        output = self.model.generate(**inputs, **greedy, **ends, max_new_tokens=max_tokens)
+        return self._trained.tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)

@@ -14,6 +14,7 @@ import requests
 
 from health_assistant import artifacts
 from health_assistant.addresses import is_this_machine
+from health_assistant.api_keys import key_problem
 from health_assistant.command_line import fail, new_parser
 from health_assistant.lab_report.report import FLAG_ARROWS, FLAG_WORDS, TRIAGE_WORDS
 
@@ -26,17 +27,22 @@ def main() -> int:
     parser.add_argument("--server", default="http://127.0.0.1:8000", help="服务的地址（默认 http://127.0.0.1:8000）")
     parser.add_argument("--key", default=os.environ.get("API_KEY"), help="服务要密钥时的密钥（默认取环境变量 API_KEY）")
     parser.add_argument("--force", action="store_true", help="同样的文件问过了也重问")
+    parser.add_argument("--recall", action="store_true", help="不问，只看问过没有：退出码 0 问过了，1 没有")
     args = parser.parse_args()
+    if problem := key_problem(args.key or "", "--key 或 API_KEY"):
+        return fail(problem)
     for path in args.files:
         if not path.is_file():
             return fail(f"没有这个文件：{path}")
 
     folder = artifacts.report_server_dir()
-    wanted = artifacts.fingerprint({"endpoint": "analyze_medical_report"}, args.files)
+    fingerprint = artifacts.fingerprint({"server": args.server}, args.files)
     names = "、".join(path.name for path in args.files)
-    if artifacts.is_finished(folder, wanted) and not args.force:
+    if artifacts.is_finished(folder, fingerprint) and not args.force:
         print(f"{names} 问过了，结果在 {folder}；要重问加 --force。")
         return 0
+    if args.recall:
+        return 1
 
     print(f"发送 {names} 到 {args.server} …")
     try:
@@ -51,13 +57,13 @@ def main() -> int:
     artifacts.write_json(files[0], result)
     artifacts.write_text(files[1], result["analysis_result"] + "\n")
     artifacts.write_text(files[2], result["health_recommendations"] + "\n")
-    artifacts.mark_finished(folder, wanted, files)
+    artifacts.mark_finished(folder, fingerprint, files)
     return 0
 
 
 def analyse(paths: list[Path], server: str, key: str | None = None) -> dict:
     """发一份化验单的各个文件，随着事件报告进度；返回 done 的完整回答，或 error 的说明。"""
-    headers = {"Accept": "text/event-stream"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    headers = {"Accept": "text/event-stream"} | ({"X-API-Key": key} if key else {})
     files = [("image", (path.name, path.read_bytes())) for path in paths]
     session = requests.Session()
     session.trust_env = not is_this_machine(server)  # 本机的服务不走代理

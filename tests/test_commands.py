@@ -38,12 +38,24 @@ http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 CLIENT = """
 import pathlib, sys, urllib.request
 
+folder = pathlib.Path("artifacts", pathlib.Path(sys.argv[0]).parent.name)
+if "--recall" in sys.argv:
+    sys.exit(not folder.exists())
 url = next(arg for arg in sys.argv if arg.startswith("http://"))
 urllib.request.urlopen(url.removesuffix("/v1") + "/anything")
-folder = pathlib.Path("artifacts", pathlib.Path(sys.argv[0]).parent.name)
 if "--force" in sys.argv or not folder.exists():
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "answer.json").write_text("{}")
+"""
+
+VERIFIER = """
+import pathlib, sys
+
+record = pathlib.Path(f"artifacts/verified-{sys.argv[2]}")
+if "--recall" in sys.argv:
+    sys.exit(not record.exists())
+print("核对", sys.argv[2])
+record.touch()
 """
 
 PLAIN_STAGES = [
@@ -90,7 +102,7 @@ def installed_course(course):
         **dict.fromkeys(PLAIN_STAGES, "import sys; print('运行', sys.argv[0])"),
         "5-build-server/serve.py": SERVER,
         "5-build-server/ask_server.py": CLIENT,
-        "5-build-server/verify_deployment.py": "import sys; print('核对', sys.argv[2])",
+        "5-build-server/verify_deployment.py": VERIFIER,
         "7-endpoint-integration-server/medical_report_server.py": SERVER,
         "7-endpoint-integration-server/test_client.py": CLIENT,
     }.items():
@@ -253,8 +265,10 @@ def test_stages_run_in_order_and_end_with_a_table(installed_course):
 
     again = run_script(installed_course, "run.sh", "--no-serve")
     assert "没有新文件，上次的结果在 artifacts/5-build-server/" in again.stdout
+    assert ("启动服务" in again.stdout, "核对 llm" in again.stdout) == (False, False), "什么也没有变，不必起服务"
     forced = run_script(installed_course, "run.sh", "--no-serve", "--force")
     assert forced.stdout.count("answer.json") == 2
+    assert ("核对 llm" in forced.stdout, "核对 vl" in forced.stdout) == (True, True)
 
 
 def test_a_failed_stage_stops_the_run_and_shows_the_server_log(installed_course):

@@ -11,7 +11,7 @@ from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.reading import reader
 from health_assistant.lab_report.report import Reading, UnreadableReport, escape_markdown, read_report_schema
 from health_assistant.lab_report.vl_protocol import find_object
-from model_server.api import Answer, ChatRequest, RequestError, TokenizeRequest, unsupported
+from model_server.protocol import Answer, ChatRequest, RequestError, TokenizeRequest, unsupported
 
 READER = reader.ENGINE_NAME
 ADVISOR = advice.ENGINE_NAME
@@ -25,21 +25,22 @@ class EmbeddedBackend:
         self._reader.load(warm=False).result()
 
     def answer(self, chat: ChatRequest) -> Answer:
-        """采样的参数都不起作用。没有标记，usage 按字数：提问里的文字（图不算），与回答。"""
+        """采样的参数都不起作用。没有词元，usage 按字数：提问里的文字（图不算），与回答。"""
         _check_format(chat)
         pieces = [self._read(chat)] if chat.model == READER else _advise(chat)
-        asked = sum(len(message.text) for message in chat.messages)
-        return Answer(iter(pieces), prompt_tokens=asked, completion_tokens=sum(map(len, pieces)))
+        prompt_characters = sum(len(message.text) for message in chat.messages)
+        return Answer(iter(pieces), prompt_tokens=prompt_characters, completion_tokens=sum(map(len, pieces)))
 
-    def tokenize(self, asked: TokenizeRequest) -> tuple[list[int], int]:
-        raise RequestError(404, "not_a_language_model", f"{asked.model} 不是语言模型，没有标记。", "model")
+    def tokenize(self, conversation: TokenizeRequest) -> tuple[list[int], int]:
+        """总是拒绝。"""
+        raise RequestError(404, "not_a_language_model", f"{conversation.model} 不是语言模型，没有词元。", "model")
 
     def _read(self, chat: ChatRequest) -> str:
         """最后一条带图片的用户消息 -> `Reading` 的 JSON，它也是合格的 `ReadReport`。"""
         images = next((m.images for m in reversed(chat.messages) if m.role == "user" and m.images), [])
         if len(images) != 1:
-            found = f"有 {len(images)} 张图片" if images else "没有图片"
-            raise RequestError(400, "one_image_needed", f"消息里{found}。请放一张化验单照片（image_url）。", "messages")
+            count = f"有 {len(images)} 张图片" if images else "没有图片"
+            raise RequestError(400, "one_image_needed", f"消息里{count}。请放一张化验单照片（image_url）。", "messages")
         try:
             reading = self._reader.read(open_image(images[0].data()))
         except BadImage as error:
@@ -51,13 +52,13 @@ class EmbeddedBackend:
 
 def _check_format(chat: ChatRequest) -> None:
     """读者的回答总是 `ReadReport` 的 JSON，别的形式写不成；建议者的总是 Markdown。"""
-    wanted = chat.response_format
-    if wanted is None or wanted.type == "text" or (chat.model == READER and wanted.type == "json_object"):
+    form = chat.response_format
+    if form is None or form.type == "text" or (chat.model == READER and form.type == "json_object"):
         return
-    if chat.model == READER and (wanted.json_schema or {}).get("schema") == read_report_schema():
+    if chat.model == READER and (form.json_schema or {}).get("schema") == read_report_schema():
         return
     gives = "总是 ReadReport 的 JSON" if chat.model == READER else "总是 Markdown"
-    raise unsupported("response_format", wanted.type, f"{chat.model} 的回答{gives}；去掉它")
+    raise unsupported("response_format", form.type, f"{chat.model} 的回答{gives}；去掉它")
 
 
 def _advise(chat: ChatRequest) -> list[str]:
@@ -69,9 +70,9 @@ def _advise(chat: ChatRequest) -> list[str]:
 
 def _judge(text: str) -> Assessment:
     """只取传来的抄录与依据，判断一律重做：高低不能由请求的人说了算。断了的 JSON 不补：缺了几行谁也不知道。"""
-    found = json.dumps(find_object(text, mend=False))  # 变回 JSON 再核对：写不成 UTF-8 的字也是错
+    report_json = json.dumps(find_object(text, mend=False))  # 变回 JSON 再核对：写不成 UTF-8 的字也是错
     try:
-        report = Reading.model_validate_json(found)
+        report = Reading.model_validate_json(report_json)
     except ValidationError as error:
         raise RequestError(
             400,

@@ -5,12 +5,10 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 from jinja2 import TemplateError
 
@@ -20,21 +18,18 @@ from health_assistant.training.loading import find_model, load_tokenizer
 from health_assistant.training.sft import TURN_END, encode_prompt
 from health_assistant.training.tiny_models import use_one_thread_if_small
 from health_assistant.training.vision import image_tokens, load_image_processor, with_pixels
-from model_server.api import Answer, ChatRequest, Message, RequestError, TokenizeRequest, unsupported
+from model_server.protocol import Answer, ChatRequest, Message, RequestError, TokenizeRequest, unsupported
+from model_server.streamer import AnswerStreamer
 
 WAITING = 16
 """最多几个请求排队；再来的立刻答 429。"""
 MAX_TOKENS = 2048
 """没有说 max_tokens 时的上限：没学会停的模型会一直写下去，后面排队的都要等它。"""
 MAX_IMAGES = 4
-HEARTBEAT_SECONDS = 0.3
-"""没有字可给时多久写一次。对方挂断之后，要写第二次才知道，所以比半秒短些。"""
-PIECE_SECONDS = 0.02
-"""两段之间至少隔多久。小模型一秒几百个标记，一个标记写一次，写的比生成的还费时间。"""
 COLDEST = 0.01
 """比它还低的 temperature 当作 0：除出来的数会溢出。"""
 MOST_CHARACTERS = 16
-"""一个标记平均不会超过这么多字。再长的必定放不下，不去切词：切几十兆的文字要几分钟。"""
+"""一个词元平均不会超过这么多字。再长的必定放不下，不去切词：切几十兆的文字要几分钟。"""
 VISION_MODELS = ("qwen2_vl", "qwen2_5_vl")
 
 
@@ -86,23 +81,33 @@ class TransformersBackend:
         except BaseException:
             self._places.release()
             raise
-        job = _Job(inputs, settings)
-        running = self._worker.submit(self._generate, chat.model, chat.seed, job)
+        streamer = AnswerStreamer(self._tokenizer, chat.stop)
+        prompt_tokens = inputs["input_ids"].shape[1]
+        running = self._worker.submit(self._generate, chat.model, chat.seed, inputs, settings, streamer)
         running.add_done_callback(lambda _: self._places.release())
 
         def give_up() -> None:
-            job.cancelled.set()
+            streamer.cancelled.set()
             if running.cancel():
-                job.inputs.clear()  # 轮到它之前，执行器还留着这个任务；图别留着
+                inputs.clear()  # 轮到它之前，执行器还留着这个任务；图别留着
 
-        answer = Answer(iter(()), prompt_tokens=inputs["input_ids"].shape[1], close=give_up)
-        answer.pieces = self._pieces(answer, job, running, chat.stop)
+        answer = Answer(iter(()), prompt_tokens=prompt_tokens, close=give_up)
+        answer.pieces = self._pieces(answer, streamer, running)
         return answer
 
-    def tokenize(self, asked: TokenizeRequest) -> tuple[list[int], int]:
+    def _pieces(self, answer: Answer, streamer: AnswerStreamer, running: Future) -> Iterator[str]:
+        yield from streamer
+        running.result()  # 生成时出了错，在这里抛
+        answer.completion_tokens = streamer.tokens
+        ended = streamer.stopped or streamer.last_token in self._ends
+        answer.finish_reason = "stop" if ended else "length"
+
+    def tokenize(self, conversation: TokenizeRequest) -> tuple[list[int], int]:
+        """见 `Backend.tokenize`。"""
         with self._preparing:
-            messages, images = self._render(asked.messages)
-            return self._encode(asked.model, messages, images, asked.add_generation_prompt), self._context
+            messages, images = self._render(conversation.messages)
+            tokens = self._encode(conversation.model, messages, images, conversation.add_generation_prompt)
+            return tokens, self._context
 
     # ---- 请求 -> 模型的输入 ----
 
@@ -115,7 +120,7 @@ class TransformersBackend:
             ids = self._encode(chat.model, messages, images)
             room = self._context - len(ids)
             if room < 1:
-                raise self._too_long(f"{len(ids)} 个标记")
+                raise self._too_long(f"{len(ids)} 个词元")
             inputs = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids), dtype=torch.long)}
             if images:
                 inputs = with_pixels(inputs, images, self._image_processors[chat.model], self._tokenizer)
@@ -123,13 +128,11 @@ class TransformersBackend:
 
     def _render(self, messages: list[Message]) -> tuple[list[dict], list]:
         """接口的消息 -> 模板认的消息，与依次的图（摆正的 PIL 图片）。"""
-        found = [part.image_url for message in messages for part in message.content if part.type == "image_url"]
-        if found and not self._sees:
+        urls = [part.image_url for message in messages for part in message.content if part.type == "image_url"]
+        if urls and not self._sees:
             raise RequestError(400, "images_not_supported", "这个模型不看图，只收文字。", "messages")
-        if len(found) > MAX_IMAGES:
-            raise RequestError(
-                400, "too_many_images", f"一次最多 {MAX_IMAGES} 张图，收到 {len(found)} 张。", "messages"
-            )
+        if len(urls) > MAX_IMAGES:
+            raise RequestError(400, "too_many_images", f"一次最多 {MAX_IMAGES} 张图，收到 {len(urls)} 张。", "messages")
         length = sum(len(message.text) for message in messages)
         if length > self._context * MOST_CHARACTERS:
             raise self._too_long(f"{length} 个字")
@@ -137,18 +140,18 @@ class TransformersBackend:
         for at, message in enumerate(messages):
             self._refuse_special_tokens(message, f"messages.{at}.content")
             parts = [
-                {"type": "text", "text": one.text} if one.type == "text" else {"type": "image"}
-                for one in message.content
+                {"type": "text", "text": part.text} if part.type == "text" else {"type": "image"}
+                for part in message.content
             ]
             role = "system" if message.role == "developer" else message.role
             rendered.append({"role": role, "content": parts if self._sees else message.text})
         try:
-            return rendered, [upright_rgb(open_image(one.data())) for one in found]
+            return rendered, [upright_rgb(open_image(url.data())) for url in urls]
         except BadImage as error:
             raise RequestError(400, error.code, str(error), "image_url") from error
 
     def _too_long(self, length: str) -> RequestError:
-        words = f"对话有 {length}，模型最多 {self._context} 个标记，还要留出回答的。请删短，或换小一些的图。"
+        words = f"对话有 {length}，模型最多 {self._context} 个词元，还要留出回答的。请删短，或换小一些的图。"
         return RequestError(400, "context_length_exceeded", words, "messages")
 
     def _refuse_special_tokens(self, message: Message, where: str) -> None:
@@ -158,12 +161,12 @@ class TransformersBackend:
         """
         text = "".join(part.text for part in message.content if part.type == "text")
         if token := next((token for token in self._special_tokens if token in text), None):
-            reason = f"{where}：里面有 {token}，它是模型的控制标记，不能出现在文字里。请去掉或改个写法。"
+            reason = f"{where}：里面有 {token}，它是模型的控制词元，不能出现在文字里。请去掉或改个写法。"
             raise RequestError(400, "special_token_in_text", reason, where)
 
     def _encode(self, name: str, messages: list[dict], images: list, add_generation_prompt: bool = True) -> list[int]:
         """和训练时用的同一个 `encode_prompt`。"""
-        counts = [image_tokens(one.size, self._image_processors[name].size["longest_edge"]) for one in images]
+        counts = [image_tokens(image.size, self._image_processors[name].size["longest_edge"]) for image in images]
         try:
             return encode_prompt(messages, self._tokenizer, *counts, add_generation_prompt=add_generation_prompt)
         except TemplateError as error:
@@ -174,7 +177,7 @@ class TransformersBackend:
     def _settings(self, chat: ChatRequest, room: int) -> dict:
         """没有说的按模型自带的 generation_config（和 vLLM 一样），它也没有说的按 OpenAI 的默认值。"""
         own = self._model.generation_config
-        temperature = next(one for one in (chat.temperature, own.temperature, 1.0) if one is not None)
+        temperature = next(value for value in (chat.temperature, own.temperature, 1.0) if value is not None)
         sampling: dict[str, float | None] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         if temperature >= COLDEST:
             top_p = chat.top_p or own.top_p or 1.0
@@ -183,20 +186,19 @@ class TransformersBackend:
         ends = {"eos_token_id": self._ends, "pad_token_id": self._tokenizer.pad_token_id}
         return sampling | ends | {"max_new_tokens": most}
 
-    # ---- 生成，在唯一的工作线程里 ----
+    # ---- 生成 ----
 
-    def _generate(self, name: str, seed: int | None, job: "_Job") -> None:
+    def _generate(self, name: str, seed: int | None, inputs: dict, settings: dict, streamer: AnswerStreamer) -> None:
+        """在唯一的工作线程里：一个提问的输入与 generate 的设置 -> 词元，一个一个地给 streamer。"""
         import torch
 
         try:
             torch.seed() if seed is None else torch.manual_seed(seed)
-            inputs = {key: value.to(self._model.device) for key, value in job.inputs.items()}
+            tensors = {part: value.to(self._model.device) for part, value in inputs.items()}
             with self._using(name):
-                self._model.generate(
-                    **inputs, **job.settings, streamer=job, stopping_criteria=[lambda *_, **__: job.cancelled.is_set()]
-                )
+                self._model.generate(**tensors, **settings, streamer=streamer, stopping_criteria=[streamer.should_stop])
         finally:
-            job.tokens.put(None)
+            streamer.close()
 
     @contextmanager
     def _using(self, name: str) -> Iterator[None]:
@@ -208,98 +210,6 @@ class TransformersBackend:
         else:
             self._lora.set_adapter(_slot(self.models.index(name) - 1))
             yield
-
-    # ---- 标记 -> 文字，在请求的线程里 ----
-
-    def _pieces(self, answer: Answer, job: "_Job", running: Future, stops: list[str]) -> Iterator[str]:
-        text, token, ended = _Text(self._tokenizer, stops), None, False
-        while not ended:
-            arrived, piece = job.take(), ""
-            for one in arrived:
-                if one is None:
-                    piece += text.finish()
-                    ended = True
-                    break
-                token = one
-                answer.completion_tokens += 1
-                piece += text.add(token)
-                if text.stopped:
-                    ended = True
-                    break
-            if piece or not arrived:
-                yield piece
-            if arrived:
-                time.sleep(PIECE_SECONDS)
-        answer.close()
-        if not text.stopped:
-            running.result()  # 生成时出了错，在这里抛
-            answer.finish_reason = "stop" if token in self._ends else "length"
-
-
-class _Job:
-    """一个要生成的回答，也是 generate 的 streamer：每生成一个标记，就放进队列让请求的线程取。"""
-
-    def __init__(self, inputs: dict, settings: dict) -> None:
-        self.inputs, self.settings = inputs, settings
-        self.tokens: SimpleQueue[int | None] = SimpleQueue()
-        """None 是到头了。"""
-        self.cancelled = threading.Event()
-
-    def put(self, value) -> None:
-        if value.dim() == 1:  # generate 先给一次提问，那是二维的
-            self.tokens.put(value.item())
-
-    def end(self) -> None:
-        pass
-
-    def take(self) -> list[int | None]:
-        """已经生成的各个标记；等一会儿还没有，就是空的。"""
-        try:
-            arrived = [self.tokens.get(timeout=HEARTBEAT_SECONDS)]
-        except Empty:
-            return []
-        while not self.tokens.empty():
-            arrived.append(self.tokens.get())
-        return arrived
-
-
-class _Text:
-    """标记 -> 可以给出去的文字。半个字、可能是停止串开头的几个字，先留着。"""
-
-    def __init__(self, tokenizer, stops: list[str]) -> None:
-        self._tokenizer, self._stops = tokenizer, stops
-        self._tokens: list[int] = []
-        self._held = ""
-        self.stopped = False
-
-    def add(self, token: int) -> str:
-        self._tokens.append(token)
-        text = self._decode()
-        # 字节级 BPE：一个汉字可以是几个标记，没有凑齐时解出来是 U+FFFD
-        if text.endswith("\ufffd"):
-            return ""
-        self._tokens.clear()
-        return self._release(text)
-
-    def finish(self) -> str:
-        """不会再有标记了：留着的都给出去。"""
-        text = self._release(self._decode()) + self._held
-        self._held = ""
-        return text
-
-    def _decode(self) -> str:
-        return self._tokenizer.decode(self._tokens, skip_special_tokens=True)
-
-    def _release(self, text: str) -> str:
-        text = self._held + text
-        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
-        if found:
-            self.stopped, self._held = True, ""
-            return text[: min(found)]
-        starts = (stop[:size] for stop in self._stops for size in range(1, len(stop)))
-        keep = max((len(start) for start in starts if text.endswith(start)), default=0)
-        self._held = text[len(text) - keep :]
-        return text[: len(text) - keep]
 
 
 def describe(model: str, adapters: dict[str, Path]) -> list[str]:
@@ -316,7 +226,7 @@ def describe(model: str, adapters: dict[str, Path]) -> list[str]:
 
 
 def turn_ends(model, tokenizer) -> list[int]:
-    """生成到哪些标记为止：检查点自己写的，加上训练教的那个。"""
+    """生成到哪些词元为止：检查点自己写的，加上训练教的那个。"""
     ends = model.generation_config.eos_token_id
     ends = ends if isinstance(ends, list) else [ends]
     return list({*ends, tokenizer.convert_tokens_to_ids(TURN_END)} - {None})

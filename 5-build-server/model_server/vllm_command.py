@@ -33,7 +33,7 @@ class VllmRecipe(Entry):
     served_model_name: str | None = None
     dtype: Literal["auto", "bfloat16", "float16"] = "auto"
     max_model_len: int = Field(gt=0)
-    """提问（连同图）与回答合起来最多多少个标记。"""
+    """提问（连同图）与回答合起来最多多少个词元。"""
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
     """占一张卡显存的几成：权重之外都用来存 KV，越多同时答得越多。"""
     tensor_parallel_size: int = Field(1, ge=1)
@@ -75,7 +75,7 @@ def vllm_command(
     model = model or recipe.model or (recipe.merged and str(trained_dir(recipe.merged) / "merged"))
     if not model:
         raise BadInput(f"{config} 里没有写 model 或 merged，命令行上也没有 --model")
-    adapters = {name: str(trained_dir(which) / "adapter") for name, which in recipe.adapters.items()} | adapters
+    adapters = {name: str(trained_dir(trained) / "adapter") for name, trained in recipe.adapters.items()} | adapters
     options = {"host": host, "port": port, **recipe.model_dump(include=set(SAME_NAMES))}
     if served_model_name:
         options["served_model_name"] = served_model_name
@@ -95,6 +95,7 @@ def vllm_command(
 
 
 def lora_options(adapters: dict[str, str], max_rank: int) -> list[str]:
+    """LoRA（名字 -> 目录）-> 命令行的选项；没有 LoRA 为空。"""
     if not adapters:
         return []
     # 写成 JSON：目录里有逗号时，名字=目录 的写法 vLLM 会认错
@@ -103,7 +104,7 @@ def lora_options(adapters: dict[str, str], max_rank: int) -> list[str]:
     return ["--enable-lora", *ranks, "--lora-modules", *modules]
 
 
-def trained_dir(which: str) -> Path:
+def trained_dir(trained: str) -> Path:
     """llm/配方 -> 阶段 3 的产物目录；vl/配方 -> 阶段 6 的。"""
-    kind, recipe = which.split("/")
+    kind, recipe = trained.split("/")
     return (artifacts.llm_dir if kind == "llm" else artifacts.vl_dir)(recipe)

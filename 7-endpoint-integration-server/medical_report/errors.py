@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 _HTTP_MESSAGES = {
     400: ("bad_request", "请求的写法不对，服务器看不懂。"),
-    401: ("key_needed", "这个服务要密钥。请在请求头里写 Authorization: Bearer 密钥；网页里，密码填密钥，用户名随意。"),
+    401: ("key_needed", "这个服务要密钥。请在请求头里写 X-API-Key: 密钥；浏览器问时，密码填密钥，用户名随意。"),
     404: ("not_found", "没有这个地址。"),
     405: ("method_not_allowed", "这个地址不接受这种请求方法。"),
     413: ("image_too_large", "上传的内容太大。请把照片缩小到 {limit} MB 以内再试。"),

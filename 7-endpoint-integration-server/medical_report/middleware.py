@@ -1,6 +1,5 @@
 """运行这个服务要的，与读报告无关：请求号、密钥、限流、同时处理的上限、跨源、安全头、计量、日志。"""
 
-import hmac
 import logging
 import math
 import threading
@@ -11,11 +10,12 @@ from collections import deque
 from flask import Flask, Response, g, request
 from flask_cors import CORS
 from pythonjsonlogger.json import JsonFormatter
-from throttled import Throttled, store
+from throttled import Throttled
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import TooManyRequests, Unauthorized
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from health_assistant.api_keys import WRONG_KEYS_SAID, KeyGuard, limiter
 from medical_report import metrics
 from medical_report.errors import TooFrequent, handle_error
 from medical_report.settings import Settings
@@ -30,11 +30,6 @@ _SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-MAX_CLIENTS = 100_000
-"""记住多少个地址的请求；再多就忘掉最久没来的。"""
-WRONG_KEYS = "10/minute"
-"""一个地址可以试错多少次密钥。"""
-WRONG_KEYS_SAID = "密钥错了太多次，先不看了。请向开这个服务的人核对密钥，过一会儿再试。"
 _PUBLIC = {"medical_report.index", "medical_report.health", "operator.ready", "operator.openapi", "static"}
 """有密钥时，不带密钥也能看的：网页自己，和给监控、编程的人看的。"""
 
@@ -51,10 +46,10 @@ def install(app: Flask, settings: Settings) -> None:
         exposed = ["X-Request-ID", "Retry-After"]
         CORS(app, origins=list(settings.allowed_origins), methods=["GET", "POST"], expose_headers=exposed)
     if key := settings.api_key.get_secret_value():
-        guesses = _limiter(WRONG_KEYS)
-        app.before_request(lambda: _check_key(key, guesses))
-    limiter = _limiter(settings.rate_limit)
-    app.before_request(lambda: _check_rate(limiter))
+        guard = KeyGuard(key)
+        app.before_request(lambda: _check_key(guard))
+    rate = limiter(settings.rate_limit)
+    app.before_request(lambda: _check_rate(rate))
     slots = threading.BoundedSemaphore(settings.max_concurrent)
     app.before_request(lambda: _take_slot(slots))
     app.after_request(_finish)
@@ -64,42 +59,24 @@ def _number_request() -> None:
     g.request_id, g.started, g.facts = uuid.uuid4().hex[:16], time.perf_counter(), {}
 
 
-def _limiter(quota: str) -> Throttled:
-    """令牌桶，一个地址一只；一下子用完了就一个一个地补。"""
-    return Throttled(quota=quota, store=store.MemoryStore(options={"MAX_SIZE": MAX_CLIENTS}))
-
-
-def _check_key(key: str, guesses: Throttled) -> None:
-    """`Authorization: Bearer 密钥`；浏览器会问的 Basic 也行，密码填密钥。
-
-    一个地址错得太多，过一会儿才再看它的密钥，对的也一样：不然答 200 还是 429，就告诉了他猜对没有。没有带密钥的不算猜。
-    """
+def _check_key(guard: KeyGuard) -> None:
     if request.method == "OPTIONS" or request.endpoint in _PUBLIC or request.endpoint is None:
         return
-    given = request.authorization
-    sent = (given.token or given.get("password") or "") if given else ""
-    client = _client()
-    if sent and (state := guesses.peek(client)).remaining < 1:
-        raise TooFrequent(WRONG_KEYS_SAID, retry_after=max(math.ceil(state.reset_after / state.limit), 1))
-    if hmac.compare_digest(sent.encode(), key.encode()):
-        return
-    if sent:
-        guesses.limit(client)
-    # 页面让浏览器问；网页发的 POST 不让，它自己有地方填
-    ask = WWWAuthenticate("basic", {"realm": "health-assistant"}) if request.method == "GET" else None
-    raise Unauthorized(www_authenticate=ask)
+    seconds = guard.refuse_seconds(request)
+    if seconds:
+        raise TooFrequent(WRONG_KEYS_SAID, retry_after=seconds)
+    if seconds == 0:
+        # 页面让浏览器问；网页发的 POST 不让，它自己有地方填
+        ask = WWWAuthenticate("basic", {"realm": "health-assistant"}) if request.method == "GET" else None
+        raise Unauthorized(www_authenticate=ask)
 
 
-def _check_rate(limiter: Throttled) -> None:
+def _check_rate(rate: Throttled) -> None:
     """一个地址来的请求不能太密。"""
     if request.method == "POST":
-        result = limiter.limit(_client())
+        result = rate.limit(request.remote_addr or "")
         if result.limited:
             raise TooFrequent(retry_after=math.ceil(result.state.retry_after))
-
-
-def _client() -> str:
-    return request.remote_addr or "不知道"
 
 
 def _take_slot(slots: threading.BoundedSemaphore) -> None:

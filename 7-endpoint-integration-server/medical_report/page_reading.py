@@ -95,14 +95,15 @@ def _read_with_vision(analyst: "Analyst", page: Page, clock: Clock, trace: list 
     checking = _start_checking(analyst, page) if analyst.settings.verify else None
     started = time.monotonic()
     step_end = clock.deadline(analyst.settings.vision_seconds)
+    vision = None
     try:
         vision = _ask_vision(analyst, page, step_end, trace)
     except UpstreamError as error:
         log.warning("视觉模型%s", error)
         DEGRADED.labels("vision").inc()
+    clock.note("vision", started)
+    if vision is None:
         return PageRead(embedded=_read_embedded(analyst, page, clock, checking, wait=False), vision_failed=True)
-    finally:
-        clock.note("vision", started)
     return PageRead(vision, _checked(checking, step_end, clock) if analyst.settings.verify else None)
 
 

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as BadValue
 
+from health_assistant.api_keys import key_problem
 from health_assistant.artifacts import ROOT
 
 
@@ -66,10 +67,17 @@ class Settings(BaseSettings):
     web_app: Path = ROOT / "8-frontend-apps" / "HealthAssistantWebApp"
 
     @model_validator(mode="after")
-    def _an_upstream_has_a_model(self) -> "Settings":
+    def _fits_together(self) -> "Settings":
         for name in ("vision", "advice"):
             if getattr(self, f"{name}_api_base") and not getattr(self, f"{name}_model"):
                 raise ValueError(f"设了 {name.upper()}_API_BASE，还要设 {name.upper()}_MODEL：用哪个模型")
+        for name in ("api_key", "vision_api_key", "advice_api_key"):
+            if problem := key_problem(getattr(self, name).get_secret_value(), name.upper()):
+                raise ValueError(problem)
+        if self.threads <= self.max_concurrent:
+            raise ValueError(
+                f"THREADS（{self.threads}）要大于 MAX_CONCURRENT（{self.max_concurrent}）：/health 也要线程答"
+            )
         return self
 
 

@@ -3,6 +3,7 @@
 import os
 
 from health_assistant.addresses import bypass_proxy
+from health_assistant.api_keys import key_problem
 from health_assistant.command_line import BadInput
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 600
@@ -19,7 +20,7 @@ def check_endpoint(api_base: str, model: str) -> None:
     client = openai.OpenAI(base_url=api_base, api_key=_key(), max_retries=0, timeout=ANSWER_SECONDS)
     names = []
     try:
-        names = [one.id for one in client.with_options(timeout=CONNECT_SECONDS).models.list()]
+        names = [model_info.id for model_info in client.with_options(timeout=CONNECT_SECONDS).models.list()]
     except openai.APIConnectionError as error:
         raise BadInput(
             f"连不上接口 {api_base}：{type(error.__cause__ or error).__name__}。先起服务，或改 --api-base"
@@ -61,4 +62,7 @@ def endpoint_task(api_base: str, model: str, max_tokens: int, concurrency: int) 
 
 
 def _key() -> str:
-    return os.environ.get("OPENAI_API_KEY") or "EMPTY"
+    key = os.environ.get("OPENAI_API_KEY") or "EMPTY"
+    if problem := key_problem(key, "OPENAI_API_KEY"):
+        raise BadInput(problem)
+    return key

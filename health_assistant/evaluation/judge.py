@@ -11,6 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from health_assistant import artifacts
 from health_assistant.addresses import bypass_proxy
+from health_assistant.api_keys import key_problem
+from health_assistant.command_line import BadInput
 
 PROMPT_VERSION = "cmb-judge-zh-1"
 ATTEMPTS = 3
@@ -45,6 +47,8 @@ class Verdict(BaseModel):
 
 class Judge:
     def __init__(self, api_base: str, model: str, api_key: str, cache: Path):
+        if problem := key_problem(api_key, "JUDGE_API_KEY"):
+            raise BadInput(problem)
         self.api_base, self.model, self.api_key, self.cache = api_base, model, api_key, cache
         self.identity = {"model": model, "prompt_version": PROMPT_VERSION}
         self.problem: str | None = None

@@ -221,16 +221,17 @@ def test_without_a_network_the_bundled_set_stands_in_and_says_so(prepare, tmp_pa
 
 
 def test_the_default_source_is_downloaded(prepare, tmp_path, monkeypatch):
-    at_hub = tmp_path / "hub/datasets/FreedomIntelligence/medical-o1-reasoning-SFT/resolve/main"
-    at_hub.mkdir(parents=True)
+    # ModelScope 的地址是 …/repo?Revision=…&FilePath=…，只看 ? 以前的
+    at_hub = tmp_path / "hub/api/v1/datasets/FreedomIntelligence/medical-o1-reasoning-SFT/repo"
+    at_hub.parent.mkdir(parents=True)
     records = [{"Question": f"问题{at}", "Complex_CoT": "想", "Response": f"{ANSWER}{at}"} for at in range(20)]
-    (at_hub / "medical_o1_sft_Chinese.json").write_text(json.dumps(records), encoding="utf-8")
+    at_hub.write_text(json.dumps(records), encoding="utf-8")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path / "hub"))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("HUB_MODELSCOPE", "http://127.0.0.1:9")
-    monkeypatch.setenv("HUB_HUGGINGFACE", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("HUB_MODELSCOPE", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("HUB_HUGGINGFACE", "http://127.0.0.1:9")
     monkeypatch.setenv("HUB_MIRROR", "http://127.0.0.1:9")
     try:
         # 处理请求的线程也往标准错误写一行，不影响结果

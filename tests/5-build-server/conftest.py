@@ -71,7 +71,7 @@ def build_llm(home: Path) -> SimpleNamespace:
 
 
 def build_vl(home: Path) -> SimpleNamespace:
-    """极小的视觉模型：folder（一页最多 100 个标记）、adapter（训练时一页最多 50 个）。"""
+    """极小的视觉模型：folder（一页最多 100 个词元）、adapter（训练时一页最多 50 个）。"""
     from transformers import AutoModelForImageTextToText
 
     from health_assistant import artifacts

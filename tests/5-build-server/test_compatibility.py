@@ -8,8 +8,9 @@ import logging
 import openai
 import pytest
 import requests
-from model_server.api import Answer, create_app
+from model_server.api import create_app
 from model_server.data_url import check_data_url, decode_data_url
+from model_server.protocol import Answer
 from PIL import Image
 
 from health_assistant.lab_report.report import Reading, ReadReport, ReadRow, read_report_schema
@@ -38,6 +39,24 @@ HELLO = {"model": "base", "messages": [{"role": "user", "content": "你好"}]}
 @pytest.fixture
 def servers(embedded_server, llm_server, vl_server):
     return {"embedded": embedded_server, "llm": llm_server, "vl": vl_server}
+
+
+# ---- 密钥 ----
+
+
+def test_keys_cannot_be_guessed_one_after_another(http):
+    """错得太多的先不看，对的也一样；另一个地址不受影响。"""
+
+    def ask(key: str, address: str = "203.0.113.7") -> tuple[int, dict]:
+        answer = http.get("/v1/models", headers={"X-API-Key": key}, environ_base={"REMOTE_ADDR": address})
+        return answer.status_code, answer
+
+    assert ask("sk-1")[0] == 200
+    assert [ask(f"wrong-{number}")[0] for number in range(11)] == [401] * 10 + [429]
+    status, refused = ask("sk-1")
+    assert (status, refused.json["error"]["code"]) == (429, "rate_limited")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert ask("sk-1", "203.0.113.8")[0] == 200
 
 
 # ---- 模型 ----

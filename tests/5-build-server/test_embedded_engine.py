@@ -7,7 +7,8 @@ import json
 import openai
 import pytest
 import requests
-from model_server.api import Answer, create_app
+from model_server.api import create_app
+from model_server.protocol import Answer
 from PIL import Image
 
 from health_assistant.lab_report.report import READ_PROMPT, ReadReport

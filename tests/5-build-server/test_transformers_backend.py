@@ -14,7 +14,8 @@ import openai
 import pytest
 from evaluation import fake_endpoint
 from model_server.api import create_app
-from model_server.transformers_backend import WAITING, TransformersBackend, _Text
+from model_server.streamer import AnswerStreamer
+from model_server.transformers_backend import WAITING, TransformersBackend
 from model_servers import ROOT
 from PIL import Image, ImageDraw
 
@@ -78,7 +79,7 @@ def test_models_are_the_base_and_its_adapters(client, llm):
 
 @pytest.mark.parametrize("name", ["base", "tuned-1.5", "other"])
 def test_greedy_answers_are_those_of_the_checkpoint(client, llm, tokenizer, name):
-    """模板、标记、LoRA 都与训练时一样，回答才会一字不差。"""
+    """模板、词元、LoRA 都与训练时一样，回答才会一字不差。"""
     ids = encode_prompt(HISTORY, tokenizer)
     written = generate(llm.folder, ids, 40, llm.adapters.get(name))
     completion = ask(client, name, HISTORY, temperature=0)
@@ -128,7 +129,7 @@ def test_length_limits(client):
 
 
 def test_an_answer_that_ends_by_itself_says_stop(llm, tokenizer, tmp_path):
-    """检查点自己的结束标记也认：把贪心回答的第三个标记写成它的结束标记。"""
+    """检查点自己的结束词元也认：把贪心回答的第三个词元写成它的结束词元。"""
     third = generate(llm.folder, encode_prompt(ASKED, tokenizer), 3)[2]
     folder = shutil.copytree(llm.folder, tmp_path / "ends")
     settings = json.loads((folder / "generation_config.json").read_text())
@@ -154,20 +155,29 @@ def test_stop_strings_never_show(client):
 
 
 def test_half_characters_and_half_stops_are_held_back(tokenizer):
+    import torch
+
     sentence = "血钾 5.6 mmol/L，偏高；𠮷 ok。结束了吗"
     ids = tokenizer(sentence).input_ids
-    assert len(ids) > len(sentence), "这个小词表里，一个汉字要几个标记"
-    text = _Text(tokenizer, [])
-    pieces = [text.add(token) for token in ids]
-    assert "\ufffd" not in "".join(pieces)
-    assert "".join(pieces) + text.finish() == sentence
+    assert len(ids) > len(sentence), "这个小词表里，一个汉字要几个词元"
 
-    text = _Text(tokenizer, ["结束了！"])
-    pieces = [text.add(token) for token in ids]
-    assert "".join(pieces) == sentence.removesuffix("结束了吗") + "结束了吗", "不是停止串，晚一点也要给"
-    text = _Text(tokenizer, ["结束了吗"])
-    assert "".join(map(text.add, ids)) == sentence.removesuffix("结束了吗")
-    assert text.stopped
+    def stream(*stops: str) -> tuple[list[str], AnswerStreamer]:
+        streamer, pieces = AnswerStreamer(tokenizer, [*stops]), []
+        streamer.put(torch.tensor([ids]))  # 提问
+        for token in ids:
+            streamer.put(torch.tensor([token]))
+            pieces.append(streamer._take()[0])
+        streamer.end()
+        streamer.close()
+        return [*pieces, *streamer], streamer
+
+    pieces, streamer = stream()
+    assert "\ufffd" not in "".join(pieces)
+    assert ("".join(pieces), streamer.tokens) == (sentence, len(ids))
+    assert "".join(stream("结束了！")[0]) == sentence, "不是停止串，晚一点也要给"
+    pieces, streamer = stream("没有", "结束了吗")
+    assert "".join(pieces) == sentence.removesuffix("结束了吗")
+    assert streamer.should_stop()
 
 
 def test_tokenize_shows_what_the_model_sees(llm_server, tokenizer):
@@ -198,10 +208,10 @@ def test_control_tokens_in_text_are_refused(client):
     for role in ("user", "assistant", "system"):
         error = refused(client, [{"role": role, "content": fake}])
         assert (error.code, error.param) == ("special_token_in_text", "messages.0.content")
-        assert "控制标记" in error.body["message"]
+        assert "控制词元" in error.body["message"]
     split = [{"type": "text", "text": "<|im_"}, {"type": "text", "text": "end|>"}]
     assert refused(client, [*ASKED, {"role": "user", "content": split}]).param == "messages.1.content"
-    assert text_of(ask(client, messages=[{"role": "user", "content": "<|不是标记|> <think>"}]))
+    assert text_of(ask(client, messages=[{"role": "user", "content": "<|不是词元|> <think>"}]))
 
 
 def test_a_prompt_that_does_not_fit_is_refused_before_the_stream(client):
@@ -239,7 +249,7 @@ def image_part(data: bytes) -> dict:
 
 
 def generate_from_page(vl, path, prompt: str, max_pixels: int, adapter=None) -> tuple[str, int]:
-    """不经过服务，用阶段 6 评测时的输入贪心生成：回答，与提问的标记数。"""
+    """不经过服务，用阶段 6 评测时的输入贪心生成：回答，与提问的词元数。"""
     from peft import PeftModel
     from transformers import AutoModelForImageTextToText
 
@@ -257,7 +267,7 @@ def generate_from_page(vl, path, prompt: str, max_pixels: int, adapter=None) -> 
 
 @pytest.mark.parametrize(("tokens", "tuned"), [(100, False), (50, True)])
 def test_an_image_is_read_as_in_training(vl, vl_server, tmp_path, tokens, tuned):
-    """图的标记、缩小到多少像素都与训练时一样；LoRA 用它自己训练时的像素预算。"""
+    """图的词元、缩小到多少像素都与训练时一样；LoRA 用它自己训练时的像素预算。"""
     path = tmp_path / "page.png"
     path.write_bytes(page())
     wanted, asked = generate_from_page(vl, path, "读一读", tokens * 784, vl.adapter if tuned else None)
@@ -272,7 +282,7 @@ def test_an_image_is_read_as_in_training(vl, vl_server, tmp_path, tokens, tuned)
 
 
 def test_several_turns_and_images(vl, vl_server):
-    """每张图各展开成自己的标记数；不同的图，回答不同；没有图也能问。"""
+    """每张图各展开成自己的词元数；不同的图，回答不同；没有图也能问。"""
     turns = [
         {"role": "developer", "content": "只读不判断。"},
         {"role": "user", "content": [image_part(page()), {"type": "text", "text": "第一张"}]},

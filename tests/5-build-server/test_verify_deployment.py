@@ -13,14 +13,15 @@ import model_servers
 import pytest
 import verify_deployment
 from model_servers import ROOT, running
+from served_model import Trained
 
 from health_assistant import artifacts
 from health_assistant.training import merging, vision
 
-WEIGHTS, SUM, FILE_TOKENS = "合并改了该改的，没改别的", "合并 = 基座 + LoRA", "模板与分词：训练 ↔ 合并后的文件"
+SUM, FILE_TOKENS = "合并 = 基座 + LoRA", "模板与分词：训练 ↔ 合并后的文件"
 SERVED_TOKENS, ANSWERS = "模板与分词：训练 ↔ 服务", "贪心的回答：检查点 ↔ 服务"
-FEW_TOKENS = ("--max-tokens", "8")  # 错的几个标记就看得出
-RESIZE, IMAGE_TOKENS = "图的缩放：训练 ↔ 合并后的文件", "图的标记数：训练 ↔ 服务"
+FEW_TOKENS = ("--max-tokens", "8")  # 错的几个词元就看得出
+IMAGE_TOKENS = "图的词元数：训练 ↔ 服务"
 
 
 def deploy(folder: Path, kind: str, base: Path, adapter: Path, max_pixels: int | None = None) -> Path:
@@ -92,17 +93,15 @@ def change_tensor(file: Path, name: str, change) -> None:
 
 def test_good_files_pass_and_the_missing_server_is_said(gate):
     code, failed, passed = gate()
-    assert (code, passed) == (0, [WEIGHTS, SUM, FILE_TOKENS]), failed
-    assert gate("--kind", "vl")[2] == [WEIGHTS, SUM, FILE_TOKENS, RESIZE]
+    assert (code, passed) == (0, [SUM, FILE_TOKENS]), failed
+    assert gate("--kind", "vl")[2] == [SUM, FILE_TOKENS]
 
 
 def test_an_unmerged_lora_is_caught(gate, llm):
     shutil.copy(llm.folder / "model.safetensors", artifacts.llm_dir("r") / "merged/model.safetensors")
     code, failed, _ = gate()
-    assert code == 1
-    assert set(failed) == {WEIGHTS, SUM}
-    assert "6 个没有改" in failed[WEIGHTS]
-    assert "相差最多 1.0e+00" in failed[SUM]
+    assert (code, set(failed)) == (1, {SUM})
+    assert "与基座 0.0e+00" in failed[SUM]
 
 
 @pytest.mark.parametrize("kind", ["llm", "vl"])
@@ -113,16 +112,7 @@ def test_a_single_layer_left_unmerged_is_caught(gate, kind, llm, vl):
     base = load_file({"llm": llm, "vl": vl}[kind].folder / "model.safetensors")[name]
     change_tensor(artifacts.artifacts_dir() / kind / "r/merged/model.safetensors", name, lambda _: base)
     code, failed, _ = gate("--kind", kind)
-    assert (code, set(failed)) == (1, {WEIGHTS, SUM})
-    assert "layers.1.mlp.down_proj.weight" in failed[WEIGHTS]
-
-
-def test_a_layer_that_should_not_change_is_caught(gate):
-    merged = artifacts.llm_dir("r") / "merged/model.safetensors"
-    change_tensor(merged, "model.layers.0.self_attn.k_proj.weight", lambda one: one * 1.001)
-    code, failed, _ = gate()
-    assert (code, set(failed)) == (1, {WEIGHTS})
-    assert "1 个不该变的变了（如 layers.0.self_attn.k_proj.weight）" in failed[WEIGHTS]
+    assert (code, set(failed)) == (1, {SUM})
 
 
 def test_the_adapter_of_another_training_is_caught(gate, llm):
@@ -130,7 +120,6 @@ def test_the_adapter_of_another_training_is_caught(gate, llm):
     shutil.copy(other, artifacts.llm_dir("r") / "adapter/adapter_model.safetensors")
     code, failed, _ = gate()
     assert (code, set(failed)) == (1, {SUM})
-    assert "6 个超出容许" in failed[SUM]
 
 
 def test_a_merge_with_the_wrong_scale_is_caught(gate):
@@ -139,9 +128,7 @@ def test_a_merge_with_the_wrong_scale_is_caught(gate):
     assert (code, set(failed)) == (1, {SUM})
 
 
-@pytest.mark.parametrize("alpha", [64, 0.5])
-def test_sixteen_bit_merges_pass_and_wrong_ones_do_not(gate, llm, alpha):
-    """0.5 时改动比 bf16 的一格还小，舍入盖过了它的一大半；仍要分得出是不是这个 adapter。"""
+def test_sixteen_bit_merges_pass_and_wrong_ones_do_not(gate, llm):
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
@@ -149,13 +136,9 @@ def test_sixteen_bit_merges_pass_and_wrong_ones_do_not(gate, llm, alpha):
     folder, base = artifacts.llm_dir("r"), artifacts.llm_dir("r") / "base16"
     AutoModelForCausalLM.from_pretrained(llm.folder, dtype=torch.bfloat16).save_pretrained(base)
     change_json(folder / "training.json", base_model=str(base))
-    change_json(folder / "adapter/adapter_config.json", lora_alpha=alpha)
     for adapter, expected in ((folder / "adapter", set()), (llm.adapters["other"], {SUM})):
-        other = folder / "other"
-        shutil.copytree(adapter, other, dirs_exist_ok=True)
-        change_json(other / "adapter_config.json", lora_alpha=alpha)
         model = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
-        PeftModel.from_pretrained(model, other).merge_and_unload().save_pretrained(folder / "merged")
+        PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(folder / "merged")
         code, failed, _ = gate()
         assert (code, set(failed)) == (len(expected), expected), failed
 
@@ -168,22 +151,15 @@ def test_a_swapped_template_in_the_files_is_caught(gate):
     assert "不同的共 3 处" in failed[FILE_TOKENS], "有一段自带 system，不受影响"
 
 
-def test_a_different_resize_in_the_files_is_caught(gate):
-    settings = artifacts.vl_dir("r") / "merged/preprocessor_config.json"
-    change_json(settings, max_pixels=100 * 784, size={"shortest_edge": 3136, "longest_edge": 100 * 784})
-    code, failed, _ = gate("--kind", "vl")
-    assert (code, set(failed)) == (1, {RESIZE})
-    assert "训练 3136、39200，合并后的文件 3136、78400" in failed[RESIZE]
-
-
-def test_what_cannot_be_checked_is_bad_input(gate, home):
-    change_json(artifacts.llm_dir("r") / "adapter/adapter_config.json", use_dora=True)
-    assert gate()[:2] == (2, f"✗ {artifacts.llm_dir('r') / 'adapter'} 用了 use_dora，这里只会核对普通的 LoRA\n")
+def test_what_cannot_be_checked_is_bad_input(gate):
     code, said, _ = gate("--recipe", "none")
     assert (code, "先运行 3-fine-tuning-llm/train_llm.py" in said) == (2, True)
     shutil.rmtree(artifacts.vl_dir("r") / "merged")
     code, said, _ = gate("--kind", "vl")
     assert (code, "先运行 6-fine-tuning-vl/merge_vl.py" in said) == (2, True)
+    change_json(artifacts.llm_dir("r") / "training.json", base_model=str(artifacts.llm_dir("r") / "adapter"))
+    code, said, _ = gate()
+    assert (code, said.startswith("✗")) == (2, True)
 
 
 # ---- 文件与服务 ----
@@ -202,9 +178,9 @@ def served_vl(gate, vl_server):
 
 def test_a_good_deployment_passes(served_llm, served_vl):
     code, failed, passed = served_llm("--model", "tuned-1.5")
-    assert (code, passed) == (0, [WEIGHTS, SUM, FILE_TOKENS, SERVED_TOKENS, ANSWERS]), failed
+    assert (code, passed) == (0, [SUM, FILE_TOKENS, SERVED_TOKENS, ANSWERS]), failed
     code, failed, passed = served_vl("--model", "tuned")
-    assert (code, passed[4:]) == (0, [SERVED_TOKENS, IMAGE_TOKENS, ANSWERS]), failed
+    assert (code, passed[2:]) == (0, [SERVED_TOKENS, IMAGE_TOKENS, ANSWERS]), failed
 
 
 @pytest.mark.parametrize("name", ["base", "other"])
@@ -225,7 +201,7 @@ def test_a_template_unlike_that_of_training_is_caught(served_llm):
 
 
 def test_a_page_seen_in_another_size_is_caught(served_vl):
-    """服务按 50 个标记缩，训练时是 60 个。"""
+    """服务按 50 个词元缩，训练时是 60 个。"""
     change_json(artifacts.vl_dir("r") / "training.json", recipe={"max_pixels": 60 * 784})
     merged = artifacts.vl_dir("r") / "merged"
     vision.save_processor(merged, merged, 60 * 784)
@@ -247,25 +223,42 @@ def test_a_server_that_does_not_answer_is_bad_input(gate, llm_server):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "gap", "same"), [("bfloat16", 0.4, True), ("bfloat16", 0.6, False), ("float32", 0, False)]
+    ("dtype", "same", "passed"), [("bfloat16", 2, True), ("bfloat16", 1, False), ("float32", 3, False)]
 )
-def test_only_sixteen_bit_answers_may_fork_and_only_at_a_near_tie(llm, tmp_path, dtype, gap, same):
-    """分岔的那一步，服务选的标记的 logits 比检查点选的低 gap。"""
-    import torch
-    from served_model import Checkpoint, Generated
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def test_only_sixteen_bit_answers_may_differ_and_only_half_of_them(home, dtype, same, passed):
+    """16 位在不同的程序里舍入不同，有的题会从两个几乎一样可能的词元起分岔。"""
 
-    AutoModelForCausalLM.from_pretrained(llm.folder, dtype=getattr(torch, dtype)).save_pretrained(tmp_path)
-    checkpoint, tokenizer = (
-        Checkpoint(tmp_path, llm.folder, llm.folder, None),
-        AutoTokenizer.from_pretrained(llm.folder),
-    )
-    one, ours, theirs = (tokenizer.convert_tokens_to_ids(letter) for letter in "1ab")
-    logits = torch.full((len(tokenizer),), -10.0)
-    logits[ours], logits[theirs] = 0.0, -float(gap)
-    generated = Generated([one, ours, one], "1a1", [logits, logits, logits])
-    assert checkpoint.nearly_tied(generated, "1b") is same
-    assert not checkpoint.nearly_tied(generated, "1a"), "只是短了，不是分岔"
+    class Merged:
+        def __init__(self):
+            self.dtype = dtype
+
+        def answer(self, inputs, max_tokens):
+            return "好"
+
+    class Server:
+        answers = iter(["好"] * same + ["坏"] * 4)
+
+        def answer(self, messages, max_tokens):
+            return next(self.answers), 0
+
+    folder = artifacts.llm_dir("r")
+    trained = Trained(folder, folder, None)
+    assert verify_deployment.check_answers(trained, Merged(), Server(), 8).passed is passed
+
+
+def test_a_passed_check_is_remembered_until_something_changes(served_llm, gate):
+    assert gate("--recall")[0] == 1
+    assert served_llm("--model", "tuned-1.5", *FEW_TOKENS)[0] == 0
+    assert gate("--recall")[0] == 0
+    merged = artifacts.llm_dir("r") / "merged/generation_config.json"
+    merged.write_text(merged.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    assert gate("--recall")[0] == 1
+
+
+def test_only_files_or_a_failed_check_are_not_remembered(served_llm, gate):
+    gate()
+    served_llm("--model", "base", *FEW_TOKENS)
+    assert gate("--recall")[0] == 1
 
 
 @pytest.mark.slow

@@ -50,7 +50,7 @@ def served(reader):
             vision_api_base=vision.api_base, vision_model="vl-7b",
             advice_api_base=advisor.api_base, advice_model="llm-8b",
             vision_seconds=STEP_SECONDS, advice_seconds=STEP_SECONDS, total_seconds=TOTAL_SECONDS,
-            verify=False, max_waiting=3, max_concurrent=2 * CLIENTS, rate_limit="100000/minute",
+            verify=False, max_waiting=3, max_concurrent=2 * CLIENTS, threads=3 * CLIENTS, rate_limit="100000/minute",
         )  # fmt: skip
         app = create_app(settings)
         analyst = get_analyst(app)

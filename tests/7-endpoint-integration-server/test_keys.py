@@ -1,8 +1,14 @@
-"""密钥不能一个接一个地猜。"""
+"""密钥不能一个接一个地猜；写不进 HTTP 头的密钥不会让人顶不上。"""
+
+import time
 
 import pytest
+import test_client
+from fake_upstreams import FakeUpstream
 from medical_report import create_app
 from medical_report.settings import Settings
+from medical_report.upstreams import Upstream, UpstreamError
+from pydantic import SecretStr
 
 ROWS = {"report": {"items": [{"name": "钾", "code": "K", "result": "4.2", "unit": "mmol/L"}]}}
 
@@ -39,3 +45,17 @@ def test_asking_without_a_key_is_not_a_guess():
     locked = client(api_key="secret")
     assert {advice(locked).status_code for _ in range(15)} == {401}
     assert advice(locked, headers={"Authorization": "Bearer secret"}).status_code == 200
+
+
+def test_a_key_that_cannot_be_sent_is_a_failure_of_the_upstream_like_any_other():
+    """设置会拦住它；万一没有拦住，也是 UpstreamError，由内置的顶上。"""
+    with FakeUpstream(lambda body: "好") as fake, pytest.raises(UpstreamError):
+        Upstream("vision", fake.api_base, SecretStr("密钥"), "vl").ask([], 9, time.monotonic() + 5)
+
+
+def test_the_client_says_that_a_key_cannot_be_sent(tmp_path, monkeypatch, capsys):
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(b"x")
+    monkeypatch.setattr("sys.argv", ["test_client.py", str(photo), "--key", "芝麻开门"])
+    assert test_client.main() == 2
+    assert "--key 或 API_KEY 里有汉字" in capsys.readouterr().err

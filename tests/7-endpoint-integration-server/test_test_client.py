@@ -24,3 +24,17 @@ def test_the_server_on_this_machine_is_asked_without_the_proxy(service, tmp_path
         result = test_client.analyse([photo], service.url)
     assert result["engines"]["vision"] == "读者甲"
     assert not proxy.requests
+
+
+def test_the_same_photo_is_sent_again_to_another_server(tmp_path, monkeypatch):
+    """问过了的不再问，是问同一个服务。"""
+    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
+    photo, asked = tmp_path / "a.jpg", []
+    photo.write_bytes(b"x")
+    result = {"analysis_result": "", "health_recommendations": ""}
+    monkeypatch.setattr(test_client, "analyse", lambda files, server, key: asked.append(server) or result)
+    monkeypatch.setattr(test_client, "show", lambda result: None)
+    for server in ("http://one", "http://one", "http://other"):
+        monkeypatch.setattr("sys.argv", ["test_client.py", str(photo), "--server", server])
+        assert test_client.main() == 0
+    assert asked == ["http://one", "http://other"]

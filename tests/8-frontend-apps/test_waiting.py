@@ -210,11 +210,11 @@ def test_a_service_with_a_key_asks_for_it_and_sends_it(page, report_server):
     page.keyboard.type("tongue-depressor")
     with page.expect_request(ANALYZE) as sent:
         page.keyboard.press("Enter")
-    assert sent.value.headers["authorization"] == "Bearer tongue-depressor"
+    assert sent.value.headers["x-api-key"] == "tongue-depressor"
     page.wait_for_selector(DONE)
     with page.expect_request(ADVISE) as corrected:
         page.locator(".row-head").first.click()
         page.click("text=读错了，改正")
         page.click("text=按原件重新判断")
-    assert corrected.value.headers["authorization"] == "Bearer tongue-depressor"
+    assert corrected.value.headers["x-api-key"] == "tongue-depressor"
     assert page.evaluate("localStorage.length + sessionStorage.length + document.cookie.length") == 0

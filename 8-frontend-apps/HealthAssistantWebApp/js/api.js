@@ -47,7 +47,8 @@ function open(path, contentType) {
   const request = new XMLHttpRequest();
   request.open("POST", base ? `${base}/${path}` : path);
   if (contentType) request.setRequestHeader("Content-Type", contentType);
-  if (accessKey) request.setRequestHeader("Authorization", `Bearer ${accessKey}`);
+  // 不用 Authorization：前面要登录的反向代理用着它。头里写不了汉字，换成问号，服务会说密钥不对
+  if (accessKey) request.setRequestHeader("X-API-Key", accessKey.replace(/[^ -~]/g, "?"));
   return request;
 }
 
