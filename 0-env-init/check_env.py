@@ -65,36 +65,34 @@ class Machine:
     torch_cuda: str | None = None  # 装着的 torch 按哪个 CUDA 编译；CPU 版是 None
     pins: list[Pin] = field(default_factory=list)
     hubs: dict[str, int | None] = field(default_factory=dict)  # 答话用的毫秒，None 是没有答话
-    unsloth: bool = False
 
 
 @dataclass
 class Recipe:
     config: str  # 阶段 3、6 的 configs/ 里的哪一份
-    unsloth_gib: float  # 训练的峰值，按配方的上限估计：装了 Unsloth
-    plain_gib: float  # 没有装，用 transformers + peft
+    peak_gib: float  # 训练的峰值，按配方的上限估计；用不用 Unsloth 都一样
     disk_gb: int
 
-    def card_gb(self, unsloth: bool) -> float:
+    @property
+    def card_gb(self) -> float:
         """要多大的卡：峰值，5% 的碎片，CUDA 上下文与桌面约 0.5 GB。"""
-        peak = self.unsloth_gib if unsloth else self.plain_gib
-        return peak * 1.05 + 0.5 if peak else 0
+        return self.peak_gib * 1.05 + 0.5 if self.peak_gib else 0
 
 
-# 显存是 health_assistant/training/memory.py 的估计，与 H100 上量到的差不到 15%；两边一致由 test_memory.py 核对。
+# 显存是 health_assistant/training/memory.py 的估计，与 H100、H200 上量到的差不到 15%；两边一致由 test_memory.py 核对。
 # 磁盘按权重大小估计：要下载的基座（QLoRA 另有一份 4 位的）、合并后的 16 位模型，阶段 6 另有约 2 GB 的图。
 LLM_RECIPES = [
-    Recipe("3-fine-tuning-llm/configs/qwen2.5-14b-lora.yaml", 29.7, 31.6, 60),
-    Recipe("3-fine-tuning-llm/configs/qwen2.5-14b-qlora.yaml", 11.6, 13.5, 70),
-    Recipe("3-fine-tuning-llm/configs/qwen2.5-7b-qlora.yaml", 7.1, 7.8, 36),
-    Recipe("3-fine-tuning-llm/configs/qwen2.5-0.5b.yaml", 1.6, 1.7, 4),
-    Recipe("3-fine-tuning-llm/configs/tiny.yaml", 0, 0, MIN_DISK_GB),
+    Recipe("3-fine-tuning-llm/configs/qwen2.5-14b-lora.yaml", 29.7, 60),
+    Recipe("3-fine-tuning-llm/configs/qwen2.5-14b-qlora.yaml", 10.2, 70),
+    Recipe("3-fine-tuning-llm/configs/qwen2.5-7b-qlora.yaml", 6.0, 36),
+    Recipe("3-fine-tuning-llm/configs/qwen2.5-0.5b.yaml", 1.6, 4),
+    Recipe("3-fine-tuning-llm/configs/tiny.yaml", 0, MIN_DISK_GB),
 ]
 VL_RECIPES = [
-    Recipe("6-fine-tuning-vl/configs/qwen2-vl-7b-lora.yaml", 19.6, 20.7, 36),
-    Recipe("6-fine-tuning-vl/configs/qwen2-vl-7b-qlora.yaml", 9.8, 10.9, 42),
-    Recipe("6-fine-tuning-vl/configs/qwen2-vl-2b-qlora.yaml", 5.1, 5.6, 14),
-    Recipe("6-fine-tuning-vl/configs/tiny.yaml", 0, 0, MIN_DISK_GB),
+    Recipe("6-fine-tuning-vl/configs/qwen2-vl-7b-lora.yaml", 19.6, 36),
+    Recipe("6-fine-tuning-vl/configs/qwen2-vl-7b-qlora.yaml", 8.8, 42),
+    Recipe("6-fine-tuning-vl/configs/qwen2-vl-2b-qlora.yaml", 5.1, 14),
+    Recipe("6-fine-tuning-vl/configs/tiny.yaml", 0, MIN_DISK_GB),
 ]
 
 
@@ -112,7 +110,7 @@ class Finding:
 def choose_recipe(machine: Machine, recipes: list[Recipe]) -> Recipe:
     """放得下的最大的一份。按最大的一块卡选，因为配方都是单卡的。"""
     vram = max((gpu.memory_gb for gpu in machine.gpus), default=0)
-    return next(recipe for recipe in recipes if vram >= recipe.card_gb(machine.unsloth))
+    return next(recipe for recipe in recipes if vram >= recipe.card_gb)
 
 
 def judge(machine: Machine) -> list[Finding]:
@@ -195,7 +193,6 @@ def look_at_machine() -> Machine:
         torch_cuda=torch_cuda,
         pins=[Pin(name, wanted, installed_version(name)) for name, wanted in pins.items()],
         hubs=ask_hubs(HUBS, HUB_SECONDS),
-        unsloth=installed_version("unsloth") is not None,
     )
 
 
@@ -321,8 +318,7 @@ def table_rows(machine: Machine) -> list[tuple[str, str]]:
         rows.append((name, f"没有答话（最多等 {HUB_SECONDS} 秒）" if answered is None else f"{answered} 毫秒答话"))
     for what, recipes in (("微调语言模型（估计）", LLM_RECIPES), ("微调视觉模型（估计）", VL_RECIPES)):
         chosen = choose_recipe(machine, recipes)
-        peak = chosen.unsloth_gib if machine.unsloth else chosen.plain_gib
-        rows.append((what, chosen.config + (f"，训练约 {peak:.1f} GiB" if peak else "")))
+        rows.append((what, chosen.config + (f"，训练约 {chosen.peak_gib:.1f} GiB" if chosen.peak_gib else "")))
     return rows
 
 

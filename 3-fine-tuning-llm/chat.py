@@ -8,38 +8,33 @@ import shutil
 import sys
 import textwrap
 import unicodedata
+from functools import partial
 from pathlib import Path
 
 from health_assistant import artifacts
-from health_assistant.command_line import fail, new_parser
-from health_assistant.training import loading, memory, run
+from health_assistant.command_line import BadInput, command, new_parser
+from health_assistant.training import loading, run
 
 NOTICE = "（模型的回答只供学习，不能代替医生。）"
 
 
+@command
 def main() -> int:
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="tiny", help="配方名（默认 tiny）")
     parser.add_argument("--compare", action="store_true", help="并排显示基座与微调后的回答")
     parser.add_argument("--ask", help="只问这一句就结束，给脚本用")
-    parser.add_argument("--max-new-tokens", type=int, default=256, help="一次回答最多多少个标记（默认 256）")
+    parser.add_argument("--max-new-tokens", type=int, default=256, help="一次回答最多多少个词元（默认 256）")
     args = parser.parse_args()
     folder = artifacts.llm_dir(args.recipe)
-    try:
-        base_model = run.read_training(folder, "train_llm.py")["base_model"]
-    except OSError as error:
-        return fail(error)
+    base_model = run.read_training(folder, "train_llm.py")["base_model"]
     if args.ask is not None and not args.ask.strip():
-        return fail("--ask 后面要写问题")
+        raise BadInput("--ask 后面要写问题")
 
-    try:
-        model, tokenizer = load(base_model, folder / "adapter")
-    except memory.DoesNotFit as error:
-        return fail(error, 1)
-    answers = (lambda messages: compare(model, tokenizer, messages, args.max_new_tokens)) if args.compare else None
-    answers = answers or (lambda messages: stream(model, tokenizer, messages, args.max_new_tokens))
+    model, tokenizer = load(base_model, folder / "adapter")
+    answer = partial(compare if args.compare else stream, model, tokenizer, max_new_tokens=args.max_new_tokens)
     if args.ask:
-        answers([{"role": "user", "content": args.ask}])
+        answer([{"role": "user", "content": args.ask}])
         return 0
 
     print(f"和配方 {args.recipe} 对话。空行重新开始，Ctrl-D 结束。{NOTICE}")
@@ -55,7 +50,7 @@ def main() -> int:
             print("—— 新的对话 ——")
             continue
         messages.append({"role": "user", "content": question})
-        messages.append({"role": "assistant", "content": answers(messages)})
+        messages.append({"role": "assistant", "content": answer(messages)})
 
 
 def load(base_model: str, adapter: Path):
@@ -102,18 +97,18 @@ def compare(model, tokenizer, messages: list[dict], max_new_tokens: int) -> str:
     column = (min(shutil.get_terminal_size().columns, 120) - 3) // 2
     left, right = wrap(before, column), wrap(after, column)
     height = max(len(left), len(right))
-    for one, other in zip(
+    for old, new in zip(
         ["基座", "—" * (column // 2), *left, *[""] * (height - len(left))],
         ["微调后", "—" * (column // 2), *right, *[""] * (height - len(right))],
         strict=True,
     ):
-        print(f"{one}{' ' * (column - width(one))} │ {other}")
+        print(f"{old}{' ' * (column - width(old))} │ {new}")
     return after
 
 
 def width(text: str) -> int:
     """终端里占几格：汉字占两格。"""
-    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def wrap(text: str, column: int) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Set
 from pathlib import Path
 
 from tqdm import tqdm
-from train_data import SPLITS, matching_form, read_jsonl, write_train_data
+from train_data import SPLITS, matching_form, write_train_data
 
 from health_assistant import artifacts, hub
 from health_assistant.command_line import BadInput, command, fail, new_parser
@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--drop", action="store_true", help="把重合的从训练数据里去掉")
     args = parser.parse_args()
     if args.n < 4:
-        return fail(f"--n 至少是 4，不是 {args.n}")
+        raise BadInput(f"--n 至少是 4，不是 {args.n}")
     return check(args)
 
 
@@ -44,7 +44,7 @@ def check(args: argparse.Namespace) -> int:
     texts = eval_texts(eval_file)
     index, step = index_of(texts, args.n), max(1, args.n // 4)
     probes = index_of(texts, args.n - step + 1).keys()
-    splits = {name: read_jsonl(folder / name, texts_of) for name in SPLITS}
+    splits = {name: artifacts.read_jsonl(folder / name, check_row) for name in SPLITS}
     hits = {}
     total = sum(map(len, splits.values()))
     with tqdm(total=total, desc="比对", unit="条") as bar:
@@ -74,17 +74,23 @@ def texts_of(row: dict) -> list[str]:
     return [message["content"] + "" for message in row["messages"]]
 
 
+def check_row(row: dict) -> dict:
+    """每段都要是文字。"""
+    texts_of(row)
+    return row
+
+
 def eval_texts(path: Path) -> list[tuple[str, str]]:
     """评测的每段文字只留一次：（出处，用来比较的写法）。病例在每一问里都重复出现。"""
 
-    def check_row(row: dict) -> None:
-        texts_of(row), row["id"] + row["reference"]
+    def messages_of(row: dict) -> tuple[str, list[dict]]:
+        return row["id"] + "", [*check_row(row)["messages"], {"role": "assistant", "content": row["reference"] + ""}]
 
     sources: dict[str, str] = {}
-    for row in read_jsonl(path, check_row):
-        for message in (*row["messages"], {"role": "assistant", "content": row["reference"]}):
+    for name, messages in artifacts.read_jsonl(path, messages_of):
+        for message in messages:
             role = "参考答案" if message["role"] == "assistant" else "病例与提问"
-            sources.setdefault(matching_form(message["content"]), f"{row['id']} {role}")
+            sources.setdefault(matching_form(message["content"]), f"{name} {role}")
     return [(source, text) for text, source in sources.items()]
 
 

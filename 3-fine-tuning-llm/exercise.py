@@ -2,9 +2,9 @@
 
     python 3-fine-tuning-llm/exercise.py
 
-训练时模型在每个位置猜下一个标记，`labels` 说每个位置的正确答案；写 -100 的位置不算损失。
+训练时模型在每个位置猜下一个词元，`labels` 说每个位置的正确答案；写 -100 的位置不算损失。
 只想教它回答，不想教它提问，就把提问遮住。
-这里一个字符就是一个标记（真的分词器见 health_assistant/training/run.py 的 encode），对话按 ChatML 写成一串：
+这里一个字符就是一个词元（真的分词器见 health_assistant/training/sft.py 的 encode），对话按 ChatML 写成一串：
 
     <|im_start|>user⏎病人的话<|im_end|>⏎<|im_start|>assistant⏎回答<|im_end|>
 
@@ -12,15 +12,15 @@
     - ids 是整串文字各字符的 ord()；
     - labels 只在**最后**一个回答和它的 <|im_end|> 上等于 ids，其余是 IGNORED；之前各轮的回答是历史，也遮住；
     - <|im_end|> 要学：不学它，模型就不知道什么时候停。
-现在的写法按文字去找“assistant”，病人的话里有这个词时就找错，结束标记也漏了。
+现在的写法按文字去找“assistant”，病人的话里有这个词时就找错，结束词元也漏了。
 """
 
 import sys
 
 from health_assistant.exercise import grade
-from health_assistant.training import run
+from health_assistant.training import passes
 
-IGNORED, END = run.IGNORED, "<|im_end|>"
+IGNORED, END = passes.IGNORED, "<|im_end|>"
 
 
 def rendered(messages: list[dict]) -> str:

@@ -6,37 +6,29 @@ python 3-fine-tuning-llm/merge_llm.py --recipe tiny
 import sys
 
 from health_assistant import artifacts
-from health_assistant.command_line import fail
-from health_assistant.training import loading, memory, merging, run
+from health_assistant.command_line import command
+from health_assistant.training import loading, merging, run
 
 PROBE = "我最近头痛，血压150/95mmHg，要去医院吗？"
 
 
+@command
 def main() -> int:
     args = merging.parse_arguments(__doc__.splitlines()[0])
 
     # 1. 训练好的 adapter 与它的基座；并过的不必再并
     folder = artifacts.llm_dir(args.recipe)
-    try:
-        record = run.read_training(folder, "train_llm.py")
-        if merging.is_merged(folder, record) and not args.force:
-            print(f"配方 {args.recipe} 合并过了，结果在 {folder / 'merged'}；要重新合并加 --force。")
-            return 0
-        base = loading.find_model(record["base_model"])
-        tokenizer = loading.load_tokenizer(base)
-    except (OSError, ValueError) as error:
-        return fail(error)
+    record = run.read_training(folder, "train_llm.py")
+    if merging.is_merged(folder, record, args.force):
+        return 0
+    base = loading.find_model(record["base_model"])
+    tokenizer = loading.load_tokenizer(base)
 
     # 2. 并进去；拿一句提问比合并前后的 logits，对了才写
-    asked = tokenizer.apply_chat_template(
+    probe = tokenizer.apply_chat_template(
         [{"role": "user", "content": PROBE}], add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
-    print(f"载入 {record['base_model']}，并入 {folder / 'adapter'} …")
-    try:
-        model = merging.merge_adapter(base, folder / "adapter", asked)
-    except (merging.BadMerge, memory.DoesNotFit) as error:
-        return fail(error, 1)
-    merging.save_merged(folder, record, model, tokenizer)
+    merging.merge(folder, record, base, tokenizer, probe)
     return 0
 
 

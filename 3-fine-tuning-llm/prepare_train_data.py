@@ -49,7 +49,7 @@ ALPACA = "，Alpaca 的写法是 --map question=instruction+input,answer=output"
 UNKNOWN = {"map": "question=question,answer=answer", "license": "未知，用前请自己确认"}
 MAX_LINE = 16 * 2**20
 INVISIBLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-CONTROL = re.compile(r"<\|\w+\|>")  # ChatML 一类的控制标记：<|im_end|>、<|image_pad|>、<|endoftext|>……
+CONTROL = re.compile(r"<\|\w+\|>")  # ChatML 一类的控制词元：<|im_end|>、<|image_pad|>、<|endoftext|>……
 THOUGHT = re.compile(
     r"<(think|thinking)>.*?(</\1>|\Z)|\A((?!<think).)*?</think(ing)?>", re.DOTALL
 )  # 没有开头或没有结尾的也算
@@ -57,7 +57,7 @@ REASONS = {
     "empty": "问题或答案是空的",
     "only_thought": "只有思考没有回答",
     "thought": "有思考（--think drop）",
-    "control_token": "有控制标记（如 <|im_end|>）",
+    "control_token": "有控制词元（如 <|im_end|>）",
     "garbled": "有乱码（U+FFFD）",
     "too_short": "太短",
     "too_long": "太长",
@@ -297,7 +297,7 @@ def clean(
             "only_thought": thought and not matching_form(spoken),
             "empty": not ask or not reply,
             "garbled": "\ufffd" in question + answer,
-            # 多半是几轮对话粘在一起；当控制标记学，模型会自问自答
+            # 多半是几轮对话粘在一起；当控制词元学，模型会自问自答
             "control_token": CONTROL.search(question + answer),
             "too_short": len(answer) < args.min_answer,
             "too_long": len(question) + len(answer) > args.max_chars,

@@ -3,76 +3,51 @@
 python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/tiny.yaml --learning_rate 1e-3
 """
 
-import json
 import sys
-import time
 from pathlib import Path
 
 from health_assistant import artifacts
-from health_assistant.command_line import fail
-from health_assistant.training import loading, recipe, run, saving
+from health_assistant.command_line import BadInput, command
+from health_assistant.recipes import read_recipe, recipe_parser
+from health_assistant.training import run, sft
+from health_assistant.training.recipe import Recipe
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/tiny.yaml"
-LEFT_OUT = {"too_long": "太长", "control_tokens": "有控制标记"}
+LEFT_OUT = {"too_long": "太长", "control_tokens": "有控制词元"}
 
 
+@command
 def main() -> int:
     # 1. 配方与数据
-    try:
-        wanted, force = recipe.from_command_line(__doc__, DEFAULT_CONFIG, recipe.Recipe)
-        data = artifacts.train_data_dir(wanted.train_data)
-        train_rows, val_rows = read_rows(data / "train.jsonl"), read_rows(data / "val.jsonl")
-    except ValueError as error:
-        return fail(error)
+    parser = recipe_parser(__doc__, Recipe, DEFAULT_CONFIG)
+    parser.add_argument("--force", action="store_true", help="同样的配方与数据训练过了也从头重来")
+    args = parser.parse_args()
+    recipe = read_recipe(Recipe, args)
+    files = [artifacts.train_data_dir(recipe.dataset_name) / f"{split}.jsonl" for split in ("train", "val")]
+    train_rows, val_rows = map(read_rows, files)
 
     # 2. 这样的配方与数据训练过就不再训练；改过就从头来
-    folder = artifacts.llm_dir(wanted.name)
-    key = artifacts.fingerprint(wanted.what_shapes_the_result(), [data / "train.jsonl", data / "val.jsonl"])
-    if artifacts.is_finished(folder, key) and not force:
-        print(f"配方 {wanted.name} 训练过了，结果在 {folder}；要重新训练加 --force。")
+    training = run.Training(recipe, artifacts.llm_dir(recipe.run_name), files, args.force)
+    if training.is_finished():
         return 0
 
-    # 3. 基座的分词器把对话变成标记
-    try:
-        base, source, tokenizer = loading.prepare_base(wanted)
-    except (OSError, ValueError) as error:
-        return fail(error)
-    train_set, train_left = run.encode_all(train_rows, tokenizer, wanted.max_length)
-    val_set, val_left = run.encode_all(val_rows, tokenizer, wanted.max_length)
+    # 3. 基座的分词器把对话变成词元，遮住提问
+    tokenizer = training.prepare_base()
+    train_set, train_left = sft.encode_all(train_rows, tokenizer, recipe.max_length)
+    val_set, val_left = sft.encode_all(val_rows, tokenizer, recipe.max_length)
     if not train_set or not val_set:
         why = f"训练：{left_words(train_left)}；验证：{left_words(val_left)}"
-        return fail(
-            f"{data} 里没有 {wanted.max_length} 个标记以内、没有控制标记的对话（{why}）：把 max_length 调大，或换数据"
-        )
+        usable = f"{recipe.max_length} 个词元以内、没有控制词元的对话"
+        raise BadInput(f"{files[0].parent} 里没有 {usable}（{why}）：把 max_length 调大，或换数据")
     from accelerate import PartialState
 
-    said = f"训练 {len(train_set)} 条（没用的：{left_words(train_left)}），验证 {len(val_set)} 条"
-    PartialState().print(f"{said}（没用的：{left_words(val_left)}）")  # 多卡时只有一个进程说
+    counted = f"训练 {len(train_set)} 条（没用的：{left_words(train_left)}），验证 {len(val_set)} 条"
+    PartialState().print(f"{counted}（没用的：{left_words(val_left)}）")  # 多卡时只有一个进程说
 
-    # 4. 放不放得下：先算再读权重
-    estimate = loading.estimate(base, wanted, train_set + val_set)
-    if estimate.shortage:
-        return fail(estimate.shortage, 1, loading.remedy(wanted, "换小一号的基座，例如配方 qwen2.5-0.5b"))
-
-    # 5. 载入模型并训练；有完整的检查点就从它接着来
-    checkpoints = folder / "checkpoints" / key[:12]
-    resume = saving.prune_and_find_checkpoint(checkpoints, from_scratch=force)
-    started = time.monotonic()
-    model = loading.load_with_lora(source, wanted)
-    trainer = run.build_trainer(wanted, model, tokenizer, train_set, val_set, checkpoints)
-    try:
-        trainer.train(resume_from_checkpoint=resume)
-    except run.BadTraining as error:
-        return fail(error, 1, error.remedy)
-
-    # 6. 写下 adapter（验证损失最低的一个）、training.json 与曲线
-    about = {
-        "data": {"train": len(train_set), "held_out": len(val_set)}
-        | {name: train_left[why] + val_left[why] for name, why in LEFT_OUT.items()},
-        "parameters": estimate.parameters,
-        "estimated_gib": round(estimate.needed, 2),
-    }
-    run.write_results(folder, key, wanted, trainer, tokenizer, about, time.monotonic() - started)
+    # 4. 训练，写下 adapter（验证损失最低的一个）、training.json 与曲线；一步怎样走在 health_assistant/training/sft.py
+    left_out = {name: train_left[why] + val_left[why] for name, why in LEFT_OUT.items()}
+    about = {"data": {"train": len(train_set), "held_out": len(val_set)} | left_out}
+    training.fit(train_set, val_set, about, smaller="换小一号的基座，例如配方 qwen2.5-0.5b")
     return 0
 
 
@@ -81,24 +56,18 @@ def left_words(left: dict[str, int]) -> str:
 
 
 def read_rows(path: Path) -> list[dict]:
-    """训练数据的一个文件；缺了或坏了抛出 ValueError，指出位置。"""
+    """训练数据的一个文件，一行一段对话；缺了或坏了抛 `BadInput`，指出位置。"""
     if not path.is_file():
         option = " --source sample" if path.parent.name == "tiny" else ""
-        raise ValueError(f"没有训练数据 {path}：先运行 python 3-fine-tuning-llm/prepare_train_data.py{option}")
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
-        if not line:
-            continue
-        try:
-            row = json.loads(line)
-            roles = [message["role"] for message in row["messages"]]
-            good = roles[-1:] == ["assistant"] and all(message["content"].strip() for message in row["messages"])
-        except (ValueError, TypeError, KeyError, AttributeError):
-            good = False
-        if not good:
-            raise ValueError(f"{path} 第 {number} 行不是以助手的回答结尾的对话")
-        rows.append(row)
-    return rows
+        raise BadInput(f"没有训练数据 {path}：先运行 python 3-fine-tuning-llm/prepare_train_data.py{option}")
+    return artifacts.read_jsonl(path, check_dialogue)
+
+
+def check_dialogue(row: dict) -> dict:
+    roles = [message["role"] for message in row["messages"] if message["content"].strip()]
+    if len(roles) < len(row["messages"]) or roles[-1:] != ["assistant"]:
+        raise ValueError("不是以助手的回答结尾的对话")
+    return row
 
 
 if __name__ == "__main__":

@@ -45,21 +45,21 @@ def run(args: argparse.Namespace) -> int:
     }
     before, after = (comparison.load_run(folders[when], script) for when, (_, script) in places.items())
     comparison.check_comparable(before, after)
-    questions = [one for one in read_questions(args.data) if one.id in before.rows]
+    questions = [question for question in read_questions(args.data) if question.id in before.rows]
     if sha256(args.data.read_bytes()).hexdigest() != before.scores["data_sha256"]:
         raise BadInput(f"{args.data} 不是这两次评测用的数据。用 --data 指明")
 
     target = artifacts.evaluation_dir(args.recipe, "compare", args.limit)
     inputs = [folder / name for folder in folders.values() for name in ("scores.json", "predictions.jsonl")]
-    wanted = artifacts.fingerprint({"questions": len(questions)}, inputs)
-    if artifacts.is_finished(target, wanted) and not args.force:
+    fingerprint = artifacts.fingerprint({"questions": len(questions)}, inputs)
+    if artifacts.is_finished(target, fingerprint) and not args.force:
         print(f"这两次评测比较过了，结果在 {target}；要重新比加 --force。")
         return 0
 
     changes = comparison.compare(before, after)
     print(f"比较 {before.scores['model']} 与 {after.scores['model']}：n = {len(before.rows)} 与 {len(after.rows)}")
-    for when, one in [("之前", before), ("之后", after)]:
-        print(f"  {when}：{describe_endings(one.scores)}")
+    for when, evaluation in [("之前", before), ("之后", after)]:
+        print(f"  {when}：{describe_endings(evaluation.scores)}")
     for row in comparison.table(changes):
         name, _, _, old, new, gap, span, record, _, verdict = row
         print(f"  {old:>6} → {new:>6}  {gap:>6}  [{span}]  {record:>9}  {name} {verdict}")
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     if label(before.scores):
         print(label(before.scores))
     files = comparison.write_reports(target, before, after, changes, questions)
-    artifacts.mark_finished(target, wanted, files)
+    artifacts.mark_finished(target, fingerprint, files)
     print(f"报告：{target / 'compare.html'}（同一目录有 Markdown 和图）")
     return 0
 

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from health_assistant import artifacts
-from health_assistant.command_line import BadInput, command, new_parser
+from health_assistant.command_line import BadInput, CannotGoOn, command, new_parser
 
 KEY_VARIABLE, ORIGINS_VARIABLE = "MODEL_SERVER_API_KEY", "MODEL_SERVER_ALLOWED_ORIGINS"
 QUESTIONS = {
@@ -123,7 +123,7 @@ def run_transformers(args: argparse.Namespace, adapters: dict[str, Path]) -> Non
         print(*transformers_backend.describe(model, adapters), sep="\n", flush=True)
         try:
             backend = transformers_backend.TransformersBackend(model, adapters, name)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (CannotGoOn, OSError, ValueError, RuntimeError) as error:
             raise CannotStart(f"✗ 装不了模型：{error}") from error
         print_examples(args, name)
         return create_app(backend, args.api_key, args.allowed_origins)

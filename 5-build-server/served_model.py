@@ -90,7 +90,7 @@ class Checkpoint:
     def inputs(self, messages: list[dict]) -> dict:
         import torch
 
-        from health_assistant.training.run import encode_prompt
+        from health_assistant.training.sft import encode_prompt
 
         ids = torch.tensor([encode_prompt(messages, self._tokenizer)])
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}

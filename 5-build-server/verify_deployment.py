@@ -142,7 +142,7 @@ def check_tokens(trained: Trained, where: str, tokenize: Callable[[list[dict]], 
     """训练存下的分词器与模板，对照合并后的或服务上的。"""
     from jinja2 import TemplateError
 
-    from health_assistant.training.run import encode_prompt
+    from health_assistant.training.sft import encode_prompt
 
     different, total = [], 0
     for at, messages in enumerate(CONVERSATIONS, 1):
@@ -162,7 +162,7 @@ def check_tokens(trained: Trained, where: str, tokenize: Callable[[list[dict]], 
 def merged_tokenizer(trained: Trained) -> Callable[[list[dict]], list[int]]:
     from transformers import AutoTokenizer
 
-    from health_assistant.training.run import encode_prompt
+    from health_assistant.training.sft import encode_prompt
 
     return partial(encode_prompt, tokenizer=AutoTokenizer.from_pretrained(trained.merged))
 
@@ -197,7 +197,7 @@ def check_image_tokens(trained: Trained, server: ModelClient) -> Check:
     from PIL import Image
 
     from health_assistant.lab_report.report import READ_PROMPT
-    from health_assistant.training.run import encode_prompt
+    from health_assistant.training.sft import encode_prompt
     from health_assistant.training.vision import image_tokens, question
 
     different, counts = [], []

@@ -10,7 +10,6 @@
 """
 
 import argparse
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -19,16 +18,19 @@ from vl_compare import READERS, draw, page_html, table
 from vl_tasks import make_unreadable, read_dataset
 
 from health_assistant import artifacts
-from health_assistant.command_line import fail, new_parser
+from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.evaluation.endpoint import endpoint_task
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import READ_PROMPT
 from health_assistant.lab_report.scoring import ReportScore, score_report
 from health_assistant.lab_report.vl_protocol import parse_answer
+from health_assistant.recipes import read_recipe
+from health_assistant.training.recipe import VisionRecipe
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/tiny.yaml"
 
 
+@command
 def main() -> int:
     parser = new_parser(__doc__)
     add = parser.add_argument
@@ -36,12 +38,7 @@ def main() -> int:
     add("--reader", nargs="+", choices=READERS, help="比哪几个（默认 before after embedded）")
     add("--dataset", type=Path, help="图与真值的文件夹（默认配方那份数据的 test）")
     add("--limit", type=int, default=0, help="只量前几页（默认全部）")
-    add(
-        "--unreadable",
-        type=float,
-        default=0.2,
-        help="另把这么大比例的页破坏到读不出（默认 0.2；真实照片不做）",
-    )
+    add("--unreadable", type=float, default=0.2, help="另把这么大比例的页破坏到读不出（默认 0.2；真实照片不做）")
     add("--api-base", help="--reader endpoint 的 OpenAI 兼容接口；密钥放环境变量 OPENAI_API_KEY")
     add("--model", help="before、after 之外的本地目录，或接口里的模型名")
     add("--batch-size", type=int, default=16, help="本地模型一批几页，或同时问接口几页（默认 16）")
@@ -55,35 +52,33 @@ def main() -> int:
 
 def run(args: argparse.Namespace) -> int:
     # 1. 配方、数据、读者
-    from health_assistant.training import recipe
-
-    wanted = recipe.read_recipe(["--config", str(args.config)], args.config, recipe.VisionRecipe)
+    recipe = read_recipe(VisionRecipe, args)
     names = list(dict.fromkeys(args.reader or ["before", "after", "embedded"]))
     if ("endpoint" in names) != bool(args.api_base) or (args.api_base and not args.model):
-        raise ValueError("--reader endpoint、--api-base、--model 要一起给")
-    source = args.dataset or artifacts.vl_dataset_dir(wanted.train_data) / "test"
+        raise BadInput("--reader endpoint、--api-base、--model 要一起给")
+    source = args.dataset or artifacts.vl_dataset_dir(recipe.dataset_name) / "test"
     pages = read_dataset(source)[: args.limit or None]
     label = "test" if not args.dataset else source.resolve().name
-    folder = artifacts.vl_dir(wanted.name) / "eval" / label
+    folder = artifacts.vl_dir(recipe.run_name) / "eval" / label
     ruined = make_unreadable(pages, args.unreadable, folder / "unreadable")
     images = [page["image"] for page in pages] + [one["image"] for one in ruined]
     questions = folder / "pages.jsonl"
-    rows = ({"id": str(at), "image": str(image.resolve())} for at, image in enumerate(images))
-    artifacts.write_text(questions, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    places = [str(image.resolve()) for image in images]
+    artifacts.write_jsonl(questions, [{"id": str(at), "image": place} for at, place in enumerate(places)])
 
     # 2. 每个读者读一遍
     results = {}
     for name in names:
-        target = make_reader(name, wanted, args, [str(image.resolve()) for image in images], pages)
+        target = make_reader(name, recipe, args, places, pages)
         print(f"{READERS[name]}（{target['shown']}）：{len(pages)} 页，另有 {len(ruined)} 页读不出的 …")
         from vl_benchmark import NAME, SUBSET
 
         from health_assistant.evaluation import benchmark
 
-        asked = artifacts.fingerprint([READ_PROMPT, target["identity"]], [questions, *images])
+        fingerprint = artifacts.fingerprint([READ_PROMPT, target["identity"]], [questions, *images])
         if args.force:
             (folder / name / "fingerprint.txt").unlink(missing_ok=True)
-        answers = benchmark.ask(questions, folder / name / "evalscope", asked, target["task"](), NAME, SUBSET)
+        answers = benchmark.ask(questions, folder / name / "evalscope", fingerprint, target["task"](), NAME, SUBSET)
         if not answers:
             return fail(f"一页也没有答上来，原因在 {folder / name}/evalscope/logs/eval_log.log", 1)
         read = [answers.get(str(at), {"error": "没有问到"}).get("prediction", "") for at in range(len(images))]
@@ -92,18 +87,15 @@ def run(args: argparse.Namespace) -> int:
             "model": target["shown"],
             "not_answered": len(images) - len(answers),
         }
-        lines = (
-            json.dumps({"image": image.name, "answer": answer}, ensure_ascii=False) + "\n"
-            for image, answer in zip(images, read, strict=True)
-        )
-        artifacts.write_text(folder / name / "predictions.jsonl", "".join(lines))
+        rows = [{"image": image.name, "answer": answer} for image, answer in zip(images, read, strict=True)]
+        artifacts.write_jsonl(folder / name / "predictions.jsonl", rows)
         artifacts.write_json(folder / name / "scores.json", {k: v for k, v in results[name].items() if k != "reads"})
 
     # 3. 并排
-    tiny = wanted.base_model == "tiny" and not args.model and {"before", "after"} & {*names}
+    tiny = recipe.model_name_or_path == "tiny" and not args.model and {"before", "after"} & {*names}
     note = "微调前后的是微型模型，只用来走通全过程，不代表真实水平" if tiny else ""
     summary = {
-        "recipe": wanted.name,
+        "recipe": recipe.run_name,
         "dataset": label,
         "pages": len(pages),
         "unreadable_pages": len(ruined),
@@ -119,9 +111,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def make_reader(name: str, wanted, args, images: list[str], pages: list[dict]) -> dict:
+def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages: list[dict]) -> dict:
     """一个读者：给人看的名字、变了就要重问的几项、怎样交给 EvalScope。"""
-    # 没学会停的模型会一直写：回答最多这么多标记。最长的真值有几个字就给几个，绰绰有余
+    # 没学会停的模型会一直写：回答最多这么多词元。最长的真值有几个字就给几个，绰绰有余
     most = max([256, *(len(page["report"].model_dump_json()) for page in pages)])
     if name == "embedded":
         from vl_benchmark import EmbeddedReader
@@ -142,18 +134,22 @@ def make_reader(name: str, wanted, args, images: list[str], pages: list[dict]) -
     if args.model:
         model = Path(args.model)
     else:
-        model = artifacts.vl_dir(wanted.name) / "merged" if name == "after" else find_model(wanted.base_model, True)
+        model = (
+            artifacts.vl_dir(recipe.run_name) / "merged"
+            if name == "after"
+            else find_model(recipe.model_name_or_path, True)
+        )
     if not (model / "config.json").is_file():
         script = (
-            f"python 6-fine-tuning-vl/train_vl.py --config {args.config}，再运行 merge_vl.py --recipe {wanted.name}"
+            f"python 6-fine-tuning-vl/train_vl.py --config {args.config}，再运行 merge_vl.py --recipe {recipe.run_name}"
         )
-        raise ValueError(f"没有模型 {model}：先运行 {script}")
+        raise BadInput(f"没有模型 {model}：先运行 {script}")
     files = sorted((one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in model.iterdir())
     return {
         "shown": str(model).removeprefix(f"{artifacts.artifacts_dir()}/"),
-        "identity": [files, most, wanted.max_pixels, args.batch_size],
+        "identity": [files, most, recipe.max_pixels, args.batch_size],
         "task": lambda: {
-            "model": LocalVisionModel(model, images, args.batch_size, most, wanted.max_pixels),
+            "model": LocalVisionModel(model, images, args.batch_size, most, recipe.max_pixels),
             "eval_batch_size": args.batch_size,
         },
     }

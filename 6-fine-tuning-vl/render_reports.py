@@ -34,7 +34,7 @@ TINY = Path(__file__).parent / "configs" / "dataset-tiny.yaml"
 CARD = Path(__file__).with_name("data_card.md.jinja")
 SPLITS = ("train", "val", "test")
 SHEET_CELL = 360  # 样张里一张最长的边
-TOKEN_SIDE = 28  # Qwen2-VL 的一个图像标记是 28×28 像素
+TOKEN_SIDE = 28  # Qwen2-VL 的一个图像词元是 28×28 像素
 Names = tuple[str, ...]
 
 
@@ -216,7 +216,7 @@ def render_one(recipe: Recipe, split: str, number: int):
 
 
 def fit(drawn, recipe: Recipe):
-    """按配方裁剪、缩小；返回图与跟着走的框。只留项目行的，边上补白到整数个图像标记，喂给模型时就不再缩放。"""
+    """按配方裁剪、缩小；返回图与跟着走的框。只留项目行的，边上补白到整数个图像词元，喂给模型时就不再缩放。"""
     from PIL import Image
 
     image, top = drawn.image, 0

@@ -35,6 +35,7 @@ def image_of(input: list) -> str:
 class LocalVisionModel(LocalModel):
     """本地的视觉模型；dialogues 是图的位置，固定分批。"""
 
+    vision = True
     size = staticmethod(lambda image: Path(image).stat().st_size)
 
     def __init__(self, model: Path, images: list[str], batch_size: int, max_tokens: int, max_pixels: int):
@@ -45,17 +46,9 @@ class LocalVisionModel(LocalModel):
         return image_of(input)
 
     def _load(self) -> tuple:
-        import torch
-        from transformers import AutoModelForImageTextToText
-
         from health_assistant.training import loading, vision
-        from health_assistant.training.tiny_models import use_one_thread_if_small
 
-        folder, on_gpu = self.sources[0], torch.cuda.is_available()
-        settings = {"device_map": "auto", "dtype": "auto"} if on_gpu else {"dtype": torch.float32}
-        loading.say_what_running_needs(folder, vision=True)
-        model = AutoModelForImageTextToText.from_pretrained(folder, **settings).eval()
-        use_one_thread_if_small(model)
+        model, folder = super()._load()[0], self.sources[0]
         tokenizer = loading.load_tokenizer(folder, vision=True)
         return model, tokenizer, vision.load_image_processor(folder, self.max_pixels)
 

@@ -6,7 +6,8 @@ import random
 from pathlib import Path
 from statistics import median
 
-from health_assistant.artifacts import atomic_path
+from health_assistant.artifacts import atomic_path, read_jsonl
+from health_assistant.command_line import BadInput
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, READ_PROMPT, Flag, PrintedRow, ReadReport
@@ -19,23 +20,21 @@ NOT_ON_PAGE = ("甲胎蛋白", "游离三碘甲状腺原氨酸", "尿微量白�
 
 
 def read_pages(folder: Path) -> list[dict]:
-    """metadata.jsonl 的各行，report 与 boxes 已解开，image 是图的位置。坏的一行抛 ValueError，点明哪个文件、哪一行。"""
-    file, pages = folder / "metadata.jsonl", []
+    """metadata.jsonl 的各行，report 与 boxes 已解开，image 是图的位置。坏的一行抛 `BadInput`，点明哪个文件、哪一行。"""
+    file = folder / "metadata.jsonl"
     if not file.is_file():
-        raise ValueError(f"没有数据 {file}：先运行 python 6-fine-tuning-vl/render_reports.py（或 import_reports.py）")
-    for number, line in enumerate(file.read_text(encoding="utf-8").removesuffix("\n").split("\n"), 1):
-        try:
-            row = json.loads(line)
-            row["report"] = ReadReport.model_validate_json(row["report"])
-            row["boxes"] = json.loads(row.get("boxes") or "null") or [{}] * len(row["report"].items)
-            row["flags"] = row.get("flags") or [None] * len(row["report"].items)
-            row["image"] = folder / row["file_name"]
-            if not row["image"].is_file() or not len(row["flags"]) == len(row["report"].items) == len(row["boxes"]):
-                raise ValueError("图不在，或 flags、boxes 与项目数不同")
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{file} 第 {number} 行用不了：{' '.join(str(error).split())[:120]}") from None
-        pages.append(row)
-    return pages
+        raise BadInput(f"没有数据 {file}：先运行 python 6-fine-tuning-vl/render_reports.py（或 import_reports.py）")
+
+    def page(row: dict) -> dict:
+        row["report"] = ReadReport.model_validate_json(row["report"])
+        row["boxes"] = json.loads(row.get("boxes") or "null") or [{}] * len(row["report"].items)
+        row["flags"] = row.get("flags") or [None] * len(row["report"].items)
+        row["image"] = folder / row["file_name"]
+        if not row["image"].is_file() or not len(row["flags"]) == len(row["report"].items) == len(row["boxes"]):
+            raise ValueError("图不在，或 flags、boxes 与项目数不同")
+        return row
+
+    return read_jsonl(file, page)
 
 
 def read_dataset(folder: Path) -> list[dict]:

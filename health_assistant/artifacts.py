@@ -3,13 +3,16 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from health_assistant.command_line import BadInput
 
 ROOT = Path(__file__).resolve().parent.parent
 FINISHED_FILE = "finished.json"
+Parsed = TypeVar("Parsed")
 
 
 def artifacts_dir() -> Path:
@@ -103,6 +106,28 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """原子地写一个 JSON 文件，中文不转义。"""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_jsonl(path: Path, check: Callable[[dict], Parsed]) -> list[Parsed]:
+    """一行一个 JSON 对象，经 check 成为要的样子；空行跳过。坏的一行、check 不收的一行抛 `BadInput`，说第几行、为什么。
+
+    按字节的换行断行：回答里的 U+2028 不是换行。
+    """
+    rows = []
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                if line.strip():
+                    rows.append(check(json.loads(line.removeprefix(b"\xef\xbb\xbf"))))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                reason = " ".join(f"{type(error).__name__} {error}".split())[:200]
+                raise BadInput(f"{path} 第 {number} 行用不了：{reason}") from None
+    return rows
+
+
+def write_jsonl(path: Path, rows: Iterable[dict]) -> None:
+    """原子地写一个 JSONL 文件：一行一个，中文不转义。"""
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def fingerprint(recipe: Any, inputs: Iterable[Path]) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -29,6 +29,8 @@ class Entry(BaseModel):
     """YAML 里人写的一项；不认识的键和不对的类型都是错。"""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    old_names: ClassVar[dict[str, str]] = {}
+    """从前的键 -> 现在的键：写了从前的，错误里说现在的。"""
 
 
 EntryType = TypeVar("EntryType", bound=Entry)
@@ -45,28 +47,30 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 def repeated_values(values: Iterable[str]) -> list[str]:
     """出现不止一次的值。"""
-    return [one for one, times in Counter(values).items() if times > 1]
+    return [value for value, times in Counter(values).items() if times > 1]
 
 
-def read_yaml(model: type[EntryType], file: Path) -> EntryType:
-    """读一个文件并核对；读不了、写错了都是 `BadYaml`。"""
+def read_yaml(model: type[EntryType], file: Path, changes: dict[str, Any] | None = None) -> EntryType:
+    """读一个文件并核对；changes 是命令行上改的几项，盖过文件里写的。读不了、写错了都是 `BadYaml`。"""
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadYaml(f"读不了 {file}：{error}") from None
-    return check_yaml(model, text, file.name)
+    return check_yaml(model, text, f"{file.name} 与命令行" if changes else file.name, changes or {})
 
 
-def check_yaml(model: type[EntryType], text: str, file: str) -> EntryType:
-    """核对一个文件的文字；`file` 只用来说错误在哪里。"""
+def check_yaml(model: type[EntryType], text: str, file: str, changes: dict[str, Any] | None = None) -> EntryType:
+    """核对一个文件的文字，连同 changes；`file` 只用来说错误在哪里。写错了是 `BadYaml`。"""
     try:
         raw = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise BadYaml(f"{file} 不是 YAML：{' '.join(str(error).split())}") from None
+    if isinstance(raw, dict) or raw is None:  # 空的文件：每一项都按默认
+        raw = {**(raw or {}), **(changes or {})}
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        problems = [f"{_place(raw, one['loc'])} {_problem(one)}".strip() for one in error.errors()]
+        problems = [f"{_place(raw, each['loc'])} {_problem(each, model.old_names)}".strip() for each in error.errors()]
         raise BadYaml(f"{file}：{'；'.join(problems)}") from None
 
 
@@ -84,12 +88,14 @@ def _place(raw: Any, path: tuple[Any, ...]) -> str:
     return ".".join(names)
 
 
-def _problem(error: Any) -> str:
+def _problem(error: Any, old_names: dict[str, str]) -> str:
     """pydantic 的一条错误 -> 一句中文。"""
+    if error["type"] == "extra_forbidden" and error["loc"][-1] in old_names:
+        return f"现在叫 {old_names[error['loc'][-1]]}"
     if error["type"] in _PROBLEMS:
         return _PROBLEMS[error["type"]]
     context = error.get("ctx", {})
     if "error" in context:
         return str(context["error"])
-    wanted = [f"{words} {context[name]}" for name, words in _LIMITS.items() if name in context]
-    return f"写的是 {error['input']!r}，{'、'.join(wanted) or '类型不对'}"
+    limits = [f"{words} {context[name]}" for name, words in _LIMITS.items() if name in context]
+    return f"写的是 {error['input']!r}，{'、'.join(limits) or '类型不对'}"

@@ -6,28 +6,46 @@ import sys
 from collections.abc import Callable
 
 
-class BadInput(Exception):
-    """输入或用法不对；消息是给人看的中文，说哪里不对、怎么办。"""
+class CannotGoOn(Exception):
+    """检查没有通过，做不下去；消息是给人看的中文，说哪里不对，remedy 说怎么办。"""
+
+    code = 1
+
+    def __init__(self, message: str = "", remedy: str = ""):
+        super().__init__(message)
+        self.remedy = remedy
 
 
-def command(main: Callable[[], int]) -> Callable[[], int]:
-    """装饰脚本的 main：抛出的 `BadInput` 印出来，返回 2。"""
+class BadInput(CannotGoOn):
+    """输入或用法不对。"""
+
+    code = 2
+
+
+def command(main: Callable[..., int]) -> Callable[..., int]:
+    """装饰脚本的 main：抛出的 `CannotGoOn` 印出来，返回它的退出码。"""
 
     @functools.wraps(main)
-    def run() -> int:
+    def run(*args) -> int:
         try:
-            return main()
-        except BadInput as error:
-            return fail(error)
+            return main(*args)
+        except CannotGoOn as error:
+            return fail(error, error.code, error.remedy)
 
     return run
 
 
-def new_parser(description: str) -> argparse.ArgumentParser:
+class OneLineErrors(argparse.ArgumentParser):
+    """用法不对抛 `BadInput`，一句话，不印整段用法。"""
+
+    def error(self, message: str):
+        raise BadInput(f"命令行：{message}")
+
+
+def new_parser(description: str, kind=argparse.ArgumentParser, **options) -> argparse.ArgumentParser:
     """description 照原样分行；--help 的说明也是中文。"""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = kind(description=description, formatter_class=layout, add_help=False, **options)
     parser.add_argument("-h", "--help", action="help", help="显示这段说明")
     return parser
 

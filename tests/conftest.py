@@ -130,7 +130,9 @@ def _open_page(context):
 
     def keep_error(message) -> None:
         # 请求失败时浏览器自己会记一笔，那是测试要的，不是网页的错
-        if message.type == "error" and not message.location["url"].endswith(("/analyze_medical_report", "/advice")):
+        if message.type == "error" and not message.location["url"].endswith(
+            ("/analyze_medical_report", "/advice", "/fhir")
+        ):
             errors.append(message.text)
 
     def keep_exception(error) -> None:

@@ -51,7 +51,7 @@ def recall_and_length(path: Path) -> None:
 
 
 def padding(path: Path) -> None:
-    """同一次更新的 16 条对话，两条一次前向与按标记装满，各要几次前向、算多少填充。
+    """同一次更新的 16 条对话，两条一次前向与按词元装满，各要几次前向、算多少填充。
 
     对话的长度是随机的（对数正态，像医学问答那样长短悬殊），装满用训练时的 passes.cut。
     """
@@ -61,7 +61,7 @@ def padding(path: Path) -> None:
     lengths = [min(2048, round(dice.lognormvariate(5.8, 0.7))) for _ in range(rows)]
     ways = {
         "两条一次": [[at, at + 1] for at in range(0, rows, 2)],
-        f"装满 {most_tokens} 个标记": passes.cut(lengths, most_tokens),
+        f"装满 {most_tokens} 个词元": passes.cut(lengths, most_tokens),
     }
     figure, axes = new_figure(8, 3, columns=2)
     for axis, (name, groups) in zip(axes, ways.items(), strict=True):
@@ -75,10 +75,10 @@ def padding(path: Path) -> None:
                     shown.add(label)
                 place += 1
             place += 1
-        axis.set(title=f"{name}：{len(groups)} 次前向，算 {computed} 个标记", xlabel="标记", yticks=[])
+        axis.set(title=f"{name}：{len(groups)} 次前向，算 {computed} 个词元", xlabel="词元", yticks=[])
         axis.set_ylabel("一行一条，隔开的是各次前向")
         axis.invert_yaxis()
-        print(f"{name}：{len(groups)} 次前向，算的标记是真标记的 {computed / sum(lengths):.2f} 倍")
+        print(f"{name}：{len(groups)} 次前向，算的词元是真词元的 {computed / sum(lengths):.2f} 倍")
     axes[0].legend()
     figure.savefig(path, dpi=90)
 
@@ -124,7 +124,7 @@ def pixels(path: Path) -> None:
     from health_assistant.lab_report.rendering import render
     from health_assistant.training.vision import image_tokens, resized
 
-    budgets = {"课程的预算": 2560, "三分之一的预算": 850, "长边缩到 512 左右": 250}  # 名字 -> 至多多少个标记
+    budgets = {"课程的预算": 2560, "三分之一的预算": 850, "长边缩到 512 左右": 250}  # 名字 -> 至多多少个词元
     drawn = render("sub_tables", seed=3)
     rows = [boxes["row"] for boxes in drawn.boxes[:3]]
     crop = (rows[0][0] - 6, rows[0][1] - 6, rows[0][2], rows[-1][3] + 6)
@@ -135,7 +135,7 @@ def pixels(path: Path) -> None:
         height = drawn.text_height * size[1] / drawn.image.size[1]
         axis.imshow(seen.resize(drawn.image.size, Image.Resampling.NEAREST).crop(crop), cmap="gray", vmin=0, vmax=255)
         found = image_tokens(drawn.image.size, tokens * 784)
-        title = f"{name}：{size[0]}×{size[1]}，{found} 个标记，字高 {height:.0f} 像素"
+        title = f"{name}：{size[0]}×{size[1]}，{found} 个词元，字高 {height:.0f} 像素"
         axis.set_title(title, fontsize=9)
         axis.axis("off")
         print(title)

@@ -17,7 +17,7 @@ from jinja2 import TemplateError
 from health_assistant import artifacts
 from health_assistant.images import BadImage, open_image, upright_rgb
 from health_assistant.training.loading import find_model, load_tokenizer
-from health_assistant.training.run import TURN_END, encode_prompt
+from health_assistant.training.sft import TURN_END, encode_prompt
 from health_assistant.training.tiny_models import use_one_thread_if_small
 from health_assistant.training.vision import image_tokens, load_image_processor, with_pixels
 from model_server.api import Answer, ChatRequest, Message, RequestError, TokenizeRequest, unsupported
@@ -40,7 +40,7 @@ VISION_MODELS = ("qwen2_vl", "qwen2_5_vl")
 
 class TransformersBackend:
     def __init__(self, model: str, adapters: dict[str, Path], served_name: str, waiting: int = WAITING) -> None:
-        """装好模型；装不了抛 OSError 或 ValueError，放不下抛 DoesNotFit，消息说怎么办。adapters 是名字与 PEFT 目录。"""
+        """装好模型；装不了抛 BadInput、OSError、ValueError，放不下抛 DoesNotFit。adapters 是名字与 PEFT 目录。"""
         import torch
         from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 

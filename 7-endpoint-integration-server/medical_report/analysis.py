@@ -135,6 +135,7 @@ def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[Assessment, di
         engines["verified_by"] = "、".join({read.embedded.engine: 0 for number, read in pages if number not in alone})
         doubts = list(dict.fromkeys(unread + ours.doubts + theirs.doubts))
         report = assess_verified(ours.reading, theirs.reading, doubts)
+        report.origin = theirs.reading.origin  # 视觉模型不读这几栏
         for item in report.items:
             item.verified = None if item.page in alone else item.verified
     else:

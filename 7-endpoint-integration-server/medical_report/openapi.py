@@ -84,6 +84,14 @@ def document(max_upload_mb: int) -> dict:
             "/advice": {
                 "post": _analysis("改正过的各行 → 判断与建议", {"application/json": _ref("AdviceRequest")}, "各行")
             },
+            "/fhir": {
+                "post": _post(
+                    "改正过的各行 → FHIR R4",
+                    {"application/json": _ref("AdviceRequest")},
+                    "各行",
+                    _json({"type": "object"}, "HL7 FHIR R4 的 Bundle", "application/fhir+json"),
+                )
+            },
             "/health": {"get": {"summary": "活着没有", "responses": {"200": _json({"type": "object"})}}},
             "/ready": {
                 "get": {
@@ -96,12 +104,16 @@ def document(max_upload_mb: int) -> dict:
 
 
 def _analysis(summary: str, content: dict, description: str) -> dict:
-    body = {"description": description, "required": True}
-    body["content"] = {kind: {"schema": schema} for kind, schema in content.items()}
     answer = _json(
         _ref("Analysis"), "完整的回答；要 text/event-stream 时是 accepted、page、report、advice、done 或 error"
     )
     answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+    return _post(summary, content, description, answer)
+
+
+def _post(summary: str, content: dict, description: str, answer: dict) -> dict:
+    body = {"description": description, "required": True}
+    body["content"] = {kind: {"schema": schema} for kind, schema in content.items()}
     problems = {status: _json(_ref("Problem"), meaning) for status, meaning in _PROBLEMS.items()}
     return {
         "summary": summary,
@@ -111,8 +123,8 @@ def _analysis(summary: str, content: dict, description: str) -> dict:
     }
 
 
-def _json(schema: dict, description: str = "好的") -> dict:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _json(schema: dict, description: str = "好的", kind: str = "application/json") -> dict:
+    return {"description": description, "content": {kind: {"schema": schema}}}
 
 
 def _ref(name: str) -> dict:

@@ -2,13 +2,25 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, request, stream_with_context
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
+from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.consistency import is_conflict
-from health_assistant.lab_report.report import PrintedRow, Reading, ReadReport, ReadRow
+from health_assistant.lab_report.fhir import to_bundle
+from health_assistant.lab_report.report import (
+    TIMES,
+    Box,
+    OriginField,
+    PrintedField,
+    PrintedRow,
+    Reading,
+    ReadReport,
+    ReadRow,
+)
 from medical_report.analysis import Event, analyse_pages, analyse_rows, get_analyst
 from medical_report.errors import describe_error
 from medical_report.heartbeats import HEARTBEAT, with_heartbeats
@@ -36,6 +48,12 @@ class CorrectedRow(PrintedRow):
     doubt: Cell | None = Field(None, description="还没有人核对过的疑问；有疑问的行不作判断")
     page: int = Field(1, ge=1, le=MAX_PAGES, description="在第几页")
     report_type: Cell | None = Field(None, description="各页的报告名不同时，这一行那一页的")
+    boxes: dict[Cell, Box] = Field({}, max_length=10, description="在照片上的位置；导出时写明从哪里读的")
+
+
+class CorrectedField(PrintedField):
+    value: Cell
+    page: int = Field(1, ge=1, le=MAX_PAGES)
 
 
 class CorrectedReport(ReadReport):
@@ -43,6 +61,7 @@ class CorrectedReport(ReadReport):
 
     report_type: Cell = ""
     age: Cell | None = None
+    origin: dict[OriginField, CorrectedField] = {}
     doubts: list[Doubt] = Field([], max_length=2 * MAX_PAGES, description="整张报告的疑问，照原样交回来")
     items: list[CorrectedRow] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 子类的字段更窄
 
@@ -51,6 +70,13 @@ class CorrectedReport(ReadReport):
         if len(self.items) > MAX_ROWS * max(row.page for row in self.items):
             raise ValueError(f"一页最多 {MAX_ROWS} 行")
         return self
+
+    @field_validator("origin")
+    @classmethod
+    def _times_are_times(cls, origin: dict[OriginField, CorrectedField]) -> dict[OriginField, CorrectedField]:
+        for field in TIMES & origin.keys():
+            datetime.fromisoformat(origin[field].value)
+        return origin
 
 
 class AdviceRequest(BaseModel):
@@ -82,15 +108,27 @@ def analyze_medical_report() -> Response:
 @blueprint.post("/advice")
 def advise() -> Response:
     """人核对过的各行 -> 重新判断与建议。"""
-    body = AdviceRequest.model_validate_json(request.get_data())
-    # 行与行对不上的疑问不照旧：判断时重新核对，改正了读错的那一行，别的几行就跟着好了
-    read = body.report
-    rows = [
-        ReadRow.of(row, doubt=None if is_conflict(row.doubt) else row.doubt, page=row.page, report_type=row.report_type)
-        for row in read.items
-    ]
-    reading = Reading(report_type=read.report_type, sex=read.sex, age=read.age, items=rows)
-    return _answer(analyse_rows(get_analyst(current_app), reading, g.request_id, read.doubts))
+    report = AdviceRequest.model_validate_json(request.get_data()).report
+    return _answer(analyse_rows(get_analyst(current_app), _reading_of(report), g.request_id, report.doubts))
+
+
+@blueprint.post("/fhir")
+def export_fhir() -> Response:
+    """改正过的各行 -> FHIR R4 的 Bundle；判断重新做，不信传来的。"""
+    report = AdviceRequest.model_validate_json(request.get_data()).report
+    answer = jsonify(to_bundle(assess(_reading_of(report), report.doubts), datetime.now(UTC)))
+    answer.mimetype = "application/fhir+json"
+    return answer
+
+
+def _reading_of(report: CorrectedReport) -> Reading:
+    """人核对过的各行，和还没有核对的疑问。"""
+    rows = [ReadRow.of(row, page=row.page, report_type=row.report_type, boxes=row.boxes) for row in report.items]
+    for row, sent in zip(rows, report.items, strict=True):
+        # 行与行对不上的疑问不照旧：判断时重新核对，改正了读错的那一行，别的几行就跟着好了
+        row.doubt = None if is_conflict(sent.doubt) else sent.doubt
+    head = {"report_type": report.report_type, "sex": report.sex, "age": report.age, "origin": report.origin}
+    return Reading(items=rows, **head)
 
 
 def _answer(events: Iterator[Event], trace: list[dict[str, Any]] | None = None) -> Response:

@@ -46,7 +46,7 @@ def describe_endings(scores: dict) -> str:
     """scores.json -> 一句话；旧的结果没有数过就直说。"""
     if "cut" not in scores:
         return "没有数过（旧的结果，重跑一次评测就有，不必重问）"
-    said = f"写满 {scores['generation']['max_new_tokens']} 个标记被截断 {scores['cut']}，末尾打转 {scores['looping']}"
+    said = f"写满 {scores['generation']['max_new_tokens']} 个词元被截断 {scores['cut']}，末尾打转 {scores['looping']}"
     if scores["thinking"]:
         said += f"，带思考 {scores['thinking']}（思考不算在回答里）"
     return said + (f"，其中只有思考、没有回答 {scores['only_thinking']}" if scores["only_thinking"] else "")
@@ -54,11 +54,11 @@ def describe_endings(scores: dict) -> str:
 
 def why_all_empty(rows: list[dict], most: int) -> str:
     """没有一题有回答时，多半是为什么、怎么办；most 是 max_new_tokens。"""
-    found = count_endings(rows)
-    if found["only_thinking"]:
-        cut = f"，{found['cut']} 题写满了 {most} 个标记还没想完" if found["cut"] else ""
-        reason = f"{found['only_thinking']} 题只有思考（<think> 或 reasoning_content 里）{cut}"
+    endings = count_endings(rows)
+    if endings["only_thinking"]:
+        cut = f"，{endings['cut']} 题写满了 {most} 个词元还没想完" if endings["cut"] else ""
+        reason = f"{endings['only_thinking']} 题只有思考（<think> 或 reasoning_content 里）{cut}"
         return f"{reason}：把配方的 max_new_tokens 调大，或让服务关掉思考（enable_thinking: false）"
-    if found["cut"]:
-        return f"写的全是空白，{found['cut']} 题写满了 {most} 个标记：多半是模型没有训练好，或对话模板不对"
+    if endings["cut"]:
+        return f"写的全是空白，{endings['cut']} 题写满了 {most} 个词元：多半是模型没有训练好，或对话模板不对"
     return "给的都是空串：多半是模型名或对话模板不对，先问它一句看看"

@@ -88,11 +88,12 @@ class LocalModel(ModelAPI):
         self.outputs: dict[int, ModelOutput] = {}
         self.lock = threading.Lock()
 
+    vision = False
     size: Callable[[Any], int] = staticmethod(length)  # 子类的 dialogues 可以是别的，如图的位置
 
     def dialogue(self, input: list) -> Any:
         """EvalScope 传来的消息 -> dialogues 里的一个。"""
-        return [{"role": one.role, "content": one.text} for one in input]
+        return [{"role": message.role, "content": message.text} for message in input]
 
     def generate(self, input, tools, tool_choice, config) -> ModelOutput:
         dialogue = self.dialogue(input)
@@ -108,15 +109,16 @@ class LocalModel(ModelAPI):
         return self.outputs[position]
 
     def _load(self) -> tuple:
+        """模型（加上适配器）与分词器。"""
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoTokenizer
 
-        from health_assistant.training.loading import say_what_running_needs
+        from health_assistant.training import loading, memory
 
         (source, adapter), on_gpu = self.sources, torch.cuda.is_available()
-        say_what_running_needs(source)
+        loading.say_what_running_needs(source, self.vision)
         settings = {"device_map": "auto", "dtype": "auto"} if on_gpu else {"dtype": torch.float32}
-        model = AutoModelForCausalLM.from_pretrained(source, **settings)
+        model = memory.model_class(self.vision).from_pretrained(source, **settings)
         if adapter:
             from peft import PeftModel
 
@@ -126,9 +128,8 @@ class LocalModel(ModelAPI):
 
     def _answer(self, dialogues: list) -> list[ModelOutput]:
         _, tokenizer = self.loaded
-        prompts = [tokenizer.apply_chat_template(one, tokenize=False, add_generation_prompt=True) for one in dialogues]
-        batch = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
-        return self._write(batch)
+        prompts = tokenizer.apply_chat_template(dialogues, tokenize=False, add_generation_prompt=True)
+        return self._write(tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False))
 
     def _write(self, batch: dict) -> list[ModelOutput]:
         """一批输入 -> 各条的回答。"""
@@ -151,28 +152,22 @@ class LocalModel(ModelAPI):
         return outputs
 
 
-def ask(data: Path, folder: Path, wanted: str, task: dict, name: str = NAME, subset: str = SUBSET) -> dict[str, dict]:
+def ask(data: Path, folder: Path, fingerprint: str, task: dict, name=NAME, subset=SUBSET) -> dict[str, dict]:
     """把 data 的题都问一遍，题号 -> 回答（predictions.jsonl 里的几项）；没问到的题不在里面。
 
-    答过的存在 folder，再来时不再问；wanted 是模型与设置的指纹，变了就从头问。task 是 TaskConfig 里指明模型的几项。
+    答过的存在 folder，再来时不再问；fingerprint 是模型与设置的，变了就从头问。task 是 TaskConfig 里指明模型的几项。
     """
     record = folder / "fingerprint.txt"
-    if folder.exists() and (not record.exists() or record.read_text() != wanted):
+    if folder.exists() and (not record.exists() or record.read_text() != fingerprint):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    record.write_text(wanted)
+    record.write_text(fingerprint)
     predictions = folder / "predictions" / "model" / f"{name}_{subset}.jsonl"
     mend(predictions)
     started = (folder / "configs" / "task_config.yaml").exists()
-    # 回答能不能接着用由 wanted 决定；EvalScope 自己的判断把并发数也算在内，所以要它只管重新评分
+    # 回答能不能接着用由 fingerprint 决定；EvalScope 自己的判断把并发数也算在内，所以要它只管重新评分
     resume = {"use_cache": str(folder), "rerun_review": True} if started else {"work_dir": str(folder)}
-    evaluate(
-        model_id="model",
-        datasets=[name],
-        dataset_args={name: {"dataset_id": str(data)}},
-        **resume,
-        **task,
-    )
+    evaluate(model_id="model", datasets=[name], dataset_args={name: {"dataset_id": str(data)}}, **resume, **task)
     if not predictions.exists():
         return {}
     answers = {}

@@ -8,7 +8,7 @@ from health_assistant import artifacts, templates
 from health_assistant.command_line import BadInput
 from health_assistant.evaluation import metrics
 from health_assistant.evaluation.answers import describe_endings
-from health_assistant.evaluation.evaluate import Question, label, read_lines
+from health_assistant.evaluation.evaluate import Question, label
 
 # 不一样就不能比的几项
 MUST_AGREE = {
@@ -63,8 +63,8 @@ class MetricDelta:
 def load_run(folder: Path, script: str) -> Run:
     try:
         scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-        rows = map(json.loads, read_lines(folder / "predictions.jsonl"))
-        return Run(scores, {row["id"]: row for row in rows})
+        rows = artifacts.read_jsonl(folder / "predictions.jsonl", lambda row: (row["id"], row))
+        return Run(scores, dict(rows))
     except FileNotFoundError as error:
         raise BadInput(f"没有评测结果 {error.filename}。先运行 python {script}") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -164,7 +164,7 @@ def facts(before: Run, after: Run) -> dict[str, str]:
         "之前": f"{old['model']}（{old['machine']}，{old['seconds']:.0f} 秒）",
         "之后": f"{new['model']}（{new['machine']}，{new['seconds']:.0f} 秒）",
         "评测数据": f"{old['data_source']}，{old['n']} 题，sha256 {old['data_sha256'][:12]}",
-        "提问与生成": f"{old['prompt_version']}；贪心，最多 {old['generation']['max_new_tokens']} 个标记",
+        "提问与生成": f"{old['prompt_version']}；贪心，最多 {old['generation']['max_new_tokens']} 个词元",
         "空回答、失败": f"之前 {old['empty']}、{old['failed']}，之后 {new['empty']}、{new['failed']}，都按 0 分计",
         "截断与打转": f"之前：{describe_endings(old)}；之后：{describe_endings(new)}",
     }

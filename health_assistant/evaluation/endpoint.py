@@ -46,7 +46,7 @@ def _refusal(api_base: str, model: str, error, names: list[str]) -> str:
 
 
 def endpoint_task(api_base: str, model: str, max_tokens: int, concurrency: int) -> dict:
-    """一个 OpenAI 兼容接口怎样交给 EvalScope：贪心解码，同时问 concurrency 题，一个回答最多 max_tokens 个标记。"""
+    """一个 OpenAI 兼容接口怎样交给 EvalScope：贪心解码，同时问 concurrency 题，一个回答最多 max_tokens 个词元。"""
     bypass_proxy(api_base)
     return {
         "eval_type": "openai_api",

@@ -11,17 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, PositiveInt
 
-from health_assistant import artifacts
-from health_assistant.command_line import BadInput, fail, new_parser
+from health_assistant import artifacts, recipes
+from health_assistant.command_line import BadInput, command, fail
 from health_assistant.evaluation import metrics
 from health_assistant.evaluation.answers import count_endings, describe_endings, why_all_empty
 from health_assistant.evaluation.endpoint import check_endpoint, endpoint_task
 from health_assistant.evaluation.judge import Judge
+from health_assistant.recipes import read_recipe, recipe_parser
 from health_assistant.training.tiny_models import identity_of
 
 # 提问方式变了就换一个名字：不同提问方式的得分不能比较
@@ -30,16 +30,19 @@ PROMPT_VERSION = "cmb-clin-gold-history-1"
 SCORING_VERSION = "any-thought-removed-2"
 
 
-class Recipe(BaseModel):
-    """一次评测的配方，名字默认是 YAML 的文件名。base_model 是 tiny、模型在 hub 的名字或本地目录。"""
+class Recipe(recipes.Recipe):
+    """一次评测的配方；微调前后是同一份。生成的设置是 transformers 的 GenerationConfig 的名字。"""
 
-    model_config = ConfigDict(extra="forbid")
-    recipe: str
-    base_model: str
-    tuned: Literal["merged", "adapter"] = "merged"
-    max_new_tokens: int = Field(default=512, gt=0)
-    batch_size: int = Field(default=8, gt=0)
-    concurrency: int = Field(default=16, gt=0)
+    old_names: ClassVar[dict[str, str]] = {"recipe": "run_name", "base_model": "model_name_or_path"}
+
+    model_name_or_path: str = Field(description="基座：tiny、本地目录，或模型站上的名字")
+    tuned: Literal["merged", "adapter"] = Field(
+        "merged", description="微调之后评测阶段 3 的合并好的模型，还是基座加适配器"
+    )
+    max_new_tokens: PositiveInt = Field(512, description="一个回答最多多少个词元")
+    # 没有同名的：SFTConfig 的 per_device_eval_batch_size 是训练中测损失的一批
+    batch_size: PositiveInt = Field(8, description="本地模型一批几题")
+    concurrency: PositiveInt = Field(16, description="同时问接口几题")
 
 
 class Question(BaseModel):
@@ -61,38 +64,36 @@ class Target:
     task: Callable[[list[Question]], dict]
 
 
+@command
 def run_script(description: str, when: Literal["before", "after"], config: Path) -> int:
     """一个评测脚本的全过程；返回退出码。"""
     args = _parse(description, config)
-    try:
-        recipe = read_recipe(args.config)
-        recipe = recipe.model_copy(update={k: v for k in ("concurrency", "batch_size") if (v := getattr(args, k))})
-        questions = first_questions(read_questions(args.data), args.limit)
-        target = endpoint_target(recipe, args) if args.api_base else local_target(recipe, when, args)
-        return run_evaluation(recipe, when, target, questions, args)
-    except BadInput as error:
-        return fail(error)
+    recipe = read_recipe(Recipe, args)
+    questions = first_questions(read_questions(args.data), args.limit)
+    target = endpoint_target(recipe, args) if args.api_base else local_target(recipe, when, args)
+    return run_evaluation(recipe, when, target, questions, args)
 
 
 def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Question], args) -> int:
     """评测一个模型；跑完过的不再跑，答过的题不再问。"""
     # 1. 跑完过没有
-    folder, judge = artifacts.evaluation_dir(recipe.recipe, when, args.limit), None
+    folder, judge = artifacts.evaluation_dir(recipe.run_name, when, args.limit), None
     if args.judge_api_base:
-        cache, key = artifacts.evaluation_dir(recipe.recipe, "judge-cache"), os.environ.get("JUDGE_API_KEY")
-        judge = Judge(args.judge_api_base, args.judge_model, key or "EMPTY", cache)
+        cache = artifacts.evaluation_dir(recipe.run_name, "judge-cache")
+        judge = Judge(args.judge_api_base, args.judge_model, os.environ.get("JUDGE_API_KEY") or "EMPTY", cache)
     data = args.data
     if args.limit:
         data = folder / "questions.jsonl"
         artifacts.write_text(data, "".join(question.model_dump_json() + "\n" for question in questions))
-    base_model = identity_of(recipe.base_model)
+    base_model = identity_of(recipe.model_name_or_path)
     generation = {"max_new_tokens": recipe.max_new_tokens, "greedy": True}
-    asked = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [data])
-    wanted = artifacts.fingerprint([asked, SCORING_VERSION, base_model, judge and judge.identity, args.forgetting], [])
+    of_answers = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [data])
+    scoring = [SCORING_VERSION, base_model, judge and judge.identity, args.forgetting]
+    of_scores = artifacts.fingerprint([of_answers, *scoring], [])
     if args.force:
         (folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
         shutil.rmtree(folder / "evalscope", ignore_errors=True)
-    if artifacts.is_finished(folder, wanted):
+    if artifacts.is_finished(folder, of_scores):
         print(f"这个模型在这份数据上评测过了，结果在 {folder}；要重跑加 --force。")
         show(json.loads((folder / "scores.json").read_text(encoding="utf-8")))
         return 0
@@ -103,7 +104,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     from health_assistant.evaluation import benchmark
 
     task = target.task(questions)
-    answers = benchmark.ask(data, folder / "evalscope", asked, task)
+    answers = benchmark.ask(data, folder / "evalscope", of_answers, task)
     if not answers:
         log = folder / "evalscope/logs/eval_log.log"
         return fail(f"一题也没有答上来。最后一个错误：{_last_error(log)}（全部在 {log}）", 1)
@@ -127,7 +128,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
         "empty": sum(not row["prediction"] and "error" not in row for row in rows),
         "failed": sum("error" in row for row in rows),
         **count_endings(rows),
-        "metrics": metrics.summarise(*([row[key] for row in rows] for key in ("case_id", "prediction", "reference"))),
+        "metrics": metrics.summarise(*([row[name] for row in rows] for name in ("case_id", "prediction", "reference"))),
         "machine": target.machine(),
     }
     if judge:
@@ -143,7 +144,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
 
     # 4. 写下来
     files = [folder / "predictions.jsonl", folder / "scores.json"]
-    artifacts.write_text(files[0], "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    artifacts.write_jsonl(files[0], rows)
     artifacts.write_json(files[1], scores)
     show(scores)
     print(f"结果在 {folder}（用时 {scores['seconds']:.0f} 秒）")
@@ -152,7 +153,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     elif judge and scores["judge"]["invalid"]:
         print("! 有的评审结论无效；再运行一次只重审这些题。", file=sys.stderr)
     else:
-        artifacts.mark_finished(folder, wanted, files)
+        artifacts.mark_finished(folder, of_scores, files)
     return 0
 
 
@@ -183,21 +184,18 @@ def find_model(recipe: Recipe, when: str, args: argparse.Namespace) -> tuple[Pat
     """本地模型、加在上面的适配器，和它们的名字。"""
     from health_assistant.training.loading import find_model as find_base
 
-    tuned, adapter = artifacts.llm_dir(recipe.recipe), args.adapter
+    tuned, adapter = artifacts.llm_dir(recipe.run_name), args.adapter
     if when == "after" and not args.model and not adapter:
-        check_trained_from(tuned / "training.json", recipe.base_model)
-        script = f"python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/{recipe.recipe}.yaml"
+        check_trained_from(tuned / "training.json", recipe.model_name_or_path)
+        script = f"python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/{recipe.run_name}.yaml"
         if recipe.tuned == "merged":
-            script += f"，再运行 python 3-fine-tuning-llm/merge_llm.py --recipe {recipe.recipe}"
+            script += f"，再运行 python 3-fine-tuning-llm/merge_llm.py --recipe {recipe.run_name}"
             return _made_by(tuned / "merged", script), None, _shown(tuned / "merged")
         adapter = _made_by(tuned / "adapter", script)
     if adapter and not (adapter / "adapter_config.json").is_file():
         raise BadInput(f"{adapter} 不是适配器：没有 adapter_config.json")
-    try:
-        base = find_base(args.model or recipe.base_model)
-    except OSError as error:
-        raise BadInput(str(error)) from None
-    name = _shown(args.model or identity_of(recipe.base_model))
+    base = find_base(args.model or recipe.model_name_or_path)
+    name = _shown(args.model or identity_of(recipe.model_name_or_path))
     return base, adapter, f"{name} + {_shown(adapter)}" if adapter else name
 
 
@@ -205,29 +203,15 @@ def check_trained_from(record: Path, base_model: str) -> None:
     """微调的基座与这里配方写的要是同一个，不然比的就不只是微调。"""
     if record.is_file():
         training = json.loads(record.read_text(encoding="utf-8"))
-        wanted = identity_of(base_model)
-        if wanted not in (training["base_identity"], training["recipe"]["quantized_model"]):
-            raise BadInput(f"{record} 的基座是 {training['base_identity']}，这次评测的是 {wanted}。请重新训练、合并")
-
-
-def read_recipe(path: Path) -> Recipe:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise BadInput(f"{path} 不是“名字: 值”的列表")
-        return Recipe.model_validate({"recipe": path.stem, **content})
-    except FileNotFoundError:
-        raise BadInput(f"没有这个配方：{path}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInput(f"{path} 不是 YAML：{str(error).splitlines()[0]}") from None
-    except ValidationError as error:
-        raise BadInput(f"{path} {_place(error)}") from None
+        evaluated = identity_of(base_model)
+        if evaluated not in (training["base_identity"], training["recipe"]["quantized_model"]):
+            raise BadInput(f"{record} 的基座是 {training['base_identity']}，这次评测的是 {evaluated}。请重新训练、合并")
 
 
 def first_questions(questions: list[Question], limit: int | None) -> list[Question]:
     """前 limit 题；没有说就是全部。不比全部少的抛 BadInput：它会被记成“只有前几题”。"""
-    if limit and limit >= len(questions):
-        raise BadInput(f"--limit {limit} 不比数据的题数（{len(questions)}）少：要评全部，就不写 --limit")
+    if limit is not None and not 0 < limit < len(questions):
+        raise BadInput(f"--limit {limit} 要大于 0，少于数据的题数（{len(questions)}）：要评全部，就不写 --limit")
     return questions[:limit]
 
 
@@ -235,20 +219,10 @@ def read_questions(path: Path) -> list[Question]:
     """阶段 1 写的评测题。"""
     if not path.is_file():
         raise BadInput(f"没有评测数据 {path}。先运行 python 1-eval-data-prepare/prepare_cmb_clin.py")
-    questions = []
-    for number, line in enumerate(read_lines(path), 1):
-        try:
-            questions.append(Question.model_validate_json(line))
-        except ValidationError as error:
-            raise BadInput(f"{path} 第 {number} 行 {_place(error)}") from None
+    questions = artifacts.read_jsonl(path, Question.model_validate)
     if not questions or len({question.id for question in questions}) < len(questions):
         raise BadInput(f"{path} 是空的，或者有重复的 id")
     return questions
-
-
-def read_lines(path: Path) -> list[str]:
-    """JSONL 的各行。只按换行符断：splitlines 会把回答里的 U+2028 也当换行。"""
-    return path.read_text(encoding="utf-8-sig", errors="replace").removesuffix("\n").split("\n")
 
 
 def label(scores: dict) -> str:
@@ -264,7 +238,7 @@ def show(scores: dict) -> None:
     print(describe_endings(scores))
     print("  得分（满分 100）   打乱后")
     for name, score in scores["metrics"].items():
-        value, shuffled = (f"{one:6.2f}" if one is not None else "     –" for one in score.values())
+        value, shuffled = (f"{part:6.2f}" if part is not None else "     –" for part in score.values())
         print(f"      {value}       {shuffled}   {metrics.NAMES[name]}")
     if judge := scores.get("judge"):
         print(f"  评审 {judge['model']}：1 到 5 分，有效 {judge['n']} 题，无效 {judge['invalid']} 题")
@@ -285,7 +259,7 @@ def machine() -> str:
 
 
 def _last_error(log: Path) -> str:
-    lines = read_lines(log) if log.is_file() else ["没有记下"]
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else ["没有记下"]
     return lines[-1].split("failed: ")[-1]
 
 
@@ -324,23 +298,15 @@ def _shown(path: str | Path) -> str:
     return path.removeprefix(root)
 
 
-def _place(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"的 {'.'.join(map(str, first['loc'])) or '整行'}：{first['msg']}"
-
-
 def _parse(description: str, config: Path) -> argparse.Namespace:
-    parser = new_parser(description.splitlines()[0])
+    parser = recipe_parser(description.splitlines()[0], Recipe, config)
     add = parser.add_argument
-    add("--config", type=Path, default=config, help="配方（默认 tiny：微型模型，CPU 上半分钟）")
     data = artifacts.eval_data_dir() / "cmb-clin.jsonl"
     add("--data", type=Path, default=data, help="评测数据，阶段 1 写的 cmb-clin.jsonl")
-    add("--limit", type=_positive, help="只评数据里的前几题（默认全部）；结果另放一个目录，写明只有前几题")
+    add("--limit", type=int, help="只评数据里的前几题（默认全部）；结果另放一个目录，写明只有前几题")
     add("--model", help="换一个模型：本地目录、hub 上的名字；有 --api-base 时是接口里的模型名")
     add("--adapter", type=Path, help="加在模型上的 LoRA 适配器目录")
     add("--api-base", help="评测 OpenAI 兼容接口，如 http://127.0.0.1:8001/v1；密钥放环境变量 OPENAI_API_KEY")
-    add("--concurrency", type=_positive, help="同时问接口几题（默认按配方，16）")
-    add("--batch-size", type=_positive, help="本地模型一批几题（默认按配方）")
     add("--judge-api-base", help="请一个更强的模型评审（可选）：它的 OpenAI 兼容接口；密钥放 JUDGE_API_KEY")
     add("--judge-model", help="评审用的模型名")
     add("--forgetting", action="store_true", help="再考 C-Eval、CMMLU 的医学选择题，看微调有没有忘掉旧知识；要联网")
@@ -353,10 +319,3 @@ def _parse(description: str, config: Path) -> argparse.Namespace:
     if args.api_base and args.adapter:
         parser.error("--adapter 只用于本地模型")
     return args
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("要大于 0")
-    return number

@@ -26,10 +26,10 @@ proficiency 专业：医学上是否正确，术语是否恰当；与参考答�
 
 def _grade(value: object) -> int:
     """4、4.0、"4"、"4.0"、"4分"、"4/5" 都是 4；4.5、true、"四" 不是。"""
-    found = re.fullmatch(r"\s*([1-5])(?:\.0+)?\s*(?:分|/\s*5)?\s*", str(value))
-    if not found:
+    grade = re.fullmatch(r"\s*([1-5])(?:\.0+)?\s*(?:分|/\s*5)?\s*", str(value))
+    if not grade:
         raise ValueError("要 1 到 5 的整数")
-    return int(found[1])
+    return int(grade[1])
 
 
 Grade = Annotated[int, BeforeValidator(_grade)]
@@ -61,13 +61,13 @@ class Judge:
         bypass_proxy(self.api_base)
         client = OpenAI(base_url=self.api_base, api_key=self.api_key, timeout=300, max_retries=4)
         with ThreadPoolExecutor(CONCURRENCY) as pool:
-            asked = pool.map(lambda row, dialogue: self.verdict(client, row, dialogue), rows, dialogues)
-            verdicts = list(tqdm(asked, total=len(rows), desc="评审"))
+            answers = pool.map(lambda row, dialogue: self.verdict(client, row, dialogue), rows, dialogues)
+            verdicts = list(tqdm(answers, total=len(rows), desc="评审"))
         valid = [verdict.model_dump() for verdict in verdicts if verdict]
         for row, verdict in zip(rows, verdicts, strict=True):
             if verdict:
                 row["scores"] |= {f"judge_{name}": grade for name, grade in verdict.model_dump().items()}
-        means = {f"judge_{name}": _mean([one[name] for one in valid]) for name in Verdict.model_fields}
+        means = {f"judge_{name}": _mean([grades[name] for grades in valid]) for name in Verdict.model_fields}
         counts = {"n": len(valid), "invalid": len(rows) - len(valid)}
         problem = {"problem": self.problem} if counts["invalid"] else {}
         return {**self.identity, **counts, **problem}, means

@@ -35,6 +35,8 @@ _WHAT_TO_DO: dict[Severity, str] = {
     "grave": "请现在就去急诊，或马上联系开单的医生，带上这张报告单。",
 }
 _GENERAL_RED_FLAGS = "胸痛、呼吸困难、意识不清或抽搐、一侧手脚无力、大量出血或黑便、持续高热、尿量明显减少。"
+_BRING = "带上：报告单原件、以前的报告、正在用的药的包装或名单。"
+_ALWAYS_ASK = ["要不要复查，隔多久，要不要空腹？", "我正在用的药和保健品，会不会影响这些结果？"]
 _TELL_THE_DOCTOR = "就诊时告诉医生：最近的不适、正在用的药、以前的病和检查结果，女性还有是否怀孕。"
 
 
@@ -163,7 +165,19 @@ def _details(report: Assessment, subjects: Subjects) -> Iterator[str]:
     if signs := _warning_signs(report, subjects):
         yield section("出现这些情况，不要等复查，马上就医", signs)
     if report.triage in ("soon", "urgent"):
-        yield _TELL_THE_DOCTOR
+        yield section("问医生之前先想好问什么", _questions(report, subjects)) + f"\n\n{_BRING}{_TELL_THE_DOCTOR}"
+
+
+def _questions(report: Assessment, subjects: Subjects) -> list[str]:
+    """值得问医生的三到五个问题：最要紧的两件事，不认识的、没有判断的，和总要问的。"""
+    weighty = [one for one in subjects.each if at_least(one.severity, "moderate")]
+    asked = [f"{one.title}：最可能是什么原因，还要查什么？" for one in weighty[:2]]
+    if subjects.strange:
+        asked.append(f"{name_some(subjects.strange)}：说明什么，要不要紧？")
+    unjudged = [one for one in report.items if one.flag == "unknown" and (not one.analyte or one.analyte.meanings)]
+    if unjudged:
+        asked.append(f"{name_some(unjudged)}：没有判断出高低，按医院的范围算正常吗？")
+    return asked[:3] + _ALWAYS_ASK
 
 
 def _briefly(finding: Finding) -> str:

@@ -18,7 +18,7 @@ from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
 from health_assistant.lab_report.plausibility import comma_doubts
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.report import TRIAGE_OF, WHEN_OF, LabReport, PrintedRow, ReadReport, Severity
+from health_assistant.lab_report.report import TRIAGE_OF, WHEN_OF, LabReport, PrintedRow, Reading, ReadReport, Severity
 from health_assistant.lab_report.severity import grade_value, worst
 
 
@@ -57,6 +57,7 @@ def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
         report_type=report.report_type,
         sex=report.sex,
         age=report.age,
+        origin=report.origin if isinstance(report, Reading) else {},
         items=findings,
         triage=_triage(findings, severity or ("slight" if doubts else None)),
         when=WHEN_OF.get(severity),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import get_args
 
 from health_assistant.lab_report.alignment import same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import assess
@@ -9,7 +10,15 @@ from health_assistant.lab_report.catalogue import fold_name
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.person import Person, parse_age
-from health_assistant.lab_report.report import SEVERITIES, Reading, ReadReport, ReadRow, Severity
+from health_assistant.lab_report.report import (
+    SEVERITIES,
+    Origin,
+    OriginField,
+    Reading,
+    ReadReport,
+    ReadRow,
+    Severity,
+)
 from health_assistant.lab_report.severity import worst
 
 MAX_NAMES = 8
@@ -35,7 +44,7 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
         number, reading = pages[0]
         doubts += reading.notices
         rows = [row.model_copy(update={"page": number}) for row in reading.items]
-        return Joined(reading.model_copy(update={"items": rows}), doubts)
+        return Joined(reading.model_copy(update={"items": rows, "origin": _join_origins(pages)}), doubts)
     titles = _titles(pages)
     kept: list[Observation] = []
     disputed: set[int] = set()
@@ -62,7 +71,8 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
         for seen in kept:
             seen.row.report_type = None
     engine = "、".join(dict.fromkeys(reading.engine for _, reading in pages))
-    return Joined(Reading(items=[seen.row for seen in kept], engine=engine, **head), doubts, floor)
+    reading = Reading(items=[seen.row for seen in kept], origin=_join_origins(pages), engine=engine, **head)
+    return Joined(reading, doubts, floor)
 
 
 def _conflict_words(names: list[str]) -> str:
@@ -99,6 +109,17 @@ def _join_heads(pages: Sequence[tuple[int, Reading]]) -> tuple[dict[str, str | N
         "age": " 或 ".join(age for _, age in sorted(ages.values())) or None,
     }
     return head, doubts
+
+
+def _join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
+    """各页的时间、医院、标本；几页印得不一样的（几份单子一起读）不要：不知道哪一行是哪一份的。"""
+    joined: Origin = {}
+    for name in get_args(OriginField):
+        printed = [(number, reading.origin[name]) for number, reading in pages if name in reading.origin]
+        if len({one.value for _, one in printed}) == 1:
+            number, first = printed[0]
+            joined[name] = first.model_copy(update={"page": number})
+    return joined
 
 
 def _age_of(text: str) -> float | str:

@@ -87,10 +87,29 @@ class ReadRow(Evidence, PrintedRow):
         return cls(**row.printed(), **evidence)
 
 
+OriginField = Literal["collected", "received", "reported", "performer", "specimen"]
+"""采样、接收、报告的时间，做检验的医院，标本。名字照 FHIR 的 Specimen 与 DiagnosticReport。"""
+TIMES: frozenset[OriginField] = frozenset(("collected", "received", "reported"))
+
+
+class PrintedField(BaseModel):
+    """页眉页脚里印着的一栏。"""
+
+    value: str = Field(description="时间写成 ISO 8601，不带时区，没有印几点的只有日期；医院、标本照抄")
+    confidence: float | None = Field(None, description="读数的把握，0 到 1；不知道则为 null")
+    box: Box | None = None
+    page: int = Field(1, description="在第几页，从 1 起")
+
+
+Origin = dict[OriginField, PrintedField]
+"""标本从哪里来：没有印、没有把握的栏不在里面。"""
+
+
 class Reading(ReadReport):
     """一个读者的答卷。notices 与各行的依据经过接口也在：少了前者，有一半没有读的单子也会像是读全了。"""
 
     items: list[ReadRow]  # type: ignore[assignment]  # pydantic 允许子类的字段更窄
+    origin: Origin = {}
     notices: list[str] = Field([], description="整张单子上要告诉用户的话，如没有读的部分")
     engine: str = Field("", exclude=True, description="读者的名字，要告诉用户")
 
@@ -139,6 +158,7 @@ class LabReport(BaseModel):
     report_type: str = ""
     sex: Literal["男", "女"] | None = None
     age: str | None = None
+    origin: Origin = Field({}, description="什么时候采的、收的、报告的，哪家医院，什么标本；没有把握的不在里面")
     items: list[LabItem]
     triage: Triage = "none"
     when: When | None = Field(None, description="多快去看：now、today、days、weeks；可以在家观察的为 null")

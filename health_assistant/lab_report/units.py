@@ -48,14 +48,19 @@ _UNIT_KINDS = (
 @lru_cache(maxsize=1 << 12)
 def fold_unit(unit: str) -> str:
     """单位的比较形式：`×10^9/L`、`10~9/L`、`109/L`、`10*9/l` 都是 `10^9/l`，`umol/L` 是 `μmol/l`。"""
-    folded = normalize(unit).lower().replace("umo", "μmo").replace("uiu", "μiu").replace("ug/", "μg/")
-    folded = re.sub("|".join(_CHINESE), lambda word: _CHINESE[word[0]], folded)
-    folded = re.sub(r"^[x×*]", "", re.sub(r"^\((.*)\)$", r"\1", folded))
+    folded = spell_unit(unit)
     folded = re.sub(r"^10?[\^~*\-]?(9|12)/[l1i|]$", r"10^\1/l", folded)
     folded = re.sub(r"/[1|i]$", "/l", folded)
     folded = re.sub(r"/(24小时|24hrs?|d|day|[天日])$", "/24h", folded)
     folded = _fold_count(folded) or folded
     return _UNIT_SPELLINGS.get(folded, folded)
+
+
+def spell_unit(unit: str) -> str:
+    """单位的拼法统一：小写，中文写成字母，μ 只有一种；数值相同的不同单位（mIU/mL 与 U/L）还分得开。"""
+    spelled = normalize(unit).lower().replace("umo", "μmo").replace("uiu", "μiu").replace("ug/", "μg/")
+    spelled = re.sub("|".join(_CHINESE), lambda word: _CHINESE[word[0]], spelled)
+    return re.sub(r"^[x×*]", "", re.sub(r"^\((.*)\)$", r"\1", spelled))
 
 
 def _fold_count(unit: str) -> str | None:

@@ -10,13 +10,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from health_assistant.training.memory import DoesNotFit, Estimate, for_running, for_training, model_class
+from health_assistant.command_line import BadInput
+from health_assistant.training.memory import (
+    DoesNotFit,
+    Estimate,
+    embedding_in_memory,
+    for_running,
+    for_training,
+    model_class,
+)
 from health_assistant.training.recipe import Recipe, VisionRecipe, lora_targets
 from health_assistant.training.tiny_models import build_tiny_llm, build_tiny_vl, use_one_thread_if_small
 
 
 def find_model(name: str, vision: bool = False) -> Path:
-    """基座的本地目录。模型站上的名字先问 ModelScope，再问 Hugging Face（或 HF_ENDPOINT 指的镜像）。"""
+    """基座的本地目录。模型站上的名字先问 ModelScope，再问 Hugging Face（HF_ENDPOINT 指的镜像）；没有抛 `BadInput`。"""
     if name == "tiny":
         return build_tiny_vl() if vision else build_tiny_llm()
     if Path(name).is_dir():
@@ -35,14 +43,14 @@ def find_model(name: str, vision: bool = False) -> Path:
         return Path(snapshot_download(name))
     except Exception as error:
         reasons.append(f"Hugging Face：{type(error).__name__}")
-    raise OSError(
-        f"得不到模型 {name}（{'；'.join(reasons)}）。先下载到本地，再把 base_model 写成它的目录；"
+    raise BadInput(
+        f"得不到模型 {name}（{'；'.join(reasons)}）。先下载到本地，再把 model_name_or_path 写成它的目录；"
         "连不上 Hugging Face 时可设 HF_ENDPOINT=镜像的地址"
     )
 
 
 def uses_unsloth(recipe: Recipe) -> bool:
-    """auto：有 CUDA 又装了 Unsloth。没装也能训练，只是慢些、费显存，所以不算错。"""
+    """auto：有 CUDA 又装了 Unsloth。没装也能训练，只是慢些，所以不算错。"""
     import torch
 
     if recipe.backend != "auto":
@@ -51,10 +59,7 @@ def uses_unsloth(recipe: Recipe) -> bool:
 
 
 def prepare_base(recipe: Recipe) -> tuple[Path, Path, Any]:
-    """基座的目录、训练时载入的目录（可能是量化好的一份）、分词器；还不读权重。
-
-    得不到、用不了时抛 OSError 或 ValueError。
-    """
+    """基座的目录、训练时载入的目录（可能是量化好的一份）、分词器；还不读权重。得不到、用不了抛 `BadInput`。"""
     # Unsloth 的统计在连不上网的地方要等两分钟
     os.environ.update(UNSLOTH_DISABLE_STATISTICS="1", TOKENIZERS_PARALLELISM="false")
     if uses_unsloth(recipe):
@@ -67,7 +72,7 @@ def prepare_base(recipe: Recipe) -> tuple[Path, Path, Any]:
     logging.getLogger("trl").setLevel(logging.ERROR)
     state = PartialState()
     with state.main_process_first():  # accelerate launch 时只有一个进程下载或现造基座
-        base = find_model(recipe.base_model, recipe.vision)
+        base = find_model(recipe.model_name_or_path, recipe.vision)
         source = find_model(recipe.quantized_model) if recipe.quantized_model else base
     return base, source, load_tokenizer(base, recipe.vision)
 
@@ -76,40 +81,39 @@ def estimate(base: Path, recipe: Recipe, rows: list[dict]) -> Estimate:
     """按 rows（encode 过的）里最长的一行算要多少内存，说出来；比读权重早。"""
     from accelerate import PartialState
 
-    unsloth = uses_unsloth(recipe)
-    needed = for_training(base, recipe, unsloth, max(len(row["input_ids"]) for row in rows))
-    engine = "Unsloth" if unsloth else "transformers + peft"
+    needed = for_training(base, recipe, max(len(row["input_ids"]) for row in rows))
+    engine = "Unsloth" if uses_unsloth(recipe) else "transformers + peft"
     sizes = f"参数 {needed.parameters / 1e6:,.1f} M，要训练的 {needed.trainable / 1e6:,.2f} M"
-    PartialState().print(f"配方 {recipe.name}：{recipe.base_model}，用 {engine}，{sizes}；{needed}")
+    PartialState().print(f"配方 {recipe.run_name}：{recipe.model_name_or_path}，用 {engine}，{sizes}；{needed}")
     return needed
 
 
-def remedy(wanted: Recipe, smaller: str) -> str:
+def remedy(recipe: Recipe, smaller: str) -> str:
     """放不下时可以怎么办。"""
     ways = ["关掉占着显存或内存的程序"]
-    if wanted.pass_tokens > wanted.max_length:
-        ways.append(f"pass_tokens 减到 {wanted.max_length}（结果一样，只是慢些）")
-    if wanted.gradient_checkpointing == "none":
-        ways.append("gradient_checkpointing: unsloth")
-    if not wanted.load_in_4bit:
+    if recipe.pass_tokens > recipe.max_length:
+        ways.append(f"pass_tokens 减到 {recipe.max_length}（结果一样，只是慢些）")
+    if not recipe.gradient_checkpointing:
+        ways.append("gradient_checkpointing: true 与 activation_offloading: true")
+    if not recipe.load_in_4bit:
         ways.append("load_in_4bit: true（或换 -qlora 的配方）")
-    return "；".join([*ways, f"max_length 从 {wanted.max_length} 调小", smaller])
+    return "；".join([*ways, f"max_length 从 {recipe.max_length} 调小", smaller])
 
 
 def load_tokenizer(folder: Path, vision: bool = False):
+    """folder 的分词器；对话模板不是 ChatML、（vision 时）没有图的位置，抛 `BadInput`。"""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     probe = [{"role": "user", "content": "问"}]
-    rendered = tokenizer.chat_template and tokenizer.apply_chat_template(
-        probe, tokenize=False, add_generation_prompt=True
-    )
+    as_text = {"tokenize": False, "add_generation_prompt": True}
+    rendered = tokenizer.chat_template and tokenizer.apply_chat_template(probe, **as_text)
     if not rendered or not rendered.endswith("<|im_start|>user\n问<|im_end|>\n<|im_start|>assistant\n"):
-        raise ValueError(f"{folder} 的对话模板不是 ChatML：基座请用 Qwen2.5-Instruct 一类的模型")
+        raise BadInput(f"{folder} 的对话模板不是 ChatML：基座请用 Qwen2.5-Instruct 一类的模型")
     if vision:
         shown = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "问"}]}]
         if "<|vision_start|><|image_pad|><|vision_end|>问" not in tokenizer.apply_chat_template(shown, tokenize=False):
-            raise ValueError(f"{folder} 的对话模板里没有图的位置：基座请用 Qwen2-VL-Instruct 一类的模型")
+            raise BadInput(f"{folder} 的对话模板里没有图的位置：基座请用 Qwen2-VL-Instruct 一类的模型")
     return tokenizer
 
 
@@ -127,38 +131,32 @@ def _load_with_unsloth(folder: Path, recipe: Recipe):
     from unsloth import FastLanguageModel, FastVisionModel
 
     fast = FastVisionModel if recipe.vision else FastLanguageModel
-    checkpointing = {"none": False, "plain": True, "unsloth": "unsloth"}[recipe.gradient_checkpointing]
+    # "unsloth" 是它自己的一种：重算，各层的输入挪到内存
+    checkpointing = recipe.gradient_checkpointing and ("unsloth" if recipe.activation_offloading else True)
     model, _ = fast.from_pretrained(
         model_name=str(folder),
         max_seq_length=recipe.max_length,
         load_in_4bit=recipe.load_in_4bit,
         load_in_16bit=not recipe.load_in_4bit,
         use_gradient_checkpointing=checkpointing,
+        offload_embedding=recipe.load_in_4bit,  # 默认看空着多少再定；定下来，估计才说得准
         random_state=recipe.seed,
     )
+    where: dict[str, Any] = {"target_modules": recipe.lora_target_modules}
+    if isinstance(recipe, VisionRecipe):  # 不写层的名字，写哪些部分
+        where = {f"finetune_{part}": True for part in ("language_layers", "attention_modules", "mlp_modules")}
+        where["finetune_vision_layers"] = recipe.vision_layers
+        where["modules_to_save"] = recipe.lora_modules_to_save or None
     return fast.get_peft_model(
         model,
-        r=recipe.lora_rank,
+        r=recipe.lora_r,
         lora_alpha=recipe.lora_alpha,
         lora_dropout=recipe.lora_dropout,
         bias="none",
         use_gradient_checkpointing=checkpointing,
         random_state=recipe.seed,
-        **_unsloth_targets(recipe),
+        **where,
     )
-
-
-def _unsloth_targets(recipe: Recipe) -> dict:
-    """LoRA 加在哪里：语言模型写层的名字，视觉模型写哪些部分。"""
-    if not isinstance(recipe, VisionRecipe):
-        return {"target_modules": recipe.lora_layers}
-    return {
-        "finetune_vision_layers": recipe.vision_layers,
-        "finetune_language_layers": True,
-        "finetune_attention_modules": True,
-        "finetune_mlp_modules": True,
-        "modules_to_save": recipe.full_layers or None,
-    }
 
 
 def _load_with_transformers(folder: Path, recipe: Recipe):
@@ -171,17 +169,27 @@ def _load_with_transformers(folder: Path, recipe: Recipe):
     if recipe.load_in_4bit:
         options["quantization_config"] = four_bits()
     model = model_class(recipe.vision).from_pretrained(folder, **options)
+    if embedding_in_memory(model, recipe):
+        keep_embedding_in_memory(model)
     return get_peft_model(
         model,
         LoraConfig(
-            r=recipe.lora_rank,
+            r=recipe.lora_r,
             lora_alpha=recipe.lora_alpha,
             lora_dropout=recipe.lora_dropout,
             target_modules=lora_targets(recipe),
-            modules_to_save=getattr(recipe, "full_layers", None) or None,
+            modules_to_save=getattr(recipe, "lora_modules_to_save", None) or None,
             task_type="CAUSAL_LM",
         ),
     )
+
+
+def keep_embedding_in_memory(model) -> None:
+    """把输入一侧的词表挪到内存，在那里查；查到的几千行再送回卡上。Unsloth 的 offload_embedding 就是这样。"""
+    table, place = model.get_input_embeddings().to("cpu"), model.get_output_embeddings().weight.device
+    table.register_forward_pre_hook(lambda module, given: (given[0].to(module.weight.device),))
+    table.register_forward_hook(lambda module, given, found: found.to(place))
+    table._apply = lambda *args: table  # accelerate 准备模型时整个 model.to(卡)，会把它带回去
 
 
 def four_bits():

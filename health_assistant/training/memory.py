@@ -1,23 +1,25 @@
 """要多少显存（没有 GPU 时是内存）：只看 config.json 与配方，不读权重。每一步开始之前都先算，放不下就不开始。
 
-训练的估计与量到的对过（H100，`results/gpu.jsonl`）：每一种基座与后端都在 15% 以内，见 tests/gpu/test_memory.py。
+训练的估计与量到的对过（H100、H200，`results/gpu.jsonl`）：每一种基座与后端都在 15% 以内，见 test_memory.py。
 """
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from health_assistant.command_line import CannotGoOn
 from health_assistant.training.recipe import Recipe, VisionRecipe, lora_targets
 
 GIB = 2**30
 NF4_BYTES = 0.516  # 每个参数：4 位，另有两级量化的缩放系数 8 ÷ 64 + 32 ÷ (64 × 256) 位
-LOSS_CHUNK = 256  # trl 的 chunked_nll 在 GPU 上一次算这么多个标记的 logits；Unsloth 的也是一小块
+LOSS_CHUNK = 256  # trl 的 chunked_nll 在 GPU 上一次算这么多个词元的 logits；Unsloth 的也是一小块
 RUN_TOKENS = 2048  # 推理时提问与回答合起来按这么多算
 WORKSPACE = {True: 0.15, False: 0.6}  # GiB。GPU：cuBLAS 等的工作区；CPU：Python 与各个库
 FRAGMENTS = 0.05  # 分配器多占的一份：H100 上 reserved 比峰值多 4% 到 8%，卡满时它会先还再要
 
 
-class DoesNotFit(RuntimeError):
+class DoesNotFit(CannotGoOn):
     """显存与内存都放不下；消息说要多少、空着多少、怎么办。"""
 
 
@@ -55,6 +57,18 @@ def model_class(vision: bool):
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
     return AutoModelForImageTextToText if vision else AutoModelForCausalLM
+
+
+def embedding_in_memory(model, recipe: Recipe) -> bool:
+    """QLoRA 把输入一侧的词表（14B 的有 1.45 GiB）留在内存里：不训练它，一次前向也只查几千行。
+
+    两头共用一份词表的省不下；几个进程的不行，DDP 不认跨着设备的模型。Unsloth 的也照这样。
+    """
+    import torch
+
+    shared = model.get_input_embeddings().weight is model.get_output_embeddings().weight
+    alone = int(os.environ.get("WORLD_SIZE", 1)) == 1
+    return recipe.load_in_4bit and torch.cuda.is_available() and alone and not shared
 
 
 def _skeleton(folder: Path, vision: bool):
@@ -98,10 +112,10 @@ def _estimate(model, weights: float, activations: float, on_gpu: bool, trainable
     )
 
 
-def for_training(folder: Path, recipe: Recipe, unsloth: bool, longest_row: int = 0) -> Estimate:
-    """按 recipe 训练 folder 里的基座；unsloth 是用不用它（重算梯度时它把各层的输入挪到内存，不占显存）。
+def for_training(folder: Path, recipe: Recipe, longest_row: int = 0) -> Estimate:
+    """按 recipe 训练 folder 里的基座，用不用 Unsloth 都一样：各层的输入、QLoRA 的词表放在哪里，两边的做法相同。
 
-    longest_row 是数据里最长的一行有多少标记，知道了才算得准：短的对话装不满一次前向。0 是还不知道，按配方的上限。
+    longest_row 是数据里最长的一行有多少词元，知道了才算得准：短的对话装不满一次前向。0 是还不知道，按配方的上限。
     峰值在反向：各层留下的输入，加上正在重算的一层，或一块 logits，两者取大的。
     """
     import torch
@@ -113,8 +127,8 @@ def for_training(folder: Path, recipe: Recipe, unsloth: bool, longest_row: int =
         for name, part in linear.items()
         if (re.fullmatch(targets, name) if isinstance(targets, str) else name.rpartition(".")[2] in targets)
     ]
-    trainable = sum(recipe.lora_rank * (part.in_features + part.out_features) for part in chosen)
-    fully = getattr(recipe, "full_layers", [])
+    trainable = sum(recipe.lora_r * (part.in_features + part.out_features) for part in chosen)
+    fully = getattr(recipe, "lora_modules_to_save", [])
     full = [part for name, part in model.named_modules() if name.rpartition(".")[2] in fully]
     trainable += sum(one.numel() for part in full for one in part.parameters())
 
@@ -123,30 +137,32 @@ def for_training(folder: Path, recipe: Recipe, unsloth: bool, longest_row: int =
     tokens = max(longest, min(recipe.pass_tokens, recipe.update_rows * longest))
     hidden, layers = config.hidden_size, config.num_hidden_layers
     layer = tokens * (16 * hidden + 4 * config.intermediate_size) * width
-    if recipe.gradient_checkpointing == "none":
+    if not recipe.gradient_checkpointing:
         kept = layers * tokens * (16 * hidden + 8 * config.intermediate_size) * width  # 0.5B 在 CPU 上量过，差 1%
     else:
-        offloaded = unsloth and recipe.gradient_checkpointing == "unsloth"
+        offloaded = on_gpu and recipe.activation_offloading
         kept = 0 if offloaded else layers * tokens * hidden * width
     logits = min(tokens, LOSS_CHUNK if on_gpu else tokens) * config.vocab_size * 4 * 3  # 32 位：logits、概率、梯度
     if isinstance(recipe, VisionRecipe):
         vision = whole.vision_config
         wide = getattr(vision, "embed_dim", None) or vision.hidden_size
-        patches = tokens * 4  # 最多整次前向都是图，一个标记是 4 小块
+        patches = tokens * 4  # 最多整次前向都是图，一个词元是 4 小块
         block = patches * 24 * wide * width
-        every = block if recipe.gradient_checkpointing == "none" else patches * wide * width
+        every = patches * wide * width if recipe.gradient_checkpointing else block
         kept += vision.depth * every  # 视觉层不训练也留：重算要它们的输入
         layer = max(layer, block)
     packed = [part.weight.numel() for name, part in linear.items() if not name.endswith("lm_head")]
     unpacked = max(packed) * width if recipe.load_in_4bit else 0
     weights = _weights(model, width, recipe.load_in_4bit)
+    if embedding_in_memory(model, recipe):
+        weights -= model.get_input_embeddings().weight.numel() * width
     return _estimate(model, weights, kept + max(layer + unpacked, logits), on_gpu, trainable)
 
 
 def for_running(
     folder: Path, vision: bool = False, *, on_gpu: bool | None = None, in_4bit: bool = False, width: int = 0
 ) -> Estimate:
-    """载入 folder 里的模型推理或合并，提问与回答合起来 RUN_TOKENS 个标记。
+    """载入 folder 里的模型推理或合并，提问与回答合起来 RUN_TOKENS 个词元。
 
     on_gpu 是放在显存还是内存，不给就看有没有 GPU；in_4bit 是载入时量化（已量化的检查点不用写）；width 是一个数几字节，
     不给就按存着的精度。

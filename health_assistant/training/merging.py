@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from health_assistant import artifacts
-from health_assistant.command_line import new_parser
+from health_assistant.command_line import CannotGoOn, new_parser
 from health_assistant.training.memory import DoesNotFit, for_running, model_class
 from health_assistant.training.saving import atomic_folder
 
@@ -13,7 +13,7 @@ from health_assistant.training.saving import atomic_folder
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05, "float16": 0.02}
 
 
-class BadMerge(RuntimeError):
+class BadMerge(CannotGoOn):
     """合并后的模型与 adapter 不一致，或与基座没有差别。"""
 
 
@@ -24,13 +24,35 @@ def parse_arguments(description: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def is_merged(folder: Path, record: dict) -> bool:
-    """folder 是 adapter 与 merged 所在的目录，record 是它的 training.json。"""
-    return artifacts.is_finished(folder / "merged", _fingerprint(folder, record))
+def is_merged(folder: Path, record: dict, force: bool) -> bool:
+    """folder 里的 adapter 并过没有，并过就说一声；record 是它的 training.json，force 时当作没有。"""
+    merged = artifacts.is_finished(folder / "merged", _fingerprint(folder, record)) and not force
+    if merged:
+        print(f"配方 {folder.name} 合并过了，结果在 {folder / 'merged'}；要重新合并加 --force。")
+    return merged
 
 
 def _fingerprint(folder: Path, record: dict) -> str:
     return artifacts.fingerprint(record["base_model"], [folder / "adapter/adapter_model.safetensors"])
+
+
+def merge(
+    folder: Path, record: dict, base: Path, tokenizer, probe: dict, also: Callable[[Path], None] | None = None
+) -> None:
+    """folder/adapter 并进 base，核对了才存成 folder/merged，连同 also 写的。没有并好抛 BadMerge，放不下抛 DoesNotFit。
+
+    probe 是拿来比合并前后的 logits 的输入；有 pixel_values 的是视觉模型。
+    """
+    print(f"载入 {record['base_model']}，并入 {folder / 'adapter'} …")
+    model = merge_adapter(base, folder / "adapter", probe, vision="pixel_values" in probe)
+    merged = folder / "merged"
+    with atomic_folder(merged) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        if also:
+            also(partial)
+        artifacts.mark_finished(partial, _fingerprint(folder, record), list(partial.iterdir()))
+    print(f"写了：{merged}（{str(model.dtype).removeprefix('torch.')}）")
 
 
 def where_to_merge(base: Path, vision: bool) -> dict | str:
@@ -74,14 +96,3 @@ def merge_adapter(base: Path, adapter: Path, probe: dict, vision: bool = False):
     if apart > allowed or changed <= apart:
         raise BadMerge("合并后的模型与 adapter 不一致，或与基座没有差别；没有写下来")
     return model
-
-
-def save_merged(folder: Path, record: dict, model, tokenizer, also: Callable[[Path], None] = lambda _: None) -> None:
-    """存成 folder/merged，连同 also 往里写的，记为合并好了。"""
-    merged = folder / "merged"
-    with atomic_folder(merged) as partial:
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
-        also(partial)
-        artifacts.mark_finished(partial, _fingerprint(folder, record), list(partial.iterdir()))
-    print(f"写了：{merged}（{str(model.dtype).removeprefix('torch.')}）")

@@ -1,11 +1,12 @@
-"""一次更新切成几次前向：每次按标记数装满，不按行数。
+"""一次更新切成几次前向：每次按词元数装满，不按行数。
 
-前向要把整个基座过一遍（4 位的还要先还原），几百个标记与几千个标记花的时间差不多；装得满，GPU 才不空转。
+前向要把整个基座过一遍（4 位的还要先还原），几百个词元与几千个词元花的时间差不多；装得满，GPU 才不空转。
 """
 
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 IGNORED = -100  # 交叉熵不计这个标签
 EVALUATED_TOGETHER = 64  # 验证集按长度排好，这么多条一起切；再多也省不了多少填充
@@ -18,7 +19,7 @@ def cut(lengths: Sequence[int], most_tokens: int, processes: int = 1) -> list[li
     的倍数；同样多的组里取填充最少的。行数还不如 processes 多时，用 ~下标 补上不计损失的组。
     """
     order = by_length(lengths)
-    # 按长度排好，一组就是连续的一段。best[end]：前 end 行切成 count 段，（算的标记数，各段的终点）
+    # 按长度排好，一组就是连续的一段。best[end]：前 end 行切成 count 段，（算的词元数，各段的终点）
     best: list[tuple[int, tuple[int, ...]] | None] = [(0, ()), *[None] * len(order)]
     whole = None
     for count in range(1, len(order) + 1):
@@ -33,7 +34,7 @@ def cut(lengths: Sequence[int], most_tokens: int, processes: int = 1) -> list[li
 
 
 def _cheapest(best, lengths, order, end, most_tokens):
-    """前 end 行：最后一段从哪里开始，算的标记最少。"""
+    """前 end 行：最后一段从哪里开始，算的词元最少。"""
     longest = lengths[order[end - 1]]
     first = max(0, end - max(1, most_tokens // longest))
     tried = ((best[start], (end - start) * longest) for start in range(first, end))
@@ -51,23 +52,19 @@ def by_length(lengths: Sequence[int]) -> list[int]:
     return sorted(range(len(lengths)), key=lengths.__getitem__)
 
 
+@dataclass
 class PassSampler:
     """DataLoader 的 batch_sampler：每一项是这个进程在一次更新（together 行）里的各次前向，前向是行号的列表。
 
     一次更新用哪几行，与有几个进程无关；每个进程的前向一样多次。
     """
 
-    def __init__(
-        self,
-        lengths: Sequence[int],
-        together: int,
-        most_tokens: int,
-        order: Callable[[], list[int]],
-        process: int = 0,
-        processes: int = 1,
-    ):
-        self.lengths, self.together, self.most_tokens, self.order = lengths, together, most_tokens, order
-        self.process, self.processes = process, processes
+    lengths: Sequence[int]
+    together: int
+    most_tokens: int
+    order: Callable[[], list[int]]
+    process: int = 0
+    processes: int = 1
 
     def __len__(self) -> int:
         return math.ceil(len(self.lengths) / self.together)
@@ -81,11 +78,11 @@ class PassSampler:
             yield passes[self.process :: self.processes]
 
 
+@dataclass
 class PassRows:
     """DataLoader 的数据集：给一次前向的行号，取出那几行。"""
 
-    def __init__(self, rows: list[dict]):
-        self.rows = rows
+    rows: list[dict]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -95,7 +92,7 @@ class PassRows:
 
 
 def pass_loader(rows: list[dict], sampler: PassSampler, collate: Callable[[list[dict]], dict], **options):
-    """DataLoader，每一项是一次更新的各次前向：collate 出来的一批，另加真的标记数与计损失的标记数。"""
+    """DataLoader，每一项是一次更新的各次前向：collate 出来的一批，另加真的词元数与计损失的词元数。"""
     from torch.utils.data import DataLoader
 
     def collate_passes(passes: list[list[dict]]) -> list[dict]:
@@ -113,16 +110,7 @@ def supervised(rows: list[dict]) -> int:
 
 
 def pad_batch(rows: list[dict], pad_id: int) -> dict:
-    """右边补齐到这几行里最长的一行。每条对话自成一行，行与行互相看不见。"""
-    import torch
+    """右边补齐到这几条里最长的一条：input_ids、labels、attention_mask，各 [行数, 最长的一条]。行与行互相看不见。"""
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-    longest = max(len(row["input_ids"]) for row in rows)
-
-    def padded(values: list[list[int]], filler: int):
-        return torch.tensor([value + [filler] * (longest - len(value)) for value in values])
-
-    return {
-        "input_ids": padded([row["input_ids"] for row in rows], pad_id),
-        "labels": padded([row["labels"] for row in rows], IGNORED),
-        "attention_mask": padded([[1] * len(row["input_ids"]) for row in rows], 0),
-    }
+    return DataCollatorForLanguageModeling(pad_id)(rows)

@@ -34,14 +34,20 @@ def mark_complete(checkpoint: Path) -> None:
 
 
 def last_complete_checkpoint(folder: Path) -> Path | None:
-    """folder 里最新的完整检查点；写了一半的当场删掉，免得以后被当成好的。"""
-    complete = []
+    """folder 里最新的完整检查点；写了一半的当场删掉，免得以后被当成好的。别的文件与目录一概不管。
+
+    不用 transformers 的 get_last_checkpoint：kill -9 留下的半个，它也当成最新的。
+    """
+    complete = {}
     for checkpoint in folder.glob("checkpoint-*"):
+        step = checkpoint.name.removeprefix("checkpoint-")
+        if not step.isdecimal() or not checkpoint.is_dir():  # 如 checkpoint-50-copy
+            continue
         if (checkpoint / COMPLETE_MARK).exists():
-            complete.append(checkpoint)
+            complete[int(step)] = checkpoint
         else:
             shutil.rmtree(checkpoint, ignore_errors=True)  # 多卡时几个进程同时删
-    return max(complete, key=lambda one: int(one.name.rpartition("-")[2]), default=None)
+    return complete[max(complete)] if complete else None
 
 
 def prune_and_find_checkpoint(checkpoints: Path, from_scratch: bool) -> str | None:
@@ -58,12 +64,12 @@ def prune_and_find_checkpoint(checkpoints: Path, from_scratch: bool) -> str | No
             shutil.rmtree(checkpoints, ignore_errors=True)
     last = last_complete_checkpoint(checkpoints)
     state.print(f"从检查点 {last.relative_to(checkpoints.parent)} 接着训练" if last else "从头训练")
-    others = [one for one in sorted(checkpoints.parent.glob("*")) if one.is_dir() and one != checkpoints]
+    others = [folder for folder in sorted(checkpoints.parent.glob("*")) if folder.is_dir() and folder != checkpoints]
     if others:
-        size = sum(file.stat().st_size for one in others for file in one.rglob("*") if file.is_file())
+        size = sum(file.stat().st_size for folder in others for file in folder.rglob("*") if file.is_file())
         state.print(
             f"同名的另外 {len(others)} 次训练（别的设置或数据）的检查点还在，共 {size / 1e6:,.1f} MB，没有动；"
             "要接着其中一次，把设置与数据改回去；不要了就删：\n"
-            + "\n".join(f"  rm -r {shlex.quote(str(one))}" for one in others)
+            + "\n".join(f"  rm -r {shlex.quote(str(folder))}" for folder in others)
         )
     return str(last) if last else None

@@ -9,7 +9,7 @@ from typing import Any
 from health_assistant import artifacts
 from health_assistant.training.saving import atomic_folder
 
-# Qwen2 分词器的特殊标记，次序与它相同
+# Qwen2 分词器的特殊词元，次序与它相同
 SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>"]
 SPECIAL_TOKENS += ["<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>"]
 SPECIAL_TOKENS += ["<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"]
@@ -67,7 +67,7 @@ LLM_RECIPE: dict[str, Any] = {
     "template": CHAT_TEMPLATE,
 }
 
-# 权重是随机的：训练时看图的部分、词表都要整个训练（配方的 full_layers），所以输入与输出的词表不共用
+# 权重是随机的：训练时看图的部分、词表都要整个训练（配方的 lora_modules_to_save），所以输入与输出的词表不共用
 VL_RECIPE: dict[str, Any] = {
     "vocab_size": 1200,
     "text": {
@@ -117,8 +117,8 @@ def _fingerprint(kind: str) -> str:
 
 def build_tiny_llm() -> Path:
     """微型语言模型基座的目录；没有或配方变了才训练，随包文本约一分钟。"""
-    folder, wanted = artifacts.tiny_model_dir("llm"), _fingerprint("llm")
-    if artifacts.is_finished(folder, wanted):
+    folder, fingerprint = artifacts.tiny_model_dir("llm"), _fingerprint("llm")
+    if artifacts.is_finished(folder, fingerprint):
         return folder
     rows = [json.loads(line) for line in bundled_text().read_text(encoding="utf-8").splitlines()]
     texts = [row[part] for row in rows for part in ("question", "answer")]
@@ -128,14 +128,14 @@ def build_tiny_llm() -> Path:
         tokenizer = train_tokenizer(texts)
         tokenizer.save_pretrained(partial)
         pretrain(half, tokenizer).save_pretrained(partial)
-        artifacts.mark_finished(partial, wanted, list(partial.iterdir()))
+        artifacts.mark_finished(partial, fingerprint, list(partial.iterdir()))
     return folder
 
 
 def build_tiny_vl() -> Path:
     """微型视觉模型的目录：Qwen2-VL 的结构，一百多万参数，权重是随机的，什么都还不会。几秒钟。"""
-    folder, wanted = artifacts.tiny_model_dir("vl"), _fingerprint("vl")
-    if artifacts.is_finished(folder, wanted):
+    folder, fingerprint = artifacts.tiny_model_dir("vl"), _fingerprint("vl")
+    if artifacts.is_finished(folder, fingerprint):
         return folder
     with atomic_folder(folder) as partial:
         tokenizer = train_tokenizer(report_texts(), VL_RECIPE["vocab_size"], VISION_TEMPLATE, VISION_SYSTEM)
@@ -144,7 +144,7 @@ def build_tiny_vl() -> Path:
         settings = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2}
         settings |= {"temporal_patch_size": 2, **VL_RECIPE["pixels"]}
         artifacts.write_json(partial / "preprocessor_config.json", settings)
-        artifacts.mark_finished(partial, wanted, list(partial.iterdir()))
+        artifacts.mark_finished(partial, fingerprint, list(partial.iterdir()))
     return folder
 
 
@@ -187,12 +187,7 @@ def use_one_thread_if_small(model) -> None:
         torch.set_num_threads(1)
 
 
-def train_tokenizer(
-    texts: list[str],
-    vocab_size: int | None = None,
-    template: str = CHAT_TEMPLATE,
-    system: str = DEFAULT_SYSTEM,
-):
+def train_tokenizer(texts: list[str], vocab_size=None, template=CHAT_TEMPLATE, system=DEFAULT_SYSTEM):
     """在 texts 上训练一个小的字节级 BPE；切词规则与 Qwen2 相同，AutoTokenizer 能载入。"""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -216,7 +211,7 @@ def train_tokenizer(
         tokenizer_object=bpe,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        additional_special_tokens=[one for one in SPECIAL_TOKENS if one not in ("<|im_end|>", "<|endoftext|>")],
+        additional_special_tokens=[token for token in SPECIAL_TOKENS if token not in ("<|im_end|>", "<|endoftext|>")],
         model_max_length=LLM_RECIPE["config"]["max_position_embeddings"],
         clean_up_tokenization_spaces=False,
         chat_template=template,
@@ -255,7 +250,7 @@ def pretrain(texts: list[str], tokenizer):
 
 
 def random_dialogues(texts: list[str], tokenizer, shuffler: random.Random) -> list[int]:
-    """全部文字过一遍的标记：随机的几段拼成一段多轮对话。"""
+    """全部文字过一遍的词元：随机的几段拼成一段多轮对话。"""
     turns, shuffled = LLM_RECIPE["turns"], shuffler.sample(texts, len(texts))
     messages = [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(shuffled)]
     dialogues = [messages[at : at + 2 * turns] for at in range(0, len(messages), 2 * turns)]

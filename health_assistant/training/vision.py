@@ -1,4 +1,4 @@
-"""图成为标记：Qwen2-VL 怎样缩图、一页多少个标记、放不放得下，以及带图的一批。"""
+"""图成为词元：Qwen2-VL 怎样缩图、一页多少个词元、放不放得下，以及带图的一批。"""
 
 import json
 import math
@@ -6,32 +6,26 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+from health_assistant.command_line import BadInput
 from health_assistant.images import upright_rgb
+from health_assistant.training.checks import ControlToken
 from health_assistant.training.passes import IGNORED, pad_batch
 from health_assistant.training.recipe import VisionRecipe
-from health_assistant.training.run import IMAGE_PAD, ControlToken, encode, encode_prompt
+from health_assistant.training.sft import IMAGE_PAD, encode, encode_prompt
 
-TOKEN_SIDE = 28  # 14 像素的小块 2×2 合成一个标记
+TOKEN_SIDE = 28  # 14 像素的小块 2×2 合成一个词元
 MIN_PIXELS = 56 * 56
-MAX_RATIO = 200  # 长宽比超过它，Qwen2-VL 就拒绝
-
-
-class OverBudget(ValueError):
-    """像素预算与 max_length 装不下某一条；消息指出哪一条、该设成多少。"""
 
 
 def resized(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
-    """（宽，高）-> Qwen2-VL 缩放后的（宽，高）：两边是 28 的倍数，总像素在 MIN_PIXELS 与 max_pixels 之间。"""
-    if max(size) > MAX_RATIO * min(size):
-        raise ValueError(f"图太长了：{size[0]}×{size[1]}")
-    fitted = [round(side / TOKEN_SIDE) * TOKEN_SIDE for side in size]
-    if math.prod(fitted) > max_pixels:
-        scale = math.sqrt(math.prod(size) / max_pixels)
-        fitted = [max(TOKEN_SIDE, math.floor(side / scale / TOKEN_SIDE) * TOKEN_SIDE) for side in size]
-    elif math.prod(fitted) < MIN_PIXELS:
-        scale = math.sqrt(MIN_PIXELS / math.prod(size))
-        fitted = [math.ceil(side * scale / TOKEN_SIDE) * TOKEN_SIDE for side in size]
-    return fitted[0], fitted[1]
+    """（宽，高）-> Qwen2-VL 缩放后的（宽，高）：两边是 28 的倍数，总像素在 MIN_PIXELS 与 max_pixels 之间。
+
+    一边是另一边的 200 倍以上抛 ValueError：模型也拒绝。
+    """
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
+    height, width = smart_resize(size[1], size[0], TOKEN_SIDE, MIN_PIXELS, max_pixels)
+    return width, height
 
 
 def image_tokens(size: tuple[int, int], max_pixels: int) -> int:
@@ -44,9 +38,9 @@ def question(prompt: str) -> list[dict]:
 
 
 def encode_pages(rows: list[dict], tokenizer, recipe: VisionRecipe) -> list[dict]:
-    """{"image", "prompt", "answer", "text_height"} 的各行 -> 标记与图的位置。
+    """{"image", "prompt", "answer", "text_height"} 的各行 -> 词元与图的位置。
 
-    有一行放不下抛 OverBudget，文字里有控制标记抛 ControlToken。
+    有一行放不下、文字里有控制词元，抛 `BadInput`，说是哪一页。
     """
     from PIL import Image, ImageOps
 
@@ -58,33 +52,33 @@ def encode_pages(rows: list[dict], tokenizer, recipe: VisionRecipe) -> list[dict
         tokens = image_tokens(sizes[row["image"]], recipe.max_pixels)
         messages = [*question(row["prompt"]), {"role": "assistant", "content": row["answer"]}]
         try:
-            one = encode(messages, tokenizer, tokens)
+            ids_and_labels = encode(messages, tokenizer, tokens)
         except ControlToken as error:
-            raise ControlToken(f"{row['image']} 的{error}：在它的标签里去掉") from None
-        encoded.append(one | {"page": str(row["image"]), "image_tokens": tokens})
+            raise BadInput(f"{row['image']} 的{error}：在它的标签里去掉") from None
+        encoded.append(ids_and_labels | {"page": str(row["image"]), "image_tokens": tokens})
     check_length(encoded, recipe)
     check_text_height(rows, sizes, recipe)
     return encoded
 
 
 def check_length(encoded: list[dict], recipe: VisionRecipe) -> None:
-    """最长的一条要装得下；从来不截断。"""
-    longest = max(encoded, key=lambda one: len(one["input_ids"]))
+    """最长的一条要装得下，从来不截断；装不下抛 `BadInput`，指出哪一条、该设成多少。"""
+    longest = max(encoded, key=lambda row: len(row["input_ids"]))
     needed, tokens, limit = len(longest["input_ids"]), longest["image_tokens"], recipe.max_length
     if needed <= limit:
         return
-    asked = longest["labels"].count(IGNORED)
-    part = "这一页（图与提问）" if asked > limit else "回答的末尾"
+    prompt = longest["labels"].count(IGNORED)
+    part = "这一页（图与提问）" if prompt > limit else "回答的末尾"
     room = (limit - needed + tokens) * TOKEN_SIDE**2
     smaller = f"，或 max_pixels 减到 {room}（字会更小）" if room > MIN_PIXELS else ""
-    raise OverBudget(
-        f"{longest['page']} 放不下，{part}会被切掉：图 {tokens} 个标记，提问 {asked - tokens}，回答 {needed - asked}，"
-        f"共 {needed}，而 max_length 是 {limit}。把 max_length 设成 {needed} 以上{smaller}"
+    raise BadInput(
+        f"{longest['page']} 放不下，{part}会被切掉：图 {tokens} 个词元，提问 {prompt - tokens}，"
+        f"回答 {needed - prompt}，共 {needed}，而 max_length 是 {limit}。把 max_length 设成 {needed} 以上{smaller}"
     )
 
 
 def check_text_height(rows: list[dict], sizes: dict, recipe: VisionRecipe) -> None:
-    """缩小之后，数字最矮的一页也要认得出；不知道字高的页不查。"""
+    """缩小之后，数字最矮的一页也要认得出；不知道字高的页不查。认不出抛 `BadInput`。"""
     shown = []
     for row in rows:
         scale = resized(sizes[row["image"]], recipe.max_pixels)[0] / sizes[row["image"]][0]
@@ -93,7 +87,7 @@ def check_text_height(rows: list[dict], sizes: dict, recipe: VisionRecipe) -> No
     height, scale, page, size = min(shown, default=(math.inf, 1.0, "", (1, 1)))
     if height < recipe.min_text_height:
         enough = math.ceil(math.prod(size) * (scale * recipe.min_text_height / height) ** 2 * 1.05)
-        raise OverBudget(
+        raise BadInput(
             f"{page} 会缩到原来的 {scale:.2f} 倍，字只有 {height:.1f} 像素高，认不出来。"
             f"把 max_pixels 设成 {enough} 以上（max_length 也要跟上），或把 min_text_height 调低"
         )
@@ -119,7 +113,7 @@ def open_page(page: Path):
 
 
 def with_pixels(batch: dict, images: list, image_processor, tokenizer) -> dict:
-    """一批标记加上摆正的图。mm_token_type_ids 告诉模型哪些标记是图，位置编码由此而来。"""
+    """一批词元加上摆正的图。mm_token_type_ids 告诉模型哪些词元是图，位置编码由此而来。"""
     pixels = image_processor(images=images, return_tensors="pt")
     batch["mm_token_type_ids"] = (batch["input_ids"] == tokenizer.convert_tokens_to_ids(IMAGE_PAD)).int()
     return batch | {"pixel_values": pixels["pixel_values"], "image_grid_thw": pixels["image_grid_thw"]}
@@ -134,16 +128,16 @@ def page_collator(image_processor, tokenizer):
 
 
 def generation_inputs(pages: list, prompt: str, image_processor, tokenizer, max_pixels: int) -> dict:
-    """对几页各问一句的输入，左边补齐。"""
+    """对几页各问一句的输入，左边补齐：input_ids、attention_mask 各 [页数, 最长的一页]，另有图的几项。"""
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
     images = [open_page(page) for page in pages]
-    asked = [encode_prompt(question(prompt), tokenizer, image_tokens(one.size, max_pixels)) for one in images]
-    longest = max(map(len, asked))
-    pad = tokenizer.pad_token_id
+    sizes = [image_tokens(image.size, max_pixels) for image in images]
+    prompts = [torch.tensor(encode_prompt(question(prompt), tokenizer, size)) for size in sizes]
     batch = {
-        "input_ids": torch.tensor([[pad] * (longest - len(one)) + one for one in asked]),
-        "attention_mask": torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in asked]),
+        "input_ids": pad_sequence(prompts, True, tokenizer.pad_token_id, "left"),
+        "attention_mask": pad_sequence([torch.ones_like(ids) for ids in prompts], True, 0, "left"),
     }
     return with_pixels(batch, images, image_processor, tokenizer)
 

@@ -153,8 +153,8 @@ def test_disk_is_that_of_the_environment(check_env, tmp_path, monkeypatch):
     ("memory_gb", "llm", "vl"),
     [
         (2, "tiny", "tiny"),
-        (8, "qwen2.5-0.5b", "qwen2-vl-2b-qlora"),
-        (12, "qwen2.5-7b-qlora", "qwen2-vl-7b-qlora"),
+        (8, "qwen2.5-7b-qlora", "qwen2-vl-2b-qlora"),
+        (12, "qwen2.5-14b-qlora", "qwen2-vl-7b-qlora"),
         (16, "qwen2.5-14b-qlora", "qwen2-vl-7b-qlora"),
         (24, "qwen2.5-14b-qlora", "qwen2-vl-7b-lora"),
         (80, "qwen2.5-14b-lora", "qwen2-vl-7b-lora"),

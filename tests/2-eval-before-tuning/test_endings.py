@@ -55,7 +55,7 @@ def test_cut_and_looping_answers_are_counted_and_shown(evaluated):
     rows, scores = results(folder)
     assert (scores["cut"], scores["looping"]) == (3, 1)
     assert [row["case_id"] for row in rows if row["loop"]] == ["4"]
-    assert "写满 512 个标记被截断 3，末尾打转 1" in done.stdout
+    assert "写满 512 个词元被截断 3，末尾打转 1" in done.stdout
 
 
 def test_a_limited_result_is_apart_and_says_so(evaluated):
@@ -85,7 +85,7 @@ def test_a_limited_and_a_full_result_are_not_compared(evaluated, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "只有前 5 题" in done.stdout
     report = (folder / "eval/run/compare-first-5/compare.md").read_text("utf-8")
-    for said in ("只有前 5 题", "截断与打转：之前：写满 512 个标记被截断 3，末尾打转 1", "；之后：写满 512"):
+    for said in ("只有前 5 题", "截断与打转：之前：写满 512 个词元被截断 3，末尾打转 1", "；之后：写满 512"):
         assert said in report
 
 
@@ -105,9 +105,9 @@ def test_a_limit_that_limits_nothing_is_refused(evaluated, limit):
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        ({"content": None, "reasoning_content": "想", "finish_reason": "length"}, "2 题写满了 512 个标记还没想完"),
+        ({"content": None, "reasoning_content": "想", "finish_reason": "length"}, "2 题写满了 512 个词元还没想完"),
         ({"content": "<think>想"}, "max_new_tokens 调大，或让服务关掉思考"),
-        ({"content": "\n" * 512, "finish_reason": "length"}, "写的全是空白，2 题写满了 512 个标记"),
+        ({"content": "\n" * 512, "finish_reason": "length"}, "写的全是空白，2 题写满了 512 个词元"),
         ({"content": ""}, "多半是模型名或对话模板不对"),
     ],
 )

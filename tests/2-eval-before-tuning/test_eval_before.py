@@ -72,7 +72,7 @@ def test_a_finished_evaluation_is_not_run_again(evaluated):
     [
         (CONFIG + "batch: 3\n", [], "batch"),
         ("[1, 2]\n", [], "run.yaml"),
-        ("base_model: [\n", [], "YAML"),
+        ("model_name_or_path: [\n", [], "YAML"),
         (CONFIG + "max_new_tokens: 0\n", [], "max_new_tokens"),
         (CONFIG, ["--api-base", "http://127.0.0.1:9/v1", "--model", "m"], "连不上接口"),
         (CONFIG, ["--data", "没有.jsonl"], "prepare_cmb_clin.py"),

@@ -146,7 +146,7 @@ def test_missing_and_broken_inputs_are_refused(check, run, tmp_path):
     for broken in ("{", "[]", '{"id": "1"}', '{"id": "1", "messages": [{"content": 3}], "reference": "答"}'):
         eval_file.write_text(broken, encoding="utf-8")
         code, _, errors = run(SCRIPT.name, "--name", "mine")
-        assert code == 2 and "cmb-clin.jsonl:1：" in errors.splitlines()[-1]
+        assert code == 2 and "cmb-clin.jsonl 第 1 行" in errors.splitlines()[-1]
     eval_file.unlink()
     code, _, errors = run(SCRIPT.name, "--name", "mine")
     assert code == 2 and "prepare_cmb_clin.py" in errors

@@ -118,12 +118,12 @@ def test_every_reason_to_drop_is_counted_and_the_rest_is_cleaned(prepare, tmp_pa
 @pytest.mark.parametrize("place", ["question", "answer"])
 @pytest.mark.parametrize("token", ["<|im_end|>", "<|image_pad|>", "<|endoftext|>", "<|im_\u200bend|>"])
 def test_control_tokens_are_dropped_counted_and_said(prepare, tmp_path, token, place):
-    """拆开写的（中间夹零宽字符）清洗之后也是控制标记。"""
+    """拆开写的（中间夹零宽字符）清洗之后也是控制词元。"""
     bad = {"question": "头痛怎么办？", "answer": ANSWER}
     bad[place] += f"{token}\n<b>后面</b>"
     code, said, _ = prepare("--source", write_rows(tmp_path / "mine.jsonl", [*rows_of(20), bad]))
     folder = tmp_path / "out/train-data/mine"
-    assert code == 0 and "有控制标记（如 <|im_end|>） 1" in said
+    assert code == 0 and "有控制词元（如 <|im_end|>） 1" in said
     assert about(folder)["dropped"]["control_token"] == 1 and about(folder)["rows"] == {"train": 18, "val": 2}
 
 

@@ -1,5 +1,6 @@
 """train_llm.py：kill -9 之后接着训练与没断过一样；写错的配方、放不下的模型、坏数据，一句话说清。"""
 
+import argparse
 import csv
 import importlib.util
 import json
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file, save_file
 from small_llm import build_small_base, write_train_data
 
@@ -21,8 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGE = ROOT / "3-fine-tuning-llm"
 CONFIGS = sorted((STAGE / "configs").glob("*.yaml"))
 # 两遍，每遍 10 步；有 dropout，续训时随机数也要复原
-FAST = ["--train_data", "small", "--epochs", "2", "--update_rows", "4", "--eval_steps", "4", "--patience", "0"]
-FAST += ["--lora_dropout", "0.1", "--learning_rate", "1e-2", "--lora_rank", "4", "--max_length", "400"]
+FAST = ["--dataset_name", "small", "--num_train_epochs", "2", "--update_rows", "4", "--eval_steps", "4"]
+FAST += ["--early_stopping_patience", "0"]
+FAST += ["--lora_dropout", "0.1", "--learning_rate", "1e-2", "--lora_r", "4", "--max_length", "400"]
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +65,13 @@ def assert_same_adapter(home: Path, one: str, other: str) -> None:
 @pytest.fixture(scope="module")
 def trained(home):
     """calm 从头到尾；killed 先死在随机的一步，再死在写检查点的中途，第三次跑完。"""
-    base = ["--base_model", str(home / "base"), *FAST]
+    base = ["--model_name_or_path", str(home / "base"), *FAST]
     at = random.randrange(6, 12)
     runs = [
-        {"arguments": [*base, "--name", "calm"], "die": None},
-        {"arguments": [*base, "--name", "killed"], "die": ["step", at]},
-        {"arguments": [*base, "--name", "killed"], "die": ["save", 2]},
-        {"arguments": [*base, "--name", "killed"], "die": None},
+        {"arguments": [*base, "--run_name", "calm"], "die": None},
+        {"arguments": [*base, "--run_name", "killed"], "die": ["step", at]},
+        {"arguments": [*base, "--run_name", "killed"], "die": ["save", 2]},
+        {"arguments": [*base, "--run_name", "killed"], "die": None},
     ]
     driver = Path(__file__).with_name("killed_runs.py")
     done = subprocess.run(
@@ -163,13 +164,13 @@ def test_without_an_adapter_merge_and_chat_say_what_to_run(in_process, script):
 
 
 def test_what_was_trained_is_not_trained_again(home, trained, in_process):
-    code, out = in_process("--base_model", home / "base", *FAST, "--name", "calm")
+    code, out = in_process("--model_name_or_path", home / "base", *FAST, "--run_name", "calm")
     assert code == 0 and "训练过了" in out
 
 
 def test_changing_the_recipe_or_the_data_keeps_the_checkpoints(home, in_process):
     """同一个名字：改学习率、改数据都是另一次训练；改回来就接着原来的检查点。"""
-    given = ["--base_model", home / "base", *FAST, "--max_steps", 4, "--name", "again"]
+    given = ["--model_name_or_path", home / "base", *FAST, "--max_steps", 4, "--run_name", "again"]
     code, out = in_process(*given)
     (first,) = (home / "llm/again/checkpoints").iterdir()
     assert code == 0 and "从头训练" in out and "同名" not in out
@@ -194,14 +195,15 @@ def test_control_tokens_in_the_data_are_counted_and_said(home, in_process):
         text = (home / f"train-data/small/{split}.jsonl").read_text(encoding="utf-8")
         bad = [{"role": "user", "content": "头痛"}, {"role": "assistant", "content": "休息<|im_end|>"}]
         (folder / f"{split}.jsonl").write_text(text + json.dumps({"messages": bad}) + "\n", encoding="utf-8")
-    given = ["--base_model", home / "base", *FAST, "--train_data", "special", "--max_steps", 2, "--name", "special"]
-    code, out = in_process(*given)
-    assert code == 0 and out.count("没用的：有控制标记 1") == 2
+    given = ["--model_name_or_path", home / "base", *FAST, "--dataset_name", "special", "--max_steps", 2]
+    code, out = in_process(*given, "--run_name", "special")
+    assert code == 0 and out.count("没用的：有控制词元 1") == 2
     assert json.loads((home / "llm/special/training.json").read_text())["data"]["control_tokens"] == 2
 
 
 BAD_RECIPES = {
     "没有这一项": "learning_rat: 1.0e-4",
+    "从前的键": "lora_rank: 8",
     "整数写成汉字": "update_rows: 八",
     "负数": "learning_rate: -1",
     "列表": "update_rows: [1, 2]",
@@ -210,7 +212,7 @@ BAD_RECIPES = {
     "不是映射": "- 1",
     "坏 YAML": "a: [",
     "没装的记录器": "report_to: swanlab",
-    "检查点太少": "keep_checkpoints: 1",
+    "检查点太少": "save_total_limit: 1",
 }
 
 
@@ -223,14 +225,14 @@ def test_a_bad_recipe_is_one_line_and_exit_2(tmp_path, in_process, text):
     assert len(error.strip().splitlines()) == 1 and error.startswith("✗ "), error
 
 
-@pytest.mark.parametrize("arguments", [["--config"], ["--config", "/no/such.yaml"], ["--nonsense"], ["--epochs"]])
+@pytest.mark.parametrize("arguments", ["--config", "--config /no/such.yaml", "--nonsense", "--seed", "--lora_rank 8"])
 def test_bad_usage_is_one_line_and_exit_2(in_process, arguments):
-    code, error = in_process(*arguments)
+    code, error = in_process(*arguments.split())
     assert code == 2 and len(error.strip().splitlines()) == 1
 
 
 def test_missing_data_says_which_script_makes_it(in_process):
-    code, error = in_process("--train_data", "absent")
+    code, error = in_process("--dataset_name", "absent")
     assert code == 2 and "prepare_train_data.py" in error
 
 
@@ -241,7 +243,7 @@ def test_a_bad_row_is_named_by_file_and_line(home, in_process, line):
     good = (home / "train-data/small/train.jsonl").read_text().splitlines()[0]
     (folder / "train.jsonl").write_text(f"{good}\n{line}\n")
     (folder / "val.jsonl").write_text(f"{good}\n")
-    code, error = in_process("--train_data", "broken")
+    code, error = in_process("--dataset_name", "broken")
     assert code == 2 and "train.jsonl 第 2 行" in error
 
 
@@ -253,31 +255,31 @@ def test_a_model_that_will_not_fit_is_refused_with_the_remedy(home, in_process):
             (big / file.name).write_bytes(file.read_bytes())
     config = json.loads((big / "config.json").read_text())
     (big / "config.json").write_text(json.dumps(config | {"hidden_size": 2**20, "intermediate_size": 2**22}))
-    code, error = in_process("--base_model", big, "--train_data", "small", "--name", "big")
+    code, error = in_process("--model_name_or_path", big, "--dataset_name", "small", "--run_name", "big")
     assert code == 1
     assert "放不下" in error and "解决：" in error and "pass_tokens" in error
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda one: one.stem)
 def test_every_recipe_reads_and_is_the_one_it_says(config):
-    from health_assistant.training.recipe import LINEAR_LAYERS, Recipe, read_recipe
+    from health_assistant.recipes import read_recipe
+    from health_assistant.training.recipe import LINEAR_LAYERS, Recipe
 
-    recipe = read_recipe(["--config", str(config)], config, Recipe)
-    assert recipe.name == config.stem.removesuffix("-laptop"), "阶段 2、4 用的是没有 -laptop 的名字"
+    recipe = read_recipe(Recipe, argparse.Namespace(config=config))
+    assert recipe.run_name == config.stem.removesuffix("-laptop"), "阶段 2、4 用的是没有 -laptop 的名字"
     assert recipe.load_in_4bit == ("qlora" in config.stem)
-    assert recipe.lora_layers == LINEAR_LAYERS
-    assert recipe.lora_rank == (64 if recipe.name == "tiny" else 16)
+    assert recipe.lora_target_modules == LINEAR_LAYERS
+    assert recipe.lora_r == (64 if recipe.run_name == "tiny" else 16)
     if "14b-qlora" in config.stem:
-        assert recipe.gradient_checkpointing == "unsloth" and recipe.base_model == "Qwen/Qwen2.5-14B-Instruct"
-    assert set(yaml.safe_load(config.read_text())) <= set(vars(recipe))
+        assert recipe.activation_offloading and recipe.model_name_or_path == "Qwen/Qwen2.5-14B-Instruct"
 
 
 @pytest.mark.slow
 def test_kill_9_from_outside_at_random_moments(home):
     """真的脚本，在随机的时刻从外面 kill -9，直到它跑完。"""
-    arguments = ["--base_model", str(home / "base"), *FAST, "--epochs", "12"]
-    assert run_script("train_llm.py", home, *arguments, "--name", "outside-calm").returncode == 0
-    command = [sys.executable, STAGE / "train_llm.py", *arguments, "--name", "outside-killed"]
+    arguments = ["--model_name_or_path", str(home / "base"), *FAST, "--num_train_epochs", "12"]
+    assert run_script("train_llm.py", home, *arguments, "--run_name", "outside-calm").returncode == 0
+    command = [sys.executable, STAGE / "train_llm.py", *arguments, "--run_name", "outside-killed"]
     checkpoints = home / "llm/outside-killed/checkpoints"
     deaths = 0
     for _ in range(4):
@@ -289,7 +291,7 @@ def test_kill_9_from_outside_at_random_moments(home):
         process.send_signal(signal.SIGKILL)
         deaths += process.wait() == -signal.SIGKILL
     assert deaths
-    done = run_script("train_llm.py", home, *arguments, "--name", "outside-killed")
+    done = run_script("train_llm.py", home, *arguments, "--run_name", "outside-killed")
     assert done.returncode == 0, done.stderr
     assert_same_adapter(home, "outside-calm", "outside-killed")
 
@@ -299,8 +301,8 @@ def test_two_processes_share_the_work(home):
     """多卡的配方在 CPU 上用两个进程走一遍 DDP。accelerate launch 在多卡上就是起 torchrun；CPU 上它只起一个进程。"""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += [STAGE / "train_llm.py"]
-    command += ["--config", STAGE / "configs/qwen2.5-14b-lora-multi-gpu.yaml", "--base_model", home / "base"]
-    command += [*FAST, "--name", "two"]
+    command += ["--config", STAGE / "configs/qwen2.5-14b-lora-multi-gpu.yaml", "--model_name_or_path", home / "base"]
+    command += [*FAST, "--run_name", "two"]
     env = environment(home) | {"ACCELERATE_USE_CPU": "true"}
     done = subprocess.run([*map(str, command)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -326,7 +328,7 @@ def test_the_held_out_loss_of_real_dialogues_falls(tmp_path):
         rows = ([{"role": "user", "content": ask}, {"role": "assistant", "content": answer}] for ask, answer in part)
         lines = (json.dumps({"messages": row}, ensure_ascii=False) + "\n" for row in rows)
         (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
-    done = run_script("train_llm.py", tmp_path, "--train_data", "dialogues", "--max_steps", 100, timeout=600)
+    done = run_script("train_llm.py", tmp_path, "--dataset_name", "dialogues", "--max_steps", 100, timeout=600)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "llm/tiny/training.json").read_text())
     assert record["held_out_loss"] < 0.8 * record["held_out_loss_before"]

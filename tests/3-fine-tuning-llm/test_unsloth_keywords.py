@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from health_assistant.training import loading, run
+from health_assistant.training import loading, sft
 from health_assistant.training.recipe import Recipe, VisionRecipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,12 +75,18 @@ def test_the_vision_model_has_every_keyword_we_pass(wheel):
     assert "return FastBaseModel.get_peft_model(model, *args, **kwargs)" in routed
 
 
-def test_unsloth_leaves_our_batches_alone(wheel):
+def test_unsloth_leaves_our_batches_alone(wheel, tmp_path):
     """Unsloth 会自动把批改成去填充的长行，除非 padding_free 明写为 False：我们写了。"""
     source = wheel.read("unsloth/trainer.py").decode()
     rule = re.search(r"def _should_auto_padding_free\(config\).*?\n\n\n", source, re.S)[0]
     assert 'getattr(config, "padding_free", None) is None' in rule
-    assert "padding_free=False" in inspect.getsource(run.build_trainer)
+
+    class Seen(Exception):
+        pass
+
+    with mock.patch("trl.SFTConfig", side_effect=Seen) as settings, pytest.raises(Seen):
+        sft.build_trainer(Recipe(), None, None, [], [], tmp_path)
+    assert settings.call_args.kwargs["padding_free"] is False
 
 
 def test_the_statistics_switch_we_set_is_the_one_it_reads(wheel):

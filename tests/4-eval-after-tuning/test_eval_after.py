@@ -110,7 +110,7 @@ CMB_CLIN = ROOT.parent / "shared/data/CMB-Clin-qa.json"
 def test_two_runs_on_cmb_clin_have_208_questions_in_both_columns(tmp_path):
     done = run(tmp_path, ROOT / "1-eval-data-prepare/prepare_cmb_clin.py", "--file", CMB_CLIN)
     assert done.returncode == 0, done.stderr
-    (tmp_path / "cmb.yaml").write_text("base_model: some/base\n", encoding="utf-8")
+    (tmp_path / "cmb.yaml").write_text("model_name_or_path: some/base\n", encoding="utf-8")
     scripts = {"": ROOT / "2-eval-before-tuning/eval_before.py", "首先考虑诊断，完善检查": "eval_after.py"}
     for suffix, script in scripts.items():
         with fake_endpoint.running(tmp_path, suffix=suffix, empty="鉴别") as endpoint:

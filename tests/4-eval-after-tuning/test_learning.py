@@ -42,7 +42,8 @@ def test_tuning_on_real_dialogues_helps(tmp_path, capsys):
     seconds = run("3-fine-tuning-llm/prepare_train_data.py", tmp_path, "--source", DIALOGUES, *mapping)
     questions = held_out_questions(tmp_path / "train-data/dialogues/val.jsonl", tmp_path / "held-out.jsonl")
     # 批小一半，更新的次数多一倍：只看一遍数据时，微型模型要靠它学会照着问题答，而不只是学会写法
-    recipe = ["--train_data", "dialogues", "--epochs", 1, "--max_length", 256, "--update_rows", 4, "--eval_steps", 600]
+    recipe = ["--dataset_name", "dialogues", "--num_train_epochs", 1, "--max_length", 256]
+    recipe += ["--update_rows", 4, "--eval_steps", 600]
     seconds += run("3-fine-tuning-llm/train_llm.py", tmp_path, *recipe)
     seconds += run("3-fine-tuning-llm/merge_llm.py", tmp_path)
     seconds += run("2-eval-before-tuning/eval_before.py", tmp_path, "--data", questions)

@@ -18,7 +18,7 @@ from model_server.transformers_backend import WAITING, TransformersBackend, _Tex
 from model_servers import ROOT
 from PIL import Image, ImageDraw
 
-from health_assistant.training.run import encode_prompt
+from health_assistant.training.sft import encode_prompt
 
 ASKED = [{"role": "user", "content": "高血压要注意什么？"}]
 HISTORY = [
@@ -356,7 +356,7 @@ def test_hanging_up_in_the_queue_frees_the_place(client):
 def test_evalscope_scores_the_served_model(llm_server, tmp_path):
     """阶段 2 的脚本不改一个字，问这个服务。基座只会写换行，所以问 LoRA。"""
     fake_endpoint.write_questions(tmp_path / "eval-data", cases=3, turns=2)
-    (tmp_path / "run.yaml").write_text("base_model: some/base\n", encoding="utf-8")
+    (tmp_path / "run.yaml").write_text("model_name_or_path: some/base\n", encoding="utf-8")
     command = [sys.executable, ROOT / "2-eval-before-tuning/eval_before.py", "--config", tmp_path / "run.yaml"]
     command += ["--api-base", llm_server.url, "--model", "tuned-1.5"]
     environment = os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path), "OPENAI_API_KEY": llm_server.api_key}

@@ -118,7 +118,7 @@ def test_adapters_fit_the_rank_they_were_trained_with():
         recipe = VllmRecipe.model_validate(yaml.safe_load(config.read_text(encoding="utf-8")))
         for which in recipe.adapters.values():
             training = ROOT / f"3-fine-tuning-llm/configs/{which.removeprefix('llm/')}.yaml"
-            assert yaml.safe_load(training.read_text(encoding="utf-8"))["lora_rank"] <= recipe.max_lora_rank
+            assert yaml.safe_load(training.read_text(encoding="utf-8"))["lora_r"] <= recipe.max_lora_rank
 
 
 # ---- vLLM 自己的解析器 ----

@@ -38,7 +38,8 @@ def test_the_tiny_model_overfits_32_small_renders(tmp_path):
     shutil.copytree(data / "train", data / "val")  # 留下的是背得最熟的一份
 
     shares = [part for name in ("abnormal", "question", "unreadable") for part in (f"--{name}_share", "0")]
-    run("train_vl.py", "--name", "tiny", "--train_data", "small", "--epochs", 75, "--eval_steps", 150, *shares)
+    steps = ["--num_train_epochs", 75, "--eval_steps", 150]
+    run("train_vl.py", "--run_name", "tiny", "--dataset_name", "small", *steps, *shares)
     run("merge_vl.py", "--recipe", "tiny")
     out = run("eval_vl.py", "--reader", "before", "after", "--dataset", data / "train", "--unreadable", "0")
     readers = json.loads((tmp_path / "vl/tiny/eval/train/compare.json").read_text())["readers"]

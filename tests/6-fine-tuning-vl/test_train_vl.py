@@ -1,4 +1,4 @@
-"""train_vl.py：监督的标记正好是回答，图的标记数与预算算的一样，装不下就拒绝，kill -9 之后接着训练与没断过一样。"""
+"""train_vl.py：监督的词元正好是回答，图的词元数与预算算的一样，装不下就拒绝，kill -9 之后接着训练与没断过一样。"""
 
 import importlib.util
 import json
@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGE = ROOT / "6-fine-tuning-vl"
 CONFIGS = [one for one in sorted((STAGE / "configs").glob("*.yaml")) if not one.stem.startswith("dataset-")]
 # 两遍，每遍几步；有 dropout，续训时随机数也要复原
-FAST = ["--train_data", "small", "--epochs", "2", "--update_rows", "4", "--eval_steps", "4", "--lora_dropout", "0.1"]
-FAST += ["--lora_rank", "4", "--max_length", "700", "--abnormal_share", "0.2", "--question_share", "0.2"]
-FAST += ["--unreadable_share", "0"]
+FAST = ["--dataset_name", "small", "--num_train_epochs", "2", "--update_rows", "4", "--eval_steps", "4"]
+FAST += ["--lora_dropout", "0.1", "--lora_r", "4", "--max_length", "700", "--unreadable_share", "0"]
+FAST += ["--abnormal_share", "0.2", "--question_share", "0.2"]
 
 
 def load(path: Path):
@@ -75,18 +75,6 @@ def environment(home: Path) -> dict:
     return os.environ | more | {"PYTHONPATH": f"{ROOT}:{STAGE}"}
 
 
-@pytest.mark.parametrize("max_pixels", [784, 28 * 784, 640 * 784, 2560 * 784])
-@pytest.mark.parametrize("size", [(10, 10), (280, 33), (1600, 2263), (3264, 2448), (1080, 2340), (57, 9000)])
-def test_resizing_is_the_one_of_the_library(size, max_pixels):
-    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
-
-    from health_assistant.training.vision import MIN_PIXELS, image_tokens, resized
-
-    height, width = smart_resize(size[1], size[0], 28, MIN_PIXELS, max_pixels)
-    assert resized(size, max_pixels) == (width, height)
-    assert image_tokens(size, max_pixels) == width * height // 784
-
-
 def test_a_phone_photo_is_ten_thousand_tokens_and_the_budget_brings_it_to_2490():
     from health_assistant.training.vision import image_tokens
 
@@ -96,8 +84,9 @@ def test_a_phone_photo_is_ten_thousand_tokens_and_the_budget_brings_it_to_2490()
 
 def test_the_supervised_tokens_are_exactly_the_answer(home, tokenizer, tasks):
     from health_assistant.lab_report.report import READ_PROMPT
+    from health_assistant.training.passes import IGNORED
     from health_assistant.training.recipe import VisionRecipe
-    from health_assistant.training.run import IGNORED, IMAGE_PAD, TURN_END
+    from health_assistant.training.sft import IMAGE_PAD, TURN_END
     from health_assistant.training.vision import encode_pages, image_tokens, load_image_processor, page_collator
 
     recipe = VisionRecipe(max_pixels=40 * 784, min_text_height=1.0, max_length=2000)
@@ -115,7 +104,7 @@ def test_the_supervised_tokens_are_exactly_the_answer(home, tokenizer, tasks):
             assert one["input_ids"].count(image_token) == image_tokens(image.size, 40 * 784) == one["image_tokens"]
         assert row["prompt"] in tokenizer.decode(one["input_ids"])
 
-    # 图像处理器给出的小块数正好是标记数的四倍，一批里各条的监督不变
+    # 图像处理器给出的小块数正好是词元数的四倍，一批里各条的监督不变
     batch = page_collator(load_image_processor(home / "base", 40 * 784), tokenizer)(encoded[:6])
     assert batch["pixel_values"].shape[0] == 4 * sum(one["image_tokens"] for one in encoded[:6])
     assert int(batch["mm_token_type_ids"].sum()) == sum(one["image_tokens"] for one in encoded[:6])
@@ -127,14 +116,14 @@ def test_the_supervised_tokens_are_exactly_the_answer(home, tokenizer, tasks):
 @pytest.mark.parametrize("field", ["answer", "prompt"])
 def test_a_label_with_a_control_token_names_its_page(home, tokenizer, tasks, field):
     """自己导入的标签里混进 <|image_pad|>，就会多出一个图的占位。"""
+    from health_assistant.command_line import BadInput
     from health_assistant.training.recipe import VisionRecipe
-    from health_assistant.training.run import ControlToken
     from health_assistant.training.vision import encode_pages
 
     recipe = VisionRecipe(max_pixels=40 * 784, min_text_height=1.0, max_length=2000)
     rows = tasks.make_tasks(tasks.read_pages(home / "vl/dataset/small/train"), 0, 0)
     rows[1][field] += "<|image_pad|>"
-    with pytest.raises(ControlToken, match=rf"{rows[1]['image'].name} 的.*<\|image_pad\|>"):
+    with pytest.raises(BadInput, match=rf"{rows[1]['image'].name} 的.*<\|image_pad\|>"):
         encode_pages(rows, tokenizer, recipe)
 
 
@@ -179,7 +168,7 @@ def in_process(home, monkeypatch, capsys):
 
 
 def test_what_does_not_fit_is_refused_with_the_sample_and_the_remedy(home, in_process):
-    base = ["--base_model", home / "base", "--name", "refused", *FAST]
+    base = ["--model_name_or_path", home / "base", "--run_name", "refused", *FAST]
     code, error = in_process("train_vl", *base, "--max_pixels", 78400, "--min_text_height", 1, "--max_length", 100)
     assert code == 2 and "放不下" in error and ".jpg" in error and "max_length" in error and "图与提问" in error
     code, error = in_process("train_vl", *base, "--max_pixels", 78400, "--min_text_height", 1, "--max_length", 240)
@@ -194,21 +183,21 @@ def test_a_bad_row_is_named_by_file_and_line(home, in_process, line):
     folder = home / "vl/dataset/broken/train"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metadata.jsonl").write_text(line + "\n")
-    code, error = in_process("train_vl", "--train_data", "broken")
+    code, error = in_process("train_vl", "--dataset_name", "broken")
     assert code == 2 and "metadata.jsonl 第 1 行" in error
-    code, error = in_process("train_vl", "--train_data", "absent")
+    code, error = in_process("train_vl", "--dataset_name", "absent")
     assert code == 2 and "render_reports.py" in error
 
 
 @pytest.fixture(scope="module")
 def trained(home):
     """calm 从头到尾；killed 死在第 6 步，再接着训练。"""
-    base = ["--base_model", str(home / "base"), *FAST, "--max_pixels", "15680", "--min_text_height", "1"]
-    base += ["--full_layers", "visual", "embed_tokens", "lm_head"]
+    base = ["--model_name_or_path", str(home / "base"), *FAST, "--max_pixels", "15680", "--min_text_height", "1"]
+    base += ["--lora_modules_to_save", "visual", "embed_tokens", "lm_head"]
     runs = [
-        {"arguments": [*base, "--name", "calm"], "die": None},
-        {"arguments": [*base, "--name", "killed"], "die": ["step", 6]},
-        {"arguments": [*base, "--name", "killed"], "die": None},
+        {"arguments": [*base, "--run_name", "calm"], "die": None},
+        {"arguments": [*base, "--run_name", "killed"], "die": ["step", 6]},
+        {"arguments": [*base, "--run_name", "killed"], "die": None},
     ]
     driver = ROOT / "tests/3-fine-tuning-llm/killed_runs.py"
     command = [sys.executable, driver, STAGE / "train_vl.py", json.dumps(runs)]
@@ -275,11 +264,11 @@ def test_lora_goes_where_the_recipe_says(architecture):
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda one: one.stem)
 def test_every_recipe_reads_and_holds_its_pages(config):
     """正式的配方：1600 像素的一页不会缩到看不清，max_length 装得下满额的图、提问和 40 行的回答。"""
-    from health_assistant.training.recipe import VisionRecipe, read_recipe
+    from health_assistant.checked_yaml import read_yaml
+    from health_assistant.training.recipe import VisionRecipe
 
-    recipe = read_recipe(["--config", str(config)], config, VisionRecipe)
-    assert recipe.name == config.stem
-    if recipe.base_model != "tiny":
+    recipe = read_yaml(VisionRecipe, config)
+    if recipe.model_name_or_path != "tiny":
         assert recipe.max_length >= recipe.max_pixels // 784 + 200 + 40 * 60
         assert recipe.max_pixels >= 2_000_000
         assert recipe.load_in_4bit == ("qlora" in config.stem)

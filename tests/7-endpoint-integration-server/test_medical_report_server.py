@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from fhir.resources.R4B.bundle import Bundle
 from pdf_files import MINERALS, text_pdf
 from PIL import Image
 
@@ -92,6 +93,32 @@ def test_corrected_rows_are_judged_anew(report_server, read_events):
     assert "血红蛋白 130" not in answer["health_recommendations"]
 
 
+def test_a_read_report_leaves_as_fhir(report_server, read_events):
+    """判断重新做：传来的 flag 不算数；各格的位置跟着去。"""
+    report = read_events[1][1]
+    claimed = {**report, "items": [{**item, "flag": "normal", "critical": False} for item in report["items"]]}
+    answer = requests.post(f"{report_server}/fhir", json={"report": claimed}, timeout=30)
+    assert answer.headers["Content-Type"] == "application/fhir+json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    bundle = Bundle.model_validate(answer.json())
+    rows = [entry.resource for entry in bundle.entry if entry.resource.get_resource_type() == "Observation"]
+    low = next(row for row in rows if row.code.text.startswith("血红蛋白"))
+    assert (low.code.coding[0].code, low.interpretation[0].coding[0].code) == ("718-7", "L")
+    assert (float(low.valueQuantity.value), low.valueQuantity.code) == (107, "g/L")
+    places = [one.resource for one in bundle.entry if one.resource.get_resource_type() == "Provenance"]
+    assert len(places) == len(rows) == len(report["items"])
+    assert all("xywh=pixel:" in one.entity[0].what.identifier.value for one in places)
+
+
+def test_a_time_that_is_no_time_is_refused(report_server):
+    report = {"items": [{"name": "钾", "result": "4.1"}], "origin": {"collected": {"value": "昨天"}}}
+    answer = requests.post(f"{report_server}/fhir", json={"report": report}, timeout=5)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
+    report["origin"]["collected"]["value"] = "2026-11-26T07:10"
+    again = requests.post(f"{report_server}/advice", json={"report": report}, timeout=30).json()
+    assert again["report"]["origin"]["collected"]["value"] == "2026-11-26T07:10"
+
+
 def test_text_from_the_paper_is_never_html(report_server):
     evil = {"name": "<script>alert(1)</script>", "result": "9", "reference_range": "1-2", "unit": "[x](javascript:1)"}
     answer = requests.post(f"{report_server}/advice", json={"report": {"items": [evil]}}, timeout=30).json()
@@ -105,8 +132,9 @@ def test_text_from_the_paper_is_never_html(report_server):
     [[], [{"name": "钾", "result": "4"}] * 301, [{"name": "钾" * 201, "result": "4"}]],
     ids=["空", "太多", "太长"],
 )
-def test_implausible_reports_are_refused(report_server, rows):
-    answer = requests.post(f"{report_server}/advice", json={"report": {"items": rows}}, timeout=5)
+@pytest.mark.parametrize("path", ["advice", "fhir"])
+def test_implausible_reports_are_refused(report_server, rows, path):
+    answer = requests.post(f"{report_server}/{path}", json={"report": {"items": rows}}, timeout=5)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
 
 

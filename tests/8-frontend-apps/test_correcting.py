@@ -120,3 +120,18 @@ def test_a_correction_can_be_given_up(page, report_server):
     row.get_by_text("不改了").click()
     assert row.locator("form").count() == 0
     assert row.get_by_text("读错了，改正").is_visible()
+
+
+def test_the_time_and_hospital_can_be_filled_in_and_are_kept(page, report_server):
+    open_result(page, report_server, [NORMAL])
+    page.click("#origin button")
+    page.fill("#origin [name=collected]", "2026-11-26T07:10")
+    page.fill("#origin [name=performer]", "仁和医院")
+    page.click("#origin button.primary")
+    assert page.inner_text("#origin").startswith("采样 2026 年 11 月 26 日 07:10 · 仁和医院")
+    page.click("#save-button")
+    page.wait_for_selector("#save-button:disabled")
+    page.locator("#result .restart").click()
+    assert "2026年11月26日" in page.inner_text("#history-list").replace(" ", "")
+    page.click("#history-list button >> nth=0")
+    assert "仁和医院" in page.inner_text("#origin")

@@ -1,5 +1,10 @@
 """留下结果：人点了才存，只在这台设备里，一按全清；打印、分享、复制。"""
 
+import csv
+import io
+import json
+from pathlib import Path
+
 import pytest
 from web_app import ADVISE, CRITICAL, DONE, EXAMPLE, HIGH, MIXED, NORMAL, open_result
 
@@ -110,6 +115,46 @@ def test_copying_gives_every_row_in_words(page, report_server):
         assert f"{item.name} {item.result}" in text
     assert "总胆固醇 6.3 mmol/L，↑偏高，参考 <5.2" in text
     assert "不能代替医生" in text
+
+
+def saved(page, button: str) -> tuple[str, str]:
+    """点了按钮，存下的文件：名字与内容。"""
+    with page.expect_download() as download:
+        page.click(button)
+    return download.value.suggested_filename, Path(download.value.path()).read_text("utf-8")
+
+
+def test_a_table_for_a_spreadsheet(page, report_server):
+    formula = CRITICAL.model_copy(update={"name": "=HYPERLINK(1)"})
+    open_result(page, report_server, [*MIXED, formula])
+    name, text = saved(page, "#csv-button")
+    assert name == "化验结果.csv"
+    assert text.startswith("\ufeff")
+    head, *rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    assert head[:6] == ["项目", "代号", "结果", "单位", "参考范围", "判断"]
+    for item, row in zip(MIXED, rows, strict=False):
+        assert row[:5] == [item.name, item.code, item.result, item.unit, item.reference_range]
+    assert rows[1][5] == "↑偏高"
+    assert rows[len(MIXED)][0] == "'=HYPERLINK(1)"  # 读错的字不能变成公式
+    assert "AI 生成" in rows[-1][0] and "不能代替医生" in rows[-1][0]
+
+
+def test_a_bundle_for_other_health_software(page, report_server):
+    """导出要问服务器；用的是真的服务。"""
+    open_result(page, report_server, MIXED)
+    name, text = saved(page, "#fhir-button")
+    assert name == "化验结果.fhir.json"
+    resources = [entry["resource"] for entry in json.loads(text)["entry"]]
+    observations = [one for one in resources if one["resourceType"] == "Observation"]
+    assert [one["code"]["text"] for one in observations] == [f"{item.name}（{item.code}）" for item in MIXED]
+    assert "没有姓名" in page.inner_text("#done-words")
+
+
+def test_no_server_no_bundle_but_words(page, report_server):
+    open_result(page, report_server, [HIGH])
+    page.route("**/fhir", lambda route: route.abort())
+    page.click("#fhir-button")
+    page.wait_for_selector("#done-words:has-text('没有导出：连不上服务器')")
 
 
 def test_copying_works_without_the_clipboard_interface(page, report_server):

@@ -31,7 +31,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fake_endpoint.write_questions(folder / "eval-data", cases=52, turns=4)
-        (folder / "run.yaml").write_text("base_model: some/base\n", encoding="utf-8")
+        (folder / "run.yaml").write_text("model_name_or_path: some/base\n", encoding="utf-8")
         one, sixteen = seconds(folder, 1), seconds(folder, 16)
     print(f"208 题：并发 1 用 {one:.1f} 秒，并发 16 用 {sixteen:.2f} 秒，快 {one / sixteen:.1f} 倍，要 {WANTED:.0f} 倍")
     return 0 if one / sixteen >= WANTED else 1

@@ -1,9 +1,9 @@
-"""一次更新的 16 条对话：两条一次前向（today，装满之前的做法）与按标记装满（filled），各快多少。
+"""一次更新的 16 条对话：两条一次前向（today，装满之前的做法）与按词元装满（filled），各快多少。
 
     OMP_NUM_THREADS=2 python tests/benchmarks/packing.py ../shared/data/chinese-medical-dialogue-sample.csv
 
 CSV 要有 ask、answer 两列。基座是现造的 Qwen2，五千多万参数，权重随机：过一遍权重的时间才占得上分量。两种轮流跑，
-机器忙闲对它们是一样的。退出码 1：filled 每秒的真标记不到 today 的 1.5 倍。
+机器忙闲对它们是一样的。退出码 1：filled 每秒的真词元不到 today 的 1.5 倍。
 """
 
 import argparse
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from unittest import mock
 
-from health_assistant.training import loading, passes, run
+from health_assistant.training import loading, passes, sft
 from health_assistant.training.recipe import Recipe
 from health_assistant.training.tiny_models import train_tokenizer
 
@@ -36,7 +36,7 @@ def main() -> int:
         base = build_base([text for pair in pairs for text in pair], Path(folder) / "base")
         tokenizer = loading.load_tokenizer(base)
         asked = [[{"role": "user", "content": one}, {"role": "assistant", "content": two}] for one, two in pairs]
-        rows, _ = run.encode_all([{"messages": one} for one in asked], tokenizer, 512)
+        rows, _ = sft.encode_all([{"messages": one} for one in asked], tokenizer, 512)
         real, spent, computed = passes.tokens(rows), {"today": 0.0, "filled": 0.0}, {}
         for at in range(args.rounds):
             for way in [*spent][:: -1 if at % 2 else 1]:
@@ -44,9 +44,9 @@ def main() -> int:
                 spent[way] += seconds
     for way, seconds in spent.items():
         speed = args.rounds * real / seconds
-        print(f"{way:<7}每秒 {speed:5.0f} 个真标记，算的标记是真标记的 {computed[way] / real:.2f} 倍")
+        print(f"{way:<7}每秒 {speed:5.0f} 个真词元，算的词元是真词元的 {computed[way] / real:.2f} 倍")
     faster = spent["today"] / spent["filled"]
-    print(f"{len(rows)} 条对话，{real} 个真标记：filled 是 today 的 {faster:.2f} 倍（要 {NEEDED}）")
+    print(f"{len(rows)} 条对话，{real} 个真词元：filled 是 today 的 {faster:.2f} 倍（要 {NEEDED}）")
     return 0 if faster >= NEEDED else 1
 
 
@@ -67,10 +67,10 @@ def pairs_of_rows(lengths: list[int], most_tokens: int, processes: int = 1) -> l
 
 
 def epoch(way: str, base: Path, tokenizer, rows: list[dict], folder: Path) -> tuple[float, int]:
-    """全部对话训练一遍的秒数，和实际算的标记数（含填充）；不测验证集，不存检查点。"""
-    recipe = Recipe(update_rows=ROWS, epochs=1.0, patience=0)
+    """全部对话训练一遍的秒数，和实际算的词元数（含填充）；不测验证集，不存检查点。"""
+    recipe = Recipe(update_rows=ROWS, num_train_epochs=1.0, early_stopping_patience=0)
     with mock.patch.object(passes, "cut", pairs_of_rows if way == "today" else passes.cut):
-        trainer = run.build_trainer(
+        trainer = sft.build_trainer(
             recipe, loading.load_with_lora(base, recipe), tokenizer, rows, rows[:1], folder / "checkpoints"
         )
         trainer.args.load_best_model_at_end = trainer.args.eval_on_start = False
@@ -78,7 +78,7 @@ def epoch(way: str, base: Path, tokenizer, rows: list[dict], folder: Path) -> tu
         trainer._save_checkpoint = lambda *args: None
         started = time.perf_counter()
         trainer.train()
-    return time.perf_counter() - started, trainer.counted["padded_tokens"]
+    return time.perf_counter() - started, trainer.speed.counted["padded_tokens"]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""transformers 后端比裸的 model.generate 慢多少：每秒标记数之比，第一个标记晚多少毫秒。
+"""transformers 后端比裸的 model.generate 慢多少：每秒词元数之比，第一个词元晚多少毫秒。
 
     python tests/benchmarks/transformers_backend.py
 
-同一个微型模型（阶段 3 的 merged）、同样的问题、种子与设置，裸的与服务（流式）轮流做，只算 128 个标记以上的回答。
+同一个微型模型（阶段 3 的 merged）、同样的问题、种子与设置，裸的与服务（流式）轮流做，只算 128 个词元以上的回答。
 机器忙闲会变，所以每一对相邻的相比，再取中位数。达不到时退出码 1。
 """
 
@@ -25,7 +25,7 @@ LEAST_TOKENS, LEAST_RATIO, MOST_DELAY_MS = 128, 0.8, 30
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=artifacts.llm_dir("tiny") / "merged")
-    parser.add_argument("--tokens", type=int, default=256, help="一个回答最多几个标记")
+    parser.add_argument("--tokens", type=int, default=256, help="一个回答最多几个词元")
     parser.add_argument("--rounds", type=int, default=15)
     args = parser.parse_args()
 
@@ -44,7 +44,7 @@ def main() -> int:
         pairs = []
         for seed in range(1000):
             pair = bare.ask(messages, seed), ask_server(client, messages, seed, args.tokens)
-            assert pair[0][2] == pair[1][2], "种子相同，标记数就应当相同"
+            assert pair[0][2] == pair[1][2], "种子相同，词元数就应当相同"
             if seed >= 3 and pair[0][2] >= LEAST_TOKENS:  # 前几轮热身
                 pairs.append(pair)
             if len(pairs) == args.rounds:
@@ -56,10 +56,10 @@ def main() -> int:
     for name, runs in zip(("裸的", "服务"), zip(*pairs, strict=True), strict=True):
         speed = statistics.median(tokens / seconds for _, seconds, tokens in runs)
         first = 1000 * statistics.median(first for first, *_ in runs)
-        print(f"{name}：每秒 {speed:.0f} 个标记，第一个标记 {first:.1f} ms（{len(runs)} 个回答的中位数）")
+        print(f"{name}：每秒 {speed:.0f} 个词元，第一个词元 {first:.1f} ms（{len(runs)} 个回答的中位数）")
     ratio = statistics.median(bare[1] / served[1] for bare, served in pairs)
     delay = 1000 * statistics.median(served[0] - bare[0] for bare, served in pairs)
-    print(f"速度之比 {ratio:.2f}（要 ≥ {LEAST_RATIO}），第一个标记晚 {delay:.1f} ms（要 ≤ {MOST_DELAY_MS}）")
+    print(f"速度之比 {ratio:.2f}（要 ≥ {LEAST_RATIO}），第一个词元晚 {delay:.1f} ms（要 ≤ {MOST_DELAY_MS}）")
     print(f"{os.cpu_count()} 核，负载 {os.getloadavg()[0]:.1f}")
     return int(ratio < LEAST_RATIO or delay > MOST_DELAY_MS)
 
@@ -78,7 +78,7 @@ class Bare:
         self.tokenizer, self.tokens = AutoTokenizer.from_pretrained(folder), tokens
 
     def ask(self, messages: list[dict], seed: int) -> tuple[float, float, int]:
-        """第一个标记与全部标记各用了几秒，共几个标记。"""
+        """第一个词元与全部词元各用了几秒，共几个词元。"""
         import torch
 
         arrived = []

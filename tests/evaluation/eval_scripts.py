@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "2-eval-before-tuning/eval_before.py"
-CONFIG = "base_model: some/base\n"
+CONFIG = "model_name_or_path: some/base\n"
 
 
 def environment(folder: Path) -> dict:

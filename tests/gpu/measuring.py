@@ -71,8 +71,8 @@ def measure(home: Path, stage: str, recipe: str, base: Path, backend: str, steps
     """按配方训练 steps 步，返回 training.json；more 是另外改的设置。"""
     name = f"{recipe}-{backend}"
     script, place = {LLM_STAGE: ("train_llm.py", "llm"), VL_STAGE: ("train_vl.py", "vl")}[stage]
-    given = ["--config", ROOT / stage / f"configs/{recipe}.yaml", "--name", name, "--train_data", "measured"]
-    given += ["--base_model", base, "--quantized_model", "", "--backend", backend]
+    given = ["--config", ROOT / stage / f"configs/{recipe}.yaml", "--run_name", name, "--dataset_name", "measured"]
+    given += ["--model_name_or_path", base, "--quantized_model", "", "--backend", backend]
     given += ["--max_steps", steps, "--eval_steps", steps, "--warmup_steps", 1, *more]
     run(home, stage, script, *given)
     return json.loads((home / place / name / "training.json").read_text())

@@ -17,14 +17,17 @@ STAGES = ("3-fine-tuning-llm", "6-fine-tuning-vl")
 KEPT = ["measured", "card", "recipe", "size", "backend", "row_tokens", "way", "steps", "tokens", "padded_tokens"]
 KEPT += ["tokens_per_second", "warm_up_seconds", "longest_pass", "peak_memory_gib", "reserved_gib", "versions"]
 BACKENDS = {"unsloth": "Unsloth", "transformers": "transformers + peft"}
-WAYS = {"filled": "装满", "today": "从前", "fp16": "装满，fp16"}
+WAYS = {"filled": "装满", "today": "从前", "fp16": "装满，fp16", "on_card": "装满，都在卡上"}
+WAYS |= {"fp16_on_card": "装满，都在卡上，fp16", "table_on_card": "装满，词表在卡上"}
 COLUMNS = ["配方", "后端", "每行约多少标记", "分批", "标记/秒", "预热（秒）", "峰值 GiB", "占住 GiB"]
 OLD_COLUMNS = ["配方", "后端", "每行约多少标记", "整次标记/秒", "稳定后一步（秒）", "峰值 GiB"]
 ABOUT = """# GPU 上训练的速度与显存
 
 由 `python tests/gpu/speed_table.py` 从 [gpu.jsonl](gpu.jsonl) 写成，不要手改；数是 `tests/gpu/training_speed.py` 量的。
 模型是真实的尺寸、随机的权重：速度与显存不取决于权重的值，损失没有意义。标记/秒只数真的标记（不数填充），不算开头三次更新的预热。
-“从前”是按行数分批：一次前向两行（视觉是一页）；“装满”是配方现在的做法，同一次更新、同样的结果。两种在同一次运行里先后量。
+“从前”是按行数分批：一次前向两行（视觉是一页）；“装满”是配方现在的做法，同一次更新、同样的结果。同一张卡的在一次租用里先后量。
+各层的输入（重算要用）与 QLoRA 输入一侧的词表，现在留在内存里；“从前”与“都在卡上”的在卡上（Unsloth 的各层输入除外），
+“词表在卡上”的只有词表还在卡上：这两种是途中的两版代码量的。
 峰值是程序用过的最多，占住的是分配器向卡要的；nvidia-smi 看到的还要多几百 MB 的 CUDA 上下文。
 """
 OLD = """

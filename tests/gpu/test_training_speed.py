@@ -74,10 +74,9 @@ def test_20_steps_at_full_size(home, records, stage, base, recipe, backend):
 @pytest.mark.parametrize(
     ("stage", "recipe"), [(LLM_STAGE, "qwen2.5-14b-qlora"), (VL_STAGE, "qwen2-vl-7b-lora")], ids=["llm", "vl"]
 )
-def test_unsloth_is_faster_and_smaller_than_plain_peft(records, stage, recipe):
+def test_unsloth_is_faster_than_plain_peft(records, stage, recipe):
     unsloth, plain = (measured_one(records[stage], (recipe, one)) for one in ("unsloth", "transformers"))
     assert unsloth["tokens_per_second"] > plain["tokens_per_second"]
-    assert unsloth["peak_memory_gib"] < plain["peak_memory_gib"]
 
 
 def measured_one(measured: dict, key: tuple) -> dict:

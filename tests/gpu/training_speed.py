@@ -20,20 +20,26 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from health_assistant.training import loading, memory, passes, recipe, run, vision  # noqa: E402
+from health_assistant.checked_yaml import read_yaml  # noqa: E402
+from health_assistant.training import loading, memory, passes, recipe, run, sft, vision  # noqa: E402
 
 LLM, VL = ROOT / "3-fine-tuning-llm/configs", ROOT / "6-fine-tuning-vl/configs"
-# 每一种：行有多长、分批、步数。today 是装满之前的做法：两行（视觉是一页）一次前向
-LLM_WAYS = [(120, "today", 5), (120, "filled", 9), (500, "today", 5), (500, "filled", 7), (2000, "filled", 4)]
-VL_WAYS = [(0, "today", 5), (0, "filled", 6)]
+# 每一种：行有多长、分批、步数（头三步是预热）。today 是从前的做法：两行（视觉是一页）一次前向，词表与各层的输入在卡上
+LLM_WAYS = [(120, "today", 4), (120, "filled", 9), (500, "today", 4), (500, "filled", 7), (2000, "filled", 4)]
+VL_WAYS = [(0, "today", 4), (0, "filled", 6)]
+FILLED = [(120, "filled", 7), (500, "filled", 6)]
 JOBS = [  # 基座、配方、后端、各种分批、改哪些设置、最多多少秒；最要紧的在前
     ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "unsloth", LLM_WAYS, {}, 250),
     ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "transformers", LLM_WAYS, {}, 230),
-    ("qwen2-vl-7b", VL / "qwen2-vl-7b-lora.yaml", "unsloth", VL_WAYS, {}, 170),
-    ("qwen2-vl-7b", VL / "qwen2-vl-7b-lora.yaml", "transformers", VL_WAYS, {}, 100),
-    ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "unsloth", [(120, "filled", 8)], {}, 60),
+    ("qwen2-vl-7b", VL / "qwen2-vl-7b-lora.yaml", "transformers", VL_WAYS, {}, 120),
+    ("qwen2-vl-7b", VL / "qwen2-vl-7b-lora.yaml", "unsloth", VL_WAYS, {}, 200),
     ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "transformers", [(120, "filled", 8)], {}, 60),
     ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "transformers", [(120, "fp16", 8)], {}, 60),
+    ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "unsloth", [(120, "filled", 8)], {}, 60),
+    ("qwen2.5-7b", LLM / "qwen2.5-7b-qlora.yaml", "unsloth", FILLED, {}, 90),
+    ("qwen2.5-7b", LLM / "qwen2.5-7b-qlora.yaml", "transformers", FILLED, {}, 90),
+    ("qwen2-vl-2b", VL / "qwen2-vl-2b-qlora.yaml", "transformers", [(0, "filled", 5)], {}, 60),
+    ("qwen2-vl-2b", VL / "qwen2-vl-2b-qlora.yaml", "unsloth", [(0, "filled", 5)], {}, 150),
 ]
 
 
@@ -87,11 +93,10 @@ def work(job: list, out: Path, home: Path) -> int:
     size, config, backend, ways, changed, _ = job
     kind = recipe.VisionRecipe if "6-fine" in config else recipe.Recipe
     place = f"{size}-vl" if size == "small" and kind is recipe.VisionRecipe else size
-    given = ["--config", config, "--backend", backend, "--quantized_model", "", "--base_model", str(home / place)]
-    given += [text for name, value in changed.items() for text in (f"--{name}", str(value))]
-    wanted = recipe.read_recipe(given, Path(config), kind)
-    if wanted.vision:
-        wanted.update_rows = 4
+    given = {"backend": backend, "quantized_model": "", "model_name_or_path": str(home / place)} | changed
+    if kind is recipe.VisionRecipe:
+        given["update_rows"] = 4
+    wanted = read_yaml(kind, Path(config), given)
     half = ways[0][1] == "fp16"
     if backend == "unsloth":
         import unsloth  # noqa: F401
@@ -142,9 +147,10 @@ def measure(wanted, model, tokenizer, source: Path, home: Path, how: tuple) -> d
     import torch
 
     length, way, steps = how
+    changed = {"max_steps": steps, "eval_steps": 1000, "early_stopping_patience": 0, "warmup_steps": 1}
     if length == 2000:
-        wanted.update_rows = 4  # 只看装得最满时的峰值，不必多跑
-    wanted.max_steps, wanted.eval_steps, wanted.patience, wanted.warmup_steps = steps, 1000, 0, 1
+        changed["update_rows"] = 4  # 只看装得最满时的峰值，不必多跑
+    wanted = wanted.model_copy(update=changed)
     rows, collate = text_rows(tokenizer, length, wanted.update_rows * 10), None
     if isinstance(wanted, recipe.VisionRecipe):
         rows = page_rows(tokenizer, wanted, home / "pages")
@@ -161,16 +167,24 @@ def measure(wanted, model, tokenizer, source: Path, home: Path, how: tuple) -> d
     if on_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
+    table, peaks = model.get_input_embeddings(), dict.fromkeys(("forward", "backward", "reserved"), 0)
+    place = table.weight.device
     with mock.patch.object(passes, "cut", cut):
-        trainer = run.build_trainer(wanted, model, tokenizer, rows, rows[:1], home / "checkpoints", collate)
+        trainer = sft.build_trainer(wanted, model, tokenizer, rows, rows[:1], home / "checkpoints", collate)
         trainer.args.load_best_model_at_end = False
         trainer._save_checkpoint = lambda *args: None
+        if way == "today":
+            table.weight.data = table.weight.data.to(trainer.args.device)
+            if not loading.uses_unsloth(wanted):
+                trainer.args.gradient_checkpointing_kwargs["offload"] = False
+        watch_peaks(trainer, peaks)
         longest_pass = max(
             len(one) * max(len(rows[at]["input_ids"]) for at in one)
             for update in trainer.get_train_dataloader().batch_sampler
             for one in update
         )
         trainer.train()
+    table.weight.data = table.weight.data.to(place)
     summary = run.summary(wanted, trainer, 0.0)
     spent = [one["step_seconds"] for one in trainer.state.log_history if "learning_rate" in one]
     kept = ("tokens", "padded_tokens", "tokens_per_second", "warm_up_seconds", "peak_memory_gib", "versions", "machine")
@@ -181,14 +195,36 @@ def measure(wanted, model, tokenizer, source: Path, home: Path, how: tuple) -> d
     result["held_out"] = [one["loss"] for one in summary["held_out"]]
     result["seconds"] = [round(now - before, 3) for before, now in zip([0, *spent], spent, strict=False)]
     result["longest_pass"] = longest_pass
-    unsloth = loading.uses_unsloth(wanted)
     longest = max(len(row["input_ids"]) for row in rows)
-    result["estimated_gib"] = round(memory.for_training(source, wanted, unsloth, longest).needed, 2)
+    result["estimated_gib"] = round(memory.for_training(source, wanted, longest).needed, 2)
     if on_gpu:
-        result["reserved_gib"] = round(torch.cuda.max_memory_reserved() / 2**30, 2)
+        note_peak(peaks, "forward")
+        gib = {name: round(value / 2**30, 2) for name, value in peaks.items()}
+        result |= {"reserved_gib": gib.pop("reserved"), "peaks_gib": gib, "peak_memory_gib": max(gib.values())}
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     trainer.accelerator.free_memory()
     return result
+
+
+def watch_peaks(trainer, peaks: dict) -> None:
+    """前向（连同更新参数与验证）、反向各自的显存峰值，字节。"""
+    backward = trainer.accelerator.backward
+
+    def watched(*args, **kwargs):
+        note_peak(peaks, "forward")
+        backward(*args, **kwargs)
+        note_peak(peaks, "backward")
+
+    trainer.accelerator.backward = watched
+
+
+def note_peak(peaks: dict, name: str) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        peaks[name] = max(peaks[name], torch.cuda.max_memory_allocated())
+        peaks["reserved"] = max(peaks["reserved"], torch.cuda.max_memory_reserved())
+        torch.cuda.reset_peak_memory_stats()
 
 
 def text_rows(tokenizer, length: int, count: int) -> list[dict]:

@@ -379,3 +379,16 @@ def test_what_was_read_never_becomes_markup(rows):
     html = MarkdownIt("commonmark", {"html": True}).render(advice)
     assert not re.search(r"<(img|a|b|h1|h2|code|em|script)\b", html)
     assert "<strong>粗" not in html
+
+
+def test_questions_for_the_doctor_come_from_the_findings():
+    """三到五个：最要紧的两件事，不认识的、没有判断的，和总要问的；没有事的单子不问。"""
+    high = PrintedRow(name="总胆固醇", code="TC", result="9.3", unit="mmol/L", reference_range="<5.2", mark="↑")
+    strange = PrintedRow(name="某某蛋白", result="12", unit="U/L", reference_range="0-5", mark="↑")
+    unread = PrintedRow(name="钾", code="K", result="", unit="mmol/L", reference_range="3.5-5.3")
+    advice = compose_advice(assess(ReadReport(sex="女", age="34岁", items=[high, strange, unread])))
+    questions = advice.split("### 问医生之前先想好问什么\n\n")[1].split("\n\n")[0].splitlines()
+    assert 3 <= len(questions) <= 5
+    assert any("总胆固醇" in one for one in questions) and any("某某蛋白" in one for one in questions)
+    fine = PrintedRow(name="钾", code="K", result="4.1", unit="mmol/L", reference_range="3.5-5.3")
+    assert "问医生" not in compose_advice(assess(ReadReport(sex="女", age="34岁", items=[fine])))

@@ -5,7 +5,7 @@ import pytest
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess, raise_to
 from health_assistant.lab_report.joining import join_pages
-from health_assistant.lab_report.report import LabReport, Reading, ReadRow
+from health_assistant.lab_report.report import LabReport, PrintedField, Reading, ReadRow
 
 POTASSIUM = ("钾", "4.1", "mmol/L", "3.5-5.3")
 SODIUM = ("钠", "140", "mmol/L", "137-147")
@@ -130,3 +130,14 @@ def test_a_page_not_read_forbids_nothing_found():
     assert report.notices[0] == report.doubts[0] == "第 2 页没有读成：看不清。"
     assert "没有读全" in advice.compose_advice(report)
     assert "都在参考范围内" not in advice.compose_advice(report)
+
+
+def test_what_the_letterheads_say_alike_is_kept():
+    """采样时间各页一样的留下；不一样的不要：不知道哪一行是哪一份的。"""
+    first, second = page(("钾", "4.1")), page(("钠", "140"))
+    hospital = PrintedField(value="仁和医院", box=(1, 2, 3, 4))
+    first.origin = {"performer": hospital, "collected": PrintedField(value="2026-11-26T07:10")}
+    second.origin = {"performer": hospital, "collected": PrintedField(value="2026-11-27T07:10")}
+    joined = join_pages([(1, first), (2, second)]).reading
+    assert joined.origin == {"performer": hospital}
+    assert join_pages([(3, second)]).reading.origin["collected"].page == 3

@@ -1,4 +1,4 @@
-"""第一次更新的梯度（裁剪之前）：同样的 16 行，逐行算与按标记装满算，语言模型与视觉模型。
+"""第一次更新的梯度（裁剪之前）：同样的 16 行，逐行算与按词元装满算，语言模型与视觉模型。
 
 参数：JSON {"home": 产物目录, "out": 写到哪里}。torchrun 起两个进程时，就是 DDP 平均之后的梯度。
 """
@@ -14,11 +14,11 @@ from accelerate import PartialState
 from small_llm import small_texts
 from transformers import Trainer, set_seed
 
-from health_assistant.training import loading, passes, run, vision
+from health_assistant.training import loading, passes, sft, vision
 from health_assistant.training.recipe import Recipe, VisionRecipe
 
 ROWS = 16
-SETTINGS = {"update_rows": ROWS, "max_steps": 1, "lora_rank": 4, "patience": 0, "gradient_checkpointing": "none"}
+SETTINGS = {"update_rows": ROWS, "max_steps": 1, "lora_r": 4, "early_stopping_patience": 0}
 
 
 class Stop(Exception):
@@ -29,7 +29,7 @@ def text_rows(tokenizer) -> list[dict]:
     texts = small_texts()[: 2 * ROWS]
     pairs = zip(texts[::2], texts[1::2], strict=True)
     return [
-        run.encode([{"role": "user", "content": asked}, {"role": "assistant", "content": answer}], tokenizer)
+        sft.encode([{"role": "user", "content": asked}, {"role": "assistant", "content": answer}], tokenizer)
         for asked, answer in pairs
     ]
 
@@ -51,7 +51,7 @@ def gradients(recipe: Recipe, base: Path, rows: list[dict], tokenizer, out: Path
     for name, value in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(value, std=0.1)  # 全零的 B 让 A 没有梯度
-    trainer = run.build_trainer(recipe, model, tokenizer, rows, rows, out / "checkpoints", collate)
+    trainer = sft.build_trainer(recipe, model, tokenizer, rows, rows, out / "checkpoints", collate)
     original = Trainer.training_step
 
     def counting(self, *args, **kwargs):

@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = {"llm": ROOT / "3-fine-tuning-llm/train_llm.py", "vl": ROOT / "6-fine-tuning-vl/train_vl.py"}
 BROKEN = {"nan": "第 3 步的损失是 nan", "inf": "第 3 步的损失是 inf", "zero": "第 3 步的损失是 0"}
 BROKEN |= {"exploding": "第 3 步的梯度是 "}
-SETTINGS = ["--train_data", "small", "--update_rows", "2", "--eval_steps", "2", "--max_length", "400"]
-SETTINGS += ["--max_steps", "5", "--lora_rank", "4"]
+SETTINGS = ["--dataset_name", "small", "--update_rows", "2", "--eval_steps", "2", "--max_length", "400"]
+SETTINGS += ["--max_steps", "5", "--lora_r", "4"]
 VL_ONLY = ["--min_text_height", "1", "--unreadable_share", "0", "--abnormal_share", "0", "--question_share", "0"]
 
 
@@ -31,7 +31,7 @@ def runs(tmp_path_factory):
     given = [
         {
             "script": str(SCRIPTS[kind]),
-            "arguments": ["--base_model", str(home / f"{kind}-base"), "--name", how, *SETTINGS]
+            "arguments": ["--model_name_or_path", str(home / f"{kind}-base"), "--run_name", how, *SETTINGS]
             + VL_ONLY * (kind == "vl")
             + ["--learning_rate", "1e30", "--warmup_steps", "0"] * (how == "too-fast"),
             "break": how if how in BROKEN else "",

@@ -8,7 +8,7 @@ import torch
 from small_llm import build_small_base, small_texts
 from transformers import AutoTokenizer
 
-from health_assistant.training import loading, run
+from health_assistant.training import checks, loading, passes, sft
 from health_assistant.training.recipe import Recipe
 
 
@@ -17,14 +17,14 @@ def trainer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fp16")
     base = build_small_base(folder / "base")
     tokenizer = AutoTokenizer.from_pretrained(base)
-    recipe = Recipe(base_model=str(base), lora_rank=4, max_steps=4, learning_rate=1e-2)
+    recipe = Recipe(model_name_or_path=str(base), lora_r=4, max_steps=4, learning_rate=1e-2)
     pairs = zip(small_texts()[:16:2], small_texts()[1:16:2], strict=True)
     rows = [
-        run.encode([{"role": "user", "content": asked}, {"role": "assistant", "content": answer}], tokenizer)
+        sft.encode([{"role": "user", "content": asked}, {"role": "assistant", "content": answer}], tokenizer)
         for asked, answer in pairs
     ]
     model = loading.load_with_lora(base, recipe)
-    return run.build_trainer(recipe, model, tokenizer, rows, rows, folder / "checkpoints")
+    return sft.build_trainer(recipe, model, tokenizer, rows, rows, folder / "checkpoints")
 
 
 def overflow(trainer) -> None:
@@ -38,7 +38,7 @@ def test_an_overflow_is_the_scalers_until_its_scale_is_below_one(trainer, scale,
     trainer.accelerator.scaler = scale and torch.amp.GradScaler("cpu", init_scale=scale)
     overflow(trainer)
     if stops:
-        with pytest.raises(run.BadTraining, match="梯度是 (inf|nan)"):
+        with pytest.raises(checks.BadTraining, match="梯度是 (inf|nan)"):
             trainer._clip_grad_norm(trainer.model)
     else:
         assert not torch.isfinite(torch.as_tensor(trainer._clip_grad_norm(trainer.model)))
@@ -50,7 +50,7 @@ def test_training_in_fp16_starts_with_overflows_and_still_learns(trainer):
     trainer.accelerator.scaler = scaler
     optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], lr=3e-2)
     rows = [{name: trainer.train_dataset[at][name] for name in ("input_ids", "labels")} for at in range(8)]
-    batch = run.pad_batch(rows, trainer.processing_class.pad_token_id)
+    batch = passes.pad_batch(rows, trainer.processing_class.pad_token_id)
     losses, scales = [], []
     for _ in range(40):
         optimizer.zero_grad()

@@ -26,7 +26,7 @@ def test_unsloth_comes_first(tmp_path, stage):
     small_llm.write_train_data(tmp_path / "train-data/small", train=2, val=2)
     small_vl.write_pages(tmp_path / "vl/dataset/small")
     environment = os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path), "PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    command = [sys.executable, ROOT / stage, "--backend", "unsloth", "--train_data", "small"]
+    command = [sys.executable, ROOT / stage, "--backend", "unsloth", "--dataset_name", "small"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 7, done.stderr[-2000:]
     assert "导入 unsloth 时已有：一个也没有" in done.stdout

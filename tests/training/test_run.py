@@ -7,7 +7,7 @@ import torch
 from small_llm import build_small_base, small_texts
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from health_assistant.training import loading, run, saving
+from health_assistant.training import checks, loading, passes, run, saving, sft
 from health_assistant.training.recipe import Recipe
 
 
@@ -27,9 +27,10 @@ def dialogue(asked: str, answer: str) -> list[dict]:
 
 @pytest.mark.parametrize("answer", [*small_texts()[1:40:2], "\n先量血压。\n\n再看医生。 ", "。", "<b>1</b>", " 12.5%"])
 def test_what_is_supervised_is_exactly_the_answer_and_its_end(tokenizer, answer):
-    row = run.encode(dialogue("头痛怎么办？\n", answer), tokenizer)
-    supervised = [token for token, label in zip(row["input_ids"], row["labels"], strict=True) if label != run.IGNORED]
-    assert [label for label in row["labels"] if label != run.IGNORED] == supervised
+    row = sft.encode(dialogue("头痛怎么办？\n", answer), tokenizer)
+    pairs = zip(row["input_ids"], row["labels"], strict=True)
+    supervised = [token for token, label in pairs if label != passes.IGNORED]
+    assert [label for label in row["labels"] if label != passes.IGNORED] == supervised
     assert tokenizer.decode(supervised) == answer.strip() + "<|im_end|>"
     # 其余的正是推理时看到的提示
     prompt = tokenizer.apply_chat_template(dialogue("头痛怎么办？\n", answer)[:1], add_generation_prompt=True)
@@ -38,15 +39,15 @@ def test_what_is_supervised_is_exactly_the_answer_and_its_end(tokenizer, answer)
 
 def test_only_the_last_answer_of_several_turns_is_supervised(tokenizer):
     messages = dialogue("咳嗽", "多久了？") + dialogue("三天", "多喝水。")
-    row = run.encode(messages, tokenizer)
-    assert tokenizer.decode([label for label in row["labels"] if label != run.IGNORED]) == "多喝水。<|im_end|>"
+    row = sft.encode(messages, tokenizer)
+    assert tokenizer.decode([label for label in row["labels"] if label != passes.IGNORED]) == "多喝水。<|im_end|>"
     assert "多久了？" in tokenizer.decode(row["input_ids"])
 
 
 def test_too_long_dialogues_are_left_out_whole(tokenizer):
     rows = [{"messages": dialogue("痛", "药" * count)} for count in (1, 500)]
-    kept, left_out = run.encode_all(rows, tokenizer, max_length=100)
-    assert len(kept) == 1 and left_out == {"太长": 1, "有控制标记": 0}
+    kept, left_out = sft.encode_all(rows, tokenizer, max_length=100)
+    assert len(kept) == 1 and left_out == {"太长": 1, "有控制词元": 0}
     assert tokenizer.decode(kept[0]["labels"][-1:]) == "<|im_end|>"
 
 
@@ -60,35 +61,35 @@ CONTROL = [
 @pytest.mark.parametrize("place", ["asked", "answer", "history"])
 @pytest.mark.parametrize("text", CONTROL)
 def test_texts_with_control_tokens_are_left_out_and_counted(tokenizer, text, place):
-    """不然答案里的 <|im_end|> 会切成真的结束标记，模型学会一个人说两边的话。"""
+    """不然答案里的 <|im_end|> 会切成真的结束词元，模型学会一个人说两边的话。"""
     good = dialogue("头痛怎么办？", "先量血压。")
     bad = {
         "asked": dialogue(text, "先量血压。"),
         "answer": dialogue("头痛怎么办？", text),
         "history": dialogue("头痛怎么办？", text) + dialogue("还要做什么？", "近期去看门诊。"),
     }[place]
-    kept, left_out = run.encode_all([{"messages": good}, {"messages": bad}], tokenizer, max_length=400)
-    assert len(kept) == 1 and left_out["有控制标记"] == 1
+    kept, left_out = sft.encode_all([{"messages": good}, {"messages": bad}], tokenizer, max_length=400)
+    assert len(kept) == 1 and left_out["有控制词元"] == 1
     assert [kept[0]["input_ids"].count(tokenizer.convert_tokens_to_ids(one)) for one in ("<|im_end|>",)] == [3]
-    with pytest.raises(run.ControlToken, match=r"控制标记 <\|"):
-        run.encode(bad, tokenizer)
+    with pytest.raises(checks.ControlToken, match=r"控制词元 <\|"):
+        sft.encode(bad, tokenizer)
 
 
 def test_angle_brackets_that_are_no_tokens_are_plain_text(tokenizer):
     answer = "<think>想一想</think>血压 <|高|> 140，<b>复查</b>"
-    assert tokenizer.decode(run.encode(dialogue("问", answer), tokenizer)["input_ids"]).endswith(answer + "<|im_end|>")
+    assert tokenizer.decode(sft.encode(dialogue("问", answer), tokenizer)["input_ids"]).endswith(answer + "<|im_end|>")
 
 
 def test_no_token_sees_another_example(base, tokenizer):
     """改动一条对话，同一批里别的对话的 logits 一点不变；改动的那条自己变了。"""
     model = AutoModelForCausalLM.from_pretrained(base).eval()
     pairs = zip(small_texts()[:8:2], small_texts()[1:8:2], strict=True)
-    rows = [run.encode(dialogue(*pair), tokenizer) for pair in pairs]
+    rows = [sft.encode(dialogue(*pair), tokenizer) for pair in pairs]
     other = {**rows[1], "input_ids": [*rows[1]["input_ids"]]}
     other["input_ids"][5] = (other["input_ids"][5] + 7) % len(tokenizer)
 
     def logits(rows):
-        batch = run.pad_batch(rows, tokenizer.pad_token_id)
+        batch = passes.pad_batch(rows, tokenizer.pad_token_id)
         with torch.no_grad():
             return model(**batch).logits
 
@@ -102,11 +103,11 @@ def test_no_token_sees_another_example(base, tokenizer):
 
 
 def test_the_padding_is_neither_attended_to_nor_learned(tokenizer):
-    rows = [run.encode(dialogue("痛", "药" * count), tokenizer) for count in (1, 9)]
-    batch = run.pad_batch(rows, tokenizer.pad_token_id)
+    rows = [sft.encode(dialogue("痛", "药" * count), tokenizer) for count in (1, 9)]
+    batch = passes.pad_batch(rows, tokenizer.pad_token_id)
     short = len(rows[0]["input_ids"])
     assert not batch["attention_mask"][0, short:].any()
-    assert (batch["labels"][0, short:] == run.IGNORED).all()
+    assert (batch["labels"][0, short:] == passes.IGNORED).all()
 
 
 def test_a_half_written_checkpoint_is_not_resumed_from(tmp_path):
@@ -115,10 +116,16 @@ def test_a_half_written_checkpoint_is_not_resumed_from(tmp_path):
     assert saving.last_complete_checkpoint(tmp_path) is None
     for step in (9, 10, 20):
         (tmp_path / f"checkpoint-{step}").mkdir()
+    # 别人放进来的，不当成检查点，也不删
+    (tmp_path / "checkpoint-10-copy").mkdir()
+    saving.mark_complete(tmp_path / "checkpoint-10-copy")
+    strays = [tmp_path / "checkpoint-10-copy", tmp_path / "checkpoint-99", tmp_path / "notes.txt"]
+    for stray in strays[1:]:
+        stray.write_text("x")
     saving.mark_complete(tmp_path / "checkpoint-9")
     saving.mark_complete(tmp_path / "checkpoint-10")
     assert saving.last_complete_checkpoint(tmp_path).name == "checkpoint-10"
-    assert not (tmp_path / "checkpoint-20").exists()
+    assert not (tmp_path / "checkpoint-20").exists() and all(stray.exists() for stray in strays)
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
@@ -138,7 +145,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
 
 def test_the_curve_is_drawn(tmp_path):
     record = {
-        "recipe": {"name": "tiny"},
+        "recipe": {"run_name": "tiny"},
         "base_model": "tiny",
         "train": [{"step": step, "loss": 3 / step} for step in range(1, 50)],
         "held_out": [{"step": 0, "loss": 3.0}, {"step": 50, "loss": 1.0}],

@@ -32,14 +32,30 @@ export function reassess(report, listeners) {
   return post("advice", JSON.stringify({ report }), listeners, "application/json");
 }
 
+/** 各行（连同在照片上的位置）写成 FHIR R4 的 Bundle，返回 JSON 文字。出错抛 AnalysisError。 */
+export function askFhir(report) {
+  return new Promise((resolve, reject) => {
+    const request = open("fhir", "application/json");
+    request.onload = () => (request.status === 200 && request.getResponseHeader("Content-Type").startsWith("application/fhir+json")
+      ? resolve(request.responseText) : reject(refusal(request)));
+    request.onerror = () => reject(new AnalysisError("network", "连不上服务器。"));
+    request.send(JSON.stringify({ report }));
+  });
+}
+
+function open(path, contentType) {
+  const request = new XMLHttpRequest();
+  request.open("POST", base ? `${base}/${path}` : path);
+  if (contentType) request.setRequestHeader("Content-Type", contentType);
+  if (accessKey) request.setRequestHeader("Authorization", `Bearer ${accessKey}`);
+  return request;
+}
+
 /** 收到 done 才算成功。出错抛 AnalysisError；signal 取消则抛 AbortError。onUpload 收到 0 到 1。 */
 function post(path, body, { signal, onEvent, onUpload }, contentType) {
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", base ? `${base}/${path}` : path);
+    const request = open(path, contentType);
     request.setRequestHeader("Accept", "text/event-stream");
-    if (contentType) request.setRequestHeader("Content-Type", contentType);
-    if (accessKey) request.setRequestHeader("Authorization", `Bearer ${accessKey}`);
     signal?.addEventListener("abort", () => {
       request.abort();
       reject(signal.reason);

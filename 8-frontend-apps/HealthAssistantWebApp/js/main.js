@@ -5,7 +5,9 @@ import "./taps.js";
 import { AnalysisError, analyze, reassess, setAccessKey } from "./api.js";
 import { correctRow, mergeReports, rowsToSend } from "./correction.js";
 import { element, make, makeButton } from "./dom.js";
+import { saveCsv, saveFhir } from "./export.js";
 import { allResults, clearResults, deleteResult, saveResult } from "./history.js";
+import { dateOf, dateWords, showOrigin } from "./origin_view.js";
 import { addPages, checkedPages, clearPages, pageCount } from "./page_list.js";
 import { clearPhoto, onPhotoPick, setPicture, showBoxes } from "./photo_view.js";
 import { endProgress, setPages, setStep, setUploaded, startProgress } from "./progress.js";
@@ -115,6 +117,16 @@ function fromDataUrl(url) {
 function draw(report) {
   showBoxes(report.items); // 先有位置，各行才剪得出小图
   showReport(report, correct);
+  showOrigin(report, correctOrigin);
+}
+
+/** 时间、医院、标本与高低无关，改了不用重新判断。 */
+function correctOrigin(origin) {
+  if (!shown) return; // 建议还没有写完
+  shown = { ...shown, report: { ...shown.report, origin } };
+  showOrigin(shown.report, correctOrigin);
+  element("save-button").disabled = false;
+  element("save-button").textContent = "存在这台设备上";
 }
 
 /** 显示一份完整的结果：刚分析完的、改正过的，或存下来的。 */
@@ -205,7 +217,8 @@ async function listHistory() {
   element("history").hidden = records.length === 0;
   element("history-list").replaceChildren(...records.map((record) => {
     const title = record.report.report_type || "化验结果";
-    const date = new Date(record.savedAt).toLocaleDateString("zh-CN", { dateStyle: "long" });
+    const taken = dateOf(record.report);
+    const date = taken ? dateWords(taken.slice(0, 10)) : new Date(record.savedAt).toLocaleDateString("zh-CN", { dateStyle: "long" });
     const open = makeButton("record", "", () => {
       leave();
       showScreen("work");
@@ -261,6 +274,8 @@ on("save-button", save);
 on("share-button", async () => say(await share(resultText())));
 on("copy-button", async () => say(await copy(resultText())));
 on("print-button", () => print());
+on("csv-button", () => say(saveCsv(shown.report, shown.disclaimer)));
+on("fhir-button", () => saveFhir(shown.report).then(say, (error) => say(`没有导出：${error.message}`)));
 on("clear-history-button", () => clearResults().then(listHistory));
 for (const button of document.querySelectorAll(".restart")) button.addEventListener("click", goHome);
 onPhotoPick(openRow);

@@ -1,6 +1,7 @@
 // 结果写成一段文字：分享、复制。
 
 import { make } from "./dom.js";
+import { dateOf, dateWords } from "./origin_view.js";
 import { summarize, triageWords } from "./report_view.js";
 import { FLAGS, rangeWords } from "./row_view.js";
 
@@ -14,6 +15,7 @@ export function asText(report, disclaimer) {
   const items = [...report.items].sort((a, b) => b.critical - a.critical || urgency.indexOf(a.flag) - urgency.indexOf(b.flag));
   return [
     `${report.report_type || "化验结果"}：${summarize(report)}`,
+    ...(dateOf(report) ? [`${report.origin.collected ? "采样" : "报告"}时间：${dateWords(dateOf(report))}`] : []),
     `${tier}：${words}`,
     ...report.notices,
     "",

@@ -2,7 +2,7 @@
 
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +20,7 @@ from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
 from health_assistant.lab_report.reading.glyphs import find_dashes
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
+from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.page import TEXT_CONTRAST, Page, find_page, to_text_boxes
 from health_assistant.lab_report.reading.pdf import PdfPage
@@ -31,7 +32,7 @@ from health_assistant.lab_report.reading.tables import Columns, find_tables, gro
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
 from health_assistant.lab_report.reference_range import QualitativeResult, parse_range
-from health_assistant.lab_report.report import Reading, ReadRow, UnreadableReport
+from health_assistant.lab_report.report import Origin, PrintedField, Reading, ReadRow, UnreadableReport
 
 ENGINE_NAME = "embedded-report-reader"
 MAX_PIXELS = 13_000_000
@@ -181,7 +182,22 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     notices = left_out(lines, others)
     if unread := sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True)):
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
-    return Reading(items=read, engine=ENGINE_NAME, notices=notices, **read_head(lines))
+    return Reading(items=read, engine=ENGINE_NAME, notices=notices, origin=_origin(lines, page), **read_head(lines))
+
+
+def _origin(lines: list[list[TextBox]], page: Page) -> Origin:
+    """页眉里的时间、医院、标本，连同在照片上的位置。"""
+    return {
+        field: PrintedField(
+            value=printed.value, confidence=round(printed.score, 3), box=page.photo_box(*_outline(printed.boxes))
+        )
+        for field, printed in read_origin(lines).items()
+    }
+
+
+def _outline(boxes: Sequence[TextBox]) -> tuple[float, float, float, float]:
+    """几段文字合在一起的外接矩形，页面像素。"""
+    return min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes)
 
 
 def _cut_ranges(rows: list[Row]) -> set[int]:
@@ -223,15 +239,13 @@ def _read_row(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox]
         doubt = "结果旁边有个 1，不能确定是箭头还是数"
     if result == "1" and re.search(r"\.\d", limits):
         doubt = "结果只读到一个 1，可能是箭头，不是数"
-    parts = row.boxes()
-    outline = (min(b.x0 for b in parts), min(b.y0 for b in parts), max(b.x1 for b in parts), max(b.y1 for b in parts))
     decisive = [*([row.result] if row.result else []), *row.limits]
     if not is_known(name):
         decisive.append(row.anchor)
     confidence = min((box.score for box in decisive), default=row.anchor.score)
     return ReadRow(
         name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark,
-        confidence=round(confidence, 3), boxes={"row": page.photo_box(*outline)}, doubt=doubt,
+        confidence=round(confidence, 3), boxes={"row": page.photo_box(*_outline(row.boxes()))}, doubt=doubt,
     )  # fmt: skip
 
 

@@ -1,0 +1,43 @@
+// 结果存成文件：给电子表格的 CSV，给别的健康软件的 FHIR。
+
+import { askFhir } from "./api.js";
+import { rowsToSend } from "./correction.js";
+import { make } from "./dom.js";
+import { FLAGS, rangeWords } from "./row_view.js";
+
+const COLUMNS = ["项目", "代号", "结果", "单位", "参考范围", "判断", "按什么判断", "说明"];
+
+/** 表格软件会把 = 之类开头的字当成公式；读错的字不能变成公式，前面加一撇。光是 +、- 或负数的照旧。 */
+const cell = (text = "") => {
+  const plain = /^[=@\t\r]|^[-+](?![-+\d.\s]*$)/.test(text) ? `'${text}` : text;
+  return `"${plain.replaceAll('"', '""')}"`;
+};
+
+export function asCsv(report, disclaimer) {
+  const rows = report.items.map((item) => [
+    item.name, item.code, item.result, item.unit, item.reference_range, FLAGS[item.flag].join("").trim(), rangeWords(item),
+    [item.corrected && "人工核对", item.critical && "达到危急值", item.note].filter(Boolean).join("；"),
+  ]);
+  const notes = [...report.notices, `AI 生成，仅供参考。${disclaimer}`].map((words) => [words]);
+  const lines = [COLUMNS, ...rows, [], ...notes].map((line) => line.map((text) => cell(text ?? "")).join(","));
+  return `\uFEFF${lines.join("\r\n")}\r\n`; // 有 BOM，Excel 才认得是 UTF-8
+}
+
+export function saveCsv(report, disclaimer) {
+  return download(asCsv(report, disclaimer), "text/csv", "化验结果.csv");
+}
+
+export async function saveFhir(report) {
+  const rows = rowsToSend(report);
+  rows.items.forEach((row, index) => { row.boxes = report.items[index].boxes ?? {}; });
+  return download(await askFhir(rows), "application/fhir+json", "化验结果.fhir.json");
+}
+
+function download(text, type, name) {
+  const link = make("a");
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // 有的浏览器点了以后才去取
+  return `已经存成“${name}”，里面没有姓名与照片。`;
+}

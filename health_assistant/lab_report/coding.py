@@ -1,0 +1,115 @@
+"""印着的单位与项目 -> 别的软件认得的代码：单位是 UCUM，项目是 LOINC。没有把握的没有代码。
+
+UCUM：https://ucum.org；LOINC：https://loinc.org，代码表在 loinc.yaml。
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from health_assistant.lab_report.catalogue import Analyte
+from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.units import fold_unit, spell_unit
+
+_WHOLE = {  # 整个单位（fold_unit 之后）-> UCUM
+    "10^9/l": "10*9/L", "10^12/l": "10*12/L", "10^6/l": "10*6/L", "10^10/l": "10*10/L",
+    "%": "%", "‰": "[ppth]", "s": "s", "min": "min", "fl": "fL", "pg": "pg",
+    "mm/h": "mm/h", "mm/hr": "mm/h", "mmhg": "mm[Hg]", "kpa": "kPa",
+    "ml/min/1.73m2": "mL/min/{1.73_m2}", "ml/min/1.73m^2": "mL/min/{1.73_m2}", "ml/(min·1.73m2)": "mL/min/{1.73_m2}",
+    "mosm/kg": "mosm/kg", "mosm/kgh2o": "mosm/kg", "mosm/l": "mosm/L", "ms/cm": "mS/cm",
+    "copies/ml": "{copies}/mL", "拷贝/ml": "{copies}/mL", "u/ghb": "U/g{Hb}", "u/g·hb": "U/g{Hb}",
+}  # fmt: skip
+_BASES = {"mol": "mol", "g": "g", "u": "U", "iu": "[IU]", "eq": "eq", "l": "L", "au": "[arb'U]", "ru": "{RU}"}
+_QUOTIENT = re.compile(
+    r"(?P<prefix>[mμunpfdk]?)(?P<base>mol|g|iu|ru|au|u|eq|l)/(?P<per_prefix>[mμudk]?)(?P<per>24h|24小时|24hr|d|l|g|mol)"
+    r"[( ]*(?P<kind>feu|ddu)?\)?"
+)
+_PER_FIELD = re.compile(r"个?/(?:(?P<field>[hl])pf?|(?P<word>[高低])倍视野?)")
+# UCUM 的形状 -> 可能是哪几种量（LOINC 的 PROPERTY，写法见 loinc.yaml）
+_PROPERTIES = (
+    (r"10\*\d+/L", ("NCnc",)),
+    (r".?g/.?L(\{(FEU|DDU)\})?", ("MCnc",)),
+    (r".?(mol|eq)/.?L", ("SCnc",)),
+    (r".?(U|\[IU\]|\[arb'U\])/.?L", ("CCnc", "ACnc")),
+    (r"%|L/L", ("Fr",)),
+    (r".?g/.?g", ("MRto", "MCnt")),
+    (r".?g/\(24\.h\)", ("MRat",)),
+    (r"U/g\{Hb\}", ("CCnt",)),
+    (r"mm\[Hg\]|kPa", ("Pres",)),
+    (r"fL", ("EntVol",)),
+    (r"pg", ("EntMass",)),
+    (r"s", ("Time",)),
+    (r"mm/h", ("Vel",)),
+    (r"mosm/kg", ("Osmol",)),
+    (r"/\[HPF\]", ("Naric",)),
+    (r"1", ("Ratio",)),
+)
+
+
+def to_ucum(unit: str) -> str | None:
+    """印着的单位的 UCUM 代码；没有单位是 `1`；认不出、UCUM 里没有的（S/CO、级）为 None，从不猜。"""
+    if not unit.strip():
+        return "1"
+    folded = fold_unit(unit)
+    if folded in _WHOLE:
+        return _WHOLE[folded]
+    # fold_unit 把数值相同的归成一个（mIU/mL 归成 U/L），代码要照印着的写
+    spelled = spell_unit(unit)
+    if field := _PER_FIELD.fullmatch(spelled):
+        return "/[HPF]" if (field["field"] or field["word"]) in ("h", "高") else "/[LPF]"
+    quotient = _QUOTIENT.fullmatch(spelled)
+    if not quotient:
+        return None
+    above = quotient["prefix"].replace("μ", "u") + _BASES[quotient["base"]]
+    if quotient["per"].startswith(("24", "d")):
+        return None if quotient["per_prefix"] else f"{above}/(24.h)"
+    below = quotient["per_prefix"].replace("μ", "u") + _BASES[quotient["per"]]
+    kind = f"{{{quotient['kind'].upper()}}}" if quotient["kind"] else ""
+    if quotient["prefix"] and quotient["base"] == "au":
+        return None
+    return f"{above}/{below}{kind}"
+
+
+def to_loinc(analyte: Analyte | None, unit: str, result: Interval | QualitativeResult | None) -> str | None:
+    """这个指标、这个单位、这样的结果的 LOINC 代码；对得上的不正好是一个，就没有。"""
+    codes = _loinc_table().get(analyte.code, {}) if analyte and result else {}
+    fitting = {codes[name] for name in _possible_properties(unit, result) if name in codes}
+    return fitting.pop() if len(fitting) == 1 else None
+
+
+def quantity_unit(unit: str, loinc: str | None) -> str | None:
+    """一个数的单位的 UCUM 代码。“U”有酶活性单位与任意单位（激素、抗体）两种，LOINC 代码说是哪一种；没有代码的不写。"""
+    code = to_ucum(unit)
+    if code is None or not re.search(r"U\]?/", code) or "{" in code:
+        return code
+    is_activity = loinc in _codes_of("CCnc")
+    if is_activity:
+        return code.replace("[IU]", "U")
+    if "[" in code:
+        return code
+    # UCUM 的任意单位不能带 m、μ
+    return f"[arb'U]{code[1:]}" if loinc and code.startswith("U/") else None
+
+
+def _possible_properties(unit: str, result: Interval | QualitativeResult | None) -> tuple[str, ...]:
+    if isinstance(result, QualitativeResult):
+        return ("PrThr", "Type") if result.is_graded else ("Type",)
+    if result and result.is_titre:
+        return ("Titr",)
+    code = to_ucum(unit) or ""
+    kinds = next((kinds for shape, kinds in _PROPERTIES if re.fullmatch(shape, code)), ())
+    kind = re.search(r"\{(FEU|DDU)\}", code)
+    return (*kinds, *(f"{name} {kind[1]}" for name in kinds if kind))
+
+
+@cache
+def _codes_of(property_name: str) -> frozenset[str]:
+    return frozenset(codes[property_name] for codes in _loinc_table().values() if property_name in codes)
+
+
+@cache
+def _loinc_table() -> dict[str, dict[str, str]]:
+    return yaml.safe_load(Path(__file__).with_name("loinc.yaml").read_text(encoding="utf-8"))

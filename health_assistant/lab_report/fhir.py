@@ -1,0 +1,188 @@
+"""判断过的化验单 -> HL7 FHIR R4 的 Bundle，别的健康软件认得的形式（https://hl7.org/fhir/R4）。
+
+一份 DiagnosticReport，一行一个 Observation，一份说明“这是软件从照片上读的”的 Provenance。没有人的姓名；印着性别才有
+Patient。没有把握的不写代码；没有判断的不写高低；读不出的写明为什么没有值。
+"""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from health_assistant.lab_report.assessment import Assessment
+from health_assistant.lab_report.coding import quantity_unit, to_loinc
+from health_assistant.lab_report.interval import Interval, ReferenceRange
+from health_assistant.lab_report.judgement import Finding
+from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.report import DISCLAIMER, FLAG_WORDS, TRIAGE_WORDS
+
+LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
+TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+_INTERPRETATIONS = {"normal": "N", "high": "H", "low": "L", "abnormal": "A"}
+_CRITICAL = {"high": "HH", "low": "LL", "abnormal": "AA"}
+# LOINC 的答案表：阳性、阴性。弱阳性、加号没有放之各处都对的代码，只写文字
+_ANSWERS = {"阳性": ("LA6576-8", "Positive"), "阴性": ("LA6577-6", "Negative")}
+_SEXES = {"男": "male", "女": "female"}
+Resource = dict[str, Any]
+
+
+def to_bundle(report: Assessment, recorded: datetime) -> Resource:
+    """判断过的一份报告成为 collection 型的 Bundle；recorded 是何时导出的，要带时区。"""
+    patient = _patient(report)
+    subject = {"subject": _reference(patient)} if patient else {}
+    taken = _effective(report)
+    specimen = _specimen(report)
+    sampled = {"specimen": _reference(specimen)} if specimen else {}
+    observations = [_observation(finding) | subject | taken | sampled for finding in report.items]
+    device = _resource("Device", deviceName=[{"name": "健康助手", "type": "user-friendly-name"}])
+    summary = _resource(
+        "DiagnosticReport",
+        status="preliminary",  # 软件读的，没有人核对过
+        category=[_concept("v2-0074", "LAB", "检验")],
+        code={"coding": [{"system": LOINC, "code": "11502-2"}], "text": report.report_type or "化验单"},
+        result=[_reference(one) for one in observations],
+        conclusion="\n".join([TRIAGE_WORDS[report.triage], *report.notices, DISCLAIMER]),
+        **taken,
+        **subject,
+        **({"specimen": [_reference(specimen)]} if specimen else {}),
+        **({"performer": [{"display": report.origin["performer"].value}]} if "performer" in report.origin else {}),
+    )
+    provenance = [
+        _provenance(one, item, device, recorded) for one, item in zip(observations, report.items, strict=True)
+    ]
+    resources = [summary, *filter(None, (patient, specimen)), *observations, device, *provenance]
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "timestamp": recorded.isoformat(timespec="seconds"),
+        "entry": [{"fullUrl": f"urn:uuid:{one['id']}", "resource": one} for one in resources],
+    }
+
+
+def _resource(resource_type: str, **fields: Any) -> Resource:
+    return {"resourceType": resource_type, "id": str(uuid.uuid4()), **fields}
+
+
+def _reference(resource: Resource) -> Resource:
+    return {"reference": f"urn:uuid:{resource['id']}"}
+
+
+def _concept(system: str, code: str, text: str) -> Resource:
+    return {"coding": [{"system": f"{TERMINOLOGY}/{system}", "code": code}], "text": text}
+
+
+def _patient(report: Assessment) -> Resource | None:
+    return _resource("Patient", gender=_SEXES[report.sex]) if report.sex else None
+
+
+def _effective(report: Assessment) -> Resource:
+    """采样的日子。只写日期：带几点的要写时区，纸上没有印。没有读到的写明不知道。"""
+    if "collected" in report.origin:
+        return {"effectiveDateTime": report.origin["collected"].value[:10]}
+    return {"_effectiveDateTime": {"extension": [{"url": ABSENT, "valueCode": "unknown"}]}}
+
+
+def _specimen(report: Assessment) -> Resource | None:
+    origin = report.origin
+    kind = {"type": {"text": origin["specimen"].value}} if "specimen" in origin else {}
+    received = {"receivedTime": origin["received"].value[:10]} if "received" in origin else {}
+    return _resource("Specimen", **kind, **received) if kind or received else None
+
+
+def _observation(item: Finding) -> Resource:
+    printed_unit = item.observation.unit
+    loinc = to_loinc(item.analyte, printed_unit, item.value)
+    code: Resource = {"text": f"{item.name}（{item.code}）" if item.code and item.name else item.name or item.code}
+    if loinc:
+        code["coding"] = [{"system": LOINC, "code": loinc}]
+    unit = _unit(printed_unit, loinc)
+    observation = _resource(
+        "Observation",
+        status="preliminary",
+        category=[_concept("observation-category", "laboratory", "检验")],
+        code=code,
+        **_value(item.result, item.value, unit),
+    )
+    if item.reference_range.strip():
+        observation["referenceRange"] = [_reference_range(item.reference_range, item.observation.interval, unit)]
+    if item.flag != "unknown":
+        meaning = _CRITICAL[item.flag] if item.critical else _INTERPRETATIONS[item.flag]
+        observation["interpretation"] = [_concept("v3-ObservationInterpretation", meaning, FLAG_WORDS[item.flag])]
+    if notes := _notes(item):
+        observation["note"] = [{"text": one} for one in notes]
+    return observation
+
+
+def _notes(item: Finding) -> list[str]:
+    notes = [item.note] if item.note else []
+    if item.range_source == "catalogue":
+        notes.append(f"报告没有印参考范围，按指标目录的 {item.applied_range} 判断")
+    if item.mark:
+        notes.append(f"报告上印的标记：{item.mark}")
+    if item.other_reading:
+        notes.append(f"另一个读者读到：{item.other_reading}")
+    return notes
+
+
+def _unit(printed: str, loinc: str | None) -> Resource:
+    """Quantity 里的单位：印着的照写；有 UCUM 代码的另给代码。"""
+    code = quantity_unit(printed, loinc)
+    coded = {"system": UCUM, "code": code} if code else {}
+    return ({"unit": printed} if printed.strip() else {}) | coded
+
+
+def _value(printed: str, result: Interval | QualitativeResult | None, unit: Resource) -> Resource:
+    """结果 -> value[x]：一个数、一段、滴度、定性的词；解析不了的照抄文字；没有读到的说没有。"""
+    if not printed.strip():
+        return {"dataAbsentReason": _concept("data-absent-reason", "unknown", "没有读到结果")}
+    if isinstance(result, QualitativeResult):
+        answer = _ANSWERS.get(result.words[0]) if len(result.words) == 1 and not result.grade else None
+        coding = {"coding": [{"system": LOINC, "code": answer[0], "display": answer[1]}]} if answer else {}
+        return {"valueCodeableConcept": coding | {"text": printed}}
+    if result is None or result.word:
+        return {"valueString": printed}
+    low, high = result.low, result.high
+    if result.is_titre and low is not None and low == high:
+        return {"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": float(low)}}}
+    if result.is_titre:
+        return {"valueString": printed}
+    if low is not None and high is not None and low != high:
+        return {"valueRange": {"low": {"value": float(low)} | unit, "high": {"value": float(high)} | unit}}
+    if low is not None and low == high:
+        return {"valueQuantity": {"value": float(low)} | unit}
+    comparator = ("<" if result.high_open else "<=") if low is None else (">" if result.low_open else ">=")
+    return {"valueQuantity": {"value": float(high if low is None else low), "comparator": comparator} | unit}
+
+
+def _reference_range(printed: str, interval: ReferenceRange | None, unit: Resource) -> Resource:
+    """印着的参考范围；两端都不含糊的一段另写成数。"""
+    written: Resource = {"text": printed}
+    if isinstance(interval, Interval) and not (interval.is_titre or interval.word):
+        if interval.low is not None and not interval.low_open:
+            written["low"] = {"value": float(interval.low)} | unit
+        if interval.high is not None and not interval.high_open:
+            written["high"] = {"value": float(interval.high)} | unit
+    return written
+
+
+def _provenance(observation: Resource, item: Finding, device: Resource, recorded: datetime) -> Resource:
+    """这一行从哪里来：软件从照片的哪一块读的。位置用 W3C Media Fragments 的写法；图片没有保存，不能再取。"""
+    places = [
+        f"page={item.page}&xywh=pixel:{x0},{y0},{x1 - x0},{y1 - y0}" for x0, y0, x1, y1 in item.boxes.values()
+    ] or [f"page={item.page}"]
+    return _resource(
+        "Provenance",
+        target=[_reference(observation)],
+        recorded=recorded.isoformat(timespec="seconds"),
+        agent=[{"type": _concept("provenance-participant-type", "assembler", "软件识别"), "who": _reference(device)}],
+        entity=[
+            {
+                "role": "source",
+                "what": {
+                    "identifier": {"system": "https://www.w3.org/TR/media-frags/", "value": place},
+                    "display": "化验单的照片（没有保存）",
+                },
+            }
+            for place in places
+        ],
+    )

@@ -1,0 +1,112 @@
+"""页眉里的时间、医院、标本：各种印法；没有把握的没有。"""
+
+import pytest
+
+from health_assistant.lab_report.reading.origin import read_origin
+from health_assistant.lab_report.reading.text import TextBox
+
+
+def line_of(*texts: str, y: float = 20.0) -> list[TextBox]:
+    """一行几段文字，从左到右。"""
+    boxes, x = [], 10.0
+    for text in texts:
+        end = x + 20 * len(text)
+        boxes.append(TextBox(text, 0.98, x, y, end, y + 20, y + 10, x, end))
+        x = end + 40
+    return boxes
+
+
+def origin_of(*lines: list[str]) -> dict[str, str]:
+    read = read_origin([line_of(*texts, y=30.0 * at) for at, texts in enumerate(lines)])
+    return {field: printed.value for field, printed in read.items()}
+
+
+@pytest.mark.parametrize(
+    ("texts", "value"),
+    [
+        (["采样时间：2026-11-26 08:30:15"], "2026-11-26T08:30"),
+        (["采集时间:", "2026/11/26", "8:05"], "2026-11-26T08:05"),
+        (["标本采集日期：2026.11.26"], "2026-11-26"),
+        (["采血时间 2026年11月26日 8时30分"], "2026-11-26T08:30"),
+        (["采样时间:2026年11月26日下午2:30"], "2026-11-26T14:30"),
+        (["采样时间:2026-11-2608:30"], "2026-11-26T08:30"),  # 空格没有认出来
+        (["采集时间：20261126 0830"], "2026-11-26T08:30"),
+        (["Collected: 26 Nov 2026 08:30"], "2026-11-26T08:30"),
+        (["Date Collected:", "26/11/2026 2:30 PM"], "2026-11-26T14:30"),
+        (["Sample Collected On : Nov 26, 2026"], "2026-11-26"),
+        (["Collection Date: 11/26/2026"], "2026-11-26"),
+        (["抽血时间：2026-11-26T08:30"], "2026-11-26T08:30"),
+        (["Date Collected: 11/26/2026 0830 Local"], "2026-11-26T08:30"),
+    ],
+)
+def test_printed_forms(texts, value):
+    assert origin_of(texts) == {"collected": value}
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["Collected: 03/04/2026"],  # 三月四日还是四月三日
+        ["采样时间：2026-13-26 08:30"],
+        ["采样时间：2026-02-30"],
+        ["采样时间：11-26 08:30"],  # 没有年
+        ["采样时间：26-11-03"],
+        ["采样时间：", "报告时间："],
+        ["送检时间：2026-11-26 08:30"],  # 送检不是采样
+        ["出生日期：2006-11-26"],
+        ["打印时间：2026-11-26 10:00"],
+    ],
+)
+def test_what_is_not_understood_is_nothing(texts):
+    assert origin_of(texts) == {}
+
+
+def test_each_time_on_a_busy_line():
+    line = ["采样:2026-11-26 07:10", "接收时间:2026-11-26 08:02", "报告时间:2026-11-26 10:40", "打印:2026-11-27 09:00"]
+    assert origin_of(line) == {
+        "collected": "2026-11-26T07:10", "received": "2026-11-26T08:02", "reported": "2026-11-26T10:40",
+    }  # fmt: skip
+
+
+def test_two_that_cannot_both_be_right_are_both_left_out():
+    assert origin_of(["采样时间:2026-11-26 09:00", "报告时间:2026-11-26 08:00"]) == {}
+    assert origin_of(["采样时间:2020-11-26", "报告时间:2026-11-26"]) == {}
+    assert origin_of(["采样时间:2026-11-26 07:00"], ["采样时间:2026-11-26 07:30"]) == {}
+
+
+def test_reporting_comes_before_checking():
+    assert origin_of(["审核时间:2026-11-26 09:30", "报告时间:2026-11-26 10:00"]) == {"reported": "2026-11-26T10:00"}
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("仁和市第一人民医院检验报告单", "仁和市第一人民医院"),
+        ("××大学附属第二医院（东院区）", None),
+        ("安康医学检验实验室", "安康医学检验实验室"),
+        ("Riverside General Hospital", "Riverside General Hospital"),
+        ("送检医院：仁和医院", None),
+        ("结果以医院报告为准", None),
+    ],
+)
+def test_the_hospital_of_the_letterhead(text, name):
+    assert origin_of([text]).get("performer") == name
+
+
+@pytest.mark.parametrize(
+    ("texts", "specimen"),
+    [
+        (["标本种类：血清"], "血清"),
+        (["样本类型:", "静脉血", "床号:3"], "静脉血"),
+        (["标本：随机尿"], "随机尿"),
+        (["Specimen: Serum"], "Serum"),
+        (["标本", "血清", "标本状态轻度黄疸"], "血清"),
+        (["标本:枸橼酸钠抗凝血浆"], "枸橼酸钠抗凝血浆"),
+        (["本结果仅对本标本负责"], None),
+        (["标本溶血"], None),
+        (["标本号：20261126001"], None),
+        (["标本状态：合格"], None),
+    ],
+)
+def test_specimen(texts, specimen):
+    assert origin_of(texts).get("specimen") == specimen

@@ -1,0 +1,80 @@
+"""配方：键是 TRL、PEFT、transformers 自己的名字；从前的键说现在叫什么；命令行盖过 YAML。"""
+
+import argparse
+import dataclasses
+import inspect
+import sys
+
+import pytest
+
+from health_assistant.checked_yaml import BadYaml
+from health_assistant.evaluation.evaluate import Recipe as EvaluationRecipe
+from health_assistant.recipes import read_recipe, recipe_parser
+from health_assistant.training import run
+from health_assistant.training.recipe import Recipe, VisionRecipe
+
+# 没有同名的：基座的另一份、用哪个后端、按词元分批、看图与出题
+OUR_OWN = {"quantized_model", "backend", "update_rows", "pass_tokens", "min_text_height", "vision_layers"}
+OUR_OWN |= {"abnormal_share", "unreadable_share", "question_share"}
+
+
+def test_the_keys_are_the_ecosystems_names():
+    from transformers import EarlyStoppingCallback, GenerationConfig
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+    from trl import ModelConfig, ScriptArguments, SFTConfig
+
+    names = {field.name for kind in (SFTConfig, ModelConfig, ScriptArguments) for field in dataclasses.fields(kind)}
+    names |= {*inspect.signature(EarlyStoppingCallback).parameters, *inspect.signature(smart_resize).parameters}
+    assert {*VisionRecipe.model_fields} - OUR_OWN <= names
+    assert not OUR_OWN & names
+    generation = {*vars(GenerationConfig())}
+    assert {*EvaluationRecipe.model_fields} - names - generation == {"tuned", "batch_size", "concurrency"}
+
+
+def read(kind, tmp_path, monkeypatch, text: str, *arguments: str):
+    config = tmp_path / "mine.yaml"
+    config.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["script", "--config", str(config), *arguments])
+    return read_recipe(kind, recipe_parser("说明", kind, config).parse_args())
+
+
+@pytest.mark.parametrize("kind", [Recipe, VisionRecipe, EvaluationRecipe])
+@pytest.mark.parametrize("where", ["YAML", "命令行"])
+def test_an_old_key_is_told_its_new_name(kind, where, tmp_path, monkeypatch):
+    for old, new in kind.old_names.items():
+        text, arguments = (f"{old}: 8", []) if where == "YAML" else ("", [f"--{old}", "8"])
+        with pytest.raises(BadYaml, match=rf"mine.yaml.*{old} 现在叫 {new}"):
+            read(kind, tmp_path, monkeypatch, text, *arguments)
+
+
+def test_the_command_line_wins_and_the_file_gives_the_name(tmp_path, monkeypatch):
+    text = "learning_rate: 1.0e-3\nlora_r: 8\nload_in_4bit: false\nlora_target_modules: [q_proj]"
+    changes = ["--learning-rate", "2e-4", "--load_in_4bit", "true", "--lora_target_modules", "k_proj", "v_proj"]
+    recipe = read(Recipe, tmp_path, monkeypatch, text, *changes)
+    assert (recipe.run_name, recipe.lora_r, recipe.learning_rate) == ("mine", 8, 2e-4)
+    assert recipe.load_in_4bit and recipe.lora_target_modules == ["k_proj", "v_proj"]
+
+
+def test_what_gradient_checkpointing_used_to_say_is_explained(tmp_path, monkeypatch):
+    with pytest.raises(BadYaml, match="activation_offloading: true"):
+        read(Recipe, tmp_path, monkeypatch, "gradient_checkpointing: unsloth")
+
+
+def test_a_training_of_the_old_keys_is_still_read(tmp_path):
+    """合并、对话、评测用得上从前训练的 adapter；再训练就是另一次训练。"""
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "training.json").write_text('{"recipe": {"name": "a", "train_data": "b", "lora_alpha": 1}}')
+    read_back = run.read_training(tmp_path, "train_llm.py")
+    assert read_back["recipe"] == {"run_name": "a", "dataset_name": "b", "lora_alpha": 1}
+
+
+@pytest.mark.parametrize("kind", [Recipe, VisionRecipe, EvaluationRecipe])
+def test_help_says_what_each_setting_is_and_its_default(kind, tmp_path):
+    told = recipe_parser("说明", kind, tmp_path / "tiny.yaml").format_help()
+    unbroken = "".join(told.split())
+    for name, field in kind.model_fields.items():
+        assert f"--{name} " in told and "".join(field.description.split()) in unbroken
+        if isinstance(field.default, int | float):
+            assert f"（默认{field.default}）" in unbroken
+    assert argparse.SUPPRESS not in told
+    assert not any(f"--{old} " in told for old in kind.old_names)
