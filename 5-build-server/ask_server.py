@@ -31,7 +31,7 @@ def main() -> int:
     if not args.photo.is_file():
         return fail(f"没有这个文件：{args.photo}")
 
-    from health_assistant.lab_report.report import READ_PROMPT
+    from health_assistant.lab_report.vl_protocol import READ_PROMPT
 
     folder = artifacts.model_server_dir()
     recipe = {"server": args.base_url, "models": [READER, ADVISOR], "prompt": READ_PROMPT}

@@ -81,7 +81,7 @@ class Trained:
         """提问的消息，或一页化验单的 PNG -> 模型的输入，与训练时一样。"""
         import torch
 
-        from health_assistant.lab_report.report import READ_PROMPT
+        from health_assistant.lab_report.vl_protocol import READ_PROMPT
         from health_assistant.training.sft import encode_prompt
         from health_assistant.training.vision import generation_inputs, load_image_processor
 

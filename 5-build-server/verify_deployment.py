@@ -201,7 +201,7 @@ def check_image_tokens(trained: Trained, server: ModelClient) -> Check:
     """各种大小的白纸：提问的词元数要与训练时一样，也就是图缩得一样大。"""
     from PIL import Image
 
-    from health_assistant.lab_report.report import READ_PROMPT
+    from health_assistant.lab_report.vl_protocol import READ_PROMPT
     from health_assistant.training.sft import encode_prompt
     from health_assistant.training.vision import image_tokens, question
 

@@ -21,9 +21,8 @@ from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.evaluation.endpoint import endpoint_task
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.report import READ_PROMPT
 from health_assistant.lab_report.scoring import ReportScore, score_report
-from health_assistant.lab_report.vl_protocol import parse_answer
+from health_assistant.lab_report.vl_protocol import READ_PROMPT, parse_answer
 from health_assistant.recipes import read_recipe
 from health_assistant.training.recipe import VisionRecipe
 

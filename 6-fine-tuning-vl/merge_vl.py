@@ -10,7 +10,7 @@ from vl_tasks import read_pages
 
 from health_assistant import artifacts
 from health_assistant.command_line import command
-from health_assistant.lab_report.report import READ_PROMPT
+from health_assistant.lab_report.vl_protocol import READ_PROMPT
 from health_assistant.training import loading, merging, run, vision
 
 

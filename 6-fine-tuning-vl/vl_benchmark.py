@@ -9,8 +9,7 @@ from evalscope.api.model import ModelAPI, ModelOutput
 from evalscope.constants import Tags
 
 from health_assistant.evaluation.benchmark import JsonlBenchmark, LocalModel, register
-from health_assistant.lab_report.report import READ_PROMPT
-from health_assistant.lab_report.vl_protocol import UNREADABLE_ANSWER, parse_answer
+from health_assistant.lab_report.vl_protocol import READ_PROMPT, UNREADABLE_ANSWER, parse_answer
 
 NAME, SUBSET = "lab_report_pages", "pages"
 

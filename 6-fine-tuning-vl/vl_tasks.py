@@ -10,9 +10,9 @@ from health_assistant.artifacts import atomic_path, read_jsonl
 from health_assistant.command_line import BadInput
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.reference_range import parse_result
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, READ_PROMPT, Flag, PrintedRow, ReadReport
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, Flag, PrintedRow, ReadReport
 from health_assistant.lab_report.scoring import TrueItem
-from health_assistant.lab_report.vl_protocol import UNREADABLE_ANSWER
+from health_assistant.lab_report.vl_protocol import READ_PROMPT, UNREADABLE_ANSWER
 
 ABNORMAL_PROMPT = "这张化验单上哪些项目的结果超出了参考范围？用一句话回答。"
 QUESTION_PROMPT = "这张化验单上“{}”的结果是多少？"

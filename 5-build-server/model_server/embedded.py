@@ -9,8 +9,8 @@ from health_assistant.images import BadImage, open_image
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.reading import reader
-from health_assistant.lab_report.report import Reading, UnreadableReport, escape_markdown, read_report_schema
-from health_assistant.lab_report.vl_protocol import find_object
+from health_assistant.lab_report.report import Reading, UnreadableReport, escape_markdown
+from health_assistant.lab_report.vl_protocol import find_object, read_report_schema
 from model_server.protocol import Answer, ChatRequest, RequestError, TokenizeRequest, unsupported
 
 READER = reader.ENGINE_NAME

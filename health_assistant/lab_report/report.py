@@ -166,19 +166,6 @@ class LabReport(BaseModel):
     doubts: list[str] = Field([], description="整张报告的疑问，如有一页没有读成；有它就不会是未见异常。也在 notices 里")
 
 
-READ_PROMPT = (
-    "请读出这张化验单上的每一行检验项目，只抄写印着的内容，不要判断高低，不要补充没有印的内容。"
-    "只输出一个 JSON 对象，字段为 report_type、sex、age、items；"
-    "items 的每一项含 name、code、result、unit、reference_range、mark。看不清的字段留空串。"
-)
-"""请视觉模型读化验单的提示词；训练、评测和服务用同一句。"""
-
-
-def read_report_schema() -> dict:
-    """`ReadReport` 的 JSON Schema，给支持结构化输出的接口用。"""
-    return ReadReport.model_json_schema()
-
-
 def escape_markdown(text: str) -> str:
     """从照片上读来的文字放进 Markdown 之前：转义标点，换行变空格。"""
     return re.sub(r"([\\`*_\[\]#|<>~])", r"\\\1", " ".join(text.split()))

@@ -8,7 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from health_assistant.lab_report.report import READ_PROMPT, Evidence, PrintedRow, Reading, ReadRow
+from health_assistant.lab_report.report import Evidence, PrintedRow, Reading, ReadReport, ReadRow
+
+READ_PROMPT = (
+    "请读出这张化验单上的每一行检验项目，只抄写印着的内容，不要判断高低，不要补充没有印的内容。"
+    "只输出一个 JSON 对象，字段为 report_type、sex、age、items；"
+    "items 的每一项含 name、code、result、unit、reference_range、mark。看不清的字段留空串。"
+)
+"""请视觉模型读化验单的提示词；训练、评测和服务用同一句。"""
 
 UNREADABLE_ANSWER = "看不清这张图片，请把报告单放平、对准、光线充足，靠近一些重拍一张。"
 """看不清或不是化验单时，模型要答的一句话；训练教的就是它。"""
@@ -26,6 +33,11 @@ def read_messages(image_url: str, prompt: str = READ_PROMPT) -> list[dict]:
     """问视觉模型的消息：图在前，话在后，与训练时一样。image_url 可以是 `data_url` 给的。"""
     content = [{"type": "image_url", "image_url": {"url": image_url}}, {"type": "text", "text": prompt}]
     return [{"role": "user", "content": content}]
+
+
+def read_report_schema() -> dict:
+    """`ReadReport` 的 JSON Schema，给支持结构化输出的接口用。"""
+    return ReadReport.model_json_schema()
 
 
 def data_url(image: bytes, kind: str = "image/jpeg") -> str:

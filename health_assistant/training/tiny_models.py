@@ -153,7 +153,7 @@ def report_texts() -> list[str]:
     import numpy as np
 
     from health_assistant.lab_report.rendering.sampling import Style, sample_report
-    from health_assistant.lab_report.report import READ_PROMPT
+    from health_assistant.lab_report.vl_protocol import READ_PROMPT
 
     rng = np.random.default_rng(VL_RECIPE["seed"])
     reports = [sample_report(rng, Style()).report.model_dump_json() for _ in range(VL_RECIPE["reports"])]

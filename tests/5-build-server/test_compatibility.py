@@ -13,7 +13,8 @@ from model_server.data_url import check_data_url, decode_data_url
 from model_server.protocol import Answer
 from PIL import Image
 
-from health_assistant.lab_report.report import Reading, ReadReport, ReadRow, read_report_schema
+from health_assistant.lab_report.report import Reading, ReadReport, ReadRow
+from health_assistant.lab_report.vl_protocol import read_report_schema
 
 READER, ADVISOR = "embedded-report-reader", "embedded-health-advisor"
 POTASSIUM = {"name": "钾", "code": "K", "result": "4.2", "unit": "mmol/L", "reference_range": "3.5-5.3"}

@@ -11,7 +11,8 @@ from model_server.api import create_app
 from model_server.protocol import Answer
 from PIL import Image
 
-from health_assistant.lab_report.report import READ_PROMPT, ReadReport
+from health_assistant.lab_report.report import ReadReport
+from health_assistant.lab_report.vl_protocol import READ_PROMPT
 
 READER, ADVISOR = "embedded-report-reader", "embedded-health-advisor"
 
