@@ -261,7 +261,10 @@ def _applicable_range(read: ReadItem, analyte: Analyte | None) -> tuple[Referenc
     printed = parse_range(read.reference_range)
     if printed or re.search(r"[^\s\-—*/]", read.reference_range):
         return printed, "printed"
-    if analyte and analyte.is_authoritative and analyte.same_unit(read.unit or attached_unit(read.result)):
+    # 糖耐量别的时刻（180 分钟）没有公认的范围，随机血糖的只用来看危不危急
+    is_timed = analyte is not None and analyte.code == "GLU-R" and re.search(r"分钟|小时", read.name)
+    usable = analyte is not None and analyte.is_authoritative and not is_timed
+    if usable and analyte.same_unit(read.unit or attached_unit(read.result)):
         return analyte.reference, "catalogue"
     return None, "none"
 

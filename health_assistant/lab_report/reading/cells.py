@@ -36,10 +36,10 @@ ARROW_LIKE = set("↑↓→←⬆⬇14tTfiIl|!丨个一+-")
 _WORD_MARKS = "偏高|偏低|过高|过低|异常|高|低|危急值|危急|危"
 _ARROWS = "↑↓⬆⬇▲▼"
 _MARK = re.compile(
-    rf"\(?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|(?:HH?|LL?)!{{0,2}}|HIGH|LOW|[*※]+|★+|{_WORD_MARKS})\)?",
+    rf"\(?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|\*?(?:HH?|LL?)!{{0,2}}|HIGH|LOW|[*※]+|★+|(?:{_WORD_MARKS})[{_ARROWS}]?)\)?",
     re.IGNORECASE,
 )
-_VALUE = r"[<>≤≥]?=?\d[\d.,]*|\d?[+＋]+\d?|±|(?:弱?阳性|阴性)(?:[(（].{1,3}[)）])?"
+_VALUE = r"[<>≤≥]?=?\d[\d.,]*|\d?[+]+\d?|±|(?:弱?阳性|阴性)(?:[(].{1,3}[)])?"
 _GLUED_MARKS = (
     re.compile(rf"(?P<mark>[{_ARROWS}※]+)\s*(?P<bare>[<>≤≥]?\d.*)"),
     re.compile(rf"(?P<bare>{_VALUE})\s*(?P<mark>\((?:normal|正常|n)\)|(?<=\s)(?:normal|正常|n))", re.IGNORECASE),
@@ -48,7 +48,7 @@ _GLUED_MARKS = (
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%#])\s*(?P<mark>[↑↓]+)"),
 )
-_VALUE_AND_CLASS = re.compile(r"[<>≤≥]?\d[\d.,]*\s*[(（]\s*\d级\s*[)）]")
+_VALUE_AND_CLASS = re.compile(r"[<>≤≥]?\d[\d.,]*\s*[(]\s*\d级\s*[)]")
 """过敏原的浓度后面印着分级：`68.40 (5级)`。"""
 _SIGN_AND_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s+[-+]\s*(?P<unit>\[[^\[\]]+\])")
 """血球仪这样印：`2.41 - [10^9/L]`，- 是偏低，+ 是偏高。判断看范围，符号不要。"""
@@ -57,10 +57,12 @@ _NUMBER_AND_ARROW = re.compile(
 )
 _FOOTNOTE = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*(?<!10))[¹²³⁴⁵⁶⁷⁸⁹⁰ªᵃᵇᶜᵈ†‡§]+")
 """数右上角的脚注号；`10²` 不算，那是乘方。"""
-_VALUE_AND_RANGE = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s*[(（\[【](?P<limits>[^()（）]*\d[^()（）]*)[)）\]】]")
-"""数后面的括号里是参考范围：`120.5(57-104)`。"""
+_VALUE_AND_RANGE = re.compile(
+    rf"(?P<value>[<>≤≥]?\d[\d.,]*\s*(?:[{_ARROWS}]+|(?=[(\[])))\s*[(\[]?(?P<limits>[^()]*\d[^()]*)[)\]]?"
+)
+"""数后面的括号里、箭头后面是参考范围：`120.5(57-104)`、`5.10↑(1.1~3.2)`、`11.2↓20-50`。"""
 # 10^9/L 丢了 ^ 就像一个数，丢了指数就像 10/L
-_COUNT_UNIT = re.compile(r"[×xX*]?10[^\d/.]?(3|6|9|12)?/[Ll1|]")
+_COUNT_UNIT = re.compile(r"[×xX*]?10[^\d/.]?(3|6|9|12)?个?/[Ll1|升]")
 _UNIT = re.compile(
     r"[×x*]?10[\^~*-]?\d{1,2}/[l1|]|[x×*]10[\^~*]?\d{1,2}"
     r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?[o0]sm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
@@ -71,7 +73,7 @@ _UNIT = re.compile(
 )
 _LABEL = re.compile(
     r"(生物)?(参考|正常)(参考)?(范围|值|区间|数值)(范围)?\s*[:：]?\s*|(参考|正常)\s*([:：]|(?=[\d<>≤≥]))\s*"
-    r"|范围\s*[:：]\s*|ref(erence)?\.?\s*(range|interval|value)?s?\s*[:：]\s*",
+    r"|范围\s*[:：]\s*|(bio(logical)?\.?\s*)?ref(erence)?\.?\s*(range|interval|value)?s?\.?\s*[:：]\s*(-\s*$)?",
     re.IGNORECASE,
 )
 _OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果|单位|数值|提示|状态)\s*[:：]\s*")
@@ -147,7 +149,8 @@ def _split(text: str, offset: int) -> list[Span]:
         for space in reversed(spaces):
             # 开头的数、字母后面是文字时是名称的一部分（25 羟维生素D、T 细胞），除非那文字自己就是名称
             left = _typed(text[:space], offset)
-            if left and (len(left) > 1 or left[0][0] in ("range", "bound", "term") or is_known(text[space:])):
+            is_own = left and (left[0][0] in ("range", "bound", "term") or left[0][0] == "mark" and space > 1)
+            if left and (len(left) > 1 or is_own or is_known(text[space:])):
                 return left + _split(text[space:], offset + space)
         glued = re.fullmatch(r"(?P<name>.*[一-鿿)）A-Za-z%#])\s*(?P<value>[<>]?\d+(?:\.\d+)?)", text)
         if glued and is_known(glued["name"]):
@@ -168,7 +171,7 @@ def _typed(text: str, offset: int) -> list[Span]:
         return [*_typed(found["value"], offset), unit]
     if (found := _VALUE_AND_RANGE.fullmatch(text)) and classify(found["limits"]) in ("range", "bound"):
         limits: Span = ("range", offset + found.start("limits"), offset + found.end("limits"), False)
-        return [*_typed(found["value"], offset), limits]
+        return [*_typed(found["value"].rstrip(), offset), limits]
     # `1.00×10^2` 是一个数，不是 1.00 与单位 ×10^2
     is_power = re.search(r"10\^\d+$", normalize(text)) and classify(text) in ("number", "bound", "range")
     if classify(text) != "unit" and not is_power and (at := _unit_start(text)):
@@ -196,7 +199,7 @@ def _is_value(text: str) -> bool:
 
 def _unit_start(text: str) -> int | None:
     """数或范围后面连着的单位从第几个字符起；没有连着单位时为 None。"""
-    for found in re.finditer(r"(?<=[\d)）\]])(?:\s+(?=[1l]U/)|\s*(?=\D|10))", text):
+    for found in re.finditer(r"(?<=[\d)\]+])(?:\s+(?=[1l]U/)|\s*(?=\D|10))", text):
         rest = normalize(text[found.end() :])
         is_unit = (_UNIT.fullmatch(rest) or _COUNT_UNIT.fullmatch(rest)) and not _MARK.fullmatch(rest)
         if is_unit and (_is_value(text[: found.start()]) or split_mark(text[: found.start()])[1]):
@@ -363,6 +366,14 @@ def repair_unit(unit: str, analyte: Analyte | None = None) -> str:
         if power:
             return f"{found[1]}10^{power}/L"
     return re.sub(r"/[1|]$", "/L", unit)
+
+
+_SAME_SIGNS = str.maketrans("（）［］【】：％＜＞＝／＋．—–−‐‑‒―─～〜∼", "()[][]:%<>=/+.--------~~~")
+
+
+def repair_signs(text: str) -> str:
+    """全角的括号、冒号、比较符与各种横线，文字识别分不清：一律写成半角的。乘方见 `repair_power`。"""
+    return repair_power(text.translate(_SAME_SIGNS))
 
 
 def repair_power(text: str) -> str:

@@ -38,7 +38,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ),
     (
         "code",
-        r"(?:项目|英文|检验)?(?:代号|代码|缩写|简称|编码)|英\s*缩|英文(?:名称?|缩写|简称|代号)?|\bcode\b|\babbr(?:eviation)?\b\.?",
+        r"(?:项目|英文|检验)?(?:代号|代码|缩写|简称|编码)|缩略语|英\s*缩|英文(?:名称?|缩写|简称|代号)?|\bcode\b|\babbr(?:eviation)?\b\.?",
     ),
     ("serial", r"序\s*号|编号|行号|\bno\b\.?|^#$|№|^序$"),
     (
@@ -105,6 +105,8 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     for panel, printed in zip(panels, dates, strict=True):
         if len(panel) >= 2:
             _seat_dates(panel, printed)
+        if "result" not in panel and "mark" in panel and panel["mark"].text.startswith("结果"):
+            panel["result"] = panel.pop("mark")  # `结果提示` 一列里是结果与箭头，除非另有结果一列
     return [panel for panel in panels if _is_header(panel)]
 
 
@@ -166,7 +168,9 @@ def _words(box: TextBox) -> Iterator[tuple[str, TextBox]]:
     text = box.text.translate(_SIMPLIFIED)
     found = [one for one in _HEADER.finditer(text) if one[0].strip()]
     rest = re.sub(r"[\s()（）:：*/&·.,，、|☑口]", "", _DATE.sub("", _HEADER.sub("", text)))
-    if not found or len(rest) > max(3, sum(len(one[0]) for one in found) // 2) or len(rest) > _MAX_WIDTH:
+    # `WHO第5版参考值` 末了才说是什么列，前面可以多几个字
+    spare = 6 if found and found[-1].end() == len(text.strip()) else 3
+    if not found or len(rest) > max(spare, sum(len(one[0]) for one in found) // 2) or len(rest) > _MAX_WIDTH:
         return
     if len(found) > 1:  # `浓度(分级)` 是浓度一列
         found = [one for one in found if text[: one.start()][-1:] not in ("(", "（")] or found
