@@ -47,6 +47,8 @@ def value_doubt(
     reaches_far = analyte is not None and analyte.code in load_severity().wide
     if _lost_decimal_point(result, limits) and not reaches_far:
         return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
+    if not read.mark and flag in ABNORMAL_FLAGS and _has_extra_one(read.result, read.reference_range):
+        return "小数比参考范围多一位，末位的 1 可能是箭头"
     if (
         others_have_marks
         and not read.mark
@@ -115,6 +117,13 @@ def _lost_decimal_point(result: Interval, limits: Interval) -> bool:
 
 def _is_whole(value: Decimal) -> bool:
     return "." not in format(value, "f")
+
+
+def _has_extra_one(result: str, limits: str) -> bool:
+    """比范围多一位小数，末位是 1：`6.65↑` 读成 6.651。"""
+    places = [len(digits) for digits in re.findall(r"\d\.(\d+)", limits)]
+    found = re.fullmatch(r"\d+\.(\d+)1", result.strip())
+    return bool(found and places) and len(found[1]) == max(places)
 
 
 def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:

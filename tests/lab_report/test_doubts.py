@@ -59,6 +59,26 @@ def test_commas_between_numbers_are_no_decimal_commas():
     assert judged(*rows) == ["low", "normal", "normal"]
 
 
+@pytest.mark.parametrize(
+    ("name", "result", "limits", "flag"),
+    [
+        ("总胆固醇", "6.651", "2.80-5.17", "unknown"),  # 末位的 1 是没有认出来的箭头
+        ("总胆固醇", "6.652", "2.80-5.17", "high"),
+        ("21-三体综合征风险", "1/186", "<1/270", "high"),
+        ("18-三体综合征风险", "1/35400", "<1/350", "normal"),
+        ("新型冠状病毒核酸", "阳性 Ct=24.6", "阴性", "abnormal"),
+        ("抗酸染色", "未找到抗酸杆菌", "阴性", "normal"),
+        ("登革热抗原", "Positive 陽性", "Negative 陰性", "abnormal"),
+        ("直接胆红素", "1.46", "Upto 0.30", "high"),
+        ("乙肝表面抗原", "16.87 阳性(+)", "<1.0", "high"),
+        ("丙肝抗体", "检测到", "未检测到", "abnormal"),
+        ("180分钟血糖", "6.88", "", "unknown"),  # 没有公认的范围
+    ],
+)
+def test_writings_that_hospitals_use(name, result, limits, flag):
+    assert judged((name, result, limits)) == [flag]
+
+
 HEAD = {50: "检验项目", 400: "结果", 600: "单位", 850: "参考范围"}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from lab_report.drawn_lines import draw_line, draw_number
 from lab_report.pixel_sheets import PrintedCell, PrintedRow, Sheet, Style, draw_sheet
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy.stats import beta
 
 from health_assistant.lab_report.assessment import assess
@@ -18,6 +18,7 @@ from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import ReportReader, read_page
 from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.text import TextReader
+from health_assistant.lab_report.rendering.drawing import load_font
 from health_assistant.lab_report.report import LabItem
 
 SHEETS = 250
@@ -58,6 +59,22 @@ def test_a_number_without_an_arrow_seldom_shows_one():
     rng = random.Random(3)
     lines = [draw_line(rng, draw_number(rng), None, False)[0] for _ in range(400)]
     assert sum(any(one.likelihood >= 0.6 for one in find_arrows(line)) for line in lines) <= 4
+
+
+@pytest.mark.parametrize("arrow", "↑↓")
+def test_a_red_arrow_as_narrow_as_a_1_is_no_digit(arrow):
+    """细得像 1 的红箭头：另认成箭头，或这个数没有把握。"""
+    reader, font, sign = TextReader(2), load_font("noto_sans", 26), 1 if arrow == "↑" else -1
+    for text in ("25.3", "6.65", "180", "151", "38.8", "5.97"):
+        image = Image.new("RGB", (200, 50), (200, 200, 200))
+        brush, x = ImageDraw.Draw(image), 20 + font.getlength(text) + 5
+        brush.text((20, 36), text, (20, 20, 20), font, anchor="ls")
+        brush.line((x, 18, x, 36), (255, 60, 60), 3)
+        brush.polygon([(x - 3, 27 - sign * 4), (x, 27 - sign * 10), (x + 3, 27 - sign * 4)], (255, 60, 60))
+        quad = np.array([[[16, 12], [x + 6, 12], [x + 6, 42], [16, 42]]], np.float32)
+        page = Page(np.ascontiguousarray(np.asarray(image)[:, :, ::-1]), quad, np.eye(3))
+        texts = dict(read_texts(page, reader))
+        assert text in texts or max(texts.values()) < 0.8, (text, texts)
 
 
 def lone(rng: random.Random, shape: str) -> str | None:
