@@ -67,10 +67,10 @@ def test_a_red_arrow_as_narrow_as_a_1_is_no_digit(arrow):
     reader, font, sign = TextReader(2), load_font("noto_sans", 26), 1 if arrow == "↑" else -1
     for text in ("25.3", "6.65", "180", "151", "38.8", "5.97"):
         image = Image.new("RGB", (200, 50), (200, 200, 200))
-        brush, x = ImageDraw.Draw(image), 20 + font.getlength(text) + 5
+        brush, x = ImageDraw.Draw(image), 20 + font.getlength(text) + 6
         brush.text((20, 36), text, (20, 20, 20), font, anchor="ls")
-        brush.line((x, 18, x, 36), (255, 60, 60), 3)
-        brush.polygon([(x - 3, 27 - sign * 4), (x, 27 - sign * 10), (x + 3, 27 - sign * 4)], (255, 60, 60))
+        brush.line((x, 17, x, 36), (255, 60, 60), 4)
+        brush.polygon([(x - 2, 27 - sign * 6), (x, 27 - sign * 10), (x + 2, 27 - sign * 6)], (255, 60, 60))
         quad = np.array([[[16, 12], [x + 6, 12], [x + 6, 42], [16, 42]]], np.float32)
         page = Page(np.ascontiguousarray(np.asarray(image)[:, :, ::-1]), quad, np.eye(3))
         texts = dict(read_texts(page, reader))

@@ -9,7 +9,6 @@ from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     Cell,
     classify,
-    is_bare_label,
     is_known,
     says_normal,
     split_mark,
@@ -40,7 +39,7 @@ def find_headless_rows(table: Table) -> list[Row]:
             elif cell.kind == "text" and not cell.labelled and _starts_row(cell, line, follows, has_value):
                 follows = Row(name=cell.box, anchor=cell.box)
                 rows.append(follows)
-            elif follows and _within(cell.box, follows):
+            elif follows and cell.box.line - follows.anchor.line < 4.5 * follows.anchor.height:
                 same_line = abs(cell.box.line - follows.anchor.line) < 0.6 * follows.anchor.height
                 if cell.kind == "text" and not follows.code and is_subline(cell.box, follows.name):
                     follows.code = cell.box
@@ -124,15 +123,8 @@ def _is_code_of(cell: Cell, row: Row) -> bool:
     return row.code is None and (cell.text.isascii() or row.name.text.isascii())
 
 
-def _within(box: TextBox, row: Row) -> bool:
-    """格子离名称不远，还可能是这一项的。"""
-    return box.line - row.anchor.line < 4.5 * row.anchor.height
-
-
 def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> None:
     kind, box = cell.kind, cell.box
-    if is_bare_label(box.text):
-        return  # 只印了“参考值”，后面没有范围
     is_in_result = "range" in columns.spans and columns.nearest(box, ("result", "range")) == "result"
     if kind == "range" and is_in_result and not cell.labelled and row.result is None and same_line:
         row.set_result(box)  # 结果本身是个数的范围（20-25）

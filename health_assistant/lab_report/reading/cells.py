@@ -110,11 +110,6 @@ def classify(text: str) -> Kind:
     return "unit" if _UNIT.fullmatch(plain) else "text"
 
 
-def is_bare_label(text: str) -> bool:
-    """只有“参考范围”这样的话，后面什么也没有。"""
-    return bool(_LABEL.fullmatch(text.strip()))
-
-
 def split_cells(box: TextBox) -> list[Cell]:
     """一段文字里的单元格，从左到右；文字识别常把靠得近的几格连成一段。横坐标按字的宽度估计。"""
     return [Cell(kind, part_of(box, start, end), labelled) for kind, start, end, labelled in _split(box.text, 0)]
@@ -127,8 +122,7 @@ def _split(text: str, offset: int) -> list[Span]:
     if not text:
         return []
     if label := _LABEL.match(text):
-        rest = _split(text[label.end() :], offset + label.end())
-        return [(*span[:3], True) for span in rest] or [("text", offset, offset + len(text), True)]
+        return [(*span[:3], True) for span in _split(text[label.end() :], offset + label.end())]
     if label := _OTHER_LABEL.match(text):
         return _split(text[label.end() :], offset + label.end())
     if label := re.search(r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])", text):
@@ -207,6 +201,10 @@ def _unit_start(text: str) -> int | None:
     return None
 
 
+def has_chinese(text: str) -> bool:
+    return bool(re.search(r"[一-鿿]", text))
+
+
 @cache
 def is_known(text: str) -> bool:
     """目录里有没有这个名称或代号。"""
@@ -249,11 +247,7 @@ def split_mark(text: str) -> tuple[str, str | None]:
 
 def says_normal(text: str) -> bool:
     """印在标记一栏、说这一项正常的：`正常`、`N`、`Normal`、一横。"""
-    return bool(
-        re.fullmatch(
-            r"\(?(?:正常|normal|n|[-—–])\)?", text.strip().replace("（", "(").replace("）", ")"), re.IGNORECASE
-        )
-    )
+    return bool(re.fullmatch(r"\(?(?:正常|normal|n|-)\)?", normalize(text), re.IGNORECASE))
 
 
 def split_maybe_arrow(text: str) -> str | None:
@@ -372,16 +366,13 @@ _SAME_SIGNS = str.maketrans("（）［］【】：％＜＞＝／＋．—–−
 
 
 def repair_signs(text: str) -> str:
-    """全角的括号、冒号、比较符与各种横线，文字识别分不清：一律写成半角的。乘方见 `repair_power`。"""
-    return repair_power(text.translate(_SAME_SIGNS))
+    """全角的括号、冒号、比较符与各种横线，文字识别分不清：一律写成半角的。
 
-
-def repair_power(text: str) -> str:
-    """乘方一律写成 ^：`3.62×10⁵`、上标认成平常数字的 `3.62×105` 都是 `3.62×10^5`。
-
-    后面是斜线的 `×109/L` 是单位，另有 `repair_unit`。
+    乘方一律写成 ^：`3.62×10⁵`、上标认成平常数字的 `3.62×105` 都是 `3.62×10^5`；后面是斜线的是单位，另有 `repair_unit`。
     """
     text = re.sub(
-        r"(?<=\d)(\s*[×xX*]\s*10)([⁰¹²³⁴-⁹]+)(?!\s*/)", lambda found: f"{found[1]}^{normalize(found[2])}", text
+        r"(?<=\d)(\s*[×xX*]\s*10)([⁰¹²³⁴-⁹]+)(?!\s*/)",
+        lambda found: f"{found[1]}^{normalize(found[2])}",
+        text.translate(_SAME_SIGNS),
     )
     return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?(\d{1,2})(?![\d/.])", r"×10^\1", text)

@@ -92,7 +92,8 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
             return []  # 表头里没有数
         words = words or [("unknown", box)]
         for role, word in words:
-            is_again = role in _STARTS_PANEL and role in panels[-1] or _is_first_word(word, panels[-1])
+            is_first = word.text == next((one.text for one in panels[-1].values()), None)
+            is_again = role in _STARTS_PANEL and role in panels[-1] or is_first  # 又印了这一栏的第一个词
             if is_again and len(panels[-1]) >= 2:
                 panels.append({})
                 dates.append({})
@@ -108,11 +109,6 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
         if "result" not in panel and "mark" in panel and panel["mark"].text.startswith("结果"):
             panel["result"] = panel.pop("mark")  # `结果提示` 一列里是结果与箭头，除非另有结果一列
     return [panel for panel in panels if _is_header(panel)]
-
-
-def _is_first_word(word: TextBox, panel: dict[str, TextBox]) -> bool:
-    """又印了这一栏的第一个词：下一栏开始了。"""
-    return bool(panel) and word.text == next(iter(panel.values())).text
 
 
 def _is_header(panel: dict[str, TextBox]) -> bool:

@@ -7,6 +7,7 @@ from health_assistant.lab_report.matching import find_indicator, is_known_code, 
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     classify,
+    has_chinese,
     is_known,
     repair_greek,
     repair_letters,
@@ -154,10 +155,6 @@ def is_subline(box: TextBox, name: TextBox) -> bool:
     """紧挨在中文名称下面、左边对齐的代号、英文名。"""
     is_below = 0 < box.line - name.line < 2.2 * name.height and abs(box.start - name.start) < 2 * name.height
     return is_below and has_chinese(name.text) and not re.search(r"[一-鿿=:]", box.text)
-
-
-def has_chinese(text: str) -> bool:
-    return bool(re.search(r"[一-鿿]", text))
 
 
 def has_item_name(row: Row) -> bool:

@@ -10,19 +10,11 @@ from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     Cell,
     classify,
-    is_bare_label,
+    has_chinese,
     is_known,
     split_maybe_arrow,
 )
-from health_assistant.lab_report.reading.row import (
-    NOT_AN_ITEM,
-    Row,
-    has_chinese,
-    has_item_name,
-    is_item,
-    is_subline,
-    joins,
-)
+from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, has_item_name, is_item, is_subline, joins
 from health_assistant.lab_report.reading.tables import Columns, Table, join_boxes
 from health_assistant.lab_report.reading.text import TextBox
 
@@ -30,6 +22,7 @@ _OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
 _NAMELESS = "没有读出这一行的项目名称"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
 """写着界限的，不是日期与时间。"""
+_VALUES = ("number", "bound", "term")
 _SHORT = 4
 _FINDING = re.compile(r"查见|检出|可见|发现|阳性|大量|异常|明显|生长|杆菌|球菌|真菌|病毒|细胞|核型|肿瘤")
 """表下面的文字结果里有这些字的是结果，不是人名、备注。"""
@@ -108,6 +101,7 @@ def _headed_rows(table: Table) -> list[Row]:
     for row, below in zip_longest(lines, lines[1:]):
         is_bare = row.name and not _has_value(row)
         near = [] if row.name else _nearest(row, named, hangs)
+        kinds = [classify(box.text) for box in (row.result, *row.limits) if box]
         if is_stacked and rows and rows[-1] in titles and _is_title_of(rows[-1], row):
             if has_chinese(row.name.text):
                 rows[-1].name = join_boxes(rows[-1].name, row.name)  # 换行印的名称，结果在下半截旁边
@@ -124,7 +118,7 @@ def _headed_rows(table: Table) -> list[Row]:
             rows.append(row)
         elif host := next((one for one in near if _lacks(one, row)), None):
             _merge(host, row)
-        elif row.result and (row.limits or row.unit) and _is_typed(row):
+        elif row.result and (row.limits or row.unit) and kinds[0] in _VALUES and "text" not in kinds:
             row.doubt = _NAMELESS
             rows.append(row)
         elif near and not row.result and any(_LOST_RANGE.search(box.text) for box in row.limits):
@@ -196,7 +190,7 @@ def _fill(line: list[Cell], columns: Columns) -> Row:
         is_stray = column == "name" and not (reach[0] <= box.start <= reach[1] and box.end >= start)
         if cell.kind == "range" and line == [cell] and not columns.printed & {"range", "low"}:
             row.add_limits(box)  # 没有范围一列的单子，范围印在名称下面
-        elif column and not is_stray and not is_bare_label(box.text):
+        elif column and not is_stray:
             _seat(cell, column.split()[0], row, "unit" in columns.printed)
     stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end <= cell.box.start]
     if row.name and row.result is None and not row.limits and len(stray) == 1 and not row.low:
@@ -247,7 +241,8 @@ def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
 
 def _seat_name(cell: Cell, place: str, row: Row) -> None:
     kind, box = cell.kind, cell.box
-    if place == "code" and row.code and _is_before_code(row.code) and not has_chinese(box.text):
+    is_before_code = row.code is not None and (row.code.text.isdigit() or classify(row.code.text) == "mark")
+    if place == "code" and is_before_code and not has_chinese(box.text):
         if not row.code.text.isdigit():
             row.add_mark(row.code)
         row.code = box
@@ -261,11 +256,6 @@ def _seat_name(cell: Cell, place: str, row: Row) -> None:
         row.set_unit(box)
     else:
         row.set_name(box)
-
-
-def _is_before_code(box: TextBox) -> bool:
-    """印在代号前面的标记，或没有表头的序号。"""
-    return classify(box.text) == "mark" or box.text.isdigit()
 
 
 def _seat_unit(box: TextBox, place: str, row: Row, has_unit_column: bool) -> None:
@@ -289,13 +279,6 @@ def _seat_result(cell: Cell, row: Row) -> None:
         row.set_result(replace(box, text=number))
     else:
         row.set_result(box)
-
-
-def _is_typed(row: Row) -> bool:
-    """没有名称的一行，结果与范围都是数或定性词；人名、日期不是。"""
-    return classify(row.result.text) in ("number", "bound", "term") and "text" not in (
-        classify(box.text) for box in row.limits
-    )
 
 
 def _nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
