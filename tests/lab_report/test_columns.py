@@ -46,6 +46,7 @@ def spread(*texts: str, gap: float = 60) -> list[TextBox]:
         (["项目", "2025-08-01", "2025-11-02", "单位", "参考范围"], "name ignored result unit range"),
         (["序号", "编号", "过敏原", "浓度", "单位", "级别", "参考值"], "serial code name result unit ignored range"),
         (["项目", "缩略语", "结果提示", "参考范围单位"], "name code result range unit"),
+        (["项目", "结果单位", "参考范围"], "name result range"),
         (["项目", "结果", "结果提示", "参考范围"], "name result mark range"),
         (["参数", "结果", "单位", "WHO第5版参考值"], "name result unit range"),
         (["药物名称", "测定浓度", "单位", "有效浓度范围"], "name result unit range"),

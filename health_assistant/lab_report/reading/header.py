@@ -106,8 +106,9 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     for panel, printed in zip(panels, dates, strict=True):
         if len(panel) >= 2:
             _seat_dates(panel, printed)
-        if "result" not in panel and "mark" in panel and panel["mark"].text.startswith("结果"):
-            panel["result"] = panel.pop("mark")  # `结果提示` 一列里是结果与箭头，除非另有结果一列
+        merged = [role for role in ("mark", "unit") if role in panel and panel[role].text.startswith("结果")]
+        if merged and "result" not in panel:
+            panel["result"] = panel.pop(merged[0])  # `结果提示`、`结果单位`：除非另有结果一列
     return [panel for panel in panels if _is_header(panel)]
 
 
