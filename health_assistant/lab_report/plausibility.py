@@ -134,6 +134,8 @@ def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
     text = text.strip()
     leftovers = [text[1:]] if text.startswith(("1", "4")) else []
     leftovers += [text[:-1]] if text.endswith(("1", "4")) and "." in text else []
+    if re.fullmatch(r"\d+1", text) and (bare := parse_result(text[:-1])) and compare(bare, limits) == "high":
+        return True  # `130↑` 读成 1301
     values = [value for left in leftovers if isinstance(value := parse_result(left), Interval)]
     flags = [
         (compare(value, limits), 4 * value.low <= result.low) for value in values if value.is_point and result.is_point

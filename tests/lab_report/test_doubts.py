@@ -50,6 +50,17 @@ def test_a_greater_denominator_is_a_lower_risk(result, limits, flag):
     assert judged(("21-三体综合征风险", result, limits)) == [flag]
 
 
+@pytest.mark.parametrize(("result", "flag"), [("2301", "unknown"), ("2302", "high"), ("251", "high")])
+def test_a_whole_number_may_end_in_an_arrow_where_other_rows_have_marks(result, flag):
+    rows = [("碱性磷酸酶", result, "35-100", None), ("总蛋白", "58", "65-85", "↓")]
+    items = [
+        ReadItem(name=name, code="", result=value, unit="", reference_range=limits, mark=mark)
+        for name, value, limits, mark in rows
+    ]
+    found = assess(ReadReport(items=items), [RowEvidence(confidence=0.99) for _ in items]).items
+    assert [item.flag for item in found] == [flag, "low"]
+
+
 def test_a_titre_is_no_risk():
     assert judged(("抗核抗体", "1:320", "<1:100"), ("抗核抗体", "1:40", "<1:100")) == ["high", "normal"]
 

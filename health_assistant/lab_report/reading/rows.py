@@ -87,10 +87,11 @@ def _headed_rows(table: Table) -> list[Row]:
     """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
     lines = [_fill(line, table.columns) for line in table.lines]
     named = [row for row in lines if row.name]
-    pitch = _pitch([row for row in named if _has_value(row)])
+    valued = [row for row in named if _has_value(row)]
+    pitch = median([below.anchor.line - above.anchor.line for above, below in pairwise(valued)] or [0.0])
     # 名称单独一行、代号与结果在下一行的单子：每一项都这样，不是一个小标题
     titles = [above for above, below in pairwise(lines) if _is_title_of(above, below)]
-    is_stacked = 2 * len(titles) >= sum(map(_has_value, named)) or any(
+    is_stacked = 2 * len(titles) >= len(valued) or any(
         is_known(above.name.text + below.name.text) and not is_known(below.name.text)
         for above, below in pairwise(lines)
         if above in titles
@@ -143,11 +144,6 @@ def _is_title_of(above: Row, below: Row) -> bool:
         return False
     is_second_half = is_known(above.name.text + below.name.text) and not is_known(below.name.text)
     return is_second_half or not has_chinese(below.name.text)
-
-
-def _pitch(rows: list[Row]) -> float:
-    """相邻两项的名称平常隔多远，像素；不到两项时为 0。"""
-    return median([below.anchor.line - above.anchor.line for above, below in pairwise(rows)] or [0.0])
 
 
 def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:
@@ -296,8 +292,8 @@ def _nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
     def order(row: Row) -> tuple[bool, bool, float]:
         # 没有值、也不认得的名称多半是说明
         is_note = not (_has_value(row) or is_known(row.name.text))
-        is_below = hangs and not orphan.result and row.anchor.line > orphan.anchor.line
-        return is_note, is_below, distance(row)
+        may_hang = hangs and row.limits and not orphan.result and row.anchor.line < orphan.anchor.line
+        return is_note, not may_hang, distance(row)
 
     return sorted((row for row in named if distance(row) < reach), key=order)
 
