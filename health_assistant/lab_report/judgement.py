@@ -244,8 +244,11 @@ def _applicable_range(observed: Observation) -> tuple[ReferenceRange | None, Ran
     """印着的范围；没有印、目录又有把握时是目录里这一群人的范围。"""
     if observed.interval or not is_blank(observed.row.reference_range):
         return observed.interval, "printed"
-    if observed.analyte and observed.analyte.is_authoritative and observed.analyte.same_unit(observed.unit):
-        return observed.analyte.reference, "catalogue"
+    # 糖耐量别的时刻（180 分钟）没有公认的范围，随机血糖的只用来看危不危急
+    analyte, name = observed.analyte, observed.row.name
+    is_timed = analyte is not None and analyte.code == "GLU-R" and re.search(r"分钟|小时", name)
+    if analyte and analyte.is_authoritative and not is_timed and analyte.same_unit(observed.unit):
+        return analyte.reference, "catalogue"
     return None, "none"
 
 

@@ -42,8 +42,12 @@ def value_doubt(
     reaches_far = analyte is not None and analyte.code in load_severity().wide
     if _lost_decimal_point(result, limits) and not reaches_far:
         return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
-    if others_have_flags and not row.mark and flag in ABNORMAL_FLAGS:
-        return "超出参考范围而没有标记，数里的 1 可能是箭头" if _may_contain_arrow(row.result, result, limits) else None
+    if row.mark or flag not in ABNORMAL_FLAGS:
+        return None
+    if _has_extra_one(row.result, row.reference_range):
+        return "小数比参考范围多一位，末位的 1 可能是箭头"
+    if others_have_flags and _may_contain_arrow(row.result, result, limits):
+        return "超出参考范围而没有标记，数里的 1 可能是箭头"
     return None
 
 
@@ -109,6 +113,13 @@ def _is_whole(value: Decimal) -> bool:
     return "." not in format(value, "f")
 
 
+def _has_extra_one(result: str, limits: str) -> bool:
+    """比范围多一位小数，末位是 1：`6.65↑` 读成 6.651。"""
+    places = [len(digits) for digits in re.findall(r"\d\.(\d+)", limits)]
+    found = re.fullmatch(r"\d+\.(\d+)1", result.strip())
+    return bool(found and places) and len(found[1]) == max(places)
+
+
 def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
     """去掉头上或尾上的 1（↑ 也读作 4），剩下的也超出范围：`↓3.2` 读成 13.2，`5.66↑` 读成 5.661。
 
@@ -117,6 +128,8 @@ def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
     text = text.strip()
     leftovers = [text[1:]] if text.startswith(("1", "4")) else []
     leftovers += [text[:-1]] if text.endswith(("1", "4")) and "." in text else []
+    if re.fullmatch(r"\d+1", text) and (bare := parse_result(text[:-1])) and compare(bare, limits) == "high":
+        return True  # `130↑` 读成 1301
     values = [value for left in leftovers if isinstance(value := parse_result(left), Interval)]
     flags = [
         (compare(value, limits), 4 * value.low <= result.low) for value in values if value.is_point and result.is_point

@@ -8,9 +8,10 @@ MAX_LENGTH = 200
 _SAME_SIGNS = (
     *((sign, "<=") for sign in ("≤", "≦", "⩽", "=<", "小于或等于", "小于等于", "不大于", "不高于", "不超过")),
     *((sign, ">=") for sign in ("≥", "≧", "⩾", "=>", "大于或等于", "大于等于", "不小于", "不低于")),
+    *((sign, "<=") for sign in ("Upto", "upto", "UPTO", "Up to", "up to", "UP TO")),
     *((sign, "<") for sign in ("小于", "低于", "少于")),
     *((sign, ">") for sign in ("大于", "高于", "超过")),
-    *(("∶", ":"), ("【", "["), ("】", "]"), ("〔", "["), ("〕", "]")),
+    *(("∶", ":"), ("【", "["), ("】", "]"), ("〔", "["), ("〕", "]"), ("黃", "黄"), ("陰", "阴"), ("陽", "阳")),
 )
 _SUPERSCRIPT = re.compile(r"(?<=10)[⁺⁻]?[⁰¹²³⁴-⁹]+")
 
@@ -41,6 +42,7 @@ def clean(text: str) -> str:
             return ""
         previous, text = text, _unify(text)
         text = re.sub(r"(?<=[<>])\s*[o0]r\s*(?==)", "", text, flags=re.IGNORECASE)
+        text = re.sub(r"^(\W*)1/(?=\d{2,}$)", r"\g<1>1:", text)  # 风险 1/270 就是 1:270
         text = re.sub(r"[—–−‐‑‒―─]", "-", re.sub(r"[〜∼]", "~", text))
         text = re.sub(r"\s+", "", re.sub(r"(?<=\d)\s+(?=\d)", ";", text))
     return text

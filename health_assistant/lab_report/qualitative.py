@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 GRADED = ("阴性", "弱阳性", "阳性")
 _SPELLINGS = {
-    "阴性": "- 阴 neg negative 未检出 未见 未查见 未检见 未检测到 无 无反应性 无反应 非反应性 "
+    "阴性": "- 阴 neg negative negative阴性 阴性negative 未找到 "
+    "未检出 未见 未查见 未检见 未检测到 无 无反应性 无反应 非反应性 "
     "non-reactive nonreactive notdetected",
     "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区",
-    "阳性": "阳 强阳性 强阳 pos positive 检出 有反应性 反应性 有反应 reactive detected",
+    "阳性": "阳 强阳性 强阳 pos positive positive阳性 阳性positive "
+    "检出 检测到 有反应性 反应性 有反应 reactive detected",
     "正常": "normal norm 未见异常 无异常",
     "透明": "清晰透明 澄清透明 清亮透明 清 清亮 清晰 清澈 澄清 clear",
     "浑浊": "混浊 浊 微浑 微混 微浊 轻度浑浊 轻度混浊 云雾状 雾状 cloudy turbid hazy slightlycloudy",
@@ -48,6 +50,8 @@ def parse_term(text: str) -> QualitativeResult | None:
     # `阴性(胶体金法)` 的括号里是方法，`未检出(<20)` 的是检测下限
     plain = re.sub(r"(?<=.)\([^()]*法\)$", "", plain)
     plain = re.sub(r"^(正常|normal)\(\d[\d.]*\)$", r"\1", plain)
+    plain = re.sub(r"^(阳性)[,;(]?ct值?[=:]?\d+(?:\.\d+)?\)?$", r"\1", plain)
+    plain = re.sub(r"^(未找到)[一-鿿]{1,6}菌$", r"\1", plain)
     plain = re.sub(r"^(阴性|未检出|未检测到|notdetected|negative)\([<≤]=?\d[\d.]*\)$", r"\1", plain)
     base, sign = re.fullmatch(r"(.*?)(?:\(([-+±\d/]+|\d+\.\d+(?:s/co|coi|m?iu/ml)?)\))?", plain, re.DOTALL).groups()
     word, grade = parse_grade(base)

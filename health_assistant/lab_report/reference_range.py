@@ -38,7 +38,7 @@ _TITRE_RESULT = re.compile(
 )
 """滴度，旁边可能印着阳性与荧光的样子：`阳性(1:32)`、`1:320 核均质型`。"""
 _QUALITY = (
-    r"(?:弱?阳性?|阴性?|neg(?:ative)?|pos(?:itive)?|(?:non-?)?reactive|(?:not)?detected"
+    r"(?:弱?阳性?(?:\([+±]{1,4}\))?|阴性?(?:\(-\))?|neg(?:ative)?|pos(?:itive)?|(?:non-?)?reactive|(?:not)?detected"
     r"|[未无]?(?:检出|反应性?)|[-+±]|[1-4]\+|\+{2,4})"
 )
 _QUALIFIED = re.compile(
@@ -114,7 +114,7 @@ def _parse_worded(text: str) -> Interval | None:
         word, limit = found["in_brackets"] or found["bare"], found["number"]
     else:
         return None
-    interval, word = _parse_interval(limit), parse_grade(word.lower())[0]
+    interval, word = _parse_interval(limit), parse_grade(word.lower().partition("(")[0])[0]
     return replace(interval, word=word) if interval and word == "阴性" else None
 
 
@@ -142,7 +142,7 @@ def _parse_qualified(text: str) -> Interval | None:
         printed = found["word"]
     else:
         return None
-    number, word = parse_result(found["number"]), parse_grade(printed.lower())[0]
+    number, word = parse_result(found["number"]), parse_grade(printed.lower().partition("(")[0])[0]
     return replace(number, word=word) if isinstance(number, Interval) and not number.word and word else None
 
 

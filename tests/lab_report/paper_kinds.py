@@ -13,11 +13,15 @@ from pathlib import Path
 import numpy as np
 import yaml
 from lab_report import paper_pages, paper_rows, paper_sheets
-from lab_report.paper_pages import Kind, PaperPage, draw_kind
+from lab_report.paper_boxes import BoxedPage, as_read
+from lab_report.paper_pages import Kind, PaperPage, draw_kind, lay_out
 
+from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.reading.reader import read_boxes
 from health_assistant.lab_report.rendering import LAYOUTS
 from health_assistant.lab_report.rendering.drawing import Habits
 from health_assistant.lab_report.rendering.sampling import settings
+from health_assistant.lab_report.report import LabItem, UnreadableReport
 
 _MARKS = settings()["marks"] | {"english": {"high": "High", "low": "Low"}}
 
@@ -47,6 +51,17 @@ KINDS: dict[str, Kind] = _load()
 def draw(kind: str, seed: int) -> PaperPage:
     """画一种的一张；同样的参数同样的字节。"""
     return draw_kind(KINDS[kind], np.random.default_rng([seed, zlib.crc32(kind.encode())]))
+
+
+def read_laid(kind: str, seed: int) -> tuple[list[LabItem] | None, list[dict[str, str]]]:
+    """排一种的一张而不画，由文字框读出、判断的行（拒读是 None）与真值。"""
+    rng = np.random.default_rng([seed, zlib.crc32(kind.encode())])
+    laid = lay_out(KINDS[kind], rng, BoxedPage)
+    try:
+        reading = read_boxes(*as_read(laid, rng))
+    except UnreadableReport:
+        return None, laid.items
+    return assess(reading).items, laid.items
 
 
 def dump(kind: str, seeds: Iterable[int], folder: Path) -> None:

@@ -9,8 +9,8 @@ from PIL import Image
 
 from health_assistant.lab_report.rendering.degradations import DEGRADATIONS
 from health_assistant.lab_report.rendering.drawing import FONTS, LATIN_FONTS, Habits, Page
-from health_assistant.lab_report.rendering.layouts import draw_sheet
 from health_assistant.lab_report.rendering.sampling import pick
+from health_assistant.lab_report.rendering.sheets import draw_sheet
 from health_assistant.lab_report.report import PrintedRow, ReadReport
 
 PLAIN_FINISHES = ("clean", "clean", "clean", "clean", "blur", "faint", "jpeg_20", "forwarded", "noise", "slight_skew")
@@ -53,14 +53,25 @@ class PaperPage:
     items: list[dict[str, str]]
 
 
-def draw_kind(kind: Kind, rng: Rng) -> PaperPage:
-    """抽一页、画出来、破坏。"""
+@dataclass(frozen=True)
+class Laid:
+    """排好的一页：纸的左右两边拍到哪里，最低处，拍到的是哪些行的真值。"""
+
+    page: Page
+    left: int
+    right: int
+    bottom: int
+    items: list[dict[str, str]]
+
+
+def lay_out(kind: Kind, rng: Rng, paper: type[Page] = Page) -> Laid:
+    """抽一页、画在 paper 上。"""
     sheet, marks = kind.make(rng), pick(rng, kind.marks)
     items = [_printed(row, marks) for row in sheet.rows]
     report = ReadReport(report_type=sheet.title, items=items, sex=sheet.sex, age=sheet.age)
     flags = [row.flag for row in sheet.rows]
     width, size = (int(rng.integers(low, high + 1)) for low, high in (kind.width, kind.size))
-    page = Page(report, flags, [(sheet.title, 0)], rng, pick(rng, kind.fonts), width, _TALLEST, size)
+    page = paper(report, flags, [(sheet.title, 0)], rng, pick(rng, kind.fonts), width, _TALLEST, size)
     page.extras = {at: row.extra for at, row in enumerate(sheet.rows)}
     page.habits = pick(rng, kind.habits)
     page.bold_abnormal |= kind.bold
@@ -74,16 +85,20 @@ def draw_kind(kind: Kind, rng: Rng) -> PaperPage:
         bottom = draw_sheet(page, pick(rng, kind.columns), margin=(margin, margin), english=sheet.english, **chosen)
     for add in kind.after:
         bottom = add(page, bottom)
-    shown = range(len(items))
-    image = page.image.crop((0, 0, width, bottom + int(rng.integers(40, 90))))
-    if kind.cut:
-        image, shown = _cut(image, page, kind.cut)
+    left, right, shown = _cut(page, kind.cut)
+    return Laid(page, left, right, bottom, _truth(sheet, shown))
+
+
+def draw_kind(kind: Kind, rng: Rng) -> PaperPage:
+    """抽一页、画出来、破坏。"""
+    laid = lay_out(kind, rng)
+    image = laid.page.image.crop((laid.left, 0, laid.right, laid.bottom + int(rng.integers(40, 90))))
     if kind.transparent:
         clear = Image.new("RGBA", image.size, kind.transparent)
         clear.putalpha(image.convert("L").point(lambda value: min(255, round((255 - value) * 1.1))))
-        return PaperPage(clear, _truth(sheet, shown))
-    image, _ = DEGRADATIONS[pick(rng, kind.finishes)](image, rng, size)
-    return PaperPage(image, _truth(sheet, shown))
+        return PaperPage(clear, laid.items)
+    image, _ = DEGRADATIONS[pick(rng, kind.finishes)](image, rng, laid.page.size)
+    return PaperPage(image, laid.items)
 
 
 def _printed(row: Row, marks: dict[str, str]) -> PrintedRow:
@@ -97,18 +112,19 @@ def _truth(sheet: Sheet, shown: range) -> list[dict[str, str]]:
     return [{key: getattr(sheet.rows[at], key) for key in keys} for at in shown if not sheet.rows[at].is_note]
 
 
-def _cut(image: Image.Image, page: Page, side: str) -> tuple[Image.Image, range]:
-    """左右两栏的单子只拍到一栏，另一栏只剩边上的几个字；留下的一栏是 side。"""
-    count = len(page.report.items)
+def _cut(page: Page, side: str) -> tuple[int, int, range]:
+    """左右两栏的单子只拍到一栏，另一栏只剩边上的几个字：拍到的左右两端与行；留下的一栏是 side，空串是都拍到。"""
+    count, width = len(page.report.items), page.image.width
     half = (count + 1) // 2
+    if not side:
+        return 0, width, range(count)
     if side == "left":
         left, right = zip(*(page.boxes[at]["name"][::2] for at in range(half, count)), strict=True)
-        edge = min(left) + min(0.35 * (max(right) - min(left)), 1.6 * page.size)
-        return image.crop((0, 0, round(edge), image.height)), range(half)
+        return 0, round(min(left) + min(0.35 * (max(right) - min(left)), 1.6 * page.size)), range(half)
     last = max(page.boxes[0], key=lambda field: page.boxes[0][field][2])
     left, right = zip(*(page.boxes[at][last][::2] for at in range(half) if last in page.boxes[at]), strict=True)
     edge = max(min(right), max(right) - 1.2 * page.size)
-    return image.crop((round(min(edge, max(right) - 0.5 * page.size)), 0, *image.size)), range(half, count)
+    return round(min(edge, max(right) - 0.5 * page.size)), width, range(half, count)
 
 
 def staff(page: Page, bottom: int) -> int:

@@ -249,6 +249,18 @@ def grouped_english(rng: Rng, in_age: bool = False) -> Sheet:
     return Sheet("Biochemistry", rows, sex, age, True)
 
 
+def tiers(rng: Rng) -> Sheet:
+    """范围分几档印：合适、边缘、升高；合适以外的都是高。"""
+    form, rows = pick(rng, words()["tier_forms"]), []
+    for name, code, best, worst in some(rng, "tiers", 2, 4):
+        flag = pick(rng, ("normal", "high", "high"))
+        value = float(best) * (rng.uniform(0.5, 0.95) if flag == "normal" else rng.uniform(1.05, 1.6))
+        text = form.format(best, worst)
+        printed = {"range": text}
+        rows.append(Row(name, code, f"{value:.2f}", "mmol/L", text.replace("\n", ","), flag, printed))
+    return Sheet("血脂", rows, "男", "51岁")
+
+
 def without_ranges(rng: Rng) -> Sheet:
     """没有参考范围的单子：目录里也没有的项目，判断不了。"""
     rows = [row("|".join(line).format(rng.integers(2, 98))) for line in some(rng, "body_fluid", 3, 6)]

@@ -99,6 +99,6 @@ def _agree(flag: str, true: str) -> bool:
 
 
 def _fold(text: str | None) -> str:
-    folded = unicodedata.normalize("NFKC", text or "").replace("–", "-").replace("×", "x").lower()
+    folded = re.sub("[—–]", "-", unicodedata.normalize("NFKC", text or "")).replace("×", "x").lower()
     # `×10^4`、`x10⁴`、`*10^4` 是同一个数
     return re.sub(r"[\s*★^]|x(?=10)", "", folded)

@@ -28,12 +28,36 @@ class PrintedRow:
 
 @dataclass(frozen=True)
 class Style:
-    """place 是箭头粘在哪里：before、after（结果）、range（范围）或空串（没有箭头）。spacing 是字间距，像素。"""
+    """place 是箭头粘在哪里：before、after（结果）、range（范围）或空串（没有箭头）。
+
+    spacing 是字间距，像素；inks 是墨的灰度。
+    """
 
     place: str
     spacing: float = 0
-    arrows: str = "any"
     sizes: tuple[int, int] = (16, 30)
+    inks: tuple[int, ...] = (0, 30, 80, 110)
+
+
+@dataclass(frozen=True)
+class PrintedCell:
+    """画在哪里的一格：左右两端与基线，像素；is_hard 是难认的一格，要真的看像素。"""
+
+    text: str
+    x0: float
+    x1: float
+    y: float
+    is_hard: bool = False
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """画好的一页、各行的真值、画着的各格。"""
+
+    image: Image.Image
+    rows: list[PrintedRow]
+    cells: list[PrintedCell]
+    size: int
 
 
 def draw_rows(rng: random.Random) -> list[PrintedRow]:
@@ -48,33 +72,39 @@ def draw_rows(rng: random.Random) -> list[PrintedRow]:
     return rows
 
 
-def draw_sheet(rng: random.Random, rows: list[PrintedRow], style: Style) -> Image.Image:
+def draw_sheet(rng: random.Random, style: Style) -> Sheet:
+    rows = draw_rows(rng)
     font_name, size = rng.choice([*FONTS]), rng.randint(*style.sizes)
     font = load_font(font_name, size)
-    paper, ink = rng.choice([(255,) * 3, (250, 250, 245), (200,) * 3]), (rng.choice([0, 30, 80, 110]),) * 3
+    paper, ink = rng.choice([(255,) * 3, (250, 250, 245), (200,) * 3]), (rng.choice(style.inks),) * 3
     if rng.random() < 0.1:
         paper, ink = (20,) * 3, (235,) * 3
     pitch, columns = round(1.9 * size), [round(at * size) for at in (1, 9, 15, 21)]
     image = Image.new("RGB", (30 * size, pitch * (len(rows) + 4)), paper)
     draw = ImageDraw.Draw(image)
-    draw.text((10 * size, pitch), "检验报告单", font=font, fill=ink, anchor="ls")
+    cells: list[PrintedCell] = []
     arrow = _Arrow(rng, style, size, ink, font_name)
     gap = rng.choice([0, 1, 2, 0.15 * size, 0.3 * size])
-    for x, word in zip(columns, ("项目名称", "结果", "单位", "参考范围"), strict=True):
-        draw.text((x, 2.2 * pitch), word, font=font, fill=ink, anchor="ls")
+    head = dict(zip(columns, ("项目名称", "结果", "单位", "参考范围"), strict=True))
+    for y, line in ((pitch, {10 * size: "检验报告单"}), (round(2.2 * pitch), head)):
+        for x, text in line.items():
+            cells.append(PrintedCell(text, x, _write(draw, x, y, text, font, ink, 0), y))
+    hard = "range" if style.place == "range" else "result"
     for at, row in enumerate(rows):
         y = round((3.3 + at) * pitch)
         mark = {"high": "↑", "low": "↓"}.get(row.flag) if style.place else None
-        for x, text, name in zip(
-            columns, (row.name, row.result, row.unit, row.limits), ("name", "result", "unit", "range"), strict=True
-        ):
-            glued = mark and (style.place == "range") == (name == "range") and name in ("result", "range")
-            if glued and style.place != "after":
-                arrow.put(image, x - gap - arrow.width(mark), y, mark)
-            end = _write(draw, x, y, text, font, ink, style.spacing if name == "result" else 0)
-            if glued and style.place == "after":
+        texts = {"name": row.name, "result": row.result, "unit": row.unit, "range": row.limits}
+        for start, (name, text) in zip(columns, texts.items(), strict=True):
+            is_marked = mark and name == hard
+            end = _write(draw, start, y, text, font, ink, style.spacing if name == "result" else 0)
+            if is_marked and style.place == "after":
                 arrow.put(image, end + gap, y, mark)
-    return Image.fromarray(spoil(rng, image, size)[:, :, ::-1])
+                end += gap + arrow.width(mark)
+            elif is_marked:
+                start -= gap + arrow.width(mark)
+                arrow.put(image, start, y, mark)
+            cells.append(PrintedCell(text, start, end, y, name == hard))
+    return Sheet(Image.fromarray(spoil(rng, image, size)[:, :, ::-1]), rows, cells, size)
 
 
 def _write(draw: ImageDraw.ImageDraw, x: float, y: float, text: str, font, ink, spacing: float) -> float:

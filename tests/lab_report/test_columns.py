@@ -5,6 +5,7 @@ from itertools import permutations
 
 import pytest
 
+from health_assistant.lab_report.reading.cells import repair_signs
 from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.row import repair_zeros, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
@@ -44,6 +45,10 @@ def spread(*texts: str, gap: float = 60) -> list[TextBox]:
         (["项目", "2025-11-02", "2025-08-01", "单位", "参考范围"], "name result ignored unit range"),
         (["项目", "2025-08-01", "2025-11-02", "单位", "参考范围"], "name ignored result unit range"),
         (["序号", "编号", "过敏原", "浓度", "单位", "级别", "参考值"], "serial code name result unit ignored range"),
+        (["项目", "缩略语", "结果提示", "参考范围单位"], "name code result range unit"),
+        (["项目", "结果单位", "参考范围"], "name result range"),
+        (["项目", "结果", "结果提示", "参考范围"], "name result mark range"),
+        (["参数", "结果", "单位", "WHO第5版参考值"], "name result unit range"),
         (["药物名称", "测定浓度", "单位", "有效浓度范围"], "name result unit range"),
         (["TESTS", "RESULT", "FLAG", "UNITS", "REFERENCE INTERVAL", "LAB"], "name result mark unit range ignored"),
         (["Test", "Current Result & Flag", "Previous Result & Date", "Units", "Reference Interval"],
@@ -150,6 +155,11 @@ def read_one(*lines: dict[float, str]) -> list[tuple[str, ...]]:
     [
         ({90: "嗜酸性粒细胞百分6.400", 450: "0.00~5.00", 650: "%"}, ("嗜酸性粒细胞百分", "6.400", "%", "0.00~5.00")),
         ({50: "肌酐", 300: "120.5(57--104)", 650: "μmol/L"}, ("肌酐", "120.5", "μmol/L", "57--104")),
+        ({50: "肌酐", 300: "120.5↑(57--104)", 650: "μmol/L"}, ("肌酐", "120.5", "μmol/L", "57--104")),
+        ({50: "肌酐", 300: "120.5↑57-104", 650: "μmol/L"}, ("肌酐", "120.5", "μmol/L", "57-104")),
+        ({50: "乳酸杆菌", 300: "少量", 400: "异常 大量"}, ("乳酸杆菌", "少量", "", "大量")),
+        ({50: "胆红素", 300: "1.46", 440: "Upto 0.30", 650: "mg/dL"}, ("胆红素", "1.46", "mg/dL", "Upto 0.30")),
+        ({50: "血小板", 300: "131", 400: "*L G/L", 450: "160 - 420"}, ("血小板", "131", "G/L", "160 - 420")),
         ({50: "肌酐", 300: "28.4", 450: "44.2-115umol/L"}, ("肌酐", "28.4", "umol/L", "44.2-115")),
         ({50: "红细胞(镜检)", 300: "9", 450: "0--5", 650: "个/微升"}, ("红细胞(镜检)", "9", "个/微升", "0--5")),
         ({50: "血小板计数", 300: "98²", 450: "125-350", 650: "10^9/L"}, ("血小板计数", "98", "10^9/L", "125-350")),
@@ -247,14 +257,70 @@ def test_a_range_printed_in_tiers_on_several_lines_is_one_range():
     assert count_unread(table, rows) == 0
 
 
+def test_the_last_line_of_a_range_belongs_to_the_row_above_where_ranges_hang():
+    """范围折成几行、头一行与名称齐：末一行离下一项更近，也是上一项的；看不懂的一行使那一项起疑。"""
+    lines = at_lines(
+        (0, HEAD),
+        (1, {50: "促黄体生成素", 300: "8.1", 450: "卵泡期1.80-11.78"}),
+        (1.7, {450: "黄体期0.56-14.00"}),
+        (2.4, {450: "绝经期5.16-61.99"}),
+        (3.1, {50: "雌二醇", 300: "54", 450: "卵泡期21-251"}),
+        (3.8, {450: "黄体期21-312"}),
+        (4.5, {450: "绝经期<10-28"}),
+        (5.2, {50: "泌乳素", 300: "41.7", 450: "5.18-26.53"}),
+    )
+    assert [(row_text(row)[4], row.doubt is None) for row in find_rows(headed(lines))] == [
+        ("卵泡期1.80-11.78,黄体期0.56-14.00,绝经期5.16-61.99", True),
+        ("卵泡期21-251,黄体期21-312,绝经期<10-28", False),
+        ("5.18-26.53", True),
+    ]
+
+
+def test_tiers_of_the_next_row_are_not_joined():
+    lines = at_lines(
+        (0, HEAD),
+        (1, {450: "合适:<3.40"}),
+        (2.2, {450: "升高:≥4.10"}),
+        (2.8, {450: "合适:<4.10"}),
+        (4, {450: "升高:≥4.90"}),
+        (1.6, {50: "低密度脂蛋白", 300: "2.48"}),
+        (3.4, {50: "非高密度脂蛋白", 300: "4.54"}),
+    )  # fmt: skip
+    found = find_rows(headed(sorted(lines, key=lambda line: line[0].line)))
+    assert [row_text(row)[4] for row in found] == ["合适:<3.40,升高:≥4.10", "合适:<4.10,升高:≥4.90"]
+
+
+def test_a_section_is_no_item_even_with_the_name_of_one():
+    lines = [{50: "C肽"}, {50: "空腹C肽", 300: "3.05", 450: "1.10-4.40"}, {50: "比值"},
+             {50: "CD4/CD8", 300: "0.24", 450: "0.71-2.78"}]  # fmt: skip
+    rows = find_rows(headed(page(HEAD, PLAIN, *lines, PLAIN)))
+    assert [row_text(row)[0] for row in rows] == ["钾", "空腹C肽", "CD4/CD8", "钾"]
+
+
 def test_known_names_without_a_result_are_rows_on_a_strip_without_a_header():
     """尿条上单独一横认不出来：那几项也要在，未判断。"""
-    lines = [{50: "LEU", 250: "2+"}, {50: "NIT"}, {50: "URO", 250: "Normal"}, {50: "pH", 250: "6.0"}, {50: "KET"},
-             {50: "操作者：03"}]  # fmt: skip
+    lines = [{50: "BLD"}, {50: "LEU", 250: "2+"}, {50: "NIT"}, {50: "URO", 250: "Normal"}, {50: "pH", 250: "6.0"},
+             {50: "KET"}, {50: "操作者：03"}]  # fmt: skip
     rows = [row for table in find_tables(page(*lines)) for row in find_rows(table)]
     assert [(row_text(row)[0], row_text(row)[2]) for row in rows] == [
-        ("LEU", "2+"), ("NIT", ""), ("URO", "Normal"), ("pH", "6.0"), ("KET", ""),
+        ("BLD", ""), ("LEU", "2+"), ("NIT", ""), ("URO", "Normal"), ("pH", "6.0"), ("KET", ""),
     ]  # fmt: skip
+
+
+def test_a_range_below_the_name_belongs_to_it_where_no_column_is_for_ranges():
+    head = {50: "Test Name", 400: "Value", 600: "Units"}
+    lines = at_lines(
+        (0, head),
+        (1, {50: "Vitamin B12", 400: "814.7", 600: "pg/mL"}),
+        (1.7, {50: "Bio. Ref. Interval. :-"}),
+        (2.4, {60: "211-911"}),
+        (3.1, {50: "Please correlate with the history."}),
+    )
+    assert [(row_text(row)[0], row_text(row)[4]) for row in find_rows(headed(lines))] == [("Vitamin B12", "211-911")]
+
+
+def test_full_width_signs_and_all_dashes_are_read_as_plain_ones():
+    assert repair_signs("（3．5—9．5）％") == "(3.5-9.5)%" and repair_signs("3.62×10⁵") == "3.62×10^5"
 
 
 def test_an_id_is_no_item():
@@ -269,6 +335,8 @@ def test_an_id_is_no_item():
         {50: "检验者：李四", 300: "审核者：王五", 650: "2025-11-02"},
         {50: "方晓", 450: "本报告仅对该标本负责"},
         {50: "检测：冉某", 300: "审核：", 450: "88"},
+        {300: "20", 450: "审核:杜某"},
+        {50: "收样1月9日10:20", 300: "47", 450: "复核人卫"},
         {50: "备注：↑偏高 ↓偏低，危急值已电话通知"},
         {50: "级别", 300: "2级", 450: "5级"},
         {50: "Clinical Significance: CRP rises within 6 hours", 650: "at 48 hours."},

@@ -7,7 +7,7 @@ from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import read_boxes
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.report import LabItem, PrintedRow, ReadReport, ReadRow
+from health_assistant.lab_report.report import LabItem, PrintedRow, Reading, ReadReport, ReadRow
 
 PAPER = 1000
 HEIGHT = 24
@@ -50,6 +50,17 @@ def test_a_greater_denominator_is_a_lower_risk(result, limits, flag):
     assert judged(("21-三体综合征风险", result, limits)) == [flag]
 
 
+@pytest.mark.parametrize(("result", "flag"), [("2301", "unknown"), ("2302", "high"), ("251", "high")])
+def test_a_whole_number_may_end_in_an_arrow_where_other_rows_have_marks(result, flag):
+    rows = [("碱性磷酸酶", result, "35-100", None), ("总蛋白", "58", "65-85", "↓")]
+    items = [
+        ReadRow(name=name, result=value, reference_range=limits, mark=mark, confidence=0.99)
+        for name, value, limits, mark in rows
+    ]
+    found = assess(Reading(items=items)).items
+    assert [item.flag for item in found] == [flag, "low"]
+
+
 def test_a_titre_is_no_risk():
     assert judged(("抗核抗体", "1:320", "<1:100"), ("抗核抗体", "1:40", "<1:100")) == ["high", "normal"]
 
@@ -57,6 +68,26 @@ def test_a_titre_is_no_risk():
 def test_commas_between_numbers_are_no_decimal_commas():
     rows = [("甲", "1.87", "(2.5,4.5)"), ("乙", "1,286", "≤1400.0"), ("丙", "30", "50岁以下≤450,50~75岁≤900")]
     assert judged(*rows) == ["low", "normal", "normal"]
+
+
+@pytest.mark.parametrize(
+    ("name", "result", "limits", "flag"),
+    [
+        ("总胆固醇", "6.651", "2.80-5.17", "unknown"),  # 末位的 1 是没有认出来的箭头
+        ("总胆固醇", "6.652", "2.80-5.17", "high"),
+        ("21-三体综合征风险", "1/186", "<1/270", "high"),
+        ("18-三体综合征风险", "1/35400", "<1/350", "normal"),
+        ("新型冠状病毒核酸", "阳性 Ct=24.6", "阴性", "abnormal"),
+        ("抗酸染色", "未找到抗酸杆菌", "阴性", "normal"),
+        ("登革热抗原", "Positive 陽性", "Negative 陰性", "abnormal"),
+        ("直接胆红素", "1.46", "Upto 0.30", "high"),
+        ("乙肝表面抗原", "16.87 阳性(+)", "<1.0", "high"),
+        ("丙肝抗体", "检测到", "未检测到", "abnormal"),
+        ("180分钟血糖", "6.88", "", "unknown"),  # 没有公认的范围
+    ],
+)
+def test_writings_that_hospitals_use(name, result, limits, flag):
+    assert judged((name, result, limits)) == [flag]
 
 
 HEAD = {50: "检验项目", 400: "结果", 600: "单位", 850: "参考范围"}

@@ -19,6 +19,8 @@ _READ_AS = {"1": 0.6, "0": 0.9, "4": 0.9, "8": 0.9} | dict.fromkeys("⊥τ{}丨|
 _SURE, _SUSPICIOUS = 0.4, 0.2
 """调参用的一批（1192 行有箭头、2000 行只有数）：0.4 时漏 17 行、数上多出 15 处；0.2 时 10 行、38 处；方向都不错。
 0.15 时只漏 6 行，但真照片上的 11.40 也会被怀疑。"""
+_COLOURED, _SAME_COLOUR = 0.1, 0.85
+"""与别的字不是一个颜色的 1（墨色之差的夹角余弦不到 0.85）像到 0.1 就算：细得像 1 的红箭头只有 0.04 到 0.5。"""
 _LONE = 0.5
 """没有读出字、单独的墨迹像到这样才算。画的各 60 个里：箭头 120 个有 113 个够，1、4、7、V、A、Y、“个”都不够，
 T 有 15 个够（糊了的真像箭头）。"""
@@ -140,8 +142,10 @@ def _parted(
         others = [other.ink for other in arrows if other is not arrow]
         # 比别的字浓得多、淡得多的 1 不是同一次印的数字
         stands_out = character == "1" and others and not 0.7 * min(others) < arrow.ink < 1.25 * max(others)
-        if arrow.likelihood < (_SUSPICIOUS if stands_out else _READ_AS.get(character, _SURE)):
-            if character == "1" and arrow.likelihood > _SUSPICIOUS:
+        is_coloured = character == "1" and _has_own_colour(pixels, arrow)
+        least = _COLOURED if is_coloured else _SUSPICIOUS if stands_out else _READ_AS.get(character, _SURE)
+        if arrow.likelihood < least:
+            if character == "1" and (is_coloured or arrow.likelihood > _SUSPICIOUS):
                 score = min(score, _DOUBTED)
         elif not rest:
             return [(quad, arrow.direction, arrow.likelihood)]
@@ -176,6 +180,20 @@ def _without(
     number = _slice(wide, start / width, end / width), again, score
     mark = _slice(wide, x0 / width, x1 / width), arrow.direction, arrow.likelihood
     return [number, mark] if is_last else [mark, number]
+
+
+def _has_own_colour(pixels: np.ndarray, arrow: Arrow) -> bool:
+    """箭头的墨与同一段别的墨不是一个颜色。"""
+    ink = np.median(pixels.reshape(-1, 3), axis=0) - pixels.astype(np.float32)
+    x0, x1 = int(arrow.x0), int(arrow.x1 + 1)
+    own, rest = (_mean_ink(part) for part in (ink[:, x0:x1], np.hstack([ink[:, :x0], ink[:, x1:]])))
+    return bool(own @ rest < _SAME_COLOUR * np.linalg.norm(own) * np.linalg.norm(rest))
+
+
+def _mean_ink(ink: np.ndarray) -> np.ndarray:
+    """最浓的墨的颜色（与底色之差，BGR）；一点墨也没有时为 0。"""
+    strength = np.abs(ink).max(axis=2)
+    return ink[strength > 0.6 * strength.max(initial=1.0)].sum(axis=0)
 
 
 def _slice(quad: np.ndarray, start: float, end: float) -> np.ndarray:

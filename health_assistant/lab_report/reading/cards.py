@@ -9,7 +9,6 @@ from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     Cell,
     classify,
-    is_bare_label,
     is_known,
     says_normal,
     split_mark,
@@ -26,6 +25,7 @@ _ODD_PLACE = "结果的位置或字的大小与别的行不一样，可能不是
 def find_headless_rows(table: Table) -> list[Row]:
     """没有表头（续页、手机截图的卡片）：名称开一行，后面的格子归它，直到下一个名称。"""
     rows: list[Row] = []
+    is_labelled = any(cell.labelled and cell.kind == "range" for line in table.lines for cell in line)
     for at, line in enumerate(table.lines):
         has_value = any(cell.kind in ("number", "bound", "term") for cell in line) or _has_values_below(table, at)
         follows = rows[-1] if rows else None
@@ -38,7 +38,7 @@ def find_headless_rows(table: Table) -> list[Row]:
             elif cell.kind == "text" and not cell.labelled and _starts_row(cell, line, follows, has_value):
                 follows = Row(name=cell.box, anchor=cell.box)
                 rows.append(follows)
-            elif follows and _within(cell.box, follows):
+            elif follows and cell.box.line - follows.anchor.line < 4.5 * follows.anchor.height:
                 same_line = abs(cell.box.line - follows.anchor.line) < 0.6 * follows.anchor.height
                 if cell.kind == "text" and not follows.code and is_subline(cell.box, follows.name):
                     follows.code = cell.box
@@ -46,6 +46,9 @@ def find_headless_rows(table: Table) -> list[Row]:
                 if cell.kind == "text" and not same_line and not cell.labelled and cell.text not in ARROW_LIKE:
                     # 另起一行的文字不是上一项的，它后面的数也不是
                     break
+                if cell.kind == "bound" and is_labelled and not cell.labelled and follows.result is None:
+                    follows.set_result(cell.box)  # 范围前面都印着“参考范围”，没有印的是结果
+                    continue
                 _seat_headless(cell, follows, table.columns, same_line)
         # 单独一行的三角是范围条上的指针，不是标记
         for mark in ahead if follows and follows.anchor in [cell.box for cell in line] else ():
@@ -58,20 +61,23 @@ def find_headless_rows(table: Table) -> list[Row]:
 
 
 def _with_blank_rows(rows: list[Row]) -> list[Row]:
-    """检验项目，和夹在它们中间、紧跟在后面而没有读到结果的（尿条上的 `NIT  -`）：认得的名称，左边对齐。"""
+    """检验项目，和夹在它们中间、紧挨在前后而没有读到结果的（尿条上的 `NIT  -`）：认得的名称，左边对齐。"""
     items = [row for row in rows if is_item(row, False)]
     if len(items) < 2:
         return items
     start = median(row.anchor.start for row in items)
     pitch = median(below.anchor.line - above.anchor.line for above, below in pairwise(rows))
-    kept: list[Row] = []
-    for row in rows:
-        is_blank = row.result is None and not row.limits and row.unit is None and is_known(row.name.text)
-        is_aligned = abs(row.anchor.start - start) < row.anchor.height
-        follows = bool(kept) and 0 < row.anchor.line - kept[-1].anchor.line < 1.6 * pitch
-        if row in items or (is_blank and is_aligned and follows):
-            kept.append(row)
-    return kept
+    kept = {id(row) for row in items}
+    for order in (rows, rows[::-1]):
+        last = None
+        for row in order:
+            is_blank = row.result is None and not row.limits and row.unit is None and is_known(row.name.text)
+            is_aligned = abs(row.anchor.start - start) < row.anchor.height
+            is_next = last is not None and 0 < abs(row.anchor.line - last.anchor.line) < 1.6 * pitch
+            if id(row) in kept or (is_blank and is_aligned and is_next):
+                kept.add(id(row))
+                last = row
+    return [row for row in rows if id(row) in kept]
 
 
 def _has_values_below(table: Table, at: int) -> bool:
@@ -95,7 +101,7 @@ def _doubt_odd_places(rows: list[Row]) -> None:
     )
     for row, drop, edge in zip(filled, drops, edges, strict=True):
         is_off = abs(drop - median(drops)) > 0.6 * height or abs(edge - median(edges)) > 6 * height
-        if is_off or not 0.7 < row.result.height / size < 1.4:
+        if is_off or not 0.65 < row.result.height / size < 1.6:
             row.doubt = row.doubt or _ODD_PLACE
 
 
@@ -117,15 +123,8 @@ def _is_code_of(cell: Cell, row: Row) -> bool:
     return row.code is None and (cell.text.isascii() or row.name.text.isascii())
 
 
-def _within(box: TextBox, row: Row) -> bool:
-    """格子离名称不远，还可能是这一项的。"""
-    return box.line - row.anchor.line < 4.5 * row.anchor.height
-
-
 def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> None:
     kind, box = cell.kind, cell.box
-    if is_bare_label(box.text):
-        return  # 只印了“参考值”，后面没有范围
     is_in_result = "range" in columns.spans and columns.nearest(box, ("result", "range")) == "result"
     if kind == "range" and is_in_result and not cell.labelled and row.result is None and same_line:
         row.set_result(box)  # 结果本身是个数的范围（20-25）

@@ -39,10 +39,10 @@ ARROW_LIKE = set("↑↓→←⬆⬇14tTfiIl|!丨个一+-")
 _WORD_MARKS = "偏高|偏低|过高|过低|异常|高|低|危急值|危急|危"
 _ARROWS = "↑↓⬆⬇▲▼"
 _MARK = re.compile(
-    rf"\(?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|(?:HH?|LL?)!{{0,2}}|HIGH|LOW|[*※]+|★+|{_WORD_MARKS})\)?",
+    rf"\(?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|\*?(?:HH?|LL?)!{{0,2}}|HIGH|LOW|[*※]+|★+|(?:{_WORD_MARKS})[{_ARROWS}]?)\)?",
     re.IGNORECASE,
 )
-_VALUE = r"[<>≤≥]?=?\d[\d.,]*|\d?[+＋]+\d?|±|(?:弱?阳性|阴性)(?:[(（].{1,3}[)）])?"
+_VALUE = r"[<>≤≥]?=?\d[\d.,]*|\d?[+]+\d?|±|(?:弱?阳性|阴性)(?:[(].{1,3}[)])?"
 _GLUED_MARKS = (
     re.compile(rf"(?P<mark>[{_ARROWS}※]+)\s*(?P<bare>[<>≤≥]?\d.*)"),
     re.compile(rf"(?P<bare>{_VALUE})\s*(?P<mark>\((?:normal|正常|n)\)|(?<=\s)(?:normal|正常|n))", re.IGNORECASE),
@@ -51,7 +51,7 @@ _GLUED_MARKS = (
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%#])\s*(?P<mark>[↑↓]+)"),
 )
-_VALUE_AND_CLASS = re.compile(r"[<>≤≥]?\d[\d.,]*\s*[(（]\s*\d级\s*[)）]")
+_VALUE_AND_CLASS = re.compile(r"[<>≤≥]?\d[\d.,]*\s*[(]\s*\d级\s*[)]")
 """过敏原的浓度后面印着分级：`68.40 (5级)`。"""
 _SIGN_AND_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s+[-+]\s*(?P<unit>\[[^\[\]]+\])")
 """血球仪这样印：`2.41 - [10^9/L]`，- 是偏低，+ 是偏高。判断看范围，符号不要。"""
@@ -60,10 +60,12 @@ _NUMBER_AND_ARROW = re.compile(
 )
 _FOOTNOTE = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*(?<!10))[¹²³⁴⁵⁶⁷⁸⁹⁰ªᵃᵇᶜᵈ†‡§]+")
 """数右上角的脚注号；`10²` 不算，那是乘方。"""
-_VALUE_AND_RANGE = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s*[(（\[【](?P<limits>[^()（）]*\d[^()（）]*)[)）\]】]")
-"""数后面的括号里是参考范围：`120.5(57-104)`。"""
+_VALUE_AND_RANGE = re.compile(
+    rf"(?P<value>[<>≤≥]?\d[\d.,]*\s*(?:[{_ARROWS}]+|(?=[(\[])))\s*[(\[]?(?P<limits>[^()]*\d[^()]*)[)\]]?"
+)
+"""数后面的括号里、箭头后面是参考范围：`120.5(57-104)`、`5.10↑(1.1~3.2)`、`11.2↓20-50`。"""
 # 10^9/L 丢了 ^ 就像一个数，丢了指数就像 10/L
-_COUNT_UNIT = re.compile(r"[×xX*]?10[^\d/.]?(3|6|9|12)?/[Ll1|]")
+_COUNT_UNIT = re.compile(r"[×xX*]?10[^\d/.]?(3|6|9|12)?个?/[Ll1|升]")
 _UNIT = re.compile(
     r"[×x*]?10[\^~*-]?\d{1,2}/[l1|]|[x×*]10[\^~*]?\d{1,2}"
     r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?[o0]sm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
@@ -74,7 +76,7 @@ _UNIT = re.compile(
 )
 _LABEL = re.compile(
     r"(生物)?(参考|正常)(参考)?(范围|值|区间|数值)(范围)?\s*[:：]?\s*|(参考|正常)\s*([:：]|(?=[\d<>≤≥]))\s*"
-    r"|范围\s*[:：]\s*|ref(erence)?\.?\s*(range|interval|value)?s?\s*[:：]\s*",
+    r"|范围\s*[:：]\s*|(bio(logical)?\.?\s*)?ref(erence)?\.?\s*(range|interval|value)?s?\.?\s*[:：]\s*(-\s*$)?",
     re.IGNORECASE,
 )
 _OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果|单位|数值|提示|状态)\s*[:：]\s*")
@@ -116,11 +118,6 @@ def kind_of(text: str, limits: ReferenceRange | None) -> Kind:
     return "unit" if _UNIT.fullmatch(plain) else "text"
 
 
-def is_bare_label(text: str) -> bool:
-    """只有“参考范围”这样的话，后面什么也没有。"""
-    return bool(_LABEL.fullmatch(text.strip()))
-
-
 def split_cells(box: TextBox) -> list[Cell]:
     """一段文字里的单元格，从左到右；文字识别常把靠得近的几格连成一段。横坐标按字的宽度估计。"""
     spans = _split(box.text, 0, box)
@@ -136,8 +133,7 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
     if not text:
         return []
     if label := _LABEL.match(text):
-        rest = _split(text[label.end() :], offset + label.end())
-        return [(*span[:3], True) for span in rest] or [("text", offset, offset + len(text), True)]
+        return [(*span[:3], True) for span in _split(text[label.end() :], offset + label.end())]
     if label := _OTHER_LABEL.match(text):
         return _split(text[label.end() :], offset + label.end())
     if label := re.search(r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])", text):
@@ -158,7 +154,8 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         for space in reversed(spaces):
             # 开头的数、字母后面是文字时是名称的一部分（25 羟维生素D、T 细胞），除非那文字自己就是名称
             left = _typed(text[:space], offset)
-            if left and (len(left) > 1 or left[0][0] in ("range", "bound", "term") or is_known(text[space:])):
+            is_own = left and (left[0][0] in ("range", "bound", "term") or left[0][0] == "mark" and space > 1)
+            if left and (len(left) > 1 or is_own or is_known(text[space:])):
                 return left + _split(text[space:], offset + space)
         glued = re.fullmatch(r"(?P<name>.*[一-鿿)）A-Za-z%#])\s*(?P<value>[<>]?\d+(?:\.\d+)?)", text)
         if glued and is_known(glued["name"]):
@@ -179,7 +176,7 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
         return [*_typed(found["value"], offset), unit]
     if (found := _VALUE_AND_RANGE.fullmatch(text)) and classify(found["limits"]) in ("range", "bound"):
         limits: Span = ("range", offset + found.start("limits"), offset + found.end("limits"), False)
-        return [*_typed(found["value"], offset), limits]
+        return [*_typed(found["value"].rstrip(), offset), limits]
     # `1.00×10^2` 是一个数，不是 1.00 与单位 ×10^2
     kind = kind or classify(text)
     is_power = re.search(r"10\^\d+$", normalize(text)) and kind in ("number", "bound", "range")
@@ -213,12 +210,16 @@ def _is_value(text: str) -> bool:
 
 def _unit_start(text: str) -> int | None:
     """数或范围后面连着的单位从第几个字符起；没有连着单位时为 None。"""
-    for found in re.finditer(r"(?<=[\d)）\]])(?:\s+(?=[1l]U/)|\s*(?=\D|10))", text):
+    for found in re.finditer(r"(?<=[\d)\]+])(?:\s+(?=[1l]U/)|\s*(?=\D|10))", text):
         rest = normalize(text[found.end() :])
         is_unit = _spells_unit(rest) and not _MARK.fullmatch(rest)
         if is_unit and (_is_value(text[: found.start()]) or split_mark(text[: found.start()])[1]):
             return found.end()
     return None
+
+
+def has_chinese(text: str) -> bool:
+    return bool(re.search(r"[一-鿿]", text))
 
 
 @cache
@@ -263,11 +264,7 @@ def split_mark(text: str) -> tuple[str, str | None]:
 
 def says_normal(text: str) -> bool:
     """印在标记一栏、说这一项正常的：`正常`、`N`、`Normal`、一横。"""
-    return bool(
-        re.fullmatch(
-            r"\(?(?:正常|normal|n|[-—–])\)?", text.strip().replace("（", "(").replace("）", ")"), re.IGNORECASE
-        )
-    )
+    return bool(re.fullmatch(r"\(?(?:正常|normal|n|-)\)?", normalize(text), re.IGNORECASE))
 
 
 def split_maybe_arrow(text: str) -> str | None:
@@ -382,12 +379,17 @@ def repair_unit(unit: str, find: Callable[[], Analyte | None] = lambda: None) ->
     return re.sub(r"/[1|]$", "/L", unit)
 
 
-def repair_power(text: str) -> str:
-    """乘方一律写成 ^：`3.62×10⁵`、上标认成平常数字的 `3.62×105` 都是 `3.62×10^5`。
+_SAME_SIGNS = str.maketrans("（）［］【】：％＜＞＝／＋．—–−‐‑‒―─～〜∼", "()[][]:%<>=/+.--------~~~")
 
-    后面是斜线的 `×109/L` 是单位，另有 `repair_unit`。
+
+def repair_signs(text: str) -> str:
+    """全角的括号、冒号、比较符与各种横线，文字识别分不清：一律写成半角的。
+
+    乘方一律写成 ^：`3.62×10⁵`、上标认成平常数字的 `3.62×105` 都是 `3.62×10^5`；后面是斜线的是单位，另有 `repair_unit`。
     """
     text = re.sub(
-        r"(?<=\d)(\s*[×xX*]\s*10)([⁰¹²³⁴-⁹]+)(?!\s*/)", lambda found: f"{found[1]}^{normalize(found[2])}", text
+        r"(?<=\d)(\s*[×xX*]\s*10)([⁰¹²³⁴-⁹]+)(?!\s*/)",
+        lambda found: f"{found[1]}^{normalize(found[2])}",
+        text.translate(_SAME_SIGNS),
     )
     return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?(\d{1,2})(?![\d/.])", r"×10^\1", text)

@@ -48,6 +48,9 @@ _ABOUT = re.compile(
 _CHILD_WARD = re.compile(r"新生儿科?|新生儿重症|NICU|儿童?内?外?科|小儿科?|儿保科?|早产儿")
 _TITLE = re.compile(r"(报告|报告单|检验单|化验单|检验报告|结果单|检验结果|化验结果)$")
 
+_PANEL = re.compile(r"[一-鿿]{0,8}(常规|分析|生化|干化学|镜检|检查)")
+"""题目下面另起一行的小题目（`尿液分析`）。"""
+
 
 def read_head(lines: list[list[TextBox]]) -> dict[str, Any]:
     """页眉里的报告类型、性别、年龄；没有印的为空。科别、诊断说是孕妇的（没有年龄的还有孩子），添在报告类型后面。"""
@@ -64,8 +67,10 @@ def read_head(lines: list[list[TextBox]]) -> dict[str, Any]:
     if age is None and re.search(r"新生儿(?!科|病)", person):
         age = "新生儿"
     named = re.search(r"(?:报告类型|检验类型|检验目的|检验项目|检查项目|申请项目)\s*[:：]\s*(\S+)", page)
-    title = next((text for text in texts[:6] if _TITLE.search(text.strip()) and len(text) < 30), "")
-    report_type = named[1] if named else title.replace(" ", "")
+    titles = [text for at, line in enumerate(lines[:6]) for text in (texts[at], *(box.text for box in line))]
+    title = next((text for text in titles if _TITLE.search(text.strip()) and len(text) < 30), "")
+    panel = next((text for text in titles if _PANEL.fullmatch(text.strip()) and text not in title), "")
+    report_type = named[1] if named else f"{title.replace(' ', '')} {panel}".strip()
     about = _about_person(page, "\n".join(head), report_type, sex, age)
     return {"report_type": " ".join(filter(None, (report_type, about))), "sex": sex, "age": age}
 
@@ -155,7 +160,7 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
     if reads_like_another(lines):
         return False
     typed = [row for row in filled if row.result.kind != "text"] if has_header else []
-    if has_header and len(complete) * 2 >= len(filled) and len(complete) >= 2:
+    if has_header and max(len(complete), len(measured)) * 2 >= len(filled) > 0:
         return True
     return bool(_LAB_WORDS.search(page)) and max(map(len, (complete, measured, typed))) * 2 >= len(filled) > 0
 

@@ -38,7 +38,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ),
     (
         "code",
-        r"(?:项目|英文|检验)?(?:代号|代码|缩写|简称|编码)|英\s*缩|英文(?:名称?|缩写|简称|代号)?|\bcode\b|\babbr(?:eviation)?\b\.?",
+        r"(?:项目|英文|检验)?(?:代号|代码|缩写|简称|编码)|缩略语|英\s*缩|英文(?:名称?|缩写|简称|代号)?|\bcode\b|\babbr(?:eviation)?\b\.?",
     ),
     ("serial", r"序\s*号|编号|行号|\bno\b\.?|^#$|№|^序$"),
     (
@@ -92,7 +92,8 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
             return []  # 表头里没有数
         words = words or [("unknown", box)]
         for role, word in words:
-            is_again = role in _STARTS_PANEL and role in panels[-1] or _is_first_word(word, panels[-1])
+            is_first = word.text == next((one.text for one in panels[-1].values()), None)
+            is_again = role in _STARTS_PANEL and role in panels[-1] or is_first  # 又印了这一栏的第一个词
             if is_again and len(panels[-1]) >= 2:
                 panels.append({})
                 dates.append({})
@@ -105,12 +106,10 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     for panel, printed in zip(panels, dates, strict=True):
         if len(panel) >= 2:
             _seat_dates(panel, printed)
+        merged = [role for role in ("mark", "unit") if role in panel and panel[role].text.startswith("结果")]
+        if merged and "result" not in panel:
+            panel["result"] = panel.pop(merged[0])  # `结果提示`、`结果单位`：除非另有结果一列
     return [panel for panel in panels if _is_header(panel)]
-
-
-def _is_first_word(word: TextBox, panel: dict[str, TextBox]) -> bool:
-    """又印了这一栏的第一个词：下一栏开始了。"""
-    return bool(panel) and word.text == next(iter(panel.values())).text
 
 
 def _is_header(panel: dict[str, TextBox]) -> bool:
@@ -166,7 +165,9 @@ def _words(box: TextBox) -> Iterator[tuple[str, TextBox]]:
     text = box.text.translate(_SIMPLIFIED)
     found = [one for one in _HEADER.finditer(text) if one[0].strip()]
     rest = re.sub(r"[\s()（）:：*/&·.,，、|☑口]", "", _DATE.sub("", _HEADER.sub("", text)))
-    if not found or len(rest) > max(3, sum(len(one[0]) for one in found) // 2) or len(rest) > _MAX_WIDTH:
+    # `WHO第5版参考值` 末了才说是什么列，前面可以多几个字
+    spare = 6 if found and found[-1].end() == len(text.strip()) else 3
+    if not found or len(rest) > max(spare, sum(len(one[0]) for one in found) // 2) or len(rest) > _MAX_WIDTH:
         return
     if len(found) > 1:  # `浓度(分级)` 是浓度一列
         found = [one for one in found if text[: one.start()][-1:] not in ("(", "（")] or found

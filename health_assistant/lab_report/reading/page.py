@@ -15,6 +15,8 @@ _DARK = 110
 """整页的灰度中位数低于它，是深底浅字。"""
 _FAINT = 0.25
 """明暗之差不到平常文字的这么多，是水印或透过来的背面。"""
+_PALE, _WHITE = 40, 200
+"""文字与纸的明暗之差的中位数不到 40、纸比 200 亮，是印得很淡的页。"""
 _LONG = 2.5
 """宽高比超过它的文字段才看得出方向。"""
 
@@ -58,7 +60,12 @@ def find_page(photo: np.ndarray, reader: TextReader, turns: bool = True) -> Page
     page = _upright(photo, reader) if turns else Page(photo, reader.detect(photo), np.eye(3))
     contrasts = _contrasts(cv2.cvtColor(page.pixels, cv2.COLOR_BGR2GRAY), page.quads)
     if len(contrasts):
-        page.quads = page.quads[contrasts >= _FAINT * np.median(contrasts)]
+        contrast = np.median(contrasts)
+        page.quads = page.quads[contrasts >= _FAINT * contrast]
+        paper = np.median(page.pixels)
+        if contrast < _PALE and paper > _WHITE:  # 白底淡字：拉开明暗，箭头才找得到；拍得暗的不动，噪点也会拉开
+            levels = paper + (np.arange(256) - paper) * (TEXT_CONTRAST / max(contrast, 1))
+            page.pixels = cv2.LUT(page.pixels, levels.clip(0, 255).astype(np.uint8))
     return page
 
 

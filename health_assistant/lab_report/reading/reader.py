@@ -15,7 +15,7 @@ from PIL import Image
 from health_assistant.images import upright_rgb
 from health_assistant.lab_report.reading import arrow_shapes
 from health_assistant.lab_report.reading.arrows import ARROWS, find_arrow
-from health_assistant.lab_report.reading.cells import is_known, repair_power, split_mark
+from health_assistant.lab_report.reading.cells import is_known, repair_signs, split_mark
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
 from health_assistant.lab_report.reading.glyphs import find_dashes
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
@@ -155,7 +155,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         raise _blurred()
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
-    boxes = [replace(box, text=repair_power(box.text)) for box in boxes]
+    boxes = [replace(box, text=repair_signs(box.text)) for box in boxes]
     lines = group_lines(boxes)
     tables = find_tables(lines)
     rows_of = [find_rows(table) for table in tables]
@@ -278,7 +278,10 @@ def _find_mark(row: Row, pixels: np.ndarray, boxes: list[TextBox]) -> str | None
     found = {find_arrow(pixels, zone, height) for zone in zones}
     for box in row.maybe_arrows:
         around = (box.x0 - 0.9 * height, box.y0 - 0.2 * height, box.x1 + 0.9 * height, box.y1 + 0.2 * height)
-        found.add(find_arrow(pixels, around, height, (box.x0 - 0.1 * height, box.x1 + 0.1 * height), True))
+        # 连成一段的，箭头在哪里是按字数估的
+        is_own = box in boxes
+        slack = (0.1 if is_own else 0.7) * height
+        found.add(find_arrow(pixels, around, height, (box.x0 - slack, box.x1 + slack), is_own))
     found -= {None}
     if len(found) == 1 and row.mark and re.fullmatch(r"[↑↓]{2}", row.mark.text):
         return 2 * found.pop()

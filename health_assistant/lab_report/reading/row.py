@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from health_assistant.lab_report.matching import find_analyte, is_known_code, is_known_name
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
+    has_chinese,
     is_known,
     repair_greek,
     repair_letters,
@@ -32,7 +33,7 @@ NOT_AN_ITEM = re.compile(
     r"|(检验|检测|测试|报告|操作|复核|批准|录入|签发|主管|医师|技师|打印)(者|人|员|师)?\s*[:：]"
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
-    r"|开单|孕妇|高于参考|低于参考|电话|地址|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
+    r"|开单|孕妇|高于参考|低于参考|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
     r"|(?i:reported|verified|collected|received|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
 )
 
@@ -127,10 +128,17 @@ def _in_order(boxes: list[TextBox]) -> list[TextBox]:
 
 def joins(limits: list[TextBox], box: TextBox) -> bool:
     """两段合起来是分男女、分年龄、分档的范围，或一段断成两截的范围。"""
+    if _label(box) and _label(box) in map(_label, limits):
+        return False  # 又一个“卵泡期”是另一项的
     each_is_whole = all(isinstance(one.interval, Interval) for one in [*limits, box])
     both = parse_range(join_limits(_in_order([*limits, box])))
     are_tiers = all(re.match(r"[A-Za-z一-鿿]+[:：]", one.text) for one in [*limits, box])
     return isinstance(both, PartitionedInterval) or (isinstance(both, Interval) and (are_tiers or not each_is_whole))
+
+
+def _label(limits: TextBox) -> str:
+    """一段范围说的是谁、哪一档：`卵泡期1.80-11.78`、`升高:≥6.20` 前面的字；没有则为空串。"""
+    return re.match(r"(.*(?=:)|[A-Za-z一-鿿]*)", limits.text)[0]
 
 
 def join_limits(boxes: list[TextBox]) -> str:
@@ -143,13 +151,9 @@ def join_limits(boxes: list[TextBox]) -> str:
 
 
 def is_subline(box: TextBox, name: TextBox) -> bool:
-    """紧挨在中文名称下面、左边对齐的字母。"""
-    is_below = 0 < box.line - name.line < 2.2 * name.height and abs(box.start - name.start) < name.height
-    return is_below and has_chinese(name.text) and not has_chinese(box.text)
-
-
-def has_chinese(text: str) -> bool:
-    return bool(re.search(r"[一-鿿]", text))
+    """紧挨在中文名称下面、左边对齐的代号、英文名。"""
+    is_below = 0 < box.line - name.line < 2.2 * name.height and abs(box.start - name.start) < 2 * name.height
+    return is_below and has_chinese(name.text) and not re.search(r"[一-鿿=:]", box.text)
 
 
 def has_item_name(row: Row) -> bool:

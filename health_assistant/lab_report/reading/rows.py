@@ -6,13 +6,16 @@ from itertools import pairwise, zip_longest
 from statistics import median
 
 from health_assistant.lab_report.reading.cards import find_headless_rows
-from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, is_known, split_maybe_arrow
-from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, has_chinese, has_item_name, is_item, joins
+from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, has_chinese, is_known, split_maybe_arrow
+from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, has_item_name, is_item, is_subline, joins
 from health_assistant.lab_report.reading.tables import Columns, Table, join_boxes
 from health_assistant.lab_report.reading.text import TextBox
 
 _OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
 _NAMELESS = "没有读出这一行的项目名称"
+_LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
+"""写着界限的，不是日期与时间。"""
+_VALUES = ("number", "bound", "term")
 _SHORT = 4
 _FINDING = re.compile(r"查见|检出|可见|发现|阳性|大量|异常|明显|生长|杆菌|球菌|真菌|病毒|细胞|核型|肿瘤")
 """表下面的文字结果里有这些字的是结果，不是人名、备注。"""
@@ -30,15 +33,21 @@ def find_rows(table: Table) -> list[Row]:
     # 表的中间，没有范围的文字结果（B型）也是结果，认得的名称没有读到结果也是一行；表的下面是人名、备注
     return [
         row
-        for row in rows
+        for at, row in enumerate(rows)
         if row in items
         or _may_be_item(row)
+        and not _is_section(row, rows[at + 1 : at + 4])
         and (row.anchor.line < end or row.result and _FINDING.search(row.result.text))
     ]
 
 
 def _may_be_item(row: Row) -> bool:
     return row.name is not None and has_item_name(row) and (row.result is not None or is_known(row.name.text))
+
+
+def _is_section(row: Row, below: list[Row]) -> bool:
+    """小标题：只有名称，下面几项的名称都带着它（`C肽` 下面是 `空腹C肽`）。"""
+    return row.result is None and any(one.name and row.name.text in one.name.text for one in below)
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:
@@ -71,17 +80,22 @@ def _headed_rows(table: Table) -> list[Row]:
     """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
     lines = [_fill(line, table.columns) for line in table.lines]
     named = [row for row in lines if row.name]
-    pitch = _pitch([row for row in named if _has_value(row)])
+    valued = [row for row in named if _has_value(row)]
+    pitch = median([below.anchor.line - above.anchor.line for above, below in pairwise(valued)] or [0.0])
     # 名称单独一行、代号与结果在下一行的单子：每一项都这样，不是一个小标题
     titles = [above for above, below in pairwise(lines) if _is_title_of(above, below)]
-    is_stacked = len(titles) >= 2 or any(
-        is_known(above.name.text) or is_known(above.name.text + below.name.text)
+    is_stacked = 2 * len(titles) >= len(valued) or any(
+        is_known(above.name.text + below.name.text) and not is_known(below.name.text)
         for above, below in pairwise(lines)
         if above in titles
     )
+    # 范围折成几行的，头一行与名称齐，还是正中与名称齐：看头一项的上面有没有
+    hangs = not any(row.limits and not row.name and row.anchor.line < named[0].anchor.line for row in lines if named)
     rows: list[Row] = []
     for row, below in zip_longest(lines, lines[1:]):
         is_bare = row.name and not _has_value(row)
+        near = [] if row.name else _nearest(row, named, hangs)
+        kinds = [box.kind for box in (row.result, *row.limits) if box]
         if is_stacked and rows and rows[-1] in titles and _is_title_of(rows[-1], row):
             if has_chinese(row.name.text):
                 rows[-1].name = join_boxes(rows[-1].name, row.name)  # 换行印的名称，结果在下半截旁边
@@ -92,15 +106,18 @@ def _headed_rows(table: Table) -> list[Row]:
             rows.append(row)
         elif is_bare and rows and (_is_rest_of_name(row, rows[-1], pitch) or _is_lower_half(row, rows[-1])):
             rows[-1].name = join_boxes(rows[-1].name, row.name)
-        elif is_bare and rows and _is_subline(row, rows[-1]):
+        elif is_bare and rows and rows[-1].name and is_subline(row.name, rows[-1].name):
             rows[-1].code, rows[-1].unit = rows[-1].code or row.name, rows[-1].unit or row.unit
         elif row.name:
             rows.append(row)
-        elif host := _host(row, named):
+        elif host := next((one for one in near if _lacks(one, row)), None):
             _merge(host, row)
-        elif row.result and (row.limits or row.unit) and row.result.kind in ("number", "bound", "term"):
+        elif row.result and (row.limits or row.unit) and kinds[0] in _VALUES and "text" not in kinds:
             row.doubt = _NAMELESS
             rows.append(row)
+        elif near and not row.result and any(_LOST_RANGE.search(box.text) for box in row.limits):
+            # 看不懂也并进去，使那一行起疑；已经有几行的更可能
+            max(near, key=lambda one: len(one.limits)).add_limits(row.limits[0])
     return rows
 
 
@@ -120,11 +137,6 @@ def _is_title_of(above: Row, below: Row) -> bool:
         return False
     is_second_half = is_known(above.name.text + below.name.text) and not is_known(below.name.text)
     return is_second_half or not has_chinese(below.name.text)
-
-
-def _pitch(rows: list[Row]) -> float:
-    """相邻两项的名称平常隔多远，像素；不到两项时为 0。"""
-    return median([below.anchor.line - above.anchor.line for above, below in pairwise(rows)] or [0.0])
 
 
 def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:
@@ -156,12 +168,6 @@ def _is_lower_half(row: Row, above: Row) -> bool:
     return drop > 0.35 * height and is_aligned and 0 < row.name.line - above.result.line < 1.5 * drop
 
 
-def _is_subline(row: Row, above: Row) -> bool:
-    """名称下面另起一行的代号、英文名与单位。"""
-    near = row.anchor.line - above.anchor.line < 2.2 * above.anchor.height and not re.search(r"[=:：]", row.name.text)
-    return near and above.name is not None and has_chinese(above.name.text) and not has_chinese(row.name.text)
-
-
 def _fill(line: list[Cell], columns: Columns) -> Row:
     """把一个视觉行的格子按列入座。"""
     row = Row(name=None, anchor=line[0].box)
@@ -171,7 +177,9 @@ def _fill(line: list[Cell], columns: Columns) -> Row:
         # 与名称一列没有对齐的是别的文字：页脚、切掉半边的另一栏
         reach = start - 4 * box.height, max(end, start + 6 * box.height)
         is_stray = column == "name" and not (reach[0] <= box.start <= reach[1] and box.end >= start)
-        if column and not is_stray:
+        if cell.kind == "range" and line == [cell] and not columns.printed & {"range", "low"}:
+            row.add_limits(box)  # 没有范围一列的单子，范围印在名称下面
+        elif column and not is_stray:
             _seat(cell, column.split()[0], row, "unit" in columns.printed)
     stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end <= cell.box.start]
     if row.name and row.result is None and not row.limits and len(stray) == 1 and not row.low:
@@ -222,7 +230,8 @@ def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
 
 def _seat_name(cell: Cell, place: str, row: Row) -> None:
     kind, box = cell.kind, cell.box
-    if place == "code" and row.code and _is_before_code(row.code) and not has_chinese(box.text):
+    is_before_code = row.code is not None and (row.code.text.isdigit() or row.code.kind == "mark")
+    if place == "code" and is_before_code and not has_chinese(box.text):
         if not row.code.text.isdigit():
             row.add_mark(row.code)
         row.code = box
@@ -236,11 +245,6 @@ def _seat_name(cell: Cell, place: str, row: Row) -> None:
         row.set_unit(box)
     else:
         row.set_name(box)
-
-
-def _is_before_code(box: TextBox) -> bool:
-    """印在代号前面的标记，或没有表头的序号。"""
-    return box.kind == "mark" or box.text.isdigit()
 
 
 def _seat_unit(box: TextBox, place: str, row: Row, has_unit_column: bool) -> None:
@@ -266,17 +270,25 @@ def _seat_result(cell: Cell, row: Row) -> None:
         row.set_result(box)
 
 
-def _host(orphan: Row, named: list[Row]) -> Row | None:
-    """没有名称的一行属于上下哪一行：最近的，缺它有的，而且不远于平常的行距。
+def _nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
+    """没有名称的一行可能属于上下哪几行，最可能的在先：不远于平常的行距的，近的在先；hangs 时上面的在先。
 
     带着结果的要近得多才算：它也可能是名称没有读出来的另一行。
     """
     height = orphan.anchor.height
     gaps = [abs(below.anchor.line - above.anchor.line) for above, below in pairwise(named)]
     reach = 0.75 * height if orphan.result else 0.95 * min(median(gaps) if gaps else 3 * height, 3.5 * height)
-    near = [row for row in named if abs(row.anchor.line - orphan.anchor.line) < reach]
-    wanting = [row for row in near if _lacks(row, orphan)]
-    return min(wanting, key=lambda row: abs(row.anchor.line - orphan.anchor.line), default=None)
+
+    def distance(row: Row) -> float:
+        return min(abs(box.line - orphan.anchor.line) for box in (row.anchor, *(row.limits if hangs else ())))
+
+    def order(row: Row) -> tuple[bool, bool, float]:
+        # 没有值、也不认得的名称多半是说明
+        is_note = not (_has_value(row) or is_known(row.name.text))
+        may_hang = hangs and row.limits and not orphan.result and row.anchor.line < orphan.anchor.line
+        return is_note, not may_hang, distance(row)
+
+    return sorted((row for row in named if distance(row) < reach), key=order)
 
 
 def _lacks(row: Row, orphan: Row) -> bool:

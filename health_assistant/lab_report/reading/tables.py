@@ -7,7 +7,15 @@ from functools import partial
 from itertools import groupby, pairwise
 from statistics import median
 
-from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, is_known, part_of, place_of, split_cells
+from health_assistant.lab_report.reading.cells import (
+    ARROW_LIKE,
+    Cell,
+    has_chinese,
+    is_known,
+    part_of,
+    place_of,
+    split_cells,
+)
 from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.text import TextBox
 
@@ -128,7 +136,8 @@ class Columns:
                 ranges.append([cell.box for cell in stack if cell.kind == "range"])
             else:
                 results.append(boxes)
-        if len(results) > 1 and (bounds := [one for one in results if not _has_number(one)]):
+        bounds = [one for one in results if not any(re.fullmatch(r"[\d.]+", box.text) for box in one)]
+        if len(results) > 1 and bounds:
             # 有数的一摞是结果；都是定性词时，左边的是结果
             moved = bounds if len(bounds) < len(results) else bounds[1:]
             ranges.extend(moved)
@@ -147,10 +156,6 @@ def _stacks(cells: list[Cell]) -> list[list[Cell]]:
         else:
             stacks.append([cell])
     return stacks
-
-
-def _has_number(boxes: list[TextBox]) -> bool:
-    return any(re.fullmatch(r"[\d.]+", box.text) for box in boxes)
 
 
 def _is_serial(boxes: list[TextBox]) -> bool:
@@ -274,17 +279,13 @@ def _cut(box: TextBox, edge: float, only_at_space: bool = False) -> list[TextBox
         return [box]
     places = range(1, len(box.text))
     spaces = [at for at in places if box.text[at - 1] == " "]
-    turns = [at for at in places if _is_chinese(box.text[at]) and not _is_chinese(box.text[at - 1])]
+    turns = [at for at in places if has_chinese(box.text[at]) and not has_chinese(box.text[at - 1])]
     for candidates in (spaces, [] if only_at_space else turns):
         near = [at for at in candidates if abs(place_of(box, at) - edge) < 2.5 * box.height]
         if near:
             at = min(near, key=lambda one: abs(place_of(box, one) - edge))
             return [part_of(box, 0, at), part_of(box, at, len(box.text))]
     return [box]
-
-
-def _is_chinese(character: str) -> bool:
-    return "一" <= character <= "鿿"
 
 
 def _cut_glued_value(cell: Cell, result: TextBox | None) -> list[Cell]:
