@@ -33,6 +33,7 @@ def assess_verified(vision: Reading, embedded: Reading, open_doubts: Sequence[st
         finding.other_reading = _describe(row.other) if row.other else None
     alarms = [alarm for row in rows if row.other and (alarm := _alarm(row, assessed.report_type, assessed.person))]
     assessed.notices = alarms + doubts + assessed.notices
+    assessed.doubts = alarms + assessed.doubts  # 改正别的行、导出的时候也要在
     others = ReadReport(items=[ReadRow.of(row.other) for row in rows if row.other], **head)
     if others.items and (severity := severity_of(assess(others))):
         # 两份读数里更要紧的那一份也许才是对的；读得不一样，至多说到今天就去

@@ -1,6 +1,7 @@
 """给人与程序用的接口：照片进，结果出；改正过的各行进，结果出；以及网页。"""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -52,7 +53,8 @@ class CorrectedRow(PrintedRow):
 
 
 class CorrectedField(PrintedField):
-    value: Cell
+    value: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+    confidence: float | None = Field(None, ge=0, le=1)
     page: int = Field(1, ge=1, le=MAX_PAGES)
 
 
@@ -74,8 +76,11 @@ class CorrectedReport(ReadReport):
     @field_validator("origin")
     @classmethod
     def _times_are_times(cls, origin: dict[OriginField, CorrectedField]) -> dict[OriginField, CorrectedField]:
-        for field in TIMES & origin.keys():
-            datetime.fromisoformat(origin[field].value)
+        for field in TIMES:
+            if field in origin and not re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d)?", origin[field].value):
+                raise ValueError(f"{field} 要写成 2026-11-26 或 2026-11-26T08:30")
+            if field in origin:
+                datetime.fromisoformat(origin[field].value)
         return origin
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, InstanceOf
 
-from health_assistant.lab_report.alarms import alarm_order, derive_neutrophils, grade, raise_alarm
+from health_assistant.lab_report.alarms import CHECK, alarm_order, derive_neutrophils, grade, raise_alarm
 from health_assistant.lab_report.consistency import find_conflicts, measure
 from health_assistant.lab_report.judgement import Finding, flag_says, judge
 from health_assistant.lab_report.observation import observe
@@ -51,7 +51,9 @@ def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
     matches = find_patterns(person, findings, report.report_type)
     _lower_explained(matches)
     each = [severity for finding in findings for severity in (finding.severity, finding.floor)]
-    severity = worst([*each, *(match.severity for match in matches), _overall(findings)])
+    # 两个读者里有一个读到危急值的（见阶段 7 的 verification），核对之前今天就要问
+    unchecked: Severity | None = "severe" if any(one.startswith(CHECK) for one in doubts) else None
+    severity = worst([*each, *(match.severity for match in matches), _overall(findings), unchecked])
     alarms = sorted((finding for finding in findings if finding.alarm), key=alarm_order)
     return Assessment(
         report_type=report.report_type,

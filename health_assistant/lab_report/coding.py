@@ -49,10 +49,15 @@ _PROPERTIES = (
 )
 
 
-def to_ucum(unit: str) -> str | None:
-    """印着的单位的 UCUM 代码；没有单位是 `1`；认不出、UCUM 里没有的（S/CO、级）为 None，从不猜。"""
+def to_ucum(unit: str, analyte: Analyte | None = None) -> str | None:
+    """印着的单位的 UCUM 代码；认不出、UCUM 里没有的（S/CO、级）为 None，从不猜。
+
+    没有印单位的，目录里本来就没有单位的项目才是 `1`；`G/L` 对细胞数是 10^9/L，对别的是大写的 g/L。
+    """
     if not unit.strip():
-        return "1"
+        return "1" if analyte and not analyte.unit else None
+    if unit.strip() == "G/L" and analyte and analyte.unit == "10^9/L":
+        return "10*9/L"
     folded = fold_unit(unit)
     if folded in _WHOLE:
         return _WHOLE[folded]
@@ -76,13 +81,13 @@ def to_ucum(unit: str) -> str | None:
 def to_loinc(analyte: Analyte | None, unit: str, result: Interval | QualitativeResult | None) -> str | None:
     """这个指标、这个单位、这样的结果的 LOINC 代码；对得上的不正好是一个，就没有。"""
     codes = _loinc_table().get(analyte.code, {}) if analyte and result else {}
-    fitting = {codes[name] for name in _possible_properties(unit, result) if name in codes}
+    fitting = {codes[name] for name in _possible_properties(to_ucum(unit, analyte), result) if name in codes}
     return fitting.pop() if len(fitting) == 1 else None
 
 
-def quantity_unit(unit: str, loinc: str | None) -> str | None:
+def quantity_unit(unit: str, loinc: str | None, analyte: Analyte | None = None) -> str | None:
     """一个数的单位的 UCUM 代码。“U”有酶活性单位与任意单位（激素、抗体）两种，LOINC 代码说是哪一种；没有代码的不写。"""
-    code = to_ucum(unit)
+    code = to_ucum(unit, analyte)
     if code is None or not re.search(r"U\]?/", code) or "{" in code:
         return code
     is_activity = loinc in _codes_of("CCnc")
@@ -94,12 +99,12 @@ def quantity_unit(unit: str, loinc: str | None) -> str | None:
     return f"[arb'U]{code[1:]}" if loinc and code.startswith("U/") else None
 
 
-def _possible_properties(unit: str, result: Interval | QualitativeResult | None) -> tuple[str, ...]:
+def _possible_properties(ucum: str | None, result: Interval | QualitativeResult | None) -> tuple[str, ...]:
     if isinstance(result, QualitativeResult):
         return ("PrThr", "Type") if result.is_graded else ("Type",)
     if result and result.is_titre:
         return ("Titr",)
-    code = to_ucum(unit) or ""
+    code = ucum or ""
     kinds = next((kinds for shape, kinds in _PROPERTIES if re.fullmatch(shape, code)), ())
     kind = re.search(r"\{(FEU|DDU)\}", code)
     return (*kinds, *(f"{name} {kind[1]}" for name in kinds if kind))

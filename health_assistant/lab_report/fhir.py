@@ -4,16 +4,19 @@
 Patient。没有把握的不写代码；没有判断的不写高低；读不出的写明为什么没有值。
 """
 
+import re
 import uuid
 from datetime import datetime
 from typing import Any
 
 from health_assistant.lab_report.assessment import Assessment
+from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.coding import quantity_unit, to_loinc
 from health_assistant.lab_report.interval import Interval, ReferenceRange
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import DISCLAIMER, FLAG_WORDS, TRIAGE_WORDS
+from health_assistant.lab_report.specimen import possible_specimens
 
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
@@ -33,13 +36,18 @@ def to_bundle(report: Assessment, recorded: datetime) -> Resource:
     taken = _effective(report)
     specimen = _specimen(report)
     sampled = {"specimen": _reference(specimen)} if specimen else {}
-    observations = [_observation(finding) | subject | taken | sampled for finding in report.items]
+    drawn = report.origin["specimen"].value if "specimen" in report.origin else ""
+    observations = [
+        _observation(finding, fits) | subject | taken | (sampled if fits else {})
+        for finding in report.items
+        for fits in [_is_of(finding.analyte, drawn)]
+    ]
     device = _resource("Device", deviceName=[{"name": "健康助手", "type": "user-friendly-name"}])
     summary = _resource(
         "DiagnosticReport",
         status="preliminary",  # 软件读的，没有人核对过
         category=[_concept("v2-0074", "LAB", "检验")],
-        code={"coding": [{"system": LOINC, "code": "11502-2"}], "text": report.report_type or "化验单"},
+        code={"coding": [{"system": LOINC, "code": "11502-2"}], "text": _plain(report.report_type) or "化验单"},
         result=[_reference(one) for one in observations],
         conclusion="\n".join([TRIAGE_WORDS[report.triage], *report.notices, DISCLAIMER]),
         **taken,
@@ -67,6 +75,11 @@ def _reference(resource: Resource) -> Resource:
     return {"reference": f"urn:uuid:{resource['id']}"}
 
 
+def _plain(text: str) -> str:
+    """FHIR 的文字里不能有的控制字符、两头的空白都去掉。"""
+    return re.sub(r"[\x00-\x1f\x7f]", " ", text).strip()
+
+
 def _concept(system: str, code: str, text: str) -> Resource:
     return {"coding": [{"system": f"{TERMINOLOGY}/{system}", "code": code}], "text": text}
 
@@ -89,13 +102,19 @@ def _specimen(report: Assessment) -> Resource | None:
     return _resource("Specimen", **kind, **received) if kind or received else None
 
 
-def _observation(item: Finding) -> Resource:
+def _is_of(analyte: Analyte | None, specimen: str) -> bool:
+    """印着的标本与指标的对得上；没有印、目录不认识的不算对不上。一张单子上几种标本的，只印着一种。"""
+    return not (specimen and analyte) or analyte.specimen in possible_specimens(specimen, "", "")
+
+
+def _observation(item: Finding, fits_specimen: bool) -> Resource:
     printed_unit = item.observation.unit
-    loinc = to_loinc(item.analyte, printed_unit, item.value)
-    code: Resource = {"text": f"{item.name}（{item.code}）" if item.code and item.name else item.name or item.code}
+    loinc = to_loinc(item.analyte, printed_unit, item.value) if fits_specimen else None
+    names = [_plain(item.name), _plain(item.code)]
+    code: Resource = {"text": f"{names[0]}（{names[1]}）" if all(names) else "".join(names) or "（没有读出名称）"}
     if loinc:
         code["coding"] = [{"system": LOINC, "code": loinc}]
-    unit = _unit(printed_unit, loinc)
+    unit = _unit(printed_unit, loinc, item.analyte)
     observation = _resource(
         "Observation",
         status="preliminary",
@@ -106,7 +125,8 @@ def _observation(item: Finding) -> Resource:
     if item.reference_range.strip():
         observation["referenceRange"] = [_reference_range(item.reference_range, item.observation.interval, unit)]
     if item.flag != "unknown":
-        meaning = _CRITICAL[item.flag] if item.critical else _INTERPRETATIONS[item.flag]
+        is_grave = item.severity == "grave"  # 医院自己标了危急的也算
+        meaning = _CRITICAL.get(item.flag, "AA") if is_grave else _INTERPRETATIONS[item.flag]
         observation["interpretation"] = [_concept("v3-ObservationInterpretation", meaning, FLAG_WORDS[item.flag])]
     if notes := _notes(item):
         observation["note"] = [{"text": one} for one in notes]
@@ -114,8 +134,8 @@ def _observation(item: Finding) -> Resource:
 
 
 def _notes(item: Finding) -> list[str]:
-    notes = [item.note] if item.note else []
-    if item.range_source == "catalogue":
+    notes = [_plain(item.note)] if item.note and item.note.strip() else []
+    if item.range_source == "catalogue" and item.flag != "unknown":
         notes.append(f"报告没有印参考范围，按指标目录的 {item.applied_range} 判断")
     if item.mark:
         notes.append(f"报告上印的标记：{item.mark}")
@@ -124,11 +144,11 @@ def _notes(item: Finding) -> list[str]:
     return notes
 
 
-def _unit(printed: str, loinc: str | None) -> Resource:
+def _unit(printed: str, loinc: str | None, analyte: Analyte | None) -> Resource:
     """Quantity 里的单位：印着的照写；有 UCUM 代码的另给代码。"""
-    code = quantity_unit(printed, loinc)
+    code = quantity_unit(printed, loinc, analyte)
     coded = {"system": UCUM, "code": code} if code else {}
-    return ({"unit": printed} if printed.strip() else {}) | coded
+    return ({"unit": _plain(printed)} if printed.strip() else {}) | coded
 
 
 def _value(printed: str, result: Interval | QualitativeResult | None, unit: Resource) -> Resource:
@@ -138,14 +158,14 @@ def _value(printed: str, result: Interval | QualitativeResult | None, unit: Reso
     if isinstance(result, QualitativeResult):
         answer = _ANSWERS.get(result.words[0]) if len(result.words) == 1 and not result.grade else None
         coding = {"coding": [{"system": LOINC, "code": answer[0], "display": answer[1]}]} if answer else {}
-        return {"valueCodeableConcept": coding | {"text": printed}}
+        return {"valueCodeableConcept": coding | {"text": _plain(printed)}}
     if result is None or result.word:
-        return {"valueString": printed}
+        return {"valueString": _plain(printed)}
     low, high = result.low, result.high
     if result.is_titre and low is not None and low == high:
         return {"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": float(low)}}}
     if result.is_titre:
-        return {"valueString": printed}
+        return {"valueString": _plain(printed)}
     if low is not None and high is not None and low != high:
         return {"valueRange": {"low": {"value": float(low)} | unit, "high": {"value": float(high)} | unit}}
     if low is not None and low == high:
@@ -156,7 +176,7 @@ def _value(printed: str, result: Interval | QualitativeResult | None, unit: Reso
 
 def _reference_range(printed: str, interval: ReferenceRange | None, unit: Resource) -> Resource:
     """印着的参考范围；两端都不含糊的一段另写成数。"""
-    written: Resource = {"text": printed}
+    written: Resource = {"text": _plain(printed)}
     if isinstance(interval, Interval) and not (interval.is_titre or interval.word):
         if interval.low is not None and not interval.low_open:
             written["low"] = {"value": float(interval.low)} | unit
@@ -168,8 +188,10 @@ def _reference_range(printed: str, interval: ReferenceRange | None, unit: Resour
 def _provenance(observation: Resource, item: Finding, device: Resource, recorded: datetime) -> Resource:
     """这一行从哪里来：软件从照片的哪一块读的。位置用 W3C Media Fragments 的写法；图片没有保存，不能再取。"""
     places = [
-        f"page={item.page}&xywh=pixel:{x0},{y0},{x1 - x0},{y1 - y0}" for x0, y0, x1, y1 in item.boxes.values()
-    ] or [f"page={item.page}"]
+        f"page={item.page}&xywh=pixel:{x0},{y0},{max(0, x1 - x0)},{max(0, y1 - y0)}"
+        for x0, y0, x1, y1 in item.boxes.values()
+    ]
+    places = places or [f"page={item.page}"]
     return _resource(
         "Provenance",
         target=[_reference(observation)],

@@ -12,12 +12,14 @@ from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.report import (
     SEVERITIES,
+    TIMES,
     Origin,
     OriginField,
     Reading,
     ReadReport,
     ReadRow,
     Severity,
+    contradicting,
 )
 from health_assistant.lab_report.severity import worst
 
@@ -119,6 +121,8 @@ def _join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
         if len({one.value for _, one in printed}) == 1:
             number, first = printed[0]
             joined[name] = first.model_copy(update={"page": number})
+    for name in contradicting({name: printed.value for name, printed in joined.items() if name in TIMES}):
+        joined.pop(name)
     return joined
 
 

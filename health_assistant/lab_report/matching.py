@@ -70,7 +70,17 @@ def find_analyte(
     analyte = _of_other_specimen(analyte, clues, specimens) or analyte
     if analyte and analyte.twins:
         analyte = _right_twin(analyte, clues)
+    if analyte and analyte.code in ("UREA", "BUN") and fold_unit(unit) == "mg/dl":
+        analyte = _by_code()["BUN" if _is_nitrogen(clues) else "UREA"]
     return None if analyte and is_venous_gas(report_type, name, analyte.code) else analyte
+
+
+def _is_nitrogen(clues: _Clues) -> bool:
+    """mg/dL 的尿素与尿素氮相差一倍多，名称常混着印：上限尿素氮 20 左右、尿素 45；没有印范围的看有没有“氮”、BUN。"""
+    high = clues.interval.high if isinstance(clues.interval, Interval) else None
+    if high is not None and high <= 60:  # 更大的不像哪一个的
+        return high < 32
+    return bool(re.search(r"氮|BUN|nitrogen", clues.name + clues.abbreviation, re.IGNORECASE))
 
 
 def _of_other_specimen(found: Analyte | None, clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:

@@ -7,6 +7,7 @@
 """
 
 import re
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -89,7 +90,10 @@ class ReadRow(Evidence, PrintedRow):
 
 OriginField = Literal["collected", "received", "reported", "performer", "specimen"]
 """采样、接收、报告的时间，做检验的医院，标本。名字照 FHIR 的 Specimen 与 DiagnosticReport。"""
-TIMES: frozenset[OriginField] = frozenset(("collected", "received", "reported"))
+TIMES: tuple[OriginField, ...] = ("collected", "received", "reported")
+"""由先到后。"""
+LONGEST_WAIT = timedelta(days=60)
+"""从采样到报告不会更久：最慢的分枝杆菌固体培养，八周才报告阴性。更久的是哪一个读错了。"""
 
 
 class PrintedField(BaseModel):
@@ -164,6 +168,18 @@ class LabReport(BaseModel):
     when: When | None = Field(None, description="多快去看：now、today、days、weeks；可以在家观察的为 null")
     notices: list[str] = Field([], description="要放在最前面告诉用户的话，危急值在先")
     doubts: list[str] = Field([], description="整张报告的疑问，如有一页没有读成；有它就不会是未见异常。也在 notices 里")
+
+
+def contradicting(times: dict[OriginField, str]) -> set[OriginField]:
+    """先后不对、隔得太久的两个：不知道读错的是哪一个，都不要。"""
+    order = [(field, datetime.fromisoformat(times[field])) for field in TIMES if field in times]
+    wrong: set[OriginField] = set()
+    for (earlier, begun), (later, ended) in zip(order, order[1:], strict=False):
+        day_only = len(times[earlier]) == 10 or len(times[later]) == 10
+        is_before = ended.date() < begun.date() if day_only else ended < begun
+        if is_before or ended - begun > LONGEST_WAIT:
+            wrong |= {earlier, later}
+    return wrong
 
 
 def escape_markdown(text: str) -> str:

@@ -132,7 +132,8 @@ class Specimen(Entry):
 
     def weigh(self, own: Severity | None, result_text: str) -> Severity | None:
         """这种标本的一行有多要紧；own 是异常的行按一般规则的。文字没法与范围比的，也看有没有 grave_words。"""
-        if any(word in result_text for word in self.grave_words):
+        words = "|".join(map(re.escape, self.grave_words))
+        if words and re.search(rf"(?<!未见)(?<!未检出)(?<!未查见)(?<!无)(?<!不)(?<!非)(?:{words})", result_text):
             return "grave"
         if own is None:
             return None

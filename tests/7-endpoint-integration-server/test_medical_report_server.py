@@ -112,8 +112,10 @@ def test_a_read_report_leaves_as_fhir(report_server, read_events):
 
 def test_a_time_that_is_no_time_is_refused(report_server):
     report = {"items": [{"name": "钾", "result": "4.1"}], "origin": {"collected": {"value": "昨天"}}}
-    answer = requests.post(f"{report_server}/fhir", json={"report": report}, timeout=5)
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
+    for value in ("昨天", "2026-W48-4", "20261126", "2026-02-30", ""):
+        report["origin"]["collected"]["value"] = value
+        answer = requests.post(f"{report_server}/fhir", json={"report": report}, timeout=5)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
     report["origin"]["collected"]["value"] = "2026-11-26T07:10"
     again = requests.post(f"{report_server}/advice", json={"report": report}, timeout=30).json()
     assert again["report"]["origin"]["collected"]["value"] == "2026-11-26T07:10"

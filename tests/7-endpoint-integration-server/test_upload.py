@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -132,6 +133,10 @@ def test_the_watch_itself_works():
 def test_the_log_says_nothing_of_the_photos(refused, report_server):
     lines = Path(f"/proc/{processes(report_server)[0].pid}/fd/2").read_text().splitlines()[1:]
     allowed = {"time", "level", "name", "message", "request_id", "route", "status", "ms", "rows", "timings_ms"}
+    # gunicorn 自己说的：别的测试发过坏的请求头
+    lines = [
+        line for line in lines if not re.match(r"\[[\d -:+]+\] \[\d+\] \[WARNING\] Invalid request from ip=", line)
+    ]
     assert len(lines) >= len(refused[0])
     assert all(json.loads(line).keys() <= allowed for line in lines)
     assert all(len(line) < 300 for line in lines)

@@ -3,6 +3,7 @@
 import pytest
 from medical_report.verification import DIFFERENT, ONLY_EMBEDDED, ONLY_VISION, assess_verified
 
+from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.joining import join_pages
 from health_assistant.lab_report.report import LabReport, Reading, ReadRow
 
@@ -173,3 +174,12 @@ def test_a_person_one_reader_takes_for_a_child_is_not_judged_as_an_adult(theirs,
 def test_the_same_row_printed_twice_is_paired_twice():
     report = verified(reading(PLT, PLT), PLT, PLT)
     assert [item.verified for item in report.items] == [True, True]
+
+
+def test_what_may_be_critical_is_still_said_after_another_row_is_corrected():
+    """网页把整张的疑问交回来：改正别的行、导出的时候，另一个读者读到的危急值还在。"""
+    first = verified(reading(POTASSIUM, HGB), "钾 K 7.9 mmol/L 3.5-5.3", HGB)
+    again = assess(Reading(items=[ReadRow.of(row, doubt=row.note) for row in first.items]), first.doubts)
+    for report in (first, again):
+        assert (report.triage, report.when) == ("soon", "today")
+        assert any(notice.startswith("请马上核对原件：钾") for notice in report.notices)

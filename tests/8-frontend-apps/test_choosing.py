@@ -138,6 +138,7 @@ def test_dragging_a_corner_crops(page, service):
 def test_keys_crop_and_the_crop_turns_with_the_photo(page, service):
     page.goto(service.url)
     page.set_input_files("#album-input", as_file(two_halves()))
+    page.wait_for_selector("[data-corner='0 3']")  # 还没有显示的，得不到焦点
     page.focus("[data-corner='0 3']")  # 左下角往上：裁掉蓝的
     for _ in range(25):
         page.keyboard.press("ArrowUp")

@@ -283,6 +283,7 @@ def test_keyboard_alone_reaches_the_result(page, report_server):
     page.keyboard.press("Enter")
     page.wait_for_selector(DONE)
     assert page.evaluate("document.activeElement.id") == "result-title"
+    page.keyboard.press("Tab")  # 改时间、医院
     page.keyboard.press("Tab")
     assert page.locator(".box[data-active]").is_visible()
     page.keyboard.press("Enter")

@@ -86,11 +86,18 @@ def test_every_coded_unit_of_the_catalogue_is_ucum():
         ("×10⁹/L", "10*9/L"), ("10^12/L", "10*12/L"), ("个/μL", "10*6/L"), ("/μL", "10*6/L"), ("μmol/L", "umol/L"),
         ("umol/L", "umol/L"), ("mIU/mL", "m[IU]/mL"), ("uIU/mL", "u[IU]/mL"), ("g/24h", "g/(24.h)"),
         ("mg/L FEU", "mg/L{FEU}"), ("/HP", "/[HPF]"), ("个/低倍视野", "/[LPF]"), ("毫摩尔/升", "mmol/L"),
-        ("秒", "s"), ("mmHg", "mm[Hg]"), ("", "1"), ("S/CO", None), ("级", None),
+        ("秒", "s"), ("mmHg", "mm[Hg]"), ("", None), ("S/CO", None), ("级", None),
     ],
 )  # fmt: skip
 def test_printed_units(printed, code):
     assert to_ucum(printed) == code
+
+
+def test_a_unit_is_read_with_its_analyte():
+    """没有印单位不等于没有单位；G/L 对细胞数是 10^9/L，对蛋白是大写的 g/L。"""
+    assert to_ucum("", CATALOGUE["INR"]) == "1" and to_ucum("", CATALOGUE["K"]) is None
+    assert to_ucum("G/L", CATALOGUE["WBC"]) == "10*9/L" and to_ucum("G/L", CATALOGUE["ALB"]) == "g/L"
+    assert to_loinc(CATALOGUE["WBC"], "G/L", parse_result("6.5")) == "26464-8"
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,12 @@ def test_convert_never_guesses():
     assert CATALOGUE["HBSAG"].knows_unit("IU/mL") and CATALOGUE["HBSAG"].convert(Decimal(5), "IU/mL") is None
     # 尿素氮的 mg/dL 与尿素的 mg/dL 相差一倍多，是两个条目
     assert find_analyte("尿素氮", "BUN", "mg/dL").code == "BUN"
+    # 名称写“尿素”而代号、范围是尿素氮的：100 mg/dL 的尿素氮是危急的，尿素的不是
+    assert find_analyte("尿素", "BUN", "mg/dL").code == "BUN"
+    assert find_analyte("尿素", "BUN", "mg/dL", interval=parse_range("7-20"), has_range=True).code == "BUN"
+    assert find_analyte("尿素", "UREA", "mg/dL", interval=parse_range("7-20"), has_range=True).code == "BUN"
+    assert find_analyte("尿素", "BUN", "mg/dL", interval=parse_range("15-45"), has_range=True).code == "UREA"
+    assert find_analyte("尿素", "UREA", "mg/dL").code == "UREA"
 
 
 # ---- 名称 ----

@@ -141,3 +141,5 @@ def test_what_the_letterheads_say_alike_is_kept():
     joined = join_pages([(1, first), (2, second)]).reading
     assert joined.origin == {"performer": hospital}
     assert join_pages([(3, second)]).reading.origin["collected"].page == 3
+    second.origin = {"reported": PrintedField(value="2026-01-02")}  # 报告比采样早：是两份单子
+    assert join_pages([(1, first), (2, second)]).reading.origin == {"performer": hospital}

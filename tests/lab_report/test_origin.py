@@ -1,5 +1,7 @@
 """页眉里的时间、医院、标本：各种印法；没有把握的没有。"""
 
+from dataclasses import replace
+
 import pytest
 
 from health_assistant.lab_report.reading.origin import read_origin
@@ -37,6 +39,13 @@ def origin_of(*lines: list[str]) -> dict[str, str]:
         (["Collection Date: 11/26/2026"], "2026-11-26"),
         (["抽血时间：2026-11-26T08:30"], "2026-11-26T08:30"),
         (["Date Collected: 11/26/2026 0830 Local"], "2026-11-26T08:30"),
+        (["采样时间:2026-11-1 08:30"], "2026-11-01T08:30"),  # 一位的日子，几点不能并进去
+        (["采样时间:2026/7/2", "16:40"], "2026-07-02T16:40"),
+        (["采样时间:2026-7-1 10:05"], "2026-07-01T10:05"),
+        (["采样时间:2026-11-2", "6床"], "2026-11-02"),  # 旁边的一段是别的
+        (["采样时间:2026-11-12", "1234567"], "2026-11-12"),
+        (["采样时间:2026-11-12", "1234"], "2026-11-12"),
+        (["Collected: 26 Nov 2026 12:30 AM"], "2026-11-26T00:30"),
     ],
 )
 def test_printed_forms(texts, value):
@@ -55,10 +64,24 @@ def test_printed_forms(texts, value):
         ["送检时间：2026-11-26 08:30"],  # 送检不是采样
         ["出生日期：2006-11-26"],
         ["打印时间：2026-11-26 10:00"],
+        ["采样时间:2026-11-108:30"],  # 一号八点还是十号八点
+        ["采样时间:2026/1/18:30"],
+        ["采样日期", "2025-05-01", "2026-11-26"],  # 上次与这次的
+        ["上次采样时间:2026-11-01 08:30"],
+        ["预约采样日期:2026-11-01"],
+        ["Previous report: 12 Jan 2025"],
+        ["采样时间:2096-11-26"],
     ],
 )
 def test_what_is_not_understood_is_nothing(texts):
     assert origin_of(texts) == {}
+
+
+def test_a_time_that_was_not_made_out_is_not_taken_from_the_next_field():
+    blurred = [replace(box, score=score) for box, score in zip(
+        line_of("采样时间:", "2026-11-25 08:00", "报告时间:", "2026-11-26 10:00"), (0.98, 0.7, 0.75, 0.98), strict=True
+    )]  # fmt: skip
+    assert read_origin([blurred]) == {}
 
 
 def test_each_time_on_a_busy_line():
@@ -87,6 +110,14 @@ def test_reporting_comes_before_checking():
         ("Riverside General Hospital", "Riverside General Hospital"),
         ("送检医院：仁和医院", None),
         ("结果以医院报告为准", None),
+        ("仁和医院（东院区）", "仁和医院（东院区）"),
+        ("仁和医院(张三丰)", "仁和医院"),
+        ("患者张三就诊医院", None),
+        ("(张三)仁和医院", None),
+        ("王小明体检中心", None),
+        ("Patient John Smith Riverside Hospital", None),
+        ("Dr. Smith Clinic", None),
+        ("请立即前往医院", None),
     ],
 )
 def test_the_hospital_of_the_letterhead(text, name):
@@ -104,6 +135,9 @@ def test_the_hospital_of_the_letterhead(text, name):
         (["标本:枸橼酸钠抗凝血浆"], "枸橼酸钠抗凝血浆"),
         (["本结果仅对本标本负责"], None),
         (["标本溶血"], None),
+        (["标本:尿道分泌物"], None),
+        (["标本:血性胸水"], None),
+        (["标本:血清/尿液"], None),
         (["标本号：20261126001"], None),
         (["标本状态：合格"], None),
     ],

@@ -36,7 +36,9 @@ export function reassess(report, listeners) {
 export function askFhir(report) {
   return new Promise((resolve, reject) => {
     const request = open("fhir", "application/json");
-    request.onload = () => (request.status === 200 && request.getResponseHeader("Content-Type").startsWith("application/fhir+json")
+    request.timeout = WAIT_MS;
+    request.ontimeout = () => reject(new AnalysisError("timeout", "等了很久，服务器一点动静也没有。"));
+    request.onload = () => (request.status === 200 && request.getResponseHeader("Content-Type")?.startsWith("application/fhir+json")
       ? resolve(request.responseText) : reject(refusal(request)));
     request.onerror = () => reject(new AnalysisError("network", "连不上服务器。"));
     request.send(JSON.stringify({ report }));

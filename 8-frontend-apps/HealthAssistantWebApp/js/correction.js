@@ -8,7 +8,9 @@ const isDoubtful = (item) => item.flag === "unknown" && item.range_source !== "n
 /** 第 index 行换成人填的 fields，其余照旧。 */
 export function correctRow(report, index, fields) {
   const items = report.items.map((item, i) => (i === index ? { ...item, ...fields, corrected: true } : item));
-  return { ...report, items };
+  // 说这一行也许危急的话，人核对过就不用再说
+  const doubts = report.doubts?.filter((words) => !(words.startsWith("请马上核对原件") && words.includes(items[index].name)));
+  return { ...report, items, doubts };
 }
 
 /** 交给 POST /advice 的各行：印着的内容；没有把握的行连同疑问一起交，免得没人核对就被判成正常。 */

@@ -7,15 +7,18 @@ import { FLAGS, rangeWords } from "./row_view.js";
 
 const COLUMNS = ["项目", "代号", "结果", "单位", "参考范围", "判断", "按什么判断", "说明"];
 
-/** 表格软件会把 = 之类开头的字当成公式；读错的字不能变成公式，前面加一撇。光是 +、- 或负数的照旧。 */
+/** 表格软件会把 = 之类开头的字当成公式，1:40 当成时间：读来的字不能变成别的，前面加一撇。光是 +、- 或一个数的照旧。 */
 const cell = (text = "") => {
-  const plain = /^[=@\t\r]|^[-+](?![-+\d.\s]*$)/.test(text) ? `'${text}` : text;
+  const plain = /^[=@＝＠＋－\s]|^[-+](?![-+]*$|\d*\.?\d*$|\d[\d.]*~)|^\d+[:/]\d+$/.test(text) ? `'${text}` : text;
   return `"${plain.replaceAll('"', '""')}"`;
 };
 
+/** 3-5 会被当成三月五日：两个数之间的横线写成 ~。 */
+const spread = (text = "") => text.replace(/(\d)\s*[-–—]+\s*(?=-?[\d.])/g, "$1~");
+
 export function asCsv(report, disclaimer) {
   const rows = report.items.map((item) => [
-    item.name, item.code, item.result, item.unit, item.reference_range, FLAGS[item.flag].join("").trim(), rangeWords(item),
+    item.name, item.code, spread(item.result), item.unit, spread(item.reference_range), FLAGS[item.flag].join("").trim(), rangeWords(item),
     [item.corrected && "人工核对", item.critical && "达到危急值", item.note].filter(Boolean).join("；"),
   ]);
   const notes = [...report.notices, `AI 生成，仅供参考。${disclaimer}`].map((words) => [words]);

@@ -122,7 +122,7 @@ function draw(report) {
 
 /** 时间、医院、标本与高低无关，改了不用重新判断。 */
 function correctOrigin(origin) {
-  if (!shown) return; // 建议还没有写完
+  if (!shown || isCorrecting) return say("建议还没有写完，或上一处还在重新判断，请等一下再填。");
   shown = { ...shown, report: { ...shown.report, origin } };
   showOrigin(shown.report, correctOrigin);
   element("save-button").disabled = false;

@@ -32,7 +32,7 @@ function makeForm(origin, change, close) {
   const form = make("form", "correct", make("p", "", "照着原件填；没有印的空着。"), ...FIELDS.map(([name, label, type]) => {
     const input = make("input");
     const value = origin[name]?.value ?? "";
-    Object.assign(input, { name, type, maxLength: 200, autocomplete: "off" });
+    Object.assign(input, { name, type, maxLength: 200, autocomplete: "off", max: "2100-01-01T00:00" });
     input.value = type === "text" || value.length !== 10 ? value : `${value}T00:00`;
     return make("label", "", label, input);
   }));
@@ -43,7 +43,10 @@ function makeForm(origin, change, close) {
     for (const [name, value] of new FormData(form)) {
       const old = origin[name]?.value ?? "";
       if (!value.trim()) delete changed[name];
-      else if (value !== old && value !== `${old}T00:00`) changed[name] = { value: value.trim(), page: 1 };
+      else if (value !== old && value !== `${old}T00:00`) {
+        // 原来没有印几点的，改了日子也没有
+        changed[name] = { value: old.length === 10 ? value.trim().replace(/T00:00$/, "") : value.trim(), page: 1 };
+      }
     }
     change(changed);
   });
