@@ -14,7 +14,7 @@ PIXELS = (
 )
 """难在像素的；别的难在分行分列与写法，文字框就试得出。"""
 WORDED = [kind for kind in KINDS if kind not in PIXELS]
-QUICK = ("arrow_before_value", "scientific", "stool", "number_and_word", "earlier_results", "cut_at_left")
+QUICK = ("arrow_before_value", "earlier_results", "cut_at_left")
 SEEDS, BOX_SEEDS = range(1000, 1006), range(2000, 2040)
 MOST_SILENT = 0.001
 

@@ -44,6 +44,7 @@ def test_an_overflow_is_the_scalers_until_its_scale_is_below_one(trainer, scale,
         assert not torch.isfinite(torch.as_tensor(trainer._clip_grad_norm(trainer.model)))
 
 
+@pytest.mark.slow
 def test_training_in_fp16_starts_with_overflows_and_still_learns(trainer):
     """缩放从大得一定溢出的 2^30 开始：头几步跳过、减半，然后损失下降。"""
     model, scaler = trainer.model.train(), torch.amp.GradScaler("cpu", init_scale=2.0**30, growth_interval=1000)
