@@ -285,7 +285,8 @@ def _nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
     def order(row: Row) -> tuple[bool, bool, float]:
         # 没有值、也不认得的名称多半是说明
         is_note = not (_has_value(row) or is_known(row.name.text))
-        may_hang = hangs and row.limits and not orphan.result and row.anchor.line < orphan.anchor.line
+        # 只有范围的才会是上面一项折下来的；单独一个标记属于最近的
+        may_hang = hangs and orphan.limits and row.limits and not orphan.result and row.anchor.line < orphan.anchor.line
         return is_note, not may_hang, distance(row)
 
     return sorted((row for row in named if distance(row) < reach), key=order)
