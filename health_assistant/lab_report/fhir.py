@@ -15,7 +15,7 @@ from health_assistant.lab_report.coding import quantity_unit, to_loinc
 from health_assistant.lab_report.interval import Interval, ReferenceRange
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.report import DISCLAIMER, FLAG_WORDS, TRIAGE_WORDS
+from health_assistant.lab_report.report import DISCLAIMER, FLAG_WORDS, TRIAGE_WORDS, OriginField
 from health_assistant.lab_report.specimen import possible_specimens
 
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
@@ -36,12 +36,11 @@ def to_bundle(report: Assessment, recorded: datetime) -> Resource:
     taken = _effective(report)
     specimen = _specimen(report)
     sampled = {"specimen": _reference(specimen)} if specimen else {}
-    drawn = report.origin["specimen"].value if "specimen" in report.origin else ""
-    observations = [
-        _observation(finding, fits) | subject | taken | (sampled if fits else {})
-        for finding in report.items
-        for fits in [_is_of(finding.analyte, drawn)]
-    ]
+    drawn = _printed(report, "specimen")
+    observations = []
+    for finding in report.items:
+        fits = _is_of(finding.analyte, drawn)
+        observations.append(_observation(finding, fits) | subject | taken | (sampled if fits else {}))
     device = _resource("Device", deviceName=[{"name": "健康助手", "type": "user-friendly-name"}])
     summary = _resource(
         "DiagnosticReport",
@@ -49,11 +48,11 @@ def to_bundle(report: Assessment, recorded: datetime) -> Resource:
         category=[_concept("v2-0074", "LAB", "检验")],
         code={"coding": [{"system": LOINC, "code": "11502-2"}], "text": _plain(report.report_type) or "化验单"},
         result=[_reference(one) for one in observations],
-        conclusion="\n".join([TRIAGE_WORDS[report.triage], *report.notices, DISCLAIMER]),
+        conclusion="\n".join(map(_plain, [TRIAGE_WORDS[report.triage], *report.notices, DISCLAIMER])),
         **taken,
         **subject,
         **({"specimen": [_reference(specimen)]} if specimen else {}),
-        **({"performer": [{"display": report.origin["performer"].value}]} if "performer" in report.origin else {}),
+        **({"performer": [{"display": _printed(report, "performer")}]} if "performer" in report.origin else {}),
     )
     provenance = [
         _provenance(one, item, device, recorded) for one, item in zip(observations, report.items, strict=True)
@@ -88,17 +87,21 @@ def _patient(report: Assessment) -> Resource | None:
     return _resource("Patient", gender=_SEXES[report.sex]) if report.sex else None
 
 
+def _printed(report: Assessment, field: OriginField) -> str:
+    """页眉里的一栏；没有印为空串。"""
+    return _plain(report.origin[field].value) if field in report.origin else ""
+
+
 def _effective(report: Assessment) -> Resource:
     """采样的日子。只写日期：带几点的要写时区，纸上没有印。没有读到的写明不知道。"""
     if "collected" in report.origin:
-        return {"effectiveDateTime": report.origin["collected"].value[:10]}
+        return {"effectiveDateTime": _printed(report, "collected")[:10]}
     return {"_effectiveDateTime": {"extension": [{"url": ABSENT, "valueCode": "unknown"}]}}
 
 
 def _specimen(report: Assessment) -> Resource | None:
-    origin = report.origin
-    kind = {"type": {"text": origin["specimen"].value}} if "specimen" in origin else {}
-    received = {"receivedTime": origin["received"].value[:10]} if "received" in origin else {}
+    kind = {"type": {"text": _printed(report, "specimen")}} if "specimen" in report.origin else {}
+    received = {"receivedTime": _printed(report, "received")[:10]} if "received" in report.origin else {}
     return _resource("Specimen", **kind, **received) if kind or received else None
 
 
@@ -134,14 +137,14 @@ def _observation(item: Finding, fits_specimen: bool) -> Resource:
 
 
 def _notes(item: Finding) -> list[str]:
-    notes = [_plain(item.note)] if item.note and item.note.strip() else []
+    notes = [item.note] if item.note else []
     if item.range_source == "catalogue" and item.flag != "unknown":
         notes.append(f"报告没有印参考范围，按指标目录的 {item.applied_range} 判断")
     if item.mark:
         notes.append(f"报告上印的标记：{item.mark}")
     if item.other_reading:
         notes.append(f"另一个读者读到：{item.other_reading}")
-    return notes
+    return [plain for note in notes if (plain := _plain(note))]
 
 
 def _unit(printed: str, loinc: str | None, analyte: Analyte | None) -> Resource:

@@ -21,9 +21,10 @@ export function showOrigin({ origin = {} }, change) {
     collected ? `采样 ${dateWords(collected.value)}` : reported && `报告 ${dateWords(reported.value)}`,
     performer?.value, specimen?.value,
   ].filter(Boolean).join(" · ");
-  const edit = makeButton("link", words ? "改" : "填上采样时间、医院", () => place.replaceChildren(
-    makeForm(origin, change, () => showOrigin({ origin }, change)),
-  ));
+  const edit = makeButton("link", words ? "改" : "填上采样时间、医院", () => {
+    place.replaceChildren(makeForm(origin, change, () => showOrigin({ origin }, change)));
+    place.querySelector("input").focus();
+  });
   if (words) edit.setAttribute("aria-label", "改采样时间、医院、标本");
   place.replaceChildren(words, " ", edit);
 }
@@ -50,6 +51,5 @@ function makeForm(origin, change, close) {
     }
     change(changed);
   });
-  form.elements[0].focus?.();
   return form;
 }

@@ -142,11 +142,14 @@ def _iso(match: re.Match) -> str | None:
         hour, half = part.get("hour"), (part.get("half") or "").lower()
         if hour is None:
             return date.strftime("%Y-%m-%d")
-        is_afternoon = bool(part.get("pm")) or half == "pm"
-        if int(hour) == 12 and (half == "am" or part.get("pm") == "晚上"):
-            return None if half != "am" else date.replace(minute=int(part["minute"])).strftime("%Y-%m-%dT%H:%M")
-        shifted = int(hour) + (12 if is_afternoon and int(hour) < 12 else 0)
-        return date.replace(hour=shifted, minute=int(part["minute"])).strftime("%Y-%m-%dT%H:%M")
+        hour = int(hour)
+        if hour == 12 and part.get("pm") == "晚上":
+            return None  # 是半夜还是中午
+        if half == "am":
+            hour %= 12
+        elif (half == "pm" or part.get("pm")) and hour < 12:
+            hour += 12
+        return date.replace(hour=hour, minute=int(part["minute"])).strftime("%Y-%m-%dT%H:%M")
     except ValueError:
         return None
 
