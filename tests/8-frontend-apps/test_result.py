@@ -225,7 +225,11 @@ def test_a_photo_taken_sideways_is_shown_upright(page, report_server, turns, tmp
     page.set_input_files("#album-input", tmp_path / "turned.png")
     page.click("#read-button")
     page.wait_for_selector(DONE)
-    assert page.locator("#photo").evaluate("({ width, height }) => [width, height]") == [width, height]
+    # 建议写完时，照片也许还在转
+    is_upright = (
+        "([width, height]) => { const { photo } = window; return photo.width === width && photo.height === height; }"
+    )
+    page.wait_for_function(is_upright, arg=[width, height])
     page.locator(".row[data-name=血红蛋白] .row-head").click()
     photo, box = page.locator("#photo").bounding_box(), page.locator(".box[data-active]").bounding_box()
     middle = (box["y"] + box["height"] / 2 - photo["y"]) / photo["height"] * height
