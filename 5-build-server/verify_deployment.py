@@ -58,7 +58,7 @@ def main() -> int:
         default=os.environ.get("MODEL_SERVER_API_KEY", "none"),
         help="服务的密钥；也可以放环境变量 MODEL_SERVER_API_KEY",
     )
-    add("--max-tokens", type=int, default=24, help="每题比多少个词元（默认 24）")
+    add("--max-tokens", type=int, default=48, help="每题比多少个词元（默认 48）")
     add("--recall", action="store_true", help="不核对，只看上次通过以后有没有变：退出码 0 没有变，1 要核对")
     args = parser.parse_args()
     folder = (artifacts.llm_dir if args.kind == "llm" else artifacts.vl_dir)(args.recipe)
@@ -96,6 +96,8 @@ def verify(trained: Trained, args: argparse.Namespace) -> list[Check]:
     """文件的检查，写了 --base-url 的再加服务的。"""
     merge, merged = check_merge(trained)
     checks = [merge, check_tokens(trained, "合并后的文件", merged_tokenizer(trained))]
+    if trained.max_pixels:
+        checks.append(check_resize_settings(trained))
     if not args.base_url:
         return [*checks, Check("服务", None, "没有写 --base-url，只核对了文件")]
     server = ModelClient(args.base_url, args.api_key, args.model)
@@ -115,10 +117,7 @@ def find_training(kind: str, folder: Path) -> Trained:
         if not (folder / part).exists():
             raise BadInput(f"{folder} 里没有 {part}：先运行 {stage}/{script}_{kind}.py")
     record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    try:
-        base = loading.find_model(record["base_model"], vision=kind == "vl")
-    except OSError as error:
-        raise BadInput(str(error)) from None
+    base = loading.find_model(record["base_model"], vision=kind == "vl")
     return Trained(folder, base, record["recipe"].get("max_pixels"))
 
 
@@ -179,6 +178,17 @@ def merged_tokenizer(trained: Trained) -> Callable[[list[dict]], list[int]]:
     from health_assistant.training.sft import encode_prompt
 
     return partial(encode_prompt, tokenizer=AutoTokenizer.from_pretrained(trained.merged))
+
+
+def check_resize_settings(trained: Trained) -> Check:
+    """合并后的文件写着一页最少、最多多少像素，要与训练时一样：没有服务也看得出。"""
+    from health_assistant.training.vision import MIN_PIXELS, load_image_processor
+
+    expected = {"shortest_edge": MIN_PIXELS, "longest_edge": trained.max_pixels}
+    size = dict(load_image_processor(trained.merged).size)
+    detail = f"一页最少、最多的像素：训练 {expected['shortest_edge']}、{expected['longest_edge']}"
+    detail += f"，合并后的文件 {size['shortest_edge']}、{size['longest_edge']}"
+    return Check("图的缩放：训练 ↔ 合并后的文件", size == expected, detail)
 
 
 def first_difference(expected: list[int], actual: list[int], tokenizer) -> str:

@@ -21,7 +21,7 @@ from health_assistant.training import merging, vision
 SUM, FILE_TOKENS = "合并 = 基座 + LoRA", "模板与分词：训练 ↔ 合并后的文件"
 SERVED_TOKENS, ANSWERS = "模板与分词：训练 ↔ 服务", "贪心的回答：检查点 ↔ 服务"
 FEW_TOKENS = ("--max-tokens", "8")  # 错的几个词元就看得出
-IMAGE_TOKENS = "图的词元数：训练 ↔ 服务"
+RESIZE, IMAGE_TOKENS = "图的缩放：训练 ↔ 合并后的文件", "图的词元数：训练 ↔ 服务"
 
 
 def deploy(folder: Path, kind: str, base: Path, adapter: Path, max_pixels: int | None = None) -> Path:
@@ -94,7 +94,7 @@ def change_tensor(file: Path, name: str, change) -> None:
 def test_good_files_pass_and_the_missing_server_is_said(gate):
     code, failed, passed = gate()
     assert (code, passed) == (0, [SUM, FILE_TOKENS]), failed
-    assert gate("--kind", "vl")[2] == [SUM, FILE_TOKENS]
+    assert gate("--kind", "vl")[2] == [SUM, FILE_TOKENS, RESIZE]
 
 
 def test_an_unmerged_lora_is_caught(gate, llm):
@@ -151,6 +151,14 @@ def test_a_swapped_template_in_the_files_is_caught(gate):
     assert "不同的共 3 处" in failed[FILE_TOKENS], "有一段自带 system，不受影响"
 
 
+def test_a_different_resize_in_the_files_is_caught(gate):
+    settings = artifacts.vl_dir("r") / "merged/preprocessor_config.json"
+    change_json(settings, max_pixels=100 * 784, size={"shortest_edge": 3136, "longest_edge": 100 * 784})
+    code, failed, _ = gate("--kind", "vl")
+    assert (code, set(failed)) == (1, {RESIZE})
+    assert "训练 3136、39200，合并后的文件 3136、78400" in failed[RESIZE]
+
+
 def test_what_cannot_be_checked_is_bad_input(gate):
     code, said, _ = gate("--recipe", "none")
     assert (code, "先运行 3-fine-tuning-llm/train_llm.py" in said) == (2, True)
@@ -180,7 +188,7 @@ def test_a_good_deployment_passes(served_llm, served_vl):
     code, failed, passed = served_llm("--model", "tuned-1.5")
     assert (code, passed) == (0, [SUM, FILE_TOKENS, SERVED_TOKENS, ANSWERS]), failed
     code, failed, passed = served_vl("--model", "tuned")
-    assert (code, passed[2:]) == (0, [SERVED_TOKENS, IMAGE_TOKENS, ANSWERS]), failed
+    assert (code, passed[3:]) == (0, [SERVED_TOKENS, IMAGE_TOKENS, ANSWERS]), failed
 
 
 @pytest.mark.parametrize("name", ["base", "other"])
