@@ -9,8 +9,6 @@ from PIL import Image, ImageChops
 from real_reports import FOLDER, load_truth, needs_real_reports
 from web_app import ANALYZE, DONE, NORMAL, SAMPLE, FakeService, answer, is_inside
 
-from health_assistant.lab_report.report import PrintedRow
-
 pytestmark = pytest.mark.browser
 
 MAX_BYTES = 600_000
@@ -252,7 +250,7 @@ def test_what_the_phone_sends_reads_like_the_original(page, service):
 
     def rows(data: bytes) -> list[dict]:
         read = reader.read(Image.open(io.BytesIO(data))).items
-        return [item.model_dump(include={*PrintedRow.model_fields}) for item in read]
+        return [item.printed() for item in read]
 
     different = {}
     for path in sorted(FOLDER.glob("*.jpg")):
