@@ -1,7 +1,7 @@
 """结果的文字：由各行组成的 Markdown 表格，以及 Markdown -> 清洗过的 HTML。"""
 
 import nh3
-from cmarkgfm import markdown_to_html_with_extensions
+import pyromark
 
 from health_assistant.lab_report.report import (
     ABNORMAL_FLAGS,
@@ -16,13 +16,13 @@ from health_assistant.lab_report.report import (
 )
 from health_assistant.lab_report.subjects import verdict
 
-_TAGS = {"h3", "h4", "p", "ul", "ol", "li", "strong", "em", "table", "thead", "tbody", "tr", "th", "td", "br", "hr"}
+_TAGS = {"h3", "h4", "p", "ul", "ol", "li", "strong", "em", "br", "hr"}
 _cleaner = nh3.Cleaner(tags=_TAGS, attributes={})
 
 
 def to_html(markdown: str) -> str:
     """Markdown -> HTML，只留下白名单里的标签，不留任何属性与链接。"""
-    return _cleaner.clean(markdown_to_html_with_extensions(markdown, extensions=["table"]))
+    return _cleaner.clean(pyromark.html(markdown))
 
 
 def describe(report: LabReport) -> str:
