@@ -66,7 +66,7 @@ def shown(answer: str, report: LabReport) -> str:
     return compose_advice(report, parse_choice(answer, choices(report)) or ())
 
 
-@pytest.mark.parametrize(("name", "sheet"), zip(HOSTILE, cycle(JUDGED)))
+@pytest.mark.parametrize(("name", "sheet"), list(zip(HOSTILE, cycle(JUDGED))))
 def test_no_hostile_word_reaches_the_person(name, sheet):
     report = JUDGED[sheet]
     own = compose_advice(report)
