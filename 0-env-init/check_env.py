@@ -19,7 +19,9 @@ import time
 import unicodedata
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -117,23 +119,19 @@ def judge(machine: Machine) -> list[Finding]:
     """这台机器有什么不合适，各自怎么办。"""
     findings = []
 
-    def stop(row: str, text: str, remedy: str):
-        findings.append(Finding(row, True, text, remedy))
+    def notice(row: str, text: str, remedy: str, fatal: bool = False):
+        findings.append(Finding(row, fatal, text, remedy))
 
-    def notice(row: str, text: str, remedy: str):
-        findings.append(Finding(row, False, text, remedy))
-
+    stop = partial(notice, fatal=True)
     if not (3, 11) <= machine.python[:2] < (3, 13):
         stop("Python", "课程要 Python 3.11 或 3.12", "装好后运行 PYTHON=python3.12 bash run.sh --no-serve")
     if machine.memory_gb < MIN_MEMORY_GB:
         stop("内存", f"不到 {MIN_MEMORY_GB} GB", "关掉别的程序，或换一台内存更大的机器")
     if any(pin.installed != pin.wanted for pin in machine.pins):
-        stop(
-            "依赖",
-            "与 requirements.txt 不一致",
-            f"在仓库根目录运行 {sys.executable} -m pip install -r requirements.txt",
-        )
-    largest = max((choose_recipe(machine, part) for part in (LLM_RECIPES, VL_RECIPES)), key=lambda one: one.disk_gb)
+        remedy = f"在仓库根目录运行 {sys.executable} -m pip install -r requirements.txt"
+        stop("依赖", "与 requirements.txt 不一致", remedy)
+    recipes = [choose_recipe(machine, LLM_RECIPES), choose_recipe(machine, VL_RECIPES)]
+    largest = max(recipes, key=lambda recipe: recipe.disk_gb)
     if machine.disk_gb < MIN_DISK_GB:
         stop("磁盘剩余", f"不到 {MIN_DISK_GB} GB", "清理磁盘，或把仓库移到更大的盘（AutoDL 是 /root/autodl-tmp）")
     elif machine.disk_gb < largest.disk_gb:
@@ -146,16 +144,16 @@ def judge(machine: Machine) -> list[Finding]:
     elif machine.driver_cuda and major(machine.driver_cuda) < major(machine.torch_cuda):
         # CUDA 只保证同一大版本内兼容
         text = f"驱动只到 {machine.driver_cuda}，torch 按 {machine.torch_cuda} 编译，GPU 现在用不上"
-        wanted = major(machine.torch_cuda)
-        remedy = f"升级 NVIDIA 驱动（CUDA {wanted} 要 {DRIVERS[wanted]} 起），或租驱动支持 CUDA {wanted} 的机器"
+        cuda = major(machine.torch_cuda)
+        remedy = f"升级 NVIDIA 驱动（CUDA {cuda} 要 {DRIVERS[cuda]} 起），或租驱动支持 CUDA {cuda} 的机器"
         if major(machine.driver_cuda) == 12:
             remedy += "；都不行就运行 bash 0-env-init/autodl.sh 或 cloudstudio.sh，换成按 CUDA 12 编译的一组"
         notice("CUDA", text, remedy)
 
     old = [gpu.name for gpu in machine.gpus if OLD_CARDS.search(gpu.name)]
     if old:
-        text = "没有 bf16，训练会改用 fp16（损失缩放）；在这样的卡上还没有验证过"
-        notice("GPU", f"{old[0]} {text}", "先用 --max_steps 20 试；损失变成 nan 脚本会停下来说")
+        text = f"{old[0]} 没有 bf16，训练会改用 fp16（损失缩放）；在这样的卡上还没有验证过"
+        notice("GPU", text, "先用 --max_steps 20 试；损失变成 nan 脚本会停下来说")
 
     silent = [name for name, milliseconds in machine.hubs.items() if milliseconds is None]
     if silent and len(silent) == len(machine.hubs):
@@ -203,31 +201,26 @@ def free_disk(root: Path) -> int:
 
 
 def read_cpu_name() -> str:
-    try:
-        names = re.findall(r"^model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    name = re.search(r"^model name\s*:\s*(.+)", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
+    return name[1] if name else platform.processor() or platform.machine()
 
 
 def read_memory() -> int:
     """物理内存；在容器里（AutoDL 等）以 cgroup 的上限为准，整台宿主机的内存用不了。"""
     sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
+        with suppress(OSError, ValueError):  # 没有这个文件，或写着 max（不限）
             sizes.append(int(Path(limit).read_text()))
-        except (OSError, ValueError):  # 没有这个文件，或写着 max（不限）
-            continue
     return min(sizes)
 
 
 def read_gpus() -> tuple[list[Gpu], str | None]:
     def nvidia_smi(*options: str) -> str:
         try:
-            done = subprocess.run(["nvidia-smi", *options], capture_output=True, text=True, timeout=10)
-        except (OSError, subprocess.TimeoutExpired):
+            return subprocess.check_output(["nvidia-smi", *options], stderr=subprocess.DEVNULL, text=True, timeout=10)
+        except (OSError, subprocess.SubprocessError):
             return ""
-        return done.stdout if done.returncode == 0 else ""
 
     gpus = parse_gpus(nvidia_smi("--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"))
     cuda = re.search(r"CUDA[^:|]*Version:\s*(\d+\.\d+)", nvidia_smi()) if gpus else None
@@ -248,19 +241,17 @@ def read_torch_cuda() -> str | None:
     torch = find_spec("torch")
     if not torch or not torch.origin:
         return None
-    found = re.search(r"^cuda\b.*=\s*'([\d.]+)'", Path(torch.origin).with_name("version.py").read_text(), re.MULTILINE)
-    return found[1] if found else None
+    version = Path(torch.origin).with_name("version.py").read_text()
+    cuda = re.search(r"^cuda\b.*=\s*'([\d.]+)'", version, re.MULTILINE)
+    return cuda[1] if cuda else None
 
 
 def wanted_pins(requirements: Path) -> dict[str, str]:
     """清单里的 `名字==版本`；`-e .` 就是课程自己的包，装了就行。"""
-    pins = {}
-    for line in requirements.read_text(encoding="utf-8").splitlines():
-        name, _, wanted = line.partition("==")
-        if wanted:
-            pins[name.partition("[")[0].strip()] = wanted.strip()  # evalscope[perf] 就是 evalscope
-        elif line.strip() == "-e .":
-            pins["health-assistant"] = installed_version("health-assistant") or "（本仓库）"
+    text = requirements.read_text(encoding="utf-8")
+    pins = dict(re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)", text, re.MULTILINE))  # evalscope[perf] 就是 evalscope
+    if "-e ." in text.splitlines():
+        pins["health-assistant"] = installed_version("health-assistant") or "（本仓库）"
     return pins
 
 
@@ -316,9 +307,9 @@ def table_rows(machine: Machine) -> list[tuple[str, str]]:
     rows += [(f"  {pin.name}", f"要 {pin.wanted}，现在 {pin.installed or '没有装'}") for pin in wrong]
     for name, answered in machine.hubs.items():
         rows.append((name, f"没有答话（最多等 {HUB_SECONDS} 秒）" if answered is None else f"{answered} 毫秒答话"))
-    for what, recipes in (("微调语言模型（估计）", LLM_RECIPES), ("微调视觉模型（估计）", VL_RECIPES)):
+    for task, recipes in (("微调语言模型（估计）", LLM_RECIPES), ("微调视觉模型（估计）", VL_RECIPES)):
         chosen = choose_recipe(machine, recipes)
-        rows.append((what, chosen.config + (f"，训练约 {chosen.peak_gib:.1f} GiB" if chosen.peak_gib else "")))
+        rows.append((task, chosen.config + (f"，训练约 {chosen.peak_gib:.1f} GiB" if chosen.peak_gib else "")))
     return rows
 
 
@@ -346,10 +337,9 @@ def main() -> int:
     findings = judge(machine)
     ready = not any(finding.fatal for finding in findings)
     if args.json:
-        recipes = {"llm": choose_recipe(machine, LLM_RECIPES), "vl": choose_recipe(machine, VL_RECIPES)}
+        recipes = {"llm": asdict(choose_recipe(machine, LLM_RECIPES)), "vl": asdict(choose_recipe(machine, VL_RECIPES))}
         report = {"ready": ready, "machine": asdict(machine), "findings": [asdict(finding) for finding in findings]}
-        report["recipes"] = {name: asdict(recipe) for name, recipe in recipes.items()}
-        print(json.dumps(report, ensure_ascii=False, indent=2))
+        print(json.dumps(report | {"recipes": recipes}, ensure_ascii=False, indent=2))
     else:
         print_table(machine, findings)
         print("\n" + ("结论：这台机器能跑课程。" if ready else "结论：还不能跑，请先解决上面标 ✗ 的。"))

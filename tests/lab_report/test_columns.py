@@ -5,8 +5,8 @@ from itertools import permutations
 
 import pytest
 
-from health_assistant.lab_report.reading.cells import repair_signs
 from health_assistant.lab_report.reading.header import find_header
+from health_assistant.lab_report.reading.misreadings import repair_signs
 from health_assistant.lab_report.reading.row import repair_zeros, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.tables import Table, find_tables

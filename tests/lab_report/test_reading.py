@@ -10,14 +10,13 @@ from health_assistant.images import BadImage, open_image, upright_rgb
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cells import (
     classify,
-    repair_letters,
-    repair_unit,
     split_cells,
     split_mark,
     split_name,
 )
 from health_assistant.lab_report.reading.glyphs import find_dashes
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
+from health_assistant.lab_report.reading.misreadings import repair_letters, repair_unit
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables, group_lines

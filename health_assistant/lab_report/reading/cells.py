@@ -1,16 +1,15 @@
 """单元格：一段文字是什么（数、范围、单位、标记、名称），只看它自己的写法，不看它在哪一列。"""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
-from health_assistant.lab_report.catalogue import Analyte, fold_code, fold_name, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange
 from health_assistant.lab_report.matching import is_known_code, is_known_name
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.reading.misreadings import repair_code
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 
@@ -79,6 +78,9 @@ _LABEL = re.compile(
     r"|范围\s*[:：]\s*|(bio(logical)?\.?\s*)?ref(erence)?\.?\s*(range|interval|value)?s?\.?\s*[:：]\s*(-\s*$)?",
     re.IGNORECASE,
 )
+_LABEL_INSIDE = re.compile(
+    r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])|(?<=[A-Za-z²%])(?=(参考|正常)(范围|值|区间)?\s*[\d<>≤≥])"
+)
 _OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果|单位|数值|提示|状态)\s*[:：]\s*")
 _TRAILING_CODE = re.compile(
     r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
@@ -136,9 +138,7 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         return [(*span[:3], True) for span in _split(text[label.end() :], offset + label.end())]
     if label := _OTHER_LABEL.match(text):
         return _split(text[label.end() :], offset + label.end())
-    if label := re.search(r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])", text):
-        return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
-    if label := re.search(r"(?<=[A-Za-z²%])(?=(参考|正常)(范围|值|区间)?\s*[\d<>≤≥])", text):
+    if label := _LABEL_INSIDE.search(text):
         return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
     if typed := _typed(text, offset, whole.kind if whole and whole.text == text else None):
         return typed
@@ -147,7 +147,7 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
     if (arrow := re.match(rf"[{_ARROWS}]+\s*", text)) and arrow.end() < len(text):
         return [("mark", offset, offset + arrow.end(), False), *_split(text[arrow.end() :], offset + arrow.end())]
     if not is_known(text):
-        spaces = [found.start() for found in re.finditer(r"\s+", text)]
+        spaces = [gap.start() for gap in re.finditer(r"\s+", text)]
         for space in spaces:
             if right := _typed(text[space:].lstrip(), offset + len(text) - len(text[space:].lstrip())):
                 return _split(text[:space], offset) + right
@@ -169,14 +169,14 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
     end = offset + len(text)
     if _VALUE_AND_CLASS.fullmatch(text):
         return [("number", offset, end, False)]
-    if found := _FOOTNOTE.fullmatch(text):
-        return [("number", offset, offset + found.end("value"), False)]
-    if found := _SIGN_AND_UNIT.fullmatch(text):
-        unit: Span = ("unit", offset + found.start("unit"), end, False)
-        return [*_typed(found["value"], offset), unit]
-    if (found := _VALUE_AND_RANGE.fullmatch(text)) and classify(found["limits"]) in ("range", "bound"):
-        limits: Span = ("range", offset + found.start("limits"), offset + found.end("limits"), False)
-        return [*_typed(found["value"].rstrip(), offset), limits]
+    if match := _FOOTNOTE.fullmatch(text):
+        return [("number", offset, offset + match.end("value"), False)]
+    if match := _SIGN_AND_UNIT.fullmatch(text):
+        return [*_typed(match["value"], offset), ("unit", offset + match.start("unit"), end, False)]
+    match = _VALUE_AND_RANGE.fullmatch(text)
+    if match and classify(match["limits"]) in ("range", "bound"):
+        limits: Span = ("range", offset + match.start("limits"), offset + match.end("limits"), False)
+        return [*_typed(match["value"].rstrip(), offset), limits]
     # `1.00×10^2` 是一个数，不是 1.00 与单位 ×10^2
     kind = kind or classify(text)
     is_power = re.search(r"10\^\d+$", normalize(text)) and kind in ("number", "bound", "range")
@@ -210,11 +210,11 @@ def _is_value(text: str) -> bool:
 
 def _unit_start(text: str) -> int | None:
     """数或范围后面连着的单位从第几个字符起；没有连着单位时为 None。"""
-    for found in re.finditer(r"(?<=[\d)\]+])(?:\s+(?=[1l]U/)|\s*(?=\D|10))", text):
-        rest = normalize(text[found.end() :])
-        is_unit = _spells_unit(rest) and not _MARK.fullmatch(rest)
-        if is_unit and (_is_value(text[: found.start()]) or split_mark(text[: found.start()])[1]):
-            return found.end()
+    for gap in re.finditer(r"(?<=[\d)\]+])(?:\s+(?=[1l]U/)|\s*(?=\D|10))", text):
+        before, after = text[: gap.start()], normalize(text[gap.end() :])
+        is_unit = _spells_unit(after) and not _MARK.fullmatch(after)
+        if is_unit and (_is_value(before) or split_mark(before)[1]):
+            return gap.end()
     return None
 
 
@@ -256,9 +256,10 @@ def _share(text: str, index: int) -> float:
 
 def split_mark(text: str) -> tuple[str, str | None]:
     """把粘在数或名称上的标记分开：`5.66↑` -> (`5.66`, `↑`)，`6.8 H` -> (`6.8`, `H`)。"""
-    found = next((found for pattern in _GLUED_MARKS if (found := pattern.fullmatch(text.strip()))), None)
-    if found:
-        return found["bare"].rstrip(" (（"), found["mark"]
+    for pattern in _GLUED_MARKS:
+        glued = pattern.fullmatch(text.strip())
+        if glued:
+            return glued["bare"].rstrip(" (（"), glued["mark"]
     return text, None
 
 
@@ -269,8 +270,8 @@ def says_normal(text: str) -> bool:
 
 def split_maybe_arrow(text: str) -> str | None:
     """数上粘着一个像箭头的字时（`4.84个`），那个数；否则为 None。"""
-    found = _NUMBER_AND_ARROW.fullmatch(text.strip())
-    return found["number"] if found and (found["before"] or found["after"]) else None
+    match = _NUMBER_AND_ARROW.fullmatch(text.strip())
+    return match["number"] if match and (match["before"] or match["after"]) else None
 
 
 def strip_serial(text: str) -> str:
@@ -303,93 +304,13 @@ def split_code(text: str) -> tuple[str, str]:
     if opened and code.endswith("))") and is_known_name(name) and is_known_code(code[:-1]):
         return name.strip(), repair_code(code[:-1])
     for pattern in (_TRAILING_CODE, _LEADING_CODE):
-        found = pattern.fullmatch(text)
-        if found and re.search(r"[A-Za-z]", code := found["code"].replace(" ", "")):
+        parts = pattern.fullmatch(text)
+        code = parts["code"].replace(" ", "") if parts else ""
+        if re.search(r"[A-Za-z]", code):
             is_glued_code = pattern is _TRAILING_CODE and re.search(r"[A-Za-z].*[A-Za-z]", code)
-            if found["gap"] or is_glued_code or is_known_code(code):
-                return found["name"].strip(), repair_code(code)
+            if parts["gap"] or is_glued_code or is_known_code(code):
+                return parts["name"].strip(), repair_code(code)
     is_word = re.search(r"[a-z]{4}", text)
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9#%/+.\- ]*", text) and (is_known_code(text) or not is_word):
         return "", repair_code(text)
     return text, ""
-
-
-@cache
-def _spellings() -> dict[str, set[str]]:
-    """目录里的代号，按易混字符归一。"""
-    folded: dict[str, set[str]] = {}
-    for item in load_catalogue():
-        for one in (item.code.removeprefix("U-"), *item.aliases):
-            if one.isascii():
-                folded.setdefault(fold_code(one), set()).add(one)
-    return folded
-
-
-def repair_code(code: str) -> str:
-    """按目录改正易混的字符：`E0%` -> `EO%`、`PC02` -> `PCO2`；目录里没有的照原样。"""
-    same = _spellings().get(fold_code(code), set())
-    if fold_name(code) in map(fold_name, same):
-        return code
-    return next(iter(same)) if len(same) == 1 else code
-
-
-_GREEK = {"α": "aA", "β": "BbßP", "γ": "yYr", "ε": "e", "κ": "kK", "λ": "A入", "μ": "uU"}
-
-
-@cache
-def _greek_starts() -> dict[str, str]:
-    """认错了的开头 -> 目录里希腊字母开头的名称的头三个字：`y谷氨` 是 `γ谷氨`。"""
-    names = [name for item in load_catalogue() for name in (item.name, *item.aliases) if name[:1] in _GREEK]
-    return {wrong + name[1:3]: name[:3] for name in names for wrong in _GREEK[name[0]]}
-
-
-def repair_greek(name: str) -> str:
-    """按目录改正名称开头认错的希腊字母：`y-谷氨酰转肽酶` -> `γ-谷氨酰转肽酶`。"""
-    return _greek_starts().get(name[:3], name[:3]) + name[3:]
-
-
-_MISREAD_LETTERS = (
-    (re.compile(r"(?<![A-Za-z])([st]?)[l1](?=g[AEGMD](?![a-z]))"), r"\1I"),
-    (re.compile(r"C0(?=[23])"), "CO"),
-    (re.compile(r"(?<![A-Za-z])([spFSP]|Fi)02"), r"\1O2"),
-)
-
-
-def repair_letters(name: str) -> str:
-    """改正名称里固定认错的字母：`总lgE` -> `总IgE`，`HC03-(c)` -> `HCO3-(c)`，`s02` -> `sO2`。"""
-    for misread, right in _MISREAD_LETTERS:
-        name = misread.sub(right, name)
-    return name
-
-
-def repair_unit(unit: str, find: Callable[[], Analyte | None] = lambda: None) -> str:
-    """改正单位里固定的误读：`10~9/L`、`×109/L` -> `×10^9/L`，`umol/1` -> `umol/L`，`1U/mL` -> `IU/mL`。
-
-    指数认不出来的（`10%/L`），才用 find 找目录里的这一项，凭它的单位补上。
-    """
-    unit = re.sub(r"\s+", "", unit).strip("()（）[]")
-    unit = re.sub(r"^([mu]?)[1l|](?=U/m?L$)", r"\1I", unit).replace("0sm", "Osm")
-    if found := re.fullmatch(r"([×xX*]?)1[0oO](?P<power>[^/]{0,3})/[Ll1|]", unit):
-        digits = re.sub(r"[^\d]", "", found["power"].replace("⁹", "9").replace("¹", "1").replace("²", "2"))
-        power = digits if digits in ("9", "12", "6", "3") else None
-        if power is None and (analyte := find()) and (usual := re.fullmatch(r"10\^(\d+)/L", analyte.unit)):
-            power = usual[1]
-        if power:
-            return f"{found[1]}10^{power}/L"
-    return re.sub(r"/[1|]$", "/L", unit)
-
-
-_SAME_SIGNS = str.maketrans("（）［］【】：％＜＞＝／＋．—–−‐‑‒―─～〜∼", "()[][]:%<>=/+.--------~~~")
-
-
-def repair_signs(text: str) -> str:
-    """全角的括号、冒号、比较符与各种横线，文字识别分不清：一律写成半角的。
-
-    乘方一律写成 ^：`3.62×10⁵`、上标认成平常数字的 `3.62×105` 都是 `3.62×10^5`；后面是斜线的是单位，另有 `repair_unit`。
-    """
-    text = re.sub(
-        r"(?<=\d)(\s*[×xX*]\s*10)([⁰¹²³⁴-⁹]+)(?!\s*/)",
-        lambda found: f"{found[1]}^{normalize(found[2])}",
-        text.translate(_SAME_SIGNS),
-    )
-    return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?(\d{1,2})(?![\d/.])", r"×10^\1", text)

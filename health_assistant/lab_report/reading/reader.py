@@ -15,11 +15,12 @@ from PIL import Image
 from health_assistant.images import upright_rgb
 from health_assistant.lab_report.reading import arrow_shapes
 from health_assistant.lab_report.reading.arrows import ARROWS, find_arrow
-from health_assistant.lab_report.reading.cells import is_known, repair_signs, split_mark
+from health_assistant.lab_report.reading.cells import is_known, split_mark
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
 from health_assistant.lab_report.reading.glyphs import find_dashes
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
+from health_assistant.lab_report.reading.misreadings import repair_signs
 from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.page import TEXT_CONTRAST, Page, find_page, to_text_boxes

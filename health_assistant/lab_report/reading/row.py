@@ -8,13 +8,11 @@ from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     has_chinese,
     is_known,
-    repair_greek,
-    repair_letters,
-    repair_unit,
     says_normal,
     split_mark,
     split_name,
 )
+from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit
 from health_assistant.lab_report.reading.tables import join_boxes
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reference_range import (

@@ -1,0 +1,90 @@
+"""文字识别常见的误读，按目录或固定的写法改正：代号、希腊字母、单位、符号。不确定的照原样。"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+
+from health_assistant.lab_report.catalogue import Analyte, fold_code, fold_name, load_catalogue
+from health_assistant.lab_report.printed_text import normalize
+
+
+@cache
+def _spellings() -> dict[str, set[str]]:
+    """目录里的代号，按易混字符归一。"""
+    folded: dict[str, set[str]] = {}
+    for item in load_catalogue():
+        for code in (item.code.removeprefix("U-"), *item.aliases):
+            if code.isascii():
+                folded.setdefault(fold_code(code), set()).add(code)
+    return folded
+
+
+def repair_code(code: str) -> str:
+    """按目录改正易混的字符：`E0%` -> `EO%`、`PC02` -> `PCO2`；目录里没有的照原样。"""
+    same = _spellings().get(fold_code(code), set())
+    if fold_name(code) in map(fold_name, same):
+        return code
+    return next(iter(same)) if len(same) == 1 else code
+
+
+_GREEK = {"α": "aA", "β": "BbßP", "γ": "yYr", "ε": "e", "κ": "kK", "λ": "A入", "μ": "uU"}
+
+
+@cache
+def _greek_starts() -> dict[str, str]:
+    """认错了的开头 -> 目录里希腊字母开头的名称的头三个字：`y谷氨` 是 `γ谷氨`。"""
+    names = [name for item in load_catalogue() for name in (item.name, *item.aliases) if name[:1] in _GREEK]
+    return {wrong + name[1:3]: name[:3] for name in names for wrong in _GREEK[name[0]]}
+
+
+def repair_greek(name: str) -> str:
+    """按目录改正名称开头认错的希腊字母：`y-谷氨酰转肽酶` -> `γ-谷氨酰转肽酶`。"""
+    return _greek_starts().get(name[:3], name[:3]) + name[3:]
+
+
+_MISREAD_LETTERS = (
+    (re.compile(r"(?<![A-Za-z])([st]?)[l1](?=g[AEGMD](?![a-z]))"), r"\1I"),
+    (re.compile(r"C0(?=[23])"), "CO"),
+    (re.compile(r"(?<![A-Za-z])([spFSP]|Fi)02"), r"\1O2"),
+)
+
+
+def repair_letters(name: str) -> str:
+    """改正名称里固定认错的字母：`总lgE` -> `总IgE`，`HC03-(c)` -> `HCO3-(c)`，`s02` -> `sO2`。"""
+    for misread, right in _MISREAD_LETTERS:
+        name = misread.sub(right, name)
+    return name
+
+
+def repair_unit(unit: str, find: Callable[[], Analyte | None] = lambda: None) -> str:
+    """改正单位里固定的误读：`10~9/L`、`×109/L` -> `×10^9/L`，`umol/1` -> `umol/L`，`1U/mL` -> `IU/mL`。
+
+    指数认不出来的（`10%/L`），才用 find 找目录里的这一项，凭它的单位补上。
+    """
+    unit = re.sub(r"\s+", "", unit).strip("()（）[]")
+    unit = re.sub(r"^([mu]?)[1l|](?=U/m?L$)", r"\1I", unit).replace("0sm", "Osm")
+    if count := re.fullmatch(r"([×xX*]?)1[0oO](?P<power>[^/]{0,3})/[Ll1|]", unit):
+        power = re.sub(r"[^\d]", "", count["power"].replace("⁹", "9").replace("¹", "1").replace("²", "2"))
+        if power not in ("9", "12", "6", "3"):
+            analyte = find()
+            usual = analyte and re.fullmatch(r"10\^(\d+)/L", analyte.unit)
+            power = usual[1] if usual else ""
+        if power:
+            return f"{count[1]}10^{power}/L"
+    return re.sub(r"/[1|]$", "/L", unit)
+
+
+_SAME_SIGNS = str.maketrans("（）［］【】：％＜＞＝／＋．—–−‐‑‒―─～〜∼", "()[][]:%<>=/+.--------~~~")
+
+
+def repair_signs(text: str) -> str:
+    """全角的括号、冒号、比较符与各种横线，文字识别分不清：一律写成半角的。
+
+    乘方一律写成 ^：`3.62×10⁵`、上标认成平常数字的 `3.62×105` 都是 `3.62×10^5`；后面是斜线的是单位，另有 `repair_unit`。
+    """
+    text = re.sub(
+        r"(?<=\d)(\s*[×xX*]\s*10)([⁰¹²³⁴-⁹]+)(?!\s*/)",
+        lambda power: f"{power[1]}^{normalize(power[2])}",
+        text.translate(_SAME_SIGNS),
+    )
+    return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?(\d{1,2})(?![\d/.])", r"×10^\1", text)
