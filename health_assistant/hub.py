@@ -1,4 +1,4 @@
-"""从模型站下载数据集的一个文件：先 ModelScope，再 Hugging Face，最后它的镜像；下载过的不再下载。
+"""从模型站下载数据集的一个文件、一个模型：先 ModelScope，再 Hugging Face，最后它的镜像；下载过的不再下载。
 
 怎样问、断了接着下、重试、进度，由 modelscope 与 huggingface_hub 管；这里管换站、校验，和哪个站都没给时怎么说。
 """
@@ -8,6 +8,7 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import requests
@@ -22,25 +23,37 @@ class HubError(Exception):
     """哪个站都没给；消息里有每个站的原因与离线的办法。"""
 
 
-def _from_modelscope(repo_id: str, filename: str, base: str, folder: str) -> str:
+def _from_modelscope(base: str, repo_id: str, filename: str | None = None, folder: str | None = None) -> str:
+    if filename is None:
+        from modelscope import snapshot_download
+
+        return snapshot_download(repo_id, endpoint=base)
     os.environ.setdefault("MODELSCOPE_DOWNLOAD_MAX_RETRIES", "2")  # 默认 5 次：站出错时半分钟才换下一个
     from modelscope.hub.file_download import dataset_file_download
 
     return dataset_file_download(repo_id, filename, local_dir=folder, endpoint=base)
 
 
-def _from_hugging_face(repo_id: str, filename: str, base: str, folder: str) -> str:
-    from huggingface_hub import hf_hub_download
+def _from_hugging_face(base: str, repo_id: str, filename: str | None = None, folder: str | None = None) -> str:
+    from huggingface_hub import hf_hub_download, snapshot_download
 
+    if filename is None:
+        return snapshot_download(repo_id, endpoint=base)
     return hf_hub_download(repo_id, filename, repo_type="dataset", local_dir=folder, endpoint=base)
 
 
-HUBS = (
+Fetch = Callable[..., str]
+"""一个站的下载：地址、仓库，与数据集的哪个文件、放到哪里；没有说文件的是整个模型，放在那个库自己的缓存里。"""
+HUBS: tuple[tuple[str, str, str, Fetch], ...] = (
     ("ModelScope", "HUB_MODELSCOPE", "https://www.modelscope.cn", _from_modelscope),
-    ("Hugging Face", "HUB_HUGGINGFACE", "https://huggingface.co", _from_hugging_face),
+    ("Hugging Face", "HUB_HUGGINGFACE", os.environ.get("HF_ENDPOINT") or "https://huggingface.co", _from_hugging_face),
     ("HF 镜像", "HUB_MIRROR", "https://hf-mirror.com", _from_hugging_face),
 )
 """名字、改地址的环境变量、地址、怎样下载。"""
+
+
+def _base_of(variable: str, default: str) -> str:
+    return (os.environ.get(variable) or default).rstrip("/")
 
 
 def download(repo_id: str, filename: str, sha256: str | None = None) -> Path:
@@ -54,28 +67,54 @@ def download(repo_id: str, filename: str, sha256: str | None = None) -> Path:
         if sha256 in (None, file_sha256(path)):
             return path
         reasons.append(f"{path} 已经有了，但校验和不对")
-    bases = {name: (os.environ.get(variable) or base).rstrip("/") for name, variable, base, _ in HUBS}
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
-        reasons.append("环境变量 HF_HUB_OFFLINE 说不联网")
-    else:
-        probes = {name: Probe(base) for name, base in bases.items()}
-        deadline = time.monotonic() + PROBE_SECONDS
+
+    def fetch_checked(fetch: Fetch, base: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for name, _, _, fetch in HUBS:
-            try:
-                probes[name].wait(deadline)
-                with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-                    fetched = Path(fetch(repo_id, filename, bases[name], folder))
-                    check(fetched, sha256)
-                    os.replace(fetched, path)
-                return path
-            except Exception as error:  # 网络库抛什么都有，哪一种都换下一个站
-                reasons.append(f"{name} {reason_of(error)}")
-    page = f"{bases['Hugging Face']}/datasets/{repo_id}/resolve/main/{filename}"
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+            fetched = Path(fetch(base, repo_id, filename, folder))
+            check(fetched, sha256)
+            return fetched.replace(path)
+
+    try:
+        return _from_first_hub(fetch_checked)
+    except HubError as error:
+        reasons.append(str(error))
+    page = f"{_base_of(*HUBS[1][1:3])}/datasets/{repo_id}/resolve/main/{filename}"
     raise HubError(
         f"下载不到 {repo_id} 的 {filename}（{'；'.join(reasons)}）。"
         f"没有网时，在别的机器上从 {page} 下载，放到 {path}，再运行一次"
     )
+
+
+def download_model(name: str) -> Path:
+    """模型 name 的目录，在 modelscope 或 huggingface_hub 的缓存里；哪个站都没给、也没有下载过时抛 `HubError`。"""
+    try:
+        return _from_first_hub(lambda fetch, base: Path(fetch(base, name)))
+    except HubError as error:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import LocalEntryNotFoundError
+
+        try:
+            return Path(snapshot_download(name, local_files_only=True))
+        except (LocalEntryNotFoundError, ValueError):  # 后一种：名字不合写法
+            raise HubError(f"得不到模型 {name}（{error}；本机没有下载过）") from error
+
+
+def _from_first_hub(get: Callable[[Fetch, str], Path]) -> Path:
+    """get（收一个站怎样下载、它的地址）从第一个肯给的站得到的；都不给时抛 `HubError`，消息是每个站的原因。"""
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        raise HubError("环境变量 HF_HUB_OFFLINE 说不联网")
+    reasons = []
+    hubs = [(name, _base_of(variable, default), fetch) for name, variable, default, fetch in HUBS]
+    probes = [Probe(base) for _, base, _ in hubs]
+    deadline = time.monotonic() + PROBE_SECONDS
+    for (name, base, fetch), probe in zip(hubs, probes, strict=True):
+        try:
+            probe.wait(deadline)
+            return get(fetch, base)
+        except Exception as error:  # 网络库抛什么都有，哪一种都换下一个站
+            reasons.append(f"{name} {reason_of(error)}")
+    raise HubError("；".join(reasons))
 
 
 class Probe:

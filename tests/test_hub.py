@@ -1,6 +1,7 @@
 """下载：真的 HTTP 服务器扮三个站；校验、换站、断点、离线、等待的上限。"""
 
 import hashlib
+import json
 import re
 import socket
 import threading
@@ -9,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
 import pytest
+from huggingface_hub import constants
 
 from health_assistant import hub
 
@@ -36,6 +38,9 @@ class Hubs:
 
             def do_GET(self):
                 name = self.path.split("/")[1]
+                if "/api/models/" in self.path and name != "modelscope":
+                    hubs.answer(self, "tree" if "/tree/" in self.path else "model")
+                    return
                 if FILE not in unquote(self.path):  # 通不通；modelscope 另问的它自己在哪
                     hubs.answer(self, 405)
                     return
@@ -61,7 +66,12 @@ class Hubs:
             handler.end_headers()
             return
         body, status, kind = CONTENT, 200, "application/octet-stream"
-        if what == "wrong":
+        if what in ("model", "tree"):
+            listing = {"id": REPO, "sha": "c" * 40, "siblings": [{"rfilename": FILE}]}
+            if what == "tree":
+                listing = [{"type": "file", "path": FILE, "size": len(CONTENT), "oid": "1"}]
+            body, kind = json.dumps(listing).encode(), "application/json"
+        elif what == "wrong":
             body = b"x" * len(CONTENT)
         elif what == "html":
             body, kind = b"<html>login</html>", "text/html; charset=utf-8"
@@ -172,6 +182,19 @@ def test_hf_hub_offline_means_no_request(hubs, monkeypatch):
     with pytest.raises(hub.HubError, match="HF_HUB_OFFLINE"):
         hub.download(REPO, FILE)
     assert hubs.requests == []
+
+
+def test_a_model_comes_from_the_next_hub_and_then_from_the_cache(hubs, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "modelscope"))
+    hubs.behaviour = {"mirror": "ok"}
+    folder = hub.download_model(REPO)
+    assert (folder / FILE).read_bytes() == CONTENT
+    hubs.behaviour = {}
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert hub.download_model(REPO) == folder
+    with pytest.raises(hub.HubError, match=r"other/model（环境变量 HF_HUB_OFFLINE 说不联网；本机没有下载过）"):
+        hub.download_model("other/model")
 
 
 def test_silent_hubs_cost_no_more_than_the_limit_together(hubs, monkeypatch):

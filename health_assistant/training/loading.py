@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from health_assistant.command_line import BadInput
+from health_assistant.hub import HubError, download_model
 from health_assistant.training.memory import (
     DoesNotFit,
     Estimate,
@@ -24,29 +25,15 @@ from health_assistant.training.tiny_models import build_tiny_llm, build_tiny_vl,
 
 
 def find_model(name: str, vision: bool = False) -> Path:
-    """基座的本地目录。模型站上的名字先问 ModelScope，再问 Hugging Face（HF_ENDPOINT 指的镜像）；没有抛 `BadInput`。"""
+    """基座的本地目录：tiny 现造，模型站上的名字由 hub.py 下载；得不到抛 `BadInput`。"""
     if name == "tiny":
         return build_tiny_vl() if vision else build_tiny_llm()
     if Path(name).is_dir():
         return Path(name)
-    reasons = []
-    if os.environ.get("HF_HUB_OFFLINE") != "1":
-        try:
-            from modelscope import snapshot_download
-
-            return Path(snapshot_download(name))
-        except Exception as error:  # 网络库抛什么都有，哪一种都换下一个站
-            reasons.append(f"ModelScope：{type(error).__name__}")
     try:
-        from huggingface_hub import snapshot_download
-
-        return Path(snapshot_download(name))
-    except Exception as error:
-        reasons.append(f"Hugging Face：{type(error).__name__}")
-    raise BadInput(
-        f"得不到模型 {name}（{'；'.join(reasons)}）。先下载到本地，再把 model_name_or_path 写成它的目录；"
-        "连不上 Hugging Face 时可设 HF_ENDPOINT=镜像的地址"
-    )
+        return download_model(name)
+    except HubError as error:
+        raise BadInput(f"{error}。先下载到本地，再把 model_name_or_path 写成它的目录") from error
 
 
 def uses_unsloth(recipe: Recipe) -> bool:
