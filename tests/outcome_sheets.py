@@ -6,15 +6,24 @@ when、flags、severity、must_say（每组至少说一个）、must_not_say、w
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from health_assistant.lab_report.advice import compose_advice
-from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.report import TIERS, LabReport, PrintedRow, ReadReport
+from health_assistant.lab_report.advice import advice_sections
+from health_assistant.lab_report.assessment import Assessment, assess
+from health_assistant.lab_report.report import TRIAGE_WORDS, PrintedRow, ReadReport
 
 FOLDER = Path(__file__).parent / "lab_report" / "outcomes"
 SAME_IN_ALL = "就诊时告诉医生：最近的不适、正在用的药、以前的病和检查结果，女性还有是否怀孕。"
 """每份要看医生的建议都有的一句，不算说到了什么。"""
+
+TIERS = tuple(TRIAGE_WORDS)
+"""由缓到急。"""
+
+
+def compose_advice(report: Assessment, chosen: Sequence[str] = ()) -> str:
+    """整份建议，Markdown。"""
+    return "\n\n".join(advice_sections(report, chosen))
 
 
 def load_sheets() -> list[dict]:
@@ -34,7 +43,7 @@ def read_sheet(sheet: dict) -> ReadReport:
     return ReadReport(report_type=sheet["title"], sex=sheet.get("sex"), age=sheet.get("age"), items=items)
 
 
-def said_about(report: LabReport) -> str:
+def said_about(report: Assessment) -> str:
     """提示与建议的全文，去掉 Markdown 的符号。"""
     text = "\n".join(report.notices) + "\n" + compose_advice(report)
     return re.sub(r"[*_#\\]", "", text).replace(SAME_IN_ALL, "")

@@ -8,9 +8,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from medical_report.markdown import to_html
+from outcome_sheets import compose_advice
 from sample_report import SAMPLE, STAGE, row_box
 
-from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import DISCLAIMER, Evidence, PrintedRow, Reading, ReadRow
 
@@ -43,7 +43,7 @@ def answer(items: list[PrintedRow], end: str = "done", rows: list[Evidence] | No
     evidence = rows or example_rows(len(items))
     read_rows = [ReadRow.of(item, **dict(one)) for item, one in zip(items, evidence, strict=True)]
     report = assess(Reading(report_type="血细胞分析", sex="女", age="34岁", items=read_rows))
-    given = {"advice_html": html or to_html(advice.compose_advice(report))}
+    given = {"advice_html": html or to_html(compose_advice(report))}
     report = report.model_dump(mode="json")
     events = {
         "accepted": {"request_id": "1"},

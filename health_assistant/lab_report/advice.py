@@ -56,11 +56,6 @@ def _choices(subjects: Subjects) -> dict[str, tuple[Subject, str]]:
     return offered
 
 
-def compose_advice(report: Assessment, chosen: Sequence[str] = ()) -> str:
-    """整份建议，Markdown。"""
-    return "\n\n".join(advice_sections(report, chosen))
-
-
 def advice_sections(report: Assessment, chosen: Sequence[str] = ()) -> Iterator[str]:
     """逐段给出建议，最要紧、最有用的在最前。每段是完整的 Markdown。
 

@@ -25,8 +25,6 @@ FLAG_WORDS: dict[str, str] = {"normal": "正常", "high": "偏高", "low": "偏�
 FLAG_ARROWS: dict[str, str] = {"normal": "", "high": "↑", "low": "↓", "abnormal": "!", "unknown": "?"}
 TRIAGE_WORDS: dict[str, str] = {"none": "未见异常", "routine": "居家观察", "soon": "近期门诊", "urgent": "尽快急诊"}
 
-TIERS: tuple[Triage, ...] = ("none", "routine", "soon", "urgent")
-"""由缓到急。"""
 SEVERITIES: tuple[Severity, ...] = ("slight", "moderate", "marked", "severe", "grave")
 """由轻到重。"""
 SEVERITY_WORDS: dict[str, str] = {

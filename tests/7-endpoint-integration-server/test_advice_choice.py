@@ -11,8 +11,9 @@ from medical_report import create_app
 from medical_report.advice_request import MAX_CHOSEN, advice_messages, choice_format, parse_choice
 from medical_report.markdown import to_html
 from medical_report.settings import Settings
+from outcome_sheets import compose_advice
 
-from health_assistant.lab_report.advice import choices, compose_advice
+from health_assistant.lab_report.advice import choices
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import LabReport, PrintedRow, ReadReport
 

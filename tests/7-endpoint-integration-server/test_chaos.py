@@ -15,9 +15,9 @@ from fake_upstreams import FakeUpstream, advice_choice, number_of, numbered_repo
 from medical_report import create_app
 from medical_report.analysis import get_analyst
 from medical_report.settings import Settings
+from outcome_sheets import compose_advice
 from werkzeug.serving import make_server
 
-from health_assistant.lab_report.advice import compose_advice
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import Reading
 

@@ -5,9 +5,10 @@ from importlib import resources
 
 import pytest
 from markdown_it import MarkdownIt
+from outcome_sheets import compose_advice
 
 from health_assistant.checked_yaml import BadYaml
-from health_assistant.lab_report.advice import MAX_REASONS, advice_sections, choices, compose_advice
+from health_assistant.lab_report.advice import MAX_REASONS, advice_sections, choices
 from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.catalogue import load_catalogue
 from health_assistant.lab_report.judgement import Finding

@@ -1,8 +1,8 @@
 """几页合成一份：重复的行、对不上的行、不是同一个人、没有读成的页。"""
 
 import pytest
+from outcome_sheets import compose_advice
 
-from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess, raise_to
 from health_assistant.lab_report.joining import join_pages
 from health_assistant.lab_report.report import LabReport, PrintedField, Reading, ReadRow
@@ -99,7 +99,7 @@ def test_blood_and_urine_are_different_tests():
     report = judge(page(blood), page(("葡萄糖", "阴性", "", "阴性"), title="尿液分析"))
     assert [(item.flag, item.report_type) for item in report.items] == [("normal", "生化"), ("normal", "尿液分析")]
     assert report.triage == "none"
-    assert "尿" not in advice.compose_advice(report)
+    assert "尿" not in compose_advice(report)
 
 
 def test_each_page_is_matched_under_its_own_title():
@@ -128,8 +128,8 @@ def test_a_page_not_read_forbids_nothing_found():
     report = judge(page(POTASSIUM), doubts=("第 2 页没有读成：看不清。",))
     assert report.triage == "routine"
     assert report.notices[0] == report.doubts[0] == "第 2 页没有读成：看不清。"
-    assert "没有读全" in advice.compose_advice(report)
-    assert "都在参考范围内" not in advice.compose_advice(report)
+    assert "没有读全" in compose_advice(report)
+    assert "都在参考范围内" not in compose_advice(report)
 
 
 def test_what_the_letterheads_say_alike_is_kept():

@@ -5,10 +5,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from outcome_sheets import compose_advice
 from PIL import Image
 
 from health_assistant.lab_report import matching, reference_range
-from health_assistant.lab_report.advice import choices, compose_advice
+from health_assistant.lab_report.advice import choices
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading import cells, reader
 from health_assistant.lab_report.severity import load_severity

@@ -7,6 +7,7 @@ from importlib import resources
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from outcome_sheets import TIERS, load_sheets, read_sheet
 
 from health_assistant.checked_yaml import BadYaml
 from health_assistant.lab_report.alarms import CHECK, HURRY
@@ -15,7 +16,7 @@ from health_assistant.lab_report.catalogue import load_catalogue
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.report import SEVERITIES, TIERS, LabReport, PrintedRow, ReadReport, ReadRow
+from health_assistant.lab_report.report import SEVERITIES, LabReport, PrintedRow, ReadReport, ReadRow
 from health_assistant.lab_report.severity import load_severity, parse_severity
 
 CATALOGUE = {one.code: one for one in load_catalogue()}
@@ -207,7 +208,6 @@ def test_units_that_convert_give_the_same_severity(one):
 
 
 def test_the_order_of_the_rows_changes_nothing():
-    from outcome_sheets import load_sheets, read_sheet
 
     mixer = random.Random(7)
     for one in load_sheets():
