@@ -21,7 +21,7 @@ from health_assistant.lab_report.vl_protocol import data_url
 from medical_report.advice_request import advice_messages, choice_format, parse_choice
 from medical_report.markdown import describe, to_html
 from medical_report.metrics import DEGRADED, GUARDED
-from medical_report.page_reading import Busy, Clock, PageRead, read_page
+from medical_report.page_reading import Busy, Job, PageRead, read_page
 from medical_report.settings import Settings
 from medical_report.upload import Page
 from medical_report.upstreams import Upstream, UpstreamError
@@ -83,30 +83,25 @@ def get_analyst(app: Flask) -> Analyst:
 
 
 def analyse_pages(
-    analyst: Analyst, pages: list[tuple[int, Page]], request_id: str, trace: list | None = None
+    analyst: Analyst, pages: list[Page], request_id: str, trace: list[dict] | None = None
 ) -> Iterator[Event]:
-    """一份报告的各页（第几个文件，与它的一页）-> 事件。trace 给了就记下与上游的来往，给操作的人看。
+    """一份报告的各页 -> 事件。trace 给了就记下与上游的来往，给操作的人看。
 
     一页也读不出时抛第一页的 `UnreadableReport` 或 `BadImage`；排不上时抛 `Busy`。
     """
-    clock = Clock(analyst.settings.total_seconds + EXTRA_PAGE_SECONDS * (len(pages) - 1))
+    job = Job(request_id, analyst.settings.total_seconds + EXTRA_PAGE_SECONDS * (len(pages) - 1), trace)
     # 排不上的，还没有开口就说
-    first = None if analyst.vision else analyst.start_reading(pages[0][1])
+    pending = None if analyst.vision else analyst.start_reading(pages[0])
     yield "accepted", {"request_id": request_id}
-    read = []
-    for number, (file, page) in enumerate(pages, 1):
-        one = read_page(analyst, page, clock, trace, first if number == 1 else None)
-        read.append(one)
+    reads = []
+    for number, page in enumerate(pages, 1):
+        read = read_page(analyst, page, number, job, pending if number == 1 else None)
+        reads.append(read)
         if len(pages) > 1 or page.preview:
-            yield "page", _progress(number, len(pages), file, page, one)
-    report, engines = judge_pages(read, analyst.settings.verify)
-    yield from _explain(analyst, report, engines, request_id, clock, trace)
-
-
-def _progress(number: int, count: int, file: int, page: Page, read: PageRead) -> dict[str, Any]:
-    """读完一页要说的：第几页、是第几个文件的、为什么没有读成；PDF 的页另给它的样子。"""
-    preview = data_url(page.preview) if page.preview else None
-    return {"page": number, "pages": count, "file": file, "problem": read.problem, "preview": preview}
+            progress = {"page": number, "pages": len(pages), "file": page.file, "problem": read.problem}
+            yield "page", progress | {"preview": data_url(page.preview) if page.preview else None}
+    report, engines = judge_pages(reads, analyst.settings.verify)
+    yield from _explain(analyst, report, engines, job)
 
 
 def analyse_rows(
@@ -116,34 +111,34 @@ def analyse_rows(
 
     还有疑问的行不作判断；open_doubts 是整张的疑问，人改正不了的（有一页没有读成）。
     """
-    report, clock = assess(corrected, open_doubts), Clock(analyst.settings.total_seconds)
-    yield from _explain(analyst, report, {"vision": "人工核对"}, request_id, clock, None)
+    job = Job(request_id, analyst.settings.total_seconds)
+    yield from _explain(analyst, assess(corrected, open_doubts), {"vision": "人工核对"}, job)
 
 
 def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[Assessment, dict[str, str]]:
     """各页的读数 -> 判断过的一份报告，与谁读的、谁核对的。没有读成的页说出来；都没有读成时抛第一页的错误。"""
-    pages = [(number, read) for number, read in enumerate(reads, 1) if read.is_read]
+    pages = [read for read in reads if not read.problem]
     if not pages:
         raise reads[0].error
-    unread = [f"第 {number} 页没有读成：{read.problem}" for number, read in enumerate(reads, 1) if not read.is_read]
-    ours = join_pages([(number, read.vision or read.embedded) for number, read in pages])
-    engines = {"vision": ours.reading.engine}
-    alone = {number for number, read in pages if not (read.vision and read.embedded)}
-    if len(alone) < len(pages):
+    unread = [f"第 {read.number} 页没有读成：{read.problem}" for read in reads if read.problem]
+    joined = join_pages([(read.number, read.vision or read.embedded) for read in pages])
+    engines = {"vision": joined.reading.engine}
+    verifiers = {read.number: read.embedded.engine for read in pages if read.vision and read.embedded}
+    if verifiers:
         # 只有一个读者的页，两边放同一份：不会说读得不一样，也不说核对过
-        theirs = join_pages([(number, read.embedded or read.vision) for number, read in pages])
-        engines["verified_by"] = "、".join({read.embedded.engine: 0 for number, read in pages if number not in alone})
-        doubts = list(dict.fromkeys(unread + ours.doubts + theirs.doubts))
-        report = assess_verified(ours.reading, theirs.reading, doubts)
-        report.origin = theirs.reading.origin  # 视觉模型不读这几栏
+        embedded = join_pages([(read.number, read.embedded or read.vision) for read in pages])
+        engines["verified_by"] = "、".join(dict.fromkeys(verifiers.values()))
+        doubts = list(dict.fromkeys(unread + joined.doubts + embedded.doubts))
+        report = assess_verified(joined.reading, embedded.reading, doubts)
+        report.origin = embedded.reading.origin  # 视觉模型不读这几栏
         for item in report.items:
-            item.verified = None if item.page in alone else item.verified
+            item.verified = item.verified if item.page in verifiers else None
     else:
-        report = assess(ours.reading, unread + ours.doubts)
-    if ours.floor:
-        raise_to(report, ours.floor)
-    failed = [number for number, read in pages if read.vision_failed]
-    unverified = [number for number, read in pages if read.vision and not read.embedded] if verify else []
+        report = assess(joined.reading, unread + joined.doubts)
+    if joined.floor:
+        raise_to(report, joined.floor)
+    failed = [read.number for read in pages if read.vision_failed]
+    unverified = [read.number for read in pages if read.vision and not read.embedded] if verify else []
     for numbers, words in ((failed, VISION_FAILED), (unverified, NOT_VERIFIED)):
         if numbers:
             where = f"第 {'、'.join(map(str, numbers))} 页：" if len(numbers) < len(reads) else ""
@@ -154,54 +149,51 @@ def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[Assessment, di
 # ---- 建议 ----
 
 
-def _explain(
-    analyst: Analyst, report: Assessment, engines: dict[str, str], request_id: str, clock: Clock, trace: list | None
-) -> Iterator[Event]:
+def _explain(analyst: Analyst, report: Assessment, engines: dict[str, str], job: Job) -> Iterator[Event]:
     yield "report", report.model_dump(mode="json")
     started = time.monotonic()
-    chosen = _ask_advice(analyst, report, clock, trace)
+    chosen = _ask_advice(analyst, report, job)
     engines["advice"] = analyst.advice.model if chosen else advice.ENGINE_NAME
-    sections, pieces = [], []
+    sections, html = [], ""
     for section in advice.advice_sections(report, chosen or ()):
         sections.append(section)
-        pieces.append(to_html(section))
-        yield "advice", {"advice_html": pieces[-1]}
-    clock.note("advice", started)
-    clock.note("total")
-    yield (
-        "done",
-        {
-            "request_id": request_id,
-            "analysis_result": describe(report),
-            "health_recommendations": "\n\n".join(sections),
-            "advice_html": "".join(pieces),
-            "report": report.model_dump(mode="json"),
-            "triage": report.triage,
-            "notices": report.notices,
-            "engines": engines,
-            "timings_ms": clock.timings_ms,
-            "disclaimer": DISCLAIMER,
-        },
-    )
+        section_html = to_html(section)
+        html += section_html
+        yield "advice", {"advice_html": section_html}
+    job.note("advice", started)
+    job.note("total")
+    answer = {
+        "request_id": job.request_id,
+        "analysis_result": describe(report),
+        "health_recommendations": "\n\n".join(sections),
+        "advice_html": html,
+        "report": report.model_dump(mode="json"),
+        "triage": report.triage,
+        "notices": report.notices,
+        "engines": engines,
+        "timings_ms": job.timings_ms,
+        "disclaimer": DISCLAIMER,
+    }
+    yield "done", answer
 
 
-def _ask_advice(analyst: Analyst, report: Assessment, clock: Clock, trace: list | None) -> list[str] | None:
+def _ask_advice(analyst: Analyst, report: Assessment, job: Job) -> list[str] | None:
     """建议模型挑的话的编号；没有设、没有可挑的、没有答好、没有通过检查的为 None，后两种在 notices 里说出来。"""
     offered = advice.choices(report) if analyst.advice else {}
     if not offered:
         return None
-    deadline = clock.deadline(analyst.settings.advice_seconds)
+    deadline = job.deadline(analyst.settings.advice_seconds)
+    messages, response_format = advice_messages(report, offered), analyst.asking_for(choice_format(offered))
     try:
-        response_format = analyst.asking_for(choice_format(offered))
-        written = analyst.advice.ask(advice_messages(report, offered), ADVICE_TOKENS, deadline, trace, response_format)
+        answer = analyst.advice.ask(messages, ADVICE_TOKENS, deadline, job.trace, response_format)
     except UpstreamError as error:
         log.warning("建议模型%s", error)
         DEGRADED.labels("advice").inc()
         report.notices.append(ADVICE_FAILED)
         return None
-    chosen = parse_choice(written, offered)
-    if trace:
-        trace[-1]["problems"] = [] if chosen else ["不是约定的 JSON，或挑了没有给它的话"]
+    chosen = parse_choice(answer, offered)
+    if job.trace:
+        job.trace[-1]["problems"] = [] if chosen else ["不是约定的 JSON，或挑了没有给它的话"]
     if chosen is None:
         log.warning("建议没有通过检查")
         GUARDED.inc()

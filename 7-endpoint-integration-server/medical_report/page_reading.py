@@ -3,6 +3,7 @@
 import logging
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,12 @@ class Busy(RuntimeError):
     """排队的照片太多，或排到了时限。"""
 
 
-class Clock:
-    """一个请求的时限与各步的用时；读几页的，各页的用时加在一起。"""
+class Job:
+    """一个请求：编号、时限、各步的用时（读几页的，各页的加在一起），trace 给了就记下与上游的来往。"""
 
-    def __init__(self, total_seconds: float) -> None:
+    def __init__(self, request_id: str, total_seconds: float, trace: list[dict] | None = None) -> None:
+        self.request_id = request_id
+        self.trace = trace
         self._started = time.monotonic()
         self.end = self._started + total_seconds
         self.timings_ms: dict[str, int] = {}
@@ -51,63 +54,65 @@ class Clock:
 
 @dataclass
 class PageRead:
-    """一页的两份读数，没有的为 None；都没有时 `error` 是为什么。"""
+    """第 number 页的两份读数，没有的为 None；都没有时 `error` 是为什么。"""
 
+    number: int
     vision: Reading | None = None
     embedded: Reading | None = None
     error: Exception | None = None
     vision_failed: bool = False
 
     @property
-    def is_read(self) -> bool:
-        """至少有一份读数。"""
-        return bool(self.vision or self.embedded)
-
-    @property
     def problem(self) -> str | None:
-        """为什么没有读成；读成了的为 None。"""
-        return None if self.is_read else str(self.error) or "排队的照片太多，没有来得及读。"
+        """为什么没有读成；至少有一份读数的为 None。"""
+        is_read = self.vision or self.embedded
+        return None if is_read else str(self.error) or "排队的照片太多，没有来得及读。"
 
 
 def read_page(
-    analyst: "Analyst", page: Page, clock: Clock, trace: list | None, reading: "Future[Reading] | None" = None
+    analyst: "Analyst", page: Page, number: int, job: Job, pending: "Future[Reading] | None" = None
 ) -> PageRead:
-    """读一页；读不出、打不开、来不及都记在结果里，不抛。reading 是内置读者已经开始的读。"""
+    """读第 number 页；读不出、打不开、来不及都记在结果里，不抛。pending 是内置读者已经开始的读。"""
+    read = PageRead(number)
     try:
-        if analyst.vision is None:
-            return PageRead(embedded=_read_embedded(analyst, page, clock, reading))
-        return _read_with_vision(analyst, page, clock, trace)
+        if analyst.vision:
+            _read_with_vision(analyst, page, job, read)
+        else:
+            read.embedded = _read_embedded(pending or analyst.start_reading(page, job.end), job)
     except (UnreadableReport, BadImage, Busy) as error:
-        return PageRead(error=error)
-
-
-def _read_embedded(
-    analyst: "Analyst", page: Page, clock: Clock, reading: "Future[Reading] | None", wait: bool = True
-) -> Reading:
-    reading = reading or analyst.start_reading(page, clock.end if wait else None)
-    started = time.monotonic()
-    read = _wait(reading, clock.end)
-    clock.note("read", started)
+        read = PageRead(number, error=error)  # 视觉模型从别的单子里“读出”的行也不要
     return read
 
 
-def _read_with_vision(analyst: "Analyst", page: Page, clock: Clock, trace: list | None) -> PageRead:
-    checking = _start_checking(analyst, page) if analyst.settings.verify else None
+def _read_embedded(pending: "Future[Reading]", job: Job) -> Reading:
     started = time.monotonic()
-    step_end = clock.deadline(analyst.settings.vision_seconds)
-    vision = None
+    reading = _wait(pending, job.end)
+    job.note("read", started)
+    return reading
+
+
+def _read_with_vision(analyst: "Analyst", page: Page, job: Job, read: PageRead) -> None:
+    """两个读者同时读，读数填进 read；视觉模型没有答好的，由内置读者顶上。"""
+    pending = None
+    if analyst.settings.verify:
+        with suppress(Busy):
+            pending = analyst.start_reading(page)
+    started = time.monotonic()
+    deadline = job.deadline(analyst.settings.vision_seconds)
     try:
-        vision = _ask_vision(analyst, page, step_end, trace)
+        read.vision = _ask_vision(analyst, page, deadline, job.trace)
     except UpstreamError as error:
         log.warning("视觉模型%s", error)
         DEGRADED.labels("vision").inc()
-    clock.note("vision", started)
-    if vision is None:
-        return PageRead(embedded=_read_embedded(analyst, page, clock, checking, wait=False), vision_failed=True)
-    return PageRead(vision, _checked(checking, step_end, clock) if analyst.settings.verify else None)
+        read.vision_failed = True
+    job.note("vision", started)
+    if read.vision_failed:
+        read.embedded = _read_embedded(pending or analyst.start_reading(page), job)
+    elif analyst.settings.verify:
+        read.embedded = _checked(pending, deadline, job)
 
 
-def _ask_vision(analyst: "Analyst", page: Page, deadline: float, trace: list | None) -> Reading:
+def _ask_vision(analyst: "Analyst", page: Page, deadline: float, trace: list[dict] | None) -> Reading:
     """请视觉模型读；没有答好、看不清、读不成、大得离谱，都抛 `UpstreamError`。长截图切成几张，一张一张问。
 
     它说的把握与疑问只用来少下判断，它说的位置是缩小的图上的，不用。
@@ -116,8 +121,9 @@ def _ask_vision(analyst: "Analyst", page: Page, deadline: float, trace: list | N
     rows = []
     for image in page.parts_for_model():
         messages = read_messages(data_url(image))
-        said = analyst.vision.ask(messages, READ_TOKENS, deadline, trace, analyst.asking_for(_READ_FORMAT))
-        answer = parse_answer(said)
+        answer = parse_answer(
+            analyst.vision.ask(messages, READ_TOKENS, deadline, trace, analyst.asking_for(_READ_FORMAT))
+        )
         report = answer.report
         if trace:
             shown = [row.printed() for row in report.items] if report else []
@@ -145,21 +151,14 @@ def _is_doubtful(row: ReadRow) -> bool:
     return bool(row.doubt) or (row.confidence is not None and not row.confidence >= MIN_CONFIDENCE)
 
 
-def _start_checking(analyst: "Analyst", page: Page) -> "Future[Reading] | None":
-    try:
-        return analyst.start_reading(page)
-    except Busy:
-        return None
-
-
-def _checked(checking: "Future[Reading] | None", deadline: float, clock: Clock) -> Reading | None:
+def _checked(pending: "Future[Reading] | None", deadline: float, job: Job) -> Reading | None:
     """用来核对的读数；排不上、读不出、没有在时限内读完的为 None。
 
     是别的单子、不会读的语言时照抛 `UnreadableReport`：视觉模型从影像报告里“读出”的行不可信。
     """
     started = time.monotonic()
     try:
-        return _wait(checking, deadline) if checking else None
+        return _wait(pending, deadline) if pending else None
     except Busy:
         return None
     except UnreadableReport as error:
@@ -167,12 +166,12 @@ def _checked(checking: "Future[Reading] | None", deadline: float, clock: Clock) 
             raise
         return None
     finally:
-        clock.note("verify", started)
+        job.note("verify", started)
 
 
-def _wait(reading: "Future[Reading]", deadline: float) -> Reading:
+def _wait(pending: "Future[Reading]", deadline: float) -> Reading:
     try:
-        return reading.result(max(deadline - time.monotonic(), 0))
+        return pending.result(max(deadline - time.monotonic(), 0))
     except TimeoutError as error:
-        reading.cancel()
+        pending.cancel()
         raise Busy from error

@@ -38,13 +38,14 @@ class MemoryRequest(Request):
 
 
 class Photo:
-    """一张上传的照片；建立时只看文件头，不能用时抛 `BadImage`。"""
+    """第 file 个上传的文件，一张照片；建立时只看文件头，不能用时抛 `BadImage`。"""
 
     preview: bytes | None = None
     """网页自己有照片，不用再给它看。"""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, file: int = 1) -> None:
         self._data = data
+        self.file = file
         self.size = open_image(data).size
         """宽与高，像素，按 EXIF 摆正之前。"""
 
@@ -70,9 +71,10 @@ class Photo:
 
 
 class PdfPage:
-    """上传的 PDF 的一页。画的时候才知道行不行：不行抛 `BadImage`，同一个 PDF 后面的页就不再试。"""
+    """第 file 个上传的文件，PDF，里的一页。画的时候才知道行不行：不行抛 `BadImage`，同一个 PDF 后面的页就不再试。"""
 
-    def __init__(self, document: "_Pdf", index: int) -> None:
+    def __init__(self, document: "_Pdf", index: int, file: int) -> None:
+        self.file = file
         self._document = document
         self._index = index
         self.preview: bytes | None = None
@@ -148,8 +150,8 @@ def _scale_for_model(image: Image.Image) -> float:
     return math.sqrt(MODEL_PIXELS / (image.width * image.height))
 
 
-def uploaded_pages(request: Request) -> list[tuple[int, Page]]:
-    """表单字段 image（可以有几个）里的照片与 PDF，按先后：第几个文件（从 1 起），与它的一页。
+def uploaded_pages(request: Request) -> list[Page]:
+    """表单字段 image（可以有几个）里的照片与 PDF 的各页，按先后，各知道自己是第几个文件（从 1 起）的。
 
     没有这个字段、哪一个不能用、一共太多页时抛 `BadImage`；有几个文件时说是第几个。
     """
@@ -158,20 +160,20 @@ def uploaded_pages(request: Request) -> list[tuple[int, Page]]:
         raise BadImage(400, "missing_image", "没有收到图片。请用表单字段 image 上传一张化验单照片。")
     if len(files) > MAX_PAGES:
         raise _too_many_pages()
-    pages: list[tuple[int, Page]] = []
+    pages: list[Page] = []
     for number, file in enumerate(files, 1):
         with _saying_which(number if len(files) > 1 else None):
-            pages.extend((number, page) for page in _pages_of(file.read()))
+            pages += _pages_of(file.read(), number)
         if len(pages) > MAX_PAGES:
             raise _too_many_pages()
     return pages
 
 
-def _pages_of(data: bytes) -> list[Page]:
+def _pages_of(data: bytes, file: int) -> list[Page]:
     if not pdf.is_pdf(data):
-        return [Photo(data)]
+        return [Photo(data, file)]
     document = _Pdf(data)
-    return [PdfPage(document, index) for index in range(document.page_count)]
+    return [PdfPage(document, index, file) for index in range(document.page_count)]
 
 
 @contextmanager
