@@ -138,6 +138,17 @@ class Scale(BaseModel):
     high: float | None
 
 
+class Tracked(BaseModel):
+    """一行与别的报告里同一项相比时用的。数写成十进制的字，位数是有意义的。"""
+
+    analyte: str = Field(description="目录里的代号；同一项不论印作什么名称都一样")
+    name: str = Field(description="目录里的名称")
+    unit: str = Field(description="value、low、high 的单位：目录的；换不成的是印着的。单位相同才能比")
+    value: str | None = Field(None, description="不是单独一个数（如 <0.01）、不知道单位的为 null")
+    low: str | None = Field(None, description="印着的范围的下限；没有印、没有界的为 null")
+    high: str | None = Field(None, description="印着的范围的上限")
+
+
 class LabItem(PrintedRow):
     """一行检验项目，加上代码的判断。"""
 
@@ -154,6 +165,7 @@ class LabItem(PrintedRow):
     report_type: str | None = Field(None, description="各页的报告名不同时，这一行那一页的")
     verified: bool | None = Field(None, description="第二个读者是否读到同样的结果；没有第二个读者则为 null")
     other_reading: str | None = None
+    tracked: Tracked | None = Field(None, description="与别的报告里同一项相比时用的；目录不认识的为 null")
 
 
 class LabReport(BaseModel):
