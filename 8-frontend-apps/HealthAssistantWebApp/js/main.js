@@ -10,9 +10,11 @@ import { allResults, clearResults, deleteResult, saveResult } from "./history.js
 import { dateOf, dateWords, showOrigin } from "./origin_view.js";
 import { addPages, checkedPages, clearPages, pageCount } from "./page_list.js";
 import { clearPhoto, onPhotoPick, setPicture, showBoxes } from "./photo_view.js";
+import { makePrevious } from "./previous_view.js";
 import { endProgress, setPages, setStep, setUploaded, startProgress } from "./progress.js";
 import { clearReport, endAdvice, openRow, showAdvice, showEngines, showReport, summarize } from "./report_view.js";
 import { asText, copy, share } from "./share.js";
+import { showTrends } from "./trend_view.js";
 
 // 服务器的话里没有说怎么办的，在这里补上
 const HINTS = {
@@ -34,6 +36,7 @@ let lastSource = null; // 上一张照片从哪里来，重试时再用一次
 let failure = null; // 正显示着的错误
 let shown = null; // 正显示着的结果：{savedAt, report, advice_html, engines, disclaimer}
 let isCorrecting = false;
+let kept = []; // 存下的结果，列出时一起取
 
 // ---- 选照片 ----
 
@@ -116,7 +119,7 @@ function fromDataUrl(url) {
 
 function draw(report) {
   showBoxes(report.items); // 先有位置，各行才剪得出小图
-  showReport(report, correct);
+  showReport(report, correct, (item) => makePrevious(item, report, kept));
   showOrigin(report, correctOrigin);
 }
 
@@ -124,7 +127,7 @@ function draw(report) {
 function correctOrigin(origin) {
   if (!shown || isCorrecting) return say("建议还没有写完，或上一处还在重新判断，请等一下再填。");
   shown = { ...shown, report: { ...shown.report, origin } };
-  showOrigin(shown.report, correctOrigin);
+  draw(shown.report); // 日子变了，“上次”也变
   element("save-button").disabled = false;
   element("save-button").textContent = "存在这台设备上";
 }
@@ -185,7 +188,7 @@ function retry() {
 // ---- 换屏 ----
 
 function showScreen(name) {
-  for (const screen of ["start", "check", "work"]) element(screen).hidden = screen !== name;
+  for (const screen of ["start", "check", "work", "trends"]) element(screen).hidden = screen !== name;
   scrollTo(0, 0);
   // 手机上按“返回”是回到开头，不是离开网页；刷新以后还认得出刚才在里面
   if (history.state) history.replaceState(name === "start" ? "home" : "inside", "");
@@ -214,6 +217,7 @@ function goHome() {
 
 async function listHistory() {
   const records = await allResults().catch(() => []); // 浏览器不许网页存东西
+  kept = records;
   element("history").hidden = records.length === 0;
   element("history-list").replaceChildren(...records.map((record) => {
     const title = record.report.report_type || "化验结果";
@@ -241,6 +245,7 @@ async function save() {
   }
   element("save-button").disabled = true;
   element("save-button").textContent = "已经存在这台设备上";
+  listHistory();
   say("存好了：只在这台设备里，不含照片。在首页可以打开，也可以一按全部清除。");
 }
 
@@ -258,6 +263,11 @@ for (const [id, take] of [["album-input", choose], ["camera-input", choose], ["m
 }
 on("example-button", () => run(fetchExample));
 on("back-button", goHome);
+on("trends-button", () => {
+  showTrends(kept);
+  showScreen("trends");
+  element("trends-title").focus({ preventScroll: true });
+});
 on("read-button", async () => {
   element("read-button").disabled = true; // 几张照片要准备一会儿
   const mine = current;
