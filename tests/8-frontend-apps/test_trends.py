@@ -205,3 +205,14 @@ def test_rows_kept_by_an_earlier_version_are_not_guessed_at(page, report_server)
     page.unroute(ANALYZE)
     open_result(page, report_server, REPORTS[2][1], origin=REPORTS[2][0])
     assert page.locator(".previous").count() == 0
+
+
+@pytest.mark.slow
+def test_two_rows_of_one_analyte_last_time_leave_no_last_time(page, report_server):
+    origin, items = REPORTS[1]
+    keep(page, report_server, [REPORTS[0], (origin, [*items, row("总胆固醇", "7.0", "mmol/L", "<5.2")])])
+    reply_with(page, answer(REPORTS[2][1], origin=REPORTS[2][0]))
+    page.click("#example-button")
+    page.wait_for_selector(DONE)
+    assert page.locator(".row[data-name='Total Cholesterol'] .previous").count() == 0
+    assert previous(page, "C反应蛋白").startswith("上次 12 mg/L")
