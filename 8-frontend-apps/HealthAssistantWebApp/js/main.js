@@ -1,9 +1,10 @@
 // 入口：选照片 → 看一眼 → 分析 → 结果。同一时刻只有一次分析，新的一次会取消旧的。
 
-import "./display.js";
 import "./taps.js";
 import { AnalysisError, analyze, reassess, setAccessKey } from "./api.js";
+import { showBackup } from "./backup_view.js";
 import { correctRow, mergeReports, rowsToSend } from "./correction.js";
+import { forgetDisplay } from "./display.js";
 import { element, make, makeButton } from "./dom.js";
 import { saveCsv, saveFhir } from "./export.js";
 import { allResults, clearResults, deleteResult, saveResult } from "./history.js";
@@ -215,6 +216,7 @@ function goHome() {
 async function listHistory() {
   const records = await allResults().catch(() => []); // 浏览器不许网页存东西
   element("history").hidden = records.length === 0;
+  showBackup(records.length > 0, listHistory);
   element("history-list").replaceChildren(...records.map((record) => {
     const title = record.report.report_type || "化验结果";
     const taken = dateOf(record.report);
@@ -276,7 +278,7 @@ on("copy-button", async () => say(await copy(resultText())));
 on("print-button", () => print());
 on("csv-button", () => say(saveCsv(shown.report, shown.disclaimer)));
 on("fhir-button", () => saveFhir(shown.report).then(say, (error) => say(`没有导出：${error.message}`)));
-on("clear-history-button", () => clearResults().then(listHistory));
+on("clear-history-button", () => clearResults().then(forgetDisplay).then(listHistory));
 for (const button of document.querySelectorAll(".restart")) button.addEventListener("click", goHome);
 onPhotoPick(openRow);
 
