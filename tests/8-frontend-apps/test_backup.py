@@ -17,9 +17,8 @@ EVERYTHING = """async () => {
             indexedDB.open(name).onsuccess = ({ target }) => resolve(target.result);
         });
         for (const store of database.objectStoreNames) {
-            found.stores[store] = await new Promise((resolve) => {
-                database.transaction(store).objectStore(store).getAll().onsuccess = ({ target }) => resolve(target.result);
-            });
+            const all = database.transaction(store).objectStore(store).getAll();
+            found.stores[store] = await new Promise((resolve) => { all.onsuccess = () => resolve(all.result); });
         }
         database.close();
     }
@@ -154,7 +153,9 @@ def broken(file: dict) -> dict[str, tuple[bytes, str]]:
         change(copy)
         return json.dumps(copy).encode()
 
-    row = lambda copy: copy["results"][0]["report"]["items"][0]  # noqa: E731
+    def row(copy: dict) -> dict:
+        return copy["results"][0]["report"]["items"][0]
+
     return {
         "断了一半": (json.dumps(file).encode()[:-40], "文件坏了，或没有存完整"),
         "不是 JSON": (b"\x89PNG\r\n", "文件坏了，或没有存完整"),
@@ -243,7 +244,9 @@ def test_records_of_the_first_version_are_still_there(page, report_server):
     keep(page, report_server, [HIGH], [NORMAL])
     page.evaluate(
         """async () => {
-            const settle = (request) => new Promise((resolve) => { request.onsuccess = () => resolve(request.result); });
+            const settle = (request) => new Promise((resolve) => {
+                request.onsuccess = () => resolve(request.result);
+            });
             const now = await settle(indexedDB.open("health-assistant"));
             const records = await settle(now.transaction("results").objectStore("results").getAll());
             now.close();
