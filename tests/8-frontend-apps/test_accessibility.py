@@ -55,6 +55,8 @@ def test_axe_finds_nothing_on_any_screen(themed, report_server):
     page.wait_for_selector("#history:not([hidden])")
     page.click("#backup summary")
     check(page)
+    page.get_by_role("button", name="加一个人").click()
+    check(page)
 
 
 def test_axe_finds_nothing_on_a_phone_in_large_text(phone_without_csp, report_server):

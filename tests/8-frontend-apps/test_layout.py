@@ -86,6 +86,8 @@ def test_every_screen_fits(page, report_server, size, text):
     page.wait_for_selector("#history:not([hidden])")
     page.click("#backup summary")
     check(page)
+    page.get_by_role("button", name="加一个人").click()
+    check(page)
 
 
 def test_the_first_look_has_the_one_line_the_tier_and_an_abnormal_row(page, report_server):

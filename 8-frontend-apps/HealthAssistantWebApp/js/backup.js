@@ -148,7 +148,7 @@ const ITEM = {
   page: orNone(isWhole), report_type: orNone(isText), other_reading: orNone(isText),
 };
 const REPORT = {
-  report_type: isText, sex: orNone(oneOf("男", "女")), age: orNone(isText),
+  report_type: isText, sex: orNone(oneOf("男", "女")), age: orNone(isText), told: orNone(listOf(isText)),
   origin: orNone((origin) => isObject(origin) && Object.values(origin).every(fits({ value: isText }))),
   triage: oneOf("none", "routine", "soon", "urgent"), when: orNone(oneOf("now", "today", "days", "weeks")),
   notices: listOf(isText), doubts: orNone(listOf(isText)), items: listOf(fits(ITEM)),

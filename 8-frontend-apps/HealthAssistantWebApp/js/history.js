@@ -5,7 +5,7 @@ import { dropBlank, latest, ownerIn } from "./people.js";
 
 /** record 是 {savedAt, person, report, advice_html, engines, disclaimer}；savedAt（毫秒）相同的覆盖，没有写 person 的归现在的人。 */
 export const saveResult = (record) => inDatabase("readwrite", async (results, people) => (
-  settled(results.put({ ...record, person: record.person ?? (await ownerIn(people)).id }))));
+  settled(results.put({ ...record, person: (await ownerIn(people, record.person)).id }))));
 
 /** 现在的人的全部记录，新的在前；别人的不在里面，免得混在一起比。 */
 export const allResults = () => inDatabase("readonly", async (results, people) => {

@@ -11,12 +11,10 @@ export const nameOf = (person) => person?.name || "没写名字的";
 /** 全部的人，先加的在前；id 从加的时刻开头。一个也没有存过的为空。 */
 export const allPeople = () => inDatabase("readonly", (results, people) => settled(people.getAll()));
 
-/** 现在的是谁；一个也没有存过的为 null。 */
-export const currentPerson = async () => latest(await allPeople());
-
-/** 存下的结果归谁：现在的人，没有就新建一个没有名字的。people 是库里的那一处。 */
-export async function ownerIn(people) {
-  const found = latest(await settled(people.getAll()));
+/** 存下的结果归谁：id 这个人，没有（也许在别的标签页里删了）归现在的，一个也没有就新建一个没有名字的。people 是库里的那一处。 */
+export async function ownerIn(people, id) {
+  const present = await settled(people.getAll());
+  const found = present.find((one) => one.id === id) ?? latest(present);
   if (found) return found;
   const person = newPerson();
   await settled(people.put(person));
