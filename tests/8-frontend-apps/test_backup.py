@@ -81,7 +81,7 @@ def shown(page) -> list[str]:
     return texts
 
 
-@pytest.mark.parametrize("passphrase", ["", PASSPHRASE])
+@pytest.mark.parametrize("passphrase", [pytest.param("", marks=pytest.mark.slow), PASSPHRASE])
 def test_exported_deleted_and_read_back_shows_the_same(page, report_server, passphrase):
     keep(page, report_server, [HIGH], MIXED, [CRITICAL])
     before = shown(page)
@@ -97,6 +97,7 @@ def test_exported_deleted_and_read_back_shows_the_same(page, report_server, pass
     assert shown(page) == before
 
 
+@pytest.mark.slow
 def test_an_encrypted_file_shows_nothing_and_says_how_it_is_made(page, report_server):
     keep(page, report_server, [HIGH])
     file = json.loads(export(page, PASSPHRASE))
@@ -128,6 +129,7 @@ def test_a_wrong_passphrase_says_so_and_may_be_tried_again(page, report_server):
     assert page.locator("#import-passphrase").is_hidden()
 
 
+@pytest.mark.slow
 def test_the_same_record_is_kept_once_and_a_changed_one_beside_it(page, report_server):
     keep(page, report_server, [HIGH], [NORMAL])
     content = export(page)
@@ -184,6 +186,7 @@ def test_a_broken_file_is_refused_whole(page, report_server):
     told(page, "读回了 1 份结果。")
 
 
+@pytest.mark.slow
 def test_a_tampered_encrypted_file_is_refused(page, report_server):
     keep(page, report_server, [HIGH])
     file = json.loads(export(page, PASSPHRASE))
@@ -214,6 +217,7 @@ def test_deleting_all_leaves_nothing_but_the_offline_shell(installed_page, repor
     assert set(after["cached"]) - {"/"} <= files
 
 
+@pytest.mark.slow
 def test_over_plain_http_encrypting_is_not_offered_and_says_why(page, report_server):
     """局域网里用 http 打开的不是安全上下文，浏览器真的不给 crypto.subtle。"""
     keep(page, report_server, [HIGH])
@@ -239,6 +243,7 @@ def export_plainly(page) -> bytes:
     return Path(download.value.path()).read_bytes()
 
 
+@pytest.mark.slow
 def test_records_of_the_first_version_are_still_there(page, report_server):
     """第 1 版的库没有人：升级以后，以前存下的都在。"""
     keep(page, report_server, [HIGH], [NORMAL])

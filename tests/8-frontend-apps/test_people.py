@@ -36,6 +36,7 @@ def listed(page) -> str:
     return page.inner_text("#history-list")
 
 
+@pytest.mark.slow
 def test_the_chooser_is_there_only_when_something_is_kept(page, report_server):
     page.goto(report_server)
     assert page.locator("#people").is_hidden()
@@ -60,6 +61,7 @@ def test_people_are_kept_apart(page, report_server):
     assert "1 项异常" in listed(page)
 
 
+@pytest.mark.slow
 def test_the_button_says_whose_it_will_be(page, report_server):
     keep(page, report_server, [HIGH])
     page.get_by_role("button", name="改没写名字的").click()
@@ -68,6 +70,7 @@ def test_the_button_says_whose_it_will_be(page, report_server):
     assert page.inner_text("#save-button") == "存在这台设备上：爸爸"
 
 
+@pytest.mark.slow
 def test_deleting_a_person_takes_the_results_along_and_leaves_the_others(page, report_server):
     keep(page, report_server, [HIGH])
     add_person(page, "妈妈")
@@ -86,6 +89,7 @@ def test_deleting_a_person_takes_the_results_along_and_leaves_the_others(page, r
     assert page.locator("#history").is_hidden()
 
 
+@pytest.mark.slow
 def test_a_name_is_shown_as_text(page, report_server):
     keep(page, report_server, [HIGH])
     add_person(page, "<b>妈妈</b>")
@@ -120,6 +124,7 @@ def test_what_the_person_filled_in_is_sent_and_what_was_used_is_said(page, repor
     assert page.inner_text("#person") == "女 · 按您填的：34 岁"
 
 
+@pytest.mark.slow
 def test_a_correction_is_judged_by_what_was_filled_in_too(page, report_server):
     """重新判断用的是真的服务。"""
     keep(page, report_server, [HIGH])
@@ -132,3 +137,21 @@ def test_a_correction_is_judged_by_what_was_filled_in_too(page, report_server):
         row.get_by_text("按原件重新判断").click()
     page.wait_for_selector("#done-words:has-text('改好了')")
     assert page.inner_text("#person") == "按您填的：女，34 岁"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sex", "year", "words"),
+    [
+        ("男", "", "印的是女，与“某人”"),
+        ("女", "1950", "印的是34 岁"),
+        ("男", "1950", "印的是女、34 岁"),
+        ("女", "", ""),
+    ],
+)
+def test_a_paper_of_someone_else_is_noticed(page, report_server, sex, year, words):
+    keep(page, report_server, [HIGH])
+    add_person(page, "某人", sex, year)
+    sent_with(page, report_server, [])
+    said = page.inner_text("#mismatch")
+    assert words in said if words else said == ""

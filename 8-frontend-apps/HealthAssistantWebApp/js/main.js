@@ -11,7 +11,7 @@ import { allResults, clearResults, deleteResult, saveResult } from "./history.js
 import { dateOf, dateWords, showOrigin } from "./origin_view.js";
 import { addPages, checkedPages, clearPages, pageCount } from "./page_list.js";
 import { allPeople } from "./people.js";
-import { showPeople } from "./people_view.js";
+import { mismatchWords, showPeople } from "./people_view.js";
 import { clearPhoto, onPhotoPick, setPicture, showBoxes } from "./photo_view.js";
 import { endProgress, setPages, setStep, setUploaded, startProgress } from "./progress.js";
 import { clearReport, endAdvice, openRow, showAdvice, showEngines, showReport, summarize } from "./report_view.js";
@@ -121,6 +121,7 @@ function fromDataUrl(url) {
 function draw(report) {
   showBoxes(report.items); // 先有位置，各行才剪得出小图
   showReport(report, correct);
+  element("mismatch").textContent = mismatchWords(who, report);
   showOrigin(report, correctOrigin);
 }
 

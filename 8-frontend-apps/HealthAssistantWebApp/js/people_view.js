@@ -1,6 +1,7 @@
 // 首页上的“谁的结果”：换人、加人、改、删。有存下的结果时才显示。
 
 import { element, make, makeButton } from "./dom.js";
+import { dateOf } from "./origin_view.js";
 import { choosePerson, deletePerson, latest, nameOf, savePerson } from "./people.js";
 
 const place = element("people");
@@ -24,6 +25,18 @@ export function showPeople(people, refresh) {
   element("for-whom").hidden = !current?.name && people.length < 2;
   element("for-whom").textContent = `现在读的是“${nameOf(current)}”的，换人在下面。`;
   return current;
+}
+
+/** 单子上印的性别、年龄与这个人填的对不上时要说的话：多半选错了人。对得上为空串。 */
+export function mismatchWords(person, report) {
+  const { sex, age, told = [] } = report;
+  const isOtherSex = person?.sex && sex && !told.includes("sex") && sex !== person.sex;
+  const years = !told.includes("age") && /^(\d{1,3})\s*岁?$/.exec(age ?? "")?.[1];
+  const year = Number(dateOf(report).slice(0, 4)) || new Date().getFullYear();
+  // 出生的年份只定得到上下一岁
+  const isOtherAge = person?.birthYear && years && Math.abs(year - person.birthYear - years) > 1;
+  if (!isOtherSex && !isOtherAge) return "";
+  return `单子上印的是${[isOtherSex && sex, isOtherAge && `${years} 岁`].filter(Boolean).join("、")}，与“${nameOf(person)}”填的对不上：看看是不是选错了人。高低按单子上印的判断。`;
 }
 
 function makeForm(person, refresh, close) {
