@@ -34,7 +34,8 @@ def keep(page, url: str, *reports: list) -> None:
         open_result(page, url, items)
         page.click("#save-button")
         page.wait_for_selector("#save-button:disabled")
-    go_home(page)
+    page.goto(url)
+    page.wait_for_selector(".record")
 
 
 def go_home(page) -> None:

@@ -10,8 +10,8 @@ def keep(page, url: str, items: list) -> None:
     open_result(page, url, items)
     page.click("#save-button")
     page.wait_for_selector("#save-button:disabled")
-    page.locator("#result .restart").click()
-    page.wait_for_selector("#history:not([hidden])")
+    page.goto(url)
+    page.wait_for_selector(".record")
 
 
 def add_person(page, name: str, sex: str = "", year: str = "") -> None:

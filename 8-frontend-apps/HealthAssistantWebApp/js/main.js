@@ -240,7 +240,7 @@ async function listHistory() {
     remove.setAttribute("aria-label", `删除 ${date} 的${title}`);
     return make("li", "", open, remove);
   }));
-  if (!records.length) element("history-list").append(make("li", "muted", "还没有存下的结果。"));
+  if (people.length && !records.length) element("history-list").append(make("li", "muted", "还没有存下的结果。"));
 }
 
 async function save() {
