@@ -34,7 +34,7 @@ const advice = element("advice");
 /** 显示整张报告；correct、previous 见 makeRow。 */
 export function showReport(report, correct, previous) {
   element("result-title").textContent = report.report_type || "化验结果";
-  element("person").textContent = [report.sex, report.age].filter(Boolean).join(" · ");
+  element("person").textContent = personWords(report);
   showNotices(report);
   element("summary").replaceChildren(...summarize(report).match(/[^，]+，?/g).map((clause) => make("span", "", clause)));
   [element("tier").textContent, element("tier-words").textContent] = triageWords(report);
@@ -47,6 +47,13 @@ export function showReport(report, correct, previous) {
   showRows(report.items, { correct, point: pointAt, goToAdvice, previous });
   result.hidden = false;
   element("work").dataset.shown = "";
+}
+
+/** 是谁的：印着的；单子上没有印、按人填的，说明是填的。 */
+export function personWords({ sex, age, told = [] }) {
+  const [printed, filled] = [false, true].map((isTold) => (
+    [["sex", sex], ["age", age]].filter(([name, value]) => value && told.includes(name) === isTold).map(([, value]) => value)));
+  return [...printed, filled.length && `按您填的：${filled.join("，").replace(/(\d)岁/, "$1 岁")}`].filter(Boolean).join(" · ");
 }
 
 /** 一句话：本次几项，几项异常。 */
