@@ -52,21 +52,15 @@ HUBS: tuple[tuple[str, str, str, Fetch], ...] = (
 """名字、改地址的环境变量、地址、怎样下载。"""
 
 
-def _base_of(variable: str, default: str) -> str:
-    return (os.environ.get(variable) or default).rstrip("/")
-
-
 def download(repo_id: str, filename: str, sha256: str | None = None) -> Path:
     """数据集 repo_id 里的 filename，返回本机上的路径。
 
     给了 sha256 就核对，不符的不收。设了 HF_HUB_OFFLINE=1 时不联网，只用下载过的。哪个站都没给时抛 `HubError`。
     """
     path = downloads_dir() / "datasets" / repo_id / filename
-    reasons = []
-    if path.is_file():
-        if sha256 in (None, file_sha256(path)):
-            return path
-        reasons.append(f"{path} 已经有了，但校验和不对")
+    if path.is_file() and sha256 in (None, file_sha256(path)):
+        return path
+    damaged = f"{path} 已经有了，但校验和不对；" if path.is_file() else ""
 
     def fetch_checked(fetch: Fetch, base: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,19 +72,26 @@ def download(repo_id: str, filename: str, sha256: str | None = None) -> Path:
     try:
         return _from_first_hub(fetch_checked)
     except HubError as error:
-        reasons.append(str(error))
-    page = f"{_base_of(*HUBS[1][1:3])}/datasets/{repo_id}/resolve/main/{filename}"
-    raise HubError(
-        f"下载不到 {repo_id} 的 {filename}（{'；'.join(reasons)}）。"
-        f"没有网时，在别的机器上从 {page} 下载，放到 {path}，再运行一次"
-    )
+        page = f"{HUBS[1][2]}/datasets/{repo_id}/resolve/main/{filename}"
+        raise HubError(
+            f"下载不到 {repo_id} 的 {filename}（{damaged}{error}）。"
+            f"没有网时，在别的机器上从 {page} 下载，放到 {path}，再运行一次"
+        ) from error
 
 
 def download_model(name: str) -> Path:
     """模型 name 的目录，在 modelscope 或 huggingface_hub 的缓存里；哪个站都没给、也没有下载过时抛 `HubError`。"""
+    answered = []
+
+    def fetch_model(fetch: Fetch, base: str) -> Path:
+        answered.append(base)
+        return Path(fetch(base, name))
+
     try:
-        return _from_first_hub(lambda fetch, base: Path(fetch(base, name)))
+        return _from_first_hub(fetch_model)
     except HubError as error:
+        if answered:  # 有站答了话却没给全：缓存里可能只有一半
+            raise HubError(f"得不到模型 {name}（{error}）") from error
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -105,13 +106,12 @@ def _from_first_hub(get: Callable[[Fetch, str], Path]) -> Path:
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
         raise HubError("环境变量 HF_HUB_OFFLINE 说不联网")
     reasons = []
-    hubs = [(name, _base_of(variable, default), fetch) for name, variable, default, fetch in HUBS]
-    probes = [Probe(base) for _, base, _ in hubs]
+    probes = [Probe((os.environ.get(variable) or default).rstrip("/")) for _, variable, default, _ in HUBS]
     deadline = time.monotonic() + PROBE_SECONDS
-    for (name, base, fetch), probe in zip(hubs, probes, strict=True):
+    for (name, _, _, fetch), probe in zip(HUBS, probes, strict=True):
         try:
             probe.wait(deadline)
-            return get(fetch, base)
+            return get(fetch, probe.base)
         except Exception as error:  # 网络库抛什么都有，哪一种都换下一个站
             reasons.append(f"{name} {reason_of(error)}")
     raise HubError("；".join(reasons))
@@ -121,13 +121,14 @@ class Probe:
     """在守护线程里问一个站通不通：域名解析不受 timeout 约束，不能让它拖住后面的站。"""
 
     def __init__(self, base: str) -> None:
+        self.base = base
         self.error: Exception | None = requests.ConnectTimeout()
-        self.thread = threading.Thread(target=self.ask, args=(base,), daemon=True)
+        self.thread = threading.Thread(target=self.ask, daemon=True)
         self.thread.start()
 
-    def ask(self, base: str) -> None:
+    def ask(self) -> None:
         try:
-            requests.head(base, timeout=PROBE_SECONDS)  # 答什么都行，答话就是通
+            requests.head(self.base, timeout=PROBE_SECONDS)  # 答什么都行，答话就是通
             self.error = None
         except requests.RequestException as error:
             self.error = error

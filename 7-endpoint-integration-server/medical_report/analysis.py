@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +24,7 @@ from medical_report.markdown import describe, to_html
 from medical_report.metrics import DEGRADED, GUARDED
 from medical_report.page_reading import Busy, Job, PageRead, read_page
 from medical_report.settings import Settings
+from medical_report.told import Told, fill_in
 from medical_report.upload import Page
 from medical_report.upstreams import Upstream, UpstreamError
 from medical_report.verification import assess_verified
@@ -83,9 +85,11 @@ def get_analyst(app: Flask) -> Analyst:
 
 
 def analyse_pages(
-    analyst: Analyst, pages: list[Page], request_id: str, trace: list[dict] | None = None
+    analyst: Analyst, pages: list[Page], told: Told, request_id: str, trace: list[dict] | None = None
 ) -> Iterator[Event]:
     """一份报告的各页 -> 事件。trace 给了就记下与上游的来往，给操作的人看。
+
+    told 是用的人填的，单子上没有印的才用。
 
     一页也读不出时抛第一页的 `UnreadableReport` 或 `BadImage`；排不上时抛 `Busy`。
     """
@@ -100,7 +104,7 @@ def analyse_pages(
         if len(pages) > 1 or page.preview:
             progress = {"page": number, "pages": len(pages), "file": page.file, "problem": read.problem}
             yield "page", progress | {"preview": data_url(page.preview) if page.preview else None}
-    report, engines = judge_pages(reads, analyst.settings.verify)
+    report, engines = judge_pages(reads, analyst.settings.verify, told)
     yield from _explain(analyst, report, engines, job)
 
 
@@ -115,11 +119,13 @@ def analyse_rows(
     yield from _explain(analyst, assess(corrected, open_doubts), {"vision": "人工核对"}, job)
 
 
-def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[Assessment, dict[str, str]]:
+def judge_pages(reads: Sequence[PageRead], verify: bool, told: Told) -> tuple[Assessment, dict[str, str]]:
     """各页的读数 -> 判断过的一份报告，与谁读的、谁核对的。没有读成的页说出来；都没有读成时抛第一页的错误。"""
     pages = [read for read in reads if not read.problem]
     if not pages:
         raise reads[0].error
+    readings = [reading for read in pages for reading in (read.embedded, read.vision) if reading]
+    filled = fill_in(readings, told, date.today().year)
     unread = [f"第 {read.number} 页没有读成：{read.problem}" for read in reads if read.problem]
     joined = join_pages([(read.number, read.vision or read.embedded) for read in pages])
     engines = {"vision": joined.reading.engine}
@@ -135,6 +141,7 @@ def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[Assessment, di
             item.verified = item.verified if item.page in verifiers else None
     else:
         report = assess(joined.reading, unread + joined.doubts)
+    report.told = filled
     if joined.floor:
         raise_to(report, joined.floor)
     failed = [read.number for read in pages if read.vision_failed]
