@@ -41,14 +41,14 @@ def main() -> int:
     cases, notes = read_cases(path)
     source = source_of(path)
     print_label(source)
-    wanted = artifacts.fingerprint({"format": FORMAT_VERSION, "source": source}, [path])
-    if artifacts.is_finished(folder, wanted) and not args.force:
+    fingerprint = artifacts.fingerprint({"format": FORMAT_VERSION, "source": source}, [path])
+    if artifacts.is_finished(folder, fingerprint) and not args.force:
         print(f"做好了，在 {folder}；要重做加 --force。")
         return 0
 
     report = statistics_report(cases, notes, source)
     print(report)
-    write_all(folder, wanted, cases, source, report)
+    write_all(folder, fingerprint, cases, source, report)
     print(f"写了 {sum(len(case.pairs) for case in cases)} 问，在 {folder}")
     print_label(source)
     return 0
@@ -115,7 +115,7 @@ def questions_of(case: Case) -> list[dict]:
     return rows
 
 
-def write_all(folder: Path, wanted: str, cases: list[Case], source: str, report: str) -> None:
+def write_all(folder: Path, fingerprint: str, cases: list[Case], source: str, report: str) -> None:
     """先撤下“做好了”的记号，最后才放上：中途被杀，下一次从头做，结果一样。"""
     (folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
     for leftover in folder.rglob(".*.partial"):  # 上次被杀时写了一半的
@@ -127,7 +127,7 @@ def write_all(folder: Path, wanted: str, cases: list[Case], source: str, report:
     draw(cases, source, files[2])
     data = {"source": source, "is_sample": source == SAMPLE, "cases": len(cases), "questions": len(rows)}
     artifacts.write_json(files[3], data | {"sha256": hub.file_sha256(files[0])})
-    artifacts.mark_finished(folder, wanted, files)
+    artifacts.mark_finished(folder, fingerprint, files)
 
 
 # ---- 统计 ----

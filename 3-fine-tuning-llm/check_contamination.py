@@ -52,10 +52,10 @@ def check(args: argparse.Namespace) -> int:
             for number, row in enumerate(rows, 1):
                 forms = [matching_form(text) for text in texts_of(row)]
                 # 连续 n 字相同，里面必有一个起点是 step 的倍数、长 n-step+1 的：先跳着查，省下大半时间
-                if any(may_overlap(form, probes, args.n - step + 1, step) for form in forms) and (
-                    found := overlap(forms, index, args.n)
-                ):
-                    hits[name, number] = found
+                if any(may_overlap(form, probes, args.n - step + 1, step) for form in forms):
+                    hit = overlap(forms, index, args.n)
+                    if hit:
+                        hits[name, number] = hit
                 bar.update()
 
     print(f"{folder.name} 的 {total} 条对 {eval_file.name} 的 {len(texts)} 段：连续 {args.n} 字相同的有 {len(hits)} 条")
@@ -109,17 +109,18 @@ def may_overlap(form: str, probes: Set[str], length: int, step: int) -> bool:
 
 def overlap(texts: list[str], index: dict[str, list[int]], n: int) -> tuple[int, str, float] | None:
     """与哪一段评测文字重合最多、最长的相同一段、这条里有几成的字与那一段相同；没有重合时是 None。"""
-    found = [[index.get(text[at : at + n], ()) for at in range(len(text) - n + 1)] for text in texts]
-    counts = Counter(number for one in found for numbers in one for number in set(numbers))
+    # 每条里从每个字起的 n 个字，在哪几段评测文字里也有
+    shared = [[index.get(text[at : at + n], ()) for at in range(len(text) - n + 1)] for text in texts]
+    counts = Counter(number for places in shared for numbers in places for number in set(numbers))
     if not counts:
         return None
     best = counts.most_common(1)[0][0]
     covered, longest = 0, ""
-    for text, one in zip(texts, found, strict=True):
+    for text, places in zip(texts, shared, strict=True):
         start = end = 0
-        for at, numbers in enumerate(one):
+        for at, numbers in enumerate(places):
             if best in numbers:
-                if at == 0 or best not in one[at - 1]:
+                if at == 0 or best not in places[at - 1]:
                     start = at
                 covered += at + n - max(end, at)
                 end = at + n

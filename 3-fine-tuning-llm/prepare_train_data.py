@@ -339,8 +339,8 @@ def show(folder: Path, about: dict, train: list[Pair], val: list[Pair]) -> None:
         print(f"答案里有思考（<think>）的 {about['thoughts']} 条：{done}；--think 可以换一种")
     print("        条数      问的字数（中位 / 最长）   答的字数（中位 / 最长）")
     for label, part in (("训练", train), ("验证", val)):
-        asked, answered = ([len(pair[at]) for pair in part] for at in (0, 1))
-        sizes = [f"{statistics.median(one):.0f} / {max(one)}" for one in (asked, answered)]
+        lengths = [[len(question) for question, _ in part], [len(answer) for _, answer in part]]
+        sizes = [f"{statistics.median(sides):.0f} / {max(sides)}" for sides in lengths]
         print(f"{label}  {len(part):>8}      {sizes[0]:<22}{sizes[1]}")
     print(f"写好了：{folder}")
     print(f"接着查它与评测题有没有重合：python 3-fine-tuning-llm/check_contamination.py --name {folder.name}")

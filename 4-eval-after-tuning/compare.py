@@ -36,14 +36,12 @@ def main() -> int:
 def run(args: argparse.Namespace) -> int:
     config = f" --config 配方 {args.recipe} 的 yaml" if args.recipe != "tiny" else ""
     config += f" --limit {args.limit}" if args.limit else ""
-    places = {
-        "before": (args.before, f"2-eval-before-tuning/eval_before.py{config}"),
-        "after": (args.after, f"4-eval-after-tuning/eval_after.py{config}"),
-    }
     folders = {
-        when: given or artifacts.evaluation_dir(args.recipe, when, args.limit) for when, (given, _) in places.items()
+        "before": args.before or artifacts.evaluation_dir(args.recipe, "before", args.limit),
+        "after": args.after or artifacts.evaluation_dir(args.recipe, "after", args.limit),
     }
-    before, after = (comparison.load_run(folders[when], script) for when, (_, script) in places.items())
+    before = comparison.load_run(folders["before"], f"2-eval-before-tuning/eval_before.py{config}")
+    after = comparison.load_run(folders["after"], f"4-eval-after-tuning/eval_after.py{config}")
     comparison.check_comparable(before, after)
     questions = [question for question in read_questions(args.data) if question.id in before.rows]
     if sha256(args.data.read_bytes()).hexdigest() != before.scores["data_sha256"]:

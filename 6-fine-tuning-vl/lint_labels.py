@@ -120,9 +120,10 @@ def find_label(row: dict, field: str | None):
         return row
     if "messages" in row:
         return row["messages"][-1]["content"]
-    if not (key := field or next((key for key in LABEL_KEYS if key in row), None)):
+    field = field or next((name for name in LABEL_KEYS if name in row), None)
+    if not field:
         raise ValueError(f"没有 {'、'.join(LABEL_KEYS)} 里的任何一个键，用 --field 指明")
-    return row[key]
+    return row[field]
 
 
 def check_item(report: ReadReport, item: PrintedRow, flag: str | None) -> Iterator[Problem]:

@@ -106,12 +106,11 @@ def _page(page: dict, reads: dict) -> dict:
 def _results(read: dict, truth: list) -> list[tuple[str, bool]]:
     """每一行真值，这个读者读到的结果与对不对。"""
     items = read["report"].items if read["report"] else []
-    paired = {id(true): item for item, true in align(items, truth)}
-    found = [paired.get(id(true)) for true in truth]
-    return [
-        (f"{item.result} {item.flag}", normalize(item.result) == normalize(true.result)) if item else ("—", False)
-        for item, true in zip(found, truth, strict=True)
-    ]
+    read_as = {
+        id(true): (f"{item.result} {item.flag}", normalize(item.result) == normalize(true.result))
+        for item, true in align(items, truth)
+    }
+    return [read_as.get(id(true), ("—", False)) for true in truth]
 
 
 def _small_image(path: Path) -> tuple[str, float]:
