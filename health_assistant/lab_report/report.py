@@ -152,6 +152,9 @@ class Tracked(BaseModel):
     value: str | None = Field(None, description="不是单独一个数（如 <0.01）、不知道单位的为 null")
     low: str | None = Field(None, description="印着的范围的下限；没有印、没有界的为 null")
     high: str | None = Field(None, description="印着的范围的上限")
+    change_percent: float | None = Field(
+        None, description="参考变化值，%：化验与身体本来的波动两次之间少有超过它的；没有查到的为 null"
+    )
 
 
 class LabItem(PrintedRow):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from health_assistant.lab_report.interval import Interval, ReferenceRange
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.report import Tracked
+from health_assistant.lab_report.severity import load_severity
 from health_assistant.lab_report.units import fold_unit
 
 
@@ -28,6 +29,8 @@ def track(observed: Observation, unit: str, printed_range: ReferenceRange | None
     if factor is None:
         tracked.unit, factor = fold_unit(unit), Decimal(1)
     tracked.value = _converted(result.low, factor)
+    if variation := load_severity().variation.get(analyte.code):
+        tracked.change_percent = round(float(100 * variation.change_value), 1)
     if isinstance(printed_range, Interval) and not printed_range.is_titre:
         tracked.low, tracked.high = (_converted(end, factor) for end in (printed_range.low, printed_range.high))
     return tracked

@@ -90,8 +90,31 @@ def test_beside_each_abnormal_row_what_it_was_last_time(page, report_server):
     page.click(".row[data-name=胰岛素] .row-head")
     assert previous(page, "胰岛素") == "上次 63 pmol/L（2026 年 6 月 15 日）"  # 单位换不成，不说差多少
     words = page.inner_text("#rows")
-    assert "不说是好是坏" in words
+    assert "是好是坏，请医生看" in words
     assert not any(judging in page.inner_text(".previous >> nth=0") for judging in ("升", "降", "↑", "↓"))
+
+
+@pytest.mark.parametrize(
+    ("result", "hospital", "words"),
+    [
+        ("9.0", "甲医院", "比上次高 ↑，超过平常的波动（±16%）"),
+        ("5.2", "甲医院", "比上次低 ↓，超过平常的波动（±16%）"),
+        ("6.9", "甲医院", None),  # 在波动之内
+        ("9.0", "乙医院", None),  # 别的医院，方法可能不同
+        ("9.0", "", None),
+    ],
+)
+def test_a_change_is_named_only_beyond_what_varies_anyway(page, report_server, result, hospital, words):
+    keep(page, report_server, REPORTS[:1])
+    origin = {"collected": "2026-07-01T08:00"} | ({"performer": hospital} if hospital else {})
+    reply_with(page, answer([row("总胆固醇", result, "mmol/L", "<5.2")], origin=origin))
+    page.click("#example-button")
+    page.wait_for_selector(DONE)
+    if page.locator("#rows summary").count():
+        page.click("#rows summary")
+        page.click(".row[data-name=总胆固醇] .row-head")
+    said = previous(page, "总胆固醇")
+    assert said.endswith(f" mmol/L，{words}" if words else " mmol/L") and said.startswith("上次 6.3 mmol/L")
 
 
 def test_nothing_is_earlier_than_a_report_without_a_date(page, report_server):

@@ -42,3 +42,9 @@ def test_an_unknown_name_is_never_linked():
 def test_a_fraction_printed_under_a_percent_sign_is_the_percentage():
     printed = [("0.41", "0.35-0.45"), ("41", "35-45")]
     assert [tracked("红细胞压积", result, "%", limits).value for result, limits in printed] == ["41", "41"]
+
+
+def test_how_much_varies_anyway_comes_with_the_row():
+    """Fraser 2001：2.77 × √(CVi² + (CVi/2)²)；钾的 CVi 是 4.1%；地高辛没有这样的数。"""
+    assert tracked("钾", "4.2", "mmol/L", "3.5-5.3").change_percent == 12.7
+    assert tracked("地高辛", "1.1", "ng/mL", "0.8-2.0").change_percent is None

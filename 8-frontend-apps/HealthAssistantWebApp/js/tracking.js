@@ -38,6 +38,15 @@ export function difference(item, before) {
   return `${Number(now.value) > Number(then.value) ? "+" : "−"}${words}`;
 }
 
+/** 比上次高（1）、低（-1）得超过平常的波动；没有超过、没有查到的、不知道是不是同一家医院（方法会不同）的为 0。 */
+export function realChange(item, report, previous) {
+  const hospitals = [report.origin.performer?.value, previous.hospital];
+  if (!hospitals[0] || hospitals[0] !== hospitals[1] || difference(item, previous.item) === null) return 0;
+  const [now, then] = [item, previous.item].map(({ tracked }) => Number(tracked.value));
+  const limit = item.tracked.change_percent;
+  return limit !== null && then > 0 && Math.abs(now - then) > (then * limit) / 100 ? Math.sign(now - then) : 0;
+}
+
 /** 在两个以上的日子测过的各项：[{name, names, points}]，points 早的在前；最近一次异常的项在前。 */
 export function tracksOf(records) {
   const tracks = new Map();
