@@ -84,11 +84,10 @@ def check_comparable(before: Run, after: Run) -> None:
 
 def compare(before: Run, after: Run) -> list[MetricDelta]:
     """每个两边都有的指标的变化。评审不是同一个模型、同一种问法的，不比评审。"""
-    same_judge = _judge(before) == _judge(after)
     changes = []
     for name, old in before.scores["metrics"].items():
         new = after.scores["metrics"].get(name)
-        if new is None or name.startswith("judge_") and not same_judge:
+        if new is None or _judge(before, name) != _judge(after, name):
             continue
         both = [one for one in before.rows if all(name in run.rows[one]["scores"] for run in (before, after))]
         if not both:  # 整体的指标
@@ -332,6 +331,9 @@ def _side(row: dict) -> dict:
     return {"text": row["prediction"], "error": row.get("error"), "scores": row["scores"]}
 
 
-def _judge(run: Run) -> list | None:
-    judge = run.scores.get("judge")
-    return [judge["model"], judge["prompt_version"]] if judge else None
+def _judge(run: Run, metric: str) -> list | None:
+    """metric 是谁、照什么打的分；不是裁判打的是 None。"""
+    judge = run.scores.get("checklist" if metric == "checklist" else "judge")
+    if metric == "checklist":
+        return [judge["models"], judge["prompt_version"], judge["checklist"]]
+    return [judge["model"], judge["prompt_version"]] if metric.startswith("judge_") else None

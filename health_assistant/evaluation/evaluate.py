@@ -19,6 +19,8 @@ from health_assistant import artifacts, recipes
 from health_assistant.command_line import BadInput, command, fail
 from health_assistant.evaluation import metrics, safety
 from health_assistant.evaluation.answers import count_endings, describe_endings, why_all_empty
+from health_assistant.evaluation.checklist import BUNDLED, ChecklistJudge, read_checklist
+from health_assistant.evaluation.checklist import describe as describe_checklist
 from health_assistant.evaluation.endpoint import check_endpoint, endpoint_task
 from health_assistant.evaluation.judge import Judge
 from health_assistant.recipes import read_recipe, recipe_parser
@@ -78,10 +80,11 @@ def run_script(description: str, when: Literal["before", "after"], config: Path)
 def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Question], args) -> int:
     """评测一个模型；跑完过的不再跑，答过的题不再问。"""
     # 1. 跑完过没有
-    folder, judge = artifacts.evaluation_dir(recipe.run_name, when, args.limit), None
-    if args.judge_api_base:
-        cache = artifacts.evaluation_dir(recipe.run_name, "judge-cache")
-        judge = Judge(args.judge_api_base, args.judge_model, os.environ.get("JUDGE_API_KEY") or "EMPTY", cache)
+    folder, judge = artifacts.evaluation_dir(recipe.run_name, when, args.limit), find_judge(recipe, args)
+    checker = None
+    if args.checklist:
+        judges = judge, find_judge(recipe, args, args.second_judge_model)
+        checker = ChecklistJudge(judges, read_checklist(args.checklist, [question.id for question in questions]))
     data = args.data
     if args.limit:
         data = folder / "questions.jsonl"
@@ -91,6 +94,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     of_answers = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [data])
     asked_safety = safety.questions() if recipe.safety and not args.limit else []
     scoring = [SCORING_VERSION, base_model, judge and judge.identity, args.forgetting]
+    scoring += [checker.identity] * bool(checker)
     scoring += [safety.version()] * bool(asked_safety)
     of_scores = artifacts.fingerprint([of_answers, *scoring], [])
     if args.force:
@@ -139,6 +143,9 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     if judge:
         scores["judge"], means = judge.judge_all(rows, [question.messages for question in questions])
         scores["metrics"] |= {name: {"value": mean, "shuffled": None} for name, mean in means.items()}
+    if checker:
+        found = scores["checklist"] = checker.judge_all(rows, [question.messages for question in questions])
+        scores["metrics"] |= {"checklist": {"value": found["score"], "shuffled": None}} if found["n"] else {}
     unasked = len(questions) - len(answers)
     if asked_safety:
         safe_rows = ask_safety(folder, [PROMPT_VERSION, generation, target.identity], task, asked_safety)
@@ -163,11 +170,19 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     print(f"结果在 {folder}（用时 {scores['seconds']:.0f} 秒）")
     if unasked:
         print(f"! 有 {unasked} 题没有问到，按 0 分计；再运行一次只问这些题。", file=sys.stderr)
-    elif judge and scores["judge"]["invalid"]:
+    elif (judge and scores["judge"]["invalid"]) or (checker and scores["checklist"]["invalid"]):
         print("! 有的评审结论无效；再运行一次只重审这些题。", file=sys.stderr)
     else:
         artifacts.mark_finished(folder, of_scores, files)
     return 0
+
+
+def find_judge(recipe: Recipe, args: argparse.Namespace, model: str | None = None) -> Judge | None:
+    """命令行说的裁判，或同一个接口上的另一个模型；没有说裁判时是 None。"""
+    if not args.judge_api_base:
+        return None
+    cache = artifacts.evaluation_dir(recipe.run_name, "judge-cache")
+    return Judge(args.judge_api_base, model or args.judge_model, os.environ.get("JUDGE_API_KEY") or "EMPTY", cache)
 
 
 def ask_safety(folder: Path, asked_with: list, task: dict, asked: list[dict]) -> list[dict]:
@@ -268,6 +283,8 @@ def show(scores: dict) -> None:
         print(f"  评审 {judge['model']}：1 到 5 分，有效 {judge['n']} 题，无效 {judge['invalid']} 题")
         if judge.get("problem"):
             print(f"    无效的，最近一个是：{judge['problem']}")
+    for line in describe_checklist(scores["checklist"]) if "checklist" in scores else []:
+        print(f"  {line}")
     if forgetting := scores.get("forgetting"):
         print(f"  遗忘检查：{forgetting}")
     if label(scores):
@@ -333,11 +350,15 @@ def _parse(description: str, config: Path) -> argparse.Namespace:
     add("--api-base", help="评测 OpenAI 兼容接口，如 http://127.0.0.1:8001/v1；密钥放环境变量 OPENAI_API_KEY")
     add("--judge-api-base", help="请一个更强的模型评审（可选）：它的 OpenAI 兼容接口；密钥放 JUDGE_API_KEY")
     add("--judge-model", help="评审用的模型名")
+    add("--checklist", type=Path, nargs="?", const=BUNDLED, help="再请评审照清单逐条核对；不写文件是示例病例的清单")
+    add("--second-judge-model", help="清单的第二遍换一个评审（同一个接口）；不写就是同一个判两遍")
     add("--forgetting", action="store_true", help="再考 C-Eval、CMMLU 的医学选择题，看微调有没有忘掉旧知识；要联网")
     add("--force", action="store_true", help="跑完过的也重跑，答过的题也重问")
     args = parser.parse_args()
     if bool(args.judge_api_base) != bool(args.judge_model):
         parser.error("--judge-api-base 与 --judge-model 要一起给")
+    if args.checklist and not args.judge_api_base:
+        parser.error("--checklist 要和 --judge-api-base、--judge-model 一起给")
     if args.api_base and not args.model:
         parser.error("--api-base 要和 --model（接口里的模型名）一起给")
     if args.api_base and args.adapter:
