@@ -94,7 +94,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     of_answers = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [data])
     asked_safety = safety.questions() if recipe.safety and not args.limit else []
     scoring = [SCORING_VERSION, base_model, judge and judge.identity, args.forgetting]
-    scoring += [checker.identity] * bool(checker)
+    scoring += [checker.identity] if checker else []
     scoring += [safety.version()] * bool(asked_safety)
     of_scores = artifacts.fingerprint([of_answers, *scoring], [])
     if args.force:
