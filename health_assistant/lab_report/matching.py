@@ -110,8 +110,10 @@ def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | Non
     if not unit and (nearest := _nearest(by_name or by_code, clues)):
         return nearest
     if len(by_name) > 1:
-        # 同名的指标（中性粒细胞的绝对值与百分比）由单位分辨，单位没印时由代号
-        matches = _fitting(by_name, unit) or [one for one in by_name if one in by_code] or _fitting(by_code, unit)
+        # 同名的指标（中性粒细胞的绝对值与百分比）由单位分辨，代号也对得上的在先，单位没印时只由代号
+        with_code = [one for one in by_name if one in by_code]
+        agreeing = _fitting(with_code, unit) if abbreviation else []
+        matches = agreeing or _fitting(by_name, unit) or with_code or _fitting(by_code, unit)
     else:
         matches = _fitting(by_code, unit)
         if not unit and len(matches) < len(by_code) and not _INFECTION_TITLE.search(clues.report_type):
@@ -221,11 +223,15 @@ def _nearest(candidates: list[Analyte], clues: _Clues) -> Analyte | None:
     return gaps[0][1] if is_alone else None
 
 
-def _right_twin(one: Analyte, clues: _Clues) -> Analyte:
-    """名称、单位都相同的另一项：印着的范围明显更像它时就是它；没有印范围，血气里的钙是离子钙。"""
+def _right_twin(one: Analyte, clues: _Clues) -> Analyte | None:
+    """名称、单位都相同的另一项：印着的范围明显更像它时就是它；没有印范围，血气里的钙是离子钙，载脂蛋白a 看单位，都用的为 None。"""
     twins = [twin for code in one.twins if (twin := _by_code().get(code))]
     own, gaps = clues.distance(one), clues.distances(twins)
     if own is None or not gaps:
+        sharing = [twin for twin in twins if twin in _index()[0].get((twin.specimen, fold_name(clues.name)), [])]
+        by_code = _index()[1].get((one.specimen, fold_code(clues.abbreviation)), [])
+        if one not in by_code and not one.same_unit(clues.unit) and any(twin.knows_unit(clues.unit) for twin in sharing):
+            return None
         is_gas = "血气" in clues.report_type and not clues.has_range
         return next((twin for twin in twins if is_gas and twin.code == "ICA"), one)
     nearest, twin = min(gaps, key=lambda pair: pair[0])
