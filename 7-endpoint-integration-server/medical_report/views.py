@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, request, stream_with_context
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, StrictBool, field_validator, model_validator
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.consistency import is_conflict
@@ -47,7 +47,7 @@ class CorrectedRow(PrintedRow):
     reference_range: Cell = ""
     mark: Cell | None = None
     doubt: Cell | None = Field(None, description="还没有人核对过的疑问；有疑问的行不作判断")
-    corrected: bool = Field(False, description="人照原件改正过这一行；导出时不说是软件识别的")
+    corrected: StrictBool = Field(False, description="人照原件改正过这一行；导出时不说是软件识别的")
     page: int = Field(1, ge=1, le=MAX_PAGES, description="在第几页")
     report_type: Cell | None = Field(None, description="各页的报告名不同时，这一行那一页的")
     boxes: dict[Cell, Box] = Field({}, max_length=10, description="在照片上的位置；导出时写明从哪里读的")
