@@ -39,6 +39,8 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     read, value = _parse_value(read)
     interval = parse_range(read.reference_range) if read.reference_range else None
     value_unit = attached_unit(read.result)
+    if "视野" in read.result and "细胞" in read.name and not read.unit:
+        value_unit = "/HP"  # 满视野：不印单位也是镜检
     analyte = find_analyte(
         read.name, read.code, read.unit or value_unit, report_type, interval,
         has_range=not is_blank(read.reference_range),
