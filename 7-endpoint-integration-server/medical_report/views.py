@@ -21,11 +21,13 @@ from health_assistant.lab_report.report import (
     Reading,
     ReadReport,
     ReadRow,
+    ToldField,
 )
 from medical_report.analysis import Event, analyse_pages, analyse_rows, get_analyst
 from medical_report.errors import describe_error
 from medical_report.heartbeats import HEARTBEAT, with_heartbeats
 from medical_report.page_reading import MAX_ROWS
+from medical_report.told import Told
 from medical_report.upload import MAX_PAGES, uploaded_pages
 
 blueprint = Blueprint("medical_report", __name__)
@@ -65,6 +67,7 @@ class CorrectedReport(ReadReport):
     report_type: Cell = ""
     age: Cell | None = None
     origin: dict[OriginField, CorrectedField] = {}
+    told: list[ToldField] = Field([], max_length=2, description="sex、age 里，不是印着的、是用的人填的")
     doubts: list[Doubt] = Field([], max_length=2 * MAX_PAGES, description="整张报告的疑问，照原样交回来")
     items: list[CorrectedRow] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 子类的字段更窄
 
@@ -106,8 +109,9 @@ def health() -> dict:
 def analyze_medical_report() -> Response:
     """照片或 PDF -> 读数、判断与建议；读不成的答错误。"""
     pages = uploaded_pages(request)
+    told = Told.model_validate(request.form.to_dict())
     trace: list[dict] | None = [] if request.args.get("trace") == "1" else None
-    return _answer(analyse_pages(get_analyst(current_app), pages, g.request_id, trace), trace)
+    return _answer(analyse_pages(get_analyst(current_app), pages, told, g.request_id, trace), trace)
 
 
 @blueprint.post("/advice")
@@ -130,6 +134,7 @@ def _reading_of(report: CorrectedReport) -> Reading:
     kept = ("page", "report_type", "boxes", "corrected")
     rows = [ReadRow.of(row, **{name: getattr(row, name) for name in kept}) for row in report.items]
     head = {"report_type": report.report_type, "sex": report.sex, "age": report.age, "origin": report.origin}
+    head["told"] = report.told
     judged = assess(Reading(items=rows, **head)).items
     for row, sent, again in zip(rows, report.items, judged, strict=True):
         # 重新判断也会有的话（没有印参考范围）不是读的人的疑问。行与行对不上的不照旧：改正了读错的那一行，别的也就好了
