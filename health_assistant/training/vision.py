@@ -127,6 +127,21 @@ def page_collator(image_processor, tokenizer):
     return collate
 
 
+def page_processor(image_processor, tokenizer):
+    """图像处理与分词器合成 transformers 的 Processor，GRPOTrainer 要它；没有视频的一份，那要 torchvision。"""
+    from transformers import ProcessorMixin, Qwen2VLProcessor
+
+    class PageProcessor(Qwen2VLProcessor):
+        def __init__(self, image_processor=None, tokenizer=None, chat_template=None):
+            for kind in ("image", "video"):
+                token = f"<|{kind}_pad|>"
+                setattr(self, f"{kind}_token", token)
+                setattr(self, f"{kind}_token_id", tokenizer.convert_tokens_to_ids(token))
+            ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
+
+    return PageProcessor(image_processor, tokenizer, tokenizer.chat_template)
+
+
 def generation_inputs(pages: list, prompt: str, image_processor, tokenizer, max_pixels: int) -> dict:
     """对几页各问一句的输入，左边补齐：input_ids、attention_mask 各 [页数, 最长的一页]，另有图的几项。"""
     import torch
