@@ -112,6 +112,7 @@ def build_trainer(recipe: GrpoRecipe, model, processor, rows: dict[str, list[dic
         **recipe.model_dump(exclude=OURS),
         output_dir=str(checkpoints),
         reward_weights=list(WEIGHTS.values()),
+        generation_kwargs={"suppress_tokens": [processor.image_token_id, processor.video_token_id]},  # 答出一个就多一张图
         per_device_eval_batch_size=recipe.per_device_train_batch_size,
         lr_scheduler_type="cosine",
         use_cpu=not torch.cuda.is_available(),
