@@ -5,7 +5,9 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
+from health_assistant.artifacts import atomic_path
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import ReadReport
 from health_assistant.lab_report.scoring import TrueItem, score_report
@@ -56,3 +58,30 @@ def reward_functions() -> list[Callable]:
         return reward
 
     return [of(part) for part in WEIGHTS]
+
+
+def reward_curves(history: list[dict]) -> dict[str, list[dict]]:
+    """Trainer 的 log_history -> train、held_out 各步的 {"step", "reward"（合计）, 各部分}，都是各回答的平均。"""
+    names = {"reward": "reward"} | {name: f"rewards/{name}/mean" for name in WEIGHTS}
+    return {
+        split: [
+            {"step": logs["step"]} | {name: logs[prefix + key] for name, key in names.items()}
+            for logs in history
+            if f"{prefix}reward" in logs
+        ]
+        for split, prefix in (("train", ""), ("held_out", "eval_"))
+    }
+
+
+def draw_curves(curves: dict[str, list[dict]], path: Path) -> None:
+    """合计与各部分各一格，写成 PNG。"""
+    from health_assistant.plotting import new_figure
+
+    figure, axes = new_figure(12, 5, 2, 4)
+    for axis, name in zip(axes, ["reward", *WEIGHTS], strict=True):
+        for split, label in (("train", "训练"), ("held_out", "验证")):
+            axis.plot([one["step"] for one in curves[split]], [one[name] for one in curves[split]], label=label)
+        axis.set(title="合计" if name == "reward" else f"{name} × {WEIGHTS[name]:g}")
+    axes[0].legend()
+    with atomic_path(path) as partial:
+        figure.savefig(partial, format="png", dpi=100)

@@ -127,9 +127,12 @@ def page_collator(image_processor, tokenizer):
     return collate
 
 
-def page_processor(image_processor, tokenizer):
-    """图像处理与分词器合成 transformers 的 Processor，GRPOTrainer 要它；没有视频的一份，那要 torchvision。"""
-    from transformers import ProcessorMixin, Qwen2VLProcessor
+def page_processor(base: Path, max_pixels: int):
+    """base 的图像处理与分词器合成 transformers 的 Processor，GRPOTrainer 要它；没有视频的一份，那要 torchvision。
+
+    左边补齐：GRPOTrainer 的提问在左边补，图的位置（mm_token_type_ids）却照分词器补，不一样就悄悄错开。
+    """
+    from transformers import AutoTokenizer, ProcessorMixin, Qwen2VLProcessor
 
     class PageProcessor(Qwen2VLProcessor):
         def __init__(self, image_processor=None, tokenizer=None, chat_template=None):
@@ -139,7 +142,8 @@ def page_processor(image_processor, tokenizer):
                 setattr(self, f"{kind}_token_id", tokenizer.convert_tokens_to_ids(token))
             ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
 
-    return PageProcessor(image_processor, tokenizer, tokenizer.chat_template)
+    tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left")
+    return PageProcessor(load_image_processor(base, max_pixels), tokenizer, tokenizer.chat_template)
 
 
 def generation_inputs(pages: list, prompt: str, image_processor, tokenizer, max_pixels: int) -> dict:

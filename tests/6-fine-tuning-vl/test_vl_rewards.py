@@ -106,7 +106,8 @@ def test_the_functions_are_what_trl_calls(rewards):
     functions = rewards.reward_functions()
     assert [one.__name__ for one in functions] == list(rewards.WEIGHTS)
     rows = [one(completions=completions, truth=[TRUTH] * 3, prompts=None, trainer_state=None) for one in functions]
-    totals = [sum(w * x for w, x in zip(rewards.WEIGHTS.values(), column, strict=True)) for column in zip(*rows)]
+    weighted = [[weight * one for one in row] for weight, row in zip(rewards.WEIGHTS.values(), rows, strict=True)]
+    totals = list(map(sum, zip(*weighted, strict=True)))
     assert totals == pytest.approx([rewards.page_reward(text, TRUTH) for text in said])
 
 
