@@ -73,7 +73,7 @@ def test_each_part_moves_alone(rewards):
     assert full == right
     extra = [*ROWS, PrintedRow(name="甲胎蛋白", result="2.0")]
     alone = {
-        "json": ("好的，结果如下：" + answer(ROWS), -0.5),
+        "json": ("好的，结果如下：" + answer(ROWS), -0.25),
         "value": (answer(changed(result="7.77")), -1),
         "unit": (answer(changed(unit="mmol/L")), 0),
         "range": (answer(changed(reference_range="1-2")), 0),
@@ -92,6 +92,15 @@ def test_not_knowing_is_better_than_being_wrong(rewards):
     said = [rewards.page_reward(answer(rows), TRUTH) for rows in (one_wrong, one_blank, ROWS)]
     assert said == sorted(said) and len(set(said)) == 3
     assert rewards.page_reward(answer(changed(result="7.77")), TRUTH) < 0 == rewards.page_reward(answer([]), TRUTH)
+
+
+def test_scribbling_is_worse_than_any_report(rewards):
+    """读错要扣分，但不能扣到乱写反而划算。"""
+    scribble = rewards.page_reward("{", TRUTH)
+    all_wrong = changed(result="7.77", unit="x", reference_range="1-2")
+    invented = [PrintedRow(name=f"没有的项目{at}", result="1") for at in range(5)]
+    assert max(scribble, rewards.page_reward("不知道", TRUTH)) <= rewards.page_reward(answer(all_wrong + invented), TRUTH)
+    assert scribble < rewards.page_reward(answer(invented), TRUTH)
 
 
 def test_an_unreadable_page_pays_for_saying_so_only(rewards):
@@ -115,4 +124,4 @@ def test_a_row_whose_fields_are_not_text_costs_json_only(rewards):
     loose = json.loads(answer(ROWS))
     loose["items"][0]["result"] = 4.84
     parts = rewards.reward_parts(json.dumps(loose, ensure_ascii=False), TRUTH)
-    assert (parts["json"], parts["value"]) == (-0.5, 1)
+    assert (parts["json"], parts["value"]) == (-0.25, 1)
