@@ -1,6 +1,6 @@
 """阶段 6：GRPO——微调过的视觉模型每页答几遍，代码打分，比自己平均好的多说，差的少说。断了再运行就接着练。
 
-    python 6-fine-tuning-vl/train_vl_grpo.py --config 6-fine-tuning-vl/configs/grpo/tiny.yaml --max_steps 20
+    python 6-fine-tuning-vl/train_vl_grpo.py --config 6-fine-tuning-vl/configs/grpo/tiny-grpo.yaml --max_steps 20
 
 读：artifacts/vl/<sft_run_name>/ 的 adapter（train_vl.py 写的），和它那份数据的 train、val。
 写：artifacts/vl/<配方>/ 的 adapter（验证集奖励最高的一个）、training.json、rewards.png、checkpoints。
@@ -21,7 +21,7 @@ from health_assistant.training import loading, run, saving, vision
 from health_assistant.training.progress import Speed, progress_bar
 from health_assistant.training.recipe import GrpoRecipe, VisionRecipe
 
-DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/grpo/tiny.yaml"
+DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/grpo/tiny-grpo.yaml"
 
 
 @command

@@ -99,7 +99,9 @@ def test_scribbling_is_worse_than_any_report(rewards):
     scribble = rewards.page_reward("{", TRUTH)
     all_wrong = changed(result="7.77", unit="x", reference_range="1-2")
     invented = [PrintedRow(name=f"没有的项目{at}", result="1") for at in range(5)]
-    assert max(scribble, rewards.page_reward("不知道", TRUTH)) <= rewards.page_reward(answer(all_wrong + invented), TRUTH)
+    assert max(scribble, rewards.page_reward("不知道", TRUTH)) <= rewards.page_reward(
+        answer(all_wrong + invented), TRUTH
+    )
     assert scribble < rewards.page_reward(answer(invented), TRUTH)
 
 
