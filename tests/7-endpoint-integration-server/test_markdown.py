@@ -19,5 +19,7 @@ def test_many_threads_render_the_same_without_growing():
 
 
 def test_only_plain_tags_are_left():
-    html = to_html('<script>1</script><img src=x onerror=1>\n\n[点](javascript:1) ![图](http://x/y) <b onclick="1">粗</b>')
+    html = to_html(
+        '<script>1</script><img src=x onerror=1>\n\n[点](javascript:1) ![图](http://x/y) <b onclick="1">粗</b>'
+    )
     assert not any(part in html for part in ("<script", "<img", "<a", "href", "onclick", "<b"))

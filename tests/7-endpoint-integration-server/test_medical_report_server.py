@@ -32,7 +32,7 @@ def jpeg(size=(800, 600)) -> bytes:
 
 def events(response: requests.Response) -> list[tuple[str, dict]]:
     blocks = response.content.decode().strip().split("\n\n")
-    pairs = [block.split("\n") for block in blocks]
+    pairs = [block.split("\n") for block in blocks if not block.startswith(":")]  # 冒号开头的是心跳
     return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in pairs]
 
 

@@ -174,6 +174,7 @@ def _session(model: Path, threads: int):
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
     options.enable_mem_pattern = False  # 它按每种形状另要一整块
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # 空转着等也占核；不空转，省一成多的核
     options.add_session_config_entry("session.use_env_allocators", "1")
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
