@@ -16,7 +16,7 @@ from health_assistant.lab_report.vl_protocol import parse_answer
 WEIGHTS = {"json": 4.0, "item": 1.0, "value": 3.0, "unit": 0.5, "range": 1.0, "invented": 2.0, "refusal": 1.0}
 """各部分的权重。value 比 item、unit、range 合起来还重：名称、单位、范围背得出来，数全猜错，合计仍是负的。
 
-json 最重：读不成的比读成了、全错的还少。曾经是 1，微型模型二十步就学会了乱写——乱写扣 1，读错扣 2。
+json 最重：读不成的比读成了、全错的还少，要修补的也是。起先轻得多，微型模型两次都学会了乱写（README）。
 """
 
 
@@ -24,12 +24,12 @@ json 最重：读不成的比读成了、全错的还少。曾经是 1，微型�
 def reward_parts(answer: str, truth: str) -> dict[str, float]:
     """一个回答的各部分，名字见 `WEIGHTS`。truth 是这一页 `ReadReport` 的 JSON，破坏到读不出的页是空串。
 
-    json：严格合格 0，修补之后才读得成 -0.25，读不成 -1；item、unit、range：对的行占真值行数的几分之几，0 到 1；
+    json：严格合格 0，修补之后才读得成 -0.75，读不成 -1；item、unit、range：对的行占真值行数的几分之几，0 到 1；
     value：结果对的行减去错的行，除以行数，-1 到 1；invented：多出（或重复）的行占的比例，-1 到 0；
     refusal：读不出的页说看不清是 1，别的页总是 0——读得出的页说看不清，一分没有，也不扣。
     """
     said = parse_answer(answer)
-    parts = dict.fromkeys(WEIGHTS, 0.0) | {"json": {"failed": -1.0, "lenient": -0.25}.get(said.how, 0.0)}
+    parts = dict.fromkeys(WEIGHTS, 0.0) | {"json": {"failed": -1.0, "lenient": -0.75}.get(said.how, 0.0)}
     rows = [row for row in said.report.items if row.result.strip()] if said.report else []
     if not truth:
         return parts | {"refusal": float(said.how == "unreadable"), "invented": -float(bool(rows))}

@@ -73,7 +73,7 @@ def test_each_part_moves_alone(rewards):
     assert full == right
     extra = [*ROWS, PrintedRow(name="甲胎蛋白", result="2.0")]
     alone = {
-        "json": ("好的，结果如下：" + answer(ROWS), -0.25),
+        "json": ("好的，结果如下：" + answer(ROWS), -0.75),
         "value": (answer(changed(result="7.77")), -1),
         "unit": (answer(changed(unit="mmol/L")), 0),
         "range": (answer(changed(reference_range="1-2")), 0),
@@ -102,6 +102,8 @@ def test_scribbling_is_worse_than_any_report(rewards):
     assert max(scribble, rewards.page_reward("不知道", TRUTH)) <= rewards.page_reward(
         answer(all_wrong + invented), TRUTH
     )
+    no_result = rewards.page_reward('{"items":[{"name":"白细胞计数","mark":null}]}', TRUTH)  # 微型模型真的学会过
+    assert no_result < rewards.page_reward(answer(all_wrong), TRUTH)
     assert scribble < rewards.page_reward(answer(invented), TRUTH)
 
 
@@ -126,4 +128,4 @@ def test_a_row_whose_fields_are_not_text_costs_json_only(rewards):
     loose = json.loads(answer(ROWS))
     loose["items"][0]["result"] = 4.84
     parts = rewards.reward_parts(json.dumps(loose, ensure_ascii=False), TRUTH)
-    assert (parts["json"], parts["value"]) == (-0.25, 1)
+    assert (parts["json"], parts["value"]) == (-0.75, 1)
