@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,7 +13,15 @@ from sample_report import SAMPLE, STAGE, row_box
 
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.report import DISCLAIMER, Evidence, PrintedRow, Reading, ReadRow
+from health_assistant.lab_report.report import (
+    DISCLAIMER,
+    Evidence,
+    PrintedField,
+    PrintedRow,
+    Reading,
+    ReadRow,
+    ToldField,
+)
 
 APP = STAGE / "HealthAssistantWebApp"
 ANALYZE, ADVISE = "**/analyze_medical_report", "**/advice"
@@ -38,11 +47,23 @@ def example_rows(count: int) -> list[Evidence]:
     return [Evidence(confidence=0.98, boxes={"row": row_box(number)}) for number in range(1, count + 1)]
 
 
-def answer(items: list[PrintedRow], end: str = "done", rows: list[Evidence] | None = None, html: str = "") -> str:
-    """一次完整的 SSE 回答；end 之后的事件不发。html 代替真的建议。"""
+def answer(
+    items: list[PrintedRow],
+    end: str = "done",
+    rows: list[Evidence] | None = None,
+    html: str = "",
+    told: Sequence[ToldField] = (),
+    origin: dict[str, str] | None = None,
+) -> str:
+    """一次完整的 SSE 回答；end 之后的事件不发。
+
+    html 代替真的建议；told 是性别、年龄里不是印着的；origin 是印着的时间、医院。
+    """
     evidence = rows or example_rows(len(items))
     read_rows = [ReadRow.of(item, **dict(one)) for item, one in zip(items, evidence, strict=True)]
-    report = assess(Reading(report_type="血细胞分析", sex="女", age="34岁", items=read_rows))
+    printed = {field: PrintedField(value=value) for field, value in (origin or {}).items()}
+    reading = Reading(report_type="血细胞分析", sex="女", age="34岁", told=list(told), items=read_rows, origin=printed)
+    report = assess(reading)
     given = {"advice_html": html or to_html(advice.compose_advice(report))}
     report = report.model_dump(mode="json")
     events = {

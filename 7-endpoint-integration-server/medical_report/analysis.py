@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +24,7 @@ from medical_report.markdown import describe, to_html
 from medical_report.metrics import DEGRADED, GUARDED
 from medical_report.page_reading import Busy, Clock, PageRead, read_page
 from medical_report.settings import Settings
+from medical_report.told import Told, fill_in
 from medical_report.upload import Page
 from medical_report.upstreams import Upstream, UpstreamError
 from medical_report.verification import assess_verified
@@ -83,9 +85,11 @@ def get_analyst(app: Flask) -> Analyst:
 
 
 def analyse_pages(
-    analyst: Analyst, pages: list[tuple[int, Page]], request_id: str, trace: list | None = None
+    analyst: Analyst, pages: list[tuple[int, Page]], told: Told, request_id: str, trace: list | None = None
 ) -> Iterator[Event]:
     """一份报告的各页（第几个文件，与它的一页）-> 事件。trace 给了就记下与上游的来往，给操作的人看。
+
+    told 是用的人填的，单子上没有印的才用。
 
     一页也读不出时抛第一页的 `UnreadableReport` 或 `BadImage`；排不上时抛 `Busy`。
     """
@@ -99,7 +103,7 @@ def analyse_pages(
         read.append(one)
         if len(pages) > 1 or page.preview:
             yield "page", _progress(number, len(pages), file, page, one)
-    report, engines = judge_pages(read, analyst.settings.verify)
+    report, engines = judge_pages(read, analyst.settings.verify, told)
     yield from _explain(analyst, report, engines, request_id, clock, trace)
 
 
@@ -120,11 +124,13 @@ def analyse_rows(
     yield from _explain(analyst, report, {"vision": "人工核对"}, request_id, clock, None)
 
 
-def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[Assessment, dict[str, str]]:
+def judge_pages(reads: Sequence[PageRead], verify: bool, told: Told) -> tuple[Assessment, dict[str, str]]:
     """各页的读数 -> 判断过的一份报告，与谁读的、谁核对的。没有读成的页说出来；都没有读成时抛第一页的错误。"""
     pages = [(number, read) for number, read in enumerate(reads, 1) if read.is_read]
     if not pages:
         raise reads[0].error
+    both = [reading for _, read in pages for reading in (read.embedded, read.vision) if reading]
+    filled = fill_in(both, told, date.today().year)
     unread = [f"第 {number} 页没有读成：{read.problem}" for number, read in enumerate(reads, 1) if not read.is_read]
     ours = join_pages([(number, read.vision or read.embedded) for number, read in pages])
     engines = {"vision": ours.reading.engine}
@@ -140,6 +146,7 @@ def judge_pages(reads: Sequence[PageRead], verify: bool) -> tuple[Assessment, di
             item.verified = None if item.page in alone else item.verified
     else:
         report = assess(ours.reading, unread + ours.doubts)
+    report.told = filled
     if ours.floor:
         raise_to(report, ours.floor)
     failed = [number for number, read in pages if read.vision_failed]

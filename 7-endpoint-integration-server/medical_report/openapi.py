@@ -4,6 +4,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from health_assistant.lab_report.report import LabReport, Triage
+from medical_report.told import Told
 from medical_report.upload import MAX_PAGES
 from medical_report.views import AdviceRequest
 
@@ -61,7 +62,8 @@ def document(max_upload_mb: int) -> dict:
     _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")
     photo = {"type": "string", "contentMediaType": "application/octet-stream"}
     several = {"type": "array", "items": photo, "minItems": 1}
-    form = {"type": "object", "properties": {"image": several}, "required": ["image"]}
+    told = Told.model_json_schema()["properties"]
+    form = {"type": "object", "properties": {"image": several, **told}, "required": ["image"]}
     upload = (
         f"一份化验单：一个或几个 image，JPEG、PNG、WebP、HEIC 或 PDF，"
         f"一共 {MAX_PAGES} 页、{max_upload_mb} MB 以内；几页的读完合成一份"

@@ -21,11 +21,13 @@ from health_assistant.lab_report.report import (
     Reading,
     ReadReport,
     ReadRow,
+    ToldField,
 )
 from medical_report.analysis import Event, analyse_pages, analyse_rows, get_analyst
 from medical_report.errors import describe_error
 from medical_report.heartbeats import HEARTBEAT, with_heartbeats
 from medical_report.page_reading import MAX_ROWS
+from medical_report.told import Told
 from medical_report.upload import MAX_PAGES, uploaded_pages
 
 blueprint = Blueprint("medical_report", __name__)
@@ -64,6 +66,7 @@ class CorrectedReport(ReadReport):
     report_type: Cell = ""
     age: Cell | None = None
     origin: dict[OriginField, CorrectedField] = {}
+    told: list[ToldField] = Field([], max_length=2, description="sex、age 里，不是印着的、是用的人填的")
     doubts: list[Doubt] = Field([], max_length=2 * MAX_PAGES, description="整张报告的疑问，照原样交回来")
     items: list[CorrectedRow] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 子类的字段更窄
 
@@ -105,8 +108,9 @@ def health() -> dict:
 def analyze_medical_report() -> Response:
     """照片或 PDF -> 读数、判断与建议；读不成的答错误。"""
     pages = uploaded_pages(request)
+    told = Told.model_validate(request.form.to_dict())
     trace: list[dict] | None = [] if request.args.get("trace") == "1" else None
-    return _answer(analyse_pages(get_analyst(current_app), pages, g.request_id, trace), trace)
+    return _answer(analyse_pages(get_analyst(current_app), pages, told, g.request_id, trace), trace)
 
 
 @blueprint.post("/advice")
@@ -132,6 +136,7 @@ def _reading_of(report: CorrectedReport) -> Reading:
         # 行与行对不上的疑问不照旧：判断时重新核对，改正了读错的那一行，别的几行就跟着好了
         row.doubt = None if is_conflict(sent.doubt) else sent.doubt
     head = {"report_type": report.report_type, "sex": report.sex, "age": report.age, "origin": report.origin}
+    head["told"] = report.told
     return Reading(items=rows, **head)
 
 

@@ -60,6 +60,7 @@ def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
         sex=report.sex,
         age=report.age,
         origin=report.origin if isinstance(report, Reading) else {},
+        told=report.told if isinstance(report, Reading) else [],
         items=findings,
         triage=_triage(findings, severity or ("slight" if doubts else None)),
         when=WHEN_OF.get(severity),

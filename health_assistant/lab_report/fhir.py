@@ -84,7 +84,8 @@ def _concept(system: str, code: str, text: str) -> Resource:
 
 
 def _patient(report: Assessment) -> Resource | None:
-    return _resource("Patient", gender=_SEXES[report.sex]) if report.sex else None
+    """印着性别才有；用的人填的没有人核对，不往外写。"""
+    return _resource("Patient", gender=_SEXES[report.sex]) if report.sex and "sex" not in report.told else None
 
 
 def _printed(report: Assessment, field: OriginField) -> str:

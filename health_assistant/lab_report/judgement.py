@@ -16,6 +16,7 @@ from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, LabItem, PrintedRow, RangeSource, Scale, Severity
 from health_assistant.lab_report.severity import Way, at_least, grade_deviation, grade_value, span_of
+from health_assistant.lab_report.tracking import track
 
 MIN_CONFIDENCE = 0.8
 """识别把握低于它的行不作判断。"""
@@ -120,6 +121,7 @@ def judge(observed: Observation, person: Person, others_have_flags: bool, sheet_
         applied_range=str(interval) if interval and interval != observed.interval else row.reference_range,
         scale=_scale(result, interval),
     )
+    finding.tracked = track(observed, finding.compared_unit, interval if source == "printed" else None)
     if isinstance(result, Interval) and result == interval and result.is_bounded and not result.is_point:
         finding.withhold("结果与参考范围一模一样，可能串了列")
         finding.doubts_value = True

@@ -8,9 +8,8 @@ from fractions import Fraction
 from typing import Literal
 
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS
-from health_assistant.lab_report.report import LabReport, ReadReport
+from health_assistant.lab_report.report import LabReport, ReadReport, Sex
 
-Sex = Literal["男", "女"]
 Trimester = Literal[1, 2, 3]
 
 OLD_AGE_YEARS = 60

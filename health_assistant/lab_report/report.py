@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+Sex = Literal["男", "女"]
 Flag = Literal["normal", "high", "low", "abnormal", "unknown"]
 RangeSource = Literal["printed", "catalogue", "none"]
 Triage = Literal["none", "routine", "soon", "urgent"]
@@ -64,7 +65,7 @@ class ReadReport(BaseModel):
     """一张化验单上印着的内容。"""
 
     report_type: str = Field("", description="报告类型，如 血细胞分析")
-    sex: Literal["男", "女"] | None = Field(None, description="性别；没有印则为 null")
+    sex: Sex | None = Field(None, description="性别；没有印则为 null")
     age: str | None = Field(None, description="年龄，照原样抄写，如 45岁、3月；没有印则为 null")
     items: list[PrintedRow]
 
@@ -105,6 +106,9 @@ class PrintedField(BaseModel):
     page: int = Field(1, description="在第几页，从 1 起")
 
 
+ToldField = Literal["sex", "age"]
+"""单子上没有印、由用的人填的。"""
+
 Origin = dict[OriginField, PrintedField]
 """标本从哪里来：没有印、没有把握的栏不在里面。"""
 
@@ -114,6 +118,7 @@ class Reading(ReadReport):
 
     items: list[ReadRow]  # type: ignore[assignment]  # pydantic 允许子类的字段更窄
     origin: Origin = {}
+    told: list[ToldField] = []
     notices: list[str] = Field([], description="整张单子上要告诉用户的话，如没有读的部分")
     engine: str = Field("", exclude=True, description="读者的名字，要告诉用户")
 
@@ -138,6 +143,20 @@ class Scale(BaseModel):
     high: float | None
 
 
+class Tracked(BaseModel):
+    """一行与别的报告里同一项相比时用的。数写成十进制的字，位数是有意义的。"""
+
+    analyte: str = Field(description="目录里的代号；同一项不论印作什么名称都一样")
+    name: str = Field(description="目录里的名称")
+    unit: str = Field(description="value、low、high 的单位：目录的；换不成的是印着的。单位相同才能比")
+    value: str | None = Field(None, description="不是单独一个数（如 <0.01）、不知道单位的为 null")
+    low: str | None = Field(None, description="印着的范围的下限；没有印、没有界的为 null")
+    high: str | None = Field(None, description="印着的范围的上限")
+    change_percent: float | None = Field(
+        None, description="参考变化值，%：化验与身体本来的波动两次之间少有超过它的；没有查到的为 null"
+    )
+
+
 class LabItem(PrintedRow):
     """一行检验项目，加上代码的判断。"""
 
@@ -154,15 +173,17 @@ class LabItem(PrintedRow):
     report_type: str | None = Field(None, description="各页的报告名不同时，这一行那一页的")
     verified: bool | None = Field(None, description="第二个读者是否读到同样的结果；没有第二个读者则为 null")
     other_reading: str | None = None
+    tracked: Tracked | None = Field(None, description="与别的报告里同一项相比时用的；目录不认识的为 null")
 
 
 class LabReport(BaseModel):
     """判断完毕的化验单。"""
 
     report_type: str = ""
-    sex: Literal["男", "女"] | None = None
+    sex: Sex | None = None
     age: str | None = None
     origin: Origin = Field({}, description="什么时候采的、收的、报告的，哪家医院，什么标本；没有把握的不在里面")
+    told: list[ToldField] = Field([], description="sex、age 里，不是印着的、是用的人填的")
     items: list[LabItem]
     triage: Triage = "none"
     when: When | None = Field(None, description="多快去看：now、today、days、weeks；可以在家观察的为 null")

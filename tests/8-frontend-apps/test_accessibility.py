@@ -53,6 +53,9 @@ def test_axe_finds_nothing_on_any_screen(themed, report_server):
     check(page)
     page.locator("#result .restart").click()
     page.wait_for_selector("#history:not([hidden])")
+    page.click("#backup summary")
+    check(page)
+    page.get_by_role("button", name="加一个人").click()
     check(page)
 
 

@@ -84,6 +84,9 @@ def test_every_screen_fits(page, report_server, size, text):
     page.wait_for_selector("#save-button:disabled")
     page.locator("#result .restart").click()
     page.wait_for_selector("#history:not([hidden])")
+    page.click("#backup summary")
+    check(page)
+    page.get_by_role("button", name="加一个人").click()
     check(page)
 
 

@@ -21,6 +21,7 @@ IGNORED = {
         "accent-color": ["/.*/"],
         "color-scheme": ["/.*/"],
         "outline": ["/.*/"],  # Safari 16.4 才跟着圆角，方的也行
+        "paint-order": ["/.*/"],  # SVG 的字上 Chrome 35、Safari 8 就有；后来才有的是 HTML 的字
         "print-color-adjust": ["/.*/"],  # 前面有带 -webkit- 的
         "text-wrap": ["/.*/"],  # 不认只是断行不那么匀
         "overflow-wrap": ["anywhere"],

@@ -62,3 +62,27 @@ def test_back_and_reload_lead_home(webkit, service):
     webkit.press("#example-button")
     webkit.wait(IS_DONE)
     assert len(service.bodies) == 3
+
+
+def test_what_is_kept_goes_out_encrypted_and_comes_back(webkit, service, tmp_path):
+    webkit.open(service.url)
+    webkit.press("#example-button")
+    webkit.wait(IS_DONE)
+    webkit.press("#save-button")
+    webkit.wait("document.querySelector('#save-button:disabled')")
+    webkit.run(
+        "import('./js/backup.js').then((one) => one.writeBackup('正确的口令八个字')).then((text) => { made = text; });"
+    )
+    file = tmp_path / "备份.json"
+    file.write_text(webkit.wait("window.made"), "utf-8")
+    webkit.run("location.href = './';")
+    webkit.wait(SHOWN.format("#history"))
+    webkit.run("document.querySelector('#clear-history-button').click();")
+    webkit.wait("document.querySelector('#history[hidden]')")
+    webkit.run("document.querySelector('#backup').open = true;")
+    webkit.choose("#import-input", file)
+    webkit.wait(SHOWN.format("#import-passphrase"))
+    webkit.run("document.querySelector('#import-form [name=passphrase]').value = '正确的口令八个字';")
+    webkit.press("#import-form button")
+    webkit.wait("document.querySelector('#backup-words').textContent.startsWith('读回了 1 份')")
+    assert webkit.run("return document.querySelectorAll('.record').length;") == 1

@@ -20,10 +20,12 @@ export class AnalysisError extends Error {
   }
 }
 
-/** 读一份报告的各页（照片与 PDF）。事件依次是 accepted、page（几页的，或 PDF）、report、advice（可有多次）、done。 */
-export function analyze(files, listeners) {
+/** 读一份报告的各页（照片与 PDF）。person 是人自己填的性别、出生年，单子上没有印的才用。事件依次是 accepted、page（几页的，或 PDF）、report、advice（可有多次）、done。 */
+export function analyze(files, person, listeners) {
   const form = new FormData();
   for (const file of files) form.append("image", file, file.type === "application/pdf" ? "report.pdf" : "photo.jpg");
+  if (person?.sex) form.append("sex", person.sex);
+  if (person?.birthYear) form.append("birth_year", person.birthYear);
   return post("analyze_medical_report", form, listeners);
 }
 

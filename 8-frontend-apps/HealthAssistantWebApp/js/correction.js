@@ -14,14 +14,14 @@ export function correctRow(report, index, fields) {
 }
 
 /** 交给 POST /advice 的各行：印着的内容；没有把握的行连同疑问一起交，免得没人核对就被判成正常。 */
-export function rowsToSend({ report_type, sex, age, origin = {}, doubts = [], items }) {
+export function rowsToSend({ report_type, sex, age, origin = {}, told = [], doubts = [], items }) {
   const sent = items.map((item) => {
     const row = Object.fromEntries(PRINTED.map((name) => [name, item[name]]));
     row.page = item.page ?? 1; // 以前存下的结果没有这一栏
     row.report_type = item.report_type ?? null;
     return isDoubtful(item) ? { ...row, doubt: item.note } : row;
   });
-  return { report_type, sex, age, origin, doubts, items: sent };
+  return { report_type, sex, age, origin, told, doubts, items: sent };
 }
 
 /** 重新判断的结果没有位置与把握，从原来的补上。 */

@@ -2,6 +2,7 @@
 
 import { element } from "./dom.js";
 
+const SWITCHES = ["text", "theme"];
 let storage = null;
 try {
   storage = localStorage;
@@ -28,7 +29,12 @@ function set(name, value) {
   show();
 }
 
-for (const name of ["text", "theme"]) {
+/** 两个开关也不再记着；眼前的不变。 */
+export function forgetDisplay() {
+  for (const name of SWITCHES) storage?.removeItem(name);
+}
+
+for (const name of SWITCHES) {
   const saved = storage?.getItem(name);
   if (saved) root.dataset[name] = saved;
 }

@@ -5,6 +5,7 @@ import { rowsToSend } from "./correction.js";
 import { make } from "./dom.js";
 import { FLAGS, rangeWords } from "./row_view.js";
 
+const NAMELESS = "里面没有姓名与照片。";
 const COLUMNS = ["项目", "代号", "结果", "单位", "参考范围", "判断", "按什么判断", "说明"];
 
 /** 表格软件会把 = 之类开头的字当成公式，1:40 当成时间：读来的字不能变成别的，前面加一撇。光是 +、- 或一个数的照旧。 */
@@ -27,20 +28,21 @@ export function asCsv(report, disclaimer) {
 }
 
 export function saveCsv(report, disclaimer) {
-  return download(asCsv(report, disclaimer), "text/csv", "化验结果.csv");
+  return download(asCsv(report, disclaimer), "text/csv", "化验结果.csv") + NAMELESS;
 }
 
 export async function saveFhir(report) {
   const rows = rowsToSend(report);
   rows.items.forEach((row, index) => { row.boxes = report.items[index].boxes ?? {}; });
-  return download(await askFhir(rows), "application/fhir+json", "化验结果.fhir.json");
+  return download(await askFhir(rows), "application/fhir+json", "化验结果.fhir.json") + NAMELESS;
 }
 
-function download(text, type, name) {
+/** 存成文件；返回要告诉人的话。 */
+export function download(text, type, name) {
   const link = make("a");
   link.href = URL.createObjectURL(new Blob([text], { type }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // 有的浏览器点了以后才去取
-  return `已经存成“${name}”，里面没有姓名与照片。`;
+  return `已经存成“${name}”。`;
 }

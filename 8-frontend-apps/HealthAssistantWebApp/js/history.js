@@ -1,33 +1,22 @@
-// 存在这台设备上的结果（IndexedDB）：人点了才存，不含照片，一按全清。
+// 存在这台设备上的结果：人点了才存，不含照片，一按全清。
 
-const STORE = "results";
+import { dropDatabase, inDatabase, settled } from "./database.js";
+import { dropBlank, latest, ownerIn } from "./people.js";
 
-/** record 是 {savedAt, report, advice_html, engines, disclaimer}；savedAt（毫秒）相同的覆盖。 */
-export const saveResult = (record) => inStore("readwrite", (store) => store.put(record));
+/** record 是 {savedAt, person, report, advice_html, engines, disclaimer}；savedAt（毫秒）相同的覆盖，没有写 person 的归现在的人。 */
+export const saveResult = (record) => inDatabase("readwrite", async (results, people) => (
+  settled(results.put({ ...record, person: (await ownerIn(people, record.person)).id }))));
 
-/** 全部记录，新的在前。 */
-export async function allResults() {
-  return (await inStore("readonly", (store) => store.getAll())).reverse();
-}
+/** 现在的人的全部记录，新的在前；别人的不在里面，免得混在一起比。 */
+export const allResults = () => inDatabase("readonly", async (results, people) => {
+  const chosen = latest(await settled(people.getAll()));
+  return (await settled(results.getAll())).filter(({ person }) => person === chosen?.id).reverse();
+});
 
-export const deleteResult = (savedAt) => inStore("readwrite", (store) => store.delete(savedAt));
+export const deleteResult = (savedAt) => inDatabase("readwrite", async (results, people) => {
+  await settled(results.delete(savedAt));
+  return dropBlank(results, people);
+});
 
-export const clearResults = () => inStore("readwrite", (store) => store.clear());
-
-function settled(request) {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-}
-
-async function inStore(mode, work) {
-  const opening = indexedDB.open("health-assistant", 1);
-  opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: "savedAt" });
-  const database = await settled(opening);
-  try {
-    return await settled(work(database.transaction(STORE, mode).objectStore(STORE)));
-  } finally {
-    database.close();
-  }
-}
+/** 每个人的，连同人。 */
+export const clearResults = dropDatabase;

@@ -1,18 +1,23 @@
 // 入口：选照片 → 看一眼 → 分析 → 结果。同一时刻只有一次分析，新的一次会取消旧的。
 
-import "./display.js";
 import "./taps.js";
 import { AnalysisError, analyze, reassess, setAccessKey } from "./api.js";
+import { showBackup } from "./backup_view.js";
 import { correctRow, mergeReports, rowsToSend } from "./correction.js";
+import { forgetDisplay } from "./display.js";
 import { element, make, makeButton } from "./dom.js";
 import { saveCsv, saveFhir } from "./export.js";
 import { allResults, clearResults, deleteResult, saveResult } from "./history.js";
 import { dateOf, dateWords, showOrigin } from "./origin_view.js";
 import { addPages, checkedPages, clearPages, pageCount } from "./page_list.js";
+import { allPeople } from "./people.js";
+import { mismatchWords, showPeople } from "./people_view.js";
 import { clearPhoto, onPhotoPick, setPicture, showBoxes } from "./photo_view.js";
+import { makePrevious } from "./previous_view.js";
 import { endProgress, setPages, setStep, setUploaded, startProgress } from "./progress.js";
 import { clearReport, endAdvice, openRow, showAdvice, showEngines, showReport, summarize } from "./report_view.js";
 import { asText, copy, share } from "./share.js";
+import { showTrends } from "./trend_view.js";
 
 // 服务器的话里没有说怎么办的，在这里补上
 const HINTS = {
@@ -32,8 +37,10 @@ const CONNECTION_CODES = ["network", "stream_ended"];
 let current = null; // 正在进行的分析的 AbortController
 let lastSource = null; // 上一张照片从哪里来，重试时再用一次
 let failure = null; // 正显示着的错误
-let shown = null; // 正显示着的结果：{savedAt, report, advice_html, engines, disclaimer}
+let who = null; // 现在读的是谁的，见 people.js
+let shown = null; // 正显示着的结果：{savedAt, person, report, advice_html, engines, disclaimer}
 let isCorrecting = false;
+let kept = []; // 存下的结果，列出时一起取
 
 // ---- 选照片 ----
 
@@ -77,7 +84,7 @@ async function run(source) {
     await setPicture(1, files[0]);
     signal.throwIfAborted();
     const pictures = []; // 每一页的样子都备好了，才画各行的位置
-    await analyze(files, {
+    await analyze(files, who, {
       signal,
       onUpload: setUploaded,
       onEvent({ type, data }) {
@@ -116,7 +123,8 @@ function fromDataUrl(url) {
 
 function draw(report) {
   showBoxes(report.items); // 先有位置，各行才剪得出小图
-  showReport(report, correct);
+  showReport(report, correct, (item) => makePrevious(item, report, kept));
+  element("mismatch").textContent = mismatchWords(who, report);
   showOrigin(report, correctOrigin);
 }
 
@@ -124,20 +132,23 @@ function draw(report) {
 function correctOrigin(origin) {
   if (!shown || isCorrecting) return say("建议还没有写完，或上一处还在重新判断，请等一下再填。");
   shown = { ...shown, report: { ...shown.report, origin } };
-  showOrigin(shown.report, correctOrigin);
-  element("save-button").disabled = false;
-  element("save-button").textContent = "存在这台设备上";
+  draw(shown.report); // 日子变了，“上次”也变
+  offerSaving();
 }
 
 /** 显示一份完整的结果：刚分析完的、改正过的，或存下来的。 */
-function display({ savedAt, report, advice_html, engines, disclaimer }, isDrawn = false) {
+function display({ savedAt, person, report, advice_html, engines, disclaimer }, isDrawn = false) {
   const corrected = report.items.filter((item) => item.corrected).length;
-  shown = { savedAt: savedAt ?? Date.now(), report, advice_html, engines, disclaimer };
+  shown = { savedAt: savedAt ?? Date.now(), person: person ?? who?.id, report, advice_html, engines, disclaimer };
   if (!isDrawn) draw(report);
   showAdvice(advice_html);
   showEngines(engines, disclaimer, corrected);
+  offerSaving();
+}
+
+function offerSaving() {
   element("save-button").disabled = false;
-  element("save-button").textContent = "存在这台设备上";
+  element("save-button").textContent = `存在这台设备上${who?.name ? `：${who.name}` : ""}`;
 }
 
 /** 人改正了第 index 行：高低和建议重新来。 */
@@ -185,7 +196,7 @@ function retry() {
 // ---- 换屏 ----
 
 function showScreen(name) {
-  for (const screen of ["start", "check", "work"]) element(screen).hidden = screen !== name;
+  for (const screen of ["start", "check", "work", "trends"]) element(screen).hidden = screen !== name;
   scrollTo(0, 0);
   // 手机上按“返回”是回到开头，不是离开网页；刷新以后还认得出刚才在里面
   if (history.state) history.replaceState(name === "start" ? "home" : "inside", "");
@@ -213,8 +224,11 @@ function goHome() {
 // ---- 存在这台设备上的 ----
 
 async function listHistory() {
-  const records = await allResults().catch(() => []); // 浏览器不许网页存东西
-  element("history").hidden = records.length === 0;
+  const [records, people] = await Promise.all([allResults(), allPeople()]).catch(() => [[], []]); // 浏览器不许网页存东西
+  kept = records;
+  element("history").hidden = people.length === 0;
+  who = showPeople(people, listHistory);
+  showBackup(people.length > 0, listHistory);
   element("history-list").replaceChildren(...records.map((record) => {
     const title = record.report.report_type || "化验结果";
     const taken = dateOf(record.report);
@@ -230,6 +244,7 @@ async function listHistory() {
     remove.setAttribute("aria-label", `删除 ${date} 的${title}`);
     return make("li", "", open, remove);
   }));
+  if (people.length && !records.length) element("history-list").append(make("li", "muted", "还没有存下的结果。"));
 }
 
 async function save() {
@@ -241,6 +256,7 @@ async function save() {
   }
   element("save-button").disabled = true;
   element("save-button").textContent = "已经存在这台设备上";
+  listHistory();
   say("存好了：只在这台设备里，不含照片。在首页可以打开，也可以一按全部清除。");
 }
 
@@ -258,6 +274,11 @@ for (const [id, take] of [["album-input", choose], ["camera-input", choose], ["m
 }
 on("example-button", () => run(fetchExample));
 on("back-button", goHome);
+on("trends-button", () => {
+  showTrends(kept);
+  showScreen("trends");
+  element("trends-title").focus({ preventScroll: true });
+});
 on("read-button", async () => {
   element("read-button").disabled = true; // 几张照片要准备一会儿
   const mine = current;
@@ -276,7 +297,7 @@ on("copy-button", async () => say(await copy(resultText())));
 on("print-button", () => print());
 on("csv-button", () => say(saveCsv(shown.report, shown.disclaimer)));
 on("fhir-button", () => saveFhir(shown.report).then(say, (error) => say(`没有导出：${error.message}`)));
-on("clear-history-button", () => clearResults().then(listHistory));
+on("clear-history-button", () => clearResults().then(forgetDisplay).then(listHistory));
 for (const button of document.querySelectorAll(".restart")) button.addEventListener("click", goHome);
 onPhotoPick(openRow);
 

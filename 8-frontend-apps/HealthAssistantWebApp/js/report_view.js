@@ -2,7 +2,8 @@
 
 import { element, make, safeNodes } from "./dom.js";
 import { highlight } from "./photo_view.js";
-import { makeRow, needsCheck } from "./row_view.js";
+import { MEANING } from "./previous_view.js";
+import { isAbnormal, makeRow, needsCheck } from "./row_view.js";
 
 const TRIAGE = {
   none: ["未见异常", "读到的项目都在参考范围内。如果身体仍不舒服，还是要去看医生。"],
@@ -29,12 +30,11 @@ const SEVERITIES = ["grave", "severe", "marked", "moderate", "slight", null];
 
 const result = element("result");
 const advice = element("advice");
-const isAbnormal = (item) => !["normal", "unknown"].includes(item.flag);
 
-/** 显示整张报告；correct 见 makeRow。 */
-export function showReport(report, correct) {
+/** 显示整张报告；correct、previous 见 makeRow。 */
+export function showReport(report, correct, previous) {
   element("result-title").textContent = report.report_type || "化验结果";
-  element("person").textContent = [report.sex, report.age].filter(Boolean).join(" · ");
+  element("person").textContent = personWords(report);
   showNotices(report);
   element("summary").replaceChildren(...summarize(report).match(/[^，]+，?/g).map((clause) => make("span", "", clause)));
   [element("tier").textContent, element("tier-words").textContent] = triageWords(report);
@@ -44,9 +44,16 @@ export function showReport(report, correct) {
     tick.dataset.flag = item.flag;
     return tick;
   }));
-  showRows(report.items, { correct, point: pointAt, goToAdvice });
+  showRows(report.items, { correct, point: pointAt, goToAdvice, previous });
   result.hidden = false;
   element("work").dataset.shown = "";
+}
+
+/** 是谁的：印着的；单子上没有印、按人填的，说明是填的。 */
+export function personWords({ sex, age, told = [] }) {
+  const [printed, filled] = [false, true].map((isTold) => (
+    [["sex", sex], ["age", age]].filter(([name, value]) => value && told.includes(name) === isTold).map(([, value]) => value)));
+  return [...printed, filled.length && `按您填的：${filled.join("，").replace(/(\d)岁/, "$1 岁")}`].filter(Boolean).join(" · ");
 }
 
 /** 一句话：本次几项，几项异常。 */
@@ -151,6 +158,7 @@ function showRows(items, actions) {
     details.open = normal.length === items.length;
     groups.push(details);
   }
+  if (items.some(actions.previous)) groups.push(make("p", "muted small-print", MEANING));
   element("rows").replaceChildren(...groups);
 }
 

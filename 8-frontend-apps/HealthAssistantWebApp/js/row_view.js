@@ -10,6 +10,8 @@ export const FLAGS = {
 const DEGREES = { slight: "，轻微超出", marked: "，明显超出", severe: "，严重超出" };
 const MARKS = ["", "↑", "↓"];
 
+export const isAbnormal = (item) => !["normal", "unknown"].includes(item.flag);
+
 /** 两个读者读得不一样，或没有把握：请人核对。核对过的不再问。 */
 export function needsCheck(item) {
   return !item.corrected && (item.flag === "unknown" || item.verified === false);
@@ -25,7 +27,7 @@ export function rangeWords({ range_source: source, reference_range: printed, app
 
 /**
  * actions：point(index) 指到这一行；correct(index, fields) 改正，返回 Promise，不成时抛出给人看的错误；
- * goToAdvice(item) 去看建议里说它的那一段。
+ * goToAdvice(item) 去看建议里说它的那一段；previous(item) 造“上次”一行，没有为 null。
  */
 export function makeRow(item, index, actions) {
   const row = make("li", "row");
@@ -60,6 +62,7 @@ export function makeRow(item, index, actions) {
       item.corrected && make("p", "", make("span", "tag", "人工核对")),
       needsCheck(item) && make("p", "", make("span", "tag ask", "请核对原件")),
       item.note && make("p", "note", item.note),
+      isAbnormal(item) && actions.previous(item),
       item.other_reading && make("p", "note", `另一个程序读成 ${item.other_reading}。`),
       more,
     ].filter(Boolean),
@@ -90,7 +93,8 @@ function contents(item, index, actions) {
     crop && makeButton("link", "在整张照片上看", scrollToPhoto),
   );
   const where = crop && crop.dataset.page && make("p", "muted", `在第 ${crop.dataset.page} 页。`);
-  return [scroller, where, item.verified && make("p", "muted", "两个程序各读一遍，读得一样。"), tools].filter(Boolean);
+  const previous = !isAbnormal(item) && actions.previous(item);
+  return [scroller, where, previous, item.verified && make("p", "muted", "两个程序各读一遍，读得一样。"), tools].filter(Boolean);
 }
 
 function correctionForm(item, correct, close) {

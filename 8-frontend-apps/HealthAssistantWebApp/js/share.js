@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 import { dateOf, dateWords } from "./origin_view.js";
-import { summarize, triageWords } from "./report_view.js";
+import { personWords, summarize, triageWords } from "./report_view.js";
 import { FLAGS, rangeWords } from "./row_view.js";
 
 export function asText(report, disclaimer) {
@@ -15,6 +15,7 @@ export function asText(report, disclaimer) {
   const items = [...report.items].sort((a, b) => b.critical - a.critical || urgency.indexOf(a.flag) - urgency.indexOf(b.flag));
   return [
     `${report.report_type || "化验结果"}：${summarize(report)}`,
+    ...(report.told?.length ? [personWords(report)] : []),
     ...(dateOf(report) ? [`${report.origin.collected ? "采样" : "报告"}时间：${dateWords(dateOf(report))}`] : []),
     `${tier}：${words}`,
     ...report.notices,

@@ -1,0 +1,274 @@
+"""存下的结果写成一个文件，再读回来：一样、不重复、坏的不收；加密；全部清除以后什么也不剩。"""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+from web_app import APP, CRITICAL, DONE, HIGH, MIXED, NORMAL, open_result
+
+pytestmark = pytest.mark.browser
+
+PASSPHRASE = "正确的口令ABC１２３"
+EVERYTHING = """async () => {
+    const found = { localStorage: { ...localStorage }, sessionStorage: { ...sessionStorage }, stores: {} };
+    for (const { name } of await indexedDB.databases()) {
+        const database = await new Promise((resolve) => {
+            indexedDB.open(name).onsuccess = ({ target }) => resolve(target.result);
+        });
+        for (const store of database.objectStoreNames) {
+            const all = database.transaction(store).objectStore(store).getAll();
+            found.stores[store] = await new Promise((resolve) => { all.onsuccess = () => resolve(all.result); });
+        }
+        database.close();
+    }
+    found.cached = (await Promise.all((await caches.keys()).map(async (name) =>
+        (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname)))).flat();
+    return found;
+}"""
+
+
+def keep(page, url: str, *reports: list) -> None:
+    """存下这几份，回到首页。"""
+    for items in reports:
+        open_result(page, url, items)
+        page.click("#save-button")
+        page.wait_for_selector("#save-button:disabled")
+    page.goto(url)
+    page.wait_for_selector(".record")
+
+
+def go_home(page) -> None:
+    page.locator("#result .restart").click()
+    page.wait_for_selector("#history:not([hidden])")
+
+
+def export(page, passphrase: str = "") -> bytes:
+    """导出的文件。"""
+    open_backup(page)
+    page.fill("#export-form [name=passphrase]", passphrase)
+    with page.expect_download() as download:
+        page.click("#export-form button")
+    return Path(download.value.path()).read_bytes()
+
+
+def open_backup(page) -> None:
+    page.evaluate("document.getElementById('backup').open = true")
+
+
+def give(page, content: bytes) -> None:
+    open_backup(page)
+    page.set_input_files("#import-input", {"name": "备份.json", "mimeType": "application/json", "buffer": content})
+
+
+def told(page, words: str) -> None:
+    page.locator("#backup-words", has_text=words).wait_for()
+
+
+def clear(page) -> None:
+    page.click("#clear-history-button")
+    page.wait_for_selector("#history", state="hidden")
+
+
+def shown(page) -> list[str]:
+    """首页的各条，与每一条打开以后的整页文字。"""
+    texts = [page.inner_text("#history-list")]
+    for at in range(page.locator(".record").count()):
+        page.locator(".record").nth(at).click()
+        page.wait_for_selector(DONE)
+        page.evaluate("document.querySelectorAll('#result details').forEach((one) => { one.open = true; })")
+        texts.append(page.inner_text("#result"))
+        go_home(page)
+    return texts
+
+
+@pytest.mark.parametrize("passphrase", [pytest.param("", marks=pytest.mark.slow), PASSPHRASE])
+def test_exported_deleted_and_read_back_shows_the_same(page, report_server, passphrase):
+    keep(page, report_server, [HIGH], MIXED, [CRITICAL])
+    before = shown(page)
+    assert len(before) == 4
+    content = export(page, passphrase)
+    clear(page)
+    give(page, content)
+    if passphrase:
+        told(page, "加了密")
+        page.fill("#import-form [name=passphrase]", passphrase)
+        page.click("#import-form button")
+    told(page, "读回了 3 份结果。")
+    assert shown(page) == before
+
+
+@pytest.mark.slow
+def test_an_encrypted_file_shows_nothing_and_says_how_it_is_made(page, report_server):
+    keep(page, report_server, [HIGH])
+    file = json.loads(export(page, PASSPHRASE))
+    again = json.loads(export(page, PASSPHRASE))
+    assert "总胆固醇" not in json.dumps(file, ensure_ascii=False)
+    assert "总胆固醇".encode() not in base64.b64decode(file["data"])
+    how = file["encryption"]
+    assert (how["cipher"], how["key"]) == ("AES-GCM", "PBKDF2-SHA256")
+    assert how["iterations"] >= 600_000
+    assert len(base64.b64decode(how["salt"])) == 16
+    assert len(base64.b64decode(how["iv"])) == 12
+    for part in ("salt", "iv"):
+        assert how[part] != again["encryption"][part]
+
+
+def test_a_wrong_passphrase_says_so_and_may_be_tried_again(page, report_server):
+    keep(page, report_server, [HIGH])
+    content = export(page, PASSPHRASE)
+    clear(page)
+    give(page, content)
+    told(page, "加了密")
+    page.fill("#import-form [name=passphrase]", "错误的口令")
+    page.click("#import-form button")
+    told(page, "口令不对，或文件被改过。什么也没有读回。")
+    assert page.locator("#history").is_hidden()
+    page.fill("#import-form [name=passphrase]", "正确的口令ABC123")  # 半角与全角是同一个
+    page.click("#import-form button")
+    told(page, "读回了 1 份结果。")
+    assert page.locator("#import-passphrase").is_hidden()
+
+
+@pytest.mark.slow
+def test_the_same_record_is_kept_once_and_a_changed_one_beside_it(page, report_server):
+    keep(page, report_server, [HIGH], [NORMAL])
+    content = export(page)
+    give(page, content)
+    told(page, "读回了 0 份结果，2 份本来就有。")
+    assert page.locator("#history-list li").count() == 2
+    changed = json.loads(content)
+    changed["results"][0]["report"]["report_type"] = "另一台设备上改过的"
+    for words in (
+        "读回了 1 份结果，1 份本来就有，1 份与这里的同一份不一样，两份都留着。",
+        "读回了 0 份结果，2 份本来就有。",
+    ):
+        give(page, json.dumps(changed).encode())
+        told(page, words)
+        assert page.locator("#history-list li").count() == 3
+
+
+def broken(file: dict) -> dict[str, tuple[bytes, str]]:
+    """怎么坏的 -> 内容与要说的话。"""
+
+    def changed(change) -> bytes:
+        copy = json.loads(json.dumps(file))
+        change(copy)
+        return json.dumps(copy).encode()
+
+    def row(copy: dict) -> dict:
+        return copy["results"][0]["report"]["items"][0]
+
+    return {
+        "断了一半": (json.dumps(file).encode()[:-40], "文件坏了，或没有存完整"),
+        "不是 JSON": (b"\x89PNG\r\n", "文件坏了，或没有存完整"),
+        "别的 JSON": (b'{"entry": []}', "不是从这里导出的文件"),
+        "只有 null": (b"null", "不是从这里导出的文件"),
+        "别的版本": (changed(lambda copy: copy.update(version=2)), "第 2 版，这里读第 1 版"),
+        "没有结果": (changed(lambda copy: copy.pop("results")), "没有人与结果"),
+        "判断不认得": (changed(lambda copy: row(copy).update(flag="fine")), "第 1 份结果"),
+        "结果不是字": (changed(lambda copy: row(copy).update(result=[6.3])), "第 1 份结果"),
+        "没有这个人": (changed(lambda copy: copy["results"][0].update(person="?")), "第 1 份结果"),
+        "人不对": (changed(lambda copy: copy["people"][0].update(sex="x")), "第 1 个人"),
+        "加密的方法不认得": (changed(lambda copy: copy.update(encryption={"cipher": "ROT13"})), "加密方法，这里不认得"),
+    }
+
+
+def test_a_broken_file_is_refused_whole(page, report_server):
+    keep(page, report_server, [HIGH])
+    file = json.loads(export(page))
+    clear(page)
+    for kind, (content, words) in broken(file).items():
+        give(page, content)
+        told(page, words)
+        told(page, "什么也没有读回")
+        assert page.locator("#history").is_hidden(), kind
+    give(page, json.dumps(file).encode())
+    told(page, "读回了 1 份结果。")
+
+
+@pytest.mark.slow
+def test_a_tampered_encrypted_file_is_refused(page, report_server):
+    keep(page, report_server, [HIGH])
+    file = json.loads(export(page, PASSPHRASE))
+    data = bytearray(base64.b64decode(file["data"]))
+    data[len(data) // 2] ^= 1
+    file["data"] = base64.b64encode(data).decode()
+    give(page, json.dumps(file).encode())
+    told(page, "加了密")
+    page.fill("#import-form [name=passphrase]", PASSPHRASE)
+    page.click("#import-form button")
+    told(page, "口令不对，或文件被改过")
+
+
+def test_deleting_all_leaves_nothing_but_the_offline_shell(installed_page, report_server):
+    page = installed_page
+    page.goto(report_server)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.click("#text-button")
+    keep(page, report_server, [HIGH], MIXED)
+    before = page.evaluate(EVERYTHING)
+    assert len(before["stores"]["results"]) == 2
+    assert before["localStorage"] == {"text": "large"}
+    clear(page)
+    after = page.evaluate(EVERYTHING)
+    assert [one for kept in after["stores"].values() for one in kept] == []
+    assert (after["localStorage"], after["sessionStorage"]) == ({}, {})
+    files = {f"/{file.relative_to(APP)}" for file in APP.rglob("*") if file.is_file()}
+    assert set(after["cached"]) - {"/"} <= files
+
+
+@pytest.mark.slow
+def test_over_plain_http_encrypting_is_not_offered_and_says_why(page, report_server):
+    """局域网里用 http 打开的不是安全上下文，浏览器真的不给 crypto.subtle。"""
+    keep(page, report_server, [HIGH])
+    encrypted, plain = export(page, PASSPHRASE), export(page)
+    lan = "http://192.168.1.20:8000/"
+    page.route(
+        f"{lan}**", lambda route: route.fulfill(path=APP / (route.request.url.removeprefix(lan) or "index.html"))
+    )
+    page.goto(lan)
+    assert not page.evaluate("isSecureContext")
+    give(page, encrypted)
+    told(page, "要用 https 的地址打开网页才解得开。什么也没有读回。")
+    give(page, plain)
+    told(page, "读回了 1 份结果。")
+    assert page.locator("#export-passphrase").is_hidden()
+    assert "不是 https" in page.inner_text("#no-encryption")
+    assert json.loads(export_plainly(page)) == json.loads(plain)
+
+
+def export_plainly(page) -> bytes:
+    with page.expect_download() as download:
+        page.click("#export-form button")
+    return Path(download.value.path()).read_bytes()
+
+
+@pytest.mark.slow
+def test_records_of_the_first_version_are_still_there(page, report_server):
+    """第 1 版的库没有人：升级以后，以前存下的都在。"""
+    keep(page, report_server, [HIGH], [NORMAL])
+    page.evaluate(
+        """async () => {
+            const settle = (request) => new Promise((resolve) => {
+                request.onsuccess = () => resolve(request.result);
+            });
+            const now = await settle(indexedDB.open("health-assistant"));
+            const records = await settle(now.transaction("results").objectStore("results").getAll());
+            now.close();
+            await settle(indexedDB.deleteDatabase("health-assistant"));
+            const opening = indexedDB.open("health-assistant", 1);
+            opening.onupgradeneeded = () => opening.result.createObjectStore("results", { keyPath: "savedAt" });
+            const old = await settle(opening);
+            const transaction = old.transaction("results", "readwrite");
+            for (const { person, ...record } of records) transaction.objectStore("results").put(record);
+            await new Promise((resolve) => { transaction.oncomplete = resolve; });
+            old.close();
+        }"""
+    )
+    page.reload()
+    page.wait_for_selector("#history:not([hidden])")
+    assert page.locator(".record").count() == 2
+    stores = page.evaluate(EVERYTHING)["stores"]
+    assert {record["person"] for record in stores["results"]} == {person["id"] for person in stores["people"]}
+    assert len(stores["people"]) == 1

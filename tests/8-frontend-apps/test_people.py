@@ -1,0 +1,157 @@
+"""几个人共用一台设备：各存各的；单子上没有印性别、年龄的，用人填的，并且说出来。"""
+
+import pytest
+from web_app import ADVISE, ANALYZE, CRITICAL, DONE, HIGH, NORMAL, answer, open_result, reply_with
+
+pytestmark = pytest.mark.browser
+
+
+def keep(page, url: str, items: list) -> None:
+    open_result(page, url, items)
+    page.click("#save-button")
+    page.wait_for_selector("#save-button:disabled")
+    page.goto(url)
+    page.wait_for_selector(".record")
+
+
+def add_person(page, name: str, sex: str = "", year: str = "") -> None:
+    page.get_by_role("button", name="加一个人").click()
+    fill_in(page, name, sex, year)
+
+
+def fill_in(page, name: str, sex: str, year: str) -> None:
+    page.fill("#people [name=name]", name)
+    page.select_option("#people [name=sex]", sex)
+    page.fill("#people [name=birthYear]", year)
+    page.get_by_role("button", name="存好").click()
+    page.locator("#people .chip[aria-pressed=true]", has_text=name).wait_for()
+
+
+def choose(page, name: str) -> None:
+    page.locator("#people .chip", has_text=name).click()
+    page.locator("#people .chip[aria-pressed=true]", has_text=name).wait_for()
+
+
+def listed(page) -> str:
+    return page.inner_text("#history-list")
+
+
+@pytest.mark.slow
+def test_the_chooser_is_there_only_when_something_is_kept(page, report_server):
+    page.goto(report_server)
+    assert page.locator("#people").is_hidden()
+    keep(page, report_server, [HIGH])
+    assert page.locator("#people .chip").all_inner_texts() == ["没写名字的"]
+    assert page.locator("#for-whom").is_hidden()
+
+
+def test_people_are_kept_apart(page, report_server):
+    keep(page, report_server, [HIGH])
+    add_person(page, "妈妈", "女", "1968")
+    assert listed(page) == "还没有存下的结果。"
+    assert "“妈妈”" in page.inner_text("#for-whom")
+    keep(page, report_server, [NORMAL])
+    assert page.locator(".record").count() == 1
+    assert "没有看到异常" in listed(page)
+    choose(page, "没写名字的")
+    assert "1 项异常" in listed(page)
+    assert page.locator(".record").count() == 1
+    page.reload()
+    page.wait_for_selector(".record")
+    assert "1 项异常" in listed(page)
+
+
+@pytest.mark.slow
+def test_the_button_says_whose_it_will_be(page, report_server):
+    keep(page, report_server, [HIGH])
+    page.get_by_role("button", name="改没写名字的").click()
+    fill_in(page, "爸爸", "男", "")
+    open_result(page, report_server, [HIGH])
+    assert page.inner_text("#save-button") == "存在这台设备上：爸爸"
+
+
+@pytest.mark.slow
+def test_deleting_a_person_takes_the_results_along_and_leaves_the_others(page, report_server):
+    keep(page, report_server, [HIGH])
+    add_person(page, "妈妈")
+    keep(page, report_server, [CRITICAL])
+    page.get_by_role("button", name="改妈妈").click()
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="删除这个人").click()
+    assert page.locator("#people form").is_visible()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="删除这个人").click()
+    page.wait_for_selector(".record")
+    assert page.locator("#people .chip").all_inner_texts() == ["没写名字的"]
+    page.get_by_role("button", name="删除 ").click()
+    page.wait_for_selector("#history", state="hidden")
+    page.reload()
+    assert page.locator("#history").is_hidden()
+
+
+@pytest.mark.slow
+def test_a_name_is_shown_as_text(page, report_server):
+    keep(page, report_server, [HIGH])
+    add_person(page, "<b>妈妈</b>")
+    assert page.locator("#people b, #for-whom b").count() == 0
+    assert page.locator("#people .chip").last.inner_text() == "<b>妈妈</b>"
+
+
+def sent_with(page, url: str, told: list) -> bytes:
+    """看一次示例，服务器说用了填的 told；发去的正文。"""
+    page.goto(url)
+    page.wait_for_selector("#history:not([hidden])")
+    page.unroute(ANALYZE)
+    reply_with(page, answer([HIGH, NORMAL], told=told))
+    with page.expect_request(ANALYZE) as request:
+        page.click("#example-button")
+    page.wait_for_selector(DONE)
+    return request.value.post_data_buffer
+
+
+def test_what_the_person_filled_in_is_sent_and_what_was_used_is_said(page, report_server):
+    keep(page, report_server, [HIGH])
+    assert b"birth_year" not in sent_with(page, report_server, [])
+    assert page.inner_text("#person") == "女 · 34岁"
+    page.goto(report_server)
+    add_person(page, "妈妈", "女", "1968")
+    body = sent_with(page, report_server, ["sex", "age"])
+    assert 'name="sex"\r\n\r\n女\r\n'.encode() in body
+    assert b'name="birth_year"\r\n\r\n1968\r\n' in body
+    assert "妈妈".encode() not in body  # 名字哪里也不去
+    assert page.inner_text("#person") == "按您填的：女，34 岁"
+    sent_with(page, report_server, ["age"])
+    assert page.inner_text("#person") == "女 · 按您填的：34 岁"
+
+
+@pytest.mark.slow
+def test_a_correction_is_judged_by_what_was_filled_in_too(page, report_server):
+    """重新判断用的是真的服务。"""
+    keep(page, report_server, [HIGH])
+    sent_with(page, report_server, ["sex", "age"])
+    row = page.locator(".row[data-name=总胆固醇]")
+    row.locator(".row-head").click()
+    row.get_by_text("读错了，改正").click()
+    row.locator("[name=result]").fill("4.3")
+    with page.expect_response(ADVISE):
+        row.get_by_text("按原件重新判断").click()
+    page.wait_for_selector("#done-words:has-text('改好了')")
+    assert page.inner_text("#person") == "按您填的：女，34 岁"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sex", "year", "words"),
+    [
+        ("男", "", "印的是女，与“某人”"),
+        ("女", "1950", "印的是34 岁"),
+        ("男", "1950", "印的是女、34 岁"),
+        ("女", "", ""),
+    ],
+)
+def test_a_paper_of_someone_else_is_noticed(page, report_server, sex, year, words):
+    keep(page, report_server, [HIGH])
+    add_person(page, "某人", sex, year)
+    sent_with(page, report_server, [])
+    said = page.inner_text("#mismatch")
+    assert words in said if words else said == ""
