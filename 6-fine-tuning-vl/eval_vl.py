@@ -35,6 +35,7 @@ def main() -> int:
     add = parser.add_argument
     add("--config", type=Path, default=DEFAULT_CONFIG, help="训练配方：基座、像素预算、数据都照它（默认 tiny）")
     add("--reader", nargs="+", choices=READERS, help="比哪几个（默认 before after embedded）")
+    add("--grpo", default="tiny-grpo", help="--reader grpo 是 train_vl_grpo.py 的哪个配方（默认 tiny-grpo）")
     add("--dataset", type=Path, help="图与真值的文件夹（默认配方那份数据的 test）")
     add("--limit", type=int, default=0, help="只量前几页（默认全部）")
     add("--unreadable", type=float, default=0.2, help="另把这么大比例的页破坏到读不出（默认 0.2；真实照片不做）")
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         artifacts.write_json(folder / name / "scores.json", {k: v for k, v in results[name].items() if k != "reads"})
 
     # 3. 并排
-    tiny = recipe.model_name_or_path == "tiny" and not args.model and {"before", "after"} & {*names}
+    tiny = recipe.model_name_or_path == "tiny" and not args.model and {"before", "after", "grpo"} & {*names}
     note = "微调前后的是微型模型，只用来走通全过程，不代表真实水平" if tiny else ""
     summary = {
         "recipe": recipe.run_name,
@@ -133,15 +134,12 @@ def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages:
     if args.model:
         model = Path(args.model)
     else:
-        model = (
-            artifacts.vl_dir(recipe.run_name) / "merged"
-            if name == "after"
-            else find_model(recipe.model_name_or_path, True)
-        )
+        tuned = {"after": recipe.run_name, "grpo": args.grpo}
+        merged = artifacts.vl_dir(tuned.get(name, "")) / "merged"
+        model = merged if name in tuned else find_model(recipe.model_name_or_path, True)
     if not (model / "config.json").is_file():
-        script = (
-            f"python 6-fine-tuning-vl/train_vl.py --config {args.config}，再运行 merge_vl.py --recipe {recipe.run_name}"
-        )
+        train = "train_vl_grpo.py" if name == "grpo" else f"train_vl.py --config {args.config}"
+        script = f"python 6-fine-tuning-vl/{train}，再运行 merge_vl.py --recipe {model.parent.name}"
         raise BadInput(f"没有模型 {model}：先运行 {script}")
     files = sorted((one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in model.iterdir())
     return {

@@ -10,8 +10,8 @@ from health_assistant.lab_report.scoring import align
 
 TEMPLATE = Path(__file__).with_name("vl_compare.html")
 SHOWN_PAGES, SHOWN_WIDTH = 12, 560
-READERS = {"before": "微调前", "after": "微调后", "embedded": "内置引擎", "endpoint": "接口"}
-COLORS = {"before": "#9aa5b1", "after": "#2b6cb0", "embedded": "#c05621", "endpoint": "#2f855a"}
+READERS = {"before": "微调前", "after": "微调后", "grpo": "GRPO 后", "embedded": "内置引擎", "endpoint": "接口"}
+COLORS = {"before": "#9aa5b1", "after": "#2b6cb0", "grpo": "#805ad5", "embedded": "#c05621", "endpoint": "#2f855a"}
 RATES = {
     "item_recall": "项目认对",
     "result_recall": "结果读对",

@@ -34,8 +34,8 @@ class Speed:
             self.counted[name] += more
 
 
-def progress_bar(speed: Speed):
-    """Trainer 的回调：进度条上是最近的损失，不是每步一行；计时。"""
+def progress_bar(speed: Speed, names: dict[str, str] | None = None):
+    """Trainer 的回调：进度条上是最近的损失（或 names 的几项：日志里的名字 -> 显示的），不是每步一行；计时。"""
     from transformers import ProgressCallback
 
     class ProgressBar(ProgressCallback):
@@ -47,8 +47,8 @@ def progress_bar(speed: Speed):
             speed.counted = {name: last.get(name, 0) for name in COUNTED}
 
         def on_log(self, args, state, control, logs=None, **kwargs):
-            names = {"loss": "损失", "eval_loss": "验证损失"}
-            self.losses |= {shown: f"{logs[name]:.3f}" for name, shown in names.items() if name in logs}
+            shown = names or {"loss": "损失", "eval_loss": "验证损失"}
+            self.losses |= {label: f"{logs[name]:.3f}" for name, label in shown.items() if name in logs}
             if self.training_bar:
                 self.training_bar.set_postfix(self.losses, refresh=False)
 

@@ -14,6 +14,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    model_validator,
 )
 
 from health_assistant import recipes
@@ -53,7 +54,7 @@ class Recipe(recipes.Recipe):
     }
 
     quantized_model: str = Field("", description="基座已量化成 4 位的一份，训练时少下载；合并仍用 model_name_or_path")
-    dataset_name: str = Field("tiny", description="prepare_train_data.py 备好的数据的名字")
+    dataset_name: recipes.FolderName = Field("tiny", description="prepare_train_data.py 备好的数据的名字")
     backend: Annotated[Literal["auto", "unsloth", "transformers"], AfterValidator(_installed)] = Field(
         "auto", description="auto：有 CUDA 又装了 Unsloth 就用它"
     )
@@ -100,7 +101,7 @@ class Recipe(recipes.Recipe):
 class VisionRecipe(Recipe):
     """视觉模型的一次训练：多了像素预算、训练哪些部分、题目的比例。"""
 
-    dataset_name: str = Field("tiny", description="render_reports.py 画好的数据的名字")
+    dataset_name: recipes.FolderName = Field("tiny", description="render_reports.py 画好的数据的名字")
     max_length: PositiveInt = Field(4096, description="图、提问、回答合起来最多多少个词元；有一条放不下就不开始训练")
     max_pixels: PositiveInt = Field(2560 * 784, description="一页最多多少像素，784 像素一个词元；更大的图先缩小")
     min_text_height: float = Field(10.0, description="缩小之后数字至少几像素高；再小就认不出，不开始训练")
@@ -109,6 +110,36 @@ class VisionRecipe(Recipe):
     abnormal_share: Share = Field(0.1, description="每张报告另出一道“哪些项目异常”的概率")
     unreadable_share: Share = Field(0.05, description="另有这么大比例的页破坏到读不出，教模型答“看不清”")
     question_share: Share = Field(0.2, description="每张报告另出一道“某一项是多少”的概率")
+
+
+class GrpoRecipe(recipes.Recipe):
+    """一次 GRPO。除了头两项，键都是 TRL 的 GRPOConfig 自己的名字；LoRA 与图的设置随 SFT 的那一次。"""
+
+    sft_run_name: str = Field("tiny", description="从哪一次 train_vl.py 的 adapter 开始；基座也是它的")
+    unreadable_share: Share = Field(0.05, description="另有这么大比例的页破坏到读不出：说看不清才有奖励")
+    num_generations: int = Field(8, ge=2, description="一页答几遍，互相比")
+    per_device_train_batch_size: PositiveInt = Field(8, description="一次前向几个回答")
+    gradient_accumulation_steps: PositiveInt = Field(1, description="几次前向更新一次参数")
+    max_completion_length: PositiveInt = Field(256, description="一个回答最多多少个词元")
+    temperature: PositiveFloat = Field(1.0, description="抽样的温度；太低，几遍答得一样，没有可比的")
+    beta: NonNegativeFloat = Field(0.0, description="离开起点的代价（KL）；0 不算，省一份前向")
+    learning_rate: PositiveFloat = Field(1e-6, description="峰值学习率；随后按余弦降到 0")
+    warmup_steps: NonNegativeInt = Field(5, description="学习率从 0 升到峰值要的更新次数")
+    max_steps: PositiveInt = Field(100, description="更新几次参数")
+    eval_steps: PositiveInt = Field(20, description="每更新几次就在验证集上抽样打分、存检查点")
+    save_total_limit: int = Field(3, ge=2, description="留几个检查点")
+    gradient_checkpointing: bool = Field(False, description="时间换显存：反向时重算各层")
+    seed: int = Field(0, description="随机种子")
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> "GrpoRecipe":
+        if self.per_device_train_batch_size % self.num_generations:
+            raise ValueError(f"per_device_train_batch_size 要是 num_generations（{self.num_generations}）的倍数")
+        return self
+
+    def of_trl(self) -> dict:
+        """照原样传给 GRPOConfig 的各项。"""
+        return self.model_dump(exclude={"model_name_or_path", "sft_run_name", "unreadable_share"})
 
 
 def lora_targets(recipe: Recipe) -> list[str] | str:

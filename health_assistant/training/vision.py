@@ -127,6 +127,25 @@ def page_collator(image_processor, tokenizer):
     return collate
 
 
+def page_processor(base: Path, max_pixels: int):
+    """base 的图像处理与分词器合成 transformers 的 Processor，GRPOTrainer 要它；没有视频的一份，那要 torchvision。
+
+    左边补齐：GRPOTrainer 的提问在左边补，图的位置（mm_token_type_ids）却照分词器补，不一样就悄悄错开。
+    """
+    from transformers import AutoTokenizer, ProcessorMixin, Qwen2VLProcessor
+
+    class PageProcessor(Qwen2VLProcessor):
+        def __init__(self, image_processor=None, tokenizer=None, chat_template=None):
+            for kind in ("image", "video"):
+                token = f"<|{kind}_pad|>"
+                setattr(self, f"{kind}_token", token)
+                setattr(self, f"{kind}_token_id", tokenizer.convert_tokens_to_ids(token))
+            ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
+
+    tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left")
+    return PageProcessor(load_image_processor(base, max_pixels), tokenizer, tokenizer.chat_template)
+
+
 def generation_inputs(pages: list, prompt: str, image_processor, tokenizer, max_pixels: int) -> dict:
     """对几页各问一句的输入，左边补齐：input_ids、attention_mask 各 [页数, 最长的一页]，另有图的几项。"""
     import torch
