@@ -54,15 +54,15 @@ def test_what_contradicts_the_paper_is_not_used(title, sex, year):
 
 @pytest.mark.parametrize(("sex", "flag"), [("男", "low"), ("女", "normal")])
 def test_the_range_is_that_of_the_person(sex, flag):
-    report, _ = judge_pages([PageRead(embedded=reading())], True, Told(sex=sex, birth_year=1980))
+    report, _ = judge_pages([PageRead(1, embedded=reading())], True, Told(sex=sex, birth_year=1980))
     assert (report.items[0].flag, report.sex, report.told) == (flag, sex, ["sex", "age"])
 
 
 def test_both_readers_are_filled_in_alike():
-    page = PageRead(vision=reading(), embedded=reading())
+    page = PageRead(1, vision=reading(), embedded=reading())
     report, _ = judge_pages([page], True, Told(sex="女", birth_year=1980))
     assert (report.sex, report.items[0].flag, report.doubts) == ("女", "normal", [])
-    page = PageRead(vision=reading(sex="男"), embedded=reading())
+    page = PageRead(1, vision=reading(sex="男"), embedded=reading())
     assert judge_pages([page], True, Told(sex="女"))[0].told == []
 
 
