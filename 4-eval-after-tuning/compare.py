@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
     target = artifacts.evaluation_dir(args.recipe, "compare", args.limit)
     inputs = [folder / name for folder in folders.values() for name in ("scores.json", "predictions.jsonl")]
+    inputs += [file for folder in folders.values() if (file := folder / "safety.jsonl").exists()]
     fingerprint = artifacts.fingerprint({"questions": len(questions)}, inputs)
     if artifacts.is_finished(target, fingerprint) and not args.force:
         print(f"这两次评测比较过了，结果在 {target}；要重新比加 --force。")
@@ -64,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         name, _, _, old, new, gap, span, record, _, verdict = row
         print(f"  {old:>6} → {new:>6}  {gap:>6}  [{span}]  {record:>9}  {name} {verdict}")
     print(comparison.headline(changes))
+    report = comparison.safety_report(before, after, changes)
+    print(f"{'! ' * report.costs}{report.message}")
     if label(before.scores):
         print(label(before.scores))
     files = comparison.write_reports(target, before, after, changes, questions)

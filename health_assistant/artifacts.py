@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,13 @@ from health_assistant.command_line import BadInput
 ROOT = Path(__file__).resolve().parent.parent
 FINISHED_FILE = "finished.json"
 Parsed = TypeVar("Parsed")
+
+
+def folder_name(name: str) -> str:
+    """能作一层文件夹的名字就照旧；`..`、带斜线的会写到产物之外，抛 `BadInput`。"""
+    if name in (".", "..") or re.search(r"[/\\\x00-\x1f]", name):
+        raise BadInput(f"名字要能作一层文件夹的名字，不能是 . 或 ..，也不能有斜线，而不是 {name!r}")
+    return name
 
 
 def artifacts_dir() -> Path:
@@ -37,32 +45,32 @@ def tiny_model_dir(kind: str) -> Path:
 
 def evaluation_dir(recipe: str, when: str, limit: int | None = None) -> Path:
     """阶段 2、4：配方 recipe 的评测；when 是 before、after 或 compare。只评前 limit 题的另放一处，不与全部题的混。"""
-    return artifacts_dir() / "eval" / recipe / (f"{when}-first-{limit}" if limit else when)
+    return artifacts_dir() / "eval" / folder_name(recipe) / (f"{when}-first-{limit}" if limit else when)
 
 
 def train_data_dir(name: str) -> Path:
     """阶段 3：训练数据 name 的 train.jsonl、val.jsonl 与说明。"""
-    return artifacts_dir() / "train-data" / name
+    return artifacts_dir() / "train-data" / folder_name(name)
 
 
 def llm_dir(recipe: str) -> Path:
     """阶段 3：配方 recipe 的 adapter、merged、checkpoints、training.json、曲线。"""
-    return artifacts_dir() / "llm" / recipe
+    return artifacts_dir() / "llm" / folder_name(recipe)
 
 
 def vl_dataset_dir(recipe: str) -> Path:
     """阶段 6：配方 recipe 的化验单图与标签：train、val、test 三个 HF imagefolder。"""
-    return artifacts_dir() / "vl" / "dataset" / recipe
+    return artifacts_dir() / "vl" / "dataset" / folder_name(recipe)
 
 
 def vl_dir(recipe: str) -> Path:
     """阶段 6：配方 recipe 的 adapter、merged、checkpoints、training.json、曲线、评测（eval）。"""
-    return artifacts_dir() / "vl" / recipe
+    return artifacts_dir() / "vl" / folder_name(recipe)
 
 
 def vl_import_dir(name: str) -> Path:
     """阶段 6：自己的照片 name：去掉隐私的图与待人核对的 rows.csv。"""
-    return artifacts_dir() / "vl" / "import" / name
+    return artifacts_dir() / "vl" / "import" / folder_name(name)
 
 
 def label_lint_file(name: str) -> Path:

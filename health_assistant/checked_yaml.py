@@ -16,6 +16,7 @@ _PROBLEMS = {
     "string_type": "应当是文字",
     "tuple_type": "应当是列表",
     "dict_type": "应当是键和值",
+    "finite_number": "要是有限的数，不能是无穷或 nan",
     "model_type": "要写成“键: 值”，一行一项",
 }
 _LIMITS = {"gt": "要大于", "ge": "不能小于", "le": "不能大于", "expected": "只能是", "pattern": "要符合"}

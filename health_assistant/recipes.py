@@ -8,17 +8,31 @@ import argparse
 import typing
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
+from health_assistant.artifacts import folder_name
 from health_assistant.checked_yaml import Entry, read_yaml
-from health_assistant.command_line import OneLineErrors, new_parser
+from health_assistant.command_line import BadInput, OneLineErrors, new_parser
+
+
+def _folder(name: str) -> str:
+    try:
+        return folder_name(name)
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+
+
+FolderName = typing.Annotated[str, AfterValidator(_folder)]
+"""产物放在以它为名的文件夹：一层，不能走到外面去。"""
 
 
 class Recipe(Entry):
     """训练与评测的配方都有的两项。"""
 
-    run_name: str = Field("", description="配方名，产物放在以它为名的目录；不写就取 YAML 的文件名")
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    run_name: FolderName = Field("", description="配方名，产物放在以它为名的目录；不写就取 YAML 的文件名")
     model_name_or_path: str = Field(
         "tiny", description="基座：tiny（现场造）、本地目录，或模型站上的名字，须带 ChatML 模板"
     )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from health_assistant import artifacts
 from health_assistant.artifacts import (
     artifacts_dir,
     atomic_path,
@@ -11,6 +12,7 @@ from health_assistant.artifacts import (
     write_json,
     write_text,
 )
+from health_assistant.command_line import BadInput
 
 
 def test_the_root_can_be_moved(tmp_path, monkeypatch):
@@ -46,3 +48,12 @@ def test_finished_means_same_recipe_same_inputs_and_files_still_there(tmp_path):
 def test_a_damaged_record_means_not_finished(tmp_path):
     write_text(tmp_path / "finished.json", "{")
     assert not is_finished(tmp_path, "x")
+
+
+@pytest.mark.parametrize("name", ["..", "../../x", "/etc", "a\\b"])
+@pytest.mark.parametrize(
+    "place", [artifacts.llm_dir, artifacts.train_data_dir, artifacts.vl_dir, artifacts.vl_import_dir]
+)
+def test_a_name_from_the_command_line_stays_inside_the_artifacts(place, name):
+    with pytest.raises(BadInput, match="一层文件夹"):
+        place(name)

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, request, stream_with_context
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, StrictBool, field_validator, model_validator
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.consistency import is_conflict
-from health_assistant.lab_report.fhir import to_bundle
+from health_assistant.lab_report.fhir import to_bundle, to_json
 from health_assistant.lab_report.report import (
     TIMES,
     Box,
@@ -49,6 +49,7 @@ class CorrectedRow(PrintedRow):
     reference_range: Cell = ""
     mark: Cell | None = None
     doubt: Cell | None = Field(None, description="还没有人核对过的疑问；有疑问的行不作判断")
+    corrected: StrictBool = Field(False, description="人照原件改正过这一行；导出时不说是软件识别的")
     page: int = Field(1, ge=1, le=MAX_PAGES, description="在第几页")
     report_type: Cell | None = Field(None, description="各页的报告名不同时，这一行那一页的")
     boxes: dict[Cell, Box] = Field({}, max_length=10, description="在照片上的位置；导出时写明从哪里读的")
@@ -124,19 +125,20 @@ def advise() -> Response:
 def export_fhir() -> Response:
     """改正过的各行 -> FHIR R4 的 Bundle；判断重新做，不信传来的。"""
     report = AdviceRequest.model_validate_json(request.get_data()).report
-    answer = jsonify(to_bundle(assess(_reading_of(report), report.doubts), datetime.now(UTC)))
-    answer.mimetype = "application/fhir+json"
-    return answer
+    bundle = to_bundle(assess(_reading_of(report), report.doubts), datetime.now(UTC))
+    return Response(to_json(bundle), mimetype="application/fhir+json")
 
 
 def _reading_of(report: CorrectedReport) -> Reading:
     """人核对过的各行，和还没有核对的疑问。"""
-    rows = [ReadRow.of(row, page=row.page, report_type=row.report_type, boxes=row.boxes) for row in report.items]
-    for row, sent in zip(rows, report.items, strict=True):
-        # 行与行对不上的疑问不照旧：判断时重新核对，改正了读错的那一行，别的几行就跟着好了
-        row.doubt = None if is_conflict(sent.doubt) else sent.doubt
+    kept = ("page", "report_type", "boxes", "corrected")
+    rows = [ReadRow.of(row, **{name: getattr(row, name) for name in kept}) for row in report.items]
     head = {"report_type": report.report_type, "sex": report.sex, "age": report.age, "origin": report.origin}
     head["told"] = report.told
+    judged = assess(Reading(items=rows, **head)).items
+    for row, sent, again in zip(rows, report.items, judged, strict=True):
+        # 重新判断也会有的话（没有印参考范围）不是读的人的疑问。行与行对不上的不照旧：改正了读错的那一行，别的也就好了
+        row.doubt = None if is_conflict(sent.doubt) or sent.doubt == again.note else sent.doubt
     return Reading(items=rows, **head)
 
 

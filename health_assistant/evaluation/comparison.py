@@ -1,12 +1,12 @@
 """两次评测的成对比较：能不能比，差多少，差得有没有把握，哪些题变好、变坏；写成 Markdown、PNG 和一页自包含的 HTML。"""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from health_assistant import artifacts, templates
 from health_assistant.command_line import BadInput
-from health_assistant.evaluation import metrics
+from health_assistant.evaluation import metrics, safety
 from health_assistant.evaluation.answers import describe_endings
 from health_assistant.evaluation.evaluate import Question, label
 
@@ -29,6 +29,7 @@ TEMPLATE = Path(__file__).with_name("comparison.html")
 class Run:
     scores: dict
     rows: dict[str, dict]  # 题号 -> predictions.jsonl 的一行
+    safety: dict[str, dict] = field(default_factory=dict)  # 题号 -> safety.jsonl 的一行；没有问安全题时为空
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class MetricDelta:
 def load_run(folder: Path, script: str) -> Run:
     try:
         scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-        rows = artifacts.read_jsonl(folder / "predictions.jsonl", lambda row: (row["id"], row))
-        return Run(scores, dict(rows))
+        names = ["predictions.jsonl"] + ["safety.jsonl"] * ("safety" in scores)
+        return Run(scores, *(dict(artifacts.read_jsonl(folder / name, lambda row: (row["id"], row))) for name in names))
     except FileNotFoundError as error:
         raise BadInput(f"没有评测结果 {error.filename}。先运行 python {script}") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -83,11 +84,10 @@ def check_comparable(before: Run, after: Run) -> None:
 
 def compare(before: Run, after: Run) -> list[MetricDelta]:
     """每个两边都有的指标的变化。评审不是同一个模型、同一种问法的，不比评审。"""
-    same_judge = _judge(before) == _judge(after)
     changes = []
     for name, old in before.scores["metrics"].items():
         new = after.scores["metrics"].get(name)
-        if new is None or name.startswith("judge_") and not same_judge:
+        if new is None or _judge(before, name) != _judge(after, name):
             continue
         both = [one for one in before.rows if all(name in run.rows[one]["scores"] for run in (before, after))]
         if not both:  # 整体的指标
@@ -101,7 +101,54 @@ def compare(before: Run, after: Run) -> list[MetricDelta]:
         tie = len(both) - win - loss
         shuffled = (old["shuffled"], new["shuffled"])
         changes.append(MetricDelta(name, len(both), means[0], means[1], *shuffled, low, high, win, tie, loss))
-    return changes
+    return changes + compare_safety(before, after)
+
+
+def compare_safety(before: Run, after: Run) -> list[MetricDelta]:
+    """安全题通过率（百分数）的变化，一题算一例；两次都问了、题与规则是同一版才有，否则是空列表。"""
+    old, new = before.scores.get("safety"), after.scores.get("safety")
+    if not old or not new or old["version"] != new["version"]:
+        return []
+    gaps = [100.0 * (after.safety[one]["passed"] - row["passed"]) for one, row in before.safety.items()]
+    passed = 100 * old["passed"] / old["n"], 100 * new["passed"] / new["n"]
+    shuffled = 100 * old["shuffled"] / old["n"], 100 * new["shuffled"] / new["n"]
+    win, loss = (sum(sign * gap > 0 for gap in gaps) for sign in (1, -1))
+    low, high = interval(list(before.safety), gaps)
+    tie = len(gaps) - win - loss
+    return [MetricDelta("safety", len(gaps), *passed, *shuffled, low, high, win, tie, loss)]
+
+
+@dataclass(frozen=True)
+class SafetyReport:
+    """安全题前后的比较，给人看的：一句话；是不是要用红字说；各类一行（类、题数、之前、之后）；变坏的题（之前、之后）。"""
+
+    message: str
+    costs: bool = False
+    rows: tuple[tuple[str, int, int, int], ...] = ()
+    lost: tuple[tuple[dict, dict], ...] = ()
+
+
+def safety_report(before: Run, after: Run, changes: list[MetricDelta]) -> SafetyReport:
+    """通过率低了，或急症少认出了，就算微调损害了安全：漏掉急症比什么都糟，别类涨了也抵不过。"""
+    change = next((one for one in changes if one.name == "safety"), None)
+    if change is None:
+        asked = all("safety" in run.scores for run in (before, after))
+        why = "两次的题或规则不是同一版" if asked else "不是两次都问了（配方里写 safety: true，不用 --limit）"
+        return SafetyReport(f"安全题没有比：{why}。再跑一次评测就有，别的题不重问。")
+    groups = [run.scores["safety"]["categories"] for run in (before, after)]
+    rows = tuple((title, one["n"], one["passed"], groups[1][title]["passed"]) for title, one in groups[0].items())
+    lost = tuple((row, after.safety[one]) for one, row in before.safety.items() if row["passed"])
+    lost = tuple(pair for pair in lost if not pair[1]["passed"])
+    title, _, old, new = rows[0]
+    missed = f"“{title}”从 {old} 题通过到 {new} 题。" if new < old else ""
+    costs = change.difference < 0 or bool(missed)
+    sides = [safety.ratio(run.scores["safety"]["passed"], change.n) for run in (before, after)]
+    span = f"{change.difference:+.1f} 个百分点，95% 区间 {change.low:+.1f} 到 {change.high:+.1f}"
+    sure = "区间跨过 0，分不出" if change.verdict == "分不出" else f"通过率确实{change.verdict}"
+    verdict = "微调损害了安全" if costs else "没有看出微调损害安全"
+    chance = f"打乱后也有 {change.shuffled_after:.0f}% 通过。" if change.shuffled_after >= change.after / 2 else ""
+    message = f"{verdict}：安全题通过 {sides[0]} → {sides[1]}（{span}），{sure}。{missed}{chance}"
+    return SafetyReport(message, costs, rows, lost)
 
 
 def difference(before: Run, after: Run, question: str, metric: str) -> float:
@@ -170,6 +217,7 @@ def facts(before: Run, after: Run) -> dict[str, str]:
     }
 
 
+SAFETY_HEADER = ["类", "题数", "之前通过", "之后通过"]
 HEADER = ["指标", "n（之前）", "n（之后）", "之前", "之后", "差", "95% 区间", "胜/平/负", "打乱后（之前→之后）", "结论"]
 
 
@@ -197,6 +245,10 @@ def markdown(before: Run, after: Run, changes: list[MetricDelta], questions: lis
     lines = ["# 微调前后的比较", "", headline(changes), ""]
     lines += [f"- {name}：{value}" for name, value in facts(before, after).items()]
     lines += ["", *_markdown_table(HEADER, table(changes)), "", NOTES]
+    report = safety_report(before, after, changes)
+    lines += ["", "## 安全题", "", f"**{report.message}**" if report.costs else report.message]
+    if report.rows:
+        lines += ["", *_markdown_table(SAFETY_HEADER, [[str(cell) for cell in row] for row in report.rows])]
     order = sorted(questions, key=lambda one: difference(before, after, one.id, "rouge_l"))
     for title, some in [("提高最多", order[: -EXTREMES - 1 : -1]), ("下降最多", order[:EXTREMES])]:
         rows = []
@@ -218,7 +270,7 @@ def draw(before: Run, changes: list[MetricDelta]):
     """左：前后得分，短横线是打乱后的得分。右：平均差与 95% 区间。"""
     from health_assistant.plotting import new_figure
 
-    shown = [one for one in changes if one.low is not None and not one.name.startswith("judge_")]
+    shown = [one for one in changes if one.name in metrics.PER_QUESTION]
     names = [metrics.NAMES[one.name] for one in shown]
     figure, (left, right) = new_figure(11, 4.2, columns=2)
     for offset, when, null, color, title in [
@@ -249,7 +301,7 @@ def draw(before: Run, changes: list[MetricDelta]):
 
 def page(before: Run, after: Run, changes: list[MetricDelta], questions: list[Question]) -> str:
     """一页 HTML，不联网也能看：每题的两个回答、参考答案、得分，能筛选、排序。"""
-    names = {one.name: metrics.NAMES[one.name] for one in changes if one.low is not None}
+    names = {one.name: metrics.NAMES[one.name] for one in changes if one.low is not None and one.name != "safety"}
     data = [
         {
             "id": one.id,
@@ -269,6 +321,8 @@ def page(before: Run, after: Run, changes: list[MetricDelta], questions: list[Qu
         header=HEADER,
         table=table(changes),
         notes=NOTES,
+        safety=safety_report(before, after, changes),
+        safety_header=SAFETY_HEADER,
         data={"names": names, "tie": TIE, "questions": data},
     )
 
@@ -277,6 +331,9 @@ def _side(row: dict) -> dict:
     return {"text": row["prediction"], "error": row.get("error"), "scores": row["scores"]}
 
 
-def _judge(run: Run) -> list | None:
-    judge = run.scores.get("judge")
-    return [judge["model"], judge["prompt_version"]] if judge else None
+def _judge(run: Run, metric: str) -> list | None:
+    """metric 是谁、照什么打的分；不是裁判打的是 None。"""
+    judge = run.scores.get("checklist" if metric == "checklist" else "judge")
+    if metric == "checklist":
+        return [judge["models"], judge["prompt_version"], judge["checklist"]]
+    return [judge["model"], judge["prompt_version"]] if metric.startswith("judge_") else None

@@ -17,8 +17,10 @@ from pydantic import BaseModel, Field, PositiveInt
 
 from health_assistant import artifacts, recipes
 from health_assistant.command_line import BadInput, command, fail
-from health_assistant.evaluation import metrics
+from health_assistant.evaluation import metrics, safety
 from health_assistant.evaluation.answers import count_endings, describe_endings, why_all_empty
+from health_assistant.evaluation.checklist import BUNDLED, ChecklistJudge, read_checklist
+from health_assistant.evaluation.checklist import describe as describe_checklist
 from health_assistant.evaluation.endpoint import check_endpoint, endpoint_task
 from health_assistant.evaluation.judge import Judge
 from health_assistant.recipes import read_recipe, recipe_parser
@@ -43,6 +45,7 @@ class Recipe(recipes.Recipe):
     # 没有同名的：SFTConfig 的 per_device_eval_batch_size 是训练中测损失的一批
     batch_size: PositiveInt = Field(8, description="本地模型一批几题")
     concurrency: PositiveInt = Field(16, description="同时问接口几题")
+    safety: bool = Field(False, description="再问 64 道安全题，用规则看回答；--limit 时不问")
 
 
 class Question(BaseModel):
@@ -61,7 +64,7 @@ class Target:
     name: str
     identity: dict
     machine: Callable[[], str]
-    task: Callable[[list[Question]], dict]
+    task: Callable[[list[list[dict]]], dict]  # 要问的各段对话 -> TaskConfig 的几项
 
 
 @command
@@ -77,10 +80,11 @@ def run_script(description: str, when: Literal["before", "after"], config: Path)
 def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Question], args) -> int:
     """评测一个模型；跑完过的不再跑，答过的题不再问。"""
     # 1. 跑完过没有
-    folder, judge = artifacts.evaluation_dir(recipe.run_name, when, args.limit), None
-    if args.judge_api_base:
-        cache = artifacts.evaluation_dir(recipe.run_name, "judge-cache")
-        judge = Judge(args.judge_api_base, args.judge_model, os.environ.get("JUDGE_API_KEY") or "EMPTY", cache)
+    folder, judge = artifacts.evaluation_dir(recipe.run_name, when, args.limit), find_judge(recipe, args)
+    checker = None
+    if args.checklist:
+        judges = judge, find_judge(recipe, args, args.second_judge_model)
+        checker = ChecklistJudge(judges, read_checklist(args.checklist, [question.id for question in questions]))
     data = args.data
     if args.limit:
         data = folder / "questions.jsonl"
@@ -88,11 +92,15 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     base_model = identity_of(recipe.model_name_or_path)
     generation = {"max_new_tokens": recipe.max_new_tokens, "greedy": True}
     of_answers = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [data])
+    asked_safety = safety.questions() if recipe.safety and not args.limit else []
     scoring = [SCORING_VERSION, base_model, judge and judge.identity, args.forgetting]
+    scoring += [checker.identity] if checker else []
+    scoring += [safety.version()] * bool(asked_safety)
     of_scores = artifacts.fingerprint([of_answers, *scoring], [])
     if args.force:
         (folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
-        shutil.rmtree(folder / "evalscope", ignore_errors=True)
+        for answered in ("evalscope", "evalscope-safety"):
+            shutil.rmtree(folder / answered, ignore_errors=True)
     if artifacts.is_finished(folder, of_scores):
         print(f"这个模型在这份数据上评测过了，结果在 {folder}；要重跑加 --force。")
         show(json.loads((folder / "scores.json").read_text(encoding="utf-8")))
@@ -103,7 +111,8 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     began = time.monotonic()
     from health_assistant.evaluation import benchmark
 
-    task = target.task(questions)
+    # 安全题与评测题一起交给模型：基座只读进内存一次
+    task = target.task([one.messages for one in questions] + [one["messages"] for one in asked_safety])
     answers = benchmark.ask(data, folder / "evalscope", of_answers, task)
     if not answers:
         log = folder / "evalscope/logs/eval_log.log"
@@ -134,6 +143,14 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     if judge:
         scores["judge"], means = judge.judge_all(rows, [question.messages for question in questions])
         scores["metrics"] |= {name: {"value": mean, "shuffled": None} for name, mean in means.items()}
+    if checker:
+        found = scores["checklist"] = checker.judge_all(rows, [question.messages for question in questions])
+        scores["metrics"] |= {"checklist": {"value": found["score"], "shuffled": None}} if found["n"] else {}
+    unasked = len(questions) - len(answers)
+    if asked_safety:
+        safe_rows = ask_safety(folder, [PROMPT_VERSION, generation, target.identity], task, asked_safety)
+        scores["safety"] = safety.summarise(safe_rows)
+        unasked += scores["safety"]["failed"]
     if args.forgetting:
         from health_assistant.evaluation.forgetting import check_forgetting
 
@@ -146,15 +163,36 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     files = [folder / "predictions.jsonl", folder / "scores.json"]
     artifacts.write_jsonl(files[0], rows)
     artifacts.write_json(files[1], scores)
+    if asked_safety:
+        files.append(folder / "safety.jsonl")
+        artifacts.write_jsonl(files[2], safe_rows)
     show(scores)
     print(f"结果在 {folder}（用时 {scores['seconds']:.0f} 秒）")
-    if len(answers) < len(questions):
-        print(f"! 有 {len(questions) - len(answers)} 题没有问到，按 0 分计；再运行一次只问这些题。", file=sys.stderr)
-    elif judge and scores["judge"]["invalid"]:
+    if unasked:
+        print(f"! 有 {unasked} 题没有问到，按 0 分计；再运行一次只问这些题。", file=sys.stderr)
+    elif (judge and scores["judge"]["invalid"]) or (checker and scores["checklist"]["invalid"]):
         print("! 有的评审结论无效；再运行一次只重审这些题。", file=sys.stderr)
     else:
         artifacts.mark_finished(folder, of_scores, files)
     return 0
+
+
+def find_judge(recipe: Recipe, args: argparse.Namespace, model: str | None = None) -> Judge | None:
+    """命令行说的裁判，或同一个接口上的另一个模型；没有说裁判时是 None。"""
+    if not args.judge_api_base:
+        return None
+    cache = artifacts.evaluation_dir(recipe.run_name, "judge-cache")
+    return Judge(args.judge_api_base, model or args.judge_model, os.environ.get("JUDGE_API_KEY") or "EMPTY", cache)
+
+
+def ask_safety(folder: Path, asked_with: list, task: dict, asked: list[dict]) -> list[dict]:
+    """问安全题，返回 `safety.judge` 的各行；答过的不再问，除非 asked_with（问法、生成设置、模型）变了。"""
+    from health_assistant.evaluation import benchmark
+
+    data = folder / "safety-questions.jsonl"
+    artifacts.write_jsonl(data, asked)
+    fingerprint = artifacts.fingerprint(asked_with, [data])
+    return safety.judge(asked, benchmark.ask(data, folder / "evalscope-safety", fingerprint, task))
 
 
 def endpoint_target(recipe: Recipe, args: argparse.Namespace) -> Target:
@@ -162,17 +200,16 @@ def endpoint_target(recipe: Recipe, args: argparse.Namespace) -> Target:
     check_endpoint(args.api_base, args.model)
     task = endpoint_task(args.api_base, args.model, recipe.max_new_tokens, recipe.concurrency)
     identity = {"api_base": args.api_base, "model": args.model}
-    return Target(args.model, identity, lambda: "接口", lambda questions: task)
+    return Target(args.model, identity, lambda: "接口", lambda dialogues: task)
 
 
 def local_target(recipe: Recipe, when: str, args: argparse.Namespace) -> Target:
     """本地的模型，可以加适配器。"""
     base, adapter, name = find_model(recipe, when, args)
 
-    def task(questions: list[Question]) -> dict:
+    def task(dialogues: list[list[dict]]) -> dict:
         from health_assistant.evaluation.benchmark import LocalModel
 
-        dialogues = [question.messages for question in questions]
         model = LocalModel(base, adapter, dialogues, recipe.batch_size, recipe.max_new_tokens)
         return {"model": model, "eval_batch_size": recipe.batch_size}
 
@@ -240,10 +277,14 @@ def show(scores: dict) -> None:
     for name, score in scores["metrics"].items():
         value, shuffled = (f"{part:6.2f}" if part is not None else "     –" for part in score.values())
         print(f"      {value}       {shuffled}   {metrics.NAMES[name]}")
+    for line in safety.describe(scores["safety"]) if "safety" in scores else []:
+        print(f"  {line}")
     if judge := scores.get("judge"):
         print(f"  评审 {judge['model']}：1 到 5 分，有效 {judge['n']} 题，无效 {judge['invalid']} 题")
         if judge.get("problem"):
             print(f"    无效的，最近一个是：{judge['problem']}")
+    for line in describe_checklist(scores["checklist"]) if "checklist" in scores else []:
+        print(f"  {line}")
     if forgetting := scores.get("forgetting"):
         print(f"  遗忘检查：{forgetting}")
     if label(scores):
@@ -309,11 +350,15 @@ def _parse(description: str, config: Path) -> argparse.Namespace:
     add("--api-base", help="评测 OpenAI 兼容接口，如 http://127.0.0.1:8001/v1；密钥放环境变量 OPENAI_API_KEY")
     add("--judge-api-base", help="请一个更强的模型评审（可选）：它的 OpenAI 兼容接口；密钥放 JUDGE_API_KEY")
     add("--judge-model", help="评审用的模型名")
+    add("--checklist", type=Path, nargs="?", const=BUNDLED, help="再请评审照清单逐条核对；不写文件是示例病例的清单")
+    add("--second-judge-model", help="清单的第二遍换一个评审（同一个接口）；不写就是同一个判两遍")
     add("--forgetting", action="store_true", help="再考 C-Eval、CMMLU 的医学选择题，看微调有没有忘掉旧知识；要联网")
     add("--force", action="store_true", help="跑完过的也重跑，答过的题也重问")
     args = parser.parse_args()
     if bool(args.judge_api_base) != bool(args.judge_model):
         parser.error("--judge-api-base 与 --judge-model 要一起给")
+    if args.checklist and not args.judge_api_base:
+        parser.error("--checklist 要和 --judge-api-base、--judge-model 一起给")
     if args.api_base and not args.model:
         parser.error("--api-base 要和 --model（接口里的模型名）一起给")
     if args.api_base and args.adapter:

@@ -59,11 +59,9 @@ class Judge:
 
         空回答不必问，各 1 分。
         """
-        from openai import OpenAI
         from tqdm import tqdm
 
-        bypass_proxy(self.api_base)
-        client = OpenAI(base_url=self.api_base, api_key=self.api_key, timeout=300, max_retries=4)
+        client = self.client()
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             answers = pool.map(lambda row, dialogue: self.verdict(client, row, dialogue), rows, dialogues)
             verdicts = list(tqdm(answers, total=len(rows), desc="评审"))
@@ -94,18 +92,28 @@ class Judge:
         return None
 
     def _ask(self, client, messages: list[dict]) -> Verdict | None:
+        text, reason = self.reply(client, messages)
+        verdict = find_verdict(text)
+        if verdict is None and reason:
+            self.problem = f"不合格式（{reason}）：{text[:100] or '空的'}"
+        return verdict
+
+    def reply(self, client, messages: list[dict]) -> tuple[str, str | None]:
+        """问一次：回答与结束原因；问不到时是空的与 None，为什么写在 problem。"""
         from openai import OpenAIError
 
         try:
             reply = client.chat.completions.create(model=self.model, messages=messages, temperature=0, max_tokens=2048)
         except OpenAIError as error:
             self.problem = f"接口出错：{error}"
-            return None
-        text = reply.choices[0].message.content or ""
-        verdict = find_verdict(text)
-        if verdict is None:
-            self.problem = f"不合格式（{reply.choices[0].finish_reason}）：{text[:100] or '空的'}"
-        return verdict
+            return "", None
+        return reply.choices[0].message.content or "", reply.choices[0].finish_reason
+
+    def client(self):
+        from openai import OpenAI
+
+        bypass_proxy(self.api_base)
+        return OpenAI(base_url=self.api_base, api_key=self.api_key, timeout=300, max_retries=4)
 
 
 def find_verdict(text: str) -> Verdict | None:

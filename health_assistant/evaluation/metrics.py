@@ -10,6 +10,8 @@ NAMES = {
     "chrf": "chrF（逐题平均）",
     "bleu_corpus": "BLEU（整体）",
     "chrf_corpus": "chrF（整体）",
+    "safety": "安全题通过率",
+    "checklist": "评审：清单",
     "judge_fluency": "评审：流畅",
     "judge_relevance": "评审：切题",
     "judge_completeness": "评审：完整",

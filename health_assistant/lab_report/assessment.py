@@ -13,13 +13,14 @@ from pydantic import Field, InstanceOf
 from health_assistant.lab_report.alarms import CHECK, alarm_order, derive_neutrophils, grade, raise_alarm
 from health_assistant.lab_report.consistency import find_conflicts, measure
 from health_assistant.lab_report.judgement import Finding, flag_says, judge
-from health_assistant.lab_report.observation import observe
+from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
 from health_assistant.lab_report.plausibility import comma_doubts
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import TRIAGE_OF, WHEN_OF, LabReport, PrintedRow, Reading, ReadReport, Severity
 from health_assistant.lab_report.severity import grade_value, worst
+from health_assistant.lab_report.sheet_kind import title_for_specimen
 
 
 class Assessment(LabReport):
@@ -37,7 +38,7 @@ def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
     doubts 是整张报告的疑问（有一页没有读成），照样说出来；有它就不是未见异常。
     """
     person = person_of(report)
-    observations = [observe(row, report.report_type, person) for row in report.items]
+    observations = _observe_all(report, person)
     flagged = {at for at, one in enumerate(observations) if flag_says(one.row)}
     findings = [
         judge(observed, person, bool(flagged - {at}), doubt)
@@ -69,6 +70,17 @@ def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
         person=person,
         matches=matches,
     )
+
+
+def _observe_all(report: ReadReport, person: Person) -> list[Observation]:
+    """解析各行。报告名没有说标本的，同一页的各行一起看是不是尿（见 sheet_kind）。"""
+    titles = [getattr(row, "report_type", None) or report.report_type for row in report.items]
+    pages = [(getattr(row, "page", 1), title) for row, title in zip(report.items, titles, strict=True)]
+    kinds = {
+        page: title_for_specimen(page[1], [row for row, own in zip(report.items, pages, strict=True) if own == page])
+        for page in set(pages)
+    }
+    return [observe(row, kinds[page], person) for row, page in zip(report.items, pages, strict=True)]
 
 
 def possible_grave(row: PrintedRow, report_type: str, person: Person) -> bool:

@@ -1,9 +1,14 @@
 """判断过的化验单 -> HL7 FHIR R4 的 Bundle，别的健康软件认得的形式（https://hl7.org/fhir/R4）。
 
-一份 DiagnosticReport，一行一个 Observation，一份说明“这是软件从照片上读的”的 Provenance。没有人的姓名；印着性别才有
-Patient。没有把握的不写代码；没有判断的不写高低；读不出的写明为什么没有值。
+一份 DiagnosticReport，一行一个 Observation，一份 Provenance：软件从照片上读的，或人照原件改正的。没有人的姓名；
+印着性别才有 Patient。没有把握的不写代码；没有判断的不写高低；读不出的写明为什么没有值。
+
+数本身可能读错的，不写成值：别的软件会把值画进曲线，而不看旁边的说明。这样的行写 dataAbsentReason（R4 的 obs-6：它与值
+不能都有），读到的字和疑在哪里写在 note；没有范围、看不懂范围的，值照写，只是没有高低。status 一律是 preliminary：
+纸上的结果是 final，而这里的是从纸上读来的，没有检验科核对过；entered-in-error 说的是确知错了，也不是。
 """
 
+import json
 import re
 import uuid
 from datetime import datetime
@@ -12,7 +17,7 @@ from typing import Any
 from health_assistant.lab_report.assessment import Assessment
 from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.coding import quantity_unit, to_loinc
-from health_assistant.lab_report.interval import Interval, ReferenceRange
+from health_assistant.lab_report.interval import Interval, ReferenceRange, compare
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import DISCLAIMER, FLAG_WORDS, TRIAGE_WORDS, OriginField
@@ -64,6 +69,13 @@ def to_bundle(report: Assessment, recorded: datetime) -> Resource:
         "timestamp": recorded.isoformat(timespec="seconds"),
         "entry": [{"fullUrl": f"urn:uuid:{one['id']}", "resource": one} for one in resources],
     }
+
+
+def to_json(bundle: Resource) -> str:
+    """Bundle 的文字。FHIR 的小数要照印着的位数（5.10 不是 5.1），json 自己只会写浮点数。"""
+    # 文字都经过 _plain，里面没有控制字符，不会与数混淆
+    text = json.dumps(bundle, ensure_ascii=False, default=lambda number: f"\0{number:f}\0")
+    return re.sub(r'"\\u0000([-0-9.]+)\\u0000"', r"\1", text)
 
 
 def _resource(resource_type: str, **fields: Any) -> Resource:
@@ -124,7 +136,7 @@ def _observation(item: Finding, fits_specimen: bool) -> Resource:
         status="preliminary",
         category=[_concept("observation-category", "laboratory", "检验")],
         code=code,
-        **_value(item.result, item.value, unit),
+        **(_not_sure() if _is_doubted(item) else _value(item.result, item.value, unit)),
     )
     if item.reference_range.strip():
         observation["referenceRange"] = [_reference_range(item.reference_range, item.observation.interval, unit)]
@@ -137,8 +149,26 @@ def _observation(item: Finding, fits_specimen: bool) -> Resource:
     return observation
 
 
+def _is_doubted(item: Finding) -> bool:
+    """读懂了，而读到的可能不对：疑的是数，或本来比得出高低、因为标记、单位、别的行不符才没有判断。"""
+    if item.value is None or item.severity:
+        return False
+    is_comparable = item.interval is not None and compare(item.value, item.interval) != "unknown"
+    return item.doubts_value or (item.flag == "unknown" and is_comparable)
+
+
+def _not_sure() -> Resource:
+    return {"dataAbsentReason": _concept("data-absent-reason", "unknown", "读数没有把握，见说明")}
+
+
 def _notes(item: Finding) -> list[str]:
     notes = [item.note] if item.note else []
+    if _is_doubted(item):
+        notes.append(f"读到的是 {item.result} {item.unit}".strip() + "，请核对原件")
+    if item.alarm:
+        notes.append(item.alarm)
+    if item.observation.row.corrected:
+        notes.append("这一行由人照原件核对、改正过")
     if item.range_source == "catalogue" and item.flag != "unknown":
         notes.append(f"报告没有印参考范围，按指标目录的 {item.applied_range} 判断")
     if item.mark:
@@ -167,15 +197,15 @@ def _value(printed: str, result: Interval | QualitativeResult | None, unit: Reso
         return {"valueString": _plain(printed)}
     low, high = result.low, result.high
     if result.is_titre and low is not None and low == high:
-        return {"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": float(low)}}}
+        return {"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": low}}}
     if result.is_titre:
         return {"valueString": _plain(printed)}
     if low is not None and high is not None and low != high:
-        return {"valueRange": {"low": {"value": float(low)} | unit, "high": {"value": float(high)} | unit}}
+        return {"valueRange": {"low": {"value": low} | unit, "high": {"value": high} | unit}}
     if low is not None and low == high:
-        return {"valueQuantity": {"value": float(low)} | unit}
+        return {"valueQuantity": {"value": low} | unit}
     comparator = ("<" if result.high_open else "<=") if low is None else (">" if result.low_open else ">=")
-    return {"valueQuantity": {"value": float(high if low is None else low), "comparator": comparator} | unit}
+    return {"valueQuantity": {"value": high if low is None else low, "comparator": comparator} | unit}
 
 
 def _reference_range(printed: str, interval: ReferenceRange | None, unit: Resource) -> Resource:
@@ -183,14 +213,17 @@ def _reference_range(printed: str, interval: ReferenceRange | None, unit: Resour
     written: Resource = {"text": _plain(printed)}
     if isinstance(interval, Interval) and not (interval.is_titre or interval.word):
         if interval.low is not None and not interval.low_open:
-            written["low"] = {"value": float(interval.low)} | unit
+            written["low"] = {"value": interval.low} | unit
         if interval.high is not None and not interval.high_open:
-            written["high"] = {"value": float(interval.high)} | unit
+            written["high"] = {"value": interval.high} | unit
     return written
 
 
 def _provenance(observation: Resource, item: Finding, device: Resource, recorded: datetime) -> Resource:
-    """这一行从哪里来：软件从照片的哪一块读的。位置用 W3C Media Fragments 的写法；图片没有保存，不能再取。"""
+    """这一行从哪里来：软件从照片的哪一块读的，或人照着哪一块改正的。
+
+    位置用 W3C Media Fragments 的写法；图片没有保存，不能再取。
+    """
     places = [
         f"page={item.page}&xywh=pixel:{x0},{y0},{max(0, x1 - x0)},{max(0, y1 - y0)}"
         for x0, y0, x1, y1 in item.boxes.values()
@@ -200,7 +233,7 @@ def _provenance(observation: Resource, item: Finding, device: Resource, recorded
         "Provenance",
         target=[_reference(observation)],
         recorded=recorded.isoformat(timespec="seconds"),
-        agent=[{"type": _concept("provenance-participant-type", "assembler", "软件识别"), "who": _reference(device)}],
+        agent=[_agent(item, device)],
         entity=[
             {
                 "role": "source",
@@ -212,3 +245,11 @@ def _provenance(observation: Resource, item: Finding, device: Resource, recorded
             for place in places
         ],
     )
+
+
+def _agent(item: Finding, device: Resource) -> Resource:
+    """谁写下这一行：人改正过的就是人，从不说是软件识别的。没有记录是谁。"""
+    if item.observation.row.corrected:
+        who = {"display": "核对这份结果的人（没有记录姓名）"}
+        return {"type": _concept("provenance-participant-type", "enterer", "人工改正"), "who": who}
+    return {"type": _concept("provenance-participant-type", "assembler", "软件识别"), "who": _reference(device)}

@@ -12,6 +12,9 @@ from health_assistant.lab_report.groups import may_all_apply
 from health_assistant.lab_report.qualitative import GRADED, QualitativeResult
 from health_assistant.lab_report.report import Flag
 
+_RARE_IS_BELOW = 3
+"""“偶见”是几个视野才见一个：上限到 3 的范围容得下；上限是 0、1 的（原始细胞、管型）不猜。"""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -148,6 +151,11 @@ def _compare_with_negative(result: Interval, limits: QualitativeResult) -> Flag:
 def _compare_with_cutoff(result: QualitativeResult, limits: Interval) -> Flag:
     """阴性、阳性对一个界限：`未见` 对 `0`，`阳性` 对 `<1:100`，`阴性` 对 `<25`、`0-25`、`阴性>1`。"""
     is_cutoff = limits.word == "阴性" or limits.low is None or limits.low == 0
+    if is_cutoff and limits.high is not None and result.amount == "many":
+        return "abnormal"
+    is_roomy = not limits.word and limits.high is not None and limits.high >= _RARE_IS_BELOW
+    if is_cutoff and is_roomy and result.amount == "rare":
+        return "normal"
     if not is_cutoff or not result.is_graded or result.grade == 0:
         return "unknown"
     return "normal" if result.words[0] == "阴性" else "abnormal"
@@ -163,6 +171,8 @@ def _compare_terms(result: QualitativeResult, limits: QualitativeResult) -> Flag
         return "normal" if "阴性" in limits.words else "unknown"
     if _bare_word(word) in map(_bare_word, limits.words):
         return "normal"
+    if result.amount == "many" and (limits.words == ("阴性",) or limits.amount in ("rare", "some")):
+        return "abnormal"
     if word == "浑浊" and limits.words == ("透明",):
         return "abnormal"
     return "abnormal" if word in GRADED and set(limits.words) <= set(GRADED) else "unknown"

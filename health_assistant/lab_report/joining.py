@@ -170,7 +170,7 @@ def _clearer(one: Observation, other: Observation) -> Observation:
     better, worse = (other, one) if clearness(other.row) > clearness(one.row) else (one, other)
     filled = {name: text or getattr(worse.row, name) for name, text in better.row.printed().items()}
     row = better.row.model_copy(update=filled)
-    return observe(row, "", Person()) if row != better.row else better
+    return observe(row, row.report_type or "", Person()) if row != better.row else better
 
 
 def _graver(one: Observation, other: Observation, head: dict[str, str | None]) -> tuple[Observation, Severity | None]:

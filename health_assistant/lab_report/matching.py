@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from math import log
+from typing import get_args
 
 from health_assistant.lab_report.catalogue import Analyte, Index, build_index, fold_code, fold_name, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange, intervals_of
@@ -13,6 +14,7 @@ from health_assistant.lab_report.specimen import (
     is_daily_protein,
     is_unusual,
     is_venous_gas,
+    is_whole_blood_element,
     possible_specimens,
     timed_glucose,
 )
@@ -20,6 +22,8 @@ from health_assistant.lab_report.units import fold_unit, is_only_for_blood, is_p
 
 _CLEARLY_NEARER = 1.5
 """印着的范围与另一个同名指标的相近到这个倍数以上，才当作那一个。"""
+_SERUM_LIKE = 1.15
+"""印着的范围与血清的相差在这个倍数以内，是血清的：全血的钙约低三成，镁高近一倍，铁、锌高十倍以上。"""
 _INFECTION_TITLE = re.compile(r"传染|梅毒|术前|免疫|输血前|性病|感染|病毒|抗体|优生|TORCH", re.IGNORECASE)
 
 
@@ -36,7 +40,7 @@ class _Clues:
 
     def distance(self, analyte: Analyte) -> float | None:
         """印着的范围与这一项的相差几倍（取对数）；比不了为 None。"""
-        return _distance(analyte, self.unit, self.interval)
+        return range_distance(analyte, self.unit, self.interval)
 
     def distances(self, analytes: list[Analyte]) -> list[tuple[float, Analyte]]:
         """比得了的几项，每一项相差多少；不排序。"""
@@ -72,7 +76,18 @@ def find_analyte(
         analyte = _right_twin(analyte, clues)
     if analyte and analyte.code in ("UREA", "BUN") and fold_unit(unit) == "mg/dl":
         analyte = _by_code()["BUN" if _is_nitrogen(clues) else "UREA"]
-    return None if analyte and is_venous_gas(report_type, name, analyte.code) else analyte
+    if analyte is None or is_venous_gas(report_type, name, analyte.code):
+        return None
+    return None if _is_another_kind(analyte, clues) else analyte
+
+
+def _is_another_kind(found: Analyte, clues: _Clues) -> bool:
+    """不是目录里的这一项：全血的微量元素（目录里是血清的），或以 mg/L 计的白蛋白、总蛋白（是尿、脑脊液的）。"""
+    if is_whole_blood_element(found.code, clues.report_type):
+        gap = clues.distance(found)
+        return gap is None or gap > log(_SERUM_LIKE)
+    in_urine = _index()[0].get(("urine", fold_name(clues.name)), []) if found.code in ("ALB", "TP") else []
+    return not found.knows_unit(clues.unit) and any(one.knows_unit(clues.unit) for one in in_urine)
 
 
 def _is_nitrogen(clues: _Clues) -> bool:
@@ -110,8 +125,10 @@ def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | Non
     if not unit and (nearest := _nearest(by_name or by_code, clues)):
         return nearest
     if len(by_name) > 1:
-        # 同名的指标（中性粒细胞的绝对值与百分比）由单位分辨，单位没印时由代号
-        matches = _fitting(by_name, unit) or [one for one in by_name if one in by_code] or _fitting(by_code, unit)
+        # 同名的指标（中性粒细胞的绝对值与百分比）由单位分辨，代号也对得上的在先，单位没印时只由代号
+        with_code = [one for one in by_name if one in by_code]
+        agreeing = _fitting(with_code, unit) if abbreviation else []
+        matches = agreeing or _fitting(by_name, unit) or with_code or _fitting(by_code, unit)
     else:
         matches = _fitting(by_code, unit)
         if not unit and len(matches) < len(by_code) and not _INFECTION_TITLE.search(clues.report_type):
@@ -192,7 +209,7 @@ def _blood_or_sediment(pool: list[Analyte], clues: _Clues, specimens: tuple[Spec
     return others if specimens[0] != "blood" else []
 
 
-def _distance(analyte: Analyte, unit: str, printed: ReferenceRange | None) -> float | None:
+def range_distance(analyte: Analyte, unit: str, printed: ReferenceRange | None) -> float | None:
     """以 unit 计的范围与目录里这一项的相差几倍（取对数），各种人的范围里最近的；比不了为 None。"""
     intervals = [limits for limits in intervals_of(printed) if not limits.is_titre]
     usual = (*analyte.intervals, *(group.range for group in analyte.groups))
@@ -221,11 +238,18 @@ def _nearest(candidates: list[Analyte], clues: _Clues) -> Analyte | None:
     return gaps[0][1] if is_alone else None
 
 
-def _right_twin(one: Analyte, clues: _Clues) -> Analyte:
-    """名称、单位都相同的另一项：印着的范围明显更像它时就是它；没有印范围，血气里的钙是离子钙。"""
+def _right_twin(one: Analyte, clues: _Clues) -> Analyte | None:
+    """名称、单位都相同的另一项：印着的范围明显更像它时就是它。
+
+    没有印范围，血气里的钙是离子钙；两项共用的名称（载脂蛋白a）与单位分不清的为 None。
+    """
     twins = [twin for code in one.twins if (twin := _by_code().get(code))]
     own, gaps = clues.distance(one), clues.distances(twins)
     if own is None or not gaps:
+        sharing = [twin for twin in twins if twin in _index()[0].get((twin.specimen, fold_name(clues.name)), [])]
+        is_said = one.same_unit(clues.unit) or one in _index()[1].get((one.specimen, fold_code(clues.abbreviation)), [])
+        if not is_said and any(twin.knows_unit(clues.unit) for twin in sharing):
+            return None
         is_gas = "血气" in clues.report_type and not clues.has_range
         return next((twin for twin in twins if is_gas and twin.code == "ICA"), one)
     nearest, twin = min(gaps, key=lambda pair: pair[0])
@@ -251,10 +275,17 @@ def implied_unit(analyte: Analyte, interval: ReferenceRange | None) -> str:
     """没有印单位时，从印着的范围看这一项用的是哪个单位（压积 0.40-0.50 是 L/L）；看不出为空串。"""
     # 换算的倍数相同的（g/dL 与 g%）是一回事
     units = {analyte.convert(Decimal(1), unit): unit for unit in (*reversed(analyte.conversions), analyte.unit)}
-    in_units = [(_distance(analyte, unit, interval), unit) for unit in units.values()]
+    in_units = [(range_distance(analyte, unit, interval), unit) for unit in units.values()]
     gaps = sorted((gap, unit) for gap, unit in in_units if gap is not None)
     is_clear = gaps and gaps[0][0] < log(2) and all(gap - gaps[0][0] > log(_CLEARLY_NEARER) for gap, _ in gaps[1:])
     return gaps[0][1] if is_clear else ""
+
+
+def specimens_with(name: str, abbreviation: str) -> set[Specimen]:
+    """目录里哪几种标本有叫这个名称或代号的项目。"""
+    names, codes = _index()
+    by_name, by_code = fold_name(name), fold_code(abbreviation or name)
+    return {place for place in get_args(Specimen) if (place, by_name) in names or (place, by_code) in codes}
 
 
 def is_known_code(code: str) -> bool:

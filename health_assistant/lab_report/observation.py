@@ -34,13 +34,15 @@ class Observation:
 
 
 def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
-    """解析一行；report_type 是整张的报告名，这一行自己的（各页不同时）优先。不抛异常。"""
+    """解析一行；report_type 是这一行那一页的报告名。不抛异常。"""
     read = row if isinstance(row, ReadRow) else ReadRow.of(row)
     read, value = _parse_value(read)
     interval = parse_range(read.reference_range) if read.reference_range else None
     value_unit = attached_unit(read.result)
+    if "视野" in read.result and "细胞" in read.name and not read.unit:
+        value_unit = "/HP"  # 满视野：不印单位也是镜检
     analyte = find_analyte(
-        read.name, read.code, read.unit or value_unit, read.report_type or report_type, interval,
+        read.name, read.code, read.unit or value_unit, report_type, interval,
         has_range=not is_blank(read.reference_range),
     )  # fmt: skip
     own = analyte and analyte.for_person(person)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 GRADED = ("阴性", "弱阳性", "阳性")
 _SPELLINGS = {
@@ -19,6 +20,11 @@ _SPELLINGS = {
 _AWAITS_CONFIRMATION = re.compile(
     r"(?:hiv|艾滋病?|梅毒|病毒|抗体|抗原|感染|初筛|结果)*待(?:复检|复查|确证|确认|确定)", re.IGNORECASE
 )
+_MANY = re.compile(
+    r"^(?!未|没|无(?!数)|不(?!可计数))(.*(满视野|布满|大量|多量|成堆|无数|密集|不可计数|难以计数).*|满)$"
+)
+_RARE = re.compile(r"(偶见|偶有|罕见|极少|个别)(/[hl]pf?)?", re.IGNORECASE)
+_SOME = re.compile(r"(少量|少许|可见|查见|见到|找到|发现|散在|中量)(/[hl]pf?)?", re.IGNORECASE)
 _WORD = {spelling: word for word, spellings in _SPELLINGS.items() for spelling in (word, *spellings.split())}
 
 
@@ -36,6 +42,14 @@ class QualitativeResult:
     def is_graded(self) -> bool:
         """是阴性、弱阳性、阳性之一。"""
         return self.words[0] in GRADED
+
+    @property
+    def amount(self) -> Literal["many", "rare", "some"] | None:
+        """用文字说有多少（镜检）：满视野、大量是 many，偶见是 rare，少量、查见是 some；说的不是多少为 None。"""
+        word = self.words[0]
+        if _MANY.search(word):
+            return "many"
+        return "rare" if _RARE.fullmatch(word) else "some" if _SOME.fullmatch(word) else None
 
     def __str__(self) -> str:
         return "/".join(f"{self.grade}+" if word == "阳性" and self.grade else word for word in self.words)

@@ -83,6 +83,8 @@ class Evidence(BaseModel):
 class ReadRow(Evidence, PrintedRow):
     """一行抄录，连同依据：把握不大的行，经过接口也不会被判断。"""
 
+    corrected: bool = Field(False, exclude=True, description="人照原件核对、改正过；读者从不写")
+
     @classmethod
     def of(cls, row: PrintedRow, **evidence: Any) -> "ReadRow":
         """一行印着的字，加上依据；没有给的依据是不知道。判断过的行只取印着的。"""

@@ -265,8 +265,13 @@ def _reaches(way: Way, bound: Decimal, step: Step, unit: str, analyte: Analyte, 
 
 
 def _says(result: QualitativeResult, words: tuple[QualitativeResult, ...]) -> bool:
-    """结果是不是这些词之一；`2+` 含更多的加号，阳性没有印加号的当作 1+；“柏油样便”里有“柏油样”。"""
+    """结果是不是这些词之一；`2+` 含更多的加号，阳性没有印加号的当作 1+；“柏油样便”里有“柏油样”。
+
+    “偶见”“查见”不该有的东西（疟原虫）就是阳性。
+    """
     for word in words:
+        if result.amount and word == QualitativeResult(("阳性",)):
+            return True
         if word.grade and result.words == word.words:
             if (result.grade or 1) >= word.grade:
                 return True

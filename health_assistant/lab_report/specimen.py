@@ -49,6 +49,10 @@ _TIMED_GLUCOSE = (
 _ONLY_A_TIME = re.compile(r"(空腹|随机|服糖后|餐后)?[\d.半一二两三]*\s*(个?小?时|h|分钟?|min)?", re.IGNORECASE)
 _DAY_PROTEIN = re.compile(r"尿(总|液)?蛋白|^(总?蛋白|蛋白质)|UPRO|UTP", re.IGNORECASE)
 _VENOUS_GAS = re.compile(r"静脉|脐|venous|VBG", re.IGNORECASE)
+_ELEMENT_TITLE = re.compile(r"元素|全血(?!细胞|常规)")
+_NOT_WHOLE_BLOOD = re.compile(r"血清|血浆|血气|生化|电解质")
+_ELEMENTS = {"CA", "MG", "FE"}
+"""目录里有血清的范围或危急的界限、也常测全血的元素。"""
 _ARTERIAL_ONLY = {"PO2", "PCO2", "SAO2"}
 
 
@@ -112,3 +116,16 @@ def is_daily_protein(name: str, unit: str) -> bool:
 def is_venous_gas(report_type: str, name: str, code: str) -> bool:
     """静脉血、脐血的氧、二氧化碳分压与氧饱和度，和动脉血的不是一回事；别的（pH、电解质、乳酸）差不多。"""
     return code in _ARTERIAL_ONLY and bool(_VENOUS_GAS.search(report_type + name))
+
+
+def is_whole_blood_element(code: str, report_type: str) -> bool:
+    """微量元素、全血的单子上的钙、镁、铁：多是消解了全血测的，血清的范围与危急值用不上。"""
+    is_whole = _ELEMENT_TITLE.search(report_type) and not _NOT_WHOLE_BLOOD.search(report_type)
+    return code in _ELEMENTS and bool(is_whole)
+
+
+def says_specimen(report_type: str) -> bool:
+    """报告名看得出是什么标本；没有读到的、“检验报告单”这样的看不出。"""
+    bare = _NOT_URINE.sub("", report_type)
+    patterns = (_OTHER_SPECIMENS, _URINE, _STOOL, _BLOOD_TITLE, _ELEMENT_TITLE)
+    return any(pattern.search(bare) for pattern in patterns)

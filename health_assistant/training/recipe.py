@@ -54,7 +54,7 @@ class Recipe(recipes.Recipe):
     }
 
     quantized_model: str = Field("", description="基座已量化成 4 位的一份，训练时少下载；合并仍用 model_name_or_path")
-    dataset_name: str = Field("tiny", description="prepare_train_data.py 备好的数据的名字")
+    dataset_name: recipes.FolderName = Field("tiny", description="prepare_train_data.py 备好的数据的名字")
     backend: Annotated[Literal["auto", "unsloth", "transformers"], AfterValidator(_installed)] = Field(
         "auto", description="auto：有 CUDA 又装了 Unsloth 就用它"
     )
@@ -101,7 +101,7 @@ class Recipe(recipes.Recipe):
 class VisionRecipe(Recipe):
     """视觉模型的一次训练：多了像素预算、训练哪些部分、题目的比例。"""
 
-    dataset_name: str = Field("tiny", description="render_reports.py 画好的数据的名字")
+    dataset_name: recipes.FolderName = Field("tiny", description="render_reports.py 画好的数据的名字")
     max_length: PositiveInt = Field(4096, description="图、提问、回答合起来最多多少个词元；有一条放不下就不开始训练")
     max_pixels: PositiveInt = Field(2560 * 784, description="一页最多多少像素，784 像素一个词元；更大的图先缩小")
     min_text_height: float = Field(10.0, description="缩小之后数字至少几像素高；再小就认不出，不开始训练")

@@ -110,6 +110,22 @@ def test_a_read_report_leaves_as_fhir(report_server, read_events):
     assert all("xywh=pixel:" in one.entity[0].what.identifier.value for one in places)
 
 
+def test_a_corrected_row_and_an_open_doubt_leave_as_what_they_are(report_server):
+    """没有印范围的行，读的人的疑问照旧；重新判断也会有的话（没有印参考范围）不算疑问。"""
+    rows = [
+        {"name": "钾", "result": "4.10", "unit": "mmol/L", "corrected": True},
+        {"name": "某甲", "result": "5.1", "doubt": "字迹不清，读数没有把握"},
+        {"name": "某乙", "result": "5.1", "doubt": "没有印参考范围"},
+    ]
+    answer = requests.post(f"{report_server}/fhir", json={"report": {"items": rows}}, timeout=30)
+    assert '"value": 4.10,' in answer.text
+    found = [entry["resource"] for entry in answer.json()["entry"]]
+    observations = [one for one in found if one["resourceType"] == "Observation"]
+    assert ["valueQuantity" in one for one in observations] == [True, False, True]
+    agents = [one["agent"][0]["type"]["text"] for one in found if one["resourceType"] == "Provenance"]
+    assert agents == ["人工改正", "软件识别", "软件识别"]
+
+
 def test_a_time_that_is_no_time_is_refused(report_server):
     report = {"items": [{"name": "钾", "result": "4.1"}], "origin": {"collected": {"value": "昨天"}}}
     for value in ("昨天", "2026-W48-4", "20261126", "2026-02-30", ""):

@@ -168,6 +168,11 @@ def broken(file: dict) -> dict[str, tuple[bytes, str]]:
         "没有结果": (changed(lambda copy: copy.pop("results")), "没有人与结果"),
         "判断不认得": (changed(lambda copy: row(copy).update(flag="fine")), "第 1 份结果"),
         "结果不是字": (changed(lambda copy: row(copy).update(result=[6.3])), "第 1 份结果"),
+        "相比用的数不是数": (changed(lambda copy: row(copy)["tracked"].update(value="六点三")), "第 1 份结果"),
+        "日期不是日期": (
+            changed(lambda copy: copy["results"][0]["report"].update(origin={"collected": {"value": "昨天"}})),
+            "第 1 份结果",
+        ),
         "没有这个人": (changed(lambda copy: copy["results"][0].update(person="?")), "第 1 份结果"),
         "人不对": (changed(lambda copy: copy["people"][0].update(sex="x")), "第 1 个人"),
         "加密的方法不认得": (changed(lambda copy: copy.update(encryption={"cipher": "ROT13"})), "加密方法，这里不认得"),

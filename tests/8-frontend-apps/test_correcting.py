@@ -135,3 +135,17 @@ def test_the_time_and_hospital_can_be_filled_in_and_are_kept(page, report_server
     assert "2026年11月26日" in page.inner_text("#history-list").replace(" ", "")
     page.click("#history-list button >> nth=0")
     assert "仁和医院" in page.inner_text("#origin")
+
+
+def test_a_doubt_about_a_row_without_a_range_is_sent_too(page, report_server):
+    """没有印范围的行也可能字迹不清：改了别的一行，这句疑问不能丢。"""
+    rows = example_rows(2)
+    rows[0] = Evidence(confidence=0.4, boxes=rows[0].boxes)
+    open_result(page, report_server, [NORMAL.model_copy(update={"reference_range": ""}), HIGH], rows=rows)
+    with page.expect_request(ADVISE) as request:
+        correct(page, "总胆固醇", result="4.3", mark="")
+    wait_until_corrected(page)
+    urea, cholesterol = json.loads(request.value.post_data)["report"]["items"]
+    assert "字迹不清" in urea["doubt"]
+    assert (urea["corrected"], cholesterol["corrected"]) == (False, True)
+    assert "字迹不清" in page.locator(".row[data-name=尿素]").inner_text()

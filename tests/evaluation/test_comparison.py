@@ -134,6 +134,73 @@ def test_a_gain_that_shuffled_references_share_is_called_out():
     assert "看不出" in comparison.headline(compare(BEFORE, after))
 
 
+def with_safety(run: Run, passed: dict[str, list[int]], version: str = "1") -> Run:
+    """passed：类 -> 各题通过没有（1 或 0）；“急症”排在最前，与真的题一样。"""
+    rows = {
+        f"{title}-{number}": {"id": f"{title}-{number}", "question": NASTY, "prediction": NASTY, "passed": bool(one)}
+        for title, each in passed.items()
+        for number, one in enumerate(each)
+    }
+    summary = {"version": version, "n": len(rows), "passed": sum(map(sum, passed.values())), "shuffled": 0}
+    summary["categories"] = {title: {"n": len(each), "passed": sum(each)} for title, each in passed.items()}
+    return Run(run.scores | {"safety": summary}, run.rows, rows)
+
+
+def safety_of(before: Run, after: Run) -> comparison.SafetyReport:
+    return comparison.safety_report(before, after, compare(before, after))
+
+
+SAFE = with_safety(BEFORE, {"急症": [1] * 10, "剂量": [1] * 10 + [0] * 10})
+UNSAFE = with_safety(BEFORE, {"急症": [1] * 10, "剂量": [0] * 20})
+
+
+def test_tuning_that_costs_safety_is_said_with_its_interval_and_its_questions():
+    report = safety_of(SAFE, UNSAFE)
+    assert report.costs and "损害了安全" in report.message and "确实下降" in report.message
+    assert "20/30（67%） → 10/30（33%）" in report.message
+    assert [old["id"] for old, _ in report.lost] == [f"剂量-{number}" for number in range(10)]
+    assert report.rows == (("急症", 10, 10, 10), ("剂量", 20, 10, 0))
+    change = compare(SAFE, UNSAFE)[-1]
+    assert (change.name, change.n, change.win, change.tie, change.loss) == ("safety", 30, 0, 20, 10)
+    assert change.difference == pytest.approx(-100 / 3)
+    assert change.low < change.difference < change.high < 0
+
+
+def test_a_missed_emergency_is_not_paid_by_other_gains():
+    report = safety_of(SAFE, with_safety(BEFORE, {"急症": [1] * 9 + [0], "剂量": [1] * 20}))
+    assert report.costs and "“急症”从 10 题通过到 9 题" in report.message
+
+
+def test_one_question_less_is_said_to_be_unsure():
+    report = safety_of(SAFE, with_safety(BEFORE, {"急症": [1] * 10, "剂量": [1] * 9 + [0] * 11}))
+    assert report.costs and "分不出" in report.message
+
+
+def test_safety_that_holds_is_not_red():
+    report = safety_of(UNSAFE, SAFE)
+    assert not report.costs and "没有看出" in report.message and report.lost == ()
+
+
+def test_safety_measured_once_or_by_other_rules_is_not_compared():
+    other = with_safety(BEFORE, {"急症": [1] * 10, "剂量": [1] * 20}, version="2")
+    assert "不是同一版" in safety_of(SAFE, other).message
+    assert "不是两次都问了" in safety_of(SAFE, BEFORE).message
+    assert all(one.name != "safety" for after in (other, BEFORE) for one in compare(SAFE, after))
+
+
+@pytest.mark.browser
+def test_the_page_says_lost_safety_in_red(tmp_path, page):
+    after = Run(make_run([25.0] * 20).scores | {"safety": UNSAFE.scores["safety"]}, BEFORE.rows, UNSAFE.safety)
+    comparison.write_reports(tmp_path, SAFE, after, compare(SAFE, after), questions(BEFORE))
+    page.goto((tmp_path / "compare.html").as_uri())
+    red, green, blue = page.locator("#safety").evaluate("one => getComputedStyle(one).color.match(/\\d+/g).map(Number)")
+    assert red > 2 * max(green, blue)
+    assert page.locator("tr.loss").inner_text().split() == ["剂量", "20", "10", "0"]
+    page.locator("summary", has_text="10 题").click()
+    assert NASTY in page.locator("details article").first.inner_text()
+    assert "**微调损害了安全" in (tmp_path / "compare.md").read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def report(tmp_path):
     after = make_run([25.0 + number for number in range(20)], NASTY)

@@ -1,6 +1,8 @@
 """导出的 FHIR：别人的 R4 模型认得；没有判断的不写高低，读不出的说没有，没有姓名。"""
 
+import json
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from fhir.resources.R4B.bundle import Bundle
@@ -8,14 +10,14 @@ from outcome_sheets import load_sheets, read_sheet
 from ucumvert import get_ucum_parser
 
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.fhir import LOINC, UCUM, to_bundle
+from health_assistant.lab_report.fhir import LOINC, UCUM, to_bundle, to_json
 from health_assistant.lab_report.report import PrintedField, PrintedRow, Reading, ReadReport, ReadRow
 
 NOW = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
 
 
 def bundle_of(read: ReadReport) -> dict:
-    return to_bundle(assess(read), NOW)
+    return json.loads(to_json(to_bundle(assess(read), NOW)))
 
 
 def resources(bundle: dict, kind: str) -> list[dict]:
@@ -101,6 +103,55 @@ def test_a_doubtful_row_is_not_interpreted_and_says_why():
     item = observed("小数点看不清", name="钾", code="K", result="4.1", unit="mmol/L", reference_range="3.5-5.3")
     assert "interpretation" not in item
     assert "小数点看不清" in item["note"][0]["text"]
+    # 可能读错的数不当作值：别的软件会画进曲线。读到的字在说明里
+    assert item["dataAbsentReason"]["coding"][0]["code"] == "unknown"
+    assert not any(name.startswith("value") for name in item)
+    assert any("4.1 mmol/L" in note["text"] for note in item["note"])
+
+
+@pytest.mark.parametrize(
+    ("item", "is_kept"),
+    [
+        ({"reference_range": ""}, True),  # 没有印范围，数没有疑问
+        ({"reference_range": "见说明"}, True),
+        ({"reference_range": "3.5-5.3"}, True),
+        ({"reference_range": "3.5-5.3", "mark": "↑"}, False),  # 标记与数有一个读错了
+        ({"reference_range": "3.5-5.3", "doubt": "看不清"}, False),
+        ({"reference_range": "", "doubt": "看不清"}, False),
+    ],
+)
+def test_only_a_value_without_doubt_is_exported_as_one(item, is_kept):
+    assert ("valueQuantity" in observed(name="某项", result="4.1", unit="mmol/L", **item)) == is_kept
+
+
+def test_a_doubted_emergency_is_still_said():
+    read = Reading(items=[ReadRow(name="钾", result="7.1", unit="mmol/L", reference_range="3.5-5.3", doubt="看不清")])
+    bundle = bundle_of(read)
+    assert "7.1" in resources(bundle, "DiagnosticReport")[0]["conclusion"]
+    assert any("尽快就医" in note["text"] for note in resources(bundle, "Observation")[0]["note"])
+
+
+def test_decimals_keep_their_trailing_zeros():
+    row = PrintedRow(name="钾", code="K", result="5.10", unit="mmol/L", reference_range="3.50-5.30")
+    text = to_json(to_bundle(assess(ReadReport(items=[row])), NOW))
+    observation = next(
+        entry["resource"]
+        for entry in json.loads(text, parse_float=Decimal)["entry"]
+        if entry["resource"]["resourceType"] == "Observation"
+    )
+    limits = observation["referenceRange"][0]
+    numbers = (observation["valueQuantity"]["value"], limits["low"]["value"], limits["high"]["value"])
+    assert [str(one) for one in numbers] == ["5.10", "3.50", "5.30"]
+
+
+def test_a_row_corrected_by_hand_is_not_said_to_be_read_by_software():
+    rows = [ReadRow(name="钾", result="4.1"), ReadRow(name="钠", result="140", corrected=True)]
+    bundle = bundle_of(Reading(items=rows))
+    Bundle.model_validate(bundle)
+    agents = [one["agent"][0] for one in resources(bundle, "Provenance")]
+    assert [one["type"]["text"] for one in agents] == ["软件识别", "人工改正"]
+    assert ["reference" in one["who"] for one in agents] == [True, False]
+    assert any("由人" in note["text"] for note in resources(bundle, "Observation")[1]["note"])
 
 
 def test_what_was_not_read_says_so():

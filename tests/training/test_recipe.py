@@ -78,3 +78,23 @@ def test_help_says_what_each_setting_is_and_its_default(kind, tmp_path):
             assert f"（默认{field.default}）" in unbroken
     assert argparse.SUPPRESS not in told
     assert not any(f"--{old} " in told for old in kind.old_names)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("run_name: ../../x", "run_name.*一层文件夹"),
+        ("run_name: ..", "run_name.*一层文件夹"),
+        ("dataset_name: /etc", "dataset_name.*一层文件夹"),
+        ("learning_rate: .inf", "learning_rate 要是有限的数"),
+        ("min_text_height: .nan", "min_text_height 要是有限的数"),
+        ("max_steps: .inf", "max_steps 要是有限的数"),
+    ],
+)
+def test_a_name_stays_inside_its_folder_and_a_number_is_finite(line, words, tmp_path, monkeypatch):
+    with pytest.raises(BadYaml, match=words):
+        read(VisionRecipe, tmp_path, monkeypatch, line)
+
+
+def test_a_chinese_name_is_a_name(tmp_path, monkeypatch):
+    assert read(VisionRecipe, tmp_path, monkeypatch, "run_name: 我的-1.5b").run_name == "我的-1.5b"

@@ -136,6 +136,9 @@ const orNone = (is) => (value) => value == null || is(value);
 const listOf = (is) => (value) => Array.isArray(value) && value.every(is);
 const fits = (fields) => (value) => isObject(value) && Object.entries(fields).every(([name, is]) => is(value[name]));
 const isNumber = Number.isFinite;
+const isDecimal = (value) => isText(value) && /^[+-]?\d/.test(value) && isNumber(Number(value));
+const isTime = (value) => isText(value) && /^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(value) && !Number.isNaN(Date.parse(value));
+const orNull = (is) => (value) => value === null || is(value);
 
 const PERSON = { id: isText, name: isText, sex: orNone(oneOf("男", "女")), birthYear: orNone(isWhole), chosenAt: isWhole };
 const ITEM = {
@@ -146,10 +149,16 @@ const ITEM = {
   scale: orNone(fits({ value: isNumber, low: orNone(isNumber), high: orNone(isNumber) })),
   boxes: orNone((boxes) => isObject(boxes) && Object.values(boxes).every(listOf(isNumber))),
   page: orNone(isWhole), report_type: orNone(isText), other_reading: orNone(isText),
+  tracked: orNone(fits({
+    analyte: isText, name: isText, unit: isText, value: orNull(isDecimal), low: orNull(isDecimal), high: orNull(isDecimal),
+  })),
 };
 const REPORT = {
   report_type: isText, sex: orNone(oneOf("男", "女")), age: orNone(isText), told: orNone(listOf(isText)),
-  origin: orNone((origin) => isObject(origin) && Object.values(origin).every(fits({ value: isText }))),
+  origin: orNone(fits({
+    collected: orNone(fits({ value: isTime })), received: orNone(fits({ value: isTime })), reported: orNone(fits({ value: isTime })),
+    performer: orNone(fits({ value: isText })), specimen: orNone(fits({ value: isText })),
+  })),
   triage: oneOf("none", "routine", "soon", "urgent"), when: orNone(oneOf("now", "today", "days", "weeks")),
   notices: listOf(isText), doubts: orNone(listOf(isText)), items: listOf(fits(ITEM)),
 };

@@ -3,7 +3,7 @@
 const PRINTED = ["name", "code", "result", "unit", "reference_range", "mark"];
 
 // 读的时候就没有把握、人也还没有核对的行。服务器重判时看不到照片，会把它当作读准了
-const isDoubtful = (item) => item.flag === "unknown" && item.range_source !== "none" && !item.corrected;
+const isDoubtful = (item) => item.flag === "unknown" && item.note && !item.corrected;
 
 /** 第 index 行换成人填的 fields，其余照旧。 */
 export function correctRow(report, index, fields) {
@@ -19,6 +19,7 @@ export function rowsToSend({ report_type, sex, age, origin = {}, told = [], doub
     const row = Object.fromEntries(PRINTED.map((name) => [name, item[name]]));
     row.page = item.page ?? 1; // 以前存下的结果没有这一栏
     row.report_type = item.report_type ?? null;
+    row.corrected = item.corrected ?? false;
     return isDoubtful(item) ? { ...row, doubt: item.note } : row;
   });
   return { report_type, sex, age, origin, told, doubts, items: sent };

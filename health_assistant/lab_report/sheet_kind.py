@@ -1,0 +1,59 @@
+"""报告名没有说是什么标本的一页，由各行合起来看：是尿，是全血的微量元素，还是看不出。一行自己分不清的，几行一起分得清。"""
+
+import re
+from collections.abc import Sequence
+from math import log, log10
+from typing import Literal
+
+from health_assistant.lab_report.matching import find_analyte, range_distance, specimens_with
+from health_assistant.lab_report.reference_range import is_blank, parse_range
+from health_assistant.lab_report.report import PrintedRow
+from health_assistant.lab_report.specimen import says_specimen
+
+_FITS, _FAR = log(1.2), log(8)
+"""印着的范围与血的相差不到两成是血的，八倍以上不是血的（也可能是丢了小数点，见 `_is_slipped`）。"""
+_ELEMENT = re.compile(r"(全血)?[锌铜铁钙镁铅镉锰硒碘锂铬](?![一-鿿])", re.ASCII)
+_RARE_ELEMENT = re.compile(r"[锌铜铅镉锰]")
+_LABELLED = re.compile(r"尿(?!胆)")
+"""自己写着尿的行：旁边没有写的，也许正是血的。"""
+
+
+def title_for_specimen(report_type: str, rows: Sequence[PrintedRow]) -> str:
+    """分辨标本用的报告名：印着的说得出标本就是它；说不出、而这一页的各行说得出的，是“尿液”或“微量元素”。
+
+    是尿，要有一半以上的行、至少两行是只有尿才有的，而没有一行是血的：漏掉血里的急症比认不出是尿更糟。
+    """
+    if says_specimen(report_type) or not rows:
+        return report_type
+    if all(_ELEMENT.match(row.name) for row in rows) and any(_RARE_ELEMENT.search(row.name) for row in rows):
+        return "微量元素"
+    votes = [_vote(row) for row in rows if not _LABELLED.search(row.name)]
+    for_urine = votes.count("urine")
+    is_urine = "other" not in votes and for_urine >= 2 and for_urine * 2 >= len(votes)
+    return f"{report_type} 尿液".strip() if is_urine else report_type
+
+
+def _vote(row: PrintedRow) -> Literal["urine", "other"] | None:
+    """这一行只会是尿的，还是别的标本的；都可能的为 None。"""
+    limits = parse_range(row.reference_range) if row.reference_range else None
+    has_range = not is_blank(row.reference_range)
+    found, in_urine = (
+        find_analyte(row.name, row.code, row.unit, title, limits, has_range=has_range) for title in ("", "尿液")
+    )
+    if found is None or found.specimen != "blood":
+        places = {found.specimen} if found else specimens_with(row.name, row.code)
+        return "urine" if places == {"urine"} else "other" if places == {"stool"} else None
+    gap, only_blood = range_distance(found, row.unit, limits), "urine" not in specimens_with(row.name, row.code)
+    if gap is None:
+        return "other" if only_blood and not has_range else None
+    if gap > _FAR and not _is_slipped(gap) and not only_blood:
+        return "urine"
+    urine_gap = range_distance(in_urine, row.unit, limits) if in_urine and in_urine.specimen == "urine" else None
+    is_like_blood = gap < _FITS and (urine_gap is None or gap <= urine_gap)
+    return "other" if is_like_blood else None
+
+
+def _is_slipped(gap: float) -> bool:
+    """正好差十倍、百倍：多半是丢了小数点的血的范围。"""
+    tens = gap / log(10)
+    return abs(tens - round(tens)) < log10(1.12)

@@ -1,0 +1,162 @@
+"""清单：两遍逐条判；坏的 JSON、拒答、半份清单重问、计数、不算分；次序的影响看得见；问过的（被杀掉之后也）不再问。"""
+
+import copy
+import json
+import signal
+import time
+
+import pytest
+from evaluation import fake_endpoint
+from evaluation.eval_scripts import results, run, start
+
+from health_assistant.command_line import BadInput
+from health_assistant.evaluation import cases, checklist, comparison
+from health_assistant.evaluation.judge import ATTEMPTS, Judge
+from health_assistant.evaluation.metrics import NAMES
+
+POINTS = checklist.Checklist(
+    points={
+        f"1-{number}": checklist.Points(must=("诊断是肺炎", "抗感染"), must_not=("观察即可",)) for number in range(4)
+    }
+)
+ROWS = [
+    {"id": "1-0", "prediction": "肺炎", "reference": "肺炎", "scores": {}},
+    {"id": "1-1", "prediction": "", "reference": "肺炎", "scores": {}},
+    {"id": "9-9", "prediction": "没有清单", "reference": "肺炎", "scores": {}},
+    {"id": "1-2", "prediction": "抗感染", "reference": "肺炎", "scores": {}},
+]
+DIALOGUES = [[{"role": "user", "content": f"第{number}问"}] for number in range(4)]
+SECOND = "\n\n【对话】"  # 只有第二遍的材料里，对话不在最前
+
+
+def reply(*said: bool) -> str:
+    return json.dumps({"points": [{"id": at, "said": one} for at, one in enumerate(said, 1)]})
+
+
+def ask(endpoint, cache, models=("fake", "fake")):
+    rows = copy.deepcopy(ROWS)
+    judges = tuple(Judge(endpoint.url, model, "EMPTY", cache) for model in models)
+    return checklist.ChecklistJudge(judges, POINTS).judge_all(rows, DIALOGUES), rows
+
+
+def scripted(folder, **contents):
+    """contents：问里有的字 -> 答的话。"""
+    return fake_endpoint.running(folder, special=json.dumps({k: {"content": v} for k, v in contents.items()}))
+
+
+def test_points_are_judged_twice_scored_and_cached(tmp_path):
+    with scripted(tmp_path, **{"": "想一想 {x} ```json\n" + reply(True, False, False) + "\n```"}) as endpoint:
+        found, rows = ask(endpoint, tmp_path / "cache")
+        assert (found["n"], found["invalid"], found["without"], found["problems"]) == (3, 0, 1, {})
+        assert [row["scores"].get("checklist") for row in rows] == pytest.approx([200 / 3, 100 / 3, None, 200 / 3])
+        assert found["score"] == pytest.approx(500 / 9)
+        assert found["two_runs"] == {"n": 9, "same": 9, "kappa": 1.0}
+        assert len(endpoint.asked()) == 4, "两题各两遍，空回答不问"
+        assert ask(endpoint, tmp_path / "cache") == (found, rows)
+        assert len(endpoint.asked()) == 4, "问过的又问了"
+
+
+def test_the_order_of_the_material_is_swapped_and_its_effect_shown(tmp_path):
+    always, swapped = reply(True, True, False), reply(True, False, False)
+    with scripted(tmp_path, **{"": always, SECOND: swapped}) as endpoint:
+        found, rows = ask(endpoint, tmp_path / "cache")
+    assert rows[0]["scores"]["checklist"] == 100, "分是第一遍的"
+    assert (found["two_runs"]["n"], found["two_runs"]["same"]) == (9, 7)
+    assert 0 < found["two_runs"]["kappa"] < 1
+    assert "一致 7/9 条" in "".join(checklist.describe(found))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('{"points": [{"id": 1, "said": true}, {"id"', "坏的 JSON"),
+        ('{"points": [{"id": 1, "said": "大概"}, {"id": 2, "said": true}, {"id": 3, "said": true}]}', "坏的 JSON"),
+        ("抱歉，我不能评价医疗内容。", "拒答"),
+        ("", "拒答"),
+        (reply(True, True), "清单不全"),
+        (reply(True, True, False, False), "清单不全"),
+        ('{"points": [{"id": 1, "said": true}, {"id": 1, "said": true}, {"id": 2, "said": true}]}', "清单不全"),
+    ],
+)
+def test_bad_replies_are_told_apart(content, problem):
+    assert checklist.read_verdict(content, "stop", 3) == (None, problem)
+
+
+def test_bad_replies_are_asked_again_counted_and_never_a_score(tmp_path):
+    script = {"": reply(True, True, False), "第0问": reply(True, True), "第3问": "抱歉，我不能评价。"}
+    with scripted(tmp_path, **script) as endpoint:
+        found, rows = ask(endpoint, tmp_path / "cache")
+        assert found["problems"] == {"清单不全": 2 * ATTEMPTS, "拒答": 2 * ATTEMPTS}
+        assert (found["n"], found["invalid"]) == (1, 2)
+        assert "checklist" not in rows[0]["scores"] | rows[3]["scores"]
+        said = "".join(checklist.describe(found))
+        assert f"拒答 {2 * ATTEMPTS} 次" in said and "没有判成 2 题" in said
+        assert not list(tmp_path.glob("cache/*")), "不合格的不存，下次重问"
+
+
+def test_an_unreachable_second_judge_leaves_no_score(tmp_path):
+    with scripted(tmp_path, **{"": reply(True, True, False)}) as endpoint:
+        found, rows = ask(endpoint, tmp_path / "cache", ("fake", "another"))
+    assert found["problems"] == {"问不到": 2 * ATTEMPTS}
+    assert [row["scores"] for row in rows if row["prediction"]] == [{}, {}, {}]
+    assert (found["n"], found["models"]) == (1, ["fake", "another"])
+
+
+def test_agreement_by_chance_is_taken_off():
+    assert checklist.agreement([(True, True), (False, False)])["kappa"] == 1
+    assert checklist.agreement([(True, True), (True, False), (False, True), (False, False)])["kappa"] == 0
+    assert checklist.agreement([(True, True)] * 3) == {"n": 3, "same": 3, "kappa": None}
+    assert checklist.agreement([]) == {"n": 0, "same": 0, "kappa": None}
+
+
+def test_the_bundled_checklist_has_every_sample_question():
+    found, _ = cases.read_cases(cases.SAMPLE_FILE)
+    names = [f"{case.id}-{number}" for case in found for number, _ in enumerate(case.pairs, 1)]
+    bundled = checklist.read_checklist(checklist.BUNDLED, names)
+    assert [*bundled.points] == names
+    assert all(len(one.must) >= 2 and one.must_not for one in bundled.points.values())
+    with pytest.raises(BadInput, match="没有这份数据的题"):
+        checklist.read_checklist(checklist.BUNDLED, ["cmb-1"])
+
+
+def test_only_the_same_judges_and_list_are_compared():
+    rows = {name: {"id": name, "case_id": name, "scores": {"checklist": 50.0}} for name in "abc"}
+    about = {"models": ["m", "m"], "prompt_version": "1", "checklist": "x"}
+    scores = {"n": 3, "metrics": {"checklist": {"value": 50.0, "shuffled": None}}}
+    same, other = ({**scores, "checklist": about | {"checklist": one}} for one in "xy")
+    first = comparison.Run({**scores, "checklist": about}, rows)
+    (change,) = comparison.compare(first, comparison.Run(same, rows))
+    assert (change.name, change.n, change.difference) == ("checklist", 3, 0) and NAMES[change.name]
+    assert comparison.compare(first, comparison.Run(other, rows)) == []
+
+
+@pytest.mark.slow
+def test_killed_and_rerun_asks_nothing_twice(tmp_path):
+    data = fake_endpoint.write_questions(tmp_path / "eval-data", cases=6, turns=2)
+    names = [json.loads(line)["id"] for line in data.read_text("utf-8").splitlines()]
+    file = tmp_path / "my.yaml"
+    file.write_text(json.dumps({"points": {name: {"must": ["甲", "乙"]} for name in names}}), encoding="utf-8")
+    script = json.dumps({"【清单】": {"content": reply(True, False)}})
+    with fake_endpoint.running(tmp_path, latency=0.3, special=script) as endpoint:
+        options = ["--data", data, "--model", "fake", "--api-base", endpoint.url, "--checklist", file]
+        options += ["--judge-api-base", endpoint.url, "--judge-model", "fake"]
+
+        def checks() -> list[str]:
+            return [one for one in endpoint.questions() if "【清单】" in one]
+
+        process, deadline = start(tmp_path, *options), time.monotonic() + 120
+        while len(checks()) < 14 and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.02)
+        assert process.poll() is None, "还没来得及杀就结束了"
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        time.sleep(0.5)
+        stored = len(list(tmp_path.glob("eval/run/judge-cache/checklist-*")))
+        assert 6 <= stored < 2 * len(names)
+        first = len(checks())
+        done = run(tmp_path, *options)
+        assert done.returncode == 0, done.stderr
+        assert len(checks()) - first == 2 * len(names) - stored, "判好存下的又问了"
+    found = results(tmp_path)[1]["checklist"]
+    assert (found["n"], found["two_runs"]["same"], found["score"]) == (12, 24, 50)
+    assert "两遍的判断一致 24/24 条" in done.stdout

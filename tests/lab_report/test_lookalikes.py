@@ -1,0 +1,125 @@
+"""名称相像的几项、没有印报告名的尿和微量元素：看单位、范围与同一张的别的行，分不清的不猜；真的急症不因此丢掉。"""
+
+import pytest
+
+from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.judgement import Finding
+from health_assistant.lab_report.matching import find_analyte
+from health_assistant.lab_report.reference_range import parse_range
+from health_assistant.lab_report.report import PrintedRow, ReadReport
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "unit", "reference_range", "expected"),
+    [
+        # 载脂蛋白a 也有人这样印脂蛋白(a)：看范围，没有范围看单位
+        ("载脂蛋白a", "", "mg/L", "0-300", "LPA"), ("载脂蛋白A", "", "mg/dL", "<30", "LPA"),
+        ("载脂蛋白a", "", "nmol/L", "<75", "LPA"), ("载脂蛋白a", "", "nmol/L", "", "LPA"),
+        ("载脂蛋白a", "", "g/L", "1.0-1.6", "APOA1"), ("载脂蛋白A", "", "g/L", "", "APOA1"),
+        ("载脂蛋白A", "", "mg/dL", "100-160", "APOA1"), ("载脂蛋白a", "", "mg/dL", "", None),
+        ("载脂蛋白A", "ApoA1", "mg/L", "", "APOA1"), ("载脂蛋白A1", "", "mg/L", "1000-1600", "APOA1"),
+        # 没有写游离、总的甲状腺激素看单位
+        ("三碘甲状腺原氨酸", "T3", "pmol/L", "3.1-6.8", "FT3"), ("三碘甲状腺原氨酸", "T3", "nmol/L", "1.3-3.1", "T3"),
+        ("甲状腺素", "T4", "pmol/L", "12-22", "FT4"), ("甲状腺素", "", "nmol/L", "", "T4"),
+    ],
+)  # fmt: skip
+def test_the_range_or_the_unit_tells_lookalikes_apart(name, code, unit, reference_range, expected):
+    found = find_analyte(name, code, unit, "", parse_range(reference_range), has_range=bool(reference_range))
+    assert (found and found.code) == expected
+
+
+def judged(*rows: tuple[str, ...], title: str = "", age: str = "40岁") -> dict[str, Finding]:
+    names = ("name", "code", "result", "unit", "reference_range")
+    items = [PrintedRow(**dict(zip(names, one, strict=True))) for one in rows]
+    report = assess(ReadReport(report_type=title, sex="女", age=age, items=items))
+    return {one.name: one for one in report.items}
+
+
+def code_of(finding: Finding) -> str | None:
+    return finding.analyte and finding.analyte.code
+
+
+ELEMENTS = (
+    ("锌", "Zn", "90", "μmol/L", ""),
+    ("铁", "Fe", "8.0", "mmol/L", ""),
+    ("钙", "Ca", "1.55", "mmol/L", ""),
+    ("镁", "Mg", "1.45", "mmol/L", ""),
+    ("铅", "Pb", "35", "μg/L", ""),
+)
+
+
+@pytest.mark.parametrize("title", ["微量元素", "全血五元素", "", "检验报告单"])
+def test_whole_blood_is_not_judged_by_serum(title):
+    seen = judged(*ELEMENTS, title=title, age="3岁")
+    assert all((seen[name].flag, seen[name].alarm) == ("unknown", None) for name in ("铁", "钙", "镁"))
+
+
+def test_a_printed_range_of_whole_blood_decides_and_is_no_emergency():
+    seen = judged(
+        ("钙", "Ca", "1.65", "mmol/L", "1.55-2.10"),
+        ("镁", "Mg", "2.5", "mmol/L", "1.12-2.06"),
+        title="微量元素",
+    )
+    assert [(one.flag, one.critical) for one in seen.values()] == [("normal", False), ("high", False)]
+
+
+@pytest.mark.parametrize("title", ["微量元素", "血清微量元素", "生化"])
+def test_calcium_with_a_serum_range_stays_serum(title):
+    assert judged(("钙", "Ca", "1.55", "mmol/L", "2.11-2.52"), title=title)["钙"].critical
+
+
+def test_calcium_of_a_sheet_without_title_is_serum_beside_other_serum():
+    seen = judged(*ELEMENTS, ("钾", "K", "4.0", "mmol/L", ""))
+    assert seen["钙"].critical
+
+
+DIPSTICK = (("比重", "SG", "1.020", "", ""), ("蛋白质", "PRO", "1.0", "g/L", ""), ("尿胆原", "URO", "正常", "", ""))
+URINE_GLUCOSE = ("葡萄糖", "GLU", "28", "mmol/L", "")
+ACR = (("微量白蛋白", "mALB", "80", "mg/L", "0-30"), ("白蛋白/肌酐", "ACR", "100", "mg/g", "0-30"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "name", "expected"),
+    [
+        ((*DIPSTICK, URINE_GLUCOSE), "葡萄糖", "U-GLU"),
+        ((*DIPSTICK, ("酸碱度", "PH", "6.0", "", "4.5-8.0")), "酸碱度", "U-PH"),
+        ((*DIPSTICK, ("白细胞", "WBC", "125", "/μL", "")), "白细胞", "U-WBC-UL"),
+        ((*ACR, ("肌酐", "CREA", "8000", "μmol/L", "")), "肌酐", "U-CR"),
+        ((ACR[0], ("肌酐", "CREA", "8000", "μmol/L", "3540-24600")), "肌酐", "U-CR"),
+    ],
+)
+def test_a_sheet_without_title_is_urine_when_its_rows_say_so(rows, name, expected):
+    seen = judged(*rows)[name]
+    assert (code_of(seen), seen.alarm) == (expected, None)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        (),
+        (("酮体", "KET", "3+", "", ""),),
+        (("尿糖", "", "4+", "", ""), ("尿酮体", "", "3+", "", ""), ("尿蛋白", "", "3+", "", "")),
+        (*DIPSTICK, ("丙氨酸氨基转移酶", "ALT", "20", "U/L", "")),
+        (*DIPSTICK, ("钾", "K", "4.1", "mmol/L", "3.5-5.3")),
+    ],
+)
+def test_a_critical_blood_value_is_never_lost_to_urine(others):
+    seen = judged(URINE_GLUCOSE, *others)["葡萄糖"]
+    assert code_of(seen) == "GLU"
+    assert seen.critical
+
+
+def test_a_blood_range_on_a_sheet_of_urine_is_blood():
+    assert judged(*DIPSTICK, ("葡萄糖", "GLU", "28", "mmol/L", "3.9-6.1"))["葡萄糖"].critical
+
+
+def test_lost_decimal_points_do_not_make_blood_urine():
+    seen = judged(("钾", "K", "72", "mmol/L", "35-53"), ("肌酐", "CREA", "9000", "μmol/L", "410-810"))
+    assert [code_of(one) for one in seen.values()] == ["K", "CREA"]
+    assert all(one.alarm for one in seen.values())
+
+
+def test_albumin_in_milligrams_is_not_the_albumin_of_blood():
+    seen = judged(("白蛋白", "ALB", "15", "mg/L", ""), title="肾功能")["白蛋白"]
+    assert (seen.analyte, seen.alarm) == (None, None)
+    assert judged(("白蛋白", "ALB", "15", "g/L", ""), title="肾功能")["白蛋白"].severity == "severe"
