@@ -28,7 +28,7 @@ def test_the_keys_are_the_ecosystems_names():
     assert {*VisionRecipe.model_fields} - OUR_OWN <= names
     assert not OUR_OWN & names
     generation = {*vars(GenerationConfig())}
-    assert {*EvaluationRecipe.model_fields} - names - generation == {"tuned", "batch_size", "concurrency"}
+    assert {*EvaluationRecipe.model_fields} - names - generation == {"tuned", "batch_size", "concurrency", "safety"}
 
 
 def read(kind, tmp_path, monkeypatch, text: str, *arguments: str):
