@@ -112,14 +112,16 @@ def settings() -> dict:
 
 @cache
 def panels() -> dict[str, list[SampledAnalyte]]:
-    """面板名 -> 项目，目录里有范围的在前。名称只取不与别的指标重名的中文别名。"""
+    """面板名 -> 项目，目录里有范围的在前。名称只取不与别的指标重名的中文别名；同一面板里另写了的照另写的。"""
     known, found = settings(), defaultdict(list)
+    extra = {panel: {fold_name(line.split("|")[1]) for line in lines} for panel, lines in known["extra"].items()}
     uses = Counter(fold_name(name) for one in load_catalogue() for name in {one.name, *one.aliases})
     for one in load_catalogue():
         aliases = (name for name in one.aliases if re.search("[一-鿿]{2}", name) and uses[fold_name(name)] == 1)
         code = known["printed_codes"].get(one.code, one.code.removeprefix("U-"))
         english = known["english"].get(one.code, one.code)
-        if one.reference is not None:
+        is_extra = bool(extra.get(one.panel, set()) & {fold_name(name) for name in (one.name, *one.aliases)})
+        if one.reference is not None and not is_extra:
             found[one.panel].append(SampledAnalyte(code, (one.name, *aliases), english, one.unit, one.reference))
     for panel, lines in known["extra"].items():
         for code, name, unit, limits, english in (line.split("|") for line in lines):
