@@ -45,6 +45,8 @@ def _age(readings: Sequence[Reading], birth_year: int | None, this_year: int) ->
     years = next((int(one.value[:4]) for one in printed if one), this_year) - birth_year
     if not 0 <= years <= MAX_AGE_YEARS:
         return None
+    if years == ADULT_AGE_YEARS:
+        return None  # 也许成年了，也许还没有：不说，照成人的界限，它更早报警
     return f"{years}岁" if years > ADULT_AGE_YEARS else CHILD
 
 

@@ -14,6 +14,7 @@ _FITS, _FAR = log(1.2), log(8)
 """印着的范围与血的相差不到两成是血的，八倍以上不是血的（也可能是丢了小数点，见 `_is_slipped`）。"""
 _ELEMENT = re.compile(r"(全血)?[锌铜铁钙镁铅镉锰硒碘锂铬](?![一-鿿])", re.ASCII)
 _RARE_ELEMENT = re.compile(r"[锌铜铅镉锰]")
+_NUMBER = re.compile(r"\D?\s*\d+(\.\d+)?\s*\D?")
 _LABELLED = re.compile(r"尿(?!胆)")
 """自己写着尿的行：旁边没有写的，也许正是血的。"""
 
@@ -45,12 +46,14 @@ def _vote(row: PrintedRow) -> Literal["urine", "other"] | None:
         return "urine" if places == {"urine"} else "other" if places == {"stool"} else None
     gap, only_blood = range_distance(found, row.unit, limits), "urine" not in specimens_with(row.name, row.code)
     if gap is None:
-        return "other" if only_blood and not has_range else None
+        # 没有印范围的数，两种标本都可能的也当作血的：当成尿，血里的急症就没有人说了
+        is_bare_number = not has_range and bool(_NUMBER.fullmatch(row.result.strip()))
+        return "other" if only_blood or is_bare_number else None
     if gap > _FAR and not _is_slipped(gap) and not only_blood:
         return "urine"
     urine_gap = range_distance(in_urine, row.unit, limits) if in_urine and in_urine.specimen == "urine" else None
     is_like_blood = gap < _FITS and (urine_gap is None or gap <= urine_gap)
-    return "other" if is_like_blood else None
+    return "other" if is_like_blood or only_blood else None
 
 
 def _is_slipped(gap: float) -> bool:

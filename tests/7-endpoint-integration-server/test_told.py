@@ -40,7 +40,11 @@ def test_what_is_printed_wins():
     assert filled(reading(), reading(sex="男", age="30岁"), sex="女", year=1968) == ([], None, None)
 
 
-@pytest.mark.parametrize("year", [2026, 2019, 2008])
+def test_eighteen_by_the_year_may_be_either_and_is_not_said():
+    assert filled(reading(), year=2008)[2] is None
+
+
+@pytest.mark.parametrize("year", [2026, 2019, 2009])
 def test_a_birth_year_does_not_give_a_childs_age(year):
     assert filled(reading(), year=year)[2] == "儿童"
 

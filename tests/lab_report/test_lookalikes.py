@@ -79,12 +79,25 @@ ACR = (("微量白蛋白", "mALB", "80", "mg/L", "0-30"), ("白蛋白/肌酐", "
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        ("肌钙蛋白I", "cTnI", "5.0", "ng/mL", "0-0.04"),
+        ("钾", "K", "7.2", "mmol/L", ""),
+        ("肌酐", "CREA", "1200", "μmol/L", ""),
+        ("葡萄糖", "GLU", "33.5", "mmol/L", ""),
+        ("钠", "Na", "105 ↓", "mmol/L", ""),
+    ],
+)
+def test_an_emergency_of_blood_is_never_lost_to_rows_of_urine(row):
+    assert judged(*DIPSTICK, row)[row[0]].alarm
+
+
+@pytest.mark.parametrize(
     ("rows", "name", "expected"),
     [
-        ((*DIPSTICK, URINE_GLUCOSE), "葡萄糖", "U-GLU"),
+        ((*DIPSTICK, ("葡萄糖", "GLU", "28", "mmol/L", "0-1.1")), "葡萄糖", "U-GLU"),
         ((*DIPSTICK, ("酸碱度", "PH", "6.0", "", "4.5-8.0")), "酸碱度", "U-PH"),
         ((*DIPSTICK, ("白细胞", "WBC", "125", "/μL", "")), "白细胞", "U-WBC-UL"),
-        ((*ACR, ("肌酐", "CREA", "8000", "μmol/L", "")), "肌酐", "U-CR"),
         ((ACR[0], ("肌酐", "CREA", "8000", "μmol/L", "3540-24600")), "肌酐", "U-CR"),
     ],
 )
