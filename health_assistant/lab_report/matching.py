@@ -83,7 +83,9 @@ def find_analyte(
 
 def _is_another_kind(found: Analyte, clues: _Clues) -> bool:
     """不是目录里的这一项：全血的微量元素（目录里是血清的），或以 mg/L 计的白蛋白、总蛋白（是尿、脑脊液的）。"""
-    if is_whole_blood_element(found.code, clues.report_type):
+    # 全血的铁有几千 μmol/L，印作 mmol/L；以 μmol/L 计的是血清的，孩子误吞铁剂要报警
+    is_serum_iron = found.code == "FE" and found.same_unit(clues.unit)
+    if is_whole_blood_element(found.code, clues.report_type) and not is_serum_iron:
         gap = clues.distance(found)
         return gap is None or gap > log(_SERUM_LIKE)
     in_urine = _index()[0].get(("urine", fold_name(clues.name)), []) if found.code in ("ALB", "TP") else []

@@ -136,3 +136,9 @@ def test_albumin_in_milligrams_is_not_the_albumin_of_blood():
     seen = judged(("白蛋白", "ALB", "15", "mg/L", ""), title="肾功能")["白蛋白"]
     assert (seen.analyte, seen.alarm) == (None, None)
     assert judged(("白蛋白", "ALB", "15", "g/L", ""), title="肾功能")["白蛋白"].severity == "severe"
+
+
+def test_iron_in_micromoles_is_serum_even_among_elements():
+    assert judged(("铁", "Fe", "95", "μmol/L", ""), ("锌", "Zn", "80", "μmol/L", ""), title="微量元素", age="2岁")[
+        "铁"
+    ].critical
