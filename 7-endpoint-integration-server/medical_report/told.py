@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS
 from health_assistant.lab_report.person import MAX_AGE_YEARS, person_of
+from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import Reading, Sex, ToldField
 
 CHILD = "儿童"
@@ -28,7 +29,7 @@ def fill_in(readings: Sequence[Reading], told: Told, this_year: int) -> list[Tol
     filled: list[ToldField] = []
     given: list[tuple[ToldField, str | None]] = [("sex", told.sex), ("age", _age(readings, told.birth_year, this_year))]
     for field, value in given:
-        if value and not any(getattr(one, field) for one in readings):
+        if value and all(is_blank(getattr(one, field) or "") for one in readings):
             changed = [one.model_copy(update={field: value}) for one in readings]
             if all(map(_agree, readings, changed)):
                 filled.append(field)

@@ -153,7 +153,7 @@ def _parse_counted(text: str) -> Interval | None:
 
 
 def is_blank(text: str) -> bool:
-    """没有印参考范围：空着，或只有横线、星号、斜线。"""
+    """没有印：空着，或只有横线、星号、斜线。"""
     return not re.search(r"[^\s\-—*/]", text)
 
 

@@ -40,6 +40,11 @@ def test_what_is_printed_wins():
     assert filled(reading(), reading(sex="男", age="30岁"), sex="女", year=1968) == ([], None, None)
 
 
+@pytest.mark.parametrize("dash", ["-", "—", " ", "/"])
+def test_a_dash_is_nothing_printed(dash):
+    assert filled(reading(age=dash), year=2024) == (["age"], None, "儿童")
+
+
 def test_eighteen_by_the_year_may_be_either_and_is_not_said():
     assert filled(reading(), year=2008)[2] is None
 
