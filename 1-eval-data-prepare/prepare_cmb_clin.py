@@ -99,8 +99,8 @@ def questions_of(case: Case) -> list[dict]:
     rows: list[dict] = []
     history: list[dict] = []
     for turn, (question, answer) in enumerate(case.pairs, 1):
-        asked = f"以下是一位病人的病例：\n{case.description}\n{question}" if turn == 1 else question
-        history = [*history, {"role": "user", "content": asked}]
+        content = f"以下是一位病人的病例：\n{case.description}\n{question}" if turn == 1 else question
+        history = [*history, {"role": "user", "content": content}]
         rows.append(
             {
                 "id": f"{case.id}-{turn}",

@@ -100,8 +100,8 @@ def prepare(args: argparse.Namespace) -> int:
         raise BadInput(f"--name {name}：只能用字母、数字、汉字、_、-、.")
     folder = artifacts.train_data_dir(name)
     settings = {key: getattr(args, key) for key in ("encoding", "min_answer", "max_chars", "val_share", "think")}
-    wanted = artifacts.fingerprint({"source": Path(source).name, "columns": columns, **settings}, files)
-    if artifacts.is_finished(folder, wanted) and not args.force:
+    fingerprint = artifacts.fingerprint({"source": Path(source).name, "columns": columns, **settings}, files)
+    if artifacts.is_finished(folder, fingerprint) and not args.force:
         print(f"整理过了，在 {folder}；要重做加 --force。")
         return 0
 
@@ -127,7 +127,7 @@ def prepare(args: argparse.Namespace) -> int:
         "source_sha256": {file.name: hub.file_sha256(file) for file in files},
     }
     write_train_data(folder, {SPLITS[0]: map(dialogue, train), SPLITS[1]: map(dialogue, val)}, about)
-    artifacts.mark_finished(folder, wanted, [folder / name for name in (*SPLITS, "data.json")])
+    artifacts.mark_finished(folder, fingerprint, [folder / name for name in (*SPLITS, "data.json")])
     show(folder, about, train, val)
     return 0
 

@@ -21,7 +21,7 @@ from health_assistant import artifacts
 from health_assistant.addresses import is_this_machine
 from health_assistant.command_line import BadInput, command, new_parser
 from health_assistant.lab_report.vl_protocol import data_url, read_messages
-from health_assistant.training.merging import TOLERANCE
+from health_assistant.training.merging import compare_logits
 
 CONVERSATIONS = [
     [{"role": "user", "content": "我最近头痛，血压150/95mmHg，要去医院吗？"}],
@@ -143,11 +143,8 @@ def check_merge(trained: Trained) -> tuple[Check, Checkpoint]:
     del tuned  # 14B 的一份 16 位要 30 GB 内存，先放掉
     merged = Checkpoint(trained, merged=True)
     of_merged = merged.logits(inputs)
-    scale = of_adapter.abs().max()
-    changed, apart = (((of_merged - other).abs().max() / scale).item() for other in (of_base, of_adapter))
-    allowed = TOLERANCE[merged.dtype]
-    detail = f"logits 最大差（相对）：与基座 {changed:.1e}，与基座加 adapter {apart:.1e}（容许 {allowed:g}）"
-    return Check("合并 = 基座 + LoRA", apart <= allowed and changed > apart, detail), merged
+    agrees, compared = compare_logits(of_merged, of_base, of_adapter, merged.dtype)
+    return Check("合并 = 基座 + LoRA", agrees, compared), merged
 
 
 def check_tokens(trained: Trained, where: str, tokenize: Callable[[list[dict]], list[int]]) -> Check:

@@ -61,13 +61,13 @@ def run(args: argparse.Namespace) -> int:
     label = "test" if not args.dataset else source.resolve().name
     folder = artifacts.vl_dir(recipe.run_name) / "eval" / label
     ruined = make_unreadable(pages, args.unreadable, folder / "unreadable")
-    images = [page["image"] for page in pages] + [one["image"] for one in ruined]
+    images = [page["image"] for page in pages] + [page["image"] for page in ruined]
     questions = folder / "pages.jsonl"
     places = [str(image.resolve()) for image in images]
     artifacts.write_jsonl(questions, [{"id": str(at), "image": place} for at, place in enumerate(places)])
 
     # 2. 每个读者读一遍
-    results = {}
+    reads, scores = {}, {}
     for name in names:
         target = make_reader(name, recipe, args, places, pages)
         print(f"{READERS[name]}（{target['shown']}）：{len(pages)} 页，另有 {len(ruined)} 页读不出的 …")
@@ -82,14 +82,15 @@ def run(args: argparse.Namespace) -> int:
         if not answers:
             return fail(f"一页也没有答上来，原因在 {folder / name}/evalscope/logs/eval_log.log", 1)
         read = [answers.get(str(at), {"error": "没有问到"}).get("prediction", "") for at in range(len(images))]
-        results[name] = score_all(pages, read) | {
+        reads[name], scored = score_all(pages, read)
+        scores[name] = scored | {
             "reader": READERS[name],
             "model": target["shown"],
             "not_answered": len(images) - len(answers),
         }
         rows = [{"image": image.name, "answer": answer} for image, answer in zip(images, read, strict=True)]
         artifacts.write_jsonl(folder / name / "predictions.jsonl", rows)
-        artifacts.write_json(folder / name / "scores.json", {k: v for k, v in results[name].items() if k != "reads"})
+        artifacts.write_json(folder / name / "scores.json", scores[name])
 
     # 3. 并排
     tiny = recipe.model_name_or_path == "tiny" and not args.model and {"before", "after", "grpo"} & {*names}
@@ -100,12 +101,12 @@ def run(args: argparse.Namespace) -> int:
         "pages": len(pages),
         "unreadable_pages": len(ruined),
         "note": note,
-        "readers": {name: {k: v for k, v in one.items() if k != "reads"} for name, one in results.items()},
+        "readers": scores,
     }
     artifacts.write_json(folder / "compare.json", summary)
     with artifacts.atomic_path(folder / "compare.png") as partial:
         draw(summary).savefig(partial, format="png", dpi=110)
-    artifacts.write_text(folder / "compare.html", page_html(summary, pages, results))
+    artifacts.write_text(folder / "compare.html", page_html(summary, pages, reads))
     print("\n".join(table(summary)), *filter(None, [note]), sep="\n")
     print(f"写了：{folder} 的 compare.json、compare.png、compare.html")
     return 0
@@ -141,7 +142,7 @@ def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages:
         train = "train_vl_grpo.py" if name == "grpo" else f"train_vl.py --config {args.config}"
         script = f"python 6-fine-tuning-vl/{train}，再运行 merge_vl.py --recipe {model.parent.name}"
         raise BadInput(f"没有模型 {model}：先运行 {script}")
-    files = sorted((one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in model.iterdir())
+    files = sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in model.iterdir())
     return {
         "shown": str(model).removeprefix(f"{artifacts.artifacts_dir()}/"),
         "identity": [files, most, recipe.max_pixels, args.batch_size],
@@ -152,26 +153,26 @@ def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages:
     }
 
 
-def score_all(pages: list[dict], answers: list[str]) -> dict:
-    """各页的得分之和，按版式与破坏分开的，回答读成 JSON 的几种情形，和读不出的页答看不清的有几页。"""
+def score_all(pages: list[dict], answers: list[str]) -> tuple[list[dict], dict]:
+    """各页读到的；各页的得分之和，按版式与破坏分开的，回答读成 JSON 的几种情形，和读不出的页答看不清的有几页。"""
     reads, total = [], ReportScore()
     parts: dict[str, dict[str, ReportScore]] = {"layout": {}, "degradation": {}}
     for page, answer in zip(pages, answers, strict=False):
-        one = parse_answer(answer)
-        report = assess(one.report) if one.report else None
+        said = parse_answer(answer)
+        report = assess(said.report) if said.report else None
         score = score_report(report, page["truth"], page["report"].report_type or None)
         total += score
         for group, scores in parts.items():
             scores[page[group]] = scores.get(page[group], ReportScore()) + score
-        reads.append({"how": one.how, "report": report, "answer": answer, "score": score})
-    how, refused = Counter(one["how"] for one in reads), [parse_answer(one).how for one in answers[len(pages) :]]
-    return {
-        "reads": reads,
+        reads.append({"how": said.how, "report": report, "answer": answer, "score": score})
+    how = Counter(read["how"] for read in reads)
+    refused = [parse_answer(answer).how for answer in answers[len(pages) :]]
+    return reads, {
         "answers": {name: how[name] for name in ("strict", "lenient", "unreadable", "failed")},
         "refused_unreadable": refused.count("unreadable"),
         "total": total.as_dict(),
         "silent_errors": total.silent_errors[:20],
-        **{f"by_{group}": {key: one.as_dict() for key, one in scores.items()} for group, scores in parts.items()},
+        **{f"by_{group}": {name: score.as_dict() for name, score in scores.items()} for group, scores in parts.items()},
     }
 
 

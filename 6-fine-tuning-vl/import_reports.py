@@ -82,8 +82,8 @@ def propose(photos: Path, name: str | None, keep_head: bool, force: bool) -> int
         with artifacts.atomic_path(folder / image_name) as partial:
             image.save(partial, "JPEG", quality=95, subsampling=0)
         rows += table_rows(image_name, file.name, reading)
-    for one in failed:
-        print(f"✗ 没有导入 {one}", file=sys.stderr)
+    for problem in failed:
+        print(f"✗ 没有导入 {problem}", file=sys.stderr)
     if not rows:
         raise BadInput(f"{photos} 里的 {len(files)} 张都没有读出来")
     text = io.StringIO()

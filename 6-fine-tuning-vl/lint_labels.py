@@ -39,17 +39,14 @@ QUANTITIES = {
     "比例": "[%‰]", "体积": "fl", "质量": "pg", "时间": "s|min", "压力": "mmhg|kpa", "沉降": "mm/h",
     "计数": r"(10\^\d+|个|cells?)?/([μun]?l|[hl]pf?)", "浓度": r"[numpkμ]?(mo?l|g|iu|u|eq)/[dmunμ]?l",
 }  # fmt: skip
-LABEL_KEYS = ("report", "label", "answer", "output", "response")
 
 
 @command
 def main() -> int:
     parser = new_parser(__doc__)
     parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="标签文件（默认微型数据集的训练集）")
-    parser.add_argument("--field", help=f"标签在哪个键里（默认依次找 {'、'.join(LABEL_KEYS)}）")
     parser.add_argument("--images", type=Path, help="图的文件夹，按 file_name 找；给了才与图核对")
     parser.add_argument("--max-rate", type=float, default=0.0, help="容许几成标签有问题（默认 0）")
-    parser.add_argument("--report", type=Path, help="报告写到哪里（默认 artifacts/vl/lint/ 里）")
     args = parser.parse_args()
     path = args.file or artifacts.vl_dataset_dir("tiny") / "train" / "metadata.jsonl"
     try:
@@ -64,19 +61,19 @@ def main() -> int:
     on_page = PageText(args.images) if args.images else None
     findings, checked = [], 0
     for number, line in tqdm(lines, unit="条", disable=None, leave=False):
-        problems, count = lint(line, args.field, on_page)
+        problems, count = lint(line, on_page)
         findings += [{"line": number, "kind": kind, "what": what, "piece": piece} for kind, what, piece in problems]
         checked += count
     result: dict[str, Any] = {
         "file": str(path),
         "labels": len(lines),
         "checked": checked,
-        "bad_labels": len({one["line"] for one in findings}),
-        "counts": Counter(one["kind"] for one in findings),
+        "bad_labels": len({finding["line"] for finding in findings}),
+        "counts": Counter(finding["kind"] for finding in findings),
         "images_not_read": on_page.not_read if on_page else [],
         "findings": findings,
     }
-    report = args.report or artifacts.label_lint_file("-".join([*path.absolute().parts[-3:-1], path.stem]))
+    report = artifacts.label_lint_file("-".join([*path.absolute().parts[-3:-1], path.stem]))
     artifacts.write_json(report, result)
     show(result, report)
     share = result["bad_labels"] / len(lines)
@@ -86,8 +83,8 @@ def main() -> int:
 
 
 def show(result: dict, report: Path) -> None:
-    for one in result["findings"]:
-        print(f"{one['line']:>6}  {KINDS[one['kind']]}  {one['what']}  |  {one['piece']}")
+    for finding in result["findings"]:
+        print(f"{finding['line']:>6}  {KINDS[finding['kind']]}  {finding['what']}  |  {finding['piece']}")
     if not_read := result["images_not_read"]:
         print(f"有 {len(not_read)} 张图没有或读不出，没有与图核对：{'、'.join(not_read[:5])}")
     listed = "、".join(f"{KINDS[kind]} {count}" for kind, count in result["counts"].items()) or "没有"
@@ -99,31 +96,22 @@ Problem = tuple[str, str, str]
 """（种类，哪里不对，原文的一段）。"""
 
 
-def lint(line: str, field: str | None, page: "PageText | None") -> tuple[list[Problem], int]:
+def lint(line: str, page: "PageText | None") -> tuple[list[Problem], int]:
     """一行标签的问题，与核对了几项。"""
     try:
         row = json.loads(line)
-        label = find_label(row, field)
+        label = row["messages"][-1]["content"] if "messages" in row else row.get("report", row)
         if isinstance(label, str):
             label = json.loads(label)
         read = ReadReport.model_validate(label)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         what = "不是 ReadReport" if isinstance(error, ValidationError) else f"不是带标签的一行 JSON：{error}"
         return [("unparsable", what, line[:60])], 1
     flags = row.get("flags") or [None] * len(read.items)
-    problems = [one for item, flag in zip(read.items, flags, strict=False) for one in check_item(read, item, flag)]
+    problems = []
+    for item, flag in zip(read.items, flags, strict=False):
+        problems += check_item(read, item, flag)
     return problems + (page.missing(row.get("file_name", ""), read.items) if page else []), len(read.items)
-
-
-def find_label(row: dict, field: str | None):
-    if "items" in row:
-        return row
-    if "messages" in row:
-        return row["messages"][-1]["content"]
-    field = field or next((name for name in LABEL_KEYS if name in row), None)
-    if not field:
-        raise ValueError(f"没有 {'、'.join(LABEL_KEYS)} 里的任何一个键，用 --field 指明")
-    return row[field]
 
 
 def check_item(report: ReadReport, item: PrintedRow, flag: str | None) -> Iterator[Problem]:
@@ -135,7 +123,7 @@ def check_item(report: ReadReport, item: PrintedRow, flag: str | None) -> Iterat
         yield "unparsable", f"看不懂范围 {item.reference_range}", piece
     if item.mark:
         both = (item, item.model_copy(update={"mark": None}))
-        marked, unmarked = (assess(report.model_copy(update={"items": [one]})).items[0].flag for one in both)
+        marked, unmarked = (assess(report.model_copy(update={"items": [row]})).items[0].flag for row in both)
         if marked == "unknown" != unmarked:
             yield "mark", f"标记 {item.mark}，按数是{FLAG_WORDS[unmarked]}", piece
     result, limits = parse_result(item.result), parse_range(item.reference_range)
@@ -151,7 +139,7 @@ def check_unit(name: str, code: str, unit: str, report_type: str, piece: str) ->
     if analyte is None or analyte.knows_unit(unit):
         return
     units = (analyte.unit, *analyte.other_units, *analyte.more_units)
-    usual = {quantity(one) for one in units if one not in ("G/L", "T/L")}  # 10^9/L 的另一种写法，不是克
+    usual = {quantity(known) for known in units if known not in ("G/L", "T/L")}  # 10^9/L 的另一种写法，不是克
     if quantity(unit) and quantity(analyte.unit) and quantity(unit) not in usual:
         yield "unit", f"{analyte.name}不会用 {unit} 作单位（常用 {analyte.unit}）", piece
 

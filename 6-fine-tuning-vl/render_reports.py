@@ -108,20 +108,20 @@ def kinds_for(recipe: Recipe, style) -> Names:
 def build(recipe: Recipe, folder: Path, processes: int, force: bool) -> int:
     package = resources.files("health_assistant.lab_report")
     sources = [package / "indicators.yaml", *sorted((package / "rendering").iterdir(), key=lambda file: file.name)]
-    wanted = artifacts.fingerprint(
-        recipe.model_dump(mode="json"), [Path(__file__), CARD, *(Path(str(one)) for one in sources if one.is_file())]
+    fingerprint = artifacts.fingerprint(
+        recipe.model_dump(mode="json"), [Path(__file__), CARD, *(Path(str(file)) for file in sources if file.is_file())]
     )
     if (folder / "own-photos").exists():  # import_reports.py 写的，改过、标过的都在里面
         raise BadInput(f"{folder} 是自己的照片，不覆盖；给配方换个名字（YAML 的文件名）")
     parts = folder / "parts"  # 画好一张，这里就有一个同名的 .json，是它在 metadata.jsonl 里的一行
-    if artifacts.is_finished(folder, wanted) and not force:
+    if artifacts.is_finished(folder, fingerprint) and not force:
         shutil.rmtree(parts, ignore_errors=True)
         print(f"画过了，在 {folder}；要重画加 --force。")
         return 0
     begun = parts / "fingerprint"
-    if force or not begun.exists() or begun.read_text() != wanted:
+    if force or not begun.exists() or begun.read_text() != fingerprint:
         shutil.rmtree(folder, ignore_errors=True)
-        artifacts.write_text(begun, wanted)
+        artifacts.write_text(begun, fingerprint)
     jobs = [(split, number) for split in SPLITS for number in range(getattr(recipe.size, split))]
     todo = [job for job in jobs if not part_file(parts, *job).exists()]
     started = time.monotonic()
@@ -138,7 +138,7 @@ def build(recipe: Recipe, folder: Path, processes: int, force: bool) -> int:
     for leftover in folder.rglob(".*.partial"):  # 写到一半被杀掉的
         leftover.unlink()
     written = [folder / split / "metadata.jsonl" for split in SPLITS]
-    artifacts.mark_finished(folder, wanted, [*written, folder / "contact-sheet.png", folder / "README.md"])
+    artifacts.mark_finished(folder, fingerprint, [*written, folder / "contact-sheet.png", folder / "README.md"])
     shutil.rmtree(parts)
     print(f"画了 {len(todo)} 张（另有 {len(jobs) - len(todo)} 张上次画好了），{time.monotonic() - started:.0f} 秒。")
     print(f"写好了：{folder}（先看看 contact-sheet.png）")
@@ -221,7 +221,7 @@ def fit(drawn, recipe: Recipe):
 
     image, top = drawn.image, 0
     if recipe.crop == "rows":
-        rows, space = [one["row"] for one in drawn.boxes], round(drawn.text_height * 0.4)
+        rows, space = [boxes["row"] for boxes in drawn.boxes], round(drawn.text_height * 0.4)
         top, bottom = max(0, min(row[1] for row in rows) - space), max(row[3] for row in rows) + space
         image = image.crop((0, top, image.width, min(bottom, image.height)))
     scale = min(1.0, recipe.longest_side / max(image.size))
@@ -233,7 +233,7 @@ def fit(drawn, recipe: Recipe):
         image = paper
     shifts = (0, top, 0, top)
     moved = [{field: [round((at - shift) * scale) for at, shift in zip(box, shifts, strict=True)]
-              for field, box in one.items()} for one in drawn.boxes]  # fmt: skip
+              for field, box in boxes.items()} for boxes in drawn.boxes]  # fmt: skip
     return image, moved
 
 
@@ -248,7 +248,7 @@ def contact_sheet(folder: Path, records: dict[str, list[dict]]) -> None:
     for split, row in everything:
         firsts.setdefault((split == "test", row["layout"]), (split, row))
     shown = list(firsts.values())
-    shown += [one for one in everything if one not in shown][: max(0, 24 - len(shown))]
+    shown += [pair for pair in everything if pair not in shown][: max(0, 24 - len(shown))]
     tiles = []
     for split, row in shown:
         tile = Image.open(folder / split / row["file_name"])

@@ -47,7 +47,7 @@ def main() -> int:
     for split, part in pages.items():
         ruined = make_unreadable(part, recipe.unreadable_share, folder / "unreadable" / split)
         rows[split] = [{"image": page["image"], "truth": page["report"].model_dump_json()} for page in part]
-        rows[split] += [{"image": one["image"], "truth": ""} for one in ruined]
+        rows[split] += [{"image": page["image"], "truth": ""} for page in ruined]
 
     # 3. 训练
     base, source, tokenizer = loading.prepare_base(sft)
@@ -109,8 +109,8 @@ def build_trainer(recipe: GrpoRecipe, model, processor, rows: dict[str, list[dic
     )
 
     def dataset(split: str):
-        asked = {"prompt": [{"role": "user", "content": READ_PROMPT}]}
-        given = [row | {"image": str(row["image"])} | asked for row in rows[split]]
+        prompt = {"prompt": [{"role": "user", "content": READ_PROMPT}]}
+        given = [row | {"image": str(row["image"])} | prompt for row in rows[split]]
         return Dataset.from_list(given).cast_column("image", Image(mode="RGB"))
 
     trainer = GRPOTrainer(
@@ -135,7 +135,7 @@ def write_results(trainer, tokenizer, folder: Path, fingerprint: str, about: dic
     history = trainer.state.log_history
     curves = reward_curves(history)
     before, *later = curves["held_out"]
-    best = max(later, key=lambda one: one["reward"])
+    best = max(later, key=lambda point: point["reward"])
     seconds = round(median(logs["step_time"] for logs in history if "step_time" in logs), 2)
     about |= {"weights": WEIGHTS, "steps": trainer.state.global_step, "best_step": best["step"]}
     about |= {"seconds_per_step": seconds, "peak_memory_gib": round(run.peak_memory() / 2**30, 2)}

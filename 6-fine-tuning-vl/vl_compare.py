@@ -28,20 +28,20 @@ def table(summary: dict) -> list[str]:
     count = next(iter(summary["readers"].values()))["total"]["rows"]
     lines = [f"{summary['dataset']}：{pages} 页，{count} 行。各列是百分数；无声的错越低越好，其余越高越好。"]
     lines += ["  ".join(["读者", "严格JSON", "宽松之后", *RATES.values(), "看不清的答看不清"])]
-    for one in summary["readers"].values():
-        strict = one["answers"]["strict"]
-        parsed = strict + one["answers"]["lenient"]
-        shares = [strict / pages, parsed / pages, *rates(one["total"])]
+    for reader in summary["readers"].values():
+        strict = reader["answers"]["strict"]
+        parsed = strict + reader["answers"]["lenient"]
+        shares = [strict / pages, parsed / pages, *rates(reader["total"])]
         cells = ["–" if share is None else f"{100 * share:.1f}" for share in shares]
-        lines.append("  ".join([one["reader"], *cells, f"{one['refused_unreadable']}/{ruined}"]))
+        lines.append("  ".join([reader["reader"], *cells, f"{reader['refused_unreadable']}/{ruined}"]))
     return lines
 
 
 def rates(total: dict) -> list[float | None]:
     """RATES 的各项；一行也没有判为异常、一行也没有判断的，对应的率没有意义，是 None。"""
-    asked = {"abnormal_precision": total["abnormal_found"] + total["abnormal_false"]}
-    asked["silent_error_rate"] = total["decided"]
-    return [total[name] if asked.get(name, 1) else None for name in RATES]
+    decided = {"abnormal_precision": total["abnormal_found"] + total["abnormal_false"]}
+    decided["silent_error_rate"] = total["decided"]
+    return [total[name] if decided.get(name, 1) else None for name in RATES]
 
 
 def draw(summary: dict):
@@ -54,13 +54,12 @@ def draw(summary: dict):
     groups |= dict.fromkeys(first["by_layout"], "by_layout")
     figure, (left, right) = new_figure(12, 4.5 + 0.12 * len(groups), columns=2)
     wide = 0.8 / len(readers)
-    for at, (name, one) in enumerate(readers.items()):
+    for at, (name, reader) in enumerate(readers.items()):
         shift = (at - (len(readers) - 1) / 2) * wide
-        look = {"color": COLORS[name], "label": one["reader"]}
-        left.bar(
-            [p + shift for p in range(len(RATES))], [100 * (share or 0) for share in rates(one["total"])], wide, **look
-        )
-        values = [100 * one[group][key]["result_recall"] for key, group in groups.items()]
+        look = {"color": COLORS[name], "label": reader["reader"]}
+        shares = [100 * (share or 0) for share in rates(reader["total"])]
+        left.bar([place + shift for place in range(len(RATES))], shares, wide, **look)
+        values = [100 * reader[group][key]["result_recall"] for key, group in groups.items()]
         right.barh([p + shift for p in range(len(groups))], values, wide, **look)
     left.set_xticks(range(len(RATES)), list(RATES.values()))
     left.set(ylabel="%", ylim=(0, 105))
@@ -72,10 +71,10 @@ def draw(summary: dict):
     return figure
 
 
-def page_html(summary: dict, pages: list[dict], results: dict) -> str:
+def page_html(summary: dict, pages: list[dict], reads: dict[str, list[dict]]) -> str:
     """错得多的页在前；每页有图、真值的框、各读者读到的每一行。"""
-    last = list(results.values())[-1 if "after" not in results else list(results).index("after")]["reads"]
-    missed = [one["score"].rows - one["score"].result_right + one["score"].invented for one in last]
+    scores = [read["score"] for read in reads.get("after") or list(reads.values())[-1]]
+    missed = [score.rows - score.result_right + score.invented for score in scores]
     worst = sorted(range(len(pages)), key=lambda at: -missed[at])
     half = SHOWN_PAGES // 2  # 一半是错得最多的，一半是错得最少的
     shown = worst if len(worst) <= SHOWN_PAGES else worst[:half] + worst[-half:]
@@ -85,7 +84,7 @@ def page_html(summary: dict, pages: list[dict], results: dict) -> str:
         note=summary["note"],
         table="\n".join(table(summary)),
         readers=READERS,
-        pages=[_page(pages[at], {name: one["reads"][at] for name, one in results.items()}) for at in shown],
+        pages=[_page(pages[at], {name: of_reader[at] for name, of_reader in reads.items()}) for at in shown],
     )
 
 

@@ -83,7 +83,7 @@ def draw_curves(curves: dict[str, list[dict]], path: Path) -> None:
     figure, axes = new_figure(12, 5, 2, 4)
     for axis, name in zip(axes, ["reward", *WEIGHTS], strict=True):
         for split, label in (("train", "训练"), ("held_out", "验证")):
-            axis.plot([one["step"] for one in curves[split]], [one[name] for one in curves[split]], label=label)
+            axis.plot([point["step"] for point in curves[split]], [point[name] for point in curves[split]], label=label)
         axis.set(title="合计" if name == "reward" else f"{name} × {WEIGHTS[name]:g}")
     axes[0].legend()
     with atomic_path(path) as partial:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+from collections import Counter
 from pathlib import Path
 from statistics import median
 
@@ -65,12 +66,12 @@ def make_tasks(pages: list[dict], abnormal_share: float, question_share: float) 
     tasks = []
     for page in pages:
         chance = random.Random(hashlib.sha256(f"{page['file_name']}{page['report']}".encode()).digest())
-        asked = [(READ_PROMPT, page["report"].model_dump_json())]
+        questions = [(READ_PROMPT, page["report"].model_dump_json())]
         if chance.random() < abnormal_share:
-            asked.append((ABNORMAL_PROMPT, abnormal_sentence(page["report"].items, page["flags"])))
+            questions.append((ABNORMAL_PROMPT, abnormal_sentence(page["report"].items, page["flags"])))
         if chance.random() < question_share:
-            asked.append(one_question(page["report"].items, chance))
-        for prompt, answer in asked:
+            questions.append(one_question(page["report"].items, chance))
+        for prompt, answer in questions:
             about = {"image": page["image"], "text_height": text_height(page)}
             tasks.append(about | {"prompt": prompt, "answer": answer})
     return tasks
@@ -92,7 +93,8 @@ def one_question(items: list[PrintedRow], chance: random.Random) -> tuple[str, s
     if chance.random() < 0.25 and absent:
         name = chance.choice(absent)
         return QUESTION_PROMPT.format(name), f"这张化验单上没有{name}。"
-    item = chance.choice([one for one in items if sum(two.name == one.name for two in items) == 1] or items[:1])
+    times = Counter(item.name for item in items)
+    item = chance.choice([item for item in items if times[item.name] == 1] or items[:1])
     limits = f"，参考范围 {item.reference_range}" if item.reference_range else ""
     return QUESTION_PROMPT.format(item.name), f"{item.name} {item.result} {item.unit}".strip() + limits + "。"
 

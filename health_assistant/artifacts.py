@@ -147,16 +147,16 @@ def fingerprint(recipe: Any, inputs: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def is_finished(folder: Path, wanted: str) -> bool:
-    """folder 里的产物是否由指纹为 wanted 的配方与输入跑出来，而且还在。"""
+def is_finished(folder: Path, expected: str) -> bool:
+    """folder 里的产物是否由指纹为 expected 的配方与输入跑出来，而且还在。"""
     try:
         record = json.loads((folder / FINISHED_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return record["fingerprint"] == wanted and all((folder / name).exists() for name in record["files"])
+    return record["fingerprint"] == expected and all((folder / name).exists() for name in record["files"])
 
 
-def mark_finished(folder: Path, wanted: str, files: Iterable[Path]) -> None:
-    """记下 folder 里的 files 已由指纹为 wanted 的配方与输入跑完；最后一步才调用。"""
+def mark_finished(folder: Path, expected: str, files: Iterable[Path]) -> None:
+    """记下 folder 里的 files 已由指纹为 expected 的配方与输入跑完；最后一步才调用。"""
     names = [str(file.relative_to(folder)) for file in files]
-    write_json(folder / FINISHED_FILE, {"fingerprint": wanted, "files": names})
+    write_json(folder / FINISHED_FILE, {"fingerprint": expected, "files": names})

@@ -21,7 +21,7 @@ def grade(task: str, *checks: Callable[[], None]) -> int:
             return _not_yet(f"{place}：{error}")
         except Exception as error:
             frames = traceback.extract_tb(error.__traceback__)
-            line = [one.lineno for one in frames if one.filename == check.__code__.co_filename][-1]
+            line = [frame.lineno for frame in frames if frame.filename == check.__code__.co_filename][-1]
             return _not_yet(f"{place}：exercise.py 第 {line} 行出了错，{type(error).__name__}：{error}")
     print(f"✓ 做对了：{len(checks)} 项检查都通过。")
     return 0

@@ -29,15 +29,15 @@ def recall_and_length(path: Path) -> None:
     references = [[jieba.lcut(answer) for _, answer in case.pairs] for case in cases]
     recalls, scores = [], []
     for padding in range(most + 1):
-        found = []
+        summaries = []
         for at, of_case in enumerate(references):
             others = (references[(at + step) % len(references)][0] for step in range(1, padding + 1))
             noise = [word for other in others for word in other]
             for reference in of_case:
                 answer = reference[: len(reference) // 2] + noise
-                found.append(rouge_l_summary_level([" ".join(answer)], [" ".join(reference)]))
-        recalls.append(100 * sum(one["r"] for one in found) / len(found))
-        scores.append(100 * sum(one["f"] for one in found) / len(found))
+                summaries.append(rouge_l_summary_level([" ".join(answer)], [" ".join(reference)]))
+        recalls.append(100 * sum(summary["r"] for summary in summaries) / len(summaries))
+        scores.append(100 * sum(summary["f"] for summary in summaries) / len(summaries))
 
     figure, (axis,) = new_figure(6.4, 3.2)
     axis.plot(range(most + 1), recalls, "o-", label="召回")
@@ -105,7 +105,7 @@ def by_case(path: Path) -> None:
     figure, axes = new_figure(8, 3.6, columns=2)
     ways = {"按题重抽": resample_questions, "按病例重抽": resample_cases}
     for axis, (name, resample) in zip(axes, ways.items(), strict=True):
-        intervals = np.array([np.percentile(resample(one), [2.5, 97.5]) for one in experiments])
+        intervals = np.array([np.percentile(resample(differences), [2.5, 97.5]) for differences in experiments])
         holds = (intervals[:, 0] <= 0) & (intervals[:, 1] >= 0)
         for at, ((low, high), good) in enumerate(zip(intervals[:shown], holds, strict=False)):
             axis.plot([low, high], [at, at], color="tab:blue" if good else "tab:red", linewidth=2)
@@ -134,8 +134,8 @@ def pixels(path: Path) -> None:
         seen = drawn.image.convert("L").resize(size, Image.Resampling.BICUBIC)
         height = drawn.text_height * size[1] / drawn.image.size[1]
         axis.imshow(seen.resize(drawn.image.size, Image.Resampling.NEAREST).crop(crop), cmap="gray", vmin=0, vmax=255)
-        found = image_tokens(drawn.image.size, tokens * 784)
-        title = f"{name}：{size[0]}×{size[1]}，{found} 个词元，字高 {height:.0f} 像素"
+        count = image_tokens(drawn.image.size, tokens * 784)
+        title = f"{name}：{size[0]}×{size[1]}，{count} 个词元，字高 {height:.0f} 像素"
         axis.set_title(title, fontsize=9)
         axis.axis("off")
         print(title)

@@ -42,10 +42,10 @@ class Estimate:
     @property
     def shortage(self) -> str:
         """放不下时的一句话；放得下是空的。"""
-        wanted = self.needed * (1 + FRAGMENTS)
-        if wanted <= self.free:
+        with_fragments = self.needed * (1 + FRAGMENTS)
+        if with_fragments <= self.free:
             return ""
-        return f"放不下：要 {wanted:.1f} GiB（含碎片），{self.where}只空着 {self.free:.1f} GiB"
+        return f"放不下：要 {with_fragments:.1f} GiB（含碎片），{self.where}只空着 {self.free:.1f} GiB"
 
     def __str__(self) -> str:
         parts = {"基座": self.weights, "LoRA 与优化器": self.lora, "激活": self.activations}
@@ -130,7 +130,7 @@ def for_training(folder: Path, recipe: Recipe, longest_row: int = 0) -> Estimate
     trainable = sum(recipe.lora_r * (part.in_features + part.out_features) for part in chosen)
     fully = getattr(recipe, "lora_modules_to_save", [])
     full = [part for name, part in model.named_modules() if name.rpartition(".")[2] in fully]
-    trainable += sum(one.numel() for part in full for one in part.parameters())
+    trainable += sum(weights.numel() for part in full for weights in part.parameters())
 
     on_gpu = torch.cuda.is_available()
     width, longest = (2 if on_gpu else 4), longest_row or recipe.max_length

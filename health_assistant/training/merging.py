@@ -89,10 +89,20 @@ def merge_adapter(base: Path, adapter: Path, probe: dict, vision: bool = False):
         of_adapter = model(**probe).logits.float()
         model = model.merge_and_unload(progressbar=True)
         of_merged = model(**probe).logits.float()
-    scale = of_adapter.abs().max()
-    changed, apart = ((of_merged - other).abs().max() / scale for other in (of_base, of_adapter))
-    allowed = TOLERANCE[str(model.dtype).removeprefix("torch.")]
-    print(f"logits 最大差（相对）：与基座 {changed:.2e}，与 adapter {apart:.2e}（容许 {allowed:g}）")
-    if apart > allowed or changed <= apart:
+    agrees, compared = compare_logits(of_merged, of_base, of_adapter, model.dtype)
+    print(compared)
+    if not agrees:
         raise BadMerge("合并后的模型与 adapter 不一致，或与基座没有差别；没有写下来")
     return model
+
+
+def compare_logits(of_merged, of_base, of_adapter, dtype) -> tuple[bool, str]:
+    """同一个输入的三份 logits（形状相同，32 位）：合并好的要与 adapter 一样、与基座不一样；另给出差多少的一句话。
+
+    dtype 是合并好的权重的精度，容许的差由它定。
+    """
+    scale = of_adapter.abs().max()
+    changed, apart = (float((of_merged - other).abs().max() / scale) for other in (of_base, of_adapter))
+    allowed = TOLERANCE[str(dtype).removeprefix("torch.")]
+    compared = f"logits 最大差（相对）：与基座 {changed:.2e}，与 adapter {apart:.2e}（容许 {allowed:g}）"
+    return apart <= allowed and changed > apart, compared

@@ -43,6 +43,8 @@ VISION_TEMPLATE = (
     "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}"
 )
 
+IMAGE_SETTINGS = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2}
+IMAGE_SETTINGS |= {"temporal_patch_size": 2}
 SMALL_MODEL = 50_000_000
 # 词表占了微型模型计算量的大半：真的 Qwen2.5 词表有 15 万个，一步慢 20 倍
 LLM_RECIPE: dict[str, Any] = {
@@ -141,9 +143,7 @@ def build_tiny_vl() -> Path:
         tokenizer = train_tokenizer(report_texts(), VL_RECIPE["vocab_size"], VISION_TEMPLATE, VISION_SYSTEM)
         tokenizer.save_pretrained(partial)
         random_vision_model(tokenizer).save_pretrained(partial)
-        settings = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2}
-        settings |= {"temporal_patch_size": 2, **VL_RECIPE["pixels"]}
-        artifacts.write_json(partial / "preprocessor_config.json", settings)
+        artifacts.write_json(partial / "preprocessor_config.json", IMAGE_SETTINGS | VL_RECIPE["pixels"])
         artifacts.mark_finished(partial, fingerprint, list(partial.iterdir()))
     return folder
 
@@ -162,21 +162,33 @@ def report_texts() -> list[str]:
 
 def random_vision_model(tokenizer):
     import torch
-    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+    from transformers import Qwen2VLForConditionalGeneration
 
     torch.manual_seed(VL_RECIPE["seed"])
+    text = VL_RECIPE["text"] | {"vocab_size": len(tokenizer)}
+    config = vision_config(tokenizer, text, VL_RECIPE["vision"], VL_RECIPE["rope"])
+    return Qwen2VLForConditionalGeneration(config).eval()
+
+
+def vision_config(tokenizer, text: dict, vision: dict, rope: dict):
+    """Qwen2VLConfig；text、vision、rope 是它的 text_config、vision_config 与 rope_parameters。"""
+    from transformers import Qwen2VLConfig
+
     token = tokenizer.convert_tokens_to_ids
-    ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    config = Qwen2VLConfig(
-        text_config={**VL_RECIPE["text"], **ends, "vocab_size": len(tokenizer), "rope_parameters": VL_RECIPE["rope"]},
-        vision_config=VL_RECIPE["vision"],
+    return Qwen2VLConfig(
+        text_config={**text, **ends_of(tokenizer), "rope_parameters": rope},
+        vision_config=vision,
         image_token_id=token("<|image_pad|>"),
         video_token_id=token("<|video_pad|>"),
         vision_start_token_id=token("<|vision_start|>"),
         vision_end_token_id=token("<|vision_end|>"),
-        tie_word_embeddings=False,
+        tie_word_embeddings=text["tie_word_embeddings"],
     )
-    return Qwen2VLForConditionalGeneration(config).eval()
+
+
+def ends_of(tokenizer) -> dict:
+    """config 里起止与补齐的词元，照分词器的。"""
+    return {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
 
 
 def use_one_thread_if_small(model) -> None:
@@ -226,8 +238,7 @@ def pretrain(texts: list[str], tokenizer):
 
     recipe, shuffler = LLM_RECIPE, random.Random(LLM_RECIPE["seed"])
     torch.manual_seed(recipe["seed"])
-    ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    model = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(tokenizer), **ends, **recipe["config"]))
+    model = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(tokenizer), **ends_of(tokenizer), **recipe["config"]))
     use_one_thread_if_small(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe["learning_rate"], weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe["learning_rate"], total_steps=recipe["steps"])

@@ -1,31 +1,24 @@
 """阶段 0：真脚本跑一遍，再用假机器看每种判断。"""
 
-import importlib.util
 import json
 import os
 import socket
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from stage_scripts import ROOT, load
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "0-env-init" / "check_env.py"
+SCRIPT = ROOT / "0-env-init/check_env.py"
 
 
 @pytest.fixture(scope="module")
 def check_env():
-    spec = importlib.util.spec_from_file_location("check_env", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["check_env"] = module  # dataclass 要从这里查注解
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["check_env"]
+    return load("0-env-init/check_env.py")
 
 
 @pytest.fixture
@@ -57,19 +50,8 @@ def fatal_rows(check_env, machine):
 
 def test_real_script_prints_the_table_and_its_exit_code_agrees():
     done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, timeout=30)
-    for row in (
-        "Python",
-        "CPU",
-        "内存",
-        "磁盘剩余",
-        "GPU",
-        "驱动",
-        "CUDA",
-        "显存",
-        "依赖",
-        "ModelScope",
-        "微调视觉模型",
-    ):
+    rows = "Python CPU 内存 磁盘剩余 GPU 驱动 CUDA 显存 依赖 ModelScope 微调视觉模型"
+    for row in rows.split():
         assert row in done.stdout
     assert done.returncode == (1 if "✗" in done.stdout else 0), done.stdout
 
@@ -153,6 +135,7 @@ def test_disk_is_that_of_the_environment(check_env, tmp_path, monkeypatch):
     ("memory_gb", "llm", "vl"),
     [
         (2, "tiny", "tiny"),
+        (4, "qwen2.5-0.5b", "tiny"),
         (8, "qwen2.5-7b-qlora", "qwen2-vl-2b-qlora"),
         (12, "qwen2.5-14b-qlora", "qwen2-vl-7b-qlora"),
         (16, "qwen2.5-14b-qlora", "qwen2-vl-7b-qlora"),
@@ -164,6 +147,12 @@ def test_recipe_by_vram(check_env, machine, memory_gb, llm, vl):
     with_gpu(check_env, machine, memory_gb)
     chosen = [check_env.choose_recipe(machine, recipes) for recipes in (check_env.LLM_RECIPES, check_env.VL_RECIPES)]
     assert [Path(recipe.config).stem for recipe in chosen] == [llm, vl]
+
+
+@pytest.mark.parametrize(("name", "old"), [("NVIDIA GeForce RTX 4090", False), ("Tesla T4", True), ("GTX 1650", True)])
+def test_a_card_without_bf16_is_told(check_env, machine, name, old):
+    with_gpu(check_env, machine, 15).gpus[0].name = name
+    assert ("没有 bf16" in " ".join(finding.text for finding in check_env.judge(machine))) == old
 
 
 def test_suggested_recipes_exist_and_the_rest_are_for_special_cases(check_env):
@@ -253,17 +242,15 @@ def test_silent_hubs_are_notices_with_what_follows(check_env, machine, silent, r
     assert not row or (words in about_hubs[0].remedy and not about_hubs[0].fatal)
 
 
-def test_hubs_are_asked_together_and_never_for_longer(check_env, monkeypatch):
-    """两个接了电话不说话的站一起问，不超过一个的时限；拒绝连接的也算没有答话。"""
+def test_silent_and_closed_hubs_have_no_answer(check_env, monkeypatch):
+    """两个接了电话不说话的，一个拒绝连接的。"""
     monkeypatch.setenv("no_proxy", "*")
     with socket.socket() as silent, socket.socket() as closed:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         closed.bind(("127.0.0.1", 0))  # 没有 listen
         urls = [f"http://127.0.0.1:{server.getsockname()[1]}" for server in (silent, silent, closed)]
-        started = time.monotonic()
         answers = check_env.ask_hubs(dict(zip("甲乙丙", urls, strict=True)), 0.5)
-        assert time.monotonic() - started < 0.9
     assert answers == {"甲": None, "乙": None, "丙": None}
 
 

@@ -32,24 +32,8 @@ case "$*" in
   *) echo "替身不认识：$*" >&2; exit 9 ;;
 esac
 """
-TOOLS = [
-    "awk",
-    "bash",
-    "cat",
-    "cksum",
-    "cp",
-    "df",
-    "dirname",
-    "env",
-    "find",
-    "grep",
-    "head",
-    "id",
-    "ln",
-    "mkdir",
-    "paste",
-]
-TOOLS += ["rm", "sed", "sh", "sleep", "touch"]
+TOOLS = ["awk", "bash", "cat", "cksum", "cp", "df", "dirname", "env", "find", "grep", "head", "id", "ln", "mkdir"]
+TOOLS += ["paste", "rm", "sed", "sh", "sleep", "touch"]
 
 
 @pytest.fixture

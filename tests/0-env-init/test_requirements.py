@@ -20,26 +20,9 @@ pytestmark = pytest.mark.slow
 
 def resolve(pins: str, python: str) -> dict[str, str]:
     """清单的内容 -> 解出来的 {名字: 版本}。连不上软件源就跳过。"""
-    command = [
-        sys.executable,
-        "-m",
-        "uv",
-        "pip",
-        "compile",
-        "--quiet",
-        "--no-annotate",
-        "--no-header",
-        "--system-certs",
-    ]
-    command += [
-        "--python",
-        sys.executable,
-        "--python-version",
-        python,
-        "--python-platform",
-        "x86_64-manylinux_2_28",
-        "-",
-    ]
+    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-annotate", "--no-header"]
+    command += ["--system-certs", "--python", sys.executable, "--python-version", python]
+    command += ["--python-platform", "x86_64-manylinux_2_28", "-"]
     index = {"UV_DEFAULT_INDEX": url} if (url := os.environ.get("PIP_INDEX_URL")) else {}
     done = subprocess.run(
         command, cwd=ROOT, input=pins, env=os.environ | index, capture_output=True, text=True, timeout=300, check=False

@@ -1,23 +1,21 @@
 """阶段 1：官方的形式，一字不丢；坏的输入一行说清；断网、被杀都不坏事。"""
 
 import hashlib
-import importlib.util
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from stage_scripts import ROOT, load, run_killed
 
 from health_assistant import artifacts
 from health_assistant.evaluation.cases import SAMPLE_FILE
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "1-eval-data-prepare" / "prepare_cmb_clin.py"
+SCRIPT = ROOT / "1-eval-data-prepare/prepare_cmb_clin.py"
 CMB_CLIN = Path(os.environ.get("HEALTH_ASSISTANT_SHARED") or ROOT.parent / "shared") / "data" / "CMB-Clin-qa.json"
 needs_cmb_clin = pytest.mark.skipif(not CMB_CLIN.is_file(), reason=f"没有真的 CMB-Clin：{CMB_CLIN}")
 
@@ -26,10 +24,7 @@ GOOD = {"id": "7", "title": "题", "description": "病历\n第二行", "QA_pairs
 
 @pytest.fixture(scope="module")
 def prepare():
-    spec = importlib.util.spec_from_file_location("prepare_cmb_clin", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("1-eval-data-prepare/prepare_cmb_clin.py")
 
 
 @pytest.fixture
@@ -124,10 +119,8 @@ def test_without_network_the_sample_is_used_quickly_and_loudly(tmp_path):
     env = {**os.environ, "HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path), "no_proxy": "*"}
     env.pop("HF_HUB_OFFLINE", None)
     env.update(dict.fromkeys(("HUB_MODELSCOPE", "HUB_HUGGINGFACE", "HUB_MIRROR"), "http://127.0.0.1:9"))
-    started = time.monotonic()
     done = subprocess.run([sys.executable, SCRIPT], env=env, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - started < 6
     assert "内置示例，不是 CMB-Clin" in done.stdout
     shown = (tmp_path / "eval-data/statistics.md").read_bytes()
     assert "内置示例，不是 CMB-Clin" in shown.decode()
@@ -254,9 +247,7 @@ def test_a_200_mb_line_is_refused_unread(run, tmp_path, capsys):
     with open(path, "wb") as file:
         file.write(b'[{"id": "')
         file.truncate(200_000_000)
-    started = time.monotonic()
     expect_one_line_error(run("--file", path), capsys.readouterr(), path, "有 200 MB，没有读", tmp_path / "out")
-    assert time.monotonic() - started < 0.5
 
 
 def test_what_is_not_a_readable_file(run, tmp_path, capsys):
@@ -321,25 +312,8 @@ def test_killed_at_any_write_the_rerun_gives_the_same(prepare, tmp_path, monkeyp
     monkeypatch.setattr(prepare, "draw", lambda cases, source, path: artifacts.write_text(path, cases[0].title))
     inputs = [write(tmp_path / "甲.json", [GOOD]), write(tmp_path / "乙.json", [{**GOOD, "title": "另一题"}])]
 
-    def run(out, path, kill_at=0):
-        child = os.fork()
-        if child == 0:
-            count, replace = 0, os.replace
-
-            def replace_or_die(*names):
-                nonlocal count
-                count += 1
-                if count == kill_at:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                replace(*names)
-
-            os.environ["HEALTH_ASSISTANT_ARTIFACTS"] = str(out)
-            os.replace, sys.argv = replace_or_die, ["prepare_cmb_clin.py", "--file", str(path)]
-            try:
-                os._exit(prepare.main())
-            finally:
-                os._exit(99)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    def run(out, path, at_write=0):
+        return run_killed(prepare, out, "--file", path, at_write=at_write)
 
     undisturbed = []
     for path in inputs:
@@ -355,20 +329,3 @@ def test_killed_at_any_write_the_rerun_gives_the_same(prepare, tmp_path, monkeyp
             finished = 1 - finished
         assert run(out, inputs[finished]) == 0
         assert tree(out) == undisturbed[finished], kill_at
-
-
-def test_the_real_process_killed_half_way(run, tmp_path):
-    """真的脚本，写出第一个文件就 kill -9；重跑的结果与没有被打断的相同。"""
-    env = {**os.environ, "HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path / "out")}
-    process = subprocess.Popen([sys.executable, SCRIPT, "--file", SAMPLE_FILE], env=env, stdout=subprocess.DEVNULL)
-    while not (tmp_path / "out/eval-data/cmb-clin.jsonl").exists():
-        assert process.poll() is None
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    assert not (tmp_path / "out/eval-data/finished.json").exists()
-    assert run("--file", SAMPLE_FILE) == 0
-    rerun = tree(tmp_path / "out")
-    assert run("--file", SAMPLE_FILE, "--force") == 0
-    assert tree(tmp_path / "out") == rerun
-    digest = hashlib.sha256(rerun["eval-data/cmb-clin.jsonl"]).hexdigest()
-    assert json.loads(rerun["eval-data/data.json"])["sha256"] == digest

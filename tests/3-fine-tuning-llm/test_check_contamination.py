@@ -1,34 +1,22 @@
 """训练数据与评测的重合：埋进去的每一种都要找到，没有埋的不报。"""
 
 import json
-import runpy
-import sys
 from importlib import resources
 from pathlib import Path
 
 import pytest
+from stage_scripts import ROOT
 
-STAGE = Path(__file__).resolve().parents[2] / "3-fine-tuning-llm"
-SCRIPT = STAGE / "check_contamination.py"
-SHARED = STAGE.parents[1] / "shared/data"
+SCRIPT = "check_contamination.py"
+SHARED = ROOT.parent / "shared/data"
 CASE = "患者，男，52岁，3天前受凉后出现发热，体温38.6℃，咳嗽、咳黄脓痰；右下肺可闻及湿啰音，白细胞13.2×10⁹/L。"
 REFERENCE = "初步诊断为社区获得性肺炎（右下肺）。诊断依据：急性起病，发热伴咳嗽咳痰，右下肺湿啰音，外周血白细胞升高。"
 SECOND = "进一步检查应包括胸部影像、痰培养与药敏，并监测氧合。"
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capfd):
-    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.syspath_prepend(STAGE)
-
-    def script(name, *arguments):
-        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(STAGE / name), run_name="__main__")
-        return end.value.code, *capfd.readouterr()
-
-    return script
+def run(tmp_path, run_main):
+    return lambda script, *arguments: run_main(f"3-fine-tuning-llm/{script}", *arguments, home=tmp_path)
 
 
 @pytest.fixture
@@ -49,7 +37,7 @@ def check(run, tmp_path):
             write_jsonl(folder / f"{name}.jsonl", [{"messages": one} for one in messages])
         about = {"name": "mine", "dropped": {"empty": 2}, "rows": {"train": len(train), "val": len(val)}}
         (folder / "data.json").write_text(json.dumps(about))
-        return run(SCRIPT.name, "--name", "mine", *arguments)
+        return run(SCRIPT, "--name", "mine", *arguments)
 
     return script
 
@@ -93,8 +81,6 @@ def test_exactly_n_characters_are_needed(check):
     code, said, _ = check([*CLEAN, ("问", f"甲{shared[:13]}乙")])
     assert code == 1 and f"{13 / 16:>6.1%}        13  " in said
     assert check([*CLEAN, ("问", f"甲{shared[:13]}乙")], "--n", "14")[0] == 0
-    for before in range(5):  # 不论从第几个字开始
-        assert check([*CLEAN, ("问", f"{'甲乙丙丁'[:before]}{shared[:13]}")])[0] == 1
     assert f"{15 / 18:>6.1%}        15  " in check([*CLEAN, ("问", f"甲{shared}乙")])[1]
 
 
@@ -119,7 +105,7 @@ def test_drop_removes_the_hits_and_only_them(check, run, tmp_path):
     assert [(one[0]["content"], one[1]["content"]) for one in kept] == CLEAN
     about = json.loads((folder / "data.json").read_text())
     assert about["rows"] == {"train": 5, "val": 1} and about["dropped"] == {"empty": 2, "contaminated": 2}
-    assert run(SCRIPT.name, "--name", "mine")[0] == 0
+    assert run(SCRIPT, "--name", "mine")[0] == 0
 
 
 def test_a_drop_killed_between_its_files_is_completed_by_the_next(check, run, tmp_path):
@@ -129,7 +115,7 @@ def test_a_drop_killed_between_its_files_is_completed_by_the_next(check, run, tm
     whole = {file.name: file.read_bytes() for file in folder.iterdir()}
     check([*CLEAN, ("问", REFERENCE)])  # 放回没有去掉的，再装作刚写完 train.jsonl 就被杀掉
     (folder / "train.jsonl").write_bytes(whole["train.jsonl"])
-    assert run(SCRIPT.name, "--name", "mine", "--drop")[0] == 0
+    assert run(SCRIPT, "--name", "mine", "--drop")[0] == 0
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == whole
 
 
@@ -141,16 +127,16 @@ def test_a_drop_that_leaves_nothing_is_refused(check, tmp_path):
 
 def test_missing_and_broken_inputs_are_refused(check, run, tmp_path):
     eval_file = tmp_path / "eval-data/cmb-clin.jsonl"
-    assert run(SCRIPT.name)[0] == 2
+    assert run(SCRIPT)[0] == 2
     check(CLEAN)
     for broken in ("{", "[]", '{"id": "1"}', '{"id": "1", "messages": [{"content": 3}], "reference": "答"}'):
         eval_file.write_text(broken, encoding="utf-8")
-        code, _, errors = run(SCRIPT.name, "--name", "mine")
+        code, _, errors = run(SCRIPT, "--name", "mine")
         assert code == 2 and "cmb-clin.jsonl 第 1 行" in errors.splitlines()[-1]
     eval_file.unlink()
-    code, _, errors = run(SCRIPT.name, "--name", "mine")
+    code, _, errors = run(SCRIPT, "--name", "mine")
     assert code == 2 and "prepare_cmb_clin.py" in errors
-    assert run(SCRIPT.name, "--n", "3")[0] == 2
+    assert run(SCRIPT, "--n", "3")[0] == 2
 
 
 def cmb_clin(path, cases):
@@ -172,7 +158,7 @@ def test_the_bundled_training_set_is_clean(run, tmp_path, file):
         pytest.skip(f"没有 {file}")
     cmb_clin(tmp_path / "eval-data/cmb-clin.jsonl", json.loads(file.read_text(encoding="utf-8")))
     assert run("prepare_train_data.py", "--source", "sample")[0] == 0
-    assert run(SCRIPT.name)[0] == 0
+    assert run(SCRIPT)[0] == 0
 
 
 @pytest.mark.skipif(not (SHARED / "CMB-Clin-qa.json").is_file(), reason="没有 ../shared/data")
@@ -181,7 +167,7 @@ def test_real_dialogues_share_two_common_phrases_and_no_case(run, tmp_path):
     assert len(cmb_clin(tmp_path / "eval-data/cmb-clin.jsonl", cases)) == 208
     source = SHARED / "chinese-medical-dialogue-sample.csv"
     run("prepare_train_data.py", "--source", source, "--map", "question=title+ask,answer=answer", "--name", "csv")
-    code, said, _ = run(SCRIPT.name, "--name", "csv", "--drop")
+    code, said, _ = run(SCRIPT, "--name", "csv", "--drop")
     assert code == 0 and "csv 的 7266 条" in said and "连续 13 字相同的有 2 条" in said
     for phrase in ("尿频尿急尿痛等膀胱刺激症状", "l谷丙转氨酶13ul谷草转氨酶"):
         assert phrase in said

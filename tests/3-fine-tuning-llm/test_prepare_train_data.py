@@ -5,39 +5,25 @@ import itertools
 import json
 import random
 import re
-import runpy
 import signal
-import subprocess
-import sys
 import threading
-import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
 
 import pytest
+from stage_scripts import load, run_killed
 
-STAGE = Path(__file__).resolve().parents[2] / "3-fine-tuning-llm"
-SCRIPT = STAGE / "prepare_train_data.py"
+SCRIPT = "3-fine-tuning-llm/prepare_train_data.py"
 SAMPLE = Path(str(resources.files("health_assistant.training") / "data" / "medical_qa_sample.jsonl"))
 ANSWER = "多喝水，多休息，三天不退就去门诊看看。"
 
 
 @pytest.fixture
-def prepare(tmp_path, monkeypatch, capfd):
-    """在本进程里运行脚本：（退出码，标准输出，标准错误）。"""
-    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path / "out"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.syspath_prepend(STAGE)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(SCRIPT), run_name="__main__")
-        return end.value.code, *capfd.readouterr()
-
-    return run
+def prepare(tmp_path, run_main):
+    """运行脚本：（退出码，标准输出，标准错误）。产物在 tmp_path/out。"""
+    return lambda *arguments: run_main(SCRIPT, *arguments, home=tmp_path / "out")
 
 
 def pairs(folder, split):
@@ -300,42 +286,17 @@ def test_wrong_usage_is_refused(prepare, tmp_path, arguments, word):
     assert code == 2 and word in errors.splitlines()[-1] and not (tmp_path / "out").exists()
 
 
-DIES_AFTER = """
-import os, runpy, signal, sys
-from health_assistant import artifacts
-
-write, sys.argv = artifacts.write_text, sys.argv[1:]
-last = sys.argv.pop()
-
-def dying(path, text):
-    write(path, text)
-    if path.name == last:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-artifacts.write_text = dying
-sys.path.insert(0, os.path.dirname(sys.argv[0]))
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-@pytest.mark.parametrize("last", ["train.jsonl", "val.jsonl", "data.json", None])
-def test_a_killed_run_leaves_no_mixture_and_the_rerun_gives_the_same(prepare, tmp_path, last):
-    """已有一份旧数据，重做时在写完某个文件（或读到一半）时 kill -9：新的训练集不会配上旧的验证集。"""
-    source = write_rows(tmp_path / "mine.jsonl", rows_of(800))
-    folder, command = tmp_path / "out/train-data/mine", [str(SCRIPT), "--source", str(source)]
-    assert prepare(*command[1:])[0] == 0
+@pytest.mark.parametrize("at_write", [1, 2, 3, 4])
+def test_a_killed_run_leaves_no_mixture_and_the_rerun_gives_the_same(prepare, tmp_path, at_write):
+    """已有一份旧数据，重做时在写某个文件之前 kill -9：新的训练集不会配上旧的验证集。"""
+    source, folder = write_rows(tmp_path / "mine.jsonl", rows_of(80)), tmp_path / "out/train-data/mine"
+    assert prepare("--source", source)[0] == 0
     whole = {name: (folder / name).read_bytes() for name in ("train.jsonl", "val.jsonl", "data.json")}
-    assert prepare(*command[1:], "--val-share", "0.3")[0] == 0
+    assert prepare("--source", source, "--val-share", "0.3")[0] == 0
     old = (folder / "val.jsonl").read_bytes()
 
-    python = [sys.executable, *(["-c", DIES_AFTER] if last else [])]
-    process = subprocess.Popen([*python, *command, *([last] if last else [])], stderr=subprocess.DEVNULL)
-    if not last:
-        time.sleep(0.1)
-        process.kill()
-    assert process.wait() == -signal.SIGKILL
-    if last and (folder / "val.jsonl").exists():
-        assert (folder / "val.jsonl").read_bytes() != old
-    assert not last or not (folder / "finished.json").exists()
-    assert prepare(*command[1:])[0] == 0
+    assert run_killed(load(SCRIPT), tmp_path / "out", "--source", source, at_write=at_write) == -signal.SIGKILL
+    assert not (folder / "val.jsonl").exists() or (folder / "val.jsonl").read_bytes() != old
+    assert not (folder / "finished.json").exists()
+    assert prepare("--source", source)[0] == 0
     assert {name: (folder / name).read_bytes() for name in whole} == whole

@@ -1,24 +1,21 @@
 """train_llm.py：kill -9 之后接着训练与没断过一样；写错的配方、放不下的模型、坏数据，一句话说清。"""
 
 import argparse
-import csv
-import importlib.util
 import json
-import os
 import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from small_llm import build_small_base, write_train_data
+from stage_scripts import ROOT, environment, run_forked
 
-ROOT = Path(__file__).resolve().parents[2]
 STAGE = ROOT / "3-fine-tuning-llm"
+TRAIN = "3-fine-tuning-llm/train_llm.py"
 CONFIGS = sorted((STAGE / "configs").glob("*.yaml"))
 # 两遍，每遍 10 步；有 dropout，续训时随机数也要复原
 FAST = ["--dataset_name", "small", "--num_train_epochs", "2", "--update_rows", "4", "--eval_steps", "4"]
@@ -33,22 +30,6 @@ def home(tmp_path_factory):
     build_small_base(home / "base")
     write_train_data(home / "train-data/small")
     return home
-
-
-def environment(home: Path) -> dict:
-    return os.environ | {
-        "HEALTH_ASSISTANT_ARTIFACTS": str(home),
-        "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(ROOT),
-    }
-
-
-def run_script(script: str, home: Path, *arguments, timeout: int = 300) -> subprocess.CompletedProcess:
-    command = [sys.executable, STAGE / script, *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=ROOT, env=environment(home), capture_output=True, text=True, timeout=timeout, check=False
-    )
 
 
 def adapter(home: Path, name: str) -> dict:
@@ -67,23 +48,16 @@ def trained(home):
     """calm 从头到尾；killed 先死在随机的一步，再死在写检查点的中途，第三次跑完。"""
     base = ["--model_name_or_path", str(home / "base"), *FAST]
     at = random.randrange(6, 12)
+    killed = [*base, "--run_name", "killed"]
     runs = [
-        {"arguments": [*base, "--run_name", "calm"], "die": None},
-        {"arguments": [*base, "--run_name", "killed"], "die": ["step", at]},
-        {"arguments": [*base, "--run_name", "killed"], "die": ["save", 2]},
-        {"arguments": [*base, "--run_name", "killed"], "die": None},
+        (TRAIN, [*base, "--run_name", "calm"], None),
+        (TRAIN, killed, ["step", at]),
+        (TRAIN, killed, ["save", 2]),
+        (TRAIN, killed, None),
     ]
-    driver = Path(__file__).with_name("killed_runs.py")
-    done = subprocess.run(
-        [sys.executable, driver, STAGE / "train_llm.py", json.dumps(runs)],
-        cwd=ROOT,
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, f"死在第 {at} 步\n{done.stdout}\n{done.stderr[-3000:]}"
-    return done.stdout
+    codes, outputs = zip(*run_forked(home, runs), strict=True)
+    assert codes == (0, -signal.SIGKILL, -signal.SIGKILL, 0), f"死在第 {at} 步\n{outputs[-1][-3000:]}"
+    return "".join(outputs)
 
 
 def test_killed_twice_the_adapter_is_the_undisturbed_one(home, trained):
@@ -107,21 +81,14 @@ def test_training_json_has_every_loss_and_the_same_ones_after_a_crash(home, trai
 
 
 @pytest.fixture
-def in_process(home, monkeypatch, capsys):
-    """在测试进程里调用脚本的 main，省下每次几秒的导入。"""
-    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(home))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def in_process(home, run_main):
+    """出错时是标准错误，并且什么也没有写；不然是标准输出。"""
 
     def call(*arguments, script="train_llm") -> tuple[int, str]:
-        spec = importlib.util.spec_from_file_location(script, STAGE / f"{script}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
         before = {*home.rglob("*")}
-        code = module.main()
+        code, out, err = run_main(f"3-fine-tuning-llm/{script}.py", *arguments, home=home)
         assert code == 0 or {*home.rglob("*")} == before, "出错时什么也不写"
-        captured = capsys.readouterr()
-        return code, captured.err if code else captured.out
+        return code, err if code else out
 
     return call
 
@@ -275,60 +242,15 @@ def test_every_recipe_reads_and_is_the_one_it_says(config):
 
 
 @pytest.mark.slow
-def test_kill_9_from_outside_at_random_moments(home):
-    """真的脚本，在随机的时刻从外面 kill -9，直到它跑完。"""
-    arguments = ["--model_name_or_path", str(home / "base"), *FAST, "--num_train_epochs", "12"]
-    assert run_script("train_llm.py", home, *arguments, "--run_name", "outside-calm").returncode == 0
-    command = [sys.executable, STAGE / "train_llm.py", *arguments, "--run_name", "outside-killed"]
-    checkpoints = home / "llm/outside-killed/checkpoints"
-    deaths = 0
-    for _ in range(4):
-        seen = len([*checkpoints.rglob("complete")])
-        process = subprocess.Popen(command, cwd=ROOT, env=environment(home), stderr=subprocess.DEVNULL)
-        while process.poll() is None and len([*checkpoints.rglob("complete")]) <= min(seen, 2):
-            time.sleep(0.02)
-        time.sleep(random.random())
-        process.send_signal(signal.SIGKILL)
-        deaths += process.wait() == -signal.SIGKILL
-    assert deaths
-    done = run_script("train_llm.py", home, *arguments, "--run_name", "outside-killed")
-    assert done.returncode == 0, done.stderr
-    assert_same_adapter(home, "outside-calm", "outside-killed")
-
-
-@pytest.mark.slow
 def test_two_processes_share_the_work(home):
     """多卡的配方在 CPU 上用两个进程走一遍 DDP。accelerate launch 在多卡上就是起 torchrun；CPU 上它只起一个进程。"""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += [STAGE / "train_llm.py"]
     command += ["--config", STAGE / "configs/qwen2.5-14b-lora-multi-gpu.yaml", "--model_name_or_path", home / "base"]
     command += [*FAST, "--run_name", "two"]
-    env = environment(home) | {"ACCELERATE_USE_CPU": "true"}
+    env = environment(home, ACCELERATE_USE_CPU="true")
     done = subprocess.run([*map(str, command)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     record = json.loads((home / "llm/two/training.json").read_text())
     assert record["processes"] == 2 and record["steps"] == 20
     assert record["held_out_loss"] < record["held_out_loss_before"]
-
-
-DIALOGUES = ROOT.parent / "shared/data/chinese-medical-dialogue-sample.csv"
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not DIALOGUES.exists(), reason=f"没有真实问答：{DIALOGUES.name} 不在 ../shared/data")
-def test_the_held_out_loss_of_real_dialogues_falls(tmp_path):
-    """微型配方，基座先训练；只训练 100 步，约三分钟。"""
-    with open(DIALOGUES, encoding="utf-8", newline="") as file:
-        asked = {row["ask"].strip(): row["answer"].strip() for row in csv.DictReader(file)}
-    pairs = [pair for pair in asked.items() if all(pair)]
-    random.Random(0).shuffle(pairs)
-    folder = tmp_path / "train-data/dialogues"
-    folder.mkdir(parents=True)
-    for name, part in (("val", pairs[:100]), ("train", pairs[100:1100])):
-        rows = ([{"role": "user", "content": ask}, {"role": "assistant", "content": answer}] for ask, answer in part)
-        lines = (json.dumps({"messages": row}, ensure_ascii=False) + "\n" for row in rows)
-        (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
-    done = run_script("train_llm.py", tmp_path, "--dataset_name", "dialogues", "--max_steps", 100, timeout=600)
-    assert done.returncode == 0, done.stderr
-    record = json.loads((tmp_path / "llm/tiny/training.json").read_text())
-    assert record["held_out_loss"] < 0.8 * record["held_out_loss_before"]

@@ -1,7 +1,6 @@
 """没有 GPU 也能守住 Unsloth 分支：它传的每一个关键字，钉住的那一版 wheel 的源码里都要有。"""
 
 import ast
-import inspect
 import re
 import subprocess
 import sys
@@ -71,15 +70,10 @@ def test_the_vision_model_has_every_keyword_we_pass(wheel):
     assert adapt <= parameters(wheel, "unsloth/models/vision.py", "FastBaseModel", "get_peft_model")
     classes = {one.name: one for one in ast.parse(wheel.read("unsloth/models/loader.py")).body if hasattr(one, "bases")}
     assert [ast.unparse(base) for base in classes["FastVisionModel"].bases] == ["FastModel"]
-    routed = ast.unparse(classes["FastModel"])
-    assert "return FastBaseModel.get_peft_model(model, *args, **kwargs)" in routed
 
 
-def test_unsloth_leaves_our_batches_alone(wheel, tmp_path):
+def test_unsloth_leaves_our_batches_alone(tmp_path):
     """Unsloth 会自动把批改成去填充的长行，除非 padding_free 明写为 False：我们写了。"""
-    source = wheel.read("unsloth/trainer.py").decode()
-    rule = re.search(r"def _should_auto_padding_free\(config\).*?\n\n\n", source, re.S)[0]
-    assert 'getattr(config, "padding_free", None) is None' in rule
 
     class Seen(Exception):
         pass
@@ -87,11 +81,6 @@ def test_unsloth_leaves_our_batches_alone(wheel, tmp_path):
     with mock.patch("trl.SFTConfig", side_effect=Seen) as settings, pytest.raises(Seen):
         sft.build_trainer(Recipe(), None, None, [], [], tmp_path)
     assert settings.call_args.kwargs["padding_free"] is False
-
-
-def test_the_statistics_switch_we_set_is_the_one_it_reads(wheel):
-    assert any(b"UNSLOTH_DISABLE_STATISTICS" in wheel.read(name) for name in wheel.namelist() if name.endswith(".py"))
-    assert 'UNSLOTH_DISABLE_STATISTICS="1"' in inspect.getsource(loading.prepare_base)
 
 
 def test_the_pins_it_wants_are_the_ones_we_have(wheel):

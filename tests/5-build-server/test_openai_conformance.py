@@ -96,7 +96,12 @@ def test_every_chunk_of_a_stream(served, with_usage):
 
 def test_errors(served):
     server, body = served
-    for change in ({"model": "gpt-0"}, {"temperature": -1}, {"messages": []}):
+    for change, code, param in (
+        ({"model": "gpt-0"}, "model_not_found", "model"),
+        ({"temperature": -1}, "greater_than_equal", "temperature"),
+        ({"messages": []}, "too_short", "messages"),
+    ):
         sent = server.post(body | change).json()
         assert set(sent) == {"error"}
-        check(ErrorObject, sent["error"])
+        error = check(ErrorObject, sent["error"])
+        assert (error.code, error.param) == (code, param)

@@ -224,15 +224,6 @@ def test_a_text_model_refuses_images(client):
     assert refused(client, [{"role": "user", "content": [image_part(page())]}]).code == "images_not_supported"
 
 
-def test_the_key_is_needed(llm_server):
-    with (
-        openai.OpenAI(base_url=llm_server.url, api_key="sk-wrong", max_retries=0) as stranger,
-        pytest.raises(openai.AuthenticationError) as caught,
-    ):
-        stranger.models.list()
-    assert caught.value.code == "invalid_api_key"
-
-
 # ---- 看图 ----
 
 

@@ -1,8 +1,6 @@
 """eval_vl.py：回答怎样读成 JSON，怎样打分、并排；真的走 EvalScope，读者是一个假接口。"""
 
-import importlib.util
 import json
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,7 +11,6 @@ from PIL import Image
 from health_assistant.lab_report.report import PrintedRow, ReadReport
 from health_assistant.lab_report.vl_protocol import UNREADABLE_ANSWER, parse_answer, read_messages
 
-STAGE = Path(__file__).resolve().parents[2] / "6-fine-tuning-vl"
 ITEMS = [
     PrintedRow(name="白细胞计数", code="WBC", result="12.3", unit="10^9/L", reference_range="3.5-9.5", mark="↑"),
     PrintedRow(name="血红蛋白", code="HGB", result="130", unit="g/L", reference_range="115-150"),
@@ -98,18 +95,18 @@ def write_photos(folder: Path) -> None:
     (folder / "metadata.jsonl").write_text("".join(lines))
 
 
-def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatch, capsys):
+def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatch, run_main):
     write_photos(tmp_path / "reports")
-    for name, value in {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path / "out"), "NO_PROXY": "127.0.0.1"}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.syspath_prepend(str(STAGE))
-    spec = importlib.util.spec_from_file_location("eval_vl", STAGE / "eval_vl.py")
-    eval_vl = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(eval_vl)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def evaluate(*options) -> tuple[int, str]:
+        code, _, error = run_main("6-fine-tuning-vl/eval_vl.py", *options, home=tmp_path / "out")
+        return code, error
+
     arguments = ["--reader", "endpoint", "--api-base", endpoint, "--model", "fake", "--batch-size", "1"]
     arguments += ["--dataset", str(tmp_path / "reports"), "--unreadable", "0"]
-    monkeypatch.setattr(sys, "argv", ["eval_vl.py", *arguments])
-    assert eval_vl.main() == 0, capsys.readouterr().err
+    code, error = evaluate(*arguments)
+    assert code == 0, error
     asked = FakeEndpoint.asked[0]["messages"]
     sent, ours = asked[0]["content"], read_messages("")[0]["content"]
     assert [part["type"] for part in sent] == [part["type"] for part in ours] and sent[1]["text"] == ours[1]["text"]
@@ -125,9 +122,11 @@ def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatc
     assert page.count("data:image/jpeg;base64,") == 2 and "http" not in page.replace("data:image", "")
     assert (folder / "compare.png").read_bytes().startswith(b"\x89PNG")
     count = len(FakeEndpoint.asked)
-    assert eval_vl.main() == 0 and len(FakeEndpoint.asked) == count, "问过的不再问"
+    assert evaluate(*arguments)[0] == 0 and len(FakeEndpoint.asked) == count, "问过的不再问"
 
-    monkeypatch.setattr(sys, "argv", ["eval_vl.py", "--reader", "endpoint"])
-    assert eval_vl.main() == 2 and "--api-base" in capsys.readouterr().err
-    monkeypatch.setattr(sys, "argv", ["eval_vl.py", "--dataset", str(tmp_path / "absent")])
-    assert eval_vl.main() == 2 and "metadata.jsonl" in capsys.readouterr().err
+    for options, words in (
+        (["--reader", "endpoint"], "--api-base"),
+        (["--dataset", tmp_path / "absent"], "metadata.jsonl"),
+    ):
+        code, error = evaluate(*options)
+        assert code == 2 and words in error

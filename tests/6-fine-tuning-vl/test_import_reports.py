@@ -2,26 +2,22 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import stage_scripts
 from PIL import Image
 
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.rendering import render
 from health_assistant.lab_report.report import ReadReport
 
-SCRIPT = Path(__file__).resolve().parents[2] / "6-fine-tuning-vl/import_reports.py"
 RENDERED = render("analyser_slip", seed=1)
 
 
-def run(folder: Path, *arguments) -> subprocess.CompletedProcess:
-    env = {**os.environ, "HEALTH_ASSISTANT_ARTIFACTS": str(folder)}
-    return subprocess.run([sys.executable, SCRIPT, *arguments], env=env, capture_output=True, text=True)
+def run(folder: Path, *arguments):
+    return stage_scripts.run(folder, "6-fine-tuning-vl/import_reports.py", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -1,37 +1,30 @@
 """标签检查：埋进去的错都要找到，对的不报。"""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from stage_scripts import run
 
 from health_assistant.lab_report.rendering import HELD_OUT_LAYOUTS, LAYOUTS, render
 from health_assistant.lab_report.rendering.sampling import sample_report
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
 def lint(tmp_path):
-    def run(labels: Path | list, *options: str) -> tuple[int, list[tuple[int, str]], str]:
+    def lint(labels: Path | list, *options: str) -> tuple[int, list[tuple[int, str]], str]:
         """退出码、每处问题的（行号，种类）、打印的话。"""
         if isinstance(labels, list):
             lines = [one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in labels]
             labels = tmp_path / "labels.jsonl"
             labels.write_text("\n".join(lines), encoding="utf-8")
-        report = tmp_path / "report.json"
-        done = subprocess.run(
-            [sys.executable, ROOT / "6-fine-tuning-vl/lint_labels.py", labels, "--report", report, *options],
-            env={**os.environ, "HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path)}, capture_output=True, text=True,
-        )  # fmt: skip
-        found = json.loads(report.read_text(encoding="utf-8"))["findings"] if report.exists() else []
+        done = run(tmp_path, "6-fine-tuning-vl/lint_labels.py", labels, *options)
+        reports = [*tmp_path.glob("vl/lint/*.json")]
+        found = json.loads(reports[0].read_text(encoding="utf-8"))["findings"] if reports else []
         return done.returncode, [(one["line"], one["kind"]) for one in found], done.stdout + done.stderr
 
-    return run
+    return lint
 
 
 def row(name: str, result: str, unit: str = "", limits: str = "", mark: str | None = None, code: str = "") -> dict:

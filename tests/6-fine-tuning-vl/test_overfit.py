@@ -4,33 +4,20 @@
 """
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from stage_scripts import ROOT, run_well
 
-ROOT = Path(__file__).resolve().parents[2]
-STAGE = ROOT / "6-fine-tuning-vl"
 pytestmark = pytest.mark.slow
 
 
 def test_the_tiny_model_overfits_32_small_renders(tmp_path):
-    more = {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    env = os.environ | more | {"PYTHONPATH": str(ROOT)}
-
     def run(script: str, *arguments) -> str:
-        command = [sys.executable, STAGE / script, *arguments]
-        done = subprocess.run(
-            [*map(str, command)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr[-3000:]
-        return done.stdout
+        return run_well(tmp_path, f"6-fine-tuning-vl/{script}", *arguments)
 
-    recipe = yaml.safe_load((STAGE / "configs/dataset-tiny.yaml").read_text(encoding="utf-8"))
+    recipe = yaml.safe_load((ROOT / "6-fine-tuning-vl/configs/dataset-tiny.yaml").read_text(encoding="utf-8"))
     (tmp_path / "dataset-small.yaml").write_text(yaml.safe_dump(recipe | {"size": {"train": 32, "val": 1, "test": 1}}))
     run("render_reports.py", "--config", tmp_path / "dataset-small.yaml")
     data = tmp_path / "vl/dataset/small"

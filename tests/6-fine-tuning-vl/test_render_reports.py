@@ -1,8 +1,6 @@
 """画出的数据集：形式、真值、留出的版式、同样的字节、kill -9 之后接着画。跑的是真的脚本。"""
 
 import json
-import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -12,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from stage_scripts import ROOT, environment, load, run, run_well
 
 from health_assistant.command_line import BadInput
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import ReadReport
 from health_assistant.lab_report.scoring import ReportScore, TrueItem, score_report
 
-STAGE = Path(__file__).resolve().parents[2] / "6-fine-tuning-vl"
+RENDER = "6-fine-tuning-vl/render_reports.py"
 RECIPE = """
 size: {train: 6, val: 2, test: 3}
 layouts: [analyser_slip, half_sheet, continuation]
@@ -30,18 +29,10 @@ longest_side: 700
 """
 
 
-def command(recipe: Path, *options: str) -> list:
-    return [sys.executable, STAGE / "render_reports.py", "--config", recipe, *options]
-
-
-def environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "HEALTH_ASSISTANT_ARTIFACTS": str(folder)}
-
-
 def draw(folder: Path, text: str, *options: str) -> subprocess.CompletedProcess:
     recipe = folder / "dataset-mini.yaml"
     recipe.write_text(text, encoding="utf-8")
-    return subprocess.run(command(recipe, *options), env=environment(folder), capture_output=True, text=True)
+    return run(folder, RENDER, "--config", recipe, *options)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -108,7 +99,8 @@ def test_killed_and_resumed_is_the_same_bytes(dataset, tmp_path):
     recipe.write_text(RECIPE, encoding="utf-8")
     parts = tmp_path / "vl/dataset/mini/parts"
     for wanted in (2, 7):
-        running = subprocess.Popen(command(recipe, "--processes", "2"), env=environment(tmp_path))
+        command = [sys.executable, ROOT / RENDER, "--config", recipe, "--processes", "2"]
+        running = subprocess.Popen(command, env=environment(tmp_path))
         while running.poll() is None and len(list(parts.glob("*.json"))) < wanted:
             time.sleep(0.005)
         running.send_signal(signal.SIGKILL)
@@ -139,7 +131,7 @@ def test_a_wrong_recipe_is_refused(change, said, tmp_path):
     recipe = tmp_path / "dataset-mini.yaml"
     recipe.write_text("\n".join([*kept, change]), encoding="utf-8")
     with pytest.raises(BadInput, match=said):
-        runpy.run_path(str(STAGE / "render_reports.py"))["read_recipe"](recipe)
+        load(RENDER).read_recipe(recipe)
 
 
 @pytest.mark.parametrize("options", [[], ["--force"]])
@@ -161,26 +153,12 @@ def test_a_wrong_recipe_ends_with_2_and_writes_nothing(tmp_path):
 
 @pytest.mark.slow
 def test_the_tiny_recipe_runs_without_arguments(tmp_path):
-    done = subprocess.run([sys.executable, STAGE / "render_reports.py"], env=environment(tmp_path))
-    assert done.returncode == 0
+    run_well(tmp_path, RENDER)
     folder = tmp_path / "vl/dataset/tiny"
     for row in rows(folder, "train"):
         image = Image.open(folder / "train" / row["file_name"])
         assert image.width % 28 == 0 and image.height % 28 == 0 and image.width * image.height <= 20 * 784
         assert ReadReport.model_validate_json(row["report"]).sex is None  # 页眉裁掉了
-
-
-@pytest.mark.slow
-def test_a_thousand_pages_at_1600_take_at_most_four_minutes_of_two_cores(tmp_path):
-    """按处理器时间算：测试机上还有别的在跑。"""
-    text = (STAGE / "configs/dataset-full.yaml").read_text(encoding="utf-8")
-    text = text.replace("{train: 4000, val: 200, test: 400}", "{train: 200, val: 20, test: 30}")
-    before = os.times()
-    done = draw(tmp_path, text)
-    after = os.times()
-    assert done.returncode == 0, done.stderr
-    spent = after.children_user + after.children_system - before.children_user - before.children_system
-    assert spent * 4 <= 2 * 240, f"250 张用了 {spent:.0f} 秒处理器时间"
 
 
 @pytest.mark.slow

@@ -1,38 +1,29 @@
 """train_vl.py：监督的词元正好是回答，图的词元数与预算算的一样，装不下就拒绝，kill -9 之后接着训练与没断过一样。"""
 
-import importlib.util
 import json
-import os
 import re
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from stage_scripts import ROOT, load, run_forked
 
-ROOT = Path(__file__).resolve().parents[2]
-STAGE = ROOT / "6-fine-tuning-vl"
-CONFIGS = [one for one in sorted((STAGE / "configs").glob("*.yaml")) if not one.stem.startswith("dataset-")]
+TRAIN = "6-fine-tuning-vl/train_vl.py"
+CONFIGS = [
+    one for one in sorted((ROOT / "6-fine-tuning-vl/configs").glob("*.yaml")) if not one.stem.startswith("dataset-")
+]
 # 两遍，每遍几步；有 dropout，续训时随机数也要复原
 FAST = ["--dataset_name", "small", "--num_train_epochs", "2", "--update_rows", "4", "--eval_steps", "4"]
 FAST += ["--lora_dropout", "0.1", "--lora_r", "4", "--max_length", "700", "--unreadable_share", "0"]
 FAST += ["--abnormal_share", "0.2", "--question_share", "0.2"]
 
 
-def load(path: Path):
-    """阶段的脚本当模块用；它导入同一阶段的别的模块，所以阶段目录要在导入路径里。"""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def tasks():
-    return load(STAGE / "vl_tasks.py")
+    return load("6-fine-tuning-vl/vl_tasks.py")
 
 
 def write_dataset(folder: Path, train: int, val: int) -> None:
@@ -68,11 +59,6 @@ def tokenizer(home):
     from health_assistant.training.loading import load_tokenizer
 
     return load_tokenizer(home / "base", vision=True)
-
-
-def environment(home: Path) -> dict:
-    more = {"HEALTH_ASSISTANT_ARTIFACTS": str(home), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    return os.environ | more | {"PYTHONPATH": f"{ROOT}:{STAGE}"}
 
 
 def test_a_phone_photo_is_ten_thousand_tokens_and_the_budget_brings_it_to_2490():
@@ -153,16 +139,10 @@ def test_the_sentence_and_the_questions_are_composed_from_the_truth(home, tasks)
 
 
 @pytest.fixture
-def in_process(home, monkeypatch, capsys):
-    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(home))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.syspath_prepend(str(STAGE))
-
+def in_process(home, run_main):
     def call(script: str, *arguments) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
-        code = load(STAGE / f"{script}.py").main()
-        captured = capsys.readouterr()
-        return code, captured.err if code else captured.out
+        code, out, err = run_main(f"6-fine-tuning-vl/{script}.py", *arguments, home=home)
+        return code, err if code else out
 
     return call
 
@@ -194,16 +174,11 @@ def trained(home):
     """calm 从头到尾；killed 死在第 6 步，再接着训练。"""
     base = ["--model_name_or_path", str(home / "base"), *FAST, "--max_pixels", "15680", "--min_text_height", "1"]
     base += ["--lora_modules_to_save", "visual", "embed_tokens", "lm_head"]
-    runs = [
-        {"arguments": [*base, "--run_name", "calm"], "die": None},
-        {"arguments": [*base, "--run_name", "killed"], "die": ["step", 6]},
-        {"arguments": [*base, "--run_name", "killed"], "die": None},
-    ]
-    driver = ROOT / "tests/3-fine-tuning-llm/killed_runs.py"
-    command = [sys.executable, driver, STAGE / "train_vl.py", json.dumps(runs)]
-    done = subprocess.run(command, cwd=ROOT, env=environment(home), capture_output=True, text=True, timeout=200)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-3000:]}"
-    return done.stdout
+    killed = [*base, "--run_name", "killed"]
+    runs = [(TRAIN, [*base, "--run_name", "calm"], None), (TRAIN, killed, ["step", 6]), (TRAIN, killed, None)]
+    codes, outputs = zip(*run_forked(home, runs), strict=True)
+    assert codes == (0, -signal.SIGKILL, 0), outputs[-1][-3000:]
+    return "".join(outputs)
 
 
 @pytest.mark.slow

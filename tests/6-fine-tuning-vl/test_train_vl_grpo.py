@@ -1,39 +1,15 @@
 """train_vl_grpo.py：从 SFT 的 adapter 开始，断了接着练与没断过一样；半会的微型模型在没见过的页上得到的奖励真的涨了。"""
 
-import importlib.util
 import json
-import os
+import signal
 import statistics
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from stage_scripts import ROOT, load, run, run_forked, run_well
 
-ROOT = Path(__file__).resolve().parents[2]
-STAGE = ROOT / "6-fine-tuning-vl"
+NAME = "6-fine-tuning-vl"
+STAGE, GRPO = ROOT / NAME, f"{NAME}/train_vl_grpo.py"
 CONFIGS = sorted((STAGE / "configs/grpo").glob("*.yaml"))
-
-
-def load(name: str):
-    spec = importlib.util.spec_from_file_location(name, STAGE / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def environment(home: Path) -> dict:
-    more = {"HEALTH_ASSISTANT_ARTIFACTS": str(home), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    return os.environ | more | {"PYTHONPATH": f"{ROOT}:{STAGE}"}
-
-
-def run(home: Path, script: Path, *arguments, code: int = 0, timeout: int = 900) -> str:
-    command = [sys.executable, script, *arguments]
-    done = subprocess.run(
-        [*map(str, command)], cwd=ROOT, env=environment(home), capture_output=True, text=True, timeout=timeout
-    )
-    assert done.returncode == code, done.stdout + done.stderr[-3000:]
-    return done.stdout if not code else done.stderr
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda one: one.stem)
@@ -99,17 +75,14 @@ def small(tmp_path_factory):
     full = ["--lora_modules_to_save", "visual", "embed_tokens", "lm_head", "--max_length", 700, "--min_text_height", 1]
     sft = ["--model_name_or_path", base, "--dataset_name", "small", "--max_pixels", 15680, "--lora_r", 4, *full]
     sft += ["--num_train_epochs", 2, "--unreadable_share", 0, "--learning_rate", 0.01]
-    run(home, STAGE / "train_vl.py", "--run_name", "sft", *sft)
+    run_well(home, f"{NAME}/train_vl.py", "--run_name", "sft", *sft)
     short = ["--sft_run_name", "sft", "--unreadable_share", "0", "--num_generations", "2", "--max_steps", "6"]
     short += ["--per_device_train_batch_size", "4", "--eval_steps", "2", "--max_completion_length", "12"]
-    runs = [
-        {"arguments": [*short, "--run_name", "calm"], "die": None},
-        {"arguments": [*short, "--run_name", "killed"], "die": ["step", 4]},
-        {"arguments": [*short, "--run_name", "killed"], "die": None},
-        {"arguments": [*short, "--run_name", "killed"], "die": None},
-    ]
-    driver = ROOT / "tests/3-fine-tuning-llm/killed_runs.py"
-    return home, run(home, driver, STAGE / "train_vl_grpo.py", json.dumps(runs))
+    killed = [*short, "--run_name", "killed"]
+    runs = [(GRPO, [*short, "--run_name", "calm"], None), (GRPO, killed, ["step", 4])] + [(GRPO, killed, None)] * 2
+    codes, outputs = zip(*run_forked(home, runs), strict=True)
+    assert codes == (0, -signal.SIGKILL, 0, 0), outputs[-1][-3000:]
+    return home, "".join(outputs)
 
 
 @pytest.mark.slow
@@ -132,16 +105,15 @@ def test_killed_the_adapter_is_the_undisturbed_one(small):
 
 
 @pytest.mark.slow
-def test_it_starts_from_the_tuned_adapter(small, monkeypatch):
+def test_it_starts_from_the_tuned_adapter(small):
     """载入的就是 SFT 的 adapter，一个数不差；不是刚加上、还没练的 LoRA。"""
     from peft import get_peft_model_state_dict, load_peft_weights
 
     from health_assistant.training.recipe import VisionRecipe
 
     home, _ = small
-    monkeypatch.syspath_prepend(str(STAGE))
     record = json.loads((home / "vl/sft/training.json").read_text())
-    model = load("train_vl_grpo").load_tuned(home / "base", home / "vl/sft/adapter", VisionRecipe(**record["recipe"]))
+    model = load(GRPO).load_tuned(home / "base", home / "vl/sft/adapter", VisionRecipe(**record["recipe"]))
     loaded, saved = get_peft_model_state_dict(model), load_peft_weights(str(home / "vl/sft/adapter"), device="cpu")
     assert loaded.keys() == saved.keys() and all(bool((loaded[name] == saved[name]).all()) for name in saved)
     assert any(name.endswith("lora_B.weight") and bool(saved[name].any()) for name in saved)
@@ -149,26 +121,26 @@ def test_it_starts_from_the_tuned_adapter(small, monkeypatch):
 
 @pytest.mark.slow
 def test_without_a_tuned_adapter_it_says_what_to_run(tmp_path):
-    assert "先运行 train_vl.py" in run(tmp_path, STAGE / "train_vl_grpo.py", code=2)
+    done = run(tmp_path, GRPO)
+    assert done.returncode == 2 and "先运行 train_vl.py" in done.stderr
 
 
 @pytest.mark.slow
-def test_the_reward_on_pages_never_seen_rises(tmp_path, monkeypatch):
+def test_the_reward_on_pages_never_seen_rises(tmp_path):
     """SFT 只教五遍的微型模型，默认的配方练 GRPO：测试集每一页的奖励（贪心解码）成对比较，95% 区间在 0 之上。
 
     涨的是“认不出就空着”，不是会认字了：一百多万参数、几分钟学不会认字（README 写着）。CPU 空闲时约八分钟。
     """
     from scipy.stats import t
 
-    monkeypatch.syspath_prepend(str(STAGE))
-    tasks, rewards = load("vl_tasks"), load("vl_rewards")
-    run(tmp_path, STAGE / "render_reports.py")
+    tasks, rewards = load(f"{NAME}/vl_tasks.py"), load(f"{NAME}/vl_rewards.py")
+    run_well(tmp_path, f"{NAME}/render_reports.py")
     half = ["--num_train_epochs", 5, "--warmup_steps", 10, "--eval_steps", 30]
-    run(tmp_path, STAGE / "train_vl.py", *half, "--unreadable_share", 0, "--question_share", 0)
-    run(tmp_path, STAGE / "train_vl_grpo.py", timeout=3000)
+    run_well(tmp_path, f"{NAME}/train_vl.py", *half, "--unreadable_share", 0, "--question_share", 0)
+    run_well(tmp_path, GRPO, timeout=3000)
     for name in ("tiny", "tiny-grpo"):
-        run(tmp_path, STAGE / "merge_vl.py", "--recipe", name)
-    run(tmp_path, STAGE / "eval_vl.py", "--reader", "after", "grpo", "--unreadable", 0)
+        run_well(tmp_path, f"{NAME}/merge_vl.py", "--recipe", name)
+    run_well(tmp_path, f"{NAME}/eval_vl.py", "--reader", "after", "grpo", "--unreadable", 0)
 
     pages = tasks.read_pages(tmp_path / "vl/dataset/tiny/test")
     truths = [page["report"].model_dump_json() for page in pages]

@@ -1,15 +1,13 @@
 """奖励钻不了空子：空报告、重复的行、抄回提示词、全空着、全猜，都不如老老实实只答一行；倒扣的确实倒扣。"""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
+from stage_scripts import load
 
 from health_assistant.lab_report.report import PrintedRow, ReadReport
 from health_assistant.lab_report.vl_protocol import READ_PROMPT, UNREADABLE_ANSWER
 
-STAGE = Path(__file__).resolve().parents[2] / "6-fine-tuning-vl"
 PRINTED = [
     ("白细胞计数", "WBC", "4.84", "10^9/L", "3.5-9.5"),
     ("血红蛋白", "HGB", "118", "g/L", "115-150"),
@@ -34,10 +32,7 @@ def changed(**fields) -> list[PrintedRow]:
 
 @pytest.fixture(scope="module")
 def rewards():
-    spec = importlib.util.spec_from_file_location("vl_rewards", STAGE / "vl_rewards.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("6-fine-tuning-vl/vl_rewards.py")
 
 
 TRICKS = {

@@ -20,6 +20,7 @@ SIZES = {  # 各模型 config.json 里的尺寸
     | {"num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 2600},
 }
 VISION = {"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4}
+LONGEST = 32768
 SMALL_VISION = {"depth": 1, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2}
 
 
@@ -28,38 +29,25 @@ def build_llm(size: str, folder: Path) -> None:
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     tokenizer = tiny_models.train_tokenizer(small_texts())
-    save_base(Qwen2ForCausalLM, Qwen2Config(**SIZES[size], **limits(tokenizer)), tokenizer, folder)
+    config = Qwen2Config(**SIZES[size], max_position_embeddings=LONGEST, **tiny_models.ends_of(tokenizer))
+    save_base(Qwen2ForCausalLM, config, tokenizer, folder)
 
 
 def build_vl(size: str, folder: Path, texts: list[str] | None = None) -> None:
     """texts 是分词器要见过的文字，不给就是化验单的。"""
-    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+    from transformers import Qwen2VLForConditionalGeneration
 
     tokenizer = tiny_models.train_tokenizer(
         texts or tiny_models.report_texts(), 2560, tiny_models.VISION_TEMPLATE, tiny_models.VISION_SYSTEM
     )
-    token = tokenizer.convert_tokens_to_ids
-    text = SIZES[size] | limits(tokenizer)
+    text = {"tie_word_embeddings": False, "max_position_embeddings": LONGEST} | SIZES[size]
     pairs = text["hidden_size"] // text["num_attention_heads"] // 2
     sections = [pairs // 4, pairs * 3 // 8, pairs * 3 // 8]
-    text |= {"rope_parameters": {"rope_type": "default", "mrope_section": sections, "rope_theta": 1e6}}
-    config = Qwen2VLConfig(
-        text_config=text,
-        vision_config=(SMALL_VISION if size == "small" else VISION) | {"hidden_size": text["hidden_size"]},
-        image_token_id=token("<|image_pad|>"),
-        video_token_id=token("<|video_pad|>"),
-        vision_start_token_id=token("<|vision_start|>"),
-        vision_end_token_id=token("<|vision_end|>"),
-        tie_word_embeddings=text.get("tie_word_embeddings", False),
-    )
+    rope = {"rope_type": "default", "mrope_section": sections, "rope_theta": 1e6}
+    vision = (SMALL_VISION if size == "small" else VISION) | {"hidden_size": text["hidden_size"]}
+    config = tiny_models.vision_config(tokenizer, text, vision, rope)
     save_base(Qwen2VLForConditionalGeneration, config, tokenizer, folder)
-    settings = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2}
-    artifacts.write_json(folder / "preprocessor_config.json", settings | {"temporal_patch_size": 2})
-
-
-def limits(tokenizer) -> dict:
-    ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    return {"max_position_embeddings": 32768, **ends}
+    artifacts.write_json(folder / "preprocessor_config.json", tiny_models.IMAGE_SETTINGS)
 
 
 def save_base(model_class, config, tokenizer, folder: Path) -> None:

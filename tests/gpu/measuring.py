@@ -5,19 +5,16 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import model_servers
 import psutil
 import requests
-from model_servers import free_port
+from gpu.speed_table import table
 
 from health_assistant import artifacts
 from health_assistant.evaluation.evaluate import machine
@@ -78,40 +75,16 @@ def measure(home: Path, stage: str, recipe: str, base: Path, backend: str, steps
     return json.loads((home / place / name / "training.json").read_text())
 
 
-@contextmanager
-def serving(home: Path, backend: str, base: Path) -> Iterator[tuple[str, psutil.Popen]]:
-    """阶段 5 真的服务，模型名是 measured；给出它的地址与进程，用完停掉。"""
-    port = free_port()
-    options = ["--backend", backend, "--model", base, "--served-model-name", "measured", "--port", port]
-    if backend == "vllm":
-        options += ["--config", ROOT / SERVER_STAGE / "configs/qwen2.5-14b-merged.yaml"]
-    command = [sys.executable, *map(str, (ROOT / SERVER_STAGE / "serve.py", *options))]
-    server = psutil.Popen(command, cwd=ROOT, env=environment(home), start_new_session=True)
-    try:
-        url, until = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
-        while not answers(f"{url}/health"):
-            assert server.poll() is None and time.monotonic() < until, "服务没有起来，原因在它的输出里"
-            time.sleep(0.2)
-        yield url, server
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGTERM)
-        server.wait(60)
-
-
-def answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=5).ok
-    except requests.RequestException:
-        return False
-
-
 def measure_server(
     home: Path, size: str, base: Path, backend: str, loads=((1, 8), (16, 32)), answer_tokens: int = 128
 ) -> list[dict]:
     """用 bench.sh 压各档（并发，请求数），每个回答 answer_tokens 个标记；返回 EvalScope 的汇总，加上峰值。"""
     before, records = memory_in_use(), []
-    with serving(home, backend, base) as (url, server):
+    options = ["--backend", backend, "--model", base, "--served-model-name", "measured"]
+    if backend == "vllm":
+        options += ["--config", ROOT / SERVER_STAGE / "configs/qwen2.5-14b-merged.yaml"]
+    with model_servers.running(*options, seconds=START_SECONDS, **environment(home)) as running:
+        url, server = running.root, psutil.Process(running.process.pid)
         engine = (
             version("transformers") if backend == "transformers" else requests.get(f"{url}/version").json()["version"]
         )
@@ -144,16 +117,17 @@ def memory_in_use(server: psutil.Popen | None = None) -> int:
     return sum(one.memory_info().rss for one in processes)
 
 
-@dataclass
-class Table:
-    """一种表：开头的说明，各列，一条记录怎样成为一行。"""
+ABOUT = """# GPU 上的速度与显存
 
-    about: str
-    columns: list[str]
-    row: Callable[[dict], list[str]]
+由 `python -m pytest -m gpu tests/gpu` 写成，不要手改。
+模型是真实的尺寸、随机的权重：速度与显存不取决于权重的值。由 bench.sh 压，流式，时间从客户端看。\
+vLLM 一开始就占住配方写的九成显存，它的峰值不是非要这么多。
+
+"""
+COLUMNS = ["模型", "后端", "并发", "词元/秒", "首字（毫秒）", "词元/回答", "峰值 GiB"]
 
 
-def serving_row(record: dict) -> list[str]:
+def row(record: dict) -> list[str]:
     return [
         record["size"],
         record["engine"],
@@ -165,24 +139,11 @@ def serving_row(record: dict) -> list[str]:
     ]
 
 
-SERVING = Table(
-    "由 bench.sh 压，流式，时间从客户端看。vLLM 一开始就占住配方写的九成显存，它的峰值不是非要这么多。",
-    ["模型", "后端", "并发", "词元/秒", "首字（毫秒）", "词元/回答", "峰值 GiB"],
-    serving_row,
-)
-
-
-def write_table(path: Path, table: Table, records: list[dict]) -> None:
+def write_table(path: Path, records: list[dict]) -> None:
     """量到的写成 Markdown；records 空着就是还没有量。"""
-    lines = ["# GPU 上的速度与显存", "", "由 `python -m pytest -m gpu tests/gpu` 写成，不要手改。"]
-    lines += [f"模型是真实的尺寸、随机的权重：速度与显存不取决于权重的值。{table.about}", ""]
+    machine_line = "还没有在 GPU 上量过，下面是待测。"
     if records:
-        first = records[0]
-        versions = "、".join(f"{name} {number}" for name, number in first["versions"].items())
-        lines += [f"机器：{first['machine']['device']}；{versions}", ""]
-    else:
-        lines += ["还没有在 GPU 上量过，下面是待测。", ""]
-    lines += [f"| {' | '.join(table.columns)} |", f"|{'---|' * len(table.columns)}"]
-    rows = [table.row(record) for record in records] or [["待测"] * len(table.columns)]
-    lines += [f"| {' | '.join(row)} |" for row in rows]
-    artifacts.write_text(path, "\n".join(lines) + "\n")
+        versions = "、".join(f"{name} {number}" for name, number in records[0]["versions"].items())
+        machine_line = f"机器：{records[0]['machine']['device']}；{versions}"
+    rows = [row(record) for record in records] or [["待测"] * len(COLUMNS)]
+    artifacts.write_text(path, f"{ABOUT}{machine_line}\n\n{table(COLUMNS, rows)}")

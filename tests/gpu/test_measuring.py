@@ -46,7 +46,7 @@ def test_a_server_is_loaded_and_every_answer_is_full(tmp_path):
     bases.build_llm("small", tmp_path / "base")
     loads = ((1, 2), (4, 8))
     records = measuring.measure_server(tmp_path, "small", tmp_path / "base", "transformers", loads, answer_tokens=24)
-    measuring.write_table(tmp_path / "gpu.md", measuring.SERVING, records)
+    measuring.write_table(tmp_path / "gpu.md", records)
     rows = [line.strip("| ").split(" | ") for line in (tmp_path / "gpu.md").read_text().splitlines()[-2:]]
     assert [row[0] for row in rows] == ["small", "small"] and all("transformers" in row[1] for row in rows)
     assert [row[2] for row in rows] == ["1", "4"]
@@ -62,7 +62,7 @@ def test_a_server_is_loaded_and_every_answer_is_full(tmp_path):
 
 def test_the_shipped_table_of_servers_is_measured_or_says_it_is_pending(tmp_path):
     shown = (ROOT / SERVER_STAGE / "results/gpu.md").read_text(encoding="utf-8")
-    measuring.write_table(tmp_path / "pending.md", measuring.SERVING, [])
+    measuring.write_table(tmp_path / "pending.md", [])
     assert shown == (tmp_path / "pending.md").read_text(encoding="utf-8") or "机器：NVIDIA" in shown
 
 

@@ -44,7 +44,7 @@ def records():
     yield records
     if records:
         rows = [one for measured in records.values() for one in measured]
-        measuring.write_table(measuring.ROOT / SERVER_STAGE / "results/gpu.md", measuring.SERVING, rows)
+        measuring.write_table(measuring.ROOT / SERVER_STAGE / "results/gpu.md", rows)
 
 
 @pytest.mark.parametrize("backend", ["transformers", "vllm"])

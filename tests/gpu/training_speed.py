@@ -1,8 +1,8 @@
-"""在一张 GPU 上量训练：今天的分批与按标记装满，Unsloth 与 transformers + peft，同一次运行里先后跑。
+"""在一张 GPU 上量训练：Unsloth 与 transformers + peft，同一次运行里先后跑。
 
     python tests/gpu/training_speed.py --out /tmp/measured --seconds 500
 
-每个后端一个进程（Unsloth 一导入就改写 trl），基座只载入一次，每种分批之前 LoRA 都恢复原样，所以损失应当一样。
+每个后端一个进程（Unsloth 一导入就改写 trl），基座只载入一次，每种行长之前 LoRA 都恢复原样，所以损失应当一样。
 量到的随时写进 --out 的 measured.jsonl，一行一种；时间不够的不跑，写在 skipped 里。写成表由 speed_table.py。
 """
 
@@ -24,22 +24,22 @@ from health_assistant.checked_yaml import read_yaml  # noqa: E402
 from health_assistant.training import loading, memory, passes, recipe, run, sft, vision  # noqa: E402
 
 LLM, VL = ROOT / "3-fine-tuning-llm/configs", ROOT / "6-fine-tuning-vl/configs"
-# 每一种：行有多长、分批、步数（头三步是预热）。today 是从前的做法：两行（视觉是一页）一次前向，词表与各层的输入在卡上
-LLM_WAYS = [(120, "today", 4), (120, "filled", 9), (500, "today", 4), (500, "filled", 7), (2000, "filled", 4)]
-VL_WAYS = [(0, "today", 4), (0, "filled", 6)]
+# 每一种：行有多长、怎样算、步数（头三步是预热）
+LLM_WAYS = [(120, "filled", 9), (500, "filled", 7), (2000, "filled", 4)]
+VL_WAYS = [(0, "filled", 6)]
 FILLED = [(120, "filled", 7), (500, "filled", 6)]
-JOBS = [  # 基座、配方、后端、各种分批、改哪些设置、最多多少秒；最要紧的在前
-    ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "unsloth", LLM_WAYS, {}, 250),
-    ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "transformers", LLM_WAYS, {}, 230),
-    ("qwen2-vl-7b", VL / "qwen2-vl-7b-lora.yaml", "transformers", VL_WAYS, {}, 120),
-    ("qwen2-vl-7b", VL / "qwen2-vl-7b-lora.yaml", "unsloth", VL_WAYS, {}, 200),
-    ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "transformers", [(120, "filled", 8)], {}, 60),
-    ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "transformers", [(120, "fp16", 8)], {}, 60),
-    ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "unsloth", [(120, "filled", 8)], {}, 60),
-    ("qwen2.5-7b", LLM / "qwen2.5-7b-qlora.yaml", "unsloth", FILLED, {}, 90),
-    ("qwen2.5-7b", LLM / "qwen2.5-7b-qlora.yaml", "transformers", FILLED, {}, 90),
-    ("qwen2-vl-2b", VL / "qwen2-vl-2b-qlora.yaml", "transformers", [(0, "filled", 5)], {}, 60),
-    ("qwen2-vl-2b", VL / "qwen2-vl-2b-qlora.yaml", "unsloth", [(0, "filled", 5)], {}, 150),
+JOBS = [  # 基座、配方、后端、各种行、最多多少秒；最要紧的在前
+    ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "unsloth", LLM_WAYS, 250),
+    ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "transformers", LLM_WAYS, 230),
+    ("qwen2-vl-7b", VL / "qwen2-vl-7b-lora.yaml", "transformers", VL_WAYS, 120),
+    ("qwen2-vl-7b", VL / "qwen2-vl-7b-lora.yaml", "unsloth", VL_WAYS, 200),
+    ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "transformers", [(120, "filled", 8)], 60),
+    ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "transformers", [(120, "fp16", 8)], 60),
+    ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "unsloth", [(120, "filled", 8)], 60),
+    ("qwen2.5-7b", LLM / "qwen2.5-7b-qlora.yaml", "unsloth", FILLED, 90),
+    ("qwen2.5-7b", LLM / "qwen2.5-7b-qlora.yaml", "transformers", FILLED, 90),
+    ("qwen2-vl-2b", VL / "qwen2-vl-2b-qlora.yaml", "transformers", [(0, "filled", 5)], 60),
+    ("qwen2-vl-2b", VL / "qwen2-vl-2b-qlora.yaml", "unsloth", [(0, "filled", 5)], 150),
 ]
 
 
@@ -48,7 +48,6 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--home", type=Path, default=Path("/tmp/measured-bases"))
     parser.add_argument("--seconds", type=float, default=500)
-    parser.add_argument("--jobs", default="", help="只跑这几个（从 0 数，逗号隔开）")
     parser.add_argument("--size", default="", help="换成这个尺寸的基座：small 在 CPU 上走一遍")
     parser.add_argument("--worker", default="", help="内部用")
     args = parser.parse_args()
@@ -56,24 +55,15 @@ def main() -> int:
         return work(json.loads(args.worker), args.out, args.home)
     args.out.mkdir(parents=True, exist_ok=True)
     started, skipped = time.monotonic(), []
-    chosen = [int(one) for one in args.jobs.split(",")] if args.jobs else [*range(len(JOBS))]
-    jobs = [JOBS[at] for at in chosen]
-    if args.size:
-        small = {"load_in_4bit": "false"}
-        jobs = [(args.size, *job[1:4], small | ({"max_pixels": 78400} if "-vl" in job[0] else {}), 90) for job in jobs]
-    waiting = [start(job, args) for job in jobs[:1]]
-    for at, job in enumerate(jobs):
-        worker = waiting[at]
-        if at + 1 < len(jobs):
-            waiting.append(start(jobs[at + 1], args))  # 先把库导入好，等轮到它
+    for job in JOBS:
+        job = (args.size or job[0], *job[1:])
         left = args.seconds - (time.monotonic() - started)
         if left < 25:
             skipped.append(str(job[:3]))
-            worker.kill()
             continue
-        begun = time.monotonic()
+        begun, worker = time.monotonic(), start(job, args)
         try:
-            worker.communicate("go\n", timeout=min(left, job[-1]))
+            worker.wait(min(left, job[-1]))
         except subprocess.TimeoutExpired:
             worker.kill()
             skipped.append(f"{job[:3]} 没有跑完")
@@ -86,16 +76,18 @@ def start(job: tuple, args: argparse.Namespace) -> subprocess.Popen:
     given = json.dumps(job, default=str)
     command = [sys.executable, __file__, "--out", args.out, "--home", args.home, "--worker", given]
     offline = {"HF_HUB_OFFLINE": "1", "UNSLOTH_DISABLE_STATISTICS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    return subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE, text=True, env=os.environ | offline)
+    return subprocess.Popen([*map(str, command)], env=os.environ | offline)
 
 
 def work(job: list, out: Path, home: Path) -> int:
-    size, config, backend, ways, changed, _ = job
+    size, config, backend, ways, _ = job
     kind = recipe.VisionRecipe if "6-fine" in config else recipe.Recipe
     place = f"{size}-vl" if size == "small" and kind is recipe.VisionRecipe else size
-    given = {"backend": backend, "quantized_model": "", "model_name_or_path": str(home / place)} | changed
+    given = {"backend": backend, "quantized_model": "", "model_name_or_path": str(home / place)}
+    if size == "small":
+        given |= {"load_in_4bit": False}
     if kind is recipe.VisionRecipe:
-        given["update_rows"] = 4
+        given |= {"update_rows": 4} | ({"max_pixels": 78400} if size == "small" else {})
     wanted = read_yaml(kind, Path(config), given)
     half = ways[0][1] == "fp16"
     if backend == "unsloth":
@@ -104,7 +96,6 @@ def work(job: list, out: Path, home: Path) -> int:
     import torch
     import trl  # noqa: F401
 
-    sys.stdin.readline()
     build(size, home / place, wanted.vision)
     with mock.patch.object(loading, "training_dtype", lambda: torch.float16) if half else mock.MagicMock():
         begun = time.monotonic()
@@ -155,36 +146,20 @@ def measure(wanted, model, tokenizer, source: Path, home: Path, how: tuple) -> d
     if isinstance(wanted, recipe.VisionRecipe):
         rows = page_rows(tokenizer, wanted, home / "pages")
         collate = vision.page_collator(vision.load_image_processor(source, wanted.max_pixels), tokenizer)
-    together = 1 if wanted.vision else 2
-
-    def today(lengths, most_tokens, processes=1):
-        order = passes.by_length(lengths)
-        return [order[at : at + together] for at in range(0, len(order), together)]
-
-    cut = today if way == "today" else passes.cut
     on_gpu = torch.cuda.is_available()
     gc.collect()
     if on_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-    table, peaks = model.get_input_embeddings(), dict.fromkeys(("forward", "backward", "reserved"), 0)
-    place = table.weight.device
-    with mock.patch.object(passes, "cut", cut):
-        trainer = sft.build_trainer(wanted, model, tokenizer, rows, rows[:1], home / "checkpoints", collate)
-        trainer.args.load_best_model_at_end = False
-        trainer._save_checkpoint = lambda *args: None
-        if way == "today":
-            table.weight.data = table.weight.data.to(trainer.args.device)
-            if not loading.uses_unsloth(wanted):
-                trainer.args.gradient_checkpointing_kwargs["offload"] = False
-        watch_peaks(trainer, peaks)
-        longest_pass = max(
-            len(one) * max(len(rows[at]["input_ids"]) for at in one)
-            for update in trainer.get_train_dataloader().batch_sampler
-            for one in update
-        )
-        trainer.train()
-    table.weight.data = table.weight.data.to(place)
+    trainer = sft.build_trainer(wanted, model, tokenizer, rows, rows[:1], home / "checkpoints", collate)
+    trainer.args.load_best_model_at_end = False
+    trainer._save_checkpoint = lambda *args: None
+    longest_pass = max(
+        len(one_pass) * max(len(rows[at]["input_ids"]) for at in one_pass)
+        for update in trainer.get_train_dataloader().batch_sampler
+        for one_pass in update
+    )
+    trainer.train()
     summary = run.summary(wanted, trainer, 0.0)
     spent = [one["step_seconds"] for one in trainer.state.log_history if "learning_rate" in one]
     kept = ("tokens", "padded_tokens", "tokens_per_second", "warm_up_seconds", "peak_memory_gib", "versions", "machine")
@@ -198,33 +173,10 @@ def measure(wanted, model, tokenizer, source: Path, home: Path, how: tuple) -> d
     longest = max(len(row["input_ids"]) for row in rows)
     result["estimated_gib"] = round(memory.for_training(source, wanted, longest).needed, 2)
     if on_gpu:
-        note_peak(peaks, "forward")
-        gib = {name: round(value / 2**30, 2) for name, value in peaks.items()}
-        result |= {"reserved_gib": gib.pop("reserved"), "peaks_gib": gib, "peak_memory_gib": max(gib.values())}
+        result["reserved_gib"] = round(torch.cuda.max_memory_reserved() / 2**30, 2)
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     trainer.accelerator.free_memory()
     return result
-
-
-def watch_peaks(trainer, peaks: dict) -> None:
-    """前向（连同更新参数与验证）、反向各自的显存峰值，字节。"""
-    backward = trainer.accelerator.backward
-
-    def watched(*args, **kwargs):
-        note_peak(peaks, "forward")
-        backward(*args, **kwargs)
-        note_peak(peaks, "backward")
-
-    trainer.accelerator.backward = watched
-
-
-def note_peak(peaks: dict, name: str) -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        peaks[name] = max(peaks[name], torch.cuda.max_memory_allocated())
-        peaks["reserved"] = max(peaks["reserved"], torch.cuda.max_memory_reserved())
-        torch.cuda.reset_peak_memory_stats()
 
 
 def text_rows(tokenizer, length: int, count: int) -> list[dict]:

@@ -1,17 +1,11 @@
 """算坏了的训练停下来：NaN、无穷、正好是 0 的损失，装不下的梯度。真的脚本，两个阶段。"""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import small_llm
 import small_vl
+from stage_scripts import run_forked
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = {"llm": ROOT / "3-fine-tuning-llm/train_llm.py", "vl": ROOT / "6-fine-tuning-vl/train_vl.py"}
+SCRIPTS = {"llm": "3-fine-tuning-llm/train_llm.py", "vl": "6-fine-tuning-vl/train_vl.py"}
 BROKEN = {"nan": "第 3 步的损失是 nan", "inf": "第 3 步的损失是 inf", "zero": "第 3 步的损失是 0"}
 BROKEN |= {"exploding": "第 3 步的梯度是 "}
 SETTINGS = ["--dataset_name", "small", "--update_rows", "2", "--eval_steps", "2", "--max_length", "400"]
@@ -28,31 +22,14 @@ def runs(tmp_path_factory):
     small_llm.write_train_data(home / "train-data/small", train=12, val=2)
     small_vl.write_pages(home / "vl/dataset/small")
     wanted = [(kind, how) for kind in SCRIPTS for how in BROKEN] + [("llm", "too-fast")]
-    given = [
-        {
-            "script": str(SCRIPTS[kind]),
-            "arguments": ["--model_name_or_path", str(home / f"{kind}-base"), "--run_name", how, *SETTINGS]
-            + VL_ONLY * (kind == "vl")
-            + ["--learning_rate", "1e30", "--warmup_steps", "0"] * (how == "too-fast"),
-            "break": how if how in BROKEN else "",
-            "log": str(home / f"{kind}-{how}.log"),
-        }
-        for kind, how in wanted
-    ]
-    done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("broken_runs.py"), json.dumps(given)],
-        env=os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(home), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    codes = [int(line) for line in done.stdout.split()]
-    return {
-        key: (code, Path(one["log"]).read_text(encoding="utf-8"), home / key[0] / key[1])
-        for key, code, one in zip(wanted, codes, given, strict=True)
-    }
+    given = []
+    for kind, how in wanted:
+        arguments = ["--model_name_or_path", home / f"{kind}-base", "--run_name", how, *SETTINGS]
+        arguments += VL_ONLY if kind == "vl" else []
+        arguments += ["--learning_rate", "1e30", "--warmup_steps", "0"] if how == "too-fast" else []
+        given.append((SCRIPTS[kind], arguments, [how, 3] if how in BROKEN else None))
+    done = zip(wanted, run_forked(home, given), strict=True)
+    return {(kind, how): (code, shown, home / kind / how) for (kind, how), (code, shown) in done}
 
 
 @pytest.mark.parametrize("kind", SCRIPTS)

@@ -1,15 +1,10 @@
 """Unsloth 在 trl、transformers、peft 之前导入：它替换其中的类，晚了就慢、费显存，还有警告。"""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import small_llm
 import small_vl
+from stage_scripts import ROOT, run
 
-ROOT = Path(__file__).resolve().parents[2]
 FAKE = """
 import sys
 early = {"trl", "transformers", "peft", "accelerate"} & {*sys.modules}
@@ -25,8 +20,7 @@ def test_unsloth_comes_first(tmp_path, stage):
     (tmp_path / "unsloth/__init__.py").write_text(FAKE, encoding="utf-8")
     small_llm.write_train_data(tmp_path / "train-data/small", train=2, val=2)
     small_vl.write_pages(tmp_path / "vl/dataset/small")
-    environment = os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path), "PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    command = [sys.executable, ROOT / stage, "--backend", "unsloth", "--dataset_name", "small"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    options = ["--backend", "unsloth", "--dataset_name", "small"]
+    done = run(tmp_path, stage, *options, PYTHONPATH=f"{tmp_path}:{ROOT}")
     assert done.returncode == 7, done.stderr[-2000:]
     assert "导入 unsloth 时已有：一个也没有" in done.stdout

@@ -1,7 +1,6 @@
 """按词元装满的前向：切得对，一次更新与逐行算的一样，几个进程也一样。"""
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -11,10 +10,9 @@ import pytest
 import small_llm
 import small_vl
 import torch
+from stage_scripts import environment
 
 from health_assistant.training import passes
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def padded(lengths, groups):
@@ -99,11 +97,10 @@ def alone(home):
 
 def one_update(home, name, launcher):
     out = home / f"{name}.pt"
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
-    environment["PYTHONPATH"] = f"{ROOT}:{ROOT / 'tests'}"
+    env = environment(home, ACCELERATE_USE_CPU="true", CUDA_VISIBLE_DEVICES="")
     command = [sys.executable, *launcher, Path(__file__).with_name("one_update.py")]
     command += [json.dumps({"home": str(home), "out": str(out)})]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return torch.load(out, weights_only=False)
 

@@ -1,13 +1,11 @@
 """训练的零件：监督的恰是回答，批与批、行与行互不相干，写一半的检查点不算数。"""
 
-import json
-
 import pytest
 import torch
 from small_llm import build_small_base, small_texts
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
-from health_assistant.training import checks, loading, passes, run, saving, sft
+from health_assistant.training import checks, loading, passes, saving, sft
 from health_assistant.training.recipe import Recipe
 
 
@@ -70,7 +68,7 @@ def test_texts_with_control_tokens_are_left_out_and_counted(tokenizer, text, pla
     }[place]
     kept, left_out = sft.encode_all([{"messages": good}, {"messages": bad}], tokenizer, max_length=400)
     assert len(kept) == 1 and left_out["有控制词元"] == 1
-    assert [kept[0]["input_ids"].count(tokenizer.convert_tokens_to_ids(one)) for one in ("<|im_end|>",)] == [3]
+    assert kept[0]["input_ids"].count(tokenizer.convert_tokens_to_ids("<|im_end|>")) == 3
     with pytest.raises(checks.ControlToken, match=r"控制词元 <\|"):
         sft.encode(bad, tokenizer)
 
@@ -78,36 +76,6 @@ def test_texts_with_control_tokens_are_left_out_and_counted(tokenizer, text, pla
 def test_angle_brackets_that_are_no_tokens_are_plain_text(tokenizer):
     answer = "<think>想一想</think>血压 <|高|> 140，<b>复查</b>"
     assert tokenizer.decode(sft.encode(dialogue("问", answer), tokenizer)["input_ids"]).endswith(answer + "<|im_end|>")
-
-
-def test_no_token_sees_another_example(base, tokenizer):
-    """改动一条对话，同一批里别的对话的 logits 一点不变；改动的那条自己变了。"""
-    model = AutoModelForCausalLM.from_pretrained(base).eval()
-    pairs = zip(small_texts()[:8:2], small_texts()[1:8:2], strict=True)
-    rows = [sft.encode(dialogue(*pair), tokenizer) for pair in pairs]
-    other = {**rows[1], "input_ids": [*rows[1]["input_ids"]]}
-    other["input_ids"][5] = (other["input_ids"][5] + 7) % len(tokenizer)
-
-    def logits(rows):
-        batch = passes.pad_batch(rows, tokenizer.pad_token_id)
-        with torch.no_grad():
-            return model(**batch).logits
-
-    before, after = logits(rows), logits([rows[0], other, *rows[2:]])
-    for index in (0, 2, 3):
-        assert torch.equal(before[index], after[index])
-    assert not torch.equal(before[1, 5:], after[1, 5:])
-    # 补在后面的填充也不影响：单独算一条，结果相同
-    alone = logits([rows[0]])[0]
-    assert torch.allclose(alone, before[0, : len(alone)], atol=1e-5)
-
-
-def test_the_padding_is_neither_attended_to_nor_learned(tokenizer):
-    rows = [sft.encode(dialogue("痛", "药" * count), tokenizer) for count in (1, 9)]
-    batch = passes.pad_batch(rows, tokenizer.pad_token_id)
-    short = len(rows[0]["input_ids"])
-    assert not batch["attention_mask"][0, short:].any()
-    assert (batch["labels"][0, short:] == passes.IGNORED).all()
 
 
 def test_a_half_written_checkpoint_is_not_resumed_from(tmp_path):
@@ -141,17 +109,6 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
         (partial / "weights").write_text("新的")
     assert [one.name for one in tmp_path.iterdir()] == ["adapter"]
     assert (folder / "weights").read_text() == "新的"
-
-
-def test_the_curve_is_drawn(tmp_path):
-    record = {
-        "recipe": {"run_name": "tiny"},
-        "base_model": "tiny",
-        "train": [{"step": step, "loss": 3 / step} for step in range(1, 50)],
-        "held_out": [{"step": 0, "loss": 3.0}, {"step": 50, "loss": 1.0}],
-    }
-    run.draw_curves(json.loads(json.dumps(record)), tmp_path / "loss.png")
-    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(

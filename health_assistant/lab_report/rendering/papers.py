@@ -178,7 +178,7 @@ def _summary(page: Page, indices: Sequence[int], x0: int, x1: int, y: float) -> 
 
 @cache
 def _english_names() -> dict[str, str]:
-    return {name: one.english for panel in panels().values() for one in panel for name in one.names}
+    return {name: analyte.english for panel in panels().values() for analyte in panel for name in analyte.names}
 
 
 def independent_lab(page: Page) -> int:
@@ -292,7 +292,7 @@ def one_test(page: Page) -> int:
     for index, item in enumerate(page.report.items):
         pieces: list[Pieces] = [[("name", page.wrap(item.name, places[1] - x - size))], [(None, technology)]]
         pieces += [page.fill_template(index, template) for template in ("{result}{mark}", "{unit}")]
-        down = max(_write_lines(page, index, at, y, one) for at, one in zip(places, pieces, strict=True))
+        down = max(_write_lines(page, index, at, y, lines) for at, lines in zip(places, pieces, strict=True))
         page.text(x, down + size * 0.8, pick(page.rng, ("Bio. Ref. Interval. :-", "Reference Range :-")))
         y = _write_lines(page, index, x + size, down + round(size * 2.4), [("reference_range", item.reference_range)])
     y += round(size * 1.5)

@@ -65,7 +65,7 @@ def draw_report(layout: str, report: ReadReport, flags: list[Flag | None] | None
         height = max(bottom + int(rng.integers(40, 90)), int(width * pick(rng, (0, 0, 0.705, 1.414))))
         image = image.crop((0, 0, width, height))
     fields = [page.boxes[index] for index in range(len(report.items))]
-    boxes = [{"row": reduce(union, one.values()), **one} for one in fields]
+    boxes = [{"row": reduce(union, row.values()), **row} for row in fields]
     return RenderedReport(image, report, flags, boxes, size)
 
 
@@ -73,7 +73,7 @@ def degrade(rendered: RenderedReport, degradation: str, seed: int = 0) -> Render
     """破坏一张画好的图，框跟着走。"""
     step = _find(DEGRADATIONS | BEYOND_LIMITS, degradation, "破坏")
     image, mapping = step(rendered.image, _rng(seed, "degrade", degradation), rendered.text_height)
-    boxes = [{field: _map_box(box, mapping, image.size) for field, box in one.items()} for one in rendered.boxes]
+    boxes = [{field: _map_box(box, mapping, image.size) for field, box in row.items()} for row in rendered.boxes]
     return replace(rendered, image=image, boxes=boxes)
 
 

@@ -113,23 +113,24 @@ def settings() -> dict:
 @cache
 def panels() -> dict[str, list[SampledAnalyte]]:
     """面板名 -> 项目，目录里有范围的在前。名称只取不与别的指标重名的中文别名；同一面板里另写了的照另写的。"""
-    known, found = settings(), defaultdict(list)
+    known, by_panel = settings(), defaultdict(list)
     extra = {panel: {fold_name(line.split("|")[1]) for line in lines} for panel, lines in known["extra"].items()}
-    uses = Counter(fold_name(name) for one in load_catalogue() for name in {one.name, *one.aliases})
-    for one in load_catalogue():
-        aliases = (name for name in one.aliases if re.search("[一-鿿]{2}", name) and uses[fold_name(name)] == 1)
-        code = known["printed_codes"].get(one.code, one.code.removeprefix("U-"))
-        english = known["english"].get(one.code, one.code)
-        is_extra = bool(extra.get(one.panel, set()) & {fold_name(name) for name in (one.name, *one.aliases)})
-        if one.reference is not None and not is_extra:
-            found[one.panel].append(SampledAnalyte(code, (one.name, *aliases), english, one.unit, one.reference))
+    uses = Counter(fold_name(name) for analyte in load_catalogue() for name in {analyte.name, *analyte.aliases})
+    for analyte in load_catalogue():
+        written = {fold_name(name) for name in (analyte.name, *analyte.aliases)}
+        if analyte.reference is None or written & extra.get(analyte.panel, set()):
+            continue
+        aliases = (name for name in analyte.aliases if re.search("[一-鿿]{2}", name) and uses[fold_name(name)] == 1)
+        code = known["printed_codes"].get(analyte.code, analyte.code.removeprefix("U-"))
+        names, english = (analyte.name, *aliases), known["english"].get(analyte.code, analyte.code)
+        by_panel[analyte.panel].append(SampledAnalyte(code, names, english, analyte.unit, analyte.reference))
     for panel, lines in known["extra"].items():
         for code, name, unit, limits, english in (line.split("|") for line in lines):
             words = tuple(limits[1:].split("/")) if limits.startswith("=") else ()
             numeric = parse_range(limits) if re.search(r"\d", limits) else None
             reference = None if words else numeric or QualitativeResult((limits,))
-            found[panel].append(SampledAnalyte(code, (name,), english, unit, reference, words))
-    return dict(found)
+            by_panel[panel].append(SampledAnalyte(code, (name,), english, unit, reference, words))
+    return dict(by_panel)
 
 
 def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float = 0.25) -> Sample:
