@@ -9,6 +9,7 @@ import sys
 import textwrap
 import unicodedata
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 from health_assistant import artifacts
@@ -95,13 +96,9 @@ def compare(model, tokenizer, messages: list[dict], max_new_tokens: int) -> str:
         before = generate(model, tokenizer, messages, max_new_tokens)
     after = generate(model, tokenizer, messages, max_new_tokens)
     column = (min(shutil.get_terminal_size().columns, 120) - 3) // 2
-    left, right = wrap(before, column), wrap(after, column)
-    height = max(len(left), len(right))
-    for old, new in zip(
-        ["基座", "—" * (column // 2), *left, *[""] * (height - len(left))],
-        ["微调后", "—" * (column // 2), *right, *[""] * (height - len(right))],
-        strict=True,
-    ):
+    rule = "—" * (column // 2)
+    left, right = ["基座", rule, *wrap(before, column)], ["微调后", rule, *wrap(after, column)]
+    for old, new in zip_longest(left, right, fillvalue=""):
         print(f"{old}{' ' * (column - width(old))} │ {new}")
     return after
 

@@ -47,7 +47,6 @@ SOURCES = {
 }
 ALPACA = "，Alpaca 的写法是 --map question=instruction+input,answer=output"
 UNKNOWN = {"map": "question=question,answer=answer", "license": "未知，用前请自己确认"}
-MAX_LINE = 16 * 2**20
 INVISIBLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 CONTROL = re.compile(r"<\|\w+\|>")  # ChatML 一类的控制词元：<|im_end|>、<|image_pad|>、<|endoftext|>……
 THOUGHT = re.compile(
@@ -168,14 +167,10 @@ def parse_map(text: str) -> dict[str, list[str]]:
     return columns
 
 
-def lines_of(path: Path, encoding: str, longest: int = MAX_LINE) -> Iterator[str]:
+def lines_of(path: Path, encoding: str) -> Iterator[str]:
     """逐行解码，带进度条；哪一行解不了就报哪一行。"""
     with open(path, "rb") as file, tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name) as bar:
-        number = 0
-        while raw := file.readline(longest + 1):
-            number += 1
-            if len(raw) > longest:
-                raise BadInput(f"{path}:{number}：这一行超过 {longest >> 20} MB")
+        for number, raw in enumerate(file, 1):
             bar.update(len(raw))
             try:
                 yield raw.decode("utf-8-sig" if encoding == "utf-8" and number == 1 else encoding)
@@ -215,7 +210,7 @@ def read_json_lines(path: Path, encoding: str) -> Iterator[Record]:
 
 def read_json(path: Path, encoding: str) -> Iterator[Record]:
     """.json 是一个数组；有的来源把一行一个对象也叫 .json，那就按行读。"""
-    text = "".join(lines_of(path, encoding, longest=2**31))  # 整个数组可以写在一行里
+    text = "".join(lines_of(path, encoding))
     if text.lstrip().startswith("{"):
         yield from read_json_lines(path, encoding)
         return

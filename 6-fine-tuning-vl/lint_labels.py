@@ -31,14 +31,10 @@ from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 from health_assistant.lab_report.report import FLAG_WORDS, PrintedRow, ReadReport
-from health_assistant.lab_report.units import fold_unit
+from health_assistant.lab_report.units import kind_of_unit
 
 KINDS = {"mark": "标记与数不符", "flag": "判断与数不符", "unit": "单位不对",
          "unparsable": "看不懂", "not_on_page": "图上没有"}  # fmt: skip
-QUANTITIES = {
-    "比例": "[%‰]", "体积": "fl", "质量": "pg", "时间": "s|min", "压力": "mmhg|kpa", "沉降": "mm/h",
-    "计数": r"(10\^\d+|个|cells?)?/([μun]?l|[hl]pf?)", "浓度": r"[numpkμ]?(mo?l|g|iu|u|eq)/[dmunμ]?l",
-}  # fmt: skip
 
 
 @command
@@ -144,10 +140,9 @@ def check_unit(name: str, code: str, unit: str, report_type: str, piece: str) ->
         yield "unit", f"{analyte.name}不会用 {unit} 作单位（常用 {analyte.unit}）", piece
 
 
-def quantity(unit: str) -> str | None:
-    """单位量的是什么；不认识的为 None。浓度与活性不细分：同一项激素，有的印质量，有的印国际单位。"""
-    folded = fold_unit(unit)
-    return next((kind for kind, pattern in QUANTITIES.items() if re.fullmatch(pattern, folded)), None)
+def quantity(unit: str) -> str:
+    """单位量的是什么，不认识的为空串；同一种细胞，有的医院数一升里的，有的数一个视野里的。"""
+    return kind_of_unit(unit).replace("视野", "数目")
 
 
 class PageText:

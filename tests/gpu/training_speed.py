@@ -55,15 +55,20 @@ def main() -> int:
         return work(json.loads(args.worker), args.out, args.home)
     args.out.mkdir(parents=True, exist_ok=True)
     started, skipped = time.monotonic(), []
-    for job in JOBS:
-        job = (args.size or job[0], *job[1:])
+    jobs = [(args.size or job[0], *job[1:]) for job in JOBS]
+    waiting = [start(jobs[0], args)]
+    for at, job in enumerate(jobs):
+        worker = waiting[at]
+        if at + 1 < len(jobs):
+            waiting.append(start(jobs[at + 1], args))  # 先把库导入好，等轮到它
         left = args.seconds - (time.monotonic() - started)
         if left < 25:
             skipped.append(str(job[:3]))
+            worker.kill()
             continue
-        begun, worker = time.monotonic(), start(job, args)
+        begun = time.monotonic()
         try:
-            worker.wait(min(left, job[-1]))
+            worker.communicate("go\n", timeout=min(left, job[-1]))
         except subprocess.TimeoutExpired:
             worker.kill()
             skipped.append(f"{job[:3]} 没有跑完")
@@ -76,7 +81,7 @@ def start(job: tuple, args: argparse.Namespace) -> subprocess.Popen:
     given = json.dumps(job, default=str)
     command = [sys.executable, __file__, "--out", args.out, "--home", args.home, "--worker", given]
     offline = {"HF_HUB_OFFLINE": "1", "UNSLOTH_DISABLE_STATISTICS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    return subprocess.Popen([*map(str, command)], env=os.environ | offline)
+    return subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE, text=True, env=os.environ | offline)
 
 
 def work(job: list, out: Path, home: Path) -> int:
@@ -96,6 +101,7 @@ def work(job: list, out: Path, home: Path) -> int:
     import torch
     import trl  # noqa: F401
 
+    sys.stdin.readline()
     build(size, home / place, wanted.vision)
     with mock.patch.object(loading, "training_dtype", lambda: torch.float16) if half else mock.MagicMock():
         begun = time.monotonic()
@@ -161,13 +167,13 @@ def measure(wanted, model, tokenizer, source: Path, home: Path, how: tuple) -> d
     )
     trainer.train()
     summary = run.summary(wanted, trainer, 0.0)
-    spent = [one["step_seconds"] for one in trainer.state.log_history if "learning_rate" in one]
+    spent = [logs["step_seconds"] for logs in trainer.state.log_history if "learning_rate" in logs]
     kept = ("tokens", "padded_tokens", "tokens_per_second", "warm_up_seconds", "peak_memory_gib", "versions", "machine")
     result = {name: summary[name] for name in kept} | {"card": summary["machine"]["device"]}
     if wanted.vision:
         result["row_tokens"] = round(sum(len(row["input_ids"]) for row in rows) / len(rows))
-    result |= {"losses": [one["loss"] for one in summary["train"]]}
-    result["held_out"] = [one["loss"] for one in summary["held_out"]]
+    result |= {"losses": [step["loss"] for step in summary["train"]]}
+    result["held_out"] = [evaluation["loss"] for evaluation in summary["held_out"]]
     result["seconds"] = [round(now - before, 3) for before, now in zip([0, *spent], spent, strict=False)]
     result["longest_pass"] = longest_pass
     longest = max(len(row["input_ids"]) for row in rows)
