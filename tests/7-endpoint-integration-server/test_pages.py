@@ -41,7 +41,8 @@ def send(client, *files: bytes, stream: bool = False):
 
 
 def events(answer) -> list[tuple[str, dict]]:
-    blocks = [block.split("\ndata: ") for block in answer.get_data(as_text=True).split("\n\n") if block]
+    # 冒号开头的是心跳
+    blocks = [block.split("\ndata: ") for block in answer.get_data(as_text=True).split("\n\n") if block and block[0] != ":"]
     return [(name.removeprefix("event: "), json.loads(data)) for name, data in blocks]
 
 
