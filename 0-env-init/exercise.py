@@ -29,10 +29,10 @@ def needed_gib(parameters: int, embedding_parameters: int, bits: int, trainable:
 
 
 def check(parameters: int, embedding_parameters: int, bits: int, trainable: int, expected: float) -> None:
-    found = needed_gib(parameters, embedding_parameters, bits, trainable)
-    sizes = [f"{one / 1e9:.2f} B" for one in (parameters, embedding_parameters, trainable)]
-    asked = f"参数 {sizes[0]}（词表 {sizes[1]}），{bits} 位，训练 {sizes[2]}"
-    assert abs(found - expected) < 0.01 + expected / 1000, f"{asked}：应是 {expected:.2f} GiB，得到 {found:.2f}"
+    gib = needed_gib(parameters, embedding_parameters, bits, trainable)
+    sizes = [f"{count / 1e9:.2f} B" for count in (parameters, embedding_parameters, trainable)]
+    case = f"参数 {sizes[0]}（词表 {sizes[1]}），{bits} 位，训练 {sizes[2]}"
+    assert abs(gib - expected) < 0.01 + expected / 1000, f"{case}：应是 {expected:.2f} GiB，得到 {gib:.2f}"
 
 
 def check_sixteen_bits() -> None:

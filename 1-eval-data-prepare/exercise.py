@@ -38,22 +38,22 @@ CASES, _ = read_cases(SAMPLE_FILE)
 
 def check_first_turn() -> None:
     for case in CASES:
-        found = messages_for(case, 1)
-        assert len(found) == 1, f"病例 {case.id} 的第 1 问应只有一条消息，得到 {len(found)} 条"
-        assert case.description in found[0]["content"], f"病例 {case.id} 的第 1 问里没有病历"
+        messages = messages_for(case, 1)
+        assert len(messages) == 1, f"病例 {case.id} 的第 1 问应只有一条消息，得到 {len(messages)} 条"
+        assert case.description in messages[0]["content"], f"病例 {case.id} 的第 1 问里没有病历"
 
 
 def check_roles_and_history() -> None:
     for case in CASES:
         for turn in range(2, len(case.pairs) + 1):
-            found, place = messages_for(case, turn), f"病例 {case.id} 的第 {turn} 问"
-            roles = [message["role"] for message in found]
+            messages, place = messages_for(case, turn), f"病例 {case.id} 的第 {turn} 问"
+            roles = [message["role"] for message in messages]
             expected = ["user", "assistant"] * (turn - 1) + ["user"]
             assert roles == expected, f"{place}：角色应依次是 {'、'.join(expected)}，得到 {'、'.join(roles)}"
-            told = sum(case.description in message["content"] for message in found)
+            told = sum(case.description in message["content"] for message in messages)
             assert told == 1, f"{place}：病历应只出现一次，得到 {told} 次"
             answer = case.pairs[turn - 1][1]
-            assert all(answer not in one["content"] for one in found), f"{place}：这一问的参考答案漏给模型了"
+            assert all(answer not in message["content"] for message in messages), f"{place}：这一问的参考答案漏给模型了"
 
 
 def check_same_as_the_course() -> None:

@@ -25,7 +25,7 @@ IGNORED, END = passes.IGNORED, "<|im_end|>"
 
 def rendered(messages: list[dict]) -> str:
     """ChatML；最后一条的 <|im_end|> 之后没有换行。"""
-    return "\n".join(f"<|im_start|>{one['role']}\n{one['content']}{END}" for one in messages)
+    return "\n".join(f"<|im_start|>{message['role']}\n{message['content']}{END}" for message in messages)
 
 
 # ---- 你的答案 ----
@@ -57,8 +57,8 @@ def learnt(messages: list[dict]) -> str:
 
 
 def check(*texts: str) -> None:
-    found, expected = learnt(dialogue(*texts)), texts[-1] + END
-    assert found == expected, f"对话 {texts}：要学的应是 {expected!r}，得到 {found!r}"
+    learned, expected = learnt(dialogue(*texts)), texts[-1] + END
+    assert learned == expected, f"对话 {texts}：要学的应是 {expected!r}，得到 {learned!r}"
 
 
 def check_one_turn() -> None:

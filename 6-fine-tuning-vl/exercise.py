@@ -30,9 +30,9 @@ def image_tokens(width: int, height: int, max_pixels: int) -> int:
 
 
 def check(width: int, height: int, max_pixels: int) -> None:
-    found, expected = image_tokens(width, height, max_pixels), vision.image_tokens((width, height), max_pixels)
+    answered, expected = image_tokens(width, height, max_pixels), vision.image_tokens((width, height), max_pixels)
     budget = f"{width}×{height}，预算 {max_pixels}（{max_pixels // 784} 个词元）"
-    assert found == expected, f"{budget}：应是 {expected} 个词元，得到 {found}"
+    assert answered == expected, f"{budget}：应是 {expected} 个词元，得到 {answered}"
 
 
 def check_sides_are_rounded() -> None:

@@ -83,7 +83,12 @@ class _Handler(BaseHTTPRequestHandler):
     # ---- 好的 ----
 
     def _ok(self, body: dict, upstream: FakeUpstream) -> None:
-        self._stream(upstream.answer(body))
+        if body.get("stream"):
+            self._stream(upstream.answer(body))
+            return
+        message = {"role": "assistant", "content": upstream.answer(body)}
+        choices = [{"index": 0, "finish_reason": "stop", "message": message}]
+        self._send(200, {"id": "1", "object": "chat.completion", "created": 1, "model": "fake", "choices": choices})
 
     def _thinking(self, body: dict, upstream: FakeUpstream) -> None:
         self._stream(f"<think>这里不该给人看</think>\n{upstream.answer(body)}")

@@ -175,7 +175,7 @@ def keep_embedding_in_memory(model) -> None:
     """把输入一侧的词表挪到内存，在那里查；查到的几千行再送回卡上。Unsloth 的 offload_embedding 就是这样。"""
     table, place = model.get_input_embeddings().to("cpu"), model.get_output_embeddings().weight.device
     table.register_forward_pre_hook(lambda module, given: (given[0].to(module.weight.device),))
-    table.register_forward_hook(lambda module, given, found: found.to(place))
+    table.register_forward_hook(lambda module, given, rows: rows.to(place))
     table._apply = lambda *args: table  # accelerate 准备模型时整个 model.to(卡)，会把它带回去
 
 

@@ -83,6 +83,10 @@ def test_unsloth_leaves_our_batches_alone(tmp_path):
     assert settings.call_args.kwargs["padding_free"] is False
 
 
+def test_the_statistics_switch_we_set_is_the_one_it_reads(wheel):
+    assert any(b"UNSLOTH_DISABLE_STATISTICS" in wheel.read(name) for name in wheel.namelist() if name.endswith(".py"))
+
+
 def test_the_pins_it_wants_are_the_ones_we_have(wheel):
     from importlib.metadata import version
 

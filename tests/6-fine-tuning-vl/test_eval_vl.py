@@ -1,11 +1,10 @@
 """eval_vl.py：回答怎样读成 JSON，怎样打分、并排；真的走 EvalScope，读者是一个假接口。"""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from fake_upstreams import FakeUpstream
 from PIL import Image
 
 from health_assistant.lab_report.report import PrintedRow, ReadReport
@@ -52,37 +51,16 @@ def test_the_confidence_of_the_embedded_reader_comes_along():
     assert read.report.items[0].boxes == {"row": (1, 2, 3, 4)}
 
 
-class FakeEndpoint(BaseHTTPRequestHandler):
-    """第一页读对，第二页裹在代码块里、错一个数，其余说看不清。"""
-
-    asked: list[dict] = []
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.asked.append(body)
-        wrong = GOOD.replace("130", "180")
-        width = len(body["messages"][0]["content"][0]["image_url"]["url"])
-        order = sorted({len(one["messages"][0]["content"][0]["image_url"]["url"]) for one in self.asked})
-        answer = [GOOD, f"```json\n{wrong}\n```", UNREADABLE_ANSWER][min(2, order.index(width))]
-        reply = {"id": "1", "object": "chat.completion", "created": 1, "model": "fake"}
-        message = {"role": "assistant", "content": answer}
-        reply["choices"] = [{"index": 0, "finish_reason": "stop", "message": message}]
-        data = json.dumps(reply).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *args):
-        pass
+def read_by_size(body: dict) -> str:
+    """小的一页读对，大的一页裹在代码块里、错一个数。"""
+    image = body["messages"][0]["content"][0]["image_url"]["url"]
+    return GOOD if len(image) < 6000 else f"```json\n{GOOD.replace('130', '180')}\n```"
 
 
 @pytest.fixture
 def endpoint():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), FakeEndpoint)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1"
-    server.shutdown()
+    with FakeUpstream(read_by_size) as upstream:
+        yield upstream
 
 
 def write_photos(folder: Path) -> None:
@@ -103,11 +81,11 @@ def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatc
         code, _, error = run_main("6-fine-tuning-vl/eval_vl.py", *options, home=tmp_path / "out")
         return code, error
 
-    arguments = ["--reader", "endpoint", "--api-base", endpoint, "--model", "fake", "--batch-size", "1"]
+    arguments = ["--reader", "endpoint", "--api-base", endpoint.api_base, "--model", "fake", "--batch-size", "1"]
     arguments += ["--dataset", str(tmp_path / "reports"), "--unreadable", "0"]
     code, error = evaluate(*arguments)
     assert code == 0, error
-    asked = FakeEndpoint.asked[0]["messages"]
+    asked = endpoint.requests[0]["messages"]
     sent, ours = asked[0]["content"], read_messages("")[0]["content"]
     assert [part["type"] for part in sent] == [part["type"] for part in ours] and sent[1]["text"] == ours[1]["text"]
     assert sent[0]["image_url"]["url"].startswith("data:image/jpeg;base64,")
@@ -121,8 +99,8 @@ def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatc
     page = (folder / "compare.html").read_text(encoding="utf-8")
     assert page.count("data:image/jpeg;base64,") == 2 and "http" not in page.replace("data:image", "")
     assert (folder / "compare.png").read_bytes().startswith(b"\x89PNG")
-    count = len(FakeEndpoint.asked)
-    assert evaluate(*arguments)[0] == 0 and len(FakeEndpoint.asked) == count, "问过的不再问"
+    count = len(endpoint.requests)
+    assert evaluate(*arguments)[0] == 0 and len(endpoint.requests) == count, "问过的不再问"
 
     for options, words in (
         (["--reader", "endpoint"], "--api-base"),

@@ -60,8 +60,8 @@ def _turn(image, rng, text_height, quarters: int):
 
 def _shrink(image, rng, text_height, target: float):
     """缩到字高约 target 像素。"""
-    wanted = target * rng.uniform(0.95, 1.05) / text_height
-    small = image.resize([max(1, round(side * wanted)) for side in image.size], Image.Resampling.LANCZOS)
+    scale = target * rng.uniform(0.95, 1.05) / text_height
+    small = image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.LANCZOS)
     return small, _projected(np.diag((*np.array(small.size) / image.size, 1)))
 
 

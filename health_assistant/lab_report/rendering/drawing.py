@@ -49,7 +49,7 @@ def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
 @lru_cache(maxsize=8192)
 def has_glyph(font: str, character: str) -> bool:
     """字体里有没有这个字：画出来与“缺字”的方框不同，也不是空白。"""
-    drawn, missing = (bytes(load_font(font, 32).getmask(one)) for one in (character, "\U0010ffff"))
+    drawn, missing = (bytes(load_font(font, 32).getmask(shown)) for shown in (character, "\U0010ffff"))
     return character == " " or (any(drawn) and drawn != missing)
 
 
@@ -134,7 +134,7 @@ class Page:
             return sized
         # 要单独摆的字各成一段：挤着的数字，窄箭头
         alone = r"([↑↓])" if not self.habits.tracking else r"([\d.,↑↓])"
-        return [(face, one, up) for face, part, up in sized for one in re.split(alone, part) if one]
+        return [(face, piece, up) for face, part, up in sized for piece in re.split(alone, part) if piece]
 
     def _advance(self, face: ImageFont.FreeTypeFont, part: str, size: int) -> float:
         if part in "↑↓" and self.habits.arrow != "glyph":

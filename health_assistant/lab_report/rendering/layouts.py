@@ -47,7 +47,7 @@ def _load() -> dict[str, Layout]:
     layouts = {}
     for name, entry in read_yaml("layouts.yaml").items():
         style, draw = Style(**entry.pop("style", {})), _DRAWS[entry.pop("draw", "draw_sheet")]
-        habits = tuple(Habits(**one) for one in entry.pop("habits", []))
+        habits = tuple(Habits(**settings) for settings in entry.pop("habits", []))
         page: dict[str, Any] = {key: tuple(entry.pop(key)) for key in ("width", "size", "fonts") if key in entry}
         page |= {key: entry.pop(key) for key in ("height", "held_out") if key in entry}
         if draw is sheets.draw_sheet:

@@ -130,7 +130,7 @@ def ledger(page: Page, columns: list[str], english: bool = False, blocks: int = 
     """
     size, x0, x1 = page.size, 96, page.image.width - 96
     y = head(page, x0, x1, 60, fields, pick(page.rng, ("two", "one")), english)
-    parts = ([part.strip() for part in one.split("|")] for one in columns)
+    parts = ([part.strip() for part in column.split("|")] for column in columns)
     templates, shares, anchors, heads = zip(*parts, strict=True)
     count, top, tall, gap = len(page.report.items), y, round(size * 1.6), gutter * size
     length, wide = -(-count // blocks), (x1 - x0 - gap * (blocks - 1)) / blocks

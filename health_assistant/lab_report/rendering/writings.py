@@ -129,7 +129,7 @@ def _thousands(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) ->
     """四位以上的数写千分位：`4,000-12,600`。"""
 
     def write(text: str) -> str:
-        return re.sub(r"(?<![\d.])\d{4,}(?!\d)", lambda found: f"{int(found[0]):,}", text)
+        return re.sub(r"(?<![\d.])\d{4,}(?!\d)", lambda number: f"{int(number[0]):,}", text)
 
     texts = {"result": item.result, "reference_range": item.reference_range}
     return item.model_copy(update={key: write(text) for key, text in texts.items()})
