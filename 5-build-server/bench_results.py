@@ -72,20 +72,17 @@ def read_run(file: Path) -> dict:
 
 def draw(runs: list[dict], model: str, path: Path) -> None:
     """各档（`read_run` 的样子，按并发从小到大）画成两张图：吞吐与等待。"""
+    import pandas as pd
+
     from health_assistant.plotting import new_figure
 
+    table = pd.DataFrame(runs).set_index("并发")
+    table["首字（秒）"] = table["首字（毫秒）"] / 1000
     figure, axes = new_figure(width=10, height=4, columns=2)
-    parallel = [run["并发"] for run in runs]
-    axes[0].plot(parallel, [run["每秒词元"] for run in runs], "o-")
-    axes[0].set(title="吞吐", xlabel="并发", ylabel="每秒词元")
-    for name in ("全程中位（秒）", "全程 P99（秒）"):
-        axes[1].plot(parallel, [run[name] for run in runs], "o-", label=name)
-    axes[1].plot(parallel, [run["首字（毫秒）"] / 1000 for run in runs], "o--", label="首字（秒）")
-    axes[1].set(title="等待", xlabel="并发", ylabel="秒")
-    axes[1].legend()
-    for axis in axes:
-        axis.set_ylim(bottom=0)
-        axis.grid(alpha=0.3)
+    look = {"xlabel": "并发", "ylim": (0, None), "grid": True}
+    table["每秒词元"].plot(ax=axes[0], style="o-", title="吞吐", ylabel="每秒词元", **look)
+    waits = ["全程中位（秒）", "全程 P99（秒）", "首字（秒）"]
+    table[waits].plot(ax=axes[1], style=["o-", "o-", "o--"], title="等待", ylabel="秒", **look)
     figure.suptitle(model)
     with artifacts.atomic_path(path) as partial:
         figure.savefig(partial, format="png", dpi=120)

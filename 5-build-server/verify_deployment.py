@@ -7,7 +7,6 @@ python 5-build-server/verify_deployment.py --kind vl --base-url http://127.0.0.1
 
 import argparse
 import io
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -110,13 +109,12 @@ def verify(trained: Trained, args: argparse.Namespace) -> list[Check]:
 
 def find_training(kind: str, folder: Path) -> Trained:
     """阶段 3、6 的产物目录 -> 训练留下的；缺什么、得不到基座时抛 BadInput，说先运行什么。"""
-    from health_assistant.training import loading
+    from health_assistant.training import loading, run
 
     stage = "3-fine-tuning-llm" if kind == "llm" else "6-fine-tuning-vl"
-    for part, script in (("training.json", "train"), ("adapter", "train"), ("merged", "merge")):
-        if not (folder / part).exists():
-            raise BadInput(f"{folder} 里没有 {part}：先运行 {stage}/{script}_{kind}.py")
-    record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    record = run.read_training(folder, f"{stage}/train_{kind}.py")
+    if not (folder / "merged").exists():
+        raise BadInput(f"{folder} 里没有合并好的模型：先运行 {stage}/merge_{kind}.py")
     base = loading.find_model(record["base_model"], vision=kind == "vl")
     return Trained(folder, base, record["recipe"].get("max_pixels"))
 

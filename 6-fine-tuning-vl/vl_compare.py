@@ -46,27 +46,22 @@ def rates(total: dict) -> list[float | None]:
 
 def draw(summary: dict):
     """左：各种率；右：按破坏与版式分开的“结果读对”。"""
+    import pandas as pd
+
     from health_assistant.plotting import new_figure
 
-    readers = summary["readers"]
-    first = next(iter(readers.values()))
-    groups = {f"{key}": "by_degradation" for key in first["by_degradation"]}
-    groups |= dict.fromkeys(first["by_layout"], "by_layout")
+    readers = summary["readers"].values()
+    first = next(iter(readers))
+    groups = [(kind, name) for kind in ("by_degradation", "by_layout") for name in first[kind]]
+    overall = {reader["reader"]: rates(reader["total"]) for reader in readers}
+    right_of = {reader["reader"]: [reader[kind][name]["result_recall"] for kind, name in groups] for reader in readers}
+    look = {"color": [COLORS[name] for name in summary["readers"]], "width": 0.8}
     figure, (left, right) = new_figure(12, 4.5 + 0.12 * len(groups), columns=2)
-    wide = 0.8 / len(readers)
-    for at, (name, reader) in enumerate(readers.items()):
-        shift = (at - (len(readers) - 1) / 2) * wide
-        look = {"color": COLORS[name], "label": reader["reader"]}
-        shares = [100 * (share or 0) for share in rates(reader["total"])]
-        left.bar([place + shift for place in range(len(RATES))], shares, wide, **look)
-        values = [100 * reader[group][key]["result_recall"] for key, group in groups.items()]
-        right.barh([p + shift for p in range(len(groups))], values, wide, **look)
-    left.set_xticks(range(len(RATES)), list(RATES.values()))
-    left.set(ylabel="%", ylim=(0, 105))
-    right.set_yticks(range(len(groups)), groups)
+    shares = 100 * pd.DataFrame(overall, index=RATES.values(), dtype=float)
+    shares.plot.bar(ax=left, ylabel="%", ylim=(0, 105), rot=0, **look)
+    by_group = 100 * pd.DataFrame(right_of, index=[name for _, name in groups])
+    by_group.plot.barh(ax=right, xlim=(0, 105), xlabel="结果读对，%（破坏在上，版式在下）", legend=False, **look)
     right.invert_yaxis()
-    right.set(xlim=(0, 105), xlabel="结果读对，%（破坏在上，版式在下）")
-    left.legend()
     figure.suptitle(f"{summary['recipe']}，{summary['dataset']}，{summary['pages']} 页　{summary['note']}", fontsize=10)
     return figure
 
