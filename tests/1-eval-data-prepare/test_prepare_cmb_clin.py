@@ -5,11 +5,11 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import stage_scripts
 from stage_scripts import ROOT, load, run_killed
 
 from health_assistant import artifacts
@@ -116,10 +116,9 @@ def test_offline_does_not_overwrite_the_real_data_with_the_sample(run, tmp_path,
 
 
 def test_without_network_the_sample_is_used_quickly_and_loudly(tmp_path):
-    env = {**os.environ, "HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path), "no_proxy": "*"}
-    env.pop("HF_HUB_OFFLINE", None)
-    env.update(dict.fromkeys(("HUB_MODELSCOPE", "HUB_HUGGINGFACE", "HUB_MIRROR"), "http://127.0.0.1:9"))
-    done = subprocess.run([sys.executable, SCRIPT], env=env, capture_output=True, text=True, timeout=30)
+    env = dict.fromkeys(("HUB_MODELSCOPE", "HUB_HUGGINGFACE", "HUB_MIRROR"), "http://127.0.0.1:9")
+    env |= {"HF_HUB_OFFLINE": "0", "no_proxy": "*"}
+    done = stage_scripts.run(tmp_path, SCRIPT, **env)
     assert done.returncode == 0, done.stderr
     assert "内置示例，不是 CMB-Clin" in done.stdout
     shown = (tmp_path / "eval-data/statistics.md").read_bytes()
@@ -131,7 +130,7 @@ def test_without_network_the_sample_is_used_quickly_and_loudly(tmp_path):
     assert data["questions"] >= 34
     assert "--file" in done.stderr
     before = tree(tmp_path)
-    done = subprocess.run([sys.executable, SCRIPT], env=env, capture_output=True, text=True, timeout=30)
+    done = stage_scripts.run(tmp_path, SCRIPT, **env)
     assert "做好了" in done.stdout
     assert tree(tmp_path) == before
 
@@ -267,8 +266,7 @@ def test_what_is_not_a_readable_file(run, tmp_path, capsys):
 
 def test_the_real_script_exits_2(tmp_path):
     path = write(tmp_path / "坏.json", pair(answer=""))
-    env = {**os.environ, "HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path / "out")}
-    done = subprocess.run([sys.executable, SCRIPT, "--file", path], env=env, capture_output=True, text=True, timeout=30)
+    done = stage_scripts.run(tmp_path / "out", SCRIPT, "--file", path)
     assert done.returncode == 2
     assert done.stdout == ""
     place = '第 1 条记录（id "7"）的 QA_pairs 第 2 问的 answer'
