@@ -1,11 +1,14 @@
 """请一个更强的模型评审（CMB 的四个方面，1 到 5 分）。结论不合格式就重问，仍不合的不算，数目写明；问过的存在盘上。"""
 
+import argparse
 import hashlib
 import json
+import os
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -35,6 +38,7 @@ def _grade(value: object) -> int:
 
 
 Grade = Annotated[int, BeforeValidator(_grade)]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Verdict(BaseModel):
@@ -46,6 +50,8 @@ class Verdict(BaseModel):
 
 
 class Judge:
+    """一个裁判：api_base 接口上的 model；合格的结论存在 cache 目录，再来不问。密钥的写法不对时抛 BadInput。"""
+
     def __init__(self, api_base: str, model: str, api_key: str, cache: Path):
         if problem := key_problem(api_key, "JUDGE_API_KEY"):
             raise BadInput(problem)
@@ -63,40 +69,46 @@ class Judge:
 
         client = self.client()
         with ThreadPoolExecutor(CONCURRENCY) as pool:
-            answers = pool.map(lambda row, dialogue: self.verdict(client, row, dialogue), rows, dialogues)
-            verdicts = list(tqdm(answers, total=len(rows), desc="评审"))
-        valid = [verdict.model_dump() for verdict in verdicts if verdict]
-        for row, verdict in zip(rows, verdicts, strict=True):
-            if verdict:
-                row["scores"] |= {f"judge_{name}": grade for name, grade in verdict.model_dump().items()}
+            answers = pool.map(lambda row, dialogue: self.grades(client, row, dialogue), rows, dialogues)
+            found = list(tqdm(answers, total=len(rows), desc="评审"))
+        valid = [grades for grades in found if grades]
+        for row, grades in zip(rows, found, strict=True):
+            row["scores"] |= {f"judge_{name}": grade for name, grade in (grades or {}).items()}
         means = {f"judge_{name}": _mean([grades[name] for grades in valid]) for name in Verdict.model_fields}
         counts = {"n": len(valid), "invalid": len(rows) - len(valid)}
         problem = {"problem": self.problem} if counts["invalid"] else {}
         return {**self.identity, **counts, **problem}, means
 
-    def verdict(self, client, row: dict, dialogue: list[dict]) -> Verdict | None:
-        """一个回答的评审结论；几次都不合格式、或者问不到，返回 None。"""
+    def grades(self, client, row: dict, dialogue: list[dict]) -> dict[str, int] | None:
+        """一个回答的四个分数；几次都不合格式、或者问不到，返回 None。"""
         if not row["prediction"]:
-            return Verdict(fluency=1, relevance=1, completeness=1, proficiency=1)
-        question = "\n".join(f"{message['role']}：{message['content']}" for message in dialogue)
-        parts = [self.model, PROMPT_VERSION, question, row["reference"], row["prediction"]]
-        stored = self.cache / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}.json"
-        if stored.exists():
-            return Verdict.model_validate_json(stored.read_text(encoding="utf-8"))
+            return dict.fromkeys(Verdict.model_fields, 1)
+        question = spoken(dialogue)
         material = f"【对话】\n{question}\n\n【参考答案】\n{row['reference']}\n\n【要打分的回答】\n{row['prediction']}"
-        messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": material}]
-        for _ in range(ATTEMPTS):
-            if verdict := self._ask(client, messages):
-                artifacts.write_json(stored, verdict.model_dump())
-                return verdict
-        return None
+        key = [PROMPT_VERSION, question, row["reference"], row["prediction"]]
+        return self.ask(client, "", key, PROMPT, material, self._read)
 
-    def _ask(self, client, messages: list[dict]) -> Verdict | None:
-        text, reason = self.reply(client, messages)
+    def _read(self, text: str, reason: str | None) -> dict[str, int] | None:
         verdict = find_verdict(text)
         if verdict is None and reason:
             self.problem = f"不合格式（{reason}）：{text[:100] or '空的'}"
-        return verdict
+        return verdict.model_dump() if verdict else None
+
+    def ask(self, client, kind: str, key: list, prompt: str, material: str, read: Callable) -> Any | None:
+        """问到合格为止，至多 ATTEMPTS 次；都不合格是 None，不存，下次再问。
+
+        read（答复的文字、结束原因）-> 结论（能写成 JSON 的），不合格的是 None。
+        key 变了就重问；kind 是存下的文件名的开头。
+        """
+        stored = self.cache / f"{kind}{hashlib.sha256(json.dumps([self.model, *key]).encode()).hexdigest()}.json"
+        if stored.exists():
+            return json.loads(stored.read_text(encoding="utf-8"))
+        messages = [{"role": "system", "content": prompt}, {"role": "user", "content": material}]
+        for _ in range(ATTEMPTS):
+            if (value := read(*self.reply(client, messages))) is not None:
+                artifacts.write_json(stored, value)
+                return value
+        return None
 
     def reply(self, client, messages: list[dict]) -> tuple[str, str | None]:
         """问一次：回答与结束原因；问不到时是空的与 None，为什么写在 problem。"""
@@ -116,18 +128,52 @@ class Judge:
         return OpenAI(base_url=self.api_base, api_key=self.api_key, timeout=300, max_retries=4)
 
 
-def find_verdict(text: str) -> Verdict | None:
-    """回答里最后一个合格的结论；没有则为 None。
+def add_judge_options(parser: argparse.ArgumentParser) -> None:
+    """给命令行加上裁判的两个选项。"""
+    parser.add_argument("--judge-api-base", help="请一个更强的模型评审（可选）：OpenAI 兼容接口；密钥放 JUDGE_API_KEY")
+    parser.add_argument("--judge-model", help="评审用的模型名")
 
-    从每个 { 起各试一次：前面可以有思考，外面可以有代码块，理由里可以有花括号，四个分数也可以包在里面一层。
+
+def find_judge(run_name: str, args: argparse.Namespace, model: str | None = None) -> Judge | None:
+    """命令行说的裁判，或同一个接口上的另一个 model；没有说裁判时是 None，只说了一半抛 BadInput。
+
+    合格的结论存在配方 run_name 的 judge-cache。
     """
-    decoder, found = json.JSONDecoder(strict=False), None
+    if bool(args.judge_api_base) != bool(args.judge_model):
+        raise BadInput("--judge-api-base 与 --judge-model 要一起给")
+    if not args.judge_api_base:
+        return None
+    cache = artifacts.evaluation_dir(run_name, "judge-cache")
+    return Judge(args.judge_api_base, model or args.judge_model, os.environ.get("JUDGE_API_KEY") or "EMPTY", cache)
+
+
+def spoken(dialogue: list[dict]) -> str:
+    """对话，给裁判看的：一条一段，前面是谁说的。"""
+    return "\n".join(f"{message['role']}：{message['content']}" for message in dialogue)
+
+
+def valid_objects(text: str, model: type[Model]) -> list[Model]:
+    """text 里合格的 JSON 对象，从前到后。
+
+    从每个 { 起各试一次：前面可以有思考，外面可以有代码块，理由里可以有花括号，对象也可以包在里面一层。
+    """
+    decoder, found = json.JSONDecoder(strict=False), []
     for start in re.finditer(r"\{", text):
         try:
-            found = Verdict.model_validate(decoder.raw_decode(text, start.start())[0])
+            found.append(model.model_validate(decoder.raw_decode(text, start.start())[0]))
         except (ValueError, RecursionError):  # pydantic 的 ValidationError 也是 ValueError
             continue
     return found
+
+
+def why_unreadable(text: str, reason: str | None) -> str:
+    """没有一个合格的 JSON 对象的答复是哪一种：问不到（结束原因是 None）、坏的 JSON、拒答。"""
+    return "问不到" if reason is None else "坏的 JSON" if "{" in text else "拒答"
+
+
+def find_verdict(text: str) -> Verdict | None:
+    """回答里最后一个合格的结论；没有则为 None。"""
+    return next(reversed(valid_objects(text, Verdict)), None)
 
 
 def _mean(values: list[int]) -> float | None:
