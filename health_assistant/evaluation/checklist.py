@@ -15,7 +15,7 @@ from pydantic import BaseModel, StrictBool, StrictInt
 
 from health_assistant.checked_yaml import Entry, read_yaml
 from health_assistant.command_line import BadInput
-from health_assistant.evaluation.judge import CONCURRENCY, Judge, spoken, valid_objects, why_unreadable
+from health_assistant.evaluation.judge import CONCURRENCY, Judge, spoken
 
 BUNDLED = Path(__file__).parent / "data" / "checklist.yaml"
 PROMPT_VERSION = "checklist-zh-1"
@@ -51,7 +51,7 @@ class _Point(BaseModel):
     said: StrictBool
 
 
-class _Verdict(BaseModel):
+class Verdict(BaseModel):
     points: list[_Point]
 
 
@@ -113,24 +113,15 @@ class ChecklistJudge:
         parts.append("【清单】\n" + "\n".join(f"{at}. {one}" for at, one in enumerate(points, 1)))
         material = "\n\n".join(parts if number == 0 else reversed(parts))
 
-        def read(text: str, reason: str | None) -> list[bool] | None:
-            said, problem = read_verdict(text, reason, len(points))
-            self.problems += [problem] * (said is None)
-            return said
-
-        return judge.ask(client, "checklist-", [PROMPT_VERSION, number, material], PROMPT, material, read)
+        key, value_of = [PROMPT_VERSION, number, material], partial(in_order, count=len(points))
+        return judge.ask(client, "checklist-", key, PROMPT, material, Verdict, value_of, self.problems)
 
 
-def read_verdict(text: str, reason: str | None, count: int) -> tuple[list[bool] | None, str]:
-    """裁判的一个答复 -> （count 条各说到了没有，""）；不合格的是（None，是哪一种）。
-
-    取最后一个合格的 JSON；reason 是结束原因，None 是没有问到。
-    """
-    lists = [sorted(found.points, key=lambda one: one.id) for found in valid_objects(text, _Verdict)]
-    whole = [points for points in lists if [one.id for one in points] == [*range(1, count + 1)]]
-    if whole:
-        return [one.said for one in whole[-1]], ""
-    return None, "清单不全" if lists else why_unreadable(text, reason)
+def in_order(verdict: Verdict, count: int) -> list[bool] | None:
+    """count 条各说到了没有；不是 1 到 count 各一条的是 None。"""
+    points = sorted(verdict.points, key=lambda one: one.id)
+    complete = [one.id for one in points] == [*range(1, count + 1)]
+    return [one.said for one in points] if complete else None
 
 
 def agreement(pairs: list[tuple[bool, bool]]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Judge:
         self.api_base, self.model, self.api_key, self.cache = api_base, model, api_key, cache
         self.identity = {"model": model, "prompt_version": PROMPT_VERSION}
         self.problem: str | None = None
-        """最近一次没有得到合格结论，是为什么。"""
+        """最近一个不合格的答复：是哪一种、结束原因、开头的话。"""
 
     def judge_all(self, rows: list[dict], dialogues: list[list[dict]]) -> tuple[dict, dict]:
         """评审每一行，四个分数写进 row["scores"]；返回有效、无效的数目（和无效的一个原因），和平均分。
@@ -86,40 +86,36 @@ class Judge:
         question = spoken(dialogue)
         material = f"【对话】\n{question}\n\n【参考答案】\n{row['reference']}\n\n【要打分的回答】\n{row['prediction']}"
         key = [PROMPT_VERSION, question, row["reference"], row["prediction"]]
-        return self.ask(client, "", key, PROMPT, material, self._read)
+        return self.ask(client, "", key, PROMPT, material, Verdict, Verdict.model_dump, [])
 
-    def _read(self, text: str, reason: str | None) -> dict[str, int] | None:
-        verdict = find_verdict(text)
-        if verdict is None and reason:
-            self.problem = f"不合格式（{reason}）：{text[:100] or '空的'}"
-        return verdict.model_dump() if verdict else None
+    def ask(self, client, kind: str, key: list, prompt: str, material: str, model, value_of, problems: list) -> Any:
+        """问到合格为止，至多 ATTEMPTS 次，返回 `read_reply` 的结论；都不合格是 None，不存，下次再问。
 
-    def ask(self, client, kind: str, key: list, prompt: str, material: str, read: Callable) -> Any | None:
-        """问到合格为止，至多 ATTEMPTS 次；都不合格是 None，不存，下次再问。
-
-        read（答复的文字、结束原因）-> 结论（能写成 JSON 的），不合格的是 None。
-        key 变了就重问；kind 是存下的文件名的开头。
+        key 变了就重问；kind 是存下的文件名的开头；不合格的答复各是哪一种，添进 problems。
         """
         stored = self.cache / f"{kind}{hashlib.sha256(json.dumps([self.model, *key]).encode()).hexdigest()}.json"
         if stored.exists():
             return json.loads(stored.read_text(encoding="utf-8"))
         messages = [{"role": "system", "content": prompt}, {"role": "user", "content": material}]
         for _ in range(ATTEMPTS):
-            if (value := read(*self.reply(client, messages))) is not None:
+            text, reason = self.reply(client, messages)
+            value, problem = read_reply(text, model, value_of) if reason else (None, "问不到")
+            if value is not None:
                 artifacts.write_json(stored, value)
                 return value
+            problems.append(problem)
+            self.problem = f"{problem}（{reason}）：{text[:100] or '空的'}"
         return None
 
     def reply(self, client, messages: list[dict]) -> tuple[str, str | None]:
-        """问一次：回答与结束原因；问不到时是空的与 None，为什么写在 problem。"""
+        """问一次：回答与结束原因；问不到时是接口的错与 None。"""
         from openai import OpenAIError
 
         try:
             reply = client.chat.completions.create(model=self.model, messages=messages, temperature=0, max_tokens=2048)
         except OpenAIError as error:
-            self.problem = f"接口出错：{error}"
-            return "", None
-        return reply.choices[0].message.content or "", reply.choices[0].finish_reason
+            return str(error), None
+        return reply.choices[0].message.content or "", reply.choices[0].finish_reason or "没有说"
 
     def client(self):
         from openai import OpenAI
@@ -166,14 +162,16 @@ def valid_objects(text: str, model: type[Model]) -> list[Model]:
     return found
 
 
-def why_unreadable(text: str, reason: str | None) -> str:
-    """没有一个合格的 JSON 对象的答复是哪一种：问不到（结束原因是 None）、坏的 JSON、拒答。"""
-    return "问不到" if reason is None else "坏的 JSON" if "{" in text else "拒答"
+def read_reply(text: str, model: type[Model], value_of: Callable[[Model], Any]) -> tuple[Any, str]:
+    """裁判的一个答复 ->（结论，""）；不合格的是（None，是哪一种：不全、坏的 JSON、拒答）。
 
-
-def find_verdict(text: str) -> Verdict | None:
-    """回答里最后一个合格的结论；没有则为 None。"""
-    return next(reversed(valid_objects(text, Verdict)), None)
+    结论是最后一个合格的对象的 value_of，能写成 JSON；value_of 给 None 的对象是“不全”。
+    """
+    objects = valid_objects(text, model)
+    values = [value for one in objects if (value := value_of(one)) is not None]
+    if values:
+        return values[-1], ""
+    return None, "不全" if objects else "坏的 JSON" if "{" in text else "拒答"
 
 
 def _mean(values: list[int]) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from health_assistant.evaluation.judge import CONCURRENCY, Judge, spoken, valid_objects, why_unreadable
+from health_assistant.evaluation.judge import CONCURRENCY, Judge, spoken
 
 PROMPT_VERSION = "pairwise-zh-1"
 NAME = "pairwise"
@@ -19,8 +19,11 @@ PROMPT = """你是资深临床医生，比较同一个问题的两个回答，�
 只输出一个 JSON 对象：{"better": 1}（回答一好）、{"better": 2}（回答二好）或 {"better": 0}（分不出）。"""
 
 
-class _Verdict(BaseModel):
+class Verdict(BaseModel):
     better: Literal[0, 1, 2]
+
+    def choice(self) -> int:
+        return self.better
 
 
 class PairwiseJudge:
@@ -71,13 +74,8 @@ class PairwiseJudge:
         parts += [f"【回答{at}】\n{row['prediction']}" for at, row in zip("一二", rows, strict=True)]
         material = "\n\n".join(parts)
 
-        def read(text: str, reason: str | None) -> int | None:
-            if found := valid_objects(text, _Verdict):
-                return found[-1].better
-            self.problems.append(why_unreadable(text, reason))
-            return None
-
-        return self.judge.ask(client, "pairwise-", [PROMPT_VERSION, material], PROMPT, material, read)
+        key = [PROMPT_VERSION, material]
+        return self.judge.ask(client, "pairwise-", key, PROMPT, material, Verdict, Verdict.choice, self.problems)
 
 
 def add_scores(found: dict, before: Any, after: Any) -> None:
