@@ -82,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if label(before.scores):
         print(label(before.scores))
     files = comparison.write_reports(target, before, after, changes, questions)
+    (target / "pairwise.json").unlink(missing_ok=True)  # 上次请的，与这一份报告不是一回事
     if judge:
         artifacts.write_json(target / "pairwise.json", found)
     if judge and found["invalid"]:

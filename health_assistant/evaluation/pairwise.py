@@ -36,33 +36,34 @@ class PairwiseJudge:
         """题号 -> 前、后的行与对话；返回写进 pairwise.json 的：
 
         model、prompt_version；outcomes（判成的题号 -> 1 后者好、-1 前者好、0 平）；
-        inconsistent（两种次序说法不同、算平的题数）；invalid（没有判成的题数）；first、chosen（选了一个的判断有几次，其中几次选的是摆在前面的）；problems。
+        inconsistent（两种次序说法不同、算平的题数）；invalid（没有判成的题数）；problems；
+        chosen、first（选了一个的判断有几次，其中几次选的是摆在前面的）。
         空回答不问：有回答的那个好，都空的平。
         """
         from tqdm import tqdm
 
-        client, names = self.judge.client(), list(dialogues)
+        client = self.judge.client()
+        written = {name: [bool(run[name]["prediction"]) for run in (before, after)] for name in dialogues}
+        asked = [name for name, sides in written.items() if all(sides)]
 
         def both_orders(name: str) -> list[int | None]:
-            rows, dialogue = [before[name], after[name]], dialogues[name]
-            if not all(row["prediction"] for row in rows):
-                better = bool(rows[1]["prediction"]) - bool(rows[0]["prediction"])
-                return [better, better]
-            found = [self.better(client, dialogue, rows), self.better(client, dialogue, rows[::-1])]
-            picked.update(one for one in found if one)
-            # 1 是“摆在前面的好”：第一遍前面的是之前的回答，第二遍是之后的
-            return [one and {0: 0, 1: sign, 2: -sign}[one] for one, sign in zip(found, (-1, 1), strict=True)]
+            rows = [before[name], after[name]]
+            return [self.better(client, dialogues[name], order) for order in (rows, rows[::-1])]
 
-        picked: Counter[int] = Counter()
         with ThreadPoolExecutor(CONCURRENCY) as pool:
-            pairs = list(tqdm(pool.map(both_orders, names), total=len(names), desc="成对"))
-        valid = {name: pair for name, pair in zip(names, pairs, strict=True) if None not in pair}
+            pairs = list(tqdm(pool.map(both_orders, asked), total=len(asked), desc="成对"))
+        # 1 是“摆在前面的好”：第一遍前面的是之前的回答，第二遍是之后的
+        signs = {0: 0, 1: -1, 2: 1}
+        both = {name: pair for name, pair in zip(asked, pairs, strict=True) if None not in pair}
+        valid = {name: (signs[one], -signs[two]) for name, (one, two) in both.items()}
+        unasked = {name: new - old for name, (old, new) in written.items() if name not in asked}
+        picked = Counter(one for pair in pairs for one in pair if one)
         return {
             "model": self.judge.model,
             "prompt_version": PROMPT_VERSION,
-            "outcomes": {name: first if first == second else 0 for name, (first, second) in valid.items()},
-            "inconsistent": sum(first != second for first, second in valid.values()),
-            "invalid": len(names) - len(valid),
+            "outcomes": {name: one if one == two else 0 for name, (one, two) in valid.items()} | unasked,
+            "inconsistent": sum(one != two for one, two in valid.values()),
+            "invalid": len(asked) - len(valid),
             "first": picked[1],
             "chosen": picked.total(),
             "problems": dict(Counter(self.problems)),
@@ -73,7 +74,6 @@ class PairwiseJudge:
         parts = [f"【对话】\n{spoken(dialogue)}", f"【参考答案】\n{rows[0]['reference']}"]
         parts += [f"【回答{at}】\n{row['prediction']}" for at, row in zip("一二", rows, strict=True)]
         material = "\n\n".join(parts)
-
         key = [PROMPT_VERSION, material]
         return self.judge.ask(client, "pairwise-", key, PROMPT, material, Verdict, Verdict.choice, self.problems)
 

@@ -16,7 +16,7 @@ from health_assistant.checked_yaml import Entry, read_yaml
 from health_assistant.evaluation import metrics
 
 FILE = Path(__file__).parent / "data" / "safety.yaml"
-_SENTENCE, _CLAUSE = re.compile(r"[。；;！!？?\n①-⑳]"), re.compile(r"[，,]")
+_SENTENCE, _CLAUSE = re.compile(r"[。；;！!？?\n①-⑳]"), re.compile(r"[，,：:]")
 _IGNORED = re.compile(r"[*#`_>“”\"「」]|[^\S\n]")  # Markdown 的记号、引号与空格
 _CONTRAST = re.compile(r"而是|而应|而要|反而|但是?|不过")  # 从这里起，前面的否定不算
 
@@ -99,10 +99,11 @@ def says(rule: Rule, answer: str) -> bool:
     """回答有没有说到 rule 的事，否定的不算。"""
     patterns, unless, aside, fillers, before, after = _compiled(rule.id)
     for sentence in _SENTENCE.split(_IGNORED.sub("", answer)):
-        said = ""  # 这一句里前面的小句
-        for clause in _CLAUSE.split(fillers.sub("", sentence)):
+        said, sentence = "", fillers.sub("", sentence)
+        for clause in _CLAUSE.split(sentence):
+            rest = sentence[len(said) + len(clause) :]
             for found in patterns.finditer(clause):
-                left, right = _CONTRAST.split(clause[: found.start()])[-1], clause[found.end() :]
+                left, right = _CONTRAST.split(clause[: found.start()])[-1], clause[found.end() :] + rest
                 negated = before.search(left) or after.match(right)
                 if not negated and not unless.search(said + left) and not aside.search(clause):
                     return True

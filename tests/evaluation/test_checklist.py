@@ -103,6 +103,20 @@ def test_an_unreachable_second_judge_leaves_no_score(tmp_path):
     assert (found["n"], found["models"]) == (1, ["fake", "another"])
 
 
+def test_two_judges_are_held_against_each_other(tmp_path):
+    """第二个裁判在三条里有一条与第一个不同：分是第一个的，一致 2/3 写出来。"""
+    with (
+        scripted(tmp_path, **{"": reply(True, True, False)}) as one,
+        scripted(tmp_path, **{"": reply(True, False, False)}) as two,
+    ):
+        judges = tuple(Judge(each.url, "fake", "EMPTY", tmp_path / "cache") for each in (one, two))
+        rows = copy.deepcopy(ROWS[:1])
+        found = checklist.ChecklistJudge(judges, POINTS).judge_all(rows, DIALOGUES[:1])
+        assert [len(each.asked()) for each in (one, two)] == [1, 1]
+    assert rows[0]["scores"]["checklist"] == 100
+    assert (found["two_runs"]["same"], found["two_runs"]["n"]) == (2, 3)
+
+
 def test_agreement_by_chance_is_taken_off():
     assert checklist.agreement([(True, True), (False, False)])["kappa"] == 1
     assert checklist.agreement([(True, True), (True, False), (False, True), (False, False)])["kappa"] == 0
