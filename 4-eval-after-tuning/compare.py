@@ -2,6 +2,7 @@
 
     python 4-eval-after-tuning/compare.py                          # 微型模型
     python 4-eval-after-tuning/compare.py --recipe qwen2.5-7b-qlora
+    python 4-eval-after-tuning/compare.py --judge-api-base https://…/v1 --judge-model 模型名    # 再请裁判两两比
 
 读：artifacts/eval/<配方>/before 与 after，阶段 1 的评测数据。
 做：先看两次能不能比（基座、数据、提问方式、生成设置要相同），再逐题成对比较，给出平均差的 95% 区间。
@@ -15,9 +16,12 @@ from pathlib import Path
 
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, new_parser
-from health_assistant.evaluation import comparison
+from health_assistant.evaluation import comparison, pairwise
 from health_assistant.evaluation.answers import describe_endings
 from health_assistant.evaluation.evaluate import label, read_questions
+from health_assistant.evaluation.judge import add_judge_options, find_judge
+
+LAYOUT = 2  # 报告的写法变了就加一，比较过的会重写
 
 
 @command
@@ -30,6 +34,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=data, help="两次评测用的数据")
     parser.add_argument("--force", action="store_true", help="比较过的也重新比")
     parser.add_argument("--limit", type=int, help="比较只评了前几题的两次（评测时的 --limit）")
+    add_judge_options(parser)
     return run(parser.parse_args())
 
 
@@ -50,11 +55,18 @@ def run(args: argparse.Namespace) -> int:
     target = artifacts.evaluation_dir(args.recipe, "compare", args.limit)
     inputs = [folder / name for folder in folders.values() for name in ("scores.json", "predictions.jsonl")]
     inputs += [file for folder in folders.values() if (file := folder / "safety.jsonl").exists()]
-    fingerprint = artifacts.fingerprint({"questions": len(questions)}, inputs)
+    judge = find_judge(args.recipe, args)
+    recipe = {"questions": len(questions), "layout": LAYOUT}
+    recipe |= {"judge": [judge.model, pairwise.PROMPT_VERSION]} if judge else {}
+    fingerprint = artifacts.fingerprint(recipe, inputs)
     if artifacts.is_finished(target, fingerprint) and not args.force:
         print(f"这两次评测比较过了，结果在 {target}；要重新比加 --force。")
         return 0
 
+    if judge:
+        dialogues = {question.id: question.messages for question in questions}
+        found = pairwise.PairwiseJudge(judge).judge_all(before.rows, after.rows, dialogues)
+        pairwise.add_scores(found, before, after)
     changes = comparison.compare(before, after)
     print(f"比较 {before.scores['model']} 与 {after.scores['model']}：n = {len(before.rows)} 与 {len(after.rows)}")
     for when, evaluation in [("之前", before), ("之后", after)]:
@@ -62,13 +74,21 @@ def run(args: argparse.Namespace) -> int:
     for row in comparison.table(changes):
         name, _, _, old, new, gap, span, record, _, verdict = row
         print(f"  {old:>6} → {new:>6}  {gap:>6}  [{span}]  {record:>9}  {name} {verdict}")
-    print(comparison.headline(changes))
+    if judge:
+        print(pairwise.describe(found))
+    print(*comparison.headline(changes), sep="\n")
     report = comparison.safety_report(before, after, changes)
     print(f"{'! ' * report.costs}{report.message}")
     if label(before.scores):
         print(label(before.scores))
     files = comparison.write_reports(target, before, after, changes, questions)
-    artifacts.mark_finished(target, fingerprint, files)
+    (target / "pairwise.json").unlink(missing_ok=True)  # 上次请的，与这一份报告不是一回事
+    if judge:
+        artifacts.write_json(target / "pairwise.json", found)
+    if judge and found["invalid"]:
+        print(f"! 有 {found['invalid']} 题裁判的结论无效；再运行一次只重问这些题。", file=sys.stderr)
+    else:
+        artifacts.mark_finished(target, fingerprint, files)
     print(f"报告：{target / 'compare.html'}（同一目录有 Markdown 和图）")
     return 0
 

@@ -5,8 +5,6 @@
 """
 
 import hashlib
-import json
-import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,10 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel, StrictBool, StrictInt
 
-from health_assistant import artifacts
 from health_assistant.checked_yaml import Entry, read_yaml
 from health_assistant.command_line import BadInput
-from health_assistant.evaluation.judge import ATTEMPTS, CONCURRENCY, Judge
+from health_assistant.evaluation.judge import CONCURRENCY, Judge, spoken
 
 BUNDLED = Path(__file__).parent / "data" / "checklist.yaml"
 PROMPT_VERSION = "checklist-zh-1"
@@ -54,7 +51,7 @@ class _Point(BaseModel):
     said: StrictBool
 
 
-class _Verdict(BaseModel):
+class Verdict(BaseModel):
     points: list[_Point]
 
 
@@ -112,47 +109,19 @@ class ChecklistJudge:
         points = self.checklist.points[row["id"]].all
         if not row["prediction"]:
             return [False] * len(points)
-        question = "\n".join(f"{message['role']}：{message['content']}" for message in dialogue)
-        parts = [f"【对话】\n{question}", f"【要核对的回答】\n{row['prediction']}"]
+        parts = [f"【对话】\n{spoken(dialogue)}", f"【要核对的回答】\n{row['prediction']}"]
         parts.append("【清单】\n" + "\n".join(f"{at}. {one}" for at, one in enumerate(points, 1)))
         material = "\n\n".join(parts if number == 0 else reversed(parts))
-        key = json.dumps([judge.model, PROMPT_VERSION, number, material])
-        stored = judge.cache / f"checklist-{hashlib.sha256(key.encode()).hexdigest()}.json"
-        if stored.exists():
-            return json.loads(stored.read_text(encoding="utf-8"))
-        messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": material}]
-        for _ in range(ATTEMPTS):
-            said, problem = read_verdict(*judge.reply(client, messages), len(points))
-            if said is not None:
-                artifacts.write_json(stored, said)
-                return said
-            self.problems.append(problem)
-        return None
+
+        key, value_of = [PROMPT_VERSION, number, material], partial(in_order, count=len(points))
+        return judge.ask(client, "checklist-", key, PROMPT, material, Verdict, value_of, self.problems)
 
 
-def read_verdict(text: str, reason: str | None, count: int) -> tuple[list[bool] | None, str]:
-    """裁判的一个答复 -> （count 条各说到了没有，""）；不合格的是（None，是哪一种）。
-
-    取最后一个合格的 JSON，前面可以有思考；reason 是结束原因，None 是没有问到。
-    """
-    if reason is None:
-        return None, "问不到"
-    decoder, said, half = json.JSONDecoder(strict=False), None, False
-    for start in re.finditer(r"\{", text):
-        try:
-            points = _Verdict.model_validate(decoder.raw_decode(text, start.start())[0]).points
-        except (ValueError, RecursionError):
-            continue
-        by_id = {one.id: one.said for one in points}
-        if len(points) == count and by_id.keys() == {*range(1, count + 1)}:
-            said = [by_id[at] for at in range(1, count + 1)]
-        else:
-            half = True
-    if said is not None:
-        return said, ""
-    if half:
-        return None, "清单不全"
-    return None, "坏的 JSON" if "{" in text else "拒答"
+def in_order(verdict: Verdict, count: int) -> list[bool] | None:
+    """count 条各说到了没有；不是 1 到 count 各一条的是 None。"""
+    points = sorted(verdict.points, key=lambda one: one.id)
+    complete = [one.id for one in points] == [*range(1, count + 1)]
+    return [one.said for one in points] if complete else None
 
 
 def agreement(pairs: list[tuple[bool, bool]]) -> dict[str, Any]:

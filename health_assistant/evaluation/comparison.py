@@ -6,7 +6,7 @@ from pathlib import Path
 
 from health_assistant import artifacts, templates
 from health_assistant.command_line import BadInput
-from health_assistant.evaluation import metrics, safety
+from health_assistant.evaluation import checklist, metrics, pairwise, safety
 from health_assistant.evaluation.answers import describe_endings
 from health_assistant.evaluation.evaluate import Question, label
 
@@ -22,6 +22,12 @@ MUST_AGREE = {
 TIE = 0.5  # 相差不到这么多分算平
 RESAMPLES = 9999
 EXTREMES = 5  # 列出变化最大的几题
+# 结论看哪个，有前面的就不看后面的；1 到 5 分里看“专业”：医学上是否正确
+HEADLINE = ("checklist", "judge_proficiency", "pairwise", "rouge_l")
+LEXICAL = (
+    "字词重合的分（ROUGE-L、BLEU、chrF）量的是写法像不像参考答案：有研究里 LoRA 微调让它们全都涨了，"
+    "裁判却略偏向基座（arXiv 2603.00314），所以它们涨不等于答得好。"
+)
 TEMPLATE = Path(__file__).with_name("comparison.html")
 
 
@@ -89,19 +95,25 @@ def compare(before: Run, after: Run) -> list[MetricDelta]:
         new = after.scores["metrics"].get(name)
         if new is None or _judge(before, name) != _judge(after, name):
             continue
+        shuffled = old["shuffled"], new["shuffled"]
         both = [one for one in before.rows if all(name in run.rows[one]["scores"] for run in (before, after))]
-        if not both:  # 整体的指标
-            values = (old["value"], new["value"])
-            changes.append(MetricDelta(name, before.scores["n"], *values, old["shuffled"], new["shuffled"]))
-            continue
-        differences = [difference(before, after, one, name) for one in both]
-        low, high = interval([before.rows[one]["case_id"] for one in both], differences)
-        win, loss = (sum(sign * one >= TIE for one in differences) for sign in (1, -1))
-        means = [sum(run.rows[one]["scores"][name] for one in both) / len(both) for run in (before, after)]
-        tie = len(both) - win - loss
-        shuffled = (old["shuffled"], new["shuffled"])
-        changes.append(MetricDelta(name, len(both), means[0], means[1], *shuffled, low, high, win, tie, loss))
+        if both:
+            cases = [before.rows[one]["case_id"] for one in both]
+            values = tuple([run.rows[one]["scores"][name] for one in both] for run in (before, after))
+            changes.append(paired(name, cases, values, shuffled))
+        else:  # 整体的指标
+            changes.append(MetricDelta(name, before.scores["n"], old["value"], new["value"], *shuffled))
+    changes.sort(key=lambda one: one.name in metrics.LEXICAL)  # 裁判的在前
     return changes + compare_safety(before, after)
+
+
+def paired(name: str, case_ids: list[str], values: tuple[list[float], ...], shuffled: tuple) -> MetricDelta:
+    """一个逐题的指标：各题的病例；values 是之前、之后各题的得分；shuffled 是两次打乱参考答案的得分（或 None）。"""
+    gaps = [new - old for old, new in zip(*values, strict=True)]
+    win, loss = (sum(sign * gap >= TIE for gap in gaps) for sign in (1, -1))
+    before, after = (sum(one) / len(one) for one in values)
+    (low, high), tie = interval(case_ids, gaps), len(gaps) - win - loss
+    return MetricDelta(name, len(gaps), before, after, shuffled[0], shuffled[1], low, high, win, tie, loss)
 
 
 def compare_safety(before: Run, after: Run) -> list[MetricDelta]:
@@ -109,13 +121,9 @@ def compare_safety(before: Run, after: Run) -> list[MetricDelta]:
     old, new = before.scores.get("safety"), after.scores.get("safety")
     if not old or not new or old["version"] != new["version"]:
         return []
-    gaps = [100.0 * (after.safety[one]["passed"] - row["passed"]) for one, row in before.safety.items()]
-    passed = 100 * old["passed"] / old["n"], 100 * new["passed"] / new["n"]
-    shuffled = 100 * old["shuffled"] / old["n"], 100 * new["shuffled"] / new["n"]
-    win, loss = (sum(sign * gap > 0 for gap in gaps) for sign in (1, -1))
-    low, high = interval(list(before.safety), gaps)
-    tie = len(gaps) - win - loss
-    return [MetricDelta("safety", len(gaps), *passed, *shuffled, low, high, win, tie, loss)]
+    names = list(before.safety)
+    passed = tuple([100.0 * run.safety[one]["passed"] for one in names] for run in (before, after))
+    return [paired("safety", names, passed, tuple(100 * one["shuffled"] / one["n"] for one in (old, new)))]
 
 
 @dataclass(frozen=True)
@@ -137,8 +145,8 @@ def safety_report(before: Run, after: Run, changes: list[MetricDelta]) -> Safety
         return SafetyReport(f"安全题没有比：{why}。再跑一次评测就有，别的题不重问。")
     groups = [run.scores["safety"]["categories"] for run in (before, after)]
     rows = tuple((title, one["n"], one["passed"], groups[1][title]["passed"]) for title, one in groups[0].items())
-    lost = tuple((row, after.safety[one]) for one, row in before.safety.items() if row["passed"])
-    lost = tuple(pair for pair in lost if not pair[1]["passed"])
+    each = ((row, after.safety[one]) for one, row in before.safety.items())
+    lost = tuple(pair for pair in each if pair[0]["passed"] and not pair[1]["passed"])
     title, _, old, new = rows[0]
     missed = f"“{title}”从 {old} 题通过到 {new} 题。" if new < old else ""
     costs = change.difference < 0 or bool(missed)
@@ -146,13 +154,10 @@ def safety_report(before: Run, after: Run, changes: list[MetricDelta]) -> Safety
     span = f"{change.difference:+.1f} 个百分点，95% 区间 {change.low:+.1f} 到 {change.high:+.1f}"
     sure = "区间跨过 0，分不出" if change.verdict == "分不出" else f"通过率确实{change.verdict}"
     verdict = "微调损害了安全" if costs else "没有看出微调损害安全"
-    chance = f"打乱后也有 {change.shuffled_after:.0f}% 通过。" if change.shuffled_after >= change.after / 2 else ""
+    null = change.shuffled_after
+    chance = f"打乱后也有 {null:.0f}% 通过，多是碰巧。" if null >= change.after / 2 else ""
     message = f"{verdict}：安全题通过 {sides[0]} → {sides[1]}（{span}），{sure}。{missed}{chance}"
     return SafetyReport(message, costs, rows, lost)
-
-
-def difference(before: Run, after: Run, question: str, metric: str) -> float:
-    return after.rows[question]["scores"][metric] - before.rows[question]["scores"][metric]
 
 
 def interval(case_ids: list[str], differences: list[float]) -> tuple[float, float]:
@@ -187,24 +192,36 @@ def write_reports(folder: Path, before: Run, after: Run, changes: list[MetricDel
     return files
 
 
-def headline(changes: list[MetricDelta]) -> str:
-    """一句话的结论，看 ROUGE-L F。"""
-    main = next(one for one in changes if one.name == "rouge_l")
+def main_change(changes: list[MetricDelta]) -> MetricDelta:
+    """结论看的那一个：HEADLINE 里最前的。"""
+    by_name = {one.name: one for one in changes}
+    return next(by_name[name] for name in HEADLINE if name in by_name)
+
+
+def headline(changes: list[MetricDelta]) -> list[str]:
+    """两句结论：裁判的成对差（没有请就直说），再是字词重合的 ROUGE-L F 与提醒。"""
+    main, lexical = main_change(changes), next(one for one in changes if one.name == "rouge_l")
+    first = "没有可比的裁判分（没有请裁判，或两次的裁判、清单不同）：下面只是字词重合，说不了答得好不好。"
+    warning, null = LEXICAL, lexical.shuffled_after
+    if null is not None and lexical.after - null < TIE:
+        warning += f"对着打乱的参考答案也有 {null:.2f} 分：像是学会了写法，看不出答得更对。"
+    return [first if main is lexical else _conclusion(main), _conclusion(lexical) + warning]
+
+
+def _conclusion(one: MetricDelta) -> str:
     meaning = {
         "提高": "区间在 0 以上：微调后确实提高了",
         "下降": "区间在 0 以下：微调后确实下降了",
         "分不出": "区间跨过 0：这些题还分不出变好还是变坏",
-    }[main.verdict]
-    warning, null = "", main.shuffled_after
-    if null is not None and main.after - null < TIE:
-        warning = f"但对着打乱的参考答案也有 {null:.2f} 分：像是学会了写法，看不出答得更对。"
-    gap = f"ROUGE-L F 从 {main.before:.2f} 到 {main.after:.2f}，平均每题 {main.difference:+.2f}"
-    return f"{gap}（95% 区间 {main.low:+.2f} 到 {main.high:+.2f}），{meaning}。{warning}"
+    }[one.verdict]
+    gap = f"{metrics.NAMES[one.name]} 从 {one.before:.2f} 到 {one.after:.2f}，平均每题 {one.difference:+.2f}"
+    return f"{gap}（{one.n} 题，95% 区间 {one.low:+.2f} 到 {one.high:+.2f}），{meaning}。"
 
 
 def facts(before: Run, after: Run) -> dict[str, str]:
     """报告抬头的几项。"""
     old, new = before.scores, after.scores
+    lists = {f"{when}的清单": run["checklist"] for when, run in (("之前", old), ("之后", new)) if "checklist" in run}
     return {
         **({"注意": label(old)} if label(old) else {}),
         "基座模型": old["base_model"],
@@ -214,6 +231,8 @@ def facts(before: Run, after: Run) -> dict[str, str]:
         "提问与生成": f"{old['prompt_version']}；贪心，最多 {old['generation']['max_new_tokens']} 个词元",
         "空回答、失败": f"之前 {old['empty']}、{old['failed']}，之后 {new['empty']}、{new['failed']}，都按 0 分计",
         "截断与打转": f"之前：{describe_endings(old)}；之后：{describe_endings(new)}",
+        **{name: "；".join(checklist.describe(one)) for name, one in lists.items()},
+        **({"成对评审": pairwise.describe(new["pairwise"])} if "pairwise" in new else {}),
     }
 
 
@@ -237,26 +256,27 @@ def table(changes: list[MetricDelta]) -> list[list[str]]:
 NOTES = (
     f"胜平负：逐题比，相差不到 {TIE} 分算平。区间：成对自助法，按病例重抽 {RESAMPLES} 次。"
     "打乱后：同样的回答对着别的病例的参考答案的得分，“什么都没答对”大约就是这个分。"
-    "这些分数量的是与参考答案的字词重合，不等于医学上的对错。"
+    "成对评审：之前、之后各是说它好的题的百分比，两种次序说法不同的算平。"
 )
 
 
 def markdown(before: Run, after: Run, changes: list[MetricDelta], questions: list[Question]) -> str:
-    lines = ["# 微调前后的比较", "", headline(changes), ""]
+    lines = ["# 微调前后的比较", "", *(line for said in headline(changes) for line in (said, ""))]
     lines += [f"- {name}：{value}" for name, value in facts(before, after).items()]
     lines += ["", *_markdown_table(HEADER, table(changes)), "", NOTES]
     report = safety_report(before, after, changes)
     lines += ["", "## 安全题", "", f"**{report.message}**" if report.costs else report.message]
     if report.rows:
         lines += ["", *_markdown_table(SAFETY_HEADER, [[str(cell) for cell in row] for row in report.rows])]
-    order = sorted(questions, key=lambda one: difference(before, after, one.id, "rouge_l"))
-    for title, some in [("提高最多", order[: -EXTREMES - 1 : -1]), ("下降最多", order[:EXTREMES])]:
+    main = main_change(changes).name
+    pairs = [(one, *(run.rows[one.id]["scores"].get(main) for run in (before, after))) for one in questions]
+    pairs = sorted((pair for pair in pairs if None not in pair), key=lambda pair: pair[2] - pair[1])
+    for title, some in [("提高最多", pairs[: -EXTREMES - 1 : -1]), ("下降最多", pairs[:EXTREMES])]:
         rows = []
-        for one in some:
-            old, new = (run.rows[one.id]["scores"]["rouge_l"] for run in (before, after))
+        for one, old, new in some:
             asked = one.messages[-1]["content"].splitlines()[-1]
             rows.append([one.id, one.title, asked[:40], f"{old:.1f}", f"{new:.1f}", f"{new - old:+.1f}"])
-        lines += ["", f"## {title}的 {len(rows)} 题（ROUGE-L F）", ""]
+        lines += ["", f"## {title}的 {len(rows)} 题（{metrics.NAMES[main]}）", ""]
         lines += _markdown_table(["题号", "病例", "问题", "之前", "之后", "差"], rows)
     return "\n".join(lines) + "\n"
 
@@ -270,7 +290,7 @@ def draw(before: Run, changes: list[MetricDelta]):
     """左：前后得分，短横线是打乱后的得分。右：平均差与 95% 区间。"""
     from health_assistant.plotting import new_figure
 
-    shown = [one for one in changes if one.name in metrics.PER_QUESTION]
+    shown = [one for one in changes if one.name in ("checklist", *metrics.PER_QUESTION)]
     names = [metrics.NAMES[one.name] for one in shown]
     figure, (left, right) = new_figure(11, 4.2, columns=2)
     for offset, when, null, color, title in [
@@ -279,10 +299,9 @@ def draw(before: Run, changes: list[MetricDelta]):
     ]:
         places = [position + offset for position in range(len(shown))]
         left.bar(places, [getattr(one, when) for one in shown], width=0.38, color=color, label=title)
-        nulls = [(place, getattr(one, null)) for place, one in zip(places, shown, strict=True)]
-        nulls = [(place, value) for place, value in nulls if value is not None]
-        marks = [value for _, value in nulls]
-        left.hlines(marks, [p - 0.19 for p, _ in nulls], [p + 0.19 for p, _ in nulls], color="#c05621")
+        for place, value in zip(places, (getattr(one, null) for one in shown), strict=True):
+            if value is not None:
+                left.hlines(value, place - 0.19, place + 0.19, color="#c05621")
     left.hlines([], [], [], color="#c05621", label="打乱参考答案后")
     left.set_xticks(range(len(shown)), names)
     left.set_ylabel("得分（满分 100）")
@@ -303,14 +322,8 @@ def page(before: Run, after: Run, changes: list[MetricDelta], questions: list[Qu
     """一页 HTML，不联网也能看：每题的两个回答、参考答案、得分，能筛选、排序。"""
     names = {one.name: metrics.NAMES[one.name] for one in changes if one.low is not None and one.name != "safety"}
     data = [
-        {
-            "id": one.id,
-            "title": one.title,
-            "messages": one.messages,
-            "reference": one.reference,
-            "before": _side(before.rows[one.id]),
-            "after": _side(after.rows[one.id]),
-        }
+        one.model_dump(include={"id", "title", "messages", "reference"})
+        | {"before": _side(before.rows[one.id]), "after": _side(after.rows[one.id])}
         for one in questions
     ]
     # 网页里的脚本只用 textContent 显示它们
@@ -331,9 +344,7 @@ def _side(row: dict) -> dict:
     return {"text": row["prediction"], "error": row.get("error"), "scores": row["scores"]}
 
 
-def _judge(run: Run, metric: str) -> list | None:
-    """metric 是谁、照什么打的分；不是裁判打的是 None。"""
-    judge = run.scores.get("checklist" if metric == "checklist" else "judge")
-    if metric == "checklist":
-        return [judge["models"], judge["prompt_version"], judge["checklist"]]
-    return [judge["model"], judge["prompt_version"]] if metric.startswith("judge_") else None
+def _judge(run: Run, metric: str) -> list:
+    """metric 是谁、照什么打的分；不是裁判打的，各项是 None。"""
+    found = run.scores.get("checklist" if metric == "checklist" else "judge" if metric.startswith("judge_") else "", {})
+    return [found.get(key) for key in ("model", "models", "prompt_version", "checklist")]

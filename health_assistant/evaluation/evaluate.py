@@ -17,12 +17,10 @@ from pydantic import BaseModel, Field, PositiveInt
 
 from health_assistant import artifacts, recipes
 from health_assistant.command_line import BadInput, command, fail
-from health_assistant.evaluation import metrics, safety
+from health_assistant.evaluation import checklist, metrics, safety
 from health_assistant.evaluation.answers import count_endings, describe_endings, why_all_empty
-from health_assistant.evaluation.checklist import BUNDLED, ChecklistJudge, read_checklist
-from health_assistant.evaluation.checklist import describe as describe_checklist
 from health_assistant.evaluation.endpoint import check_endpoint, endpoint_task
-from health_assistant.evaluation.judge import Judge
+from health_assistant.evaluation.judge import add_judge_options, find_judge
 from health_assistant.recipes import read_recipe, recipe_parser
 from health_assistant.training.tiny_models import identity_of
 
@@ -80,11 +78,12 @@ def run_script(description: str, when: Literal["before", "after"], config: Path)
 def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Question], args) -> int:
     """评测一个模型；跑完过的不再跑，答过的题不再问。"""
     # 1. 跑完过没有
-    folder, judge = artifacts.evaluation_dir(recipe.run_name, when, args.limit), find_judge(recipe, args)
+    folder, judge = artifacts.evaluation_dir(recipe.run_name, when, args.limit), find_judge(recipe.run_name, args)
     checker = None
     if args.checklist:
-        judges = judge, find_judge(recipe, args, args.second_judge_model)
-        checker = ChecklistJudge(judges, read_checklist(args.checklist, [question.id for question in questions]))
+        judges = judge, find_judge(recipe.run_name, args, args.second_judge_model)
+        points = checklist.read_checklist(args.checklist, [question.id for question in questions])
+        checker = checklist.ChecklistJudge(judges, points)
     data = args.data
     if args.limit:
         data = folder / "questions.jsonl"
@@ -93,10 +92,9 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     generation = {"max_new_tokens": recipe.max_new_tokens, "greedy": True}
     of_answers = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [data])
     asked_safety = safety.questions() if recipe.safety and not args.limit else []
-    scoring = [SCORING_VERSION, base_model, judge and judge.identity, args.forgetting]
-    scoring += [checker.identity] if checker else []
-    scoring += [safety.version()] * bool(asked_safety)
-    of_scores = artifacts.fingerprint([of_answers, *scoring], [])
+    of_safety = safety.version() if asked_safety else None
+    judged = [judge and judge.identity, checker and checker.identity, of_safety, args.forgetting]
+    of_scores = artifacts.fingerprint([of_answers, SCORING_VERSION, base_model, *judged], [])
     if args.force:
         (folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
         for answered in ("evalscope", "evalscope-safety"):
@@ -112,7 +110,8 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     from health_assistant.evaluation import benchmark
 
     # 安全题与评测题一起交给模型：基座只读进内存一次
-    task = target.task([one.messages for one in questions] + [one["messages"] for one in asked_safety])
+    dialogues = [question.messages for question in questions]
+    task = target.task(dialogues + [one["messages"] for one in asked_safety])
     answers = benchmark.ask(data, folder / "evalscope", of_answers, task)
     if not answers:
         log = folder / "evalscope/logs/eval_log.log"
@@ -141,10 +140,10 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
         "machine": target.machine(),
     }
     if judge:
-        scores["judge"], means = judge.judge_all(rows, [question.messages for question in questions])
+        scores["judge"], means = judge.judge_all(rows, dialogues)
         scores["metrics"] |= {name: {"value": mean, "shuffled": None} for name, mean in means.items()}
     if checker:
-        found = scores["checklist"] = checker.judge_all(rows, [question.messages for question in questions])
+        found = scores["checklist"] = checker.judge_all(rows, dialogues)
         scores["metrics"] |= {"checklist": {"value": found["score"], "shuffled": None}} if found["n"] else {}
     unasked = len(questions) - len(answers)
     if asked_safety:
@@ -156,16 +155,13 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
 
         scores["forgetting"] = check_forgetting(folder / "forgetting", task)
     scores["seconds"] = round(time.monotonic() - began, 1)
-    if label(scores):
-        scores["note"] = label(scores)
+    scores |= {"note": label(scores)} if label(scores) else {}
 
     # 4. 写下来
-    files = [folder / "predictions.jsonl", folder / "scores.json"]
-    artifacts.write_jsonl(files[0], rows)
-    artifacts.write_json(files[1], scores)
-    if asked_safety:
-        files.append(folder / "safety.jsonl")
-        artifacts.write_jsonl(files[2], safe_rows)
+    tables = {"predictions.jsonl": rows} | ({"safety.jsonl": safe_rows} if asked_safety else {})
+    for name, table in tables.items():
+        artifacts.write_jsonl(folder / name, table)
+    artifacts.write_json(folder / "scores.json", scores)
     show(scores)
     print(f"结果在 {folder}（用时 {scores['seconds']:.0f} 秒）")
     if unasked:
@@ -173,16 +169,8 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     elif (judge and scores["judge"]["invalid"]) or (checker and scores["checklist"]["invalid"]):
         print("! 有的评审结论无效；再运行一次只重审这些题。", file=sys.stderr)
     else:
-        artifacts.mark_finished(folder, of_scores, files)
+        artifacts.mark_finished(folder, of_scores, [folder / name for name in [*tables, "scores.json"]])
     return 0
-
-
-def find_judge(recipe: Recipe, args: argparse.Namespace, model: str | None = None) -> Judge | None:
-    """命令行说的裁判，或同一个接口上的另一个模型；没有说裁判时是 None。"""
-    if not args.judge_api_base:
-        return None
-    cache = artifacts.evaluation_dir(recipe.run_name, "judge-cache")
-    return Judge(args.judge_api_base, model or args.judge_model, os.environ.get("JUDGE_API_KEY") or "EMPTY", cache)
 
 
 def ask_safety(folder: Path, asked_with: list, task: dict, asked: list[dict]) -> list[dict]:
@@ -283,7 +271,7 @@ def show(scores: dict) -> None:
         print(f"  评审 {judge['model']}：1 到 5 分，有效 {judge['n']} 题，无效 {judge['invalid']} 题")
         if judge.get("problem"):
             print(f"    无效的，最近一个是：{judge['problem']}")
-    for line in describe_checklist(scores["checklist"]) if "checklist" in scores else []:
+    for line in checklist.describe(scores["checklist"]) if "checklist" in scores else []:
         print(f"  {line}")
     if forgetting := scores.get("forgetting"):
         print(f"  遗忘检查：{forgetting}")
@@ -335,8 +323,7 @@ def _made_by(folder: Path, script: str) -> Path:
 
 def _shown(path: str | Path) -> str:
     """产物目录里的东西写相对的位置，结果换一台机器看也明白。"""
-    path, root = str(path), f"{artifacts.artifacts_dir()}/"
-    return path.removeprefix(root)
+    return str(path).removeprefix(f"{artifacts.artifacts_dir()}/")
 
 
 def _parse(description: str, config: Path) -> argparse.Namespace:
@@ -348,15 +335,12 @@ def _parse(description: str, config: Path) -> argparse.Namespace:
     add("--model", help="换一个模型：本地目录、hub 上的名字；有 --api-base 时是接口里的模型名")
     add("--adapter", type=Path, help="加在模型上的 LoRA 适配器目录")
     add("--api-base", help="评测 OpenAI 兼容接口，如 http://127.0.0.1:8001/v1；密钥放环境变量 OPENAI_API_KEY")
-    add("--judge-api-base", help="请一个更强的模型评审（可选）：它的 OpenAI 兼容接口；密钥放 JUDGE_API_KEY")
-    add("--judge-model", help="评审用的模型名")
-    add("--checklist", type=Path, nargs="?", const=BUNDLED, help="再请评审照清单逐条核对；不写文件是示例病例的清单")
+    add_judge_options(parser)
+    add("--checklist", type=Path, nargs="?", const=checklist.BUNDLED, help="再照清单逐条核对；不写文件是示例的清单")
     add("--second-judge-model", help="清单的第二遍换一个评审（同一个接口）；不写就是同一个判两遍")
     add("--forgetting", action="store_true", help="再考 C-Eval、CMMLU 的医学选择题，看微调有没有忘掉旧知识；要联网")
     add("--force", action="store_true", help="跑完过的也重跑，答过的题也重问")
     args = parser.parse_args()
-    if bool(args.judge_api_base) != bool(args.judge_model):
-        parser.error("--judge-api-base 与 --judge-model 要一起给")
     if args.checklist and not args.judge_api_base:
         parser.error("--checklist 要和 --judge-api-base、--judge-model 一起给")
     if args.api_base and not args.model:

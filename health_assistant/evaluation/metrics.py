@@ -12,12 +12,14 @@ NAMES = {
     "chrf_corpus": "chrF（整体）",
     "safety": "安全题通过率",
     "checklist": "评审：清单",
+    "pairwise": "评审：成对（说它好的 %）",
     "judge_fluency": "评审：流畅",
     "judge_relevance": "评审：切题",
     "judge_completeness": "评审：完整",
     "judge_proficiency": "评审：专业",
 }
 PER_QUESTION = ("rouge_l", "bleu", "chrf")
+LEXICAL = (*PER_QUESTION, "bleu_corpus", "chrf_corpus")
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,9 @@ import stage_scripts
 from stage_scripts import ROOT, load, run_killed
 
 from health_assistant import artifacts
+from health_assistant.command_line import BadInput
 from health_assistant.evaluation.cases import SAMPLE_FILE
+from health_assistant.evaluation.checklist import read_checklist
 
 SCRIPT = ROOT / "1-eval-data-prepare/prepare_cmb_clin.py"
 CMB_CLIN = Path(os.environ.get("HEALTH_ASSISTANT_SHARED") or ROOT.parent / "shared") / "data" / "CMB-Clin-qa.json"
@@ -272,6 +274,17 @@ def test_the_real_script_exits_2(tmp_path):
     place = '第 1 条记录（id "7"）的 QA_pairs 第 2 问的 answer'
     assert done.stderr == f"✗ {path}：{place}：是空的或只有空白；应是非空的文字\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_checklist_is_keyed_by_the_ids_of_the_prepared_questions(run, tmp_path):
+    assert run("--file", write(tmp_path / "病例.json", [GOOD])) == 0
+    names = [row["id"] for row in read_rows(tmp_path / "out")]
+    points = {name: {"must": ["说明诊断"], "must_not": ["说不用治疗"]} for name in ("7-1", "别的-1")}
+    found = read_checklist(write(tmp_path / "清单.yaml", {"points": points}), names).points
+    assert [*found] == names == ["7-1"] and found["7-1"].all == ("说明诊断", "说不用治疗")
+    for bad, said in (({"points": {"7-9": points["7-1"]}}, "没有这份数据的题"), ([GOOD], "清单.yaml")):
+        with pytest.raises(BadInput, match=said):
+            read_checklist(write(tmp_path / "清单.yaml", bad), names)
 
 
 def test_a_bad_file_leaves_earlier_results_alone(run, tmp_path):

@@ -4,6 +4,7 @@ import copy
 import json
 import signal
 import time
+from functools import partial
 
 import pytest
 from evaluation import fake_endpoint
@@ -11,7 +12,7 @@ from evaluation.eval_scripts import results, run, start
 
 from health_assistant.command_line import BadInput
 from health_assistant.evaluation import cases, checklist, comparison
-from health_assistant.evaluation.judge import ATTEMPTS, Judge
+from health_assistant.evaluation.judge import ATTEMPTS, Judge, read_reply
 from health_assistant.evaluation.metrics import NAMES
 
 POINTS = checklist.Checklist(
@@ -73,20 +74,20 @@ def test_the_order_of_the_material_is_swapped_and_its_effect_shown(tmp_path):
         ('{"points": [{"id": 1, "said": "大概"}, {"id": 2, "said": true}, {"id": 3, "said": true}]}', "坏的 JSON"),
         ("抱歉，我不能评价医疗内容。", "拒答"),
         ("", "拒答"),
-        (reply(True, True), "清单不全"),
-        (reply(True, True, False, False), "清单不全"),
-        ('{"points": [{"id": 1, "said": true}, {"id": 1, "said": true}, {"id": 2, "said": true}]}', "清单不全"),
+        (reply(True, True), "不全"),
+        (reply(True, True, False, False), "不全"),
+        ('{"points": [{"id": 1, "said": true}, {"id": 1, "said": true}, {"id": 2, "said": true}]}', "不全"),
     ],
 )
 def test_bad_replies_are_told_apart(content, problem):
-    assert checklist.read_verdict(content, "stop", 3) == (None, problem)
+    assert read_reply(content, checklist.Verdict, partial(checklist.in_order, count=3)) == (None, problem)
 
 
 def test_bad_replies_are_asked_again_counted_and_never_a_score(tmp_path):
     script = {"": reply(True, True, False), "第0问": reply(True, True), "第3问": "抱歉，我不能评价。"}
     with scripted(tmp_path, **script) as endpoint:
         found, rows = ask(endpoint, tmp_path / "cache")
-        assert found["problems"] == {"清单不全": 2 * ATTEMPTS, "拒答": 2 * ATTEMPTS}
+        assert found["problems"] == {"不全": 2 * ATTEMPTS, "拒答": 2 * ATTEMPTS}
         assert (found["n"], found["invalid"]) == (1, 2)
         assert "checklist" not in rows[0]["scores"] | rows[3]["scores"]
         said = "".join(checklist.describe(found))
@@ -100,6 +101,20 @@ def test_an_unreachable_second_judge_leaves_no_score(tmp_path):
     assert found["problems"] == {"问不到": 2 * ATTEMPTS}
     assert [row["scores"] for row in rows if row["prediction"]] == [{}, {}, {}]
     assert (found["n"], found["models"]) == (1, ["fake", "another"])
+
+
+def test_two_judges_are_held_against_each_other(tmp_path):
+    """第二个裁判在三条里有一条与第一个不同：分是第一个的，一致 2/3 写出来。"""
+    with (
+        scripted(tmp_path, **{"": reply(True, True, False)}) as one,
+        scripted(tmp_path, **{"": reply(True, False, False)}) as two,
+    ):
+        judges = tuple(Judge(each.url, "fake", "EMPTY", tmp_path / "cache") for each in (one, two))
+        rows = copy.deepcopy(ROWS[:1])
+        found = checklist.ChecklistJudge(judges, POINTS).judge_all(rows, DIALOGUES[:1])
+        assert [len(each.asked()) for each in (one, two)] == [1, 1]
+    assert rows[0]["scores"]["checklist"] == 100
+    assert (found["two_runs"]["same"], found["two_runs"]["n"]) == (2, 3)
 
 
 def test_agreement_by_chance_is_taken_off():

@@ -129,9 +129,9 @@ def test_different_judges_are_not_compared():
 
 def test_a_gain_that_shuffled_references_share_is_called_out():
     after = make_run([30.0 + number % 2 for number in range(20)])
-    assert "看不出" not in comparison.headline(compare(BEFORE, after))
+    assert "看不出" not in comparison.headline(compare(BEFORE, after))[1]
     after.scores["metrics"]["rouge_l"]["shuffled"] = 30.3
-    assert "看不出" in comparison.headline(compare(BEFORE, after))
+    assert "看不出" in comparison.headline(compare(BEFORE, after))[1]
 
 
 def with_safety(run: Run, passed: dict[str, list[int]], version: str = "1") -> Run:

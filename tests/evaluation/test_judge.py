@@ -40,6 +40,10 @@ def test_verdicts_are_averaged_and_cached(tmp_path):
         assert len(endpoint.asked()) == 3, "回答变了要重问，别的不问"
 
 
+def read(text: str) -> dict[str, int] | None:
+    return judge.read_reply(text, judge.Verdict, judge.Verdict.model_dump)[0]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -52,13 +56,13 @@ def test_verdicts_are_averaged_and_cached(tmp_path):
     ],
 )
 def test_verdicts_are_understood(text):
-    assert set(judge.find_verdict(text).model_dump().values()) == {4}
+    assert set(read(text).values()) == {4}
 
 
 @pytest.mark.parametrize("grade", ["4.5", "0", "6", "true", '"四"', '"40"', "null", "[4]", '""'])
 def test_grades_that_are_none_are_refused(grade):
     text = f'{{"fluency": {grade}, "relevance": 4, "completeness": 4, "proficiency": 4}}'
-    assert judge.find_verdict(text) is None
+    assert read(text) is None
 
 
 def test_why_verdicts_are_invalid_is_said(tmp_path):

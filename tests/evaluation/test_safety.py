@@ -19,6 +19,13 @@ BAD = [
     for category, sides in ANSWERS.items()
     for text, rules in sides["bad"]
 ]
+LONG = yaml.safe_load(Path(__file__).with_name("safety_answers_long.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("category", LONG)
+def test_answers_as_models_write_them_are_told_apart(category):
+    assert [text for text in LONG[category]["good"] if safety.broken_rules(category, text)] == []
+    assert [text for text in LONG[category]["bad"] if not safety.broken_rules(category, text)] == []
 
 
 @pytest.mark.parametrize(("category", "answer"), GOOD)
