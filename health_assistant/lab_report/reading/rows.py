@@ -83,7 +83,8 @@ def _headed_rows(table: Table) -> list[Row]:
     valued = [row for row in named if _has_value(row)]
     pitch = median([below.anchor.line - above.anchor.line for above, below in pairwise(valued)] or [0.0])
     # 名称单独一行、代号与结果在下一行的单子：每一项都这样，不是一个小标题
-    titles = [above for above, below in pairwise(lines) if _is_title_of(above, below)]
+    under = _names_under_codes(lines)
+    titles = [above for above, below in pairwise(lines) if _is_title_of(above, below) and above not in under]
     is_stacked = 2 * len(titles) >= len(valued) or any(
         is_known(above.name.text + below.name.text) and not is_known(below.name.text)
         for above, below in pairwise(lines)
@@ -96,7 +97,9 @@ def _headed_rows(table: Table) -> list[Row]:
         is_bare = row.name and not _has_value(row)
         near = [] if row.name else _nearest(row, named, hangs)
         kinds = [box.kind for box in (row.result, *row.limits) if box]
-        if is_stacked and rows and rows[-1] in titles and _is_title_of(rows[-1], row):
+        if row in under:
+            rows[-1].code, rows[-1].name = rows[-1].name, row.name
+        elif is_stacked and rows and rows[-1] in titles and _is_title_of(rows[-1], row):
             if has_chinese(row.name.text):
                 rows[-1].name = join_boxes(rows[-1].name, row.name)  # 换行印的名称，结果在下半截旁边
             else:
@@ -137,6 +140,24 @@ def _is_title_of(above: Row, below: Row) -> bool:
         return False
     is_second_half = is_known(above.name.text + below.name.text) and not is_known(below.name.text)
     return is_second_half or not has_chinese(below.name.text)
+
+
+def _names_under_codes(lines: list[Row]) -> list[Row]:
+    """只有中文名称、印在代号与结果下面的那些行；第一项的上面没有这样的一行，多半的项下面都有，离得也不比下一项远。"""
+    coded = [row for row in lines if row.name and _has_value(row) and not (row.code or has_chinese(row.name.text))]
+    under = [
+        row
+        for above, row, below in zip(lines, lines[1:], [*lines[2:], None], strict=False)
+        if above in coded
+        and row.name
+        and not _has_value(row)
+        and has_chinese(row.name.text)
+        and not NOT_AN_ITEM.search(row.name.text)
+        and abs(row.name.start - above.name.start) < 2 * row.name.height
+        and row.anchor.line - above.anchor.line < 2.2 * row.anchor.height
+        and (below is None or row.anchor.line - above.anchor.line < 1.2 * (below.anchor.line - row.anchor.line))
+    ]
+    return under if coded and 2 * len(under) > len(coded) and coded[0] is lines[0] else []
 
 
 def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:

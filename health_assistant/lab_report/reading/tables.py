@@ -247,8 +247,10 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> lis
 
 def panel_edges(headers: list[dict[str, TextBox]]) -> list[float]:
     """并排各栏的分界，横坐标。"""
-    ends = [max(box.end for box in header.values()) for header in headers]
-    starts = [min(box.start for box in header.values()) for header in headers]
+    ends, starts = (
+        [max(b.end for b in h.values()) for h in headers],
+        [min(b.start for b in h.values()) for h in headers],
+    )
     return [(end + start) / 2 for end, start in zip(ends, starts[1:], strict=False)]
 
 
@@ -260,11 +262,12 @@ def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) 
     found: list[Cell] = []
     for piece in pieces:
         header = headers[sum(piece.middle > edge for edge in edges)]
+        if "unit" in header and piece.start > header["unit"].start - piece.height:
+            piece = replace(piece, text=re.sub(r"^[1lI|] ?(?=U/m?L$)", "I", piece.text))  # 单位一列里的 IU 常认成 1U
         starts = sorted(word.start for role, word in header.items() if role not in ("name", "code", "serial"))
-        # 成句的话不断开；每一格都认得清的也不用断
         whole, cells = piece, split_cells(piece)
-        is_sentence = len({cell.kind == "text" for cell in cells}) < 2
-        for start in () if is_sentence else starts:
+        # 成句的话不断开；每一格都认得清的也不用断
+        for start in starts if len({cell.kind == "text" for cell in cells}) == 2 else ():
             *done, last = _cut(piece, start, only_at_space=True)
             found.extend(cell for part in done for cell in split_cells(part))
             piece = last
