@@ -31,14 +31,23 @@ def find_rows(table: Table) -> list[Row]:
     # 没有名称又没有范围的，在表的下面就是页脚里的数
     items = [row for row in items if row.name or row.limits or row.anchor.line < end]
     # 表的中间，没有范围的文字结果（B型）也是结果，认得的名称没有读到结果也是一行；表的下面是人名、备注
-    return [
-        row
-        for at, row in enumerate(rows)
-        if row in items
-        or _may_be_item(row)
-        and not _is_section(row, rows[at + 1 : at + 4])
-        and (row.anchor.line < end or row.result and _FINDING.search(row.result.text))
-    ]
+    kept: list[Row] = []
+    for at, row in enumerate(rows):
+        is_inside = row.anchor.line < end or row.result and _FINDING.search(row.result.text) or _goes_on(kept, row)
+        if row in items or _may_be_item(row) and not _is_section(row, rows[at + 1 : at + 4]) and is_inside:
+            kept.append(row)
+    return kept
+
+
+def _goes_on(above: list[Row], row: Row) -> bool:
+    """表的末尾没有范围的文字结果（气味 腥味）：行距不变，名称与结果都与上一项对得齐；人名、备注不会都对齐。"""
+    if len(above) < _SHORT or not row.result or not above[-1].result or not (row.name and above[-1].name):
+        return False
+    last, height = above[-1], row.anchor.height
+    pitch = median(low.anchor.line - high.anchor.line for high, low in pairwise(above))
+    is_next = 0 < row.anchor.line - last.anchor.line < 1.2 * pitch
+    off = min(abs(getattr(row.result, edge) - getattr(last.result, edge)) for edge in ("start", "middle", "end"))
+    return is_next and abs(row.name.start - last.name.start) < 0.4 * height and off < 0.4 * height
 
 
 def _may_be_item(row: Row) -> bool:
@@ -201,6 +210,8 @@ def _fill(line: list[Cell], columns: Columns) -> Row:
         if cell.kind == "range" and line == [cell] and not columns.printed & {"range", "low"}:
             row.add_limits(box)  # 没有范围一列的单子，范围印在名称下面
         elif column and not is_stray:
+            if re.match(r"range [^\d\s]", column):  # 男女的范围各一列
+                cell = replace(cell, box=replace(box, text=f"{column[6:]}:{box.text}"))
             _seat(cell, column.split()[0], row, "unit" in columns.printed)
     stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end <= cell.box.start]
     if row.name and row.result is None and not row.limits and len(stray) == 1 and not row.low:
