@@ -8,7 +8,7 @@ from lab_report.test_columns import at_lines, box, headed
 from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.reading.glyphs import count_raised
-from health_assistant.lab_report.reading.misreadings import repair_signs
+from health_assistant.lab_report.reading.misreadings import repair_letters, repair_signs
 from health_assistant.lab_report.reading.other_papers import refusal
 from health_assistant.lab_report.reading.row import row_text
 from health_assistant.lab_report.reading.rows import find_rows
@@ -144,3 +144,11 @@ def test_why_there_is_nothing_to_read(lines, code, said):
              for down, line in enumerate(lines)]  # fmt: skip
     error = refusal(boxes)
     assert error.code == code and said in str(error)
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [("抗链球菌溶血素0", "抗链球菌溶血素O"), ("血清al微球蛋白", "血清α1微球蛋白"), ("a1-酸性糖蛋白", "α1-酸性糖蛋白")],
+)
+def test_letters_of_a_name_that_are_read_as_digits(read, meant):
+    assert repair_letters(read) == meant

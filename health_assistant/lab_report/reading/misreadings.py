@@ -45,13 +45,14 @@ def repair_greek(name: str) -> str:
 _MISREAD_LETTERS = (
     (re.compile(r"(?<![A-Za-z])([st]?)[l1](?=g[AEGMD](?![a-z]))"), r"\1I"),
     (re.compile(r"C0(?=[23])"), "CO"),
+    (re.compile(r"a[l1](?=-?(?:微球|抗胰|酸性糖))"), "α1"),
     (re.compile(r"(?<=溶血素)\s*0"), "O"),
     (re.compile(r"(?<![A-Za-z])([spFSP]|Fi)02"), r"\1O2"),
 )
 
 
 def repair_letters(name: str) -> str:
-    """改正名称里固定认错的字母：`总lgE` -> `总IgE`，`HC03-(c)` -> `HCO3-(c)`，`s02` -> `sO2`。"""
+    """改正名称里固定认错的字母：`总lgE` -> `总IgE`，`al微球蛋白` -> `α1微球蛋白`，`HC03-(c)` -> `HCO3-(c)`，`s02` -> `sO2`。"""
     for misread, right in _MISREAD_LETTERS:
         name = misread.sub(right, name)
     return name
