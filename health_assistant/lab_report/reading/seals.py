@@ -10,6 +10,8 @@ _MIN_SIDE = 50
 _SQUARE = 1.5
 _MAX_FILL = 0.5
 """印章是圈与字，空的多；占满一半以上的是红色的底。"""
+_TINGED, _PALE = 0.1, 0.75
+"""比纸红这么多就褪；红的那一路有纸的这么亮，就当是纸（印泥是 0.8 到 0.95，黑字不到 0.5）。"""
 _MOSTLY = 0.8
 """页面上的红色至少有这么多在印章里：另有红字的（红色标异常），分不清哪是印章，不动。"""
 
@@ -49,8 +51,10 @@ def _is_red(pixels: np.ndarray) -> np.ndarray:
 
 def _fade(pixels: np.ndarray) -> None:
     """红色的像素换成纸的颜色，明暗照红的那一路：红章在那里几乎与纸一样亮，黑字照样暗。就地改动。"""
-    # 印章淡的边也要褪：紧挨着红色的一圈
-    is_red = cv2.dilate(_is_red(pixels).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
-    paper = np.median(pixels[~is_red], axis=0) if not is_red.all() else np.full(3, 255.0)
-    brightness = pixels[is_red][:, 2:].astype(np.float32) / max(paper[2], 1.0)
-    pixels[is_red] = (brightness * paper).clip(0, 255).astype(np.uint8)
+    paper = np.maximum(np.median(pixels.reshape(-1, 3), axis=0), 1.0)
+    # 与纸相比红一成就算：印得淡的字、淡的边也要褪；再加紧挨着的一圈
+    balanced = pixels / paper.astype(np.float32)
+    is_red = balanced[..., 2] - balanced[..., :2].max(axis=2) > _TINGED
+    is_red = cv2.dilate(is_red.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    brightness = pixels[is_red][:, 2:].astype(np.float32) / paper[2]
+    pixels[is_red] = ((brightness / _PALE).clip(0, 1) * paper).astype(np.uint8)
