@@ -68,6 +68,8 @@ _DATE = re.compile(
 """日期；`113/10` 是民国年月。"""
 _YEARS_BACK = 8
 """两位的年份至多是多少年前的；`14/01/25` 因此不是 2014 年。"""
+_WHOSE = re.compile(r"男|女|\b(?:fe)?male\b", re.IGNORECASE)
+"""`参考值(男)`：这一列是谁的范围。"""
 _STARTS_PANEL = ("serial", "code", "name")
 _MAX_WIDTH = 12
 """表头一格里认不得的字至多占多少；“检验结果仅对本次标本负责”这样的句子不是表头。"""
@@ -102,14 +104,27 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
             # 两列结果、两列范围都要看：不知道哪一列是这个人这一次的，就要起疑
             is_second = role in ("result", "range") and role in panels[-1]
             key = f"{role} {word.start:.0f}" if role in ("ignored", "unknown") or is_second else role
+            if role == "range" and (whose := _WHOSE.search(box.text)):
+                key = f"range {whose[0]}"  # 男女的范围各印一列
             panels[-1].setdefault(key, word)
     for panel, printed in zip(panels, dates, strict=True):
+        _ignore_words_beside_numbers(panel)
         if len(panel) >= 2:
             _seat_dates(panel, printed)
         merged = [role for role in ("mark", "unit") if role in panel and panel[role].text.startswith("结果")]
         if merged and "result" not in panel:
             panel["result"] = panel.pop(merged[0])  # `结果提示`、`结果单位`：除非另有结果一列
     return [panel for panel in panels if _is_header(panel)]
+
+
+def _ignore_words_beside_numbers(panel: dict[str, TextBox]) -> None:
+    """又有 `定量结果` 又有 `定性结果` 的：数与范围比得出高低，词不看。"""
+    results = [role for role in panel if role.split()[0] == "result"]
+    words = [role for role in results if "定性" in panel[role].text]
+    if len(results) != 2 or len(words) != 1:
+        return
+    word, number = (panel.pop(role) for role in (words[0], *set(results) - set(words)))
+    panel |= {f"ignored {word.start:.0f}": word, "result": number}
 
 
 def _is_header(panel: dict[str, TextBox]) -> bool:
@@ -164,7 +179,7 @@ def _words(box: TextBox) -> Iterator[tuple[str, TextBox]]:
     """一段文字里的各个表头词（`提示单位` 是两个）；不像表头的没有。"""
     text = box.text.translate(_SIMPLIFIED)
     found = [one for one in _HEADER.finditer(text) if one[0].strip()]
-    rest = re.sub(r"[\s()（）:：*/&·.,，、|☑口]", "", _DATE.sub("", _HEADER.sub("", text)))
+    rest = re.sub(r"[\s()（）:：*/&·.,，、|☑口]", "", _DATE.sub("", _WHOSE.sub("", _HEADER.sub("", text))))
     # `WHO第5版参考值` 末了才说是什么列，前面可以多几个字
     spare = 6 if found and found[-1].end() == len(text.strip()) else 3
     if not found or len(rest) > max(spare, sum(len(one[0]) for one in found) // 2) or len(rest) > _MAX_WIDTH:

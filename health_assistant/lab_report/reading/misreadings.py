@@ -45,12 +45,14 @@ def repair_greek(name: str) -> str:
 _MISREAD_LETTERS = (
     (re.compile(r"(?<![A-Za-z])([st]?)[l1](?=g[AEGMD](?![a-z]))"), r"\1I"),
     (re.compile(r"C0(?=[23])"), "CO"),
+    (re.compile(r"a[l1](?=-?(?:微球|抗胰|酸性糖))"), "α1"),
+    (re.compile(r"(?<=溶血素)\s*0"), "O"),
     (re.compile(r"(?<![A-Za-z])([spFSP]|Fi)02"), r"\1O2"),
 )
 
 
 def repair_letters(name: str) -> str:
-    """改正名称里固定认错的字母：`总lgE` -> `总IgE`，`HC03-(c)` -> `HCO3-(c)`，`s02` -> `sO2`。"""
+    """改正名称里认错的字母：`总lgE` -> `总IgE`，`al微球蛋白` -> `α1微球蛋白`，`HC03-` -> `HCO3-`，`s02` -> `sO2`。"""
     for misread, right in _MISREAD_LETTERS:
         name = misread.sub(right, name)
     return name
@@ -77,14 +79,21 @@ def repair_unit(unit: str, find: Callable[[], Analyte | None] = lambda: None) ->
 _SAME_SIGNS = str.maketrans("（）［］【】：％＜＞＝／＋．—–−‐‑‒―─～〜∼", "()[][]:%<>=/+.--------~~~")
 
 
+_SIGNS_READ_AS_WORDS = {"一": "-", "十": "+", "土": "±", "士": "±"}
+
+
 def repair_signs(text: str) -> str:
     """全角的括号、冒号、比较符与各种横线，文字识别分不清：一律写成半角的。
 
     乘方一律写成 ^：`3.62×10⁵`、上标认成平常数字的 `3.62×105` 都是 `3.62×10^5`；后面是斜线的是单位，另有 `repair_unit`。
+    括号里单独一个 `(一)` 是阴性的一横，`(十)`、`(土)` 是加号与 ±。
+    `9.12mmo1/L`、`10^6/m1` 里的 1 是字母 l：不改，就分不出数与单位。
     """
     text = re.sub(
         r"(?<=\d)(\s*[×xX*]\s*10)([⁰¹²³⁴-⁹]+)(?!\s*/)",
         lambda power: f"{power[1]}^{normalize(power[2])}",
         text.translate(_SAME_SIGNS),
     )
+    text = re.sub(r"^\(([一十土士])\)$", lambda sign: f"({_SIGNS_READ_AS_WORDS[sign[1]]})", text)
+    text = re.sub(r"(?<=mo)1(?=/)|(?<=/m)1$", "l", text)
     return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?(\d{1,2})(?![\d/.])", r"×10^\1", text)

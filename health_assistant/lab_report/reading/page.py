@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from health_assistant.lab_report.reading.seals import fade_seals
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.report import Box
 
@@ -56,7 +57,11 @@ class Page:
 
 
 def find_page(photo: np.ndarray, reader: TextReader, turns: bool = True) -> Page:
-    """photo 是 BGR；找出文字的方向，把页面摆正（turns 为假时不转），去掉水印。没有文字时 `quads` 是空的。"""
+    """photo 是 BGR；褪掉红章（就地），找出文字的方向，把页面摆正（turns 为假时不转），去掉水印。
+
+    没有文字时 `quads` 是空的。
+    """
+    fade_seals(photo)
     page = _upright(photo, reader) if turns else Page(photo, reader.detect(photo), np.eye(3))
     contrasts = _contrasts(cv2.cvtColor(page.pixels, cv2.COLOR_BGR2GRAY), page.quads)
     if len(contrasts):

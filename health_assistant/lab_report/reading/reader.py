@@ -232,6 +232,8 @@ def _read_row(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox]
         result, row.result = "±", replace(row.result, score=1.0)
     elif re.fullmatch(r"[+十]+", result):
         result = "+" * len(result)
+    if not limits and re.fullmatch(r"[-+±]+", result) and _find_dashes(row, columns, gray, boxes, "range") == "-":
+        limits = "-"  # 与结果一样，单独一横文字识别常常读不到
     mark = _find_mark(row, page.pixels, boxes)
     doubt = row.doubt
     if any(_touches_edge(box, gray) for box in [row.result, *row.limits] if box):

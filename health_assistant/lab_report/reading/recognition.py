@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from health_assistant.lab_report.reading.arrows import take_out_arrows
-from health_assistant.lab_report.reading.glyphs import ends_raised, spread_at_point
+from health_assistant.lab_report.reading.glyphs import count_raised, ends_raised, spread_at_point
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.text import TextReader, crop
 
@@ -25,12 +25,19 @@ def read_texts(page: Page, reader: TextReader) -> list[tuple[str, float]]:
 
 
 def _without_footnote(page: Page, at: int, read: tuple[str, float]) -> tuple[str, float]:
-    """数右上角的脚注号会读成末一位（`97¹` 成了 971）：末一个字小而高的不要。"""
+    """数右上角的脚注号会读成末一位（`97¹` 成了 971，`97¹⁾` 成了 971)）：末一个字小而高的不要。
+
+    数后面没有开头的半个括号只会是脚注号的；看不出哪一位是脚注号的，这个数就没有把握。
+    """
     text, score = read
-    is_number = re.fullmatch(r"[<>]?\d[\d.]*\d", text)
-    if is_number and ends_raised(crop(page.pixels, page.quads[at]), sum(map(str.isdigit, text))):
-        return text[:-1].rstrip("."), score
-    return read
+    number = re.fullmatch(r"([<>]?\d[\d.]*\d)(\)?)", text.replace("）", ")"))
+    if not number:
+        return read
+    value, closing = number.groups()
+    pixels = crop(page.pixels, page.quads[at])
+    if closing and count_raised(pixels) == 2 or not closing and ends_raised(pixels, sum(map(str.isdigit, value))):
+        return value[:-1].rstrip("."), score
+    return (text, min(score, 1 - score)) if closing else read
 
 
 def _with_point(

@@ -170,6 +170,8 @@ def is_item(row: Row, has_header: bool) -> bool:
     """是检验项目，凭它自己就看得出来。"""
     if row.name is None:
         return True
+    if row.name.text in ("级别", "等级", "分级"):
+        return False  # 表下面的分级说明：级别 0 1 2 3 …
     if is_complete(row):
         return True  # 数与范围各在自己的列：不论叫什么（样本溶血指数）
     if not has_item_name(row) or (row.result and NOT_AN_ITEM.search(row.result.text)):

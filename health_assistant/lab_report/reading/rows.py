@@ -31,14 +31,23 @@ def find_rows(table: Table) -> list[Row]:
     # 没有名称又没有范围的，在表的下面就是页脚里的数
     items = [row for row in items if row.name or row.limits or row.anchor.line < end]
     # 表的中间，没有范围的文字结果（B型）也是结果，认得的名称没有读到结果也是一行；表的下面是人名、备注
-    return [
-        row
-        for at, row in enumerate(rows)
-        if row in items
-        or _may_be_item(row)
-        and not _is_section(row, rows[at + 1 : at + 4])
-        and (row.anchor.line < end or row.result and _FINDING.search(row.result.text))
-    ]
+    kept: list[Row] = []
+    for at, row in enumerate(rows):
+        is_inside = row.anchor.line < end or row.result and _FINDING.search(row.result.text) or _goes_on(kept, row)
+        if row in items or _may_be_item(row) and not _is_section(row, rows[at + 1 : at + 4]) and is_inside:
+            kept.append(row)
+    return kept
+
+
+def _goes_on(above: list[Row], row: Row) -> bool:
+    """表的末尾没有范围的文字结果（气味 腥味）：行距不变，名称与结果都与上一项对得齐；人名、备注不会都对齐。"""
+    if len(above) < _SHORT or not row.result or not above[-1].result or not (row.name and above[-1].name):
+        return False
+    last, height = above[-1], row.anchor.height
+    pitch = median(low.anchor.line - high.anchor.line for high, low in pairwise(above))
+    is_next = 0 < row.anchor.line - last.anchor.line < 1.2 * pitch
+    off = min(abs(getattr(row.result, edge) - getattr(last.result, edge)) for edge in ("start", "middle", "end"))
+    return is_next and abs(row.name.start - last.name.start) < 0.4 * height and off < 0.4 * height
 
 
 def _may_be_item(row: Row) -> bool:
@@ -83,7 +92,8 @@ def _headed_rows(table: Table) -> list[Row]:
     valued = [row for row in named if _has_value(row)]
     pitch = median([below.anchor.line - above.anchor.line for above, below in pairwise(valued)] or [0.0])
     # 名称单独一行、代号与结果在下一行的单子：每一项都这样，不是一个小标题
-    titles = [above for above, below in pairwise(lines) if _is_title_of(above, below)]
+    under = _names_under_codes(lines)
+    titles = [above for above, below in pairwise(lines) if _is_title_of(above, below) and above not in under]
     is_stacked = 2 * len(titles) >= len(valued) or any(
         is_known(above.name.text + below.name.text) and not is_known(below.name.text)
         for above, below in pairwise(lines)
@@ -96,7 +106,9 @@ def _headed_rows(table: Table) -> list[Row]:
         is_bare = row.name and not _has_value(row)
         near = [] if row.name else _nearest(row, named, hangs)
         kinds = [box.kind for box in (row.result, *row.limits) if box]
-        if is_stacked and rows and rows[-1] in titles and _is_title_of(rows[-1], row):
+        if row in under:
+            rows[-1].code, rows[-1].name = rows[-1].name, row.name
+        elif is_stacked and rows and rows[-1] in titles and _is_title_of(rows[-1], row):
             if has_chinese(row.name.text):
                 rows[-1].name = join_boxes(rows[-1].name, row.name)  # 换行印的名称，结果在下半截旁边
             else:
@@ -137,6 +149,24 @@ def _is_title_of(above: Row, below: Row) -> bool:
         return False
     is_second_half = is_known(above.name.text + below.name.text) and not is_known(below.name.text)
     return is_second_half or not has_chinese(below.name.text)
+
+
+def _names_under_codes(lines: list[Row]) -> list[Row]:
+    """只有中文名称、印在代号与结果下面的那些行；第一项的上面没有这样的一行，多半的项下面都有，离得也不比下一项远。"""
+    coded = [row for row in lines if row.name and _has_value(row) and not (row.code or has_chinese(row.name.text))]
+    under = [
+        row
+        for above, row, below in zip(lines, lines[1:], [*lines[2:], None], strict=False)
+        if above in coded
+        and row.name
+        and not _has_value(row)
+        and has_chinese(row.name.text)
+        and not NOT_AN_ITEM.search(row.name.text)
+        and abs(row.name.start - above.name.start) < 2 * row.name.height
+        and row.anchor.line - above.anchor.line < 2.2 * row.anchor.height
+        and (below is None or row.anchor.line - above.anchor.line < 1.2 * (below.anchor.line - row.anchor.line))
+    ]
+    return under if coded and 2 * len(under) > len(coded) and coded[0] is lines[0] else []
 
 
 def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:
@@ -180,6 +210,8 @@ def _fill(line: list[Cell], columns: Columns) -> Row:
         if cell.kind == "range" and line == [cell] and not columns.printed & {"range", "low"}:
             row.add_limits(box)  # 没有范围一列的单子，范围印在名称下面
         elif column and not is_stray:
+            if re.match(r"range [^\d\s]", column):  # 男女的范围各一列
+                cell = replace(cell, box=replace(box, text=f"{column[6:]}:{box.text}"))
             _seat(cell, column.split()[0], row, "unit" in columns.printed)
     stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end <= cell.box.start]
     if row.name and row.result is None and not row.limits and len(stray) == 1 and not row.low:

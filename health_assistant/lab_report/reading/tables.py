@@ -237,7 +237,8 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> lis
     lines = _split_at([[cell for box in line for cell in _cells(box, headers, edges)] for line in body], edges)
     tables = []
     for header, panel in zip(headers, lines, strict=True):
-        columns = Columns({name: (box.start, box.middle, box.end) for name, box in header.items()}, frozenset(header))
+        roles = frozenset("range" if name.startswith("range") else name for name in header)
+        columns = Columns({name: (box.start, box.middle, box.end) for name, box in header.items()}, roles)
         columns.fit(panel)
         columns.name_unknown(panel)
         _fit_names(columns, panel)
@@ -247,9 +248,8 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> lis
 
 def panel_edges(headers: list[dict[str, TextBox]]) -> list[float]:
     """并排各栏的分界，横坐标。"""
-    ends = [max(box.end for box in header.values()) for header in headers]
-    starts = [min(box.start for box in header.values()) for header in headers]
-    return [(end + start) / 2 for end, start in zip(ends, starts[1:], strict=False)]
+    sides = [(min(b.start for b in h.values()), max(b.end for b in h.values())) for h in headers]
+    return [(left[1] + right[0]) / 2 for left, right in pairwise(sides)]
 
 
 def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) -> list[Cell]:
@@ -260,11 +260,12 @@ def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) 
     found: list[Cell] = []
     for piece in pieces:
         header = headers[sum(piece.middle > edge for edge in edges)]
+        if "unit" in header and piece.start > header["unit"].start - piece.height:
+            piece = replace(piece, text=re.sub(r"^[1lI|] ?(?=U/m?L$)", "I", piece.text))  # 单位一列里的 IU 常认成 1U
         starts = sorted(word.start for role, word in header.items() if role not in ("name", "code", "serial"))
-        # 成句的话不断开；每一格都认得清的也不用断
         whole, cells = piece, split_cells(piece)
-        is_sentence = len({cell.kind == "text" for cell in cells}) < 2
-        for start in () if is_sentence else starts:
+        # 成句的话不断开；每一格都认得清的也不用断
+        for start in starts if len({cell.kind == "text" for cell in cells}) == 2 else ():
             *done, last = _cut(piece, start, only_at_space=True)
             found.extend(cell for part in done for cell in split_cells(part))
             piece = last
@@ -328,10 +329,9 @@ def _split_at(lines: list[list[Cell]], edges: list[float]) -> list[list[list[Cel
 def _headless(body: list[list[TextBox]]) -> list[Table]:
     """没有表头：栏由认得的名称的左端分，列由各行里确凿的数、范围与单位的位置定。"""
     lines = [[cell for box in line for cell in split_cells(box)] for line in body]
-    names = sorted((cell.box for line in lines for cell in line if cell.kind == "text" and is_known(cell.text)),
-                   key=lambda box: box.start)  # fmt: skip
+    names = [cell.box for line in lines for cell in line if cell.kind == "text" and is_known(cell.text)]
     groups: list[list[TextBox]] = []
-    for box in names:
+    for box in sorted(names, key=lambda box: box.start):
         if groups and box.start - groups[-1][-1].start < 6 * box.height:
             groups[-1].append(box)
         else:
@@ -340,8 +340,8 @@ def _headless(body: list[list[TextBox]]) -> list[Table]:
     edges = [min(box.start for box in group) - group[0].height for group in groups[1:]]
     # 代号在名称旁边另成一列时不是另一栏：两列之间要有数
     numbers = [cell.box.middle for line in lines for cell in line if cell.kind in ("number", "range", "bound", "term")]
-    starts = [group[0].end for group in groups]
-    edges = [edge for edge, start in zip(edges, starts, strict=False) if sum(start < x < edge for x in numbers) >= 2]
+    ends = [group[0].end for group in groups]
+    edges = [edge for edge, end in zip(edges, ends, strict=False) if sum(end < x < edge for x in numbers) >= 2]
     tables = []
     for panel in _split_at(lines, edges):
         columns = Columns({})

@@ -1,0 +1,154 @@
+"""别的医院的单子上见过的排法：名称与代号上下两行、脚注号、印章压着数……"""
+
+import re
+
+import numpy as np
+import pytest
+from lab_report.test_columns import at_lines, box, headed
+from PIL import Image, ImageDraw
+
+from health_assistant.lab_report.reading.glyphs import count_raised
+from health_assistant.lab_report.reading.misreadings import repair_letters, repair_signs
+from health_assistant.lab_report.reading.other_papers import refusal
+from health_assistant.lab_report.reading.row import row_text
+from health_assistant.lab_report.reading.rows import find_rows
+from health_assistant.lab_report.reference_range import PartitionedInterval, parse_range
+from health_assistant.lab_report.rendering.drawing import load_font
+
+
+def names_and_results(*lines) -> list[tuple[str, str, str]]:
+    return [row_text(row)[:3] for row in find_rows(headed(at_lines(*lines)))]
+
+
+def test_a_chinese_name_under_its_code_is_not_the_name_of_the_next_row():
+    """POCT 的单子：代号与结果一行，中文名称在代号下面，离下一项的代号也不远。"""
+    head = {50: "检验项目", 400: "结果", 600: "单位", 800: "参考值"}
+    for gap in (0.4, 0.5):
+        lines = [(0, head)]
+        for at, (code, name, value, limits) in enumerate(
+            [("cTnT", "血清肌钙蛋白T", "0.862", "0-0.014"), ("MYO", "肌红蛋白", "61.4", "28-72"),
+             ("D-D", "D-二聚体", "0.31", "0-0.5"), ("LAC", "乳酸", "4.4", "0.5-2.2")]
+        ):  # fmt: skip
+            lines += [(1 + at, {50: code, 400: value, 600: "ng/mL", 800: limits}), (1 + at + gap, {50: name})]
+        assert names_and_results(*lines) == [
+            ("血清肌钙蛋白T", "cTnT", "0.862"), ("肌红蛋白", "MYO", "61.4"),
+            ("D-二聚体", "D-D", "0.31"), ("乳酸", "LAC", "4.4"),
+        ]  # fmt: skip
+
+
+def test_a_section_under_a_row_known_by_its_code_is_not_its_name():
+    head = {50: "项目", 400: "结果", 800: "参考值"}
+    lines = [(0, head), (1, {50: "pH", 400: "7.40", 800: "7.35-7.45"}), (2, {50: "pO2", 400: "90", 800: "80-100"}),
+             (3, {50: "电解质"}), (4, {50: "K+", 400: "4.0", 800: "3.5-5.3"}),
+             (5, {50: "Na+", 400: "140", 800: "137-147"})]  # fmt: skip
+    assert [result for _, _, result in names_and_results(*lines)] == ["7.40", "90", "4.0", "140"]
+    assert "电解质" not in {name for name, _, _ in names_and_results(*lines)}
+
+
+def rows_under(head: dict[float, str], *lines: dict[float, str]) -> list[tuple[str, ...]]:
+    numbered = [(at, line) for at, line in enumerate([head, *lines])]
+    return [row_text(row) for row in find_rows(headed(at_lines(*numbered)))]
+
+
+@pytest.mark.parametrize("words", [("参考值(男)", "参考值(女)"), ("参考范围 女", "参考范围 男"), ("Male", "Female")])
+def test_ranges_of_men_and_women_in_two_columns_are_one_range_by_sex(words):
+    words = [f"Ref. range {word}" if word.isascii() else word for word in words]
+    head = {50: "项目", 250: "结果", 400: "单位", 550: words[0], 800: words[1]}
+    rows = rows_under(
+        head,
+        {50: "血红蛋白", 250: "128", 400: "g/L", 550: "130-175", 800: "115-150"},
+        {50: "肌酐", 250: "88", 400: "μmol/L", 550: "57-111", 800: "41-81"},
+    )
+    for (*_, limits), high in zip(rows, ("150", "81"), strict=True):
+        parsed = parse_range(limits)
+        assert isinstance(parsed, PartitionedInterval), limits
+        left, right = limits.split(",")
+        assert left.endswith(("175", "111")) and right.endswith(high)
+        assert re.search("男|Male", left if words[0] in ("参考值(男)", "Ref. range Male") else right)
+
+
+@pytest.mark.parametrize("heads", [("定量结果", "定性结果"), ("定性结果", "检测结果")])
+def test_a_column_of_words_beside_one_of_numbers_is_no_second_result(heads):
+    values = {"定量结果": "1.32", "检测结果": "1.32", "定性结果": "阳性"}
+    head = {50: "检验项目", 300: heads[0], 450: heads[1], 600: "参考范围"}
+    line = {50: "巨细胞病毒抗体IgM", 300: values[heads[0]], 450: values[heads[1]], 600: "<0.70"}
+    (row,) = find_rows(headed(at_lines((0, head), (1, line))))
+    assert (row.result.text, row.doubt) == ("1.32", None)
+
+
+def test_a_text_result_in_the_last_line_does_not_vanish_and_a_name_below_is_no_row():
+    head = {50: "参数", 300: "检测值", 450: "单位", 600: "参考值"}
+    lines = [
+        {50: "精液量", 300: "2.1", 450: "mL", 600: "≥1.5"}, {50: "液化时间", 300: "45", 450: "min", 600: "≤60"},
+        {50: "pH", 300: "7.4", 600: "≥7.2"}, {50: "凝集", 300: "无", 600: "无"}, {50: "气味", 300: "腥味"},
+    ]  # fmt: skip
+    assert [row[0] for row in rows_under(head, *lines, {50: "主检", 420: "安宁"})] == [
+        "精液量", "液化时间", "pH", "凝集", "气味",
+    ]  # fmt: skip
+
+
+def test_the_legend_of_classes_is_no_row_and_its_unit_no_second_result():
+    head = {50: "过敏原", 300: "浓度", 450: "单位", 600: "级别", 750: "参考值"}
+    rows = find_rows(headed(at_lines(
+        (0, head),
+        (1, {50: "狗毛", 300: "0.35", 450: "1U/mL", 600: "1", 750: "<0.35"}),
+        (2, {50: "牛奶", 300: "2.44", 450: "IU/mL", 600: "2", 750: "<0.35"}),
+        (3, {50: "级别", 200: "0", 300: "1", 450: "2", 600: "3", 750: "4"}),
+    )))  # fmt: skip
+    assert [(row.name.text, row.result.text, row.unit.text, row.doubt) for row in rows] == [
+        ("狗毛", "0.35", "IU/mL", None), ("牛奶", "2.44", "IU/mL", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [("(一)", "(-)"), ("(十)", "(+)"), ("(土)", "(±)"), ("（一）", "(-)"), ("(一)检验结果", "(一)检验结果"),
+     ("9.12mmo1/L", "9.12mmol/L"), ("10^6/m1", "10^6/ml"), ("121", "121"), ("PMO1", "PMO1")],
+)  # fmt: skip
+def test_signs_in_brackets_and_the_letter_l_of_a_unit(read, meant):
+    assert repair_signs(read) == meant
+
+
+@pytest.mark.parametrize("value", ["2.00", "4.15", "14.2", "386"])
+@pytest.mark.parametrize("note", ["1)", "2)"])
+@pytest.mark.parametrize("font", ["noto_sans", "noto_serif"])
+def test_a_footnote_in_brackets_is_seen_above_the_number(value, note, font):
+    """右上角的小字 `1)` 末尾有两个字高出底线；一样大的半个括号一个也没有。"""
+    counted = []
+    for size, top in ((16, 6), (30, 8)):
+        image = Image.new("RGB", (220, 46), "white")
+        drawing = ImageDraw.Draw(image)
+        drawing.text((10, 8), value, fill="black", font=load_font(font, 30), anchor="lt")
+        end = drawing.textlength(value, font=load_font(font, 30))
+        drawing.text((13 + end, top), note, fill="black", font=load_font(font, size), anchor="lt")
+        counted.append(count_raised(np.asarray(image)))
+    assert counted == [2, 0]
+
+
+SIDEWAYS = [["东川医院检验报告单"], ["检验日期", "钾 mmol/L", "钠 mmol/L", "肌酐 μmol/L"],
+            ["2026-05-01", "3.2", "138", "88"], ["2026-05-03", "3.6", "139", "92"]]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "said"),
+    [
+        (SIDEWAYS, "not_a_lab_report", "横着排"),
+        ([["微生物检验报告单"], ["检验结果:培养5天无细菌生长"]], "other_paper", "细菌培养"),
+        ([["骨髓细胞学检查报告"], ["粒系增生，红系增生"], ["诊断意见:增生性贫血"]], "other_paper", "骨髓"),
+        ([["产前筛查报告单"], ["21-三体综合征", "1:215", "高风险"]], "other_paper", "产前筛查"),
+        ([["东川医院检验报告单"], ["请到窗口取报告"]], "not_a_lab_report", "没有找到检验项目"),
+    ],
+)
+def test_why_there_is_nothing_to_read(lines, code, said):
+    boxes = [[box(text, 50 + 220 * at, 100 + 40 * down) for at, text in enumerate(line)]
+             for down, line in enumerate(lines)]  # fmt: skip
+    error = refusal(boxes)
+    assert error.code == code and said in str(error)
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [("抗链球菌溶血素0", "抗链球菌溶血素O"), ("血清al微球蛋白", "血清α1微球蛋白"), ("a1-酸性糖蛋白", "α1-酸性糖蛋白")],
+)
+def test_letters_of_a_name_that_are_read_as_digits(read, meant):
+    assert repair_letters(read) == meant

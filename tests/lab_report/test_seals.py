@@ -1,0 +1,63 @@
+"""红章压着的字要读得出：印章褪掉，黑字留着；红色的字、红底、木纹不动。"""
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from health_assistant.lab_report.reading.seals import fade_seals
+from health_assistant.lab_report.rendering.drawing import load_font
+
+INK, SEAL = (30, 30, 30), (214, 60, 66)
+
+
+def paper(colour=(250, 246, 238), value_colour=INK) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    image = Image.new("RGB", (1200, 800), colour)
+    drawing = ImageDraw.Draw(image)
+    for at in range(12):
+        drawing.text((500, 60 + 55 * at), f"{512.7 + at:.1f}", fill=value_colour, font=load_font("noto_sans", 34))
+    return image, drawing
+
+
+def stamp(drawing: ImageDraw.ImageDraw, x: int, y: int, colour=SEAL) -> None:
+    drawing.ellipse((x - 120, y - 120, x + 120, y + 120), outline=colour, width=7)
+    drawing.text((x - 70, y + 40), "检验专用章", fill=colour, font=load_font("noto_sans", 28))
+    drawing.regular_polygon((x, y - 10, 35), 5, fill=colour)
+
+
+def bgr(image: Image.Image) -> np.ndarray:
+    return cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR)
+
+
+@pytest.mark.parametrize("place", [(540, 300), (600, 420), (460, 600)])
+def test_a_seal_is_faded_and_the_black_numbers_stay(place):
+    plain = bgr(paper()[0])
+    over, drawing = paper()
+    stamp(drawing, *place)
+    # 印泥是透的：两层里暗的那一个
+    stamped = np.minimum(plain, bgr(over))
+    faded = stamped.copy()
+    fade_seals(faded)
+    colour = faded.astype(int)
+    assert (stamped[..., 2].astype(int) - stamped[..., 1] > 60).sum() > 3000
+    assert (colour[..., 2] - colour[..., 1] > 60).sum() < 30
+    dark = plain.max(axis=2) < 80
+    assert faded[dark].max() < 110
+    assert faded[plain.min(axis=2) > 230].min() > 180
+
+
+@pytest.mark.parametrize("kind", ["red values", "red banner", "wood"])
+def test_what_is_red_but_no_seal_is_left_alone(kind):
+    if kind == "red values":  # 用红字标异常的单子，印章压在上面也不动：褪掉的可能是数
+        image, drawing = paper(value_colour=(220, 30, 30))
+        stamp(drawing, 540, 300)
+    elif kind == "red banner":
+        image, drawing = paper()
+        drawing.rectangle((0, 0, 1200, 50), fill=SEAL)
+        drawing.rectangle((900, 200, 1100, 390), fill=SEAL)
+    else:
+        image, _ = paper(colour=(160, 112, 70))
+    photo = bgr(image)
+    faded = photo.copy()
+    fade_seals(faded)
+    assert np.array_equal(photo, faded)
