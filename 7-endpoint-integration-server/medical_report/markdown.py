@@ -54,4 +54,8 @@ def _row(item: LabItem) -> str:
 
 
 def _judgement(item: LabItem) -> str:
-    return verdict(item) if item.flag in ABNORMAL_FLAGS else f"{FLAG_ARROWS[item.flag]} {say(FLAG_WORDS[item.flag])}".strip()
+    return (
+        verdict(item)
+        if item.flag in ABNORMAL_FLAGS
+        else f"{FLAG_ARROWS[item.flag]} {say(FLAG_WORDS[item.flag])}".strip()
+    )

@@ -42,7 +42,7 @@ def report_json(report: Assessment, language: Language) -> dict[str, Any]:
         for field in ("notices", "doubts"):
             content[field] = [translate(words) for words in content[field]]
         for row in content["items"]:
-            for field in ("note", "other_reading"):
+            for field in ("note", "doubt", "other_reading"):
                 row[field] = row[field] and translate(row[field])
             if row["range_source"] == "catalogue":
                 row["applied_range"] = say_range(row["applied_range"])

@@ -36,7 +36,9 @@ class EnglishFile(Entry):
         for chinese, english in (self.composed | self.sentences).items():
             if _fields(chinese) != _fields(english):
                 raise ValueError(f"“{chinese}”的英文里，花括号里的名字不一样")
-        if wrong := [one for one in (*self.names.values(), *self.composed.values(), *self.sentences.values()) if _HAN.search(one)]:
+        if wrong := [
+            one for one in (*self.names.values(), *self.composed.values(), *self.sentences.values()) if _HAN.search(one)
+        ]:
             raise ValueError(f"英文里还有汉字：“{wrong[0]}”")
         return self
 

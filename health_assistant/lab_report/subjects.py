@@ -7,7 +7,14 @@ from health_assistant.lab_report.assessment import Assessment
 from health_assistant.lab_report.catalogue import Analyte, Direction
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
-from health_assistant.lab_report.language import join_names, join_sentences, say, say_range, translate, with_english_name
+from health_assistant.lab_report.language import (
+    join_names,
+    join_sentences,
+    say,
+    say_range,
+    translate,
+    with_english_name,
+)
 from health_assistant.lab_report.patterns import Match
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.report import (
