@@ -21,7 +21,7 @@ Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 _HAN = re.compile(r"[一-鿿]")
 _language: ContextVar[Language] = ContextVar("language", default="zh")
-_printed_names: ContextVar[Mapping[str, str]] = ContextVar("printed_names", default={})
+_printed_names: ContextVar[Mapping[str, str] | None] = ContextVar("printed_names", default=None)
 
 
 class EnglishFile(Entry):
@@ -91,7 +91,7 @@ def speaking(language: Language, printed_names: Mapping[str, str] | None = None)
 
     不要在生成器里跨着 yield 用：别的请求会听见。
     """
-    tokens = _language.set(language), _printed_names.set(printed_names or {})
+    tokens = _language.set(language), _printed_names.set(printed_names)
     try:
         yield
     finally:
@@ -119,7 +119,7 @@ def join_names(names: list[str]) -> str:
 
 def with_english_name(printed: str) -> str:
     """单子上印的名称；说英文时，目录认得的把英文名写在前面。"""
-    english = _printed_names.get().get(printed)
+    english = (_printed_names.get() or {}).get(printed)
     return f"{english} ({printed})" if english and english.lower() != printed.lower() else printed
 
 
@@ -159,7 +159,7 @@ def _part(name: str, text: str) -> str:
     if name == "names":
         return ", ".join(map(with_english_name, text.split("、")))
     if name == "said":
-        known = [one for one in _printed_names.get() if one and f"{text} ".startswith(f"{one} ")]
+        known = [one for one in _printed_names.get() or () if one and f"{text} ".startswith(f"{one} ")]
         printed = max(known, key=len, default="")
         return with_english_name(printed) + text[len(printed) :]
     return _translate(text)

@@ -1,6 +1,7 @@
 // 存下的全部结果 ⇄ 一个文件。给了口令就加密；读回来的先查一遍，不对就什么也不读。
 
 import { inDatabase, settled } from "./database.js";
+import { t } from "./language.js";
 import { dropBlank } from "./people.js";
 
 const FORMAT = "health-assistant-kept";
@@ -38,14 +39,14 @@ export async function writeBackup(passphrase) {
 
 /** 文件的文字 -> {people, results}，都查过。不能读的抛 BackupError。 */
 export async function readBackup(text, passphrase) {
-  const file = parse(text, "这个文件坏了，或没有存完整");
-  if (file?.format !== FORMAT) throw new BackupError("这不是从这里导出的文件。");
+  const file = parse(text, t("这个文件坏了，或没有存完整"));
+  if (file?.format !== FORMAT) throw new BackupError(t("这不是从这里导出的文件。"));
   if (file.version !== VERSION) {
-    throw new BackupError(`这个文件是别的版本写的（第 ${file.version} 版，这里读第 ${VERSION} 版）。请刷新网页再试。`);
+    throw new BackupError(t`这个文件是别的版本写的（第 ${file.version} 版，这里读第 ${VERSION} 版）。请刷新网页再试。`);
   }
-  const kept = file.encryption ? parse(await decrypt(file, passphrase), "解开了，里面却不完整") : file;
+  const kept = file.encryption ? parse(await decrypt(file, passphrase), t("解开了，里面却不完整")) : file;
   const wrong = findWrong(kept);
-  if (wrong) throw new BackupError(`文件里的内容不对：${wrong}。`);
+  if (wrong) throw new BackupError(t`文件里的内容不对：${wrong}。`);
   return { people: kept.people, results: kept.results };
 }
 
@@ -81,7 +82,7 @@ function parse(text, words) {
   try {
     return JSON.parse(text);
   } catch {
-    throw new BackupError(`${words}。`);
+    throw new BackupError(t`${words}。`);
   }
 }
 
@@ -98,21 +99,21 @@ async function keyFrom(passphrase, salt, iterations) {
 async function decrypt({ encryption, data }, passphrase) {
   const { cipher, key, iterations } = encryption;
   if (cipher !== "AES-GCM" || key !== "PBKDF2-SHA256" || !(iterations >= ITERATIONS && iterations <= MOST_ITERATIONS)) {
-    throw new BackupError("这个文件的加密方法，这里不认得。");
+    throw new BackupError(t("这个文件的加密方法，这里不认得。"));
   }
-  if (!canEncrypt) throw new BackupError("这个文件加了密，要用 https 的地址打开网页才解得开。");
-  if (!passphrase) throw new BackupError("这个文件加了密，请填导出时的口令。", true);
+  if (!canEncrypt) throw new BackupError(t("这个文件加了密，要用 https 的地址打开网页才解得开。"));
+  if (!passphrase) throw new BackupError(t("这个文件加了密，请填导出时的口令。"), true);
   let [salt, iv, bytes] = [];
   try {
     [salt, iv, bytes] = [encryption.salt, encryption.iv, data].map(fromBase64);
   } catch {
-    throw new BackupError("这个文件坏了，或没有存完整。");
+    throw new BackupError(t("这个文件坏了，或没有存完整。"));
   }
   try {
     const made = await keyFrom(passphrase, salt, iterations);
     return new TextDecoder().decode(await crypto.subtle.decrypt({ name: "AES-GCM", iv }, made, bytes));
   } catch {
-    throw new BackupError("解不开：口令不对，或文件被改过。", true);
+    throw new BackupError(t("解不开：口令不对，或文件被改过。"), true);
   }
 }
 
@@ -169,10 +170,10 @@ const RESULT = {
 
 /** 第一处不对的地方，给人看；都对为空串。以后添的栏照留。 */
 function findWrong(kept) {
-  if (!isObject(kept) || !Array.isArray(kept.people) || !Array.isArray(kept.results)) return "没有人与结果";
+  if (!isObject(kept) || !Array.isArray(kept.people) || !Array.isArray(kept.results)) return t("没有人与结果");
   const person = kept.people.findIndex((one) => !fits(PERSON)(one));
-  if (person >= 0) return `第 ${person + 1} 个人`;
+  if (person >= 0) return t`第 ${person + 1} 个人`;
   const known = new Set(kept.people.map(({ id }) => id));
   const result = kept.results.findIndex((one) => !fits(RESULT)(one) || !known.has(one.person));
-  return result >= 0 ? `第 ${result + 1} 份结果` : "";
+  return result >= 0 ? t`第 ${result + 1} 份结果` : "";
 }

@@ -8,6 +8,7 @@ import { forgetDisplay } from "./display.js";
 import { element, make, makeButton } from "./dom.js";
 import { saveCsv, saveFhir } from "./export.js";
 import { allResults, clearResults, deleteResult, saveResult } from "./history.js";
+import { hasChinese, language, t } from "./language.js";
 import { dateOf, dateWords, showOrigin } from "./origin_view.js";
 import { addPages, checkedPages, clearPages, pageCount } from "./page_list.js";
 import { allPeople } from "./people.js";
@@ -21,17 +22,17 @@ import { showTrends } from "./trend_view.js";
 
 // 服务器的话里没有说怎么办的，在这里补上
 const HINTS = {
-  unsupported_format: "请把它存成 JPEG 或 PNG 再选，或直接用手机拍一张。",
-  not_a_lab_report: "请拍一行行印着项目、结果和参考范围的检验单；影像报告、处方和病历读不了。",
-  other_paper: "这里只读化验单：一行行印着项目、结果和参考范围的那种，请换那一张拍。身体不适请直接就医。",
-  unsupported_language: "身体不适请直接就医，不要等翻译。如果单子其实是中文或英文，请对好焦、光线均匀，再拍一张。",
-  need_key: "请向开这个服务的人要访问口令，填在下面再试。",
-  network: "请看看网络是否连着、服务是否还开着；要登录的，刷新网页看看。照片还在，不用重新选。",
-  login: "请刷新网页，登录以后重新选照片。",
-  stream_ended: "照片还在，不用重新选，再试一次就好。",
-  timeout: "照片还在，可以再试一次。",
+  unsupported_format: t("请把它存成 JPEG 或 PNG 再选，或直接用手机拍一张。"),
+  not_a_lab_report: t("请拍一行行印着项目、结果和参考范围的检验单；影像报告、处方和病历读不了。"),
+  other_paper: t("这里只读化验单：一行行印着项目、结果和参考范围的那种，请换那一张拍。身体不适请直接就医。"),
+  unsupported_language: t("身体不适请直接就医，不要等翻译。如果单子其实是中文或英文，请对好焦、光线均匀，再拍一张。"),
+  need_key: t("请向开这个服务的人要访问口令，填在下面再试。"),
+  network: t("请看看网络是否连着、服务是否还开着；要登录的，刷新网页看看。照片还在，不用重新选。"),
+  login: t("请刷新网页，登录以后重新选照片。"),
+  stream_ended: t("照片还在，不用重新选，再试一次就好。"),
+  timeout: t("照片还在，可以再试一次。"),
 };
-const OTHER_HINT = "身体不适请直接就医，不要等这里的结果。";
+const OTHER_HINT = t("身体不适请直接就医，不要等这里的结果。");
 const CONNECTION_CODES = ["network", "stream_ended"];
 
 let current = null; // 正在进行的分析的 AbortController
@@ -62,7 +63,7 @@ async function choose(files) {
 async function fetchExample(signal) {
   const response = await fetch("examples/blood-count.png", { signal }).catch(() => null);
   signal.throwIfAborted();
-  if (!response?.ok) throw new AnalysisError("network", "示例化验单没有取到。");
+  if (!response?.ok) throw new AnalysisError("network", t("示例化验单没有取到。"));
   return [await response.blob()];
 }
 
@@ -130,7 +131,7 @@ function draw(report) {
 
 /** 时间、医院、标本与高低无关，改了不用重新判断。 */
 function correctOrigin(origin) {
-  if (!shown || isCorrecting) return say("建议还没有写完，或上一处还在重新判断，请等一下再填。");
+  if (!shown || isCorrecting) return say(t("建议还没有写完，或上一处还在重新判断，请等一下再填。"));
   shown = { ...shown, report: { ...shown.report, origin } };
   draw(shown.report); // 日子变了，“上次”也变
   offerSaving();
@@ -143,18 +144,21 @@ function display({ savedAt, person, report, advice_html, engines, disclaimer }, 
   if (!isDrawn) draw(report);
   showAdvice(advice_html);
   showEngines(engines, disclaimer, corrected);
+  // 存下时是哪种语言写的，就照哪种显示
+  const isOther = disclaimer && hasChinese(disclaimer) === (language === "en");
+  element("made-in").textContent = isOther ? t("这份结果是用另一种语言写的，照原样显示。") : "";
   offerSaving();
 }
 
 function offerSaving() {
   element("save-button").disabled = false;
-  element("save-button").textContent = `存在这台设备上${who?.name ? `：${who.name}` : ""}`;
+  element("save-button").textContent = t`存在这台设备上${who?.name ? t`：${who.name}` : ""}`;
 }
 
 /** 人改正了第 index 行：高低和建议重新来。 */
 async function correct(index, fields) {
-  if (!shown) throw new Error("建议还没有写完，请等一下再改。");
-  if (isCorrecting) throw new Error("上一处还在重新判断，请等它完成。");
+  if (!shown) throw new Error(t("建议还没有写完，请等一下再改。"));
+  if (isCorrecting) throw new Error(t("上一处还在重新判断，请等它完成。"));
   const before = shown;
   isCorrecting = true;
   try {
@@ -165,7 +169,7 @@ async function correct(index, fields) {
     const engines = { ...before.engines, advice: reply.engines.advice };
     display({ ...before, ...reply, report: mergeReports(changed, reply.report), engines });
     openRow(index);
-    say("改好了，高低和建议已经重新判断。");
+    say(t("改好了，高低和建议已经重新判断。"));
   } finally {
     isCorrecting = false;
   }
@@ -175,12 +179,12 @@ function showError(error, report) {
   failure = error;
   const isKnown = error instanceof AnalysisError;
   if (!isKnown) console.error(error);
-  element("error-title").textContent = report ? "结果出来了，建议没有写完" : "没有读成";
-  element("error-message").textContent = isKnown ? error.message : "网页自己出了错。";
+  element("error-title").textContent = report ? t("结果出来了，建议没有写完") : t("没有读成");
+  element("error-message").textContent = isKnown ? error.message : t("网页自己出了错。");
   element("error-hint").textContent = [
     HINTS[error.code] ?? OTHER_HINT,
-    error.retryAfter && `请过 ${error.retryAfter} 秒再试。`,
-    CONNECTION_CODES.includes(error.code) && !navigator.onLine && "连上网以后会自动再试。",
+    error.retryAfter && t`请过 ${error.retryAfter} 秒再试。`,
+    CONNECTION_CODES.includes(error.code) && !navigator.onLine && t("连上网以后会自动再试。"),
   ].filter(Boolean).join("");
   element("key-form").hidden = error.code !== "need_key";
   element("error").hidden = false;
@@ -197,6 +201,7 @@ function retry() {
 
 function showScreen(name) {
   for (const screen of ["start", "check", "work", "trends"]) element(screen).hidden = screen !== name;
+  element("language-button").hidden = name !== "start"; // 换语言要重开网页，没有存下的就没了
   scrollTo(0, 0);
   // 手机上按“返回”是回到开头，不是离开网页；刷新以后还认得出刚才在里面
   if (history.state) history.replaceState(name === "start" ? "home" : "inside", "");
@@ -230,9 +235,9 @@ async function listHistory() {
   who = showPeople(people, listHistory);
   showBackup(people.length > 0, listHistory);
   element("history-list").replaceChildren(...records.map((record) => {
-    const title = record.report.report_type || "化验结果";
+    const title = record.report.report_type || t("化验结果");
     const taken = dateOf(record.report);
-    const date = taken ? dateWords(taken.slice(0, 10)) : new Date(record.savedAt).toLocaleDateString("zh-CN", { dateStyle: "long" });
+    const date = taken ? dateWords(taken.slice(0, 10)) : new Date(record.savedAt).toLocaleDateString(language === "en" ? "en-GB" : "zh-CN", { dateStyle: "long" });
     const open = makeButton("record", "", () => {
       leave();
       showScreen("work");
@@ -240,24 +245,24 @@ async function listHistory() {
       element("result-title").focus({ preventScroll: true });
     });
     open.append(make("strong", "", title), make("span", "muted", `${date} · ${summarize(record.report)}`));
-    const remove = makeButton("chip", "删除", () => deleteResult(record.savedAt).then(listHistory));
-    remove.setAttribute("aria-label", `删除 ${date} 的${title}`);
+    const remove = makeButton("chip", t("删除"), () => deleteResult(record.savedAt).then(listHistory));
+    remove.setAttribute("aria-label", t`删除 ${date} 的${title}`);
     return make("li", "", open, remove);
   }));
-  if (people.length && !records.length) element("history-list").append(make("li", "muted", "还没有存下的结果。"));
+  if (people.length && !records.length) element("history-list").append(make("li", "muted", t("还没有存下的结果。")));
 }
 
 async function save() {
   try {
     await saveResult(shown);
   } catch {
-    say("没有存成：浏览器不许这个网页存东西。可以打印或复制文字。");
+    say(t("没有存成：浏览器不许这个网页存东西。可以打印或复制文字。"));
     return;
   }
   element("save-button").disabled = true;
-  element("save-button").textContent = "已经存在这台设备上";
+  element("save-button").textContent = t("已经存在这台设备上");
   listHistory();
-  say("存好了：只在这台设备里，不含照片。在首页可以打开，也可以一按全部清除。");
+  say(t("存好了：只在这台设备里，不含照片。在首页可以打开，也可以一按全部清除。"));
 }
 
 const say = (words) => { element("done-words").textContent = words; };
@@ -296,7 +301,7 @@ on("share-button", async () => say(await share(resultText())));
 on("copy-button", async () => say(await copy(resultText())));
 on("print-button", () => print());
 on("csv-button", () => say(saveCsv(shown.report, shown.disclaimer)));
-on("fhir-button", () => saveFhir(shown.report).then(say, (error) => say(`没有导出：${error.message}`)));
+on("fhir-button", () => saveFhir(shown.report).then(say, (error) => say(t`没有导出：${error.message}`)));
 on("clear-history-button", () => clearResults().then(forgetDisplay).then(listHistory));
 for (const button of document.querySelectorAll(".restart")) button.addEventListener("click", goHome);
 onPhotoPick(openRow);

@@ -1,12 +1,13 @@
 // 结果是谁的：{id, name（自己起的，可以空着）, sex（男、女、null）, birthYear（null）, chosenAt（毫秒，最近选的是现在的）}。
 
 import { inDatabase, newPerson, settled } from "./database.js";
+import { t } from "./language.js";
 
 /** 最近选的一个；没有人为 null。 */
 export const latest = (people) => people.reduce((last, one) => (one.chosenAt > (last?.chosenAt ?? -1) ? one : last), null);
 const isBlank = ({ name, sex, birthYear }) => !name && !sex && !birthYear;
 
-export const nameOf = (person) => person?.name || "没写名字的";
+export const nameOf = (person) => person?.name || t("没写名字的");
 
 /** 全部的人，先加的在前；id 从加的时刻开头。一个也没有存过的为空。 */
 export const allPeople = () => inDatabase("readonly", (results, people) => settled(people.getAll()));

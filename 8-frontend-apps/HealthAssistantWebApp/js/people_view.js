@@ -1,6 +1,7 @@
 // 首页上的“谁的结果”：换人、加人、改、删。有存下的结果时才显示。
 
 import { element, make, makeButton } from "./dom.js";
+import { t } from "./language.js";
 import { dateOf } from "./origin_view.js";
 import { choosePerson, deletePerson, latest, nameOf, savePerson } from "./people.js";
 
@@ -19,11 +20,11 @@ export function showPeople(people, refresh) {
     place.replaceChildren(makeForm(person, refresh, () => showPeople(people, refresh)));
     place.querySelector("input").focus();
   };
-  const change = makeButton("link", "改", () => edit(current));
-  change.setAttribute("aria-label", `改${nameOf(current)}的名字、性别、出生年`);
-  place.replaceChildren(make("div", "page-tools", ...names, change, makeButton("link", "加一个人", () => edit({}))));
+  const change = makeButton("link", t("改"), () => edit(current));
+  change.setAttribute("aria-label", t`改${nameOf(current)}的名字、性别、出生年`);
+  place.replaceChildren(make("div", "page-tools", ...names, change, makeButton("link", t("加一个人"), () => edit({}))));
   element("for-whom").hidden = !current?.name && people.length < 2;
-  element("for-whom").textContent = `现在读的是“${nameOf(current)}”的，换人在下面。`;
+  element("for-whom").textContent = t`现在读的是“${nameOf(current)}”的，换人在下面。`;
   return current;
 }
 
@@ -36,23 +37,23 @@ export function mismatchWords(person, report) {
   // 出生的年份只定得到上下一岁
   const isOtherAge = person?.birthYear && years && Math.abs(year - person.birthYear - years) > 1;
   if (!isOtherSex && !isOtherAge) return "";
-  return `单子上印的是${[isOtherSex && sex, isOtherAge && `${years} 岁`].filter(Boolean).join("、")}，与“${nameOf(person)}”填的对不上：看看是不是选错了人。高低按单子上印的判断。`;
+  return t`单子上印的是${[isOtherSex && t(sex), isOtherAge && t`${years} 岁`].filter(Boolean).join(t("、"))}，与“${nameOf(person)}”填的对不上：看看是不是选错了人。高低按单子上印的判断。`;
 }
 
 function makeForm(person, refresh, close) {
   const name = make("input");
   Object.assign(name, { name: "name", value: person.name ?? "", maxLength: 20, autocomplete: "off", required: !person.id });
-  const sex = make("select", "", ...["", "女", "男"].map((one) => new Option(one || "不填", one)));
+  const sex = make("select", "", ...["", "女", "男"].map((one) => new Option(t(one || t("不填")), one)));
   Object.assign(sex, { name: "sex", value: person.sex ?? "" });
   const year = make("input");
-  const limits = { min: FIRST_YEAR, max: new Date().getFullYear(), placeholder: "不填", value: person.birthYear ?? "" };
+  const limits = { min: FIRST_YEAR, max: new Date().getFullYear(), placeholder: t("不填"), value: person.birthYear ?? "" };
   Object.assign(year, { name: "birthYear", type: "number", inputMode: "numeric", ...limits });
-  const remove = person.id && makeButton("link danger", "删除这个人和他的结果", () => (
-    confirm(`删除${nameOf(person)}，连同他存下的全部结果？删了找不回来。`) && deletePerson(person.id).then(refresh)));
+  const remove = person.id && makeButton("link danger", t("删除这个人和他的结果"), () => (
+    confirm(t`删除${nameOf(person)}，连同他存下的全部结果？删了找不回来。`) && deletePerson(person.id).then(refresh)));
   const form = make("form", "card correct",
-    make("p", "", "名字自己起，只存在这台设备上。单子上没有印性别、年龄时，按这里填的用参考范围；印着的，总是按印着的。"),
-    make("label", "", "名字，如“妈妈”", name), make("label", "", "性别", sex), make("label", "", "出生的年份", year),
-    make("div", "actions", make("button", "button primary", "存好"), makeButton("button", "不改了", close)), remove,
+    make("p", "", t("名字自己起，只存在这台设备上。单子上没有印性别、年龄时，按这里填的用参考范围；印着的，总是按印着的。")),
+    make("label", "", t("名字，如“妈妈”"), name), make("label", "", t("性别"), sex), make("label", "", t("出生的年份"), year),
+    make("div", "actions", make("button", "button primary", t("存好")), makeButton("button", t("不改了"), close)), remove,
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
