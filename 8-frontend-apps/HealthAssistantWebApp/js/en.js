@@ -3,7 +3,7 @@
 export default {
   "健康助手 · 看懂化验单": "Health Assistant · understand a lab report",
   "健康助手": "Health Assistant",
-  "大字": "Large text",
+  "大字": "Large",
   "深色": "Dark",
   "现在没有网络。网页能打开，也能看存下的结果；识别照片要等连上网。": "There is no network. The page opens and kept results can be read; reading photos has to wait until you are online.",
   "这个网页要用 JavaScript，请在浏览器设置里打开它。": "This page needs JavaScript; please turn it on in the browser's settings.",
