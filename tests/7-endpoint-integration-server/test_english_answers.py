@@ -19,7 +19,12 @@ ROWS = [
     {"name": "钠", "code": "Na", "result": "140", "unit": "mmol/L"},
     {"name": "某项", "result": "12", "unit": "U/L"},
 ]
-REPORT = {"report_type": "生化", "sex": "女", "items": ROWS, "doubts": ["第 2 页没有读成：图片太小，字看不清。请用原图，不要用缩略图。"]}
+REPORT = {
+    "report_type": "生化",
+    "sex": "女",
+    "items": ROWS,
+    "doubts": ["第 2 页没有读成：图片太小，字看不清。请用原图，不要用缩略图。"],
+}
 PRINTED = {"生化", "女", *(row["name"] for row in ROWS)}
 
 
@@ -55,7 +60,9 @@ def test_the_whole_answer_is_in_english(client):
     answer = ask(client)
     body = answer.json
     assert [text for text in words(body) if HAN.search(text)] == []
-    assert body["notices"][0].startswith("Seek medical care now: Potassium (钾) 7.1 mmol/L has reached a critical value.")
+    assert body["notices"][0].startswith(
+        "Seek medical care now: Potassium (钾) 7.1 mmol/L has reached a critical value."
+    )
     assert "Page 2 could not be read: The image is too small to read." in body["notices"][1]
     assert body["advice_html"].startswith("<h3>Emergency care now: go now</h3>")
     assert "does not replace a doctor's diagnosis" in " ".join(body["disclaimer"].split())
@@ -103,7 +110,9 @@ def test_english_handed_back_is_judged_like_chinese(client):
 def test_a_possible_emergency_handed_back_in_english_is_still_one(client):
     """两个读者里有一个读到危急值的：核对之前今天就要问，不论交回来的是哪种语言。"""
     calm = {**REPORT, "items": [ROWS[1]]}
-    alarm = "请马上核对原件：钾 两个读者读得不一样，其中一个读成 7.1 mmol/L；如果它没有读错，就达到了危急值，要尽快就医。"
+    alarm = (
+        "请马上核对原件：钾 两个读者读得不一样，其中一个读成 7.1 mmol/L；如果它没有读错，就达到了危急值，要尽快就医。"
+    )
     told = ask(client, {**calm, "doubts": [alarm]}).json
     assert (told["report"]["when"], told["notices"][0][:25]) == ("today", "Check the original at onc")
     again = ask(client, {**calm, "doubts": told["report"]["doubts"]}).json
@@ -126,7 +135,9 @@ def test_errors_speak_the_language_asked_for(client, method, path, sent, code):
     for language in ("en", "zh"):
         data = {name: (io.BytesIO(one[0].getvalue()), one[1]) for name, one in sent["data"].items()} if isinstance(
             sent.get("data"), dict) else sent.get("data")  # fmt: skip
-        answers[language] = getattr(client, method)(path, data=data, headers={"Accept-Language": language}, buffered=True)
+        answers[language] = getattr(client, method)(
+            path, data=data, headers={"Accept-Language": language}, buffered=True
+        )
     assert answers["en"].status_code == answers["zh"].status_code
     assert answers["en"].json["code"] == answers["zh"].json["code"] == code
     assert not HAN.search(answers["en"].json["error"]) and HAN.search(answers["zh"].json["error"])
@@ -137,7 +148,10 @@ def test_an_error_in_the_stream_is_in_english(reader, app):
     app.extensions["analyst"].reader = reader
     headers = {"Accept": "text/event-stream", "Accept-Language": "en"}
     answer = app.test_client().post(
-        "/analyze_medical_report", data={"image": (io.BytesIO(encode("PNG", drawing())), "a.png")}, headers=headers, buffered=True
+        "/analyze_medical_report",
+        data={"image": (io.BytesIO(encode("PNG", drawing())), "a.png")},
+        headers=headers,
+        buffered=True,
     )
     last = answer.get_data(as_text=True).strip().split("\n\n")[-1]
     assert last.startswith("event: error") and not HAN.search(last)
