@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import DESKTOP
 from medical_report import create_app
 from medical_report.settings import Settings
-from web_app import ADVISE, ANALYZE, APP, DONE, MIXED, SAMPLE, answer, open_result, reply_with
+from web_app import ANALYZE, APP, DONE, MIXED, SAMPLE, answer, open_result, reply_with
 
 from health_assistant.lab_report.report import PrintedRow
 
