@@ -70,7 +70,7 @@ def go_home(page) -> None:
 def test_a_newcomer_walks_through_in_english(english_page, report_server, client):
     page = english_page
     page.goto(report_server)
-    assert page.evaluate("document.documentElement.lang") == "en"
+    page.wait_for_selector("html[lang=en][data-ready]")
     assert chinese_left(page) == []
 
     # 选一张照片，看一眼，读的时候出错
