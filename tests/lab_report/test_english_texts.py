@@ -150,6 +150,10 @@ def test_chinese_is_untouched_and_the_unknown_is_still_said():
     with speaking("en"):
         assert translate("没有写进目录的一句。") == "没有写进目录的一句。"
         assert say("没有写的 {数}", 数=3) == "没有写的 3"
+    for chinese, english in (("尽快就医", "Seek medical care now"), ("请马上核对原件", "Check the original at once")):
+        with speaking("en"):
+            told = translate(f"{chinese}：后面是还没有译的话。")
+        assert told == f"{english}: 后面是还没有译的话。" and original(told) == f"{chinese}：后面是还没有译的话。"
     assert original("Something a person typed") == "Something a person typed"
     assert say("正常") == "正常"  # 说完英文，还说中文
 
