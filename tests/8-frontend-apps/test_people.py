@@ -1,7 +1,7 @@
 """几个人共用一台设备：各存各的；单子上没有印性别、年龄的，用人填的，并且说出来。"""
 
 import pytest
-from web_app import ADVISE, ANALYZE, CRITICAL, DONE, HIGH, NORMAL, answer, open_result, reply_with
+from web_app import ADVISE, ANALYZE, CRITICAL, HIGH, NORMAL, answer, open_result, read_photo, reply_with
 
 pytestmark = pytest.mark.browser
 
@@ -98,14 +98,13 @@ def test_a_name_is_shown_as_text(page, report_server):
 
 
 def sent_with(page, url: str, told: list) -> bytes:
-    """看一次示例，服务器说用了填的 told；发去的正文。"""
+    """读一张照片，服务器说用了填的 told；发去的正文。"""
     page.goto(url)
     page.wait_for_selector("#history:not([hidden])")
     page.unroute(ANALYZE)
     reply_with(page, answer([HIGH, NORMAL], told=told))
     with page.expect_request(ANALYZE) as request:
-        page.click("#example-button")
-    page.wait_for_selector(DONE)
+        read_photo(page)
     return request.value.post_data_buffer
 
 
@@ -155,3 +154,18 @@ def test_a_paper_of_someone_else_is_noticed(page, report_server, sex, year, word
     sent_with(page, report_server, [])
     said = page.inner_text("#mismatch")
     assert words in said if words else said == ""
+
+
+def test_the_example_is_not_taken_for_a_paper_of_someone_else(page, report_server):
+    """示例印着女、34 岁：不提醒选错了人，也不把填的发去。"""
+    keep(page, report_server, [HIGH])
+    add_person(page, "爸爸", "男", "1950")
+    with page.expect_request(ANALYZE) as request:
+        open_result(page, report_server, [HIGH])
+    assert b"birth_year" not in request.value.post_data_buffer
+    assert page.inner_text("#mismatch") == ""
+    page.click("#save-button")
+    page.wait_for_selector("#save-button:disabled")
+    page.goto(report_server)
+    page.locator(".record").click()
+    assert page.inner_text("#mismatch") == ""

@@ -17,6 +17,7 @@ import { makePrevious } from "./previous_view.js";
 import { endProgress, setPages, setStep, setUploaded, startProgress } from "./progress.js";
 import { clearReport, endAdvice, openRow, showAdvice, showEngines, showReport, summarize } from "./report_view.js";
 import { asText, copy, share } from "./share.js";
+import { comparable } from "./tracking.js";
 import { showTrends } from "./trend_view.js";
 
 // 服务器的话里没有说怎么办的，在这里补上
@@ -38,9 +39,10 @@ let current = null; // 正在进行的分析的 AbortController
 let lastSource = null; // 上一张照片从哪里来，重试时再用一次
 let failure = null; // 正显示着的错误
 let who = null; // 现在读的是谁的，见 people.js
-let shown = null; // 正显示着的结果：{savedAt, person, report, advice_html, engines, disclaimer}
+let shown = null; // 正显示着的结果，见 saveResult 的 record
 let isCorrecting = false;
-let kept = []; // 存下的结果，列出时一起取
+let kept = []; // 存下的结果与人，列出时一起取
+let people = [];
 
 // ---- 选照片 ----
 
@@ -74,6 +76,8 @@ async function run(source) {
   const mine = (current = new AbortController());
   const { signal } = mine;
   lastSource = source;
+  const isExample = source === fetchExample; // 谁的也不是：填的性别、年龄不用，不与存下的比
+  const about = { savedAt: Date.now(), person: who?.id, ...(isExample && { example: true }) };
   let report = null;
   let advice = "";
   showScreen("work");
@@ -84,7 +88,7 @@ async function run(source) {
     await setPicture(1, files[0]);
     signal.throwIfAborted();
     const pictures = []; // 每一页的样子都备好了，才画各行的位置
-    await analyze(files, who, {
+    await analyze(files, isExample ? null : who, {
       signal,
       onUpload: setUploaded,
       onEvent({ type, data }) {
@@ -97,13 +101,13 @@ async function run(source) {
         if (type === "report") {
           report = data;
           setStep(3);
-          draw(report);
+          draw({ ...about, report });
           if (pictures.length) Promise.all(pictures).then(() => mine === current && showBoxes(report.items));
           element("result-title").focus({ preventScroll: true });
         }
         if (type === "advice") showAdvice((advice += data.advice_html)); // 一次来一段
         // 各行没有变，就不重画：人可能已经点开了几行
-        if (type === "done") display(data, JSON.stringify(data.report) === JSON.stringify(report));
+        if (type === "done") display({ ...about, ...data }, JSON.stringify(data.report) === JSON.stringify(report));
       },
     });
   } catch (error) {
@@ -121,10 +125,12 @@ function fromDataUrl(url) {
   return new Blob([bytes], { type: "image/jpeg" });
 }
 
-function draw(report) {
+function draw(record) {
+  const { report } = record;
+  const others = comparable(kept, record);
   showBoxes(report.items); // 先有位置，各行才剪得出小图
-  showReport(report, correct, (item) => makePrevious(item, report, kept));
-  element("mismatch").textContent = mismatchWords(who, report);
+  showReport(report, correct, (item) => makePrevious(item, report, others));
+  element("mismatch").textContent = record.example ? "" : mismatchWords(people.find(({ id }) => id === record.person), report);
   showOrigin(report, correctOrigin);
 }
 
@@ -132,15 +138,15 @@ function draw(report) {
 function correctOrigin(origin) {
   if (!shown || isCorrecting) return say("建议还没有写完，或上一处还在重新判断，请等一下再填。");
   shown = { ...shown, report: { ...shown.report, origin } };
-  draw(shown.report); // 日子变了，“上次”也变
+  draw(shown); // 日子变了，“上次”也变
   offerSaving();
 }
 
 /** 显示一份完整的结果：刚分析完的、改正过的，或存下来的。 */
-function display({ savedAt, person, report, advice_html, engines, disclaimer }, isDrawn = false) {
+function display({ savedAt, person, example, copyOf, report, advice_html, engines, disclaimer }, isDrawn = false) {
   const corrected = report.items.filter((item) => item.corrected).length;
-  shown = { savedAt: savedAt ?? Date.now(), person: person ?? who?.id, report, advice_html, engines, disclaimer };
-  if (!isDrawn) draw(report);
+  shown = { savedAt, person, ...(example && { example }), ...(copyOf && { copyOf }), report, advice_html, engines, disclaimer };
+  if (!isDrawn) draw(shown);
   showAdvice(advice_html);
   showEngines(engines, disclaimer, corrected);
   offerSaving();
@@ -224,13 +230,13 @@ function goHome() {
 // ---- 存在这台设备上的 ----
 
 async function listHistory() {
-  const [records, people] = await Promise.all([allResults(), allPeople()]).catch(() => [[], []]); // 浏览器不许网页存东西
-  kept = records;
+  [kept, people] = await Promise.all([allResults(), allPeople()]).catch(() => [[], []]); // 浏览器不许网页存东西
   element("history").hidden = people.length === 0;
   who = showPeople(people, listHistory);
   showBackup(people.length > 0, listHistory);
-  element("history-list").replaceChildren(...records.map((record) => {
-    const title = record.report.report_type || "化验结果";
+  const mine = kept.filter(({ person }) => person === who?.id);
+  element("history-list").replaceChildren(...mine.map((record) => {
+    const title = (record.example ? "示例：" : "") + (record.report.report_type || "化验结果");
     const taken = dateOf(record.report);
     const date = taken ? dateWords(taken.slice(0, 10)) : new Date(record.savedAt).toLocaleDateString("zh-CN", { dateStyle: "long" });
     const open = makeButton("record", "", () => {
@@ -244,7 +250,7 @@ async function listHistory() {
     remove.setAttribute("aria-label", `删除 ${date} 的${title}`);
     return make("li", "", open, remove);
   }));
-  if (people.length && !records.length) element("history-list").append(make("li", "muted", "还没有存下的结果。"));
+  if (people.length && !mine.length) element("history-list").append(make("li", "muted", "还没有存下的结果。"));
 }
 
 async function save() {
@@ -275,7 +281,7 @@ for (const [id, take] of [["album-input", choose], ["camera-input", choose], ["m
 on("example-button", () => run(fetchExample));
 on("back-button", goHome);
 on("trends-button", () => {
-  showTrends(kept);
+  showTrends(comparable(kept, { person: who?.id }));
   showScreen("trends");
   element("trends-title").focus({ preventScroll: true });
 });

@@ -20,6 +20,7 @@ export function makePrevious(item, report, records) {
     `上次 ${before.result} ${before.unit}`.trim(),
     `（${dateWords(found.date.slice(0, 10))}${before.flag === "unknown" ? `，${FLAGS.unknown[1]}` : ""}）`,
     change && `，${isAbout ? "换算后相差约" : "相差"} ${change} ${unit}`.trimEnd(),
+    change === "" && (isAbout ? "，换算后差不多一样" : "，没有变化"),
     real !== 0 && `，比上次${real > 0 ? "高 ↑" : "低 ↓"}，超过平常的波动（±${Math.round(item.tracked.change_percent)}%）`,
   );
 }
