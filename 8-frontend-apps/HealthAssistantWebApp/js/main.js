@@ -7,10 +7,10 @@ import { correctRow, mergeReports, rowsToSend } from "./correction.js";
 import { forgetDisplay } from "./display.js";
 import { element, make, makeButton } from "./dom.js";
 import { saveCsv, saveFhir } from "./export.js";
-import { allResults, clearResults, deleteResult, saveResult } from "./history.js";
+import { clearResults, deleteResult } from "./history.js";
+import { device, loadDevice, offerSaving, ownerOf, setUpKeeping } from "./keeping.js";
 import { dateOf, dateWords, showOrigin } from "./origin_view.js";
 import { addPages, checkedPages, clearPages, pageCount } from "./page_list.js";
-import { allPeople } from "./people.js";
 import { mismatchWords, showPeople } from "./people_view.js";
 import { clearPhoto, onPhotoPick, setPicture, showBoxes } from "./photo_view.js";
 import { makePrevious } from "./previous_view.js";
@@ -41,8 +41,6 @@ let failure = null; // 正显示着的错误
 let who = null; // 现在读的是谁的，见 people.js
 let shown = null; // 正显示着的结果，见 saveResult 的 record
 let isCorrecting = false;
-let kept = []; // 存下的结果与人，列出时一起取
-let people = [];
 
 // ---- 选照片 ----
 
@@ -127,10 +125,10 @@ function fromDataUrl(url) {
 
 function draw(record) {
   const { report } = record;
-  const others = comparable(kept, record);
+  const others = comparable(device.kept, record);
   showBoxes(report.items); // 先有位置，各行才剪得出小图
   showReport(report, correct, (item) => makePrevious(item, report, others));
-  element("mismatch").textContent = record.example ? "" : mismatchWords(people.find(({ id }) => id === record.person), report);
+  element("mismatch").textContent = record.example ? "" : mismatchWords(ownerOf(record), report);
   showOrigin(report, correctOrigin);
 }
 
@@ -139,7 +137,7 @@ function correctOrigin(origin) {
   if (!shown || isCorrecting) return say("建议还没有写完，或上一处还在重新判断，请等一下再填。");
   shown = { ...shown, report: { ...shown.report, origin } };
   draw(shown); // 日子变了，“上次”也变
-  offerSaving();
+  offerSaving(shown, false);
 }
 
 /** 显示一份完整的结果：刚分析完的、改正过的，或存下来的。 */
@@ -149,12 +147,7 @@ function display({ savedAt, person, example, copyOf, report, advice_html, engine
   if (!isDrawn) draw(shown);
   showAdvice(advice_html);
   showEngines(engines, disclaimer, corrected);
-  offerSaving();
-}
-
-function offerSaving() {
-  element("save-button").disabled = false;
-  element("save-button").textContent = `存在这台设备上${who?.name ? `：${who.name}` : ""}`;
+  offerSaving(shown, false);
 }
 
 /** 人改正了第 index 行：高低和建议重新来。 */
@@ -230,7 +223,8 @@ function goHome() {
 // ---- 存在这台设备上的 ----
 
 async function listHistory() {
-  [kept, people] = await Promise.all([allResults(), allPeople()]).catch(() => [[], []]); // 浏览器不许网页存东西
+  await loadDevice();
+  const { kept, people } = device;
   element("history").hidden = people.length === 0;
   who = showPeople(people, listHistory);
   showBackup(people.length > 0, listHistory);
@@ -243,6 +237,7 @@ async function listHistory() {
       leave();
       showScreen("work");
       display(record);
+      offerSaving(shown, true);
       element("result-title").focus({ preventScroll: true });
     });
     open.append(make("strong", "", title), make("span", "muted", `${date} · ${summarize(record.report)}`));
@@ -253,18 +248,8 @@ async function listHistory() {
   if (people.length && !mine.length) element("history-list").append(make("li", "muted", "还没有存下的结果。"));
 }
 
-async function save() {
-  try {
-    await saveResult(shown);
-  } catch {
-    say("没有存成：浏览器不许这个网页存东西。可以打印或复制文字。");
-    return;
-  }
-  element("save-button").disabled = true;
-  element("save-button").textContent = "已经存在这台设备上";
-  listHistory();
-  say("存好了：只在这台设备里，不含照片。在首页可以打开，也可以一按全部清除。");
-}
+/** 别的页面改了库。首页不在眼前的，现在的人不跟着换；正填着一个人的，不打断。 */
+const followOthers = () => (element("start").hidden || document.querySelector("#people form") ? loadDevice() : listHistory());
 
 const say = (words) => { element("done-words").textContent = words; };
 
@@ -281,7 +266,7 @@ for (const [id, take] of [["album-input", choose], ["camera-input", choose], ["m
 on("example-button", () => run(fetchExample));
 on("back-button", goHome);
 on("trends-button", () => {
-  showTrends(comparable(kept, { person: who?.id }));
+  showTrends(comparable(device.kept, { person: who?.id }));
   showScreen("trends");
   element("trends-title").focus({ preventScroll: true });
 });
@@ -297,7 +282,7 @@ element("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   retry();
 });
-on("save-button", save);
+setUpKeeping(() => shown, draw, followOthers);
 on("share-button", async () => say(await share(resultText())));
 on("copy-button", async () => say(await copy(resultText())));
 on("print-button", () => print());

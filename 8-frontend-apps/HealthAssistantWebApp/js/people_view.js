@@ -11,7 +11,7 @@ const FIRST_YEAR = 1900;
 export function showPeople(people, refresh) {
   const current = latest(people);
   const names = people.map((person) => {
-    const button = makeButton("chip", nameOf(person), () => choosePerson(person).then(refresh));
+    const button = makeButton("chip", nameOf(person), () => choosePerson(person.id).then(refresh));
     button.setAttribute("aria-pressed", person === current);
     return button;
   });
@@ -57,7 +57,10 @@ function makeForm(person, refresh, close) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const filled = { name: name.value.trim(), sex: sex.value || null, birthYear: Number(year.value) || null };
-    savePerson({ ...person, ...filled }).then(refresh);
+    savePerson({ id: person.id, ...filled }).then((id) => {
+      if (!id) alert(`没有存：“${nameOf(person)}”在别的页面里删掉了。`);
+      refresh();
+    });
   });
   return form;
 }
