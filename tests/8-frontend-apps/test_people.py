@@ -1,9 +1,13 @@
 """几个人共用一台设备：各存各的；单子上没有印性别、年龄的，用人填的，并且说出来。"""
 
+from datetime import date
+
 import pytest
 from web_app import ADVISE, ANALYZE, CRITICAL, HIGH, NORMAL, answer, open_result, read_photo, reply_with
 
 pytestmark = pytest.mark.browser
+
+THIS_YEAR = date.today().year
 
 
 def keep(page, url: str, items: list) -> None:
@@ -154,6 +158,18 @@ def test_a_paper_of_someone_else_is_noticed(page, report_server, sex, year, word
     sent_with(page, report_server, [])
     said = page.inner_text("#mismatch")
     assert words in said if words else said == ""
+
+
+@pytest.mark.slow
+def test_moved_to_someone_else_what_was_judged_by_the_first_ones_data_is_said(page, report_server):
+    keep(page, report_server, [HIGH])
+    add_person(page, "妈妈", "女", str(THIS_YEAR - 34))
+    sent_with(page, report_server, ["sex", "age"])
+    assert page.inner_text("#mismatch") == ""
+    page.select_option("#owner-select", label="没写名字的")
+    page.get_by_text("高低是按女、34 岁判断的，与“没写名字的”填的对不上，不一定对").wait_for()
+    page.select_option("#owner-select", label="妈妈")
+    page.wait_for_selector("#mismatch", state="hidden")
 
 
 def test_the_example_is_not_taken_for_a_paper_of_someone_else(page, report_server):

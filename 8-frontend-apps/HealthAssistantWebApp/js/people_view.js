@@ -6,6 +6,7 @@ import { choosePerson, deletePerson, latest, nameOf, savePerson } from "./people
 
 const place = element("people");
 const FIRST_YEAR = 1900;
+const [CHILD, ADULT_AGE_YEARS] = ["儿童", 18]; // 服务器照填的年份写的：孩子不猜岁数
 
 /** 画出各人；换了、改了以后调用 refresh。返回现在的人，一个也没有为 null。 */
 export function showPeople(people, refresh) {
@@ -27,16 +28,23 @@ export function showPeople(people, refresh) {
   return current;
 }
 
-/** 单子上印的性别、年龄与这个人填的对不上时要说的话：多半选错了人。对得上为空串。 */
+/** 判断用的性别、年龄与这个人填的对不上时要说的话：印着的对不上，多半选错了人；不是印着的，是照原来的人填的判断的。对得上为空串。 */
 export function mismatchWords(person, report) {
   const { sex, age, told = [] } = report;
-  const isOtherSex = person?.sex && sex && !told.includes("sex") && sex !== person.sex;
-  const years = !told.includes("age") && /^(\d{1,3})\s*岁?$/.exec(age ?? "")?.[1];
+  if (!person) return "";
+  const isOtherSex = sex && (person.sex || told.includes("sex")) && sex !== person.sex;
+  const years = /^(\d{1,3})\s*岁?$/.exec(age ?? "")?.[1];
   const year = Number(dateOf(report).slice(0, 4)) || new Date().getFullYear();
+  const own = year - (person.birthYear ?? NaN);
   // 出生的年份只定得到上下一岁
-  const isOtherAge = person?.birthYear && years && Math.abs(year - person.birthYear - years) > 1;
+  const isOwnAge = years ? Math.abs(own - years) <= 1 : age !== CHILD || own <= ADULT_AGE_YEARS;
+  const isOtherAge = age && (person.birthYear || told.includes("age")) && !isOwnAge;
   if (!isOtherSex && !isOtherAge) return "";
-  return `单子上印的是${[isOtherSex && sex, isOtherAge && `${years} 岁`].filter(Boolean).join("、")}，与“${nameOf(person)}”填的对不上：看看是不是选错了人。高低按单子上印的判断。`;
+  const differing = [isOtherSex && sex, isOtherAge && (years ? `${years} 岁` : age)].filter(Boolean).join("、");
+  const isFilled = (isOtherSex && told.includes("sex")) || (isOtherAge && told.includes("age"));
+  return isFilled
+    ? `高低是按${differing}判断的，与“${nameOf(person)}”填的对不上，不一定对：要准，请在“${nameOf(person)}”名下重新拍一次。`
+    : `单子上印的是${differing}，与“${nameOf(person)}”填的对不上：看看是不是选错了人。高低按单子上印的判断。`;
 }
 
 function makeForm(person, refresh, close) {
