@@ -66,6 +66,7 @@ def told(page, words: str) -> None:
 
 
 def clear(page) -> None:
+    page.once("dialog", lambda dialog: dialog.accept())
     page.click("#clear-history-button")
     page.wait_for_selector("#history", state="hidden")
 

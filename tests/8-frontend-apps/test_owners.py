@@ -155,6 +155,7 @@ def test_the_first_page_follows_what_another_tab_does(page, other, report_server
     chip(other, "妈妈").wait_for()
     chip(other, "爸爸").click()
     page.locator(".record").wait_for()
+    other.once("dialog", lambda dialog: dialog.accept())
     other.get_by_role("button", name="删除").click()
     page.get_by_text("还没有存下的结果").wait_for()
 

@@ -87,6 +87,7 @@ def test_deleting_a_person_takes_the_results_along_and_leaves_the_others(page, r
     page.get_by_role("button", name="删除这个人").click()
     page.wait_for_selector(".record")
     assert page.locator("#people .chip").all_inner_texts() == ["没写名字的"]
+    page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="删除 ").click()
     page.wait_for_selector("#history", state="hidden")
     page.reload()

@@ -8,7 +8,10 @@ import { allPeople } from "./people.js";
 
 /** 库里的全部结果（新的在前）与人；loadDevice 时取。 */
 export const device = { kept: [], people: [] };
-let isSaved = false; // 显示着的就是存着的
+let isSaved = false;
+
+/** 显示着的就是存着的：没有改过，也没有在别的页面里删掉。 */
+export const isKept = () => isSaved;
 
 export async function loadDevice() {
   const [kept, people] = await Promise.all([allResults(), allPeople()]).catch(() => [[], []]); // 浏览器不许网页存东西
@@ -31,7 +34,7 @@ export function offerSaving(record, isDone) {
   showOwner(device.people, record.person);
 }
 
-/** shown() 是显示着的一份，没有为 null；draw(record) 重画；refresh() 是别的页面改了库以后重画首页。 */
+/** shown() 是显示着的一份，没有为 null；draw(record) 重画；refresh() 是库改了以后重画首页。 */
 export function setUpKeeping(shown, draw, refresh) {
   element("save-button").addEventListener("click", async () => {
     const record = shown();
@@ -41,7 +44,7 @@ export function setUpKeeping(shown, draw, refresh) {
     } catch {
       return say("没有存成：浏览器不许这个网页存东西。可以打印或复制文字。");
     }
-    await loadDevice();
+    await refresh();
     if (shown() !== record) return; // 已经换了屏
     if (!owner) return askWhose(record);
     record.person = owner;
@@ -54,7 +57,7 @@ export function setUpKeeping(shown, draw, refresh) {
     const isStored = Boolean(storedOf(record));
     const isMoved = isStored && await moveResult(record.savedAt, person);
     if (!isStored || isMoved) record.person = person;
-    await loadDevice();
+    await refresh();
     if (shown() !== record) return;
     draw(record); // “上次”、与单子对不对得上，都照这个人的
     offerSaving(record, isSaved && isMoved);

@@ -8,7 +8,7 @@ import { forgetDisplay } from "./display.js";
 import { element, make, makeButton } from "./dom.js";
 import { saveCsv, saveFhir } from "./export.js";
 import { clearResults, deleteResult } from "./history.js";
-import { device, loadDevice, offerSaving, ownerOf, setUpKeeping } from "./keeping.js";
+import { device, isKept, loadDevice, offerSaving, ownerOf, setUpKeeping } from "./keeping.js";
 import { dateOf, dateWords, showOrigin } from "./origin_view.js";
 import { addPages, checkedPages, clearPages, pageCount } from "./page_list.js";
 import { mismatchWords, showPeople } from "./people_view.js";
@@ -40,6 +40,7 @@ let lastSource = null; // 上一张照片从哪里来，重试时再用一次
 let failure = null; // 正显示着的错误
 let who = null; // 现在读的是谁的，见 people.js
 let shown = null; // 正显示着的结果，见 saveResult 的 record
+let left = null; // 没有存就离开的结果，还打得开
 let isCorrecting = false;
 
 // ---- 选照片 ----
@@ -214,10 +215,21 @@ function leave() {
 }
 
 function goHome() {
+  if (shown) left = isKept() ? null : shown;
   leave();
+  element("left-button").hidden = !left;
   showScreen("start");
   element("start-title").focus();
   listHistory();
+}
+
+/** 打开存下的（isStored），或没有存就离开的结果；照片不在了。 */
+function reopen(record, isStored) {
+  leave();
+  showScreen("work");
+  display(record);
+  offerSaving(shown, isStored);
+  element("result-title").focus({ preventScroll: true });
 }
 
 // ---- 存在这台设备上的 ----
@@ -233,23 +245,19 @@ async function listHistory() {
     const title = (record.example ? "示例：" : "") + (record.report.report_type || "化验结果");
     const taken = dateOf(record.report);
     const date = taken ? dateWords(taken.slice(0, 10)) : new Date(record.savedAt).toLocaleDateString("zh-CN", { dateStyle: "long" });
-    const open = makeButton("record", "", () => {
-      leave();
-      showScreen("work");
-      display(record);
-      offerSaving(shown, true);
-      element("result-title").focus({ preventScroll: true });
-    });
+    const open = makeButton("record", "", () => reopen(record, true));
     open.append(make("strong", "", title), make("span", "muted", `${date} · ${summarize(record.report)}`));
-    const remove = makeButton("chip", "删除", () => deleteResult(record.savedAt).then(listHistory));
+    const remove = makeButton("chip", "删除", () => (
+      confirm(`删除 ${date} 的${title}？删了找不回来。`) && deleteResult(record.savedAt).then(listHistory)));
     remove.setAttribute("aria-label", `删除 ${date} 的${title}`);
     return make("li", "", open, remove);
   }));
   if (people.length && !mine.length) element("history-list").append(make("li", "muted", "还没有存下的结果。"));
 }
 
-/** 别的页面改了库。首页不在眼前的，现在的人不跟着换；正填着一个人的，不打断。 */
-const followOthers = () => (element("start").hidden || document.querySelector("#people form") ? loadDevice() : listHistory());
+/** 库改了。正要读、正在读的，现在的人不跟着换；正填着一个人的，不打断。 */
+const refresh = () => (
+  (shown || !element("start").hidden) && !document.querySelector("#people form") ? listHistory() : loadDevice());
 
 const say = (words) => { element("done-words").textContent = words; };
 
@@ -282,13 +290,19 @@ element("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   retry();
 });
-setUpKeeping(() => shown, draw, followOthers);
+setUpKeeping(() => shown, draw, refresh);
 on("share-button", async () => say(await share(resultText())));
 on("copy-button", async () => say(await copy(resultText())));
 on("print-button", () => print());
 on("csv-button", () => say(saveCsv(shown.report, shown.disclaimer)));
 on("fhir-button", () => saveFhir(shown.report).then(say, (error) => say(`没有导出：${error.message}`)));
-on("clear-history-button", () => clearResults().then(forgetDisplay).then(listHistory));
+on("clear-history-button", () => {
+  if (!confirm("清除存在这台设备上的全部结果，每个人的都清？清了找不回来；要留，先在下面导出。")) return;
+  left = null;
+  element("left-button").hidden = true;
+  clearResults().then(forgetDisplay).then(listHistory);
+});
+on("left-button", () => reopen(left, false));
 for (const button of document.querySelectorAll(".restart")) button.addEventListener("click", goHome);
 onPhotoPick(openRow);
 
