@@ -80,8 +80,13 @@ def test_one_result_is_deleted_alone_and_all_at_once_after_asking(phone, report_
 def test_a_result_left_without_keeping_may_be_opened_again(page, report_server):
     """手机上碰到“返回”，不用重新拍；存了的、刷新以后的不提。"""
     open_result(page, report_server, [HIGH])
+    page.get_by_role("button", name="填上采样时间").click()
+    page.fill("[name=performer]", "甲医院")
+    page.get_by_role("button", name="填好了").click()
+    assert page.inner_text("#done-words") == "改好了，还没有存。"
     page.go_back()
     page.click("#left-button")
+    assert "甲医院" in page.inner_text("#origin")
     assert page.inner_text(".row[data-name=总胆固醇] .flag") == "↑ 偏高"
     page.click("#save-button")
     page.wait_for_selector("#save-button:disabled")

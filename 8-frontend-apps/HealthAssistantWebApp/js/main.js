@@ -139,6 +139,7 @@ function correctOrigin(origin) {
   shown = { ...shown, report: { ...shown.report, origin } };
   draw(shown); // 日子变了，“上次”也变
   offerSaving(shown, false);
+  say("改好了，还没有存。");
 }
 
 /** 显示一份完整的结果：刚分析完的、改正过的，或存下来的。 */
