@@ -110,7 +110,7 @@ def test_a_result_of_somebody_deleted_in_another_tab_is_not_kept_under_another(p
     other.once("dialog", lambda dialog: dialog.accept())
     other.get_by_role("button", name="删除这个人").click()
     chip(other, "妈妈").wait_for(state="detached")
-    page.wait_for_function("document.getElementById('owner-select').value === ''")
+    page.wait_for_function("() => document.getElementById('owner-select').value === ''")
     page.click("#save-button")
     said(page, "没有存：原来的人在别的页面里删掉了。请在上面选这份是谁的，再存。")
     assert owner(page) == "请选"
