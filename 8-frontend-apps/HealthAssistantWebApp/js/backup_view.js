@@ -1,6 +1,6 @@
 // 首页的“导出、读回”：表单与要说的话。
 
-import { BackupError, canEncrypt, mergeBackup, readBackup, writeBackup } from "./backup.js";
+import { BackupError, canEncrypt, listed, mergeBackup, readBackup, writeBackup } from "./backup.js";
 import { element } from "./dom.js";
 import { download } from "./export.js";
 import { t } from "./language.js";
@@ -42,14 +42,16 @@ async function importAll() {
   const { value: passphrase } = importing.elements.passphrase;
   say(t("正在读…"));
   try {
-    if (chosen.size > MOST_BYTES) throw new BackupError(t("这不是从这里导出的文件。"));
-    const { added, same, differing } = await mergeBackup(await readBackup(await chosen.text(), passphrase));
+    if (chosen.size > MOST_BYTES) throw new BackupError(t`文件有 ${Math.round(chosen.size / 1e6)} MB，太大了：不像从这里导出的。`);
+    const text = await chosen.text().catch(() => { throw new BackupError(t("这个文件打不开了，请重新选。")); });
+    const kept = await readBackup(text, passphrase);
+    const { added, same, differing } = await mergeBackup(kept);
     askPassphrase(false);
     await refresh();
     say([
       t`读回了 ${added + differing} 份结果`, same && t`${same} 份本来就有`,
       differing && t`${differing} 份与这里的同一份不一样，两份都留着`,
-    ].filter(Boolean).join(t("，")) + t("。"));
+    ].filter(Boolean).join(t("，")) + t("。") + (kept.bad.length ? t`有 ${kept.bad.length} 处不对，没有读：${listed(kept.bad)}。这个文件请留着。` : ""));
   } catch (error) {
     if (!(error instanceof BackupError)) throw error;
     askPassphrase(error.needsPassphrase);

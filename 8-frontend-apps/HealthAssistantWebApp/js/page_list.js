@@ -32,7 +32,7 @@ export async function addPages(files) {
     const isFirst = pages.push(page) === first + 1;
     if (isFirst) await select(first, bitmap); // 先看第一张，别的接着解
     if (bitmap && !isFirst) drawThumb(page, bitmap);
-    else if (bitmap && files.length > 1) drawThumb(page);
+    else if (bitmap && (first || files.length > 1)) drawThumb(page);
     if (!isFirst) bitmap?.close();
     showList();
   }

@@ -7,12 +7,13 @@ import { choosePerson, deletePerson, latest, nameOf, savePerson } from "./people
 
 const place = element("people");
 const FIRST_YEAR = 1900;
+const [CHILD, ADULT_AGE_YEARS] = ["儿童", 18]; // 服务器照填的年份写的：孩子不猜岁数
 
 /** 画出各人；换了、改了以后调用 refresh。返回现在的人，一个也没有为 null。 */
 export function showPeople(people, refresh) {
   const current = latest(people);
   const names = people.map((person) => {
-    const button = makeButton("chip", nameOf(person), () => choosePerson(person).then(refresh));
+    const button = makeButton("chip", nameOf(person), () => choosePerson(person.id).then(refresh));
     button.setAttribute("aria-pressed", person === current);
     return button;
   });
@@ -28,22 +29,29 @@ export function showPeople(people, refresh) {
   return current;
 }
 
-/** 单子上印的性别、年龄与这个人填的对不上时要说的话：多半选错了人。对得上为空串。 */
+/** 判断用的性别、年龄与这个人填的对不上时要说的话：印着的对不上，多半选错了人；不是印着的，是照原来的人填的判断的。对得上为空串。 */
 export function mismatchWords(person, report) {
   const { sex, age, told = [] } = report;
-  const isOtherSex = person?.sex && sex && !told.includes("sex") && sex !== person.sex;
-  const years = !told.includes("age") && /^(\d{1,3})\s*岁?$/.exec(age ?? "")?.[1];
+  if (!person) return "";
+  const isOtherSex = sex && (person.sex || told.includes("sex")) && sex !== person.sex;
+  const years = /^(\d{1,3})\s*岁?$/.exec(age ?? "")?.[1];
   const year = Number(dateOf(report).slice(0, 4)) || new Date().getFullYear();
+  const own = year - (person.birthYear ?? NaN);
   // 出生的年份只定得到上下一岁
-  const isOtherAge = person?.birthYear && years && Math.abs(year - person.birthYear - years) > 1;
+  const isOwnAge = years ? Math.abs(own - years) <= 1 : age !== CHILD || own <= ADULT_AGE_YEARS;
+  const isOtherAge = age && (person.birthYear || told.includes("age")) && !isOwnAge;
   if (!isOtherSex && !isOtherAge) return "";
-  return t`单子上印的是${[isOtherSex && t(sex), isOtherAge && t`${years} 岁`].filter(Boolean).join(t("、"))}，与“${nameOf(person)}”填的对不上：看看是不是选错了人。高低按单子上印的判断。`;
+  const differing = [isOtherSex && t(sex), isOtherAge && (years ? t`${years} 岁` : t(age))].filter(Boolean).join(t("、"));
+  const isFilled = (isOtherSex && told.includes("sex")) || (isOtherAge && told.includes("age"));
+  return isFilled
+    ? t`高低是按${differing}判断的，与“${nameOf(person)}”填的对不上，不一定对：要准，请在“${nameOf(person)}”名下重新拍一次。`
+    : t`单子上印的是${differing}，与“${nameOf(person)}”填的对不上：看看是不是选错了人。高低按单子上印的判断。`;
 }
 
 function makeForm(person, refresh, close) {
   const name = make("input");
   Object.assign(name, { name: "name", value: person.name ?? "", maxLength: 20, autocomplete: "off", required: !person.id });
-  const sex = make("select", "", ...["", "女", "男"].map((one) => new Option(t(one || t("不填")), one)));
+  const sex = make("select", "", ...["", "女", "男"].map((one) => new Option(t(one || "不填"), one)));
   Object.assign(sex, { name: "sex", value: person.sex ?? "" });
   const year = make("input");
   const limits = { min: FIRST_YEAR, max: new Date().getFullYear(), placeholder: t("不填"), value: person.birthYear ?? "" };
@@ -58,7 +66,10 @@ function makeForm(person, refresh, close) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const filled = { name: name.value.trim(), sex: sex.value || null, birthYear: Number(year.value) || null };
-    savePerson({ ...person, ...filled }).then(refresh);
+    savePerson({ id: person.id, ...filled }).then((id) => {
+      if (!id) alert(t`没有存：“${nameOf(person)}”在别的页面里删掉了。`);
+      refresh();
+    });
   });
   return form;
 }

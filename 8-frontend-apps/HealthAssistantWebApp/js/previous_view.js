@@ -21,6 +21,7 @@ export function makePrevious(item, report, records) {
     t`上次 ${before.result} ${before.unit}`.trim(),
     t`（${dateWords(found.date.slice(0, 10))}${before.flag === "unknown" ? t`，${FLAGS.unknown[1]}` : ""}）`,
     change && t`，${isAbout ? t("换算后相差约") : t("相差")} ${change} ${unit}`.trimEnd(),
+    change === "" && (isAbout ? t("，换算后差不多一样") : t("，没有变化")),
     real !== 0 && t`，比上次${real > 0 ? t("高 ↑") : t("低 ↓")}，超过平常的波动（±${Math.round(item.tracked.change_percent)}%）`,
   );
 }

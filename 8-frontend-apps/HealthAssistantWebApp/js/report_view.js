@@ -91,6 +91,7 @@ export function showEngines({ vision, verified_by: verifier, advice: adviser }, 
     t`建议：${name(adviser)}。`, t("高低由程序按参考范围判断，不由模型判断。以上都是自动生成的，没有经过医生。"),
   ].filter(Boolean).join("");
   if (disclaimer) element("disclaimer").textContent = disclaimer;
+  result.dataset.whole = ""; // 写完了，才有得存、有得分享
 }
 
 /** 建议半途而止（取消或断线）：说明白，不让残句冒充全文。 */
@@ -102,6 +103,7 @@ export function endAdvice() {
 export function clearReport() {
   result.hidden = true;
   delete element("work").dataset.shown;
+  delete result.dataset.whole;
   element("rows").replaceChildren();
   advice.replaceChildren(make("p", "muted waiting", t("正在写…")));
   element("engines").textContent = "";
