@@ -62,6 +62,13 @@ def english_answer(client, items: list[PrintedRow] = MIXED, day: str = "2026-03-
     return "event: accepted\ndata: {}\n\n" + sent.get_data(as_text=True)
 
 
+def read_photo(page) -> None:
+    """选一张照片，看一眼，读。示例不算：它不与别的比。"""
+    page.set_input_files("#album-input", SAMPLE.OUTPUT)
+    page.wait_for_selector("#check:not([hidden])")
+    page.click("#read-button")
+
+
 def go_home(page) -> None:
     page.locator("#result .restart").click()
     page.wait_for_selector("#start:not([hidden])")
@@ -91,7 +98,7 @@ def test_a_newcomer_walks_through_in_english(english_page, report_server, client
         rows = [row.model_copy(update={"result": value}) if row.code == "K" else row for row in MIXED]
         reply_with(page, english_answer(client, rows, day))
         with page.expect_request(ANALYZE) as sent:
-            page.click("#example-button")
+            read_photo(page)
         assert sent.value.headers["accept-language"] == "en"
         page.wait_for_selector(DONE)
         assert chinese_left(page, rows) == []
@@ -244,7 +251,7 @@ def test_axe_finds_nothing_in_english(english_page_without_csp, report_server, c
     page.click("#back-button")
     for day in ("2026-01-05", "2026-03-02"):
         reply_with(page, english_answer(client, MIXED, day))
-        page.click("#example-button")
+        read_photo(page)
         page.wait_for_selector(DONE)
         page.click("#save-button")
         page.wait_for_selector("#save-button:disabled")
