@@ -13,6 +13,7 @@ from medical_report.middleware import log_as_json
 from medical_report.settings import SettingsError, load_settings
 
 from health_assistant.command_line import fail, new_parser
+from health_assistant.lab_report.language import load_english
 from health_assistant.lab_report.patterns import load_patterns
 from health_assistant.serving import serve
 
@@ -37,6 +38,7 @@ def main() -> int:
         # 在后台装模型，先读好目录：第一位用户不用等，一起来的几位也不用各读一遍
         get_analyst(app).reader.load()
         load_patterns()
+        load_english()
         return app
 
     print(f"健康助手：{'https' if https else 'http'}://{args.host}:{args.port}（Ctrl-C 结束）", flush=True)

@@ -97,6 +97,14 @@ def open_result(page, url: str, items: list[PrintedRow], **answer_options) -> No
     page.wait_for_selector(DONE)
 
 
+def read_photo(page) -> None:
+    """选一张照片（不是示例），识别，等结果。"""
+    page.set_input_files("#album-input", SAMPLE.OUTPUT)
+    page.wait_for_selector("#check:not([hidden])")
+    page.click("#read-button")
+    page.wait_for_selector(DONE)
+
+
 def is_inside(page, selector: str) -> bool:
     """整个元素都在眼前的一屏里。"""
     box, view = page.locator(selector).bounding_box(), page.viewport_size

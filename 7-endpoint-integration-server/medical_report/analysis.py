@@ -17,6 +17,7 @@ from flask import Flask
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import Assessment, assess, raise_to
 from health_assistant.lab_report.joining import join_pages
+from health_assistant.lab_report.language import Language, say, speaking, translate
 from health_assistant.lab_report.report import DISCLAIMER, Reading
 from health_assistant.lab_report.vl_protocol import data_url
 from medical_report.advice_request import advice_messages, choice_format, parse_choice
@@ -24,6 +25,7 @@ from medical_report.markdown import describe, to_html
 from medical_report.metrics import DEGRADED, GUARDED
 from medical_report.page_reading import Busy, Job, PageRead, read_page
 from medical_report.settings import Settings
+from medical_report.spoken import report_json, speaking_about
 from medical_report.told import Told, fill_in
 from medical_report.upload import Page
 from medical_report.upstreams import Upstream, UpstreamError
@@ -85,15 +87,20 @@ def get_analyst(app: Flask) -> Analyst:
 
 
 def analyse_pages(
-    analyst: Analyst, pages: list[Page], told: Told, request_id: str, trace: list[dict] | None = None
+    analyst: Analyst,
+    pages: list[Page],
+    told: Told,
+    request_id: str,
+    trace: list[dict] | None = None,
+    language: Language = "zh",
 ) -> Iterator[Event]:
-    """一份报告的各页 -> 事件。trace 给了就记下与上游的来往，给操作的人看。
+    """一份报告的各页 -> 事件，程序的话用这种语言。trace 给了就记下与上游的来往，给操作的人看。
 
     told 是用的人填的，单子上没有印的才用。
 
     一页也读不出时抛第一页的 `UnreadableReport` 或 `BadImage`；排不上时抛 `Busy`。
     """
-    job = Job(request_id, analyst.settings.total_seconds + EXTRA_PAGE_SECONDS * (len(pages) - 1), trace)
+    job = Job(request_id, analyst.settings.total_seconds + EXTRA_PAGE_SECONDS * (len(pages) - 1), trace, language)
     # 排不上的，还没有开口就说
     pending = None if analyst.vision else analyst.start_reading(pages[0])
     yield "accepted", {"request_id": request_id}
@@ -102,20 +109,22 @@ def analyse_pages(
         read = read_page(analyst, page, number, job, pending if number == 1 else None)
         reads.append(read)
         if len(pages) > 1 or page.preview:
-            progress = {"page": number, "pages": len(pages), "file": page.file, "problem": read.problem}
+            with speaking(language):
+                problem = read.problem and translate(read.problem)
+            progress = {"page": number, "pages": len(pages), "file": page.file, "problem": problem}
             yield "page", progress | {"preview": data_url(page.preview) if page.preview else None}
     report, engines = judge_pages(reads, analyst.settings.verify, told)
     yield from _explain(analyst, report, engines, job)
 
 
 def analyse_rows(
-    analyst: Analyst, corrected: Reading, request_id: str, open_doubts: Sequence[str] = ()
+    analyst: Analyst, corrected: Reading, request_id: str, open_doubts: Sequence[str] = (), language: Language = "zh"
 ) -> Iterator[Event]:
     """人核对、改正过的各行 -> 事件；判断与建议重新做，不信传来的判断。
 
     还有疑问的行不作判断；open_doubts 是整张的疑问，人改正不了的（有一页没有读成）。
     """
-    job = Job(request_id, analyst.settings.total_seconds)
+    job = Job(request_id, analyst.settings.total_seconds, language=language)
     yield from _explain(analyst, assess(corrected, open_doubts), {"vision": "人工核对"}, job)
 
 
@@ -157,29 +166,34 @@ def judge_pages(reads: Sequence[PageRead], verify: bool, told: Told) -> tuple[As
 
 
 def _explain(analyst: Analyst, report: Assessment, engines: dict[str, str], job: Job) -> Iterator[Event]:
-    yield "report", report.model_dump(mode="json")
+    yield "report", report_json(report, job.language)
     started = time.monotonic()
     chosen = _ask_advice(analyst, report, job)
     engines["advice"] = analyst.advice.model if chosen else advice.ENGINE_NAME
-    sections, html = [], ""
-    for section in advice.advice_sections(report, chosen or ()):
-        sections.append(section)
+    # 说完了再给出去：说哪种语言是这个线程的，不能跨着 yield
+    with speaking_about(report, job.language):
+        sections = list(advice.advice_sections(report, chosen or ()))
+        summary, disclaimer = describe(report), say(DISCLAIMER)
+        engines = {role: translate(engine) for role, engine in engines.items()}
+    html = ""
+    for section in sections:
         section_html = to_html(section)
         html += section_html
         yield "advice", {"advice_html": section_html}
     job.note("advice", started)
     job.note("total")
+    spoken = report_json(report, job.language)
     answer = {
         "request_id": job.request_id,
-        "analysis_result": describe(report),
+        "analysis_result": summary,
         "health_recommendations": "\n\n".join(sections),
         "advice_html": html,
-        "report": report.model_dump(mode="json"),
+        "report": spoken,
         "triage": report.triage,
-        "notices": report.notices,
+        "notices": spoken["notices"],
         "engines": engines,
         "timings_ms": job.timings_ms,
-        "disclaimer": DISCLAIMER,
+        "disclaimer": disclaimer,
     }
     yield "done", answer
 

@@ -1,4 +1,4 @@
-"""错误：哪一种、说什么、什么状态码。每个错误都是中文 JSON，编程的错也不例外。"""
+"""错误：哪一种、说什么、什么状态码。每个错误都是 JSON，说中文或请求要的语言，编程的错也不例外。"""
 
 import logging
 import time
@@ -9,9 +9,11 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from health_assistant.images import BadImage
+from health_assistant.lab_report.language import speaking, translate
 from health_assistant.lab_report.report import UnreadableReport
 from medical_report import metrics
 from medical_report.analysis import Busy
+from medical_report.spoken import asked_language
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,8 @@ def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
     if request.method == "POST":
         seen = {"time": time.time(), "code": code, "request_id": g.request_id}
         current_app.extensions["recent_errors"].append(seen)
-    return status, {"error": message, "code": code, "request_id": g.request_id}
+    with speaking(asked_language(request)):
+        return status, {"error": translate(message), "code": code, "request_id": g.request_id}
 
 
 def handle_error(error: Exception) -> Response:

@@ -3,6 +3,7 @@
 import nh3
 import pyromark
 
+from health_assistant.lab_report.language import say, say_range, translate, with_english_name
 from health_assistant.lab_report.report import (
     ABNORMAL_FLAGS,
     DISCLAIMER,
@@ -29,20 +30,32 @@ def describe(report: LabReport) -> str:
     """读到了什么、判断如何，Markdown。"""
     abnormal = sum(item.flag in ABNORMAL_FLAGS for item in report.items)
     unknown = sum(item.flag == "unknown" for item in report.items)
-    when = f"（{WHEN_WORDS[report.when]}）" if report.when else ""
-    head = f"### {escape_markdown(report.report_type) or '化验单'}：{TRIAGE_WORDS[report.triage]}{when}"
-    count = f"共 {len(report.items)} 项，异常 {abnormal} 项，未判断 {unknown} 项。"
-    notices = "\n".join(f"- **{escape_markdown(notice)}**" for notice in report.notices)
+    triage = say(TRIAGE_WORDS[report.triage])
+    tier = say("{triage}（{when}）", triage=triage, when=say(WHEN_WORDS[report.when])) if report.when else triage
+    title = escape_markdown(report.report_type) or say("化验单")
+    head = f"### {say('{item}：{words}', item=title, words=tier)}"
+    count = say(
+        "共 {count} 项，异常 {abnormal} 项，未判断 {unknown} 项。",
+        count=len(report.items), abnormal=abnormal, unknown=unknown,
+    )  # fmt: skip
+    notices = "\n".join(f"- **{escape_markdown(translate(notice))}**" for notice in report.notices)
     rows = "\n".join(_row(item) for item in report.items)
-    table = f"| 项目 | 结果 | 单位 | 参考范围 | 判断 |\n|---|---|---|---|---|\n{rows}"
-    return "\n\n".join(part for part in (head, notices, count, table, DISCLAIMER) if part)
+    columns = " | ".join(map(say, ("项目", "结果", "单位", "参考范围", "判断")))
+    table = f"| {columns} |\n|---|---|---|---|---|\n{rows}"
+    return "\n\n".join(part for part in (head, notices, count, table, say(DISCLAIMER)) if part)
 
 
 def _row(item: LabItem) -> str:
-    source = "（常见范围）" if item.range_source == "catalogue" else ""
-    cells = (item.name, item.result, item.unit, item.applied_range + source, _judgement(item))
+    limits = item.applied_range
+    if item.range_source == "catalogue":
+        limits = say("{limits}（常见范围）", limits=say_range(limits))
+    cells = (with_english_name(item.name), item.result, item.unit, limits, _judgement(item))
     return f"| {' | '.join(map(escape_markdown, cells))} |"
 
 
 def _judgement(item: LabItem) -> str:
-    return verdict(item) if item.flag in ABNORMAL_FLAGS else f"{FLAG_ARROWS[item.flag]} {FLAG_WORDS[item.flag]}".strip()
+    return (
+        verdict(item)
+        if item.flag in ABNORMAL_FLAGS
+        else f"{FLAG_ARROWS[item.flag]} {say(FLAG_WORDS[item.flag])}".strip()
+    )

@@ -92,6 +92,7 @@ def _take_slot(slots: threading.BoundedSemaphore) -> None:
 def _finish(response: Response) -> Response:
     response.headers.update(_SECURITY_HEADERS)
     response.headers["X-Request-ID"] = g.request_id
+    response.vary.add("Accept-Language")
     # 结果是个人的健康信息，不许缓存；网页文件每次核对是否有新的
     is_page = request.method in ("GET", "HEAD") and response.status_code in (200, 304)
     response.headers["Cache-Control"] = "no-cache" if is_page else "no-store"

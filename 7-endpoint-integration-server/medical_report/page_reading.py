@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from health_assistant.images import BadImage
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
+from health_assistant.lab_report.language import Language
 from health_assistant.lab_report.report import Reading, ReadRow, UnreadableReport
 from health_assistant.lab_report.vl_protocol import data_url, parse_answer, read_messages, read_report_schema
 from medical_report.metrics import DEGRADED, STEP_SECONDS
@@ -32,10 +33,13 @@ class Busy(RuntimeError):
 
 
 class Job:
-    """一个请求：编号、时限、各步的用时（读几页的，各页的加在一起），trace 给了就记下与上游的来往。"""
+    """一个请求：编号、语言、时限、各步的用时（读几页的，各页的加在一起），trace 给了就记下与上游的来往。"""
 
-    def __init__(self, request_id: str, total_seconds: float, trace: list[dict] | None = None) -> None:
+    def __init__(
+        self, request_id: str, total_seconds: float, trace: list[dict] | None = None, language: Language = "zh"
+    ) -> None:
         self.request_id = request_id
+        self.language = language
         self.trace = trace
         self._started = time.monotonic()
         self.end = self._started + total_seconds

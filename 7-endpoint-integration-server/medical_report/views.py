@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, request, stream_with_context
-from pydantic import BaseModel, Field, StrictBool, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, field_validator, model_validator
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.fhir import to_bundle, to_json
+from health_assistant.lab_report.language import original
 from health_assistant.lab_report.report import (
     TIMES,
     Box,
@@ -26,6 +27,7 @@ from medical_report.analysis import Event, analyse_pages, analyse_rows, get_anal
 from medical_report.errors import describe_error
 from medical_report.heartbeats import HEARTBEAT, with_heartbeats
 from medical_report.page_reading import MAX_ROWS
+from medical_report.spoken import asked_language
 from medical_report.told import Told
 from medical_report.upload import MAX_PAGES, uploaded_pages
 
@@ -35,7 +37,8 @@ Cell = Annotated[str, Field(max_length=200)]
 """真的报告，一格远到不了 200 个字，一页远到不了 300 行。"""
 
 
-Doubt = Annotated[str, Field(max_length=2000)]
+Doubt = Annotated[str, Field(max_length=2000), AfterValidator(original)]
+"""照原样交回来的话，也许是英文的；判断只看中文。"""
 
 
 class CorrectedRow(PrintedRow):
@@ -47,7 +50,7 @@ class CorrectedRow(PrintedRow):
     unit: Cell = ""
     reference_range: Cell = ""
     mark: Cell | None = None
-    doubt: Cell | None = Field(None, description="读的时候就有、还没有人核对过的疑问，照原样交回；有疑问的行不作判断")
+    doubt: Doubt | None = Field(None, description="读的时候就有、还没有人核对过的疑问，照原样交回；有疑问的行不作判断")
     corrected: StrictBool = Field(False, description="人照原件改正过这一行；导出时不说是软件识别的")
     page: int = Field(1, ge=1, le=MAX_PAGES, description="在第几页")
     report_type: Cell | None = Field(None, description="各页的报告名不同时，这一行那一页的")
@@ -110,14 +113,17 @@ def analyze_medical_report() -> Response:
     pages = uploaded_pages(request)
     told = Told.model_validate(request.form.to_dict())
     trace: list[dict] | None = [] if request.args.get("trace") == "1" else None
-    return _answer(analyse_pages(get_analyst(current_app), pages, told, g.request_id, trace), trace)
+    return _answer(
+        analyse_pages(get_analyst(current_app), pages, told, g.request_id, trace, asked_language(request)), trace
+    )
 
 
 @blueprint.post("/advice")
 def advise() -> Response:
     """人核对过的各行 -> 重新判断与建议。"""
     report = AdviceRequest.model_validate_json(request.get_data()).report
-    return _answer(analyse_rows(get_analyst(current_app), _reading_of(report), g.request_id, report.doubts))
+    language = asked_language(request)
+    return _answer(analyse_rows(get_analyst(current_app), _reading_of(report), g.request_id, report.doubts, language))
 
 
 @blueprint.post("/fhir")

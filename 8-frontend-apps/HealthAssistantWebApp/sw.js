@@ -4,7 +4,7 @@ const CACHE = "shell-v1";
 const SHELL = [
   "./", "manifest.webmanifest", "icons/icon.svg", "icons/icon-192.png", "examples/blood-count.png",
   "css/base.css", "css/dark.css", "css/result.css", "css/trends.css",
-  ...["api", "backup", "backup_view", "check_view", "correction", "database", "display", "dom", "export", "history", "main", "origin_view", "page_list", "people", "people_view", "photo", "photo_view", "previous_view", "progress", "range_bar",
+  ...["api", "backup", "backup_view", "check_view", "correction", "database", "display", "dom", "en", "export", "history", "keeping", "language", "main", "origin_view", "page_list", "people", "people_view", "photo", "photo_view", "pick_language", "previous_view", "progress", "range_bar",
     "report_view", "row_view", "share", "taps", "tracking", "trend_chart", "trend_view"].map((name) => `js/${name}.js`),
 ].map((path) => new URL(path, self.registration.scope).href);
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from health_assistant.lab_report.alarms import CHECK
 from health_assistant.lab_report.assessment import Assessment
 from health_assistant.lab_report.judgement import Finding
+from health_assistant.lab_report.language import join_names, join_sentences, say, translate
 from health_assistant.lab_report.report import (
     ABNORMAL_FLAGS,
     FLAG_WORDS,
@@ -59,15 +60,15 @@ def _choices(subjects: Subjects) -> dict[str, tuple[Subject, str]]:
 def advice_sections(report: Assessment, chosen: Sequence[str] = ()) -> Iterator[str]:
     """逐段给出建议，最要紧、最有用的在最前。每段是完整的 Markdown。
 
-    `chosen` 是建议模型从 `choices` 里挑的编号，排在开头的“为什么”之后；不认识的编号抛 KeyError。
+    `chosen` 是建议模型从 `choices` 里挑的编号，排在开头的“为什么”之后；不认识的编号不理。
     """
     subjects = find_subjects(report)
     opening = _opening(report, subjects)
     yield opening
     # 开头已经说了的不再说
     offered = _choices(subjects) if chosen else {}
-    picked = [offered[choice] for choice in dict.fromkeys(chosen)]
-    if lines := [f"**{subject.title}**：{text}" for subject, text in picked if text not in opening]:
+    picked = [offered[choice] for choice in dict.fromkeys(chosen) if choice in offered]
+    if lines := [_about(subject, text) for subject, text in picked if text not in opening]:
         yield section("先看这几句", lines)
     details = list(_details(report, subjects))
     if details:
@@ -75,9 +76,14 @@ def advice_sections(report: Assessment, chosen: Sequence[str] = ()) -> Iterator[
         yield from details
 
 
-def section(title: str, lines: Iterable[str]) -> str:
-    """一段 Markdown：标题与一列。lines 里从照片上来的文字要先转义。"""
-    return f"### {title}\n\n" + "\n".join(f"- {line}" for line in lines)
+def section(title: str, lines: Iterable[str], after: str = "") -> str:
+    """一段 Markdown：标题、一列、后面的一句。lines 里从照片上来的文字要先转义。"""
+    after = f"\n\n{after}" if after else ""
+    return f"### {say(title)}\n\n" + "\n".join(f"- {line}" for line in lines) + after
+
+
+def _about(subject: Subject, words: str) -> str:
+    return say("**{title}**：{words}", title=subject.title, words=words)
 
 
 # ---- 开头 ----
@@ -85,19 +91,19 @@ def section(title: str, lines: Iterable[str]) -> str:
 
 def _opening(report: Assessment, subjects: Subjects) -> str:
     """要做的一件事与什么时候，先做什么，为什么。"""
-    when = f"：{WHEN_WORDS[report.when]}" if report.when else ""
-    parts = [f"### {TRIAGE_WORDS[report.triage]}{when}", _what_to_do(report, subjects)]
+    triage = say(TRIAGE_WORDS[report.triage])
+    head = say("{triage}：{when}", triage=triage, when=say(WHEN_WORDS[report.when])) if report.when else triage
+    parts = [f"### {head}", _what_to_do(report, subjects)]
     if first_aid := list(dict.fromkeys(text for one in subjects.each for text in one.first_aid)):
-        parts.append("**先做**：" + "".join(first_aid))
+        parts.append(say("**先做**：{words}", words=join_sentences(*first_aid)))
     weighty = _weighty(report, subjects)
     if weighty:
-        parts.append(
-            "\n".join(f"- **{one.title}**：{one.warning or one.say or one.why}" for one in weighty[:MAX_REASONS])
-        )
-        if left := len(weighty) - MAX_REASONS:
-            parts.append(f"另有 {left} 件在下面。" if left > 0 else "")
+        reasons = [_about(one, one.warning or one.say or one.why) for one in weighty[:MAX_REASONS]]
+        parts.append("\n".join(f"- {reason}" for reason in reasons))
+        if (left := len(weighty) - MAX_REASONS) > 0:
+            parts.append(say("另有 {left} 件在下面。", left=left))
     if signs := _first_signs(weighty):
-        parts.append(f"路上和等的时候：{signs}")
+        parts.append(say("路上和等的时候：{signs}", signs=signs))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -120,26 +126,28 @@ def _what_to_do(report: Assessment, subjects: Subjects) -> str:
     heaviest = worst(one.severity for one in subjects.each)
     checks = any(notice.startswith(CHECK) for notice in report.notices)
     if checks and not at_least(heaviest, severity):
-        reason = "请先对照报告单原件，看最上面说的那一项有没有读错；没有读错的，按下面做。"
-    where = next((one.department for one in subjects.each if one.severity == severity), "") or "开单的科室或全科"
-    return reason + _WHAT_TO_DO[severity].format(where=where)
+        reason = say("请先对照报告单原件，看最上面说的那一项有没有读错；没有读错的，按下面做。")
+    own = next((one.department for one in subjects.each if one.severity == severity), "")
+    return join_sentences(reason, say(_WHAT_TO_DO[severity], where=own or say("开单的科室或全科")))
 
 
 def _reassurance(report: Assessment, subjects: Subjects) -> str:
     """小事给一句真话，让人放心。"""
     if report.triage == "none":
-        return "报告上读到的项目都在参考范围内。报告正常不等于没有疾病，有不舒服仍要看医生。"
+        return say("报告上读到的项目都在参考范围内。报告正常不等于没有疾病，有不舒服仍要看医生。")
     if report.doubts:
-        return "读到的项目里没有要马上处理的问题；但这份报告没有读全，或有疑问（见最上面），请对照原件。"
+        return say("读到的项目里没有要马上处理的问题；但这份报告没有读全，或有疑问（见最上面），请对照原件。")
     slight = [one for one in report.items if one.severity == "slight"]
     if slight:
-        names = name_some(slight, MAX_REASONS)
-        return f"没有要马上处理的问题。{names} 只是轻微超出，健康的人也常有；按下面的时间复查，有不舒服就提前去看医生。"
+        return say(
+            "没有要马上处理的问题。{items} 只是轻微超出，健康的人也常有；按下面的时间复查，有不舒服就提前去看医生。",
+            items=name_some(slight, MAX_REASONS),
+        )
     if subjects.harmless or any(one.flag in ABNORMAL_FLAGS for one in report.items):
-        return "没有要马上处理的问题，偏离范围的几项没有大碍。有不舒服仍要看医生。"
+        return say("没有要马上处理的问题，偏离范围的几项没有大碍。有不舒服仍要看医生。")
     if any(one.flag == "unknown" and (not one.analyte or one.analyte.meanings) for one in report.items):
-        return "读懂的项目都在参考范围内；没有判断的，请对照报告单原件。有不舒服仍要看医生。"
-    return "没有要马上处理的问题。有不舒服仍要看医生。"
+        return say("读懂的项目都在参考范围内；没有判断的，请对照报告单原件。有不舒服仍要看医生。")
+    return say("没有要马上处理的问题。有不舒服仍要看医生。")
 
 
 # ---- 折起来的 ----
@@ -152,32 +160,34 @@ def _details(report: Assessment, subjects: Subjects) -> Iterator[str]:
         title = "别的偏离" if report.when in ("now", "today") else "一般没有大碍的偏离"
         yield section(title, map(_briefly, subjects.harmless))
     if subjects.strange:
-        yield section("目录里还没有说明的异常项目", map(with_range, subjects.strange)) + "\n\n请问开单的医生。"
+        yield section("目录里还没有说明的异常项目", map(with_range, subjects.strange), say("请问开单的医生。"))
     # 只有一个科室的，开头已经说了
     if report.triage == "soon" and len(departments := _departments(subjects.each)) > 1:
-        yield section("可以挂的科室", departments) + "\n\n拿不准时先挂全科或内科，由医生转诊。"
+        yield section("可以挂的科室", departments, say("拿不准时先挂全科或内科，由医生转诊。"))
     yield from _unjudged_sections(report.items)
     if signs := _warning_signs(report, subjects):
         yield section("出现这些情况，不要等复查，马上就医", signs)
     if report.triage in ("soon", "urgent"):
-        yield section("问医生之前先想好问什么", _questions(report, subjects)) + f"\n\n{_BRING}{_TELL_THE_DOCTOR}"
+        after = join_sentences(say(_BRING), say(_TELL_THE_DOCTOR))
+        yield section("问医生之前先想好问什么", _questions(report, subjects), after)
 
 
 def _questions(report: Assessment, subjects: Subjects) -> list[str]:
     """值得问医生的三到五个问题：最要紧的两件事，不认识的、没有判断的，和总要问的。"""
     weighty = [one for one in subjects.each if at_least(one.severity, "moderate")]
-    asked = [f"{one.title}：最可能是什么原因，还要查什么？" for one in weighty[:2]]
+    asked = [say("{title}：最可能是什么原因，还要查什么？", title=one.title) for one in weighty[:2]]
     if subjects.strange:
-        asked.append(f"{name_some(subjects.strange)}：说明什么，要不要紧？")
+        asked.append(say("{items}：说明什么，要不要紧？", items=name_some(subjects.strange)))
     unjudged = [one for one in report.items if one.flag == "unknown" and (not one.analyte or one.analyte.meanings)]
     if unjudged:
-        asked.append(f"{name_some(unjudged)}：没有判断出高低，按医院的范围算正常吗？")
-    return asked[:3] + _ALWAYS_ASK
+        asked.append(say("{items}：没有判断出高低，按医院的范围算正常吗？", items=name_some(unjudged)))
+    return asked[:3] + [say(one) for one in _ALWAYS_ASK]
 
 
 def _briefly(finding: Finding) -> str:
     way = finding.analyte.direction(finding.flag)
-    return f"{with_range(finding)}：{finding.analyte.meanings[way]}{finding.analyte.advice[way]}"
+    words = join_sentences(say(finding.analyte.meanings[way]), say(finding.analyte.advice[way]))
+    return say("{item}：{words}", item=with_range(finding), words=words)
 
 
 def _unjudged_sections(findings: list[Finding]) -> Iterator[str]:
@@ -188,19 +198,19 @@ def _unjudged_sections(findings: list[Finding]) -> Iterator[str]:
         if finding.flag != "unknown" or finding.severity:
             continue
         if finding.analyte and not finding.analyte.meanings:
-            plain.setdefault(finding.analyte.measures, []).append(value_text(finding))
+            plain.setdefault(say(finding.analyte.measures), []).append(value_text(finding))
         else:
-            note = escape_markdown(finding.note or FLAG_WORDS["unknown"])
+            note = escape_markdown(translate(finding.note or FLAG_WORDS["unknown"]))
             unknown.setdefault(note, []).append(value_text(finding))
     if plain:
         yield section("不分高低的项目", _grouped(plain))
     if unknown:
-        yield section("没有判断的项目", _grouped(unknown)) + "\n\n请对照报告单原件，或请医生看这几项。"
+        yield section("没有判断的项目", _grouped(unknown), say("请对照报告单原件，或请医生看这几项。"))
 
 
 def _grouped(owners: dict[str, list[str]]) -> list[str]:
     """{说法: [谁, ...]} -> “谁、谁：说法”。"""
-    return [f"{'、'.join(names)}：{text}" for text, names in owners.items()]
+    return [say("{item}：{words}", item=join_names(names), words=text) for text, names in owners.items()]
 
 
 def _departments(subjects: list[Subject]) -> list[str]:
@@ -208,7 +218,7 @@ def _departments(subjects: list[Subject]) -> list[str]:
     for one in subjects:
         if at_least(one.severity, "moderate"):
             departments.setdefault(one.department, []).append(one.title)
-    return [f"{where}：{'；'.join(names)}" for where, names in departments.items()]
+    return [say("{item}：{words}", item=where, words=say("；").join(names)) for where, names in departments.items()]
 
 
 def _warning_signs(report: Assessment, subjects: Subjects) -> list[str]:
@@ -220,4 +230,4 @@ def _warning_signs(report: Assessment, subjects: Subjects) -> list[str]:
             owners.setdefault(one.watch, []).append(one.title)
     if owners or said:
         return _grouped(owners)
-    return [_GENERAL_RED_FLAGS] if subjects.strange or report.when in ("now", "today", "days") else []
+    return [say(_GENERAL_RED_FLAGS)] if subjects.strange or report.when in ("now", "today", "days") else []

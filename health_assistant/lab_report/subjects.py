@@ -7,6 +7,14 @@ from health_assistant.lab_report.assessment import Assessment
 from health_assistant.lab_report.catalogue import Analyte, Direction
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
+from health_assistant.lab_report.language import (
+    join_names,
+    join_sentences,
+    say,
+    say_range,
+    translate,
+    with_english_name,
+)
 from health_assistant.lab_report.patterns import Match
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.report import (
@@ -49,7 +57,7 @@ class Subject:
 
     def defer(self) -> None:
         """今天就要看医生的时候，小事不展开，也不另说“过几周再查”。"""
-        self.do = "这一次看医生时一起说。"
+        self.do = say("这一次看医生时一起说。")
         self.lines = [*self.lines[:1], self.do]
 
 
@@ -73,10 +81,10 @@ def find_subjects(report: Assessment) -> Subjects:
             continue
         if analyte is None and (specimen := special_specimen(finding.report_type or report.report_type, finding.name)):
             title = f"{value_text(finding)} {verdict(finding)}"
-            lines = [f"参考范围：{range_text(finding)}", specimen.say]
-            subjects.append(
-                Subject("specimen", title, finding.severity, specimen.department, specimen.say, lines=lines)
-            )
+            words = say(specimen.say)
+            lines = [say("参考范围：{limits}", limits=range_text(finding)), words]
+            department = say(specimen.department)
+            subjects.append(Subject("specimen", title, finding.severity, department, words, lines=lines))
         elif analyte is None:
             strange.append(finding)
         elif finding.severity is None and analyte.is_harmless(finding.flag):
@@ -104,22 +112,27 @@ def _about_pattern(match: Match, person: Person) -> Subject:
     ]
     heavier = [one for one in marked if own is None or not at_least(own, one.severity)]
     heaviest = worst([own, *(one.severity for one in marked)])
-    action = _without_waiting(pattern.action) if heavier else pattern.action
+    action = say(_without_waiting(pattern.action) if heavier else pattern.action)
     own_words = [one.do if one in heavier else one.say for one in marked]
-    why = f"常见于{pattern.common}，不能据此确诊。{pattern.says or ''}"
-    warnings = [f"**{one.title}**：{words}" for one, words in zip(marked, own_words, strict=True) if words]
+    usual = say("常见于{common}，不能据此确诊。", common=say(pattern.common))
+    why = join_sentences(usual, say(pattern.says or ""))
+    warnings = [
+        say("**{title}**：{words}", title=one.title, words=words)
+        for one, words in zip(marked, own_words, strict=True)
+        if words
+    ]
     abnormal = [one for one in match.findings if one.flag in ABNORMAL_FLAGS] or match.findings
-    lines = ["；".join(map(with_range, match.findings)), f"这几项放在一起，{why}"]
-    lines += [*warnings, *([f"怎么办：{action}"] if action else [])]
+    lines = [say("；").join(map(with_range, match.findings)), say("这几项放在一起，{why}", why=why)]
+    lines += [*warnings, *([say("怎么办：{do}", do=action)] if action else [])]
     return Subject(
         id=pattern.id,
-        title=f"{pattern.title}（{name_some(abnormal)}）",
+        title=say("{title}（{items}）", title=say(pattern.title), items=name_some(abnormal)),
         severity=heaviest,
-        department=heavier[0].department if heavier else pattern.department,
+        department=heavier[0].department if heavier else say(pattern.department),
         why=why,
-        warning=f"其中 {heavier[0].title}。{heavier[0].say or why}" if heavier else "",
-        do=(heavier[0].do if heavier else "") + action,
-        watch=pattern.red_flag or next((one.watch for one in marked if one.watch), ""),
+        warning=say("其中 {title}。{words}", title=heavier[0].title, words=heavier[0].say or why) if heavier else "",
+        do=join_sentences(heavier[0].do if heavier else "", action),
+        watch=say(pattern.red_flag or "") or next((one.watch for one in marked if one.watch), ""),
         first_aid=[text for one in marked for text in one.first_aid],
         lines=lines,
     )
@@ -127,7 +140,8 @@ def _about_pattern(match: Match, person: Person) -> Subject:
 
 def name_some(findings: list[Finding], most: int = 2) -> str:
     """前几项的名称与结果；多的只说有几项。"""
-    return "、".join(map(value_text, findings[:most])) + (f" 等 {len(findings)} 项" if len(findings) > most else "")
+    named = join_names([value_text(one) for one in findings[:most]])
+    return say("{items} 等 {count} 项", items=named, count=len(findings)) if len(findings) > most else named
 
 
 _WAITS = re.compile(r"(\d|几) ?(天内|周|个月|年)|体检|不急|不用急|以后每|下次|这几天|这周|近期")
@@ -143,30 +157,33 @@ def _without_waiting(text: str) -> str:
 def _about(finding: Finding, analyte: Analyte, person: Person) -> Subject:
     way = analyte.direction(finding.flag) if finding.flag in ABNORMAL_FLAGS else _side(finding, analyte)
     graded = finding.flag if finding.flag in ABNORMAL_FLAGS else way
-    said = told(analyte.code, graded, person, "say")
-    first_aid = told(analyte.code, graded, person, "first_aid")
-    meaning = analyte.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。")
+    said = say(told(analyte.code, graded, person, "say") or "")
+    first_aid = say(told(analyte.code, graded, person, "first_aid") or "")
+    meaning = say(analyte.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。"))
+    department, advice = say(analyte.department), analyte.advice.get(way, "")
     if at_least(finding.severity, "marked"):
-        do = _GO[finding.severity].format(where=analyte.department) + (said or "")
+        do = join_sentences(say(_GO[finding.severity], where=department), said)
     else:
-        do = analyte.advice.get(way, "")
-    if finding.severity == "slight" and "复查" not in do and "重抽" not in do:
-        do += "没有不适的，1–3 个月内复查一次。"
+        is_repeated = finding.severity != "slight" or "复查" in advice or "重抽" in advice
+        do = join_sentences(say(advice), "" if is_repeated else say("没有不适的，1–3 个月内复查一次。"))
     is_urgent = at_least(finding.severity, "severe")
-    lines = [f"参考范围：{range_text(finding)}", f"它量的是：{analyte.measures}"]
+    lines = [
+        say("参考范围：{limits}", limits=range_text(finding)),
+        say("它量的是：{measures}", measures=say(analyte.measures)),
+    ]
     if finding.note:
-        lines.append(escape_markdown(finding.note) + "。")
-    lines.append(f"{'这说明' if way == 'abnormal' else '常见的原因'}：{meaning}")
-    lines.append(f"怎么办：{do}" if at_least(finding.severity, "marked") else f"可以怎么做：{do}")
+        lines.append(say("{note}。", note=escape_markdown(translate(finding.note))))
+    lines.append(say("这说明：{why}" if way == "abnormal" else "常见的原因：{why}", why=meaning))
+    lines.append(say("怎么办：{do}" if at_least(finding.severity, "marked") else "可以怎么做：{do}", do=do))
     return Subject(
         id=analyte.code,
         title=f"{value_text(finding)} {verdict(finding)}",
         severity=finding.severity,
-        department=analyte.department,
+        department=department,
         why=meaning,
         do=do,
-        say=said or "",
-        watch=analyte.red_flags.get(way, ""),
+        say=said,
+        watch=say(analyte.red_flags.get(way, "")),
         first_aid=[first_aid] if is_urgent and first_aid else [],
         lines=lines if do else lines[:-1],
     )
@@ -186,30 +203,32 @@ def _side(finding: Finding, analyte: Analyte) -> Direction | None:
 
 
 def value_text(row: LabItem) -> str:
-    """名称、结果、单位，转义过的。"""
-    return escape_markdown(f"{row.name or row.code} {row.result} {row.unit}".strip())
+    """名称、结果、单位，转义过的；说英文时名称旁边有目录里的英文名。"""
+    return escape_markdown(f"{with_english_name(row.name or row.code)} {row.result} {row.unit}".strip())
 
 
 def verdict(row: LabItem) -> str:
     """箭头、轻重与高低，如 “↑ 明显偏高”；危急的写明。"""
-    words = FLAG_WORDS[row.flag] if row.flag in ABNORMAL_FLAGS else ""
-    if row.flag == "unknown" and row.severity:
-        words = f"{SEVERITY_WORDS[row.severity]}超出常见范围"
+    words = say(FLAG_WORDS[row.flag]) if row.flag in ABNORMAL_FLAGS else ""
+    degree = say(SEVERITY_WORDS[row.severity]) if row.severity else ""
+    if row.flag == "unknown" and degree:
+        words = say("{degree}超出常见范围", degree=degree)
     if row.critical:
-        words += "（危急值）"
+        words = say("{words}（危急值）", words=words)
     elif row.severity in ("slight", "marked", "severe") and row.flag in ("high", "low"):
-        words = SEVERITY_WORDS[row.severity] + words
+        words = say("{degree}{way}", degree=degree, way=words)
     arrow = f"{FLAG_ARROWS[row.flag]} " if row.flag in ("high", "low") else ""
     return f"{arrow}{words}"
 
 
 def range_text(row: LabItem) -> str:
     """判断用的范围，转义过的；借用目录的注明。"""
-    borrowed = "，常见范围，报告单上没有印" if row.range_source == "catalogue" else ""
-    return escape_markdown(row.applied_range or "没有印") + borrowed
+    if row.range_source == "catalogue":
+        return say("{limits}，常见范围，报告单上没有印", limits=escape_markdown(say_range(row.applied_range)))
+    return escape_markdown(row.applied_range or say("没有印"))
 
 
 def with_range(row: LabItem) -> str:
     """结果、方向与判断用的范围，转义过的。"""
-    word = FLAG_ARROWS[row.flag] if row.flag in ("high", "low") else FLAG_WORDS[row.flag]
-    return f"{value_text(row)} {word}（参考 {range_text(row)}）"
+    word = FLAG_ARROWS[row.flag] if row.flag in ("high", "low") else say(FLAG_WORDS[row.flag])
+    return say("{value} {word}（参考 {limits}）", value=value_text(row), word=word, limits=range_text(row))

@@ -66,6 +66,7 @@ def told(page, words: str) -> None:
 
 
 def clear(page) -> None:
+    page.once("dialog", lambda dialog: dialog.accept())
     page.click("#clear-history-button")
     page.wait_for_selector("#history", state="hidden")
 
@@ -174,7 +175,21 @@ def broken(file: dict) -> dict[str, tuple[bytes, str]]:
             "第 1 份结果",
         ),
         "没有这个人": (changed(lambda copy: copy["results"][0].update(person="?")), "第 1 份结果"),
-        "人不对": (changed(lambda copy: copy["people"][0].update(sex="x")), "第 1 个人"),
+        "没有的日子": (
+            changed(lambda copy: copy["results"][0]["report"].update(origin={"collected": {"value": "2026-02-30"}})),
+            "第 1 份结果（血细胞分析）",
+        ),
+        "没有的时刻": (
+            changed(
+                lambda copy: copy["results"][0]["report"].update(origin={"reported": {"value": "2026-02-03T24:00"}})
+            ),
+            "第 1 份结果",
+        ),
+        "一栏太长": (changed(lambda copy: row(copy).update(name="长" * 20_000)), "第 1 份结果"),
+        "行太多": (changed(lambda copy: copy["results"][0]["report"]["items"].extend([row(copy)] * 6_000)), "第 1 份"),
+        "位置不是四个数": (changed(lambda copy: row(copy).update(boxes={"row": [1]})), "第 1 份结果"),
+        "存的时刻不可能": (changed(lambda copy: copy["results"][0].update(savedAt=9e15)), "第 1 份结果"),
+        "全是别的": (changed(lambda copy: copy.update(people=[None, 1], results=[None, [], "x"])), "第 3 份结果"),
         "加密的方法不认得": (changed(lambda copy: copy.update(encryption={"cipher": "ROT13"})), "加密方法，这里不认得"),
     }
 
@@ -190,6 +205,94 @@ def test_a_broken_file_is_refused_whole(page, report_server):
         assert page.locator("#history").is_hidden(), kind
     give(page, json.dumps(file).encode())
     told(page, "读回了 1 份结果。")
+
+
+@pytest.mark.slow
+def test_a_file_too_big_to_be_ours_is_not_even_opened(page, report_server, tmp_path):
+    big = tmp_path / "视频.json"
+    with big.open("wb") as file:
+        file.truncate(100_000_000)
+    page.goto(report_server)
+    open_backup(page)
+    page.set_input_files("#import-input", big)
+    told(page, "文件有 100 MB，太大了：不像从这里导出的。什么也没有读回。")
+
+
+def test_what_is_good_is_read_and_what_is_bad_is_named(page, report_server):
+    """坏了一份，好的照读；人填的坏了，名字和结果都在，也不会总是现在的人；读几次都一样。"""
+    keep(page, report_server, [HIGH], [NORMAL], [CRITICAL])
+    page.evaluate("document.querySelector('#people .link').click()")
+    page.fill("#people [name=name]", "妈妈")
+    page.get_by_role("button", name="存好").click()
+    file = json.loads(export(page))
+    clear(page)
+    file["results"][1]["report"]["origin"] = {"collected": {"value": "2026-02-30"}}
+    file["people"][0].update(sex="x", chosenAt=9_000_000_000_000_000)
+    content = json.dumps(file).encode()
+    words = "有 2 处不对，没有读：第 1 个人填的内容、第 2 份结果（血细胞分析）。这个文件请留着。"
+    for count in ("读回了 2 份结果。", "读回了 0 份结果，2 份本来就有。"):
+        give(page, content)
+        told(page, count + words)
+    assert page.locator(".record").count() == 2
+    assert page.locator("#people .chip").all_inner_texts() == ["妈妈"]
+    page.get_by_role("button", name="加一个人").click()
+    page.fill("#people [name=name]", "爸爸")
+    page.get_by_role("button", name="存好").click()
+    page.locator("#people .chip[aria-pressed=true]", has_text="爸爸").wait_for()
+
+
+@pytest.mark.slow
+def test_someone_chosen_in_the_future_does_not_stay_chosen(page, report_server):
+    keep(page, report_server, [HIGH])
+    file = json.loads(export(page))
+    clear(page)
+    mother = file["people"][0] | {"id": "1-a", "name": "妈妈"}
+    file["people"] = [file["people"][0] | {"chosenAt": 9_000_000_000_000_000}, mother, mother | {"name": "重复的"}]
+    give(page, json.dumps(file).encode())
+    told(page, "读回了 1 份结果。")
+    page.locator("#people .chip", has_text="妈妈").click()
+    page.locator("#people .chip[aria-pressed=true]", has_text="妈妈").wait_for()
+    assert page.locator("#people .chip").count() == 2
+
+
+@pytest.mark.slow
+def test_a_hostile_file_runs_nothing_and_changes_nothing_else(page_without_csp, report_server):
+    """HTML、脚本、原型：读回来的一律是字。"""
+    page = page_without_csp
+    keep(page, report_server, [HIGH])
+    file = json.loads(export(page))
+    clear(page)
+    evil = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
+    record = file["results"][0]
+    record["report"].update(report_type=evil, notices=[evil], doubts=[evil], origin={"performer": {"value": evil}})
+    record["report"]["items"][0].update(name=evil, result=evil, unit=evil, note=evil, other_reading=evil)
+    record.update(advice_html=f"<p onclick='window.hacked=1'>{evil}</p><a href='javascript:window.hacked=1'>看</a>")
+    file["people"][0]["name"] = evil
+    text = json.dumps(file).replace('"savedAt"', '"__proto__": {"polluted": 1, "flag": "high"}, "savedAt"')
+    give(page, text.encode())
+    told(page, "读回了 1 份结果。")
+    page.locator(".record").click()
+    page.wait_for_selector(DONE)
+    page.locator(".row-head").first.click()
+    page.wait_for_timeout(300)
+    assert page.evaluate("[window.hacked, ({}).polluted]") == [None, None]
+    assert page.locator("main img, main script, main a, main [onclick]").count() == 0
+    assert "<img src=x" in page.inner_text("#result-title")
+
+
+@pytest.mark.slow
+def test_a_moved_result_read_back_again_stays_where_it_is(page, report_server):
+    keep(page, report_server, [HIGH])
+    content = export(page)
+    page.locator(".record").click()
+    page.once("dialog", lambda dialog: dialog.accept("妈妈"))
+    page.select_option("#owner-select", label="别的人…")
+    page.locator("#done-words", has_text="移到“妈妈”名下了").wait_for()
+    go_home(page)
+    give(page, content)
+    told(page, "读回了 0 份结果，1 份本来就有。")
+    assert page.locator("#people .chip").all_inner_texts() == ["妈妈"]
+    assert page.locator(".record").count() == 1
 
 
 @pytest.mark.slow

@@ -47,22 +47,53 @@ def test_a_saved_result_is_there_after_closing_the_page_without_the_photo(page, 
             };
         })"""
     )
-    assert [sorted(one) for one in kept] == [["advice_html", "disclaimer", "engines", "person", "report", "savedAt"]]
+    parts = ["advice_html", "disclaimer", "engines", "example", "person", "report", "savedAt"]
+    assert [sorted(one) for one in kept] == [parts]
 
 
-def test_one_result_is_deleted_alone_and_all_with_one_touch(phone, report_server):
+def answer_dialog(page, is_yes: bool) -> None:
+    page.once("dialog", lambda dialog: dialog.accept() if is_yes else dialog.dismiss())
+
+
+def test_one_result_is_deleted_alone_and_all_at_once_after_asking(phone, report_server):
     for items in ([HIGH], [NORMAL], [CRITICAL]):
         save(phone, report_server, items)
         go_home(phone)
     entries = phone.locator("#history-list li")
     assert "本次 1 项，1 项异常" in entries.first.inner_text()  # 新的在前
-    entries.nth(1).get_by_role("button", name="删除").tap()
-    phone.wait_for_function("() => document.querySelectorAll('#history-list li').length === 2")
+    for is_yes in (False, True):
+        answer_dialog(phone, is_yes)
+        entries.nth(1).get_by_role("button", name="删除").tap()
+        phone.wait_for_timeout(300)
+        assert entries.count() == (2 if is_yes else 3)
     assert "没有看到异常" not in phone.inner_text("#history-list")
+    answer_dialog(phone, False)
+    phone.tap("#clear-history-button")
+    assert entries.count() == 2
+    answer_dialog(phone, True)
     phone.tap("#clear-history-button")
     phone.wait_for_selector("#history", state="hidden")
     phone.reload()
     assert phone.locator("#history").is_hidden()
+
+
+def test_a_result_left_without_keeping_may_be_opened_again(page, report_server):
+    """手机上碰到“返回”，不用重新拍；存了的、刷新以后的不提。"""
+    open_result(page, report_server, [HIGH])
+    page.get_by_role("button", name="填上采样时间").click()
+    page.fill("[name=performer]", "甲医院")
+    page.get_by_role("button", name="填好了").click()
+    assert page.inner_text("#done-words") == "改好了，还没有存。"
+    page.go_back()
+    page.click("#left-button")
+    assert "甲医院" in page.inner_text("#origin")
+    assert page.inner_text(".row[data-name=总胆固醇] .flag") == "↑ 偏高"
+    page.click("#save-button")
+    page.wait_for_selector("#save-button:disabled")
+    go_home(page)
+    assert page.locator("#left-button").is_hidden()
+    page.reload()
+    assert page.locator("#left-button").is_hidden()
 
 
 def test_saving_again_after_a_correction_replaces_the_record(page, report_server):
@@ -89,7 +120,7 @@ def test_printing_keeps_the_result_and_drops_the_rest(page, report_server):
     page.emulate_media(media="print", color_scheme="dark")
     for part in ("#notices", "#summary", "#tier", "#advice", ".trust", ".row[data-name=尿素]"):
         assert page.locator(part).is_visible(), part
-    for part in (".site", "#photo-pane", "#print-button", ".row[data-name=氯] .more"):
+    for part in (".site", "#photo-pane", "#origin button", "#owner", "#print-button", ".row[data-name=氯] .more"):
         assert not page.locator(part).is_visible(), part
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     page.evaluate("dispatchEvent(new Event('afterprint'))")

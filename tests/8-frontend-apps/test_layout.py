@@ -82,6 +82,8 @@ def test_every_screen_fits(page, report_server, size, text):
     check(page)
     page.click("#save-button")
     page.wait_for_selector("#save-button:disabled")
+    assert page.locator("#owner-select").is_visible()
+    check(page)
     page.locator("#result .restart").click()
     page.wait_for_selector("#history:not([hidden])")
     page.click("#backup summary")

@@ -68,6 +68,7 @@ def test_several_photos_are_sent_in_the_order_they_stand(page, service):
     wait_for_pages(page, 2)
     page.set_input_files("#more-input", photo("蓝"))
     wait_for_pages(page, 3)
+    expect(page.locator("#page-list canvas")).to_have_count(3)  # 加的一页也有小图
     page.click("#page-list li:nth-child(3) button")
     page.click("#earlier-button")
     page.click("#earlier-button")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from web_app import ANALYZE, DONE, answer, open_result, reply_with
+from web_app import ANALYZE, DONE, answer, open_result, read_photo, reply_with
 
 from health_assistant.lab_report.report import PrintedRow
 
@@ -80,8 +80,7 @@ def test_beside_each_abnormal_row_what_it_was_last_time(page, report_server):
     keep(page, report_server, REPORTS[:2])
     origin, items = REPORTS[2]
     reply_with(page, answer(items, origin=origin))
-    page.click("#example-button")
-    page.wait_for_selector(DONE)
+    read_photo(page)
     assert previous(page, "Total Cholesterol") == "上次 238 mg/dL（2026 年 6 月 15 日），换算后相差约 −0.4 mmol/L"
     assert previous(page, "C反应蛋白") == "上次 12 mg/L（2026 年 6 月 15 日），相差 −2.5 mg/L"
     assert page.locator(".row[data-name=某项] .previous").count() == 0  # 目录不认识的不连
@@ -108,8 +107,7 @@ def test_a_change_is_named_only_beyond_what_varies_anyway(page, report_server, r
     keep(page, report_server, REPORTS[:1])
     origin = {"collected": "2026-07-01T08:00"} | ({"performer": hospital} if hospital else {})
     reply_with(page, answer([row("总胆固醇", result, "mmol/L", "<5.2")], origin=origin))
-    page.click("#example-button")
-    page.wait_for_selector(DONE)
+    read_photo(page)
     if page.locator("#rows summary").count():
         page.click("#rows summary")
         page.click(".row[data-name=总胆固醇] .row-head")
@@ -120,13 +118,71 @@ def test_a_change_is_named_only_beyond_what_varies_anyway(page, report_server, r
 def test_nothing_is_earlier_than_a_report_without_a_date(page, report_server):
     keep(page, report_server, REPORTS[:2])
     reply_with(page, answer(REPORTS[2][1]))
-    page.click("#example-button")
-    page.wait_for_selector(DONE)
+    read_photo(page)
     assert page.locator(".previous").count() == 0
     page.get_by_role("button", name="填上采样时间、医院").click()
     page.fill("[name=collected]", "2026-06-01T08:00")
     page.get_by_role("button", name="填好了").click()
     assert previous(page, "Total Cholesterol") == "上次 6.3 mmol/L（2026 年 3 月 2 日），相差 −0.5 mmol/L"
+
+
+def test_a_report_is_never_its_own_last_time(page, report_server):
+    """存下以后把日子改晚：比的还是更早的那一份；读回时并排留下的另一个样子也是它自己。"""
+    keep(page, report_server, [REPORTS[0], REPORTS[2]])
+    page.evaluate(
+        """async (module) => {
+            const { allResults, saveResult } = await import(module);
+            const [last] = await allResults();
+            await saveResult({ ...last, savedAt: last.savedAt + 1, copyOf: last.savedAt });
+        }""",
+        f"{report_server}/js/history.js",
+    )
+    page.reload()
+    page.locator(".record").nth(2).wait_for()
+    for record in range(2):
+        page.locator(".record").nth(record).click()
+        page.wait_for_selector(DONE)
+        page.get_by_role("button", name="改采样时间").click()
+        page.fill("[name=collected]", "2026-11-21T07:50")
+        page.get_by_role("button", name="填好了").click()
+        assert previous(page, "Total Cholesterol").startswith("上次 6.3 mmol/L（2026 年 3 月 2 日）")
+        page.locator("#result .restart").click()
+    open_trends(page)
+    assert track(page, "总胆固醇").locator(".chart-dot").count() == 2
+
+
+@pytest.mark.parametrize(
+    ("result", "unit", "words"),
+    [
+        ("6.3", "mmol/L", "上次 6.3 mmol/L（2026 年 3 月 2 日），没有变化"),
+        ("6.30", "mmol/L", "上次 6.3 mmol/L（2026 年 3 月 2 日），没有变化"),
+        ("243.6", "mg/dL", "上次 6.3 mmol/L（2026 年 3 月 2 日），换算后差不多一样"),
+    ],
+)
+def test_no_difference_is_said_in_words(page, report_server, result, unit, words):
+    keep(page, report_server, REPORTS[:1])
+    reply_with(
+        page, answer([row("总胆固醇", result, unit, "<5.2")], origin={"collected": "2026-07-01", "performer": "甲医院"})
+    )
+    read_photo(page)
+    if page.locator("#rows summary").count():
+        page.click("#rows summary")
+    assert previous(page, "总胆固醇") == words
+
+
+def test_the_example_is_nobodys(page, report_server):
+    """示例不与存下的比，存了也不算进趋势里。"""
+    keep(page, report_server, REPORTS[:1])
+    reply_with(page, answer(REPORTS[2][1], origin=REPORTS[2][0]))
+    page.click("#example-button")
+    page.wait_for_selector(DONE)
+    assert page.locator(".previous").count() == 0
+    page.click("#save-button")
+    page.wait_for_selector("#save-button:disabled")
+    page.locator("#result .restart").click()
+    page.get_by_text("示例：血细胞分析").wait_for()
+    open_trends(page)
+    assert page.locator(".track").count() == 0
 
 
 def test_one_line_for_one_analyte_printed_under_three_names(page, report_server):
@@ -235,7 +291,6 @@ def test_two_rows_of_one_analyte_last_time_leave_no_last_time(page, report_serve
     origin, items = REPORTS[1]
     keep(page, report_server, [REPORTS[0], (origin, [*items, row("总胆固醇", "7.0", "mmol/L", "<5.2")])])
     reply_with(page, answer(REPORTS[2][1], origin=REPORTS[2][0]))
-    page.click("#example-button")
-    page.wait_for_selector(DONE)
+    read_photo(page)
     assert page.locator(".row[data-name='Total Cholesterol'] .previous").count() == 0
     assert previous(page, "C反应蛋白").startswith("上次 12 mg/L")

@@ -218,3 +218,19 @@ def test_a_service_with_a_key_asks_for_it_and_sends_it(page, report_server):
         page.click("text=按原件重新判断")
     assert corrected.value.headers["x-api-key"] == "tongue-depressor"
     assert page.evaluate("localStorage.length + sessionStorage.length + document.cookie.length") == 0
+
+
+@pytest.mark.parametrize("end", [pytest.param("report", marks=pytest.mark.slow), "advice"])
+def test_what_needs_the_whole_result_is_not_offered_before_it_is_there(page, report_server, end):
+    """建议没有写完就断了：打印得了已经有的，没有得存、分享，也不说别的原因。"""
+    page.goto(report_server)
+    reply_with(page, answer([HIGH], end=end))
+    page.click("#example-button")
+    page.wait_for_selector("#error:not([hidden])")
+    assert page.locator(".after .button:visible").all_inner_texts() == ["打印或存成 PDF", "再看一张"]
+    assert page.locator("#owner").is_hidden()
+    page.unroute(ANALYZE)
+    reply_with(page, answer([HIGH]))
+    page.click("#retry-button")
+    page.wait_for_selector(DONE)
+    assert page.locator("#save-button").is_visible()

@@ -77,7 +77,7 @@ def test_what_is_kept_goes_out_encrypted_and_comes_back(webkit, service, tmp_pat
     file.write_text(webkit.wait("window.made"), "utf-8")
     webkit.run("location.href = './';")
     webkit.wait(SHOWN.format("#history"))
-    webkit.run("document.querySelector('#clear-history-button').click();")
+    webkit.run("window.confirm = () => true; document.querySelector('#clear-history-button').click();")
     webkit.wait("document.querySelector('#history[hidden]')")
     webkit.run("document.querySelector('#backup').open = true;")
     webkit.choose("#import-input", file)

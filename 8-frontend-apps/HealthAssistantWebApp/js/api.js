@@ -1,10 +1,12 @@
 // 与阶段 7 的服务通信：发一个请求，服务器用 SSE 一段段回答。用 XMLHttpRequest，因为只有它报告上传了多少。
 
+import { language, t } from "./language.js";
+
 /** 这么久没有一点动静，就不等了；服务器在读的时候，每 10 秒至少说一句。 */
 const WAIT_MS = 180_000;
 /** 浏览器说传完了，也许只是交给了系统，字节还在路上：最慢按每秒 2 KB 算，多等一会儿。 */
 const SLOWEST_BYTES_PER_MS = 2;
-const BROKEN_OFF = "连接中途断了，没有收全。";
+const BROKEN_OFF = t("连接中途断了，没有收全。");
 const base = document.querySelector("meta[name=api-base]").content.replace(/\/$/, "");
 let accessKey = "";
 
@@ -39,10 +41,10 @@ export function askFhir(report) {
   return new Promise((resolve, reject) => {
     const request = open("fhir", "application/json");
     request.timeout = WAIT_MS;
-    request.ontimeout = () => reject(new AnalysisError("timeout", "等了很久，服务器一点动静也没有。"));
+    request.ontimeout = () => reject(new AnalysisError("timeout", t("等了很久，服务器一点动静也没有。")));
     request.onload = () => (request.status === 200 && request.getResponseHeader("Content-Type")?.startsWith("application/fhir+json")
       ? resolve(request.responseText) : reject(refusal(request)));
-    request.onerror = () => reject(new AnalysisError("network", "连不上服务器。"));
+    request.onerror = () => reject(new AnalysisError("network", t("连不上服务器。")));
     request.send(JSON.stringify({ report }));
   });
 }
@@ -51,6 +53,7 @@ function open(path, contentType) {
   const request = new XMLHttpRequest();
   request.open("POST", base ? `${base}/${path}` : path);
   if (contentType) request.setRequestHeader("Content-Type", contentType);
+  request.setRequestHeader("Accept-Language", language);
   // 不用 Authorization：前面要登录的反向代理用着它。头里写不了汉字，换成问号，服务会说密钥不对
   if (accessKey) request.setRequestHeader("X-API-Key", accessKey.replace(/[^ -~]/g, "?"));
   return request;
@@ -71,7 +74,7 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
     const wait = () => {
       clearTimeout(timer);
       timer = setTimeout(() => {
-        reject(new AnalysisError("timeout", "等了很久，服务器一点动静也没有。"));
+        reject(new AnalysisError("timeout", t("等了很久，服务器一点动静也没有。")));
         request.abort();
       }, WAIT_MS + onTheWay / SLOWEST_BYTES_PER_MS);
     };
@@ -112,7 +115,7 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
       resolve();
     });
     request.onerror = () => reject(
-      request.responseText ? new AnalysisError("stream_ended", BROKEN_OFF) : new AnalysisError("network", "连不上服务器。"),
+      request.responseText ? new AnalysisError("stream_ended", BROKEN_OFF) : new AnalysisError("network", t("连不上服务器。")),
     );
     wait();
     request.send(body);
@@ -131,12 +134,12 @@ function refusal(request) {
   const wait = Number(request.getResponseHeader("Retry-After")) || 0;
   try {
     const { code, error } = JSON.parse(request.responseText);
-    if (code === "key_needed") return new AnalysisError("need_key", "这个服务要访问口令。");
+    if (code === "key_needed") return new AnalysisError("need_key", t("这个服务要访问口令。"));
     if (error) return new AnalysisError(code, error, wait);
   } catch {
     // 不是服务答的，是前面的登录页、代理
   }
-  if ([200, 401, 403].includes(request.status)) return new AnalysisError("login", "来的不是结果，是别的网页：多半要登录，或登录过期了。");
-  const words = request.status === 413 ? "照片或 PDF 太大，服务器前面的代理不收；请一次少选几页" : "服务器没有正常回答，请过一会儿再试";
-  return new AnalysisError("http", `${words}（状态码 ${request.status}）。`, wait);
+  if ([200, 401, 403].includes(request.status)) return new AnalysisError("login", t("来的不是结果，是别的网页：多半要登录，或登录过期了。"));
+  const words = request.status === 413 ? t("照片或 PDF 太大，服务器前面的代理不收；请一次少选几页") : t("服务器没有正常回答，请过一会儿再试");
+  return new AnalysisError("http", t`${words}（状态码 ${request.status}）。`, wait);
 }

@@ -1,6 +1,7 @@
-// 存下的全部结果 ⇄ 一个文件。给了口令就加密；读回来的先查一遍，不对就什么也不读。
+// 存下的全部结果 ⇄ 一个文件。给了口令就加密；读回来的先查一遍，好的读，坏的说出来。
 
-import { inDatabase, settled } from "./database.js";
+import { inDatabase, newPerson, settled } from "./database.js";
+import { t } from "./language.js";
 import { dropBlank } from "./people.js";
 
 const FORMAT = "health-assistant-kept";
@@ -36,17 +37,15 @@ export async function writeBackup(passphrase) {
   return JSON.stringify({ ...head, encryption, data: toBase64(new Uint8Array(data)) });
 }
 
-/** 文件的文字 -> {people, results}，都查过。不能读的抛 BackupError。 */
+/** 文件的文字 -> {people, results, bad}：查过的，和没有读的各处（给人看的话）。什么也不能读的抛 BackupError。 */
 export async function readBackup(text, passphrase) {
-  const file = parse(text, "这个文件坏了，或没有存完整");
-  if (file?.format !== FORMAT) throw new BackupError("这不是从这里导出的文件。");
+  const file = parse(text, t("这个文件坏了，或没有存完整"));
+  if (file?.format !== FORMAT) throw new BackupError(t("这不是从这里导出的文件。"));
   if (file.version !== VERSION) {
-    throw new BackupError(`这个文件是别的版本写的（第 ${file.version} 版，这里读第 ${VERSION} 版）。请刷新网页再试。`);
+    throw new BackupError(t`这个文件是别的版本写的（第 ${file.version} 版，这里读第 ${VERSION} 版）。请刷新网页再试。`);
   }
-  const kept = file.encryption ? parse(await decrypt(file, passphrase), "解开了，里面却不完整") : file;
-  const wrong = findWrong(kept);
-  if (wrong) throw new BackupError(`文件里的内容不对：${wrong}。`);
-  return { people: kept.people, results: kept.results };
+  const kept = file.encryption ? parse(await decrypt(file, passphrase), t("解开了，里面却不完整")) : file;
+  return sortOut(kept);
 }
 
 /**
@@ -67,7 +66,7 @@ export const mergeBackup = (kept) => inDatabase("readwrite", async (results, peo
     while (old && !isSame(old, record)) old = await settled(results.get((savedAt += 1)));
     if (old) count.same += 1;
     else {
-      results.put({ ...record, savedAt });
+      results.put(isTaken ? { ...record, savedAt, copyOf: record.copyOf ?? record.savedAt } : record);
       count[isTaken ? "differing" : "added"] += 1;
     }
   }
@@ -75,13 +74,15 @@ export const mergeBackup = (kept) => inDatabase("readwrite", async (results, peo
   return count;
 });
 
-const isSame = (one, other) => JSON.stringify({ ...one, savedAt: 0 }) === JSON.stringify({ ...other, savedAt: 0 });
+/** 移到别人名下的，还是同一份。 */
+const content = ({ savedAt, copyOf, person, ...rest }) => JSON.stringify(rest);
+const isSame = (one, other) => content(one) === content(other);
 
 function parse(text, words) {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, (key, value) => (key === "__proto__" ? undefined : value));
   } catch {
-    throw new BackupError(`${words}。`);
+    throw new BackupError(t`${words}。`);
   }
 }
 
@@ -98,21 +99,21 @@ async function keyFrom(passphrase, salt, iterations) {
 async function decrypt({ encryption, data }, passphrase) {
   const { cipher, key, iterations } = encryption;
   if (cipher !== "AES-GCM" || key !== "PBKDF2-SHA256" || !(iterations >= ITERATIONS && iterations <= MOST_ITERATIONS)) {
-    throw new BackupError("这个文件的加密方法，这里不认得。");
+    throw new BackupError(t("这个文件的加密方法，这里不认得。"));
   }
-  if (!canEncrypt) throw new BackupError("这个文件加了密，要用 https 的地址打开网页才解得开。");
-  if (!passphrase) throw new BackupError("这个文件加了密，请填导出时的口令。", true);
+  if (!canEncrypt) throw new BackupError(t("这个文件加了密，要用 https 的地址打开网页才解得开。"));
+  if (!passphrase) throw new BackupError(t("这个文件加了密，请填导出时的口令。"), true);
   let [salt, iv, bytes] = [];
   try {
     [salt, iv, bytes] = [encryption.salt, encryption.iv, data].map(fromBase64);
   } catch {
-    throw new BackupError("这个文件坏了，或没有存完整。");
+    throw new BackupError(t("这个文件坏了，或没有存完整。"));
   }
   try {
     const made = await keyFrom(passphrase, salt, iterations);
     return new TextDecoder().decode(await crypto.subtle.decrypt({ name: "AES-GCM", iv }, made, bytes));
   } catch {
-    throw new BackupError("解不开：口令不对，或文件被改过。", true);
+    throw new BackupError(t("解不开：口令不对，或文件被改过。"), true);
   }
 }
 
@@ -127,30 +128,41 @@ const fromBase64 = (text) => Uint8Array.from(atob(text), (char) => char.charCode
 
 // ---- 查：每一栏是什么样子 ----
 
-const isText = (value) => typeof value === "string";
+// 上限远在用得到的之外：几十万字的一栏，打开它网页就不动了
+const textUpTo = (most) => (value) => typeof value === "string" && value.length <= most;
+const isText = textUpTo(10_000);
+const isName = textUpTo(100);
 const isTrueOrFalse = (value) => typeof value === "boolean";
 const isWhole = (value) => Number.isSafeInteger(value) && value >= 0;
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 const oneOf = (...words) => (value) => words.includes(value);
 const orNone = (is) => (value) => value == null || is(value);
-const listOf = (is) => (value) => Array.isArray(value) && value.every(is);
+const listOf = (is) => (value) => Array.isArray(value) && value.length <= 5_000 && value.every(is);
+const between = (least, most) => (value) => isWhole(value) && value >= least && value <= most;
 const fits = (fields) => (value) => isObject(value) && Object.entries(fields).every(([name, is]) => is(value[name]));
 const isNumber = Number.isFinite;
 const isDecimal = (value) => isText(value) && /^[+-]?\d/.test(value) && isNumber(Number(value));
-const isTime = (value) => isText(value) && /^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(value) && !Number.isNaN(Date.parse(value));
+/** 2026-02-30 这样没有的日子不算：浏览器会把它当成三月二日。 */
+const isTime = (value) => {
+  if (!isText(value) || !/^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(value)) return false;
+  const time = new Date(value.length === 10 ? value : `${value}Z`);
+  return isNumber(time.getTime()) && time.toISOString().startsWith(value);
+};
 const orNull = (is) => (value) => value === null || is(value);
 
-const PERSON = { id: isText, name: isText, sex: orNone(oneOf("男", "女")), birthYear: orNone(isWhole), chosenAt: isWhole };
+const isId = (value) => isName(value) && value !== "";
+const PERSON = { id: isId, name: isName, sex: orNone(oneOf("男", "女")), birthYear: orNone(between(1900, 2100)), chosenAt: isWhole };
 const ITEM = {
   name: isText, code: isText, result: isText, unit: isText, reference_range: isText, mark: orNone(isText),
   flag: oneOf("normal", "high", "low", "abnormal", "unknown"),
   severity: orNone(oneOf("slight", "moderate", "marked", "severe", "grave")),
   critical: isTrueOrFalse, range_source: oneOf("printed", "catalogue", "none"), applied_range: isText, note: orNone(isText),
   scale: orNone(fits({ value: isNumber, low: orNone(isNumber), high: orNone(isNumber) })),
-  boxes: orNone((boxes) => isObject(boxes) && Object.values(boxes).every(listOf(isNumber))),
+  boxes: orNone((boxes) => isObject(boxes) && Object.values(boxes).every((box) => listOf(isNumber)(box) && box.length === 4)),
   page: orNone(isWhole), report_type: orNone(isText), other_reading: orNone(isText), doubt: orNone(isText),
   tracked: orNone(fits({
     analyte: isText, name: isText, unit: isText, value: orNull(isDecimal), low: orNull(isDecimal), high: orNull(isDecimal),
+    change_percent: orNone(isNumber),
   })),
 };
 const REPORT = {
@@ -163,16 +175,32 @@ const REPORT = {
   notices: listOf(isText), doubts: orNone(listOf(isText)), items: listOf(fits(ITEM)),
 };
 const RESULT = {
-  savedAt: isWhole, person: isText, report: fits(REPORT), advice_html: isText, engines: fits({ vision: isText, advice: isText }),
-  disclaimer: orNone(isText),
+  savedAt: between(0, Date.UTC(2100)), person: isId, report: fits(REPORT), advice_html: textUpTo(1_000_000), engines: fits({ vision: isText, advice: isText }),
+  disclaimer: orNone(isText), example: orNone(isTrueOrFalse), copyOf: orNone(isWhole),
 };
 
-/** 第一处不对的地方，给人看；都对为空串。以后添的栏照留。 */
-function findWrong(kept) {
-  if (!isObject(kept) || !Array.isArray(kept.people) || !Array.isArray(kept.results)) return "没有人与结果";
-  const person = kept.people.findIndex((one) => !fits(PERSON)(one));
-  if (person >= 0) return `第 ${person + 1} 个人`;
-  const known = new Set(kept.people.map(({ id }) => id));
-  const result = kept.results.findIndex((one) => !fits(RESULT)(one) || !known.has(one.person));
-  return result >= 0 ? `第 ${result + 1} 份结果` : "";
+/** 一份坏了，别的照读；人填的内容坏了的只留名字，他的结果不丢。同一个人写了两次用先写的。以后添的栏照留。 */
+function sortOut(kept) {
+  if (!isObject(kept) || ![kept.people, kept.results].every(Array.isArray)) throw new BackupError(t("文件里的内容不对：没有人与结果。"));
+  const bad = [];
+  const people = new Map();
+  kept.people.forEach((one, at) => {
+    const isGood = fits(PERSON)(one);
+    if (!isGood) bad.push(t`第 ${at + 1} 个人填的内容`);
+    if (!isId(one?.id) || people.has(one.id)) return;
+    const { id, name, chosenAt } = one;
+    // 将来的时刻会让他总是现在的人
+    people.set(id, isGood ? { ...one, chosenAt: Math.min(chosenAt, Date.now()) } : newPerson({ id, name: isName(name) ? name : "", chosenAt: 0 }));
+  });
+  const results = kept.results.filter((one, at) => {
+    const isGood = fits(RESULT)(one) && people.has(one.person);
+    const title = one?.report?.report_type;
+    if (!isGood) bad.push(t`第 ${at + 1} 份结果${isName(title) ? t`（${title}）` : ""}`);
+    return isGood;
+  });
+  if (bad.length && !results.length) throw new BackupError(t`文件里的内容不对：${listed(bad)}。`);
+  return { people: [...people.values()], results, bad };
 }
+
+/** 坏了几百处的，不一一说。 */
+export const listed = (bad) => bad.slice(0, 5).join(t("、")) + (bad.length > 5 ? t`等 ${bad.length} 处` : "");

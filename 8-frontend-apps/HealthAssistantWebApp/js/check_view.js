@@ -1,6 +1,7 @@
 // 上传前看一眼：转 90°、拖四个角裁剪。裁剪框的坐标是 0 到 1，所以照片怎样缩放都对得上。
 
 import { element } from "./dom.js";
+import { t } from "./language.js";
 import { decode, draw, toJpeg, WHOLE } from "./photo.js";
 
 const SMALLEST = 0.1;
@@ -21,10 +22,10 @@ export async function openCheck(newPage, title, decoded = null) {
   const opened = decoded ?? (page.size && await decode(page.file));
   if (page !== newPage) return opened?.close(); // 又选了另一页
   bitmap = opened;
-  element("check-title").textContent = bitmap ? "字是正的、看得清吗？" : title;
+  element("check-title").textContent = bitmap ? t("字是正的、看得清吗？") : title;
   for (const id of ["crop-area", "crop-hint", "turn-button"]) element(id).hidden = !bitmap;
   element("no-preview").hidden = Boolean(bitmap);
-  element("no-preview").textContent = bitmap ? "" : (page.isPdf ? `PDF：${page.file.name}。页数与内容由服务器读。` : "浏览器打不开这个文件，交给服务器试试。");
+  element("no-preview").textContent = bitmap ? "" : (page.isPdf ? t`PDF：${page.file.name}。页数与内容由服务器读。` : t("浏览器打不开这个文件，交给服务器试试。"));
   if (bitmap) drawPreview();
 }
 

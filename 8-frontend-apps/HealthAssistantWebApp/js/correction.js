@@ -1,5 +1,7 @@
 // 人改正一行以后：哪些交给服务器重新判断，回来的怎样与原来的合在一起。
 
+import { opensWith } from "./language.js";
+
 const PRINTED = ["name", "code", "result", "unit", "reference_range", "mark"];
 
 // 读的时候就有、人还没有核对的疑问。服务器重判时看不到照片，不说就会当作读准了。以前存下的结果没有这一栏，看说明
@@ -12,7 +14,7 @@ function openDoubt(item) {
 export function correctRow(report, index, fields) {
   const items = report.items.map((item, i) => (i === index ? { ...item, ...fields, corrected: true } : item));
   // 说这一行也许危急的话，人核对过就不用再说
-  const doubts = report.doubts?.filter((words) => !(words.startsWith("请马上核对原件") && words.includes(items[index].name)));
+  const doubts = report.doubts?.filter((words) => !(opensWith(words, "请马上核对原件") && words.includes(items[index].name)));
   return { ...report, items, doubts };
 }
 

@@ -22,6 +22,7 @@ export async function inDatabase(mode, work) {
       throw error;
     });
     const [answer] = await Promise.all([working, finished]);
+    if (mode === "readwrite") tellOthers();
     return answer;
   } finally {
     database.close();
@@ -29,7 +30,20 @@ export async function inDatabase(mode, work) {
 }
 
 /** 整个库都删掉，空的也不留。 */
-export const dropDatabase = () => settled(indexedDB.deleteDatabase(NAME));
+export const dropDatabase = () => settled(indexedDB.deleteDatabase(NAME)).then(tellOthers);
+
+/** 告诉开着的别的页面：库改了。localStorage 里不留东西；浏览器不许存的，别的页面就不知道。 */
+function tellOthers() {
+  try {
+    localStorage.setItem(NAME, "changed");
+    localStorage.removeItem(NAME);
+  } catch {
+    // 存的时候库里还会再查
+  }
+}
+
+/** 别的页面改了库，就叫 listener。 */
+export const onOthersChange = (listener) => addEventListener("storage", ({ key, newValue }) => key === NAME && newValue && listener());
 
 export function settled(request) {
   return new Promise((resolve, reject) => {

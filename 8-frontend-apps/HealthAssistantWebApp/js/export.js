@@ -3,10 +3,11 @@
 import { askFhir } from "./api.js";
 import { rowsToSend } from "./correction.js";
 import { make } from "./dom.js";
+import { fullName, t } from "./language.js";
 import { FLAGS, rangeWords } from "./row_view.js";
 
-const NAMELESS = "里面没有姓名与照片。";
-const COLUMNS = ["项目", "代号", "结果", "单位", "参考范围", "判断", "按什么判断", "说明"];
+const NAMELESS = t("里面没有姓名与照片。");
+const COLUMNS = [t("项目"), t("代号"), t("结果"), t("单位"), t("参考范围"), t("判断"), t("按什么判断"), t("说明")];
 
 /** 表格软件会把 = 之类开头的字当成公式，1:40 当成时间：读来的字不能变成别的，前面加一撇。光是 +、- 或一个数的照旧。 */
 const cell = (text = "") => {
@@ -19,22 +20,22 @@ const spread = (text = "") => text.replace(/(\d)\s*[-–—]+\s*(?=-?[\d.])/g, "
 
 export function asCsv(report, disclaimer) {
   const rows = report.items.map((item) => [
-    item.name, item.code, spread(item.result), item.unit, spread(item.reference_range), FLAGS[item.flag].join("").trim(), rangeWords(item),
-    [item.corrected && "人工核对", item.critical && "达到危急值", item.note].filter(Boolean).join("；"),
+    fullName(item), item.code, spread(item.result), item.unit, spread(item.reference_range), FLAGS[item.flag].join("").trim(), rangeWords(item),
+    [item.corrected && t("人工核对"), item.critical && t("达到危急值"), item.note].filter(Boolean).join(t("；")),
   ]);
-  const notes = [...report.notices, `AI 生成，仅供参考。${disclaimer}`].map((words) => [words]);
+  const notes = [...report.notices, t`AI 生成，仅供参考。${disclaimer}`].map((words) => [words]);
   const lines = [COLUMNS, ...rows, [], ...notes].map((line) => line.map((text) => cell(text ?? "")).join(","));
   return `\uFEFF${lines.join("\r\n")}\r\n`; // 有 BOM，Excel 才认得是 UTF-8
 }
 
 export function saveCsv(report, disclaimer) {
-  return download(asCsv(report, disclaimer), "text/csv", "化验结果.csv") + NAMELESS;
+  return download(asCsv(report, disclaimer), "text/csv", t("化验结果.csv")) + NAMELESS;
 }
 
 export async function saveFhir(report) {
   const rows = rowsToSend(report);
   rows.items.forEach((row, index) => { row.boxes = report.items[index].boxes ?? {}; });
-  return download(await askFhir(rows), "application/fhir+json", "化验结果.fhir.json") + NAMELESS;
+  return download(await askFhir(rows), "application/fhir+json", t("化验结果.fhir.json")) + NAMELESS;
 }
 
 /** 存成文件；返回要告诉人的话。 */
@@ -44,5 +45,5 @@ export function download(text, type, name) {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // 有的浏览器点了以后才去取
-  return `已经存成“${name}”。`;
+  return t`已经存成“${name}”。`;
 }

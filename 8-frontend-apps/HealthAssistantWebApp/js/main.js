@@ -7,40 +7,42 @@ import { correctRow, mergeReports, rowsToSend } from "./correction.js";
 import { forgetDisplay } from "./display.js";
 import { element, make, makeButton } from "./dom.js";
 import { saveCsv, saveFhir } from "./export.js";
-import { allResults, clearResults, deleteResult, saveResult } from "./history.js";
+import { clearResults, deleteResult } from "./history.js";
+import { device, isKept, loadDevice, offerSaving, ownerOf, setUpKeeping } from "./keeping.js";
+import { hasChinese, language, t } from "./language.js";
 import { dateOf, dateWords, showOrigin } from "./origin_view.js";
 import { addPages, checkedPages, clearPages, pageCount } from "./page_list.js";
-import { allPeople } from "./people.js";
 import { mismatchWords, showPeople } from "./people_view.js";
 import { clearPhoto, onPhotoPick, setPicture, showBoxes } from "./photo_view.js";
 import { makePrevious } from "./previous_view.js";
 import { endProgress, setPages, setStep, setUploaded, startProgress } from "./progress.js";
 import { clearReport, endAdvice, openRow, showAdvice, showEngines, showReport, summarize } from "./report_view.js";
 import { asText, copy, share } from "./share.js";
+import { comparable } from "./tracking.js";
 import { showTrends } from "./trend_view.js";
 
 // 服务器的话里没有说怎么办的，在这里补上
 const HINTS = {
-  unsupported_format: "请把它存成 JPEG 或 PNG 再选，或直接用手机拍一张。",
-  not_a_lab_report: "请拍一行行印着项目、结果和参考范围的检验单；影像报告、处方和病历读不了。",
-  other_paper: "这里只读化验单：一行行印着项目、结果和参考范围的那种，请换那一张拍。身体不适请直接就医。",
-  unsupported_language: "身体不适请直接就医，不要等翻译。如果单子其实是中文或英文，请对好焦、光线均匀，再拍一张。",
-  need_key: "请向开这个服务的人要访问口令，填在下面再试。",
-  network: "请看看网络是否连着、服务是否还开着；要登录的，刷新网页看看。照片还在，不用重新选。",
-  login: "请刷新网页，登录以后重新选照片。",
-  stream_ended: "照片还在，不用重新选，再试一次就好。",
-  timeout: "照片还在，可以再试一次。",
+  unsupported_format: t("请把它存成 JPEG 或 PNG 再选，或直接用手机拍一张。"),
+  not_a_lab_report: t("请拍一行行印着项目、结果和参考范围的检验单；影像报告、处方和病历读不了。"),
+  other_paper: t("这里只读化验单：一行行印着项目、结果和参考范围的那种，请换那一张拍。身体不适请直接就医。"),
+  unsupported_language: t("身体不适请直接就医，不要等翻译。如果单子其实是中文或英文，请对好焦、光线均匀，再拍一张。"),
+  need_key: t("请向开这个服务的人要访问口令，填在下面再试。"),
+  network: t("请看看网络是否连着、服务是否还开着；要登录的，刷新网页看看。照片还在，不用重新选。"),
+  login: t("请刷新网页，登录以后重新选照片。"),
+  stream_ended: t("照片还在，不用重新选，再试一次就好。"),
+  timeout: t("照片还在，可以再试一次。"),
 };
-const OTHER_HINT = "身体不适请直接就医，不要等这里的结果。";
+const OTHER_HINT = t("身体不适请直接就医，不要等这里的结果。");
 const CONNECTION_CODES = ["network", "stream_ended"];
 
 let current = null; // 正在进行的分析的 AbortController
 let lastSource = null; // 上一张照片从哪里来，重试时再用一次
 let failure = null; // 正显示着的错误
 let who = null; // 现在读的是谁的，见 people.js
-let shown = null; // 正显示着的结果：{savedAt, person, report, advice_html, engines, disclaimer}
+let shown = null; // 正显示着的结果，见 saveResult 的 record
+let left = null; // 没有存就离开的结果，还打得开
 let isCorrecting = false;
-let kept = []; // 存下的结果，列出时一起取
 
 // ---- 选照片 ----
 
@@ -62,7 +64,7 @@ async function choose(files) {
 async function fetchExample(signal) {
   const response = await fetch("examples/blood-count.png", { signal }).catch(() => null);
   signal.throwIfAborted();
-  if (!response?.ok) throw new AnalysisError("network", "示例化验单没有取到。");
+  if (!response?.ok) throw new AnalysisError("network", t("示例化验单没有取到。"));
   return [await response.blob()];
 }
 
@@ -74,6 +76,8 @@ async function run(source) {
   const mine = (current = new AbortController());
   const { signal } = mine;
   lastSource = source;
+  const isExample = source === fetchExample; // 谁的也不是：填的性别、年龄不用，不与存下的比
+  const about = { savedAt: Date.now(), person: who?.id, ...(isExample && { example: true }) };
   let report = null;
   let advice = "";
   showScreen("work");
@@ -84,7 +88,7 @@ async function run(source) {
     await setPicture(1, files[0]);
     signal.throwIfAborted();
     const pictures = []; // 每一页的样子都备好了，才画各行的位置
-    await analyze(files, who, {
+    await analyze(files, isExample ? null : who, {
       signal,
       onUpload: setUploaded,
       onEvent({ type, data }) {
@@ -97,13 +101,13 @@ async function run(source) {
         if (type === "report") {
           report = data;
           setStep(3);
-          draw(report);
+          draw({ ...about, report });
           if (pictures.length) Promise.all(pictures).then(() => mine === current && showBoxes(report.items));
           element("result-title").focus({ preventScroll: true });
         }
         if (type === "advice") showAdvice((advice += data.advice_html)); // 一次来一段
         // 各行没有变，就不重画：人可能已经点开了几行
-        if (type === "done") display(data, JSON.stringify(data.report) === JSON.stringify(report));
+        if (type === "done") display({ ...about, ...data }, JSON.stringify(data.report) === JSON.stringify(report));
       },
     });
   } catch (error) {
@@ -121,40 +125,41 @@ function fromDataUrl(url) {
   return new Blob([bytes], { type: "image/jpeg" });
 }
 
-function draw(report) {
+function draw(record) {
+  const { report } = record;
+  const others = comparable(device.kept, record);
   showBoxes(report.items); // 先有位置，各行才剪得出小图
-  showReport(report, correct, (item) => makePrevious(item, report, kept));
-  element("mismatch").textContent = mismatchWords(who, report);
+  showReport(report, correct, (item) => makePrevious(item, report, others));
+  element("mismatch").textContent = record.example ? "" : mismatchWords(ownerOf(record), report);
   showOrigin(report, correctOrigin);
 }
 
 /** 时间、医院、标本与高低无关，改了不用重新判断。 */
 function correctOrigin(origin) {
-  if (!shown || isCorrecting) return say("建议还没有写完，或上一处还在重新判断，请等一下再填。");
+  if (!shown || isCorrecting) return say(t("建议还没有写完，或上一处还在重新判断，请等一下再填。"));
   shown = { ...shown, report: { ...shown.report, origin } };
-  draw(shown.report); // 日子变了，“上次”也变
-  offerSaving();
+  draw(shown); // 日子变了，“上次”也变
+  offerSaving(shown, false);
+  say(t("改好了，还没有存。"));
 }
 
 /** 显示一份完整的结果：刚分析完的、改正过的，或存下来的。 */
-function display({ savedAt, person, report, advice_html, engines, disclaimer }, isDrawn = false) {
+function display({ savedAt, person, example, copyOf, report, advice_html, engines, disclaimer }, isDrawn = false) {
   const corrected = report.items.filter((item) => item.corrected).length;
-  shown = { savedAt: savedAt ?? Date.now(), person: person ?? who?.id, report, advice_html, engines, disclaimer };
-  if (!isDrawn) draw(report);
+  shown = { savedAt, person, ...(example && { example }), ...(copyOf && { copyOf }), report, advice_html, engines, disclaimer };
+  if (!isDrawn) draw(shown);
   showAdvice(advice_html);
   showEngines(engines, disclaimer, corrected);
-  offerSaving();
-}
-
-function offerSaving() {
-  element("save-button").disabled = false;
-  element("save-button").textContent = `存在这台设备上${who?.name ? `：${who.name}` : ""}`;
+  // 存下时是哪种语言写的，就照哪种显示
+  const isOther = disclaimer && hasChinese(disclaimer) === (language === "en");
+  element("made-in").textContent = isOther ? t("这份结果是用另一种语言写的，照原样显示。") : "";
+  offerSaving(shown, false);
 }
 
 /** 人改正了第 index 行：高低和建议重新来。 */
 async function correct(index, fields) {
-  if (!shown) throw new Error("建议还没有写完，请等一下再改。");
-  if (isCorrecting) throw new Error("上一处还在重新判断，请等它完成。");
+  if (!shown) throw new Error(t("建议还没有写完，请等一下再改。"));
+  if (isCorrecting) throw new Error(t("上一处还在重新判断，请等它完成。"));
   const before = shown;
   isCorrecting = true;
   try {
@@ -165,7 +170,7 @@ async function correct(index, fields) {
     const engines = { ...before.engines, advice: reply.engines.advice };
     display({ ...before, ...reply, report: mergeReports(changed, reply.report), engines });
     openRow(index);
-    say("改好了，高低和建议已经重新判断。");
+    say(t("改好了，高低和建议已经重新判断。"));
   } finally {
     isCorrecting = false;
   }
@@ -175,12 +180,12 @@ function showError(error, report) {
   failure = error;
   const isKnown = error instanceof AnalysisError;
   if (!isKnown) console.error(error);
-  element("error-title").textContent = report ? "结果出来了，建议没有写完" : "没有读成";
-  element("error-message").textContent = isKnown ? error.message : "网页自己出了错。";
+  element("error-title").textContent = report ? t("结果出来了，建议没有写完") : t("没有读成");
+  element("error-message").textContent = isKnown ? error.message : t("网页自己出了错。");
   element("error-hint").textContent = [
     HINTS[error.code] ?? OTHER_HINT,
-    error.retryAfter && `请过 ${error.retryAfter} 秒再试。`,
-    CONNECTION_CODES.includes(error.code) && !navigator.onLine && "连上网以后会自动再试。",
+    error.retryAfter && t`请过 ${error.retryAfter} 秒再试。`,
+    CONNECTION_CODES.includes(error.code) && !navigator.onLine && t("连上网以后会自动再试。"),
   ].filter(Boolean).join("");
   element("key-form").hidden = error.code !== "need_key";
   element("error").hidden = false;
@@ -197,6 +202,7 @@ function retry() {
 
 function showScreen(name) {
   for (const screen of ["start", "check", "work", "trends"]) element(screen).hidden = screen !== name;
+  element("language-button").hidden = name !== "start"; // 换语言要重开网页，没有存下的就没了
   scrollTo(0, 0);
   // 手机上按“返回”是回到开头，不是离开网页；刷新以后还认得出刚才在里面
   if (history.state) history.replaceState(name === "start" ? "home" : "inside", "");
@@ -215,50 +221,49 @@ function leave() {
 }
 
 function goHome() {
+  if (shown) left = isKept() ? null : shown;
   leave();
+  element("left-button").hidden = !left;
   showScreen("start");
   element("start-title").focus();
   listHistory();
 }
 
+/** 打开存下的（isStored），或没有存就离开的结果；照片不在了。 */
+function reopen(record, isStored) {
+  leave();
+  showScreen("work");
+  display(record);
+  offerSaving(shown, isStored);
+  element("result-title").focus({ preventScroll: true });
+}
+
 // ---- 存在这台设备上的 ----
 
 async function listHistory() {
-  const [records, people] = await Promise.all([allResults(), allPeople()]).catch(() => [[], []]); // 浏览器不许网页存东西
-  kept = records;
+  await loadDevice();
+  const { kept, people } = device;
   element("history").hidden = people.length === 0;
   who = showPeople(people, listHistory);
   showBackup(people.length > 0, listHistory);
-  element("history-list").replaceChildren(...records.map((record) => {
-    const title = record.report.report_type || "化验结果";
+  const mine = kept.filter(({ person }) => person === who?.id);
+  element("history-list").replaceChildren(...mine.map((record) => {
+    const title = (record.example ? t("示例：") : "") + (record.report.report_type || t("化验结果"));
     const taken = dateOf(record.report);
-    const date = taken ? dateWords(taken.slice(0, 10)) : new Date(record.savedAt).toLocaleDateString("zh-CN", { dateStyle: "long" });
-    const open = makeButton("record", "", () => {
-      leave();
-      showScreen("work");
-      display(record);
-      element("result-title").focus({ preventScroll: true });
-    });
+    const date = taken ? dateWords(taken.slice(0, 10)) : new Date(record.savedAt).toLocaleDateString(language === "en" ? "en-GB" : "zh-CN", { dateStyle: "long" });
+    const open = makeButton("record", "", () => reopen(record, true));
     open.append(make("strong", "", title), make("span", "muted", `${date} · ${summarize(record.report)}`));
-    const remove = makeButton("chip", "删除", () => deleteResult(record.savedAt).then(listHistory));
-    remove.setAttribute("aria-label", `删除 ${date} 的${title}`);
+    const remove = makeButton("chip", t("删除"), () => (
+      confirm(t`删除 ${date} 的${title}？删了找不回来。`) && deleteResult(record.savedAt).then(listHistory)));
+    remove.setAttribute("aria-label", t`删除 ${date} 的${title}`);
     return make("li", "", open, remove);
   }));
-  if (people.length && !records.length) element("history-list").append(make("li", "muted", "还没有存下的结果。"));
+  if (people.length && !mine.length) element("history-list").append(make("li", "muted", t("还没有存下的结果。")));
 }
 
-async function save() {
-  try {
-    await saveResult(shown);
-  } catch {
-    say("没有存成：浏览器不许这个网页存东西。可以打印或复制文字。");
-    return;
-  }
-  element("save-button").disabled = true;
-  element("save-button").textContent = "已经存在这台设备上";
-  listHistory();
-  say("存好了：只在这台设备里，不含照片。在首页可以打开，也可以一按全部清除。");
-}
+/** 库改了。正要读、正在读的，现在的人不跟着换；正填着一个人的，不打断。 */
+const refresh = () => (
+  (shown || !element("start").hidden) && !document.querySelector("#people form") ? listHistory() : loadDevice());
 
 const say = (words) => { element("done-words").textContent = words; };
 
@@ -275,7 +280,7 @@ for (const [id, take] of [["album-input", choose], ["camera-input", choose], ["m
 on("example-button", () => run(fetchExample));
 on("back-button", goHome);
 on("trends-button", () => {
-  showTrends(kept);
+  showTrends(comparable(device.kept, { person: who?.id }));
   showScreen("trends");
   element("trends-title").focus({ preventScroll: true });
 });
@@ -291,13 +296,19 @@ element("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   retry();
 });
-on("save-button", save);
+setUpKeeping(() => shown, draw, refresh);
 on("share-button", async () => say(await share(resultText())));
 on("copy-button", async () => say(await copy(resultText())));
 on("print-button", () => print());
 on("csv-button", () => say(saveCsv(shown.report, shown.disclaimer)));
-on("fhir-button", () => saveFhir(shown.report).then(say, (error) => say(`没有导出：${error.message}`)));
-on("clear-history-button", () => clearResults().then(forgetDisplay).then(listHistory));
+on("fhir-button", () => saveFhir(shown.report).then(say, (error) => say(t`没有导出：${error.message}`)));
+on("clear-history-button", () => {
+  if (!confirm(t("清除存在这台设备上的全部结果，每个人的都清？清了找不回来；要留，先在下面导出。"))) return;
+  left = null;
+  element("left-button").hidden = true;
+  clearResults().then(forgetDisplay).then(listHistory);
+});
+on("left-button", () => reopen(left, false));
 for (const button of document.querySelectorAll(".restart")) button.addEventListener("click", goHome);
 onPhotoPick(openRow);
 

@@ -2,6 +2,7 @@
 
 import { closeCheck, editedJpeg, openCheck } from "./check_view.js";
 import { element, make } from "./dom.js";
+import { t } from "./language.js";
 import { decode, draw, isReady, WHOLE } from "./photo.js";
 
 const MAX_PAGES = 20;
@@ -21,7 +22,7 @@ export async function addPages(files) {
   const first = pages.length;
   let unknown = 0;
   if (first === 1) drawThumb(pages[0]); // 只有一页时不画，早些给人看
-  if (files.length > MAX_PAGES - first) say(`一份报告最多 ${MAX_PAGES} 页，多的没有加。`);
+  if (files.length > MAX_PAGES - first) say(t`一份报告最多 ${MAX_PAGES} 页，多的没有加。`);
   for (const file of files.slice(0, MAX_PAGES - first)) {
     const page = { file, isPdf: isPdf(file), size: null, thumb: null, turns: 0, crop: [...WHOLE] };
     const bitmap = page.isPdf ? null : await decode(file).catch(() => null);
@@ -31,7 +32,7 @@ export async function addPages(files) {
     const isFirst = pages.push(page) === first + 1;
     if (isFirst) await select(first, bitmap); // 先看第一张，别的接着解
     if (bitmap && !isFirst) drawThumb(page, bitmap);
-    else if (bitmap && files.length > 1) drawThumb(page);
+    else if (bitmap && (first || files.length > 1)) drawThumb(page);
     if (!isFirst) bitmap?.close();
     showList();
   }
@@ -67,7 +68,7 @@ async function ready(page) {
 
 async function select(index, bitmap) {
   selected = index;
-  await openCheck(pages[index], `第 ${index + 1} 页`, bitmap);
+  await openCheck(pages[index], t`第 ${index + 1} 页`, bitmap);
   showList();
 }
 
@@ -76,24 +77,24 @@ function move(step) {
   selected += step;
   pages.splice(selected, 0, page);
   showList();
-  say(`移到了第 ${selected + 1} 页。`);
+  say(t`移到了第 ${selected + 1} 页。`);
 }
 
 async function remove() {
   if (pages.length < 2) return;
   pages.splice(selected, 1);
   await select(Math.min(selected, pages.length - 1));
-  say(`拿掉了一页，还有 ${pages.length} 页。`);
+  say(t`拿掉了一页，还有 ${pages.length} 页。`);
 }
 
 function showList() {
   const several = pages.length > 1;
   list.hidden = !several;
   list.replaceChildren(...pages.map((page, index) => {
-    const picture = page.thumb ?? make("span", "", page.isPdf ? "PDF" : "？");
+    const picture = page.thumb ?? make("span", "", page.isPdf ? "PDF" : t("？"));
     const button = make("button", "thumb", picture, make("b", "", index + 1));
     button.type = "button";
-    button.setAttribute("aria-label", `第 ${index + 1} 页${page.isPdf ? "，PDF" : ""}`);
+    button.setAttribute("aria-label", t`第 ${index + 1} 页${page.isPdf ? t("，PDF") : ""}`);
     if (index === selected) button.setAttribute("aria-current", "true");
     button.addEventListener("click", () => select(index));
     return make("li", "", button);
@@ -103,8 +104,8 @@ function showList() {
   element("earlier-button").disabled = selected === 0;
   element("later-button").disabled = selected === pages.length - 1;
   for (const label of document.querySelectorAll(".add-page")) label.hidden = pages.length >= MAX_PAGES;
-  const unit = pages.some((page) => page.isPdf) ? "个文件" : "页";
-  element("read-button").textContent = several ? `开始识别 ${pages.length} ${unit}` : "开始识别";
+  const unit = pages.some((page) => page.isPdf) ? t("个文件") : t("页");
+  element("read-button").textContent = several ? t`开始识别 ${pages.length} ${unit}` : t("开始识别");
 }
 
 const say = (words) => { element("page-words").textContent = words; };

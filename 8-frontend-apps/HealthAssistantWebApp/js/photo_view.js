@@ -1,6 +1,7 @@
 // 结果旁边的照片：一页一张；每一行在哪里、圈出一行、剪出一行放大、点照片找到那一行。
 
 import { element, make } from "./dom.js";
+import { t } from "./language.js";
 import { draw } from "./photo.js";
 
 const pane = element("photo-pane");
@@ -73,7 +74,7 @@ function layOut() {
   element("photo-hint").hidden = rows.length === 0;
   const numbers = pageNumbers();
   pager.hidden = numbers.length < 2;
-  element("photo-page").textContent = `第 ${number} 页`;
+  element("photo-page").textContent = t`第 ${number} 页`;
   element("previous-page").disabled = number === numbers[0];
   element("next-page").disabled = number === numbers.at(-1);
   layer.replaceChildren(...rows.map(({ index, box }) => {
@@ -150,7 +151,7 @@ export function cropOf(index) {
   canvas.width = right - left;
   canvas.height = bottom - top;
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", "照片上的这一行");
+  canvas.setAttribute("aria-label", t("照片上的这一行"));
   if (pictures.size > 1) canvas.dataset.page = picture.number;
   const cut = (source) => {
     const context = canvas.getContext("2d");

@@ -1,9 +1,10 @@
 // 进度：上传 → 识别 → 核对 → 建议，真的上传了多少，和已经过去的秒数。
 
 import { element } from "./dom.js";
+import { t } from "./language.js";
 
 const SLOW_AFTER_SECONDS = 30;
-const WORDS = ["正在上传照片…", "正在读单子上的字…", "正在逐项对照参考范围…", "结果已经出来，正在写建议…"];
+const WORDS = [t("正在上传照片…"), t("正在读单子上的字…"), t("正在逐项对照参考范围…"), t("结果已经出来，正在写建议…")];
 
 const panel = element("progress");
 const steps = [...panel.querySelectorAll("li")];
@@ -20,7 +21,7 @@ export function startProgress() {
   const started = performance.now();
   const tick = () => {
     const seconds = Math.floor((performance.now() - started) / 1000);
-    element("elapsed").textContent = `${seconds} 秒`;
+    element("elapsed").textContent = t`${seconds} 秒`;
     if (seconds < SLOW_AFTER_SECONDS || isSlow) return;
     isSlow = true;
     say();
@@ -40,7 +41,7 @@ export function setUploaded(part) {
 
 /** 几页里读完了几页。 */
 export function setPages(read, count) {
-  if (count > 1) pages = read < count ? `第 ${read} 页读完了，在读第 ${read + 1} 页，共 ${count} 页…` : `${count} 页都读完了。`;
+  if (count > 1) pages = read < count ? t`第 ${read} 页读完了，在读第 ${read + 1} 页，共 ${count} 页…` : t`${count} 页都读完了。`;
   say();
 }
 
@@ -56,7 +57,7 @@ export function setStep(index) {
 }
 
 function say() {
-  element("progress-text").textContent = ((current === 1 && pages) || WORDS[current]) + (isSlow ? "比平时久，可以继续等，也可以取消。" : "");
+  element("progress-text").textContent = ((current === 1 && pages) || WORDS[current]) + (isSlow ? t("比平时久，可以继续等，也可以取消。") : "");
 }
 
 export function endProgress() {

@@ -1,21 +1,22 @@
 // 把服务器判断好的化验单画成网页。这里只显示，不判断：高低、分级、提示都来自服务器。
 
 import { element, make, safeNodes } from "./dom.js";
+import { language, opensWith, t } from "./language.js";
 import { highlight } from "./photo_view.js";
 import { MEANING } from "./previous_view.js";
 import { isAbnormal, makeRow, needsCheck } from "./row_view.js";
 
 const TRIAGE = {
-  none: ["未见异常", "读到的项目都在参考范围内。如果身体仍不舒服，还是要去看医生。"],
-  routine: ["居家观察", "没有看到需要马上处理的变化。留意身体的感觉，按下面的建议复查。"],
-  soon: ["近期门诊", "有项目要请医生结合症状来看。请在近期带上原始报告单去门诊。"],
-  urgent: ["尽快急诊", "有项目到了可能有危险的程度。请现在就带上原始报告单去最近医院的急诊。"],
+  none: [t("未见异常"), t("读到的项目都在参考范围内。如果身体仍不舒服，还是要去看医生。")],
+  routine: [t("居家观察"), t("没有看到需要马上处理的变化。留意身体的感觉，按下面的建议复查。")],
+  soon: [t("近期门诊"), t("有项目要请医生结合症状来看。请在近期带上原始报告单去门诊。")],
+  urgent: [t("尽快急诊"), t("有项目到了可能有危险的程度。请现在就带上原始报告单去最近医院的急诊。")],
 };
 // 近期门诊是多快；以前存下的结果没有这一栏
 const SOON = {
-  today: "今天就去：有项目今天就要请医生看，挂不上号就去急诊。请带上原始报告单。",
-  days: "几天内就去：有项目明显超出，请在这几天带上原始报告单去门诊。",
-  weeks: "几周内去：有项目要请医生结合症状来看，不用急。请带上原始报告单。",
+  today: t("今天就去：有项目今天就要请医生看，挂不上号就去急诊。请带上原始报告单。"),
+  days: t("几天内就去：有项目明显超出，请在这几天带上原始报告单去门诊。"),
+  weeks: t("几周内去：有项目要请医生结合症状来看，不用急。请带上原始报告单。"),
 };
 
 /** 分级与一句话。 */
@@ -24,7 +25,7 @@ export function triageWords({ triage, when }) {
   return [tier, (triage === "soon" && SOON[when]) || words];
 }
 
-const ENGINES = { "embedded-report-reader": "内置的识别程序", "embedded-health-advisor": "内置的指标目录" };
+const ENGINES = { "embedded-report-reader": t("内置的识别程序"), "embedded-health-advisor": t("内置的指标目录") };
 
 const SEVERITIES = ["grave", "severe", "marked", "moderate", "slight", null];
 
@@ -33,7 +34,7 @@ const advice = element("advice");
 
 /** 显示整张报告；correct、previous 见 makeRow。 */
 export function showReport(report, correct, previous) {
-  element("result-title").textContent = report.report_type || "化验结果";
+  element("result-title").textContent = report.report_type || t("化验结果");
   element("person").textContent = personWords(report);
   showNotices(report);
   element("summary").replaceChildren(...summarize(report).match(/[^，]+，?/g).map((clause) => make("span", "", clause)));
@@ -52,20 +53,23 @@ export function showReport(report, correct, previous) {
 /** 是谁的：印着的；单子上没有印、按人填的，说明是填的。 */
 export function personWords({ sex, age, told = [] }) {
   const [printed, filled] = [false, true].map((isTold) => (
-    [["sex", sex], ["age", age]].filter(([name, value]) => value && told.includes(name) === isTold).map(([, value]) => value)));
-  return [...printed, filled.length && `按您填的：${filled.join("，").replace(/(\d)岁/, "$1 岁")}`].filter(Boolean).join(" · ");
+    [["sex", sex], ["age", age]].filter(([name, value]) => value && told.includes(name) === isTold).map(([, value]) => spoken(value))));
+  return [...printed, filled.length && t`按您填的：${filled.join(t("，")).replace(/(\d)岁/, t("$1 岁"))}`].filter(Boolean).join(" · ");
 }
+
+// 印着的性别、年龄，英文的页面里说英文
+const spoken = (value) => (language === "en" ? t(value).replace(/岁$/, " years").replace(/个?月$/, " months").replace(/天$/, " days") : value);
 
 /** 一句话：本次几项，几项异常。 */
 export function summarize({ items, doubts = [] }) {
   const abnormal = items.filter(isAbnormal).length;
   const unsure = items.filter(needsCheck).length;
   return [
-    `本次 ${items.length} 项`,
-    abnormal ? `${abnormal} 项异常` : "没有看到异常",
-    unsure && `${unsure} 项请核对原件`,
-    doubts.length > 0 && "没有读全或有疑问",
-  ].filter(Boolean).join("，");
+    t`本次 ${items.length} 项`,
+    abnormal ? t`${abnormal} 项异常` : t("没有看到异常"),
+    unsure && t`${unsure} 项请核对原件`,
+    doubts.length > 0 && t("没有读全或有疑问"),
+  ].filter(Boolean).join(t("，"));
 }
 
 // 横线之前是要做的一件事和为什么；之后的是每一项的说明，折起来，想看再点
@@ -74,7 +78,7 @@ export function showAdvice(html) {
   const fold = nodes.findIndex((node) => node.nodeName === "HR");
   if (fold < 0) return advice.replaceChildren(...nodes);
   const wasOpen = advice.querySelector("details")?.open;
-  const more = make("details", "", make("summary", "", "更多：每一项的说明、挂什么科、什么时候要马上就医"), make("div", "advice-more", ...nodes.slice(fold + 1)));
+  const more = make("details", "", make("summary", "", t("更多：每一项的说明、挂什么科、什么时候要马上就医")), make("div", "advice-more", ...nodes.slice(fold + 1)));
   more.open = Boolean(wasOpen);
   return advice.replaceChildren(...nodes.slice(0, fold), more);
 }
@@ -83,23 +87,25 @@ export function showAdvice(html) {
 export function showEngines({ vision, verified_by: verifier, advice: adviser }, disclaimer, corrected) {
   const name = (engine) => ENGINES[engine] ?? engine;
   element("engines").textContent = [
-    `读图：${name(vision)}。`, verifier && `核对：${name(verifier)}。`, corrected && `其中 ${corrected} 项由您人工核对。`,
-    `建议：${name(adviser)}。`, "高低由程序按参考范围判断，不由模型判断。以上都是自动生成的，没有经过医生。",
+    t`读图：${name(vision)}。`, verifier && t`核对：${name(verifier)}。`, corrected && t`其中 ${corrected} 项由您人工核对。`,
+    t`建议：${name(adviser)}。`, t("高低由程序按参考范围判断，不由模型判断。以上都是自动生成的，没有经过医生。"),
   ].filter(Boolean).join("");
   if (disclaimer) element("disclaimer").textContent = disclaimer;
+  result.dataset.whole = ""; // 写完了，才有得存、有得分享
 }
 
 /** 建议半途而止（取消或断线）：说明白，不让残句冒充全文。 */
 export function endAdvice() {
   if (advice.querySelector(".waiting")) advice.replaceChildren();
-  advice.append(make("p", "muted", "建议到这里停了，没有写完。上面的结果是完整的。"));
+  advice.append(make("p", "muted", t("建议到这里停了，没有写完。上面的结果是完整的。")));
 }
 
 export function clearReport() {
   result.hidden = true;
   delete element("work").dataset.shown;
+  delete result.dataset.whole;
   element("rows").replaceChildren();
-  advice.replaceChildren(make("p", "muted waiting", "正在写…"));
+  advice.replaceChildren(make("p", "muted waiting", t("正在写…")));
   element("engines").textContent = "";
   element("done-words").textContent = "";
 }
@@ -134,7 +140,7 @@ function goToAdvice({ name }) {
 
 function showNotices({ items, notices }) {
   const box = element("notices");
-  const isCritical = items.some((item) => item.critical) || notices.some((notice) => notice.startsWith("尽快就医"));
+  const isCritical = items.some((item) => item.critical) || notices.some((notice) => opensWith(notice, "尽快就医"));
   box.hidden = notices.length === 0;
   box.dataset.critical = isCritical;
   box.replaceChildren(...notices.map((notice) => make("p", "", notice)));
@@ -151,10 +157,10 @@ function showRows(items, actions) {
   const normal = pick((item) => item.flag === "normal");
 
   const groups = [];
-  if (abnormal.length) groups.push(group("异常", abnormal));
-  if (unknown.length) groups.push(group("没有判断，请核对原件", unknown));
+  if (abnormal.length) groups.push(group(t("异常"), abnormal));
+  if (unknown.length) groups.push(group(t("没有判断，请核对原件"), unknown));
   if (normal.length) {
-    const details = make("details", "group", make("summary", "", `正常 ${normal.length} 项`), make("ul", "card rows", ...normal));
+    const details = make("details", "group", make("summary", "", t`正常 ${normal.length} 项`), make("ul", "card rows", ...normal));
     details.open = normal.length === items.length;
     groups.push(details);
   }

@@ -1,13 +1,14 @@
 // 一行结果：箭头和字、数值、范围条；点开是照片上的这一行，和改正用的表单。
 
 import { make, makeButton } from "./dom.js";
+import { fullName, t } from "./language.js";
 import { cropOf, scrollToPhoto } from "./photo_view.js";
 import { rangeBar } from "./range_bar.js";
 
 export const FLAGS = {
-  high: ["↑", "偏高"], low: ["↓", "偏低"], abnormal: ["!", "异常"], unknown: ["?", "未判断"], normal: ["", "正常"],
+  high: ["↑", t("偏高")], low: ["↓", t("偏低")], abnormal: ["!", t("异常")], unknown: ["?", t("未判断")], normal: ["", t("正常")],
 };
-const DEGREES = { slight: "，轻微超出", marked: "，明显超出", severe: "，严重超出" };
+const DEGREES = { slight: t("，轻微超出"), marked: t("，明显超出"), severe: t("，严重超出") };
 const MARKS = ["", "↑", "↓"];
 
 export const isAbnormal = (item) => !["normal", "unknown"].includes(item.flag);
@@ -19,10 +20,10 @@ export function needsCheck(item) {
 
 export function rangeWords({ range_source: source, reference_range: printed, applied_range: applied, severity }) {
   const degree = DEGREES[severity] ?? "";
-  if (source === "none") return (printed || "未印参考范围") + degree;
-  if (source === "catalogue") return `参考 ${applied}（单子上没有印，用的是目录范围）${degree}`;
+  if (source === "none") return (printed || t("未印参考范围")) + degree;
+  if (source === "catalogue") return t`参考 ${applied}（单子上没有印，用的是目录范围）${degree}`;
   // 印着男女、成人儿童几个范围的，说明用的是哪一个
-  return (applied === printed ? `参考 ${printed}` : `参考 ${printed}（按 ${applied} 判断）`) + degree;
+  return (applied === printed ? t`参考 ${printed}` : t`参考 ${printed}（按 ${applied} 判断）`) + degree;
 }
 
 /**
@@ -49,21 +50,21 @@ export function makeRow(item, index, actions) {
   });
   head.setAttribute("aria-controls", more.id);
   head.append(
-    make("span", "name", item.name || "（没有读出名称）", " ", make("span", "code", item.code)),
+    make("span", "name", fullName(item) || t("（没有读出名称）"), " ", make("span", "code", item.code)),
     make("span", "flag", `${arrow} ${word}`.trim()),
-    make("span", "value", make("span", "number", item.result || "没有读出"), " ", make("span", "unit", item.unit)),
+    make("span", "value", make("span", "number", item.result || t("没有读出")), " ", make("span", "unit", item.unit)),
     make("span", "range", rangeWords(item)),
   );
   row.append(
     ...[
       head,
       item.flag !== "unknown" && rangeBar(item.scale),
-      item.critical && make("p", "critical", "达到危急值，请尽快就医。"),
-      item.corrected && make("p", "", make("span", "tag", "人工核对")),
-      needsCheck(item) && make("p", "", make("span", "tag ask", "请核对原件")),
+      item.critical && make("p", "critical", t("达到危急值，请尽快就医。")),
+      item.corrected && make("p", "", make("span", "tag", t("人工核对"))),
+      needsCheck(item) && make("p", "", make("span", "tag ask", t("请核对原件"))),
       item.note && make("p", "note", item.note),
       isAbnormal(item) && actions.previous(item),
-      item.other_reading && make("p", "note", `另一个程序读成 ${item.other_reading}。`),
+      item.other_reading && make("p", "note", t`另一个程序读成 ${item.other_reading}。`),
       more,
     ].filter(Boolean),
   );
@@ -81,34 +82,34 @@ function contents(item, index, actions) {
     // 窄屏上要左右滑，用键盘也得滑得动
     scroller.tabIndex = 0;
     scroller.setAttribute("role", "group");
-    scroller.setAttribute("aria-label", "照片上的这一行，可以左右滑动");
+    scroller.setAttribute("aria-label", t("照片上的这一行，可以左右滑动"));
     // 结果多半印在中间
     requestAnimationFrame(() => { scroller.scrollLeft = (scroller.scrollWidth - scroller.clientWidth) / 2; });
   }
   const tools = make("div", "row-tools",
-    makeButton("link", needsCheck(item) ? "核对，改正" : "读错了，改正", () => {
+    makeButton("link", needsCheck(item) ? t("核对，改正") : t("读错了，改正"), () => {
       tools.replaceWith(correctionForm(item, (fields) => actions.correct(index, fields), (form) => form.replaceWith(tools)));
     }),
-    makeButton("link", "看这一项的说明", () => actions.goToAdvice(item)),
-    crop && makeButton("link", "在整张照片上看", scrollToPhoto),
+    makeButton("link", t("看这一项的说明"), () => actions.goToAdvice(item)),
+    crop && makeButton("link", t("在整张照片上看"), scrollToPhoto),
   );
-  const where = crop && crop.dataset.page && make("p", "muted", `在第 ${crop.dataset.page} 页。`);
+  const where = crop && crop.dataset.page && make("p", "muted", t`在第 ${crop.dataset.page} 页。`);
   const previous = !isAbnormal(item) && actions.previous(item);
-  return [scroller, where, previous, item.verified && make("p", "muted", "两个程序各读一遍，读得一样。"), tools].filter(Boolean);
+  return [scroller, where, previous, item.verified && make("p", "muted", t("两个程序各读一遍，读得一样。")), tools].filter(Boolean);
 }
 
 function correctionForm(item, correct, close) {
   const form = make("form", "correct",
-    make("p", "", "照着原件填，没有错就不用动。交了以后，高低和建议都重新来。"),
-    field("结果", "result", item.result),
-    field("单位", "unit", item.unit),
-    field("参考范围", "reference_range", item.reference_range),
-    make("label", "", "旁边印的标记", markSelect(item.mark ?? "")),
+    make("p", "", t("照着原件填，没有错就不用动。交了以后，高低和建议都重新来。")),
+    field(t("结果"), "result", item.result),
+    field(t("单位"), "unit", item.unit),
+    field(t("参考范围"), "reference_range", item.reference_range),
+    make("label", "", t("旁边印的标记"), markSelect(item.mark ?? "")),
   );
   const problem = make("p", "problem");
   problem.setAttribute("role", "alert");
-  const submit = make("button", "button primary", "按原件重新判断");
-  form.append(problem, make("div", "actions", submit, makeButton("button", "不改了", () => close(form))));
+  const submit = make("button", "button primary", t("按原件重新判断"));
+  form.append(problem, make("div", "actions", submit, makeButton("button", t("不改了"), () => close(form))));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const fields = Object.fromEntries(new FormData(form));
@@ -118,7 +119,7 @@ function correctionForm(item, correct, close) {
       await correct({ ...fields, mark: fields.mark || null });
     } catch (error) {
       submit.disabled = false;
-      problem.textContent = `没有改成：${error.message}`;
+      problem.textContent = t`没有改成：${error.message}`;
     }
   });
   return form;
@@ -131,7 +132,7 @@ function field(label, name, value) {
 }
 
 function markSelect(mark) {
-  const select = make("select", "", ...[...new Set([...MARKS, mark])].map((one) => new Option(one || "没有", one)));
+  const select = make("select", "", ...[...new Set([...MARKS, mark])].map((one) => new Option(one || t("没有"), one)));
   Object.assign(select, { name: "mark", value: mark });
   return select;
 }

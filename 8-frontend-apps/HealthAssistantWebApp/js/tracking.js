@@ -8,6 +8,14 @@ const dayOf = (date) => date.slice(0, 10);
 const isEarlier = (one, other) => (
   dayOf(one) === dayOf(other) ? one.length > 10 && other.length > 10 && one < other : one < other);
 
+const identity = ({ savedAt, copyOf }) => copyOf ?? savedAt;
+
+/** 存下的 kept（新的在前）里可以与 record 比的：同一个人的，不是它自己，不是示例；读回时并排留下的几个样子算一份，用先有的。 */
+export function comparable(kept, record) {
+  const others = kept.filter((one) => one.person === record.person && !one.example && identity(one) !== identity(record));
+  return record.example ? [] : [...new Map(others.map((one) => [identity(one), one])).values()];
+}
+
 /** 可以当作一个数来画、来比：判断过高低，也是单独一个数。 */
 export const isPlotted = ({ item }) => item.flag !== "unknown" && item.tracked.value !== null;
 
@@ -27,21 +35,21 @@ export function previousOf(item, report, records) {
   return last && earlier.filter(({ report: one }) => one === last.report).length === 1 ? last : null;
 }
 
-/** 同一单位才有差；返回带正负号的字，不能比的为 null。印着的数直接相减；有换算的照粗的一边留几位。 */
+/** 同一单位才有差；返回带正负号的字，没有差的为空串，不能比的为 null。印着的数直接相减；有换算的照粗的一边留几位。 */
 export function difference(item, before) {
   const [now, then] = [item, before].map(({ tracked }) => tracked);
   if (![item, before].every((one) => isPlotted({ item: one })) || now.unit !== then.unit) return null;
   const places = [now, then].map(({ value }) => value.split(".")[1]?.length ?? 0);
   const digits = [item, before].some(isConverted) ? Math.min(...places) : Math.max(...places);
   const words = Math.abs(now.value - then.value).toFixed(digits);
-  if (Number(words) === 0) return words;
+  if (Number(words) === 0) return "";
   return `${Number(now.value) > Number(then.value) ? "+" : "−"}${words}`;
 }
 
 /** 比上次高（1）、低（-1）得超过平常的波动；没有超过、没有查到的、不知道是不是同一家医院（方法会不同）的为 0。 */
 export function realChange(item, report, previous) {
   const hospitals = [report.origin.performer?.value, previous.hospital];
-  if (!hospitals[0] || hospitals[0] !== hospitals[1] || difference(item, previous.item) === null) return 0;
+  if (!hospitals[0] || hospitals[0] !== hospitals[1] || !difference(item, previous.item)) return 0;
   const [now, then] = [item, previous.item].map(({ tracked }) => Number(tracked.value));
   const limit = item.tracked.change_percent;
   return limit !== null && then > 0 && Math.abs(now - then) > (then * limit) / 100 ? Math.sign(now - then) : 0;

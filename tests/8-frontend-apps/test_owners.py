@@ -1,0 +1,180 @@
+"""一份结果是谁的：存错了人的移得走；两个标签页开着，另一页删了、改了、清了，这一页不存到别人名下。"""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from web_app import ANALYZE, HIGH, LOW, NORMAL, answer, open_result, read_photo, reply_with
+
+pytestmark = pytest.mark.browser
+
+SAVED = "#save-button:disabled"
+
+
+def keep(page, url: str, items: list) -> None:
+    open_result(page, url, items)
+    page.click("#save-button")
+    page.wait_for_selector(SAVED)
+    page.unroute(ANALYZE)
+    page.goto(url)
+    page.wait_for_selector(".record")
+
+
+def add_person(page, name: str) -> None:
+    page.get_by_role("button", name="加一个人").click()
+    page.fill("#people [name=name]", name)
+    page.get_by_role("button", name="存好").click()
+    chip(page, name).and_(page.locator("[aria-pressed=true]")).wait_for()
+
+
+def chip(page, name: str):
+    return page.locator("#people .chip", has_text=name)
+
+
+def owner(page) -> str:
+    return page.locator("#owner-select option:checked").inner_text()
+
+
+def go_home(page) -> None:
+    page.locator("#result .restart").click()
+    page.wait_for_selector("#start:not([hidden])")
+
+
+def said(page, words: str) -> None:
+    page.locator("#done-words", has_text=words).wait_for()
+
+
+@pytest.fixture
+def other(page, report_server):
+    """同一个浏览器里的第二个标签页。"""
+    second = page.context.new_page()
+    second.goto(report_server)
+    yield second
+    second.close()
+
+
+def test_a_kept_result_is_moved_to_another_person(page_without_csp, report_server):
+    page = page_without_csp
+    keep(page, report_server, [HIGH])
+    keep(page, report_server, [NORMAL])
+    add_person(page, "妈妈")
+    chip(page, "没写名字的").click()
+    page.locator(".record", has_text="1 项异常").click()
+    assert owner(page) == "没写名字的"
+    page.get_by_label("这份是谁的？选别人，就移到他名下").select_option(label="妈妈")
+    said(page, "移到“妈妈”名下了")
+    assert (owner(page), page.locator(SAVED).count()) == ("妈妈", 1)
+    assert Axe().run(page).violations_count == 0
+    go_home(page)
+    assert page.locator(".record").all_inner_texts()[0].endswith("没有看到异常")
+    chip(page, "妈妈").click()
+    page.locator(".record", has_text="1 项异常").wait_for()
+    assert page.locator(".record").count() == 1
+
+
+@pytest.mark.slow
+def test_it_may_go_to_somebody_new_and_giving_no_name_changes_nothing(page, report_server):
+    keep(page, report_server, [HIGH])
+    page.locator(".record").click()
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.select_option("#owner-select", label="别的人…")
+    assert owner(page) == "没写名字的"
+    page.once("dialog", lambda dialog: dialog.accept(" 外婆 "))
+    page.select_option("#owner-select", label="别的人…")
+    said(page, "移到“外婆”名下了")
+    go_home(page)
+    assert page.locator("#people .chip").all_inner_texts() == ["外婆"]  # 没有名字、没有结果的人不必留着
+    assert page.locator(".record").count() == 1
+
+
+@pytest.mark.slow
+def test_before_keeping_one_may_still_say_whose_it_is(page, report_server):
+    keep(page, report_server, [HIGH])
+    add_person(page, "妈妈")
+    reply_with(page, answer([NORMAL]))
+    read_photo(page)
+    page.select_option("#owner-select", label="没写名字的")
+    assert page.inner_text("#save-button") == "存在这台设备上"
+    page.click("#save-button")
+    page.wait_for_selector(SAVED)
+    go_home(page)
+    assert page.locator(".record").count() == 0
+    chip(page, "没写名字的").click()
+    page.locator(".record").nth(1).wait_for()
+
+
+def test_a_result_of_somebody_deleted_in_another_tab_is_not_kept_under_another(page, other, report_server):
+    keep(page, report_server, [HIGH])
+    add_person(page, "妈妈")
+    open_result(page, report_server, [NORMAL])
+    chip(other, "妈妈").wait_for()
+    other.get_by_role("button", name="改妈妈").click()
+    other.once("dialog", lambda dialog: dialog.accept())
+    other.get_by_role("button", name="删除这个人").click()
+    chip(other, "妈妈").wait_for(state="detached")
+    page.wait_for_function("() => document.getElementById('owner-select').value === ''")
+    page.click("#save-button")
+    said(page, "没有存：原来的人在别的页面里删掉了。请在上面选这份是谁的，再存。")
+    assert owner(page) == "请选"
+    assert page.evaluate("document.activeElement.id") == "owner-select"
+    other.reload()
+    other.locator(".record").wait_for()
+    assert other.locator(".record").count() == 1
+    page.select_option("#owner-select", label="没写名字的")
+    page.click("#save-button")
+    page.wait_for_selector(SAVED)
+    other.locator(".record").nth(1).wait_for()
+
+
+@pytest.mark.slow
+def test_when_all_is_cleared_in_another_tab_this_one_says_it_is_not_kept_any_more(page, other, report_server):
+    keep(page, report_server, [HIGH])
+    add_person(page, "妈妈")
+    open_result(page, report_server, [LOW])
+    page.click("#save-button")
+    page.wait_for_selector(SAVED)
+    chip(other, "妈妈").wait_for()
+    other.once("dialog", lambda dialog: dialog.accept())
+    other.click("#clear-history-button")
+    said(page, "这一份在别的页面里删掉了。要留着，就再存一次。")
+    page.click("#save-button")
+    said(page, "没有存：原来的人在别的页面里删掉了。要留着，就再按一次。")
+    page.click("#save-button")
+    page.wait_for_selector(SAVED)
+    other.locator(".record").wait_for()
+    assert other.locator("#people .chip").all_inner_texts() == ["没写名字的"]
+
+
+@pytest.mark.slow
+def test_the_first_page_follows_what_another_tab_does(page, other, report_server):
+    keep(page, report_server, [HIGH])
+    chip(other, "没写名字的").wait_for()
+    other.get_by_role("button", name="改没写名字的").click()
+    other.fill("#people [name=name]", "爸爸")
+    other.get_by_role("button", name="存好").click()
+    chip(page, "爸爸").wait_for()
+    add_person(page, "妈妈")
+    chip(other, "妈妈").wait_for()
+    chip(other, "爸爸").click()
+    page.locator(".record").wait_for()
+    other.once("dialog", lambda dialog: dialog.accept())
+    other.get_by_role("button", name="删除").click()
+    page.get_by_text("还没有存下的结果").wait_for()
+
+
+@pytest.mark.slow
+def test_somebody_deleted_in_another_tab_does_not_come_back_by_being_edited(page, other, report_server):
+    keep(page, report_server, [HIGH])
+    add_person(page, "妈妈")
+    page.get_by_role("button", name="改妈妈").click()
+    page.fill("#people [name=name]", "老妈")
+    chip(other, "妈妈").wait_for()
+    other.get_by_role("button", name="改妈妈").click()
+    other.once("dialog", lambda dialog: dialog.accept())
+    other.get_by_role("button", name="删除这个人").click()
+    chip(other, "妈妈").wait_for(state="detached")
+    assert page.input_value("#people [name=name]") == "老妈"  # 正填着的不打断
+    told: list[str] = []
+    page.once("dialog", lambda dialog: (told.append(dialog.message), dialog.accept()))
+    page.get_by_role("button", name="存好").click()
+    chip(page, "没写名字的").wait_for()
+    assert page.locator("#people .chip").count() == 1
+    assert told == ["没有存：“妈妈”在别的页面里删掉了。"]
