@@ -48,11 +48,20 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     if analyte is None and (specimen := special_specimen(finding.report_type or report_type, finding.name)):
         finding.severity = specimen.weigh(finding.severity, finding.result)
         if finding.flag == "unknown" and specimen.severity == "grave":
-            finding.floor = "severe"  # 脑脊液这样的标本，没有范围可比的也要今天问
+            _weigh_without_range(finding)
     is_sure = finding.flag in ABNORMAL_FLAGS or not isinstance(finding.value, Interval) or not finding.lacks_unit
     finding.critical = finding.severity == "grave" and is_sure
     if finding.flag in ABNORMAL_FLAGS and _DOUBLED_FLAG.search(plain_flag(finding)):
         finding.severity = worst([finding.severity, None if finding.analyte else "grave"])
+
+
+def _weigh_without_range(finding: Finding) -> None:
+    """脑脊液、血培养这样的标本，没有范围可比的行：说找到了就是危急的，说没有的不是，别的也要今天问。"""
+    word = finding.value.words[0] if isinstance(finding.value, QualitativeResult) else ""
+    if word in ("阳性", "弱阳性"):
+        finding.severity = "grave"
+    elif word not in ("阴性", "正常", "透明", "无色"):
+        finding.floor = "severe"
 
 
 def _severity_for_person(finding: Finding, person: Person) -> Severity | None:

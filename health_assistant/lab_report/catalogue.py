@@ -162,6 +162,8 @@ class Analyte(Entry):
     groups: tuple[GroupRange, ...] = ()
     texts: tuple[PersonTexts, ...] = ()
     twins: tuple[str, ...] = ()
+    sought: bool = False
+    """结果说的是有没有找到（疟原虫、细菌），用各种话说。"""
     note: str = ""
     general: Reference | None = None
     """由 for_person 填：`reference` 换成这个人那一群的之前，一般成人的范围。"""

@@ -7,9 +7,13 @@ from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import ReferenceRange, Value
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.presence import presence
+from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import attached_unit, is_blank, parse_range, parse_result
 from health_assistant.lab_report.report import PrintedRow, ReadRow
 
+_SOUGHT = re.compile(r"培养|涂片|[查找].{1,6}[菌虫卵]|墨汁|抗酸|细菌|真菌")
+"""目录里没有、而结果说的是有没有找到的项目。"""
 _GLUED_FLAG = re.compile(r"(.*?[\d+)）])\s*([↑↓]{1,2}|[HL]{1,2}|[*★!]+|[(（]?危急?值?[)）]?)")
 
 
@@ -45,8 +49,19 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         read.name, read.code, read.unit or value_unit, report_type, interval,
         has_range=not is_blank(read.reference_range),
     )  # fmt: skip
+    if analyte.sought if analyte else _SOUGHT.search(read.name + report_type):
+        value = _found(value, read.result + (read.unit if analyte else ""), counts=bool(analyte)) or value
+        interval = _found(interval, read.reference_range) or interval
     own = analyte and analyte.for_person(person)
     return Observation(read, value, interval, value_unit, attached_unit(read.reference_range), own)
+
+
+def _found(parsed: Value | ReferenceRange | None, text: str, counts: bool = False) -> QualitativeResult | None:
+    """有没有找到；已经是阴性、阳性的，和不是这样说的，为 None。"""
+    if isinstance(parsed, QualitativeResult) and parsed.is_graded:
+        return None
+    word = presence(text, counts)
+    return QualitativeResult((word,)) if word else None
 
 
 def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:

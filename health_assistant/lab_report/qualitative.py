@@ -20,9 +20,14 @@ _SPELLINGS = {
 _AWAITS_CONFIRMATION = re.compile(
     r"(?:hiv|艾滋病?|梅毒|病毒|抗体|抗原|感染|初筛|结果)*待(?:复检|复查|确证|确认|确定)", re.IGNORECASE
 )
-_MANY = re.compile(
-    r"^(?!未|没|无(?!数)|不(?!可计数))(.*(满视野|布满|大量|多量|成堆|无数|密集|不可计数|难以计数).*|满)$"
+_FULL = re.compile(
+    r"^满布?$|满布?视野|布满|密布|成片|数不清|计数不[清出]|无法计数|不可计数|难以计数|不计其数|无数|tntc|toonumerous|toomany"
+    r"|packed",
+    re.IGNORECASE,
 )
+"""多得数不过来，归为“满视野”。"""
+_MANY = re.compile(r"满视野|大[量批]|[多极甚很许较]多|多量|成[堆团簇]|密集|numerous", re.IGNORECASE)
+_NONE = re.compile(r"未|没|非|无(?![数法])|不(?![可计])")
 _RARE = re.compile(r"(偶见|偶有|罕见|极少|个别)(/[hl]pf?)?", re.IGNORECASE)
 _SOME = re.compile(r"(少量|少许|可见|查见|见到|找到|发现|散在|中量)(/[hl]pf?)?", re.IGNORECASE)
 _WORD = {spelling: word for word, spellings in _SPELLINGS.items() for spelling in (word, *spellings.split())}
@@ -46,13 +51,18 @@ class QualitativeResult:
     @property
     def amount(self) -> Literal["many", "rare", "some"] | None:
         """用文字说有多少（镜检）：满视野、大量是 many，偶见是 rare，少量、查见是 some；说的不是多少为 None。"""
-        word = self.words[0]
-        if _MANY.search(word):
+        clauses = _asserted(self.words[0])
+        if any(map(_MANY.search, clauses)):
             return "many"
-        return "rare" if _RARE.fullmatch(word) else "some" if _SOME.fullmatch(word) else None
+        return "rare" if any(map(_RARE.fullmatch, clauses)) else "some" if any(map(_SOME.fullmatch, clauses)) else None
 
     def __str__(self) -> str:
         return "/".join(f"{self.grade}+" if word == "阳性" and self.grade else word for word in self.words)
+
+
+def _asserted(text: str) -> list[str]:
+    """逗号隔开的几句里，不是说没有的。"""
+    return [clause for clause in re.split(r"[,;。]", text) if not _NONE.match(clause)]
 
 
 def parse_term(text: str) -> QualitativeResult | None:
@@ -60,6 +70,9 @@ def parse_term(text: str) -> QualitativeResult | None:
     if _AWAITS_CONFIRMATION.fullmatch(text):
         return QualitativeResult(("阳性",))
     plain = re.sub(r"^(未见|未检出|未查见)[(:]?0\)?$", r"\1", text.lower())
+    if any(map(_FULL.search, _asserted(plain))):
+        return QualitativeResult(("满视野",))
+    plain = re.sub(r"(?<=[+±])/[hl]pf?$", "", plain)
     plain = plain[1:-1] if re.fullmatch(r"\([^()]*\)", plain) else plain
     # `阴性(胶体金法)` 的括号里是方法，`未检出(<20)` 的是检测下限
     plain = re.sub(r"(?<=.)\([^()]*法\)$", "", plain)

@@ -18,6 +18,7 @@ from health_assistant.checked_yaml import Entry, check_yaml
 from health_assistant.lab_report.catalogue import Age, Analyte, Bounds, Number, Sentence, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
 from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.presence import asserts
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import SEVERITIES, Flag, Severity
@@ -132,8 +133,7 @@ class Specimen(Entry):
 
     def weigh(self, own: Severity | None, result_text: str) -> Severity | None:
         """这种标本的一行有多要紧；own 是异常的行按一般规则的。文字没法与范围比的，也看有没有 grave_words。"""
-        words = "|".join(map(re.escape, self.grave_words))
-        if words and re.search(rf"(?<!未见)(?<!未检出)(?<!未查见)(?<!无)(?<!不)(?<!非)(?:{words})", result_text):
+        if any(asserts(result_text, word) for word in self.grave_words):
             return "grave"
         if own is None:
             return None
@@ -265,17 +265,14 @@ def _reaches(way: Way, bound: Decimal, step: Step, unit: str, analyte: Analyte, 
 
 
 def _says(result: QualitativeResult, words: tuple[QualitativeResult, ...]) -> bool:
-    """结果是不是这些词之一；`2+` 含更多的加号，阳性没有印加号的当作 1+；“柏油样便”里有“柏油样”。
-
-    “偶见”“查见”不该有的东西（疟原虫）就是阳性。
-    """
+    """结果是不是这些词之一；`2+` 含更多的加号，阳性没有印加号的当作 1+；“柏油样便”里有“柏油样”。"""
     for word in words:
         if result.amount and word == QualitativeResult(("阳性",)):
             return True
         if word.grade and result.words == word.words:
             if (result.grade or 1) >= word.grade:
                 return True
-        elif result.words == word.words or (not word.is_graded and word.words[0] in result.words[0]):
+        elif result.words == word.words or (not word.is_graded and asserts(result.words[0], word.words[0])):
             return True
     return False
 
