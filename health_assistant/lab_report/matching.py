@@ -8,14 +8,16 @@ from math import log
 from typing import get_args
 
 from health_assistant.lab_report.catalogue import Analyte, Index, build_index, fold_code, fold_name, load_catalogue
-from health_assistant.lab_report.interval import Interval, ReferenceRange, intervals_of
+from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
 from health_assistant.lab_report.specimen import (
     Specimen,
     is_daily_protein,
     is_unusual,
     is_venous_gas,
     is_whole_blood_element,
+    may_be_whole_blood,
     possible_specimens,
+    says_element,
     timed_glucose,
 )
 from health_assistant.lab_report.units import fold_unit, is_only_for_blood, is_per_microlitre, kind_of_unit
@@ -37,6 +39,7 @@ class _Clues:
     report_type: str
     interval: ReferenceRange | None
     has_range: bool
+    value: Value | None = None
 
     def distance(self, analyte: Analyte) -> float | None:
         """印着的范围与这一项的相差几倍（取对数）；比不了为 None。"""
@@ -54,14 +57,15 @@ def find_analyte(
     report_type: str = "",
     interval: ReferenceRange | None = None,
     has_range: bool = False,
+    value: Value | None = None,
 ) -> Analyte | None:
     """在目录里找这一行对应的指标；名称优先，名称不认识时代号与单位都对上才算。
 
     `report_type` 用来分辨标本：尿液里的“葡萄糖”不是血糖，脑脊液等目录里没有的标本一律返回 None。
     名称、单位都相同的几项（总钙与离子钙）由印着的范围分辨：`interval` 是解析过的，`has_range` 是印了而也许没有看懂。
-    分不清的返回 None。
+    `value` 是解析过的结果，只用来看一个数会不会是全血的。分不清的返回 None。
     """
-    clues = _Clues(name, abbreviation, unit, report_type, interval, has_range)
+    clues = _Clues(name, abbreviation, unit, report_type, interval, has_range, value)
     specimens = possible_specimens(report_type, name, unit)
     if glucose := timed_glucose(name, abbreviation, unit, report_type) if "blood" in specimens else None:
         analyte = _fitting_entry(glucose, unit)
@@ -83,11 +87,12 @@ def find_analyte(
 
 def _is_another_kind(found: Analyte, clues: _Clues) -> bool:
     """不是目录里的这一项：全血的微量元素（目录里是血清的），或以 mg/L 计的白蛋白、总蛋白（是尿、脑脊液的）。"""
-    # 全血的铁有几千 μmol/L，印作 mmol/L；以 μmol/L 计的是血清的，孩子误吞铁剂要报警
-    is_serum_iron = found.code == "FE" and found.same_unit(clues.unit)
-    if is_whole_blood_element(found.code, clues.report_type) and not is_serum_iron:
-        gap = clues.distance(found)
-        return gap is None or gap > log(_SERUM_LIKE)
+    if is_whole_blood_element(found.code, clues.report_type, clues.unit):
+        gap, one = clues.distance(found), clues.value.low if isinstance(clues.value, Interval) else None
+        number = None if one is None else found.convert(one, clues.unit or found.unit)
+        if number is not None and not may_be_whole_blood(found.code, number):
+            return False
+        return says_element(found.code, clues.report_type) if gap is None else gap > log(_SERUM_LIKE)
     in_urine = _index()[0].get(("urine", fold_name(clues.name)), []) if found.code in ("ALB", "TP") else []
     return not found.knows_unit(clues.unit) and any(one.knows_unit(clues.unit) for one in in_urine)
 

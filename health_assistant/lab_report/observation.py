@@ -47,7 +47,7 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         value_unit = "/HP"  # 满视野：不印单位也是镜检
     analyte = find_analyte(
         read.name, read.code, read.unit or value_unit, report_type, interval,
-        has_range=not is_blank(read.reference_range),
+        has_range=not is_blank(read.reference_range), value=value,
     )  # fmt: skip
     if analyte.sought if analyte else _SOUGHT.search(read.name + report_type):
         value = _found(value, read.result + (read.unit if analyte else ""), counts=bool(analyte)) or value

@@ -1,6 +1,8 @@
 """这一行是什么标本、什么时候抽的：看报告类型、项目名与单位。"""
 
 import re
+from decimal import Decimal
+from math import inf
 from typing import Literal
 
 from health_assistant.lab_report.units import (
@@ -49,10 +51,15 @@ _TIMED_GLUCOSE = (
 _ONLY_A_TIME = re.compile(r"(空腹|随机|服糖后|餐后)?[\d.半一二两三]*\s*(个?小?时|h|分钟?|min)?", re.IGNORECASE)
 _DAY_PROTEIN = re.compile(r"尿(总|液)?蛋白|^(总?蛋白|蛋白质)|UPRO|UTP", re.IGNORECASE)
 _VENOUS_GAS = re.compile(r"静脉|脐|venous|VBG", re.IGNORECASE)
-_ELEMENT_TITLE = re.compile(r"元素|全血(?!细胞|常规)")
+_ELEMENT_TITLE = re.compile(r"元素")
+_WHOLE_BLOOD_TITLE = re.compile(r"元素|全血(?!细胞|常规)")
 _NOT_WHOLE_BLOOD = re.compile(r"血清|血浆|血气|生化|电解质")
-_ELEMENTS = {"CA", "MG", "FE"}
-"""目录里有血清的范围或危急的界限、也常测全血的元素。"""
+_ELEMENTS = {"CA": (0.9, 2.6), "MG": (0.7, 2.6), "FE": (1000, inf), "LITH": (0, 0.1)}
+"""目录里是血清的（锂是药的浓度）、也常测全血的元素 -> 全血的可能有多少，用目录的单位。
+
+常见的全血范围：钙、镁 1.12-2.06 mmol/L，铁 7.5-11.8 mmol/L，锂不到 10 μg/L。钙几乎都在血浆里，红细胞里的镁约 2.5：
+全血的钙 0.9、2.6，血清要到 1.7、4；全血的镁 2.6，血清要到 2.7。再往外的，不论是哪一种都不对了，照血清的看。
+"""
 _ARTERIAL_ONLY = {"PO2", "PCO2", "SAO2"}
 
 
@@ -118,10 +125,21 @@ def is_venous_gas(report_type: str, name: str, code: str) -> bool:
     return code in _ARTERIAL_ONLY and bool(_VENOUS_GAS.search(report_type + name))
 
 
-def is_whole_blood_element(code: str, report_type: str) -> bool:
-    """微量元素、全血的单子上的钙、镁、铁：多是消解了全血测的，血清的范围与危急值用不上。"""
-    is_whole = _ELEMENT_TITLE.search(report_type) and not _NOT_WHOLE_BLOOD.search(report_type)
-    return code in _ELEMENTS and bool(is_whole)
+def is_whole_blood_element(code: str, report_type: str, unit: str) -> bool:
+    """微量元素、全血的单子上的钙、镁、铁：多是消解了全血测的，血清的范围与危急值用不上；以 μg/L 计的锂多不是药。"""
+    is_whole = _WHOLE_BLOOD_TITLE.search(report_type) and not _NOT_WHOLE_BLOOD.search(report_type)
+    return code in _ELEMENTS and bool(is_whole or (code == "LITH" and fold_unit(unit) == "ng/ml"))
+
+
+def may_be_whole_blood(code: str, value: Decimal) -> bool:
+    """全血的这种元素（锂是微量的）会不会有这么多；`value` 用目录的单位。离谱的不会：急症不能因为猜错标本而不说。"""
+    low, high = _ELEMENTS[code]
+    return low <= value <= high
+
+
+def says_element(code: str, report_type: str) -> bool:
+    """没有印范围的这一行当作微量元素：报告名说了元素的，和 `is_whole_blood_element` 认出的锂。只写着“全血”的不够。"""
+    return code == "LITH" or bool(_ELEMENT_TITLE.search(report_type))
 
 
 def says_specimen(report_type: str) -> bool:

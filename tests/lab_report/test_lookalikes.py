@@ -142,3 +142,45 @@ def test_iron_in_micromoles_is_serum_even_among_elements():
     assert judged(("铁", "Fe", "95", "μmol/L", ""), ("锌", "Zn", "80", "μmol/L", ""), title="微量元素", age="2岁")[
         "铁"
     ].critical
+
+
+@pytest.mark.parametrize("title", ["微量元素", "全血五元素", "全血", "末梢血微量元素", "", "血清微量元素"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("钙", "Ca", "3.9", "mmol/L", ""), ("钙", "Ca", "15.6", "mg/dL", ""),
+        ("钙", "Ca", "3.9", "mmol/L", "1.12-2.06"),
+        ("钙", "Ca", "0.8", "mmol/L", ""), ("镁", "Mg", "0.2", "mmol/L", ""), ("镁", "Mg", "4.0", "mmol/L", ""),
+        ("铁", "Fe", "95", "μmol/L", ""), ("锂", "Li", "14500", "μg/L", ""),
+    ],
+)  # fmt: skip
+def test_a_title_of_elements_never_silences_what_no_blood_has(row, title):
+    seen = judged(row, ("锌", "Zn", "90", "μmol/L", ""), title=title)[row[0]]
+    assert seen.critical or seen.floor == "grave"
+
+
+def test_whole_blood_by_title_alone_does_not_silence_low_calcium():
+    assert judged(("钙", "Ca", "1.5", "mmol/L", ""), title="全血")["钙"].critical
+    assert not judged(("钙", "Ca", "1.5", "mmol/L", "1.12-2.06"), title="全血")["钙"].alarm
+
+
+@pytest.mark.parametrize(("title", "limits"), [("微量元素", ""), ("微量元素", "0-10"), ("血清", "0.5-10"), ("", "")])
+def test_a_trace_of_lithium_is_not_a_drug(title, limits):
+    seen = judged(("锂", "Li", "7", "μg/L", limits), ("锌", "Zn", "90", "μmol/L", ""), title=title)["锂"]
+    assert (seen.analyte, seen.severity, seen.alarm) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "toxic", "harmless", "unit"),
+    [
+        ("Li", "2.5", "0.8", "mmol/L"), ("血锂", "17400", "5600", "μg/L"), ("血锂", "17.4", "5.6", "mg/L"),
+        ("锂", "2500", "800", "μmol/L"), ("地高辛", "4.2", "1.5", "nmol/L"), ("地高辛", "3.3", "1.2", "mcg/L"),
+        ("丙戊酸", "1500", "500", "μmol/L"), ("丙戊酸", "1.5", "0.5", "mmol/L"), ("丙戊酸", "215", "72", "mcg/ml"),
+        ("丙戊酸钠", "215000", "72000", "ng/mL"), ("苯妥英", "165", "60", "umol/L"), ("卡马西平", "90", "30", "μmol/L"),
+        ("苯巴比妥", "280", "110", "μmol/L"), ("苯巴比妥", "6.5", "2.5", "mg/dL"),
+    ],
+)  # fmt: skip
+def test_a_drug_level_in_every_unit_hospitals_print(name, toxic, harmless, unit):
+    assert judged((name, "", toxic, unit, ""))[name].critical
+    seen = judged((name, "", harmless, unit, ""))[name]
+    assert (seen.flag, seen.severity, seen.alarm) == ("unknown", None, None)
