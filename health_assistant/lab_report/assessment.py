@@ -13,6 +13,7 @@ from pydantic import Field, InstanceOf
 from health_assistant.lab_report.alarms import CHECK, alarm_order, derive_neutrophils, grade, raise_alarm
 from health_assistant.lab_report.consistency import find_conflicts, measure
 from health_assistant.lab_report.judgement import Finding, flag_says, judge
+from health_assistant.lab_report.matching import specimens_with
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
@@ -38,7 +39,7 @@ def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
     doubts 是整张报告的疑问（有一页没有读成），照样说出来；有它就不是未见异常。
     """
     person = person_of(report)
-    observations = _observe_all(report, person)
+    observations, guessed = _observe_all(report, person)
     flagged = {at for at, one in enumerate(observations) if flag_says(one.row)}
     findings = [
         judge(observed, person, bool(flagged - {at}), doubt)
@@ -65,22 +66,35 @@ def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
         items=findings,
         triage=_triage(findings, severity or ("slight" if doubts else None)),
         when=WHEN_OF.get(severity),
-        notices=[*(one.alarm for one in alarms), *doubts, *_general_notices(findings, person, report.age)],
+        notices=[*(one.alarm for one in alarms), *doubts, *guessed, *_general_notices(findings, person, report.age)],
         doubts=list(doubts),
         person=person,
         matches=matches,
     )
 
 
-def _observe_all(report: ReadReport, person: Person) -> list[Observation]:
-    """解析各行。报告名没有说标本的，同一页的各行一起看是不是尿（见 sheet_kind）。"""
+def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation], list[str]]:
+    """解析各行，和因为猜了标本要说的话。报告名没有说标本的，同一页的各行一起看是不是尿（见 sheet_kind）。"""
     titles = [getattr(row, "report_type", None) or report.report_type for row in report.items]
     pages = [(getattr(row, "page", 1), title) for row, title in zip(report.items, titles, strict=True)]
     kinds = {
         page: title_for_specimen(page[1], [row for row, own in zip(report.items, pages, strict=True) if own == page])
         for page in set(pages)
     }
-    return [observe(row, kinds[page], person) for row, page in zip(report.items, pages, strict=True)]
+    observations = [observe(row, kinds[page], person) for row, page in zip(report.items, pages, strict=True)]
+    guessed = [one for one, page in zip(observations, pages, strict=True) if kinds[page] != page[1]]
+    return observations, _guess_notices(guessed)
+
+
+def _guess_notices(guessed: list[Observation]) -> list[str]:
+    """标本是猜的那些行里，血里也有的（葡萄糖、白细胞）照尿的看了：要说出来。"""
+    rows = [one.row for one in guessed if one.analyte and one.analyte.specimen == "urine"]
+    names = [row.name or row.code for row in rows if "blood" in specimens_with(row.name, row.code)]
+    return (
+        [f"没有读到是什么标本，由各行看像是尿：{'、'.join(names)}照尿的看了；如果抽的是血，请对照原件。"]
+        if names
+        else []
+    )
 
 
 def possible_grave(row: PrintedRow, report_type: str, person: Person) -> bool:

@@ -184,3 +184,20 @@ def test_a_drug_level_in_every_unit_hospitals_print(name, toxic, harmless, unit)
     assert judged((name, "", toxic, unit, ""))[name].critical
     seen = judged((name, "", harmless, unit, ""))[name]
     assert (seen.flag, seen.severity, seen.alarm) == ("unknown", None, None)
+
+
+def test_a_guess_of_urine_is_said():
+    def notices(*rows, title=""):
+        items = [
+            PrintedRow(**dict(zip(("name", "code", "result", "unit", "reference_range"), one, strict=True)))
+            for one in rows
+        ]
+        return [one for one in assess(ReadReport(report_type=title, items=items)).notices if "像是尿" in one]
+
+    glucose = ("葡萄糖", "GLU", "28", "mmol/L", "0-1.1")
+    (said,) = notices(*DIPSTICK, glucose)
+    assert "葡萄糖" in said
+    assert "尿胆原" not in said
+    assert (
+        notices(*DIPSTICK, glucose, title="尿常规") == notices(*DIPSTICK, ("钾", "K", "4.0", "mmol/L", "3.5-5.3")) == []
+    )
