@@ -309,7 +309,8 @@ class CatalogueFile(Entry):
 @lru_cache(maxsize=1 << 13)
 def fold_name(name: str) -> str:
     """名称与代号的比较形式：全角转半角，大写，去掉空白、星号、末尾的“测定”与括号里的说明。"""
-    folded = re.sub(r"\([^)%#]*\)", "", normalize(name).upper())
+    folded = re.sub(r"^PT\(INR\)", "PT-INR", normalize(name).upper())
+    folded = re.sub(r"\([^)%#]*\)", "", folded)
     folded = re.sub(r"[*★☆\s_]|(测定|检测)$", "", folded).replace("Α", "α")
     # Creatinine, Serum 与 Cholesterol, Total
     folded = re.sub(r"^(SERUM|PLASMA)(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD)$", "", folded)

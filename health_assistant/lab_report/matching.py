@@ -26,6 +26,7 @@ _CLEARLY_NEARER = 1.5
 """印着的范围与另一个同名指标的相近到这个倍数以上，才当作那一个。"""
 _SERUM_LIKE = 1.15
 """印着的范围与血清的相差在这个倍数以内，是血清的：全血的钙约低三成，镁高近一倍，铁、锌高十倍以上。"""
+_SAYS_SERUM = re.compile(r"血清|血浆|总钙")
 _INFECTION_TITLE = re.compile(r"传染|梅毒|术前|免疫|输血前|性病|感染|病毒|抗体|优生|TORCH", re.IGNORECASE)
 
 
@@ -40,6 +41,11 @@ class _Clues:
     interval: ReferenceRange | None
     has_range: bool
     value: Value | None = None
+
+    def number(self, analyte: Analyte) -> Decimal | None:
+        """结果换成这一项的单位；不是数、换不了为 None。"""
+        low = self.value.low if isinstance(self.value, Interval) else None
+        return None if low is None else analyte.convert(low, self.unit or analyte.unit)
 
     def distance(self, analyte: Analyte) -> float | None:
         """印着的范围与这一项的相差几倍（取对数）；比不了为 None。"""
@@ -80,16 +86,15 @@ def find_analyte(
         analyte = _right_twin(analyte, clues)
     if analyte and analyte.code in ("UREA", "BUN") and fold_unit(unit) == "mg/dl":
         analyte = _by_code()["BUN" if _is_nitrogen(clues) else "UREA"]
-    if analyte is None or is_venous_gas(report_type, name, analyte.code):
+    if analyte is None or is_venous_gas(report_type, name, analyte.code, clues.number(analyte)):
         return None
     return None if _is_another_kind(analyte, clues) else analyte
 
 
 def _is_another_kind(found: Analyte, clues: _Clues) -> bool:
     """不是目录里的这一项：全血的微量元素（目录里是血清的），或以 mg/L 计的白蛋白、总蛋白（是尿、脑脊液的）。"""
-    if is_whole_blood_element(found.code, clues.report_type, clues.unit):
-        gap, one = clues.distance(found), clues.value.low if isinstance(clues.value, Interval) else None
-        number = None if one is None else found.convert(one, clues.unit or found.unit)
+    if is_whole_blood_element(found.code, clues.report_type, clues.unit) and not _SAYS_SERUM.search(clues.name):
+        gap, number = clues.distance(found), clues.number(found)
         if number is not None and not may_be_whole_blood(found.code, number):
             return False
         return says_element(found.code, clues.report_type) if gap is None else gap > log(_SERUM_LIKE)
@@ -257,7 +262,7 @@ def _right_twin(one: Analyte, clues: _Clues) -> Analyte | None:
         is_said = one.same_unit(clues.unit) or one in _index()[1].get((one.specimen, fold_code(clues.abbreviation)), [])
         if not is_said and any(twin.knows_unit(clues.unit) for twin in sharing):
             return None
-        is_gas = "血气" in clues.report_type and not clues.has_range
+        is_gas = "血气" in clues.report_type and not clues.has_range and not _SAYS_SERUM.search(clues.name)
         return next((twin for twin in twins if is_gas and twin.code == "ICA"), one)
     nearest, twin = min(gaps, key=lambda pair: pair[0])
     if _shares_a_bound(one, clues):

@@ -201,3 +201,24 @@ def test_a_guess_of_urine_is_said():
     assert (
         notices(*DIPSTICK, glucose, title="尿常规") == notices(*DIPSTICK, ("钾", "K", "4.0", "mmol/L", "3.5-5.3")) == []
     )
+
+
+@pytest.mark.parametrize(
+    ("title", "row"),
+    [
+        ("血气分析", ("总钙", "", "1.6", "mmol/L", "")), ("微量元素", ("血清钙", "", "1.6", "mmol/L", "")),
+        ("", ("P2hBG", "", "26", "mmol/L", "")), ("静脉血", ("P2hBG", "", "26", "mmol/L", "<7.8")),
+        ("", ("PT(INR)", "", "8", "", "")), ("静脉血气", ("二氧化碳分压", "PCO2", "104", "mmHg", "")),
+        ("静脉血气", ("二氧化碳分压", "PCO2", "2.4", "kPa", "")),
+    ],
+)  # fmt: skip
+def test_a_name_that_says_it_is_enough(title, row):
+    assert judged(row, title=title)[row[0]].critical
+
+
+@pytest.mark.parametrize("other", [("血小板", "", "90000", "/μL", ""), ("平均红细胞体积", "MCV", "90", "fL", "")])
+def test_cells_per_microlitre_beside_what_only_blood_has_are_blood(other):
+    white = ("白细胞", "", "950", "/μL", "")
+    assert judged(white, other)["白细胞"].critical
+    assert judged(white)["白细胞"].analyte is None
+    assert code_of(judged(white, *DIPSTICK)["白细胞"]) == "U-WBC-UL"
