@@ -163,7 +163,6 @@ class Analyte(Entry):
     texts: tuple[PersonTexts, ...] = ()
     twins: tuple[str, ...] = ()
     sought: bool = False
-    """结果说的是有没有找到（疟原虫、细菌），用各种话说。"""
     note: str = ""
     general: Reference | None = None
     """由 for_person 填：`reference` 换成这个人那一群的之前，一般成人的范围。"""
@@ -309,8 +308,7 @@ class CatalogueFile(Entry):
 @lru_cache(maxsize=1 << 13)
 def fold_name(name: str) -> str:
     """名称与代号的比较形式：全角转半角，大写，去掉空白、星号、末尾的“测定”与括号里的说明。"""
-    folded = re.sub(r"^PT\(INR\)", "PT-INR", normalize(name).upper())
-    folded = re.sub(r"\([^)%#]*\)", "", folded)
+    folded = re.sub(r"\([^)%#]*\)", "", normalize(name).upper().replace("PT(INR)", "PT-INR"))
     folded = re.sub(r"[*★☆\s_]|(测定|检测)$", "", folded).replace("Α", "α")
     # Creatinine, Serum 与 Cholesterol, Total
     folded = re.sub(r"^(SERUM|PLASMA)(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD)$", "", folded)
