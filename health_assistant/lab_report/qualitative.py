@@ -9,7 +9,7 @@ _SPELLINGS = {
     "阴性": "- 阴 neg negative negative阴性 阴性negative 未找到 "
     "未检出 未见 未查见 未检见 未检测到 无 无反应性 无反应 非反应性 "
     "non-reactive nonreactive notdetected",
-    "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区",
+    "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区 可疑阳性 疑似阳性 疑似 可疑弱阳性 临界 临界阳性",
     "阳性": "阳 强阳性 强阳 pos positive positive阳性 阳性positive "
     "检出 检测到 有反应性 反应性 有反应 reactive detected",
     "正常": "normal norm 未见异常 无异常",
@@ -20,6 +20,11 @@ _SPELLINGS = {
 _AWAITS_CONFIRMATION = re.compile(
     r"(?:hiv|艾滋病?|梅毒|病毒|抗体|抗原|感染|初筛|结果)*待(?:复检|复查|确证|确认|确定)", re.IGNORECASE
 )
+_PADDING = re.compile(
+    r"^(?:结果|初筛|筛查|复[查检测]|初检|检测|镜检|[均呈为:])+(?=[弱可疑强]*[阴阳]性)"
+    r"|(?<=[阴阳]性)(?:反应|结果)|(?<=[性应果])[。.*↑!★]+$|(?<=[性应果+)])[,;(]?(?:请|待复|需复|建议)[^()]*\)?$"
+)
+"""阳性、阴性前后的话：`结果呈阳性。`、`阳性反应`、`阳性，请复查`。"""
 _FULL = re.compile(
     r"^满布?$|满布?视野|布满|密布|成片|数不清|计数不[清出]|无法计数|不可计数|难以计数|不计其数|无数|tntc|toonumerous|toomany"
     r"|packed",
@@ -73,7 +78,8 @@ def parse_term(text: str) -> QualitativeResult | None:
     if any(map(_FULL.search, _asserted(plain))):
         return QualitativeResult(("满视野",))
     plain = re.sub(r"(?<=[+±])/[hl]pf?$", "", plain)
-    plain = plain[1:-1] if re.fullmatch(r"\([^()]*\)", plain) else plain
+    plain = _PADDING.sub("", plain[1:-1] if re.fullmatch(r"\([^()]*\)|\[[^\[\]]*\]", plain) else plain)
+    plain = re.sub(r"^(弱?阳性)([+±]+|[1-5]\+)$", r"\1(\2)", plain)
     # `阴性(胶体金法)` 的括号里是方法，`未检出(<20)` 的是检测下限
     plain = re.sub(r"(?<=.)\([^()]*法\)$", "", plain)
     plain = re.sub(r"^(正常|normal)\(\d[\d.]*\)$", r"\1", plain)

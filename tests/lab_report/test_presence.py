@@ -50,3 +50,29 @@ def test_what_says_neither_is_left_open(result):
 def test_other_specimens(title, name, result, limits, expected):
     seen = report_of(name, result, limits, title)
     assert (seen.items[0].severity, seen.triage == "urgent") == (expected, expected == "grave")
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "阳性反应",
+        "结果呈阳性。",
+        "【阳性】",
+        "阳性3+",
+        "阳性++",
+        "阳性反应(+)",
+        "阳性↑",
+        "阳性*",
+        "初筛阳性",
+        "可疑阳性",
+        "疑似阳性",
+    ]
+    + ["阳性，请复查", "阳性(+)，建议复查", "阳性（待复查）"],
+)
+def test_positive_with_words_around_it(result):
+    assert report_of("肌红蛋白", result, "阴性", "尿液分析").items[0].critical
+
+
+@pytest.mark.parametrize("result", ["阴性反应", "结果呈阴性。", "【阴性】", "阴性，建议复查", "均阴性"])
+def test_negative_with_words_around_it(result):
+    assert report_of("肌红蛋白", result, "阴性", "尿液分析").items[0].flag == "normal"
