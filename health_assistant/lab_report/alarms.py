@@ -16,11 +16,13 @@ from health_assistant.lab_report.severity import (
     can_be_grave,
     grade_deviation,
     grade_value,
+    measured_as,
     span_of,
     special_specimen,
     told,
     worst,
 )
+from health_assistant.lab_report.unlisted import Measured
 
 HURRY = "尽快就医"
 CHECK = "请马上核对原件"
@@ -49,6 +51,8 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         finding.severity = specimen.weigh(finding.severity, finding.result)
         if finding.flag == "unknown" and specimen.severity == "grave":
             _weigh_without_range(finding)
+    elif analyte is None and (measured := measured_as(finding.name, person)):
+        _weigh_measured(finding, measured)
     is_sure = finding.flag in ABNORMAL_FLAGS or not isinstance(finding.value, Interval) or not finding.lacks_unit
     finding.critical = finding.severity == "grave" and is_sure
     if finding.flag in ABNORMAL_FLAGS and _DOUBLED_FLAG.search(plain_flag(finding)):
@@ -62,6 +66,15 @@ def _weigh_without_range(finding: Finding) -> None:
         finding.severity = "grave"
     elif word not in ("阴性", "正常", "透明", "无色"):
         finding.floor = "severe"
+
+
+def _weigh_measured(finding: Finding, measured: list[Measured]) -> None:
+    """量出来的数：写了界限的照界限，没有到的至多轻微；没有把握的不断言，但也不让它变得不要紧。"""
+    reached = worst(one.weigh(finding.result, finding.unit) for one in measured)
+    if finding.doubts_value and finding.value is not None:
+        finding.severity, finding.floor = None, reached
+    else:
+        finding.severity = reached or ("slight" if finding.severity else None)
 
 
 def _severity_for_person(finding: Finding, person: Person) -> Severity | None:

@@ -20,7 +20,7 @@ from health_assistant.lab_report.person import Person, person_of
 from health_assistant.lab_report.plausibility import comma_doubts
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import TRIAGE_OF, WHEN_OF, LabReport, PrintedRow, Reading, ReadReport, Severity
-from health_assistant.lab_report.severity import grade_value, worst
+from health_assistant.lab_report.severity import grade_value, is_measured, worst
 from health_assistant.lab_report.sheet_kind import title_for_specimen
 
 
@@ -164,8 +164,10 @@ def _is_descriptive(finding: Finding) -> bool:
 
 
 def _looks_usual(finding: Finding) -> bool:
-    """印着的范围没有读懂，而数在目录里这个人的常见范围之内：没有判断，但也不用为它去看医生。"""
+    """印着的范围没有读懂，而数在目录里这个人的常见范围之内，或是没有到哪一级的血压、身高：没有判断，但也不用为它去看医生。"""
     analyte = finding.analyte
+    if is_measured(finding.name) and not finding.severity and not finding.floor:
+        return not finding.doubts_value or finding.value is None  # `128/80` 不是一个数
     if finding.doubts_value or not analyte or not analyte.is_authoritative or finding.severity or finding.floor:
         return False
     result = finding.converted()

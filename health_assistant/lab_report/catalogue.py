@@ -338,13 +338,16 @@ Index = dict[tuple[Specimen, str], list[Analyte]]
 
 
 def build_index(indicators: Iterable[Analyte]) -> tuple[Index, Index]:
-    """名称 -> 指标，代号 -> 指标。只有英文全名算名称：缩写太短，要连同单位才能认。"""
+    """名称 -> 指标，代号 -> 指标。只有英文全名算名称：缩写太短，要连同单位才能认。锂（Li）与 L1 分不清，只算名称。"""
     names: Index = {}
     codes: Index = {}
     for one in indicators:
-        words = (one.name, *(alias for alias in one.aliases if not alias.isascii() or re.search(r"[a-z]{4}", alias)))
+        words = (
+            one.name,
+            *(alias for alias in one.aliases if not alias.isascii() or re.search(r"[a-z]{4}|^Li$", alias)),
+        )
         for name in {fold_name(word) for word in words}:
             names.setdefault((one.specimen, name), []).append(one)
-        for code in {fold_code(code) for code in (re.sub(r"^[UF]-", "", one.code), one.code, *one.aliases)}:
+        for code in {fold_code(code) for code in (re.sub(r"^[UF]-", "", one.code), one.code, *one.aliases)} - {"LL"}:
             codes.setdefault((one.specimen, code), []).append(one)
     return names, codes
