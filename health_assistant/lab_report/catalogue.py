@@ -342,11 +342,8 @@ def build_index(indicators: Iterable[Analyte]) -> tuple[Index, Index]:
     names: Index = {}
     codes: Index = {}
     for one in indicators:
-        words = (
-            one.name,
-            *(alias for alias in one.aliases if not alias.isascii() or re.search(r"[a-z]{4}|^Li$", alias)),
-        )
-        for name in {fold_name(word) for word in words}:
+        spelled = (alias for alias in one.aliases if not alias.isascii() or re.search(r"[a-z]{4}|^Li$", alias))
+        for name in {fold_name(word) for word in (one.name, *spelled)}:
             names.setdefault((one.specimen, name), []).append(one)
         for code in {fold_code(code) for code in (re.sub(r"^[UF]-", "", one.code), one.code, *one.aliases)} - {"LL"}:
             codes.setdefault((one.specimen, code), []).append(one)
