@@ -14,7 +14,12 @@ from health_assistant.lab_report.report import PrintedRow, ReadRow
 
 _SOUGHT = re.compile(r"培养|涂片|[查找].{1,6}[菌虫卵]|墨汁|抗酸|细菌|真菌")
 """目录里没有、而结果说的是有没有找到的项目。"""
-_GLUED_FLAG = re.compile(r"(.*?[\d+)）])\s*([↑↓]{1,2}|[HL]{1,2}|[*★!]+|[(（]?危急?值?[)）]?)")
+_FLAG = r"(?:[↑↓]{1,2}|[HL]{1,2}|[*★!▲△●]+|[(（]?危急?值?[)）]?)"
+_GLUED_FLAG = re.compile(
+    rf"(?P<ahead>[↑↓]{{1,2}}|[HL]{{1,2}}|[*★▲])?\s*(?P<bare>(?(ahead)[-<>\d.].*?|.*?[\d+)）]))\s*(?P<mark>(?:{_FLAG}\s*)*)"
+)
+"""粘在结果前后的标记：`7.1↑`、`*7.1`、`1.8 ↓危急值`。"""
+_RECHECKED = re.compile(r"[,，;；(（\s]*已?经?复[查核检测][过后]?[)）]?$")
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,11 @@ def _found(parsed: Value | ReferenceRange | None, text: str, counts: bool = Fals
 
 
 def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
-    """结果的意思。`7.1↑`、`1.8(危急)` 这样粘着标记、`7·1` 这样写小数点的，行里的字也拆开；本来就看得懂的照旧。"""
+    """结果的意思。`7.1↑`、`1.8(已复查)` 这样粘着标记的、`7·1` 这样写小数点的，行里的字也拆开；本来就看得懂的照旧。"""
     result = re.sub(r"(?<=\d)[·。](?=\d)", ".", row.result.strip())
-    value, glued = parse_result(result), _GLUED_FLAG.fullmatch(result)
-    if value is None and glued and (bare := parse_result(glued[1])) is not None:
-        return row.model_copy(update={"result": glued[1], "mark": row.mark or glued[2]}), bare
+    value = parse_result(result)
+    if value is None and (glued := _GLUED_FLAG.fullmatch(_RECHECKED.sub("", result))):
+        mark = (glued["ahead"] or "") + glued["mark"].strip()
+        if (bare := parse_result(glued["bare"])) is not None:
+            return row.model_copy(update={"result": glued["bare"], "mark": row.mark or mark or None}), bare
     return (row.model_copy(update={"result": result}) if result != row.result.strip() else row), value
