@@ -26,6 +26,12 @@ _CLEARLY_NEARER = 1.5
 """印着的范围与另一个同名指标的相近到这个倍数以上，才当作那一个。"""
 _SERUM_LIKE = 1.15
 """印着的范围与血清的相差在这个倍数以内，是血清的：全血的钙约低三成，镁高近一倍，铁、锌高十倍以上。"""
+_CODE = r"[\[(（]?(?P<code>[A-Za-z][\w%#+-]*?)[\])）]?"
+_WITH_CODE = (
+    re.compile(rf"(?P<name>.*[一-鿿)）])[-/:：_\s]*{_CODE}", re.ASCII),
+    re.compile(rf"(?P<name>.*?[一-鿿].*?)[-/:：_\s]+{_CODE}", re.ASCII),
+    re.compile(rf"{_CODE}[-/:：_\s]*(?P<name>[α-ω一-鿿].*)", re.ASCII),
+)
 _SAYS_SERUM = re.compile(r"血清|血浆|总钙")
 _INFECTION_TITLE = re.compile(r"传染|梅毒|术前|免疫|输血前|性病|感染|病毒|抗体|优生|TORCH", re.IGNORECASE)
 
@@ -71,6 +77,8 @@ def find_analyte(
     名称、单位都相同的几项（总钙与离子钙）由印着的范围分辨：`interval` 是解析过的，`has_range` 是印了而也许没有看懂。
     `value` 是解析过的结果，只用来看一个数会不会是全血的。分不清的返回 None。
     """
+    if not abbreviation:
+        name, abbreviation = _split_code(name)
     clues = _Clues(name, abbreviation, unit, report_type, interval, has_range, value)
     specimens = possible_specimens(report_type, name, unit)
     if glucose := timed_glucose(name, abbreviation, unit, report_type) if "blood" in specimens else None:
@@ -89,6 +97,17 @@ def find_analyte(
     if analyte is None or is_venous_gas(report_type, name, analyte.code, clues.number(analyte)):
         return None
     return None if _is_another_kind(analyte, clues) else analyte
+
+
+def _split_code(name: str) -> tuple[str, str]:
+    """名称、代号印在一起的（`钾 K`、`WBC白细胞计数`）：分开以后说的是同一项才分，不然原样与空串。"""
+    names, codes = _index()
+    for found in () if is_known_name(name) else filter(None, (pattern.fullmatch(name) for pattern in _WITH_CODE)):
+        bare, code = fold_name(found["name"]), fold_code(found["code"])
+        named = [(place, one) for place in get_args(Specimen) for one in names.get((place, bare), [])]
+        if any(one in codes.get((place, code), []) for place, one in named):
+            return found["name"], found["code"]
+    return name, ""
 
 
 def _is_another_kind(found: Analyte, clues: _Clues) -> bool:
@@ -153,8 +172,8 @@ def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | Non
 
 def _find_elsewhere(name: str, unit: str) -> Analyte | None:
     """报告类型没有读到时，血里没有的名称（比重、虫卵）：只有一种标本有它，就是那一种。"""
-    found = [one for place in ("urine", "stool") for one in _index()[0].get((place, fold_name(name)), [])]
-    found = [one for one in found if not unit or one.knows_unit(unit)]
+    named = [one for place in ("urine", "stool") for one in _index()[0].get((place, fold_name(name)), [])]
+    found = [one for one in named if not unit or one.knows_unit(unit)]
     return found[0] if len(found) == 1 else None
 
 

@@ -222,3 +222,18 @@ def test_cells_per_microlitre_beside_what_only_blood_has_are_blood(other):
     assert judged(white, other)["白细胞"].critical
     assert judged(white)["白细胞"].analyte is None
     assert code_of(judged(white, *DIPSTICK)["白细胞"]) == "U-WBC-UL"
+
+
+@pytest.mark.parametrize("name", ["钾 K", "K 钾", "钾-K", "[K]钾", "钾/K", "血清钾（K）", "K+钾"])
+def test_a_code_printed_with_the_name_is_split_off(name):
+    assert judged((name, "", "7.2", "mmol/L", ""))[name].critical
+
+
+@pytest.mark.parametrize("name", ["肌钙蛋白I cTnI", "cTnI 肌钙蛋白I", "cTnI肌钙蛋白I", "超敏肌钙蛋白I-hs-cTnI"])
+def test_a_name_that_ends_in_a_letter_has_its_code_split_off(name):
+    assert judged((name, "", "900", "ng/L", ""))[name].critical
+
+
+@pytest.mark.parametrize("name", ["胆固醇 HDL", "中性粒细胞 NAP", "钾 Na", "肌酐 CCR"])
+def test_a_code_of_something_else_is_not_split_off(name):
+    assert judged((name, "", "7.2", "mmol/L", ""))[name].analyte is None
