@@ -28,6 +28,7 @@ HURRY = "尽快就医"
 CHECK = "请马上核对原件"
 _CRITICAL_FLAG = re.compile(r"危|!!|CRIT|PANIC|警")
 _OFF_THE_SCALE = re.compile(r"hi|lo|不凝|未凝|测不出|无法(检|测)|超出|溢出|[<>]+$", re.IGNORECASE)
+_IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期)|临床诊断|备注")
 _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
 """有的医院表示危急，有的只表示超出得多。"""
 
@@ -64,7 +65,7 @@ def _weigh_without_range(finding: Finding) -> None:
     word = finding.value.words[0] if isinstance(finding.value, QualitativeResult) else ""
     if word in ("阳性", "弱阳性"):
         finding.severity = "grave"
-    elif word not in ("阴性", "正常", "透明", "无色"):
+    elif word not in ("阴性", "正常", "透明", "无色") and not _IS_NO_RESULT.match(finding.name):
         finding.floor = "severe"
 
 

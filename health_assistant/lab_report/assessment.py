@@ -4,6 +4,7 @@
 读数的疑问从不让警报消失：一个值如果没有读错就是危急的，不论别的有什么疑问，都要说。
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
@@ -46,8 +47,9 @@ def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
         for at, (observed, doubt) in enumerate(zip(observations, comma_doubts(observations), strict=True))
     ]
     _doubt_conflicting_rows(findings)
+    title = report.report_type + _culture_of_blood(report)
     for finding in findings:
-        grade(finding, person, report.report_type)
+        grade(finding, person, title)
         raise_alarm(finding, person)
     derive_neutrophils(findings, person)
     matches = find_patterns(person, findings, report.report_type)
@@ -84,6 +86,15 @@ def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation],
     observations = [observe(row, kinds[page], person) for row, page in zip(report.items, pages, strict=True)]
     guessed = [one for one, page in zip(observations, pages, strict=True) if kinds[page] != page[1]]
     return observations, _guess_notices(guessed)
+
+
+def _culture_of_blood(report: ReadReport) -> str:
+    """报告名只写着“细菌培养”、标本印在别处而是血的：“血培养”；不是的为空串。"""
+    rows = [row.result for row in report.items if row.name.startswith("标本")]
+    origin = report.origin.get("specimen") if isinstance(report, Reading) else None
+    places = [*rows, origin.value if origin else ""]
+    is_blood = any(re.match(r"(静脉|动脉|外周|末梢|全)?血", place) for place in places)
+    return " 血培养" if "培养" in report.report_type and is_blood else ""
 
 
 def _guess_notices(guessed: list[Observation]) -> list[str]:

@@ -87,7 +87,7 @@ def find_analyte(
         analyte = _find_unusual(clues, specimens)
     else:
         analyte = _find_usual(clues, specimens)
-        if analyte is None and specimens == ("blood",):
+        if analyte is None and specimens == ("blood",) and "培养" not in report_type:
             analyte = _find_elsewhere(name, unit)
     analyte = _of_other_specimen(analyte, clues, specimens) or analyte
     if analyte and analyte.twins:

@@ -323,7 +323,7 @@ def is_impossible(result: Value | None, unit: str, analyte: Analyte) -> bool:
 
 def special_specimen(report_type: str, name: str) -> Specimen | None:
     """报告名或项目名说的，目录里没有而要紧的标本，如脑脊液。"""
-    return next((one for word, one in load_severity().specimens.items() if word in report_type + name), None)
+    return next((one for word, one in load_severity().specimens.items() if re.search(word, report_type + name)), None)
 
 
 def measured_as(name: str, person: Person) -> list[Measured]:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from health_assistant.lab_report.assessment import Assessment, assess
-from health_assistant.lab_report.report import PrintedRow, ReadReport
+from health_assistant.lab_report.report import PrintedField, PrintedRow, Reading, ReadReport, ReadRow
 
 SAID = yaml.safe_load(Path(__file__).with_name("presence.yaml").read_text("utf-8"))
 
@@ -35,7 +35,9 @@ def test_what_says_neither_is_left_open(result):
 @pytest.mark.parametrize(
     ("title", "name", "result", "limits", "expected"),
     [
-        ("血培养", "细菌鉴定", "大肠埃希菌", "", "grave"), ("血培养", "培养结果", "培养5天无细菌生长", "", None),
+        ("血培养", "细菌鉴定", "大肠埃希菌", "", "grave"), ("血培养", "细菌", "大肠埃希菌", "", "grave"),
+        ("血液细菌培养", "培养结果", "金黄色葡萄球菌", "", "grave"), ("尿培养", "培养结果", "大肠埃希菌", "", None),
+        ("血培养", "培养结果", "培养5天无细菌生长", "", None),
         ("脑脊液检查", "墨汁染色", "找到新型隐球菌", "", "grave"),
         ("脑脊液检查", "墨汁染色", "未找到新型隐球菌", "未见", None),
         ("脑脊液检查", "潘氏试验", "阴性", "", None), ("脑脊液检查", "颜色", "无色", "", None),
@@ -76,3 +78,18 @@ def test_positive_with_words_around_it(result):
 @pytest.mark.parametrize("result", ["阴性反应", "结果呈阴性。", "【阴性】", "阴性，建议复查", "均阴性"])
 def test_negative_with_words_around_it(result):
     assert report_of("肌红蛋白", result, "阴性", "尿液分析").items[0].flag == "normal"
+
+
+@pytest.mark.parametrize(("specimen", "is_grave"), [("静脉血", True), ("血液", True), ("中段尿", False), ("痰", False)])
+def test_a_culture_whose_specimen_is_printed_elsewhere(specimen, is_grave):
+    row = ReadRow(name="培养结果", result="大肠埃希菌")
+    seen = assess(Reading(report_type="细菌培养及药敏", items=[row], origin={"specimen": PrintedField(value=specimen)}))
+    rows = [PrintedRow(name="标本类型", result=specimen), row]
+    same = assess(ReadReport(report_type="细菌培养及药敏", items=rows))
+    assert seen.items[0].critical == same.items[1].critical == is_grave
+
+
+def test_an_empty_culture_of_blood_is_quiet_with_all_it_prints():
+    rows = [("标本类型", "静脉血"), ("培养时间", "5天"), ("培养结果", "无细菌生长")]
+    report = ReadReport(report_type="细菌培养", items=[PrintedRow(name=name, result=result) for name, result in rows])
+    assert assess(report).triage == "routine"
