@@ -221,6 +221,7 @@ def test_cells_per_microlitre_beside_what_only_blood_has_are_blood(other):
     white = ("白细胞", "", "950", "/μL", "")
     assert judged(white, other)["白细胞"].critical
     assert judged(white)["白细胞"].analyte is None
+    assert judged(white, title="末梢血")["白细胞"].critical
     assert code_of(judged(white, *DIPSTICK)["白细胞"]) == "U-WBC-UL"
 
 
