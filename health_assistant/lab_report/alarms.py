@@ -16,16 +16,19 @@ from health_assistant.lab_report.severity import (
     can_be_grave,
     grade_deviation,
     grade_value,
+    measured_as,
     span_of,
     special_specimen,
     told,
     worst,
 )
+from health_assistant.lab_report.unlisted import Measured
 
 HURRY = "尽快就医"
 CHECK = "请马上核对原件"
 _CRITICAL_FLAG = re.compile(r"危|!!|CRIT|PANIC|警")
 _OFF_THE_SCALE = re.compile(r"hi|lo|不凝|未凝|测不出|无法(检|测)|超出|溢出|[<>]+$", re.IGNORECASE)
+_IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期)|临床诊断|备注")
 _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
 """有的医院表示危急，有的只表示超出得多。"""
 
@@ -48,11 +51,31 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     if analyte is None and (specimen := special_specimen(finding.report_type or report_type, finding.name)):
         finding.severity = specimen.weigh(finding.severity, finding.result)
         if finding.flag == "unknown" and specimen.severity == "grave":
-            finding.floor = "severe"  # 脑脊液这样的标本，没有范围可比的也要今天问
+            _weigh_without_range(finding)
+    elif analyte is None and (measured := measured_as(finding.name, person)):
+        _weigh_measured(finding, measured)
     is_sure = finding.flag in ABNORMAL_FLAGS or not isinstance(finding.value, Interval) or not finding.lacks_unit
     finding.critical = finding.severity == "grave" and is_sure
     if finding.flag in ABNORMAL_FLAGS and _DOUBLED_FLAG.search(plain_flag(finding)):
         finding.severity = worst([finding.severity, None if finding.analyte else "grave"])
+
+
+def _weigh_without_range(finding: Finding) -> None:
+    """脑脊液、血培养这样的标本，没有范围可比的行：说找到了就是危急的，说没有的不是，别的也要今天问。"""
+    word = finding.value.words[0] if isinstance(finding.value, QualitativeResult) else ""
+    if word in ("阳性", "弱阳性"):
+        finding.severity = "grave"
+    elif word not in ("阴性", "正常", "透明", "无色") and not _IS_NO_RESULT.match(finding.name):
+        finding.floor = "severe"
+
+
+def _weigh_measured(finding: Finding, measured: list[Measured]) -> None:
+    """量出来的数：写了界限的照界限，没有到的至多轻微；没有把握的不断言，但也不让它变得不要紧。"""
+    reached = worst(one.weigh(finding.result, finding.unit) for one in measured)
+    if finding.doubts_value and finding.value is not None:
+        finding.severity, finding.floor = None, reached
+    else:
+        finding.severity = reached or ("slight" if finding.severity else None)
 
 
 def _severity_for_person(finding: Finding, person: Person) -> Severity | None:

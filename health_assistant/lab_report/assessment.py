@@ -4,6 +4,7 @@
 读数的疑问从不让警报消失：一个值如果没有读错就是危急的，不论别的有什么疑问，都要说。
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
@@ -13,13 +14,14 @@ from pydantic import Field, InstanceOf
 from health_assistant.lab_report.alarms import CHECK, alarm_order, derive_neutrophils, grade, raise_alarm
 from health_assistant.lab_report.consistency import find_conflicts, measure
 from health_assistant.lab_report.judgement import Finding, flag_says, judge
+from health_assistant.lab_report.matching import specimens_with
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
 from health_assistant.lab_report.plausibility import comma_doubts
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import TRIAGE_OF, WHEN_OF, LabReport, PrintedRow, Reading, ReadReport, Severity
-from health_assistant.lab_report.severity import grade_value, worst
+from health_assistant.lab_report.severity import grade_value, is_measured, worst
 from health_assistant.lab_report.sheet_kind import title_for_specimen
 
 
@@ -38,15 +40,16 @@ def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
     doubts 是整张报告的疑问（有一页没有读成），照样说出来；有它就不是未见异常。
     """
     person = person_of(report)
-    observations = _observe_all(report, person)
+    observations, guessed = _observe_all(report, person)
     flagged = {at for at, one in enumerate(observations) if flag_says(one.row)}
     findings = [
         judge(observed, person, bool(flagged - {at}), doubt)
         for at, (observed, doubt) in enumerate(zip(observations, comma_doubts(observations), strict=True))
     ]
     _doubt_conflicting_rows(findings)
+    title = report.report_type + _culture_of_blood(report)
     for finding in findings:
-        grade(finding, person, report.report_type)
+        grade(finding, person, title)
         raise_alarm(finding, person)
     derive_neutrophils(findings, person)
     matches = find_patterns(person, findings, report.report_type)
@@ -65,22 +68,44 @@ def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
         items=findings,
         triage=_triage(findings, severity or ("slight" if doubts else None)),
         when=WHEN_OF.get(severity),
-        notices=[*(one.alarm for one in alarms), *doubts, *_general_notices(findings, person, report.age)],
+        notices=[*(one.alarm for one in alarms), *doubts, *guessed, *_general_notices(findings, person, report.age)],
         doubts=list(doubts),
         person=person,
         matches=matches,
     )
 
 
-def _observe_all(report: ReadReport, person: Person) -> list[Observation]:
-    """解析各行。报告名没有说标本的，同一页的各行一起看是不是尿（见 sheet_kind）。"""
+def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation], list[str]]:
+    """解析各行，和因为猜了标本要说的话。报告名没有说标本的，同一页的各行一起看是不是尿（见 sheet_kind）。"""
     titles = [getattr(row, "report_type", None) or report.report_type for row in report.items]
     pages = [(getattr(row, "page", 1), title) for row, title in zip(report.items, titles, strict=True)]
     kinds = {
         page: title_for_specimen(page[1], [row for row, own in zip(report.items, pages, strict=True) if own == page])
         for page in set(pages)
     }
-    return [observe(row, kinds[page], person) for row, page in zip(report.items, pages, strict=True)]
+    observations = [observe(row, kinds[page], person) for row, page in zip(report.items, pages, strict=True)]
+    guessed = [one for one, page in zip(observations, pages, strict=True) if kinds[page] != page[1]]
+    return observations, _guess_notices(guessed)
+
+
+def _culture_of_blood(report: ReadReport) -> str:
+    """报告名只写着“细菌培养”、标本印在别处而是血的：“血培养”；不是的为空串。"""
+    rows = [row.result for row in report.items if row.name.startswith("标本")]
+    origin = report.origin.get("specimen") if isinstance(report, Reading) else None
+    places = [*rows, origin.value if origin else ""]
+    is_blood = any(re.match(r"(静脉|动脉|外周|末梢|全)?血", place) for place in places)
+    return " 血培养" if "培养" in report.report_type and is_blood else ""
+
+
+def _guess_notices(guessed: list[Observation]) -> list[str]:
+    """标本是猜的那些行里，血里也有的（葡萄糖、白细胞）照尿的看了：要说出来。"""
+    rows = [one.row for one in guessed if one.analyte and one.analyte.specimen == "urine"]
+    names = [row.name or row.code for row in rows if "blood" in specimens_with(row.name, row.code)]
+    return (
+        [f"没有读到是什么标本，由各行看像是尿：{'、'.join(names)}照尿的看了；如果抽的是血，请对照原件。"]
+        if names
+        else []
+    )
 
 
 def possible_grave(row: PrintedRow, report_type: str, person: Person) -> bool:
@@ -150,8 +175,10 @@ def _is_descriptive(finding: Finding) -> bool:
 
 
 def _looks_usual(finding: Finding) -> bool:
-    """印着的范围没有读懂，而数在目录里这个人的常见范围之内：没有判断，但也不用为它去看医生。"""
+    """印着的范围没有读懂，而数在目录里这个人的常见范围之内，或是没有到哪一级的血压、身高：没有判断，但也不用为它去看医生。"""
     analyte = finding.analyte
+    if is_measured(finding.name) and not finding.severity and not finding.floor:
+        return not finding.doubts_value or finding.value is None  # `128/80` 不是一个数
     if finding.doubts_value or not analyte or not analyte.is_authoritative or finding.severity or finding.floor:
         return False
     result = finding.converted()

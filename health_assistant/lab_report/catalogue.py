@@ -162,6 +162,7 @@ class Analyte(Entry):
     groups: tuple[GroupRange, ...] = ()
     texts: tuple[PersonTexts, ...] = ()
     twins: tuple[str, ...] = ()
+    sought: bool = False
     note: str = ""
     general: Reference | None = None
     """由 for_person 填：`reference` 换成这个人那一群的之前，一般成人的范围。"""
@@ -307,7 +308,7 @@ class CatalogueFile(Entry):
 @lru_cache(maxsize=1 << 13)
 def fold_name(name: str) -> str:
     """名称与代号的比较形式：全角转半角，大写，去掉空白、星号、末尾的“测定”与括号里的说明。"""
-    folded = re.sub(r"\([^)%#]*\)", "", normalize(name).upper())
+    folded = re.sub(r"\([^)%#]*\)", "", normalize(name).upper().replace("PT(INR)", "PT-INR"))
     folded = re.sub(r"[*★☆\s_]|(测定|检测)$", "", folded).replace("Α", "α")
     # Creatinine, Serum 与 Cholesterol, Total
     folded = re.sub(r"^(SERUM|PLASMA)(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD)$", "", folded)
@@ -337,13 +338,13 @@ Index = dict[tuple[Specimen, str], list[Analyte]]
 
 
 def build_index(indicators: Iterable[Analyte]) -> tuple[Index, Index]:
-    """名称 -> 指标，代号 -> 指标。只有英文全名算名称：缩写太短，要连同单位才能认。"""
+    """名称 -> 指标，代号 -> 指标。只有英文全名算名称：缩写太短，要连同单位才能认。锂（Li）与 L1 分不清，只算名称。"""
     names: Index = {}
     codes: Index = {}
     for one in indicators:
-        words = (one.name, *(alias for alias in one.aliases if not alias.isascii() or re.search(r"[a-z]{4}", alias)))
-        for name in {fold_name(word) for word in words}:
+        spelled = (alias for alias in one.aliases if not alias.isascii() or re.search(r"[a-z]{4}|^Li$", alias))
+        for name in {fold_name(word) for word in (one.name, *spelled)}:
             names.setdefault((one.specimen, name), []).append(one)
-        for code in {fold_code(code) for code in (re.sub(r"^[UF]-", "", one.code), one.code, *one.aliases)}:
+        for code in {fold_code(code) for code in (re.sub(r"^[UF]-", "", one.code), one.code, *one.aliases)} - {"LL"}:
             codes.setdefault((one.specimen, code), []).append(one)
     return names, codes

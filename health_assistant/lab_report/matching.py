@@ -8,14 +8,16 @@ from math import log
 from typing import get_args
 
 from health_assistant.lab_report.catalogue import Analyte, Index, build_index, fold_code, fold_name, load_catalogue
-from health_assistant.lab_report.interval import Interval, ReferenceRange, intervals_of
+from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
 from health_assistant.lab_report.specimen import (
     Specimen,
     is_daily_protein,
     is_unusual,
     is_venous_gas,
     is_whole_blood_element,
+    may_be_whole_blood,
     possible_specimens,
+    says_element,
     timed_glucose,
 )
 from health_assistant.lab_report.units import fold_unit, is_only_for_blood, is_per_microlitre, kind_of_unit
@@ -24,6 +26,13 @@ _CLEARLY_NEARER = 1.5
 """印着的范围与另一个同名指标的相近到这个倍数以上，才当作那一个。"""
 _SERUM_LIKE = 1.15
 """印着的范围与血清的相差在这个倍数以内，是血清的：全血的钙约低三成，镁高近一倍，铁、锌高十倍以上。"""
+_CODE = r"[\[(（]?(?P<code>[A-Za-z][\w%#+-]*?)[\])）]?"
+_WITH_CODE = (
+    re.compile(rf"(?P<name>.*[一-鿿)）])[-/:：_\s]*{_CODE}", re.ASCII),
+    re.compile(rf"(?P<name>.*?[一-鿿].*?)[-/:：_\s]+{_CODE}", re.ASCII),
+    re.compile(rf"{_CODE}[-/:：_\s]*(?P<name>[α-ω一-鿿].*)", re.ASCII),
+)
+_SAYS_SERUM = re.compile(r"血清|血浆|总钙")
 _INFECTION_TITLE = re.compile(r"传染|梅毒|术前|免疫|输血前|性病|感染|病毒|抗体|优生|TORCH", re.IGNORECASE)
 
 
@@ -37,6 +46,12 @@ class _Clues:
     report_type: str
     interval: ReferenceRange | None
     has_range: bool
+    value: Value | None = None
+
+    def number(self, analyte: Analyte) -> Decimal | None:
+        """结果换成这一项的单位；不是数、换不了为 None。"""
+        low = self.value.low if isinstance(self.value, Interval) else None
+        return None if low is None else analyte.convert(low, self.unit or analyte.unit)
 
     def distance(self, analyte: Analyte) -> float | None:
         """印着的范围与这一项的相差几倍（取对数）；比不了为 None。"""
@@ -54,14 +69,17 @@ def find_analyte(
     report_type: str = "",
     interval: ReferenceRange | None = None,
     has_range: bool = False,
+    value: Value | None = None,
 ) -> Analyte | None:
     """在目录里找这一行对应的指标；名称优先，名称不认识时代号与单位都对上才算。
 
     `report_type` 用来分辨标本：尿液里的“葡萄糖”不是血糖，脑脊液等目录里没有的标本一律返回 None。
     名称、单位都相同的几项（总钙与离子钙）由印着的范围分辨：`interval` 是解析过的，`has_range` 是印了而也许没有看懂。
-    分不清的返回 None。
+    `value` 是解析过的结果，只用来看一个数会不会是全血的。分不清的返回 None。
     """
-    clues = _Clues(name, abbreviation, unit, report_type, interval, has_range)
+    if not abbreviation:
+        name, abbreviation = _split_code(name)
+    clues = _Clues(name, abbreviation, unit, report_type, interval, has_range, value)
     specimens = possible_specimens(report_type, name, unit)
     if glucose := timed_glucose(name, abbreviation, unit, report_type) if "blood" in specimens else None:
         analyte = _fitting_entry(glucose, unit)
@@ -69,25 +87,36 @@ def find_analyte(
         analyte = _find_unusual(clues, specimens)
     else:
         analyte = _find_usual(clues, specimens)
-        if analyte is None and specimens == ("blood",):
+        if analyte is None and specimens == ("blood",) and "培养" not in report_type:
             analyte = _find_elsewhere(name, unit)
     analyte = _of_other_specimen(analyte, clues, specimens) or analyte
     if analyte and analyte.twins:
         analyte = _right_twin(analyte, clues)
     if analyte and analyte.code in ("UREA", "BUN") and fold_unit(unit) == "mg/dl":
         analyte = _by_code()["BUN" if _is_nitrogen(clues) else "UREA"]
-    if analyte is None or is_venous_gas(report_type, name, analyte.code):
+    if analyte is None or is_venous_gas(report_type, name, analyte.code, clues.number(analyte)):
         return None
     return None if _is_another_kind(analyte, clues) else analyte
 
 
+def _split_code(name: str) -> tuple[str, str]:
+    """名称、代号印在一起的（`钾 K`、`WBC白细胞计数`）：分开以后说的是同一项才分，不然原样与空串。"""
+    names, codes = _index()
+    for found in () if is_known_name(name) else filter(None, (pattern.fullmatch(name) for pattern in _WITH_CODE)):
+        bare, code = fold_name(found["name"]), fold_code(found["code"])
+        named = [(place, one) for place in get_args(Specimen) for one in names.get((place, bare), [])]
+        if any(one in codes.get((place, code), []) for place, one in named):
+            return found["name"], found["code"]
+    return name, ""
+
+
 def _is_another_kind(found: Analyte, clues: _Clues) -> bool:
     """不是目录里的这一项：全血的微量元素（目录里是血清的），或以 mg/L 计的白蛋白、总蛋白（是尿、脑脊液的）。"""
-    # 全血的铁有几千 μmol/L，印作 mmol/L；以 μmol/L 计的是血清的，孩子误吞铁剂要报警
-    is_serum_iron = found.code == "FE" and found.same_unit(clues.unit)
-    if is_whole_blood_element(found.code, clues.report_type) and not is_serum_iron:
-        gap = clues.distance(found)
-        return gap is None or gap > log(_SERUM_LIKE)
+    if is_whole_blood_element(found.code, clues.report_type, clues.unit) and not _SAYS_SERUM.search(clues.name):
+        gap, number = clues.distance(found), clues.number(found)
+        if number is not None and not may_be_whole_blood(found.code, number):
+            return False
+        return says_element(found.code, clues.report_type) if gap is None else gap > log(_SERUM_LIKE)
     in_urine = _index()[0].get(("urine", fold_name(clues.name)), []) if found.code in ("ALB", "TP") else []
     return not found.knows_unit(clues.unit) and any(one.knows_unit(clues.unit) for one in in_urine)
 
@@ -143,8 +172,8 @@ def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | Non
 
 def _find_elsewhere(name: str, unit: str) -> Analyte | None:
     """报告类型没有读到时，血里没有的名称（比重、虫卵）：只有一种标本有它，就是那一种。"""
-    found = [one for place in ("urine", "stool") for one in _index()[0].get((place, fold_name(name)), [])]
-    found = [one for one in found if not unit or one.knows_unit(unit)]
+    named = [one for place in ("urine", "stool") for one in _index()[0].get((place, fold_name(name)), [])]
+    found = [one for one in named if not unit or one.knows_unit(unit)]
     return found[0] if len(found) == 1 else None
 
 
@@ -252,7 +281,7 @@ def _right_twin(one: Analyte, clues: _Clues) -> Analyte | None:
         is_said = one.same_unit(clues.unit) or one in _index()[1].get((one.specimen, fold_code(clues.abbreviation)), [])
         if not is_said and any(twin.knows_unit(clues.unit) for twin in sharing):
             return None
-        is_gas = "血气" in clues.report_type and not clues.has_range
+        is_gas = "血气" in clues.report_type and not clues.has_range and not _SAYS_SERUM.search(clues.name)
         return next((twin for twin in twins if is_gas and twin.code == "ICA"), one)
     nearest, twin = min(gaps, key=lambda pair: pair[0])
     if _shares_a_bound(one, clues):

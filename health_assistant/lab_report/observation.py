@@ -7,10 +7,19 @@ from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import ReferenceRange, Value
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.presence import presence
+from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import attached_unit, is_blank, parse_range, parse_result
 from health_assistant.lab_report.report import PrintedRow, ReadRow
 
-_GLUED_FLAG = re.compile(r"(.*?[\d+)）])\s*([↑↓]{1,2}|[HL]{1,2}|[*★!]+|[(（]?危急?值?[)）]?)")
+_SOUGHT = re.compile(r"培养|涂片|[查找].{1,6}[菌虫卵]|墨汁|抗酸|细菌|真菌")
+"""目录里没有、而结果说的是有没有找到的项目。"""
+_FLAG = r"(?:[↑↓]{1,2}|[HL]{1,2}|[*★!▲△●]+|[(（]?危急?值?[)）]?)"
+_GLUED_FLAG = re.compile(
+    rf"(?P<ahead>[↑↓]{{1,2}}|[HL]{{1,2}}|[*★▲])?\s*(?P<bare>(?(ahead)[-<>\d.].*?|.*?[\d+)）]))\s*(?P<mark>(?:{_FLAG}\s*)*)"
+)
+"""粘在结果前后的标记：`7.1↑`、`*7.1`、`1.8 ↓危急值`。"""
+_RECHECKED = re.compile(r"[,，;；(（\s]*已?经?复[查核检测][过后]?[)）]?$")
 
 
 @dataclass(frozen=True)
@@ -43,16 +52,29 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         value_unit = "/HP"  # 满视野：不印单位也是镜检
     analyte = find_analyte(
         read.name, read.code, read.unit or value_unit, report_type, interval,
-        has_range=not is_blank(read.reference_range),
+        has_range=not is_blank(read.reference_range), value=value,
     )  # fmt: skip
+    if analyte.sought if analyte else _SOUGHT.search(read.name + report_type):
+        value = _found(value, read.result + (read.unit if analyte else ""), counts=bool(analyte)) or value
+        interval = _found(interval, read.reference_range) or interval
     own = analyte and analyte.for_person(person)
     return Observation(read, value, interval, value_unit, attached_unit(read.reference_range), own)
 
 
+def _found(parsed: Value | ReferenceRange | None, text: str, counts: bool = False) -> QualitativeResult | None:
+    """有没有找到；已经是阴性、阳性的，和不是这样说的，为 None。"""
+    if isinstance(parsed, QualitativeResult) and parsed.is_graded:
+        return None
+    word = presence(text, counts)
+    return QualitativeResult((word,)) if word else None
+
+
 def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
-    """结果的意思。`7.1↑`、`1.8(危急)` 这样粘着标记、`7·1` 这样写小数点的，行里的字也拆开；本来就看得懂的照旧。"""
+    """结果的意思。`7.1↑`、`1.8(已复查)` 这样粘着标记的、`7·1` 这样写小数点的，行里的字也拆开；本来就看得懂的照旧。"""
     result = re.sub(r"(?<=\d)[·。](?=\d)", ".", row.result.strip())
-    value, glued = parse_result(result), _GLUED_FLAG.fullmatch(result)
-    if value is None and glued and (bare := parse_result(glued[1])) is not None:
-        return row.model_copy(update={"result": glued[1], "mark": row.mark or glued[2]}), bare
+    value = parse_result(result)
+    if value is None and (glued := _GLUED_FLAG.fullmatch(_RECHECKED.sub("", result))):
+        mark = (glued["ahead"] or "") + glued["mark"].strip()
+        if (bare := parse_result(glued["bare"])) is not None:
+            return row.model_copy(update={"result": glued["bare"], "mark": row.mark or mark or None}), bare
     return (row.model_copy(update={"result": result}) if result != row.result.strip() else row), value

@@ -9,7 +9,7 @@ _SPELLINGS = {
     "阴性": "- 阴 neg negative negative阴性 阴性negative 未找到 "
     "未检出 未见 未查见 未检见 未检测到 无 无反应性 无反应 非反应性 "
     "non-reactive nonreactive notdetected",
-    "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区",
+    "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区 可疑阳性 疑似阳性 疑似 可疑弱阳性 临界 临界阳性",
     "阳性": "阳 强阳性 强阳 pos positive positive阳性 阳性positive "
     "检出 检测到 有反应性 反应性 有反应 reactive detected",
     "正常": "normal norm 未见异常 无异常",
@@ -20,9 +20,19 @@ _SPELLINGS = {
 _AWAITS_CONFIRMATION = re.compile(
     r"(?:hiv|艾滋病?|梅毒|病毒|抗体|抗原|感染|初筛|结果)*待(?:复检|复查|确证|确认|确定)", re.IGNORECASE
 )
-_MANY = re.compile(
-    r"^(?!未|没|无(?!数)|不(?!可计数))(.*(满视野|布满|大量|多量|成堆|无数|密集|不可计数|难以计数).*|满)$"
+_PADDING = re.compile(
+    r"^(?:结果|初筛|筛查|复[查检测]|初检|检测|镜检|[均呈为:])+(?=[弱可疑强]*[阴阳]性)"
+    r"|(?<=[阴阳]性)(?:反应|结果)|(?<=[性应果])[。.*↑!★]+$|(?<=[性应果+)])[,;(]?(?:请|待复|需复|建议)[^()]*\)?$"
 )
+"""阳性、阴性前后的话：`结果呈阳性。`、`阳性反应`、`阳性，请复查`。"""
+_FULL = re.compile(
+    r"^满布?$|满布?视野|布满|密布|成片|数不清|计数不[清出]|无法计数|不可计数|难以计数|不计其数|无数|tntc|toonumerous|toomany"
+    r"|packed",
+    re.IGNORECASE,
+)
+"""多得数不过来，归为“满视野”。"""
+_MANY = re.compile(r"满视野|大[量批]|[多极甚很许较]多|多量|成[堆团簇]|密集|numerous", re.IGNORECASE)
+_NONE = re.compile(r"未|没|非|无(?![数法])|不(?![可计])")
 _RARE = re.compile(r"(偶见|偶有|罕见|极少|个别)(/[hl]pf?)?", re.IGNORECASE)
 _SOME = re.compile(r"(少量|少许|可见|查见|见到|找到|发现|散在|中量)(/[hl]pf?)?", re.IGNORECASE)
 _WORD = {spelling: word for word, spellings in _SPELLINGS.items() for spelling in (word, *spellings.split())}
@@ -46,13 +56,18 @@ class QualitativeResult:
     @property
     def amount(self) -> Literal["many", "rare", "some"] | None:
         """用文字说有多少（镜检）：满视野、大量是 many，偶见是 rare，少量、查见是 some；说的不是多少为 None。"""
-        word = self.words[0]
-        if _MANY.search(word):
+        clauses = _asserted(self.words[0])
+        if any(map(_MANY.search, clauses)):
             return "many"
-        return "rare" if _RARE.fullmatch(word) else "some" if _SOME.fullmatch(word) else None
+        return "rare" if any(map(_RARE.fullmatch, clauses)) else "some" if any(map(_SOME.fullmatch, clauses)) else None
 
     def __str__(self) -> str:
         return "/".join(f"{self.grade}+" if word == "阳性" and self.grade else word for word in self.words)
+
+
+def _asserted(text: str) -> list[str]:
+    """逗号隔开的几句里，不是说没有的。"""
+    return [clause for clause in re.split(r"[,;。]", text) if not _NONE.match(clause)]
 
 
 def parse_term(text: str) -> QualitativeResult | None:
@@ -60,7 +75,11 @@ def parse_term(text: str) -> QualitativeResult | None:
     if _AWAITS_CONFIRMATION.fullmatch(text):
         return QualitativeResult(("阳性",))
     plain = re.sub(r"^(未见|未检出|未查见)[(:]?0\)?$", r"\1", text.lower())
-    plain = plain[1:-1] if re.fullmatch(r"\([^()]*\)", plain) else plain
+    if any(map(_FULL.search, _asserted(plain))):
+        return QualitativeResult(("满视野",))
+    plain = re.sub(r"(?<=[+±])/[hl]pf?$", "", plain)
+    plain = _PADDING.sub("", plain[1:-1] if re.fullmatch(r"\([^()]*\)|\[[^\[\]]*\]", plain) else plain)
+    plain = re.sub(r"^(弱?阳性)([+±]+|[1-5]\+)$", r"\1(\2)", plain)
     # `阴性(胶体金法)` 的括号里是方法，`未检出(<20)` 的是检测下限
     plain = re.sub(r"(?<=.)\([^()]*法\)$", "", plain)
     plain = re.sub(r"^(正常|normal)\(\d[\d.]*\)$", r"\1", plain)

@@ -18,9 +18,11 @@ from health_assistant.checked_yaml import Entry, check_yaml
 from health_assistant.lab_report.catalogue import Age, Analyte, Bounds, Number, Sentence, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
 from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.presence import asserts
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import SEVERITIES, Flag, Severity
+from health_assistant.lab_report.unlisted import Measured, Specimen
 
 Way = Literal["high", "low", "abnormal"]
 
@@ -118,28 +120,6 @@ class Variation(Entry):
         return RCV_FACTOR * (self.cvi**2 + (self.cvi / 2) ** 2).sqrt() / 100
 
 
-class Specimen(Entry):
-    """目录里没有的标本：报告名里有这个字样的，异常的行至少多要紧，和要说的一句话。"""
-
-    severity: Severity
-    say: Sentence
-    department: str = "急诊科"
-    source: str
-    grave_words: tuple[str, ...] = ()
-    """结果里有这些词的是危急的，如脓性。"""
-    at_most: bool = False
-    """反过来：至多这么要紧。静脉血的氧本来就低。"""
-
-    def weigh(self, own: Severity | None, result_text: str) -> Severity | None:
-        """这种标本的一行有多要紧；own 是异常的行按一般规则的。文字没法与范围比的，也看有没有 grave_words。"""
-        words = "|".join(map(re.escape, self.grave_words))
-        if words and re.search(rf"(?<!未见)(?<!未检出)(?<!未查见)(?<!无)(?<!不)(?<!非)(?:{words})", result_text):
-            return "grave"
-        if own is None:
-            return None
-        return (min if self.at_most else max)(own, self.severity, key=SEVERITIES.index)
-
-
 class SeverityFile(Entry):
     """severity.yaml 的内容。"""
 
@@ -152,6 +132,7 @@ class SeverityFile(Entry):
     possible: dict[str, Bounds] = {}
     """活着的人可能有的值，用目录的单位；之外的多半是读错了。"""
     specimens: dict[str, Specimen] = {}
+    measured: tuple[Measured, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> "SeverityFile":
@@ -160,6 +141,7 @@ class SeverityFile(Entry):
         if strange := sorted(named - catalogue.keys()):
             raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
         cited = {key for one in self.grades for key in one.source} | {one.source for one in self.variation.values()}
+        cited |= {key for one in self.measured for key in one.source}
         if unknown := sorted(cited - self.sources.keys()):
             raise ValueError(f"sources 里没有这些来源：{'、'.join(unknown)}")
         for one in self.grades:
@@ -265,17 +247,14 @@ def _reaches(way: Way, bound: Decimal, step: Step, unit: str, analyte: Analyte, 
 
 
 def _says(result: QualitativeResult, words: tuple[QualitativeResult, ...]) -> bool:
-    """结果是不是这些词之一；`2+` 含更多的加号，阳性没有印加号的当作 1+；“柏油样便”里有“柏油样”。
-
-    “偶见”“查见”不该有的东西（疟原虫）就是阳性。
-    """
+    """结果是不是这些词之一；`2+` 含更多的加号，阳性没有印加号的当作 1+；“柏油样便”里有“柏油样”。"""
     for word in words:
         if result.amount and word == QualitativeResult(("阳性",)):
             return True
         if word.grade and result.words == word.words:
             if (result.grade or 1) >= word.grade:
                 return True
-        elif result.words == word.words or (not word.is_graded and word.words[0] in result.words[0]):
+        elif result.words == word.words or (not word.is_graded and asserts(result.words[0], word.words[0])):
             return True
     return False
 
@@ -344,7 +323,17 @@ def is_impossible(result: Value | None, unit: str, analyte: Analyte) -> bool:
 
 def special_specimen(report_type: str, name: str) -> Specimen | None:
     """报告名或项目名说的，目录里没有而要紧的标本，如脑脊液。"""
-    return next((one for word, one in load_severity().specimens.items() if word in report_type + name), None)
+    return next((one for word, one in load_severity().specimens.items() if re.search(word, report_type + name)), None)
+
+
+def measured_as(name: str, person: Person) -> list[Measured]:
+    """项目名说的量出来的数（血压、体温），用于这个人的各条；不是这样的为空。"""
+    return [one for one in load_severity().measured if one.names(name) and person.fits(one.who)]
+
+
+def is_measured(name: str) -> bool:
+    """项目名说的是量出来的数（血压、身高）。"""
+    return any(one.names(name) for one in load_severity().measured)
 
 
 def told(code: str, way: str | None, person: Person, what: Literal["say", "first_aid"]) -> str | None:

@@ -8,7 +8,8 @@ from typing import Literal
 from health_assistant.lab_report.matching import find_analyte, range_distance, specimens_with
 from health_assistant.lab_report.reference_range import is_blank, parse_range
 from health_assistant.lab_report.report import PrintedRow
-from health_assistant.lab_report.specimen import says_specimen
+from health_assistant.lab_report.specimen import possible_specimens, says_specimen
+from health_assistant.lab_report.units import is_per_microlitre
 
 _FITS, _FAR = log(1.2), log(8)
 """印着的范围与血的相差不到两成是血的，八倍以上不是血的（也可能是丢了小数点，见 `_is_slipped`）。"""
@@ -20,7 +21,7 @@ _LABELLED = re.compile(r"尿(?!胆)")
 
 
 def title_for_specimen(report_type: str, rows: Sequence[PrintedRow]) -> str:
-    """分辨标本用的报告名：印着的说得出标本就是它；说不出、而这一页的各行说得出的，是“尿液”或“微量元素”。
+    """分辨标本用的报告名：印着的说得出标本就是它；说不出、而这一页的各行说得出的，是“尿液”“血液”或“微量元素”。
 
     是尿，要有一半以上的行、至少两行是只有尿才有的，而没有一行是血的：漏掉血里的急症比认不出是尿更糟。
     """
@@ -31,7 +32,11 @@ def title_for_specimen(report_type: str, rows: Sequence[PrintedRow]) -> str:
     votes = [_vote(row) for row in rows if not _LABELLED.search(row.name)]
     for_urine = votes.count("urine")
     is_urine = "other" not in votes and for_urine >= 2 and for_urine * 2 >= len(votes)
-    return f"{report_type} 尿液".strip() if is_urine else report_type
+    if is_urine:
+        return f"{report_type} 尿液".strip()
+    # 血常规可以都印每微升：旁边有只在血里的，就是血
+    is_blood = "urine" not in votes and any(is_per_microlitre(row.unit) for row in rows) and any(map(_is_blood, rows))
+    return f"{report_type} 血液".strip() if is_blood else report_type
 
 
 def _vote(row: PrintedRow) -> Literal["urine", "other"] | None:
@@ -54,6 +59,12 @@ def _vote(row: PrintedRow) -> Literal["urine", "other"] | None:
     urine_gap = range_distance(in_urine, row.unit, limits) if in_urine and in_urine.specimen == "urine" else None
     is_like_blood = gap < _FITS and (urine_gap is None or gap <= urine_gap)
     return "other" if is_like_blood or only_blood else None
+
+
+def _is_blood(row: PrintedRow) -> bool:
+    """只在血里的：血小板、以克计的血红蛋白、红细胞的体积。"""
+    is_cell = re.search(r"血小板|PLT", row.name + row.code) and not _LABELLED.search(row.name)
+    return possible_specimens("尿液", row.name, row.unit) == ("blood",) or bool(is_cell)
 
 
 def _is_slipped(gap: float) -> bool:

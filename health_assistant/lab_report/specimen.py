@@ -1,6 +1,8 @@
 """这一行是什么标本、什么时候抽的：看报告类型、项目名与单位。"""
 
 import re
+from decimal import Decimal
+from math import inf
 from typing import Literal
 
 from health_assistant.lab_report.units import (
@@ -26,7 +28,7 @@ _NOT_URINE = re.compile(
 _URINE = re.compile(r"尿|小便|24小时|24h|urin", re.IGNORECASE)
 _STOOL = re.compile(r"(?<![小方])便(?![携民利])|粪|stool|faec|fecal", re.IGNORECASE)
 _BLOOD_TITLE = re.compile(
-    r"血常规|血细胞|血液|全血|血清|血浆|血凝|凝血|血沉|血气|血糖|血脂|血型|静脉血|抽血|血生化|生化|肝功|肾功|电解质|离子|心肌|甲功"
+    r"血常规|血细胞|血液|全血|末梢血|外周血|指血|动脉血|血药|血清|血浆|血凝|凝血|血沉|血气|血糖|血脂|血型|静脉血|抽血|血生化|生化|肝功|肾功|电解质|离子|心肌|甲功"
     r"|甲状腺|肿瘤|激素|免疫|传染|术前|肝炎|乙肝|糖化|胆红素|体检|CBC",
     re.IGNORECASE,
 )
@@ -35,7 +37,9 @@ _BLOOD_NAME = re.compile(r"^(血清|血浆|全血|静脉血|血(?=[糖钾钠氯�
 
 # 不是通常条件下的结果，不能和目录比，除非目录里正有这一种（餐后血糖）
 _NOT_THE_USUAL = re.compile(r"餐后|饭后|负荷|服糖|糖耐量|小时|分钟|\d+\s*(h|min)", re.IGNORECASE)
-_GLUCOSE = re.compile(r"血糖|葡萄糖(?!醇|[-]?6)|糖耐量|GLU(?![a-z]{2})|OGTT|[12]-?h-?PG|glucose|RBG|PBG", re.IGNORECASE)
+_GLUCOSE = re.compile(
+    r"血糖|葡萄糖(?!醇|[-]?6)|糖耐量|GLU(?![a-z]{2})|OGTT|[12]-?h-?P?B?G(?![a-z])|glucose|RBG|PBG", re.IGNORECASE
+)
 _TIMED_GLUCOSE = (
     (re.compile(r"随机|RBG|random", re.IGNORECASE), "GLU-R"),
     (re.compile(r"(?<![\d.])(2|二|两)[\s-]*个?(小?时|h)|(?<!\d)120(?!\d)", re.IGNORECASE), "GLU-2H"),
@@ -49,11 +53,18 @@ _TIMED_GLUCOSE = (
 _ONLY_A_TIME = re.compile(r"(空腹|随机|服糖后|餐后)?[\d.半一二两三]*\s*(个?小?时|h|分钟?|min)?", re.IGNORECASE)
 _DAY_PROTEIN = re.compile(r"尿(总|液)?蛋白|^(总?蛋白|蛋白质)|UPRO|UTP", re.IGNORECASE)
 _VENOUS_GAS = re.compile(r"静脉|脐|venous|VBG", re.IGNORECASE)
-_ELEMENT_TITLE = re.compile(r"元素|全血(?!细胞|常规)")
+_ELEMENT_TITLE = re.compile(r"元素")
+_WHOLE_BLOOD_TITLE = re.compile(r"元素|全血(?!细胞|常规)")
 _NOT_WHOLE_BLOOD = re.compile(r"血清|血浆|血气|生化|电解质")
-_ELEMENTS = {"CA", "MG", "FE"}
-"""目录里有血清的范围或危急的界限、也常测全血的元素。"""
+_ELEMENTS = {"CA": (0.9, 2.6), "MG": (0.7, 2.6), "FE": (1000, inf), "LITH": (0, 0.1)}
+"""目录里是血清的（锂是药的浓度）、也常测全血的元素 -> 全血的可能有多少，用目录的单位。
+
+常见的全血范围：钙、镁 1.12-2.06 mmol/L，铁 7.5-11.8 mmol/L，锂不到 10 μg/L。钙几乎都在血浆里，红细胞里的镁约 2.5：
+全血的钙 0.9、2.6，血清要到 1.7、4；全血的镁 2.6，血清要到 2.7。再往外的，不论是哪一种都不对了，照血清的看。
+"""
 _ARTERIAL_ONLY = {"PO2", "PCO2", "SAO2"}
+_VENOUS_PCO2 = 20, 90
+"""静脉血比动脉血高 5 mmHg 左右，多的高 20（Byrne 等，Respirology，2014 的荟萃分析；凭记忆）。"""
 
 
 def possible_specimens(report_type: str, name: str, unit: str) -> tuple[Specimen, ...]:
@@ -113,15 +124,31 @@ def is_daily_protein(name: str, unit: str) -> bool:
     return bool(is_daily and _DAY_PROTEIN.search(name)) and not re.search(r"白蛋白|微球|微量", name)
 
 
-def is_venous_gas(report_type: str, name: str, code: str) -> bool:
-    """静脉血、脐血的氧、二氧化碳分压与氧饱和度，和动脉血的不是一回事；别的（pH、电解质、乳酸）差不多。"""
-    return code in _ARTERIAL_ONLY and bool(_VENOUS_GAS.search(report_type + name))
+def is_venous_gas(report_type: str, name: str, code: str, value: Decimal | None = None) -> bool:
+    """静脉血、脐血的氧、二氧化碳分压与氧饱和度，和动脉血的不是一回事；别的（pH、电解质、乳酸）差不多。
+
+    二氧化碳分压 `value`（mmHg）高得、低得动脉血也一定危急的，照动脉血的看。
+    """
+    if code not in _ARTERIAL_ONLY or not _VENOUS_GAS.search(report_type + name):
+        return False
+    return code != "PCO2" or value is None or _VENOUS_PCO2[0] < value < _VENOUS_PCO2[1]
 
 
-def is_whole_blood_element(code: str, report_type: str) -> bool:
-    """微量元素、全血的单子上的钙、镁、铁：多是消解了全血测的，血清的范围与危急值用不上。"""
-    is_whole = _ELEMENT_TITLE.search(report_type) and not _NOT_WHOLE_BLOOD.search(report_type)
-    return code in _ELEMENTS and bool(is_whole)
+def is_whole_blood_element(code: str, report_type: str, unit: str) -> bool:
+    """微量元素、全血的单子上的钙、镁、铁：多是消解了全血测的，血清的范围与危急值用不上；以 μg/L 计的锂多不是药。"""
+    is_whole = _WHOLE_BLOOD_TITLE.search(report_type) and not _NOT_WHOLE_BLOOD.search(report_type)
+    return code in _ELEMENTS and bool(is_whole or (code == "LITH" and fold_unit(unit) == "ng/ml"))
+
+
+def may_be_whole_blood(code: str, value: Decimal) -> bool:
+    """全血的这种元素（锂是微量的）会不会有这么多；`value` 用目录的单位。离谱的不会：急症不能因为猜错标本而不说。"""
+    low, high = _ELEMENTS[code]
+    return low <= value <= high
+
+
+def says_element(code: str, report_type: str) -> bool:
+    """没有印范围的这一行当作微量元素：报告名说了元素的，和 `is_whole_blood_element` 认出的锂。只写着“全血”的不够。"""
+    return code == "LITH" or bool(_ELEMENT_TITLE.search(report_type))
 
 
 def says_specimen(report_type: str) -> bool:

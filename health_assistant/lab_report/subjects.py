@@ -27,7 +27,8 @@ from health_assistant.lab_report.report import (
     Severity,
     escape_markdown,
 )
-from health_assistant.lab_report.severity import at_least, special_specimen, told, worst
+from health_assistant.lab_report.severity import at_least, measured_as, special_specimen, told, worst
+from health_assistant.lab_report.unlisted import Measured
 
 _GO: dict[Severity, str] = {
     "marked": "几天内去看{where}。",
@@ -85,6 +86,11 @@ def find_subjects(report: Assessment) -> Subjects:
             lines = [say("参考范围：{limits}", limits=range_text(finding)), words]
             department = say(specimen.department)
             subjects.append(Subject("specimen", title, finding.severity, department, words, lines=lines))
+        elif analyte is None and (measured := _measured_by(finding, report.person)):
+            title, words = f"{value_text(finding)} {verdict(finding)}", say(measured.say)
+            subjects.append(
+                Subject("measured", title, finding.severity, say(measured.department), words, lines=[words])
+            )
         elif analyte is None:
             strange.append(finding)
         elif finding.severity is None and analyte.is_harmless(finding.flag):
@@ -97,6 +103,13 @@ def find_subjects(report: Assessment) -> Subjects:
                 subject.defer()
     subjects.sort(key=lambda one: SEVERITIES.index(one.severity) if one.severity else -1, reverse=True)
     return Subjects(subjects, harmless, strange)
+
+
+def _measured_by(finding: Finding, person: Person) -> Measured | None:
+    """量出来的数（血压）是照哪一条分级的；没有到哪一级的为 None。"""
+    measured = [one for one in measured_as(finding.name, person) if one.say]
+    same = [one for one in measured if finding.severity and one.weigh(finding.result, finding.unit) == finding.severity]
+    return same[-1] if same else None
 
 
 # ---- 每一件事 ----

@@ -58,7 +58,9 @@ def fold_unit(unit: str) -> str:
 
 def spell_unit(unit: str) -> str:
     """单位的拼法统一：小写，中文写成字母，μ 只有一种；数值相同的不同单位（mIU/mL 与 U/L）还分得开。"""
-    spelled = normalize(unit).lower().replace("umo", "μmo").replace("uiu", "μiu").replace("ug/", "μg/")
+    spelled = (
+        normalize(unit).lower().replace("umo", "μmo").replace("uiu", "μiu").replace("mcg/", "μg/").replace("ug/", "μg/")
+    )
     spelled = re.sub("|".join(_CHINESE), lambda word: _CHINESE[word[0]], spelled)
     return re.sub(r"^[x×*]", "", re.sub(r"^\((.*)\)$", r"\1", spelled))
 

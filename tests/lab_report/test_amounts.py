@@ -13,7 +13,7 @@ def only(name: str, result: str, unit: str, limits: str, title: str = "尿液分
 
 
 @pytest.mark.parametrize(("unit", "limits"), [("/HP", "0-3"), ("", "0-3/HP"), ("", "阴性"), ("", "")])
-@pytest.mark.parametrize("result", ["满视野", "满视野/HP", "布满视野", "满视野(+++)"])
+@pytest.mark.parametrize("result", ["满视野", "满视野/HP", "布满视野", "满视野(+++)", "满布视野"])
 def test_a_full_field_is_marked(result, unit, limits):
     seen = only("红细胞", result, unit, limits)
     assert (seen.analyte.code, seen.flag, seen.severity) == ("U-RBC", "abnormal", "marked")
@@ -26,6 +26,8 @@ def test_a_full_field_is_marked(result, unit, limits):
         ("管型", "大量", "/LP", "0-1", "abnormal"), ("上皮细胞", "大量", "", "少量", "abnormal"),
         ("细菌", "多量", "", "未见", "abnormal"),
         ("红细胞", "偶见", "/HP", "0-3", "normal"), ("红细胞", "偶见/HP", "", "0-3/HP", "normal"),
+        ("红细胞", "偶见，未见大量", "/HP", "0-3", "normal"), ("红细胞", "非大量", "/HP", "0-3", "unknown"),
+        ("红细胞", "未满视野", "/HP", "0-3", "unknown"), ("红细胞", "0-1，未见大量", "/HP", "0-3", "unknown"),
         ("红细胞", "未见大量", "/HP", "0-3", "unknown"), ("红细胞", "少量", "/HP", "0-3", "unknown"),
         ("红细胞", "查见", "/HP", "0-3", "unknown"), ("管型", "偶见", "/LP", "0-1", "unknown"),
         ("红细胞", "偶见", "", "阴性", "unknown"), ("红细胞", "大量", "/HP", ">5", "unknown"),
@@ -33,6 +35,26 @@ def test_a_full_field_is_marked(result, unit, limits):
 )  # fmt: skip
 def test_words_for_an_amount(name, result, unit, limits, flag):
     assert only(name, result, unit, limits).flag == flag
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "满布",
+        "密布",
+        "成片",
+        "计数不清",
+        "无法计数",
+        "无数",
+        "TNTC",
+        "too many to count",
+        "Too numerous to count",
+        "++++",
+        "4+/HP",
+    ],
+)
+def test_too_many_to_count_is_a_full_field(result):
+    assert only("白细胞", result, "/HP", "0-5").severity == "marked"
 
 
 @pytest.mark.parametrize("result", ["偶见", "少量", "查见", "大量", "满视野"])

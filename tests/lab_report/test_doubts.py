@@ -116,3 +116,26 @@ def test_drug_susceptibilities_are_not_compared():
     head = {50: "抗菌药物", 400: "结果", 600: "敏感折点", 750: "耐药折点", 900: "敏感度"}
     lines = [{50: "多粘菌素", 400: "0.5", 750: "≥4", 900: "敏感"}, {50: "头孢唑林", 400: "64", 600: "≤2", 900: "耐药"}]
     assert {item.flag for item in read(head, *lines, title="微生物检验报告单")} == {"unknown"}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "7.2",
+        "↑7.2",
+        "7.2↑",
+        "*7.2",
+        "H 7.2",
+        "7.2▲",
+        "7.2 ↑危急值",
+        "7.2(已复查)",
+        "7.2，已复查",
+        "7.2 复核",
+        "↑7.2（已复查）",
+        "7.2↑已复查",
+    ],
+)
+def test_a_mark_or_a_remark_beside_a_number_does_not_hide_it(result):
+    row = PrintedRow(name="钾", code="K", result=result, unit="mmol/L", reference_range="3.5-5.3")
+    seen = assess(ReadReport(report_type="生化", items=[row])).items[0]
+    assert (seen.flag, seen.critical, seen.result) == ("high", True, "7.2")

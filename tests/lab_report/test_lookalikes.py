@@ -142,3 +142,99 @@ def test_iron_in_micromoles_is_serum_even_among_elements():
     assert judged(("铁", "Fe", "95", "μmol/L", ""), ("锌", "Zn", "80", "μmol/L", ""), title="微量元素", age="2岁")[
         "铁"
     ].critical
+
+
+@pytest.mark.parametrize("title", ["微量元素", "全血五元素", "全血", "末梢血微量元素", "", "血清微量元素"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("钙", "Ca", "3.9", "mmol/L", ""), ("钙", "Ca", "15.6", "mg/dL", ""),
+        ("钙", "Ca", "3.9", "mmol/L", "1.12-2.06"),
+        ("钙", "Ca", "0.8", "mmol/L", ""), ("镁", "Mg", "0.2", "mmol/L", ""), ("镁", "Mg", "4.0", "mmol/L", ""),
+        ("铁", "Fe", "95", "μmol/L", ""), ("锂", "Li", "14500", "μg/L", ""),
+    ],
+)  # fmt: skip
+def test_a_title_of_elements_never_silences_what_no_blood_has(row, title):
+    seen = judged(row, ("锌", "Zn", "90", "μmol/L", ""), title=title)[row[0]]
+    assert seen.critical or seen.floor == "grave"
+
+
+def test_whole_blood_by_title_alone_does_not_silence_low_calcium():
+    assert judged(("钙", "Ca", "1.5", "mmol/L", ""), title="全血")["钙"].critical
+    assert not judged(("钙", "Ca", "1.5", "mmol/L", "1.12-2.06"), title="全血")["钙"].alarm
+
+
+@pytest.mark.parametrize(("title", "limits"), [("微量元素", ""), ("微量元素", "0-10"), ("血清", "0.5-10"), ("", "")])
+def test_a_trace_of_lithium_is_not_a_drug(title, limits):
+    seen = judged(("锂", "Li", "7", "μg/L", limits), ("锌", "Zn", "90", "μmol/L", ""), title=title)["锂"]
+    assert (seen.analyte, seen.severity, seen.alarm) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "toxic", "harmless", "unit"),
+    [
+        ("Li", "2.5", "0.8", "mmol/L"), ("血锂", "17400", "5600", "μg/L"), ("血锂", "17.4", "5.6", "mg/L"),
+        ("锂", "2500", "800", "μmol/L"), ("地高辛", "4.2", "1.5", "nmol/L"), ("地高辛", "3.3", "1.2", "mcg/L"),
+        ("丙戊酸", "1500", "500", "μmol/L"), ("丙戊酸", "1.5", "0.5", "mmol/L"), ("丙戊酸", "215", "72", "mcg/ml"),
+        ("丙戊酸钠", "215000", "72000", "ng/mL"), ("苯妥英", "165", "60", "umol/L"), ("卡马西平", "90", "30", "μmol/L"),
+        ("苯巴比妥", "280", "110", "μmol/L"), ("苯巴比妥", "6.5", "2.5", "mg/dL"),
+    ],
+)  # fmt: skip
+def test_a_drug_level_in_every_unit_hospitals_print(name, toxic, harmless, unit):
+    assert judged((name, "", toxic, unit, ""))[name].critical
+    seen = judged((name, "", harmless, unit, ""))[name]
+    assert (seen.flag, seen.severity, seen.alarm) == ("unknown", None, None)
+
+
+def test_a_guess_of_urine_is_said():
+    def notices(*rows, title=""):
+        items = [
+            PrintedRow(**dict(zip(("name", "code", "result", "unit", "reference_range"), one, strict=True)))
+            for one in rows
+        ]
+        return [one for one in assess(ReadReport(report_type=title, items=items)).notices if "像是尿" in one]
+
+    glucose = ("葡萄糖", "GLU", "28", "mmol/L", "0-1.1")
+    (said,) = notices(*DIPSTICK, glucose)
+    assert "葡萄糖" in said
+    assert "尿胆原" not in said
+    assert (
+        notices(*DIPSTICK, glucose, title="尿常规") == notices(*DIPSTICK, ("钾", "K", "4.0", "mmol/L", "3.5-5.3")) == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("title", "row"),
+    [
+        ("血气分析", ("总钙", "", "1.6", "mmol/L", "")), ("微量元素", ("血清钙", "", "1.6", "mmol/L", "")),
+        ("", ("P2hBG", "", "26", "mmol/L", "")), ("静脉血", ("P2hBG", "", "26", "mmol/L", "<7.8")),
+        ("", ("PT(INR)", "", "8", "", "")), ("静脉血气", ("二氧化碳分压", "PCO2", "104", "mmHg", "")),
+        ("静脉血气", ("二氧化碳分压", "PCO2", "2.4", "kPa", "")),
+    ],
+)  # fmt: skip
+def test_a_name_that_says_it_is_enough(title, row):
+    assert judged(row, title=title)[row[0]].critical
+
+
+@pytest.mark.parametrize("other", [("血小板", "", "90000", "/μL", ""), ("平均红细胞体积", "MCV", "90", "fL", "")])
+def test_cells_per_microlitre_beside_what_only_blood_has_are_blood(other):
+    white = ("白细胞", "", "950", "/μL", "")
+    assert judged(white, other)["白细胞"].critical
+    assert judged(white)["白细胞"].analyte is None
+    assert judged(white, title="末梢血")["白细胞"].critical
+    assert code_of(judged(white, *DIPSTICK)["白细胞"]) == "U-WBC-UL"
+
+
+@pytest.mark.parametrize("name", ["钾 K", "K 钾", "钾-K", "[K]钾", "钾/K", "血清钾（K）", "K+钾"])
+def test_a_code_printed_with_the_name_is_split_off(name):
+    assert judged((name, "", "7.2", "mmol/L", ""))[name].critical
+
+
+@pytest.mark.parametrize("name", ["肌钙蛋白I cTnI", "cTnI 肌钙蛋白I", "cTnI肌钙蛋白I", "超敏肌钙蛋白I-hs-cTnI"])
+def test_a_name_that_ends_in_a_letter_has_its_code_split_off(name):
+    assert judged((name, "", "900", "ng/L", ""))[name].critical
+
+
+@pytest.mark.parametrize("name", ["胆固醇 HDL", "中性粒细胞 NAP", "钾 Na", "肌酐 CCR"])
+def test_a_code_of_something_else_is_not_split_off(name):
+    assert judged((name, "", "7.2", "mmol/L", ""))[name].analyte is None

@@ -34,6 +34,7 @@ from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
 from health_assistant.lab_report.reference_range import QualitativeResult, parse_range
 from health_assistant.lab_report.report import Origin, PrintedField, Reading, ReadRow, UnreadableReport
+from health_assistant.lab_report.severity import is_measured
 
 ENGINE_NAME = "embedded-report-reader"
 MAX_PIXELS = 13_000_000
@@ -162,13 +163,16 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     rows_of = [find_rows(table) for table in tables]
     names = [] if has_lab_title(lines) else [row.name.text for rows in rows_of for row in rows if row.name]
     others = [name for name in dict.fromkeys(names) if is_other_row(name)]
+    # 血压、身高不是化验，不能凭它们说这是化验单；是化验单的，照样读出来
+    left = [name for name in others if not is_measured(name)]
     found = [
         (row, table)
         for table, rows in zip(tables, rows_of, strict=True)
         for row in rows
-        if not (row.name and row.name.text in others)
+        if not (row.name and row.name.text in left)
     ]
-    if not is_lab_report(lines, [row for row, _ in found], any(table.columns.is_complete for table in tables)):
+    tests = [row for row, _ in found if not (row.name and row.name.text in others)]
+    if not is_lab_report(lines, tests, any(table.columns.is_complete for table in tables)):
         raise refusal(lines)
     if any(_SUSCEPTIBILITY.search(box.text) for box in boxes):
         for row, _ in found:
@@ -180,7 +184,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
             row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
     gray = page.gray()
     read = [_read_row(row, table.columns, gray, boxes, page) for row, table in found]
-    notices = left_out(lines, others)
+    notices = left_out(lines, left)
     if unread := sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True)):
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
     return Reading(items=read, engine=ENGINE_NAME, notices=notices, origin=_origin(lines, page), **read_head(lines))
