@@ -34,6 +34,13 @@ def table(summary: dict) -> list[str]:
         shares = [strict / pages, parsed / pages, *rates(one["total"])]
         cells = ["–" if share is None else f"{100 * share:.1f}" for share in shares]
         lines.append("  ".join([one["reader"], *cells, f"{one['refused_unreadable']}/{ruined}"]))
+    official = {one["reader"]: one["official"] for one in summary["readers"].values() if "official" in one}
+    if official:
+        lines += ["MedRepBench 官方口径的召回，%：多读一行、名称多个代号都算错，所以只为与别人的数对照。"]
+        lines += ["  ".join(["读者", *next(iter(official.values()))])]
+        lines += [
+            "  ".join([name, *(f"{100 * share:.1f}" for share in one.values())]) for name, one in official.items()
+        ]
     return lines
 
 
@@ -56,7 +63,7 @@ def draw(summary: dict):
     wide = 0.8 / len(readers)
     for at, (name, one) in enumerate(readers.items()):
         shift = (at - (len(readers) - 1) / 2) * wide
-        look = {"color": COLORS[name], "label": one["reader"]}
+        look = {"color": COLORS.get(name, f"C{at}"), "label": one["reader"]}
         left.bar(
             [p + shift for p in range(len(RATES))], [100 * (share or 0) for share in rates(one["total"])], wide, **look
         )
@@ -84,7 +91,7 @@ def page_html(summary: dict, pages: list[dict], results: dict) -> str:
         title=f"{summary['recipe']}，{summary['dataset']}，{summary['pages']} 页",
         note=summary["note"],
         table="\n".join(table(summary)),
-        readers=READERS,
+        readers={name: one["reader"] for name, one in results.items()},
         pages=[_page(pages[at], {name: one["reads"][at] for name, one in results.items()}) for at in shown],
     )
 
