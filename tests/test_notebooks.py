@@ -1,10 +1,15 @@
 """笔记本：提交的就是 tools/make_notebooks.py 写的；README 的命令成为哪些格子。运行它们的在 test_readme_commands.py。"""
 
+import os
 import re
+import subprocess
+from pathlib import Path
 
 import nbformat
 import pytest
 from make_notebooks import STAGES, make_notebook
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 README = """# 题目
 
@@ -96,3 +101,39 @@ def test_what_cannot_run_and_what_was_printed_stay_text(code):
     assert "```\nray stop\n```" in text
     assert "$ python 3-fine-tuning-llm/train_llm.py\n印出来的" in text
     assert "细节\n" not in text and not any("merge_llm" in source for source in code)
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """一个没有项目的文件夹，像 Colab；和一个能克隆的项目，装环境的那一步是替身。"""
+    if any(Path(disk).exists() for disk in ("/content", "/mnt/workspace", "/workspace")):
+        pytest.skip("这台机器像租来的，会去运行租来的机器的脚本")
+    project = tmp_path / "我的 项目"
+    (project / "0-env-init").mkdir(parents=True)
+    (project / "run.sh").touch()
+    install = "make_venv() { mkdir .venv && touch .venv/installed-requirements.txt && echo 装了; }\n"
+    (project / "0-env-init/setup_venv.sh").write_text(install, encoding="utf-8")
+    author = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*author, "commit", "-qm", "x"]):
+        subprocess.run(["git", *command], cwd=project, check=True)
+    (tmp_path / "alone").mkdir()
+    return tmp_path / "alone", project
+
+
+@pytest.mark.slow
+def test_a_notebook_opened_alone_fetches_the_project_and_installs_it_once(elsewhere):
+    alone, project = elsewhere
+    notebook = nbformat.reads(make_notebook("3-fine-tuning-llm", README), as_version=4)
+    setup, start = (cell for cell in notebook.cells[:4] if cell.cell_type == "code")
+    where = nbformat.v4.new_code_cell("%%bash\npwd\necho $RECIPE")
+    client = NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": alone}})
+    notebook.cells = [setup, start]
+    with pytest.raises(CellExecutionError, match="REPOSITORY"):
+        client.execute()
+    start.source = start.source.replace('REPOSITORY = ""', f'REPOSITORY = "{project}"').replace('"tiny"', '"大的"')
+    again = nbformat.v4.new_code_cell(start.source)
+    notebook.cells = [setup, start, where, again]
+    client.execute(env={**os.environ, "GIT_TERMINAL_PROMPT": "0"})
+    first, second, third = ("".join(one.get("text", "") for one in cell.outputs) for cell in notebook.cells[1:])
+    assert "装了" in first and "装了" not in third
+    assert second == f"{alone / 'course'}\n大的\n"
