@@ -10,7 +10,6 @@ from flask import Blueprint, Response, current_app, g, jsonify, request, stream_
 from pydantic import BaseModel, Field, StrictBool, field_validator, model_validator
 
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.consistency import is_conflict
 from health_assistant.lab_report.fhir import to_bundle, to_json
 from health_assistant.lab_report.report import (
     TIMES,
@@ -48,7 +47,7 @@ class CorrectedRow(PrintedRow):
     unit: Cell = ""
     reference_range: Cell = ""
     mark: Cell | None = None
-    doubt: Cell | None = Field(None, description="还没有人核对过的疑问；有疑问的行不作判断")
+    doubt: Cell | None = Field(None, description="读的时候就有、还没有人核对过的疑问，照原样交回；有疑问的行不作判断")
     corrected: StrictBool = Field(False, description="人照原件改正过这一行；导出时不说是软件识别的")
     page: int = Field(1, ge=1, le=MAX_PAGES, description="在第几页")
     report_type: Cell | None = Field(None, description="各页的报告名不同时，这一行那一页的")
@@ -131,15 +130,12 @@ def export_fhir() -> Response:
 
 def _reading_of(report: CorrectedReport) -> Reading:
     """人核对过的各行，和还没有核对的疑问。"""
-    kept = ("page", "report_type", "boxes", "corrected")
+    kept = ("doubt", "page", "report_type", "boxes", "corrected")
     rows = [ReadRow.of(row, **{name: getattr(row, name) for name in kept}) for row in report.items]
-    head = {"report_type": report.report_type, "sex": report.sex, "age": report.age, "origin": report.origin}
-    head["told"] = report.told
-    judged = assess(Reading(items=rows, **head)).items
-    for row, sent, again in zip(rows, report.items, judged, strict=True):
-        # 重新判断也会有的话（没有印参考范围）不是读的人的疑问。行与行对不上的不照旧：改正了读错的那一行，别的也就好了
-        row.doubt = None if is_conflict(sent.doubt) or sent.doubt == again.note else sent.doubt
-    return Reading(items=rows, **head)
+    return Reading(
+        report_type=report.report_type, sex=report.sex, age=report.age, origin=report.origin, told=report.told,
+        items=rows,
+    )  # fmt: skip
 
 
 def _answer(events: Iterator[Event], trace: list[dict[str, Any]] | None = None) -> Response:

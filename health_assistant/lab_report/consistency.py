@@ -92,8 +92,3 @@ def find_conflicts(numbers: dict[str, Measured]) -> dict[str, str]:
     """对不上的代号 -> 说明；`numbers` 是目录代号 -> 数。"""
     broken = [relation for relation in RELATIONS if relation.is_violated(numbers)]
     return {code: one.conflict for one in reversed(broken) for code in one.codes}
-
-
-def is_conflict(doubt: str | None) -> bool:
-    """这个疑问是不是只因为行与行对不上：改正了其中一行，要重新核对，不能照旧。"""
-    return doubt in {one.conflict for one in RELATIONS}

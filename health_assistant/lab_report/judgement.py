@@ -20,6 +20,7 @@ from health_assistant.lab_report.tracking import track
 
 MIN_CONFIDENCE = 0.8
 """识别把握低于它的行不作判断。"""
+_UNSURE = "字迹不清，读数没有把握"
 
 _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
     "↑H高": ("high", "abnormal"),
@@ -107,13 +108,13 @@ def judge(observed: Observation, person: Person, others_have_flags: bool, sheet_
     `others_have_flags`：同一张报告的别的行印着看得懂的标记；`sheet_doubt`：由别的行看出的疑问。
     """
     row, result, doubt = observed.row, observed.value, observed.row.doubt or sheet_doubt
+    is_unsure = row.confidence is not None and row.confidence < MIN_CONFIDENCE
     interval, source = _applicable_range(observed)
     if isinstance(interval, PartitionedInterval):
         fitting = interval.for_person(person.sex, person.age_years)
         interval = fitting[0] if len(fitting) == 1 else interval
     finding = Finding(
-        # 只取印着的与把握、位置；疑问写在 note 里
-        **row.model_dump(exclude={"doubt"}),
+        **row.model_dump() | {"doubt": row.doubt or (_UNSURE if is_unsure else None)},
         observation=observed,
         interval=interval,
         flag=_compare(observed, interval, person),
@@ -126,12 +127,11 @@ def judge(observed: Observation, person: Person, others_have_flags: bool, sheet_
         finding.withhold("结果与参考范围一模一样，可能串了列")
         finding.doubts_value = True
         return finding
-    is_unsure = row.confidence is not None and row.confidence < MIN_CONFIDENCE
     says = flag_says(row)
     looks_wrong = value_doubt(observed, interval, finding.flag, bool(says), others_have_flags)
     finding.doubts_value = bool(doubt) or is_unsure or result is None or bool(looks_wrong)
     # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
-    note = doubt or _no_result(row, result) or ("字迹不清，读数没有把握" if is_unsure else None)
+    note = doubt or _no_result(row, result) or (_UNSURE if is_unsure else None)
     note = note or _no_range(row, result, interval) or _flag_doubt(row, finding.flag, says) or looks_wrong
     note = note or misread_doubt(observed, interval) or _range_doubt(finding, person)
     if note:

@@ -166,6 +166,7 @@ class LabItem(PrintedRow):
     range_source: RangeSource = "none"
     applied_range: str = Field("", description="判断时实际使用的范围；range_source 为 catalogue 时来自指标目录")
     note: str | None = Field(None, description="为什么不作判断，或判断时的说明")
+    doubt: str | None = Field(None, description="读的时候就有的疑问：有它就不作判断，人核对过才去掉")
     scale: Scale | None = None
     confidence: float | None = Field(None, description="读数的把握，0 到 1；不知道则为 null")
     boxes: dict[str, Box] = {}

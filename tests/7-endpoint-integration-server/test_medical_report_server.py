@@ -111,11 +111,11 @@ def test_a_read_report_leaves_as_fhir(report_server, read_events):
 
 
 def test_a_corrected_row_and_an_open_doubt_leave_as_what_they_are(report_server):
-    """没有印范围的行，读的人的疑问照旧；重新判断也会有的话（没有印参考范围）不算疑问。"""
+    """没有印范围的行，读的人的疑问照旧；没有印参考范围不是疑问。"""
     rows = [
         {"name": "钾", "result": "4.10", "unit": "mmol/L", "corrected": True},
         {"name": "某甲", "result": "5.1", "doubt": "字迹不清，读数没有把握"},
-        {"name": "某乙", "result": "5.1", "doubt": "没有印参考范围"},
+        {"name": "某乙", "result": "5.1", "doubt": None, "note": "没有印参考范围"},
     ]
     answer = requests.post(f"{report_server}/fhir", json={"report": {"items": rows}}, timeout=30)
     assert '"value": 4.10,' in answer.text

@@ -41,8 +41,9 @@ def send(client, *files: bytes, stream: bool = False):
 
 
 def events(answer) -> list[tuple[str, dict]]:
-    blocks = [block.split("\ndata: ") for block in answer.get_data(as_text=True).split("\n\n") if block]
-    return [(name.removeprefix("event: "), json.loads(data)) for name, data in blocks]
+    blocks = answer.get_data(as_text=True).strip().split("\n\n")
+    pairs = [block.split("\ndata: ") for block in blocks if not block.startswith(":")]  # 冒号开头的是心跳
+    return [(name.removeprefix("event: "), json.loads(data)) for name, data in pairs]
 
 
 def rows(body: dict) -> list[tuple]:

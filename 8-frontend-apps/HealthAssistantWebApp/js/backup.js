@@ -148,7 +148,7 @@ const ITEM = {
   critical: isTrueOrFalse, range_source: oneOf("printed", "catalogue", "none"), applied_range: isText, note: orNone(isText),
   scale: orNone(fits({ value: isNumber, low: orNone(isNumber), high: orNone(isNumber) })),
   boxes: orNone((boxes) => isObject(boxes) && Object.values(boxes).every(listOf(isNumber))),
-  page: orNone(isWhole), report_type: orNone(isText), other_reading: orNone(isText),
+  page: orNone(isWhole), report_type: orNone(isText), other_reading: orNone(isText), doubt: orNone(isText),
   tracked: orNone(fits({
     analyte: isText, name: isText, unit: isText, value: orNull(isDecimal), low: orNull(isDecimal), high: orNull(isDecimal),
   })),

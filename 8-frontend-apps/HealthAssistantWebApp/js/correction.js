@@ -2,8 +2,11 @@
 
 const PRINTED = ["name", "code", "result", "unit", "reference_range", "mark"];
 
-// 读的时候就没有把握、人也还没有核对的行。服务器重判时看不到照片，会把它当作读准了
-const isDoubtful = (item) => item.flag === "unknown" && item.note && !item.corrected;
+// 读的时候就有、人还没有核对的疑问。服务器重判时看不到照片，不说就会当作读准了。以前存下的结果没有这一栏，看说明
+function openDoubt(item) {
+  if (item.corrected) return null;
+  return item.doubt === undefined && item.flag === "unknown" ? item.note : (item.doubt ?? null);
+}
 
 /** 第 index 行换成人填的 fields，其余照旧。 */
 export function correctRow(report, index, fields) {
@@ -20,7 +23,7 @@ export function rowsToSend({ report_type, sex, age, origin = {}, told = [], doub
     row.page = item.page ?? 1; // 以前存下的结果没有这一栏
     row.report_type = item.report_type ?? null;
     row.corrected = item.corrected ?? false;
-    return isDoubtful(item) ? { ...row, doubt: item.note } : row;
+    return { ...row, doubt: openDoubt(item) };
   });
   return { report_type, sex, age, origin, told, doubts, items: sent };
 }
