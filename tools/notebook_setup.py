@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 from IPython.core.magic import register_cell_magic
@@ -61,7 +62,7 @@ def bash(line: str, cell: str) -> None:
 
 
 def serve(command: str, port: int) -> None:
-    """在后台起服务，等到它听着 port；这个笔记本先前在同一端口上起的先停。端口被别人占着、起不来：抛 `RuntimeError`。"""
+    """在后台起服务，等到它答 /health；这个笔记本先前在同一端口上起的先停。端口被别人占着、起不来：抛 `RuntimeError`。"""
     if port in running:
         stop(running.pop(port))
     if listening(port):
@@ -73,7 +74,7 @@ def serve(command: str, port: int) -> None:
         )
     atexit.register(stop, running[port])
     deadline = time.monotonic() + START_SECONDS
-    while not listening(port):
+    while not answers(port):  # 端口先听着，模型后装好
         if running[port].poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"服务没有起来：\n{log.read_text(errors='replace')[-2000:]}")
         time.sleep(0.2)
@@ -87,7 +88,15 @@ def serve(command: str, port: int) -> None:
 
 def stop(server: subprocess.Popen) -> None:
     server.terminate()
-    server.wait(timeout=30)
+    server.wait(timeout=60)  # gunicorn 等手上的请求做完，至多 30 秒
+
+
+def answers(port: int) -> bool:
+    try:
+        no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        return no_proxy.open(f"http://127.0.0.1:{port}/health", timeout=5).status == 200
+    except OSError:
+        return False
 
 
 def listening(port: int) -> bool:
