@@ -62,7 +62,7 @@ def bash(line: str, cell: str) -> None:
 
 
 def serve(command: str, port: int) -> None:
-    """在后台起服务，等到它答 /health；这个笔记本先前在同一端口上起的先停。端口被别人占着、起不来：抛 `RuntimeError`。"""
+    """在后台起服务，等到它答 /health；这个笔记本先前在同一端口上起的先停。端口被占着、起不来：抛 `RuntimeError`。"""
     if port in running:
         stop(running.pop(port))
     if listening(port):
