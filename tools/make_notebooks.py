@@ -82,10 +82,14 @@ def make_notebook(stage: str, readme: str) -> str:
 
 
 def cells(fence: re.Match, recipe: str, done: set[str]) -> str:
-    """README 的一个代码块 -> 笔记本的格子，仍是 Markdown；console 块的命令在 done 里（前面的格子有）就不重复。"""
+    """README 的一个代码块 -> 笔记本的格子，仍是 Markdown；命令在 done 里（前面的格子有）就不重复，除非是起服务。"""
     language, text = fence.groups()
-    new = [one for one in commands_in(language, text) if language == "bash" or one.line not in done]
-    done.update(one.line.split("  #")[0].strip() for one in new)
+    new = []
+    for one in commands_in(language, text):
+        line = one.line.split("  #")[0].strip()
+        if line not in done or one.script in SERVERS:
+            new.append(one)
+        done.add(line)
     lines = [in_notebook(one, recipe) for one in new]
     if all(line.startswith("#") for line in lines):  # 没有能运行的：照 README 的样子
         return f"```{language.replace('bash', '')}\n{text}```"
