@@ -17,7 +17,7 @@ from pathlib import Path
 from IPython.core.magic import register_cell_magic
 from IPython.display import Image  # noqa: F401  后面的格子用它显示图
 
-DATA_DISKS = ("/content", "/mnt/workspace", "/workspace")  # Colab、ModelScope、Cloud Studio 放东西的地方
+DATA_DISKS = ("/content", "/mnt/workspace", "/root/autodl-tmp", "/workspace")  # Colab、ModelScope、AutoDL、Cloud Studio
 START_SECONDS = 120
 running: dict[int, subprocess.Popen] = {}
 
