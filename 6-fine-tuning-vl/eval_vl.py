@@ -3,18 +3,21 @@
     python 6-fine-tuning-vl/eval_vl.py                                             # 微型模型，三个读者
     python 6-fine-tuning-vl/eval_vl.py --dataset ../shared/data/reports --reader embedded
     python 6-fine-tuning-vl/eval_vl.py --reader endpoint --api-base http://127.0.0.1:8001/v1 --model qwen2-vl-7b-lora
+    python 6-fine-tuning-vl/eval_vl.py --dataset medrepbench --reader embedded --rival qwen3-vl=模型名@http://127.0.0.1:8001/v1
 
-读：一套图与真值（render_reports.py 或 import_reports.py 写的一份），配方的基座与 merged，或一个 OpenAI 兼容接口。
+读：图与真值（render_reports.py、import_reports.py 写的，或下载好的 MedRepBench），配方的基座与 merged，OpenAI 接口。
 做：每页问一次 READ_PROMPT，贪心解码；回答先严格、再宽松地读成 JSON，由代码判断高低，与真值逐行对照。
 写：artifacts/vl/<配方>/eval/<数据>/ 的 compare.json、.png、.html，各读者目录里的 predictions.jsonl、scores.json。
 """
 
 import argparse
+import re
 import sys
 from collections import Counter
 from pathlib import Path
 
 from vl_compare import READERS, draw, page_html, table
+from vl_medrepbench import is_medrepbench, official_score, read_medrepbench
 from vl_tasks import make_unreadable, read_dataset
 
 from health_assistant import artifacts
@@ -36,7 +39,8 @@ def main() -> int:
     add("--config", type=Path, default=DEFAULT_CONFIG, help="训练配方：基座、像素预算、数据都照它（默认 tiny）")
     add("--reader", nargs="+", choices=READERS, help="比哪几个（默认 before after embedded）")
     add("--grpo", default="tiny-grpo", help="--reader grpo 是 train_vl_grpo.py 的哪个配方（默认 tiny-grpo）")
-    add("--dataset", type=Path, help="图与真值的文件夹（默认配方那份数据的 test）")
+    add("--rival", nargs="+", default=[], help="同一张表里的对手：名字=模型名@接口，或 名字=本地目录")
+    add("--dataset", type=Path, help="图与真值的文件夹（默认配方那份数据的 test），或下载好的 MedRepBench")
     add("--limit", type=int, default=0, help="只量前几页（默认全部）")
     add("--unreadable", type=float, default=0.2, help="另把这么大比例的页破坏到读不出（默认 0.2；真实照片不做）")
     add("--api-base", help="--reader endpoint 的 OpenAI 兼容接口；密钥放环境变量 OPENAI_API_KEY")
@@ -56,8 +60,16 @@ def run(args: argparse.Namespace) -> int:
     names = list(dict.fromkeys(args.reader or ["before", "after", "embedded"]))
     if ("endpoint" in names) != bool(args.api_base) or (args.api_base and not args.model):
         raise BadInput("--reader endpoint、--api-base、--model 要一起给")
+    args.rivals = dict(read_rival(text) for text in args.rival)
+    names += args.rivals
     source = args.dataset or artifacts.vl_dataset_dir(recipe.dataset_name) / "test"
-    pages = read_dataset(source)[: args.limit or None]
+    public = is_medrepbench(source)
+    if public:
+        pages, skipped = read_medrepbench(source)
+        print(f"MedRepBench（CC BY-NC 4.0，只用来评测）：{len(pages)} 张化验单；没有量的：{dict(skipped) or '没有'}")
+    else:
+        pages = read_dataset(source)
+    pages = pages[: args.limit or None]
     label = "test" if not args.dataset else source.resolve().name
     folder = artifacts.vl_dir(recipe.run_name) / "eval" / label
     ruined = make_unreadable(pages, args.unreadable, folder / "unreadable")
@@ -70,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     reads, scores = {}, {}
     for name in names:
         target = make_reader(name, recipe, args, places, pages)
-        print(f"{READERS[name]}（{target['shown']}）：{len(pages)} 页，另有 {len(ruined)} 页读不出的 …")
+        print(f"{READERS.get(name, name)}（{target['shown']}）：{len(pages)} 页，另有 {len(ruined)} 页读不出的 …")
         from vl_benchmark import NAME, SUBSET
 
         from health_assistant.evaluation import benchmark
@@ -84,10 +96,13 @@ def run(args: argparse.Namespace) -> int:
         read = [answers.get(str(at), {"error": "没有问到"}).get("prediction", "") for at in range(len(images))]
         reads[name], scored = score_all(pages, read)
         scores[name] = scored | {
-            "reader": READERS[name],
+            "reader": READERS.get(name, name),
             "model": target["shown"],
             "not_answered": len(images) - len(answers),
         }
+        if public:
+            found_rows = [page["report"].items if page["report"] else [] for page in reads[name]]
+            scores[name]["official"] = official_score(found_rows, pages)
         rows = [{"image": image.name, "answer": answer} for image, answer in zip(images, read, strict=True)]
         artifacts.write_jsonl(folder / name / "predictions.jsonl", rows)
         artifacts.write_json(folder / name / "scores.json", scores[name])
@@ -112,6 +127,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def read_rival(text: str) -> tuple[str, tuple[str, str]]:
+    """--rival 的一个 -> （名字，（模型名或本地目录，接口；没有接口是空串））；写法不对抛 `BadInput`。"""
+    parts = re.fullmatch(r"([^=]+)=(.+?)(?:@(https?://\S+))?", text)
+    if not parts or parts[1] in READERS:
+        raise BadInput(
+            f"--rival 写成 名字=模型名@http://…/v1 或 名字=本地目录，名字不能是 {'、'.join(READERS)}：{text}"
+        )
+    return artifacts.folder_name(parts[1]), (parts[2], parts[3] or "")
+
+
 def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages: list[dict]) -> dict:
     """一个读者：给人看的名字、变了就要重问的几项、怎样交给 EvalScope。"""
     # 没学会停的模型会一直写：回答最多这么多词元。最长的真值有几个字就给几个，绰绰有余
@@ -124,16 +149,17 @@ def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages:
             "identity": name,
             "task": lambda: {"model": EmbeddedReader(), "eval_batch_size": 1},
         }
-    if name == "endpoint":
-        task = endpoint_task(args.api_base, args.model, most, args.batch_size)
-        return {"shown": args.model, "identity": [args.api_base, args.model, most], "task": lambda: task}
+    wanted, api_base = args.rivals.get(name, (args.model, args.api_base if name == "endpoint" else ""))
+    if api_base:
+        task = endpoint_task(api_base, wanted, most, args.batch_size)
+        return {"shown": wanted, "identity": [api_base, wanted, most], "task": lambda: task}
 
     from vl_benchmark import LocalVisionModel
 
     from health_assistant.training.loading import find_model
 
-    if args.model:
-        model = Path(args.model)
+    if wanted:
+        model = Path(wanted)
     else:
         tuned = {"after": recipe.run_name, "grpo": args.grpo}
         merged = artifacts.vl_dir(tuned.get(name, "")) / "merged"

@@ -34,6 +34,14 @@ def table(summary: dict) -> list[str]:
         shares = [strict / pages, parsed / pages, *rates(reader["total"])]
         cells = ["–" if share is None else f"{100 * share:.1f}" for share in shares]
         lines.append("  ".join([reader["reader"], *cells, f"{reader['refused_unreadable']}/{ruined}"]))
+    official = {reader["reader"]: reader["official"] for reader in summary["readers"].values() if "official" in reader}
+    if official:
+        lines += ["MedRepBench 官方口径的召回，%：多读一行、名称多个代号都算错，所以只为与别人的数对照。"]
+        lines += ["  ".join(["读者", *next(iter(official.values()))])]
+        lines += [
+            "  ".join([name, *(f"{100 * share:.1f}" for share in recalls.values())])
+            for name, recalls in official.items()
+        ]
     return lines
 
 
@@ -55,7 +63,7 @@ def draw(summary: dict):
     groups = [(kind, name) for kind in ("by_degradation", "by_layout") for name in first[kind]]
     overall = {reader["reader"]: rates(reader["total"]) for reader in readers}
     right_of = {reader["reader"]: [reader[kind][name]["result_recall"] for kind, name in groups] for reader in readers}
-    look = {"color": [COLORS[name] for name in summary["readers"]], "width": 0.8}
+    look = {"color": [COLORS.get(name, f"C{at}") for at, name in enumerate(summary["readers"])], "width": 0.8}
     figure, (left, right) = new_figure(12, 4.5 + 0.12 * len(groups), columns=2)
     shares = 100 * pd.DataFrame(overall, index=RATES.values(), dtype=float)
     shares.plot.bar(ax=left, ylabel="%", ylim=(0, 105), rot=0, **look)
@@ -78,7 +86,7 @@ def page_html(summary: dict, pages: list[dict], reads: dict[str, list[dict]]) ->
         title=f"{summary['recipe']}，{summary['dataset']}，{summary['pages']} 页",
         note=summary["note"],
         table="\n".join(table(summary)),
-        readers=READERS,
+        readers={name: reader["reader"] for name, reader in summary["readers"].items()},
         pages=[_page(pages[at], {name: of_reader[at] for name, of_reader in reads.items()}) for at in shown],
     )
 

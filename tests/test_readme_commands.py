@@ -1,10 +1,10 @@
-"""照着各阶段的 README，在一份干净的副本里从上到下做一遍：条条成功，印出来的与 README 写的相同。
+"""照着各阶段的 README（与由它写成的笔记本），在一份干净的副本里从上到下做一遍：条条成功，印出来的与 README 写的相同。
 
 README 的约定：
 - ```bash 块是给人照抄的命令；```console 块里 `$ ` 开头的是命令，后面是它印出的话。一页里同一条命令只运行一次。
 - 印出的话按行、按次序对照，中间可以有别的行（进度条等）。数只要求是个数；… 可以是任何文字。
 - 写着 ✗ 的，退出码不能是 0；其余的要是 0。
-- 起服务的命令放在后台，到这一页结束；跳过的命令都在 SKIPPED 里，说得出理由。
+- 起服务的命令放在后台，到这一页结束；跳过的命令都在 readme_pages.SKIPPED 里，说得出理由。
 
     python -m pytest -m slow -s tests/test_readme_commands.py
 """
@@ -19,29 +19,20 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
-from readme_pages import FILES, ROOT, Command, commands
+from make_notebooks import STAGES
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from readme_pages import FILES, ROOT, SERVERS, Command, commands, why_skipped
 
 READMES = [ROOT / "README.md", *sorted(ROOT.glob("[0-9]-*/README.md"))]
-SERVERS = {"5-build-server/serve.py": 8001, "7-endpoint-integration-server/medical_report_server.py": 8000}
-SKIPPED = {  # 理由 -> 命令的样子
-    "要 GPU": r"(configs/|--recipe |--model )(qwen|Qwen)|bnb-4bit|configs/dataset-full|medical-o1"
-    r"|^accelerate |\bvllm\b|^ray ",
-    "要下载两万条问答": r"prepare_train_data\.py$",
-    "要换成自己的文件、模型或密钥": r"照片|服务的地址|标签\.|我的|模型名|文件夹|…|\[-|CMB-Clin-qa\.json",
-    "装环境，.ci/run 会做": r"\b(run|test|autodl|cloudstudio)\.sh\b|pip install|^cd |^git clone |^source ",
-}
 NUMBER = re.compile(r"[-+]?\d[\d,.]*(?:e[-+]?\d+)?")
 START_SECONDS = 120
 
 
 def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
-
-
-def why_skipped(command: Command) -> str | None:
-    line = " ".join(command.words)
-    return next((reason for reason, looks in SKIPPED.items() if re.search(looks, line)), None)
 
 
 def matches(expected: str, printed: str) -> bool:
@@ -158,7 +149,7 @@ def test_the_readme_can_be_followed_to_the_letter(page, course, environment, sta
             print(f"起服务：{line}")
             start_server(command)
             continue
-        assert command.script or command.words[0] == "curl", f"不知道怎样对待这条命令，也不在 SKIPPED 里：{line}"
+        assert command.script or command.words[0] == "curl", f"不知道怎样对待，也不在 SKIPPED 里：{line}"
         if line not in outputs:
             print(f"运行：{line}", flush=True)
             outputs[line] = run(line, course, environment)
@@ -167,6 +158,32 @@ def test_the_readme_can_be_followed_to_the_letter(page, course, environment, sta
         assert (code != 0) == should_fail, f"{line} 的退出码是 {code}：\n{printed[-3000:]}"
         missing = first_missing(command.expected, printed)
         assert missing is None, f"{line} 没有印出这一行：\n{missing}\n印出的是：\n{printed[-3000:]}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_the_notebook_runs_from_top_to_bottom(stage, course, environment):
+    """由 README 写成的笔记本，用这个环境的内核；README 的命令在前面运行过的，这里多半不重做。"""
+    notebook = nbformat.read(course / stage.name / f"{stage.name}.ipynb", as_version=4)
+    run_notebook(notebook, course / stage.name, environment)
+    assert not any(listening(port) for port in SERVERS.values()), "内核关了，它起的服务也要停"
+
+
+@pytest.mark.slow
+def test_a_notebook_stops_at_a_command_that_fails(course, environment):
+    notebook = nbformat.read(course / "0-env-init/0-env-init.ipynb", as_version=4)
+    notebook.cells = notebook.cells[:4] + [nbformat.v4.new_code_cell("%%bash\necho 到了这里\nfalse\necho 不该到这里")]
+    with pytest.raises(CellExecutionError, match="退出码 1"):
+        run_notebook(notebook, course / "0-env-init", environment)
+    assert notebook.cells[-1].outputs[0].text == "到了这里\n"
+
+
+def run_notebook(notebook, folder: Path, environment: dict) -> None:
+    """在 folder 里从上到下运行，像打开笔记本按“全部运行”；有一格出错抛 `CellExecutionError`。"""
+    if any(listening(port) for port in SERVERS.values()):
+        pytest.skip("课程用的端口被别的程序占着")
+    client = NotebookClient(notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": folder}})
+    client.execute(env=environment)
 
 
 def test_a_readme_line_matches_only_what_it_says():

@@ -1,4 +1,4 @@
-"""读 Markdown 的测试共用的：有哪些文件，里面的代码块与命令。"""
+"""读 README 的程序（变成笔记本的、测试）共用的：有哪些文件，里面的代码块与命令，哪些命令不能在哪里都运行。"""
 
 import re
 import shlex
@@ -9,6 +9,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SCRIPT = re.compile(r"^[\w./-]+\.(py|sh)$")
+SERVERS = {"5-build-server/serve.py": 8001, "7-endpoint-integration-server/medical_report_server.py": 8000}
+SKIPPED = {  # 理由 -> 命令的样子
+    "要 GPU": r"(configs/|--recipe |--model )(qwen|Qwen)|bnb-4bit|configs/dataset-full|medical-o1"
+    r"|^accelerate |\bvllm\b|^ray ",
+    "要下载两万条问答": r"prepare_train_data\.py$",
+    "要换成自己的文件、模型或密钥": r"照片|服务的地址|标签\.|我的|模型名|文件夹|…|\[-|CMB-Clin-qa\.json",
+    "装环境，.ci/run 会做": r"\b(run|test|autodl|cloudstudio)\.sh\b|pip install|^cd |^git clone |^source ",
+}
 
 
 @dataclass(frozen=True)
@@ -66,14 +74,24 @@ def whole_lines(text: str) -> list[str]:
     return found
 
 
-def commands(page: Path) -> list[Command]:
-    """bash 块里的每条命令（续行接好），console 块里 `$ ` 开头的命令与它后面的各行，按写的次序。"""
+def commands_in(language: str, text: str) -> list[Command]:
+    """一个代码块里的命令：bash 块里的每条（续行接好）；console 块里 `$ ` 开头的与它后面的各行；别的块里没有。"""
+    if language == "bash":
+        return [Command(line) for line in whole_lines(text)]
     found = []
-    for language, text in fences(page):
-        if language == "bash":
-            found += [Command(line) for line in whole_lines(text)]
-        elif language == "console":
-            for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-                line, *printed = part.splitlines()
-                found.append(Command(line, tuple(one for one in printed if one.strip())))
+    if language == "console":
+        for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+            line, *printed = part.splitlines()
+            found.append(Command(line, tuple(one for one in printed if one.strip())))
     return found
+
+
+def commands(page: Path) -> list[Command]:
+    """一页里的命令，按写的次序。"""
+    return [command for language, text in fences(page) for command in commands_in(language, text)]
+
+
+def why_skipped(command: Command) -> str | None:
+    """不能在哪台机器上都照抄运行的，说出 SKIPPED 里的理由；能运行的是 None。"""
+    line = " ".join(command.words)
+    return next((reason for reason, looks in SKIPPED.items() if re.search(looks, line)), None)
