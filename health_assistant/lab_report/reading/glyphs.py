@@ -102,9 +102,7 @@ def ends_raised(pixels: np.ndarray, digits: int) -> bool:
     gray = cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
     ink = np.abs(gray.astype(np.int16) - int(np.median(gray)))
     count, _, stats, _ = cv2.connectedComponentsWithStats((ink > 0.45 * ink.max()).astype(np.uint8))
-    blobs = [(x, y, x + w, y + h) for x, y, w, h, _ in stats[1:count].tolist() if w < 0.6 * gray.shape[1]]
-    whole = _merge_broken(blobs)
-    tall = [(x0, y0, y1, x1 - x0) for x0, y0, x1, y1 in whole if y1 - y0 > max(0.2 * gray.shape[0], 0.8 * (x1 - x0))]
+    tall = sorted((x, y, y + h, w) for x, y, w, h, _ in stats[1:count] if h > 0.2 * gray.shape[0] and h > 0.8 * w)
     if len(tall) != digits:
         return False
     usual = np.median([bottom - top for _, top, bottom, _ in tall[:-1]])
@@ -117,18 +115,6 @@ def ends_raised(pixels: np.ndarray, digits: int) -> bool:
     return (
         is_narrow and is_alone and bottom - top < _RAISED_HEIGHT * usual and bottom < baseline - _RAISED_BOTTOM * usual
     )
-
-
-def _merge_broken(blobs: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
-    """上下断开的（细的衬线体的 2、3）合成一个：左右多半重叠的是同一个字。每块是左、上、右、下，从左到右。"""
-    merged: list[tuple[int, int, int, int]] = []
-    for x0, y0, x1, y1 in sorted(blobs):
-        last = merged[-1] if merged else (0, 0, 0, 0)
-        if min(x1, last[2]) - x0 > 0.5 * min(x1 - x0, last[2] - last[0]):
-            merged[-1] = last[0], min(y0, last[1]), max(x1, last[2]), max(y1, last[3])
-        else:
-            merged.append((x0, y0, x1, y1))
-    return merged
 
 
 def count_raised(pixels: np.ndarray) -> int:
