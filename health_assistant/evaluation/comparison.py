@@ -346,5 +346,6 @@ def _side(row: dict) -> dict:
 
 def _judge(run: Run, metric: str) -> list:
     """metric 是谁、照什么打的分；不是裁判打的，各项是 None。"""
-    found = run.scores.get("checklist" if metric == "checklist" else "judge" if metric.startswith("judge_") else "", {})
-    return [found.get(key) for key in ("model", "models", "prompt_version", "checklist")]
+    protocol = "judge" if metric.startswith("judge_") else metric
+    judged = run.scores.get(protocol, {}) if protocol in ("judge", "checklist") else {}
+    return [judged.get(key) for key in ("model", "models", "prompt_version", "checklist")]

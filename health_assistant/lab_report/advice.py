@@ -60,7 +60,9 @@ def _choices(subjects: Subjects) -> dict[str, tuple[Subject, str]]:
 def advice_sections(report: Assessment, chosen: Sequence[str] = ()) -> Iterator[str]:
     """逐段给出建议，最要紧、最有用的在最前。每段是完整的 Markdown。
 
-    `chosen` 是建议模型从 `choices` 里挑的编号，排在开头的“为什么”之后；不认识的编号不理。
+    `chosen` 是建议模型从 `choices` 里挑的编号，排在开头的“为什么”之后。
+
+    不在 `choices` 里的不理：模型挑的时候看的是中文，换成英文以后，有的话与别的一句重了，就不单说。
     """
     subjects = find_subjects(report)
     opening = _opening(report, subjects)

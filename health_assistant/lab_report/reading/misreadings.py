@@ -52,7 +52,7 @@ _MISREAD_LETTERS = (
 
 
 def repair_letters(name: str) -> str:
-    """改正名称里固定认错的字母：`总lgE` -> `总IgE`，`al微球蛋白` -> `α1微球蛋白`，`HC03-(c)` -> `HCO3-(c)`，`s02` -> `sO2`。"""
+    """改正名称里固定认错的字母：`总lgE` -> `总IgE`，`al微球蛋白` -> `α1微球蛋白`，`s02` -> `sO2`。"""
     for misread, right in _MISREAD_LETTERS:
         name = misread.sub(right, name)
     return name

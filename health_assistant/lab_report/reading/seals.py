@@ -7,6 +7,8 @@ _SIDE = 800
 """找印章时长边的像素。"""
 _MIN_SIDE = 50
 """印章的边长至少是长边的 1/16：A4 纸上 1.9 厘米，公章、专用章是 3.8 到 4.5 厘米，小的方章 2 厘米。"""
+_MAX_SIDE = 400
+"""至多是长边的一半：窄条的单子上也没有更大的；褪色要展开成浮点数，大了内存受不了。"""
 _SQUARE = 1.5
 _MAX_FILL = 0.5
 """印章是圈与字，空的多；占满一半以上的是红色的底。"""
@@ -38,6 +40,7 @@ def _find_seals(red: np.ndarray) -> list[tuple[int, int, int, int]]:
         (x, y, width, height)
         for x, y, width, height, area in stats[1:].tolist()
         if min(width, height) >= _MIN_SIDE
+        and max(width, height) <= _MAX_SIDE
         and max(width, height) < _SQUARE * min(width, height)
         and area < _MAX_FILL * width * height
     ]
