@@ -96,19 +96,21 @@ def read_groups(path: Path) -> dict[tuple[str, int], list[Record]]:
 
 def questions_of(groups: dict[tuple[str, int], list[Record]]) -> tuple[list[dict], dict[str, dict]]:
     """各组 -> 一问一行的评测题（前面各轮用参考答案作历史），与题号 -> 清单。"""
-    rows, checklist = [], {}
+    rows: list[dict] = []
+    checklist: dict[str, dict] = {}
     for (category, code), records in groups.items():
         history: list[dict] = []
         for record in records:
             if not (record.problem.strip() and record.sanswer.strip()):
                 break
             case = f"{category}-{code}"
-            row = {"id": f"{case}-{record.round}", "case_id": case, "turn": record.round, "title": record.category2}
+            name = f"{case}-{record.round}"
+            row = {"id": name, "case_id": case, "turn": record.round, "title": record.category2}
             history = [*history, {"role": "user", "content": record.problem}]
             rows.append(row | {"messages": history, "reference": record.sanswer})
             history = [*history, {"role": "assistant", "content": record.sanswer}]
             if record.points:
-                checklist[row["id"]] = {"must": record.points}
+                checklist[name] = {"must": record.points}
     return rows, checklist
 
 
