@@ -56,9 +56,8 @@ def run(args: argparse.Namespace) -> int:
     inputs = [folder / name for folder in folders.values() for name in ("scores.json", "predictions.jsonl")]
     inputs += [file for folder in folders.values() if (file := folder / "safety.jsonl").exists()]
     judge = find_judge(args.recipe, args)
-    recipe = {"questions": len(questions), "layout": LAYOUT}
-    recipe |= {"judge": [judge.model, pairwise.PROMPT_VERSION]} if judge else {}
-    fingerprint = artifacts.fingerprint(recipe, inputs)
+    asked = [judge.model, pairwise.PROMPT_VERSION] if judge else None
+    fingerprint = artifacts.fingerprint({"questions": len(questions), "layout": LAYOUT, "judge": asked}, inputs)
     if artifacts.is_finished(target, fingerprint) and not args.force:
         print(f"这两次评测比较过了，结果在 {target}；要重新比加 --force。")
         return 0

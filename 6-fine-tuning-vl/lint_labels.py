@@ -104,7 +104,7 @@ def lint(line: str, page: "PageText | None") -> tuple[list[Problem], int]:
         what = "不是 ReadReport" if isinstance(error, ValidationError) else f"不是带标签的一行 JSON：{error}"
         return [("unparsable", what, line[:60])], 1
     flags = row.get("flags") or [None] * len(read.items)
-    problems = []
+    problems: list[Problem] = []
     for item, flag in zip(read.items, flags, strict=False):
         problems += check_item(read, item, flag)
     return problems + (page.missing(row.get("file_name", ""), read.items) if page else []), len(read.items)
