@@ -299,6 +299,8 @@ def test_app_serves_until_it_is_stopped_and_leaves_nothing(installed_course, sig
         env={**os.environ, "PORT": port, "HOST": "127.0.0.1"},
         stdout=subprocess.PIPE,
         text=True,
+        # 测试自己在后台跑（bash test.sh &）时，子进程生来不理 SIGINT，按 Ctrl-C 的人不是这样
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     shown = ""
     while "按 Ctrl-C 结束" not in shown:
@@ -309,7 +311,7 @@ def test_app_serves_until_it_is_stopped_and_leaves_nothing(installed_course, sig
     assert "阶段 0" not in shown
     assert processes_left(installed_course) != []
     app.send_signal(sign)
-    assert app.wait(timeout=60) == code
+    assert app.wait(timeout=20) == code
     assert processes_left(installed_course) == []
 
 
@@ -326,5 +328,5 @@ def test_stopped_in_the_middle_of_a_stage(installed_course):
     while "在忙" not in run.stdout.readline():
         assert run.poll() is None
     run.terminate()
-    assert run.wait(timeout=60) == 143
+    assert run.wait(timeout=20) == 143
     assert processes_left(installed_course) == []
