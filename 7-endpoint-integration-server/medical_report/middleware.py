@@ -92,10 +92,11 @@ def _take_slot(slots: threading.BoundedSemaphore) -> None:
 def _finish(response: Response) -> Response:
     response.headers.update(_SECURITY_HEADERS)
     response.headers["X-Request-ID"] = g.request_id
-    response.vary.add("Accept-Language")
     # 结果是个人的健康信息，不许缓存；网页文件每次核对是否有新的
     is_page = request.method in ("GET", "HEAD") and response.status_code in (200, 304)
     response.headers["Cache-Control"] = "no-cache" if is_page else "no-store"
+    if not is_page:  # 网页的文件哪种语言都一样；写了，断网时浏览器就不肯用存的
+        response.vary.add("Accept-Language")
 
     request_id, started, facts, slot = g.request_id, g.started, g.facts, g.pop("slot", None)
     method, route = request.method, request.url_rule.rule if request.url_rule else "（没有这个地址）"

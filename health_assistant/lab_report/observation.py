@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from health_assistant.lab_report.catalogue import Analyte
-from health_assistant.lab_report.interval import ReferenceRange, Value
+from health_assistant.lab_report.interval import Interval, ReferenceRange, Value
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
@@ -16,7 +16,7 @@ _SOUGHT = re.compile(r"培养|涂片|[查找].{1,6}[菌虫卵]|墨汁|抗酸|细
 """目录里没有、而结果说的是有没有找到的项目。"""
 _FLAG = r"(?:[↑↓]{1,2}|[HL]{1,2}|[*★!▲△●]+|[(（]?危急?值?[)）]?)"
 _GLUED_FLAG = re.compile(
-    rf"(?P<ahead>[↑↓]{{1,2}}|[HL]{{1,2}}|[*★▲])?\s*(?P<bare>(?(ahead)[-<>\d.].*?|.*?[\d+)）]))\s*(?P<mark>(?:{_FLAG}\s*)*)"
+    rf"(?P<ahead>[↑↓]{{1,2}}|[HL]{{1,2}}|[*★▲])?\s*(?P<bare>(?(ahead)[-<>\d.].*?|.*?[\d+)）性]))\s*(?P<mark>(?:{_FLAG}\s*)*)"
 )
 """粘在结果前后的标记：`7.1↑`、`*7.1`、`1.8 ↓危急值`。"""
 _RECHECKED = re.compile(r"[,，;；(（\s]*已?经?复[查核检测][过后]?[)）]?$")
@@ -73,8 +73,11 @@ def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
     """结果的意思。`7.1↑`、`1.8(已复查)` 这样粘着标记的、`7·1` 这样写小数点的，行里的字也拆开；本来就看得懂的照旧。"""
     result = re.sub(r"(?<=\d)[·。](?=\d)", ".", row.result.strip())
     value = parse_result(result)
-    if value is None and (glued := _GLUED_FLAG.fullmatch(_RECHECKED.sub("", result))):
+    is_sure = isinstance(value, Interval) or (isinstance(value, QualitativeResult) and value.is_graded)
+    if not is_sure and (glued := _GLUED_FLAG.fullmatch(_RECHECKED.sub("", result))):
         mark = (glued["ahead"] or "") + glued["mark"].strip()
-        if (bare := parse_result(glued["bare"])) is not None:
+        bare = parse_result(glued["bare"])
+        # `阳性↑` 也看得懂，是别的文字；去掉标记才是阳性
+        if bare is not None and (value is None or (mark and getattr(bare, "is_graded", False))):
             return row.model_copy(update={"result": glued["bare"], "mark": row.mark or mark or None}), bare
     return (row.model_copy(update={"result": result}) if result != row.result.strip() else row), value

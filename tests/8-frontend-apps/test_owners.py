@@ -92,7 +92,7 @@ def test_before_keeping_one_may_still_say_whose_it_is(page, report_server):
     reply_with(page, answer([NORMAL]))
     read_photo(page)
     page.select_option("#owner-select", label="没写名字的")
-    assert page.inner_text("#save-button") == "存在这台设备上"
+    page.wait_for_selector("#save-button:text-is('存在这台设备上')")
     page.click("#save-button")
     page.wait_for_selector(SAVED)
     go_home(page)

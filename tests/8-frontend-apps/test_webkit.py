@@ -66,6 +66,8 @@ def test_back_and_reload_lead_home(webkit, service):
 
 def test_what_is_kept_goes_out_encrypted_and_comes_back(webkit, service, tmp_path):
     webkit.open(service.url)
+    webkit.run("localStorage.setItem('language', 'zh');")  # 这个浏览器要的是英文
+    webkit.open(service.url)
     webkit.press("#example-button")
     webkit.wait(IS_DONE)
     webkit.press("#save-button")
