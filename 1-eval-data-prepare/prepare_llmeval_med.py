@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, PositiveInt, TypeAdapter, Valid
 
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, new_parser
-from health_assistant.evaluation.cases import CaseError, read_text
+from health_assistant.evaluation.cases import read_text
 
 HEADING = re.compile(r"(?:[一二]、)?(?:核心|次要)需求[：:]?")
 NUMBER = re.compile(r"^\d+\s*[.、．)）]\s*")
@@ -73,8 +73,6 @@ def read_groups(path: Path) -> dict[tuple[str, int], list[Record]]:
     """（大类、组号）-> 这一组的各轮，按轮次。不是说好的样子就抛 BadInput，说是哪一类的第几条、哪一项。"""
     try:
         found = TypeAdapter(dict[str, list[Record]]).validate_json(read_text(path))
-    except CaseError as error:
-        raise BadInput(f"{path}：{error}") from None
     except ValidationError as error:
         loc, reason = error.errors()[0]["loc"], error.errors()[0]["msg"]
         place = "的".join(f"第 {one + 1} 条" if isinstance(one, int) else str(one) for one in loc) or "最外层"
