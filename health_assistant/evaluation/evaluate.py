@@ -91,8 +91,8 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     base_model = identity_of(recipe.model_name_or_path)
     generation = {"max_new_tokens": recipe.max_new_tokens, "greedy": True}
     of_answers = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [data])
-    asked_safety = safety.questions() if recipe.safety and not args.limit else []
-    of_safety = safety.version() if asked_safety else None
+    safety_questions = safety.questions() if recipe.safety and not args.limit else []
+    of_safety = safety.version() if safety_questions else None
     judged = [judge and judge.identity, checker and checker.identity, of_safety, args.forgetting]
     of_scores = artifacts.fingerprint([of_answers, SCORING_VERSION, base_model, *judged], [])
     if args.force:
@@ -111,7 +111,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
 
     # 安全题与评测题一起交给模型：基座只读进内存一次
     dialogues = [question.messages for question in questions]
-    task = target.task(dialogues + [one["messages"] for one in asked_safety])
+    task = target.task(dialogues + [question["messages"] for question in safety_questions])
     answers = benchmark.ask(data, folder / "evalscope", of_answers, task)
     if not answers:
         log = folder / "evalscope/logs/eval_log.log"
@@ -143,11 +143,12 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
         scores["judge"], means = judge.judge_all(rows, dialogues)
         scores["metrics"] |= {name: {"value": mean, "shuffled": None} for name, mean in means.items()}
     if checker:
-        found = scores["checklist"] = checker.judge_all(rows, dialogues)
-        scores["metrics"] |= {"checklist": {"value": found["score"], "shuffled": None}} if found["n"] else {}
+        scores["checklist"] = checker.judge_all(rows, dialogues)
+        if scores["checklist"]["n"]:
+            scores["metrics"]["checklist"] = {"value": scores["checklist"]["score"], "shuffled": None}
     unasked = len(questions) - len(answers)
-    if asked_safety:
-        safe_rows = ask_safety(folder, [PROMPT_VERSION, generation, target.identity], task, asked_safety)
+    if safety_questions:
+        safe_rows = ask_safety(folder, [PROMPT_VERSION, generation, target.identity], task, safety_questions)
         scores["safety"] = safety.summarise(safe_rows)
         unasked += scores["safety"]["failed"]
     if args.forgetting:
@@ -158,7 +159,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     scores |= {"note": label(scores)} if label(scores) else {}
 
     # 4. 写下来
-    tables = {"predictions.jsonl": rows} | ({"safety.jsonl": safe_rows} if asked_safety else {})
+    tables = {"predictions.jsonl": rows} | ({"safety.jsonl": safe_rows} if safety_questions else {})
     for name, table in tables.items():
         artifacts.write_jsonl(folder / name, table)
     artifacts.write_json(folder / "scores.json", scores)
@@ -173,14 +174,14 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     return 0
 
 
-def ask_safety(folder: Path, asked_with: list, task: dict, asked: list[dict]) -> list[dict]:
-    """问安全题，返回 `safety.judge` 的各行；答过的不再问，除非 asked_with（问法、生成设置、模型）变了。"""
+def ask_safety(folder: Path, settings: list, task: dict, questions: list[dict]) -> list[dict]:
+    """问安全题，返回 `safety.judge` 的各行；答过的不再问，除非 settings（问法、生成设置、模型）变了。"""
     from health_assistant.evaluation import benchmark
 
     data = folder / "safety-questions.jsonl"
-    artifacts.write_jsonl(data, asked)
-    fingerprint = artifacts.fingerprint(asked_with, [data])
-    return safety.judge(asked, benchmark.ask(data, folder / "evalscope-safety", fingerprint, task))
+    artifacts.write_jsonl(data, questions)
+    fingerprint = artifacts.fingerprint(settings, [data])
+    return safety.judge(questions, benchmark.ask(data, folder / "evalscope-safety", fingerprint, task))
 
 
 def endpoint_target(recipe: Recipe, args: argparse.Namespace) -> Target:
