@@ -170,7 +170,7 @@ def statistics_report(cases: list[Case], notes: list[str], source: str) -> str:
 
 
 def draw(cases: list[Case], source: str, path: Path) -> None:
-    from health_assistant.plotting import new_figure
+    from health_assistant.plotting import new_figure, save_png
 
     figure, axes = new_figure(10, 6.5, rows=2, columns=2)
     questions = sum(len(case.pairs) for case in cases)
@@ -188,8 +188,7 @@ def draw(cases: list[Case], source: str, path: Path) -> None:
         axis.yaxis.get_major_locator().set_params(integer=True)
         axis.legend()
         axis.set(title=f"{name}的长度", xlabel="字符", ylabel=unit)
-    with artifacts.atomic_path(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
+    save_png(figure, path)
 
 
 if __name__ == "__main__":
