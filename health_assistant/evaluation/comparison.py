@@ -29,7 +29,7 @@ LEXICAL = (
     "字词重合的分（ROUGE-L、BLEU、chrF）量的是写法像不像参考答案：有研究里 LoRA 微调让它们全都涨了，"
     "裁判却略偏向基座（arXiv 2603.00314），所以它们涨不等于答得好。"
 )
-TEMPLATE = Path(__file__).with_name("comparison.html")
+MARKDOWN, PAGE = (Path(__file__).with_name(f"comparison.{kind}") for kind in ("md.jinja", "html"))
 
 
 @dataclass(frozen=True)
@@ -183,13 +183,24 @@ def interval(case_ids: list[str], differences: list[float]) -> tuple[float, floa
 
 
 def write_reports(folder: Path, before: Run, after: Run, changes: list[MetricDelta], questions: list) -> list[Path]:
-    """写 compare.md、compare.png、compare.html、compare.json。"""
+    """写 compare.md、compare.png、compare.html（不联网也能看：每题的两个回答，能筛选、排序）、compare.json。"""
     from health_assistant.plotting import save_png
 
     files = [folder / f"compare.{kind}" for kind in ("md", "png", "html", "json")]
-    artifacts.write_text(files[0], markdown(before, after, changes, questions))
+    shared = {
+        "headline": headline(changes),
+        "facts": facts(before, after),
+        "header": HEADER,
+        "metrics": table(changes),
+        "notes": NOTES,
+        "safety": safety_report(before, after, changes),
+        "safety_header": SAFETY_HEADER,
+    }
+    main = main_change(changes).name
+    moves = extremes(before, after, main, questions)
+    artifacts.write_text(files[0], templates.fill(MARKDOWN, **shared, main=metrics.NAMES[main], extremes=moves))
     save_png(draw(before, changes), files[1])
-    artifacts.write_text(files[2], page(before, after, changes, questions))
+    artifacts.write_text(files[2], templates.fill(PAGE, **shared, data=page_data(before, after, changes, questions)))
     rows = [vars(change) | {"difference": change.difference, "verdict": change.verdict} for change in changes]
     artifacts.write_json(files[3], rows)
     return files
@@ -267,33 +278,17 @@ NOTES = (
 )
 
 
-def markdown(before: Run, after: Run, changes: list[MetricDelta], questions: list[Question]) -> str:
-    lines = ["# 微调前后的比较", "", *(line for said in headline(changes) for line in (said, ""))]
-    lines += [f"- {name}：{value}" for name, value in facts(before, after).items()]
-    lines += ["", *_markdown_table(HEADER, table(changes)), "", NOTES]
-    report = safety_report(before, after, changes)
-    lines += ["", "## 安全题", "", f"**{report.message}**" if report.costs else report.message]
-    if report.rows:
-        lines += ["", *_markdown_table(SAFETY_HEADER, [[str(cell) for cell in row] for row in report.rows])]
-    main = main_change(changes).name
+def extremes(before: Run, after: Run, metric: str, questions: list[Question]) -> dict[str, list[list[str]]]:
+    """metric 提高、下降最多的几题，一题一行：题号、病例、问题、之前、之后、差。"""
     moves = []
     for question in questions:
-        old, new = (run.rows[question.id]["scores"].get(main) for run in (before, after))
+        old, new = (run.rows[question.id]["scores"].get(metric) for run in (before, after))
         if old is not None and new is not None:
             asked = question.messages[-1]["content"].splitlines()[-1][:40]
-            moves.append(
-                (new - old, [question.id, question.title, asked, f"{old:.1f}", f"{new:.1f}", f"{new - old:+.1f}"])
-            )
-    moves.sort(key=lambda move: move[0])
-    for title, extremes in [("提高最多", moves[: -EXTREMES - 1 : -1]), ("下降最多", moves[:EXTREMES])]:
-        lines += ["", f"## {title}的 {len(extremes)} 题（{metrics.NAMES[main]}）", ""]
-        lines += _markdown_table(["题号", "病例", "问题", "之前", "之后", "差"], [row for _, row in extremes])
-    return "\n".join(lines) + "\n"
-
-
-def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
-    cells = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return [f"| {' | '.join(row)} |" for row in cells]
+            row = [question.id, question.title, asked, f"{old:.1f}", f"{new:.1f}", f"{new - old:+.1f}"]
+            moves.append((new - old, row))
+    rows = [row for _, row in sorted(moves, key=lambda move: move[0])]
+    return {"提高最多": rows[: -EXTREMES - 1 : -1], "下降最多": rows[:EXTREMES]}
 
 
 def draw(before: Run, changes: list[MetricDelta]):
@@ -327,28 +322,17 @@ def draw(before: Run, changes: list[MetricDelta]):
     return figure
 
 
-def page(before: Run, after: Run, changes: list[MetricDelta], questions: list[Question]) -> str:
-    """一页 HTML，不联网也能看：每题的两个回答、参考答案、得分，能筛选、排序。"""
+def page_data(before: Run, after: Run, changes: list[MetricDelta], questions: list[Question]) -> dict:
+    """网页里的脚本要的：各题的两个回答、参考答案、得分。脚本只用 textContent 显示它们。"""
     per_question = [change.name for change in changes if change.low is not None and change.name != "safety"]
-    data = []
+    answers = []
     for question in questions:
         of_page = question.model_dump(include={"id", "title", "messages", "reference"})
         for when, run in (("before", before), ("after", after)):
             row = run.rows[question.id]
             of_page[when] = {"text": row["prediction"], "error": row.get("error"), "scores": row["scores"]}
-        data.append(of_page)
-    # 网页里的脚本只用 textContent 显示它们
-    return templates.fill(
-        TEMPLATE,
-        headline=headline(changes),
-        facts=facts(before, after),
-        header=HEADER,
-        table=table(changes),
-        notes=NOTES,
-        safety=safety_report(before, after, changes),
-        safety_header=SAFETY_HEADER,
-        data={"names": {name: metrics.NAMES[name] for name in per_question}, "tie": TIE, "questions": data},
-    )
+        answers.append(of_page)
+    return {"names": {name: metrics.NAMES[name] for name in per_question}, "tie": TIE, "questions": answers}
 
 
 def _judge(run: Run, metric: str) -> list:
