@@ -61,7 +61,6 @@ class Target:
 
     name: str
     identity: dict
-    machine: Callable[[], str]
     task: Callable[[list[list[dict]]], dict]  # 要问的各段对话 -> TaskConfig 的几项
 
 
@@ -137,7 +136,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
         "failed": sum("error" in row for row in rows),
         **count_endings(rows),
         "metrics": metrics.summarise(*([row[name] for row in rows] for name in ("case_id", "prediction", "reference"))),
-        "machine": target.machine(),
+        "machine": "接口" if args.api_base else machine(),
     }
     if judge:
         scores["judge"], means = judge.judge_all(rows, dialogues)
@@ -189,7 +188,7 @@ def endpoint_target(recipe: Recipe, args: argparse.Namespace) -> Target:
     check_endpoint(args.api_base, args.model)
     task = endpoint_task(args.api_base, args.model, recipe.max_new_tokens, recipe.concurrency)
     identity = {"api_base": args.api_base, "model": args.model}
-    return Target(args.model, identity, lambda: "接口", lambda dialogues: task)
+    return Target(args.model, identity, lambda dialogues: task)
 
 
 def local_target(recipe: Recipe, when: str, args: argparse.Namespace) -> Target:
@@ -203,7 +202,7 @@ def local_target(recipe: Recipe, when: str, args: argparse.Namespace) -> Target:
         return {"model": model, "eval_batch_size": recipe.batch_size}
 
     identity = {"model": name, "files": [_listing(base), _listing(adapter)], "batch_size": recipe.batch_size}
-    return Target(name, identity, machine, task)
+    return Target(name, identity, task)
 
 
 def find_model(recipe: Recipe, when: str, args: argparse.Namespace) -> tuple[Path, Path | None, str]:
