@@ -33,7 +33,8 @@ def main() -> int:
 
     folder = artifacts.eval_data_dir()
     path = args.file or from_hub()
-    if path is None and (kept := prepared_before(folder)):
+    kept = None if path else prepared_before(folder)
+    if kept:
         print(f"沿用上次准备好的 {kept}。要改用内置示例：--file {SAMPLE_FILE}")
         return 0
     path = path or SAMPLE_FILE

@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
 
     target = artifacts.evaluation_dir(args.recipe, "compare", args.limit)
     inputs = [folder / name for folder in folders.values() for name in ("scores.json", "predictions.jsonl")]
-    inputs += [file for folder in folders.values() if (file := folder / "safety.jsonl").exists()]
+    safety_files = [folder / "safety.jsonl" for folder in folders.values()]
+    inputs += [file for file in safety_files if file.exists()]
     judge = find_judge(args.recipe, args)
     asked_by = [judge.model, pairwise.PROMPT_VERSION] if judge else None
     fingerprint = artifacts.fingerprint({"questions": len(questions), "layout": LAYOUT, "judge": asked_by}, inputs)

@@ -47,7 +47,8 @@ def report(folder: Path, model: str) -> int:
     artifacts.write_text(folder / "bench.md", f"# {model}\n\n{table}\n")
     draw(runs, model, folder / "bench.png")
     print(f"{table}\n写了：{folder / 'bench.md'}、{folder / 'bench.png'}")
-    if failed := sum(run["失败"] for run in runs):
+    failed = sum(run["失败"] for run in runs)
+    if failed:
         return fail(f"{failed} 个请求没有成功，原因在 {folder / 'evalscope.log'}", 1)
     return 0
 

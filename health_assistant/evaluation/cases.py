@@ -80,7 +80,8 @@ def read_cases(path: Path) -> tuple[list[Case], list[str]]:
         raise BadInput(f"{path}：{_explain(error.errors()[0], records)}") from None
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}：读不懂（{str(error)[:80]}）；应是记录的列表") from None
-    if repeated := repeated_values(case.id for case in cases):
+    repeated = repeated_values(case.id for case in cases)
+    if repeated:
         raise BadInput(f"{path}：id “{repeated[0]}” 有不止一条记录；应各不相同")
     pairs = [pair for record in records for pair in record["QA_pairs"]]
     counts["solution"] = sum("answer" not in pair for pair in pairs)
@@ -115,7 +116,8 @@ def read_text(path: Path) -> str:
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict:
     """JSON 的一个对象；重复的键是错，不让后一个悄悄盖住前一个。"""
-    if repeated := repeated_values(name for name, _ in pairs):
+    repeated = repeated_values(name for name, _ in pairs)
+    if repeated:
         raise ValueError(f"键 {repeated[0]} 在一个对象里出现了不止一次")
     return dict(pairs)
 

@@ -114,7 +114,8 @@ def paired(name: str, case_ids: list[str], values: list[list[float]], shuffled: 
     gaps = [new - old for old, new in zip(*values, strict=True)]
     win, loss = sum(gap >= TIE for gap in gaps), sum(gap <= -TIE for gap in gaps)
     (low, high), tie = interval(case_ids, gaps), len(gaps) - win - loss
-    return MetricDelta(name, len(gaps), *map(fmean, values), *shuffled, low, high, win, tie, loss)
+    before, after = map(fmean, values)
+    return MetricDelta(name, len(gaps), before, after, shuffled[0], shuffled[1], low, high, win, tie, loss)
 
 
 def compare_safety(before: Run, after: Run) -> list[MetricDelta]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator
 
 from health_assistant import artifacts
 from health_assistant.addresses import bypass_proxy
-from health_assistant.api_keys import key_problem
+from health_assistant.api_keys import check_key
 from health_assistant.command_line import BadInput
 
 PROMPT_VERSION = "cmb-judge-zh-1"
@@ -60,8 +60,7 @@ class Judge:
     """一个裁判：api_base 接口上的 model；合格的结论存在 cache 目录，再来不问。密钥的写法不对时抛 BadInput。"""
 
     def __init__(self, api_base: str, model: str, api_key: str, cache: Path):
-        if problem := key_problem(api_key, "JUDGE_API_KEY"):
-            raise BadInput(problem)
+        check_key(api_key, "JUDGE_API_KEY")
         self.api_base, self.model, self.api_key, self.cache = api_base, model, api_key, cache
         self.identity = {"model": model, "prompt_version": PROMPT_VERSION}
 
@@ -128,6 +127,14 @@ class Judge:
         counts = {"n": len(valid), "invalid": len(rows) - len(valid)}
         problem = {"problem": problems[-1]} if counts["invalid"] else {}
         return {**self.identity, **counts, **problem}, means
+
+
+def describe(result: dict) -> list[str]:
+    """Judge.judge_all 的第一项 -> 打印的几行。"""
+    lines = [f"评审 {result['model']}：1 到 5 分，有效 {result['n']} 题，无效 {result['invalid']} 题"]
+    if "problem" in result:
+        lines.append(f"  无效的，最近一个是：{result['problem']}")
+    return lines
 
 
 def count_problems(problems: list[str]) -> dict[str, int]:
