@@ -285,8 +285,8 @@ def extremes(before: Run, after: Run, metric: str, questions: list[Question]) ->
     for question in questions:
         old, new = (run.rows[question.id]["scores"].get(metric) for run in (before, after))
         if old is not None and new is not None:
-            asked = question.messages[-1]["content"].splitlines()[-1][:40]
-            row = [question.id, question.title, asked, f"{old:.1f}", f"{new:.1f}", f"{new - old:+.1f}"]
+            last_line = question.messages[-1]["content"].splitlines()[-1][:40]
+            row = [question.id, question.title, last_line, f"{old:.1f}", f"{new:.1f}", f"{new - old:+.1f}"]
             moves.append((new - old, row))
     rows = [row for _, row in sorted(moves, key=lambda move: move[0])]
     return {"提高最多": rows[: -EXTREMES - 1 : -1], "下降最多": rows[:EXTREMES]}
