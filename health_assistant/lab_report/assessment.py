@@ -188,7 +188,8 @@ def _looks_usual(finding: Finding) -> bool:
 
 def _general_notices(findings: list[Finding], person: Person, age: str | None) -> list[str]:
     notices = []
-    if unknown := [one.name for one in findings if one.flag == "unknown"]:
+    # 由数自己看出有多要紧的，不说没有判断
+    if unknown := [one.name for one in findings if one.flag == "unknown" and not one.severity]:
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
     if any(one.floor == "severe" and not one.analyte and not one.alarm for one in findings):
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")

@@ -229,7 +229,8 @@ def verdict(row: LabItem) -> str:
     words = say(FLAG_WORDS[row.flag]) if row.flag in ABNORMAL_FLAGS else ""
     degree = say(SEVERITY_WORDS[row.severity]) if row.severity else ""
     if row.flag == "unknown" and degree:
-        words = say("{degree}超出常见范围", degree=degree)
+        is_number = bool(re.search(r"\d", row.result))
+        words = say("{degree}超出常见范围", degree=degree) if is_number else say(FLAG_WORDS["abnormal"])
     if row.critical:
         words = say("{words}（危急值）", words=words)
     elif row.severity in ("slight", "marked", "severe") and row.flag in ("high", "low"):
