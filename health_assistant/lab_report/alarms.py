@@ -66,7 +66,9 @@ def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:
     value = finding.value
     word = value.words[0] if isinstance(value, QualitativeResult) else ""
     is_below = isinstance(value, Interval) and (value.low is None or value.high == 0)  # `<10`、0：没有测到
-    if word in ("阳性", "弱阳性") and at_least(specimen.severity, "marked"):
+    # 范围印着“未检出”而结果是个数：测到了
+    is_found = isinstance(value, Interval) and not is_below and isinstance(finding.interval, QualitativeResult)
+    if (word in ("阳性", "弱阳性") or is_found) and at_least(specimen.severity, "marked"):
         finding.severity = specimen.severity
     elif specimen.severity != "grave" or is_below or _IS_NO_RESULT.match(finding.name):
         return

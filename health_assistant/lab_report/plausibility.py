@@ -16,7 +16,6 @@ from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag
 from health_assistant.lab_report.severity import is_impossible, load_severity
 from health_assistant.lab_report.units import fold_unit
 
-
 _TENFOLD_IN_NEWBORNS = {"TBIL", "IBIL"}
 """新生儿头几天的黄疸正常也有成人的十倍：印着 0-221 不是读漏了小数点。"""
 

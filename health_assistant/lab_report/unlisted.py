@@ -31,7 +31,7 @@ class Specimen(Entry):
     """这种标本里的一行，数到了多少有多要紧：印没有印范围都看。"""
 
     def weigh(self, own: Severity | None, name: str, result: str, unit: str) -> Severity | None:
-        """这种标本的一行有多要紧；own 是异常的行按一般规则的。没法与范围比的，也看有没有 grave_words，数到没到 levels。"""
+        """这一行有多要紧；own 是异常的行按一般规则的。没法与范围比的，也看有没有 grave_words，数到没到 levels。"""
         if any(asserts(result.lower(), word) for word in self.grave_words):
             return "grave"
         reached = [found for one in self.levels if one.names(name) and (found := one.weigh(result, unit))]
