@@ -181,7 +181,8 @@ def _questions(report: Assessment, subjects: Subjects) -> list[str]:
     if subjects.strange:
         asked.append(say("{items}：说明什么，要不要紧？", items=name_some(subjects.strange)))
     unknown = [one for one in report.items if one.flag == "unknown" and not one.severity]
-    if unjudged := [one for one in unknown if not one.analyte or one.analyte.meanings]:
+    unjudged = [one for one in unknown if not one.analyte or one.analyte.meanings]
+    if unjudged:
         asked.append(say("{items}：没有判断出高低，按医院的范围算正常吗？", items=name_some(unjudged)))
     return asked[:3] + [say(one) for one in _ALWAYS_ASK]
 

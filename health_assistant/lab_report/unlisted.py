@@ -34,10 +34,10 @@ class Specimen(Entry):
         """这一行有多要紧；own 是异常的行按一般规则的。没法与范围比的，也看有没有 grave_words，数到没到 levels。"""
         if any(asserts(result.lower(), word) for word in self.grave_words):
             return "grave"
-        reached = [found for one in self.levels if one.names(name) and (found := one.weigh(result, unit))]
+        reached = [one.weigh(result, unit) for one in self.levels if one.names(name)]
         if own:
             reached.append((min if self.at_most else max)(own, self.severity, key=SEVERITIES.index))
-        return max(reached, key=SEVERITIES.index, default=None)
+        return max((one for one in reached if one), key=SEVERITIES.index, default=None)
 
 
 _AROUND_NAME = re.compile(r"\([^()]*\)|[*★:：\s]|测量值?|平均值?|(?:左|右)?(?:上臂|侧)|次数?$")
@@ -68,7 +68,8 @@ class Level(Entry):
         if number is None:
             return None
         reached = [name for name, edge in self.high.items() if number >= edge]
-        reached += [name for name, edge in self.low.items() if unit and number <= edge]
+        knows_unit = bool(unit) or "" in self.units  # pH 本来没有单位
+        reached += [name for name, edge in self.low.items() if knows_unit and number <= edge]
         return max(reached, key=SEVERITIES.index, default=None)
 
     def _number(self, text: str, unit: str) -> Decimal | None:
