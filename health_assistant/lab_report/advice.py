@@ -180,7 +180,8 @@ def _questions(report: Assessment, subjects: Subjects) -> list[str]:
     asked = [say("{title}：最可能是什么原因，还要查什么？", title=one.title) for one in weighty[:2]]
     if subjects.strange:
         asked.append(say("{items}：说明什么，要不要紧？", items=name_some(subjects.strange)))
-    unjudged = [one for one in report.items if one.flag == "unknown" and (not one.analyte or one.analyte.meanings)]
+    unknown = [one for one in report.items if one.flag == "unknown" and not one.severity]
+    unjudged = [one for one in unknown if not one.analyte or one.analyte.meanings]
     if unjudged:
         asked.append(say("{items}：没有判断出高低，按医院的范围算正常吗？", items=name_some(unjudged)))
     return asked[:3] + [say(one) for one in _ALWAYS_ASK]

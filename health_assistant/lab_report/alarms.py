@@ -22,7 +22,7 @@ from health_assistant.lab_report.severity import (
     told,
     worst,
 )
-from health_assistant.lab_report.unlisted import Measured
+from health_assistant.lab_report.unlisted import Measured, Specimen
 
 HURRY = "尽快就医"
 CHECK = "请马上核对原件"
@@ -49,9 +49,10 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         severity, way = grade_value(finding.value, unit, analyte, person)
         finding.severity = severity if way != "abnormal" or severity == "grave" else None
     if analyte is None and (specimen := special_specimen(finding.report_type or report_type, finding.name)):
-        finding.severity = specimen.weigh(finding.severity, finding.result)
-        if finding.flag == "unknown" and specimen.severity == "grave":
-            _weigh_without_range(finding)
+        own = None if specimen.only_high and finding.flag == "low" else finding.severity
+        finding.severity = specimen.weigh(own, finding.name, finding.result, finding.unit)
+        if finding.flag == "unknown" and finding.severity is None:
+            _weigh_without_range(finding, specimen)
     elif analyte is None and (measured := measured_as(finding.name, person)):
         _weigh_measured(finding, measured)
     is_sure = finding.flag in ABNORMAL_FLAGS or not isinstance(finding.value, Interval) or not finding.lacks_unit
@@ -60,12 +61,18 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         finding.severity = worst([finding.severity, None if finding.analyte else "grave"])
 
 
-def _weigh_without_range(finding: Finding) -> None:
-    """脑脊液、血培养这样的标本，没有范围可比的行：说找到了就是危急的，说没有的不是，别的也要今天问。"""
-    word = finding.value.words[0] if isinstance(finding.value, QualitativeResult) else ""
-    if word in ("阳性", "弱阳性"):
-        finding.severity = "grave"
-    elif word not in ("阴性", "正常", "透明", "无色") and not _IS_NO_RESULT.match(finding.name):
+def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:
+    """脑脊液、血培养、毒物这样的，没有范围可比的行：说找到了就是这么要紧，说没有的不是；危急的一类，别的也要今天问。"""
+    value = finding.value
+    word = value.words[0] if isinstance(value, QualitativeResult) else ""
+    is_below = isinstance(value, Interval) and (value.low is None or value.high == 0)  # `<10`、0：没有测到
+    # 范围印着“未检出”而结果是个数：测到了
+    is_found = isinstance(value, Interval) and not is_below and isinstance(finding.interval, QualitativeResult)
+    if (word in ("阳性", "弱阳性") or is_found) and at_least(specimen.severity, "marked"):
+        finding.severity = specimen.severity
+    elif specimen.severity != "grave" or is_below or _IS_NO_RESULT.match(finding.name):
+        return
+    elif word not in ("阴性", "正常", "透明", "无色"):
         finding.floor = "severe"
 
 

@@ -158,7 +158,8 @@ def _overall(findings: list[Finding]) -> Severity | None:
     """没有判断的行里印着标记的，或没有判断的占了多半：不能当作没有事。"""
     unknown = [one for one in findings if one.flag == "unknown"]
     open_questions = sum(not _is_descriptive(one) and not _looks_usual(one) for one in unknown)
-    is_flagged = any(one.mark for one in unknown)
+    # 本身没有坏处的（尿结晶），印着标记也不要紧
+    is_flagged = any(one.mark for one in unknown if not (one.analyte and one.analyte.is_harmless("abnormal")))
     return "moderate" if not findings or open_questions * 2 > len(findings) or is_flagged else None
 
 
@@ -187,8 +188,11 @@ def _looks_usual(finding: Finding) -> bool:
 
 def _general_notices(findings: list[Finding], person: Person, age: str | None) -> list[str]:
     notices = []
-    if unknown := [one.name for one in findings if one.flag == "unknown"]:
+    # 由数自己看出有多要紧的，不说没有判断
+    if unknown := [one.name for one in findings if one.flag == "unknown" and not one.severity]:
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
+    if any(one.floor == "severe" and not one.analyte and not one.alarm for one in findings):
+        notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
     if borrowed := [one.name for one in findings if one.range_source == "catalogue"]:
         notices.append(f"有 {len(borrowed)} 项没有印参考范围，用的是常见的范围：{'、'.join(borrowed)}。")
     if person.pregnant:

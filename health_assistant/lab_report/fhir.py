@@ -30,6 +30,8 @@ _INTERPRETATIONS = {"normal": "N", "high": "H", "low": "L", "abnormal": "A"}
 _CRITICAL = {"high": "HH", "low": "LL", "abnormal": "AA"}
 # LOINC 的答案表：阳性、阴性。弱阳性、加号没有放之各处都对的代码，只写文字
 _ANSWERS = {"阳性": ("LA6576-8", "Positive"), "阴性": ("LA6577-6", "Negative")}
+_THROUGH_SKIN = re.compile(r"经皮|TcB")
+"""隔着皮肤照的（经皮胆红素）没有标本，也不是血清的代码。"""
 _SEXES = {"男": "male", "女": "female"}
 Resource = dict[str, Any]
 
@@ -44,7 +46,7 @@ def to_bundle(report: Assessment, recorded: datetime) -> Resource:
     drawn = _printed(report, "specimen")
     observations = []
     for finding in report.items:
-        fits = _is_of(finding.analyte, drawn)
+        fits = _is_of(finding.analyte, drawn) and not _THROUGH_SKIN.search(finding.name)
         observations.append(_observation(finding, fits) | subject | taken | (sampled if fits else {}))
     device = _resource("Device", deviceName=[{"name": "健康助手", "type": "user-friendly-name"}])
     summary = _resource(

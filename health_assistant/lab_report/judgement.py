@@ -133,7 +133,7 @@ def judge(observed: Observation, person: Person, others_have_flags: bool, sheet_
     # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
     note = doubt or _no_result(row, result) or (_UNSURE if is_unsure else None)
     note = note or _no_range(row, result, interval) or _flag_doubt(row, finding.flag, says) or looks_wrong
-    note = note or misread_doubt(observed, interval) or _range_doubt(finding, person)
+    note = note or misread_doubt(observed, interval, person.is_newborn) or _range_doubt(finding, person)
     if note:
         finding.withhold(note)
     elif severity := _severity_by_own_range(finding, person):

@@ -206,11 +206,13 @@ def person_of(report: ReadReport | LabReport) -> Person:
         # “0 岁”是不满周岁，不知几个月
         years, says_child = None, True
     is_paediatric = years is None and says_child
-    age_unclear = bool(printed) and years is None and not is_paediatric and not _says_adult(printed)
     weeks_text = title + ";" + re.sub(r"\s+", "", unicodedata.normalize("NFKC", printed))
     could_be = sex != "男" and not is_paediatric
     could_be = could_be and (years is None or PREGNANCY_AGES_YEARS[0] <= years < PREGNANCY_AGES_YEARS[1])
     pregnant, trimester = _pregnancy(weeks_text) if could_be else (False, None)
+    # 年龄一栏只印着孕周的，是成人
+    says_adult = _says_adult(printed) or (pregnant and _pregnancy(printed[:60])[0])
+    age_unclear = bool(printed) and years is None and not is_paediatric and not says_adult
     return Person(
         sex="女" if pregnant else sex,
         age_years=years,

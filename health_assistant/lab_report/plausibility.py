@@ -16,6 +16,9 @@ from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag
 from health_assistant.lab_report.severity import is_impossible, load_severity
 from health_assistant.lab_report.units import fold_unit
 
+_TENFOLD_IN_NEWBORNS = {"TBIL", "IBIL"}
+"""新生儿头几天的黄疸正常也有成人的十倍：印着 0-221 不是读漏了小数点。"""
+
 
 def value_doubt(
     observed: Observation,
@@ -51,12 +54,13 @@ def value_doubt(
     return None
 
 
-def misread_doubt(observed: Observation, limits: ReferenceRange) -> str | None:
+def misread_doubt(observed: Observation, limits: ReferenceRange, is_newborn: bool = False) -> str | None:
     """单位或参考范围可能读错的理由；没有破绽时为 None。"""
     if _units_conflict(observed):
         return "结果或参考范围上的单位与单位一栏不符"
     unit, analyte = observed.row.unit, observed.analyte
     is_far = analyte and analyte.same_unit(unit) and is_far_from_known(limits, analyte, unit)
+    is_far = is_far and not (is_newborn and analyte.code in _TENFOLD_IN_NEWBORNS)
     if is_far and not is_fraction(limits, analyte, unit):
         return "印着的参考范围与常见的相差几倍，可能读错了小数点"
     return None

@@ -142,6 +142,7 @@ class SeverityFile(Entry):
             raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
         cited = {key for one in self.grades for key in one.source} | {one.source for one in self.variation.values()}
         cited |= {key for one in self.measured for key in one.source}
+        cited |= {one.source for one in self.specimens.values()}
         if unknown := sorted(cited - self.sources.keys()):
             raise ValueError(f"sources 里没有这些来源：{'、'.join(unknown)}")
         for one in self.grades:
@@ -322,8 +323,9 @@ def is_impossible(result: Value | None, unit: str, analyte: Analyte) -> bool:
 
 
 def special_specimen(report_type: str, name: str) -> Specimen | None:
-    """报告名或项目名说的，目录里没有而要紧的标本，如脑脊液。"""
-    return next((one for word, one in load_severity().specimens.items() if re.search(word, report_type + name)), None)
+    """报告名或项目名说的，目录里没有而要紧的标本、毒物、传染病，如脑脊液。"""
+    said = f"{report_type} {name}"
+    return next((one for word, one in load_severity().specimens.items() if re.search(word, said, re.IGNORECASE)), None)
 
 
 def measured_as(name: str, person: Person) -> list[Measured]:

@@ -27,7 +27,7 @@ from health_assistant.lab_report.report import (
     Severity,
     escape_markdown,
 )
-from health_assistant.lab_report.severity import at_least, measured_as, special_specimen, told, worst
+from health_assistant.lab_report.severity import at_least, grade_value, measured_as, special_specimen, told, worst
 from health_assistant.lab_report.unlisted import Measured
 
 _GO: dict[Severity, str] = {
@@ -80,7 +80,8 @@ def find_subjects(report: Assessment) -> Subjects:
         analyte = finding.analyte
         if id(finding) in explained or not (finding.flag in ABNORMAL_FLAGS or finding.severity):
             continue
-        if analyte is None and (specimen := special_specimen(finding.report_type or report.report_type, finding.name)):
+        specimen = special_specimen(finding.report_type or report.report_type, finding.name)
+        if analyte is None and finding.severity and specimen:
             title = f"{value_text(finding)} {verdict(finding)}"
             words = say(specimen.say)
             lines = [say("参考范围：{limits}", limits=range_text(finding)), words]
@@ -168,7 +169,7 @@ def _without_waiting(text: str) -> str:
 
 
 def _about(finding: Finding, analyte: Analyte, person: Person) -> Subject:
-    way = analyte.direction(finding.flag) if finding.flag in ABNORMAL_FLAGS else _side(finding, analyte)
+    way = analyte.direction(finding.flag) if finding.flag in ABNORMAL_FLAGS else _side(finding, analyte, person)
     graded = finding.flag if finding.flag in ABNORMAL_FLAGS else way
     said = say(told(analyte.code, graded, person, "say") or "")
     first_aid = say(told(analyte.code, graded, person, "first_aid") or "")
@@ -202,8 +203,11 @@ def _about(finding: Finding, analyte: Analyte, person: Person) -> Subject:
     )
 
 
-def _side(finding: Finding, analyte: Analyte) -> Direction | None:
-    """没有范围可比、只由数值自己分级的行，在哪一边：比常见范围的中点高还是低。"""
+def _side(finding: Finding, analyte: Analyte, person: Person) -> Direction | None:
+    """没有范围可比、只由数值自己分级的行，在哪一边：分级表说的那边，表里没有的看比常见范围的中点高还是低。"""
+    _, way = grade_value(finding.value, finding.compared_unit or analyte.unit, analyte, person)
+    if way:
+        return way
     usual = next((one for one in analyte.known_intervals if one.is_bounded), None)
     result = finding.value
     if usual is None or not isinstance(result, Interval) or result.low is None:
@@ -225,7 +229,8 @@ def verdict(row: LabItem) -> str:
     words = say(FLAG_WORDS[row.flag]) if row.flag in ABNORMAL_FLAGS else ""
     degree = say(SEVERITY_WORDS[row.severity]) if row.severity else ""
     if row.flag == "unknown" and degree:
-        words = say("{degree}超出常见范围", degree=degree)
+        is_number = bool(re.search(r"\d", row.result))
+        words = say("{degree}超出常见范围", degree=degree) if is_number else say(FLAG_WORDS["abnormal"])
     if row.critical:
         words = say("{words}（危急值）", words=words)
     elif row.severity in ("slight", "marked", "severe") and row.flag in ("high", "low"):

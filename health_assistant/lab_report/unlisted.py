@@ -1,4 +1,4 @@
-"""目录里没有的：别的标本（脑脊液），和量出来的数（血压、体温、身高）。severity.yaml 里写着各有多要紧。"""
+"""目录里没有的：别的标本（脑脊液）、毒物、传染病，和量出来的数（血压、体温、身高）。severity.yaml 里写着各有多要紧。"""
 
 import re
 from decimal import Decimal
@@ -15,7 +15,7 @@ from health_assistant.lab_report.units import fold_unit
 
 
 class Specimen(Entry):
-    """目录里没有的标本：报告名里有这个字样的，异常的行至少多要紧，和要说的一句话。"""
+    """目录里没有的标本、毒物、传染病：报告名或项目名里有这个字样的，异常的行至少多要紧，和要说的一句话。"""
 
     severity: Severity
     say: Sentence
@@ -25,55 +25,79 @@ class Specimen(Entry):
     """结果里有这些词的是危急的，如脓性。"""
     at_most: bool = False
     """反过来：至多这么要紧。静脉血的氧本来就低。"""
+    only_high: bool = False
+    """毒物、药：低于印着的范围不算什么。"""
+    levels: tuple["Level", ...] = ()
+    """这种标本里的一行，数到了多少有多要紧：印没有印范围都看。"""
 
-    def weigh(self, own: Severity | None, result_text: str) -> Severity | None:
-        """这种标本的一行有多要紧；own 是异常的行按一般规则的。文字没法与范围比的，也看有没有 grave_words。"""
-        if any(asserts(result_text, word) for word in self.grave_words):
+    def weigh(self, own: Severity | None, name: str, result: str, unit: str) -> Severity | None:
+        """这一行有多要紧；own 是异常的行按一般规则的。没法与范围比的，也看有没有 grave_words，数到没到 levels。"""
+        if any(asserts(result.lower(), word) for word in self.grave_words):
             return "grave"
-        if own is None:
-            return None
-        return (min if self.at_most else max)(own, self.severity, key=SEVERITIES.index)
+        reached = [one.weigh(result, unit) for one in self.levels if one.names(name)]
+        if own:
+            reached.append((min if self.at_most else max)(own, self.severity, key=SEVERITIES.index))
+        return max((one for one in reached if one), key=SEVERITIES.index, default=None)
 
 
 _AROUND_NAME = re.compile(r"\([^()]*\)|[*★:：\s]|测量值?|平均值?|(?:左|右)?(?:上臂|侧)|次数?$")
-_PRESSURES = re.compile(r"(\d{2,3})/(\d{2,3})")
+_NUMBER = r"\d+(?:\.\d+)?"
+_PRESSURES = re.compile(rf"({_NUMBER})/({_NUMBER})")
+_LOWEST_PRESSURE = 40
+"""收缩压活着的人不会低到 40 mmHg：一对血压的前一个比它小又没有印单位的，是 kPa。"""
 
 
-class Measured(Entry):
-    """一种量出来的数：到了（含）哪一步就是哪一级；一步也没有写的，怎样都至多是轻微。"""
+class Level(Entry):
+    """一种数：到了（含）哪一步就是哪一级。"""
 
     name: str
     """整个名称的正则。"""
-    who: Literal["任何人", "成人", "孕妇"] = "任何人"
-    part: Literal[1, 2] | None = None
-    """`血压 152/95` 一格里的第几个数。"""
-    unit: str = ""
+    units: dict[str, Number] = {}
+    """印着的单位 -> 乘以多少换成界限的单位；细胞数的单位都写成 `10^6/L`。"""
     high: dict[Severity, Number] = {}
     low: dict[Severity, Number] = {}
-    department: str = "全科"
-    say: Sentence | None = None
-    source: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _check(self) -> "Measured":
-        if (self.high or self.low) and not (self.say and self.source and self.unit):
-            raise ValueError("写了界限的，要写 unit、say 与 source")
-        return self
 
     def names(self, name: str) -> bool:
         """印着的名称 `name` 说的是不是它。"""
         return bool(re.fullmatch(self.name, _AROUND_NAME.sub("", normalize(name)), re.IGNORECASE))
 
     def weigh(self, result: str, unit: str) -> Severity | None:
-        """印着的 `result` 有多要紧；一步也没有到、单位不同的为 None。没有印单位的只看高的一边：24 也许是 kPa。"""
-        text = normalize(result)
-        if pair := _PRESSURES.search(text):
-            number = Decimal(pair[self.part]) if self.part else None
-        else:
-            found = re.match(r"[<>]?=?(\d+(?:\.\d+)?)", text)
-            number = Decimal(found[1]) if found else None
-        if number is None or (unit and fold_unit(unit) != fold_unit(self.unit)):
+        """印着的 `result` 有多要紧；一步也没有到、单位不认得的为 None。没有印单位的只看高的一边：24 也许是 kPa。"""
+        text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", normalize(result))  # `92,000`
+        number = self._number(text, fold_unit(unit))
+        if number is None:
             return None
         reached = [name for name, edge in self.high.items() if number >= edge]
-        reached += [name for name, edge in self.low.items() if unit and number <= edge]
+        knows_unit = bool(unit) or "" in self.units  # pH 本来没有单位
+        reached += [name for name, edge in self.low.items() if knows_unit and number <= edge]
         return max(reached, key=SEVERITIES.index, default=None)
+
+    def _number(self, text: str, unit: str) -> Decimal | None:
+        factors = {fold_unit(one): factor for one, factor in self.units.items()}
+        found = re.match(rf"[<>]?=?({_NUMBER})", text)
+        factor = factors.get(unit) if unit else Decimal(1)
+        return Decimal(found[1]) * factor if found and factor else None
+
+
+class Measured(Level):
+    """一种量出来的数（血压、体温）；一步也没有写的，怎样都至多是轻微。"""
+
+    who: Literal["任何人", "成人", "孕妇"] = "任何人"
+    part: Literal[1, 2] | None = None
+    """`血压 152/95` 一格里的第几个数。"""
+    department: str = "全科"
+    say: Sentence | None = None
+    source: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Measured":
+        if (self.high or self.low) and not (self.say and self.source and self.units):
+            raise ValueError("写了界限的，要写 units、say 与 source")
+        return self
+
+    def _number(self, text: str, unit: str) -> Decimal | None:
+        pair = _PRESSURES.search(text)
+        if pair is None:
+            return super()._number(text, unit)
+        likely = "kpa" if Decimal(pair[1]) < _LOWEST_PRESSURE else "mmhg"
+        return super()._number(pair[self.part], unit or likely) if self.part else None

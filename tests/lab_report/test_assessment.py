@@ -386,7 +386,8 @@ def test_glucose_after_a_meal_has_its_own_range():
         # 只有缩写、没有单位，范围说出了单位
         (row("", "4.5", "", "13-17.5", code="HGB"), {}, "urgent", "now"),
         (row("", "8.5", "", "0-0.04", code="cTnI"), {}, "urgent", "now"),
-        (row("白细胞计数", "1500", "10^6/L", ""), {"report_type": "脑脊液"}, "soon", "today"),
+        (row("白细胞计数", "1500", "10^6/L", ""), {"report_type": "脑脊液"}, "urgent", "now"),
+        (row("白细胞计数", "12", "10^6/L", ""), {"report_type": "脑脊液"}, "soon", "today"),
         (row("疟原虫", "检出间日疟原虫", "", "未检出"), {}, "urgent", "now"),
         # 认得的项目有自己的分级，两个箭头不加重；比例不当作百分数
         (row("平均血小板体积", "13.5", "fL", "9-13", "HH", "MPV"), {}, "routine", None),

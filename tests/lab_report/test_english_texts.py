@@ -55,6 +55,7 @@ WRITTEN = [
     *(one for pattern in load_patterns() for one in sentences(pattern)),
     *(one for line in load_severity().grades for one in sentences(line)),
     *(one for specimen in load_severity().specimens.values() for one in sentences(specimen)),
+    *(one for measured in load_severity().measured for one in sentences(measured)),
 ]
 
 
