@@ -28,6 +28,16 @@ def run_main(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="session")
+def reader():
+    """本进程里共用的内置读者，装好了的：模型装一次就够。"""
+    from health_assistant.lab_report.reading.reader import ReportReader
+
+    reader = ReportReader()
+    reader.load(warm=False).result()
+    return reader
+
+
+@pytest.fixture(scope="session")
 def report_server(tmp_path_factory, request):
     """阶段 7 的服务的地址。"""
     log = tmp_path_factory.mktemp("report-server") / "server.log"

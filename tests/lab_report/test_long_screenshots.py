@@ -6,7 +6,6 @@ from PIL import Image, ImageDraw
 
 from health_assistant.images import BadImage, open_image
 from health_assistant.lab_report.reading.cutting import cut_points, is_long
-from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.rendering.drawing import load_font
 
 WIDTH, HEIGHT, ROWS = 1080, 12_000, 90
@@ -38,11 +37,6 @@ def screenshot(pitch: int, first: int = 160) -> tuple[Image.Image, list[str]]:
         for x, word in zip((40, 420, 600, 820), cells, strict=True):
             draw.text((x, first + pitch * row), word, "black", font)
     return image, values
-
-
-@pytest.fixture(scope="module")
-def reader() -> ReportReader:
-    return ReportReader()
 
 
 def test_no_cut_goes_through_a_letter():
