@@ -87,7 +87,7 @@ get_chinese_font
 status=0
 python -m ruff check . || status=$?
 [ "$status" != 0 ] || check_types || status=$?
-# 两个进程分着跑，一个文件的测试在一处：很多测试在等，一个核闲着
-[ "$status" != 0 ] || python -m pytest -n 2 --dist loadfile -m "$MARKS" || status=$?
+# 两个进程分着跑，一个文件的测试在一处：很多测试在等，一个核闲着；长的文件在前，见 tests/conftest.py
+[ "$status" != 0 ] || python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "$MARKS" || status=$?
 printf '\n测试用时 %s 秒（含安装），%s\n' "$SECONDS" "$([ "$status" = 0 ] && echo 全部通过 || echo "没有通过（退出码 ${status}）")"
 exit "$status"
