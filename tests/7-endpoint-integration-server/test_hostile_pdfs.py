@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 import requests
+from hostile_files import content
 from hostile_pdfs import HOSTILE_PDFS
 from hostile_uploads import MAX_GROWTH_MB, idle_memory, peak_memory, processes
 
@@ -20,7 +21,7 @@ from health_assistant.lab_report.reading import pdf
 def answers(report_server):
     """回答，和比闲着时多用的内存（连同子进程）。"""
     idle = idle_memory(report_server)
-    found, peak = peak_memory(report_server, [data for data, _, _ in HOSTILE_PDFS.values()])
+    found, peak = peak_memory(report_server, [*map(content, HOSTILE_PDFS.values())])
     return dict(zip(HOSTILE_PDFS, found, strict=True)), peak - idle
 
 
@@ -59,7 +60,7 @@ def workers() -> list[psutil.Process]:
 @pytest.mark.skipif(sys.platform != "linux", reason="别的进程的限制，只有 Linux 看得到")
 def test_a_worker_is_limited_and_when_it_dies_that_is_a_pdf_that_could_not_be_read():
     """子进程有内存与时间的限制，不留内存转储；读到一半被杀是一个说得清的错误，不连累服务。"""
-    data = HOSTILE_PDFS["PDF：百万分之一点的花纹"][0]
+    data = content(HOSTILE_PDFS["PDF：百万分之一点的花纹"])
     caught = []
 
     def render() -> None:

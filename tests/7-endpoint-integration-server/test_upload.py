@@ -10,7 +10,7 @@ import pillow_heif
 import pytest
 import requests
 from flask import Flask, request
-from hostile_files import HOSTILE, RARE, drawing, encode, sixteen_bits
+from hostile_files import HOSTILE, RARE, content, drawing, encode, sixteen_bits
 from hostile_uploads import MAX_GROWTH_MB, ask, idle_memory, peak_memory, processes
 from medical_report import create_app
 from medical_report.settings import Settings
@@ -32,14 +32,14 @@ def idle(report_server):
 def refused(report_server, idle):
     """不解码、或解不开就拒绝的文件：回答，和比闲着时多用的内存。"""
     names = [name for name in HOSTILE if name not in REACH_THE_READER]
-    answers, peak = peak_memory(report_server, [HOSTILE[name][0] for name in names])
+    answers, peak = peak_memory(report_server, [content(HOSTILE[name]) for name in names])
     return dict(zip(names, answers, strict=True)), peak - idle
 
 
 @pytest.fixture(scope="module")
 def read(report_server, idle):
     """解得开、只好去读的文件：回答，和比闲着时多用的内存。"""
-    answers, peak = peak_memory(report_server, [HOSTILE[name][0] for name in REACH_THE_READER])
+    answers, peak = peak_memory(report_server, [content(HOSTILE[name]) for name in REACH_THE_READER])
     return dict(zip(REACH_THE_READER, answers, strict=True)), peak - idle
 
 
@@ -113,7 +113,7 @@ def test_nothing_touches_the_disk():
     app = create_app(Settings(rate_limit="1000/minute"))
     upload_in_process(app, big)  # 第一次会装入模型
     assert upload_in_process(app, big) == []
-    broken = [data for data, status, _ in HOSTILE.values() if status != 422]
+    broken = [content(file) for file in HOSTILE.values() if file[1] != 422]
     assert [upload_in_process(app, data) for data in broken] == [[]] * len(broken)
 
 
