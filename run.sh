@@ -151,7 +151,7 @@ EOF
 
 # start_server 日志名 就绪网址 命令…：后台起服务，等到它答话；进程号在 SERVER
 start_server() {
-  local log="artifacts/logs/$1.log" ready=$2 deadline=$((SECONDS + 60))
+  local log="artifacts/logs/$1.log" ready=$2 deadline=$((SECONDS + 180)) # 忙的机器上装好模型可以要一两分钟；退出了就不再等
   shift 2
   mkdir -p artifacts/logs
   echo "启动服务：$*（日志：$log）"
