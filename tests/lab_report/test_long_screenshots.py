@@ -10,17 +10,9 @@ from health_assistant.lab_report.rendering.drawing import load_font
 
 WIDTH, HEIGHT, ROWS = 1080, 12_000, 90
 NAMES = [
-    "白细胞计数",
-    "红细胞计数",
-    "血红蛋白",
-    "血小板计数",
-    "中性粒细胞计数",
-    "淋巴细胞计数",
-    "单核细胞计数",
-    "葡萄糖",
-    "尿素",
-    "肌酐",
-]
+    "白细胞计数", "红细胞计数", "血红蛋白", "血小板计数", "中性粒细胞计数", "淋巴细胞计数", "单核细胞计数",
+    "葡萄糖", "尿素", "肌酐",
+]  # fmt: skip
 
 
 def screenshot(pitch: int, first: int = 160) -> tuple[Image.Image, list[str]]:
