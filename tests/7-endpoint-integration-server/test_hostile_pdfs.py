@@ -16,6 +16,7 @@ from hostile_uploads import MAX_GROWTH_MB, idle_memory, peak_memory, processes
 from health_assistant.images import BadImage
 from health_assistant.lab_report.reading import pdf
 
+# 各要一两秒的；别的或要去读，或要等到叫停
 SHORT = ("只有头", "没有页的目录", "里面有 JPEG，不成 PDF", "零页", "一万页", "页树绕圈", "页面一百万点宽")
 SHORT += ("页面一点宽", "自称 40000×40000 的图", "内容解开有 300 MB", "套了十二层的图样", "脚本", "加密")
 QUICK = [name for name in HOSTILE_PDFS if name.removeprefix("PDF：") in SHORT]
