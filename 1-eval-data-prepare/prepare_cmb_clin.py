@@ -33,7 +33,8 @@ def main() -> int:
 
     folder = artifacts.eval_data_dir()
     path = args.file or from_hub()
-    if path is None and (kept := prepared_before(folder)):
+    kept = None if path else prepared_before(folder)
+    if kept:
         print(f"沿用上次准备好的 {kept}。要改用内置示例：--file {SAMPLE_FILE}")
         return 0
     path = path or SAMPLE_FILE
@@ -170,7 +171,7 @@ def statistics_report(cases: list[Case], notes: list[str], source: str) -> str:
 
 
 def draw(cases: list[Case], source: str, path: Path) -> None:
-    from health_assistant.plotting import new_figure
+    from health_assistant.plotting import new_figure, save_png
 
     figure, axes = new_figure(10, 6.5, rows=2, columns=2)
     questions = sum(len(case.pairs) for case in cases)
@@ -188,8 +189,7 @@ def draw(cases: list[Case], source: str, path: Path) -> None:
         axis.yaxis.get_major_locator().set_params(integer=True)
         axis.legend()
         axis.set(title=f"{name}的长度", xlabel="字符", ylabel=unit)
-    with artifacts.atomic_path(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
+    save_png(figure, path)
 
 
 if __name__ == "__main__":

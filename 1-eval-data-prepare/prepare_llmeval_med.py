@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, PositiveInt, TypeAdapter, Valid
 
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, new_parser
-from health_assistant.evaluation.cases import CaseError, read_text
+from health_assistant.evaluation.cases import read_text
 
 HEADING = re.compile(r"(?:[一二]、)?(?:核心|次要)需求[：:]?")
 NUMBER = re.compile(r"^\d+\s*[.、．)）]\s*")
@@ -72,23 +72,20 @@ def main() -> int:
 def read_groups(path: Path) -> dict[tuple[str, int], list[Record]]:
     """（大类、组号）-> 这一组的各轮，按轮次。不是说好的样子就抛 BadInput，说是哪一类的第几条、哪一项。"""
     try:
-        found = TypeAdapter(dict[str, list[Record]]).validate_json(read_text(path))
-    except CaseError as error:
-        raise BadInput(f"{path}：{error}") from None
+        by_category = TypeAdapter(dict[str, list[Record]]).validate_json(read_text(path))
     except ValidationError as error:
         loc, reason = error.errors()[0]["loc"], error.errors()[0]["msg"]
-        place = "的".join(f"第 {one + 1} 条" if isinstance(one, int) else str(one) for one in loc) or "最外层"
+        place = "的".join(f"第 {step + 1} 条" if isinstance(step, int) else str(step) for step in loc) or "最外层"
         raise BadInput(f"{path}：{place}不对（{reason}）；应是 LLMEval-Med 的 dataset.json 那样的") from None
     groups: dict[tuple[str, int], list[Record]] = {}
-    for category, records in found.items():
+    for category, records in by_category.items():
         for record in records:
             groups.setdefault((category, record.groupCode), []).append(record)
     for (category, code), records in groups.items():
-        records.sort(key=lambda one: one.round)
-        if [one.round for one in records] != [*range(1, len(records) + 1)]:
-            raise BadInput(
-                f"{path}：{category} 的第 {code} 组各轮是 {[one.round for one in records]}；应从 1 起，不缺不重"
-            )
+        records.sort(key=lambda record: record.round)
+        rounds = [record.round for record in records]
+        if rounds != [*range(1, len(records) + 1)]:
+            raise BadInput(f"{path}：{category} 的第 {code} 组各轮是 {rounds}；应从 1 起，不缺不重")
     if not groups:
         raise BadInput(f"{path}：一条记录也没有")
     return groups

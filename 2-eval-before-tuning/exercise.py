@@ -51,10 +51,8 @@ def check_f_is_what_the_course_reports() -> None:
             shuffler.choices(["fever", "cough", "pain", "rash"], k=shuffler.randint(1, 9)) for _ in "ab"
         )
         expected = score_answer(" ".join(answer), " ".join(reference))["rouge_l"] / 100
-        _, found = rouge_l(answer, reference)
-        assert abs(found - expected) < 1e-6, (
-            f"回答 {answer}、参考 {reference} 的 F 应是 {expected:.3f}，得到 {found:.3f}"
-        )
+        _, f = rouge_l(answer, reference)
+        assert abs(f - expected) < 1e-6, f"回答 {answer}、参考 {reference} 的 F 应是 {expected:.3f}，得到 {f:.3f}"
 
 
 def check_length_pays_in_recall_only() -> None:

@@ -299,13 +299,15 @@ def clean(
             "duplicate_pair": pair in pairs,
             "duplicate_question": key in questions,
         }
-        if reason := next((reason for reason, holds in problems.items() if holds), None):
+        reason = next((reason for reason, holds in problems.items() if holds), None)
+        if reason:
             dropped[reason] += 1
             continue
         kept.append((question, answer))
         questions.add(key)
         pairs.add(pair)
-    if seen and (absent := {name for names in columns.values() for name in names} - seen):
+    absent = {name for names in columns.values() for name in names} - seen
+    if seen and absent:
         raise BadInput(f"--map 里的列 {'、'.join(sorted(absent))}，一条记录也没有；写错了就改，不要它就去掉")
     return kept, dropped, thoughts
 

@@ -54,18 +54,19 @@ def run(args: argparse.Namespace) -> int:
 
     target = artifacts.evaluation_dir(args.recipe, "compare", args.limit)
     inputs = [folder / name for folder in folders.values() for name in ("scores.json", "predictions.jsonl")]
-    inputs += [file for folder in folders.values() if (file := folder / "safety.jsonl").exists()]
+    safety_files = [folder / "safety.jsonl" for folder in folders.values()]
+    inputs += [file for file in safety_files if file.exists()]
     judge = find_judge(args.recipe, args)
-    asked = [judge.model, pairwise.PROMPT_VERSION] if judge else None
-    fingerprint = artifacts.fingerprint({"questions": len(questions), "layout": LAYOUT, "judge": asked}, inputs)
+    asked_by = [judge.model, pairwise.PROMPT_VERSION] if judge else None
+    fingerprint = artifacts.fingerprint({"questions": len(questions), "layout": LAYOUT, "judge": asked_by}, inputs)
     if artifacts.is_finished(target, fingerprint) and not args.force:
         print(f"这两次评测比较过了，结果在 {target}；要重新比加 --force。")
         return 0
 
     if judge:
         dialogues = {question.id: question.messages for question in questions}
-        found = pairwise.PairwiseJudge(judge).judge_all(before.rows, after.rows, dialogues)
-        pairwise.add_scores(found, before, after)
+        judged = pairwise.judge_pairs(judge, before.rows, after.rows, dialogues)
+        pairwise.add_scores(judged, before, after)
     changes = comparison.compare(before, after)
     print(f"比较 {before.scores['model']} 与 {after.scores['model']}：n = {len(before.rows)} 与 {len(after.rows)}")
     for when, evaluation in [("之前", before), ("之后", after)]:
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         name, _, _, old, new, gap, span, record, _, verdict = row
         print(f"  {old:>6} → {new:>6}  {gap:>6}  [{span}]  {record:>9}  {name} {verdict}")
     if judge:
-        print(pairwise.describe(found))
+        print(pairwise.describe(judged))
     print(*comparison.headline(changes), sep="\n")
     report = comparison.safety_report(before, after, changes)
     print(f"{'! ' * report.costs}{report.message}")
@@ -83,9 +84,9 @@ def run(args: argparse.Namespace) -> int:
     files = comparison.write_reports(target, before, after, changes, questions)
     (target / "pairwise.json").unlink(missing_ok=True)  # 上次请的，与这一份报告不是一回事
     if judge:
-        artifacts.write_json(target / "pairwise.json", found)
-    if judge and found["invalid"]:
-        print(f"! 有 {found['invalid']} 题裁判的结论无效；再运行一次只重问这些题。", file=sys.stderr)
+        artifacts.write_json(target / "pairwise.json", judged)
+    if judge and judged["invalid"]:
+        print(f"! 有 {judged['invalid']} 题裁判的结论无效；再运行一次只重问这些题。", file=sys.stderr)
     else:
         artifacts.mark_finished(target, fingerprint, files)
     print(f"报告：{target / 'compare.html'}（同一目录有 Markdown 和图）")

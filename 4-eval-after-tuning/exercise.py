@@ -23,7 +23,7 @@ from health_assistant.exercise import grade
 
 
 def resample(cases: list[list[float]], rng: np.random.Generator) -> list[float]:
-    differences = [one for case in cases for one in case]
+    differences = [difference for case in cases for difference in case]
     return [differences[at] for at in rng.integers(len(differences), size=len(differences))]
 
 
@@ -40,7 +40,7 @@ def check_cases_stay_whole() -> None:
     cases, rng = [[1.0, 1.5], [2.0], [3.0, 3.5, 3.75]], np.random.default_rng()
     for _ in range(200):
         drawn = list(resample(cases, rng))
-        counts = [[drawn.count(one) for one in case] for case in cases]
+        counts = [[drawn.count(difference) for difference in case] for case in cases]
         assert all(len({*case}) == 1 for case in counts), f"抽到了 {drawn}：有的病例只进来一部分题"
         assert sum(case[0] for case in counts) == len(cases), f"抽到了 {drawn}：病例数应是 {len(cases)}"
 
@@ -57,10 +57,10 @@ def check_the_interval_is_the_courses() -> None:
         cases = [list(rng.normal(rng.normal(1, 2), 0.5, size=rng.integers(1, 5))) for _ in range(30)]
         names = [str(at) for at, case in enumerate(cases) for _ in case]
         low, high = interval(cases)
-        expected = comparison.interval(names, [one for case in cases for one in case])
-        width, wanted = high - low, expected[1] - expected[0]
-        close = abs(width / wanted - 1) < 0.15
-        assert close, f"区间宽 {width:.2f}，compare.py 的是 {wanted:.2f}：太窄就是把同一病例的题当成独立的了"
+        expected = comparison.interval(names, [difference for case in cases for difference in case])
+        width, expected_width = high - low, expected[1] - expected[0]
+        close = abs(width / expected_width - 1) < 0.15
+        assert close, f"区间宽 {width:.2f}，compare.py 的是 {expected_width:.2f}：太窄就是把同一病例的题当成独立的了"
 
 
 if __name__ == "__main__":

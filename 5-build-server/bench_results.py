@@ -47,7 +47,8 @@ def report(folder: Path, model: str) -> int:
     artifacts.write_text(folder / "bench.md", f"# {model}\n\n{table}\n")
     draw(runs, model, folder / "bench.png")
     print(f"{table}\n写了：{folder / 'bench.md'}、{folder / 'bench.png'}")
-    if failed := sum(run["失败"] for run in runs):
+    failed = sum(run["失败"] for run in runs)
+    if failed:
         return fail(f"{failed} 个请求没有成功，原因在 {folder / 'evalscope.log'}", 1)
     return 0
 
@@ -74,7 +75,7 @@ def draw(runs: list[dict], model: str, path: Path) -> None:
     """各档（`read_run` 的样子，按并发从小到大）画成两张图：吞吐与等待。"""
     import pandas as pd
 
-    from health_assistant.plotting import new_figure
+    from health_assistant.plotting import new_figure, save_png
 
     table = pd.DataFrame(runs).set_index("并发")
     table["首字（秒）"] = table["首字（毫秒）"] / 1000
@@ -84,8 +85,7 @@ def draw(runs: list[dict], model: str, path: Path) -> None:
     waits = ["全程中位（秒）", "全程 P99（秒）", "首字（秒）"]
     table[waits].plot(ax=axes[1], style=["o-", "o-", "o--"], title="等待", ylabel="秒", **look)
     figure.suptitle(model)
-    with artifacts.atomic_path(path) as partial:
-        figure.savefig(partial, format="png", dpi=120)
+    save_png(figure, path)
 
 
 if __name__ == "__main__":

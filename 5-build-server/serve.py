@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from health_assistant import artifacts
-from health_assistant.api_keys import key_problem
+from health_assistant.api_keys import check_key
 from health_assistant.command_line import BadInput, CannotGoOn, command, new_parser
 
 KEY_VARIABLE, ORIGINS_VARIABLE = "MODEL_SERVER_API_KEY", "MODEL_SERVER_ALLOWED_ORIGINS"
@@ -52,8 +52,7 @@ def main() -> int:
     )
     add("--dry-run", action="store_true", help="只说会运行什么")
     args = parser.parse_args()
-    if problem := key_problem(args.api_key or "", f"--api-key 或 {KEY_VARIABLE}"):
-        raise BadInput(problem)
+    check_key(args.api_key or "", f"--api-key 或 {KEY_VARIABLE}")
     adapters = read_adapters(args.adapter)
     if args.config and args.backend != "vllm":
         raise BadInput("--config 只给 vllm 用")

@@ -8,7 +8,7 @@ from pathlib import Path
 from model_server.transformers_backend import turn_ends
 
 from health_assistant.addresses import bypass_proxy
-from health_assistant.api_keys import key_problem
+from health_assistant.api_keys import check_key
 from health_assistant.command_line import BadInput
 
 
@@ -19,8 +19,7 @@ class ModelClient:
         """base_url 到 /v1 为止；model 不给就用服务列出的第一个。"""
         import openai
 
-        if problem := key_problem(api_key, "密钥"):
-            raise BadInput(problem)
+        check_key(api_key, "密钥")
         bypass_proxy(base_url)
         self._client = openai.OpenAI(base_url=base_url, api_key=api_key, max_retries=0, timeout=600)
         names = [listed.id for listed in self._call(self._client.models.list)]

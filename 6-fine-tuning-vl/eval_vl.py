@@ -108,6 +108,8 @@ def run(args: argparse.Namespace) -> int:
         artifacts.write_json(folder / name / "scores.json", scores[name])
 
     # 3. 并排
+    from health_assistant.plotting import save_png
+
     tiny = recipe.model_name_or_path == "tiny" and not args.model and {"before", "after", "grpo"} & {*names}
     note = "微调前后的是微型模型，只用来走通全过程，不代表真实水平" if tiny else ""
     summary = {
@@ -119,8 +121,7 @@ def run(args: argparse.Namespace) -> int:
         "readers": scores,
     }
     artifacts.write_json(folder / "compare.json", summary)
-    with artifacts.atomic_path(folder / "compare.png") as partial:
-        draw(summary).savefig(partial, format="png", dpi=110)
+    save_png(draw(summary), folder / "compare.png")
     artifacts.write_text(folder / "compare.html", page_html(summary, pages, reads))
     print("\n".join(table(summary)), *filter(None, [note]), sep="\n")
     print(f"写了：{folder} 的 compare.json、compare.png、compare.html")

@@ -238,8 +238,11 @@ def read_table(table: Path) -> dict[str, list[dict[str, str]]]:
         raise BadInput(f"读不了 {table}：{error}") from None
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     needed = [column for column in COLUMNS if column not in ("把握", "疑问", "原文件")]
-    if not rows or (absent := [column for column in needed if column not in rows[0]]):
-        raise BadInput(f"{table} " + ("里没有行" if not rows else f"缺这几列：{'、'.join(absent)}；不要改第一行"))
+    if not rows:
+        raise BadInput(f"{table} 里没有行")
+    absent = [column for column in needed if column not in rows[0]]
+    if absent:
+        raise BadInput(f"{table} 缺这几列：{'、'.join(absent)}；不要改第一行")
     reports, problems = defaultdict(list), []
     for number, raw in enumerate(rows, 2):
         row = {column: (raw[column] or "").strip().removeprefix("'") for column in needed}

@@ -81,7 +81,8 @@ def main() -> int:
 def show(result: dict, report: Path) -> None:
     for finding in result["findings"]:
         print(f"{finding['line']:>6}  {KINDS[finding['kind']]}  {finding['what']}  |  {finding['piece']}")
-    if not_read := result["images_not_read"]:
+    not_read = result["images_not_read"]
+    if not_read:
         print(f"有 {len(not_read)} 张图没有或读不出，没有与图核对：{'、'.join(not_read[:5])}")
     listed = "、".join(f"{KINDS[kind]} {count}" for kind, count in result["counts"].items()) or "没有"
     print(f"{result['labels']} 条标签，核对了 {result['checked']} 项；", end="")

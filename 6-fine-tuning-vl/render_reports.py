@@ -88,9 +88,11 @@ def read_recipe(path: Path) -> Recipe:
     known = {"layouts": layouts, "test_layouts": layouts, "panels": settings()["kinds"], "degradations": DEGRADATIONS,
              "fonts": FONTS}  # fmt: skip
     for key, choices in known.items():
-        if strange := [name for name in getattr(recipe, key) if name not in choices]:
+        strange = [name for name in getattr(recipe, key) if name not in choices]
+        if strange:
             raise BadInput(f"{path.name}：{key} 里没有“{strange[0]}”这一种；可用的有：{'、'.join(choices)}")
-    if both := set(seen) & set(held_out):
+    both = set(seen) & set(held_out)
+    if both:
         raise BadInput(f"{path.name}：layouts 与 test_layouts 里都有 {'、'.join(sorted(both))}，测试时就见过了")
     if recipe.items and recipe.items[0] > recipe.items[1]:
         raise BadInput(f"{path.name}：items 要写成 [最少, 最多]，写的是 {list(recipe.items)}")

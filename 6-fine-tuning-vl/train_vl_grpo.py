@@ -18,6 +18,7 @@ from health_assistant import artifacts, recipes
 from health_assistant.command_line import command
 from health_assistant.lab_report.vl_protocol import READ_PROMPT
 from health_assistant.training import loading, run, saving, vision
+from health_assistant.training.checks import check_finite
 from health_assistant.training.progress import Speed, progress_bar
 from health_assistant.training.recipe import GrpoRecipe, VisionRecipe
 
@@ -81,7 +82,17 @@ def build_trainer(recipe: GrpoRecipe, model, processor, rows: dict[str, list[dic
     from transformers.trainer_callback import PrinterCallback, TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
 
-    class MarkComplete(TrainerCallback):
+    watched = {"loss": "损失", "grad_norm": "梯度"}
+    if loading.training_dtype() == torch.float16:  # 溢出的一步由损失缩放跳过
+        del watched["grad_norm"]
+
+    class WatchAndMark(TrainerCallback):
+        """损失、梯度算坏了就停（BadTraining）；几遍答得一样好时损失正好是 0，不算坏。写全了的检查点记一笔。"""
+
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            for name, what in watched.items():
+                check_finite(f"第 {state.global_step} 步的{what}", logs.get(name, 0.0), recipe, zero_is_bad=False)
+
         def on_save(self, args, state, control, **kwargs):
             if state.is_world_process_zero:
                 saving.mark_complete(checkpoints / f"checkpoint-{state.global_step}")
@@ -104,6 +115,7 @@ def build_trainer(recipe: GrpoRecipe, model, processor, rows: dict[str, list[dic
         load_best_model_at_end=True,
         metric_for_best_model="eval_reward",
         logging_steps=1,
+        logging_nan_inf_filter=False,
         disable_tqdm=True,
         report_to="none",
     )
@@ -120,7 +132,7 @@ def build_trainer(recipe: GrpoRecipe, model, processor, rows: dict[str, list[dic
         train_dataset=dataset("train"),
         eval_dataset=dataset("val"),
         processing_class=processor,
-        callbacks=[MarkComplete(), progress_bar(Speed(), {"reward": "奖励", "eval_reward": "验证奖励"})],
+        callbacks=[WatchAndMark(), progress_bar(Speed(), {"reward": "奖励", "eval_reward": "验证奖励"})],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer

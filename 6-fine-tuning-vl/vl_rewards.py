@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from health_assistant.artifacts import atomic_path
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import ReadReport
 from health_assistant.lab_report.scoring import TrueItem, score_report
@@ -78,7 +77,7 @@ def reward_curves(history: list[dict]) -> dict[str, list[dict]]:
 
 def draw_curves(curves: dict[str, list[dict]], path: Path) -> None:
     """合计与各部分各一格，写成 PNG。"""
-    from health_assistant.plotting import new_figure
+    from health_assistant.plotting import new_figure, save_png
 
     figure, axes = new_figure(12, 5, 2, 4)
     for axis, name in zip(axes, ["reward", *WEIGHTS], strict=True):
@@ -86,5 +85,4 @@ def draw_curves(curves: dict[str, list[dict]], path: Path) -> None:
             axis.plot([point["step"] for point in curves[split]], [point[name] for point in curves[split]], label=label)
         axis.set(title="合计" if name == "reward" else f"{name} × {WEIGHTS[name]:g}")
     axes[0].legend()
-    with atomic_path(path) as partial:
-        figure.savefig(partial, format="png", dpi=100)
+    save_png(figure, path)

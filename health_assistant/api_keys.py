@@ -4,6 +4,8 @@ import hmac
 import math
 from typing import TYPE_CHECKING
 
+from health_assistant.command_line import BadInput
+
 if TYPE_CHECKING:
     from throttled import Throttled
     from werkzeug import Request
@@ -20,6 +22,13 @@ def key_problem(key: str, name: str) -> str:
     if key.isascii() and key.isprintable() and key == key.strip():
         return ""
     return f"{name} 里有汉字、换行或两头的空格，HTTP 头里写不了：密钥只用英文字母、数字与符号"
+
+
+def check_key(key: str, name: str) -> None:
+    """密钥写不进 HTTP 头时抛 BadInput；name 是它的选项或环境变量。"""
+    problem = key_problem(key, name)
+    if problem:
+        raise BadInput(problem)
 
 
 def limiter(quota: str) -> "Throttled":

@@ -41,7 +41,8 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """重复的键是错，不是后写的覆盖先写的。"""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        if repeated := repeated_values(str(key.value) for key, _ in node.value):
+        repeated = repeated_values(str(key.value) for key, _ in node.value)
+        if repeated:
             raise yaml.YAMLError(f"第 {node.start_mark.line + 1} 行起的一项里，键“{repeated[0]}”写了不止一遍")
         return super().construct_mapping(node, deep)
 

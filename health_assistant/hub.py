@@ -145,7 +145,8 @@ def check(file: Path, sha256: str | None) -> None:
     with open(file, "rb") as opened:
         if opened.read(256).lstrip().lower().startswith((b"<!doctype html", b"<html")):
             raise HubError("给的是网页，不是文件（要登录，或被网络拦下了）")
-    if sha256 and (actual := file_sha256(file)) != sha256:
+    actual = file_sha256(file)
+    if sha256 and actual != sha256:
         raise HubError(f"给的文件校验和不对（要 {sha256[:12]}…，得到 {actual[:12]}…）")
 
 

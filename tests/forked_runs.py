@@ -1,7 +1,8 @@
 """在一个进程里导入一次重的库，再 fork 出一个个训练进程，比每次从头启动快得多；可以让它们在指定的地方坏掉。
 
 参数：JSON 的列表，每一项 {"script", "arguments", "log": 输出写到哪里, "damage": null | [怎样, 第几次]}。怎样：
-step，第几次更新之前 kill -9；save，写第几个检查点的优化器状态写到一半时 kill -9；
+step，第几次更新之前 kill -9；nan-step，从第几次更新起报的损失是 nan；
+save，写第几个检查点的优化器状态写到一半时 kill -9；
 nan、inf、zero、exploding，从第几次更新起损失算坏了，像坏掉的内核那样。
 标准输出：各进程的退出码，被 kill -9 的是 -9。
 """
@@ -62,9 +63,15 @@ def damage(how: str, at: int) -> None:
         training = torch.is_grad_enabled()  # 测验证集的不算
         return BROKEN_LOSSES[how](loss) if training and reached() else loss
 
+    def nan_step(self, *args, **kwargs):
+        loss = good_step(self, *args, **kwargs)
+        return loss * float("nan") if reached() else loss
+
     good_step, good_save, good_loss = Trainer.training_step, torch.save, loss_utils.LOSS_MAPPING["ForCausalLM"]
     if how == "step":
         Trainer.training_step = dying_step
+    elif how == "nan-step":
+        Trainer.training_step = nan_step
     elif how == "save":
         torch.save = dying_save
     else:

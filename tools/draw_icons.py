@@ -1,44 +1,31 @@
-"""画网页的图标 8-frontend-apps/HealthAssistantWebApp/icons/*.png；SVG 的那一份是手写的，形状相同。"""
+"""把手写的 icon.svg 画成 8-frontend-apps/HealthAssistantWebApp/icons/ 里的各个 PNG。要 Chromium。"""
 
+import shutil
 import sys
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from playwright.sync_api import sync_playwright
 
 from health_assistant.command_line import new_parser
 
 ICONS = Path(__file__).resolve().parent.parent / "8-frontend-apps/HealthAssistantWebApp/icons"
-ACCENT, WHITE = "#0b5c66", "#ffffff"
-BARS = [(6, 15, 20), (11, 15, 20), (16, 9, 15), (21, 15, 20), (26, 17, 23)]
-"""五项结果，(x, 上, 下)，单位是 32 格中的一格：一项偏高，一项偏低。"""
-STROKE, CORNER, OVERSAMPLE = 2.6, 8, 4
+# 名字 -> 边长（像素），图形占几成，底色。maskable 的底色铺满，图形缩到正中：系统会把它裁成圆的、方的
+SIZES = {"192": (192, 100, ""), "512": (512, 100, ""), "maskable-512": (512, 70, "#0b5c66")}
 
 
 def main() -> int:
-    parser = new_parser(__doc__)
-    parser.add_argument("--output", type=Path, default=ICONS, help="写到哪个目录（默认网页的 icons/）")
-    args = parser.parse_args()
-    args.output.mkdir(parents=True, exist_ok=True)
-    for name, size, maskable in (("192", 192, False), ("512", 512, False), ("maskable-512", 512, True)):
-        path = args.output / f"icon-{name}.png"
-        draw_icon(size, maskable).save(path, optimize=True)
-        print(f"写了 {path.name}（{path.stat().st_size // 1024} KB）")
+    new_parser(__doc__).parse_args()
+    svg = (ICONS / "icon.svg").read_text(encoding="utf-8")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for name, (side, share, ground) in SIZES.items():
+            page = browser.new_page(viewport={"width": side, "height": side})
+            body = f"<body style='margin: 0; height: 100vh; display: grid; place-items: center; background: {ground}'>"
+            page.set_content(f"{body}<div style='width: {share}%; line-height: 0'>{svg}</div>")
+            page.screenshot(path=ICONS / f"icon-{name}.png", omit_background=True)
+            print(f"写了 icon-{name}.png")
+        browser.close()
     return 0
-
-
-def draw_icon(size: int, maskable: bool) -> Image.Image:
-    """maskable 的底色铺满，图形缩到正中 70%：系统会把它裁成圆的、方的。"""
-    side = size * OVERSAMPLE
-    image = Image.new("RGBA", (side, side))
-    draw = ImageDraw.Draw(image)
-    draw.rounded_rectangle((0, 0, side - 1, side - 1), radius=0 if maskable else side * CORNER / 32, fill=ACCENT)
-    scale = side / 32 * (0.7 if maskable else 1)
-    edge = (side - 32 * scale) / 2
-    for x, top, bottom in BARS:
-        left, right = (edge + (x + half) * scale for half in (-STROKE / 2, STROKE / 2))
-        box = (left, edge + (top - STROKE / 2) * scale, right, edge + (bottom + STROKE / 2) * scale)
-        draw.rounded_rectangle(box, radius=STROKE / 2 * scale, fill=WHITE)
-    return image.resize((size, size), Image.Resampling.LANCZOS)
 
 
 if __name__ == "__main__":

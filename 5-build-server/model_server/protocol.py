@@ -181,5 +181,6 @@ def refuse_unsupported(chat: ChatRequest) -> None:
             raise unsupported(param, "一定要调用工具", remedy)
     if chat.logprobs:
         raise unsupported("logprobs", "给出各词元的概率", "去掉它，或写 false")
-    if others := {*(chat.modalities or [])} - {"text"}:
+    others = {*(chat.modalities or [])} - {"text"}
+    if others:
         raise unsupported("modalities", f"{'、'.join(sorted(others))[:50]} 的回答", "去掉它，这里只回文字")

@@ -160,7 +160,8 @@ class TransformersBackend:
         拒绝而不是悄悄去掉：去掉之后模型看到的就不是对方写的了。各段挨着渲染，所以连起来查。
         """
         text = "".join(part.text for part in message.content if part.type == "text")
-        if token := next((token for token in self._special_tokens if token in text), None):
+        token = next((token for token in self._special_tokens if token in text), None)
+        if token:
             reason = f"{where}：里面有 {token}，它是模型的控制词元，不能出现在文字里。请去掉或改个写法。"
             raise RequestError(400, "special_token_in_text", reason, where)
 

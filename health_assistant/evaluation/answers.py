@@ -25,11 +25,12 @@ def without_thinking(text: str) -> tuple[str, bool]:
 def ends_in_loop(text: str) -> bool:
     """末尾的一段话是不是前面已经说过几遍。不计空白再看一遍，数字都当作一样：编着号重复的也认得出。"""
     letters = re.sub(r"\d", "0", re.sub(r"\s+", "", text))
-    return any(
-        len(one) > size and len(re.findall(f"(?={re.escape(one[-size:])})", one)) >= times
-        for one in (text, letters)
-        for size, times in LOOPS
-    )
+    for written in (text, letters):
+        for size, times in LOOPS:
+            repeats = re.findall(f"(?={re.escape(written[-size:])})", written)
+            if len(written) > size and len(repeats) >= times:
+                return True
+    return False
 
 
 def count_endings(rows: list[dict]) -> dict[str, int]:

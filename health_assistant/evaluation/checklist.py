@@ -5,17 +5,16 @@
 """
 
 import hashlib
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from pydantic import BaseModel, StrictBool, StrictInt
 
 from health_assistant.checked_yaml import Entry, read_yaml
 from health_assistant.command_line import BadInput
-from health_assistant.evaluation.judge import CONCURRENCY, Judge, spoken
+from health_assistant.evaluation.judge import Judge, Task, count_problems, describe_problems, spoken
 
 BUNDLED = Path(__file__).parent / "data" / "checklist.yaml"
 PROMPT_VERSION = "checklist-zh-1"
@@ -38,8 +37,8 @@ class Points(Entry):
 
     def score(self, said: list[bool]) -> float:
         """各条说到了没有 -> 做对的百分比：应说到的说到了，不能说的没有说。"""
-        wanted = [True] * len(self.must) + [False] * len(self.must_not)
-        return 100 * sum(one == want for one, want in zip(said, wanted, strict=True)) / len(wanted)
+        right = [*said[: len(self.must)], *(not point for point in said[len(self.must) :])]
+        return 100 * fmean(right)
 
 
 class Checklist(Entry):
@@ -57,22 +56,23 @@ class Verdict(BaseModel):
 
 def read_checklist(file: Path, questions: list[str]) -> Checklist:
     """读清单，只留 questions（题号）里的题；一题也没有、有的题一条也没有写时抛 BadInput。"""
-    found = {name: one for name, one in read_yaml(Checklist, file).points.items() if name in questions}
-    if not found:
+    listed = {name: points for name, points in read_yaml(Checklist, file).points.items() if name in questions}
+    if not listed:
         raise BadInput(f"清单 {file} 里没有这份数据的题。照它的格式写一份，键是题号，如 {questions[0]}")
-    if empty := [name for name, one in found.items() if not one.all]:
+    empty = [name for name, points in listed.items() if not points.all]
+    if empty:
         raise BadInput(f"清单 {file} 的 {empty[0]} 一条也没有写：must、must_not 至少有一条")
-    return Checklist(points=found)
+    return Checklist(points=listed)
 
 
 class ChecklistJudge:
-    """judges：两遍各由谁判，可以是同一个。problems：这一次的不合格的答复各是哪一种，重问成功的也在内。"""
+    """judges：两遍各由谁判，可以是同一个。"""
 
     def __init__(self, judges: tuple[Judge, Judge], checklist: Checklist):
         self.judges, self.checklist = judges, checklist
         digest = hashlib.sha256(checklist.model_dump_json().encode()).hexdigest()[:12]
-        self.identity = {"models": [one.model for one in judges], "prompt_version": PROMPT_VERSION, "checklist": digest}
-        self.problems: list[str] = []
+        models = [judge.model for judge in judges]
+        self.identity = {"models": models, "prompt_version": PROMPT_VERSION, "checklist": digest}
 
     def judge_all(self, rows: list[dict], dialogues: list[list[dict]]) -> dict:
         """评审有清单的各行；两遍都判成的，第一遍的分写进 row["scores"]["checklist"]。返回写进 scores.json 的：
@@ -80,69 +80,69 @@ class ChecklistJudge:
         n、invalid（没有判成的题）、without（没有清单的题）、problems、score（平均分）、two_runs（两遍的各条一致几成、kappa）。
         空回答不问：一条也没有说到。
         """
-        from tqdm import tqdm
-
-        asked = [pair for pair in zip(rows, dialogues, strict=True) if pair[0]["id"] in self.checklist.points]
-        runs = []
+        points = self.checklist.points
+        listed = [pair for pair in zip(rows, dialogues, strict=True) if pair[0]["id"] in points]
+        answered = [pair for pair in listed if pair[0]["prediction"]]
+        runs, problems = [], []
         for number, judge in enumerate(self.judges):
-            one = partial(self.verdict, judge, judge.client(), number)
-            with ThreadPoolExecutor(CONCURRENCY) as pool:
-                runs.append(list(tqdm(pool.map(one, *zip(*asked, strict=True)), total=len(asked), desc="清单")))
-        pairs: list[tuple[bool, bool]] = []
-        for (row, _), first, second in zip(asked, *runs, strict=True):
+            tasks = [self.task(number, row, dialogue) for row, dialogue in answered]
+            values, failures = judge.ask_all(NAME, PROMPT, Verdict, tasks)
+            runs.append({row["id"]: value for (row, _), value in zip(answered, values, strict=True)})
+            problems += failures
+        judgements: list[tuple[bool, bool]] = []
+        scores = []
+        for row, _ in listed:
+            nothing_said = [False] * len(points[row["id"]].all)
+            first, second = (said.get(row["id"], nothing_said) for said in runs)
             if first is not None and second is not None:
-                row["scores"][NAME] = self.checklist.points[row["id"]].score(first)
-                pairs += zip(first, second, strict=True)
-        scores = [row["scores"][NAME] for row, _ in asked if NAME in row["scores"]]
+                row["scores"][NAME] = points[row["id"]].score(first)
+                scores.append(row["scores"][NAME])
+                judgements += zip(first, second, strict=True)
         return {
             **self.identity,
             "n": len(scores),
-            "invalid": len(asked) - len(scores),
-            "without": len(rows) - len(asked),
-            "problems": dict(Counter(self.problems)),
-            "score": sum(scores) / len(scores) if scores else None,
-            "two_runs": agreement(pairs),
+            "invalid": len(listed) - len(scores),
+            "without": len(rows) - len(listed),
+            "problems": count_problems(problems),
+            "score": fmean(scores) if scores else None,
+            "two_runs": agreement(judgements),
         }
 
-    def verdict(self, judge: Judge, client, number: int, row: dict, dialogue: list[dict]) -> list[bool] | None:
-        """第 number 遍（0 或 1）：清单各条说到了没有；几次都不合格的是 None。"""
+    def task(self, number: int, row: dict, dialogue: list[dict]) -> Task:
+        """第 number 遍（0 或 1）请裁判判的：清单各条说到了没有。"""
         points = self.checklist.points[row["id"]].all
-        if not row["prediction"]:
-            return [False] * len(points)
-        parts = [f"【对话】\n{spoken(dialogue)}", f"【要核对的回答】\n{row['prediction']}"]
-        parts.append("【清单】\n" + "\n".join(f"{at}. {one}" for at, one in enumerate(points, 1)))
+        numbered = "\n".join(f"{at}. {point}" for at, point in enumerate(points, 1))
+        parts = [spoken(dialogue), f"【要核对的回答】\n{row['prediction']}", f"【清单】\n{numbered}"]
         material = "\n\n".join(parts if number == 0 else reversed(parts))
-
-        key, value_of = [PROMPT_VERSION, number, material], partial(in_order, count=len(points))
-        return judge.ask(client, "checklist-", key, PROMPT, material, Verdict, value_of, self.problems)
+        return Task(material, partial(in_order, count=len(points)))
 
 
 def in_order(verdict: Verdict, count: int) -> list[bool] | None:
     """count 条各说到了没有；不是 1 到 count 各一条的是 None。"""
-    points = sorted(verdict.points, key=lambda one: one.id)
-    complete = [one.id for one in points] == [*range(1, count + 1)]
-    return [one.said for one in points] if complete else None
+    points = sorted(verdict.points, key=lambda point: point.id)
+    complete = [point.id for point in points] == [*range(1, count + 1)]
+    return [point.said for point in points] if complete else None
 
 
 def agreement(pairs: list[tuple[bool, bool]]) -> dict[str, Any]:
     """两遍的各条判断 -> 条数、一致几条、Cohen 的 kappa（去掉碰巧一致的部分；两遍都只有一种判断时是 None）。"""
-    n, same = len(pairs), sum(one == other for one, other in pairs)
+    n, same = len(pairs), sum(first == second for first, second in pairs)
     if not n:
         return {"n": 0, "same": 0, "kappa": None}
-    first, second = (sum(side) / n for side in zip(*pairs, strict=True))
-    chance = first * second + (1 - first) * (1 - second)
+    yes_first, yes_second = (sum(run) / n for run in zip(*pairs, strict=True))
+    chance = yes_first * yes_second + (1 - yes_first) * (1 - yes_second)
     return {"n": n, "same": same, "kappa": (same / n - chance) / (1 - chance) if chance < 1 else None}
 
 
-def describe(found: dict) -> list[str]:
+def describe(result: dict) -> list[str]:
     """judge_all 的结果 -> 打印的几行。"""
-    lines = [f"清单（裁判 {' 与 '.join(found['models'])}）：判成 {found['n']} 题，没有判成 {found['invalid']} 题"]
-    if found["score"] is not None:
-        two = found["two_runs"]
+    lines = [f"清单（裁判 {' 与 '.join(result['models'])}）：判成 {result['n']} 题，没有判成 {result['invalid']} 题"]
+    if result["score"] is not None:
+        two = result["two_runs"]
         kappa = "–" if two["kappa"] is None else f"{two['kappa']:.2f}"
-        lines.append(f"  平均 {found['score']:.1f} 分；两遍的判断一致 {two['same']}/{two['n']} 条，kappa {kappa}")
-    if found["without"]:
-        lines.append(f"  没有清单的 {found['without']} 题，不算")
-    if found["problems"]:
-        lines.append("  不合格的答复：" + "，".join(f"{name} {times} 次" for name, times in found["problems"].items()))
+        lines.append(f"  平均 {result['score']:.1f} 分；两遍的判断一致 {two['same']}/{two['n']} 条，kappa {kappa}")
+    if result["without"]:
+        lines.append(f"  没有清单的 {result['without']} 题，不算")
+    if result["problems"]:
+        lines.append(f"  {describe_problems(result['problems'])}")
     return lines

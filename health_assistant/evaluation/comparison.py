@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 
 from health_assistant import artifacts, templates
 from health_assistant.command_line import BadInput
@@ -28,7 +29,7 @@ LEXICAL = (
     "字词重合的分（ROUGE-L、BLEU、chrF）量的是写法像不像参考答案：有研究里 LoRA 微调让它们全都涨了，"
     "裁判却略偏向基座（arXiv 2603.00314），所以它们涨不等于答得好。"
 )
-TEMPLATE = Path(__file__).with_name("comparison.html")
+MARKDOWN, PAGE = (Path(__file__).with_name(f"comparison.{kind}") for kind in ("md.jinja", "html"))
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ def load_run(folder: Path, script: str) -> Run:
 
 def check_comparable(before: Run, after: Run) -> None:
     """不是同一把尺子量的，就不比。"""
-    for key, name in MUST_AGREE.items():
-        old, new = before.scores.get(key), after.scores.get(key)
+    for setting, name in MUST_AGREE.items():
+        old, new = before.scores.get(setting), after.scores.get(setting)
         if old != new:
             raise BadInput(f"不能比较，{name}不同：之前 {old}，之后 {new}。用同样的设置重跑其中一次评测")
     if before.rows.keys() != after.rows.keys() or len(before.rows) != before.scores["n"]:
@@ -96,23 +97,24 @@ def compare(before: Run, after: Run) -> list[MetricDelta]:
         if new is None or _judge(before, name) != _judge(after, name):
             continue
         shuffled = old["shuffled"], new["shuffled"]
-        both = [one for one in before.rows if all(name in run.rows[one]["scores"] for run in (before, after))]
-        if both:
-            cases = [before.rows[one]["case_id"] for one in both]
-            values = tuple([run.rows[one]["scores"][name] for one in both] for run in (before, after))
+        pairs = [(row, after.rows[question]) for question, row in before.rows.items()]
+        scored = [pair for pair in pairs if all(name in row["scores"] for row in pair)]
+        if scored:
+            cases = [row["case_id"] for row, _ in scored]
+            values = [[row["scores"][name] for row in side] for side in zip(*scored, strict=True)]
             changes.append(paired(name, cases, values, shuffled))
         else:  # 整体的指标
             changes.append(MetricDelta(name, before.scores["n"], old["value"], new["value"], *shuffled))
-    changes.sort(key=lambda one: one.name in metrics.LEXICAL)  # 裁判的在前
+    changes.sort(key=lambda change: change.name in metrics.LEXICAL)  # 裁判的在前
     return changes + compare_safety(before, after)
 
 
-def paired(name: str, case_ids: list[str], values: tuple[list[float], ...], shuffled: tuple) -> MetricDelta:
+def paired(name: str, case_ids: list[str], values: list[list[float]], shuffled: tuple) -> MetricDelta:
     """一个逐题的指标：各题的病例；values 是之前、之后各题的得分；shuffled 是两次打乱参考答案的得分（或 None）。"""
     gaps = [new - old for old, new in zip(*values, strict=True)]
-    win, loss = (sum(sign * gap >= TIE for gap in gaps) for sign in (1, -1))
-    before, after = (sum(one) / len(one) for one in values)
+    win, loss = sum(gap >= TIE for gap in gaps), sum(gap <= -TIE for gap in gaps)
     (low, high), tie = interval(case_ids, gaps), len(gaps) - win - loss
+    before, after = map(fmean, values)
     return MetricDelta(name, len(gaps), before, after, shuffled[0], shuffled[1], low, high, win, tie, loss)
 
 
@@ -122,8 +124,9 @@ def compare_safety(before: Run, after: Run) -> list[MetricDelta]:
     if not old or not new or old["version"] != new["version"]:
         return []
     names = list(before.safety)
-    passed = tuple([100.0 * run.safety[one]["passed"] for one in names] for run in (before, after))
-    return [paired("safety", names, passed, tuple(100 * one["shuffled"] / one["n"] for one in (old, new)))]
+    passed = [[100.0 * run.safety[name]["passed"] for name in names] for run in (before, after)]
+    shuffled = tuple(100 * summary["shuffled"] / summary["n"] for summary in (old, new))
+    return [paired("safety", names, passed, shuffled)]
 
 
 @dataclass(frozen=True)
@@ -138,15 +141,15 @@ class SafetyReport:
 
 def safety_report(before: Run, after: Run, changes: list[MetricDelta]) -> SafetyReport:
     """通过率低了，或急症少认出了，就算微调损害了安全：漏掉急症比什么都糟，别类涨了也抵不过。"""
-    change = next((one for one in changes if one.name == "safety"), None)
+    change = next((change for change in changes if change.name == "safety"), None)
     if change is None:
-        asked = all("safety" in run.scores for run in (before, after))
-        why = "两次的题或规则不是同一版" if asked else "不是两次都问了（配方里写 safety: true，不用 --limit）"
+        both_asked = all("safety" in run.scores for run in (before, after))
+        why = "两次的题或规则不是同一版" if both_asked else "不是两次都问了（配方里写 safety: true，不用 --limit）"
         return SafetyReport(f"安全题没有比：{why}。再跑一次评测就有，别的题不重问。")
     groups = [run.scores["safety"]["categories"] for run in (before, after)]
-    rows = tuple((title, one["n"], one["passed"], groups[1][title]["passed"]) for title, one in groups[0].items())
-    each = ((row, after.safety[one]) for one, row in before.safety.items())
-    lost = tuple(pair for pair in each if pair[0]["passed"] and not pair[1]["passed"])
+    rows = tuple((title, old["n"], old["passed"], groups[1][title]["passed"]) for title, old in groups[0].items())
+    pairs = ((row, after.safety[name]) for name, row in before.safety.items())
+    lost = tuple(pair for pair in pairs if pair[0]["passed"] and not pair[1]["passed"])
     title, _, old, new = rows[0]
     missed = f"“{title}”从 {old} 题通过到 {new} 题。" if new < old else ""
     costs = change.difference < 0 or bool(missed)
@@ -174,33 +177,45 @@ def interval(case_ids: list[str], differences: list[float]) -> tuple[float, floa
     def mean(sums, counts, axis):
         return sums.sum(axis) / counts.sum(axis)
 
-    found = bootstrap(
-        (sums, counts), mean, paired=True, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    rng = np.random.default_rng(0)
+    resampled = bootstrap((sums, counts), mean, paired=True, n_resamples=RESAMPLES, method="percentile", rng=rng)
+    low, high = resampled.confidence_interval
+    return float(low), float(high)
 
 
 def write_reports(folder: Path, before: Run, after: Run, changes: list[MetricDelta], questions: list) -> list[Path]:
-    """写 compare.md、compare.png、compare.html、compare.json。"""
+    """写 compare.md、compare.png、compare.html（不联网也能看：每题的两个回答，能筛选、排序）、compare.json。"""
+    from health_assistant.plotting import save_png
+
     files = [folder / f"compare.{kind}" for kind in ("md", "png", "html", "json")]
-    artifacts.write_text(files[0], markdown(before, after, changes, questions))
-    with artifacts.atomic_path(files[1]) as partial:
-        draw(before, changes).savefig(partial, format="png", dpi=110)
-    artifacts.write_text(files[2], page(before, after, changes, questions))
-    rows = [vars(one) | {"difference": one.difference, "verdict": one.verdict} for one in changes]
+    shared = {
+        "headline": headline(changes),
+        "facts": facts(before, after),
+        "header": HEADER,
+        "metrics": table(changes),
+        "notes": NOTES,
+        "safety": safety_report(before, after, changes),
+        "safety_header": SAFETY_HEADER,
+    }
+    main = main_change(changes).name
+    moves = extremes(before, after, main, questions)
+    artifacts.write_text(files[0], templates.fill(MARKDOWN, **shared, main=metrics.NAMES[main], extremes=moves))
+    save_png(draw(before, changes), files[1])
+    artifacts.write_text(files[2], templates.fill(PAGE, **shared, data=page_data(before, after, changes, questions)))
+    rows = [vars(change) | {"difference": change.difference, "verdict": change.verdict} for change in changes]
     artifacts.write_json(files[3], rows)
     return files
 
 
 def main_change(changes: list[MetricDelta]) -> MetricDelta:
     """结论看的那一个：HEADLINE 里最前的。"""
-    by_name = {one.name: one for one in changes}
+    by_name = {change.name: change for change in changes}
     return next(by_name[name] for name in HEADLINE if name in by_name)
 
 
 def headline(changes: list[MetricDelta]) -> list[str]:
     """两句结论：裁判的成对差（没有请就直说），再是字词重合的 ROUGE-L F 与提醒。"""
-    main, lexical = main_change(changes), next(one for one in changes if one.name == "rouge_l")
+    main, lexical = main_change(changes), next(change for change in changes if change.name == "rouge_l")
     first = "没有可比的裁判分（没有请裁判，或两次的裁判、清单不同）：下面只是字词重合，说不了答得好不好。"
     warning, null = LEXICAL, lexical.shuffled_after
     if null is not None and lexical.after - null < TIE:
@@ -208,14 +223,16 @@ def headline(changes: list[MetricDelta]) -> list[str]:
     return [first if main is lexical else _conclusion(main), _conclusion(lexical) + warning]
 
 
-def _conclusion(one: MetricDelta) -> str:
+def _conclusion(change: MetricDelta) -> str:
     meaning = {
         "提高": "区间在 0 以上：微调后确实提高了",
         "下降": "区间在 0 以下：微调后确实下降了",
         "分不出": "区间跨过 0：这些题还分不出变好还是变坏",
-    }[one.verdict]
-    gap = f"{metrics.NAMES[one.name]} 从 {one.before:.2f} 到 {one.after:.2f}，平均每题 {one.difference:+.2f}"
-    return f"{gap}（{one.n} 题，95% 区间 {one.low:+.2f} 到 {one.high:+.2f}），{meaning}。"
+    }[change.verdict]
+    gap = (
+        f"{metrics.NAMES[change.name]} 从 {change.before:.2f} 到 {change.after:.2f}，平均每题 {change.difference:+.2f}"
+    )
+    return f"{gap}（{change.n} 题，95% 区间 {change.low:+.2f} 到 {change.high:+.2f}），{meaning}。"
 
 
 def facts(before: Run, after: Run) -> dict[str, str]:
@@ -231,7 +248,7 @@ def facts(before: Run, after: Run) -> dict[str, str]:
         "提问与生成": f"{old['prompt_version']}；贪心，最多 {old['generation']['max_new_tokens']} 个词元",
         "空回答、失败": f"之前 {old['empty']}、{old['failed']}，之后 {new['empty']}、{new['failed']}，都按 0 分计",
         "截断与打转": f"之前：{describe_endings(old)}；之后：{describe_endings(new)}",
-        **{name: "；".join(checklist.describe(one)) for name, one in lists.items()},
+        **{name: "；".join(checklist.describe(judged)) for name, judged in lists.items()},
         **({"成对评审": pairwise.describe(new["pairwise"])} if "pairwise" in new else {}),
     }
 
@@ -241,15 +258,17 @@ HEADER = ["指标", "n（之前）", "n（之后）", "之前", "之后", "差",
 
 
 def table(changes: list[MetricDelta]) -> list[list[str]]:
+    """HEADER 那几列，一个指标一行。"""
     rows = []
-    for one in changes:
-        paired = one.low is not None
-        span = f"{one.low:+.2f} 到 {one.high:+.2f}" if paired else "–"
-        record = f"{one.win}/{one.tie}/{one.loss}" if paired else "–"
-        null = [one.shuffled_before, one.shuffled_after]
+    for change in changes:
+        span = record = "–"
+        if change.low is not None:
+            span, record = f"{change.low:+.2f} 到 {change.high:+.2f}", f"{change.win}/{change.tie}/{change.loss}"
+        null = [change.shuffled_before, change.shuffled_after]
         shuffled = "–" if None in null else " → ".join(f"{value:.2f}" for value in null)
-        values = [f"{one.before:.2f}", f"{one.after:.2f}", f"{one.difference:+.2f}"]
-        rows.append([metrics.NAMES[one.name], str(one.n), str(one.n), *values, span, record, shuffled, one.verdict])
+        values = [f"{change.before:.2f}", f"{change.after:.2f}", f"{change.difference:+.2f}"]
+        name, n = metrics.NAMES[change.name], str(change.n)
+        rows.append([name, n, n, *values, span, record, shuffled, change.verdict])
     return rows
 
 
@@ -260,56 +279,42 @@ NOTES = (
 )
 
 
-def markdown(before: Run, after: Run, changes: list[MetricDelta], questions: list[Question]) -> str:
-    lines = ["# 微调前后的比较", "", *(line for said in headline(changes) for line in (said, ""))]
-    lines += [f"- {name}：{value}" for name, value in facts(before, after).items()]
-    lines += ["", *_markdown_table(HEADER, table(changes)), "", NOTES]
-    report = safety_report(before, after, changes)
-    lines += ["", "## 安全题", "", f"**{report.message}**" if report.costs else report.message]
-    if report.rows:
-        lines += ["", *_markdown_table(SAFETY_HEADER, [[str(cell) for cell in row] for row in report.rows])]
-    main = main_change(changes).name
-    pairs = [(one, *(run.rows[one.id]["scores"].get(main) for run in (before, after))) for one in questions]
-    pairs = sorted((pair for pair in pairs if None not in pair), key=lambda pair: pair[2] - pair[1])
-    for title, some in [("提高最多", pairs[: -EXTREMES - 1 : -1]), ("下降最多", pairs[:EXTREMES])]:
-        rows = []
-        for one, old, new in some:
-            asked = one.messages[-1]["content"].splitlines()[-1]
-            rows.append([one.id, one.title, asked[:40], f"{old:.1f}", f"{new:.1f}", f"{new - old:+.1f}"])
-        lines += ["", f"## {title}的 {len(rows)} 题（{metrics.NAMES[main]}）", ""]
-        lines += _markdown_table(["题号", "病例", "问题", "之前", "之后", "差"], rows)
-    return "\n".join(lines) + "\n"
-
-
-def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
-    cells = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return [f"| {' | '.join(row)} |" for row in cells]
+def extremes(before: Run, after: Run, metric: str, questions: list[Question]) -> dict[str, list[list[str]]]:
+    """metric 提高、下降最多的几题，一题一行：题号、病例、问题、之前、之后、差。"""
+    moves = []
+    for question in questions:
+        old, new = (run.rows[question.id]["scores"].get(metric) for run in (before, after))
+        if old is not None and new is not None:
+            last_line = question.messages[-1]["content"].splitlines()[-1][:40]
+            row = [question.id, question.title, last_line, f"{old:.1f}", f"{new:.1f}", f"{new - old:+.1f}"]
+            moves.append((new - old, row))
+    rows = [row for _, row in sorted(moves, key=lambda move: move[0])]
+    return {"提高最多": rows[: -EXTREMES - 1 : -1], "下降最多": rows[:EXTREMES]}
 
 
 def draw(before: Run, changes: list[MetricDelta]):
     """左：前后得分，短横线是打乱后的得分。右：平均差与 95% 区间。"""
+    import pandas as pd
+
     from health_assistant.plotting import new_figure
 
-    shown = [one for one in changes if one.name in ("checklist", *metrics.PER_QUESTION)]
-    names = [metrics.NAMES[one.name] for one in shown]
+    shown = [change for change in changes if change.name in ("checklist", *metrics.PER_QUESTION)]
+    names, places = [metrics.NAMES[change.name] for change in shown], range(len(shown))
     figure, (left, right) = new_figure(11, 4.2, columns=2)
-    for offset, when, null, color, title in [
-        (-0.2, "before", "shuffled_before", "#9aa5b1", "之前"),
-        (0.2, "after", "shuffled_after", "#2b6cb0", "之后"),
-    ]:
-        places = [position + offset for position in range(len(shown))]
-        left.bar(places, [getattr(one, when) for one in shown], width=0.38, color=color, label=title)
-        for place, value in zip(places, (getattr(one, null) for one in shown), strict=True):
-            if value is not None:
-                left.hlines(value, place - 0.19, place + 0.19, color="#c05621")
+    values = pd.DataFrame(
+        {"之前": [each.before for each in shown], "之后": [each.after for each in shown]}, index=names
+    )
+    values.plot.bar(ax=left, color=["#9aa5b1", "#2b6cb0"], width=0.76, rot=0, ylabel="得分（满分 100）")
+    for place, change in enumerate(shown):
+        for middle, shuffled in ((place - 0.19, change.shuffled_before), (place + 0.19, change.shuffled_after)):
+            if shuffled is not None:
+                left.hlines(shuffled, middle - 0.19, middle + 0.19, color="#c05621")
     left.hlines([], [], [], color="#c05621", label="打乱参考答案后")
-    left.set_xticks(range(len(shown)), names)
-    left.set_ylabel("得分（满分 100）")
     left.legend()
-    errors = [[one.difference - one.low for one in shown], [one.high - one.difference for one in shown]]
-    right.errorbar([one.difference for one in shown], range(len(shown)), xerr=errors, fmt="o", capsize=4)
+    errors = [[each.difference - each.low for each in shown], [each.high - each.difference for each in shown]]
+    right.errorbar([each.difference for each in shown], places, xerr=errors, fmt="o", capsize=4)
     right.axvline(0, color="#9aa5b1", linewidth=1)
-    right.set_yticks(range(len(shown)), names)
+    right.set_yticks(places, names)
     right.set_ylim(len(shown) - 0.5, -0.5)
     right.set_xlabel("平均每题的差与 95% 区间")
     scores = before.scores
@@ -318,34 +323,21 @@ def draw(before: Run, changes: list[MetricDelta]):
     return figure
 
 
-def page(before: Run, after: Run, changes: list[MetricDelta], questions: list[Question]) -> str:
-    """一页 HTML，不联网也能看：每题的两个回答、参考答案、得分，能筛选、排序。"""
-    names = {one.name: metrics.NAMES[one.name] for one in changes if one.low is not None and one.name != "safety"}
-    data = [
-        one.model_dump(include={"id", "title", "messages", "reference"})
-        | {"before": _side(before.rows[one.id]), "after": _side(after.rows[one.id])}
-        for one in questions
-    ]
-    # 网页里的脚本只用 textContent 显示它们
-    return templates.fill(
-        TEMPLATE,
-        headline=headline(changes),
-        facts=facts(before, after),
-        header=HEADER,
-        table=table(changes),
-        notes=NOTES,
-        safety=safety_report(before, after, changes),
-        safety_header=SAFETY_HEADER,
-        data={"names": names, "tie": TIE, "questions": data},
-    )
-
-
-def _side(row: dict) -> dict:
-    return {"text": row["prediction"], "error": row.get("error"), "scores": row["scores"]}
+def page_data(before: Run, after: Run, changes: list[MetricDelta], questions: list[Question]) -> dict:
+    """网页里的脚本要的：各题的两个回答、参考答案、得分。脚本只用 textContent 显示它们。"""
+    per_question = [change.name for change in changes if change.low is not None and change.name != "safety"]
+    answers = []
+    for question in questions:
+        of_page = question.model_dump(include={"id", "title", "messages", "reference"})
+        for when, run in (("before", before), ("after", after)):
+            row = run.rows[question.id]
+            of_page[when] = {"text": row["prediction"], "error": row.get("error"), "scores": row["scores"]}
+        answers.append(of_page)
+    return {"names": {name: metrics.NAMES[name] for name in per_question}, "tie": TIE, "questions": answers}
 
 
 def _judge(run: Run, metric: str) -> list:
     """metric 是谁、照什么打的分；不是裁判打的，各项是 None。"""
     protocol = "judge" if metric.startswith("judge_") else metric
     judged = run.scores.get(protocol, {}) if protocol in ("judge", "checklist") else {}
-    return [judged.get(key) for key in ("model", "models", "prompt_version", "checklist")]
+    return [judged.get(part) for part in ("model", "models", "prompt_version", "checklist")]

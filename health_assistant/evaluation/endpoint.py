@@ -3,7 +3,7 @@
 import os
 
 from health_assistant.addresses import bypass_proxy
-from health_assistant.api_keys import key_problem
+from health_assistant.api_keys import check_key
 from health_assistant.command_line import BadInput
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 600
@@ -63,6 +63,5 @@ def endpoint_task(api_base: str, model: str, max_tokens: int, concurrency: int) 
 
 def _key() -> str:
     key = os.environ.get("OPENAI_API_KEY") or "EMPTY"
-    if problem := key_problem(key, "OPENAI_API_KEY"):
-        raise BadInput(problem)
+    check_key(key, "OPENAI_API_KEY")
     return key

@@ -17,10 +17,9 @@ from pydantic import BaseModel, Field, PositiveInt
 
 from health_assistant import artifacts, recipes
 from health_assistant.command_line import BadInput, command, fail
-from health_assistant.evaluation import checklist, metrics, safety
+from health_assistant.evaluation import checklist, judge, metrics, safety
 from health_assistant.evaluation.answers import count_endings, describe_endings, why_all_empty
 from health_assistant.evaluation.endpoint import check_endpoint, endpoint_task
-from health_assistant.evaluation.judge import add_judge_options, find_judge
 from health_assistant.recipes import read_recipe, recipe_parser
 from health_assistant.training.tiny_models import identity_of
 
@@ -61,7 +60,6 @@ class Target:
 
     name: str
     identity: dict
-    machine: Callable[[], str]
     task: Callable[[list[list[dict]]], dict]  # 要问的各段对话 -> TaskConfig 的几项
 
 
@@ -78,10 +76,11 @@ def run_script(description: str, when: Literal["before", "after"], config: Path)
 def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Question], args) -> int:
     """评测一个模型；跑完过的不再跑，答过的题不再问。"""
     # 1. 跑完过没有
-    folder, judge = artifacts.evaluation_dir(recipe.run_name, when, args.limit), find_judge(recipe.run_name, args)
+    folder = artifacts.evaluation_dir(recipe.run_name, when, args.limit)
+    grader = judge.find_judge(recipe.run_name, args)
     checker = None
     if args.checklist:
-        judges = judge, find_judge(recipe.run_name, args, args.second_judge_model)
+        judges = grader, judge.find_judge(recipe.run_name, args, args.second_judge_model)
         points = checklist.read_checklist(args.checklist, [question.id for question in questions])
         checker = checklist.ChecklistJudge(judges, points)
     data = args.data
@@ -91,9 +90,9 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     base_model = identity_of(recipe.model_name_or_path)
     generation = {"max_new_tokens": recipe.max_new_tokens, "greedy": True}
     of_answers = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [data])
-    asked_safety = safety.questions() if recipe.safety and not args.limit else []
-    of_safety = safety.version() if asked_safety else None
-    judged = [judge and judge.identity, checker and checker.identity, of_safety, args.forgetting]
+    safety_questions = safety.questions() if recipe.safety and not args.limit else []
+    of_safety = safety.version() if safety_questions else None
+    judged = [grader and grader.identity, checker and checker.identity, of_safety, args.forgetting]
     of_scores = artifacts.fingerprint([of_answers, SCORING_VERSION, base_model, *judged], [])
     if args.force:
         (folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
@@ -111,7 +110,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
 
     # 安全题与评测题一起交给模型：基座只读进内存一次
     dialogues = [question.messages for question in questions]
-    task = target.task(dialogues + [one["messages"] for one in asked_safety])
+    task = target.task(dialogues + [question["messages"] for question in safety_questions])
     answers = benchmark.ask(data, folder / "evalscope", of_answers, task)
     if not answers:
         log = folder / "evalscope/logs/eval_log.log"
@@ -137,17 +136,18 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
         "failed": sum("error" in row for row in rows),
         **count_endings(rows),
         "metrics": metrics.summarise(*([row[name] for row in rows] for name in ("case_id", "prediction", "reference"))),
-        "machine": target.machine(),
+        "machine": "接口" if args.api_base else machine(),
     }
-    if judge:
-        scores["judge"], means = judge.judge_all(rows, dialogues)
+    if grader:
+        scores["judge"], means = grader.judge_all(rows, dialogues)
         scores["metrics"] |= {name: {"value": mean, "shuffled": None} for name, mean in means.items()}
     if checker:
-        found = scores["checklist"] = checker.judge_all(rows, dialogues)
-        scores["metrics"] |= {"checklist": {"value": found["score"], "shuffled": None}} if found["n"] else {}
+        scores["checklist"] = checker.judge_all(rows, dialogues)
+        if scores["checklist"]["n"]:
+            scores["metrics"]["checklist"] = {"value": scores["checklist"]["score"], "shuffled": None}
     unasked = len(questions) - len(answers)
-    if asked_safety:
-        safe_rows = ask_safety(folder, [PROMPT_VERSION, generation, target.identity], task, asked_safety)
+    if safety_questions:
+        safe_rows = ask_safety(folder, [PROMPT_VERSION, generation, target.identity], task, safety_questions)
         scores["safety"] = safety.summarise(safe_rows)
         unasked += scores["safety"]["failed"]
     if args.forgetting:
@@ -158,7 +158,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     scores |= {"note": label(scores)} if label(scores) else {}
 
     # 4. 写下来
-    tables = {"predictions.jsonl": rows} | ({"safety.jsonl": safe_rows} if asked_safety else {})
+    tables = {"predictions.jsonl": rows} | ({"safety.jsonl": safe_rows} if safety_questions else {})
     for name, table in tables.items():
         artifacts.write_jsonl(folder / name, table)
     artifacts.write_json(folder / "scores.json", scores)
@@ -166,21 +166,21 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     print(f"结果在 {folder}（用时 {scores['seconds']:.0f} 秒）")
     if unasked:
         print(f"! 有 {unasked} 题没有问到，按 0 分计；再运行一次只问这些题。", file=sys.stderr)
-    elif (judge and scores["judge"]["invalid"]) or (checker and scores["checklist"]["invalid"]):
+    elif (grader and scores["judge"]["invalid"]) or (checker and scores["checklist"]["invalid"]):
         print("! 有的评审结论无效；再运行一次只重审这些题。", file=sys.stderr)
     else:
         artifacts.mark_finished(folder, of_scores, [folder / name for name in [*tables, "scores.json"]])
     return 0
 
 
-def ask_safety(folder: Path, asked_with: list, task: dict, asked: list[dict]) -> list[dict]:
-    """问安全题，返回 `safety.judge` 的各行；答过的不再问，除非 asked_with（问法、生成设置、模型）变了。"""
+def ask_safety(folder: Path, settings: list, task: dict, questions: list[dict]) -> list[dict]:
+    """问安全题，返回 `safety.judge` 的各行；答过的不再问，除非 settings（问法、生成设置、模型）变了。"""
     from health_assistant.evaluation import benchmark
 
     data = folder / "safety-questions.jsonl"
-    artifacts.write_jsonl(data, asked)
-    fingerprint = artifacts.fingerprint(asked_with, [data])
-    return safety.judge(asked, benchmark.ask(data, folder / "evalscope-safety", fingerprint, task))
+    artifacts.write_jsonl(data, questions)
+    fingerprint = artifacts.fingerprint(settings, [data])
+    return safety.judge(questions, benchmark.ask(data, folder / "evalscope-safety", fingerprint, task))
 
 
 def endpoint_target(recipe: Recipe, args: argparse.Namespace) -> Target:
@@ -188,7 +188,7 @@ def endpoint_target(recipe: Recipe, args: argparse.Namespace) -> Target:
     check_endpoint(args.api_base, args.model)
     task = endpoint_task(args.api_base, args.model, recipe.max_new_tokens, recipe.concurrency)
     identity = {"api_base": args.api_base, "model": args.model}
-    return Target(args.model, identity, lambda: "接口", lambda dialogues: task)
+    return Target(args.model, identity, lambda dialogues: task)
 
 
 def local_target(recipe: Recipe, when: str, args: argparse.Namespace) -> Target:
@@ -202,7 +202,7 @@ def local_target(recipe: Recipe, when: str, args: argparse.Namespace) -> Target:
         return {"model": model, "eval_batch_size": recipe.batch_size}
 
     identity = {"model": name, "files": [_listing(base), _listing(adapter)], "batch_size": recipe.batch_size}
-    return Target(name, identity, machine, task)
+    return Target(name, identity, task)
 
 
 def find_model(recipe: Recipe, when: str, args: argparse.Namespace) -> tuple[Path, Path | None, str]:
@@ -265,16 +265,12 @@ def show(scores: dict) -> None:
     for name, score in scores["metrics"].items():
         value, shuffled = (f"{part:6.2f}" if part is not None else "     –" for part in score.values())
         print(f"      {value}       {shuffled}   {metrics.NAMES[name]}")
-    for line in safety.describe(scores["safety"]) if "safety" in scores else []:
-        print(f"  {line}")
-    if judge := scores.get("judge"):
-        print(f"  评审 {judge['model']}：1 到 5 分，有效 {judge['n']} 题，无效 {judge['invalid']} 题")
-        if judge.get("problem"):
-            print(f"    无效的，最近一个是：{judge['problem']}")
-    for line in checklist.describe(scores["checklist"]) if "checklist" in scores else []:
-        print(f"  {line}")
-    if forgetting := scores.get("forgetting"):
-        print(f"  遗忘检查：{forgetting}")
+    describers = {"safety": safety.describe, "judge": judge.describe, "checklist": checklist.describe}
+    for part, describe in describers.items():
+        if part in scores:
+            print(*(f"  {line}" for line in describe(scores[part])), sep="\n")
+    if "forgetting" in scores:
+        print(f"  遗忘检查：{scores['forgetting']}")
     if label(scores):
         print(f"  {label(scores)}")
 
@@ -335,7 +331,7 @@ def _parse(description: str, config: Path) -> argparse.Namespace:
     add("--model", help="换一个模型：本地目录、hub 上的名字；有 --api-base 时是接口里的模型名")
     add("--adapter", type=Path, help="加在模型上的 LoRA 适配器目录")
     add("--api-base", help="评测 OpenAI 兼容接口，如 http://127.0.0.1:8001/v1；密钥放环境变量 OPENAI_API_KEY")
-    add_judge_options(parser)
+    judge.add_judge_options(parser)
     add("--checklist", type=Path, nargs="?", const=checklist.BUNDLED, help="再照清单逐条核对；不写文件是示例的清单")
     add("--second-judge-model", help="清单的第二遍换一个评审（同一个接口）；不写就是同一个判两遍")
     add("--forgetting", action="store_true", help="再考 C-Eval、CMMLU 的医学选择题，看微调有没有忘掉旧知识；要联网")

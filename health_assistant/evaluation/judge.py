@@ -5,16 +5,18 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from statistics import fmean
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator
 
 from health_assistant import artifacts
 from health_assistant.addresses import bypass_proxy
-from health_assistant.api_keys import key_problem
+from health_assistant.api_keys import check_key
 from health_assistant.command_line import BadInput
 
 PROMPT_VERSION = "cmb-judge-zh-1"
@@ -38,76 +40,61 @@ def _grade(value: object) -> int:
 
 
 Grade = Annotated[int, BeforeValidator(_grade)]
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class Verdict(BaseModel):
-    model_config = ConfigDict(extra="ignore")
     fluency: Grade
     relevance: Grade
     completeness: Grade
     proficiency: Grade
 
 
+class Task(NamedTuple):
+    """请裁判判的一件事：给它看的材料；怎样把合格的对象变成结论（能写成 JSON），不全的给 None。"""
+
+    material: str
+    value_of: Callable[[Any], Any]
+
+
 class Judge:
     """一个裁判：api_base 接口上的 model；合格的结论存在 cache 目录，再来不问。密钥的写法不对时抛 BadInput。"""
 
     def __init__(self, api_base: str, model: str, api_key: str, cache: Path):
-        if problem := key_problem(api_key, "JUDGE_API_KEY"):
-            raise BadInput(problem)
+        check_key(api_key, "JUDGE_API_KEY")
         self.api_base, self.model, self.api_key, self.cache = api_base, model, api_key, cache
         self.identity = {"model": model, "prompt_version": PROMPT_VERSION}
-        self.problem: str | None = None
-        """最近一个不合格的答复：是哪一种、结束原因、开头的话。"""
 
-    def judge_all(self, rows: list[dict], dialogues: list[list[dict]]) -> tuple[dict, dict]:
-        """评审每一行，四个分数写进 row["scores"]；返回有效、无效的数目（和无效的一个原因），和平均分。
+    def ask_all(self, name: str, prompt: str, form: type[BaseModel], tasks: list[Task]) -> tuple[list[Any], list[str]]:
+        """各件的结论，与各次不合格的答复（哪一种、结束原因、开头的话）；重问成功的答复也在内。
 
-        空回答不必问，各 1 分。
+        一件至多问 ATTEMPTS 次，都不合格是 None，不存，下次再问。name 是存下的文件名的开头；prompt、材料变了就重问。
         """
+        from openai import OpenAI
         from tqdm import tqdm
 
-        client = self.client()
+        bypass_proxy(self.api_base)
+        client = OpenAI(base_url=self.api_base, api_key=self.api_key, timeout=300, max_retries=4)
+        problems: list[str] = []
+
+        def ask(task: Task) -> Any:
+            digest = hashlib.sha256(json.dumps([self.model, prompt, task.material]).encode()).hexdigest()
+            stored = self.cache / f"{name}-{digest}.json"
+            if stored.exists():
+                return json.loads(stored.read_text(encoding="utf-8"))
+            messages = [{"role": "system", "content": prompt}, {"role": "user", "content": task.material}]
+            for _ in range(ATTEMPTS):
+                text, reason = self._reply(client, messages)
+                value, problem = read_reply(text, form, task.value_of) if reason else (None, "问不到")
+                if value is not None:
+                    artifacts.write_json(stored, value)
+                    return value
+                problems.append(f"{problem}（{reason}）：{text[:100] or '空的'}")
+            return None
+
         with ThreadPoolExecutor(CONCURRENCY) as pool:
-            answers = pool.map(lambda row, dialogue: self.grades(client, row, dialogue), rows, dialogues)
-            found = list(tqdm(answers, total=len(rows), desc="评审"))
-        valid = [grades for grades in found if grades]
-        for row, grades in zip(rows, found, strict=True):
-            row["scores"] |= {f"judge_{name}": grade for name, grade in (grades or {}).items()}
-        means = {f"judge_{name}": _mean([grades[name] for grades in valid]) for name in Verdict.model_fields}
-        counts = {"n": len(valid), "invalid": len(rows) - len(valid)}
-        problem = {"problem": self.problem} if counts["invalid"] else {}
-        return {**self.identity, **counts, **problem}, means
+            return list(tqdm(pool.map(ask, tasks), total=len(tasks), desc="评审")), problems
 
-    def grades(self, client, row: dict, dialogue: list[dict]) -> dict[str, int] | None:
-        """一个回答的四个分数；几次都不合格式、或者问不到，返回 None。"""
-        if not row["prediction"]:
-            return dict.fromkeys(Verdict.model_fields, 1)
-        question = spoken(dialogue)
-        material = f"【对话】\n{question}\n\n【参考答案】\n{row['reference']}\n\n【要打分的回答】\n{row['prediction']}"
-        key = [PROMPT_VERSION, question, row["reference"], row["prediction"]]
-        return self.ask(client, "", key, PROMPT, material, Verdict, Verdict.model_dump, [])
-
-    def ask(self, client, kind: str, key: list, prompt: str, material: str, model, value_of, problems: list) -> Any:
-        """问到合格为止，至多 ATTEMPTS 次，返回 `read_reply` 的结论；都不合格是 None，不存，下次再问。
-
-        key 变了就重问；kind 是存下的文件名的开头；不合格的答复各是哪一种，添进 problems。
-        """
-        stored = self.cache / f"{kind}{hashlib.sha256(json.dumps([self.model, *key]).encode()).hexdigest()}.json"
-        if stored.exists():
-            return json.loads(stored.read_text(encoding="utf-8"))
-        messages = [{"role": "system", "content": prompt}, {"role": "user", "content": material}]
-        for _ in range(ATTEMPTS):
-            text, reason = self.reply(client, messages)
-            value, problem = read_reply(text, model, value_of) if reason else (None, "问不到")
-            if value is not None:
-                artifacts.write_json(stored, value)
-                return value
-            problems.append(problem)
-            self.problem = f"{problem}（{reason}）：{text[:100] or '空的'}"
-        return None
-
-    def reply(self, client, messages: list[dict]) -> tuple[str, str | None]:
+    def _reply(self, client, messages: list[dict]) -> tuple[str, str | None]:
         """问一次：回答与结束原因；问不到时是接口的错与 None。"""
         from openai import OpenAIError
 
@@ -117,11 +104,47 @@ class Judge:
             return str(error), None
         return reply.choices[0].message.content or "", reply.choices[0].finish_reason or "没有说"
 
-    def client(self):
-        from openai import OpenAI
+    def judge_all(self, rows: list[dict], dialogues: list[list[dict]]) -> tuple[dict, dict]:
+        """评审每一行，四个分数写进 row["scores"]；返回有效、无效的数目（和无效的一个原因），和平均分。
 
-        bypass_proxy(self.api_base)
-        return OpenAI(base_url=self.api_base, api_key=self.api_key, timeout=300, max_retries=4)
+        空回答不必问，各 1 分。
+        """
+        empty = dict.fromkeys(Verdict.model_fields, 1)
+        answered = [pair for pair in zip(rows, dialogues, strict=True) if pair[0]["prediction"]]
+        tasks = []
+        for row, dialogue in answered:
+            parts = [spoken(dialogue), f"【参考答案】\n{row['reference']}", f"【要打分的回答】\n{row['prediction']}"]
+            tasks.append(Task("\n\n".join(parts), dict))
+        grades, problems = self.ask_all("judge", PROMPT, Verdict, tasks)
+        grades_of = {row["id"]: of_row for (row, _), of_row in zip(answered, grades, strict=True)}
+        valid = []
+        for row in rows:
+            of_row = grades_of.get(row["id"], empty)
+            if of_row:
+                row["scores"] |= {f"judge_{name}": grade for name, grade in of_row.items()}
+                valid.append(of_row)
+        means = {f"judge_{name}": fmean(each[name] for each in valid) if valid else None for name in empty}
+        counts = {"n": len(valid), "invalid": len(rows) - len(valid)}
+        problem = {"problem": problems[-1]} if counts["invalid"] else {}
+        return {**self.identity, **counts, **problem}, means
+
+
+def describe(result: dict) -> list[str]:
+    """Judge.judge_all 的第一项 -> 打印的几行。"""
+    lines = [f"评审 {result['model']}：1 到 5 分，有效 {result['n']} 题，无效 {result['invalid']} 题"]
+    if "problem" in result:
+        lines.append(f"  无效的，最近一个是：{result['problem']}")
+    return lines
+
+
+def count_problems(problems: list[str]) -> dict[str, int]:
+    """`Judge.ask_all` 的不合格的答复，各种几次。"""
+    return dict(Counter(problem.partition("（")[0] for problem in problems))
+
+
+def describe_problems(counts: dict[str, int]) -> str:
+    """count_problems 的结果 -> 半句话。"""
+    return "不合格的答复：" + "，".join(f"{kind} {times} 次" for kind, times in counts.items())
 
 
 def add_judge_options(parser: argparse.ArgumentParser) -> None:
@@ -145,34 +168,22 @@ def find_judge(run_name: str, args: argparse.Namespace, model: str | None = None
 
 def spoken(dialogue: list[dict]) -> str:
     """对话，给裁判看的：一条一段，前面是谁说的。"""
-    return "\n".join(f"{message['role']}：{message['content']}" for message in dialogue)
+    return "【对话】\n" + "\n".join(f"{message['role']}：{message['content']}" for message in dialogue)
 
 
-def valid_objects(text: str, model: type[Model]) -> list[Model]:
-    """text 里合格的 JSON 对象，从前到后。
-
-    从每个 { 起各试一次：前面可以有思考，外面可以有代码块，理由里可以有花括号，对象也可以包在里面一层。
-    """
-    decoder, found = json.JSONDecoder(strict=False), []
-    for start in re.finditer(r"\{", text):
-        try:
-            found.append(model.model_validate(decoder.raw_decode(text, start.start())[0]))
-        except (ValueError, RecursionError):  # pydantic 的 ValidationError 也是 ValueError
-            continue
-    return found
-
-
-def read_reply(text: str, model: type[Model], value_of: Callable[[Model], Any]) -> tuple[Any, str]:
+def read_reply(text: str, form: type[BaseModel], value_of: Callable[[Any], Any]) -> tuple[Any, str]:
     """裁判的一个答复 ->（结论，""）；不合格的是（None，是哪一种：不全、坏的 JSON、拒答）。
 
-    结论是最后一个合格的对象的 value_of，能写成 JSON；value_of 给 None 的对象是“不全”。
+    结论是最后一个合格的对象的 value_of；value_of 给 None 的对象是“不全”。
+    从每个 { 起各试一次：前面可以有思考，外面可以有代码块，理由里可以有花括号，对象也可以包在里面一层。
     """
-    objects = valid_objects(text, model)
-    values = [value for one in objects if (value := value_of(one)) is not None]
+    decoder, objects = json.JSONDecoder(strict=False), []
+    for start in re.finditer(r"\{", text):
+        try:
+            objects.append(form.model_validate(decoder.raw_decode(text, start.start())[0]))
+        except (ValueError, RecursionError):  # pydantic 的 ValidationError 也是 ValueError
+            continue
+    values = [value for value in map(value_of, objects) if value is not None]
     if values:
         return values[-1], ""
     return None, "不全" if objects else "坏的 JSON" if "{" in text else "拒答"
-
-
-def _mean(values: list[int]) -> float | None:
-    return sum(values) / len(values) if values else None

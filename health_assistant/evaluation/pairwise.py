@@ -4,13 +4,11 @@
 拒答、坏的 JSON 都重问，仍不合的那一题不算（也不算平），各有几次写明。合格的存在盘上，再来不问。
 """
 
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from health_assistant.evaluation.judge import CONCURRENCY, Judge, spoken
+from health_assistant.evaluation.judge import Judge, Task, count_problems, describe_problems, spoken
 
 PROMPT_VERSION = "pairwise-zh-1"
 NAME = "pairwise"
@@ -22,77 +20,73 @@ PROMPT = """你是资深临床医生，比较同一个问题的两个回答，�
 class Verdict(BaseModel):
     better: Literal[0, 1, 2]
 
-    def choice(self) -> int:
-        return self.better
 
+def judge_pairs(
+    judge: Judge, before: dict[str, dict], after: dict[str, dict], dialogues: dict[str, list[dict]]
+) -> dict[str, Any]:
+    """题号 -> 前、后的行与对话；返回写进 pairwise.json 的：
 
-class PairwiseJudge:
-    """judge：由谁判。problems：这一次的不合格的答复各是哪一种，重问成功的也在内。"""
-
-    def __init__(self, judge: Judge):
-        self.judge, self.problems = judge, list[str]()
-
-    def judge_all(self, before: dict[str, dict], after: dict[str, dict], dialogues: dict[str, list[dict]]) -> dict:
-        """题号 -> 前、后的行与对话；返回写进 pairwise.json 的：
-
-        model、prompt_version；outcomes（判成的题号 -> 1 后者好、-1 前者好、0 平）；
-        inconsistent（两种次序说法不同、算平的题数）；invalid（没有判成的题数）；problems；
-        chosen、first（选了一个的判断有几次，其中几次选的是摆在前面的）。
-        空回答不问：有回答的那个好，都空的平。
-        """
-        from tqdm import tqdm
-
-        client = self.judge.client()
-        written = {name: [bool(run[name]["prediction"]) for run in (before, after)] for name in dialogues}
-        asked = [name for name, sides in written.items() if all(sides)]
-
-        def both_orders(name: str) -> list[int | None]:
-            rows = [before[name], after[name]]
-            return [self.better(client, dialogues[name], order) for order in (rows, rows[::-1])]
-
-        with ThreadPoolExecutor(CONCURRENCY) as pool:
-            pairs = list(tqdm(pool.map(both_orders, asked), total=len(asked), desc="成对"))
+    model、prompt_version；outcomes（判成的题号 -> 1 后者好、-1 前者好、0 平）；
+    inconsistent（两种次序说法不同、算平的题数）；invalid（没有判成的题数）；problems；
+    chosen、first（选了一个的判断有几次，其中几次选的是摆在前面的）。
+    空回答不问：有回答的那个好，都空的平。
+    """
+    outcomes, both_written = {}, []
+    for name in dialogues:
+        old, new = (bool(run[name]["prediction"]) for run in (before, after))
+        if old and new:
+            both_written.append(name)
+        else:
+            outcomes[name] = new - old
+    tasks = []
+    for name in both_written:
+        rows = [before[name], after[name]]
+        tasks += [_task(dialogues[name], rows), _task(dialogues[name], rows[::-1])]
+    choices, problems = judge.ask_all(NAME, PROMPT, Verdict, tasks)
+    inconsistent = invalid = 0
+    for name, first, second in zip(both_written, choices[::2], choices[1::2], strict=True):
+        if first is None or second is None:
+            invalid += 1
+            continue
         # 1 是“摆在前面的好”：第一遍前面的是之前的回答，第二遍是之后的
-        signs = {0: 0, 1: -1, 2: 1}
-        both = {name: pair for name, pair in zip(asked, pairs, strict=True) if None not in pair}
-        valid = {name: (signs[one], -signs[two]) for name, (one, two) in both.items()}
-        unasked = {name: new - old for name, (old, new) in written.items() if name not in asked}
-        picked = Counter(one for pair in pairs for one in pair if one)
-        return {
-            "model": self.judge.model,
-            "prompt_version": PROMPT_VERSION,
-            "outcomes": {name: one if one == two else 0 for name, (one, two) in valid.items()} | unasked,
-            "inconsistent": sum(one != two for one, two in valid.values()),
-            "invalid": len(asked) - len(valid),
-            "first": picked[1],
-            "chosen": picked.total(),
-            "problems": dict(Counter(self.problems)),
-        }
-
-    def better(self, client, dialogue: list[dict], rows: list[dict]) -> int | None:
-        """rows 摆的次序里哪个好：1、2，或 0 分不出；几次都不合格的是 None。"""
-        parts = [f"【对话】\n{spoken(dialogue)}", f"【参考答案】\n{rows[0]['reference']}"]
-        parts += [f"【回答{at}】\n{row['prediction']}" for at, row in zip("一二", rows, strict=True)]
-        material = "\n\n".join(parts)
-        key = [PROMPT_VERSION, material]
-        return self.judge.ask(client, "pairwise-", key, PROMPT, material, Verdict, Verdict.choice, self.problems)
+        outcome = {0: 0, 1: -1, 2: 1}[first]
+        consistent = outcome == {0: 0, 1: 1, 2: -1}[second]
+        outcomes[name] = outcome if consistent else 0
+        inconsistent += not consistent
+    return {
+        "model": judge.model,
+        "prompt_version": PROMPT_VERSION,
+        "outcomes": outcomes,
+        "inconsistent": inconsistent,
+        "invalid": invalid,
+        "first": choices.count(1),
+        "chosen": choices.count(1) + choices.count(2),
+        "problems": count_problems(problems),
+    }
 
 
-def add_scores(found: dict, before: Any, after: Any) -> None:
+def _task(dialogue: list[dict], rows: list[dict]) -> Task:
+    """请裁判说 rows 摆的次序里哪个好：1、2，或 0 分不出。"""
+    parts = [spoken(dialogue), f"【参考答案】\n{rows[0]['reference']}"]
+    parts += [f"【回答{at}】\n{row['prediction']}" for at, row in zip("一二", rows, strict=True)]
+    return Task("\n\n".join(parts), lambda verdict: verdict.better)
+
+
+def add_scores(result: dict, before: Any, after: Any) -> None:
     """把 judge_all 的结果写进两次评测（`comparison.Run`，不改盘上的）：说它好的题 100 分，别的 0 分。"""
     for run, better in ((before, -1), (after, 1)):
-        for name, outcome in found["outcomes"].items():
+        for name, outcome in result["outcomes"].items():
             run.rows[name]["scores"][NAME] = 100.0 * (outcome == better)
         run.scores["metrics"][NAME] = {"value": None, "shuffled": None}
-        run.scores[NAME] = found
+        run.scores[NAME] = result
 
 
-def describe(found: dict) -> str:
+def describe(result: dict) -> str:
     """judge_all 的结果 -> 一句话：不一致的、没有判成的、位置的影响。"""
-    said = f"成对评审（裁判 {found['model']}，两种次序各问一遍）：判成 {len(found['outcomes'])} 题，"
-    said += f"其中两种次序说法不同、算平的 {found['inconsistent']} 题；没有判成 {found['invalid']} 题"
-    if found["chosen"]:
-        said += f"；选了一个的 {found['chosen']} 次里，选摆在前面的 {found['first']} 次（没有偏爱约是一半）"
-    if found["problems"]:
-        said += "；不合格的答复：" + "，".join(f"{name} {times} 次" for name, times in found["problems"].items())
+    said = f"成对评审（裁判 {result['model']}，两种次序各问一遍）：判成 {len(result['outcomes'])} 题，"
+    said += f"其中两种次序说法不同、算平的 {result['inconsistent']} 题；没有判成 {result['invalid']} 题"
+    if result["chosen"]:
+        said += f"；选了一个的 {result['chosen']} 次里，选摆在前面的 {result['first']} 次（没有偏爱约是一半）"
+    if result["problems"]:
+        said += f"；{describe_problems(result['problems'])}"
     return said + "。"

@@ -63,7 +63,7 @@ class SafetySet(Entry):
     @cached_property
     def rules_of(self) -> dict[str, list[Rule]]:
         """各类的题号前缀 -> 它的规则。"""
-        return {one.id: [self.by_id[rule] for rule in one.rules] for one in self.categories}
+        return {category.id: [self.by_id[rule] for rule in category.rules] for category in self.categories}
 
 
 @cache
@@ -79,14 +79,14 @@ def version() -> str:
 
 def questions() -> list[dict]:
     """各题一行，几项与阶段 1 的评测题相同（id、case_id、turn、title、messages、reference）；reference 是要合的规则。"""
-    found = []
+    rows = []
     for category in bundled().categories:
-        wanted = "；".join(rule.title for rule in bundled().rules_of[category.id])
+        rules = "；".join(rule.title for rule in bundled().rules_of[category.id])
         for number, text in enumerate(bundled().questions[category.id], 1):
             name = f"{category.id}-{number:02}"
-            row = {"id": name, "case_id": name, "turn": 1, "title": category.title, "reference": wanted}
-            found.append(row | {"messages": [{"role": "user", "content": text}]})
-    return found
+            row = {"id": name, "case_id": name, "turn": 1, "title": category.title, "reference": rules}
+            rows.append(row | {"messages": [{"role": "user", "content": text}]})
+    return rows
 
 
 def broken_rules(category: str, answer: str) -> list[str]:
@@ -102,8 +102,8 @@ def says(rule: Rule, answer: str) -> bool:
         said, sentence = "", fillers.sub("", sentence)
         for clause in _CLAUSE.split(sentence):
             rest = sentence[len(said) + len(clause) :]
-            for found in patterns.finditer(clause):
-                left, right = _CONTRAST.split(clause[: found.start()])[-1], clause[found.end() :] + rest
+            for match in patterns.finditer(clause):
+                left, right = _CONTRAST.split(clause[: match.start()])[-1], clause[match.end() :] + rest
                 negated = before.search(left) or after.match(right)
                 if not negated and not unless.search(said + left) and not aside.search(clause):
                     return True
@@ -124,21 +124,21 @@ def _compiled(rule_id: str) -> tuple[re.Pattern, ...]:
 
     rule = rules.by_id[rule_id]
     negation = rules.negations[rule.negated_by]
-    says = "|".join(f"(?:{one})" for one in rule.says)
+    says = "|".join(f"(?:{pattern})" for pattern in rule.says)
     parts = says, rule.unless, rule.aside, rules.fillers, negation.before, negation.after
-    return tuple(compiled(one) for one in parts)
+    return tuple(compiled(part) for part in parts)
 
 
-def judge(asked: Iterable[dict], answers: dict[str, dict]) -> list[dict]:
+def judge(safety_questions: Iterable[dict], answers: dict[str, dict]) -> list[dict]:
     """安全题与题号 -> 回答（`benchmark.ask` 的），得到各题一行：id、category、question、prediction、broken、passed。"""
     rows = []
-    for question in asked:
+    for question in safety_questions:
         answer = answers.get(question["id"]) or {"error": "没有得到回答"}
         category, text = question["id"].rpartition("-")[0], answer.get("prediction", "")
         broken = broken_rules(category, text)
         row = {"id": question["id"], "category": category, "question": question["messages"][-1]["content"]}
         row |= {"prediction": text, "broken": broken, "passed": not broken and "error" not in answer}
-        rows.append(row | {key: answer[key] for key in ("error", "finish_reason") if key in answer})
+        rows.append(row | {name: answer[name] for name in ("error", "finish_reason") if name in answer})
     return rows
 
 
@@ -148,9 +148,10 @@ def summarise(rows: list[dict]) -> dict:
     shuffled 是对照：换成答别类题的回答，有几题通过；和 passed 差不多，就只是碰巧说到了。
     """
     others = metrics.shuffle_references([row["category"] for row in rows], [row["prediction"] for row in rows])
-    by_category = {
-        one.title: [row["passed"] for row in rows if row["category"] == one.id] for one in bundled().categories
-    }
+    by_category = {}
+    for category in bundled().categories:
+        passed = [row["passed"] for row in rows if row["category"] == category.id]
+        by_category[category.title] = {"n": len(passed), "passed": sum(passed)}
     return {
         "version": version(),
         "n": len(rows),
@@ -159,7 +160,7 @@ def summarise(rows: list[dict]) -> dict:
         "empty": sum(not row["prediction"] and "error" not in row for row in rows),
         "failed": sum("error" in row for row in rows),
         "cut": sum(row.get("finish_reason") == "max_tokens" for row in rows),
-        "categories": {title: {"n": len(one), "passed": sum(one)} for title, one in by_category.items()},
+        "categories": by_category,
     }
 
 
@@ -168,8 +169,8 @@ def describe(summary: dict) -> list[str]:
     counts = f"空回答 {summary['empty']}，失败 {summary['failed']}（都算不通过），写满被截断 {summary['cut']}"
     shuffled = f"打乱后 {ratio(summary['shuffled'], summary['n'])}"
     lines = [f"安全题通过 {ratio(summary['passed'], summary['n'])}，{shuffled}；{counts}"]
-    each = [f"{title} {ratio(one['passed'], one['n'])}" for title, one in summary["categories"].items()]
-    return [*lines, "  " + "，".join(each)]
+    shares = [f"{title} {ratio(group['passed'], group['n'])}" for title, group in summary["categories"].items()]
+    return [*lines, "  " + "，".join(shares)]
 
 
 def ratio(passed: int, n: int) -> str:

@@ -4,7 +4,7 @@ import itertools
 import math
 
 from health_assistant.command_line import CannotGoOn
-from health_assistant.training.recipe import Recipe
+from health_assistant.training.recipe import GrpoRecipe, Recipe
 
 
 class ControlToken(ValueError):
@@ -30,7 +30,7 @@ class BadTraining(CannotGoOn):
     """损失或梯度不成样子，训练停在那里，什么也没有写；remedy 是可以试什么。"""
 
 
-def check_finite(what: str, value: float, recipe: Recipe, zero_is_bad: bool = True) -> None:
+def check_finite(what: str, value: float, recipe: Recipe | GrpoRecipe, zero_is_bad: bool = True) -> None:
     """value 是 nan、无穷、（zero_is_bad 时）正好是 0，就抛 BadTraining：都是算坏了，不是学会了。"""
     if not math.isfinite(value) or (zero_is_bad and value == 0):
         raise BadTraining(

@@ -147,7 +147,7 @@ def draw_curves(record: dict, path: Path) -> None:
     """训练损失（每步，另画滑动平均）与验证损失。"""
     import pandas as pd
 
-    from health_assistant.plotting import new_figure
+    from health_assistant.plotting import new_figure, save_png
 
     figure, (axis,) = new_figure()
     train, held_out = pd.DataFrame(record["train"]), pd.DataFrame(record["held_out"])
@@ -160,5 +160,4 @@ def draw_curves(record: dict, path: Path) -> None:
     axis.set(title=title, xlabel="步", ylabel="每个词元的损失")
     axis.legend()
     axis.grid(alpha=0.3)
-    with artifacts.atomic_path(path) as partial:
-        figure.savefig(partial, format="png", dpi=120)
+    save_png(figure, path)

@@ -3,6 +3,7 @@
 import json
 import random
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +15,11 @@ SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_s
 SPECIAL_TOKENS += ["<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>"]
 SPECIAL_TOKENS += ["<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"]
 
-# ChatML，渲染出的文字与 Qwen2.5-Instruct 的模板相同（不含工具调用）；没有 system 时补上的一句也是它的
-DEFAULT_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
-CHAT_TEMPLATE = (
-    "{%- if not messages or messages[0].role != 'system' -%}"
-    "{{ '<|im_start|>system\\n" + DEFAULT_SYSTEM + "<|im_end|>\\n' }}"
-    "{%- endif -%}"
-    "{%- for message in messages -%}"
-    "{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
-    "{%- endfor -%}"
-    "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}"
-)
 
-# 图的写法与 Qwen2-VL 的模板相同；content 是一段话，或图与话的列表
-VISION_SYSTEM = "You are a helpful assistant."
-VISION_TEMPLATE = (
-    "{%- if not messages or messages[0].role != 'system' -%}"
-    "{{ '<|im_start|>system\n" + VISION_SYSTEM + "<|im_end|>\n' }}"
-    "{%- endif -%}"
-    "{%- for message in messages -%}"
-    "{{ '<|im_start|>' + message.role + '\n' }}"
-    "{%- if message.content is string -%}{{ message.content }}{%- else -%}"
-    "{%- for part in message.content -%}"
-    "{{ part.text if part.type == 'text' else '<|vision_start|><|image_pad|><|vision_end|>' }}"
-    "{%- endfor -%}{%- endif -%}"
-    "{{ '<|im_end|>\n' }}"
-    "{%- endfor -%}"
-    "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}"
-)
+def chat_template(name: str) -> str:
+    """TRL 随包的对话模板，渲染与那个模型自己的相同。只读文件，不导入 TRL：那要几秒。"""
+    return (Path(find_spec("trl").origin).parent / f"chat_templates/{name}.jinja").read_text(encoding="utf-8")
+
 
 IMAGE_SETTINGS = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2}
 IMAGE_SETTINGS |= {"temporal_patch_size": 2}
@@ -65,8 +43,8 @@ LLM_RECIPE: dict[str, Any] = {
     "seed": 0,
     "rows": "tokenizer: all, pretraining: every other",
     "turns": 4,
-    "unsaid": DEFAULT_SYSTEM,
-    "template": CHAT_TEMPLATE,
+    "system": "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",  # 没有 system 时模板补上的
+    "template": chat_template("qwen2_5"),
 }
 
 # 权重是随机的：训练时看图的部分、词表都要整个训练（配方的 lora_modules_to_save），所以输入与输出的词表不共用
@@ -95,7 +73,8 @@ VL_RECIPE: dict[str, Any] = {
     "pixels": {"image_mean": [1.0] * 3, "image_std": [0.3] * 3},
     "seed": 0,
     "reports": 300,
-    "template": VISION_TEMPLATE,
+    "system": "You are a helpful assistant.",
+    "template": chat_template("qwen2_5_vl"),
 }
 
 
@@ -140,7 +119,7 @@ def build_tiny_vl() -> Path:
     if artifacts.is_finished(folder, fingerprint):
         return folder
     with atomic_folder(folder) as partial:
-        tokenizer = train_tokenizer(report_texts(), VL_RECIPE["vocab_size"], VISION_TEMPLATE, VISION_SYSTEM)
+        tokenizer = train_tokenizer(report_texts(), VL_RECIPE)
         tokenizer.save_pretrained(partial)
         random_vision_model(tokenizer).save_pretrained(partial)
         artifacts.write_json(partial / "preprocessor_config.json", IMAGE_SETTINGS | VL_RECIPE["pixels"])
@@ -199,8 +178,8 @@ def use_one_thread_if_small(model) -> None:
         torch.set_num_threads(1)
 
 
-def train_tokenizer(texts: list[str], vocab_size=None, template=CHAT_TEMPLATE, system=DEFAULT_SYSTEM):
-    """在 texts 上训练一个小的字节级 BPE；切词规则与 Qwen2 相同，AutoTokenizer 能载入。"""
+def train_tokenizer(texts: list[str], recipe: dict = LLM_RECIPE):
+    """在 texts 上训练一个小的字节级 BPE；切词规则与 Qwen2 相同，AutoTokenizer 能载入。recipe 定词表的大小与模板。"""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
     from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
@@ -211,13 +190,13 @@ def train_tokenizer(texts: list[str], vocab_size=None, template=CHAT_TEMPLATE, s
     bpe.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size or LLM_RECIPE["vocab_size"],
+        vocab_size=recipe["vocab_size"],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         special_tokens=SPECIAL_TOKENS,
         show_progress=False,
     )
     # 模板里的英文每段对话都有，让它们各成一个词
-    template_words = [f"system\nuser\nassistant\n{system}"] * len(texts)
+    template_words = [f"system\nuser\nassistant\n{recipe['system']}"] * len(texts)
     bpe.train_from_iterator(texts + template_words, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
@@ -226,7 +205,7 @@ def train_tokenizer(texts: list[str], vocab_size=None, template=CHAT_TEMPLATE, s
         additional_special_tokens=[token for token in SPECIAL_TOKENS if token not in ("<|im_end|>", "<|endoftext|>")],
         model_max_length=LLM_RECIPE["config"]["max_position_embeddings"],
         clean_up_tokenization_spaces=False,
-        chat_template=template,
+        chat_template=recipe["template"],
     )
 
 
@@ -242,7 +221,7 @@ def pretrain(texts: list[str], tokenizer):
     use_one_thread_if_small(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe["learning_rate"], weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe["learning_rate"], total_steps=recipe["steps"])
-    unsaid = torch.tensor(tokenizer(DEFAULT_SYSTEM).input_ids)  # 每段对话都有的一句英文：看着，但不学着说
+    unsaid = torch.tensor(tokenizer(recipe["system"]).input_ids)  # 每段对话都有的一句英文：看着，但不学着说
     stream: list[int] = []
     needed = recipe["batch_size"] * recipe["block_length"]
     progress = tqdm(range(recipe["steps"]), desc="训练微型基座（只有这一次）")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Template
 
-from health_assistant.training.tiny_models import CHAT_TEMPLATE
+from health_assistant.training.tiny_models import LLM_RECIPE
 
 MODELFILE = Path(__file__).resolve().parents[2] / "3-fine-tuning-llm/Modelfile"
 
@@ -29,4 +29,4 @@ def test_the_prompt_is_the_one_trained_on():
         {"role": "assistant", "content": answered},
         {"role": "user", "content": asking},
     ]
-    assert rendered == Template(CHAT_TEMPLATE).render(messages=messages, add_generation_prompt=True)
+    assert rendered == Template(LLM_RECIPE["template"]).render(messages=messages, add_generation_prompt=True)

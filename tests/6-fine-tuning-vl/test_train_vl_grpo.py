@@ -66,7 +66,10 @@ def test_the_processor_pads_where_grpo_pads(tmp_path):
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """极小的基座在 14 张噪点图上微调一下，再两次 GRPO：calm 从头到尾，killed 死在第 4 步，再接着训练。"""
+    """极小的基座在 14 张噪点图上微调一下，再三次 GRPO：calm 从头到尾；killed 第 4 步被杀，再接着；broken 第 3 步坏掉。
+
+    返回产物目录，前两次的输出，broken 的输出。
+    """
     from small_vl import build_small_base, write_pages
 
     home = tmp_path_factory.mktemp("artifacts")
@@ -80,16 +83,17 @@ def small(tmp_path_factory):
     short += ["--per_device_train_batch_size", "4", "--eval_steps", "2", "--max_completion_length", "12"]
     killed = [*short, "--run_name", "killed"]
     runs = [(GRPO, [*short, "--run_name", "calm"], None), (GRPO, killed, ["step", 4])] + [(GRPO, killed, None)] * 2
+    runs.append((GRPO, [*short, "--run_name", "broken"], ["nan-step", 3]))
     codes, outputs = zip(*run_forked(home, runs), strict=True)
-    assert codes == (0, -signal.SIGKILL, 0, 0), outputs[-1][-3000:]
-    return home, "".join(outputs)
+    assert codes == (0, -signal.SIGKILL, 0, 0, 1), outputs[-1][-3000:]
+    return home, "".join(outputs[:4]), outputs[4]
 
 
 @pytest.mark.slow
 def test_killed_the_adapter_is_the_undisturbed_one(small):
     from safetensors.torch import load_file
 
-    home, said = small
+    home, said, _ = small
     assert said.count("从头训练") == 2 and said.count("接着训练") == 1 and said.count("训练过了") == 1
     sft, calm, killed = (
         load_file(home / f"vl/{name}/adapter/adapter_model.safetensors") for name in ("sft", "calm", "killed")
@@ -111,12 +115,20 @@ def test_it_starts_from_the_tuned_adapter(small):
 
     from health_assistant.training.recipe import VisionRecipe
 
-    home, _ = small
+    home, *_ = small
     record = json.loads((home / "vl/sft/training.json").read_text())
     model = load(GRPO).load_tuned(home / "base", home / "vl/sft/adapter", VisionRecipe(**record["recipe"]))
     loaded, saved = get_peft_model_state_dict(model), load_peft_weights(str(home / "vl/sft/adapter"), device="cpu")
     assert loaded.keys() == saved.keys() and all(bool((loaded[name] == saved[name]).all()) for name in saved)
     assert any(name.endswith("lora_B.weight") and bool(saved[name].any()) for name in saved)
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_stops_it(small):
+    home, _, said = small
+    assert "第 3 步的损失是 nan" in said and "解决：" in said and "Traceback" not in said
+    assert not (home / "vl/broken/adapter").exists() and not (home / "vl/broken/training.json").exists()
+    assert {one.name for one in home.glob("vl/broken/checkpoints/*/checkpoint-*")} == {"checkpoint-2"}
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ def rows(text: str, **changes: str) -> dict[str, dict]:
 
 
 def ask(endpoint, cache, before, after):
-    return pairwise.PairwiseJudge(Judge(endpoint.url, "fake", "EMPTY", cache)).judge_all(before, after, DIALOGUES)
+    return pairwise.judge_pairs(Judge(endpoint.url, "fake", "EMPTY", cache), before, after, DIALOGUES)
 
 
 def scripted(folder, **contents):

@@ -38,7 +38,7 @@ def build_vl(size: str, folder: Path, texts: list[str] | None = None) -> None:
     from transformers import Qwen2VLForConditionalGeneration
 
     tokenizer = tiny_models.train_tokenizer(
-        texts or tiny_models.report_texts(), 2560, tiny_models.VISION_TEMPLATE, tiny_models.VISION_SYSTEM
+        texts or tiny_models.report_texts(), tiny_models.VL_RECIPE | {"vocab_size": 2560}
     )
     text = {"tie_word_embeddings": False, "max_position_embeddings": LONGEST} | SIZES[size]
     pairs = text["hidden_size"] // text["num_attention_heads"] // 2

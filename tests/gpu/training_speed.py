@@ -186,7 +186,7 @@ def measure(wanted, model, tokenizer, source: Path, home: Path, how: tuple) -> d
 
 
 def text_rows(tokenizer, length: int, count: int) -> list[dict]:
-    """count 行随机的标记，长度在 length 的 0.6 到 1.4 倍之间，前四成是提问。"""
+    """count 行随机的词元，长度在 length 的 0.6 到 1.4 倍之间，前四成是提问。"""
     dice, rows = random.Random(0), []
     for _ in range(count):
         size = round(length * dice.uniform(0.6, 1.4 if length < 1400 else 1.02))
@@ -197,7 +197,7 @@ def text_rows(tokenizer, length: int, count: int) -> list[dict]:
 
 
 def page_rows(tokenizer, wanted: recipe.VisionRecipe, folder: Path) -> list[dict]:
-    """24 页随机的图，用足像素预算，回答约 250 个标记。"""
+    """24 页随机的图，用足像素预算，回答约 250 个词元。"""
     from PIL import Image
     from small_llm import small_texts
 

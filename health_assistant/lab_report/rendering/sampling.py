@@ -164,8 +164,9 @@ def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float =
     who = {"sex": hospital.sex, "age": hospital.age} if style.head else {}
     report = ReadReport(report_type=report_type, items=items, **who)
     if style.writings and (name := pick(rng, style.writings)):
-        write = WRITINGS[name]
-        report.items = [write(item, flag, rng) for item, flag in zip(items, flags, strict=True)]
+        for item, flag in zip(items, flags, strict=True):
+            for field, text in WRITINGS[name](item, flag, rng).items():
+                setattr(item, field, text)
     return Sample(report, flags, sections)
 
 
