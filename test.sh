@@ -5,6 +5,7 @@ CDPATH= cd -- "$(dirname -- "$0")"
 source 0-env-init/setup_venv.sh
 
 MARKS="not slow and not gpu"
+ALONE=
 
 usage() {
   cat <<'EOF'
@@ -20,7 +21,7 @@ EOF
 
 for arg in "$@"; do
   case $arg in
-    --slow) MARKS="not gpu" ;;
+    --slow) MARKS="not gpu and not alone" ALONE=1 ;;
     -h | --help) usage && exit 0 ;;
     *) die "不认识的参数：$arg" "bash test.sh --help" ;;
   esac
@@ -87,7 +88,9 @@ get_chinese_font
 status=0
 python -m ruff check . || status=$?
 [ "$status" != 0 ] || check_types || status=$?
-# 两个进程分着跑，一个文件的测试在一处：很多测试在等，一个核闲着
-[ "$status" != 0 ] || python -m pytest -n 2 --dist loadfile -m "$MARKS" || status=$?
+# 两个进程分着跑，一个文件的测试在一处：很多测试在等，一个核闲着；长的文件在前，见 tests/conftest.py
+[ "$status" != 0 ] || python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "$MARKS" || status=$?
+# 量快慢的，单独跑才准
+[ "$status" != 0 ] || [ -z "$ALONE" ] || python -m pytest -m alone tests/2-eval-before-tuning tests/8-frontend-apps || status=$?
 printf '\n测试用时 %s 秒（含安装），%s\n' "$SECONDS" "$([ "$status" = 0 ] && echo 全部通过 || echo "没有通过（退出码 ${status}）")"
 exit "$status"

@@ -10,8 +10,14 @@ import report_servers
 import stage_scripts
 
 SERVER_LOG = pytest.StashKey[Path]()
+LONGEST = ("test_readme_commands.py", "test_train_vl_grpo.py", "test_overfit.py")
+"""各要几分钟的文件，最先做：两个进程分着做，留到最后，就只有一个在忙。"""
 DESKTOP = {"viewport": {"width": 1280, "height": 900}, "service_workers": "block", "locale": "zh-CN"}
 PHONE = DESKTOP | {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture
@@ -25,6 +31,16 @@ def run_main(monkeypatch, capsys):
         return stage_scripts.load(script).main(), *capsys.readouterr()
 
     return run_main
+
+
+@pytest.fixture(scope="session")
+def reader():
+    """本进程里共用的内置读者，装好了的：模型装一次就够。"""
+    from health_assistant.lab_report.reading.reader import ReportReader
+
+    reader = ReportReader()
+    reader.load(warm=False).result()
+    return reader
 
 
 @pytest.fixture(scope="session")

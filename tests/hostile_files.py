@@ -1,4 +1,7 @@
-"""有敌意的、坏的、少见的文件：内容，以及服务应当给的状态码与代号。"""
+"""有敌意的、坏的、少见的文件：内容，以及服务应当给的状态码与代号。
+
+造起来慢的，内容是造它的函数，用到（`content`）才造：收集测试时不必等。
+"""
 
 import io
 import struct
@@ -15,6 +18,11 @@ BROKEN = (400, "broken_image")
 TOO_MANY_PIXELS = (413, "image_too_many_pixels")
 BLANK = (422, "report_unreadable")
 SIZE = (400, 300)
+
+
+def content(file: tuple) -> bytes:
+    """HOSTILE、HOSTILE_PDFS 里一项的内容。"""
+    return file[0]() if callable(file[0]) else file[0]
 
 
 def drawing(mode: str = "RGB", size: tuple[int, int] = SIZE) -> Image.Image:
@@ -94,6 +102,11 @@ def blank(side: int, mode: str, kind: str = "PNG") -> bytes:
     return encode(kind, Image.new(mode, (side, side)))
 
 
+def bomb(kind: bytes) -> bytes:
+    """解开有 80 MB 的 PNG 块。"""
+    return png_chunk(kind, b"a\0\0" + zlib.compress(b"\0" * 80_000_000))
+
+
 def truncated() -> dict:
     files = {}
     for kind in ("JPEG", "PNG", "WEBP", "HEIF"):
@@ -137,10 +150,10 @@ def lying_headers() -> dict:
         "自称 60000×60000 的 HEIC": (heic_claiming(60_000, 60_000), 413, None),
         "自称 4900×4900、没有数据的 PNG": (png(4900, 4900), *BROKEN),
         "自称 7000×7000 的 JPEG": (jpeg_claiming(7000, 7000), *BLANK),
-        "2500 万像素、不到 100 KB 的 PNG": (blank(4990, "RGBA"), *BLANK),
-        "4900 万像素、不到 100 KB 的 PNG": (blank(7000, "1"), *TOO_MANY_PIXELS),
-        "1250 万像素以内、不到 100 KB 的 WebP": (blank(3500, "RGBA", "WEBP"), *BLANK),
-        "1300 万像素的 WebP": (blank(3606, "RGB", "WEBP"), *TOO_MANY_PIXELS),
+        "2500 万像素、不到 100 KB 的 PNG": (lambda: blank(4990, "RGBA"), *BLANK),
+        "4900 万像素、不到 100 KB 的 PNG": (lambda: blank(7000, "1"), *TOO_MANY_PIXELS),
+        "1250 万像素以内、不到 100 KB 的 WebP": (lambda: blank(3500, "RGBA", "WEBP"), *BLANK),
+        "1300 万像素的 WebP": (lambda: blank(3606, "RGB", "WEBP"), *TOO_MANY_PIXELS),
         "宽为 0 的 PNG": (png(0, 500), None, None),
         "宽为 0 的 JPEG": (jpeg_claiming(0, 500), None, None),
         "1 像素宽": (encode("PNG", drawing(size=(1, 4000))), 422, "image_too_small"),
@@ -153,9 +166,6 @@ def lying_headers() -> dict:
 def damaged() -> dict:
     whole = noise("PNG")
     bad_header = whole[:17] + bytes([whole[17] ^ 1]) + whole[18:]
-    zlib_bomb = zlib.compress(b"\0" * 80_000_000)
-    text_bomb = png_chunk(b"zTXt", b"a\0\0" + zlib_bomb)
-    profile_bomb = png_chunk(b"iCCP", b"a\0\0" + zlib_bomb)
     pixels = zlib.compress(b"".join(b"\0" + bytes(3 * SIZE[0]) for _ in range(SIZE[1])))
     endless_exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x08\0\0\0\x08\0\0\0"
     return {
@@ -169,9 +179,9 @@ def damaged() -> dict:
         "数据改坏的 JPEG": (flip(noise("JPEG"), 3000), None, None),
         "数据改坏的 WebP": (flip(noise("WEBP"), 3000), *BLANK),
         "数据改坏的 HEIC": (flip(noise("HEIF"), 3000), *BLANK),
-        "文字块解开有 80 MB 的 PNG": (png(*SIZE, pixels, text_bomb), None, None),
-        "色彩描述解开有 80 MB 的 PNG": (png(*SIZE, pixels, profile_bomb), None, None),
-        "像素解开有 80 MB 的 PNG": (png(*SIZE, zlib_bomb), *BLANK),
+        "文字块解开有 80 MB 的 PNG": (lambda: png(*SIZE, pixels, bomb(b"zTXt")), None, None),
+        "色彩描述解开有 80 MB 的 PNG": (lambda: png(*SIZE, pixels, bomb(b"iCCP")), None, None),
+        "像素解开有 80 MB 的 PNG": (lambda: png(*SIZE, zlib.compress(b"\0" * 80_000_000)), *BLANK),
         "写了一万遍的 JPEG": (scan_bomb(10_000), *BROKEN),
         "EXIF 是乱的": (encode("JPEG", exif=b"Exif\0\0" + bytes(range(256)) * 8), *BLANK),
         "EXIF 绕圈": (encode("JPEG", exif=endless_exif), *BLANK),
@@ -202,6 +212,6 @@ def rare_but_whole() -> dict:
 
 
 HOSTILE = truncated() | not_images() | lying_headers() | damaged()
-"""名字 -> (内容, 状态码, 代号)；None 是拒绝就行。"""
+"""名字 -> (内容或造它的函数, 状态码, 代号)；None 是拒绝就行。"""
 RARE = rare_but_whole()
 """少见但完好的：读得了，只是没有化验单。"""

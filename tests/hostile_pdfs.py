@@ -1,6 +1,7 @@
 """有敌意的、坏的、少见的 PDF：内容，以及服务应当给的状态码与代号；都是手写的字节。"""
 
 import zlib
+from functools import cache
 
 from hostile_files import encode
 
@@ -126,15 +127,20 @@ def text_flood(count: int) -> bytes:
     return one_page(deflated(lines), font, resources="/Font<</F 5 0 R>>")
 
 
+@cache
+def zeros() -> bytes:
+    """300 MB 的零，压好的。"""
+    return zlib.compress(b"\0" * 300 * MB, 9)
+
+
 def hostile_pdfs() -> dict:
-    zeros = zlib.compress(b"\0" * 300 * MB, 9)
     script = "/OpenAction<</S/JavaScript/JS(app.alert(1); while(true){})>>/AA<</WC<</S/Launch/F(/bin/sh)>>>>"
     attached = "/Names<</EmbeddedFiles<</Names[(a.exe) 5 0 R]>>>>"
     whole = one_page(b"0 0 300 300 re f")
     program = b"<</Type/Filespec/F(a.exe)/EF<</F 6 0 R>>>>", stream(b"MZ" * 999)
     itself = stream(b"/F Do", "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</F 5 0 R>>>>")
     jpeg = encode("JPEG")
-    twice = zlib.compress(zeros, 9)
+    double = "/Filter[/FlateDecode/FlateDecode]"
     files = {
         "只有头": (b"%PDF-1.7\n", *BROKEN),
         "没有页的目录": (b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\n%%EOF", None, None),
@@ -149,12 +155,13 @@ def hostile_pdfs() -> dict:
         "页面大小不是数": (one_page(box="/a (b) null 1e400"), None, None),
         "用户单位一百万": (one_page(page="/UserUnit 1000000"), None, None),
         "自称 40000×40000 的图": (with_image(40_000, 40_000, deflated(b"\0" * MB)), 413, "pdf_image_too_large"),
-        "图解开有 300 MB": (with_image(2000, 2000, stream(zeros, "/Filter/FlateDecode")), None, None),
+        "图解开有 300 MB": (
+            lambda: with_image(2000, 2000, stream(zeros(), "/Filter/FlateDecode")), None, None),
         "黑白图 3500×4900，解开 2 MB": (
             with_image(3500, 4900, deflated(b"\xff" * (438 * 4900)), GRAY_1), *BLANK),
-        "压了两遍的图": (with_image(6000, 4000, stream(twice, "/Filter[/FlateDecode/FlateDecode]")), None, None),
-        "内容解开有 300 MB": (one_page(deflated(b"q Q " * (75 * MB))), None, None),
-        "对象流解开有 300 MB": (object_stream(300 * MB), None, None),
+        "压了两遍的图": (lambda: with_image(6000, 4000, stream(zlib.compress(zeros(), 9), double)), None, None),
+        "内容解开有 300 MB": (lambda: one_page(deflated(b"q Q " * (75 * MB))), None, None),
+        "对象流解开有 300 MB": (lambda: object_stream(300 * MB), None, None),
         "脚本": (one_page(catalog=script), *BLANK),
         "附了程序": (one_page(b"", *program, catalog=attached), *BLANK),
         "加密": (encrypted(), 422, "pdf_encrypted"),
@@ -175,4 +182,4 @@ def hostile_pdfs() -> dict:
 
 
 HOSTILE_PDFS = hostile_pdfs()
-"""名字 -> (内容, 状态码, 代号)；None 是拒绝就行。"""
+"""名字 -> (内容或造它的函数, 状态码, 代号)；None 是拒绝就行。"""

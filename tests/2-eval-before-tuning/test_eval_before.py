@@ -228,6 +228,7 @@ def test_batching_does_not_change_the_answers(tmp_path, random_model):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_sixteen_at_a_time_is_at_least_eight_times_faster_than_one():
     script = ROOT / "tests/benchmarks/evaluation_concurrency.py"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}

@@ -32,6 +32,7 @@ def test_a_load_test_ends_in_a_table_and_a_plot(llm_server, tmp_path):
     assert Image.open(tmp_path / "bench/other/bench.png").width > 800
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said_before_any_load(tmp_path):
     done = bench(f"http://127.0.0.1:{free_port()}/v1", home=tmp_path)
     assert (done.returncode, "连不上" in done.stderr) == (2, True)

@@ -147,6 +147,7 @@ def test_what_is_no_data_url_of_an_image_is_refused(url):
         check_data_url(url)
 
 
+@pytest.mark.slow
 def test_an_iphone_photo_is_read(embedded_server, photo):
     file = io.BytesIO()
     Image.open(photo.path).save(file, "HEIF")

@@ -3,14 +3,6 @@
 import pytest
 from fake_upstreams import numbered_report, photo_of
 
-from health_assistant.lab_report.reading.reader import ReportReader
-
-
-@pytest.fixture(scope="session")
-def reader() -> ReportReader:
-    """本进程里的应用共用的内置读者：模型装一次就够。"""
-    return ReportReader()
-
 
 @pytest.fixture(scope="session")
 def photo() -> bytes:

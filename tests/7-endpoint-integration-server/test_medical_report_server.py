@@ -168,6 +168,7 @@ def test_client_script_writes_the_result_and_does_not_ask_twice(report_server, p
     assert "问过了" in subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
 
 
+@pytest.mark.slow
 def test_client_script_sends_several_files_as_one_report(report_server, photo, tmp_path, monkeypatch):
     monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
     (tmp_path / "一.png").write_bytes(photo)

@@ -11,14 +11,6 @@ import requests
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 
 
-def fuzz(server: str, examples: int, folder: Path) -> None:
-    command = [SCHEMATHESIS, "run", f"{server}/openapi.json", "--max-examples", str(examples), "--seed", "7"]
-    # 随便造的字节不是化验单照片，拒绝它是对的；其余的检查都做
-    command += ["--exclude-checks", "positive_data_acceptance", "--request-timeout", "30"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=folder)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-
-
 def test_the_document_names_every_public_address(report_server):
     document = requests.get(f"{report_server}/openapi.json", timeout=5).json()
     assert document["openapi"] == "3.1.0"
@@ -27,10 +19,10 @@ def test_the_document_names_every_public_address(report_server):
     assert "LabItem" in document["components"]["schemas"]
 
 
-def test_schemathesis_finds_nothing(report_server, tmp_path):
-    fuzz(report_server, 5, tmp_path)
-
-
 @pytest.mark.slow
-def test_schemathesis_finds_nothing_in_many_tries(report_server, tmp_path):
-    fuzz(report_server, 300, tmp_path)
+def test_schemathesis_finds_nothing(report_server, tmp_path):
+    command = [SCHEMATHESIS, "run", f"{report_server}/openapi.json", "--max-examples", "300", "--seed", "7"]
+    # 随便造的字节不是化验单照片，拒绝它是对的；其余的检查都做
+    command += ["--exclude-checks", "positive_data_acceptance", "--request-timeout", "30"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

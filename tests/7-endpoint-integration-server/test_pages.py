@@ -99,6 +99,7 @@ def test_when_no_page_can_be_read_the_first_reason_is_given(client):
     assert (answer.status_code, answer.json["code"]) == BLANK
 
 
+@pytest.mark.slow
 def test_overlapping_photos_are_compared(client):
     changed = [("钾", "K", "4.7", "mmol/L", "3.5-5.3"), KIDNEY[0]]
     body = send(client, jpeg(picture(SALTS)), jpeg(picture(changed))).json
@@ -108,6 +109,7 @@ def test_overlapping_photos_are_compared(client):
     assert {item["flag"] for item in same["report"]["items"]} == {"normal"} and len(same["report"]["items"]) == 3
 
 
+@pytest.mark.slow
 def test_two_persons_are_said(client):
     body = send(client, jpeg(picture(SALTS)), jpeg(picture(KIDNEY, sex="男", age="61岁"))).json
     assert sum("不是同一个人" in notice for notice in body["notices"]) == 2
@@ -168,6 +170,7 @@ def test_a_model_is_asked_page_by_page_and_verified_page_by_page(reader, vision)
     assert len(shown(body)) == 6
 
 
+@pytest.mark.slow
 def test_a_page_the_model_did_not_answer_is_read_by_the_embedded_reader_and_said(reader, vision):
     answers = iter([salts_as_read(), "看不清这张图片"])
     vision.answer = lambda body: next(answers, "看不清这张图片")

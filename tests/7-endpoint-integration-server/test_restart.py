@@ -20,6 +20,7 @@ def server(tmp_path):
         yield running
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_leaves_nothing_half_done(server):
     url, process = server
     master = psutil.Process(process.pid)

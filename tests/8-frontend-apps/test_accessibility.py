@@ -12,7 +12,7 @@ def check(page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.slow)])
 def themed(page_without_csp, request):
     # axe 的脚本是测试塞进页面的，CSP 会拦
     page_without_csp.emulate_media(color_scheme=request.param, reduced_motion="reduce")

@@ -115,6 +115,7 @@ def test_an_encrypted_file_shows_nothing_and_says_how_it_is_made(page, report_se
         assert how[part] != again["encryption"][part]
 
 
+@pytest.mark.slow
 def test_a_wrong_passphrase_says_so_and_may_be_tried_again(page, report_server):
     keep(page, report_server, [HIGH])
     content = export(page, PASSPHRASE)

@@ -1,10 +1,6 @@
 """前面有东西的时候：放在一个路径下面、要先登录、登录过期、代理自己答的错误、很慢的上传、停了很久的标签页。"""
 
 import io
-import socket
-import threading
-import time
-from contextlib import contextmanager
 from threading import Event
 
 import numpy as np
@@ -179,49 +175,3 @@ def test_heartbeats_count_as_a_sign_of_life(page_alone, service):
         page.clock.fast_forward(150_000)
         beat.set()
     page.wait_for_selector(DONE)
-
-
-@contextmanager
-def narrow_line(port: int, bytes_per_second: int):
-    """一条很窄的线路：上行至多这么快，下行不限。给出它的端口。"""
-    listener = socket.create_server(("127.0.0.1", 0))
-    stopping = Event()
-
-    def pump(source: socket.socket, target: socket.socket, speed: int) -> None:
-        try:
-            while not stopping.is_set() and (part := source.recv(speed // 4 if speed else 65536)):
-                target.sendall(part)
-                if speed:
-                    time.sleep(len(part) / speed)
-        except OSError:
-            pass
-        target.close()
-
-    def accept() -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", port))
-            for pair in ((client, server, bytes_per_second), (server, client, 0)):
-                threading.Thread(target=pump, args=pair, daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    yield listener.getsockname()[1]
-    stopping.set()
-    listener.close()
-
-
-@pytest.mark.slow
-def test_a_photo_over_a_line_of_2_kb_a_second_arrives(page, service):
-    """网页自己的文件先从快的线路取，只有照片走慢的。"""
-    photo = big_photo()
-    size = len(photo["buffer"])
-    with narrow_line(int(service.url.rpartition(":")[2]), 2000) as port:
-        page.goto(service.url)
-        page.route(ANALYZE, lambda route: route.continue_(url=f"http://127.0.0.1:{port}/analyze_medical_report"))
-        page.set_input_files("#album-input", photo)
-        page.click("#read-button")
-        page.wait_for_selector(DONE, timeout=2 * size / 2000 * 1000)
-    assert service.photo() == photo["buffer"]

@@ -242,11 +242,8 @@ def test_a_real_photo_shows_exactly_the_abnormal_rows(phone, report_server):
 
 @pytest.mark.slow
 @needs_real_reports
-def test_what_the_phone_sends_reads_like_the_original(page, service):
+def test_what_the_phone_sends_reads_like_the_original(page, service, reader):
     """24 张真实化验单：从网页收到的照片，与原图，读出的各行相同。"""
-    from health_assistant.lab_report.reading.reader import ReportReader
-
-    reader = ReportReader()
 
     def rows(data: bytes) -> list[dict]:
         read = reader.read(Image.open(io.BytesIO(data))).items

@@ -40,11 +40,9 @@ def check(page) -> None:
     ("size", "text"),
     [
         ("320x568", "normal"),
-        ("320x568", "large"),
         ("390x844", "normal"),
         ("1440x900", "normal"),
-        pytest.param("390x844", "large", marks=pytest.mark.slow),
-        pytest.param("1440x900", "large", marks=pytest.mark.slow),
+        *(pytest.param(size, "large", marks=pytest.mark.slow) for size in SIZES),
     ],
 )
 def test_every_screen_fits(page, report_server, size, text):

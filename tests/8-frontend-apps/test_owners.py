@@ -101,6 +101,7 @@ def test_before_keeping_one_may_still_say_whose_it_is(page, report_server):
     page.locator(".record").nth(1).wait_for()
 
 
+@pytest.mark.slow
 def test_a_result_of_somebody_deleted_in_another_tab_is_not_kept_under_another(page, other, report_server):
     keep(page, report_server, [HIGH])
     add_person(page, "妈妈")

@@ -128,11 +128,8 @@ def test_critical_rows_and_notices_come_first(mixed):
     assert notices.locator("p").first.inner_text().startswith("尽快就医：钾 7.1")
     assert notices.bounding_box()["y"] < mixed.locator("#headline").bounding_box()["y"]
     assert shown_rows(mixed) == [
-        ("钾", "↑ 偏高"),
-        ("总胆固醇", "↑ 偏高"),
-        ("尿蛋白", "! 异常"),
-        ("高密度脂蛋白胆固醇", "↓ 偏低"),
-    ]
+        ("钾", "↑ 偏高"), ("总胆固醇", "↑ 偏高"), ("尿蛋白", "! 异常"), ("高密度脂蛋白胆固醇", "↓ 偏低"),
+    ]  # fmt: skip
     assert "达到危急值" in mixed.inner_text(".row[data-name=钾]")
 
 

@@ -121,20 +121,10 @@ def test_drug_susceptibilities_are_not_compared():
 @pytest.mark.parametrize(
     "result",
     [
-        "7.2",
-        "↑7.2",
-        "7.2↑",
-        "*7.2",
-        "H 7.2",
-        "7.2▲",
-        "7.2 ↑危急值",
-        "7.2(已复查)",
-        "7.2，已复查",
-        "7.2 复核",
-        "↑7.2（已复查）",
-        "7.2↑已复查",
+        "7.2", "↑7.2", "7.2↑", "*7.2", "H 7.2", "7.2▲", "7.2 ↑危急值", "7.2(已复查)", "7.2，已复查", "7.2 复核",
+        "↑7.2（已复查）", "7.2↑已复查",
     ],
-)
+)  # fmt: skip
 def test_a_mark_or_a_remark_beside_a_number_does_not_hide_it(result):
     row = PrintedRow(name="钾", code="K", result=result, unit="mmol/L", reference_range="3.5-5.3")
     seen = assess(ReadReport(report_type="生化", items=[row])).items[0]

@@ -26,11 +26,6 @@ PAGES = Path(__file__).parent / "pixel_pages"
 TRUTHS = {page["file"]: page["items"] for page in map(json.loads, (PAGES / "truth.jsonl").open(encoding="utf-8"))}
 
 
-@pytest.fixture(scope="module")
-def reader() -> ReportReader:
-    return ReportReader()
-
-
 def read(reader: ReportReader, image: Image.Image) -> list[LabItem]:
     reading = reader.read(image)
     return assess(reading).items

@@ -5,7 +5,6 @@ from lab_report.foreign_pages import ROWS, draw_sheet
 from PIL import ImageFilter
 
 from health_assistant.lab_report.reading.languages import unsupported_language
-from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.rendering import render
 from health_assistant.lab_report.report import UnreadableReport
 
@@ -18,11 +17,6 @@ REFUSED = {
     "korean": UNKNOWN, "greek": "希腊文", "japanese": "日文", "vietnamese": "越南文",
 }  # fmt: skip
 FAST = {"russian", "japanese"}
-
-
-@pytest.fixture(scope="module")
-def reader() -> ReportReader:
-    return ReportReader()
 
 
 @pytest.mark.parametrize(

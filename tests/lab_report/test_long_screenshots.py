@@ -6,22 +6,13 @@ from PIL import Image, ImageDraw
 
 from health_assistant.images import BadImage, open_image
 from health_assistant.lab_report.reading.cutting import cut_points, is_long
-from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.rendering.drawing import load_font
 
 WIDTH, HEIGHT, ROWS = 1080, 12_000, 90
 NAMES = [
-    "白细胞计数",
-    "红细胞计数",
-    "血红蛋白",
-    "血小板计数",
-    "中性粒细胞计数",
-    "淋巴细胞计数",
-    "单核细胞计数",
-    "葡萄糖",
-    "尿素",
-    "肌酐",
-]
+    "白细胞计数", "红细胞计数", "血红蛋白", "血小板计数", "中性粒细胞计数", "淋巴细胞计数", "单核细胞计数",
+    "葡萄糖", "尿素", "肌酐",
+]  # fmt: skip
 
 
 def screenshot(pitch: int, first: int = 160) -> tuple[Image.Image, list[str]]:
@@ -38,11 +29,6 @@ def screenshot(pitch: int, first: int = 160) -> tuple[Image.Image, list[str]]:
         for x, word in zip((40, 420, 600, 820), cells, strict=True):
             draw.text((x, first + pitch * row), word, "black", font)
     return image, values
-
-
-@pytest.fixture(scope="module")
-def reader() -> ReportReader:
-    return ReportReader()
 
 
 def test_no_cut_goes_through_a_letter():

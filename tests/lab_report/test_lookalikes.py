@@ -40,12 +40,9 @@ def code_of(finding: Finding) -> str | None:
 
 
 ELEMENTS = (
-    ("锌", "Zn", "90", "μmol/L", ""),
-    ("铁", "Fe", "8.0", "mmol/L", ""),
-    ("钙", "Ca", "1.55", "mmol/L", ""),
-    ("镁", "Mg", "1.45", "mmol/L", ""),
-    ("铅", "Pb", "35", "μg/L", ""),
-)
+    ("锌", "Zn", "90", "μmol/L", ""), ("铁", "Fe", "8.0", "mmol/L", ""), ("钙", "Ca", "1.55", "mmol/L", ""),
+    ("镁", "Mg", "1.45", "mmol/L", ""), ("铅", "Pb", "35", "μg/L", ""),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("title", ["微量元素", "全血五元素", "", "检验报告单"])

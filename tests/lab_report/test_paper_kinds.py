@@ -19,11 +19,6 @@ SEEDS, BOX_SEEDS = range(1000, 1006), range(2000, 2040)
 MOST_SILENT = 0.001
 
 
-@pytest.fixture(scope="module")
-def reader() -> ReportReader:
-    return ReportReader()
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_seed_gives_the_same_page(kind):
     first, again, other = draw(kind, 1), draw(kind, 1), draw(kind, 2)

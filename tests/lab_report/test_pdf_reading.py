@@ -20,13 +20,6 @@ CHINESE = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def reader() -> ReportReader:
-    loaded = ReportReader()
-    loaded.load().result()
-    return loaded
-
-
 def read(reader: ReportReader, data: bytes, index: int = 0) -> Reading:
     return reader.start(lambda: pdf.render_page(data, index)).result()
 

@@ -57,20 +57,11 @@ def test_other_specimens(title, name, result, limits, expected):
 @pytest.mark.parametrize(
     "result",
     [
-        "阳性反应",
-        "结果呈阳性。",
-        "【阳性】",
-        "阳性3+",
-        "阳性++",
-        "阳性反应(+)",
-        "阳性↑",
-        "阳性*",
-        "初筛阳性",
-        "可疑阳性",
-        "疑似阳性",
+        "阳性反应", "结果呈阳性。", "【阳性】", "阳性3+", "阳性++", "阳性反应(+)", "阳性↑", "阳性*", "初筛阳性",
+        "可疑阳性", "疑似阳性",
     ]
     + ["阳性，请复查", "阳性(+)，建议复查", "阳性（待复查）"],
-)
+)  # fmt: skip
 def test_positive_with_words_around_it(result):
     assert report_of("肌红蛋白", result, "阴性", "尿液分析").items[0].critical
 

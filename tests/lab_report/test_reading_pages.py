@@ -20,11 +20,6 @@ QUICK = [
 EVERY = [*LAYOUTS, *HELD_OUT_LAYOUTS]
 
 
-@pytest.fixture(scope="module")
-def reader() -> ReportReader:
-    return ReportReader()
-
-
 def truth_of(page: RenderedReport) -> list[TrueItem]:
     return [TrueItem(**row.model_dump(), flag=flag) for row, flag in zip(page.report.items, page.flags, strict=True)]
 
