@@ -23,13 +23,13 @@ from tqdm import tqdm
 
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, new_parser
+from health_assistant.lab_report.report import ORIGIN_WORDS
 
 SPLITS = ("train", "val", "test")
 FIELDS = {"名称": "name", "代号": "code", "结果": "result", "单位": "unit", "参考范围": "reference_range",
           "标记": "mark"}  # fmt: skip
 HEAD = {"报告类型": "report_type", "性别": "sex", "年龄": "age"}
-ORIGIN = {"采样时间": "collected", "接收时间": "received", "报告时间": "reported", "医院": "performer",
-          "标本": "specimen"}  # fmt: skip
+ORIGIN: dict[str, str] = {words: field for field, words in ORIGIN_WORDS.items()}
 COLUMNS = ("图", *FIELDS, "把握", "疑问", *HEAD, *ORIGIN, "位置", "原文件")
 # 后几种打不开，会说怎么办
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".bmp", ".tif", ".tiff", ".gif", ".pdf")
@@ -176,7 +176,9 @@ def table_rows(image: str, original: str, reading) -> list[dict[str, str]]:
         # 前面的制表符让 Excel 与 WPS 把 3-5 当文字，不认成日期；= 开头的也不会当公式
         texts = {column: f"\t{getattr(read, field) or ''}".rstrip() for column, field in FIELDS.items()}
         head = {column: getattr(reading, field) or "" for column, field in HEAD.items()}
-        when = {column: reading.origin[field].value for column, field in ORIGIN.items() if field in reading.origin}
+        when = {
+            column: reading.origin[field].value for field, column in ORIGIN_WORDS.items() if field in reading.origin
+        }
         head |= {column: "\t" + re.sub(r"(?<=\d)T(?=\d)", " ", value) for column, value in when.items()}
         place = " ".join(map(str, read.boxes["row"]))
         rows.append({"图": image, **texts, "把握": f"{read.confidence:.3f}", "疑问": read.doubt or "", **head,

@@ -31,13 +31,17 @@ from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.origin import understand
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reference_range import parse_range, parse_result
-from health_assistant.lab_report.report import FLAG_WORDS, PrintedOrigin, PrintedRow, ReadReport
+from health_assistant.lab_report.report import (
+    FLAG_WORDS,
+    ORIGIN_WORDS,
+    PrintedOrigin,
+    PrintedRow,
+    ReadReport,
+)
 from health_assistant.lab_report.units import kind_of_unit
 
 KINDS = {"mark": "标记与数不符", "flag": "判断与数不符", "unit": "单位不对",
          "unparsable": "看不懂", "not_on_page": "图上没有"}  # fmt: skip
-ORIGIN_WORDS = {"collected": "采样时间", "received": "接收时间", "reported": "报告时间", "performer": "医院",
-                "specimen": "标本"}  # fmt: skip
 
 
 @command
@@ -107,10 +111,11 @@ def lint(line: str, page: "PageText | None") -> tuple[list[Problem], int]:
         what = "不是 ReadReport" if isinstance(error, ValidationError) else f"不是带标签的一行 JSON：{error}"
         return [("unparsable", what, line[:60])], 1
     flags = row.get("flags") or [None] * len(read.items)
+    origin = (read.origin or PrintedOrigin()).model_dump()
     problems = [
-        ("unparsable", f"看不懂{ORIGIN_WORDS[name]}", printed)
-        for name, printed in (read.origin or PrintedOrigin()).model_dump(exclude_none=True).items()
-        if not understand(name, printed)
+        ("unparsable", f"看不懂{words}", origin[name])
+        for name, words in ORIGIN_WORDS.items()
+        if origin[name] and not understand(name, origin[name])
     ]
     for item, flag in zip(read.items, flags, strict=False):
         problems += check_item(read, item, flag)

@@ -104,6 +104,9 @@ class ReadRow(Evidence, PrintedRow):
 
 OriginField = Literal["collected", "received", "reported", "performer", "specimen"]
 """采样、接收、报告的时间，做检验的医院，标本。名字照 FHIR 的 Specimen 与 DiagnosticReport。"""
+ORIGIN_WORDS: dict[OriginField, str] = {
+    "collected": "采样时间", "received": "接收时间", "reported": "报告时间", "performer": "医院", "specimen": "标本",
+}  # fmt: skip
 TIMES: tuple[OriginField, ...] = ("collected", "received", "reported")
 """由先到后。"""
 LONGEST_WAIT = timedelta(days=60)
