@@ -145,7 +145,6 @@ def judge_pages(reads: Sequence[PageRead], verify: bool, told: Told) -> tuple[As
         engines["verified_by"] = "、".join(dict.fromkeys(verifiers.values()))
         doubts = list(dict.fromkeys(unread + joined.doubts + embedded.doubts))
         report = assess_verified(joined.reading, embedded.reading, doubts)
-        report.origin = embedded.reading.origin  # 视觉模型不读这几栏
         for item in report.items:
             item.verified = item.verified if item.page in verifiers else None
     else:

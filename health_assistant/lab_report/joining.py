@@ -12,14 +12,13 @@ from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.report import (
     SEVERITIES,
-    TIMES,
     Origin,
     OriginField,
     Reading,
     ReadReport,
     ReadRow,
     Severity,
-    contradicting,
+    consistent,
 )
 from health_assistant.lab_report.severity import worst
 
@@ -46,7 +45,7 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
         number, reading = pages[0]
         doubts += reading.notices
         rows = [row.model_copy(update={"page": number}) for row in reading.items]
-        return Joined(reading.model_copy(update={"items": rows, "origin": _join_origins(pages)}), doubts)
+        return Joined(reading.model_copy(update={"items": rows, "origin": join_origins(pages)}), doubts)
     titles = _titles(pages)
     kept: list[Observation] = []
     disputed: set[int] = set()
@@ -73,7 +72,7 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
         for seen in kept:
             seen.row.report_type = None
     engine = "、".join(dict.fromkeys(reading.engine for _, reading in pages))
-    reading = Reading(items=[seen.row for seen in kept], origin=_join_origins(pages), engine=engine, **head)
+    reading = Reading(items=[seen.row for seen in kept], origin=join_origins(pages), engine=engine, **head)
     return Joined(reading, doubts, floor)
 
 
@@ -113,7 +112,7 @@ def _join_heads(pages: Sequence[tuple[int, Reading]]) -> tuple[dict[str, str | N
     return head, doubts
 
 
-def _join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
+def join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
     """各页的时间、医院、标本；几页印得不一样的（几份单子一起读）不要：不知道哪一行是哪一份的。"""
     joined: Origin = {}
     for name in get_args(OriginField):
@@ -121,9 +120,7 @@ def _join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
         if len({one.value for _, one in printed}) == 1:
             number, first = printed[0]
             joined[name] = first.model_copy(update={"page": number})
-    for name in contradicting({name: printed.value for name, printed in joined.items() if name in TIMES}):
-        joined.pop(name)
-    return joined
+    return consistent(joined)
 
 
 def _age_of(text: str) -> float | str:
