@@ -74,8 +74,8 @@ def describe_findings(report: Assessment) -> str:
 def describe_row(finding: Finding) -> str:
     """一个异常项目：目录里的名称、判断、由解析后的数写出的结果与范围。"""
     analyte = finding.analyte
-    units = (analyte.unit, *analyte.other_units, *analyte.conversions, *analyte.more_units)
-    unit = next((one for one in units if one and fold_unit(one) == fold_unit(finding.unit)), "")
+    printed = fold_unit(finding.unit)
+    unit = next((unit for unit in analyte.spelled_units if unit and fold_unit(unit) == printed), "")
     result, interval = _plain(finding.value), _plain(finding.interval)
     severity = f"，{SEVERITY_WORDS[finding.severity]}" if finding.severity else ""
     parts = [

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache, cached_property, lru_cache
-from importlib import resources
 from math import inf
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
-from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
+from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, intervals_of
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import normalize
@@ -212,6 +212,11 @@ class Analyte(Entry):
         general = self.general_intervals if self.confidence != "C" else ()
         return (*general, *(one.range for one in self.groups if one.confidence != "C"))
 
+    @property
+    def spelled_units(self) -> tuple[str, ...]:
+        """目录里写着的各个单位，自己的在先。"""
+        return (self.unit, *self.other_units, *self.conversions, *self.more_units)
+
     @cached_property
     def units(self) -> frozenset[str]:
         """数值可以直接比较的几个单位，是比较用的写法。"""
@@ -261,6 +266,11 @@ class Analyte(Entry):
         factor = self._factors.get(fold_unit(unit)) or self._count_factor(unit)
         return None if factor is None else value * factor.numerator / factor.denominator
 
+    def bounds(self, interval: Interval, unit: str) -> tuple[Decimal | None, Decimal | None]:
+        """以 `unit` 计的区间的两端，换成本指标的单位；没有界、不知道怎么换的一端为 None。"""
+        low, high = (None if bound is None else self.convert(bound, unit) for bound in (interval.low, interval.high))
+        return low, high
+
     @model_validator(mode="after")
     def _check(self) -> "Analyte":
         if self.reference is not None and not self.source:
@@ -292,16 +302,18 @@ class CatalogueFile(Entry):
     def _check(self) -> "CatalogueFile":
         if repeated := repeated_values(one.code for one in self.indicators):
             raise ValueError(f"code 重复：{'、'.join(repeated)}")
-        by_code = {one.code: one for one in self.indicators}
-        for one in self.indicators:
-            if strange := sorted({*one.twins} - by_code.keys()):
-                raise ValueError(f"“{one.code}”的 twins：目录里没有这些指标：{'、'.join(strange)}")
-        for (_, name), sharing in [entry for index in build_index(self.indicators) for entry in index.items()]:
-            told_apart = {code for one in sharing for code in one.twins}  # 由印着的范围分辨
-            units = [unit for one in sharing if one.code not in told_apart for unit in one.units]
-            if shared := repeated_values(units):
-                who = "、".join(one.code for one in sharing)
-                raise ValueError(f"“{who}”：名称“{name}”与单位“{shared[0]}”都相同，分不清")
+        codes = {analyte.code for analyte in self.indicators}
+        for analyte in self.indicators:
+            if strange := sorted({*analyte.twins} - codes):
+                raise ValueError(f"“{analyte.code}”的 twins：目录里没有这些指标：{'、'.join(strange)}")
+        for name, sharing in [entry for index in build_index(self.indicators) for entry in index.items()]:
+            told_apart = {code for analyte in sharing for code in analyte.twins}  # 由印着的范围分辨
+            own = [analyte for analyte in sharing if analyte.code not in told_apart]
+            for specimen in get_args(Specimen):
+                units = [unit for analyte in own if analyte.specimen == specimen for unit in analyte.units]
+                if shared := repeated_values(units):
+                    who = "、".join(analyte.code for analyte in sharing)
+                    raise ValueError(f"“{who}”：名称“{name}”与单位“{shared[0]}”都相同，分不清")
         return self
 
 
@@ -325,26 +337,25 @@ def fold_code(code: str) -> str:
 
 @cache
 def load_catalogue() -> tuple[Analyte, ...]:
-    """读入 indicators.yaml。"""
-    return parse_catalogue(resources.files(__package__).joinpath("indicators.yaml").read_text("utf-8"))
+    """读入 indicators.yaml；有错则 BadYaml。"""
+    return read_yaml(CatalogueFile, Path(__file__).with_name("indicators.yaml")).indicators
 
 
-def parse_catalogue(text: str) -> tuple[Analyte, ...]:
-    """文字 -> 核对过的目录；有错则 BadYaml。"""
-    return check_yaml(CatalogueFile, text, "indicators.yaml").indicators
-
-
-Index = dict[tuple[Specimen, str], list[Analyte]]
+Index = dict[str, list[Analyte]]
 
 
 def build_index(indicators: Iterable[Analyte]) -> tuple[Index, Index]:
-    """名称 -> 指标，代号 -> 指标。只有英文全名算名称：缩写太短，要连同单位才能认。锂（Li）与 L1 分不清，只算名称。"""
+    """名称 -> 指标，代号 -> 指标，各种标本的在一起；名称、代号是比较用的写法。
+
+    只有英文全名算名称：缩写太短，要连同单位才能认。锂（Li）与 L1 分不清，只算名称。
+    """
     names: Index = {}
     codes: Index = {}
-    for one in indicators:
-        spelled = (alias for alias in one.aliases if not alias.isascii() or re.search(r"[a-z]{4}|^Li$", alias))
-        for name in {fold_name(word) for word in (one.name, *spelled)}:
-            names.setdefault((one.specimen, name), []).append(one)
-        for code in {fold_code(code) for code in (re.sub(r"^[UF]-", "", one.code), one.code, *one.aliases)} - {"LL"}:
-            codes.setdefault((one.specimen, code), []).append(one)
+    for analyte in indicators:
+        spelled = (alias for alias in analyte.aliases if not alias.isascii() or re.search(r"[a-z]{4}|^Li$", alias))
+        for name in {fold_name(word) for word in (analyte.name, *spelled)}:
+            names.setdefault(name, []).append(analyte)
+        abbreviations = (re.sub(r"^[UF]-", "", analyte.code), analyte.code, *analyte.aliases)
+        for code in {fold_code(abbreviation) for abbreviation in abbreviations} - {"LL"}:
+            codes.setdefault(code, []).append(analyte)
     return names, codes

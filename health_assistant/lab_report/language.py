@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, cached_property
-from importlib import resources
+from pathlib import Path
 from string import Formatter
 from typing import Literal
 
 from pydantic import model_validator
 
-from health_assistant.checked_yaml import Entry, check_yaml
+from health_assistant.checked_yaml import Entry, read_yaml
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -69,8 +69,7 @@ def _pattern(template: str) -> str:
 def load_english() -> EnglishFile:
     """读入两个英文文件，合成一份；有错则 BadYaml。"""
     own, texts = (
-        check_yaml(EnglishFile, resources.files(__package__).joinpath(name).read_text("utf-8"), name)
-        for name in ("english.yaml", "english_texts.yaml")
+        read_yaml(EnglishFile, Path(__file__).with_name(name)) for name in ("english.yaml", "english_texts.yaml")
     )
     return EnglishFile(names=own.names, composed=own.composed, sentences=texts.sentences | own.sentences)
 

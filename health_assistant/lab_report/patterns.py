@@ -5,12 +5,12 @@
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib import resources
+from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
-from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
+from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
 from health_assistant.lab_report.catalogue import Phrase, Sentence, load_catalogue
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
@@ -159,13 +159,8 @@ class Match:
 
 @cache
 def load_patterns() -> tuple[Pattern, ...]:
-    """读入 patterns.yaml。"""
-    return parse_patterns(resources.files(__package__).joinpath("patterns.yaml").read_text("utf-8"))
-
-
-def parse_patterns(text: str) -> tuple[Pattern, ...]:
-    """文字 -> 核对过的组合；有错则 BadYaml。"""
-    return check_yaml(PatternFile, text, "patterns.yaml").patterns
+    """读入 patterns.yaml；有错则 BadYaml。"""
+    return read_yaml(PatternFile, Path(__file__).with_name("patterns.yaml")).patterns
 
 
 def find_patterns(person: Person, findings: list[Finding], report_type: str = "") -> list[Match]:

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, cached_property
-from importlib import resources
 from math import inf
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from health_assistant.checked_yaml import Entry, check_yaml
+from health_assistant.checked_yaml import Entry, read_yaml
 from health_assistant.lab_report.catalogue import Age, Analyte, Bounds, Number, Sentence, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
 from health_assistant.lab_report.person import Person
@@ -160,13 +160,8 @@ class SeverityFile(Entry):
 
 @cache
 def load_severity() -> SeverityFile:
-    """读入 severity.yaml。"""
-    return parse_severity(resources.files(__package__).joinpath("severity.yaml").read_text("utf-8"))
-
-
-def parse_severity(text: str) -> SeverityFile:
-    """文字 -> 核对过的分级表；有错则 BadYaml。"""
-    return check_yaml(SeverityFile, text, "severity.yaml")
+    """读入 severity.yaml；有错则 BadYaml。"""
+    return read_yaml(SeverityFile, Path(__file__).with_name("severity.yaml"))
 
 
 def worst(severities: Iterable[Severity | None]) -> Severity | None:
