@@ -15,9 +15,7 @@ from health_assistant.lab_report.specimen import (
     is_unusual,
     is_venous_gas,
     is_whole_blood_element,
-    may_be_whole_blood,
     possible_specimens,
-    says_element,
     timed_glucose,
 )
 from health_assistant.lab_report.units import fold_unit, is_only_for_blood, is_per_microlitre, kind_of_unit
@@ -110,11 +108,13 @@ def _split_code(name: str) -> tuple[str, str]:
 
 def _is_another_kind(analyte: Analyte, clues: _Clues) -> bool:
     """不是目录里的这一项：全血的微量元素（目录里是血清的），或以 mg/L 计的白蛋白、总蛋白（是尿、脑脊液的）。"""
-    if is_whole_blood_element(analyte.code, clues.report_type, clues.unit) and not _SAYS_SERUM.search(clues.name):
-        gap, number = clues.distance(analyte), clues.number(analyte)
-        if number is not None and not may_be_whole_blood(analyte.code, number):
-            return False
-        return says_element(analyte.code, clues.report_type) if gap is None else gap > log(_SERUM_LIKE)
+    gap = clues.distance(analyte)
+    is_like_serum = None if gap is None else gap <= log(_SERUM_LIKE)
+    is_whole_blood = is_whole_blood_element(
+        analyte.code, clues.report_type, clues.unit, clues.number(analyte), is_like_serum
+    )
+    if is_whole_blood and not _SAYS_SERUM.search(clues.name):
+        return True
     in_urine = _named(clues.name, ("urine",)) if analyte.code in ("ALB", "TP") else []
     return not analyte.knows_unit(clues.unit) and any(other.knows_unit(clues.unit) for other in in_urine)
 
