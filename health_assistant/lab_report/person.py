@@ -108,16 +108,6 @@ class Person:
         """不满 28 天。"""
         return self.age_years is not None and self.age_years < NEWBORN_AGE_YEARS
 
-    @property
-    def is_child(self) -> bool:
-        """28 天起、不满 18 岁；不知几岁的孩子也算。"""
-        return self.is_minor and not self.is_newborn
-
-    @property
-    def is_old(self) -> bool:
-        """60 岁起。"""
-        return self.age_years is not None and self.age_years >= OLD_AGE_YEARS
-
     def fits(self, who: str) -> bool:
         """这个人属不属于 `who` 这一群；年龄看不懂的只属于任何人与自己的性别。"""
         return _GROUPS[who](self)
@@ -127,12 +117,12 @@ _GROUPS: dict[str, Callable[[Person], bool]] = {
     "任何人": lambda person: True,
     "成人": lambda person: person.is_adult,
     "不在孕期的成人": lambda person: person.is_adult and not person.pregnant,
-    "儿童": lambda person: person.is_child,
+    "儿童": lambda person: person.is_minor and not person.is_newborn,  # 不知几岁的孩子也算
     "新生儿": lambda person: person.is_newborn,
     "孕妇": lambda person: person.pregnant,
     "男": lambda person: person.sex == "男",
     "女": lambda person: person.sex == "女",
-    "老人": lambda person: person.is_old,
+    "老人": lambda person: person.age_years is not None and person.age_years >= OLD_AGE_YEARS,
 }
 
 
