@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
-from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
+from health_assistant.checked_yaml import Entry, EntryType, read_yaml, repeated_values
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, intervals_of
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import normalize
@@ -118,23 +118,41 @@ class GroupRange(Entry):
         return not person.pregnant and person.age_years is not None and self.start <= person.age_years < self.below
 
 
-class PersonTexts(Entry):
-    """对一部分人另说的话；没有写的照一般的。"""
+SpokenTo = Literal["孕妇", "男", "女", "儿童", "新生儿", "老人"]
+"""有的话对这一部分人另说。"""
 
-    who: Literal["孕妇", "男", "女", "儿童", "新生儿", "老人"]
-    measures: Sentence | None = None
+
+def for_person(entry: EntryType, person: Person, **changes: Any) -> EntryType:
+    """目录、组合里一项的副本，`texts` 里对这个人另说的话代替一般的；changes 是另外要换的字段。"""
+    for texts in entry.texts:
+        if person.fits(texts.who):
+            changes |= texts.model_dump(exclude={"who"}, exclude_none=True)
+    # model_copy 会把算过的 cached_property 一起抄走
+    return type(entry).model_construct(**{name: getattr(entry, name) for name in type(entry).model_fields} | changes)
+
+
+class Sayings(Entry):
+    """各个方向的说明，与怎么办。"""
+
     high: Sentence | None = None
     low: Sentence | None = None
     abnormal: Sentence | None = None
     advice_high: Sentence | None = None
     advice_low: Sentence | None = None
     advice_abnormal: Sentence | None = None
+
+
+class PersonTexts(Sayings):
+    """对一部分人另说的话；没有写的照一般的。"""
+
+    who: SpokenTo
+    measures: Sentence | None = None
     red_flags: dict[Direction, Sentence] | None = None
     harmless: tuple[Direction, ...] | None = None
     department: str | None = None
 
 
-class Analyte(Entry):
+class Analyte(Sayings):
     """目录里的一个指标。`reference` 与 `groups` 都用 `unit` 作单位；`reference` 是一般成人的。"""
 
     code: str
@@ -151,12 +169,6 @@ class Analyte(Entry):
     panel: str
     department: str
     measures: Sentence
-    high: Sentence | None = None
-    low: Sentence | None = None
-    abnormal: Sentence | None = None
-    advice_high: Sentence | None = None
-    advice_low: Sentence | None = None
-    advice_abnormal: Sentence | None = None
     red_flags: dict[Direction, Sentence] = {}
     harmless: tuple[Direction, ...] = ()
     groups: tuple[GroupRange, ...] = ()
@@ -170,12 +182,7 @@ class Analyte(Entry):
     def for_person(self, person: Person) -> "Analyte":
         """对这个人用的：参考范围是他那一群的（目录没有就没有，从不借别人的），话也是对他说的。"""
         limits, confidence = self._reference_for(person)
-        changes: dict[str, Any] = {"reference": limits, "confidence": confidence, "general": self.reference}
-        for one in self.texts:
-            if person.fits(one.who):
-                changes |= one.model_dump(exclude={"who"}, exclude_none=True)
-        # model_copy 会把算过的 cached_property 一起抄走
-        return Analyte.model_construct(**{name: getattr(self, name) for name in Analyte.model_fields} | changes)
+        return for_person(self, person, reference=limits, confidence=confidence, general=self.reference)
 
     def _reference_for(self, person: Person) -> tuple[ReferenceRange | None, str]:
         fitting = [one for one in self.groups if one.fits(person)]

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
 from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
-from health_assistant.lab_report.catalogue import Phrase, Sentence, load_catalogue
+from health_assistant.lab_report.catalogue import Phrase, Sentence, SpokenTo, for_person, load_catalogue
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.person import Person
@@ -50,7 +50,7 @@ Conditions = dict[str, Annotated[InstanceOf[Condition], BeforeValidator(_conditi
 class PatternTexts(Entry):
     """对一部分人另说的话；没有写的照一般的。"""
 
-    who: Literal["男", "女", "老人", "孕妇", "儿童", "新生儿"]
+    who: SpokenTo
     common: Phrase | None = None
     says: Sentence | None = None
     action: Sentence | None = None
@@ -97,11 +97,7 @@ class Pattern(Entry):
 
     def for_person(self, person: Person) -> "Pattern":
         """话是对这个人说的。"""
-        changes: dict[str, Any] = {}
-        for one in self.texts:
-            if person.fits(one.who):
-                changes |= one.model_dump(exclude={"who"}, exclude_none=True)
-        return Pattern.model_construct(**{name: getattr(self, name) for name in Pattern.model_fields} | changes)
+        return for_person(self, person)
 
     def may_apply(self, person: Person, report_type: str, present: set[str]) -> bool:
         """人、报告名与有的项目合不合；项目怎样还没有看。"""
