@@ -82,17 +82,10 @@ def read_page(
         if analyst.vision:
             _read_with_vision(analyst, page, job, read)
         else:
-            read.embedded = _read_embedded(pending or analyst.start_reading(page, job.end), job)
+            read.embedded = _wait(pending or analyst.start_reading(page, job.end), job.end, job, "read")
     except (UnreadableReport, BadImage, Busy) as error:
         read = PageRead(number, error=error)  # 视觉模型从别的单子里“读出”的行也不要
     return read
-
-
-def _read_embedded(pending: "Future[Reading]", job: Job) -> Reading:
-    started = time.monotonic()
-    reading = _wait(pending, job.end)
-    job.note("read", started)
-    return reading
 
 
 def _read_with_vision(analyst: "Analyst", page: Page, job: Job, read: PageRead) -> None:
@@ -111,9 +104,9 @@ def _read_with_vision(analyst: "Analyst", page: Page, job: Job, read: PageRead) 
         read.vision_failed = True
     job.note("vision", started)
     if read.vision_failed:
-        read.embedded = _read_embedded(pending or analyst.start_reading(page), job)
+        read.embedded = _wait(pending or analyst.start_reading(page), job.end, job, "read")
     elif analyst.settings.verify:
-        read.embedded = _checked(pending, deadline, job)
+        read.embedded = _read_again(pending, deadline, job)
 
 
 def _ask_vision(analyst: "Analyst", page: Page, deadline: float, trace: list[dict] | None) -> Reading:
@@ -155,27 +148,28 @@ def _is_doubtful(row: ReadRow) -> bool:
     return bool(row.doubt) or (row.confidence is not None and not row.confidence >= MIN_CONFIDENCE)
 
 
-def _checked(pending: "Future[Reading] | None", deadline: float, job: Job) -> Reading | None:
+def _read_again(pending: "Future[Reading] | None", deadline: float, job: Job) -> Reading | None:
     """用来核对的读数；排不上、读不出、没有在时限内读完的为 None。
 
     是别的单子、不会读的语言时照抛 `UnreadableReport`：视觉模型从影像报告里“读出”的行不可信。
     """
-    started = time.monotonic()
     try:
-        return _wait(pending, deadline) if pending else None
+        return _wait(pending, deadline, job, "verify") if pending else None
     except Busy:
         return None
     except UnreadableReport as error:
         if error.code in ("other_paper", "unsupported_language"):
             raise
         return None
-    finally:
-        job.note("verify", started)
 
 
-def _wait(pending: "Future[Reading]", deadline: float) -> Reading:
+def _wait(pending: "Future[Reading]", deadline: float, job: Job, step: str) -> Reading:
+    """等内置读者读完，用时记在 step；到 deadline 还没有读完的抛 `Busy`，读不出的照抛。"""
+    started = time.monotonic()
     try:
         return pending.result(max(deadline - time.monotonic(), 0))
     except TimeoutError as error:
         pending.cancel()
         raise Busy from error
+    finally:
+        job.note(step, started)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from health_assistant.lab_report.alignment import align, same_range, same_result, units_agree
+from health_assistant.lab_report.alignment import align, describe_reading, same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import Assessment, assess, possible_grave, raise_to, severity_of
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.report import SEVERITIES, PrintedRow, Reading, ReadReport, ReadRow
@@ -30,7 +30,7 @@ def assess_verified(vision: Reading, embedded: Reading, open_doubts: Sequence[st
     assessed = assess(Reading(items=[row.read for row in rows], **head), open_doubts)
     for row, finding in zip(rows, assessed.items, strict=True):
         finding.verified = row.read.doubt not in (DIFFERENT, ONLY_VISION, ONLY_EMBEDDED)
-        finding.other_reading = _describe(row.other) if row.other else None
+        finding.other_reading = describe_reading(row.other) if row.other else None
     alarms = [alarm for row in rows if row.other and (alarm := _alarm(row, assessed.report_type, assessed.person))]
     assessed.notices = alarms + doubts + assessed.notices
     assessed.doubts = alarms + assessed.doubts  # 改正别的行、导出的时候也要在
@@ -101,11 +101,6 @@ def _alarm(row: _Row, report_type: str, person: Person) -> str | None:
     if not possible_grave(theirs, read.report_type or report_type, person):
         return None
     return (
-        f"请马上核对原件：{read.name} 两个读者读得不一样，其中一个读成 {_describe(other)}；"
+        f"请马上核对原件：{read.name} 两个读者读得不一样，其中一个读成 {describe_reading(other)}；"
         "如果它没有读错，就达到了危急值，要尽快就医。"
     )
-
-
-def _describe(row: PrintedRow) -> str:
-    limits = f"（{row.reference_range}）" if row.reference_range else ""
-    return f"{row.result or '（空）'} {row.unit}".strip() + limits

@@ -48,6 +48,12 @@ def same_range(one: str, other: str) -> bool:
     return parsed is not None and parsed == parse_range(other)
 
 
+def describe_reading(row: PrintedRow) -> str:
+    """另一个读数，写给核对的人看：结果、单位，括号里是范围。"""
+    limits = f"（{row.reference_range}）" if row.reference_range else ""
+    return f"{row.result or '（空）'} {row.unit}".rstrip() + limits
+
+
 def units_agree(one: str, other: str) -> bool:
     """同一个单位，或有一边没有读到。"""
     return not (one and other) or fold_unit(one) == fold_unit(other)

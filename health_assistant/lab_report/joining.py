@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
-from health_assistant.lab_report.alignment import same_range, same_result, units_agree
+from health_assistant.lab_report.alignment import describe_reading, same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.catalogue import fold_name
 from health_assistant.lab_report.interval import Interval
@@ -183,9 +183,7 @@ def _graver(one: Observation, other: Observation, head: dict[str, str | None]) -
     weights = [severity(one.row), severity(other.row)]
     graver = worst(weights)
     chosen, left = (other, one) if graver and graver != weights[0] else (one, other)
-    row, page = left.row, left.row.page
-    limits = f"（{row.reference_range}）" if row.reference_range else ""
-    value = f"{row.result or '（空）'} {row.unit}".rstrip()
-    doubt = f"第 {chosen.row.page} 页与第 {page} 页读得不一样，第 {page} 页是 {value}{limits}，请核对原件"
+    page, other_reading = left.row.page, describe_reading(left.row)
+    doubt = f"第 {chosen.row.page} 页与第 {page} 页读得不一样，第 {page} 页是 {other_reading}，请核对原件"
     doubtful = replace(chosen, row=chosen.row.model_copy(update={"doubt": doubt}))
     return doubtful, min(graver, "severe", key=SEVERITIES.index) if graver else None
