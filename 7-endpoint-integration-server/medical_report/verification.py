@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 from health_assistant.lab_report.alignment import align, describe_reading, same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import Assessment, assess, possible_grave, raise_to, severity_of
+from health_assistant.lab_report.judgement import flag_says
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.report import SEVERITIES, PrintedRow, Reading, ReadReport, ReadRow
 
 DIFFERENT = "两个读者读得不一样，请核对原件"
 ONLY_VISION = "内置程序在单子上没有找到这一行，请核对原件"
 ONLY_EMBEDDED = "视觉模型没有读到这一行，请核对原件"
+_OPPOSITE = {("high", "abnormal"), ("low", "abnormal")}
+"""一边印着偏高、一边印着偏低的标记容许的判断（见 `flag_says`）。"""
 
 
 @dataclass
@@ -74,13 +77,8 @@ def _same(one: PrintedRow, other: PrintedRow) -> bool:
         same_result(one.result, other.result)
         and same_range(one.reference_range, other.reference_range)
         and units_agree(one.unit, other.unit)
-        and not {_direction(one.mark), _direction(other.mark)} >= {"up", "down"}
+        and not _OPPOSITE <= {*flag_says(one), *flag_says(other)}
     )
-
-
-def _direction(printed_flag: str | None) -> str | None:
-    characters = set(printed_flag or "")
-    return "up" if characters & set("↑Hh高") else "down" if characters & set("↓Ll低") else None
 
 
 def _compare_heads(theirs: Reading, ours: Reading) -> tuple[dict[str, str | None], list[str]]:

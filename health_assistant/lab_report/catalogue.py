@@ -20,7 +20,7 @@ from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.specimen import Specimen
-from health_assistant.lab_report.units import count_ratio, fold_unit
+from health_assistant.lab_report.units import fold_unit
 
 Direction = Literal["high", "low", "abnormal"]
 
@@ -241,11 +241,14 @@ class Analyte(Sayings):
 
     @cached_property
     def _factors(self) -> dict[str, Fraction]:
-        return {fold_unit(unit): factor for unit, factor in self.conversions.items()}
-
-    def _count_factor(self, unit: str) -> Fraction | None:
-        """血细胞数的各种单位互相换算，不必在 conversions 里一一写。"""
-        return count_ratio(unit, self.unit) if fold_unit(self.unit) in ("10^9/l", "10^12/l") else None
+        """别的单位（比较用的写法）-> 乘多少；百分数印成小数、血细胞数印成每微升的，不必在 conversions 里一一写。"""
+        factors = {fold_unit(unit): factor for unit, factor in self.conversions.items()}
+        if self.unit == "%":
+            factors[FRACTION] = Fraction(100)
+        if power := {"10^9/l": 9, "10^12/l": 12}.get(fold_unit(self.unit)):
+            # 每微升、万每微升；10^9 与 10^12 每升之间多是印错、读错，不换
+            factors |= {f"10^{other}/l": Fraction(10) ** (other - power) for other in (6, 10)}
+        return factors
 
     def direction(self, flag: str) -> Direction | None:
         """这个判断该用哪一方向的话；定性的阳性与定量的偏高说的是一回事，互相代替。"""
@@ -268,9 +271,7 @@ class Analyte(Sayings):
         """以 `unit` 计的数值换成本指标的单位；不知道怎么换则为 None。"""
         if self.same_unit(unit):
             return value
-        if unit == FRACTION and self.unit == "%":
-            return value * 100
-        factor = self._factors.get(fold_unit(unit)) or self._count_factor(unit)
+        factor = self._factors.get(fold_unit(unit))
         return None if factor is None else value * factor.numerator / factor.denominator
 
     def bounds(self, interval: Interval, unit: str) -> tuple[Decimal | None, Decimal | None]:
