@@ -117,15 +117,13 @@ def analyse_pages(
     yield from _explain(analyst, report, engines, job)
 
 
-def analyse_rows(
-    analyst: Analyst, corrected: Reading, request_id: str, open_doubts: Sequence[str] = (), language: Language = "zh"
-) -> Iterator[Event]:
+def analyse_rows(analyst: Analyst, corrected: Reading, request_id: str, language: Language = "zh") -> Iterator[Event]:
     """人核对、改正过的各行 -> 事件；判断与建议重新做，不信传来的判断。
 
-    还有疑问的行不作判断；open_doubts 是整张的疑问，人改正不了的（有一页没有读成）。
+    还有疑问的行不作判断；notices 是整张的疑问，人改正不了的（有一页没有读成）。
     """
     job = Job(request_id, analyst.settings.total_seconds, language=language)
-    yield from _explain(analyst, assess(corrected, open_doubts), {"vision": "人工核对"}, job)
+    yield from _explain(analyst, assess(corrected), {"vision": "人工核对"}, job)
 
 
 def judge_pages(reads: Sequence[PageRead], verify: bool, told: Told) -> tuple[Assessment, dict[str, str]]:
@@ -136,23 +134,22 @@ def judge_pages(reads: Sequence[PageRead], verify: bool, told: Told) -> tuple[As
     readings = [reading for read in pages for reading in (read.embedded, read.vision) if reading]
     filled = fill_in(readings, told, date.today().year)
     unread = [f"第 {read.number} 页没有读成：{read.problem}" for read in reads if read.problem]
-    joined = join_pages([(read.number, read.vision or read.embedded) for read in pages])
-    engines = {"vision": joined.reading.engine}
+    joined, floor = join_pages([(read.number, read.vision or read.embedded) for read in pages])
+    joined.notices = unread + joined.notices
+    engines = {"vision": joined.engine}
     verifiers = {read.number: read.embedded.engine for read in pages if read.vision and read.embedded}
     if verifiers:
         # 只有一个读者的页，两边放同一份：不会说读得不一样，也不说核对过
-        embedded = join_pages([(read.number, read.embedded or read.vision) for read in pages])
+        embedded, _ = join_pages([(read.number, read.embedded or read.vision) for read in pages])
         engines["verified_by"] = "、".join(dict.fromkeys(verifiers.values()))
-        doubts = list(dict.fromkeys(unread + joined.doubts + embedded.doubts))
-        report = assess_verified(joined.reading, embedded.reading, doubts)
-        report.origin = embedded.reading.origin  # 视觉模型不读这几栏
+        report = assess_verified(joined, embedded)
         for item in report.items:
             item.verified = item.verified if item.page in verifiers else None
     else:
-        report = assess(joined.reading, unread + joined.doubts)
+        report = assess(joined)
     report.told = filled
-    if joined.floor:
-        raise_to(report, joined.floor)
+    if floor:
+        raise_to(report, floor)
     failed = [read.number for read in pages if read.vision_failed]
     unverified = [read.number for read in pages if read.vision and not read.embedded] if verify else []
     for numbers, words in ((failed, VISION_FAILED), (unverified, NOT_VERIFIED)):

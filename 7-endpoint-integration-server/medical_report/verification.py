@@ -1,6 +1,5 @@
 """两个读者对照：视觉模型读的每一行，由内置读者再读一遍。读得不一样的不下判断。"""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from health_assistant.lab_report.alignment import align, describe_reading, same_range, same_result, units_agree
@@ -23,14 +22,15 @@ class _Row:
     """读得不一样时，另一个读者读的这一行。"""
 
 
-def assess_verified(vision: Reading, embedded: Reading, open_doubts: Sequence[str] = ()) -> Assessment:
-    """两份读数 -> 判断过的报告，每行的 `verified` 是 True 或 False。open_doubts 见 `assess` 的 doubts。
+def assess_verified(vision: Reading, embedded: Reading) -> Assessment:
+    """两份读数 -> 判断过的报告，每行的 `verified` 是 True 或 False。
 
-    行的次序是视觉模型的，内置读者多读出的插在它前一行之后。位置与把握来自内置读者：只有它看得见原图的像素。
+    行的次序是视觉模型的，内置读者多读出的插在它前一行之后。位置、把握与来处来自内置读者：只有它看得见原图的像素。
     """
     rows = _compare(vision, embedded)
     head, doubts = _compare_heads(vision, embedded)
-    assessed = assess(Reading(items=[row.read for row in rows], **head), open_doubts)
+    notices = list(dict.fromkeys(vision.notices + embedded.notices))
+    assessed = assess(Reading(items=[row.read for row in rows], notices=notices, origin=embedded.origin, **head))
     for row, finding in zip(rows, assessed.items, strict=True):
         finding.verified = row.read.doubt not in (DIFFERENT, ONLY_VISION, ONLY_EMBEDDED)
         finding.other_reading = describe_reading(row.other) if row.other else None
@@ -77,7 +77,7 @@ def _same(one: PrintedRow, other: PrintedRow) -> bool:
         same_result(one.result, other.result)
         and same_range(one.reference_range, other.reference_range)
         and units_agree(one.unit, other.unit)
-        and not _OPPOSITE <= {*flag_says(one), *flag_says(other)}
+        and not {*flag_says(one), *flag_says(other)} >= _OPPOSITE
     )
 
 

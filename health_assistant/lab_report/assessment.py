@@ -6,7 +6,6 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, InstanceOf
@@ -34,12 +33,13 @@ class Assessment(LabReport):
     """成立的组合，重的在前。"""
 
 
-def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
+def assess(report: ReadReport) -> Assessment:
     """给每一行下判断、分轻重，再给整张报告分级。report 是 `Reading` 时，各行的把握与疑问也算。
 
-    doubts 是整张报告的疑问（有一页没有读成），照样说出来；有它就不是未见异常。
+    `Reading.notices` 是整张报告的疑问（有一页没有读成），照样说出来；有它就不是未见异常。
     """
-    person = person_of(report)
+    reading = report if isinstance(report, Reading) else Reading(items=[])
+    doubts, person = reading.notices, person_of(report)
     observations, guessed = _observe_all(report, person)
     flagged = {at for at, one in enumerate(observations) if flag_says(one.row)}
     findings = [
@@ -63,8 +63,8 @@ def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
         report_type=report.report_type,
         sex=report.sex,
         age=report.age,
-        origin=report.origin if isinstance(report, Reading) else {},
-        told=report.told if isinstance(report, Reading) else [],
+        origin=reading.origin,
+        told=reading.told,
         items=findings,
         triage=_triage(findings, severity or ("slight" if doubts else None)),
         when=WHEN_OF.get(severity),

@@ -1,7 +1,7 @@
 """一份报告的几页、几张照片，各读各的，再合成一份：重复的行对照着看，对不上的不作判断，没有读成的页说出来。"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import get_args
 
 from health_assistant.lab_report.alignment import describe_reading, same_range, same_result, units_agree
@@ -27,26 +27,17 @@ MAX_NAMES = 8
 """一句话里至多说几项的名称。"""
 
 
-@dataclass
-class Joined:
-    """合成的一份。doubts 是整份的疑问；floor 是读得不一样的行里，要紧的那个读数有多要紧，至多说到今天就去。"""
+def join_pages(pages: Sequence[tuple[int, Reading]]) -> tuple[Reading, Severity | None]:
+    """各页的读数（页码与读数，按先后，至少一页）-> 一份读数，每行的依据说在第几页，整份的疑问在 notices 里。
 
-    reading: Reading
-    doubts: list[str] = field(default_factory=list)
-    floor: Severity | None = None
-
-
-def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
-    """各页的读数（页码与读数，按先后，至少一页）-> 一份读数，每行的依据说在第几页。
-
-    同一项在几页上都有（两张照片拍重了）的，读得一样的留一行，不一样的留要紧的那一行，作为疑问。
+    同一项在几页上都有（两张照片拍重了）的，读得一样的留一行，不一样的留要紧的那一行，作为疑问；
+    另外给出这些行里要紧的那个读数有多要紧，至多 severe（今天就去）。
     """
     head, doubts = _join_heads(pages)
     if len(pages) == 1:
         number, reading = pages[0]
-        doubts += reading.notices
         rows = [row.model_copy(update={"page": number}) for row in reading.items]
-        return Joined(reading.model_copy(update={"items": rows, "origin": _join_origins(pages)}), doubts)
+        return reading.model_copy(update={"items": rows, "origin": _join_origins(pages)}), None
     titles = _titles(pages)
     kept: list[Observation] = []
     disputed: set[int] = set()
@@ -73,8 +64,8 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
         for seen in kept:
             seen.row.report_type = None
     engine = "、".join(dict.fromkeys(reading.engine for _, reading in pages))
-    reading = Reading(items=[seen.row for seen in kept], origin=_join_origins(pages), engine=engine, **head)
-    return Joined(reading, doubts, floor)
+    rows = [seen.row for seen in kept]
+    return Reading(items=rows, origin=_join_origins(pages), notices=doubts, engine=engine, **head), floor
 
 
 def _conflict_words(names: list[str]) -> str:
