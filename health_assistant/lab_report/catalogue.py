@@ -10,11 +10,11 @@ from fractions import Fraction
 from functools import cache, cached_property, lru_cache
 from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
-from health_assistant.checked_yaml import Entry, EntryType, read_yaml, repeated_values
+from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, intervals_of
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import normalize
@@ -122,13 +122,19 @@ SpokenTo = Literal["孕妇", "男", "女", "儿童", "新生儿", "老人"]
 """有的话对这一部分人另说。"""
 
 
-def for_person(entry: EntryType, person: Person, **changes: Any) -> EntryType:
-    """目录、组合里一项的副本，`texts` 里对这个人另说的话代替一般的；changes 是另外要换的字段。"""
-    for texts in entry.texts:
-        if person.fits(texts.who):
-            changes |= texts.model_dump(exclude={"who"}, exclude_none=True)
-    # model_copy 会把算过的 cached_property 一起抄走
-    return type(entry).model_construct(**{name: getattr(entry, name) for name in type(entry).model_fields} | changes)
+class Spoken(Entry):
+    """目录、组合里的一项：有的话对一部分人另说，写在 `texts`，没有写的照一般的。"""
+
+    texts: tuple[Any, ...] = ()
+
+    def spoken_to(self, person: Person, **changes: Any) -> Self:
+        """话是对这个人说的副本；changes 是另外要换的字段。"""
+        for texts in self.texts:
+            if person.fits(texts.who):
+                changes |= texts.model_dump(exclude={"who"}, exclude_none=True)
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        # 不用 model_copy：它会把算过的 cached_property 一起抄走
+        return type(self).model_construct(**fields | changes)  # type: ignore[return-value]  # pydantic 写的是父类
 
 
 class Sayings(Entry):
@@ -152,7 +158,7 @@ class PersonTexts(Sayings):
     department: str | None = None
 
 
-class Analyte(Sayings):
+class Analyte(Sayings, Spoken):
     """目录里的一个指标。`reference` 与 `groups` 都用 `unit` 作单位；`reference` 是一般成人的。"""
 
     code: str
@@ -182,7 +188,7 @@ class Analyte(Sayings):
     def for_person(self, person: Person) -> "Analyte":
         """对这个人用的：参考范围是他那一群的（目录没有就没有，从不借别人的），话也是对他说的。"""
         limits, confidence = self._reference_for(person)
-        return for_person(self, person, reference=limits, confidence=confidence, general=self.reference)
+        return self.spoken_to(person, reference=limits, confidence=confidence, general=self.reference)
 
     def _reference_for(self, person: Person) -> tuple[ReferenceRange | None, str]:
         fitting = [one for one in self.groups if one.fits(person)]

@@ -98,13 +98,14 @@ class Finding(LabItem):
     @property
     def has_general_range(self) -> bool:
         """印着的就是一般成人的范围。"""
-        is_printed = self.range_source == "printed" and isinstance(self.interval, Interval)
-        return is_printed and is_general_range(self.interval, self.analyte, self.compared_unit)
+        if self.range_source != "printed" or not isinstance(self.interval, Interval):
+            return False
+        return is_general_range(self.interval, self.analyte, self.compared_unit)
 
     def flag_in_group(self, person: Person) -> Flag | None:
         """按目录里这个人那一群的范围的高低；目录没有、没有把握，结果换不了的为 None。"""
         result = self.converted() if self.analyte.is_authoritative else None
-        return result and compare(result, self.analyte.reference, person.sex, person.age_years)
+        return compare(result, self.analyte.reference, person.sex, person.age_years) if result else None
 
 
 _RISK = re.compile(r"风险|三体|神经管缺陷|\brisk\b|trisomy", re.IGNORECASE)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
 from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
-from health_assistant.lab_report.catalogue import Phrase, Sentence, SpokenTo, for_person, load_catalogue
+from health_assistant.lab_report.catalogue import Phrase, Sentence, Spoken, SpokenTo, load_catalogue
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.person import Person
@@ -58,7 +58,7 @@ class PatternTexts(Entry):
     department: str | None = None
 
 
-class Pattern(Entry):
+class Pattern(Spoken):
     """一个组合：什么条件下成立，说什么。"""
 
     id: str
@@ -94,10 +94,6 @@ class Pattern(Entry):
     def needed(self) -> frozenset[str]:
         """缺一不可的代号。"""
         return frozenset(self.all)
-
-    def for_person(self, person: Person) -> "Pattern":
-        """话是对这个人说的。"""
-        return for_person(self, person)
 
     def may_apply(self, person: Person, report_type: str, present: set[str]) -> bool:
         """人、报告名与有的项目合不合；项目怎样还没有看。"""
@@ -170,7 +166,7 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
     for pattern in load_patterns():
         rows = pattern.matching(by_code) if pattern.may_apply(person, report_type, present) else None
         if rows is not None:
-            matches.append(Match(pattern.for_person(person), rows))
+            matches.append(Match(pattern.spoken_to(person), rows))
     chosen: list[Match] = []
     explained: set[int] = set()
     for match in sorted(matches, key=lambda one: -_ORDER.index(one.severity or "none")):
