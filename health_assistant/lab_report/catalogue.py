@@ -33,8 +33,8 @@ _DRUG_OR_DOSE = re.compile(
 
 
 def _phrase(text: str) -> str:
-    if found := _DRUG_OR_DOSE.search(text):
-        raise ValueError(f"不能出现药名或剂量：“{found[0]}”")
+    if drug := _DRUG_OR_DOSE.search(text):
+        raise ValueError(f"不能出现药名或剂量：“{drug[0]}”")
     if not text.strip():
         raise ValueError("是空的")
     return text
@@ -191,14 +191,15 @@ class Analyte(Sayings, Spoken):
         return self.spoken_to(person, reference=limits, confidence=confidence, general=self.reference)
 
     def _reference_for(self, person: Person) -> tuple[ReferenceRange | None, str]:
-        fitting = [one for one in self.groups if one.fits(person)]
+        fitting = [group for group in self.groups if group.fits(person)]
         if fitting:
-            by_sex = tuple((one.sex, one.range) for one in fitting if one.sex)
-            return (PartitionedInterval(by_sex) if by_sex else fitting[0].range), max(one.confidence for one in fitting)
+            by_sex = tuple((group.sex, group.range) for group in fitting if group.sex)
+            confidence = max(group.confidence for group in fitting)
+            return (PartitionedInterval(by_sex) if by_sex else fitting[0].range), confidence
         if isinstance(self.reference, QualitativeResult):
             return self.reference, self.confidence
         # 孕期会变的，没有说到哪一段就不比；不变的照一般成人
-        changes_in_pregnancy = any(one.trimester for one in self.groups)
+        changes_in_pregnancy = any(group.trimester for group in self.groups)
         is_general = person.is_adult and not (person.pregnant and changes_in_pregnancy)
         return (self.reference if is_general else None), self.confidence
 
@@ -223,7 +224,7 @@ class Analyte(Sayings, Spoken):
         if self.is_authoritative and self.intervals:
             return self.intervals
         general = self.general_intervals if self.confidence != "C" else ()
-        return (*general, *(one.range for one in self.groups if one.confidence != "C"))
+        return (*general, *(group.range for group in self.groups if group.confidence != "C"))
 
     @property
     def spelled_units(self) -> tuple[str, ...]:
@@ -233,7 +234,7 @@ class Analyte(Sayings, Spoken):
     @cached_property
     def units(self) -> frozenset[str]:
         """数值可以直接比较的几个单位，是比较用的写法。"""
-        return frozenset(fold_unit(one) for one in (self.unit, *self.other_units))
+        return frozenset(fold_unit(unit) for unit in (self.unit, *self.other_units))
 
     @cached_property
     def meanings(self) -> dict[str, str]:
@@ -299,11 +300,10 @@ class Analyte(Sayings, Spoken):
 
     def _possible(self) -> set[str]:
         """参考范围有界的一边都可能超出；下限为 0 的量不会偏低。"""
-        limits = self.intervals
-        ways = {"low": any(one.low not in (None, 0) for one in limits), "high": any(one.high for one in limits)}
-        return {way for way in ways if ways[way]} | (
-            {"abnormal"} if isinstance(self.reference, QualitativeResult) else set()
-        )
+        ways = {"abnormal"} if isinstance(self.reference, QualitativeResult) else set()
+        ways |= {"low" for interval in self.intervals if interval.low}
+        ways |= {"high" for interval in self.intervals if interval.high}
+        return ways
 
 
 class CatalogueFile(Entry):
@@ -314,7 +314,7 @@ class CatalogueFile(Entry):
 
     @model_validator(mode="after")
     def _check(self) -> "CatalogueFile":
-        if repeated := repeated_values(one.code for one in self.indicators):
+        if repeated := repeated_values(analyte.code for analyte in self.indicators):
             raise ValueError(f"code 重复：{'、'.join(repeated)}")
         codes = {analyte.code for analyte in self.indicators}
         for analyte in self.indicators:

@@ -47,7 +47,7 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> tuple[Reading, Severity 
         count = len(kept)  # 同一页上的两行不是拍重的
         for row in reading.items:
             seen = observe(row.model_copy(update={"page": number, "report_type": title}), title, Person())
-            at = next((at for at, one in enumerate(kept[:count]) if _is_same_test(one, seen)), None)
+            at = next((at for at, before in enumerate(kept[:count]) if _is_same_test(before, seen)), None)
             if at is None:
                 kept.append(seen)
             elif not _is_same_reading(kept[at].row, seen.row):
@@ -91,10 +91,10 @@ def _join_heads(pages: Sequence[tuple[int, Reading]]) -> tuple[dict[str, str | N
     sexes = {report.sex: number for number, report in reversed(pages) if report.sex}
     ages = {_age_of(report.age): (number, report.age) for number, report in reversed(pages) if report.age}
     doubts = [
-        f"各页印的{what}不一样（{'，'.join(f'第 {number} 页 {word}' for number, word in sorted(found))}）："
+        f"各页印的{what}不一样（{'，'.join(f'第 {number} 页 {word}' for number, word in sorted(printed))}）："
         "可能不是同一个人的单子，请分开读。"
-        for what, found in (("性别", [(number, sex) for sex, number in sexes.items()]), ("年龄", list(ages.values())))
-        if len(found) > 1
+        for what, printed in (("性别", [(number, sex) for sex, number in sexes.items()]), ("年龄", list(ages.values())))
+        if len(printed) > 1
     ]
     head = {
         "report_type": "、".join(dict.fromkeys(report.report_type for _, report in pages if report.report_type)),
@@ -109,7 +109,7 @@ def _join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
     joined: Origin = {}
     for name in get_args(OriginField):
         printed = [(number, reading.origin[name]) for number, reading in pages if name in reading.origin]
-        if len({one.value for _, one in printed}) == 1:
+        if len({field.value for _, field in printed}) == 1:
             number, first = printed[0]
             joined[name] = first.model_copy(update={"page": number})
     for name in contradicting({name: printed.value for name, printed in joined.items() if name in TIMES}):

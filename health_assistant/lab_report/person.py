@@ -136,8 +136,8 @@ def parse_age(text: str | None) -> float | None:
         return 0.0
     if re.fullmatch(r"\d{1,3}(?:\.\d{1,2})?", plain):
         plain += "岁"
-    found = _AGE.fullmatch(plain)
-    years = _sum_up(found) if found else None
+    parts = _AGE.fullmatch(plain)
+    years = _sum_up(parts) if parts else None
     return float(years) if years is not None and years <= MAX_AGE_YEARS else None
 
 
@@ -157,22 +157,22 @@ def _plain_age(text: str | None) -> str:
 def _chinese_number(text: str) -> int | str:
     """`四十五` -> 45，`一百零二` -> 102；不成数的照原样。"""
     digits = "[一二两三四五六七八九]"
-    found = re.fullmatch(rf"(?:({digits})百)?(零)?(?:({digits})?(十))?({digits})?", text)
-    if not found:
+    parts = re.fullmatch(rf"(?:({digits})百)?(零)?(?:({digits})?(十))?({digits})?", text)
+    if not parts:
         return text
-    hundreds, _, tens, has_tens, ones = found.groups()
+    hundreds, _, tens, has_tens, ones = parts.groups()
     value = 100 * _CHINESE_DIGITS[hundreds] if hundreds else 0
     value += 10 * (_CHINESE_DIGITS[tens] if tens else 1) if has_tens else 0
     return value + (_CHINESE_DIGITS[ones] if ones else 0)
 
 
-def _sum_up(found: re.Match[str]) -> Fraction | None:
+def _sum_up(parts: re.Match[str]) -> Fraction | None:
     """各单位的数合起来；前面有更大的单位时，后面的不能多到够一个更大的单位。"""
     total, has_larger = Fraction(0), False
     for name, per_year, _, most in _UNITS:
-        if not (number := found[name]):
+        if not (number := parts[name]):
             continue
-        halves = [found[f"half_{name}"], found[f"and_half_{name}"]]
+        halves = [parts[f"half_{name}"], parts[f"and_half_{name}"]]
         if number == "半" and any(halves) or (has_larger and (number == "半" or Fraction(number) > most)):
             return None
         value = Fraction(1, 2) if number == "半" else Fraction(number)
@@ -221,7 +221,7 @@ def pregnancy_words(text: str) -> str:
     pregnant, trimester = _pregnancy(plain)
     if not pregnant:
         return ""
-    weeks = next((found["weeks"] for found in _WEEKS.finditer(_NOT_PREGNANT.sub("", plain))), "")
+    weeks = next((said["weeks"] for said in _WEEKS.finditer(_NOT_PREGNANT.sub("", plain))), "")
     if weeks and trimester:
         return f"孕{int(weeks)}周"
     return _STAGE_WORDS[trimester] if trimester else "产科" if _OBSTETRICS.search(plain) else "孕妇"
@@ -230,8 +230,8 @@ def pregnancy_words(text: str) -> str:
 def _pregnancy(text: str) -> tuple[bool, Trimester | None]:
     """是不是孕妇、在第几个三个月；不孕、孕酮、孕前检查、妊娠试验、产后不是。"""
     plain = _NOT_PREGNANT.sub("", text)
-    weeks = [int(found["weeks"]) for found in _WEEKS.finditer(plain)]
-    weeks += [round(int(found["months"]) * 52 / 12) for found in _MONTHS.finditer(plain)]
+    weeks = [int(said["weeks"]) for said in _WEEKS.finditer(plain)]
+    weeks += [round(int(said["months"]) * 52 / 12) for said in _MONTHS.finditer(plain)]
     if any(weeks):
         # “孕周 0”是没有填
         is_possible = 2 <= weeks[0] <= MAX_PREGNANCY_WEEKS

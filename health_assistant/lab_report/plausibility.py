@@ -145,8 +145,8 @@ def _is_whole(value: Decimal) -> bool:
 def _has_extra_one(result: str, limits: str) -> bool:
     """比范围多一位小数，末位是 1：`6.65↑` 读成 6.651。"""
     places = [len(digits) for digits in re.findall(r"\d\.(\d+)", limits)]
-    found = re.fullmatch(r"\d+\.(\d+)1", result.strip())
-    return bool(found and places) and len(found[1]) == max(places)
+    decimals = re.fullmatch(r"\d+\.(\d+)1", result.strip())
+    return bool(decimals and places) and len(decimals[1]) == max(places)
 
 
 def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
@@ -183,8 +183,11 @@ def comma_doubts(observations: list[Observation]) -> list[str | None]:
 
     别处用点作小数点的单子上，`2,6` 可能是读错的点；用逗号作小数点的单子上，`1,234` 不知道是不是千分位。
     """
-    texts = [f"{one.row.result} {'' if _is_list(one) else one.row.reference_range}" for one in observations]
-    uses_point, uses_comma = (any(map(one.search, texts)) for one in (_DECIMAL_POINT, _DECIMAL_COMMA))
-    doubtful = [one for one, is_used in ((_DECIMAL_COMMA, uses_point), (_POINT_OR_THOUSANDS, uses_comma)) if is_used]
+    texts = [f"{seen.row.result} {'' if _is_list(seen) else seen.row.reference_range}" for seen in observations]
+    doubtful = []
+    if any(map(_DECIMAL_POINT.search, texts)):
+        doubtful.append(_DECIMAL_COMMA)
+    if any(map(_DECIMAL_COMMA.search, texts)):
+        doubtful.append(_POINT_OR_THOUSANDS)
     note = "不能确定逗号是小数点、千分位，还是读错的小数点"
-    return [note if any(one.search(text) for one in doubtful) else None for text in texts]
+    return [note if any(comma.search(text) for comma in doubtful) else None for text in texts]

@@ -43,13 +43,13 @@ def _vote(row: PrintedRow) -> Literal["urine", "other"] | None:
     """这一行只会是尿的，还是别的标本的；都可能的为 None。"""
     limits = parse_range(row.reference_range) if row.reference_range else None
     has_range = not is_blank(row.reference_range)
-    found, in_urine = (
+    in_blood, in_urine = (
         find_analyte(row.name, row.code, row.unit, title, limits, has_range=has_range) for title in ("", "尿液")
     )
-    if found is None or found.specimen != "blood":
-        places = {found.specimen} if found else specimens_with(row.name, row.code)
+    if in_blood is None or in_blood.specimen != "blood":
+        places = {in_blood.specimen} if in_blood else specimens_with(row.name, row.code)
         return "urine" if places == {"urine"} else "other" if places == {"stool"} else None
-    gap, only_blood = range_distance(found, row.unit, limits), "urine" not in specimens_with(row.name, row.code)
+    gap, only_blood = range_distance(in_blood, row.unit, limits), "urine" not in specimens_with(row.name, row.code)
     if gap is None:
         # 没有印范围的数，两种标本都可能的也当作血的：当成尿，血里的急症就没有人说了
         is_bare_number = not has_range and bool(_NUMBER.fullmatch(row.result.strip()))
