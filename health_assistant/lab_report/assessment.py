@@ -77,15 +77,20 @@ def assess(report: ReadReport) -> Assessment:
 
 def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation], list[str]]:
     """解析各行，和因为猜了标本要说的话。报告名没有说标本的，同一页的各行一起看是不是尿（见 sheet_kind）。"""
-    titles = [getattr(row, "report_type", None) or report.report_type for row in report.items]
-    pages = [(getattr(row, "page", 1), title) for row, title in zip(report.items, titles, strict=True)]
-    kinds = {
-        page: title_for_specimen(page[1], [row for row, own in zip(report.items, pages, strict=True) if own == page])
-        for page in set(pages)
-    }
-    observations = [observe(row, kinds[page], person) for row, page in zip(report.items, pages, strict=True)]
-    guessed = [one for one, page in zip(observations, pages, strict=True) if kinds[page] != page[1]]
-    return observations, _guess_notices(guessed)
+    pages: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+    observations: list[Observation] = []
+    for at, row in enumerate(report.items):
+        title = getattr(row, "report_type", None) or report.report_type
+        pages[getattr(row, "page", 1), title].append(at)
+        observations.append(observe(row, title, person))
+    guessed = []
+    for (_, title), places in pages.items():
+        kind = title_for_specimen(title, [observations[at] for at in places])
+        if kind != title:
+            for at in places:
+                observations[at] = observe(report.items[at], kind, person)
+            guessed += places
+    return observations, _guess_notices([observations[at] for at in sorted(guessed)])
 
 
 def _culture_of_blood(report: ReadReport) -> str:
