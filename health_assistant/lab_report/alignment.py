@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher
 from typing import TypeVar
 
-from health_assistant.lab_report.catalogue import fold_code, fold_name
-from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.printed_text import fold_code, fold_name, normalize
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 from health_assistant.lab_report.report import PrintedRow
 from health_assistant.lab_report.units import fold_unit

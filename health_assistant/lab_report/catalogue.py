@@ -7,17 +7,17 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
 from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, intervals_of
-from health_assistant.lab_report.person import Person, parse_age
-from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.person import Person, Spoken, SpokenTo, parse_age
+from health_assistant.lab_report.printed_text import fold_code, fold_name
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.specimen import Specimen
 from health_assistant.lab_report.units import fold_unit
@@ -116,25 +116,6 @@ class GroupRange(Entry):
         if self.trimester:
             return person.pregnant and person.trimester == self.trimester
         return not person.pregnant and person.age_years is not None and self.start <= person.age_years < self.below
-
-
-SpokenTo = Literal["孕妇", "男", "女", "儿童", "新生儿", "老人"]
-"""有的话对这一部分人另说。"""
-
-
-class Spoken(Entry):
-    """目录、组合里的一项：有的话对一部分人另说，写在 `texts`，没有写的照一般的。"""
-
-    texts: tuple[Any, ...] = ()
-
-    def spoken_to(self, person: Person, **changes: Any) -> Self:
-        """话是对这个人说的副本；changes 是另外要换的字段。"""
-        for texts in self.texts:
-            if person.fits(texts.who):
-                changes |= texts.model_dump(exclude={"who"}, exclude_none=True)
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
-        # 不用 model_copy：它会把算过的 cached_property 一起抄走
-        return type(self).model_construct(**fields | changes)  # type: ignore[return-value]  # pydantic 写的是父类
 
 
 class Sayings(Entry):
@@ -329,24 +310,6 @@ class CatalogueFile(Entry):
                     who = "、".join(analyte.code for analyte in sharing)
                     raise ValueError(f"“{who}”：名称“{name}”与单位“{shared[0]}”都相同，分不清")
         return self
-
-
-@lru_cache(maxsize=1 << 13)
-def fold_name(name: str) -> str:
-    """名称与代号的比较形式：全角转半角，大写，去掉空白、星号、末尾的“测定”与括号里的说明。"""
-    folded = re.sub(r"\([^)%#]*\)", "", normalize(name).upper().replace("PT(INR)", "PT-INR"))
-    folded = re.sub(r"[*★☆\s_]|(测定|检测)$", "", folded).replace("Α", "α")
-    # Creatinine, Serum 与 Cholesterol, Total
-    folded = re.sub(r"^(SERUM|PLASMA)(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD)$", "", folded)
-    return re.sub(r"^([A-Z]{3,}),(TOTAL|DIRECT|FASTING|FREE)$", r"\2\1", folded)
-
-
-_CONFUSABLE = str.maketrans({"0": "O", "1": "L", "I": "L", "|": "L", "5": "S", "8": "B"})
-
-
-def fold_code(code: str) -> str:
-    """代号的比较形式：在 `fold_name` 之上把 OCR 易混的字符归一，`E0%` 与 `EO%`、`C1-` 与 `Cl-` 相同。"""
-    return fold_name(code).translate(_CONFUSABLE)
 
 
 @cache

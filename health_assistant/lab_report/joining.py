@@ -6,10 +6,10 @@ from typing import get_args
 
 from health_assistant.lab_report.alignment import describe_reading, same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.catalogue import fold_name
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.person import Person, parse_age
+from health_assistant.lab_report.printed_text import fold_name
 from health_assistant.lab_report.report import (
     SEVERITIES,
     TIMES,

@@ -7,8 +7,9 @@ from functools import cache
 from math import log
 from typing import get_args
 
-from health_assistant.lab_report.catalogue import Analyte, Index, build_index, fold_code, fold_name, load_catalogue
+from health_assistant.lab_report.catalogue import Analyte, Index, build_index, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
+from health_assistant.lab_report.printed_text import fold_code, fold_name
 from health_assistant.lab_report.specimen import (
     Specimen,
     is_daily_protein,

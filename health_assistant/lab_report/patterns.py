@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
 from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
-from health_assistant.lab_report.catalogue import Phrase, Sentence, Spoken, SpokenTo, load_catalogue
+from health_assistant.lab_report.catalogue import Phrase, Sentence, load_catalogue
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
-from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.person import Person, Spoken, SpokenTo
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, Severity
 from health_assistant.lab_report.severity import at_least

@@ -5,8 +5,9 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal, Self
 
+from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS
 from health_assistant.lab_report.report import LabReport, ReadReport, Sex
 
@@ -124,6 +125,25 @@ _GROUPS: dict[str, Callable[[Person], bool]] = {
     "女": lambda person: person.sex == "女",
     "老人": lambda person: person.age_years is not None and person.age_years >= OLD_AGE_YEARS,
 }
+
+
+SpokenTo = Literal["孕妇", "男", "女", "儿童", "新生儿", "老人"]
+"""有的话对这一部分人另说。"""
+
+
+class Spoken(Entry):
+    """目录、组合里的一项：有的话对一部分人另说，写在 `texts`，没有写的照一般的。"""
+
+    texts: tuple[Any, ...] = ()
+
+    def spoken_to(self, person: Person, **changes: Any) -> Self:
+        """话是对这个人说的副本；changes 是另外要换的字段。"""
+        for texts in self.texts:
+            if person.fits(texts.who):
+                changes |= texts.model_dump(exclude={"who"}, exclude_none=True)
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        # 不用 model_copy：它会把算过的 cached_property 一起抄走
+        return type(self).model_construct(**fields | changes)  # type: ignore[return-value]  # pydantic 写的是父类
 
 
 def parse_age(text: str | None) -> float | None:

@@ -12,10 +12,11 @@ import pytest
 from real_reports import FOLDER, load_truth, needs_real_reports
 
 from health_assistant.checked_yaml import BadYaml, check_yaml
-from health_assistant.lab_report.catalogue import Analyte, CatalogueFile, fold_code, load_catalogue
+from health_assistant.lab_report.catalogue import Analyte, CatalogueFile, load_catalogue
 from health_assistant.lab_report.interval import PartitionedInterval
 from health_assistant.lab_report.matching import find_analyte, implied_unit, is_known_code, is_known_name
 from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.printed_text import fold_code
 from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.units import fold_unit
 
