@@ -11,6 +11,7 @@
 """
 
 import argparse
+import json
 import re
 import sys
 from collections import Counter
@@ -25,7 +26,7 @@ from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.evaluation.endpoint import endpoint_task
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.scoring import ReportScore, score_report
-from health_assistant.lab_report.vl_protocol import READ_PROMPT, parse_answer
+from health_assistant.lab_report.vl_protocol import READ_PROMPT, READ_PROMPT_VERSION, parse_answer
 from health_assistant.recipes import read_recipe
 from health_assistant.training.recipe import VisionRecipe
 
@@ -168,6 +169,7 @@ def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages:
         train = "train_vl_grpo.py" if name == "grpo" else f"train_vl.py --config {args.config}"
         script = f"python 6-fine-tuning-vl/{train}，再运行 merge_vl.py --recipe {model.parent.name}"
         raise BadInput(f"没有模型 {model}：先运行 {script}")
+    warn_of_older_prompt(model)
     files = sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in model.iterdir())
     return {
         "shown": str(model).removeprefix(f"{artifacts.artifacts_dir()}/"),
@@ -179,6 +181,19 @@ def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages:
     }
 
 
+def warn_of_older_prompt(model: Path) -> None:
+    """照从前的提问训练的（训练的记录在上一层），照样量，说一声少了什么。"""
+    record = model.parent / "training.json"
+    if not record.is_file():
+        return
+    version = json.loads(record.read_text(encoding="utf-8")).get("read_prompt_version") or 1
+    if version != READ_PROMPT_VERSION:
+        print(
+            f"{model.parent.name} 是照第 {version} 版的提问训练的，现在是第 {READ_PROMPT_VERSION} 版："
+            "它不会答时间、医院、标本，其余照旧；要它答，重新画数据、训练、合并"
+        )
+
+
 def score_all(pages: list[dict], answers: list[str]) -> tuple[list[dict], dict]:
     """各页读到的；各页的得分之和，按版式与破坏分开的，回答读成 JSON 的几种情形，和读不出的页答看不清的有几页。"""
     reads, total = [], ReportScore()
@@ -186,7 +201,7 @@ def score_all(pages: list[dict], answers: list[str]) -> tuple[list[dict], dict]:
     for page, answer in zip(pages, answers, strict=False):
         said = parse_answer(answer)
         report = assess(said.report) if said.report else None
-        score = score_report(report, page["truth"], page["report"].report_type or None)
+        score = score_report(report, page["truth"], page["report"].report_type or None, page.get("origin"))
         total += score
         for group, scores in parts.items():
             scores[page[group]] = scores.get(page[group], ReportScore()) + score

@@ -28,7 +28,9 @@ SPLITS = ("train", "val", "test")
 FIELDS = {"名称": "name", "代号": "code", "结果": "result", "单位": "unit", "参考范围": "reference_range",
           "标记": "mark"}  # fmt: skip
 HEAD = {"报告类型": "report_type", "性别": "sex", "年龄": "age"}
-COLUMNS = ("图", *FIELDS, "把握", "疑问", *HEAD, "位置", "原文件")
+ORIGIN = {"采样时间": "collected", "接收时间": "received", "报告时间": "reported", "医院": "performer",
+          "标本": "specimen"}  # fmt: skip
+COLUMNS = ("图", *FIELDS, "把握", "疑问", *HEAD, *ORIGIN, "位置", "原文件")
 # 后几种打不开，会说怎么办
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".bmp", ".tif", ".tiff", ".gif", ".pdf")
 LONGEST_SIDE = 1600
@@ -47,7 +49,9 @@ def main() -> int:
     parser = new_parser(__doc__)
     parser.add_argument("folder", type=Path, nargs="?", metavar="照片文件夹", help="默认画三张示范")
     parser.add_argument("--name", help="数据集的名字（默认是文件夹的名字）")
-    parser.add_argument("--keep-head", action="store_true", help="不涂黑页眉与签名；标签里留下性别、年龄与报告类型")
+    parser.add_argument(
+        "--keep-head", action="store_true", help="不涂黑页眉与签名；标签里留下性别、年龄、报告类型、时间、医院与标本"
+    )
     parser.add_argument("--accept", type=Path, metavar="FILE.csv", help="核对过的 rows.csv，写成数据集")
     parser.add_argument("--shares", type=int, nargs=3, default=(0, 0, 1), metavar="份", help="训练、验证、测试各几份")
     parser.add_argument("--force", action="store_true", help="rows.csv 已经有了也重读（改过的会丢掉）")
@@ -127,7 +131,7 @@ def read_photo(file: Path, reader, keep_head: bool):
         for corners in private_areas(page, [text for text, _ in texts], [row.boxes["row"] for row in reading.items]):
             photo = np.column_stack([corners, np.ones(len(corners))]) @ page.to_photo.T
             cv2.fillPoly(pixels, [photo[:, :2].round().astype(np.int32)], (0, 0, 0))
-        reading = reading.model_copy(update={"report_type": "", "sex": None, "age": None})
+        reading = reading.model_copy(update={"report_type": "", "sex": None, "age": None, "origin": {}})
     scale = min(1.0, LONGEST_SIDE / max(pixels.shape))
     size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
     for row in reading.items:
@@ -172,6 +176,8 @@ def table_rows(image: str, original: str, reading) -> list[dict[str, str]]:
         # 前面的制表符让 Excel 与 WPS 把 3-5 当文字，不认成日期；= 开头的也不会当公式
         texts = {column: f"\t{getattr(read, field) or ''}".rstrip() for column, field in FIELDS.items()}
         head = {column: getattr(reading, field) or "" for column, field in HEAD.items()}
+        when = {column: reading.origin[field].value for column, field in ORIGIN.items() if field in reading.origin}
+        head |= {column: "\t" + re.sub(r"(?<=\d)T(?=\d)", " ", value) for column, value in when.items()}
         place = " ".join(map(str, read.boxes["row"]))
         rows.append({"图": image, **texts, "把握": f"{read.confidence:.3f}", "疑问": read.doubt or "", **head,
                      "位置": place, "原文件": original})  # fmt: skip
@@ -197,7 +203,7 @@ def accept(table: Path, name: str, shares: tuple[int, int, int]) -> int:
     for at, image in enumerate(images):
         rows, split = reports[image], next(split for split, end in zip(SPLITS, ends, strict=True) if at < end)
         items = [PrintedRow(**{"result": ""} | filled(row, FIELDS)) for row in rows]
-        report = ReadReport(items=items, **filled(rows[0], HEAD))
+        report = ReadReport(items=items, origin=filled(rows[0], ORIGIN) or None, **filled(rows[0], HEAD))
         flags = [None if item.flag == "unknown" else item.flag for item in assess(report).items]
         boxes = [{"row": [int(part) for part in row["位置"].split()]} if row["位置"] else {} for row in rows]
         (folder / split).mkdir(exist_ok=True)
@@ -237,12 +243,12 @@ def read_table(table: Path) -> dict[str, list[dict[str, str]]]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"读不了 {table}：{error}") from None
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    needed = [column for column in COLUMNS if column not in ("把握", "疑问", "原文件")]
+    needed = [column for column in COLUMNS if column not in ("把握", "疑问", *ORIGIN, "原文件")]
     if not rows or (absent := [column for column in needed if column not in rows[0]]):
         raise BadInput(f"{table} " + ("里没有行" if not rows else f"缺这几列：{'、'.join(absent)}；不要改第一行"))
     reports, problems = defaultdict(list), []
     for number, raw in enumerate(rows, 2):
-        row = {column: (raw[column] or "").strip().removeprefix("'") for column in needed}
+        row = {column: (raw.get(column) or "").strip().removeprefix("'") for column in (*needed, *ORIGIN)}
         problems += [f"第 {number} 行{problem}" for problem in row_problems(row, table.parent)]
         reports[row["图"]].append(row)
     if problems:
@@ -251,6 +257,8 @@ def read_table(table: Path) -> dict[str, list[dict[str, str]]]:
 
 
 def row_problems(row: dict[str, str], folder: Path) -> list[str]:
+    from health_assistant.lab_report.origin import understand
+
     problems = [] if row["名称"] else ["没有名称"]
     if not re.fullmatch(r"[\w.-]+", row["图"]) or not (folder / row["图"]).is_file():
         problems.append(f"的图 {row['图'] or '（空）'} 不在 {folder}")
@@ -258,6 +266,11 @@ def row_problems(row: dict[str, str], folder: Path) -> list[str]:
         problems.append(f"的性别要写男、女或空着，写的是 {row['性别']}")
     if row["位置"] and not re.fullmatch(r"\d+ \d+ \d+ \d+", row["位置"]):
         problems.append(f"的位置要是四个数或空着，写的是 {row['位置']}")
+    problems += [
+        f"的{column}看不懂：{row[column]}"
+        for column, field in ORIGIN.items()
+        if row[column] and not understand(field, row[column])
+    ]
     mangled = [row[column] for column in ("结果", "参考范围") if MANGLED.search(row[column])]
     return problems + [f"的 {text} 像是被表格软件改成了日期或科学计数法，照图改回来" for text in mangled]
 

@@ -4,7 +4,7 @@
 
 读：一行一个标签的 JSONL，标签是 `ReadReport`（render_reports.py、import_reports.py 的 metadata.jsonl，
     或聊天格式里的 JSON 回答）。不给文件就查微型数据集的训练集。
-查：数与写着的范围、标记、flags 是否相符；单位是不是这一项可能有的；写法读不读得懂；
+查：数与写着的范围、标记、flags 是否相符；单位是不是这一项可能有的；写法（连同时间、医院、标本的）读不读得懂；
     给了 --images 时，每一项的名称与结果在不在图上（内置引擎识别，一张几秒）。
 写：每个问题一行，artifacts/vl/lint/ 里一份 JSON；有问题的标签超过 --max-rate 时退出码 1。
 """
@@ -27,13 +27,16 @@ from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.interval import compare
 from health_assistant.lab_report.matching import find_analyte
+from health_assistant.lab_report.origin import understand
 from health_assistant.lab_report.printed_text import fold_code, fold_name, normalize
 from health_assistant.lab_report.reference_range import parse_range, parse_result
-from health_assistant.lab_report.report import FLAG_WORDS, PrintedRow, ReadReport
+from health_assistant.lab_report.report import FLAG_WORDS, PrintedOrigin, PrintedRow, ReadReport
 from health_assistant.lab_report.units import kind_of_unit
 
 KINDS = {"mark": "标记与数不符", "flag": "判断与数不符", "unit": "单位不对",
          "unparsable": "看不懂", "not_on_page": "图上没有"}  # fmt: skip
+ORIGIN_WORDS = {"collected": "采样时间", "received": "接收时间", "reported": "报告时间", "performer": "医院",
+                "specimen": "标本"}  # fmt: skip
 
 
 @command
@@ -103,7 +106,11 @@ def lint(line: str, page: "PageText | None") -> tuple[list[Problem], int]:
         what = "不是 ReadReport" if isinstance(error, ValidationError) else f"不是带标签的一行 JSON：{error}"
         return [("unparsable", what, line[:60])], 1
     flags = row.get("flags") or [None] * len(read.items)
-    problems: list[Problem] = []
+    problems = [
+        ("unparsable", f"看不懂{ORIGIN_WORDS[name]}", printed)
+        for name, printed in (read.origin or PrintedOrigin()).model_dump(exclude_none=True).items()
+        if not understand(name, printed)
+    ]
     for item, flag in zip(read.items, flags, strict=False):
         problems += check_item(read, item, flag)
     return problems + (page.missing(row.get("file_name", ""), read.items) if page else []), len(read.items)

@@ -202,7 +202,7 @@ def render_one(recipe: Recipe, split: str, number: int):
     drawn = degrade(drawn, degradation, seed)
     image, boxes = fit(drawn, recipe)
     # 裁掉了页眉，标签里也就没有它
-    head = {"report_type": "", "sex": None, "age": None} if recipe.crop == "rows" else {}
+    head = {"report_type": "", "sex": None, "age": None, "origin": None} if recipe.crop == "rows" else {}
     # 嵌套的两项存成 JSON 文字：整列都是 null 的字段，各部分的类型会对不上
     return image, {
         "file_name": f"{number:06}.jpg",

@@ -13,6 +13,7 @@ from vl_tasks import make_tasks, make_unreadable, read_pages
 
 from health_assistant import artifacts
 from health_assistant.command_line import command
+from health_assistant.lab_report.vl_protocol import READ_PROMPT_VERSION
 from health_assistant.recipes import read_recipe, recipe_parser
 from health_assistant.training import run, vision
 from health_assistant.training.recipe import VisionRecipe
@@ -49,6 +50,7 @@ def main() -> int:
 
     # 4. 训练，写下 adapter（验证损失最低的一个）、training.json 与曲线；一步怎样走在 health_assistant/training/sft.py
     about = {
+        "read_prompt_version": READ_PROMPT_VERSION,
         "data": {"pages": {split: len(part) for split, part in pages.items()}}
         | {"tasks": {split: len(part) for split, part in rows.items()}},
         "image_tokens": {split: sum(row["image_tokens"] for row in part) for split, part in rows.items()},

@@ -60,7 +60,7 @@ def main() -> int:
     # 4. 写下 adapter、training.json、曲线
     if trainer.is_world_process_zero():
         about = {"recipe": record["recipe"] | {"run_name": recipe.run_name}, "grpo": recipe.model_dump()}
-        about |= {name: record[name] for name in ("base_model", "base_identity")}
+        about |= {name: record.get(name) for name in ("base_model", "base_identity", "read_prompt_version")}
         write_results(trainer, tokenizer, folder, fingerprint, about)
     return 0
 

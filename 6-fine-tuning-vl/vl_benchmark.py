@@ -9,7 +9,7 @@ from evalscope.api.model import ModelAPI, ModelOutput
 from evalscope.constants import Tags
 
 from health_assistant.evaluation.benchmark import JsonlBenchmark, LocalModel, register
-from health_assistant.lab_report.vl_protocol import READ_PROMPT, UNREADABLE_ANSWER, parse_answer
+from health_assistant.lab_report.vl_protocol import READ_PROMPT, UNREADABLE_ANSWER, answer_of, parse_answer
 
 NAME, SUBSET = "lab_report_pages", "pages"
 
@@ -78,4 +78,4 @@ class EmbeddedReader(ModelAPI):
                 reading = self.reader.read(image)
         except (UnreadableReport, BadImage):
             return ModelOutput.from_content(self.model_name, UNREADABLE_ANSWER)
-        return ModelOutput.from_content(self.model_name, reading.model_dump_json())
+        return ModelOutput.from_content(self.model_name, answer_of(reading))

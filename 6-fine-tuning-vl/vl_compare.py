@@ -27,13 +27,14 @@ def table(summary: dict) -> list[str]:
     pages, ruined = summary["pages"], summary["unreadable_pages"]
     count = next(iter(summary["readers"].values()))["total"]["rows"]
     lines = [f"{summary['dataset']}：{pages} 页，{count} 行。各列是百分数；无声的错越低越好，其余越高越好。"]
-    lines += ["  ".join(["读者", "严格JSON", "宽松之后", *RATES.values(), "看不清的答看不清"])]
+    lines += ["  ".join(["读者", "严格JSON", "宽松之后", *RATES.values(), "看不清的答看不清", "时间医院标本"])]
     for reader in summary["readers"].values():
         strict = reader["answers"]["strict"]
         parsed = strict + reader["answers"]["lenient"]
         shares = [strict / pages, parsed / pages, *rates(reader["total"])]
         cells = ["–" if share is None else f"{100 * share:.1f}" for share in shares]
-        lines.append("  ".join([reader["reader"], *cells, f"{reader['refused_unreadable']}/{ruined}"]))
+        cells += [f"{reader['refused_unreadable']}/{ruined}", origin_words(reader["total"])]
+        lines.append("  ".join([reader["reader"], *cells]))
     official = {reader["reader"]: reader["official"] for reader in summary["readers"].values() if "official" in reader}
     if official:
         lines += ["MedRepBench 官方口径的召回，%：多读一行、名称多个代号都算错，所以只为与别人的数对照。"]
@@ -43,6 +44,13 @@ def table(summary: dict) -> list[str]:
             for name, recalls in official.items()
         ]
     return lines
+
+
+def origin_words(total: dict) -> str:
+    """时间、医院、标本读对几栏；真值里没有的是一横。"""
+    if not total["origin"]:
+        return "–"
+    return f"{total['origin_right']}/{total['origin']}（错 {total['origin_wrong']}）"
 
 
 def rates(total: dict) -> list[float | None]:

@@ -11,7 +11,7 @@ from health_assistant.artifacts import atomic_path, read_jsonl
 from health_assistant.command_line import BadInput
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.reference_range import parse_result
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, Flag, PrintedRow, ReadReport
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, Flag, PrintedRow, Reading, ReadReport
 from health_assistant.lab_report.scoring import TrueItem
 from health_assistant.lab_report.vl_protocol import READ_PROMPT, UNREADABLE_ANSWER
 
@@ -39,11 +39,12 @@ def read_pages(folder: Path) -> list[dict]:
 
 
 def read_dataset(folder: Path) -> list[dict]:
-    """评测用的各页，同 `read_pages`，另有逐行真值 truth。"""
+    """评测用的各页，同 `read_pages`，另有逐行真值 truth；印着的时间、医院、标本看懂了的在 origin。"""
     pages = read_pages(folder)
     for page in pages:
         marked = zip(page["report"].items, page["flags"], strict=True)
         page["truth"] = [TrueItem(**item.model_dump(), flag=_directed(item, flag)) for item, flag in marked]
+        page["origin"] = Reading.model_validate(page["report"].model_dump()).origin
     return pages
 
 

@@ -10,7 +10,7 @@ from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.reading import reader
 from health_assistant.lab_report.report import Reading, UnreadableReport, escape_markdown
-from health_assistant.lab_report.vl_protocol import find_object, read_report_schema
+from health_assistant.lab_report.vl_protocol import answer_of, find_object, read_report_schema
 from model_server.protocol import Answer, ChatRequest, RequestError, TokenizeRequest, unsupported
 
 READER = reader.ENGINE_NAME
@@ -36,7 +36,7 @@ class EmbeddedBackend:
         raise RequestError(404, "not_a_language_model", f"{conversation.model} 不是语言模型，没有词元。", "model")
 
     def _read(self, chat: ChatRequest) -> str:
-        """最后一条带图片的用户消息 -> `Reading` 的 JSON，它也是合格的 `ReadReport`。"""
+        """最后一条带图片的用户消息 -> `answer_of` 的 JSON。"""
         images = next((m.images for m in reversed(chat.messages) if m.role == "user" and m.images), [])
         if len(images) != 1:
             count = f"有 {len(images)} 张图片" if images else "没有图片"
@@ -47,7 +47,7 @@ class EmbeddedBackend:
             raise RequestError(400, error.code, str(error), "image_url") from error
         except UnreadableReport as error:
             raise RequestError(422, error.code, str(error), "image_url") from error
-        return reading.model_dump_json()
+        return answer_of(reading)
 
 
 def _check_format(chat: ChatRequest) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from health_assistant.images import BadImage
+from health_assistant.lab_report.joining import join_origins
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.language import Language
 from health_assistant.lab_report.report import Reading, ReadRow, UnreadableReport
@@ -106,7 +107,7 @@ def _ask_vision(analyst: Analyst, page: Page, deadline: float, trace: list[dict]
     它说的把握与疑问只用来少下判断，它说的位置是缩小的图上的，不用。
     """
     head: dict = {}
-    rows = []
+    parts = []
     for image in page.parts_for_model():
         messages = read_messages(data_url(image))
         answer = parse_answer(
@@ -119,8 +120,9 @@ def _ask_vision(analyst: Analyst, page: Page, deadline: float, trace: list[dict]
         if report is None:
             raise UpstreamError("broken")
         head = {name: head.get(name) or getattr(report, name) for name in ("report_type", "sex", "age")}
-        rows += report.items
-    reading = Reading(items=rows, engine=analyst.vision.model, **head)
+        parts.append((1, report))
+    rows = [row for _, report in parts for row in report.items]
+    reading = Reading(items=rows, origin=join_origins(parts), engine=analyst.vision.model, **head)
     if not is_plausible(reading):
         raise UpstreamError("broken")
     reading.items = [

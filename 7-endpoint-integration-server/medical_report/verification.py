@@ -6,7 +6,17 @@ from health_assistant.lab_report.alignment import align, describe_reading, same_
 from health_assistant.lab_report.assessment import Assessment, assess, possible_grave, raise_to, severity_of
 from health_assistant.lab_report.judgement import flag_says
 from health_assistant.lab_report.person import Person, parse_age
-from health_assistant.lab_report.report import SEVERITIES, PrintedRow, Reading, ReadReport, ReadRow
+from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.report import (
+    SEVERITIES,
+    Origin,
+    OriginField,
+    PrintedRow,
+    Reading,
+    ReadReport,
+    ReadRow,
+    consistent,
+)
 
 DIFFERENT = "两个读者读得不一样，请核对原件"
 ONLY_VISION = "内置程序在单子上没有找到这一行，请核对原件"
@@ -29,8 +39,9 @@ def assess_verified(vision: Reading, embedded: Reading) -> Assessment:
     """
     rows = _compare(vision, embedded)
     head, doubts = _compare_heads(vision, embedded)
+    origin = _compare_origins(vision.origin, embedded.origin)
     notices = list(dict.fromkeys(vision.notices + embedded.notices))
-    assessed = assess(Reading(items=[row.read for row in rows], notices=notices, origin=embedded.origin, **head))
+    assessed = assess(Reading(items=[row.read for row in rows], notices=notices, origin=origin, **head))
     for row, finding in zip(rows, assessed.items, strict=True):
         finding.verified = row.read.doubt not in (DIFFERENT, ONLY_VISION, ONLY_EMBEDDED)
         finding.other_reading = describe_reading(row.other) if row.other else None
@@ -90,6 +101,17 @@ def _compare_heads(theirs: Reading, ours: Reading) -> tuple[dict[str, str | None
     if theirs.age and parse_age(theirs.age) != parse_age(age):
         age = f"{theirs.age} 或 {age}"
     return {"report_type": ours.report_type or theirs.report_type, "sex": sex, "age": age}, doubts
+
+
+def _compare_origins(theirs: Origin, ours: Origin) -> Origin:
+    """时间、医院、标本：读得不一样的不要；一边多读了几点、院区的，都是血的，算一样，用内置读者的，它看得见位置。"""
+
+    def agree(name: OriginField) -> bool:
+        short, long = sorted((normalize(one[name].value) for one in (theirs, ours)), key=len)
+        return short in long or (name == "specimen" and "血" in short and "血" in long)
+
+    agreed = {name: one for name, one in ours.items() if name not in theirs or agree(name)}
+    return consistent({name: one for name, one in theirs.items() if name not in ours} | agreed)
 
 
 def _alarm(row: _Row, report_type: str, person: Person) -> str | None:

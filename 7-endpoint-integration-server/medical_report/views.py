@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, request, stream_with_context
-from pydantic import AfterValidator, BaseModel, Field, StrictBool, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool, field_validator, model_validator
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.fhir import to_bundle, to_json
@@ -68,7 +68,8 @@ class CorrectedReport(ReadReport):
 
     report_type: Cell = ""
     age: Cell | None = None
-    origin: dict[OriginField, CorrectedField] = {}
+    # 不是照抄的字，是看懂了的；没有的可以是 null，像视觉模型答的
+    origin: Annotated[dict[OriginField, CorrectedField], BeforeValidator(lambda given: given or {})] = {}  # type: ignore[assignment]
     told: list[ToldField] = Field([], max_length=2, description="sex、age 里，不是印着的、是用的人填的")
     doubts: list[Doubt] = Field([], max_length=2 * MAX_PAGES, description="整张报告的疑问，照原样交回来")
     items: list[CorrectedRow] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 子类的字段更窄

@@ -23,7 +23,7 @@ TIE = 0.5  # 相差不到这么多分算平
 RESAMPLES = 9999
 EXTREMES = 5  # 列出变化最大的几题
 # 结论看哪个，有前面的就不看后面的；1 到 5 分里看“专业”：医学上是否正确
-HEADLINE = ("checklist", "judge_proficiency", "pairwise", "rouge_l")
+HEADLINE = ("choice", "checklist", "judge_proficiency", "pairwise", "rouge_l")
 LEXICAL = (
     "字词重合的分（ROUGE-L、BLEU、chrF）量的是写法像不像参考答案：有研究里 LoRA 微调让它们全都涨了，"
     "裁判却略偏向基座（arXiv 2603.00314），所以它们涨不等于答得好。"

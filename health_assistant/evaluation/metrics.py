@@ -1,10 +1,12 @@
 """逐题与整体的得分，满分 100：ROUGE-L 的 F 值（结巴分词）、BLEU（sacrebleu 的 zh 分词）、chrF。空回答 0 分，也计入。"""
 
 import random
+import re
 from collections import defaultdict
 from functools import cache, lru_cache
 
 NAMES = {
+    "choice": "选择题答对",
     "rouge_l": "ROUGE-L F",
     "bleu": "BLEU（逐题平均）",
     "chrf": "chrF（逐题平均）",
@@ -24,15 +26,30 @@ LEXICAL = (*PER_QUESTION, "bleu_corpus", "chrf_corpus")
 
 @lru_cache(maxsize=4096)
 def score_answer(answer: str, reference: str) -> dict[str, float]:
-    """一个回答对一个参考答案的各项得分。"""
+    """一个回答对一个参考答案的各项得分；参考答案是“正确答案是 D: …”的另有 choice，答对 100，答错、没有答字母 0。"""
+    right = choice_of(reference)
+    choice = {"choice": 100.0 * (chosen(answer) == right)} if right else {}
     if not answer.strip():
-        return dict.fromkeys(PER_QUESTION, 0.0)
+        return choice | dict.fromkeys(PER_QUESTION, 0.0)
     bleu, chrf = _sacrebleu(effective_order=True)
-    return {
+    return choice | {
         "rouge_l": _rouge_l(_words(answer), _words(reference)),
         "bleu": min(100.0, bleu.sentence_score(answer, [reference]).score),
         "chrf": chrf.sentence_score(answer, [reference]).score,
     }
+
+
+def choice_of(reference: str) -> str | None:
+    """选择题的参考答案（“正确答案是 D: …”）里的字母；不是选择题的为 None。"""
+    found = re.match(r"正确答案是\s*([A-H])\s*[:：]", reference.strip())
+    return found[1] if found else None
+
+
+def chosen(answer: str) -> str | None:
+    """回答选的字母：最后一处“答案（应）是 D”“选 D”，没有就看是不是以字母开头；两样都没有为 None，不猜。"""
+    letter = r"[^A-Za-z\n。，不]{0,6}([A-H])(?![A-Za-z])"
+    said = re.findall(rf"(?:答案|选择?|应为){letter}", answer) or re.findall(r"^\W*([A-H])(?![A-Za-z])", answer)
+    return said[-1] if said else None
 
 
 def summarise(case_ids: list[str], answers: list[str], references: list[str]) -> dict[str, dict[str, float | None]]:
@@ -61,9 +78,10 @@ def shuffle_references(case_ids: list[str], references: list[str], seed: int = 0
 
 def _averages(answers: list[str], references: list[str]) -> dict[str, float]:
     each = [score_answer(*pair) for pair in zip(answers, references, strict=True)]
+    names = ["choice", *PER_QUESTION] if all("choice" in scores for scores in each) else PER_QUESTION
     bleu, chrf = _sacrebleu(effective_order=False)
     return {
-        **{name: sum(scores[name] for scores in each) / len(each) for name in PER_QUESTION},
+        **{name: sum(scores[name] for scores in each) / len(each) for name in names},
         "bleu_corpus": bleu.corpus_score(answers, [references]).score,
         "chrf_corpus": chrf.corpus_score(answers, [references]).score,
     }

@@ -12,14 +12,13 @@ from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import fold_name
 from health_assistant.lab_report.report import (
     SEVERITIES,
-    TIMES,
     Origin,
     OriginField,
     Reading,
     ReadReport,
     ReadRow,
     Severity,
-    contradicting,
+    consistent,
 )
 from health_assistant.lab_report.severity import worst
 
@@ -37,7 +36,7 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> tuple[Reading, Severity 
     if len(pages) == 1:
         number, reading = pages[0]
         rows = [row.model_copy(update={"page": number}) for row in reading.items]
-        return reading.model_copy(update={"items": rows, "origin": _join_origins(pages)}), None
+        return reading.model_copy(update={"items": rows, "origin": join_origins(pages)}), None
     titles = _titles(pages)
     kept: list[Observation] = []
     disputed: set[int] = set()
@@ -65,7 +64,7 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> tuple[Reading, Severity 
             seen.row.report_type = None
     engine = "、".join(dict.fromkeys(reading.engine for _, reading in pages))
     rows = [seen.row for seen in kept]
-    return Reading(items=rows, origin=_join_origins(pages), notices=doubts, engine=engine, **head), floor
+    return Reading(items=rows, origin=join_origins(pages), notices=doubts, engine=engine, **head), floor
 
 
 def _conflict_words(names: list[str]) -> str:
@@ -104,7 +103,7 @@ def _join_heads(pages: Sequence[tuple[int, Reading]]) -> tuple[dict[str, str | N
     return head, doubts
 
 
-def _join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
+def join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
     """各页的时间、医院、标本；几页印得不一样的（几份单子一起读）不要：不知道哪一行是哪一份的。"""
     joined: Origin = {}
     for name in get_args(OriginField):
@@ -112,9 +111,7 @@ def _join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
         if len({field.value for _, field in printed}) == 1:
             number, first = printed[0]
             joined[name] = first.model_copy(update={"page": number})
-    for name in contradicting({name: printed.value for name, printed in joined.items() if name in TIMES}):
-        joined.pop(name)
-    return joined
+    return consistent(joined)
 
 
 def _age_of(text: str) -> float | str:

@@ -8,9 +8,11 @@
 
 import re
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
+
+from health_assistant.lab_report.origin import understand
 
 Sex = Literal["男", "女"]
 Flag = Literal["normal", "high", "low", "abnormal", "unknown"]
@@ -59,12 +61,23 @@ class PrintedRow(BaseModel):
         return {name: getattr(self, name) for name in PrintedRow.model_fields}
 
 
+class PrintedOrigin(BaseModel):
+    """标本从哪里来，照原样抄写；没有印的是 null。别的个人信息不问，也不留。"""
+
+    collected: str | None = Field(None, description="采样（采集、采血）时间；送检时间不是")
+    received: str | None = Field(None, description="接收（签收、核收）时间")
+    reported: str | None = Field(None, description="报告时间；打印时间不是")
+    performer: str | None = Field(None, description="做检验的医院；送检的不是")
+    specimen: str | None = Field(None, description="标本，如 血清")
+
+
 class ReadReport(BaseModel):
     """一张化验单上印着的内容。"""
 
     report_type: str = Field("", description="报告类型，如 血细胞分析")
     sex: Sex | None = Field(None, description="性别；没有印则为 null")
     age: str | None = Field(None, description="年龄，照原样抄写，如 45岁、3月；没有印则为 null")
+    origin: PrintedOrigin | None = Field(None, description="标本从哪里来；一栏也没有印则为 null")
     items: list[PrintedRow]
 
 
@@ -113,11 +126,46 @@ Origin = dict[OriginField, PrintedField]
 """标本从哪里来：没有印、没有把握的栏不在里面。"""
 
 
+class _HasValue(Protocol):
+    @property
+    def value(self) -> str: ...
+
+
+Valued = TypeVar("Valued", bound=_HasValue)
+
+
+def consistent(origin: dict[OriginField, Valued]) -> dict[OriginField, Valued]:
+    """去掉先后不对、隔得太久的两个时间：不知道读错的是哪一个，都不要。value 是 ISO 8601。"""
+    order = [(field, datetime.fromisoformat(origin[field].value)) for field in TIMES if field in origin]
+    wrong: set[OriginField] = set()
+    for (earlier, begun), (later, ended) in zip(order, order[1:], strict=False):
+        day_only = len(origin[earlier].value) == 10 or len(origin[later].value) == 10
+        is_before = ended.date() < begun.date() if day_only else ended < begun
+        if is_before or ended - begun > LONGEST_WAIT:
+            wrong |= {earlier, later}
+    return {field: one for field, one in origin.items() if field not in wrong}
+
+
+def _understood(printed: Any) -> Any:
+    """JSON 里的 origin（视觉模型照抄的字，或读者的 `PrintedField`）-> 看得懂的各栏；别的键、看不懂的不要。"""
+    if not isinstance(printed, dict):
+        return {}
+    known = {field: one for field, one in printed.items() if isinstance(one, PrintedField)}
+    origin: Origin = {}
+    for field in get_args(OriginField):
+        given = printed.get(field)
+        text = given.get("value") if isinstance(given, dict) else given
+        value = understand(field, text) if isinstance(text, str) else None
+        if value:
+            origin[field] = PrintedField(value=value)
+    return consistent(origin) | known
+
+
 class Reading(ReadReport):
     """一个读者的答卷。notices 与各行的依据经过接口也在：少了前者，有一半没有读的单子也会像是读全了。"""
 
     items: list[ReadRow]  # type: ignore[assignment]  # pydantic 允许子类的字段更窄
-    origin: Origin = {}
+    origin: Annotated[Origin, BeforeValidator(_understood)] = {}  # type: ignore[assignment]  # 看懂了的
     told: list[ToldField] = []
     notices: list[str] = Field([], description="整张单子上要告诉用户的话，如没有读的部分")
     engine: str = Field("", exclude=True, description="读者的名字，要告诉用户")
@@ -175,25 +223,13 @@ class LabItem(Evidence, PrintedRow):
 class LabReport(ReadReport):
     """判断完毕的化验单。"""
 
-    origin: Origin = Field({}, description="什么时候采的、收的、报告的，哪家医院，什么标本；没有把握的不在里面")
+    origin: Origin = Field({}, description="什么时候采的、收的、报告的，哪家医院，什么标本；没有把握的不在里面")  # type: ignore[assignment]  # 看懂了的
     told: list[ToldField] = Field([], description="sex、age 里，不是印着的、是用的人填的")
     items: list[LabItem]  # type: ignore[assignment]  # pydantic 允许子类的字段更窄
     triage: Triage = "none"
     when: When | None = Field(None, description="多快去看：now、today、days、weeks；可以在家观察的为 null")
     notices: list[str] = Field([], description="要放在最前面告诉用户的话，危急值在先")
     doubts: list[str] = Field([], description="整张报告的疑问，如有一页没有读成；有它就不会是未见异常。也在 notices 里")
-
-
-def contradicting(times: dict[OriginField, str]) -> set[OriginField]:
-    """先后不对、隔得太久的两个：不知道读错的是哪一个，都不要。"""
-    order = [(field, datetime.fromisoformat(times[field])) for field in TIMES if field in times]
-    wrong: set[OriginField] = set()
-    for (earlier, begun), (later, ended) in zip(order, order[1:], strict=False):
-        day_only = len(times[earlier]) == 10 or len(times[later]) == 10
-        is_before = ended.date() < begun.date() if day_only else ended < begun
-        if is_before or ended - begun > LONGEST_WAIT:
-            wrong |= {earlier, later}
-    return wrong
 
 
 def escape_markdown(text: str) -> str:

@@ -11,7 +11,15 @@ from health_assistant.lab_report.alignment import align, same_range
 from health_assistant.lab_report.assessment import possible_grave
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.printed_text import normalize
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, LabItem, LabReport, PrintedRow
+from health_assistant.lab_report.report import (
+    ABNORMAL_FLAGS,
+    Flag,
+    LabItem,
+    LabReport,
+    Origin,
+    PrintedField,
+    PrintedRow,
+)
 from health_assistant.lab_report.units import fold_unit
 
 
@@ -46,6 +54,11 @@ class ReportScore:
     """真值有判断而我们说 unknown 的行：不是错，是没帮上忙。"""
     refused: int = 0
     """拒读的整页里的行。"""
+    origin: int = 0
+    """真值印着、看得懂的栏：时间、医院、标本。"""
+    origin_right: int = 0
+    origin_wrong: int = 0
+    """读出来而与真值不同、或真值没有印的栏。"""
     silent_errors: list[str] = field(default_factory=list)
     """没有表示怀疑而数值或判断错了的行，和无中生有又下了判断的行；一行一条。"""
 
@@ -96,8 +109,13 @@ class ReportScore:
         )
 
 
-def score_report(read: LabReport | None, truth: list[TrueItem], report_type: str | None = None) -> ReportScore:
-    """对照一张报告；read 为 None 是整页拒读。report_type 是真的报告类型，不知道时用读到的。"""
+def score_report(
+    read: LabReport | None, truth: list[TrueItem], report_type: str | None = None, origin: Origin | None = None
+) -> ReportScore:
+    """对照一张报告；read 为 None 是整页拒读。report_type 是真的报告类型，不知道时用读到的。
+
+    origin 是真值的时间、医院、标本，没有抄过（空的）不计这几栏的对错。
+    """
     items = read.items if read else []
     report_type = report_type if report_type is not None else read.report_type if read else ""
     pairs = align(items, truth)
@@ -110,12 +128,21 @@ def score_report(read: LabReport | None, truth: list[TrueItem], report_type: str
     for item, true in pairs:
         score.critical_found += item.critical and _is_critical(true, report_type)
         _score_row(score, item, true)
+    if origin:
+        given = read.origin if read else {}
+        score.origin = len(origin)
+        score.origin_right = sum(_same_field(given.get(name), one) for name, one in origin.items())
+        score.origin_wrong = sum(not _same_field(origin.get(name), one) for name, one in given.items())
     paired = {id(item) for item, _ in pairs}
     for item in items:
         if id(item) not in paired and item.flag != "unknown":
             score.abnormal_false += item.flag in ABNORMAL_FLAGS
             score.silent_errors.append(f"{item.name}：多出的一行，判为 {item.flag}")
     return score
+
+
+def _same_field(one: PrintedField | None, other: PrintedField) -> bool:
+    return one is not None and normalize(one.value) == normalize(other.value)
 
 
 def _score_row(score: ReportScore, item: LabItem, true: TrueItem) -> None:

@@ -8,14 +8,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from health_assistant.lab_report.report import Evidence, PrintedRow, Reading, ReadReport, ReadRow
+from health_assistant.lab_report.report import Evidence, PrintedOrigin, PrintedRow, Reading, ReadReport, ReadRow
 
 READ_PROMPT = (
     "请读出这张化验单上的每一行检验项目，只抄写印着的内容，不要判断高低，不要补充没有印的内容。"
-    "只输出一个 JSON 对象，字段为 report_type、sex、age、items；"
+    "只输出一个 JSON 对象，字段为 report_type、sex、age、origin、items；"
+    "origin 含 collected、received、reported（采样、接收、报告的时间）、performer（医院）、specimen（标本），"
+    "没有印的是 null；"
     "items 的每一项含 name、code、result、unit、reference_range、mark。看不清的字段留空串。"
 )
 """请视觉模型读化验单的提示词；训练、评测和服务用同一句。"""
+
+READ_PROMPT_VERSION = 2
+"""提问的第几版，改了 READ_PROMPT 就加一。第 1 版不问 origin：照它训练的模型照样读得成，只是没有那几栏。"""
 
 UNREADABLE_ANSWER = "看不清这张图片，请把报告单放平、对准、光线充足，靠近一些重拍一张。"
 """看不清或不是化验单时，模型要答的一句话；训练教的就是它。"""
@@ -98,7 +103,14 @@ def _mended(found: Any) -> Reading | None:
             rows.append(ReadRow.model_validate(printed))
     sex, age = found.get("sex"), _text(found.get("age")) or None
     head = {"report_type": _text(found.get("report_type")), "sex": sex if sex in ("男", "女") else None, "age": age}
-    return Reading(items=rows, **head)
+    return Reading(items=rows, origin=found.get("origin"), **head)
+
+
+def answer_of(reading: Reading) -> str:
+    """内置读者的读数写成视觉模型的回答：合格的 `ReadReport`，另带各行的依据；origin 只有值，时间是 ISO 8601。"""
+    printed = {field: one.value for field, one in reading.origin.items()}
+    report = reading.model_dump(mode="json") | {"origin": PrintedOrigin(**printed).model_dump() if printed else None}
+    return json.dumps(report, ensure_ascii=False)
 
 
 def _text(value: Any) -> str:

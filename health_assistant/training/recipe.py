@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from health_assistant import recipes
+from health_assistant.lab_report.vl_protocol import READ_PROMPT
 from health_assistant.training.tiny_models import identity_of
 
 VISION_LINEAR_LAYERS = ["qkv", "proj", "fc1", "fc2", "gate_proj", "up_proj", "down_proj"]  # Qwen2-VL 与 Qwen2.5-VL 的
@@ -110,6 +111,10 @@ class VisionRecipe(Recipe):
     abnormal_share: Share = Field(0.1, description="每张报告另出一道“哪些项目异常”的概率")
     unreadable_share: Share = Field(0.05, description="另有这么大比例的页破坏到读不出，教模型答“看不清”")
     question_share: Share = Field(0.2, description="每张报告另出一道“某一项是多少”的概率")
+
+    def what_shapes_the_result(self) -> dict:
+        """同 `Recipe`，另有读化验单的提问：换了问法要重练。"""
+        return super().what_shapes_the_result() | {"read_prompt": READ_PROMPT}
 
 
 class GrpoRecipe(recipes.Recipe):

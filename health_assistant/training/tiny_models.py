@@ -113,7 +113,9 @@ def identity_of(base_model: str, vision: bool = False) -> str:
 
 
 def _fingerprint(kind: str) -> str:
-    recipe, inputs = {"llm": (LLM_RECIPE, [bundled_text()]), "vl": (VL_RECIPE, [])}[kind]
+    from health_assistant.lab_report.vl_protocol import READ_PROMPT  # 分词器学过它
+
+    recipe, inputs = {"llm": (LLM_RECIPE, [bundled_text()]), "vl": ([VL_RECIPE, READ_PROMPT], [])}[kind]
     return artifacts.fingerprint(recipe, inputs)
 
 

@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 from fake_upstreams import FakeUpstream
 from PIL import Image
+from stage_scripts import load
 
-from health_assistant.lab_report.report import PrintedRow, ReadReport
-from health_assistant.lab_report.vl_protocol import UNREADABLE_ANSWER, parse_answer, read_messages
+from health_assistant.lab_report.report import PrintedOrigin, PrintedRow, ReadReport
+from health_assistant.lab_report.vl_protocol import READ_PROMPT_VERSION, UNREADABLE_ANSWER, parse_answer, read_messages
 
 ITEMS = [
     PrintedRow(name="白细胞计数", code="WBC", result="12.3", unit="10^9/L", reference_range="3.5-9.5", mark="↑"),
     PrintedRow(name="血红蛋白", code="HGB", result="130", unit="g/L", reference_range="115-150"),
 ]
-REPORT = ReadReport(report_type="血常规", items=ITEMS)
+ORIGIN = PrintedOrigin(collected="2024-11-26 08:30", reported="2024年11月26日", specimen="全血", performer="仁和医院")
+REPORT = ReadReport(report_type="血常规", origin=ORIGIN, items=ITEMS)
 GOOD = REPORT.model_dump_json()
 
 
@@ -52,9 +54,12 @@ def test_the_confidence_of_the_embedded_reader_comes_along():
 
 
 def read_by_size(body: dict) -> str:
-    """小的一页读对，大的一页裹在代码块里、错一个数。"""
+    """小的一页读对，大的一页裹在代码块里、错一个数，时间写法不同，标本错了，医院没有读。"""
     image = body["messages"][0]["content"][0]["image_url"]["url"]
-    return GOOD if len(image) < 6000 else f"```json\n{GOOD.replace('130', '180')}\n```"
+    if len(image) < 6000:
+        return GOOD
+    wrong = GOOD.replace("130", "180").replace("2024年11月26日", "2024/11/26").replace("全血", "血清")
+    return f"```json\n{wrong.replace('仁和医院', '')}\n```"
 
 
 @pytest.fixture
@@ -96,6 +101,7 @@ def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatc
     total = one["total"]
     assert (total["rows"], total["result_right"], total["abnormal_found"], total["undecided"]) == (4, 3, 2, 1)
     assert one["by_degradation"]["photo"]["rows"] == 4
+    assert (total["origin"], total["origin_right"], total["origin_wrong"]) == (8, 6, 1)
     page = (folder / "compare.html").read_text(encoding="utf-8")
     assert page.count("data:image/jpeg;base64,") == 2 and "http" not in page.replace("data:image", "")
     assert (folder / "compare.png").read_bytes().startswith(b"\x89PNG")
@@ -108,3 +114,11 @@ def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatc
     ):
         code, error = evaluate(*options)
         assert code == 2 and words in error
+
+
+def test_a_model_trained_on_the_older_question_is_said_to_be(tmp_path, capsys):
+    evaluate = load("6-fine-tuning-vl/eval_vl.py")
+    for record, is_older in (({}, True), ({"read_prompt_version": READ_PROMPT_VERSION}, False)):
+        (tmp_path / "training.json").write_text(json.dumps(record))
+        evaluate.warn_of_older_prompt(tmp_path / "merged")
+        assert ("第 1 版的提问" in capsys.readouterr().out) == is_older

@@ -82,12 +82,38 @@ def test_a_corrected_table_becomes_a_data_set(imported, tmp_path):
     written = folder / "vl/dataset/mine/test"
     (record,) = map(json.loads, (written / "metadata.jsonl").read_text(encoding="utf-8").splitlines())
     report = ReadReport.model_validate_json(record["report"])
-    assert (report.report_type, report.sex, report.age) == ("", None, None)
+    assert (report.report_type, report.sex, report.age, report.origin) == ("", None, None, None)
     assert report.items[0].result == "12.5" and report.items[-1].name == "补的一行"
     assert record["flags"][0] == "high" and record["flags"][-1] is None
     assert json.loads(record["boxes"])[-1] == {}
     assert "张三" not in record["file_name"] + record["report"]
     assert (written / record["file_name"]).read_bytes() == (table(folder).parent / "0001.jpg").read_bytes()
+
+
+def test_with_the_head_kept_when_and_where_are_kept_too(tmp_path):
+    (tmp_path / "mine").mkdir()
+    RENDERED.image.save(tmp_path / "mine/one.png")
+    assert run(tmp_path, tmp_path / "mine", "--keep-head").returncode == 0
+    first, *_ = rows = read(table(tmp_path))
+    printed = RENDERED.report.origin
+    assert first["报告时间"] == "\t" + printed.reported[:16] and first["医院"] == "\t" + printed.performer
+    first["标本"] = "张三"
+    edited = table(tmp_path).parent / "edited.csv"
+
+    def accepted():
+        with open(edited, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, first)
+            writer.writeheader()
+            writer.writerows(rows)
+        return run(tmp_path, "--accept", edited)
+
+    refused = accepted()
+    assert refused.returncode == 2 and "第 2 行的标本看不懂：张三" in refused.stderr
+    first["标本"] = "全血"
+    assert accepted().returncode == 0
+    record = json.loads((tmp_path / "vl/dataset/mine/test/metadata.jsonl").read_text(encoding="utf-8"))
+    origin = ReadReport.model_validate_json(record["report"]).origin
+    assert (origin.reported, origin.performer, origin.specimen) == (printed.reported[:16], printed.performer, "全血")
 
 
 def test_what_a_spreadsheet_broke_is_named(imported):

@@ -41,6 +41,7 @@ def test_finds_what_is_wrong_in_reports(lint):
         json.dumps(row("钾", "4.2", "mmol/L", "5.3-3.5")): "unparsable",
         json.dumps(row(" ", "4.2")): "unparsable",
         json.dumps({"report": {"items": [{"name": "钾", "result": 4.2}]}}): "unparsable",
+        json.dumps(row("钾", "4.2") | {"origin": {"collected": "2024-11-26", "reported": "昨天"}}): "unparsable",
         json.dumps({"text": "钾（K）偏低（4.4 mmol/L，参考范围3.5-5.3 mmol/L）"}): "unparsable",
         '{"report": ': "unparsable",
         "[1]": "unparsable",

@@ -14,6 +14,7 @@ from stage_scripts import ROOT, environment, load, run, run_well
 
 from health_assistant.command_line import BadInput
 from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.origin import understand
 from health_assistant.lab_report.report import ReadReport
 from health_assistant.lab_report.scoring import ReportScore, TrueItem, score_report
 
@@ -63,6 +64,9 @@ def test_every_row_is_a_report_with_its_truth(dataset):
             assert image.mode == "RGB" and max(image.size) <= 700
             assert 2 <= len(items) <= 4 and len(items) == len(row["flags"]) == len(boxes)
             assert row["degradation"] in ("clean", "slight_skew")
+            if row["layout"] == "half_sheet":  # 手机上的没有印医院，接上页的没有页头
+                origin = ReadReport.model_validate_json(row["report"]).origin
+                assert origin.performer and all(understand(*field) for field in origin if field[1])
             for item, box in zip(items, boxes, strict=True):
                 printed = {field for field, value in item.model_dump().items() if value}
                 assert set(box) == printed | {"row"}
@@ -158,7 +162,8 @@ def test_the_tiny_recipe_runs_without_arguments(tmp_path):
     for row in rows(folder, "train"):
         image = Image.open(folder / "train" / row["file_name"])
         assert image.width % 28 == 0 and image.height % 28 == 0 and image.width * image.height <= 20 * 784
-        assert ReadReport.model_validate_json(row["report"]).sex is None  # 页眉裁掉了
+        report = ReadReport.model_validate_json(row["report"])
+        assert report.sex is report.origin is None  # 页眉裁掉了
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ from medical_report.upstreams import FAILURES_TO_OPEN, Upstream, UpstreamError
 from PIL import Image
 from pydantic import SecretStr
 
+from health_assistant.lab_report.rendering import draw_report
+
 REPORT = numbered_report(37)
 CORRECTED = {"report": REPORT.model_dump()}
 
@@ -100,6 +102,28 @@ def test_without_verification_rows_are_judged_as_the_model_read_them(make_client
     assert answer["engines"] == {"vision": "vl-7b", "advice": "embedded-health-advisor"}
     assert {item["verified"] for item in answer["report"]["items"]} == {None}
     assert answer["report"]["items"][1]["flag"] == "low"
+
+
+def test_when_and_where_come_from_the_model_too(make_client, vision, photo):
+    """模型照抄的看懂了才要，位置由内置读者给；两边不一样的、别的个人信息不要。"""
+    printed = draw_report("analyser_slip", REPORT).report.origin
+    said = printed.model_copy(update={"specimen": "Plasma", "received": "昨天"}).model_dump() | {"patient": "张三"}
+    vision.answer = lambda body: json.dumps(REPORT.model_dump() | {"origin": said}, ensure_ascii=False)
+
+    def read(verify: bool) -> dict[str, dict]:
+        report = analyse(make_client(vision, verify=verify), photo).json["report"]
+        assert "张三" not in json.dumps(report, ensure_ascii=False)
+        return report["origin"]
+
+    times = {"collected": f"{printed.collected[:10]}T08:21", "reported": f"{printed.reported[:10]}T15:43"}
+    alone, verified = read(verify=False), read(verify=True)
+    known = times | {"performer": "Example General Hospital"}
+    assert {field: one["value"] for field, one in alone.items()} == known | {"specimen": "Plasma"}
+    assert {field: one["value"] for field, one in verified.items()} == known
+    assert not any(one["box"] for one in alone.values()) and all(one["box"] for one in verified.values())
+    asked = vision.requests[0]
+    assert "collected" in asked["messages"][0]["content"][1]["text"]
+    assert "PrintedOrigin" in asked["response_format"]["json_schema"]["schema"]["$defs"]
 
 
 def test_the_models_own_doubts_only_ever_take_judgements_away(make_client, vision, photo):

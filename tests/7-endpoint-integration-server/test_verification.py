@@ -171,6 +171,30 @@ def test_a_person_one_reader_takes_for_a_child_is_not_judged_as_an_adult(theirs,
     assert report.triage == "urgent"
 
 
+def origin_of(theirs: dict[str, str], ours: dict[str, str]) -> dict[str, str]:
+    as_read = [{field: PrintedField(value=value) for field, value in values.items()} for values in (theirs, ours)]
+    report = verified(reading(HGB, origin=as_read[0]), HGB, origin=as_read[1])
+    return {field: one.value for field, one in report.origin.items()}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "both"),
+    [
+        ({"collected": "2024-11-26T08:30"}, {"collected": "2024-11-26T08:30"}, {"collected": "2024-11-26T08:30"}),
+        ({"collected": "2024-11-26T08:30"}, {"collected": "2024-11-25T08:30"}, {}),
+        ({"collected": "2024-11-26T08:30"}, {"collected": "2024-11-26"}, {"collected": "2024-11-26"}),
+        ({"performer": "仁和医院"}, {"performer": "仁和医院（东院区）"}, {"performer": "仁和医院（东院区）"}),
+        ({"performer": "仁和医院"}, {"performer": "仁爱医院"}, {}),
+        ({"specimen": "静脉血"}, {"specimen": "全血"}, {"specimen": "全血"}),
+        ({"specimen": "尿液"}, {"specimen": "全血"}, {}),
+        ({"specimen": "血清"}, {"received": "2024-11-26"}, {"specimen": "血清", "received": "2024-11-26"}),
+        ({"collected": "2024-11-26"}, {"reported": "2024-11-20"}, {}),
+    ],
+)
+def test_when_and_where_are_kept_only_where_the_two_readers_agree(theirs, ours, both):
+    assert origin_of(theirs, ours) == both
+
+
 def test_the_same_row_printed_twice_is_paired_twice():
     report = verified(reading(PLT, PLT), PLT, PLT)
     assert [item.verified for item in report.items] == [True, True]

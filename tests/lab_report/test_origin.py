@@ -1,4 +1,4 @@
-"""页眉里的时间、医院、标本：各种印法；没有把握的没有。"""
+"""页眉里的时间、医院、标本：各种印法；没有把握的没有；视觉模型照抄来的一样看待。"""
 
 from dataclasses import replace
 
@@ -6,6 +6,8 @@ import pytest
 
 from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.report import PrintedField, PrintedOrigin, PrintedRow, Reading, ReadReport
+from health_assistant.lab_report.vl_protocol import answer_of, parse_answer
 
 
 def line_of(*texts: str, y: float = 20.0) -> list[TextBox]:
@@ -144,3 +146,73 @@ def test_the_hospital_of_the_letterhead(text, name):
 )
 def test_specimen(texts, specimen):
     assert origin_of(texts).get("specimen") == specimen
+
+
+# ---- 视觉模型照抄的 ----
+
+POTASSIUM = PrintedRow(name="钾", result="4.1")
+
+
+def origin_answered(**printed: str | None) -> dict[str, str]:
+    answer = ReadReport(origin=PrintedOrigin(**printed), items=[POTASSIUM]).model_dump_json()
+    read = parse_answer(answer)
+    assert read.how == "strict"
+    return {field: one.value for field, one in read.report.origin.items()}
+
+
+@pytest.mark.parametrize(
+    ("field", "printed", "value"),
+    [
+        ("collected", "2024-11-26 08:30:15", "2024-11-26T08:30"),
+        ("received", "2024年11月26日 8时30分", "2024-11-26T08:30"),
+        ("reported", "26 Nov 2024", "2024-11-26"),
+        ("collected", "2024-11-26T08:30", "2024-11-26T08:30"),
+        ("collected", "03/04/2024", None),
+        ("collected", "昨天", None),
+        ("collected", "2024-11-26 08:30 张三", None),
+        ("collected", "2024-11-26 至 2024-11-27", None),
+        ("collected", "", None),
+        ("performer", "仁和医院（东院区）", "仁和医院（东院区）"),
+        ("performer", "仁和医院 张三 13800000000", "仁和医院"),
+        ("performer", "送检医院：仁和医院", None),
+        ("specimen", "静脉血", "静脉血"),
+        ("specimen", "血清 张三", "血清"),
+        ("specimen", "张三", None),
+        ("specimen", "血清/尿液", None),
+        ("specimen", None, None),
+    ],
+)
+def test_what_a_model_copied_is_understood_as_the_embedded_reader_understands_it(field, printed, value):
+    assert origin_answered(**{field: printed}) == ({field: value} if value else {})
+
+
+def test_times_a_model_copied_that_cannot_both_be_right_are_left_out():
+    times = {"collected": "2024-11-26 09:00", "reported": "2024-11-26 08:00"}
+    assert origin_answered(**times, specimen="血清") == {"specimen": "血清"}
+
+
+@pytest.mark.parametrize(
+    ("origin", "how"),
+    [
+        ("null", "strict"),  # 什么也没有印
+        ('{"specimen": "血清", "patient": "张三"}', "strict"),
+        ('"2024-11-26"', "strict"),
+        ('{"collected": 20241126, "received": {"value": 7}, "reported": ["2024"]}', "strict"),
+        (None, "strict"),  # 照第 1 版的提问训练的模型
+    ],
+)
+def test_an_origin_of_another_shape_never_costs_the_rows(origin, how):
+    """也从不留下别的个人信息。"""
+    rest = '"items": [{"name": "钾", "result": "4.1"}]}'
+    read = parse_answer((f'{{"origin": {origin}, ' if origin else "{") + rest)
+    assert (read.how, read.report.items[0].result) == (how, "4.1")
+    assert read.report.origin.keys() <= {"specimen"} and "张三" not in read.report.model_dump_json()
+
+
+def test_the_embedded_reader_answers_as_a_model_is_asked_to():
+    fields = {"collected": PrintedField(value="2024-11-26T08:30", confidence=0.9, box=(1, 2, 3, 4))}
+    read = Reading(items=[POTASSIUM.model_dump()], origin=fields)
+    answer = ReadReport.model_validate_json(answer_of(read))
+    assert answer.origin == PrintedOrigin(collected="2024-11-26T08:30")
+    assert parse_answer(answer_of(read)).report.origin["collected"].value == "2024-11-26T08:30"
+    assert ReadReport.model_validate_json(answer_of(Reading(items=read.items))).origin is None

@@ -9,7 +9,7 @@ import pytest
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.rendering import DEGRADATIONS, HELD_OUT_LAYOUTS, LAYOUTS, RenderedReport, render
-from health_assistant.lab_report.report import Box, LabReport, UnreadableReport
+from health_assistant.lab_report.report import Box, LabReport, Reading, UnreadableReport
 from health_assistant.lab_report.scoring import ReportScore, TrueItem, align, score_report
 
 SEED = 7002
@@ -41,8 +41,10 @@ def read(reader: ReportReader, page: RenderedReport) -> LabReport | None:
 def test_a_page_is_read_right_and_located(reader, layout, degradation):
     page = render(layout, degradation, SEED)
     report = read(reader, page)
-    score = score_report(report, truth_of(page), page.report.report_type)
+    origin = Reading.model_validate(page.report.model_dump()).origin
+    score = score_report(report, truth_of(page), page.report.report_type, origin)
     assert (score.found, score.invented, score.silent_errors) == (score.rows, 0, [])
+    assert (score.origin_right, score.origin_wrong) == (score.origin, 0)
     assert score.result_right >= 0.9 * score.rows and score.abnormal_f1 >= 0.9
     places = {id(row): boxes["row"] for row, boxes in zip(page.report.items, page.boxes, strict=True)}
     for item, true in align(report.items, page.report.items):

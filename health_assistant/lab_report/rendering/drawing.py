@@ -123,6 +123,7 @@ class Page:
         self.abnormal_ink, self.bold_abnormal = pick(rng, ("", "", "#c81e1e")), bool(rng.random() < 0.2)
         self.headings = {field: pick(rng, words) for field, words in settings()["headings"].items()}
         self.serial_start = 1
+        self.origin: dict[str, str] = {}  # 印了的时间、医院、标本
         self.extras: dict[int, dict[str, str]] = {}  # 第几项 -> 这一项别的格子里的字
         self.habits = Habits()
         self.date = f"20{rng.integers(20, 26)}-{rng.integers(1, 13):02d}-{rng.integers(1, 28):02d}"
@@ -215,6 +216,12 @@ class Page:
             brush.rounded_rectangle((2, 2, width - 3, height - 3), size // 4, outline=255, width=max(2, size // 12))
         layer = layer.rotate(angle, expand=True, resample=Image.Resampling.BILINEAR).point(lambda v: int(v * opacity))
         self.image.paste(colour, (round(x - layer.width / 2), round(y - layer.height / 2)), layer)
+
+    def note(self, label: str, value: str) -> None:
+        """印了这一栏：是时间、医院、标本的（wording.yaml 的 origin），照印的记作真值；同一栏印了两次的是第一次。"""
+        for field, labels in settings()["origin"].items():
+            if label in labels:
+                self.origin.setdefault(field, value)
 
     def spans(self) -> list[tuple[str, range]]:
         """各分组的标题与其中各项的序号。"""

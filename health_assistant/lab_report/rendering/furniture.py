@@ -27,8 +27,10 @@ def _pairs(page: Page, key: str) -> list[tuple[str, str]]:
 
 
 def day(page: Page) -> str:
-    """报告日期。"""
-    return f"2024-0{page.rng.integers(1, 10)}-{page.rng.integers(10, 29)}"
+    """报告日期，记作真值。"""
+    reported = f"2024-0{page.rng.integers(1, 10)}-{page.rng.integers(10, 29)}"
+    page.note("报告日期", reported)
+    return reported
 
 
 def patient(page: Page, english: bool = False) -> list[tuple[str, str]]:
@@ -50,6 +52,7 @@ def head(page: Page, x0: int, x1: int, y: int, columns: int = 4, titles: str = "
     rng, size = page.rng, page.size
     hospital = "Example General Hospital" if english else pick(rng, HOSPITALS)
     title = page.report.report_type + (" Report" if english else pick(rng, settings()["titles"]))
+    page.note("医院", hospital)
     big = round(size * pick(rng, (1.4, 1.6, 1.8)))
     for text in (hospital, title) if titles == "two" else (f"{hospital} {title}",):
         fitting = min(big, int(big * (x1 - x0) * 0.95 / page.measure(text, big)))
@@ -59,6 +62,7 @@ def head(page: Page, x0: int, x1: int, y: int, columns: int = 4, titles: str = "
     colon = ": " if english else pick(rng, ("：", "：", ":", "： "))
     cell, pitch, at = (x1 - x0) / columns, round(size * pick(rng, (1.5, 1.7))), 0
     for label, value in patient(page, english):
+        page.note(label, value)
         text = f"{label}{colon}{value}"
         takes = min(columns, math.ceil((page.measure(text) + size * 0.6) / cell))
         if at % columns + takes > columns:
@@ -76,6 +80,7 @@ def foot(page: Page, x0: int, x1: int, y: int, english: bool = False) -> int:
         if rng.random() < 0.8:
             if x > x0 and x + page.measure(text) > x1:
                 x, y = x0, y + round(size * 1.6)
+            page.note(label, value)
             page.text(x, y + size, text)
             x += page.measure(text) + size * 2
     y += round(size * 2)

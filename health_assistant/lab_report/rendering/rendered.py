@@ -12,7 +12,7 @@ from health_assistant.lab_report.rendering.drawing import Page, union
 from health_assistant.lab_report.rendering.furniture import overlay
 from health_assistant.lab_report.rendering.layouts import HELD_OUT_LAYOUTS, LAYOUTS
 from health_assistant.lab_report.rendering.sampling import pick, sample_report
-from health_assistant.lab_report.report import Box, Flag, ReadReport
+from health_assistant.lab_report.report import Box, Flag, PrintedOrigin, ReadReport
 
 _TALLEST = 4000
 
@@ -21,7 +21,7 @@ _TALLEST = 4000
 class RenderedReport:
     """一张图和它的真值。
 
-    image 是 RGB；report 照印刷内容（没印的字段是空串或 None）；flags 每项一个，没有可比的是 None；
+    image 是 RGB；report 照印刷内容（没印的字段是空串或 None），origin 是页上印了的；flags 每项一个，没有可比的是 None；
     boxes 每项一个字典，键是 row 与印了的 name、code、result、unit、reference_range、mark，
     值是 image 里的像素框 (x0, y0, x1, y1)，右、下不含，破坏之后的外接框。
     text_height 是破坏之前的字高（像素）。
@@ -66,6 +66,7 @@ def draw_report(layout: str, report: ReadReport, flags: list[Flag | None] | None
         image = image.crop((0, 0, width, height))
     fields = [page.boxes[index] for index in range(len(report.items))]
     boxes = [{"row": reduce(union, row.values()), **row} for row in fields]
+    report = report.model_copy(update={"origin": PrintedOrigin(**page.origin) if page.origin else None})
     return RenderedReport(image, report, flags, boxes, size)
 
 
