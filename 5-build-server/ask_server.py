@@ -80,7 +80,7 @@ def ask(client, photo: Path, prompt: str, folder: Path) -> list[Path]:
 
     # 模型只抄录，高低由代码判断；把握不大的行不判断
     read = Reading.model_validate(answer)
-    judged = assess(read, read.notices)
+    judged = assess(read)
     print(f"  读到 {read.report_type or '化验单'}，{len(read.items)} 行；代码的分级：{TRIAGE_WORDS[judged.triage]}")
 
     print(f"请 {ADVISOR} 给建议 …\n", flush=True)

@@ -25,11 +25,10 @@ from tqdm import tqdm
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.catalogue import fold_code, fold_name
 from health_assistant.lab_report.interval import compare
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.origin import understand
-from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.printed_text import fold_code, fold_name, normalize
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 from health_assistant.lab_report.report import (
     FLAG_WORDS,

@@ -83,7 +83,7 @@ def _judge(text: str) -> Assessment:
         ) from error
     if not report.items:
         raise RequestError(400, "empty_report", "化验单里一个检验项目也没有，给不出建议。", "messages")
-    return assess(report, report.notices)
+    return assess(report)
 
 
 def _sections(report: Assessment) -> Iterator[str]:

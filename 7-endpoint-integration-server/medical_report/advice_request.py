@@ -33,7 +33,7 @@ _INSTRUCTIONS = f"""你是一位谨慎的全科医生，给没有医学背景的
 
 def advice_messages(report: Assessment, offered: dict[str, str]) -> list[dict]:
     """问建议模型的消息；offered 是 `choices` 给的编号与话。"""
-    sentences = "\n".join(f"{key}：{text}" for key, text in offered.items())
+    sentences = "\n".join(f"{choice}：{text}" for choice, text in offered.items())
     return [
         {"role": "system", "content": _INSTRUCTIONS},
         {"role": "user", "content": f"{describe_findings(report)}\n\n可以挑的话：\n{sentences}"},
@@ -58,24 +58,24 @@ def parse_choice(answer: str, offered: dict[str, str]) -> list[str] | None:
 
 def describe_findings(report: Assessment) -> str:
     """代码判断的结论，一行一项。"""
-    known = [one for one in report.items if one.analyte]
+    known = [finding for finding in report.items if finding.analyte]
     lines = [f"分级：{TRIAGE_WORDS[report.triage]}", *_describe_person(report), "异常的项目："]
-    lines += [describe_row(one) for one in known if one.flag in ABNORMAL_FLAGS] or ["没有"]
+    lines += [describe_row(finding) for finding in known if finding.flag in ABNORMAL_FLAGS] or ["没有"]
     for title, flag in (("没有判断的项目", "unknown"), ("正常的项目", "normal")):
-        names = "、".join(one.analyte.name for one in known if one.flag == flag)
+        names = "、".join(finding.analyte.name for finding in known if finding.flag == flag)
         lines.append(f"{title}：{names or '没有'}")
     if others := len(report.items) - len(known):
         lines.append(f"另有 {others} 项不认识，不要提。")
     patterns = [match.pattern for match in report.matches]
-    lines += [f"一起看：{one.title}，常见于{one.common}。{one.action}" for one in patterns]
+    lines += [f"一起看：{pattern.title}，常见于{pattern.common}。{pattern.action}" for pattern in patterns]
     return "\n".join(lines)
 
 
 def describe_row(finding: Finding) -> str:
     """一个异常项目：目录里的名称、判断、由解析后的数写出的结果与范围。"""
     analyte = finding.analyte
-    units = (analyte.unit, *analyte.other_units, *analyte.conversions, *analyte.more_units)
-    unit = next((one for one in units if one and fold_unit(one) == fold_unit(finding.unit)), "")
+    printed = fold_unit(finding.unit)
+    unit = next((unit for unit in analyte.spelled_units if unit and fold_unit(unit) == printed), "")
     result, interval = _plain(finding.value), _plain(finding.interval)
     severity = f"，{SEVERITY_WORDS[finding.severity]}" if finding.severity else ""
     parts = [

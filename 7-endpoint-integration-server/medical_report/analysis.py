@@ -4,12 +4,9 @@
 """
 
 import logging
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from datetime import date
-from functools import cached_property
 from typing import Any
 
 from flask import Flask
@@ -21,14 +18,14 @@ from health_assistant.lab_report.language import Language, say, speaking, transl
 from health_assistant.lab_report.report import DISCLAIMER, Reading
 from health_assistant.lab_report.vl_protocol import data_url
 from medical_report.advice_request import advice_messages, choice_format, parse_choice
+from medical_report.analyst import Analyst
 from medical_report.markdown import describe, to_html
 from medical_report.metrics import DEGRADED, GUARDED
-from medical_report.page_reading import Busy, Job, PageRead, read_page
-from medical_report.settings import Settings
+from medical_report.page_reading import Job, PageRead, read_page
 from medical_report.spoken import report_json, speaking_about
 from medical_report.told import Told, fill_in
 from medical_report.upload import Page
-from medical_report.upstreams import Upstream, UpstreamError
+from medical_report.upstreams import UpstreamError
 from medical_report.verification import assess_verified
 
 log = logging.getLogger(__name__)
@@ -43,42 +40,6 @@ VISION_FAILED = "视觉模型没有答上来，这张单子由内置程序识别
 NOT_VERIFIED = "这张单子没有经过第二个读者核对，请对照原件看一遍。"
 ADVICE_FAILED = "建议模型没有答上来，下面的建议由内置程序给出。"
 ADVICE_REFUSED = "建议模型答的没有通过检查，下面的建议由内置程序给出。"
-
-
-class Analyst:
-    """读者与建议者：内置的总在，外部的按设置。多个线程共用；这里没有任何一张报告的内容。"""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.vision = self.advice = None
-        if settings.vision_api_base:
-            self.vision = Upstream("vision", settings.vision_api_base, settings.vision_api_key, settings.vision_model)
-        if settings.advice_api_base:
-            self.advice = Upstream(
-                "advice", settings.advice_api_base, settings.advice_api_key, settings.advice_model,
-                settings.advice_extra_body,
-            )  # fmt: skip
-        self._slots = threading.BoundedSemaphore(settings.max_waiting)
-
-    @cached_property
-    def reader(self):
-        """内置的读者，第一次用时装入。"""
-        from health_assistant.lab_report.reading.reader import ReportReader
-
-        return ReportReader()
-
-    def asking_for(self, response_format: dict) -> dict | None:
-        """请上游按格式写；设置里说不用的为 None，只靠提示词。"""
-        return response_format if self.settings.structured_output == "json_schema" else None
-
-    def start_reading(self, page: Page, wait_until: float | None = None) -> "Future[Reading]":
-        """内置读者开始读（或排队）；没有空位时抛 `Busy`，给了 wait_until（`time.monotonic` 的时刻）的等到那时。"""
-        seconds = max(wait_until - time.monotonic(), 0) if wait_until else 0
-        if not self._slots.acquire(timeout=seconds):
-            raise Busy
-        future = self.reader.start(page.upright)
-        future.add_done_callback(lambda _: self._slots.release())
-        return future
 
 
 def get_analyst(app: Flask) -> Analyst:
@@ -117,15 +78,13 @@ def analyse_pages(
     yield from _explain(analyst, report, engines, job)
 
 
-def analyse_rows(
-    analyst: Analyst, corrected: Reading, request_id: str, open_doubts: Sequence[str] = (), language: Language = "zh"
-) -> Iterator[Event]:
+def analyse_rows(analyst: Analyst, corrected: Reading, request_id: str, language: Language = "zh") -> Iterator[Event]:
     """人核对、改正过的各行 -> 事件；判断与建议重新做，不信传来的判断。
 
-    还有疑问的行不作判断；open_doubts 是整张的疑问，人改正不了的（有一页没有读成）。
+    还有疑问的行不作判断；notices 是整张的疑问，人改正不了的（有一页没有读成）。
     """
     job = Job(request_id, analyst.settings.total_seconds, language=language)
-    yield from _explain(analyst, assess(corrected, open_doubts), {"vision": "人工核对"}, job)
+    yield from _explain(analyst, assess(corrected), {"vision": "人工核对"}, job)
 
 
 def judge_pages(reads: Sequence[PageRead], verify: bool, told: Told) -> tuple[Assessment, dict[str, str]]:
@@ -136,22 +95,22 @@ def judge_pages(reads: Sequence[PageRead], verify: bool, told: Told) -> tuple[As
     readings = [reading for read in pages for reading in (read.embedded, read.vision) if reading]
     filled = fill_in(readings, told, date.today().year)
     unread = [f"第 {read.number} 页没有读成：{read.problem}" for read in reads if read.problem]
-    joined = join_pages([(read.number, read.vision or read.embedded) for read in pages])
-    engines = {"vision": joined.reading.engine}
+    joined, floor = join_pages([(read.number, read.vision or read.embedded) for read in pages])
+    joined.notices = unread + joined.notices
+    engines = {"vision": joined.engine}
     verifiers = {read.number: read.embedded.engine for read in pages if read.vision and read.embedded}
     if verifiers:
         # 只有一个读者的页，两边放同一份：不会说读得不一样，也不说核对过
-        embedded = join_pages([(read.number, read.embedded or read.vision) for read in pages])
+        embedded, _ = join_pages([(read.number, read.embedded or read.vision) for read in pages])
         engines["verified_by"] = "、".join(dict.fromkeys(verifiers.values()))
-        doubts = list(dict.fromkeys(unread + joined.doubts + embedded.doubts))
-        report = assess_verified(joined.reading, embedded.reading, doubts)
+        report = assess_verified(joined, embedded)
         for item in report.items:
             item.verified = item.verified if item.page in verifiers else None
     else:
-        report = assess(joined.reading, unread + joined.doubts)
+        report = assess(joined)
     report.told = filled
-    if joined.floor:
-        raise_to(report, joined.floor)
+    if floor:
+        raise_to(report, floor)
     failed = [read.number for read in pages if read.vision_failed]
     unverified = [read.number for read in pages if read.vision and not read.embedded] if verify else []
     for numbers, words in ((failed, VISION_FAILED), (unverified, NOT_VERIFIED)):

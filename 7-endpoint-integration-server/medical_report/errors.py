@@ -12,7 +12,7 @@ from health_assistant.images import BadImage
 from health_assistant.lab_report.language import speaking, translate
 from health_assistant.lab_report.report import UnreadableReport
 from medical_report import metrics
-from medical_report.analysis import Busy
+from medical_report.analyst import Busy
 from medical_report.spoken import asked_language
 
 log = logging.getLogger(__name__)

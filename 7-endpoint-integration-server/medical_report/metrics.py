@@ -15,8 +15,8 @@ GUARDED = Counter("health_guarded_advice", "没有通过检查、被换掉的建
 
 def count(metric: Counter) -> dict[str, int]:
     """各标签组合的次数：`{"vision timeout": 3}`。"""
-    samples = [one for family in metric.collect() for one in family.samples if one.name.endswith("_total")]
-    return {" ".join(one.labels.values()): int(one.value) for one in samples if one.value}
+    samples = [sample for family in metric.collect() for sample in family.samples if sample.name.endswith("_total")]
+    return {" ".join(sample.labels.values()): int(sample.value) for sample in samples if sample.value}
 
 
 def summarize_steps() -> dict[str, dict[str, float]]:
@@ -24,27 +24,27 @@ def summarize_steps() -> dict[str, dict[str, float]]:
     steps: dict[str, dict] = {}
     for sample in next(iter(STEP_SECONDS.collect())).samples:
         kind, step = sample.name.rpartition("_")[2], sample.labels["step"]
-        found = steps.setdefault(step, {"buckets": []})
+        totals = steps.setdefault(step, {"buckets": []})
         if kind == "bucket":
-            found["buckets"].append((float(sample.labels["le"]), sample.value))
+            totals["buckets"].append((float(sample.labels["le"]), sample.value))
         else:
-            found[kind] = sample.value
+            totals[kind] = sample.value
     return {
         step: {
-            "count": int(found["count"]),
-            "mean": round(found["sum"] / found["count"], 3),
-            "p95": _percentile(found["buckets"], 0.95),
+            "count": int(totals["count"]),
+            "mean": round(totals["sum"] / totals["count"], 3),
+            "p95": _percentile(totals["buckets"], 0.95),
         }
-        for step, found in steps.items()
-        if found["count"]
+        for step, totals in steps.items()
+        if totals["count"]
     }
 
 
 def _percentile(buckets: list[tuple[float, float]], share: float) -> float:
     """直方图里的百分位：在落到的那一格里按比例取；落在最后一格（没有上限）时是它的下限。"""
-    wanted, below, low = share * buckets[-1][1], 0.0, 0.0
+    rank, below, low = share * buckets[-1][1], 0.0, 0.0
     for high, total in buckets[:-1]:
-        if total >= wanted:
-            return round(low + (high - low) * (wanted - below) / (total - below), 3)
+        if total >= rank:
+            return round(low + (high - low) * (rank - below) / (total - below), 3)
         below, low = total, high
     return low

@@ -5,7 +5,6 @@ import time
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from health_assistant.images import BadImage
 from health_assistant.lab_report.joining import join_origins
@@ -13,12 +12,10 @@ from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.language import Language
 from health_assistant.lab_report.report import Reading, ReadRow, UnreadableReport
 from health_assistant.lab_report.vl_protocol import data_url, parse_answer, read_messages, read_report_schema
+from medical_report.analyst import Analyst, Busy
 from medical_report.metrics import DEGRADED, STEP_SECONDS
 from medical_report.upload import Page
 from medical_report.upstreams import UpstreamError
-
-if TYPE_CHECKING:
-    from medical_report.analysis import Analyst
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +24,6 @@ MAX_ROWS, MAX_CELL = 300, 200
 """一页最多几行、一格最多几个字；真的报告远到不了。"""
 
 _READ_FORMAT = {"type": "json_schema", "json_schema": {"name": "read_report", "schema": read_report_schema()}}
-
-
-class Busy(RuntimeError):
-    """排队的照片太多，或排到了时限。"""
 
 
 class Job:
@@ -74,29 +67,20 @@ class PageRead:
         return None if is_read else str(self.error) or "排队的照片太多，没有来得及读。"
 
 
-def read_page(
-    analyst: "Analyst", page: Page, number: int, job: Job, pending: "Future[Reading] | None" = None
-) -> PageRead:
+def read_page(analyst: Analyst, page: Page, number: int, job: Job, pending: Future[Reading] | None = None) -> PageRead:
     """读第 number 页；读不出、打不开、来不及都记在结果里，不抛。pending 是内置读者已经开始的读。"""
     read = PageRead(number)
     try:
         if analyst.vision:
             _read_with_vision(analyst, page, job, read)
         else:
-            read.embedded = _read_embedded(pending or analyst.start_reading(page, job.end), job)
+            read.embedded = _wait(pending or analyst.start_reading(page, job.end), job.end, job, "read")
     except (UnreadableReport, BadImage, Busy) as error:
         read = PageRead(number, error=error)  # 视觉模型从别的单子里“读出”的行也不要
     return read
 
 
-def _read_embedded(pending: "Future[Reading]", job: Job) -> Reading:
-    started = time.monotonic()
-    reading = _wait(pending, job.end)
-    job.note("read", started)
-    return reading
-
-
-def _read_with_vision(analyst: "Analyst", page: Page, job: Job, read: PageRead) -> None:
+def _read_with_vision(analyst: Analyst, page: Page, job: Job, read: PageRead) -> None:
     """两个读者同时读，读数填进 read；视觉模型没有答好的，由内置读者顶上。"""
     pending = None
     if analyst.settings.verify:
@@ -112,12 +96,12 @@ def _read_with_vision(analyst: "Analyst", page: Page, job: Job, read: PageRead) 
         read.vision_failed = True
     job.note("vision", started)
     if read.vision_failed:
-        read.embedded = _read_embedded(pending or analyst.start_reading(page), job)
+        read.embedded = _wait(pending or analyst.start_reading(page), job.end, job, "read")
     elif analyst.settings.verify:
-        read.embedded = _checked(pending, deadline, job)
+        read.embedded = _read_again(pending, deadline, job)
 
 
-def _ask_vision(analyst: "Analyst", page: Page, deadline: float, trace: list[dict] | None) -> Reading:
+def _ask_vision(analyst: Analyst, page: Page, deadline: float, trace: list[dict] | None) -> Reading:
     """请视觉模型读；没有答好、看不清、读不成、大得离谱，都抛 `UpstreamError`。长截图切成几张，一张一张问。
 
     它说的把握与疑问只用来少下判断，它说的位置是缩小的图上的，不用。
@@ -157,27 +141,28 @@ def _is_doubtful(row: ReadRow) -> bool:
     return bool(row.doubt) or (row.confidence is not None and not row.confidence >= MIN_CONFIDENCE)
 
 
-def _checked(pending: "Future[Reading] | None", deadline: float, job: Job) -> Reading | None:
+def _read_again(pending: Future[Reading] | None, deadline: float, job: Job) -> Reading | None:
     """用来核对的读数；排不上、读不出、没有在时限内读完的为 None。
 
     是别的单子、不会读的语言时照抛 `UnreadableReport`：视觉模型从影像报告里“读出”的行不可信。
     """
-    started = time.monotonic()
     try:
-        return _wait(pending, deadline) if pending else None
+        return _wait(pending, deadline, job, "verify") if pending else None
     except Busy:
         return None
     except UnreadableReport as error:
         if error.code in ("other_paper", "unsupported_language"):
             raise
         return None
-    finally:
-        job.note("verify", started)
 
 
-def _wait(pending: "Future[Reading]", deadline: float) -> Reading:
+def _wait(pending: Future[Reading], deadline: float, job: Job, step: str) -> Reading:
+    """等内置读者读完，用时记在 step；到 deadline 还没有读完的抛 `Busy`，读不出的照抛。"""
+    started = time.monotonic()
     try:
         return pending.result(max(deadline - time.monotonic(), 0))
     except TimeoutError as error:
         pending.cancel()
         raise Busy from error
+    finally:
+        job.note(step, started)

@@ -29,12 +29,12 @@ def fill_in(readings: Sequence[Reading], told: Told, this_year: int) -> list[Tol
     filled: list[ToldField] = []
     given: list[tuple[ToldField, str | None]] = [("sex", told.sex), ("age", _age(readings, told.birth_year, this_year))]
     for field, value in given:
-        if value and all(is_blank(getattr(one, field) or "") for one in readings):
-            changed = [one.model_copy(update={field: value}) for one in readings]
+        if value and all(is_blank(getattr(reading, field) or "") for reading in readings):
+            changed = [reading.model_copy(update={field: value}) for reading in readings]
             if all(map(_agree, readings, changed)):
                 filled.append(field)
-                for one in readings:
-                    setattr(one, field, value)
+                for reading in readings:
+                    setattr(reading, field, value)
     return filled
 
 
@@ -42,8 +42,8 @@ def _age(readings: Sequence[Reading], birth_year: int | None, this_year: int) ->
     """写成单子上的样子；那一年还没有出生、大得不可能的为 None。"""
     if birth_year is None:
         return None
-    printed = [one.origin.get("collected") or one.origin.get("reported") for one in readings]
-    years = next((int(one.value[:4]) for one in printed if one), this_year) - birth_year
+    printed = [reading.origin.get("collected") or reading.origin.get("reported") for reading in readings]
+    years = next((int(time.value[:4]) for time in printed if time), this_year) - birth_year
     if not 0 <= years <= MAX_AGE_YEARS:
         return None
     if years == ADULT_AGE_YEARS:

@@ -1,10 +1,10 @@
 """两个读者对照：视觉模型读的每一行，由内置读者再读一遍。读得不一样的不下判断。"""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from health_assistant.lab_report.alignment import align, same_range, same_result, units_agree
+from health_assistant.lab_report.alignment import align, describe_reading, same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import Assessment, assess, possible_grave, raise_to, severity_of
+from health_assistant.lab_report.judgement import flag_says
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import (
@@ -21,6 +21,8 @@ from health_assistant.lab_report.report import (
 DIFFERENT = "两个读者读得不一样，请核对原件"
 ONLY_VISION = "内置程序在单子上没有找到这一行，请核对原件"
 ONLY_EMBEDDED = "视觉模型没有读到这一行，请核对原件"
+_OPPOSITE = {("high", "abnormal"), ("low", "abnormal")}
+"""一边印着偏高、一边印着偏低的标记容许的判断（见 `flag_says`）。"""
 
 
 @dataclass
@@ -30,18 +32,19 @@ class _Row:
     """读得不一样时，另一个读者读的这一行。"""
 
 
-def assess_verified(vision: Reading, embedded: Reading, open_doubts: Sequence[str] = ()) -> Assessment:
-    """两份读数 -> 判断过的报告，每行的 `verified` 是 True 或 False。open_doubts 见 `assess` 的 doubts。
+def assess_verified(vision: Reading, embedded: Reading) -> Assessment:
+    """两份读数 -> 判断过的报告，每行的 `verified` 是 True 或 False。
 
-    行的次序是视觉模型的，内置读者多读出的插在它前一行之后。位置与把握来自内置读者：只有它看得见原图的像素。
+    行的次序是视觉模型的，内置读者多读出的插在它前一行之后。位置、把握与来处来自内置读者：只有它看得见原图的像素。
     """
     rows = _compare(vision, embedded)
     head, doubts = _compare_heads(vision, embedded)
     origin = _compare_origins(vision.origin, embedded.origin)
-    assessed = assess(Reading(items=[row.read for row in rows], origin=origin, **head), open_doubts)
+    notices = list(dict.fromkeys(vision.notices + embedded.notices))
+    assessed = assess(Reading(items=[row.read for row in rows], notices=notices, origin=origin, **head))
     for row, finding in zip(rows, assessed.items, strict=True):
         finding.verified = row.read.doubt not in (DIFFERENT, ONLY_VISION, ONLY_EMBEDDED)
-        finding.other_reading = _describe(row.other) if row.other else None
+        finding.other_reading = describe_reading(row.other) if row.other else None
     alarms = [alarm for row in rows if row.other and (alarm := _alarm(row, assessed.report_type, assessed.person))]
     assessed.notices = alarms + doubts + assessed.notices
     assessed.doubts = alarms + assessed.doubts  # 改正别的行、导出的时候也要在
@@ -85,13 +88,8 @@ def _same(one: PrintedRow, other: PrintedRow) -> bool:
         same_result(one.result, other.result)
         and same_range(one.reference_range, other.reference_range)
         and units_agree(one.unit, other.unit)
-        and not {_direction(one.mark), _direction(other.mark)} >= {"up", "down"}
+        and not {*flag_says(one), *flag_says(other)} >= _OPPOSITE
     )
-
-
-def _direction(printed_flag: str | None) -> str | None:
-    characters = set(printed_flag or "")
-    return "up" if characters & set("↑Hh高") else "down" if characters & set("↓Ll低") else None
 
 
 def _compare_heads(theirs: Reading, ours: Reading) -> tuple[dict[str, str | None], list[str]]:
@@ -123,11 +121,6 @@ def _alarm(row: _Row, report_type: str, person: Person) -> str | None:
     if not possible_grave(theirs, read.report_type or report_type, person):
         return None
     return (
-        f"请马上核对原件：{read.name} 两个读者读得不一样，其中一个读成 {_describe(other)}；"
+        f"请马上核对原件：{read.name} 两个读者读得不一样，其中一个读成 {describe_reading(other)}；"
         "如果它没有读错，就达到了危急值，要尽快就医。"
     )
-
-
-def _describe(row: PrintedRow) -> str:
-    limits = f"（{row.reference_range}）" if row.reference_range else ""
-    return f"{row.result or '（空）'} {row.unit}".strip() + limits

@@ -124,14 +124,14 @@ def advise() -> Response:
     """人核对过的各行 -> 重新判断与建议。"""
     report = AdviceRequest.model_validate_json(request.get_data()).report
     language = asked_language(request)
-    return _answer(analyse_rows(get_analyst(current_app), _reading_of(report), g.request_id, report.doubts, language))
+    return _answer(analyse_rows(get_analyst(current_app), _reading_of(report), g.request_id, language))
 
 
 @blueprint.post("/fhir")
 def export_fhir() -> Response:
     """改正过的各行 -> FHIR R4 的 Bundle；判断重新做，不信传来的。"""
     report = AdviceRequest.model_validate_json(request.get_data()).report
-    bundle = to_bundle(assess(_reading_of(report), report.doubts), datetime.now(UTC))
+    bundle = to_bundle(assess(_reading_of(report)), datetime.now(UTC))
     return Response(to_json(bundle), mimetype="application/fhir+json")
 
 
@@ -141,7 +141,7 @@ def _reading_of(report: CorrectedReport) -> Reading:
     rows = [ReadRow.of(row, **{name: getattr(row, name) for name in kept}) for row in report.items]
     return Reading(
         report_type=report.report_type, sex=report.sex, age=report.age, origin=report.origin, told=report.told,
-        items=rows,
+        items=rows, notices=report.doubts,
     )  # fmt: skip
 
 

@@ -3,15 +3,14 @@
 import re
 from decimal import Decimal
 
-from health_assistant.lab_report.catalogue import load_catalogue
-from health_assistant.lab_report.interval import Interval, compare
-from health_assistant.lab_report.judgement import Finding, is_general_range, plain_flag
+from health_assistant.lab_report.catalogue import Direction, load_catalogue
+from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.judgement import Finding, plain_flag
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Severity
 from health_assistant.lab_report.severity import (
-    Way,
     at_least,
     can_be_grave,
     grade_deviation,
@@ -87,27 +86,20 @@ def _weigh_measured(finding: Finding, measured: list[Measured]) -> None:
 
 def _severity_for_person(finding: Finding, person: Person) -> Severity | None:
     """孩子、孕妇的单子上印着一般成人的范围：按他那一群的范围又有多要紧。"""
-    analyte, result = finding.analyte, finding.converted()
-    if (
-        not (person.pregnant or person.is_minor)
-        or not result
-        or not analyte.is_authoritative
-        or not is_general_range(finding)
-    ):
+    if not (person.pregnant or person.is_minor) or not finding.has_general_range:
         return None
-    if compare(result, analyte.reference, person.sex, person.age_years) != finding.flag:
+    if finding.flag_in_group(person) != finding.flag:
         return None
-    return grade_deviation(result, analyte.reference, finding.flag, analyte.unit, analyte, person)
+    analyte = finding.analyte
+    return grade_deviation(finding.converted(), analyte.reference, finding.flag, analyte.unit, analyte, person)
 
 
 def _is_usual_for(finding: Finding, person: Person) -> bool:
     """印着的是一般成人的范围，而目录里这个人那一群的范围容得下这个值。"""
-    analyte = finding.analyte
-    if not analyte or finding.range_source != "printed" or not analyte.is_authoritative:
+    if not finding.analyte or finding.range_source != "printed":
         return False
-    if not any(group.fits(person) for group in analyte.groups) or not (result := finding.converted()):
-        return False
-    return compare(result, analyte.reference, person.sex, person.age_years) == "normal"
+    has_own_group = any(group.fits(person) for group in finding.analyte.groups)
+    return has_own_group and finding.flag_in_group(person) == "normal"
 
 
 def raise_alarm(finding: Finding, person: Person) -> None:
@@ -171,7 +163,7 @@ def derive_neutrophils(findings: list[Finding], person: Person) -> None:
         )
 
 
-def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | None, Way | None]:
+def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | None, Direction | None]:
     """不论有什么疑问，如果数没有读错，它自己有多要紧、在哪一边（单位没有印的当作目录的）。已经断言了的不算。
 
     “几倍上限”照印着的范围算；没有印、没有读懂、与目录的相差太多的，照目录的算。

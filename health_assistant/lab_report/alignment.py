@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher
 from typing import TypeVar
 
-from health_assistant.lab_report.catalogue import fold_code, fold_name
-from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.printed_text import fold_code, fold_name, normalize
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 from health_assistant.lab_report.report import PrintedRow
 from health_assistant.lab_report.units import fold_unit
@@ -46,6 +45,12 @@ def same_range(one: str, other: str) -> bool:
         return True
     parsed = parse_range(one)
     return parsed is not None and parsed == parse_range(other)
+
+
+def describe_reading(row: PrintedRow) -> str:
+    """另一个读数，写给核对的人看：结果、单位，括号里是范围。"""
+    limits = f"（{row.reference_range}）" if row.reference_range else ""
+    return f"{row.result or '（空）'} {row.unit}".rstrip() + limits
 
 
 def units_agree(one: str, other: str) -> bool:

@@ -6,7 +6,6 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, InstanceOf
@@ -34,12 +33,13 @@ class Assessment(LabReport):
     """成立的组合，重的在前。"""
 
 
-def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
+def assess(report: ReadReport) -> Assessment:
     """给每一行下判断、分轻重，再给整张报告分级。report 是 `Reading` 时，各行的把握与疑问也算。
 
-    doubts 是整张报告的疑问（有一页没有读成），照样说出来；有它就不是未见异常。
+    `Reading.notices` 是整张报告的疑问（有一页没有读成），照样说出来；有它就不是未见异常。
     """
-    person = person_of(report)
+    reading = report if isinstance(report, Reading) else Reading(items=[])
+    doubts, person = reading.notices, person_of(report)
     observations, guessed = _observe_all(report, person)
     flagged = {at for at, one in enumerate(observations) if flag_says(one.row)}
     findings = [
@@ -63,8 +63,8 @@ def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
         report_type=report.report_type,
         sex=report.sex,
         age=report.age,
-        origin=report.origin if isinstance(report, Reading) else {},
-        told=report.told if isinstance(report, Reading) else [],
+        origin=reading.origin,
+        told=reading.told,
         items=findings,
         triage=_triage(findings, severity or ("slight" if doubts else None)),
         when=WHEN_OF.get(severity),
@@ -77,15 +77,20 @@ def assess(report: ReadReport, doubts: Sequence[str] = ()) -> Assessment:
 
 def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation], list[str]]:
     """解析各行，和因为猜了标本要说的话。报告名没有说标本的，同一页的各行一起看是不是尿（见 sheet_kind）。"""
-    titles = [getattr(row, "report_type", None) or report.report_type for row in report.items]
-    pages = [(getattr(row, "page", 1), title) for row, title in zip(report.items, titles, strict=True)]
-    kinds = {
-        page: title_for_specimen(page[1], [row for row, own in zip(report.items, pages, strict=True) if own == page])
-        for page in set(pages)
-    }
-    observations = [observe(row, kinds[page], person) for row, page in zip(report.items, pages, strict=True)]
-    guessed = [one for one, page in zip(observations, pages, strict=True) if kinds[page] != page[1]]
-    return observations, _guess_notices(guessed)
+    pages: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+    observations: list[Observation] = []
+    for at, row in enumerate(report.items):
+        title = getattr(row, "report_type", None) or report.report_type
+        pages[getattr(row, "page", 1), title].append(at)
+        observations.append(observe(row, title, person))
+    guessed = []
+    for (_, title), places in pages.items():
+        kind = title_for_specimen(title, [observations[at] for at in places])
+        if kind != title:
+            for at in places:
+                observations[at] = observe(report.items[at], kind, person)
+            guessed += places
+    return observations, _guess_notices([observations[at] for at in sorted(guessed)])
 
 
 def _culture_of_blood(report: ReadReport) -> str:

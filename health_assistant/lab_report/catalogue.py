@@ -7,20 +7,20 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache, cached_property, lru_cache
-from importlib import resources
+from functools import cache, cached_property
 from math import inf
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
-from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
+from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, intervals_of
-from health_assistant.lab_report.person import Person, parse_age
-from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.person import Person, Spoken, SpokenTo, parse_age
+from health_assistant.lab_report.printed_text import fold_code, fold_name
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.specimen import Specimen
-from health_assistant.lab_report.units import count_ratio, fold_unit
+from health_assistant.lab_report.units import fold_unit
 
 Direction = Literal["high", "low", "abnormal"]
 
@@ -33,8 +33,8 @@ _DRUG_OR_DOSE = re.compile(
 
 
 def _phrase(text: str) -> str:
-    if found := _DRUG_OR_DOSE.search(text):
-        raise ValueError(f"不能出现药名或剂量：“{found[0]}”")
+    if drug := _DRUG_OR_DOSE.search(text):
+        raise ValueError(f"不能出现药名或剂量：“{drug[0]}”")
     if not text.strip():
         raise ValueError("是空的")
     return text
@@ -118,23 +118,28 @@ class GroupRange(Entry):
         return not person.pregnant and person.age_years is not None and self.start <= person.age_years < self.below
 
 
-class PersonTexts(Entry):
-    """对一部分人另说的话；没有写的照一般的。"""
+class Sayings(Entry):
+    """各个方向的说明，与怎么办。"""
 
-    who: Literal["孕妇", "男", "女", "儿童", "新生儿", "老人"]
-    measures: Sentence | None = None
     high: Sentence | None = None
     low: Sentence | None = None
     abnormal: Sentence | None = None
     advice_high: Sentence | None = None
     advice_low: Sentence | None = None
     advice_abnormal: Sentence | None = None
+
+
+class PersonTexts(Sayings):
+    """对一部分人另说的话；没有写的照一般的。"""
+
+    who: SpokenTo
+    measures: Sentence | None = None
     red_flags: dict[Direction, Sentence] | None = None
     harmless: tuple[Direction, ...] | None = None
     department: str | None = None
 
 
-class Analyte(Entry):
+class Analyte(Sayings, Spoken):
     """目录里的一个指标。`reference` 与 `groups` 都用 `unit` 作单位；`reference` 是一般成人的。"""
 
     code: str
@@ -151,12 +156,6 @@ class Analyte(Entry):
     panel: str
     department: str
     measures: Sentence
-    high: Sentence | None = None
-    low: Sentence | None = None
-    abnormal: Sentence | None = None
-    advice_high: Sentence | None = None
-    advice_low: Sentence | None = None
-    advice_abnormal: Sentence | None = None
     red_flags: dict[Direction, Sentence] = {}
     harmless: tuple[Direction, ...] = ()
     groups: tuple[GroupRange, ...] = ()
@@ -170,22 +169,18 @@ class Analyte(Entry):
     def for_person(self, person: Person) -> "Analyte":
         """对这个人用的：参考范围是他那一群的（目录没有就没有，从不借别人的），话也是对他说的。"""
         limits, confidence = self._reference_for(person)
-        changes: dict[str, Any] = {"reference": limits, "confidence": confidence, "general": self.reference}
-        for one in self.texts:
-            if person.fits(one.who):
-                changes |= one.model_dump(exclude={"who"}, exclude_none=True)
-        # model_copy 会把算过的 cached_property 一起抄走
-        return Analyte.model_construct(**{name: getattr(self, name) for name in Analyte.model_fields} | changes)
+        return self.spoken_to(person, reference=limits, confidence=confidence, general=self.reference)
 
     def _reference_for(self, person: Person) -> tuple[ReferenceRange | None, str]:
-        fitting = [one for one in self.groups if one.fits(person)]
+        fitting = [group for group in self.groups if group.fits(person)]
         if fitting:
-            by_sex = tuple((one.sex, one.range) for one in fitting if one.sex)
-            return (PartitionedInterval(by_sex) if by_sex else fitting[0].range), max(one.confidence for one in fitting)
+            by_sex = tuple((group.sex, group.range) for group in fitting if group.sex)
+            confidence = max(group.confidence for group in fitting)
+            return (PartitionedInterval(by_sex) if by_sex else fitting[0].range), confidence
         if isinstance(self.reference, QualitativeResult):
             return self.reference, self.confidence
         # 孕期会变的，没有说到哪一段就不比；不变的照一般成人
-        changes_in_pregnancy = any(one.trimester for one in self.groups)
+        changes_in_pregnancy = any(group.trimester for group in self.groups)
         is_general = person.is_adult and not (person.pregnant and changes_in_pregnancy)
         return (self.reference if is_general else None), self.confidence
 
@@ -210,12 +205,17 @@ class Analyte(Entry):
         if self.is_authoritative and self.intervals:
             return self.intervals
         general = self.general_intervals if self.confidence != "C" else ()
-        return (*general, *(one.range for one in self.groups if one.confidence != "C"))
+        return (*general, *(group.range for group in self.groups if group.confidence != "C"))
+
+    @property
+    def spelled_units(self) -> tuple[str, ...]:
+        """目录里写着的各个单位，自己的在先。"""
+        return (self.unit, *self.other_units, *self.conversions, *self.more_units)
 
     @cached_property
     def units(self) -> frozenset[str]:
         """数值可以直接比较的几个单位，是比较用的写法。"""
-        return frozenset(fold_unit(one) for one in (self.unit, *self.other_units))
+        return frozenset(fold_unit(unit) for unit in (self.unit, *self.other_units))
 
     @cached_property
     def meanings(self) -> dict[str, str]:
@@ -229,11 +229,14 @@ class Analyte(Entry):
 
     @cached_property
     def _factors(self) -> dict[str, Fraction]:
-        return {fold_unit(unit): factor for unit, factor in self.conversions.items()}
-
-    def _count_factor(self, unit: str) -> Fraction | None:
-        """血细胞数的各种单位互相换算，不必在 conversions 里一一写。"""
-        return count_ratio(unit, self.unit) if fold_unit(self.unit) in ("10^9/l", "10^12/l") else None
+        """别的单位（比较用的写法）-> 乘多少；百分数印成小数、血细胞数印成每微升的，不必在 conversions 里一一写。"""
+        factors = {fold_unit(unit): factor for unit, factor in self.conversions.items()}
+        if self.unit == "%":
+            factors[FRACTION] = Fraction(100)
+        if power := {"10^9/l": 9, "10^12/l": 12}.get(fold_unit(self.unit)):
+            # 每微升、万每微升；10^9 与 10^12 每升之间多是印错、读错，不换
+            factors |= {f"10^{other}/l": Fraction(10) ** (other - power) for other in (6, 10)}
+        return factors
 
     def direction(self, flag: str) -> Direction | None:
         """这个判断该用哪一方向的话；定性的阳性与定量的偏高说的是一回事，互相代替。"""
@@ -256,10 +259,13 @@ class Analyte(Entry):
         """以 `unit` 计的数值换成本指标的单位；不知道怎么换则为 None。"""
         if self.same_unit(unit):
             return value
-        if unit == FRACTION and self.unit == "%":
-            return value * 100
-        factor = self._factors.get(fold_unit(unit)) or self._count_factor(unit)
+        factor = self._factors.get(fold_unit(unit))
         return None if factor is None else value * factor.numerator / factor.denominator
+
+    def bounds(self, interval: Interval, unit: str) -> tuple[Decimal | None, Decimal | None]:
+        """以 `unit` 计的区间的两端，换成本指标的单位；没有界、不知道怎么换的一端为 None。"""
+        low, high = (None if bound is None else self.convert(bound, unit) for bound in (interval.low, interval.high))
+        return low, high
 
     @model_validator(mode="after")
     def _check(self) -> "Analyte":
@@ -275,11 +281,10 @@ class Analyte(Entry):
 
     def _possible(self) -> set[str]:
         """参考范围有界的一边都可能超出；下限为 0 的量不会偏低。"""
-        limits = self.intervals
-        ways = {"low": any(one.low not in (None, 0) for one in limits), "high": any(one.high for one in limits)}
-        return {way for way in ways if ways[way]} | (
-            {"abnormal"} if isinstance(self.reference, QualitativeResult) else set()
-        )
+        ways = {"abnormal"} if isinstance(self.reference, QualitativeResult) else set()
+        ways |= {"low" for interval in self.intervals if interval.low}
+        ways |= {"high" for interval in self.intervals if interval.high}
+        return ways
 
 
 class CatalogueFile(Entry):
@@ -290,61 +295,44 @@ class CatalogueFile(Entry):
 
     @model_validator(mode="after")
     def _check(self) -> "CatalogueFile":
-        if repeated := repeated_values(one.code for one in self.indicators):
+        if repeated := repeated_values(analyte.code for analyte in self.indicators):
             raise ValueError(f"code 重复：{'、'.join(repeated)}")
-        by_code = {one.code: one for one in self.indicators}
-        for one in self.indicators:
-            if strange := sorted({*one.twins} - by_code.keys()):
-                raise ValueError(f"“{one.code}”的 twins：目录里没有这些指标：{'、'.join(strange)}")
-        for (_, name), sharing in [entry for index in build_index(self.indicators) for entry in index.items()]:
-            told_apart = {code for one in sharing for code in one.twins}  # 由印着的范围分辨
-            units = [unit for one in sharing if one.code not in told_apart for unit in one.units]
-            if shared := repeated_values(units):
-                who = "、".join(one.code for one in sharing)
-                raise ValueError(f"“{who}”：名称“{name}”与单位“{shared[0]}”都相同，分不清")
+        codes = {analyte.code for analyte in self.indicators}
+        for analyte in self.indicators:
+            if strange := sorted({*analyte.twins} - codes):
+                raise ValueError(f"“{analyte.code}”的 twins：目录里没有这些指标：{'、'.join(strange)}")
+        for name, sharing in [entry for index in build_index(self.indicators) for entry in index.items()]:
+            told_apart = {code for analyte in sharing for code in analyte.twins}  # 由印着的范围分辨
+            own = [analyte for analyte in sharing if analyte.code not in told_apart]
+            for specimen in get_args(Specimen):
+                units = [unit for analyte in own if analyte.specimen == specimen for unit in analyte.units]
+                if shared := repeated_values(units):
+                    who = "、".join(analyte.code for analyte in sharing)
+                    raise ValueError(f"“{who}”：名称“{name}”与单位“{shared[0]}”都相同，分不清")
         return self
-
-
-@lru_cache(maxsize=1 << 13)
-def fold_name(name: str) -> str:
-    """名称与代号的比较形式：全角转半角，大写，去掉空白、星号、末尾的“测定”与括号里的说明。"""
-    folded = re.sub(r"\([^)%#]*\)", "", normalize(name).upper().replace("PT(INR)", "PT-INR"))
-    folded = re.sub(r"[*★☆\s_]|(测定|检测)$", "", folded).replace("Α", "α")
-    # Creatinine, Serum 与 Cholesterol, Total
-    folded = re.sub(r"^(SERUM|PLASMA)(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD)$", "", folded)
-    return re.sub(r"^([A-Z]{3,}),(TOTAL|DIRECT|FASTING|FREE)$", r"\2\1", folded)
-
-
-_CONFUSABLE = str.maketrans({"0": "O", "1": "L", "I": "L", "|": "L", "5": "S", "8": "B"})
-
-
-def fold_code(code: str) -> str:
-    """代号的比较形式：在 `fold_name` 之上把 OCR 易混的字符归一，`E0%` 与 `EO%`、`C1-` 与 `Cl-` 相同。"""
-    return fold_name(code).translate(_CONFUSABLE)
 
 
 @cache
 def load_catalogue() -> tuple[Analyte, ...]:
-    """读入 indicators.yaml。"""
-    return parse_catalogue(resources.files(__package__).joinpath("indicators.yaml").read_text("utf-8"))
+    """读入 indicators.yaml；有错则 BadYaml。"""
+    return read_yaml(CatalogueFile, Path(__file__).with_name("indicators.yaml")).indicators
 
 
-def parse_catalogue(text: str) -> tuple[Analyte, ...]:
-    """文字 -> 核对过的目录；有错则 BadYaml。"""
-    return check_yaml(CatalogueFile, text, "indicators.yaml").indicators
-
-
-Index = dict[tuple[Specimen, str], list[Analyte]]
+Index = dict[str, list[Analyte]]
 
 
 def build_index(indicators: Iterable[Analyte]) -> tuple[Index, Index]:
-    """名称 -> 指标，代号 -> 指标。只有英文全名算名称：缩写太短，要连同单位才能认。锂（Li）与 L1 分不清，只算名称。"""
+    """名称 -> 指标，代号 -> 指标，各种标本的在一起；名称、代号是比较用的写法。
+
+    只有英文全名算名称：缩写太短，要连同单位才能认。锂（Li）与 L1 分不清，只算名称。
+    """
     names: Index = {}
     codes: Index = {}
-    for one in indicators:
-        spelled = (alias for alias in one.aliases if not alias.isascii() or re.search(r"[a-z]{4}|^Li$", alias))
-        for name in {fold_name(word) for word in (one.name, *spelled)}:
-            names.setdefault((one.specimen, name), []).append(one)
-        for code in {fold_code(code) for code in (re.sub(r"^[UF]-", "", one.code), one.code, *one.aliases)} - {"LL"}:
-            codes.setdefault((one.specimen, code), []).append(one)
+    for analyte in indicators:
+        spelled = (alias for alias in analyte.aliases if not alias.isascii() or re.search(r"[a-z]{4}|^Li$", alias))
+        for name in {fold_name(word) for word in (analyte.name, *spelled)}:
+            names.setdefault(name, []).append(analyte)
+        abbreviations = (re.sub(r"^[UF]-", "", analyte.code), analyte.code, *analyte.aliases)
+        for code in {fold_code(abbreviation) for abbreviation in abbreviations} - {"LL"}:
+            codes.setdefault(code, []).append(analyte)
     return names, codes

@@ -90,7 +90,7 @@ def quantity_unit(unit: str, loinc: str | None, analyte: Analyte | None = None) 
     code = to_ucum(unit, analyte)
     if code is None or not re.search(r"U\]?/", code) or "{" in code:
         return code
-    is_activity = loinc in _codes_of("CCnc")
+    is_activity = loinc is not None and any(codes.get("CCnc") == loinc for codes in _loinc_table().values())
     if is_activity:
         return code.replace("[IU]", "U")
     if "[" in code:
@@ -108,11 +108,6 @@ def _possible_properties(ucum: str | None, result: Interval | QualitativeResult 
     kinds = next((kinds for shape, kinds in _PROPERTIES if re.fullmatch(shape, code)), ())
     kind = re.search(r"\{(FEU|DDU)\}", code)
     return (*kinds, *(f"{name} {kind[1]}" for name in kinds if kind))
-
-
-@cache
-def _codes_of(property_name: str) -> frozenset[str]:
-    return frozenset(codes[property_name] for codes in _loinc_table().values() if property_name in codes)
 
 
 @cache

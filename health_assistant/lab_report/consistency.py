@@ -14,14 +14,6 @@ TOLERANCE = Decimal("0.02")
 
 
 @dataclass(frozen=True)
-class Measured:
-    """一个数，以目录的单位计；`step` 是它末位的一个单位。"""
-
-    value: Decimal
-    step: Decimal
-
-
-@dataclass(frozen=True)
 class Relation:
     """第一个代号的数由其余几个算出；`is_minimum` 时算出的只是它的下限，`slack` 是额外容许的绝对误差（小数）。"""
 
@@ -36,18 +28,18 @@ class Relation:
         """对不上时，写在每一行上的疑问。"""
         return f"与“{self.text}”对不上，可能有一处读错"
 
-    def is_violated(self, numbers: dict[str, Measured]) -> bool:
-        """这几行对不对得上；缺了哪一行，或除数不是正数，就无从说起，为 False。"""
+    def is_violated(self, numbers: dict[str, Interval]) -> bool:
+        """这几行对不对得上；`numbers` 见 `measure`。缺了哪一行，或除数不是正数，就无从说起，为 False。"""
         if not all(code in numbers for code in self.codes):
             return False
         derived, *inputs = (numbers[code] for code in self.codes)
-        corners = product(*((one.value - one.step, one.value, one.value + one.step) for one in inputs))
-        if any(one.value <= one.step for one in inputs) and "÷" in self.text:
+        if any(number.low <= 0 for number in inputs) and "÷" in self.text:
             return False
-        possible = [self.derive(*corner) for corner in corners]
-        margin = TOLERANCE * abs(self.derive(*(one.value for one in inputs))) + derived.step + Decimal(self.slack)
-        is_below = derived.value < min(possible) - margin
-        return is_below or (not self.is_minimum and derived.value > max(possible) + margin)
+        possible = [self.derive(*corner) for corner in product(*((number.low, number.high) for number in inputs))]
+        middles = [(number.low + number.high) / 2 for number in inputs]
+        margin = TOLERANCE * abs(self.derive(*middles)) + Decimal(self.slack)
+        is_below = derived.high < min(possible) - margin
+        return is_below or (not self.is_minimum and derived.low > max(possible) + margin)
 
 
 _SHARES = {"NEUT": "中性粒细胞", "LYMPH": "淋巴细胞", "MONO": "单核细胞", "EO": "嗜酸性粒细胞", "BASO": "嗜碱性粒细胞"}
@@ -62,14 +54,14 @@ RELATIONS = (
     ),
     # 有的仪器另有第六类细胞（未染色大细胞），占百分之几
     Relation(
-        "五类白细胞百分比之和 = 100", tuple(f"{one}%" for one in _SHARES), lambda *rest: 100 - sum(rest), slack="4"
+        "五类白细胞百分比之和 = 100", tuple(f"{code}%" for code in _SHARES), lambda *rest: 100 - sum(rest), slack="4"
     ),
     Relation("大血小板数 = 血小板 × 大血小板比率", ("P-LCC", "PLT", "P-LCR"), lambda plt, part: plt * part / 100),
     Relation("血小板压积 = 血小板 × 平均血小板体积", ("PLTCRIT", "PLT", "MPV"), lambda plt, mpv: plt * mpv / 10000),
     Relation("总蛋白 = 白蛋白 + 球蛋白", ("TP", "ALB", "GLB"), lambda alb, glb: alb + glb),
     Relation("白球比 = 白蛋白 ÷ 球蛋白", ("A/G", "ALB", "GLB"), lambda alb, glb: alb / glb),
     Relation("谷草谷丙比 = 谷草转氨酶 ÷ 谷丙转氨酶", ("AST/ALT", "AST", "ALT"), lambda ast, alt: ast / alt),
-    Relation("总胆红素 = 直接 + 间接胆红素", ("TBIL", "DBIL", "IBIL"), lambda one, other: one + other),
+    Relation("总胆红素 = 直接 + 间接胆红素", ("TBIL", "DBIL", "IBIL"), lambda dbil, ibil: dbil + ibil),
     Relation("总铁结合力 = 血清铁 + 未饱和铁结合力", ("TIBC", "FE", "UIBC"), lambda fe, rest: fe + rest),
     Relation("非高密度 = 总胆固醇 - 高密度", ("NON-HDL", "TC", "HDL-C"), lambda tc, hdl: tc - hdl),
     # 低密度是另一种方法测的，略有出入
@@ -77,18 +69,18 @@ RELATIONS = (
 )
 
 
-def measure(result: Value | None, unit: str, analyte: Analyte) -> Measured | None:
-    """以 unit 计的结果，换成目录的单位；不是单个的数，或单位换不了，则为 None。"""
+def measure(result: Value | None, unit: str, analyte: Analyte) -> Interval | None:
+    """以 unit 计的一个数最低、最高可能是多少（末位加减一），换成目录的单位；不是单个的数、单位换不了的为 None。"""
     if not isinstance(result, Interval) or not result.is_point:
         return None
-    value = analyte.convert(result.low, unit)
     # 有的仪器只测到一位小数，却补两个零印成三位（7.700）
     places = -1 if exponent(result.low) == -3 and result.low.as_tuple().digits[-2:] == (0, 0) else exponent(result.low)
-    step = analyte.convert(Decimal(1).scaleb(places), unit)
-    return Measured(value, step) if value is not None and step is not None else None
+    step = Decimal(1).scaleb(places)
+    low, high = analyte.bounds(Interval(result.low - step, result.low + step), unit)
+    return None if low is None else Interval(low, high)
 
 
-def find_conflicts(numbers: dict[str, Measured]) -> dict[str, str]:
-    """对不上的代号 -> 说明；`numbers` 是目录代号 -> 数。"""
+def find_conflicts(numbers: dict[str, Interval]) -> dict[str, str]:
+    """对不上的代号 -> 说明；`numbers` 是目录代号 -> 数（见 `measure`）。"""
     broken = [relation for relation in RELATIONS if relation.is_violated(numbers)]
-    return {code: one.conflict for one in reversed(broken) for code in one.codes}
+    return {code: relation.conflict for relation in reversed(broken) for code in relation.codes}

@@ -54,7 +54,7 @@ def to_bundle(report: Assessment, recorded: datetime) -> Resource:
         status="preliminary",  # 软件读的，没有人核对过
         category=[_concept("v2-0074", "LAB", "检验")],
         code={"coding": [{"system": LOINC, "code": "11502-2"}], "text": _plain(report.report_type) or "化验单"},
-        result=[_reference(one) for one in observations],
+        result=[_reference(observation) for observation in observations],
         conclusion="\n".join(map(_plain, [TRIAGE_WORDS[report.triage], *report.notices, DISCLAIMER])),
         **taken,
         **subject,
@@ -62,14 +62,15 @@ def to_bundle(report: Assessment, recorded: datetime) -> Resource:
         **({"performer": [{"display": _printed(report, "performer")}]} if "performer" in report.origin else {}),
     )
     provenance = [
-        _provenance(one, item, device, recorded) for one, item in zip(observations, report.items, strict=True)
+        _provenance(observation, finding, device, recorded)
+        for observation, finding in zip(observations, report.items, strict=True)
     ]
     resources = [summary, *filter(None, (patient, specimen)), *observations, device, *provenance]
     return {
         "resourceType": "Bundle",
         "type": "collection",
         "timestamp": recorded.isoformat(timespec="seconds"),
-        "entry": [{"fullUrl": f"urn:uuid:{one['id']}", "resource": one} for one in resources],
+        "entry": [{"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource} for resource in resources],
     }
 
 
@@ -138,7 +139,7 @@ def _observation(item: Finding, fits_specimen: bool) -> Resource:
         status="preliminary",
         category=[_concept("observation-category", "laboratory", "检验")],
         code=code,
-        **(_not_sure() if _is_doubted(item) else _value(item.result, item.value, unit)),
+        **(_absent("读数没有把握，见说明") if _is_doubted(item) else _value(item.result, item.value, unit)),
     )
     if item.reference_range.strip():
         observation["referenceRange"] = [_reference_range(item.reference_range, item.observation.interval, unit)]
@@ -147,7 +148,7 @@ def _observation(item: Finding, fits_specimen: bool) -> Resource:
         meaning = _CRITICAL.get(item.flag, "AA") if is_grave else _INTERPRETATIONS[item.flag]
         observation["interpretation"] = [_concept("v3-ObservationInterpretation", meaning, FLAG_WORDS[item.flag])]
     if notes := _notes(item):
-        observation["note"] = [{"text": one} for one in notes]
+        observation["note"] = [{"text": note} for note in notes]
     return observation
 
 
@@ -159,8 +160,8 @@ def _is_doubted(item: Finding) -> bool:
     return item.doubts_value or (item.flag == "unknown" and is_comparable)
 
 
-def _not_sure() -> Resource:
-    return {"dataAbsentReason": _concept("data-absent-reason", "unknown", "读数没有把握，见说明")}
+def _absent(why: str) -> Resource:
+    return {"dataAbsentReason": _concept("data-absent-reason", "unknown", why)}
 
 
 def _notes(item: Finding) -> list[str]:
@@ -190,22 +191,20 @@ def _unit(printed: str, loinc: str | None, analyte: Analyte | None) -> Resource:
 def _value(printed: str, result: Interval | QualitativeResult | None, unit: Resource) -> Resource:
     """结果 -> value[x]：一个数、一段、滴度、定性的词；解析不了的照抄文字；没有读到的说没有。"""
     if not printed.strip():
-        return {"dataAbsentReason": _concept("data-absent-reason", "unknown", "没有读到结果")}
+        return _absent("没有读到结果")
     if isinstance(result, QualitativeResult):
         answer = _ANSWERS.get(result.words[0]) if len(result.words) == 1 and not result.grade else None
         coding = {"coding": [{"system": LOINC, "code": answer[0], "display": answer[1]}]} if answer else {}
         return {"valueCodeableConcept": coding | {"text": _plain(printed)}}
-    if result is None or result.word:
+    if result is None or result.word or (result.is_titre and not result.is_point):
         return {"valueString": _plain(printed)}
     low, high = result.low, result.high
-    if result.is_titre and low is not None and low == high:
-        return {"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": low}}}
     if result.is_titre:
-        return {"valueString": _plain(printed)}
-    if low is not None and high is not None and low != high:
-        return {"valueRange": {"low": {"value": low} | unit, "high": {"value": high} | unit}}
-    if low is not None and low == high:
+        return {"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": low}}}
+    if result.is_point:
         return {"valueQuantity": {"value": low} | unit}
+    if result.is_bounded:
+        return {"valueRange": {"low": {"value": low} | unit, "high": {"value": high} | unit}}
     comparator = ("<" if result.high_open else "<=") if low is None else (">" if result.low_open else ">=")
     return {"valueQuantity": {"value": high if low is None else low, "comparator": comparator} | unit}
 

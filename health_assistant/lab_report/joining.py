@@ -1,15 +1,15 @@
 """一份报告的几页、几张照片，各读各的，再合成一份：重复的行对照着看，对不上的不作判断，没有读成的页说出来。"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import get_args
 
-from health_assistant.lab_report.alignment import same_range, same_result, units_agree
+from health_assistant.lab_report.alignment import describe_reading, same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.catalogue import fold_name
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.person import Person, parse_age
+from health_assistant.lab_report.printed_text import fold_name
 from health_assistant.lab_report.report import (
     SEVERITIES,
     Origin,
@@ -26,26 +26,17 @@ MAX_NAMES = 8
 """一句话里至多说几项的名称。"""
 
 
-@dataclass
-class Joined:
-    """合成的一份。doubts 是整份的疑问；floor 是读得不一样的行里，要紧的那个读数有多要紧，至多说到今天就去。"""
+def join_pages(pages: Sequence[tuple[int, Reading]]) -> tuple[Reading, Severity | None]:
+    """各页的读数（页码与读数，按先后，至少一页）-> 一份读数，每行的依据说在第几页，整份的疑问在 notices 里。
 
-    reading: Reading
-    doubts: list[str] = field(default_factory=list)
-    floor: Severity | None = None
-
-
-def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
-    """各页的读数（页码与读数，按先后，至少一页）-> 一份读数，每行的依据说在第几页。
-
-    同一项在几页上都有（两张照片拍重了）的，读得一样的留一行，不一样的留要紧的那一行，作为疑问。
+    同一项在几页上都有（两张照片拍重了）的，读得一样的留一行，不一样的留要紧的那一行，作为疑问；
+    另外给出这些行里要紧的那个读数有多要紧，至多 severe（今天就去）。
     """
     head, doubts = _join_heads(pages)
     if len(pages) == 1:
         number, reading = pages[0]
-        doubts += reading.notices
         rows = [row.model_copy(update={"page": number}) for row in reading.items]
-        return Joined(reading.model_copy(update={"items": rows, "origin": join_origins(pages)}), doubts)
+        return reading.model_copy(update={"items": rows, "origin": join_origins(pages)}), None
     titles = _titles(pages)
     kept: list[Observation] = []
     disputed: set[int] = set()
@@ -55,7 +46,7 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
         count = len(kept)  # 同一页上的两行不是拍重的
         for row in reading.items:
             seen = observe(row.model_copy(update={"page": number, "report_type": title}), title, Person())
-            at = next((at for at, one in enumerate(kept[:count]) if _is_same_test(one, seen)), None)
+            at = next((at for at, before in enumerate(kept[:count]) if _is_same_test(before, seen)), None)
             if at is None:
                 kept.append(seen)
             elif not _is_same_reading(kept[at].row, seen.row):
@@ -72,8 +63,8 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> Joined:
         for seen in kept:
             seen.row.report_type = None
     engine = "、".join(dict.fromkeys(reading.engine for _, reading in pages))
-    reading = Reading(items=[seen.row for seen in kept], origin=join_origins(pages), engine=engine, **head)
-    return Joined(reading, doubts, floor)
+    rows = [seen.row for seen in kept]
+    return Reading(items=rows, origin=join_origins(pages), notices=doubts, engine=engine, **head), floor
 
 
 def _conflict_words(names: list[str]) -> str:
@@ -99,10 +90,10 @@ def _join_heads(pages: Sequence[tuple[int, Reading]]) -> tuple[dict[str, str | N
     sexes = {report.sex: number for number, report in reversed(pages) if report.sex}
     ages = {_age_of(report.age): (number, report.age) for number, report in reversed(pages) if report.age}
     doubts = [
-        f"各页印的{what}不一样（{'，'.join(f'第 {number} 页 {word}' for number, word in sorted(found))}）："
+        f"各页印的{what}不一样（{'，'.join(f'第 {number} 页 {word}' for number, word in sorted(printed))}）："
         "可能不是同一个人的单子，请分开读。"
-        for what, found in (("性别", [(number, sex) for sex, number in sexes.items()]), ("年龄", list(ages.values())))
-        if len(found) > 1
+        for what, printed in (("性别", [(number, sex) for sex, number in sexes.items()]), ("年龄", list(ages.values())))
+        if len(printed) > 1
     ]
     head = {
         "report_type": "、".join(dict.fromkeys(report.report_type for _, report in pages if report.report_type)),
@@ -117,7 +108,7 @@ def join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
     joined: Origin = {}
     for name in get_args(OriginField):
         printed = [(number, reading.origin[name]) for number, reading in pages if name in reading.origin]
-        if len({one.value for _, one in printed}) == 1:
+        if len({field.value for _, field in printed}) == 1:
             number, first = printed[0]
             joined[name] = first.model_copy(update={"page": number})
     return consistent(joined)
@@ -180,9 +171,7 @@ def _graver(one: Observation, other: Observation, head: dict[str, str | None]) -
     weights = [severity(one.row), severity(other.row)]
     graver = worst(weights)
     chosen, left = (other, one) if graver and graver != weights[0] else (one, other)
-    row, page = left.row, left.row.page
-    limits = f"（{row.reference_range}）" if row.reference_range else ""
-    value = f"{row.result or '（空）'} {row.unit}".rstrip()
-    doubt = f"第 {chosen.row.page} 页与第 {page} 页读得不一样，第 {page} 页是 {value}{limits}，请核对原件"
+    page, other_reading = left.row.page, describe_reading(left.row)
+    doubt = f"第 {chosen.row.page} 页与第 {page} 页读得不一样，第 {page} 页是 {other_reading}，请核对原件"
     doubtful = replace(chosen, row=chosen.row.model_copy(update={"doubt": doubt}))
     return doubtful, min(graver, "severe", key=SEVERITIES.index) if graver else None

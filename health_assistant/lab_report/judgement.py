@@ -11,11 +11,17 @@ from health_assistant.lab_report.interval import Interval, PartitionedInterval, 
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.plausibility import is_fraction, misread_doubt, value_doubt
+from health_assistant.lab_report.plausibility import (
+    is_fraction,
+    is_general_range,
+    is_unlike_known,
+    misread_doubt,
+    value_doubt,
+)
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, LabItem, PrintedRow, RangeSource, Scale, Severity
-from health_assistant.lab_report.severity import Way, at_least, grade_deviation, grade_value, span_of
+from health_assistant.lab_report.severity import at_least, grade_deviation, grade_value, span_of
 from health_assistant.lab_report.tracking import track
 
 MIN_CONFIDENCE = 0.8
@@ -82,12 +88,24 @@ class Finding(LabItem):
         """结果换成目录的单位；不是数或换不了则为 None。"""
         if not isinstance(self.value, Interval) or self.value.is_titre:
             return None
-        low, high = (self.to_usual(bound) for bound in (self.value.low, self.value.high))
+        low, high = self.analyte.bounds(self.value, self.compared_unit)
         return Interval(low, high, self.value.low_open, self.value.high_open) if (low, high) != (None, None) else None
 
     def to_usual(self, bound: Decimal | None) -> Decimal | None:
         """以这一行的单位计的数，换成目录的单位；没有界或换不了则为 None。"""
         return None if bound is None else self.analyte.convert(bound, self.compared_unit)
+
+    @property
+    def has_general_range(self) -> bool:
+        """印着的就是一般成人的范围。"""
+        if self.range_source != "printed" or not isinstance(self.interval, Interval):
+            return False
+        return is_general_range(self.interval, self.analyte, self.compared_unit)
+
+    def flag_in_group(self, person: Person) -> Flag | None:
+        """按目录里这个人那一群的范围的高低；目录没有、没有把握，结果换不了的为 None。"""
+        result = self.converted() if self.analyte.is_authoritative else None
+        return compare(result, self.analyte.reference, person.sex, person.age_years) if result else None
 
 
 _RISK = re.compile(r"风险|三体|神经管缺陷|\brisk\b|trisomy", re.IGNORECASE)
@@ -189,24 +207,10 @@ def _range_doubt(finding: Finding, person: Person) -> str | None:
     severity, way = grade_value(finding.value, finding.compared_unit, finding.analyte, person)
     if not at_least(severity, "severe") or finding.flag in (way, "abnormal"):
         return None
-    if severity == "severe" and not _is_unlike_known(finding, way):
+    span = span_of(finding.interval)
+    if severity == "severe" and span and not is_unlike_known(span, finding.analyte, finding.compared_unit, way):
         return None
     return "数值本身要马上处理，而印着的参考范围不是这样说，范围可能读错了"
-
-
-def _is_unlike_known(finding: Finding, way: Way) -> bool:
-    """印着的范围在这一边的界限，与目录里的都差四分之一以上，或者差出一个范围的宽度（钠窄，107 不像 137）。"""
-    span = span_of(finding.interval)
-    bound = finding.to_usual(span.high if way == "high" else span.low) if span else None
-    return bound is None or all(_is_far(bound, usual, way) for usual in finding.analyte.known_intervals)
-
-
-def _is_far(bound: Decimal, usual: Interval, way: Way) -> bool:
-    other = usual.high if way == "high" else usual.low
-    if other is None:
-        return True
-    width = usual.high - usual.low if usual.is_bounded else abs(other)
-    return abs(bound - other) > min(abs(other) / 4, width)
 
 
 def _severity_by_own_range(finding: Finding, person: Person) -> Severity | None:
@@ -215,31 +219,13 @@ def _severity_by_own_range(finding: Finding, person: Person) -> Severity | None:
     if finding.flag != "normal" or not analyte or not (person.pregnant or person.is_minor):
         return None
     by_line, _ = grade_value(finding.value, finding.compared_unit, analyte, person, of_special_people=True)
-    if by_line and (person.is_newborn or is_general_range(finding)):
+    if by_line and (person.is_newborn or finding.has_general_range):
         return by_line
-    result = finding.converted() if analyte.is_authoritative and is_general_range(finding) else None
-    own = result and compare(result, analyte.reference, person.sex, person.age_years)
-    if own not in ("high", "low"):
+    own_flag = finding.flag_in_group(person) if finding.has_general_range else None
+    if own_flag not in ("high", "low"):
         return None
-    severity = grade_deviation(result, analyte.intervals[0], own, analyte.unit, analyte, person)
+    severity = grade_deviation(finding.converted(), analyte.intervals[0], own_flag, analyte.unit, analyte, person)
     return severity if at_least(severity, "moderate") else None
-
-
-def is_general_range(finding: Finding) -> bool:
-    """印着的范围就是一般成人的（两端各差不到一成）。"""
-    if not isinstance(finding.interval, Interval) or finding.range_source != "printed":
-        return False
-    printed = [finding.to_usual(bound) for bound in (finding.interval.low, finding.interval.high)]
-    return any(
-        all(_is_near(one, other) for one, other in zip(printed, (usual.low, usual.high), strict=True))
-        for usual in finding.analyte.general_intervals
-    )
-
-
-def _is_near(one: Decimal | None, other: Decimal | None) -> bool:
-    if one is None or other is None:
-        return not one and not other
-    return abs(one - other) <= abs(other) / 10
 
 
 def _applicable_range(observed: Observation) -> tuple[ReferenceRange | None, RangeSource]:

@@ -5,17 +5,17 @@
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, cached_property
-from importlib import resources
+from pathlib import Path
 from string import Formatter
 from typing import Literal
 
 from pydantic import model_validator
 
-from health_assistant.checked_yaml import Entry, check_yaml
+from health_assistant.checked_yaml import Entry, read_yaml
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -36,24 +36,33 @@ class EnglishFile(Entry):
         for chinese, english in (self.composed | self.sentences).items():
             if _fields(chinese) != _fields(english):
                 raise ValueError(f"“{chinese}”的英文里，花括号里的名字不一样")
-        if wrong := [
-            one for one in (*self.names.values(), *self.composed.values(), *self.sentences.values()) if _HAN.search(one)
-        ]:
-            raise ValueError(f"英文里还有汉字：“{wrong[0]}”")
+        for english in (*self.names.values(), *self.composed.values(), *self.sentences.values()):
+            if _HAN.search(english):
+                raise ValueError(f"英文里还有汉字：“{english}”")
         return self
 
 
 class _Phrases:
-    """一种语言 -> 另一种：整句的，与有空的（`{名字}`），空多的后试。"""
+    """一种语言 -> 另一种：整句的，与有空的（`{名字}`），短的后试。"""
 
     def __init__(self, pairs: Mapping[str, str]) -> None:
         self.exact = pairs
-        self._templates = sorted((one for one in pairs if _fields(one)), key=len, reverse=True)
 
     @cached_property
-    def templates(self) -> list[tuple[re.Pattern[str], str]]:
+    def _templates(self) -> list[tuple[re.Pattern[str], str]]:
         """认一句话的式子，与译文的模板。"""
-        return [(re.compile(_pattern(one), re.DOTALL), self.exact[one]) for one in self._templates]
+        with_blanks = sorted(filter(_fields, self.exact), key=len, reverse=True)
+        return [(re.compile(_pattern(template), re.DOTALL), self.exact[template]) for template in with_blanks]
+
+    def find(self, text: str, translate_part: Callable[[str, str], str]) -> str | None:
+        """填好的一句的译文，各空由 translate_part（空的名字，里面的字）译；不认识的为 None。"""
+        if text in self.exact:
+            return self.exact[text]
+        for pattern, template in self._templates:
+            if filled := pattern.fullmatch(text):
+                parts = {name: translate_part(name, part) for name, part in filled.groupdict().items()}
+                return template.format(**parts)
+        return None
 
 
 def _fields(text: str) -> set[str]:
@@ -69,8 +78,7 @@ def _pattern(template: str) -> str:
 def load_english() -> EnglishFile:
     """读入两个英文文件，合成一份；有错则 BadYaml。"""
     own, texts = (
-        check_yaml(EnglishFile, resources.files(__package__).joinpath(name).read_text("utf-8"), name)
-        for name in ("english.yaml", "english_texts.yaml")
+        read_yaml(EnglishFile, Path(__file__).with_name(name)) for name in ("english.yaml", "english_texts.yaml")
     )
     return EnglishFile(names=own.names, composed=own.composed, sentences=texts.sentences | own.sentences)
 
@@ -109,7 +117,7 @@ def say(sentence: str, **parts: object) -> str:
 
 def join_sentences(*sentences: str) -> str:
     """几句话接成一段；英文的中间有空格。"""
-    return ("" if _language.get() == "zh" else " ").join(one for one in sentences if one)
+    return ("" if _language.get() == "zh" else " ").join(filter(None, sentences))
 
 
 def join_names(names: list[str]) -> str:
@@ -127,7 +135,7 @@ def say_range(limits: str) -> str:
     """目录里的范围，里面的词（阴性、男、女）用现在的语言；数照旧。"""
     if _language.get() == "zh":
         return limits
-    return re.sub("[一-鿿]+", lambda found: say(found[0]), limits).replace("，", ", ")
+    return re.sub("[一-鿿]+", lambda word: say(word[0]), limits).replace("，", ", ")
 
 
 def translate(text: str) -> str:
@@ -140,11 +148,8 @@ def translate(text: str) -> str:
 
 def _translate(text: str) -> str:
     phrases = _to_english()
-    if text in phrases.exact:
-        return phrases.exact[text]
-    for pattern, template in phrases.templates:
-        if found := pattern.fullmatch(text):
-            return template.format(**{name: _part(name, part) for name, part in found.groupdict().items()}).strip()
+    if english := phrases.find(text, _part):
+        return english.strip()
     # 几句连着的：前面认得的一段，与后面的
     ends = [at + 1 for at, character in enumerate(text) if character == "。"]
     for end in reversed(ends[:-1]):
@@ -159,7 +164,7 @@ def _part(name: str, text: str) -> str:
     if name == "names":
         return ", ".join(map(with_english_name, text.split("、")))
     if name == "said":
-        known = [one for one in _printed_names.get() or () if one and f"{text} ".startswith(f"{one} ")]
+        known = [name for name in _printed_names.get() or () if name and f"{text} ".startswith(f"{name} ")]
         printed = max(known, key=len, default="")
         return with_english_name(printed) + text[len(printed) :]
     return _translate(text)
@@ -169,10 +174,4 @@ def original(text: str) -> str:
     """别人交回来的一句话 -> 中文；本来就是中文的、不认识的照旧。程序的判断只看中文。"""
     if _HAN.match(text) or not text:
         return text
-    phrases = _to_chinese()
-    if text in phrases.exact:
-        return phrases.exact[text]
-    for pattern, template in phrases.templates:
-        if found := pattern.fullmatch(text):
-            return template.format(**{name: original(part) for name, part in found.groupdict().items()})
-    return text
+    return _to_chinese().find(text, lambda _, part: original(part)) or text

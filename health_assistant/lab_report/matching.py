@@ -7,17 +7,16 @@ from functools import cache
 from math import log
 from typing import get_args
 
-from health_assistant.lab_report.catalogue import Analyte, Index, build_index, fold_code, fold_name, load_catalogue
+from health_assistant.lab_report.catalogue import Analyte, Index, build_index, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
+from health_assistant.lab_report.printed_text import fold_code, fold_name
 from health_assistant.lab_report.specimen import (
     Specimen,
     is_daily_protein,
     is_unusual,
     is_venous_gas,
     is_whole_blood_element,
-    may_be_whole_blood,
     possible_specimens,
-    says_element,
     timed_glucose,
 )
 from health_assistant.lab_report.units import fold_unit, is_only_for_blood, is_per_microlitre, kind_of_unit
@@ -59,7 +58,7 @@ class _Clues:
 
     def distances(self, analytes: list[Analyte]) -> list[tuple[float, Analyte]]:
         """比得了的几项，每一项相差多少；不排序。"""
-        return [(gap, one) for one in analytes if (gap := self.distance(one)) is not None]
+        return [(gap, analyte) for analyte in analytes if (gap := self.distance(analyte)) is not None]
 
 
 def find_analyte(
@@ -101,24 +100,24 @@ def find_analyte(
 
 def _split_code(name: str) -> tuple[str, str]:
     """名称、代号印在一起的（`钾 K`、`WBC白细胞计数`）：分开以后说的是同一项才分，不然原样与空串。"""
-    names, codes = _index()
-    for found in () if is_known_name(name) else filter(None, (pattern.fullmatch(name) for pattern in _WITH_CODE)):
-        bare, code = fold_name(found["name"]), fold_code(found["code"])
-        named = [(place, one) for place in get_args(Specimen) for one in names.get((place, bare), [])]
-        if any(one in codes.get((place, code), []) for place, one in named):
-            return found["name"], found["code"]
+    for parts in () if is_known_name(name) else filter(None, (pattern.fullmatch(name) for pattern in _WITH_CODE)):
+        coded = {analyte.code for analyte in _coded(parts["code"])}
+        if any(analyte.code in coded for analyte in _named(parts["name"])):
+            return parts["name"], parts["code"]
     return name, ""
 
 
-def _is_another_kind(found: Analyte, clues: _Clues) -> bool:
+def _is_another_kind(analyte: Analyte, clues: _Clues) -> bool:
     """不是目录里的这一项：全血的微量元素（目录里是血清的），或以 mg/L 计的白蛋白、总蛋白（是尿、脑脊液的）。"""
-    if is_whole_blood_element(found.code, clues.report_type, clues.unit) and not _SAYS_SERUM.search(clues.name):
-        gap, number = clues.distance(found), clues.number(found)
-        if number is not None and not may_be_whole_blood(found.code, number):
-            return False
-        return says_element(found.code, clues.report_type) if gap is None else gap > log(_SERUM_LIKE)
-    in_urine = _index()[0].get(("urine", fold_name(clues.name)), []) if found.code in ("ALB", "TP") else []
-    return not found.knows_unit(clues.unit) and any(one.knows_unit(clues.unit) for one in in_urine)
+    gap = clues.distance(analyte)
+    is_like_serum = None if gap is None else gap <= log(_SERUM_LIKE)
+    is_whole_blood = is_whole_blood_element(
+        analyte.code, clues.report_type, clues.unit, clues.number(analyte), is_like_serum
+    )
+    if is_whole_blood and not _SAYS_SERUM.search(clues.name):
+        return True
+    in_urine = _named(clues.name, ("urine",)) if analyte.code in ("ALB", "TP") else []
+    return not analyte.knows_unit(clues.unit) and any(other.knows_unit(clues.unit) for other in in_urine)
 
 
 def _is_nitrogen(clues: _Clues) -> bool:
@@ -129,7 +128,7 @@ def _is_nitrogen(clues: _Clues) -> bool:
     return bool(re.search(r"氮|BUN|nitrogen", clues.name + clues.abbreviation, re.IGNORECASE))
 
 
-def _of_other_specimen(found: Analyte | None, clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
+def _of_other_specimen(analyte: Analyte | None, clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
     """报告名说是尿，而印着的范围分明是血的（或反过来）：是另一种标本的那一项；不是则为 None。"""
     if specimens not in (("blood",), ("urine",)) or clues.interval is None or "尿" in clues.name:
         return None
@@ -137,18 +136,16 @@ def _of_other_specimen(found: Analyte | None, clues: _Clues, specimens: tuple[Sp
     gap = clues.distance(other) if other else None
     if gap is None or gap > log(1.3):
         return None
-    own = clues.distance(found) if found else None
+    own = clues.distance(analyte) if analyte else None
     return other if own is None or own - gap > log(3) else None
 
 
 def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
     name, abbreviation, unit = clues.name, clues.abbreviation, clues.unit
-    names, codes = _index()
-    by_code = [one for specimen in specimens for one in codes.get((specimen, fold_code(abbreviation or name)), [])]
+    by_code = _coded(abbreviation or name, specimens)
     # 有的名称含字母，读的人可能把字母当成了代号：总 + T3，ABO + 血型
     spellings = (name or abbreviation, name + abbreviation, abbreviation + name)
-    pools = ([one for place in specimens for one in names.get((place, fold_name(each)), [])] for each in spellings)
-    by_name = next(filter(None, pools), [])
+    by_name = next(filter(None, (_named(spelling, specimens) for spelling in spellings)), [])
     if is_per_microlitre(unit):
         by_name, by_code = (_blood_or_sediment(pool, clues, specimens) for pool in (by_name, by_code))
     if len(by_name) == 1 and not _is_foreign(by_name[0], unit):
@@ -157,7 +154,7 @@ def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | Non
         return nearest
     if len(by_name) > 1:
         # 同名的指标（中性粒细胞的绝对值与百分比）由单位分辨，代号也对得上的在先，单位没印时只由代号
-        with_code = [one for one in by_name if one in by_code]
+        with_code = [analyte for analyte in by_name if analyte in by_code]
         agreeing = _fitting(with_code, unit) if abbreviation else []
         matches = agreeing or _fitting(by_name, unit) or with_code or _fitting(by_code, unit)
     else:
@@ -172,66 +169,64 @@ def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | Non
 
 def _find_elsewhere(name: str, unit: str) -> Analyte | None:
     """报告类型没有读到时，血里没有的名称（比重、虫卵）：只有一种标本有它，就是那一种。"""
-    named = [one for place in ("urine", "stool") for one in _index()[0].get((place, fold_name(name)), [])]
-    found = [one for one in named if not unit or one.knows_unit(unit)]
-    return found[0] if len(found) == 1 else None
+    fitting = [analyte for analyte in _named(name, ("urine", "stool")) if not unit or analyte.knows_unit(unit)]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _choose(matches: list[Analyte], clues: _Clues) -> Analyte | None:
     """名称与单位都合的几项里的一项；分不清为 None。"""
     # 写着 twins 的那一项在先，是不是另一项后面再看
-    main = [one for one in matches if all(other is one or other.code in one.twins for other in matches)]
+    main = [match for match in matches if all(other is match or other.code in match.twins for other in matches)]
     if len(matches) < 2 or main:
         return next(iter(main or matches), None)
     gaps = clues.distances(matches)
-    specimens = [one.specimen for one in matches]
+    specimens = [match.specimen for match in matches]
     if len({*specimens}) < len(specimens) or {"urine", "stool"} <= {*specimens} and not gaps:
         return _nearest(matches, clues)
     # 一张单子上有几种标本：范围最像的，没有范围的按先后
     if gaps:
         return min(gaps, key=lambda pair: pair[0])[1]
-    return next((one for one in matches if "血气" in clues.report_type and one.specimen == "blood"), matches[0])
+    is_gas = "血气" in clues.report_type
+    return next((match for match in matches if is_gas and match.specimen == "blood"), matches[0])
 
 
 def _find_unusual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
     """24 小时尿、负荷后的结果：只认目录里正有这个名称的，和 24 小时尿蛋白。"""
     name, abbreviation, unit = clues.name, clues.abbreviation, clues.unit
-    names, codes = _index()
-    whole = fold_name(re.sub(r"[()（）\[\]【】]", "", name))
-    exact = [one for specimen in specimens for one in names.get((specimen, whole), [])]
+    exact = _named(re.sub(r"[()（）\[\]【】]", "", name), specimens)
     if not exact and abbreviation and fold_unit(unit).endswith("/24h"):
-        exact = [one for specimen in specimens for one in codes.get((specimen, fold_code(abbreviation)), [])]
-    exact = [one for one in exact if one.knows_unit(unit) or not unit]
+        exact = _coded(abbreviation, specimens)
+    exact = [analyte for analyte in exact if analyte.knows_unit(unit) or not unit]
     if len(exact) != 1 and is_daily_protein(name, unit):
         return _fitting_entry("U-PRO24", unit)
     return exact[0] if len(exact) == 1 else None
 
 
 def _fitting_entry(code: str, unit: str) -> Analyte | None:
-    one = _by_code().get(code)
-    return one if one and (not unit or one.knows_unit(unit)) else None
+    analyte = _by_code()[code]
+    return analyte if not unit or analyte.knows_unit(unit) else None
 
 
 def _fitting(candidates: list[Analyte], unit: str) -> list[Analyte]:
-    same = [one for one in candidates if one.same_unit(unit)]
-    return same or [one for one in candidates if one.knows_unit(unit)]
+    same = [analyte for analyte in candidates if analyte.same_unit(unit)]
+    return same or [analyte for analyte in candidates if analyte.knows_unit(unit)]
 
 
-def _is_foreign(one: Analyte, unit: str) -> bool:
+def _is_foreign(analyte: Analyte, unit: str) -> bool:
     """印着的单位量的是另一类东西，这一项从来不用：单凭名称不能算。"""
-    if one.specimen != "blood" and is_only_for_blood(unit):
+    if analyte.specimen != "blood" and is_only_for_blood(unit):
         return True
     kind = kind_of_unit(unit)
-    if not kind or one.knows_unit(unit):
+    if not kind or analyte.knows_unit(unit):
         return False
-    kinds = {kind_of_unit(own) for own in (one.unit, *one.other_units, *one.conversions, *one.more_units)} - {""}
+    kinds = set(map(kind_of_unit, analyte.spelled_units)) - {""}
     return bool(kinds) and kind not in kinds
 
 
 def _blood_or_sediment(pool: list[Analyte], clues: _Clues, specimens: tuple[Specimen, ...]) -> list[Analyte]:
     """每微升的红、白细胞是血里的还是尿沉渣的，相差千倍，看范围；没有范围、报告类型也没有说，就不知道。"""
-    blood = [one for one in pool if one.specimen == "blood"]
-    others = [one for one in pool if one.specimen != "blood"]
+    blood = [analyte for analyte in pool if analyte.specimen == "blood"]
+    others = [analyte for analyte in pool if analyte.specimen != "blood"]
     if not (blood and others):
         return pool
     gaps = [gap for gap, _ in clues.distances(blood)]
@@ -250,14 +245,13 @@ def range_distance(analyte: Analyte, unit: str, printed: ReferenceRange | None) 
 
 def _gap(printed: Interval, usual: Interval, analyte: Analyte, unit: str) -> float | None:
     """两边都有界的比中点，否则比共有的一边。"""
-    bounds = (printed.low, printed.high)
-    low, high = (None if one is None else analyte.convert(one, unit or analyte.unit) for one in bounds)
+    low, high = analyte.bounds(printed, unit or analyte.unit)
     if None not in (low, high, usual.low, usual.high):
         pairs = [(low + high, usual.low + usual.high)]
     else:
         pairs = [(high, usual.high), (low, usual.low)]
-    one, other = next(((one, other) for one, other in pairs if one and other), (None, None))
-    return abs(log(one / other)) if one and other and min(one, other) > 0 else None
+    own, other = next((pair for pair in pairs if all(pair)), (None, None))
+    return abs(log(own / other)) if own and other and min(own, other) > 0 else None
 
 
 def _nearest(candidates: list[Analyte], clues: _Clues) -> Analyte | None:
@@ -269,37 +263,34 @@ def _nearest(candidates: list[Analyte], clues: _Clues) -> Analyte | None:
     return gaps[0][1] if is_alone else None
 
 
-def _right_twin(one: Analyte, clues: _Clues) -> Analyte | None:
+def _right_twin(analyte: Analyte, clues: _Clues) -> Analyte | None:
     """名称、单位都相同的另一项：印着的范围明显更像它时就是它。
 
     没有印范围，血气里的钙是离子钙；两项共用的名称（载脂蛋白a）与单位分不清的为 None。
     """
-    twins = [twin for code in one.twins if (twin := _by_code().get(code))]
-    own, gaps = clues.distance(one), clues.distances(twins)
+    twins = [_by_code()[code] for code in analyte.twins]
+    own, gaps = clues.distance(analyte), clues.distances(twins)
     if own is None or not gaps:
-        sharing = [twin for twin in twins if twin in _index()[0].get((twin.specimen, fold_name(clues.name)), [])]
-        is_said = one.same_unit(clues.unit) or one in _index()[1].get((one.specimen, fold_code(clues.abbreviation)), [])
+        named, coded = _named(clues.name), _coded(clues.abbreviation)
+        sharing = [twin for twin in twins if twin in named]
+        is_said = analyte.same_unit(clues.unit) or analyte in coded
         if not is_said and any(twin.knows_unit(clues.unit) for twin in sharing):
             return None
         is_gas = "血气" in clues.report_type and not clues.has_range and not _SAYS_SERUM.search(clues.name)
-        return next((twin for twin in twins if is_gas and twin.code == "ICA"), one)
+        return next((twin for twin in twins if is_gas and twin.code == "ICA"), analyte)
     nearest, twin = min(gaps, key=lambda pair: pair[0])
-    if _shares_a_bound(one, clues):
-        return one  # 另一端多半读错了一位
-    return twin if own - nearest > log(_CLEARLY_NEARER) else one
+    if _shares_a_bound(analyte, clues):
+        return analyte  # 另一端多半读错了一位
+    return twin if own - nearest > log(_CLEARLY_NEARER) else analyte
 
 
-def _shares_a_bound(one: Analyte, clues: _Clues) -> bool:
+def _shares_a_bound(analyte: Analyte, clues: _Clues) -> bool:
     """印着的范围有一端与目录的差不到 5%。"""
-    printed = clues.interval
-    if not isinstance(printed, Interval):
+    if not isinstance(clues.interval, Interval):
         return False
-    ends = [None if end is None else one.convert(end, clues.unit or one.unit) for end in (printed.low, printed.high)]
-    return any(
-        end and other and abs(end - other) <= other / 20
-        for usual in one.intervals
-        for end, other in zip(ends, (usual.low, usual.high), strict=True)
-    )
+    low, high = analyte.bounds(clues.interval, clues.unit or analyte.unit)
+    ends = [pair for usual in analyte.intervals for pair in ((low, usual.low), (high, usual.high))]
+    return any(printed and usual and abs(printed - usual) <= usual / 20 for printed, usual in ends)
 
 
 def implied_unit(analyte: Analyte, interval: ReferenceRange | None) -> str:
@@ -314,24 +305,34 @@ def implied_unit(analyte: Analyte, interval: ReferenceRange | None) -> str:
 
 def specimens_with(name: str, abbreviation: str) -> set[Specimen]:
     """目录里哪几种标本有叫这个名称或代号的项目。"""
-    names, codes = _index()
-    by_name, by_code = fold_name(name), fold_code(abbreviation or name)
-    return {place for place in get_args(Specimen) if (place, by_name) in names or (place, by_code) in codes}
+    return {analyte.specimen for analyte in (*_named(name), *_coded(abbreviation or name))}
 
 
 def is_known_code(code: str) -> bool:
     """目录里有没有这个代号，不论标本。"""
-    return fold_code(code) in _known()[1]
+    return fold_code(code) in _known_codes()
 
 
 def is_known_name(name: str) -> bool:
     """目录里有没有这个名称，不论标本。"""
-    return fold_name(name) in _known()[0]
+    return fold_name(name) in _index()[0]
+
+
+def _named(name: str, specimens: tuple[Specimen, ...] = get_args(Specimen)) -> list[Analyte]:
+    """目录里叫这个名称的，按标本的先后。"""
+    named = _index()[0].get(fold_name(name), [])
+    return [analyte for specimen in specimens for analyte in named if analyte.specimen == specimen]
+
+
+def _coded(code: str, specimens: tuple[Specimen, ...] = get_args(Specimen)) -> list[Analyte]:
+    """目录里有这个代号、缩写的，按标本的先后。"""
+    coded = _index()[1].get(fold_code(code), [])
+    return [analyte for specimen in specimens for analyte in coded if analyte.specimen == specimen]
 
 
 @cache
 def _by_code() -> dict[str, Analyte]:
-    return {one.code: one for one in load_catalogue()}
+    return {analyte.code: analyte for analyte in load_catalogue()}
 
 
 @cache
@@ -340,9 +341,8 @@ def _index() -> tuple[Index, Index]:
 
 
 @cache
-def _known() -> tuple[frozenset[str], frozenset[str]]:
-    names = frozenset(name for _, name in _index()[0])
+def _known_codes() -> frozenset[str]:
+    names, codes = _index()
     # 总T3、补体C3、免疫球蛋白G 末尾的字母是名称的一部分，单凭它不能当作代号拆开
     ends = (re.search(r"(?<=[^\x00-\x7f])[A-Z]\d*$", name) for name in names)
-    tails = {fold_code(end[0]) for end in ends if end}
-    return names, frozenset(code for _, code in _index()[1]) - tails
+    return frozenset(codes) - {fold_code(end[0]) for end in ends if end}

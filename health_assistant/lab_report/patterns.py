@@ -5,16 +5,16 @@
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib import resources
+from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
-from health_assistant.checked_yaml import Entry, check_yaml, repeated_values
+from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
 from health_assistant.lab_report.catalogue import Phrase, Sentence, load_catalogue
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
-from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.person import Person, Spoken, SpokenTo
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, Severity
 from health_assistant.lab_report.severity import at_least
@@ -50,7 +50,7 @@ Conditions = dict[str, Annotated[InstanceOf[Condition], BeforeValidator(_conditi
 class PatternTexts(Entry):
     """对一部分人另说的话；没有写的照一般的。"""
 
-    who: Literal["男", "女", "老人", "孕妇", "儿童", "新生儿"]
+    who: SpokenTo
     common: Phrase | None = None
     says: Sentence | None = None
     action: Sentence | None = None
@@ -58,7 +58,7 @@ class PatternTexts(Entry):
     department: str | None = None
 
 
-class Pattern(Entry):
+class Pattern(Spoken):
     """一个组合：什么条件下成立，说什么。"""
 
     id: str
@@ -94,14 +94,6 @@ class Pattern(Entry):
     def needed(self) -> frozenset[str]:
         """缺一不可的代号。"""
         return frozenset(self.all)
-
-    def for_person(self, person: Person) -> "Pattern":
-        """话是对这个人说的。"""
-        changes: dict[str, Any] = {}
-        for one in self.texts:
-            if person.fits(one.who):
-                changes |= one.model_dump(exclude={"who"}, exclude_none=True)
-        return Pattern.model_construct(**{name: getattr(self, name) for name in Pattern.model_fields} | changes)
 
     def may_apply(self, person: Person, report_type: str, present: set[str]) -> bool:
         """人、报告名与有的项目合不合；项目怎样还没有看。"""
@@ -159,13 +151,8 @@ class Match:
 
 @cache
 def load_patterns() -> tuple[Pattern, ...]:
-    """读入 patterns.yaml。"""
-    return parse_patterns(resources.files(__package__).joinpath("patterns.yaml").read_text("utf-8"))
-
-
-def parse_patterns(text: str) -> tuple[Pattern, ...]:
-    """文字 -> 核对过的组合；有错则 BadYaml。"""
-    return check_yaml(PatternFile, text, "patterns.yaml").patterns
+    """读入 patterns.yaml；有错则 BadYaml。"""
+    return read_yaml(PatternFile, Path(__file__).with_name("patterns.yaml")).patterns
 
 
 def find_patterns(person: Person, findings: list[Finding], report_type: str = "") -> list[Match]:
@@ -179,7 +166,7 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
     for pattern in load_patterns():
         rows = pattern.matching(by_code) if pattern.may_apply(person, report_type, present) else None
         if rows is not None:
-            matches.append(Match(pattern.for_person(person), rows))
+            matches.append(Match(pattern.spoken_to(person), rows))
     chosen: list[Match] = []
     explained: set[int] = set()
     for match in sorted(matches, key=lambda one: -_ORDER.index(one.severity or "none")):

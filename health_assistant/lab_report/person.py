@@ -5,8 +5,9 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal, Self
 
+from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS
 from health_assistant.lab_report.report import LabReport, ReadReport, Sex
 
@@ -108,16 +109,6 @@ class Person:
         """不满 28 天。"""
         return self.age_years is not None and self.age_years < NEWBORN_AGE_YEARS
 
-    @property
-    def is_child(self) -> bool:
-        """28 天起、不满 18 岁；不知几岁的孩子也算。"""
-        return self.is_minor and not self.is_newborn
-
-    @property
-    def is_old(self) -> bool:
-        """60 岁起。"""
-        return self.age_years is not None and self.age_years >= OLD_AGE_YEARS
-
     def fits(self, who: str) -> bool:
         """这个人属不属于 `who` 这一群；年龄看不懂的只属于任何人与自己的性别。"""
         return _GROUPS[who](self)
@@ -127,13 +118,32 @@ _GROUPS: dict[str, Callable[[Person], bool]] = {
     "任何人": lambda person: True,
     "成人": lambda person: person.is_adult,
     "不在孕期的成人": lambda person: person.is_adult and not person.pregnant,
-    "儿童": lambda person: person.is_child,
+    "儿童": lambda person: person.is_minor and not person.is_newborn,  # 不知几岁的孩子也算
     "新生儿": lambda person: person.is_newborn,
     "孕妇": lambda person: person.pregnant,
     "男": lambda person: person.sex == "男",
     "女": lambda person: person.sex == "女",
-    "老人": lambda person: person.is_old,
+    "老人": lambda person: person.age_years is not None and person.age_years >= OLD_AGE_YEARS,
 }
+
+
+SpokenTo = Literal["孕妇", "男", "女", "儿童", "新生儿", "老人"]
+"""有的话对这一部分人另说。"""
+
+
+class Spoken(Entry):
+    """目录、组合里的一项：有的话对一部分人另说，写在 `texts`，没有写的照一般的。"""
+
+    texts: tuple[Any, ...] = ()
+
+    def spoken_to(self, person: Person, **changes: Any) -> Self:
+        """话是对这个人说的副本；changes 是另外要换的字段。"""
+        for texts in self.texts:
+            if person.fits(texts.who):
+                changes |= texts.model_dump(exclude={"who"}, exclude_none=True)
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        # 不用 model_copy：它会把算过的 cached_property 一起抄走
+        return type(self).model_construct(**fields | changes)  # type: ignore[return-value]  # pydantic 写的是父类
 
 
 def parse_age(text: str | None) -> float | None:
@@ -146,8 +156,8 @@ def parse_age(text: str | None) -> float | None:
         return 0.0
     if re.fullmatch(r"\d{1,3}(?:\.\d{1,2})?", plain):
         plain += "岁"
-    found = _AGE.fullmatch(plain)
-    years = _sum_up(found) if found else None
+    parts = _AGE.fullmatch(plain)
+    years = _sum_up(parts) if parts else None
     return float(years) if years is not None and years <= MAX_AGE_YEARS else None
 
 
@@ -167,22 +177,22 @@ def _plain_age(text: str | None) -> str:
 def _chinese_number(text: str) -> int | str:
     """`四十五` -> 45，`一百零二` -> 102；不成数的照原样。"""
     digits = "[一二两三四五六七八九]"
-    found = re.fullmatch(rf"(?:({digits})百)?(零)?(?:({digits})?(十))?({digits})?", text)
-    if not found:
+    parts = re.fullmatch(rf"(?:({digits})百)?(零)?(?:({digits})?(十))?({digits})?", text)
+    if not parts:
         return text
-    hundreds, _, tens, has_tens, ones = found.groups()
+    hundreds, _, tens, has_tens, ones = parts.groups()
     value = 100 * _CHINESE_DIGITS[hundreds] if hundreds else 0
     value += 10 * (_CHINESE_DIGITS[tens] if tens else 1) if has_tens else 0
     return value + (_CHINESE_DIGITS[ones] if ones else 0)
 
 
-def _sum_up(found: re.Match[str]) -> Fraction | None:
+def _sum_up(parts: re.Match[str]) -> Fraction | None:
     """各单位的数合起来；前面有更大的单位时，后面的不能多到够一个更大的单位。"""
     total, has_larger = Fraction(0), False
     for name, per_year, _, most in _UNITS:
-        if not (number := found[name]):
+        if not (number := parts[name]):
             continue
-        halves = [found[f"half_{name}"], found[f"and_half_{name}"]]
+        halves = [parts[f"half_{name}"], parts[f"and_half_{name}"]]
         if number == "半" and any(halves) or (has_larger and (number == "半" or Fraction(number) > most)):
             return None
         value = Fraction(1, 2) if number == "半" else Fraction(number)
@@ -233,7 +243,7 @@ def pregnancy_words(text: str) -> str:
     pregnant, trimester = _pregnancy(plain)
     if not pregnant:
         return ""
-    weeks = next((found["weeks"] for found in _WEEKS.finditer(_NOT_PREGNANT.sub("", plain))), "")
+    weeks = next((said["weeks"] for said in _WEEKS.finditer(_NOT_PREGNANT.sub("", plain))), "")
     if weeks and trimester:
         return f"孕{int(weeks)}周"
     return _STAGE_WORDS[trimester] if trimester else "产科" if _OBSTETRICS.search(plain) else "孕妇"
@@ -242,8 +252,8 @@ def pregnancy_words(text: str) -> str:
 def _pregnancy(text: str) -> tuple[bool, Trimester | None]:
     """是不是孕妇、在第几个三个月；不孕、孕酮、孕前检查、妊娠试验、产后不是。"""
     plain = _NOT_PREGNANT.sub("", text)
-    weeks = [int(found["weeks"]) for found in _WEEKS.finditer(plain)]
-    weeks += [round(int(found["months"]) * 52 / 12) for found in _MONTHS.finditer(plain)]
+    weeks = [int(said["weeks"]) for said in _WEEKS.finditer(plain)]
+    weeks += [round(int(said["months"]) * 52 / 12) for said in _MONTHS.finditer(plain)]
     if any(weeks):
         # “孕周 0”是没有填
         is_possible = 2 <= weeks[0] <= MAX_PREGNANCY_WEEKS

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from decimal import Decimal
 
-from health_assistant.lab_report.catalogue import Analyte
+from health_assistant.lab_report.catalogue import Analyte, Direction
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, compare
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.printed_text import clean, normalize
@@ -73,13 +73,46 @@ def _units_conflict(observed: Observation) -> bool:
     return len(units) > 1 and not (analyte and all(analyte.same_unit(unit) for unit in units))
 
 
+# ---- 印着的范围像不像目录的；`unit` 是印着的范围的单位，没有把握的目录范围不作证 ----
+
+
 def is_far_from_known(limits: ReferenceRange, analyte: Analyte, unit: str) -> bool:
-    """范围的一端与目录里各种人的都相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。没有把握的目录范围不作证。"""
-    known = [one for one in analyte.known_intervals if one.is_bounded]
+    """范围的一端与目录里各种人的都相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
+    known = [usual for usual in analyte.known_intervals if usual.is_bounded]
     if not (isinstance(limits, Interval) and limits.is_bounded and known and analyte.same_unit(unit)):
         return False
-    pairs = [((limits.low, one.low), (limits.high, one.high)) for one in known]
-    return all(any(_is_far(one, other) for one, other in ends) for ends in pairs)
+    return all(_is_times_off(limits.low, usual.low) or _is_times_off(limits.high, usual.high) for usual in known)
+
+
+def _is_times_off(printed: Decimal | None, usual: Decimal | None) -> bool:
+    return bool(printed and usual) and not Decimal("0.125") < printed / usual < 8
+
+
+def is_unlike_known(limits: Interval, analyte: Analyte, unit: str, way: Direction) -> bool:
+    """范围在这一边的界限，与目录里的都差四分之一以上，或者差出一个范围的宽度（钠窄，107 不像 137）。"""
+    low, high = analyte.bounds(limits, unit)
+    bound = high if way == "high" else low
+    return bound is None or all(_is_quarter_off(bound, usual, way) for usual in analyte.known_intervals)
+
+
+def _is_quarter_off(bound: Decimal, usual: Interval, way: Direction) -> bool:
+    usual_bound = usual.high if way == "high" else usual.low
+    if usual_bound is None:
+        return True
+    width = usual.high - usual.low if usual.is_bounded else abs(usual_bound)
+    return abs(bound - usual_bound) > min(abs(usual_bound) / 4, width)
+
+
+def is_general_range(limits: Interval, analyte: Analyte, unit: str) -> bool:
+    """就是一般成人的范围：两端各差不到一成。"""
+    low, high = analyte.bounds(limits, unit)
+    return any(_is_near(low, usual.low) and _is_near(high, usual.high) for usual in analyte.general_intervals)
+
+
+def _is_near(printed: Decimal | None, usual: Decimal | None) -> bool:
+    if printed is None or usual is None:
+        return not printed and not usual
+    return abs(printed - usual) <= abs(usual) / 10
 
 
 def is_fraction(limits: ReferenceRange | None, analyte: Analyte, unit: str) -> bool:
@@ -88,10 +121,6 @@ def is_fraction(limits: ReferenceRange | None, analyte: Analyte, unit: str) -> b
         return False
     as_percent = replace(limits, low=limits.low * 100, high=limits.high * 100)
     return is_far_from_known(limits, analyte, unit) and not is_far_from_known(as_percent, analyte, unit)
-
-
-def _is_far(one: Decimal | None, other: Decimal | None) -> bool:
-    return bool(one and other) and not Decimal("0.125") < one / other < 8
 
 
 def _is_misplaced_power(observed: Observation, limits: Interval) -> bool:
@@ -120,8 +149,8 @@ def _is_whole(value: Decimal) -> bool:
 def _has_extra_one(result: str, limits: str) -> bool:
     """比范围多一位小数，末位是 1：`6.65↑` 读成 6.651。"""
     places = [len(digits) for digits in re.findall(r"\d\.(\d+)", limits)]
-    found = re.fullmatch(r"\d+\.(\d+)1", result.strip())
-    return bool(found and places) and len(found[1]) == max(places)
+    decimals = re.fullmatch(r"\d+\.(\d+)1", result.strip())
+    return bool(decimals and places) and len(decimals[1]) == max(places)
 
 
 def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
@@ -158,8 +187,11 @@ def comma_doubts(observations: list[Observation]) -> list[str | None]:
 
     别处用点作小数点的单子上，`2,6` 可能是读错的点；用逗号作小数点的单子上，`1,234` 不知道是不是千分位。
     """
-    texts = [f"{one.row.result} {'' if _is_list(one) else one.row.reference_range}" for one in observations]
-    uses_point, uses_comma = (any(map(one.search, texts)) for one in (_DECIMAL_POINT, _DECIMAL_COMMA))
-    doubtful = [one for one, is_used in ((_DECIMAL_COMMA, uses_point), (_POINT_OR_THOUSANDS, uses_comma)) if is_used]
+    texts = [f"{seen.row.result} {'' if _is_list(seen) else seen.row.reference_range}" for seen in observations]
+    doubtful = []
+    if any(map(_DECIMAL_POINT.search, texts)):
+        doubtful.append(_DECIMAL_COMMA)
+    if any(map(_DECIMAL_COMMA.search, texts)):
+        doubtful.append(_POINT_OR_THOUSANDS)
     note = "不能确定逗号是小数点、千分位，还是读错的小数点"
-    return [note if any(one.search(text) for one in doubtful) else None for text in texts]
+    return [note if any(comma.search(text) for comma in doubtful) else None for text in texts]

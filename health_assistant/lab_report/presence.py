@@ -45,7 +45,7 @@ _FOUND = re.compile(
 def presence(text: str, counts: bool = False) -> Presence | None:
     """印着的结果 -> 阳性、弱阳性（疑似、不能排除）、阴性；看不出为 None。`counts` 时每视野、每微升几个也算。"""
     said = {_clause_says(clean(clause), counts) for clause in _CLAUSE_END.split(text)}
-    return next((one for one in ("阳性", "弱阳性", "阴性") if one in said), None)
+    return next((word for word in ("阳性", "弱阳性", "阴性") if word in said), None)
 
 
 def _clause_says(clause: str, counts: bool) -> Presence | None:

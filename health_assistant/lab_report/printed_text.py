@@ -1,7 +1,8 @@
-"""印刷的文字：全角半角、各种横线与比较符统一成一种写法，再去解析。"""
+"""印刷的文字：全角半角、各种横线与比较符统一成一种写法，再去解析；名称与代号统一成一种写法，再去比较。"""
 
 import re
 import unicodedata
+from functools import lru_cache
 
 MAX_LENGTH = 200
 """更长的文字不是一个结果或范围。"""
@@ -14,6 +15,8 @@ _SAME_SIGNS = (
     *(("∶", ":"), ("【", "["), ("】", "]"), ("〔", "["), ("〕", "]"), ("黃", "黄"), ("陰", "阴"), ("陽", "阳")),
 )
 _SUPERSCRIPT = re.compile(r"(?<=10)[⁺⁻]?[⁰¹²³⁴-⁹]+")
+_CONFUSABLE = str.maketrans({"0": "O", "1": "L", "I": "L", "|": "L", "5": "S", "8": "B"})
+"""文字识别分不清的字符。"""
 
 
 def normalize(text: str) -> str:
@@ -46,3 +49,18 @@ def clean(text: str) -> str:
         text = re.sub(r"[—–−‐‑‒―─]", "-", re.sub(r"[〜∼]", "~", text))
         text = re.sub(r"\s+", "", re.sub(r"(?<=\d)\s+(?=\d)", ";", text))
     return text
+
+
+@lru_cache(maxsize=1 << 13)
+def fold_name(name: str) -> str:
+    """名称与代号的比较形式：全角转半角，大写，去掉空白、星号、末尾的“测定”与括号里的说明。"""
+    folded = re.sub(r"\([^)%#]*\)", "", normalize(name).upper().replace("PT(INR)", "PT-INR"))
+    folded = re.sub(r"[*★☆\s_]|(测定|检测)$", "", folded).replace("Α", "α")
+    # Creatinine, Serum 与 Cholesterol, Total
+    folded = re.sub(r"^(SERUM|PLASMA)(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD)$", "", folded)
+    return re.sub(r"^([A-Z]{3,}),(TOTAL|DIRECT|FASTING|FREE)$", r"\2\1", folded)
+
+
+def fold_code(code: str) -> str:
+    """代号的比较形式：在 `fold_name` 之上把 OCR 易混的字符归一，`E0%` 与 `EO%`、`C1-` 与 `Cl-` 相同。"""
+    return fold_name(code).translate(_CONFUSABLE)

@@ -101,6 +101,6 @@ def parse_term(text: str) -> QualitativeResult | None:
 
 def parse_grade(text: str) -> tuple[str | None, int | None]:
     """归一后的词与加号个数；都不是则为 (None, None)。"""
-    if found := re.fullmatch(r"([1-5])\+|\+([1-5])|(\+{1,5})", text):
-        return "阳性", int(found[1] or found[2] or len(found[3]))
+    if plus := re.fullmatch(r"([1-5])\+|\+([1-5])|(\+{1,5})", text):
+        return "阳性", int(plus[1] or plus[2] or len(plus[3]))
     return _WORD.get(text), None

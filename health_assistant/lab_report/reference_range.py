@@ -107,11 +107,11 @@ def _parse_tiers(text: str) -> Interval | None:
 
 def _parse_worded(text: str) -> Interval | None:
     """一个词加一个界限：`阴性<1`、`<1.0(阴性)`；词说的是界限以内是什么。"""
-    found = _WORD_AND_LIMIT.fullmatch(text)
-    if found:
-        word, limit = found["word"], found["limit"]
-    elif found := _QUALIFIED.fullmatch(text):
-        word, limit = found["in_brackets"] or found["bare"], found["number"]
+    parts = _WORD_AND_LIMIT.fullmatch(text)
+    if parts:
+        word, limit = parts["word"], parts["limit"]
+    elif parts := _QUALIFIED.fullmatch(text):
+        word, limit = parts["in_brackets"] or parts["bare"], parts["number"]
     else:
         return None
     interval, word = _parse_interval(limit), parse_grade(word.lower().partition("(")[0])[0]
@@ -125,8 +125,8 @@ def parse_result(text: str) -> Interval | QualitativeResult | None:
         return _interval(single[1], single[1])
     if titre := _TITRE_RESULT.fullmatch(text):
         printed = titre["in_brackets"] or titre["bare"]
-        found = _interval(printed, printed)
-        return found and replace(found, word="阳性" if titre["before"] or titre["after"] else None)
+        interval = _interval(printed, printed)
+        return interval and replace(interval, word="阳性" if titre["before"] or titre["after"] else None)
     if _NEGATIVE_TITRE.fullmatch(text):
         return QualitativeResult(("阴性",))
     if re.fullmatch(r"[-*/.]{2,}", text):
@@ -136,20 +136,20 @@ def parse_result(text: str) -> Interval | QualitativeResult | None:
 
 def _parse_qualified(text: str) -> Interval | None:
     """数与词印在一格：`0.02(阴性)`；也认 `<0.05(阴性)`。"""
-    if found := _QUALIFIED.fullmatch(text):
-        printed = found["in_brackets"] or found["bare"]
-    elif found := _WORD_FIRST.fullmatch(text):
-        printed = found["word"]
+    if parts := _QUALIFIED.fullmatch(text):
+        printed = parts["in_brackets"] or parts["bare"]
+    elif parts := _WORD_FIRST.fullmatch(text):
+        printed = parts["word"]
     else:
         return None
-    number, word = parse_result(found["number"]), parse_grade(printed.lower().partition("(")[0])[0]
+    number, word = parse_result(parts["number"]), parse_grade(printed.lower().partition("(")[0])[0]
     return replace(number, word=word) if isinstance(number, Interval) and not number.word and word else None
 
 
 def _parse_counted(text: str) -> Interval | None:
     """镜检的结果本身是个数的范围：`3-5/HP`、`0~1`；只认整数，带小数的多是串了列的参考范围。"""
-    found = re.fullmatch(rf"[(\[]?(\d{{1,4}})(?:-{{1,2}}|~)(\d{{1,4}})[)\]]?{_TAIL}", text, re.IGNORECASE)
-    return _interval(found[1], found[2]) if found and int(found[1]) < int(found[2]) else None
+    bounds = re.fullmatch(rf"[(\[]?(\d{{1,4}})(?:-{{1,2}}|~)(\d{{1,4}})[)\]]?{_TAIL}", text, re.IGNORECASE)
+    return _interval(bounds[1], bounds[2]) if bounds and int(bounds[1]) < int(bounds[2]) else None
 
 
 def is_blank(text: str) -> bool:
@@ -165,8 +165,10 @@ def _without_label(text: str) -> str:
 def attached_unit(text: str) -> str:
     """粘在结果或范围上的单位，如 `<5.2mmol/L` 里的 `mmol/L`；没有则为空串。"""
     text = _without_label(clean(text))
-    found = next((found for one in (_SINGLE, _BOUNDED, _TWO_SIDED) if (found := one.fullmatch(text))), None)
-    return (found.groups()[-1] or "").lstrip(";(") if found else ""
+    for pattern in (_SINGLE, _BOUNDED, _TWO_SIDED):
+        if parts := pattern.fullmatch(text):
+            return (parts.groups()[-1] or "").lstrip(";(")
+    return ""
 
 
 def _interval(low: str | None, high: str | None, low_open: bool = False, high_open: bool = False) -> Interval | None:
@@ -195,10 +197,10 @@ def _parse_interval(text: str) -> Interval | None:
         return _interval(pair[1], pair[2])
     if re.search(r"\d\.\d", text) and re.search(r"\d,\d{1,2}(?!\d)", text):
         return None  # 点与逗号不会都是小数点
-    found = _TWO_SIDED.fullmatch(text)
-    if not found:
+    bounds = _TWO_SIDED.fullmatch(text)
+    if not bounds:
         return _parse_one_sided(text)
-    low, low_unit, dashes, high, signed_high, high_unit = found.groups()
+    low, low_unit, dashes, high, signed_high, high_unit = bounds.groups()
     high = high or signed_high
     limits = _interval(low, high)
     has_two_units = bool(low_unit and high_unit) and low_unit.lower() != high_unit.lower()
@@ -209,16 +211,18 @@ def _parse_interval(text: str) -> Interval | None:
 
 
 def _parse_one_sided(text: str) -> Interval | None:
-    if found := _AND_UP_OR_DOWN.fullmatch(text):
-        return _interval(found[1], None) if found[3] == "上" else _interval(None, found[1])
-    if not (found := _BOUNDED.fullmatch(text)):
+    if limit := _AND_UP_OR_DOWN.fullmatch(text):
+        return _interval(limit[1], None) if limit[3] == "上" else _interval(None, limit[1])
+    bounded = _BOUNDED.fullmatch(text)
+    if not bounded:
         return None
-    is_open = len(found[1]) == 1
-    if found[1] == "=":
-        return _interval(found[2], found[2])
-    if found[1].startswith("<"):
-        return _interval(None, found[2], high_open=is_open)
-    return _interval(found[2], None, low_open=is_open)
+    sign, number = bounded[1], bounded[2]
+    is_open = len(sign) == 1
+    if sign == "=":
+        return _interval(number, number)
+    if sign.startswith("<"):
+        return _interval(None, number, high_open=is_open)
+    return _interval(number, None, low_open=is_open)
 
 
 def _parse_grouped(text: str) -> PartitionedInterval | None:

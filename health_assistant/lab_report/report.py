@@ -82,13 +82,13 @@ class ReadReport(BaseModel):
 
 
 class Evidence(BaseModel):
-    """一行读数的依据：把握（0 到 1，不知道则为 null）、在原图里的位置、读者自己的疑问。"""
+    """一行读数的依据：把握、在原图里的位置、读者自己的疑问。"""
 
-    confidence: float | None = None
+    confidence: float | None = Field(None, description="读数的把握，0 到 1；不知道则为 null")
     boxes: dict[str, Box] = {}
-    doubt: str | None = None
-    page: int = Field(1, description="在第几页，从 1 起")
-    report_type: str | None = Field(None, description="各页的报告名不同时，这一页的；用来分辨标本")
+    doubt: str | None = Field(None, description="读的时候就有的疑问：有它就不作判断，人核对过才去掉")
+    page: int = Field(1, description="在第几页，从 1 起；boxes 是这一页上的")
+    report_type: str | None = Field(None, description="各页的报告名不同时，这一行那一页的；用来分辨标本")
 
 
 class ReadRow(Evidence, PrintedRow):
@@ -208,8 +208,8 @@ class Tracked(BaseModel):
     )
 
 
-class LabItem(PrintedRow):
-    """一行检验项目，加上代码的判断。"""
+class LabItem(Evidence, PrintedRow):
+    """一行抄录与依据，加上代码的判断。"""
 
     flag: Flag = "unknown"
     severity: Severity | None = Field(None, description="异常到什么程度；正常、没有大碍的偏离与不能判断的为 null")
@@ -217,26 +217,18 @@ class LabItem(PrintedRow):
     range_source: RangeSource = "none"
     applied_range: str = Field("", description="判断时实际使用的范围；range_source 为 catalogue 时来自指标目录")
     note: str | None = Field(None, description="为什么不作判断，或判断时的说明")
-    doubt: str | None = Field(None, description="读的时候就有的疑问：有它就不作判断，人核对过才去掉")
     scale: Scale | None = None
-    confidence: float | None = Field(None, description="读数的把握，0 到 1；不知道则为 null")
-    boxes: dict[str, Box] = {}
-    page: int = Field(1, description="在第几页，从 1 起；boxes 是这一页上的")
-    report_type: str | None = Field(None, description="各页的报告名不同时，这一行那一页的")
     verified: bool | None = Field(None, description="第二个读者是否读到同样的结果；没有第二个读者则为 null")
     other_reading: str | None = None
     tracked: Tracked | None = Field(None, description="与别的报告里同一项相比时用的；目录不认识的为 null")
 
 
-class LabReport(BaseModel):
+class LabReport(ReadReport):
     """判断完毕的化验单。"""
 
-    report_type: str = ""
-    sex: Sex | None = None
-    age: str | None = None
-    origin: Origin = Field({}, description="什么时候采的、收的、报告的，哪家医院，什么标本；没有把握的不在里面")
+    origin: Origin = Field({}, description="什么时候采的、收的、报告的，哪家医院，什么标本；没有把握的不在里面")  # type: ignore[assignment]  # 看懂了的
     told: list[ToldField] = Field([], description="sex、age 里，不是印着的、是用的人填的")
-    items: list[LabItem]
+    items: list[LabItem]  # type: ignore[assignment]  # pydantic 允许子类的字段更窄
     triage: Triage = "none"
     when: When | None = Field(None, description="多快去看：now、today、days、weeks；可以在家观察的为 null")
     notices: list[str] = Field([], description="要放在最前面告诉用户的话，危急值在先")

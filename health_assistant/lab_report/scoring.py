@@ -63,7 +63,7 @@ class ReportScore:
     """没有表示怀疑而数值或判断错了的行，和无中生有又下了判断的行；一行一条。"""
 
     def __add__(self, other: "ReportScore") -> "ReportScore":
-        return ReportScore(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+        return ReportScore(*(getattr(self, count.name) + getattr(other, count.name) for count in fields(self)))
 
     @property
     def abnormal_f1(self) -> float:

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, cached_property
-from importlib import resources
 from math import inf
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from health_assistant.checked_yaml import Entry, check_yaml
-from health_assistant.lab_report.catalogue import Age, Analyte, Bounds, Number, Sentence, load_catalogue
+from health_assistant.checked_yaml import Entry, read_yaml
+from health_assistant.lab_report.catalogue import Age, Analyte, Bounds, Direction, Number, Sentence, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import asserts
@@ -23,8 +23,6 @@ from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import SEVERITIES, Flag, Severity
 from health_assistant.lab_report.unlisted import Measured, Specimen
-
-Way = Literal["high", "low", "abnormal"]
 
 SLIGHT_WIDTH = Decimal("0.25")
 """一般规则：超出的部分不到两边有界的范围宽度的四分之一，算轻微。
@@ -66,7 +64,7 @@ class GradeLine(Entry):
     """分级表的一行：一个指标、一个方向、一群人。到了（含）哪一步就是哪一级。"""
 
     code: str
-    way: Way
+    way: Direction
     who: Literal["任何人", "成人", "儿童", "新生儿", "孕妇", "男"]
     start: Age = Field(0.0, alias="from")
     below: Age = inf
@@ -161,13 +159,8 @@ class SeverityFile(Entry):
 
 @cache
 def load_severity() -> SeverityFile:
-    """读入 severity.yaml。"""
-    return parse_severity(resources.files(__package__).joinpath("severity.yaml").read_text("utf-8"))
-
-
-def parse_severity(text: str) -> SeverityFile:
-    """文字 -> 核对过的分级表；有错则 BadYaml。"""
-    return check_yaml(SeverityFile, text, "severity.yaml")
+    """读入 severity.yaml；有错则 BadYaml。"""
+    return read_yaml(SeverityFile, Path(__file__).with_name("severity.yaml"))
 
 
 def worst(severities: Iterable[Severity | None]) -> Severity | None:
@@ -210,15 +203,15 @@ def grade_value(
     person: Person,
     limits: Interval | None = None,
     of_special_people: bool = False,
-) -> tuple[Severity | None, Way | None]:
+) -> tuple[Severity | None, Direction | None]:
     """只由结果自己分级：到了表里的哪一级（moderate 起），在哪一边。都没有到，或单位换不了，为 (None, None)。
 
     `limits` 是可信的参考范围，“几倍上限”的级要用它，单位与结果相同；没有就只看绝对的界限。
     `of_special_people` 时只看专为孕妇、某个日龄的新生儿写的行：印着的范围多半没有管到他们。
     """
-    reached: list[tuple[Severity, Way]] = []
+    reached: list[tuple[Severity, Direction]] = []
 
-    def lines_of(way: Way) -> list[GradeLine]:
+    def lines_of(way: Direction) -> list[GradeLine]:
         lines = lines_for(analyte.code, way, person)
         return [one for one in lines if one.who == "孕妇" or one.below < inf] if of_special_people else lines
 
@@ -227,7 +220,7 @@ def grade_value(
             reached += [(name, "abnormal") for name, step in line.steps if _says(result, step.words)]
     elif isinstance(result, Interval) and not result.is_titre:
         # “>8.0” 至少是 8.0；“<0.01” 至多是 0.01
-        bounds: tuple[tuple[Way, Decimal | None], ...] = (("high", result.low), ("low", result.high))
+        bounds: tuple[tuple[Direction, Decimal | None], ...] = (("high", result.low), ("low", result.high))
         for way, bound in bounds:
             for line in lines_of(way) if bound is not None else ():
                 reached += [
@@ -236,7 +229,7 @@ def grade_value(
     return max(reached, key=lambda one: SEVERITIES.index(one[0]), default=(None, None))
 
 
-def _reaches(way: Way, bound: Decimal, step: Step, unit: str, analyte: Analyte, limits: Interval | None) -> bool:
+def _reaches(way: Direction, bound: Decimal, step: Step, unit: str, analyte: Analyte, limits: Interval | None) -> bool:
     if step.at is not None:
         value, edge = analyte.convert(bound, unit), step.at
     else:

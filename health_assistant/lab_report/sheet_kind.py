@@ -6,7 +6,8 @@ from math import log, log10
 from typing import Literal
 
 from health_assistant.lab_report.matching import find_analyte, range_distance, specimens_with
-from health_assistant.lab_report.reference_range import is_blank, parse_range
+from health_assistant.lab_report.observation import Observation
+from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import PrintedRow
 from health_assistant.lab_report.specimen import possible_specimens, says_specimen
 from health_assistant.lab_report.units import is_per_microlitre
@@ -20,16 +21,17 @@ _LABELLED = re.compile(r"尿(?!胆)")
 """自己写着尿的行：旁边没有写的，也许正是血的。"""
 
 
-def title_for_specimen(report_type: str, rows: Sequence[PrintedRow]) -> str:
+def title_for_specimen(report_type: str, observations: Sequence[Observation]) -> str:
     """分辨标本用的报告名：印着的说得出标本就是它；说不出、而这一页的各行说得出的，是“尿液”“血液”或“微量元素”。
 
     是尿，要有一半以上的行、至少两行是只有尿才有的，而没有一行是血的：漏掉血里的急症比认不出是尿更糟。
     """
-    if says_specimen(report_type) or not rows:
+    if says_specimen(report_type) or not observations:
         return report_type
+    rows = [seen.row for seen in observations]
     if all(_ELEMENT.match(row.name) for row in rows) and any(_RARE_ELEMENT.search(row.name) for row in rows):
         return "微量元素"
-    votes = [_vote(row) for row in rows if not _LABELLED.search(row.name)]
+    votes = [_vote(seen) for seen in observations if not _LABELLED.search(seen.row.name)]
     for_urine = votes.count("urine")
     is_urine = "other" not in votes and for_urine >= 2 and for_urine * 2 >= len(votes)
     if is_urine:
@@ -39,17 +41,15 @@ def title_for_specimen(report_type: str, rows: Sequence[PrintedRow]) -> str:
     return f"{report_type} 血液".strip() if is_blood else report_type
 
 
-def _vote(row: PrintedRow) -> Literal["urine", "other"] | None:
+def _vote(seen: Observation) -> Literal["urine", "other"] | None:
     """这一行只会是尿的，还是别的标本的；都可能的为 None。"""
-    limits = parse_range(row.reference_range) if row.reference_range else None
+    row, limits, in_blood = seen.row, seen.interval, seen.analyte
     has_range = not is_blank(row.reference_range)
-    found, in_urine = (
-        find_analyte(row.name, row.code, row.unit, title, limits, has_range=has_range) for title in ("", "尿液")
-    )
-    if found is None or found.specimen != "blood":
-        places = {found.specimen} if found else specimens_with(row.name, row.code)
+    in_urine = find_analyte(row.name, row.code, row.unit, "尿液", limits, has_range=has_range)
+    if in_blood is None or in_blood.specimen != "blood":
+        places = {in_blood.specimen} if in_blood else specimens_with(row.name, row.code)
         return "urine" if places == {"urine"} else "other" if places == {"stool"} else None
-    gap, only_blood = range_distance(found, row.unit, limits), "urine" not in specimens_with(row.name, row.code)
+    gap, only_blood = range_distance(in_blood, row.unit, limits), "urine" not in specimens_with(row.name, row.code)
     if gap is None:
         # 没有印范围的数，两种标本都可能的也当作血的：当成尿，血里的急症就没有人说了
         is_bare_number = not has_range and bool(_NUMBER.fullmatch(row.result.strip()))

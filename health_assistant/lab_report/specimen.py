@@ -136,21 +136,23 @@ def is_venous_gas(report_type: str, name: str, code: str, value: Decimal | None 
     return code != "PCO2" or value is None or _VENOUS_PCO2[0] < value < _VENOUS_PCO2[1]
 
 
-def is_whole_blood_element(code: str, report_type: str, unit: str) -> bool:
-    """微量元素、全血的单子上的钙、镁、铁：多是消解了全血测的，血清的范围与危急值用不上；以 μg/L 计的锂多不是药。"""
+def is_whole_blood_element(
+    code: str, report_type: str, unit: str, value: Decimal | None, is_like_serum: bool | None
+) -> bool:
+    """微量元素、全血的单子上的钙、镁、铁：多是消解了全血测的，血清的范围与危急值用不上；以 μg/L 计的锂多不是药。
+
+    `value` 用目录的单位：全血里不会有这么多的不是，急症不能因为猜错标本而不说。`is_like_serum` 是印着的范围像血清的；
+    没有印范围的为 None，只写着“全血”的不够，报告名要说是元素。
+    """
     is_whole = _WHOLE_BLOOD_TITLE.search(report_type) and not _NOT_WHOLE_BLOOD.search(report_type)
-    return code in _ELEMENTS and bool(is_whole or (code == "LITH" and fold_unit(unit) == "ng/ml"))
-
-
-def may_be_whole_blood(code: str, value: Decimal) -> bool:
-    """全血的这种元素（锂是微量的）会不会有这么多；`value` 用目录的单位。离谱的不会：急症不能因为猜错标本而不说。"""
+    is_lithium = code == "LITH" and fold_unit(unit) == "ng/ml"
+    if code not in _ELEMENTS or not (is_whole or is_lithium):
+        return False
     low, high = _ELEMENTS[code]
-    return low <= value <= high
-
-
-def says_element(code: str, report_type: str) -> bool:
-    """没有印范围的这一行当作微量元素：报告名说了元素的，和 `is_whole_blood_element` 认出的锂。只写着“全血”的不够。"""
-    return code == "LITH" or bool(_ELEMENT_TITLE.search(report_type))
+    if value is not None and not low <= value <= high:
+        return False
+    says_element = code == "LITH" or bool(_ELEMENT_TITLE.search(report_type))
+    return says_element if is_like_serum is None else not is_like_serum
 
 
 def says_specimen(report_type: str) -> bool:

@@ -1,7 +1,6 @@
-"""单位的写法：同一个单位的种种写法归为一个，细胞数的单位互相换算。"""
+"""单位的写法：同一个单位的种种写法归为一个，量的是哪一类东西。"""
 
 import re
-from fractions import Fraction
 from functools import lru_cache
 
 from health_assistant.lab_report.printed_text import normalize
@@ -67,20 +66,13 @@ def spell_unit(unit: str) -> str:
 
 def _fold_count(unit: str) -> str | None:
     """细胞数的单位一律写成 10 的几次方每升：`k/μl` 是 `10^9/l`，`/μl` 是 `10^6/l`；不是细胞数为 None。"""
-    if not (found := _COUNT_UNIT.fullmatch(unit)):
+    parts = _COUNT_UNIT.fullmatch(unit)
+    if not parts:
         return None
-    power, volume = found["power"] or _COUNT_WORDS.get(found["word"]), _COUNT_VOLUMES[found["volume"]]
+    power, volume = parts["power"] or _COUNT_WORDS.get(parts["word"]), _COUNT_VOLUMES[parts["volume"]]
     # 没有几次方的每毫升多是拷贝数，`k/l` 不是单位
-    is_count = found["power"] or volume >= 6 or (found["word"] and volume)
+    is_count = parts["power"] or volume >= 6 or (parts["word"] and volume)
     return f"10^{int(power or 0) + volume}/l" if is_count else None
-
-
-def count_ratio(unit: str, other: str) -> Fraction | None:
-    """血细胞数印成每微升、万每微升时，是 `other` 的几倍；别的为 None：10^9 与 10^12 每升之间多是印错、读错。"""
-    powers = [re.fullmatch(r"10\^(\d+)/l", fold_unit(one)) for one in (unit, other)]
-    if not all(powers) or powers[0][1] not in ("6", "10"):
-        return None
-    return Fraction(10) ** (int(powers[0][1]) - int(powers[1][1]))
 
 
 def kind_of_unit(unit: str) -> str:

@@ -86,8 +86,8 @@ def test_opposite_marks_are_a_disagreement():
 def test_what_the_embedded_reader_left_unread_is_said_and_is_not_called_normal():
     ours = reading(HGB.replace("104", "130"), engine="embedded", confidence=0.97)
     ours.notices = ["这一页还有影像报告（超声）的内容，没有读。"]
-    joined = join_pages([(1, ours)])
-    report = assess_verified(reading(HGB.replace("104", "130")), joined.reading, joined.doubts)
+    joined, _ = join_pages([(1, ours)])
+    report = assess_verified(reading(HGB.replace("104", "130")), joined)
     assert ours.notices[0] in report.notices
     assert report.triage == "routine"
 
@@ -203,7 +203,16 @@ def test_the_same_row_printed_twice_is_paired_twice():
 def test_what_may_be_critical_is_still_said_after_another_row_is_corrected():
     """网页把整张的疑问交回来：改正别的行、导出的时候，另一个读者读到的危急值还在。"""
     first = verified(reading(POTASSIUM, HGB), "钾 K 7.9 mmol/L 3.5-5.3", HGB)
-    again = assess(Reading(items=[ReadRow.of(row, doubt=row.note) for row in first.items]), first.doubts)
+    rows = [ReadRow.of(row, doubt=row.note) for row in first.items]
+    again = assess(Reading(items=rows, notices=first.doubts))
     for report in (first, again):
         assert (report.triage, report.when) == ("soon", "today")
         assert any(notice.startswith("请马上核对原件：钾") for notice in report.notices)
+
+
+def test_a_culture_is_of_blood_when_the_embedded_reader_saw_that_specimen():
+    """采自哪里只有内置读者读；报告名只写着细菌培养。"""
+    row, head = "细菌鉴定 _ 大肠埃希菌 _ _", {"report_type": "细菌培养"}
+    for specimen, severity in (("静脉血", "grave"), ("尿", None)):
+        report = verified(reading(row, **head), row, origin={"specimen": PrintedField(value=specimen)}, **head)
+        assert report.items[0].severity == severity

@@ -7,13 +7,13 @@ import pytest
 from markdown_it import MarkdownIt
 from outcome_sheets import compose_advice
 
-from health_assistant.checked_yaml import BadYaml
+from health_assistant.checked_yaml import BadYaml, check_yaml
 from health_assistant.lab_report.advice import MAX_REASONS, advice_sections, choices
 from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.catalogue import load_catalogue
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.observation import observe
-from health_assistant.lab_report.patterns import find_patterns, load_patterns, parse_patterns
+from health_assistant.lab_report.patterns import PatternFile, find_patterns, load_patterns
 from health_assistant.lab_report.person import person_of
 from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.report import (
@@ -244,7 +244,7 @@ def test_patterns_are_plenty_and_known():
 def test_each_mistake_is_told_in_chinese(right, wrong, said):
     assert right in TEXT
     with pytest.raises(BadYaml, match=said):
-        parse_patterns(TEXT.replace(right, wrong, 1))
+        check_yaml(PatternFile, TEXT.replace(right, wrong, 1), "patterns.yaml")
 
 
 # ---- 次序与措辞 ----

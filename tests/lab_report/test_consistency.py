@@ -7,9 +7,10 @@ import pytest
 from real_reports import FOLDER, needs_real_reports
 
 from health_assistant.lab_report.catalogue import load_catalogue
-from health_assistant.lab_report.consistency import RELATIONS, Measured, find_conflicts, measure
+from health_assistant.lab_report.consistency import RELATIONS, find_conflicts, measure
+from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.matching import find_analyte
-from health_assistant.lab_report.reference_range import parse_result
+from health_assistant.lab_report.reference_range import exponent, parse_result
 
 RED = {"RBC": "5.36", "HGB": "161", "HCT": "46.2", "MCV": "86.2", "MCH": "30.0", "MCHC": "348"}
 COUNTS = {"WBC": "6.72", "NEUT#": "4.53", "LYMPH#": "1.51", "MONO#": "0.56", "EO#": "0.12", "BASO#": "0.00"}
@@ -17,11 +18,12 @@ SHARES = {"NEUT%": "67.4", "LYMPH%": "22.5", "MONO%": "8.3", "EO%": "1.8", "BASO
 BLOOD_COUNT = RED | COUNTS | SHARES
 
 
-def numbers(**texts: str) -> dict[str, Measured]:
-    return {
-        code: Measured(Decimal(text), Decimal(1).scaleb(Decimal(text).as_tuple().exponent))
-        for code, text in texts.items()
-    }
+def within(value: Decimal, step: Decimal) -> Interval:
+    return Interval(value - step, value + step)
+
+
+def numbers(**texts: str) -> dict[str, Interval]:
+    return {code: within(Decimal(text), Decimal(1).scaleb(exponent(Decimal(text)))) for code, text in texts.items()}
 
 
 def test_every_code_is_in_the_catalogue():
@@ -69,14 +71,14 @@ def test_relations(rows, agrees):
 
 def test_numbers_are_measured_in_the_unit_of_the_catalogue():
     hemoglobin = find_analyte("血红蛋白", "HGB", "g/L")
-    assert measure(parse_result("161"), "g/L", hemoglobin) == Measured(Decimal(161), Decimal(1))
-    assert measure(parse_result("16.1"), "g/dL", hemoglobin) == Measured(Decimal(161), Decimal(1))
+    assert measure(parse_result("161"), "g/L", hemoglobin) == within(Decimal(161), Decimal(1))
+    assert measure(parse_result("16.1"), "g/dL", hemoglobin) == within(Decimal(161), Decimal(1))
     assert [
         measure(parse_result(text), unit, hemoglobin) for text, unit in (("<5", "g/L"), ("阴性", "g/L"), ("5", "个/HP"))
     ] == [None] * 3
 
 
-def true_numbers() -> list[dict[str, tuple[str, Measured]]]:
+def true_numbers() -> list[dict[str, tuple[str, Interval]]]:
     """每张真报告：目录代号 -> （印刷的结果，数）。"""
     reports = map(json.loads, (FOLDER / "truth.jsonl").read_text(encoding="utf-8").splitlines())
     found = []
@@ -101,7 +103,7 @@ def test_no_true_report_breaks_a_relation_and_most_misread_digits_do():
             text, number = known[code]
             for at, old in enumerate(text):
                 for new in "0123456789".replace(old, "") if old.isdigit() else "":
-                    wrong = Measured(Decimal(text[:at] + new + text[at + 1 :]), number.step)
+                    wrong = within(Decimal(text[:at] + new + text[at + 1 :]), (number.high - number.low) / 2)
                     tried += 1
                     caught += code in find_conflicts(right | {code: wrong})
     print(f"改动一位数 {tried} 次，{caught / tried:.1%} 对不上")

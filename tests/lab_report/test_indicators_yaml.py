@@ -11,12 +11,12 @@ from itertools import pairwise
 import pytest
 from real_reports import FOLDER, load_truth, needs_real_reports
 
-from health_assistant.checked_yaml import BadYaml
-from health_assistant.lab_report import matching
-from health_assistant.lab_report.catalogue import Analyte, fold_code, load_catalogue, parse_catalogue
+from health_assistant.checked_yaml import BadYaml, check_yaml
+from health_assistant.lab_report.catalogue import Analyte, CatalogueFile, load_catalogue
 from health_assistant.lab_report.interval import PartitionedInterval
 from health_assistant.lab_report.matching import find_analyte, implied_unit, is_known_code, is_known_name
 from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.printed_text import fold_code
 from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.units import fold_unit
 
@@ -304,17 +304,17 @@ def test_letters_of_a_name_are_not_a_code():
 
 
 def test_looking_up_is_fast():
-    matching._known()
-    started = time.perf_counter()
+    is_known_code("WBC")  # 第一次要建索引
+    started = time.process_time()
     for number in range(2000):
         is_known_name(f"没有的名称{number}")
         is_known_code(f"XX{number}")
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 def test_loading_is_fast():
     started = time.process_time()
-    parse_catalogue(TEXT)
+    check_yaml(CatalogueFile, TEXT, "indicators.yaml")
     assert time.process_time() - started < 1
 
 
@@ -350,7 +350,7 @@ indicators:
 
 
 def test_the_small_catalogue_is_right():
-    assert [one.code for one in parse_catalogue(SMALL)] == ["HGB", "ABO"]
+    assert [one.code for one in check_yaml(CatalogueFile, SMALL, "indicators.yaml").indicators] == ["HGB", "ABO"]
 
 
 @pytest.mark.parametrize(
@@ -393,4 +393,4 @@ def test_the_small_catalogue_is_right():
 def test_each_mistake_is_told_in_chinese(right, wrong, said):
     assert right in SMALL
     with pytest.raises(BadYaml, match=said):
-        parse_catalogue(SMALL.replace(right, wrong, 1))
+        check_yaml(CatalogueFile, SMALL.replace(right, wrong, 1), "indicators.yaml")

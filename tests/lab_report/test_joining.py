@@ -22,10 +22,11 @@ def page(*rows: tuple, title: str = "生化", sex: str | None = "女", age: str 
 
 
 def judge(*pages: Reading, doubts: tuple[str, ...] = ()) -> LabReport:
-    joined = join_pages(list(enumerate(pages, 1)))
-    report = assess(joined.reading, [*doubts, *joined.doubts])
-    if joined.floor:
-        raise_to(report, joined.floor)
+    joined, floor = join_pages(list(enumerate(pages, 1)))
+    joined.notices = [*doubts, *joined.notices]
+    report = assess(joined)
+    if floor:
+        raise_to(report, floor)
     return report
 
 
@@ -40,7 +41,7 @@ def test_rows_follow_each_other_and_say_their_page():
 
 def test_a_single_page_is_left_as_it_is():
     reading = page(POTASSIUM, POTASSIUM)
-    assert join_pages([(1, reading)]).reading == reading
+    assert join_pages([(1, reading)]) == (reading, None)
 
 
 @pytest.mark.parametrize(
@@ -138,8 +139,8 @@ def test_what_the_letterheads_say_alike_is_kept():
     hospital = PrintedField(value="仁和医院", box=(1, 2, 3, 4))
     first.origin = {"performer": hospital, "collected": PrintedField(value="2026-11-26T07:10")}
     second.origin = {"performer": hospital, "collected": PrintedField(value="2026-11-27T07:10")}
-    joined = join_pages([(1, first), (2, second)]).reading
+    joined, _ = join_pages([(1, first), (2, second)])
     assert joined.origin == {"performer": hospital}
-    assert join_pages([(3, second)]).reading.origin["collected"].page == 3
+    assert join_pages([(3, second)])[0].origin["collected"].page == 3
     second.origin = {"reported": PrintedField(value="2026-01-02")}  # 报告比采样早：是两份单子
-    assert join_pages([(1, first), (2, second)]).reading.origin == {"performer": hospital}
+    assert join_pages([(1, first), (2, second)])[0].origin == {"performer": hospital}

@@ -78,5 +78,5 @@ def test_the_lab_rows_of_a_mixed_page_are_read_and_the_rest_is_said(reader, kind
     reading = reader.read(draw_page(page, random.Random(3)))
     assert {item.name for item in reading.items} == names
     assert any(word in notice and "没有读" in notice for notice in reading.notices)
-    report = assess(reading, reading.notices)
+    report = assess(reading)
     assert report.triage != "none" and set(reading.notices) <= set(report.notices)

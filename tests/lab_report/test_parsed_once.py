@@ -12,6 +12,7 @@ from health_assistant.lab_report import matching, reference_range
 from health_assistant.lab_report.advice import choices
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading import cells, reader
+from health_assistant.lab_report.report import PrintedRow, ReadReport
 from health_assistant.lab_report.severity import load_severity
 
 SHEET = Path(__file__).parents[2] / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png"
@@ -61,4 +62,16 @@ def test_a_cell_is_parsed_once_and_a_row_looked_up_once(calls, monkeypatch):
     compose_advice(report, list(choices(report))[:1])
     assert {name: counter.total() for name, counter in calls.items()} == {
         "parse_range": 22, "parse_result": 22, "kind_of": 0, "find_analyte": 22,
+    }  # fmt: skip
+
+
+def test_a_page_that_does_not_say_its_specimen_is_parsed_once_too(calls):
+    """报告名没有说标本的一页，各行先照没有说的看，再投票是不是尿的：只多一次“若是尿的”。"""
+    rows = [
+        PrintedRow(name="葡萄糖", result="5.1", unit="mmol/L", reference_range="3.9-6.1"),
+        PrintedRow(name="钾", result="4.2", unit="mmol/L", reference_range="3.5-5.3"),
+    ]
+    assert assess(ReadReport(report_type="检验报告单", items=rows)).triage == "none"
+    assert {name: counter.total() for name, counter in calls.items()} == {
+        "parse_range": 2, "parse_result": 2, "kind_of": 0, "find_analyte": 4,
     }  # fmt: skip

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from outcome_sheets import TIERS, load_sheets, read_sheet
 
-from health_assistant.checked_yaml import BadYaml
+from health_assistant.checked_yaml import BadYaml, check_yaml
 from health_assistant.lab_report.alarms import CHECK, HURRY
 from health_assistant.lab_report.assessment import assess, severity_of
 from health_assistant.lab_report.catalogue import load_catalogue
@@ -17,7 +17,7 @@ from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.report import SEVERITIES, LabReport, PrintedRow, ReadReport, ReadRow
-from health_assistant.lab_report.severity import load_severity, parse_severity
+from health_assistant.lab_report.severity import SeverityFile, load_severity
 
 CATALOGUE = {one.code: one for one in load_catalogue()}
 TABLE = load_severity()
@@ -104,9 +104,9 @@ wide: [CRP]
     ],
 )
 def test_each_mistake_in_the_table_is_told(right, wrong, said):
-    assert parse_severity(SMALL)
+    assert check_yaml(SeverityFile, SMALL, "severity.yaml")
     with pytest.raises(BadYaml, match=said):
-        parse_severity(SMALL.replace(right, wrong, 1))
+        check_yaml(SeverityFile, SMALL.replace(right, wrong, 1), "severity.yaml")
 
 
 # ---- 性质 ----

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from health_assistant.lab_report.catalogue import Analyte, fold_code, fold_name, load_catalogue
-from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.catalogue import Analyte, load_catalogue
+from health_assistant.lab_report.printed_text import fold_code, fold_name, normalize
 
 
 @cache
