@@ -321,6 +321,7 @@ def test_attached_unit(text, unit):
 @example("9" * 10000)
 @example("1E+99")
 @example("小 于̸1")
+@example("0阳")
 def test_parsing_never_raises_and_what_it_gives_can_be_written_and_read_again(text):
     normalize(text), parse_age(text), attached_unit(text)
     for parse in (parse_range, parse_result):
