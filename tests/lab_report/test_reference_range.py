@@ -193,8 +193,10 @@ def test_results_that_are_none(text):
         ),
         *(
             (text, "阴性", "abnormal")
-            for text in ("有反应性", "反应性", "待确证", "HIV抗体待复检", "Reactive", "阳性(12.5)")
+            for text in ("有反应性", "反应性", "待确证", "HIV抗体待复检", "初筛阳性，待复查", "Reactive", "阳性(12.5)")
         ),
+        # 等着再查一次，没有说查出了什么
+        *((text, "阴性", "unknown") for text in ("待复查", "结果待复查", "阴性，待复查", "阴性(待复查)")),
         *((text, "阴性", "normal") for text in ("无反应性", "Non-Reactive", "Not Detected", "<1:20", "阴性(1:20)")),
         ("Reactive", "Non-Reactive", "abnormal"),
         ("1:100阳性", "<1:100", "high"),
