@@ -77,6 +77,8 @@ def test_ranges_with_two_sides(text):
         ("大于3", limits("3", None, low_open=True)),
         ("5以上", limits("5", None)),
         ("-3-3", limits("-3", "3")),
+        *((text, limits("-3.0", "3.0")) for text in ("(-3.0)-3.0", "(-3.0)~(+3.0)", "(-3.0)-3.0mmol/L")),
+        ("(-5)-(-3)", limits("-5", "-3")),
         ("-3.0~+3.0", limits("-3", "3")),
         ("-3.0--+3.0", limits("-3", "3")),
         ("-5~-3", limits("-5", "-3")),
