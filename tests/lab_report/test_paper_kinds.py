@@ -1,19 +1,12 @@
 """医院单子的各种难处：每一种抽几张来读，不说 未判断 而错的，不得多于千分之一。"""
 
 import pytest
-from lab_report.paper_kinds import KINDS, draw, read_laid
+from lab_report.paper_kinds import KINDS, PIXELS, WORDED, draw, read_laid
 from lab_report.paper_scoring import Count, count_rows, read_items
 
 from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.report import LabItem
 
-PIXELS = (
-    *("arrow_after_value", "arrow_before_value", "arrow_before_range", "arrow_at_name", "arrow_alone", "arrow_faint"),
-    *("arrow_bold", "arrow_reversed", "tight_decimals", "superscript_notes"),
-    *("dark_mode", "dark_phone", "transparent", "transparent_dark"),
-)
-"""难在像素的；别的难在分行分列与写法，文字框就试得出。"""
-WORDED = [kind for kind in KINDS if kind not in PIXELS]
 QUICK = ("arrow_before_value", "earlier_results", "cut_at_left")
 SEEDS, BOX_SEEDS = range(1000, 1006), range(2000, 2040)
 MOST_SILENT = 0.001
