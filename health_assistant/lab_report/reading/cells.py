@@ -57,8 +57,6 @@ _SIGN_AND_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s+[-+]\s*(?P<unit>
 _NUMBER_AND_ARROW = re.compile(
     r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨、'’]?)"
 )
-_FOOTNOTE = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*(?<!10))[¹²³⁴⁵⁶⁷⁸⁹⁰ªᵃᵇᶜᵈ†‡§]+")
-"""数右上角的脚注号；`10²` 不算，那是乘方。"""
 _VALUE_AND_RANGE = re.compile(
     rf"(?P<value>[<>≤≥]?\d[\d.,]*\s*(?:[{_ARROWS}]+|(?=[(\[])))\s*[(\[]?(?P<limits>[^()]*\d[^()]*)[)\]]?"
 )
@@ -169,8 +167,6 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
     end = offset + len(text)
     if _VALUE_AND_CLASS.fullmatch(text):
         return [("number", offset, end, False)]
-    if match := _FOOTNOTE.fullmatch(text):
-        return [("number", offset, offset + match.end("value"), False)]
     if match := _SIGN_AND_UNIT.fullmatch(text):
         return [*_typed(match["value"], offset), ("unit", offset + match.start("unit"), end, False)]
     match = _VALUE_AND_RANGE.fullmatch(text)

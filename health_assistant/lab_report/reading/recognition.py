@@ -27,7 +27,8 @@ def read_texts(page: Page, reader: TextReader) -> list[tuple[str, float]]:
 def _without_footnote(page: Page, at: int, read: tuple[str, float]) -> tuple[str, float]:
     """数右上角的脚注号会读成末一位（`97¹` 成了 971，`97¹⁾` 成了 971)）：末一个字小而高的不要。
 
-    数后面没有开头的半个括号只会是脚注号的；看不出哪一位是脚注号的，这个数就没有把握。
+    数后面没有开头的半个括号只会是脚注号的。像有脚注号、又不能确定是哪一位的，这个数没有把握：
+    宁可不判断，也不少读一位数（`167.1¹⁾` 读成 167.1)，1 就是数里的）。
     """
     text, score = read
     number = re.fullmatch(r"([<>]?\d[\d.]*\d)(\)?)", text.replace("）", ")"))
@@ -35,9 +36,11 @@ def _without_footnote(page: Page, at: int, read: tuple[str, float]) -> tuple[str
         return read
     value, closing = number.groups()
     pixels = crop(page.pixels, page.quads[at])
-    if closing and count_raised(pixels) == 2 or not closing and ends_raised(pixels, sum(map(str.isdigit, value))):
+    raised, characters = count_raised(pixels, len(text))
+    is_whole_note = raised == 2 and characters == len(text)
+    if closing and is_whole_note or not closing and ends_raised(pixels, sum(map(str.isdigit, value))):
         return value[:-1].rstrip("."), score
-    return (text, min(score, 1 - score)) if closing else read
+    return (text, min(score, 1 - score)) if closing or raised else read
 
 
 def _with_point(
