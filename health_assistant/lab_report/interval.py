@@ -32,7 +32,7 @@ class Interval:
 
     def __str__(self) -> str:
         if self.word:
-            return f"{self.word}({str(replace(self, word=None)).removeprefix('=')})"
+            return f"{str(replace(self, word=None)).removeprefix('=')}({self.word})"
         low, high = (
             None if bound is None else ("1:" if self.is_titre else "") + format(bound, "f")
             for bound in (self.low, self.high)

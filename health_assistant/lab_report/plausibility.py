@@ -124,11 +124,12 @@ def is_fraction(limits: ReferenceRange | None, analyte: Analyte, unit: str) -> b
 
 
 def _is_misplaced_power(observed: Observation, limits: Interval) -> bool:
-    """`6.1×10^3` 对 `3.5-9.5`：多半是 6.1 与单位 10^3/μL 印在了一起。"""
+    """`6.1×10^3` 对 `3.5-9.5`：多半是 6.1 与单位 10^3/μL 印在了一起；`10²` 对 `9-50`，2 多半是脚注号。"""
     row = observed.row
     if "10^" not in normalize(row.result) or observed.value_unit or "10^" in normalize(row.reference_range):
         return False
-    return "10" in row.unit or (not row.unit and bool(limits.low))
+    is_bare = normalize(row.result).startswith("10^")
+    return is_bare or "10" in row.unit or (not row.unit and bool(limits.low))
 
 
 def _lost_decimal_point(result: Interval, limits: Interval) -> bool:

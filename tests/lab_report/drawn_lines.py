@@ -6,7 +6,7 @@ import random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from health_assistant.lab_report.rendering.drawing import FONTS, has_glyph, load_font
+from health_assistant.lab_report.rendering.drawing import FONTS, LATIN_FONTS, has_glyph, load_font
 
 SHAPES = {"↑": "↑↑↑↑⬆▲⇧", "↓": "↓↓↓↓⬇▼⇩"}
 AWKWARD = ["11.1", "141", "0.1", "1", "71", "4", "7", "14", "1.41", "17.1", "101", "111", "1.7", "4.11"]
@@ -52,6 +52,20 @@ def draw_line(
     x0, y0 = max(0, int(left - margins[0])), max(0, int(baseline - 0.8 * size - margins[1]))
     pixels = spoil(rng, image, size)[y0 : int(baseline + 0.12 * size + margins[1]), x0 : int(x + margins[0])]
     return pixels, place and (place[0] - x0, place[1] - x0)
+
+
+def draw_noted(rng: random.Random, text: str, note: str) -> np.ndarray:
+    """一个数与右上角的脚注号（可以没有），BGR，四周留白像找文字时的框。"""
+    name, size, ink = rng.choice([*FONTS, *LATIN_FONTS]), rng.randint(15, 34), (rng.choice([0, 0, 30, 80, 120]),) * 3
+    font, small = load_font(name, size), load_font(name, max(6, round(size * rng.choice([0.55, 0.62, 0.7]))))
+    middle = size + round(font.getlength(text))
+    end, baseline, margin = middle + small.getlength(note), int(1.6 * size), size * rng.uniform(0.1, 0.3)
+    image = Image.new("RGB", (int(end + 2 * size), int(2.4 * size)), (rng.choice([255, 250, 235]),) * 3)
+    draw = ImageDraw.Draw(image)
+    draw.text((size, baseline), text, font=font, fill=ink, anchor="ls")
+    draw.text((middle, baseline - round(0.34 * size)), note, font=small, fill=ink, anchor="ls")
+    top, bottom = int(baseline - 0.8 * size - margin), int(baseline + 0.12 * size + margin)
+    return spoil(rng, image, size)[top:bottom, int(size - margin) : int(end + margin)]
 
 
 def _put_arrow(rng, image, draw, x, baseline, size, ink, arrow) -> tuple[float, float]:

@@ -46,6 +46,14 @@ def _kind(make: list, columns=(), marks=("none",), habits=({},), after=(), layou
 
 
 KINDS: dict[str, Kind] = _load()
+PIXELS = (
+    *("arrow_after_value", "arrow_before_value", "arrow_before_range", "arrow_at_name", "arrow_alone", "arrow_faint"),
+    *("arrow_bold", "arrow_reversed", "tight_decimals", "superscript_notes"),
+    *("dark_mode", "dark_phone", "transparent", "transparent_dark"),
+)
+"""难在像素的。"""
+WORDED = [kind for kind in KINDS if kind not in PIXELS]
+"""难在分行分列与写法的，文字框就试得出。"""
 
 
 def draw(kind: str, seed: int) -> PaperPage:

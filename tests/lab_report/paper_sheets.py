@@ -12,6 +12,7 @@ _UNIT_WORDS = {
     "g/L": "克/升", "mg/L": "毫克/升", "U/L": "单位/升", "fL": "飞升", "pg": "皮克",
 }  # fmt: skip
 _NOTES = ("注：标本轻度溶血", "-- 镜检 --", "以下为生化项目", "备注：已复查", "【电解质】")
+_RAISED = ("¹", "²", "³", "¹", "²", "³", "¹⁾", "²⁾")
 _LONG_NAMES = (
     "25-OH VITAMIN D (TOTAL)||{}|ng/mL|30-100|", "VITAMIN B-12||{}|pg/mL|211-911|",
     "TOTAL TRIIODOTHYRONINE (T3)||{}|ng/dL|60-200|", "HIGH SENSITIVITY C-REACTIVE PROTEIN (HS-CRP)||{}|mg/L|< 3.00|",
@@ -47,7 +48,7 @@ def flagged(rng: Rng) -> Sheet:
 
 def superscripts(rng: Rng) -> Sheet:
     """一半的行带脚注的上标。"""
-    return with_cells(plain_numbers(rng), note=lambda one, at: "¹²³"[rng.integers(3)] if rng.random() < 0.5 else "")
+    return with_cells(plain_numbers(rng), note=lambda one, at: pick(rng, _RAISED) if rng.random() < 0.5 else "")
 
 
 def numbered(rng: Rng) -> Sheet:

@@ -2,18 +2,21 @@
 
 import json
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lab_report.drawn_lines import draw_line, draw_number
+from lab_report.drawn_lines import draw_line, draw_noted, draw_number
 from lab_report.pixel_sheets import PrintedCell, PrintedRow, Sheet, Style, draw_sheet
 from PIL import Image, ImageDraw
 from scipy.stats import beta
 
 from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.reading.arrows import find_arrow, find_arrows
+from health_assistant.lab_report.reading.misreadings import repair_signs
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import ReportReader, read_page
 from health_assistant.lab_report.reading.recognition import read_texts
@@ -54,6 +57,22 @@ def test_a_number_without_an_arrow_seldom_shows_one():
     rng = random.Random(3)
     lines = [draw_line(rng, draw_number(rng), None, False)[0] for _ in range(400)]
     assert sum(any(one.likelihood >= 0.6 for one in find_arrows(line)) for line in lines) <= 4
+
+
+def test_a_footnote_behind_a_number_is_no_digit():
+    """右上角的脚注号：不要了，或这个数没有把握；没有脚注号的数一位不少，也不疑。"""
+    rng, reader, counts = random.Random(3), TextReader(2), Counter()
+    for _ in range(120):
+        text, note = f"{rng.uniform(1, 200):.{rng.randint(0, 2)}f}", rng.choice(["", "1", "2", "3", "1)", "2)"])
+        pixels = draw_noted(rng, text, note)
+        height, width = pixels.shape[:2]
+        whole = np.array([[[0, 0], [width, 0], [width, height], [0, height]]], np.float32)
+        ((read, score),) = read_texts(Page(np.ascontiguousarray(pixels), whole, np.eye(3)), reader)
+        is_number = re.fullmatch(r"[\d.]+", read := repair_signs(read)) is not None
+        known = score >= MIN_CONFIDENCE and is_number
+        counts[bool(note), "right" if read == text and known else "wrong" if known else "unsure"] += 1
+    assert counts[True, "wrong"] == counts[False, "wrong"] == 0, counts
+    assert counts[True, "right"] >= 60 and counts[False, "unsure"] <= 1, counts
 
 
 @pytest.mark.parametrize("arrow", "↑↓")

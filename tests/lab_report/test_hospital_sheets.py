@@ -103,9 +103,11 @@ def test_the_legend_of_classes_is_no_row_and_its_unit_no_second_result():
 @pytest.mark.parametrize(
     ("read", "meant"),
     [("(一)", "(-)"), ("(十)", "(+)"), ("(土)", "(±)"), ("（一）", "(-)"), ("(一)检验结果", "(一)检验结果"),
-     ("9.12mmo1/L", "9.12mmol/L"), ("10^6/m1", "10^6/ml"), ("121", "121"), ("PMO1", "PMO1")],
+     ("9.12mmo1/L", "9.12mmol/L"), ("10^6/m1", "10^6/ml"), ("121", "121"), ("PMO1", "PMO1"),
+     ("97²", "97"), ("97²)↑", "97↑"), ("5.6¹ mmol/L", "5.6 mmol/L"), ("(57-104²)", "(57-104)"), ("10²", "10²"),
+     ("4.0×10⁹/L", "4.0×10⁹/L"), ("1.73m²", "1.73m²")],
 )  # fmt: skip
-def test_signs_in_brackets_and_the_letter_l_of_a_unit(read, meant):
+def test_signs_in_brackets_the_letter_l_of_a_unit_and_footnotes(read, meant):
     assert repair_signs(read) == meant
 
 
@@ -113,16 +115,18 @@ def test_signs_in_brackets_and_the_letter_l_of_a_unit(read, meant):
 @pytest.mark.parametrize("note", ["1)", "2)"])
 @pytest.mark.parametrize("font", ["noto_sans", "noto_serif"])
 def test_a_footnote_in_brackets_is_seen_above_the_number(value, note, font):
-    """右上角的小字 `1)` 末尾有两个字高出底线；一样大的半个括号一个也没有。"""
+    """右上角的小字 `1)` 末尾有两个字高出底线，下面有没有表格的横线都一样；一样大的半个括号一个也没有。"""
     counted = []
-    for size, top in ((16, 6), (30, 8)):
+    for size, top, rule in ((16, 6, 0), (16, 6, 2), (30, 8, 0)):
         image = Image.new("RGB", (220, 46), "white")
         drawing = ImageDraw.Draw(image)
         drawing.text((10, 8), value, fill="black", font=load_font(font, 30), anchor="lt")
         end = drawing.textlength(value, font=load_font(font, 30))
         drawing.text((13 + end, top), note, fill="black", font=load_font(font, size), anchor="lt")
-        counted.append(count_raised(np.asarray(image)))
-    assert counted == [2, 0]
+        if rule:
+            drawing.line((0, 42, 220, 42), "black", rule)
+        counted.append(count_raised(np.asarray(image), len(value + note))[0])
+    assert counted == [2, 2, 0]
 
 
 SIDEWAYS = [["东川医院检验报告单"], ["检验日期", "钾 mmol/L", "钠 mmol/L", "肌酐 μmol/L"],

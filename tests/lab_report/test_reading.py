@@ -61,10 +61,10 @@ def test_names_and_codes(text, name, code):
 
 
 def test_marks_and_units():
-    texts = ("5.66↑", "5.66", "6.8H", "98 L", "↑12", "H 6.8", "阳性(+)↑", "+异常", "血红蛋白↓")
+    texts = ("5.66↑", "5.66", "6.8H", "98 L", "↑12", "H 6.8", "阳性(+)↑", "阳性。↑", "+异常", "血红蛋白↓")
     assert [split_mark(text) for text in texts] == [
         ("5.66", "↑"), ("5.66", None), ("6.8", "H"), ("98", "L"), ("12", "↑"), ("6.8", "H"), ("阳性(+)", "↑"),
-        ("+", "异常"), ("血红蛋白", "↓"),
+        ("阳性。", "↑"), ("+", "异常"), ("血红蛋白", "↓"),
     ]  # fmt: skip
     units = [repair_unit(unit) for unit in ("10~9/L", "×109/L", "1012/L", "umol/1", "g/L")]
     assert units == ["10^9/L", "×10^9/L", "10^12/L", "umol/L", "g/L"]

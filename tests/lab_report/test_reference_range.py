@@ -77,6 +77,8 @@ def test_ranges_with_two_sides(text):
         ("大于3", limits("3", None, low_open=True)),
         ("5以上", limits("5", None)),
         ("-3-3", limits("-3", "3")),
+        *((text, limits("-3.0", "3.0")) for text in ("(-3.0)-3.0", "(-3.0)~(+3.0)", "(-3.0)-3.0mmol/L")),
+        ("(-5)-(-3)", limits("-5", "-3")),
         ("-3.0~+3.0", limits("-3", "3")),
         ("-3.0--+3.0", limits("-3", "3")),
         ("-5~-3", limits("-5", "-3")),
@@ -193,8 +195,10 @@ def test_results_that_are_none(text):
         ),
         *(
             (text, "阴性", "abnormal")
-            for text in ("有反应性", "反应性", "待确证", "HIV抗体待复检", "Reactive", "阳性(12.5)")
+            for text in ("有反应性", "反应性", "待确证", "HIV抗体待复检", "初筛阳性，待复查", "Reactive", "阳性(12.5)")
         ),
+        # 等着再查一次，没有说查出了什么
+        *((text, "阴性", "unknown") for text in ("待复查", "结果待复查", "阴性，待复查", "阴性(待复查)")),
         *((text, "阴性", "normal") for text in ("无反应性", "Non-Reactive", "Not Detected", "<1:20", "阴性(1:20)")),
         ("Reactive", "Non-Reactive", "abnormal"),
         ("1:100阳性", "<1:100", "high"),
@@ -321,6 +325,7 @@ def test_attached_unit(text, unit):
 @example("9" * 10000)
 @example("1E+99")
 @example("小 于̸1")
+@example("0阳")
 def test_parsing_never_raises_and_what_it_gives_can_be_written_and_read_again(text):
     normalize(text), parse_age(text), attached_unit(text)
     for parse in (parse_range, parse_result):

@@ -45,7 +45,7 @@ _VALUE = r"[<>≤≥]?=?\d[\d.,]*|\d?[+]+\d?|±|(?:弱?阳性|阴性)(?:[(].{1,3
 _GLUED_MARKS = (
     re.compile(rf"(?P<mark>[{_ARROWS}※]+)\s*(?P<bare>[<>≤≥]?\d.*)"),
     re.compile(rf"(?P<bare>{_VALUE})\s*(?P<mark>\((?:normal|正常|n)\)|(?<=\s)(?:normal|正常|n))", re.IGNORECASE),
-    re.compile(rf"(?P<bare>.*?[\d)）阴阳性+±])\s*\(?(?P<mark>[{_ARROWS}→←★]+|\*+)\)?"),
+    re.compile(rf"(?P<bare>.*?(?:[\d)）阴阳性+±]|性[。.]))\s*\(?(?P<mark>[{_ARROWS}→←★]+|\*+)\)?"),
     re.compile(rf"(?P<bare>{_VALUE})\s*\(?(?P<mark>HH?|LL?|{_WORD_MARKS})\)?"),
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%#])\s*(?P<mark>[↑↓]+)"),
@@ -57,8 +57,6 @@ _SIGN_AND_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s+[-+]\s*(?P<unit>
 _NUMBER_AND_ARROW = re.compile(
     r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨、'’]?)"
 )
-_FOOTNOTE = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*(?<!10))[¹²³⁴⁵⁶⁷⁸⁹⁰ªᵃᵇᶜᵈ†‡§]+")
-"""数右上角的脚注号；`10²` 不算，那是乘方。"""
 _VALUE_AND_RANGE = re.compile(
     rf"(?P<value>[<>≤≥]?\d[\d.,]*\s*(?:[{_ARROWS}]+|(?=[(\[])))\s*[(\[]?(?P<limits>[^()]*\d[^()]*)[)\]]?"
 )
@@ -169,8 +167,6 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
     end = offset + len(text)
     if _VALUE_AND_CLASS.fullmatch(text):
         return [("number", offset, end, False)]
-    if match := _FOOTNOTE.fullmatch(text):
-        return [("number", offset, offset + match.end("value"), False)]
     if match := _SIGN_AND_UNIT.fullmatch(text):
         return [*_typed(match["value"], offset), ("unit", offset + match.start("unit"), end, False)]
     match = _VALUE_AND_RANGE.fullmatch(text)

@@ -85,6 +85,7 @@ _SIGNS_READ_AS_WORDS = {"一": "-", "十": "+", "土": "±", "士": "±"}
 def repair_signs(text: str) -> str:
     """全角的括号、冒号、比较符与各种横线，文字识别分不清：一律写成半角的。
 
+    数右上角的脚注号（`97¹`、`97²⁾`）不要；10 右上角的是乘方。
     乘方一律写成 ^：`3.62×10⁵`、上标认成平常数字的 `3.62×105` 都是 `3.62×10^5`；后面是斜线的是单位，另有 `repair_unit`。
     括号里单独一个 `(一)` 是阴性的一横，`(十)`、`(土)` 是加号与 ±。
     `9.12mmo1/L`、`10^6/m1` 里的 1 是字母 l：不改，就分不出数与单位。
@@ -94,6 +95,8 @@ def repair_signs(text: str) -> str:
         lambda power: f"{power[1]}^{normalize(power[2])}",
         text.translate(_SAME_SIGNS),
     )
+    closing = "" if "(" in text else "[)⁾]?"
+    text = re.sub(rf"(?<=\d)(?<!10)[¹²³⁴-⁹ªᵃᵇᶜᵈ†‡§]+{closing}", "", text)
     text = re.sub(r"^\(([一十土士])\)$", lambda sign: f"({_SIGNS_READ_AS_WORDS[sign[1]]})", text)
     text = re.sub(r"(?<=mo)1(?=/)|(?<=/m)1$", "l", text)
     return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?(\d{1,2})(?![\d/.])", r"×10^\1", text)

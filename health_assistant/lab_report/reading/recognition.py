@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from health_assistant.lab_report.reading.arrows import take_out_arrows
+from health_assistant.lab_report.reading.arrows import ARROWS, take_out_arrows
 from health_assistant.lab_report.reading.glyphs import count_raised, ends_raised, spread_at_point
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.text import TextReader, crop
@@ -21,13 +21,21 @@ def read_texts(page: Page, reader: TextReader) -> list[tuple[str, float]]:
     """页面上各段的文字与把握，与 page.quads 一一对应；粘着数的箭头另成一段（会改 page.quads）。"""
     texts = take_out_arrows(page, reader.recognize(page.pixels, page.quads), reader)
     texts = [_with_point(page, at, read, reader, texts) for at, read in enumerate(texts)]
-    return [_without_footnote(page, at, read) for at, read in enumerate(texts)]
+    return [_without_footnote(page, at, read, _has_arrow(page.quads, at, texts)) for at, read in enumerate(texts)]
 
 
-def _without_footnote(page: Page, at: int, read: tuple[str, float]) -> tuple[str, float]:
+def _has_arrow(quads: np.ndarray, at: int, texts: list[tuple[str, float]]) -> bool:
+    """下一段是从这一段里分出来的箭头：框叠着。"""
+    is_arrow = at + 1 < len(texts) and texts[at + 1][0] in tuple(ARROWS)
+    return is_arrow and bool(quads[at + 1][0][0] < quads[at][1][0])
+
+
+def _without_footnote(page: Page, at: int, read: tuple[str, float], has_arrow: bool = False) -> tuple[str, float]:
     """数右上角的脚注号会读成末一位（`97¹` 成了 971，`97¹⁾` 成了 971)）：末一个字小而高的不要。
 
-    数后面没有开头的半个括号只会是脚注号的；看不出哪一位是脚注号的，这个数就没有把握。
+    数后面没有开头的半个括号只会是脚注号的。像有脚注号、又不能确定是哪一位的，这个数没有把握：
+    宁可不判断，也不少读一位数（`167.1¹⁾` 读成 167.1)，1 就是数里的）。
+    has_arrow：后面粘着另成一段的箭头，框里还有它的边，像上标而不是。
     """
     text, score = read
     number = re.fullmatch(r"([<>]?\d[\d.]*\d)(\)?)", text.replace("）", ")"))
@@ -35,9 +43,11 @@ def _without_footnote(page: Page, at: int, read: tuple[str, float]) -> tuple[str
         return read
     value, closing = number.groups()
     pixels = crop(page.pixels, page.quads[at])
-    if closing and count_raised(pixels) == 2 or not closing and ends_raised(pixels, sum(map(str.isdigit, value))):
+    raised, characters = count_raised(pixels, len(text))
+    is_whole_note = raised == 2 and characters == len(text)
+    if closing and is_whole_note or not closing and ends_raised(pixels, sum(map(str.isdigit, value))):
         return value[:-1].rstrip("."), score
-    return (text, min(score, 1 - score)) if closing else read
+    return (text, min(score, 1 - score)) if closing or raised and not has_arrow else read
 
 
 def _with_point(

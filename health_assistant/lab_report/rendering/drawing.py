@@ -31,7 +31,7 @@ LATIN_FONTS: dict[str, tuple[str, str]] = {
 
 FIELDS = ("name", "code", "result", "unit", "reference_range", "mark")
 # 三套字体都没有上标数字的字形，一律把普通数字缩小抬高
-_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁾", "0123456789)")
 _SHIFT = {"l": 0, "m": 0.5, "r": 1}
 # 规则 -> 画哪些线：t 表头之上，h 表头之下，r 每行之下，b 末尾，v 竖线
 _LINES = {"grid": "thrbv", "rows": "thr", "dashed": "thr", "ends": "thb", "dashed_ends": "tb", "top": "t", "none": ""}
@@ -57,7 +57,7 @@ def has_glyph(font: str, character: str) -> bool:
 def split_runs(font: str, text: str, superscript: bool) -> tuple[tuple[str, str, bool], ...]:
     """文字 -> （字体，文字，是否上标）的几段；缺的字换一种字体，哪种都没有就抛 ValueError。"""
     runs: list[tuple[str, str, bool]] = []
-    pattern = r"([⁰¹²³⁴⁵⁶⁷⁸⁹]+|\^\d+)" if superscript else "([⁰¹²³⁴⁵⁶⁷⁸⁹]+)"
+    pattern = r"([⁰¹²³⁴⁵⁶⁷⁸⁹⁾]+|\^\d+)" if superscript else "([⁰¹²³⁴⁵⁶⁷⁸⁹⁾]+)"
     for number, piece in enumerate(re.split(pattern, text)):
         raised = bool(number % 2)
         for character in piece.translate(_RAISED).removeprefix("^" if raised else "\x00"):
