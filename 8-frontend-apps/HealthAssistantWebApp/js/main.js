@@ -2,24 +2,19 @@
 
 import "./taps.js";
 import { AnalysisError, analyze, reassess, setAccessKey } from "./api.js";
-import { showBackup } from "./backup_view.js";
+import { showBackup } from "./backup.js";
 import { correctRow, mergeReports, rowsToSend } from "./correction.js";
 import { forgetDisplay } from "./display.js";
 import { element, make, makeButton } from "./dom.js";
-import { saveCsv, saveFhir } from "./export.js";
-import { clearResults, deleteResult } from "./history.js";
-import { device, isKept, loadDevice, offerSaving, ownerOf, setUpKeeping } from "./keeping.js";
+import { asText, copy, saveCsv, saveFhir, share } from "./export.js";
+import { clearResults, deleteResult } from "./kept.js";
 import { hasChinese, language, t } from "./language.js";
-import { dateOf, dateWords, showOrigin } from "./origin_view.js";
-import { addPages, checkedPages, clearPages, pageCount } from "./page_list.js";
-import { mismatchWords, showPeople } from "./people_view.js";
+import { addPages, checkedPages, clearPages, pageCount } from "./pages.js";
+import { device, isKept, loadDevice, mismatchWords, offerSaving, ownerOf, setUpKeeping, showPeople } from "./people_view.js";
 import { clearPhoto, onPhotoPick, setPicture, showBoxes } from "./photo_view.js";
-import { makePrevious } from "./previous_view.js";
 import { endProgress, setPages, setStep, setUploaded, startProgress } from "./progress.js";
-import { clearReport, endAdvice, openRow, showAdvice, showEngines, showReport, summarize } from "./report_view.js";
-import { asText, copy, share } from "./share.js";
-import { comparable } from "./tracking.js";
-import { showTrends } from "./trend_view.js";
+import { clearReport, dateOf, dateWords, endAdvice, openRow, showAdvice, showEngines, showOrigin, showReport, summarize } from "./report_view.js";
+import { comparable, makePrevious, showTrends } from "./trends.js";
 
 // 服务器的话里没有说怎么办的，在这里补上
 const HINTS = {
