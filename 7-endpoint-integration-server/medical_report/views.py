@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, request, stream_with_context
-from pydantic import AfterValidator, BaseModel, Field, StrictBool, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, StringConstraints, field_validator, model_validator
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.fhir import to_bundle, to_json
@@ -24,9 +24,10 @@ from health_assistant.lab_report.report import (
     ToldField,
 )
 from medical_report.analysis import Event, analyse_pages, analyse_rows, get_analyst
-from medical_report.errors import describe_error
+from medical_report.asking import answer_question
+from medical_report.errors import NoAdviceModel, describe_error
 from medical_report.heartbeats import HEARTBEAT, with_heartbeats
-from medical_report.page_reading import MAX_ROWS
+from medical_report.page_reading import MAX_ROWS, Job
 from medical_report.spoken import asked_language
 from medical_report.told import Told
 from medical_report.upload import MAX_PAGES, uploaded_pages
@@ -95,6 +96,14 @@ class AdviceRequest(BaseModel):
     report: CorrectedReport
 
 
+class AskRequest(AdviceRequest):
+    """`POST /ask` 的正文。"""
+
+    question: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)] = Field(
+        description="关于这份报告的一个问题；哪里也不存"
+    )
+
+
 @blueprint.get("/")
 def index() -> Response:
     """网页。"""
@@ -103,8 +112,8 @@ def index() -> Response:
 
 @blueprint.get("/health")
 def health() -> dict:
-    """进程活着。"""
-    return {"status": "ok"}
+    """进程活着；asking 是接了建议模型，可以 `POST /ask`。"""
+    return {"status": "ok", "asking": get_analyst(current_app).advice is not None}
 
 
 @blueprint.post("/analyze_medical_report")
@@ -124,6 +133,20 @@ def advise() -> Response:
     report = AdviceRequest.model_validate_json(request.get_data()).report
     language = asked_language(request)
     return _answer(analyse_rows(get_analyst(current_app), _reading_of(report), g.request_id, report.doubts, language))
+
+
+@blueprint.post("/ask")
+def ask() -> dict:
+    """改正过的各行与一个问题 -> 写好的话里与它有关的几句；没有接建议模型的答 404。"""
+    analyst = get_analyst(current_app)
+    if analyst.advice is None:
+        raise NoAdviceModel
+    asked = AskRequest.model_validate_json(request.get_data())
+    report = assess(_reading_of(asked.report), asked.report.doubts)
+    job = Job(g.request_id, analyst.settings.total_seconds, language=asked_language(request))
+    answer = answer_question(analyst, report, asked.question, job)
+    g.facts |= {"rows": len(report.items), "outcome": answer["outcome"]}
+    return answer
 
 
 @blueprint.post("/fhir")
