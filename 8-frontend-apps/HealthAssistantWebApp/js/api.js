@@ -37,21 +37,35 @@ export function reassess(report, listeners) {
 }
 
 /** 各行（连同在照片上的位置）写成 FHIR R4 的 Bundle，返回 JSON 文字。出错抛 AnalysisError。 */
-export function askFhir(report) {
+export const askFhir = (report) => postOnce("fhir", { report }, "application/fhir+json");
+
+/** 就这份报告问一句；返回 {answer_html, disclaimer, …}。出错抛 AnalysisError。 */
+export const askQuestion = (report, question) => postOnce("ask", { report, question }, "application/json").then(JSON.parse);
+
+/** 服务接了建议模型、可以问没有；问不到服务的当作没有。 */
+export async function canAsk() {
+  const response = navigator.onLine && await fetch(addressOf("health")).catch(() => null);
+  return Boolean(response?.ok && (await response.json()).asking);
+}
+
+/** 一次答完的：返回 type 这种正文的文字。 */
+function postOnce(path, body, type) {
   return new Promise((resolve, reject) => {
-    const request = open("fhir", "application/json");
+    const request = open(path, "application/json");
     request.timeout = WAIT_MS;
     request.ontimeout = () => reject(new AnalysisError("timeout", t("等了很久，服务器一点动静也没有。")));
-    request.onload = () => (request.status === 200 && request.getResponseHeader("Content-Type")?.startsWith("application/fhir+json")
+    request.onload = () => (request.status === 200 && request.getResponseHeader("Content-Type")?.startsWith(type)
       ? resolve(request.responseText) : reject(refusal(request)));
     request.onerror = () => reject(new AnalysisError("network", t("连不上服务器。")));
-    request.send(JSON.stringify({ report }));
+    request.send(JSON.stringify(body));
   });
 }
 
+const addressOf = (path) => (base ? `${base}/${path}` : path);
+
 function open(path, contentType) {
   const request = new XMLHttpRequest();
-  request.open("POST", base ? `${base}/${path}` : path);
+  request.open("POST", addressOf(path));
   if (contentType) request.setRequestHeader("Content-Type", contentType);
   request.setRequestHeader("Accept-Language", language);
   // 不用 Authorization：前面要登录的反向代理用着它。头里写不了汉字，换成问号，服务会说密钥不对

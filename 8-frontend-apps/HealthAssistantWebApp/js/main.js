@@ -2,6 +2,7 @@
 
 import "./taps.js";
 import { AnalysisError, analyze, reassess, setAccessKey } from "./api.js";
+import { offerAsking } from "./ask.js";
 import { showBackup } from "./backup.js";
 import { correctRow, mergeReports, rowsToSend } from "./correction.js";
 import { forgetDisplay } from "./display.js";
@@ -145,6 +146,7 @@ function display({ savedAt, person, example, copyOf, report, advice_html, engine
   if (!isDrawn) draw(shown);
   showAdvice(advice_html);
   showEngines(engines, disclaimer, corrected);
+  offerAsking(report);
   // 存下时是哪种语言写的，就照哪种显示
   const isOther = disclaimer && hasChinese(disclaimer) === (language === "en");
   element("made-in").textContent = isOther ? t("这份结果是用另一种语言写的，照原样显示。") : "";
@@ -211,6 +213,7 @@ function leave() {
   endProgress();
   clearPages();
   clearReport();
+  offerAsking(null);
   clearPhoto();
   element("error").hidden = element("reopened").hidden = true;
 }
