@@ -4,8 +4,8 @@ const CACHE = "shell-v1";
 const SHELL = [
   "./", "manifest.webmanifest", "icons/icon.svg", "icons/icon-192.png", "examples/blood-count.png",
   "css/styles.css", "css/dark.css",
-  ...["api", "ask", "backup", "correction", "display", "dom", "en", "export", "kept", "language", "main",
-    "pages", "people_view", "photo_view", "pick_language", "progress", "report_view", "row_view",
+  ...["api", "ask", "backup", "display", "dom", "en", "export", "kept", "language", "main",
+    "pages", "people_view", "photo_view", "pick_language", "report_view", "row_view",
     "taps", "trends"].map((name) => `js/${name}.js`),
 ].map((path) => new URL(path, self.registration.scope).href);
 

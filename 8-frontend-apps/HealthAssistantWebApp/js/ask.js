@@ -1,7 +1,6 @@
 // 建议下面的“问一句”：接了建议模型才有。问的与答的只在眼前，哪里也不存。
 
-import { askQuestion, canAsk } from "./api.js";
-import { rowsToSend } from "./correction.js";
+import { askQuestion, canAsk, rowsToSend } from "./api.js";
 import { element, make, safeNodes } from "./dom.js";
 import { t } from "./language.js";
 

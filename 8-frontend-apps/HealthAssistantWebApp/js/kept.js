@@ -1,7 +1,5 @@
 // 存在这台设备上的（IndexedDB）：人点了才存的结果，不含照片，和结果是谁的。别的模块经过这里读写。
 
-import { t } from "./language.js";
-
 const NAME = "health-assistant";
 const [RESULTS, PEOPLE] = ["results", "people"];
 
@@ -110,8 +108,6 @@ export const deleteResult = (savedAt) => inDatabase("readwrite", async (results,
 /** 最近选的一个；没有人为 null。 */
 export const latest = (people) => people.reduce((last, one) => (one.chosenAt > (last?.chosenAt ?? -1) ? one : last), null);
 const isBlank = ({ name, sex, birthYear }) => !name && !sex && !birthYear;
-
-export const nameOf = (person) => person?.name || t("没写名字的");
 
 /** 全部的人，先加的在前；id 从加的时刻开头。一个也没有存过的为空。 */
 export const allPeople = () => inDatabase("readonly", (results, people) => settled(people.getAll()));

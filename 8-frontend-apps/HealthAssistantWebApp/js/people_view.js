@@ -1,7 +1,7 @@
 // 结果是谁的：首页上换人、加人、改、删；显示着的一份存了没有，移到谁名下。
 
 import { element, make, makeButton } from "./dom.js";
-import { allPeople, allResults, choosePerson, deletePerson, latest, moveResult, nameOf, onOthersChange, savePerson, saveResult } from "./kept.js";
+import { allPeople, allResults, choosePerson, deletePerson, latest, moveResult, onOthersChange, savePerson, saveResult } from "./kept.js";
 import { t } from "./language.js";
 import { dateOf } from "./report_view.js";
 
@@ -11,16 +11,30 @@ const place = element("people");
 const FIRST_YEAR = 1900;
 const [CHILD, ADULT_AGE_YEARS] = ["儿童", 18]; // 服务器照填的年份写的：孩子不猜岁数
 
-/** 画出各人；换了、改了以后调用 refresh。返回现在的人，一个也没有为 null。 */
-export function showPeople(people, refresh) {
+/** 给人看的名字；没写名字的不止一个，照加的先后编号。 */
+function nameOf(person) {
+  const unnamed = device.people.filter(({ name }) => !name);
+  const number = unnamed.indexOf(person) + 1;
+  return person?.name || (number && unnamed.length > 1 ? t`没写名字的 ${number}` : t("没写名字的"));
+}
+
+/** 画出各人；换了、改了以后调用 list 重画首页。返回现在的人，一个也没有为 null。 */
+export function showPeople(people, list) {
   const current = latest(people);
+  // 按的按钮重画时没有了，焦点到现在的人
+  const focus = () => (place.querySelector("[aria-pressed=true]") ?? element("start-title")).focus();
+  const refresh = () => list().then(focus);
   const names = people.map((person) => {
     const button = makeButton("chip", nameOf(person), () => choosePerson(person.id).then(refresh));
     button.setAttribute("aria-pressed", person === current);
     return button;
   });
+  const close = () => {
+    showPeople(people, list);
+    focus();
+  };
   const edit = (person) => {
-    place.replaceChildren(makeForm(person, refresh, () => showPeople(people, refresh)));
+    place.replaceChildren(makeForm(person, refresh, close));
     place.querySelector("input").focus();
   };
   const change = makeButton("link", t("改"), () => edit(current));
@@ -83,6 +97,7 @@ export const device = { kept: [], people: [] };
 const NEW = "new";
 const [save, select] = [element("save-button"), element("owner-select")];
 let isSaved = false;
+const seen = new Map(); // savedAt -> 库里的那一份在这个页面里最后见到的样子，存时看别的页面改过没有
 
 export async function loadDevice() {
   const [kept, people] = await Promise.all([allResults(), allPeople()]).catch(() => [[], []]); // 浏览器不许网页存东西
@@ -97,10 +112,13 @@ export const ownerOf = ({ person }) => device.people.find(({ id }) => id === per
 
 const say = (words) => { element("done-words").textContent = words; };
 const storedOf = (record) => device.kept.find(({ savedAt }) => savedAt === record.savedAt);
+const textOf = ({ report }) => JSON.stringify(report);
+const isAsSeen = (stored) => seen.get(stored.savedAt) === textOf(stored);
 
 /** 画存的按钮与“这份是谁的”；isDone：record 就是存着的。不知道是谁的（在别的页面里删掉了）请人选。 */
 export function offerSaving(record, isDone) {
   isSaved = isDone;
+  if (isDone) seen.set(record.savedAt, textOf(record));
   const owner = ownerOf(record);
   save.disabled = isSaved;
   save.textContent = isSaved ? t("已经存在这台设备上") : t`存在这台设备上${owner?.name ? t`：${owner.name}` : ""}`;
@@ -115,6 +133,9 @@ export function offerSaving(record, isDone) {
 export function setUpKeeping(shown, draw, refresh) {
   save.addEventListener("click", async () => {
     const record = shown();
+    await loadDevice();
+    const stored = storedOf(record);
+    if (stored && !isAsSeen(stored) && !confirm(t("这一份在别的页面里改过，也存了。要用眼前的盖过它吗？"))) return undefined;
     let owner;
     try {
       owner = await saveResult(record);
@@ -158,7 +179,8 @@ export function setUpKeeping(shown, draw, refresh) {
     if (!record) return;
     const stored = storedOf(record);
     if (isSaved && !stored) say(t("这一份在别的页面里删掉了。要留着，就再存一次。"));
+    if (isSaved && stored && !isAsSeen(stored)) say(t("这一份在别的页面里改过了，这里是改之前的。"));
     if (stored) record.person = stored.person;
-    offerSaving(record, isSaved && Boolean(stored));
+    offerSaving(record, isSaved && Boolean(stored) && isAsSeen(stored));
   });
 }

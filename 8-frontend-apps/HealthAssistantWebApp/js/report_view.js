@@ -1,9 +1,75 @@
-// 把服务器判断好的化验单画成网页。这里只显示，不判断：高低、分级、提示都来自服务器。
+// 等的时候到哪一步；把服务器判断好的化验单画成网页。这里只显示，不判断：高低、分级、提示都来自服务器。
 
 import { element, make, makeButton, safeNodes } from "./dom.js";
 import { language, opensWith, t } from "./language.js";
 import { highlight } from "./photo_view.js";
 import { isAbnormal, makeRow, needsCheck } from "./row_view.js";
+
+// ---- 进度：上传 → 识别 → 核对 → 建议，真的上传了多少，和已经过去的秒数 ----
+
+const SLOW_AFTER_SECONDS = 30;
+const WORDS = [t("正在上传照片…"), t("正在读单子上的字…"), t("正在逐项对照参考范围…"), t("结果已经出来，正在写建议…")];
+
+const panel = element("progress");
+const steps = [...panel.querySelectorAll("li")];
+const upload = element("upload-progress");
+let timer = null;
+let currentStep = 0;
+let isSlow = false;
+let pagesRead = ""; // 几页的报告，读到第几页
+
+export function startProgress() {
+  clearInterval(timer);
+  isSlow = false;
+  pagesRead = "";
+  const started = performance.now();
+  const tick = () => {
+    const seconds = Math.floor((performance.now() - started) / 1000);
+    element("elapsed").textContent = t`${seconds} 秒`;
+    if (seconds < SLOW_AFTER_SECONDS || isSlow) return;
+    isSlow = true;
+    sayStep();
+  };
+  timer = setInterval(tick, 1000);
+  tick();
+  panel.hidden = false;
+  setUploaded(0);
+  setStep(0);
+}
+
+/** part 是 0 到 1。传完而服务器还没有开口，算在识别里。 */
+export function setUploaded(part) {
+  upload.value = part;
+  if (part === 1 && currentStep === 0) setStep(1);
+}
+
+/** 几页里读完了几页。 */
+export function setPages(read, count) {
+  if (count > 1) pagesRead = read < count ? t`第 ${read} 页读完了，在读第 ${read + 1} 页，共 ${count} 页…` : t`${count} 页都读完了。`;
+  sayStep();
+}
+
+export function setStep(index) {
+  currentStep = index;
+  steps.forEach((step, i) => {
+    step.dataset.state = i < currentStep ? "done" : i === currentStep ? "current" : "waiting";
+    if (i === currentStep) step.setAttribute("aria-current", "step");
+    else step.removeAttribute("aria-current");
+  });
+  upload.hidden = currentStep > 0;
+  sayStep();
+}
+
+function sayStep() {
+  element("progress-text").textContent = ((currentStep === 1 && pagesRead) || WORDS[currentStep]) + (isSlow ? t("比平时久，可以继续等，也可以取消。") : "");
+}
+
+export function endProgress() {
+  clearInterval(timer);
+  panel.hidden = true;
+}
+
+// ---- 结果 ----
 
 const TRIAGE = {
   none: [t("未见异常"), t("读到的项目都在参考范围内。如果身体仍不舒服，还是要去看医生。")],
