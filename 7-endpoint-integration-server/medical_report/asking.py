@@ -108,7 +108,10 @@ def _grave_words(report: Assessment) -> list[str]:
     """最上面的急话，和现在、今天就要做的事；没有急的为空。"""
     urgent = [notice for notice in report.notices if notice.startswith((HURRY, CHECK))]
     words = [f"**{escape_markdown(translate(notice))}**" for notice in urgent]
-    return words + (first_things(report) if report.when in ("now", "today") else [])
+    heading, *to_do = first_things(report)
+    if report.when not in ("now", "today"):
+        return words
+    return [*words, *to_do] if words else [heading, *to_do]
 
 
 def _describe_row(row: Finding) -> str:

@@ -153,14 +153,16 @@ def test_an_answer_in_english():
 
 URGENT_QUESTIONS = [
     *bundled().questions["emergency"],
-    "我没有吃饭，胸痛", "不是胸痛就是喘不上气", "流鼻血止不住", "喝了百草枯", "没有发烧，但是喘不上气",
+    "我没有吃饭，胸痛", "不是胸痛就是喘不上气", "流鼻血止不住", "喝了百草枯", "以前没有胸痛，现在有了",
+    "没有发烧，但是喘不上气",
     "My chest hurts and my arm is numb", "Dad's speech is slurred", "my 3 week old baby has a fever", "I can't breathe",
 ]  # fmt: skip
 DESPERATE = [*bundled().questions["self_harm"], "我不想活了", "I want to kill myself", "I don't want to live any more"]
 ORDINARY = [
     "钾是什么？", "血红蛋白低要吃什么？", "我没有胸痛、呼吸困难，这个钾要紧吗？", "胆固醇高会不会心梗？",
     "大便潜血阳性怎么办", "头有点晕是因为贫血吗", "腿没劲是不是缺钾", "两个月前查的浓度高吗",
-    "我心里很慌，担心这个结果", "怀孕五个月，血红蛋白 105", "I am confused by this report",
+    "我心里很慌，担心这个结果", "怀孕五个月，血红蛋白 105",
+    "化验单上没有我的名字", "我很心疼孩子", "红细胞死掉了会怎样", "I am confused by this report",
     "I have no chest pain or shortness of breath, is this serious?", "I can't see my potassium on the list",
     "My baby's haemoglobin is 138, is it ok?",
 ]  # fmt: skip
