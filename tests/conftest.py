@@ -177,7 +177,7 @@ def _open_page(context):
     def keep_error(message) -> None:
         # 请求失败时浏览器自己会记一笔，那是测试要的，不是网页的错
         if message.type == "error" and not message.location["url"].endswith(
-            ("/analyze_medical_report", "/advice", "/fhir")
+            ("/analyze_medical_report", "/advice", "/ask", "/fhir", "/health")
         ):
             errors.append(message.text)
 

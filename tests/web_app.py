@@ -155,6 +155,14 @@ class _Handler(SimpleHTTPRequestHandler):
         self.service = service
         super().__init__(*args, **options)
 
+    def do_GET(self) -> None:
+        if self.path != "/health":
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"status": "ok", "asking": false}')
+
     def do_POST(self) -> None:
         self.service.may_read.wait(timeout=60)
         self.service.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))

@@ -16,7 +16,7 @@ class MedicalReportApp(Flask):
 class WebAppPath(PathConverter):
     """网页的文件在 / 下，任何名字都可能；但只收 POST 的地址不是文件，GET 它们要答 405。"""
 
-    regex = r"(?!(?:analyze_medical_report|advice|fhir)$)[^/].*?"
+    regex = r"(?!(?:analyze_medical_report|advice|ask|fhir)$)[^/].*?"
 
 
 def create_app(settings: Settings | None = None) -> Flask:

@@ -21,7 +21,7 @@ MAX_CHOSEN = 5
 class Choice(BaseModel):
     """建议模型的回答：挑了哪几句，按先后。"""
 
-    chosen: list[str] = Field(min_length=1, max_length=MAX_CHOSEN)
+    chosen: list[str] = Field(max_length=MAX_CHOSEN)
 
 
 _KNOWN_WORDS = {"阴性", "弱阳性", "阳性", "正常", "透明"}
@@ -40,20 +40,23 @@ def advice_messages(report: Assessment, offered: dict[str, str]) -> list[dict]:
     ]
 
 
-def choice_format(offered: dict[str, str]) -> dict:
-    """`response_format`：编号只能是给出的那些。"""
+def choice_format(offered: dict[str, str], least: int = 1) -> dict:
+    """`response_format`：编号只能是给出的那些，至少挑 least 句。"""
     schema = Choice.model_json_schema()
-    schema["properties"]["chosen"]["items"] = {"type": "string", "enum": list(offered)}
+    schema["properties"]["chosen"] |= {"items": {"type": "string", "enum": list(offered)}, "minItems": least}
     return {"type": "json_schema", "json_schema": {"name": "advice_choice", "schema": schema}}
 
 
-def parse_choice(answer: str, offered: dict[str, str]) -> list[str] | None:
-    """回答 -> 挑的编号；代码块、前后的话、多出的字段不要。不是约定的 JSON、没有挑、太多、有不认识的编号，则为 None。"""
+def parse_choice(answer: str, offered: dict[str, str], least: int = 1) -> list[str] | None:
+    """回答 -> 挑的编号；代码块、前后的话、多出的字段不要。
+
+    不是约定的 JSON、不到 least 句、太多、有不认识的编号，则为 None。
+    """
     try:
         chosen = Choice.model_validate(find_object(answer)).chosen
     except ValidationError:
         return None
-    return chosen if set(chosen) <= offered.keys() else None
+    return chosen if len(chosen) >= least and set(chosen) <= offered.keys() else None
 
 
 def describe_findings(report: Assessment) -> str:

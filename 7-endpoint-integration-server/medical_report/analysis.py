@@ -161,21 +161,38 @@ def _ask_advice(analyst: Analyst, report: Assessment, job: Job) -> list[str] | N
     offered = advice.choices(report) if analyst.advice else {}
     if not offered:
         return None
+    try:
+        return choose(analyst, advice_messages(report, offered), offered, job)
+    except UpstreamError:
+        report.notices.append(ADVICE_FAILED)
+    except RefusedChoice:
+        report.notices.append(ADVICE_REFUSED)
+    return None
+
+
+class RefusedChoice(ValueError):
+    """建议模型答的没有通过检查。"""
+
+
+def choose(analyst: Analyst, messages: list[dict], offered: dict[str, str], job: Job, least: int = 1) -> list[str]:
+    """请建议模型从 offered（编号 -> 话）里至少挑 least 句 -> 编号。
+
+    没有答上来抛 `UpstreamError`，没有通过检查抛 `RefusedChoice`。
+    """
     deadline = job.deadline(analyst.settings.advice_seconds)
-    messages, response_format = advice_messages(report, offered), analyst.asking_for(choice_format(offered))
+    response_format = analyst.asking_for(choice_format(offered, least))
     try:
         answer = analyst.advice.ask(messages, ADVICE_TOKENS, deadline, job.trace, response_format)
     except UpstreamError as error:
         log.warning("建议模型%s", error)
         DEGRADED.labels("advice").inc()
-        report.notices.append(ADVICE_FAILED)
-        return None
-    chosen = parse_choice(answer, offered)
+        raise
+    chosen = parse_choice(answer, offered, least)
     if job.trace:
-        job.trace[-1]["problems"] = [] if chosen else ["不是约定的 JSON，或挑了没有给它的话"]
+        job.trace[-1]["problems"] = ["不是约定的 JSON，或挑了没有给它的话"] if chosen is None else []
     if chosen is None:
         log.warning("建议没有通过检查")
         GUARDED.inc()
         DEGRADED.labels("advice").inc()
-        report.notices.append(ADVICE_REFUSED)
+        raise RefusedChoice
     return chosen

@@ -6,7 +6,7 @@ import traceback
 
 from flask import Response, current_app, g, jsonify, request
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException, TooManyRequests
+from werkzeug.exceptions import HTTPException, NotFound, TooManyRequests
 
 from health_assistant.images import BadImage
 from health_assistant.lab_report.language import speaking, translate
@@ -34,6 +34,12 @@ class TooFrequent(TooManyRequests):
     description = "请求得太频繁了，请过一会儿再试。"
 
 
+class NoAdviceModel(NotFound):
+    """没有接建议模型，不能提问。"""
+
+    description = "这个服务没有接建议模型，不能提问。"
+
+
 def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
     """异常 -> HTTP 状态码与给人看的说明。"""
     if isinstance(error, BadImage):
@@ -47,6 +53,8 @@ def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
         status, code, message = 400, "invalid_report", f"请求体不是约定的 JSON：{where} 不对。"
     elif isinstance(error, TooFrequent):
         status, code, message = 429, "rate_limited", str(error.description)
+    elif isinstance(error, NoAdviceModel):
+        status, code, message = 404, "no_advice_model", str(error.description)
     elif isinstance(error, HTTPException) and error.code in _HTTP_MESSAGES:
         status, (code, message) = error.code, _HTTP_MESSAGES[error.code]
         message = message.format(limit=current_app.config["MAX_CONTENT_LENGTH"] // 1024**2)

@@ -4,9 +4,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from health_assistant.lab_report.report import LabReport, Triage
+from medical_report.asking import Outcome
 from medical_report.told import Told
 from medical_report.upload import MAX_PAGES
-from medical_report.views import AdviceRequest
+from medical_report.views import AdviceRequest, AskRequest
 
 
 class Engines(BaseModel):
@@ -33,6 +34,16 @@ class Analysis(BaseModel):
     exchanges: list[dict] = []
 
 
+class Answer(BaseModel):
+    """一个问题的回答；先说的急话总在 `answer_html` 的最前。"""
+
+    request_id: str
+    outcome: Outcome
+    answer_html: str
+    engine: str
+    disclaimer: str
+
+
 class Problem(BaseModel):
     """没有办成：给人看的说明、给程序看的代号。"""
 
@@ -44,6 +55,7 @@ class Problem(BaseModel):
 _PROBLEMS = {
     "400": "没有图片、文件损坏，或请求的写法不对",
     "401": "没有密钥，或密钥不对",
+    "404": "没有接建议模型，不能提问",
     "413": "字节、像素或页太多",
     "415": "不是认得的图片格式，也不是 PDF",
     "422": "图片太小或太长，PDF 加了密或太复杂，看不清，不是化验单（code 说是别的单子还是不会读的语言）",
@@ -56,7 +68,9 @@ _PROBLEMS = {
 def document(max_upload_mb: int) -> dict:
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         (AdviceRequest, "validation"),
+        (AskRequest, "validation"),
         (Analysis, "serialization"),
+        (Answer, "serialization"),
         (Problem, "serialization"),
     ]
     _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")
@@ -85,6 +99,17 @@ def document(max_upload_mb: int) -> dict:
             },
             "/advice": {
                 "post": _analysis("改正过的各行 → 判断与建议", {"application/json": _ref("AdviceRequest")}, "各行")
+            },
+            "/ask": {
+                "post": _post(
+                    "改正过的各行与一个问题 → 写好的话里有关的几句",
+                    {"application/json": _ref("AskRequest")},
+                    "各行与问题",
+                    _json(
+                        _ref("Answer"),
+                        "回答；outcome 是 answered、nothing（没有能回答的）、failed、refused 或 emergency",
+                    ),
+                )
             },
             "/fhir": {
                 "post": _post(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, request, stream_with_context
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, StringConstraints, field_validator, model_validator
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.fhir import to_bundle, to_json
@@ -24,9 +24,10 @@ from health_assistant.lab_report.report import (
     ToldField,
 )
 from medical_report.analysis import Event, analyse_pages, analyse_rows, get_analyst
-from medical_report.errors import describe_error
+from medical_report.asking import answer_question
+from medical_report.errors import NoAdviceModel, describe_error
 from medical_report.heartbeats import HEARTBEAT, with_heartbeats
-from medical_report.page_reading import MAX_ROWS
+from medical_report.page_reading import MAX_ROWS, Job
 from medical_report.spoken import asked_language
 from medical_report.told import Told
 from medical_report.upload import MAX_PAGES, uploaded_pages
@@ -69,7 +70,7 @@ class CorrectedReport(ReadReport):
     report_type: Cell = ""
     age: Cell | None = None
     # 不是照抄的字，是看懂了的；没有的可以是 null，像视觉模型答的
-    origin: Annotated[dict[OriginField, CorrectedField], BeforeValidator(lambda given: given or {})] = {}  # type: ignore[assignment]
+    origin: dict[OriginField, CorrectedField] | None = None  # type: ignore[assignment]
     told: list[ToldField] = Field([], max_length=2, description="sex、age 里，不是印着的、是用的人填的")
     doubts: list[Doubt] = Field([], max_length=2 * MAX_PAGES, description="整张报告的疑问，照原样交回来")
     items: list[CorrectedRow] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 子类的字段更窄
@@ -82,8 +83,12 @@ class CorrectedReport(ReadReport):
 
     @field_validator("origin")
     @classmethod
-    def _times_are_times(cls, origin: dict[OriginField, CorrectedField]) -> dict[OriginField, CorrectedField]:
-        for field in origin.keys() & {*TIMES}:
+    def _times_are_times(
+        cls, origin: dict[OriginField, CorrectedField] | None
+    ) -> dict[OriginField, CorrectedField] | None:
+        for field in TIMES:
+            if not origin or field not in origin:
+                continue
             if not re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d)?", origin[field].value):
                 raise ValueError(f"{field} 要写成 2026-11-26 或 2026-11-26T08:30")
             datetime.fromisoformat(origin[field].value)  # 没有这一天的也不收
@@ -96,6 +101,14 @@ class AdviceRequest(BaseModel):
     report: CorrectedReport
 
 
+class AskRequest(AdviceRequest):
+    """`POST /ask` 的正文。"""
+
+    question: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)] = Field(
+        description="关于这份报告的一个问题；哪里也不存"
+    )
+
+
 @blueprint.get("/")
 def index() -> Response:
     """网页。"""
@@ -104,8 +117,8 @@ def index() -> Response:
 
 @blueprint.get("/health")
 def health() -> dict:
-    """进程活着。"""
-    return {"status": "ok"}
+    """进程活着；asking 是接了建议模型，可以 `POST /ask`。"""
+    return {"status": "ok", "asking": get_analyst(current_app).advice is not None}
 
 
 @blueprint.post("/analyze_medical_report")
@@ -125,6 +138,20 @@ def advise() -> Response:
     report = AdviceRequest.model_validate_json(request.get_data()).report
     language = asked_language(request)
     return _answer(analyse_rows(get_analyst(current_app), _reading_of(report), g.request_id, language))
+
+
+@blueprint.post("/ask")
+def ask() -> dict:
+    """改正过的各行与一个问题 -> 写好的话里与它有关的几句；没有接建议模型的答 404。"""
+    analyst = get_analyst(current_app)
+    if analyst.advice is None:
+        raise NoAdviceModel
+    asked = AskRequest.model_validate_json(request.get_data())
+    report = assess(_reading_of(asked.report))
+    job = Job(g.request_id, analyst.settings.total_seconds, language=asked_language(request))
+    answer = answer_question(analyst, report, asked.question, job)
+    g.facts |= {"rows": len(report.items), "outcome": answer["outcome"]}
+    return answer
 
 
 @blueprint.post("/fhir")

@@ -3,9 +3,10 @@
 const CACHE = "shell-v1";
 const SHELL = [
   "./", "manifest.webmanifest", "icons/icon.svg", "icons/icon-192.png", "examples/blood-count.png",
-  "css/base.css", "css/dark.css", "css/result.css", "css/trends.css",
-  ...["api", "backup", "backup_view", "check_view", "correction", "database", "display", "dom", "en", "export", "history", "keeping", "language", "main", "origin_view", "page_list", "people", "people_view", "photo", "photo_view", "pick_language", "previous_view", "progress", "range_bar",
-    "report_view", "row_view", "share", "taps", "tracking", "trend_chart", "trend_view"].map((name) => `js/${name}.js`),
+  "css/styles.css", "css/dark.css",
+  ...["api", "ask", "backup", "display", "dom", "en", "export", "kept", "language", "main",
+    "pages", "people_view", "photo_view", "pick_language", "report_view", "row_view",
+    "taps", "trends"].map((name) => `js/${name}.js`),
 ].map((path) => new URL(path, self.registration.scope).href);
 
 self.addEventListener("install", (event) => {

@@ -46,6 +46,16 @@ def choices(report: Assessment) -> dict[str, str]:
     return {choice: text for choice, (_, text) in _choices(find_subjects(report)).items()}
 
 
+def describe_choices(report: Assessment) -> dict[str, str]:
+    """`choices` 的各句给人看的样子（Markdown），前面说是哪一件事；用现在的语言。"""
+    return {choice: _about(subject, text) for choice, (subject, text) in _choices(find_subjects(report)).items()}
+
+
+def first_things(report: Assessment) -> list[str]:
+    """最先说的，Markdown 各段：分级与什么时候，要做的一件事，先做什么。不靠任何模型。"""
+    return _first_things(report, find_subjects(report))
+
+
 def _choices(subjects: Subjects) -> dict[str, tuple[Subject, str]]:
     """编号 -> 说的是哪一件事，和那句话；同一项有两行的，是重的那一行。"""
     offered: dict[str, tuple[Subject, str]] = {}
@@ -93,11 +103,7 @@ def _about(subject: Subject, words: str) -> str:
 
 def _opening(report: Assessment, subjects: Subjects) -> str:
     """要做的一件事与什么时候，先做什么，为什么。"""
-    triage = say(TRIAGE_WORDS[report.triage])
-    head = say("{triage}：{when}", triage=triage, when=say(WHEN_WORDS[report.when])) if report.when else triage
-    parts = [f"### {head}", _what_to_do(report, subjects)]
-    if first_aid := list(dict.fromkeys(text for one in subjects.each for text in one.first_aid)):
-        parts.append(say("**先做**：{words}", words=join_sentences(*first_aid)))
+    parts = _first_things(report, subjects)
     weighty = _weighty(report, subjects)
     if weighty:
         reasons = [_about(one, one.warning or one.say or one.why) for one in weighty[:MAX_REASONS]]
@@ -107,6 +113,15 @@ def _opening(report: Assessment, subjects: Subjects) -> str:
     if signs := _first_signs(weighty):
         parts.append(say("路上和等的时候：{signs}", signs=signs))
     return "\n\n".join(part for part in parts if part)
+
+
+def _first_things(report: Assessment, subjects: Subjects) -> list[str]:
+    triage = say(TRIAGE_WORDS[report.triage])
+    head = say("{triage}：{when}", triage=triage, when=say(WHEN_WORDS[report.when])) if report.when else triage
+    parts = [f"### {head}", _what_to_do(report, subjects)]
+    if first_aid := list(dict.fromkeys(text for one in subjects.each for text in one.first_aid)):
+        parts.append(say("**先做**：{words}", words=join_sentences(*first_aid)))
+    return parts
 
 
 def _weighty(report: Assessment, subjects: Subjects) -> list[Subject]:

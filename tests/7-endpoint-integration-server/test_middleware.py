@@ -40,7 +40,7 @@ def test_without_the_key_nothing_private_answers(method, path, headers):
     assert ("WWW-Authenticate" in answer.headers) == (method == "GET"), "网页发的 POST 不该弹出浏览器的登录框"
 
 
-@pytest.mark.parametrize("path", ["/", "/css/base.css", "/health", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/css/styles.css", "/health", "/openapi.json"])
 def test_the_web_app_stays_readable_without_the_key(path):
     assert client(api_key="secret").get(path).status_code == 200
 

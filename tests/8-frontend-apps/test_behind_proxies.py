@@ -101,9 +101,9 @@ def test_a_login_page_is_never_kept_as_a_part_of_the_app(installed_page, service
         page.goto(proxy.url)
         page.evaluate("navigator.serviceWorker.ready.then(() => true)")
         page.context.clear_cookies()
-        asked = page.evaluate("fetch('css/base.css', { cache: 'no-store' }).then((response) => response.text())")
+        asked = page.evaluate("fetch('css/styles.css', { cache: 'no-store' }).then((response) => response.text())")
         assert "login first" in asked
-        kept = page.evaluate("caches.match('css/base.css').then((response) => response.text())")
+        kept = page.evaluate("caches.match('css/styles.css').then((response) => response.text())")
         assert "--accent" in kept
         page.context.clear_cookies()
 

@@ -67,12 +67,14 @@ def test_one_result_is_deleted_alone_and_all_at_once_after_asking(phone, report_
         phone.wait_for_timeout(300)
         assert entries.count() == (2 if is_yes else 3)
     assert "没有看到异常" not in phone.inner_text("#history-list")
+    assert phone.evaluate("document.activeElement === document.querySelectorAll('.record')[1]")  # 接着的一条
     answer_dialog(phone, False)
     phone.tap("#clear-history-button")
     assert entries.count() == 2
     answer_dialog(phone, True)
     phone.tap("#clear-history-button")
     phone.wait_for_selector("#history", state="hidden")
+    phone.wait_for_function("document.activeElement.id === 'start-title'")
     phone.reload()
     assert phone.locator("#history").is_hidden()
 

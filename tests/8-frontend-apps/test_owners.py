@@ -51,6 +51,12 @@ def other(page, report_server):
     second.close()
 
 
+HOSPITAL = """async () => {
+    const { allResults } = await import("./js/kept.js");
+    return (await allResults())[0].report.origin.performer.value;
+}"""
+
+
 def test_a_kept_result_is_moved_to_another_person(page_without_csp, report_server):
     page = page_without_csp
     keep(page, report_server, [HIGH])
@@ -179,3 +185,40 @@ def test_somebody_deleted_in_another_tab_does_not_come_back_by_being_edited(page
     chip(page, "没写名字的").wait_for()
     assert page.locator("#people .chip").count() == 1
     assert told == ["没有存：“妈妈”在别的页面里删掉了。"]
+
+
+@pytest.mark.slow
+def test_a_result_changed_in_two_tabs_is_not_silently_overwritten(page, other, report_server):
+    keep(page, report_server, [HIGH])
+    other.goto(report_server)
+    for one, hospital in ((page, "甲医院"), (other, "乙医院")):
+        one.locator(".record").click()
+        one.get_by_role("button", name="填上采样时间").click()
+        one.fill("[name=performer]", hospital)
+        one.get_by_role("button", name="填好了").click()
+    page.click("#save-button")
+    page.wait_for_selector(SAVED)
+    asked: list[str] = []
+    for answer_yes, kept in ((False, "甲医院"), (True, "乙医院")):
+        other.once(
+            "dialog", lambda one, yes=answer_yes: asked.append(one.message) or (one.accept() if yes else one.dismiss())
+        )
+        other.click("#save-button")
+        other.wait_for_timeout(500)
+        assert other.evaluate(HOSPITAL) == kept
+    assert len(asked) == 2 and all("别的页面里改过" in words for words in asked)
+    said(page, "这里是改之前的")
+    assert page.locator("#save-button").is_enabled()
+
+
+@pytest.mark.slow
+def test_several_people_without_a_name_can_be_told_apart(page, report_server):
+    keep(page, report_server, [HIGH])
+    page.evaluate("import('./js/kept.js').then(({ savePerson }) => savePerson({ sex: '女', chosenAt: 0 }))")
+    page.reload()
+    page.locator(".record").click()
+    assert page.locator("#owner-select option").all_inner_texts()[:2] == ["没写名字的 1", "没写名字的 2"]
+    go_home(page)
+    chip(page, "没写名字的 2").click()
+    page.wait_for_function("document.activeElement.textContent === '没写名字的 2'")
+    assert "“没写名字的 2”" in page.inner_text("#for-whom")

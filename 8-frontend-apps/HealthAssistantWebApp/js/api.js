@@ -1,6 +1,6 @@
-// 与阶段 7 的服务通信：发一个请求，服务器用 SSE 一段段回答。用 XMLHttpRequest，因为只有它报告上传了多少。
+// 与阶段 7 的服务通信：发一个请求，服务器用 SSE 一段段回答；交什么给它，回来的怎样合。用 XMLHttpRequest，因为只有它报告上传了多少。
 
-import { language, t } from "./language.js";
+import { language, opensWith, t } from "./language.js";
 
 /** 这么久没有一点动静，就不等了；服务器在读的时候，每 10 秒至少说一句。 */
 const WAIT_MS = 180_000;
@@ -37,21 +37,35 @@ export function reassess(report, listeners) {
 }
 
 /** 各行（连同在照片上的位置）写成 FHIR R4 的 Bundle，返回 JSON 文字。出错抛 AnalysisError。 */
-export function askFhir(report) {
+export const askFhir = (report) => postOnce("fhir", { report }, "application/fhir+json");
+
+/** 就这份报告问一句；返回 {answer_html, disclaimer, …}。出错抛 AnalysisError。 */
+export const askQuestion = (report, question) => postOnce("ask", { report, question }, "application/json").then(JSON.parse);
+
+/** 服务接了建议模型、可以问没有；问不到服务的当作没有。 */
+export async function canAsk() {
+  const response = navigator.onLine && await fetch(addressOf("health")).catch(() => null);
+  return Boolean(response?.ok && (await response.json()).asking);
+}
+
+/** 一次答完的：返回 type 这种正文的文字。 */
+function postOnce(path, body, type) {
   return new Promise((resolve, reject) => {
-    const request = open("fhir", "application/json");
+    const request = open(path, "application/json");
     request.timeout = WAIT_MS;
     request.ontimeout = () => reject(new AnalysisError("timeout", t("等了很久，服务器一点动静也没有。")));
-    request.onload = () => (request.status === 200 && request.getResponseHeader("Content-Type")?.startsWith("application/fhir+json")
+    request.onload = () => (request.status === 200 && request.getResponseHeader("Content-Type")?.startsWith(type)
       ? resolve(request.responseText) : reject(refusal(request)));
     request.onerror = () => reject(new AnalysisError("network", t("连不上服务器。")));
-    request.send(JSON.stringify({ report }));
+    request.send(JSON.stringify(body));
   });
 }
 
+const addressOf = (path) => (base ? `${base}/${path}` : path);
+
 function open(path, contentType) {
   const request = new XMLHttpRequest();
-  request.open("POST", base ? `${base}/${path}` : path);
+  request.open("POST", addressOf(path));
   if (contentType) request.setRequestHeader("Content-Type", contentType);
   request.setRequestHeader("Accept-Language", language);
   // 不用 Authorization：前面要登录的反向代理用着它。头里写不了汉字，换成问号，服务会说密钥不对
@@ -142,4 +156,44 @@ function refusal(request) {
   if ([200, 401, 403].includes(request.status)) return new AnalysisError("login", t("来的不是结果，是别的网页：多半要登录，或登录过期了。"));
   const words = request.status === 413 ? t("照片或 PDF 太大，服务器前面的代理不收；请一次少选几页") : t("服务器没有正常回答，请过一会儿再试");
   return new AnalysisError("http", t`${words}（状态码 ${request.status}）。`, wait);
+}
+
+// ---- 人改正一行以后：哪些交给服务器重新判断，回来的怎样与原来的合在一起 ----
+
+const PRINTED = ["name", "code", "result", "unit", "reference_range", "mark"];
+
+// 读的时候就有、人还没有核对的疑问。服务器重判时看不到照片，不说就会当作读准了。以前存下的结果没有这一栏，看说明
+function openDoubt(item) {
+  if (item.corrected) return null;
+  return item.doubt === undefined && item.flag === "unknown" ? item.note : (item.doubt ?? null);
+}
+
+/** 第 index 行换成人填的 fields，其余照旧。 */
+export function correctRow(report, index, fields) {
+  const items = report.items.map((item, i) => (i === index ? { ...item, ...fields, corrected: true } : item));
+  // 说这一行也许危急的话，人核对过就不用再说
+  const doubts = report.doubts?.filter((words) => !(opensWith(words, "请马上核对原件") && words.includes(items[index].name)));
+  return { ...report, items, doubts };
+}
+
+/** 交给 POST /advice 的各行：印着的内容；没有把握的行连同疑问一起交，免得没人核对就被判成正常。 */
+export function rowsToSend({ report_type, sex, age, origin = {}, told = [], doubts = [], items }) {
+  const sent = items.map((item) => {
+    const row = Object.fromEntries(PRINTED.map((name) => [name, item[name]]));
+    row.page = item.page ?? 1; // 以前存下的结果没有这一栏
+    row.report_type = item.report_type ?? null;
+    row.corrected = item.corrected ?? false;
+    return { ...row, doubt: openDoubt(item) };
+  });
+  return { report_type, sex, age, origin, told, doubts, items: sent };
+}
+
+/** 重新判断的结果没有位置与把握，从原来的补上。 */
+export function mergeReports(before, after) {
+  const items = before.items.map((old, index) => {
+    const { boxes, confidence, corrected } = old;
+    const kept = corrected ? { corrected } : { verified: old.verified, other_reading: old.other_reading };
+    return { ...after.items[index], boxes, confidence, ...kept };
+  });
+  return { ...after, items };
 }

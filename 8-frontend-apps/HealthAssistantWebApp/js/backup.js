@@ -1,8 +1,9 @@
 // 存下的全部结果 ⇄ 一个文件。给了口令就加密；读回来的先查一遍，好的读，坏的说出来。
 
-import { inDatabase, newPerson, settled } from "./database.js";
+import { element } from "./dom.js";
+import { download } from "./export.js";
+import { dropBlank, inDatabase, newPerson, settled } from "./kept.js";
 import { t } from "./language.js";
-import { dropBlank } from "./people.js";
 
 const FORMAT = "health-assistant-kept";
 const VERSION = 1;
@@ -13,10 +14,10 @@ const SALT_BYTES = 16; // NIST SP 800-132：至少 128 位
 const IV_BYTES = 12; // NIST SP 800-38D：GCM 用 96 位
 
 /** http 的局域网地址不是“安全上下文”，浏览器不给 crypto.subtle。 */
-export const canEncrypt = Boolean(globalThis.crypto?.subtle);
+const canEncrypt = Boolean(globalThis.crypto?.subtle);
 
 /** 不能读回的文件；message 给人看。needsPassphrase：加了密，还没有给口令。 */
-export class BackupError extends Error {
+class BackupError extends Error {
   constructor(message, needsPassphrase = false) {
     super(message);
     this.needsPassphrase = needsPassphrase;
@@ -38,7 +39,7 @@ export async function writeBackup(passphrase) {
 }
 
 /** 文件的文字 -> {people, results, bad}：查过的，和没有读的各处（给人看的话）。什么也不能读的抛 BackupError。 */
-export async function readBackup(text, passphrase) {
+async function readBackup(text, passphrase) {
   const file = parse(text, t("这个文件坏了，或没有存完整"));
   if (file?.format !== FORMAT) throw new BackupError(t("这不是从这里导出的文件。"));
   if (file.version !== VERSION) {
@@ -52,7 +53,7 @@ export async function readBackup(text, passphrase) {
  * 读回来的并进库里，一个事务。返回 {added, same, differing}：新添的、本来就有的、同一份而内容不同的（两份都留）。
  * 已经有的人，名字等照这台设备上的。
  */
-export const mergeBackup = (kept) => inDatabase("readwrite", async (results, people) => {
+const mergeBackup = (kept) => inDatabase("readwrite", async (results, people) => {
   const count = { added: 0, same: 0, differing: 0 };
   const present = await settled(people.getAll());
   for (const person of kept.people) {
@@ -203,4 +204,82 @@ function sortOut(kept) {
 }
 
 /** 坏了几百处的，不一一说。 */
-export const listed = (bad) => bad.slice(0, 5).join(t("、")) + (bad.length > 5 ? t`等 ${bad.length} 处` : "");
+const listed = (bad) => bad.slice(0, 5).join(t("、")) + (bad.length > 5 ? t`等 ${bad.length} 处` : "");
+
+// ---- 首页的“导出、读回”：表单与要说的话 ----
+
+const MOST_BYTES = 50_000_000; // 一份结果几十 KB；更大的不是这里导出的，整个读进来手机受不了
+
+const exporting = element("export-form");
+const importing = element("import-form");
+let chosen = null; // 要读回的文件
+let refresh = () => {};
+
+const say = (words) => { element("backup-words").textContent = words; };
+
+/** 没有存下什么，就只能读回；读回以后调用 afterImport。 */
+export function showBackup(hasKept, afterImport) {
+  refresh = afterImport;
+  exporting.hidden = !hasKept;
+  document.querySelector("#backup summary").textContent = hasKept ? t("导出、读回存下的结果") : t("读回导出过的结果");
+  element("export-passphrase").hidden = !canEncrypt;
+  element("no-encryption").hidden = canEncrypt;
+}
+
+function askPassphrase(isNeeded) {
+  for (const part of [element("import-passphrase"), importing.querySelector(".actions")]) part.hidden = !isNeeded;
+  if (isNeeded) importing.elements.passphrase.focus();
+  else importing.reset();
+}
+
+async function exportAll() {
+  const passphrase = exporting.elements.passphrase.value;
+  say(passphrase ? t("正在加密…") : "");
+  const text = await writeBackup(passphrase);
+  const saved = download(text, "application/json", t`健康助手-${new Date().toISOString().slice(0, 10)}.json`);
+  exporting.reset();
+  say(saved + (passphrase ? t("加了密：口令忘了，谁也打不开。") : t("没有加密，谁拿到都能看，请收好。")));
+}
+
+async function importAll() {
+  const { value: passphrase } = importing.elements.passphrase;
+  say(t("正在读…"));
+  try {
+    if (chosen.size > MOST_BYTES) throw new BackupError(t`文件有 ${Math.round(chosen.size / 1e6)} MB，太大了：不像从这里导出的。`);
+    const text = await chosen.text().catch(() => { throw new BackupError(t("这个文件打不开了，请重新选。")); });
+    const kept = await readBackup(text, passphrase);
+    const { added, same, differing } = await mergeBackup(kept);
+    askPassphrase(false);
+    await refresh();
+    say([
+      t`读回了 ${added + differing} 份结果`, same && t`${same} 份本来就有`,
+      differing && t`${differing} 份与这里的同一份不一样，两份都留着`,
+    ].filter(Boolean).join(t("，")) + t("。") + (kept.bad.length ? t`有 ${kept.bad.length} 处不对，没有读：${listed(kept.bad)}。这个文件请留着。` : ""));
+  } catch (error) {
+    if (!(error instanceof BackupError)) throw error;
+    askPassphrase(error.needsPassphrase);
+    say(error.needsPassphrase && !passphrase ? error.message : t`${error.message}什么也没有读回。`);
+  }
+}
+
+/** 交了表单就做；做着的时候不能再交。 */
+function onSubmit(form, work) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.disabled = true;
+    await work().catch(fail).finally(() => { button.disabled = false; });
+  });
+}
+
+function fail(error) {
+  console.warn(error);
+  say(t("没有办成：浏览器不许这个网页存东西，或地方不够了。"));
+}
+
+onSubmit(exporting, exportAll);
+onSubmit(importing, importAll);
+element("import-input").addEventListener("change", ({ target }) => {
+  [chosen] = target.files;
+  if (chosen) importAll().catch(fail);
+});

@@ -1,25 +1,19 @@
 // 入口：选照片 → 看一眼 → 分析 → 结果。同一时刻只有一次分析，新的一次会取消旧的。
 
 import "./taps.js";
-import { AnalysisError, analyze, reassess, setAccessKey } from "./api.js";
-import { showBackup } from "./backup_view.js";
-import { correctRow, mergeReports, rowsToSend } from "./correction.js";
+import { AnalysisError, analyze, correctRow, mergeReports, reassess, rowsToSend, setAccessKey } from "./api.js";
+import { offerAsking } from "./ask.js";
+import { showBackup } from "./backup.js";
 import { forgetDisplay } from "./display.js";
 import { element, make, makeButton } from "./dom.js";
-import { saveCsv, saveFhir } from "./export.js";
-import { clearResults, deleteResult } from "./history.js";
-import { device, isKept, loadDevice, offerSaving, ownerOf, setUpKeeping } from "./keeping.js";
+import { asText, copy, saveCsv, saveFhir, share } from "./export.js";
+import { clearResults, deleteResult } from "./kept.js";
 import { hasChinese, language, t } from "./language.js";
-import { dateOf, dateWords, showOrigin } from "./origin_view.js";
-import { addPages, checkedPages, clearPages, pageCount } from "./page_list.js";
-import { mismatchWords, showPeople } from "./people_view.js";
+import { addPages, checkedPages, clearPages, pageCount } from "./pages.js";
+import { device, isKept, loadDevice, mismatchWords, offerSaving, ownerOf, setUpKeeping, showPeople } from "./people_view.js";
 import { clearPhoto, onPhotoPick, setPicture, showBoxes } from "./photo_view.js";
-import { makePrevious } from "./previous_view.js";
-import { endProgress, setPages, setStep, setUploaded, startProgress } from "./progress.js";
-import { clearReport, endAdvice, openRow, showAdvice, showEngines, showReport, summarize } from "./report_view.js";
-import { asText, copy, share } from "./share.js";
-import { comparable } from "./tracking.js";
-import { showTrends } from "./trend_view.js";
+import { clearReport, dateOf, dateWords, endAdvice, endProgress, openRow, setPages, setStep, setUploaded, showAdvice, showEngines, showOrigin, showReport, startProgress, summarize } from "./report_view.js";
+import { comparable, makePrevious, showTrends } from "./trends.js";
 
 // 服务器的话里没有说怎么办的，在这里补上
 const HINTS = {
@@ -150,6 +144,7 @@ function display({ savedAt, person, example, copyOf, report, advice_html, engine
   if (!isDrawn) draw(shown);
   showAdvice(advice_html);
   showEngines(engines, disclaimer, corrected);
+  offerAsking(report);
   // 存下时是哪种语言写的，就照哪种显示
   const isOther = disclaimer && hasChinese(disclaimer) === (language === "en");
   element("made-in").textContent = isOther ? t("这份结果是用另一种语言写的，照原样显示。") : "";
@@ -216,6 +211,7 @@ function leave() {
   endProgress();
   clearPages();
   clearReport();
+  offerAsking(null);
   clearPhoto();
   element("error").hidden = element("reopened").hidden = true;
 }
@@ -247,18 +243,25 @@ async function listHistory() {
   who = showPeople(people, listHistory);
   showBackup(people.length > 0, listHistory);
   const mine = kept.filter(({ person }) => person === who?.id);
-  element("history-list").replaceChildren(...mine.map((record) => {
+  element("history-list").replaceChildren(...mine.map((record, index) => {
     const title = (record.example ? t("示例：") : "") + (record.report.report_type || t("化验结果"));
     const taken = dateOf(record.report);
     const date = taken ? dateWords(taken.slice(0, 10)) : new Date(record.savedAt).toLocaleDateString(language === "en" ? "en-GB" : "zh-CN", { dateStyle: "long" });
     const open = makeButton("record", "", () => reopen(record, true));
     open.append(make("strong", "", title), make("span", "muted", `${date} · ${summarize(record.report)}`));
     const remove = makeButton("chip", t("删除"), () => (
-      confirm(t`删除 ${date} 的${title}？删了找不回来。`) && deleteResult(record.savedAt).then(listHistory)));
+      confirm(t`删除 ${date} 的${title}？删了找不回来。`) && deleteResult(record.savedAt).then(listHistory).then(() => focusRecord(index))));
     remove.setAttribute("aria-label", t`删除 ${date} 的${title}`);
     return make("li", "", open, remove);
   }));
   if (people.length && !mine.length) element("history-list").append(make("li", "muted", t("还没有存下的结果。")));
+}
+
+/** 删了一条以后，焦点到接着的一条；没有了，到标题。 */
+function focusRecord(index) {
+  const records = document.querySelectorAll(".record");
+  const title = element(element("history").hidden ? "start-title" : "history-title");
+  (records[Math.min(index, records.length - 1)] ?? title).focus();
 }
 
 /** 库改了。正要读、正在读的，现在的人不跟着换；正填着一个人的，不打断。 */
@@ -306,7 +309,7 @@ on("clear-history-button", () => {
   if (!confirm(t("清除存在这台设备上的全部结果，每个人的都清？清了找不回来；要留，先在下面导出。"))) return;
   left = null;
   element("left-button").hidden = true;
-  clearResults().then(forgetDisplay).then(listHistory);
+  clearResults().then(forgetDisplay).then(listHistory).then(() => focusRecord(0));
 });
 on("left-button", () => reopen(left, false));
 for (const button of document.querySelectorAll(".restart")) button.addEventListener("click", goHome);

@@ -2,7 +2,7 @@
 
 import { element, make } from "./dom.js";
 import { t } from "./language.js";
-import { draw } from "./photo.js";
+import { draw } from "./pages.js";
 
 const pane = element("photo-pane");
 const photo = element("photo");

@@ -1,10 +1,75 @@
-// 把服务器判断好的化验单画成网页。这里只显示，不判断：高低、分级、提示都来自服务器。
+// 等的时候到哪一步；把服务器判断好的化验单画成网页。这里只显示，不判断：高低、分级、提示都来自服务器。
 
-import { element, make, safeNodes } from "./dom.js";
+import { element, make, makeButton, safeNodes } from "./dom.js";
 import { language, opensWith, t } from "./language.js";
 import { highlight } from "./photo_view.js";
-import { MEANING } from "./previous_view.js";
 import { isAbnormal, makeRow, needsCheck } from "./row_view.js";
+
+// ---- 进度：上传 → 识别 → 核对 → 建议，真的上传了多少，和已经过去的秒数 ----
+
+const SLOW_AFTER_SECONDS = 30;
+const WORDS = [t("正在上传照片…"), t("正在读单子上的字…"), t("正在逐项对照参考范围…"), t("结果已经出来，正在写建议…")];
+
+const panel = element("progress");
+const steps = [...panel.querySelectorAll("li")];
+const upload = element("upload-progress");
+let timer = null;
+let currentStep = 0;
+let isSlow = false;
+let pagesRead = ""; // 几页的报告，读到第几页
+
+export function startProgress() {
+  clearInterval(timer);
+  isSlow = false;
+  pagesRead = "";
+  const started = performance.now();
+  const tick = () => {
+    const seconds = Math.floor((performance.now() - started) / 1000);
+    element("elapsed").textContent = t`${seconds} 秒`;
+    if (seconds < SLOW_AFTER_SECONDS || isSlow) return;
+    isSlow = true;
+    sayStep();
+  };
+  timer = setInterval(tick, 1000);
+  tick();
+  panel.hidden = false;
+  setUploaded(0);
+  setStep(0);
+}
+
+/** part 是 0 到 1。传完而服务器还没有开口，算在识别里。 */
+export function setUploaded(part) {
+  upload.value = part;
+  if (part === 1 && currentStep === 0) setStep(1);
+}
+
+/** 几页里读完了几页。 */
+export function setPages(read, count) {
+  if (count > 1) pagesRead = read < count ? t`第 ${read} 页读完了，在读第 ${read + 1} 页，共 ${count} 页…` : t`${count} 页都读完了。`;
+  sayStep();
+}
+
+export function setStep(index) {
+  currentStep = index;
+  steps.forEach((step, i) => {
+    step.dataset.state = i < currentStep ? "done" : i === currentStep ? "current" : "waiting";
+    if (i === currentStep) step.setAttribute("aria-current", "step");
+    else step.removeAttribute("aria-current");
+  });
+  upload.hidden = currentStep > 0;
+  sayStep();
+}
+
+function sayStep() {
+  element("progress-text").textContent = ((currentStep === 1 && pagesRead) || WORDS[currentStep]) + (isSlow ? t("比平时久，可以继续等，也可以取消。") : "");
+}
+
+export function endProgress() {
+  clearInterval(timer);
+  panel.hidden = true;
+}
+
+// ---- 结果 ----
 
 const TRIAGE = {
   none: [t("未见异常"), t("读到的项目都在参考范围内。如果身体仍不舒服，还是要去看医生。")],
@@ -28,6 +93,9 @@ export function triageWords({ triage, when }) {
 const ENGINES = { "embedded-report-reader": t("内置的识别程序"), "embedded-health-advisor": t("内置的指标目录") };
 
 const SEVERITIES = ["grave", "severe", "marked", "moderate", "slight", null];
+
+/** 有“上次”时要说的。 */
+export const MEANING = t("两次的数不同，多半只是化验与身体本来的波动，或两家医院的方法不同。同一家医院、查得到平常波动有多大的项目，超过了才写比上次高还是低；是好是坏，请医生看。");
 
 const result = element("result");
 const advice = element("advice");
@@ -143,7 +211,10 @@ function showNotices({ items, notices }) {
   const isCritical = items.some((item) => item.critical) || notices.some((notice) => opensWith(notice, "尽快就医"));
   box.hidden = notices.length === 0;
   box.dataset.critical = isCritical;
-  box.replaceChildren(...notices.map((notice) => make("p", "", notice)));
+  const [first = "", ...others] = notices;
+  // 急话到叫人去急诊的一句为止写得最醒目，后面的平常地写，免得一屏都是红字
+  const lead = isCritical ? (first.match(/^.*?(急诊|emergency).*?(。|\.( |$))/s)?.[0] ?? first) : "";
+  box.replaceChildren(make("p", "", lead && make("strong", "", lead), first.slice(lead.length)), ...others.map((notice) => make("p", "", notice)));
   // 危急值要最先看到；其余的提示不抢在一句话前面
   element("headline")[isCritical ? "before" : "after"](box);
 }
@@ -181,3 +252,61 @@ addEventListener("beforeprint", () => {
 addEventListener("afterprint", () => {
   for (const details of closedBeforePrint) details.open = false;
 });
+
+// ---- 什么时候、在哪里、什么标本：结果的标题下面一行。读错了、没有读到的，人可以照着原件填 ----
+
+const FIELDS = [["collected", t("采样时间"), "datetime-local"], ["performer", t("医院"), "text"], ["specimen", t("标本"), "text"]];
+const originPlace = element("origin");
+
+/** 2026-11-26T08:30 -> 2026 年 11 月 26 日 08:30；没有印几点的只有日期。 */
+export function dateWords(iso) {
+  const [year, month, day] = iso.slice(0, 10).split("-").map(Number);
+  if (language === "en") {
+    const written = new Date(iso.slice(0, 10)).toLocaleDateString("en-GB", { dateStyle: "long", timeZone: "UTC" });
+    return `${written} ${iso.slice(11)}`.trim();
+  }
+  return t`${year} 年 ${month} 月 ${day} 日 ${iso.slice(11)}`.trim();
+}
+
+/** 化验的日期：采样的，没有就用报告的；都没有读到为空串。 */
+export const dateOf = ({ origin = {} }) => (origin.collected ?? origin.reported)?.value ?? "";
+
+/** 显示一行；change(origin) 是人改过以后的。 */
+export function showOrigin({ origin = {} }, change) {
+  const { collected, reported, performer, specimen } = origin;
+  const words = [
+    collected ? t`采样 ${dateWords(collected.value)}` : reported && t`报告 ${dateWords(reported.value)}`,
+    performer?.value, specimen?.value,
+  ].filter(Boolean).join(" · ");
+  const edit = makeButton("link", words ? t("改") : t("填上采样时间、医院"), () => {
+    originPlace.replaceChildren(originForm(origin, change, () => showOrigin({ origin }, change)));
+    originPlace.querySelector("input").focus();
+  });
+  if (words) edit.setAttribute("aria-label", t("改采样时间、医院、标本"));
+  originPlace.replaceChildren(words, " ", edit);
+}
+
+function originForm(origin, change, close) {
+  const form = make("form", "correct", make("p", "", t("照着原件填；没有印的空着。")), ...FIELDS.map(([name, label, type]) => {
+    const input = make("input");
+    const value = origin[name]?.value ?? "";
+    Object.assign(input, { name, type, maxLength: 200, autocomplete: "off", max: "2100-01-01T00:00" });
+    input.value = type === "text" || value.length !== 10 ? value : `${value}T00:00`;
+    return make("label", "", label, input);
+  }));
+  form.append(make("div", "actions", make("button", "button primary", t("填好了")), makeButton("button", t("不改了"), close)));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const changed = { ...origin };
+    for (const [name, value] of new FormData(form)) {
+      const old = origin[name]?.value ?? "";
+      if (!value.trim()) delete changed[name];
+      else if (value !== old && value !== `${old}T00:00`) {
+        // 原来没有印几点的，改了日子也没有
+        changed[name] = { value: old.length === 10 ? value.trim().replace(/T00:00$/, "") : value.trim(), page: 1 };
+      }
+    }
+    change(changed);
+  });
+  return form;
+}
