@@ -189,6 +189,18 @@ def test_names_and_times_of_a_footer_are_no_rows(footer):
     assert [row[0] for row in rows_under(head, plain, plain, footer)] == ["钾", "钾"]
 
 
+@pytest.mark.parametrize("limits", ["<1:40", "8:00:171-536 16:00:64-327"])
+def test_titres_and_hours_in_a_range_are_no_footer(limits):
+    head = {50: "项目", 350: "结果", 500: "参考值"}
+    plain = {50: "钾", 350: "4.1", 500: "3.5-5.3"}
+    assert rows_under(head, plain, plain, {50: "未列的项目甲", 350: "1:80", 500: limits})[-1][0] == "未列的项目甲"
+
+
+def test_a_plus_before_a_number_may_say_that_it_is_high():
+    (row, _) = headless_rows("WBC|+|12.4|10^9/L", "PLT|201|10^9/L")
+    assert row.result.text == "12.4" or row.doubt
+
+
 def headless_rows(*lines: str) -> list[Row]:
     """没有表头的一页；竖线分开的是隔开的几段。"""
     boxes = [

@@ -20,7 +20,8 @@ from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.units import is_per_field
 
 _NO_COLUMNS = "没有表头，不能确定哪个是结果、哪个是范围"
-_PLUSES = re.compile(r"\+{1,4}|\+[1-4]|[1-4]\+|\+-|±")
+_PLUSES = re.compile(r"\+[1-4]|[1-4]\+|\+-|±")
+"""加号单独一个不算：有的血球仪用它说偏高，后面的数才是结果。"""
 _ODD_PLACE = "结果的位置或字的大小与别的行不一样，可能不是结果"
 
 

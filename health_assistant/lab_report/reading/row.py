@@ -37,7 +37,7 @@ NOT_AN_ITEM = re.compile(
 
 _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 """成句的话不是项目名称。"""
-_WHEN = re.compile(r"20\d\d([-/.年])\d{1,2}[-/.月]\d|\d:\d\d(?!\d)")
+_DATE = re.compile(r"20\d\d[-/.年]\d{1,2}[-/.月]\d")
 
 
 @dataclass
@@ -171,8 +171,8 @@ def is_item(row: Row, has_header: bool) -> bool:
     """是检验项目，凭它自己就看得出来。"""
     if row.name is None:
         return True
-    if any(_WHEN.search(box.text) for box in row.limits):
-        return False  # 页脚里的时间
+    if any(_DATE.search(box.text) for box in row.limits):
+        return False  # 页脚里的日期；皮质醇的范围也印着钟点，不算
     if is_complete(row):
         return True  # 数与范围各在自己的列：不论叫什么（样本溶血指数）
     if not has_item_name(row) or (row.result and NOT_AN_ITEM.search(row.result.text)):
