@@ -12,6 +12,8 @@ from health_assistant.lab_report.groups import may_all_apply
 from health_assistant.lab_report.qualitative import GRADED, QualitativeResult
 from health_assistant.lab_report.report import Flag
 
+_FOUND = re.compile(r"[查看]见|[查找]到|找见|检见|见到|发现")
+"""说找到了；范围是阴性、未见时就是异常。"""
 _RARE_IS_BELOW = 3
 """“偶见”是几个视野才见一个：上限到 3 的范围容得下；上限是 0、1 的（原始细胞、管型）不猜。"""
 
@@ -172,6 +174,8 @@ def _compare_terms(result: QualitativeResult, limits: QualitativeResult) -> Flag
     if _bare_word(word) in map(_bare_word, limits.words):
         return "normal"
     if result.amount == "many" and (limits.words == ("阴性",) or limits.amount in ("rare", "some")):
+        return "abnormal"
+    if _FOUND.fullmatch(word) and limits.words == ("阴性",):
         return "abnormal"
     if word == "浑浊" and limits.words == ("透明",):
         return "abnormal"

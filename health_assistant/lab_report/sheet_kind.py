@@ -52,7 +52,9 @@ def _vote(seen: Observation) -> Literal["urine", "other"] | None:
     gap, only_blood = range_distance(in_blood, row.unit, limits), "urine" not in specimens_with(row.name, row.code)
     if gap is None:
         # 没有印范围的数，两种标本都可能的也当作血的：当成尿，血里的急症就没有人说了
-        is_bare_number = not has_range and bool(_NUMBER.fullmatch(row.result.strip()))
+        # 尿条上的 pH 也不印范围；血的 pH 旁边总有血气的别的项
+        is_ph = in_urine is not None and in_urine.code == "U-PH"
+        is_bare_number = not (has_range or is_ph) and bool(_NUMBER.fullmatch(row.result.strip()))
         return "other" if only_blood or is_bare_number else None
     if gap > _FAR and not _is_slipped(gap) and not only_blood:
         return "urine"

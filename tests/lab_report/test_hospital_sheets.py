@@ -7,13 +7,17 @@ import pytest
 from lab_report.test_columns import at_lines, box, headed
 from PIL import Image, ImageDraw
 
+from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.reading.glyphs import count_raised
+from health_assistant.lab_report.reading.head import read_head
 from health_assistant.lab_report.reading.misreadings import repair_letters, repair_signs
 from health_assistant.lab_report.reading.other_papers import refusal
-from health_assistant.lab_report.reading.row import row_text
+from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
+from health_assistant.lab_report.reading.tables import find_tables, group_lines
 from health_assistant.lab_report.reference_range import PartitionedInterval, parse_range
 from health_assistant.lab_report.rendering.drawing import load_font
+from health_assistant.lab_report.report import PrintedRow, ReadReport
 
 
 def names_and_results(*lines) -> list[tuple[str, str, str]]:
@@ -94,6 +98,8 @@ def test_the_legend_of_classes_is_no_row_and_its_unit_no_second_result():
         (1, {50: "狗毛", 300: "0.35", 450: "1U/mL", 600: "1", 750: "<0.35"}),
         (2, {50: "牛奶", 300: "2.44", 450: "IU/mL", 600: "2", 750: "<0.35"}),
         (3, {50: "级别", 200: "0", 300: "1", 450: "2", 600: "3", 750: "4"}),
+        (4, {50: "浓度", 200: "<0.35", 300: "0.35-0.7", 450: "0.7-3.5", 600: "3.5-17.5", 750: "17.5-50"}),
+        (5, {50: "程度", 200: "无", 300: "低", 450: "增加", 600: "显著增加", 750: "高"}),
     )))  # fmt: skip
     assert [(row.name.text, row.result.text, row.unit.text, row.doubt) for row in rows] == [
         ("狗毛", "0.35", "IU/mL", None), ("牛奶", "2.44", "IU/mL", None),
@@ -156,3 +162,106 @@ def test_why_there_is_nothing_to_read(lines, code, said):
 )
 def test_letters_of_a_name_that_are_read_as_digits(read, meant):
     assert repair_letters(read) == meant
+
+
+def test_a_code_column_without_a_heading_is_no_result():
+    """自助机的小票：代号一列没有表头，阴性只印一横，文字识别读不到。"""
+    rows = rows_under(
+        {50: "项目", 500: "结果", 700: "参考值"},
+        {50: "尿蛋白", 300: "PRO", 700: "阴性"},
+        {50: "酮体", 300: "KET", 700: "阴性"},
+        {50: "隐血", 300: "BLD", 500: "2+", 700: "阴性"},
+        {50: "尿胆原", 300: "UBG", 500: "Normal", 700: "Normal"},
+    )
+    assert [row[:3] for row in rows] == [
+        ("尿蛋白", "PRO", ""), ("酮体", "KET", ""), ("隐血", "BLD", "2+"), ("尿胆原", "UBG", "Normal"),
+    ]  # fmt: skip
+    # 真是结果的字母不当作代号
+    blood = rows_under(
+        {50: "项目", 500: "结果", 700: "参考值"}, {50: "ABO血型", 490: "B"}, {50: "血糖", 500: "5", 700: "4-6"}
+    )
+    assert blood[0][:3] == ("ABO血型", "", "B")
+
+
+@pytest.mark.parametrize("footer", [
+    {50: "检测人员:李某", 250: "22"},
+    {50: "为互认项目", 250: "10", 550: "核收:2026-11-01 07:33"},
+])  # fmt: skip
+def test_names_and_times_of_a_footer_are_no_rows(footer):
+    head = {50: "项目", 250: "结果", 400: "单位", 550: "参考值"}
+    plain = {50: "钾", 250: "4.1", 400: "mmol/L", 550: "3.5-5.3"}
+    assert [row[0] for row in rows_under(head, plain, plain, footer)] == ["钾", "钾"]
+
+
+@pytest.mark.parametrize("limits", ["<1:40", "8:00:171-536 16:00:64-327"])
+def test_titres_and_hours_in_a_range_are_no_footer(limits):
+    head = {50: "项目", 350: "结果", 500: "参考值"}
+    plain = {50: "钾", 350: "4.1", 500: "3.5-5.3"}
+    assert rows_under(head, plain, plain, {50: "未列的项目甲", 350: "1:80", 500: limits})[-1][0] == "未列的项目甲"
+
+
+def test_a_plus_before_a_number_may_say_that_it_is_high():
+    (row, _) = headless_rows("WBC|+|12.4|10^9/L", "PLT|201|10^9/L")
+    assert row.result.text == "12.4" or row.doubt
+
+
+def headless_rows(*lines: str) -> list[Row]:
+    """没有表头的一页；竖线分开的是隔开的几段。"""
+    boxes = [
+        box(text, 50 + 220 * at, 100 + 40 * row)
+        for row, line in enumerate(lines)
+        for at, text in enumerate(line.split("|"))
+    ]
+    return [row for table in find_tables(group_lines(boxes)) for row in find_rows(table)]
+
+
+def test_names_with_a_colon_before_their_value():
+    """荧光仪的小票：`名称: 数 单位 箭头`，下一行括号里是参考值。"""
+    rows = headless_rows(
+        "样本号: 0007", "性别:男|年龄:61",
+        "cTnI: 2.31 ng/mL ↑", "(参考值: <0.1 ng/mL)", "CK-MB: 38.6 ng/mL ↑", "（参考值：<5 ng/mL）",
+        "NT-proBNP: 184 pg/mL", "(参考值: <300 pg/mL)", "某比值: 8.1 ↑ % [5.0-7.0]", "检测者: 12",
+    )  # fmt: skip
+    assert [(row_text(row)[0], row_text(row)[2], row_text(row)[4], row.doubt) for row in rows] == [
+        ("cTnI", "2.31", "<0.1", None), ("CK-MB", "38.6", "<5", None), ("NT-proBNP", "184", "<300", None),
+        ("某比值", "8.1", "[5.0-7.0]", None),
+    ]  # fmt: skip
+
+
+def strip_report(*head: str) -> Assessment:
+    """尿条的小票：加号后面是约合多少，没有范围。"""
+    lines = ("*BLD|+3 200 Ery/uL", "LEU|Neg", "BIL|Neg", "*PRO|+1 0.3 g/L", "pH|6.0", "NIT|Neg", "SG|1.020")
+    texts = [[box(text, 50, 20)] for text in head]
+    rows = [row_text(row) for row in headless_rows(*lines)]
+    read = [PrintedRow(name=n, code=c, result=r, unit=u, reference_range=limits) for n, c, r, u, limits in rows]
+    return assess(ReadReport(report_type=read_head(texts)["report_type"], sex=None, age=None, items=read))
+
+
+@pytest.mark.parametrize("head", [(), ("URINE ANALYZER",), ("尿液分析仪", "No.0023")])
+def test_a_urine_strip_is_known_and_its_ph_is_no_emergency(head):
+    report = strip_report(*head)
+    assert {item.name: item.flag for item in report.items} == {
+        "BLD": "abnormal", "LEU": "normal", "BIL": "normal", "PRO": "abnormal", "pH": "normal",
+        "NIT": "normal", "SG": "normal",
+    }  # fmt: skip
+    assert report.triage != "urgent"
+
+
+def test_blood_ph_without_a_range_is_still_an_emergency():
+    rows = [("pH", "6.95", ""), ("pCO2", "82", "mmHg"), ("K+", "5.1", "mmol/L"), ("Glu", "5.5", "mmol/L")]
+    items = [PrintedRow(name=name, result=result, unit=unit) for name, result, unit in rows]
+    assert assess(ReadReport(report_type="", sex=None, age=None, items=items)).triage == "urgent"
+
+
+@pytest.mark.parametrize(
+    ("result", "limits", "flag"),
+    [
+        ("查见", "未见", "abnormal"),
+        ("查到", "阴性", "abnormal"),
+        ("未查见", "未见", "normal"),
+        ("偶见", "阴性", "unknown"),
+    ],
+)
+def test_found_against_not_found(result, limits, flag):
+    row = PrintedRow(name="霉菌", result=result, reference_range=limits)
+    assert assess(ReadReport(report_type="白带常规", sex="女", age=None, items=[row])).items[0].flag == flag

@@ -9,7 +9,7 @@ from pdf_files import MINERALS, lying_pdf, over_scan, picture, scanned_pdf, text
 from health_assistant.images import BadImage
 from health_assistant.lab_report.reading import pdf
 from health_assistant.lab_report.reading.reader import ReportReader
-from health_assistant.lab_report.reading.text_layer import read_text_layer
+from health_assistant.lab_report.reading.text_layer import _is_covered, read_text_layer
 from health_assistant.lab_report.report import Reading
 
 RESULTS = [row[1] for row in MINERALS]
@@ -127,3 +127,12 @@ def test_a_page_is_drawn_within_its_pixel_limit():
     huge = text_pdf(MINERALS).replace(b"[0 0 595 842]", b"[0 0 9000 9000]")
     pixels = pdf.render_page(huge, 0).pixels
     assert np.prod(pixels.shape[:2]) <= 12_000_000
+
+
+def test_a_short_number_of_the_text_layer_is_not_read_again_from_the_pixels():
+    """实测的一格：像素里找到的框四周留着白，比 4.1 宽一半。"""
+    layer = np.array([[[806, 300], [846, 300], [846, 330], [806, 330]]], np.float32)
+    found = np.array([[789, 292], [862, 292], [862, 338], [789, 338]], np.float32)
+    assert _is_covered(found, layer)
+    assert not _is_covered(found + np.float32([0, 40]), layer)
+    assert not _is_covered(found + np.float32([45, 0]), layer)

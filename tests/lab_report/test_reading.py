@@ -81,6 +81,7 @@ def test_marks_and_units():
         ("4.84 10^9/L 3.5-9.5", ["number 4.84", "unit 10^9/L", "range 3.5-9.5"]),
         ("205.90 /μL 偏高", ["number 205.90", "unit /μL", "mark 偏高"]),
         ("↑78.5", ["mark ↑", "number 78.5"]),
+        ("15.6 ↑ 10^9/L [4.0-10.0]", ["number 15.6", "mark ↑", "unit 10^9/L", "range [4.0-10.0]"]),
         ("7.9 U/mL ↑", ["number 7.9", "unit U/mL", "mark ↑"]),
         ("3.5-9.5g/L", ["range 3.5-9.5", "unit g/L"]),
         ("参考范围：3.5-9.5 10^9/L", ["range 3.5-9.5", "unit 10^9/L"]),

@@ -17,8 +17,11 @@ from health_assistant.lab_report.reading.cells import (
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, is_item, is_subline
 from health_assistant.lab_report.reading.tables import Columns, Table
 from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.units import is_per_field
 
 _NO_COLUMNS = "没有表头，不能确定哪个是结果、哪个是范围"
+_PLUSES = re.compile(r"\+[1-4]|[1-4]\+|\+-|±")
+"""加号单独一个不算：有的血球仪用它说偏高，后面的数才是结果。"""
 _ODD_PLACE = "结果的位置或字的大小与别的行不一样，可能不是结果"
 
 
@@ -125,12 +128,16 @@ def _is_code_of(cell: Cell, row: Row) -> bool:
 
 def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> None:
     kind, box = cell.kind, cell.box
+    # 尿条上加号后面的数与单位（`+1 0.3 g/L`）是它约合多少
+    is_amount = same_line and row.result is not None and bool(_PLUSES.fullmatch(row.result.text))
     is_in_result = "range" in columns.spans and columns.nearest(box, ("result", "range")) == "result"
     if kind == "range" and is_in_result and not cell.labelled and row.result is None and same_line:
         row.set_result(box)  # 结果本身是个数的范围（20-25）
     elif kind == "range" or cell.labelled and kind != "unit":
         if box.text and box.kind != "text" or kind == "text" and box.interval:
             row.add_limits(box)
+    elif is_amount and (kind == "number" or kind == "unit" and not is_per_field(box.text)):
+        pass
     elif kind == "unit":
         row.unit = row.unit or box
     elif kind == "mark":

@@ -76,6 +76,10 @@ _LABEL = re.compile(
     r"|范围\s*[:：]\s*|(bio(logical)?\.?\s*)?ref(erence)?\.?\s*(range|interval|value)?s?\.?\s*[:：]\s*(-\s*$)?",
     re.IGNORECASE,
 )
+_WRAPPED_LABEL = re.compile(r"[(（【\[]\s*(?P<inside>(?:参考|正常|ref).*?)[)）】\]]?", re.IGNORECASE)
+"""整个在括号里的：`(参考值: <0.1 ng/mL)`。"""
+_NAMED = re.compile(r"(?P<name>[^:：]{2,20}?)\s*[:：]\s*(?=[<>≤≥+\d±阴阳-])")
+"""小票上名称、冒号、数连着印：`CK-MB: 38.6 ng/mL`。"""
 _LABEL_INSIDE = re.compile(
     r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])|(?<=[A-Za-z²%])(?=(参考|正常)(范围|值|区间)?\s*[\d<>≤≥])"
 )
@@ -126,12 +130,26 @@ def split_cells(box: TextBox) -> list[Cell]:
     return [Cell(kind, part_of(box, start, end), labelled) for kind, start, end, labelled in spans]
 
 
+def split_named(box: TextBox) -> list[Cell]:
+    """没有表头时的 `split_cells`：名称后面是冒号与数的也分开；不认得的名称，还要有范围，才不是编号、日期。"""
+    named = _NAMED.match(box.text)
+    if not named:
+        return split_cells(box)
+    name, rest = part_of(box, 0, named.end("name")), part_of(box, named.end(), len(box.text))
+    values = split_cells(rest)
+    kinds = [cell.kind for cell in values]
+    is_row = kinds[0] == "number" and bool({"range", "bound"} & {*kinds[1:]})
+    return [Cell("text", name), *values] if is_row or is_known(named["name"]) else split_cells(box)
+
+
 def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
     """text 里的各格；offset 是 text 在整段里的起点，整段就是 text 的给出 whole。"""
     offset += len(text) - len(text.lstrip(" ,，;；"))
     text = text.strip(" ,，;；")
     if not text:
         return []
+    if wrapped := _WRAPPED_LABEL.fullmatch(text):
+        return _split(wrapped["inside"], offset + wrapped.start("inside"))
     if label := _LABEL.match(text):
         return [(*span[:3], True) for span in _split(text[label.end() :], offset + label.end())]
     if label := _OTHER_LABEL.match(text):
@@ -208,7 +226,8 @@ def _unit_start(text: str) -> int | None:
     """数或范围后面连着的单位从第几个字符起；没有连着单位时为 None。"""
     for gap in re.finditer(r"(?<=[\d)\]+])(?:\s+(?=[1l]U/)|\s*(?=\D|10))", text):
         before, after = text[: gap.start()], normalize(text[gap.end() :])
-        is_unit = _spells_unit(after) and not _MARK.fullmatch(after)
+        is_halved = re.fullmatch(r"\W*10\^\d+", normalize(before))  # `↑ 10^9/L` 是标记与单位
+        is_unit = _spells_unit(after) and not (_MARK.fullmatch(after) or is_halved)
         if is_unit and (_is_value(before) or split_mark(before)[1]):
             return gap.end()
     return None

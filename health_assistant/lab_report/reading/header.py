@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, timedelta
+from itertools import pairwise, takewhile
 
-from health_assistant.lab_report.reading.cells import part_of
+from health_assistant.lab_report.matching import is_known_code
+from health_assistant.lab_report.reading.cells import Cell, has_chinese, part_of
 from health_assistant.lab_report.reading.text import TextBox
 
 _WORDS: tuple[tuple[str, str], ...] = (
@@ -71,6 +73,9 @@ _YEARS_BACK = 8
 _WHOSE = re.compile(r"男|女|\b(?:fe)?male\b", re.IGNORECASE)
 """`参考值(男)`：这一列是谁的范围。"""
 _STARTS_PANEL = ("serial", "code", "name")
+_LEGEND = re.compile(r"(级别|等级|分级|class)\W*([0-6]级?\s+){3}", re.IGNORECASE)
+"""表下面的分级说明，从 `级别 0 1 2 3 …` 起都不是项目。"""
+_MIN_CODES = 3
 _MAX_WIDTH = 12
 """表头一格里认不得的字至多占多少；“检验结果仅对本次标本负责”这样的句子不是表头。"""
 
@@ -115,6 +120,28 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
         if merged and "result" not in panel:
             panel["result"] = panel.pop(merged[0])  # `结果提示`、`结果单位`：除非另有结果一列
     return [panel for panel in panels if _is_header(panel)]
+
+
+def panel_edges(headers: list[dict[str, TextBox]]) -> list[float]:
+    """并排各栏的分界，横坐标。"""
+    sides = [(min(b.start for b in h.values()), max(b.end for b in h.values())) for h in headers]
+    return [(left[1] + right[0]) / 2 for left, right in pairwise(sides)]
+
+
+def above_legend(panel: list[list[Cell]]) -> list[list[Cell]]:
+    """一栏里分级说明以上的各行。"""
+    return [*takewhile(lambda line: not _LEGEND.match(" ".join(cell.text for cell in line)), panel)]
+
+
+def add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
+    """代号一列没有印表头的，补上这一列：一半以上的行里，中文名称后面紧跟着认得的代号，还没有到结果。"""
+    if "code" in header or not {"name", "result"} <= header.keys():
+        return
+    named = [line for line in lines if line[0].kind == "text" and has_chinese(line[0].text)]
+    seconds = [line[1] for line in named if len(line) > 1 and line[1].box.middle < header["result"].middle]
+    codes = [one.box for one in seconds if one.kind != "mark" and one.text.isascii() and is_known_code(one.text)]
+    if len(codes) >= _MIN_CODES and 2 * len(codes) > len(named):
+        header["code"] = codes[0]
 
 
 def _ignore_words_beside_numbers(panel: dict[str, TextBox]) -> None:

@@ -28,7 +28,7 @@ _TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排�
 NAMELESS = "（名称没有读出）"
 NOT_AN_ITEM = re.compile(
     r"[:：]$|^ID(?![A-Za-z])|^(测定值|检测值|结果|单位|参考(区间|范围|值)|提示|项目)$|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|审核|检验者|核对|体温"
-    r"|(检验|检测|测试|报告|操作|复核|批准|录入|签发|主管|医师|技师|打印)(者|人|员|师)?\s*[:：]"
+    r"|(检验|检测|测试|报告|操作|复核|批准|录入|签发|主管|医师|技师|打印)(者|人员?|员|师)?\s*[:：]"
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
     r"|开单|孕妇|高于参考|低于参考|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
@@ -37,6 +37,7 @@ NOT_AN_ITEM = re.compile(
 
 _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 """成句的话不是项目名称。"""
+_DATE = re.compile(r"20\d\d[-/.年]\d{1,2}[-/.月]\d")
 
 
 @dataclass
@@ -170,8 +171,8 @@ def is_item(row: Row, has_header: bool) -> bool:
     """是检验项目，凭它自己就看得出来。"""
     if row.name is None:
         return True
-    if row.name.text in ("级别", "等级", "分级"):
-        return False  # 表下面的分级说明：级别 0 1 2 3 …
+    if any(_DATE.search(box.text) for box in row.limits):
+        return False  # 页脚里的日期；皮质醇的范围也印着钟点，不算
     if is_complete(row):
         return True  # 数与范围各在自己的列：不论叫什么（样本溶血指数）
     if not has_item_name(row) or (row.result and NOT_AN_ITEM.search(row.result.text)):

@@ -15,8 +15,9 @@ from health_assistant.lab_report.reading.cells import (
     part_of,
     place_of,
     split_cells,
+    split_named,
 )
-from health_assistant.lab_report.reading.header import find_header
+from health_assistant.lab_report.reading.header import above_legend, add_code_column, find_header, panel_edges
 from health_assistant.lab_report.reading.text import TextBox
 
 _UNLIKELY: dict[str, dict[str, float]] = {
@@ -236,7 +237,8 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> lis
     edges = panel_edges(headers)
     lines = _split_at([[cell for box in line for cell in _cells(box, headers, edges)] for line in body], edges)
     tables = []
-    for header, panel in zip(headers, lines, strict=True):
+    for header, panel in zip(headers, map(above_legend, lines), strict=True):
+        add_code_column(header, panel)
         roles = frozenset("range" if name.startswith("range") else name for name in header)
         columns = Columns({name: (box.start, box.middle, box.end) for name, box in header.items()}, roles)
         columns.fit(panel)
@@ -244,12 +246,6 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> lis
         _fit_names(columns, panel)
         tables.append(Table(columns, panel))
     return tables
-
-
-def panel_edges(headers: list[dict[str, TextBox]]) -> list[float]:
-    """并排各栏的分界，横坐标。"""
-    sides = [(min(b.start for b in h.values()), max(b.end for b in h.values())) for h in headers]
-    return [(left[1] + right[0]) / 2 for left, right in pairwise(sides)]
 
 
 def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) -> list[Cell]:
@@ -328,7 +324,7 @@ def _split_at(lines: list[list[Cell]], edges: list[float]) -> list[list[list[Cel
 
 def _headless(body: list[list[TextBox]]) -> list[Table]:
     """没有表头：栏由认得的名称的左端分，列由各行里确凿的数、范围与单位的位置定。"""
-    lines = [[cell for box in line for cell in split_cells(box)] for line in body]
+    lines = [[cell for box in line for cell in split_named(box)] for line in body]
     names = [cell.box for line in lines for cell in line if cell.kind == "text" and is_known(cell.text)]
     groups: list[list[TextBox]] = []
     for box in sorted(names, key=lambda box: box.start):

@@ -26,6 +26,8 @@ _FAINT = 0.25
 """与 page.py 的水印同一个意思：明暗之差不到平常的这么多，就是没有画出来。"""
 _COVERED = 0.4
 """像素里找到的一段，有这么多被文字层盖着，就不用再认。"""
+_BLANK = 0.2
+"""找到的框四周的白是框高的几成。"""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,9 @@ def _digits(text: str) -> str:
 
 def _is_covered(quad: np.ndarray, quads: np.ndarray) -> bool:
     low, high = quad.min(axis=0), quad.max(axis=0)
+    # 找文字的框四周留着白，短的字（4.1）一半是白
+    blank = _BLANK * (high[1] - low[1])
+    low, high = low + blank, high - blank
     shared = np.minimum(high, quads.max(axis=1)) - np.maximum(low, quads.min(axis=1))
     area = np.prod(np.maximum(shared, 0), axis=1).sum()
     return bool(area >= _COVERED * np.prod(high - low))
