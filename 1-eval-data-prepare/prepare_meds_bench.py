@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, new_parser
-from health_assistant.evaluation.cases import CaseError, read_text
+from health_assistant.evaluation.cases import read_text
 from health_assistant.evaluation.metrics import choice_of
 
 INPUT = re.compile(r"问题[:：].*\n选项[:：]\s*(A[:：].*)", re.DOTALL)
@@ -57,11 +57,11 @@ def main() -> int:
     parser.add_argument("--file", type=Path, required=True, help="下载好的 task58_medqa_question_answering_zh.jsonl")
     args = parser.parse_args()
     rows = []
-    for number, one in enumerate(read_task(args.file).Instances, 1):
+    for number, question in enumerate(read_task(args.file).Instances, 1):
         name = f"meds-58-{number}"
-        asked = [{"role": "user", "content": f"{one.input.strip()}\n{ASK}"}]
+        asked = [{"role": "user", "content": f"{question.input.strip()}\n{ASK}"}]
         row = {"id": name, "case_id": name, "turn": 1, "title": "MedQA 中文", "messages": asked}
-        rows.append(row | {"reference": one.output.strip()})
+        rows.append(row | {"reference": question.output.strip()})
     folder = artifacts.eval_data_dir() / "meds-bench"
     artifacts.write_jsonl(folder / "questions.jsonl", rows)
     artifacts.write_json(folder / "data.json", {"source": f"MedS-Bench:{args.file.name}", "is_sample": False})
@@ -73,14 +73,12 @@ def read_task(path: Path) -> Task:
     """文件 -> 题；不是公布的样子就抛 BadInput，说是第几题、哪里不对。"""
     try:
         task = Task.model_validate_json(read_text(path))
-    except CaseError as error:
-        raise BadInput(f"{path}：{error}") from None
     except ValidationError as error:
         loc, reason = error.errors()[0]["loc"], error.errors()[0]["msg"]
-        place = "的".join(f"第 {one + 1} 题" if isinstance(one, int) else str(one) for one in loc) or "最外层"
+        place = "的".join(f"第 {step + 1} 题" if isinstance(step, int) else str(step) for step in loc) or "最外层"
         raise BadInput(f"{path}：{place}不对（{reason}）；应是 MedS-Bench 的 task58 那样的") from None
-    for number, one in enumerate(task.Instances, 1):
-        problem = one.problem()
+    for number, question in enumerate(task.Instances, 1):
+        problem = question.problem()
         if problem:
             raise BadInput(f"{path}：第 {number} 题{problem}；只收 MedS-Bench 中文的选择题（task58）")
     return task
