@@ -100,9 +100,10 @@ def test_the_legend_of_classes_is_no_row_and_its_unit_no_second_result():
         (3, {50: "级别", 200: "0", 300: "1", 450: "2", 600: "3", 750: "4"}),
         (4, {50: "浓度", 200: "<0.35", 300: "0.35-0.7", 450: "0.7-3.5", 600: "3.5-17.5", 750: "17.5-50"}),
         (5, {50: "程度", 200: "无", 300: "低", 450: "增加", 600: "显著增加", 750: "高"}),
+        (6, {50: "海鲜", 300: "0.50", 450: "IU/mL", 600: "1", 750: "<0.35"}),
     )))  # fmt: skip
     assert [(row.name.text, row.result.text, row.unit.text, row.doubt) for row in rows] == [
-        ("狗毛", "0.35", "IU/mL", None), ("牛奶", "2.44", "IU/mL", None),
+        ("狗毛", "0.35", "IU/mL", None), ("牛奶", "2.44", "IU/mL", None), ("海鲜", "0.50", "IU/mL", None),
     ]  # fmt: skip
 
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, timedelta
-from itertools import pairwise, takewhile
+from itertools import pairwise
 
 from health_assistant.lab_report.matching import is_known_code
-from health_assistant.lab_report.reading.cells import Cell, has_chinese, part_of
+from health_assistant.lab_report.reading.cells import Cell, has_chinese, is_known, part_of
 from health_assistant.lab_report.reading.text import TextBox
 
 _WORDS: tuple[tuple[str, str], ...] = (
@@ -74,7 +74,7 @@ _WHOSE = re.compile(r"男|女|\b(?:fe)?male\b", re.IGNORECASE)
 """`参考值(男)`：这一列是谁的范围。"""
 _STARTS_PANEL = ("serial", "code", "name")
 _LEGEND = re.compile(r"(级别|等级|分级|class)\W*([0-6]级?\s+){3}", re.IGNORECASE)
-"""表下面的分级说明，从 `级别 0 1 2 3 …` 起都不是项目。"""
+"""分级说明的头一行：`级别 0 1 2 3 …`。"""
 _MIN_CODES = 3
 _MAX_WIDTH = 12
 """表头一格里认不得的字至多占多少；“检验结果仅对本次标本负责”这样的句子不是表头。"""
@@ -128,9 +128,19 @@ def panel_edges(headers: list[dict[str, TextBox]]) -> list[float]:
     return [(left[1] + right[0]) / 2 for left, right in pairwise(sides)]
 
 
-def above_legend(panel: list[list[Cell]]) -> list[list[Cell]]:
-    """一栏里分级说明以上的各行。"""
-    return [*takewhile(lambda line: not _LEGEND.match(" ".join(cell.text for cell in line)), panel)]
+def without_legend(panel: list[list[Cell]]) -> list[list[Cell]]:
+    """一栏里不是分级说明的各行；说明到下一个项目（认得的名称，或有数、有一个范围）为止，后面的行不能丢。"""
+    kept, in_legend = [], False
+    for line in panel:
+        kinds = [cell.kind for cell in line]
+        is_row = "number" in kinds and kinds.count("range") + kinds.count("bound") == 1
+        if _LEGEND.match(" ".join(cell.text for cell in line)):
+            in_legend = True
+        elif is_row or any(is_known(cell.text) for cell in line[:2]):
+            in_legend = False
+        if not in_legend:
+            kept.append(line)
+    return kept
 
 
 def add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:

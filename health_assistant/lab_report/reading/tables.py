@@ -17,7 +17,7 @@ from health_assistant.lab_report.reading.cells import (
     split_cells,
     split_named,
 )
-from health_assistant.lab_report.reading.header import above_legend, add_code_column, find_header, panel_edges
+from health_assistant.lab_report.reading.header import add_code_column, find_header, panel_edges, without_legend
 from health_assistant.lab_report.reading.text import TextBox
 
 _UNLIKELY: dict[str, dict[str, float]] = {
@@ -237,7 +237,7 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> lis
     edges = panel_edges(headers)
     lines = _split_at([[cell for box in line for cell in _cells(box, headers, edges)] for line in body], edges)
     tables = []
-    for header, panel in zip(headers, map(above_legend, lines), strict=True):
+    for header, panel in zip(headers, map(without_legend, lines), strict=True):
         add_code_column(header, panel)
         roles = frozenset("range" if name.startswith("range") else name for name in header)
         columns = Columns({name: (box.start, box.middle, box.end) for name, box in header.items()}, roles)
