@@ -8,6 +8,7 @@ python 5-build-server/serve.py --backend vllm --config 5-build-server/configs/�
 
 import argparse
 import json
+import math
 import os
 import shlex
 import sys
@@ -145,6 +146,8 @@ def run_vllm(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
         return
     if Path(command[2]).is_absolute() and not Path(command[2]).is_dir():
         raise BadInput(f"没有模型 {command[2]}：先训练、合并，或另写 --model")
+    if (Path(command[2]) / "config.json").is_file():  # 模型站上的名字还没有下载，不知道多大
+        check_memory(Path(command[2]), command)
     ready = f"vLLM 装好模型之后（{address(args).removesuffix('/v1')}/health 答 200）就可以用"
     name_option = "--served-model-name" if "--served-model-name" in command else "serve"
     print_examples(args, command[command.index(name_option) + 1], ready)
@@ -156,6 +159,21 @@ def run_vllm(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
         raise BadInput(
             f"没有 {command[0]} 这个命令：它要装在另一个虚拟环境里，装法与用法写在 0-env-init/requirements-vllm.txt"
         ) from None
+
+
+def check_memory(folder: Path, command: list[str]) -> None:
+    """folder 里的模型由 command（`vllm serve` 的 argv）切到几张卡上：先说要多少；一张卡放不下时抛 DoesNotFit。"""
+    from health_assistant.training.memory import DoesNotFit, for_running
+
+    needed = for_running(folder, vision="--limit-mm-per-prompt" in command)
+    splits = ("--tensor-parallel-size", "--pipeline-parallel-size")
+    cards = math.prod(int(command[command.index(split) + 1]) for split in splits)
+    print(f"{needed}，切到 {cards} 张卡", flush=True)
+    if needed.needed / cards > needed.free:
+        raise DoesNotFit(
+            f"放不下：一张卡要 {needed.needed / cards:.1f} GiB，{needed.where}只空着 {needed.free:.1f} GiB。"
+            "换小一号的配方，或在配方里把 tensor_parallel_size 写大（要更多的卡）"
+        )
 
 
 def address(args: argparse.Namespace) -> str:

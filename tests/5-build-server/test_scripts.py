@@ -145,6 +145,19 @@ def test_vllm_is_replaced_by_its_own_command_and_the_key_is_not_shown(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("layers", "code", "words"), [(2, 2, "没有 vllm"), (60, 1, "放不下：一张卡要")])
+def test_what_vllm_needs_is_said_before_it_starts(tmp_path, layers, code, words):
+    from transformers import Qwen2Config
+
+    shape = {"hidden_size": 8192, "intermediate_size": 131072, "num_attention_heads": 64, "num_key_value_heads": 8}
+    Qwen2Config(**shape, num_hidden_layers=layers, vocab_size=1000).save_pretrained(tmp_path)
+    options = ["--config", STAGE / "configs/qwen2.5-14b-merged.yaml", "--model", tmp_path]
+    done = run("serve.py", "--backend", "vllm", *options, PATH=str(tmp_path))
+    assert "估计要" in done.stdout
+    assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+
+
+@pytest.mark.slow
 def test_a_model_that_cannot_be_loaded_is_explained(llm, tmp_path):
     """工作进程里才发现的，也以退出码 2 结束，不反复重来。"""
     for file in llm.folder.iterdir():
