@@ -19,6 +19,7 @@ from pathlib import Path
 
 from vl_compare import READERS, draw, page_html, table
 from vl_medrepbench import is_medrepbench, official_score, read_medrepbench
+from vl_paddleocr import TABLE_PROMPT, is_paddleocr_vl, report_answer
 from vl_tasks import make_unreadable, read_dataset
 
 from health_assistant import artifacts
@@ -75,9 +76,10 @@ def run(args: argparse.Namespace) -> int:
     folder = artifacts.vl_dir(recipe.run_name) / "eval" / label
     ruined = make_unreadable(pages, args.unreadable, folder / "unreadable")
     images = [page["image"] for page in pages] + [page["image"] for page in ruined]
-    questions = folder / "pages.jsonl"
     places = [str(image.resolve()) for image in images]
-    artifacts.write_jsonl(questions, [{"id": str(at), "image": place} for at, place in enumerate(places)])
+    asked = [{"id": str(at), "image": place} for at, place in enumerate(places)]
+    artifacts.write_jsonl(folder / "pages.jsonl", asked)
+    artifacts.write_jsonl(folder / "pages-tables.jsonl", [row | {"prompt": TABLE_PROMPT} for row in asked])
 
     # 2. 每个读者读一遍
     reads, scores = {}, {}
@@ -88,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
 
         from health_assistant.evaluation import benchmark
 
+        answers_tables = is_paddleocr_vl(target["shown"])
+        questions = folder / ("pages-tables.jsonl" if answers_tables else "pages.jsonl")
         fingerprint = artifacts.fingerprint([READ_PROMPT, target["identity"]], [questions, *images])
         if args.force:
             (folder / name / "fingerprint.txt").unlink(missing_ok=True)
@@ -95,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
         if not answers:
             return fail(f"一页也没有答上来，原因在 {folder / name}/evalscope/logs/eval_log.log", 1)
         read = [answers.get(str(at), {"error": "没有问到"}).get("prediction", "") for at in range(len(images))]
+        if answers_tables:
+            read = [report_answer(answer) for answer in read]
         reads[name], scored = score_all(pages, read)
         scores[name] = scored | {
             "reader": READERS.get(name, name),

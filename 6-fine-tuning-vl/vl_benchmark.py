@@ -16,10 +16,10 @@ NAME, SUBSET = "lab_report_pages", "pages"
 
 @register(NAME, SUBSET, Tags.MULTI_MODAL, ("exact_match",), "化验单", "看图抄化验单；逐字段的得分在 eval_vl.py")
 class LabReportPages(JsonlBenchmark):
-    """eval_vl.py 写的 jsonl，每行 {"id", "image"}；发给接口时 EvalScope 把图变成 data URL。"""
+    """eval_vl.py 写的 jsonl，每行 {"id", "image"}，另有 prompt 的照它问；发给接口时 EvalScope 把图变成 data URL。"""
 
     def record_to_sample(self, record: dict) -> Sample:
-        content = [ContentImage(image=record["image"]), ContentText(text=READ_PROMPT)]
+        content = [ContentImage(image=record["image"]), ContentText(text=record.get("prompt", READ_PROMPT))]
         return Sample(input=[ChatMessageUser(content=content)], target="", metadata={"id": record["id"]})
 
     def match_score(self, original_prediction, filtered_prediction, reference, task_state) -> Score:

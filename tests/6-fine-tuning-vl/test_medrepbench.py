@@ -92,6 +92,11 @@ RIGHT = [
     printed("颜色", "黄色"),
 ]
 EXTRA = [printed("标本", "静脉血"), *RIGHT]
+TABLE = (
+    "<fcel>项目<fcel>结果<fcel>单位<fcel>参考范围<nl><fcel>白细胞计数<fcel>12.30<fcel>10^9/L<fcel>3.5-9.5<nl>"
+    "<fcel>血红蛋白<fcel>130.0<fcel>g/L<fcel>115-150<nl><fcel>颜色<fcel>黄色<ecel><ecel><nl>"
+)
+"""PaddleOCR-VL 答的样子：表格标记。"""
 
 
 def test_the_official_score_punishes_a_right_page_with_one_more_row(tmp_path, medrepbench):
@@ -109,14 +114,31 @@ def test_the_official_score_punishes_a_right_page_with_one_more_row(tmp_path, me
     assert official([])["平均"] == 0
 
 
-def answering(rows: list[dict]) -> FakeUpstream:
-    """每一页都这样答的接口。"""
-    message = {"role": "assistant", "content": json.dumps({"items": rows}, ensure_ascii=False)}
+def answering(rows: list[dict] | str) -> FakeUpstream:
+    """每一页都这样答的接口；不是话的写成 JSON。"""
+    content = rows if isinstance(rows, str) else json.dumps({"items": rows}, ensure_ascii=False)
+    message = {"role": "assistant", "content": content}
     reply = {"id": "1", "object": "chat.completion", "created": 1, "model": "fake"}
     reply["choices"] = [{"index": 0, "finish_reason": "stop", "message": message}]
     upstream = FakeUpstream(lambda body: "", ["verbatim"])
     upstream.raw = json.dumps(reply)
     return upstream
+
+
+@pytest.mark.parametrize(
+    ("cells", "rows"),
+    [
+        ("<fcel>项目<fcel>结果<nl><fcel>pH<fcel><7.0<nl>", [["项目", "结果"], ["pH", "<7.0"]]),
+        ("<fcel>血常规<lcel><lcel><nl><ecel><fcel>5.1<ucel><nl>", [["血常规", "", ""], ["", "5.1", ""]]),
+        ("看不清这张图片", []),
+    ],
+)
+def test_tags_of_a_table_become_cells(cells, rows, monkeypatch):
+    monkeypatch.syspath_prepend(str(STAGE))
+    import vl_paddleocr
+
+    assert vl_paddleocr.table_cells(cells) == rows
+    assert rows[:1] != [] or vl_paddleocr.report_answer(cells) == cells
 
 
 @pytest.mark.slow
@@ -127,19 +149,21 @@ def test_rivals_and_the_official_score_stand_in_one_table(tmp_path, monkeypatch,
 
     for name, value in {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path / "out"), "NO_PROXY": "127.0.0.1"}.items():
         monkeypatch.setenv(name, value)
-    with answering(RIGHT) as honest, answering(EXTRA) as wordy:
+    with answering(RIGHT) as honest, answering(EXTRA) as wordy, answering(TABLE) as tables:
         arguments = ["--dataset", str(tmp_path / "medrepbench"), "--reader", "endpoint", "--batch-size", "1"]
         arguments += ["--api-base", honest.api_base, "--model", "one", "--rival", f"多一行=two@{wordy.api_base}"]
+        arguments += [f"表格=PaddleOCR-VL-0.9B@{tables.api_base}"]
         monkeypatch.setattr(sys, "argv", ["eval_vl.py", *arguments])
         assert eval_vl.main() == 0, capsys.readouterr().err
     shown = capsys.readouterr().out
     assert "MedRepBench（CC BY-NC 4.0，只用来评测）：2 张化验单" in shown
     readers = json.loads((tmp_path / "out/vl/tiny/eval/medrepbench/compare.json").read_text())["readers"]
-    assert [one["reader"] for one in readers.values()] == ["接口", "多一行"]
+    assert [one["reader"] for one in readers.values()] == ["接口", "多一行", "表格"]
     ours = [one["total"]["result_recall"] for one in readers.values()]
     official = [one["official"]["名称"] for one in readers.values()]
-    assert ours == [1, 1] and official == [1, pytest.approx(2 / 3)], "照抄得一样对，官方的分不一样"
-    assert [one["total"]["invented"] for one in readers.values()] == [0, 2]
+    assert ours == [1, 1, 1] and official == [1, pytest.approx(2 / 3), 1], "照抄得一样对，官方的分不一样"
+    assert [one["total"]["invented"] for one in readers.values()] == [0, 2, 0]
+    assert {body["messages"][-1]["content"][-1]["text"] for body in tables.requests} == {"Table Recognition:"}
     assert "官方口径" in (tmp_path / "out/vl/tiny/eval/medrepbench/compare.html").read_text(encoding="utf-8")
 
 
