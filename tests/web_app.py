@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -119,13 +118,12 @@ def is_inside(page, selector: str) -> bool:
 class FakeService:
     """自己起的一台小服务：网页，加上按 script 一段段发的回答，记下收到的每个请求体。
 
-    script 里是 SSE 文字；Event 是等测试点头再往下发。sent_at 是每段文字发出的时刻（time.time()）。
+    script 里是 SSE 文字；Event 是等测试点头再往下发。
     """
 
     def __init__(self, folder: Path = APP) -> None:
         self.script: list[str | threading.Event] = []
         self.bodies: list[bytes] = []
-        self.sent_at: list[float] = []
         self.may_read = threading.Event()
         self.may_read.set()
         """没有设时，请求的正文先不收：像还在很慢的路上。"""
@@ -173,7 +171,6 @@ class _Handler(SimpleHTTPRequestHandler):
             if isinstance(part, threading.Event):
                 part.wait(timeout=30)
                 continue
-            self.service.sent_at.append(time.time())
             self.wfile.write(part.encode())
             self.wfile.flush()
 

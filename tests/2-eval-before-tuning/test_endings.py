@@ -39,6 +39,7 @@ def evaluated(tmp_path_factory):
         yield folder, done, options, endpoint
 
 
+@pytest.mark.slow
 def test_thoughts_are_not_scored_and_are_counted(evaluated):
     folder, done, *_ = evaluated
     rows, scores = results(folder)
@@ -50,6 +51,7 @@ def test_thoughts_are_not_scored_and_are_counted(evaluated):
     assert "带思考 5（思考不算在回答里），其中只有思考、没有回答 2" in done.stdout
 
 
+@pytest.mark.slow
 def test_cut_and_looping_answers_are_counted_and_shown(evaluated):
     folder, done, *_ = evaluated
     rows, scores = results(folder)
@@ -58,6 +60,7 @@ def test_cut_and_looping_answers_are_counted_and_shown(evaluated):
     assert "写满 512 个词元被截断 3，末尾打转 1" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_limited_result_is_apart_and_says_so(evaluated):
     folder, *_ = evaluated
     rows, scores = results(folder, "after-first-5")
@@ -94,6 +97,7 @@ def compare(folder: Path, *options):
     return subprocess.run(command, env=environment(folder), capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["8", "100", "0", "-1"])
 def test_a_limit_that_limits_nothing_is_refused(evaluated, limit):
     folder, _, options, _ = evaluated

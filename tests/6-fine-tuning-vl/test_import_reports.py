@@ -90,6 +90,7 @@ def test_a_corrected_table_becomes_a_data_set(imported, tmp_path):
     assert (written / record["file_name"]).read_bytes() == (table(folder).parent / "0001.jpg").read_bytes()
 
 
+@pytest.mark.slow
 def test_with_the_head_kept_when_and_where_are_kept_too(tmp_path):
     (tmp_path / "mine").mkdir()
     RENDERED.image.save(tmp_path / "mine/one.png")

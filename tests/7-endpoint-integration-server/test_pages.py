@@ -81,6 +81,7 @@ def test_a_pdf_with_a_text_layer_whatever_it_is_called(client):
     assert [item["flag"] for item in body["report"]["items"]].count("high") == 1
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_read_is_said_and_forbids_nothing_found(client):
     body = send(client, jpeg(picture(SALTS)), NOTHING, jpeg(picture(KIDNEY))).json
     assert rows(body) == [*expected(SALTS), *[(name, result, 3) for name, _, result, _, _ in KIDNEY]]

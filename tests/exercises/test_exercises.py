@@ -18,6 +18,10 @@ def stage(exercise: Path) -> str:
     return exercise.parent.name
 
 
+# 阶段 6 的要十几秒
+RUN = [pytest.param(one, id=stage(one), marks=[pytest.mark.slow] * stage(one).startswith("6")) for one in EXERCISES]
+
+
 def run(exercise: Path) -> subprocess.CompletedProcess:
     # 副本要导入的也是这一份 health_assistant
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -45,14 +49,14 @@ def with_answer(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("exercise", EXERCISES, ids=stage)
+@pytest.mark.parametrize("exercise", RUN)
 def test_the_starting_point_is_not_solved_and_says_why(exercise):
     done = run(exercise)
     assert done.returncode == 1
     assert re.fullmatch(r"✗ 还没有做对。第 \d 项检查（共 \d 项）：.{8,}\n", done.stderr), done.stderr
 
 
-@pytest.mark.parametrize("exercise", EXERCISES, ids=stage)
+@pytest.mark.parametrize("exercise", RUN)
 def test_the_reference_solution_passes(exercise, with_answer):
     done = run(with_answer(exercise, solution(exercise)))
     assert done.returncode == 0, done.stderr

@@ -39,6 +39,7 @@ def codes_in(part) -> set[str]:
     return own.union(*map(codes_in, part.values()))
 
 
+@pytest.mark.slow
 def test_every_outcome_sheet_is_a_valid_bundle():
     parse = get_ucum_parser().parse
     sheets, codes = load_sheets(), set()

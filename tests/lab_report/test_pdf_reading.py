@@ -55,6 +55,7 @@ def test_a_turned_page_is_read_upright(reader):
     assert results(read(reader, data)) == RESULTS
 
 
+@pytest.mark.slow
 def test_a_scanned_page_is_read_from_its_pixels(reader):
     data = scanned_pdf(picture(CHINESE), picture(CHINESE[:3]).rotate(180))
     assert pdf.count_pages(data) == 2

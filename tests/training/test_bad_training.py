@@ -5,6 +5,7 @@ import small_llm
 import small_vl
 from stage_scripts import run_forked
 
+pytestmark = pytest.mark.slow  # 九次训练
 SCRIPTS = {"llm": "3-fine-tuning-llm/train_llm.py", "vl": "6-fine-tuning-vl/train_vl.py"}
 BROKEN = {"nan": "第 3 步的损失是 nan", "inf": "第 3 步的损失是 inf", "zero": "第 3 步的损失是 0"}
 BROKEN |= {"exploding": "第 3 步的梯度是 "}
