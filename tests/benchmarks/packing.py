@@ -53,7 +53,7 @@ def main() -> int:
 def build_base(texts: list[str], folder: Path) -> Path:
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
-    tokenizer = train_tokenizer(texts, vocab_size=4000)
+    tokenizer = train_tokenizer(texts)
     model = Qwen2ForCausalLM(Qwen2Config(**SHAPE, num_key_value_heads=4, vocab_size=len(tokenizer)))
     print(f"基座 {model.num_parameters() / 1e6:.0f} M 参数")
     model.save_pretrained(folder)
