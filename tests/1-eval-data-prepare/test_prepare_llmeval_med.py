@@ -1,15 +1,13 @@
 """LLMEval-Med：照公布的样子做的小文件读得进、清单拆得对、多轮接得上；别的样子说清是哪一条的哪一项。"""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
 from health_assistant.evaluation.checklist import read_checklist
 from health_assistant.evaluation.evaluate import read_questions
 
-SCRIPT = Path(__file__).resolve().parents[2] / "1-eval-data-prepare/prepare_llmeval_med.py"
+SCRIPT = "1-eval-data-prepare/prepare_llmeval_med.py"
 LIST = "核心需求：\n1. 内容要求：说明原因。\n2. 提到检查。\n\n次要需求：\n语气平和。"
 
 
@@ -28,19 +26,14 @@ GOOD = {
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, run_main):
     """prepared(data) -> 退出码、印出的话；data 是文字时原样写进文件。"""
-    spec = importlib.util.spec_from_file_location("prepare_llmeval_med", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path / "out"))
 
     def prepared(data) -> tuple[int, str]:
         file = tmp_path / "dataset.json"
         file.write_text(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False), encoding="utf-8")
-        monkeypatch.setattr("sys.argv", [str(SCRIPT), "--file", str(file)])
-        code, said = module.main(), capsys.readouterr()
-        return code, said.out + said.err
+        code, printed, problem = run_main(SCRIPT, "--file", file, home=tmp_path / "out")
+        return code, printed + problem
 
     return prepared
 

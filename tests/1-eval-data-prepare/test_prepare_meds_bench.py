@@ -1,15 +1,13 @@
 """MedS-Bench 的 task58：照公布的样子做的小文件读得进，答对几题算得出；别的样子说清是哪一题的哪里。"""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
 from health_assistant.evaluation import metrics
 from health_assistant.evaluation.evaluate import read_questions
 
-SCRIPT = Path(__file__).resolve().parents[2] / "1-eval-data-prepare/prepare_meds_bench.py"
+SCRIPT = "1-eval-data-prepare/prepare_meds_bench.py"
 
 
 def instance(question: str = "血钾的单位是（　　）。", right: str = "B: mmol/L", **changes) -> dict:
@@ -22,19 +20,14 @@ def task(*instances: dict) -> dict:
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """prepared(data) -> 退出码、印出的话。"""
-    spec = importlib.util.spec_from_file_location("prepare_meds_bench", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path / "out"))
+def run(tmp_path, run_main):
+    """prepared(data) -> 退出码、印出的话；data 是文字时原样写进文件。"""
 
     def prepared(data) -> tuple[int, str]:
         file = tmp_path / "task58.jsonl"
-        file.write_text(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, indent=4))
-        monkeypatch.setattr("sys.argv", [str(SCRIPT), "--file", str(file)])
-        code, said = module.main(), capsys.readouterr()
-        return code, said.out + said.err
+        file.write_text(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False), encoding="utf-8")
+        code, printed, problem = run_main(SCRIPT, "--file", file, home=tmp_path / "out")
+        return code, printed + problem
 
     return prepared
 

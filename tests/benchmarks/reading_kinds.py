@@ -1,5 +1,6 @@
 """医院单子的各种难处（paper_kinds.yaml），每一种画许多张来读，一种一行：行、对、未判断、无声的错、缺，和无声错误率的上限。
 
+    export PYTHONPATH=tests
     python tests/benchmarks/reading_kinds.py --pages 300          # 文字框：只难在分行分列与写法的，一页 0.1 秒
     python tests/benchmarks/reading_kinds.py --pixels --pages 3   # 像素：真的画、真的认，一页 2 到 4 秒
     python tests/benchmarks/reading_kinds.py --pixels --kinds arrow_alone,tight_decimals
@@ -12,9 +13,6 @@
 import argparse
 import sys
 from collections.abc import Callable
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lab_report.paper_kinds import KINDS, WORDED, draw, read_laid
 from lab_report.paper_scoring import Count, count_rows, read_items

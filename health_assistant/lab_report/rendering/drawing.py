@@ -217,12 +217,6 @@ class Page:
         layer = layer.rotate(angle, expand=True, resample=Image.Resampling.BILINEAR).point(lambda v: int(v * opacity))
         self.image.paste(colour, (round(x - layer.width / 2), round(y - layer.height / 2)), layer)
 
-    def note(self, label: str, value: str) -> None:
-        """印了这一栏：是时间、医院、标本的（wording.yaml 的 origin），照印的记作真值；同一栏印了两次的是第一次。"""
-        for field, labels in settings()["origin"].items():
-            if label in labels:
-                self.origin.setdefault(field, value)
-
     def spans(self) -> list[tuple[str, range]]:
         """各分组的标题与其中各项的序号。"""
         ends = [start for _, start in self.sections[1:]] + [len(self.report.items)]

@@ -26,10 +26,17 @@ def _pairs(page: Page, key: str) -> list[tuple[str, str]]:
     return [(label, re.sub("#", lambda _: str(rng.integers(1, 10)), value)) for label, value in pairs]
 
 
+def record_origin(page: Page, label: str, value: str) -> None:
+    """印了这一栏：是时间、医院、标本的（wording.yaml 的 origin），照印的记作真值；同一栏印了两次的是第一次。"""
+    for field, labels in settings()["origin"].items():
+        if label in labels:
+            page.origin.setdefault(field, value)
+
+
 def day(page: Page) -> str:
     """报告日期，记作真值。"""
     reported = f"2024-0{page.rng.integers(1, 10)}-{page.rng.integers(10, 29)}"
-    page.note("报告日期", reported)
+    record_origin(page, "报告日期", reported)
     return reported
 
 
@@ -52,7 +59,7 @@ def head(page: Page, x0: int, x1: int, y: int, columns: int = 4, titles: str = "
     rng, size = page.rng, page.size
     hospital = "Example General Hospital" if english else pick(rng, HOSPITALS)
     title = page.report.report_type + (" Report" if english else pick(rng, settings()["titles"]))
-    page.note("医院", hospital)
+    record_origin(page, "医院", hospital)
     big = round(size * pick(rng, (1.4, 1.6, 1.8)))
     for text in (hospital, title) if titles == "two" else (f"{hospital} {title}",):
         fitting = min(big, int(big * (x1 - x0) * 0.95 / page.measure(text, big)))
@@ -62,7 +69,7 @@ def head(page: Page, x0: int, x1: int, y: int, columns: int = 4, titles: str = "
     colon = ": " if english else pick(rng, ("：", "：", ":", "： "))
     cell, pitch, at = (x1 - x0) / columns, round(size * pick(rng, (1.5, 1.7))), 0
     for label, value in patient(page, english):
-        page.note(label, value)
+        record_origin(page, label, value)
         text = f"{label}{colon}{value}"
         takes = min(columns, math.ceil((page.measure(text) + size * 0.6) / cell))
         if at % columns + takes > columns:
@@ -80,7 +87,7 @@ def foot(page: Page, x0: int, x1: int, y: int, english: bool = False) -> int:
         if rng.random() < 0.8:
             if x > x0 and x + page.measure(text) > x1:
                 x, y = x0, y + round(size * 1.6)
-            page.note(label, value)
+            record_origin(page, label, value)
             page.text(x, y + size, text)
             x += page.measure(text) + size * 2
     y += round(size * 2)

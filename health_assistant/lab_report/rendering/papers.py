@@ -8,7 +8,7 @@ from itertools import pairwise
 from PIL import Image, ImageFont
 
 from health_assistant.lab_report.rendering.drawing import FIELDS, Page, Pieces, split_lines, union
-from health_assistant.lab_report.rendering.furniture import HOSPITALS, day, foot, head, patient
+from health_assistant.lab_report.rendering.furniture import HOSPITALS, day, foot, head, patient, record_origin
 from health_assistant.lab_report.rendering.sampling import panels, pick
 from health_assistant.lab_report.rendering.sheets import edges_of, put
 
@@ -47,12 +47,12 @@ def dot_matrix(page: Page) -> int:
     rng, size, width = page.rng, page.size, page.image.width
     x0, x1, pitch = 100, width - 100, round(size * pick(rng, (1.45, 1.6, 1.8)))
     hospital, y = pick(rng, HOSPITALS), 90
-    page.note("医院", hospital)
+    record_origin(page, "医院", hospital)
     title = f"{hospital}{page.report.report_type}{pick(rng, ('化验单', '报告单', '结果单'))}"
     _typed(page, (width - _cells(title) * size * 0.69) / 2, y, title, size=round(size * 1.3))
     y, x = y + 2 * pitch, float(x0)
     for label, value in patient(page):
-        page.note(label, value)
+        record_origin(page, label, value)
         pair = f"{label}:{value}  "
         if x + _cells(pair) * size * 0.53 > x1:
             y, x = y + pitch, x0
@@ -109,7 +109,7 @@ def booklet(page: Page) -> int:
     theme = pick(rng, ("#1f6f78", "#35568c", "#7a4b6a", "#4f7a3a"))
     page.text(x0, y, "健康体检报告", round(size * 1.3), theme, bold=True)
     centre = f"{pick(rng, HOSPITALS)}体检中心"
-    page.note("医院", centre)
+    record_origin(page, "医院", centre)
     page.text(x1, y, centre, size, theme, anchor="r")
     y += round(size * 1.2)
     page.line(x0, y, x1, y, 3, fill=theme)
@@ -194,7 +194,7 @@ def independent_lab(page: Page) -> int:
     page.drawing.ellipse((x0, y - 34, x0 + 68, y + 34), outline=theme, width=6)
     page.text(x0 + 34, y, "LAB", small, theme, anchor="m", bold=True)
     owner = f"{pick(rng, ('启明', '云岭', '海桐'))}医学检验实验室"
-    page.note("医院", owner)
+    record_origin(page, "医院", owner)
     page.text(x0 + 90, y - 16, owner, round(size * 1.25), theme, bold=True)
     page.text(x0 + 90, y + 24, "Independent Clinical Laboratory", small, theme)
     page.text(x1, y, f"{page.report.report_type}检测报告", round(size * 1.1), anchor="r")
@@ -202,7 +202,7 @@ def independent_lab(page: Page) -> int:
     page.line(x0, y, x1, y, 3, fill=theme)
     pairs = patient(page)[:9]
     for at, (tag, value) in enumerate(pairs):
-        page.note(tag, value)
+        record_origin(page, tag, value)
         line = f"{tag}：{value}"
         x, room = x0 + at % 3 * (x1 - x0) / 3, (x1 - x0) / 3 - size
         fit = min(size * 0.9, size * 0.9 * room / max(1, page.measure(line)))
@@ -289,7 +289,7 @@ def one_test(page: Page) -> int:
     """一页只有一项，名称与方法都长，参考范围在下面一段里。"""
     size, y, x = page.size, 60, 48
     for label, value in patient(page, english=True):
-        page.note(label, value)
+        record_origin(page, label, value)
         page.text(x, y + size, f"{label.upper()} : {value}")
         y += round(size * 1.6)
     places = [x, round(page.image.width * 0.5), round(page.image.width * 0.74), round(page.image.width * 0.87)]

@@ -3,7 +3,7 @@
 import re
 
 from health_assistant.lab_report.rendering.drawing import Page
-from health_assistant.lab_report.rendering.furniture import HOSPITALS, day, patient_line
+from health_assistant.lab_report.rendering.furniture import HOSPITALS, day, patient_line, record_origin
 from health_assistant.lab_report.rendering.sampling import pick
 from health_assistant.lab_report.rendering.sheets import put
 
@@ -104,7 +104,7 @@ def app_cards(page: Page) -> int:
     people = patient_line(page)
     page.text(80, 235, page.report.report_type, round(size * 1.15), bold=True)
     hospital = pick(rng, HOSPITALS)
-    page.note("医院", hospital)
+    record_origin(page, "医院", hospital)
     page.text(80, 295, f"{people}  |  {hospital}", round(size * 0.82), "#8a9099")
     odd = sum(item.mark is not None for item in page.report.items)
     page.text(80, 352, f"共{count}项，异常{odd}项  报告时间 {day(page)}", round(size * 0.82), "#8a9099")
