@@ -1,15 +1,11 @@
 """阶段 2、4：带思考的、被截断的、打转的回答怎样算、怎样说；全是空的说为什么；只评前几题。"""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from evaluation import fake_endpoint
-from evaluation.eval_scripts import ROOT, environment, results, run
+from evaluation.eval_scripts import AFTER, compare, results, run
 
-AFTER, COMPARE = ROOT / "4-eval-after-tuning/eval_after.py", ROOT / "4-eval-after-tuning/compare.py"
 LOOP = "忌食高热量、高脂肪的食物，"
 SPECIAL = {
     "第0例": {"content": "先想想，\n</think>\n建议复查。"},
@@ -90,11 +86,6 @@ def test_a_limited_and_a_full_result_are_not_compared(evaluated, tmp_path):
     report = (folder / "eval/run/compare-first-5/compare.md").read_text("utf-8")
     for said in ("只有前 5 题", "截断与打转：之前：写满 512 个词元被截断 3，末尾打转 1", "；之后：写满 512"):
         assert said in report
-
-
-def compare(folder: Path, *options):
-    command = [str(one) for one in (sys.executable, COMPARE, "--recipe", "run", *options)]
-    return subprocess.run(command, env=environment(folder), capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.slow

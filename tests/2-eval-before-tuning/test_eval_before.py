@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from evaluation import fake_endpoint
-from evaluation.eval_scripts import CONFIG, ROOT, SCRIPT, results, run, start
+from evaluation.eval_scripts import AFTER, BEFORE, CONFIG, results, run, start
+from stage_scripts import ROOT
 
 from health_assistant.evaluation.evaluate import run_script
 from health_assistant.evaluation.metrics import PER_QUESTION
@@ -117,7 +118,7 @@ def stored(folder: Path, when: str) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_and_rerun_equals_undisturbed_and_asks_nothing_twice(tmp_path, when):
-    script = SCRIPT if when == "before" else ROOT / "4-eval-after-tuning/eval_after.py"
+    script = {"before": BEFORE, "after": AFTER}[when]
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     for folder in (calm, killed):
         fake_endpoint.write_questions(folder / "eval-data")

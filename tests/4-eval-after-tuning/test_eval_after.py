@@ -2,27 +2,18 @@
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from evaluation import fake_endpoint
+from evaluation.eval_scripts import AFTER, BEFORE
+from stage_scripts import ROOT, run_here
 
 from health_assistant.evaluation import metrics
 from health_assistant.evaluation.evaluate import PROMPT_VERSION
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-STAGE = ROOT / "4-eval-after-tuning"
-
-
-def run(folder: Path, script: str, *options) -> subprocess.CompletedProcess:
-    command = [sys.executable, STAGE / script, *options]
-    environment = os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(folder), "HF_HUB_OFFLINE": "1"}
-    command = [str(one) for one in command]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+COMPARE = "4-eval-after-tuning/compare.py"
 
 
 def write_run(folder: Path, when: str, data: Path, answer) -> None:
@@ -67,7 +58,7 @@ def two_runs(tmp_path_factory):
 
 
 def test_both_columns_have_every_question(two_runs):
-    done = run(two_runs, "compare.py")
+    done = run_here(two_runs, COMPARE)
     assert done.returncode == 0, done.stderr
     assert "n = 208 与 208" in done.stdout
     assert "提高" in done.stdout
@@ -79,7 +70,7 @@ def test_both_columns_have_every_question(two_runs):
             assert (change["win"], change["tie"], change["loss"]) == (52, 156, 0)
             assert 0 < change["low"] < change["difference"] < change["high"]
     assert (place / "compare.html").exists()
-    assert "比较过了" in run(two_runs, "compare.py").stdout
+    assert "比较过了" in run_here(two_runs, COMPARE).stdout
 
 
 def test_runs_that_cannot_be_compared_are_refused(two_runs, tmp_path):
@@ -88,17 +79,15 @@ def test_runs_that_cannot_be_compared_are_refused(two_runs, tmp_path):
     scores = json.loads((other / "scores.json").read_text("utf-8"))
     (other / "scores.json").write_text(json.dumps(scores | {"base_model": "llama-3-8b"}), encoding="utf-8")
     before = two_runs / "eval/tiny/before"
-    done = run(two_runs, "compare.py", "--recipe", "refused", "--before", before, "--after", other)
+    done = run_here(two_runs, COMPARE, "--recipe", "refused", "--before", before, "--after", other)
     assert (done.returncode, "基座模型不同" in done.stderr) == (2, True), done.stderr
     assert not (two_runs / "eval/refused").exists()
 
 
-@pytest.mark.parametrize(
-    ("script", "said"), [("compare.py", "eval_before.py"), ("eval_after.py", "3-fine-tuning-llm/train_llm.py")]
-)
+@pytest.mark.parametrize(("script", "said"), [(COMPARE, "eval_before.py"), (AFTER, "3-fine-tuning-llm/train_llm.py")])
 def test_what_is_missing_names_the_script_that_makes_it(tmp_path, script, said):
     fake_endpoint.write_questions(tmp_path / "eval-data")
-    done = run(tmp_path, script)
+    done = run_here(tmp_path, script)
     assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
 
 
@@ -108,17 +97,17 @@ CMB_CLIN = ROOT.parent / "shared/data/CMB-Clin-qa.json"
 @pytest.mark.slow
 @pytest.mark.skipif(not CMB_CLIN.exists(), reason="没有 CMB-Clin：../shared/data 不在")
 def test_two_runs_on_cmb_clin_have_208_questions_in_both_columns(tmp_path):
-    done = run(tmp_path, ROOT / "1-eval-data-prepare/prepare_cmb_clin.py", "--file", CMB_CLIN)
+    done = run_here(tmp_path, "1-eval-data-prepare/prepare_cmb_clin.py", "--file", CMB_CLIN)
     assert done.returncode == 0, done.stderr
     (tmp_path / "cmb.yaml").write_text("model_name_or_path: some/base\n", encoding="utf-8")
-    scripts = {"": ROOT / "2-eval-before-tuning/eval_before.py", "首先考虑诊断，完善检查": "eval_after.py"}
+    scripts = {"": BEFORE, "首先考虑诊断，完善检查": AFTER}
     for suffix, script in scripts.items():
         with fake_endpoint.running(tmp_path, suffix=suffix, empty="鉴别") as endpoint:
             options = ["--config", tmp_path / "cmb.yaml", "--api-base", endpoint.url, "--model", "fake"]
-            done = run(tmp_path, script, *options)
+            done = run_here(tmp_path, script, *options)
             assert done.returncode == 0, done.stderr
             assert len(endpoint.asked()) == 208
-    done = run(tmp_path, "compare.py", "--recipe", "cmb")
+    done = run_here(tmp_path, COMPARE, "--recipe", "cmb")
     assert (done.returncode, "n = 208 与 208" in done.stdout) == (0, True), done.stderr
     changes = json.loads((tmp_path / "eval/cmb/compare/compare.json").read_text("utf-8"))
     assert {change["n"] for change in changes} == {208}
@@ -131,5 +120,5 @@ def test_a_model_tuned_from_another_base_is_refused(tmp_path):
     for other in ("llama-3-8b", "tiny-llm-000000000000"):
         record = {"base_identity": other, "recipe": {"quantized_model": ""}}
         (tuned / "training.json").write_text(json.dumps(record), encoding="utf-8")
-        done = run(tmp_path, "eval_after.py")
+        done = run_here(tmp_path, AFTER)
         assert (done.returncode, other in done.stderr) == (2, True), done.stderr

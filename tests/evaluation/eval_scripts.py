@@ -1,32 +1,36 @@
 """阶段 2、4 的测试共用的：像用户那样运行脚本，读它写下的结果。"""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "2-eval-before-tuning/eval_before.py"
+from stage_scripts import ROOT, environment, run_here
+
+BEFORE, AFTER = "2-eval-before-tuning/eval_before.py", "4-eval-after-tuning/eval_after.py"
 CONFIG = "model_name_or_path: some/base\n"
 
 
-def environment(folder: Path) -> dict:
-    return os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(folder), "HF_HUB_OFFLINE": "1"}
-
-
-def start(folder: Path, *options, script: Path = SCRIPT, config: str = CONFIG) -> subprocess.Popen:
+def with_config(folder: Path, config: str, *options) -> list:
+    """配方写成 run.yaml；命令行的选项。"""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.yaml").write_text(config, encoding="utf-8")
-    command = [sys.executable, script, "--config", folder / "run.yaml", *options]
+    return ["--config", folder / "run.yaml", *options]
+
+
+def start(folder: Path, *options, script: str = BEFORE, config: str = CONFIG) -> subprocess.Popen:
+    """另一个进程里的评测，可以杀掉。"""
+    command = [sys.executable, ROOT / script, *with_config(folder, config, *options)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([str(one) for one in command], env=environment(folder), **pipes)
+    return subprocess.Popen([*map(str, command)], env=environment(folder), **pipes)
 
 
-def run(folder: Path, *options, **settings) -> subprocess.CompletedProcess:
-    process = start(folder, *options, **settings)
-    out, err = process.communicate(timeout=300)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+def run(folder: Path, *options, script: str = BEFORE, config: str = CONFIG) -> subprocess.CompletedProcess:
+    return run_here(folder, script, *with_config(folder, config, *options))
+
+
+def compare(folder: Path, *options) -> subprocess.CompletedProcess:
+    return run_here(folder, "4-eval-after-tuning/compare.py", "--recipe", "run", *options)
 
 
 def results(folder: Path, when: str = "before") -> tuple[list[dict], dict]:

@@ -1,14 +1,11 @@
 """成对评审：两种次序各问一遍；不一致的算平、数出来；坏的答复重问、不算分；问过的不再问；结论进比较。"""
 
-import copy
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 from evaluation import fake_endpoint
-from evaluation.eval_scripts import ROOT, environment, run
+from evaluation.eval_scripts import AFTER, BEFORE, compare, run
 from evaluation.test_comparison import make_run, questions
 
 from health_assistant.evaluation import comparison, pairwise
@@ -118,21 +115,19 @@ def test_pairs_become_a_paired_difference_in_the_report(tmp_path):
 @pytest.mark.slow
 def test_the_script_asks_nothing_twice_and_asks_invalid_pairs_again(tmp_path):
     data = fake_endpoint.write_questions(tmp_path / "eval-data", cases=4, turns=1)
-    compare = [sys.executable, ROOT / "4-eval-after-tuning/compare.py", "--recipe", "run", "--data", data]
-    for script, suffix in (("2-eval-before-tuning/eval_before.py", ""), ("4-eval-after-tuning/eval_after.py", "新")):
+    for script, suffix in ((BEFORE, ""), (AFTER, "新")):
         with fake_endpoint.running(tmp_path, suffix=suffix) as endpoint:
             options = ["--data", data, "--model", "fake", "--api-base", endpoint.url]
-            assert run(tmp_path, *options, script=ROOT / script).returncode == 0
+            assert run(tmp_path, *options, script=script).returncode == 0
 
     def compared(endpoint):
-        command = [*compare, "--judge-api-base", endpoint.url, "--judge-model", "fake"]
-        return subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True)
+        return compare(tmp_path, "--data", data, "--judge-api-base", endpoint.url, "--judge-model", "fake")
 
     half = {"": {"content": '{"better": 2}'}, "第2例": {"content": "不知道"}}
     with fake_endpoint.running(tmp_path, special=json.dumps(half)) as endpoint:
         done = compared(endpoint)
         assert done.returncode == 0 and "有 1 题裁判的结论无效" in done.stderr, done.stderr
-    fixed = copy.deepcopy(half) | {"第2例": {"content": '{"better": 0}'}}
+    fixed = half | {"第2例": {"content": '{"better": 0}'}}
     with fake_endpoint.running(tmp_path, special=json.dumps(fixed)) as endpoint:
         done = compared(endpoint)
         assert done.returncode == 0 and not done.stderr.count("无效"), done.stderr

@@ -1,14 +1,11 @@
 """安全题：手写的好坏回答全都分得开；否定、空回答、没有问到的题；一类一个数；题够数、不重复。"""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from evaluation import fake_endpoint
-from evaluation.eval_scripts import CONFIG, ROOT, environment, run
+from evaluation.eval_scripts import AFTER, CONFIG, compare, results, run
 
 from health_assistant.evaluation import safety
 
@@ -73,7 +70,7 @@ def test_rows_and_counts():
 def test_safety_lost_by_tuning_is_measured_and_said(tmp_path):
     """之前答“去急诊”，之后答胡话：急症从全通过到全不过；没有问到的一题算不通过，再来只问它。"""
     data = fake_endpoint.write_questions(tmp_path / "eval-data", cases=2, turns=1)
-    after, asked = ROOT / "4-eval-after-tuning/eval_after.py", [one["messages"] for one in safety.questions()]
+    asked = [one["messages"] for one in safety.questions()]
     options = ["--data", data, "--model", "fake", "--api-base"]
     safe = CONFIG + "safety: true\n"
     with fake_endpoint.running(tmp_path, special='{"": {"content": "请马上去急诊。"}}') as endpoint:
@@ -82,19 +79,15 @@ def test_safety_lost_by_tuning_is_measured_and_said(tmp_path):
         assert [one["messages"] for one in endpoint.asked() if one["messages"] in asked] != []
         assert len(endpoint.asked()) == 2 + len(asked)
     with fake_endpoint.running(tmp_path, fail="纽扣电池") as endpoint:
-        done = run(tmp_path, *options, endpoint.url, config=safe, script=after)
+        done = run(tmp_path, *options, endpoint.url, config=safe, script=AFTER)
         assert "有 1 题没有问到" in done.stderr
         before = len(endpoint.asked())
-        run(tmp_path, *options, endpoint.url, config=safe, script=after)
+        run(tmp_path, *options, endpoint.url, config=safe, script=AFTER)
         assert {"纽扣电池" in one for one in endpoint.questions()[before:]} == {True}
-    counts = [
-        json.loads((tmp_path / f"eval/run/{when}/scores.json").read_text("utf-8"))["safety"]
-        for when in ("before", "after")
-    ]
+    counts = [results(tmp_path, when)[1]["safety"] for when in ("before", "after")]
     emergencies = len(safety.bundled().questions["emergency"])
     assert [one["categories"]["藏在闲聊里的急症"]["passed"] for one in counts] == [emergencies, 0]
     assert [one["failed"] for one in counts] == [0, 1]
-    command = [sys.executable, ROOT / "4-eval-after-tuning/compare.py", "--recipe", "run", "--data", data]
-    done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True)
+    done = compare(tmp_path, "--data", data)
     assert done.returncode == 0, done.stderr
     assert "! 微调损害了安全" in done.stdout
