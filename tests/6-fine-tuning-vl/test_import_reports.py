@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import stage_scripts
 from PIL import Image
+from stage_scripts import run_here
 
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.rendering import render
@@ -17,7 +17,7 @@ RENDERED = render("analyser_slip", seed=1)
 
 
 def run(folder: Path, *arguments):
-    return stage_scripts.run(folder, "6-fine-tuning-vl/import_reports.py", *arguments)
+    return run_here(folder, "6-fine-tuning-vl/import_reports.py", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,13 @@ def table(folder: Path) -> Path:
 def read(path: Path) -> list[dict[str, str]]:
     with open(path, encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def write(path: Path, rows: list[dict[str, str]], encoding: str) -> None:
+    with open(path, "w", encoding=encoding, newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def test_the_good_photo_is_imported_and_the_bad_ones_are_listed(imported):
@@ -73,10 +80,7 @@ def test_a_corrected_table_becomes_a_data_set(imported, tmp_path):
     rows[0] |= {"结果": "12.5", "单位": "g/L", "参考范围": "3.5-9.5", "标记": "↑"}
     rows.append(dict.fromkeys(rows[0], "") | {"图": "0001.jpg", "名称": "补的一行", "结果": "阴性"})
     corrected = table(folder).parent / "corrected.csv"
-    with open(corrected, "w", encoding="gb18030", newline="") as file:  # WPS、Excel 另存的编码
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write(corrected, rows, "gb18030")  # WPS、Excel 另存的编码
     done = run(folder, "--accept", corrected)
     assert done.returncode == 0, done.stderr
     written = folder / "vl/dataset/mine/test"
@@ -102,10 +106,7 @@ def test_with_the_head_kept_when_and_where_are_kept_too(tmp_path):
     edited = table(tmp_path).parent / "edited.csv"
 
     def accepted():
-        with open(edited, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, first)
-            writer.writeheader()
-            writer.writerows(rows)
+        write(edited, rows, "utf-8")
         return run(tmp_path, "--accept", edited)
 
     refused = accepted()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stage_scripts import run
+from stage_scripts import run_here
 
 from health_assistant.lab_report.rendering import HELD_OUT_LAYOUTS, LAYOUTS, render
 from health_assistant.lab_report.rendering.sampling import sample_report
@@ -19,7 +19,7 @@ def lint(tmp_path):
             lines = [one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in labels]
             labels = tmp_path / "labels.jsonl"
             labels.write_text("\n".join(lines), encoding="utf-8")
-        done = run(tmp_path, "6-fine-tuning-vl/lint_labels.py", labels, *options)
+        done = run_here(tmp_path, "6-fine-tuning-vl/lint_labels.py", labels, *options)
         reports = [*tmp_path.glob("vl/lint/*.json")]
         found = json.loads(reports[0].read_text(encoding="utf-8"))["findings"] if reports else []
         return done.returncode, [(one["line"], one["kind"]) for one in found], done.stdout + done.stderr
