@@ -70,6 +70,8 @@ def propose(photos: Path, name: str | None, keep_head: bool, force: bool) -> int
     table = folder / "rows.csv"
     if table.exists() and not force:
         raise BadInput(f"{table} 已经有了，也许改过；核对完用 --accept {table}，要重读加 --force")
+    import pandas as pd
+
     from health_assistant.images import BadImage
     from health_assistant.lab_report.reading.text import TextReader
     from health_assistant.lab_report.report import UnreadableReport
@@ -90,11 +92,7 @@ def propose(photos: Path, name: str | None, keep_head: bool, force: bool) -> int
         print(f"✗ 没有导入 {problem}", file=sys.stderr)
     if not rows:
         raise BadInput(f"{photos} 里的 {len(files)} 张都没有读出来")
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS)
-    writer.writeheader()
-    writer.writerows(rows)
-    artifacts.write_text(table, "\ufeff" + text.getvalue())
+    artifacts.write_text(table, "\ufeff" + pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False))
     doubtful = sum(bool(row["疑问"]) or float(row["把握"]) < 0.9 for row in rows)
     print(f"{images} 张图、{len(rows)} 行写在 {table}；先看有疑问或把握不到 0.9 的 {doubtful} 行。")
     print(f"对照图改好以后：python 6-fine-tuning-vl/import_reports.py --accept {table}")
