@@ -181,34 +181,18 @@ def use_one_thread_if_small(model) -> None:
 
 
 def train_tokenizer(texts: list[str], recipe: dict = LLM_RECIPE):
-    """在 texts 上训练一个小的字节级 BPE；切词规则与 Qwen2 相同，AutoTokenizer 能载入。recipe 定词表的大小与模板。"""
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-    from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
+    """Qwen2 的分词器（字节级 BPE，切词规则相同），词表在 texts 上重新训练；recipe 定词表的大小与对话模板。"""
+    from transformers import Qwen2Tokenizer
 
-    bpe = Tokenizer(models.BPE())
-    bpe.normalizer = normalizers.NFC()
-    split = pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), "isolated")
-    bpe.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
-    bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=recipe["vocab_size"],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        special_tokens=SPECIAL_TOKENS,
-        show_progress=False,
-    )
     # 模板里的英文每段对话都有，让它们各成一个词
     template_words = [f"system\nuser\nassistant\n{recipe['system']}"] * len(texts)
-    bpe.train_from_iterator(texts + template_words, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=bpe,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        additional_special_tokens=[token for token in SPECIAL_TOKENS if token not in ("<|im_end|>", "<|endoftext|>")],
-        model_max_length=LLM_RECIPE["config"]["max_position_embeddings"],
-        clean_up_tokenization_spaces=False,
-        chat_template=recipe["template"],
+    tokenizer = Qwen2Tokenizer(vocab={}, merges=[]).train_new_from_iterator(
+        texts + template_words, recipe["vocab_size"], new_special_tokens=SPECIAL_TOKENS, show_progress=False
     )
+    tokenizer.eos_token, tokenizer.pad_token = "<|im_end|>", "<|endoftext|>"
+    tokenizer.model_max_length = LLM_RECIPE["config"]["max_position_embeddings"]
+    tokenizer.chat_template = recipe["template"]
+    return tokenizer
 
 
 def pretrain(texts: list[str], tokenizer):
