@@ -17,7 +17,7 @@ from vl_tasks import make_unreadable, read_pages
 from health_assistant import artifacts, recipes
 from health_assistant.command_line import command
 from health_assistant.lab_report.vl_protocol import READ_PROMPT
-from health_assistant.training import loading, run, saving, vision
+from health_assistant.training import loading, run, saving, sft, vision
 from health_assistant.training.checks import check_finite
 from health_assistant.training.progress import Speed, progress_bar
 from health_assistant.training.recipe import GrpoRecipe, VisionRecipe
@@ -34,10 +34,10 @@ def main() -> int:
     recipe = recipes.read_recipe(GrpoRecipe, args)
     start, folder = artifacts.vl_dir(recipe.sft_run_name), artifacts.vl_dir(recipe.run_name)
     record = run.read_training(start, "train_vl.py")
-    sft = VisionRecipe(**record["recipe"])
+    tuned = VisionRecipe(**record["recipe"])
 
     # 2. 页与真值；这样训练过就不再训练
-    data = artifacts.vl_dataset_dir(sft.dataset_name)
+    data = artifacts.vl_dataset_dir(tuned.dataset_name)
     pages = {split: read_pages(data / split) for split in ("train", "val")}
     sources = [start / "adapter/adapter_model.safetensors", *(data / split / "metadata.jsonl" for split in pages)]
     fingerprint = artifacts.fingerprint([recipe.of_trl(), recipe.unreadable_share, WEIGHTS], sources)
@@ -51,11 +51,11 @@ def main() -> int:
         rows[split] += [{"image": page["image"], "truth": ""} for page in ruined]
 
     # 3. 训练
-    base, source, tokenizer = loading.prepare_base(sft)
+    base, source, tokenizer = loading.prepare_base(tuned)
     checkpoints = folder / "checkpoints" / fingerprint[:12]
     resume = saving.prune_and_find_checkpoint(checkpoints, from_scratch=args.force)
-    model = load_tuned(source, start / "adapter", sft)
-    trainer = build_trainer(recipe, model, vision.page_processor(base, sft.max_pixels), rows, checkpoints)
+    model = load_tuned(source, start / "adapter", tuned)
+    trainer = build_trainer(recipe, model, vision.page_processor(base, tuned.max_pixels), rows, checkpoints)
     trainer.train(resume_from_checkpoint=resume)
 
     # 4. 写下 adapter、training.json、曲线
@@ -66,11 +66,11 @@ def main() -> int:
     return 0
 
 
-def load_tuned(source: Path, adapter: Path, sft: VisionRecipe):
+def load_tuned(source: Path, adapter: Path, recipe: VisionRecipe):
     """基座加上 SFT 练好的 LoRA，接着可以训练；怎样载入（Unsloth 或 transformers）与 SFT 时一样。"""
     from peft import load_peft_weights, set_peft_model_state_dict
 
-    model = loading.load_with_lora(source, sft)
+    model = loading.load_with_lora(source, recipe)
     set_peft_model_state_dict(model, load_peft_weights(str(adapter), device="cpu"))
     return model
 
@@ -99,24 +99,12 @@ def build_trainer(recipe: GrpoRecipe, model, processor, rows: dict[str, list[dic
 
     settings = GRPOConfig(
         **recipe.of_trl(),
-        output_dir=str(checkpoints),
+        **sft.shared_settings(recipe, checkpoints),
         reward_weights=list(WEIGHTS.values()),
         # 答出一个图的占位，就像多了一张图，前向会出错
         generation_kwargs={"suppress_tokens": [processor.image_token_id, processor.video_token_id]},
         per_device_eval_batch_size=recipe.per_device_train_batch_size,
-        lr_scheduler_type="cosine",
-        use_cpu=not torch.cuda.is_available(),
-        bf16=loading.training_dtype() == torch.bfloat16,
-        fp16=loading.training_dtype() == torch.float16,
-        eval_strategy="steps",
-        eval_on_start=not saving.last_complete_checkpoint(checkpoints),
-        save_strategy="steps",
-        save_steps=recipe.eval_steps,
-        load_best_model_at_end=True,
         metric_for_best_model="eval_reward",
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        disable_tqdm=True,
         report_to="none",
     )
 

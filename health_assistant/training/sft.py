@@ -27,7 +27,7 @@ from health_assistant.training.passes import (
     supervised,
 )
 from health_assistant.training.progress import Speed, progress_bar
-from health_assistant.training.recipe import Recipe
+from health_assistant.training.recipe import GrpoRecipe, Recipe
 from health_assistant.training.saving import last_complete_checkpoint, mark_complete
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def encode(messages: list[dict], tokenizer, *image_tokens: int) -> dict:
     """一段对话的 input_ids 与 labels，都是 [提问的长度 + 回答的长度]；提问的 labels 是 -100，不计损失。
 
     提问单独渲染、单独切词，和推理时看到的一字不差。不用 trl 的 completion_only_loss：它连模板在 <|im_end|> 之后加的换行
-    也要模型学（test_sft.py 核对要学的恰是回答与 <|im_end|>）。文字里有控制词元的抛 ControlToken。
+    也要模型学（test_run.py 核对要学的恰是回答与 <|im_end|>）。文字里有控制词元的抛 ControlToken。
     """
     check_text(messages, tokenizer)
     *prompt, answer = messages
@@ -180,6 +180,29 @@ class PassTrainer(SFTTrainer):
 # ---- 4. 合在一起 ----
 
 
+def shared_settings(recipe: Recipe | GrpoRecipe, checkpoints: Path) -> dict:
+    """SFTConfig 与 GRPOConfig 一样的各项：精度，每 eval_steps 步验证、存检查点，最后留最好的一个；进度条用我们的。"""
+    import torch
+
+    from health_assistant.training.loading import training_dtype
+
+    return {
+        "output_dir": str(checkpoints),
+        "lr_scheduler_type": "cosine",
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": training_dtype() == torch.bfloat16,
+        "fp16": training_dtype() == torch.float16,
+        "eval_strategy": "steps",
+        "eval_on_start": not last_complete_checkpoint(checkpoints),
+        "save_strategy": "steps",
+        "save_steps": recipe.eval_steps,
+        "load_best_model_at_end": True,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "disable_tqdm": True,
+    }
+
+
 def build_trainer(
     recipe: Recipe, model, tokenizer, train_rows: list[dict], val_rows: list[dict], checkpoints: Path, collate=None
 ):
@@ -193,7 +216,7 @@ def build_trainer(
     from transformers.trainer_callback import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
-    from health_assistant.training.loading import training_dtype, uses_unsloth
+    from health_assistant.training.loading import uses_unsloth
 
     on_gpu, unsloth = torch.cuda.is_available(), uses_unsloth(recipe)
     if recipe.report_to == "tensorboard":
@@ -201,14 +224,10 @@ def build_trainer(
     offload = on_gpu and recipe.activation_offloading  # 重算要的各层输入放在内存；Unsloth 自己会
     settings = SFTConfig(
         **recipe.model_dump(include=SAME_NAMES),
-        output_dir=str(checkpoints),
+        **shared_settings(recipe, checkpoints),
         per_device_train_batch_size=recipe.update_rows,  # 一项就是一次更新，由 training_step 切开
         gradient_accumulation_steps=1,
-        lr_scheduler_type="cosine",
         optim="adamw_torch",
-        use_cpu=not on_gpu,
-        bf16=training_dtype() == torch.bfloat16,
-        fp16=training_dtype() == torch.float16,
         gradient_checkpointing_kwargs=None if unsloth else {"use_reentrant": False, "offload": offload},
         # 词表 15 万，整块的 logits 要几 GB 显存：GPU 上分块算损失；Unsloth 有自己的一套
         loss_type="chunked_nll" if on_gpu and not unsloth else "nll",
@@ -216,17 +235,9 @@ def build_trainer(
         padding_free=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         remove_unused_columns=False,
-        eval_strategy="steps",
-        eval_on_start=not last_complete_checkpoint(checkpoints),
-        save_strategy="steps",
-        save_steps=recipe.eval_steps,
-        load_best_model_at_end=True,
         metric_for_best_model="eval_loss",
         greater_is_better=False,
         restore_callback_states_from_checkpoint=True,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        disable_tqdm=True,
         ddp_find_unused_parameters=False,
     )
     collate = collate or (lambda rows: pad_batch(rows, tokenizer.pad_token_id))
