@@ -14,9 +14,8 @@ from jinja2 import TemplateError
 
 from health_assistant import artifacts
 from health_assistant.images import BadImage, open_image, upright_rgb
-from health_assistant.training.loading import find_model, load_tokenizer
+from health_assistant.training.loading import find_model, load_to_run, load_tokenizer
 from health_assistant.training.sft import TURN_END, encode_prompt
-from health_assistant.training.tiny_models import use_one_thread_if_small
 from health_assistant.training.vision import image_tokens, load_image_processor, with_pixels
 from model_server.protocol import Answer, ChatRequest, Message, RequestError, TokenizeRequest, unsupported
 from model_server.streamer import AnswerStreamer
@@ -36,22 +35,14 @@ VISION_MODELS = ("qwen2_vl", "qwen2_5_vl")
 class TransformersBackend:
     def __init__(self, model: str, adapters: dict[str, Path], served_name: str, waiting: int = WAITING) -> None:
         """装好模型；装不了抛 BadInput、OSError、ValueError，放不下抛 DoesNotFit。adapters 是名字与 PEFT 目录。"""
-        import torch
-        from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
-
-        from health_assistant.training.loading import say_what_running_needs
+        from transformers import AutoConfig
 
         folder = find_model(model)
         config = AutoConfig.from_pretrained(folder)
         self._sees = config.model_type in VISION_MODELS
         if hasattr(config, "vision_config") and not self._sees:
             raise ValueError(f"{model} 是 {config.model_type}：看图的模型只支持 {'、'.join(VISION_MODELS)}")
-        loader = AutoModelForImageTextToText if self._sees else AutoModelForCausalLM
-        on_gpu = torch.cuda.is_available()
-        say_what_running_needs(folder, self._sees, may_offload=False)
-        settings = {"device_map": {"": 0}, "dtype": "auto"} if on_gpu else {"dtype": torch.float32}
-        self._model = loader.from_pretrained(folder, **settings).eval()
-        use_one_thread_if_small(self._model)
+        self._model = load_to_run(folder, self._sees, may_offload=False)
         self._tokenizer = load_tokenizer(folder, vision=self._sees)
         self._context = config.get_text_config().max_position_embeddings
 

@@ -21,7 +21,6 @@ from evalscope.utils.logger import get_logger
 
 from health_assistant.evaluation import metrics
 from health_assistant.evaluation.answers import ends_in_loop, without_thinking
-from health_assistant.training.tiny_models import use_one_thread_if_small
 
 NAME, SUBSET = "cmb_clin", "questions"
 # 服务端拒绝回答时，EvalScope 把错误说明当作回答存下来，靠这两个结束原因认出来
@@ -110,21 +109,17 @@ class LocalModel(ModelAPI):
 
     def _load(self) -> tuple:
         """模型（加上适配器）与分词器。"""
-        import torch
         from transformers import AutoTokenizer
 
-        from health_assistant.training import loading, memory
+        from health_assistant.training.loading import load_to_run
 
-        (source, adapter), on_gpu = self.sources, torch.cuda.is_available()
-        loading.say_what_running_needs(source, self.vision)
-        settings = {"device_map": "auto", "dtype": "auto"} if on_gpu else {"dtype": torch.float32}
-        model = memory.model_class(self.vision).from_pretrained(source, **settings)
+        source, adapter = self.sources
+        model = load_to_run(source, self.vision)
         if adapter:
             from peft import PeftModel
 
-            model = PeftModel.from_pretrained(model, adapter)
-        use_one_thread_if_small(model)
-        return model.eval(), AutoTokenizer.from_pretrained(source, padding_side="left")
+            model = PeftModel.from_pretrained(model, adapter).eval()
+        return model, AutoTokenizer.from_pretrained(source, padding_side="left")
 
     def _answer(self, dialogues: list) -> list[ModelOutput]:
         _, tokenizer = self.loaded

@@ -226,6 +226,19 @@ def say_what_running_needs(folder: Path, vision: bool = False, may_offload: bool
         print(f"! {needed.shortage}：有的层要放到别处（显存放不下的放内存），慢很多", file=sys.stderr)
 
 
+def load_to_run(folder: Path, vision: bool = False, may_offload: bool = True):
+    """评测、服务用的模型：GPU 上按存着的精度，CPU 上 32 位。先说要多少；放不下时怎样，见 say_what_running_needs。"""
+    import torch
+
+    say_what_running_needs(folder, vision, may_offload)
+    settings: dict[str, Any] = {"dtype": torch.float32}
+    if torch.cuda.is_available():
+        settings = {"dtype": "auto", "device_map": "auto" if may_offload else {"": 0}}
+    model = model_class(vision).from_pretrained(folder, **settings).eval()
+    use_one_thread_if_small(model)
+    return model
+
+
 def training_dtype():
     """GPU 上 bf16，老卡（T4 等）fp16；CPU 上 32 位。"""
     import torch
