@@ -10,7 +10,6 @@ import json
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 from health_assistant import artifacts, hub
@@ -133,18 +132,16 @@ def write_all(folder: Path, fingerprint: str, cases: list[Case], source: str, re
 
 # ---- 统计 ----
 
-LENGTHS: dict[str, Callable[[Case], list[int]]] = {
-    "病例描述": lambda case: [len(case.description)],
-    "问题": lambda case: [len(question) for question, _ in case.pairs],
-    "参考答案": lambda case: [len(answer) for _, answer in case.pairs],
-    "发给模型的全文": lambda case: [
-        sum(len(message["content"]) for message in row["messages"]) for row in questions_of(case)
-    ],
-}
 
-
-def lengths(cases: list[Case], name: str) -> list[int]:
-    return [length for case in cases for length in LENGTHS[name](case)]
+def lengths(cases: list[Case]) -> dict[str, list[int]]:
+    """各样文字的长度，字符。"""
+    rows = [row for case in cases for row in questions_of(case)]
+    return {
+        "病例描述": [len(case.description) for case in cases],
+        "问题": [len(question) for case in cases for question, _ in case.pairs],
+        "参考答案": [len(row["reference"]) for row in rows],
+        "发给模型的全文": [sum(len(message["content"]) for message in row["messages"]) for row in rows],
+    }
 
 
 def name_of(source: str) -> str:
@@ -163,8 +160,7 @@ def statistics_report(cases: list[Case], notes: list[str], source: str) -> str:
         f"| {'长度（字符）':　<7} |   最少 |   中位 |   平均 |   最多 |",
         f"|{'-' * 16}|-------:|-------:|-------:|-------:|",
     ]
-    for name in LENGTHS:
-        values = lengths(cases, name)
+    for name, values in lengths(cases).items():
         numbers = (min(values), statistics.median(values), statistics.mean(values), max(values))
         lines.append(f"| {name:　<7} |" + "|".join(f" {number:6.0f} " for number in numbers) + "|")
     return "\n".join(lines) + "\n"
@@ -181,8 +177,9 @@ def draw(cases: list[Case], source: str, path: Path) -> None:
     axes[0].bar_label(bars)
     axes[0].margins(y=0.15)
     axes[0].set(title="每例的问题数", xlabel="问题", ylabel="病例")
+    of_all = lengths(cases)
     for axis, name, unit in zip(axes[1:], ("病例描述", "问题", "参考答案"), ("病例", "问题", "问题"), strict=True):
-        values = lengths(cases, name)
+        values = of_all[name]
         axis.hist(values, bins=20)
         middle = statistics.median(values)
         axis.axvline(middle, color="tab:red", linestyle="--", label=f"中位 {middle:.0f}")

@@ -7,7 +7,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, NamedTuple
@@ -70,7 +69,7 @@ class Judge:
         一件至多问 ATTEMPTS 次，都不合格是 None，不存，下次再问。name 是存下的文件名的开头；prompt、材料变了就重问。
         """
         from openai import OpenAI
-        from tqdm import tqdm
+        from tqdm.contrib.concurrent import thread_map
 
         bypass_proxy(self.api_base)
         client = OpenAI(base_url=self.api_base, api_key=self.api_key, timeout=300, max_retries=4)
@@ -91,8 +90,7 @@ class Judge:
                 problems.append(f"{problem}（{reason}）：{text[:100] or '空的'}")
             return None
 
-        with ThreadPoolExecutor(CONCURRENCY) as pool:
-            return list(tqdm(pool.map(ask, tasks), total=len(tasks), desc="评审")), problems
+        return thread_map(ask, tasks, max_workers=CONCURRENCY, desc="评审"), problems
 
     def _reply(self, client, messages: list[dict]) -> tuple[str, str | None]:
         """问一次：回答与结束原因；问不到时是接口的错与 None。"""
