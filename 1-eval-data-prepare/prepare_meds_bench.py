@@ -35,10 +35,10 @@ class Instance(BaseModel):
 
     def problem(self) -> str | None:
         """哪里不是说好的样子；都对的是 None。"""
-        asked = INPUT.fullmatch(self.input.strip())
-        if not asked:
+        parts = INPUT.fullmatch(self.input.strip())
+        if not parts:
             return "input 不是“问题: …”一段、“选项: A: …”一行"
-        options = [part.strip() for part in asked[1].split("\t") if part.strip()]
+        options = [option.strip() for option in parts[1].split("\t") if option.strip()]
         if [option[:1] for option in options] != list("ABCDEFGH"[: len(options)]) or len(options) < 2:
             return "选项不是从 A 起、用制表符隔开的"
         right = choice_of(self.output)
@@ -59,8 +59,8 @@ def main() -> int:
     rows = []
     for number, question in enumerate(read_task(args.file).Instances, 1):
         name = f"meds-58-{number}"
-        asked = [{"role": "user", "content": f"{question.input.strip()}\n{ASK}"}]
-        row = {"id": name, "case_id": name, "turn": 1, "title": "MedQA 中文", "messages": asked}
+        messages = [{"role": "user", "content": f"{question.input.strip()}\n{ASK}"}]
+        row = {"id": name, "case_id": name, "turn": 1, "title": "MedQA 中文", "messages": messages}
         rows.append(row | {"reference": question.output.strip()})
     folder = artifacts.eval_data_dir() / "meds-bench"
     artifacts.write_jsonl(folder / "questions.jsonl", rows)

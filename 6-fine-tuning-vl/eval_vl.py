@@ -25,6 +25,7 @@ from vl_tasks import make_unreadable, read_dataset
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.evaluation.endpoint import endpoint_task
+from health_assistant.evaluation.evaluate import listing, shown
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.scoring import ReportScore, score_report
 from health_assistant.lab_report.vl_protocol import READ_PROMPT, READ_PROMPT_VERSION, parse_answer
@@ -77,9 +78,9 @@ def run(args: argparse.Namespace) -> int:
     ruined = make_unreadable(pages, args.unreadable, folder / "unreadable")
     images = [page["image"] for page in pages] + [page["image"] for page in ruined]
     places = [str(image.resolve()) for image in images]
-    asked = [{"id": str(at), "image": place} for at, place in enumerate(places)]
-    artifacts.write_jsonl(folder / "pages.jsonl", asked)
-    artifacts.write_jsonl(folder / "pages-tables.jsonl", [row | {"prompt": TABLE_PROMPT} for row in asked])
+    page_rows = [{"id": str(at), "image": place} for at, place in enumerate(places)]
+    artifacts.write_jsonl(folder / "pages.jsonl", page_rows)
+    artifacts.write_jsonl(folder / "pages-tables.jsonl", [row | {"prompt": TABLE_PROMPT} for row in page_rows])
 
     # 2. 每个读者读一遍
     reads, scores = {}, {}
@@ -108,8 +109,8 @@ def run(args: argparse.Namespace) -> int:
             "not_answered": len(images) - len(answers),
         }
         if public:
-            found_rows = [page["report"].items if page["report"] else [] for page in reads[name]]
-            scores[name]["official"] = official_score(found_rows, pages)
+            items_read = [page["report"].items if page["report"] else [] for page in reads[name]]
+            scores[name]["official"] = official_score(items_read, pages)
         rows = [{"image": image.name, "answer": answer} for image, answer in zip(images, read, strict=True)]
         artifacts.write_jsonl(folder / name / "predictions.jsonl", rows)
         artifacts.write_json(folder / name / "scores.json", scores[name])
@@ -157,17 +158,17 @@ def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages:
             "identity": name,
             "task": lambda: {"model": EmbeddedReader(), "eval_batch_size": 1},
         }
-    wanted, api_base = args.rivals.get(name, (args.model, args.api_base if name == "endpoint" else ""))
+    given, api_base = args.rivals.get(name, (args.model, args.api_base if name == "endpoint" else ""))
     if api_base:
-        task = endpoint_task(api_base, wanted, most, args.batch_size)
-        return {"shown": wanted, "identity": [api_base, wanted, most], "task": lambda: task}
+        task = endpoint_task(api_base, given, most, args.batch_size)
+        return {"shown": given, "identity": [api_base, given, most], "task": lambda: task}
 
     from vl_benchmark import LocalVisionModel
 
     from health_assistant.training.loading import find_model
 
-    if wanted:
-        model = Path(wanted)
+    if given:
+        model = Path(given)
     else:
         tuned = {"after": recipe.run_name, "grpo": args.grpo}
         merged = artifacts.vl_dir(tuned.get(name, "")) / "merged"
@@ -177,10 +178,9 @@ def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages:
         script = f"python 6-fine-tuning-vl/{train}，再运行 merge_vl.py --recipe {model.parent.name}"
         raise BadInput(f"没有模型 {model}：先运行 {script}")
     warn_of_older_prompt(model)
-    files = sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in model.iterdir())
     return {
-        "shown": str(model).removeprefix(f"{artifacts.artifacts_dir()}/"),
-        "identity": [files, most, recipe.max_pixels, args.batch_size],
+        "shown": shown(model),
+        "identity": [listing(model), most, recipe.max_pixels, args.batch_size],
         "task": lambda: {
             "model": LocalVisionModel(model, images, args.batch_size, most, recipe.max_pixels),
             "eval_batch_size": args.batch_size,

@@ -101,7 +101,7 @@ def official_score(reads: list[list[LabItem]], pages: list[dict]) -> dict[str, f
         truth, left = page["official"], [_as_official(item) for item in items][: len(page["official"])]
         rows += len(truth)
         for true in truth:
-            mine = next((one for one in left if _same(one["item_name"], true["item_name"])), None)
+            mine = next((item for item in left if _same(item["item_name"], true["item_name"])), None)
             if mine:
                 left.remove(mine)
                 right.update(name for name in FIELDS if _same(mine[name], true[name]))
@@ -114,8 +114,8 @@ def _as_official(item: LabItem) -> dict[str, str]:
     return dict(zip(FIELDS, (item.name, item.result, item.unit, item.reference_range, flag), strict=True))
 
 
-def _same(one: str, other: str) -> bool:
+def _same(text: str, other: str) -> bool:
     """官方说的相同：不计空白、大小写、冒号与横线的写法，12.0 与 12 相同。"""
-    folded = (re.sub(r"\s", "", text).lower().translate(SAME) for text in (one, other))
-    first, second = (re.sub(r"(?<=\d)\.0+(?!\d)", "", text) for text in folded)
-    return first == second
+    folded = [re.sub(r"\s", "", each).lower().translate(SAME) for each in (text, other)]
+    without_zeros = {re.sub(r"(?<=\d)\.0+(?!\d)", "", each) for each in folded}
+    return len(without_zeros) == 1

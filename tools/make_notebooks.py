@@ -85,12 +85,12 @@ def cells(fence: re.Match, recipe: str, done: set[str]) -> str:
     """README 的一个代码块 -> 笔记本的格子，仍是 Markdown；命令在 done 里（前面的格子有）就不重复，除非是起服务。"""
     language, text = fence.groups()
     new = []
-    for one in commands_in(language, text):
-        line = one.line.split("  #")[0].strip()
-        if line not in done or one.script in SERVERS:
-            new.append(one)
+    for command in commands_in(language, text):
+        line = command.line.split("  #")[0].strip()
+        if line not in done or command.script in SERVERS:
+            new.append(command)
         done.add(line)
-    lines = [in_notebook(one, recipe) for one in new]
+    lines = [in_notebook(command, recipe) for command in new]
     if all(line.startswith("#") for line in lines):  # 没有能运行的：照 README 的样子
         return f"```{language.replace('bash', '')}\n{text}```"
     blocks = []

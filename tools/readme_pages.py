@@ -60,7 +60,7 @@ def fences(page: Path) -> list[tuple[str, str]]:
 
 def whole_lines(text: str) -> list[str]:
     """一条命令一行：反斜杠续行的、引号跨行的接起来；注释与空行不要。"""
-    found, begun = [], ""
+    lines, begun = [], ""
     for line in text.replace("\\\n", " ").splitlines():
         begun += line if not begun else f"\n{line}"
         try:
@@ -68,22 +68,22 @@ def whole_lines(text: str) -> list[str]:
         except ValueError:  # 引号还没有收上
             continue
         if words:
-            found.append(begun.strip())
+            lines.append(begun.strip())
         begun = ""
     assert not begun, f"引号没有收上：{begun}"
-    return found
+    return lines
 
 
 def commands_in(language: str, text: str) -> list[Command]:
     """一个代码块里的命令：bash 块里的每条（续行接好）；console 块里 `$ ` 开头的与它后面的各行；别的块里没有。"""
     if language == "bash":
         return [Command(line) for line in whole_lines(text)]
-    found = []
+    in_console = []
     if language == "console":
         for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
             line, *printed = part.splitlines()
-            found.append(Command(line, tuple(one for one in printed if one.strip())))
-    return found
+            in_console.append(Command(line, tuple(text for text in printed if text.strip())))
+    return in_console
 
 
 def commands(page: Path) -> list[Command]:

@@ -201,7 +201,7 @@ def local_target(recipe: Recipe, when: str, args: argparse.Namespace) -> Target:
         model = LocalModel(base, adapter, dialogues, recipe.batch_size, recipe.max_new_tokens)
         return {"model": model, "eval_batch_size": recipe.batch_size}
 
-    identity = {"model": name, "files": [_listing(base), _listing(adapter)], "batch_size": recipe.batch_size}
+    identity = {"model": name, "files": [listing(base), listing(adapter)], "batch_size": recipe.batch_size}
     return Target(name, identity, task)
 
 
@@ -215,13 +215,13 @@ def find_model(recipe: Recipe, when: str, args: argparse.Namespace) -> tuple[Pat
         script = f"python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/{recipe.run_name}.yaml"
         if recipe.tuned == "merged":
             script += f"，再运行 python 3-fine-tuning-llm/merge_llm.py --recipe {recipe.run_name}"
-            return _made_by(tuned / "merged", script), None, _shown(tuned / "merged")
+            return _made_by(tuned / "merged", script), None, shown(tuned / "merged")
         adapter = _made_by(tuned / "adapter", script)
     if adapter and not (adapter / "adapter_config.json").is_file():
         raise BadInput(f"{adapter} 不是适配器：没有 adapter_config.json")
     base = find_base(args.model or recipe.model_name_or_path)
-    name = _shown(args.model or identity_of(recipe.model_name_or_path))
-    return base, adapter, f"{name} + {_shown(adapter)}" if adapter else name
+    name = shown(args.model or identity_of(recipe.model_name_or_path))
+    return base, adapter, f"{name} + {shown(adapter)}" if adapter else name
 
 
 def check_trained_from(record: Path, base_model: str) -> None:
@@ -305,7 +305,7 @@ def _source(data: Path) -> dict:
     return {"data_source": about["source"], "is_sample": about["is_sample"]}
 
 
-def _listing(path: Path | None) -> list:
+def listing(path: Path | None) -> list:
     """模型目录里各文件的名字、大小、修改时间，代替读几十 GB 算哈希。"""
     files = sorted(path.rglob("*")) if path else []
     return [[str(file.relative_to(path)), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
@@ -317,7 +317,7 @@ def _made_by(folder: Path, script: str) -> Path:
     return folder
 
 
-def _shown(path: str | Path) -> str:
+def shown(path: str | Path) -> str:
     """产物目录里的东西写相对的位置，结果换一台机器看也明白。"""
     return str(path).removeprefix(f"{artifacts.artifacts_dir()}/")
 

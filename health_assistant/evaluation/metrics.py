@@ -41,8 +41,8 @@ def score_answer(answer: str, reference: str) -> dict[str, float]:
 
 def choice_of(reference: str) -> str | None:
     """选择题的参考答案（“正确答案是 D: …”）里的字母；不是选择题的为 None。"""
-    found = re.match(r"正确答案是\s*([A-H])\s*[:：]", reference.strip())
-    return found[1] if found else None
+    letter = re.match(r"正确答案是\s*([A-H])\s*[:：]", reference.strip())
+    return letter[1] if letter else None
 
 
 def chosen(answer: str) -> str | None:
