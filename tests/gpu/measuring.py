@@ -1,7 +1,4 @@
-"""GPU 测试共用的：真实尺寸、随机权重的基座，跑真的训练脚本与服务，服务量到的写成一张表。
-
-速度与显存不取决于权重的值，所以不必下载；损失没有意义。同一份代码在 CPU 上用极小的尺寸也走得通。
-"""
+"""在 GPU 上压真的服务，量到的写成一张表；同一份代码在 CPU 上用极小的尺寸也走得通。训练的由 training_speed.py 量。"""
 
 import json
 import os
@@ -20,59 +17,12 @@ from health_assistant import artifacts
 from health_assistant.evaluation.evaluate import machine
 
 ROOT = Path(__file__).resolve().parents[2]
-LLM_STAGE, SERVER_STAGE, VL_STAGE = "3-fine-tuning-llm", "5-build-server", "6-fine-tuning-vl"
+SERVER_STAGE = "5-build-server"
 START_SECONDS = 1200  # 载入 28 GB 的权重，vLLM 还要编译
-
-
-class TooBig(Exception):
-    """这张卡放不下；消息是训练脚本的话。"""
-
-
-def write_dialogues(home: Path, train: int) -> None:
-    from small_llm import write_train_data
-
-    write_train_data(home / "train-data/measured", train=train, val=8)
-
-
-def write_pages(home: Path, train: int, longest_side: int) -> None:
-    """整页的化验单；长边 2263 像素时约 2,490 个图像标记，正好用足配方的像素预算。"""
-    import yaml
-
-    recipe = {"size": {"train": train, "val": 2, "test": 2}, "layouts": ["methods"], "test_layouts": []}
-    config = home / "dataset-measured.yaml"
-    config.write_text(yaml.safe_dump(recipe | {"longest_side": longest_side}))
-    run(home, VL_STAGE, "render_reports.py", "--config", config)
 
 
 def environment(home: Path) -> dict:
     return os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(home), "HF_HUB_OFFLINE": "1"}
-
-
-def run(home: Path, stage: str, script: str, *arguments) -> None:
-    """在子进程里跑真的脚本：Unsloth 一导入就改写 trl，两种后端不能同在一个进程。"""
-    done = subprocess.run(
-        [sys.executable, *map(str, (ROOT / stage / script, *arguments))],
-        cwd=ROOT,
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        timeout=3000,
-        check=False,
-    )
-    if "放不下：" in done.stderr:
-        raise TooBig(done.stderr.strip().splitlines()[0])
-    assert done.returncode == 0, done.stdout + done.stderr[-5000:]
-
-
-def measure(home: Path, stage: str, recipe: str, base: Path, backend: str, steps: int, *more: object) -> dict:
-    """按配方训练 steps 步，返回 training.json；more 是另外改的设置。"""
-    name = f"{recipe}-{backend}"
-    script, place = {LLM_STAGE: ("train_llm.py", "llm"), VL_STAGE: ("train_vl.py", "vl")}[stage]
-    given = ["--config", ROOT / stage / f"configs/{recipe}.yaml", "--run_name", name, "--dataset_name", "measured"]
-    given += ["--model_name_or_path", base, "--quantized_model", "", "--backend", backend]
-    given += ["--max_steps", steps, "--eval_steps", steps, "--warmup_steps", 1, *more]
-    run(home, stage, script, *given)
-    return json.loads((home / place / name / "training.json").read_text())
 
 
 def measure_server(
