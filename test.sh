@@ -91,6 +91,6 @@ python -m ruff check . || status=$?
 # 两个进程分着跑，一个文件的测试在一处：很多测试在等，一个核闲着；长的文件在前，见 tests/conftest.py
 [ "$status" != 0 ] || python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "$MARKS" || status=$?
 # 量快慢的，单独跑才准
-[ "$status" != 0 ] || [ -z "$ALONE" ] || python -m pytest -m alone tests/2-eval-before-tuning tests/8-frontend-apps || status=$?
+[ "$status" != 0 ] || [ -z "$ALONE" ] || python -m pytest -m alone tests/8-frontend-apps || status=$?
 printf '\n测试用时 %s 秒（含安装），%s\n' "$SECONDS" "$([ "$status" = 0 ] && echo 全部通过 || echo "没有通过（退出码 ${status}）")"
 exit "$status"

@@ -1,19 +1,15 @@
 """阶段 2：一次真的评测（接口是假的），它写的东西；坏输入；被杀掉后续跑；失败的题；本地模型。"""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from evaluation import fake_endpoint
-from evaluation.eval_scripts import AFTER, BEFORE, CONFIG, results, run, start
-from stage_scripts import ROOT
+from evaluation.eval_scripts import CONFIG, results, run, start
 
-from health_assistant.evaluation.evaluate import run_script
 from health_assistant.evaluation.metrics import PER_QUESTION
 
 
@@ -82,23 +78,13 @@ def test_a_finished_evaluation_is_not_run_again(evaluated):
         (CONFIG, ["--api-base", "http://127.0.0.1:9/v1"], "--model"),
     ],
 )
-def test_bad_input_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys, config, options, said):
+def test_bad_input_is_one_line_and_writes_nothing(tmp_path, config, options, said):
     data = fake_endpoint.write_questions(tmp_path / "eval-data")
     broken = tmp_path / "broken.jsonl"
     broken.write_text(data.read_text("utf-8").split("\n")[0] + '\n{"id": "x"}\n', encoding="utf-8")
-    file = tmp_path / "run.yaml"
-    file.write_text(config, encoding="utf-8")
-    options = [str(broken) if one == "BROKEN" else one for one in options]
-    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(sys, "argv", ["eval_before.py", "--config", str(file), *options])
-    try:
-        code = run_script("评测", "before", file)
-    except SystemExit as end:  # argparse 自己退出
-        code = end.code
-    assert code == 2
-    errors = capsys.readouterr().err
-    assert said in errors.strip().splitlines()[-1]
+    done = run(tmp_path, *(broken if option == "BROKEN" else option for option in options), config=config)
+    assert done.returncode == 2
+    assert said in done.stderr.strip().splitlines()[-1]
     assert not (tmp_path / "eval").exists()
 
 
@@ -111,36 +97,34 @@ def kill_when(process: subprocess.Popen, ready) -> None:
     process.communicate()
 
 
-def stored(folder: Path, when: str) -> Path:
-    return folder / f"eval/run/{when}/evalscope/predictions/model/cmb_clin_questions.jsonl"
+def stored(folder: Path) -> Path:
+    return folder / "eval/run/before/evalscope/predictions/model/cmb_clin_questions.jsonl"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_and_rerun_equals_undisturbed_and_asks_nothing_twice(tmp_path, when):
-    script = {"before": BEFORE, "after": AFTER}[when]
+def test_killed_and_rerun_equals_undisturbed_and_asks_nothing_twice(tmp_path):
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     for folder in (calm, killed):
         fake_endpoint.write_questions(folder / "eval-data")
     with fake_endpoint.running(tmp_path, latency=0.2) as endpoint:
         options = ["--api-base", endpoint.url, "--model", "fake", "--concurrency", "4"]
-        assert run(calm, *options, script=script).returncode == 0
+        assert run(calm, *options).returncode == 0
     with fake_endpoint.running(tmp_path, latency=0.2) as endpoint:
         options[1] = endpoint.url
-        kill_when(start(killed, *options, script=script), lambda: len(endpoint.asked()) >= 18)
+        kill_when(start(killed, *options), lambda: len(endpoint.asked()) >= 18)
         time.sleep(0.5)
-        kept = stored(killed, when).read_text(encoding="utf-8").splitlines()
+        kept = stored(killed).read_text(encoding="utf-8").splitlines()
         assert len(kept) >= 14
         answered = {json.loads(line)["messages"][-2]["content"] for line in kept}
         first = endpoint.questions()
-        done = run(killed, *options, script=script)
+        done = run(killed, *options)
         assert done.returncode == 0, done.stderr
         second = endpoint.questions()[len(first) :]
     assert not answered & {*second}, "答过并存下的题又问了"
     assert len({*first} & {*second}) <= 4, "只有被杀时正在路上的才重问"
     assert len(second) == 39 - len(answered)
-    assert results(killed, when)[0] == results(calm, when)[0]
-    assert results(killed, when)[1]["metrics"] == results(calm, when)[1]["metrics"]
+    assert results(killed)[0] == results(calm)[0]
+    assert results(killed)[1]["metrics"] == results(calm)[1]["metrics"]
 
 
 @pytest.mark.slow
@@ -203,7 +187,7 @@ def test_a_local_model_killed_half_way_resumes_to_the_same_answers(tmp_path, ran
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     done = run(calm, *options, config=config)
     assert done.returncode == 0, done.stderr
-    file = stored(killed, "before")
+    file = stored(killed)
     process = start(killed, *options, config=config)
     kill_when(process, lambda: file.exists() and file.read_bytes().count(b"\n") >= 9)
     assert file.read_bytes().count(b"\n") < 39
@@ -226,12 +210,3 @@ def test_batching_does_not_change_the_answers(tmp_path, random_model):
         assert done.returncode == 0, done.stderr
     one, eight = ([row["prediction"] for row in results(tmp_path / size)[0]] for size in "18")
     assert sum(a == b for a, b in zip(one, eight, strict=True)) >= 38
-
-
-@pytest.mark.slow
-@pytest.mark.alone
-def test_sixteen_at_a_time_is_at_least_eight_times_faster_than_one():
-    script = ROOT / "tests/benchmarks/evaluation_concurrency.py"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from evaluation import fake_endpoint
-from evaluation.eval_scripts import AFTER, BEFORE
-from stage_scripts import ROOT, run_here
+from evaluation.eval_scripts import AFTER
+from stage_scripts import run_here
 
 from health_assistant.evaluation import metrics
 from health_assistant.evaluation.evaluate import PROMPT_VERSION
@@ -89,28 +89,6 @@ def test_what_is_missing_names_the_script_that_makes_it(tmp_path, script, said):
     fake_endpoint.write_questions(tmp_path / "eval-data")
     done = run_here(tmp_path, script)
     assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
-
-
-CMB_CLIN = ROOT.parent / "shared/data/CMB-Clin-qa.json"
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not CMB_CLIN.exists(), reason="没有 CMB-Clin：../shared/data 不在")
-def test_two_runs_on_cmb_clin_have_208_questions_in_both_columns(tmp_path):
-    done = run_here(tmp_path, "1-eval-data-prepare/prepare_cmb_clin.py", "--file", CMB_CLIN)
-    assert done.returncode == 0, done.stderr
-    (tmp_path / "cmb.yaml").write_text("model_name_or_path: some/base\n", encoding="utf-8")
-    scripts = {"": BEFORE, "首先考虑诊断，完善检查": AFTER}
-    for suffix, script in scripts.items():
-        with fake_endpoint.running(tmp_path, suffix=suffix, empty="鉴别") as endpoint:
-            options = ["--config", tmp_path / "cmb.yaml", "--api-base", endpoint.url, "--model", "fake"]
-            done = run_here(tmp_path, script, *options)
-            assert done.returncode == 0, done.stderr
-            assert len(endpoint.asked()) == 208
-    done = run_here(tmp_path, COMPARE, "--recipe", "cmb")
-    assert (done.returncode, "n = 208 与 208" in done.stdout) == (0, True), done.stderr
-    changes = json.loads((tmp_path / "eval/cmb/compare/compare.json").read_text("utf-8"))
-    assert {change["n"] for change in changes} == {208}
 
 
 def test_a_model_tuned_from_another_base_is_refused(tmp_path):
