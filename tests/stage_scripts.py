@@ -60,9 +60,9 @@ def run_here(home: Path, script: str | Path, *arguments) -> subprocess.Completed
     return subprocess.CompletedProcess([script, *arguments], code, shown.getvalue(), said.getvalue())
 
 
-def run_well(home: Path, script: str | Path, *arguments, timeout: float = 900) -> str:
-    """同 run，要成功；返回标准输出。"""
-    done = run(home, script, *arguments, timeout=timeout)
+def run_well(home: Path, script: str | Path, *arguments, timeout: float = 900, here: bool = False) -> str:
+    """同 run（here 时同 run_here），要成功；返回标准输出。"""
+    done = run_here(home, script, *arguments) if here else run(home, script, *arguments, timeout=timeout)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     return done.stdout
 

@@ -28,16 +28,16 @@ def held_out_questions(val: Path, path: Path) -> Path:
 def test_tuning_on_real_dialogues_helps(tmp_path, capsys):
     began, run = time.monotonic(), partial(run_well, tmp_path, timeout=1500)
     mapping = ["--map", "question=title+ask,answer=answer", "--name", "dialogues"]
-    run("3-fine-tuning-llm/prepare_train_data.py", "--source", DIALOGUES, *mapping)
+    run("3-fine-tuning-llm/prepare_train_data.py", "--source", DIALOGUES, *mapping, here=True)
     questions = held_out_questions(tmp_path / "train-data/dialogues/val.jsonl", tmp_path / "held-out.jsonl")
     # 批小一半，更新的次数多一倍：只看一遍数据时，微型模型要靠它学会照着问题答，而不只是学会写法
     recipe = ["--dataset_name", "dialogues", "--num_train_epochs", 1, "--max_length", 256]
     recipe += ["--update_rows", 4, "--eval_steps", 600]
     run("3-fine-tuning-llm/train_llm.py", *recipe)
-    run("3-fine-tuning-llm/merge_llm.py")
-    run("2-eval-before-tuning/eval_before.py", "--data", questions)
-    run("4-eval-after-tuning/eval_after.py", "--data", questions)
-    run("4-eval-after-tuning/compare.py", "--data", questions)
+    run("3-fine-tuning-llm/merge_llm.py", here=True)
+    for script in ("2-eval-before-tuning/eval_before.py", "4-eval-after-tuning/eval_after.py"):
+        run(script, "--data", questions, here=True)
+    run("4-eval-after-tuning/compare.py", "--data", questions, here=True)
 
     training = json.loads((tmp_path / "llm/tiny/training.json").read_text(encoding="utf-8"))
     (rouge,) = [

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from model_servers import ROOT, free_port
 from PIL import Image
-
-RESULTS = ROOT / "5-build-server/bench_results.py"
+from stage_scripts import run_here
 
 
 def bench(*args: str, home: Path, **env: str) -> subprocess.CompletedProcess:
@@ -48,7 +47,5 @@ def test_a_model_that_is_not_there_is_named(llm_server, tmp_path):
 
 
 def test_results_without_records_are_refused(tmp_path):
-    command = [sys.executable, RESULTS, "report", "nobody"]
-    home = os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path)}
-    done = subprocess.run(command, env=home, capture_output=True, text=True, timeout=60)
+    done = run_here(tmp_path, "5-build-server/bench_results.py", "report", "nobody")
     assert (done.returncode, "先运行 bench.sh" in done.stderr) == (2, True)

@@ -8,27 +8,28 @@ from pathlib import Path
 
 import pytest
 import serve
+import stage_scripts
 from model_servers import ROOT, free_port
 from PIL import Image
+from stage_scripts import run_here
 
 from health_assistant.lab_report.report import DISCLAIMER, ReadReport
 
 STAGE = ROOT / "5-build-server"
+ASK = "5-build-server/ask_server.py"
 TRANSFORMERS = ("--backend", "transformers")
 
 
-def run(script: str, *args: str | Path, **env: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, STAGE / script, *args]
-    return subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=60)
+def run_serve(home: Path, *options, **env: str) -> subprocess.CompletedProcess:
+    """另一个进程里的 serve.py。"""
+    return stage_scripts.run(home, "5-build-server/serve.py", *options, timeout=60, **env)
 
 
 # ---- ask_server.py ----
 
 
-@pytest.mark.slow
 def test_ask_server_writes_its_answers_once(embedded_server, photo, tmp_path):
-    home = {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path)}
-    done = run("ask_server.py", "--base-url", embedded_server.url, "--photo", photo.path, **home)
+    done = run_here(tmp_path, ASK, "--base-url", embedded_server.url, "--photo", photo.path)
     assert done.returncode == 0, done.stderr
     assert "embedded-report-reader" in done.stdout
     folder = tmp_path / "5-build-server"
@@ -37,10 +38,10 @@ def test_ask_server_writes_its_answers_once(embedded_server, photo, tmp_path):
     assert advice.strip().endswith(DISCLAIMER)
     assert advice.strip() in done.stdout
 
-    again = run("ask_server.py", "--base-url", embedded_server.url, "--photo", photo.path, **home)
+    again = run_here(tmp_path, ASK, "--base-url", embedded_server.url, "--photo", photo.path)
     assert (again.returncode, "问过了" in again.stdout) == (0, True)
     nobody = f"http://127.0.0.1:{free_port()}/v1"
-    elsewhere = run("ask_server.py", "--base-url", nobody, "--photo", photo.path, **home)
+    elsewhere = run_here(tmp_path, ASK, "--base-url", nobody, "--photo", photo.path)
     assert elsewhere.returncode == 1, "换一个服务就要重问"
     assert "连不上模型服务" in elsewhere.stderr
     assert "python 5-build-server/serve.py" in elsewhere.stderr
@@ -48,16 +49,16 @@ def test_ask_server_writes_its_answers_once(embedded_server, photo, tmp_path):
 
 
 def test_ask_server_passes_on_why_the_server_refused(embedded_server, tmp_path):
-    blank, home = tmp_path / "blank.png", {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path)}
+    blank = tmp_path / "blank.png"
     Image.new("1", (400, 400), 1).save(blank)
-    done = run("ask_server.py", "--base-url", embedded_server.url, "--photo", blank, **home)
+    done = run_here(tmp_path, ASK, "--base-url", embedded_server.url, "--photo", blank)
     assert done.returncode == 1
     assert "没有看清文字" in done.stderr
     assert not (tmp_path / "5-build-server").exists()
 
 
 def test_ask_server_without_a_photo(tmp_path):
-    done = run("ask_server.py", "--photo", tmp_path / "none.jpg")
+    done = run_here(tmp_path, ASK, "--photo", tmp_path / "none.jpg")
     assert (done.returncode, "没有这个文件" in done.stderr) == (2, True)
 
 
@@ -80,12 +81,12 @@ def test_bench_takes_prompts_from_where_the_command_was_typed(tmp_path):
 # ---- serve.py ----
 
 
-def test_busy_port_is_said():
+def test_busy_port_is_said(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = run("serve.py", "--port", str(port))
+        done = run_here(tmp_path, "5-build-server/serve.py", "--port", port)
     assert done.returncode == 2
     assert f"127.0.0.1:{port} 不能用" in done.stderr
 
@@ -136,7 +137,7 @@ def test_vllm_is_replaced_by_its_own_command_and_the_key_is_not_shown(tmp_path):
     """没有装 vllm 的机器上：说会运行什么、装好以后怎样用、去哪里装。"""
     config = STAGE / "configs/qwen2.5-14b-merged.yaml"
     options = ["--backend", "vllm", "--config", config, "--model", tmp_path, "--served-model-name", "mine"]
-    done = run("serve.py", *options, "--api-key", "sk-secret", PATH=str(tmp_path))
+    done = run_serve(tmp_path, *options, "--api-key", "sk-secret", PATH=str(tmp_path))
     assert done.returncode == 2
     assert done.stdout.startswith(f"vllm serve {tmp_path} ")
     assert "model='mine'" in done.stdout
@@ -152,7 +153,7 @@ def test_what_vllm_needs_is_said_before_it_starts(tmp_path, layers, code, words)
     shape = {"hidden_size": 8192, "intermediate_size": 131072, "num_attention_heads": 64, "num_key_value_heads": 8}
     Qwen2Config(**shape, num_hidden_layers=layers, vocab_size=1000).save_pretrained(tmp_path)
     options = ["--config", STAGE / "configs/qwen2.5-14b-merged.yaml", "--model", tmp_path]
-    done = run("serve.py", "--backend", "vllm", *options, PATH=str(tmp_path))
+    done = run_serve(tmp_path, "--backend", "vllm", *options, PATH=str(tmp_path))
     assert "估计要" in done.stdout
     assert (done.returncode, words in done.stderr) == (code, True), done.stderr
 
@@ -163,7 +164,7 @@ def test_a_model_that_cannot_be_loaded_is_explained(llm, tmp_path):
     for file in llm.folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "chat_template.jinja").write_text("{{ messages[0].content }}")
-    done = run("serve.py", *TRANSFORMERS, "--model", tmp_path, "--port", "0", HF_HUB_OFFLINE="1")
+    done = run_serve(tmp_path, *TRANSFORMERS, "--model", tmp_path, "--port", "0")
     assert done.returncode == 2
     assert "不是 ChatML" in done.stderr
     assert "Traceback" not in done.stderr

@@ -3,20 +3,16 @@
 import base64
 import io
 import json
-import os
 import shutil
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
-from evaluation import fake_endpoint
+from evaluation import eval_scripts, fake_endpoint
 from model_server.api import create_app
 from model_server.streamer import AnswerStreamer
 from model_server.transformers_backend import WAITING, TransformersBackend
-from model_servers import ROOT
 from PIL import Image, ImageDraw
 
 from health_assistant.training.sft import encode_prompt
@@ -354,13 +350,10 @@ def test_hanging_up_in_the_queue_frees_the_place(client):
 
 
 @pytest.mark.slow
-def test_evalscope_scores_the_served_model(llm_server, tmp_path):
+def test_evalscope_scores_the_served_model(llm_server, tmp_path, monkeypatch):
     """阶段 2 的脚本不改一个字，问这个服务。基座只会写换行，所以问 LoRA。"""
     fake_endpoint.write_questions(tmp_path / "eval-data", cases=3, turns=2)
-    (tmp_path / "run.yaml").write_text("model_name_or_path: some/base\n", encoding="utf-8")
-    command = [sys.executable, ROOT / "2-eval-before-tuning/eval_before.py", "--config", tmp_path / "run.yaml"]
-    command += ["--api-base", llm_server.url, "--model", "tuned-1.5"]
-    environment = os.environ | {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path), "OPENAI_API_KEY": llm_server.api_key}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    monkeypatch.setenv("OPENAI_API_KEY", llm_server.api_key)
+    done = eval_scripts.run(tmp_path, "--api-base", llm_server.url, "--model", "tuned-1.5")
     assert done.returncode == 0, done.stderr
     assert "6 题" in done.stdout

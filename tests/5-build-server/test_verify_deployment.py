@@ -5,14 +5,13 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import model_servers
 import pytest
 import verify_deployment
-from model_servers import ROOT, running
+from model_servers import running
 from served_model import Trained
 
 from health_assistant import artifacts
@@ -282,11 +281,3 @@ def test_damage_to_the_files_a_server_serves_is_caught(gate, tmp_path):
             code, failed, _ = gate("--kind", kind, "--base-url", server.url)
         assert code == 1
         assert expected in failed
-
-
-@pytest.mark.slow
-def test_the_script_runs_on_its_own(home):
-    script = ROOT / "5-build-server/verify_deployment.py"
-    done = subprocess.run([sys.executable, script, "--recipe", "r"], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "✓ 核对过的都一致" in done.stdout

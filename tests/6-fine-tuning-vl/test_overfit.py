@@ -14,8 +14,8 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_tiny_model_overfits_32_small_renders(tmp_path):
-    def run(script: str, *arguments) -> str:
-        return run_well(tmp_path, f"6-fine-tuning-vl/{script}", *arguments)
+    def run(script: str, *arguments, here: bool = False) -> str:
+        return run_well(tmp_path, f"6-fine-tuning-vl/{script}", *arguments, here=here)
 
     recipe = yaml.safe_load((ROOT / "6-fine-tuning-vl/configs/dataset-tiny.yaml").read_text(encoding="utf-8"))
     (tmp_path / "dataset-small.yaml").write_text(yaml.safe_dump(recipe | {"size": {"train": 32, "val": 1, "test": 1}}))
@@ -27,8 +27,9 @@ def test_the_tiny_model_overfits_32_small_renders(tmp_path):
     shares = [part for name in ("abnormal", "question", "unreadable") for part in (f"--{name}_share", "0")]
     steps = ["--num_train_epochs", 75, "--eval_steps", 150]
     run("train_vl.py", "--run_name", "tiny", "--dataset_name", "small", *steps, *shares)
-    run("merge_vl.py", "--recipe", "tiny")
-    out = run("eval_vl.py", "--reader", "before", "after", "--dataset", data / "train", "--unreadable", "0")
+    run("merge_vl.py", "--recipe", "tiny", here=True)
+    readers = ["--reader", "before", "after", "--dataset", data / "train", "--unreadable", "0"]
+    out = run("eval_vl.py", *readers, here=True)
     readers = json.loads((tmp_path / "vl/tiny/eval/train/compare.json").read_text())["readers"]
     print(out)
     assert readers["before"]["total"]["result_recall"] < 0.1

@@ -5,7 +5,7 @@ import signal
 import statistics
 
 import pytest
-from stage_scripts import ROOT, load, run, run_forked, run_well
+from stage_scripts import ROOT, load, run_forked, run_here, run_well
 
 NAME = "6-fine-tuning-vl"
 STAGE, GRPO = ROOT / NAME, f"{NAME}/train_vl_grpo.py"
@@ -78,15 +78,15 @@ def small(tmp_path_factory):
     full = ["--lora_modules_to_save", "visual", "embed_tokens", "lm_head", "--max_length", 700, "--min_text_height", 1]
     sft = ["--model_name_or_path", base, "--dataset_name", "small", "--max_pixels", 15680, "--lora_r", 4, *full]
     sft += ["--num_train_epochs", 2, "--unreadable_share", 0, "--learning_rate", 0.01]
-    run_well(home, f"{NAME}/train_vl.py", "--run_name", "sft", *sft)
     short = ["--sft_run_name", "sft", "--unreadable_share", "0", "--num_generations", "2", "--max_steps", "6"]
     short += ["--per_device_train_batch_size", "4", "--eval_steps", "2", "--max_completion_length", "12"]
     killed = [*short, "--run_name", "killed"]
-    runs = [(GRPO, [*short, "--run_name", "calm"], None), (GRPO, killed, ["step", 4])] + [(GRPO, killed, None)] * 2
+    runs = [(f"{NAME}/train_vl.py", ["--run_name", "sft", *sft], None), (GRPO, [*short, "--run_name", "calm"], None)]
+    runs += [(GRPO, killed, ["step", 4])] + [(GRPO, killed, None)] * 2
     runs.append((GRPO, [*short, "--run_name", "broken"], ["nan-step", 3]))
     codes, outputs = zip(*run_forked(home, runs), strict=True)
-    assert codes == (0, -signal.SIGKILL, 0, 0, 1), outputs[-1][-3000:]
-    return home, "".join(outputs[:4]), outputs[4]
+    assert codes == (0, 0, -signal.SIGKILL, 0, 0, 1), outputs[-1][-3000:]
+    return home, "".join(outputs[1:5]), outputs[5]
 
 
 @pytest.mark.slow
@@ -131,9 +131,8 @@ def test_a_loss_that_is_not_finite_stops_it(small):
     assert {one.name for one in home.glob("vl/broken/checkpoints/*/checkpoint-*")} == {"checkpoint-2"}
 
 
-@pytest.mark.slow
 def test_without_a_tuned_adapter_it_says_what_to_run(tmp_path):
-    done = run(tmp_path, GRPO)
+    done = run_here(tmp_path, GRPO)
     assert done.returncode == 2 and "先运行 train_vl.py" in done.stderr
 
 
@@ -151,8 +150,8 @@ def test_the_reward_on_pages_never_seen_rises(tmp_path):
     run_well(tmp_path, f"{NAME}/train_vl.py", *half, "--unreadable_share", 0, "--question_share", 0)
     run_well(tmp_path, GRPO, timeout=3000)
     for name in ("tiny", "tiny-grpo"):
-        run_well(tmp_path, f"{NAME}/merge_vl.py", "--recipe", name)
-    run_well(tmp_path, f"{NAME}/eval_vl.py", "--reader", "after", "grpo", "--unreadable", 0)
+        run_well(tmp_path, f"{NAME}/merge_vl.py", "--recipe", name, here=True)
+    run_well(tmp_path, f"{NAME}/eval_vl.py", "--reader", "after", "grpo", "--unreadable", 0, here=True)
 
     pages = tasks.read_pages(tmp_path / "vl/dataset/tiny/test")
     truths = [page["report"].model_dump_json() for page in pages]

@@ -1,15 +1,13 @@
 """练习：发给学生的起点通不过自己的检查，参考答案（solutions.md）通得过；都作为真的脚本运行。"""
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from stage_scripts import ROOT, run_here
 
-ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = sorted(ROOT.glob("[0-9]-*/exercise.py"))
 PART = re.compile(r"(?<=# ---- 你的答案 ----\n).*?(?=# ---- 检查 ----)", re.DOTALL)
 
@@ -23,9 +21,7 @@ RUN = [pytest.param(one, id=stage(one), marks=[pytest.mark.slow] * stage(one).st
 
 
 def run(exercise: Path) -> subprocess.CompletedProcess:
-    # 副本要导入的也是这一份 health_assistant
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, exercise], env=env, capture_output=True, text=True, timeout=60)
+    return run_here(exercise.parent, exercise)
 
 
 def solution(exercise: Path) -> str:
