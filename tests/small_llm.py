@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from unittest import mock
 
+from health_assistant.artifacts import write_jsonl
 from health_assistant.training import tiny_models
 
 SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -34,7 +35,6 @@ def write_train_data(folder: Path, train: int = 40, val: int = 8) -> Path:
         {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]}
         for asked, answer in zip(texts[::2], texts[1::2], strict=True)
     ]
-    for name, part in (("train", rows[:train]), ("val", rows[train : train + val])):
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in part)
-        (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+    write_jsonl(folder / "train.jsonl", rows[:train])
+    write_jsonl(folder / "val.jsonl", rows[train : train + val])
     return folder

@@ -1,6 +1,5 @@
 """视觉训练测试共用的：一两秒就造好的极小基座，和几十张小图。"""
 
-import json
 from pathlib import Path
 from unittest import mock
 
@@ -35,10 +34,9 @@ def write_pages(folder: Path) -> None:
 
     for split, count in (("train", 12), ("val", 2)):
         (folder / split).mkdir(parents=True)
-        lines = []
+        rows = []
         for at in range(count):
             Image.effect_noise((112, 84), 90).convert("RGB").save(folder / split / f"{at}.png")
             report = ReadReport(report_type="血常规", items=[PrintedRow(name="白细胞", result=str(at + 3.5))])
-            row = {"file_name": f"{at}.png", "report": report.model_dump_json()}
-            lines.append(json.dumps(row, ensure_ascii=False) + "\n")
-        (folder / split / "metadata.jsonl").write_text("".join(lines), encoding="utf-8")
+            rows.append({"file_name": f"{at}.png", "report": report.model_dump_json()})
+        artifacts.write_jsonl(folder / split / "metadata.jsonl", rows)

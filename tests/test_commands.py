@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from model_servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ["run.sh", "test.sh", ".ci/run", "0-env-init/setup_venv.sh"]
@@ -129,12 +130,6 @@ def processes_left(course: Path) -> list[str]:
     assert pids, "替身服务没有启动过"
     alive = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
     return [str(process) for process in alive if process.status() != psutil.STATUS_ZOMBIE]
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
 
 
 # ---- 用法 ----

@@ -247,16 +247,6 @@ def test_what_is_not_a_readable_file(run, tmp_path, capsys):
         expect_one_line_error(run("--file", path), capsys.readouterr(), path, words, tmp_path / "out")
 
 
-def test_the_real_script_exits_2(tmp_path):
-    path = write(tmp_path / "坏.json", pair(answer=""))
-    done = stage_scripts.run(tmp_path / "out", SCRIPT, "--file", path)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    place = '第 1 条记录（id "7"）的 QA_pairs 第 2 问的 answer'
-    assert done.stderr == f"✗ {path}：{place}：是空的或只有空白；应是非空的文字\n"
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_checklist_is_keyed_by_the_ids_of_the_prepared_questions(run, tmp_path):
     assert run("--file", write(tmp_path / "病例.json", [GOOD])) == 0
     names = [row["id"] for row in read_rows(tmp_path / "out")]

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from stage_scripts import ROOT
 
+from health_assistant.artifacts import write_jsonl
+
 SCRIPT = "check_contamination.py"
 SHARED = ROOT.parent / "shared/data"
 CASE = "患者，男，52岁，3天前受凉后出现发热，体温38.6℃，咳嗽、咳黄脓痰；右下肺可闻及湿啰音，白细胞13.2×10⁹/L。"
@@ -40,11 +42,6 @@ def check(run, tmp_path):
         return run(SCRIPT, "--name", "mine", *arguments)
 
     return script
-
-
-def write_jsonl(path, rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 CLEAN = [(f"感冒第{at}天了要紧吗？", f"先观察{at}天，休息，多喝水；喘不上气马上去急诊。") for at in range(5)]

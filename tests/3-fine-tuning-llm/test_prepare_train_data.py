@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from stage_scripts import load, run_killed
 
+from health_assistant.artifacts import write_jsonl
+
 SCRIPT = "3-fine-tuning-llm/prepare_train_data.py"
 SAMPLE = Path(str(resources.files("health_assistant.training") / "data" / "medical_qa_sample.jsonl"))
 ANSWER = "多喝水，多休息，三天不退就去门诊看看。"
@@ -36,7 +38,7 @@ def about(folder):
 
 
 def write_rows(path, rows):
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    write_jsonl(path, rows)
     return path
 
 

@@ -153,6 +153,9 @@ def test_changing_the_recipe_or_the_data_keeps_the_checkpoints(home, in_process)
         data.write_text(whole, encoding="utf-8")
     code, out = in_process(*given)
     assert code == 0 and f"从检查点 {first.name}/checkpoint-4 接着训练" in out
+    others = {folder for folder in first.parent.iterdir() if folder != first}
+    code, out = in_process(*given, "--force")
+    assert code == 0 and "从头训练" in out and {*first.parent.iterdir()} == {first, *others}, "只从头做自己的"
 
 
 def test_control_tokens_in_the_data_are_counted_and_said(home, in_process):

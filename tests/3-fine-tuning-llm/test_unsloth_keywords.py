@@ -29,12 +29,15 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     return zipfile.ZipFile(wheels[0])
 
 
-def parameters(wheel: zipfile.ZipFile, file: str, owner: str, function: str) -> set[str]:
+def classes(wheel: zipfile.ZipFile, file: str) -> dict[str, ast.ClassDef]:
+    tree = ast.parse(wheel.read(f"unsloth/models/{file}.py"))
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def parameters(owner: ast.ClassDef, function: str) -> set[str]:
     """类 owner 的方法 function 写明的参数名，**kwargs 不算。"""
-    tree = ast.parse(wheel.read(file))
-    (body,) = (node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == owner)
-    (found,) = (node for node in body if isinstance(node, ast.FunctionDef) and node.name == function)
-    return {argument.arg for argument in (*found.args.args, *found.args.kwonlyargs)}
+    (method,) = (node for node in owner.body if isinstance(node, ast.FunctionDef) and node.name == function)
+    return {argument.arg for argument in (*method.args.args, *method.args.kwonlyargs)}
 
 
 def keywords_we_pass(owner: str, recipe: Recipe) -> tuple[set[str], set[str]]:
@@ -46,30 +49,23 @@ def keywords_we_pass(owner: str, recipe: Recipe) -> tuple[set[str], set[str]]:
     return set(fast.from_pretrained.call_args.kwargs), set(fast.get_peft_model.call_args.kwargs)
 
 
-def test_from_pretrained_has_every_keyword_we_pass(wheel):
-    passed, _ = keywords_we_pass("FastLanguageModel", Recipe())
-    assert len(passed) >= 5
-    assert passed <= parameters(wheel, "unsloth/models/loader.py", "FastLanguageModel", "from_pretrained")
-
-
-def test_get_peft_model_has_every_keyword_we_pass(wheel):
-    _, passed = keywords_we_pass("FastLanguageModel", Recipe())
-    assert len(passed) >= 6
-    # FastLanguageModel 继承 FastLlamaModel，后者给 Qwen2 也用
-    assert passed <= parameters(wheel, "unsloth/models/llama.py", "FastLlamaModel", "get_peft_model")
-    tree = ast.parse(wheel.read("unsloth/models/loader.py"))
-    (owner,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "FastLanguageModel")
-    assert [ast.unparse(base) for base in owner.bases] == ["FastLlamaModel"]
-
-
-def test_the_vision_model_has_every_keyword_we_pass(wheel):
-    """FastVisionModel 继承 FastModel；它的 get_peft_model 原样转给 FastBaseModel。"""
-    load, adapt = keywords_we_pass("FastVisionModel", VisionRecipe())
-    assert len(load) >= 5 and {"finetune_vision_layers", "modules_to_save"} <= adapt
-    assert load <= parameters(wheel, "unsloth/models/loader.py", "FastModel", "from_pretrained")
-    assert adapt <= parameters(wheel, "unsloth/models/vision.py", "FastBaseModel", "get_peft_model")
-    classes = {one.name: one for one in ast.parse(wheel.read("unsloth/models/loader.py")).body if hasattr(one, "bases")}
-    assert [ast.unparse(base) for base in classes["FastVisionModel"].bases] == ["FastModel"]
+@pytest.mark.parametrize(
+    ("owner", "recipe", "loader", "adapts", "parent"),
+    [
+        # FastLanguageModel 继承 FastLlamaModel，后者给 Qwen2 也用
+        ("FastLanguageModel", Recipe(), "FastLanguageModel", ("llama", "FastLlamaModel"), "FastLlamaModel"),
+        # FastVisionModel 继承 FastModel；它的 get_peft_model 原样转给 FastBaseModel
+        ("FastVisionModel", VisionRecipe(), "FastModel", ("vision", "FastBaseModel"), "FastModel"),
+    ],
+)
+def test_unsloth_has_every_keyword_we_pass(wheel, owner, recipe, loader, adapts, parent):
+    load, adapt = keywords_we_pass(owner, recipe)
+    assert len(load) >= 5 and len(adapt) >= 6
+    assert ({"finetune_vision_layers", "modules_to_save"} <= adapt) == recipe.vision
+    loaders, (file, adapter) = classes(wheel, "loader"), adapts
+    assert load <= parameters(loaders[loader], "from_pretrained")
+    assert adapt <= parameters(classes(wheel, file)[adapter], "get_peft_model")
+    assert [ast.unparse(base) for base in loaders[owner].bases] == [parent]
 
 
 def test_unsloth_leaves_our_batches_alone(tmp_path):

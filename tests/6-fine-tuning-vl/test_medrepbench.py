@@ -2,19 +2,19 @@
 
 import csv
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fake_upstreams import FakeUpstream
 from PIL import Image
+from stage_scripts import load
 
 from health_assistant.command_line import BadInput
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import Reading
 
-STAGE = Path(__file__).resolve().parents[2] / "6-fine-tuning-vl"
+EVALUATE = "6-fine-tuning-vl/eval_vl.py"
 LABORATORY = json.dumps({"type": "Laboratory", "gender": "女", "age": "34"}, ensure_ascii=False)
 
 
@@ -48,12 +48,9 @@ def row(image: str, items=ITEMS, meta: str = LABORATORY) -> dict:
     return {"image": image, "meta": meta, "items": json.dumps(items, ensure_ascii=False)}
 
 
-@pytest.fixture
-def medrepbench(monkeypatch):
-    monkeypatch.syspath_prepend(str(STAGE))
-    import vl_medrepbench
-
-    return vl_medrepbench
+@pytest.fixture(scope="module")
+def medrepbench():
+    return load("6-fine-tuning-vl/vl_medrepbench.py")
 
 
 def test_the_published_form_is_read(tmp_path, medrepbench):
@@ -133,29 +130,22 @@ def answering(rows: list[dict] | str) -> FakeUpstream:
         ("看不清这张图片", []),
     ],
 )
-def test_tags_of_a_table_become_cells(cells, rows, monkeypatch):
-    monkeypatch.syspath_prepend(str(STAGE))
-    import vl_paddleocr
-
+def test_tags_of_a_table_become_cells(cells, rows):
+    vl_paddleocr = load("6-fine-tuning-vl/vl_paddleocr.py")
     assert vl_paddleocr.table_cells(cells) == rows
     assert rows[:1] != [] or vl_paddleocr.report_answer(cells) == cells
 
 
 @pytest.mark.slow
-def test_rivals_and_the_official_score_stand_in_one_table(tmp_path, monkeypatch, capsys):
+def test_rivals_and_the_official_score_stand_in_one_table(tmp_path, monkeypatch, run_main):
     write_dataset(tmp_path / "medrepbench", [row("a.png"), row("b.png")])
-    monkeypatch.syspath_prepend(str(STAGE))
-    import eval_vl
-
-    for name, value in {"HEALTH_ASSISTANT_ARTIFACTS": str(tmp_path / "out"), "NO_PROXY": "127.0.0.1"}.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with answering(RIGHT) as honest, answering(EXTRA) as wordy, answering(TABLE) as tables:
         arguments = ["--dataset", str(tmp_path / "medrepbench"), "--reader", "endpoint", "--batch-size", "1"]
         arguments += ["--api-base", honest.api_base, "--model", "one", "--rival", f"多一行=two@{wordy.api_base}"]
         arguments += [f"表格=PaddleOCR-VL-0.9B@{tables.api_base}"]
-        monkeypatch.setattr(sys, "argv", ["eval_vl.py", *arguments])
-        assert eval_vl.main() == 0, capsys.readouterr().err
-    shown = capsys.readouterr().out
+        code, shown, error = run_main(EVALUATE, *arguments, home=tmp_path / "out")
+        assert code == 0, error
     assert "MedRepBench（CC BY-NC 4.0，只用来评测）：2 张化验单" in shown
     readers = json.loads((tmp_path / "out/vl/tiny/eval/medrepbench/compare.json").read_text())["readers"]
     assert [one["reader"] for one in readers.values()] == ["接口", "多一行", "表格"]
@@ -168,9 +158,6 @@ def test_rivals_and_the_official_score_stand_in_one_table(tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize("rival", ["没有等号", "embedded=模型@http://127.0.0.1:1/v1", "=模型"])
-def test_a_rival_written_wrongly_is_refused(rival, tmp_path, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(STAGE))
-    import eval_vl
-
-    monkeypatch.setattr(sys, "argv", ["eval_vl.py", "--dataset", str(tmp_path), "--rival", rival])
-    assert eval_vl.main() == 2 and "--rival" in capsys.readouterr().err
+def test_a_rival_written_wrongly_is_refused(rival, tmp_path, run_main):
+    code, _, error = run_main(EVALUATE, "--dataset", tmp_path, "--rival", rival, home=tmp_path)
+    assert code == 2 and "--rival" in error

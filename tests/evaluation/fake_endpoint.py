@@ -62,6 +62,11 @@ def running(folder: Path, **options):
         process.wait()
 
 
+def scripted(folder: Path, **contents: str):
+    """同 running；contents 是问里有的字 -> 答的话。"""
+    return running(folder, special=json.dumps({words: {"content": text} for words, text in contents.items()}))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--log", required=True)

@@ -2,13 +2,11 @@
 
 import copy
 import json
-import signal
-import time
 from functools import partial
 
 import pytest
 from evaluation import fake_endpoint
-from evaluation.eval_scripts import results, run, start
+from evaluation.eval_scripts import results, run
 
 from health_assistant.command_line import BadInput
 from health_assistant.evaluation import cases, checklist, comparison
@@ -40,13 +38,10 @@ def ask(endpoint, cache, models=("fake", "fake")):
     return checklist.ChecklistJudge(judges, POINTS).judge_all(rows, DIALOGUES), rows
 
 
-def scripted(folder, **contents):
-    """contents：问里有的字 -> 答的话。"""
-    return fake_endpoint.running(folder, special=json.dumps({k: {"content": v} for k, v in contents.items()}))
-
-
 def test_points_are_judged_twice_scored_and_cached(tmp_path):
-    with scripted(tmp_path, **{"": "想一想 {x} ```json\n" + reply(True, False, False) + "\n```"}) as endpoint:
+    with fake_endpoint.scripted(
+        tmp_path, **{"": "想一想 {x} ```json\n" + reply(True, False, False) + "\n```"}
+    ) as endpoint:
         found, rows = ask(endpoint, tmp_path / "cache")
         assert (found["n"], found["invalid"], found["without"], found["problems"]) == (3, 0, 1, {})
         assert [row["scores"].get("checklist") for row in rows] == pytest.approx([200 / 3, 100 / 3, None, 200 / 3])
@@ -59,7 +54,7 @@ def test_points_are_judged_twice_scored_and_cached(tmp_path):
 
 def test_the_order_of_the_material_is_swapped_and_its_effect_shown(tmp_path):
     always, swapped = reply(True, True, False), reply(True, False, False)
-    with scripted(tmp_path, **{"": always, SECOND: swapped}) as endpoint:
+    with fake_endpoint.scripted(tmp_path, **{"": always, SECOND: swapped}) as endpoint:
         found, rows = ask(endpoint, tmp_path / "cache")
     assert rows[0]["scores"]["checklist"] == 100, "分是第一遍的"
     assert (found["two_runs"]["n"], found["two_runs"]["same"]) == (9, 7)
@@ -85,7 +80,7 @@ def test_bad_replies_are_told_apart(content, problem):
 
 def test_bad_replies_are_asked_again_counted_and_never_a_score(tmp_path):
     script = {"": reply(True, True, False), "第0问": reply(True, True), "第3问": "抱歉，我不能评价。"}
-    with scripted(tmp_path, **script) as endpoint:
+    with fake_endpoint.scripted(tmp_path, **script) as endpoint:
         found, rows = ask(endpoint, tmp_path / "cache")
         assert found["problems"] == {"不全": 2 * ATTEMPTS, "拒答": 2 * ATTEMPTS}
         assert (found["n"], found["invalid"]) == (1, 2)
@@ -96,7 +91,7 @@ def test_bad_replies_are_asked_again_counted_and_never_a_score(tmp_path):
 
 
 def test_an_unreachable_second_judge_leaves_no_score(tmp_path):
-    with scripted(tmp_path, **{"": reply(True, True, False)}) as endpoint:
+    with fake_endpoint.scripted(tmp_path, **{"": reply(True, True, False)}) as endpoint:
         found, rows = ask(endpoint, tmp_path / "cache", ("fake", "another"))
     assert found["problems"] == {"问不到": 2 * ATTEMPTS}
     assert [row["scores"] for row in rows if row["prediction"]] == [{}, {}, {}]
@@ -106,8 +101,8 @@ def test_an_unreachable_second_judge_leaves_no_score(tmp_path):
 def test_two_judges_are_held_against_each_other(tmp_path):
     """第二个裁判在三条里有一条与第一个不同：分是第一个的，一致 2/3 写出来。"""
     with (
-        scripted(tmp_path, **{"": reply(True, True, False)}) as one,
-        scripted(tmp_path, **{"": reply(True, False, False)}) as two,
+        fake_endpoint.scripted(tmp_path, **{"": reply(True, True, False)}) as one,
+        fake_endpoint.scripted(tmp_path, **{"": reply(True, False, False)}) as two,
     ):
         judges = tuple(Judge(each.url, "fake", "EMPTY", tmp_path / "cache") for each in (one, two))
         rows = copy.deepcopy(ROWS[:1])
@@ -146,32 +141,19 @@ def test_only_the_same_judges_and_list_are_compared():
 
 
 @pytest.mark.slow
-def test_killed_and_rerun_asks_nothing_twice(tmp_path):
-    data = fake_endpoint.write_questions(tmp_path / "eval-data", cases=6, turns=2)
+def test_the_script_judges_by_a_checklist_and_asks_nothing_twice(tmp_path):
+    data = fake_endpoint.write_questions(tmp_path / "eval-data", cases=2, turns=2)
     names = [json.loads(line)["id"] for line in data.read_text("utf-8").splitlines()]
     file = tmp_path / "my.yaml"
     file.write_text(json.dumps({"points": {name: {"must": ["甲", "乙"]} for name in names}}), encoding="utf-8")
-    script = json.dumps({"【清单】": {"content": reply(True, False)}})
-    with fake_endpoint.running(tmp_path, latency=0.3, special=script) as endpoint:
+    with fake_endpoint.scripted(tmp_path, **{"【清单】": reply(True, False)}) as endpoint:
         options = ["--data", data, "--model", "fake", "--api-base", endpoint.url, "--checklist", file]
         options += ["--judge-api-base", endpoint.url, "--judge-model", "fake"]
-
-        def checks() -> list[str]:
-            return [one for one in endpoint.questions() if "【清单】" in one]
-
-        process, deadline = start(tmp_path, *options), time.monotonic() + 120
-        while len(checks()) < 14 and time.monotonic() < deadline and process.poll() is None:
-            time.sleep(0.02)
-        assert process.poll() is None, "还没来得及杀就结束了"
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        time.sleep(0.5)
-        stored = len(list(tmp_path.glob("eval/run/judge-cache/checklist-*")))
-        assert 6 <= stored < 2 * len(names)
-        first = len(checks())
         done = run(tmp_path, *options)
-        assert done.returncode == 0, done.stderr
-        assert len(checks()) - first == 2 * len(names) - stored, "判好存下的又问了"
+        assert done.returncode == 0 and "两遍的判断一致 8/8 条" in done.stdout, done.stderr
+        asked = len(endpoint.asked())
+        (tmp_path / "eval/run/before/finished.json").unlink()
+        assert run(tmp_path, *options).returncode == 0
+        assert len(endpoint.asked()) == asked, "答过的、判好存下的又问了"
     found = results(tmp_path)[1]["checklist"]
-    assert (found["n"], found["two_runs"]["same"], found["score"]) == (12, 24, 50)
-    assert "两遍的判断一致 24/24 条" in done.stdout
+    assert (found["n"], found["two_runs"]["same"], found["score"]) == (4, 8, 50)

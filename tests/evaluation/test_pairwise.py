@@ -22,17 +22,14 @@ def ask(endpoint, cache, before, after):
     return pairwise.judge_pairs(Judge(endpoint.url, "fake", "EMPTY", cache), before, after, DIALOGUES)
 
 
-def scripted(folder, **contents):
-    """contents：问里有的字 -> 答的话。"""
-    return fake_endpoint.running(folder, special=json.dumps({k: {"content": v} for k, v in contents.items()}))
-
-
 NEW_FIRST = "【回答一】\n新的"  # 只有第二遍里，之后的回答摆在前面
 
 
 def test_the_better_answer_wins_in_both_orders_and_is_cached(tmp_path):
     before, after = rows("旧的", **{"3-1": ""}), rows("新的", **{"3-1": ""})
-    with scripted(tmp_path, **{"": '{"better": 2}', NEW_FIRST: '想想 {x} ```{"better": 1}```'}) as endpoint:
+    with fake_endpoint.scripted(
+        tmp_path, **{"": '{"better": 2}', NEW_FIRST: '想想 {x} ```{"better": 1}```'}
+    ) as endpoint:
         found = ask(endpoint, tmp_path / "cache", before, after)
         assert found["outcomes"] == {"0-1": 1, "1-1": 1, "2-1": 1, "3-1": 0}
         assert (found["inconsistent"], found["invalid"], found["problems"]) == (0, 0, {})
@@ -43,7 +40,7 @@ def test_the_better_answer_wins_in_both_orders_and_is_cached(tmp_path):
 
 
 def test_a_judge_that_likes_the_first_place_gives_ties_that_are_counted(tmp_path):
-    with scripted(tmp_path, **{"": '{"better": 1}'}) as endpoint:
+    with fake_endpoint.scripted(tmp_path, **{"": '{"better": 1}'}) as endpoint:
         found = ask(endpoint, tmp_path / "cache", rows("旧的"), rows("新的"))
     assert set(found["outcomes"].values()) == {0}
     assert (found["inconsistent"], found["first"], found["chosen"]) == (4, 8, 8)
@@ -52,7 +49,7 @@ def test_a_judge_that_likes_the_first_place_gives_ties_that_are_counted(tmp_path
 
 
 def test_empty_answers_lose_without_asking(tmp_path):
-    with scripted(tmp_path, **{"": '{"better": 0}'}) as endpoint:
+    with fake_endpoint.scripted(tmp_path, **{"": '{"better": 0}'}) as endpoint:
         found = ask(endpoint, tmp_path / "cache", rows("旧的", **{"0-1": ""}), rows("新的", **{"1-1": ""}))
         assert found["outcomes"] == {"0-1": 1, "1-1": -1, "2-1": 0, "3-1": 0}
         assert len(endpoint.asked()) == 4
@@ -60,7 +57,7 @@ def test_empty_answers_lose_without_asking(tmp_path):
 
 def test_bad_replies_are_asked_again_counted_and_never_a_tie(tmp_path):
     script = {"": '{"better": 2}', "第0问": "我不能比较。", "第1问": '{"better": 3}', "第2问": '{"better": '}
-    with scripted(tmp_path, **script) as endpoint:
+    with fake_endpoint.scripted(tmp_path, **script) as endpoint:
         found = ask(endpoint, tmp_path / "cache", rows("旧的"), rows("新的"))
     assert found["problems"] == {"拒答": 2 * ATTEMPTS, "坏的 JSON": 4 * ATTEMPTS}
     assert (found["outcomes"], found["invalid"]) == ({"3-1": 0}, 3)
