@@ -13,6 +13,7 @@ import pytest
 import yaml
 from model_server.vllm_command import VllmRecipe, vllm_command
 from model_servers import ROOT, SERVE
+from stage_scripts import run_well
 
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput
@@ -142,9 +143,8 @@ def parsed(tmp_path_factory) -> dict[str, dict]:
 
     commands = []
     for config in CONFIGS:
-        dry_run = [sys.executable, SERVE, "--backend", "vllm", "--config", config, "--dry-run"]
-        shown = subprocess.run(dry_run, capture_output=True, text=True, check=True, timeout=60).stdout
-        command = shlex.split(shown)
+        options = ["--backend", "vllm", "--config", config, "--dry-run"]
+        command = shlex.split(run_well(artifacts.artifacts_dir(), SERVE, *options, here=True))
         assert command[:2] == ["vllm", "serve"]
         commands.append(command[2:])
     paths = os.pathsep.join([str(folder / "code"), str(folder / "small"), os.environ.get("PYTHONPATH", "")])
