@@ -13,6 +13,7 @@
 import argparse
 import json
 import re
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -95,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         questions = folder / ("pages-tables.jsonl" if answers_tables else "pages.jsonl")
         fingerprint = artifacts.fingerprint([READ_PROMPT, target["identity"]], [questions, *images])
         if args.force:
-            (folder / name / "fingerprint.txt").unlink(missing_ok=True)
+            shutil.rmtree(folder / name / "evalscope", ignore_errors=True)
         answers = benchmark.ask(questions, folder / name / "evalscope", fingerprint, target["task"](), NAME, SUBSET)
         if not answers:
             return fail(f"一页也没有答上来，原因在 {folder / name}/evalscope/logs/eval_log.log", 1)

@@ -107,6 +107,7 @@ def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatc
     assert (folder / "compare.png").read_bytes().startswith(b"\x89PNG")
     count = len(endpoint.requests)
     assert evaluate(*arguments)[0] == 0 and len(endpoint.requests) == count, "问过的不再问"
+    assert evaluate(*arguments, "--force")[0] == 0 and len(endpoint.requests) == 2 * count, "--force 就重问"
 
     for options, words in (
         (["--reader", "endpoint"], "--api-base"),
