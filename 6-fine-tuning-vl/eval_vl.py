@@ -26,7 +26,7 @@ from vl_tasks import make_unreadable, read_dataset
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.evaluation.endpoint import endpoint_task
-from health_assistant.evaluation.evaluate import listing, shown
+from health_assistant.evaluation.evaluate import Target, listing, shown
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.scoring import ReportScore, score_report
 from health_assistant.lab_report.vl_protocol import READ_PROMPT, READ_PROMPT_VERSION, parse_answer
@@ -87,17 +87,17 @@ def run(args: argparse.Namespace) -> int:
     reads, scores = {}, {}
     for name in names:
         target = make_reader(name, recipe, args, places, pages)
-        print(f"{READERS.get(name, name)}（{target['shown']}）：{len(pages)} 页，另有 {len(ruined)} 页读不出的 …")
+        print(f"{READERS.get(name, name)}（{target.name}）：{len(pages)} 页，另有 {len(ruined)} 页读不出的 …")
         from vl_benchmark import NAME, SUBSET
 
         from health_assistant.evaluation import benchmark
 
-        answers_tables = is_paddleocr_vl(target["shown"])
+        answers_tables = is_paddleocr_vl(target.name)
         questions = folder / ("pages-tables.jsonl" if answers_tables else "pages.jsonl")
-        fingerprint = artifacts.fingerprint([READ_PROMPT, target["identity"]], [questions, *images])
+        fingerprint = artifacts.fingerprint([READ_PROMPT, target.identity], [questions, *images])
         if args.force:
             shutil.rmtree(folder / name / "evalscope", ignore_errors=True)
-        answers = benchmark.ask(questions, folder / name / "evalscope", fingerprint, target["task"](), NAME, SUBSET)
+        answers = benchmark.ask(questions, folder / name / "evalscope", fingerprint, target.task(), NAME, SUBSET)
         if not answers:
             return fail(f"一页也没有答上来，原因在 {folder / name}/evalscope/logs/eval_log.log", 1)
         read = [answers.get(str(at), {"error": "没有问到"}).get("prediction", "") for at in range(len(images))]
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
         reads[name], scored = score_all(pages, read)
         scores[name] = scored | {
             "reader": READERS.get(name, name),
-            "model": target["shown"],
+            "model": target.name,
             "not_answered": len(images) - len(answers),
         }
         if public:
@@ -147,22 +147,18 @@ def read_rival(text: str) -> tuple[str, tuple[str, str]]:
     return artifacts.folder_name(parts[1]), (parts[2], parts[3] or "")
 
 
-def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages: list[dict]) -> dict:
-    """一个读者：给人看的名字、变了就要重问的几项、怎样交给 EvalScope。"""
+def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages: list[dict]) -> Target:
+    """一个读者；没有训练、合并好的抛 `BadInput`，说先运行什么。"""
     # 没学会停的模型会一直写：回答最多这么多词元。最长的真值有几个字就给几个，绰绰有余
     most = max([256, *(len(page["report"].model_dump_json()) for page in pages)])
     if name == "embedded":
         from vl_benchmark import EmbeddedReader
 
-        return {
-            "shown": "embedded-report-reader",
-            "identity": name,
-            "task": lambda: {"model": EmbeddedReader(), "eval_batch_size": 1},
-        }
+        return Target("embedded-report-reader", name, lambda: {"model": EmbeddedReader(), "eval_batch_size": 1})
     given, api_base = args.rivals.get(name, (args.model, args.api_base if name == "endpoint" else ""))
     if api_base:
         task = endpoint_task(api_base, given, most, args.batch_size)
-        return {"shown": given, "identity": [api_base, given, most], "task": lambda: task}
+        return Target(given, [api_base, given, most], lambda: task)
 
     from vl_benchmark import LocalVisionModel
 
@@ -179,14 +175,12 @@ def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages:
         script = f"python 6-fine-tuning-vl/{train}，再运行 merge_vl.py --recipe {model.parent.name}"
         raise BadInput(f"没有模型 {model}：先运行 {script}")
     warn_of_older_prompt(model)
-    return {
-        "shown": shown(model),
-        "identity": [listing(model), most, recipe.max_pixels, args.batch_size],
-        "task": lambda: {
-            "model": LocalVisionModel(model, images, args.batch_size, most, recipe.max_pixels),
-            "eval_batch_size": args.batch_size,
-        },
-    }
+
+    def local_task() -> dict:
+        reader = LocalVisionModel(model, images, args.batch_size, most, recipe.max_pixels)
+        return {"model": reader, "eval_batch_size": args.batch_size}
+
+    return Target(shown(model), [listing(model), most, recipe.max_pixels, args.batch_size], local_task)
 
 
 def warn_of_older_prompt(model: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, PositiveInt
 
@@ -56,11 +56,11 @@ class Question(BaseModel):
 
 @dataclass
 class Target:
-    """要评测的模型：写进结果的名字；变了就要重问的几项；怎样交给 EvalScope。"""
+    """要评测的模型：写进结果的名字；变了就要重问的几项；怎样交给 EvalScope（TaskConfig 的几项）。"""
 
     name: str
-    identity: dict
-    task: Callable[[list[list[dict]]], dict]  # 要问的各段对话 -> TaskConfig 的几项
+    identity: Any
+    task: Callable[..., dict]
 
 
 @command
