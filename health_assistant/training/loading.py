@@ -191,8 +191,8 @@ def four_bits():
     )
 
 
-def how_to_run(folder: Path, vision: bool = False) -> dict:
-    """推理时 from_pretrained 的选项：GPU 上 16 位放得下就 16 位，放不下用 4 位。
+def how_to_run(folder: Path) -> dict:
+    """语言模型推理时 from_pretrained 的选项：GPU 上 16 位放得下就 16 位，放不下用 4 位。
 
     要多少先说（在标准错误上）；哪样都放不下抛 DoesNotFit。
     """
@@ -200,10 +200,10 @@ def how_to_run(folder: Path, vision: bool = False) -> dict:
 
     on_gpu, width = torch.cuda.is_available(), training_dtype().itemsize
     options = {"dtype": training_dtype(), "device_map": {"": 0} if on_gpu else "cpu"}
-    needed = for_running(folder, vision, width=width)
+    needed = for_running(folder, width=width)
     if needed.shortage and on_gpu and find_spec("bitsandbytes"):
         print(f"16 位{needed.shortage}。改成载入时量化到 4 位，回答会略有不同", file=sys.stderr)
-        needed = for_running(folder, vision, width=width, in_4bit=True)
+        needed = for_running(folder, width=width, in_4bit=True)
         options["quantization_config"] = four_bits()
     print(f"推理{needed}", file=sys.stderr)
     if needed.shortage:
