@@ -102,15 +102,11 @@ def stored(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_killed_and_rerun_equals_undisturbed_and_asks_nothing_twice(tmp_path):
-    calm, killed = tmp_path / "calm", tmp_path / "killed"
-    for folder in (calm, killed):
-        fake_endpoint.write_questions(folder / "eval-data")
-    with fake_endpoint.running(tmp_path, latency=0.2) as endpoint:
+def test_killed_and_rerun_equals_undisturbed_and_asks_nothing_twice(tmp_path, evaluated):
+    calm, killed = evaluated[0], tmp_path / "killed"
+    fake_endpoint.write_questions(killed / "eval-data")
+    with fake_endpoint.running(tmp_path, latency=0.2, empty="第7例") as endpoint:
         options = ["--api-base", endpoint.url, "--model", "fake", "--concurrency", "4"]
-        assert run(calm, *options).returncode == 0
-    with fake_endpoint.running(tmp_path, latency=0.2) as endpoint:
-        options[1] = endpoint.url
         kill_when(start(killed, *options), lambda: len(endpoint.asked()) >= 18)
         time.sleep(0.5)
         kept = stored(killed).read_text(encoding="utf-8").splitlines()
