@@ -67,7 +67,7 @@ export default {
   "建议": "Advise",
   "取消": "Cancel",
   "就这份结果问一句": "Ask about this result",
-  "只从这份结果和写好的说明里回答，问的话不保存。急的事请直接就医": "Answered only from this result and sentences written beforehand; not kept. If it is urgent, seek care at once",
+  "只从这份结果和写好的说明里回答，问的话不保存。急的事请直接就医。": "Answered only from this result and sentences written beforehand; not kept. If it is urgent, seek care at once.",
   "问": "Ask",
   "正在问…": "Asking…",
   "现在没有网络，连上以后再问。": "There is no network now; ask once you are online.",
