@@ -1,4 +1,4 @@
-"""给真的网页截图：8-frontend-apps/ 下选照片、等、结果三张，7-endpoint-integration-server/screenshots/ 下状态页两张。
+"""给真的网页截图：8-frontend-apps/ 下选照片、等、结果三张与英文三张，7-endpoint-integration-server/screenshots/ 下状态页两张。
 
     python tools/take_screenshots.py [web|status]
 
@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MODEL = "embedded-report-reader"
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+ENGLISH_VIEWS = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1280, 900)}
 STATUS_VIEWS = {"status": (1180, 900), "status-phone": (390, 844)}
 START_SECONDS, READING_MS, SEED = 90, 180_000, 1
 
@@ -43,6 +44,7 @@ def main() -> int:
             if chosen != "status":
                 with running("7-endpoint-integration-server/medical_report_server.py") as server:
                     shoot_web_app(browser, server, ROOT / "8-frontend-apps")
+                    shoot_english(browser, server, ROOT / "8-frontend-apps")
             if chosen != "web":
                 with running("5-build-server/serve.py", "--backend", "embedded") as models:
                     # 上游就是内置的读者，再用它自己核对没有意义
@@ -70,6 +72,17 @@ def shoot_web_app(browser: Browser, url: str, output: Path) -> None:
     page.mouse.move(0, 0)
     page.evaluate("scrollTo(0, 0)")
     save(page, output / "screenshot3.png")
+
+
+def shoot_english(browser: Browser, url: str, output: Path) -> None:
+    page = browser.new_context(locale="en-GB").new_page()
+    page.goto(url)
+    page.click("#example-button")
+    page.wait_for_selector("#engines:not(:empty)", timeout=READING_MS)
+    for name, (width, height) in ENGLISH_VIEWS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("scrollTo(0, 0)")
+        save(page, output / f"english-{name}.png")
 
 
 def open_with_photo(browser: Browser, url: str, **view) -> Page:
