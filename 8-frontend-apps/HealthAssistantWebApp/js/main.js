@@ -25,7 +25,7 @@ const HINTS = {
   network: t("请看看网络是否连着、服务是否还开着；要登录的，刷新网页看看。照片还在，不用重新选。"),
   login: t("请刷新网页，登录以后重新选照片。"),
   stream_ended: t("照片还在，不用重新选，再试一次就好。"),
-  timeout: t("照片还在，可以再试一次。"),
+  timeout: t("照片还在，不用重新选，再试一次就好。"),
 };
 const OTHER_HINT = t("身体不适请直接就医，不要等这里的结果。");
 const CONNECTION_CODES = ["network", "stream_ended"];
