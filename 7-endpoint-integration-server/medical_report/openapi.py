@@ -93,7 +93,7 @@ def document(max_upload_mb: int) -> dict:
     posts = {
         "/analyze_medical_report": _post("照片或 PDF → 判断与建议", form, analysis, upload) | {"parameters": [trace]},
         "/advice": _post("改正过的各行 → 判断与建议", _ref("AdviceRequest"), analysis),
-        "/ask": _post("改正过的各行与一个问题 → 写好的话里有关的几句", _ref("AskRequest"), answer),
+        "/ask": _post("改正过的各行与一个问题 → 写好的话里有关的几句", _ref("AskRequest"), answer, "各行与问题"),
         "/fhir": _post("改正过的各行 → FHIR R4", _ref("AdviceRequest"), bundle),
     }
     return {
