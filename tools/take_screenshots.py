@@ -1,4 +1,4 @@
-"""给真的网页截图：8-frontend-apps/ 下选照片、等、结果三张与英文三张，7-endpoint-integration-server/screenshots/ 下状态页两张。
+"""给真的网页截图：8-frontend-apps/ 下选照片、等、结果与英文共六张，阶段 7 的 screenshots/ 下状态页两张。
 
     python tools/take_screenshots.py [web|status]
 
