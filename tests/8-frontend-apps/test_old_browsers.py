@@ -98,7 +98,8 @@ def test_the_check_sees_what_is_newer(linters):
         files = [f"new-{number}.{ending}" for number in range(len(texts))]
         for file, text in zip(files, texts, strict=True):
             (linters / file).write_text(text)
-        found = lint(linters, tool, *files).stdout
+        done = lint(linters, tool, *files)
+        found = done.stdout + done.stderr
         assert all(file in found for file in files)
 
 
