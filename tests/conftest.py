@@ -156,14 +156,6 @@ def english_page(browser):
         yield from _open_page(context)
 
 
-@pytest.fixture(params=["light", "dark"])
-def english_page_without_csp(browser, request):
-    """同 page_without_csp，浏览器要英文；两种主题。"""
-    wanted = {"locale": "en-GB", "color_scheme": request.param, "reduced_motion": "reduce", "bypass_csp": True}
-    with browser.new_context(**DESKTOP | wanted) as context:
-        yield from _open_page(context)
-
-
 def _open_page(context):
     """空的一页：上一个测试存下的、许可的、断掉的网都不在了。"""
     page = context.new_page()

@@ -88,8 +88,8 @@ class _Forwarder(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def nginx(upstream: str, folder: Path) -> Iterator[str]:
-    """nginx 的默认设置，只写转到哪里（临时文件与日志的位置除外）；给出它的地址。"""
+def nginx(upstream: str, folder: Path, read_seconds: int) -> Iterator[str]:
+    """nginx 的默认设置，只写转到哪里、几秒没有动静就断开（临时文件与日志的位置除外）；给出它的地址。"""
     port = free_port()
     temporary = "\n".join(
         f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -102,6 +102,7 @@ def nginx(upstream: str, folder: Path) -> Iterator[str]:
         events {{}}
         http {{
             access_log off; {temporary}
+            proxy_read_timeout {read_seconds}s;
             server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {upstream}; }} }}
         }}"""
     )

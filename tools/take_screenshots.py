@@ -1,4 +1,4 @@
-"""给真的网页截图：8-frontend-apps/ 下选照片、等、结果三张，7-endpoint-integration-server/screenshots/ 下状态页两张。
+"""给真的网页截图：8-frontend-apps/ 下选照片、等、结果与英文共六张，阶段 7 的 screenshots/ 下状态页两张。
 
     python tools/take_screenshots.py [web|status]
     python tools/take_screenshots.py icons      # 把网页的 icons/icon.svg 画成各个 PNG
@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MODEL = "embedded-report-reader"
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+ENGLISH_VIEWS = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1280, 900)}
 STATUS_VIEWS = {"status": (1180, 900), "status-phone": (390, 844)}
 ICONS = ROOT / "8-frontend-apps/HealthAssistantWebApp/icons"
 # 名字 -> 边长（像素），图形占几成，底色。maskable 的底色铺满，图形缩到正中：系统会把它裁成圆的、方的
@@ -50,6 +51,7 @@ def main() -> int:
             if chosen in (None, "web"):
                 with running("7-endpoint-integration-server/medical_report_server.py") as server:
                     shoot_web_app(browser, server, ROOT / "8-frontend-apps")
+                    shoot_english(browser, server, ROOT / "8-frontend-apps")
             if chosen in (None, "status"):
                 with running("5-build-server/serve.py", "--backend", "embedded") as models:
                     # 上游就是内置的读者，再用它自己核对没有意义
@@ -77,6 +79,17 @@ def shoot_web_app(browser: Browser, url: str, output: Path) -> None:
     page.mouse.move(0, 0)
     page.evaluate("scrollTo(0, 0)")
     save(page, output / "screenshot3.png")
+
+
+def shoot_english(browser: Browser, url: str, output: Path) -> None:
+    page = browser.new_context(locale="en-GB").new_page()
+    page.goto(url)
+    page.click("#example-button")
+    page.wait_for_selector("#engines:not(:empty)", timeout=READING_MS)
+    for name, (width, height) in ENGLISH_VIEWS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("scrollTo(0, 0)")
+        save(page, output / f"english-{name}.png")
 
 
 def open_with_photo(browser: Browser, url: str, **view) -> Page:

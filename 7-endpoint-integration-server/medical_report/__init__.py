@@ -4,7 +4,7 @@ from flask import Flask
 from werkzeug.routing import PathConverter
 
 from health_assistant.serving import ChineseJson
-from medical_report.analyst import Analyst
+from medical_report.page_reading import Analyst
 from medical_report.settings import Settings, load_settings
 from medical_report.upload import MemoryRequest
 

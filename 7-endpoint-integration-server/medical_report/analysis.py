@@ -10,20 +10,21 @@ from datetime import date
 from typing import Any
 
 from flask import Flask
+from pydantic import BaseModel, Field
 
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import Assessment, assess, raise_to
+from health_assistant.lab_report.groups import ADULT_AGE_YEARS
 from health_assistant.lab_report.joining import join_pages
 from health_assistant.lab_report.language import Language, say, speaking, translate
-from health_assistant.lab_report.report import DISCLAIMER, Reading
+from health_assistant.lab_report.person import MAX_AGE_YEARS, person_of
+from health_assistant.lab_report.reference_range import is_blank
+from health_assistant.lab_report.report import DISCLAIMER, Reading, Sex, ToldField
 from health_assistant.lab_report.vl_protocol import data_url
 from medical_report.advice_request import advice_messages, choice_format, parse_choice
-from medical_report.analyst import Analyst
-from medical_report.markdown import describe, to_html
+from medical_report.markdown import describe, report_json, speaking_about, to_html
 from medical_report.metrics import DEGRADED, GUARDED
-from medical_report.page_reading import Job, PageRead, read_page
-from medical_report.spoken import report_json, speaking_about
-from medical_report.told import Told, fill_in
+from medical_report.page_reading import Analyst, Job, PageRead, read_page
 from medical_report.upload import Page
 from medical_report.upstreams import UpstreamError
 from medical_report.verification import assess_verified
@@ -40,6 +41,13 @@ VISION_FAILED = "视觉模型没有答上来，这张单子由内置程序识别
 NOT_VERIFIED = "这张单子没有经过第二个读者核对，请对照原件看一遍。"
 ADVICE_FAILED = "建议模型没有答上来，下面的建议由内置程序给出。"
 ADVICE_REFUSED = "建议模型答的没有通过检查，下面的建议由内置程序给出。"
+
+
+class Told(BaseModel):
+    """用的人填的：性别、出生的年份；没有填为 None。"""
+
+    sex: Sex | None = None
+    birth_year: int | None = Field(None, ge=1900, le=2100)
 
 
 def get_analyst(app: Flask) -> Analyst:
@@ -118,6 +126,49 @@ def judge_pages(reads: Sequence[PageRead], verify: bool, told: Told) -> tuple[As
             where = f"第 {'、'.join(map(str, numbers))} 页：" if len(numbers) < len(reads) else ""
             report.notices.append(where + words)
     return report, engines
+
+
+# ---- 单子上没有印性别、年龄时，用人填的顶上；印着的总是优先 ----
+
+
+CHILD = "儿童"
+"""只知道出生的年份，差得出一岁：孩子的范围一岁一个样，所以按不知几岁的孩子判断，不猜。"""
+
+
+def fill_in(readings: Sequence[Reading], told: Told, this_year: int) -> list[ToldField]:
+    """各页、各读者的读数里谁也没有读到的，换成填的；返回换了哪几个。
+
+    年龄算到采样（没有印就是报告）的那一年，都没有印算到 this_year。
+    与单子上的话矛盾的（儿科的单子、孕妇）不用：多半选错了人。
+    """
+    filled: list[ToldField] = []
+    given: list[tuple[ToldField, str | None]] = [("sex", told.sex), ("age", _age(readings, told.birth_year, this_year))]
+    for field, value in given:
+        if value and all(is_blank(getattr(reading, field) or "") for reading in readings):
+            changed = [reading.model_copy(update={field: value}) for reading in readings]
+            if all(map(_agree, readings, changed)):
+                filled.append(field)
+                for reading in readings:
+                    setattr(reading, field, value)
+    return filled
+
+
+def _age(readings: Sequence[Reading], birth_year: int | None, this_year: int) -> str | None:
+    """写成单子上的样子；那一年还没有出生、大得不可能的为 None。"""
+    if birth_year is None:
+        return None
+    printed = [reading.origin.get("collected") or reading.origin.get("reported") for reading in readings]
+    years = next((int(time.value[:4]) for time in printed if time), this_year) - birth_year
+    if not 0 <= years <= MAX_AGE_YEARS:
+        return None
+    if years == ADULT_AGE_YEARS:
+        return None  # 也许成年了，也许还没有：不说，照成人的界限，它更早报警
+    return f"{years}岁" if years > ADULT_AGE_YEARS else CHILD
+
+
+def _agree(printed: Reading, filled: Reading) -> bool:
+    before, after = person_of(printed), person_of(filled)
+    return before.pregnant == after.pregnant and (after.is_minor or not before.is_minor)
 
 
 # ---- 建议 ----

@@ -12,8 +12,8 @@ from health_assistant.images import BadImage
 from health_assistant.lab_report.language import speaking, translate
 from health_assistant.lab_report.report import UnreadableReport
 from medical_report import metrics
-from medical_report.analyst import Busy
-from medical_report.spoken import asked_language
+from medical_report.markdown import asked_language
+from medical_report.page_reading import Busy
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +31,14 @@ _HTTP_MESSAGES = {
 class TooFrequent(TooManyRequests):
     """一个地址来的请求（或错的密钥）太密；不是用的人太多。"""
 
+    name_in_answer = "rate_limited"
     description = "请求得太频繁了，请过一会儿再试。"
 
 
 class NoAdviceModel(NotFound):
     """没有接建议模型，不能提问。"""
 
+    name_in_answer = "no_advice_model"
     description = "这个服务没有接建议模型，不能提问。"
 
 
@@ -51,10 +53,8 @@ def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
     elif isinstance(error, ValidationError):
         where = ".".join(map(str, error.errors()[0]["loc"])) or "整个请求体"
         status, code, message = 400, "invalid_report", f"请求体不是约定的 JSON：{where} 不对。"
-    elif isinstance(error, TooFrequent):
-        status, code, message = 429, "rate_limited", str(error.description)
-    elif isinstance(error, NoAdviceModel):
-        status, code, message = 404, "no_advice_model", str(error.description)
+    elif isinstance(error, TooFrequent | NoAdviceModel):
+        status, code, message = error.code, error.name_in_answer, str(error.description)
     elif isinstance(error, HTTPException) and error.code in _HTTP_MESSAGES:
         status, (code, message) = error.code, _HTTP_MESSAGES[error.code]
         message = message.format(limit=current_app.config["MAX_CONTENT_LENGTH"] // 1024**2)

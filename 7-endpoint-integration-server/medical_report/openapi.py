@@ -4,8 +4,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from health_assistant.lab_report.report import LabReport, Triage
+from medical_report.analysis import Told
 from medical_report.asking import Outcome
-from medical_report.told import Told
 from medical_report.upload import MAX_PAGES
 from medical_report.views import AdviceRequest, AskRequest
 
@@ -75,14 +75,27 @@ def document(max_upload_mb: int) -> dict:
     ]
     _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")
     photo = {"type": "string", "contentMediaType": "application/octet-stream"}
-    several = {"type": "array", "items": photo, "minItems": 1}
     told = Told.model_json_schema()["properties"]
-    form = {"type": "object", "properties": {"image": several, **told}, "required": ["image"]}
+    images = {"type": "array", "items": photo, "minItems": 1}
+    form = {"type": "object", "properties": {"image": images, **told}, "required": ["image"]}
     upload = (
         f"一份化验单：一个或几个 image，JPEG、PNG、WebP、HEIC 或 PDF，"
         f"一共 {MAX_PAGES} 页、{max_upload_mb} MB 以内；几页的读完合成一份"
     )
+    analysis = _json(
+        _ref("Analysis"), "完整的回答；要 text/event-stream 时是 accepted、page、report、advice、done 或 error"
+    )
+    analysis["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+    answer = _json(_ref("Answer"), "回答；outcome 是 answered、nothing（没有能回答的）、failed、refused 或 emergency")
+    bundle = _json({"type": "object"}, "HL7 FHIR R4 的 Bundle", "application/fhir+json")
+    ready = {code: _json({"type": "object"}) for code in ("200", "503")}
     trace = {"name": "trace", "in": "query", "schema": {"enum": ["1"]}, "description": "附上与上游的往来"}
+    posts = {
+        "/analyze_medical_report": _post("照片或 PDF → 判断与建议", form, analysis, upload) | {"parameters": [trace]},
+        "/advice": _post("改正过的各行 → 判断与建议", _ref("AdviceRequest"), analysis),
+        "/ask": _post("改正过的各行与一个问题 → 写好的话里有关的几句", _ref("AskRequest"), answer, "各行与问题"),
+        "/fhir": _post("改正过的各行 → FHIR R4", _ref("AdviceRequest"), bundle),
+    }
     return {
         "openapi": "3.1.0",
         # 相对于文档自己的地址：服务可以放在反向代理的一个路径下面
@@ -93,58 +106,20 @@ def document(max_upload_mb: int) -> dict:
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
         "paths": {
-            "/analyze_medical_report": {
-                "post": _analysis("照片或 PDF → 判断与建议", {"multipart/form-data": form}, upload)
-                | {"parameters": [trace]}
-            },
-            "/advice": {
-                "post": _analysis("改正过的各行 → 判断与建议", {"application/json": _ref("AdviceRequest")}, "各行")
-            },
-            "/ask": {
-                "post": _post(
-                    "改正过的各行与一个问题 → 写好的话里有关的几句",
-                    {"application/json": _ref("AskRequest")},
-                    "各行与问题",
-                    _json(
-                        _ref("Answer"),
-                        "回答；outcome 是 answered、nothing（没有能回答的）、failed、refused 或 emergency",
-                    ),
-                )
-            },
-            "/fhir": {
-                "post": _post(
-                    "改正过的各行 → FHIR R4",
-                    {"application/json": _ref("AdviceRequest")},
-                    "各行",
-                    _json({"type": "object"}, "HL7 FHIR R4 的 Bundle", "application/fhir+json"),
-                )
-            },
+            **{path: {"post": post} for path, post in posts.items()},
             "/health": {"get": {"summary": "活着没有", "responses": {"200": _json({"type": "object"})}}},
-            "/ready": {
-                "get": {
-                    "summary": "模型装好没有、上游通不通",
-                    "responses": {code: _json({"type": "object"}) for code in ("200", "503")},
-                }
-            },
+            "/ready": {"get": {"summary": "模型装好没有、上游通不通", "responses": ready}},
         },
     }
 
 
-def _analysis(summary: str, content: dict, description: str) -> dict:
-    answer = _json(
-        _ref("Analysis"), "完整的回答；要 text/event-stream 时是 accepted、page、report、advice、done 或 error"
-    )
-    answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}
-    return _post(summary, content, description, answer)
-
-
-def _post(summary: str, content: dict, description: str, answer: dict) -> dict:
-    body = {"description": description, "required": True}
-    body["content"] = {kind: {"schema": schema} for kind, schema in content.items()}
+def _post(summary: str, schema: dict, answer: dict, description: str = "各行") -> dict:
+    """一个 POST：正文是某个模型的 JSON，或上传的表单。"""
+    kind = "application/json" if "$ref" in schema else "multipart/form-data"
     problems = {status: _json(_ref("Problem"), meaning) for status, meaning in _PROBLEMS.items()}
     return {
         "summary": summary,
-        "requestBody": body,
+        "requestBody": {"description": description, "required": True, "content": {kind: {"schema": schema}}},
         "responses": {"200": answer, **problems},
         "security": [{}, {"key": []}],
     }

@@ -4,9 +4,8 @@ import io
 import math
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from flask import Request
@@ -27,13 +26,7 @@ _DECODERS = threading.BoundedSemaphore(2)
 class MemoryRequest(Request):
     """上传的文件留在内存里。Werkzeug 原来的做法是超过 500 KB 就写临时文件。"""
 
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None = None,
-        content_length: int | None = None,
-    ) -> IO[bytes]:
+    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
         return io.BytesIO()
 
 
@@ -158,14 +151,15 @@ def uploaded_pages(request: Request) -> list[Page]:
     files = request.files.getlist("image")
     if not files:
         raise BadImage(400, "missing_image", "没有收到图片。请用表单字段 image 上传一张化验单照片。")
-    if len(files) > MAX_PAGES:
-        raise _too_many_pages()
     pages: list[Page] = []
-    for number, file in enumerate(files, 1):
-        with _saying_which(number if len(files) > 1 else None):
+    for number, file in enumerate(files[: MAX_PAGES + 1], 1):
+        try:
             pages += _pages_of(file.read(), number)
+        except BadImage as error:
+            which = f"第 {number} 个文件：" if len(files) > 1 else ""
+            raise BadImage(error.status, error.code, f"{which}{error}") from error
         if len(pages) > MAX_PAGES:
-            raise _too_many_pages()
+            raise BadImage(413, "too_many_pages", f"一次最多读 {MAX_PAGES} 页。请分几次读。")
     return pages
 
 
@@ -174,17 +168,3 @@ def _pages_of(data: bytes, file: int) -> list[Page]:
         return [Photo(data, file)]
     document = _Pdf(data)
     return [PdfPage(document, index, file) for index in range(document.page_count)]
-
-
-@contextmanager
-def _saying_which(number: int | None) -> Iterator[None]:
-    try:
-        yield
-    except BadImage as error:
-        if number is None:
-            raise
-        raise BadImage(error.status, error.code, f"第 {number} 个文件：{error}") from error
-
-
-def _too_many_pages() -> BadImage:
-    return BadImage(413, "too_many_pages", f"一次最多读 {MAX_PAGES} 页。请分几次读。")

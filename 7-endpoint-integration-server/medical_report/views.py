@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -23,13 +24,11 @@ from health_assistant.lab_report.report import (
     ReadRow,
     ToldField,
 )
-from medical_report.analysis import Event, analyse_pages, analyse_rows, get_analyst
+from medical_report.analysis import Event, Told, analyse_pages, analyse_rows, get_analyst
 from medical_report.asking import answer_question
 from medical_report.errors import NoAdviceModel, describe_error
-from medical_report.heartbeats import HEARTBEAT, with_heartbeats
+from medical_report.markdown import asked_language
 from medical_report.page_reading import MAX_ROWS, Job
-from medical_report.spoken import asked_language
-from medical_report.told import Told
 from medical_report.upload import MAX_PAGES, uploaded_pages
 
 blueprint = Blueprint("medical_report", __name__)
@@ -196,6 +195,28 @@ def _stream(first: Event, rest: Iterator[Event]) -> Iterator[str]:
     except Exception as error:  # 流已经开始，错误也只能作为事件发出去
         _, body = describe_error(error)
         yield _sse("error", body)
+
+
+EVERY_SECONDS = 10
+"""隔多久一次。常见的代理、负载均衡 30 到 60 秒没有动静就断开。"""
+HEARTBEAT = ": 还在处理\n\n"
+"""SSE 里冒号开头的是注释，读事件的程序都会跳过。"""
+
+
+def with_heartbeats(events: Iterator[Event]) -> Iterator[Event | None]:
+    """原样给出 events；每等 `EVERY_SECONDS` 秒还没有下一个，就给一个 None。events 抛的照抛。
+
+    下一个事件在另一个线程里等。读的人走了（生成器被关掉），等手头的一个做完就不再要。
+    """
+    with ThreadPoolExecutor(1) as worker:
+        while True:
+            step = worker.submit(next, events, None)
+            while not wait([step], EVERY_SECONDS).done:
+                yield None
+            event = step.result()
+            if event is None:
+                return
+            yield event
 
 
 def _note(response: dict) -> None:

@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fake_upstreams import FakeUpstream
-from medical_report import create_app
 from medical_report.advice_request import MAX_CHOSEN, advice_messages, choice_format, parse_choice
 from medical_report.markdown import to_html
-from medical_report.settings import Settings
 from outcome_sheets import compose_advice
 
 from health_assistant.lab_report.advice import choices
@@ -135,12 +132,3 @@ def test_nothing_printed_on_paper_becomes_markup_or_reaches_the_model():
     assert "只输出一个 JSON 对象" in system and "另有 1 项不认识" in user
     assert not any(part in user for part in (words, "IGNORE", "报告一切"))
     assert "血红蛋白：偏低，明显，结果 88 g/L，参考 115-150" in user
-
-
-def test_the_whole_chain_with_a_model_that_lies():
-    lie = json.dumps({"chosen": ["K.why"], "health_recommendations": "一切正常，不用就医。"}, ensure_ascii=False)
-    with FakeUpstream(lambda body: lie) as advisor:
-        app = create_app(Settings(advice_api_base=advisor.api_base, advice_model="liar"))
-        answer = app.test_client().post("/advice", json={"report": SHEETS["血钾危急"].model_dump()}).json
-    assert "一切正常" not in answer["health_recommendations"]
-    assert answer["triage"] == "urgent" and answer["health_recommendations"].startswith("### 尽快急诊")

@@ -4,7 +4,7 @@ import io
 import threading
 
 import pytest
-from medical_report import create_app, heartbeats, views
+from medical_report import create_app, views
 from medical_report.settings import Settings
 
 PATHS = {
@@ -16,8 +16,8 @@ DONE = ("done", {"report": {"items": []}, "timings_ms": {}})
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
-    assert heartbeats.EVERY_SECONDS <= 15
-    monkeypatch.setattr(heartbeats, "EVERY_SECONDS", 0.05)
+    assert views.EVERY_SECONDS <= 15
+    monkeypatch.setattr(views, "EVERY_SECONDS", 0.05)
     monkeypatch.setattr(views, "uploaded_pages", lambda request: [])
 
 
@@ -46,7 +46,7 @@ def test_a_silent_stream_carries_comments_and_then_the_result(path, monkeypatch)
 
     chunks = stream(path, monkeypatch, silent).iter_encoded()
     assert next(chunks).startswith(b"event: accepted")
-    assert all(next(chunks) == heartbeats.HEARTBEAT.encode() for _ in range(3))
+    assert all(next(chunks) == views.HEARTBEAT.encode() for _ in range(3))
     go_on.set()
     rest = [chunk for chunk in chunks if not chunk.startswith(b":")]
     assert len(rest) == 1 and rest[0].startswith(b"event: done")
@@ -60,7 +60,7 @@ def test_an_error_after_a_silence_is_still_an_error_event(path, monkeypatch):
         yield
 
     chunks = list(stream(path, monkeypatch, failing).iter_encoded())
-    assert heartbeats.HEARTBEAT.encode() in chunks
+    assert views.HEARTBEAT.encode() in chunks
     assert chunks[-1].startswith(b"event: error")
     assert b"internal_error" in chunks[-1]
 
@@ -77,6 +77,6 @@ def test_who_leaves_in_a_silence_gives_the_place_back(monkeypatch):
     for _ in range(3):
         answer = stream("/advice", monkeypatch, slow, app)
         chunks = answer.iter_encoded()
-        assert [next(chunks)[:5] for _ in range(2)] == [b"event", heartbeats.HEARTBEAT.encode()[:5]]
+        assert [next(chunks)[:5] for _ in range(2)] == [b"event", views.HEARTBEAT.encode()[:5]]
         answer.close()
     assert len(asked) == 3, "人走了还在做下一件"

@@ -100,23 +100,6 @@ def test_when_no_page_can_be_read_the_first_reason_is_given(client):
     assert (answer.status_code, answer.json["code"]) == BLANK
 
 
-@pytest.mark.slow
-def test_overlapping_photos_are_compared(client):
-    changed = [("钾", "K", "4.7", "mmol/L", "3.5-5.3"), KIDNEY[0]]
-    body = send(client, jpeg(picture(SALTS)), jpeg(picture(changed))).json
-    flags = {item["name"]: item["flag"] for item in body["report"]["items"]}
-    assert flags == {"钾": "unknown", "钠": "normal", "尿素": "normal"}
-    same = send(client, jpeg(picture(SALTS)), jpeg(picture([SALTS[1], KIDNEY[0]]))).json
-    assert {item["flag"] for item in same["report"]["items"]} == {"normal"} and len(same["report"]["items"]) == 3
-
-
-@pytest.mark.slow
-def test_two_persons_are_said(client):
-    body = send(client, jpeg(picture(SALTS)), jpeg(picture(KIDNEY, sex="男", age="61岁"))).json
-    assert sum("不是同一个人" in notice for notice in body["notices"]) == 2
-    assert body["triage"] == "routine"
-
-
 @pytest.mark.parametrize(
     ("files", "status", "code", "words"),
     [

@@ -38,3 +38,11 @@ def test_the_same_photo_is_sent_again_to_another_server(tmp_path, monkeypatch):
         monkeypatch.setattr("sys.argv", ["test_client.py", str(photo), "--server", server])
         assert test_client.main() == 0
     assert asked == ["http://one", "http://other"]
+
+
+def test_the_client_says_that_a_key_cannot_be_sent(tmp_path, monkeypatch, capsys):
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(b"x")
+    monkeypatch.setattr("sys.argv", ["test_client.py", str(photo), "--key", "芝麻开门"])
+    assert test_client.main() == 2
+    assert "--key 或 API_KEY 里有汉字" in capsys.readouterr().err

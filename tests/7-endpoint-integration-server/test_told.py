@@ -2,9 +2,8 @@
 
 import pytest
 import requests
-from medical_report.analysis import judge_pages
+from medical_report.analysis import Told, fill_in, judge_pages
 from medical_report.page_reading import PageRead
-from medical_report.told import Told, fill_in
 
 from health_assistant.lab_report.report import PrintedField, Reading, ReadRow
 

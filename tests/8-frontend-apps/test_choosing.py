@@ -173,9 +173,6 @@ def test_two_touches_from_opening_to_reading(phone, service):
     chooser.value.set_files(as_file(two_halves()))
     with phone.expect_request(ANALYZE):
         phone.tap("#read-button")
-
-
-def test_the_example_starts_with_one_touch(phone, service):
     phone.goto(service.url)
     with phone.expect_request(ANALYZE):
         phone.tap("#example-button")
@@ -204,12 +201,6 @@ def test_nothing_is_uploaded_before_the_start_button(page, service):
     page.set_input_files("#album-input", as_file(two_halves()))
     page.wait_for_selector("#check:not([hidden])")
     assert is_inside(page, "#read-button")
-    assert service.bodies == []
-
-
-def test_another_photo_can_be_chosen_before_reading(page, service):
-    page.goto(service.url)
-    page.set_input_files("#album-input", as_file(two_halves()))
     page.click("#back-button")
     assert page.locator("#start").is_visible()
     assert service.bodies == []

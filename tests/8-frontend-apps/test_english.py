@@ -162,20 +162,13 @@ def test_the_switch_is_remembered(page, report_server):
     assert page.inner_text("#start-title") == title
 
 
-def test_the_switch_is_not_offered_where_it_would_lose_the_result(page, report_server):
-    open_result(page, report_server, MIXED)
-    assert page.locator("#language-button").is_hidden()
-    go_home(page)
-    assert page.locator("#language-button").is_visible()
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("locale", "language"), [("fr-FR", "en"), ("zh-TW", "zh-CN")])
-def test_the_browser_is_asked_first(browser, report_server, locale, language):
-    with browser.new_context(**DESKTOP | {"locale": locale}) as context:
-        page = context.new_page()
-        page.goto(report_server)
-        assert page.evaluate("document.documentElement.lang") == language
+def test_the_browser_is_asked_first(browser, report_server):
+    for locale, language in (("fr-FR", "en"), ("zh-TW", "zh-CN")):
+        with browser.new_context(**DESKTOP | {"locale": locale}) as context:
+            page = context.new_page()
+            page.goto(report_server)
+            assert page.evaluate("document.documentElement.lang") == language
 
 
 @pytest.mark.slow
@@ -193,16 +186,6 @@ def test_what_was_kept_in_chinese_stays_readable_and_says_so(page, report_server
     assert page.get_attribute("#notices", "data-critical") == "true"
     assert page.locator("#notices [lang=zh-CN]").first.inner_text().startswith("尽快就医")
     assert "↑ high" in page.inner_text("#rows")
-
-
-@pytest.mark.slow
-def test_an_older_server_that_knows_no_english_still_serves(english_page, report_server):
-    page = english_page
-    open_result(page, report_server, MIXED)  # 回答是中文的
-    assert page.get_attribute("#notices", "data-critical") == "true"
-    assert page.inner_text("#tier") == "Emergency care now"
-    assert page.inner_text(".row[data-name=钾] .name").startswith("钾")
-    assert "another language" in page.inner_text("#made-in")
 
 
 @pytest.mark.slow
@@ -230,14 +213,11 @@ def test_without_the_english_file_the_page_speaks_chinese(browser, report_server
         assert page.inner_text("#tier") == "尽快急诊"
 
 
-def test_the_service_worker_keeps_every_script():
-    kept = (APP / "sw.js").read_text("utf-8")
-    assert [file.stem for file in APP.glob("js/*.js") if f'"{file.stem}"' not in kept] == []
-
-
 @pytest.mark.slow
-def test_axe_finds_nothing_in_english(english_page_without_csp, report_server, client):
-    page = english_page_without_csp
+def test_axe_finds_nothing_in_english(page_without_csp, report_server, client):
+    page = page_without_csp
+    page.emulate_media(reduced_motion="reduce")
+    page.add_init_script("localStorage.setItem('language', 'en')")
 
     def check() -> None:
         found = Axe().run(page)
@@ -264,22 +244,22 @@ def test_axe_finds_nothing_in_english(english_page_without_csp, report_server, c
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(390, 844), (820, 1180), (1280, 900), (320, 640)])
-def test_the_bundled_example_is_read_for_real_and_fits(browser, report_server, size):
-    """真的识别，三种大小（和最窄的）：没有横着溢出的，印着的字以外没有中文。"""
-    screen = {"viewport": {"width": size[0], "height": size[1]}, "locale": "en-US"}
-    with browser.new_context(**DESKTOP | screen) as context:
-        page = context.new_page()
-        page.goto(report_server)
-        page.click("#example-button")
-        page.wait_for_selector(DONE, timeout=60_000)
-        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-        page.locator(".row .row-head").first.click()
-        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
-        printed = "".join(f"{name}{code}{unit}" for name, code, _, _, unit, _ in SAMPLE.ROWS)
-        printed += page.inner_text("#result-title") + page.inner_text("#origin")
-        left = [text for text in re.findall("[一-鿿]+", " ".join(page.evaluate(TEXTS))) if text not in printed]
-        assert left == []
+def test_the_bundled_example_is_read_for_real_and_fits(english_page, report_server):
+    """真的识别一次，几种宽度都没有横着溢出的，印着的字以外没有中文。"""
+    page = english_page
+    page.goto(report_server)
+    page.click("#example-button")
+    page.wait_for_selector(DONE, timeout=60_000)
+    assert page.locator("#language-button").is_hidden()  # 换语言要重开网页，会丢了结果
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    page.locator(".row .row-head").first.click()
+    for width in (1280, 820, 390, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    printed = "".join(f"{name}{code}{unit}" for name, code, _, _, unit, _ in SAMPLE.ROWS)
+    printed += page.inner_text("#result-title") + page.inner_text("#origin")
+    left = [text for text in re.findall("[一-鿿]+", " ".join(page.evaluate(TEXTS))) if text not in printed]
+    assert left == []
 
 
 def test_nothing_is_left_out_of_the_english_file():

@@ -49,13 +49,22 @@ def test_the_manifest_and_its_icons():
     assert any(icon.get("purpose") == "maskable" for icon in manifest["icons"])
 
 
-def test_offline_the_page_opens_says_so_and_shows_what_was_kept(installed_page, report_server):
+def test_only_the_shell_is_cached_and_offline_it_opens_and_shows_what_was_kept(installed_page, report_server):
     page = installed_page
     page.goto(report_server)
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     open_result(page, report_server, [NORMAL])
     page.click("#save-button")
     page.wait_for_selector("#save-button:disabled")
+    kept = page.evaluate(
+        """async () => (await Promise.all((await caches.keys()).map(async (name) =>
+            (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname.slice(1))))).flat()"""
+    )
+    files = {str(file.relative_to(APP)) for file in APP.rglob("*") if file.is_file()}
+    needed = {str(file.relative_to(APP)) for file in SOURCES} - {"index.html", "sw.js"}
+    assert set(kept) - {""} <= files
+    assert needed <= set(kept)
+    assert "" in kept
     page.unroute(ANALYZE)
     page.context.set_offline(True)
     page.reload()
@@ -68,22 +77,6 @@ def test_offline_the_page_opens_says_so_and_shows_what_was_kept(installed_page, 
     page.wait_for_selector("#error:not([hidden])")
     assert page.inner_text("#error-message") == "连不上服务器。"
     page.context.set_offline(False)
-
-
-def test_the_service_worker_keeps_the_shell_and_nothing_else(installed_page, report_server):
-    page = installed_page
-    page.goto(report_server)
-    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    open_result(page, report_server, [NORMAL])
-    kept = page.evaluate(
-        """async () => (await Promise.all((await caches.keys()).map(async (name) =>
-            (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname.slice(1))))).flat()"""
-    )
-    files = {str(file.relative_to(APP)) for file in APP.rglob("*") if file.is_file()}
-    needed = {str(file.relative_to(APP)) for file in SOURCES} - {"index.html", "sw.js"}
-    assert set(kept) - {""} <= files
-    assert needed <= set(kept)
-    assert "" in kept
 
 
 def test_from_another_static_host_with_the_address_of_the_service(page, tmp_path):

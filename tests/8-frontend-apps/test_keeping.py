@@ -22,13 +22,6 @@ def go_home(page) -> None:
     page.wait_for_selector("#start:not([hidden])")
 
 
-def test_nothing_is_kept_unless_asked(page, report_server):
-    open_result(page, report_server, [HIGH])
-    go_home(page)
-    page.reload()
-    assert page.locator("#history").is_hidden()
-
-
 def test_a_saved_result_is_there_after_closing_the_page_without_the_photo(page, report_server):
     save(page, report_server, [HIGH, NORMAL])
     page.goto(report_server)
@@ -87,6 +80,8 @@ def test_a_result_left_without_keeping_may_be_opened_again(page, report_server):
     page.get_by_role("button", name="填好了").click()
     assert page.inner_text("#done-words") == "改好了，还没有存。"
     page.go_back()
+    page.wait_for_selector("#start:not([hidden])")
+    assert page.locator("#history").is_hidden()  # 没有点存，就没有留下
     page.click("#left-button")
     assert "甲医院" in page.inner_text("#origin")
     assert page.inner_text(".row[data-name=总胆固醇] .flag") == "↑ 偏高"
@@ -135,21 +130,6 @@ def test_the_printed_pdf_is_short(page, report_server):
     assert pdf.count(b"/Type /Page\n") <= 4
 
 
-def test_copying_gives_every_row_in_words(page, report_server):
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    open_result(page, report_server, MIXED)
-    page.click("#copy-button")
-    page.wait_for_selector("#done-words:has-text('已经复制')")
-    text = page.evaluate("navigator.clipboard.readText()")
-    assert text.splitlines()[0] == "血细胞分析：本次 8 项，4 项异常，2 项请核对原件"
-    assert text.splitlines()[1].startswith("尽快急诊：")
-    assert "尽快就医：钾 7.1" in text
-    for item in MIXED:
-        assert f"{item.name} {item.result}" in text
-    assert "总胆固醇 6.3 mmol/L，↑偏高，参考 <5.2" in text
-    assert "不能代替医生" in text
-
-
 def saved(page, button: str) -> tuple[str, str]:
     """点了按钮，存下的文件：名字与内容。"""
     with page.expect_download() as download:
@@ -157,35 +137,39 @@ def saved(page, button: str) -> tuple[str, str]:
     return download.value.suggested_filename, Path(download.value.path()).read_text("utf-8")
 
 
-def test_a_table_for_a_spreadsheet(page, report_server):
-    formula = CRITICAL.model_copy(update={"name": "=HYPERLINK(1)"})
-    open_result(page, report_server, [*MIXED, formula])
+def test_every_row_leaves_as_words_as_a_table_and_as_a_bundle(page, report_server):
+    """复制的文字，给电子表格的 CSV，给别的健康软件的 FHIR（真的服务写的）。"""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    rows = [*MIXED, CRITICAL.model_copy(update={"name": "=HYPERLINK(1)"})]
+    open_result(page, report_server, rows)
+    page.click("#copy-button")
+    page.wait_for_selector("#done-words:has-text('已经复制')")
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert text.splitlines()[0] == "血细胞分析：本次 9 项，5 项异常，2 项请核对原件"
+    assert text.splitlines()[1].startswith("尽快急诊：")
+    assert "尽快就医：钾 7.1" in text
+    assert all(f"{item.name} {item.result}" in text for item in rows)
+    assert "总胆固醇 6.3 mmol/L，↑偏高，参考 <5.2" in text
+    assert "不能代替医生" in text
+
     name, text = saved(page, "#csv-button")
     assert name == "化验结果.csv"
     assert text.startswith("\ufeff")
-    head, *rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    head, *cells = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
     assert head[:6] == ["项目", "代号", "结果", "单位", "参考范围", "判断"]
-    for item, row in zip(MIXED, rows, strict=False):
+    for item, row in zip(MIXED, cells, strict=False):
         range_text = item.reference_range.replace("-", "~")  # 3-5 会被表格软件当成日期
         assert row[:5] == [item.name, item.code, item.result, item.unit, range_text]
-    assert rows[1][5] == "↑偏高"
-    assert rows[len(MIXED)][0] == "'=HYPERLINK(1)"  # 读错的字不能变成公式
-    assert "AI 生成" in rows[-1][0] and "不能代替医生" in rows[-1][0]
+    assert cells[1][5] == "↑偏高"
+    assert cells[len(MIXED)][0] == "'=HYPERLINK(1)"  # 读错的字不能变成公式
+    assert "AI 生成" in cells[-1][0] and "不能代替医生" in cells[-1][0]
 
-
-def test_a_bundle_for_other_health_software(page, report_server):
-    """导出要问服务器；用的是真的服务。"""
-    open_result(page, report_server, MIXED)
     name, text = saved(page, "#fhir-button")
     assert name == "化验结果.fhir.json"
     resources = [entry["resource"] for entry in json.loads(text)["entry"]]
     observations = [one for one in resources if one["resourceType"] == "Observation"]
-    assert [one["code"]["text"] for one in observations] == [f"{item.name}（{item.code}）" for item in MIXED]
+    assert [one["code"]["text"] for one in observations] == [f"{item.name}（{item.code}）" for item in rows]
     assert "没有姓名" in page.inner_text("#done-words")
-
-
-def test_no_server_no_bundle_but_words(page, report_server):
-    open_result(page, report_server, [HIGH])
     page.route("**/fhir", lambda route: route.abort())
     page.click("#fhir-button")
     page.wait_for_selector("#done-words:has-text('没有导出：连不上服务器')")

@@ -77,7 +77,7 @@ def test_a_kept_result_is_moved_to_another_person(page_without_csp, report_serve
 
 
 @pytest.mark.slow
-def test_it_may_go_to_somebody_new_and_giving_no_name_changes_nothing(page, report_server):
+def test_it_may_go_to_somebody_new_before_keeping_too_and_giving_no_name_changes_nothing(page, other, report_server):
     keep(page, report_server, [HIGH])
     page.locator(".record").click()
     page.once("dialog", lambda dialog: dialog.dismiss())
@@ -86,25 +86,21 @@ def test_it_may_go_to_somebody_new_and_giving_no_name_changes_nothing(page, repo
     page.once("dialog", lambda dialog: dialog.accept(" 外婆 "))
     page.select_option("#owner-select", label="别的人…")
     said(page, "移到“外婆”名下了")
+    chip(other, "外婆").wait_for()  # 另一页的首页跟着变
     go_home(page)
     assert page.locator("#people .chip").all_inner_texts() == ["外婆"]  # 没有名字、没有结果的人不必留着
-    assert page.locator(".record").count() == 1
-
-
-@pytest.mark.slow
-def test_before_keeping_one_may_still_say_whose_it_is(page, report_server):
-    keep(page, report_server, [HIGH])
-    add_person(page, "妈妈")
+    page.evaluate("import('./js/kept.js').then(({ savePerson }) => savePerson({ sex: '女', chosenAt: 0 }))")
+    page.evaluate("import('./js/kept.js').then(({ savePerson }) => savePerson({ sex: '男', chosenAt: 0 }))")
+    page.reload()
     reply_with(page, answer([NORMAL]))
     read_photo(page)
-    page.select_option("#owner-select", label="没写名字的")
+    assert page.locator("#owner-select option").all_inner_texts()[1:3] == ["没写名字的 1", "没写名字的 2"]
+    page.select_option("#owner-select", label="没写名字的 2")
     page.wait_for_selector("#save-button:text-is('存在这台设备上')")
     page.click("#save-button")
     page.wait_for_selector(SAVED)
-    go_home(page)
-    assert page.locator(".record").count() == 0
-    chip(page, "没写名字的").click()
-    page.locator(".record").nth(1).wait_for()
+    other.get_by_role("button", name="没写名字的 2", exact=True).click()
+    other.locator(".record", has_text="没有看到异常").wait_for()
 
 
 @pytest.mark.slow
@@ -151,23 +147,6 @@ def test_when_all_is_cleared_in_another_tab_this_one_says_it_is_not_kept_any_mor
 
 
 @pytest.mark.slow
-def test_the_first_page_follows_what_another_tab_does(page, other, report_server):
-    keep(page, report_server, [HIGH])
-    chip(other, "没写名字的").wait_for()
-    other.get_by_role("button", name="改没写名字的").click()
-    other.fill("#people [name=name]", "爸爸")
-    other.get_by_role("button", name="存好").click()
-    chip(page, "爸爸").wait_for()
-    add_person(page, "妈妈")
-    chip(other, "妈妈").wait_for()
-    chip(other, "爸爸").click()
-    page.locator(".record").wait_for()
-    other.once("dialog", lambda dialog: dialog.accept())
-    other.get_by_role("button", name="删除").click()
-    page.get_by_text("还没有存下的结果").wait_for()
-
-
-@pytest.mark.slow
 def test_somebody_deleted_in_another_tab_does_not_come_back_by_being_edited(page, other, report_server):
     keep(page, report_server, [HIGH])
     add_person(page, "妈妈")
@@ -209,16 +188,3 @@ def test_a_result_changed_in_two_tabs_is_not_silently_overwritten(page, other, r
     assert len(asked) == 2 and all("别的页面里改过" in words for words in asked)
     said(page, "这里是改之前的")
     assert page.locator("#save-button").is_enabled()
-
-
-@pytest.mark.slow
-def test_several_people_without_a_name_can_be_told_apart(page, report_server):
-    keep(page, report_server, [HIGH])
-    page.evaluate("import('./js/kept.js').then(({ savePerson }) => savePerson({ sex: '女', chosenAt: 0 }))")
-    page.reload()
-    page.locator(".record").click()
-    assert page.locator("#owner-select option").all_inner_texts()[:2] == ["没写名字的 1", "没写名字的 2"]
-    go_home(page)
-    chip(page, "没写名字的 2").click()
-    page.wait_for_function("document.activeElement.textContent === '没写名字的 2'")
-    assert "“没写名字的 2”" in page.inner_text("#for-whom")

@@ -238,27 +238,32 @@ def test_axe_finds_nothing_on_the_trends(page_without_csp, report_server, scheme
 
 
 @pytest.mark.slow
-def test_on_a_phone_nothing_is_wider_than_the_screen_and_back_goes_home(phone, report_server):
-    keep(phone, report_server, REPORTS)
-    phone.tap("#text-button")
-    open_trends(phone)
-    for summary in phone.locator(".track summary").all():
-        summary.tap()
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
-    phone.go_back()
-    phone.wait_for_selector("#start:not([hidden])")
-
-
-@pytest.mark.slow
-def test_offline_the_trends_are_drawn_from_what_is_kept(installed_page, report_server):
+def test_offline_and_on_a_phone_the_trends_are_drawn_from_what_is_kept_and_fit(installed_page, report_server):
     page = installed_page
+    page.set_viewport_size({"width": 390, "height": 844})
     keep(page, report_server, REPORTS)
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.click("#text-button")
     page.context.set_offline(True)
     page.reload()
     page.wait_for_selector("#history:not([hidden])")
     open_trends(page)
     assert track(page, "总胆固醇").locator(".chart-dot").count() == 3
+    for summary in page.locator(".track summary").all():
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.go_back()
+    page.wait_for_selector("#start:not([hidden])")
+
+
+@pytest.mark.slow
+def test_two_rows_of_one_analyte_last_time_leave_no_last_time(page, report_server):
+    origin, items = REPORTS[1]
+    keep(page, report_server, [REPORTS[0], (origin, [*items, row("总胆固醇", "7.0", "mmol/L", "<5.2")])])
+    reply_with(page, answer(REPORTS[2][1], origin=REPORTS[2][0]))
+    read_photo(page)
+    assert page.locator(".row[data-name='Total Cholesterol'] .previous").count() == 0
+    assert previous(page, "C反应蛋白").startswith("上次 12 mg/L")
 
 
 @pytest.mark.slow
@@ -282,13 +287,3 @@ def test_rows_kept_by_an_earlier_version_are_not_guessed_at(page, report_server)
     page.unroute(ANALYZE)
     open_result(page, report_server, REPORTS[2][1], origin=REPORTS[2][0])
     assert page.locator(".previous").count() == 0
-
-
-@pytest.mark.slow
-def test_two_rows_of_one_analyte_last_time_leave_no_last_time(page, report_server):
-    origin, items = REPORTS[1]
-    keep(page, report_server, [REPORTS[0], (origin, [*items, row("总胆固醇", "7.0", "mmol/L", "<5.2")])])
-    reply_with(page, answer(REPORTS[2][1], origin=REPORTS[2][0]))
-    read_photo(page)
-    assert page.locator(".row[data-name='Total Cholesterol'] .previous").count() == 0
-    assert previous(page, "C反应蛋白").startswith("上次 12 mg/L")

@@ -104,13 +104,8 @@ async function decrypt({ encryption, data }, passphrase) {
   }
   if (!canEncrypt) throw new BackupError(t("这个文件加了密，要用 https 的地址打开网页才解得开。"));
   if (!passphrase) throw new BackupError(t("这个文件加了密，请填导出时的口令。"), true);
-  let [salt, iv, bytes] = [];
   try {
-    [salt, iv, bytes] = [encryption.salt, encryption.iv, data].map(fromBase64);
-  } catch {
-    throw new BackupError(t("这个文件坏了，或没有存完整。"));
-  }
-  try {
+    const [salt, iv, bytes] = [encryption.salt, encryption.iv, data].map(fromBase64);
     const made = await keyFrom(passphrase, salt, iterations);
     return new TextDecoder().decode(await crypto.subtle.decrypt({ name: "AES-GCM", iv }, made, bytes));
   } catch {

@@ -25,10 +25,11 @@ const HINTS = {
   network: t("请看看网络是否连着、服务是否还开着；要登录的，刷新网页看看。照片还在，不用重新选。"),
   login: t("请刷新网页，登录以后重新选照片。"),
   stream_ended: t("照片还在，不用重新选，再试一次就好。"),
-  timeout: t("照片还在，可以再试一次。"),
+  timeout: t("照片还在，不用重新选，再试一次就好。"),
 };
 const OTHER_HINT = t("身体不适请直接就医，不要等这里的结果。");
 const CONNECTION_CODES = ["network", "stream_ended"];
+const PHOTO_FAULTS = /image|pdf|pages|report|paper|unsupported/; // 这几张本身不行，再试也一样
 
 let current = null; // 正在进行的分析的 AbortController
 let lastSource = null; // 上一张照片从哪里来，重试时再用一次
@@ -183,8 +184,11 @@ function showError(error, report) {
     CONNECTION_CODES.includes(error.code) && !navigator.onLine && t("连上网以后会自动再试。"),
   ].filter(Boolean).join("");
   element("key-form").hidden = error.code !== "need_key";
+  const isPhotos = PHOTO_FAULTS.test(error.code);
+  element("retry-button").hidden = isPhotos;
+  element("other-button").classList.toggle("primary", isPhotos);
   element("error").hidden = false;
-  element(error.code === "need_key" ? "key-input" : "retry-button").focus();
+  element(error.code === "need_key" ? "key-input" : isPhotos ? "other-button" : "retry-button").focus();
 }
 
 function retry() {

@@ -53,8 +53,7 @@ export function setStep(index) {
   currentStep = index;
   steps.forEach((step, i) => {
     step.dataset.state = i < currentStep ? "done" : i === currentStep ? "current" : "waiting";
-    if (i === currentStep) step.setAttribute("aria-current", "step");
-    else step.removeAttribute("aria-current");
+    step.ariaCurrent = i === currentStep ? "step" : null;
   });
   upload.hidden = currentStep > 0;
   sayStep();

@@ -200,7 +200,7 @@ function makeTrack(track, index) {
   title.id = `trend-${index}`;
   const card = make("section", "card track", title,
     others.length > 0 && make("p", "muted small-print", t`单子上印作：${[...names].join(t("、"))}`),
-    ...lines.flatMap((line) => [make("p", "chart-unit", chartUnit(line)), trendChart(line, chartWords(name, line))]),
+    ...lines.flatMap((line) => [make("p", "muted small-print", chartUnit(line)), trendChart(line, chartWords(name, line))]),
     units.size > 1 && make("p", "muted small-print", t("几次的单位不能准确换算，不画在一起。")),
     untold > 0 && make("p", "muted small-print", t`有 ${untold} 次没有判断，或不是单独一个数，只在表里。`),
     make("details", "", make("summary", "", t`${points.length} 次的数`), makeTable(name, points)),
