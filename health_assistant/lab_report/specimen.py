@@ -37,6 +37,12 @@ _BLOOD_NAME = re.compile(r"^(血清|血浆|全血|静脉血|血(?=[糖钾钠氯�
 
 # 不是通常条件下的结果，不能和目录比，除非目录里正有这一种（餐后血糖）
 _NOT_THE_USUAL = re.compile(r"餐后|饭后|负荷|服糖|糖耐量|小时|分钟|\d+\s*(h|min)", re.IGNORECASE)
+_FOLLOWED = re.compile(r"肌钙|肌红|乳酸(?!脱氢)|c?Tn[IT](?![a-z])|troponin|CK-?MB|lactate", re.IGNORECASE)
+_SAMPLED = re.compile(
+    r"(?:[\s(（\[]*\d+\s*(?:小时|hr?s?|分钟|min)(?:\s*复查|后)?[)）\]]?|(?:\s+|[(（\[])(?:本次|首次|复查|今[天日晨]|昨[天日])[)）\]]?)$",
+    re.IGNORECASE,
+)
+"""隔几小时再抽一回的项目写着是哪一回，量的还是同一样东西；别的项目几小时后的是负荷后的，不能这样看。"""
 _GLUCOSE = re.compile(
     r"血糖|葡萄糖(?!醇|[-]?6)|糖耐量|GLU(?![a-z]{2})|OGTT|[12]-?h-?P?B?G(?![a-z])|glucose|RBG|PBG", re.IGNORECASE
 )
@@ -113,6 +119,11 @@ def timed_glucose(name: str, abbreviation: str, unit: str = "", report_type: str
     if not is_glucose and not (in_series and _ONLY_A_TIME.fullmatch(name)):
         return None
     return next((glucose for pattern, glucose in _TIMED_GLUCOSE if pattern.search(text)), None)
+
+
+def without_sampling_time(name: str) -> str:
+    """去掉名称末尾说的是第几回抽的：`高敏肌钙蛋白T（3小时）`；糖耐量那样几小时说的是另一种结果的照旧。"""
+    return _SAMPLED.sub("", name) if _FOLLOWED.search(name) else name
 
 
 def is_unusual(name: str, unit: str) -> bool:
