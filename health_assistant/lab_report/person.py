@@ -75,6 +75,7 @@ _NOT_PREGNANT = re.compile(
     re.IGNORECASE,
 )
 _AFTERWARDS = re.compile(r"产后|产褥|流产后|人流|引产后")
+_ON_DIALYSIS = re.compile(r"血透|腹透(?!液)|透析(?!液)")
 _HOPING = re.compile(r"不孕|未孕|备孕|孕前|孕育")
 
 
@@ -122,6 +123,7 @@ _GROUPS: dict[str, Callable[[Person], bool]] = {
     "新生儿": lambda person: person.is_newborn,
     "孕妇": lambda person: person.pregnant,
     "男": lambda person: person.sex == "男",
+    "透析病人": lambda person: person.on_dialysis and person.is_adult,
     "女": lambda person: person.sex == "女",
     "老人": lambda person: person.age_years is not None and person.age_years >= OLD_AGE_YEARS,
 }
