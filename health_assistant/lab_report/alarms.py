@@ -47,6 +47,7 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     elif finding.flag == "unknown" and finding.range_source == "none" and analyte and not finding.doubts_value:
         severity, way = grade_value(finding.value, unit, analyte, person)
         finding.severity = severity if way != "abnormal" or severity == "grave" else None
+        finding.leaning = way if finding.severity else None
     if analyte is None and (specimen := special_specimen(finding.report_type or report_type, finding.name)):
         own = None if specimen.only_high and finding.flag == "low" else finding.severity
         finding.severity = specimen.weigh(own, finding.name, finding.result, finding.unit)
