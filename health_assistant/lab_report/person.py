@@ -139,10 +139,10 @@ class Spoken(Entry):
     texts: tuple[Any, ...] = ()
 
     def spoken_to(self, person: Person, **changes: Any) -> Self:
-        """话是对这个人说的副本；changes 是另外要换的字段。"""
-        for texts in self.texts:
-            if person.fits(texts.who):
-                changes |= texts.model_dump(exclude={"who"}, exclude_none=True)
+        """话是对这个人说的副本；changes 是另外要换的字段。新生儿先听对孩子说的，再听对自己说的。"""
+        as_a_child = [texts for texts in self.texts if person.is_newborn and texts.who == "儿童"]
+        for texts in (*as_a_child, *(one for one in self.texts if person.fits(one.who))):
+            changes |= texts.model_dump(exclude={"who"}, exclude_none=True)
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         # 不用 model_copy：它会把算过的 cached_property 一起抄走
         return type(self).model_construct(**fields | changes)  # type: ignore[return-value]  # pydantic 写的是父类
