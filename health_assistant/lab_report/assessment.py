@@ -12,6 +12,7 @@ from pydantic import Field, InstanceOf
 
 from health_assistant.lab_report.alarms import CHECK, alarm_order, derive_neutrophils, grade, raise_alarm
 from health_assistant.lab_report.consistency import find_conflicts, measure
+from health_assistant.lab_report.interval import Interval, PartitionedInterval, intervals_of
 from health_assistant.lab_report.judgement import Finding, flag_says, judge
 from health_assistant.lab_report.matching import specimens_with
 from health_assistant.lab_report.observation import Observation, observe
@@ -185,9 +186,13 @@ def _looks_usual(finding: Finding) -> bool:
     analyte = finding.analyte
     if is_measured(finding.name) and not finding.severity and not finding.floor:
         return not finding.doubts_value or finding.value is None  # `128/80` 不是一个数
-    if finding.doubts_value or not analyte or not analyte.is_authoritative or finding.severity or finding.floor:
+    if finding.doubts_value or not analyte or finding.severity or finding.floor:
         return False
-    result = finding.converted()
+    # 分了卵泡期、绝经后而不知是哪一期的：在哪一期的范围里都不算问题
+    printed, result = finding.observation.interval, finding.value
+    if isinstance(printed, PartitionedInterval) and isinstance(result, Interval):
+        return any(map(result.inside, intervals_of(printed)))
+    result = finding.converted() if analyte.is_authoritative else None
     return bool(result) and any(result.inside(usual) for usual in analyte.intervals)
 
 
