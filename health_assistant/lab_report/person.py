@@ -92,6 +92,7 @@ class Person:
     pregnant: bool = False
     trimester: Trimester | None = None
     is_paediatric: bool = False
+    on_dialysis: bool = False
 
     @property
     def is_adult(self) -> bool:
@@ -122,8 +123,8 @@ _GROUPS: dict[str, Callable[[Person], bool]] = {
     "儿童": lambda person: person.is_minor and not person.is_newborn,  # 不知几岁的孩子也算
     "新生儿": lambda person: person.is_newborn,
     "孕妇": lambda person: person.pregnant,
-    "男": lambda person: person.sex == "男",
     "透析病人": lambda person: person.on_dialysis and person.is_adult,
+    "男": lambda person: person.sex == "男",
     "女": lambda person: person.sex == "女",
     "老人": lambda person: person.age_years is not None and person.age_years >= OLD_AGE_YEARS,
 }
@@ -232,6 +233,7 @@ def person_of(report: ReadReport | LabReport) -> Person:
         pregnant=pregnant,
         trimester=trimester,
         is_paediatric=is_paediatric,
+        on_dialysis=bool(_ON_DIALYSIS.search(title)),
     )
 
 
