@@ -32,7 +32,7 @@ _BLOOD_TITLE = re.compile(
     r"|甲状腺|肿瘤|激素|免疫|传染|术前|肝炎|乙肝|糖化|胆红素|体检|CBC",
     re.IGNORECASE,
 )
-_PLAIN_BLOOD_TITLE = re.compile(r"血常规|血细胞|血气|血生化|血清|凝血|静脉血|CBC", re.IGNORECASE)
+_PLAIN_BLOOD_TITLE = re.compile(r"血常规|外周血|血细胞|血气|血生化|血清|凝血|静脉血|CBC", re.IGNORECASE)
 _BLOOD_NAME = re.compile(r"^(血清|血浆|全血|静脉血|血(?=[糖钾钠氯钙磷镁铁氨酮尿肌葡乳胆总淀]))")
 
 # 不是通常条件下的结果，不能和目录比，除非目录里正有这一种（餐后血糖）
