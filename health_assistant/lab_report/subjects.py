@@ -174,7 +174,10 @@ def _about(finding: Finding, analyte: Analyte, person: Person) -> Subject:
     said = say(told(analyte.code, graded, person, "say") or "")
     first_aid = say(told(analyte.code, graded, person, "first_aid") or "")
     meaning = say(analyte.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。"))
-    department, advice = say(analyte.department), analyte.advice.get(way, "")
+    where = analyte.department
+    if person.is_minor and not re.search("儿|急诊", where):
+        where = "新生儿科" if person.is_newborn else "儿科"
+    department, advice = say(where), analyte.advice.get(way, "")
     if at_least(finding.severity, "marked"):
         do = join_sentences(say(_GO[finding.severity], where=department), said)
     elif finding.is_usual:  # 一般的办法（少喝酒、查叶酸）说的是别人
