@@ -181,6 +181,12 @@ def _is_descriptive(finding: Finding) -> bool:
     return finding.range_source == "none" and isinstance(finding.value, QualitativeResult)
 
 
+def _is_open_to_all(finding: Finding) -> bool:
+    """血型、身高这样本来就不分高低的。"""
+    no_sides = finding.analyte is not None and not finding.analyte.meanings
+    return not finding.doubts_value and (no_sides or is_measured(finding.name))
+
+
 def _looks_usual(finding: Finding) -> bool:
     """印着的范围没有读懂，而数在目录里这个人的常见范围之内，或是没有到哪一级的血压、身高：没有判断，但也不用为它去看医生。"""
     analyte = finding.analyte
@@ -199,7 +205,8 @@ def _looks_usual(finding: Finding) -> bool:
 def _general_notices(findings: list[Finding], person: Person, age: str | None) -> list[str]:
     notices = []
     # 由数自己看出有多要紧的，不说没有判断
-    if unknown := [one.name for one in findings if one.flag == "unknown" and not one.severity]:
+    unknown = [one.name for one in findings if one.flag == "unknown" and not one.severity and not _is_open_to_all(one)]
+    if unknown:
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
     if any(one.floor == "severe" and not one.analyte and not one.alarm for one in findings):
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
