@@ -181,7 +181,7 @@ def _is_descriptive(finding: Finding) -> bool:
     return finding.range_source == "none" and isinstance(finding.value, QualitativeResult)
 
 
-def _is_open_to_all(finding: Finding) -> bool:
+def _has_no_sides(finding: Finding) -> bool:
     """血型、身高这样本来就不分高低的。"""
     no_sides = finding.analyte is not None and not finding.analyte.meanings
     return not finding.doubts_value and (no_sides or is_measured(finding.name))
@@ -205,7 +205,7 @@ def _looks_usual(finding: Finding) -> bool:
 def _general_notices(findings: list[Finding], person: Person, age: str | None) -> list[str]:
     notices = []
     # 由数自己看出有多要紧的，不说没有判断
-    unknown = [one.name for one in findings if one.flag == "unknown" and not one.severity and not _is_open_to_all(one)]
+    unknown = [one.name for one in findings if one.flag == "unknown" and not one.severity and not _has_no_sides(one)]
     if unknown:
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
     if any(one.floor == "severe" and not one.analyte and not one.alarm for one in findings):

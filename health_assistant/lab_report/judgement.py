@@ -47,7 +47,7 @@ class Finding(LabItem):
     alarm: str | None = Field(None, exclude=True)
     """关于这一行要放在最前面的话。"""
     is_usual: bool = Field(False, exclude=True)
-    """超出印着的范围，而对这个年龄、孕期的人并不少见。"""
+    """超出的是一般成人的范围，对这个年龄、孕期的人并不少见。"""
     leaning: Flag | None = Field(None, exclude=True)
     """没有印范围，由数自己看出不轻时，在哪一边。"""
     floor: Severity | None = Field(None, exclude=True)

@@ -104,18 +104,17 @@ class Pattern(Spoken):
     def matching(self, findings: dict[str, list[Finding]]) -> list[Finding] | None:
         """成立时是它解释的行（含条件里正常的行），不成立则为 None。"""
 
+        def holding(conditions: Conditions, is_urgent: bool = False) -> list[str]:
+            return [code for code, one in conditions.items() if one.holds(findings.get(code, []), is_urgent)]
+
         is_urgent = self.severity in ("severe", "grave")
-
-        def holding(conditions: Conditions) -> list[str]:
-            rows = {code: findings.get(code, []) for code in conditions}
-            return [code for code, condition in conditions.items() if condition.holds(rows[code], is_urgent)]
-
-        if len(holding(self.all)) < len(self.all) or (self.any and not holding(self.any)):
+        reached = holding(self.any, is_urgent)
+        if len(holding(self.all, is_urgent)) < len(self.all) or (self.any and not reached):
             return None
         doubtful = any(one.flag == "unknown" for code in self.unless for one in findings.get(code, []))
         if holding(self.unless) or doubtful:
             return None
-        explained = dict.fromkeys([*self.all, *holding(self.any), *holding(self.explains)])
+        explained = dict.fromkeys([*self.all, *reached, *holding(self.explains)])
         return [one for code in explained for one in findings[code]]
 
 

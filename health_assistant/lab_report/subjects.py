@@ -175,7 +175,7 @@ def _about(finding: Finding, analyte: Analyte, person: Person) -> Subject:
     first_aid = say(told(analyte.code, graded, person, "first_aid") or "")
     meaning = say(analyte.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。"))
     where = analyte.department
-    if person.is_minor and not re.search("儿|急诊", where):
+    if person.is_minor and not re.search("儿|急诊|产|妇", where):
         where = "新生儿科" if person.is_newborn else "儿科"
     department, advice = say(where), analyte.advice.get(way, "")
     if at_least(finding.severity, "marked"):
