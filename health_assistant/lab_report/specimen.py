@@ -29,7 +29,7 @@ _URINE = re.compile(r"尿|小便|24小时|24h|urin", re.IGNORECASE)
 _STOOL = re.compile(r"(?<![小方])便(?![携民利])|粪|stool|faec|fecal", re.IGNORECASE)
 _BLOOD_TITLE = re.compile(
     r"血常规|血细胞|血液|全血|末梢血|外周血|指血|动脉血|血药|血清|血浆|血凝|凝血|血沉|血气|血糖|血脂|血型|静脉血|抽血|血生化|生化|肝功|肾功|电解质|离子|心肌|甲功"
-    r"|甲状腺|肿瘤|激素|免疫|传染|术前|肝炎|乙肝|糖化|胆红素|体检|CBC",
+    r"|甲状腺|肿瘤|激素|免疫|补体|风湿|传染|术前|肝炎|乙肝|糖化|胆红素|体检|CBC",
     re.IGNORECASE,
 )
 _PLAIN_BLOOD_TITLE = re.compile(r"血常规|外周血|血细胞|血气|血生化|血清|凝血|静脉血|CBC", re.IGNORECASE)
