@@ -248,4 +248,5 @@ def _warning_signs(report: Assessment, subjects: Subjects) -> list[str]:
             owners.setdefault(one.watch, []).append(one.title)
     if owners or said:
         return _grouped(owners)
-    return [say(_GENERAL_RED_FLAGS)] if subjects.strange or report.when in ("now", "today", "days") else []
+    is_weighty = any(at_least(one.severity, "moderate") for one in subjects.strange)
+    return [say(_GENERAL_RED_FLAGS)] if is_weighty or report.when in ("now", "today", "days") else []

@@ -42,11 +42,12 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         if analyte and analyte.is_harmless(finding.flag) and not at_least(finding.severity, "marked"):
             finding.severity = None
         elif not at_least(finding.severity, "severe") and _is_usual_for(finding, person):
-            finding.severity = "slight"
-            finding.note = "印着的是一般成人的范围；按这个人的年龄或孕期，这个值并不少见"
+            finding.severity, finding.is_usual = "slight", finding.has_general_range
+            finding.note = "按这个人的年龄或孕期，这个值并不少见；印着的范围未必是给这样的人的"
     elif finding.flag == "unknown" and finding.range_source == "none" and analyte and not finding.doubts_value:
         severity, way = grade_value(finding.value, unit, analyte, person)
         finding.severity = severity if way != "abnormal" or severity == "grave" else None
+        finding.leaning = way if finding.severity else None
     if analyte is None and (specimen := special_specimen(finding.report_type or report_type, finding.name)):
         own = None if specimen.only_high and finding.flag == "low" else finding.severity
         finding.severity = specimen.weigh(own, finding.name, finding.result, finding.unit)

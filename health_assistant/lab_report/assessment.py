@@ -12,6 +12,7 @@ from pydantic import Field, InstanceOf
 
 from health_assistant.lab_report.alarms import CHECK, alarm_order, derive_neutrophils, grade, raise_alarm
 from health_assistant.lab_report.consistency import find_conflicts, measure
+from health_assistant.lab_report.interval import Interval, PartitionedInterval, intervals_of
 from health_assistant.lab_report.judgement import Finding, flag_says, judge
 from health_assistant.lab_report.matching import specimens_with
 from health_assistant.lab_report.observation import Observation, observe
@@ -180,21 +181,32 @@ def _is_descriptive(finding: Finding) -> bool:
     return finding.range_source == "none" and isinstance(finding.value, QualitativeResult)
 
 
+def _has_no_sides(finding: Finding) -> bool:
+    """血型、身高这样本来就不分高低的。"""
+    no_sides = finding.analyte is not None and not finding.analyte.meanings
+    return not finding.doubts_value and (no_sides or is_measured(finding.name))
+
+
 def _looks_usual(finding: Finding) -> bool:
     """印着的范围没有读懂，而数在目录里这个人的常见范围之内，或是没有到哪一级的血压、身高：没有判断，但也不用为它去看医生。"""
     analyte = finding.analyte
     if is_measured(finding.name) and not finding.severity and not finding.floor:
         return not finding.doubts_value or finding.value is None  # `128/80` 不是一个数
-    if finding.doubts_value or not analyte or not analyte.is_authoritative or finding.severity or finding.floor:
+    if finding.doubts_value or not analyte or finding.severity or finding.floor:
         return False
-    result = finding.converted()
+    # 分了卵泡期、绝经后而不知是哪一期的：在哪一期的范围里都不算问题
+    printed, result = finding.observation.interval, finding.value
+    if isinstance(printed, PartitionedInterval) and isinstance(result, Interval):
+        return any(map(result.inside, intervals_of(printed)))
+    result = finding.converted() if analyte.is_authoritative else None
     return bool(result) and any(result.inside(usual) for usual in analyte.intervals)
 
 
 def _general_notices(findings: list[Finding], person: Person, age: str | None) -> list[str]:
     notices = []
     # 由数自己看出有多要紧的，不说没有判断
-    if unknown := [one.name for one in findings if one.flag == "unknown" and not one.severity]:
+    unknown = [one.name for one in findings if one.flag == "unknown" and not one.severity and not _has_no_sides(one)]
+    if unknown:
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
     if any(one.floor == "severe" and not one.analyte and not one.alarm for one in findings):
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")

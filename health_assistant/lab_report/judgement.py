@@ -46,6 +46,10 @@ class Finding(LabItem):
     """疑的是读到的数本身，不只是范围、标记或单位。"""
     alarm: str | None = Field(None, exclude=True)
     """关于这一行要放在最前面的话。"""
+    is_usual: bool = Field(False, exclude=True)
+    """超出的是一般成人的范围，对这个年龄、孕期的人并不少见。"""
+    leaning: Flag | None = Field(None, exclude=True)
+    """没有印范围，由数自己看出不轻时，在哪一边。"""
     floor: Severity | None = Field(None, exclude=True)
     """不看高低也至少要这样快去看：可能的急症，和没能核对的。"""
 

@@ -29,9 +29,10 @@ class Condition:
     state: State
     floor: Severity | None = None
 
-    def holds(self, findings: list[Finding]) -> bool:
-        """这一项的每一行（可能重复印）都是这样；没有这一项则不是。"""
-        return bool(findings) and all(_is_in(one, self.state) and self._is_grave_enough(one) for one in findings)
+    def holds(self, findings: list[Finding], is_urgent: bool = False) -> bool:
+        """这一项的每一行（可能重复印）都是这样；没有这一项则不是。今天就要看的，先后抽了几回的有一回异常就算。"""
+        rows = [_is_in(one, self.state) and self._is_grave_enough(one) for one in findings]
+        return any(rows) if is_urgent and self.state not in ("normal", "negative") else bool(rows) and all(rows)
 
     def _is_grave_enough(self, finding: Finding) -> bool:
         return self.floor is None or at_least(finding.severity, self.floor)
@@ -103,15 +104,17 @@ class Pattern(Spoken):
     def matching(self, findings: dict[str, list[Finding]]) -> list[Finding] | None:
         """成立时是它解释的行（含条件里正常的行），不成立则为 None。"""
 
-        def holding(conditions: Conditions) -> list[str]:
-            return [code for code, condition in conditions.items() if condition.holds(findings.get(code, []))]
+        def holding(conditions: Conditions, is_urgent: bool = False) -> list[str]:
+            return [code for code, one in conditions.items() if one.holds(findings.get(code, []), is_urgent)]
 
-        if len(holding(self.all)) < len(self.all) or (self.any and not holding(self.any)):
+        is_urgent = self.severity in ("severe", "grave")
+        reached = holding(self.any, is_urgent)
+        if len(holding(self.all, is_urgent)) < len(self.all) or (self.any and not reached):
             return None
         doubtful = any(one.flag == "unknown" for code in self.unless for one in findings.get(code, []))
         if holding(self.unless) or doubtful:
             return None
-        explained = dict.fromkeys([*self.all, *holding(self.any), *holding(self.explains)])
+        explained = dict.fromkeys([*self.all, *reached, *holding(self.explains)])
         return [one for code in explained for one in findings[code]]
 
 
@@ -182,7 +185,7 @@ _ORDER = ("none", *SEVERITIES)
 
 def _is_in(finding: Finding, state: State) -> bool:
     if state not in ("positive", "negative"):
-        return finding.flag == state
+        return state in (finding.flag, finding.leaning)
     interval = finding.interval
     if isinstance(interval, Interval) and interval.high is None:
         # 表面抗体印 ≥10、竞争法印 >1：够高才是正常的一边。前者高是阳性，后者高是阴性，只有前者分得清

@@ -75,6 +75,7 @@ _NOT_PREGNANT = re.compile(
     re.IGNORECASE,
 )
 _AFTERWARDS = re.compile(r"产后|产褥|流产后|人流|引产后")
+_ON_DIALYSIS = re.compile(r"(?<![未非无])(?:血透|腹透(?!液)|血液透析|腹膜透析(?!液)|透析(?!液))")
 _HOPING = re.compile(r"不孕|未孕|备孕|孕前|孕育")
 
 
@@ -91,6 +92,7 @@ class Person:
     pregnant: bool = False
     trimester: Trimester | None = None
     is_paediatric: bool = False
+    on_dialysis: bool = False
 
     @property
     def is_adult(self) -> bool:
@@ -121,6 +123,7 @@ _GROUPS: dict[str, Callable[[Person], bool]] = {
     "儿童": lambda person: person.is_minor and not person.is_newborn,  # 不知几岁的孩子也算
     "新生儿": lambda person: person.is_newborn,
     "孕妇": lambda person: person.pregnant,
+    "透析病人": lambda person: person.on_dialysis and person.is_adult,
     "男": lambda person: person.sex == "男",
     "女": lambda person: person.sex == "女",
     "老人": lambda person: person.age_years is not None and person.age_years >= OLD_AGE_YEARS,
@@ -137,10 +140,10 @@ class Spoken(Entry):
     texts: tuple[Any, ...] = ()
 
     def spoken_to(self, person: Person, **changes: Any) -> Self:
-        """话是对这个人说的副本；changes 是另外要换的字段。"""
-        for texts in self.texts:
-            if person.fits(texts.who):
-                changes |= texts.model_dump(exclude={"who"}, exclude_none=True)
+        """话是对这个人说的副本；changes 是另外要换的字段。新生儿先听对孩子说的，再听对自己说的。"""
+        as_a_child = [texts for texts in self.texts if person.is_newborn and texts.who == "儿童"]
+        for texts in (*as_a_child, *(one for one in self.texts if person.fits(one.who))):
+            changes |= texts.model_dump(exclude={"who"}, exclude_none=True)
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         # 不用 model_copy：它会把算过的 cached_property 一起抄走
         return type(self).model_construct(**fields | changes)  # type: ignore[return-value]  # pydantic 写的是父类
@@ -230,6 +233,7 @@ def person_of(report: ReadReport | LabReport) -> Person:
         pregnant=pregnant,
         trimester=trimester,
         is_paediatric=is_paediatric,
+        on_dialysis=bool(_ON_DIALYSIS.search(title)),
     )
 
 

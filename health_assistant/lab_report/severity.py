@@ -65,7 +65,7 @@ class GradeLine(Entry):
 
     code: str
     way: Direction
-    who: Literal["任何人", "成人", "儿童", "新生儿", "孕妇", "男"]
+    who: Literal["任何人", "成人", "儿童", "新生儿", "孕妇", "男", "透析病人"]
     start: Age = Field(0.0, alias="from")
     below: Age = inf
     specimen: str
@@ -177,6 +177,7 @@ def lines_for(code: str, way: str, person: Person) -> list[GradeLine]:
     """用于这个人的各行。没有专写新生儿的，用儿童的；也没有儿童的，用成人的：不知道界限，不等于不要紧。"""
     lines = [one for one in load_severity().by_code.get(code, ()) if one.way == way]
     fitting = [one for one in lines if one.fits(person)]
+    fitting = [one for one in fitting if one.who == "透析病人"] or fitting
     if fitting or not person.is_minor:
         return fitting
     return [one for one in lines if one.who == "儿童"] or [one for one in lines if one.who == "成人"]

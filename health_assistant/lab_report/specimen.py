@@ -29,14 +29,20 @@ _URINE = re.compile(r"尿|小便|24小时|24h|urin", re.IGNORECASE)
 _STOOL = re.compile(r"(?<![小方])便(?![携民利])|粪|stool|faec|fecal", re.IGNORECASE)
 _BLOOD_TITLE = re.compile(
     r"血常规|血细胞|血液|全血|末梢血|外周血|指血|动脉血|血药|血清|血浆|血凝|凝血|血沉|血气|血糖|血脂|血型|静脉血|抽血|血生化|生化|肝功|肾功|电解质|离子|心肌|甲功"
-    r"|甲状腺|肿瘤|激素|免疫|传染|术前|肝炎|乙肝|糖化|胆红素|体检|CBC",
+    r"|甲状腺|肿瘤|激素|免疫|补体|风湿|传染|术前|肝炎|乙肝|糖化|胆红素|体检|CBC",
     re.IGNORECASE,
 )
-_PLAIN_BLOOD_TITLE = re.compile(r"血常规|血细胞|血气|血生化|血清|凝血|静脉血|CBC", re.IGNORECASE)
+_PLAIN_BLOOD_TITLE = re.compile(r"血常规|外周血|血细胞|血气|血生化|血清|凝血|静脉血|CBC", re.IGNORECASE)
 _BLOOD_NAME = re.compile(r"^(血清|血浆|全血|静脉血|血(?=[糖钾钠氯钙磷镁铁氨酮尿肌葡乳胆总淀]))")
 
 # 不是通常条件下的结果，不能和目录比，除非目录里正有这一种（餐后血糖）
 _NOT_THE_USUAL = re.compile(r"餐后|饭后|负荷|服糖|糖耐量|小时|分钟|\d+\s*(h|min)", re.IGNORECASE)
+_FOLLOWED = re.compile(r"肌钙|肌红|乳酸(?!脱氢)|c?Tn[IT](?![a-z])|troponin|CK-?MB|lactate", re.IGNORECASE)
+_SAMPLED = re.compile(
+    r"(?:[\s(（\[]*\d+\s*(?:小时|hr?s?|分钟|min)(?:\s*复查|后)?[)）\]]?|(?:\s+|[(（\[])(?:本次|首次|复查|今[天日晨]|昨[天日])[)）\]]?)$",
+    re.IGNORECASE,
+)
+"""隔几小时再抽一回的项目写着是哪一回，量的还是同一样东西；别的项目几小时后的是负荷后的，不能这样看。"""
 _GLUCOSE = re.compile(
     r"血糖|葡萄糖(?!醇|[-]?6)|糖耐量|GLU(?![a-z]{2})|OGTT|[12]-?h-?P?B?G(?![a-z])|glucose|RBG|PBG", re.IGNORECASE
 )
@@ -113,6 +119,11 @@ def timed_glucose(name: str, abbreviation: str, unit: str = "", report_type: str
     if not is_glucose and not (in_series and _ONLY_A_TIME.fullmatch(name)):
         return None
     return next((glucose for pattern, glucose in _TIMED_GLUCOSE if pattern.search(text)), None)
+
+
+def without_sampling_time(name: str) -> str:
+    """去掉名称末尾说的是第几回抽的：`高敏肌钙蛋白T（3小时）`；糖耐量那样几小时说的是另一种结果的照旧。"""
+    return _SAMPLED.sub("", name) if _FOLLOWED.search(name) else name
 
 
 def is_unusual(name: str, unit: str) -> bool:

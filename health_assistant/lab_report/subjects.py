@@ -174,9 +174,14 @@ def _about(finding: Finding, analyte: Analyte, person: Person) -> Subject:
     said = say(told(analyte.code, graded, person, "say") or "")
     first_aid = say(told(analyte.code, graded, person, "first_aid") or "")
     meaning = say(analyte.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。"))
-    department, advice = say(analyte.department), analyte.advice.get(way, "")
+    where = analyte.department
+    if person.is_minor and not re.search("儿|急诊|产|妇", where):
+        where = "新生儿科" if person.is_newborn else "儿科"
+    department, advice = say(where), analyte.advice.get(way, "")
     if at_least(finding.severity, "marked"):
         do = join_sentences(say(_GO[finding.severity], where=department), said)
+    elif finding.is_usual:  # 一般的办法（少喝酒、查叶酸）说的是别人
+        do = say("不用为它单独处理，下次看医生时给医生看一眼。")
     else:
         is_repeated = finding.severity != "slight" or "复查" in advice or "重抽" in advice
         do = join_sentences(say(advice), "" if is_repeated else say("没有不适的，1–3 个月内复查一次。"))
@@ -197,7 +202,7 @@ def _about(finding: Finding, analyte: Analyte, person: Person) -> Subject:
         why=meaning,
         do=do,
         say=said,
-        watch=say(analyte.red_flags.get(way, "")),
+        watch="" if finding.is_usual else say(analyte.red_flags.get(way, "")),
         first_aid=[first_aid] if is_urgent and first_aid else [],
         lines=lines if do else lines[:-1],
     )

@@ -40,7 +40,10 @@ class Specimen(Entry):
         return max((one for one in reached if one), key=SEVERITIES.index, default=None)
 
 
-_AROUND_NAME = re.compile(r"\([^()]*\)|[*★:：\s]|测量值?|平均值?|(?:左|右)?(?:上臂|侧)|次数?$")
+_AROUND_NAME = re.compile(
+    r"\([^()]*\)|[*★:：\s]|测量值?|平均值?|(?:左|右)?(?:上臂|侧)|次数?$|^(?:脑脊液|CSF|[胸腹]水|[胸腹]腔积液|关节液|滑液)",
+    re.IGNORECASE,
+)
 _NUMBER = r"\d+(?:\.\d+)?"
 _PRESSURES = re.compile(rf"({_NUMBER})/({_NUMBER})")
 _LOWEST_PRESSURE = 40

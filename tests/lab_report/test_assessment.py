@@ -376,7 +376,7 @@ def test_glucose_after_a_meal_has_its_own_range():
         # 新生儿没有自己的那一条的，用大人的
         (row("APTT", "150", "s", "25-37", code="APTT"), {"age": "5天"}, "urgent", "now"),
         # 测不出、测不下去
-        (row("葡萄糖", "HI", "mmol/L", "3.9-6.1", code="GLU"), {}, "soon", "today"),
+        (row("葡萄糖", "HI", "mmol/L", "3.9-6.1", code="GLU"), {}, "urgent", "now"),
         (row("凝血酶原时间", "不凝", "s", "11-14", code="PT"), {}, "soon", "today"),
         # 标记与结果粘在一起
         (row("钾", "7.1↑", "mmol/L", "3.5-5.3", code="K"), {}, "urgent", "now"),

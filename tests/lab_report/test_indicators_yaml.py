@@ -105,7 +105,7 @@ def test_convert(code, value, unit, expected):
 
 
 def test_convert_never_guesses():
-    assert CATALOGUE["GLU"].convert(Decimal(5), "g/L") is None
+    assert CATALOGUE["GLU"].convert(Decimal(5), "U/L") is None
     assert CATALOGUE["GLU"].convert(Decimal(5), "") is None
     assert not CATALOGUE["GLU"].same_unit("mg/dL")
     # 各家抗体的单位之间没有固定的倍数：认得，但不换算
