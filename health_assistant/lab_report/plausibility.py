@@ -11,7 +11,7 @@ from health_assistant.lab_report.catalogue import Analyte, Direction
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, compare
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.printed_text import clean, normalize
-from health_assistant.lab_report.reference_range import PAIR, parse_result
+from health_assistant.lab_report.reference_range import DECIMAL_THOUSANDTHS, PAIR, parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag
 from health_assistant.lab_report.severity import is_impossible, load_severity
 from health_assistant.lab_report.units import fold_unit
@@ -176,11 +176,14 @@ _DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|0,\d+)(?![\d,])")
 _POINT_OR_THOUSANDS = re.compile(r"(?<![\d,])[1-9]\d{0,2},\d{3}(?![\d,])")
 
 
-def _is_list(observed: Observation) -> bool:
-    """逗号隔开的是两个数或几组人的范围：`(0.15,0.45)`、`50岁以下≤450,50~75岁≤900`。"""
-    return bool(PAIR.fullmatch(clean(observed.row.reference_range))) or isinstance(
-        observed.interval, PartitionedInterval
-    )
+def _unlisted_range(observed: Observation) -> str:
+    """印着的范围里可能是小数点的逗号。
+
+    隔开两个数、几组人的范围的不算：`(0.15,0.45)`、`50岁以下≤450,50~75岁≤900`；`0,270-4,200` 的两个都是小数点，没有疑问。
+    """
+    printed = observed.row.reference_range
+    is_list = PAIR.fullmatch(clean(printed)) or isinstance(observed.interval, PartitionedInterval)
+    return "" if is_list else _POINT_OR_THOUSANDS.sub("", printed) if DECIMAL_THOUSANDTHS.search(printed) else printed
 
 
 def comma_doubts(observations: list[Observation]) -> list[str | None]:
@@ -188,7 +191,7 @@ def comma_doubts(observations: list[Observation]) -> list[str | None]:
 
     别处用点作小数点的单子上，`2,6` 可能是读错的点；用逗号作小数点的单子上，`1,234` 不知道是不是千分位。
     """
-    texts = [f"{seen.row.result} {'' if _is_list(seen) else seen.row.reference_range}" for seen in observations]
+    texts = [f"{seen.row.result} {_unlisted_range(seen)}" for seen in observations]
     doubtful = []
     if any(map(_DECIMAL_POINT.search, texts)):
         doubtful.append(_DECIMAL_COMMA)

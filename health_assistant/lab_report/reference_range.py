@@ -59,6 +59,8 @@ _TWO_SIDED = re.compile(
 )
 PAIR = re.compile(rf"[(\[]({_UNSIGNED}),({_UNSIGNED})[)\]]", re.ASCII)
 """数学里区间的写法：`(0.15,0.45)`。"""
+DECIMAL_THOUSANDTHS = re.compile(r"(?<![\d,.])0,\d{3}(?![\d,])")
+"""`0,270-4,200`：千分位前面不会只有 0，所以两个逗号都是小数点。"""
 _LABEL = re.compile(
     r"(?:[(\[]?(?:(?:生物)?(?:参考|正常|标准)(?:参考)?(?:范围|区间|值)?|ref(?:erence)?\.?(?:range|interval)?|normal(?:range)?)"
     r"(?::|(?=[\d<>男女成])))+",
@@ -198,6 +200,8 @@ def _parse_interval(text: str) -> Interval | None:
         return _interval(pair[1], pair[2])
     if re.search(r"\d\.\d", text) and re.search(r"\d,\d{1,2}(?!\d)", text):
         return None  # 点与逗号不会都是小数点
+    if DECIMAL_THOUSANDTHS.search(text):
+        text = text.replace(",", ".")
     bounds = _TWO_SIDED.fullmatch(text)
     if not bounds:
         return _parse_one_sided(text)

@@ -68,6 +68,7 @@ def test_a_titre_is_no_risk():
 def test_commas_between_numbers_are_no_decimal_commas():
     rows = [("甲", "1.87", "(2.5,4.5)"), ("乙", "1,286", "≤1400.0"), ("丙", "30", "50岁以下≤450,50~75岁≤900")]
     assert judged(*rows) == ["low", "normal", "normal"]
+    assert judged(("甲", "5,31", "0,270-4,200"), ("乙", "2,500", "0,270-4,200")) == ["high", "unknown"]
 
 
 @pytest.mark.parametrize(

@@ -266,3 +266,15 @@ def test_blood_ph_without_a_range_is_still_an_emergency():
 def test_found_against_not_found(result, limits, flag):
     row = PrintedRow(name="霉菌", result=result, reference_range=limits)
     assert assess(ReadReport(report_type="白带常规", sex="女", age=None, items=[row])).items[0].flag == flag
+
+
+def test_the_code_under_the_value_belongs_to_the_name_above_it():
+    """手机上名称、结果、代号各占一行。"""
+    head = {50: "项目", 400: "结果", 700: "参考值"}
+    lines = [(0, head)]
+    for at, (name, value, limits, code) in enumerate(
+        [("游离T3", "4.61", "3.10-6.80", "FT3"), ("促甲状腺素", "18.720", "0.270-4.200", "TSH")]
+    ):
+        top = 2 + 3 * at
+        lines += [(top, {50: name}), (top + 0.6, {400: value, 700: limits}), (top + 1.2, {50: code})]
+    assert names_and_results(*lines) == [("游离T3", "FT3", "4.61"), ("促甲状腺素", "TSH", "18.720")]

@@ -61,6 +61,7 @@ def test_ranges_with_two_sides(text):
         ("阴性(<1.0)", limits(None, "1.0", high_open=True, word="阴性")),
         ("阴性>1", limits("1", None, low_open=True, word="阴性")),
         ("3,6-10,0", limits("3.6", "10.0")),
+        ("0,270-4,200", limits("0.270", "4.200")),
         ("<1.00×10^2", limits(None, "100", high_open=True)),
         ("合适范围:<5.20 边缘升高:5.20~6.19 升高:≥6.20", limits(None, "5.20", high_open=True)),
         ("理想:<2.60,合适:<3.40,升高:≥4.10", limits(None, "3.40", high_open=True)),

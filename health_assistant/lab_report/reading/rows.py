@@ -87,7 +87,7 @@ def count_unread(table: Table, rows: list[Row]) -> int:
 
 def _headed_rows(table: Table) -> list[Row]:
     """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
-    lines = [_fill(line, table.columns) for line in table.lines]
+    lines = _with_codes_below([_fill(line, table.columns) for line in table.lines])
     named = [row for row in lines if row.name]
     valued = [row for row in named if _has_value(row)]
     pitch = median([below.anchor.line - above.anchor.line for above, below in pairwise(valued)] or [0.0])
@@ -149,6 +149,22 @@ def _is_title_of(above: Row, below: Row) -> bool:
         return False
     is_second_half = is_known(above.name.text + below.name.text) and not is_known(below.name.text)
     return is_second_half or not has_chinese(below.name.text)
+
+
+def _with_codes_below(lines: list[Row]) -> list[Row]:
+    """名称、结果、代号各占一行的（手机上）：结果与代号都归上面的名称。"""
+    kept: list[Row] = []
+    for row in lines:
+        host, values = kept[-2:] if len(kept) > 1 else (row, row)
+        is_code = row.name and not _has_value(row) and not has_chinese(row.name.text)
+        is_between = host.name and not _has_value(host) and not values.name and _has_value(values)
+        near = row.anchor.line - host.anchor.line < 3 * row.anchor.height
+        if is_code and is_between and near and abs(row.name.start - host.name.start) < row.name.height:
+            host.code = row.name
+            _merge(host, kept.pop())
+        else:
+            kept.append(row)
+    return kept
 
 
 def _names_under_codes(lines: list[Row]) -> list[Row]:
