@@ -31,7 +31,7 @@ _UNSURE = "字迹不清，读数没有把握"
 _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
     "↑H高": ("high", "abnormal"),
     "↓L低": ("low", "abnormal"),
-    "*※★▲!异危阳": ABNORMAL_FLAGS,
+    "*※★▲!异危阳?": ABNORMAL_FLAGS,
 }
 _SAYS_NORMAL = re.compile(r"N|NORMAL|正常|[-—–]")
 

@@ -18,13 +18,22 @@ def box(text: str, start: float, line: float) -> TextBox:
     return TextBox(text, 0.99, start, line - HEIGHT / 2, start + width, line + HEIGHT / 2, line, start, start + width)
 
 
-def read(*lines: dict[float, str], title: str = "检验报告单", has_ink_at_edge: bool = False) -> list[LabItem]:
+def read(
+    *lines: dict[float, str],
+    title: str = "检验报告单",
+    has_ink_at_edge: bool = False,
+    undetected: tuple[tuple[float, int, int, int], ...] = (),
+) -> list[LabItem]:
+    """undetected 是画着而没有找到的墨迹：左端、第几行、宽、高。"""
     boxes = [box(title, 300, 40)]
     boxes += [box(text, x, 100 + 50 * at) for at, line in enumerate(lines) for x, text in sorted(line.items())]
     quads = np.array([[[b.x0, b.y0], [b.x1, b.y0], [b.x1, b.y1], [b.x0, b.y1]] for b in boxes], np.float32)
     pixels = np.full((PAPER, PAPER, 3), 255, np.uint8)
     for one in boxes:  # 字：一道黑
         pixels[int(one.line) - 3 : int(one.line) + 3, int(one.x0) + 8 : int(one.x1) - 8 * (not has_ink_at_edge)] = 0
+    for x, at, width, height in undetected:
+        top = 100 + 50 * at - height // 2
+        pixels[top : top + height, int(x) : int(x) + width] = 0
     page = Page(pixels, quads, np.eye(3))
     reading = read_boxes(page, boxes)
     return assess(reading).items
@@ -130,3 +139,19 @@ def test_a_mark_or_a_remark_beside_a_number_does_not_hide_it(result):
     row = PrintedRow(name="钾", code="K", result=result, unit="mmol/L", reference_range="3.5-5.3")
     seen = assess(ReadReport(report_type="生化", items=[row])).items[0]
     assert (seen.flag, seen.critical, seen.result) == ("high", True, "7.2")
+
+
+def test_ink_under_the_heading_of_marks_that_was_not_read_forbids_normal():
+    head = {50: "项目", 300: "结果", 450: "提示", 600: "参考范围"}
+    lines = [head, {50: "甲", 300: "5.1", 600: "3.5-9.5"}, {50: "乙", 300: "8.1", 600: "3.5-7.5"},
+             {50: "丙", 300: "6.1", 600: "3.5-9.5"}]  # fmt: skip
+    marked = read(*lines, undetected=((460, 1, 8, 14), (460, 2, 8, 14), (460, 3, 14, 2)))
+    assert [item.flag for item in marked] == ["unknown", "high", "normal"]
+
+
+def test_a_dash_on_a_strip_that_prints_plus_signs_is_negative():
+    strip = [{50: "GLU", 300: "+-"}, {50: "BIL"}, {50: "SG", 300: "1.015"}, {50: "PRO", 300: "2+"}]
+    dash = ((305, 1, 10, 3),)
+    assert [item.result for item in read(*strip, title="尿液分析仪", undetected=dash)] == ["+-", "-", "1.015", "2+"]
+    no_signs = [{50: "GLU", 300: "5.1", 450: "mmol/L"}, {50: "BIL"}, {50: "SG", 300: "1.015"}]
+    assert [item.result for item in read(*no_signs, title="尿液分析仪", undetected=dash)] == ["5.1", "", "1.015"]
