@@ -173,21 +173,25 @@ def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
 
 _DECIMAL_POINT = re.compile(r"\d\.\d")
 _DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|0,\d+)(?![\d,])")
+_BARE_POINT = re.compile(r"(?<![\d.,])\.\d")
+_ZERO_POINT = re.compile(r"(?<!\d)0\.\d")
 _POINT_OR_THOUSANDS = re.compile(r"(?<![\d,])[1-9]\d{0,2},\d{3}(?![\d,])")
 
 
 def _unlisted_range(observed: Observation) -> str:
     """印着的范围里可能是小数点的逗号。
 
-    隔开两个数、几组人的范围的不算：`(0.15,0.45)`、`50岁以下≤450,50~75岁≤900`；`0,270-4,200` 的两个都是小数点，没有疑问。
+    隔开两个数、几组人的范围的不算：`(0.15,0.45)`、`50岁以下≤450,50~75岁≤900`；`0,270-4,200` 的都是小数点，没有疑问。
     """
     printed = observed.row.reference_range
     is_list = PAIR.fullmatch(clean(printed)) or isinstance(observed.interval, PartitionedInterval)
     return "" if is_list else _POINT_OR_THOUSANDS.sub("", printed) if DECIMAL_THOUSANDTHS.search(printed) else printed
 
 
-def comma_doubts(observations: list[Observation]) -> list[str | None]:
-    """每一行的逗号有没有两种可能：整张单子用哪一种小数点，一行里的逗号就是哪一种。
+def point_doubts(observations: list[Observation]) -> list[str | None]:
+    """每一行的小数点有没有两种可能：整张单子用哪一种写法，一行里就是哪一种。
+
+    `.42` 是没有印 0，还是 3.42 少读了一位：别处印着 `0.`、或范围里从不这样印的，是少读了。
 
     别处用点作小数点的单子上，`2,6` 可能是读错的点；用逗号作小数点的单子上，`1,234` 不知道是不是千分位。
     """
@@ -198,4 +202,10 @@ def comma_doubts(observations: list[Observation]) -> list[str | None]:
     if any(map(_DECIMAL_COMMA.search, texts)):
         doubtful.append(_POINT_OR_THOUSANDS)
     note = "不能确定逗号是小数点、千分位，还是读错的小数点"
-    return [note if any(comma.search(text) for comma in doubtful) else None for text in texts]
+    commas = [note if any(comma.search(text) for comma in doubtful) else None for text in texts]
+    bare = [bool(_BARE_POINT.search(text)) for text in texts]
+    in_ranges = any(_BARE_POINT.search(seen.row.reference_range) for seen in observations)
+    is_style = in_ranges and not any(map(_ZERO_POINT.search, texts))
+    is_style = is_style and sum(len(_BARE_POINT.findall(text)) for text in texts) > 1
+    lost = "小数点前面没有数，可能少读了一位"
+    return [lost if one and not is_style else comma for one, comma in zip(bare, commas, strict=True)]

@@ -14,9 +14,10 @@ from health_assistant.lab_report.printed_text import clean
 from health_assistant.lab_report.qualitative import GRADED, QualitativeResult, parse_grade, parse_term
 
 # 开头多余的 0 是丢了小数点：05-10 多半是 0.5-1.0
-# 逗号后面三位是千分位，一两位是小数
+# 逗号后面三位是千分位，一两位是小数；没有印开头的 0（.42）还是少读了一位，见 plausibility 的 point_doubts
 _DIGITS = (
-    r"(?:(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,20}|0)(?:\.\d{1,20})?|(?:[1-9]\d{0,20}|0),\d{1,2}(?!\d)|0,\d{3}(?!\d))"
+    r"(?:(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,20}|0)(?:\.\d{1,20})?|(?:[1-9]\d{0,20}|0),\d{1,2}(?!\d)|0,\d{3}(?!\d)"
+    r"|(?<![\d.,])\.\d{1,4}(?![\d.]))"
 )
 # 后面紧接斜线的 ×10^9 是单位的一部分，不是科学计数法
 _UNSIGNED = rf"(?:{_DIGITS}(?:(?:E[+-]?\d{{1,2}}|[×x*]10\^[+-]?\d{{1,2}})(?![\d/]))?|10\^[+-]?\d{{1,2}}(?![\d/]))"
