@@ -7,7 +7,7 @@ from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import read_boxes
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.report import LabItem, PrintedRow, Reading, ReadReport, ReadRow
+from health_assistant.lab_report.report import LabItem, PrintedField, PrintedRow, Reading, ReadReport, ReadRow
 
 PAPER = 1000
 HEIGHT = 24
@@ -155,3 +155,41 @@ def test_a_dash_on_a_strip_that_prints_plus_signs_is_negative():
     assert [item.result for item in read(*strip, title="尿液分析仪", undetected=dash)] == ["+-", "-", "1.015", "2+"]
     no_signs = [{50: "GLU", 300: "5.1", 450: "mmol/L"}, {50: "BIL"}, {50: "SG", 300: "1.015"}]
     assert [item.result for item in read(*no_signs, title="尿液分析仪", undetected=dash)] == ["5.1", "", "1.015"]
+
+
+def test_an_arrow_that_the_pixels_do_not_show_still_forbids_normal():
+    head = {50: "项目", 300: "结果", 450: "提示", 600: "参考范围"}
+    rows = [{50: "甲", 300: "5.1", 450: "↑", 600: "3.5-9.5"}, {50: "乙", 300: "112", 450: "↑", 600: "83-108"}]
+    assert [item.flag for item in read(head, *rows)] == ["unknown", "high"]
+
+
+def test_one_range_under_the_table_is_of_every_row():
+    head = {50: "型别", 300: "结果"}
+    rows = [{50: "HPV16", 300: "阳性"}, {50: "HPV18", 300: "阴性"}, {}]
+    assert [item.flag for item in read(head, *rows, {50: "参考值:阴性"})] == ["abnormal", "normal"]
+
+
+def test_a_dash_is_the_range_beside_pluses():
+    head = {50: "项目", 300: "结果", 600: "参考范围"}
+    rows = [{50: "酮体", 300: "3+"}, {50: "蛋白质", 300: "阴性", 600: "阴性"}]
+    items = read(head, *rows, title="尿液分析", undetected=((620, 1, 10, 3),))
+    assert [(item.reference_range, item.flag) for item in items] == [("-", "abnormal"), ("阴性", "normal")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "flags"),
+    [
+        ((("补体C3", ".42", ".90-1.80"), ("补体C4", ".06", ".10-.40")), ["low", "low"]),
+        ((("钾", ".4", "3.5-5.3"), ("钠", "140", "137-147")), ["unknown", "normal"]),
+        ((("补体C3", ".42", ".90-1.80"), ("补体C4", "0.16", "0.10-0.40")), ["unknown", "normal"]),
+    ],
+)
+def test_a_point_without_a_digit_before_it_is_believed_where_the_sheet_prints_it_so(rows, flags):
+    assert judged(*rows) == flags
+
+
+def test_the_specimen_in_the_letterhead_tells_urine_from_blood():
+    row = ReadRow(name="酸碱度", result="5.0", reference_range="4.5-8.0", confidence=0.99)
+    origin = {"specimen": PrintedField(value="尿液")}
+    assert assess(Reading(items=[row], origin=origin)).items[0].flag == "normal"
+    assert assess(Reading(items=[row])).items[0].flag == "unknown"

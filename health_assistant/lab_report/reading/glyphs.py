@@ -27,7 +27,7 @@ def find_dashes(gray: np.ndarray, zone: tuple[float, float, float, float], text_
 
 
 def has_character(gray: np.ndarray, zone: tuple[float, float, float, float], text_height: float) -> bool:
-    """zone 里有没有整个的、像字那么高那么浓的墨迹；gray 的字与纸相差 `TEXT_CONTRAST`。"""
+    """zone 的上下正中有没有整个的、像字那么高那么浓的墨迹；gray 的字与纸相差 `TEXT_CONTRAST`。"""
     (x0, x1), (y0, y1) = (np.clip(np.round(zone[at::2]).astype(int), 0, gray.shape[1 - at]) for at in (0, 1))
     if x1 - x0 < 4 or y1 - y0 < 4:
         return False
@@ -36,6 +36,7 @@ def has_character(gray: np.ndarray, zone: tuple[float, float, float, float], tex
     stats = cv2.connectedComponentsWithStats(ink.astype(np.uint8))[2][1:]
     return any(
         x > 0 and y > 0 and x + w < x1 - x0 and y + h < y1 - y0
+        and abs(y + h / 2 - (y1 - y0) / 2) < 0.25 * text_height
         and 0.3 * text_height <= h <= text_height and 0.06 * text_height <= w <= text_height
         for x, y, w, h, _ in stats
     )  # fmt: skip

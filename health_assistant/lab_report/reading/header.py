@@ -27,7 +27,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (
         "range",
         # 单独的“正常”是结果
-        r"(?:生物|正常|标准)?参\s*[考照比]\s*(?:参考)?\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)?"
+        r"(?:生物|正常|标准|定[性量])?参\s*[考照比]\s*(?:参考)?\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)?"
         r"|(?:正常|标准|健康|允许|推荐|适宜|理想)\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)|(?:\(|^)范\s*围|(?:有效|治疗|目标)(?:血药)?(?:浓度)?范围|折点"
         r"|\w*referenz\w*|(?:bio(?:logical)?\.?\s*)?\bref(?:erence|\.)?\s*(?:intervals?|ranges?|values?)?"
         r"|(?:normal|standard|expected|healthy|desirable)\s*(?:ranges?|values?|intervals?|limits?)|\b(?:intervals?|ranges?)\b|normbereich|normwerte?",
@@ -46,13 +46,13 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (
         "result",
         r"(?:本次|检测|检验|测定|测量|化验|测试|实验|定量|定性|检查)?\s*结\s*果(?:值|数值)?|(?:测定|检测|测量|检验|实测|观测|测试)数?值"
-        r"|数\s*值|本次|(?:测定|检测)?浓度(?!范围)|含量|效价|\bmic\b|抑菌圈(?:直径)?|(?:(?:current|observed|your|test)\s*)?(?:results?|values?)(?:\s*[&＆/]\s*flags?)?|\bergebnis(?:se)?\b|\bwert\b"
+        r"|数\s*值|本次|^\s*定[性量]\s*$|(?:测定|检测)?浓度(?!范围)|含量|效价|\bmic\b|抑菌圈(?:直径)?|(?:(?:current|observed|your|test)\s*)?(?:results?|values?)(?:\s*[&＆/]\s*flags?)?|\bergebnis(?:se)?\b|\bwert\b"
         r"|\brésultats?\b|\bresultados?\b",
     ),
     (
         "name",
         r"(?:检验|检测|检查|化验|测试|分析|中文|收费|试验)?\s*项\s*目\s*(?:名称?|内容)?|(?:检验|检测|检查|中文|指标|分析物)\s*(?:名称|内容|指标|参数)"
-        r"|名\s*称|指标|参\s*数|基因型|过敏原|变应原|\b(?:tests?|investigations?|analytes?|components?|parameters?|items?|examinations?|assay)\b"
+        r"|名\s*称|指标|参\s*数|基因型|型别|亚型|过敏原|变应原|\b(?:tests?|investigations?|analytes?|components?|parameters?|items?|examinations?|assay)\b"
         r"\s*(?:\bnames?|description)?|\bname\b|\banalysen?\b|\buntersuchung\b",
     ),
 )
@@ -155,13 +155,13 @@ def add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None
 
 
 def _ignore_words_beside_numbers(panel: dict[str, TextBox]) -> None:
-    """又有 `定量结果` 又有 `定性结果` 的：数与范围比得出高低，词不看。"""
-    results = [role for role in panel if role.split()[0] == "result"]
-    words = [role for role in results if "定性" in panel[role].text]
-    if len(results) != 2 or len(words) != 1:
-        return
-    word, number = (panel.pop(role) for role in (words[0], *set(results) - set(words)))
-    panel |= {f"ignored {word.start:.0f}": word, "result": number}
+    """又有 `定量结果` 又有 `定性结果` 的：数与范围比得出高低，词不看；`定性参考` 也不看。"""
+    for kind in ("result", "range"):
+        both = [role for role in panel if role.split()[0] == kind]
+        words = [role for role in both if "定性" in panel[role].text]
+        if len(both) == 2 and len(words) == 1:
+            word, number = (panel.pop(role) for role in (words[0], *set(both) - set(words)))
+            panel |= {f"ignored {word.start:.0f}": word, kind: number}
 
 
 def _is_header(panel: dict[str, TextBox]) -> bool:

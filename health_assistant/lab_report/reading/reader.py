@@ -14,7 +14,7 @@ from PIL import Image
 
 from health_assistant.images import upright_rgb
 from health_assistant.lab_report.reading import arrow_shapes
-from health_assistant.lab_report.reading.cells import is_known
+from health_assistant.lab_report.reading.cells import classify, is_known
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
@@ -183,7 +183,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
             row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
     gray = page.gray()
     of_table = {
-        id(table): (mark_column(rows, table.columns), _prints_signs(rows))
+        id(table): (mark_column(rows, table.columns), _prints_signs(rows), _common_range(rows, boxes))
         for table, rows in zip(tables, rows_of, strict=True)
     }
     read = [_read_row(row, table.columns, gray, boxes, page, *of_table[id(table)]) for row, table in found]
@@ -230,8 +230,9 @@ def _read_row(
     page: Page,
     marks: float | None,
     prints_signs: bool,
+    common_range: str,
 ) -> ReadRow:
-    """marks 见 `mark_column`，prints_signs 见 `_prints_signs`。"""
+    """marks 见 `mark_column`，prints_signs 见 `_prints_signs`；common_range 是表外印着的、各行共用的范围。"""
     name, code, result, unit, limits = row_text(row)
     if not result:
         result = find_dashes_in(row, columns, gray, boxes)
@@ -254,8 +255,14 @@ def _read_row(
         result, row.result = "±", replace(row.result, score=1.0)
     elif re.fullmatch(r"[+十]+", result):
         result = "+" * len(result)
-    if not limits and re.fullmatch(r"[-+±]+", result) and find_dashes_in(row, columns, gray, boxes, "range") == "-":
+    if (
+        not limits
+        and re.fullmatch(r"\d?[-+±]+\d?", result)
+        and find_dashes_in(row, columns, gray, boxes, "range") == "-"
+    ):
         limits = "-"  # 与结果一样，单独一横文字识别常常读不到
+    if not limits and common_range and classify(result) == "term":
+        limits = common_range
     mark = find_mark(row, page, gray, boxes, marks)
     doubt = row.doubt
     if any(_touches_edge(box, gray) for box in [row.result, *row.limits] if box):
@@ -278,6 +285,13 @@ def _prints_signs(rows: list[Row]) -> bool:
     """尿条：没有一行印着范围，有的结果是加号。"""
     signs = [row.result for row in rows if row.result and re.fullmatch(r"\+-|±|\d\+|\+{1,4}\d?", row.result.text)]
     return bool(signs) and not any(row.limits for row in rows)
+
+
+def _common_range(rows: list[Row], boxes: list[TextBox]) -> str:
+    """表里一行也没有印范围，表外印着一个管各行的（`参考值：阴性`）：是阴性才算，没有则为空串。"""
+    if any(row.limits for row in rows):
+        return ""
+    return "阴性" if any(re.fullmatch(r"参考(范围|值|区间)?\s*:\s*阴性", box.text) for box in boxes) else ""
 
 
 def _touches_edge(box: TextBox, gray: np.ndarray) -> bool:

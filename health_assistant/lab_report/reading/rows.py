@@ -225,6 +225,8 @@ def _fill(line: list[Cell], columns: Columns) -> Row:
         is_stray = column == "name" and not (reach[0] <= box.start <= reach[1] and box.end >= start)
         if cell.kind == "range" and line == [cell] and not columns.printed & {"range", "low"}:
             row.add_limits(box)  # 没有范围一列的单子，范围印在名称下面
+        elif is_stray and re.fullmatch("[HL]|[↑↓]{1,2}", box.text):
+            row.add_mark(box)  # 标记印在名称的左边，没有表头
         elif column and not is_stray:
             if re.match(r"range [^\d\s]", column):  # 男女的范围各一列
                 cell = replace(cell, box=replace(box, text=f"{column[6:]}:{box.text}"))
@@ -269,7 +271,7 @@ def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
         row.add_limits(box) if kind in ("range", "bound") else row.set_unit(box)
     elif place == "range":
         # 单独一个字是认错的星号、箭头，或印章上的字
-        is_character = kind == "text" and len(box.text) == 1 and box.text not in "清黄无阴"
+        is_character = kind == "text" and len(box.text) == 1 and box.text not in "清黄无阴软褐棕"
         is_arrow = bool(row.limits) and box.text in ARROW_LIKE
         row.add_mark(box) if is_character or is_arrow else row.add_limits(box)
     else:

@@ -68,6 +68,8 @@ def find_mark(row: Row, page: Page, gray: np.ndarray, boxes: list[TextBox], colu
         return 2 * found.pop()
     if not found and own and has_character(gray, own, height):
         return UNREAD_MARK
+    if not found and row.mark:
+        return UNREAD_MARK  # 文字识别说是箭头，像素里看不清朝哪边
     return found.pop() if len(found) == 1 else None
 
 
