@@ -17,7 +17,7 @@ from health_assistant.lab_report.matching import specimens_with
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
-from health_assistant.lab_report.plausibility import point_doubts
+from health_assistant.lab_report.plausibility import is_finer, point_doubts
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import TRIAGE_OF, WHEN_OF, LabReport, PrintedRow, Reading, ReadReport, Severity
 from health_assistant.lab_report.severity import grade_value, is_measured, worst
@@ -45,8 +45,9 @@ def assess(report: ReadReport) -> Assessment:
     doubts, person = reading.notices, person_of(report)
     observations, guessed = _observe_all(report, person)
     flagged = {at for at, one in enumerate(observations) if flag_says(one.row)}
+    finer = {at for at, one in enumerate(observations) if is_finer(one.row)}
     findings = [
-        judge(observed, person, bool(flagged - {at}), doubt)
+        judge(observed, person, bool(flagged - {at}), doubt, bool(finer - {at}))
         for at, (observed, doubt) in enumerate(zip(observations, point_doubts(observations), strict=True))
     ]
     _doubt_conflicting_rows(findings)

@@ -120,10 +120,17 @@ def _as_ratio(interval: Interval) -> Interval:
     return Interval(low, high, interval.low_open, interval.high_open)
 
 
-def judge(observed: Observation, person: Person, others_have_flags: bool, sheet_doubt: str | None = None) -> Finding:
+def judge(
+    observed: Observation,
+    person: Person,
+    others_have_flags: bool,
+    sheet_doubt: str | None = None,
+    others_are_finer: bool = False,
+) -> Finding:
     """一行的高低。有疑问的 flag 是 unknown，note 说明疑在哪里；轻重还没有定（见 alarms.grade）。
 
-    `others_have_flags`：同一张报告的别的行印着看得懂的标记；`sheet_doubt`：由别的行看出的疑问。
+    `others_have_flags`：同一张报告的别的行印着看得懂的标记；`sheet_doubt`：由别的行看出的疑问；
+    `others_are_finer`：别的行的小数也比范围多一位。
     """
     row, result, doubt = observed.row, observed.value, observed.row.doubt or sheet_doubt
     is_unsure = row.confidence is not None and row.confidence < MIN_CONFIDENCE
@@ -146,7 +153,7 @@ def judge(observed: Observation, person: Person, others_have_flags: bool, sheet_
         finding.doubts_value = True
         return finding
     says = flag_says(row)
-    looks_wrong = value_doubt(observed, interval, finding.flag, bool(says), others_have_flags)
+    looks_wrong = value_doubt(observed, interval, finding.flag, bool(says), others_have_flags, others_are_finer)
     finding.doubts_value = bool(doubt) or is_unsure or result is None or bool(looks_wrong)
     # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
     note = doubt or _no_result(row, result) or (_UNSURE if is_unsure else None)

@@ -12,7 +12,7 @@ from health_assistant.lab_report.interval import Interval, PartitionedInterval, 
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.printed_text import clean, normalize
 from health_assistant.lab_report.reference_range import DECIMAL_THOUSANDTHS, PAIR, parse_result
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, PrintedRow
 from health_assistant.lab_report.severity import is_impossible, load_severity
 from health_assistant.lab_report.units import fold_unit
 
@@ -26,10 +26,12 @@ def value_doubt(
     flag: Flag,
     has_agreeing_flag: bool,
     others_have_flags: bool,
+    others_are_finer: bool,
 ) -> str | None:
     """数本身可能读错的理由；没有破绽时为 None。`limits` 是判断用的范围，`flag` 是与它比出来的。
 
-    `has_agreeing_flag`：印着的标记说得通；`others_have_flags`：同一张报告的别的行印着箭头一类的标记。
+    `has_agreeing_flag`：印着的标记说得通；`others_have_flags`：同一张报告的别的行印着箭头一类的标记；
+    `others_are_finer`：别的行的小数也比范围多一位（见 `is_finer`），那是这张单子的印法。
     """
     row, result, analyte = observed.row, observed.value, observed.analyte
     if analyte and not has_agreeing_flag and is_impossible(result, row.unit, analyte):
@@ -47,7 +49,7 @@ def value_doubt(
         return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
     if row.mark or flag not in ABNORMAL_FLAGS:
         return None
-    if _has_extra_one(row.result, row.reference_range):
+    if not others_are_finer and _has_extra_one(row.result, row.reference_range):
         return "小数比参考范围多一位，末位的 1 可能是箭头"
     if others_have_flags and _may_contain_arrow(row.result, result, limits):
         return "超出参考范围而没有标记，数里的 1 可能是箭头"
@@ -147,6 +149,11 @@ def _is_whole(value: Decimal) -> bool:
     return "." not in format(value, "f")
 
 
+def is_finer(row: PrintedRow) -> bool:
+    """小数比范围多一位，末位不是 1（也许是箭头）。"""
+    return not row.result.strip().endswith("1") and _has_extra_one(row.result.strip()[:-1] + "1", row.reference_range)
+
+
 def _has_extra_one(result: str, limits: str) -> bool:
     """比范围多一位小数，末位是 1：`6.65↑` 读成 6.651。"""
     places = [len(digits) for digits in re.findall(r"\d\.(\d+)", limits)]
@@ -160,7 +167,7 @@ def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
     剩下的正常、而多一个 1 就大出四倍以上（`|25.4` 读成 125.4）也可疑：没有标记与正常更合。
     """
     text = text.strip()
-    leftovers = [text[1:]] if text.startswith(("1", "4")) else []
+    leftovers = [text[1:]] if re.match(r"[14][^.]", text) else []
     leftovers += [text[:-1]] if text.endswith(("1", "4")) and "." in text else []
     if re.fullmatch(r"\d+1", text) and (bare := parse_result(text[:-1])) and compare(bare, limits) == "high":
         return True  # `130↑` 读成 1301

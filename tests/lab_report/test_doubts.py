@@ -94,6 +94,9 @@ def test_commas_between_numbers_are_no_decimal_commas():
         ("乙肝表面抗原", "16.87 阳性(+)", "<1.0", "high"),
         ("丙肝抗体", "检测到", "未检测到", "abnormal"),
         ("180分钟血糖", "6.88", "", "unknown"),  # 没有公认的范围
+        ("巨细胞病毒DNA", "低于检测下限", "<4.00×10^2", "normal"),
+        ("性状", "稀", "软", "abnormal"),
+        ("交叉配血", "不相合", "相合", "abnormal"),
     ],
 )
 def test_writings_that_hospitals_use(name, result, limits, flag):
@@ -193,3 +196,15 @@ def test_the_specimen_in_the_letterhead_tells_urine_from_blood():
     origin = {"specimen": PrintedField(value="尿液")}
     assert assess(Reading(items=[row], origin=origin)).items[0].flag == "normal"
     assert assess(Reading(items=[row])).items[0].flag == "unknown"
+
+
+def test_a_last_1_is_believed_where_other_rows_have_finer_numbers_too():
+    rows = [("甲胎蛋白", "1.93", "≤7.0"), ("癌胚抗原", "38.61", "≤5.0")]
+    assert judged(*rows) == ["normal", "high"]
+    assert judged(("甲胎蛋白", "1.9", "≤7.0"), ("癌胚抗原", "38.61", "≤5.0")) == ["normal", "unknown"]
+
+
+def test_a_1_before_the_point_is_no_arrow():
+    rows = [("比重", "1.035", "1.003-1.030", None), ("总蛋白", "58", "65-85", "↓")]
+    items = [ReadRow(name=a, result=b, reference_range=c, mark=mark, confidence=0.99) for a, b, c, mark in rows]
+    assert [item.flag for item in assess(Reading(items=items)).items] == ["high", "low"]

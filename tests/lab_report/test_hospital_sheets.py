@@ -314,3 +314,40 @@ def test_labels_of_drug_levels_are_no_part_of_name_and_range():
     assert [(name, result, limits) for name, _, result, _, limits in found] == [
         ("万古霉素谷浓度", "28.64", "50.0-100.0"), ("丙戊酸", "34.2", "50.0-100.0"),
     ]  # fmt: skip
+
+
+def seated(head: dict[float, str], *lines: dict[float, str]) -> list[Row]:
+    return find_rows(headed(at_lines(*enumerate([head, *lines]))))
+
+
+def test_a_mark_under_a_heading_that_is_not_known_is_a_mark():
+    head = {50: "檢驗項目", 300: "結果", 500: "註記欄", 700: "參考值"}
+    rows = seated(head, {50: "肌酸酐", 300: "2.3", 500: "高", 700: "0.7-1.3"}, {50: "尿素氮", 300: "14", 700: "7-20"})
+    assert [row.mark and row.mark.text for row in rows] == ["高", None]
+
+
+def test_a_risk_in_numbers_is_read_beside_the_verdict_in_words():
+    head = {50: "筛查项目", 400: "风险值", 600: "截断值", 800: "筛查结果"}
+    (row,) = seated(head, {50: "21-三体综合征风险值", 400: "1:86", 600: "<1:270", 800: "高风险"})
+    assert (row.result.text, row.limits[0].text, row.doubt) == ("1:86", "<1:270", None)
+
+
+def test_an_explanation_or_a_stamp_beside_a_word_is_no_second_result():
+    head = {50: "检测项目", 300: "检测结果", 500: "参考值", 800: "结果解释"}
+    (row,) = seated(head, {50: "CYP2C19*3", 300: "GG", 500: "GG", 800: "野生型"})
+    assert (row.result.text, row.doubt) == ("GG", None)
+    (row,) = seated(
+        {50: "检测项目", 300: "结果", 600: "参考值"}, {50: "交叉配血", 300: "相合", 370: "已复核", 600: "相合"}
+    )
+    assert (row.result.text, row.doubt) == ("相合", None)
+
+
+def test_the_two_ends_of_a_scale_are_the_range():
+    """体检应用：范围条底下 `偏低 0.27 正常 4.20 偏高`。"""
+    lines = [line for at, (name, value) in enumerate([("促甲状腺激素", "2.14"), ("游离T3", "4.86")])
+             for line in ((3 * at, {50: name, 700: value, 850: "mIU/L"}),
+                          (3 * at + 1, {150: "偏低", 350: "0.27", 500: "正常", 650: "4.20", 850: "偏高"}))]  # fmt: skip
+    rows = [row for table in find_tables(at_lines(*lines)) for row in find_rows(table)]
+    assert [(row.result.text, row.limits[0].text, row.mark) for row in rows] == [
+        ("2.14", "0.27-4.20", None), ("4.86", "0.27-4.20", None),
+    ]  # fmt: skip
