@@ -159,6 +159,7 @@ def judge(
     note = doubt or _no_result(row, result) or (_UNSURE if is_unsure else None)
     note = note or _no_range(row, result, interval) or _flag_doubt(row, finding.flag, says) or looks_wrong
     note = note or misread_doubt(observed, interval, person.is_newborn) or _range_doubt(finding, person)
+    note = note or (_not_marked(finding, person) if others_have_flags else None)
     if note:
         finding.withhold(note)
     elif severity := _severity_by_own_range(finding, person):
@@ -218,6 +219,17 @@ def _range_doubt(finding: Finding, person: Person) -> str | None:
     if severity == "severe" and span and not is_unlike_known(span, finding.analyte, finding.compared_unit, way):
         return None
     return "数值本身要马上处理，而印着的参考范围不是这样说，范围可能读错了"
+
+
+def _not_marked(finding: Finding, person: Person) -> str | None:
+    """没有印范围的单子上，别的项印着标记而这一项没有：医院当作正常，照目录的范围略有偏离的不说异常。"""
+    is_by_catalogue = finding.range_source == "catalogue" and finding.flag in ABNORMAL_FLAGS
+    if not is_by_catalogue or finding.observation.row.mark:
+        return None
+    severity, _ = grade_value(finding.value, finding.compared_unit, finding.analyte, person)
+    if at_least(severity, "moderate"):
+        return None
+    return "没有印参考范围；别的项印着标记而这一项没有，医院可能当作正常"
 
 
 def _severity_by_own_range(finding: Finding, person: Person) -> Severity | None:

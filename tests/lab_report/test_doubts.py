@@ -208,3 +208,16 @@ def test_a_1_before_the_point_is_no_arrow():
     rows = [("比重", "1.035", "1.003-1.030", None), ("总蛋白", "58", "65-85", "↓")]
     items = [ReadRow(name=a, result=b, reference_range=c, mark=mark, confidence=0.99) for a, b, c, mark in rows]
     assert [item.flag for item in assess(Reading(items=items)).items] == ["high", "low"]
+
+
+@pytest.mark.parametrize(
+    ("count", "mark", "flag"), [("1.02", None, "unknown"), ("1.02", "L", "low"), ("0.15", None, "low")]
+)
+def test_a_row_that_the_sheet_does_not_mark_is_not_abnormal_by_the_catalogue_alone(count, mark, flag):
+    """指尖血的小票：没有范围，只在异常的旁边印 H、L。很低的照样说。"""
+    rows = [("白细胞计数", "12.8", "H"), ("淋巴细胞绝对值", count, mark)]
+    items = [ReadRow(name=a, result=b, unit="10^9/L", mark=printed, confidence=0.99) for a, b, printed in rows]
+    assert [item.flag for item in assess(Reading(report_type="血常规", age="30岁", items=items)).items] == [
+        "high",
+        flag,
+    ]
