@@ -72,7 +72,7 @@ def _ends_of_scale(line: list[Cell]) -> TextBox | None:
     numbers = [cell.box for cell in line if cell.kind == "number"]
     words = [cell.text for cell in line if cell.kind != "number"]
     is_scale = len(numbers) == 2 and words and all(re.fullmatch("偏低|正常|偏高", word) for word in words)
-    joined = join_boxes(*numbers, "-") if is_scale else None
+    joined = join_boxes(numbers[0], numbers[1], "-") if is_scale else None
     return joined if joined and joined.kind == "range" else None
 
 
