@@ -221,3 +221,11 @@ def test_a_row_that_the_sheet_does_not_mark_is_not_abnormal_by_the_catalogue_alo
         "high",
         flag,
     ]
+
+
+def test_a_quantity_that_contradicts_the_word_in_the_next_column_is_doubted():
+    head = {50: "项目", 250: "定性", 400: "定量", 600: "参考范围"}
+    rows = [{50: "乙肝表面抗原", 250: "阳性", 400: "0.02", 600: "0-0.05"},
+            {50: "乙肝e抗原", 250: "阴性", 400: "0.41", 600: "0-1.00"},
+            {50: "乙肝核心抗体", 250: "阳性", 400: "9.87", 600: "0-1.00"}]  # fmt: skip
+    assert [item.flag for item in read(head, *rows)] == ["unknown", "normal", "high"]

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from health_assistant.images import upright_rgb
+from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.reading import arrow_shapes
 from health_assistant.lab_report.reading.cells import classify, is_known
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
@@ -31,7 +32,7 @@ from health_assistant.lab_report.reading.strips import read_strips
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
-from health_assistant.lab_report.reference_range import QualitativeResult, parse_range
+from health_assistant.lab_report.reference_range import QualitativeResult, parse_range, parse_result
 from health_assistant.lab_report.report import Origin, PrintedField, Reading, ReadRow, UnreadableReport
 from health_assistant.lab_report.severity import is_measured
 
@@ -271,6 +272,8 @@ def _read_row(
         doubt = "结果旁边有个 1，不能确定是箭头还是数"
     if result == "1" and re.search(r"\.\d", limits):
         doubt = "结果只读到一个 1，可能是箭头，不是数"
+    if row.word and _contradicts(row.word.text, result, limits):
+        doubt = doubt or "数与另一列的阳性、阴性不符"
     decisive = [*([row.result] if row.result else []), *row.limits]
     if not is_known(name):
         decisive.append(row.anchor)
@@ -285,6 +288,15 @@ def _prints_signs(rows: list[Row]) -> bool:
     """尿条：没有一行印着范围，有的结果是加号。"""
     signs = [row.result for row in rows if row.result and re.fullmatch(r"\+-|±|\d\+|\+{1,4}\d?", row.result.text)]
     return bool(signs) and not any(row.limits for row in rows)
+
+
+def _contradicts(word: str, result: str, limits: str) -> bool:
+    """数在范围之内而另一列印着阳性，或在范围之外而印着阴性。"""
+    number, reference, said = parse_result(result), parse_range(limits), parse_result(word)
+    if not (isinstance(number, Interval) and reference and isinstance(said, QualitativeResult)):
+        return False
+    flag = compare(number, reference)
+    return flag != "unknown" and (flag == "normal") != (said.words[0] == "阴性")
 
 
 def _common_range(rows: list[Row], boxes: list[TextBox]) -> str:

@@ -55,6 +55,8 @@ class Row:
     high: TextBox | None = None
     """下限与上限各印一列时的两格。"""
     mark: TextBox | None = None
+    word: TextBox | None = None
+    """另一列里的阳性、阴性：判断看数，与它不符的起疑。"""
     maybe_arrows: list[TextBox] = field(default_factory=list)
     doubt: str | None = None
     """这一行读得没有把握的原因。"""

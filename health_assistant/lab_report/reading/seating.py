@@ -17,7 +17,11 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
     """把一个视觉行的格子按列入座。"""
     row = Row(name=None, anchor=line[0].box)
     start, _, end = columns.spans.get("name", (0.0, 0.0, 0.0))
-    seated = _without_words(list(zip(line, columns.assign(line), strict=True)))
+    whole = list(zip(line, columns.assign(line), strict=True))
+    seated = _without_words(whole)
+    for cell, column in whole:
+        if cell.kind == "term" and (cell, column) not in seated and column.split()[0] == "result":
+            row.word = cell.box
     for cell, column in seated:
         box = cell.box
         # 与名称一列没有对齐的是别的文字：页脚、切掉半边的另一栏
