@@ -18,7 +18,7 @@ from health_assistant.lab_report.matching import specimens_with
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
-from health_assistant.lab_report.plausibility import comma_doubts
+from health_assistant.lab_report.plausibility import is_finer, point_doubts
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import TRIAGE_OF, WHEN_OF, LabReport, PrintedRow, Reading, ReadReport, Severity
 from health_assistant.lab_report.severity import grade_value, is_measured, worst
@@ -34,6 +34,9 @@ class Assessment(LabReport):
     """成立的组合，重的在前。"""
 
 
+_NOT_BLOOD = re.compile("尿|粪|大便|脑脊液|[胸腹]水|积液")
+
+
 def assess(report: ReadReport) -> Assessment:
     """给每一行下判断、分轻重，再给整张报告分级。report 是 `Reading` 时，各行的把握与疑问也算。
 
@@ -43,9 +46,10 @@ def assess(report: ReadReport) -> Assessment:
     doubts, person = reading.notices, person_of(report)
     observations, guessed = _observe_all(report, person)
     flagged = {at for at, one in enumerate(observations) if flag_says(one.row)}
+    finer = {at for at, one in enumerate(observations) if is_finer(one.row)}
     findings = [
-        judge(observed, person, bool(flagged - {at}), doubt)
-        for at, (observed, doubt) in enumerate(zip(observations, comma_doubts(observations), strict=True))
+        judge(observed, person, bool(flagged - {at}), doubt, bool(finer - {at}))
+        for at, (observed, doubt) in enumerate(zip(observations, point_doubts(observations), strict=True))
     ]
     _doubt_conflicting_rows(findings)
     title = report.report_type + _culture_of_blood(report)
@@ -80,8 +84,11 @@ def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation],
     """解析各行，和因为猜了标本要说的话。报告名没有说标本的，同一页的各行一起看是不是尿（见 sheet_kind）。"""
     pages: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
     observations: list[Observation] = []
+    specimen = report.origin.get("specimen") if isinstance(report, Reading) else None
     for at, row in enumerate(report.items):
         title = getattr(row, "report_type", None) or report.report_type
+        if specimen and specimen.page == getattr(row, "page", 1) and _NOT_BLOOD.search(specimen.value):
+            title = f"{title} {specimen.value}"  # 报告名没有说是尿，页眉里的标本说了
         pages[getattr(row, "page", 1), title].append(at)
         observations.append(observe(row, title, person))
     guessed = []

@@ -177,7 +177,7 @@ def _compare_terms(result: QualitativeResult, limits: QualitativeResult) -> Flag
         return "abnormal"
     if _FOUND.fullmatch(word) and limits.words == ("阴性",):
         return "abnormal"
-    if word == "浑浊" and limits.words == ("透明",):
+    if (word, *limits.words) in (("浑浊", "透明"), ("稀便", "软便")) or word[1:] in limits.words and word[0] in "不非":
         return "abnormal"
     return "abnormal" if word in GRADED and set(limits.words) <= set(GRADED) else "unknown"
 

@@ -31,7 +31,7 @@ _UNSURE = "字迹不清，读数没有把握"
 _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
     "↑H高": ("high", "abnormal"),
     "↓L低": ("low", "abnormal"),
-    "*※★▲!异危阳": ABNORMAL_FLAGS,
+    "*※★▲!异危阳?": ABNORMAL_FLAGS,
 }
 _SAYS_NORMAL = re.compile(r"N|NORMAL|正常|[-—–]")
 
@@ -124,10 +124,17 @@ def _as_ratio(interval: Interval) -> Interval:
     return Interval(low, high, interval.low_open, interval.high_open)
 
 
-def judge(observed: Observation, person: Person, others_have_flags: bool, sheet_doubt: str | None = None) -> Finding:
+def judge(
+    observed: Observation,
+    person: Person,
+    others_have_flags: bool,
+    sheet_doubt: str | None = None,
+    others_are_finer: bool = False,
+) -> Finding:
     """一行的高低。有疑问的 flag 是 unknown，note 说明疑在哪里；轻重还没有定（见 alarms.grade）。
 
-    `others_have_flags`：同一张报告的别的行印着看得懂的标记；`sheet_doubt`：由别的行看出的疑问。
+    `others_have_flags`：同一张报告的别的行印着看得懂的标记；`sheet_doubt`：由别的行看出的疑问；
+    `others_are_finer`：别的行的小数也比范围多一位。
     """
     row, result, doubt = observed.row, observed.value, observed.row.doubt or sheet_doubt
     is_unsure = row.confidence is not None and row.confidence < MIN_CONFIDENCE
@@ -150,12 +157,13 @@ def judge(observed: Observation, person: Person, others_have_flags: bool, sheet_
         finding.doubts_value = True
         return finding
     says = flag_says(row)
-    looks_wrong = value_doubt(observed, interval, finding.flag, bool(says), others_have_flags)
+    looks_wrong = value_doubt(observed, interval, finding.flag, bool(says), others_have_flags, others_are_finer)
     finding.doubts_value = bool(doubt) or is_unsure or result is None or bool(looks_wrong)
     # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
     note = doubt or _no_result(row, result) or (_UNSURE if is_unsure else None)
     note = note or _no_range(row, result, interval) or _flag_doubt(row, finding.flag, says) or looks_wrong
     note = note or misread_doubt(observed, interval, person.is_newborn) or _range_doubt(finding, person)
+    note = note or (_not_marked(finding, person) if others_have_flags else None)
     if note:
         finding.withhold(note)
     elif severity := _severity_by_own_range(finding, person):
@@ -215,6 +223,17 @@ def _range_doubt(finding: Finding, person: Person) -> str | None:
     if severity == "severe" and span and not is_unlike_known(span, finding.analyte, finding.compared_unit, way):
         return None
     return "数值本身要马上处理，而印着的参考范围不是这样说，范围可能读错了"
+
+
+def _not_marked(finding: Finding, person: Person) -> str | None:
+    """没有印范围的单子上，别的项印着标记而这一项没有：医院当作正常，照目录的范围略有偏离的不说异常。"""
+    is_by_catalogue = finding.range_source == "catalogue" and finding.flag in ABNORMAL_FLAGS
+    if not is_by_catalogue or finding.observation.row.mark:
+        return None
+    severity, _ = grade_value(finding.value, finding.compared_unit, finding.analyte, person)
+    if at_least(severity, "moderate"):
+        return None
+    return "没有印参考范围；别的项印着标记而这一项没有，医院可能当作正常"
 
 
 def _severity_by_own_range(finding: Finding, person: Person) -> Severity | None:

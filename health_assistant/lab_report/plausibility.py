@@ -11,8 +11,8 @@ from health_assistant.lab_report.catalogue import Analyte, Direction
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, compare
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.printed_text import clean, normalize
-from health_assistant.lab_report.reference_range import PAIR, parse_result
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag
+from health_assistant.lab_report.reference_range import DECIMAL_THOUSANDTHS, PAIR, parse_result
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, PrintedRow
 from health_assistant.lab_report.severity import is_impossible, load_severity
 from health_assistant.lab_report.units import fold_unit
 
@@ -26,10 +26,12 @@ def value_doubt(
     flag: Flag,
     has_agreeing_flag: bool,
     others_have_flags: bool,
+    others_are_finer: bool,
 ) -> str | None:
     """数本身可能读错的理由；没有破绽时为 None。`limits` 是判断用的范围，`flag` 是与它比出来的。
 
-    `has_agreeing_flag`：印着的标记说得通；`others_have_flags`：同一张报告的别的行印着箭头一类的标记。
+    `has_agreeing_flag`：印着的标记说得通；`others_have_flags`：同一张报告的别的行印着箭头一类的标记；
+    `others_are_finer`：别的行的小数也比范围多一位（见 `is_finer`），那是这张单子的印法。
     """
     row, result, analyte = observed.row, observed.value, observed.analyte
     if analyte and not has_agreeing_flag and is_impossible(result, row.unit, analyte):
@@ -47,7 +49,7 @@ def value_doubt(
         return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
     if row.mark or flag not in ABNORMAL_FLAGS:
         return None
-    if _has_extra_one(row.result, row.reference_range):
+    if not others_are_finer and _has_extra_one(row.result, row.reference_range):
         return "小数比参考范围多一位，末位的 1 可能是箭头"
     if others_have_flags and _may_contain_arrow(row.result, result, limits):
         return "超出参考范围而没有标记，数里的 1 可能是箭头"
@@ -147,6 +149,11 @@ def _is_whole(value: Decimal) -> bool:
     return "." not in format(value, "f")
 
 
+def is_finer(row: PrintedRow) -> bool:
+    """小数比范围多一位，末位不是 1（也许是箭头）。"""
+    return not row.result.strip().endswith("1") and _has_extra_one(row.result.strip()[:-1] + "1", row.reference_range)
+
+
 def _has_extra_one(result: str, limits: str) -> bool:
     """比范围多一位小数，末位是 1：`6.65↑` 读成 6.651。"""
     places = [len(digits) for digits in re.findall(r"\d\.(\d+)", limits)]
@@ -160,7 +167,7 @@ def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
     剩下的正常、而多一个 1 就大出四倍以上（`|25.4` 读成 125.4）也可疑：没有标记与正常更合。
     """
     text = text.strip()
-    leftovers = [text[1:]] if text.startswith(("1", "4")) else []
+    leftovers = [text[1:]] if re.match(r"[14][^.]", text) else []
     leftovers += [text[:-1]] if text.endswith(("1", "4")) and "." in text else []
     if re.fullmatch(r"\d+1", text) and (bare := parse_result(text[:-1])) and compare(bare, limits) == "high":
         return True  # `130↑` 读成 1301
@@ -173,26 +180,39 @@ def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
 
 _DECIMAL_POINT = re.compile(r"\d\.\d")
 _DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|0,\d+)(?![\d,])")
+_BARE_POINT = re.compile(r"(?<![\d.,])\.\d")
+_ZERO_POINT = re.compile(r"(?<!\d)0\.\d")
 _POINT_OR_THOUSANDS = re.compile(r"(?<![\d,])[1-9]\d{0,2},\d{3}(?![\d,])")
 
 
-def _is_list(observed: Observation) -> bool:
-    """逗号隔开的是两个数或几组人的范围：`(0.15,0.45)`、`50岁以下≤450,50~75岁≤900`。"""
-    return bool(PAIR.fullmatch(clean(observed.row.reference_range))) or isinstance(
-        observed.interval, PartitionedInterval
-    )
+def _unlisted_range(observed: Observation) -> str:
+    """印着的范围里可能是小数点的逗号。
+
+    隔开两个数、几组人的范围的不算：`(0.15,0.45)`、`50岁以下≤450,50~75岁≤900`；`0,270-4,200` 的都是小数点，没有疑问。
+    """
+    printed = observed.row.reference_range
+    is_list = PAIR.fullmatch(clean(printed)) or isinstance(observed.interval, PartitionedInterval)
+    return "" if is_list else _POINT_OR_THOUSANDS.sub("", printed) if DECIMAL_THOUSANDTHS.search(printed) else printed
 
 
-def comma_doubts(observations: list[Observation]) -> list[str | None]:
-    """每一行的逗号有没有两种可能：整张单子用哪一种小数点，一行里的逗号就是哪一种。
+def point_doubts(observations: list[Observation]) -> list[str | None]:
+    """每一行的小数点有没有两种可能：整张单子用哪一种写法，一行里就是哪一种。
+
+    `.42` 是没有印 0，还是 3.42 少读了一位：别处印着 `0.`、或范围里从不这样印的，是少读了。
 
     别处用点作小数点的单子上，`2,6` 可能是读错的点；用逗号作小数点的单子上，`1,234` 不知道是不是千分位。
     """
-    texts = [f"{seen.row.result} {'' if _is_list(seen) else seen.row.reference_range}" for seen in observations]
+    texts = [f"{seen.row.result} {_unlisted_range(seen)}" for seen in observations]
     doubtful = []
     if any(map(_DECIMAL_POINT.search, texts)):
         doubtful.append(_DECIMAL_COMMA)
     if any(map(_DECIMAL_COMMA.search, texts)):
         doubtful.append(_POINT_OR_THOUSANDS)
     note = "不能确定逗号是小数点、千分位，还是读错的小数点"
-    return [note if any(comma.search(text) for comma in doubtful) else None for text in texts]
+    commas = [note if any(comma.search(text) for comma in doubtful) else None for text in texts]
+    bare = [bool(_BARE_POINT.search(text)) for text in texts]
+    in_ranges = any(_BARE_POINT.search(seen.row.reference_range) for seen in observations)
+    is_style = in_ranges and not any(map(_ZERO_POINT.search, texts))
+    is_style = is_style and sum(len(_BARE_POINT.findall(text)) for text in texts) > 1
+    lost = "小数点前面没有数，可能少读了一位"
+    return [lost if one and not is_style else comma for one, comma in zip(bare, commas, strict=True)]

@@ -14,9 +14,10 @@ from health_assistant.lab_report.printed_text import clean
 from health_assistant.lab_report.qualitative import GRADED, QualitativeResult, parse_grade, parse_term
 
 # 开头多余的 0 是丢了小数点：05-10 多半是 0.5-1.0
-# 逗号后面三位是千分位，一两位是小数
+# 逗号后面三位是千分位，一两位是小数；没有印开头的 0（.42）还是少读了一位，见 plausibility 的 point_doubts
 _DIGITS = (
-    r"(?:(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,20}|0)(?:\.\d{1,20})?|(?:[1-9]\d{0,20}|0),\d{1,2}(?!\d)|0,\d{3}(?!\d))"
+    r"(?:(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,20}|0)(?:\.\d{1,20})?|(?:[1-9]\d{0,20}|0),\d{1,2}(?!\d)|0,\d{3}(?!\d)"
+    r"|(?<![\d.,])\.\d{1,4}(?![\d.]))"
 )
 # 后面紧接斜线的 ×10^9 是单位的一部分，不是科学计数法
 _UNSIGNED = rf"(?:{_DIGITS}(?:(?:E[+-]?\d{{1,2}}|[×x*]10\^[+-]?\d{{1,2}})(?![\d/]))?|10\^[+-]?\d{{1,2}}(?![\d/]))"
@@ -59,6 +60,8 @@ _TWO_SIDED = re.compile(
 )
 PAIR = re.compile(rf"[(\[]({_UNSIGNED}),({_UNSIGNED})[)\]]", re.ASCII)
 """数学里区间的写法：`(0.15,0.45)`。"""
+DECIMAL_THOUSANDTHS = re.compile(r"(?<![\d,.])0,\d{3}(?![\d,])")
+"""`0,270-4,200`：千分位前面不会只有 0，所以两个逗号都是小数点。"""
 _LABEL = re.compile(
     r"(?:[(\[]?(?:(?:生物)?(?:参考|正常|标准)(?:参考)?(?:范围|区间|值)?|ref(?:erence)?\.?(?:range|interval)?|normal(?:range)?)"
     r"(?::|(?=[\d<>男女成])))+",
@@ -198,6 +201,8 @@ def _parse_interval(text: str) -> Interval | None:
         return _interval(pair[1], pair[2])
     if re.search(r"\d\.\d", text) and re.search(r"\d,\d{1,2}(?!\d)", text):
         return None  # 点与逗号不会都是小数点
+    if DECIMAL_THOUSANDTHS.search(text):
+        text = text.replace(",", ".")
     bounds = _TWO_SIDED.fullmatch(text)
     if not bounds:
         return _parse_one_sided(text)

@@ -7,7 +7,7 @@ import pytest
 
 from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.misreadings import repair_signs
-from health_assistant.lab_report.reading.row import repair_zeros, row_text
+from health_assistant.lab_report.reading.row import repair_number, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.tables import Table, find_tables
 from health_assistant.lab_report.reading.text import TextBox
@@ -356,7 +356,16 @@ def test_a_line_in_the_table_that_was_not_read_is_counted():
 
 @pytest.mark.parametrize(
     ("result", "limits", "expected"),
-    [("OH", "<1", "0H"), ("O.5", "0.2-0.8", "0.5"), ("1O", "3.5-9.5", "10"), ("O", "", "O"), ("O", "A/B/O/AB", "O")],
+    [
+        *(
+            ("OH", "<1", "0H"),
+            ("O.5", "0.2-0.8", "0.5"),
+            ("1O", "3.5-9.5", "10"),
+            ("O", "", "O"),
+            ("O", "A/B/O/AB", "O"),
+        ),
+        *(("2:11", "3.50-5.50", "2.11"), ("1:80", "3.5-5.5", "1:80"), ("2:11", "阴性", "2:11")),
+    ],
 )
-def test_the_letter_o_is_a_zero_only_beside_a_numeric_range(result, limits, expected):
-    assert repair_zeros(result, limits) == expected
+def test_the_letter_o_is_a_zero_and_a_colon_a_point_only_beside_a_numeric_range(result, limits, expected):
+    assert repair_number(result, limits) == expected

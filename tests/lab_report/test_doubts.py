@@ -7,7 +7,7 @@ from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import read_boxes
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.report import LabItem, PrintedRow, Reading, ReadReport, ReadRow
+from health_assistant.lab_report.report import LabItem, PrintedField, PrintedRow, Reading, ReadReport, ReadRow
 
 PAPER = 1000
 HEIGHT = 24
@@ -18,13 +18,22 @@ def box(text: str, start: float, line: float) -> TextBox:
     return TextBox(text, 0.99, start, line - HEIGHT / 2, start + width, line + HEIGHT / 2, line, start, start + width)
 
 
-def read(*lines: dict[float, str], title: str = "检验报告单", has_ink_at_edge: bool = False) -> list[LabItem]:
+def read(
+    *lines: dict[float, str],
+    title: str = "检验报告单",
+    has_ink_at_edge: bool = False,
+    undetected: tuple[tuple[float, int, int, int], ...] = (),
+) -> list[LabItem]:
+    """undetected 是画着而没有找到的墨迹：左端、第几行、宽、高。"""
     boxes = [box(title, 300, 40)]
     boxes += [box(text, x, 100 + 50 * at) for at, line in enumerate(lines) for x, text in sorted(line.items())]
     quads = np.array([[[b.x0, b.y0], [b.x1, b.y0], [b.x1, b.y1], [b.x0, b.y1]] for b in boxes], np.float32)
     pixels = np.full((PAPER, PAPER, 3), 255, np.uint8)
     for one in boxes:  # 字：一道黑
         pixels[int(one.line) - 3 : int(one.line) + 3, int(one.x0) + 8 : int(one.x1) - 8 * (not has_ink_at_edge)] = 0
+    for x, at, width, height in undetected:
+        top = 100 + 50 * at - height // 2
+        pixels[top : top + height, int(x) : int(x) + width] = 0
     page = Page(pixels, quads, np.eye(3))
     reading = read_boxes(page, boxes)
     return assess(reading).items
@@ -68,6 +77,7 @@ def test_a_titre_is_no_risk():
 def test_commas_between_numbers_are_no_decimal_commas():
     rows = [("甲", "1.87", "(2.5,4.5)"), ("乙", "1,286", "≤1400.0"), ("丙", "30", "50岁以下≤450,50~75岁≤900")]
     assert judged(*rows) == ["low", "normal", "normal"]
+    assert judged(("甲", "5,31", "0,270-4,200"), ("乙", "2,500", "0,270-4,200")) == ["high", "unknown"]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +94,9 @@ def test_commas_between_numbers_are_no_decimal_commas():
         ("乙肝表面抗原", "16.87 阳性(+)", "<1.0", "high"),
         ("丙肝抗体", "检测到", "未检测到", "abnormal"),
         ("180分钟血糖", "6.88", "", "unknown"),  # 没有公认的范围
+        ("巨细胞病毒DNA", "低于检测下限", "<4.00×10^2", "normal"),
+        ("性状", "稀", "软", "abnormal"),
+        ("交叉配血", "不相合", "相合", "abnormal"),
     ],
 )
 def test_writings_that_hospitals_use(name, result, limits, flag):
@@ -129,3 +142,90 @@ def test_a_mark_or_a_remark_beside_a_number_does_not_hide_it(result):
     row = PrintedRow(name="钾", code="K", result=result, unit="mmol/L", reference_range="3.5-5.3")
     seen = assess(ReadReport(report_type="生化", items=[row])).items[0]
     assert (seen.flag, seen.critical, seen.result) == ("high", True, "7.2")
+
+
+def test_ink_under_the_heading_of_marks_that_was_not_read_forbids_normal():
+    head = {50: "项目", 300: "结果", 450: "提示", 600: "参考范围"}
+    lines = [head, {50: "甲", 300: "5.1", 600: "3.5-9.5"}, {50: "乙", 300: "8.1", 600: "3.5-7.5"},
+             {50: "丙", 300: "6.1", 600: "3.5-9.5"}]  # fmt: skip
+    marked = read(*lines, undetected=((460, 1, 8, 14), (460, 2, 8, 14), (460, 3, 14, 2)))
+    assert [item.flag for item in marked] == ["unknown", "high", "normal"]
+
+
+def test_a_dash_on_a_strip_that_prints_plus_signs_is_negative():
+    strip = [{50: "GLU", 300: "+-"}, {50: "BIL"}, {50: "SG", 300: "1.015"}, {50: "PRO", 300: "2+"}]
+    dash = ((305, 1, 10, 3),)
+    assert [item.result for item in read(*strip, title="尿液分析仪", undetected=dash)] == ["+-", "-", "1.015", "2+"]
+    no_signs = [{50: "GLU", 300: "5.1", 450: "mmol/L"}, {50: "BIL"}, {50: "SG", 300: "1.015"}]
+    assert [item.result for item in read(*no_signs, title="尿液分析仪", undetected=dash)] == ["5.1", "", "1.015"]
+
+
+def test_an_arrow_that_the_pixels_do_not_show_still_forbids_normal():
+    head = {50: "项目", 300: "结果", 450: "提示", 600: "参考范围"}
+    rows = [{50: "甲", 300: "5.1", 450: "↑", 600: "3.5-9.5"}, {50: "乙", 300: "112", 450: "↑", 600: "83-108"}]
+    assert [item.flag for item in read(head, *rows)] == ["unknown", "high"]
+
+
+def test_one_range_under_the_table_is_of_every_row():
+    head = {50: "型别", 300: "结果"}
+    rows = [{50: "HPV16", 300: "阳性"}, {50: "HPV18", 300: "阴性"}, {}]
+    assert [item.flag for item in read(head, *rows, {50: "参考值:阴性"})] == ["abnormal", "normal"]
+
+
+def test_a_dash_is_the_range_beside_pluses():
+    head = {50: "项目", 300: "结果", 600: "参考范围"}
+    rows = [{50: "酮体", 300: "3+"}, {50: "蛋白质", 300: "阴性", 600: "阴性"}]
+    items = read(head, *rows, title="尿液分析", undetected=((620, 1, 10, 3),))
+    assert [(item.reference_range, item.flag) for item in items] == [("-", "abnormal"), ("阴性", "normal")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "flags"),
+    [
+        ((("补体C3", ".42", ".90-1.80"), ("补体C4", ".06", ".10-.40")), ["low", "low"]),
+        ((("钾", ".4", "3.5-5.3"), ("钠", "140", "137-147")), ["unknown", "normal"]),
+        ((("补体C3", ".42", ".90-1.80"), ("补体C4", "0.16", "0.10-0.40")), ["unknown", "normal"]),
+    ],
+)
+def test_a_point_without_a_digit_before_it_is_believed_where_the_sheet_prints_it_so(rows, flags):
+    assert judged(*rows) == flags
+
+
+def test_the_specimen_in_the_letterhead_tells_urine_from_blood():
+    row = ReadRow(name="酸碱度", result="5.0", reference_range="4.5-8.0", confidence=0.99)
+    origin = {"specimen": PrintedField(value="尿液")}
+    assert assess(Reading(items=[row], origin=origin)).items[0].flag == "normal"
+    assert assess(Reading(items=[row])).items[0].flag == "unknown"
+
+
+def test_a_last_1_is_believed_where_other_rows_have_finer_numbers_too():
+    rows = [("甲胎蛋白", "1.93", "≤7.0"), ("癌胚抗原", "38.61", "≤5.0")]
+    assert judged(*rows) == ["normal", "high"]
+    assert judged(("甲胎蛋白", "1.9", "≤7.0"), ("癌胚抗原", "38.61", "≤5.0")) == ["normal", "unknown"]
+
+
+def test_a_1_before_the_point_is_no_arrow():
+    rows = [("比重", "1.035", "1.003-1.030", None), ("总蛋白", "58", "65-85", "↓")]
+    items = [ReadRow(name=a, result=b, reference_range=c, mark=mark, confidence=0.99) for a, b, c, mark in rows]
+    assert [item.flag for item in assess(Reading(items=items)).items] == ["high", "low"]
+
+
+@pytest.mark.parametrize(
+    ("count", "mark", "flag"), [("1.02", None, "unknown"), ("1.02", "L", "low"), ("0.15", None, "low")]
+)
+def test_a_row_that_the_sheet_does_not_mark_is_not_abnormal_by_the_catalogue_alone(count, mark, flag):
+    """指尖血的小票：没有范围，只在异常的旁边印 H、L。很低的照样说。"""
+    rows = [("白细胞计数", "12.8", "H"), ("淋巴细胞绝对值", count, mark)]
+    items = [ReadRow(name=a, result=b, unit="10^9/L", mark=printed, confidence=0.99) for a, b, printed in rows]
+    assert [item.flag for item in assess(Reading(report_type="血常规", age="30岁", items=items)).items] == [
+        "high",
+        flag,
+    ]
+
+
+def test_a_quantity_that_contradicts_the_word_in_the_next_column_is_doubted():
+    head = {50: "项目", 250: "定性", 400: "定量", 600: "参考范围"}
+    rows = [{50: "乙肝表面抗原", 250: "阳性", 400: "0.02", 600: "0-0.05"},
+            {50: "乙肝e抗原", 250: "阴性", 400: "0.41", 600: "0-1.00"},
+            {50: "乙肝核心抗体", 250: "阳性", 400: "9.87", 600: "0-1.00"}]  # fmt: skip
+    assert [item.flag for item in read(head, *rows)] == ["unknown", "normal", "high"]

@@ -71,9 +71,9 @@ def test_ranges_of_men_and_women_in_two_columns_are_one_range_by_sex(words):
         assert re.search("男|Male", left if words[0] in ("参考值(男)", "Ref. range Male") else right)
 
 
-@pytest.mark.parametrize("heads", [("定量结果", "定性结果"), ("定性结果", "检测结果")])
+@pytest.mark.parametrize("heads", [("定量结果", "定性结果"), ("定性结果", "检测结果"), ("定性", "定量")])
 def test_a_column_of_words_beside_one_of_numbers_is_no_second_result(heads):
-    values = {"定量结果": "1.32", "检测结果": "1.32", "定性结果": "阳性"}
+    values = {"定量结果": "1.32", "检测结果": "1.32", "定量": "1.32", "定性结果": "阳性", "定性": "阳性"}
     head = {50: "检验项目", 300: heads[0], 450: heads[1], 600: "参考范围"}
     line = {50: "巨细胞病毒抗体IgM", 300: values[heads[0]], 450: values[heads[1]], 600: "<0.70"}
     (row,) = find_rows(headed(at_lines((0, head), (1, line))))
@@ -266,3 +266,88 @@ def test_blood_ph_without_a_range_is_still_an_emergency():
 def test_found_against_not_found(result, limits, flag):
     row = PrintedRow(name="霉菌", result=result, reference_range=limits)
     assert assess(ReadReport(report_type="白带常规", sex="女", age=None, items=[row])).items[0].flag == flag
+
+
+def test_the_code_under_the_value_belongs_to_the_name_above_it():
+    """手机上名称、结果、代号各占一行。"""
+    head = {50: "项目", 400: "结果", 700: "参考值"}
+    lines = [(0, head)]
+    for at, (name, value, limits, code) in enumerate(
+        [("游离T3", "4.61", "3.10-6.80", "FT3"), ("促甲状腺素", "18.720", "0.270-4.200", "TSH")]
+    ):
+        top = 2 + 3 * at
+        lines += [(top, {50: name}), (top + 0.6, {400: value, 700: limits}), (top + 1.2, {50: code})]
+    assert names_and_results(*lines) == [("游离T3", "FT3", "4.61"), ("促甲状腺素", "TSH", "18.720")]
+
+
+def test_a_range_in_words_beside_one_in_numbers_is_no_second_range():
+    head = {50: "项目名称", 300: "定性", 450: "定量", 600: "定性参考", 800: "定量参考"}
+    line = {50: "乙肝表面抗原", 300: "阳性(+)", 450: "2856.40", 600: "阴性", 800: "0.00-0.05"}
+    (row,) = find_rows(headed(at_lines((0, head), (1, line))))
+    assert (row.result.text, [box.text for box in row.limits], row.doubt) == ("2856.40", ["0.00-0.05"], None)
+
+
+def test_a_mark_left_of_the_name_without_a_heading_is_of_its_row():
+    head = {90: "项目", 400: "结果", 700: "参考范围"}
+    marked = {20: "↑", 90: "癌胚抗原", 400: "38.61", 700: "≤5.0"}
+    lines = at_lines((0, head), (1, {90: "甲胎蛋白", 400: "1.9", 700: "≤7.0"}), (2, marked))
+    assert [row.mark and row.mark.text for row in find_rows(headed(lines))] == [None, "↑"]
+
+
+def test_pairs_of_type_and_result_side_by_side_are_panels():
+    """HPV 分型的格子：一行三对“型别、结果”。"""
+    head = {x: word for at in range(3) for x, word in ((50 + 300 * at, "型别"), (200 + 300 * at, "结果"))}
+    lines = [(0, head)] + [
+        (1 + at, {x: text for k in range(3) for x, text in ((50 + 300 * k, f"HPV{at}{k}1"), (200 + 300 * k, "阴性"))})
+        for at in range(3)
+    ]
+    names = [row_text(row)[0] for table in find_tables(at_lines(*lines)) for row in find_rows(table)]
+    assert sorted(names) == sorted(f"HPV{at}{k}1" for at in range(3) for k in range(3))
+
+
+def test_labels_of_drug_levels_are_no_part_of_name_and_range():
+    """血药浓度：`监测项目：丙戊酸 34.2 μg/mL`，下一行是 `有效浓度范围：50.0-100.0 μg/mL`。"""
+    lines = [(at, line) for k, (name, value) in enumerate([("万古霉素谷浓度", "28.64"), ("丙戊酸", "34.2")])
+             for at, line in ((3 * k, {50: f"监测项目:{name}", 500: value, 650: "mg/L"}),
+                              (3 * k + 1, {50: "有效浓度范围:50.0-100.0 mg/L"}))]  # fmt: skip
+    found = [row_text(row) for table in find_tables(at_lines(*lines)) for row in find_rows(table)]
+    assert [(name, result, limits) for name, _, result, _, limits in found] == [
+        ("万古霉素谷浓度", "28.64", "50.0-100.0"), ("丙戊酸", "34.2", "50.0-100.0"),
+    ]  # fmt: skip
+
+
+def seated(head: dict[float, str], *lines: dict[float, str]) -> list[Row]:
+    return find_rows(headed(at_lines(*enumerate([head, *lines]))))
+
+
+def test_a_mark_under_a_heading_that_is_not_known_is_a_mark():
+    head = {50: "檢驗項目", 300: "結果", 500: "註記欄", 700: "參考值"}
+    rows = seated(head, {50: "肌酸酐", 300: "2.3", 500: "高", 700: "0.7-1.3"}, {50: "尿素氮", 300: "14", 700: "7-20"})
+    assert [row.mark and row.mark.text for row in rows] == ["高", None]
+
+
+def test_a_risk_in_numbers_is_read_beside_the_verdict_in_words():
+    head = {50: "筛查项目", 400: "风险值", 600: "截断值", 800: "筛查结果"}
+    (row,) = seated(head, {50: "21-三体综合征风险值", 400: "1:86", 600: "<1:270", 800: "高风险"})
+    assert (row.result.text, row.limits[0].text, row.doubt) == ("1:86", "<1:270", None)
+
+
+def test_an_explanation_or_a_stamp_beside_a_word_is_no_second_result():
+    head = {50: "检测项目", 300: "检测结果", 500: "参考值", 800: "结果解释"}
+    (row,) = seated(head, {50: "CYP2C19*3", 300: "GG", 500: "GG", 800: "野生型"})
+    assert (row.result.text, row.doubt) == ("GG", None)
+    (row,) = seated(
+        {50: "检测项目", 300: "结果", 600: "参考值"}, {50: "交叉配血", 300: "相合", 370: "已复核", 600: "相合"}
+    )
+    assert (row.result.text, row.doubt) == ("相合", None)
+
+
+def test_the_two_ends_of_a_scale_are_the_range():
+    """体检应用：范围条底下 `偏低 0.27 正常 4.20 偏高`。"""
+    lines = [line for at, (name, value) in enumerate([("促甲状腺激素", "2.14"), ("游离T3", "4.86")])
+             for line in ((3 * at, {50: name, 700: value, 850: "mIU/L"}),
+                          (3 * at + 1, {150: "偏低", 350: "0.27", 500: "正常", 650: "4.20", 850: "偏高"}))]  # fmt: skip
+    rows = [row for table in find_tables(at_lines(*lines)) for row in find_rows(table)]
+    assert [(row.result.text, row.limits[0].text, row.mark) for row in rows] == [
+        ("2.14", "0.27-4.20", None), ("4.86", "0.27-4.20", None),
+    ]  # fmt: skip

@@ -15,7 +15,7 @@ from health_assistant.lab_report.reading.cells import (
     split_maybe_arrow,
 )
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, is_item, is_subline
-from health_assistant.lab_report.reading.tables import Columns, Table
+from health_assistant.lab_report.reading.tables import Columns, Table, join_boxes
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.units import is_per_field
 
@@ -33,9 +33,13 @@ def find_headless_rows(table: Table) -> list[Row]:
         has_value = any(cell.kind in ("number", "bound", "term") for cell in line) or _has_values_below(table, at)
         follows = rows[-1] if rows else None
         ahead: list[TextBox] = []
+        ends = _ends_of_scale(line)
         for cell in line:
             if cell.kind == "number" and table.columns.nearest(cell.box, ("serial", "result", "range")) == "serial":
                 continue
+            if ends and follows and not follows.limits:
+                follows.limits.append(ends)
+                break
             if cell.kind == "mark" and cell is line[0]:
                 ahead.append(cell.box)  # 印在名称前面的箭头是这一行的，不是上一行的
             elif cell.kind == "text" and not cell.labelled and _starts_row(cell, line, follows, has_value):
@@ -61,6 +65,15 @@ def find_headless_rows(table: Table) -> list[Row]:
             row.result, row.mark = row.mark, None  # 没有别的结果，`正常` 就是结果
     _doubt_odd_places(rows)
     return _with_blank_rows(rows)
+
+
+def _ends_of_scale(line: list[Cell]) -> TextBox | None:
+    """范围条底下的一行，两个数各在一头：`偏低 0.27 正常 4.20 偏高`，是范围 0.27-4.20；不是的为 None。"""
+    numbers = [cell.box for cell in line if cell.kind == "number"]
+    words = [cell.text for cell in line if cell.kind != "number"]
+    is_scale = len(numbers) == 2 and words and all(re.fullmatch("偏低|正常|偏高", word) for word in words)
+    joined = join_boxes(numbers[0], numbers[1], "-") if is_scale else None
+    return joined if joined and joined.kind == "range" else None
 
 
 def _with_blank_rows(rows: list[Row]) -> list[Row]:

@@ -73,7 +73,7 @@ _UNIT = re.compile(
 )
 _LABEL = re.compile(
     r"(生物)?(参考|正常)(参考)?(范围|值|区间|数值)(范围)?\s*[:：]?\s*|(参考|正常)\s*([:：]|(?=[\d<>≤≥]))\s*"
-    r"|范围\s*[:：]\s*|(bio(logical)?\.?\s*)?ref(erence)?\.?\s*(range|interval|value)?s?\.?\s*[:：]\s*(-\s*$)?",
+    r"|((有效|治疗|目标)(血药)?(浓度)?)?(范围|窗)\s*[:：]\s*|(bio(logical)?\.?\s*)?ref(erence)?\.?\s*(range|interval|value)?s?\.?\s*[:：]\s*(-\s*$)?",
     re.IGNORECASE,
 )
 _WRAPPED_LABEL = re.compile(r"[(（【\[]\s*(?P<inside>(?:参考|正常|ref).*?)[)）】\]]?", re.IGNORECASE)
@@ -83,7 +83,7 @@ _NAMED = re.compile(r"(?P<name>[^:：]{2,20}?)\s*[:：]\s*(?=[<>≤≥+\d±阴�
 _LABEL_INSIDE = re.compile(
     r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])|(?<=[A-Za-z²%])(?=(参考|正常)(范围|值|区间)?\s*[\d<>≤≥])"
 )
-_OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果|单位|数值|提示|状态)\s*[:：]\s*")
+_OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果|单位|数值|提示|状态)\s*[:：]\s*|(监测)?项目\s*[:：]\s*")
 _TRAILING_CODE = re.compile(
     r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
 )

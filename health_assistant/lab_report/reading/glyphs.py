@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from health_assistant.lab_report.reading.page import TEXT_CONTRAST
+
 _MEASURED_HEIGHT = 120
 """量形状时字高放大到多少像素。"""
 
@@ -22,6 +24,22 @@ def find_dashes(gray: np.ndarray, zone: tuple[float, float, float, float], text_
         return ""
     ink_width = sum(blob.width for blob in blobs)
     return "-" if len(blobs) == 1 and ink_width <= text_height else "-----"
+
+
+def has_character(gray: np.ndarray, zone: tuple[float, float, float, float], text_height: float) -> bool:
+    """zone 的上下正中有没有整个的、像字那么高那么浓的墨迹；gray 的字与纸相差 `TEXT_CONTRAST`。"""
+    (x0, x1), (y0, y1) = (np.clip(np.round(zone[at::2]).astype(int), 0, gray.shape[1 - at]) for at in (0, 1))
+    if x1 - x0 < 4 or y1 - y0 < 4:
+        return False
+    crop = gray[y0:y1, x0:x1].astype(np.int16)
+    ink = np.abs(crop - int(np.median(crop))) > 0.4 * TEXT_CONTRAST
+    stats = cv2.connectedComponentsWithStats(ink.astype(np.uint8))[2][1:]
+    return any(
+        x > 0 and y > 0 and x + w < x1 - x0 and y + h < y1 - y0
+        and abs(y + h / 2 - (y1 - y0) / 2) < 0.25 * text_height
+        and 0.3 * text_height <= h <= text_height and 0.06 * text_height <= w <= text_height
+        for x, y, w, h, _ in stats
+    )  # fmt: skip
 
 
 def _is_dash(blob: _Blob, text_height: float) -> bool:

@@ -18,7 +18,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
         r"(?:上一?次|前次|前前次|历史|既往|历次|previous|prior|last)\s*(?:检测|检验)?\s*(?:结果|数?值|results?|values?)?"
         r"(?:\s*(?:[&＆/]|and)\s*(?:date|日期))?|危[急机]界?限?值?(?:范围)?|critical\s*(?:values?|range)?"
         r"|(?:采样|检测|报告|检验|审核|collected|report)?\s*(?:日期|时间|\bdate\b)|(?:标本|样[本品]|\bspecimen\b|\bsample\b)\s*(?:类型|种类|名称|编?号|type)?"
-        r"|级别|等级|分级|敏感[度性]|仪器(?:名称|设备)?|设备|实验室|\binstrument\b|\blab\b|备注|说明|收费|\bremarks?\b|\bcomments?\b",
+        r"|级别|等级|分级|敏感[度性]|仪器(?:名称|设备)?|设备|实验室|\binstrument\b|\blab\b|备注|说明|(?:结果)?解[释读]|临床意义|收费|\bremarks?\b|\bcomments?\b",
     ),
     ("result", r"\b(?:in|out\s*of|within)\s*(?:the\s*)?range\b"),
     ("method", r"(?:检测|检验|测定|分析|实验|试验)?方\s*法(?:学|名称)?|\bmethod(?:ology)?\b|\btechnology\b"),
@@ -27,15 +27,15 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (
         "range",
         # 单独的“正常”是结果
-        r"(?:生物|正常|标准)?参\s*[考照比]\s*(?:参考)?\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)?"
-        r"|(?:正常|标准|健康|允许|推荐|适宜|理想)\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)|(?:\(|^)范\s*围|(?:有效|治疗|目标)(?:血药)?(?:浓度)?范围|折点"
+        r"(?:生物|正常|标准|定[性量])?参\s*[考照比]\s*(?:参考)?\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)?"
+        r"|(?:正常|标准|健康|允许|推荐|适宜|理想)\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)|(?:\(|^)范\s*围|(?:有效|治疗|目标)(?:血药)?(?:浓度)?范围|折点|截断值|临界值|\bcut-?off\b"
         r"|\w*referenz\w*|(?:bio(?:logical)?\.?\s*)?\bref(?:erence|\.)?\s*(?:intervals?|ranges?|values?)?"
         r"|(?:normal|standard|expected|healthy|desirable)\s*(?:ranges?|values?|intervals?|limits?)|\b(?:intervals?|ranges?)\b|normbereich|normwerte?",
     ),
     ("unit", r"(?:计量|结果)?单\s*位|\bunits?\b|\beinheit\b|\bunité\b|\bunidad(?:es)?\b"),
     (
         "mark",
-        r"(?:结果|异常)?(?:提\s*示|标\s*[志识记]|状态|判断|判定|评价|报警|警示|高低|异常)(?:标[志识])?|↑↓|\bflags?\b"
+        r"(?:结果|异常)?(?:提\s*示|标\s*[志识记](?!物)|状态|判断|判定|评价|报警|警示|高低|异常)(?:标[志识])?|↑↓|\bflags?\b"
         r"|\bh/l\b|\babn(?:ormal)?\b|\bstatus\b",
     ),
     (
@@ -46,13 +46,13 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (
         "result",
         r"(?:本次|检测|检验|测定|测量|化验|测试|实验|定量|定性|检查)?\s*结\s*果(?:值|数值)?|(?:测定|检测|测量|检验|实测|观测|测试)数?值"
-        r"|数\s*值|本次|(?:测定|检测)?浓度(?!范围)|含量|效价|\bmic\b|抑菌圈(?:直径)?|(?:(?:current|observed|your|test)\s*)?(?:results?|values?)(?:\s*[&＆/]\s*flags?)?|\bergebnis(?:se)?\b|\bwert\b"
+        r"|数\s*值|本次|^\s*定[性量]\s*$|风险[值率]|(?:测定|检测)?浓度(?!范围)|含量|效价|\bmic\b|抑菌圈(?:直径)?|(?:(?:current|observed|your|test)\s*)?(?:results?|values?)(?:\s*[&＆/]\s*flags?)?|\bergebnis(?:se)?\b|\bwert\b"
         r"|\brésultats?\b|\bresultados?\b",
     ),
     (
         "name",
         r"(?:检验|检测|检查|化验|测试|分析|中文|收费|试验)?\s*项\s*目\s*(?:名称?|内容)?|(?:检验|检测|检查|中文|指标|分析物)\s*(?:名称|内容|指标|参数)"
-        r"|名\s*称|指标|参\s*数|基因型|过敏原|变应原|\b(?:tests?|investigations?|analytes?|components?|parameters?|items?|examinations?|assay)\b"
+        r"|名\s*称|指标|参\s*数|基因型|型别|亚型|标[志记]物|过敏原|变应原|\b(?:tests?|investigations?|analytes?|components?|parameters?|items?|examinations?|assay)\b"
         r"\s*(?:\bnames?|description)?|\bname\b|\banalysen?\b|\buntersuchung\b",
     ),
 )
@@ -113,7 +113,6 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
                 key = f"range {whose[0]}"  # 男女的范围各印一列
             panels[-1].setdefault(key, word)
     for panel, printed in zip(panels, dates, strict=True):
-        _ignore_words_beside_numbers(panel)
         if len(panel) >= 2:
             _seat_dates(panel, printed)
         merged = [role for role in ("mark", "unit") if role in panel and panel[role].text.startswith("结果")]
@@ -152,16 +151,6 @@ def add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None
     codes = [one.box for one in seconds if one.kind != "mark" and one.text.isascii() and is_known_code(one.text)]
     if len(codes) >= _MIN_CODES and 2 * len(codes) > len(named):
         header["code"] = codes[0]
-
-
-def _ignore_words_beside_numbers(panel: dict[str, TextBox]) -> None:
-    """又有 `定量结果` 又有 `定性结果` 的：数与范围比得出高低，词不看。"""
-    results = [role for role in panel if role.split()[0] == "result"]
-    words = [role for role in results if "定性" in panel[role].text]
-    if len(results) != 2 or len(words) != 1:
-        return
-    word, number = (panel.pop(role) for role in (words[0], *set(results) - set(words)))
-    panel |= {f"ignored {word.start:.0f}": word, "result": number}
 
 
 def _is_header(panel: dict[str, TextBox]) -> bool:

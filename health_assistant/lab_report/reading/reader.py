@@ -13,11 +13,10 @@ import numpy as np
 from PIL import Image
 
 from health_assistant.images import upright_rgb
+from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.reading import arrow_shapes
-from health_assistant.lab_report.reading.arrows import ARROWS, find_arrow
-from health_assistant.lab_report.reading.cells import is_known, split_mark
+from health_assistant.lab_report.reading.cells import classify, is_known
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
-from health_assistant.lab_report.reading.glyphs import find_dashes
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
 from health_assistant.lab_report.reading.misreadings import repair_signs
@@ -28,11 +27,12 @@ from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
+from health_assistant.lab_report.reading.small_marks import find_dashes_in, find_mark, has_dash, mark_column
 from health_assistant.lab_report.reading.strips import read_strips
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
-from health_assistant.lab_report.reference_range import QualitativeResult, parse_range
+from health_assistant.lab_report.reference_range import QualitativeResult, parse_range, parse_result
 from health_assistant.lab_report.report import Origin, PrintedField, Reading, ReadRow, UnreadableReport
 from health_assistant.lab_report.severity import is_measured
 
@@ -183,7 +183,11 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         for row in table_rows:
             row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
     gray = page.gray()
-    read = [_read_row(row, table.columns, gray, boxes, page) for row, table in found]
+    of_table = {
+        id(table): (mark_column(rows, table.columns), _prints_signs(rows), _common_range(rows, boxes))
+        for table, rows in zip(tables, rows_of, strict=True)
+    }
+    read = [_read_row(row, table.columns, gray, boxes, page, *of_table[id(table)]) for row, table in found]
     notices = left_out(lines, left)
     if unread := sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True)):
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
@@ -219,16 +223,32 @@ def _cut_ranges(rows: list[Row]) -> set[int]:
     return {id(row) for row, _ in cut} if max(ends) > rest - 1 else set()
 
 
-def _read_row(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox], page: Page) -> ReadRow:
+def _read_row(
+    row: Row,
+    columns: Columns,
+    gray: np.ndarray,
+    boxes: list[TextBox],
+    page: Page,
+    marks: float | None,
+    prints_signs: bool,
+    common_range: str,
+) -> ReadRow:
+    """marks 见 `mark_column`，prints_signs 见 `_prints_signs`；common_range 是表外印着的、各行共用的范围。"""
     name, code, result, unit, limits = row_text(row)
     if not result:
-        result = _find_dashes(row, columns, gray, boxes)
-        if not limits and result == "-" and is_known(name) and _find_dashes(row, columns, gray, boxes, "range") == "-":
+        result = find_dashes_in(row, columns, gray, boxes)
+        if (
+            not limits
+            and result == "-"
+            and is_known(name)
+            and find_dashes_in(row, columns, gray, boxes, "range") == "-"
+        ):
             limits = "-"
-        # 单独一横只在范围是定性词时才算阴性
-        if result == "-" and not isinstance(parse_range(limits), QualitativeResult):
+        # 单独一横只在范围是定性词时、在没有范围而印着加号的尿条上，才算阴性
+        is_negative = isinstance(parse_range(limits), QualitativeResult) or prints_signs and not limits
+        if result == "-" and not is_negative:
             result = ""
-    elif re.fullmatch(r"[-—一二_~]", result) and _has_dash(row.result, gray):
+    elif re.fullmatch(r"[-—一二_~]", result) and has_dash(row.result, gray):
         # 单独一横文字识别总是没有把握，像素看得清楚
         result, row.result = "-", replace(row.result, score=1.0)
     elif result in ("土", "士") and isinstance(parse_range(limits), QualitativeResult):
@@ -236,9 +256,15 @@ def _read_row(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox]
         result, row.result = "±", replace(row.result, score=1.0)
     elif re.fullmatch(r"[+十]+", result):
         result = "+" * len(result)
-    if not limits and re.fullmatch(r"[-+±]+", result) and _find_dashes(row, columns, gray, boxes, "range") == "-":
+    if (
+        not limits
+        and re.fullmatch(r"\d?[-+±]+\d?", result)
+        and find_dashes_in(row, columns, gray, boxes, "range") == "-"
+    ):
         limits = "-"  # 与结果一样，单独一横文字识别常常读不到
-    mark = _find_mark(row, page.pixels, boxes)
+    if not limits and common_range and classify(result) == "term":
+        limits = common_range
+    mark = find_mark(row, page, gray, boxes, marks)
     doubt = row.doubt
     if any(_touches_edge(box, gray) for box in [row.result, *row.limits] if box):
         doubt = doubt or "结果或参考范围到了照片的边上，可能没有拍全"
@@ -246,6 +272,8 @@ def _read_row(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox]
         doubt = "结果旁边有个 1，不能确定是箭头还是数"
     if result == "1" and re.search(r"\.\d", limits):
         doubt = "结果只读到一个 1，可能是箭头，不是数"
+    if row.word and _contradicts(row.word.text, result, limits):
+        doubt = doubt or "数与另一列的阳性、阴性不符"
     decisive = [*([row.result] if row.result else []), *row.limits]
     if not is_known(name):
         decisive.append(row.anchor)
@@ -256,70 +284,31 @@ def _read_row(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox]
     )  # fmt: skip
 
 
+def _prints_signs(rows: list[Row]) -> bool:
+    """尿条：没有一行印着范围，有的结果是加号。"""
+    signs = [row.result for row in rows if row.result and re.fullmatch(r"\+-|±|\d\+|\+{1,4}\d?", row.result.text)]
+    return bool(signs) and not any(row.limits for row in rows)
+
+
+def _contradicts(word: str, result: str, limits: str) -> bool:
+    """数在范围之内而另一列印着阳性，或在范围之外而印着阴性。"""
+    number, reference, said = parse_result(result), parse_range(limits), parse_result(word)
+    if not (isinstance(number, Interval) and reference and isinstance(said, QualitativeResult)):
+        return False
+    flag = compare(number, reference)
+    return flag != "unknown" and (flag == "normal") != (said.words[0] == "阴性")
+
+
+def _common_range(rows: list[Row], boxes: list[TextBox]) -> str:
+    """表里一行也没有印范围，表外印着一个管各行的（`参考值：阴性`）：是阴性才算，没有则为空串。"""
+    if any(row.limits for row in rows):
+        return ""
+    return "阴性" if any(re.fullmatch(r"参考(范围|值|区间)?\s*:\s*阴性", box.text) for box in boxes) else ""
+
+
 def _touches_edge(box: TextBox, gray: np.ndarray) -> bool:
     """字的墨迹碰到图的左边或右边：后面可能还有字没有拍进来。gray 的字与纸相差 `TEXT_CONTRAST`。"""
     line = gray[max(0, round(box.y0)) : round(box.y1)]
     near = max(2, round(0.15 * box.height))
     edges = [line[:, :near]] * (box.x0 <= 1) + [line[:, -near:]] * (box.x1 >= gray.shape[1] - 1)
     return any(edge.size and edge.min() < np.median(line) - TEXT_CONTRAST / 2 for edge in edges)
-
-
-def _find_mark(row: Row, pixels: np.ndarray, boxes: list[TextBox]) -> str | None:
-    """这一行的异常标记。文字标记（H、偏高）信文字识别；箭头信像素。"""
-    if row.mark and not set(row.mark.text) & set(ARROWS):
-        return row.mark.text
-    height = row.anchor.height
-    zones = []
-    if row.result:
-        # 结果左右两边的空白，到最近的文字为止；结果与别的格子连成一段时，从整段的两头算起
-        line = [box for box in boxes if abs(box.line - row.result.line) < 0.6 * height]
-        beside = [box for box in line if box not in row.maybe_arrows]
-        whole = [box for box in beside if box.x0 < row.result.x1 and box.x1 > row.result.x0] or [row.result]
-        left, right = min(box.x0 for box in whole), max(box.x1 for box in whole)
-        start = max((box.x1 for box in beside if box.x1 <= left), default=row.anchor.x1)
-        start -= height if row.name and split_mark(row.name.text)[1] else 0
-        end = min((box.x0 for box in beside if box.x0 >= right), default=right)
-        for x0, x1 in ((start, left), (right, end)):
-            middle = _line_height_at((x0 + x1) / 2, beside)
-            zones.append((x0, middle - 0.65 * height, x1, middle + 0.65 * height))
-    found = {find_arrow(pixels, zone, height) for zone in zones}
-    for box in row.maybe_arrows:
-        around = (box.x0 - 0.9 * height, box.y0 - 0.2 * height, box.x1 + 0.9 * height, box.y1 + 0.2 * height)
-        # 连成一段的，箭头在哪里是按字数估的
-        is_own = box in boxes
-        slack = (0.1 if is_own else 0.7) * height
-        found.add(find_arrow(pixels, around, height, (box.x0 - slack, box.x1 + slack), is_own))
-    found -= {None}
-    if len(found) == 1 and row.mark and re.fullmatch(r"[↑↓]{2}", row.mark.text):
-        return 2 * found.pop()
-    return found.pop() if len(found) == 1 else None
-
-
-def _find_dashes(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox], column: str = "result") -> str:
-    """一列里没有识别出文字时，像素里的横线：`-`（阴性）、`-----`（未做）或空串。"""
-    if column not in columns.spans or row.name is None:
-        return ""
-    height = row.anchor.height
-    shift = row.name.x0 - row.name.start
-    center = columns.spans[column][1] + shift
-    beside = [box for box in boxes if abs(box.line - row.anchor.line) < 0.6 * height]
-    # 到最近的文字为止，也不过与邻列的中间
-    halfway = [(center + span[1] + shift) / 2 for name, span in columns.spans.items() if name != column]
-    right = min([center + 4 * height, *(x for x in (*halfway, *(box.x0 for box in beside)) if x > center)])
-    left = max([center - 4 * height, *(x for x in (*halfway, *(box.x1 for box in beside)) if x < center)])
-    middle = _line_height_at((left + right) / 2, beside)
-    return find_dashes(gray, (left, middle - 0.6 * height, right, middle + 0.6 * height), height)
-
-
-def _line_height_at(x: float, line: list[TextBox]) -> float:
-    """这一行在横坐标 x 处的纵坐标（像素）：页面可能微微倾斜或弯曲，凭最近的几个格子估计。"""
-    near = sorted(line, key=lambda box: abs((box.x0 + box.x1) / 2 - x))[:4]
-    xs, ys = [(box.x0 + box.x1) / 2 for box in near], [(box.y0 + box.y1) / 2 for box in near]
-    if len(near) < 2 or max(xs) - min(xs) < 2 * near[0].height:
-        return ys[0]
-    return float(np.polyval(np.polyfit(xs, ys, 1), x))
-
-
-def _has_dash(box: TextBox, gray: np.ndarray) -> bool:
-    margin = 0.2 * box.height
-    return find_dashes(gray, (box.x0 - margin, box.y0, box.x1 + margin, box.y1), box.height) == "-"

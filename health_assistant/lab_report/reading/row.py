@@ -27,7 +27,7 @@ _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
 _TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
 NAMELESS = "（名称没有读出）"
 NOT_AN_ITEM = re.compile(
-    r"[:：]$|^ID(?![A-Za-z])|^(测定值|检测值|结果|单位|参考(区间|范围|值)|提示|项目)$|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|审核|检验者|核对|体温"
+    r"[:：]$|^ID(?![A-Za-z])|^(测定值|检测值|(检测|检验|测定)?结果|单位|参考(区间|范围|值)|提示|项目)$|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|患者|注射器|审核|检验者|核对|体温"
     r"|(检验|检测|测试|报告|操作|复核|批准|录入|签发|主管|医师|技师|打印)(者|人员?|员|师)?\s*[:：]"
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
@@ -55,6 +55,8 @@ class Row:
     high: TextBox | None = None
     """下限与上限各印一列时的两格。"""
     mark: TextBox | None = None
+    word: TextBox | None = None
+    """另一列里的阳性、阴性：判断看数，与它不符的起疑。"""
     maybe_arrows: list[TextBox] = field(default_factory=list)
     doubt: str | None = None
     """这一行读得没有把握的原因。"""
@@ -78,6 +80,8 @@ class Row:
         if self.result and self.result.text in ARROW_LIKE:
             self.maybe_arrows.append(self.result)
             self.result = box
+        elif box.kind == "text" and self.result and re.fullmatch(r"已?复[核查检]|已审核?", box.text):
+            return  # 盖在旁边的话
         elif self.result is None or self.result.kind == "text" != box.kind:
             self.result = box
         elif box.text in ARROW_LIKE:
@@ -208,11 +212,13 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
     result = row.result.text if row.result else ""
     unit = repair_unit(row.unit.text, lambda: find_analyte(name, code, "")) if row.unit else ""
     limits = join_limits(row.limits)
-    return name or code, code if name else "", repair_zeros(result, limits), unit, limits
+    return name or code, code if name else "", repair_number(result, limits), unit, limits
 
 
-def repair_zeros(result: str, limits: str) -> str:
-    """数里的 0 读成了字母 O（`OH`、`O.5`）的结果；参考范围是数才改，没有的 O 可能是血型。"""
+def repair_number(result: str, limits: str) -> str:
+    """数里的 0 读成了字母 O（`OH`、`O.5`）、点读成了冒号（`2:11`）的结果；参考范围是数才改，没有的 O 可能是血型。"""
+    if re.fullmatch(r"([2-9]|\d\d):\d{1,2}", result) and re.search(r"\d\.\d", limits):
+        return result.replace(":", ".")  # 滴度是 1: 开头的
     is_number = re.fullmatch(r"[<>]?[\dOo.]*[Oo][\dOo.]*(HH?|LL?)?", result)
     if is_number and isinstance(parse_range(limits), Interval):
         return result.replace("O", "0").replace("o", "0")

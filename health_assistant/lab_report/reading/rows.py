@@ -1,17 +1,15 @@
-"""有表头的表 -> 一行行检验项目：列决定一格是什么，写法只分得出同一格里的数、单位、标记与范围。"""
+"""有表头的表 -> 一行行检验项目：一个视觉行入座以后（`seating.py`），换行的名称、范围并到它那一项。"""
 
 import re
-from dataclasses import replace
 from itertools import pairwise, zip_longest
 from statistics import median
 
 from health_assistant.lab_report.reading.cards import find_headless_rows
-from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, has_chinese, is_known, split_maybe_arrow
+from health_assistant.lab_report.reading.cells import has_chinese, is_known
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, has_item_name, is_item, is_subline, joins
-from health_assistant.lab_report.reading.tables import Columns, Table, join_boxes
-from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.seating import seat_line
+from health_assistant.lab_report.reading.tables import Table, join_boxes
 
-_OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
 _NAMELESS = "没有读出这一行的项目名称"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
 """写着界限的，不是日期与时间。"""
@@ -87,7 +85,7 @@ def count_unread(table: Table, rows: list[Row]) -> int:
 
 def _headed_rows(table: Table) -> list[Row]:
     """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
-    lines = [_fill(line, table.columns) for line in table.lines]
+    lines = _with_codes_below([seat_line(line, table.columns) for line in table.lines])
     named = [row for row in lines if row.name]
     valued = [row for row in named if _has_value(row)]
     pitch = median([below.anchor.line - above.anchor.line for above, below in pairwise(valued)] or [0.0])
@@ -151,6 +149,23 @@ def _is_title_of(above: Row, below: Row) -> bool:
     return is_second_half or not has_chinese(below.name.text)
 
 
+def _with_codes_below(lines: list[Row]) -> list[Row]:
+    """名称、结果、代号各占一行的（手机上）：结果与代号都归上面的名称。"""
+    kept: list[Row] = []
+    for row in lines:
+        host, values = kept[-2:] if len(kept) > 1 else (row, row)
+        # IgM 是名称换行印的下半截
+        is_code = row.name and not _has_value(row) and not re.search("[一-鿿]|^Ig[A-Z]$", row.name.text)
+        is_between = host.name and not _has_value(host) and not values.name and _has_value(values)
+        near = row.anchor.line - host.anchor.line < 3 * row.anchor.height
+        if is_code and is_between and near and abs(row.name.start - host.name.start) < row.name.height:
+            host.code = row.name
+            _merge(host, kept.pop())
+        else:
+            kept.append(row)
+    return kept
+
+
 def _names_under_codes(lines: list[Row]) -> list[Row]:
     """只有中文名称、印在代号与结果下面的那些行；第一项的上面没有这样的一行，多半的项下面都有，离得也不比下一项远。"""
     coded = [row for row in lines if row.name and _has_value(row) and not (row.code or has_chinese(row.name.text))]
@@ -196,110 +211,6 @@ def _is_lower_half(row: Row, above: Row) -> bool:
     drop, height = above.result.line - above.name.line, above.name.height
     is_aligned = abs(row.name.start - above.name.start) < height
     return drop > 0.35 * height and is_aligned and 0 < row.name.line - above.result.line < 1.5 * drop
-
-
-def _fill(line: list[Cell], columns: Columns) -> Row:
-    """把一个视觉行的格子按列入座。"""
-    row = Row(name=None, anchor=line[0].box)
-    start, _, end = columns.spans.get("name", (0.0, 0.0, 0.0))
-    for cell, column in zip(line, columns.assign(line), strict=True):
-        box = cell.box
-        # 与名称一列没有对齐的是别的文字：页脚、切掉半边的另一栏
-        reach = start - 4 * box.height, max(end, start + 6 * box.height)
-        is_stray = column == "name" and not (reach[0] <= box.start <= reach[1] and box.end >= start)
-        if cell.kind == "range" and line == [cell] and not columns.printed & {"range", "low"}:
-            row.add_limits(box)  # 没有范围一列的单子，范围印在名称下面
-        elif column and not is_stray:
-            if re.match(r"range [^\d\s]", column):  # 男女的范围各一列
-                cell = replace(cell, box=replace(box, text=f"{column[6:]}:{box.text}"))
-            _seat(cell, column.split()[0], row, "unit" in columns.printed)
-    stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end <= cell.box.start]
-    if row.name and row.result is None and not row.limits and len(stray) == 1 and not row.low:
-        row.result, row.doubt = stray[0], _OUT_OF_PLACE
-    if row.low or row.high:
-        row.limits.extend(_joined_limits(row.low, row.high))
-    row.anchor = row.name or row.result or row.anchor
-    return row
-
-
-def _joined_limits(low: TextBox | None, high: TextBox | None) -> list[TextBox]:
-    """下限、上限两格 -> 一个范围；划了横线的一边没有界。"""
-    bounds = [box if box and re.search(r"\d", box.text) else None for box in (low, high)]
-    if all(bounds):
-        return [join_boxes(bounds[0], bounds[1], "-")]
-    return [replace(box, text=sign + box.text) for sign, box in zip("≥≤", bounds, strict=True) if box]
-
-
-def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
-    """一个格子入座；place 是它所在的列。列决定它是什么，写法只分得出同一格里的数、单位、标记与范围。"""
-    kind, box = cell.kind, cell.box
-    if place in ("ignored", "unknown", "method"):
-        return
-    if cell.labelled and kind != "unit":
-        row.add_limits(box)
-    elif place == "serial":
-        if kind == "text" and row.name is None and re.match(r"\d+[.、)]?\s*[^\d.、)\s]", box.text):
-            row.set_name(box)  # 序号与名称连成了一段
-    elif place in ("code", "name"):
-        _seat_name(cell, place, row)
-    elif kind == "mark" or place == "mark":
-        row.add_mark(box)
-    elif place in ("low", "high"):
-        setattr(row, place, box)
-    elif kind == "unit":
-        _seat_unit(box, place, row, has_unit_column)
-    elif place == "unit":
-        # 认不准的单位；单位一列里的范围是串了列的
-        row.add_limits(box) if kind in ("range", "bound") else row.set_unit(box)
-    elif place == "range":
-        # 单独一个字是认错的星号、箭头，或印章上的字
-        is_character = kind == "text" and len(box.text) == 1 and box.text not in "清黄无阴"
-        is_arrow = bool(row.limits) and box.text in ARROW_LIKE
-        row.add_mark(box) if is_character or is_arrow else row.add_limits(box)
-    else:
-        _seat_result(cell, row)
-
-
-def _seat_name(cell: Cell, place: str, row: Row) -> None:
-    kind, box = cell.kind, cell.box
-    is_before_code = row.code is not None and (row.code.text.isdigit() or row.code.kind == "mark")
-    if place == "code" and is_before_code and not has_chinese(box.text):
-        if not row.code.text.isdigit():
-            row.add_mark(row.code)
-        row.code = box
-    elif place == "code" and row.code is None and (row.name or not has_chinese(box.text)):
-        row.code = box
-    elif kind in ("number", "bound", "range"):
-        return  # 名称左边的数是序号
-    elif kind == "mark" and row.name:
-        row.add_mark(box)
-    elif kind == "unit" and not (row.name and box.start - row.name.end < 0.5 * box.height):
-        row.set_unit(box)
-    else:
-        row.set_name(box)
-
-
-def _seat_unit(box: TextBox, place: str, row: Row, has_unit_column: bool) -> None:
-    is_glued = row.result is not None and abs(box.start - row.result.end) < 0.05 * box.height
-    if place == "result" and is_glued and has_unit_column:
-        # 单位另有一列，结果格里又紧挨着印了单位：照抄在结果里
-        row.result = join_boxes(row.result, box)
-    else:
-        row.set_unit(box)
-
-
-def _seat_result(cell: Cell, row: Row) -> None:
-    """结果一列里的格子：已经有了数，后面的范围就是参考范围；箭头认成的字不是结果。"""
-    box = cell.box
-    if cell.kind == "range" and row.result:
-        row.add_limits(box)
-    elif cell.kind == "text" and box.text in ARROW_LIKE:
-        row.add_mark(box)
-    elif cell.kind == "text" and (number := split_maybe_arrow(box.text)):
-        row.maybe_arrows.append(box)
-        row.set_result(replace(box, text=number))
-    else:
-        row.set_result(box)
 
 
 def _nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:

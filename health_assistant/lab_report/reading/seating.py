@@ -1,0 +1,153 @@
+"""有表头的表：一个视觉行的格子按列入座，成为一行检验项目。列决定一格是什么，写法只分得出同一格里的数、单位、标记与范围。"""
+
+import re
+from dataclasses import replace
+
+from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, has_chinese, split_maybe_arrow
+from health_assistant.lab_report.reading.row import Row
+from health_assistant.lab_report.reading.tables import Columns, join_boxes
+from health_assistant.lab_report.reading.text import TextBox
+
+_OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
+Seated = tuple[Cell, str | None]
+"""一格，和它归的列。"""
+
+
+def seat_line(line: list[Cell], columns: Columns) -> Row:
+    """把一个视觉行的格子按列入座。"""
+    row = Row(name=None, anchor=line[0].box)
+    start, _, end = columns.spans.get("name", (0.0, 0.0, 0.0))
+    whole = list(zip(line, columns.assign(line), strict=True))
+    seated = _without_words(whole)
+    for cell, column in whole:
+        if cell.kind == "term" and (cell, column) not in seated and column.split()[0] == "result":
+            row.word = cell.box
+    for cell, column in seated:
+        box = cell.box
+        # 与名称一列没有对齐的是别的文字：页脚、切掉半边的另一栏
+        reach = start - 4 * box.height, max(end, start + 6 * box.height)
+        is_stray = column == "name" and not (reach[0] <= box.start <= reach[1] and box.end >= start)
+        if cell.kind == "range" and line == [cell] and not columns.printed & {"range", "low"}:
+            row.add_limits(box)  # 没有范围一列的单子，范围印在名称下面
+        elif is_stray and re.fullmatch("[HL]|[↑↓]{1,2}", box.text):
+            row.add_mark(box)  # 标记印在名称的左边，没有表头
+        elif (
+            cell.kind == "mark" and column and column.split()[0] in ("unknown", "method") and _is_alone(column, seated)
+        ):
+            row.add_mark(box)  # 标记一栏的表头没有认得
+        elif column and not is_stray:
+            if re.match(r"range [^\d\s]", column):  # 男女的范围各一列
+                cell = replace(cell, box=replace(box, text=f"{column[6:]}:{box.text}"))
+            _seat(cell, column.split()[0], row, "unit" in columns.printed)
+    stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end <= cell.box.start]
+    if row.name and row.result is None and not row.limits and len(stray) == 1 and not row.low:
+        row.result, row.doubt = stray[0], _OUT_OF_PLACE
+    if row.low or row.high:
+        row.limits.extend(_joined_limits(row.low, row.high))
+    row.anchor = row.name or row.result or row.anchor
+    return row
+
+
+def _is_alone(column: str, seated: list[Seated]) -> bool:
+    return sum(one == column for _, one in seated) == 1
+
+
+def _without_words(seated: list[Seated]) -> list[Seated]:
+    """又有一列数、又有一列词的结果（定量与定性、风险值与高低风险）或范围：数与范围比得出高低，词不看。
+
+    只有词的范围（阴性）时，看的是词的结果。
+    """
+    for role in ("range", "result"):
+        own = [
+            one for one in seated if one[1] in (role, *_seconds(role, seated)) and one[0].kind not in ("mark", "unit")
+        ]
+        words = [one for one in own if one[0].kind in ("text", "term")]
+        if len({column for _, column in own}) == 2 and 0 < len(words) < len(own):
+            is_worded = role == "result" and any(column == "range" and cell.kind == "term" for cell, column in seated)
+            seated = [one for one in seated if one not in own or (one in words) == is_worded]
+    return seated
+
+
+def _seconds(role: str, seated: list[Seated]) -> list[str]:
+    """又一列同一种的：`result 827`；男女的范围各一列（`range 男`）不算。"""
+    return [column for _, column in seated if column and re.fullmatch(rf"{role} \d+", column)]
+
+
+def _joined_limits(low: TextBox | None, high: TextBox | None) -> list[TextBox]:
+    """下限、上限两格 -> 一个范围；划了横线的一边没有界。"""
+    bounds = [box if box and re.search(r"\d", box.text) else None for box in (low, high)]
+    if all(bounds):
+        return [join_boxes(bounds[0], bounds[1], "-")]
+    return [replace(box, text=sign + box.text) for sign, box in zip("≥≤", bounds, strict=True) if box]
+
+
+def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
+    """一个格子入座；place 是它所在的列。列决定它是什么，写法只分得出同一格里的数、单位、标记与范围。"""
+    kind, box = cell.kind, cell.box
+    if place in ("ignored", "unknown", "method"):
+        return
+    if cell.labelled and kind != "unit":
+        row.add_limits(box)
+    elif place == "serial":
+        if kind == "text" and row.name is None and re.match(r"\d+[.、)]?\s*[^\d.、)\s]", box.text):
+            row.set_name(box)  # 序号与名称连成了一段
+    elif place in ("code", "name"):
+        _seat_name(cell, place, row)
+    elif kind == "mark" or place == "mark":
+        row.add_mark(box)
+    elif place in ("low", "high"):
+        setattr(row, place, box)
+    elif kind == "unit":
+        _seat_unit(box, place, row, has_unit_column)
+    elif place == "unit":
+        # 认不准的单位；单位一列里的范围是串了列的
+        row.add_limits(box) if kind in ("range", "bound") else row.set_unit(box)
+    elif place == "range":
+        # 单独一个字是认错的星号、箭头，或印章上的字
+        is_character = kind == "text" and len(box.text) == 1 and box.text not in "清黄无阴软褐棕"
+        is_arrow = bool(row.limits) and box.text in ARROW_LIKE
+        row.add_mark(box) if is_character or is_arrow else row.add_limits(box)
+    else:
+        _seat_result(cell, row)
+
+
+def _seat_name(cell: Cell, place: str, row: Row) -> None:
+    kind, box = cell.kind, cell.box
+    is_before_code = row.code is not None and (row.code.text.isdigit() or row.code.kind == "mark")
+    if place == "code" and is_before_code and not has_chinese(box.text):
+        if not row.code.text.isdigit():
+            row.add_mark(row.code)
+        row.code = box
+    elif place == "code" and row.code is None and (row.name or not has_chinese(box.text)):
+        row.code = box
+    elif kind in ("number", "bound", "range"):
+        return  # 名称左边的数是序号
+    elif kind == "mark" and row.name:
+        row.add_mark(box)
+    elif kind == "unit" and not (row.name and box.start - row.name.end < 0.5 * box.height):
+        row.set_unit(box)
+    else:
+        row.set_name(box)
+
+
+def _seat_unit(box: TextBox, place: str, row: Row, has_unit_column: bool) -> None:
+    is_glued = row.result is not None and abs(box.start - row.result.end) < 0.05 * box.height
+    if place == "result" and is_glued and has_unit_column:
+        # 单位另有一列，结果格里又紧挨着印了单位：照抄在结果里
+        row.result = join_boxes(row.result, box)
+    else:
+        row.set_unit(box)
+
+
+def _seat_result(cell: Cell, row: Row) -> None:
+    """结果一列里的格子：已经有了数，后面的范围就是参考范围；箭头认成的字不是结果。"""
+    box = cell.box
+    if cell.kind == "range" and row.result:
+        row.add_limits(box)
+    elif cell.kind == "text" and box.text in ARROW_LIKE:
+        row.add_mark(box)
+    elif cell.kind == "text" and (number := split_maybe_arrow(box.text)):
+        row.maybe_arrows.append(box)
+        row.set_result(replace(box, text=number))
+    else:
+        row.set_result(box)

@@ -1,0 +1,115 @@
+"""一行里文字识别常常读不到的小东西：箭头、单独一横、标记一栏里没有认出来的字。看像素。"""
+
+import re
+from collections.abc import Sequence
+from statistics import median
+
+import numpy as np
+
+from health_assistant.lab_report.reading.arrows import ARROWS, find_arrow
+from health_assistant.lab_report.reading.cells import split_mark
+from health_assistant.lab_report.reading.glyphs import find_dashes, has_character
+from health_assistant.lab_report.reading.page import Page
+from health_assistant.lab_report.reading.row import Row
+from health_assistant.lab_report.reading.tables import Columns
+from health_assistant.lab_report.reading.text import TextBox
+
+UNREAD_MARK = "?"
+"""标记一栏里有墨而没有读出来的标记：不知道说的是什么，只知道这一项不会是正常。"""
+_MIN_MARKS = 2
+
+Zone = tuple[float, float, float, float]
+
+
+def mark_column(rows: list[Row], columns: Columns) -> float | None:
+    """标记一栏的正中，拉平以后的横坐标：表头印着的，或读到的标记都对齐的地方；没有这一栏为 None。"""
+    if "mark" in columns.spans:
+        return columns.spans["mark"][1]
+    marks = [row.mark for row in rows if row.mark]
+    middles = [box.middle for box in marks]
+    is_column = len(marks) >= _MIN_MARKS and max(middles) - min(middles) < marks[0].height
+    return median(middles) if is_column else None
+
+
+def find_mark(row: Row, page: Page, gray: np.ndarray, boxes: list[TextBox], column: float | None) -> str | None:
+    """这一行的异常标记。文字标记（H、偏高）信文字识别；箭头信像素。
+
+    column 是标记一栏的正中（见 `mark_column`）：那里有墨而没有读出来的，是 `UNREAD_MARK`。
+    """
+    if row.mark and not set(row.mark.text) & set(ARROWS):
+        return row.mark.text
+    height = row.anchor.height
+    zones = []
+    if row.result:
+        # 结果左右两边的空白，到最近的文字为止；结果与别的格子连成一段时，从整段的两头算起
+        line = [box for box in boxes if abs(box.line - row.result.line) < 0.6 * height]
+        beside = [box for box in line if box not in row.maybe_arrows]
+        whole = [box for box in beside if box.x0 < row.result.x1 and box.x1 > row.result.x0] or [row.result]
+        left, right = min(box.x0 for box in whole), max(box.x1 for box in whole)
+        start = max((box.x1 for box in beside if box.x1 <= left), default=row.anchor.x1)
+        start -= height if row.name and split_mark(row.name.text)[1] else 0
+        end = min((box.x0 for box in beside if box.x0 >= right), default=right)
+        for x0, x1 in ((start, left), (right, end)):
+            middle = _line_height_at((x0 + x1) / 2, beside)
+            zones.append((x0, middle - 0.65 * height, x1, middle + 0.65 * height))
+    own = None
+    if column is not None and row.name and not row.mark and not row.maybe_arrows:
+        own = _zone_at(column + row.name.x0 - row.name.start, row, boxes, reach=1.5)
+        zones += [own] if own else []
+    found = {find_arrow(page.pixels, zone, height) for zone in zones}
+    for box in row.maybe_arrows:
+        around = (box.x0 - 0.9 * height, box.y0 - 0.2 * height, box.x1 + 0.9 * height, box.y1 + 0.2 * height)
+        # 连成一段的，箭头在哪里是按字数估的
+        is_own = box in boxes
+        slack = (0.1 if is_own else 0.7) * height
+        found.add(find_arrow(page.pixels, around, height, (box.x0 - slack, box.x1 + slack), is_own))
+    found -= {None}
+    if len(found) == 1 and row.mark and re.fullmatch(r"[↑↓]{2}", row.mark.text):
+        return 2 * found.pop()
+    if not found and own and has_character(gray, own, height):
+        return UNREAD_MARK
+    if not found and row.mark:
+        return UNREAD_MARK  # 文字识别说是箭头，像素里看不清朝哪边
+    return found.pop() if len(found) == 1 else None
+
+
+def _zone_at(
+    center: float, row: Row, boxes: list[TextBox], halfway: Sequence[float] = (), reach: float = 4
+) -> Zone | None:
+    """这一行在横坐标 center 处的空白：左右至多 reach 个字高，到最近的文字为止，也不过 halfway（与邻列的中间）。
+
+    那里有文字的为 None。
+    """
+    height = row.anchor.height
+    beside = [box for box in boxes if abs(box.line - row.anchor.line) < 0.6 * height]
+    if any(box.x0 <= center <= box.x1 for box in beside):
+        return None
+    right = min([center + reach * height, *(x for x in (*halfway, *(box.x0 for box in beside)) if x > center)])
+    left = max([center - reach * height, *(x for x in (*halfway, *(box.x1 for box in beside)) if x < center)])
+    middle = _line_height_at((left + right) / 2, beside)
+    return left, middle - 0.6 * height, right, middle + 0.6 * height
+
+
+def find_dashes_in(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox], column: str = "result") -> str:
+    """一列里没有识别出文字时，像素里的横线：`-`（阴性）、`-----`（未做）或空串。"""
+    if column not in columns.spans or row.name is None:
+        return ""
+    shift = row.name.x0 - row.name.start
+    center = columns.spans[column][1] + shift
+    halfway = [(center + span[1] + shift) / 2 for name, span in columns.spans.items() if name != column]
+    zone = _zone_at(center, row, boxes, halfway)
+    return find_dashes(gray, zone, row.anchor.height) if zone else ""
+
+
+def _line_height_at(x: float, line: list[TextBox]) -> float:
+    """这一行在横坐标 x 处的纵坐标（像素）：页面可能微微倾斜或弯曲，凭最近的几个格子估计。"""
+    near = sorted(line, key=lambda box: abs((box.x0 + box.x1) / 2 - x))[:4]
+    xs, ys = [(box.x0 + box.x1) / 2 for box in near], [(box.y0 + box.y1) / 2 for box in near]
+    if len(near) < 2 or max(xs) - min(xs) < 2 * near[0].height:
+        return ys[0]
+    return float(np.polyval(np.polyfit(xs, ys, 1), x))
+
+
+def has_dash(box: TextBox, gray: np.ndarray) -> bool:
+    margin = 0.2 * box.height
+    return find_dashes(gray, (box.x0 - margin, box.y0, box.x1 + margin, box.y1), box.height) == "-"
