@@ -59,6 +59,13 @@ def test_a_corrected_value_can_be_critical_and_then_leads(page, report_server):
     assert page.inner_text("#notices").startswith("尽快就医：钾 7.1")
 
 
+def test_a_critical_value_nobody_is_sure_of_leads_as_loudly(page, report_server):
+    open_result(page, report_server, [NORMAL, CRITICAL.model_copy(update={"mark": "↓"})])
+    assert page.inner_text("#tier") == "尽快急诊"
+    assert page.inner_text("#notices").startswith("请马上核对原件：钾 7.1")
+    assert page.get_attribute("#notices", "data-critical") == "true"
+
+
 def test_the_corrected_row_keeps_its_place_on_the_photo(page, report_server):
     open_result(page, report_server, EXAMPLE)
     correct(page, "红细胞分布宽度CV", result="13.2", mark="")
