@@ -301,6 +301,7 @@ def test_all_normal_is_said_plainly():
         (("葡萄糖", "2.1", "mmol/L", "3.9-6.1"), ("糖",)),
         (("钾", "6.8", "mmol/L", "3.5-5.3"), ("香蕉", "含钾")),
         (("钠", "112", "mmol/L", "137-147"), ("水",)),
+        (("收缩压", "185", "mmHg", "90-139"), ("心内科",)),
     ],
 )
 def test_first_aid_survives_the_critical_branch(row, words):
