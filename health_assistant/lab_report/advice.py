@@ -7,20 +7,19 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from health_assistant.lab_report.alarms import CHECK
-from health_assistant.lab_report.assessment import Assessment
+from health_assistant.lab_report.assessment import Assessment, severity_of
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.language import join_names, join_sentences, say, translate
 from health_assistant.lab_report.report import (
     ABNORMAL_FLAGS,
     FLAG_WORDS,
-    SEVERITIES,
     TRIAGE_WORDS,
-    WHEN_OF,
     WHEN_WORDS,
     Severity,
+    at_least,
     escape_markdown,
+    worst,
 )
-from health_assistant.lab_report.severity import at_least, worst
 from health_assistant.lab_report.subjects import Subject, Subjects, find_subjects, name_some, value_text, with_range
 
 ENGINE_NAME = "embedded-health-advisor"
@@ -106,7 +105,7 @@ def _opening(report: Assessment, subjects: Subjects) -> str:
     parts = _first_things(report, subjects)
     weighty = _weighty(report, subjects)
     if weighty:
-        reasons = [_about(one, one.warning or one.say or one.why) for one in weighty[:MAX_REASONS]]
+        reasons = [_about(subject, subject.warning or subject.say or subject.why) for subject in weighty[:MAX_REASONS]]
         parts.append("\n".join(f"- {reason}" for reason in reasons))
         if (left := len(weighty) - MAX_REASONS) > 0:
             parts.append(say("另有 {left} 件在下面。", left=left))
@@ -119,7 +118,7 @@ def _first_things(report: Assessment, subjects: Subjects) -> list[str]:
     triage = say(TRIAGE_WORDS[report.triage])
     head = say("{triage}：{when}", triage=triage, when=say(WHEN_WORDS[report.when])) if report.when else triage
     parts = [f"### {head}", _what_to_do(report, subjects)]
-    if first_aid := list(dict.fromkeys(text for one in subjects.each for text in one.first_aid)):
+    if first_aid := list(dict.fromkeys(text for subject in subjects.each for text in subject.first_aid)):
         parts.append(say("**先做**：{words}", words=join_sentences(*first_aid)))
     return parts
 
@@ -127,7 +126,7 @@ def _first_things(report: Assessment, subjects: Subjects) -> list[str]:
 def _weighty(report: Assessment, subjects: Subjects) -> list[Subject]:
     """开头要说为什么的几件事，由重到轻；今天就要去的，只说明显以上的。"""
     floor: Severity = "marked" if report.when in ("now", "today") else "moderate"
-    return [one for one in subjects.each if at_least(one.severity, floor)]
+    return [subject for subject in subjects.each if at_least(subject.severity, floor)]
 
 
 def _first_signs(weighty: list[Subject]) -> str:
@@ -136,15 +135,14 @@ def _first_signs(weighty: list[Subject]) -> str:
 
 
 def _what_to_do(report: Assessment, subjects: Subjects) -> str:
-    severity = next((one for one in reversed(SEVERITIES) if WHEN_OF.get(one) == report.when), None)
     if report.when is None:
         return _reassurance(report, subjects)
-    reason = ""
-    heaviest = worst(one.severity for one in subjects.each)
+    severity, reason = severity_of(report), ""
+    heaviest = worst(subject.severity for subject in subjects.each)
     checks = any(notice.startswith(CHECK) for notice in report.notices)
     if checks and not at_least(heaviest, severity):
         reason = say("请先对照报告单原件，看最上面说的那一项有没有读错；没有读错的，按下面做。")
-    own = next((one.department for one in subjects.each if one.severity == severity), "")
+    own = next((subject.department for subject in subjects.each if subject.severity == severity), "")
     return join_sentences(reason, say(_WHAT_TO_DO[severity], where=own or say("开单的科室或全科")))
 
 
@@ -154,15 +152,15 @@ def _reassurance(report: Assessment, subjects: Subjects) -> str:
         return say("报告上读到的项目都在参考范围内。报告正常不等于没有疾病，有不舒服仍要看医生。")
     if report.doubts:
         return say("读到的项目里没有要马上处理的问题；但这份报告没有读全，或有疑问（见最上面），请对照原件。")
-    slight = [one for one in report.items if one.severity == "slight"]
+    slight = [finding for finding in report.items if finding.severity == "slight"]
     if slight:
         return say(
             "没有要马上处理的问题。{items} 只是轻微超出，健康的人也常有；按下面的时间复查，有不舒服就提前去看医生。",
             items=name_some(slight, MAX_REASONS),
         )
-    if subjects.harmless or any(one.flag in ABNORMAL_FLAGS for one in report.items):
+    if subjects.harmless or any(finding.flag in ABNORMAL_FLAGS for finding in report.items):
         return say("没有要马上处理的问题，偏离范围的几项没有大碍。有不舒服仍要看医生。")
-    if any(one.flag == "unknown" and (not one.analyte or one.analyte.meanings) for one in report.items):
+    if any(finding.flag == "unknown" and (not finding.analyte or finding.analyte.meanings) for finding in report.items):
         return say("读懂的项目都在参考范围内；没有判断的，请对照报告单原件。有不舒服仍要看医生。")
     return say("没有要马上处理的问题。有不舒服仍要看医生。")
 
@@ -171,8 +169,8 @@ def _reassurance(report: Assessment, subjects: Subjects) -> str:
 
 
 def _details(report: Assessment, subjects: Subjects) -> Iterator[str]:
-    for one in subjects.each:
-        yield section(one.title, one.lines)
+    for subject in subjects.each:
+        yield section(subject.title, subject.lines)
     if subjects.harmless:
         title = "别的偏离" if report.when in ("now", "today") else "一般没有大碍的偏离"
         yield section(title, map(_briefly, subjects.harmless))
@@ -191,15 +189,15 @@ def _details(report: Assessment, subjects: Subjects) -> Iterator[str]:
 
 def _questions(report: Assessment, subjects: Subjects) -> list[str]:
     """值得问医生的三到五个问题：最要紧的两件事，不认识的、没有判断的，和总要问的。"""
-    weighty = [one for one in subjects.each if at_least(one.severity, "moderate")]
-    asked = [say("{title}：最可能是什么原因，还要查什么？", title=one.title) for one in weighty[:2]]
+    weighty = [subject for subject in subjects.each if at_least(subject.severity, "moderate")]
+    asked = [say("{title}：最可能是什么原因，还要查什么？", title=subject.title) for subject in weighty[:2]]
     if subjects.strange:
         asked.append(say("{items}：说明什么，要不要紧？", items=name_some(subjects.strange)))
-    unknown = [one for one in report.items if one.flag == "unknown" and not one.severity]
-    unjudged = [one for one in unknown if not one.analyte or one.analyte.meanings]
+    unknown = [finding for finding in report.items if finding.flag == "unknown" and not finding.severity]
+    unjudged = [finding for finding in unknown if not finding.analyte or finding.analyte.meanings]
     if unjudged:
         asked.append(say("{items}：没有判断出高低，按医院的范围算正常吗？", items=name_some(unjudged)))
-    return asked[:3] + [say(one) for one in _ALWAYS_ASK]
+    return asked[:3] + [say(question) for question in _ALWAYS_ASK]
 
 
 def _briefly(finding: Finding) -> str:
@@ -233,9 +231,9 @@ def _grouped(owners: dict[str, list[str]]) -> list[str]:
 
 def _departments(subjects: list[Subject]) -> list[str]:
     departments: dict[str, list[str]] = {}
-    for one in subjects:
-        if at_least(one.severity, "moderate"):
-            departments.setdefault(one.department, []).append(one.title)
+    for subject in subjects:
+        if at_least(subject.severity, "moderate"):
+            departments.setdefault(subject.department, []).append(subject.title)
     return [say("{item}：{words}", item=where, words=say("；").join(names)) for where, names in departments.items()]
 
 
@@ -243,9 +241,9 @@ def _warning_signs(report: Assessment, subjects: Subjects) -> list[str]:
     """要马上就医的情况，一条一句，说法相同的并作一条；要紧而没有专门的说法时，是一般的那些。"""
     owners: dict[str, list[str]] = {}
     said = _first_signs(_weighty(report, subjects))
-    for one in subjects.each:
-        if one.watch and one.watch != said:
-            owners.setdefault(one.watch, []).append(one.title)
+    for subject in subjects.each:
+        if subject.watch and subject.watch != said:
+            owners.setdefault(subject.watch, []).append(subject.title)
     if owners or said:
         return _grouped(owners)
     return [say(_GENERAL_RED_FLAGS)] if subjects.strange or report.when in ("now", "today", "days") else []

@@ -11,7 +11,6 @@ from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import fold_name
 from health_assistant.lab_report.report import (
-    SEVERITIES,
     Origin,
     OriginField,
     Reading,
@@ -19,8 +18,9 @@ from health_assistant.lab_report.report import (
     ReadRow,
     Severity,
     consistent,
+    rank,
+    worst,
 )
-from health_assistant.lab_report.severity import worst
 
 MAX_NAMES = 8
 """一句话里至多说几项的名称。"""
@@ -174,4 +174,4 @@ def _graver(one: Observation, other: Observation, head: dict[str, str | None]) -
     page, other_reading = left.row.page, describe_reading(left.row)
     doubt = f"第 {chosen.row.page} 页与第 {page} 页读得不一样，第 {page} 页是 {other_reading}，请核对原件"
     doubtful = replace(chosen, row=chosen.row.model_copy(update={"doubt": doubt}))
-    return doubtful, min(graver, "severe", key=SEVERITIES.index) if graver else None
+    return doubtful, min(graver, "severe", key=rank) if graver else None

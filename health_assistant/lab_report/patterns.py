@@ -16,8 +16,7 @@ from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.person import Person, Spoken, SpokenTo
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, Severity
-from health_assistant.lab_report.severity import at_least
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, Severity, at_least, rank
 
 State = Literal["high", "low", "abnormal", "normal", "positive", "negative"]
 
@@ -31,7 +30,9 @@ class Condition:
 
     def holds(self, findings: list[Finding]) -> bool:
         """这一项的每一行（可能重复印）都是这样；没有这一项则不是。"""
-        return bool(findings) and all(_is_in(one, self.state) and self._is_grave_enough(one) for one in findings)
+        return bool(findings) and all(
+            _is_in(finding, self.state) and self._is_grave_enough(finding) for finding in findings
+        )
 
     def _is_grave_enough(self, finding: Finding) -> bool:
         return self.floor is None or at_least(finding.severity, self.floor)
@@ -85,7 +86,7 @@ class Pattern(Spoken):
             raise ValueError("至少要有两个条件，单独一项写在指标目录里")
         if self.common.endswith("。"):
             raise ValueError("common 填在句子中间，不带句号")
-        codes = {one.code for one in load_catalogue()}
+        codes = {analyte.code for analyte in load_catalogue()}
         if strange := sorted({*self.all, *self.any, *self.unless, *self.explains} - codes):
             raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
         return self
@@ -108,11 +109,11 @@ class Pattern(Spoken):
 
         if len(holding(self.all)) < len(self.all) or (self.any and not holding(self.any)):
             return None
-        doubtful = any(one.flag == "unknown" for code in self.unless for one in findings.get(code, []))
+        doubtful = any(finding.flag == "unknown" for code in self.unless for finding in findings.get(code, []))
         if holding(self.unless) or doubtful:
             return None
         explained = dict.fromkeys([*self.all, *holding(self.any), *holding(self.explains)])
-        return [one for code in explained for one in findings[code]]
+        return [finding for code in explained for finding in findings[code]]
 
 
 class PatternFile(Entry):
@@ -123,7 +124,7 @@ class PatternFile(Entry):
 
     @model_validator(mode="after")
     def _check(self) -> "PatternFile":
-        if repeated := repeated_values(one.id for one in self.patterns):
+        if repeated := repeated_values(pattern.id for pattern in self.patterns):
             raise ValueError(f"id 重复：{'、'.join(repeated)}")
         return self
 
@@ -139,8 +140,8 @@ class Match:
     def severity(self) -> Severity | None:
         """有多要紧：组合自己的；异常的行都只是轻微时，几周、几天内看的组合也只是轻微（两件小事还是小事）。"""
         own = None if self.pattern.severity == "none" else self.pattern.severity
-        abnormal = [one.severity for one in self.findings if one.flag in ABNORMAL_FLAGS]
-        only_trifles = bool(abnormal) and not any(at_least(one, "moderate") for one in abnormal)
+        abnormal = [finding.severity for finding in self.findings if finding.flag in ABNORMAL_FLAGS]
+        only_trifles = bool(abnormal) and not any(at_least(severity, "moderate") for severity in abnormal)
         return "slight" if own in ("moderate", "marked") and only_trifles else own
 
     @property
@@ -169,15 +170,12 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
             matches.append(Match(pattern.spoken_to(person), rows))
     chosen: list[Match] = []
     explained: set[int] = set()
-    for match in sorted(matches, key=lambda one: -_ORDER.index(one.severity or "none")):
-        abnormal = {id(one) for one in match.findings if one.flag in ABNORMAL_FLAGS}
+    for match in sorted(matches, key=lambda match: rank(match.severity), reverse=True):
+        abnormal = {id(finding) for finding in match.findings if finding.flag in ABNORMAL_FLAGS}
         if not abnormal or abnormal - explained:
             chosen.append(match)
             explained |= abnormal
     return chosen
-
-
-_ORDER = ("none", *SEVERITIES)
 
 
 def _is_in(finding: Finding, state: State) -> bool:
