@@ -160,7 +160,8 @@ def _reassurance(report: Assessment, subjects: Subjects) -> str:
         )
     if subjects.harmless or any(finding.flag in ABNORMAL_FLAGS for finding in report.items):
         return say("没有要马上处理的问题，偏离范围的几项没有大碍。有不舒服仍要看医生。")
-    if any(finding.flag == "unknown" and (not finding.analyte or finding.analyte.meanings) for finding in report.items):
+    _, unjudged = _unjudged(report)
+    if unjudged:
         return say("读懂的项目都在参考范围内；没有判断的，请对照报告单原件。有不舒服仍要看医生。")
     return say("没有要马上处理的问题。有不舒服仍要看医生。")
 
@@ -179,7 +180,7 @@ def _details(report: Assessment, subjects: Subjects) -> Iterator[str]:
     # 只有一个科室的，开头已经说了
     if report.triage == "soon" and len(departments := _departments(subjects.each)) > 1:
         yield section("可以挂的科室", departments, say("拿不准时先挂全科或内科，由医生转诊。"))
-    yield from _unjudged_sections(report.items)
+    yield from _unjudged_sections(report)
     if signs := _warning_signs(report, subjects):
         yield section("出现这些情况，不要等复查，马上就医", signs)
     if report.triage in ("soon", "urgent"):
@@ -193,8 +194,7 @@ def _questions(report: Assessment, subjects: Subjects) -> list[str]:
     asked = [say("{title}：最可能是什么原因，还要查什么？", title=subject.title) for subject in weighty[:2]]
     if subjects.strange:
         asked.append(say("{items}：说明什么，要不要紧？", items=name_some(subjects.strange)))
-    unknown = [finding for finding in report.items if finding.flag == "unknown" and not finding.severity]
-    unjudged = [finding for finding in unknown if not finding.analyte or finding.analyte.meanings]
+    _, unjudged = _unjudged(report)
     if unjudged:
         asked.append(say("{items}：没有判断出高低，按医院的范围算正常吗？", items=name_some(unjudged)))
     return asked[:3] + [say(question) for question in _ALWAYS_ASK]
@@ -206,44 +206,47 @@ def _briefly(finding: Finding) -> str:
     return say("{item}：{words}", item=with_range(finding), words=words)
 
 
-def _unjudged_sections(findings: list[Finding]) -> Iterator[str]:
-    """没有判断的行，理由相同的并作一条；血型这样不分高低的另说。"""
-    plain: dict[str, list[str]] = {}
-    unknown: dict[str, list[str]] = {}
-    for finding in findings:
-        if finding.flag != "unknown" or finding.severity:
-            continue
-        if finding.analyte and not finding.analyte.meanings:
-            plain.setdefault(say(finding.analyte.measures), []).append(value_text(finding))
-        else:
-            note = escape_markdown(translate(finding.note or FLAG_WORDS["unknown"]))
-            unknown.setdefault(note, []).append(value_text(finding))
+def _unjudged(report: Assessment) -> tuple[list[Finding], list[Finding]]:
+    """没有判断的行：血型这样本来不分高低的，与别的。"""
+    unknown = [finding for finding in report.items if finding.flag == "unknown" and not finding.severity]
+    plain = [finding for finding in unknown if finding.analyte and not finding.analyte.meanings]
+    return plain, [finding for finding in unknown if not finding.analyte or finding.analyte.meanings]
+
+
+def _unjudged_sections(report: Assessment) -> Iterator[str]:
+    plain, unjudged = _unjudged(report)
     if plain:
-        yield section("不分高低的项目", _grouped(plain))
-    if unknown:
-        yield section("没有判断的项目", _grouped(unknown), say("请对照报告单原件，或请医生看这几项。"))
+        yield section("不分高低的项目", _grouped((say(row.analyte.measures), value_text(row)) for row in plain))
+    if unjudged:
+        notes = [escape_markdown(translate(row.note or FLAG_WORDS["unknown"])) for row in unjudged]
+        lines = _grouped(zip(notes, map(value_text, unjudged), strict=True))
+        yield section("没有判断的项目", lines, say("请对照报告单原件，或请医生看这几项。"))
 
 
-def _grouped(owners: dict[str, list[str]]) -> list[str]:
-    """{说法: [谁, ...]} -> “谁、谁：说法”。"""
-    return [say("{item}：{words}", item=join_names(names), words=text) for text, names in owners.items()]
+def _owners(said: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """（说法，谁）若干对 -> {说法: [谁, ...]}。"""
+    owners: dict[str, list[str]] = {}
+    for words, name in said:
+        owners.setdefault(words, []).append(name)
+    return owners
+
+
+def _grouped(said: Iterable[tuple[str, str]]) -> list[str]:
+    """（说法，谁）若干对 -> “谁、谁：说法”，说法相同的并作一条。"""
+    return [say("{item}：{words}", item=join_names(names), words=words) for words, names in _owners(said).items()]
 
 
 def _departments(subjects: list[Subject]) -> list[str]:
-    departments: dict[str, list[str]] = {}
-    for subject in subjects:
-        if at_least(subject.severity, "moderate"):
-            departments.setdefault(subject.department, []).append(subject.title)
-    return [say("{item}：{words}", item=where, words=say("；").join(names)) for where, names in departments.items()]
+    weighty = [(subject.department, subject.title) for subject in subjects if at_least(subject.severity, "moderate")]
+    return [
+        say("{item}：{words}", item=where, words=say("；").join(names)) for where, names in _owners(weighty).items()
+    ]
 
 
 def _warning_signs(report: Assessment, subjects: Subjects) -> list[str]:
     """要马上就医的情况，一条一句，说法相同的并作一条；要紧而没有专门的说法时，是一般的那些。"""
-    owners: dict[str, list[str]] = {}
     said = _first_signs(_weighty(report, subjects))
-    for subject in subjects.each:
-        if subject.watch and subject.watch != said:
-            owners.setdefault(subject.watch, []).append(subject.title)
-    if owners or said:
-        return _grouped(owners)
+    others = [(subject.watch, subject.title) for subject in subjects.each if subject.watch not in ("", said)]
+    if others or said:
+        return _grouped(others)
     return [say(_GENERAL_RED_FLAGS)] if subjects.strange or report.when in ("now", "today", "days") else []

@@ -3,8 +3,9 @@
 组合只看代码已经判断的高低与轻重，不自己比数值；要用的行没有判断，组合就不成立。
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
@@ -16,7 +17,7 @@ from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.person import Person, Spoken, SpokenTo
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, Severity, at_least, rank
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, Severity, at_least, rank, worst
 
 State = Literal["high", "low", "abnormal", "normal", "positive", "negative"]
 
@@ -30,12 +31,8 @@ class Condition:
 
     def holds(self, findings: list[Finding]) -> bool:
         """这一项的每一行（可能重复印）都是这样；没有这一项则不是。"""
-        return bool(findings) and all(
-            _is_in(finding, self.state) and self._is_grave_enough(finding) for finding in findings
-        )
-
-    def _is_grave_enough(self, finding: Finding) -> bool:
-        return self.floor is None or at_least(finding.severity, self.floor)
+        are_so = all(_is_in(finding, self.state) for finding in findings)
+        return bool(findings) and are_so and all(rank(finding.severity) >= rank(self.floor) for finding in findings)
 
 
 def _condition(raw: Any) -> Condition:
@@ -91,15 +88,10 @@ class Pattern(Spoken):
             raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
         return self
 
-    @cached_property
-    def needed(self) -> frozenset[str]:
-        """缺一不可的代号。"""
-        return frozenset(self.all)
-
-    def may_apply(self, person: Person, report_type: str, present: set[str]) -> bool:
+    def may_apply(self, person: Person, report_type: str, present: Set[str]) -> bool:
         """人、报告名与有的项目合不合；项目怎样还没有看。"""
         fits_title = not self.report_type or any(word in report_type for word in self.report_type)
-        return self.needed <= present and fits_title and any(map(person.fits, self.people))
+        return self.all.keys() <= present and fits_title and any(map(person.fits, self.people))
 
     def matching(self, findings: dict[str, list[Finding]]) -> list[Finding] | None:
         """成立时是它解释的行（含条件里正常的行），不成立则为 None。"""
@@ -141,7 +133,7 @@ class Match:
         """有多要紧：组合自己的；异常的行都只是轻微时，几周、几天内看的组合也只是轻微（两件小事还是小事）。"""
         own = None if self.pattern.severity == "none" else self.pattern.severity
         abnormal = [finding.severity for finding in self.findings if finding.flag in ABNORMAL_FLAGS]
-        only_trifles = bool(abnormal) and not any(at_least(severity, "moderate") for severity in abnormal)
+        only_trifles = bool(abnormal) and not at_least(worst(abnormal), "moderate")
         return "slight" if own in ("moderate", "marked") and only_trifles else own
 
     @property
@@ -162,10 +154,9 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
     for finding in findings:
         if finding.analyte:
             by_code.setdefault(finding.analyte.code, []).append(finding)
-    present = set(by_code)
     matches = []
     for pattern in load_patterns():
-        rows = pattern.matching(by_code) if pattern.may_apply(person, report_type, present) else None
+        rows = pattern.matching(by_code) if pattern.may_apply(person, report_type, by_code.keys()) else None
         if rows is not None:
             matches.append(Match(pattern.spoken_to(person), rows))
     chosen: list[Match] = []
