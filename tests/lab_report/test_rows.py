@@ -50,9 +50,20 @@ def test_a_row_is_judged_so(case):
         if what in case:
             wanted = case[what] if isinstance(case[what], list) else [case[what]]
             assert found in wanted, (what, finding.note, report.notices)
+    if "tracked" in case:
+        found = finding.tracked
+        assert case["tracked"] == ([found.analyte, found.unit, found.value, found.low, found.high] if found else [])
     assert "flags" not in case or [one.flag for one in report.items] == case["flags"]
     said = "\n".join(report.notices)
     assert case.get("note", "") in (finding.note or "")
     assert said.startswith(case.get("first", ""))
     assert case.get("says", "") in said
     assert "silent" not in case or case["silent"] not in said
+
+
+def test_how_much_varies_anyway_comes_with_the_row():
+    """Fraser 2001：2.77 × √(CVi² + (CVi/2)²)；钾的 CVi 是 4.1%；地高辛没有这样的数。"""
+    changes = [
+        judge({"row": text}).items[0].tracked.change_percent for text in ("钾 | 4.2 | mmol/L", "地高辛 | 1.1 | ng/mL")
+    ]
+    assert changes == [12.7, None]
