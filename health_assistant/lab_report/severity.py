@@ -140,7 +140,8 @@ class SeverityFile(Entry):
         if strange := sorted(named - catalogue.keys()):
             raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
         cited = {key for line in (*self.grades, *self.measured) for key in line.source}
-        cited |= {entry.source for entry in (*self.variation.values(), *self.specimens.values())}
+        cited |= {variation.source for variation in self.variation.values()}
+        cited |= {specimen.source for specimen in self.specimens.values()}
         if unknown := sorted(cited - self.sources.keys()):
             raise ValueError(f"sources 里没有这些来源：{'、'.join(unknown)}")
         for line in self.grades:
