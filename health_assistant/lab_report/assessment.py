@@ -176,7 +176,7 @@ def _lower_explained(matches: list[Match]) -> None:
 def _overall(findings: list[Finding]) -> Severity | None:
     """没有判断的行里印着标记的，或没有判断的占了多半：不能当作没有事。"""
     unknown = [finding for finding in findings if finding.flag == "unknown"]
-    open_questions = sum(not _is_no_question(finding) for finding in unknown)
+    open_questions = sum(not _may_stay_open(finding) for finding in unknown)
     # 本身没有坏处的（尿结晶），印着标记也不要紧
     weighty = [finding for finding in unknown if not (finding.analyte and finding.analyte.is_harmless("abnormal"))]
     is_flagged = any(finding.mark for finding in weighty)
@@ -190,7 +190,7 @@ def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none
     return "none" if all(finding.flag == "normal" for finding in findings) else "routine"
 
 
-def _is_no_question(finding: Finding) -> bool:
+def _may_stay_open(finding: Finding) -> bool:
     """没有判断，但也不用为它去看医生：血型、颜色这样没有范围的文字；没有到哪一级的血压、身高；范围没有读懂而数是常见的。"""
     analyte = finding.analyte
     if finding.range_source == "none" and isinstance(finding.value, QualitativeResult):

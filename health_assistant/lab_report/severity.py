@@ -139,7 +139,8 @@ class SeverityFile(Entry):
         )
         if strange := sorted(named - catalogue.keys()):
             raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
-        cited = {key for line in (*self.grades, *self.measured) for key in line.source}
+        cited = {key for line in self.grades for key in line.source}
+        cited |= {key for measured in self.measured for key in measured.source}
         cited |= {variation.source for variation in self.variation.values()}
         cited |= {specimen.source for specimen in self.specimens.values()}
         if unknown := sorted(cited - self.sources.keys()):
