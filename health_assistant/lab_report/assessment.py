@@ -176,7 +176,7 @@ def _lower_explained(matches: list[Match]) -> None:
 def _overall(findings: list[Finding]) -> Severity | None:
     """没有判断的行里印着标记的，或没有判断的占了多半：不能当作没有事。"""
     unknown = [finding for finding in findings if finding.flag == "unknown"]
-    open_questions = sum(not _may_stay_open(finding) for finding in unknown)
+    open_questions = sum(not _is_descriptive(finding) and not _looks_usual(finding) for finding in unknown)
     # 本身没有坏处的（尿结晶），印着标记也不要紧
     weighty = [finding for finding in unknown if not (finding.analyte and finding.analyte.is_harmless("abnormal"))]
     is_flagged = any(finding.mark for finding in weighty)
@@ -190,11 +190,14 @@ def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none
     return "none" if all(finding.flag == "normal" for finding in findings) else "routine"
 
 
-def _may_stay_open(finding: Finding) -> bool:
-    """没有判断，但也不用为它去看医生：血型、颜色这样没有范围的文字；没有到哪一级的血压、身高；范围没有读懂而数是常见的。"""
+def _is_descriptive(finding: Finding) -> bool:
+    """血型、颜色这样没有范围的文字结果，本来就不判断高低。"""
+    return finding.range_source == "none" and isinstance(finding.value, QualitativeResult)
+
+
+def _looks_usual(finding: Finding) -> bool:
+    """印着的范围没有读懂，而数在目录里这个人的常见范围之内，或是没有到哪一级的血压、身高：没有判断，但也不用为它去看医生。"""
     analyte = finding.analyte
-    if finding.range_source == "none" and isinstance(finding.value, QualitativeResult):
-        return True
     if is_measured(finding.name) and not finding.severity and not finding.floor:
         return not finding.doubts_value or finding.value is None  # `128/80` 不是一个数
     if finding.doubts_value or not analyte or not analyte.is_authoritative or finding.severity or finding.floor:

@@ -31,8 +31,10 @@ class Condition:
 
     def holds(self, findings: list[Finding]) -> bool:
         """这一项的每一行（可能重复印）都是这样；没有这一项则不是。"""
-        are_so = all(_is_in(finding, self.state) for finding in findings)
-        return bool(findings) and are_so and all(rank(finding.severity) >= rank(self.floor) for finding in findings)
+        return bool(findings) and all(_is_in(one, self.state) and self._is_grave_enough(one) for one in findings)
+
+    def _is_grave_enough(self, finding: Finding) -> bool:
+        return self.floor is None or at_least(finding.severity, self.floor)
 
 
 def _condition(raw: Any) -> Condition:
@@ -101,11 +103,11 @@ class Pattern(Spoken):
 
         if len(holding(self.all)) < len(self.all) or (self.any and not holding(self.any)):
             return None
-        doubtful = any(finding.flag == "unknown" for code in self.unless for finding in findings.get(code, []))
+        doubtful = any(one.flag == "unknown" for code in self.unless for one in findings.get(code, []))
         if holding(self.unless) or doubtful:
             return None
         explained = dict.fromkeys([*self.all, *holding(self.any), *holding(self.explains)])
-        return [finding for code in explained for finding in findings[code]]
+        return [one for code in explained for one in findings[code]]
 
 
 class PatternFile(Entry):
