@@ -7,20 +7,19 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from health_assistant.lab_report.alarms import CHECK
-from health_assistant.lab_report.assessment import Assessment
+from health_assistant.lab_report.assessment import Assessment, severity_of
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.language import join_names, join_sentences, say, translate
 from health_assistant.lab_report.report import (
     ABNORMAL_FLAGS,
     FLAG_WORDS,
-    SEVERITIES,
     TRIAGE_WORDS,
-    WHEN_OF,
     WHEN_WORDS,
     Severity,
+    at_least,
     escape_markdown,
+    worst,
 )
-from health_assistant.lab_report.severity import at_least, worst
 from health_assistant.lab_report.subjects import Subject, Subjects, find_subjects, name_some, value_text, with_range
 
 ENGINE_NAME = "embedded-health-advisor"
@@ -106,7 +105,7 @@ def _opening(report: Assessment, subjects: Subjects) -> str:
     parts = _first_things(report, subjects)
     weighty = _weighty(report, subjects)
     if weighty:
-        reasons = [_about(one, one.warning or one.say or one.why) for one in weighty[:MAX_REASONS]]
+        reasons = [_about(subject, subject.warning or subject.say or subject.why) for subject in weighty[:MAX_REASONS]]
         parts.append("\n".join(f"- {reason}" for reason in reasons))
         if (left := len(weighty) - MAX_REASONS) > 0:
             parts.append(say("另有 {left} 件在下面。", left=left))
@@ -119,7 +118,7 @@ def _first_things(report: Assessment, subjects: Subjects) -> list[str]:
     triage = say(TRIAGE_WORDS[report.triage])
     head = say("{triage}：{when}", triage=triage, when=say(WHEN_WORDS[report.when])) if report.when else triage
     parts = [f"### {head}", _what_to_do(report, subjects)]
-    if first_aid := list(dict.fromkeys(text for one in subjects.each for text in one.first_aid)):
+    if first_aid := list(dict.fromkeys(text for subject in subjects.each for text in subject.first_aid)):
         parts.append(say("**先做**：{words}", words=join_sentences(*first_aid)))
     return parts
 
@@ -127,7 +126,7 @@ def _first_things(report: Assessment, subjects: Subjects) -> list[str]:
 def _weighty(report: Assessment, subjects: Subjects) -> list[Subject]:
     """开头要说为什么的几件事，由重到轻；今天就要去的，只说明显以上的。"""
     floor: Severity = "marked" if report.when in ("now", "today") else "moderate"
-    return [one for one in subjects.each if at_least(one.severity, floor)]
+    return [subject for subject in subjects.each if at_least(subject.severity, floor)]
 
 
 def _first_signs(weighty: list[Subject]) -> str:
@@ -136,15 +135,14 @@ def _first_signs(weighty: list[Subject]) -> str:
 
 
 def _what_to_do(report: Assessment, subjects: Subjects) -> str:
-    severity = next((one for one in reversed(SEVERITIES) if WHEN_OF.get(one) == report.when), None)
     if report.when is None:
         return _reassurance(report, subjects)
-    reason = ""
-    heaviest = worst(one.severity for one in subjects.each)
+    severity, reason = severity_of(report), ""
+    heaviest = worst(subject.severity for subject in subjects.each)
     checks = any(notice.startswith(CHECK) for notice in report.notices)
     if checks and not at_least(heaviest, severity):
         reason = say("请先对照报告单原件，看最上面说的那一项有没有读错；没有读错的，按下面做。")
-    own = next((one.department for one in subjects.each if one.severity == severity), "")
+    own = next((subject.department for subject in subjects.each if subject.severity == severity), "")
     return join_sentences(reason, say(_WHAT_TO_DO[severity], where=own or say("开单的科室或全科")))
 
 
@@ -154,15 +152,16 @@ def _reassurance(report: Assessment, subjects: Subjects) -> str:
         return say("报告上读到的项目都在参考范围内。报告正常不等于没有疾病，有不舒服仍要看医生。")
     if report.doubts:
         return say("读到的项目里没有要马上处理的问题；但这份报告没有读全，或有疑问（见最上面），请对照原件。")
-    slight = [one for one in report.items if one.severity == "slight"]
+    slight = [finding for finding in report.items if finding.severity == "slight"]
     if slight:
         return say(
             "没有要马上处理的问题。{items} 只是轻微超出，健康的人也常有；按下面的时间复查，有不舒服就提前去看医生。",
             items=name_some(slight, MAX_REASONS),
         )
-    if subjects.harmless or any(one.flag in ABNORMAL_FLAGS for one in report.items):
+    if subjects.harmless or any(finding.flag in ABNORMAL_FLAGS for finding in report.items):
         return say("没有要马上处理的问题，偏离范围的几项没有大碍。有不舒服仍要看医生。")
-    if any(one.flag == "unknown" and (not one.analyte or one.analyte.meanings) for one in report.items):
+    _, unjudged = _unjudged(report)
+    if unjudged:
         return say("读懂的项目都在参考范围内；没有判断的，请对照报告单原件。有不舒服仍要看医生。")
     return say("没有要马上处理的问题。有不舒服仍要看医生。")
 
@@ -171,8 +170,8 @@ def _reassurance(report: Assessment, subjects: Subjects) -> str:
 
 
 def _details(report: Assessment, subjects: Subjects) -> Iterator[str]:
-    for one in subjects.each:
-        yield section(one.title, one.lines)
+    for subject in subjects.each:
+        yield section(subject.title, subject.lines)
     if subjects.harmless:
         title = "别的偏离" if report.when in ("now", "today") else "一般没有大碍的偏离"
         yield section(title, map(_briefly, subjects.harmless))
@@ -181,7 +180,7 @@ def _details(report: Assessment, subjects: Subjects) -> Iterator[str]:
     # 只有一个科室的，开头已经说了
     if report.triage == "soon" and len(departments := _departments(subjects.each)) > 1:
         yield section("可以挂的科室", departments, say("拿不准时先挂全科或内科，由医生转诊。"))
-    yield from _unjudged_sections(report.items)
+    yield from _unjudged_sections(report)
     if signs := _warning_signs(report, subjects):
         yield section("出现这些情况，不要等复查，马上就医", signs)
     if report.triage in ("soon", "urgent"):
@@ -191,15 +190,14 @@ def _details(report: Assessment, subjects: Subjects) -> Iterator[str]:
 
 def _questions(report: Assessment, subjects: Subjects) -> list[str]:
     """值得问医生的三到五个问题：最要紧的两件事，不认识的、没有判断的，和总要问的。"""
-    weighty = [one for one in subjects.each if at_least(one.severity, "moderate")]
-    asked = [say("{title}：最可能是什么原因，还要查什么？", title=one.title) for one in weighty[:2]]
+    weighty = [subject for subject in subjects.each if at_least(subject.severity, "moderate")]
+    asked = [say("{title}：最可能是什么原因，还要查什么？", title=subject.title) for subject in weighty[:2]]
     if subjects.strange:
         asked.append(say("{items}：说明什么，要不要紧？", items=name_some(subjects.strange)))
-    unknown = [one for one in report.items if one.flag == "unknown" and not one.severity]
-    unjudged = [one for one in unknown if not one.analyte or one.analyte.meanings]
+    _, unjudged = _unjudged(report)
     if unjudged:
         asked.append(say("{items}：没有判断出高低，按医院的范围算正常吗？", items=name_some(unjudged)))
-    return asked[:3] + [say(one) for one in _ALWAYS_ASK]
+    return asked[:3] + [say(question) for question in _ALWAYS_ASK]
 
 
 def _briefly(finding: Finding) -> str:
@@ -208,45 +206,48 @@ def _briefly(finding: Finding) -> str:
     return say("{item}：{words}", item=with_range(finding), words=words)
 
 
-def _unjudged_sections(findings: list[Finding]) -> Iterator[str]:
-    """没有判断的行，理由相同的并作一条；血型这样不分高低的另说。"""
-    plain: dict[str, list[str]] = {}
-    unknown: dict[str, list[str]] = {}
-    for finding in findings:
-        if finding.flag != "unknown" or finding.severity:
-            continue
-        if finding.analyte and not finding.analyte.meanings:
-            plain.setdefault(say(finding.analyte.measures), []).append(value_text(finding))
-        else:
-            note = escape_markdown(translate(finding.note or FLAG_WORDS["unknown"]))
-            unknown.setdefault(note, []).append(value_text(finding))
+def _unjudged(report: Assessment) -> tuple[list[Finding], list[Finding]]:
+    """没有判断的行：血型这样本来不分高低的，与别的。"""
+    unknown = [finding for finding in report.items if finding.flag == "unknown" and not finding.severity]
+    plain = [finding for finding in unknown if finding.analyte and not finding.analyte.meanings]
+    return plain, [finding for finding in unknown if not finding.analyte or finding.analyte.meanings]
+
+
+def _unjudged_sections(report: Assessment) -> Iterator[str]:
+    plain, unjudged = _unjudged(report)
     if plain:
-        yield section("不分高低的项目", _grouped(plain))
-    if unknown:
-        yield section("没有判断的项目", _grouped(unknown), say("请对照报告单原件，或请医生看这几项。"))
+        yield section("不分高低的项目", _grouped((say(row.analyte.measures), value_text(row)) for row in plain))
+    if unjudged:
+        notes = [escape_markdown(translate(row.note or FLAG_WORDS["unknown"])) for row in unjudged]
+        lines = _grouped(zip(notes, map(value_text, unjudged), strict=True))
+        yield section("没有判断的项目", lines, say("请对照报告单原件，或请医生看这几项。"))
 
 
-def _grouped(owners: dict[str, list[str]]) -> list[str]:
-    """{说法: [谁, ...]} -> “谁、谁：说法”。"""
-    return [say("{item}：{words}", item=join_names(names), words=text) for text, names in owners.items()]
+def _owners(said: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """（说法，谁）若干对 -> {说法: [谁, ...]}。"""
+    owners: dict[str, list[str]] = {}
+    for words, name in said:
+        owners.setdefault(words, []).append(name)
+    return owners
+
+
+def _grouped(said: Iterable[tuple[str, str]]) -> list[str]:
+    """（说法，谁）若干对 -> “谁、谁：说法”，说法相同的并作一条。"""
+    return [say("{item}：{words}", item=join_names(names), words=words) for words, names in _owners(said).items()]
 
 
 def _departments(subjects: list[Subject]) -> list[str]:
-    departments: dict[str, list[str]] = {}
-    for one in subjects:
-        if at_least(one.severity, "moderate"):
-            departments.setdefault(one.department, []).append(one.title)
-    return [say("{item}：{words}", item=where, words=say("；").join(names)) for where, names in departments.items()]
+    weighty = [(subject.department, subject.title) for subject in subjects if at_least(subject.severity, "moderate")]
+    return [
+        say("{item}：{words}", item=where, words=say("；").join(names)) for where, names in _owners(weighty).items()
+    ]
 
 
 def _warning_signs(report: Assessment, subjects: Subjects) -> list[str]:
     """要马上就医的情况，一条一句，说法相同的并作一条；要紧而没有专门的说法时，是一般的那些。"""
-    owners: dict[str, list[str]] = {}
     said = _first_signs(_weighty(report, subjects))
-    for one in subjects.each:
-        if one.watch and one.watch != said:
-            owners.setdefault(one.watch, []).append(one.title)
-    if owners or said:
-        return _grouped(owners)
-    is_weighty = any(at_least(one.severity, "moderate") for one in subjects.strange)
+    others = [(subject.watch, subject.title) for subject in subjects.each if subject.watch not in ("", said)]
+    if others or said:
+        return _grouped(others)
+    is_weighty = any(at_least(subject.severity, "moderate") for subject in subjects.strange)
     return [say(_GENERAL_RED_FLAGS)] if is_weighty or report.when in ("now", "today", "days") else []

@@ -9,9 +9,8 @@ from health_assistant.lab_report.judgement import Finding, plain_flag
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, Severity
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, Severity, at_least, worst
 from health_assistant.lab_report.severity import (
-    at_least,
     can_be_grave,
     grade_deviation,
     grade_value,
@@ -19,7 +18,6 @@ from health_assistant.lab_report.severity import (
     span_of,
     special_specimen,
     told,
-    worst,
 )
 from health_assistant.lab_report.unlisted import Measured, Specimen
 
@@ -78,7 +76,7 @@ def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:
 
 def _weigh_measured(finding: Finding, measured: list[Measured]) -> None:
     """量出来的数：写了界限的照界限，没有到的至多轻微；没有把握的不断言，但也不让它变得不要紧。"""
-    reached = worst(one.weigh(finding.result, finding.unit) for one in measured)
+    reached = worst(line.weigh(finding.result, finding.unit) for line in measured)
     if finding.doubts_value and finding.value is not None:
         finding.severity, finding.floor = None, reached
     else:
@@ -154,7 +152,7 @@ def derive_neutrophils(findings: list[Finding], person: Person) -> None:
     if not (cells and percent and cells.is_point and percent.is_point):
         return
     value = (cells.low * percent.low / 100).quantize(Decimal("0.01"))
-    neutrophils = next(one for one in load_catalogue() if one.code == "NEUT#").for_person(person)
+    neutrophils = next(analyte for analyte in load_catalogue() if analyte.code == "NEUT#").for_person(person)
     severity, way = grade_value(Interval(value, value), neutrophils.unit, neutrophils, person)
     if way == "low" and at_least(severity, "severe"):
         share.floor = severity
@@ -189,8 +187,10 @@ def _is_believable(span: Interval, usual: Interval | None, finding: Finding) -> 
     """印着的范围能不能用来算倍数：与目录的同一端相差不到 3 倍；目录没有的，只好信它。"""
     if usual is None:
         return True
-    pairs = [(finding.to_usual(one), other) for one, other in ((span.low, usual.low), (span.high, usual.high)) if other]
-    return all(one is None or Decimal(1) / 3 < one / other < 3 for one, other in pairs)
+    pairs = [
+        (finding.to_usual(bound), other) for bound, other in ((span.low, usual.low), (span.high, usual.high)) if other
+    ]
+    return all(bound is None or Decimal(1) / 3 < bound / other < 3 for bound, other in pairs)
 
 
 def _fits_another_unit(finding: Finding) -> bool:

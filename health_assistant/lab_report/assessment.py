@@ -20,8 +20,17 @@ from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
 from health_assistant.lab_report.plausibility import is_finer, point_doubts
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.report import TRIAGE_OF, WHEN_OF, LabReport, PrintedRow, Reading, ReadReport, Severity
-from health_assistant.lab_report.severity import grade_value, is_measured, worst
+from health_assistant.lab_report.report import (
+    TRIAGE_OF,
+    WHEN_OF,
+    LabReport,
+    PrintedRow,
+    Reading,
+    ReadReport,
+    Severity,
+    worst,
+)
+from health_assistant.lab_report.severity import grade_value, is_measured
 from health_assistant.lab_report.sheet_kind import title_for_specimen
 
 
@@ -45,8 +54,8 @@ def assess(report: ReadReport) -> Assessment:
     reading = report if isinstance(report, Reading) else Reading(items=[])
     doubts, person = reading.notices, person_of(report)
     observations, guessed = _observe_all(report, person)
-    flagged = {at for at, one in enumerate(observations) if flag_says(one.row)}
-    finer = {at for at, one in enumerate(observations) if is_finer(one.row)}
+    flagged = {at for at, observed in enumerate(observations) if flag_says(observed.row)}
+    finer = {at for at, observed in enumerate(observations) if is_finer(observed.row)}
     findings = [
         judge(observed, person, bool(flagged - {at}), doubt, bool(finer - {at}))
         for at, (observed, doubt) in enumerate(zip(observations, point_doubts(observations), strict=True))
@@ -61,7 +70,7 @@ def assess(report: ReadReport) -> Assessment:
     _lower_explained(matches)
     each = [severity for finding in findings for severity in (finding.severity, finding.floor)]
     # 两个读者里有一个读到危急值的（见阶段 7 的 verification），核对之前今天就要问
-    unchecked: Severity | None = "severe" if any(one.startswith(CHECK) for one in doubts) else None
+    unchecked: Severity | None = "severe" if any(doubt.startswith(CHECK) for doubt in doubts) else None
     severity = worst([*each, *(match.severity for match in matches), _overall(findings), unchecked])
     alarms = sorted((finding for finding in findings if finding.alarm), key=alarm_order)
     return Assessment(
@@ -73,7 +82,12 @@ def assess(report: ReadReport) -> Assessment:
         items=findings,
         triage=_triage(findings, severity or ("slight" if doubts else None)),
         when=WHEN_OF.get(severity),
-        notices=[*(one.alarm for one in alarms), *doubts, *guessed, *_general_notices(findings, person, report.age)],
+        notices=[
+            *(finding.alarm for finding in alarms),
+            *doubts,
+            *guessed,
+            *_general_notices(findings, person, report.age),
+        ],
         doubts=list(doubts),
         person=person,
         matches=matches,
@@ -112,7 +126,7 @@ def _culture_of_blood(report: ReadReport) -> str:
 
 def _guess_notices(guessed: list[Observation]) -> list[str]:
     """标本是猜的那些行里，血里也有的（葡萄糖、白细胞）照尿的看了：要说出来。"""
-    rows = [one.row for one in guessed if one.analyte and one.analyte.specimen == "urine"]
+    rows = [observed.row for observed in guessed if observed.analyte and observed.analyte.specimen == "urine"]
     names = [row.name or row.code for row in rows if "blood" in specimens_with(row.name, row.code)]
     return (
         [f"没有读到是什么标本，由各行看像是尿：{'、'.join(names)}照尿的看了；如果抽的是血，请对照原件。"]
@@ -150,7 +164,7 @@ def _doubt_conflicting_rows(findings: list[Finding]) -> None:
         if finding.analyte and not finding.doubts_value and is_judged and not finding.may_be_fraction:
             by_code[finding.analyte.code].append(finding)
     once = {code: same[0] for code, same in by_code.items() if len(same) == 1}
-    measured = {code: measure(one.value, one.compared_unit, one.analyte) for code, one in once.items()}
+    measured = {code: measure(finding.value, finding.compared_unit, finding.analyte) for code, finding in once.items()}
     for code, note in find_conflicts({code: number for code, number in measured.items() if number}).items():
         once[code].withhold(note)
 
@@ -160,19 +174,20 @@ def _doubt_conflicting_rows(findings: list[Finding]) -> None:
 
 def _lower_explained(matches: list[Match]) -> None:
     """只由“没有大碍”的组合解释的行，降到组合说的那样；明显以上的从不降。"""
-    raised = {id(one) for match in matches if not match.lowers for one in match.findings}
+    raised = {id(finding) for match in matches if not match.lowers for finding in match.findings}
     for match in matches:
-        for one in match.findings if match.lowers else ():
-            if id(one) not in raised and one.severity == "moderate":
-                one.severity = "slight" if match.pattern.severity == "slight" else None
+        for finding in match.findings if match.lowers else ():
+            if id(finding) not in raised and finding.severity == "moderate":
+                finding.severity = "slight" if match.pattern.severity == "slight" else None
 
 
 def _overall(findings: list[Finding]) -> Severity | None:
     """没有判断的行里印着标记的，或没有判断的占了多半：不能当作没有事。"""
-    unknown = [one for one in findings if one.flag == "unknown"]
-    open_questions = sum(not _is_descriptive(one) and not _looks_usual(one) for one in unknown)
+    unknown = [finding for finding in findings if finding.flag == "unknown"]
+    open_questions = sum(not _is_descriptive(finding) and not _looks_usual(finding) for finding in unknown)
     # 本身没有坏处的（尿结晶），印着标记也不要紧
-    is_flagged = any(one.mark for one in unknown if not (one.analyte and one.analyte.is_harmless("abnormal")))
+    weighty = [finding for finding in unknown if not (finding.analyte and finding.analyte.is_harmless("abnormal"))]
+    is_flagged = any(finding.mark for finding in weighty)
     return "moderate" if not findings or open_questions * 2 > len(findings) or is_flagged else None
 
 
@@ -180,7 +195,7 @@ def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none
     """由最重的一级定；每一行都正常才是 none，没有大碍的偏离与没有判断的行使它是 routine。"""
     if severity:
         return TRIAGE_OF[severity]
-    return "none" if all(one.flag == "normal" for one in findings) else "routine"
+    return "none" if all(finding.flag == "normal" for finding in findings) else "routine"
 
 
 def _is_descriptive(finding: Finding) -> bool:
@@ -212,12 +227,16 @@ def _looks_usual(finding: Finding) -> bool:
 def _general_notices(findings: list[Finding], person: Person, age: str | None) -> list[str]:
     notices = []
     # 由数自己看出有多要紧的，不说没有判断
-    unknown = [one.name for one in findings if one.flag == "unknown" and not one.severity and not _has_no_sides(one)]
+    unknown = [
+        finding.name
+        for finding in findings
+        if finding.flag == "unknown" and not finding.severity and not _has_no_sides(finding)
+    ]
     if unknown:
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
-    if any(one.floor == "severe" and not one.analyte and not one.alarm for one in findings):
+    if any(finding.floor == "severe" and not finding.analyte and not finding.alarm for finding in findings):
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
-    if borrowed := [one.name for one in findings if one.range_source == "catalogue"]:
+    if borrowed := [finding.name for finding in findings if finding.range_source == "catalogue"]:
         notices.append(f"有 {len(borrowed)} 项没有印参考范围，用的是常见的范围：{'、'.join(borrowed)}。")
     if person.pregnant:
         notices.append("报告单上写着怀孕：孕期许多项目的范围与平时不同，请让产科医生一起看。")

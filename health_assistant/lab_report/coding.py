@@ -1,6 +1,6 @@
 """印着的单位与项目 -> 别的软件认得的代码：单位是 UCUM，项目是 LOINC。没有把握的没有代码。
 
-UCUM：https://ucum.org；LOINC：https://loinc.org，代码表在 loinc.yaml。
+UCUM：https://ucum.org；LOINC：https://loinc.org，代码表在 units.yaml 与 loinc.yaml。
 """
 
 import re
@@ -12,41 +12,14 @@ import yaml
 from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.units import fold_unit, spell_unit
+from health_assistant.lab_report.units import UCUM_CODES, UCUM_PROPERTIES, fold_unit, spell_unit
 
-_WHOLE = {  # 整个单位（fold_unit 之后）-> UCUM
-    "10^9/l": "10*9/L", "10^12/l": "10*12/L", "10^6/l": "10*6/L", "10^10/l": "10*10/L",
-    "%": "%", "‰": "[ppth]", "s": "s", "min": "min", "fl": "fL", "pg": "pg",
-    "mm/h": "mm/h", "mm/hr": "mm/h", "mmhg": "mm[Hg]", "kpa": "kPa",
-    "ml/min/1.73m2": "mL/min/{1.73_m2}", "ml/min/1.73m^2": "mL/min/{1.73_m2}", "ml/(min·1.73m2)": "mL/min/{1.73_m2}",
-    "mosm/kg": "mosm/kg", "mosm/kgh2o": "mosm/kg", "mosm/l": "mosm/L", "ms/cm": "mS/cm",
-    "copies/ml": "{copies}/mL", "拷贝/ml": "{copies}/mL", "u/ghb": "U/g{Hb}", "u/g·hb": "U/g{Hb}",
-}  # fmt: skip
 _BASES = {"mol": "mol", "g": "g", "u": "U", "iu": "[IU]", "eq": "eq", "l": "L", "au": "[arb'U]", "ru": "{RU}"}
 _QUOTIENT = re.compile(
     r"(?P<prefix>[mμunpfdk]?)(?P<base>mol|g|iu|ru|au|u|eq|l)/(?P<per_prefix>[mμudk]?)(?P<per>24h|24小时|24hr|d|l|g|mol)"
     r"[( ]*(?P<kind>feu|ddu)?\)?"
 )
 _PER_FIELD = re.compile(r"个?/(?:(?P<field>[hl])pf?|(?P<word>[高低])倍视野?)")
-# UCUM 的形状 -> 可能是哪几种量（LOINC 的 PROPERTY，写法见 loinc.yaml）
-_PROPERTIES = (
-    (r"10\*\d+/L", ("NCnc",)),
-    (r".?g/.?L(\{(FEU|DDU)\})?", ("MCnc",)),
-    (r".?(mol|eq)/.?L", ("SCnc",)),
-    (r".?(U|\[IU\]|\[arb'U\])/.?L", ("CCnc", "ACnc")),
-    (r"%|L/L", ("Fr",)),
-    (r".?g/.?g", ("MRto", "MCnt")),
-    (r".?g/\(24\.h\)", ("MRat",)),
-    (r"U/g\{Hb\}", ("CCnt",)),
-    (r"mm\[Hg\]|kPa", ("Pres",)),
-    (r"fL", ("EntVol",)),
-    (r"pg", ("EntMass",)),
-    (r"s", ("Time",)),
-    (r"mm/h", ("Vel",)),
-    (r"mosm/kg", ("Osmol",)),
-    (r"/\[HPF\]", ("Naric",)),
-    (r"1", ("Ratio",)),
-)
 
 
 def to_ucum(unit: str, analyte: Analyte | None = None) -> str | None:
@@ -59,8 +32,8 @@ def to_ucum(unit: str, analyte: Analyte | None = None) -> str | None:
     if unit.strip() == "G/L" and analyte and analyte.unit == "10^9/L":
         return "10*9/L"
     folded = fold_unit(unit)
-    if folded in _WHOLE:
-        return _WHOLE[folded]
+    if folded in UCUM_CODES:
+        return UCUM_CODES[folded]
     # fold_unit 把数值相同的归成一个（mIU/mL 归成 U/L），代码要照印着的写
     spelled = spell_unit(unit)
     if field := _PER_FIELD.fullmatch(spelled):
@@ -105,7 +78,7 @@ def _possible_properties(ucum: str | None, result: Interval | QualitativeResult 
     if result and result.is_titre:
         return ("Titr",)
     code = ucum or ""
-    kinds = next((kinds for shape, kinds in _PROPERTIES if re.fullmatch(shape, code)), ())
+    kinds = next((kinds for shape, kinds in UCUM_PROPERTIES.items() if re.fullmatch(shape, code)), ())
     kind = re.search(r"\{(FEU|DDU)\}", code)
     return (*kinds, *(f"{name} {kind[1]}" for name in kinds if kind))
 

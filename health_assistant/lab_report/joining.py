@@ -11,7 +11,6 @@ from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import fold_name
 from health_assistant.lab_report.report import (
-    SEVERITIES,
     Origin,
     OriginField,
     Reading,
@@ -19,8 +18,9 @@ from health_assistant.lab_report.report import (
     ReadRow,
     Severity,
     consistent,
+    rank,
+    worst,
 )
-from health_assistant.lab_report.severity import worst
 
 MAX_NAMES = 8
 """一句话里至多说几项的名称。"""
@@ -88,7 +88,9 @@ def _titles(pages: Sequence[tuple[int, Reading]]) -> list[str]:
 def _join_heads(pages: Sequence[tuple[int, Reading]]) -> tuple[dict[str, str | None], list[str]]:
     """报告名、性别、年龄，和要说的话。性别不一样的当作没有印；年龄不一样的都写上，就是看不懂的年龄，从不当作成人。"""
     sexes = {report.sex: number for number, report in reversed(pages) if report.sex}
-    ages = {_age_of(report.age): (number, report.age) for number, report in reversed(pages) if report.age}
+    # 写法不同而一样大的（3月、3个月）只算一个；看不懂的照写法
+    understood = [(parse_age(report.age), number, report.age) for number, report in reversed(pages) if report.age]
+    ages = {text if years is None else years: (number, text) for years, number, text in understood}
     doubts = [
         f"各页印的{what}不一样（{'，'.join(f'第 {number} 页 {word}' for number, word in sorted(printed))}）："
         "可能不是同一个人的单子，请分开读。"
@@ -112,11 +114,6 @@ def join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
             number, first = printed[0]
             joined[name] = first.model_copy(update={"page": number})
     return consistent(joined)
-
-
-def _age_of(text: str) -> float | str:
-    years = parse_age(text)
-    return text if years is None else years
 
 
 # ---- 重复的行 ----
@@ -174,4 +171,4 @@ def _graver(one: Observation, other: Observation, head: dict[str, str | None]) -
     page, other_reading = left.row.page, describe_reading(left.row)
     doubt = f"第 {chosen.row.page} 页与第 {page} 页读得不一样，第 {page} 页是 {other_reading}，请核对原件"
     doubtful = replace(chosen, row=chosen.row.model_copy(update={"doubt": doubt}))
-    return doubtful, min(graver, "severe", key=SEVERITIES.index) if graver else None
+    return doubtful, min(graver, "severe", key=rank) if graver else None

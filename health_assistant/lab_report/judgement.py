@@ -19,10 +19,20 @@ from health_assistant.lab_report.plausibility import (
     value_doubt,
 )
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.reference_range import is_blank
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, LabItem, PrintedRow, RangeSource, Scale, Severity
-from health_assistant.lab_report.severity import at_least, grade_deviation, grade_value, span_of
-from health_assistant.lab_report.tracking import track
+from health_assistant.lab_report.reference_range import exponent, is_blank
+from health_assistant.lab_report.report import (
+    ABNORMAL_FLAGS,
+    Flag,
+    LabItem,
+    PrintedRow,
+    RangeSource,
+    Scale,
+    Severity,
+    Tracked,
+    at_least,
+)
+from health_assistant.lab_report.severity import grade_deviation, grade_value, load_severity, span_of
+from health_assistant.lab_report.units import fold_unit
 
 MIN_CONFIDENCE = 0.8
 """识别把握低于它的行不作判断。"""
@@ -151,7 +161,7 @@ def judge(
         applied_range=str(interval) if interval and interval != observed.interval else row.reference_range,
         scale=_scale(result, interval),
     )
-    finding.tracked = track(observed, finding.compared_unit, interval if source == "printed" else None)
+    finding.tracked = _track(observed, finding.compared_unit, interval if source == "printed" else None)
     if isinstance(result, Interval) and result == interval and result.is_bounded and not result.is_point:
         finding.withhold("结果与参考范围一模一样，可能串了列")
         finding.doubts_value = True
@@ -282,3 +292,40 @@ def _scale(result: Value | None, interval: ReferenceRange | None) -> Scale | Non
         return None
     low, high = (None if bound is None else float(bound) for bound in (interval.low, interval.high))
     return Scale(value=float(result.low), low=low, high=high)
+
+
+# ---- 与别的报告里同一项怎样比：各家印的名称、单位、范围不同，目录认得的才连得起来，不认识的从不按名称去猜 ----
+
+
+def _track(observed: Observation, unit: str, printed_range: ReferenceRange | None) -> Tracked | None:
+    """这一行在目录里是哪一项，连同能比的数；目录不认识的为 None。
+
+    `unit` 是比较用的单位（见 `Finding.compared_unit`）；`printed_range` 是印着的、对这个人的范围，没有印的不借目录的。
+    """
+    analyte, result = observed.analyte, observed.value
+    if analyte is None:
+        return None
+    tracked = Tracked(analyte=analyte.code, name=analyte.name, unit=analyte.unit)
+    if not isinstance(result, Interval) or not result.is_point or result.is_titre:
+        return tracked
+    if analyte.unit and not observed.unit:
+        return tracked  # 单位没有印，从范围猜来的不够拿来比
+    factor = analyte.convert(Decimal(1), unit)
+    if factor is None:
+        tracked.unit, factor = fold_unit(unit), Decimal(1)
+    tracked.value = _converted(result.low, factor)
+    if variation := load_severity().variation.get(analyte.code):
+        tracked.change_percent = round(float(100 * variation.change_value), 1)
+    if isinstance(printed_range, Interval) and not printed_range.is_titre:
+        tracked.low, tracked.high = (_converted(end, factor) for end in (printed_range.low, printed_range.high))
+    return tracked
+
+
+def _converted(number: Decimal | None, factor: Decimal) -> str | None:
+    """换算，只留印着的那么细：238 mg/dL 是 6.15 mmol/L，写成 6.1546 就比单子上的还准了。"""
+    if number is None:
+        return None
+    if factor == 1:
+        return format(number, "f")
+    step = Decimal(1).scaleb(exponent(number)) * factor
+    return format((number * factor).quantize(Decimal(1).scaleb(step.adjusted())), "f")

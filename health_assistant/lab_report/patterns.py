@@ -3,8 +3,9 @@
 组合只看代码已经判断的高低与轻重，不自己比数值；要用的行没有判断，组合就不成立。
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
@@ -16,8 +17,7 @@ from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.person import Person, Spoken, SpokenTo
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, Severity
-from health_assistant.lab_report.severity import at_least
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, Severity, at_least, rank, worst
 
 State = Literal["high", "low", "abnormal", "normal", "positive", "negative"]
 
@@ -86,20 +86,15 @@ class Pattern(Spoken):
             raise ValueError("至少要有两个条件，单独一项写在指标目录里")
         if self.common.endswith("。"):
             raise ValueError("common 填在句子中间，不带句号")
-        codes = {one.code for one in load_catalogue()}
+        codes = {analyte.code for analyte in load_catalogue()}
         if strange := sorted({*self.all, *self.any, *self.unless, *self.explains} - codes):
             raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
         return self
 
-    @cached_property
-    def needed(self) -> frozenset[str]:
-        """缺一不可的代号。"""
-        return frozenset(self.all)
-
-    def may_apply(self, person: Person, report_type: str, present: set[str]) -> bool:
+    def may_apply(self, person: Person, report_type: str, present: Set[str]) -> bool:
         """人、报告名与有的项目合不合；项目怎样还没有看。"""
         fits_title = not self.report_type or any(word in report_type for word in self.report_type)
-        return self.needed <= present and fits_title and any(map(person.fits, self.people))
+        return self.all.keys() <= present and fits_title and any(map(person.fits, self.people))
 
     def matching(self, findings: dict[str, list[Finding]]) -> list[Finding] | None:
         """成立时是它解释的行（含条件里正常的行），不成立则为 None。"""
@@ -126,7 +121,7 @@ class PatternFile(Entry):
 
     @model_validator(mode="after")
     def _check(self) -> "PatternFile":
-        if repeated := repeated_values(one.id for one in self.patterns):
+        if repeated := repeated_values(pattern.id for pattern in self.patterns):
             raise ValueError(f"id 重复：{'、'.join(repeated)}")
         return self
 
@@ -142,8 +137,8 @@ class Match:
     def severity(self) -> Severity | None:
         """有多要紧：组合自己的；异常的行都只是轻微时，几周、几天内看的组合也只是轻微（两件小事还是小事）。"""
         own = None if self.pattern.severity == "none" else self.pattern.severity
-        abnormal = [one.severity for one in self.findings if one.flag in ABNORMAL_FLAGS]
-        only_trifles = bool(abnormal) and not any(at_least(one, "moderate") for one in abnormal)
+        abnormal = [finding.severity for finding in self.findings if finding.flag in ABNORMAL_FLAGS]
+        only_trifles = bool(abnormal) and not at_least(worst(abnormal), "moderate")
         return "slight" if own in ("moderate", "marked") and only_trifles else own
 
     @property
@@ -164,23 +159,19 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
     for finding in findings:
         if finding.analyte:
             by_code.setdefault(finding.analyte.code, []).append(finding)
-    present = set(by_code)
     matches = []
     for pattern in load_patterns():
-        rows = pattern.matching(by_code) if pattern.may_apply(person, report_type, present) else None
+        rows = pattern.matching(by_code) if pattern.may_apply(person, report_type, by_code.keys()) else None
         if rows is not None:
             matches.append(Match(pattern.spoken_to(person), rows))
     chosen: list[Match] = []
     explained: set[int] = set()
-    for match in sorted(matches, key=lambda one: -_ORDER.index(one.severity or "none")):
-        abnormal = {id(one) for one in match.findings if one.flag in ABNORMAL_FLAGS}
+    for match in sorted(matches, key=lambda match: rank(match.severity), reverse=True):
+        abnormal = {id(finding) for finding in match.findings if finding.flag in ABNORMAL_FLAGS}
         if not abnormal or abnormal - explained:
             chosen.append(match)
             explained |= abnormal
     return chosen
-
-
-_ORDER = ("none", *SEVERITIES)
 
 
 def _is_in(finding: Finding, state: State) -> bool:

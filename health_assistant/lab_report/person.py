@@ -224,7 +224,8 @@ def person_of(report: ReadReport | LabReport) -> Person:
     could_be = could_be and (years is None or PREGNANCY_AGES_YEARS[0] <= years < PREGNANCY_AGES_YEARS[1])
     pregnant, trimester = _pregnancy(weeks_text) if could_be else (False, None)
     # 年龄一栏只印着孕周的，是成人
-    says_adult = _says_adult(printed) or (pregnant and _pregnancy(printed[:60])[0])
+    says_adult = _ADULT.search(printed) and not re.search(r"\d", printed)
+    says_adult = says_adult or (pregnant and _pregnancy(printed[:60])[0])
     age_unclear = bool(printed) and years is None and not is_paediatric and not says_adult
     return Person(
         sex="女" if pregnant else sex,
@@ -235,10 +236,6 @@ def person_of(report: ReadReport | LabReport) -> Person:
         is_paediatric=is_paediatric,
         on_dialysis=bool(_ON_DIALYSIS.search(title)),
     )
-
-
-def _says_adult(age: str) -> bool:
-    return bool(_ADULT.search(age)) and not re.search(r"\d", age)
 
 
 def pregnancy_words(text: str) -> str:

@@ -7,6 +7,7 @@
 """
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args
 
@@ -39,6 +40,22 @@ TRIAGE_OF: dict[Severity, Triage] = {
 WHEN_OF: dict[Severity, When] = {"moderate": "weeks", "marked": "days", "severe": "today", "grave": "now"}
 """轻重决定多快去看：分级与时间从不各说各的。"""
 WHEN_WORDS: dict[When, str] = {"now": "现在就去", "today": "今天", "days": "几天内", "weeks": "几周内"}
+
+
+def rank(severity: Severity | None) -> int:
+    """第几级，1 是最轻的；None 是 0。"""
+    return SEVERITIES.index(severity) + 1 if severity else 0
+
+
+def worst(severities: Iterable[Severity | None]) -> Severity | None:
+    """最重的一级；一级也没有则为 None。"""
+    return max(severities, key=rank, default=None)
+
+
+def at_least(severity: Severity | None, floor: Severity) -> bool:
+    """至少有 floor 这样重；None 不是。"""
+    return rank(severity) >= rank(floor)
+
 
 DISCLAIMER = (
     "本结果由程序自动识别和生成，可能有误，仅供参考，不能代替医生的诊断和治疗。"

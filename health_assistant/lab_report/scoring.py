@@ -124,9 +124,9 @@ def score_report(
     score.normal = sum(true.flag == "normal" for true in truth)
     score.abnormal = sum(true.flag in ABNORMAL_FLAGS for true in truth)
     score.decided = sum(item.flag != "unknown" for item in items)
-    score.critical = sum(_is_critical(true, report_type) for true in truth)
+    score.critical = sum(possible_grave(true, report_type, Person()) for true in truth)
     for item, true in pairs:
-        score.critical_found += item.critical and _is_critical(true, report_type)
+        score.critical_found += item.critical and possible_grave(true, report_type, Person())
         _score_row(score, item, true)
     if origin:
         given = read.origin if read else {}
@@ -164,7 +164,3 @@ def _score_row(score: ReportScore, item: LabItem, true: TrueItem) -> None:
             errors.append(f"应为 {true.flag}，判为 {item.flag}")
     if errors:
         score.silent_errors.append(f"{true.name}：{'；'.join(errors)}")
-
-
-def _is_critical(true: TrueItem, report_type: str) -> bool:
-    return possible_grave(true, report_type, Person())

@@ -4,7 +4,6 @@
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, cached_property
@@ -21,7 +20,7 @@ from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import asserts
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import parse_result
-from health_assistant.lab_report.report import SEVERITIES, Flag, Severity
+from health_assistant.lab_report.report import SEVERITIES, Flag, Severity, rank, worst
 from health_assistant.lab_report.unlisted import Measured, Specimen
 
 SLIGHT_WIDTH = Decimal("0.25")
@@ -134,26 +133,29 @@ class SeverityFile(Entry):
 
     @model_validator(mode="after")
     def _check(self) -> "SeverityFile":
-        catalogue = {one.code: one for one in load_catalogue()}
-        named = {one.code for one in self.grades} | set(self.variation) | self.cutoffs | self.wide | set(self.possible)
+        catalogue = {analyte.code: analyte for analyte in load_catalogue()}
+        named = (
+            {line.code for line in self.grades} | set(self.variation) | self.cutoffs | self.wide | set(self.possible)
+        )
         if strange := sorted(named - catalogue.keys()):
             raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
-        cited = {key for one in self.grades for key in one.source} | {one.source for one in self.variation.values()}
-        cited |= {key for one in self.measured for key in one.source}
-        cited |= {one.source for one in self.specimens.values()}
+        cited = {key for line in self.grades for key in line.source}
+        cited |= {key for measured in self.measured for key in measured.source}
+        cited |= {variation.source for variation in self.variation.values()}
+        cited |= {specimen.source for specimen in self.specimens.values()}
         if unknown := sorted(cited - self.sources.keys()):
             raise ValueError(f"sources 里没有这些来源：{'、'.join(unknown)}")
-        for one in self.grades:
-            if one.way != "abnormal" and one.unit and not catalogue[one.code].same_unit(one.unit):
-                raise ValueError(f"“{one.code}”的单位 {one.unit} 不是目录的 {catalogue[one.code].unit}")
+        for line in self.grades:
+            if line.way != "abnormal" and line.unit and not catalogue[line.code].same_unit(line.unit):
+                raise ValueError(f"“{line.code}”的单位 {line.unit} 不是目录的 {catalogue[line.code].unit}")
         return self
 
     @cached_property
     def by_code(self) -> dict[str, list[GradeLine]]:
         """代号 -> 分级表里它的各行。"""
         lines: dict[str, list[GradeLine]] = {}
-        for one in self.grades:
-            lines.setdefault(one.code, []).append(one)
+        for line in self.grades:
+            lines.setdefault(line.code, []).append(line)
         return lines
 
 
@@ -163,24 +165,14 @@ def load_severity() -> SeverityFile:
     return read_yaml(SeverityFile, Path(__file__).with_name("severity.yaml"))
 
 
-def worst(severities: Iterable[Severity | None]) -> Severity | None:
-    """最重的一级；一级也没有则为 None。"""
-    return max((one for one in severities if one), key=SEVERITIES.index, default=None)
-
-
-def at_least(severity: Severity | None, floor: Severity) -> bool:
-    """至少有 floor 这样重；None 不是。"""
-    return severity is not None and SEVERITIES.index(severity) >= SEVERITIES.index(floor)
-
-
 def lines_for(code: str, way: str, person: Person) -> list[GradeLine]:
     """用于这个人的各行。没有专写新生儿的，用儿童的；也没有儿童的，用成人的：不知道界限，不等于不要紧。"""
-    lines = [one for one in load_severity().by_code.get(code, ()) if one.way == way]
-    fitting = [one for one in lines if one.fits(person)]
-    fitting = [one for one in fitting if one.who == "透析病人"] or fitting
+    lines = [line for line in load_severity().by_code.get(code, ()) if line.way == way]
+    fitting = [line for line in lines if line.fits(person)]
+    fitting = [line for line in fitting if line.who == "透析病人"] or fitting
     if fitting or not person.is_minor:
         return fitting
-    return [one for one in lines if one.who == "儿童"] or [one for one in lines if one.who == "成人"]
+    return [line for line in lines if line.who == "儿童"] or [line for line in lines if line.who == "成人"]
 
 
 def span_of(limits: ReferenceRange | None) -> Interval | None:
@@ -188,13 +180,13 @@ def span_of(limits: ReferenceRange | None) -> Interval | None:
     spans = intervals_of(limits)
     if len(spans) < 2:
         return spans[0] if spans else None
-    lows, highs = [one.low for one in spans], [one.high for one in spans]
+    lows, highs = [span.low for span in spans], [span.high for span in spans]
     return Interval(None if None in lows else min(lows), None if None in highs else max(highs))
 
 
 def can_be_grave(analyte: Analyte, person: Person) -> bool:
     """表里有没有这一项的危急的界限。"""
-    return any(one.grave for way in ("high", "low") for one in lines_for(analyte.code, way, person))
+    return any(line.grave for way in ("high", "low") for line in lines_for(analyte.code, way, person))
 
 
 def grade_value(
@@ -214,7 +206,7 @@ def grade_value(
 
     def lines_of(way: Direction) -> list[GradeLine]:
         lines = lines_for(analyte.code, way, person)
-        return [one for one in lines if one.who == "孕妇" or one.below < inf] if of_special_people else lines
+        return [line for line in lines if line.who == "孕妇" or line.below < inf] if of_special_people else lines
 
     if isinstance(result, QualitativeResult):
         for line in lines_of("abnormal"):
@@ -227,7 +219,7 @@ def grade_value(
                 reached += [
                     (name, way) for name, step in line.steps if _reaches(way, bound, step, unit, analyte, limits)
                 ]
-    return max(reached, key=lambda one: SEVERITIES.index(one[0]), default=(None, None))
+    return max(reached, key=lambda step: rank(step[0]), default=(None, None))
 
 
 def _reaches(way: Direction, bound: Decimal, step: Step, unit: str, analyte: Analyte, limits: Interval | None) -> bool:
@@ -284,7 +276,7 @@ def _is_comparable(result: Value, unit: str, analyte: Analyte, limits: Interval 
     absolute = analyte.convert(Decimal(1), unit) is not None
     way = lines[0].way
     limit = limits and (limits.high if way == "high" else limits.low)
-    return any(absolute if one.at is not None else bool(limit) for one in firsts)
+    return any(absolute if first.at is not None else bool(limit) for first in firsts)
 
 
 def _generic(result: Value, limits: Interval | None, flag: Flag, analyte: Analyte | None) -> Severity:
@@ -319,17 +311,19 @@ def is_impossible(result: Value | None, unit: str, analyte: Analyte) -> bool:
 def special_specimen(report_type: str, name: str) -> Specimen | None:
     """报告名或项目名说的，目录里没有而要紧的标本、毒物、传染病，如脑脊液。"""
     said = f"{report_type} {name}"
-    return next((one for word, one in load_severity().specimens.items() if re.search(word, said, re.IGNORECASE)), None)
+    return next(
+        (specimen for word, specimen in load_severity().specimens.items() if re.search(word, said, re.IGNORECASE)), None
+    )
 
 
 def measured_as(name: str, person: Person) -> list[Measured]:
     """项目名说的量出来的数（血压、体温），用于这个人的各条；不是这样的为空。"""
-    return [one for one in load_severity().measured if one.names(name) and person.fits(one.who)]
+    return [measured for measured in load_severity().measured if measured.names(name) and person.fits(measured.who)]
 
 
 def is_measured(name: str) -> bool:
     """项目名说的是量出来的数（血压、身高）。"""
-    return any(one.names(name) for one in load_severity().measured)
+    return any(measured.names(name) for measured in load_severity().measured)
 
 
 def told(code: str, way: str | None, person: Person, what: Literal["say", "first_aid"]) -> str | None:

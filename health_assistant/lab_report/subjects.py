@@ -21,14 +21,15 @@ from health_assistant.lab_report.report import (
     ABNORMAL_FLAGS,
     FLAG_ARROWS,
     FLAG_WORDS,
-    SEVERITIES,
     SEVERITY_WORDS,
     LabItem,
     Severity,
+    at_least,
     escape_markdown,
+    rank,
+    worst,
 )
-from health_assistant.lab_report.severity import at_least, grade_value, measured_as, special_specimen, told, worst
-from health_assistant.lab_report.unlisted import Measured
+from health_assistant.lab_report.severity import grade_value, measured_as, special_specimen, told
 
 _GO: dict[Severity, str] = {
     "marked": "几天内去看{where}。",
@@ -80,40 +81,39 @@ def find_subjects(report: Assessment) -> Subjects:
         analyte = finding.analyte
         if id(finding) in explained or not (finding.flag in ABNORMAL_FLAGS or finding.severity):
             continue
-        specimen = special_specimen(finding.report_type or report.report_type, finding.name)
-        if analyte is None and finding.severity and specimen:
-            title = f"{value_text(finding)} {verdict(finding)}"
-            words = say(specimen.say)
-            lines = [say("参考范围：{limits}", limits=range_text(finding)), words]
-            department = say(specimen.department)
-            subjects.append(Subject("specimen", title, finding.severity, department, words, lines=lines))
-        elif analyte is None and (measured := _measured_by(finding, report.person)):
-            title, words = f"{value_text(finding)} {verdict(finding)}", say(measured.say)
-            subjects.append(
-                Subject("measured", title, finding.severity, say(measured.department), words, lines=[words])
-            )
-        elif analyte is None:
-            strange.append(finding)
-        elif finding.severity is None and analyte.is_harmless(finding.flag):
+        if analyte and finding.severity is None and analyte.is_harmless(finding.flag):
             harmless.append(finding)
+            continue
+        subject = _about(finding, analyte, report.person) if analyte else _about_unlisted(finding, report)
+        if subject:
+            subjects.append(subject)
         else:
-            subjects.append(_about(finding, analyte, report.person))
+            strange.append(finding)
     if report.when in ("now", "today"):
         for subject in subjects:
             if not at_least(subject.severity, "marked"):
                 subject.defer()
-    subjects.sort(key=lambda one: SEVERITIES.index(one.severity) if one.severity else -1, reverse=True)
+    subjects.sort(key=lambda subject: rank(subject.severity), reverse=True)
     return Subjects(subjects, harmless, strange)
 
 
-def _measured_by(finding: Finding, person: Person) -> Measured | None:
-    """量出来的数（血压）是照哪一条分级的；没有到哪一级的为 None。"""
-    measured = [one for one in measured_as(finding.name, person) if one.say]
-    same = [one for one in measured if finding.severity and one.weigh(finding.result, finding.unit) == finding.severity]
-    return same[-1] if same else None
-
-
 # ---- 每一件事 ----
+
+
+def _about_unlisted(finding: Finding, report: Assessment) -> Subject | None:
+    """目录里没有、分级表里写着的：别的标本、毒物、传染病，量出来的数（血压）；没有写、没有到哪一级的为 None。"""
+    specimen = special_specimen(finding.report_type or report.report_type, finding.name)
+    measured = [
+        line
+        for line in measured_as(finding.name, report.person)
+        if line.say and line.weigh(finding.result, finding.unit) == finding.severity
+    ]
+    if finding.severity is None or not (specimen or measured):
+        return None
+    kind, written = ("specimen", specimen) if specimen else ("measured", measured[-1])
+    words, title = say(written.say), f"{value_text(finding)} {verdict(finding)}"
+    lines = [say("参考范围：{limits}", limits=range_text(finding))] if specimen else []
+    return Subject(kind, title, finding.severity, say(written.department), words, lines=[*lines, words])
 
 
 def _about_pattern(match: Match, person: Person) -> Subject:
@@ -124,18 +124,18 @@ def _about_pattern(match: Match, person: Person) -> Subject:
         for finding in match.findings
         if at_least(finding.severity, "marked") and finding.analyte
     ]
-    heavier = [one for one in marked if own is None or not at_least(own, one.severity)]
-    heaviest = worst([own, *(one.severity for one in marked)])
+    heavier = [subject for subject in marked if own is None or not at_least(own, subject.severity)]
+    heaviest = worst([own, *(subject.severity for subject in marked)])
     action = say(_without_waiting(pattern.action) if heavier else pattern.action)
-    own_words = [one.do if one in heavier else one.say for one in marked]
+    own_words = [subject.do if subject in heavier else subject.say for subject in marked]
     usual = say("常见于{common}，不能据此确诊。", common=say(pattern.common))
     why = join_sentences(usual, say(pattern.says or ""))
     warnings = [
-        say("**{title}**：{words}", title=one.title, words=words)
-        for one, words in zip(marked, own_words, strict=True)
+        say("**{title}**：{words}", title=subject.title, words=words)
+        for subject, words in zip(marked, own_words, strict=True)
         if words
     ]
-    abnormal = [one for one in match.findings if one.flag in ABNORMAL_FLAGS] or match.findings
+    abnormal = [subject for subject in match.findings if subject.flag in ABNORMAL_FLAGS] or match.findings
     lines = [say("；").join(map(with_range, match.findings)), say("这几项放在一起，{why}", why=why)]
     lines += [*warnings, *([say("怎么办：{do}", do=action)] if action else [])]
     return Subject(
@@ -146,15 +146,15 @@ def _about_pattern(match: Match, person: Person) -> Subject:
         why=why,
         warning=say("其中 {title}。{words}", title=heavier[0].title, words=heavier[0].say or why) if heavier else "",
         do=join_sentences(heavier[0].do if heavier else "", action),
-        watch=say(pattern.red_flag or "") or next((one.watch for one in marked if one.watch), ""),
-        first_aid=[text for one in marked for text in one.first_aid],
+        watch=say(pattern.red_flag or "") or next((subject.watch for subject in marked if subject.watch), ""),
+        first_aid=[text for subject in marked for text in subject.first_aid],
         lines=lines,
     )
 
 
 def name_some(findings: list[Finding], most: int = 2) -> str:
     """前几项的名称与结果；多的只说有几项。"""
-    named = join_names([value_text(one) for one in findings[:most]])
+    named = join_names([value_text(finding) for finding in findings[:most]])
     return say("{items} 等 {count} 项", items=named, count=len(findings)) if len(findings) > most else named
 
 
@@ -213,7 +213,7 @@ def _side(finding: Finding, analyte: Analyte, person: Person) -> Direction | Non
     _, way = grade_value(finding.value, finding.compared_unit or analyte.unit, analyte, person)
     if way:
         return way
-    usual = next((one for one in analyte.known_intervals if one.is_bounded), None)
+    usual = next((interval for interval in analyte.known_intervals if interval.is_bounded), None)
     result = finding.value
     if usual is None or not isinstance(result, Interval) or result.low is None:
         return None

@@ -1,25 +1,19 @@
-"""单位的写法：同一个单位的种种写法归为一个，量的是哪一类东西。"""
+"""单位的写法：同一个单位的种种写法归为一个，量的是哪一类东西。表在 units.yaml，由人编辑。"""
 
 import re
 from functools import lru_cache
+from pathlib import Path
+
+import yaml
 
 from health_assistant.lab_report.printed_text import normalize
 
-# 看似不同、实为同一个单位的写法；左边是去掉空白并转为小写之后的
-_UNIT_SPELLINGS = {
-    "秒": "s",
-    "sec": "s",
-    "mm/1h": "mm/h",
-    "miu/ml": "u/l",
-    "μiu/ml": "miu/l",
-    "ng/l": "pg/ml",
-    "μg/l": "ng/ml",
-    "iu/l": "u/l",
-    # 有的医院就这样印错；10^0 是 10^9 的误读，没有用它作单位的指标
-    "μmom/l": "μmol/l",
-    "10^0/l": "10^9/l",
-    "t/l": "10^12/l",
-}
+_TABLE = yaml.safe_load(Path(__file__).with_name("units.yaml").read_text(encoding="utf-8"))
+UCUM_CODES: dict[str, str] = _TABLE["ucum"]
+"""整个单位（比较用的写法）-> UCUM。"""
+UCUM_PROPERTIES: dict[str, list[str]] = _TABLE["properties"]
+"""UCUM 的形状 -> 可能是哪几种量。"""
+_UNIT_KINDS = {kind: re.compile(pattern) for kind, pattern in _TABLE["kinds"].items()}
 _COUNT_UNIT = re.compile(
     r"(?:(?P<word>k|m|mil|million|thou|thousand|千|万|百万)|10(?:[\^~*-]|e)?(?P<power>[1-9]\d?))?"
     r"(?:个|#|cells?|细胞)?/(?P<volume>[uμnp]l|mm\^?3|cumm|cmm|ml|l)"
@@ -32,16 +26,6 @@ _CHINESE = {"国际单位": "iu", "单位": "u", "毫米汞柱": "mmhg"} | {
     for prefix, short in {"毫": "m", "微": "μ", "纳": "n", "皮": "p", "分": "d", "飞": "f", "": ""}.items()
     for quantity, unit in {"摩尔": "mol", "克": "g", "升": "l"}.items()
 }
-_UNIT_KINDS = (
-    (re.compile(r"10\^\d+/l"), "数目"),
-    (re.compile(r"(个|cells?)?/([hl]pf?|(高|低)倍视野?)"), "视野"),
-    (re.compile(r"[fpnμmd]?(mol|g|u|iu|eq)/[dmμ]?l( ?feu| ?ddu|\(feu\)|\(ddu\))?"), "浓度"),
-    (re.compile(r"%|‰"), "百分比"),
-    (re.compile(r"fl|pg"), "单个细胞"),
-    (re.compile(r"s|min"), "时间"),
-    (re.compile(r"mm/hr?"), "沉降"),
-    (re.compile(r"mmhg|kpa"), "压力"),
-)
 
 
 @lru_cache(maxsize=1 << 12)
@@ -52,7 +36,7 @@ def fold_unit(unit: str) -> str:
     folded = re.sub(r"/[1|i]$", "/l", folded)
     folded = re.sub(r"/(24小时|24hrs?|d|day|[天日])$", "/24h", folded)
     folded = _fold_count(folded) or folded
-    return _UNIT_SPELLINGS.get(folded, folded)
+    return _TABLE["spellings"].get(folded, folded)
 
 
 def spell_unit(unit: str) -> str:
@@ -78,7 +62,7 @@ def _fold_count(unit: str) -> str | None:
 def kind_of_unit(unit: str) -> str:
     """单位量的是哪一类东西；认不出的为空串。"""
     folded = fold_unit(unit)
-    return next((kind for pattern, kind in _UNIT_KINDS if pattern.fullmatch(folded)), "")
+    return next((kind for kind, pattern in _UNIT_KINDS.items() if pattern.fullmatch(folded)), "")
 
 
 def is_only_for_blood(unit: str) -> bool:

@@ -10,7 +10,7 @@ from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import Number, Sentence
 from health_assistant.lab_report.presence import asserts
 from health_assistant.lab_report.printed_text import normalize
-from health_assistant.lab_report.report import SEVERITIES, Severity
+from health_assistant.lab_report.report import Severity, rank, worst
 from health_assistant.lab_report.units import fold_unit
 
 
@@ -34,10 +34,10 @@ class Specimen(Entry):
         """这一行有多要紧；own 是异常的行按一般规则的。没法与范围比的，也看有没有 grave_words，数到没到 levels。"""
         if any(asserts(result.lower(), word) for word in self.grave_words):
             return "grave"
-        reached = [one.weigh(result, unit) for one in self.levels if one.names(name)]
+        reached = [level.weigh(result, unit) for level in self.levels if level.names(name)]
         if own:
-            reached.append((min if self.at_most else max)(own, self.severity, key=SEVERITIES.index))
-        return max((one for one in reached if one), key=SEVERITIES.index, default=None)
+            reached.append((min if self.at_most else max)(own, self.severity, key=rank))
+        return worst(reached)
 
 
 _AROUND_NAME = re.compile(
@@ -73,10 +73,10 @@ class Level(Entry):
         reached = [name for name, edge in self.high.items() if number >= edge]
         knows_unit = bool(unit) or "" in self.units  # pH 本来没有单位
         reached += [name for name, edge in self.low.items() if knows_unit and number <= edge]
-        return max(reached, key=SEVERITIES.index, default=None)
+        return worst(reached)
 
     def _number(self, text: str, unit: str) -> Decimal | None:
-        factors = {fold_unit(one): factor for one, factor in self.units.items()}
+        factors = {fold_unit(known): factor for known, factor in self.units.items()}
         found = re.match(rf"[<>]?=?({_NUMBER})", text)
         factor = factors.get(unit) if unit else Decimal(1)
         return Decimal(found[1]) * factor if found and factor else None

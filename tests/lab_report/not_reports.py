@@ -3,16 +3,55 @@
 import random
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 
-from lab_report.medical_pages import MEDICAL
-from lab_report.not_report_pages import PAGES, Page
+import yaml
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 UNREADABLE = {"report_unreadable"}
 NOT_LAB = {"not_a_lab_report", "other_paper"}
 EITHER = UNREADABLE | NOT_LAB
+
+
+@dataclass(frozen=True)
+class Page:
+    """一页文字的样子。"""
+
+    text: str
+    width: int = 1000
+    size: int = 28
+    ruled: bool = False
+    serif: bool = False
+    screen: bool = False
+    ink: str = "#26262a"
+    paper: str = "#fdfdfb"
+
+
+_PATIENT = "姓名：何某某　性别：女　年龄：<30-70>岁　住院号：<200000-299999>"
+_DOCTORS = "报告医师：陈某　审核医师：吴某　报告时间：2024-05-<10-28> 09:<10-59>"
+
+
+def _paper(entry: dict) -> Page:
+    """医院的一张单子：整页的字，或题目与一段话、一张表，上下各有病人与医师的一行。"""
+    if "text" in entry:
+        return Page(**entry)
+    head = f"# {entry.pop('title')}\n{_PATIENT}\n"
+    if "body" in entry:
+        return Page(f"{head}---\n{entry.pop('body').strip()}\n---\n{_DOCTORS}", **entry)
+    table = f"{entry.pop('table').strip()}\n{entry.pop('below', '').strip()}"
+    return Page(f"{head}{table}\n{_DOCTORS}", **{"ruled": True} | entry)
+
+
+_WRITTEN = yaml.safe_load(Path(__file__).with_name("not_reports.yaml").read_text("utf-8"))
+PAGES = {name: Page(**entry) for name, entry in _WRITTEN["pages"].items()}
+MEDICAL = {name: (entry.pop("is"), _paper(entry)) for name, entry in _WRITTEN["medical"].items()}
+"""名字 -> （拒绝时应当说到的词，单子）。"""
+MIXED = {name: (entry.pop("rows"), entry.pop("unread"), Page(**entry)) for name, entry in _WRITTEN["mixed"].items()}
+"""名字 -> （要读全的行，要说没有读的，既有化验又有别的内容的一页）。"""
+LAB_HEADS = _WRITTEN["lab_heads"]
 
 
 @lru_cache(maxsize=64)
@@ -230,6 +269,6 @@ def kinds() -> dict[str, tuple[Callable[[int], Image.Image], set[str]]]:
     pages = {name: (seeded(lambda rng, page=page: draw_page(page, rng)), NOT_LAB) for name, page in PAGES.items()}
     medical = {
         name: (seeded(lambda rng, page=page: draw_page(page, rng)), {"other_paper"})
-        for name, (page, _) in MEDICAL.items()
+        for name, (_, page) in MEDICAL.items()
     }
     return drawn | pages | medical

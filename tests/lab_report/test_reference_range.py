@@ -1,6 +1,5 @@
 """参考范围与结果：写法多样，判断精确，有疑问就是 unknown。"""
 
-import time
 from decimal import Decimal
 from fractions import Fraction
 
@@ -335,14 +334,11 @@ def test_parsing_never_raises_and_what_it_gives_can_be_written_and_read_again(te
             assert parse(str(parsed)) == parsed
 
 
-@pytest.mark.parametrize(
-    "text", ["1" * 10**6, "男0-" * 50, "(" * 200, "1,111" * 40, "0-3岁" * 40, "参考值:" * 40, "- " * 10**5]
-)
-def test_parsing_is_fast(text):
-    started = time.perf_counter()
-    for parse in (parse_range, parse_result, parse_age, attached_unit):
-        parse(text)
-    assert time.perf_counter() - started < 0.2
+def test_long_texts_are_given_up():
+    """回溯得越来越慢的正则，在这里停不下来。"""
+    for text in ("1" * 10**6, "男0-" * 50, "(" * 200, "1,111" * 40, "0-3岁" * 40, "参考值:" * 40, "- " * 10**5):
+        parse_result(text)
+        assert (parse_range(text), attached_unit(text)) == (None, "")
 
 
 @given(NUMBERS, NUMBERS, NUMBERS)
@@ -381,14 +377,3 @@ def test_exact_decimals():
     assert parse_result("0.30") == Interval(Decimal("0.3"), Decimal("0.3"))
     assert parse_result("(-)") == QualitativeResult(("阴性",))
     assert parse_range("男1-2女3-4") == PartitionedInterval((("男", limits("1", "2")), ("女", limits("3", "4"))))
-
-
-@pytest.mark.parametrize(
-    ("text", "years"),
-    [
-        *(("45岁", 45), ("6月", 0.5), ("3", 3), ("1岁6个月", 1.5), (" 45 岁 ", 45)),
-        *((None, None), ("成人", None), ("1天6月", None)),
-    ],
-)
-def test_age(text, years):
-    assert parse_age(text) == years

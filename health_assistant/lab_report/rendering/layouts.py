@@ -50,7 +50,7 @@ def _load() -> dict[str, Layout]:
         habits = tuple(Habits(**settings) for settings in entry.pop("habits", []))
         page: dict[str, Any] = {key: tuple(entry.pop(key)) for key in ("width", "size", "fonts") if key in entry}
         page |= {key: entry.pop(key) for key in ("height", "held_out") if key in entry}
-        if draw is sheets.draw_sheet:
+        if draw in (sheets.draw_sheet, sheets.ledger):
             entry["english"] = style.english
         layouts[name] = Layout(partial(draw, **entry), style, habits=habits, **page)
     return layouts

@@ -181,11 +181,6 @@ def _summary(page: Page, indices: Sequence[int], x0: int, x1: int, y: float) -> 
     return round(y + len(lines) * page.size * 1.5)
 
 
-@cache
-def _english_names() -> dict[str, str]:
-    return {name: analyte.english for panel in panels().values() for analyte in panel for name in analyte.names}
-
-
 def independent_lab(page: Page) -> int:
     """独立的检验所：一项两行，中文在上，英文与代号在下；有方法一列。"""
     rng, size, width = page.rng, page.size, page.image.width
@@ -223,13 +218,14 @@ def independent_lab(page: Page) -> int:
     page.line(x0, y + tall, x1, y + tall, 2, fill=theme)
     y += tall
     ruled = bool(rng.random() < 0.5)
+    english_of = {name: analyte.english for panel in panels().values() for analyte in panel for name in analyte.names}
     for index, item in enumerate(page.report.items):
         for (left, right), (template, _, _, _) in zip(pairwise(edges), columns, strict=True):
             if template:
                 put(page, index, left + 8, right - 8, y + tall / 2, template)
                 continue
             put(page, index, left + 8, right - 8, y + tall * 0.33, "{name}")
-            english = _english_names().get(item.name, "")
+            english = english_of.get(item.name, "")
             known = "" if english.startswith("U-") or english.lower() == item.code.lower() else english
             put(page, index, left + 8, right - 8, y + tall * 0.75, f"{known} ({{code}})" if known else "{code}", small)
         y += tall
