@@ -43,7 +43,7 @@ class Assessment(LabReport):
     """成立的组合，重的在前。"""
 
 
-_NOT_BLOOD = re.compile("尿|粪|大便|脑脊液|[胸腹]水|积液")
+_NOT_BLOOD = re.compile("尿|粪|大便")
 
 
 def assess(report: ReadReport) -> Assessment:

@@ -236,8 +236,8 @@ def _range_doubt(finding: Finding, person: Person) -> str | None:
 
 
 def _not_marked(finding: Finding, person: Person) -> str | None:
-    """没有印范围的单子上，别的项印着标记而这一项没有：医院当作正常，照目录的范围略有偏离的不说异常。"""
-    is_by_catalogue = finding.range_source == "catalogue" and finding.flag in ABNORMAL_FLAGS
+    """没有印范围的单子上，别的项印着标记而这一项没有：医院当作正常，照目录的范围略高、略低的不说异常。"""
+    is_by_catalogue = finding.range_source == "catalogue" and finding.flag in ("high", "low")
     if not is_by_catalogue or finding.observation.row.mark:
         return None
     severity, _ = grade_value(finding.value, finding.compared_unit, finding.analyte, person)

@@ -217,10 +217,14 @@ def test_a_row_that_the_sheet_does_not_mark_is_not_abnormal_by_the_catalogue_alo
     """指尖血的小票：没有范围，只在异常的旁边印 H、L。很低的照样说。"""
     rows = [("白细胞计数", "12.8", "H"), ("淋巴细胞绝对值", count, mark)]
     items = [ReadRow(name=a, result=b, unit="10^9/L", mark=printed, confidence=0.99) for a, b, printed in rows]
-    assert [item.flag for item in assess(Reading(report_type="血常规", age="30岁", items=items)).items] == [
-        "high",
-        flag,
-    ]
+    found = assess(Reading(report_type="血常规", age="30岁", items=items)).items
+    assert [item.flag for item in found] == ["high", flag]
+
+
+def test_a_plus_minus_is_abnormal_though_only_other_rows_are_marked():
+    rows = [("尿蛋白", "+-", None), ("尿胆原", "3+", "*")]
+    items = [ReadRow(name=a, result=b, mark=mark, confidence=0.99) for a, b, mark in rows]
+    assert assess(Reading(report_type="尿液分析", items=items)).items[0].flag == "abnormal"
 
 
 def test_a_quantity_that_contradicts_the_word_in_the_next_column_is_doubted():
