@@ -7,7 +7,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from medical_report.markdown import to_html
+from medical_report.spoken import to_html
 from outcome_sheets import compose_advice
 from sample_report import SAMPLE, STAGE, row_box
 

@@ -18,8 +18,8 @@ from health_assistant.lab_report.report import ABNORMAL_FLAGS, DISCLAIMER, escap
 from health_assistant.lab_report.subjects import with_range
 from medical_report.advice_request import MAX_CHOSEN, describe_findings, describe_row
 from medical_report.analysis import Analyst, RefusedChoice, choose
-from medical_report.markdown import speaking_about, to_html
 from medical_report.page_reading import Job
+from medical_report.spoken import speaking_about, to_html
 from medical_report.upstreams import UpstreamError
 
 Outcome = Literal["answered", "nothing", "failed", "refused", "emergency"]

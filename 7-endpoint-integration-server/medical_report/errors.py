@@ -12,8 +12,8 @@ from health_assistant.images import BadImage
 from health_assistant.lab_report.language import speaking, translate
 from health_assistant.lab_report.report import UnreadableReport
 from medical_report import metrics
-from medical_report.markdown import asked_language
 from medical_report.page_reading import Busy
+from medical_report.spoken import asked_language
 
 log = logging.getLogger(__name__)
 

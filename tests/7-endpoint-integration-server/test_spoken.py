@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
-from medical_report.markdown import to_html
+from medical_report.spoken import to_html
 
 ADVICE = "### 近期门诊：几天内\n\n- **血红蛋白 73 g/L ↓ 明显偏低**：要查血型。\n" * 20
 
