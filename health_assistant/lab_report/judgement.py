@@ -240,9 +240,11 @@ def _not_marked(finding: Finding, person: Person) -> str | None:
     is_by_catalogue = finding.range_source == "catalogue" and finding.flag in ("high", "low")
     if not is_by_catalogue or finding.observation.row.mark:
         return None
-    severity, _ = grade_value(finding.value, finding.compared_unit, finding.analyte, person)
+    severity = grade_deviation(
+        finding.value, finding.interval, finding.flag, finding.compared_unit, finding.analyte, person
+    )
     if at_least(severity, "moderate"):
-        return None
+        return None  # 到了上限的几十倍，多半是标记没有读到
     return "没有印参考范围；别的项印着标记而这一项没有，医院可能当作正常"
 
 
