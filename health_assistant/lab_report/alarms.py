@@ -14,6 +14,7 @@ from health_assistant.lab_report.severity import (
     can_be_grave,
     grade_deviation,
     grade_value,
+    lines_for,
     measured_as,
     span_of,
     special_specimen,
@@ -24,7 +25,8 @@ from health_assistant.lab_report.unlisted import Measured, Specimen
 HURRY = "尽快就医"
 CHECK = "请马上核对原件"
 _CRITICAL_FLAG = re.compile(r"危|!!|CRIT|PANIC|警")
-_OFF_THE_SCALE = re.compile(r"hi|lo|不凝|未凝|测不出|无法(检|测)|超出|溢出|[<>]+$", re.IGNORECASE)
+_OFF_THE_SCALE = re.compile(r"hi|lo|不凝|未凝|测不出|无法(检|测)|超出|溢出|[<>]+$|\D*检[测出][上下]?限", re.IGNORECASE)
+_LOST_DIGIT = re.compile(r"\D*\.\d")
 _IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期)|临床诊断|备注")
 _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
 """有的医院表示危急，有的只表示超出得多。"""
@@ -214,10 +216,12 @@ def _is_unchecked(finding: Finding, person: Person) -> bool:
     analyte = finding.analyte
     if not analyte or not can_be_grave(analyte, person):
         return False
-    if finding.value is None or (
-        isinstance(finding.value, QualitativeResult) and analyte.intervals and not finding.value.is_graded
-    ):
+    if finding.value is None or (finding.doubts_value and _LOST_DIGIT.match(finding.result)):
         return True
+    if isinstance(finding.value, QualitativeResult) and analyte.intervals:
+        # “<检测下限”归为阴性：少了也危急的（白细胞、血小板），不是没有事
+        is_low_grave = any(line.grave for line in lines_for(analyte.code, "low", person))
+        return not finding.value.is_graded or (is_low_grave and bool(_OFF_THE_SCALE.match(finding.result)))
     if finding.flag not in ABNORMAL_FLAGS or not isinstance(finding.value, Interval):
         return False
     return analyte.convert(Decimal(1), finding.compared_unit) is None and finding.severity != "slight"

@@ -12,6 +12,7 @@ from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.plausibility import (
+    doubts_only_range,
     is_fraction,
     is_general_range,
     is_unlike_known,
@@ -168,7 +169,8 @@ def judge(
         return finding
     says = flag_says(row)
     looks_wrong = value_doubt(observed, interval, finding.flag, bool(says), others_have_flags, others_are_finer)
-    finding.doubts_value = bool(doubt) or is_unsure or result is None or bool(looks_wrong)
+    doubts_number = bool(row.doubt) or (bool(sheet_doubt) and not doubts_only_range(row, sheet_doubt))
+    finding.doubts_value = doubts_number or is_unsure or result is None or bool(looks_wrong)
     # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
     note = doubt or _no_result(row, result) or (_UNSURE if is_unsure else None)
     note = note or _no_range(row, result, interval) or _flag_doubt(row, finding.flag, says) or looks_wrong
@@ -240,9 +242,11 @@ def _not_marked(finding: Finding, person: Person) -> str | None:
     is_by_catalogue = finding.range_source == "catalogue" and finding.flag in ("high", "low")
     if not is_by_catalogue or finding.observation.row.mark:
         return None
-    severity, _ = grade_value(finding.value, finding.compared_unit, finding.analyte, person)
+    severity = grade_deviation(
+        finding.value, finding.interval, finding.flag, finding.compared_unit, finding.analyte, person
+    )
     if at_least(severity, "moderate"):
-        return None
+        return None  # 到了上限的几十倍，多半是标记没有读到
     return "没有印参考范围；别的项印着标记而这一项没有，医院可能当作正常"
 
 

@@ -75,7 +75,9 @@ _NOT_PREGNANT = re.compile(
     re.IGNORECASE,
 )
 _AFTERWARDS = re.compile(r"产后|产褥|流产后|人流|引产后")
-_ON_DIALYSIS = re.compile(r"(?<![未非无])(?:血透|腹透(?!液)|血液透析|腹膜透析(?!液)|透析(?!液))")
+_ON_DIALYSIS = re.compile(
+    r"(?<![未非无拟])(?<![未无拟]行)(?:血透|腹透(?!液)|(?:血液|腹膜)透析(?!液)|(?<![液膜])透析(?!液))"
+)
 _HOPING = re.compile(r"不孕|未孕|备孕|孕前|孕育")
 
 

@@ -182,6 +182,7 @@ _DECIMAL_POINT = re.compile(r"\d\.\d")
 _DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|0,\d+)(?![\d,])")
 _BARE_POINT = re.compile(r"(?<![\d.,])\.\d")
 _ZERO_POINT = re.compile(r"(?<!\d)0\.\d")
+LOST_DIGIT = "小数点前面没有数，可能少读了一位"
 _POINT_OR_THOUSANDS = re.compile(r"(?<![\d,])[1-9]\d{0,2},\d{3}(?![\d,])")
 
 
@@ -193,6 +194,11 @@ def _unlisted_range(observed: Observation) -> str:
     printed = observed.row.reference_range
     is_list = PAIR.fullmatch(clean(printed)) or isinstance(observed.interval, PartitionedInterval)
     return "" if is_list else _POINT_OR_THOUSANDS.sub("", printed) if DECIMAL_THOUSANDTHS.search(printed) else printed
+
+
+def doubts_only_range(row: PrintedRow, sheet_doubt: str | None) -> bool:
+    """少读了一位的只会是参考范围：结果的小数点前面有数。"""
+    return sheet_doubt == LOST_DIGIT and not _BARE_POINT.search(row.result)
 
 
 def point_doubts(observations: list[Observation]) -> list[str | None]:
@@ -214,5 +220,4 @@ def point_doubts(observations: list[Observation]) -> list[str | None]:
     in_ranges = any(_BARE_POINT.search(seen.row.reference_range) for seen in observations)
     is_style = in_ranges and not any(map(_ZERO_POINT.search, texts))
     is_style = is_style and sum(len(_BARE_POINT.findall(text)) for text in texts) > 1
-    lost = "小数点前面没有数，可能少读了一位"
-    return [lost if one and not is_style else comma for one, comma in zip(bare, commas, strict=True)]
+    return [LOST_DIGIT if one and not is_style else comma for one, comma in zip(bare, commas, strict=True)]

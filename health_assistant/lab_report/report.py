@@ -177,7 +177,8 @@ def _understood(printed: Any) -> Any:
         text = given.get("value") if isinstance(given, dict) else given
         value = understand(field, text) if isinstance(text, str) else None
         if value:
-            origin[field] = PrintedField(value=value)
+            page = given.get("page") if isinstance(given, dict) else None  # 标本只说它那一页的
+            origin[field] = PrintedField(value=value, page=page if isinstance(page, int) else 1)
     return consistent(origin) | known
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.report import LabReport, PrintedRow, ReadReport, ReadRow
+from health_assistant.lab_report.report import LabReport, PrintedField, PrintedRow, Reading, ReadReport, ReadRow
 
 
 def row(name="白细胞计数", result="6.0", unit="10^9/L", limits="3.5-9.5", mark=None, code="") -> PrintedRow:
@@ -52,3 +52,12 @@ def test_a_report_can_be_judged_again():
     first = judge(row(result="12"))
     first.items[0].result = "6.0"
     assert only(assess(ReadReport.model_validate(first.model_dump()))).flag == "normal"
+
+
+def test_the_specimen_of_one_page_is_not_that_of_another_after_json():
+    """第二页页眉的“尿液”，经过接口的 JSON 以后，也不把第一页的血当作尿。"""
+    rows = [ReadRow(name="钾", result="7.0", unit="mmol/L", confidence=0.99, page=page) for page in (1, 2)]
+    read = Reading(items=rows, origin={"specimen": PrintedField(value="尿液", page=2)})
+    again = assess(Reading.model_validate(read.model_dump(mode="json")))
+    assert [item.severity for item in again.items] == ["grave", None]
+    assert [item.severity for item in assess(read).items] == ["grave", None]
