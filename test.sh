@@ -86,10 +86,14 @@ get_browser
 get_chinese_font
 
 status=0
+types=$(mktemp)
+trap 'rm -f "$types"' EXIT
 python -m ruff check . || status=$?
-[ "$status" != 0 ] || check_types || status=$?
+check_types >"$types" 2>&1 & # 测试常在等，查类型不占它们的时间
+checking=$!
 # 两个进程分着跑，一个文件的测试在一处：很多测试在等，一个核闲着；长的文件在前，见 tests/conftest.py
 [ "$status" != 0 ] || python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "$MARKS" || status=$?
+wait "$checking" || { status=$?; cat "$types"; }
 # 量快慢的，单独跑才准
 [ "$status" != 0 ] || [ -z "$ALONE" ] || python -m pytest -m alone tests/8-frontend-apps || status=$?
 printf '\n测试用时 %s 秒（含安装），%s\n' "$SECONDS" "$([ "$status" = 0 ] && echo 全部通过 || echo "没有通过（退出码 ${status}）")"

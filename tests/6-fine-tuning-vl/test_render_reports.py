@@ -97,6 +97,7 @@ def test_the_card_says_what_it_is(dataset):
     assert Image.open(dataset / "contact-sheet.png").width > 700
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_is_the_same_bytes(dataset, tmp_path):
     recipe = tmp_path / "dataset-mini.yaml"
     recipe.write_text(RECIPE, encoding="utf-8")

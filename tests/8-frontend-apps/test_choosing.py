@@ -62,6 +62,8 @@ def phone_photo() -> Image.Image:
     return ImageChops.add(page, noise.convert("RGB"), offset=-128).rotate(90, expand=True)
 
 
+@pytest.mark.slow
+@pytest.mark.alone  # 数的是毫秒
 def test_a_phone_photo_is_on_its_way_within_three_seconds_small_and_upright(phone, service, tmp_path):
     path = tmp_path / "photo.jpg"
     phone_photo().save(path, quality=92, exif=exif(6))

@@ -53,12 +53,14 @@ def test_an_arrow_beside_a_number_is_seen_and_points_the_right_way(arrow, before
     assert seen[arrow] >= 90 and sum(seen.values()) - seen[arrow] - seen[None] <= 1, seen
 
 
+@pytest.mark.slow
 def test_a_number_without_an_arrow_seldom_shows_one():
     rng = random.Random(3)
     lines = [draw_line(rng, draw_number(rng), None, False)[0] for _ in range(400)]
     assert sum(any(one.likelihood >= 0.6 for one in find_arrows(line)) for line in lines) <= 4
 
 
+@pytest.mark.slow
 def test_a_footnote_behind_a_number_is_no_digit():
     """右上角的脚注号：不要了，或这个数没有把握；没有脚注号的数一位不少，也不疑。"""
     rng, reader, counts = random.Random(3), TextReader(2), Counter()

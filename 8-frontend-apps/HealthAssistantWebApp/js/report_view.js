@@ -207,12 +207,11 @@ function goToAdvice({ name }) {
 
 function showNotices({ notices, triage }) {
   const box = element("notices");
-  // 没有把握的一行，读对了就是危急值，一样叫人去急诊，一样醒目
   const isCritical = triage === "urgent" || notices.some((notice) => opensWith(notice, "尽快就医"));
   box.hidden = notices.length === 0;
   box.dataset.critical = isCritical;
   const [first = "", ...others] = notices;
-  // 急话到叫人去急诊的一句为止最醒目，免得一屏都是红字
+  // 急话（没有把握的危急值也是）到叫人去急诊的一句为止最醒目，免得一屏都是红字
   const lead = isCritical ? (first.match(/^.*?(急诊|emergency).*?(。|\.( |$))/s)?.[0] ?? first) : "";
   box.replaceChildren(make("p", "", lead && make("strong", "", lead), first.slice(lead.length)), ...others.map((notice) => make("p", "", notice)));
   // 危急值要最先看到；其余的提示不抢在一句话前面
