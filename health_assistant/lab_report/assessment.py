@@ -28,7 +28,6 @@ from health_assistant.lab_report.report import (
     PrintedRow,
     Reading,
     ReadReport,
-    ReadRow,
     Severity,
     worst,
 )
@@ -122,7 +121,7 @@ def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation],
     return observations, _guess_notices([observations[at] for at in sorted(guessed)])
 
 
-def _observe_stated(row: ReadRow, title: str, specimen: str, person: Person) -> Observation:
+def _observe_stated(row: PrintedRow, title: str, specimen: str, person: Person) -> Observation:
     """页眉的标本写着尿、大便的一行。只在血里测的仍是血的；可能是血里的危急值的钾，疑问说出来。"""
     observed = observe(row, f"{title} {specimen}", person)
     code = observed.analyte and observed.analyte.code
@@ -135,8 +134,8 @@ def _observe_stated(row: ReadRow, title: str, specimen: str, person: Person) -> 
         return plain if plain.analyte.panel in _ONLY_IN_BLOOD else observed
     # 随机尿的钾多在 20 以上，血里危急的至多 12；钠、钙、肌酐在尿里本来就有血里危急的数，看不出
     if is_blank(row.reference_range) and possible_grave(row, title, person):
-        doubt = row.doubt or "标本写着是尿，而这个数像是血的"
-        return observe(row.model_copy(update={"doubt": doubt}), title, person)
+        doubt = observed.row.doubt or "标本写着是尿，而这个数像是血的"
+        return observe(observed.row.model_copy(update={"doubt": doubt}), title, person)
     return observed
 
 
