@@ -48,7 +48,8 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         severity, way = grade_value(finding.value, unit, analyte, person)
         finding.severity = severity if way != "abnormal" or severity == "grave" else None
         finding.leaning = way if finding.severity else None
-    if analyte is None and (specimen := special_specimen(finding.report_type or report_type, finding.name)):
+    title, name = finding.report_type or report_type, finding.name or finding.code
+    if analyte is None and (specimen := special_specimen(title, name, finding.value)):
         own = None if specimen.only_high and finding.flag == "low" else finding.severity
         finding.severity = specimen.weigh(own, finding.name, finding.result, finding.unit)
         if finding.flag == "unknown" and finding.severity is None:

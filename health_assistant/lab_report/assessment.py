@@ -20,6 +20,7 @@ from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
 from health_assistant.lab_report.plausibility import is_finer, point_doubts
 from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import (
     TRIAGE_OF,
     WHEN_OF,
@@ -30,7 +31,7 @@ from health_assistant.lab_report.report import (
     Severity,
     worst,
 )
-from health_assistant.lab_report.severity import grade_value, is_measured
+from health_assistant.lab_report.severity import grade_value, is_impossible, is_measured
 from health_assistant.lab_report.sheet_kind import title_for_specimen
 
 
@@ -44,6 +45,8 @@ class Assessment(LabReport):
 
 
 _NOT_BLOOD = re.compile("尿|粪|大便")
+_ONLY_IN_BLOOD = ("心肌标志物", "凝血")
+"""尿、大便里从不测的几类：页眉的标本写着尿，多半是读错了，或说的是别的行。"""
 
 
 def assess(report: ReadReport) -> Assessment:
@@ -102,9 +105,12 @@ def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation],
     for at, row in enumerate(report.items):
         title = getattr(row, "report_type", None) or report.report_type
         if specimen and specimen.page == getattr(row, "page", 1) and _NOT_BLOOD.search(specimen.value):
-            title = f"{title} {specimen.value}"  # 报告名没有说是尿，页眉里的标本说了
+            # 报告名没有说是尿，页眉里的标本说了
+            observed, title = _observe_stated(row, title, specimen.value, person), f"{title} {specimen.value}"
+        else:
+            observed = observe(row, title, person)
         pages[getattr(row, "page", 1), title].append(at)
-        observations.append(observe(row, title, person))
+        observations.append(observed)
     guessed = []
     for (_, title), places in pages.items():
         kind = title_for_specimen(title, [observations[at] for at in places])
@@ -113,6 +119,24 @@ def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation],
                 observations[at] = observe(report.items[at], kind, person)
             guessed += places
     return observations, _guess_notices([observations[at] for at in sorted(guessed)])
+
+
+def _observe_stated(row: PrintedRow, title: str, specimen: str, person: Person) -> Observation:
+    """页眉的标本写着尿、大便的一行。只在血里测的仍是血的；可能是血里的危急值的钾，疑问说出来。"""
+    observed = observe(row, f"{title} {specimen}", person)
+    code = observed.analyte and observed.analyte.code
+    if code not in (None, "U-K"):
+        return observed
+    plain = observe(row, title, person)
+    if plain.analyte is None or is_impossible(plain.value, plain.unit, plain.analyte):
+        return observed
+    if code is None:
+        return plain if plain.analyte.panel in _ONLY_IN_BLOOD else observed
+    # 随机尿的钾多在 20 以上，血里危急的至多 12；钠、钙、肌酐在尿里本来就有血里危急的数，看不出
+    if is_blank(row.reference_range) and possible_grave(row, title, person):
+        doubt = observed.row.doubt or "标本写着是尿，而这个数像是血的"
+        return observe(observed.row.model_copy(update={"doubt": doubt}), title, person)
+    return observed
 
 
 def _culture_of_blood(report: ReadReport) -> str:

@@ -77,7 +77,7 @@ def find_analyte(
     名称、单位都相同的几项（总钙与离子钙）由印着的范围分辨：`interval` 是解析过的，`has_range` 是印了而也许没有看懂。
     `value` 是解析过的结果，只用来看一个数会不会是全血的。分不清的返回 None。
     """
-    name = without_sampling_time(name)
+    name = without_sampling_time(name, is_known_name(name))
     if not abbreviation:
         name, abbreviation = _split_code(name)
     clues = _Clues(name, abbreviation, unit, report_type, interval, has_range, value)

@@ -46,13 +46,14 @@ _SAMPLED = re.compile(
 _GLUCOSE = re.compile(
     r"血糖|葡萄糖(?!醇|[-]?6)|糖耐量|GLU(?![a-z]{2})|OGTT|[12]-?h-?P?B?G(?![a-z])|glucose|RBG|PBG", re.IGNORECASE
 )
+_MEASURED_AT = re.compile(r"^(?:急[诊查]|床[旁边]|POCT|即时|快速)[\s:：_-]*(?=.)", re.IGNORECASE)
 _TIMED_GLUCOSE = (
     (re.compile(r"随机|RBG|random", re.IGNORECASE), "GLU-R"),
     (re.compile(r"(?<![\d.])(2|二|两)[\s-]*个?(小?时|h)|(?<!\d)120(?!\d)", re.IGNORECASE), "GLU-2H"),
     (re.compile(r"(?<![\d.])(1|一)[\s-]*个?(小?时|h)|(?<!\d)60(?!\d)", re.IGNORECASE), "GLU-1H"),
     (re.compile(r"空腹|(?<![\d.])0\s*(小?时|h|分|min)", re.IGNORECASE), "GLU"),
-    # 别的时刻只能按随机的看
-    (re.compile(r"\d\s*(小?时|h|分|min)|半小?时|三小?时|睡前|凌晨", re.IGNORECASE), "GLU-R"),
+    # 别的时刻、没有写时刻的指尖血糖，只能按随机的看
+    (re.compile(r"\d\s*(小?时|h|分|min|点|am|pm)|半小?时|三小?时|睡前|凌晨|血糖仪", re.IGNORECASE), "GLU-R"),
     (re.compile(r"餐后|饭后|postprandial|PBG|PPG", re.IGNORECASE), "GLU-2H"),
 )
 """血糖的测定时刻 -> 目录里的代号，从上到下第一个说到的算。"""
@@ -121,8 +122,13 @@ def timed_glucose(name: str, abbreviation: str, unit: str = "", report_type: str
     return next((glucose for pattern, glucose in _TIMED_GLUCOSE if pattern.search(text)), None)
 
 
-def without_sampling_time(name: str) -> str:
-    """去掉名称末尾说的是第几回抽的：`高敏肌钙蛋白T（3小时）`；糖耐量那样几小时说的是另一种结果的照旧。"""
+def without_sampling_time(name: str, is_known: bool = False) -> str:
+    """去掉名称末尾说的是第几回抽的：`高敏肌钙蛋白T（3小时）`；糖耐量那样几小时说的是另一种结果的照旧。
+
+    开头说在哪里测的（`急诊钾`）也去掉，目录里正有这个名称的（`is_known`）照旧；这样测的血糖不是空腹的，当作随机的。
+    """
+    if not is_known:
+        name = _MEASURED_AT.sub("随机" if _GLUCOSE.search(name) else "", name)
     return _SAMPLED.sub("", name) if _FOLLOWED.search(name) else name
 
 

@@ -25,10 +25,18 @@ class Specimen(Entry):
     """结果里有这些词的是危急的，如脓性。"""
     at_most: bool = False
     """反过来：至多这么要紧。静脉血的氧本来就低。"""
+    rows: str = ""
+    """只管名称里有这些字（正则）的行；at_most 的都写：报告名里有那个词，不等于每一行说的都是它。"""
     only_high: bool = False
     """毒物、药：低于印着的范围不算什么。"""
     levels: tuple["Level", ...] = ()
     """这种标本里的一行，数到了多少有多要紧：印没有印范围都看。"""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Specimen":
+        if self.at_most and not self.rows:
+            raise ValueError("写了 at_most 的，要写 rows")
+        return self
 
     def weigh(self, own: Severity | None, name: str, result: str, unit: str) -> Severity | None:
         """这一行有多要紧；own 是异常的行按一般规则的。没法与范围比的，也看有没有 grave_words，数到没到 levels。"""

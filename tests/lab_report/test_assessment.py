@@ -2,6 +2,7 @@
 
 import pytest
 
+from health_assistant.lab_report.alarms import CHECK
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import LabReport, PrintedField, PrintedRow, Reading, ReadReport, ReadRow
 
@@ -52,6 +53,25 @@ def test_a_report_can_be_judged_again():
     first = judge(row(result="12"))
     first.items[0].result = "6.0"
     assert only(assess(ReadReport.model_validate(first.model_dump()))).flag == "normal"
+
+
+@pytest.mark.parametrize(
+    ("specimen", "name", "result", "unit", "limits", "when"),
+    [
+        ("尿", "肌钙蛋白I", "5", "ng/mL", "<0.04", "now"),
+        ("粪便", "凝血酶原时间", "60", "s", "11-14", "now"),
+        ("尿", "钾", "7.0", "mmol/L", "", "today"),
+        ("尿", "钾", "40", "mmol/L", "", "weeks"),
+        ("尿", "钾", "7.0", "mmol/L", "25-125", None),
+        ("尿", "钠", "100", "mmol/L", "", "weeks"),
+    ],
+)
+def test_the_specimen_in_the_letterhead_silences_no_alarm(specimen, name, result, unit, limits, when):
+    """尿里从不测的仍是血的；尿里少见、血里危急的钾请人今天核对。"""
+    item = ReadRow(name=name, result=result, unit=unit, reference_range=limits, confidence=0.99)
+    report = assess(Reading(items=[item], origin={"specimen": PrintedField(value=specimen)}))
+    assert report.when == when, report.notices
+    assert when != "today" or report.notices[0].startswith(CHECK)
 
 
 def test_the_specimen_of_one_page_is_not_that_of_another_after_json():

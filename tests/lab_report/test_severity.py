@@ -1,6 +1,7 @@
 """轻重：表自洽、有来源；值越坏越不会被说轻，疑问不让警报消失，换单位、换次序都一样；健康的人少被叫去看医生。"""
 
 import random
+import re
 from decimal import Decimal
 from importlib import resources
 
@@ -61,6 +62,19 @@ def test_every_line_of_the_table_names_its_source_specimen_and_people():
         assert line.source and line.specimen and line.who
         assert not line.grave or "memory" not in line.source, line.code
     assert not any(word in TEXT for word in ("doczj", "docduoduo", "360docs", "wenku", "scribd", "bwwdw"))
+
+
+def test_what_is_said_of_a_grave_result_never_names_a_later_time():
+    """什么时候去由级别说：写着“今天就去”的话，危急时就与“现在就去急诊”对不上；“口渴的当天去”那样有条件的不在内。"""
+    table = load_severity()
+    said = {line.say for line in table.grades if line.grave and line.say}
+    said |= {
+        specimen.say
+        for specimen in table.specimens.values()
+        if specimen.grave_words or any("grave" in (*level.high, *level.low) for level in specimen.levels)
+    }
+    later = re.compile("(?:^|[：，；]|请|要|的人)(?:今天|当天|这几天|几天内)")
+    assert not [text for text in said if later.search(text)]
 
 
 def test_no_step_lies_inside_the_range_of_healthy_adults():
