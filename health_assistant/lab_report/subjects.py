@@ -158,6 +158,7 @@ def name_some(findings: list[Finding], most: int = 2) -> str:
     return say("{items} 等 {count} 项", items=named, count=len(findings)) if len(findings) > most else named
 
 
+_SAYS_WHEN = re.compile(r"复查|重抽|今天|[这两]几?天|[一几\d]周")
 _WAITS = re.compile(r"(\d|几) ?(天内|周|个月|年)|体检|不急|不用急|以后每|下次|这几天|这周|近期")
 
 
@@ -183,8 +184,8 @@ def _about(finding: Finding, analyte: Analyte, person: Person) -> Subject:
     elif finding.is_usual:  # 一般的办法（少喝酒、查叶酸）说的是别人
         do = say("不用为它单独处理，下次看医生时给医生看一眼。")
     else:
-        is_repeated = finding.severity != "slight" or "复查" in advice or "重抽" in advice
-        do = join_sentences(say(advice), "" if is_repeated else say("没有不适的，1–3 个月内复查一次。"))
+        says_when = finding.severity != "slight" or _SAYS_WHEN.search(advice)
+        do = join_sentences(say(advice), "" if says_when else say("没有不适的，1–3 个月内复查一次。"))
     is_urgent = at_least(finding.severity, "severe")
     lines = [
         say("参考范围：{limits}", limits=range_text(finding)),

@@ -63,6 +63,12 @@ def test_a_trifle_gets_one_reassuring_true_sentence():
     assert "只是轻微超出" not in compose_advice(judged(("单核细胞绝对值", "1.9", "10^9/L", "0.1-0.6")))
 
 
+def test_a_trifle_is_told_one_time_to_come_back():
+    row = PrintedRow(name="丙氨酸氨基转移酶", code="ALT", result="60", unit="U/L", reference_range="9-50")
+    newborn = compose_advice(assess(ReadReport(items=[row], age="5天")))
+    assert "这几天带宝宝" in newborn and "个月内复查" not in newborn
+
+
 def test_all_normal_is_said_plainly():
     advice = compose_advice(judged(("白细胞计数", "6.0", "10^9/L", "3.5-9.5")))
     assert advice.startswith("### 未见异常") and "不等于没有疾病" in advice and "---" not in advice
