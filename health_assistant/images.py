@@ -78,8 +78,10 @@ def _max_aspect(width: int, height: int) -> int:
 def _count_scans(jpeg: bytes) -> int:
     """JPEG 分几遍写的，数到 `MAX_SCANS` 以上为止；EXIF 里的缩略图与文件后面附的视频不算。"""
     at, scans = 2, 0
-    while scans <= MAX_SCANS and (marker := re.compile(rb"\xff[^\x00\xff\xd0-\xd8]").search(jpeg, at)):
-        if marker[0] == b"\xff\xd9":
+    pattern = re.compile(rb"\xff[^\x00\xff\xd0-\xd8]")
+    while scans <= MAX_SCANS:
+        marker = pattern.search(jpeg, at)
+        if marker is None or marker[0] == b"\xff\xd9":
             break
         scans += marker[0] == b"\xff\xda"
         at = marker.end() + int.from_bytes(jpeg[marker.end() : marker.end() + 2], "big")

@@ -79,7 +79,8 @@ def advice_sections(report: Assessment, chosen: Sequence[str] = ()) -> Iterator[
     # 开头已经说了的不再说
     offered = _choices(subjects) if chosen else {}
     picked = [offered[choice] for choice in dict.fromkeys(chosen) if choice in offered]
-    if lines := [_about(subject, text) for subject, text in picked if text not in opening]:
+    lines = [_about(subject, text) for subject, text in picked if text not in opening]
+    if lines:
         yield section("先看这几句", lines)
     details = list(_details(report, subjects))
     if details:
@@ -107,9 +108,11 @@ def _opening(report: Assessment, subjects: Subjects) -> str:
     if weighty:
         reasons = [_about(subject, subject.warning or subject.say or subject.why) for subject in weighty[:MAX_REASONS]]
         parts.append("\n".join(f"- {reason}" for reason in reasons))
-        if (left := len(weighty) - MAX_REASONS) > 0:
+        left = len(weighty) - MAX_REASONS
+        if left > 0:
             parts.append(say("另有 {left} 件在下面。", left=left))
-    if signs := _first_signs(weighty):
+    signs = _first_signs(weighty)
+    if signs:
         parts.append(say("路上和等的时候：{signs}", signs=signs))
     return "\n\n".join(part for part in parts if part)
 
@@ -118,7 +121,8 @@ def _first_things(report: Assessment, subjects: Subjects) -> list[str]:
     triage = say(TRIAGE_WORDS[report.triage])
     head = say("{triage}：{when}", triage=triage, when=say(WHEN_WORDS[report.when])) if report.when else triage
     parts = [f"### {head}", _what_to_do(report, subjects)]
-    if first_aid := list(dict.fromkeys(text for subject in subjects.each for text in subject.first_aid)):
+    first_aid = list(dict.fromkeys(text for subject in subjects.each for text in subject.first_aid))
+    if first_aid:
         parts.append(say("**先做**：{words}", words=join_sentences(*first_aid)))
     return parts
 
@@ -178,10 +182,12 @@ def _details(report: Assessment, subjects: Subjects) -> Iterator[str]:
     if subjects.strange:
         yield section("目录里还没有说明的异常项目", map(with_range, subjects.strange), say("请问开单的医生。"))
     # 只有一个科室的，开头已经说了
-    if report.triage == "soon" and len(departments := _departments(subjects.each)) > 1:
+    departments = _departments(subjects.each) if report.triage == "soon" else []
+    if len(departments) > 1:
         yield section("可以挂的科室", departments, say("拿不准时先挂全科或内科，由医生转诊。"))
     yield from _unjudged_sections(report)
-    if signs := _warning_signs(report, subjects):
+    signs = _warning_signs(report, subjects)
+    if signs:
         yield section("出现这些情况，不要等复查，马上就医", signs)
     if report.triage in ("soon", "urgent"):
         after = join_sentences(say(_BRING), say(_TELL_THE_DOCTOR))
@@ -191,13 +197,13 @@ def _details(report: Assessment, subjects: Subjects) -> Iterator[str]:
 def _questions(report: Assessment, subjects: Subjects) -> list[str]:
     """值得问医生的三到五个问题：最要紧的两件事，不认识的、没有判断的，和总要问的。"""
     weighty = [subject for subject in subjects.each if at_least(subject.severity, "moderate")]
-    asked = [say("{title}：最可能是什么原因，还要查什么？", title=subject.title) for subject in weighty[:2]]
+    questions = [say("{title}：最可能是什么原因，还要查什么？", title=subject.title) for subject in weighty[:2]]
     if subjects.strange:
-        asked.append(say("{items}：说明什么，要不要紧？", items=name_some(subjects.strange)))
+        questions.append(say("{items}：说明什么，要不要紧？", items=name_some(subjects.strange)))
     _, unjudged = _unjudged(report)
     if unjudged:
-        asked.append(say("{items}：没有判断出高低，按医院的范围算正常吗？", items=name_some(unjudged)))
-    return asked[:3] + [say(question) for question in _ALWAYS_ASK]
+        questions.append(say("{items}：没有判断出高低，按医院的范围算正常吗？", items=name_some(unjudged)))
+    return questions[:3] + [say(question) for question in _ALWAYS_ASK]
 
 
 def _briefly(finding: Finding) -> str:

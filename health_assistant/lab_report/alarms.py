@@ -37,8 +37,8 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     analyte, unit = finding.analyte, finding.compared_unit
     if finding.flag in ABNORMAL_FLAGS:
         finding.severity = grade_deviation(finding.value, finding.interval, finding.flag, unit, analyte, person)
-        if analyte and (own := _severity_for_person(finding, person)):
-            finding.severity = worst([finding.severity, own])
+        if analyte:
+            finding.severity = worst([finding.severity, _severity_for_person(finding, person)])
         if analyte and analyte.is_harmless(finding.flag) and not at_least(finding.severity, "marked"):
             finding.severity = None
         elif not at_least(finding.severity, "severe") and _is_usual_for(finding, person):
@@ -49,12 +49,14 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         finding.severity = severity if way != "abnormal" or severity == "grave" else None
         finding.leaning = way if finding.severity else None
     title, name = finding.report_type or report_type, finding.name or finding.code
-    if analyte is None and (specimen := special_specimen(title, name, finding.value)):
+    specimen = special_specimen(title, name, finding.value) if analyte is None else None
+    measured = measured_as(finding.name, person) if analyte is None else []
+    if specimen:
         own = None if specimen.only_high and finding.flag == "low" else finding.severity
         finding.severity = specimen.weigh(own, finding.name, finding.result, finding.unit)
         if finding.flag == "unknown" and finding.severity is None:
             _weigh_without_range(finding, specimen)
-    elif analyte is None and (measured := measured_as(finding.name, person)):
+    elif measured:
         _weigh_measured(finding, measured)
     is_sure = finding.flag in ABNORMAL_FLAGS or not isinstance(finding.value, Interval) or not finding.lacks_unit
     finding.critical = finding.severity == "grave" and is_sure
@@ -236,4 +238,4 @@ def _describe(finding: Finding) -> str:
 
 def alarm_order(finding: Finding) -> int:
     """断言的危急值在先，其次是可能的，没能核对的在后。"""
-    return [HURRY, CHECK].index(head) if (head := finding.alarm.split("：")[0]) in (HURRY, CHECK) else 2
+    return {HURRY: 0, CHECK: 1}.get(finding.alarm.split("：")[0], 2)

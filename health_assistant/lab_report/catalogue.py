@@ -33,7 +33,8 @@ _DRUG_OR_DOSE = re.compile(
 
 
 def _phrase(text: str) -> str:
-    if drug := _DRUG_OR_DOSE.search(text):
+    drug = _DRUG_OR_DOSE.search(text)
+    if drug:
         raise ValueError(f"不能出现药名或剂量：“{drug[0]}”")
     if not text.strip():
         raise ValueError("是空的")
@@ -233,7 +234,8 @@ class Analyte(Sayings, Spoken):
         factors = {fold_unit(unit): factor for unit, factor in self.conversions.items()}
         if self.unit == "%":
             factors[FRACTION] = Fraction(100)
-        if power := {"10^9/l": 9, "10^12/l": 12}.get(fold_unit(self.unit)):
+        power = {"10^9/l": 9, "10^12/l": 12}.get(fold_unit(self.unit))
+        if power:
             # 每微升、万每微升；10^9 与 10^12 每升之间多是印错、读错，不换
             factors |= {f"10^{other}/l": Fraction(10) ** (other - power) for other in (6, 10)}
         return factors
@@ -273,9 +275,11 @@ class Analyte(Sayings, Spoken):
             raise ValueError("有参考范围而没有写来源 source")
         if self.meanings.keys() != self.advice.keys():
             raise ValueError("high、low、abnormal 与 advice_ 开头的要成对")
-        if missing := {*self.red_flags, *self.harmless, *self._possible()} - self.meanings.keys():
+        missing = {*self.red_flags, *self.harmless, *self._possible()} - self.meanings.keys()
+        if missing:
             raise ValueError(f"可能出现而没有说法的方向：{'、'.join(sorted(missing))}")
-        if both := self.units & self._factors.keys():
+        both = self.units & self._factors.keys()
+        if both:
             raise ValueError(f"conversions 里的单位已经是它自己的单位：{'、'.join(both)}")
         return self
 
@@ -295,18 +299,21 @@ class CatalogueFile(Entry):
 
     @model_validator(mode="after")
     def _check(self) -> "CatalogueFile":
-        if repeated := repeated_values(analyte.code for analyte in self.indicators):
+        repeated = repeated_values(analyte.code for analyte in self.indicators)
+        if repeated:
             raise ValueError(f"code 重复：{'、'.join(repeated)}")
         codes = {analyte.code for analyte in self.indicators}
         for analyte in self.indicators:
-            if strange := sorted({*analyte.twins} - codes):
+            strange = sorted({*analyte.twins} - codes)
+            if strange:
                 raise ValueError(f"“{analyte.code}”的 twins：目录里没有这些指标：{'、'.join(strange)}")
         for name, sharing in [entry for index in build_index(self.indicators) for entry in index.items()]:
             told_apart = {code for analyte in sharing for code in analyte.twins}  # 由印着的范围分辨
             own = [analyte for analyte in sharing if analyte.code not in told_apart]
             for specimen in get_args(Specimen):
                 units = [unit for analyte in own if analyte.specimen == specimen for unit in analyte.units]
-                if shared := repeated_values(units):
+                shared = repeated_values(units)
+                if shared:
                     who = "、".join(analyte.code for analyte in sharing)
                     raise ValueError(f"“{who}”：名称“{name}”与单位“{shared[0]}”都相同，分不清")
         return self

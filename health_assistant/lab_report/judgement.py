@@ -176,9 +176,10 @@ def judge(
     note = note or _no_range(row, result, interval) or _flag_doubt(row, finding.flag, says) or looks_wrong
     note = note or misread_doubt(observed, interval, person.is_newborn) or _range_doubt(finding, person)
     note = note or (_not_marked(finding, person) if others_have_flags else None)
+    severity = None if note else _severity_by_own_range(finding, person)
     if note:
         finding.withhold(note)
-    elif severity := _severity_by_own_range(finding, person):
+    elif severity:
         finding.withhold("印着的范围没有管到这个人的年龄或孕期：按他那一群的范围已经超出，请医生看")
         finding.severity = finding.floor = severity
     return finding
@@ -318,7 +319,8 @@ def _track(observed: Observation, unit: str, printed_range: ReferenceRange | Non
     if factor is None:
         tracked.unit, factor = fold_unit(unit), Decimal(1)
     tracked.value = _converted(result.low, factor)
-    if variation := load_severity().variation.get(analyte.code):
+    variation = load_severity().variation.get(analyte.code)
+    if variation:
         tracked.change_percent = round(float(100 * variation.change_value), 1)
     if isinstance(printed_range, Interval) and not printed_range.is_titre:
         tracked.low, tracked.high = (_converted(end, factor) for end in (printed_range.low, printed_range.high))

@@ -82,7 +82,8 @@ def find_analyte(
         name, abbreviation = _split_code(name)
     clues = _Clues(name, abbreviation, unit, report_type, interval, has_range, value)
     specimens = possible_specimens(report_type, name, unit)
-    if glucose := timed_glucose(name, abbreviation, unit, report_type) if "blood" in specimens else None:
+    glucose = timed_glucose(name, abbreviation, unit, report_type) if "blood" in specimens else None
+    if glucose:
         analyte = _fitting_entry(glucose, unit)
     elif is_unusual(name, unit):
         analyte = _find_unusual(clues, specimens)
@@ -152,7 +153,8 @@ def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | Non
         by_name, by_code = (_blood_or_sediment(pool, clues, specimens) for pool in (by_name, by_code))
     if len(by_name) == 1 and not _is_foreign(by_name[0], unit):
         return by_name[0]
-    if not unit and (nearest := _nearest(by_name or by_code, clues)):
+    nearest = None if unit else _nearest(by_name or by_code, clues)
+    if nearest:
         return nearest
     if len(by_name) > 1:
         # 同名的指标（中性粒细胞的绝对值与百分比）由单位分辨，代号也对得上的在先，单位没印时只由代号

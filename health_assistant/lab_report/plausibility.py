@@ -169,12 +169,12 @@ def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
     text = text.strip()
     leftovers = [text[1:]] if re.match(r"[14][^.]", text) else []
     leftovers += [text[:-1]] if text.endswith(("1", "4")) and "." in text else []
-    if re.fullmatch(r"\d+1", text) and (bare := parse_result(text[:-1])) and compare(bare, limits) == "high":
+    bare = parse_result(text[:-1]) if re.fullmatch(r"\d+1", text) else None
+    if bare and compare(bare, limits) == "high":
         return True  # `130↑` 读成 1301
-    values = [value for left in leftovers if isinstance(value := parse_result(left), Interval)]
-    flags = [
-        (compare(value, limits), 4 * value.low <= result.low) for value in values if value.is_point and result.is_point
-    ]
+    values = [parse_result(left) for left in leftovers] if result.is_point else []
+    points = [value for value in values if isinstance(value, Interval) and value.is_point]
+    flags = [(compare(value, limits), 4 * value.low <= result.low) for value in points]
     return any(flag in ABNORMAL_FLAGS or (flag == "normal" and is_far) for flag, is_far in flags)
 
 
@@ -220,4 +220,4 @@ def point_doubts(observations: list[Observation]) -> list[str | None]:
     in_ranges = any(_BARE_POINT.search(seen.row.reference_range) for seen in observations)
     is_style = in_ranges and not any(map(_ZERO_POINT.search, texts))
     is_style = is_style and sum(len(_BARE_POINT.findall(text)) for text in texts) > 1
-    return [LOST_DIGIT if one and not is_style else comma for one, comma in zip(bare, commas, strict=True)]
+    return [LOST_DIGIT if is_bare and not is_style else comma for is_bare, comma in zip(bare, commas, strict=True)]

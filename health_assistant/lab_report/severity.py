@@ -45,15 +45,16 @@ class Step:
 
 def _step(raw: Any) -> Step:
     if isinstance(raw, list):
-        words = tuple(word for text in raw if isinstance(word := parse_result(str(text)), QualitativeResult))
+        parsed = [parse_result(str(text)) for text in raw]
+        words = tuple(word for word in parsed if isinstance(word, QualitativeResult))
         if not raw or len(words) < len(raw):
             raise ValueError(f"定性词要写成列表，而不是 {raw!r}")
         return Step(words=words)
-    found = re.fullmatch(r"(-?\d+(?:\.\d+)?)(×?)", raw) if isinstance(raw, str) else None
-    if not found:
+    parts = re.fullmatch(r"(-?\d+(?:\.\d+)?)(×?)", raw) if isinstance(raw, str) else None
+    if not parts:
         raise ValueError(f'要写成带引号的数 "5.5"、倍数 "3×" 或一列词，而不是 {raw!r}')
-    number = Decimal(found[1])
-    return Step(multiple=number) if found[2] else Step(at=number)
+    number = Decimal(parts[1])
+    return Step(multiple=number) if parts[2] else Step(at=number)
 
 
 OptionalStep = Annotated[Step | None, BeforeValidator(_step)]
@@ -137,13 +138,15 @@ class SeverityFile(Entry):
         named = (
             {line.code for line in self.grades} | set(self.variation) | self.cutoffs | self.wide | set(self.possible)
         )
-        if strange := sorted(named - catalogue.keys()):
+        strange = sorted(named - catalogue.keys())
+        if strange:
             raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
-        cited = {key for line in self.grades for key in line.source}
-        cited |= {key for measured in self.measured for key in measured.source}
+        cited = {source for line in self.grades for source in line.source}
+        cited |= {source for measured in self.measured for source in measured.source}
         cited |= {variation.source for variation in self.variation.values()}
         cited |= {specimen.source for specimen in self.specimens.values()}
-        if unknown := sorted(cited - self.sources.keys()):
+        unknown = sorted(cited - self.sources.keys())
+        if unknown:
             raise ValueError(f"sources 里没有这些来源：{'、'.join(unknown)}")
         for line in self.grades:
             if line.way != "abnormal" and line.unit and not catalogue[line.code].same_unit(line.unit):

@@ -302,7 +302,8 @@ class Page:
         for number, (index, row) in enumerate(rows):
             is_head = index is None
             tall = height + round(size * 1.15) * (max(map(len, row)) - 1)
-            if ground := band if is_head else stripe * (number % 2):
+            ground = band if is_head else stripe * (number % 2)
+            if ground:
                 self.drawing.rectangle((x0, y + 1, x1, y + tall), ground)
             for column, cell, place in zip(columns, row, places, strict=True):
                 fill, bold = (None, False) if is_head else self.ink_of(index, column.template)
