@@ -129,11 +129,12 @@ def raise_alarm(finding: Finding, person: Person) -> None:
     elif possible == "grave":
         finding.floor = "severe" if finding.doubts_value else "grave"
         finding.alarm = f"{CHECK}：{said} 这一行没有把握；如果没有读错，就达到了危急值，要尽快就医。"
-        finding.alarm += "".join(told(finding.analyte.code, way, person, what) or "" for what in ("first_aid", "say"))
+        words, first_aid = told(finding.analyte.code, way, person)
+        finding.alarm += first_aid + words
     elif possible == "severe" and not at_least(finding.severity, "severe"):
         finding.floor = "severe"
         finding.alarm = f"{CHECK}：{said} 这一行没有把握；如果没有读错，今天就要看医生。"
-        finding.alarm += told(finding.analyte.code, way, person, "say") or ""
+        finding.alarm += told(finding.analyte.code, way, person)[0]
     elif marked or (_DOUBLED_FLAG.search(plain_flag(finding)) and finding.flag == "unknown"):
         finding.floor = "severe"
         finding.alarm = f"{CHECK}：{said} 印着危急标记 {finding.mark}，这一行没有把握；如果没有读错，要尽快就医。"

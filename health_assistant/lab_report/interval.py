@@ -46,6 +46,13 @@ class Interval:
             return f"{'<' if self.high_open else '≤'}{high}"
         return f"{'>' if self.low_open else '≥'}{low}"
 
+    def as_ratio(self) -> "Interval":
+        """1:n 说的是分数 1/n 而不是滴度（产前筛查的风险，n 越大越低）：变成可以比大小的区间；不是 1:n 的照旧。"""
+        if not self.is_titre:
+            return self
+        low, high = (None if bound is None else 1 / bound for bound in (self.low, self.high))
+        return Interval(low, high, self.low_open, self.high_open)
+
     @property
     def lower(self) -> tuple[Decimal, int]:
         """下端的次序：不含端点的 `>3` 排在 `≥3` 之后，没有界是负无穷。"""

@@ -127,14 +127,6 @@ _RISK = re.compile(r"风险|三体|神经管缺陷|\brisk\b|trisomy", re.IGNOREC
 """产前筛查的风险；别的 1:n 是滴度，分母越大越高。"""
 
 
-def _as_ratio(interval: Interval) -> Interval:
-    """产前筛查的风险 `<1:270` 是分数 1/270，分母越大越低：变成可以比大小的区间；不是 1:n 的照旧。"""
-    if not interval.is_titre:
-        return interval
-    low, high = (None if bound is None else 1 / bound for bound in (interval.low, interval.high))
-    return Interval(low, high, interval.low_open, interval.high_open)
-
-
 def judge(
     observed: Observation,
     person: Person,
@@ -173,7 +165,7 @@ def judge(
     finding.doubts_value = doubts_number or is_unsure or result is None or bool(looks_wrong)
     # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
     note = doubt or _no_result(row, result) or (_UNSURE if is_unsure else None)
-    note = note or _no_range(row, result, interval) or _flag_doubt(row, finding.flag, says) or looks_wrong
+    note = note or _no_range(row, result, interval, says) or _flag_doubt(row, finding.flag, says) or looks_wrong
     note = note or misread_doubt(observed, interval, person.is_newborn) or _range_doubt(finding, person)
     note = note or (_not_marked(finding, person) if others_have_flags else None)
     severity = None if note else _severity_by_own_range(finding, person)
@@ -191,7 +183,7 @@ def _compare(observed: Observation, interval: ReferenceRange | None, person: Per
     if result is None or interval is None:
         return "unknown"
     if _RISK.search(observed.row.name) and isinstance(result, Interval) and isinstance(interval, Interval):
-        return compare(_as_ratio(result), _as_ratio(interval))
+        return compare(result.as_ratio(), interval.as_ratio())
     flag = compare(result, interval, person.sex, person.age_years)
     are_words = isinstance(result, QualitativeResult) and isinstance(interval, QualitativeResult)
     if flag == "unknown" and observed.analyte and are_words and grade_value(result, "", observed.analyte, person)[0]:
@@ -205,10 +197,12 @@ def _no_result(row: PrintedRow, result: Value | None) -> str | None:
     return "没有印结果，或没有读出来" if not re.search(r"\w", row.result) else "看不懂结果的写法"
 
 
-def _no_range(row: PrintedRow, result: Value, interval: ReferenceRange | None) -> str | None:
+def _no_range(
+    row: PrintedRow, result: Value, interval: ReferenceRange | None, says: list[tuple[Flag, ...]]
+) -> str | None:
     if interval is not None:
         return None
-    has_flag = row.mark and ("normal",) not in flag_says(row)
+    has_flag = row.mark and ("normal",) not in says
     printed_flag = f"；报告单上印着标记 {row.mark}" if has_flag else ""
     if not is_blank(row.reference_range):
         return "看不懂参考范围的写法" + printed_flag

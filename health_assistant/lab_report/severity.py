@@ -339,7 +339,8 @@ def is_measured(name: str) -> bool:
     return any(measured.names(name) for measured in load_severity().measured)
 
 
-def told(code: str, way: str | None, person: Person, what: Literal["say", "first_aid"]) -> str | None:
-    """表里为这一项写的一句话；最贴近这个人的（写在后面的）优先。"""
-    texts = [getattr(line, what) for line in lines_for(code, way, person)] if way else []
-    return next((text for text in reversed(texts) if text), None)
+def told(code: str, way: str | None, person: Person) -> tuple[str, str]:
+    """表里为这一项在 way 这一边写的：要说的一句，先做什么；没有写的是空串。最贴近这个人的（写在后面的）优先。"""
+    lines = lines_for(code, way, person)[::-1] if way else []
+    said = next((line.say for line in lines if line.say), "")
+    return said, next((line.first_aid for line in lines if line.first_aid), "")
