@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from health_assistant.lab_report.catalogue import Direction, load_catalogue
+from health_assistant.lab_report.catalogue import Direction, analytes_by_code
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding, plain_flag
 from health_assistant.lab_report.matching import implied_unit
@@ -158,7 +158,7 @@ def derive_neutrophils(findings: list[Finding], person: Person) -> None:
     if not (cells and percent and cells.is_point and percent.is_point):
         return
     value = (cells.low * percent.low / 100).quantize(Decimal("0.01"))
-    neutrophils = next(analyte for analyte in load_catalogue() if analyte.code == "NEUT#").for_person(person)
+    neutrophils = analytes_by_code()["NEUT#"].for_person(person)
     severity, way = grade_value(Interval(value, value), neutrophils.unit, neutrophils, person)
     if way == "low" and at_least(severity, "severe"):
         share.floor = severity

@@ -23,6 +23,7 @@ from health_assistant.lab_report.specimen import Specimen
 from health_assistant.lab_report.units import fold_unit
 
 Direction = Literal["high", "low", "abnormal"]
+Index = dict[str, list["Analyte"]]
 
 FRACTION = "1"
 """百分数印成小数（0.343 就是 34.3%）时的单位，UCUM 的写法。"""
@@ -325,7 +326,10 @@ def load_catalogue() -> tuple[Analyte, ...]:
     return read_yaml(CatalogueFile, Path(__file__).with_name("indicators.yaml")).indicators
 
 
-Index = dict[str, list[Analyte]]
+@cache
+def analytes_by_code() -> dict[str, Analyte]:
+    """代号 -> 目录里的一项。"""
+    return {analyte.code: analyte for analyte in load_catalogue()}
 
 
 def build_index(indicators: Iterable[Analyte]) -> tuple[Index, Index]:

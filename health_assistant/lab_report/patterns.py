@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
 from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
-from health_assistant.lab_report.catalogue import Phrase, Sentence, load_catalogue
+from health_assistant.lab_report.catalogue import Phrase, Sentence, analytes_by_code
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.person import Person, Spoken, SpokenTo
@@ -86,8 +86,7 @@ class Pattern(Spoken):
             raise ValueError("至少要有两个条件，单独一项写在指标目录里")
         if self.common.endswith("。"):
             raise ValueError("common 填在句子中间，不带句号")
-        codes = {analyte.code for analyte in load_catalogue()}
-        strange = sorted({*self.all, *self.any, *self.unless, *self.explains} - codes)
+        strange = sorted({*self.all, *self.any, *self.unless, *self.explains} - analytes_by_code().keys())
         if strange:
             raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
         return self
