@@ -64,15 +64,12 @@ def open_image(data: bytes) -> Image.Image:
         raise _too_many_pixels()
     if min(image.size) < MIN_SIDE:
         raise BadImage(422, "image_too_small", "图片太小，字看不清。请用原图，不要用缩略图。")
-    if max(image.size) > _max_aspect(*image.size) * min(image.size):
+    is_screenshot = image.height > image.width >= MIN_SCREENSHOT_WIDTH
+    if max(image.size) > (MAX_SCREENSHOT_ASPECT if is_screenshot else MAX_ASPECT) * min(image.size):
         raise BadImage(422, "image_too_long", "图片太长了。请一次只截一屏，或一张单子拍一张。")
     if data.startswith(_JPEG) and _count_scans(data) > MAX_SCANS:
         raise _broken()
     return image
-
-
-def _max_aspect(width: int, height: int) -> int:
-    return MAX_SCREENSHOT_ASPECT if height > width >= MIN_SCREENSHOT_WIDTH else MAX_ASPECT
 
 
 def _count_scans(jpeg: bytes) -> int:

@@ -33,7 +33,7 @@ _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
 
 
 def grade(finding: Finding, person: Person, report_type: str) -> None:
-    """有把握的异常行有多要紧；没有印范围而目录认得的，只看数值自己。"""
+    """写下 finding 的 severity：有把握的异常行有多要紧；没有印范围而目录认得的，只看数值。report_type 用来认标本。"""
     analyte, unit = finding.analyte, finding.compared_unit
     if finding.flag in ABNORMAL_FLAGS:
         finding.severity = grade_deviation(finding.value, finding.interval, finding.flag, unit, analyte, person)

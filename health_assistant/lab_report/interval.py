@@ -113,7 +113,7 @@ def compare(
     sex: str | None = None,
     age_years: float | None = None,
 ) -> Flag:
-    """结果相对参考范围的位置。范围因人而异而人的信息不全时，只有各种可能都一致才下判断。"""
+    """结果相对参考范围的位置。范围因人而异而 sex（男、女）、age_years（周岁）不全时，只有各种可能都一致才下判断。"""
     candidates = reference.for_person(sex, age_years) if isinstance(reference, PartitionedInterval) else [reference]
     flags = {_compare_one(result, limits) for limits in candidates}
     return flags.pop() if len(flags) == 1 else "unknown"

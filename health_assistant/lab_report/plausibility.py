@@ -79,7 +79,7 @@ def _units_conflict(observed: Observation) -> bool:
 
 
 def is_far_from_known(limits: ReferenceRange, analyte: Analyte, unit: str) -> bool:
-    """范围的一端与目录里各种人的都相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
+    """以 unit 计的范围 limits 的一端与目录里各种人的都相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
     known = [usual for usual in analyte.known_intervals if usual.is_bounded]
     if not (isinstance(limits, Interval) and limits.is_bounded and known and analyte.same_unit(unit)):
         return False
@@ -106,7 +106,7 @@ def _is_quarter_off(bound: Decimal, usual: Interval, way: Direction) -> bool:
 
 
 def is_general_range(limits: Interval, analyte: Analyte, unit: str) -> bool:
-    """就是一般成人的范围：两端各差不到一成。"""
+    """以 unit 计的范围 limits 就是一般成人的：两端各差不到一成。"""
     low, high = analyte.bounds(limits, unit)
     return any(_is_near(low, usual.low) and _is_near(high, usual.high) for usual in analyte.general_intervals)
 

@@ -57,11 +57,6 @@ class Subject:
     lines: list[str] = field(default_factory=list)
     """展开以后的各条。"""
 
-    def defer(self) -> None:
-        """今天就要看医生的时候，小事不展开，也不另说“过几周再查”。"""
-        self.do = say("这一次看医生时一起说。")
-        self.lines = [*self.lines[:1], self.do]
-
 
 @dataclass
 class Subjects:
@@ -94,10 +89,11 @@ def find_subjects(report: Assessment) -> Subjects:
             subjects.append(subject)
         else:
             strange.append(finding)
-    if report.when in ("now", "today"):
-        for subject in subjects:
-            if not at_least(subject.severity, "marked"):
-                subject.defer()
+    for subject in subjects:
+        # 今天就要看医生的时候，小事不展开，也不另说“过几周再查”
+        if report.when in ("now", "today") and not at_least(subject.severity, "marked"):
+            subject.do = say("这一次看医生时一起说。")
+            subject.lines = [*subject.lines[:1], subject.do]
     subjects.sort(key=lambda subject: rank(subject.severity), reverse=True)
     unknown = [finding for finding in report.items if finding.flag == "unknown" and not finding.severity]
     unscaled = [finding for finding in unknown if finding.analyte and not finding.analyte.meanings]
