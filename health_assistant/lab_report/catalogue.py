@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
-from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
+from health_assistant.checked_yaml import Entry, read_yaml, refuse, repeated_values
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, intervals_of
 from health_assistant.lab_report.person import Person, Spoken, SpokenTo, parse_age
 from health_assistant.lab_report.printed_text import fold_code, fold_name
@@ -276,12 +276,9 @@ class Analyte(Sayings, Spoken):
             raise ValueError("有参考范围而没有写来源 source")
         if self.meanings.keys() != self.advice.keys():
             raise ValueError("high、low、abnormal 与 advice_ 开头的要成对")
-        missing = {*self.red_flags, *self.harmless, *self._possible()} - self.meanings.keys()
-        if missing:
-            raise ValueError(f"可能出现而没有说法的方向：{'、'.join(sorted(missing))}")
-        both = self.units & self._factors.keys()
-        if both:
-            raise ValueError(f"conversions 里的单位已经是它自己的单位：{'、'.join(both)}")
+        ways = {*self.red_flags, *self.harmless, *self._possible()}
+        refuse("可能出现而没有说法的方向", ways - self.meanings.keys())
+        refuse("conversions 里的单位已经是它自己的单位", self.units & self._factors.keys())
         return self
 
     def _possible(self) -> set[str]:
@@ -300,14 +297,10 @@ class CatalogueFile(Entry):
 
     @model_validator(mode="after")
     def _check(self) -> "CatalogueFile":
-        repeated = repeated_values(analyte.code for analyte in self.indicators)
-        if repeated:
-            raise ValueError(f"code 重复：{'、'.join(repeated)}")
+        refuse("code 重复", repeated_values(analyte.code for analyte in self.indicators))
         codes = {analyte.code for analyte in self.indicators}
         for analyte in self.indicators:
-            strange = sorted({*analyte.twins} - codes)
-            if strange:
-                raise ValueError(f"“{analyte.code}”的 twins：目录里没有这些指标：{'、'.join(strange)}")
+            refuse(f"“{analyte.code}”的 twins：目录里没有这些指标", {*analyte.twins} - codes)
         for name, sharing in [entry for index in build_index(self.indicators) for entry in index.items()]:
             told_apart = {code for analyte in sharing for code in analyte.twins}  # 由印着的范围分辨
             own = [analyte for analyte in sharing if analyte.code not in told_apart]

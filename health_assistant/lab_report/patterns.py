@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
-from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
+from health_assistant.checked_yaml import Entry, read_yaml, refuse, repeated_values
 from health_assistant.lab_report.catalogue import Phrase, Sentence, analytes_by_code
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
@@ -86,9 +86,8 @@ class Pattern(Spoken):
             raise ValueError("至少要有两个条件，单独一项写在指标目录里")
         if self.common.endswith("。"):
             raise ValueError("common 填在句子中间，不带句号")
-        strange = sorted({*self.all, *self.any, *self.unless, *self.explains} - analytes_by_code().keys())
-        if strange:
-            raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
+        codes = {*self.all, *self.any, *self.unless, *self.explains}
+        refuse("目录里没有这些指标", codes - analytes_by_code().keys())
         return self
 
     def may_apply(self, person: Person, report_type: str, present: Set[str]) -> bool:
@@ -121,9 +120,7 @@ class PatternFile(Entry):
 
     @model_validator(mode="after")
     def _check(self) -> "PatternFile":
-        repeated = repeated_values(pattern.id for pattern in self.patterns)
-        if repeated:
-            raise ValueError(f"id 重复：{'、'.join(repeated)}")
+        refuse("id 重复", repeated_values(pattern.id for pattern in self.patterns))
         return self
 
 

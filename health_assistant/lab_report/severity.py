@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from health_assistant.checked_yaml import Entry, read_yaml
+from health_assistant.checked_yaml import Entry, read_yaml, refuse
 from health_assistant.lab_report.catalogue import Age, Analyte, Bounds, Direction, Number, Sentence, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
 from health_assistant.lab_report.person import Person
@@ -138,16 +138,12 @@ class SeverityFile(Entry):
         named = (
             {line.code for line in self.grades} | set(self.variation) | self.cutoffs | self.wide | set(self.possible)
         )
-        strange = sorted(named - catalogue.keys())
-        if strange:
-            raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
+        refuse("目录里没有这些指标", named - catalogue.keys())
         cited = {source for line in self.grades for source in line.source}
         cited |= {source for measured in self.measured for source in measured.source}
         cited |= {variation.source for variation in self.variation.values()}
         cited |= {specimen.source for specimen in self.specimens.values()}
-        unknown = sorted(cited - self.sources.keys())
-        if unknown:
-            raise ValueError(f"sources 里没有这些来源：{'、'.join(unknown)}")
+        refuse("sources 里没有这些来源", cited - self.sources.keys())
         for line in self.grades:
             if line.way != "abnormal" and line.unit and not catalogue[line.code].same_unit(line.unit):
                 raise ValueError(f"“{line.code}”的单位 {line.unit} 不是目录的 {catalogue[line.code].unit}")
