@@ -303,7 +303,9 @@ def implied_unit(analyte: Analyte, interval: ReferenceRange | None) -> str:
     # 换算的倍数相同的（g/dL 与 g%）是一回事
     units = {analyte.convert(Decimal(1), unit): unit for unit in (*reversed(analyte.conversions), analyte.unit)}
     in_units = [(range_distance(analyte, unit, interval), unit) for unit in units.values()]
-    return _nearest([(gap, unit) for gap, unit in in_units if gap is not None]) or ""
+    gaps = [(gap, unit) for gap, unit in in_units if gap is not None]
+    is_near = any(gap < log(2) for gap, _ in gaps)  # 正好差一倍的不算
+    return (_nearest(gaps) if is_near else None) or ""
 
 
 def specimens_with(name: str, abbreviation: str) -> set[Specimen]:
