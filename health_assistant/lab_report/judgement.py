@@ -165,7 +165,7 @@ def judge(
     finding.doubts_value = doubts_number or is_unsure or result is None or bool(looks_wrong)
     # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
     note = doubt or _no_result(row, result) or (_UNSURE if is_unsure else None)
-    note = note or _no_range(row, result, interval, says) or _flag_doubt(row, finding.flag, says) or looks_wrong
+    note = note or _no_range(row, result, interval) or _flag_doubt(row, finding.flag, says) or looks_wrong
     note = note or misread_doubt(observed, interval, person.is_newborn) or _range_doubt(finding, person)
     note = note or (_not_marked(finding, person) if others_have_flags else None)
     severity = None if note else _severity_by_own_range(finding, person)
@@ -197,12 +197,10 @@ def _no_result(row: PrintedRow, result: Value | None) -> str | None:
     return "没有印结果，或没有读出来" if not re.search(r"\w", row.result) else "看不懂结果的写法"
 
 
-def _no_range(
-    row: PrintedRow, result: Value, interval: ReferenceRange | None, says: list[tuple[Flag, ...]]
-) -> str | None:
+def _no_range(row: PrintedRow, result: Value, interval: ReferenceRange | None) -> str | None:
     if interval is not None:
         return None
-    has_flag = row.mark and ("normal",) not in says
+    has_flag = row.mark and ("normal",) not in flag_says(row)
     printed_flag = f"；报告单上印着标记 {row.mark}" if has_flag else ""
     if not is_blank(row.reference_range):
         return "看不懂参考范围的写法" + printed_flag
