@@ -61,7 +61,9 @@ def _choices(subjects: Subjects) -> dict[str, tuple[Subject, str]]:
     for subject in subjects.each:
         for part in ("why", "do", "watch"):
             text = getattr(subject, part)
-            if text and not (part == "why" and text in subject.do):
+            # 明显以上的“怎么办”，开头已经说了：哪天去，和为它写的那一句
+            said = {"why": text in subject.do, "do": bool(subject.say) and at_least(subject.severity, "marked")}
+            if text and not said.get(part):
                 offered.setdefault(f"{subject.id}.{part}", (subject, text))
     return offered
 

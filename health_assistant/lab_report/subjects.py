@@ -149,7 +149,7 @@ def _about_pattern(match: Match, person: Person) -> Subject:
         department=heavier[0].department if heavier else say(pattern.department),
         why=why,
         warning=say("其中 {title}。{words}", title=heavier[0].title, words=heavier[0].say or why) if heavier else "",
-        do=join_sentences(heavier[0].do if heavier else "", action),
+        do=action,  # 更急的那一行的话，开头已经说了
         watch=say(pattern.red_flag or "") or next((subject.watch for subject in marked if subject.watch), ""),
         first_aid=[text for subject in marked for text in subject.first_aid],
         lines=lines,

@@ -86,6 +86,7 @@ def test_a_good_choice_is_shown_in_its_order(sheet):
     opening, _, picked = shown(answer, report).partition("\n\n---")[0].partition("### 先看这几句")
     places = [picked.index(known[one]) for one in chosen if known[one] not in opening]
     assert places == sorted(places)
+    assert not any(part in opening for one in known if one.endswith(".do") for part in known[one].split("。") if part)
 
 
 @pytest.mark.parametrize("sheet", [name for name, report in JUDGED.items() if report.triage == "urgent"])
