@@ -29,10 +29,12 @@ from health_assistant.lab_report.report import (
     Reading,
     ReadReport,
     Severity,
+    at_least,
     worst,
 )
-from health_assistant.lab_report.severity import grade_value, is_impossible, is_measured
+from health_assistant.lab_report.severity import grade_value, is_impossible, is_measured, load_severity
 from health_assistant.lab_report.sheet_kind import title_for_specimen
+from health_assistant.lab_report.specimen import is_earlier
 
 
 class Assessment(LabReport):
@@ -63,6 +65,7 @@ def assess(report: ReadReport) -> Assessment:
         judge(observed, person, bool(flagged - {at}), doubt, bool(finer - {at}))
         for at, (observed, doubt) in enumerate(zip(observations, point_doubts(observations), strict=True))
     ]
+    items, findings = findings, _set_earlier_aside(findings)
     _doubt_conflicting_rows(findings)
     title = report.report_type + _culture_of_blood(report)
     for finding in findings:
@@ -75,6 +78,7 @@ def assess(report: ReadReport) -> Assessment:
     # 两个读者里有一个读到危急值的（见阶段 7 的 verification），核对之前今天就要问
     unchecked: Severity | None = "severe" if any(doubt.startswith(CHECK) for doubt in doubts) else None
     severity = worst([*each, *(match.severity for match in matches), _overall(findings), unchecked])
+    severity = "grave" if _vitals_and_labs(findings) else severity
     alarms = sorted((finding for finding in findings if finding.alarm), key=alarm_order)
     return Assessment(
         report_type=report.report_type,
@@ -82,7 +86,7 @@ def assess(report: ReadReport) -> Assessment:
         age=report.age,
         origin=reading.origin,
         told=reading.told,
-        items=findings,
+        items=items,
         triage=_triage(findings, severity or ("slight" if doubts else None)),
         when=WHEN_OF.get(severity),
         notices=[
@@ -180,6 +184,16 @@ def raise_to(report: LabReport, severity: Severity) -> None:
         report.triage, report.when = TRIAGE_OF[severity], WHEN_OF.get(severity)
 
 
+def _set_earlier_aside(findings: list[Finding]) -> list[Finding]:
+    """这一次的各行。写着“上次”的，这一次也抽了而且读得准，就只列出来，不作判断；没有这一次的照旧判断。"""
+    known = [finding for finding in findings if finding.analyte and finding.value is not None]
+    read = {one.analyte.code for one in known if not is_earlier(one.name) and not one.doubts_value}
+    aside = [one for one in known if is_earlier(one.name) and one.analyte.code in read]
+    for finding in aside:
+        finding.withhold("这是上次的结果，这次又查了，以这次的为准")
+    return [finding for finding in findings if finding not in aside]
+
+
 def _doubt_conflicting_rows(findings: list[Finding]) -> None:
     """行与行对不上的，都改为不作判断。本来就没有把握的行不作证。"""
     by_code: defaultdict[str, list[Finding]] = defaultdict(list)
@@ -215,6 +229,12 @@ def _overall(findings: list[Finding]) -> Severity | None:
     return "moderate" if not findings or open_questions * 2 > len(findings) or is_flagged else None
 
 
+def _vitals_and_labs(findings: list[Finding]) -> bool:
+    """脉搏、血压这样的体征，与化验，各有一项到了今天就要看：放在一起要现在就去（NEWS2：一项 3 分就要马上评估）。"""
+    heavy = [finding for finding in findings if at_least(finding.severity, "severe")]
+    return len({is_measured(finding.name) for finding in heavy if finding.analyte or is_measured(finding.name)}) == 2
+
+
 def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none", "routine", "soon", "urgent"]:
     """由最重的一级定；每一行都正常才是 none，没有大碍的偏离与没有判断的行使它是 routine。"""
     if severity:
@@ -239,12 +259,12 @@ def _looks_usual(finding: Finding) -> bool:
     if is_measured(finding.name) and not finding.severity and not finding.floor:
         return not finding.doubts_value or finding.value is None  # `128/80` 不是一个数
     if finding.doubts_value or not analyte or finding.severity or finding.floor:
-        return False
+        return bool(finding.severity) and not finding.doubts_value  # 由数自己看出有多要紧，已经算进去了
     # 分了卵泡期、绝经后而不知是哪一期的：在哪一期的范围里都不算问题
     printed, result = finding.observation.interval, finding.value
     if isinstance(printed, PartitionedInterval) and isinstance(result, Interval):
         return any(map(result.inside, intervals_of(printed)))
-    result = finding.converted() if analyte.is_authoritative else None
+    result = finding.converted() if analyte.code not in load_severity().cutoffs else None
     return bool(result) and any(result.inside(usual) for usual in analyte.intervals)
 
 
@@ -260,6 +280,8 @@ def _general_notices(findings: list[Finding], person: Person, age: str | None) -
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
     if any(finding.floor == "severe" and not finding.analyte and not finding.alarm for finding in findings):
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
+    if _vitals_and_labs(findings):
+        notices.append("体征与化验都到了今天就要看的程度，放在一起看，请现在就去急诊。")
     borrowed = [finding.name for finding in findings if finding.range_source == "catalogue"]
     if borrowed:
         notices.append(f"有 {len(borrowed)} 项没有印参考范围，用的是常见的范围：{'、'.join(borrowed)}。")

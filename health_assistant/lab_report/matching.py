@@ -85,7 +85,7 @@ def find_analyte(
     specimens = possible_specimens(report_type, name, unit)
     glucose = timed_glucose(name, abbreviation, unit, report_type) if "blood" in specimens else None
     if glucose:
-        analyte = _fitting_entry(glucose, unit)
+        analyte = _fitting_entry(glucose, unit) or _find_usual(clues, specimens)  # 单位认错了的，也还是血糖
     elif is_unusual(name, unit):
         analyte = _find_unusual(clues, specimens)
     else:

@@ -43,12 +43,14 @@ _SAMPLED = re.compile(
     re.IGNORECASE,
 )
 """隔几小时再抽一回的项目写着是哪一回，量的还是同一样东西；别的项目几小时后的是负荷后的，不能这样看。"""
+_EARLIER = re.compile(r"(?i)[\s(（\[-]*([上前]一?次|previous)(结果|值|result)*([\s\d年月日/.-]*([)）\]]|$)|[\s:：-]*)")
+"""名称里说这是上一回的：`钾（上次 2026-01-02）`。"""
 _GLUCOSE = re.compile(
     r"血糖|葡萄糖(?!醇|[-]?6)|糖耐量|GLU(?![a-z]{2})|OGTT|[12]-?h-?P?B?G(?![a-z])|glucose|RBG|PBG", re.IGNORECASE
 )
 _MEASURED_AT = re.compile(r"^(?:急[诊查]|床[旁边]|POCT|即时|快速)[\s:：_-]*(?=.)", re.IGNORECASE)
 _TIMED_GLUCOSE = (
-    (re.compile(r"随机|RBG|random", re.IGNORECASE), "GLU-R"),
+    (re.compile(r"随机|RBG|random|[(（](?:急[诊查]?|床[旁边]|POCT)[)）]", re.IGNORECASE), "GLU-R"),
     (re.compile(r"(?<![\d.])(2|二|两)[\s-]*个?(小?时|h)|(?<!\d)120(?!\d)", re.IGNORECASE), "GLU-2H"),
     (re.compile(r"(?<![\d.])(1|一)[\s-]*个?(小?时|h)|(?<!\d)60(?!\d)", re.IGNORECASE), "GLU-1H"),
     (re.compile(r"空腹|(?<![\d.])0\s*(小?时|h|分|min)", re.IGNORECASE), "GLU"),
@@ -123,13 +125,19 @@ def timed_glucose(name: str, abbreviation: str, unit: str = "", report_type: str
 
 
 def without_sampling_time(name: str, is_known: bool = False) -> str:
-    """去掉名称末尾说的是第几回抽的：`高敏肌钙蛋白T（3小时）`；糖耐量那样几小时说的是另一种结果的照旧。
+    """去掉名称里说的是第几回抽的：`高敏肌钙蛋白T（3小时）`、`上次血钾`；糖耐量那样几小时说的是另一种结果的照旧。
 
     开头说在哪里测的（`急诊钾`）也去掉，目录里正有这个名称的（`is_known`）照旧；这样测的血糖不是空腹的，当作随机的。
     """
+    name = _EARLIER.sub("", name) or name
     if not is_known:
         name = _MEASURED_AT.sub("随机" if _GLUCOSE.search(name) else "", name)
     return _SAMPLED.sub("", name) if _FOLLOWED.search(name) else name
+
+
+def is_earlier(name: str) -> bool:
+    """名称说这是上一回的结果。肌钙蛋白、乳酸几小时里抽几回，前一回的同样要紧，不算。"""
+    return bool(_EARLIER.search(name)) and not _FOLLOWED.search(name)
 
 
 def is_unusual(name: str, unit: str) -> bool:
