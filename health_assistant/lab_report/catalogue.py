@@ -152,6 +152,7 @@ class Analyte(Sayings, Spoken):
     other_units: tuple[str, ...] = ()
     more_units: tuple[str, ...] = ()
     conversions: dict[str, Factor] = {}
+    rough_conversions: dict[str, Factor] = {}
     reference: Reference | None = None
     source: str = ""
     confidence: Literal["A", "B", "C"] = "C"
@@ -212,7 +213,7 @@ class Analyte(Sayings, Spoken):
     @property
     def spelled_units(self) -> tuple[str, ...]:
         """目录里写着的各个单位，自己的在先。"""
-        return (self.unit, *self.other_units, *self.conversions, *self.more_units)
+        return (self.unit, *self.other_units, *self.conversions, *self.rough_conversions, *self.more_units)
 
     @cached_property
     def units(self) -> frozenset[str]:
@@ -232,7 +233,7 @@ class Analyte(Sayings, Spoken):
     @cached_property
     def _factors(self) -> dict[str, Fraction]:
         """别的单位（比较用的写法）-> 乘多少；百分数印成小数、血细胞数印成每微升的，不必在 conversions 里一一写。"""
-        factors = {fold_unit(unit): factor for unit, factor in self.conversions.items()}
+        factors = {fold_unit(unit): factor for unit, factor in (self.conversions | self.rough_conversions).items()}
         if self.unit == "%":
             factors[FRACTION] = Fraction(100)
         power = {"10^9/l": 9, "10^12/l": 12}.get(fold_unit(self.unit))

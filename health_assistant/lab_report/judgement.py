@@ -307,7 +307,7 @@ def _track(observed: Observation, unit: str, printed_range: ReferenceRange | Non
         return tracked
     if analyte.unit and not observed.unit:
         return tracked  # 单位没有印，从范围猜来的不够拿来比
-    factor = analyte.convert(Decimal(1), unit)
+    factor = None if fold_unit(unit) in map(fold_unit, analyte.rough_conversions) else analyte.convert(Decimal(1), unit)
     if factor is None:
         tracked.unit, factor = fold_unit(unit), Decimal(1)
     tracked.value = _converted(result.low, factor)
