@@ -46,7 +46,8 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
             finding.note = "按这个人的年龄或孕期，这个值并不少见；印着的范围未必是给这样的人的"
     elif finding.flag == "unknown" and finding.range_source == "none" and analyte and not finding.doubts_value:
         severity, way = grade_value(finding.value, unit, analyte, person)
-        finding.severity = severity if way != "abnormal" or severity == "grave" else None
+        is_harmless = way is not None and analyte.is_harmless(way) and not at_least(severity, "marked")
+        finding.severity = severity if (way != "abnormal" or severity == "grave") and not is_harmless else None
         finding.leaning = way if finding.severity else None
     title, name = finding.report_type or report_type, finding.name or finding.code
     specimen = special_specimen(title, name, finding.value) if analyte is None else None
@@ -68,11 +69,15 @@ def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:
     """脑脊液、血培养、毒物这样的，没有范围可比的行：说找到了就是这么要紧，说没有的不是；危急的一类，别的也要今天问。"""
     value = finding.value
     word = value.words[0] if isinstance(value, QualitativeResult) else ""
-    is_below = isinstance(value, Interval) and (value.low is None or value.high == 0)  # `<10`、0：没有测到
+    # `<10`、0：没有测到；`<500` 的水杨酸不知道有没有
+    is_below = isinstance(value, Interval) and (value.low is None or value.high == 0)
+    is_below = is_below and not specimen.weigh(None, finding.name, finding.result.lstrip("<≤＜= "), finding.unit)
     # 范围印着“未检出”而结果是个数：测到了
     is_found = isinstance(value, Interval) and not is_below and isinstance(finding.interval, QualitativeResult)
     if (word in ("阳性", "弱阳性") or is_found) and at_least(specimen.severity, "marked"):
         finding.severity = specimen.severity
+    elif is_below and specimen.only_high and not isinstance(finding.interval, Interval) and not finding.doubts_value:
+        finding.flag, finding.note = "normal", "没有测到"
     elif specimen.severity != "grave" or is_below or _IS_NO_RESULT.match(finding.name):
         return
     elif word not in ("阴性", "正常", "透明", "无色"):

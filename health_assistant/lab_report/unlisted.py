@@ -78,9 +78,9 @@ class Level(Entry):
         number = self._number(text, fold_unit(unit))
         if number is None:
             return None
-        reached = [name for name, edge in self.high.items() if number >= edge]
         knows_unit = bool(unit) or "" in self.units  # pH 本来没有单位
-        reached += [name for name, edge in self.low.items() if knows_unit and number <= edge]
+        reached = [name for name, edge in self.high.items() if number >= edge and text[0] != "<"]  # `<10` 不是 10
+        reached += [name for name, edge in self.low.items() if knows_unit and number <= edge and text[0] != ">"]
         return worst(reached)
 
     def _number(self, text: str, unit: str) -> Decimal | None:
