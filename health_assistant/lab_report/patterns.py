@@ -175,7 +175,9 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
 def _is_in(finding: Finding, state: State) -> bool:
     if state not in ("positive", "negative"):
         return state in (finding.flag, finding.leaning)
-    interval = finding.interval
+    interval, value = finding.interval, finding.value
+    if interval is None and isinstance(value, QualitativeResult) and not finding.doubts_value:  # 妊娠试验
+        return value.words == ({"positive": "阳性", "negative": "阴性"}[state],)
     if isinstance(interval, Interval) and interval.high is None:
         # 表面抗体印 ≥10、竞争法印 >1：够高才是正常的一边。前者高是阳性，后者高是阴性，只有前者分得清
         return interval.low == 10 and finding.flag == {"positive": "normal", "negative": "low"}[state]

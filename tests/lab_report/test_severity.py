@@ -222,7 +222,6 @@ def test_units_that_convert_give_the_same_severity(one):
 
 
 def test_the_order_of_the_rows_changes_nothing():
-
     mixer = random.Random(7)
     for one in load_sheets():
         report = read_sheet(one)
