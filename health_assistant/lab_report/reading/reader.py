@@ -274,7 +274,8 @@ def _read_row(
         doubt = "结果只读到一个 1，可能是箭头，不是数"
     if row.word and _contradicts(row.word.text, result, limits):
         doubt = doubt or "数与另一列的阳性、阴性不符"
-    decisive = [*([row.result] if row.result else []), *row.limits]
+    # 没有范围的，高低要看标记
+    decisive = [*([row.result] if row.result else []), *row.limits, *([row.mark] if row.mark and not limits else [])]
     if not is_known(name):
         decisive.append(row.anchor)
     confidence = min((box.score for box in decisive), default=row.anchor.score)
