@@ -27,6 +27,7 @@ from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
+from health_assistant.lab_report.reading.sideways import turn_sideways
 from health_assistant.lab_report.reading.small_marks import find_dashes_in, find_mark, has_dash, mark_column
 from health_assistant.lab_report.reading.strips import read_strips
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
@@ -159,7 +160,8 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     boxes = [replace(box, text=repair_signs(box.text)) for box in boxes]
     lines = group_lines(boxes)
-    tables = find_tables(lines)
+    turned = turn_sideways(lines)
+    tables = find_tables(turned)
     rows_of = [find_rows(table) for table in tables]
     names = [] if has_lab_title(lines) else [row.name.text for rows in rows_of for row in rows if row.name]
     others = [name for name in dict.fromkeys(names) if is_other_row(name)]
@@ -183,11 +185,17 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         for row in table_rows:
             row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
     gray = page.gray()
+    if turned is not lines:
+        boxes = [box for line in turned for box in line]
     of_table = {
         id(table): (mark_column(rows, table.columns), _prints_signs(rows), _common_range(rows, boxes))
         for table, rows in zip(tables, rows_of, strict=True)
     }
-    read = [_read_row(row, table.columns, gray, boxes, page, *of_table[id(table)]) for row, table in found]
+    # 转过来的表里，旁边不是像素上的旁边
+    read = [
+        _read_row(row, table.columns if turned is lines else Columns({}), gray, boxes, page, *of_table[id(table)])
+        for row, table in found
+    ]
     notices = left_out(lines, left)
     if unread := sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True)):
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
