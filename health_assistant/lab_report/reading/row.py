@@ -27,7 +27,7 @@ _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
 _TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
 NAMELESS = "（名称没有读出）"
 NOT_AN_ITEM = re.compile(
-    r"[:：]$|^ID(?![A-Za-z])|^(测定值|检测值|(检测|检验|测定)?结果|单位|参考(区间|范围|值)|提示|项目)$|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|患者|注射器|审核|检验者|核对|体温"
+    r"[:：]$|^ID(?![A-Za-z])|^(?:[345]G|LTE|WLAN|Wi-?Fi)(?![A-Za-z])|[■▮]|^F[Ii][O0]2|吸氧|^(测定值|检测值|(检测|检验|测定)?结果|单位|参考(区间|范围|值)|提示|项目)$|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|患者|注射器|审核|检验者|核对|体温"
     r"|(检验|检测|测试|报告|操作|复核|批准|录入|签发|主管|医师|技师|打印)(者|人员?|员|师)?\s*[:：]"
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
@@ -84,7 +84,7 @@ class Row:
             return  # 盖在旁边的话
         elif self.result is None or self.result.kind == "text" != box.kind:
             self.result = box
-        elif box.text in ARROW_LIKE:
+        elif box.text in ARROW_LIKE or box.text == "±" and self.result.kind == "number":
             self.maybe_arrows.append(box)
         elif box.kind != "text" or self.result.kind == "text" or _is_positive(box.text):
             # 数旁边的文字是备注或印章，不是另一个结果；说阳性的除外
@@ -135,7 +135,7 @@ def joins(limits: list[TextBox], box: TextBox) -> bool:
         return False  # 又一个“卵泡期”是另一项的
     each_is_whole = all(isinstance(one.interval, Interval) for one in [*limits, box])
     both = parse_range(join_limits(_in_order([*limits, box])))
-    are_tiers = all(re.match(r"[A-Za-z一-鿿]+[:：]", one.text) for one in [*limits, box])
+    are_tiers = all(re.match(r"[A-Za-z一-鿿]{2,}\s*[:：<>≤≥\d]", one.text) for one in [*limits, box])
     return isinstance(both, PartitionedInterval) or (isinstance(both, Interval) and (are_tiers or not each_is_whole))
 
 
