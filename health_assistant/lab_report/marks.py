@@ -10,7 +10,7 @@ from health_assistant.lab_report.report import ABNORMAL_FLAGS, UNREAD_MARK, Flag
 from health_assistant.lab_report.severity import grade_value
 
 _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
-    "↑H高": ("high", "abnormal"),
+    "↑H高+": ("high", "abnormal"),
     "↓L低": ("low", "abnormal"),
     f"*※★▲!异危阳{UNREAD_MARK}": ABNORMAL_FLAGS,
 }

@@ -34,7 +34,7 @@ from health_assistant.lab_report.reading.tables import Columns, find_tables, gro
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
 from health_assistant.lab_report.reference_range import QualitativeResult, parse_range, parse_result
-from health_assistant.lab_report.report import Origin, PrintedField, Reading, ReadRow, UnreadableReport
+from health_assistant.lab_report.report import UNREAD_MARK, Origin, PrintedField, Reading, ReadRow, UnreadableReport
 from health_assistant.lab_report.severity import is_measured
 
 ENGINE_NAME = "embedded-report-reader"
@@ -42,6 +42,7 @@ MAX_PIXELS = 13_000_000
 """再大的图缩成一半大来读，省内存；识别只用到长边 1600 左右。"""
 _SUSCEPTIBILITY = re.compile(r"^(抗菌药物|抗生素)(名称)?$|折点|药敏|敏感度$|susceptib|breakpoint", re.IGNORECASE)
 _MIN_CUT = 3
+_MIN_NAMED = 3
 MIN_BOXES = 4
 """认得清的文字不到这么多段，就是没有拍清楚。"""
 MIN_CONFIDENCE = 0.8
@@ -159,6 +160,9 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     boxes = [replace(box, text=repair_signs(box.text)) for box in boxes]
+    named = [box for box in boxes if box.text.endswith(":") and is_known(box.text[:-1])]
+    if len(named) >= _MIN_NAMED:  # 项目名称后面都印着冒号的单子；姓名、性别另有字样，不会当作项目
+        boxes = [replace(box, text=box.text.removesuffix(":")) for box in boxes]
     lines = group_lines(boxes)
     turned = turn_sideways(lines)
     tables = find_tables(turned)
@@ -283,7 +287,11 @@ def _read_row(
     if row.word and _contradicts(row.word.text, result, limits):
         doubt = doubt or "数与另一列的阳性、阴性不符"
     # 没有范围的，高低要看标记
-    decisive = [*([row.result] if row.result else []), *row.limits, *([row.mark] if row.mark and not limits else [])]
+    decisive = [
+        *([row.result] if row.result else []),
+        *row.limits,
+        *([row.mark] if row.mark and mark != UNREAD_MARK and not limits else []),
+    ]
     if not is_known(name):
         decisive.append(row.anchor)
     confidence = min((box.score for box in decisive), default=row.anchor.score)

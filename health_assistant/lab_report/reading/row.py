@@ -22,8 +22,11 @@ from health_assistant.lab_report.reference_range import (
     parse_range,
     parse_result,
 )
+from health_assistant.lab_report.report import UNREAD_MARK
 
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
+_SURE_SIGN = 0.8
+_POSITIVE = ("阳性", "弱阳性", "可疑")
 _TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
 NAMELESS = "（名称没有读出）"
 NOT_AN_ITEM = re.compile(
@@ -31,7 +34,7 @@ NOT_AN_ITEM = re.compile(
     r"|(检验|检测|测试|报告|操作|复核|批准|录入|签发|主管|医师|技师|打印)(者|人员?|员|师)?\s*[:：]"
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
-    r"|开单|孕妇|高于参考|低于参考|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
+    r"|开单|孕妇|[高低]于(?:参考|正常|限)|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
     r"|(?i:reported|verified|collected|received|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
 )
 
@@ -77,6 +80,10 @@ class Row:
 
     def set_result(self, box: TextBox) -> None:
         """放入结果。箭头常被识别成数字 1：已有一个“结果”时，后来的才是真结果，先前的是箭头的候选。"""
+        if box.kind == "number" and [one.text for one in self.limits] in (["+"], ["十"]):
+            # 血球仪印在数前面的加号说偏高；认得没有把握的，只知道有个标记
+            sign = self.limits.pop()
+            self.mark = replace(sign, text="+" if sign.score >= _SURE_SIGN else UNREAD_MARK)
         if self.result and self.result.text in ARROW_LIKE:
             self.maybe_arrows.append(self.result)
             self.result = box
@@ -95,6 +102,11 @@ class Row:
         is_sign = box.text in ("-", "+") and self.result is not None and self.result.kind == "number"
         if is_sign and box.end < self.result.end + 6 * box.height:
             return
+        if self.limits and box.text in _POSITIVE:
+            self.word = box  # 窄列里的阳性说的是结果，范围另有
+            return
+        if len(self.limits) == 1 and self.limits[0].text in _POSITIVE:
+            self.word = self.limits.pop()
         if self.limits and not joins(self.limits, box):
             self.doubt = _TWO_RANGES
         self.limits = _in_order([*self.limits, box])
