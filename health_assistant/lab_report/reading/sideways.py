@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise, takewhile
 
 from health_assistant.lab_report.reading.cells import classify, is_known, part_of, split_cells
@@ -25,15 +26,14 @@ def turn_sideways(lines: list[Line]) -> list[Line]:
     found, shift, at = False, 0.0, 0
     while at < len(lines):
         names = _names(lines[at])
-        below = list(takewhile(lambda line, names=names: _is_under(line, names), lines[at + 1 :])) if names else []
-        if any(_count(line) >= _SIDE_BY_SIDE for line in below):
-            table = _turn(names, below, lines[at][0].line + shift)
-            turned += table
-            found, shift = True, table[-1][0].line - below[-1][0].line
+        below = list(takewhile(partial(_is_under, names=names), lines[at + 1 :])) if names else []
+        counts = [sum(_kind(box) in ("number", "term") for box in line) for line in below]
+        if max(counts, default=0) >= _SIDE_BY_SIDE:
+            turned += _turn(names, below, lines[at][0].line + shift)
+            found, shift, at = True, turned[-1][0].line - below[-1][0].line, at + len(below)
         else:
-            below = []
             turned.append([replace(box, line=box.line + shift) for box in lines[at]])
-        at += 1 + len(below)
+        at += 1
     return turned if found else lines
 
 
@@ -42,59 +42,47 @@ def _kind(box: TextBox) -> str:
     return next((cell.kind for cell in split_cells(box) if cell.kind != "mark"), "mark")
 
 
-def _count(line: Line) -> int:
-    return sum(_kind(box) in ("number", "term") for box in line)
-
-
 def _parts(name: TextBox) -> Line:
     """名称，和连在后面的单位（`钾 mmol/L`、`血红蛋白(g/L)`）。"""
     found = _NAME_AND_UNIT.fullmatch(name.text)
-    if not found or classify(found[2]) != "unit":
-        return [name]
-    return [part_of(name, *found.span(1)), part_of(name, *found.span(2))]
-
-
-def _has_known_name(box: TextBox) -> bool:
-    return is_known(_parts(box)[0].text)
+    has_unit = found and classify(found[2]) == "unit"
+    return [part_of(name, *found.span(at)) for at in (1, 2)] if has_unit else [name]
 
 
 def _names(line: Line) -> Line:
     """只有名称的一行，从第一个认得的名称起；不是的为空。"""
-    known = [_has_known_name(box) for box in line]
-    if sum(known) < _SIDE_BY_SIDE or any(_kind(box) != "text" for box in line if not _has_known_name(box)):
-        return []
-    return line[known.index(True) :]
+    known = [is_known(_parts(box)[0].text) for box in line]
+    others = [_kind(box) for box, is_name in zip(line, known, strict=True) if not is_name]
+    return line[known.index(True) :] if sum(known) >= _SIDE_BY_SIDE and {*others} <= {"text"} else []
 
 
 def _is_under(line: Line, names: Line) -> bool:
     """名称下面的一行：格子多半是数、单位、范围，没有别的名称。"""
-    kinds = [_kind(box) for box in line if box.end > names[0].start]
-    return not any(map(_has_known_name, line)) and sum(kind in _HEADS for kind in kinds) * 2 > len(kinds)
+    values = [_kind(box) in _HEADS for box in line if box.end > names[0].start]
+    return not any(is_known(_parts(box)[0].text) for box in line) and sum(values) * 2 > len(values)
 
 
 def _turn(names: Line, below: list[Line], top: float) -> list[Line]:
     """表头一行，和每个名称一行；top 是表头的 line。"""
-    height = names[0].height
     width = 2 * max(right.start - left.start for left, right in pairwise(names))
-    parts = [_parts(name) for name in names]
-    head, rows = [_moved(names[0], 0.0, top, "项目")], [[_moved(name, 0.0, top, name.text)] for name, *_ in parts]
+    head, rows = [_moved(names[0], 0.0, "项目")], [[_moved(_parts(name)[0], 0.0)] for name in names]
     for at, line in enumerate(below, start=1):
-        labels = [box for box in line if box.end <= names[0].start]
+        labels = [_CLOCK.sub("", box.text) for box in line if box.end <= names[0].start]
         cells = line[len(labels) :]
-        dates = [_CLOCK.sub("", box.text) for box in labels]
         kinds = [_kind(box) for box in cells]
-        text = next((one for one in dates if re.search(r"\d", one)), "".join(dates))
-        head.append(_moved(cells[0], at * width, top, text or _HEADS[max(_HEADS, key=kinds.count)]))
+        label = next((one for one in labels if re.search(r"\d", one)), "".join(labels))
+        head.append(_moved(cells[0], at * width, label or _HEADS[max(_HEADS, key=kinds.count)]))
         for box in cells:
-            column = min(range(len(names)), key=lambda one, box=box: abs(names[one].middle - box.middle))
-            rows[column].append(_moved(box, at * width + max(0.0, box.start - names[column].start), top, box.text))
+            distances = [abs(name.middle - box.middle) for name in names]
+            column = distances.index(min(distances))
+            rows[column].append(_moved(box, at * width + max(0.0, box.start - names[column].start)))
     last = (len(below) + 1) * width
-    for row, (_, *units) in zip(rows, parts, strict=True):
-        row.extend(_moved(unit, last, top, unit.text) for unit in units)
-    if max(map(len, parts)) > 1:
-        head.append(_moved(names[0], last, top, "单位"))
-    return [head, *([replace(box, line=top + 2 * height * at) for box in row] for at, row in enumerate(rows, start=1))]
+    units = [[_moved(unit, last) for unit in _parts(name)[1:]] for name in names]
+    if any(units):
+        head.append(_moved(names[0], last, "单位"))
+    lines = [head, *(row + unit for row, unit in zip(rows, units, strict=True))]
+    return [[replace(box, line=top + 2 * names[0].height * at) for box in line] for at, line in enumerate(lines)]
 
 
-def _moved(box: TextBox, start: float, line: float, text: str) -> TextBox:
-    return replace(box, text=text, start=start, end=start + box.end - box.start, line=line)
+def _moved(box: TextBox, start: float, text: str = "") -> TextBox:
+    return replace(box, text=text or box.text, start=start, end=start + box.end - box.start)
