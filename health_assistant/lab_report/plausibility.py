@@ -51,9 +51,6 @@ def value_doubt(
         return None
     if not others_are_finer and _has_extra_one(row.result, row.reference_range):
         return "小数比参考范围多一位，末位的 1 可能是箭头"
-    is_far = _is_whole(result.low or Decimal(0)) and limits.high and result.is_point and result.low > 10 * limits.high
-    if others_have_flags and is_far and not reaches_far:
-        return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"  # 别的行都印着标记，远了十倍的不会没有
     if others_have_flags and _may_contain_arrow(row.result, result, limits):
         return "超出参考范围而没有标记，数里的 1 可能是箭头"
     return None
