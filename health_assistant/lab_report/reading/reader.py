@@ -25,7 +25,7 @@ from health_assistant.lab_report.reading.other_papers import has_lab_title, is_o
 from health_assistant.lab_report.reading.page import TEXT_CONTRAST, Page, find_page, to_text_boxes
 from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.recognition import read_texts
-from health_assistant.lab_report.reading.row import Row, row_text
+from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.sideways import turn_sideways
 from health_assistant.lab_report.reading.small_marks import find_dashes_in, find_mark, has_dash, mark_column
@@ -43,6 +43,7 @@ MAX_PIXELS = 13_000_000
 _SUSCEPTIBILITY = re.compile(r"^(抗菌药物|抗生素)(名称)?$|折点|药敏|敏感度$|susceptib|breakpoint", re.IGNORECASE)
 _MIN_CUT = 3
 _MIN_NAMED = 3
+"""认得的名称有这么多后面印着冒号，就是名称都印着冒号的单子：冒号不要，姓名、性别一类的照旧。"""
 MIN_BOXES = 4
 """认得清的文字不到这么多段，就是没有拍清楚。"""
 MIN_CONFIDENCE = 0.8
@@ -161,8 +162,10 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     boxes = [replace(box, text=repair_signs(box.text)) for box in boxes]
     named = [box for box in boxes if box.text.endswith(":") and is_known(box.text[:-1])]
-    if len(named) >= _MIN_NAMED:  # 项目名称后面都印着冒号的单子；姓名、性别另有字样，不会当作项目
-        boxes = [replace(box, text=box.text.removesuffix(":")) for box in boxes]
+    if len(named) >= _MIN_NAMED:
+        boxes = [
+            box if NOT_AN_ITEM.search(box.text[:-1]) else replace(box, text=box.text.removesuffix(":")) for box in boxes
+        ]
     lines = group_lines(boxes)
     turned = turn_sideways(lines)
     tables = find_tables(turned)
@@ -192,7 +195,11 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     if turned is not lines:
         boxes = [box for line in turned for box in line]
     of_table = {
-        id(table): (mark_column(rows, table.columns), _prints_signs(rows), _common_range(rows, boxes))
+        id(table): (
+            mark_column(rows, table.columns) if turned is lines else None,
+            _prints_signs(rows),
+            _common_range(rows, boxes),
+        )
         for table, rows in zip(tables, rows_of, strict=True)
     }
     # 转过来的表里，旁边不是像素上的旁边

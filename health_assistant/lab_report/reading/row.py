@@ -26,6 +26,7 @@ from health_assistant.lab_report.report import UNREAD_MARK
 
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
 _SURE_SIGN = 0.8
+"""单独一个加号认得的把握到它才信，与判断要的把握相同。"""
 _POSITIVE = ("阳性", "弱阳性", "可疑")
 _TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
 NAMELESS = "（名称没有读出）"
