@@ -109,10 +109,11 @@ class Finding:
 # ---- 判断：只看 Machine 里的事实，测试可以造一台假机器 ----
 
 
-def choose_recipe(machine: Machine, recipes: list[Recipe]) -> Recipe:
-    """放得下的最大的一份。按最大的一块卡选，因为配方都是单卡的。"""
+def choose_recipes(machine: Machine) -> dict[str, Recipe]:
+    """语言模型（llm）、视觉模型（vl）各放得下的最大的一份。按最大的一块卡选，因为配方都是单卡的。"""
     vram = max((gpu.memory_gb for gpu in machine.gpus), default=0)
-    return next(recipe for recipe in recipes if vram >= recipe.card_gb)
+    kinds = {"llm": LLM_RECIPES, "vl": VL_RECIPES}
+    return {kind: next(recipe for recipe in recipes if vram >= recipe.card_gb) for kind, recipes in kinds.items()}
 
 
 def judge(machine: Machine) -> list[Finding]:
@@ -130,8 +131,7 @@ def judge(machine: Machine) -> list[Finding]:
     if any(pin.installed != pin.wanted for pin in machine.pins):
         remedy = f"在仓库根目录运行 {sys.executable} -m pip install -r requirements.txt"
         stop("依赖", "与 requirements.txt 不一致", remedy)
-    recipes = [choose_recipe(machine, LLM_RECIPES), choose_recipe(machine, VL_RECIPES)]
-    largest = max(recipes, key=lambda recipe: recipe.disk_gb)
+    largest = max(choose_recipes(machine).values(), key=lambda recipe: recipe.disk_gb)
     if machine.disk_gb < MIN_DISK_GB:
         stop("磁盘剩余", f"不到 {MIN_DISK_GB} GB", "清理磁盘，或把仓库移到更大的盘（AutoDL 是 /root/autodl-tmp）")
     elif machine.disk_gb < largest.disk_gb:
@@ -271,11 +271,10 @@ def ask_hubs(hubs: dict[str, str], seconds: float) -> dict[str, int | None]:
         request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "Mozilla/5.0"})
         try:
             urllib.request.urlopen(request, timeout=seconds).close()
-        except urllib.error.HTTPError as error:
-            if error.code >= 500:
+        except (OSError, ValueError) as error:
+            # 4xx 也是答话
+            if not isinstance(error, urllib.error.HTTPError) or error.code >= 500:
                 return
-        except (OSError, ValueError):
-            return
         answers[name] = round((time.monotonic() - started) * 1000)
 
     threads = [threading.Thread(target=ask, args=hub, daemon=True) for hub in hubs.items()]
@@ -307,8 +306,8 @@ def table_rows(machine: Machine) -> list[tuple[str, str]]:
     rows += [(f"  {pin.name}", f"要 {pin.wanted}，现在 {pin.installed or '没有装'}") for pin in wrong]
     for name, answered in machine.hubs.items():
         rows.append((name, f"没有答话（最多等 {HUB_SECONDS} 秒）" if answered is None else f"{answered} 毫秒答话"))
-    for task, recipes in (("微调语言模型（估计）", LLM_RECIPES), ("微调视觉模型（估计）", VL_RECIPES)):
-        chosen = choose_recipe(machine, recipes)
+    for kind, chosen in choose_recipes(machine).items():
+        task = {"llm": "微调语言模型（估计）", "vl": "微调视觉模型（估计）"}[kind]
         rows.append((task, chosen.config + (f"，训练约 {chosen.peak_gib:.1f} GiB" if chosen.peak_gib else "")))
     return rows
 
@@ -337,7 +336,7 @@ def main() -> int:
     findings = judge(machine)
     ready = not any(finding.fatal for finding in findings)
     if args.json:
-        recipes = {"llm": asdict(choose_recipe(machine, LLM_RECIPES)), "vl": asdict(choose_recipe(machine, VL_RECIPES))}
+        recipes = {kind: asdict(recipe) for kind, recipe in choose_recipes(machine).items()}
         report = {"ready": ready, "machine": asdict(machine), "findings": [asdict(finding) for finding in findings]}
         print(json.dumps(report | {"recipes": recipes}, ensure_ascii=False, indent=2))
     else:

@@ -67,6 +67,7 @@ def load(base_model: str, adapter: Path):
 
 
 def generate(model, tokenizer, messages: list[dict], max_new_tokens: int, streamer=None) -> str:
+    """messages 的下一句回答（贪心，至多 max_new_tokens 个词元）；streamer 给了就边生成边交给它。"""
     inputs = tokenizer.apply_chat_template(
         messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
     ).to(model.device)

@@ -33,6 +33,7 @@ def main() -> int:
 
 
 def check(args: argparse.Namespace) -> int:
+    """命令行的选项 -> 印出重合的各条，写报告，--drop 时去掉它们；返回退出码。少了哪份数据就抛 `BadInput`。"""
     folder = artifacts.train_data_dir(args.name)
     eval_file = args.eval_data or artifacts.eval_data_dir() / "cmb-clin.jsonl"
     if not (folder / "data.json").is_file():
@@ -99,7 +100,7 @@ def index_of(texts: list[tuple[str, str]], n: int) -> dict[str, list[int]]:
 
 
 def overlap(texts: list[str], index: dict[str, list[int]], n: int) -> tuple[int, str, float] | None:
-    """与哪一段评测文字重合最多、最长的相同一段、这条里有几成的字与那一段相同；没有重合时是 None。"""
+    """一条的几段文字与哪一段评测重合最多：（第几段，最长的相同一段，几成的字相同）；没有连续 n 字相同的是 None。"""
     # 每条里从每个字起的 n 个字，在哪几段评测文字里也有
     shared = [[index.get(text[at : at + n], ()) for at in range(len(text) - n + 1)] for text in texts]
     counts = Counter(number for places in shared for numbers in places for number in set(numbers))
@@ -133,7 +134,7 @@ def show(hits: dict[tuple[str, int], tuple[int, str, float]], texts: list[tuple[
 
 
 def drop(folder: Path, splits: dict[str, list[dict]], hits: dict, check: dict) -> None:
-    """写去掉之后的数据。丢掉的条数由 data.json 记的行数算出，所以写到一半被杀掉后重跑，数目照样对。"""
+    """写去掉 hits 之后的数据；去空了抛 `BadInput`。丢掉的条数由 data.json 的行数算出，被杀掉后重跑照样对。"""
     kept = {
         name: [row for number, row in enumerate(rows, 1) if (name, number) not in hits] for name, rows in splits.items()
     }

@@ -132,7 +132,7 @@ def prepare(args: argparse.Namespace) -> int:
 
 
 def find_files(source: str, local: Path | None) -> tuple[list[Path], str]:
-    """来源的文件与来源的名字；下载不了时换成自带的问答，并且说清楚。"""
+    """来源的文件与来源的名字；下载不了时换成自带的问答，并且说清楚。要自己下载而没有给的抛 `BadInput`。"""
     if source == "sample":
         return [Path(str(resources.files("health_assistant.training") / "data" / "medical_qa_sample.jsonl"))], source
     if source == "cmedqa2":
@@ -158,6 +158,7 @@ def find_files(source: str, local: Path | None) -> tuple[list[Path], str]:
 
 
 def parse_map(text: str) -> dict[str, list[str]]:
+    """`question=列名+列名,answer=列名` -> {"question": [列名, …], "answer": […]}；不是这样写的抛 `BadInput`。"""
     columns = {}
     for part in text.split(","):
         field, _, names = part.partition("=")
@@ -168,7 +169,7 @@ def parse_map(text: str) -> dict[str, list[str]]:
 
 
 def lines_of(path: Path, encoding: str) -> Iterator[str]:
-    """逐行解码，带进度条；哪一行解不了就报哪一行。"""
+    """逐行解码，带进度条；哪一行解不了就抛 `BadInput`，说是哪一行。"""
     with open(path, "rb") as file, tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name) as bar:
         for number, raw in enumerate(file, 1):
             bar.update(len(raw))
@@ -232,7 +233,7 @@ def checked(place: str | Path, value: object, kind: type) -> Any:
 
 
 def read_cmedqa2(files: list[Path], encoding: str) -> Iterator[Record]:
-    """把两张表按 question_id 接起来。"""
+    """把问题、答案两张表按 question_id 接起来，逐条给出（位置，{"question", "answer"}）；接不上的抛 `BadInput`。"""
     questions = {}
     for place, record in read_csv(files[0], encoding):
         questions[field_of(record, "question_id", place)] = field_of(record, "content", place)
@@ -244,6 +245,7 @@ def read_cmedqa2(files: list[Path], encoding: str) -> Iterator[Record]:
 
 
 def field_of(record: dict, name: str, place: str) -> str:
+    """记录里 name 一列的文字，null 是空串；没有这一列、不是文字的抛 `BadInput`，说在 place。"""
     if name not in record:
         ways = ALPACA if {"instruction", "output"} <= record.keys() else ""
         raise BadInput(f"{place}：没有列 {name}（有 {'、'.join(map(str, record))}）；用 --map 指明{ways}")

@@ -16,6 +16,7 @@ def matching_form(text: str) -> str:
 
 
 def dialogue(pair: tuple[str, str]) -> dict:
+    """（问，答）-> 训练数据的一行：{"messages": [提问, 回答]}。"""
     return {"messages": [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]}
 
 

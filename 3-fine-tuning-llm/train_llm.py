@@ -64,6 +64,7 @@ def read_rows(path: Path) -> list[dict]:
 
 
 def check_dialogue(row: dict) -> dict:
+    """训练数据的一行，原样返回；有空的话、不以助手的回答结尾的抛 ValueError。"""
     roles = [message["role"] for message in row["messages"] if message["content"].strip()]
     if len(roles) < len(row["messages"]) or roles[-1:] != ["assistant"]:
         raise ValueError("不是以助手的回答结尾的对话")

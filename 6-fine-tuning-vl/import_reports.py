@@ -234,7 +234,7 @@ def filled(row: dict[str, str], columns: dict[str, str]) -> dict[str, str]:
 
 
 def read_table(table: Path) -> dict[str, list[dict[str, str]]]:
-    """图 -> 它的各行；有问题的行一并报出。"""
+    """核对过的 rows.csv -> {图: 它的各行}；读不了、缺了列、有问题的行（一并报出）抛 `BadInput`。"""
     try:
         data = table.read_bytes()
         text = data.decode("utf-8-sig", errors="surrogateescape")
@@ -260,6 +260,7 @@ def read_table(table: Path) -> dict[str, list[dict[str, str]]]:
 
 
 def row_problems(row: dict[str, str], folder: Path) -> list[str]:
+    """一行里不合格的各处，都用话说；没有就是空的。"""
     from health_assistant.lab_report.origin import understand
 
     problems = [] if row["名称"] else ["没有名称"]

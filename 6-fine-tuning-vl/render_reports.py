@@ -77,6 +77,7 @@ def main() -> int:
 
 
 def read_recipe(path: Path) -> Recipe:
+    """画图的配方，没有写的版式填上默认的；有不认识的版式、字体、破坏的抛 `BadYaml`。"""
     from health_assistant.lab_report.rendering import DEGRADATIONS, FONTS, HELD_OUT_LAYOUTS, LAYOUTS
     from health_assistant.lab_report.rendering.sampling import settings
 

@@ -29,7 +29,8 @@ def main() -> int:
     parser.add_argument("--force", action="store_true", help="同样的文件问过了也重问")
     parser.add_argument("--recall", action="store_true", help="不问，只看问过没有：退出码 0 问过了，1 没有")
     args = parser.parse_args()
-    if problem := key_problem(args.key or "", "--key 或 API_KEY"):
+    problem = key_problem(args.key or "", "--key 或 API_KEY")
+    if problem:
         return fail(problem)
     for path in args.files:
         if not path.is_file():

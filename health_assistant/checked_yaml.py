@@ -52,6 +52,13 @@ def repeated_values(values: Iterable[str]) -> list[str]:
     return [value for value, times in Counter(values).items() if times > 1]
 
 
+def refuse(problem: str, names: Iterable[str]) -> None:
+    """有不该有的 names 就抛 ValueError：`problem：甲、乙`。"""
+    listed = "、".join(sorted(names))
+    if listed:
+        raise ValueError(f"{problem}：{listed}")
+
+
 def read_yaml(model: type[EntryType], file: Path, changes: dict[str, Any] | None = None) -> EntryType:
     """读一个文件并核对；changes 是命令行上改的几项，盖过文件里写的。读不了、写错了都是 `BadYaml`。"""
     try:

@@ -64,22 +64,21 @@ def open_image(data: bytes) -> Image.Image:
         raise _too_many_pixels()
     if min(image.size) < MIN_SIDE:
         raise BadImage(422, "image_too_small", "图片太小，字看不清。请用原图，不要用缩略图。")
-    if max(image.size) > _max_aspect(*image.size) * min(image.size):
+    is_screenshot = image.height > image.width >= MIN_SCREENSHOT_WIDTH
+    if max(image.size) > (MAX_SCREENSHOT_ASPECT if is_screenshot else MAX_ASPECT) * min(image.size):
         raise BadImage(422, "image_too_long", "图片太长了。请一次只截一屏，或一张单子拍一张。")
     if data.startswith(_JPEG) and _count_scans(data) > MAX_SCANS:
         raise _broken()
     return image
 
 
-def _max_aspect(width: int, height: int) -> int:
-    return MAX_SCREENSHOT_ASPECT if height > width >= MIN_SCREENSHOT_WIDTH else MAX_ASPECT
-
-
 def _count_scans(jpeg: bytes) -> int:
     """JPEG 分几遍写的，数到 `MAX_SCANS` 以上为止；EXIF 里的缩略图与文件后面附的视频不算。"""
     at, scans = 2, 0
-    while scans <= MAX_SCANS and (marker := re.compile(rb"\xff[^\x00\xff\xd0-\xd8]").search(jpeg, at)):
-        if marker[0] == b"\xff\xd9":
+    pattern = re.compile(rb"\xff[^\x00\xff\xd0-\xd8]")
+    while scans <= MAX_SCANS:
+        marker = pattern.search(jpeg, at)
+        if marker is None or marker[0] == b"\xff\xd9":
             break
         scans += marker[0] == b"\xff\xda"
         at = marker.end() + int.from_bytes(jpeg[marker.end() : marker.end() + 2], "big")

@@ -1,13 +1,11 @@
-"""共用的：在本进程里运行阶段的脚本；浏览器测试要的真的服务、真的浏览器、出错就失败的页面。"""
+"""共用的：装好了的内置读者；浏览器测试要的真的服务、真的浏览器、出错就失败的页面。"""
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import report_servers
-import stage_scripts
 
 SERVER_LOG = pytest.StashKey[Path]()
 LONGEST = ("test_readme_commands.py", "test_train_vl_grpo.py", "test_overfit.py")
@@ -18,19 +16,6 @@ PHONE = DESKTOP | {"viewport": {"width": 390, "height": 844}, "is_mobile": True,
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in LONGEST)
-
-
-@pytest.fixture
-def run_main(monkeypatch, capsys):
-    """在本进程里运行阶段脚本的 main，省下每次几秒的导入：（退出码，标准输出，标准错误）。产物在 home。"""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-
-    def run_main(script: str, *arguments, home: Path) -> tuple[int, str, str]:
-        monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(home))
-        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
-        return stage_scripts.load(script).main(), *capsys.readouterr()
-
-    return run_main
 
 
 @pytest.fixture(scope="session")

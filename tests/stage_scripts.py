@@ -41,10 +41,10 @@ def run(home: Path, script: str | Path, *arguments, timeout: float = 300, **env:
     return subprocess.run(command, capture_output=True, text=True, **settings)
 
 
-def run_here(home: Path, script: str | Path, *arguments) -> subprocess.CompletedProcess:
+def run_here(home: Path, script: str | Path, *arguments, **env: str) -> subprocess.CompletedProcess:
     """同 run，但在本进程里：重的库只导入一次，省下每次几秒、十几秒。"""
     path, shown, said = ROOT / script, io.StringIO(), io.StringIO()
-    settings = {"HEALTH_ASSISTANT_ARTIFACTS": str(home), "HF_HUB_OFFLINE": "1"}
+    settings = {"HEALTH_ASSISTANT_ARTIFACTS": str(home), "HF_HUB_OFFLINE": "1"} | env
     code = 0
     with (
         mock.patch.dict(os.environ, settings),

@@ -67,7 +67,8 @@ def describe_findings(report: Assessment) -> str:
     for title, flag in (("没有判断的项目", "unknown"), ("正常的项目", "normal")):
         names = "、".join(finding.analyte.name for finding in known if finding.flag == flag)
         lines.append(f"{title}：{names or '没有'}")
-    if others := len(report.items) - len(known):
+    others = len(report.items) - len(known)
+    if others:
         lines.append(f"另有 {others} 项不认识，不要提。")
     patterns = [match.pattern for match in report.matches]
     lines += [f"一起看：{pattern.title}，常见于{pattern.common}。{pattern.action}" for pattern in patterns]

@@ -45,7 +45,8 @@ def install(app: Flask, settings: Settings) -> None:
     if settings.allowed_origins:
         exposed = ["X-Request-ID", "Retry-After"]
         CORS(app, origins=list(settings.allowed_origins), methods=["GET", "POST"], expose_headers=exposed)
-    if key := settings.api_key.get_secret_value():
+    key = settings.api_key.get_secret_value()
+    if key:
         guard = KeyGuard(key)
         app.before_request(lambda: _check_key(guard))
     rate = limiter(settings.rate_limit)

@@ -72,7 +72,8 @@ class Settings(BaseSettings):
             if getattr(self, f"{name}_api_base") and not getattr(self, f"{name}_model"):
                 raise ValueError(f"设了 {name.upper()}_API_BASE，还要设 {name.upper()}_MODEL：用哪个模型")
         for name in ("api_key", "vision_api_key", "advice_api_key"):
-            if problem := key_problem(getattr(self, name).get_secret_value(), name.upper()):
+            problem = key_problem(getattr(self, name).get_secret_value(), name.upper())
+            if problem:
                 raise ValueError(problem)
         if self.threads <= self.max_concurrent:
             raise ValueError(

@@ -118,6 +118,7 @@ def report_json(report: Assessment, language: Language) -> dict[str, Any]:
                 row[field] = row[field] and translate(row[field])
             if row["range_source"] == "catalogue":
                 row["applied_range"] = say_range(row["applied_range"])
-            if tracked := row["tracked"]:
+            tracked = row["tracked"]
+            if tracked:
                 tracked["name"] = names.get(tracked["analyte"], tracked["name"])
     return content

@@ -57,7 +57,8 @@ class Photo:
         """整张的 JPEG：摆正了，至多 `MODEL_PIXELS` 像素，重新编码，不带任何元数据。损坏时抛 `BadImage`。"""
         with _DECODERS:
             image = open_image(self._data)
-            if (scale := _scale_for_model(image)) < 1:
+            scale = _scale_for_model(image)
+            if scale < 1:
                 # JPEG 可以直接解成几分之一大，快得多；小不到一成就不再往大里解
                 image.draft(None, _scaled(image, 0.9 * scale))
             return _jpeg(upright_rgb(image))
@@ -123,7 +124,8 @@ def _strips(image: Image.Image) -> Iterator[Image.Image]:
 
 def _jpeg(image: Image.Image) -> bytes:
     """缩到 `MODEL_PIXELS` 以内，去掉元数据。"""
-    if (scale := _scale_for_model(image)) < 1:
+    scale = _scale_for_model(image)
+    if scale < 1:
         image = image.resize(_scaled(image, scale), Image.Resampling.BICUBIC, reducing_gap=2.0)
     image.info.clear()  # 位置、设备、注释，都不带出去
     return _encode(image, 90)

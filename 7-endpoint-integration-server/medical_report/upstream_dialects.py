@@ -67,9 +67,10 @@ def refused_field(detail: str, asked_with: dict[str, Any]) -> str | None:
         for name, value in asked_with.items()
     }
     for names in ({name: [name] for name in asked_with}, other_names):
-        told = {name: _where(detail, words) for name, words in names.items()}
-        if found := {name: at for name, at in told.items() if at is not None}:
-            return min(found, key=found.__getitem__)
+        places = {name: _where(detail, words) for name, words in names.items()}
+        named = {name: place for name, place in places.items() if place is not None}
+        if named:
+            return min(named, key=named.__getitem__)
     return None
 
 
@@ -91,7 +92,8 @@ def read_answer(body: bytes) -> str:
                 is_whole = True
                 continue
             said = json.loads(message)
-            if problem := said.get("error"):
+            problem = said.get("error")
+            if problem:
                 raise _told_problem(problem)
             for choice in said["choices"][:1]:
                 parts.append(_text_of(choice))

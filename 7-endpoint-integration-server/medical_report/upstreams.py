@@ -212,9 +212,11 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
 
 def _next_part(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
     """等到有就读。套接字的时限从每一段重新算起，所以每次改成剩下的；读完了连接已经还回去，不能再碰。"""
-    if (left := deadline - time.monotonic()) <= 0:
+    left = deadline - time.monotonic()
+    if left <= 0:
         raise UpstreamError("timeout")
-    if sock := getattr(response.connection, "sock", None):
+    sock = getattr(response.connection, "sock", None)
+    if sock:
         sock.settimeout(left)
     return response.read1(1 << 16, decode_content=False)
 

@@ -47,11 +47,13 @@ def assess_verified(vision: Reading, embedded: Reading) -> Assessment:
     for row, finding in zip(rows, assessed.items, strict=True):
         finding.verified = row.read.doubt not in (DIFFERENT, ONLY_VISION, ONLY_EMBEDDED)
         finding.other_reading = describe_reading(row.other) if row.other else None
-    alarms = [alarm for row in rows if row.other and (alarm := _alarm(row, assessed.report_type, assessed.person))]
+    others = [row.other for row in rows if row.other]
+    alarms = [_alarm(row, assessed.report_type, assessed.person) for row in rows if row.other]
+    alarms = [alarm for alarm in alarms if alarm]
     assessed.notices = alarms + doubts + assessed.notices
     assessed.doubts = alarms + assessed.doubts  # 改正别的行、导出的时候也要在
-    others = ReadReport(items=[ReadRow.of(row.other) for row in rows if row.other], **head)
-    if others.items and (severity := severity_of(assess(others))):
+    severity = severity_of(assess(ReadReport(items=[ReadRow.of(row) for row in others], **head))) if others else None
+    if severity:
         # 两份读数里更要紧的那一份也许才是对的；读得不一样，至多说到今天就去
         raise_to(assessed, min(severity, "severe", key=SEVERITIES.index))
     assessed.notices.sort(key=lambda notice: not notice.startswith("尽快就医"))

@@ -44,9 +44,7 @@ def count_endings(rows: list[dict]) -> dict[str, int]:
 
 
 def describe_endings(scores: dict) -> str:
-    """scores.json -> 一句话；旧的结果没有数过就直说。"""
-    if "cut" not in scores:
-        return "没有数过（旧的结果，重跑一次评测就有，不必重问）"
+    """scores.json 的内容 -> 一句话：几题被截断、打转、带思考。"""
     said = f"写满 {scores['generation']['max_new_tokens']} 个词元被截断 {scores['cut']}，末尾打转 {scores['looping']}"
     if scores["thinking"]:
         said += f"，带思考 {scores['thinking']}（思考不算在回答里）"

@@ -69,6 +69,7 @@ class MetricDelta:
 
 
 def load_run(folder: Path, script: str) -> Run:
+    """folder 里一次评测的 scores.json 与各题（问过的另有安全题）；没有、坏了抛 `BadInput`，说先运行 script。"""
     try:
         scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
         names = ["predictions.jsonl"] + ["safety.jsonl"] * ("safety" in scores)
@@ -80,7 +81,7 @@ def load_run(folder: Path, script: str) -> Run:
 
 
 def check_comparable(before: Run, after: Run) -> None:
-    """不是同一把尺子量的，就不比。"""
+    """不是同一把尺子量的（`MUST_AGREE` 的各项、题号不同）就不比，抛 `BadInput`。"""
     for setting, name in MUST_AGREE.items():
         old, new = before.scores.get(setting), after.scores.get(setting)
         if old != new:
@@ -164,7 +165,7 @@ def safety_report(before: Run, after: Run, changes: list[MetricDelta]) -> Safety
 
 
 def interval(case_ids: list[str], differences: list[float]) -> tuple[float, float]:
-    """平均差的 95% 区间：成对自助法。按病例重抽，同一病例的几题一起进出，因为它们并不独立。"""
+    """各题的差的平均的 95% 区间：成对自助法，按病例重抽，因为同一病例的几题不独立。只有一个病例抛 `BadInput`。"""
     import numpy as np
     from scipy.stats import bootstrap
 

@@ -206,7 +206,7 @@ def local_target(recipe: Recipe, when: str, args: argparse.Namespace) -> Target:
 
 
 def find_model(recipe: Recipe, when: str, args: argparse.Namespace) -> tuple[Path, Path | None, str]:
-    """本地模型、加在上面的适配器，和它们的名字。"""
+    """本地模型的目录、加在上面的适配器（没有是 None）、给人看的名字；还没有训练、合并的抛 `BadInput`，说先运行什么。"""
     from health_assistant.training.loading import find_model as find_base
 
     tuned, adapter = artifacts.llm_dir(recipe.run_name), args.adapter
@@ -225,7 +225,7 @@ def find_model(recipe: Recipe, when: str, args: argparse.Namespace) -> tuple[Pat
 
 
 def check_trained_from(record: Path, base_model: str) -> None:
-    """微调的基座与这里配方写的要是同一个，不然比的就不只是微调。"""
+    """微调的记录 record 写的基座与配方的要是同一个，不然比的就不只是微调：抛 `BadInput`。"""
     if record.is_file():
         training = json.loads(record.read_text(encoding="utf-8"))
         evaluated = identity_of(base_model)
@@ -241,7 +241,7 @@ def first_questions(questions: list[Question], limit: int | None) -> list[Questi
 
 
 def read_questions(path: Path) -> list[Question]:
-    """阶段 1 写的评测题。"""
+    """阶段 1 写的评测题；没有文件、是空的、id 重复的抛 `BadInput`。"""
     if not path.is_file():
         raise BadInput(f"没有评测数据 {path}。先运行 python 1-eval-data-prepare/prepare_cmb_clin.py")
     questions = artifacts.read_jsonl(path, Question.model_validate)
@@ -276,6 +276,7 @@ def show(scores: dict) -> None:
 
 
 def machine() -> str:
+    """在什么机器上：显卡的名字，没有就是几核的 CPU。"""
     import torch
 
     if torch.cuda.is_available():

@@ -52,7 +52,7 @@ def describe_choices(report: Assessment) -> dict[str, str]:
 
 def first_things(report: Assessment) -> list[str]:
     """最先说的，Markdown 各段：分级与什么时候，要做的一件事，先做什么。不靠任何模型。"""
-    return _first_things(report, find_subjects(report))
+    return _first_things(find_subjects(report))
 
 
 def _choices(subjects: Subjects) -> dict[str, tuple[Subject, str]]:
@@ -74,14 +74,15 @@ def advice_sections(report: Assessment, chosen: Sequence[str] = ()) -> Iterator[
     不在 `choices` 里的不理：模型挑的时候看的是中文，换成英文以后，有的话与别的一句重了，就不单说。
     """
     subjects = find_subjects(report)
-    opening = _opening(report, subjects)
+    opening = _opening(subjects)
     yield opening
     # 开头已经说了的不再说
     offered = _choices(subjects) if chosen else {}
     picked = [offered[choice] for choice in dict.fromkeys(chosen) if choice in offered]
-    if lines := [_about(subject, text) for subject, text in picked if text not in opening]:
+    lines = [_about(subject, text) for subject, text in picked if text not in opening]
+    if lines:
         yield section("先看这几句", lines)
-    details = list(_details(report, subjects))
+    details = list(_details(subjects))
     if details:
         yield FOLD
         yield from details
@@ -100,32 +101,35 @@ def _about(subject: Subject, words: str) -> str:
 # ---- 开头 ----
 
 
-def _opening(report: Assessment, subjects: Subjects) -> str:
+def _opening(subjects: Subjects) -> str:
     """要做的一件事与什么时候，先做什么，为什么。"""
-    parts = _first_things(report, subjects)
-    weighty = _weighty(report, subjects)
+    parts = _first_things(subjects)
+    weighty = _weighty(subjects)
     if weighty:
         reasons = [_about(subject, subject.warning or subject.say or subject.why) for subject in weighty[:MAX_REASONS]]
         parts.append("\n".join(f"- {reason}" for reason in reasons))
-        if (left := len(weighty) - MAX_REASONS) > 0:
+        left = len(weighty) - MAX_REASONS
+        if left > 0:
             parts.append(say("另有 {left} 件在下面。", left=left))
-    if signs := _first_signs(weighty):
+    signs = _first_signs(weighty)
+    if signs:
         parts.append(say("路上和等的时候：{signs}", signs=signs))
     return "\n\n".join(part for part in parts if part)
 
 
-def _first_things(report: Assessment, subjects: Subjects) -> list[str]:
-    triage = say(TRIAGE_WORDS[report.triage])
-    head = say("{triage}：{when}", triage=triage, when=say(WHEN_WORDS[report.when])) if report.when else triage
-    parts = [f"### {head}", _what_to_do(report, subjects)]
-    if first_aid := list(dict.fromkeys(text for subject in subjects.each for text in subject.first_aid)):
+def _first_things(subjects: Subjects) -> list[str]:
+    triage, when = say(TRIAGE_WORDS[subjects.report.triage]), subjects.report.when
+    head = say("{triage}：{when}", triage=triage, when=say(WHEN_WORDS[when])) if when else triage
+    parts = [f"### {head}", _what_to_do(subjects) if when else _reassurance(subjects)]
+    first_aid = list(dict.fromkeys(text for subject in subjects.each for text in subject.first_aid))
+    if first_aid:
         parts.append(say("**先做**：{words}", words=join_sentences(*first_aid)))
     return parts
 
 
-def _weighty(report: Assessment, subjects: Subjects) -> list[Subject]:
+def _weighty(subjects: Subjects) -> list[Subject]:
     """开头要说为什么的几件事，由重到轻；今天就要去的，只说明显以上的。"""
-    floor: Severity = "marked" if report.when in ("now", "today") else "moderate"
+    floor: Severity = "marked" if subjects.report.when in ("now", "today") else "moderate"
     return [subject for subject in subjects.each if at_least(subject.severity, floor)]
 
 
@@ -134,20 +138,19 @@ def _first_signs(weighty: list[Subject]) -> str:
     return weighty[0].watch if weighty and at_least(weighty[0].severity, "marked") else ""
 
 
-def _what_to_do(report: Assessment, subjects: Subjects) -> str:
-    if report.when is None:
-        return _reassurance(report, subjects)
-    severity, reason = severity_of(report), ""
+def _what_to_do(subjects: Subjects) -> str:
+    severity, reason = severity_of(subjects.report), ""
     heaviest = worst(subject.severity for subject in subjects.each)
-    checks = any(notice.startswith(CHECK) for notice in report.notices)
+    checks = any(notice.startswith(CHECK) for notice in subjects.report.notices)
     if checks and not at_least(heaviest, severity):
         reason = say("请先对照报告单原件，看最上面说的那一项有没有读错；没有读错的，按下面做。")
     own = next((subject.department for subject in subjects.each if subject.severity == severity), "")
     return join_sentences(reason, say(_WHAT_TO_DO[severity], where=own or say("开单的科室或全科")))
 
 
-def _reassurance(report: Assessment, subjects: Subjects) -> str:
+def _reassurance(subjects: Subjects) -> str:
     """小事给一句真话，让人放心。"""
+    report = subjects.report
     if report.triage == "none":
         return say("报告上读到的项目都在参考范围内。报告正常不等于没有疾病，有不舒服仍要看医生。")
     if report.doubts:
@@ -160,8 +163,7 @@ def _reassurance(report: Assessment, subjects: Subjects) -> str:
         )
     if subjects.harmless or any(finding.flag in ABNORMAL_FLAGS for finding in report.items):
         return say("没有要马上处理的问题，偏离范围的几项没有大碍。有不舒服仍要看医生。")
-    _, unjudged = _unjudged(report)
-    if unjudged:
+    if subjects.unjudged:
         return say("读懂的项目都在参考范围内；没有判断的，请对照报告单原件。有不舒服仍要看医生。")
     return say("没有要马上处理的问题。有不舒服仍要看医生。")
 
@@ -169,7 +171,8 @@ def _reassurance(report: Assessment, subjects: Subjects) -> str:
 # ---- 折起来的 ----
 
 
-def _details(report: Assessment, subjects: Subjects) -> Iterator[str]:
+def _details(subjects: Subjects) -> Iterator[str]:
+    report = subjects.report
     for subject in subjects.each:
         yield section(subject.title, subject.lines)
     if subjects.harmless:
@@ -178,49 +181,39 @@ def _details(report: Assessment, subjects: Subjects) -> Iterator[str]:
     if subjects.strange:
         yield section("目录里还没有说明的异常项目", map(with_range, subjects.strange), say("请问开单的医生。"))
     # 只有一个科室的，开头已经说了
-    if report.triage == "soon" and len(departments := _departments(subjects.each)) > 1:
+    departments = _departments(subjects.each) if report.triage == "soon" else []
+    if len(departments) > 1:
         yield section("可以挂的科室", departments, say("拿不准时先挂全科或内科，由医生转诊。"))
-    yield from _unjudged_sections(report)
-    if signs := _warning_signs(report, subjects):
+    if subjects.unscaled:
+        values = _grouped((say(row.analyte.measures), value_text(row)) for row in subjects.unscaled)
+        yield section("不分高低的项目", values)
+    if subjects.unjudged:
+        notes = [escape_markdown(translate(row.note or FLAG_WORDS["unknown"])) for row in subjects.unjudged]
+        lines = _grouped(zip(notes, map(value_text, subjects.unjudged), strict=True))
+        yield section("没有判断的项目", lines, say("请对照报告单原件，或请医生看这几项。"))
+    signs = _warning_signs(subjects)
+    if signs:
         yield section("出现这些情况，不要等复查，马上就医", signs)
     if report.triage in ("soon", "urgent"):
         after = join_sentences(say(_BRING), say(_TELL_THE_DOCTOR))
-        yield section("问医生之前先想好问什么", _questions(report, subjects), after)
+        yield section("问医生之前先想好问什么", _questions(subjects), after)
 
 
-def _questions(report: Assessment, subjects: Subjects) -> list[str]:
+def _questions(subjects: Subjects) -> list[str]:
     """值得问医生的三到五个问题：最要紧的两件事，不认识的、没有判断的，和总要问的。"""
     weighty = [subject for subject in subjects.each if at_least(subject.severity, "moderate")]
-    asked = [say("{title}：最可能是什么原因，还要查什么？", title=subject.title) for subject in weighty[:2]]
+    questions = [say("{title}：最可能是什么原因，还要查什么？", title=subject.title) for subject in weighty[:2]]
     if subjects.strange:
-        asked.append(say("{items}：说明什么，要不要紧？", items=name_some(subjects.strange)))
-    _, unjudged = _unjudged(report)
-    if unjudged:
-        asked.append(say("{items}：没有判断出高低，按医院的范围算正常吗？", items=name_some(unjudged)))
-    return asked[:3] + [say(question) for question in _ALWAYS_ASK]
+        questions.append(say("{items}：说明什么，要不要紧？", items=name_some(subjects.strange)))
+    if subjects.unjudged:
+        questions.append(say("{items}：没有判断出高低，按医院的范围算正常吗？", items=name_some(subjects.unjudged)))
+    return questions[:3] + [say(question) for question in _ALWAYS_ASK]
 
 
 def _briefly(finding: Finding) -> str:
     way = finding.analyte.direction(finding.flag)
     words = join_sentences(say(finding.analyte.meanings[way]), say(finding.analyte.advice[way]))
     return say("{item}：{words}", item=with_range(finding), words=words)
-
-
-def _unjudged(report: Assessment) -> tuple[list[Finding], list[Finding]]:
-    """没有判断的行：血型这样本来不分高低的，与别的。"""
-    unknown = [finding for finding in report.items if finding.flag == "unknown" and not finding.severity]
-    plain = [finding for finding in unknown if finding.analyte and not finding.analyte.meanings]
-    return plain, [finding for finding in unknown if not finding.analyte or finding.analyte.meanings]
-
-
-def _unjudged_sections(report: Assessment) -> Iterator[str]:
-    plain, unjudged = _unjudged(report)
-    if plain:
-        yield section("不分高低的项目", _grouped((say(row.analyte.measures), value_text(row)) for row in plain))
-    if unjudged:
-        notes = [escape_markdown(translate(row.note or FLAG_WORDS["unknown"])) for row in unjudged]
-        lines = _grouped(zip(notes, map(value_text, unjudged), strict=True))
-        yield section("没有判断的项目", lines, say("请对照报告单原件，或请医生看这几项。"))
 
 
 def _owners(said: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -243,11 +236,11 @@ def _departments(subjects: list[Subject]) -> list[str]:
     ]
 
 
-def _warning_signs(report: Assessment, subjects: Subjects) -> list[str]:
+def _warning_signs(subjects: Subjects) -> list[str]:
     """要马上就医的情况，一条一句，说法相同的并作一条；要紧而没有专门的说法时，是一般的那些。"""
-    said = _first_signs(_weighty(report, subjects))
+    said = _first_signs(_weighty(subjects))
     others = [(subject.watch, subject.title) for subject in subjects.each if subject.watch not in ("", said)]
     if others or said:
         return _grouped(others)
     is_weighty = any(at_least(subject.severity, "moderate") for subject in subjects.strange)
-    return [say(_GENERAL_RED_FLAGS)] if is_weighty or report.when in ("now", "today", "days") else []
+    return [say(_GENERAL_RED_FLAGS)] if is_weighty or subjects.report.when in ("now", "today", "days") else []

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from health_assistant.lab_report.catalogue import Direction, load_catalogue
+from health_assistant.lab_report.catalogue import Direction, analytes_by_code
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.marks import plain_flag
@@ -34,12 +34,12 @@ _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
 
 
 def grade(finding: Finding, person: Person, report_type: str) -> None:
-    """有把握的异常行有多要紧；没有印范围而目录认得的，只看数值自己。"""
+    """写下 finding 的 severity：有把握的异常行有多要紧；没有印范围而目录认得的，只看数值。report_type 用来认标本。"""
     analyte, unit = finding.analyte, finding.compared_unit
     if finding.flag in ABNORMAL_FLAGS:
         finding.severity = grade_deviation(finding.value, finding.interval, finding.flag, unit, analyte, person)
-        if analyte and (own := _severity_for_person(finding, person)):
-            finding.severity = worst([finding.severity, own])
+        if analyte:
+            finding.severity = worst([finding.severity, _severity_for_person(finding, person)])
         if analyte and analyte.is_harmless(finding.flag) and not at_least(finding.severity, "marked"):
             finding.severity = None
         elif not at_least(finding.severity, "severe") and _is_usual_for(finding, person):
@@ -50,12 +50,14 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         finding.severity = severity if way != "abnormal" or severity == "grave" else None
         finding.leaning = way if finding.severity else None
     title, name = finding.report_type or report_type, finding.name or finding.code
-    if analyte is None and (specimen := special_specimen(title, name, finding.value)):
+    specimen = special_specimen(title, name, finding.value) if analyte is None else None
+    measured = measured_as(finding.name, person) if analyte is None else []
+    if specimen:
         own = None if specimen.only_high and finding.flag == "low" else finding.severity
         finding.severity = specimen.weigh(own, finding.name, finding.result, finding.unit)
         if finding.flag == "unknown" and finding.severity is None:
             _weigh_without_range(finding, specimen)
-    elif analyte is None and (measured := measured_as(finding.name, person)):
+    elif measured:
         _weigh_measured(finding, measured)
     is_sure = finding.flag in ABNORMAL_FLAGS or not isinstance(finding.value, Interval) or not finding.lacks_unit
     finding.critical = finding.severity == "grave" and is_sure
@@ -128,11 +130,12 @@ def raise_alarm(finding: Finding, person: Person) -> None:
     elif possible == "grave":
         finding.floor = "severe" if finding.doubts_value else "grave"
         finding.alarm = f"{CHECK}：{said} 这一行没有把握；如果没有读错，就达到了危急值，要尽快就医。"
-        finding.alarm += "".join(told(finding.analyte.code, way, person, what) or "" for what in ("first_aid", "say"))
+        words, first_aid = told(finding.analyte.code, way, person)
+        finding.alarm += first_aid + words
     elif possible == "severe" and not at_least(finding.severity, "severe"):
         finding.floor = "severe"
         finding.alarm = f"{CHECK}：{said} 这一行没有把握；如果没有读错，今天就要看医生。"
-        finding.alarm += told(finding.analyte.code, way, person, "say") or ""
+        finding.alarm += told(finding.analyte.code, way, person)[0]
     elif marked or (_DOUBLED_FLAG.search(plain_flag(finding)) and finding.flag == "unknown"):
         finding.floor = "severe"
         finding.alarm = f"{CHECK}：{said} 印着危急标记 {finding.mark}，这一行没有把握；如果没有读错，要尽快就医。"
@@ -156,7 +159,7 @@ def derive_neutrophils(findings: list[Finding], person: Person) -> None:
     if not (cells and percent and cells.is_point and percent.is_point):
         return
     value = (cells.low * percent.low / 100).quantize(Decimal("0.01"))
-    neutrophils = next(analyte for analyte in load_catalogue() if analyte.code == "NEUT#").for_person(person)
+    neutrophils = analytes_by_code()["NEUT#"].for_person(person)
     severity, way = grade_value(Interval(value, value), neutrophils.unit, neutrophils, person)
     if way == "low" and at_least(severity, "severe"):
         share.floor = severity
@@ -237,4 +240,4 @@ def _describe(finding: Finding) -> str:
 
 def alarm_order(finding: Finding) -> int:
     """断言的危急值在先，其次是可能的，没能核对的在后。"""
-    return [HURRY, CHECK].index(head) if (head := finding.alarm.split("：")[0]) in (HURRY, CHECK) else 2
+    return {HURRY: 0, CHECK: 1}.get(finding.alarm.split("：")[0], 2)

@@ -31,19 +31,19 @@ def align(items: Iterable[One], others: Iterable[Other]) -> list[tuple[One, Othe
     return [(items[i], others[j]) for i, j in sorted(pairs.items())]
 
 
-def same_result(one: str, other: str) -> bool:
+def same_result(result: str, other: str) -> bool:
     """写法相同，或意思相同：4.0 与 4.00，阴性与 (-)。"""
-    if normalize(one) == normalize(other):
+    if normalize(result) == normalize(other):
         return True
-    parsed = parse_result(one)
+    parsed = parse_result(result)
     return parsed is not None and parsed == parse_result(other)
 
 
-def same_range(one: str, other: str) -> bool:
+def same_range(limits: str, other: str) -> bool:
     """写法相同，或意思相同；空着与印着一串横线都是没有范围。"""
-    if normalize(one).strip("-/*") == normalize(other).strip("-/*"):
+    if normalize(limits).strip("-/*") == normalize(other).strip("-/*"):
         return True
-    parsed = parse_range(one)
+    parsed = parse_range(limits)
     return parsed is not None and parsed == parse_range(other)
 
 
@@ -53,9 +53,9 @@ def describe_reading(row: PrintedRow) -> str:
     return f"{row.result or '（空）'} {row.unit}".rstrip() + limits
 
 
-def units_agree(one: str, other: str) -> bool:
+def units_agree(unit: str, other: str) -> bool:
     """同一个单位，或有一边没有读到。"""
-    return not (one and other) or fold_unit(one) == fold_unit(other)
+    return not (unit and other) or fold_unit(unit) == fold_unit(other)
 
 
 def _similarity(item: PrintedRow, other: PrintedRow) -> float:
@@ -64,4 +64,4 @@ def _similarity(item: PrintedRow, other: PrintedRow) -> float:
     name, names = fold_name(item.name), {fold_name(other.name), fold_name(other.name + other.code)}
     if name in names:
         return 1.0
-    return max(same_code, *(SequenceMatcher(None, name, one, autojunk=False).ratio() for one in names))
+    return max(same_code, *(SequenceMatcher(None, name, spelled, autojunk=False).ratio() for spelled in names))

@@ -261,7 +261,8 @@ def _general_notices(findings: list[Finding], person: Person, age: str | None) -
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
     if any(finding.floor == "severe" and not finding.analyte and not finding.alarm for finding in findings):
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
-    if borrowed := [finding.name for finding in findings if finding.range_source == "catalogue"]:
+    borrowed = [finding.name for finding in findings if finding.range_source == "catalogue"]
+    if borrowed:
         notices.append(f"有 {len(borrowed)} 项没有印参考范围，用的是常见的范围：{'、'.join(borrowed)}。")
     if person.pregnant:
         notices.append("报告单上写着怀孕：孕期许多项目的范围与平时不同，请让产科医生一起看。")

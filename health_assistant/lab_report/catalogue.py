@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
-from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
+from health_assistant.checked_yaml import Entry, read_yaml, refuse, repeated_values
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, intervals_of
 from health_assistant.lab_report.person import Person, Spoken, SpokenTo, parse_age
 from health_assistant.lab_report.printed_text import fold_code, fold_name
@@ -23,6 +23,7 @@ from health_assistant.lab_report.specimen import Specimen
 from health_assistant.lab_report.units import fold_unit
 
 Direction = Literal["high", "low", "abnormal"]
+Index = dict[str, list["Analyte"]]
 
 FRACTION = "1"
 """百分数印成小数（0.343 就是 34.3%）时的单位，UCUM 的写法。"""
@@ -33,7 +34,8 @@ _DRUG_OR_DOSE = re.compile(
 
 
 def _phrase(text: str) -> str:
-    if drug := _DRUG_OR_DOSE.search(text):
+    drug = _DRUG_OR_DOSE.search(text)
+    if drug:
         raise ValueError(f"不能出现药名或剂量：“{drug[0]}”")
     if not text.strip():
         raise ValueError("是空的")
@@ -233,7 +235,8 @@ class Analyte(Sayings, Spoken):
         factors = {fold_unit(unit): factor for unit, factor in self.conversions.items()}
         if self.unit == "%":
             factors[FRACTION] = Fraction(100)
-        if power := {"10^9/l": 9, "10^12/l": 12}.get(fold_unit(self.unit)):
+        power = {"10^9/l": 9, "10^12/l": 12}.get(fold_unit(self.unit))
+        if power:
             # 每微升、万每微升；10^9 与 10^12 每升之间多是印错、读错，不换
             factors |= {f"10^{other}/l": Fraction(10) ** (other - power) for other in (6, 10)}
         return factors
@@ -273,10 +276,9 @@ class Analyte(Sayings, Spoken):
             raise ValueError("有参考范围而没有写来源 source")
         if self.meanings.keys() != self.advice.keys():
             raise ValueError("high、low、abnormal 与 advice_ 开头的要成对")
-        if missing := {*self.red_flags, *self.harmless, *self._possible()} - self.meanings.keys():
-            raise ValueError(f"可能出现而没有说法的方向：{'、'.join(sorted(missing))}")
-        if both := self.units & self._factors.keys():
-            raise ValueError(f"conversions 里的单位已经是它自己的单位：{'、'.join(both)}")
+        ways = {*self.red_flags, *self.harmless, *self._possible()}
+        refuse("可能出现而没有说法的方向", ways - self.meanings.keys())
+        refuse("conversions 里的单位已经是它自己的单位", self.units & self._factors.keys())
         return self
 
     def _possible(self) -> set[str]:
@@ -295,18 +297,17 @@ class CatalogueFile(Entry):
 
     @model_validator(mode="after")
     def _check(self) -> "CatalogueFile":
-        if repeated := repeated_values(analyte.code for analyte in self.indicators):
-            raise ValueError(f"code 重复：{'、'.join(repeated)}")
+        refuse("code 重复", repeated_values(analyte.code for analyte in self.indicators))
         codes = {analyte.code for analyte in self.indicators}
         for analyte in self.indicators:
-            if strange := sorted({*analyte.twins} - codes):
-                raise ValueError(f"“{analyte.code}”的 twins：目录里没有这些指标：{'、'.join(strange)}")
+            refuse(f"“{analyte.code}”的 twins：目录里没有这些指标", {*analyte.twins} - codes)
         for name, sharing in [entry for index in build_index(self.indicators) for entry in index.items()]:
             told_apart = {code for analyte in sharing for code in analyte.twins}  # 由印着的范围分辨
             own = [analyte for analyte in sharing if analyte.code not in told_apart]
             for specimen in get_args(Specimen):
                 units = [unit for analyte in own if analyte.specimen == specimen for unit in analyte.units]
-                if shared := repeated_values(units):
+                shared = repeated_values(units)
+                if shared:
                     who = "、".join(analyte.code for analyte in sharing)
                     raise ValueError(f"“{who}”：名称“{name}”与单位“{shared[0]}”都相同，分不清")
         return self
@@ -318,7 +319,10 @@ def load_catalogue() -> tuple[Analyte, ...]:
     return read_yaml(CatalogueFile, Path(__file__).with_name("indicators.yaml")).indicators
 
 
-Index = dict[str, list[Analyte]]
+@cache
+def analytes_by_code() -> dict[str, Analyte]:
+    """代号 -> 目录里的一项。"""
+    return {analyte.code: analyte for analyte in load_catalogue()}
 
 
 def build_index(indicators: Iterable[Analyte]) -> tuple[Index, Index]:

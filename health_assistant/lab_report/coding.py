@@ -36,7 +36,8 @@ def to_ucum(unit: str, analyte: Analyte | None = None) -> str | None:
         return UCUM_CODES[folded]
     # fold_unit 把数值相同的归成一个（mIU/mL 归成 U/L），代码要照印着的写
     spelled = spell_unit(unit)
-    if field := _PER_FIELD.fullmatch(spelled):
+    field = _PER_FIELD.fullmatch(spelled)
+    if field:
         return "/[HPF]" if (field["field"] or field["word"]) in ("h", "高") else "/[LPF]"
     quotient = _QUOTIENT.fullmatch(spelled)
     if not quotient:

@@ -147,7 +147,8 @@ def _observation(item: Finding, fits_specimen: bool) -> Resource:
         is_grave = item.severity == "grave"  # 医院自己标了危急的也算
         meaning = _CRITICAL.get(item.flag, "AA") if is_grave else _INTERPRETATIONS[item.flag]
         observation["interpretation"] = [_concept("v3-ObservationInterpretation", meaning, FLAG_WORDS[item.flag])]
-    if notes := _notes(item):
+    notes = _notes(item)
+    if notes:
         observation["note"] = [{"text": note} for note in notes]
     return observation
 

@@ -46,6 +46,13 @@ class Interval:
             return f"{'<' if self.high_open else '≤'}{high}"
         return f"{'>' if self.low_open else '≥'}{low}"
 
+    def as_ratio(self) -> "Interval":
+        """1:n 说的是分数 1/n 而不是滴度（产前筛查的风险，n 越大越低）：变成可以比大小的区间；不是 1:n 的照旧。"""
+        if not self.is_titre:
+            return self
+        low, high = (None if bound is None else 1 / bound for bound in (self.low, self.high))
+        return Interval(low, high, self.low_open, self.high_open)
+
     @property
     def lower(self) -> tuple[Decimal, int]:
         """下端的次序：不含端点的 `>3` 排在 `≥3` 之后，没有界是负无穷。"""
@@ -106,7 +113,7 @@ def compare(
     sex: str | None = None,
     age_years: float | None = None,
 ) -> Flag:
-    """结果相对参考范围的位置。范围因人而异而人的信息不全时，只有各种可能都一致才下判断。"""
+    """结果相对参考范围的位置。范围因人而异而 sex（男、女）、age_years（周岁）不全时，只有各种可能都一致才下判断。"""
     candidates = reference.for_person(sex, age_years) if isinstance(reference, PartitionedInterval) else [reference]
     flags = {_compare_one(result, limits) for limits in candidates}
     return flags.pop() if len(flags) == 1 else "unknown"

@@ -81,8 +81,11 @@ def _conflict_words(names: list[str]) -> str:
 def _titles(pages: Sequence[tuple[int, Reading]]) -> list[str]:
     """各页的报告名；没有印的接着前一页，第一页没有印的用后面第一个印着的。"""
     printed = [reading.report_type for _, reading in pages]
-    last = next(filter(None, printed), "")
-    return [last := title or last for title in printed]
+    titles, last = [], next(filter(None, printed), "")
+    for title in printed:
+        last = title or last
+        titles.append(last)
+    return titles
 
 
 def _join_heads(pages: Sequence[tuple[int, Reading]]) -> tuple[dict[str, str | None], list[str]]:
@@ -119,55 +122,58 @@ def join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
 # ---- 重复的行 ----
 
 
-def _is_same_test(one: Observation, other: Observation) -> bool:
+def _is_same_test(first: Observation, second: Observation) -> bool:
     """是不是同一项检验：目录里是同一个指标，或名称相同；单位、写法都不同的（血与尿的葡萄糖）不是。"""
     from health_assistant.lab_report.reading.row import NAMELESS  # 它要装 OpenCV
 
-    if _test_of(one) != _test_of(other) or one.row.name == NAMELESS:
+    here, there = first.row, second.row
+    if _test_of(first) != _test_of(second) or here.name == NAMELESS:
         return False
-    if same_result(one.row.result, other.row.result) or same_range(one.row.reference_range, other.row.reference_range):
+    if same_result(here.result, there.result) or same_range(here.reference_range, there.reference_range):
         return True
-    are_numbers = isinstance(one.value, Interval), isinstance(other.value, Interval)
-    return are_numbers[0] == are_numbers[1] and units_agree(one.row.unit, other.row.unit)
+    are_numbers = isinstance(first.value, Interval), isinstance(second.value, Interval)
+    return are_numbers[0] == are_numbers[1] and units_agree(here.unit, there.unit)
 
 
 def _test_of(seen: Observation) -> str:
     return seen.analyte.code if seen.analyte else fold_name(seen.row.name or seen.row.code)
 
 
-def _is_same_reading(one: ReadRow, other: ReadRow) -> bool:
-    ranges = one.reference_range, other.reference_range
-    flags = one.mark, other.mark
+def _is_same_reading(first: ReadRow, second: ReadRow) -> bool:
+    ranges = first.reference_range, second.reference_range
+    flags = first.mark, second.mark
     return (
-        same_result(one.result, other.result)
+        same_result(first.result, second.result)
         and (same_range(*ranges) or not all(ranges))
-        and units_agree(one.unit, other.unit)
+        and units_agree(first.unit, second.unit)
         and (flags[0] == flags[1] or not all(flags))
     )
 
 
-def _clearer(one: Observation, other: Observation) -> Observation:
+def _clearer(first: Observation, second: Observation) -> Observation:
     """读得一样的：留没有疑问、把握大的那一行；一边没有读到的单位、范围、标记，由另一边补。"""
 
     def clearness(row: ReadRow) -> tuple[bool, float]:
         return not row.doubt, row.confidence or 0.0
 
-    better, worse = (other, one) if clearness(other.row) > clearness(one.row) else (one, other)
+    better, worse = (second, first) if clearness(second.row) > clearness(first.row) else (first, second)
     filled = {name: text or getattr(worse.row, name) for name, text in better.row.printed().items()}
     row = better.row.model_copy(update=filled)
     return observe(row, row.report_type or "", Person()) if row != better.row else better
 
 
-def _graver(one: Observation, other: Observation, head: dict[str, str | None]) -> tuple[Observation, Severity | None]:
+def _graver(
+    first: Observation, second: Observation, head: dict[str, str | None]
+) -> tuple[Observation, Severity | None]:
     """读得不一样的：留要紧的那一行，存疑，说出另一个读数；和它有多要紧，至多 severe。"""
 
     def severity(row: ReadRow) -> Severity | None:
         alone = ReadReport(items=[ReadRow.of(row)], **head | {"report_type": row.report_type})
         return assess(alone).items[0].severity
 
-    weights = [severity(one.row), severity(other.row)]
+    weights = [severity(first.row), severity(second.row)]
     graver = worst(weights)
-    chosen, left = (other, one) if graver and graver != weights[0] else (one, other)
+    chosen, left = (second, first) if graver and graver != weights[0] else (first, second)
     page, other_reading = left.row.page, describe_reading(left.row)
     doubt = f"第 {chosen.row.page} 页与第 {page} 页读得不一样，第 {page} 页是 {other_reading}，请核对原件"
     doubtful = replace(chosen, row=chosen.row.model_copy(update={"doubt": doubt}))

@@ -121,14 +121,6 @@ _RISK = re.compile(r"风险|三体|神经管缺陷|\brisk\b|trisomy", re.IGNOREC
 """产前筛查的风险；别的 1:n 是滴度，分母越大越高。"""
 
 
-def _as_ratio(interval: Interval) -> Interval:
-    """产前筛查的风险 `<1:270` 是分数 1/270，分母越大越低：变成可以比大小的区间；不是 1:n 的照旧。"""
-    if not interval.is_titre:
-        return interval
-    low, high = (None if bound is None else 1 / bound for bound in (interval.low, interval.high))
-    return Interval(low, high, interval.low_open, interval.high_open)
-
-
 def judge(
     observed: Observation,
     person: Person,
@@ -172,11 +164,12 @@ def judge(
     note = note or _flag_doubt(row, finding.flag, says) or looks_wrong
     note = note or misread_doubt(observed, interval, person.is_newborn) or _range_doubt(finding, person)
     note = note or (_not_marked(finding, person) if others_have_flags else None)
+    severity = None if note else _severity_by_own_range(finding, person)
     if note:
         finding.withhold(note)
     elif by_mark:
         finding.note = f"没有印参考范围，高低是报告单上印的标记 {row.mark} 说的"
-    elif severity := _severity_by_own_range(finding, person):
+    elif severity:
         finding.withhold("印着的范围没有管到这个人的年龄或孕期：按他那一群的范围已经超出，请医生看")
         finding.severity = finding.floor = severity
     return finding
@@ -188,7 +181,7 @@ def _compare(observed: Observation, interval: ReferenceRange | None, person: Per
     if result is None or interval is None:
         return "unknown"
     if _RISK.search(observed.row.name) and isinstance(result, Interval) and isinstance(interval, Interval):
-        return compare(_as_ratio(result), _as_ratio(interval))
+        return compare(result.as_ratio(), interval.as_ratio())
     flag = compare(result, interval, person.sex, person.age_years)
     are_words = isinstance(result, QualitativeResult) and isinstance(interval, QualitativeResult)
     if flag == "unknown" and observed.analyte and are_words and grade_value(result, "", observed.analyte, person)[0]:
@@ -307,7 +300,8 @@ def _track(observed: Observation, unit: str, printed_range: ReferenceRange | Non
     if factor is None:
         tracked.unit, factor = fold_unit(unit), Decimal(1)
     tracked.value = _converted(result.low, factor)
-    if variation := load_severity().variation.get(analyte.code):
+    variation = load_severity().variation.get(analyte.code)
+    if variation:
         tracked.change_percent = round(float(100 * variation.change_value), 1)
     if isinstance(printed_range, Interval) and not printed_range.is_titre:
         tracked.low, tracked.high = (_converted(end, factor) for end in (printed_range.low, printed_range.high))

@@ -59,7 +59,8 @@ class _Phrases:
         if text in self.exact:
             return self.exact[text]
         for pattern, template in self._templates:
-            if filled := pattern.fullmatch(text):
+            filled = pattern.fullmatch(text)
+            if filled:
                 parts = {name: translate_part(name, part) for name, part in filled.groupdict().items()}
                 return template.format(**parts)
         return None
@@ -148,7 +149,8 @@ def translate(text: str) -> str:
 
 def _translate(text: str) -> str:
     phrases = _to_english()
-    if english := phrases.find(text, _part):
+    english = phrases.find(text, _part)
+    if english:
         return english.strip()
     # 几句连着的：前面认得的一段，与后面的
     ends = [at + 1 for at, character in enumerate(text) if character == "。"]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from math import log
-from typing import get_args
+from typing import TypeVar, get_args
 
-from health_assistant.lab_report.catalogue import Analyte, Index, build_index, load_catalogue
+from health_assistant.lab_report.catalogue import Analyte, Index, analytes_by_code, build_index, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
 from health_assistant.lab_report.printed_text import fold_code, fold_name
 from health_assistant.lab_report.specimen import (
@@ -33,6 +33,7 @@ _WITH_CODE = (
     re.compile(rf"{_CODE}[-/:：_\s]*(?P<name>[α-ω一-鿿].*)", re.ASCII),
 )
 _SAYS_SERUM = re.compile(r"血清|血浆|总钙")
+_T = TypeVar("_T")
 _INFECTION_TITLE = re.compile(r"传染|梅毒|术前|免疫|输血前|性病|感染|病毒|抗体|优生|TORCH", re.IGNORECASE)
 
 
@@ -82,7 +83,8 @@ def find_analyte(
         name, abbreviation = _split_code(name)
     clues = _Clues(name, abbreviation, unit, report_type, interval, has_range, value)
     specimens = possible_specimens(report_type, name, unit)
-    if glucose := timed_glucose(name, abbreviation, unit, report_type) if "blood" in specimens else None:
+    glucose = timed_glucose(name, abbreviation, unit, report_type) if "blood" in specimens else None
+    if glucose:
         analyte = _fitting_entry(glucose, unit)
     elif is_unusual(name, unit):
         analyte = _find_unusual(clues, specimens)
@@ -94,7 +96,7 @@ def find_analyte(
     if analyte and analyte.twins:
         analyte = _right_twin(analyte, clues)
     if analyte and analyte.code in ("UREA", "BUN") and fold_unit(unit) == "mg/dl":
-        analyte = _by_code()["BUN" if _is_nitrogen(clues) else "UREA"]
+        analyte = analytes_by_code()["BUN" if _is_nitrogen(clues) else "UREA"]
     if analyte is None or is_venous_gas(report_type, name, analyte.code, clues.number(analyte)):
         return None
     return None if _is_another_kind(analyte, clues) else analyte
@@ -152,7 +154,8 @@ def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | Non
         by_name, by_code = (_blood_or_sediment(pool, clues, specimens) for pool in (by_name, by_code))
     if len(by_name) == 1 and not _is_foreign(by_name[0], unit):
         return by_name[0]
-    if not unit and (nearest := _nearest(by_name or by_code, clues)):
+    nearest = None if unit else _nearest(clues.distances(by_name or by_code))
+    if nearest:
         return nearest
     if len(by_name) > 1:
         # 同名的指标（中性粒细胞的绝对值与百分比）由单位分辨，代号也对得上的在先，单位没印时只由代号
@@ -184,7 +187,7 @@ def _choose(matches: list[Analyte], clues: _Clues) -> Analyte | None:
     gaps = clues.distances(matches)
     specimens = [match.specimen for match in matches]
     if len({*specimens}) < len(specimens) or {"urine", "stool"} <= {*specimens} and not gaps:
-        return _nearest(matches, clues)
+        return _nearest(gaps)
     # 一张单子上有几种标本：范围最像的，没有范围的按先后
     if gaps:
         return min(gaps, key=lambda pair: pair[0])[1]
@@ -205,7 +208,7 @@ def _find_unusual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | N
 
 
 def _fitting_entry(code: str, unit: str) -> Analyte | None:
-    analyte = _by_code()[code]
+    analyte = analytes_by_code()[code]
     return analyte if not unit or analyte.knows_unit(unit) else None
 
 
@@ -256,13 +259,13 @@ def _gap(printed: Interval, usual: Interval, analyte: Analyte, unit: str) -> flo
     return abs(log(own / other)) if own and other and min(own, other) > 0 else None
 
 
-def _nearest(candidates: list[Analyte], clues: _Clues) -> Analyte | None:
-    """印着的范围明显只像其中一项的：那一项；看不出的为 None。"""
-    gaps = sorted(clues.distances(candidates), key=lambda pair: pair[0])
-    if not gaps or gaps[0][0] > log(2):
+def _nearest(gaps: list[tuple[float, _T]]) -> _T | None:
+    """（相差多少，谁）若干对里，差不到一倍、别的都明显更远的那一个；看不出的为 None。"""
+    ranked = sorted(gaps, key=lambda pair: pair[0])
+    if not ranked or ranked[0][0] > log(2):
         return None
-    is_alone = len(gaps) == 1 or gaps[1][0] - gaps[0][0] > log(_CLEARLY_NEARER)
-    return gaps[0][1] if is_alone else None
+    is_alone = len(ranked) == 1 or ranked[1][0] - ranked[0][0] > log(_CLEARLY_NEARER)
+    return ranked[0][1] if is_alone else None
 
 
 def _right_twin(analyte: Analyte, clues: _Clues) -> Analyte | None:
@@ -270,7 +273,7 @@ def _right_twin(analyte: Analyte, clues: _Clues) -> Analyte | None:
 
     没有印范围，血气里的钙是离子钙；两项共用的名称（载脂蛋白a）与单位分不清的为 None。
     """
-    twins = [_by_code()[code] for code in analyte.twins]
+    twins = [analytes_by_code()[code] for code in analyte.twins]
     own, gaps = clues.distance(analyte), clues.distances(twins)
     if own is None or not gaps:
         named, coded = _named(clues.name), _coded(clues.abbreviation)
@@ -300,9 +303,9 @@ def implied_unit(analyte: Analyte, interval: ReferenceRange | None) -> str:
     # 换算的倍数相同的（g/dL 与 g%）是一回事
     units = {analyte.convert(Decimal(1), unit): unit for unit in (*reversed(analyte.conversions), analyte.unit)}
     in_units = [(range_distance(analyte, unit, interval), unit) for unit in units.values()]
-    gaps = sorted((gap, unit) for gap, unit in in_units if gap is not None)
-    is_clear = gaps and gaps[0][0] < log(2) and all(gap - gaps[0][0] > log(_CLEARLY_NEARER) for gap, _ in gaps[1:])
-    return gaps[0][1] if is_clear else ""
+    gaps = [(gap, unit) for gap, unit in in_units if gap is not None]
+    is_near = any(gap < log(2) for gap, _ in gaps)  # 正好差一倍的不算
+    return (_nearest(gaps) if is_near else None) or ""
 
 
 def specimens_with(name: str, abbreviation: str) -> set[Specimen]:
@@ -330,11 +333,6 @@ def _coded(code: str, specimens: tuple[Specimen, ...] = get_args(Specimen)) -> l
     """目录里有这个代号、缩写的，按标本的先后。"""
     coded = _index()[1].get(fold_code(code), [])
     return [analyte for specimen in specimens for analyte in coded if analyte.specimen == specimen]
-
-
-@cache
-def _by_code() -> dict[str, Analyte]:
-    return {analyte.code: analyte for analyte in load_catalogue()}
 
 
 @cache

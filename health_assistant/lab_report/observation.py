@@ -74,7 +74,8 @@ def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
     result = re.sub(r"(?<=\d)[·。](?=\d)", ".", row.result.strip())
     value = parse_result(result)
     is_sure = isinstance(value, Interval) or (isinstance(value, QualitativeResult) and value.is_graded)
-    if not is_sure and (glued := _GLUED_FLAG.fullmatch(_RECHECKED.sub("", result))):
+    glued = None if is_sure else _GLUED_FLAG.fullmatch(_RECHECKED.sub("", result))
+    if glued:
         mark = (glued["ahead"] or "") + glued["mark"].strip()
         bare = parse_result(glued["bare"])
         # `阳性↑` 也看得懂，是别的文字；去掉标记才是阳性

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
-from health_assistant.checked_yaml import Entry, read_yaml, repeated_values
-from health_assistant.lab_report.catalogue import Phrase, Sentence, load_catalogue
+from health_assistant.checked_yaml import Entry, read_yaml, refuse, repeated_values
+from health_assistant.lab_report.catalogue import Phrase, Sentence, analytes_by_code
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.person import Person, Spoken, SpokenTo
@@ -31,7 +31,7 @@ class Condition:
 
     def holds(self, findings: list[Finding], is_urgent: bool = False) -> bool:
         """这一项的每一行（可能重复印）都是这样；没有这一项则不是。今天就要看的，先后抽了几回的有一回异常就算。"""
-        rows = [_is_in(one, self.state) and self._is_grave_enough(one) for one in findings]
+        rows = [_is_in(finding, self.state) and self._is_grave_enough(finding) for finding in findings]
         return any(rows) if is_urgent and self.state not in ("normal", "negative") else bool(rows) and all(rows)
 
     def _is_grave_enough(self, finding: Finding) -> bool:
@@ -86,9 +86,8 @@ class Pattern(Spoken):
             raise ValueError("至少要有两个条件，单独一项写在指标目录里")
         if self.common.endswith("。"):
             raise ValueError("common 填在句子中间，不带句号")
-        codes = {analyte.code for analyte in load_catalogue()}
-        if strange := sorted({*self.all, *self.any, *self.unless, *self.explains} - codes):
-            raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
+        codes = {*self.all, *self.any, *self.unless, *self.explains}
+        refuse("目录里没有这些指标", codes - analytes_by_code().keys())
         return self
 
     def may_apply(self, person: Person, report_type: str, present: Set[str]) -> bool:
@@ -100,17 +99,17 @@ class Pattern(Spoken):
         """成立时是它解释的行（含条件里正常的行），不成立则为 None。"""
 
         def holding(conditions: Conditions, is_urgent: bool = False) -> list[str]:
-            return [code for code, one in conditions.items() if one.holds(findings.get(code, []), is_urgent)]
+            return [code for code, rule in conditions.items() if rule.holds(findings.get(code, []), is_urgent)]
 
         is_urgent = self.severity in ("severe", "grave")
         reached = holding(self.any, is_urgent)
         if len(holding(self.all, is_urgent)) < len(self.all) or (self.any and not reached):
             return None
-        doubtful = any(one.flag == "unknown" for code in self.unless for one in findings.get(code, []))
+        doubtful = any(finding.flag == "unknown" for code in self.unless for finding in findings.get(code, []))
         if holding(self.unless) or doubtful:
             return None
         explained = dict.fromkeys([*self.all, *reached, *holding(self.explains)])
-        return [one for code in explained for one in findings[code]]
+        return [finding for code in explained for finding in findings[code]]
 
 
 class PatternFile(Entry):
@@ -121,8 +120,7 @@ class PatternFile(Entry):
 
     @model_validator(mode="after")
     def _check(self) -> "PatternFile":
-        if repeated := repeated_values(pattern.id for pattern in self.patterns):
-            raise ValueError(f"id 重复：{'、'.join(repeated)}")
+        refuse("id 重复", repeated_values(pattern.id for pattern in self.patterns))
         return self
 
 

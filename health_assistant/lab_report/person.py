@@ -144,7 +144,7 @@ class Spoken(Entry):
     def spoken_to(self, person: Person, **changes: Any) -> Self:
         """话是对这个人说的副本；changes 是另外要换的字段。新生儿先听对孩子说的，再听对自己说的。"""
         as_a_child = [texts for texts in self.texts if person.is_newborn and texts.who == "儿童"]
-        for texts in (*as_a_child, *(one for one in self.texts if person.fits(one.who))):
+        for texts in (*as_a_child, *(texts for texts in self.texts if person.fits(texts.who))):
             changes |= texts.model_dump(exclude={"who"}, exclude_none=True)
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         # 不用 model_copy：它会把算过的 cached_property 一起抄走
@@ -195,7 +195,8 @@ def _sum_up(parts: re.Match[str]) -> Fraction | None:
     """各单位的数合起来；前面有更大的单位时，后面的不能多到够一个更大的单位。"""
     total, has_larger = Fraction(0), False
     for name, per_year, _, most in _UNITS:
-        if not (number := parts[name]):
+        number = parts[name]
+        if not number:
             continue
         halves = [parts[f"half_{name}"], parts[f"and_half_{name}"]]
         if number == "半" and any(halves) or (has_larger and (number == "半" or Fraction(number) > most)):

@@ -79,7 +79,7 @@ def _units_conflict(observed: Observation) -> bool:
 
 
 def is_far_from_known(limits: ReferenceRange, analyte: Analyte, unit: str) -> bool:
-    """范围的一端与目录里各种人的都相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
+    """以 unit 计的范围 limits 的一端与目录里各种人的都相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
     known = [usual for usual in analyte.known_intervals if usual.is_bounded]
     if not (isinstance(limits, Interval) and limits.is_bounded and known and analyte.same_unit(unit)):
         return False
@@ -106,7 +106,7 @@ def _is_quarter_off(bound: Decimal, usual: Interval, way: Direction) -> bool:
 
 
 def is_general_range(limits: Interval, analyte: Analyte, unit: str) -> bool:
-    """就是一般成人的范围：两端各差不到一成。"""
+    """以 unit 计的范围 limits 就是一般成人的：两端各差不到一成。"""
     low, high = analyte.bounds(limits, unit)
     return any(_is_near(low, usual.low) and _is_near(high, usual.high) for usual in analyte.general_intervals)
 
@@ -169,12 +169,12 @@ def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
     text = text.strip()
     leftovers = [text[1:]] if re.match(r"[14][^.]", text) else []
     leftovers += [text[:-1]] if text.endswith(("1", "4")) and "." in text else []
-    if re.fullmatch(r"\d+1", text) and (bare := parse_result(text[:-1])) and compare(bare, limits) == "high":
+    bare = parse_result(text[:-1]) if re.fullmatch(r"\d+1", text) else None
+    if bare and compare(bare, limits) == "high":
         return True  # `130↑` 读成 1301
-    values = [value for left in leftovers if isinstance(value := parse_result(left), Interval)]
-    flags = [
-        (compare(value, limits), 4 * value.low <= result.low) for value in values if value.is_point and result.is_point
-    ]
+    values = [parse_result(left) for left in leftovers] if result.is_point else []
+    points = [value for value in values if isinstance(value, Interval) and value.is_point]
+    flags = [(compare(value, limits), 4 * value.low <= result.low) for value in points]
     return any(flag in ABNORMAL_FLAGS or (flag == "normal" and is_far) for flag, is_far in flags)
 
 
@@ -220,4 +220,4 @@ def point_doubts(observations: list[Observation]) -> list[str | None]:
     in_ranges = any(_BARE_POINT.search(seen.row.reference_range) for seen in observations)
     is_style = in_ranges and not any(map(_ZERO_POINT.search, texts))
     is_style = is_style and sum(len(_BARE_POINT.findall(text)) for text in texts) > 1
-    return [LOST_DIGIT if one and not is_style else comma for one, comma in zip(bare, commas, strict=True)]
+    return [LOST_DIGIT if is_bare and not is_style else comma for is_bare, comma in zip(bare, commas, strict=True)]

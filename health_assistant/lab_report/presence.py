@@ -52,11 +52,13 @@ def _clause_says(clause: str, counts: bool) -> Presence | None:
     clause = _LABEL.sub("", clause)
     if _SUSPECTED.search(clause):
         return "弱阳性"
-    if denied := _DENIED.search(clause) or _NEGATIVE.search(clause):
+    denied = _DENIED.search(clause) or _NEGATIVE.search(clause)
+    if denied:
         # 一句里先后说了两样：`查见环状体未见配子体`
         rest = clause[: denied.start()], clause[denied.end() :]
         return "阳性" if any(map(_SAID.search, rest)) else "阴性"
-    if counts and (counted := _COUNT.search(clause)):
+    counted = _COUNT.search(clause) if counts else None
+    if counted:
         return "阳性" if re.search("[1-9]", counted[0]) else "阴性"
     return "阳性" if _FOUND.search(clause) else None
 

@@ -105,6 +105,7 @@ def parse_term(text: str) -> QualitativeResult | None:
 
 def parse_grade(text: str) -> tuple[str | None, int | None]:
     """归一后的词与加号个数；都不是则为 (None, None)。"""
-    if plus := re.fullmatch(r"([1-5])\+|\+([1-5])|(\+{1,5})", text):
+    plus = re.fullmatch(r"([1-5])\+|\+([1-5])|(\+{1,5})", text)
+    if plus:
         return "阳性", int(plus[1] or plus[2] or len(plus[3]))
     return _WORD.get(text), None

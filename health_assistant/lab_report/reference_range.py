@@ -48,7 +48,7 @@ _QUALIFIED = re.compile(
 )
 """数后面印着阴性、阳性：`0.02(阴性)`、`100(2+)`、`6.25阳性`。"""
 _WORD_FIRST = re.compile(rf"(?P<word>(?![-+±]){_QUALITY})[,;:]?(?P<number>[<>]?=?\d[\d.,]*)", re.IGNORECASE)
-_WORD_AND_LIMIT = re.compile(rf"(?P<word>(?![-+±]){_QUALITY})[:,;(]?(?P<limit>(?:[<>]=?)?\d[^()]*)\)?", re.IGNORECASE)
+_WORD_AND_LIMIT = re.compile(rf"(?P<word>(?![-+±]){_QUALITY})[:,;(]?(?P<number>(?:[<>]=?)?\d[^()]*)\)?", re.IGNORECASE)
 """范围是一个词加一个界限：`阴性<1`、`阴性(0-0.9)`。"""
 _NEGATIVE_TITRE = re.compile(rf"阴性?[(:,;]?<?=?{_TITRE}\)?", re.ASCII)
 _SINGLE = re.compile(rf"({_NUMBER}){_TAIL}", re.IGNORECASE | re.ASCII)
@@ -99,7 +99,8 @@ def _parse_tiers(text: str) -> Interval | None:
     if "".join(label + body for label, body in tiers) != text or not tiers or not all(intervals):
         return None
     labels = [label.strip(":-,;、") for label, _ in tiers]
-    if good := len(list(takewhile(_GOOD_TIER.fullmatch, labels))):
+    good = len(list(takewhile(_GOOD_TIER.fullmatch, labels)))
+    if good:
         return intervals[good - 1]
     only = intervals[0]
     if len(tiers) == 1 and _LOW_TIER.fullmatch(labels[0]) and only.low is None:
@@ -111,23 +112,19 @@ def _parse_tiers(text: str) -> Interval | None:
 
 def _parse_worded(text: str) -> Interval | None:
     """一个词加一个界限：`阴性<1`、`<1.0(阴性)`；词说的是界限以内是什么。"""
-    parts = _WORD_AND_LIMIT.fullmatch(text)
-    if parts:
-        word, limit = parts["word"], parts["limit"]
-    elif parts := _QUALIFIED.fullmatch(text):
-        word, limit = parts["in_brackets"] or parts["bare"], parts["number"]
-    else:
-        return None
-    interval, word = _parse_interval(limit), parse_grade(word.lower().partition("(")[0])[0]
-    return replace(interval, word=word) if interval and word == "阴性" else None
+    parts = _WORD_AND_LIMIT.fullmatch(text) or _QUALIFIED.fullmatch(text)
+    interval = _parse_interval(parts["number"]) if parts else None
+    return replace(interval, word="阴性") if interval and _word_of(parts) == "阴性" else None
 
 
 def parse_result(text: str) -> Interval | QualitativeResult | None:
     """把印刷的结果变成可比较的形式；空白、横线串（未做）与看不懂的返回 None，从不抛异常。"""
     text = re.sub(r"(?<=\d)\(\d级\)$", "", clean(text))  # 过敏原的分级：68.40(5级)
-    if (single := _SINGLE.fullmatch(text)) and not re.fullmatch(r"\+\d", text):
+    single = _SINGLE.fullmatch(text)
+    if single and not re.fullmatch(r"\+\d", text):
         return _interval(single[1], single[1])
-    if titre := _TITRE_RESULT.fullmatch(text):
+    titre = _TITRE_RESULT.fullmatch(text)
+    if titre:
         printed = titre["in_brackets"] or titre["bare"]
         interval = _interval(printed, printed)
         return interval and replace(interval, word="阳性" if titre["before"] or titre["after"] else None)
@@ -140,14 +137,17 @@ def parse_result(text: str) -> Interval | QualitativeResult | None:
 
 def _parse_qualified(text: str) -> Interval | None:
     """数与词印在一格：`0.02(阴性)`；也认 `<0.05(阴性)`。"""
-    if parts := _QUALIFIED.fullmatch(text):
-        printed = parts["in_brackets"] or parts["bare"]
-    elif parts := _WORD_FIRST.fullmatch(text):
-        printed = parts["word"]
-    else:
-        return None
-    number, word = parse_result(parts["number"]), parse_grade(printed.lower().partition("(")[0])[0]
+    parts = _QUALIFIED.fullmatch(text) or _WORD_FIRST.fullmatch(text)
+    number = parse_result(parts["number"]) if parts else None
+    word = _word_of(parts) if parts else None
     return replace(number, word=word) if isinstance(number, Interval) and not number.word and word else None
+
+
+def _word_of(parts: re.Match[str]) -> str | None:
+    """与数印在一格里的词，归一了的；认不得的为 None。"""
+    named = parts.groupdict()
+    printed = named.get("word") or named.get("in_brackets") or named["bare"]
+    return parse_grade(printed.lower().partition("(")[0])[0]
 
 
 def _parse_counted(text: str) -> Interval | None:
@@ -170,7 +170,8 @@ def attached_unit(text: str) -> str:
     """粘在结果或范围上的单位，如 `<5.2mmol/L` 里的 `mmol/L`；没有则为空串。"""
     text = _without_label(clean(text))
     for pattern in (_SINGLE, _BOUNDED, _TWO_SIDED):
-        if parts := pattern.fullmatch(text):
+        parts = pattern.fullmatch(text)
+        if parts:
             return (parts.groups()[-1] or "").lstrip(";(")
     return ""
 
@@ -197,7 +198,8 @@ def _number(text: str) -> Decimal:
 
 
 def _parse_interval(text: str) -> Interval | None:
-    if (pair := PAIR.fullmatch(text)) and _number(pair[1]) < _number(pair[2]):
+    pair = PAIR.fullmatch(text)
+    if pair and _number(pair[1]) < _number(pair[2]):
         return _interval(pair[1], pair[2])
     if re.search(r"\d\.\d", text) and re.search(r"\d,\d{1,2}(?!\d)", text):
         return None  # 点与逗号不会都是小数点
@@ -217,7 +219,8 @@ def _parse_interval(text: str) -> Interval | None:
 
 
 def _parse_one_sided(text: str) -> Interval | None:
-    if limit := _AND_UP_OR_DOWN.fullmatch(text):
+    limit = _AND_UP_OR_DOWN.fullmatch(text)
+    if limit:
         return _interval(limit[1], None) if limit[3] == "上" else _interval(None, limit[1])
     bounded = _BOUNDED.fullmatch(text)
     if not bounded:

@@ -165,14 +165,14 @@ def consistent(origin: dict[OriginField, Valued]) -> dict[OriginField, Valued]:
         is_before = ended.date() < begun.date() if day_only else ended < begun
         if is_before or ended - begun > LONGEST_WAIT:
             wrong |= {earlier, later}
-    return {field: one for field, one in origin.items() if field not in wrong}
+    return {field: printed for field, printed in origin.items() if field not in wrong}
 
 
 def _understood(printed: Any) -> Any:
     """JSON 里的 origin（视觉模型照抄的字，或读者的 `PrintedField`）-> 看得懂的各栏；别的键、看不懂的不要。"""
     if not isinstance(printed, dict):
         return {}
-    known = {field: one for field, one in printed.items() if isinstance(one, PrintedField)}
+    known = {field: value for field, value in printed.items() if isinstance(value, PrintedField)}
     origin: Origin = {}
     for field in get_args(OriginField):
         given = printed.get(field)

@@ -131,8 +131,8 @@ def score_report(
     if origin:
         given = read.origin if read else {}
         score.origin = len(origin)
-        score.origin_right = sum(_same_field(given.get(name), one) for name, one in origin.items())
-        score.origin_wrong = sum(not _same_field(origin.get(name), one) for name, one in given.items())
+        score.origin_right = sum(_same_field(given.get(name), true) for name, true in origin.items())
+        score.origin_wrong = sum(not _same_field(origin.get(name), read) for name, read in given.items())
     paired = {id(item) for item, _ in pairs}
     for item in items:
         if id(item) not in paired and item.flag != "unknown":
@@ -141,8 +141,8 @@ def score_report(
     return score
 
 
-def _same_field(one: PrintedField | None, other: PrintedField) -> bool:
-    return one is not None and normalize(one.value) == normalize(other.value)
+def _same_field(field: PrintedField | None, other: PrintedField) -> bool:
+    return field is not None and normalize(field.value) == normalize(other.value)
 
 
 def _score_row(score: ReportScore, item: LabItem, true: TrueItem) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from health_assistant.checked_yaml import Entry, read_yaml
+from health_assistant.checked_yaml import Entry, read_yaml, refuse
 from health_assistant.lab_report.catalogue import Age, Analyte, Bounds, Direction, Number, Sentence, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
 from health_assistant.lab_report.person import Person
@@ -45,15 +45,16 @@ class Step:
 
 def _step(raw: Any) -> Step:
     if isinstance(raw, list):
-        words = tuple(word for text in raw if isinstance(word := parse_result(str(text)), QualitativeResult))
+        parsed = [parse_result(str(text)) for text in raw]
+        words = tuple(word for word in parsed if isinstance(word, QualitativeResult))
         if not raw or len(words) < len(raw):
             raise ValueError(f"定性词要写成列表，而不是 {raw!r}")
         return Step(words=words)
-    found = re.fullmatch(r"(-?\d+(?:\.\d+)?)(×?)", raw) if isinstance(raw, str) else None
-    if not found:
+    parts = re.fullmatch(r"(-?\d+(?:\.\d+)?)(×?)", raw) if isinstance(raw, str) else None
+    if not parts:
         raise ValueError(f'要写成带引号的数 "5.5"、倍数 "3×" 或一列词，而不是 {raw!r}')
-    number = Decimal(found[1])
-    return Step(multiple=number) if found[2] else Step(at=number)
+    number = Decimal(parts[1])
+    return Step(multiple=number) if parts[2] else Step(at=number)
 
 
 OptionalStep = Annotated[Step | None, BeforeValidator(_step)]
@@ -137,14 +138,12 @@ class SeverityFile(Entry):
         named = (
             {line.code for line in self.grades} | set(self.variation) | self.cutoffs | self.wide | set(self.possible)
         )
-        if strange := sorted(named - catalogue.keys()):
-            raise ValueError(f"目录里没有这些指标：{'、'.join(strange)}")
-        cited = {key for line in self.grades for key in line.source}
-        cited |= {key for measured in self.measured for key in measured.source}
+        refuse("目录里没有这些指标", named - catalogue.keys())
+        cited = {source for line in self.grades for source in line.source}
+        cited |= {source for measured in self.measured for source in measured.source}
         cited |= {variation.source for variation in self.variation.values()}
         cited |= {specimen.source for specimen in self.specimens.values()}
-        if unknown := sorted(cited - self.sources.keys()):
-            raise ValueError(f"sources 里没有这些来源：{'、'.join(unknown)}")
+        refuse("sources 里没有这些来源", cited - self.sources.keys())
         for line in self.grades:
             if line.way != "abnormal" and line.unit and not catalogue[line.code].same_unit(line.unit):
                 raise ValueError(f"“{line.code}”的单位 {line.unit} 不是目录的 {catalogue[line.code].unit}")
@@ -336,7 +335,8 @@ def is_measured(name: str) -> bool:
     return any(measured.names(name) for measured in load_severity().measured)
 
 
-def told(code: str, way: str | None, person: Person, what: Literal["say", "first_aid"]) -> str | None:
-    """表里为这一项写的一句话；最贴近这个人的（写在后面的）优先。"""
-    texts = [getattr(line, what) for line in lines_for(code, way, person)] if way else []
-    return next((text for text in reversed(texts) if text), None)
+def told(code: str, way: str | None, person: Person) -> tuple[str, str]:
+    """表里为这一项在 way 这一边写的：要说的一句，先做什么；没有写的是空串。最贴近这个人的（写在后面的）优先。"""
+    lines = lines_for(code, way, person)[::-1] if way else []
+    said = next((line.say for line in lines if line.say), "")
+    return said, next((line.first_aid for line in lines if line.first_aid), "")

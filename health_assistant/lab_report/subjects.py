@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from health_assistant.lab_report.assessment import Assessment
-from health_assistant.lab_report.catalogue import Analyte, Direction
+from health_assistant.lab_report.catalogue import Direction
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.language import (
@@ -57,19 +57,19 @@ class Subject:
     lines: list[str] = field(default_factory=list)
     """展开以后的各条。"""
 
-    def defer(self) -> None:
-        """今天就要看医生的时候，小事不展开，也不另说“过几周再查”。"""
-        self.do = say("这一次看医生时一起说。")
-        self.lines = [*self.lines[:1], self.do]
-
 
 @dataclass
 class Subjects:
     """一张报告里要说的，由重到轻；没有大碍的偏离、目录里没有的异常各在一处。"""
 
+    report: Assessment
     each: list[Subject]
     harmless: list[Finding]
     strange: list[Finding]
+    unscaled: list[Finding]
+    """血型这样本来不分高低的行。"""
+    unjudged: list[Finding]
+    """别的没有判断的行。"""
 
 
 def find_subjects(report: Assessment) -> Subjects:
@@ -84,17 +84,21 @@ def find_subjects(report: Assessment) -> Subjects:
         if analyte and finding.severity is None and analyte.is_harmless(finding.flag):
             harmless.append(finding)
             continue
-        subject = _about(finding, analyte, report.person) if analyte else _about_unlisted(finding, report)
+        subject = _about(finding, report.person) if analyte else _about_unlisted(finding, report)
         if subject:
             subjects.append(subject)
         else:
             strange.append(finding)
-    if report.when in ("now", "today"):
-        for subject in subjects:
-            if not at_least(subject.severity, "marked"):
-                subject.defer()
+    for subject in subjects:
+        # 今天就要看医生的时候，小事不展开，也不另说“过几周再查”
+        if report.when in ("now", "today") and not at_least(subject.severity, "marked"):
+            subject.do = say("这一次看医生时一起说。")
+            subject.lines = [*subject.lines[:1], subject.do]
     subjects.sort(key=lambda subject: rank(subject.severity), reverse=True)
-    return Subjects(subjects, harmless, strange)
+    unknown = [finding for finding in report.items if finding.flag == "unknown" and not finding.severity]
+    unscaled = [finding for finding in unknown if finding.analyte and not finding.analyte.meanings]
+    unjudged = [finding for finding in unknown if not finding.analyte or finding.analyte.meanings]
+    return Subjects(report, subjects, harmless, strange, unscaled, unjudged)
 
 
 # ---- 每一件事 ----
@@ -120,7 +124,7 @@ def _about_pattern(match: Match, person: Person) -> Subject:
     pattern, own = match.pattern, match.severity
     # 里面明显以上的行总有自己的话；比组合更急的，先说那一行，组合里“过几周再查”的话就不说
     marked = [
-        _about(finding, finding.analyte, person)
+        _about(finding, person)
         for finding in match.findings
         if at_least(finding.severity, "marked") and finding.analyte
     ]
@@ -169,11 +173,12 @@ def _without_waiting(text: str) -> str:
     return "；".join(kept) + "。" if kept else ""
 
 
-def _about(finding: Finding, analyte: Analyte, person: Person) -> Subject:
-    way = analyte.direction(finding.flag) if finding.flag in ABNORMAL_FLAGS else _side(finding, analyte, person)
+def _about(finding: Finding, person: Person) -> Subject:
+    """目录认得的一项。"""
+    analyte = finding.analyte
+    way = analyte.direction(finding.flag) if finding.flag in ABNORMAL_FLAGS else _side(finding, person)
     graded = finding.flag if finding.flag in ABNORMAL_FLAGS else way
-    said = say(told(analyte.code, graded, person, "say") or "")
-    first_aid = say(told(analyte.code, graded, person, "first_aid") or "")
+    said, first_aid = map(say, told(analyte.code, graded, person))
     meaning = say(analyte.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。"))
     where = analyte.department
     if person.is_minor and not re.search("儿|急诊|产|妇", where):
@@ -209,8 +214,9 @@ def _about(finding: Finding, analyte: Analyte, person: Person) -> Subject:
     )
 
 
-def _side(finding: Finding, analyte: Analyte, person: Person) -> Direction | None:
+def _side(finding: Finding, person: Person) -> Direction | None:
     """没有范围可比、只由数值自己分级的行，在哪一边：分级表说的那边，表里没有的看比常见范围的中点高还是低。"""
+    analyte = finding.analyte
     _, way = grade_value(finding.value, finding.compared_unit or analyte.unit, analyte, person)
     if way:
         return way

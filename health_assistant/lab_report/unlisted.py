@@ -85,9 +85,9 @@ class Level(Entry):
 
     def _number(self, text: str, unit: str) -> Decimal | None:
         factors = {fold_unit(known): factor for known, factor in self.units.items()}
-        found = re.match(rf"[<>]?=?({_NUMBER})", text)
+        number = re.match(rf"[<>]?=?({_NUMBER})", text)
         factor = factors.get(unit) if unit else Decimal(1)
-        return Decimal(found[1]) * factor if found and factor else None
+        return Decimal(number[1]) * factor if number and factor else None
 
 
 class Measured(Level):

@@ -86,12 +86,12 @@ def _close(body: str) -> Any:
     return None
 
 
-def _mended(found: Any) -> Reading | None:
+def _mended(answer: Any) -> Reading | None:
     """字段的类型不对就改对：数变成字，null 变成空串；没有名称的行不要。"""
-    if not isinstance(found, dict) or not isinstance(found.get("items"), list):
+    if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
         return None
     rows = []
-    for row in found["items"]:
+    for row in answer["items"]:
         if not isinstance(row, dict) or not row.get("name"):
             continue
         printed = {name: _text(row.get(name)) for name in PrintedRow.model_fields}
@@ -101,14 +101,14 @@ def _mended(found: Any) -> Reading | None:
             rows.append(ReadRow.model_validate(given | printed))
         except ValidationError:
             rows.append(ReadRow.model_validate(printed))
-    sex, age = found.get("sex"), _text(found.get("age")) or None
-    head = {"report_type": _text(found.get("report_type")), "sex": sex if sex in ("男", "女") else None, "age": age}
-    return Reading(items=rows, origin=found.get("origin"), **head)
+    sex, age = answer.get("sex"), _text(answer.get("age")) or None
+    head = {"report_type": _text(answer.get("report_type")), "sex": sex if sex in ("男", "女") else None, "age": age}
+    return Reading(items=rows, origin=answer.get("origin"), **head)
 
 
 def answer_of(reading: Reading) -> str:
     """内置读者的读数写成视觉模型的回答：合格的 `ReadReport`，另带各行的依据；origin 只有值，时间是 ISO 8601。"""
-    printed = {field: one.value for field, one in reading.origin.items()}
+    printed = {field: printed.value for field, printed in reading.origin.items()}
     report = reading.model_dump(mode="json") | {"origin": PrintedOrigin(**printed).model_dump() if printed else None}
     return json.dumps(report, ensure_ascii=False)
 

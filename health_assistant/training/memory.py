@@ -37,6 +37,7 @@ class Estimate:
 
     @property
     def needed(self) -> float:
+        """一步一共要多少内存，GiB。"""
         return self.weights + self.lora + self.activations
 
     @property

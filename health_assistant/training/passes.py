@@ -49,6 +49,7 @@ def shuffled(lengths: Sequence[int], seed: int, epoch: int) -> list[int]:
 
 
 def by_length(lengths: Sequence[int]) -> list[int]:
+    """各条的次序，由短到长：[条数] 个下标。"""
     return sorted(range(len(lengths)), key=lengths.__getitem__)
 
 
@@ -102,10 +103,12 @@ def pass_loader(rows: list[dict], sampler: PassSampler, collate: Callable[[list[
 
 
 def tokens(rows: list[dict]) -> int:
+    """几条里真的词元有几个，补齐的、空转的不算。"""
     return sum(len(row["input_ids"]) for row in rows if "idle" not in row)
 
 
 def supervised(rows: list[dict]) -> int:
+    """几条里计损失的词元有几个（label 不是 IGNORED）。"""
     return sum(label != IGNORED for row in rows if "idle" not in row for label in row["labels"])
 
 

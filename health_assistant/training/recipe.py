@@ -8,7 +8,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -31,12 +30,6 @@ def _installed(package: str) -> str:
     if package in ("unsloth", "tensorboard", "swanlab") and not find_spec(package):
         raise ValueError(f"没有安装 {package}：python -m pip install {how}")
     return package
-
-
-def _true_or_false(value: object) -> object:
-    if value in ("none", "plain", "unsloth"):
-        raise ValueError("现在写 true 或 false；从前的 unsloth 是 true，另写 activation_offloading: true")
-    return value
 
 
 class Recipe(recipes.Recipe):
@@ -65,9 +58,7 @@ class Recipe(recipes.Recipe):
     lora_alpha: PositiveInt = Field(32, description="LoRA 的缩放")
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="LoRA 的 dropout；0 时 Unsloth 最快")
     lora_target_modules: list[str] = Field(LINEAR_LAYERS, description="加 LoRA 的层；默认是全部线性层")
-    gradient_checkpointing: Annotated[bool, BeforeValidator(_true_or_false)] = Field(
-        False, description="时间换显存：反向时重算各层"
-    )
+    gradient_checkpointing: bool = Field(False, description="时间换显存：反向时重算各层")
     activation_offloading: bool = Field(False, description="重算要的各层的输入放在内存里，更省显存")
     # 没有同名的：per_device_train_batch_size 是一张卡一次前向的行数；这里更新的行数与卡数无关，前向的行数不定
     update_rows: PositiveInt = Field(8, description="更新一次参数用多少条对话；几张卡也是合起来这么多")

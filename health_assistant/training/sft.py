@@ -67,7 +67,7 @@ def encode(messages: list[dict], tokenizer, *image_tokens: int) -> dict:
 
 
 def encode_all(rows: list[dict], tokenizer, max_length: int) -> tuple[list[dict], dict[str, int]]:
-    """全部对话；太长的、有控制词元的不要，返回它们的个数（为什么 -> 几条）。"""
+    """各行的 messages -> 词元与标签；多过 max_length 个词元的、有控制词元的不要，另给它们的个数（为什么 -> 几条）。"""
     encoded, left_out = [], {"太长": 0, "有控制词元": 0}
     for row in rows:
         try:

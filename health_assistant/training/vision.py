@@ -29,6 +29,7 @@ def resized(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
 
 
 def image_tokens(size: tuple[int, int], max_pixels: int) -> int:
+    """（宽，高）的图缩到 max_pixels 以内以后，占几个词元。"""
     return math.prod(resized(size, max_pixels)) // TOKEN_SIDE**2
 
 
@@ -113,7 +114,7 @@ def open_page(page: Path):
 
 
 def with_pixels(batch: dict, images: list, image_processor, tokenizer) -> dict:
-    """一批词元加上摆正的图。mm_token_type_ids 告诉模型哪些词元是图，位置编码由此而来。"""
+    """一批词元（input_ids [条数, 长]）加上摆正的图；mm_token_type_ids 说哪些词元是图，位置编码由此而来。"""
     pixels = image_processor(images=images, return_tensors="pt")
     batch["mm_token_type_ids"] = (batch["input_ids"] == tokenizer.convert_tokens_to_ids(IMAGE_PAD)).int()
     return batch | {"pixel_values": pixels["pixel_values"], "image_grid_thw": pixels["image_grid_thw"]}

@@ -69,8 +69,7 @@ def test_a_sound_machine_without_gpu_can_run(check_env, machine):
     findings = check_env.judge(machine)
     assert [finding.row for finding in findings] == ["GPU"]
     assert not findings[0].fatal
-    for recipes in (check_env.LLM_RECIPES, check_env.VL_RECIPES):
-        assert check_env.choose_recipe(machine, recipes).config.endswith("/tiny.yaml")
+    assert all(recipe.config.endswith("/tiny.yaml") for recipe in check_env.choose_recipes(machine).values())
 
 
 @pytest.mark.parametrize(
@@ -146,8 +145,8 @@ def test_disk_is_that_of_the_environment(check_env, tmp_path, monkeypatch):
 )
 def test_recipe_by_vram(check_env, machine, memory_gb, llm, vl):
     with_gpu(check_env, machine, memory_gb)
-    chosen = [check_env.choose_recipe(machine, recipes) for recipes in (check_env.LLM_RECIPES, check_env.VL_RECIPES)]
-    assert [Path(recipe.config).stem for recipe in chosen] == [llm, vl]
+    chosen = check_env.choose_recipes(machine)
+    assert {kind: Path(recipe.config).stem for kind, recipe in chosen.items()} == {"llm": llm, "vl": vl}
 
 
 @pytest.mark.parametrize(("name", "old"), [("NVIDIA GeForce RTX 4090", False), ("Tesla T4", True), ("GTX 1650", True)])

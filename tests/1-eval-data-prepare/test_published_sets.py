@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from stage_scripts import run_here
 
 from health_assistant.evaluation import metrics
 from health_assistant.evaluation.checklist import read_checklist
@@ -27,15 +28,14 @@ GOOD = {
 
 
 @pytest.fixture
-def run(tmp_path, run_main):
+def run(tmp_path):
     """prepared(哪一套, data) -> 退出码、印出的话；data 是文字时原样写进文件。"""
 
     def prepared(which: str, data) -> tuple[int, str]:
         file = tmp_path / "dataset.json"
         file.write_text(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False), encoding="utf-8")
-        script = f"1-eval-data-prepare/prepare_{which}.py"
-        code, printed, problem = run_main(script, "--file", file, home=tmp_path / "out")
-        return code, printed + problem
+        done = run_here(tmp_path / "out", f"1-eval-data-prepare/prepare_{which}.py", "--file", file)
+        return done.returncode, done.stdout + done.stderr
 
     return prepared
 

@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from stage_scripts import ROOT
+from stage_scripts import ROOT, run_here
 
 from health_assistant.artifacts import write_jsonl
 
@@ -17,8 +17,14 @@ SECOND = "进一步检查应包括胸部影像、痰培养与药敏，并监测�
 
 
 @pytest.fixture
-def run(tmp_path, run_main):
-    return lambda script, *arguments: run_main(f"3-fine-tuning-llm/{script}", *arguments, home=tmp_path)
+def run(tmp_path):
+    """运行脚本：（退出码，标准输出，标准错误）。"""
+
+    def script(name: str, *arguments) -> tuple[int, str, str]:
+        done = run_here(tmp_path, f"3-fine-tuning-llm/{name}", *arguments)
+        return done.returncode, done.stdout, done.stderr
+
+    return script
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from stage_scripts import load, run_killed
+from stage_scripts import load, run_here, run_killed
 
 from health_assistant.artifacts import write_jsonl
 
@@ -23,9 +23,14 @@ ANSWER = "多喝水，多休息，三天不退就去门诊看看。"
 
 
 @pytest.fixture
-def prepare(tmp_path, run_main):
+def prepare(tmp_path):
     """运行脚本：（退出码，标准输出，标准错误）。产物在 tmp_path/out。"""
-    return lambda *arguments: run_main(SCRIPT, *arguments, home=tmp_path / "out")
+
+    def run(*arguments, **env: str) -> tuple[int, str, str]:
+        done = run_here(tmp_path / "out", SCRIPT, *arguments, **env)
+        return done.returncode, done.stdout, done.stderr
+
+    return run
 
 
 def pairs(folder, split):
@@ -216,14 +221,13 @@ def test_the_default_source_is_downloaded(prepare, tmp_path, monkeypatch):
     at_hub.write_text(json.dumps(records), encoding="utf-8")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path / "hub"))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("HUB_MODELSCOPE", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("HUB_HUGGINGFACE", "http://127.0.0.1:9")
     monkeypatch.setenv("HUB_MIRROR", "http://127.0.0.1:9")
     try:
         # 处理请求的线程也往标准错误写一行，不影响结果
-        assert prepare()[0] == 0
+        assert prepare(HF_HUB_OFFLINE="0")[0] == 0
     finally:
         server.shutdown()
         server.server_close()

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from small_llm import build_small_base, write_train_data
-from stage_scripts import ROOT, environment, run_forked
+from stage_scripts import ROOT, environment, run_forked, run_here
 
 STAGE = ROOT / "3-fine-tuning-llm"
 TRAIN = "3-fine-tuning-llm/train_llm.py"
@@ -81,14 +81,14 @@ def test_training_json_has_every_loss_and_the_same_ones_after_a_crash(home, trai
 
 
 @pytest.fixture
-def in_process(home, run_main):
+def in_process(home):
     """出错时是标准错误，并且什么也没有写；不然是标准输出。"""
 
     def call(*arguments, script="train_llm") -> tuple[int, str]:
         before = {*home.rglob("*")}
-        code, out, err = run_main(f"3-fine-tuning-llm/{script}.py", *arguments, home=home)
-        assert code == 0 or {*home.rglob("*")} == before, "出错时什么也不写"
-        return code, err if code else out
+        done = run_here(home, f"3-fine-tuning-llm/{script}.py", *arguments)
+        assert done.returncode == 0 or {*home.rglob("*")} == before, "出错时什么也不写"
+        return done.returncode, done.stderr if done.returncode else done.stdout
 
     return call
 

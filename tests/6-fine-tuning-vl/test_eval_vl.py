@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fake_upstreams import FakeUpstream
 from PIL import Image
-from stage_scripts import load
+from stage_scripts import load, run_here
 
 from health_assistant.lab_report.report import PrintedOrigin, PrintedRow, ReadReport
 from health_assistant.lab_report.vl_protocol import READ_PROMPT_VERSION, UNREADABLE_ANSWER, parse_answer, read_messages
@@ -78,13 +78,13 @@ def write_photos(folder: Path) -> None:
     (folder / "metadata.jsonl").write_text("".join(lines))
 
 
-def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatch, run_main):
+def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatch):
     write_photos(tmp_path / "reports")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
     def evaluate(*options) -> tuple[int, str]:
-        code, _, error = run_main("6-fine-tuning-vl/eval_vl.py", *options, home=tmp_path / "out")
-        return code, error
+        done = run_here(tmp_path / "out", "6-fine-tuning-vl/eval_vl.py", *options)
+        return done.returncode, done.stderr
 
     arguments = ["--reader", "endpoint", "--api-base", endpoint.api_base, "--model", "fake", "--batch-size", "1"]
     arguments += ["--dataset", str(tmp_path / "reports"), "--unreadable", "0"]

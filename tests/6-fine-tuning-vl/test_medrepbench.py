@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fake_upstreams import FakeUpstream
 from PIL import Image
-from stage_scripts import load
+from stage_scripts import load, run_here
 
 from health_assistant.command_line import BadInput
 from health_assistant.lab_report.assessment import assess
@@ -137,16 +137,16 @@ def test_tags_of_a_table_become_cells(cells, rows):
 
 
 @pytest.mark.slow
-def test_rivals_and_the_official_score_stand_in_one_table(tmp_path, monkeypatch, run_main):
+def test_rivals_and_the_official_score_stand_in_one_table(tmp_path, monkeypatch):
     write_dataset(tmp_path / "medrepbench", [row("a.png"), row("b.png")])
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with answering(RIGHT) as honest, answering(EXTRA) as wordy, answering(TABLE) as tables:
         arguments = ["--dataset", str(tmp_path / "medrepbench"), "--reader", "endpoint", "--batch-size", "1"]
         arguments += ["--api-base", honest.api_base, "--model", "one", "--rival", f"多一行=two@{wordy.api_base}"]
         arguments += [f"表格=PaddleOCR-VL-0.9B@{tables.api_base}"]
-        code, shown, error = run_main(EVALUATE, *arguments, home=tmp_path / "out")
-        assert code == 0, error
-    assert "MedRepBench（CC BY-NC 4.0，只用来评测）：2 张化验单" in shown
+        done = run_here(tmp_path / "out", EVALUATE, *arguments)
+        assert done.returncode == 0, done.stderr
+    assert "MedRepBench（CC BY-NC 4.0，只用来评测）：2 张化验单" in done.stdout
     readers = json.loads((tmp_path / "out/vl/tiny/eval/medrepbench/compare.json").read_text())["readers"]
     assert [one["reader"] for one in readers.values()] == ["接口", "多一行", "表格"]
     ours = [one["total"]["result_recall"] for one in readers.values()]
@@ -158,6 +158,6 @@ def test_rivals_and_the_official_score_stand_in_one_table(tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize("rival", ["没有等号", "embedded=模型@http://127.0.0.1:1/v1", "=模型"])
-def test_a_rival_written_wrongly_is_refused(rival, tmp_path, run_main):
-    code, _, error = run_main(EVALUATE, "--dataset", tmp_path, "--rival", rival, home=tmp_path)
-    assert code == 2 and "--rival" in error
+def test_a_rival_written_wrongly_is_refused(rival, tmp_path):
+    done = run_here(tmp_path, EVALUATE, "--dataset", tmp_path, "--rival", rival)
+    assert done.returncode == 2 and "--rival" in done.stderr

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from stage_scripts import ROOT, load, run_forked
+from stage_scripts import ROOT, load, run_forked, run_here
 
 TRAIN = "6-fine-tuning-vl/train_vl.py"
 CONFIGS = [
@@ -139,10 +139,10 @@ def test_the_sentence_and_the_questions_are_composed_from_the_truth(home, tasks)
 
 
 @pytest.fixture
-def in_process(home, run_main):
+def in_process(home):
     def call(script: str, *arguments) -> tuple[int, str]:
-        code, out, err = run_main(f"6-fine-tuning-vl/{script}.py", *arguments, home=home)
-        return code, err if code else out
+        done = run_here(home, f"6-fine-tuning-vl/{script}.py", *arguments)
+        return done.returncode, done.stderr if done.returncode else done.stdout
 
     return call
 

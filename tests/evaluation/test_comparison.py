@@ -34,8 +34,7 @@ def make_run(values: list[float], text: str = "答") -> Run:
         "prompt_version": "p1",
         "generation": {"max_new_tokens": 64, "greedy": True},
         "n": len(values),
-        "empty": 0,
-        "failed": 0,
+        **dict.fromkeys(("empty", "failed", "thinking", "only_thinking", "cut", "looping"), 0),
         "metrics": {
             "rouge_l": {"value": mean, "shuffled": 10.0},
             "bleu_corpus": {"value": mean / 2, "shuffled": 1.0},

@@ -2,8 +2,10 @@
 
 import random
 from itertools import permutations
+from pathlib import Path
 
 import pytest
+import yaml
 
 from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.misreadings import repair_signs
@@ -12,6 +14,7 @@ from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.tables import Table, find_tables
 from health_assistant.lab_report.reading.text import TextBox
 
+CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))
 HEIGHT = 20
 PITCH = 40
 
@@ -29,46 +32,13 @@ def spread(*texts: str, gap: float = 60) -> list[TextBox]:
     return boxes
 
 
-@pytest.mark.parametrize(
-    ("texts", "columns"),
-    [
-        (["项目名称", "项目代码", "结果", "提示", "单位", "参考值"], "name code result mark unit range"),
-        (["英文", "中文名称", "结果", "单位", "生物参考区间"], "code name result unit range"),
-        (["NO", "项目名称", "检测结果", "异常提示", "单位", "参考区间", "检测方法"],
-         "serial name result mark unit range method"),
-        (["检验项目", "英缩", "结果", "参考值"], "name code result range"),
-        (["参数", "报警", "结果", "参考范围"], "name mark result range"),
-        (["检验项目", "结果", "提示单位", "参考范围"], "name result mark unit range"),
-        (["检验项目", "结果", "单位", "参考下限", "参考上限"], "name result unit low high"),
-        (["检测项目", "检测结果", "单位", "检测下限/参考值"], "name result unit range"),
-        (["项目", "本次结果", "上次结果(11-02)", "单位", "参考范围"], "name result ignored unit range"),
-        (["项目", "2025-11-02", "2025-08-01", "单位", "参考范围"], "name result ignored unit range"),
-        (["项目", "2025-08-01", "2025-11-02", "单位", "参考范围"], "name ignored result unit range"),
-        (["序号", "编号", "过敏原", "浓度", "单位", "级别", "参考值"], "serial code name result unit ignored range"),
-        (["项目", "缩略语", "结果提示", "参考范围单位"], "name code result range unit"),
-        (["项目", "结果单位", "参考范围"], "name result range"),
-        (["项目", "结果", "结果提示", "参考范围"], "name result mark range"),
-        (["参数", "结果", "单位", "WHO第5版参考值"], "name result unit range"),
-        (["药物名称", "测定浓度", "单位", "有效浓度范围"], "name result unit range"),
-        (["TESTS", "RESULT", "FLAG", "UNITS", "REFERENCE INTERVAL", "LAB"], "name result mark unit range ignored"),
-        (["Test", "Current Result & Flag", "Previous Result & Date", "Units", "Reference Interval"],
-         "name result ignored unit range"),
-        (["TEST NAME", "TECHNOLOGY", "VALUE", "UNITS"], "name method result unit"),
-        (["Analyse", "Ergebnis", "Einheit", "Referenzbereich"], "name result unit range"),
-        (["Component", "Your Value", "Standard Range", "Flag"], "name result range mark"),
-        (["Test", "Units", "Reference", "14/01/25", "09/07/25"], "name unit range ignored result"),
-        (["Test", "Units", "Reference", "3 Apr 2025", "12-Mar-25"], "name unit range result ignored"),
-        # 日月的先后、跨不跨年看不出来：两列都要看，这一行起疑
-        (["Test", "Units", "Reference", "05/03/25", "04/07/25"], "name unit range result result"),
-        (["编码", "过敏原", "浓度(分级)", "单位", "参考值"], "code name result unit range"),
-        (["项目", "12-28", "01-05", "单位", "参考范围"], "name result result unit range"),
-        (["检验项目", "结果参考范围", "单位检验项目", "结果参考范围", "单位"],
-         "name result range unit | name result range unit"),
-    ],
-)  # fmt: skip
-def test_words_of_a_header(texts, columns):
-    panels = [sorted(panel.items(), key=lambda item: item[1].start) for panel in find_header(spread(*texts))]
-    assert " | ".join(" ".join(name.split()[0] for name, _ in panel) for panel in panels) == columns
+@pytest.mark.parametrize("case", CASES["表头的各栏"])
+def test_words_of_a_header(case):
+    texts, columns = case.split(" -> ")
+    panels = [
+        sorted(panel.items(), key=lambda item: item[1].start) for panel in find_header(spread(*texts.split(" | ")))
+    ]
+    assert "; ".join(" ".join(name.split()[0] for name, _ in panel) for panel in panels) == columns
 
 
 @pytest.mark.parametrize(

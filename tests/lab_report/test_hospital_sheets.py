@@ -243,26 +243,6 @@ def test_a_urine_strip_is_known_and_its_ph_is_no_emergency(head):
     assert report.triage != "urgent"
 
 
-def test_blood_ph_without_a_range_is_still_an_emergency():
-    rows = [("pH", "6.95", ""), ("pCO2", "82", "mmHg"), ("K+", "5.1", "mmol/L"), ("Glu", "5.5", "mmol/L")]
-    items = [PrintedRow(name=name, result=result, unit=unit) for name, result, unit in rows]
-    assert assess(ReadReport(report_type="", sex=None, age=None, items=items)).triage == "urgent"
-
-
-@pytest.mark.parametrize(
-    ("result", "limits", "flag"),
-    [
-        ("查见", "未见", "abnormal"),
-        ("查到", "阴性", "abnormal"),
-        ("未查见", "未见", "normal"),
-        ("偶见", "阴性", "unknown"),
-    ],
-)
-def test_found_against_not_found(result, limits, flag):
-    row = PrintedRow(name="霉菌", result=result, reference_range=limits)
-    assert assess(ReadReport(report_type="白带常规", sex="女", age=None, items=[row])).items[0].flag == flag
-
-
 def test_the_code_under_the_value_belongs_to_the_name_above_it():
     """手机上名称、结果、代号各占一行。"""
     head = {50: "项目", 400: "结果", 700: "参考值"}

@@ -1,9 +1,11 @@
 """读者的各个部件：单元格、表头与栏、行、箭头与横线、摆正；整张图在 test_reading_pages.py 与阶段 7 的测试里读。"""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image, ImageDraw
 
 from health_assistant.images import BadImage, open_image, upright_rgb
@@ -22,6 +24,8 @@ from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox
 
+CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))
+
 
 @pytest.mark.parametrize(
     ("text", "kind"),
@@ -37,27 +41,10 @@ def test_kinds_of_cells(text, kind):
     assert classify(text) == kind
 
 
-@pytest.mark.parametrize(
-    ("text", "name", "code"),
-    [
-        ("白细胞计数WBC", "白细胞计数", "WBC"),
-        ("白细胞(WBC)", "白细胞", "WBC"),
-        ("WBC 白细胞", "白细胞", "WBC"),
-        ("PT凝血酶原时间", "凝血酶原时间", "PT"),
-        ("★钾K+", "钾", "K+"),
-        ("嗜酸性粒细胞比率E0%", "嗜酸性粒细胞比率", "EO%"),
-        ("二氧化碳分压PC02", "二氧化碳分压", "PCO2"),
-        ("脂蛋白a(Lp(a))", "脂蛋白a", "Lp(a)"),
-        ("ABO血型", "ABO血型", ""),
-        ("RH血型(D)抗原鉴定", "RH血型(D)抗原鉴定", ""),
-        ("C反应蛋白", "C反应蛋白", ""),
-        ("总T3", "总T3", ""),
-        ("D-二聚体", "D-二聚体", ""),
-        ("HGB", "", "HGB"),
-    ],
-)
-def test_names_and_codes(text, name, code):
-    assert split_name(text) == (name, code)
+@pytest.mark.parametrize("case", CASES["名称与代号"])
+def test_names_and_codes(case):
+    text, parts = case.split(" -> ")
+    assert split_name(text) == tuple(parts.split(" | "))
 
 
 def test_marks_and_units():
@@ -75,26 +62,11 @@ def test_marks_and_units():
     assert repair_unit("10%/L") == "10%/L"
 
 
-@pytest.mark.parametrize(
-    ("text", "cells"),
-    [
-        ("4.84 10^9/L 3.5-9.5", ["number 4.84", "unit 10^9/L", "range 3.5-9.5"]),
-        ("205.90 /μL 偏高", ["number 205.90", "unit /μL", "mark 偏高"]),
-        ("↑78.5", ["mark ↑", "number 78.5"]),
-        ("15.6 ↑ 10^9/L [4.0-10.0]", ["number 15.6", "mark ↑", "unit 10^9/L", "range [4.0-10.0]"]),
-        ("7.9 U/mL ↑", ["number 7.9", "unit U/mL", "mark ↑"]),
-        ("3.5-9.5g/L", ["range 3.5-9.5", "unit g/L"]),
-        ("参考范围：3.5-9.5 10^9/L", ["range 3.5-9.5", "unit 10^9/L"]),
-        ("白细胞6.12", ["text 白细胞", "number 6.12"]),
-        ("CA 125 12.3 U/mL", ["text CA 125", "number 12.3", "unit U/mL"]),
-        ("4.84 ↑ 血小板", ["number 4.84", "mark ↑", "text 血小板"]),
-        ("25 羟维生素D", ["text 25 羟维生素D"]),
-        ("正常", ["text 正常"]),
-    ],
-)
-def test_cells_run_together_are_split(text, cells):
+@pytest.mark.parametrize("case", CASES["粘在一起的几格"])
+def test_cells_run_together_are_split(case):
+    text, cells = case.split(" -> ")
     found = split_cells(TextBox(text, 1.0, 0, 0, 100, 20, 10, 0, 100))
-    assert [f"{cell.kind} {cell.text}" for cell in found] == cells
+    assert [f"{cell.kind} {cell.text}" for cell in found] == cells.split(" | ")
     assert all(left.box.end <= right.box.start + 1e-6 for left, right in zip(found, found[1:], strict=False))
 
 

@@ -55,11 +55,6 @@ def test_the_command_line_wins_and_the_file_gives_the_name(tmp_path, monkeypatch
     assert recipe.load_in_4bit and recipe.lora_target_modules == ["k_proj", "v_proj"]
 
 
-def test_what_gradient_checkpointing_used_to_say_is_explained(tmp_path, monkeypatch):
-    with pytest.raises(BadYaml, match="activation_offloading: true"):
-        read(Recipe, tmp_path, monkeypatch, "gradient_checkpointing: unsloth")
-
-
 def test_a_training_of_the_old_keys_is_still_read(tmp_path):
     """合并、对话、评测用得上从前训练的 adapter；再训练就是另一次训练。"""
     (tmp_path / "adapter").mkdir()

@@ -166,10 +166,8 @@ class Page:
             place = (x, round(y + size * (0.02 if raised else 0.36)))
             if part in "↑↓" and self.habits.arrow != "glyph":
                 box = union(box, self._arrow(x, y, part == "↑", size, fill or self.ink, bold))
-                x += round(self._advance(face, part, size))
-                continue
-            self.drawing.text(place, part, fill or self.ink, face, anchor="ls", stroke_width=0.5 * bold)
-            if part.strip():
+            elif part.strip():
+                self.drawing.text(place, part, fill or self.ink, face, anchor="ls", stroke_width=0.5 * bold)
                 left, top, right, bottom = map(int, face.getbbox(part, anchor="ls"))
                 box = union(box, (x + left, place[1] + top, x + right + 1, place[1] + bottom + 1))
             x += round(self._advance(face, part, size))
@@ -302,7 +300,8 @@ class Page:
         for number, (index, row) in enumerate(rows):
             is_head = index is None
             tall = height + round(size * 1.15) * (max(map(len, row)) - 1)
-            if ground := band if is_head else stripe * (number % 2):
+            ground = band if is_head else stripe * (number % 2)
+            if ground:
                 self.drawing.rectangle((x0, y + 1, x1, y + tall), ground)
             for column, cell, place in zip(columns, row, places, strict=True):
                 fill, bold = (None, False) if is_head else self.ink_of(index, column.template)

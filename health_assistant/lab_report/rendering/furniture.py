@@ -91,7 +91,8 @@ def foot(page: Page, x0: int, x1: int, y: int, english: bool = False) -> int:
             page.text(x, y + size, text)
             x += page.measure(text) + size * 2
     y += round(size * 2)
-    if not english and (note := pick(rng, settings()["notes"])):
+    note = "" if english else pick(rng, settings()["notes"])
+    if note:
         page.text(x0, y + size * 0.7, note, round(size * 0.85))
         y += round(size * 1.5)
     return y

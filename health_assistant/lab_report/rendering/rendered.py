@@ -71,7 +71,7 @@ def draw_report(layout: str, report: ReadReport, flags: list[Flag | None] | None
 
 
 def degrade(rendered: RenderedReport, degradation: str, seed: int = 0) -> RenderedReport:
-    """破坏一张画好的图，框跟着走。"""
+    """破坏一张画好的图（degradation 是 DEGRADATIONS 里的名字），框跟着走；同一个 seed 同样地破坏。"""
     step = _find(DEGRADATIONS | BEYOND_LIMITS, degradation, "破坏")
     image, mapping = step(rendered.image, _rng(seed, "degrade", degradation), rendered.text_height)
     boxes = [{field: _map_box(box, mapping, image.size) for field, box in row.items()} for row in rendered.boxes]

@@ -164,7 +164,8 @@ def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float =
     report_type = kind["titles"][-1] if style.english else pick(rng, kind["titles"][:-1])
     who = {"sex": hospital.sex, "age": hospital.age} if style.head else {}
     report = ReadReport(report_type=report_type, items=items, **who)
-    if style.writings and (name := pick(rng, style.writings)):
+    name = pick(rng, style.writings) if style.writings else ""
+    if name:
         for item, flag in zip(items, flags, strict=True):
             for field, text in WRITINGS[name](item, flag, rng).items():
                 setattr(item, field, text)

@@ -1,13 +1,15 @@
-"""各家上游的说法不一样：断行、不是流、停的词、不接受的字段；本机的上游不经过代理。"""
+"""一个上游：各家的说法不一样（断行、不是流、停的词、不接受的字段），代理、时限、再试、歇着。"""
 
 import json
 import logging
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_upstreams import FakeUpstream
 from medical_report import upstreams
-from medical_report.upstreams import Upstream, UpstreamError
+from medical_report.upstreams import FAILURES_TO_OPEN, Upstream, UpstreamError
 from pydantic import SecretStr
 
 from health_assistant.addresses import is_this_machine
@@ -27,13 +29,19 @@ def fake():
         yield upstream
 
 
-def upstream_of(fake: FakeUpstream, **options) -> Upstream:
-    return Upstream("advice", fake.api_base, SecretStr("secret"), "llm-8b", **options)
+def upstream_of(fake: FakeUpstream, key: str = "secret", **options) -> Upstream:
+    return Upstream("advice", fake.api_base, SecretStr(key), "llm-8b", **options)
 
 
-def ask(upstream: Upstream) -> str:
+def ask(upstream: Upstream, seconds: float = 10) -> str:
     messages = [{"role": "user", "content": "你好"}]
-    return upstream.ask(messages, 100, time.monotonic() + 10, response_format=SCHEMA)
+    return upstream.ask(messages, 100, time.monotonic() + seconds, response_format=SCHEMA)
+
+
+def kind_of_failure(upstream: Upstream, seconds: float = 10) -> str:
+    with pytest.raises(UpstreamError) as caught:
+        ask(upstream, seconds)
+    return caught.value.kind
 
 
 def hear(fake: FakeUpstream, raw: str) -> str:
@@ -105,6 +113,12 @@ def test_a_whole_answer_is_understood_however_it_is_said(fake, raw, read):
 @pytest.mark.parametrize("raw", CUT_ANSWERS.values(), ids=CUT_ANSWERS)
 def test_a_cut_answer_is_never_taken_for_a_whole_one(fake, raw):
     assert hear(fake, raw) == "broken"
+
+
+@pytest.mark.parametrize("text", ["<think>还没想完", "想\n</think>好", "<think>想</think>好", "好<think>又想"])
+def test_every_shape_of_thinking_is_stripped(text, fake):
+    fake.answer = lambda body: text
+    assert ask(upstream_of(fake)) in ("", "好")
 
 
 # ---- 不接受的字段 ----
@@ -200,3 +214,110 @@ def test_an_upstream_on_this_machine_is_never_asked_through_a_proxy(fake, monkey
             monkeypatch.setenv(name, "")
         assert ask(upstream_of(fake)) == "好"
     assert not proxy.requests
+
+
+# ---- 代理、时限、再试、歇着 ----
+
+
+def test_a_proxy_in_the_environment_is_used_unless_it_is_told_not_to(monkeypatch):
+    def far_away() -> Upstream:
+        return Upstream("advice", "http://upstream.invalid/v1", SecretStr(""), "llm-8b")
+
+    with FakeUpstream(lambda body: "经过代理") as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.api_base.removesuffix("/v1"))
+        monkeypatch.delenv("http_proxy", raising=False)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, "")
+        assert ask(far_away()) == "经过代理"
+        monkeypatch.setenv("no_proxy", "upstream.invalid")
+        assert kind_of_failure(far_away(), 1) in ("unreachable", "timeout")
+    assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("behaviour", ["slow", "stalled", "endless"])
+def test_no_upstream_is_waited_for_longer_than_its_time(fake, behaviour):
+    fake.answer = lambda body: "x" * 100
+    fake.behave(behaviour)
+    started = time.monotonic()
+    assert kind_of_failure(upstream_of(fake), 0.4) == "timeout"
+    assert time.monotonic() - started < 15, "它要 30 秒"
+    assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "times"),
+    [
+        ("crash", "server_error", 3),
+        ("refuse", "unreachable", 3),
+        ("half", "unreachable", 3),
+        ("broken_json", "broken", 3),
+        ("cut", "broken", 3),
+        ("huge", "too_large", 1),
+        ("unauthorized", "misconfigured", 1),
+        ("redirect", "server_error", 3),
+    ],
+)
+def test_a_failure_has_its_kind_and_only_what_may_pass_is_tried_again(fake, behaviour, kind, times):
+    fake.answer = lambda body: "答" * 100
+    fake.behave(behaviour)
+    assert kind_of_failure(upstream_of(fake)) == kind
+    assert len(fake.requests) == times
+
+
+def test_a_passing_failure_is_not_seen(fake):
+    fake.behave("crash", "ok")
+    assert ask(upstream_of(fake)) == "好"
+    assert len(fake.requests) == 2
+
+
+def test_retry_after_is_honoured_within_the_time(fake):
+    fake.behave("limit", "ok")
+    started = time.monotonic()
+    assert ask(upstream_of(fake)) == "好"
+    assert time.monotonic() - started >= 1
+    assert kind_of_failure(upstream_of(fake), 0.9) == "busy"
+    assert len(fake.requests) == 3, "等不到再问的时候，就不等了"
+
+
+def test_a_dead_upstream_is_left_alone_and_then_tried_by_one(fake):
+    fake.behave("crash")
+    upstream = upstream_of(fake)
+    for _ in range(2):
+        kind_of_failure(upstream)
+    assert (upstream.state, len(fake.requests)) == ("open", FAILURES_TO_OPEN)
+    assert kind_of_failure(upstream) == "resting"
+    assert len(fake.requests) == FAILURES_TO_OPEN
+    upstream._breaker.reset_timeout = 0
+    fake.behave("late")
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = [future.exception() for future in [pool.submit(ask, upstream) for _ in range(8)]]
+    assert sum(one is None for one in outcomes) >= 1
+    assert len(fake.requests) == FAILURES_TO_OPEN + sum(one is None for one in outcomes)
+    assert upstream.state == "closed"
+
+
+def test_a_rejected_request_does_not_count_against_the_upstream(fake):
+    fake.behave("limit")
+    upstream = upstream_of(fake)
+    for _ in range(FAILURES_TO_OPEN + 1):
+        kind_of_failure(upstream, 0.5)
+    assert upstream.state == "closed"
+
+
+def test_a_key_that_cannot_be_sent_is_a_failure_of_the_upstream_like_any_other():
+    """设置会拦住它；万一没有拦住，也是 UpstreamError，由内置的顶上。"""
+    with FakeUpstream(lambda body: "好") as fake, pytest.raises(UpstreamError):
+        ask(upstream_of(fake, "密钥"))
+
+
+def test_calls_to_one_upstream_run_side_by_side(fake):
+    """八个都问到了，上游才答。"""
+    together = threading.Barrier(8)
+
+    def answer(body: dict) -> str:
+        together.wait(10)
+        return "好"
+
+    fake.answer, upstream = answer, upstream_of(fake)
+    with ThreadPoolExecutor(8) as pool:
+        assert [*pool.map(ask, [upstream] * 8)] == ["好"] * 8
