@@ -1,10 +1,12 @@
 """两个读者对照：视觉模型读的每一行，由内置读者再读一遍。读得不一样的不下判断。"""
 
 from dataclasses import dataclass
+from typing import Any
 
 from health_assistant.lab_report.alignment import align, describe_reading, same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import Assessment, assess, possible_grave, raise_to, severity_of
-from health_assistant.lab_report.judgement import flag_says
+from health_assistant.lab_report.judgement import MIN_CONFIDENCE
+from health_assistant.lab_report.marks import flag_says
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import (
@@ -81,7 +83,9 @@ def _pair(their: ReadRow, our: ReadRow) -> _Row:
     printed = their.printed() | {"mark": printed_flag}
     if not _same(their, our):
         return _Row(our.model_copy(update=printed | {"doubt": DIFFERENT}), our)
-    agreed = {"unit": our.unit or their.unit, "doubt": our.doubt or their.doubt}
+    agreed: dict[str, Any] = {"unit": our.unit or their.unit, "doubt": our.doubt or their.doubt}
+    if printed_flag != our.mark and (our.confidence or 0) >= MIN_CONFIDENCE:
+        agreed["confidence"] = None  # 标记是视觉模型说的：没有印范围时，不能凭它断高低（见 flag_by_mark）
     return _Row(our.model_copy(update=printed | agreed))
 
 

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import Direction, analytes_by_code
 from health_assistant.lab_report.interval import Interval
-from health_assistant.lab_report.judgement import Finding, plain_flag
+from health_assistant.lab_report.judgement import Finding
+from health_assistant.lab_report.marks import plain_flag
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.qualitative import QualitativeResult

@@ -13,7 +13,8 @@ from pydantic import Field, InstanceOf
 from health_assistant.lab_report.alarms import CHECK, alarm_order, derive_neutrophils, grade, raise_alarm
 from health_assistant.lab_report.consistency import find_conflicts, measure
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, intervals_of
-from health_assistant.lab_report.judgement import Finding, flag_says, judge
+from health_assistant.lab_report.judgement import Finding, judge
+from health_assistant.lab_report.marks import flag_says
 from health_assistant.lab_report.matching import specimens_with
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.patterns import Match, find_patterns

@@ -20,7 +20,7 @@ from health_assistant.lab_report.coding import quantity_unit, to_loinc
 from health_assistant.lab_report.interval import Interval, ReferenceRange, compare
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.report import DISCLAIMER, FLAG_WORDS, TRIAGE_WORDS, OriginField
+from health_assistant.lab_report.report import DISCLAIMER, FLAG_WORDS, TRIAGE_WORDS, UNREAD_MARK, OriginField
 from health_assistant.lab_report.specimen import possible_specimens
 
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
@@ -175,7 +175,7 @@ def _notes(item: Finding) -> list[str]:
         notes.append("这一行由人照原件核对、改正过")
     if item.range_source == "catalogue" and item.flag != "unknown":
         notes.append(f"报告没有印参考范围，按指标目录的 {item.applied_range} 判断")
-    if item.mark:
+    if item.mark and item.mark != UNREAD_MARK:
         notes.append(f"报告上印的标记：{item.mark}")
     if item.other_reading:
         notes.append(f"另一个读者读到：{item.other_reading}")

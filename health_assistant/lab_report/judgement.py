@@ -8,6 +8,7 @@ from pydantic import Field, InstanceOf, SkipValidation
 
 from health_assistant.lab_report.catalogue import FRACTION, Analyte
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
+from health_assistant.lab_report.marks import flag_by_mark, flag_says, plain_flag
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.person import Person
@@ -22,7 +23,7 @@ from health_assistant.lab_report.plausibility import (
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import exponent, is_blank
 from health_assistant.lab_report.report import (
-    ABNORMAL_FLAGS,
+    UNREAD_MARK,
     Flag,
     LabItem,
     PrintedRow,
@@ -38,13 +39,6 @@ from health_assistant.lab_report.units import fold_unit
 MIN_CONFIDENCE = 0.8
 """识别把握低于它的行不作判断。"""
 _UNSURE = "字迹不清，读数没有把握"
-
-_PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
-    "↑H高": ("high", "abnormal"),
-    "↓L低": ("low", "abnormal"),
-    "*※★▲!异危阳?": ABNORMAL_FLAGS,
-}
-_SAYS_NORMAL = re.compile(r"N|NORMAL|正常|[-—–]")
 
 
 class Finding(LabItem):
@@ -145,11 +139,12 @@ def judge(
     if isinstance(interval, PartitionedInterval):
         fitting = interval.for_person(person.sex, person.age_years)
         interval = fitting[0] if len(fitting) == 1 else interval
+    by_mark = flag_by_mark(observed, person) if interval is None else None
     finding = Finding(
         **row.model_dump() | {"doubt": row.doubt or (_UNSURE if is_unsure else None)},
         observation=observed,
         interval=interval,
-        flag=_compare(observed, interval, person),
+        flag=by_mark or _compare(observed, interval, person),
         range_source=source,
         applied_range=str(interval) if interval and interval != observed.interval else row.reference_range,
         scale=_scale(result, interval),
@@ -165,12 +160,15 @@ def judge(
     finding.doubts_value = doubts_number or is_unsure or result is None or bool(looks_wrong)
     # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
     note = doubt or _no_result(row, result) or (_UNSURE if is_unsure else None)
-    note = note or _no_range(row, result, interval) or _flag_doubt(row, finding.flag, says) or looks_wrong
+    note = note or (None if by_mark else _no_range(row, result, interval))
+    note = note or _flag_doubt(row, finding.flag, says) or looks_wrong
     note = note or misread_doubt(observed, interval, person.is_newborn) or _range_doubt(finding, person)
     note = note or (_not_marked(finding, person) if others_have_flags else None)
     severity = None if note else _severity_by_own_range(finding, person)
     if note:
         finding.withhold(note)
+    elif by_mark:
+        finding.note = f"没有印参考范围，高低是报告单上印的标记 {row.mark} 说的"
     elif severity:
         finding.withhold("印着的范围没有管到这个人的年龄或孕期：按他那一群的范围已经超出，请医生看")
         finding.severity = finding.floor = severity
@@ -202,6 +200,8 @@ def _no_range(row: PrintedRow, result: Value, interval: ReferenceRange | None) -
         return None
     has_flag = row.mark and ("normal",) not in flag_says(row)
     printed_flag = f"；报告单上印着标记 {row.mark}" if has_flag else ""
+    if row.mark == UNREAD_MARK:
+        printed_flag = "；旁边印着的标记没有认出来"
     if not is_blank(row.reference_range):
         return "看不懂参考范围的写法" + printed_flag
     return ("没有印参考范围" if isinstance(result, Interval) else "文字结果，没有印参考范围") + printed_flag
@@ -213,6 +213,8 @@ def _flag_doubt(row: PrintedRow, flag: Flag, says: list[tuple[Flag, ...]]) -> st
     if plain_flag(row) and not says:
         return f"看不懂报告单上的标记 {row.mark}"
     if not all(flag in said for said in says):
+        if row.mark == UNREAD_MARK:
+            return "旁边印着的标记没有认出来，而按数值和参考范围是正常的"
         return f"报告单上印着标记 {row.mark}，与数值和参考范围不符，可能有一处读错了"
     return None
 
@@ -268,19 +270,6 @@ def _applicable_range(observed: Observation) -> tuple[ReferenceRange | None, Ran
     if analyte and analyte.is_authoritative and not is_timed and analyte.same_unit(observed.unit):
         return analyte.reference, "catalogue"
     return None, "none"
-
-
-def plain_flag(row: PrintedRow) -> str:
-    """印着的标记，去掉空白与括号，大写；没有则为空串。"""
-    return re.sub(r"[\s()（）\[\]]", "", row.mark or "").upper()
-
-
-def flag_says(row: PrintedRow) -> list[tuple[Flag, ...]]:
-    """印着的标记各个符号容许的判断；`正常`、`N` 与一横说的是正常。没有标记、看不懂的为空。"""
-    plain = plain_flag(row)
-    if _SAYS_NORMAL.fullmatch(plain):
-        return [("normal",)]
-    return [said for characters, said in _PRINTED_FLAGS.items() if set(plain) & set(characters)]
 
 
 def _scale(result: Value | None, interval: ReferenceRange | None) -> Scale | None:

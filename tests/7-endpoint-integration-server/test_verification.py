@@ -171,6 +171,15 @@ def test_a_person_one_reader_takes_for_a_child_is_not_judged_as_an_adult(theirs,
     assert report.triage == "urgent"
 
 
+@pytest.mark.parametrize(
+    ("ours", "flag"),
+    [("某指标 X 12 g/L _ ↑", "high"), ("某指标 X 12 g/L _", "unknown"), ("某指标 X 12 g/L _ *", "unknown")],
+)
+def test_a_mark_only_the_vision_model_saw_decides_nothing(ours, flag):
+    (item,) = verified(reading("某指标 X 12 g/L _ ↑"), ours).items
+    assert (item.mark, item.flag, item.verified) == ("↑", flag, True)
+
+
 def origin_of(theirs: dict[str, str], ours: dict[str, str]) -> dict[str, str]:
     as_read = [{field: PrintedField(value=value) for field, value in values.items()} for values in (theirs, ours)]
     report = verified(reading(HGB, origin=as_read[0]), HGB, origin=as_read[1])

@@ -142,11 +142,17 @@ def read_one(*lines: dict[float, str]) -> list[tuple[str, ...]]:
         ({50: "谷丙转氨酶", 300: "2310 危急", 450: "9-50", 650: "U/L"}, ("谷丙转氨酶", "2310", "U/L", "9-50")),
         ({50: "抗体", 300: "486.0 1U/mL", 450: "<100.0"}, ("抗体", "486.0", "IU/mL", "<100.0")),
         ({50: "屋尘螨", 300: "68.40 (5级)", 450: "<0.35", 650: "kU/L"}, ("屋尘螨", "68.40 (5级)", "kU/L", "<0.35")),
+        ({50: "钾", 300: "6.3 mmol/L[3.5 - 5.0]"}, ("钾", "6.3", "mmol/L", "[3.5 - 5.0]")),
         ({50: "抗体", 300: "121U/mL", 450: "<100.0"}, ("抗体", "121U/mL", "", "<100.0")),
     ],
 )  # fmt: skip
 def test_cells_that_run_together(line, row):
     assert read_one(HEAD, PLAIN, line, PLAIN)[1] == row
+
+
+def test_a_plus_minus_behind_a_number_may_be_an_arrow_and_is_no_second_result():
+    rows = find_rows(headed(page(HEAD, PLAIN, {50: "淋巴细胞百分比", 300: "9.1 ± %", 450: "20-50"}, PLAIN)))
+    assert (rows[1].result.text, rows[1].doubt, [box.text for box in rows[1].maybe_arrows]) == ("9.1", None, ["±"])
 
 
 def test_two_blocks_whose_text_runs_together_are_cut_at_the_divider():
@@ -245,6 +251,26 @@ def test_the_last_line_of_a_range_belongs_to_the_row_above_where_ranges_hang():
     ]
 
 
+def test_ranges_that_go_on_beside_the_code_below_the_name_belong_to_the_row():
+    """名称下面一行是代号或英文名，同一行接着印范围的下一段。"""
+    lines = at_lines(
+        (0, HEAD),
+        (1, {50: "促卵泡生成素", 300: "6.84", 450: "卵泡期 3.03-8.08"}),
+        (1.7, {50: "Follicle Stimulating Hormone (FSH)", 450: "排卵期 2.55-16.69"}),
+        (2.6, {450: "黄体期 1.38-5.47"}),
+        (5, {50: "尿酸", 300: "402", 450: "男208-428"}),
+        (5.8, {50: "UA", 450: "女155-357"}),
+        (8, {450: "理想<2.60"}),
+        (8.8, {50: "低密度脂蛋白", 300: "3.62", 450: "合适<3.40"}),
+        (9.5, {50: "LDL-C", 450: "升高≥4.10"}),
+    )
+    assert [(row_text(row)[0], row_text(row)[4], row.doubt) for row in find_rows(headed(lines))] == [
+        ("促卵泡生成素", "卵泡期 3.03-8.08,排卵期 2.55-16.69,黄体期 1.38-5.47", None),
+        ("尿酸", "男208-428,女155-357", None),
+        ("低密度脂蛋白", "理想<2.60,合适<3.40,升高≥4.10", None),
+    ]
+
+
 def test_tiers_of_the_next_row_are_not_joined():
     lines = at_lines(
         (0, HEAD),
@@ -292,8 +318,14 @@ def test_full_width_signs_and_all_dashes_are_read_as_plain_ones():
     assert repair_signs("（3．5—9．5）％") == "(3.5-9.5)%" and repair_signs("3.62×10⁵") == "3.62×10^5"
 
 
-def test_an_id_is_no_item():
-    lines = [{50: "ID 20077", 250: "体温 37.0"}, {50: "pH", 250: "7.183"}, {50: "sO2(c)", 250: "77.8", 450: "%"}]
+def test_an_id_the_bar_of_a_phone_and_the_oxygen_given_are_no_items():
+    others = [{50: name, 250: "78", 450: "%"} for name in ("FIO2", "5G", "WLAN", "■II")]
+    lines = [
+        {50: "ID 20077", 250: "体温 37.0"},
+        *others,
+        {50: "pH", 250: "7.183"},
+        {50: "sO2(c)", 250: "77.8", 450: "%"},
+    ]
     rows = [row for table in find_tables(page(*lines)) for row in find_rows(table)]
     assert [row_text(row)[0] for row in rows] == ["pH", "sO2(c)"]
 

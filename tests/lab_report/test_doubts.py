@@ -233,3 +233,30 @@ def test_a_quantity_that_contradicts_the_word_in_the_next_column_is_doubted():
             {50: "乙肝e抗原", 250: "阴性", 400: "0.41", 600: "0-1.00"},
             {50: "乙肝核心抗体", 250: "阳性", 400: "9.87", 600: "0-1.00"}]  # fmt: skip
     assert [item.flag for item in read(head, *rows)] == ["unknown", "normal", "high"]
+
+
+def test_names_with_a_colon_behind_each_are_names():
+    """`白细胞:` 一列的单子上每一项都读；姓名、审核者不是项目。"""
+    lines = [("姓名:", "某甲", ""), ("白细胞:", "12.1", "3.5-9.5"), ("红细胞:", "4.5", "4.3-5.8"),
+             ("血小板:", "90", "125-350"), ("某某计数:", "7", "0-5"), ("审核者:", "某乙", "")]  # fmt: skip
+    items = read(*({50: name, 300: result, 500: limits or " "} for name, result, limits in lines))
+    assert [(item.name, item.flag) for item in items] == [
+        ("白细胞", "high"), ("红细胞", "normal"), ("血小板", "low"), ("某某计数", "high"),
+    ]  # fmt: skip
+
+
+def test_a_plus_before_the_number_is_a_mark_where_no_range_is_printed():
+    items = read(*({50: name, 250: plus, 400: value, 560: unit} for name, plus, value, unit in (
+        ("RBC", " ", "4.90", "10^12/L"), ("WBC", "+", "11.82", "10^9/L"), ("P-LCR", "十", "48.8", "%"),
+        ("MCV", " ", "89.4", "fL"))))  # fmt: skip
+    assert [(item.name, item.mark, item.flag) for item in items[1:3]] == [("WBC", "+", "high"), ("P-LCR", "+", "high")]
+
+
+def test_a_word_for_the_result_beside_the_range_is_no_second_range():
+    head = {50: "项目", 400: "结果", 700: "参考值", 850: "单位"}
+    rows = [{50: "抗双链DNA抗体", 400: "286.4", 610: "阳性", 700: "<100.0", 850: "IU/mL"},
+            {50: "抗Sm抗体", 400: "++", 610: "阳性", 700: "阴性"}]  # fmt: skip
+    assert [(item.reference_range, item.flag) for item in read(head, *rows)] == [
+        ("<100.0", "high"),
+        ("阴性", "abnormal"),
+    ]

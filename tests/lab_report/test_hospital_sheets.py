@@ -136,14 +136,9 @@ def test_a_footnote_in_brackets_is_seen_above_the_number(value, note, font):
     assert counted == [2, 2, 0]
 
 
-SIDEWAYS = [["东川医院检验报告单"], ["检验日期", "钾 mmol/L", "钠 mmol/L", "肌酐 μmol/L"],
-            ["2026-05-01", "3.2", "138", "88"], ["2026-05-03", "3.6", "139", "92"]]  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("lines", "code", "said"),
     [
-        (SIDEWAYS, "not_a_lab_report", "横着排"),
         ([["微生物检验报告单"], ["检验结果:培养5天无细菌生长"]], "other_paper", "细菌培养"),
         ([["骨髓细胞学检查报告"], ["粒系增生，红系增生"], ["诊断意见:增生性贫血"]], "other_paper", "骨髓"),
         ([["产前筛查报告单"], ["21-三体综合征", "1:215", "高风险"]], "other_paper", "产前筛查"),

@@ -281,7 +281,7 @@ export default {
   "旁边印的标记": "Mark printed beside it",
   "按原件重新判断": "Judge again by the original",
   "没有改成：{0}": "Not corrected: {0}",
-  "没有": "none",
+  "没有": "none", "没有认出": "not recognised",
   "{0}：{1}": "{0}: {1}",
   "采样": "Collected",
   "报告": "Reported",

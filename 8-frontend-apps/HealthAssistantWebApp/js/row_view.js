@@ -131,7 +131,8 @@ function field(label, name, value) {
 }
 
 function markSelect(mark) {
-  const select = make("select", "", ...[...new Set([...MARKS, mark])].map((one) => new Option(one || t("没有"), one)));
+  const words = { "": t("没有"), "?": t("没有认出") };
+  const select = make("select", "", ...[...new Set([...MARKS, mark])].map((one) => new Option(words[one] ?? one, one)));
   Object.assign(select, { name: "mark", value: mark });
   return select;
 }

@@ -26,6 +26,8 @@ _LONE = 0.5
 T 有 15 个够（糊了的真像箭头）。"""
 _BELIEVED, _SURELY_READ = 0.8, 0.98
 """连着箭头认的把握不到前一个数、擦掉箭头认的到后一个数时，信后者：`92↓` 先读成 121（0.73），后读成 92（0.994）。"""
+_WIDE = 1.2
+"""只读出一个字、而框有高的这么多倍宽，里面不止一块墨：`98↓` 读成 8，旁边的数没有读出来。"""
 _DOUBTED = 0.5
 """不能确定的数，识别把握降到它：低于判断要的 0.8。"""
 
@@ -147,14 +149,14 @@ def _parted(
         if arrow.likelihood < least:
             if character == "1" and (is_coloured or arrow.likelihood > _SUSPICIOUS):
                 score = min(score, _DOUBTED)
-        elif not rest:
+        elif not rest and (len(arrows) == 1 or pixels.shape[1] < _WIDE * pixels.shape[0]):
             return [(quad, arrow.direction, arrow.likelihood)]
-        elif not any(one.isdigit() for one in rest) or any(one > "\u2e80" for one in rest):
+        elif rest and not any(one.isdigit() for one in rest) or any(one > "\u2e80" for one in rest):
             return [(quad, rest + arrow.direction if is_last else arrow.direction + rest, score)]
         else:
             neighbor = arrows[-2 if is_last else 1] if len(arrows) > 1 else None
             # 连着箭头认得没有把握的数不作证
-            before = rest if score >= _BELIEVED else None
+            before = rest if rest and score >= _BELIEVED else None
             return _without(pixels, wide, arrow, neighbor, before, reader)
     return [(quad, text, score)]
 

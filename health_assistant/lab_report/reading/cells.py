@@ -83,6 +83,8 @@ _NAMED = re.compile(r"(?P<name>[^:：]{2,20}?)\s*[:：]\s*(?=[<>≤≥+\d±阴�
 _LABEL_INSIDE = re.compile(
     r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])|(?<=[A-Za-z²%])(?=(参考|正常)(范围|值|区间)?\s*[\d<>≤≥])"
 )
+_BRACKETED_RANGE = re.compile(r"(?<=[/A-Za-z][A-Za-z])\s*(?=\[[-\d<>])")
+"""单位后面紧连着方括号里的范围：`131 mmol/L[136 - 146]`。"""
 _OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果|单位|数值|提示|状态)\s*[:：]\s*|(监测)?项目\s*[:：]\s*")
 _TRAILING_CODE = re.compile(
     r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
@@ -156,6 +158,8 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         return _split(text[label.end() :], offset + label.end())
     if label := _LABEL_INSIDE.search(text):
         return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
+    if (bracket := _BRACKETED_RANGE.search(text)) and classify(text[bracket.end() :]) in ("range", "bound"):
+        return _split(text[: bracket.start()], offset) + _split(text[bracket.end() :], offset + bracket.end())
     if typed := _typed(text, offset, whole.kind if whole and whole.text == text else None):
         return typed
     if at := _leading_unit(text):

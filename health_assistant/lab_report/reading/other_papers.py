@@ -5,7 +5,6 @@ from functools import cache
 from importlib import resources
 
 from health_assistant.checked_yaml import Entry, check_yaml
-from health_assistant.lab_report.reading.cells import is_known, split_cells
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.report import UnreadableReport
 
@@ -48,11 +47,6 @@ _MEASURED = re.compile(
     re.IGNORECASE,
 )
 _NOTHING = "没有找到检验项目。请确认这是化验单，并让“项目、结果、参考范围”各列都在画面里、方向摆正。"
-_SIDEWAYS = (
-    "这张表一列是一个项目、一行是一次检验（横着排的），这样的表读不了。请换成一行一个项目的报告单，或者对照原件看。"
-)
-_SIDE_BY_SIDE = 3
-"""一行里有这么多认得的项目、另一行里有这么多数，就像是横着排的表。"""
 
 
 def other_papers(lines: list[list[TextBox]]) -> list[Paper]:
@@ -86,8 +80,7 @@ def is_other_row(name: str) -> bool:
 def refusal(lines: list[list[TextBox]]) -> UnreadableReport:
     """没有检验项目的一页：说得出是什么单子的 `other_paper`，说不出的 `not_a_lab_report`。
 
-    没有标题的，正文要像；写着检验报告的，多半是没有读成的化验单。结论是文字的检验（`worded`）、项目横着排的表，
-    说清楚为什么没有读。
+    没有标题的，正文要像；写着检验报告的，多半是没有读成的化验单。结论是文字的检验（`worded`）说清楚为什么没有读。
     """
     if papers := other_papers(lines):
         return UnreadableReport("other_paper", f"这是{papers[0].what}，不是化验单。{papers[0].advice}")
@@ -95,16 +88,8 @@ def refusal(lines: list[list[TextBox]]) -> UnreadableReport:
         return UnreadableReport("other_paper", f"这像是{paper.what}，不是化验单。{paper.advice}")
     page = _page(lines)
     if paper := next((one for one in _load().worded if re.search(one.title, page) and _count(one, page)), None):
-        return UnreadableReport("other_paper", f"这像是{paper.what}，没有一行一项的数可读。{paper.advice}")
-    return UnreadableReport("not_a_lab_report", _SIDEWAYS if _is_sideways(lines) else _NOTHING)
-
-
-def _is_sideways(lines: list[list[TextBox]]) -> bool:
-    """一行里有几个认得的项目，另一行里有几个数：一列是一个项目的表。"""
-    kinds = [[cell for box in line for cell in split_cells(box)] for line in lines]
-    names = (sum(cell.kind == "text" and is_known(cell.text) for cell in line) for line in kinds)
-    numbers = (sum(cell.kind == "number" for cell in line) for line in kinds)
-    return max(names, default=0) >= _SIDE_BY_SIDE <= max(numbers, default=0)
+        return UnreadableReport("other_paper", f"这像是{paper.what}，结果不是能与范围比的数，没有读。{paper.advice}")
+    return UnreadableReport("not_a_lab_report", _NOTHING)
 
 
 def left_out(lines: list[list[TextBox]], names: list[str]) -> list[str]:

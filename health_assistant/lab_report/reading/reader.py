@@ -25,15 +25,16 @@ from health_assistant.lab_report.reading.other_papers import has_lab_title, is_o
 from health_assistant.lab_report.reading.page import TEXT_CONTRAST, Page, find_page, to_text_boxes
 from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.recognition import read_texts
-from health_assistant.lab_report.reading.row import Row, row_text
+from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
+from health_assistant.lab_report.reading.sideways import turn_sideways
 from health_assistant.lab_report.reading.small_marks import find_dashes_in, find_mark, has_dash, mark_column
 from health_assistant.lab_report.reading.strips import read_strips
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
 from health_assistant.lab_report.reference_range import QualitativeResult, parse_range, parse_result
-from health_assistant.lab_report.report import Origin, PrintedField, Reading, ReadRow, UnreadableReport
+from health_assistant.lab_report.report import UNREAD_MARK, Origin, PrintedField, Reading, ReadRow, UnreadableReport
 from health_assistant.lab_report.severity import is_measured
 
 ENGINE_NAME = "embedded-report-reader"
@@ -41,6 +42,8 @@ MAX_PIXELS = 13_000_000
 """再大的图缩成一半大来读，省内存；识别只用到长边 1600 左右。"""
 _SUSCEPTIBILITY = re.compile(r"^(抗菌药物|抗生素)(名称)?$|折点|药敏|敏感度$|susceptib|breakpoint", re.IGNORECASE)
 _MIN_CUT = 3
+_MIN_NAMED = 3
+"""认得的名称有这么多后面印着冒号，就是名称都印着冒号的单子：冒号不要，姓名、性别一类的照旧。"""
 MIN_BOXES = 4
 """认得清的文字不到这么多段，就是没有拍清楚。"""
 MIN_CONFIDENCE = 0.8
@@ -158,8 +161,14 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     boxes = [replace(box, text=repair_signs(box.text)) for box in boxes]
+    named = [box for box in boxes if box.text.endswith(":") and is_known(box.text[:-1])]
+    if len(named) >= _MIN_NAMED:
+        boxes = [
+            box if NOT_AN_ITEM.search(box.text[:-1]) else replace(box, text=box.text.removesuffix(":")) for box in boxes
+        ]
     lines = group_lines(boxes)
-    tables = find_tables(lines)
+    turned = turn_sideways(lines)
+    tables = find_tables(turned)
     rows_of = [find_rows(table) for table in tables]
     names = [] if has_lab_title(lines) else [row.name.text for rows in rows_of for row in rows if row.name]
     others = [name for name in dict.fromkeys(names) if is_other_row(name)]
@@ -183,11 +192,21 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         for row in table_rows:
             row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
     gray = page.gray()
+    if turned is not lines:
+        boxes = [box for line in turned for box in line]
     of_table = {
-        id(table): (mark_column(rows, table.columns), _prints_signs(rows), _common_range(rows, boxes))
+        id(table): (
+            mark_column(rows, table.columns) if turned is lines else None,
+            _prints_signs(rows),
+            _common_range(rows, boxes),
+        )
         for table, rows in zip(tables, rows_of, strict=True)
     }
-    read = [_read_row(row, table.columns, gray, boxes, page, *of_table[id(table)]) for row, table in found]
+    # 转过来的表里，旁边不是像素上的旁边
+    read = [
+        _read_row(row, table.columns if turned is lines else Columns({}), gray, boxes, page, *of_table[id(table)])
+        for row, table in found
+    ]
     notices = left_out(lines, left)
     if unread := sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True)):
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
@@ -274,7 +293,12 @@ def _read_row(
         doubt = "结果只读到一个 1，可能是箭头，不是数"
     if row.word and _contradicts(row.word.text, result, limits):
         doubt = doubt or "数与另一列的阳性、阴性不符"
-    decisive = [*([row.result] if row.result else []), *row.limits]
+    # 没有范围的，高低要看标记
+    decisive = [
+        *([row.result] if row.result else []),
+        *row.limits,
+        *([row.mark] if row.mark and mark != UNREAD_MARK and not limits else []),
+    ]
     if not is_known(name):
         decisive.append(row.anchor)
     confidence = min((box.score for box in decisive), default=row.anchor.score)

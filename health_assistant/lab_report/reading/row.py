@@ -22,16 +22,20 @@ from health_assistant.lab_report.reference_range import (
     parse_range,
     parse_result,
 )
+from health_assistant.lab_report.report import UNREAD_MARK
 
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
+_SURE_SIGN = 0.8
+"""单独一个加号认得的把握到它才信，与判断要的把握相同。"""
+_POSITIVE = ("阳性", "弱阳性", "可疑")
 _TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
 NAMELESS = "（名称没有读出）"
 NOT_AN_ITEM = re.compile(
-    r"[:：]$|^ID(?![A-Za-z])|^(测定值|检测值|(检测|检验|测定)?结果|单位|参考(区间|范围|值)|提示|项目)$|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|患者|注射器|审核|检验者|核对|体温"
+    r"[:：]$|^ID(?![A-Za-z])|^(?:[345]G|LTE|WLAN|Wi-?Fi)(?![A-Za-z])|[■▮]|^F[Ii][O0]2|吸氧|^(测定值|检测值|(检测|检验|测定)?结果|单位|参考(区间|范围|值)|提示|项目)$|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|患者|注射器|审核|检验者|核对|体温"
     r"|(检验|检测|测试|报告|操作|复核|批准|录入|签发|主管|医师|技师|打印)(者|人员?|员|师)?\s*[:：]"
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
-    r"|开单|孕妇|高于参考|低于参考|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
+    r"|开单|孕妇|[高低]于(?:参考|正常|限)|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
     r"|(?i:reported|verified|collected|received|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
 )
 
@@ -77,6 +81,10 @@ class Row:
 
     def set_result(self, box: TextBox) -> None:
         """放入结果。箭头常被识别成数字 1：已有一个“结果”时，后来的才是真结果，先前的是箭头的候选。"""
+        if box.kind == "number" and [one.text for one in self.limits] in (["+"], ["十"]):
+            # 血球仪印在数前面的加号说偏高；认得没有把握的，只知道有个标记
+            sign = self.limits.pop()
+            self.mark = replace(sign, text="+" if sign.score >= _SURE_SIGN else UNREAD_MARK)
         if self.result and self.result.text in ARROW_LIKE:
             self.maybe_arrows.append(self.result)
             self.result = box
@@ -84,7 +92,7 @@ class Row:
             return  # 盖在旁边的话
         elif self.result is None or self.result.kind == "text" != box.kind:
             self.result = box
-        elif box.text in ARROW_LIKE:
+        elif box.text in ARROW_LIKE or box.text == "±" and self.result.kind == "number":
             self.maybe_arrows.append(box)
         elif box.kind != "text" or self.result.kind == "text" or _is_positive(box.text):
             # 数旁边的文字是备注或印章，不是另一个结果；说阳性的除外
@@ -95,6 +103,11 @@ class Row:
         is_sign = box.text in ("-", "+") and self.result is not None and self.result.kind == "number"
         if is_sign and box.end < self.result.end + 6 * box.height:
             return
+        if self.limits and box.text in _POSITIVE:
+            self.word = box  # 窄列里的阳性说的是结果，范围另有
+            return
+        if len(self.limits) == 1 and self.limits[0].text in _POSITIVE:
+            self.word = self.limits.pop()
         if self.limits and not joins(self.limits, box):
             self.doubt = _TWO_RANGES
         self.limits = _in_order([*self.limits, box])
@@ -135,7 +148,7 @@ def joins(limits: list[TextBox], box: TextBox) -> bool:
         return False  # 又一个“卵泡期”是另一项的
     each_is_whole = all(isinstance(one.interval, Interval) for one in [*limits, box])
     both = parse_range(join_limits(_in_order([*limits, box])))
-    are_tiers = all(re.match(r"[A-Za-z一-鿿]+[:：]", one.text) for one in [*limits, box])
+    are_tiers = all(re.match(r"[A-Za-z一-鿿]{2,}\s*[:：<>≤≥\d]", one.text) for one in [*limits, box])
     return isinstance(both, PartitionedInterval) or (isinstance(both, Interval) and (are_tiers or not each_is_whole))
 
 

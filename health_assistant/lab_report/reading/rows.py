@@ -116,8 +116,10 @@ def _headed_rows(table: Table) -> list[Row]:
             rows.append(row)
         elif is_bare and rows and (_is_rest_of_name(row, rows[-1], pitch) or _is_lower_half(row, rows[-1])):
             rows[-1].name = join_boxes(rows[-1].name, row.name)
-        elif is_bare and rows and rows[-1].name and is_subline(row.name, rows[-1].name):
-            rows[-1].code, rows[-1].unit = rows[-1].code or row.name, rows[-1].unit or row.unit
+        elif rows and _is_subline_of(row, rows[-1]):
+            rows[-1].code = rows[-1].code or row.name
+            _merge(rows[-1], row)
+            named = [one for one in named if one is not row]
         elif row.name:
             rows.append(row)
         elif host := next((one for one in near if _lacks(one, row)), None):
@@ -182,6 +184,13 @@ def _names_under_codes(lines: list[Row]) -> list[Row]:
         and (below is None or row.anchor.line - above.anchor.line < 1.2 * (below.anchor.line - row.anchor.line))
     ]
     return under if coded and 2 * len(under) > len(coded) and coded[0] is lines[0] else []
+
+
+def _is_subline_of(row: Row, above: Row) -> bool:
+    """名称下面的代号、英文名；同一行上也许接着印上面那一项的范围（分期、分男女的）。"""
+    if not (row.name and above.name) or row.result or not is_subline(row.name, above.name):
+        return False
+    return all(above.limits and joins(above.limits, box) for box in row.limits)
 
 
 def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:

@@ -13,9 +13,8 @@ from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.report import UNREAD_MARK
 
-UNREAD_MARK = "?"
-"""标记一栏里有墨而没有读出来的标记：不知道说的是什么，只知道这一项不会是正常。"""
 _MIN_MARKS = 2
 
 Zone = tuple[float, float, float, float]

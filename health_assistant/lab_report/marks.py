@@ -1,0 +1,49 @@
+"""印在旁边的标记（↑、H、偏低）说的是什么。"""
+
+import re
+
+from health_assistant.lab_report.interval import Interval, compare
+from health_assistant.lab_report.observation import Observation
+from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.reference_range import is_blank
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, UNREAD_MARK, Flag, PrintedRow
+from health_assistant.lab_report.severity import grade_value
+
+_PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
+    "↑H高+": ("high", "abnormal"),
+    "↓L低": ("low", "abnormal"),
+    f"*※★▲!异危阳{UNREAD_MARK}": ABNORMAL_FLAGS,
+}
+_SAYS_NORMAL = re.compile(r"N|NORMAL|正常|[-—–]")
+
+
+def plain_flag(row: PrintedRow) -> str:
+    """印着的标记，去掉空白与括号，大写；没有则为空串。"""
+    return re.sub(r"[\s()（）\[\]]", "", row.mark or "").upper()
+
+
+def flag_says(row: PrintedRow) -> list[tuple[Flag, ...]]:
+    """印着的标记各个符号容许的判断；`正常`、`N` 与一横说的是正常。没有标记、看不懂的为空。"""
+    plain = plain_flag(row)
+    if _SAYS_NORMAL.fullmatch(plain):
+        return [("normal",)]
+    return [said for characters, said in _PRINTED_FLAGS.items() if set(plain) & set(characters)]
+
+
+def flag_by_mark(observed: Observation, person: Person) -> Flag | None:
+    """没有印范围、目录里也没有可用的：印着的 ↑、L 就是实验室自己的判断。看不出方向、与数自己说的相反的为 None。
+
+    读的人没有说把握的（视觉模型）也为 None：标记可能是它自己的判断，不是印着的。
+    """
+    row, value, analyte = observed.row, observed.value, observed.analyte
+    says = flag_says(row)
+    ways: list[Flag] = [way for way in ("high", "low") if says and all(way in said for said in says)]
+    if len(ways) != 1 or row.confidence is None or not isinstance(value, Interval) or not is_blank(row.reference_range):
+        return None
+    own: list[str | None] = []
+    if analyte:
+        unit = observed.unit or analyte.unit
+        own.append(grade_value(value, unit, analyte, person)[1])
+        if analyte.reference and analyte.same_unit(unit):
+            own.append(compare(value, analyte.reference, person.sex, person.age_years))
+    return None if {"high": "low", "low": "high"}[ways[0]] in own else ways[0]

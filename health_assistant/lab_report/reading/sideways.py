@@ -1,0 +1,88 @@
+"""横着排的表：一列是一个项目，名称在上，各次的数、单位、范围在下。转成一行一个项目，后面照平常的表读。"""
+
+import re
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise, takewhile
+
+from health_assistant.lab_report.reading.cells import classify, is_known, part_of, split_cells
+from health_assistant.lab_report.reading.text import TextBox
+
+_SIDE_BY_SIDE = 3
+"""一行里有这么多认得的项目、下面一行里有这么多数，才是横着排的表。"""
+_HEADS = {"range": "参考范围", "bound": "参考范围", "unit": "单位", "number": "结果", "term": "结果"}
+_CLOCK = re.compile(r"(?<=\d)\s*\d\d:\d\d(:\d\d)?$")
+_NAME_AND_UNIT = re.compile(r"(.+?)[\s(]+([^()]+)\)?")
+
+Line = list[TextBox]
+
+
+def turn_sideways(lines: list[Line]) -> list[Line]:
+    """横着排的表转过来，别的行不动，只挪到下面；没有这样的表时原样返回 lines。
+
+    转的是 line、start、end，像素里的位置还是原来的。
+    """
+    turned: list[Line] = []
+    found, shift, at = False, 0.0, 0
+    while at < len(lines):
+        names = _names(lines[at])
+        below = list(takewhile(partial(_is_under, names=names), lines[at + 1 :])) if names else []
+        counts = [sum(_kind(box) in ("number", "term") for box in line) for line in below]
+        if max(counts, default=0) >= _SIDE_BY_SIDE:
+            turned += _turn(names, below, lines[at][0].line + shift)
+            found, shift, at = True, turned[-1][0].line - below[-1][0].line, at + len(below)
+        else:
+            turned.append([replace(box, line=box.line + shift) for box in lines[at]])
+        at += 1
+    return turned if found else lines
+
+
+def _kind(box: TextBox) -> str:
+    """打头的一格是什么；箭头后面的数是数。"""
+    return next((cell.kind for cell in split_cells(box) if cell.kind != "mark"), "mark")
+
+
+def _parts(name: TextBox) -> Line:
+    """名称，和连在后面的单位（`钾 mmol/L`、`血红蛋白(g/L)`）。"""
+    found = _NAME_AND_UNIT.fullmatch(name.text)
+    has_unit = found and classify(found[2]) == "unit"
+    return [part_of(name, *found.span(at)) for at in (1, 2)] if has_unit else [name]
+
+
+def _names(line: Line) -> Line:
+    """只有名称的一行，从第一个认得的名称起；不是的为空。"""
+    known = [is_known(_parts(box)[0].text) for box in line]
+    others = [_kind(box) for box, is_name in zip(line, known, strict=True) if not is_name]
+    return line[known.index(True) :] if sum(known) >= _SIDE_BY_SIDE and {*others} <= {"text"} else []
+
+
+def _is_under(line: Line, names: Line) -> bool:
+    """名称下面的一行：格子多半是数、单位、范围，没有别的名称。"""
+    values = [_kind(box) in _HEADS for box in line if box.end > names[0].start]
+    return not any(is_known(_parts(box)[0].text) for box in line) and sum(values) * 2 > len(values)
+
+
+def _turn(names: Line, below: list[Line], top: float) -> list[Line]:
+    """表头一行，和每个名称一行；top 是表头的 line。"""
+    width = 2 * max(right.start - left.start for left, right in pairwise(names))
+    head, rows = [_moved(names[0], 0.0, "项目")], [[_moved(_parts(name)[0], 0.0)] for name in names]
+    for at, line in enumerate(below, start=1):
+        labels = [_CLOCK.sub("", box.text) for box in line if box.end <= names[0].start]
+        cells = line[len(labels) :]
+        kinds = [_kind(box) for box in cells]
+        label = next((one for one in labels if re.search(r"\d", one)), "".join(labels))
+        head.append(_moved(cells[0], at * width, label or _HEADS[max(_HEADS, key=kinds.count)]))
+        for box in cells:
+            distances = [abs(name.middle - box.middle) for name in names]
+            column = distances.index(min(distances))
+            rows[column].append(_moved(box, at * width + max(0.0, box.start - names[column].start)))
+    last = (len(below) + 1) * width
+    units = [[_moved(unit, last) for unit in _parts(name)[1:]] for name in names]
+    if any(units):
+        head.append(_moved(names[0], last, "单位"))
+    lines = [head, *(row + unit for row, unit in zip(rows, units, strict=True))]
+    return [[replace(box, line=top + 2 * names[0].height * at) for box in line] for at, line in enumerate(lines)]
+
+
+def _moved(box: TextBox, start: float, text: str = "") -> TextBox:
+    return replace(box, text=text or box.text, start=start, end=start + box.end - box.start)

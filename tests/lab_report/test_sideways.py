@@ -1,0 +1,68 @@
+"""横着排的表（一列是一个项目）转成一行一个项目；平常的表一格也不动。文字框是造的。"""
+
+import pytest
+from lab_report.test_columns import box
+
+from health_assistant.lab_report.reading.row import row_text
+from health_assistant.lab_report.reading.rows import find_rows
+from health_assistant.lab_report.reading.sideways import turn_sideways
+from health_assistant.lab_report.reading.tables import find_tables, group_lines
+
+BY_DATE = [
+    ["检验日期", "钾 mmol/L", "钠 mmol/L", "肌酐 μmol/L"],
+    ["2026-05-01 08:10", "3.2", "138", "88"],
+    ["2026-05-03 08:15", "3.6", "139", "132↑"],
+    ["参考范围", "3.5-5.3", "137-147", "57-97"],
+]
+BANDS = [
+    ["谷丙转氨酶", "谷草转氨酶", "总胆红素"],
+    ["85", "30", "15.2"],
+    ["U/L", "U/L", "μmol/L"],
+    ["9-50", "15-40", "0-26"],
+    ["尿素", "肌酐", "尿酸"],
+    ["5.2", "130", "500"],
+    ["mmol/L", "μmol/L", "μmol/L"],
+    ["3.1-8.0", "57-97", "208-428"],
+]
+TWO_UNDATED = [["项目", "钾", "钠", "氯"], ["甲", "3.2", "138", "100"], ["乙", "3.6", "139", "101"]]
+UPRIGHT = [["白细胞", "红细胞", "血小板"], ["项目", "结果", "单位"], ["钾", "4.1", "mmol/L"], ["钠", "139", "mmol/L"]]
+
+
+def lines_of(texts):
+    return group_lines(
+        [box(text, 50 + 240 * at, 100 + 40 * down) for down, line in enumerate(texts) for at, text in enumerate(line)]
+    )
+
+
+def rows_of(lines):
+    return [row for table in find_tables(turn_sideways(lines)) for row in find_rows(table)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "rows"),
+    [
+        (BY_DATE, ["钾 3.6 mmol/L 3.5-5.3", "钠 139 mmol/L 137-147", "肌酐 132 μmol/L 57-97"]),
+        (BANDS, ["谷丙转氨酶 85 U/L 9-50", "谷草转氨酶 30 U/L 15-40", "总胆红素 15.2 μmol/L 0-26",
+                 "尿素 5.2 mmol/L 3.1-8.0", "肌酐 130 μmol/L 57-97", "尿酸 500 μmol/L 208-428"]),
+    ],
+)  # fmt: skip
+def test_a_table_with_a_column_for_each_test_is_read(texts, rows):
+    found = rows_of(lines_of([["东川医院检验报告单"], *texts, ["检验者：某甲", "审核者：某乙"]]))
+    assert [" ".join((row_text(row)[0], *row_text(row)[2:])) for row in found] == rows
+    assert not any(row.doubt for row in found)
+
+
+def test_a_value_missing_on_the_newest_day_is_not_taken_from_the_day_before():
+    lines = lines_of(BY_DATE)
+    lines[2] = [one for one in lines[2] if one.text != "139"]
+    sodium = next(row for row in rows_of(lines) if row.name.text == "钠")
+    assert sodium.result is None
+
+
+def test_two_lines_of_numbers_without_dates_are_doubted():
+    assert all(row.doubt for row in rows_of(lines_of(TWO_UNDATED)))
+
+
+def test_an_ordinary_table_is_left_alone():
+    lines = lines_of(UPRIGHT)
+    assert turn_sideways(lines) is lines
