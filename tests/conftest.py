@@ -7,15 +7,35 @@ from pathlib import Path
 import pytest
 import report_servers
 
+# 测试里的矩阵都小，numpy 分给几个线程算，空等比算还久。导入 numpy 之前说才有用；测试起的进程也照这样
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 SERVER_LOG = pytest.StashKey[Path]()
-LONGEST = ("test_readme_commands.py", "test_train_vl_grpo.py", "test_overfit.py")
-"""各要几分钟的文件，最先做：两个进程分着做，留到最后，就只有一个在忙。"""
+LONGEST = (
+    *("test_readme_commands.py", "test_train_vl_grpo.py", "test_overfit.py"),
+    *("test_learning.py", "test_glyphs.py", "test_paper_kinds.py"),
+)
+"""各要几分钟的文件，照这个次序最先做：两个进程分着做，留到最后，就只有一个在忙。"""
+TOGETHER = "tests/5-build-server/"
+"""共用的模型与服务要十几秒才起得来的文件夹：里面的文件都在一个进程里，不各起一遍。"""
 DESKTOP = {"viewport": {"width": 1280, "height": 900}, "service_workers": "block", "locale": "zh-CN"}
 PHONE = DESKTOP | {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """--dist loadfile，只是 TOGETHER 里的算一个文件。"""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return TOGETHER if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,8 @@ from health_assistant.lab_report.report import (
 APP = STAGE / "HealthAssistantWebApp"
 ANALYZE, ADVISE = "**/analyze_medical_report", "**/advice"
 DONE = "#engines:not(:empty)"
+LISTED = "#people .page-tools"
+"""首页上存着的各条列出来了；没有存着的，也画这一处，只是藏着。"""
 
 NORMAL = PrintedRow(name="尿素", code="UREA", result="5.1", unit="mmol/L", reference_range="2.6-7.5")
 HIGH = PrintedRow(name="总胆固醇", code="TC", result="6.3", unit="mmol/L", reference_range="<5.2", mark="↑")
@@ -88,9 +90,22 @@ def reply_with(page, body: str, endpoint: str = ANALYZE) -> None:
     page.route(endpoint, lambda route: route.fulfill(body=body, content_type="text/event-stream"))
 
 
+def open_home(page, url: str) -> None:
+    """打开网页，等存着的列出来：在这以前读的，网页还不知道是谁的。"""
+    page.goto(url)
+    page.wait_for_selector(LISTED, state="attached")
+
+
+def go_home(page, button: str = "#result .restart") -> None:
+    """回首页，等存着的重新列出来：以前列的还在，看着像已经列好了。"""
+    before = page.query_selector(LISTED)
+    page.click(button)
+    page.wait_for_function("before => !before.isConnected", arg=before)
+
+
 def open_result(page, url: str, items: list[PrintedRow], **answer_options) -> None:
     """打开网页，点示例，直接得到这些行的结果。"""
-    page.goto(url)
+    open_home(page, url)
     reply_with(page, answer(items, **answer_options))  # 打开以后才拦：拦着时每个文件都要绕一圈
     page.click("#example-button")
     page.wait_for_selector(DONE)

@@ -102,7 +102,7 @@ def test_killed_and_resumed_is_the_same_bytes(dataset, tmp_path):
     recipe = tmp_path / "dataset-mini.yaml"
     recipe.write_text(RECIPE, encoding="utf-8")
     parts = tmp_path / "vl/dataset/mini/parts"
-    for wanted in (2, 7):
+    for wanted in (2, 5):  # 离画完还远：机器再忙，也杀得着
         command = [sys.executable, ROOT / RENDER, "--config", recipe, "--processes", "2"]
         running = subprocess.Popen(command, env=environment(tmp_path))
         while running.poll() is None and len(list(parts.glob("*.json"))) < wanted:

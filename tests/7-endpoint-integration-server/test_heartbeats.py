@@ -66,17 +66,19 @@ def test_an_error_after_a_silence_is_still_an_error_event(path, monkeypatch):
 
 
 def test_who_leaves_in_a_silence_gives_the_place_back(monkeypatch):
-    app, asked = create_app(Settings(max_concurrent=1)), []
+    app, asked, left = create_app(Settings(max_concurrent=1)), [], threading.Event()
 
     def slow():
         for number in range(100):
             asked.append(number)
-            threading.Event().wait(0.2)
+            assert left.wait(10)
             yield "advice", {}
 
     for _ in range(3):
+        left.clear()
         answer = stream("/advice", monkeypatch, slow, app)
         chunks = answer.iter_encoded()
         assert [next(chunks)[:5] for _ in range(2)] == [b"event", views.HEARTBEAT.encode()[:5]]
+        left.set()
         answer.close()
     assert len(asked) == 3, "人走了还在做下一件"

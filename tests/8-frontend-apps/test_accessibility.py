@@ -2,7 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from web_app import ANALYZE, DONE, EXAMPLE, MIXED, SAMPLE, answer, open_result, reply_with, sse
+from web_app import ANALYZE, DONE, EXAMPLE, MIXED, SAMPLE, answer, go_home, open_home, open_result, reply_with, sse
 
 pytestmark = pytest.mark.browser
 
@@ -21,7 +21,7 @@ def themed(page_without_csp, request):
 
 def test_axe_finds_nothing_on_any_screen(themed, report_server):
     page = themed
-    page.goto(report_server)
+    open_home(page, report_server)
     check(page)
 
     page.set_input_files("#album-input", [SAMPLE.OUTPUT, SAMPLE.OUTPUT])
@@ -58,8 +58,7 @@ def test_axe_finds_nothing_on_any_screen(themed, report_server):
     page.click("#save-button")
     page.wait_for_selector("#save-button:disabled")
     check(page)
-    page.locator("#result .restart").click()
-    page.wait_for_selector("#history:not([hidden])")
+    go_home(page)
     page.click("#backup summary")
     check(page)
     page.get_by_role("button", name="加一个人").click()
@@ -70,7 +69,7 @@ def test_axe_finds_nothing_on_a_phone_in_large_text(phone_without_csp, report_se
     page = phone_without_csp
     page.emulate_media(reduced_motion="reduce")
     page.goto(report_server)
-    page.tap("#text-button")
+    page.click("#text-button")
     check(page)
     reply_with(page, answer(EXAMPLE))
     page.tap("#example-button")

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from web_app import APP, CRITICAL, DONE, HIGH, MIXED, NORMAL, open_result
+from web_app import APP, CRITICAL, DONE, HIGH, MIXED, NORMAL, go_home, open_result
 
 pytestmark = pytest.mark.browser
 
@@ -36,11 +36,6 @@ def keep(page, url: str, *reports: list) -> None:
         page.wait_for_selector("#save-button:disabled")
     page.goto(url)
     page.wait_for_selector(".record")
-
-
-def go_home(page) -> None:
-    page.locator("#result .restart").click()
-    page.wait_for_selector("#history:not([hidden])")
 
 
 def export(page, passphrase: str = "") -> bytes:
@@ -226,6 +221,7 @@ def test_what_is_good_is_read_and_what_is_bad_is_named(page, report_server):
     page.evaluate("document.querySelector('#people .link').click()")
     page.fill("#people [name=name]", "妈妈")
     page.get_by_role("button", name="存好").click()
+    page.locator("#people .chip", has_text="妈妈").wait_for()
     file = json.loads(export(page))
     clear(page)
     file["results"][1]["report"]["origin"] = {"collected": {"value": "2026-02-30"}}

@@ -164,14 +164,23 @@ def test_a_server_that_never_answers_is_left_in_the_end(page_alone, slow_service
     page.wait_for_selector(DONE)
 
 
+COUNT_PARTS = """const send = XMLHttpRequest.prototype.send;
+XMLHttpRequest.prototype.send = function (body) {
+    this.addEventListener("progress", () => { window.parts = (window.parts ?? 0) + 1; });
+    send.call(this, body);
+};"""
+"""网页收到了几段回答。"""
+
+
 def test_heartbeats_count_as_a_sign_of_life(page_alone, service):
     page = page_alone
+    page.add_init_script(COUNT_PARTS)
     beats = [Event() for _ in range(4)]
     service.script = [part for beat in beats for part in (": 还在处理\n\n", beat)] + [answer([NORMAL])]
     page.clock.install()
     analyse(page, service.url)
-    for beat in beats:
-        page.wait_for_timeout(300)
+    for number, beat in enumerate(beats, start=1):
+        page.wait_for_function(f"() => window.parts >= {number}", polling=50)
         page.clock.fast_forward(150_000)
         beat.set()
     page.wait_for_selector(DONE)

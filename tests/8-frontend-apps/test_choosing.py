@@ -125,8 +125,8 @@ def test_turning_the_photo_turns_what_is_sent(phone, service):
 def test_dragging_a_corner_crops(page, service):
     page.goto(service.url)
     page.set_input_files("#album-input", as_file(two_halves()))
+    page.locator("[data-corner='0 1']").hover()  # 等照片排好，框才是它的大小
     area = page.locator("#crop-area").bounding_box()
-    page.locator("[data-corner='0 1']").hover()
     page.mouse.down()
     page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
     page.mouse.up()

@@ -12,6 +12,7 @@ from web_app import (
     NORMAL,
     UNPRINTED,
     example_rows,
+    go_home,
     open_result,
 )
 
@@ -93,7 +94,6 @@ def test_a_doubtful_row_nobody_checked_stays_unjudged(page, report_server):
     assert "字迹不清" in row.inner_text()
     assert page.inner_text("#tier") != "未见异常"
     correct(page, "尿素")  # 照原件看过，没有错
-    wait_until_corrected(page)
     page.wait_for_selector(".row[data-name=尿素][data-flag=normal]")
     correct(page, "钠")
     page.wait_for_selector(".row[data-name=钠][data-flag=normal]")
@@ -125,7 +125,7 @@ def test_the_time_and_hospital_can_be_filled_in_and_are_kept(page, report_server
     assert page.inner_text("#origin").startswith("采样 2026 年 11 月 26 日 07:10 · 仁和医院")
     page.click("#save-button")
     page.wait_for_selector("#save-button:disabled")
-    page.locator("#result .restart").click()
+    go_home(page)
     assert "2026年11月26日" in page.inner_text("#history-list").replace(" ", "")
     page.click("#history-list button >> nth=0")
     assert "仁和医院" in page.inner_text("#origin")

@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import DESKTOP
 from medical_report import create_app
 from medical_report.settings import Settings
-from web_app import ANALYZE, APP, DONE, MIXED, SAMPLE, answer, open_result, reply_with
+from web_app import ANALYZE, APP, DONE, MIXED, SAMPLE, answer, go_home, open_home, open_result, reply_with
 
 from health_assistant.lab_report.report import PrintedRow
 
@@ -69,15 +69,9 @@ def read_photo(page) -> None:
     page.click("#read-button")
 
 
-def go_home(page) -> None:
-    page.locator("#result .restart").click()
-    page.wait_for_selector("#start:not([hidden])")
-
-
 def test_a_newcomer_walks_through_in_english(english_page, report_server, client):
     page = english_page
-    page.goto(report_server)
-    page.wait_for_selector("html[lang=en][data-ready]")
+    open_home(page, report_server)
     assert chinese_left(page) == []
 
     # 选一张照片，看一眼，读的时候出错
@@ -132,7 +126,7 @@ def test_a_newcomer_walks_through_in_english(english_page, report_server, client
     page.click("#trends-button")
     page.wait_for_selector("#trends:not([hidden])")
     assert "Potassium" in page.inner_text("#trend-list") and chinese_left(page) == []
-    page.locator("#trends .restart").click()
+    go_home(page, "#trends .restart")
 
     # 一个人；导出全部；都删掉
     page.get_by_role("button", name="Add a person").click()

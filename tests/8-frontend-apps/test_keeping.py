@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from web_app import ADVISE, CRITICAL, DONE, EXAMPLE, HIGH, MIXED, NORMAL, open_result
+from web_app import ADVISE, CRITICAL, DONE, EXAMPLE, HIGH, MIXED, NORMAL, go_home, open_result
 
 pytestmark = pytest.mark.browser
 
@@ -15,11 +15,6 @@ def save(page, url: str, items: list) -> None:
     open_result(page, url, items)
     page.click("#save-button")
     page.wait_for_selector("#save-button:disabled")
-
-
-def go_home(page) -> None:
-    page.locator("#result .restart").click()
-    page.wait_for_selector("#start:not([hidden])")
 
 
 def test_a_saved_result_is_there_after_closing_the_page_without_the_photo(page, report_server):
@@ -44,8 +39,11 @@ def test_a_saved_result_is_there_after_closing_the_page_without_the_photo(page, 
     assert [sorted(one) for one in kept] == [parts]
 
 
-def answer_dialog(page, is_yes: bool) -> None:
+def tap_and_answer(page, button, is_yes: bool) -> None:
+    """点会问一句的按钮，答好了才往下。"""
     page.once("dialog", lambda dialog: dialog.accept() if is_yes else dialog.dismiss())
+    with page.expect_event("dialog"):
+        button.tap()
 
 
 def test_one_result_is_deleted_alone_and_all_at_once_after_asking(phone, report_server):
@@ -54,18 +52,17 @@ def test_one_result_is_deleted_alone_and_all_at_once_after_asking(phone, report_
         go_home(phone)
     entries = phone.locator("#history-list li")
     assert "本次 1 项，1 项异常" in entries.first.inner_text()  # 新的在前
-    for is_yes in (False, True):
-        answer_dialog(phone, is_yes)
-        entries.nth(1).get_by_role("button", name="删除").tap()
-        phone.wait_for_timeout(300)
-        assert entries.count() == (2 if is_yes else 3)
+    tap_and_answer(phone, entries.nth(1).get_by_role("button", name="删除"), False)
+    phone.wait_for_timeout(300)
+    assert entries.count() == 3
+    tap_and_answer(phone, entries.nth(1).get_by_role("button", name="删除"), True)
+    entries.nth(2).wait_for(state="detached")
     assert "没有看到异常" not in phone.inner_text("#history-list")
-    assert phone.evaluate("document.activeElement === document.querySelectorAll('.record')[1]")  # 接着的一条
-    answer_dialog(phone, False)
-    phone.tap("#clear-history-button")
+    # 接着的一条
+    phone.wait_for_function("() => document.activeElement === document.querySelectorAll('.record')[1]")
+    tap_and_answer(phone, phone.locator("#clear-history-button"), False)
     assert entries.count() == 2
-    answer_dialog(phone, True)
-    phone.tap("#clear-history-button")
+    tap_and_answer(phone, phone.locator("#clear-history-button"), True)
     phone.wait_for_selector("#history", state="hidden")
     phone.wait_for_function("document.activeElement.id === 'start-title'")
     phone.reload()
@@ -192,6 +189,6 @@ def test_sharing_uses_the_phones_own_panel_or_else_copies(phone, report_server, 
     open_result(phone, report_server, [HIGH])
     phone.tap("#share-button")
     if is_shareable:
-        assert "总胆固醇 6.3" in phone.evaluate("window.shared.text")
+        phone.wait_for_function("() => window.shared?.text.includes('总胆固醇 6.3')")
     else:
         phone.wait_for_selector("#done-words:has-text('已经复制')")

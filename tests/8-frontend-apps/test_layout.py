@@ -1,7 +1,7 @@
 """看像素：三种大小、大字、深色，各屏没有重叠、没有左右滚动，要紧的东西在眼前。"""
 
 import pytest
-from web_app import ANALYZE, EXAMPLE, MIXED, SAMPLE, answer, is_inside, open_result, reply_with
+from web_app import ANALYZE, EXAMPLE, MIXED, SAMPLE, answer, go_home, is_inside, open_home, open_result, reply_with
 
 pytestmark = pytest.mark.browser
 
@@ -45,7 +45,7 @@ def check(page, *seen: str) -> None:
 def test_every_screen_fits(page, report_server, text):
     """一趟走完：开始、看一眼、等、结果、改正、记录。"""
     page.add_init_script(f"localStorage.setItem('text', '{text}')")
-    page.goto(report_server)
+    open_home(page, report_server)
     check(page, ".album", "#example-button")
 
     page.set_input_files("#album-input", SAMPLE.OUTPUT)
@@ -73,8 +73,7 @@ def test_every_screen_fits(page, report_server, text):
     page.wait_for_selector("#save-button:disabled")
     assert page.locator("#owner-select").is_visible()
     check(page)
-    page.locator("#result .restart").click()
-    page.wait_for_selector("#history:not([hidden])")
+    go_home(page)
     page.click("#backup summary")
     check(page)
     page.get_by_role("button", name="加一个人").click()
@@ -102,7 +101,7 @@ def test_on_a_desktop_photo_and_result_are_side_by_side(page, report_server):
 def test_large_text_is_larger_and_remembered(phone, report_server):
     phone.goto(report_server)
     before = phone.locator(".lead").evaluate("node => parseFloat(getComputedStyle(node).fontSize)")
-    phone.tap("#text-button")
+    phone.click("#text-button")
     phone.reload()
     after = phone.locator(".lead").evaluate("node => parseFloat(getComputedStyle(node).fontSize)")
     assert after > before * 1.2
@@ -119,7 +118,7 @@ def test_dark_follows_the_system_until_chosen_by_hand(phone, report_server):
     assert brightness() < 150
     phone.emulate_media(color_scheme="light")
     assert brightness() > 600
-    phone.tap("#theme-button")
+    phone.click("#theme-button")
     assert brightness() < 150
     phone.reload()
     assert brightness() < 150

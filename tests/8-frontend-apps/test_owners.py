@@ -2,7 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from web_app import ANALYZE, HIGH, LOW, NORMAL, answer, open_result, read_photo, reply_with
+from web_app import ANALYZE, HIGH, LISTED, LOW, NORMAL, answer, go_home, open_home, open_result, read_photo, reply_with
 
 pytestmark = pytest.mark.browser
 
@@ -33,11 +33,6 @@ def owner(page) -> str:
     return page.locator("#owner-select option:checked").inner_text()
 
 
-def go_home(page) -> None:
-    page.locator("#result .restart").click()
-    page.wait_for_selector("#start:not([hidden])")
-
-
 def said(page, words: str) -> None:
     page.locator("#done-words", has_text=words).wait_for()
 
@@ -46,7 +41,7 @@ def said(page, words: str) -> None:
 def other(page, report_server):
     """同一个浏览器里的第二个标签页。"""
     second = page.context.new_page()
-    second.goto(report_server)
+    open_home(second, report_server)
     yield second
     second.close()
 
@@ -92,6 +87,7 @@ def test_it_may_go_to_somebody_new_before_keeping_too_and_giving_no_name_changes
     page.evaluate("import('./js/kept.js').then(({ savePerson }) => savePerson({ sex: '女', chosenAt: 0 }))")
     page.evaluate("import('./js/kept.js').then(({ savePerson }) => savePerson({ sex: '男', chosenAt: 0 }))")
     page.reload()
+    page.wait_for_selector(LISTED)
     reply_with(page, answer([NORMAL]))
     read_photo(page)
     assert page.locator("#owner-select option").all_inner_texts()[1:3] == ["没写名字的 1", "没写名字的 2"]
@@ -178,13 +174,14 @@ def test_a_result_changed_in_two_tabs_is_not_silently_overwritten(page, other, r
     page.click("#save-button")
     page.wait_for_selector(SAVED)
     asked: list[str] = []
-    for answer_yes, kept in ((False, "甲医院"), (True, "乙医院")):
-        other.once(
-            "dialog", lambda one, yes=answer_yes: asked.append(one.message) or (one.accept() if yes else one.dismiss())
-        )
+    other.once("dialog", lambda one: asked.append(one.message) or one.dismiss())
+    with other.expect_event("dialog"):
         other.click("#save-button")
-        other.wait_for_timeout(500)
-        assert other.evaluate(HOSPITAL) == kept
+    assert other.evaluate(HOSPITAL) == "甲医院"
+    other.once("dialog", lambda one: asked.append(one.message) or one.accept())
+    other.click("#save-button")
+    other.wait_for_selector(SAVED)
+    assert other.evaluate(HOSPITAL) == "乙医院"
     assert len(asked) == 2 and all("别的页面里改过" in words for words in asked)
     said(page, "这里是改之前的")
     assert page.locator("#save-button").is_enabled()

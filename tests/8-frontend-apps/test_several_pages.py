@@ -181,15 +181,15 @@ def test_an_unread_page_is_said_with_the_sentence_and_goes_back_with_a_correctio
     assert sent[0]["report"]["items"][0]["page"] == 1
 
 
-def dark_rows(page, selector: str) -> bool:
-    """画布上有没有字。"""
-    return page.evaluate(
+def wait_for_letters(page, selector: str) -> None:
+    """等画布上有字：不在眼前的一页，要再解开才画。"""
+    page.wait_for_function(
         """(selector) => {
             const canvas = document.querySelector(selector);
             const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
             return data.some((value, at) => at % 4 === 0 && value < 90);
         }""",
-        selector,
+        arg=selector,
     )
 
 
@@ -212,12 +212,12 @@ def test_a_three_page_report_on_the_phone_one_page_upside_down(phone, report_ser
     for name, number in (("尿酸", 3), ("血红蛋白", 1)):
         row = f".row[data-name={name}]"
         phone.tap(f"{row} .row-head")
-        assert f"在第 {number} 页" in phone.inner_text(f"{row} .more")
+        expect(phone.locator(f"{row} .more")).to_contain_text(f"在第 {number} 页")
         expect(phone.locator("#photo-page")).to_have_text(f"第 {number} 页")
         phone.wait_for_selector(
             f"#boxes .box[data-index='{phone.get_attribute(row, 'data-index')}'][data-active]", state="attached"
         )
-        assert dark_rows(phone, f"{row} .crop canvas")
+        wait_for_letters(phone, f"{row} .crop canvas")
     phone.tap("#next-page")
     expect(phone.locator("#photo-page")).to_have_text("第 2 页")
     tops = phone.evaluate("[...document.querySelectorAll('#boxes .box')].map((box) => box.getBoundingClientRect().top)")

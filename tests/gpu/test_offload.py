@@ -5,7 +5,6 @@ from unittest import mock
 import pytest
 import torch
 from gpu import bases
-from training import one_update
 
 from health_assistant.training import loading
 from health_assistant.training.recipe import Recipe
@@ -15,6 +14,8 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(),
 
 def gradients(home, offloading: bool) -> tuple[dict, str]:
     """一次更新的梯度，与训练之后词表在哪里。"""
+    from training import one_update  # 它带着 transformers 的 Trainer，导入要六秒；收集测试时用不到
+
     settings = {"gradient_checkpointing": True, "activation_offloading": offloading, "max_steps": 1}
     recipe = Recipe(load_in_4bit=True, backend="transformers", **settings)
     tokenizer, models = loading.load_tokenizer(home / "base"), []

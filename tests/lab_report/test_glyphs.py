@@ -46,11 +46,11 @@ def test_pages_that_were_once_read_wrongly(reader, file):
 def test_an_arrow_beside_a_number_is_seen_and_points_the_right_way(arrow, before):
     rng = random.Random(f"{arrow} {before}")
     seen = Counter()
-    for _ in range(100):
+    for _ in range(50):
         pixels, (start, end) = draw_line(rng, draw_number(rng), arrow, before)
         sure = [one for one in find_arrows(pixels) if one.likelihood >= 0.6]
         seen[next((one.direction for one in sure if start <= (one.x0 + one.x1) / 2 <= end), None)] += 1
-    assert seen[arrow] >= 90 and sum(seen.values()) - seen[arrow] - seen[None] <= 1, seen
+    assert seen[arrow] >= 45 and sum(seen.values()) - seen[arrow] - seen[None] <= 1, seen
 
 
 @pytest.mark.slow
@@ -175,9 +175,10 @@ KINDS = {"arrows": ARROWED, "tight": TIGHT, "faint": FAINT}
 
 
 @pytest.mark.parametrize("styles", KINDS.values(), ids=KINDS)
-def test_a_few_hard_sheets_have_no_silent_error(reader, styles):
-    sheet = draw_sheet(random.Random(100), styles[0])
-    counts = count_rows(read(reader, sheet.image), sheet.rows)
+def test_a_hard_sheet_has_no_silent_error(styles):
+    rng = random.Random(100)
+    sheet = draw_sheet(rng, styles[0])
+    counts = count_rows(read_hard_cells(TextReader(2), sheet, rng), sheet.rows)
     assert counts["silent"] == 0 and counts["right"] >= 13, counts
 
 

@@ -6,8 +6,7 @@ from lab_report.not_reports import kinds
 from health_assistant.lab_report.report import UnreadableReport
 
 KINDS = kinds()
-FAST = {"blank_page", "out_of_focus", "supermarket_receipt", "fee_list", "chat_screenshot", "blank_lab_form",
-        "sleep", "ihc_table", "discharge_labs_lines"}  # fmt: skip
+FAST = {"blank_page", "out_of_focus", "fee_list", "blank_lab_form", "ihc_table"}
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=() if kind in FAST else pytest.mark.slow) for kind in KINDS])

@@ -7,16 +7,22 @@ from lab_report.paper_scoring import Count, count_rows, read_items
 from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.report import LabItem
 
-QUICK = ("arrow_before_value", "earlier_results", "cut_at_left")
+QUICK = ("earlier_results", "cut_at_left")
 SEEDS, BOX_SEEDS = range(1000, 1006), range(2000, 2040)
 MOST_SILENT = 0.001
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_seed_gives_the_same_page(kind):
-    first, again, other = draw(kind, 1), draw(kind, 1), draw(kind, 2)
+    first, again = draw(kind, 1), draw(kind, 1)
     assert first.image.tobytes() == again.image.tobytes() and first.items == again.items
-    assert first.items and first.items != other.items
+    assert first.items
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_seed_gives_another_page(kind):
+    assert draw(kind, 1).items != draw(kind, 2).items
 
 
 def test_counting_knows_a_silent_error_from_an_unknown_row():
@@ -46,8 +52,8 @@ def count_boxes(kind: str, seeds: range) -> Count:
 
 
 @pytest.mark.parametrize("kind", WORDED)
-def test_a_few_pages_of_boxes_are_never_silently_wrong(kind):
-    count = count_boxes(kind, range(2))
+def test_a_page_of_boxes_is_never_silently_wrong(kind):
+    count = count_boxes(kind, range(1))
     assert count.silent == [] and count.right >= 0.5 * count.rows
 
 

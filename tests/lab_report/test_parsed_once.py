@@ -8,10 +8,10 @@ import pytest
 from outcome_sheets import compose_advice
 from PIL import Image
 
-from health_assistant.lab_report import matching, reference_range
+from health_assistant.lab_report import matching, reading, reference_range
 from health_assistant.lab_report.advice import choices
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.reading import cells, reader
+from health_assistant.lab_report.reading import cells
 from health_assistant.lab_report.report import PrintedRow, ReadReport
 from health_assistant.lab_report.severity import load_severity
 
@@ -40,17 +40,17 @@ def calls(monkeypatch) -> dict[str, Counter]:
     return counts
 
 
-def test_a_cell_is_parsed_once_and_a_row_looked_up_once(calls, monkeypatch):
+def test_a_cell_is_parsed_once_and_a_row_looked_up_once(calls, reader, monkeypatch):
     printed: list[str] = []
-    group_lines = reader.group_lines
+    group_lines = reading.reader.group_lines
 
     def grouped(boxes):
         printed.extend(box.text for box in boxes)
         return group_lines(boxes)
 
-    monkeypatch.setattr(reader, "group_lines", grouped)
-    reading = reader.ReportReader().read(Image.open(SHEET))
-    assert len(reading.items) == 22
+    monkeypatch.setattr(reading.reader, "group_lines", grouped)
+    read = reader.read(Image.open(SHEET))
+    assert len(read.items) == 22
     for name in ("parse_range", "parse_result", "kind_of"):
         often = (calls[name] - Counter(printed)).most_common(5)
         assert calls[name].total() <= 1.1 * len(printed), f"{name} 每格不止一次，分开试的只是少数：{often}"
@@ -58,7 +58,7 @@ def test_a_cell_is_parsed_once_and_a_row_looked_up_once(calls, monkeypatch):
 
     for counter in calls.values():
         counter.clear()
-    report = assess(reading)
+    report = assess(read)
     compose_advice(report, list(choices(report))[:1])
     assert {name: counter.total() for name, counter in calls.items()} == {
         "parse_range": 22, "parse_result": 22, "kind_of": 0, "find_analyte": 22,
