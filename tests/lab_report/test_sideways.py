@@ -59,6 +59,17 @@ def test_a_value_missing_on_the_newest_day_is_not_taken_from_the_day_before():
     assert sodium.result is None
 
 
+def test_a_first_name_that_was_not_recognised_is_still_a_row():
+    lines = lines_of([["项目", "钟", "钠", "氯", "肌酐"], ["结果", "7.9", "138", "100", "88"]])
+    assert [row_text(row)[0] for row in rows_of(lines)] == ["钟", "钠", "氯", "肌酐"]
+
+
+@pytest.mark.parametrize("scale", [["0 100 200", "0 100 200", "0 10 20"], ["0", "200", "0", "200", "0", "20"]])
+def test_the_scales_of_histograms_are_no_results(scale):
+    lines = lines_of([["WBC", "RBC", "PLT"], scale])
+    assert turn_sideways(lines) is lines
+
+
 def test_two_lines_of_numbers_without_dates_are_doubted():
     assert all(row.doubt for row in rows_of(lines_of(TWO_UNDATED)))
 

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import pairwise, takewhile
 
 from health_assistant.lab_report.reading.cells import classify, is_known, part_of, split_cells
+from health_assistant.lab_report.reading.row import NOT_AN_ITEM
 from health_assistant.lab_report.reading.text import TextBox
 
 _SIDE_BY_SIDE = 3
@@ -25,7 +26,7 @@ def turn_sideways(lines: list[Line]) -> list[Line]:
     turned: list[Line] = []
     found, shift, at = False, 0.0, 0
     while at < len(lines):
-        names = _names(lines[at])
+        names = _names(lines[at], lines[at + 1 : at + 2])
         below = list(takewhile(partial(_is_under, names=names), lines[at + 1 :])) if names else []
         counts = [sum(_kind(box) in ("number", "term") for box in line) for line in below]
         if max(counts, default=0) >= _SIDE_BY_SIDE:
@@ -49,17 +50,33 @@ def _parts(name: TextBox) -> Line:
     return [part_of(name, *found.span(at)) for at in (1, 2)] if has_unit else [name]
 
 
-def _names(line: Line) -> Line:
-    """只有名称的一行，从第一个认得的名称起；不是的为空。"""
+def _names(line: Line, below: list[Line]) -> Line:
+    """只有名称的一行，从第一个认得的名称起；它左边不认得的，下面一行（below）是数、单位、范围的，也是名称。不是的为空。"""
     known = [is_known(_parts(box)[0].text) for box in line]
     others = [_kind(box) for box, is_name in zip(line, known, strict=True) if not is_name]
-    return line[known.index(True) :] if sum(known) >= _SIDE_BY_SIDE and {*others} <= {"text"} else []
+    if sum(known) < _SIDE_BY_SIDE or not {*others} <= {"text"}:
+        return []
+    first = known.index(True)
+    values = [box for under in below for box in under if _kind(box) in _HEADS]
+    while first and _heads_one_of(values, line[first - 1]):
+        first -= 1
+    return line[first:]
+
+
+def _heads_one_of(values: Line, name: TextBox) -> bool:
+    """name 下面正有 values 里的一格；日期、序号不是项目。"""
+    is_item = not NOT_AN_ITEM.search(name.text)
+    return is_item and any(value.start < name.end and name.start < value.end for value in values)
 
 
 def _is_under(line: Line, names: Line) -> bool:
-    """名称下面的一行：格子多半是数、单位、范围，没有别的名称。"""
-    values = [_kind(box) in _HEADS for box in line if box.end > names[0].start]
-    return not any(is_known(_parts(box)[0].text) for box in line) and sum(values) * 2 > len(values)
+    """名称下面的一行：格子多半是数、单位、范围，没有别的名称；一项一个数，直方图的刻度不是。"""
+    cells = [box for box in line if box.end > names[0].start]
+    values = [_kind(box) in _HEADS for box in cells]
+    is_scale = any(sum(cell.kind == "number" for cell in split_cells(box)) > 1 for box in cells)
+    if is_scale or len(cells) > len(names) or any(is_known(_parts(box)[0].text) for box in line):
+        return False
+    return sum(values) * 2 > len(values)
 
 
 def _turn(names: Line, below: list[Line], top: float) -> list[Line]:
