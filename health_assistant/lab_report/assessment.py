@@ -186,9 +186,9 @@ def raise_to(report: LabReport, severity: Severity) -> None:
 
 
 def _set_earlier_aside(findings: list[Finding]) -> list[Finding]:
-    """这一次的各行。写着“上次”的，这一次也抽了而且读得准，就只列出来，不作判断；没有这一次的照旧判断。"""
-    known = [finding for finding in findings if finding.analyte and finding.value is not None]
-    read = {one.analyte.code for one in known if not is_earlier(one.name) and not one.doubts_value}
+    """这一次的各行。写着“上次”的数，这一次也抽了而且判断得了，就只列出来，不作判断；别的照旧判断（阳性过的也要紧）。"""
+    known = [finding for finding in findings if finding.analyte and isinstance(finding.value, Interval)]
+    read = {one.analyte.code for one in known if not is_earlier(one.name) and one.flag != "unknown"}
     aside = [one for one in known if is_earlier(one.name) and one.analyte.code in read]
     for finding in aside:
         finding.withhold("这是上次的结果，这次又查了，以这次的为准")

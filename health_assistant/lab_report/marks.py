@@ -7,7 +7,7 @@ from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, UNREAD_MARK, Flag, PrintedRow
-from health_assistant.lab_report.severity import grade_value
+from health_assistant.lab_report.severity import grade_value, span_of
 
 _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
     "↑H高+": ("high", "abnormal"),
@@ -40,10 +40,13 @@ def flag_by_mark(observed: Observation, person: Person) -> Flag | None:
     ways: list[Flag] = [way for way in ("high", "low") if says and all(way in said for said in says)]
     if len(ways) != 1 or row.confidence is None or not isinstance(value, Interval) or not is_blank(row.reference_range):
         return None
+    if (value.low if ways[0] == "high" else value.high) is None:
+        return None  # `<10` 不会偏高
     own: list[str | None] = []
     if analyte:
-        unit = observed.unit or analyte.unit
-        own.append(grade_value(value, unit, analyte, person)[1])
-        if analyte.reference and analyte.same_unit(unit):
-            own.append(compare(value, analyte.reference, person.sex, person.age_years))
+        unit, usual = observed.unit or analyte.unit, analyte.reference or analyte.general
+        is_comparable = usual and analyte.same_unit(unit)
+        own.append(grade_value(value, unit, analyte, person, span_of(usual) if is_comparable else None)[1])
+        if is_comparable:
+            own.append(compare(value, usual, person.sex, person.age_years))
     return None if {"high": "low", "low": "high"}[ways[0]] in own else ways[0]
