@@ -6,7 +6,7 @@ from decimal import Decimal
 from health_assistant.lab_report.catalogue import Direction, analytes_by_code
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
-from health_assistant.lab_report.marks import plain_flag
+from health_assistant.lab_report.marks import flag_says, plain_flag
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.qualitative import QualitativeResult
@@ -55,6 +55,9 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     measured = measured_as(finding.name, person) if analyte is None else []
     if specimen:
         own = None if specimen.only_high and finding.flag == "low" else finding.severity
+        if own is None and finding.flag == "low" and finding.interval is None:
+            finding.severity = None  # 毒物没有偏低的：只凭一个 ↓ 不能说没事
+            finding.withhold(f"没有印参考范围；报告单上印着标记 {finding.mark}")
         finding.severity = specimen.weigh(own, finding.name, finding.result, finding.unit)
         if finding.flag == "unknown" and finding.severity is None:
             _weigh_without_range(finding, specimen)
@@ -73,11 +76,16 @@ def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:
     # `<10`、0：没有测到；`<500` 的水杨酸不知道有没有
     is_below = isinstance(value, Interval) and (value.low is None or value.high == 0)
     is_below = is_below and not specimen.weigh(None, finding.name, finding.result.lstrip("<≤＜= "), finding.unit)
+    # 报告名里有那种毒物的，不等于这一行说的是它：有机磷中毒查的胆碱酯酶，低才要紧
+    is_named = specimen.only_high and special_specimen("", finding.name, value) is specimen
+    is_marked = bool(finding.mark) and ("normal",) not in flag_says(finding)
+    # 没有单位的 `<5` 也许是 mg/L
+    is_absent = is_below and is_named and not is_marked and bool(finding.unit or finding.result.strip() == "0")
     # 范围印着“未检出”而结果是个数：测到了
     is_found = isinstance(value, Interval) and not is_below and isinstance(finding.interval, QualitativeResult)
     if (word in ("阳性", "弱阳性") or is_found) and at_least(specimen.severity, "marked"):
         finding.severity = specimen.severity
-    elif is_below and specimen.only_high and not isinstance(finding.interval, Interval) and not finding.doubts_value:
+    elif is_absent and not isinstance(finding.interval, Interval) and not finding.doubts_value:
         finding.flag, finding.note = "normal", "没有测到"
     elif specimen.severity != "grave" or is_below or _IS_NO_RESULT.match(finding.name):
         return
@@ -150,7 +158,7 @@ def raise_alarm(finding: Finding, person: Person) -> None:
     elif _is_unchecked(finding, person):
         finding.floor = "marked"
         finding.alarm = f"没能核对 {said} 是否达到危急值：没读出结果或单位对不上。请对照原件，这几天问医生。"
-    elif finding.flag == "unknown" and possible:
+    elif possible and (finding.flag == "unknown" or finding.interval is None):
         finding.floor = possible  # 疑问不让它变得不要紧
 
 
@@ -190,7 +198,7 @@ def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | Non
         own = finding.converted() if finding.compared_unit else finding.value
         graded = grade_value(own or finding.value, analyte.unit, analyte, person, usual)
     severity, way = graded
-    doubtful = finding.lacks_unit or (span and not believes)
+    doubtful = finding.lacks_unit or finding.interval is None or (span and not believes)
     says = severity == "grave" or finding.flag == "unknown" or (finding.flag in ABNORMAL_FLAGS and doubtful)
     return (severity, way) if says else (None, None)
 
