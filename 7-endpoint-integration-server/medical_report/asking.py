@@ -77,7 +77,7 @@ def question_messages(report: Assessment, question: str, offered: dict[str, str]
 def answers_offered(report: Assessment) -> dict[str, str]:
     """可以用来回答的话，编号 -> 给模型看的样子：建议里可以挑的各句，和每一项的判断与它量的是什么。"""
     rows = {key: f"{describe_row(row)}。它量的是：{row.analyte.measures}" for key, row in _offered_rows(report).items()}
-    return choices(report) | {key: text.removeprefix("- ") for key, text in rows.items()}
+    return choices(report, for_question=True) | {key: text.removeprefix("- ") for key, text in rows.items()}
 
 
 def _offered_rows(report: Assessment) -> dict[str, Finding]:

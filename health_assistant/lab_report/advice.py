@@ -40,14 +40,15 @@ _ALWAYS_ASK = ["要不要复查，隔多久，要不要空腹？", "我正在用
 _TELL_THE_DOCTOR = "就诊时告诉医生：最近的不适、正在用的药、以前的病和检查结果，女性还有是否怀孕。"
 
 
-def choices(report: Assessment) -> dict[str, str]:
-    """建议模型可以挑的话：编号 -> 话。编号是 `代号.why`、`.do`、`.watch`。"""
-    return {choice: text for choice, (_, text) in _choices(find_subjects(report)).items()}
+def choices(report: Assessment, for_question: bool = False) -> dict[str, str]:
+    """建议模型可以挑的话：编号 -> 话。编号是 `代号.why`、`.do`、`.watch`。答人问的（for_question），开头说过的也在内。"""
+    return {choice: text for choice, (_, text) in _choices(find_subjects(report), for_question).items()}
 
 
 def describe_choices(report: Assessment) -> dict[str, str]:
-    """`choices` 的各句给人看的样子（Markdown），前面说是哪一件事；用现在的语言。"""
-    return {choice: _about(subject, text) for choice, (subject, text) in _choices(find_subjects(report)).items()}
+    """答人问的时候 `choices` 的各句给人看的样子（Markdown），前面说是哪一件事；用现在的语言。"""
+    offered = _choices(find_subjects(report), for_question=True)
+    return {choice: _about(subject, text) for choice, (subject, text) in offered.items()}
 
 
 def first_things(report: Assessment) -> list[str]:
@@ -55,15 +56,16 @@ def first_things(report: Assessment) -> list[str]:
     return _first_things(find_subjects(report))
 
 
-def _choices(subjects: Subjects) -> dict[str, tuple[Subject, str]]:
+def _choices(subjects: Subjects, for_question: bool) -> dict[str, tuple[Subject, str]]:
     """编号 -> 说的是哪一件事，和那句话；同一项有两行的，是重的那一行。"""
     offered: dict[str, tuple[Subject, str]] = {}
     for subject in subjects.each:
         for part in ("why", "do", "watch"):
             text = getattr(subject, part)
             # 明显以上的“怎么办”，开头已经说了：哪天去，和为它写的那一句
-            said = {"why": text in subject.do, "do": bool(subject.say) and at_least(subject.severity, "marked")}
-            if text and not said.get(part):
+            is_first = bool(subject.say) and at_least(subject.severity, "marked") and not for_question
+            is_said = {"why": text in subject.do, "do": is_first, "watch": False}[part]
+            if text and not is_said:
                 offered.setdefault(f"{subject.id}.{part}", (subject, text))
     return offered
 
@@ -79,7 +81,7 @@ def advice_sections(report: Assessment, chosen: Sequence[str] = ()) -> Iterator[
     opening = _opening(subjects)
     yield opening
     # 开头已经说了的不再说
-    offered = _choices(subjects) if chosen else {}
+    offered = _choices(subjects, for_question=False) if chosen else {}
     picked = [offered[choice] for choice in dict.fromkeys(chosen) if choice in offered]
     lines = [_about(subject, text) for subject, text in picked if text not in opening]
     if lines:

@@ -59,6 +59,9 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
             finding.severity = None  # 毒物没有偏低的：只凭一个 ↓ 不能说没事
             finding.withhold(f"没有印参考范围；报告单上印着标记 {finding.mark}")
         finding.severity = specimen.weigh(own, finding.name, finding.result, finding.unit)
+        reached = specimen.weigh(None, finding.name, finding.result, finding.unit)
+        if finding.severity == "grave" and reached != "grave" and finding.interval is None and not specimen.only_high:
+            finding.severity = "severe"  # 脑脊液的白细胞印着 ↓ 而没有范围：今天就问，不说危急
         if finding.flag == "unknown" and finding.severity is None:
             _weigh_without_range(finding, specimen)
     elif measured:

@@ -33,7 +33,7 @@ from health_assistant.lab_report.report import (
     at_least,
     worst,
 )
-from health_assistant.lab_report.severity import grade_value, is_impossible, is_measured, load_severity
+from health_assistant.lab_report.severity import grade_value, is_impossible, is_measured, load_severity, measured_as
 from health_assistant.lab_report.sheet_kind import title_for_specimen
 from health_assistant.lab_report.specimen import is_earlier
 
@@ -79,7 +79,7 @@ def assess(report: ReadReport) -> Assessment:
     # 两个读者里有一个读到危急值的（见阶段 7 的 verification），核对之前今天就要问
     unchecked: Severity | None = "severe" if any(doubt.startswith(CHECK) for doubt in doubts) else None
     severity = worst([*each, *(match.severity for match in matches), _overall(findings), unchecked])
-    severity = "grave" if _vitals_and_labs(findings) else severity
+    severity = "grave" if _vitals_and_labs(findings, person) else severity
     alarms = sorted((finding for finding in findings if finding.alarm), key=alarm_order)
     return Assessment(
         report_type=report.report_type,
@@ -230,10 +230,16 @@ def _overall(findings: list[Finding]) -> Severity | None:
     return "moderate" if not findings or open_questions * 2 > len(findings) or is_flagged else None
 
 
-def _vitals_and_labs(findings: list[Finding]) -> bool:
-    """脉搏、血压这样的体征，与化验，各有一项到了今天就要看：放在一起要现在就去（NEWS2：一项 3 分就要马上评估）。"""
+def _vitals_and_labs(findings: list[Finding], person: Person) -> bool:
+    """脉搏、体温、血压低这样的体征，与化验，各有一项到了今天就要看：合起来现在就去（NEWS2：一项 3 分就马上评估）。"""
     heavy = [finding for finding in findings if at_least(finding.severity, "severe")]
-    return len({is_measured(finding.name) for finding in heavy if finding.analyte or is_measured(finding.name)}) == 2
+    is_vital = any(
+        line.is_acute and line.weigh(finding.result, finding.unit)
+        for finding in heavy
+        if finding.analyte is None
+        for line in measured_as(finding.name, person)
+    )
+    return is_vital and any(finding.analyte for finding in heavy)
 
 
 def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none", "routine", "soon", "urgent"]:
@@ -281,7 +287,7 @@ def _general_notices(findings: list[Finding], person: Person, age: str | None) -
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
     if any(finding.floor == "severe" and not finding.analyte and not finding.alarm for finding in findings):
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
-    if _vitals_and_labs(findings):
+    if _vitals_and_labs(findings, person):
         notices.append("体征与化验都到了今天就要看的程度，放在一起看，请现在就去急诊。")
     borrowed = [finding.name for finding in findings if finding.range_source == "catalogue"]
     if borrowed:

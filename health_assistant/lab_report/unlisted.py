@@ -96,6 +96,8 @@ class Measured(Level):
     who: Literal["任何人", "成人", "孕妇"] = "任何人"
     part: Literal[1, 2] | None = None
     """`血压 152/95` 一格里的第几个数。"""
+    is_acute: bool = False
+    """到了今天就要看，化验也有一项要今天看的，现在就去；血压高不算。"""
     department: str = "全科"
     say: Sentence | None = None
     source: tuple[str, ...] = ()

@@ -133,8 +133,7 @@ function field(label, name, value) {
 function markSelect(mark) {
   const words = { "": t("没有"), "?": t("没有认出") };
   const select = make("select", "", ...[...new Set([...MARKS, mark])].map((one) => new Option(words[one] ?? one, one)));
-  Object.assign(select, { name: "mark", value: mark });
-  return select;
+  return Object.assign(select, { name: "mark", value: mark });
 }
 
 // ---- 范围条：参考范围是中间一段，圆点是这次的结果。只是图示，旁边的文字说同样的事，所以读屏软件跳过它 ----

@@ -13,6 +13,8 @@ _SIDE_BY_SIDE = 3
 """一行里有这么多认得的项目、下面一行里有这么多数，才是横着排的表。"""
 _HEADS = {"range": "参考范围", "bound": "参考范围", "unit": "单位", "number": "结果", "term": "结果"}
 _CLOCK = re.compile(r"(?<=\d)\s*\d\d:\d\d(:\d\d)?$")
+_VALUE = re.compile(r"[\d.,<>≤≥~^*↑↓+ -]+")
+"""只有数的一格：平常的表每一行都有，不必再看别的格。"""
 _NAME_AND_UNIT = re.compile(r"(.+?)[\s(]+([^()]+)\)?")
 
 Line = list[TextBox]
@@ -52,6 +54,8 @@ def _parts(name: TextBox) -> Line:
 
 def _names(line: Line, below: list[Line]) -> Line:
     """只有名称的一行，从第一个认得的名称起；它左边不认得的，下面一行（below）是数、单位、范围的，也是名称。不是的为空。"""
+    if len(line) < _SIDE_BY_SIDE or any(_VALUE.fullmatch(box.text) for box in line):
+        return []
     known = [is_known(_parts(box)[0].text) for box in line]
     others = [_kind(box) for box, is_name in zip(line, known, strict=True) if not is_name]
     if sum(known) < _SIDE_BY_SIDE or not {*others} <= {"text"}:
