@@ -41,7 +41,7 @@ _TELL_THE_DOCTOR = "就诊时告诉医生：最近的不适、正在用的药、
 
 
 def choices(report: Assessment, for_question: bool = False) -> dict[str, str]:
-    """建议模型可以挑的话：编号 -> 话。编号是 `代号.why`、`.do`、`.watch`。答人问的（for_question），开头说过的也在内。"""
+    """建议模型可以挑的话：编号（`代号.why`、`.do`、`.watch`）-> 话。答人问的（for_question），开头说过的也在内。"""
     return {choice: text for choice, (_, text) in _choices(find_subjects(report), for_question).items()}
 
 
