@@ -59,6 +59,12 @@ def test_a_value_missing_on_the_newest_day_is_not_taken_from_the_day_before():
     assert sodium.result is None
 
 
+def test_arrows_in_boxes_of_their_own_do_not_make_a_line_too_long():
+    lines = lines_of(BY_DATE)
+    lines[2][1:] = [part for one in lines[2][1:] for part in (one, box("↑", one.end + 8, 180))]
+    assert [row_text(row)[2] for row in rows_of(lines)] == ["3.6", "139", "132"]
+
+
 def test_a_first_name_that_was_not_recognised_is_still_a_row():
     lines = lines_of([["项目", "钟", "钠", "氯", "肌酐"], ["结果", "7.9", "138", "100", "88"]])
     assert [row_text(row)[0] for row in rows_of(lines)] == ["钟", "钠", "氯", "肌酐"]

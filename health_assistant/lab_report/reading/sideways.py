@@ -76,9 +76,10 @@ def _heads_one_of(values: Line, name: TextBox) -> bool:
 def _is_under(line: Line, names: Line) -> bool:
     """名称下面的一行：格子多半是数、单位、范围，没有别的名称；一项一个数，直方图的刻度不是。"""
     cells = [box for box in line if box.end > names[0].start]
-    values = [_kind(box) in _HEADS for box in cells]
+    kinds = [kind for kind in map(_kind, cells) if kind != "mark"]  # 箭头常常自成一格
+    values = [kind in _HEADS for kind in kinds]
     is_scale = any(sum(cell.kind == "number" for cell in split_cells(box)) > 1 for box in cells)
-    if is_scale or len(cells) > len(names) or any(is_known(_parts(box)[0].text) for box in line):
+    if is_scale or len(kinds) > len(names) or any(is_known(_parts(box)[0].text) for box in line):
         return False
     return sum(values) * 2 > len(values)
 
