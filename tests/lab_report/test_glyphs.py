@@ -46,11 +46,11 @@ def test_pages_that_were_once_read_wrongly(reader, file):
 def test_an_arrow_beside_a_number_is_seen_and_points_the_right_way(arrow, before):
     rng = random.Random(f"{arrow} {before}")
     seen = Counter()
-    for _ in range(50):
+    for _ in range(100):
         pixels, (start, end) = draw_line(rng, draw_number(rng), arrow, before)
         sure = [one for one in find_arrows(pixels) if one.likelihood >= 0.6]
         seen[next((one.direction for one in sure if start <= (one.x0 + one.x1) / 2 <= end), None)] += 1
-    assert seen[arrow] >= 45 and sum(seen.values()) - seen[arrow] - seen[None] <= 1, seen
+    assert seen[arrow] >= 90 and sum(seen.values()) - seen[arrow] - seen[None] <= 1, seen
 
 
 @pytest.mark.slow
