@@ -21,7 +21,6 @@ import urllib.error
 import urllib.request
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -123,17 +122,18 @@ def judge(machine: Machine) -> list[Finding]:
     def notice(row: str, text: str, remedy: str, fatal: bool = False):
         findings.append(Finding(row, fatal, text, remedy))
 
-    stop = partial(notice, fatal=True)
     if not (3, 11) <= machine.python[:2] < (3, 13):
-        stop("Python", "课程要 Python 3.11 或 3.12", "装好后运行 PYTHON=python3.12 bash run.sh --no-serve")
+        remedy = "装好后运行 PYTHON=python3.12 bash run.sh --no-serve"
+        notice("Python", "课程要 Python 3.11 或 3.12", remedy, fatal=True)
     if machine.memory_gb < MIN_MEMORY_GB:
-        stop("内存", f"不到 {MIN_MEMORY_GB} GB", "关掉别的程序，或换一台内存更大的机器")
+        notice("内存", f"不到 {MIN_MEMORY_GB} GB", "关掉别的程序，或换一台内存更大的机器", fatal=True)
     if any(pin.installed != pin.wanted for pin in machine.pins):
         remedy = f"在仓库根目录运行 {sys.executable} -m pip install -r requirements.txt"
-        stop("依赖", "与 requirements.txt 不一致", remedy)
+        notice("依赖", "与 requirements.txt 不一致", remedy, fatal=True)
     largest = max(choose_recipes(machine).values(), key=lambda recipe: recipe.disk_gb)
     if machine.disk_gb < MIN_DISK_GB:
-        stop("磁盘剩余", f"不到 {MIN_DISK_GB} GB", "清理磁盘，或把仓库移到更大的盘（AutoDL 是 /root/autodl-tmp）")
+        remedy = "清理磁盘，或把仓库移到更大的盘（AutoDL 是 /root/autodl-tmp）"
+        notice("磁盘剩余", f"不到 {MIN_DISK_GB} GB", remedy, fatal=True)
     elif machine.disk_gb < largest.disk_gb:
         notice("磁盘剩余", f"{largest.config} 估计要 {largest.disk_gb} GB", "扩容数据盘，或用小一号的配方")
 
@@ -155,14 +155,8 @@ def judge(machine: Machine) -> list[Finding]:
         text = f"{old[0]} 没有 bf16，训练会改用 fp16（损失缩放）；在这样的卡上还没有验证过"
         notice("GPU", text, "先用 --max_steps 20 试；损失变成 nan 脚本会停下来说")
 
-    silent = [name for name, milliseconds in machine.hubs.items() if milliseconds is None]
-    if silent and len(silent) == len(machine.hubs):
+    if machine.hubs and set(machine.hubs.values()) == {None}:  # 只有一两个不答话不要紧：下载时自己换下一个
         notice("模型站", "一个也没有答话", "读化验单和网页不受影响；下载真实模型前要先通网络")
-    elif "ModelScope" in silent:
-        where = "HF 镜像下载（HF_ENDPOINT=https://hf-mirror.com）" if "Hugging Face" in silent else "Hugging Face 下载"
-        notice("ModelScope", "没有答话", f"真实模型从 {where}")
-    elif "Hugging Face" in silent:
-        notice("Hugging Face", "没有答话", "真实模型从 ModelScope 下载（UNSLOTH_USE_MODELSCOPE=1）")
     return findings
 
 
