@@ -4,27 +4,22 @@ from pathlib import Path
 
 from evalscope.api.dataset import Sample
 from evalscope.api.messages import ChatMessageUser, ContentImage, ContentText
-from evalscope.api.metric import Score
 from evalscope.api.model import ModelAPI, ModelOutput
 from evalscope.constants import Tags
 
 from health_assistant.evaluation.benchmark import JsonlBenchmark, LocalModel, register
-from health_assistant.lab_report.vl_protocol import READ_PROMPT, UNREADABLE_ANSWER, answer_of, parse_answer
+from health_assistant.lab_report.vl_protocol import READ_PROMPT, UNREADABLE_ANSWER, answer_of
 
 NAME, SUBSET = "lab_report_pages", "pages"
 
 
-@register(NAME, SUBSET, Tags.MULTI_MODAL, ("exact_match",), "化验单", "看图抄化验单；逐字段的得分在 eval_vl.py")
+@register(NAME, SUBSET, Tags.MULTI_MODAL, "化验单", "看图抄化验单；逐字段的得分在 eval_vl.py")
 class LabReportPages(JsonlBenchmark):
     """eval_vl.py 写的 jsonl，每行 {"id", "image"}，另有 prompt 的照它问；发给接口时 EvalScope 把图变成 data URL。"""
 
     def record_to_sample(self, record: dict) -> Sample:
         content = [ContentImage(image=record["image"]), ContentText(text=record.get("prompt", READ_PROMPT))]
         return Sample(input=[ChatMessageUser(content=content)], target="", metadata={"id": record["id"]})
-
-    def match_score(self, original_prediction, filtered_prediction, reference, task_state) -> Score:
-        strict = float(parse_answer(original_prediction).how == "strict")
-        return Score(prediction=original_prediction, value={"exact_match": strict})
 
 
 def image_of(input: list) -> str:

@@ -19,7 +19,6 @@ from evalscope.api.registry import register_benchmark
 from evalscope.constants import Tags
 from evalscope.utils.logger import get_logger
 
-from health_assistant.evaluation import metrics
 from health_assistant.evaluation.answers import ends_in_loop, without_thinking
 
 NAME, SUBSET = "cmb_clin", "questions"
@@ -27,15 +26,15 @@ NAME, SUBSET = "cmb_clin", "questions"
 REFUSED = ("model_length", "content_filter")
 
 
-def register(name: str, subset: str, tag: str, measured: tuple[str, ...], pretty_name: str, description: str):
-    """类装饰器：在 EvalScope 登记一个评测；measured 是各项指标，第一项最要紧。"""
+def register(name: str, subset: str, tag: str, pretty_name: str, description: str):
+    """类装饰器：在 EvalScope 登记一个评测。指标要是它认得的名字，值见 `JsonlBenchmark.match_score`。"""
     about = {"name": name, "pretty_name": pretty_name, "description": description, "tags": [tag, Tags.CUSTOM]}
     about |= {"dataset_id": "", "subset_list": [subset]}
-    return register_benchmark(BenchmarkMeta(**about, metric_list=[*measured], primary_metric=measured[0]))
+    return register_benchmark(BenchmarkMeta(**about, metric_list=["exact_match"], primary_metric="exact_match"))
 
 
 class JsonlBenchmark(DefaultDataAdapter):
-    """dataset_id 是一份 jsonl，一行一题，按 order 排好；一行怎样成为题、怎样评分由子类说。"""
+    """dataset_id 是一份 jsonl，一行一题，按 order 排好；一行怎样成为题由子类说。"""
 
     order: Callable[[dict], int] = staticmethod(lambda record: 0)
 
@@ -46,25 +45,20 @@ class JsonlBenchmark(DefaultDataAdapter):
         dataset.reindex()
         return DatasetDict({self.subset_list[0]: dataset}), None
 
+    def match_score(self, original_prediction, filtered_prediction, reference, task_state) -> Score:
+        """EvalScope 每题非要一个分：给它与参考一字不差的。真的得分由 evaluate.py、eval_vl.py 照 `ask` 的回答算。"""
+        return Score(prediction=original_prediction, value={"exact_match": float(original_prediction == reference)})
 
-@register(NAME, SUBSET, Tags.QA, metrics.PER_QUESTION, "CMB-Clin", "CMB-Clin 病例问答，前几轮用参考答案作历史")
+
+@register(NAME, SUBSET, Tags.QA, "CMB-Clin", "CMB-Clin 病例问答，前几轮用参考答案作历史")
 class CMBClin(JsonlBenchmark):
     """阶段 1 写的评测题。"""
 
     order = staticmethod(lambda record: length(record["messages"]))
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.use_batch_scoring = True  # 全部答完再评分，评分不拖慢提问
-
     def record_to_sample(self, record: dict) -> Sample:
         messages = [dict_to_chat_message(message) for message in record["messages"]]
         return Sample(input=messages, target=record["reference"], metadata={"id": record["id"]})
-
-    def match_score(self, original_prediction, filtered_prediction, reference, task_state) -> Score:
-        answer = "" if task_state.output.stop_reason in REFUSED else without_thinking(original_prediction)[0]
-        values = metrics.score_answer(answer, reference)
-        return Score(extracted_prediction=answer, prediction=original_prediction, value=dict(values))
 
 
 def length(dialogue: list[dict]) -> int:
