@@ -33,7 +33,7 @@ from health_assistant.command_line import BadInput, command, fail, new_parser
 TINY = Path(__file__).parent / "configs" / "dataset-tiny.yaml"
 CARD = Path(__file__).with_name("data_card.md.jinja")
 SPLITS = ("train", "val", "test")
-SHEET_CELL = 360  # 样张里一张最长的边
+SHEET_COLUMNS = 4  # 样张一行几张
 TOKEN_SIDE = 28  # Qwen2-VL 的一个图像词元是 28×28 像素
 Names = tuple[str, ...]
 
@@ -241,10 +241,10 @@ def fit(drawn, recipe: Recipe):
 
 
 def contact_sheet(folder: Path, records: dict[str, list[dict]]) -> None:
-    """样张：每种版式一张，训练的在前，测试的在后，下面写着哪一份、版式与破坏。"""
-    from PIL import Image, ImageDraw
+    """样张：每种版式一张，训练的在前，测试的在后，上面写着哪一份、版式与破坏。"""
+    from PIL import Image
 
-    from health_assistant.lab_report.rendering.drawing import load_font
+    from health_assistant.plotting import new_figure, save_png
 
     everything = [(split, row) for split, rows in records.items() for row in rows]
     firsts: dict[tuple[bool, str], tuple[str, dict]] = {}
@@ -252,20 +252,14 @@ def contact_sheet(folder: Path, records: dict[str, list[dict]]) -> None:
         firsts.setdefault((split == "test", row["layout"]), (split, row))
     shown = list(firsts.values())
     shown += [pair for pair in everything if pair not in shown][: max(0, 24 - len(shown))]
-    tiles = []
-    for split, row in shown:
-        tile = Image.open(folder / split / row["file_name"])
-        tile.thumbnail((SHEET_CELL, SHEET_CELL))
-        tiles.append((tile, f"{split}  {row['layout']}  {row['degradation']}"))
-    columns, wide, tall = 4, SHEET_CELL + 12, max(tile.height for tile, _ in tiles) + 40
-    sheet = Image.new("RGB", (columns * wide, math.ceil(len(tiles) / columns) * tall), "#777777")
-    brush = ImageDraw.Draw(sheet)
-    for at, (tile, label) in enumerate(tiles):
-        x, y = at % columns * wide + 6, at // columns * tall
-        sheet.paste(tile, (x, y + 6))
-        brush.text((x, y + tile.height + 8), label, "#ffffff", load_font("noto_sans", 16))
-    with artifacts.atomic_path(folder / "contact-sheet.png") as partial:
-        sheet.save(partial, "PNG")
+    rows = math.ceil(len(shown) / SHEET_COLUMNS)
+    figure, axes = new_figure(3.5 * SHEET_COLUMNS, 3.5 * rows, rows, SHEET_COLUMNS)
+    for axis in axes:
+        axis.axis("off")
+    for axis, (split, row) in zip(axes, shown, strict=False):
+        axis.imshow(Image.open(folder / split / row["file_name"]))
+        axis.set_title(f"{split}  {row['layout']}  {row['degradation']}", fontsize=8)
+    save_png(figure, folder / "contact-sheet.png")
 
 
 def data_card(name: str, recipe: Recipe, records: dict[str, list[dict]]) -> str:
