@@ -6,7 +6,7 @@
 
 第一步：摆正照片，去掉 EXIF（拍摄时间、地点），涂黑表格以上的页眉与页脚的签名；内置引擎读出每一行和它的把握。
 第二步：核对过的 rows.csv 与图变成 artifacts/vl/dataset/<名字>/，默认全部作测试集。
-不给文件夹时，画三张化验单当照片示范。自己的照片请先得到本人同意；涂黑之后也要逐张看过，再给别人。
+自己的照片请先得到本人同意；涂黑之后也要逐张看过，再给别人。
 """
 
 import csv
@@ -47,7 +47,7 @@ MANGLED = re.compile(r"\d+月\d+日|\d{4}[/-]\d{1,2}[/-]\d{1,2}|\d{1,2}-[A-Z][a-
 @command
 def main() -> int:
     parser = new_parser(__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", metavar="照片文件夹", help="默认画三张示范")
+    parser.add_argument("folder", type=Path, nargs="?", metavar="照片文件夹", help="第一步：自己的照片")
     parser.add_argument("--name", help="数据集的名字（默认是文件夹的名字）")
     parser.add_argument(
         "--keep-head", action="store_true", help="不涂黑页眉与签名；标签里留下性别、年龄、报告类型、时间、医院与标本"
@@ -58,7 +58,9 @@ def main() -> int:
     args = parser.parse_args()
     if args.accept:
         return accept(args.accept, args.name or args.accept.absolute().parent.name, args.shares)
-    return propose(args.folder or draw_examples(), args.name, args.keep_head, args.force)
+    if not args.folder:
+        raise BadInput("要写照片文件夹，或用 --accept 给出核对过的 rows.csv")
+    return propose(args.folder, args.name, args.keep_head, args.force)
 
 
 # ---- 第一步：照片 -> 去掉隐私的图与 rows.csv ----
@@ -97,16 +99,6 @@ def propose(photos: Path, name: str | None, keep_head: bool, force: bool) -> int
     print(f"{images} 张图、{len(rows)} 行写在 {table}；先看有疑问或把握不到 0.9 的 {doubtful} 行。")
     print(f"对照图改好以后：python 6-fine-tuning-vl/import_reports.py --accept {table}")
     return 1 if failed else 0
-
-
-def draw_examples() -> Path:
-    from health_assistant.lab_report.rendering import render
-
-    folder = artifacts.vl_import_dir("photos") / "tiny-photos"
-    for seed in range(3):
-        with artifacts.atomic_path(folder / f"example-{seed}.jpg") as partial:
-            render("half_sheet", "photo", seed).image.save(partial, "JPEG", quality=90)
-    return folder
 
 
 def read_photo(file: Path, reader, keep_head: bool):

@@ -142,4 +142,4 @@ def test_nothing_a_person_made_is_overwritten(imported):
     other = folder / "vl/dataset/other"
     other.mkdir(parents=True, exist_ok=True)
     assert run(folder, "--accept", table(folder), "--name", "other").returncode == 2
-    assert run(folder, folder / "nowhere").returncode == 2
+    assert run(folder, folder / "nowhere").returncode == run(folder).returncode == 2
