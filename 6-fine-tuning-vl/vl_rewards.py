@@ -43,13 +43,8 @@ def reward_parts(answer: str, truth: str) -> dict[str, float]:
     return parts | {name: count / score.rows for name, count in counts.items()}
 
 
-def page_reward(answer: str, truth: str) -> float:
-    """各部分乘权重之和；参数同 `reward_parts`。"""
-    return sum(WEIGHTS[name] * value for name, value in reward_parts(answer, truth).items())
-
-
 def reward_functions() -> list[Callable]:
-    """TRL 的 reward_funcs，一部分一个，次序同 `WEIGHTS`：曲线上各部分分开看。数据里要有 truth 一列。"""
+    """TRL 的 reward_funcs，一部分一个，次序同 `WEIGHTS`（TRL 乘上再加起来）：各部分分开看。数据里要有 truth 一列。"""
 
     def of(part: str) -> Callable:
         def reward(completions: list, truth: list[str], **_) -> list[float]:

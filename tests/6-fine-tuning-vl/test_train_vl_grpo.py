@@ -159,7 +159,8 @@ def test_the_reward_on_pages_never_seen_rises(tmp_path):
     for reader in ("after", "grpo"):
         lines = (tmp_path / f"vl/tiny/eval/test/{reader}/predictions.jsonl").read_text(encoding="utf-8").splitlines()
         answers = [json.loads(line)["answer"] for line in lines]
-        of[reader] = [rewards.page_reward(answer, truth) for answer, truth in zip(answers, truths, strict=True)]
+        parts = [rewards.reward_parts(answer, truth) for answer, truth in zip(answers, truths, strict=True)]
+        of[reader] = [sum(rewards.WEIGHTS[name] * each[name] for name in each) for each in parts]
     gains = [after - before for before, after in zip(of["after"], of["grpo"], strict=True)]
     mean, error = statistics.mean(gains), statistics.stdev(gains) / len(gains) ** 0.5
     low = mean - t.ppf(0.975, len(gains) - 1) * error

@@ -35,6 +35,11 @@ def rewards():
     return load("6-fine-tuning-vl/vl_rewards.py")
 
 
+def page_reward(rewards, said: str, truth: str) -> float:
+    """一页的奖励，TRL 就这样算：各部分乘权重之和。"""
+    return sum(rewards.WEIGHTS[name] * value for name, value in rewards.reward_parts(said, truth).items())
+
+
 TRICKS = {
     "empty report": answer([]),
     "no answer": "",
@@ -58,8 +63,8 @@ TRICKS = {
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_a_trick_gets_less_than_one_honest_row(rewards, trick):
-    honest = rewards.page_reward(answer(ROWS[:1]), TRUTH)
-    assert rewards.page_reward(TRICKS[trick], TRUTH) < honest < rewards.page_reward(answer(ROWS), TRUTH)
+    honest = page_reward(rewards, answer(ROWS[:1]), TRUTH)
+    assert page_reward(rewards, TRICKS[trick], TRUTH) < honest < page_reward(rewards, answer(ROWS), TRUTH)
 
 
 def test_each_part_moves_alone(rewards):
@@ -84,39 +89,39 @@ def test_not_knowing_is_better_than_being_wrong(rewards):
     """一行认不出：空着比猜错多；全部猜错不如什么也不说。"""
     one_wrong = [ROWS[0].model_copy(update={"result": "48.4"}), *ROWS[1:]]
     one_blank = [ROWS[0].model_copy(update={"result": ""}), *ROWS[1:]]
-    said = [rewards.page_reward(answer(rows), TRUTH) for rows in (one_wrong, one_blank, ROWS)]
+    said = [page_reward(rewards, answer(rows), TRUTH) for rows in (one_wrong, one_blank, ROWS)]
     assert said == sorted(said) and len(set(said)) == 3
-    assert rewards.page_reward(answer(changed(result="7.77")), TRUTH) < 0 == rewards.page_reward(answer([]), TRUTH)
+    assert page_reward(rewards, answer(changed(result="7.77")), TRUTH) < 0 == page_reward(rewards, answer([]), TRUTH)
 
 
 def test_scribbling_is_worse_than_any_report(rewards):
     """读错要扣分，但不能扣到乱写反而划算。"""
-    scribble = rewards.page_reward("{", TRUTH)
+    scribble = page_reward(rewards, "{", TRUTH)
     all_wrong = changed(result="7.77", unit="x", reference_range="1-2")
     invented = [PrintedRow(name=f"没有的项目{at}", result="1") for at in range(5)]
-    assert max(scribble, rewards.page_reward("不知道", TRUTH)) <= rewards.page_reward(
-        answer(all_wrong + invented), TRUTH
+    assert max(scribble, page_reward(rewards, "不知道", TRUTH)) <= page_reward(
+        rewards, answer(all_wrong + invented), TRUTH
     )
-    no_result = rewards.page_reward('{"items":[{"name":"白细胞计数","mark":null}]}', TRUTH)  # 微型模型真的学会过
-    assert no_result < rewards.page_reward(answer(all_wrong), TRUTH)
-    assert scribble < rewards.page_reward(answer(invented), TRUTH)
+    no_result = page_reward(rewards, '{"items":[{"name":"白细胞计数","mark":null}]}', TRUTH)  # 微型模型真的学会过
+    assert no_result < page_reward(rewards, answer(all_wrong), TRUTH)
+    assert scribble < page_reward(rewards, answer(invented), TRUTH)
 
 
 def test_an_unreadable_page_pays_for_saying_so_only(rewards):
-    refused, read, empty = (rewards.page_reward(said, "") for said in (UNREADABLE_ANSWER, answer(ROWS), answer([])))
+    refused, read, empty = (page_reward(rewards, said, "") for said in (UNREADABLE_ANSWER, answer(ROWS), answer([])))
     assert (refused, read, empty) == (1, -2, 0)
 
 
 def test_the_functions_are_what_trl_calls(rewards):
-    """一部分一个，名字是曲线的名字；乘权重加起来就是 page_reward。"""
+    """一部分一个，名字是曲线的名字。"""
     said = [answer(ROWS), answer(ROWS[:2]), "不会"]
     completions = [[{"role": "assistant", "content": text}] for text in said]
     functions = rewards.reward_functions()
     assert [one.__name__ for one in functions] == list(rewards.WEIGHTS)
     rows = [one(completions=completions, truth=[TRUTH] * 3, prompts=None, trainer_state=None) for one in functions]
-    weighted = [[weight * one for one in row] for weight, row in zip(rewards.WEIGHTS.values(), rows, strict=True)]
-    totals = list(map(sum, zip(*weighted, strict=True)))
-    assert totals == pytest.approx([rewards.page_reward(text, TRUTH) for text in said])
+    assert [list(parts) for parts in zip(*rows, strict=True)] == [
+        list(rewards.reward_parts(text, TRUTH).values()) for text in said
+    ]
 
 
 def test_a_row_whose_fields_are_not_text_costs_json_only(rewards):
