@@ -14,9 +14,11 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+import comparison
+import pairwise
+
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, new_parser
-from health_assistant.evaluation import comparison, pairwise
 from health_assistant.evaluation.answers import describe_endings
 from health_assistant.evaluation.evaluate import label, read_questions
 from health_assistant.evaluation.judge import add_judge_options, find_judge

@@ -14,9 +14,9 @@
 
 import sys
 
+import comparison
 import numpy as np
 
-from health_assistant.evaluation import comparison
 from health_assistant.exercise import grade
 
 # ---- 你的答案 ----

@@ -4,12 +4,13 @@ import copy
 import json
 from functools import partial
 
+import comparison
 import pytest
 from evaluation import fake_endpoint
 from evaluation.eval_scripts import results, run
 
 from health_assistant.command_line import BadInput
-from health_assistant.evaluation import cases, checklist, comparison
+from health_assistant.evaluation import cases, checklist
 from health_assistant.evaluation.judge import ATTEMPTS, Judge, read_reply
 from health_assistant.evaluation.metrics import NAMES
 

@@ -3,10 +3,10 @@
 import copy
 import re
 
+import comparison
 import pytest
+from comparison import Run, check_comparable, compare, interval
 
-from health_assistant.evaluation import comparison
-from health_assistant.evaluation.comparison import Run, check_comparable, compare, interval
 from health_assistant.evaluation.evaluate import BadInput, Question
 
 NASTY = "</script><img src=x onerror=\"document.title='坏了'\"><b>粗</b> ${data} $1"

@@ -3,12 +3,13 @@
 import json
 import re
 
+import comparison
+import pairwise
 import pytest
 from evaluation import fake_endpoint
 from evaluation.eval_scripts import AFTER, BEFORE, compare, run
 from evaluation.test_comparison import make_run, questions
 
-from health_assistant.evaluation import comparison, pairwise
 from health_assistant.evaluation.judge import ATTEMPTS, Judge
 
 DIALOGUES = {f"{number}-1": [{"role": "user", "content": f"第{number}问"}] for number in range(4)}

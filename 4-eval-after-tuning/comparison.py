@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
+import pairwise
+
 from health_assistant import artifacts, templates
 from health_assistant.command_line import BadInput
-from health_assistant.evaluation import checklist, metrics, pairwise, safety
+from health_assistant.evaluation import checklist, metrics, safety
 from health_assistant.evaluation.answers import describe_endings
 from health_assistant.evaluation.evaluate import Question, label
 
