@@ -10,10 +10,11 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from tqdm import tqdm
-from train_data import SPLITS, matching_form, write_train_data
+from train_data import SPLITS, matching_form, read_rows, write_train_data
 
 from health_assistant import artifacts, hub
 from health_assistant.command_line import BadInput, command, fail, new_parser
+from health_assistant.evaluation.evaluate import read_questions
 
 SHOWN = 20
 
@@ -38,18 +39,16 @@ def check(args: argparse.Namespace) -> int:
     eval_file = args.eval_data or artifacts.eval_data_dir() / "cmb-clin.jsonl"
     if not (folder / "data.json").is_file():
         raise BadInput(f"没有 {folder / 'data.json'}：先运行 python 3-fine-tuning-llm/prepare_train_data.py")
-    if not eval_file.is_file():
-        raise BadInput(f"没有 {eval_file}：先运行 python 1-eval-data-prepare/prepare_cmb_clin.py")
 
     texts = eval_texts(eval_file)
     index = index_of(texts, args.n)
-    splits = {name: artifacts.read_jsonl(folder / name, check_row) for name in SPLITS}
+    splits = {name: read_rows(folder / name) for name in SPLITS}
     hits = {}
     total = sum(map(len, splits.values()))
     with tqdm(total=total, desc="比对", unit="条") as bar:
         for name, rows in splits.items():
             for number, row in enumerate(rows, 1):
-                hit = overlap([matching_form(text) for text in texts_of(row)], index, args.n)
+                hit = overlap([matching_form(message["content"]) for message in row["messages"]], index, args.n)
                 if hit:
                     hits[name, number] = hit
                 bar.update()
@@ -66,27 +65,13 @@ def check(args: argparse.Namespace) -> int:
     return 0
 
 
-def texts_of(row: dict) -> list[str]:
-    return [message["content"] + "" for message in row["messages"]]
-
-
-def check_row(row: dict) -> dict:
-    """每段都要是文字。"""
-    texts_of(row)
-    return row
-
-
 def eval_texts(path: Path) -> list[tuple[str, str]]:
     """评测的每段文字只留一次：（出处，用来比较的写法）。病例在每一问里都重复出现。"""
-
-    def messages_of(row: dict) -> tuple[str, list[dict]]:
-        return row["id"] + "", [*check_row(row)["messages"], {"role": "assistant", "content": row["reference"] + ""}]
-
     sources: dict[str, str] = {}
-    for name, messages in artifacts.read_jsonl(path, messages_of):
-        for message in messages:
+    for question in read_questions(path):
+        for message in [*question.messages, {"role": "assistant", "content": question.reference}]:
             role = "参考答案" if message["role"] == "assistant" else "病例与提问"
-            sources.setdefault(matching_form(message["content"]), f"{name} {role}")
+            sources.setdefault(matching_form(message["content"]), f"{question.id} {role}")
     return [(source, text) for text, source in sources.items()]
 
 

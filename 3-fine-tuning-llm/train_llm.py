@@ -6,6 +6,8 @@ python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/tiny.ya
 import sys
 from pathlib import Path
 
+from train_data import read_rows
+
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command
 from health_assistant.recipes import read_recipe, recipe_parser
@@ -53,22 +55,6 @@ def main() -> int:
 
 def left_words(left: dict[str, int]) -> str:
     return "，".join(f"{why} {count}" for why, count in left.items() if count) or "0"
-
-
-def read_rows(path: Path) -> list[dict]:
-    """训练数据的一个文件，一行一段对话；缺了或坏了抛 `BadInput`，指出位置。"""
-    if not path.is_file():
-        option = " --source sample" if path.parent.name == "tiny" else ""
-        raise BadInput(f"没有训练数据 {path}：先运行 python 3-fine-tuning-llm/prepare_train_data.py{option}")
-    return artifacts.read_jsonl(path, check_dialogue)
-
-
-def check_dialogue(row: dict) -> dict:
-    """训练数据的一行，原样返回；有空的话、不以助手的回答结尾的抛 ValueError。"""
-    roles = [message["role"] for message in row["messages"] if message["content"].strip()]
-    if len(roles) < len(row["messages"]) or roles[-1:] != ["assistant"]:
-        raise ValueError("不是以助手的回答结尾的对话")
-    return row
 
 
 if __name__ == "__main__":

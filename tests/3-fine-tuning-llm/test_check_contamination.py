@@ -149,7 +149,8 @@ def cmb_clin(path, cases):
         for turn, pair in enumerate(case["QA_pairs"], 1):
             content = f"{case['description']}\n{pair['question']}"
             messages = [{"role": "user", "content": content}]
-            rows.append({"id": f"{case['id']}-{turn}", "messages": messages, "reference": pair["answer"]})
+            row = {"id": f"{case['id']}-{turn}", "case_id": case["id"], "turn": turn, "title": case["title"]}
+            rows.append(row | {"messages": messages, "reference": pair["answer"]})
     write_jsonl(path, rows)
     return rows
 
