@@ -14,7 +14,6 @@ import statistics
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from train_data import SPLITS, dialogue, matching_form, write_train_data
 
 from health_assistant import artifacts, hub
 from health_assistant.command_line import BadInput, command, new_parser
+from health_assistant.training.tiny_models import bundled_text
 
 SOURCES = {
     "medical-o1": {
@@ -35,18 +35,14 @@ SOURCES = {
     "huatuo26m-lite": {
         "repo": "FreedomIntelligence/Huatuo26M-Lite",
         "file": "format_data.jsonl",
-        "map": "question=question,answer=answer",
         "license": "Apache-2.0",
     },
-    "cmedqa2": {
-        "repo": "github.com/zhangsheng93/cMedQA2",
-        "map": "question=question,answer=answer",
-        "license": "仅限非商业研究",
-    },
-    "sample": {"map": "question=question,answer=answer", "license": "Apache-2.0"},
+    "cmedqa2": {"repo": "github.com/zhangsheng93/cMedQA2", "license": "仅限非商业研究"},
+    "sample": {"license": "Apache-2.0"},
 }
+USUAL_MAP = "question=question,answer=answer"
 ALPACA = "，Alpaca 的写法是 --map question=instruction+input,answer=output"
-UNKNOWN = {"map": "question=question,answer=answer", "license": "未知，用前请自己确认"}
+UNKNOWN = {"license": "未知，用前请自己确认"}
 INVISIBLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 CONTROL = re.compile(r"<\|\w+\|>")  # ChatML 一类的控制词元：<|im_end|>、<|image_pad|>、<|endoftext|>……
 THOUGHT = re.compile(
@@ -93,7 +89,7 @@ def prepare(args: argparse.Namespace) -> int:
     known = SOURCES.get(source, UNKNOWN)
     if source == "sample":  # 也可能是下载不了才换成它的：给别的来源写的选项不适用
         args.map, args.encoding = None, "utf-8"
-    columns = parse_map(args.map or known["map"])
+    columns = parse_map(args.map or known.get("map", USUAL_MAP))
     name = args.name or {"sample": "tiny"}.get(source, Path(source).stem)
     if not re.fullmatch(r"[\w-][\w.-]*", name):
         raise BadInput(f"--name {name}：只能用字母、数字、汉字、_、-、.")
@@ -134,7 +130,7 @@ def prepare(args: argparse.Namespace) -> int:
 def find_files(source: str, local: Path | None) -> tuple[list[Path], str]:
     """来源的文件与来源的名字；下载不了时换成自带的问答，并且说清楚。要自己下载而没有给的抛 `BadInput`。"""
     if source == "sample":
-        return [Path(str(resources.files("health_assistant.training") / "data" / "medical_qa_sample.jsonl"))], source
+        return [bundled_text()], source
     if source == "cmedqa2":
         files = [local / name for name in ("question.csv", "answer.csv")] if local else []
         if not files or not all(file.is_file() for file in files):
