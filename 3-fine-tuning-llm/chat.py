@@ -57,12 +57,11 @@ def main() -> int:
 def load(base_model: str, adapter: Path):
     """基座加 adapter：同一份权重，关掉 adapter 就是基座。放不下抛 DoesNotFit。"""
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     base = loading.find_model(base_model)
-    model = AutoModelForCausalLM.from_pretrained(base, **loading.how_to_run(base))
+    model = loading.load_to_run(base, if_short="four_bits")
     return PeftModel.from_pretrained(model, adapter).eval(), loading.load_tokenizer(base)
 
 

@@ -42,7 +42,7 @@ class TransformersBackend:
         self._sees = config.model_type in VISION_MODELS
         if hasattr(config, "vision_config") and not self._sees:
             raise ValueError(f"{model} 是 {config.model_type}：看图的模型只支持 {'、'.join(VISION_MODELS)}")
-        self._model = load_to_run(folder, self._sees, may_offload=False)
+        self._model = load_to_run(folder, self._sees, if_short="refuse")
         self._tokenizer = load_tokenizer(folder, vision=self._sees)
         self._context = config.get_text_config().max_position_embeddings
 

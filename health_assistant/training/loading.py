@@ -8,7 +8,7 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from health_assistant.command_line import BadInput
 from health_assistant.hub import HubError, download_model
@@ -191,50 +191,38 @@ def four_bits():
     )
 
 
-def how_to_run(folder: Path) -> dict:
-    """语言模型推理时 from_pretrained 的选项：GPU 上 16 位放得下就 16 位，放不下用 4 位。
+IfShort = Literal["offload", "four_bits", "refuse"]
 
-    要多少先说（在标准错误上）；哪样都放不下抛 DoesNotFit。
+
+def how_to_run(folder: Path, vision: bool = False, if_short: IfShort = "offload") -> dict[str, Any]:
+    """推理时 from_pretrained 的选项：CPU 上 32 位，GPU 上按存着的精度。要多少先说（在标准错误上）。
+
+    放不下时照 if_short：offload（评测）提醒一声，有的层放到内存里；four_bits（对话）在 GPU 上载入时量化到 4 位；
+    refuse（服务）不载入。还是放不下的抛 DoesNotFit。
     """
     import torch
 
-    on_gpu, width = torch.cuda.is_available(), training_dtype().itemsize
-    options = {"dtype": training_dtype(), "device_map": {"": 0} if on_gpu else "cpu"}
-    needed = for_running(folder, width=width)
-    if needed.shortage and on_gpu and find_spec("bitsandbytes"):
+    on_gpu = torch.cuda.is_available()
+    options: dict[str, Any] = {"dtype": "auto", "device_map": {"": 0}} if on_gpu else {"dtype": torch.float32}
+    needed = for_running(folder, vision, width=0 if on_gpu else 4)
+    if needed.shortage and if_short == "four_bits" and on_gpu and find_spec("bitsandbytes"):
         print(f"16 位{needed.shortage}。改成载入时量化到 4 位，回答会略有不同", file=sys.stderr)
-        needed = for_running(folder, width=width, in_4bit=True)
+        needed = for_running(folder, vision, in_4bit=True)
         options["quantization_config"] = four_bits()
-    print(f"推理{needed}", file=sys.stderr)
+    print(f"载入 {folder.name}，{needed}", file=sys.stderr)
+    if needed.shortage and if_short != "offload":
+        remedy = "关掉占着它的程序，换成 4 位的一份（名字里有 bnb-4bit）加 adapter，或换小一号的配方"
+        raise DoesNotFit(f"{needed.shortage}。{remedy}")
     if needed.shortage:
-        raise DoesNotFit(f"{needed.shortage}。关掉占着它的程序，或换小一号的配方")
+        print(f"! {needed.shortage}：有的层要放到别处（显存放不下的放内存），慢很多", file=sys.stderr)
+    if on_gpu and if_short == "offload":
+        options["device_map"] = "auto"
     return options
 
 
-def say_what_running_needs(folder: Path, vision: bool = False, may_offload: bool = True) -> None:
-    """评测、服务载入 folder（GPU 上按存着的精度，CPU 上 32 位）之前，在标准错误上说要多少。
-
-    放不下时，may_offload 只提醒（评测用 device_map=auto，有的层会放到内存里），否则抛 DoesNotFit。
-    """
-    import torch
-
-    needed = for_running(folder, vision, width=0 if torch.cuda.is_available() else 4)
-    print(f"载入 {folder.name}，{needed}", file=sys.stderr)
-    if needed.shortage and not may_offload:
-        raise DoesNotFit(f"{needed.shortage}。换成 4 位的一份（名字里有 bnb-4bit）加 adapter，或换小一号的配方")
-    if needed.shortage:
-        print(f"! {needed.shortage}：有的层要放到别处（显存放不下的放内存），慢很多", file=sys.stderr)
-
-
-def load_to_run(folder: Path, vision: bool = False, may_offload: bool = True):
-    """评测、服务用的模型：GPU 上按存着的精度，CPU 上 32 位。先说要多少；放不下时怎样，见 say_what_running_needs。"""
-    import torch
-
-    say_what_running_needs(folder, vision, may_offload)
-    settings: dict[str, Any] = {"dtype": torch.float32}
-    if torch.cuda.is_available():
-        settings = {"dtype": "auto", "device_map": "auto" if may_offload else {"": 0}}
-    model = model_class(vision).from_pretrained(folder, **settings).eval()
+def load_to_run(folder: Path, vision: bool = False, if_short: IfShort = "offload"):
+    """评测、服务、对话用的模型；选项见 `how_to_run`。"""
+    model = model_class(vision).from_pretrained(folder, **how_to_run(folder, vision, if_short)).eval()
     use_one_thread_if_small(model)
     return model
 

@@ -134,29 +134,29 @@ def test_chatting_with_14b_says_what_it_needs_and_takes_4_bits_on_small_cards(
     card(gib)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     monkeypatch.setattr(loading, "find_spec", lambda name: True)
-    options = loading.how_to_run(shapes / "qwen2.5-14b")
+    options = loading.how_to_run(shapes / "qwen2.5-14b", if_short="four_bits")
     assert ("quantization_config" in options) == four_bits and options["device_map"] == {"": 0}
-    assert ("4 位" in (told := capsys.readouterr().err)) == four_bits and "推理估计要" in told
+    assert ("4 位" in (told := capsys.readouterr().err)) == four_bits and "估计要" in told
 
 
 def test_chatting_where_nothing_fits_is_refused(shapes, card, monkeypatch):
     card(8)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     with pytest.raises(memory.DoesNotFit, match="放不下.*换小一号"):
-        loading.how_to_run(shapes / "qwen2.5-14b")
+        loading.how_to_run(shapes / "qwen2.5-14b", if_short="four_bits")
 
 
 @pytest.mark.parametrize(("size", "vision"), [("qwen2.5-14b", False), ("qwen2-vl-7b", True)])
 def test_evaluating_only_warns_and_serving_is_refused(size, vision, shapes, card, capsys):
     """评测时 transformers 会把放不下的层放到内存里；服务不会，载入到一半才爆。"""
     card(80)
-    loading.say_what_running_needs(shapes / size, vision, may_offload=False)
+    assert loading.how_to_run(shapes / size, vision, "refuse")["device_map"] == {"": 0}
     assert "估计要" in (said := capsys.readouterr().err) and "放不下" not in said
     card(12)
-    loading.say_what_running_needs(shapes / size, vision)
+    assert loading.how_to_run(shapes / size, vision)["device_map"] == "auto"
     assert "! 放不下" in capsys.readouterr().err
     with pytest.raises(memory.DoesNotFit, match="4 位"):
-        loading.say_what_running_needs(shapes / size, vision, may_offload=False)
+        loading.how_to_run(shapes / size, vision, "refuse")
 
 
 @pytest.mark.parametrize(("size", "vision"), [("qwen2.5-14b", False), ("qwen2-vl-7b", True)])
