@@ -122,7 +122,7 @@ def write_all(folder: Path, fingerprint: str, cases: list[Case], source: str, re
         leftover.unlink()
     rows = [row for case in cases for row in questions_of(case)]
     files = [folder / name for name in ("cmb-clin.jsonl", "statistics.md", "statistics.png", "data.json")]
-    artifacts.write_text(files[0], "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    artifacts.write_jsonl(files[0], rows)
     artifacts.write_text(files[1], report)
     draw(cases, source, files[2])
     data = {"source": source, "is_sample": source == SAMPLE, "cases": len(cases), "questions": len(rows)}

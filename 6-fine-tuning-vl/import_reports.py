@@ -191,7 +191,7 @@ def accept(table: Path, name: str, shares: tuple[int, int, int]) -> int:
     # 按内容的摘要排，与文件名和次序无关
     images = sorted(reports, key=lambda image: sha256((table.parent / image).read_bytes()).hexdigest())
     ends = [round(len(images) * sum(shares[: at + 1]) / sum(shares)) for at in range(3)]
-    lines: dict[str, list[str]] = defaultdict(list)
+    records: dict[str, list[dict]] = defaultdict(list)
     for at, image in enumerate(images):
         rows, split = reports[image], next(split for split, end in zip(SPLITS, ends, strict=True) if at < end)
         items = [PrintedRow(**{"result": ""} | filled(row, FIELDS)) for row in rows]
@@ -200,12 +200,11 @@ def accept(table: Path, name: str, shares: tuple[int, int, int]) -> int:
         boxes = [{"row": [int(part) for part in row["位置"].split()]} if row["位置"] else {} for row in rows]
         (folder / split).mkdir(exist_ok=True)
         shutil.copyfile(table.parent / image, folder / split / image)
-        record = {"file_name": image, "report": report.model_dump_json(), "flags": flags, "boxes": json.dumps(boxes),
-                  "layout": "own-photo", "degradation": "photo", "seed": 0}  # fmt: skip
-        lines[split].append(json.dumps(record, ensure_ascii=False) + "\n")
-    for split, texts in lines.items():
-        artifacts.write_text(folder / split / "metadata.jsonl", "".join(texts))
-    counts = "、".join(f"{split} {len(texts)}" for split, texts in lines.items())
+        record = {"file_name": image, "report": report.model_dump_json(), "flags": flags, "boxes": json.dumps(boxes)}
+        records[split].append(record | {"layout": "own-photo", "degradation": "photo", "seed": 0})
+    for split, pages in records.items():
+        artifacts.write_jsonl(folder / split / "metadata.jsonl", pages)
+    counts = "、".join(f"{split} {len(pages)}" for split, pages in records.items())
     card = f"""# 自己的照片：{name}
 
 {len(images)} 张化验单照片（{counts}），共 {sum(map(len, reports.values()))} 行。标签由内置引擎提出、由人核对。
@@ -213,7 +212,7 @@ def accept(table: Path, name: str, shares: tuple[int, int, int]) -> int:
 各列与 `render_reports.py` 画的数据集相同；`boxes` 只有整行的框，人补的行没有框。
 """
     artifacts.write_text(folder / "README.md", card)
-    written = [folder / split / "metadata.jsonl" for split in lines]
+    written = [folder / split / "metadata.jsonl" for split in records]
     artifacts.mark_finished(folder, artifacts.fingerprint(list(shares), [table]), [*written, folder / "README.md"])
     print(f"{len(images)} 张（{counts}）写好了：{folder}")
     print(f"再查一遍：python 6-fine-tuning-vl/lint_labels.py {written[0]}")

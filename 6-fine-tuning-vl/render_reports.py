@@ -130,12 +130,11 @@ def build(recipe: Recipe, folder: Path, processes: int, force: bool) -> int:
     started = time.monotonic()
     if not render_all(recipe, folder, todo, len(jobs), processes):
         return fail("有画图的进程中途退出，原因见上面；再运行一次会接着画。", 1)
-    lines: dict[str, list[str]] = {split: [] for split in SPLITS}
+    records: dict[str, list[dict]] = {split: [] for split in SPLITS}
     for split, number in jobs:
-        lines[split].append(part_file(parts, split, number).read_text(encoding="utf-8"))
-    for split, texts in lines.items():
-        artifacts.write_text(folder / split / "metadata.jsonl", "\n".join(texts) + "\n")
-    records = {split: [json.loads(text) for text in texts] for split, texts in lines.items()}
+        records[split].append(json.loads(part_file(parts, split, number).read_text(encoding="utf-8")))
+    for split, rows in records.items():
+        artifacts.write_jsonl(folder / split / "metadata.jsonl", rows)
     contact_sheet(folder, records)
     artifacts.write_text(folder / "README.md", data_card(folder.name, recipe, records))
     for leftover in folder.rglob(".*.partial"):  # 写到一半被杀掉的
@@ -179,8 +178,7 @@ def render_share(recipe: Recipe, folder: Path, share: list, done) -> None:
         image, record = render_one(recipe, split, number)
         with artifacts.atomic_path(folder / split / record["file_name"]) as partial:
             image.save(partial, "JPEG", quality=95, subsampling=0)
-        line = json.dumps(record, ensure_ascii=False)
-        artifacts.write_text(part_file(folder / "parts", split, number), line)
+        artifacts.write_json(part_file(folder / "parts", split, number), record)
         with done.get_lock():
             done.value += 1
 
