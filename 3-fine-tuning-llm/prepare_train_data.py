@@ -22,6 +22,7 @@ from train_data import SPLITS, dialogue, matching_form, write_train_data
 
 from health_assistant import artifacts, hub
 from health_assistant.command_line import BadInput, command, new_parser
+from health_assistant.evaluation.answers import without_thinking
 from health_assistant.training.tiny_models import bundled_text
 
 SOURCES = {
@@ -45,9 +46,6 @@ ALPACA = "，Alpaca 的写法是 --map question=instruction+input,answer=output"
 UNKNOWN = {"license": "未知，用前请自己确认"}
 INVISIBLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 CONTROL = re.compile(r"<\|\w+\|>")  # ChatML 一类的控制词元：<|im_end|>、<|image_pad|>、<|endoftext|>……
-THOUGHT = re.compile(
-    r"<(think|thinking)>.*?(</\1>|\Z)|\A((?!<think).)*?</think(ing)?>", re.DOTALL
-)  # 没有开头或没有结尾的也算
 REASONS = {
     "empty": "问题或答案是空的",
     "only_thought": "只有思考没有回答",
@@ -278,11 +276,10 @@ def clean(
     seen: set[str] = set()
     for place, record in records:
         question, answer = (joined(record, columns[field], place, seen) for field in ("question", "answer"))
-        spoken = clean_text(THOUGHT.sub("", answer))
-        thought = spoken != answer
+        spoken, thought = without_thinking(answer)
         thoughts += thought
         if args.think == "strip":
-            answer = spoken
+            answer = clean_text(spoken)
         ask, reply = matching_form(question), matching_form(answer)
         key, pair = digest(ask), digest(f"{ask}\n{reply}")
         problems = {
