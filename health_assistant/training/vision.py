@@ -107,6 +107,7 @@ def load_image_processor(folder: Path, max_pixels: int | None = None):
 
 
 def open_page(page: Path):
+    """一页的图，摆正了的 RGB。"""
     from PIL import Image
 
     with Image.open(page) as image:
@@ -149,17 +150,11 @@ def page_processor(base: Path, max_pixels: int):
 
 def generation_inputs(pages: list, prompt: str, image_processor, tokenizer, max_pixels: int) -> dict:
     """对几页各问一句的输入，左边补齐：input_ids、attention_mask 各 [页数, 最长的一页]，另有图的几项。"""
-    import torch
-    from torch.nn.utils.rnn import pad_sequence
-
     images = [open_page(page) for page in pages]
     sizes = [image_tokens(image.size, max_pixels) for image in images]
-    prompts = [torch.tensor(encode_prompt(question(prompt), tokenizer, size)) for size in sizes]
-    batch = {
-        "input_ids": pad_sequence(prompts, True, tokenizer.pad_token_id, "left"),
-        "attention_mask": pad_sequence([torch.ones_like(ids) for ids in prompts], True, 0, "left"),
-    }
-    return with_pixels(batch, images, image_processor, tokenizer)
+    prompts = [encode_prompt(question(prompt), tokenizer, size) for size in sizes]
+    batch = tokenizer.pad({"input_ids": prompts}, padding_side="left", return_tensors="pt")
+    return with_pixels(dict(batch), images, image_processor, tokenizer)
 
 
 def save_processor(base: Path, target: Path, max_pixels: int) -> None:
