@@ -7,6 +7,7 @@ from pathlib import Path
 from health_assistant import templates
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.scoring import align
+from health_assistant.training.vision import open_page
 
 TEMPLATE = Path(__file__).with_name("vl_compare.html")
 SHOWN_PAGES, SHOWN_WIDTH = 12, 560
@@ -124,12 +125,7 @@ def _results(read: dict, truth: list) -> list[tuple[str, bool]]:
 
 
 def _small_image(path: Path) -> tuple[str, float]:
-    from PIL import Image
-
-    from health_assistant.images import upright_rgb
-
-    with Image.open(path) as opened:
-        image = upright_rgb(opened)
+    image = open_page(path)
     scale = min(1.0, SHOWN_WIDTH / image.width)
     small, data = image.resize([max(1, round(side * scale)) for side in image.size]), io.BytesIO()
     small.save(data, "JPEG", quality=70)

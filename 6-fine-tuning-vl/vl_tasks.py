@@ -14,6 +14,7 @@ from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, FLAG_WORDS, Flag, PrintedRow, Reading, ReadReport
 from health_assistant.lab_report.scoring import TrueItem
 from health_assistant.lab_report.vl_protocol import READ_PROMPT, UNREADABLE_ANSWER
+from health_assistant.training.vision import open_page
 
 ABNORMAL_PROMPT = "这张化验单上哪些项目的结果超出了参考范围？用一句话回答。"
 QUESTION_PROMPT = "这张化验单上“{}”的结果是多少？"
@@ -103,9 +104,7 @@ def one_question(items: list[PrintedRow], chance: random.Random) -> tuple[str, s
 def make_unreadable(pages: list[dict], share: float, folder: Path) -> list[dict]:
     """均匀挑出 share 这么多页，破坏到谁也读不出，存在 folder；答案是固定的一句话。不知道字高的页不挑。"""
     import numpy as np
-    from PIL import Image
 
-    from health_assistant.images import upright_rgb
     from health_assistant.lab_report.rendering import BEYOND_LIMITS
 
     known, names, tasks = [page for page in pages if text_height(page)], list(BEYOND_LIMITS), []
@@ -114,9 +113,8 @@ def make_unreadable(pages: list[dict], share: float, folder: Path) -> list[dict]
         page, ruin = known[number * len(known) // count], names[number % len(names)]
         target = folder / f"{page['image'].stem}-{ruin}.jpg"
         if not target.exists() or target.stat().st_mtime < page["image"].stat().st_mtime:
-            with Image.open(page["image"]) as image:
-                chance, height = np.random.default_rng(number), text_height(page)
-                ruined, _ = BEYOND_LIMITS[ruin](upright_rgb(image), chance, height)
+            chance = np.random.default_rng(number)
+            ruined, _ = BEYOND_LIMITS[ruin](open_page(page["image"]), chance, text_height(page))
             with atomic_path(target) as partial:
                 ruined.save(partial, "JPEG", quality=90)
         tasks.append({"image": target, "prompt": READ_PROMPT, "answer": UNREADABLE_ANSWER, "text_height": None})
