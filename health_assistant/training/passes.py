@@ -1,6 +1,7 @@
 """一次更新切成几次前向：每次按词元数装满，不按行数。
 
-前向要把整个基座过一遍（4 位的还要先还原），几百个词元与几千个词元花的时间差不多；装得满，GPU 才不空转。
+前向要把整个基座过一遍（4 位的还要先还原），在 GPU 上几百个词元与几千个词元花的时间差不多；装得满，GPU 才不空转。
+CPU 上每个词元的计算就占满了时间，不值得为少一次前向多算填充：配方的 pass_overhead 说一次前向的开销抵多少个词元。
 """
 
 import math
@@ -12,33 +13,29 @@ IGNORED = -100  # 交叉熵不计这个标签
 EVALUATED_TOGETHER = 64  # 验证集按长度排好，这么多条一起切；再多也省不了多少填充
 
 
-def cut(lengths: Sequence[int], most_tokens: int, processes: int = 1) -> list[list[int]]:
+def cut(lengths: Sequence[int], most_tokens: int, processes: int = 1, overhead: int = 2000) -> list[list[int]]:
     """lengths 的下标切成几组，一组是一次前向。
 
-    一组的行数 × 最长的一行（填充也算）不超过 most_tokens；单独一行就超过的自成一组。组数尽量少，是 processes
-    的倍数；同样多的组里取填充最少的。行数还不如 processes 多时，用 ~下标 补上不计损失的组。
+    一组的行数 × 最长的一行（填充也算）不超过 most_tokens；单独一行就超过的自成一组。少切一组省 overhead 个词元的时间，
+    却要多算填充：总的算来最少的切法。组数是 processes 的倍数；行数凑不出时，用 ~下标 补上不计损失的组。
     """
     order = by_length(lengths)
-    # 按长度排好，一组就是连续的一段。best[end]：前 end 行切成 count 段，（算的词元数，各段的终点）
-    best: list[tuple[int, tuple[int, ...]] | None] = [(0, ()), *[None] * len(order)]
-    whole = None
-    for count in range(1, len(order) + 1):
-        best = [None, *(_cheapest(best, lengths, order, end, most_tokens) for end in range(1, len(order) + 1))]
-        whole = best[-1]
-        if whole and count % processes == 0:
-            break
-    assert whole, "一行一组总是切得开"
-    ends = whole[1]
-    groups = [order[start:end] for start, end in zip((0, *ends[:-1]), ends, strict=True)]
-    return groups + [[~order[0]]] * (-len(groups) % processes)
-
-
-def _cheapest(best, lengths, order, end, most_tokens):
-    """前 end 行：最后一段从哪里开始，算的词元最少。"""
-    longest = lengths[order[end - 1]]
-    first = max(0, end - max(1, most_tokens // longest))
-    tried = ((best[start], (end - start) * longest) for start in range(first, end))
-    return min(((done[0] + cost, (*done[1], end)) for done, cost in tried if done), default=None)
+    # 按长度排好，一组就是连续的一段。cheapest[end]：前 end 行切成的组数除以 processes 的余数 -> （代价，各段的终点）
+    cheapest: list[dict[int, tuple[int, tuple[int, ...]]]] = [{0: (0, ())}]
+    for end, row in enumerate(order, 1):
+        longest = lengths[row]
+        first = max(0, end - max(1, most_tokens // longest))
+        ways: dict[int, tuple[int, tuple[int, ...]]] = {}
+        for start in range(first, end):
+            added = (end - start) * longest + overhead
+            for groups, (cost, ends) in cheapest[start].items():
+                way = (cost + added, (*ends, end))
+                left = (groups + 1) % processes
+                ways[left] = min(way, ways.get(left, way))
+        cheapest.append(ways)
+    _, ends = cheapest[-1].get(0) or min(cheapest[-1].values())
+    cuts = [order[start:end] for start, end in zip((0, *ends[:-1]), ends, strict=True)]
+    return cuts + [[~order[0]]] * (-len(cuts) % processes)
 
 
 def shuffled(lengths: Sequence[int], seed: int, epoch: int) -> list[int]:
@@ -63,6 +60,7 @@ class PassSampler:
     lengths: Sequence[int]
     together: int
     most_tokens: int
+    overhead: int
     order: Callable[[], list[int]]
     process: int = 0
     processes: int = 1
@@ -74,7 +72,7 @@ class PassSampler:
         order = self.order()
         for start in range(0, len(order), self.together):
             rows = order[start : start + self.together]
-            groups = cut([self.lengths[row] for row in rows], self.most_tokens, self.processes)
+            groups = cut([self.lengths[row] for row in rows], self.most_tokens, self.processes, self.overhead)
             passes = [[rows[at] if at >= 0 else ~rows[~at] for at in group] for group in groups]
             yield passes[self.process :: self.processes]
 

@@ -63,6 +63,8 @@ class Recipe(recipes.Recipe):
     # 没有同名的：per_device_train_batch_size 是一张卡一次前向的行数；这里更新的行数与卡数无关，前向的行数不定
     update_rows: PositiveInt = Field(8, description="更新一次参数用多少条对话；几张卡也是合起来这么多")
     pass_tokens: PositiveInt = Field(4096, description="每张卡一次前向最多多少个词元，填充也算；显存多半由它定")
+    # 默认值由 H100 上 14B QLoRA 每次 240 词元与装满的速度算出（3-fine-tuning-llm/results/gpu.md）
+    pass_overhead: NonNegativeInt = Field(2000, description="多一次前向的开销抵多少个词元；算的填充不比它多才并成一次")
     num_train_epochs: PositiveFloat = Field(3.0, description="训练数据过几遍")
     max_steps: int = Field(-1, description="最多更新几次参数；-1 由 num_train_epochs 决定")
     learning_rate: PositiveFloat = Field(2e-4, description="峰值学习率；随后按余弦降到 0")

@@ -5,7 +5,7 @@
              ──training_step──▶ 各次前向的损失按计损失的词元数加权、反向，梯度相加；裁剪，AdamW 走一步
              ──_save_checkpoint──▶ checkpoint-N，写全了才算数
 
-别的（学习率、优化器、混合精度、存取状态、提前停、留最好的一个）是 transformers 的 Trainer 与 trl 的 SFTTrainer 做的。
+别的（学习率照 shared_settings 的余弦，优化器、混合精度、存取状态、提前停、留最好的一个）是 transformers 的 Trainer 与 trl 的 SFTTrainer 做的。
 """
 
 import itertools
@@ -99,7 +99,10 @@ class PassTrainer(SFTTrainer):
         """DataLoader：一项是一次更新（together 条）在这个进程里的各次前向。"""
         lengths = [len(row["input_ids"]) for row in rows]
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
-        sampler = PassSampler(lengths, together, self.recipe.pass_tokens, lambda: order(lengths), process, processes)
+        recipe = self.recipe
+        sampler = PassSampler(
+            lengths, together, recipe.pass_tokens, recipe.pass_overhead, lambda: order(lengths), process, processes
+        )
         workers = 4 if "page" in rows[0] and not self.args.use_cpu else 0  # 缩图占 CPU，别让 GPU 等
         return pass_loader(rows, sampler, self.collate, pin_memory=not self.args.use_cpu, num_workers=workers)
 
