@@ -34,7 +34,8 @@ def value_doubt(
     `others_are_finer`：别的行的小数也比范围多一位（见 `is_finer`），那是这张单子的印法。
     """
     row, result, analyte = observed.row, observed.value, observed.analyte
-    if analyte and not has_agreeing_flag and is_impossible(result, row.unit, analyte):
+    # 数与印着的范围合得上的（D-二聚体 0.3 对 0-0.5），是单位印错了
+    if analyte and not has_agreeing_flag and flag != "normal" and is_impossible(result, row.unit, analyte):
         return "这样的数值几乎不可能，可能读漏了小数点"
     if not isinstance(result, Interval) or not isinstance(limits, Interval):
         return None
