@@ -149,7 +149,10 @@ def _what_to_do(subjects: Subjects) -> str:
     if checks and not at_least(heaviest, severity):
         reason = say("请先对照报告单原件，看最上面说的那一项有没有读错；没有读错的，按下面做。")
     own = next((subject.department for subject in subjects.each if subject.severity == severity), "")
-    return join_sentences(reason, say(_WHAT_TO_DO[severity], where=own or say("开单的科室或全科")))
+    words = _WHAT_TO_DO[severity]
+    if severity == "moderate" and subjects.report.person.pregnant:
+        words = "请在一两周内挂{where}，产检更近的就在产检时看，带上这张报告单。"
+    return join_sentences(reason, say(words, where=own or say("开单的科室或全科")))
 
 
 def _reassurance(subjects: Subjects) -> str:
