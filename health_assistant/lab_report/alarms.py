@@ -144,7 +144,9 @@ def raise_alarm(finding: Finding, person: Person) -> None:
         finding.severity = "grave"
         finding.alarm = f"{HURRY}：{said} 印着危急标记 {finding.mark}。请现在就联系开单的医生或去急诊，带上这张报告单。"
     elif possible == "grave" and _fits_another_unit(finding):
-        if is_impossible(finding.value, finding.unit, finding.analyte) and finding.value.inside(finding.interval):
+        value, limits = finding.value, finding.interval
+        holds = isinstance(value, Interval) and isinstance(limits, Interval) and value.inside(limits)
+        if holds and is_impossible(value, finding.unit, finding.analyte):
             return  # 140 mmol/L 的血红蛋白对 130-175：谁也不会有，是单位印错了
         finding.floor = "severe"
         why = "没有读到单位" if finding.lacks_unit else "单位与参考范围对不上"

@@ -227,7 +227,7 @@ def _overall(findings: list[Finding]) -> Severity | None:
     open_questions = sum(not _is_descriptive(finding) and not _looks_usual(finding) for finding in unknown)
     # 本身没有坏处的（尿结晶），印着标记也不要紧
     weighty = [finding for finding in unknown if not (finding.analyte and finding.analyte.is_harmless("abnormal"))]
-    weighty = [finding for finding in weighty if not _has_no_sides(finding)]  # Rh(D) 的 + 不是标记
+    weighty = [finding for finding in weighty if not _has_no_sides(finding)]
     is_flagged = any(finding.mark for finding in weighty)
     return "moderate" if not findings or open_questions * 2 > len(findings) or is_flagged else None
 
