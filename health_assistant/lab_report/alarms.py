@@ -9,13 +9,13 @@ from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.marks import flag_says, plain_flag
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.plausibility import misprints_unit
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Severity, at_least, worst
 from health_assistant.lab_report.severity import (
     can_be_grave,
     grade_deviation,
     grade_value,
-    is_impossible,
     lines_for,
     measured_as,
     span_of,
@@ -143,11 +143,9 @@ def raise_alarm(finding: Finding, person: Person) -> None:
     elif (marked or doubled) and finding.flag in ABNORMAL_FLAGS:
         finding.severity = "grave"
         finding.alarm = f"{HURRY}：{said} 印着危急标记 {finding.mark}。请现在就联系开单的医生或去急诊，带上这张报告单。"
+    elif possible == "grave" and misprints_unit(finding.value, finding.interval, finding.unit, finding.analyte):
+        return  # 单位印错了，不是危急值
     elif possible == "grave" and _fits_another_unit(finding):
-        value, limits = finding.value, finding.interval
-        holds = isinstance(value, Interval) and isinstance(limits, Interval) and value.inside(limits)
-        if holds and is_impossible(value, finding.unit, finding.analyte):
-            return  # 140 mmol/L 的血红蛋白对 130-175：谁也不会有，是单位印错了
         finding.floor = "severe"
         why = "没有读到单位" if finding.lacks_unit else "单位与参考范围对不上"
         unit = finding.compared_unit or finding.analyte.unit
