@@ -40,8 +40,7 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     if finding.flag in ABNORMAL_FLAGS:
         finding.severity = grade_deviation(finding.value, finding.interval, finding.flag, unit, analyte, person)
         own = _severity_for_person(finding, person) if analyte else None
-        # 照一般成人的范围超出不少，照孩子自己的只是略过：算轻微
-        is_slight = person.is_minor and (finding.severity, own) == ("moderate", "slight")
+        is_slight = person.is_minor and (finding.severity, own) == ("moderate", "slight")  # 孩子自己的范围只是略过
         finding.severity = own if is_slight else worst([finding.severity, own])
         if analyte and analyte.is_harmless(finding.flag) and not at_least(finding.severity, "marked"):
             finding.severity = None

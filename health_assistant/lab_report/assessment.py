@@ -225,10 +225,9 @@ def _overall(findings: list[Finding]) -> Severity | None:
     """没有判断的行里印着标记的，或没有判断的占了多半：不能当作没有事。"""
     unknown = [finding for finding in findings if finding.flag == "unknown"]
     open_questions = sum(not _is_descriptive(finding) and not _looks_usual(finding) for finding in unknown)
-    # 本身没有坏处的（尿结晶），印着标记也不要紧
-    weighty = [finding for finding in unknown if not (finding.analyte and finding.analyte.is_harmless("abnormal"))]
-    weighty = [finding for finding in weighty if not _has_no_sides(finding)]
-    is_flagged = any(finding.mark for finding in weighty)
+    # 本身没有坏处的（尿结晶）、不分高低的（Rh(D) 的 +），印着标记也不要紧
+    sided = [finding for finding in unknown if not _has_no_sides(finding)]
+    is_flagged = any(one.mark and not (one.analyte and one.analyte.is_harmless("abnormal")) for one in sided)
     return "moderate" if not findings or open_questions * 2 > len(findings) or is_flagged else None
 
 

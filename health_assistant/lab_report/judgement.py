@@ -139,8 +139,7 @@ def judge(
     if isinstance(interval, PartitionedInterval):
         fitting = interval.for_person(person.sex, person.age_years)
         interval = fitting[0] if len(fitting) == 1 else interval
-    has_sides = observed.analyte is None or bool(observed.analyte.meanings)  # Rh(D) 的 + 不是偏高
-    by_mark = flag_by_mark(observed, person) if interval is None and has_sides else None
+    by_mark = flag_by_mark(observed, person) if interval is None else None
     finding = Finding(
         **row.model_dump() | {"doubt": row.doubt or (_UNSURE if is_unsure else None)},
         observation=observed,
