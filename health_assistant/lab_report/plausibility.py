@@ -61,8 +61,9 @@ def misprints_unit(result: Value | None, limits: ReferenceRange | None, unit: st
     """140 mmol/L 的血红蛋白对 130-175，0.3 μg/L 的 D-二聚体对 0-0.5：结果与范围合得上，照印着的单位谁也不会有。"""
     if not isinstance(result, Interval) or not isinstance(limits, Interval) or limits.high is None:
         return False
-    is_unreal = is_impossible(Interval(limits.high, limits.high), unit, analyte)
-    return is_unreal and result.inside(limits) and not is_impossible(result, analyte.unit, analyte)
+    both = (result, Interval(limits.high, limits.high))
+    is_unreal = all(is_impossible(one, unit, analyte) and not is_impossible(one, analyte.unit, analyte) for one in both)
+    return is_unreal and result.inside(limits)
 
 
 def misread_doubt(observed: Observation, limits: ReferenceRange, is_newborn: bool = False) -> str | None:
