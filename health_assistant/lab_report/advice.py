@@ -34,6 +34,7 @@ _WHAT_TO_DO: dict[Severity, str] = {
     "severe": "请今天就去医院看{where}，挂不上号就去急诊，带上这张报告单。",
     "grave": "请现在就去急诊，或马上联系开单的医生，带上这张报告单。",
 }
+_AT_THE_CHECK_UP = "请在一两周内挂{where}，产检更近的就在产检时看，带上这张报告单。"
 _GENERAL_RED_FLAGS = "胸痛、呼吸困难、意识不清或抽搐、一侧手脚无力、大量出血或黑便、持续高热、尿量明显减少。"
 _BRING = "带上：报告单原件、以前的报告、正在用的药的包装或名单。"
 _ALWAYS_ASK = ["要不要复查，隔多久，要不要空腹？", "我正在用的药和保健品，会不会影响这些结果？"]
@@ -149,7 +150,9 @@ def _what_to_do(subjects: Subjects) -> str:
     if checks and not at_least(heaviest, severity):
         reason = say("请先对照报告单原件，看最上面说的那一项有没有读错；没有读错的，按下面做。")
     own = next((subject.department for subject in subjects.each if subject.severity == severity), "")
-    return join_sentences(reason, say(_WHAT_TO_DO[severity], where=own or say("开单的科室或全科")))
+    is_antenatal = severity == "moderate" and subjects.report.person.pregnant
+    words = _AT_THE_CHECK_UP if is_antenatal else _WHAT_TO_DO[severity]
+    return join_sentences(reason, say(words, where=own or say("开单的科室或全科")))
 
 
 def _reassurance(subjects: Subjects) -> str:

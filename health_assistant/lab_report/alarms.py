@@ -9,6 +9,7 @@ from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.marks import flag_says, plain_flag
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.plausibility import misprints_unit
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Severity, at_least, worst
 from health_assistant.lab_report.severity import (
@@ -38,13 +39,16 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     analyte, unit = finding.analyte, finding.compared_unit
     if finding.flag in ABNORMAL_FLAGS:
         finding.severity = grade_deviation(finding.value, finding.interval, finding.flag, unit, analyte, person)
-        if analyte:
-            finding.severity = worst([finding.severity, _severity_for_person(finding, person)])
+        own = _severity_for_person(finding, person) if analyte else None
+        is_slight = person.is_minor and (finding.severity, own) == ("moderate", "slight")  # 孩子自己的范围只是略过
+        finding.severity = own if is_slight else worst([finding.severity, own])
         if analyte and analyte.is_harmless(finding.flag) and not at_least(finding.severity, "marked"):
             finding.severity = None
         elif not at_least(finding.severity, "severe") and _is_usual_for(finding, person):
             finding.severity, finding.is_usual = "slight", finding.has_general_range
             finding.note = "按这个人的年龄或孕期，这个值并不少见；印着的范围未必是给这样的人的"
+        elif analyte and person.is_newborn and finding.severity == "moderate" and not finding.has_general_range:
+            finding.severity = "marked"  # 新生儿的不等几周；印着成人范围的不算
     elif finding.flag == "unknown" and finding.range_source == "none" and analyte and not finding.doubts_value:
         severity, way = grade_value(finding.value, unit, analyte, person)
         is_harmless = way is not None and analyte.is_harmless(way) and not at_least(severity, "marked")
@@ -138,6 +142,8 @@ def raise_alarm(finding: Finding, person: Person) -> None:
     elif (marked or doubled) and finding.flag in ABNORMAL_FLAGS:
         finding.severity = "grave"
         finding.alarm = f"{HURRY}：{said} 印着危急标记 {finding.mark}。请现在就联系开单的医生或去急诊，带上这张报告单。"
+    elif possible == "grave" and misprints_unit(finding.value, finding.interval, finding.unit, finding.analyte):
+        return  # 单位印错了，不是危急值
     elif possible == "grave" and _fits_another_unit(finding):
         finding.floor = "severe"
         why = "没有读到单位" if finding.lacks_unit else "单位与参考范围对不上"

@@ -47,6 +47,7 @@ class Assessment(LabReport):
     """成立的组合，重的在前。"""
 
 
+EARLIER = "这是上次的结果，这次又查了，以这次的为准"
 _NOT_BLOOD = re.compile("尿|粪|大便")
 _ONLY_IN_BLOOD = ("心肌标志物", "凝血")
 """尿、大便里从不测的几类：页眉的标本写着尿，多半是读错了，或说的是别的行。"""
@@ -191,7 +192,7 @@ def _set_earlier_aside(findings: list[Finding]) -> list[Finding]:
     read = {one.analyte.code for one in known if not is_earlier(one.name) and one.flag != "unknown"}
     aside = [one for one in known if is_earlier(one.name) and one.analyte.code in read]
     for finding in aside:
-        finding.withhold("这是上次的结果，这次又查了，以这次的为准")
+        finding.withhold(EARLIER)
     return [finding for finding in findings if finding not in aside]
 
 
@@ -224,9 +225,9 @@ def _overall(findings: list[Finding]) -> Severity | None:
     """没有判断的行里印着标记的，或没有判断的占了多半：不能当作没有事。"""
     unknown = [finding for finding in findings if finding.flag == "unknown"]
     open_questions = sum(not _is_descriptive(finding) and not _looks_usual(finding) for finding in unknown)
-    # 本身没有坏处的（尿结晶），印着标记也不要紧
-    weighty = [finding for finding in unknown if not (finding.analyte and finding.analyte.is_harmless("abnormal"))]
-    is_flagged = any(finding.mark for finding in weighty)
+    # 本身没有坏处的（尿结晶）、不分高低的（Rh(D) 的 +），印着标记也不要紧
+    sided = [finding for finding in unknown if not _has_no_sides(finding)]
+    is_flagged = any(one.mark and not (one.analyte and one.analyte.is_harmless("abnormal")) for one in sided)
     return "moderate" if not findings or open_questions * 2 > len(findings) or is_flagged else None
 
 

@@ -45,8 +45,8 @@ def flag_by_mark(observed: Observation, person: Person) -> Flag | None:
     own: list[str | None] = []
     if analyte:
         unit, usual = observed.unit or analyte.unit, analyte.reference or analyte.general
-        if usual is None and ways[0] == "low" and analyte.is_harmless("low"):
-            return None  # 甲胎蛋白低没有坏处：3000 旁边的 ↓ 多半是 ↑，没有别的可以对照
+        if usual is None and (not analyte.meanings or (ways[0] == "low" and analyte.is_harmless("low"))):
+            return None  # Rh(D) 的 + 不是偏高；甲胎蛋白低没有坏处：3000 旁边的 ↓ 多半是 ↑，没有别的可以对照
         is_comparable = usual and analyte.same_unit(unit)
         own.append(grade_value(value, unit, analyte, person, span_of(usual) if is_comparable else None)[1])
         if is_comparable:

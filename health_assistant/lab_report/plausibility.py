@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import Analyte, Direction
-from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, compare
+from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.printed_text import clean, normalize
 from health_assistant.lab_report.reference_range import DECIMAL_THOUSANDTHS, PAIR, parse_result
@@ -34,7 +34,8 @@ def value_doubt(
     `others_are_finer`：别的行的小数也比范围多一位（见 `is_finer`），那是这张单子的印法。
     """
     row, result, analyte = observed.row, observed.value, observed.analyte
-    if analyte and not has_agreeing_flag and is_impossible(result, row.unit, analyte):
+    is_odd = analyte is not None and is_impossible(result, row.unit, analyte)
+    if is_odd and not has_agreeing_flag and not misprints_unit(result, limits, row.unit, analyte):
         return "这样的数值几乎不可能，可能读漏了小数点"
     if not isinstance(result, Interval) or not isinstance(limits, Interval):
         return None
@@ -54,6 +55,15 @@ def value_doubt(
     if others_have_flags and _may_contain_arrow(row.result, result, limits):
         return "超出参考范围而没有标记，数里的 1 可能是箭头"
     return None
+
+
+def misprints_unit(result: Value | None, limits: ReferenceRange | None, unit: str, analyte: Analyte) -> bool:
+    """140 mmol/L 的血红蛋白对 130-175，0.3 μg/L 的 D-二聚体对 0-0.5：结果与范围合得上，照印着的单位谁也不会有。"""
+    if not isinstance(result, Interval) or not isinstance(limits, Interval) or limits.high is None:
+        return False
+    both = (result, Interval(limits.high, limits.high))
+    is_unreal = all(is_impossible(one, unit, analyte) and not is_impossible(one, analyte.unit, analyte) for one in both)
+    return is_unreal and result.inside(limits)
 
 
 def misread_doubt(observed: Observation, limits: ReferenceRange, is_newborn: bool = False) -> str | None:

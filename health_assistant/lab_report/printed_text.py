@@ -55,10 +55,10 @@ def clean(text: str) -> str:
 def fold_name(name: str) -> str:
     """名称与代号的比较形式：全角转半角，大写，去掉空白、星号、末尾的“测定”与括号里的说明。"""
     folded = re.sub(r"\([^)%#]*\)", "", normalize(name).upper().replace("PT(INR)", "PT-INR"))
-    folded = re.sub(r"[*★☆\s_]|(测定|检测)$", "", folded).replace("Α", "α")
-    # Creatinine, Serum 与 Cholesterol, Total
-    folded = re.sub(r"^(SERUM|PLASMA)(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD)$", "", folded)
-    return re.sub(r"^([A-Z]{3,}),(TOTAL|DIRECT|FASTING|FREE)$", r"\2\1", folded)
+    folded = re.sub(r"[*★☆\s_]|(测定|检测|LEVEL)$", "", folded).replace("Α", "α")
+    # Creatinine, Serum 与 Cholesterol, Total、Troponin I, High Sensitivity
+    folded = re.sub(r"^(SERUM|PLASMA)(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD|VENOUS|QUANT(ITATIVE)?)$", "", folded)
+    return re.sub(r"^([A-Z][A-Z\d]+),(TOTAL|DIRECT|FASTING|FREE|IONI[SZ]ED|ABSOLUTE|HIGHSENSITIVITY)$", r"\2\1", folded)
 
 
 def fold_code(code: str) -> str:

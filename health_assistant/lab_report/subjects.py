@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from health_assistant.lab_report.assessment import Assessment
+from health_assistant.lab_report.assessment import EARLIER, Assessment
 from health_assistant.lab_report.catalogue import Direction
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
@@ -97,7 +97,7 @@ def find_subjects(report: Assessment) -> Subjects:
     subjects.sort(key=lambda subject: rank(subject.severity), reverse=True)
     unknown = [finding for finding in report.items if finding.flag == "unknown" and not finding.severity]
     unscaled = [finding for finding in unknown if finding.analyte and not finding.analyte.meanings]
-    unjudged = [finding for finding in unknown if not finding.analyte or finding.analyte.meanings]
+    unjudged = [row for row in unknown if (not row.analyte or row.analyte.meanings) and row.note != EARLIER]
     return Subjects(report, subjects, harmless, strange, unscaled, unjudged)
 
 
@@ -162,7 +162,7 @@ def name_some(findings: list[Finding], most: int = 2) -> str:
     return say("{items} 等 {count} 项", items=named, count=len(findings)) if len(findings) > most else named
 
 
-_SAYS_WHEN = re.compile(r"复查|重抽|今天|[这两]几?天|[一几\d]周")
+_SAYS_WHEN = re.compile(r"复查|重抽|今天|[这两]几?天|[一两几\d]周")
 _WAITS = re.compile(r"(\d|几) ?(天内|周|个月|年)|体检|不急|不用急|以后每|下次|这几天|这周|近期")
 
 
@@ -207,7 +207,7 @@ def _about(finding: Finding, person: Person) -> Subject:
         department=department,
         why=meaning,
         do=do,
-        say=said,
+        say=said if at_least(finding.severity, "marked") else "",
         watch="" if finding.is_usual else say(analyte.red_flags.get(way, "")),
         first_aid=[first_aid] if is_urgent and first_aid else [],
         lines=lines if do else lines[:-1],

@@ -66,7 +66,7 @@ def test_a_trifle_gets_one_reassuring_true_sentence():
 def test_a_trifle_is_told_one_time_to_come_back():
     row = PrintedRow(name="丙氨酸氨基转移酶", code="ALT", result="60", unit="U/L", reference_range="9-50")
     newborn = compose_advice(assess(ReadReport(items=[row], age="5天")))
-    assert "这几天带宝宝" in newborn and "个月内复查" not in newborn
+    assert "下次看新生儿科医生" in newborn and "个月内复查" not in newborn
 
 
 def test_all_normal_is_said_plainly():
