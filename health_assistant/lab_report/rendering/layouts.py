@@ -34,7 +34,7 @@ class Layout:
 _DRAWS: dict[str, Callable[..., int]] = {
     draw.__name__: draw
     for draw in (
-        *(sheets.draw_sheet, sheets.ledger),
+        sheets.draw_sheet,
         *(phones.phone_cards, phones.phone_list, phones.phone_plain),
         *(phones.app_cards, phones.paired_cards, phones.night_list),
         *(papers.dot_matrix, papers.booklet, papers.independent_lab, papers.single_test, papers.one_test),
@@ -50,7 +50,7 @@ def _load() -> dict[str, Layout]:
         habits = tuple(Habits(**settings) for settings in entry.pop("habits", []))
         page: dict[str, Any] = {key: tuple(entry.pop(key)) for key in ("width", "size", "fonts") if key in entry}
         page |= {key: entry.pop(key) for key in ("height", "held_out") if key in entry}
-        if draw in (sheets.draw_sheet, sheets.ledger):
+        if draw is sheets.draw_sheet:
             entry["english"] = style.english
         layouts[name] = Layout(partial(draw, **entry), style, habits=habits, **page)
     return layouts

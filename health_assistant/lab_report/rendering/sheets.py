@@ -1,8 +1,8 @@
-"""由页头、一张表、页脚组成的版式：`draw_sheet` 的列宽照内容分，`ledger` 照写的比例分。写法见 layouts.yaml 的开头。"""
+"""由页头、一张表、页脚组成的版式，列宽照内容分；写法见 layouts.yaml 的开头。"""
 
 import re
 from collections.abc import Callable, Iterable
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 from health_assistant.lab_report.rendering.drawing import Column, Page, Pieces
 from health_assistant.lab_report.rendering.furniture import foot, head
@@ -28,8 +28,9 @@ def draw_sheet(page: Page, columns: list[str | list[str]], decorate: str = "",
     y = head(page, x0, x1, top, fields, choose(titles), english) if fields else top
     table |= {"rules": choose(rules), "band": choose(band)}
     y = _BODIES[body](page, chosen, x0, x1, y, **table)
-    if neighbour:
-        _cut_neighbour(page, choose(neighbour))
+    sides = choose(neighbour)
+    for side in ("left", "right") if sides == "both" else filter(None, [sides]):
+        _cut_neighbour(page, side)
     return foot(page, x0, x1, y, english)
 
 
@@ -119,50 +120,3 @@ def _fold(pieces: Pieces) -> list[Pieces]:
         if field == "reference_range" and cut and cut.start():
             return [[*pieces[:at], (field, text[: cut.start()])], [(field, text[cut.start() :]), *pieces[at + 1 :]]]
     return [pieces]
-
-
-def ledger(page: Page, columns: list[str], english: bool = False, blocks: int = 1, gutter: float = 1.0,
-           pad: float = 0.25, fields: int = 4, neighbour: bool = False) -> int:  # fmt: skip
-    """页头、按比例分列的表、页脚。
-
-    columns 的每列是 `模板 | 占几成 | l、m 或 r | 表头`；blocks 是并排几块，gutter 是两块之间的空白，
-    pad 是格子里的留白，都是字号的倍数；neighbour 是左右两边各露出旁边一张纸的一截，被照片的边切断。
-    """
-    size, x0, x1 = page.size, 96, page.image.width - 96
-    y = head(page, x0, x1, 60, fields, pick(page.rng, ("two", "one")), english)
-    parts = ([part.strip() for part in column.split("|")] for column in columns)
-    templates, shares, anchors, heads = zip(*parts, strict=True)
-    count, top, tall, gap = len(page.report.items), y, round(size * 1.6), gutter * size
-    length, wide = -(-count // blocks), (x1 - x0 - gap * (blocks - 1)) / blocks
-    page.line(x0, y, x1, y)
-    for block in range(blocks):
-        left = x0 + block * (wide + gap)
-        edges = edges_of(left, left + wide, map(float, shares))
-        cells = list(zip(pairwise(edges), templates, anchors, heads, strict=True))
-        for (start, end), _, anchor, words in cells:
-            x = {"l": start + pad * size, "m": (start + end) / 2, "r": end - pad * size}[anchor]
-            fitting = min(size, round(size * (end - start) / max(1, page.measure(words))))
-            page.text(x, y + tall / 2, words, fitting, anchor=anchor)
-        for index in range(block * length, min(count, (block + 1) * length)):
-            middle = y + tall * (index - block * length + 1.5)
-            for (start, end), template, anchor, _ in cells:
-                put(page, index, start + pad * size, end - pad * size, middle, template, anchor=anchor)
-    page.line(x0, y + tall, x1, y + tall, 1)
-    y += tall * (length + 1)
-    page.line(x0, y, x1, y)
-    if neighbour:
-        _neighbour(page, top, y, tall)
-    return foot(page, x0, x1, y, english)
-
-
-def _neighbour(page: Page, top: int, bottom: int, tall: int) -> None:
-    """左边露出单位与范围的尾巴，右边露出序号与名称的头；两张纸之间有一道影子。"""
-    rng, width, size = page.rng, page.image.width, page.size
-    tails = ("5.20", "mol/L", "U/L", "-40", "1.02", "↑", "g/L", "性", "")
-    names = ("1 谷草", "2 尿素", "3 肌酐", "4 葡萄", "5 甘油", "6 总胆", "7 白蛋", "8 钾", "9 尿酸")
-    shift = int(rng.integers(0, tall))
-    for at, y in enumerate(range(top + shift, bottom, tall)):
-        page.text(58, y, pick(rng, tails), size, anchor="r")
-        page.text(width - 52, y, names[at % len(names)], size)
-    for x in (72, width - 72):
-        page.line(x, top - tall, x, bottom + tall, 4, fill="#b9bcc2")
