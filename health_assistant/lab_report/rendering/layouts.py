@@ -35,9 +35,8 @@ _DRAWS: dict[str, Callable[..., int]] = {
     draw.__name__: draw
     for draw in (
         sheets.draw_sheet,
-        *(phones.phone_cards, phones.phone_list, phones.phone_plain),
-        *(phones.app_cards, phones.paired_cards, phones.night_list),
-        *(papers.dot_matrix, papers.booklet, papers.independent_lab, papers.single_test, papers.one_test),
+        *(phones.phone_cards, phones.phone_list, phones.phone_plain, phones.app_cards),
+        *(papers.dot_matrix, papers.booklet, papers.independent_lab, papers.one_test),
     )
 }
 

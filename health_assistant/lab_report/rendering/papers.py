@@ -8,7 +8,7 @@ from itertools import pairwise
 from PIL import Image, ImageFont
 
 from health_assistant.lab_report.rendering.drawing import FIELDS, Page, Pieces, split_lines, union
-from health_assistant.lab_report.rendering.furniture import HOSPITALS, day, foot, head, patient, record_origin
+from health_assistant.lab_report.rendering.furniture import HOSPITALS, day, foot, patient, record_origin
 from health_assistant.lab_report.rendering.sampling import panels, pick
 from health_assistant.lab_report.rendering.sheets import edges_of, put
 
@@ -235,42 +235,6 @@ def independent_lab(page: Page) -> int:
     page.text(x0, y + size * 1.2, "说明：检测结果仅对送检样本负责，不作为唯一诊断依据。", small)
     page.text(x0, y + size * 2.2, "The results apply only to the sample received.", small)
     return foot(page, x0, x1, y + round(size * 2.8))
-
-
-_REMARKS: Sequence[str] = (
-    "本项目采用化学发光法测定，线性范围 0.1-1000，批内变异小于 5%。",
-    "采血前请空腹 8-12 小时，避免剧烈运动；溶血、脂血会影响结果。",
-    "结果应结合病史与其他检查综合判断，2 周后可复查。",
-    "样本在 2-8 度可保存 7 天，报告时间为收到后 24 小时内。",
-)
-
-
-def single_test(page: Page) -> int:
-    """一页只有一项：每个内容一行，标签在前，下面是成段的说明，里面也有数。"""
-    rng, size, x0, x1 = page.rng, page.size, 100, page.image.width - 100
-    y = head(page, x0, x1, 60, 3, "two")
-    colon = pick(rng, ("：", "： ", ":"))
-    lines = pick(rng, (
-        ("项目名称|{name}", "英文缩写|{code}", "检测结果|{result} {mark}", "单位|{unit}", "参考区间|{reference_range}"),
-        ("检测项目|{name}({code})", "参考值|{reference_range} {unit}", "结果|{result}", "结果提示|{mark}"),
-        ("检验项目|{name}", "检验结果|{result} {unit} {mark}", "正常参考范围|{reference_range}"),
-    ))  # fmt: skip
-    printed = " ".join(lines)
-    for index in range(len(page.report.items)):
-        page.line(x0, y, x1, y, 2)
-        for line in lines:
-            label, template = line.split("|")
-            y += round(size * 1.9)
-            page.text(x0, y, label + colon, bold=True)
-            put(page, index, x0 + size * 7, x1, y, template)
-        if "{code}" not in printed:
-            put(page, index, x1 - size * 9, x1, y, "{code}", anchor="r")
-        y += round(size * 1.6)
-    page.line(x0, y, x1, y, 2)
-    for remark in rng.permutation(_REMARKS)[: rng.integers(2, 5)]:
-        y += round(size * 1.8)
-        page.text(x0, y, str(remark), round(size * 0.9))
-    return foot(page, x0, x1, y + size)
 
 
 def _write_lines(page: Page, index: int, x: float, y: int, pieces: Pieces) -> int:

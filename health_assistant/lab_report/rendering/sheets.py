@@ -97,8 +97,8 @@ DECORATIONS: dict[str, Callable[[Page], None]] = {
 
 
 def put(page: Page, index: int, left: float, right: float, y: float, template: str, size: int | None = None,
-        anchor: str = "l", ink: str = "") -> None:  # fmt: skip
-    """写一格，放不下就缩小；长的分人群的范围先折成两行。ink 是颜色，不写就照 `Page.ink_of`。"""
+        anchor: str = "l") -> None:  # fmt: skip
+    """写一格，放不下就缩小；长的分人群的范围先折成两行。"""
     pieces, size, room = page.fill_template(index, template), size or page.size, right - left
     lines = [pieces] if page.width_of(pieces, size) <= room else _fold(pieces)
     need = max(page.width_of(line, size) for line in lines)
@@ -106,7 +106,7 @@ def put(page: Page, index: int, left: float, right: float, y: float, template: s
     colour, bold = page.ink_of(index, template)
     x = {"l": left, "m": (left + right) / 2, "r": right}[anchor]
     for at, line in enumerate(lines):
-        page.pieces(index, x, y + (at - (len(lines) - 1) / 2) * size * 1.15, line, size, ink or colour, anchor, bold)
+        page.pieces(index, x, y + (at - (len(lines) - 1) / 2) * size * 1.15, line, size, colour, anchor, bold)
 
 
 def edges_of(x0: float, x1: float, shares: Iterable[float]) -> list[float]:
