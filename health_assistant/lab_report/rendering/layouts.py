@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from health_assistant.lab_report.rendering import papers, phones, sheets
+from health_assistant.lab_report.rendering import phones, sheets
 from health_assistant.lab_report.rendering.drawing import FONTS, Habits, Page
 from health_assistant.lab_report.rendering.sampling import Style, read_yaml
 
@@ -33,11 +33,7 @@ class Layout:
 
 _DRAWS: dict[str, Callable[..., int]] = {
     draw.__name__: draw
-    for draw in (
-        sheets.draw_sheet,
-        *(phones.phone_cards, phones.phone_list, phones.phone_plain, phones.app_cards),
-        *(papers.dot_matrix, papers.booklet, papers.independent_lab, papers.one_test),
-    )
+    for draw in (sheets.draw_sheet, phones.phone_cards, phones.phone_list, phones.phone_plain, phones.app_cards)
 }
 
 

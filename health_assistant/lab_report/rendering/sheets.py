@@ -1,17 +1,19 @@
-"""由页头、一张表、页脚组成的版式，列宽照内容分；写法见 layouts.yaml 的开头。"""
+"""纸上的版式：页头、一张表、页脚，写法见 layouts.yaml 的开头。返回画到的最低处的 y，之下的裁掉。"""
 
 import re
-from collections.abc import Callable, Iterable
-from itertools import accumulate
+import textwrap
+from collections.abc import Callable, Sequence
 
-from health_assistant.lab_report.rendering.drawing import Column, Page, Pieces
+from PIL import Image
+
+from health_assistant.lab_report.rendering.drawing import Column, Page
 from health_assistant.lab_report.rendering.furniture import foot, head
 from health_assistant.lab_report.rendering.sampling import pick
 
 
 def draw_sheet(page: Page, columns: list[str | list[str]], decorate: str = "",
-               body: str = "one_table", margin=(60, 99), top: int = 60, fields: int = 4, titles="two",
-               rules="ends", band="", neighbour="", english: bool = False, **table) -> int:  # fmt: skip
+               body: str = "one_table", margin=(60, 99), top: int = 60, fields: int = 4, titles="two", rules="ends",
+               band="", neighbour="", dotted: bool = False, english: bool = False, **table) -> int:  # fmt: skip
     """页头、表、页脚；各参数见 layouts.yaml 的开头。"""
 
     def choose(option):
@@ -20,7 +22,7 @@ def draw_sheet(page: Page, columns: list[str | list[str]], decorate: str = "",
     if decorate:
         DECORATIONS[decorate](page)
     texts = " | ".join(filter(None, map(choose, columns))).split(" | ")
-    parts = [re.fullmatch("([>^]?)(.*?)(=.*)?", text).groups() for text in texts]
+    parts = [re.fullmatch("(?s)([>^]?)(.*?)(=.*)?", text).groups() for text in texts]
     aligns = {">": "r", "^": "m", "": "l"}
     chosen = [Column(template, words and words[1:], aligns[align]) for align, template, words in parts]
     x0 = int(page.rng.integers(margin[0], margin[1] + 1))
@@ -31,7 +33,10 @@ def draw_sheet(page: Page, columns: list[str | list[str]], decorate: str = "",
     sides = choose(neighbour)
     for side in ("left", "right") if sides == "both" else filter(None, [sides]):
         _cut_neighbour(page, side)
-    return foot(page, x0, x1, y, english)
+    bottom = foot(page, x0, x1, y, english)
+    if dotted:
+        _fade(page, bottom, page.rng.uniform(0.1, 0.35))
+    return bottom
 
 
 def _one_table(page: Page, columns: list[Column], x0: int, x1: int, y: int, **table) -> int:
@@ -62,7 +67,52 @@ def _sections(page: Page, columns: list[Column], x0: int, x1: int, y: int, **tab
     return y
 
 
-_BODIES: dict[str, Callable[..., int]] = {"one_table": _one_table, "two_panels": _two_panels, "sections": _sections}
+def _range_below(page: Page, columns: list[Column], x0: int, x1: int, y: int, **table) -> int:
+    """一页一项：名称长的折行，参考范围在表下面的一段里。"""
+    size = page.size
+    for index, item in enumerate(page.report.items):
+        page.extras[index] = {"name": textwrap.fill(item.name, 18)}
+        y = page.table(columns, [index], x0, x1, y, **table)
+        page.text(x0, y + size, pick(page.rng, ("Bio. Ref. Interval. :-", "Reference Range :-")))
+        page.pieces(index, x0 + size, y + size * 2.6, [("reference_range", item.reference_range)])
+        y += size * 4
+    return y
+
+
+def _checkup(page: Page, columns: list[Column], x0: int, x1: int, y: int, **table) -> int:
+    """体检的册子：一行一般检查，每个面板一张小表，后面一段小结。"""
+    rng, size = page.rng, page.size
+    measured = (
+        f"身高 {rng.integers(152, 186)}cm  体重 {rng.uniform(46, 88):.1f}kg  "
+        f"血压 {rng.integers(102, 138)}/{rng.integers(62, 88)}mmHg  脉搏 {rng.integers(58, 95)}次/分"
+    )
+    page.text(x0, y + size * 0.8, f"一般检查  {measured}")
+    y, theme = y + round(size * 2.2), pick(rng, ("#1f6f78", "#35568c", "#7a4b6a", "#4f7a3a"))
+    for title, indices in page.spans():
+        page.drawing.rectangle((x0, y, x1, y + size * 1.6), theme)
+        page.text(x0 + size, y + size * 0.8, title, round(size * 1.1), "#ffffff", bold=True)
+        y = page.table(columns, indices, x0, x1, y + round(size * 1.6), **table)
+        y = _summary(page, indices, x0, x1, y + size) + round(size * 0.9)
+    return y
+
+
+def _summary(page: Page, indices: Sequence[int], x0: int, x1: int, y: float) -> int:
+    """一组后面的小结：成段的话，提到异常的项目。"""
+    odd = [page.report.items[index] for index in indices if page.report.items[index].mark]
+    shown = [pick(page.rng, ("", f"({' '.join(filter(None, (item.result, item.unit)))})")) for item in odd]
+    words = "、".join(f"{item.name}{value}异常" for item, value in zip(odd, shown, strict=True))
+    advice = pick(page.rng, ("建议清淡饮食，1-3个月后复查", "请结合临床，必要时专科就诊", "注意休息，两周后复查"))
+    text = f"小结：{words}，{advice}。" if odd else "小结：本组检查未见明显异常。"
+    lines = textwrap.wrap(text, int((x1 - x0) / page.size))
+    for at, line in enumerate(lines):
+        page.text(x0, y + at * page.size * 1.5, line)
+    return round(y + len(lines) * page.size * 1.5)
+
+
+_BODIES: dict[str, Callable[..., int]] = {
+    "one_table": _one_table, "two_panels": _two_panels, "sections": _sections, "checkup": _checkup,
+    "range_below": _range_below,
+}  # fmt: skip
 
 
 def _cut_neighbour(page: Page, side: str) -> None:
@@ -96,27 +146,9 @@ DECORATIONS: dict[str, Callable[[Page], None]] = {
 """layouts.yaml 里 `decorate` 的名字 -> 先画上的东西。"""
 
 
-def put(page: Page, index: int, left: float, right: float, y: float, template: str, size: int | None = None,
-        anchor: str = "l") -> None:  # fmt: skip
-    """写一格，放不下就缩小；长的分人群的范围先折成两行。"""
-    pieces, size, room = page.fill_template(index, template), size or page.size, right - left
-    lines = [pieces] if page.width_of(pieces, size) <= room else _fold(pieces)
-    need = max(page.width_of(line, size) for line in lines)
-    size = size if need <= room else max(12, int(size * room / need))
-    colour, bold = page.ink_of(index, template)
-    x = {"l": left, "m": (left + right) / 2, "r": right}[anchor]
-    for at, line in enumerate(lines):
-        page.pieces(index, x, y + (at - (len(lines) - 1) / 2) * size * 1.15, line, size, colour, anchor, bold)
-
-
-def edges_of(x0: float, x1: float, shares: Iterable[float]) -> list[float]:
-    """各列按比例分，所有的竖边。"""
-    return list(accumulate((share * (x1 - x0) for share in shares), initial=float(x0)))
-
-
-def _fold(pieces: Pieces) -> list[Pieces]:
-    for at, (field, text) in enumerate(pieces):
-        cut = re.search(r"\[?女|新生儿", text)
-        if field == "reference_range" and cut and cut.start():
-            return [[*pieces[:at], (field, text[: cut.start()])], [(field, text[cut.start() :]), *pieces[at + 1 :]]]
-    return [pieces]
+def _fade(page: Page, bottom: int, strength: float) -> None:
+    """每三行像素淡一行，像针头打出的点。"""
+    mask = Image.new("L", (1, bottom))
+    mask.putdata([round(255 * strength) * (y % 3 == 0) for y in range(bottom)])
+    mask = mask.resize((page.image.width, bottom), Image.Resampling.NEAREST)
+    page.image.paste(page.image.getpixel((0, 0)), (0, 0, page.image.width, bottom), mask)
