@@ -260,7 +260,9 @@ HEALTHY = {
 }
 
 
-@pytest.mark.parametrize("who", HEALTHY)
+@pytest.mark.parametrize(
+    "who", [pytest.param(who, marks=[pytest.mark.slow] if who != "40 岁男" else []) for who in HEALTHY]
+)
 def test_few_healthy_people_are_sent_to_a_doctor(who):
     """二十项各自独立、范围是中间 95% 的健康人（真的各项相关，实际更少）：至多 8% 去门诊，没有人去急诊。"""
     panel, sex, age = HEALTHY[who]
