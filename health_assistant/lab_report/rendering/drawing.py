@@ -204,7 +204,8 @@ class Page:
         width, height = self.measure(text, size) + size, size * 2
         layer = Image.new("L", (width, height), 0)
         brush = ImageDraw.Draw(layer)
-        brush.text((width // 2, height // 2), text, 255, load_font(self.font, size), anchor="mm")
+        font = self.font if has_glyph(self.font, text[0]) else next(iter(FONTS))
+        brush.text((width // 2, height // 2), text, 255, load_font(font, size), anchor="mm")
         if framed:
             brush.rounded_rectangle((2, 2, width - 3, height - 3), size // 4, outline=255, width=max(2, size // 12))
         layer = layer.rotate(angle, expand=True, resample=Image.Resampling.BILINEAR).point(lambda v: int(v * opacity))
