@@ -30,9 +30,8 @@ def draw_sheet(page: Page, columns: list[str | list[str]], decorate: str = "",
     y = head(page, x0, x1, top, fields, choose(titles), english) if fields else top
     table |= {"rules": choose(rules), "band": choose(band)}
     y = _BODIES[body](page, chosen, x0, x1, y, **table)
-    sides = choose(neighbour)
-    for side in ("left", "right") if sides == "both" else filter(None, [sides]):
-        _cut_neighbour(page, side)
+    if neighbour:
+        _cut_neighbour(page, choose(neighbour))
     bottom = foot(page, x0, x1, y, english)
     if dotted:
         _fade(page, bottom, page.rng.uniform(0.1, 0.35))
@@ -116,12 +115,12 @@ _BODIES: dict[str, Callable[..., int]] = {
 
 
 def _cut_neighbour(page: Page, side: str) -> None:
-    """旁边一栏只拍到边上（side：left、right）的几个字，与每一行齐。"""
+    """旁边一栏只拍到边上（side：left、right、both）的几个字，与每一行齐。"""
     for boxes in list(page.boxes.values()):
         y = (boxes["name"][1] + boxes["name"][3]) / 2
-        if side == "left":
+        if side != "right":
             page.text(page.size * 1.1, y, pick(page.rng, ("mmol/L", "3.5-9.5", "10^9/L", "U/L", "0", "")), anchor="r")
-        else:
+        if side != "left":
             page.text(page.image.width - page.size * 1.6, y, pick(page.rng, ("总蛋白", "血小板计数", "单核细胞", "")))
 
 
