@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import requests
@@ -106,38 +107,31 @@ def _from_first_hub(get: Callable[[Fetch, str], Path]) -> Path:
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
         raise HubError("环境变量 HF_HUB_OFFLINE 说不联网")
     reasons = []
-    probes = [Probe((os.environ.get(variable) or default).rstrip("/")) for _, variable, default, _ in HUBS]
+    bases = [(os.environ.get(variable) or default).rstrip("/") for _, variable, default, _ in HUBS]
+    probes = [_start_probe(base) for base in bases]
     deadline = time.monotonic() + PROBE_SECONDS
-    for (name, _, _, fetch), probe in zip(HUBS, probes, strict=True):
+    for (name, _, _, fetch), base, probe in zip(HUBS, bases, probes, strict=True):
         try:
-            probe.wait(deadline)
-            return get(fetch, probe.base)
+            probe.result(max(deadline - time.monotonic(), 0))
+            return get(fetch, base)
         except Exception as error:  # 网络库抛什么都有，哪一种都换下一个站
             reasons.append(f"{name} {reason_of(error)}")
     raise HubError("；".join(reasons))
 
 
-class Probe:
+def _start_probe(base: str) -> Future[None]:
     """在守护线程里问一个站通不通：域名解析不受 timeout 约束，不能让它拖住后面的站。"""
+    answered: Future[None] = Future()
 
-    def __init__(self, base: str) -> None:
-        self.base = base
-        self.error: Exception | None = requests.ConnectTimeout()
-        self.thread = threading.Thread(target=self.ask, daemon=True)
-        self.thread.start()
-
-    def ask(self) -> None:
+    def ask() -> None:
         try:
-            requests.head(self.base, timeout=PROBE_SECONDS)  # 答什么都行，答话就是通
-            self.error = None
+            requests.head(base, timeout=PROBE_SECONDS)  # 答什么都行，答话就是通
+            answered.set_result(None)
         except requests.RequestException as error:
-            self.error = error
+            answered.set_exception(error)
 
-    def wait(self, deadline: float) -> None:
-        """等到答话或 deadline（`time.monotonic` 的时刻）；不通时抛它的错误。"""
-        self.thread.join(max(0.0, deadline - time.monotonic()))
-        if self.error:
-            raise self.error
+    threading.Thread(target=ask, daemon=True).start()
+    return answered
 
 
 def check(file: Path, sha256: str | None) -> None:
@@ -158,7 +152,9 @@ def reason_of(error: Exception) -> str:
         status = getattr(told, "status_code", None) or getattr(getattr(told, "response", None), "status_code", None)
         if status:
             return f"答 HTTP {status}" + ("，没有这个文件" if status == 404 else "")
-    return "没有答话" if isinstance(error, requests.Timeout) else f"连不上，或传到一半断开（{type(error).__name__}）"
+    if isinstance(error, requests.Timeout | TimeoutError):
+        return "没有答话"
+    return f"连不上，或传到一半断开（{type(error).__name__}）"
 
 
 def file_sha256(path: Path) -> str:

@@ -39,29 +39,23 @@ class Photo:
     def __init__(self, data: bytes, file: int = 1) -> None:
         self._data = data
         self.file = file
-        self.size = open_image(data).size
-        """宽与高，像素，按 EXIF 摆正之前。"""
+        open_image(data)
 
     def upright(self) -> Image.Image:
         """给内置读者的原图：还没有解码，轮到它时读者自己解码、摆正。"""
         return open_image(self._data)
 
     def parts_for_model(self) -> list[bytes]:
-        """给视觉模型的 JPEG；长截图切成几张。损坏时抛 `BadImage`。"""
-        if not is_long(*self.size):
-            return [self.for_model()]
-        with _DECODERS:
-            return [_jpeg(strip) for strip in _strips(upright_rgb(open_image(self._data), MAX_LONG_PIXELS))]
-
-    def for_model(self) -> bytes:
-        """整张的 JPEG：摆正了，至多 `MODEL_PIXELS` 像素，重新编码，不带任何元数据。损坏时抛 `BadImage`。"""
+        """给视觉模型的 JPEG，摆正了，重新编码，不带任何元数据；长截图切成几张。损坏时抛 `BadImage`。"""
         with _DECODERS:
             image = open_image(self._data)
+            if is_long(*image.size):
+                return [_jpeg(strip) for strip in _strips(upright_rgb(image, MAX_LONG_PIXELS))]
             scale = _scale_for_model(image)
             if scale < 1:
                 # JPEG 可以直接解成几分之一大，快得多；小不到一成就不再往大里解
                 image.draft(None, _scaled(image, 0.9 * scale))
-            return _jpeg(upright_rgb(image))
+            return [_jpeg(upright_rgb(image))]
 
 
 class PdfPage:

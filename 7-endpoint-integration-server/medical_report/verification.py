@@ -1,6 +1,5 @@
 """两个读者对照：视觉模型读的每一行，由内置读者再读一遍。读得不一样的不下判断。"""
 
-from dataclasses import dataclass
 from typing import Any
 
 from health_assistant.lab_report.alignment import align, describe_reading, same_range, same_result, units_agree
@@ -27,11 +26,8 @@ _OPPOSITE = {("high", "abnormal"), ("low", "abnormal")}
 """一边印着偏高、一边印着偏低的标记容许的判断（见 `flag_says`）。"""
 
 
-@dataclass
-class _Row:
-    read: ReadRow
-    other: PrintedRow | None = None
-    """读得不一样时，另一个读者读的这一行。"""
+_Row = tuple[ReadRow, ReadRow | None]
+"""用的一行，和读得不一样时另一个读者读的这一行。"""
 
 
 def assess_verified(vision: Reading, embedded: Reading) -> Assessment:
@@ -43,16 +39,18 @@ def assess_verified(vision: Reading, embedded: Reading) -> Assessment:
     head, doubts = _compare_heads(vision, embedded)
     origin = _compare_origins(vision.origin, embedded.origin)
     notices = list(dict.fromkeys(vision.notices + embedded.notices))
-    assessed = assess(Reading(items=[row.read for row in rows], notices=notices, origin=origin, **head))
-    for row, finding in zip(rows, assessed.items, strict=True):
-        finding.verified = row.read.doubt not in (DIFFERENT, ONLY_VISION, ONLY_EMBEDDED)
-        finding.other_reading = describe_reading(row.other) if row.other else None
-    others = [row.other for row in rows if row.other]
-    alarms = [_alarm(row, assessed.report_type, assessed.person) for row in rows if row.other]
-    alarms = [alarm for alarm in alarms if alarm]
+    assessed = assess(Reading(items=[read for read, _ in rows], notices=notices, origin=origin, **head))
+    for (read, other), finding in zip(rows, assessed.items, strict=True):
+        finding.verified = read.doubt not in (DIFFERENT, ONLY_VISION, ONLY_EMBEDDED)
+        finding.other_reading = describe_reading(other) if other else None
+    others = [other for _, other in rows if other]
+    said = [_alarm(read, other, assessed.report_type, assessed.person) for read, other in rows if other]
+    alarms = [alarm for alarm in said if alarm]
     assessed.notices = alarms + doubts + assessed.notices
     assessed.doubts = alarms + assessed.doubts  # 改正别的行、导出的时候也要在
-    severity = severity_of(assess(ReadReport(items=[ReadRow.of(row) for row in others], **head))) if others else None
+    severity = (
+        severity_of(assess(ReadReport(items=[ReadRow.of(other) for other in others], **head))) if others else None
+    )
     if severity:
         # 两份读数里更要紧的那一份也许才是对的；读得不一样，至多说到今天就去
         raise_to(assessed, min(severity, "severe", key=SEVERITIES.index))
@@ -71,9 +69,9 @@ def _compare(vision: Reading, embedded: Reading) -> list[_Row]:
             before = partners[at]
             rows[before, -1] = _pair(theirs[before], our)
         else:
-            rows[before, at] = _Row(our.model_copy(update={"doubt": ONLY_EMBEDDED}))
+            rows[before, at] = our.model_copy(update={"doubt": ONLY_EMBEDDED}), None
     for at, their in enumerate(theirs):
-        rows.setdefault((at, -1), _Row(their.model_copy(update={"doubt": ONLY_VISION})))
+        rows.setdefault((at, -1), (their.model_copy(update={"doubt": ONLY_VISION}), None))
     return [rows[place] for place in sorted(rows)]
 
 
@@ -82,11 +80,11 @@ def _pair(their: ReadRow, our: ReadRow) -> _Row:
     printed_flag = max([flag for flag in (their.mark, our.mark) if flag], key=len, default=None)
     printed = their.printed() | {"mark": printed_flag}
     if not _same(their, our):
-        return _Row(our.model_copy(update=printed | {"doubt": DIFFERENT}), our)
+        return our.model_copy(update=printed | {"doubt": DIFFERENT}), our
     agreed: dict[str, Any] = {"unit": our.unit or their.unit, "doubt": our.doubt or their.doubt}
     if printed_flag != our.mark and (our.confidence or 0) >= MIN_CONFIDENCE:
         agreed["confidence"] = None  # 标记是视觉模型说的：没有印范围时，不能凭它断高低（见 flag_by_mark）
-    return _Row(our.model_copy(update=printed | agreed))
+    return our.model_copy(update=printed | agreed), None
 
 
 def _same(one: PrintedRow, other: PrintedRow) -> bool:
@@ -120,9 +118,8 @@ def _compare_origins(theirs: Origin, ours: Origin) -> Origin:
     return consistent({name: one for name, one in theirs.items() if name not in ours} | agreed)
 
 
-def _alarm(row: _Row, report_type: str, person: Person) -> str | None:
+def _alarm(read: ReadRow, other: ReadRow, report_type: str, person: Person) -> str | None:
     """视觉模型读的没有到危急值，另一个读者读的到了：同样要说。"""
-    read, other = row.read, row.other
     theirs = other.model_copy(update={"name": read.name, "code": read.code, "unit": other.unit or read.unit})
     if not possible_grave(theirs, read.report_type or report_type, person):
         return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import get_args
 
 from health_assistant.lab_report.alignment import describe_reading, same_range, same_result, units_agree
@@ -81,11 +82,8 @@ def _conflict_words(names: list[str]) -> str:
 def _titles(pages: Sequence[tuple[int, Reading]]) -> list[str]:
     """各页的报告名；没有印的接着前一页，第一页没有印的用后面第一个印着的。"""
     printed = [reading.report_type for _, reading in pages]
-    titles, last = [], next(filter(None, printed), "")
-    for title in printed:
-        last = title or last
-        titles.append(last)
-    return titles
+    first = next(filter(None, printed), "")
+    return list(accumulate(printed, lambda last, title: title or last, initial=first))[1:]
 
 
 def _join_heads(pages: Sequence[tuple[int, Reading]]) -> tuple[dict[str, str | None], list[str]]:

@@ -134,7 +134,7 @@ def test_the_log_says_nothing_of_the_photos(answers, report_server):
 
 
 def for_model(data: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(Photo(data).for_model()))
+    return Image.open(io.BytesIO(Photo(data).parts_for_model()[0]))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF"])
@@ -178,7 +178,7 @@ def test_no_metadata_goes_on_to_the_model(kind):
     more = {"comment": b"SECRET"} if kind == "JPEG" else {}
     data = encode(kind, exif=exif.tobytes(), xmp=b"<x>SECRET</x>", icc_profile=b"SECRET" * 30, **more)
     assert b"SECRET" in data
-    sent = Photo(data).for_model()
+    sent = Photo(data).parts_for_model()[0]
     assert b"SECRET" not in sent
     assert b"Exif" not in sent
 

@@ -28,7 +28,12 @@ from health_assistant.lab_report.report import PrintedRow, ReadReport
 EVERY_LAYOUT = LAYOUTS | HELD_OUT_LAYOUTS
 
 
-@pytest.mark.parametrize("layout", EVERY_LAYOUT)
+ONE_OF_EACH_KIND = ["classic", "two_panels_grid", "sub_tables", "checkup_booklet", "one_test", "dot_matrix",
+                    "phone_cards", "phone_list", "phone_one_cell", "app_cards"]  # fmt: skip
+"""画法各不相同的几种；别的只是数据不同。"""
+
+
+@pytest.mark.parametrize("layout", ONE_OF_EACH_KIND)
 def test_the_same_arguments_give_the_same_bytes(layout):
     first, again = render(layout, seed=7), render(layout, seed=7)
     assert first.image.tobytes() == again.image.tobytes()

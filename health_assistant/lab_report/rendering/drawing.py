@@ -14,7 +14,7 @@ from string import Formatter
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from health_assistant.lab_report.rendering.sampling import pick, settings
+from health_assistant.lab_report.rendering.sampling import english_names, pick, settings
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Box, Flag, ReadReport
 
 FONTS: dict[str, tuple[str, str]] = {
@@ -29,6 +29,9 @@ LATIN_FONTS: dict[str, tuple[str, str]] = {
 }
 """只有西文的字体，汉字换 FONTS 里的：许多医院的数字与汉字不是一套。版式点了名才用。"""
 
+TYPEWRITER_FONTS: dict[str, tuple[str, str]] = {"dejavu_mono": ("matplotlib", "mpl-data/fonts/ttf/DejaVuSansMono.ttf")}
+"""等宽的西文字体，像针式打印机。"""
+
 FIELDS = ("name", "code", "result", "unit", "reference_range", "mark")
 # 三套字体都没有上标数字的字形，一律把普通数字缩小抬高
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁾", "0123456789)")
@@ -42,7 +45,7 @@ Pieces = list[tuple[str | None, str]]
 
 @lru_cache(maxsize=128)
 def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    package, file = (FONTS | LATIN_FONTS)[name]
+    package, file = (FONTS | LATIN_FONTS | TYPEWRITER_FONTS)[name]
     return ImageFont.truetype(str(resources.files(package) / file), size, layout_engine=ImageFont.Layout.BASIC)
 
 
@@ -83,7 +86,7 @@ class Column:
     """表格的一列。
 
     template 里的 {name} {code} {result} {unit} {reference_range} {mark} 换成这一项印的字并记下框；
-    {low} {high} 是范围的两端，记作范围；{serial} {previous} {method} {specimen}、wording.yaml 的 cells 与
+    {low} {high} 是范围的两端，记作范围；{serial} {previous} {method} {specimen} {english}、wording.yaml 的 cells 与
     `Page.extras` 里的只画不记；其余照写，挨着空字段的括号与空格不写。
     heading 为 None 时从医院常用的说法里抽一个，"" 是没有表头。align 是 l、m、r。
     """
@@ -149,14 +152,6 @@ class Page:
         size = size or self.size
         return round(sum(self._advance(face, part, size) for face, part, _ in self._runs(text, size)))
 
-    def wrap(self, text: str, room: float) -> str:
-        """英文的一段折成几行，每行不宽过 room。"""
-        lines = [""]
-        for word in text.split(" "):
-            longer = f"{lines[-1]} {word}".strip()
-            lines[-1:] = [longer] if self.measure(longer) <= room or not lines[-1] else [lines[-1], word]
-        return "\n".join(lines)
-
     def text(self, x: float, y: float, text: str, size: int | None = None, fill: str | None = None,
              anchor: str = "l", bold: bool = False) -> Box | None:  # fmt: skip
         """在中线 y 上写一行字，anchor 是 l、m、r；返回墨迹的框，没有墨迹则为 None。"""
@@ -209,7 +204,8 @@ class Page:
         width, height = self.measure(text, size) + size, size * 2
         layer = Image.new("L", (width, height), 0)
         brush = ImageDraw.Draw(layer)
-        brush.text((width // 2, height // 2), text, 255, load_font(self.font, size), anchor="mm")
+        font = self.font if has_glyph(self.font, text[0]) else next(iter(FONTS))
+        brush.text((width // 2, height // 2), text, 255, load_font(font, size), anchor="mm")
         if framed:
             brush.rounded_rectangle((2, 2, width - 3, height - 3), size // 4, outline=255, width=max(2, size // 12))
         layer = layer.rotate(angle, expand=True, resample=Image.Resampling.BILINEAR).point(lambda v: int(v * opacity))
@@ -257,6 +253,8 @@ class Page:
         if field in ("low", "high"):
             sides = re.fullmatch(r"\(?(-?[\d.]+) ?[-~—～]+ ?([\d.]+)\)?", item.reference_range)
             return sides[1 if field == "low" else 2] if sides else item.reference_range if field == "high" else ""
+        if field == "english":
+            return english_names().get(item.name, "")
         if field == "specimen":
             return "尿液" if "尿" in self.report.report_type else "血清"
         return getattr(item, field, "") or ""
@@ -279,7 +277,7 @@ class Page:
         """
         rows = [(index, [self._cell(index, column) for column in columns]) for index in indices]
         if header:
-            rows.insert(0, (None, [[[(None, self._heading(column))]] for column in columns]))
+            rows.insert(0, (None, [split_lines([(None, self._heading(column))]) for column in columns]))
         size, lines, dash = self.size, _LINES[rules], 6 if "dashed" in rules else 0
         while True:
             widths = [max(self.width_of(line, size) for cell in column for line in cell)

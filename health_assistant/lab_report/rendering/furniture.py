@@ -33,13 +33,6 @@ def record_origin(page: Page, label: str, value: str) -> None:
             page.origin.setdefault(field, value)
 
 
-def day(page: Page) -> str:
-    """报告日期，记作真值。"""
-    reported = f"2024-0{page.rng.integers(1, 10)}-{page.rng.integers(10, 29)}"
-    record_origin(page, "报告日期", reported)
-    return reported
-
-
 def patient(page: Page, english: bool = False) -> list[tuple[str, str]]:
     """（标签，内容）的若干对，有的医院有、有的没有；性别、年龄在报告里有才写。"""
     rng, pairs = page.rng, _pairs(page, "patient_english" if english else "patient")

@@ -5,23 +5,29 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
-from health_assistant.lab_report.rendering import papers, phones, sheets
+from pydantic import BaseModel, ConfigDict, Field
+
+from health_assistant.lab_report.rendering import phones, sheets
 from health_assistant.lab_report.rendering.drawing import FONTS, Habits, Page
 from health_assistant.lab_report.rendering.sampling import Style, read_yaml
 
+_DRAWS: dict[str, Callable[..., int]] = {
+    draw.__name__: draw
+    for draw in (sheets.draw_sheet, phones.phone_cards, phones.phone_list, phones.phone_plain, phones.app_cards)
+}
 
-@dataclass(frozen=True)
-class Layout:
-    """draw 在 page 上画，返回最低处的 y；width、size 是页宽与字号的范围（像素），height 为 None 时按内容裁。
 
+class Layout(BaseModel):
+    """layouts.yaml 里的一种版式；这里没有的键是给画法的参数。
+
+    width、size 是页宽与字号的范围（像素），height 为 None 时按内容裁。
     habits 每页抽一个，空的是没有毛病。held_out 的留给测试，调读的规则时不看。
     """
 
-    draw: Callable[[Page], int]
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    drawn_by: str = Field("draw_sheet", alias="draw")
     style: Style = Style()
     width: tuple[int, int] = (1240, 1600)
     size: tuple[int, int] = (24, 30)
@@ -30,33 +36,13 @@ class Layout:
     habits: tuple[Habits, ...] = ()
     held_out: bool = False
 
-
-_DRAWS: dict[str, Callable[..., int]] = {
-    draw.__name__: draw
-    for draw in (
-        *(sheets.draw_sheet, sheets.ledger),
-        *(phones.phone_cards, phones.phone_list, phones.phone_plain),
-        *(phones.app_cards, phones.paired_cards, phones.night_list),
-        *(papers.dot_matrix, papers.booklet, papers.independent_lab, papers.single_test, papers.one_test),
-    )
-}
+    def draw(self, page: Page) -> int:
+        """在 page 上画，返回最低处的 y。"""
+        language = {"english": self.style.english} if self.drawn_by == "draw_sheet" else {}
+        return _DRAWS[self.drawn_by](page, **self.model_extra, **language)
 
 
-def _load() -> dict[str, Layout]:
-    """layouts.yaml -> 版式：`draw` 是画法，不写是 `draw_sheet`；`Layout` 没有的键是给画法的参数。"""
-    layouts = {}
-    for name, entry in read_yaml("layouts.yaml").items():
-        style, draw = Style(**entry.pop("style", {})), _DRAWS[entry.pop("draw", "draw_sheet")]
-        habits = tuple(Habits(**settings) for settings in entry.pop("habits", []))
-        page: dict[str, Any] = {key: tuple(entry.pop(key)) for key in ("width", "size", "fonts") if key in entry}
-        page |= {key: entry.pop(key) for key in ("height", "held_out") if key in entry}
-        if draw in (sheets.draw_sheet, sheets.ledger):
-            entry["english"] = style.english
-        layouts[name] = Layout(partial(draw, **entry), style, habits=habits, **page)
-    return layouts
-
-
-_ALL = _load()
+_ALL = {name: Layout(**entry) for name, entry in read_yaml("layouts.yaml").items()}
 LAYOUTS = {name: layout for name, layout in _ALL.items() if not layout.held_out}
 """名字 -> 版式，调读者时可以看。"""
 HELD_OUT_LAYOUTS = {name: layout for name, layout in _ALL.items() if layout.held_out}

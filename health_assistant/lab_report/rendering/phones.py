@@ -3,9 +3,8 @@
 import re
 
 from health_assistant.lab_report.rendering.drawing import Page
-from health_assistant.lab_report.rendering.furniture import HOSPITALS, day, patient_line, record_origin
+from health_assistant.lab_report.rendering.furniture import patient_line
 from health_assistant.lab_report.rendering.sampling import pick
-from health_assistant.lab_report.rendering.sheets import put
 
 _GREY, _BLACK, _HIGH, _LOW = "#8a8f98", "#222222", "#e5484d", "#2f6fd6"
 
@@ -87,61 +86,23 @@ def phone_plain(page: Page) -> int:
 
 
 def app_cards(page: Page) -> int:
-    """应用里的卡片：结果是大字，标记是色块，右边一条低、正常、高的色条与范围。"""
-    rng, size, width = page.rng, page.size, page.image.width
-    ground, theme = pick(rng, (("#f2f4f7", "#1c7c6c"), ("#eff3f8", "#2a62c9"), ("#f5f3ef", "#b0632c")))
-    count = len(page.report.items)
-    # 项目太多时压扁，一张截图总要放得下
-    tall = min(round(size * pick(rng, (5.2, 5.8))), (page.image.height - 900) // count - 14)
-    scale = min(1.0, tall / (size * 5.2))
-    page.drawing.rectangle((0, 0, width, page.image.height), ground)
-    page.drawing.rectangle((0, 0, width, 300), theme)
-    page.text(50, 40, f"{rng.integers(7, 22)}:{rng.integers(10, 60)}", round(size * 0.8), "#ffffff")
-    page.text(width - 50, 40, f"5G  {rng.integers(15, 99)}%", round(size * 0.8), "#ffffff", anchor="r")
-    page.text(width / 2, 120, "报告详情", round(size * 1.15), "#ffffff", anchor="m")
-    page.text(50, 120, "<", round(size * 1.2), "#ffffff")
-    page.drawing.rounded_rectangle((40, 180, width - 40, 400), 20, fill="#ffffff")
-    people = patient_line(page)
-    page.text(80, 235, page.report.report_type, round(size * 1.15), bold=True)
-    hospital = pick(rng, HOSPITALS)
-    record_origin(page, "医院", hospital)
-    page.text(80, 295, f"{people}  |  {hospital}", round(size * 0.82), "#8a9099")
-    odd = sum(item.mark is not None for item in page.report.items)
-    page.text(80, 352, f"共{count}项，异常{odd}项  报告时间 {day(page)}", round(size * 0.82), "#8a9099")
-    y, small, chip_right = 430, max(14, round(size * 0.8 * scale)), bool(rng.random() < 0.6)
-    unit_inline, label = bool(rng.random() < 0.7), pick(rng, ("参考范围：", "参考值 ", "正常值 ", ""))
+    """应用里的卡片：结果是大字，标记是色块里的白字，右边一条低、正常、高的色条与范围。"""
+    size, right, (_, y) = page.size, page.image.width - 76, _app_head(page, "报告详情", "化验结果")
+    label, small = pick(page.rng, ("参考范围：", "参考值 ", "正常值 ", "")), round(size * 0.8)
+    tall = round(size * pick(page.rng, (4.6, 5.2)))
     for index, item in enumerate(page.report.items):
-        page.drawing.rounded_rectangle((40, y, width - 40, y + tall), 16, fill="#ffffff")
-        middle, left, right = width * 0.52, 76, width - 76
-        name_y, value_y = y + tall * 0.24, y + tall * 0.66
-        title = page.fill_template(index, "{name}  {code}")
-        name_size = min(size, int(size * (middle + 80 - left) / max(1, page.width_of(title))))
-        page.pieces(index, left, name_y, title[:1], round(name_size * scale))
-        after = left + page.measure(item.name, round(name_size * scale)) + size * 0.5
-        page.pieces(index, after, name_y, title[2:], small, "#8a9099")
-        tint = "" if not item.mark else _LOW if page.flags[index] == "low" else _HIGH
-        big = max(16, round(size * 1.5 * scale))
-        big = min(big, int(big * (middle - left - 150) / max(1, page.measure(item.result, big))))
-        page.pieces(index, left, value_y, [("result", item.result)], big, tint, bold=True)
-        end = left + page.measure(item.result, big) + size * 0.35
-        # 范围要折行时单位不能再跟在后面
-        inline = unit_inline or bool(re.search("女|新生儿", item.reference_range))
-        if inline and item.unit:
-            page.pieces(index, end, value_y + big * 0.15, [("unit", item.unit)], small, "#8a9099")
-            end += page.measure(item.unit, small) + size * 0.4
+        page.drawing.rounded_rectangle((40, y, right + 36, y + tall), 16, "#ffffff")
         if item.mark:
-            wide = page.measure(item.mark, small) + small
-            x, at = (right - wide, name_y) if chip_right else (max(end, middle - wide), value_y)
-            page.drawing.rounded_rectangle((x, at - small * 0.8, x + wide, at + small * 0.8), small * 0.4, fill=tint)
-            page.pieces(index, x + small / 2, at, [("mark", item.mark)], small, "#ffffff")
-        _range_bar(page, index, width * 0.64, right, y + tall * 0.53, max(6, round(size * 0.28 * scale)))
-        tail = label + "{reference_range}" + ("" if inline else " {unit}")
-        template = tail if item.reference_range else "" if inline else "{unit}"
-        if template:
-            put(page, index, width * 0.56, right, y + tall * 0.78, template, small, "r")
+            tint, left = _LOW if page.flags[index] == "low" else _HIGH, right - page.measure(item.mark, small) - small
+            page.drawing.rounded_rectangle((left, y + size * 0.4, right, y + size * 1.8), small * 0.4, tint)
+        _range_bar(page, index, right * 0.64, right, y + tall * 0.56, max(6, round(size * 0.28)))
+        name = (76, round(size * 1.1), "{name}  {code}", size, _BLACK, "l")
+        value = (76, round(tall * 0.66), "{result} {unit}", round(size * 1.4), "", "l")
+        mark = (right - small // 2, round(size * 1.1), "{mark}", small, "#ffffff", "r")
+        limits = (right, round(tall * 0.8), label + "{reference_range}", small, _GREY, "r")
+        _write_item(page, index, y, name, value, mark, limits)
         y += tall + 14
-    page.text(width / 2, y + size, "— 已经到底了 —", small, "#8a9099", anchor="m")
-    return round(y + size * 2)
+    return y
 
 
 def _range_bar(page: Page, index: int, x0: float, x1: float, y: float, thick: int) -> None:
@@ -158,56 +119,3 @@ def _range_bar(page: Page, index: int, x0: float, x1: float, y: float, thick: in
     at = min(max(at, x0 + thick), x1 - thick)
     top = y - thick * 1.9
     page.drawing.polygon([(at - thick, top), (at + thick, top), (at, y - thick * 0.6)], "#444a52")
-
-
-def paired_cards(page: Page) -> int:
-    """手机上两张卡片一排：名称，下面一行大字是结果连着括号里的范围，再下面是单位与标记。"""
-    rng, size, width = page.rng, page.size, page.image.width
-    theme = pick(rng, ("#0f8a6c", "#3557c4", "#8a4bb0"))
-    page.drawing.rectangle((0, 0, width, page.image.height), "#eef1f5")
-    page.drawing.rectangle((0, 0, width, 150), theme)
-    title = pick(rng, ("检验详情", "我的化验", "健康档案"))
-    page.text(width / 2, 96, title, round(size * 1.2), "#ffffff", "m", bold=True)
-    page.text(48, 200, f"{page.report.report_type}   {patient_line(page)}", size)
-    forms = "{result}({reference_range})", "{result} ({reference_range})", "{result}{mark}[{reference_range}]"
-    joined = pick(rng, forms)
-    last = "{unit}" if "{mark}" in joined else "{unit}  {mark}"
-    wide, tall = (width - 72) // 2, round(size * 5.4)
-    for index in range(len(page.report.items)):
-        left, y = 24 + index % 2 * (wide + 24), 250 + index // 2 * (tall + 24)
-        page.drawing.rounded_rectangle((left, y, left + wide, y + tall), 18, fill="#ffffff")
-        inside, end = left + 24, left + wide - 24
-        put(page, index, inside, end, y + size * 1.0, "{name}", ink="#555b66")
-        put(page, index, inside, end, y + size * 2.7, joined, round(size * 1.15))
-        put(page, index, inside, end, y + size * 4.3, last, ink="#777d88")
-    return 250 + -(-len(page.report.items) // 2) * (tall + 24)
-
-
-def night_list(page: Page) -> int:
-    """夜间模式的列表：名称与代号在左，结果在右，下面一行灰字是范围与单位，标记是色块里的字。"""
-    rng, size, width = page.rng, page.size, page.image.width
-    ground, raised, plain, dim = pick(
-        rng, (("#000000", "#1c1c1e", "#f2f2f7", "#8e8e93"), ("#15181d", "#20252c", "#dfe3ea", "#8b93a1"))
-    )
-    page.drawing.rectangle((0, 0, width, page.image.height), ground)
-    page.text(48, 44, f"{rng.integers(0, 24)}:{rng.integers(10, 60)}", round(size * 0.8), plain, bold=True)
-    page.text(width / 2, 120, pick(rng, ("报告单", "检查结果", "检验报告")), round(size * 1.15), plain, "m", bold=True)
-    page.text(48, 200, page.report.report_type, size, dim)
-    y, tall = 250, round(size * 3.7)
-    forms = "参考 {reference_range} {unit}", "{reference_range}  {unit}", "正常范围:{reference_range}{unit}"
-    limits = pick(rng, forms)
-    for index, item in enumerate(page.report.items):
-        page.drawing.rounded_rectangle((24, y, width - 24, y + tall - 10), 14, fill=raised)
-        tint = "#ff7b72" if page.flags[index] in ("high", "abnormal") else "#79b8ff"
-        put(page, index, 56, width * 0.62, y + size * 1.1, "{name} {code}", ink=plain)
-        put(page, index, 56, width - 200, y + size * 2.55, limits, round(size * 0.85), ink=dim)
-        ink = tint if item.mark else plain
-        put(page, index, width * 0.64, width - 56, y + size * 1.1, "{result}", anchor="r", ink=ink)
-        if item.mark:
-            reach = page.measure(item.mark, round(size * 0.8)) / 2 + 14
-            middle, at = width - 56 - reach, y + size * 2.55
-            chip = middle - reach, at - size * 0.6, middle + reach, at + size * 0.6
-            page.drawing.rounded_rectangle(chip, 10, fill=tint)
-            page.pieces(index, middle, at, [("mark", item.mark)], round(size * 0.8), ground, "m")
-        y += tall
-    return y + size

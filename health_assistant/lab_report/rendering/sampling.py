@@ -134,6 +134,13 @@ def panels() -> dict[str, list[SampledAnalyte]]:
     return dict(by_panel)
 
 
+@cache
+def english_names() -> dict[str, str]:
+    """中文名称 -> 英文名称；只有缩写的不在里面。"""
+    analytes = [analyte for panel in panels().values() for analyte in panel if re.search("[a-z]{3}", analyte.english)]
+    return {name: analyte.english for analyte in analytes for name in analyte.names}
+
+
 def sample_report(rng: np.random.Generator, style: Style, abnormal_rate: float = 0.25) -> Sample:
     """按版式的要求抽一张化验单；`abnormal_rate` 是每一项落在范围外的概率，由别的项算出的除外。"""
     known, kinds = settings()["kinds"], style.usable_kinds

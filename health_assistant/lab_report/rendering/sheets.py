@@ -1,17 +1,19 @@
-"""由页头、一张表、页脚组成的版式：`draw_sheet` 的列宽照内容分，`ledger` 照写的比例分。写法见 layouts.yaml 的开头。"""
+"""纸上的版式：页头、一张表、页脚，写法见 layouts.yaml 的开头。返回画到的最低处的 y，之下的裁掉。"""
 
 import re
-from collections.abc import Callable, Iterable
-from itertools import accumulate, pairwise
+import textwrap
+from collections.abc import Callable, Sequence
 
-from health_assistant.lab_report.rendering.drawing import Column, Page, Pieces
+from PIL import Image
+
+from health_assistant.lab_report.rendering.drawing import Column, Page
 from health_assistant.lab_report.rendering.furniture import foot, head
 from health_assistant.lab_report.rendering.sampling import pick
 
 
 def draw_sheet(page: Page, columns: list[str | list[str]], decorate: str = "",
-               body: str = "one_table", margin=(60, 99), top: int = 60, fields: int = 4, titles="two",
-               rules="ends", band="", neighbour="", english: bool = False, **table) -> int:  # fmt: skip
+               body: str = "one_table", margin=(60, 99), top: int = 60, fields: int = 4, titles="two", rules="ends",
+               band="", neighbour="", dotted: bool = False, english: bool = False, **table) -> int:  # fmt: skip
     """页头、表、页脚；各参数见 layouts.yaml 的开头。"""
 
     def choose(option):
@@ -20,7 +22,7 @@ def draw_sheet(page: Page, columns: list[str | list[str]], decorate: str = "",
     if decorate:
         DECORATIONS[decorate](page)
     texts = " | ".join(filter(None, map(choose, columns))).split(" | ")
-    parts = [re.fullmatch("([>^]?)(.*?)(=.*)?", text).groups() for text in texts]
+    parts = [re.fullmatch("(?s)([>^]?)(.*?)(=.*)?", text).groups() for text in texts]
     aligns = {">": "r", "^": "m", "": "l"}
     chosen = [Column(template, words and words[1:], aligns[align]) for align, template, words in parts]
     x0 = int(page.rng.integers(margin[0], margin[1] + 1))
@@ -30,7 +32,10 @@ def draw_sheet(page: Page, columns: list[str | list[str]], decorate: str = "",
     y = _BODIES[body](page, chosen, x0, x1, y, **table)
     if neighbour:
         _cut_neighbour(page, choose(neighbour))
-    return foot(page, x0, x1, y, english)
+    bottom = foot(page, x0, x1, y, english)
+    if dotted:
+        _fade(page, bottom, page.rng.uniform(0.1, 0.35))
+    return bottom
 
 
 def _one_table(page: Page, columns: list[Column], x0: int, x1: int, y: int, **table) -> int:
@@ -61,16 +66,61 @@ def _sections(page: Page, columns: list[Column], x0: int, x1: int, y: int, **tab
     return y
 
 
-_BODIES: dict[str, Callable[..., int]] = {"one_table": _one_table, "two_panels": _two_panels, "sections": _sections}
+def _range_below(page: Page, columns: list[Column], x0: int, x1: int, y: int, **table) -> int:
+    """一页一项：名称长的折行，参考范围在表下面的一段里。"""
+    size = page.size
+    for index, item in enumerate(page.report.items):
+        page.extras[index] = {"name": textwrap.fill(item.name, 18)}
+        y = page.table(columns, [index], x0, x1, y, **table)
+        page.text(x0, y + size, pick(page.rng, ("Bio. Ref. Interval. :-", "Reference Range :-")))
+        page.pieces(index, x0 + size, y + size * 2.6, [("reference_range", item.reference_range)])
+        y += size * 4
+    return y
+
+
+def _checkup(page: Page, columns: list[Column], x0: int, x1: int, y: int, **table) -> int:
+    """体检的册子：一行一般检查，每个面板一张小表，后面一段小结。"""
+    rng, size = page.rng, page.size
+    measured = (
+        f"身高 {rng.integers(152, 186)}cm  体重 {rng.uniform(46, 88):.1f}kg  "
+        f"血压 {rng.integers(102, 138)}/{rng.integers(62, 88)}mmHg  脉搏 {rng.integers(58, 95)}次/分"
+    )
+    page.text(x0, y + size * 0.8, f"一般检查  {measured}")
+    y, theme = y + round(size * 2.2), pick(rng, ("#1f6f78", "#35568c", "#7a4b6a", "#4f7a3a"))
+    for title, indices in page.spans():
+        page.drawing.rectangle((x0, y, x1, y + size * 1.6), theme)
+        page.text(x0 + size, y + size * 0.8, title, round(size * 1.1), "#ffffff", bold=True)
+        y = page.table(columns, indices, x0, x1, y + round(size * 1.6), **table)
+        y = _summary(page, indices, x0, x1, y + size) + round(size * 0.9)
+    return y
+
+
+def _summary(page: Page, indices: Sequence[int], x0: int, x1: int, y: float) -> int:
+    """一组后面的小结：成段的话，提到异常的项目。"""
+    odd = [page.report.items[index] for index in indices if page.report.items[index].mark]
+    shown = [pick(page.rng, ("", f"({' '.join(filter(None, (item.result, item.unit)))})")) for item in odd]
+    words = "、".join(f"{item.name}{value}异常" for item, value in zip(odd, shown, strict=True))
+    advice = pick(page.rng, ("建议清淡饮食，1-3个月后复查", "请结合临床，必要时专科就诊", "注意休息，两周后复查"))
+    text = f"小结：{words}，{advice}。" if odd else "小结：本组检查未见明显异常。"
+    lines = textwrap.wrap(text, int((x1 - x0) / page.size))
+    for at, line in enumerate(lines):
+        page.text(x0, y + at * page.size * 1.5, line)
+    return round(y + len(lines) * page.size * 1.5)
+
+
+_BODIES: dict[str, Callable[..., int]] = {
+    "one_table": _one_table, "two_panels": _two_panels, "sections": _sections, "checkup": _checkup,
+    "range_below": _range_below,
+}  # fmt: skip
 
 
 def _cut_neighbour(page: Page, side: str) -> None:
-    """旁边一栏只拍到边上（side：left、right）的几个字，与每一行齐。"""
+    """旁边一栏只拍到边上（side：left、right、both）的几个字，与每一行齐。"""
     for boxes in list(page.boxes.values()):
         y = (boxes["name"][1] + boxes["name"][3]) / 2
-        if side == "left":
+        if side != "right":
             page.text(page.size * 1.1, y, pick(page.rng, ("mmol/L", "3.5-9.5", "10^9/L", "U/L", "0", "")), anchor="r")
-        else:
+        if side != "left":
             page.text(page.image.width - page.size * 1.6, y, pick(page.rng, ("总蛋白", "血小板计数", "单核细胞", "")))
 
 
@@ -95,74 +145,9 @@ DECORATIONS: dict[str, Callable[[Page], None]] = {
 """layouts.yaml 里 `decorate` 的名字 -> 先画上的东西。"""
 
 
-def put(page: Page, index: int, left: float, right: float, y: float, template: str, size: int | None = None,
-        anchor: str = "l", ink: str = "") -> None:  # fmt: skip
-    """写一格，放不下就缩小；长的分人群的范围先折成两行。ink 是颜色，不写就照 `Page.ink_of`。"""
-    pieces, size, room = page.fill_template(index, template), size or page.size, right - left
-    lines = [pieces] if page.width_of(pieces, size) <= room else _fold(pieces)
-    need = max(page.width_of(line, size) for line in lines)
-    size = size if need <= room else max(12, int(size * room / need))
-    colour, bold = page.ink_of(index, template)
-    x = {"l": left, "m": (left + right) / 2, "r": right}[anchor]
-    for at, line in enumerate(lines):
-        page.pieces(index, x, y + (at - (len(lines) - 1) / 2) * size * 1.15, line, size, ink or colour, anchor, bold)
-
-
-def edges_of(x0: float, x1: float, shares: Iterable[float]) -> list[float]:
-    """各列按比例分，所有的竖边。"""
-    return list(accumulate((share * (x1 - x0) for share in shares), initial=float(x0)))
-
-
-def _fold(pieces: Pieces) -> list[Pieces]:
-    for at, (field, text) in enumerate(pieces):
-        cut = re.search(r"\[?女|新生儿", text)
-        if field == "reference_range" and cut and cut.start():
-            return [[*pieces[:at], (field, text[: cut.start()])], [(field, text[cut.start() :]), *pieces[at + 1 :]]]
-    return [pieces]
-
-
-def ledger(page: Page, columns: list[str], english: bool = False, blocks: int = 1, gutter: float = 1.0,
-           pad: float = 0.25, fields: int = 4, neighbour: bool = False) -> int:  # fmt: skip
-    """页头、按比例分列的表、页脚。
-
-    columns 的每列是 `模板 | 占几成 | l、m 或 r | 表头`；blocks 是并排几块，gutter 是两块之间的空白，
-    pad 是格子里的留白，都是字号的倍数；neighbour 是左右两边各露出旁边一张纸的一截，被照片的边切断。
-    """
-    size, x0, x1 = page.size, 96, page.image.width - 96
-    y = head(page, x0, x1, 60, fields, pick(page.rng, ("two", "one")), english)
-    parts = ([part.strip() for part in column.split("|")] for column in columns)
-    templates, shares, anchors, heads = zip(*parts, strict=True)
-    count, top, tall, gap = len(page.report.items), y, round(size * 1.6), gutter * size
-    length, wide = -(-count // blocks), (x1 - x0 - gap * (blocks - 1)) / blocks
-    page.line(x0, y, x1, y)
-    for block in range(blocks):
-        left = x0 + block * (wide + gap)
-        edges = edges_of(left, left + wide, map(float, shares))
-        cells = list(zip(pairwise(edges), templates, anchors, heads, strict=True))
-        for (start, end), _, anchor, words in cells:
-            x = {"l": start + pad * size, "m": (start + end) / 2, "r": end - pad * size}[anchor]
-            fitting = min(size, round(size * (end - start) / max(1, page.measure(words))))
-            page.text(x, y + tall / 2, words, fitting, anchor=anchor)
-        for index in range(block * length, min(count, (block + 1) * length)):
-            middle = y + tall * (index - block * length + 1.5)
-            for (start, end), template, anchor, _ in cells:
-                put(page, index, start + pad * size, end - pad * size, middle, template, anchor=anchor)
-    page.line(x0, y + tall, x1, y + tall, 1)
-    y += tall * (length + 1)
-    page.line(x0, y, x1, y)
-    if neighbour:
-        _neighbour(page, top, y, tall)
-    return foot(page, x0, x1, y, english)
-
-
-def _neighbour(page: Page, top: int, bottom: int, tall: int) -> None:
-    """左边露出单位与范围的尾巴，右边露出序号与名称的头；两张纸之间有一道影子。"""
-    rng, width, size = page.rng, page.image.width, page.size
-    tails = ("5.20", "mol/L", "U/L", "-40", "1.02", "↑", "g/L", "性", "")
-    names = ("1 谷草", "2 尿素", "3 肌酐", "4 葡萄", "5 甘油", "6 总胆", "7 白蛋", "8 钾", "9 尿酸")
-    shift = int(rng.integers(0, tall))
-    for at, y in enumerate(range(top + shift, bottom, tall)):
-        page.text(58, y, pick(rng, tails), size, anchor="r")
-        page.text(width - 52, y, names[at % len(names)], size)
-    for x in (72, width - 72):
-        page.line(x, top - tall, x, bottom + tall, 4, fill="#b9bcc2")
+def _fade(page: Page, bottom: int, strength: float) -> None:
+    """每三行像素淡一行，像针头打出的点。"""
+    mask = Image.new("L", (1, bottom))
+    mask.putdata([round(255 * strength) * (y % 3 == 0) for y in range(bottom)])
+    mask = mask.resize((page.image.width, bottom), Image.Resampling.NEAREST)
+    page.image.paste(page.image.getpixel((0, 0)), (0, 0, page.image.width, bottom), mask)

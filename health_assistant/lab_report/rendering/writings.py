@@ -23,22 +23,6 @@ _UNIT_WORDS = {"/μL": "个/微升", "/HP": "个/高倍视野", "mmol/L": "毫�
                "g/L": "克/升", "U/L": "单位/升", "mg/L": "毫克/升"}  # fmt: skip
 
 
-def _comma(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> dict[str, str]:
-    """小数写成逗号；三位小数的少印一位，免得像千位分隔，少印了就到界上的照旧。"""
-    result = re.sub(r"(?<=\.\d\d)\d+$", "", item.result)
-    if result != item.result and float(result.lstrip("<>≤")) in map(float, re.findall(r"[\d.]+", item.reference_range)):
-        return {}
-    texts = {"result": result, "reference_range": item.reference_range}
-    return {field: re.sub(r"(?<=\d)\.(?=\d)", ",", text) for field, text in texts.items()}
-
-
-def _with_word(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> dict[str, str]:
-    """数后面写着阴性、阳性，只对上限：`0.02(阴性)`。"""
-    if not (re.fullmatch(r"[\d.]+", item.result) and re.match("[<≤]", item.reference_range)):
-        return {}
-    return {"result": f"{item.result}({'阴性' if flag == 'normal' else '阳性'})"}
-
-
 def _worded_limit(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> dict[str, str]:
     """范围里有词也有界：`阴性<1.00`。"""
     limits = item.reference_range
@@ -57,17 +41,6 @@ def _worded(negative: str, positive: str, item: PrintedRow, flag: Flag | None,
 def _unit_words(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> dict[str, str]:
     """单位写成汉字。"""
     return {"unit": _UNIT_WORDS.get(item.unit, item.unit)}
-
-
-def _counted(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) -> dict[str, str]:
-    """镜检的结果是范围：`3-5`；整个在界的一边，真值不变。"""
-    limits = re.fullmatch(r"0\D+(\d+)", item.reference_range)
-    if item.unit not in ("/HP", "/μL", "/uL") or not limits or flag not in ("normal", "high"):
-        return {}
-    top = int(limits[1])
-    start = int(rng.integers(0, max(1, top))) if flag == "normal" else top + int(rng.integers(1, 9))
-    end = min(top, start + 2) if flag == "normal" else start + int(rng.integers(2, 6))
-    return {"result": f"{start}-{end}" if end > start else str(start)}
 
 
 def _number_and_word(shape: str, normal: str, abnormal: str, item: PrintedRow, flag: Flag | None,
@@ -124,10 +97,11 @@ def _thousands(item: PrintedRow, flag: Flag | None, rng: np.random.Generator) ->
 
 
 WRITINGS: dict[str, Writing] = {
-    "comma": _comma, "with_word": _with_word, "worded_limit": _worded_limit, "unit_words": _unit_words,
-    "counted": _counted,
+    "worded_limit": _worded_limit,
+    "unit_words": _unit_words,
     "reactive": partial(_worded, "无反应性", "有反应性"),
     "detected": partial(_worded, "未检出", "检出"),
+    "with_word": partial(_number_and_word, "{}({})", "阴性", "阳性"),
     "word_in_brackets": partial(_number_and_word, "{}（{}）", "阴性", "阳性"),
     "word_after": partial(_number_and_word, "{} {}", "阴性", "阳性"),
     "sign_in_brackets": partial(_number_and_word, "{} ({})", "-", "+"),
