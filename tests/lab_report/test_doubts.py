@@ -245,6 +245,21 @@ def test_names_with_a_colon_behind_each_are_names():
     ]  # fmt: skip
 
 
+def test_names_with_a_colon_in_two_blocks_without_a_header():
+    """不认得的名称也凭冒号分出两栏；括号里的词与 0 是参考范围，夹在中间的文字结果是一行。"""
+    items = read(*({50: a, 260: b, 400: c, 600: d, 810: e, 950: f} for a, b, c, d, e, f in (
+        ("白细胞:", "2860", "(0-8)", "某蛋白:", "2.94 g/L", "(0.15-0.45)"),
+        ("颜色:", "淡黄色", "(无色)", "某糖:", "0.62 mmol/L", "(2.5-4.5)"),
+        ("红细胞:", "40", "(0)", "某染色:", "找到某菌", " "),
+        ("潘氏试验:", "阳性(3+)", "(阴性)", "乳酸:", "9.8 mmol/L", "(1.2-2.1)"),
+        ("审核者:", "某甲", " ", "报告日期:", "某日", " "))))  # fmt: skip
+    assert [(item.name, item.result, item.reference_range) for item in items] == [
+        ("白细胞", "2860", "(0-8)"), ("颜色", "淡黄色", "(无色)"), ("红细胞", "40", "(0)"),
+        ("潘氏试验", "阳性(3+)", "(阴性)"), ("某蛋白", "2.94", "(0.15-0.45)"), ("某糖", "0.62", "(2.5-4.5)"),
+        ("某染色", "找到某菌", ""), ("乳酸", "9.8", "(1.2-2.1)"),
+    ]  # fmt: skip
+
+
 def test_a_plus_before_the_number_is_a_mark_where_no_range_is_printed():
     items = read(*({50: name, 250: plus, 400: value, 560: unit} for name, plus, value, unit in (
         ("RBC", " ", "4.90", "10^12/L"), ("WBC", "+", "11.82", "10^9/L"), ("P-LCR", "十", "48.8", "%"),

@@ -49,6 +49,8 @@ class TextBox:
     line: float
     start: float
     end: float
+    is_label: bool = False
+    """后面印着冒号的名称（名称都印着冒号的单子上）。"""
 
     @cached_property
     def kind(self) -> "Kind":
