@@ -159,7 +159,7 @@ def _is_header(panel: dict[str, TextBox]) -> bool:
 
 
 def _seat_dates(panel: dict[str, TextBox], dates: dict[str, TextBox]) -> None:
-    newest = _newest(list(dates))
+    newest = newest_of(list(dates))
     for printed, box in dates.items():
         if "result" in panel or newest not in (None, printed):
             panel[f"ignored {box.start:.0f}"] = box
@@ -167,7 +167,7 @@ def _seat_dates(panel: dict[str, TextBox], dates: dict[str, TextBox]) -> None:
             panel["result" if newest else f"result {box.start:.0f}"] = box
 
 
-def _newest(dates: list[str]) -> str | None:
+def newest_of(dates: list[str]) -> str | None:
     """最近的日期；日月的先后各国写法不同，几种读法不一致时为 None。"""
     if len(dates) < 2:
         return dates[0] if dates else None

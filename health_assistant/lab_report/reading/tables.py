@@ -325,7 +325,8 @@ def _split_at(lines: list[list[Cell]], edges: list[float]) -> list[list[list[Cel
 def _headless(body: list[list[TextBox]]) -> list[Table]:
     """没有表头：栏由认得的名称的左端分，列由各行里确凿的数、范围与单位的位置定。"""
     lines = [[cell for box in line for cell in split_named(box)] for line in body]
-    names = [cell.box for line in lines for cell in line if cell.kind == "text" and (cell.box.is_label or is_known(cell.text))]
+    texts = [cell.box for line in lines for cell in line if cell.kind == "text"]
+    names = [box for box in texts if box.is_label or is_known(box.text)]
     groups: list[list[TextBox]] = []
     for box in sorted(names, key=lambda box: box.start):
         if groups and box.start - groups[-1][-1].start < 6 * box.height:
