@@ -108,6 +108,8 @@ class Row:
             return
         if len(self.limits) == 1 and self.limits[0].text in _POSITIVE:
             self.word = self.limits.pop()
+        if self.limits and self.limits[-1].kind != "text" and re.fullmatch("[一-鿿]*[章院科]", box.text):
+            return  # 印章上的字
         if self.limits and not joins(self.limits, box):
             self.doubt = _TWO_RANGES
         self.limits = _in_order([*self.limits, box])

@@ -228,9 +228,22 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
         if not found and line is not None:
             body.append(line)
             continue
+        if found and headers and not body and not any({"name", "result"} & panel.keys() for panel in found):
+            _add_subheads(headers, found)
+            continue
         tables.extend(_headed(headers, body) if headers else _headless(body))
         headers, body = found, []
     return tables
+
+
+def _add_subheads(headers: list[dict[str, TextBox]], below: list[dict[str, TextBox]]) -> None:
+    """表头折成两行：“参考范围”下面再分下限、上限。"""
+    edges = panel_edges(headers)
+    for panel in below:
+        for role, box in panel.items():
+            header = headers[sum(box.middle > edge for edge in edges)]
+            header.pop("range", None)
+            header[role] = box
 
 
 def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> list[Table]:
