@@ -4,8 +4,9 @@ import re
 from itertools import pairwise, zip_longest
 from statistics import median
 
+from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cards import find_headless_rows
-from health_assistant.lab_report.reading.cells import has_chinese, is_known
+from health_assistant.lab_report.reading.cells import has_chinese, is_known, split_name
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, has_item_name, is_item, is_subline, joins
 from health_assistant.lab_report.reading.seating import seat_line
 from health_assistant.lab_report.reading.tables import Table, join_boxes
@@ -53,8 +54,12 @@ def _may_be_item(row: Row) -> bool:
 
 
 def _is_section(row: Row, below: list[Row]) -> bool:
-    """小标题：只有名称，下面几项的名称都带着它（`C肽` 下面是 `空腹C肽`）。"""
-    return row.result is None and any(one.name and row.name.text in one.name.text for one in below)
+    """小标题：只有名称，下面几项的名称带着它（`空腹C肽` 上面的 `C肽`），或是同一项（`葡萄糖` 上面的 `空腹血糖`）。"""
+    if row.result is not None or row.limits:
+        return False
+    own = find_analyte(*split_name(row.name.text), "")
+    names = [one.name.text for one in below if one.name]
+    return any(row.name.text in name or own and own is find_analyte(*split_name(name), "") for name in names)
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:
