@@ -53,6 +53,8 @@ def judged(*rows: tuple[str, str, str]) -> list[str]:
         ("1:1200", "<1:1000", "normal"),
         ("1:8,600", "<1:350", "normal"),
         ("1:350", "<1:350", "high"),
+        ("1:128", "1:270", "high"),
+        ("1:26800", "1:350", "normal"),
     ],
 )
 def test_a_greater_denominator_is_a_lower_risk(result, limits, flag):

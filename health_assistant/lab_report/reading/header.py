@@ -120,6 +120,10 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     for panel, printed in zip(panels, dates, strict=True):
         if len(panel) >= 2:
             _seat_dates(panel, printed)
+        for key in [key for key in panel if key.startswith("unknown") and "MoM" in panel[key].text]:
+            # 范围说的是中位数的倍数，不是浓度
+            panel |= {f"ignored {box.start:.0f}": box for role in ("result", "unit") if (box := panel.pop(role, None))}
+            panel["result"] = panel.pop(key)
         merged = [role for role in ("mark", "unit") if role in panel and panel[role].text.startswith("结果")]
         if merged and "result" not in panel:
             panel["result"] = panel.pop(merged[0])  # `结果提示`、`结果单位`：除非另有结果一列

@@ -50,7 +50,9 @@ def _goes_on(above: list[Row], row: Row) -> bool:
 
 
 def _may_be_item(row: Row) -> bool:
-    return row.name is not None and has_item_name(row) and (row.result is not None or is_known(row.name.text))
+    if row.name is None or not has_item_name(row) or row.result and NOT_AN_ITEM.search(row.result.text):
+        return False
+    return row.result is not None or is_known(row.name.text)
 
 
 def _is_section(row: Row, below: list[Row]) -> bool:
