@@ -14,6 +14,7 @@ from health_assistant.lab_report.reading.tables import Table, join_boxes
 _NAMELESS = "没有读出这一行的项目名称"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
 """写着界限的，不是日期与时间。"""
+_SMALL = 0.65
 _VALUES = ("number", "bound", "term")
 _SHORT = 4
 _FINDING = re.compile(r"查见|检出|可见|发现|阳性|大量|异常|明显|生长|杆菌|球菌|真菌|病毒|细胞|核型|肿瘤")
@@ -26,6 +27,9 @@ def find_rows(table: Table) -> list[Row]:
         return find_headless_rows(table)
     rows = _headed_rows(table)
     items = [row for row in rows if is_item(row, True)]
+    # 字小得多的是图上的标注
+    least = _SMALL * median([row.anchor.height for row in items] or [0.0])
+    items = [row for row in items if row.anchor.height > least or row.result and row.name and is_known(row.name.text)]
     end = max((row.anchor.line for row in items if row.name), default=0.0)
     # 没有名称又没有范围的，在表的下面就是页脚里的数
     items = [row for row in items if row.name or row.limits or row.anchor.line < end]
