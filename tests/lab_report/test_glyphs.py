@@ -114,7 +114,9 @@ def lone(rng: random.Random, shape: str) -> str | None:
     return find_arrow(paper, (0, 0, width + 40, height), text_height=height / 1.3)
 
 
-@pytest.mark.parametrize(("ink", "at", "hides"), [("black", 34, True), ("black", 4, False), ("navy", 34, False)])
+@pytest.mark.parametrize(
+    ("ink", "at", "hides"), [("black", 34, True), ("black", 4, False), ("navy", 34, False), ("white", 4, False)]
+)
 def test_a_stroke_of_a_pen_along_the_foot_of_a_number_may_hide_its_point(ink, at, hides):
     image = Image.new("RGB", (110, 40), "white")
     brush = ImageDraw.Draw(image)

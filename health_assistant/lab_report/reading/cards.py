@@ -148,7 +148,7 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
     is_amount = same_line and row.result is not None and bool(_PLUSES.fullmatch(row.result.text))
     is_in_result = "range" in columns.spans and columns.nearest(box, ("result", "range")) == "result"
     if same_line and row.result and kind in ("number", "text") and _IN_BRACKETS.fullmatch(box.text):
-        row.add_limits(box)
+        row.add_limits(replace(box, text=box.text[1:-1]))
     elif kind == "range" and is_in_result and not cell.labelled and row.result is None and same_line:
         row.set_result(box)  # 结果本身是个数的范围（20-25）
     elif kind == "range" or cell.labelled and kind != "unit":
