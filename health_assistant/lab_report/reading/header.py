@@ -68,7 +68,7 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 """日期；`113/10` 是民国年月。"""
-_CLOCK = re.compile(r"(?<=\d)\s+(\d\d:\d\d)(:\d\d)?$")
+_CLOCK = re.compile(r"(?<=\d)\s+\d\d:\d\d(:\d\d)?$")
 _YEARS_BACK = 8
 """两位的年份至多是多少年前的；`14/01/25` 因此不是 2014 年。"""
 _WHOSE = re.compile(r"男|女|\b(?:fe)?male\b", re.IGNORECASE)
@@ -121,8 +121,9 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
         if len(panel) >= 2:
             _seat_dates(panel, printed)
         for key in [key for key in panel if key.startswith("unknown") and "MoM" in panel[key].text]:
-            # 范围说的是中位数的倍数，不是浓度
-            panel |= {f"ignored {box.start:.0f}": box for role in ("result", "unit") if (box := panel.pop(role, None))}
+            for role in {"result", "unit"} & panel.keys():  # 范围说的是中位数的倍数，不是浓度
+                box = panel.pop(role)
+                panel[f"ignored {box.start:.0f}"] = box
             panel["result"] = panel.pop(key)
         merged = [role for role in ("mark", "unit") if role in panel and panel[role].text.startswith("结果")]
         if merged and "result" not in panel:
@@ -191,7 +192,7 @@ def newest_of(dates: list[str]) -> str | None:
     for order in ("ymd", "dmy", "mdy", "md", "ym"):
         days = [_day(_CLOCK.sub("", one), order, this_year) for one in dates]
         if all(days):
-            clocks = [clock[1] if (clock := _CLOCK.search(one)) else "" for one in dates]
+            clocks = [one[len(_CLOCK.sub("", one)) :].strip() for one in dates]
             newest.add(max(zip(days, clocks, dates, strict=True))[2])
             is_close = order != "md" or max(days) - min(days) < timedelta(183)
             newest |= set() if is_close else set(dates)  # 没有印年份：可能跨了年
