@@ -90,7 +90,7 @@ def _with_blank_rows(rows: list[Row]) -> list[Row]:
         last = None
         for row in order:
             is_blank = row.result is None and not row.limits and row.unit is None and is_known(row.name.text)
-            is_worded = row.name.is_label and row.result is not None
+            is_worded = row.name.is_label and row.result is not None and order is rows  # 上面的是页眉
             is_aligned = abs(row.anchor.start - start) < row.anchor.height
             is_next = last is not None and 0 < abs(row.anchor.line - last.anchor.line) < 1.6 * pitch
             if id(row) in kept or ((is_blank or is_worded) and is_aligned and is_next):

@@ -54,14 +54,14 @@ def _goes_on(above: list[Row], row: Row) -> bool:
 
 
 def _may_be_item(row: Row) -> bool:
-    if row.name is None or not has_item_name(row) or row.result and NOT_AN_ITEM.search(row.result.text):
+    if row.name is None or not has_item_name(row):
         return False
-    return row.result is not None or is_known(row.name.text)
+    return is_known(row.name.text) or row.result is not None and not NOT_AN_ITEM.search(row.result.text)
 
 
 def _is_section(row: Row, below: list[Row]) -> bool:
     """小标题：只有名称，下面几项的名称带着它（`空腹C肽` 上面的 `C肽`），或是同一项（`葡萄糖` 上面的 `空腹血糖`）。"""
-    if row.result is not None or row.limits:
+    if row.result or row.limits or row.unit:
         return False
     own = find_analyte(*split_name(row.name.text), "")
     names = [one.name.text for one in below if one.name]

@@ -101,7 +101,8 @@ def _is_under(line: Line, names: Line) -> bool:
 def _grid(lines: list[Line]) -> tuple[list[Line], int]:
     """头一行是几个名称，再下一两行是各名称的结果、范围几列，左边是哪一次：转好的各行，与用去几行；不是的为空。"""
     names = [box for box in lines[0] if is_known(_parts(box)[0].text)]
-    down, headers = 0, []
+    headers: list[dict[str, TextBox]] = []
+    down = 0
     while len(names) > 1 and not headers and down < min(2, len(lines) - 1):
         down += 1
         headers = find_header(lines[down])
@@ -110,6 +111,8 @@ def _grid(lines: list[Line]) -> tuple[list[Line], int]:
         return [], 0
     first = columns[0][0].start
     below = list(takewhile(lambda line: len(line) > 1 and _MOMENT.search(line[0].text), lines[down + 1 :]))
+    if not below:
+        return [], 0
     rows: list[Line] = []
     for name, heads, (start, end) in zip(names, columns, pairwise([first, *panel_edges(headers), inf]), strict=True):
         unit = _parts(name)[1:]
