@@ -98,6 +98,7 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
             return []  # 表头里没有数
         words += [(role, word, box.text) for role, word in found or [("unknown", box)]]
     again = _repeated([role for role, *_ in words])
+    is_of_multiples = any(role == "range" and "MoM" in whole for role, _, whole in words)
     panels: list[dict[str, TextBox]] = [{}]
     dates: list[dict[str, TextBox]] = [{}]
     for at, (role, word, whole) in enumerate(words):
@@ -120,7 +121,8 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     for panel, printed in zip(panels, dates, strict=True):
         if len(panel) >= 2:
             _seat_dates(panel, printed)
-        for key in [key for key in panel if key.startswith("unknown") and "MoM" in panel[key].text]:
+        multiples = [key for key in panel if key.startswith("unknown") and "MoM" in panel[key].text]
+        for key in multiples if is_of_multiples else ():
             for role in {"result", "unit"} & panel.keys():  # 范围说的是中位数的倍数，不是浓度
                 box = panel.pop(role)
                 panel[f"ignored {box.start:.0f}"] = box
