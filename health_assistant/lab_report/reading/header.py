@@ -145,6 +145,16 @@ def panel_edges(headers: list[dict[str, TextBox]]) -> list[float]:
     return [(left[1] + right[0]) / 2 for left, right in pairwise(sides)]
 
 
+def add_subheads(headers: list[dict[str, TextBox]], below: list[dict[str, TextBox]]) -> None:
+    """表头折成两行：“参考范围”下面再分下限、上限。"""
+    edges = panel_edges(headers)
+    for panel in below:
+        for role, box in panel.items():
+            header = headers[sum(box.middle > edge for edge in edges)]
+            header.pop("range", None)
+            header[role] = box
+
+
 def without_legend(panel: list[list[Cell]]) -> list[list[Cell]]:
     """一栏里不是分级说明的各行；说明到下一个项目（认得的名称，或有数、有一个范围）为止，后面的行不能丢。"""
     kept, in_legend = [], False

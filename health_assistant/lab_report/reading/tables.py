@@ -17,7 +17,13 @@ from health_assistant.lab_report.reading.cells import (
     split_cells,
     split_named,
 )
-from health_assistant.lab_report.reading.header import add_code_column, find_header, panel_edges, without_legend
+from health_assistant.lab_report.reading.header import (
+    add_code_column,
+    add_subheads,
+    find_header,
+    panel_edges,
+    without_legend,
+)
 from health_assistant.lab_report.reading.text import TextBox
 
 _UNLIKELY: dict[str, dict[str, float]] = {
@@ -229,21 +235,11 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
             body.append(line)
             continue
         if found and headers and not body and not any({"name", "result"} & panel.keys() for panel in found):
-            _add_subheads(headers, found)
+            add_subheads(headers, found)
             continue
         tables.extend(_headed(headers, body) if headers else _headless(body))
         headers, body = found, []
     return tables
-
-
-def _add_subheads(headers: list[dict[str, TextBox]], below: list[dict[str, TextBox]]) -> None:
-    """表头折成两行：“参考范围”下面再分下限、上限。"""
-    edges = panel_edges(headers)
-    for panel in below:
-        for role, box in panel.items():
-            header = headers[sum(box.middle > edge for edge in edges)]
-            header.pop("range", None)
-            header[role] = box
 
 
 def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> list[Table]:
