@@ -92,6 +92,8 @@ def run_embedded(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
 
     from health_assistant.serving import serve
 
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # 读一页时的矩阵都小，numpy 不必分给几个线程
+
     def make_app():
         from model_server.api import create_app
         from model_server.embedded import ADVISOR, EmbeddedBackend

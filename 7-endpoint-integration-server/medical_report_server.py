@@ -4,8 +4,12 @@ python 7-endpoint-integration-server/medical_report_server.py
 curl -F image=@照片.jpg http://127.0.0.1:8000/analyze_medical_report
 """
 
+import os
 import sys
 from pathlib import Path
+
+# 读一页时的矩阵都小，numpy 分给几个线程算，空等费的核比算还多；导入 numpy 之前说才有用
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from medical_report import create_app
 from medical_report.analysis import get_analyst

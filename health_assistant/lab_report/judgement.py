@@ -21,7 +21,7 @@ from health_assistant.lab_report.plausibility import (
     value_doubt,
 )
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.reference_range import exponent, is_blank
+from health_assistant.lab_report.reference_range import exponent, is_blank, parse_range
 from health_assistant.lab_report.report import (
     UNREAD_MARK,
     Flag,
@@ -261,7 +261,9 @@ def _severity_by_own_range(finding: Finding, person: Person) -> Severity | None:
 
 
 def _applicable_range(observed: Observation) -> tuple[ReferenceRange | None, RangeSource]:
-    """印着的范围；没有印、目录又有把握时是目录里这一群人的范围。"""
+    """印着的范围；没有印、目录又有把握时是目录里这一群人的范围。筛查风险的截断值常印作 `1:270`，小于它才是低风险。"""
+    if re.fullmatch(r"1[:：]\d+", observed.row.reference_range) and _RISK.search(observed.row.name):
+        return parse_range(f"<{observed.row.reference_range}"), "printed"
     if observed.interval or not is_blank(observed.row.reference_range):
         return observed.interval, "printed"
     # 糖耐量别的时刻（180 分钟）没有公认的范围，随机血糖的只用来看危不危急

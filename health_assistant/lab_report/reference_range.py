@@ -80,12 +80,17 @@ def parse_range(text: str) -> ReferenceRange | None:
     if not re.search(r"[\w±+]|^\(?-\)?$", text):
         return None
     # 碱剩余的 `(-3.0)-3.0`、`(-2)-(+3)`：括起来的是带负号的数
+    whole = text
     text = re.sub(r"^\((-\d[\d.]*)\)[-~]\(?([+-]?\d[\d.]*)\)?", r"\1~\2", _without_label(text))
     if re.fullmatch(r"0(?:\.0+)?(?:%|个?/[hl]pf?)?", text, re.IGNORECASE):
         # 不该有的东西（原始细胞）的范围就是 0
         return Interval(Decimal(0), Decimal(0))
     return (
-        _parse_grouped(text) or _parse_interval(text) or _parse_worded(text) or _parse_tiers(text) or _parse_terms(text)
+        _parse_grouped(text)
+        or _parse_interval(text)
+        or _parse_worded(text)
+        or _parse_tiers(whole)
+        or _parse_terms(text)
     )
 
 

@@ -53,6 +53,8 @@ def judged(*rows: tuple[str, str, str]) -> list[str]:
         ("1:1200", "<1:1000", "normal"),
         ("1:8,600", "<1:350", "normal"),
         ("1:350", "<1:350", "high"),
+        ("1:128", "1:270", "high"),
+        ("1:26800", "1:350", "normal"),
     ],
 )
 def test_a_greater_denominator_is_a_lower_risk(result, limits, flag):
@@ -242,6 +244,21 @@ def test_names_with_a_colon_behind_each_are_names():
     items = read(*({50: name, 300: result, 500: limits or " "} for name, result, limits in lines))
     assert [(item.name, item.flag) for item in items] == [
         ("白细胞", "high"), ("红细胞", "normal"), ("血小板", "low"), ("某某计数", "high"),
+    ]  # fmt: skip
+
+
+def test_names_with_a_colon_in_two_blocks_without_a_header():
+    """不认得的名称也凭冒号分出两栏；括号里的词与 0 是参考范围，夹在中间的文字结果是一行。"""
+    items = read(*({50: a, 260: b, 400: c, 600: d, 810: e, 950: f} for a, b, c, d, e, f in (
+        ("白细胞:", "2860", "(0-8)", "某蛋白:", "2.94 g/L", "(0.15-0.45)"),
+        ("颜色:", "淡黄色", "(无色)", "某糖:", "0.62 mmol/L", "(2.5-4.5)"),
+        ("红细胞:", "40", "(0)", "某染色:", "找到某菌", " "),
+        ("潘氏试验:", "阳性(3+)", "(阴性)", "乳酸:", "9.8 mmol/L", "(1.2-2.1)"),
+        ("审核者:", "某甲", " ", "报告日期:", "某日", " "))))  # fmt: skip
+    assert [(item.name, item.result, item.reference_range) for item in items] == [
+        ("白细胞", "2860", "(0-8)"), ("颜色", "淡黄色", "无色"), ("红细胞", "40", "0"),
+        ("潘氏试验", "阳性(3+)", "(阴性)"), ("某蛋白", "2.94", "(0.15-0.45)"), ("某糖", "0.62", "(2.5-4.5)"),
+        ("某染色", "找到某菌", ""), ("乳酸", "9.8", "(1.2-2.1)"),
     ]  # fmt: skip
 
 

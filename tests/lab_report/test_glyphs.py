@@ -16,6 +16,7 @@ from scipy.stats import beta
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.reading.arrows import find_arrow, find_arrows, take_out_arrows
+from health_assistant.lab_report.reading.glyphs import may_hide_point
 from health_assistant.lab_report.reading.misreadings import repair_signs
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import ReportReader, read_page
@@ -111,6 +112,17 @@ def lone(rng: random.Random, shape: str) -> str | None:
     paper = np.full((height, width + 40, 3), np.median(pixels.reshape(-1, 3), axis=0), np.uint8)
     paper[:, 20:-20] = pixels
     return find_arrow(paper, (0, 0, width + 40, height), text_height=height / 1.3)
+
+
+@pytest.mark.parametrize(
+    ("ink", "at", "hides"), [("black", 34, True), ("black", 4, False), ("navy", 34, False), ("white", 4, False)]
+)
+def test_a_stroke_of_a_pen_along_the_foot_of_a_number_may_hide_its_point(ink, at, hides):
+    image = Image.new("RGB", (110, 40), "white")
+    brush = ImageDraw.Draw(image)
+    brush.text((8, 36), "1423", ink, load_font("noto_sans", 32), anchor="ls")
+    brush.line((50, at - 4, 105, at), "navy", 4)
+    assert may_hide_point(np.asarray(image)[:, :, ::-1]) == hides
 
 
 @pytest.mark.parametrize("shape", "↑↓")

@@ -224,6 +224,11 @@ def test_names_with_a_colon_before_their_value():
     ]  # fmt: skip
 
 
+def test_the_name_of_a_group_before_the_name_of_a_test_is_kept_with_it():
+    rows = headless_rows("早幼粒细胞|3.0|0.4-3.9", "系统|某幼红细胞|14.5|5.2-17.5", "中幼红细胞|17.0|2.6-10.7")
+    assert [row.name.text for row in rows] == ["早幼粒细胞", "系统 某幼红细胞", "中幼红细胞"]
+
+
 def strip_report(*head: str) -> Assessment:
     """尿条的小票：加号后面是约合多少，没有范围。"""
     lines = ("*BLD|+3 200 Ery/uL", "LEU|Neg", "BIL|Neg", "*PRO|+1 0.3 g/L", "pH|6.0", "NIT|Neg", "SG|1.020")

@@ -66,6 +66,7 @@ def test_ranges_with_two_sides(text):
         ("0,270-4,200", limits("0.270", "4.200")),
         ("<1.00×10^2", limits(None, "100", high_open=True)),
         ("合适范围:<5.20 边缘升高:5.20~6.19 升高:≥6.20", limits(None, "5.20", high_open=True)),
+        ("正常<30,微量白蛋白尿30-300,大量白蛋白尿>300", limits(None, "30", high_open=True)),
         ("理想:<2.60,合适:<3.40,升高:≥4.10", limits(None, "3.40", high_open=True)),
         ("降低:<1.00", limits("1.00", None)),
         ("(0.15,0.45)", limits("0.15", "0.45")),

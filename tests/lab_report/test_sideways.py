@@ -24,13 +24,32 @@ BANDS = [
     ["mmol/L", "μmol/L", "μmol/L"],
     ["3.1-8.0", "57-97", "208-428"],
 ]
+ONE_DAY = [
+    ["检验日期", "钾 mmol/L", "钠 mmol/L", "肌酐 μmol/L"],
+    ["2026-05-01 08:10", "3.2", "138", "88"],
+    ["2026-05-03 08:15", "7.2", "139", "132"],
+    ["2026-05-03 20:40", "4.1", "140", "120"],
+    ["参考范围", "3.5-5.3", "137-147", "57-97"],
+]
+LOAD = [
+    [" ", "葡萄糖 (mmol/L)", " ", "胰岛素(μIU/mL)", " "],
+    ["采血时间"],
+    [" ", "结果", "参考值", "结果", "参考值"],
+    ["空腹", "5.1", "3.9-6.1", "18.9", "2.6-24.9"],
+    ["120分钟", "11.6", "3.9-7.8", "148.3", "15.0-80.0"],
+]
 TWO_UNDATED = [["项目", "钾", "钠", "氯"], ["甲", "3.2", "138", "100"], ["乙", "3.6", "139", "101"]]
 UPRIGHT = [["白细胞", "红细胞", "血小板"], ["项目", "结果", "单位"], ["钾", "4.1", "mmol/L"], ["钠", "139", "mmol/L"]]
 
 
 def lines_of(texts):
     return group_lines(
-        [box(text, 50 + 240 * at, 100 + 40 * down) for down, line in enumerate(texts) for at, text in enumerate(line)]
+        [
+            box(text, 50 + 240 * at, 100 + 40 * down)
+            for down, line in enumerate(texts)
+            for at, text in enumerate(line)
+            if text != " "
+        ]
     )
 
 
@@ -44,6 +63,12 @@ def rows_of(lines):
         (BY_DATE, ["钾 3.6 mmol/L 3.5-5.3", "钠 139 mmol/L 137-147", "肌酐 132 μmol/L 57-97"]),
         (BANDS, ["谷丙转氨酶 85 U/L 9-50", "谷草转氨酶 30 U/L 15-40", "总胆红素 15.2 μmol/L 0-26",
                  "尿素 5.2 mmol/L 3.1-8.0", "肌酐 130 μmol/L 57-97", "尿酸 500 μmol/L 208-428"]),
+        (ONE_DAY, [f"{name}({clock}) {value}" for clock, values in (
+                       ("08:15", ("7.2 mmol/L 3.5-5.3", "139 mmol/L 137-147", "132 μmol/L 57-97")),
+                       ("20:40", ("4.1 mmol/L 3.5-5.3", "140 mmol/L 137-147", "120 μmol/L 57-97")))
+                   for name, value in zip(("钾", "钠", "肌酐"), values, strict=True)]),
+        (LOAD, ["葡萄糖(空腹) 5.1 mmol/L 3.9-6.1", "葡萄糖(120分钟) 11.6 mmol/L 3.9-7.8",
+                "胰岛素(空腹) 18.9 μIU/mL 2.6-24.9", "胰岛素(120分钟) 148.3 μIU/mL 15.0-80.0"]),
     ],
 )  # fmt: skip
 def test_a_table_with_a_column_for_each_test_is_read(texts, rows):

@@ -22,6 +22,8 @@ from health_assistant.lab_report.units import is_per_field
 _NO_COLUMNS = "没有表头，不能确定哪个是结果、哪个是范围"
 _PLUSES = re.compile(r"\+[1-4]|[1-4]\+|\+-|±")
 """加号单独一个不算：有的血球仪用它说偏高，后面的数才是结果。"""
+_IN_BRACKETS = re.compile(r"[(（](0|\D+)[)）]")
+"""结果后面括号里的词、0 是参考范围：`浑浊 (清晰透明)`、`40 ×10^6/L (0)`；括号里别的数说不准是什么。"""
 _ODD_PLACE = "结果的位置或字的大小与别的行不一样，可能不是结果"
 
 
@@ -77,7 +79,7 @@ def _ends_of_scale(line: list[Cell]) -> TextBox | None:
 
 
 def _with_blank_rows(rows: list[Row]) -> list[Row]:
-    """检验项目，和夹在它们中间、紧挨在前后而没有读到结果的（尿条上的 `NIT  -`）：认得的名称，左边对齐。"""
+    """检验项目，和夹在它们中间、紧挨在前后而没有读到结果的（尿条上的 `NIT  -`）、结果是文字的：名称左边对齐。"""
     items = [row for row in rows if is_item(row, False)]
     if len(items) < 2:
         return items
@@ -88,9 +90,10 @@ def _with_blank_rows(rows: list[Row]) -> list[Row]:
         last = None
         for row in order:
             is_blank = row.result is None and not row.limits and row.unit is None and is_known(row.name.text)
+            is_worded = row.name.is_label and row.result is not None and order is rows  # 上面的是页眉
             is_aligned = abs(row.anchor.start - start) < row.anchor.height
             is_next = last is not None and 0 < abs(row.anchor.line - last.anchor.line) < 1.6 * pitch
-            if id(row) in kept or (is_blank and is_aligned and is_next):
+            if id(row) in kept or ((is_blank or is_worded) and is_aligned and is_next):
                 kept.add(id(row))
                 last = row
     return [row for row in rows if id(row) in kept]
@@ -127,7 +130,7 @@ def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) 
     if NOT_AN_ITEM.search(cell.text) or (classify(bare) if mark else cell.box.kind) != "text":
         return False
     same_line = row is not None and row.anchor is not None and any(one.box is row.anchor for one in line)
-    if is_known(cell.text):
+    if cell.box.is_label or is_known(cell.text):
         # 名称旁边、名称下面的代号不是新的一行
         if row and not same_line and not row.limits and not row.code and is_subline(cell.box, row.name):
             return False
@@ -144,7 +147,9 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
     # 尿条上加号后面的数与单位（`+1 0.3 g/L`）是它约合多少
     is_amount = same_line and row.result is not None and bool(_PLUSES.fullmatch(row.result.text))
     is_in_result = "range" in columns.spans and columns.nearest(box, ("result", "range")) == "result"
-    if kind == "range" and is_in_result and not cell.labelled and row.result is None and same_line:
+    if same_line and row.result and kind in ("number", "text") and _IN_BRACKETS.fullmatch(box.text):
+        row.add_limits(replace(box, text=box.text[1:-1]))
+    elif kind == "range" and is_in_result and not cell.labelled and row.result is None and same_line:
         row.set_result(box)  # 结果本身是个数的范围（20-25）
     elif kind == "range" or cell.labelled and kind != "unit":
         if box.text and box.kind != "text" or kind == "text" and box.interval:
@@ -158,6 +163,8 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
         if same_line or not set(box.text) & set("↑↓▲▼"):
             row.add_mark(box)
     elif kind == "number":
+        if same_line and row.result and row.result.kind == "text" and not is_known(row.name.text):
+            row.name, row.result = join_boxes(row.name, row.result, " "), None  # 合并的格里的组名，和后面的名称
         if same_line or row.result is None or row.result.text in ARROW_LIKE:
             row.set_result(box)
     elif kind in ("bound", "term"):

@@ -48,7 +48,7 @@ _GLUED_MARKS = (
     re.compile(rf"(?P<bare>.*?(?:[\d)）阴阳性+±]|性[。.]))\s*\(?(?P<mark>[{_ARROWS}→←★]+|\*+)\)?"),
     re.compile(rf"(?P<bare>{_VALUE})\s*\(?(?P<mark>HH?|LL?|{_WORD_MARKS})\)?"),
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
-    re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%#])\s*(?P<mark>[↑↓]+)"),
+    re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%‰#])\s*(?P<mark>[↑↓]+)"),
 )
 _VALUE_AND_CLASS = re.compile(r"[<>≤≥]?\d[\d.,]*\s*[(]\s*\d级\s*[)]")
 """过敏原的浓度后面印着分级：`68.40 (5级)`。"""
@@ -72,7 +72,7 @@ _UNIT = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"(生物)?(参考|正常)(参考)?(范围|值|区间|数值)(范围)?\s*[:：]?\s*|(参考|正常)\s*([:：]|(?=[\d<>≤≥]))\s*"
+    r"(生物)?(参考|正常)(参考)?(范围|值|区间|数值)(范围)?\s*[:：]?\s*|参考\s*([:：]|(?=[\d<>≤≥]))\s*|正常\s*[:：]\s*"
     r"|((有效|治疗|目标)(血药)?(浓度)?)?(范围|窗)\s*[:：]\s*|(bio(logical)?\.?\s*)?ref(erence)?\.?\s*(range|interval|value)?s?\.?\s*[:：]\s*(-\s*$)?",
     re.IGNORECASE,
 )
@@ -82,6 +82,7 @@ _NAMED = re.compile(r"(?P<name>[^:：]{2,20}?)\s*[:：]\s*(?=[<>≤≥+\d±阴�
 """小票上名称、冒号、数连着印：`CK-MB: 38.6 ng/mL`。"""
 _LABEL_INSIDE = re.compile(
     r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])|(?<=[A-Za-z²%])(?=(参考|正常)(范围|值|区间)?\s*[\d<>≤≥])"
+    r"|(?<=\S)(?=[(（](参考(范围|值|区间)?|正常值)\s*[:：\d<>≤≥])"
 )
 _BRACKETED_RANGE = re.compile(r"(?<=[/A-Za-z][A-Za-z])\s*(?=\[[-\d<>])")
 """单位后面紧连着方括号里的范围：`131 mmol/L[136 - 146]`。"""
@@ -203,7 +204,7 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
     if kind != "text":
         return [(kind, offset, end, False)]
     bare, mark = split_mark(text)
-    if mark and _is_value(bare):
+    if mark and (_is_value(bare) or _unit_start(bare)):
         start = offset + text.index(bare)
         if start > offset:
             return [("mark", offset, start, False), *_typed(bare, start)]

@@ -102,6 +102,26 @@ def spread_at_point(pixels: np.ndarray) -> np.ndarray | None:
     return None
 
 
+_TINTED = 60
+"""纸最亮与最暗的一路相差到这么多灰度级，是彩色的底；拍得偏黄的纸不到 40。"""
+
+
+def may_hide_point(pixels: np.ndarray) -> bool:
+    """一个数（BGR、uint8）的下半截上有没有划过一道彩色的、与字一样浓的墨（钢笔的圈、勾）：小数点可能在它底下。"""
+    paper = np.median(pixels.reshape(-1, 3), axis=0)
+    if np.ptp(paper) > _TINTED:
+        return False  # 选中的一行，底是彩色的
+    shares = (pixels - paper) / 255  # 深底浅字的也一样
+    ink, colour = np.abs(shares).max(axis=2), np.ptp(shares, axis=2)
+    strong = ink > 0.6 * np.percentile(ink, 98)
+    plain = strong & (colour < 0.25 * ink)
+    if not plain.any() or plain.sum() < 0.2 * strong.sum():
+        return False  # 数自己就是彩色的
+    rows = np.flatnonzero(plain.any(axis=1))
+    struck = (strong & (colour > 0.4 * ink))[rows[0] + 6 * len(rows) // 10 : rows[-1] + 1]
+    return bool(struck.any(axis=0).sum() > 0.1 * len(rows))
+
+
 def _spread(pixels: np.ndarray, x0: int, x1: int, background: np.ndarray) -> np.ndarray:
     pad = np.full((len(pixels), max(2, round(0.12 * len(pixels))), 3), background, np.uint8)
     return np.hstack([pixels[:, :x0], pad, pixels[:, x0:x1], pad, pixels[:, x1:]])

@@ -68,6 +68,7 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 """日期；`113/10` 是民国年月。"""
+_CLOCK = re.compile(r"(?<=\d)\s+\d\d:\d\d(:\d\d)?$")
 _YEARS_BACK = 8
 """两位的年份至多是多少年前的；`14/01/25` 因此不是 2014 年。"""
 _WHOSE = re.compile(r"男|女|\b(?:fe)?male\b", re.IGNORECASE)
@@ -88,43 +89,70 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     名称、代号、序号一类又出现时是下一栏的开始。以日期为列名的：最近的是这次的结果，其余是从前的；
     看不出哪个最近的（`12-28` 与 `01-05`）都当作结果，使这一行起疑。
     """
+    words: list[tuple[str, TextBox, str]] = []
+    for box in line:
+        found = list(_words(box))
+        if _DATE.fullmatch(_CLOCK.sub("", box.text.strip())):
+            found = [("date", box)]
+        elif not found and re.search(r"\d", box.text):
+            return []  # 表头里没有数
+        words += [(role, word, box.text) for role, word in found or [("unknown", box)]]
+    again = _repeated([role for role, *_ in words])
+    is_of_multiples = any(role == "range" and "MoM" in whole for role, _, whole in words)
     panels: list[dict[str, TextBox]] = [{}]
     dates: list[dict[str, TextBox]] = [{}]
-    for box in line:
-        if _DATE.fullmatch(box.text.strip()):
-            dates[-1][box.text.strip()] = box
+    for at, (role, word, whole) in enumerate(words):
+        if role == "date":
+            dates[-1][word.text.strip()] = word
             continue
-        words = list(_words(box))
-        if not words and re.search(r"\d", box.text):
-            return []  # 表头里没有数
-        words = words or [("unknown", box)]
-        for role, word in words:
-            is_first = word.text == next((one.text for one in panels[-1].values()), None)
-            is_again = role in _STARTS_PANEL and role in panels[-1] or is_first  # 又印了这一栏的第一个词
-            if is_again and len(panels[-1]) >= 2:
-                panels.append({})
-                dates.append({})
-            if role == "serial" and "serial" in panels[-1]:
-                role = "code"  # 序号之外又有编号
-            # 两列结果、两列范围都要看：不知道哪一列是这个人这一次的，就要起疑
-            is_second = role in ("result", "range") and role in panels[-1]
-            key = f"{role} {word.start:.0f}" if role in ("ignored", "unknown") or is_second else role
-            if role == "range" and (whose := _WHOSE.search(box.text)):
-                key = f"range {whose[0]}"  # 男女的范围各印一列
-            panels[-1].setdefault(key, word)
+        is_first = word.text == next((one.text for one in panels[-1].values()), None)
+        is_again = role in _STARTS_PANEL and role in panels[-1] or is_first  # 又印了这一栏的第一个词
+        if again and at % again == 0 and at or is_again and len(panels[-1]) >= 2:
+            panels.append({})
+            dates.append({})
+        if role == "serial" and "serial" in panels[-1]:
+            role = "code"  # 序号之外又有编号
+        # 两列结果、两列范围都要看：不知道哪一列是这个人这一次的，就要起疑
+        is_second = role in ("result", "range") and role in panels[-1]
+        key = f"{role} {word.start:.0f}" if role in ("ignored", "unknown") or is_second else role
+        if role == "range" and (whose := _WHOSE.search(whole)):
+            key = f"range {whose[0]}"  # 男女的范围各印一列
+        panels[-1].setdefault(key, word)
     for panel, printed in zip(panels, dates, strict=True):
         if len(panel) >= 2:
             _seat_dates(panel, printed)
+        multiples = [key for key in panel if key.startswith("unknown") and "MoM" in panel[key].text]
+        for key in multiples if is_of_multiples else ():
+            for role in {"result", "unit"} & panel.keys():  # 范围说的是中位数的倍数，不是浓度
+                box = panel.pop(role)
+                panel[f"ignored {box.start:.0f}"] = box
+            panel["result"] = panel.pop(key)
         merged = [role for role in ("mark", "unit") if role in panel and panel[role].text.startswith("结果")]
         if merged and "result" not in panel:
             panel["result"] = panel.pop(merged[0])  # `结果提示`、`结果单位`：除非另有结果一列
     return [panel for panel in panels if _is_header(panel)]
 
 
+def _repeated(roles: list[str]) -> int:
+    """整个表头是同样几列印了几遍时（每一遍的头一个词可以不认得），一遍几列；不是的为 0。"""
+    sizes = [size for size in range(2, len(roles) // 2 + 1) if roles == roles[:size] * (len(roles) // size)]
+    return next((size for size in sizes if "result" in roles[:size]), 0)
+
+
 def panel_edges(headers: list[dict[str, TextBox]]) -> list[float]:
     """并排各栏的分界，横坐标。"""
     sides = [(min(b.start for b in h.values()), max(b.end for b in h.values())) for h in headers]
     return [(left[1] + right[0]) / 2 for left, right in pairwise(sides)]
+
+
+def add_subheads(headers: list[dict[str, TextBox]], below: list[dict[str, TextBox]]) -> None:
+    """表头折成两行：“参考范围”下面再分下限、上限。"""
+    edges = panel_edges(headers)
+    for panel in below:
+        for role, box in panel.items():
+            header = headers[sum(box.middle > edge for edge in edges)]
+            header.pop("range", None)
+            header[role] = box
 
 
 def without_legend(panel: list[list[Cell]]) -> list[list[Cell]]:
@@ -159,7 +187,7 @@ def _is_header(panel: dict[str, TextBox]) -> bool:
 
 
 def _seat_dates(panel: dict[str, TextBox], dates: dict[str, TextBox]) -> None:
-    newest = _newest(list(dates))
+    newest = newest_of(list(dates))
     for printed, box in dates.items():
         if "result" in panel or newest not in (None, printed):
             panel[f"ignored {box.start:.0f}"] = box
@@ -167,16 +195,17 @@ def _seat_dates(panel: dict[str, TextBox], dates: dict[str, TextBox]) -> None:
             panel["result" if newest else f"result {box.start:.0f}"] = box
 
 
-def _newest(dates: list[str]) -> str | None:
+def newest_of(dates: list[str]) -> str | None:
     """最近的日期；日月的先后各国写法不同，几种读法不一致时为 None。"""
     if len(dates) < 2:
         return dates[0] if dates else None
     this_year = date.today().year
     newest: set[str] = set()
     for order in ("ymd", "dmy", "mdy", "md", "ym"):
-        days = [_day(one, order, this_year) for one in dates]
+        days = [_day(_CLOCK.sub("", one), order, this_year) for one in dates]
         if all(days):
-            newest.add(dates[days.index(max(days))])
+            clocks = [one[len(_CLOCK.sub("", one)) :].strip() for one in dates]
+            newest.add(max(zip(days, clocks, dates, strict=True))[2])
             is_close = order != "md" or max(days) - min(days) < timedelta(183)
             newest |= set() if is_close else set(dates)  # 没有印年份：可能跨了年
     return newest.pop() if len(newest) == 1 else None

@@ -164,7 +164,10 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     named = [box for box in boxes if box.text.endswith(":") and is_known(box.text[:-1])]
     if len(named) >= _MIN_NAMED:
         boxes = [
-            box if NOT_AN_ITEM.search(box.text[:-1]) else replace(box, text=box.text.removesuffix(":")) for box in boxes
+            replace(box, text=box.text[:-1], is_label=True)
+            if box.text.endswith(":") and not NOT_AN_ITEM.search(box.text[:-1])
+            else box
+            for box in boxes
         ]
     lines = group_lines(boxes)
     turned = turn_sideways(lines)

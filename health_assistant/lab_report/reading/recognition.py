@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from health_assistant.lab_report.reading.arrows import ARROWS, take_out_arrows
-from health_assistant.lab_report.reading.glyphs import count_raised, ends_raised, spread_at_point
+from health_assistant.lab_report.reading.glyphs import count_raised, ends_raised, may_hide_point, spread_at_point
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.text import TextReader, crop
 
@@ -53,11 +53,14 @@ def _without_footnote(page: Page, at: int, read: tuple[str, float], has_arrow: b
 def _with_point(
     page: Page, at: int, read: tuple[str, float], reader: TextReader, texts: list[tuple[str, float]]
 ) -> tuple[str, float]:
-    """挤得紧的 `2.0` 会读成 20：像素里像有点的整数，把点两边垫开再认一次。"""
-    text, _ = read
+    """挤得紧的 `2.0` 会读成 20：像素里像有点的整数，把点两边垫开再认一次；笔迹划过底线的，点看不见，没有把握。"""
+    text, sure = read
     if not re.fullmatch(r"\d{2,4}", text):
         return read
-    spread = spread_at_point(crop(page.pixels, page.quads[at]))
+    pixels = crop(page.pixels, page.quads[at])
+    if may_hide_point(pixels):
+        return text, min(sure, 1 - sure)
+    spread = spread_at_point(pixels)
     if spread is None:
         return read
     ((again, score),) = reader.recognize_crops([spread])

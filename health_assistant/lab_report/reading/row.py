@@ -35,7 +35,7 @@ NOT_AN_ITEM = re.compile(
     r"|(检验|检测|测试|报告|操作|复核|批准|录入|签发|主管|医师|技师|打印)(者|人员?|员|师)?\s*[:：]"
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
-    r"|开单|孕妇|[高低]于(?:参考|正常|限)|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
+    r"|开单|孕妇|[高低]于(?:参考|正常|限)|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|描述|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
     r"|(?i:reported|verified|collected|received|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
 )
 
@@ -103,11 +103,16 @@ class Row:
         is_sign = box.text in ("-", "+") and self.result is not None and self.result.kind == "number"
         if is_sign and box.end < self.result.end + 6 * box.height:
             return
+        stamped = re.search(r"(?<=\d)([一-鿿]?专用章|\.{2,})$", box.text)
+        if stamped:
+            box = replace(box, text=box.text[: stamped.start()])
         if self.limits and box.text in _POSITIVE:
             self.word = box  # 窄列里的阳性说的是结果，范围另有
             return
         if len(self.limits) == 1 and self.limits[0].text in _POSITIVE:
             self.word = self.limits.pop()
+        if self.limits and self.limits[-1].kind != "text" and re.fullmatch("[一-鿿]*[章院科]", box.text):
+            return  # 印章上的字
         if self.limits and not joins(self.limits, box):
             self.doubt = _TWO_RANGES
         self.limits = _in_order([*self.limits, box])

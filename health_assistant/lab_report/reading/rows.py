@@ -4,8 +4,9 @@ import re
 from itertools import pairwise, zip_longest
 from statistics import median
 
+from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cards import find_headless_rows
-from health_assistant.lab_report.reading.cells import has_chinese, is_known
+from health_assistant.lab_report.reading.cells import has_chinese, is_known, split_name
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, has_item_name, is_item, is_subline, joins
 from health_assistant.lab_report.reading.seating import seat_line
 from health_assistant.lab_report.reading.tables import Table, join_boxes
@@ -13,6 +14,7 @@ from health_assistant.lab_report.reading.tables import Table, join_boxes
 _NAMELESS = "没有读出这一行的项目名称"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
 """写着界限的，不是日期与时间。"""
+_SMALL = 0.65
 _VALUES = ("number", "bound", "term")
 _SHORT = 4
 _FINDING = re.compile(r"查见|检出|可见|发现|阳性|大量|异常|明显|生长|杆菌|球菌|真菌|病毒|细胞|核型|肿瘤")
@@ -25,6 +27,9 @@ def find_rows(table: Table) -> list[Row]:
         return find_headless_rows(table)
     rows = _headed_rows(table)
     items = [row for row in rows if is_item(row, True)]
+    # 字小得多的是图上的标注
+    least = _SMALL * median([row.anchor.height for row in items] or [0.0])
+    items = [row for row in items if row.anchor.height > least or row.result and row.name and is_known(row.name.text)]
     end = max((row.anchor.line for row in items if row.name), default=0.0)
     # 没有名称又没有范围的，在表的下面就是页脚里的数
     items = [row for row in items if row.name or row.limits or row.anchor.line < end]
@@ -49,12 +54,18 @@ def _goes_on(above: list[Row], row: Row) -> bool:
 
 
 def _may_be_item(row: Row) -> bool:
-    return row.name is not None and has_item_name(row) and (row.result is not None or is_known(row.name.text))
+    if row.name is None or not has_item_name(row):
+        return False
+    return is_known(row.name.text) or row.result is not None and not NOT_AN_ITEM.search(row.result.text)
 
 
 def _is_section(row: Row, below: list[Row]) -> bool:
-    """小标题：只有名称，下面几项的名称都带着它（`C肽` 下面是 `空腹C肽`）。"""
-    return row.result is None and any(one.name and row.name.text in one.name.text for one in below)
+    """小标题：只有名称，下面几项的名称带着它（`空腹C肽` 上面的 `C肽`），或是同一项（`葡萄糖` 上面的 `空腹血糖`）。"""
+    if row.result or row.limits or row.unit:
+        return False
+    own = find_analyte(*split_name(row.name.text), "")
+    names = [one.name.text for one in below if one.name]
+    return any(row.name.text in name or own and own is find_analyte(*split_name(name), "") for name in names)
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:

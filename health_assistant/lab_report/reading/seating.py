@@ -149,5 +149,8 @@ def _seat_result(cell: Cell, row: Row) -> None:
     elif cell.kind == "text" and (number := split_maybe_arrow(box.text)):
         row.maybe_arrows.append(box)
         row.set_result(replace(box, text=number))
+    elif cell.kind == "text" and box.text.endswith("*"):
+        row.set_result(replace(box, text=box.text.rstrip("* ")))
+        row.add_mark(replace(box, text="*"))
     else:
         row.set_result(box)

@@ -1,18 +1,28 @@
-"""横着排的表：一列是一个项目，名称在上，各次的数、单位、范围在下。转成一行一个项目，后面照平常的表读。"""
+"""横着排的表：名称在上，各次的数、单位、范围在下。转成一行一个项目，后面照平常的表读。
+
+一个名称下面可以是一列，也可以是结果、范围几列；同一天的几次各成一行，名称后面写着是哪一次（`钾(08:10)`），一次也不丢。
+"""
 
 import re
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise, takewhile
+from math import inf
 
 from health_assistant.lab_report.reading.cells import classify, is_known, part_of, split_cells
+from health_assistant.lab_report.reading.header import find_header, newest_of, panel_edges
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM
 from health_assistant.lab_report.reading.text import TextBox
 
 _SIDE_BY_SIDE = 3
 """一行里有这么多认得的项目、下面一行里有这么多数，才是横着排的表。"""
+_COLUMNS = ("result", "range", "unit", "mark")
 _HEADS = {"range": "参考范围", "bound": "参考范围", "unit": "单位", "number": "结果", "term": "结果"}
-_CLOCK = re.compile(r"(?<=\d)\s*\d\d:\d\d(:\d\d)?$")
+_MOMENT = re.compile(
+    r"\s*(\d\d:\d\d(:\d\d)?|空腹|([早午晚]?餐|服?糖|用?药)[前后].*|\d+(\.\d)?\s*(分钟?|小时|min|h|['′]))$",
+    re.IGNORECASE,
+)
+"""一天里的哪一次：钟点，或空腹、服糖后多久。"""
 _VALUE = re.compile(r"[\d.,<>≤≥~^*↑↓+ -]+")
 """只有数的一格：平常的表每一行都有，不必再看别的格。"""
 _NAME_AND_UNIT = re.compile(r"(.+?)[\s(]+([^()]+)\)?")
@@ -28,15 +38,19 @@ def turn_sideways(lines: list[Line]) -> list[Line]:
     turned: list[Line] = []
     found, shift, at = False, 0.0, 0
     while at < len(lines):
-        names = _names(lines[at], lines[at + 1 : at + 2])
+        rows, used = _grid(lines[at:])
+        names = [] if rows else _names(lines[at], lines[at + 1 : at + 2])
         below = list(takewhile(partial(_is_under, names=names), lines[at + 1 :])) if names else []
         counts = [sum(_kind(box) in ("number", "term") for box in line) for line in below]
         if max(counts, default=0) >= _SIDE_BY_SIDE:
-            turned += _turn(names, below, lines[at][0].line + shift)
-            found, shift, at = True, turned[-1][0].line - below[-1][0].line, at + len(below)
+            rows, used = _turn(names, below), 1 + len(below)
+        if rows:
+            top, height = lines[at][0].line + shift, 2 * lines[at][0].height
+            turned += [[replace(box, line=top + height * down) for box in row] for down, row in enumerate(rows)]
+            found, shift, at = True, turned[-1][0].line - lines[at + used - 1][0].line, at + used
         else:
             turned.append([replace(box, line=box.line + shift) for box in lines[at]])
-        at += 1
+            at += 1
     return turned if found else lines
 
 
@@ -84,16 +98,66 @@ def _is_under(line: Line, names: Line) -> bool:
     return sum(values) * 2 > len(values)
 
 
-def _turn(names: Line, below: list[Line], top: float) -> list[Line]:
-    """表头一行，和每个名称一行；top 是表头的 line。"""
+def _grid(lines: list[Line]) -> tuple[list[Line], int]:
+    """头一行是几个名称，再下一两行是各名称的结果、范围几列，左边是哪一次：转好的各行，与用去几行；不是的为空。"""
+    names = [box for box in lines[0] if is_known(_parts(box)[0].text)]
+    headers: list[dict[str, TextBox]] = []
+    down = 0
+    while len(names) > 1 and not headers and down < min(2, len(lines) - 1):
+        down += 1
+        headers = find_header(lines[down])
+    columns = [[box for role, box in header.items() if role.split()[0] in _COLUMNS] for header in headers]
+    if len(names) < 2 or len(columns) != len(names) or not all(columns) or any("name" in header for header in headers):
+        return [], 0
+    first = columns[0][0].start
+    below = list(takewhile(lambda line: len(line) > 1 and _MOMENT.search(line[0].text), lines[down + 1 :]))
+    if not below:
+        return [], 0
+    rows: list[Line] = []
+    for name, heads, (start, end) in zip(names, columns, pairwise([first, *panel_edges(headers), inf]), strict=True):
+        unit = _parts(name)[1:]
+        place = heads[-1].end + 2 * max(box.end - box.start for box in heads)  # 单位一列另放
+        head = [_moved(name, 0.0, "项目"), *heads, *(_moved(one, place, "单位") for one in unit)]
+        rows.append(head)
+        for line in below:
+            cells = [box for box in line if start <= box.middle < end]
+            rows.append([_named(name, line[0].text), *cells, *(_moved(one, place) for one in unit)])
+    return rows, down + 1 + len(below)
+
+
+def _turn(names: Line, below: list[Line]) -> list[Line]:
+    """表头一行，和每个名称一行；同一天印着钟点的几次，各成一张表。"""
+    whens = [_when([box.text for box in line if box.end <= names[0].start]) for line in below]
+    newest = newest_of(list(dict.fromkeys(day for day, moment in whens if moment)))
+    again = [line for line, (day, moment) in zip(below, whens, strict=True) if moment and day == newest]
+    if len(again) < 2:
+        return _one_table(names, below)
+    rest = [line for line in below if line not in again]
+    rows: list[Line] = []
+    for line, (_, moment) in zip(below, whens, strict=True):
+        if line in again:
+            rows += _one_table(names, [line, *rest], moment)
+    return rows
+
+
+def _when(labels: list[str]) -> tuple[str, str]:
+    """一行的左边印着的：哪一天（或别的说明），和那天的哪一次；没有的为空串。"""
+    whole = " ".join(labels)
+    moment = _MOMENT.search(whole)
+    words = whole[: moment.start()].split() if moment else labels
+    day = next((one for one in words if re.search(r"\d", one)), "".join(words))
+    return day, moment[0].strip() if moment else ""
+
+
+def _one_table(names: Line, below: list[Line], moment: str = "") -> list[Line]:
+    """表头一行，和每个名称一行。"""
     width = 2 * max(right.start - left.start for left, right in pairwise(names))
-    head, rows = [_moved(names[0], 0.0, "项目")], [[_moved(_parts(name)[0], 0.0)] for name in names]
+    head, rows = [_moved(names[0], 0.0, "项目")], [[_named(name, moment)] for name in names]
     for at, line in enumerate(below, start=1):
-        labels = [_CLOCK.sub("", box.text) for box in line if box.end <= names[0].start]
+        labels = [box.text for box in line if box.end <= names[0].start]
         cells = line[len(labels) :]
         kinds = [_kind(box) for box in cells]
-        label = next((one for one in labels if re.search(r"\d", one)), "".join(labels))
-        head.append(_moved(cells[0], at * width, label or _HEADS[max(_HEADS, key=kinds.count)]))
+        head.append(_moved(cells[0], at * width, _when(labels)[0] or _HEADS[max(_HEADS, key=kinds.count)]))
         for box in cells:
             distances = [abs(name.middle - box.middle) for name in names]
             column = distances.index(min(distances))
@@ -102,8 +166,12 @@ def _turn(names: Line, below: list[Line], top: float) -> list[Line]:
     units = [[_moved(unit, last) for unit in _parts(name)[1:]] for name in names]
     if any(units):
         head.append(_moved(names[0], last, "单位"))
-    lines = [head, *(row + unit for row, unit in zip(rows, units, strict=True))]
-    return [[replace(box, line=top + 2 * names[0].height * at) for box in line] for at, line in enumerate(lines)]
+    return [head, *(row + unit for row, unit in zip(rows, units, strict=True))]
+
+
+def _named(name: TextBox, moment: str) -> TextBox:
+    text = _parts(name)[0].text
+    return _moved(name, 0.0, f"{text}({moment})" if moment else text)
 
 
 def _moved(box: TextBox, start: float, text: str = "") -> TextBox:

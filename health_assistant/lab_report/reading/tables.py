@@ -17,7 +17,13 @@ from health_assistant.lab_report.reading.cells import (
     split_cells,
     split_named,
 )
-from health_assistant.lab_report.reading.header import add_code_column, find_header, panel_edges, without_legend
+from health_assistant.lab_report.reading.header import (
+    add_code_column,
+    add_subheads,
+    find_header,
+    panel_edges,
+    without_legend,
+)
 from health_assistant.lab_report.reading.text import TextBox
 
 _UNLIKELY: dict[str, dict[str, float]] = {
@@ -228,6 +234,9 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
         if not found and line is not None:
             body.append(line)
             continue
+        if found and headers and not body and not any({"name", "result"} & panel.keys() for panel in found):
+            add_subheads(headers, found)
+            continue
         tables.extend(_headed(headers, body) if headers else _headless(body))
         headers, body = found, []
     return tables
@@ -325,7 +334,8 @@ def _split_at(lines: list[list[Cell]], edges: list[float]) -> list[list[list[Cel
 def _headless(body: list[list[TextBox]]) -> list[Table]:
     """没有表头：栏由认得的名称的左端分，列由各行里确凿的数、范围与单位的位置定。"""
     lines = [[cell for box in line for cell in split_named(box)] for line in body]
-    names = [cell.box for line in lines for cell in line if cell.kind == "text" and is_known(cell.text)]
+    texts = [cell.box for line in lines for cell in line if cell.kind == "text"]
+    names = [box for box in texts if box.is_label or is_known(box.text)]
     groups: list[list[TextBox]] = []
     for box in sorted(names, key=lambda box: box.start):
         if groups and box.start - groups[-1][-1].start < 6 * box.height:

@@ -4,7 +4,7 @@ import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +49,8 @@ class TextBox:
     line: float
     start: float
     end: float
+    is_label: bool = field(default=False, kw_only=True)
+    """后面印着冒号的名称（名称都印着冒号的单子上）。"""
 
     @cached_property
     def kind(self) -> "Kind":
