@@ -5,7 +5,8 @@
              ──training_step──▶ 各次前向的损失按计损失的词元数加权、反向，梯度相加；裁剪，AdamW 走一步
              ──_save_checkpoint──▶ checkpoint-N，写全了才算数
 
-别的（学习率照 shared_settings 的余弦，优化器、混合精度、存取状态、提前停、留最好的一个）是 transformers 的 Trainer 与 trl 的 SFTTrainer 做的。
+别的（学习率照 shared_settings 的余弦，优化器、混合精度、存取状态、提前停、留最好的一个）是
+transformers 的 Trainer 与 trl 的 SFTTrainer 做的。
 """
 
 import itertools

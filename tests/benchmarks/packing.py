@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=2 python tests/benchmarks/packing.py 对话.csv [--load_in_4bit]
 
-CSV 要有 ask、answer 两列。基座是现造的 Qwen2，五千多万参数，权重随机。--load_in_4bit 像 QLoRA 那样每次前向、反向都把 4 位的
-权重还原一遍（先 pip install bitsandbytes，版本见 0-env-init/requirements-gpu.txt），过一遍权重才占得上分量；不量化的
-32 位在 CPU 上时间全在每个词元的乘加里，装得再满也快不了。两种轮流跑，机器忙闲对它们是一样的。
+CSV 要有 ask、answer 两列。基座是现造的 Qwen2，五千多万参数，权重随机。两种轮流跑，机器忙闲对它们是一样的。
+--load_in_4bit 像 QLoRA 那样，每次前向、反向都把 4 位的权重还原一遍，过一遍权重才占得上分量；先
+pip install bitsandbytes，版本见 0-env-init/requirements-gpu.txt。不量化时两核的时间多半在每个词元的乘加里。
 退出码 1：filled 每秒的真词元不到 today 的 1.5 倍（--load_in_4bit），或比 today 慢（不量化）。
 """
 

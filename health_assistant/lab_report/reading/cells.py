@@ -1,7 +1,7 @@
 """单元格：一段文字是什么（数、范围、单位、标记、名称），只看它自己的写法，不看它在哪一列。"""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
@@ -10,7 +10,7 @@ from health_assistant.lab_report.matching import is_known_code, is_known_name
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reading.misreadings import repair_code
-from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.text import TextBox, part_of
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 
 Kind = Literal["number", "range", "bound", "term", "unit", "mark", "text"]
@@ -238,40 +238,11 @@ def _unit_start(text: str) -> int | None:
     return None
 
 
-def has_chinese(text: str) -> bool:
-    return bool(re.search(r"[一-鿿]", text))
-
-
 @cache
 def is_known(text: str) -> bool:
     """目录里有没有这个名称或代号。"""
     name, code = split_name(text)
     return bool(name) and is_known_name(name) or bool(code) and is_known_code(code)
-
-
-def part_of(box: TextBox, start: int, end: int) -> TextBox:
-    """整段里第 start 到 end 个字符的部分。"""
-    wide, flat_wide = box.x1 - box.x0, box.end - box.start
-    left, right = _share(box.text, start), _share(box.text, end)
-    return replace(
-        box,
-        text=box.text[start:end].strip(),
-        x0=box.x0 + wide * left,
-        x1=box.x0 + wide * right,
-        start=box.start + flat_wide * left,
-        end=box.start + flat_wide * right,
-    )
-
-
-def place_of(box: TextBox, index: int) -> float:
-    """第 index 个字符的左边在哪里，拉平以后的横坐标。"""
-    return box.start + (box.end - box.start) * _share(box.text, index)
-
-
-def _share(text: str, index: int) -> float:
-    """前 index 个字符占多宽；汉字按两个字母宽。"""
-    widths = [2 if ord(character) > 0x2E80 else 1 for character in text]
-    return sum(widths[:index]) / sum(widths)
 
 
 def split_mark(text: str) -> tuple[str, str | None]:

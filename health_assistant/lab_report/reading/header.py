@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 from health_assistant.lab_report.matching import is_known_code
-from health_assistant.lab_report.reading.cells import Cell, has_chinese, is_known, part_of
-from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.cells import Cell, is_known
+from health_assistant.lab_report.reading.text import TextBox, has_chinese, part_of
 
 _WORDS: tuple[tuple[str, str], ...] = (
     # 先长后短：“上次结果”不是结果，“项目代码”不是项目，“参考下限”不是参考范围。

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from health_assistant.lab_report.matching import find_analyte, is_known_code, is_known_name
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
-    has_chinese,
     is_known,
     says_normal,
     split_mark,
@@ -14,7 +13,7 @@ from health_assistant.lab_report.reading.cells import (
 )
 from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit
 from health_assistant.lab_report.reading.tables import join_boxes
-from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.text import TextBox, has_chinese
 from health_assistant.lab_report.reference_range import (
     Interval,
     PartitionedInterval,

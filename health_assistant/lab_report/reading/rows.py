@@ -6,10 +6,11 @@ from statistics import median
 
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cards import find_headless_rows
-from health_assistant.lab_report.reading.cells import has_chinese, is_known, split_name
+from health_assistant.lab_report.reading.cells import is_known, split_name
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, has_item_name, is_item, is_subline, joins
 from health_assistant.lab_report.reading.seating import seat_line
 from health_assistant.lab_report.reading.tables import Table, join_boxes
+from health_assistant.lab_report.reading.text import has_chinese
 
 _NAMELESS = "没有读出这一行的项目名称"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")

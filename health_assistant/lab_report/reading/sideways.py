@@ -9,10 +9,10 @@ from functools import partial
 from itertools import pairwise, takewhile
 from math import inf
 
-from health_assistant.lab_report.reading.cells import classify, is_known, part_of, split_cells
+from health_assistant.lab_report.reading.cells import classify, is_known, split_cells
 from health_assistant.lab_report.reading.header import find_header, newest_of, panel_edges
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM
-from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.text import TextBox, part_of
 
 _SIDE_BY_SIDE = 3
 """一行里有这么多认得的项目、下面一行里有这么多数，才是横着排的表。"""

@@ -10,10 +10,7 @@ from statistics import median
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     Cell,
-    has_chinese,
     is_known,
-    part_of,
-    place_of,
     split_cells,
     split_named,
 )
@@ -24,7 +21,7 @@ from health_assistant.lab_report.reading.header import (
     panel_edges,
     without_legend,
 )
-from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.text import TextBox, cut_at, part_of, place_of
 
 _UNLIKELY: dict[str, dict[str, float]] = {
     "serial": {"text": 2, "unit": 4, "range": 6, "bound": 6, "term": 6, "mark": 2},
@@ -261,7 +258,7 @@ def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) 
     """一段文字里的格子；连过了栏的分界、或名称连到了下一列的，先在那里断开。"""
     pieces = [box]
     for edge in edges:
-        pieces = [part for piece in pieces for part in _cut(piece, edge)]
+        pieces = [part for piece in pieces for part in cut_at(piece, edge)]
     found: list[Cell] = []
     for piece in pieces:
         header = headers[sum(piece.middle > edge for edge in edges)]
@@ -271,27 +268,12 @@ def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) 
         whole, cells = piece, split_cells(piece)
         # 成句的话不断开；每一格都认得清的也不用断
         for start in starts if len({cell.kind == "text" for cell in cells}) == 2 else ():
-            *done, last = _cut(piece, start, only_at_space=True)
+            *done, last = cut_at(piece, start, only_at_space=True)
             found.extend(cell for part in done for cell in split_cells(part))
             piece = last
         for cell in cells if piece is whole else split_cells(piece):
             found.extend(_cut_glued_value(cell, header.get("result")))
     return found
-
-
-def _cut(box: TextBox, edge: float, only_at_space: bool = False) -> list[TextBox]:
-    """在横坐标 edge 附近断开：最好在空白处，其次在汉字与别的字之间；edge 不在这一段里的不断。"""
-    if not box.start + box.height < edge < box.end - box.height:
-        return [box]
-    places = range(1, len(box.text))
-    spaces = [at for at in places if box.text[at - 1] == " "]
-    turns = [at for at in places if has_chinese(box.text[at]) and not has_chinese(box.text[at - 1])]
-    for candidates in (spaces, [] if only_at_space else turns):
-        near = [at for at in candidates if abs(place_of(box, at) - edge) < 2.5 * box.height]
-        if near:
-            at = min(near, key=lambda one: abs(place_of(box, one) - edge))
-            return [part_of(box, 0, at), part_of(box, at, len(box.text))]
-    return [box]
 
 
 def _cut_glued_value(cell: Cell, result: TextBox | None) -> list[Cell]:

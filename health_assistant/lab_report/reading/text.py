@@ -2,9 +2,10 @@
 
 import ctypes
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +72,50 @@ class TextBox:
     @property
     def height(self) -> float:
         return self.y1 - self.y0
+
+
+def has_chinese(text: str) -> bool:
+    return bool(re.search(r"[一-鿿]", text))
+
+
+def part_of(box: TextBox, start: int, end: int) -> TextBox:
+    """整段里第 start 到 end 个字符的部分。"""
+    wide, flat_wide = box.x1 - box.x0, box.end - box.start
+    left, right = _share(box.text, start), _share(box.text, end)
+    return replace(
+        box,
+        text=box.text[start:end].strip(),
+        x0=box.x0 + wide * left,
+        x1=box.x0 + wide * right,
+        start=box.start + flat_wide * left,
+        end=box.start + flat_wide * right,
+    )
+
+
+def place_of(box: TextBox, index: int) -> float:
+    """第 index 个字符的左边在哪里，拉平以后的横坐标。"""
+    return box.start + (box.end - box.start) * _share(box.text, index)
+
+
+def _share(text: str, index: int) -> float:
+    """前 index 个字符占多宽；汉字按两个字母宽。"""
+    widths = [2 if ord(character) > 0x2E80 else 1 for character in text]
+    return sum(widths[:index]) / sum(widths)
+
+
+def cut_at(box: TextBox, edge: float, only_at_space: bool = False) -> list[TextBox]:
+    """在横坐标 edge 附近断开：最好在空白处，其次在汉字与别的字之间；edge 不在这一段里的不断。"""
+    if not box.start + box.height < edge < box.end - box.height:
+        return [box]
+    places = range(1, len(box.text))
+    spaces = [at for at in places if box.text[at - 1] == " "]
+    turns = [at for at in places if has_chinese(box.text[at]) and not has_chinese(box.text[at - 1])]
+    for candidates in (spaces, [] if only_at_space else turns):
+        near = [at for at in candidates if abs(place_of(box, at) - edge) < 2.5 * box.height]
+        if near:
+            at = min(near, key=lambda one: abs(place_of(box, one) - edge))
+            return [part_of(box, 0, at), part_of(box, at, len(box.text))]
+    return [box]
 
 
 class TextReader:
