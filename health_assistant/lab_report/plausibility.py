@@ -63,7 +63,12 @@ def misprints_unit(result: Value | None, limits: ReferenceRange | None, unit: st
         return False
     both = (result, Interval(limits.high, limits.high))
     is_unreal = all(is_impossible(one, unit, analyte) and not is_impossible(one, analyte.unit, analyte) for one in both)
-    return is_unreal and result.inside(limits)
+    # 范围自己也读错了的（130-170 读成 30-170），50 不能当作正常
+    is_usual = any(
+        _is_near(limits.low, usual.low, 4) and _is_near(limits.high, usual.high, 4)
+        for usual in (*analyte.known_intervals, *analyte.general_intervals)
+    )
+    return is_unreal and is_usual and result.inside(limits)
 
 
 def misread_doubt(observed: Observation, limits: ReferenceRange, is_newborn: bool = False) -> str | None:
@@ -121,10 +126,11 @@ def is_general_range(limits: Interval, analyte: Analyte, unit: str) -> bool:
     return any(_is_near(low, usual.low) and _is_near(high, usual.high) for usual in analyte.general_intervals)
 
 
-def _is_near(printed: Decimal | None, usual: Decimal | None) -> bool:
+def _is_near(printed: Decimal | None, usual: Decimal | None, part: int = 10) -> bool:
+    """相差不到 usual 的几（`part`）分之一。"""
     if printed is None or usual is None:
         return not printed and not usual
-    return abs(printed - usual) <= abs(usual) / 10
+    return abs(printed - usual) <= abs(usual) / part
 
 
 def is_fraction(limits: ReferenceRange | None, analyte: Analyte, unit: str) -> bool:
