@@ -128,6 +128,12 @@ def test_a_head_of_two_lines_is_one_head():
     assert rows == [("凝血酶原时间", "28.6", "秒", "9.4-12.5")]
 
 
+@pytest.mark.parametrize("last", [[], [PLAIN]])
+def test_a_finding_with_advice_behind_it_is_a_row(last):
+    rows = read_one(HEAD, PLAIN, {50: "外周血涂片", 300: "可见原始细胞30%，建议骨穿"}, *last)
+    assert rows[1][:2] == ("外周血涂片", "可见原始细胞30%，建议骨穿")
+
+
 def test_a_title_that_is_the_test_below_it_is_no_row():
     assert read_one(HEAD, PLAIN, {50: "空腹血糖"}, PLAIN | {50: "葡萄糖(FPG)"}, PLAIN | {50: "尿素"}) == [
         ("钾", "4.1", "mmol/L", "3.5-5.3"),

@@ -20,6 +20,8 @@ _VALUES = ("number", "bound", "term")
 _SHORT = 4
 _FINDING = re.compile(r"查见|检出|可见|发现|阳性|大量|异常|明显|生长|杆菌|球菌|真菌|病毒|细胞|核型|肿瘤")
 """表下面的文字结果里有这些字的是结果，不是人名、备注。"""
+_ABOUT_SHEET = re.compile("仅对|负责")
+"""说的是整张单子。"""
 
 
 def find_rows(table: Table) -> list[Row]:
@@ -37,7 +39,8 @@ def find_rows(table: Table) -> list[Row]:
     # 表的中间，没有范围的文字结果（B型）也是结果，认得的名称没有读到结果也是一行；表的下面是人名、备注
     kept: list[Row] = []
     for at, row in enumerate(rows):
-        is_inside = row.anchor.line < end or row.result and _FINDING.search(row.result.text) or _goes_on(kept, row)
+        is_finding = row.result and _FINDING.search(row.result.text) and not _ABOUT_SHEET.search(row.result.text)
+        is_inside = row.anchor.line < end or is_finding or _goes_on(kept, row) and not _is_note(row)
         if row in items or _may_be_item(row) and not _is_section(row, rows[at + 1 : at + 4]) and is_inside:
             kept.append(row)
     return kept
@@ -57,7 +60,11 @@ def _goes_on(above: list[Row], row: Row) -> bool:
 def _may_be_item(row: Row) -> bool:
     if row.name is None or not has_item_name(row):
         return False
-    return is_known(row.name.text) or row.result is not None and not NOT_AN_ITEM.search(row.result.text)
+    return row.result is not None or is_known(row.name.text)
+
+
+def _is_note(row: Row) -> bool:
+    return not is_known(row.name.text) and bool(NOT_AN_ITEM.search(row.result.text))
 
 
 def _is_section(row: Row, below: list[Row]) -> bool:
