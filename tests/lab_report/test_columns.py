@@ -128,6 +128,13 @@ def test_a_head_of_two_lines_is_one_head():
     assert rows == [("凝血酶原时间", "28.6", "秒", "9.4-12.5")]
 
 
+def test_the_second_line_of_a_head_over_items_of_two_lines_is_no_subhead():
+    head = [{50: "检验项目", 300: "结果"}, {50: "参考范围", 300: "单位"}]
+    lines = page(*head, {50: "钾", 300: "7.2"}, {50: "3.5-5.3", 300: "mmol/L"})
+    rows = [row_text(row) for table in find_tables(lines) for row in find_rows(table)]
+    assert rows == [("钾", "", "7.2", "mmol/L", "3.5-5.3")]
+
+
 @pytest.mark.parametrize("last", [[], [PLAIN]])
 def test_a_finding_with_advice_behind_it_is_a_row(last):
     rows = read_one(HEAD, PLAIN, {50: "外周血涂片", 300: "可见原始细胞30%，建议骨穿"}, *last)

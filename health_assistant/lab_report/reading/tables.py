@@ -231,7 +231,7 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
         if not found and line is not None:
             body.append(line)
             continue
-        if found and headers and not body and not any({"name", "result"} & panel.keys() for panel in found):
+        if found and headers and not body and _are_subheads(headers, found):
             add_subheads(headers, found)
             continue
         tables.extend(_headed(headers, body) if headers else _headless(body))
@@ -252,6 +252,14 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> lis
         _fit_names(columns, panel)
         tables.append(Table(columns, panel))
     return tables
+
+
+def _are_subheads(headers: list[dict[str, TextBox]], below: list[dict[str, TextBox]]) -> bool:
+    """表头折成的第二行。范围印在项目正下方的不是：那是一项印两行，第二行说的是第二行的各格。"""
+    names = [panel["name"] for panel in headers if "name" in panel]
+    ranges = [panel[role] for panel in below for role in ("range", "low", "high") if role in panel]
+    is_under_name = any(box.start < name.end and name.start < box.end for box in ranges for name in names)
+    return not is_under_name and not any({"name", "result"} & panel.keys() for panel in below)
 
 
 def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) -> list[Cell]:
