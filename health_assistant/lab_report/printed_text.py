@@ -54,7 +54,8 @@ def clean(text: str) -> str:
 @lru_cache(maxsize=1 << 13)
 def fold_name(name: str) -> str:
     """名称与代号的比较形式：全角转半角，大写，去掉空白、星号、末尾的“测定”与括号里的说明。"""
-    folded = re.sub(r"\([^)%#]*\)", "", normalize(name).upper().replace("PT(INR)", "PT-INR"))
+    name = re.sub(r"RH\s*\(D\)$", "RHD", normalize(name).upper().replace("PT(INR)", "PT-INR").strip())
+    folded = re.sub(r"\([^)%#]*\)", "", name)
     folded = re.sub(r"[*★☆\s_]|(测定|检测|LEVEL)$", "", folded).replace("Α", "α")
     # Creatinine, Serum 与 Cholesterol, Total、Troponin I, High Sensitivity
     folded = re.sub(r"^(SERUM|PLASMA)(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD|VENOUS|QUANT(ITATIVE)?)$", "", folded)

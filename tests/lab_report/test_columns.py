@@ -374,6 +374,7 @@ def test_an_id_the_bar_of_a_phone_and_the_oxygen_given_are_no_items():
         {50: "镜检描述", 300: "可见假菌丝及芽生孢子"},
         {50: "备注：↑偏高 ↓偏低，危急值已电话通知"},
         {50: "级别", 300: "2级", 450: "5级"},
+        {50: "DOB", 300: "15/01/1980"},
         {50: "Clinical Significance: CRP rises within 6 hours", 650: "at 48 hours."},
     ],
 )
