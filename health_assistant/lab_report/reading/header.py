@@ -100,16 +100,16 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     again = _repeated([role for role, *_ in words])
     is_of_multiples = any(role == "range" and "MoM" in whole for role, _, whole in words)
     panels: list[dict[str, TextBox]] = [{}]
-    dates: list[dict[str, TextBox]] = [{}]
+    dates: list[list[TextBox]] = [[]]
     for at, (role, word, whole) in enumerate(words):
         if role == "date":
-            dates[-1][word.text.strip()] = word
+            dates[-1].append(word)
             continue
         is_first = word.text == next((one.text for one in panels[-1].values()), None)
         is_again = role in _STARTS_PANEL and role in panels[-1] or is_first  # 又印了这一栏的第一个词
         if again and at % again == 0 and at or is_again and len(panels[-1]) >= 2:
             panels.append({})
-            dates.append({})
+            dates.append([])
         if role == "serial" and "serial" in panels[-1]:
             role = "code"  # 序号之外又有编号
         # 两列结果、两列范围都要看：不知道哪一列是这个人这一次的，就要起疑
@@ -186,13 +186,12 @@ def _is_header(panel: dict[str, TextBox]) -> bool:
     return len(known) >= 2 and len(known) * 2 >= len(panel) and bool(panel.keys() & {"result", "range", "low"})
 
 
-def _seat_dates(panel: dict[str, TextBox], dates: dict[str, TextBox]) -> None:
-    newest = newest_of(list(dates))
-    for printed, box in dates.items():
-        if "result" in panel or newest not in (None, printed):
-            panel[f"ignored {box.start:.0f}"] = box
-        else:
-            panel["result" if newest else f"result {box.start:.0f}"] = box
+def _seat_dates(panel: dict[str, TextBox], dates: list[TextBox]) -> None:
+    newest = newest_of([box.text.strip() for box in dates])
+    last = [box for box in dates if newest in (None, box.text.strip()) and "result" not in panel]
+    for box in dates:
+        role = "result" if box in last else "ignored"
+        panel["result" if last == [box] else f"{role} {box.start:.0f}"] = box
 
 
 def newest_of(dates: list[str]) -> str | None:
