@@ -23,6 +23,7 @@ _MOMENT = re.compile(
     re.IGNORECASE,
 )
 """一天里的哪一次：钟点，或空腹、服糖后多久。"""
+_AFTER_LOAD = re.compile(r"[1-9]\d*(\.\d)?(分钟|小时)|[餐糖]后.*")
 _VALUE = re.compile(r"[\d.,<>≤≥~^*↑↓+ -]+")
 """只有数的一格：平常的表每一行都有，不必再看别的格。"""
 _NAME_AND_UNIT = re.compile(r"(.+?)[\s(]+([^()]+)\)?")
@@ -121,7 +122,7 @@ def _grid(lines: list[Line]) -> tuple[list[Line], int]:
         rows.append(head)
         for line in below:
             cells = [box for box in line if start <= box.middle < end]
-            rows.append([_named(name, line[0].text), *cells, *(_moved(one, place) for one in unit)])
+            rows.append([_named(name, _in_words(line[0].text)), *cells, *(_moved(one, place) for one in unit)])
     return rows, down + 1 + len(below)
 
 
@@ -136,8 +137,14 @@ def _turn(names: Line, below: list[Line]) -> list[Line]:
     rows: list[Line] = []
     for line, (_, moment) in zip(below, whens, strict=True):
         if line in again:
-            rows += _one_table(names, [line, *rest], moment)
+            own = [one for one in rest if not (_AFTER_LOAD.search(moment) and _is_range(one, names))]
+            rows += _one_table(names, [line, *own], moment)
     return rows
+
+
+def _is_range(line: Line, names: Line) -> bool:
+    """共用的参考范围一行：说的是空腹，服糖后的不能照它看。"""
+    return any(_kind(box) in ("range", "bound") for box in line if box.end > names[0].start)
 
 
 def _when(labels: list[str]) -> tuple[str, str]:
@@ -146,7 +153,13 @@ def _when(labels: list[str]) -> tuple[str, str]:
     moment = _MOMENT.search(whole)
     words = whole[: moment.start()].split() if moment else labels
     day = next((one for one in words if re.search(r"\d", one)), "".join(words))
-    return day, moment[0].strip() if moment else ""
+    return day, _in_words(moment[0].strip()) if moment else ""
+
+
+def _in_words(moment: str) -> str:
+    """`120min`、`2h` 写成 120分钟、2小时：名称后面括号里的字母会当成代号。"""
+    moment = re.sub(r"\s*(分|min|['′])$", "分钟", moment, flags=re.IGNORECASE)
+    return re.sub(r"\s*h$", "小时", moment, flags=re.IGNORECASE)
 
 
 def _one_table(names: Line, below: list[Line], moment: str = "") -> list[Line]:
