@@ -240,7 +240,8 @@ def test_a_quantity_that_contradicts_the_word_in_the_next_column_is_doubted():
 def test_names_with_a_colon_behind_each_are_names():
     """`白细胞:` 一列的单子上每一项都读；姓名、审核者不是项目。"""
     lines = [("姓名:", "某甲", ""), ("白细胞:", "12.1", "3.5-9.5"), ("红细胞:", "4.5", "4.3-5.8"),
-             ("血小板:", "90", "125-350"), ("某某计数:", "7", "0-5"), ("审核者:", "某乙", "")]  # fmt: skip
+             ("血小板:", "90", "125-350"), ("某某计数:", "7", "0-5"), ("检验:", "某乙", ""),
+             ("审核者:", "某乙", "")]  # fmt: skip
     items = read(*({50: name, 300: result, 500: limits or " "} for name, result, limits in lines))
     assert [(item.name, item.flag) for item in items] == [
         ("白细胞", "high"), ("红细胞", "normal"), ("血小板", "low"), ("某某计数", "high"),
@@ -260,6 +261,13 @@ def test_names_with_a_colon_in_two_blocks_without_a_header():
         ("潘氏试验", "阳性(3+)", "(阴性)"), ("某蛋白", "2.94", "(0.15-0.45)"), ("某糖", "0.62", "(2.5-4.5)"),
         ("某染色", "找到某菌", ""), ("乳酸", "9.8", "(1.2-2.1)"),
     ]  # fmt: skip
+
+
+def test_how_it_was_tested_is_no_range():
+    items = read(*({50: name, 300: result, 400: note, 500: limits} for name, result, note, limits in (
+        ("白细胞", "6.2", " ", "3.5-9.5"), ("红细胞", "4.5", " ", "4.3-5.8"), ("HBsAg", "阳性", "(定性)", " "),
+        ("血小板", "200", " ", "125-350"))))  # fmt: skip
+    assert [(item.name, item.flag, item.reference_range) for item in items[2:3]] == [("HBsAg", "abnormal", "")]
 
 
 def test_a_plus_before_the_number_is_a_mark_where_no_range_is_printed():

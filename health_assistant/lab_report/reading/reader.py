@@ -165,7 +165,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     if len(named) >= _MIN_NAMED:
         boxes = [
             replace(box, text=box.text[:-1], is_label=True)
-            if box.text.endswith(":") and not NOT_AN_ITEM.search(box.text[:-1])
+            if box.text.endswith(":") and not any(map(NOT_AN_ITEM.search, (box.text[:-1], f"{box.text} ")))
             else box
             for box in boxes
         ]
