@@ -40,7 +40,9 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     if finding.flag in ABNORMAL_FLAGS:
         finding.severity = grade_deviation(finding.value, finding.interval, finding.flag, unit, analyte, person)
         own = _severity_for_person(finding, person) if analyte else None
-        is_slight = person.is_minor and (finding.severity, own) == ("moderate", "slight")  # 孩子自己的范围只是略过
+        # 孩子自己的范围只是略过；新生儿的不等
+        is_child = person.is_minor and not person.is_newborn
+        is_slight = is_child and (finding.severity, own) == ("moderate", "slight")
         finding.severity = own if is_slight else worst([finding.severity, own])
         if analyte and analyte.is_harmless(finding.flag) and not at_least(finding.severity, "marked"):
             finding.severity = None
