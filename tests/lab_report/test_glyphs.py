@@ -125,6 +125,15 @@ def test_a_stroke_of_a_pen_along_the_foot_of_a_number_may_hide_its_point(ink, at
     assert may_hide_point(np.asarray(image)[:, :, ::-1]) == hides
 
 
+def test_the_coloured_fringe_of_a_lens_hides_no_point():
+    image = Image.new("RGB", (110, 40), "white")
+    ImageDraw.Draw(image).text((8, 36), "1423", "black", load_font("noto_sans", 32), anchor="ls")
+    pixels = np.asarray(image).astype(float)
+    right, left = np.roll(pixels, 1, axis=1), np.roll(pixels, -1, axis=1)
+    fringed = np.stack([(pixels + right)[..., 0], 2 * pixels[..., 1], (pixels + left)[..., 2]], axis=2) / 2
+    assert not may_hide_point(fringed[:, :, ::-1].astype(np.uint8))
+
+
 @pytest.mark.parametrize("shape", "↑↓")
 def test_a_lone_arrow_is_found_between_the_cells(shape):
     found = Counter(lone(random.Random(seed), shape) for seed in range(30))

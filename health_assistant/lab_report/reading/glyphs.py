@@ -118,7 +118,9 @@ def may_hide_point(pixels: np.ndarray) -> bool:
     if not plain.any() or plain.sum() < 0.2 * strong.sum():
         return False  # 数自己就是彩色的
     rows = np.flatnonzero(plain.any(axis=1))
-    struck = (strong & (colour > 0.4 * ink))[rows[0] + 6 * len(rows) // 10 : rows[-1] + 1]
+    # 镜头的色散、图片的压缩给字镶上的彩边，紧挨着字
+    fringe = cv2.dilate(plain.astype(np.uint8), np.ones((1, 2 * max(3, len(rows) // 8) + 1), np.uint8)) > 0
+    struck = (strong & (colour > 0.4 * ink) & ~fringe)[rows[0] + 6 * len(rows) // 10 : rows[-1] + 1]
     return bool(struck.any(axis=0).sum() > 0.1 * len(rows))
 
 
