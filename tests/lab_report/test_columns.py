@@ -142,6 +142,11 @@ def test_a_finding_with_advice_behind_it_is_a_row(finding, last):
     assert rows[1][:2] == finding
 
 
+def test_a_range_whose_end_is_left_out_stays_as_printed():
+    """`0-40` 印成 `0-4...`：省去的是数，不能当 0-4。"""
+    assert read_one(HEAD, PLAIN | {450: "0-4..."})[0][3] == "0-4..."
+
+
 def test_a_title_that_is_the_test_below_it_is_no_row():
     assert read_one(HEAD, PLAIN, {50: "空腹血糖"}, PLAIN | {50: "葡萄糖(FPG)"}, PLAIN | {50: "尿素"}) == [
         ("钾", "4.1", "mmol/L", "3.5-5.3"),

@@ -102,7 +102,7 @@ class Row:
         is_sign = box.text in ("-", "+") and self.result is not None and self.result.kind == "number"
         if is_sign and box.end < self.result.end + 6 * box.height:
             return
-        stamped = re.search(r"(?<=\d)([一-鿿]?专用章|\.{2,})$", box.text)
+        stamped = re.search(r"(?<=\d)[一-鿿]?专用章$", box.text)
         if stamped:
             box = replace(box, text=box.text[: stamped.start()])
         if self.limits and box.text in _POSITIVE:
