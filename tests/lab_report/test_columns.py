@@ -136,7 +136,9 @@ def test_the_second_line_of_a_head_over_items_of_two_lines_is_no_subhead():
 
 
 @pytest.mark.parametrize("last", [[], [PLAIN]])
-@pytest.mark.parametrize("finding", [("外周血涂片", "可见原始细胞30%，建议骨穿"), ("形态描述", "可见原始细胞30%")])
+@pytest.mark.parametrize(
+    "finding", [("外周血涂片", "可见原始细胞30%，建议骨穿"), ("形态描述", "可见原始细胞30%"), ("微丝蚴", "找到")]
+)
 def test_a_finding_with_advice_behind_it_is_a_row(finding, last):
     rows = read_one(HEAD, PLAIN, {50: finding[0], 300: finding[1]}, *last)
     assert rows[1][:2] == finding

@@ -18,7 +18,7 @@ _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)
 _SMALL = 0.65
 _VALUES = ("number", "bound", "term")
 _SHORT = 4
-_FINDING = re.compile(r"查见|检出|可见|发现|阳性|大量|异常|明显|生长|杆菌|球菌|真菌|病毒|细胞|核型|肿瘤")
+_FINDING = re.compile(r"[查见找]到|查见|检出|可见|发现|阳性|大量|异常|明显|生长|杆菌|球菌|真菌|病毒|细胞|核型|肿瘤")
 """表下面的文字结果里有这些字的是结果，不是人名、备注。"""
 _ABOUT_SHEET = re.compile("仅对|负责")
 """说的是整张单子。"""
