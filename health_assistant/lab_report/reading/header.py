@@ -203,12 +203,10 @@ def newest_of(dates: list[str]) -> str | None:
     for order in ("ymd", "dmy", "mdy", "md", "ym"):
         days = [_day(_CLOCK.sub("", one), order, this_year) for one in dates]
         if all(days):
-            clocks = [one[len(_CLOCK.sub("", one)) :].strip() for one in dates]
-            newest.add(max(zip(days, clocks, dates, strict=True))[2])
+            newest.add(dates[days.index(max(days))])
             is_close = order != "md" or max(days) - min(days) < timedelta(183)
-            last = [clock for day, clock in zip(days, clocks, strict=True) if day == max(days)]
-            is_told = is_close and (len(last) == 1 or all(last))
-            newest |= set() if is_told else set(dates)  # 没有印年份：可能跨了年；同一天有没有印钟点的，也不知先后
+            is_told = is_close and days.count(max(days)) == 1
+            newest |= set() if is_told else set(dates)  # 没有印年份：可能跨了年；同一天的几次，早的一次也许要命
     return newest.pop() if len(newest) == 1 else None
 
 

@@ -135,6 +135,10 @@ def _headed_rows(table: Table) -> list[Row]:
             rows.append(row)
         elif is_bare and rows and (_is_rest_of_name(row, rows[-1], pitch) or _is_lower_half(row, rows[-1])):
             rows[-1].name = join_boxes(rows[-1].name, row.name)
+        elif row.name and rows and _is_first_line_of(rows[-1], row):
+            rows[-1].name = join_boxes(rows[-1].name, row.name, " ")
+            _merge(rows[-1], row)
+            named = [one for one in named if one is not row]
         elif rows and _is_subline_of(row, rows[-1]):
             rows[-1].code = rows[-1].code or row.name
             _merge(rows[-1], row)
@@ -224,6 +228,15 @@ def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:
     return is_continued and gap < min(0.75 * pitch, 1.8 * above.anchor.height)
 
 
+def _is_first_line_of(above: Row, row: Row) -> bool:
+    """above 是名称的头一行，结果在 row 的旁边：两行挨得紧，合起来才是认得的名称（HIGH SENSITIVITY / C-REACTIVE PROTEIN）。"""
+    if above.name is None or _has_value(above) or not _has_value(row) or is_known(above.name.text):
+        return False
+    is_tight = row.anchor.line - above.anchor.line < 1.2 * row.name.height
+    is_aligned = abs(row.name.start - above.name.start) < row.name.height
+    return is_tight and is_aligned and is_known(f"{above.name.text} {row.name.text}")
+
+
 def _is_upper_half(row: Row, above: Row, below: Row | None) -> bool:
     """名称换行印在结果的上下两边时的上半截：下一行有结果而没有名称，离它比上一项近。"""
     if below is None or below.name or not _has_value(below) or not _has_value(above):
@@ -249,6 +262,8 @@ def _nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
     height = orphan.anchor.height
     gaps = [abs(below.anchor.line - above.anchor.line) for above, below in pairwise(named)]
     reach = 0.75 * height if orphan.result else 0.95 * min(median(gaps) if gaps else 3 * height, 3.5 * height)
+    if not orphan.result and sum(map(_has_value, named)) == 1:
+        reach = 6 * height  # 一页只有一项：下面一段里的范围只会是它的
 
     def distance(row: Row) -> float:
         return min(abs(box.line - orphan.anchor.line) for box in (row.anchor, *(row.limits if hangs else ())))

@@ -27,7 +27,8 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
         # 与名称一列没有对齐的是别的文字：页脚、切掉半边的另一栏
         reach = start - 4 * box.height, max(end, start + 6 * box.height)
         is_stray = column == "name" and not (reach[0] <= box.start <= reach[1] and box.end >= start)
-        if cell.kind == "range" and line == [cell] and not columns.printed & {"range", "low"}:
+        is_below_name = cell.kind == "range" or cell.kind == "bound" and column in ("name", None)
+        if is_below_name and line == [cell] and not columns.printed & {"range", "low"}:
             row.add_limits(box)  # 没有范围一列的单子，范围印在名称下面
         elif is_stray and re.fullmatch("[HL]|[↑↓]{1,2}", box.text):
             row.add_mark(box)  # 标记印在名称的左边，没有表头
