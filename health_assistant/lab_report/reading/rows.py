@@ -229,7 +229,7 @@ def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:
 
 
 def _is_first_line_of(above: Row, row: Row) -> bool:
-    """above 是名称的头一行，结果在 row 的旁边：两行挨得紧，合起来才是认得的名称（HIGH SENSITIVITY / C-REACTIVE PROTEIN）。"""
+    """above 是名称的头一行，结果在 row 旁边：两行挨得紧，合起来才认得（HIGH SENSITIVITY / C-REACTIVE PROTEIN）。"""
     if above.name is None or _has_value(above) or not _has_value(row) or is_known(above.name.text):
         return False
     is_tight = row.anchor.line - above.anchor.line < 1.2 * row.name.height
