@@ -125,6 +125,15 @@ def test_a_stroke_of_a_pen_along_the_foot_of_a_number_may_hide_its_point(ink, at
     assert may_hide_point(np.asarray(image)[:, :, ::-1]) == hides
 
 
+def test_a_red_number_between_black_rules_is_no_pen():
+    image = Image.new("RGB", (110, 60), "white")
+    brush = ImageDraw.Draw(image)
+    brush.text((20, 46), "374", "red", load_font("noto_sans", 32), anchor="ls")
+    for line in [(0, 4, 110, 4), (0, 56, 110, 56), (4, 0, 4, 60)]:
+        brush.line(line, "black", 2)
+    assert not may_hide_point(np.asarray(image)[:, :, ::-1])
+
+
 def test_the_coloured_fringe_of_a_lens_hides_no_point():
     image = Image.new("RGB", (110, 40), "white")
     ImageDraw.Draw(image).text((8, 36), "1423", "black", load_font("noto_sans", 32), anchor="ls")

@@ -115,6 +115,8 @@ def may_hide_point(pixels: np.ndarray) -> bool:
     ink, colour = np.abs(shares).max(axis=2), np.ptp(shares, axis=2)
     strong = ink > 0.6 * np.percentile(ink, 98)
     plain = strong & (colour < 0.25 * ink)
+    plain[plain.mean(axis=1) > 0.7] = False  # 横的、竖的表格线不是字
+    plain[:, plain.mean(axis=0) > 0.95] = False
     if not plain.any() or plain.sum() < 0.2 * strong.sum():
         return False  # 数自己就是彩色的
     rows = np.flatnonzero(plain.any(axis=1))
