@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image
 
-from health_assistant.lab_report.rendering.drawing import Column, Page
+from health_assistant.lab_report.rendering.drawing import Column, Page, split_lines
 from health_assistant.lab_report.rendering.furniture import foot, head
 from health_assistant.lab_report.rendering.sampling import pick
 
@@ -73,8 +73,10 @@ def _range_below(page: Page, columns: list[Column], x0: int, x1: int, y: int, **
         page.extras[index] = {"name": textwrap.fill(item.name, 18)}
         y = page.table(columns, [index], x0, x1, y, **table)
         page.text(x0, y + size, pick(page.rng, ("Bio. Ref. Interval. :-", "Reference Range :-")))
-        page.pieces(index, x0 + size, y + size * 2.6, [("reference_range", item.reference_range)])
-        y += size * 4
+        y += round(size * 2.6)
+        for line in split_lines([("reference_range", item.reference_range)]):
+            page.pieces(index, x0 + size, y, line)
+            y += round(size * 1.4)
     return y
 
 
