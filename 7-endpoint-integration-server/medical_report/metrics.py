@@ -1,6 +1,5 @@
 """服务的计量，Prometheus 格式：`/metrics` 给监控，`/status` 给人看。只有次数与时间，没有内容。"""
 
-import numpy as np
 from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter("health_requests", "回答了的请求", ["route", "status"])
@@ -43,5 +42,9 @@ def summarize_steps() -> dict[str, dict[str, float]]:
 
 def _percentile(buckets: list[tuple[float, float]], share: float) -> float:
     """直方图里的百分位：在落到的那一格里按比例取；落在最后一格（没有上限）时是它的下限。"""
-    edges, totals = zip((0.0, 0.0), *buckets[:-1], strict=True)
-    return round(float(np.interp(share * buckets[-1][1], totals, edges)), 3)
+    rank, below, low = share * buckets[-1][1], 0.0, 0.0
+    for high, total in buckets[:-1]:
+        if total >= rank:
+            return round(low + (high - low) * (rank - below) / (total - below), 3)
+        below, low = total, high
+    return low
