@@ -39,7 +39,7 @@ class Photo:
     def __init__(self, data: bytes, file: int = 1) -> None:
         self._data = data
         self.file = file
-        open_image(data)
+        open_image(data)  # 只看文件头：不是图片、太大的在这里就拒绝
 
     def upright(self) -> Image.Image:
         """给内置读者的原图：还没有解码，轮到它时读者自己解码、摆正。"""

@@ -57,6 +57,11 @@ def test_a_few_pages_of_boxes_are_never_silently_wrong(kind):
     assert count.silent == [] and count.right >= 0.5 * count.rows
 
 
+def test_a_range_of_several_lines_below_the_only_test_is_drawn():
+    items, truth = read_laid("one_test", 2)
+    assert truth[0]["range"].count(";") == 2 and count_rows(items, truth).silent == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("level", ["boxes", "pages"])
 def test_every_kind_over_seeds(reader, capsys, level):

@@ -29,6 +29,7 @@ def test_every_row_once_in_as_few_passes_as_fit(seed, processes):
     assert sorted(at for group in real for at in group) == list(range(len(lengths)))
     assert max(padded(lengths, real)) <= 1000
     assert len(groups) % processes == 0
+    assert len(idle) < processes, "补的只够凑齐这一轮"
     # 从最长的开始能装就装，次数最少
     fewest, rest = 0, sorted(lengths)
     while rest:
