@@ -117,8 +117,7 @@ def judge_pages(reads: Sequence[PageRead], verify: bool, told: Told) -> tuple[As
     else:
         report = assess(joined)
     report.told = filled
-    if floor:
-        raise_to(report, floor)
+    raise_to(report, floor)
     failed = [read.number for read in pages if read.vision_failed]
     unverified = [read.number for read in pages if read.vision and not read.embedded] if verify else []
     for numbers, words in ((failed, VISION_FAILED), (unverified, NOT_VERIFIED)):
