@@ -25,7 +25,7 @@ from tenacity import (
 )
 
 from health_assistant.addresses import is_this_machine
-from medical_report.metrics import UPSTREAM_FAILURES
+from medical_report.counters import UPSTREAM_FAILURES
 from medical_report.upstream_dialects import (
     MAX_ANSWER_BYTES,
     NEW_LIMIT,
