@@ -46,7 +46,8 @@ def assess_verified(vision: Reading, embedded: Reading) -> Assessment:
     alarms = [alarm for alarm in said if alarm]
     assessed.notices = alarms + doubts + assessed.notices
     assessed.doubts = alarms + assessed.doubts  # 改正别的行、导出的时候也要在
-    raise_to(assessed, severity_if_right(others, head))  # 两份读数里更要紧的那一份也许才是对的
+    # 两份读数里更要紧的那一份也许才是对的；内置读者没有读出的，也许正是危急的
+    raise_to(assessed, severity_if_right(others, head, counts_unread=True))
     assessed.notices.sort(key=lambda notice: not notice.startswith("尽快就医"))
     return assessed
 

@@ -183,13 +183,16 @@ def severity_of(report: LabReport) -> Severity | None:
     return by_when.get(report.when, "slight" if report.triage == "routine" else None)
 
 
-def severity_if_right(rows: Iterable[PrintedRow], head: dict[str, str | None]) -> Severity | None:
+def severity_if_right(
+    rows: Iterable[PrintedRow], head: dict[str, str | None], counts_unread: bool = False
+) -> Severity | None:
     """另一个读者、另一张照片读到的 rows 如果没有读错，有多要紧；读得不一样，至多说到今天就去（severe）。
 
-    head 是报告名、性别、年龄。没有读出结果的（floor 是 marked）不算：那是没有读到，不是读到了别的。
+    head 是报告名、性别、年龄。没有读出结果、没能核对危急值的（floor 不到 severe），counts_unread 时才算：
+    多半是那一张照片拍糊了。
     """
     report = assess(ReadReport(items=[ReadRow.of(row) for row in rows], **head))
-    floors = [finding.floor for finding in report.items if at_least(finding.floor, "severe")]
+    floors = [finding.floor for finding in report.items if counts_unread or at_least(finding.floor, "severe")]
     severities = [finding.severity for finding in report.items]
     found = worst([*severities, *floors, *(match.severity for match in report.matches)])
     return min(found, "severe", key=rank) if found else None
