@@ -15,11 +15,11 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, PositiveInt, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, PositiveInt
 
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, new_parser
-from health_assistant.evaluation.cases import read_text
+from health_assistant.evaluation.cases import read_form
 
 HEADING = re.compile(r"(?:[一二]、)?(?:核心|次要)需求[：:]?")
 NUMBER = re.compile(r"^\d+\s*[.、．)）]\s*")
@@ -71,12 +71,7 @@ def main() -> int:
 
 def read_groups(path: Path) -> dict[tuple[str, int], list[Record]]:
     """（大类、组号）-> 这一组的各轮，按轮次。不是说好的样子就抛 BadInput，说是哪一类的第几条、哪一项。"""
-    try:
-        by_category = TypeAdapter(dict[str, list[Record]]).validate_json(read_text(path))
-    except ValidationError as error:
-        loc, reason = error.errors()[0]["loc"], error.errors()[0]["msg"]
-        place = "的".join(f"第 {step + 1} 条" if isinstance(step, int) else str(step) for step in loc) or "最外层"
-        raise BadInput(f"{path}：{place}不对（{reason}）；应是 LLMEval-Med 的 dataset.json 那样的") from None
+    by_category = read_form(path, dict[str, list[Record]], "条", "LLMEval-Med 的 dataset.json")
     groups: dict[tuple[str, int], list[Record]] = {}
     for category, records in by_category.items():
         for record in records:

@@ -14,11 +14,11 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field
 
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, new_parser
-from health_assistant.evaluation.cases import read_text
+from health_assistant.evaluation.cases import read_form
 from health_assistant.evaluation.metrics import choice_of
 
 INPUT = re.compile(r"问题[:：].*\n选项[:：]\s*(A[:：].*)", re.DOTALL)
@@ -71,12 +71,7 @@ def main() -> int:
 
 def read_task(path: Path) -> Task:
     """文件 -> 题；不是公布的样子就抛 BadInput，说是第几题、哪里不对。"""
-    try:
-        task = Task.model_validate_json(read_text(path))
-    except ValidationError as error:
-        loc, reason = error.errors()[0]["loc"], error.errors()[0]["msg"]
-        place = "的".join(f"第 {step + 1} 题" if isinstance(step, int) else str(step) for step in loc) or "最外层"
-        raise BadInput(f"{path}：{place}不对（{reason}）；应是 MedS-Bench 的 task58 那样的") from None
+    task = read_form(path, Task, "题", "MedS-Bench 的 task58")
     for number, question in enumerate(task.Instances, 1):
         problem = question.problem()
         if problem:

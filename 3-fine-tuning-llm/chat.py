@@ -1,15 +1,11 @@
-"""阶段 3：在终端里和微调后的模型对话；--compare 让基座与微调后的并排回答。
+"""阶段 3：在终端里和微调后的模型对话；--compare 让基座与微调后的各答一遍。
 
 python 3-fine-tuning-llm/chat.py --compare
 python 3-fine-tuning-llm/chat.py --ask 高血压能吃党参吗？
 """
 
-import shutil
 import sys
-import textwrap
-import unicodedata
 from functools import partial
-from itertools import zip_longest
 from pathlib import Path
 
 from health_assistant import artifacts
@@ -23,7 +19,7 @@ NOTICE = "（模型的回答只供学习，不能代替医生。）"
 def main() -> int:
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="tiny", help="配方名（默认 tiny）")
-    parser.add_argument("--compare", action="store_true", help="并排显示基座与微调后的回答")
+    parser.add_argument("--compare", action="store_true", help="基座与微调后的各答一遍")
     parser.add_argument("--ask", help="只问这一句就结束，给脚本用")
     parser.add_argument("--max-new-tokens", type=int, default=256, help="一次回答最多多少个词元（默认 256）")
     args = parser.parse_args()
@@ -91,26 +87,12 @@ def stream(model, tokenizer, messages: list[dict], max_new_tokens: int) -> str:
 
 
 def compare(model, tokenizer, messages: list[dict], max_new_tokens: int) -> str:
-    """基座（关掉 adapter）与微调后的回答，左右两栏。对话接着微调后的回答往下走。"""
+    """基座（关掉 adapter）与微调后的各答一遍。对话接着微调后的回答往下走。"""
+    print("基座：")
     with model.disable_adapter():
-        before = generate(model, tokenizer, messages, max_new_tokens)
-    after = generate(model, tokenizer, messages, max_new_tokens)
-    column = (min(shutil.get_terminal_size().columns, 120) - 3) // 2
-    rule = "—" * (column // 2)
-    left, right = ["基座", rule, *wrap(before, column)], ["微调后", rule, *wrap(after, column)]
-    for old, new in zip_longest(left, right, fillvalue=""):
-        print(f"{old}{' ' * (column - width(old))} │ {new}")
-    return after
-
-
-def width(text: str) -> int:
-    """终端里占几格：汉字占两格。"""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
-
-
-def wrap(text: str, column: int) -> list[str]:
-    """按终端的格数折行；textwrap 把汉字算一格，所以按半宽折。"""
-    return [line for part in text.splitlines() for line in textwrap.wrap(part, column // 2)] or ["（空）"]
+        stream(model, tokenizer, messages, max_new_tokens)
+    print("微调后：")
+    return stream(model, tokenizer, messages, max_new_tokens)
 
 
 if __name__ == "__main__":

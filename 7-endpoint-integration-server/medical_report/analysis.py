@@ -22,7 +22,7 @@ from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import DISCLAIMER, Reading, Sex, ToldField
 from health_assistant.lab_report.vl_protocol import data_url
 from medical_report.advice_request import advice_messages, choice_format, parse_choice
-from medical_report.metrics import DEGRADED, GUARDED
+from medical_report.counters import DEGRADED, GUARDED
 from medical_report.page_reading import Analyst, Job, PageRead, read_page
 from medical_report.spoken import describe, report_json, speaking_about, to_html
 from medical_report.upload import Page
@@ -117,8 +117,7 @@ def judge_pages(reads: Sequence[PageRead], verify: bool, told: Told) -> tuple[As
     else:
         report = assess(joined)
     report.told = filled
-    if floor:
-        raise_to(report, floor)
+    raise_to(report, floor)
     failed = [read.number for read in pages if read.vision_failed]
     unverified = [read.number for read in pages if read.vision and not read.embedded] if verify else []
     for numbers, words in ((failed, VISION_FAILED), (unverified, NOT_VERIFIED)):

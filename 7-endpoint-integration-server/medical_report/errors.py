@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, NotFound, TooManyRequests
 from health_assistant.images import BadImage
 from health_assistant.lab_report.language import speaking, translate
 from health_assistant.lab_report.report import UnreadableReport
-from medical_report import metrics
+from medical_report import counters
 from medical_report.page_reading import Busy
 from medical_report.spoken import asked_language
 
@@ -63,7 +63,7 @@ def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
         where = "".join(traceback.format_tb(error.__traceback__)[-4:])
         log.error("出错", extra={"request_id": g.request_id, "error": type(error).__name__, "where": where})
         status, code, message = 500, "internal_error", "服务器出了问题，这张照片没有处理成。请再试一次。"
-    metrics.ERRORS.labels(code).inc()
+    counters.ERRORS.labels(code).inc()
     if request.method == "POST":
         seen = {"time": time.time(), "code": code, "request_id": g.request_id}
         current_app.extensions["recent_errors"].append(seen)

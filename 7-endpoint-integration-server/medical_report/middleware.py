@@ -16,7 +16,7 @@ from werkzeug.exceptions import TooManyRequests, Unauthorized
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from health_assistant.api_keys import WRONG_KEYS_SAID, KeyGuard, limiter
-from medical_report import metrics
+from medical_report import counters
 from medical_report.errors import TooFrequent, handle_error
 from medical_report.settings import Settings
 
@@ -87,7 +87,7 @@ def _take_slot(slots: threading.BoundedSemaphore) -> None:
     if not slots.acquire(blocking=False):
         raise TooManyRequests(retry_after=3)
     g.slot = slots
-    metrics.IN_PROGRESS.inc()
+    counters.IN_PROGRESS.inc()
 
 
 def _finish(response: Response) -> Response:
@@ -106,8 +106,8 @@ def _finish(response: Response) -> Response:
         """回答发完了（事件流可能要几十秒），或者对方走了。"""
         if slot:
             slot.release()
-            metrics.IN_PROGRESS.dec()
-        metrics.REQUESTS.labels(route, response.status_code).inc()
+            counters.IN_PROGRESS.dec()
+        counters.REQUESTS.labels(route, response.status_code).inc()
         if method == "POST":
             ms = round((time.perf_counter() - started) * 1000)
             known = {"request_id": request_id, "route": route, "status": response.status_code, "ms": ms}

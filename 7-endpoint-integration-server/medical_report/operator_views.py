@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
-from medical_report import metrics
+from medical_report import counters
 from medical_report.analysis import get_analyst
 from medical_report.openapi import document
 
@@ -37,12 +37,12 @@ def status_data() -> dict:
     return {
         "upstreams": _upstreams(),
         "in_progress": int(REGISTRY.get_sample_value("health_in_progress")),
-        "requests": metrics.count(metrics.REQUESTS),
-        "steps": metrics.summarize_steps(),
-        "errors": metrics.count(metrics.ERRORS),
+        "requests": counters.count(counters.REQUESTS),
+        "steps": counters.summarize_steps(),
+        "errors": counters.count(counters.ERRORS),
         "recent_errors": list(current_app.extensions["recent_errors"])[::-1],
-        "upstream_failures": metrics.count(metrics.UPSTREAM_FAILURES),
-        "degraded": metrics.count(metrics.DEGRADED),
+        "upstream_failures": counters.count(counters.UPSTREAM_FAILURES),
+        "degraded": counters.count(counters.DEGRADED),
         "guarded": int(REGISTRY.get_sample_value("health_guarded_advice_total")),
     }
 

@@ -14,7 +14,7 @@ from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.language import Language
 from health_assistant.lab_report.report import Reading, ReadRow, UnreadableReport
 from health_assistant.lab_report.vl_protocol import data_url, parse_answer, read_messages, read_report_schema
-from medical_report.metrics import DEGRADED, STEP_SECONDS
+from medical_report.counters import DEGRADED, STEP_SECONDS
 from medical_report.settings import Settings
 from medical_report.upload import Page
 from medical_report.upstreams import Upstream, UpstreamError

@@ -25,7 +25,8 @@ from tenacity import (
 )
 
 from health_assistant.addresses import is_this_machine
-from medical_report.metrics import UPSTREAM_FAILURES
+from health_assistant.evaluation.answers import without_thinking
+from medical_report.counters import UPSTREAM_FAILURES
 from medical_report.upstream_dialects import (
     MAX_ANSWER_BYTES,
     NEW_LIMIT,
@@ -126,7 +127,7 @@ class Upstream:
             if trace is not None:
                 asked = {"upstream": self.name, "model": self.model, "request": _without_images(request)}
                 trace.append({**asked, **answered, "ms": round((time.monotonic() - started) * 1000)})
-        return _without_thinking(answer)
+        return without_thinking(answer)[0]
 
     def _note(self, error: UpstreamError) -> None:
         UPSTREAM_FAILURES.labels(self.name, error.kind).inc()
@@ -219,11 +220,6 @@ def _next_part(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
     if sock:
         sock.settimeout(left)
     return response.read1(1 << 16, decode_content=False)
-
-
-def _without_thinking(answer: str) -> str:
-    """去掉 <think>…</think>：有的只有后一半，有的没有写完。"""
-    return re.sub(r"<think>.*", "", re.sub(r"^.*</think>", "", answer, flags=re.DOTALL), flags=re.DOTALL).strip()
 
 
 def _without_images(request: dict[str, Any]) -> dict[str, Any]:

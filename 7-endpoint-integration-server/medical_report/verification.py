@@ -3,18 +3,16 @@
 from typing import Any
 
 from health_assistant.lab_report.alignment import align, describe_reading, same_range, same_result, units_agree
-from health_assistant.lab_report.assessment import Assessment, assess, possible_grave, raise_to, severity_of
+from health_assistant.lab_report.assessment import Assessment, assess, possible_grave, raise_to, severity_if_right
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.marks import flag_says
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import (
-    SEVERITIES,
     Origin,
     OriginField,
     PrintedRow,
     Reading,
-    ReadReport,
     ReadRow,
     consistent,
 )
@@ -48,12 +46,8 @@ def assess_verified(vision: Reading, embedded: Reading) -> Assessment:
     alarms = [alarm for alarm in said if alarm]
     assessed.notices = alarms + doubts + assessed.notices
     assessed.doubts = alarms + assessed.doubts  # 改正别的行、导出的时候也要在
-    severity = (
-        severity_of(assess(ReadReport(items=[ReadRow.of(other) for other in others], **head))) if others else None
-    )
-    if severity:
-        # 两份读数里更要紧的那一份也许才是对的；读得不一样，至多说到今天就去
-        raise_to(assessed, min(severity, "severe", key=SEVERITIES.index))
+    # 两份读数里更要紧的那一份也许才是对的；内置读者没有读出的，也许正是危急的
+    raise_to(assessed, severity_if_right(others, head, counts_unread=True))
     assessed.notices.sort(key=lambda notice: not notice.startswith("尽快就医"))
     return assessed
 

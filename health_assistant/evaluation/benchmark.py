@@ -89,12 +89,9 @@ class LocalModel(ModelAPI):
         return [{"role": message.role, "content": message.text} for message in input]
 
     def generate(self, input, tools, tool_choice, config) -> ModelOutput:
-        dialogue = self.dialogue(input)
-        position = self.positions.get(json.dumps(dialogue))
+        position = self.positions[json.dumps(self.dialogue(input))]
         with self.lock:
             self.loaded = self.loaded or self._load()
-            if position is None:  # 遗忘检查的题
-                return self._answer([dialogue])[0]
             if position not in self.outputs:
                 start = position - position % self.batch_size
                 outputs = self._answer(self.dialogues[start : start + self.batch_size])
@@ -156,7 +153,9 @@ def ask(data: Path, folder: Path, fingerprint: str, task: dict, name=NAME, subse
     started = (folder / "configs" / "task_config.yaml").exists()
     # 回答能不能接着用由 fingerprint 决定；EvalScope 自己的判断把并发数也算在内，所以要它只管重新评分
     resume = {"use_cache": str(folder), "rerun_review": True} if started else {"work_dir": str(folder)}
-    evaluate(model_id="model", datasets=[name], dataset_args={name: {"dataset_id": str(data)}}, **resume, **task)
+    quiet_down()
+    about = {"model_id": "model", "datasets": [name], "dataset_args": {name: {"dataset_id": str(data)}}}
+    run_task(TaskConfig(**about, **resume, **task, no_timestamp=True, ignore_errors=True))  # 一题失败不影响别的题
     if not predictions.exists():
         return {}
     answers = {}
@@ -185,12 +184,11 @@ def read_output(output: ModelOutput) -> dict:
     }
 
 
-def evaluate(**settings) -> dict:
-    """运行一次 EvalScope；一题失败不影响别的题。它的日志里只留错误，屏幕上还有进度条。"""
+def quiet_down() -> None:
+    """EvalScope 的日志里只留错误；屏幕上还有进度条。"""
     get_logger().addFilter(only_errors)
     for chatty in ("httpx", "httpx2", "openai"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    return run_task(TaskConfig(no_timestamp=True, ignore_errors=True, **settings))
 
 
 def only_errors(line: logging.LogRecord) -> bool:

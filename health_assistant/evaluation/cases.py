@@ -114,6 +114,16 @@ def read_text(path: Path) -> str:
         ) from None
 
 
+def read_form(path: Path, form: Any, piece: str, published: str) -> Any:
+    """整个文件读成 form（pydantic 认的类型）；不合就抛 BadInput，说第几条（piece 是量词）、哪一项，应像 published。"""
+    try:
+        return TypeAdapter(form).validate_json(read_text(path))
+    except ValidationError as error:
+        loc, reason = error.errors()[0]["loc"], error.errors()[0]["msg"]
+        place = "的".join(f"第 {step + 1} {piece}" if isinstance(step, int) else str(step) for step in loc) or "最外层"
+        raise BadInput(f"{path}：{place}不对（{reason}）；应是 {published} 那样的") from None
+
+
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict:
     """JSON 的一个对象；重复的键是错，不让后一个悄悄盖住前一个。"""
     repeated = repeated_values(name for name, _ in pairs)

@@ -92,7 +92,7 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
     of_answers = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [data])
     safety_questions = safety.questions() if recipe.safety and not args.limit else []
     of_safety = safety.version() if safety_questions else None
-    judged = [grader and grader.identity, checker and checker.identity, of_safety, args.forgetting]
+    judged = [grader and grader.identity, checker and checker.identity, of_safety]
     of_scores = artifacts.fingerprint([of_answers, SCORING_VERSION, base_model, *judged], [])
     if args.force:
         (folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
@@ -150,10 +150,6 @@ def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Qu
         safe_rows = ask_safety(folder, [PROMPT_VERSION, generation, target.identity], task, safety_questions)
         scores["safety"] = safety.summarise(safe_rows)
         unasked += scores["safety"]["failed"]
-    if args.forgetting:
-        from health_assistant.evaluation.forgetting import check_forgetting
-
-        scores["forgetting"] = check_forgetting(folder / "forgetting", task)
     scores["seconds"] = round(time.monotonic() - began, 1)
     scores |= {"note": label(scores)} if label(scores) else {}
 
@@ -269,8 +265,6 @@ def show(scores: dict) -> None:
     for part, describe in describers.items():
         if part in scores:
             print(*(f"  {line}" for line in describe(scores[part])), sep="\n")
-    if "forgetting" in scores:
-        print(f"  遗忘检查：{scores['forgetting']}")
     if label(scores):
         print(f"  {label(scores)}")
 
@@ -335,7 +329,6 @@ def _parse(description: str, config: Path) -> argparse.Namespace:
     judge.add_judge_options(parser)
     add("--checklist", type=Path, nargs="?", const=checklist.BUNDLED, help="再照清单逐条核对；不写文件是示例的清单")
     add("--second-judge-model", help="清单的第二遍换一个评审（同一个接口）；不写就是同一个判两遍")
-    add("--forgetting", action="store_true", help="再考 C-Eval、CMMLU 的医学选择题，看微调有没有忘掉旧知识；要联网")
     add("--force", action="store_true", help="跑完过的也重跑，答过的题也重问")
     args = parser.parse_args()
     if args.checklist and not args.judge_api_base:

@@ -6,6 +6,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field, InstanceOf
@@ -29,8 +30,10 @@ from health_assistant.lab_report.report import (
     PrintedRow,
     Reading,
     ReadReport,
+    ReadRow,
     Severity,
     at_least,
+    rank,
     worst,
 )
 from health_assistant.lab_report.severity import grade_value, is_impossible, is_measured, load_severity, measured_as
@@ -180,9 +183,24 @@ def severity_of(report: LabReport) -> Severity | None:
     return by_when.get(report.when, "slight" if report.triage == "routine" else None)
 
 
-def raise_to(report: LabReport, severity: Severity) -> None:
-    """至少按这一级分级；已经更急的不变。"""
-    if worst([severity, severity_of(report)]) == severity:
+def severity_if_right(
+    rows: Iterable[PrintedRow], head: dict[str, str | None], counts_unread: bool = False
+) -> Severity | None:
+    """另一个读者、另一张照片读到的 rows 如果没有读错，有多要紧；读得不一样，至多说到今天就去（severe）。
+
+    head 是报告名、性别、年龄。没有读出结果、没能核对危急值的（floor 不到 severe），counts_unread 时才算：
+    多半是那一张照片拍糊了。
+    """
+    report = assess(ReadReport(items=[ReadRow.of(row) for row in rows], **head))
+    floors = [finding.floor for finding in report.items if counts_unread or at_least(finding.floor, "severe")]
+    severities = [finding.severity for finding in report.items]
+    found = worst([*severities, *floors, *(match.severity for match in report.matches)])
+    return min(found, "severe", key=rank) if found else None
+
+
+def raise_to(report: LabReport, severity: Severity | None) -> None:
+    """至少按这一级分级；已经更急的不变，None 是没有这样的一级。"""
+    if severity and worst([severity, severity_of(report)]) == severity:
         report.triage, report.when = TRIAGE_OF[severity], WHEN_OF.get(severity)
 
 

@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import get_args
 
 from health_assistant.lab_report.alignment import describe_reading, same_range, same_result, units_agree
-from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.assessment import severity_if_right
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.person import Person, parse_age
@@ -15,11 +15,9 @@ from health_assistant.lab_report.report import (
     Origin,
     OriginField,
     Reading,
-    ReadReport,
     ReadRow,
     Severity,
     consistent,
-    rank,
     worst,
 )
 
@@ -31,7 +29,7 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> tuple[Reading, Severity 
     """各页的读数（页码与读数，按先后，至少一页）-> 一份读数，每行的依据说在第几页，整份的疑问在 notices 里。
 
     同一项在几页上都有（两张照片拍重了）的，读得一样的留一行，不一样的留要紧的那一行，作为疑问；
-    另外给出这些行里要紧的那个读数有多要紧，至多 severe（今天就去）。
+    另外给出这些行里要紧的那个读数有多要紧，见 `severity_if_right`。
     """
     head, doubts = _join_heads(pages)
     if len(pages) == 1:
@@ -163,16 +161,11 @@ def _clearer(first: Observation, second: Observation) -> Observation:
 def _graver(
     first: Observation, second: Observation, head: dict[str, str | None]
 ) -> tuple[Observation, Severity | None]:
-    """读得不一样的：留要紧的那一行，存疑，说出另一个读数；和它有多要紧，至多 severe。"""
-
-    def severity(row: ReadRow) -> Severity | None:
-        alone = ReadReport(items=[ReadRow.of(row)], **head | {"report_type": row.report_type})
-        return assess(alone).items[0].severity
-
-    weights = [severity(first.row), severity(second.row)]
+    """读得不一样的：留要紧的那一行，存疑，说出另一个读数；和它有多要紧。"""
+    weights = [severity_if_right([one.row], head | {"report_type": one.row.report_type}) for one in (first, second)]
     graver = worst(weights)
     chosen, left = (second, first) if graver and graver != weights[0] else (first, second)
     page, other_reading = left.row.page, describe_reading(left.row)
     doubt = f"第 {chosen.row.page} 页与第 {page} 页读得不一样，第 {page} 页是 {other_reading}，请核对原件"
     doubtful = replace(chosen, row=chosen.row.model_copy(update={"doubt": doubt}))
-    return doubtful, min(graver, "severe", key=rank) if graver else None
+    return doubtful, graver

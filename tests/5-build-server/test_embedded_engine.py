@@ -174,14 +174,6 @@ def test_stream_is_the_same_answer_in_sections(client):
     assert "".join(piece or "" for piece in pieces) == ask_advisor(client, report)
 
 
-def test_reader_streams_too(client, photo):
-    content = [{"type": "image_url", "image_url": {"url": data_url(photo.path.read_bytes())}}]
-    messages = [{"role": "user", "content": content}, {"role": "user", "content": "上面这张"}]
-    stream = client.chat.completions.create(model=READER, messages=messages, stream=True)
-    report = ReadReport.model_validate_json("".join(chunk.choices[0].delta.content or "" for chunk in stream))
-    assert len(report.items) == len(photo.rows)
-
-
 def test_error_before_the_stream_keeps_its_status(server):
     response = post(server, model=ADVISOR, messages=[{"role": "user", "content": "你好"}], stream=True)
     assert response.status_code == 400

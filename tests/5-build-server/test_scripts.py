@@ -4,12 +4,13 @@ import os
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import serve
 import stage_scripts
-from model_servers import ROOT, free_port
+from model_servers import ROOT, SERVE, free_port
 from PIL import Image
 from stage_scripts import run_here
 
@@ -18,11 +19,6 @@ from health_assistant.lab_report.report import DISCLAIMER, ReadReport
 STAGE = ROOT / "5-build-server"
 ASK = "5-build-server/ask_server.py"
 TRANSFORMERS = ("--backend", "transformers")
-
-
-def run_serve(home: Path, *options, **env: str) -> subprocess.CompletedProcess:
-    """另一个进程里的 serve.py。"""
-    return stage_scripts.run(home, "5-build-server/serve.py", *options, timeout=60, **env)
 
 
 # ---- ask_server.py ----
@@ -86,20 +82,32 @@ def test_busy_port_is_said(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = run_here(tmp_path, "5-build-server/serve.py", "--port", port)
+        done = run_here(tmp_path, SERVE, "--port", port)
     assert done.returncode == 2
     assert f"127.0.0.1:{port} 不能用" in done.stderr
 
 
 @pytest.fixture
-def dry_run(monkeypatch, capsys):
-    """在本进程里运行 serve.py --dry-run，省得再装一遍 torch：退出码，标准输出，标准错误。"""
+def run_serve(monkeypatch, capsys):
+    """在本进程里运行 serve.py，省得再装一遍 torch：退出码，标准输出，标准错误。"""
 
     def run(*options: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["serve.py", *map(str, options), "--dry-run"])
+        monkeypatch.setattr(sys, "argv", ["serve.py", *map(str, options)])
         return serve.main(), *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture
+def dry_run(run_serve):
+    return partial(run_serve, "--dry-run")
+
+
+@pytest.fixture
+def without_vllm(monkeypatch, tmp_path):
+    """没有装 vllm 的机器。"""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("VLLM_API_KEY", "")  # serve.py 会写它；测试完了恢复
 
 
 def test_dry_run_starts_nothing(dry_run):
@@ -133,29 +141,28 @@ def test_bad_options_are_explained(dry_run, options, words):
     assert (code, words in problem) == (2, True), problem
 
 
-def test_vllm_is_replaced_by_its_own_command_and_the_key_is_not_shown(tmp_path):
-    """没有装 vllm 的机器上：说会运行什么、装好以后怎样用、去哪里装。"""
+def test_vllm_is_replaced_by_its_own_command_and_the_key_is_not_shown(run_serve, without_vllm, tmp_path):
+    """没有装 vllm 的：说会运行什么、装好以后怎样用、去哪里装。"""
     config = STAGE / "configs/qwen2.5-14b-merged.yaml"
     options = ["--backend", "vllm", "--config", config, "--model", tmp_path, "--served-model-name", "mine"]
-    done = run_serve(tmp_path, *options, "--api-key", "sk-secret", PATH=str(tmp_path))
-    assert done.returncode == 2
-    assert done.stdout.startswith(f"vllm serve {tmp_path} ")
-    assert "model='mine'" in done.stdout
-    assert "sk-secret" not in done.stdout + done.stderr
-    assert "没有 vllm" in done.stderr
+    code, said, problem = run_serve(*options, "--api-key", "sk-secret")
+    assert code == 2
+    assert said.startswith(f"vllm serve {tmp_path} ")
+    assert "model='mine'" in said
+    assert "sk-secret" not in said + problem
+    assert "没有 vllm" in problem
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("layers", "code", "words"), [(2, 2, "没有 vllm"), (60, 1, "放不下：一张卡要")])
-def test_what_vllm_needs_is_said_before_it_starts(tmp_path, layers, code, words):
+def test_what_vllm_needs_is_said_before_it_starts(run_serve, without_vllm, tmp_path, layers, code, words):
     from transformers import Qwen2Config
 
     shape = {"hidden_size": 8192, "intermediate_size": 131072, "num_attention_heads": 64, "num_key_value_heads": 8}
     Qwen2Config(**shape, num_hidden_layers=layers, vocab_size=1000).save_pretrained(tmp_path)
     options = ["--config", STAGE / "configs/qwen2.5-14b-merged.yaml", "--model", tmp_path]
-    done = run_serve(tmp_path, "--backend", "vllm", *options, PATH=str(tmp_path))
-    assert "估计要" in done.stdout
-    assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+    ended, said, problem = run_serve("--backend", "vllm", *options)
+    assert "估计要" in said
+    assert (ended, words in problem) == (code, True), problem
 
 
 @pytest.mark.slow
@@ -164,7 +171,7 @@ def test_a_model_that_cannot_be_loaded_is_explained(llm, tmp_path):
     for file in llm.folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "chat_template.jinja").write_text("{{ messages[0].content }}")
-    done = run_serve(tmp_path, *TRANSFORMERS, "--model", tmp_path, "--port", "0")
+    done = stage_scripts.run(tmp_path, SERVE, *TRANSFORMERS, "--model", tmp_path, "--port", "0", timeout=60)
     assert done.returncode == 2
     assert "不是 ChatML" in done.stderr
     assert "Traceback" not in done.stderr

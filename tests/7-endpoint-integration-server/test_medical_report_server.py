@@ -4,7 +4,6 @@ import io
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -218,14 +217,6 @@ def test_other_errors_are_chinese_json_too(report_server, method, path, status):
     answer = requests.request(method, report_server + path, timeout=5)
     assert answer.status_code == status
     assert {"error", "code", "request_id"} == set(answer.json())
-
-
-@pytest.mark.slow
-def test_too_many_at_once_are_told_to_wait(report_server):
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: post(report_server, jpeg((3000, 2000))), range(8)))
-    assert {answer.status_code for answer in answers} == {422, 503}
-    assert {answer.json()["code"] for answer in answers if answer.status_code == 503} == {"busy"}
 
 
 def test_a_busy_port_is_said_plainly(report_server):

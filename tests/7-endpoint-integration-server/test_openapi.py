@@ -21,7 +21,7 @@ def test_the_document_names_every_public_address(report_server):
 
 @pytest.mark.slow
 def test_schemathesis_finds_nothing(report_server, tmp_path):
-    command = [SCHEMATHESIS, "run", f"{report_server}/openapi.json", "--max-examples", "300", "--seed", "7"]
+    command = [SCHEMATHESIS, "run", f"{report_server}/openapi.json", "--max-examples", "100", "--seed", "7"]
     # 随便造的字节不是化验单照片，拒绝它是对的；其余的检查都做
     command += ["--exclude-checks", "positive_data_acceptance", "--request-timeout", "30"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path)

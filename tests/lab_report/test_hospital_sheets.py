@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from lab_report.test_columns import at_lines, box, headed
+from lab_report.text_boxes import at_lines, box, headed
 from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.assessment import Assessment, assess

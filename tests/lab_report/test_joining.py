@@ -25,8 +25,7 @@ def judge(*pages: Reading, doubts: tuple[str, ...] = ()) -> LabReport:
     joined, floor = join_pages(list(enumerate(pages, 1)))
     joined.notices = [*doubts, *joined.notices]
     report = assess(joined)
-    if floor:
-        raise_to(report, floor)
+    raise_to(report, floor)
     return report
 
 
@@ -81,12 +80,17 @@ def test_marks_that_contradict_are_a_disagreement():
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_disagreement_never_silences_an_alarm(order):
-    pages = [page(("钾", "7.1", "mmol/L", "3.5-5.3")), page(POTASSIUM)][::order]
-    report = judge(*pages)
+@pytest.mark.parametrize("grave", [("钾", "7.1", "mmol/L", "3.5-5.3"), ("钾", "7.1", "", "")], ids=["整行", "只有数"])
+def test_a_disagreement_never_silences_an_alarm(grave, order):
+    report = judge(*[page(grave), page(POTASSIUM)][::order])
     assert [(item.result, item.flag) for item in report.items] == [("7.1", "unknown")]
     assert report.notices[0].startswith("请马上核对原件：钾 7.1")
     assert (report.triage, report.when) == ("soon", "today")
+
+
+def test_what_was_not_read_on_a_second_photo_is_no_alarm():
+    report = judge(page(POTASSIUM, SODIUM, UREA), page(("钾", "", "mmol/L", "3.5-5.3")))
+    assert ([item.flag for item in report.items], report.triage) == (["unknown", "normal", "normal"], "routine")
 
 
 def test_a_third_photo_does_not_settle_a_disagreement():

@@ -8,7 +8,7 @@ from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.report import LabItem
 
 QUICK = ("arrow_before_value", "earlier_results", "cut_at_left")
-SEEDS, BOX_SEEDS = range(1000, 1006), range(2000, 2040)
+SEEDS, BOX_SEEDS = range(1000, 1006), range(2000, 2020)
 MOST_SILENT = 0.001
 
 

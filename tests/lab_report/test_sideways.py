@@ -1,7 +1,7 @@
 """横着排的表（一列是一个项目）转成一行一个项目；平常的表一格也不动。文字框是造的。"""
 
 import pytest
-from lab_report.test_columns import box
+from lab_report.text_boxes import box
 
 from health_assistant.lab_report.reading.row import row_text
 from health_assistant.lab_report.reading.rows import find_rows

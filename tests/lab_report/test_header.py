@@ -1,0 +1,86 @@
+"""印着的表头决定一列是什么：列的次序、对齐、表头的写法任意。文字框是造的，不经文字识别。"""
+
+import random
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+import yaml
+from lab_report.text_boxes import PITCH, box, headed, spread
+
+from health_assistant.lab_report.reading.header import find_header
+from health_assistant.lab_report.reading.row import row_text
+from health_assistant.lab_report.reading.rows import count_unread, find_rows
+from health_assistant.lab_report.reading.text import TextBox
+
+CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES["表头的各栏"])
+def test_words_of_a_header(case):
+    texts, columns = case.split(" -> ")
+    panels = [
+        sorted(panel.items(), key=lambda item: item[1].start) for panel in find_header(spread(*texts.split(" | ")))
+    ]
+    assert "; ".join(" ".join(name.split()[0] for name, _ in panel) for panel in panels) == columns
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["白细胞", "0-1", "/HP", "0-2"],
+        ["白细胞计数", "6.21", "10^9/L", "3.5-9.5"],
+        ["检验结果仅对本次标本负责，如有疑问请于三日内联系"],
+        ["检验者：李四", "审核者：王五", "报告时间：2025-11-02"],
+        ["样本类型：血清", "检验项目：肝功能"],
+        ["结果解释：正常人参考值低于5"],
+        ["尿胆原", "正常 (3.2)", "正常", "μmol/L"],
+    ],
+)
+def test_what_is_not_a_header(texts):
+    assert find_header(spread(*texts)) == []
+
+
+ROWS = {
+    "name": ["白细胞", "红细胞", "上皮细胞", "透明管型", "隐血", "比重", "细菌", "尿蛋白"],
+    "result": ["3-5", "0-1", "偶见", "0", "阴性", "1.020", "<10.0", "2+"],
+    "unit": ["/HP", "/HP", "/HP", "/LP", "", "", "/μL", ""],
+    "range": ["0-5", "0-3", "0-5", "0", "阴性", "1.003-1.030", "<26.0", "阴性"],
+}
+
+
+WORDS = {"name": "检验项目", "result": "结果", "unit": "单位", "range": "参考范围"}
+
+
+def draw(order: tuple[str, ...], seed: int) -> list[list[TextBox]]:
+    """按列的次序画一张表：每列左、中、右对齐随机，表头与内容的对齐也各不相同。"""
+    rng = random.Random(seed)
+    lines = [[] for _ in range(len(ROWS["name"]) + 1)]
+    left = 50.0
+    for column in order:
+        texts = [WORDS[column], *ROWS[column]]
+        widths = [box(text, 0, 0).end for text in texts]
+        wide = max(widths) + rng.uniform(0, 40)
+        align = 0 if column == "name" else rng.choice((0, 0.5, 1))
+        for at, (text, width) in enumerate(zip(texts, widths, strict=True)):
+            own = rng.choice((0, 0.5)) if at == 0 else align
+            if text:
+                start = left + (wide - width) * own + rng.uniform(-2, 2)
+                lines[at].append(box(text, start, 100 + PITCH * at + rng.uniform(-2, 2)))
+        left += wide + rng.uniform(40, 160)
+    return lines
+
+
+@pytest.mark.parametrize("order", list(permutations(WORDS)), ids="-".join)
+def test_columns_may_stand_in_any_order(order):
+    """结果本身是范围（3-5）、定性词的表：写法分不出结果与范围，只有表头分得出。"""
+    for seed in range(20):
+        table = headed(draw(order, seed))
+        rows = find_rows(table)
+        read = [row_text(row) for row in rows]
+        assert [row.doubt for row in rows] == [None] * len(read)
+        assert [one[0] for one in read] == ROWS["name"], seed
+        assert [one[2] for one in read] == ROWS["result"], seed
+        assert [one[3] for one in read] == ROWS["unit"], seed
+        assert [one[4] for one in read] == ROWS["range"], seed
+        assert count_unread(table, rows) == 0

@@ -1,0 +1,36 @@
+"""造文字框：不画图、不认字，直接给读的规则一页文字。"""
+
+from health_assistant.lab_report.reading.tables import Table, find_tables
+from health_assistant.lab_report.reading.text import TextBox
+
+HEIGHT = 20
+PITCH = 40
+
+
+def box(text: str, start: float, line: float) -> TextBox:
+    width = sum(20 if ord(character) > 0x2E80 else 11 for character in text)
+    return TextBox(text, 0.99, start, line - HEIGHT / 2, start + width, line + HEIGHT / 2, line, start, start + width)
+
+
+def spread(*texts: str, gap: float = 60) -> list[TextBox]:
+    """一行里从左到右隔开的几格。"""
+    boxes: list[TextBox] = []
+    for text in texts:
+        boxes.append(box(text, boxes[-1].end + gap if boxes else 50, 100))
+    return boxes
+
+
+def page(*lines: dict[float, str]) -> list[list[TextBox]]:
+    """每一行是“横坐标 -> 文字”。"""
+    return [[box(text, x, 100 + PITCH * at) for x, text in sorted(line.items())] for at, line in enumerate(lines)]
+
+
+def at_lines(*lines: tuple[float, dict[float, str]]) -> list[list[TextBox]]:
+    """每一行是（行数，“横坐标 -> 文字”）；行数可以是半行。"""
+    return [[box(text, x, 100 + PITCH * at) for x, text in sorted(line.items())] for at, line in lines]
+
+
+def headed(lines: list[list[TextBox]]) -> Table:
+    """页面上唯一的一张有表头的表。"""
+    (table,) = [table for table in find_tables(lines) if table.columns.has_header]
+    return table
