@@ -25,7 +25,7 @@ from health_assistant.lab_report.reading.text import TextReader
 from health_assistant.lab_report.rendering.drawing import load_font
 from health_assistant.lab_report.report import LabItem
 
-SHEETS = 125
+SHEETS = 250
 PAGES = Path(__file__).parent / "pixel_pages"
 TRUTHS = {page["file"]: page["items"] for page in map(json.loads, (PAGES / "truth.jsonl").open(encoding="utf-8"))}
 
