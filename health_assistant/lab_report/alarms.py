@@ -16,6 +16,7 @@ from health_assistant.lab_report.severity import (
     can_be_grave,
     grade_deviation,
     grade_value,
+    is_impossible,
     lines_for,
     measured_as,
     span_of,
@@ -146,7 +147,7 @@ def raise_alarm(finding: Finding, person: Person) -> None:
         finding.alarm = f"{HURRY}：{said} 印着危急标记 {finding.mark}。请现在就联系开单的医生或去急诊，带上这张报告单。"
     elif possible == "grave" and misprints_unit(finding.value, finding.interval, finding.unit, finding.analyte):
         return  # 单位印错了，不是危急值
-    elif possible == "grave" and _fits_another_unit(finding):
+    elif possible == "grave" and _fits_another_unit(finding, person):
         finding.floor = "severe"
         why = "没有读到单位" if finding.lacks_unit else "单位与参考范围对不上"
         unit = finding.compared_unit or finding.analyte.unit
@@ -224,8 +225,11 @@ def _is_believable(span: Interval, usual: Interval | None, finding: Finding) -> 
     return all(bound is None or Decimal(1) / 3 < bound / other < 3 for bound, other in pairs)
 
 
-def _fits_another_unit(finding: Finding) -> bool:
-    """换成这一项的另一个单位，数正好在常见范围里：没印单位的 12.8 多半是 g/dL。印了单位的，范围也要是另一个单位的。"""
+def _fits_another_unit(finding: Finding, person: Person) -> bool:
+    """换成这一项的另一个单位，数正好在常见范围里：没印单位的 12.8 多半是 g/dL。印了单位的，范围也要是另一个单位的。
+
+    照印着的单位活着的人不会有的（95 mmol/L 的血红蛋白），照另一个单位不危急就算。
+    """
     analyte, result = finding.analyte, finding.value
     if not analyte or not isinstance(result, Interval) or not result.is_point:
         return False
@@ -235,6 +239,8 @@ def _fits_another_unit(finding: Finding) -> bool:
         is_whole = isinstance(limits, Interval) and limits.is_bounded and limits.low > 0  # 只有一端的，看不出单位
         implied = implied_unit(analyte, finding.observation.interval) if is_whole else ""
         units = [implied] if implied and finding.to_usual(Decimal(1)) != analyte.convert(Decimal(1), implied) else []
+        if units and is_impossible(result, finding.unit, analyte):
+            return grade_value(result, implied, analyte, person)[0] != "grave"
     values = [analyte.convert(result.low, unit) for unit in units]
     known = analyte.known_intervals
     return any(Interval(value, value).inside(limits) for value in values if value is not None for limits in known)

@@ -138,15 +138,21 @@ def _of_other_specimen(analyte: Analyte | None, clues: _Clues, specimens: tuple[
         return None
     other = _find_usual(clues, ("urine",) if specimens == ("blood",) else ("blood",))
     gap = clues.distance(other) if other else None
-    if gap is None or gap > log(1.3):
+    if gap is None or gap > log(1.3) or not _is_as_narrow(other, clues):
         return None
     own = clues.distance(analyte) if analyte else None
     return other if own is None or own - gap > log(3) else None
 
 
+def _is_as_narrow(analyte: Analyte, clues: _Clues) -> bool:
+    """印着的下限不到目录的一半的不是它：尿钠 40-220 的中间正是血钠。"""
+    low, _ = analyte.bounds(clues.interval, clues.unit or analyte.unit) if isinstance(clues.interval, Interval) else (None, None)
+    return not low or any(not usual.low or low * 2 >= usual.low for usual in analyte.intervals)
+
+
 def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
     name, abbreviation, unit = clues.name, clues.abbreviation, clues.unit
-    by_code = _coded(abbreviation or name, specimens)
+    by_code = _coded(abbreviation, specimens) or _coded(name, specimens)  # 医院自己的编号 1023 不认识，名称 K 认识
     # 有的名称含字母，读的人可能把字母当成了代号：总 + T3，ABO + 血型
     spellings = (name or abbreviation, name + abbreviation, abbreviation + name)
     by_name = next(filter(None, (_named(spelling, specimens) for spelling in spellings)), [])
