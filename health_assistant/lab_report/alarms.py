@@ -29,6 +29,7 @@ HURRY = "尽快就医"
 CHECK = "请马上核对原件"
 _CRITICAL_FLAG = re.compile(r"危|!!|CRIT|PANIC|警")
 _OFF_THE_SCALE = re.compile(r"hi|lo|不凝|未凝|测不出|无法(检|测)|超出|溢出|[<>]+$|\D*检[测出][上下]?限", re.IGNORECASE)
+_ONLY_NUMBER = re.compile(r"[^\d<>≤≥＜＞-]{0,6}(\d+(?:\.\d+)?)[^\d<>≤≥＜＞-]{0,12}")
 _LOST_DIGIT = re.compile(r"\D*\.\d")
 _IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期)|临床诊断|备注")
 _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
@@ -136,6 +137,7 @@ def raise_alarm(finding: Finding, person: Person) -> None:
     possible, way = _possible_severity(finding, person)
     marked = bool(_CRITICAL_FLAG.search(plain_flag(finding)))
     doubled = bool(_DOUBLED_FLAG.search(plain_flag(finding))) and not finding.analyte
+    grave_unit = _grave_in_another_unit(finding, person)
     if finding.critical:
         reached = "达到危急值" if finding.analyte and isinstance(finding.value, Interval) else "要马上处理"
         finding.alarm = (
@@ -164,6 +166,9 @@ def raise_alarm(finding: Finding, person: Person) -> None:
     elif marked or (_DOUBLED_FLAG.search(plain_flag(finding)) and finding.flag == "unknown"):
         finding.floor = "severe"
         finding.alarm = f"{CHECK}：{said} 印着危急标记 {finding.mark}，这一行没有把握；如果没有读错，要尽快就医。"
+    elif grave_unit:
+        finding.floor = "severe"
+        finding.alarm = f"{CHECK}：{said} 没有读到单位；单位若是 {grave_unit}，就要马上就医。请看清原件上的单位。"
     elif _is_unchecked(finding, person) and _OFF_THE_SCALE.match(finding.result.strip()):
         finding.floor = "severe"
         finding.alarm = f"{CHECK}：{said}，不是一个数，可能高得、低得测不出；请今天就问出报告的检验科或医生。"
@@ -203,12 +208,16 @@ def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | Non
     if not analyte or finding.severity == "grave":
         return None, None
     span, usual = span_of(finding.interval), span_of(analyte.reference or analyte.general)
-    believes = span is not None and _is_believable(span, usual, finding)
+    believes, value = span is not None and _is_believable(span, usual, finding), finding.value
+    # 看不懂的结果里只有一个数：`6.9(溶血)`
+    number = _ONLY_NUMBER.fullmatch(finding.result.strip()) if value is None else None
+    if number:
+        value = Interval(Decimal(number[1]), Decimal(number[1]))
     if believes:
-        graded = grade_value(finding.value, finding.compared_unit or analyte.unit, analyte, person, span)
+        graded = grade_value(value, finding.compared_unit or analyte.unit, analyte, person, span)
     else:
-        own = finding.converted() if finding.compared_unit else finding.value
-        graded = grade_value(own or finding.value, analyte.unit, analyte, person, usual)
+        own = finding.converted() if finding.compared_unit else value
+        graded = grade_value(own or value, analyte.unit, analyte, person, usual)
     severity, way = graded
     doubtful = finding.lacks_unit or finding.interval is None or (span and not believes)
     says = severity == "grave" or finding.flag == "unknown" or (finding.flag in ABNORMAL_FLAGS and doubtful)
@@ -244,6 +253,17 @@ def _fits_another_unit(finding: Finding, person: Person) -> bool:
     values = [analyte.convert(result.low, unit) for unit in units]
     known = analyte.known_intervals
     return any(Interval(value, value).inside(limits) for value in values if value is not None for limits in known)
+
+
+def _grave_in_another_unit(finding: Finding, person: Person) -> str | None:
+    """没有印单位、范围的 11.2：照目录的单位低得不像，而照它高得危急的单位（mg/dL 的肌酐）；没有为 None。"""
+    value, analyte = finding.value, finding.analyte
+    if not (analyte and finding.lacks_unit and finding.interval is None and isinstance(value, Interval) and value.high):
+        return None
+    if not all(usual.low and value.high < usual.low for usual in analyte.known_intervals):
+        return None
+    units = (unit for unit in analyte.conversions if grade_value(value, unit, analyte, person) == ("grave", "high"))
+    return next(units, None)
 
 
 def _is_unchecked(finding: Finding, person: Person) -> bool:
