@@ -260,10 +260,9 @@ def _grave_in_another_unit(finding: Finding, person: Person) -> str | None:
     value, analyte = finding.value, finding.analyte
     if not (analyte and finding.lacks_unit and finding.interval is None and isinstance(value, Interval) and value.high):
         return None
-    if not all(usual.low and value.high < usual.low for usual in analyte.known_intervals):
-        return None
+    is_low = all(usual.low and value.high < usual.low for usual in analyte.known_intervals)
     units = (unit for unit in analyte.conversions if grade_value(value, unit, analyte, person) == ("grave", "high"))
-    return next(units, None)
+    return next(units, None) if is_low else None
 
 
 def _is_unchecked(finding: Finding, person: Person) -> bool:
