@@ -235,23 +235,23 @@ def _grave_if_in(finding: Finding, possible: Severity | None, person: Person) ->
     analyte, result = finding.analyte, finding.value
     if not analyte or not isinstance(result, Interval) or not result.is_point:
         return None
-    units, known = [*analyte.conversions], analyte.known_intervals
-    if possible != "grave":
-        is_low = finding.lacks_unit and finding.interval is None
-        is_low = is_low and all(usual.low and result.high < usual.low for usual in known)
-        graded = (unit for unit in units if grade_value(result, unit, analyte, person) == ("grave", "high"))
-        return next(graded, None) if is_low else None
-    own = finding.compared_unit or analyte.unit
+    own, units, known = finding.compared_unit or analyte.unit, [*analyte.conversions], analyte.known_intervals
     if not finding.lacks_unit:
         limits = finding.interval
         is_whole = isinstance(limits, Interval) and limits.is_bounded and limits.low > 0  # 只有一端的，看不出单位
         implied = implied_unit(analyte, finding.observation.interval) if is_whole else ""
         units = [implied] if implied and finding.to_usual(Decimal(1)) != analyte.convert(Decimal(1), implied) else []
-        if units and is_impossible(result, own, analyte):
+        if units and possible == "grave" and is_impossible(result, own, analyte):
             return own if grade_value(result, implied, analyte, person)[0] != "grave" else None
     values = [analyte.convert(result.low, unit) for unit in units]
     fits = any(Interval(value, value).inside(limits) for value in values if value is not None for limits in known)
-    return own if fits else None
+    if fits or possible == "grave":
+        return own if fits and possible == "grave" else None
+    # 肌钙蛋白没有范围可比，有的以 ng/mL 计
+    is_low = all(usual.low and result.high < usual.low for usual in known) if known else "CTN" in analyte.code
+    is_bare = is_low and finding.lacks_unit and finding.interval is None
+    real = (unit for unit in units if is_bare and not is_impossible(result, unit, analyte))
+    return next((unit for unit in real if grade_value(result, unit, analyte, person) == ("grave", "high")), None)
 
 
 def _is_unchecked(finding: Finding, person: Person) -> bool:
