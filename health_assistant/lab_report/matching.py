@@ -147,7 +147,8 @@ def _of_other_specimen(analyte: Analyte | None, clues: _Clues, specimens: tuple[
 def _is_as_narrow(analyte: Analyte, clues: _Clues) -> bool:
     """印着的下限不到目录的一半的不是它：尿钠 40-220 的中间正是血钠。"""
     lows = [analyte.bounds(limits, clues.unit or analyte.unit)[0] for limits in intervals_of(clues.interval)]
-    return any(not (low and usual.low) or low * 2 >= usual.low for low in lows for usual in analyte.intervals)
+    pairs = [(low, usual.low) for low in lows for usual in analyte.intervals]
+    return not pairs or any(not (low and usual) or low * 2 >= usual for low, usual in pairs)
 
 
 def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
