@@ -138,17 +138,12 @@ def _of_other_specimen(analyte: Analyte | None, clues: _Clues, specimens: tuple[
         return None
     other = _find_usual(clues, ("urine",) if specimens == ("blood",) else ("blood",))
     gap = clues.distance(other) if other else None
-    if gap is None or gap > log(1.3) or not _is_as_narrow(other, clues):
+    low = clues.interval.low if isinstance(clues.interval, Interval) else None
+    low_gap = range_distance(other, clues.unit, Interval(low, None)) if other and low else None
+    if gap is None or gap > log(1.3) or (low_gap or 0) > log(2):  # 尿钠 40-220 的中间正是血钠
         return None
     own = clues.distance(analyte) if analyte else None
     return other if own is None or own - gap > log(3) else None
-
-
-def _is_as_narrow(analyte: Analyte, clues: _Clues) -> bool:
-    """印着的下限不到目录的一半的不是它：尿钠 40-220 的中间正是血钠。"""
-    lows = [analyte.bounds(limits, clues.unit or analyte.unit)[0] for limits in intervals_of(clues.interval)]
-    pairs = [(low, usual.low) for low in lows for usual in analyte.intervals]
-    return not pairs or any(not (low and usual) or low * 2 >= usual for low, usual in pairs)
 
 
 def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
