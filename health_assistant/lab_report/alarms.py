@@ -11,11 +11,13 @@ from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.plausibility import misprints_unit
 from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Severity, at_least, worst
 from health_assistant.lab_report.severity import (
     can_be_grave,
     grade_deviation,
     grade_value,
+    is_impossible,
     lines_for,
     measured_as,
     span_of,
@@ -28,6 +30,7 @@ HURRY = "尽快就医"
 CHECK = "请马上核对原件"
 _CRITICAL_FLAG = re.compile(r"危|!!|CRIT|PANIC|警")
 _OFF_THE_SCALE = re.compile(r"hi|lo|不凝|未凝|测不出|无法(检|测)|超出|溢出|[<>]+$|\D*检[测出][上下]?限", re.IGNORECASE)
+_ONLY_NUMBER = re.compile(r"[^\d<>≤≥＜＞-]{0,6}(\d+(?:\.\d+)?)[^\d<>≤≥＜＞-]{0,12}")
 _LOST_DIGIT = re.compile(r"\D*\.\d")
 _IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期)|临床诊断|备注")
 _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
@@ -113,9 +116,8 @@ def _weigh_measured(finding: Finding, measured: list[Measured]) -> None:
 
 def _severity_for_person(finding: Finding, person: Person) -> Severity | None:
     """孩子、孕妇的单子上印着一般成人的范围：按他那一群的范围又有多要紧。"""
-    if not (person.pregnant or person.is_minor) or not finding.has_general_range:
-        return None
-    if finding.flag_in_group(person) != finding.flag:
+    is_special = (person.pregnant or person.is_minor) and finding.has_general_range
+    if not is_special or finding.flag_in_group(person) != finding.flag:
         return None
     analyte = finding.analyte
     return grade_deviation(finding.converted(), analyte.reference, finding.flag, analyte.unit, analyte, person)
@@ -135,6 +137,7 @@ def raise_alarm(finding: Finding, person: Person) -> None:
     possible, way = _possible_severity(finding, person)
     marked = bool(_CRITICAL_FLAG.search(plain_flag(finding)))
     doubled = bool(_DOUBLED_FLAG.search(plain_flag(finding))) and not finding.analyte
+    grave_unit = _grave_if_in(finding, possible, person)
     if finding.critical:
         reached = "达到危急值" if finding.analyte and isinstance(finding.value, Interval) else "要马上处理"
         finding.alarm = (
@@ -146,11 +149,10 @@ def raise_alarm(finding: Finding, person: Person) -> None:
         finding.alarm = f"{HURRY}：{said} 印着危急标记 {finding.mark}。请现在就联系开单的医生或去急诊，带上这张报告单。"
     elif possible == "grave" and misprints_unit(finding.value, finding.interval, finding.unit, finding.analyte):
         return  # 单位印错了，不是危急值
-    elif possible == "grave" and _fits_another_unit(finding):
+    elif grave_unit:
         finding.floor = "severe"
         why = "没有读到单位" if finding.lacks_unit else "单位与参考范围对不上"
-        unit = finding.compared_unit or finding.analyte.unit
-        finding.alarm = f"{CHECK}：{said} {why}；单位若是 {unit}，就要马上就医。请看清原件上的单位。"
+        finding.alarm = f"{CHECK}：{said} {why}；单位若是 {grave_unit}，就要马上就医。请看清原件上的单位。"
     elif possible == "grave":
         finding.floor = "severe" if finding.doubts_value else "grave"
         finding.alarm = f"{CHECK}：{said} 这一行没有把握；如果没有读错，就达到了危急值，要尽快就医。"
@@ -203,12 +205,13 @@ def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | Non
         return None, None
     span, usual = span_of(finding.interval), span_of(analyte.reference or analyte.general)
     believes = span is not None and _is_believable(span, usual, finding)
+    number = _ONLY_NUMBER.fullmatch(finding.result.strip()) if finding.value is None else None
+    value = parse_result(number[1]) if number else finding.value  # 看不懂的结果里只有一个数：`6.9(溶血)`
     if believes:
-        graded = grade_value(finding.value, finding.compared_unit or analyte.unit, analyte, person, span)
+        severity, way = grade_value(value, finding.compared_unit or analyte.unit, analyte, person, span)
     else:
-        own = finding.converted() if finding.compared_unit else finding.value
-        graded = grade_value(own or finding.value, analyte.unit, analyte, person, usual)
-    severity, way = graded
+        own = finding.converted() if finding.compared_unit else value
+        severity, way = grade_value(own or value, analyte.unit, analyte, person, usual)
     doubtful = finding.lacks_unit or finding.interval is None or (span and not believes)
     says = severity == "grave" or finding.flag == "unknown" or (finding.flag in ABNORMAL_FLAGS and doubtful)
     return (severity, way) if says else (None, None)
@@ -218,26 +221,36 @@ def _is_believable(span: Interval, usual: Interval | None, finding: Finding) -> 
     """印着的范围能不能用来算倍数：与目录的同一端相差不到 3 倍；目录没有的，只好信它。"""
     if usual is None:
         return True
-    pairs = [
-        (finding.to_usual(bound), other) for bound, other in ((span.low, usual.low), (span.high, usual.high)) if other
-    ]
-    return all(bound is None or Decimal(1) / 3 < bound / other < 3 for bound, other in pairs)
+    ends = ((finding.to_usual(span.low), usual.low), (finding.to_usual(span.high), usual.high))
+    return all(not other or bound is None or Decimal(1) / 3 < bound / other < 3 for bound, other in ends)
 
 
-def _fits_another_unit(finding: Finding) -> bool:
-    """换成这一项的另一个单位，数正好在常见范围里：没印单位的 12.8 多半是 g/dL。印了单位的，范围也要是另一个单位的。"""
+def _grave_if_in(finding: Finding, possible: Severity | None, person: Person) -> str | None:
+    """单位有疑问，照它才危急的单位；没有疑问为 None。`possible` 是照印着的、目录的单位有多要紧。
+
+    危急的：换成另一个单位正好在常见范围里（没印单位的 12.8 多半是 g/dL），印了单位的，范围也要是另一个单位的；活着的人
+    不会有的（95 mmol/L 的血红蛋白），照另一个单位不危急就算。不危急的：没有印单位、范围，照另一个单位高得危急。
+    """
     analyte, result = finding.analyte, finding.value
     if not analyte or not isinstance(result, Interval) or not result.is_point:
-        return False
-    units = [*analyte.conversions]
+        return None
+    own, units, known = finding.compared_unit or analyte.unit, [*analyte.conversions], analyte.known_intervals
     if not finding.lacks_unit:
         limits = finding.interval
         is_whole = isinstance(limits, Interval) and limits.is_bounded and limits.low > 0  # 只有一端的，看不出单位
         implied = implied_unit(analyte, finding.observation.interval) if is_whole else ""
         units = [implied] if implied and finding.to_usual(Decimal(1)) != analyte.convert(Decimal(1), implied) else []
+        if units and possible == "grave" and is_impossible(result, own, analyte):
+            return own if grade_value(result, implied, analyte, person)[0] != "grave" else None
     values = [analyte.convert(result.low, unit) for unit in units]
-    known = analyte.known_intervals
-    return any(Interval(value, value).inside(limits) for value in values if value is not None for limits in known)
+    fits = any(Interval(value, value).inside(limits) for value in values if value is not None for limits in known)
+    if fits or possible == "grave":
+        return own if fits and possible == "grave" else None
+    # 肌钙蛋白没有范围可比，有的以 ng/mL 计
+    is_low = all(usual.low and result.high < usual.low for usual in known) if known else "CTN" in analyte.code
+    is_bare = is_low and finding.lacks_unit and finding.interval is None
+    real = (unit for unit in units if is_bare and not is_impossible(result, unit, analyte))
+    return next((unit for unit in real if grade_value(result, unit, analyte, person) == ("grave", "high")), None)
 
 
 def _is_unchecked(finding: Finding, person: Person) -> bool:

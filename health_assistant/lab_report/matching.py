@@ -138,7 +138,9 @@ def _of_other_specimen(analyte: Analyte | None, clues: _Clues, specimens: tuple[
         return None
     other = _find_usual(clues, ("urine",) if specimens == ("blood",) else ("blood",))
     gap = clues.distance(other) if other else None
-    if gap is None or gap > log(1.3):
+    low = clues.interval.low if isinstance(clues.interval, Interval) else None
+    low_gap = range_distance(other, clues.unit, Interval(low, None)) if other and low else None
+    if gap is None or gap > log(1.3) or (low_gap or 0) > log(2):  # 尿钠 40-220 的中间正是血钠
         return None
     own = clues.distance(analyte) if analyte else None
     return other if own is None or own - gap > log(3) else None
@@ -146,7 +148,7 @@ def _of_other_specimen(analyte: Analyte | None, clues: _Clues, specimens: tuple[
 
 def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | None:
     name, abbreviation, unit = clues.name, clues.abbreviation, clues.unit
-    by_code = _coded(abbreviation or name, specimens)
+    by_code = _coded(abbreviation, specimens) or _coded(name, specimens)  # 医院自己的编号 1023 不认识，名称 K 认识
     # 有的名称含字母，读的人可能把字母当成了代号：总 + T3，ABO + 血型
     spellings = (name or abbreviation, name + abbreviation, abbreviation + name)
     by_name = next(filter(None, (_named(spelling, specimens) for spelling in spellings)), [])
