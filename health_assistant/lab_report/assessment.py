@@ -7,6 +7,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field, InstanceOf
@@ -78,10 +79,11 @@ def assess(report: ReadReport) -> Assessment:
         raise_alarm(finding, person)
     derive_neutrophils(findings, person)
     matches = find_patterns(person, findings, report.report_type)
+    possible = _grave_if_right(findings, person, report.report_type, title) - {match.pattern.title for match in matches}
     _lower_explained(matches)
     each = [severity for finding in findings for severity in (finding.severity, finding.floor)]
     # 两个读者里有一个读到危急值的（见阶段 7 的 verification），核对之前今天就要问
-    unchecked: Severity | None = "severe" if any(doubt.startswith(CHECK) for doubt in doubts) else None
+    unchecked: Severity | None = "severe" if possible or any(doubt.startswith(CHECK) for doubt in doubts) else None
     severity = worst([*each, *(match.severity for match in matches), _overall(findings), unchecked])
     severity = "grave" if _vitals_and_labs(findings, person) else severity
     alarms = sorted((finding for finding in findings if finding.alarm), key=alarm_order)
@@ -96,6 +98,7 @@ def assess(report: ReadReport) -> Assessment:
         when=WHEN_OF.get(severity),
         notices=[
             *(finding.alarm for finding in alarms),
+            *(f"{CHECK}：{title}，其中有的数没有把握；如果没有读错，要尽快就医。" for title in sorted(possible)),
             *doubts,
             *guessed,
             *_general_notices(findings, person, report.age),
@@ -212,6 +215,20 @@ def _set_earlier_aside(findings: list[Finding]) -> list[Finding]:
     for finding in aside:
         finding.withhold(EARLIER)
     return [finding for finding in findings if finding not in aside]
+
+
+def _grave_if_right(findings: list[Finding], person: Person, report_type: str, title: str) -> set[str]:
+    """没有把握的数如果没有读错，就成立的危急组合的名称。title 是看标本用的报告名。"""
+    unknown = [finding for finding in findings if finding.flag == "unknown" and isinstance(finding.value, Interval)]
+    doubted = [finding for finding in unknown if finding.doubts_value]
+    if not doubted:
+        return set()
+    taken = [finding for finding in findings if finding not in doubted]
+    for finding in doubted:
+        row = finding.observation.row.model_copy(update={"doubt": None, "confidence": None})
+        taken.append(judge(replace(finding.observation, row=row), person, others_have_flags=False))
+        grade(taken[-1], person, title)
+    return {match.pattern.title for match in find_patterns(person, taken, report_type) if match.severity == "grave"}
 
 
 def _doubt_conflicting_rows(findings: list[Finding]) -> None:

@@ -213,6 +213,20 @@ def test_what_an_earlier_pattern_explained_is_not_explained_again():
     assert found(report(*rows)) == ["clotting_used_up"], "急的在前，已经解释了的不再重复"
 
 
+@pytest.mark.parametrize(
+    ("glucose", "ketones", "may_be"), [("12.6", "4+", True), ("12.6", "阴性", False), ("4.6", "4+", False)]
+)
+def test_a_doubted_number_still_completes_a_grave_pattern(glucose, ketones, may_be):
+    rows = [
+        PrintedRow(name="葡萄糖", result=glucose, unit="mmol/L"),  # 别的行有标记，它没有印范围也没有标记：1 可能是箭头
+        PrintedRow(name="尿酮体", result=ketones, reference_range="阴性", mark="↑" if "+" in ketones else ""),
+        PrintedRow(name="尿蛋白", result="2+", reference_range="阴性", mark="↑"),
+    ]
+    report = assess(ReadReport(report_type="检验报告", sex="男", age="40岁", items=rows))
+    alarms = [notice for notice in report.notices if notice.startswith("请马上核对原件：血糖")]
+    assert bool(alarms) == (report.when == "today") == may_be, (report.when, report.notices)
+
+
 def test_patterns_are_plenty_and_known():
     assert 100 <= len(PATTERNS) <= 200, "多了没有人读"
 
