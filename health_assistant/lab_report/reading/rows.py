@@ -15,6 +15,8 @@ from health_assistant.lab_report.reading.text import has_chinese
 _NAMELESS = "没有读出这一行的项目名称"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
 """写着界限的，不是日期与时间。"""
+_METHOD_LINE = re.compile(r"[(（][^()（）]*[)）]")
+"""名称下面另起一行、整个括起来的方法：`(Chemiluminescence)`。"""
 _SMALL = 0.65
 _VALUES = ("number", "bound", "term")
 _SHORT = 4
@@ -73,7 +75,10 @@ def _is_section(row: Row, below: list[Row]) -> bool:
         return False
     own = find_analyte(*split_name(row.name.text), "")
     names = [one.name.text for one in below if one.name]
-    return any(row.name.text in name or own and own is find_analyte(*split_name(name), "") for name in names)
+    return any(
+        row.name.text.casefold() in name.casefold() or own and own is find_analyte(*split_name(name), "")
+        for name in names
+    )
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:
@@ -105,6 +110,9 @@ def count_unread(table: Table, rows: list[Row]) -> int:
 def _headed_rows(table: Table) -> list[Row]:
     """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
     lines = _with_codes_below([seat_line(line, table.columns) for line in table.lines])
+    for row in lines:
+        if row.name and _METHOD_LINE.fullmatch(row.name.text) and not is_known(row.name.text):
+            row.name = None  # 旁边的范围是上面那一项折下来的
     named = [row for row in lines if row.name]
     valued = [row for row in named if _has_value(row)]
     pitch = median([below.anchor.line - above.anchor.line for above, below in pairwise(valued)] or [0.0])
