@@ -95,7 +95,7 @@ _LEADING_CODE = re.compile(r"^(?P<code>[A-Za-z][A-Za-z0-9#%/+.\-*]*)(?P<gap>\s*\
 _SERIAL = re.compile(r"^\d{1,2}[.、)\s]*(?=[^\d\s.,、)\-~])")
 
 _PADDED = re.compile(r"0\d|(?:0\d|\d\d?)[-~]0\d|0\d[-~]\d{1,2}")
-"""分类计数常补成两位：`07`、`01-06`。别的也可能是丢了小数点的 0.7，所以只有百分数才当作这个数，见 `row.without_padding`。"""
+"""分类计数常补成两位：`07`、`01-06`。也可能是丢了小数点的 0.7，所以百分数才当作这个数（`row.without_padding`）。"""
 Span = tuple[Kind, int, int, bool]
 """一格的种类、在整段文字里的起止、前面有没有“参考范围：”。"""
 
