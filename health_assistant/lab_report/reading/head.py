@@ -54,8 +54,12 @@ _TITLE = re.compile(
 """报告的题目；仪器自己打的小票没有题目，印着仪器是哪一种（尿液分析仪）。"""
 
 _URINE_TITLE = re.compile(r"urinalysis|urinogram|urine\s*(examination|routine|analysis)", re.IGNORECASE)
-_BLOOD_WORDS = re.compile(r"serum|plasma|whole blood|h[a]?emogram|blood (count|gas)|h[a]?ematology", re.IGNORECASE)
-"""英文单子表里的小题目；血、尿印在一页的不算尿。"""
+_BLOOD_WORDS = re.compile(
+    r"serum|plasma|whole blood|blood (count|gas)|ha?emo(gram|globin)|ha?ematology|platelet|[wr]bc count"
+    r"|creatinine|sodium|potassium|chloride|cholesterol",
+    re.IGNORECASE,
+)
+"""英文单子表里的小题目；血、尿印在一页的不算尿：血钾按尿看，要命的也看不出来。"""
 _PANEL = re.compile(r"[一-鿿]{0,8}(常规|分析|生化|干化学|镜检|检查)([(（][^()（）]*[)）])?")
 """题目下面另起一行的小题目（`尿液分析`）。"""
 

@@ -197,8 +197,10 @@ def is_item(row: Row, has_header: bool) -> bool:
         return False  # 页脚里的日期；皮质醇的范围也印着钟点，不算
     if is_complete(row):
         return True  # 数与范围各在自己的列：不论叫什么（样本溶血指数）
-    if not has_item_name(row) or any(NOT_AN_ITEM.search(box.text) for box in (row.result, row.unit) if box):
+    if not has_item_name(row) or (row.result and NOT_AN_ITEM.search(row.result.text)):
         return False
+    if row.unit and re.match(r"page\s*\d", row.unit.text, re.IGNORECASE):
+        return False  # 页码落在单位一列
     # 页脚的人名、备注也会落在结果与范围两列：文字结果要有看得懂的范围、有单位，或者是认得的项目
     is_typed = row.result is not None and row.result.kind != "text"
     if not is_typed and len(row.name.text) == 1 and not is_known(row.name.text):

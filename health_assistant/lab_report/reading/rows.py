@@ -111,7 +111,8 @@ def _headed_rows(table: Table) -> list[Row]:
     """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
     lines = _with_codes_below([seat_line(line, table.columns) for line in table.lines])
     for row in lines:
-        if row.name and _METHOD_LINE.fullmatch(row.name.text) and not is_known(row.name.text):
+        is_method = row.name and _METHOD_LINE.fullmatch(row.name.text) and not is_known(row.name.text)
+        if is_method and not (row.result and (row.limits or row.unit)):
             row.name = None  # 旁边的范围是上面那一项折下来的
     named = [row for row in lines if row.name]
     valued = [row for row in named if _has_value(row)]
