@@ -280,6 +280,19 @@ def test_titles_and_methods_between_the_rows_of_an_english_sheet_are_neither_row
     assert [one[:2] for one in read if one[0] == "Uric Acid"] == [("Uric Acid", "4.00")]
 
 
+@pytest.mark.parametrize(("limits", "is_sure"), [("206 - 678", True), ("< 678", False)])
+def test_a_tier_of_deficiency_below_a_whole_range_raises_no_doubt(limits, is_sure):
+    lines = at_lines(
+        (0, ENGLISH_HEAD),
+        (1, {50: "Uric Acid", 400: "4.00", 600: "mg/dL", 800: "2.60 - 6.00"}),
+        (2, {50: "Vitamin B12", 400: "795", 600: "ng/L", 800: limits}),
+        (2.6, {50: "(ECLIA)", 800: "Deficiency: < 150"}),
+        (3.6, {50: "Ferritin", 400: "90", 600: "ng/mL", 800: "13 - 150"}),
+    )
+    (row,) = [row for row in find_rows(headed(lines)) if row.name.text == "Vitamin B12"]
+    assert (row_text(row)[4] == limits, row.doubt is None) == (is_sure, is_sure)
+
+
 def test_a_range_printed_in_tiers_on_several_lines_is_one_range():
     lines = at_lines(
         (0, HEAD),
@@ -415,6 +428,8 @@ def test_an_id_the_bar_of_a_phone_and_the_oxygen_given_are_no_items():
         {50: "Dr.A.B. Wen", 300: "Dr.C.D. Ren", 450: "Dr.E. Fang"},
         {50: "M.D", 300: "MD", 450: "MD, DNB"},
         {50: "Wen Ren", 300: "15", 750: "Page12Of"},
+        {50: "NABL", 300: "-", 750: "EndOfReport"},
+        {50: "Test", 750: "Unit"},
     ],
 )
 def test_footers_are_not_rows(footer):

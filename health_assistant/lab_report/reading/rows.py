@@ -4,6 +4,7 @@ import re
 from itertools import pairwise, zip_longest
 from statistics import median
 
+from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cards import find_headless_rows
 from health_assistant.lab_report.reading.cells import is_known, split_name
@@ -17,6 +18,8 @@ _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)
 """写着界限的，不是日期与时间。"""
 _METHOD_LINE = re.compile(r"[(（][^()（）]*[)）]")
 """名称下面另起一行、整个括起来的方法：`(Chemiluminescence)`。"""
+_OTHER_TIER = re.compile(r"(deficien|insufficien|toxic)", re.IGNORECASE)
+"""范围下面另起一行、说缺乏与中毒的一档：`206 - 678` 下面的 `Deficiency: < 150`。"""
 _SMALL = 0.65
 _VALUES = ("number", "bound", "term")
 _SHORT = 4
@@ -161,8 +164,16 @@ def _headed_rows(table: Table) -> list[Row]:
             rows.append(row)
         elif near and not row.result and any(_LOST_RANGE.search(box.text) for box in row.limits):
             # 看不懂也并进去，使那一行起疑；已经有几行的更可能
-            max(near, key=lambda one: len(one.limits)).add_limits(row.limits[0])
+            host = max(near, key=lambda one: len(one.limits))
+            if not (_OTHER_TIER.match(row.limits[0].text) and _has_whole_range(host)):
+                host.add_limits(row.limits[0])
     return rows
+
+
+def _has_whole_range(row: Row) -> bool:
+    """已经有一个两边都有界的范围。"""
+    limits = row.limits[0].interval if len(row.limits) == 1 else None
+    return isinstance(limits, Interval) and limits.is_bounded
 
 
 def _has_value(row: Row) -> bool:
