@@ -55,9 +55,7 @@ _TITLE = re.compile(
 
 _URINE_TITLE = re.compile(r"urinalysis|urinogram|urine\s*(examination|routine|analysis)", re.IGNORECASE)
 _BLOOD_WORDS = re.compile(
-    r"serum|plasma|whole blood|blood (count|gas)|ha?emo(gram|globin)|ha?ematology|platelet|[wr]bc count"
-    r"|creatinine|sodium|potassium|chloride|cholesterol",
-    re.IGNORECASE,
+    r"(?i)serum|plasma|whole blood|blood (count|gas)|ha?em(o|at)|platelet|[wr]bc count|creatinine|sodium|potassium"
 )
 """英文单子表里的小题目；血、尿印在一页的不算尿：血钾按尿看，要命的也看不出来。"""
 _PANEL = re.compile(r"[一-鿿]{0,8}(常规|分析|生化|干化学|镜检|检查)([(（][^()（）]*[)）])?")

@@ -78,10 +78,8 @@ def _is_section(row: Row, below: list[Row]) -> bool:
         return False
     own = find_analyte(*split_name(row.name.text), "")
     names = [one.name.text for one in below if one.name]
-    return any(
-        row.name.text.casefold() in name.casefold() or own and own is find_analyte(*split_name(name), "")
-        for name in names
-    )
+    title = row.name.text.casefold()
+    return any(title in name.casefold() or own and own is find_analyte(*split_name(name), "") for name in names)
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:
@@ -165,15 +163,11 @@ def _headed_rows(table: Table) -> list[Row]:
         elif near and not row.result and any(_LOST_RANGE.search(box.text) for box in row.limits):
             # 看不懂也并进去，使那一行起疑；已经有几行的更可能
             host = max(near, key=lambda one: len(one.limits))
-            if not (_OTHER_TIER.match(row.limits[0].text) and _has_whole_range(host)):
+            whole = host.limits[0].interval if len(host.limits) == 1 else None
+            is_whole = isinstance(whole, Interval) and whole.is_bounded
+            if not (is_whole and _OTHER_TIER.match(row.limits[0].text)):
                 host.add_limits(row.limits[0])
     return rows
-
-
-def _has_whole_range(row: Row) -> bool:
-    """已经有一个两边都有界的范围。"""
-    limits = row.limits[0].interval if len(row.limits) == 1 else None
-    return isinstance(limits, Interval) and limits.is_bounded
 
 
 def _has_value(row: Row) -> bool:
