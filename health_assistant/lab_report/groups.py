@@ -26,8 +26,9 @@ _PHASE = r"非?[早中晚]?(?:卵泡|排卵|黄体|绝经|妊娠|孕)(?:[早中�
 _PART = re.compile(rf"男性?|女性?|{'|'.join(_AGE_WORDS)}|{_AGE_SPAN}|{_PHASE}")
 _GROUP = re.compile(rf"(?:{_PART.pattern})(?:[:(\[]?(?:{_PART.pattern}))*")
 _ENGLISH = (
-    (re.compile(r"(?<![a-z])(?:females?|wom[ae]n|girls?|f(?=:))(?=[:\d<>])", re.IGNORECASE), "女"),
-    (re.compile(r"(?<![a-z])(?:males?|m[ae]n|boys?|m(?=:))(?=[:\d<>])", re.IGNORECASE), "男"),
+    (re.compile(r"(?<![a-z])(?:females?|wom[ae]n|girls?|f)(?=[:\d<>])", re.IGNORECASE), "女"),
+    (re.compile(r"(?<![a-z])(?:males?|m[ae]n|boys?|m)(?=[:\d<>])", re.IGNORECASE), "男"),
+    (re.compile(r"(?<=\d)(?:years?|yrs?)(?=[:\d<>])", re.IGNORECASE), "岁"),
     (re.compile(r"(?<![a-z])adults?(?=[:\d<>])", re.IGNORECASE), "成人"),
     (re.compile(r"(?<![a-z])child(?:ren)?(?=[:\d<>])", re.IGNORECASE), "儿童"),
     (re.compile(r"(?<![a-z])newborns?(?=[:\d<>])", re.IGNORECASE), "新生儿"),

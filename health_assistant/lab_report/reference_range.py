@@ -16,7 +16,7 @@ from health_assistant.lab_report.qualitative import GRADED, QualitativeResult, p
 # 开头多余的 0 是丢了小数点：05-10 多半是 0.5-1.0
 # 逗号后面三位是千分位，一两位是小数；没有印开头的 0（.42）还是少读了一位，见 plausibility 的 point_doubts
 _DIGITS = (
-    r"(?:(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,20}|0)(?:\.\d{1,20})?|(?:[1-9]\d{0,20}|0),\d{1,2}(?!\d)|0,\d{3}(?!\d)"
+    r"(?:(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d\d)+,\d{3}|[1-9]\d{0,20}|0)(?:\.\d{1,20})?|00(?![\d.,])|(?:[1-9]\d{0,20}|0),\d{1,2}(?!\d)|0,\d{3}(?!\d)"
     r"|(?<![\d.,])\.\d{1,4}(?![\d.]))"
 )
 # 后面紧接斜线的 ×10^9 是单位的一部分，不是科学计数法
@@ -25,7 +25,7 @@ _TITRE = r"1:[1-9](?:\d{0,6}|\d{0,2}(?:,\d{3})+)"
 _NUMBER = rf"(?:{_TITRE}|[+-]?{_UNSIGNED})"
 # 只认得确凿的单位：`1l.2`、`1Z` 里的字母是读错的数字，不是单位
 _UNIT = (
-    r"(?:%|‰|fl|pg|mmhg|kpa|秒|s/co|coi|/[hl]pf?|/[uμ]l"
+    r"(?:m?g?%|gm/dl|/cu?\.?mm|‰|fl|pg|mmhg|kpa|秒|s/co|coi|/[hl]pf?|/[uμ]l"
     r"|(?:[×x*;(]10[\^~*-]?|10[\^~*])(?:(?:6|9|12)/[l1]|[36]/(?:[uμ]l|mm3))|[km千万]/[uμ]l|/mm3"
     r"|(?:[numpkμ]?(?:mo[lm]|g|iu|u|eq|osm|l)|mm|cells?|copies|拷贝|个)"
     r"/(?:[dmunμ]?l|1|[hl]pf?|k?g|m?mol|min|h|d|24h))"
@@ -198,7 +198,8 @@ def exponent(number: Decimal) -> int:
 
 
 def _number(text: str) -> Decimal:
-    plain = re.sub(r",(?=\d{1,2}(?!\d)|(?<=^0,)\d{3})", ".", text.removeprefix("1:")).replace(",", "")
+    text = re.sub(r",(?=(?:\d\d,)*\d{3}(?:\D|$))(?!(?<=^0,))", "", text.removeprefix("1:"))  # 千分位，印度写 1,50,000
+    plain = re.sub(r",(?=\d{1,2}(?!\d)|(?<=^0,)\d{3})", ".", text).replace(",", "")
     return Decimal(re.sub(r"[×x*]10\^", "E", re.sub(r"^10\^", "1E", plain), flags=re.IGNORECASE))
 
 

@@ -145,6 +145,46 @@ def test_a_name_wrapped_around_its_value_keeps_both_halves_and_its_row():
     ]  # fmt: skip
 
 
+ENGLISH_HEAD = {50: "Test Name", 400: "Results", 600: "Units", 800: "Bio. Ref. Interval"}
+
+
+def test_titles_and_methods_between_the_rows_of_an_english_sheet_are_neither_rows_nor_names():
+    """小标题带着数、与下面的项目同名，名称下面整个括起来的方法：都不是项目，也不并进名称。"""
+    lines = at_lines(
+        (0, ENGLISH_HEAD),
+        (1, {50: "Health Plan", 190: "- 3"}),
+        (2, {50: "Uric Acid", 400: "4.00", 600: "mg/dL", 800: "2.60 - 6.00"}),
+        (2.5, {50: "(Uricase)", 800: "Gout: < 5.0"}),
+        (3, {50: "Packed Cell Volume (PCV)", 400: "45.0", 600: "%", 800: "40.0 - 50.0"}),
+        (3.5, {50: "(Calculated)"}),
+        (4, {50: "WBC COUNT"}),
+        (5, {50: "Total WBC Count", 400: "9000", 600: "/cumm", 800: "4000 - 11000"}),
+        (6, {50: "Eosinophils", 400: "07", 600: "%", 800: "01 - 06"}),
+        (7, {50: "Eosinophils", 400: "0.07", 600: "10^9/L", 800: "01 - 06"}),
+    )
+    read = [(row_text(row)[0], *row_text(row)[2:]) for row in find_rows(headed(lines))]
+    assert [one for one in read if one[0] != "Uric Acid"] == [
+        ("Packed Cell Volume (PCV)", "45.0", "%", "40.0 - 50.0"),
+        ("Total WBC Count", "9000", "/cumm", "4000 - 11000"),
+        ("Eosinophils", "7", "%", "1 - 6"),
+        ("Eosinophils", "0.07", "10^9/L", "01 - 06"),  # 不是百分数，也可能是丢了小数点的 0.1-0.6
+    ]
+    assert [one[:2] for one in read if one[0] == "Uric Acid"] == [("Uric Acid", "4.00")]
+
+
+@pytest.mark.parametrize(("limits", "is_sure"), [("206 - 678", True), ("< 678", False)])
+def test_a_tier_of_deficiency_below_a_whole_range_raises_no_doubt(limits, is_sure):
+    lines = at_lines(
+        (0, ENGLISH_HEAD),
+        (1, {50: "Uric Acid", 400: "4.00", 600: "mg/dL", 800: "2.60 - 6.00"}),
+        (2, {50: "Vitamin B12", 400: "795", 600: "ng/L", 800: limits}),
+        (2.6, {50: "(ECLIA)", 800: "Deficiency: < 150"}),
+        (3.6, {50: "Ferritin", 400: "90", 600: "ng/mL", 800: "13 - 150"}),
+    )
+    (row,) = [row for row in find_rows(headed(lines)) if row.name.text == "Vitamin B12"]
+    assert (row_text(row)[4] == limits, row.doubt is None) == (is_sure, is_sure)
+
+
 def test_a_range_printed_in_tiers_on_several_lines_is_one_range():
     lines = at_lines(
         (0, HEAD),
@@ -275,6 +315,13 @@ def test_an_id_the_bar_of_a_phone_and_the_oxygen_given_are_no_items():
         {50: "级别", 300: "2级", 450: "5级"},
         {50: "DOB", 300: "15/01/1980"},
         {50: "Clinical Significance: CRP rises within 6 hours", 650: "at 48 hours."},
+        {50: "Labcode", 300: "190", 450: "Dr Wen Ren MD(Path)"},
+        {50: "Barcode", 450: "Page : 8 of 15"},
+        {50: "Dr.A.B. Wen", 300: "Dr.C.D. Ren", 450: "Dr.E. Fang"},
+        {50: "M.D", 300: "MD", 450: "MD, DNB"},
+        {50: "Wen Ren", 300: "15", 750: "Page12Of"},
+        {50: "NABL", 300: "-", 750: "EndOfReport"},
+        {50: "Test", 750: "Unit"},
     ],
 )
 def test_footers_are_not_rows(footer):

@@ -213,6 +213,13 @@ def test_the_head_gives_title_sex_and_age():
     assert read_head(group_lines(boxes_of("陈某某 男 56岁")))["age"] == "56岁"
 
 
+def test_an_english_urine_sheet_says_so_in_its_table_and_a_sheet_with_blood_on_it_does_not():
+    urine = ("Test|Result|Ref. Range", "URINE EXAMINATION", "pH|6.0|4.7-7.5")
+    assert read_head(group_lines(boxes_of(*urine)))["report_type"] == "URINE EXAMINATION"
+    for blood in ("Hemogram, Whole Blood", "Potassium|6.9|3.5-5.1"):
+        assert read_head(group_lines(boxes_of(*urine, blood)))["report_type"] == ""
+
+
 @pytest.mark.parametrize(
     ("line", "age"),
     [

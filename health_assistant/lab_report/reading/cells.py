@@ -38,7 +38,7 @@ ARROW_LIKE = set("↑↓→←⬆⬇14tTfiIl|!丨个一+-")
 _WORD_MARKS = "偏高|偏低|过高|过低|异常|高|低|危急值|危急|危"
 _ARROWS = "↑↓⬆⬇▲▼"
 _MARK = re.compile(
-    rf"\(?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|\*?(?:HH?|LL?)!{{0,2}}|HIGH|LOW|[*※]+|★+|(?:{_WORD_MARKS})[{_ARROWS}]?)\)?",
+    rf"[(\[]?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|\*?(?:HH?|LL?)!{{0,2}}|HIGH|LOW|[*※]+|★+|(?:{_WORD_MARKS})[{_ARROWS}]?)[)\]]?",
     re.IGNORECASE,
 )
 _VALUE = r"[<>≤≥]?=?\d[\d.,]*|\d?[+]+\d?|±|(?:弱?阳性|阴性)(?:[(].{1,3}[)])?"
@@ -46,7 +46,7 @@ _GLUED_MARKS = (
     re.compile(rf"(?P<mark>[{_ARROWS}※]+)\s*(?P<bare>[<>≤≥]?\d.*)"),
     re.compile(rf"(?P<bare>{_VALUE})\s*(?P<mark>\((?:normal|正常|n)\)|(?<=\s)(?:normal|正常|n))", re.IGNORECASE),
     re.compile(rf"(?P<bare>.*?(?:[\d)）阴阳性+±]|性[。.]))\s*\(?(?P<mark>[{_ARROWS}→←★]+|\*+)\)?"),
-    re.compile(rf"(?P<bare>{_VALUE})\s*\(?(?P<mark>HH?|LL?|{_WORD_MARKS})\)?"),
+    re.compile(rf"(?P<bare>{_VALUE})\s*[(\[]?(?P<mark>HH?|LL?|{_WORD_MARKS})[)\]]?"),
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%‰#])\s*(?P<mark>[↑↓]+)"),
 )
@@ -67,6 +67,7 @@ _UNIT = re.compile(
     r"[×x*]?10[\^~*-]?\d{1,2}/[l1|]|[x×*]10[\^~*]?\d{1,2}"
     r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?[o0]sm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
     r"|(%|mg/dl|ratio)?\(calc\)|%oftotalhgb|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n"
+    r"|gms?(/dl|%)?|g%|mg%|f[i|]|secs|((cell|lakh|mill(ion)?)s?)?/(cu?\.?mm|mm3)|(10\^3|thou)/mm3|[x×]?10\^?\d/[uμ]l"
     r"|[rna]c?u/ml|[mu]?[i1l|]u/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?"
     r"|([km千万]|thou|mill?)/[uμ]l|/[npuμ]l|(个|毫|微|纳|皮|克|摩尔|国际单位|单位)[一-鿿]{0,4}/[一-鿿]{1,4}(视野)?",
     re.IGNORECASE,
@@ -93,6 +94,8 @@ _TRAILING_CODE = re.compile(
 _LEADING_CODE = re.compile(r"^(?P<code>[A-Za-z][A-Za-z0-9#%/+.\-*]*)(?P<gap>\s*\(?)(?P<name>[一-鿿].*?)\)?$")
 _SERIAL = re.compile(r"^\d{1,2}[.、)\s]*(?=[^\d\s.,、)\-~])")
 
+_PADDED = re.compile(r"0\d|(?:0\d|\d\d?)[-~]0\d|0\d[-~]\d{1,2}")
+"""分类计数常补成两位：`07`、`01-06`。也可能是丢了小数点的 0.7，所以百分数才当作这个数（`row.without_padding`）。"""
 Span = tuple[Kind, int, int, bool]
 """一格的种类、在整段文字里的起止、前面有没有“参考范围：”。"""
 
@@ -109,6 +112,8 @@ def kind_of(text: str, limits: ReferenceRange | None) -> Kind:
         return "mark"
     if _COUNT_UNIT.fullmatch(plain):
         return "unit"
+    if _PADDED.fullmatch(plain):
+        return "range" if re.search("[-~]", plain) else "number"
     if _UNIT.fullmatch(plain) and "/" in plain and not re.search(r"\d", plain):
         return "unit"  # `个/微升` 也像两个定性词
     result = parse_result(text)
@@ -179,7 +184,7 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
             if left and (len(left) > 1 or is_own or is_known(text[space:])):
                 return left + _split(text[space:], offset + space)
         glued = re.fullmatch(r"(?P<name>.*[一-鿿)）A-Za-z%#])\s*(?P<value>[<>]?\d+(?:\.\d+)?)", text)
-        if glued and is_known(glued["name"]):
+        if glued and is_known(glued["name"]) and not re.fullmatch(r"[A-Z]\d", text):  # P2 不是磷 2
             at = offset + glued.start("value")
             return [("text", offset, offset + glued.end("name"), False), ("number", at, offset + len(text), False)]
     return [("text", offset, offset + len(text), False)]
@@ -250,7 +255,7 @@ def split_mark(text: str) -> tuple[str, str | None]:
     for pattern in _GLUED_MARKS:
         glued = pattern.fullmatch(text.strip())
         if glued:
-            return glued["bare"].rstrip(" (（"), glued["mark"]
+            return glued["bare"].rstrip(" (（["), glued["mark"]
     return text, None
 
 

@@ -51,7 +51,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ),
     (
         "name",
-        r"(?:检验|检测|检查|化验|测试|分析|中文|收费|试验)?\s*项\s*目\s*(?:名称?|内容)?|(?:检验|检测|检查|中文|指标|分析物)\s*(?:名称|内容|指标|参数)"
+        r"\btest\s+report\s+status\b|(?:检验|检测|检查|化验|测试|分析|中文|收费|试验)?\s*项\s*目\s*(?:名称?|内容)?|(?:检验|检测|检查|中文|指标|分析物)\s*(?:名称|内容|指标|参数)"
         r"|名\s*称|指标|参\s*数|基因型|型别|亚型|标[志记]物|过敏原|变应原|\b(?:tests?|investigations?|analytes?|components?|parameters?|items?|examinations?|assay)\b"
         r"\s*(?:\bnames?|description)?|\bname\b|\banalysen?\b|\buntersuchung\b",
     ),
@@ -91,6 +91,8 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     """
     words: list[tuple[str, TextBox, str]] = []
     for box in line:
+        if re.fullmatch(r"final|interim|preliminary", box.text.strip(), re.IGNORECASE):
+            continue  # `Test Report Status  Final`
         found = list(_words(box))
         if _DATE.fullmatch(_CLOCK.sub("", box.text.strip())):
             found = [("date", box)]

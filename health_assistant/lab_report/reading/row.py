@@ -35,7 +35,8 @@ NOT_AN_ITEM = re.compile(
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
     r"|开单|孕妇|[高低]于(?:参考|正常|限)|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
-    r"|(?i:reported|verified|collected|received|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
+    r"|(?i:^(tests?|units?|results?)$|barcode|\blab ?code|^dr\b|^m\.?d\b|\bpage\s*\d)"
+    r"|(?i:reported|verified|collected|received|released|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
 )
 
 _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
@@ -198,6 +199,8 @@ def is_item(row: Row, has_header: bool) -> bool:
         return True  # 数与范围各在自己的列：不论叫什么（样本溶血指数）
     if not has_item_name(row) or (row.result and NOT_AN_ITEM.search(row.result.text)):
         return False
+    if row.unit and re.match(r"page\s*\d|end\s*of", row.unit.text, re.IGNORECASE):
+        return False  # 页码、`End of Report` 落在单位一列
     # 页脚的人名、备注也会落在结果与范围两列：文字结果要有看得懂的范围、有单位，或者是认得的项目
     is_typed = row.result is not None and row.result.kind != "text"
     if not is_typed and len(row.name.text) == 1 and not is_known(row.name.text):
@@ -229,7 +232,14 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
     result = row.result.text if row.result else ""
     unit = repair_unit(row.unit.text, lambda: find_analyte(name, code, "")) if row.unit else ""
     limits = join_limits(row.limits)
+    if unit == "%":
+        result, limits = without_padding(result), without_padding(limits)
     return name or code, code if name else "", repair_number(result, limits), unit, limits
+
+
+def without_padding(text: str) -> str:
+    """补成两位的整数去掉前面的 0：`01 - 06` -> `1 - 6`；小数不动。"""
+    return re.sub(r"(?<![\d.,])0(?=\d(?![\d.,]))", "", text)
 
 
 def repair_number(result: str, limits: str) -> str:

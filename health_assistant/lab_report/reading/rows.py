@@ -4,6 +4,7 @@ import re
 from itertools import pairwise, zip_longest
 from statistics import median
 
+from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cards import find_headless_rows
 from health_assistant.lab_report.reading.cells import is_known, split_name
@@ -15,6 +16,10 @@ from health_assistant.lab_report.reading.text import has_chinese
 _NAMELESS = "没有读出这一行的项目名称"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
 """写着界限的，不是日期与时间。"""
+_METHOD_LINE = re.compile(r"[(（][^()（）]*[)）]")
+"""名称下面另起一行、整个括起来的方法：`(Chemiluminescence)`。"""
+_OTHER_TIER = re.compile(r"(deficien|insufficien|toxic)", re.IGNORECASE)
+"""范围下面另起一行、说缺乏与中毒的一档：`206 - 678` 下面的 `Deficiency: < 150`。"""
 _SMALL = 0.65
 _VALUES = ("number", "bound", "term")
 _SHORT = 4
@@ -73,7 +78,8 @@ def _is_section(row: Row, below: list[Row]) -> bool:
         return False
     own = find_analyte(*split_name(row.name.text), "")
     names = [one.name.text for one in below if one.name]
-    return any(row.name.text in name or own and own is find_analyte(*split_name(name), "") for name in names)
+    title = row.name.text.casefold()
+    return any(title in name.casefold() or own and own is find_analyte(*split_name(name), "") for name in names)
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:
@@ -105,6 +111,10 @@ def count_unread(table: Table, rows: list[Row]) -> int:
 def _headed_rows(table: Table) -> list[Row]:
     """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
     lines = _with_codes_below([seat_line(line, table.columns) for line in table.lines])
+    for row in lines:
+        is_method = row.name and _METHOD_LINE.fullmatch(row.name.text) and not is_known(row.name.text)
+        if is_method and not (row.result and (row.limits or row.unit)):
+            row.name = None  # 旁边的范围是上面那一项折下来的
     named = [row for row in lines if row.name]
     valued = [row for row in named if _has_value(row)]
     pitch = median([below.anchor.line - above.anchor.line for above, below in pairwise(valued)] or [0.0])
@@ -152,7 +162,11 @@ def _headed_rows(table: Table) -> list[Row]:
             rows.append(row)
         elif near and not row.result and any(_LOST_RANGE.search(box.text) for box in row.limits):
             # 看不懂也并进去，使那一行起疑；已经有几行的更可能
-            max(near, key=lambda one: len(one.limits)).add_limits(row.limits[0])
+            host = max(near, key=lambda one: len(one.limits))
+            whole = host.limits[0].interval if len(host.limits) == 1 else None
+            is_whole = isinstance(whole, Interval) and whole.is_bounded
+            if not (is_whole and _OTHER_TIER.match(row.limits[0].text)):
+                host.add_limits(row.limits[0])
     return rows
 
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, split_maybe_arrow
+from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, is_known, split_maybe_arrow
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.tables import Columns, join_boxes
 from health_assistant.lab_report.reading.text import TextBox, has_chinese
@@ -40,7 +40,9 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
             if re.match(r"range [^\d\s]", column):  # 男女的范围各一列
                 cell = replace(cell, box=replace(box, text=f"{column[6:]}:{box.text}"))
             _seat(cell, column.split()[0], row, "unit" in columns.printed)
-    stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end <= cell.box.start]
+    # 紧跟着不认得的名称的数是名称的一部分（小标题 `Health Screen - 3`）
+    gap = 0.0 if row.name is None or is_known(row.name.text) else row.name.height
+    stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end + gap <= cell.box.start]
     if row.name and row.result is None and not row.limits and len(stray) == 1 and not row.low:
         row.result, row.doubt = stray[0], _OUT_OF_PLACE
     if row.low or row.high:
