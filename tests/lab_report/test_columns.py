@@ -1,18 +1,24 @@
 """印着的表头决定一列是什么：列的次序、对齐、表头的写法任意，格子都归对的列。文字框是造的，不经文字识别。"""
 
 import random
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
+from health_assistant.lab_report.reading.cells import Cell
 from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.misreadings import repair_signs
-from health_assistant.lab_report.reading.row import repair_number, row_text
+from health_assistant.lab_report.reading.page import Page
+from health_assistant.lab_report.reading.reader import _read_row
+from health_assistant.lab_report.reading.row import Row, repair_number, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
-from health_assistant.lab_report.reading.tables import Table, find_tables
-from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.small_marks import join_split_range
+from health_assistant.lab_report.reading.tables import Columns, Table, _cut_glued_value, find_tables
+from health_assistant.lab_report.reading.text import TextBox, cut_at
 
 CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))
 HEIGHT = 20
@@ -184,6 +190,9 @@ def test_a_title_that_is_the_test_below_it_is_no_row():
         ({50: "屋尘螨", 300: "68.40 (5级)", 450: "<0.35", 650: "kU/L"}, ("屋尘螨", "68.40 (5级)", "kU/L", "<0.35")),
         ({50: "钾", 300: "6.3 mmol/L[3.5 - 5.0]"}, ("钾", "6.3", "mmol/L", "[3.5 - 5.0]")),
         ({50: "抗体", 300: "121U/mL", 450: "<100.0"}, ("抗体", "121U/mL", "", "<100.0")),
+        ({110: "乙型流感病毒抗原阴性", 450: "阴性"}, ("乙型流感病毒抗原", "阴性", "", "阴性")),
+        ({50: "白细胞", 300: "500", 345: "+++", 450: "阴性"}, ("白细胞", "500 +++", "", "阴性")),
+        ({50: "镜检:鳞状上皮细胞", 300: "未检出", 650: "/HP"}, ("镜检:鳞状上皮细胞", "未检出", "/HP", "")),
     ],
 )  # fmt: skip
 def test_cells_that_run_together(line, row):
@@ -193,6 +202,60 @@ def test_cells_that_run_together(line, row):
 def test_a_plus_minus_behind_a_number_may_be_an_arrow_and_is_no_second_result():
     rows = find_rows(headed(page(HEAD, PLAIN, {50: "淋巴细胞百分比", 300: "9.1 ± %", 450: "20-50"}, PLAIN)))
     assert (rows[1].result.text, rows[1].doubt, [box.text for box in rows[1].maybe_arrows]) == ("9.1", None, ["±"])
+
+
+def test_the_serial_of_the_next_block_goes_with_its_name():
+    whole = box("4.00~10.00 10^9/L14红细胞压积", 450, 100)
+    assert [part.text for part in cut_at(whole, 660)] == ["4.00~10.00 10^9/L", "14红细胞压积"]
+
+
+def test_a_known_name_with_a_number_behind_it_is_cut_at_the_column_of_results():
+    glued = Cell("text", box("fPSA/tPSA比值 0.30", 100, 100))
+    assert [cell.text for cell in _cut_glued_value(glued, box("结果", 290, 100))] == ["fPSA/tPSA比值", "0.30"]
+
+
+def test_a_faint_l_in_the_column_of_marks_says_low():
+    row = Row(name=None, anchor=box("白细胞", 50, 100))
+    row.add_mark(box("l.", 300, 100))
+    assert row.mark.text == "L"
+
+
+def test_the_dash_between_two_halves_of_a_range_is_seen_in_the_pixels():
+    for ink in (255, 0):
+        gray = np.full((200, 400), 255, np.uint8)
+        gray[98:101, 150:160] = ink
+        row = Row(name=box("血红蛋白", 10, 100), anchor=box("血红蛋白", 10, 100))
+        row.add_limits(box("120", 100, 100))
+        row.add_limits(box("160", 180, 100))
+        join_split_range(row, gray)
+        assert ([one.text for one in row.limits], row.doubt is None) == (
+            (["120", "160"], False) if ink else (["120-160"], True)
+        )
+
+
+def test_a_second_arrow_makes_the_one_glued_to_the_number_doubtful():
+    name, number, glued, own = (
+        box(text, start, 100) for text, start in (("比值", 10), ("0.2", 100), ("↓", 134), ("↓", 250))
+    )
+    pixels = np.full((200, 400, 3), 255, np.uint8)
+    for score, is_doubted in ((0.27, True), (0.9, False)):
+        row = Row(name=name, anchor=name, result=number, limits=[box("0.26-0.90", 300, 100)])
+        for arrow in (replace(glued, score=score), own):
+            row.add_mark(arrow)
+        page = Page(pixels, np.zeros((0, 4, 2), np.float32), np.eye(3))
+        read = _read_row(row, Columns({}), pixels[:, :, 0], [name, number, glued, own], page, None, False, "")
+        assert bool(read.doubt) == is_doubted
+
+
+def test_cards_with_a_labelled_range_are_rows_whatever_their_names():
+    card = [{50: "某某化酶"}, {600: "163"}, {50: "参考值:110--215U/mL"}]
+    tiers = [{50: "总胆固醇"}, {50: "参考值:适宜<5.20mmol/L 增高", 600: "6.43"}, {50: "5.20-6.20 很高 >6.20"}]
+    table = find_tables(page({50: "肌酐"}, {600: "100"}, {50: "参考值:62--115μmol/L"}, *card, *tiers))[0]
+    rows = find_rows(table)
+    assert [row_text(row)[0::2] for row in rows] == [
+        ("肌酐", "100", "62--115"), ("某某化酶", "163", "110--215"), ("总胆固醇", "6.43", "适宜<5.20,增高,5.20-6.20"),
+    ]  # fmt: skip
+    assert [row.doubt for row in rows] == [None] * 3
 
 
 def test_two_blocks_whose_text_runs_together_are_cut_at_the_divider():

@@ -10,8 +10,8 @@ from health_assistant.lab_report.reading.arrows import ARROWS, find_arrow
 from health_assistant.lab_report.reading.cells import split_mark
 from health_assistant.lab_report.reading.glyphs import find_dashes, has_character
 from health_assistant.lab_report.reading.page import Page
-from health_assistant.lab_report.reading.row import Row
-from health_assistant.lab_report.reading.tables import Columns
+from health_assistant.lab_report.reading.row import TWO_RANGES, Row
+from health_assistant.lab_report.reading.tables import Columns, join_boxes
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.report import UNREAD_MARK
 
@@ -98,6 +98,18 @@ def find_dashes_in(row: Row, columns: Columns, gray: np.ndarray, boxes: list[Tex
     halfway = [(center + span[1] + shift) / 2 for name, span in columns.spans.items() if name != column]
     zone = _zone_at(center, row, boxes, halfway)
     return find_dashes(gray, zone, row.anchor.height) if zone else ""
+
+
+def join_split_range(row: Row, gray: np.ndarray) -> None:
+    """范围的两头各读成一个数、中间的一横没有读出来的（`120  -  160`）：像素里看得见那一横，就接起来。"""
+    if row.doubt != TWO_RANGES or [box.kind for box in row.limits] != ["number", "number"]:
+        return
+    low, high = row.limits
+    zone = (low.x1, min(low.y0, high.y0), high.x0, max(low.y1, high.y1))
+    whole = join_boxes(low, high, "-")
+    is_level = abs(high.line - low.line) < 0.5 * low.height
+    if is_level and whole.kind == "range" and find_dashes(gray, zone, low.height) == "-":
+        row.limits, row.doubt = [whole], None
 
 
 def _line_height_at(x: float, line: list[TextBox]) -> float:
