@@ -183,8 +183,7 @@ def attached_unit(text: str) -> str:
     for pattern in (_SINGLE, _BOUNDED, _TWO_SIDED):
         parts = pattern.fullmatch(text)
         if parts:
-            unit = (parts.groups()[-1] or "").lstrip(";(")
-            return unit + "/L" * bool(re.fullmatch(r"10\^\d+", unit))  # `300.0010^9` 的 /L 没有印全
+            return (parts.groups()[-1] or "").lstrip(";(")
     return ""
 
 

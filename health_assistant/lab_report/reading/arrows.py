@@ -21,8 +21,6 @@ _SURE, _SUSPICIOUS = 0.4, 0.2
 0.15 时只漏 6 行，但真照片上的 11.40 也会被怀疑。"""
 _COLOURED, _SAME_COLOUR = 0.1, 0.85
 """与别的字不是一个颜色的 1（墨色之差的夹角余弦不到 0.85）像到 0.1 就算：细得像 1 的红箭头只有 0.04 到 0.5。"""
-_APART = 0.6
-"""离前面的字有框高的这么多倍远，就隔着一个字宽：等宽的数字间只有 0.1 到 0.3。"""
 _LONE = 0.5
 """没有读出字、单独的墨迹像到这样才算。画的各 60 个里：箭头 120 个有 113 个够，1、4、7、V、A、Y、“个”都不够，
 T 有 15 个够（糊了的真像箭头）。"""
@@ -147,10 +145,7 @@ def _parted(
         # 比别的字浓得多、淡得多的 1 不是同一次印的数字
         stands_out = character == "1" and others and not 0.7 * min(others) < arrow.ink < 1.25 * max(others)
         is_coloured = character == "1" and _has_own_colour(pixels, arrow)
-        before = inked[inked < arrow.x0 - 1]
-        # 与前面的字隔着一个字宽的 1 不是这个数的末位
-        is_apart = character == "1" and is_last and len(before) and arrow.x0 - before[-1] > _APART * pixels.shape[0]
-        least = _COLOURED if is_coloured or is_apart else _SUSPICIOUS if stands_out else _READ_AS.get(character, _SURE)
+        least = _COLOURED if is_coloured else _SUSPICIOUS if stands_out else _READ_AS.get(character, _SURE)
         if arrow.likelihood < least:
             if character == "1" and (is_coloured or arrow.likelihood > _SUSPICIOUS):
                 score = min(score, _DOUBTED)

@@ -54,7 +54,7 @@ _VALUE_AND_CLASS = re.compile(r"[<>≤≥]?\d[\d.,]*\s*[(]\s*\d级\s*[)]")
 """过敏原的浓度后面印着分级：`68.40 (5级)`。"""
 _SIGN_AND_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s+[-+]\s*(?P<unit>\[[^\[\]]+\])")
 """血球仪这样印：`2.41 - [10^9/L]`，- 是偏低，+ 是偏高。判断看范围，符号不要。"""
-_VALUE_MARK_UNIT = re.compile(rf"[<>≤≥]?\d[\d.,]*\s*(?P<mark>[{_ARROWS}]+)\s*(?P<unit>\D.*)")
+_VALUE_MARK_UNIT = re.compile(rf"[<>≤≥]?\d[\d.,]*\s*[{_ARROWS}]+\s*(?P<unit>\D.*)")
 """`14.00↓%`。"""
 _NUMBER_AND_ARROW = re.compile(
     r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨、'’]?)"
@@ -197,12 +197,8 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
         return [*_typed(match["value"], offset), ("unit", offset + match.start("unit"), end, False)]
     match = _VALUE_MARK_UNIT.fullmatch(text)
     if match and classify(match["unit"]) == "unit":
-        at = offset + match.start("mark"), offset + match.end("mark")
-        return [
-            ("number", offset, at[0], False),
-            ("mark", *at, False),
-            ("unit", offset + match.start("unit"), end, False),
-        ]
+        at = match.start("unit")
+        return [*_typed(text[:at].rstrip(), offset), ("unit", offset + at, end, False)]
     match = _VALUE_AND_RANGE.fullmatch(text)
     if match and classify(match["limits"]) in ("range", "bound"):
         limits: Span = ("range", offset + match.start("limits"), offset + match.end("limits"), False)

@@ -73,7 +73,7 @@ def repair_unit(unit: str, find: Callable[[], Analyte | None] = lambda: None) ->
             power = usual[1] if usual else ""
         if power:
             return f"{count[1]}10^{power}/L"
-    return re.sub(r"/[1|]$|(?<=^10\^9)/?$|(?<=^10\^12)/?$", "/L", unit)
+    return re.sub(r"/[1|]$", "/L", unit)
 
 
 _SAME_SIGNS = str.maketrans("（）［］【】：％＜＞＝／＋．—–−‐‑‒―─～〜∼", "()[][]:%<>=/+.--------~~~")

@@ -32,6 +32,7 @@ from health_assistant.lab_report.reading.small_marks import (
     find_dashes_in,
     find_mark,
     has_dash,
+    has_doubtful_arrow,
     join_split_range,
     mark_column,
 )
@@ -50,8 +51,6 @@ _SUSCEPTIBILITY = re.compile(r"^(抗菌药物|抗生素)(名称)?$|折点|药敏
 _MIN_CUT = 3
 _MIN_NAMED = 3
 """认得的名称有这么多后面印着冒号，就是名称都印着冒号的单子：冒号不要，姓名、性别一类的照旧。"""
-_SURELY_ARROW = 0.5
-"""一行里有两个箭头时，挨着数的那个像箭头不到这样，就可能是数字 1：实测 0.21 的 1 有 0.27。"""
 MIN_BOXES = 4
 """认得清的文字不到这么多段，就是没有拍清楚。"""
 MIN_CONFIDENCE = 0.8
@@ -301,9 +300,7 @@ def _read_row(
         doubt = doubt or "结果或参考范围到了照片的边上，可能没有拍全"
     if mark is None and any(box.text == "1" for box in row.maybe_arrows):
         doubt = "结果旁边有个 1，不能确定是箭头还是数"
-    near = [box for box in row.maybe_arrows if row.result and _is_beside(box, row.result)]
-    if len(row.maybe_arrows) > 1 and any(box.score < _SURELY_ARROW for box in near):
-        doubt = doubt or "另有箭头，挨着数的可能是 1"
+    doubt = doubt or ("另有箭头，挨着数的可能是 1" if has_doubtful_arrow(row) else None)
     if result == "1" and re.search(r"\.\d", limits):
         doubt = "结果只读到一个 1，可能是箭头，不是数"
     if row.word and _contradicts(row.word.text, result, limits):
@@ -321,12 +318,6 @@ def _read_row(
         name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark,
         confidence=round(confidence, 3), boxes={"row": page.photo_box(*_outline(row.boxes()))}, doubt=doubt,
     )  # fmt: skip
-
-
-def _is_beside(box: TextBox, number: TextBox) -> bool:
-    """紧挨着数的左右。"""
-    gap = 0.3 * number.height
-    return box.x0 < number.x1 + gap and box.x1 > number.x0 - gap
 
 
 def _prints_signs(rows: list[Row]) -> bool:

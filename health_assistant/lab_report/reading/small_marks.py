@@ -16,6 +16,8 @@ from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.report import UNREAD_MARK
 
 _MIN_MARKS = 2
+_SURELY_ARROW = 0.5
+"""像箭头不到这样的，也可能是 1：实测 0.21 的 1 有 0.27。"""
 
 Zone = tuple[float, float, float, float]
 
@@ -110,6 +112,15 @@ def join_split_range(row: Row, gray: np.ndarray) -> None:
     is_level = abs(high.line - low.line) < 0.5 * low.height
     if is_level and whole.kind == "range" and find_dashes(gray, zone, low.height) == "-":
         row.limits, row.doubt = [whole], None
+
+
+def has_doubtful_arrow(row: Row) -> bool:
+    """一行里有两个箭头，而紧挨着数的那个不够像：它可能是数字 1。"""
+    if row.result is None or len(row.maybe_arrows) < 2:
+        return False
+    left, right, gap = row.result.x0, row.result.x1, 0.3 * row.result.height
+    near = [box for box in row.maybe_arrows if box.x0 < right + gap and box.x1 > left - gap]
+    return any(box.score < _SURELY_ARROW for box in near)
 
 
 def _line_height_at(x: float, line: list[TextBox]) -> float:
