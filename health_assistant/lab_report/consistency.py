@@ -9,7 +9,7 @@ from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Interval, Value
 from health_assistant.lab_report.reference_range import exponent
 
-TOLERANCE = Decimal("0.02")
+TOLERANCE = Decimal("0.03")
 """在各数末位的舍入之外再容许的相对误差：仪器有的两个都是测得的，不是算得的。"""
 
 
@@ -44,6 +44,10 @@ class Relation:
 
 _SHARES = {"NEUT": "中性粒细胞", "LYMPH": "淋巴细胞", "MONO": "单核细胞", "EO": "嗜酸性粒细胞", "BASO": "嗜碱性粒细胞"}
 _CELLS = _SHARES | {"MID": "中间细胞", "IG": "幼稚粒细胞"}
+_SUM = Relation(
+    "五类白细胞百分比之和 = 100", tuple(f"{code}%" for code in _SHARES), lambda *rest: 100 - sum(rest), slack="4"
+)
+"""有的仪器另有第六类细胞（未染色大细胞），平常占百分之几，白血病时更多。"""
 RELATIONS = (
     Relation("平均红细胞体积 = 红细胞压积 ÷ 红细胞", ("MCV", "HCT", "RBC"), lambda hct, rbc: hct / rbc * 10),
     Relation("平均血红蛋白量 = 血红蛋白 ÷ 红细胞", ("MCH", "HGB", "RBC"), lambda hgb, rbc: hgb / rbc),
@@ -52,10 +56,7 @@ RELATIONS = (
         Relation(f"{name} = 白细胞 × {name}百分比", (f"{code}#", "WBC", f"{code}%"), lambda wbc, part: wbc * part / 100)
         for code, name in _CELLS.items()
     ),
-    # 有的仪器另有第六类细胞（未染色大细胞），占百分之几
-    Relation(
-        "五类白细胞百分比之和 = 100", tuple(f"{code}%" for code in _SHARES), lambda *rest: 100 - sum(rest), slack="4"
-    ),
+    _SUM,
     Relation("大血小板数 = 血小板 × 大血小板比率", ("P-LCC", "PLT", "P-LCR"), lambda plt, part: plt * part / 100),
     Relation("血小板压积 = 血小板 × 平均血小板体积", ("PLTCRIT", "PLT", "MPV"), lambda plt, mpv: plt * mpv / 10000),
     Relation("总蛋白 = 白蛋白 + 球蛋白", ("TP", "ALB", "GLB"), lambda alb, glb: alb + glb),
@@ -73,6 +74,8 @@ def measure(result: Value | None, unit: str, analyte: Analyte) -> Interval | Non
     """以 unit 计的一个数最低、最高可能是多少（末位加减一），换成目录的单位；不是单个的数、单位换不了的为 None。"""
     if not isinstance(result, Interval) or not result.is_point:
         return None
+    if analyte.code == "PLTCRIT":
+        unit = analyte.unit  # 有的单子错印成 L/L：真以 L/L 计是 0.002，谁也不这样印
     # 有的仪器只测到一位小数，却补两个零印成三位（7.700）
     places = -1 if exponent(result.low) == -3 and result.low.as_tuple().digits[-2:] == (0, 0) else exponent(result.low)
     step = Decimal(1).scaleb(places)
@@ -83,4 +86,10 @@ def measure(result: Value | None, unit: str, analyte: Analyte) -> Interval | Non
 def find_conflicts(numbers: dict[str, Interval]) -> dict[str, str]:
     """对不上的代号 -> 说明；`numbers` 是目录代号 -> 数（见 `measure`）。"""
     broken = [relation for relation in RELATIONS if relation.is_violated(numbers)]
+    counts = [relation for relation in RELATIONS if relation.codes[0] in {f"{code}#" for code in _SHARES}]
+    if all(numbers.keys() >= set(count.codes) and count not in broken for count in counts):
+        # 五个百分比各与自己的绝对值对得上，就没有读错：和不到 100，是另有别的细胞
+        broken = [
+            relation for relation in broken if relation is not _SUM or sum(numbers[c].low for c in _SUM.codes) > 100
+        ]
     return {code: relation.conflict for relation in reversed(broken) for code in relation.codes}

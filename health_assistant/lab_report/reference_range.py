@@ -25,12 +25,13 @@ _TITRE = r"1:[1-9](?:\d{0,6}|\d{0,2}(?:,\d{3})+)"
 _NUMBER = rf"(?:{_TITRE}|[+-]?{_UNSIGNED})"
 # 只认得确凿的单位：`1l.2`、`1Z` 里的字母是读错的数字，不是单位
 _UNIT = (
-    r"(?:m?g?%|gm/dl|/cu?\.?mm|‰|fl|pg|mmhg|kpa|秒|s/co|coi|/[hl]pf?|/[uμ]l"
-    r"|(?:[×x*;(]10[\^~*-]?|10[\^~*])(?:(?:6|9|12)/[l1]|[36]/(?:[uμ]l|mm3))|[km千万]/[uμ]l|/mm3"
+    r"(?:m?g?%|gm/dl|/cu?\.?mm|‰|fl|pg|mmhg|kpa|秒|s/co|coi|ms/cm|/?[hl]pf|/[hl]p|/[uμ]l"
+    r"|(?:[×x*;(]10[\^~*-]?|10[\^~*])(?:(?:6|9|12)/[l1]|5/ml|[36]/(?:[uμ]l|mm3))"
+    r"|(?<=\d)10\^(?:9|12)$|[km千万]/[uμ]l|/mm3"
     r"|(?:[numpkμ]?(?:mo[lm]|g|iu|u|eq|osm|l)|mm|cells?|copies|拷贝|个)"
     r"/(?:[dmunμ]?l|1|[hl]pf?|k?g|m?mol|min|h|d|24h))"
 )
-_TAIL = rf"(?:[;(\[]?({_UNIT})[)\]]?)?"
+_TAIL = rf"(?:[.,;(\[]?({_UNIT})[)\]]?)?"
 _POSITIVE = r"(?:弱?阳性?(?:\(\+{1,4}\))?|\+{1,4}|pos(?:itive)?)"
 _TITRE_RESULT = re.compile(
     rf"(?:(?P<before>{_POSITIVE})[:,;]?(?:滴度:?)?)?(?:\((?P<in_brackets>{_TITRE})\)|(?P<bare>{_TITRE}))"
@@ -40,13 +41,13 @@ _TITRE_RESULT = re.compile(
 """滴度，旁边可能印着阳性与荧光的样子：`阳性(1:32)`、`1:320 核均质型`。"""
 _QUALITY = (
     r"(?:弱?阳性?(?:\([+±]{1,4}\))?|阴性?(?:\(-\))?|neg(?:ative)?|pos(?:itive)?|(?:non-?)?reactive|(?:not)?detected"
-    r"|[未无]?(?:检出|反应性?)|[-+±]|[1-4]\+|\+{2,4})"
+    r"|[未无]?(?:检出|反应性?)|[-+±]|[1-4]\+|\+[1-4]|\+{2,4})"
 )
 _QUALIFIED = re.compile(
-    rf"(?P<number>[^()]*\d[^()]*?)(?:\((?P<in_brackets>{_QUALITY})\)|[,;:]?(?P<bare>(?![-+±]){_QUALITY}))",
+    rf"(?P<number>[^()]*\d[^()]*?)(?:\((?P<in_brackets>{_QUALITY})\)|[,;:]?(?P<bare>(?![-+±]){_QUALITY}|\+{{2,4}}))",
     re.IGNORECASE,
 )
-"""数后面印着阴性、阳性：`0.02(阴性)`、`100(2+)`、`6.25阳性`。"""
+"""数后面印着阴性、阳性：`0.02(阴性)`、`100(2+)`、`500 +++`、`6.25阳性`。"""
 _WORD_FIRST = re.compile(rf"(?P<word>(?![-+±]){_QUALITY})[,;:]?(?P<number>[<>]?=?\d[\d.,]*)", re.IGNORECASE)
 _WORD_AND_LIMIT = re.compile(rf"(?P<word>(?![-+±]){_QUALITY})[:,;(]?(?P<number>(?:[<>]=?)?\d[^()]*)\)?", re.IGNORECASE)
 """范围是一个词加一个界限：`阴性<1`、`阴性(0-0.9)`。"""
@@ -76,7 +77,8 @@ _HIGH_TIER = re.compile(r"升高|增高|偏高|high", re.IGNORECASE)
 
 def parse_range(text: str) -> ReferenceRange | None:
     """把印刷的参考范围变成可比较的形式；看不懂就返回 None，从不猜测，从不抛异常。"""
-    text = clean(text)
+    # `0.0~-12.0`：前面一端不是负数时，后面的一横是波浪线的另一截
+    text = re.sub(r"^(\d[\d.]*)~-+(?=\d)", r"\1~", clean(text))
     if not re.search(r"[\w±+]|^\(?-\)?$", text):
         return None
     # 碱剩余的 `(-3.0)-3.0`、`(-2)-(+3)`：括起来的是带负号的数
@@ -113,6 +115,11 @@ def _parse_tiers(text: str) -> Interval | None:
     if len(tiers) == 1 and _HIGH_TIER.fullmatch(labels[0]) and only.high is None:
         return Interval(None, only.low, high_open=not only.low_open)
     return None
+
+
+def is_tiered(text: str) -> bool:
+    """范围是分几档印的，看得懂。"""
+    return len(_TIER.findall(clean(text))) > 1 and _parse_tiers(clean(text)) is not None
 
 
 def _parse_worded(text: str) -> Interval | None:

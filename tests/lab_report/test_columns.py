@@ -81,15 +81,13 @@ def test_a_title_that_is_the_test_below_it_is_no_row():
         ({50: "屋尘螨", 300: "68.40 (5级)", 450: "<0.35", 650: "kU/L"}, ("屋尘螨", "68.40 (5级)", "kU/L", "<0.35")),
         ({50: "钾", 300: "6.3 mmol/L[3.5 - 5.0]"}, ("钾", "6.3", "mmol/L", "[3.5 - 5.0]")),
         ({50: "抗体", 300: "121U/mL", 450: "<100.0"}, ("抗体", "121U/mL", "", "<100.0")),
+        ({110: "乙型流感病毒抗原阴性", 450: "阴性"}, ("乙型流感病毒抗原", "阴性", "", "阴性")),
+        ({50: "白细胞", 300: "500", 345: "+++", 450: "阴性"}, ("白细胞", "500 +++", "", "阴性")),
+        ({50: "镜检:鳞状上皮细胞", 300: "未检出", 650: "/HP"}, ("镜检:鳞状上皮细胞", "未检出", "/HP", "")),
     ],
 )  # fmt: skip
 def test_cells_that_run_together(line, row):
     assert read_one(HEAD, PLAIN, line, PLAIN)[1] == row
-
-
-def test_a_plus_minus_behind_a_number_may_be_an_arrow_and_is_no_second_result():
-    rows = find_rows(headed(page(HEAD, PLAIN, {50: "淋巴细胞百分比", 300: "9.1 ± %", 450: "20-50"}, PLAIN)))
-    assert (rows[1].result.text, rows[1].doubt, [box.text for box in rows[1].maybe_arrows]) == ("9.1", None, ["±"])
 
 
 def test_two_blocks_whose_text_runs_together_are_cut_at_the_divider():

@@ -44,6 +44,16 @@ def test_a_misread_digit_is_caught_with_the_rows_beside_it(code, misread):
     assert all("对不上，可能有一处读错" in note for note in conflicts.values())
 
 
+SIX_KINDS = {"WBC": "10.00"} | {
+    f"{code}{sign}": text
+    for code, *texts in (
+        ("NEUT", "30.0", "3.00"), ("LYMPH", "40.0", "4.00"), ("MONO", "6.0", "0.60"), ("EO", "2.0", "0.20"),
+        ("BASO", "1.0", "0.10"),
+    )
+    for sign, text in zip("%#", texts, strict=True)
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("rows", "agrees"),
     [
@@ -63,10 +73,19 @@ def test_a_misread_digit_is_caught_with_the_rows_beside_it(code, misread):
         # 有的仪器另有第六类细胞
         ({"NEUT%": "60.0", "LYMPH%": "25.0", "MONO%": "8.0", "EO%": "3.0", "BASO%": "1.0"}, True),
         ({"NEUT%": "60.0", "LYMPH%": "25.0", "MONO%": "8.0", "EO%": "3.0", "BASO%": "12.0"}, False),
+        # 白血病时占得更多：每个百分比都与自己的绝对值对得上才算
+        (SIX_KINDS, True),
+        (SIX_KINDS | {"LYMPH#": "2.00"}, False),
+        ({code: text for code, text in SIX_KINDS.items() if code != "LYMPH#"}, False),
     ],
 )
 def test_relations(rows, agrees):
     assert (find_conflicts(numbers(**rows)) == {}) == agrees
+
+
+def test_a_plateletcrit_with_a_wrong_unit_still_agrees():
+    plateletcrit = find_analyte("血小板压积", "PCT", "%")
+    assert measure(parse_result("0.20"), "L/L", plateletcrit) == within(Decimal("0.20"), Decimal("0.01"))
 
 
 def test_numbers_are_measured_in_the_unit_of_the_catalogue():

@@ -105,6 +105,20 @@ def test_a_number_lost_beside_its_arrow_is_read_again():
     assert found["98", "↓"] >= 7 and ("↓",) not in found, found
 
 
+@pytest.mark.parametrize("arrow", "↑↓")
+def test_a_white_arrow_in_a_red_square_is_found(arrow):
+    """手机页面上的标记：它与后面的数连成一段时，会被读成数的第一位。"""
+    image = Image.new("RGB", (180, 60), "white")
+    brush = ImageDraw.Draw(image)
+    brush.rounded_rectangle((6, 10, 38, 50), 5, (245, 90, 90))
+    brush.line((22, 18, 22, 42), "white", 4)
+    tip, barb = (18, 27) if arrow == "↑" else (42, 33)
+    brush.line([(14, barb), (22, tip), (30, barb)], "white", 4)
+    brush.text((60, 46), "4.11", (245, 90, 90), load_font("noto_sans", 38), anchor="ls")
+    found = [one for one in find_arrows(np.asarray(image)[:, :, ::-1]) if one.likelihood > 0.6]
+    assert [(one.direction, one.x1 < 45) for one in found] == [(arrow, True)]
+
+
 def lone(rng: random.Random, shape: str) -> str | None:
     is_arrow = shape in "↑↓"
     pixels = draw_line(rng, " " if is_arrow else f" {shape} ", shape if is_arrow else None, True)[0]

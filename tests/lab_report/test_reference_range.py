@@ -86,6 +86,8 @@ def test_ranges_with_two_sides(text):
         ("-3.0~+3.0", limits("-3", "3")),
         ("-3.0--+3.0", limits("-3", "3")),
         ("-5~-3", limits("-5", "-3")),
+        ("0.0~-12.0", limits("0.0", "12.0")),
+        *((f"0.12--0.80{unit}", limits("0.12", "0.80")) for unit in (".10^9/L", "10^9", ",mS/cm", "HPF")),
         ("<-3", limits(None, "-3", high_open=True)),
         ("0-1", limits("0", "1")),
         ("0-0", limits("0", "0")),

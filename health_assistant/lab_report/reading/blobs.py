@@ -33,15 +33,17 @@ def find_blobs(pixels: np.ndarray, levels: Sequence[float] = LEVELS) -> list[Blo
     zoom = -(-_HEIGHT // pixels.shape[0])
     background = np.median(pixels.reshape(-1, 3), axis=0)
     ink = np.abs(pixels - background.astype(np.float32)).max(axis=2)
-    if block := _dark_block(ink):
-        x0, y0, x1, y1 = block
+    blobs: list[Blob] = []
+    for x0, y0, x1, y1 in _dark_blocks(ink):
         inside = find_blobs(pixels[y0:y1, x0:x1], levels) if min(x1 - x0, y1 - y0) > 4 else []
-        return [replace(b, x0=b.x0 + x0, x1=b.x1 + x0, y0=b.y0 + y0, y1=b.y1 + y0) for b in inside]
+        if x1 - x0 > 1.2 * (y1 - y0):
+            return [replace(b, x0=b.x0 + x0, x1=b.x1 + x0, y0=b.y0 + y0, y1=b.y1 + y0) for b in inside]
+        # 小方块里的箭头：占着整个方块
+        blobs += [replace(b, x0=x0 - 1, x1=x1 + 1, y0=y0 - 1, y1=y1 + 1) for b in inside]
     ink = cv2.resize(ink, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_LINEAR)
     height = ink.shape[0]
     darkest = min(ink.size, max(1, height * height // 50))
     peak = float(np.partition(ink, ink.size - darkest, axis=None)[-darkest:].mean())
-    blobs: list[Blob] = []
     if peak < FAINTEST:
         return blobs
     for level in levels:
@@ -58,14 +60,16 @@ def find_blobs(pixels: np.ndarray, levels: Sequence[float] = LEVELS) -> list[Blo
     return blobs
 
 
-def _dark_block(ink: np.ndarray) -> tuple[int, int, int, int] | None:
-    """深底浅字的格子：一整块墨迹占了大半，字是里面的空。它的左、上、右、下，没有时为 None。"""
+def _dark_blocks(ink: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """深底浅字的格子：一整块墨迹占了大半，或是一个小方块（手机页面上的箭头），字是里面的空。各块的左、上、右、下。"""
     _, _, stats, _ = cv2.connectedComponentsWithStats((ink > 0.5 * ink.max()).astype(np.uint8))
     height, width = ink.shape
-    for x, y, w, h, area in stats[1:]:
-        if w > 0.5 * width and h > 0.4 * height and w > 1.2 * h and area > 0.5 * w * h:
-            return x + 1, y + 1, x + w - 1, y + h - 1
-    return None
+    return [
+        (x + 1, y + 1, x + w - 1, y + h - 1)
+        for x, y, w, h, area in stats[1:]
+        if h > 0.4 * height
+        and (w > 0.5 * width and w > 1.2 * h and area > 0.5 * w * h or 0.7 < w / h <= 1.2 and area > 0.7 * w * h)
+    ]
 
 
 def _patch(ink: np.ndarray) -> np.ndarray:

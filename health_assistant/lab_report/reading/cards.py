@@ -44,6 +44,8 @@ def find_headless_rows(table: Table) -> list[Row]:
                 break
             if cell.kind == "mark" and cell is line[0]:
                 ahead.append(cell.box)  # 印在名称前面的箭头是这一行的，不是上一行的
+            elif follows and cell.kind == "text" and has_value and _goes_on(cell.box, follows):
+                follows.name = join_boxes(follows.name, cell.box)
             elif cell.kind == "text" and not cell.labelled and _starts_row(cell, line, follows, has_value):
                 follows = Row(name=cell.box, anchor=cell.box)
                 rows.append(follows)
@@ -100,9 +102,10 @@ def _with_blank_rows(rows: list[Row]) -> list[Row]:
 
 
 def _has_values_below(table: Table, at: int) -> bool:
-    """表头没有名称一列、名称单独一行的单子（手机上）：下一行是数。"""
-    below = table.lines[at + 1] if table.columns.has_header and at + 1 < len(table.lines) else []
-    return bool(below) and below[0].kind in ("number", "bound", "term")
+    """名称单独一行的单子（手机上）：下一行是数；没有表头的，再下一行印着“参考值”。"""
+    below, then = (table.lines[at + 1 : at + 3] + [[], []])[:2]
+    is_card = table.columns.has_header or any(cell.labelled for cell in then)
+    return is_card and bool(below) and below[0].kind in ("number", "bound", "term")
 
 
 def _doubt_odd_places(rows: list[Row]) -> None:
@@ -122,6 +125,14 @@ def _doubt_odd_places(rows: list[Row]) -> None:
         is_off = abs(drop - median(drops)) > 0.6 * height or abs(edge - median(edges)) > 6 * height
         if is_off or not 0.65 < row.result.height / size < 1.6:
             row.doubt = row.doubt or _ODD_PLACE
+
+
+def _goes_on(box: TextBox, row: Row) -> bool:
+    """换行印的名称的后半截：紧挨在还没有结果与范围的名称下面，左边对齐，两截都不是认得的名称。"""
+    is_bare = not (row.result or row.limits or row.unit) and row.name is not None
+    is_tight = is_bare and 0 < box.line - row.name.line < 1.5 * row.name.height
+    is_aligned = is_tight and abs(box.start - row.name.start) < 0.5 * row.name.height
+    return is_aligned and not (is_known(box.text) or is_known(row.name.text) or NOT_AN_ITEM.search(row.name.text))
 
 
 def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) -> bool:

@@ -54,6 +54,8 @@ _VALUE_AND_CLASS = re.compile(r"[<>≤≥]?\d[\d.,]*\s*[(]\s*\d级\s*[)]")
 """过敏原的浓度后面印着分级：`68.40 (5级)`。"""
 _SIGN_AND_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s+[-+]\s*(?P<unit>\[[^\[\]]+\])")
 """血球仪这样印：`2.41 - [10^9/L]`，- 是偏低，+ 是偏高。判断看范围，符号不要。"""
+_VALUE_MARK_UNIT = re.compile(rf"[<>≤≥]?\d[\d.,]*\s*[{_ARROWS}]+\s*(?P<unit>\D.*)")
+"""`14.00↓%`。"""
 _NUMBER_AND_ARROW = re.compile(
     r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨、'’]?)"
 )
@@ -62,11 +64,13 @@ _VALUE_AND_RANGE = re.compile(
 )
 """数后面的括号里、箭头后面是参考范围：`120.5(57-104)`、`5.10↑(1.1~3.2)`、`11.2↓20-50`。"""
 # 10^9/L 丢了 ^ 就像一个数，丢了指数就像 10/L
-_COUNT_UNIT = re.compile(r"[×xX*]?10[^\d/.]?(3|6|9|12)?个?/[Ll1|升]")
+# 10^12/L 的 /L 也许没有印全
+_COUNT_UNIT = re.compile(r"[×xX*]?10(?:[^\d/.]?(3|6|9|12)?个?/[Ll1|升]|\^(9|12)/?)")
 _UNIT = re.compile(
     r"[×x*]?10[\^~*-]?\d{1,2}/[l1|]|[x×*]10[\^~*]?\d{1,2}"
     r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?[o0]sm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
-    r"|(%|mg/dl|ratio)?\(calc\)|%oftotalhgb|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n"
+    r"|ms/cm|(rbc|wbc|ery|leuk?o?)/[uμ]l|(%|mg/dl|ratio)?\(calc\)|%oftotalhgb|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h"
+    r"|[hl]pf|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n"
     r"|gms?(/dl|%)?|g%|mg%|f[i|]|secs|((cell|lakh|mill(ion)?)s?)?/(cu?\.?mm|mm3)|(10\^3|thou)/mm3|[x×]?10\^?\d/[uμ]l"
     r"|[rna]c?u/ml|[mu]?[i1l|]u/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?"
     r"|([km千万]|thou|mill?)/[uμ]l|/[npuμ]l|(个|毫|微|纳|皮|克|摩尔|国际单位|单位)[一-鿿]{0,4}/[一-鿿]{1,4}(视野)?",
@@ -197,6 +201,10 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
         return [("number", offset, end, False)]
     if match := _SIGN_AND_UNIT.fullmatch(text):
         return [*_typed(match["value"], offset), ("unit", offset + match.start("unit"), end, False)]
+    match = _VALUE_MARK_UNIT.fullmatch(text)
+    if match and classify(match["unit"]) == "unit":
+        at = match.start("unit")
+        return [*_typed(text[:at].rstrip(), offset), ("unit", offset + at, end, False)]
     match = _VALUE_AND_RANGE.fullmatch(text)
     if match and classify(match["limits"]) in ("range", "bound"):
         limits: Span = ("range", offset + match.start("limits"), offset + match.end("limits"), False)
@@ -218,10 +226,10 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
 
 
 def _leading_unit(text: str) -> int:
-    """开头是单位、后面连着范围（`mg/dLMale:3.5-7.2`）时，单位有几个字符；不是时为 0。"""
+    """开头是单位、后面连着范围（`mg/dLMale:3.5-7.2`、`g/L阴性`）时，单位有几个字符；不是时为 0。"""
     places = range(2, min(10, len(text) - 3))
     units = (at for at in places if _spells_unit(normalize(text[:at])) and classify(text[:at]) == "unit")
-    return next((at for at in units if classify(text[at:]) == "range"), 0)
+    return next((at for at in units if classify(text[at:]) in ("range", "term")), 0)
 
 
 def _spells_unit(plain: str) -> bool:

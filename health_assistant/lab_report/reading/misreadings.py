@@ -88,7 +88,7 @@ def repair_signs(text: str) -> str:
     数右上角的脚注号（`97¹`、`97²⁾`）不要；10 右上角的是乘方。
     乘方一律写成 ^：`3.62×10⁵`、上标认成平常数字的 `3.62×105` 都是 `3.62×10^5`；后面是斜线的是单位，另有 `repair_unit`。
     括号里单独一个 `(一)` 是阴性的一横，`(十)`、`(土)` 是加号与 ±。
-    `9.12mmo1/L`、`10^6/m1` 里的 1 是字母 l：不改，就分不出数与单位。
+    `9.12mmo1/L`、`10^6/m1`、`80-100f1` 里的 1 是字母 l：不改，就分不出数与单位。
     """
     text = re.sub(
         r"(?<=\d)(\s*[×xX*]\s*10)([⁰¹²³⁴-⁹]+)(?!\s*/)",
@@ -98,6 +98,7 @@ def repair_signs(text: str) -> str:
     closing = "" if "(" in text else "[)⁾]?"
     text = re.sub(rf"(?<=\d)(?<!10)[¹²³⁴-⁹ªᵃᵇᶜᵈ†‡§]+{closing}", "", text)
     text = re.sub(r"^\(([一十土士])\)$", lambda sign: f"({_SIGNS_READ_AS_WORDS[sign[1]]})", text)
-    text = re.sub(r"(?<=mo)1(?=/)|(?<=/m)1$", "l", text)
+    text = re.sub(r"(?<=阴性)\(一\)?$", "(-)", text)
+    text = re.sub(r"(?<=mo)1(?=/)|(?<=/m)1$|(?<=^f)1$|(?<=\df)1$", "l", text)
     text = re.sub(r"%[o。](?![A-Za-z])", "‰", text)
     return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?(\d{1,2})(?![\d/.])", r"×10^\1", text)

@@ -28,7 +28,14 @@ from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.sideways import turn_sideways
-from health_assistant.lab_report.reading.small_marks import find_dashes_in, find_mark, has_dash, mark_column
+from health_assistant.lab_report.reading.small_marks import (
+    find_dashes_in,
+    find_mark,
+    has_dash,
+    has_doubtful_arrow,
+    join_split_range,
+    mark_column,
+)
 from health_assistant.lab_report.reading.strips import read_strips
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox, TextReader
@@ -256,6 +263,7 @@ def _read_row(
     common_range: str,
 ) -> ReadRow:
     """marks 见 `mark_column`，prints_signs 见 `_prints_signs`；common_range 是表外印着的、各行共用的范围。"""
+    join_split_range(row, gray)
     name, code, result, unit, limits = row_text(row)
     if not result:
         result = find_dashes_in(row, columns, gray, boxes)
@@ -292,6 +300,7 @@ def _read_row(
         doubt = doubt or "结果或参考范围到了照片的边上，可能没有拍全"
     if mark is None and any(box.text == "1" for box in row.maybe_arrows):
         doubt = "结果旁边有个 1，不能确定是箭头还是数"
+    doubt = doubt or ("另有箭头，挨着数的可能是 1" if has_doubtful_arrow(row) else None)
     if result == "1" and re.search(r"\.\d", limits):
         doubt = "结果只读到一个 1，可能是箭头，不是数"
     if row.word and _contradicts(row.word.text, result, limits):

@@ -18,6 +18,7 @@ from health_assistant.lab_report.reference_range import (
     Interval,
     PartitionedInterval,
     QualitativeResult,
+    is_tiered,
     parse_range,
     parse_result,
 )
@@ -27,10 +28,10 @@ _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
 _SURE_SIGN = 0.8
 """单独一个加号认得的把握到它才信，与判断要的把握相同。"""
 _POSITIVE = ("阳性", "弱阳性", "可疑")
-_TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
+TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
 NAMELESS = "（名称没有读出）"
 NOT_AN_ITEM = re.compile(
-    r"[:：]$|^ID(?![A-Za-z])|^(?:[345]G|LTE|WLAN|Wi-?Fi)(?![A-Za-z])|[■▮]|^F[Ii][O0]2|吸氧|^(测定值|检测值|(检测|检验|测定)?结果|单位|参考(区间|范围|值)|提示|项目)$|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|患者|注射器|审核|检验者|核对|体温"
+    r"[:：]$|^(检验|核对|审核|复核)$|^ID(?![A-Za-z])|^(?:[345]G|LTE|WLAN|Wi-?Fi)(?![A-Za-z])|[■▮]|^F[Ii][O0]2|吸氧|^(测定值|检测值|(检测|检验|测定)?结果|单位|参考(区间|范围|值)|提示|项目)$|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|患者|注射器|审核|检验者|核对|体温"
     r"|(检验|检测|测试|报告|操作|复核|批准|录入|签发|主管|医师|技师|打印)(者|人员?|员|师)?\s*[:：]"
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
@@ -92,6 +93,8 @@ class Row:
             return  # 盖在旁边的话
         elif self.result is None or self.result.kind == "text" != box.kind:
             self.result = box
+        elif self.result.kind == "number" and re.fullmatch(r"\+{2,4}|\+[1-4]|[1-4]\+", box.text):
+            self.result = join_boxes(self.result, box, " ")  # `500 +++`
         elif box.text in ARROW_LIKE or box.text == "±" and self.result.kind == "number":
             self.maybe_arrows.append(box)
         elif box.kind != "text" or self.result.kind == "text" or _is_positive(box.text):
@@ -114,8 +117,10 @@ class Row:
         if self.limits and self.limits[-1].kind != "text" and re.fullmatch("[一-鿿]*[章院科]", box.text):
             return  # 印章上的字
         if self.limits and not joins(self.limits, box):
-            self.doubt = _TWO_RANGES
+            self.doubt = TWO_RANGES
         self.limits = _in_order([*self.limits, box])
+        if self.doubt == TWO_RANGES and is_tiered(join_limits(self.limits)):
+            self.doubt = None  # `适宜<4.10 增高` 的数在下一行
 
     def set_unit(self, box: TextBox) -> None:
         """放入单位；先前的一个若是代号（镁的 Mg 也像单位），就归还给代号。"""
@@ -128,6 +133,8 @@ class Row:
         """放入标记；`正常`、`N` 这样的标记说这一项正常。"""
         if box.text == "工":
             box = replace(box, text="H")  # 粗体的 H 会读成“工”
+        if box.text in ("l.", "I.", "1."):
+            box = replace(box, text="L")  # 淡的 L 会读成 l 与一点
         if says_normal(box.text):
             self.mark = self.mark or box
             return
@@ -180,7 +187,8 @@ def is_subline(box: TextBox, name: TextBox) -> bool:
 def has_item_name(row: Row) -> bool:
     """名称可能是检验项目的，而不是页眉、页脚或别的文字。"""
     name, code = split_name(row.name.text)
-    return not (NOT_AN_ITEM.search(row.name.text) or _SENTENCE.search(row.name.text)) and bool(name or code)
+    said = re.sub("^镜[检下][:：]", "", row.name.text)
+    return not (NOT_AN_ITEM.search(said) or _SENTENCE.search(said)) and bool(name or code)
 
 
 def is_complete(row: Row) -> bool:

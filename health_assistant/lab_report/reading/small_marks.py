@@ -10,12 +10,14 @@ from health_assistant.lab_report.reading.arrows import ARROWS, find_arrow
 from health_assistant.lab_report.reading.cells import split_mark
 from health_assistant.lab_report.reading.glyphs import find_dashes, has_character
 from health_assistant.lab_report.reading.page import Page
-from health_assistant.lab_report.reading.row import Row
-from health_assistant.lab_report.reading.tables import Columns
+from health_assistant.lab_report.reading.row import TWO_RANGES, Row
+from health_assistant.lab_report.reading.tables import Columns, join_boxes
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.report import UNREAD_MARK
 
 _MIN_MARKS = 2
+_SURELY_ARROW = 0.5
+"""像箭头不到这样的，也可能是 1：实测 0.21 的 1 有 0.27。"""
 
 Zone = tuple[float, float, float, float]
 
@@ -98,6 +100,27 @@ def find_dashes_in(row: Row, columns: Columns, gray: np.ndarray, boxes: list[Tex
     halfway = [(center + span[1] + shift) / 2 for name, span in columns.spans.items() if name != column]
     zone = _zone_at(center, row, boxes, halfway)
     return find_dashes(gray, zone, row.anchor.height) if zone else ""
+
+
+def join_split_range(row: Row, gray: np.ndarray) -> None:
+    """范围的两头各读成一个数、中间的一横没有读出来的（`120  -  160`）：像素里看得见那一横，就接起来。"""
+    if row.doubt != TWO_RANGES or [box.kind for box in row.limits] != ["number", "number"]:
+        return
+    low, high = row.limits
+    zone = (low.x1, min(low.y0, high.y0), high.x0, max(low.y1, high.y1))
+    whole = join_boxes(low, high, "-")
+    is_level = abs(high.line - low.line) < 0.5 * low.height
+    if is_level and whole.kind == "range" and find_dashes(gray, zone, low.height) == "-":
+        row.limits, row.doubt = [whole], None
+
+
+def has_doubtful_arrow(row: Row) -> bool:
+    """一行里有两个箭头，而紧挨着数的那个不够像：它可能是数字 1。"""
+    if row.result is None or len(row.maybe_arrows) < 2:
+        return False
+    left, right, gap = row.result.x0, row.result.x1, 0.3 * row.result.height
+    near = [box for box in row.maybe_arrows if box.x0 < right + gap and box.x1 > left - gap]
+    return any(box.score < _SURELY_ARROW for box in near)
 
 
 def _line_height_at(x: float, line: list[TextBox]) -> float:

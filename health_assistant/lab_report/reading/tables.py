@@ -289,11 +289,14 @@ def _cut_glued_value(cell: Cell, result: TextBox | None) -> list[Cell]:
     box = cell.box
     if result is None or cell.kind != "text" or not box.start < result.start - box.height:
         return [cell]
-    found = re.fullmatch(r"(?P<name>.*[^\d.<>≤≥\s])\s*(?P<value>[<>≤≥]?\d+(?:\.\d+)?)\s*", box.text)
-    if not found or is_known(box.text) or place_of(box, len(box.text)) < result.start:
+    found = re.fullmatch(r"(?P<name>.*[^\d.<>≤≥\s])\s*(?P<value>[<>≤≥]?\d+(?P<part>\.\d+)?|弱?[阴阳]性)\s*", box.text)
+    # 名称也有数字结尾的（糖类抗原125），没有带小数的
+    is_name = found and found["part"] is None and found["value"].isdigit() and is_known(box.text)
+    if not found or is_name or place_of(box, len(box.text)) < result.start:
         return [cell]
     at = found.start("value")
-    return [Cell("text", part_of(box, 0, at)), Cell("number", part_of(box, at, len(box.text)))]
+    value = part_of(box, at, len(box.text))
+    return [Cell("text", part_of(box, 0, at)), Cell(value.kind, value)]
 
 
 def _fit_names(columns: Columns, lines: list[list[Cell]]) -> None:

@@ -104,14 +104,16 @@ def _share(text: str, index: int) -> float:
 
 
 def cut_at(box: TextBox, edge: float, only_at_space: bool = False) -> list[TextBox]:
-    """在横坐标 edge 附近断开：最好在空白处，其次在汉字与别的字之间；edge 不在这一段里的不断。"""
+    """在横坐标 edge 附近断开：最好在近处的空白，其次在汉字与别的字之间；edge 不在这一段里的不断。"""
     if not box.start + box.height < edge < box.end - box.height:
         return [box]
     places = range(1, len(box.text))
     spaces = [at for at in places if box.text[at - 1] == " "]
     turns = [at for at in places if has_chinese(box.text[at]) and not has_chinese(box.text[at - 1])]
-    for candidates in (spaces, [] if only_at_space else turns):
-        near = [at for at in candidates if abs(place_of(box, at) - edge) < 2.5 * box.height]
+    # `10^9/L14红细胞`：14 是右边一栏的序号
+    turns = [at - len(re.search(r"(?<=[A-Za-z%])\d{1,2}$|$", box.text[:at])[0]) for at in turns]
+    for candidates, reach in ((spaces, 1.5), ([] if only_at_space else turns, 2.5), (spaces, 2.5)):
+        near = [at for at in candidates if abs(place_of(box, at) - edge) < reach * box.height]
         if near:
             at = min(near, key=lambda one: abs(place_of(box, one) - edge))
             return [part_of(box, 0, at), part_of(box, at, len(box.text))]
