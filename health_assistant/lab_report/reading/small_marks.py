@@ -11,7 +11,8 @@ from health_assistant.lab_report.reading.cells import split_mark
 from health_assistant.lab_report.reading.glyphs import find_dashes, has_character
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.row import TWO_RANGES, Row
-from health_assistant.lab_report.reading.tables import Columns, join_boxes
+from health_assistant.lab_report.reading.rows import bare_names
+from health_assistant.lab_report.reading.tables import Columns, Table, join_boxes
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.report import UNREAD_MARK
 
@@ -100,6 +101,11 @@ def find_dashes_in(row: Row, columns: Columns, gray: np.ndarray, boxes: list[Tex
     halfway = [(center + span[1] + shift) / 2 for name, span in columns.spans.items() if name != column]
     zone = _zone_at(center, row, boxes, halfway)
     return find_dashes(gray, zone, row.anchor.height) if zone else ""
+
+
+def count_dashed(table: Table, rows: list[Row], gray: np.ndarray, boxes: list[TextBox]) -> int:
+    """没有读成项目的名称旁边、结果一列里印着一横的有几行：它们是项目，小标题旁边没有。rows 是这张表的项目。"""
+    return sum(find_dashes_in(row, table.columns, gray, boxes) == "-" for row in bare_names(table, rows))
 
 
 def join_split_range(row: Row, gray: np.ndarray) -> None:
