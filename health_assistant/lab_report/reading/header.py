@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, timedelta
 from itertools import pairwise
+from statistics import median
 
 from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.reading.cells import Cell, is_known
@@ -172,7 +173,14 @@ def without_legend(panel: list[list[Cell]]) -> list[list[Cell]]:
     return kept
 
 
-def add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
+def fit_header(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
+    """照下面各行补上没有印表头的列，挪正与内容不对齐的结果一列；改 header。"""
+    _add_code_column(header, lines)
+    _add_group_column(header, lines)
+    _move_result(header, lines)
+
+
+def _add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
     """代号一列没有印表头的，补上这一列：一半以上的行里，中文名称后面紧跟着认得的代号，还没有到结果。"""
     if "code" in header or not {"name", "result"} <= header.keys():
         return
@@ -181,6 +189,43 @@ def add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None
     codes = [one.box for one in seconds if one.kind != "mark" and one.text.isascii() and is_known_code(one.text)]
     if len(codes) >= _MIN_CODES and 2 * len(codes) > len(named):
         header["code"] = codes[0]
+
+
+def _add_group_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
+    """名称左边另有一列组名（`抗体检测`，一组只印一遍）的，另成一列，不看：名称是左端齐的第二段文字。
+
+    只印着第一段而有数的行，第一段就是名称；第一段是认得的名称、每一行都有的，是名称与代号、方法。
+    """
+    if not {"name", "result"} <= header.keys():
+        return
+    texts = [[one.box for one in line if one.kind == "text"] for line in lines]
+    texts = [[box for box in line if box.start < header["result"].start] for line in texts]
+    seconds = [line[1] for line in texts if len(line) > 1]
+    if len(seconds) < _MIN_CODES:
+        return
+    start, height = median(box.start for box in seconds), seconds[0].height
+    named = [any(abs(box.start - start) < 0.5 * height for box in line) for line in texts]
+    groups = [line[0] for line in texts if line and line[0].start < start - height]
+    has_value = [any(one.kind in ("number", "bound", "term") for one in line) for line in lines]
+    is_name_left = any(value and not name for value, name in zip(has_value, named, strict=True))
+    is_name_left = is_name_left or any(box.end > start + height for box in groups)
+    are_known = 2 * sum(is_known(box.text) for box in groups) > len(groups)
+    if not is_name_left and not are_known and sum(named) > len(seconds):
+        header[f"ignored {header['name'].start:.0f}"] = header["name"]
+        header["name"] = seconds[0]
+
+
+def _move_result(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
+    """结果两字下面一个数也没有、数都印在它与参考范围之间的：以那些数为准。"""
+    roles = sorted(header, key=lambda role: header[role].start)
+    if "result" not in roles[:-1] or roles[roles.index("result") + 1] != "range":
+        return
+    word = header["result"]
+    values = [[one.box for one in line if one.kind in ("number", "bound", "term")] for line in lines]
+    values = [[box for box in line if box.end > word.start] for line in values]
+    firsts = [line[0] for line in values if len(line) > 1 and line[0].end < header["range"].end]
+    if len(firsts) >= _MIN_CODES and all(box.start > word.end for line in values for box in line):
+        header["result"] = sorted(firsts, key=lambda box: box.end)[len(firsts) // 2]
 
 
 def _is_header(panel: dict[str, TextBox]) -> bool:
