@@ -49,6 +49,14 @@ def judged(*rows: tuple[str, str, str]) -> list[str]:
     return [item.flag for item in assess(ReadReport(items=[ReadRow.of(one, confidence=0.99) for one in items])).items]
 
 
+def test_a_last_1_beyond_the_decimals_of_the_range_is_a_digit_on_a_sheet_that_marks_nothing():
+    red, volume = ("红细胞", "4.41", "4.5-5.5"), ("某某体积", "81.7", "83-101")
+    assert judged(red, volume) == ["low", "low"]
+    assert judged(red, ("某某体积", "84.7", "83-101")) == ["unknown", "normal"]
+    # 另一个也可能带着箭头的，不作证
+    assert judged(red, ("某某体积", "5.661", "1.15-4.50")) == ["unknown", "unknown"]
+
+
 @pytest.mark.parametrize(
     ("result", "limits", "flag"),
     [
