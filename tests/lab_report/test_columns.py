@@ -350,23 +350,3 @@ def test_a_line_in_the_table_that_was_not_read_is_counted():
 )
 def test_the_letter_o_is_a_zero_and_a_colon_a_point_only_beside_a_numeric_range(result, limits, expected):
     assert repair_number(result, limits) == expected
-
-
-def test_a_column_of_group_names_left_of_the_names_is_no_name_and_results_far_right_of_their_head_are_results():
-    head = {50: "项目", 300: "结果", 600: "参考值"}
-    rows = find_rows(headed(page(
-        head, {160: "抗Sm", 500: "66(+)", 610: "<25"}, {40: "抗心磷脂", 160: "抗心磷脂抗体IgA", 500: "1.43", 610: "<12"},
-        {40: "抗体检测", 160: "抗心磷脂抗体IgM", 490: "13.00", 610: "<12"}, {40: "(ACA)"},
-        {40: "抗双链", 160: "抗ds-DNA(ELISA法)", 480: "228.65", 610: "<77"},
-    )))  # fmt: skip
-    assert [(row.name.text, row.result.text, row.limits[0].text, row.doubt) for row in rows] == [
-        ("抗Sm", "66(+)", "<25", None), ("抗心磷脂抗体IgA", "1.43", "<12", None),
-        ("抗心磷脂抗体IgM", "13.00", "<12", None), ("抗ds-DNA(ELISA法)", "228.65", "<77", None),
-    ]  # fmt: skip
-
-
-def test_a_word_between_the_name_and_the_result_makes_no_group_of_the_names():
-    head = {50: "项目", 500: "结果", 700: "参考值"}
-    lines = [{50: name, 200: "化学发光法", 500: "4.1", 700: "3.5-5.3"} for name in ("某某酶", "某某肽", "某某素")]
-    rows = find_rows(headed(page(head, *lines, {50: "某某酸", 500: "4.2", 700: "3.5-5.3"})))
-    assert [row.name.text for row in rows] == ["某某酶", "某某肽", "某某素", "某某酸"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lab_report.text_boxes import PITCH, box, headed, spread
+from lab_report.text_boxes import PITCH, box, headed, page, spread
 
 from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.row import row_text
@@ -84,3 +84,24 @@ def test_columns_may_stand_in_any_order(order):
         assert [one[3] for one in read] == ROWS["unit"], seed
         assert [one[4] for one in read] == ROWS["range"], seed
         assert count_unread(table, rows) == 0
+
+
+def test_a_column_of_group_names_left_of_the_names_is_no_name_and_results_far_right_of_their_head_are_results():
+    head = {50: "项目", 300: "结果", 600: "参考值"}
+    rows = find_rows(headed(page(
+        head, {160: "抗Sm", 500: "66(+)", 610: "<25"},
+        {40: "抗心磷脂", 160: "抗心磷脂抗体IgA", 500: "1.43", 610: "<12"},
+        {40: "抗体检测", 160: "抗心磷脂抗体IgM", 490: "13.00", 610: "<12"}, {40: "(ACA)"},
+        {40: "抗双链", 160: "抗ds-DNA(ELISA法)", 480: "228.65", 610: "<77"},
+    )))  # fmt: skip
+    assert [(row.name.text, row.result.text, row.limits[0].text, row.doubt) for row in rows] == [
+        ("抗Sm", "66(+)", "<25", None), ("抗心磷脂抗体IgA", "1.43", "<12", None),
+        ("抗心磷脂抗体IgM", "13.00", "<12", None), ("抗ds-DNA(ELISA法)", "228.65", "<77", None),
+    ]  # fmt: skip
+
+
+def test_a_word_between_the_name_and_the_result_makes_no_group_of_the_names():
+    head = {50: "项目", 500: "结果", 700: "参考值"}
+    lines = [{50: name, 200: "化学发光法", 500: "4.1", 700: "3.5-5.3"} for name in ("某某酶", "某某肽", "某某素")]
+    rows = find_rows(headed(page(head, *lines, {50: "某某酸", 500: "4.2", 700: "3.5-5.3"})))
+    assert [row.name.text for row in rows] == ["某某酶", "某某肽", "某某素", "某某酸"]

@@ -192,39 +192,38 @@ def _add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> Non
 
 
 def _add_group_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
-    """名称左边另有一列组名（`抗体检测`，一组只印一遍）的，另成一列，不看：名称是左端齐的第二段文字。
+    """名称左边另有一列组名（`抗体检测`，一组只印一遍），不看：名称是左端齐的第二段文字。
 
-    只印着第一段而有数的行，第一段就是名称；第一段是认得的名称、每一行都有的，是名称与代号、方法。
+    第一段旁边就是数、或多半认得的，是名称与方法，或代号与名称。
     """
     if not {"name", "result"} <= header.keys():
         return
-    texts = [[one.box for one in line if one.kind == "text"] for line in lines]
-    texts = [[box for box in line if box.start < header["result"].start] for line in texts]
+    word, edge = header["name"], header["result"].start
+    texts = [[one.box for one in line if one.kind == "text" and one.box.start < edge] for line in lines]
     seconds = [line[1] for line in texts if len(line) > 1]
-    if len(seconds) < _MIN_CODES:
-        return
-    start, height = median(box.start for box in seconds), seconds[0].height
-    named = [any(abs(box.start - start) < 0.5 * height for box in line) for line in texts]
-    groups = [line[0] for line in texts if line and line[0].start < start - height]
-    has_value = [any(one.kind in ("number", "bound", "term") for one in line) for line in lines]
-    is_name_left = any(value and not name for value, name in zip(has_value, named, strict=True))
-    is_name_left = is_name_left or any(box.end > start + height for box in groups)
-    are_known = 2 * sum(is_known(box.text) for box in groups) > len(groups)
-    if not is_name_left and not are_known and sum(named) > len(seconds):
-        header[f"ignored {header['name'].start:.0f}"] = header["name"]
-        header["name"] = seconds[0]
+    start = median([box.start for box in seconds] or [word.start])
+    named = [any(abs(box.start - start) < 0.5 * word.height for box in line) for line in texts]
+    groups = [line[0] for line in texts if line and line[0].start < start - word.height]
+    valued = [any(one.kind in ("number", "bound", "term") for one in line) for line in lines]
+    are_apart = all(box.end < start + word.height for box in groups) and not any(
+        value and not name for value, name in zip(valued, named, strict=True)
+    )
+    are_groups = are_apart and 2 * sum(is_known(box.text) for box in groups) <= len(groups)
+    if are_groups and _MIN_CODES <= len(seconds) < sum(named):
+        header[f"ignored {word.start:.0f}"], header["name"] = word, seconds[0]
 
 
 def _move_result(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
     """结果两字下面一个数也没有、数都印在它与参考范围之间的：以那些数为准。"""
-    roles = sorted(header, key=lambda role: header[role].start)
-    if "result" not in roles[:-1] or roles[roles.index("result") + 1] != "range":
+    if not {"result", "range"} <= header.keys():
         return
-    word = header["result"]
+    word, edge = header["result"], header["range"].end
+    others = [box.middle for role, box in header.items() if role not in ("result", "range")]
     values = [[one.box for one in line if one.kind in ("number", "bound", "term")] for line in lines]
     values = [[box for box in line if box.end > word.start] for line in values]
-    firsts = [line[0] for line in values if len(line) > 1 and line[0].end < header["range"].end]
-    if len(firsts) >= _MIN_CODES and all(box.start > word.end for line in values for box in line):
+    firsts = [line[0] for line in values if len(line) > 1 and line[0].end < edge]
+    is_empty = all(box.start > word.end for line in values for box in line)
+    if len(firsts) >= _MIN_CODES and is_empty and not any(word.end < middle < edge for middle in others):
         header["result"] = sorted(firsts, key=lambda box: box.end)[len(firsts) // 2]
 
 

@@ -108,17 +108,6 @@ def count_unread(table: Table, rows: list[Row]) -> int:
     return unread
 
 
-def bare_names(table: Table, rows: list[Row]) -> list[Row]:
-    """有表头的表里，头一个项目以下只读到名称、没有读成项目的行；是小标题，还是结果没有读出来，要看像素。"""
-    if not (rows and table.columns.has_header):
-        return []
-    names = {id(row.name) for row in rows}
-    top = min(row.anchor.line for row in rows)
-    seated = [seat_line(line, table.columns) for line in table.lines if line[0].box.line > top]
-    own = [row for row in seated if row.name and row.result is None and has_item_name(row)]
-    return [row for row in own if id(row.name) not in names and not is_known(row.name.text)]
-
-
 def _headed_rows(table: Table) -> list[Row]:
     """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
     lines = _with_codes_below([seat_line(line, table.columns) for line in table.lines])
