@@ -105,3 +105,19 @@ def test_a_word_between_the_name_and_the_result_makes_no_group_of_the_names():
     lines = [{50: name, 200: "化学发光法", 500: "4.1", 700: "3.5-5.3"} for name in ("某某酶", "某某肽", "某某素")]
     rows = find_rows(headed(page(head, *lines, {50: "某某酸", 500: "4.2", 700: "3.5-5.3"})))
     assert [row.name.text for row in rows] == ["某某酶", "某某肽", "某某素", "某某酸"]
+
+
+def test_other_tiers_below_the_good_one_are_no_second_range_and_no_unread_rows():
+    head = {50: "Test", 400: "Results", 700: "Reference Interval", 1100: "Units"}
+    lines = [
+        {50: "CHOLESTEROL", 400: "170", 700: "< 200 Desirable", 1100: "mg/dL"},
+        {700: "200 - 239 Borderline High"}, {700: ">/= 240 High"},
+        {50: "HBA1C", 400: "6.5", 700: "Non-diabetic: < 5.7", 1100: "%"}, {700: "Pre-diabetics: 5.7 - 6.4"},
+        {50: "UREA", 400: "9", 700: "8-23", 1100: "mg/dL"},
+    ]  # fmt: skip
+    table = headed(page(head, *lines))
+    rows = find_rows(table)
+    assert [(row.name.text, [box.text for box in row.limits], row.doubt) for row in rows] == [
+        ("CHOLESTEROL", ["< 200 Desirable"], None), ("HBA1C", ["Non-diabetic: < 5.7"], None), ("UREA", ["8-23"], None),
+    ]  # fmt: skip
+    assert count_unread(table, rows) == 0

@@ -20,6 +20,8 @@ _METHOD_LINE = re.compile(r"[(（][^()（）]*[)）]")
 """名称下面另起一行、整个括起来的方法：`(Chemiluminescence)`。"""
 _OTHER_TIER = re.compile(r"(deficien|insufficien|toxic)", re.IGNORECASE)
 """范围下面另起一行、说缺乏与中毒的一档：`206 - 678` 下面的 `Deficiency: < 150`。"""
+_GOOD_TIER = re.compile(r"desirable|optimal|ideal|non-?diabetic", re.IGNORECASE)
+"""说自己就是合适的一档；下面另起一行的是别的档：`< 200 Desirable` 下面的 `200 - 239 Borderline High`。"""
 _SMALL = 0.65
 _VALUES = ("number", "bound", "term")
 _SHORT = 4
@@ -104,6 +106,9 @@ def count_unread(table: Table, rows: list[Row]) -> int:
         is_footer = any(NOT_AN_ITEM.search(cell.text) for cell in line)
         if not values or is_footer or not top < values[0].line < bottom:
             continue
+        above = [row for row in rows if row.anchor.line < values[0].line]
+        if above and "result" not in places and _has_good_tier(above[-1]):
+            continue  # 同一项的别的档
         unread += all(abs(box.line - values[0].line) > 0.6 * box.height for box in used)
     return unread
 
@@ -165,9 +170,15 @@ def _headed_rows(table: Table) -> list[Row]:
             host = max(near, key=lambda one: len(one.limits))
             whole = host.limits[0].interval if len(host.limits) == 1 else None
             is_whole = isinstance(whole, Interval) and whole.is_bounded
-            if not (is_whole and _OTHER_TIER.match(row.limits[0].text)):
+            if not (_has_good_tier(host) or is_whole and _OTHER_TIER.match(row.limits[0].text)):
                 host.add_limits(row.limits[0])
     return rows
+
+
+def _has_good_tier(row: Row) -> bool:
+    """范围只有一段，它说自己是合适的一档，看得懂。"""
+    limits = row.limits[0] if len(row.limits) == 1 else None
+    return limits is not None and isinstance(limits.interval, Interval) and bool(_GOOD_TIER.search(limits.text))
 
 
 def _has_value(row: Row) -> bool:
