@@ -56,7 +56,7 @@ _TIMED_GLUCOSE = (
     (re.compile(r"空腹|(?<![\d.])0\s*(小?时|h|分|min)", re.IGNORECASE), "GLU"),
     # 别的时刻、没有写时刻的指尖血糖，只能按随机的看
     (re.compile(r"\d\s*(小?时|h|分|min|点|am|pm)|半小?时|三小?时|睡前|凌晨|血糖仪", re.IGNORECASE), "GLU-R"),
-    (re.compile(r"餐后|饭后|postprandial|PBG|PPG", re.IGNORECASE), "GLU-2H"),
+    (re.compile(r"餐后|饭后|post[\s-]*prandial|PBG|PPG", re.IGNORECASE), "GLU-2H"),
 )
 """血糖的测定时刻 -> 目录里的代号，从上到下第一个说到的算。"""
 _ONLY_A_TIME = re.compile(r"(空腹|随机|服糖后|餐后)?[\d.半一二两三]*\s*(个?小?时|h|分钟?|min)?", re.IGNORECASE)
