@@ -175,14 +175,15 @@ def without_legend(panel: list[list[Cell]]) -> list[list[Cell]]:
 
 def fit_header(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
     """照下面各行补上没有印表头的列，挪正与内容不对齐的结果一列；改 header。"""
-    _add_code_column(header, lines)
-    _add_group_column(header, lines)
-    _move_result(header, lines)
+    if {"name", "result"} <= header.keys():
+        _add_code_column(header, lines)
+        _add_group_column(header, lines)
+        _move_result(header, lines)
 
 
 def _add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
     """代号一列没有印表头的，补上这一列：一半以上的行里，中文名称后面紧跟着认得的代号，还没有到结果。"""
-    if "code" in header or not {"name", "result"} <= header.keys():
+    if "code" in header:
         return
     named = [line for line in lines if line[0].kind == "text" and has_chinese(line[0].text)]
     seconds = [line[1] for line in named if len(line) > 1 and line[1].box.middle < header["result"].middle]
@@ -192,32 +193,24 @@ def _add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> Non
 
 
 def _add_group_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
-    """名称左边另有一列组名（`抗体检测`，一组只印一遍），不看：名称是左端齐的第二段文字。
+    """名称左边另有一列组名（`抗体检测`，一组只印一遍），不看：有结果的行里，名称是左端都齐的末一段文字。
 
-    第一段旁边就是数、或多半认得的，是名称与方法，或代号与名称。
+    每一行都有两段的，是名称与方法，或代号与名称。
     """
-    if not {"name", "result"} <= header.keys():
-        return
     word, edge = header["name"], header["result"].start
-    texts = [[one.box for one in line if one.kind == "text" and one.box.start < edge] for line in lines]
-    seconds = [line[1] for line in texts if len(line) > 1]
-    start = median([box.start for box in seconds] or [word.start])
-    named = [any(abs(box.start - start) < 0.5 * word.height for box in line) for line in texts]
-    groups = [line[0] for line in texts if line and line[0].start < start - word.height]
-    valued = [any(one.kind in ("number", "bound", "term") for one in line) for line in lines]
-    are_apart = all(box.end < start + word.height for box in groups) and not any(
-        value and not name for value, name in zip(valued, named, strict=True)
-    )
-    are_groups = are_apart and 2 * sum(is_known(box.text) for box in groups) <= len(groups)
-    if are_groups and _MIN_CODES <= len(seconds) < sum(named):
-        header[f"ignored {word.start:.0f}"], header["name"] = word, seconds[0]
+    valued = [line for line in lines if any(one.kind in ("number", "bound", "term") for one in line)]
+    texts = [[one.box for one in line if one.kind == "text" and one.box.start < edge] for line in valued]
+    pairs = [line for line in texts if len(line) > 1]
+    start = median([line[1].start for line in pairs] or [0.0])
+    are_aligned = all(abs(line[-1].start - start) < 0.5 * word.height for line in texts if line)
+    are_codes = 2 * sum(is_known(line[0].text) for line in pairs) > len(pairs)
+    if are_aligned and not are_codes and _MIN_CODES <= len(pairs) < sum(map(bool, texts)):
+        header[f"ignored {word.start:.0f}"], header["name"] = word, pairs[0][1]
 
 
 def _move_result(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
     """结果两字下面一个数也没有、数都印在它与参考范围之间的：以那些数为准。"""
-    if not {"result", "range"} <= header.keys():
-        return
-    word, edge = header["result"], header["range"].end
+    word, edge = header["result"], header["range"].end if "range" in header else 0.0
     others = [box.middle for role, box in header.items() if role not in ("result", "range")]
     values = [[one.box for one in line if one.kind in ("number", "bound", "term")] for line in lines]
     values = [[box for box in line if box.end > word.start] for line in values]

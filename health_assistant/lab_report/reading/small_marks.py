@@ -105,10 +105,9 @@ def find_dashes_in(row: Row, columns: Columns, gray: np.ndarray, boxes: list[Tex
 
 def count_dashed(table: Table, rows: list[Row], gray: np.ndarray, boxes: list[TextBox]) -> int:
     """没有读成项目的名称旁边、结果一列里印着一横的有几行：它们是项目，小标题旁边没有。rows 是这张表的项目。"""
-    if not (rows and table.columns.has_header):
-        return 0
-    top, names = min(row.anchor.line for row in rows), {id(row.name) for row in rows}
-    seated = [seat_line(line, table.columns) for line in table.lines if line[0].box.line > top]
+    top, names = min((row.anchor.line for row in rows), default=np.inf), {id(row.name) for row in rows}
+    lines = table.lines if table.columns.has_header else []
+    seated = [seat_line(line, table.columns) for line in lines if line[0].box.line > top]
     bare = [row for row in seated if row.name and not row.result and id(row.name) not in names and has_item_name(row)]
     unknown = [row for row in bare if not is_known(row.name.text)]
     return sum(find_dashes_in(row, table.columns, gray, boxes) == "-" for row in unknown)
