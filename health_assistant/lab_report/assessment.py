@@ -21,7 +21,7 @@ from health_assistant.lab_report.matching import specimens_with
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
-from health_assistant.lab_report.plausibility import is_finer, point_doubts
+from health_assistant.lab_report.plausibility import is_finer, is_plainly_out, point_doubts
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import (
@@ -66,7 +66,11 @@ def assess(report: ReadReport) -> Assessment:
     doubts, person = reading.notices, person_of(report)
     observations, guessed = _observe_all(report, person)
     flagged = {at for at, observed in enumerate(observations) if flag_says(observed.row)}
-    finer = {at for at, observed in enumerate(observations) if is_finer(observed.row)}
+    finer = {
+        at
+        for at, observed in enumerate(observations)
+        if is_finer(observed.row) or not flagged and is_plainly_out(observed)
+    }
     findings = [
         judge(observed, person, bool(flagged - {at}), doubt, bool(finer - {at}))
         for at, (observed, doubt) in enumerate(zip(observations, point_doubts(observations), strict=True))

@@ -31,7 +31,8 @@ def value_doubt(
     """数本身可能读错的理由；没有破绽时为 None。`limits` 是判断用的范围，`flag` 是与它比出来的。
 
     `has_agreeing_flag`：印着的标记说得通；`others_have_flags`：同一张报告的别的行印着箭头一类的标记；
-    `others_are_finer`：别的行的小数也比范围多一位（见 `is_finer`），那是这张单子的印法。
+    `others_are_finer`：别的行的小数也比范围多一位（见 `is_finer`），或整张单子不印标记（见 `is_plainly_out`），
+    末位的 1 就是这张单子的印法。
     """
     row, result, analyte = observed.row, observed.value, observed.analyte
     is_odd = analyte is not None and is_impossible(result, row.unit, analyte)
@@ -168,6 +169,15 @@ def _is_whole(value: Decimal) -> bool:
 def is_finer(row: PrintedRow) -> bool:
     """小数比范围多一位，末位不是 1（也许是箭头）。"""
     return not row.result.strip().endswith("1") and _has_extra_one(row.result.strip()[:-1] + "1", row.reference_range)
+
+
+def is_plainly_out(observed: Observation) -> bool:
+    """超出印着的范围，没有标记，数里也没有可能是箭头的 1：一张没有标记的单子上有这样的一行，就是不印标记的。"""
+    row, result, limits = observed.row, observed.value, observed.interval
+    if row.mark or not (isinstance(result, Interval) and isinstance(limits, Interval)):
+        return False
+    may_be_arrow = _has_extra_one(row.result, row.reference_range) or _may_contain_arrow(row.result, result, limits)
+    return compare(result, limits) in ABNORMAL_FLAGS and not may_be_arrow
 
 
 def _has_extra_one(result: str, limits: str) -> bool:

@@ -58,7 +58,9 @@ def fold_name(name: str) -> str:
     folded = re.sub(r"\([^)%#]*\)", "", name)
     folded = re.sub(r"[*★☆\s_]|(测定|检测|LEVEL)$", "", folded).replace("Α", "α")
     # Creatinine, Serum 与 Cholesterol, Total、Troponin I, High Sensitivity
-    folded = re.sub(r"^(SERUM|PLASMA)(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD|VENOUS|QUANT(ITATIVE)?)$", "", folded)
+    folded = re.sub(
+        r"^(SERUM|PLASMA)(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD|VENOUS|QUANT(ITATIVE)?)$|[-·](SERUM|PLASMA)$", "", folded
+    )
     return re.sub(r"^([A-Z][A-Z\d]+),(TOTAL|DIRECT|FASTING|FREE|IONI[SZ]ED|ABSOLUTE|HIGHSENSITIVITY)$", r"\2\1", folded)
 
 

@@ -70,7 +70,11 @@ _LABEL = re.compile(
 )
 
 _TIER = re.compile(r"([A-Za-z一-鿿][A-Za-z一-鿿-]*:?)([^A-Za-z一-鿿]+)")
-_GOOD_TIER = re.compile(r"desirable|optimal|ideal|(?:合适|理想|适宜|正常)(?:水平|范围|值)?", re.IGNORECASE)
+_GOOD_TIER = re.compile(
+    r"desirable|optimal|ideal|non-?diabetics?|(?:合适|理想|适宜|正常)(?:水平|范围|值)?", re.IGNORECASE
+)
+_BOUND_FIRST = re.compile(r"([<>=\d][\d.,<>=~-]*)\(?(?:desirable|optimal|ideal)(?:/lowrisk)?\)?", re.IGNORECASE)
+"""界限印在前面的：`< 200 Desirable`。"""
 _LOW_TIER = re.compile(r"降低|减低|偏低|low", re.IGNORECASE)
 _HIGH_TIER = re.compile(r"升高|增高|偏高|high", re.IGNORECASE)
 
@@ -97,10 +101,13 @@ def parse_range(text: str) -> ReferenceRange | None:
 
 
 def _parse_tiers(text: str) -> Interval | None:
-    """分几档印的：`Desirable:<200,Borderline:200-239,High:>=240` 就是 <200；`理想:<2.6,合适:<3.4` 是合适的。
+    """分几档印的：`Desirable:<200,Borderline:200-239,High:>=240`、`<200 Desirable` 就是 <200。
 
-    只印了不合适的一档（`降低:<1.00`）时是它以外的；别的分法不猜。
+    `理想:<2.6,合适:<3.4` 是合适的；只印了不合适的一档（`降低:<1.00`）时是它以外的；别的分法不猜。
     """
+    bound_first = _BOUND_FIRST.fullmatch(text)
+    if bound_first:
+        return _parse_interval(bound_first[1])
     tiers = _TIER.findall(text)
     intervals = [_parse_interval(body.strip("-,;、")) for _, body in tiers]
     if "".join(label + body for label, body in tiers) != text or not tiers or not all(intervals):

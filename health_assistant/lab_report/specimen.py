@@ -56,7 +56,7 @@ _TIMED_GLUCOSE = (
     (re.compile(r"空腹|(?<![\d.])0\s*(小?时|h|分|min)", re.IGNORECASE), "GLU"),
     # 别的时刻、没有写时刻的指尖血糖，只能按随机的看
     (re.compile(r"\d\s*(小?时|h|分|min|点|am|pm)|半小?时|三小?时|睡前|凌晨|血糖仪", re.IGNORECASE), "GLU-R"),
-    (re.compile(r"餐后|饭后|postprandial|PBG|PPG", re.IGNORECASE), "GLU-2H"),
+    (re.compile(r"餐后|饭后|post[\s-]*prandial|PBG|PPG", re.IGNORECASE), "GLU-2H"),
 )
 """血糖的测定时刻 -> 目录里的代号，从上到下第一个说到的算。"""
 _ONLY_A_TIME = re.compile(r"(空腹|随机|服糖后|餐后)?[\d.半一二两三]*\s*(个?小?时|h|分钟?|min)?", re.IGNORECASE)
@@ -64,6 +64,8 @@ _DAY_PROTEIN = re.compile(r"尿(总|液)?蛋白|^(总?蛋白|蛋白质)|UPRO|UTP
 _VENOUS_GAS = re.compile(r"静脉|脐|venous|VBG", re.IGNORECASE)
 _ELEMENT_TITLE = re.compile(r"元素")
 _WHOLE_BLOOD_TITLE = re.compile(r"元素|全血(?!细胞|常规)")
+_UNDER_MICROSCOPE = re.compile(r"[红白脓]细胞\s*[(（]\s*镜[检下]|镜[检下]\s*[:：]?\s*[红白脓]细胞")
+"""沉渣里数的细胞：`红细胞(镜检)`。"""
 _NOT_WHOLE_BLOOD = re.compile(r"血清|血浆|血气|生化|电解质")
 _ELEMENTS = {"CA": (0.9, 2.6), "MG": (0.7, 2.6), "FE": (1000, inf), "LITH": (0, 0.1)}
 """目录里是血清的（锂是药的浓度）、也常测全血的元素 -> 全血的可能有多少，用目录的单位。
@@ -102,7 +104,7 @@ def possible_specimens(report_type: str, name: str, unit: str) -> tuple[Specimen
     says_blood = bool(_BLOOD_TITLE.search(re.sub(r"尿液?(?:生化|电解质|离子|免疫|激素)", "尿", title)))
     excreta: list[Specimen] = ["stool"] if says_stool else []
     excreta += ["urine"] if says_urine else []
-    if is_per_field(unit):
+    if is_per_field(unit) or _UNDER_MICROSCOPE.search(name) and not says_blood:
         return tuple(excreta) or ("urine",)
     if not excreta:
         # 每微升的红、白细胞多是尿沉渣，除非报告类型或范围说是血

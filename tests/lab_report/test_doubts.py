@@ -23,8 +23,9 @@ def read(
     title: str = "检验报告单",
     has_ink_at_edge: bool = False,
     undetected: tuple[tuple[float, int, int, int], ...] = (),
+    notices: list[str] | None = None,
 ) -> list[LabItem]:
-    """undetected 是画着而没有找到的墨迹：左端、第几行、宽、高。"""
+    """undetected 是画着而没有找到的墨迹：左端、第几行、宽、高；读的时候的提示放进 notices。"""
     boxes = [box(title, 300, 40)]
     boxes += [box(text, x, 100 + 50 * at) for at, line in enumerate(lines) for x, text in sorted(line.items())]
     quads = np.array([[[b.x0, b.y0], [b.x1, b.y0], [b.x1, b.y1], [b.x0, b.y1]] for b in boxes], np.float32)
@@ -36,6 +37,8 @@ def read(
         pixels[top : top + height, int(x) : int(x) + width] = 0
     page = Page(pixels, quads, np.eye(3))
     reading = read_boxes(page, boxes)
+    if notices is not None:
+        notices += reading.notices
     return assess(reading).items
 
 
@@ -44,6 +47,14 @@ def judged(*rows: tuple[str, str, str]) -> list[str]:
         PrintedRow(name=name, code="", result=result, unit="", reference_range=limits) for name, result, limits in rows
     ]
     return [item.flag for item in assess(ReadReport(items=[ReadRow.of(one, confidence=0.99) for one in items])).items]
+
+
+def test_a_last_1_beyond_the_decimals_of_the_range_is_a_digit_on_a_sheet_that_marks_nothing():
+    red, volume = ("红细胞", "4.41", "4.5-5.5"), ("某某体积", "81.7", "83-101")
+    assert judged(red, volume) == ["low", "low"]
+    assert judged(red, ("某某体积", "84.7", "83-101")) == ["unknown", "normal"]
+    # 另一个也可能带着箭头的，不作证
+    assert judged(red, ("某某体积", "5.661", "1.15-4.50")) == ["unknown", "unknown"]
 
 
 @pytest.mark.parametrize(
@@ -285,3 +296,12 @@ def test_a_word_for_the_result_beside_the_range_is_no_second_range():
         ("<100.0", "high"),
         ("阴性", "abnormal"),
     ]
+
+
+@pytest.mark.parametrize("has_dash", [True, False])
+def test_an_unknown_name_beside_a_lone_dash_is_counted_and_a_title_between_the_items_is_not(has_dash):
+    head, potassium = {50: "项目", 300: "结果", 500: "参考范围"}, {50: "钾", 300: "4.0", 500: "3.5-5.3"}
+    notices: list[str] = []
+    lines = head, potassium, {50: "某某碱"}, potassium | {50: "钠", 300: "140", 500: "137-147"}
+    read(*lines, undetected=((306, 2, 10, 3),) if has_dash else (), notices=notices)
+    assert any("没有读成" in notice for notice in notices) == has_dash

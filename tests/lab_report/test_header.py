@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lab_report.text_boxes import PITCH, box, headed, spread
+from lab_report.text_boxes import PITCH, box, headed, page, spread
 
 from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.row import row_text
@@ -84,3 +84,40 @@ def test_columns_may_stand_in_any_order(order):
         assert [one[3] for one in read] == ROWS["unit"], seed
         assert [one[4] for one in read] == ROWS["range"], seed
         assert count_unread(table, rows) == 0
+
+
+def test_a_column_of_group_names_left_of_the_names_is_no_name_and_results_far_right_of_their_head_are_results():
+    head = {50: "项目", 300: "结果", 600: "参考值"}
+    rows = find_rows(headed(page(
+        head, {160: "抗Sm", 500: "66(+)", 610: "<25"},
+        {40: "抗心磷脂", 160: "抗心磷脂抗体IgA", 500: "1.43", 610: "<12"},
+        {40: "抗体检测", 160: "抗心磷脂抗体IgM", 490: "13.00", 610: "<12"}, {40: "(ACA)"},
+        {40: "抗双链", 160: "抗ds-DNA(ELISA法)", 480: "228.65", 610: "<77"},
+    )))  # fmt: skip
+    assert [(row.name.text, row.result.text, row.limits[0].text, row.doubt) for row in rows] == [
+        ("抗Sm", "66(+)", "<25", None), ("抗心磷脂抗体IgA", "1.43", "<12", None),
+        ("抗心磷脂抗体IgM", "13.00", "<12", None), ("抗ds-DNA(ELISA法)", "228.65", "<77", None),
+    ]  # fmt: skip
+
+
+def test_a_word_between_the_name_and_the_result_makes_no_group_of_the_names():
+    head = {50: "项目", 500: "结果", 700: "参考值"}
+    lines = [{50: name, 200: "化学发光法", 500: "4.1", 700: "3.5-5.3"} for name in ("某某酶", "某某肽", "某某素")]
+    rows = find_rows(headed(page(head, *lines, {50: "某某酸", 500: "4.2", 700: "3.5-5.3"})))
+    assert [row.name.text for row in rows] == ["某某酶", "某某肽", "某某素", "某某酸"]
+
+
+def test_other_tiers_below_the_good_one_are_no_second_range_and_no_unread_rows():
+    head = {50: "Test", 400: "Results", 700: "Reference Interval", 1100: "Units"}
+    lines = [
+        {50: "CHOLESTEROL", 400: "170", 700: "< 200 Desirable", 1100: "mg/dL"},
+        {700: "200 - 239 Borderline High"}, {700: ">/= 240 High"},
+        {50: "HBA1C", 400: "6.5", 700: "Non-diabetic: < 5.7", 1100: "%"}, {700: "Pre-diabetics: 5.7 - 6.4"},
+        {50: "UREA", 400: "9", 700: "8-23", 1100: "mg/dL"},
+    ]  # fmt: skip
+    table = headed(page(head, *lines))
+    rows = find_rows(table)
+    assert [(row.name.text, [box.text for box in row.limits], row.doubt) for row in rows] == [
+        ("CHOLESTEROL", ["< 200 Desirable"], None), ("HBA1C", ["Non-diabetic: < 5.7"], None), ("UREA", ["8-23"], None),
+    ]  # fmt: skip
+    assert count_unread(table, rows) == 0

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from lab_report.text_boxes import box, headed, page
+from lab_report.text_boxes import at_lines, box, headed, page
 
 from health_assistant.lab_report.reading.cells import Cell
 from health_assistant.lab_report.reading.page import Page
@@ -74,3 +74,20 @@ def test_cards_with_a_labelled_range_are_rows_whatever_their_names():
         ("肌酐", "100", "62--115"), ("某某化酶", "163", "110--215"), ("总胆固醇", "6.43", "适宜<5.20,增高,5.20-6.20"),
     ]  # fmt: skip
     assert [row.doubt for row in rows] == [None] * 3
+
+
+def test_a_method_below_a_known_name_is_no_name_of_the_result_beside_it():
+    head = {50: "Test Name", 500: "Result", 650: "Reference Interval", 850: "Unit"}
+    values = {500: "0.9", 650: "0.2-1.3", 850: "mg/dL"}
+    lines = [(0, head), (1, {50: "BILIRUBIN, TOTAL- SERUM"}), (1.5, {50: "Vanadate Oxidation-endpoint:"} | values),
+             (3, {50: "UREA"} | values), (3.5, {50: "SERUM", 650: "Males:"})]  # fmt: skip
+    rows = find_rows(headed(at_lines(*lines)))
+    assert [row_text(row)[::2] for row in rows][:2] == [
+        ("BILIRUBIN, TOTAL- SERUM", "0.9", "0.2-1.3"), ("UREA", "0.9", "0.2-1.3"),
+    ]  # fmt: skip
+    assert len(rows) == 2
+
+
+def test_the_name_of_an_antibody_keeps_what_it_is_against():
+    row = Row(name=box("抗U1RNP", 50, 100), anchor=box("抗U1RNP", 50, 100), result=box("66(+)", 300, 100))
+    assert row_text(row)[:2] == ("抗U1RNP", "U1RNP")

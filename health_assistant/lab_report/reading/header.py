@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, timedelta
 from itertools import pairwise
+from statistics import median
 
 from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.reading.cells import Cell, is_known
@@ -172,15 +173,51 @@ def without_legend(panel: list[list[Cell]]) -> list[list[Cell]]:
     return kept
 
 
-def add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
+def fit_header(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
+    """照下面各行补上没有印表头的列，挪正与内容不对齐的结果一列；改 header。"""
+    if {"name", "result"} <= header.keys():
+        _add_code_column(header, lines)
+        _add_group_column(header, lines)
+        _move_result(header, lines)
+
+
+def _add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
     """代号一列没有印表头的，补上这一列：一半以上的行里，中文名称后面紧跟着认得的代号，还没有到结果。"""
-    if "code" in header or not {"name", "result"} <= header.keys():
+    if "code" in header:
         return
     named = [line for line in lines if line[0].kind == "text" and has_chinese(line[0].text)]
     seconds = [line[1] for line in named if len(line) > 1 and line[1].box.middle < header["result"].middle]
     codes = [one.box for one in seconds if one.kind != "mark" and one.text.isascii() and is_known_code(one.text)]
     if len(codes) >= _MIN_CODES and 2 * len(codes) > len(named):
         header["code"] = codes[0]
+
+
+def _add_group_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
+    """名称左边另有一列组名（`抗体检测`，一组只印一遍），不看：有结果的行里，名称是左端都齐的末一段文字。
+
+    每一行都有两段的，是名称与方法，或代号与名称。
+    """
+    word, edge = header["name"], header["result"].start
+    valued = [line for line in lines if any(one.kind in ("number", "bound", "term") for one in line)]
+    texts = [[one.box for one in line if one.kind == "text" and one.box.start < edge] for line in valued]
+    pairs = [line for line in texts if len(line) > 1]
+    start = median([line[1].start for line in pairs] or [0.0])
+    are_aligned = all(abs(line[-1].start - start) < 0.5 * word.height for line in texts if line)
+    are_codes = 2 * sum(is_known(line[0].text) for line in pairs) > len(pairs)
+    if are_aligned and not are_codes and _MIN_CODES <= len(pairs) < sum(map(bool, texts)):
+        header[f"ignored {word.start:.0f}"], header["name"] = word, pairs[0][1]
+
+
+def _move_result(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
+    """结果两字下面一个数也没有、数都印在它与参考范围之间的：以那些数为准。"""
+    word, edge = header["result"], header["range"].end if "range" in header else 0.0
+    others = [box.middle for role, box in header.items() if role not in ("result", "range")]
+    values = [[one.box for one in line if one.kind in ("number", "bound", "term")] for line in lines]
+    values = [[box for box in line if box.end > word.start] for line in values]
+    firsts = [line[0] for line in values if len(line) > 1 and line[0].end < edge]
+    is_empty = all(box.start > word.end for line in values for box in line)
+    if len(firsts) >= _MIN_CODES and is_empty and not any(word.end < middle < edge for middle in others):
+        header["result"] = sorted(firsts, key=lambda box: box.end)[len(firsts) // 2]
 
 
 def _is_header(panel: dict[str, TextBox]) -> bool:

@@ -29,6 +29,7 @@ from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.sideways import turn_sideways
 from health_assistant.lab_report.reading.small_marks import (
+    count_dashed,
     find_dashes_in,
     find_mark,
     has_dash,
@@ -218,7 +219,10 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         for row, table in found
     ]
     notices = left_out(lines, left)
-    if unread := sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True)):
+    unread = sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True))
+    if turned is lines:
+        unread += sum(count_dashed(table, rows, gray, boxes) for table, rows in zip(tables, rows_of, strict=True))
+    if unread:
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
     return Reading(items=read, engine=ENGINE_NAME, notices=notices, origin=_origin(lines, page), **read_head(lines))
 
@@ -267,12 +271,8 @@ def _read_row(
     name, code, result, unit, limits = row_text(row)
     if not result:
         result = find_dashes_in(row, columns, gray, boxes)
-        if (
-            not limits
-            and result == "-"
-            and is_known(name)
-            and find_dashes_in(row, columns, gray, boxes, "range") == "-"
-        ):
+        is_lone = result == "-" and not limits and is_known(name)
+        if is_lone and find_dashes_in(row, columns, gray, boxes, "range") == "-":
             limits = "-"
         # 单独一横只在范围是定性词时、在没有范围而印着加号的尿条上，才算阴性
         is_negative = isinstance(parse_range(limits), QualitativeResult) or prints_signs and not limits

@@ -36,7 +36,7 @@ NOT_AN_ITEM = re.compile(
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
     r"|开单|孕妇|[高低]于(?:参考|正常|限)|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
-    r"|(?i:^(tests?|units?|results?)$|barcode|\blab ?code|^dr\b|^m\.?d\b|\bpage\s*\d)"
+    r"|(?i:^(tests?|units?|results?|serum|plasma)$|barcode|\blab ?code|^dr\b|^m\.?d\b|\bpage\s*\d)"
     r"|(?i:reported|verified|collected|received|released|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
 )
 
@@ -236,6 +236,8 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
             printed = row.code.text.strip("()（）[]")
             # 代号另有一格时，名称里的字母（红细胞分布宽度CV）是名称的一部分
             name, code = (name + code if not name else bare.strip("*★☆ ")), split_name(printed)[1] or printed
+    if name == "抗":
+        name += code  # `抗U1RNP` 的代号是 U1RNP，名称还要带着它
     name, code = repair_letters(repair_greek(name)), repair_letters(code)
     result = row.result.text if row.result else ""
     unit = repair_unit(row.unit.text, lambda: find_analyte(name, code, "")) if row.unit else ""

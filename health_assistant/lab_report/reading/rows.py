@@ -18,8 +18,11 @@ _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)
 """写着界限的，不是日期与时间。"""
 _METHOD_LINE = re.compile(r"[(（][^()（）]*[)）]")
 """名称下面另起一行、整个括起来的方法：`(Chemiluminescence)`。"""
+_METHOD = re.compile(r"end-?point|oxidation|oxidase|kinetic|photometr|immuno-?(?:assay|turbid)", re.IGNORECASE)
 _OTHER_TIER = re.compile(r"(deficien|insufficien|toxic)", re.IGNORECASE)
 """范围下面另起一行、说缺乏与中毒的一档：`206 - 678` 下面的 `Deficiency: < 150`。"""
+_GOOD_TIER = re.compile(r"desirable|optimal|ideal|non-?diabetic", re.IGNORECASE)
+"""说自己就是合适的一档；下面另起一行的是别的档：`< 200 Desirable` 下面的 `200 - 239 Borderline High`。"""
 _SMALL = 0.65
 _VALUES = ("number", "bound", "term")
 _SHORT = 4
@@ -104,6 +107,9 @@ def count_unread(table: Table, rows: list[Row]) -> int:
         is_footer = any(NOT_AN_ITEM.search(cell.text) for cell in line)
         if not values or is_footer or not top < values[0].line < bottom:
             continue
+        above = [row for row in rows if row.anchor.line < values[0].line]
+        if above and "result" not in places and _has_good_tier(above[-1]):
+            continue  # 同一项的别的档
         unread += all(abs(box.line - values[0].line) > 0.6 * box.height for box in used)
     return unread
 
@@ -146,7 +152,8 @@ def _headed_rows(table: Table) -> list[Row]:
         elif is_bare and rows and (_is_rest_of_name(row, rows[-1], pitch) or _is_lower_half(row, rows[-1])):
             rows[-1].name = join_boxes(rows[-1].name, row.name)
         elif row.name and rows and _is_first_line_of(rows[-1], row):
-            rows[-1].name = join_boxes(rows[-1].name, row.name, " ")
+            if not is_known(rows[-1].name.text):
+                rows[-1].name = join_boxes(rows[-1].name, row.name, " ")
             _merge(rows[-1], row)
             named = [one for one in named if one is not row]
         elif rows and _is_subline_of(row, rows[-1]):
@@ -165,9 +172,15 @@ def _headed_rows(table: Table) -> list[Row]:
             host = max(near, key=lambda one: len(one.limits))
             whole = host.limits[0].interval if len(host.limits) == 1 else None
             is_whole = isinstance(whole, Interval) and whole.is_bounded
-            if not (is_whole and _OTHER_TIER.match(row.limits[0].text)):
+            if not (_has_good_tier(host) or is_whole and _OTHER_TIER.match(row.limits[0].text)):
                 host.add_limits(row.limits[0])
     return rows
+
+
+def _has_good_tier(row: Row) -> bool:
+    """范围只有一段，它说自己是合适的一档，看得懂。"""
+    limits = row.limits[0] if len(row.limits) == 1 else None
+    return limits is not None and isinstance(limits.interval, Interval) and bool(_GOOD_TIER.search(limits.text))
 
 
 def _has_value(row: Row) -> bool:
@@ -243,12 +256,18 @@ def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:
 
 
 def _is_first_line_of(above: Row, row: Row) -> bool:
-    """above 是名称的头一行，结果在 row 旁边：两行挨得紧，合起来才认得（HIGH SENSITIVITY / C-REACTIVE PROTEIN）。"""
-    if above.name is None or _has_value(above) or not _has_value(row) or is_known(above.name.text):
+    """above 是名称的头一行，结果在 row 旁边：两行挨得紧，合起来才认得（HIGH SENSITIVITY / C-REACTIVE PROTEIN），
+
+    或 above 认得，row 的左边印的是方法（BILIRUBIN, TOTAL / Vanadate Oxidation）。
+    """
+    if above.name is None or _has_value(above) or not _has_value(row):
         return False
     is_tight = row.anchor.line - above.anchor.line < 1.2 * row.name.height
-    is_aligned = abs(row.name.start - above.name.start) < row.name.height
-    return is_tight and is_aligned and is_known(f"{above.name.text} {row.name.text}")
+    if not is_tight or abs(row.name.start - above.name.start) >= row.name.height:
+        return False
+    if is_known(above.name.text):
+        return bool(_METHOD.search(row.name.text)) and not is_known(row.name.text)
+    return is_known(f"{above.name.text} {row.name.text}")
 
 
 def _is_upper_half(row: Row, above: Row, below: Row | None) -> bool:

@@ -7,11 +7,12 @@ from statistics import median
 import numpy as np
 
 from health_assistant.lab_report.reading.arrows import ARROWS, find_arrow
-from health_assistant.lab_report.reading.cells import split_mark
+from health_assistant.lab_report.reading.cells import is_known, split_mark
 from health_assistant.lab_report.reading.glyphs import find_dashes, has_character
 from health_assistant.lab_report.reading.page import Page
-from health_assistant.lab_report.reading.row import TWO_RANGES, Row
-from health_assistant.lab_report.reading.tables import Columns, join_boxes
+from health_assistant.lab_report.reading.row import TWO_RANGES, Row, has_item_name
+from health_assistant.lab_report.reading.seating import seat_line
+from health_assistant.lab_report.reading.tables import Columns, Table, join_boxes
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.report import UNREAD_MARK
 
@@ -100,6 +101,16 @@ def find_dashes_in(row: Row, columns: Columns, gray: np.ndarray, boxes: list[Tex
     halfway = [(center + span[1] + shift) / 2 for name, span in columns.spans.items() if name != column]
     zone = _zone_at(center, row, boxes, halfway)
     return find_dashes(gray, zone, row.anchor.height) if zone else ""
+
+
+def count_dashed(table: Table, rows: list[Row], gray: np.ndarray, boxes: list[TextBox]) -> int:
+    """没有读成项目的名称旁边、结果一列里印着一横的有几行：它们是项目，小标题旁边没有。rows 是这张表的项目。"""
+    top, names = min((row.anchor.line for row in rows), default=np.inf), {id(row.name) for row in rows}
+    lines = table.lines if table.columns.has_header else []
+    seated = [seat_line(line, table.columns) for line in lines if line[0].box.line > top]
+    bare = [row for row in seated if row.name and not row.result and id(row.name) not in names and has_item_name(row)]
+    unknown = [row for row in bare if not is_known(row.name.text)]
+    return sum(find_dashes_in(row, table.columns, gray, boxes) == "-" for row in unknown)
 
 
 def join_split_range(row: Row, gray: np.ndarray) -> None:

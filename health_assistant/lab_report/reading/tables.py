@@ -15,9 +15,9 @@ from health_assistant.lab_report.reading.cells import (
     split_named,
 )
 from health_assistant.lab_report.reading.header import (
-    add_code_column,
     add_subheads,
     find_header,
+    fit_header,
     panel_edges,
     without_legend,
 )
@@ -244,7 +244,7 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> lis
     lines = _split_at([[cell for box in line for cell in _cells(box, headers, edges)] for line in body], edges)
     tables = []
     for header, panel in zip(headers, map(without_legend, lines), strict=True):
-        add_code_column(header, panel)
+        fit_header(header, panel)
         roles = frozenset("range" if name.startswith("range") else name for name in header)
         columns = Columns({name: (box.start, box.middle, box.end) for name, box in header.items()}, roles)
         columns.fit(panel)
