@@ -143,7 +143,8 @@ def for_training(folder: Path, recipe: Recipe, longest_row: int = 0) -> Estimate
     else:
         offloaded = on_gpu and recipe.activation_offloading
         kept = 0 if offloaded else layers * tokens * hidden * width
-    logits = min(tokens, LOSS_CHUNK) * config.vocab_size * 4 * 3  # 32 位：logits、概率、梯度
+    together = tokens if recipe.vision and not on_gpu else min(tokens, LOSS_CHUNK)
+    logits = together * config.vocab_size * 4 * 3  # 32 位：logits、概率、梯度
     if isinstance(recipe, VisionRecipe):
         vision = whole.vision_config
         wide = getattr(vision, "embed_dim", None) or vision.hidden_size

@@ -222,10 +222,10 @@ def build_trainer(
 
     from health_assistant.training.loading import uses_unsloth
 
-    unsloth = uses_unsloth(recipe)
+    on_gpu, unsloth = torch.cuda.is_available(), uses_unsloth(recipe)
     if recipe.report_to == "tensorboard":
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(checkpoints.parent.parent / "tensorboard"))
-    offload = torch.cuda.is_available() and recipe.activation_offloading  # 重算要的各层输入放在内存；Unsloth 自己会
+    offload = on_gpu and recipe.activation_offloading  # 重算要的各层输入放在内存；Unsloth 自己会
     settings = SFTConfig(
         **recipe.model_dump(include=SAME_NAMES),
         **shared_settings(recipe, checkpoints),
@@ -233,8 +233,9 @@ def build_trainer(
         gradient_accumulation_steps=1,
         optim="adamw_torch",
         gradient_checkpointing_kwargs=None if unsloth else {"use_reentrant": False, "offload": offload},
-        # 词表 15 万，整块的 logits 要几 GB：分块算，不计损失的词元不算；Unsloth 有自己的一套
-        loss_type="nll" if unsloth else "chunked_nll",
+        # 词表 15 万，整块的 logits 要几 GB：分块算，不计损失的词元不算。
+        # Unsloth 有自己的一套；CPU 上的视觉模型是微型的，词表小，不用
+        loss_type="nll" if unsloth or (recipe.vision and not on_gpu) else "chunked_nll",
         packing=False,
         padding_free=False,
         dataset_kwargs={"skip_prepare_dataset": True},
