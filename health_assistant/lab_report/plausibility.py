@@ -176,8 +176,9 @@ def is_plainly_out(observed: Observation) -> bool:
     row, result, limits = observed.row, observed.value, observed.interval
     if row.mark or not (isinstance(result, Interval) and isinstance(limits, Interval)):
         return False
-    may_be_arrow = _has_extra_one(row.result, row.reference_range) or _may_contain_arrow(row.result, result, limits)
-    return compare(result, limits) in ABNORMAL_FLAGS and not may_be_arrow
+    if compare(result, limits) not in ABNORMAL_FLAGS:
+        return False
+    return not (_has_extra_one(row.result, row.reference_range) or _may_contain_arrow(row.result, result, limits))
 
 
 def _has_extra_one(result: str, limits: str) -> bool:
