@@ -13,7 +13,7 @@ from health_assistant.training.recipe import Recipe, VisionRecipe, lora_targets
 
 GIB = 2**30
 NF4_BYTES = 0.516  # 每个参数：4 位，另有两级量化的缩放系数 8 ÷ 64 + 32 ÷ (64 × 256) 位
-LOSS_CHUNK = 256  # trl 的 chunked_nll 一次算这么多个词元的 logits；Unsloth 的也是一小块
+LOSS_CHUNK = 256  # trl 的 chunked_nll 在 GPU 上一次算这么多个词元的 logits；Unsloth 的也是一小块
 RUN_TOKENS = 2048  # 推理时提问与回答合起来按这么多算
 WORKSPACE = {True: 0.15, False: 0.6}  # GiB。GPU：cuBLAS 等的工作区；CPU：Python 与各个库
 FRAGMENTS = 0.05  # 分配器多占的一份：H100 上 reserved 比峰值多 4% 到 8%，卡满时它会先还再要
@@ -139,12 +139,11 @@ def for_training(folder: Path, recipe: Recipe, longest_row: int = 0) -> Estimate
     hidden, layers = config.hidden_size, config.num_hidden_layers
     layer = tokens * (16 * hidden + 4 * config.intermediate_size) * width
     if not recipe.gradient_checkpointing:
-        kept = layers * layer  # 0.5B 在 CPU 上量过：估计 4.6 GiB，峰值 4.3
+        kept = layers * tokens * (16 * hidden + 8 * config.intermediate_size) * width  # 0.5B 在 CPU 上量过，差 1%
     else:
         offloaded = on_gpu and recipe.activation_offloading
         kept = 0 if offloaded else layers * tokens * hidden * width
-    together = tokens if recipe.vision and not on_gpu else min(tokens, LOSS_CHUNK)
-    logits = together * config.vocab_size * 4 * 3  # 32 位：logits、概率、梯度
+    logits = min(tokens, LOSS_CHUNK if on_gpu else tokens) * config.vocab_size * 4 * 3  # 32 位：logits、概率、梯度
     if isinstance(recipe, VisionRecipe):
         vision = whole.vision_config
         wide = getattr(vision, "embed_dim", None) or vision.hidden_size

@@ -233,9 +233,8 @@ def build_trainer(
         gradient_accumulation_steps=1,
         optim="adamw_torch",
         gradient_checkpointing_kwargs=None if unsloth else {"use_reentrant": False, "offload": offload},
-        # 词表 15 万，整块的 logits 要几 GB：分块算，不计损失的词元不算。
-        # Unsloth 有自己的一套；CPU 上的视觉模型是微型的，词表小，不用
-        loss_type="nll" if unsloth or (recipe.vision and not on_gpu) else "chunked_nll",
+        # 词表 15 万，整块的 logits 要几 GB 显存：GPU 上分块算损失；Unsloth 有自己的一套
+        loss_type="chunked_nll" if on_gpu and not unsloth else "nll",
         packing=False,
         padding_free=False,
         dataset_kwargs={"skip_prepare_dataset": True},
