@@ -168,7 +168,7 @@ def test_the_reward_on_pages_never_seen_rises(tmp_path):
     assert low > 0, (mean, low)
     compared = json.loads((tmp_path / "vl/tiny/eval/test/compare.json").read_text(encoding="utf-8"))["readers"]
     errors = {name: one["total"]["silent_errors"] for name, one in compared.items()}
-    assert errors["grpo"] <= errors["after"], "奖励涨了，无声的错不能多，多了就是钻了空子"
+    assert errors["grpo"] < errors["after"], "奖励涨了，无声的错也要少了，不是钻了空子"
     assert compared["grpo"]["answers"]["strict"] == 32, "乱写、要修补的 JSON 不能划算"
     record = json.loads((tmp_path / "vl/tiny-grpo/training.json").read_text(encoding="utf-8"))
     assert record["held_out"][-1]["reward"] > record["held_out"][0]["reward"]
