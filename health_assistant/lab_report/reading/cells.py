@@ -244,6 +244,8 @@ def _unit_start(text: str) -> int | None:
     """数或范围后面连着的单位从第几个字符起；没有连着单位时为 None。"""
     for gap in re.finditer(r"(?<=[\d)\]+])(?:\s+(?=[1l]U/)|\s*(?=\D|10))", text):
         before, after = text[: gap.start()], normalize(text[gap.end() :])
+        if not gap[0] and re.match(r"10(?![\d^*~/-])", after):
+            continue  # `110 U/L` 是 110；`10g/L` 是 10⁹/L 认错的，隔开了才是
         is_halved = re.fullmatch(r"\W*10\^\d+", normalize(before))  # `↑ 10^9/L` 是标记与单位
         is_unit = _spells_unit(after) and not (_MARK.fullmatch(after) or is_halved)
         if is_unit and (_is_value(before) or split_mark(before)[1]):
