@@ -26,6 +26,7 @@ _PHASE = r"非?[早中晚]?(?:卵泡|排卵|黄体|绝经|妊娠|孕)(?:[早中�
 _PART = re.compile(rf"男性?|女性?|{'|'.join(_AGE_WORDS)}|{_AGE_SPAN}|{_PHASE}")
 _GROUP = re.compile(rf"(?:{_PART.pattern})(?:[:(\[]?(?:{_PART.pattern}))*")
 _ENGLISH = (
+    (re.compile(r"(?<![a-z])non-?pregnant(?:wom[ae]n|females?|adults?)?(?=[:,\d<>])", re.IGNORECASE), "非妊娠期"),
     (re.compile(r"(?<![a-z])(?:females?|wom[ae]n|girls?|f)(?=[:\d<>])", re.IGNORECASE), "女"),
     (re.compile(r"(?<![a-z])(?:males?|m[ae]n|boys?|m)(?=[:\d<>])", re.IGNORECASE), "男"),
     (re.compile(r"(?<=\d)(?:years?|yrs?)(?=[:\d<>])", re.IGNORECASE), "岁"),

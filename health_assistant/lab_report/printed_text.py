@@ -9,11 +9,18 @@ MAX_LENGTH = 200
 _SAME_SIGNS = (
     *((sign, "<=") for sign in ("≤", "≦", "⩽", "=<", "</=", "小于或等于", "小于等于", "不大于", "不高于", "不超过")),
     *((sign, ">=") for sign in ("≥", "≧", "⩾", "=>", ">/=", "大于或等于", "大于等于", "不小于", "不低于")),
-    *((sign, "<=") for sign in ("Upto", "upto", "UPTO", "Up to", "up to", "UP TO")),
     *((sign, "<") for sign in ("小于", "低于", "少于")),
     *((sign, ">") for sign in ("大于", "高于", "超过")),
     *(("∶", ":"), ("【", "["), ("】", "]"), ("〔", "["), ("〕", "]"), ("黃", "黄"), ("陰", "阴"), ("陽", "阳")),
 )
+_ENGLISH_SIGN = re.compile(
+    r"(?<![A-Za-z])(?:(?P<at_most>up ?to|less than or equal to|not more than)"
+    r"|(?P<at_least>at least|(?:more|greater) than or equal to|not less than)"
+    r"|(?P<under>(?:less|lower) ?than|below|under)|(?P<over>(?:more|greater|higher) ?than|above|over))\s*(?=\.?\d)",
+    re.IGNORECASE,
+)
+"""英文把比较符写成词；后面是数才算，名称里的不动。"""
+_SIGN_OF = {"at_most": "<=", "at_least": ">=", "under": "<", "over": ">"}
 _SUPERSCRIPT = re.compile(r"(?<=10)[⁺⁻]?[⁰¹²³⁴-⁹]+")
 _CONFUSABLE = str.maketrans({"0": "O", "1": "L", "I": "L", "|": "L", "5": "S", "8": "B"})
 """文字识别分不清的字符。"""
@@ -31,7 +38,7 @@ def _unify(text: str) -> str:
     text = unicodedata.normalize("NFKC", text)
     for old, new in _SAME_SIGNS:
         text = text.replace(old, new)
-    return text
+    return _ENGLISH_SIGN.sub(lambda words: _SIGN_OF[words.lastgroup], text)
 
 
 def clean(text: str) -> str:

@@ -64,8 +64,8 @@ PAIR = re.compile(rf"[(\[]({_UNSIGNED}),({_UNSIGNED})[)\]]", re.ASCII)
 DECIMAL_THOUSANDTHS = re.compile(r"(?<![\d,.])0,\d{3}(?![\d,])")
 """`0,270-4,200`：千分位前面不会只有 0，所以两个逗号都是小数点。"""
 _LABEL = re.compile(
-    r"(?:[(\[]?(?:(?:生物)?(?:参考|正常|标准)(?:参考)?(?:范围|区间|值)?|ref(?:erence)?\.?(?:range|interval)?|normal(?:range)?)"
-    r"(?::|(?=[\d<>男女成])))+",
+    r"(?:[(\[]?(?:(?:生物)?(?:参考|正常|标准)(?:参考)?(?:范围|区间|值)?|ref(?:erence)?\.?(?:range|interval)?|normal(?:range)?|healthy)"
+    r"(?:[:,]|(?=[\d<>男女成])|(?<=healthy)(?=men|women|adults)))+",
     re.IGNORECASE,
 )
 
