@@ -65,7 +65,7 @@ _VALUE_AND_RANGE = re.compile(
 """数后面的括号里、箭头后面是参考范围：`120.5(57-104)`、`5.10↑(1.1~3.2)`、`11.2↓20-50`。"""
 # 10^9/L 丢了 ^ 就像一个数，丢了指数就像 10/L
 # 10^12/L 的 /L 也许没有印全
-_COUNT_UNIT = re.compile(r"[×xX*]?10(?:[^\d/.]?(3|6|9|12)?个?/[Ll1|升]|\^(9|12)/?)")
+_COUNT_UNIT = re.compile(r"[×xX*]?10(?:[^\d/.Uu]?(3|6|9|12)?个?/[Ll1|升]|\^(9|12)/?)")
 _UNIT = re.compile(
     r"[×x*]?10[\^~*-]?\d{1,2}/[l1|]|[x×*]10[\^~*]?\d{1,2}"
     r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?[o0]sm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
@@ -114,8 +114,8 @@ def kind_of(text: str, limits: ReferenceRange | None) -> Kind:
     plain = normalize(text)
     if _MARK.fullmatch(plain):
         return "mark"
-    if _COUNT_UNIT.fullmatch(plain):
-        return "unit"
+    if _COUNT_UNIT.fullmatch(plain) and not re.match(r"\s*10\s+g/", text):
+        return "unit"  # `10g/L` 是 10⁹/L 认错的，`10 g/L` 是数与单位
     if _PADDED.fullmatch(plain):
         return "range" if re.search("[-~]", plain) else "number"
     if _UNIT.fullmatch(plain) and "/" in plain and not re.search(r"\d", plain):
