@@ -204,7 +204,8 @@ def is_item(row: Row, has_header: bool) -> bool:
     if any(_DATE.search(box.text) for box in row.limits):
         return False  # 页脚里的日期；皮质醇的范围也印着钟点，不算
     if is_complete(row):
-        return True  # 数与范围各在自己的列：不论叫什么（样本溶血指数）
+        # 数与范围各在自己的列：不论叫什么（样本溶血指数）；没有单位的长数是住院号、条码
+        return bool(row.unit) or not re.fullmatch(r"\d{7,}", row.result.text)
     if not has_item_name(row) or (row.result and NOT_AN_ITEM.search(row.result.text)):
         return False
     if row.unit and re.match(r"page\s*\d|end\s*of", row.unit.text, re.IGNORECASE):
