@@ -76,6 +76,37 @@ def test_cards_with_a_labelled_range_are_rows_whatever_their_names():
     assert [row.doubt for row in rows] == [None] * 3
 
 
+def test_results_printed_above_their_names_do_not_go_to_the_row_before():
+    def values(at: float, name: str, result: str, limits: str) -> list[tuple[float, dict[float, str]]]:
+        return [(at, {600: result}), (at + 0.3, {50: name}), (at + 0.6, {500: f"参考区间:{limits}"})]
+
+    lines = [*values(1, "肌酐", "100", "62~115umol/L"), *values(4, "某某化酶", "16.3", "11~21U/L")]
+    rows = find_rows(find_tables(at_lines(*lines, *values(7, "钾", "4.1", "3.5~5.3mmol/L")))[0])
+    read = [row_text(row)[0::2] for row in rows]
+    assert read == [("肌酐", "100", "62~115"), ("某某化酶", "16.3", "11~21"), ("钾", "4.1", "3.5~5.3")]
+    assert [row.doubt for row in rows] == [None] * 3
+
+
+def test_a_result_between_its_name_and_the_next_one_stays_with_its_own():
+    names = {50: "肌酐", 500: "参考区间:62~115umol/L"}, {50: "钾", 500: "参考区间:3.5~5.3mmol/L"}
+    lines = [(1, names[0]), (1.6, {600: "100"}), (2.4, names[1]), (3, {600: "4.1"})]
+    rows = find_rows(find_tables(at_lines(*lines))[0])
+    assert [row_text(row)[0::2] for row in rows] == [("肌酐", "100", "62~115"), ("钾", "4.1", "3.5~5.3")]
+
+
+def test_an_arrow_that_makes_the_result_tall_or_stands_by_the_unit_is_its_mark():
+    def card(at: float, name: str, *values: dict[float, str]) -> list[tuple[float, dict[float, str]]]:
+        return [(at, {50: name, 300: values[0][300], 500: "45-190"}), *((at + 1, one) for one in values[1:])]
+
+    lines = at_lines(*card(1, "肌酸激酶", {300: "61"}, {300: "U/L"}), *card(4, "乳酸脱氢酶", {300: "88"}, {300: "U/L"}))
+    tall = [replace(one, y0=one.y0 - 16, y1=one.y1 + 16) for one in (box("260", 300, 380), box("↑", 345, 380))]
+    rest = [[box("淀粉酶", 50, 380), *tall, box("45-190", 500, 380)]]
+    rows = find_rows(find_tables([*lines, *rest, *at_lines(*card(10, "脂肪酶", {300: "250"}, {300: "U/L↑"}))])[0])
+    assert [(row.result.text, row.mark and row.mark.text, row.doubt) for row in rows] == [
+        ("61", None, None), ("88", None, None), ("260", "↑", None), ("250", "↑", None),
+    ]  # fmt: skip
+
+
 def test_a_method_below_a_known_name_is_no_name_of_the_result_beside_it():
     head = {50: "Test Name", 500: "Result", 650: "Reference Interval", 850: "Unit"}
     values = {500: "0.9", 650: "0.2-1.3", 850: "mg/dL"}
