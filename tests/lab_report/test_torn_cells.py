@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from lab_report.text_boxes import at_lines, box, headed, page
 
 from health_assistant.lab_report.reading.cells import Cell
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import _read_row
+from health_assistant.lab_report.reading.recognition import _without_stacks
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.small_marks import join_split_range
@@ -74,6 +76,30 @@ def test_cards_with_a_labelled_range_are_rows_whatever_their_names():
         ("肌酐", "100", "62--115"), ("某某化酶", "163", "110--215"), ("总胆固醇", "6.43", "适宜<5.20,增高,5.20-6.20"),
     ]  # fmt: skip
     assert [row.doubt for row in rows] == [None] * 3
+
+
+@pytest.mark.parametrize(("names", "is_cut"), [(("钠", "氯", "钙"), True), (("肝", "功", "能"), False)])
+def test_names_of_one_character_found_as_one_box_are_cut_at_the_rows_beside(names, is_cut):
+    class Recognizer:
+        def recognize(self, image: np.ndarray, quads: np.ndarray) -> list[tuple[str, float]]:
+            return [(names[round(quad[:, 1].mean() / 40) - 1], 0.99) for quad in quads]
+
+    def quad(x: float, y: float, width: float, height: float) -> list[list[float]]:
+        top, bottom = y - height / 2, y + height / 2
+        return [[x, top], [x + width, top], [x + width, bottom], [x, bottom]]
+
+    codes = [quad(300, 40 * row, 40, 30) for row in (1, 2, 3)]
+    results = [quad(500, 40 * row, 60, 30) for row in (1, 2, 3)]
+    quads = np.array([quad(50, 80, 30, 110), *codes, *results], np.float32)
+    read = [("2", 0.4), *[("Na", 0.99)] * 3, *[("139.0", 0.99)] * 3]
+    sheet = Page(np.full((200, 700, 3), 255, np.uint8), quads, np.eye(3))
+    texts = _without_stacks(sheet, read, Recognizer())
+    assert len(texts) == len(sheet.quads)
+    if is_cut:
+        assert [one[0] for one in texts] == ["", *["Na"] * 3, *["139.0"] * 3, *names]
+        assert sheet.quads[-3:, :, 1].mean(axis=1).tolist() == [40, 80, 120]
+    else:
+        assert texts == read
 
 
 def test_results_printed_above_their_names_do_not_go_to_the_row_before():
