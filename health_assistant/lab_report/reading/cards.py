@@ -24,7 +24,6 @@ _PLUSES = re.compile(r"\+[1-4]|[1-4]\+|\+-|±")
 """加号单独一个不算：有的血球仪用它说偏高，后面的数才是结果。"""
 _IN_BRACKETS = re.compile(r"[(（](0|\D*([无未清软]|正常|透明|阴性|色)\D*)[)）]")
 """结果后面括号里说没有事的词、0 是参考范围：`浑浊 (清晰透明)`、`40 ×10^6/L (0)`；`阳性 (定性)`、别的数说不准是什么。"""
-_VALUES = ("number", "bound", "term", "mark")
 _ODD_PLACE = "结果的位置或字的大小与别的行不一样，可能不是结果"
 
 
@@ -32,10 +31,9 @@ def find_headless_rows(table: Table) -> list[Row]:
     """没有表头（续页、手机截图的卡片）：名称开一行，后面的格子归它，直到下一个名称。"""
     rows: list[Row] = []
     is_labelled = any(cell.labelled and cell.kind == "range" for line in table.lines for cell in line)
-    lines = _names_first(table.lines)
-    for at, line in enumerate(lines):
-        has_values = any(cell.kind in ("number", "bound", "term") for cell in line)
-        has_value = has_values or _has_values_below(lines[at + 1 : at + 3], table.columns)
+    table = replace(table, lines=_names_first(table.lines))
+    for at, line in enumerate(table.lines):
+        has_value = any(cell.kind in ("number", "bound", "term") for cell in line) or _has_values_below(table, at)
         follows = rows[-1] if rows else None
         ahead: list[TextBox] = []
         ends = _ends_of_scale(line)
@@ -105,37 +103,34 @@ def _with_blank_rows(rows: list[Row]) -> list[Row]:
 
 
 def _names_first(lines: list[list[Cell]]) -> list[list[Cell]]:
-    """手机上，结果正下方印着“参考区间：”、名称在左边正中的：结果比名称高，会归了上一项。名称挪到结果前面。
-
-    名称不低于参考区间、上一行离得更远的才是；不然是上一项的结果、下一项的名称。
-    """
+    """手机上结果比名称高、“参考区间：”印在结果正下方的：名称挪到结果前面，结果才不会归了上一项。"""
     ordered = [list(line) for line in lines]
     for at, values in enumerate(ordered):
         below = [cell for line in ordered[at + 1 : at + 3] for cell in line]
         limits = [cell.box for cell in below if cell.labelled and cell.kind in ("range", "bound", "unit")]
         name = next((cell for cell in below if cell.kind == "text" and not cell.labelled), None)
-        if not (values and limits and name and all(cell.kind in _VALUES for cell in values)):
+        if not (values and limits and name and {cell.kind for cell in values} <= {"number", "bound", "term", "mark"}):
             continue
         first, drop = values[0].box, limits[0].line - values[0].box.line
+        # 上一行更近的是上一项的结果，比参考区间低的是下一项的名称
         is_apart = at == 0 or first.line - lines[at - 1][-1].box.line > drop
         is_over = limits[0].start < first.end and first.start < limits[-1].end and drop < 2 * limits[0].height
         is_beside = name.box.end < first.start and name.box.line < limits[0].line + 0.5 * limits[0].height
         if is_apart and is_over and is_beside:
-            ordered[at] = [name, *values]
-            for line in ordered[at + 1 : at + 3]:
-                line[:] = [cell for cell in line if cell is not name]
+            next(line for line in ordered[at + 1 :] if name in line).remove(name)
+            values.insert(0, name)
     return [line for line in ordered if line]
 
 
-def _has_values_below(lines: list[list[Cell]], columns: Columns) -> bool:
-    """名称单独一行的单子（手机上）：下一行是数；没有表头的，再下一行印着“参考值”。lines 是下面的两行。"""
-    below, then = (lines + [[], []])[:2]
-    is_card = columns.has_header or any(cell.labelled for cell in then)
+def _has_values_below(table: Table, at: int) -> bool:
+    """名称单独一行的单子（手机上）：下一行是数；没有表头的，再下一行印着“参考值”。"""
+    below, then = (table.lines[at + 1 : at + 3] + [[], []])[:2]
+    is_card = table.columns.has_header or any(cell.labelled for cell in then)
     return is_card and bool(below) and below[0].kind in ("number", "bound", "term")
 
 
 def _doubt_odd_places(rows: list[Row]) -> None:
-    """同一页里，结果与名称的相对位置、字的大小都一样；不一样的可能是别的数。"""
+    """同一页里，结果与名称的相对位置、字的大小都一样；不一样的可能是别的数。与箭头找成一段的，有箭头那么高。"""
     filled = [row for row in rows if row.result and is_item(row, False)]
     if len(filled) < 2:
         return
@@ -149,9 +144,7 @@ def _doubt_odd_places(rows: list[Row]) -> None:
     )
     for row, drop, edge in zip(filled, drops, edges, strict=True):
         is_off = abs(drop - median(drops)) > 0.6 * height or abs(edge - median(edges)) > 6 * height
-        # 箭头与数找成了一段的，段有箭头那么高
-        most = row.mark.height * 1.1 if row.mark else 0.0
-        if is_off or not 0.65 * size < row.result.height < max(1.6 * size, most):
+        if is_off or not 0.65 * size < row.result.height < max(1.6 * size, 1.1 * row.mark.height if row.mark else 0):
             row.doubt = row.doubt or _ODD_PLACE
 
 
