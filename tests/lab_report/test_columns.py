@@ -286,6 +286,7 @@ def test_a_range_below_the_name_belongs_to_it_where_no_column_is_for_ranges():
 
 def test_full_width_signs_and_all_dashes_are_read_as_plain_ones():
     assert repair_signs("（3．5—9．5）％") == "(3.5-9.5)%" and repair_signs("3.62×10⁵") == "3.62×10^5"
+    assert repair_signs("91.20 f1") == "91.20 fl"
 
 
 def test_an_id_the_bar_of_a_phone_and_the_oxygen_given_are_no_items():

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from lab_report.text_boxes import at_lines, box, headed, page
 
 from health_assistant.lab_report.reading.cells import Cell
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import _read_row
+from health_assistant.lab_report.reading.recognition import _without_stacks
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.small_marks import join_split_range
@@ -74,6 +76,61 @@ def test_cards_with_a_labelled_range_are_rows_whatever_their_names():
         ("肌酐", "100", "62--115"), ("某某化酶", "163", "110--215"), ("总胆固醇", "6.43", "适宜<5.20,增高,5.20-6.20"),
     ]  # fmt: skip
     assert [row.doubt for row in rows] == [None] * 3
+
+
+@pytest.mark.parametrize(("names", "is_cut"), [(("钠", "氯", "钙"), True), (("肝", "功", "能"), False)])
+def test_names_of_one_character_found_as_one_box_are_cut_at_the_rows_beside(names, is_cut):
+    class Recognizer:
+        def recognize(self, image: np.ndarray, quads: np.ndarray) -> list[tuple[str, float]]:
+            return [(names[round(quad[:, 1].mean() / 40) - 1], 0.99) for quad in quads]
+
+    def quad(x: float, y: float, width: float, height: float) -> list[list[float]]:
+        top, bottom = y - height / 2, y + height / 2
+        return [[x, top], [x + width, top], [x + width, bottom], [x, bottom]]
+
+    codes = [quad(300, 40 * row, 40, 30) for row in (1, 2, 3)]
+    results = [quad(500, 40 * row, 60, 30) for row in (1, 2, 3)]
+    quads = np.array([quad(50, 80, 30, 110), *codes, *results], np.float32)
+    read = [("2", 0.4), *[("Na", 0.99)] * 3, *[("139.0", 0.99)] * 3]
+    sheet = Page(np.full((200, 700, 3), 255, np.uint8), quads, np.eye(3))
+    texts = _without_stacks(sheet, read, Recognizer())
+    assert len(texts) == len(sheet.quads)
+    if is_cut:
+        assert [one[0] for one in texts] == ["", *["Na"] * 3, *["139.0"] * 3, *names]
+        assert sheet.quads[-3:, :, 1].mean(axis=1).tolist() == [40, 80, 120]
+    else:
+        assert texts == read
+
+
+def test_results_printed_above_their_names_do_not_go_to_the_row_before():
+    def values(at: float, name: str, result: str, limits: str) -> list[tuple[float, dict[float, str]]]:
+        return [(at, {600: result}), (at + 0.3, {50: name}), (at + 0.6, {500: f"参考区间:{limits}"})]
+
+    lines = [*values(1, "肌酐", "100", "62~115umol/L"), *values(4, "某某化酶", "16.3", "11~21U/L")]
+    rows = find_rows(find_tables(at_lines(*lines, *values(7, "钾", "4.1", "3.5~5.3mmol/L")))[0])
+    read = [row_text(row)[0::2] for row in rows]
+    assert read == [("肌酐", "100", "62~115"), ("某某化酶", "16.3", "11~21"), ("钾", "4.1", "3.5~5.3")]
+    assert [row.doubt for row in rows] == [None] * 3
+
+
+def test_a_result_between_its_name_and_the_next_one_stays_with_its_own():
+    names = {50: "肌酐", 500: "参考区间:62~115umol/L"}, {50: "钾", 500: "参考区间:3.5~5.3mmol/L"}
+    lines = [(1, names[0]), (1.6, {600: "100"}), (2.4, names[1]), (3, {600: "4.1"})]
+    rows = find_rows(find_tables(at_lines(*lines))[0])
+    assert [row_text(row)[0::2] for row in rows] == [("肌酐", "100", "62~115"), ("钾", "4.1", "3.5~5.3")]
+
+
+def test_an_arrow_that_makes_the_result_tall_or_stands_by_the_unit_is_its_mark():
+    def card(at: float, name: str, *values: dict[float, str]) -> list[tuple[float, dict[float, str]]]:
+        return [(at, {50: name, 300: values[0][300], 500: "45-190"}), *((at + 1, one) for one in values[1:])]
+
+    lines = at_lines(*card(1, "肌酸激酶", {300: "61"}, {300: "U/L"}), *card(4, "乳酸脱氢酶", {300: "88"}, {300: "U/L"}))
+    tall = [replace(one, y0=one.y0 - 16, y1=one.y1 + 16) for one in (box("260", 300, 380), box("↑", 345, 380))]
+    rest = [[box("淀粉酶", 50, 380), *tall, box("45-190", 500, 380)]]
+    rows = find_rows(find_tables([*lines, *rest, *at_lines(*card(10, "脂肪酶", {300: "250"}, {300: "U/L↑"}))])[0])
+    assert [(row.result.text, row.mark and row.mark.text, row.doubt) for row in rows] == [
+        ("61", None, None), ("88", None, None), ("260", "↑", None), ("250", "↑", None),
+    ]  # fmt: skip
 
 
 def test_a_method_below_a_known_name_is_no_name_of_the_result_beside_it():

@@ -31,6 +31,7 @@ def find_headless_rows(table: Table) -> list[Row]:
     """没有表头（续页、手机截图的卡片）：名称开一行，后面的格子归它，直到下一个名称。"""
     rows: list[Row] = []
     is_labelled = any(cell.labelled and cell.kind == "range" for line in table.lines for cell in line)
+    table = replace(table, lines=_names_first(table.lines))
     for at, line in enumerate(table.lines):
         has_value = any(cell.kind in ("number", "bound", "term") for cell in line) or _has_values_below(table, at)
         follows = rows[-1] if rows else None
@@ -101,6 +102,26 @@ def _with_blank_rows(rows: list[Row]) -> list[Row]:
     return [row for row in rows if id(row) in kept]
 
 
+def _names_first(lines: list[list[Cell]]) -> list[list[Cell]]:
+    """手机上结果比名称高、“参考区间：”印在结果正下方的：名称挪到结果前面，结果才不会归了上一项。"""
+    ordered = [list(line) for line in lines]
+    for at, values in enumerate(ordered):
+        below = [cell for line in ordered[at + 1 : at + 3] for cell in line]
+        limits = [cell.box for cell in below if cell.labelled and cell.kind in ("range", "bound", "unit")]
+        name = next((cell for cell in below if cell.kind == "text" and not cell.labelled), None)
+        if not (values and limits and name and {cell.kind for cell in values} <= {"number", "bound", "term", "mark"}):
+            continue
+        first, drop = values[0].box, limits[0].line - values[0].box.line
+        # 上一行更近的是上一项的结果，比参考区间低的是下一项的名称
+        is_apart = at == 0 or first.line - lines[at - 1][-1].box.line > drop
+        is_over = limits[0].start < first.end and first.start < limits[-1].end and drop < 2 * limits[0].height
+        is_beside = name.box.end < first.start and name.box.line < limits[0].line + 0.5 * limits[0].height
+        if is_apart and is_over and is_beside:
+            next(line for line in ordered[at + 1 :] if name in line).remove(name)
+            values.insert(0, name)
+    return [line for line in ordered if line]
+
+
 def _has_values_below(table: Table, at: int) -> bool:
     """名称单独一行的单子（手机上）：下一行是数；没有表头的，再下一行印着“参考值”。"""
     below, then = (table.lines[at + 1 : at + 3] + [[], []])[:2]
@@ -109,7 +130,7 @@ def _has_values_below(table: Table, at: int) -> bool:
 
 
 def _doubt_odd_places(rows: list[Row]) -> None:
-    """同一页里，结果与名称的相对位置、字的大小都一样；不一样的可能是别的数。"""
+    """同一页里，结果与名称的相对位置、字的大小都一样；不一样的可能是别的数。与箭头找成一段的，有箭头那么高。"""
     filled = [row for row in rows if row.result and is_item(row, False)]
     if len(filled) < 2:
         return
@@ -123,7 +144,7 @@ def _doubt_odd_places(rows: list[Row]) -> None:
     )
     for row, drop, edge in zip(filled, drops, edges, strict=True):
         is_off = abs(drop - median(drops)) > 0.6 * height or abs(edge - median(edges)) > 6 * height
-        if is_off or not 0.65 < row.result.height / size < 1.6:
+        if is_off or not 0.65 * size < row.result.height < max(1.6 * size, 1.1 * row.mark.height if row.mark else 0):
             row.doubt = row.doubt or _ODD_PLACE
 
 
@@ -170,8 +191,9 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
     elif kind == "unit":
         row.unit = row.unit or box
     elif kind == "mark":
-        # 另起一行的三角是范围条上的指针
-        if same_line or not set(box.text) & set("↑↓▲▼"):
+        # 另起一行的三角是范围条上的指针，除非就在结果、单位的旁边
+        is_beside = any(one and abs(box.line - one.line) < 0.5 * box.height for one in (row.result, row.unit))
+        if same_line or is_beside or not set(box.text) & set("↑↓▲▼"):
             row.add_mark(box)
     elif kind == "number":
         if same_line and row.result and row.result.kind == "text" and not is_known(row.name.text):

@@ -221,7 +221,7 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
     if kind != "text":
         return [(kind, offset, end, False)]
     bare, mark = split_mark(text)
-    if mark and (_is_value(bare) or _unit_start(bare)):
+    if mark and (_is_value(bare) or _unit_start(bare) or "/" in bare and classify(bare) == "unit"):
         start = offset + text.index(bare)
         if start > offset:
             return [("mark", offset, start, False), *_typed(bare, start)]

@@ -22,7 +22,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
         r"|级别|等级|分级|敏感[度性]|仪器(?:名称|设备)?|设备|实验室|\binstrument\b|\blab\b|备注|说明|(?:结果)?解[释读]|临床意义|收费|\bremarks?\b|\bcomments?\b",
     ),
     ("result", r"\b(?:in|out\s*of|within)\s*(?:the\s*)?range\b"),
-    ("method", r"(?:检测|检验|测定|分析|实验|试验)?方\s*法(?:学|名称)?|\bmethod(?:ology)?\b|\btechnology\b"),
+    ("method", r"(?:检测|检验|测定|分析|实验|试验)?方\s*法(?:学|名称)?|\b(?:test )?method(?:ology)?\b|\btechnology\b"),
     ("low", r"(?:参考|正常)?(?:范围|值)?(?:下限|最低值?|最小值?|低值)|\b(?:lower|min(?:imum)?\.?)\s*(?:limit)?\b"),
     ("high", r"(?:参考|正常)?(?:范围|值)?(?:上限|最高值?|最大值?|高值)|\b(?:upper|max(?:imum)?\.?)\s*(?:limit)?\b"),
     (

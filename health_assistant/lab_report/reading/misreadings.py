@@ -99,6 +99,6 @@ def repair_signs(text: str) -> str:
     text = re.sub(rf"(?<=\d)(?<!10)[¹²³⁴-⁹ªᵃᵇᶜᵈ†‡§]+{closing}", "", text)
     text = re.sub(r"^\(([一十土士])\)$", lambda sign: f"({_SIGNS_READ_AS_WORDS[sign[1]]})", text)
     text = re.sub(r"(?<=阴性)\(一\)?$", "(-)", text)
-    text = re.sub(r"(?<=mo)1(?=/)|(?<=/m)1$|(?<=^f)1$|(?<=\df)1$", "l", text)
+    text = re.sub(r"(?<=mo)1(?=/)|(?<=/m)1$|(?<=^f)1$|(?<=\df)1$|(?<=\d f)1$", "l", text)
     text = re.sub(r"%[o。](?![A-Za-z])", "‰", text)
     return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?(\d{1,2})(?![\d/.])", r"×10^\1", text)

@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from health_assistant.lab_report.reading.arrows import ARROWS, take_out_arrows
+from health_assistant.lab_report.reading.cells import is_known
 from health_assistant.lab_report.reading.glyphs import count_raised, ends_raised, may_hide_point, spread_at_point
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.text import TextReader, crop
@@ -19,9 +20,27 @@ _MAYBE_POINT = 0.8
 
 def read_texts(page: Page, reader: TextReader) -> list[tuple[str, float]]:
     """页面上各段的文字与把握，与 page.quads 一一对应；粘着数的箭头另成一段（会改 page.quads）。"""
-    texts = take_out_arrows(page, reader.recognize(page.pixels, page.quads), reader)
+    texts = take_out_arrows(page, _without_stacks(page, reader.recognize(page.pixels, page.quads), reader), reader)
     texts = [_with_point(page, at, read, reader, texts) for at, read in enumerate(texts)]
     return [_without_footnote(page, at, read, _has_arrow(page.quads, at, texts)) for at, read in enumerate(texts)]
+
+
+def _without_stacks(page: Page, texts: list[tuple[str, float]], reader: TextReader) -> list[tuple[str, float]]:
+    """上下一摞单字的名称（钠、氯、钙）会找成一段：照右边一列切成几行再认，都是认得的名称才算；会改 page.quads。"""
+    tall, wide = (np.linalg.norm(page.quads[:, corner] - page.quads[:, 0], axis=1) for corner in (3, 1))
+    starts, middles = page.quads[:, :, 0].min(axis=1), page.quads[:, :, 1].mean(axis=1)
+    height = np.median(tall) if len(tall) else 0.0
+    for at in np.flatnonzero((tall > 2.5 * height) & (wide < tall / 2)):
+        (left, top), (right, bottom) = page.quads[at].min(axis=0), page.quads[at].max(axis=0)
+        beside = (middles > top) & (middles < bottom) & (starts > right) & (tall < 2 * height)
+        column = beside & (starts < starts[beside].min(initial=np.inf) + 2 * height)
+        rows = [(y - height / 2, y + height / 2) for y in sorted(middles[column])]
+        parts = np.array([[[left, y0], [right, y0], [right, y1], [left, y1]] for y0, y1 in rows], np.float32)
+        read = reader.recognize(page.pixels, parts) if rows else []
+        if read and all(is_known(text) for text, _ in read):
+            page.quads = np.concatenate([page.quads, parts])
+            texts = [*texts[:at], ("", 0.0), *texts[at + 1 :], *read]
+    return texts
 
 
 def _has_arrow(quads: np.ndarray, at: int, texts: list[tuple[str, float]]) -> bool:
