@@ -105,6 +105,43 @@ def test_a_number_lost_beside_its_arrow_is_read_again():
     assert found["98", "↓"] >= 7 and ("↓",) not in found, found
 
 
+@pytest.mark.parametrize(("after", "found"), [("↓", "↓"), ("↑", "↑"), ("2", "2"), ("1", "1")])
+def test_an_arrow_framed_together_with_the_last_digit_before_it_is_an_arrow(reader_of_text, after, found):
+    """`39.2    ↓` 的箭头那一段从 2 找起，只读出了那个 2；真的另有一个数的不动。"""
+    pixels, ends = draw_apart("39.2", after)
+    quads = np.array([frame(20, ends[0] + 4), frame(ends[0] - 9, ends[1] + 6)], np.float32)
+    read = take_out_arrows(Page(pixels, quads, np.eye(3)), [("39.2", 0.99), ("2", 0.94)], reader_of_text)
+    assert [text for text, _ in read] == ["39.2", found if found in "↑↓" else "2"]
+
+
+@pytest.mark.parametrize("arrow", "↑↓")
+def test_an_arrow_read_as_the_last_digit_behind_a_name_is_taken_out(reader_of_text, arrow):
+    name = "中性粒细胞计数 1.68"
+    pixels, ends = draw_apart(name, arrow)
+    quads = np.array([frame(20, ends[1] + 6)], np.float32)
+    read = take_out_arrows(Page(pixels, quads, np.eye(3)), [(f"{name}1", 0.96)], reader_of_text)
+    assert [text.replace(" ", "") for text, _ in read] == [name.replace(" ", ""), arrow]
+
+
+@pytest.fixture(scope="module")
+def reader_of_text() -> TextReader:
+    return TextReader(2)
+
+
+def draw_apart(text: str, after: str) -> tuple[np.ndarray, list[float]]:
+    """隔着空白的两段字，BGR；各自的右端。"""
+    image, font, ends, x = Image.new("RGB", (420, 48), "white"), load_font("noto_sans", 26), [], 24.0
+    for one in (text, after):
+        ImageDraw.Draw(image).text((x, 34), one, "black", font, anchor="ls")
+        ends.append(x + font.getlength(one))
+        x = ends[-1] + 16
+    return np.asarray(image)[:, :, ::-1].copy(), ends
+
+
+def frame(start: float, end: float) -> list[list[float]]:
+    return [[start, 8], [end, 8], [end, 40], [start, 40]]
+
+
 @pytest.mark.parametrize("arrow", "↑↓")
 def test_a_white_arrow_in_a_red_square_is_found(arrow):
     """手机页面上的标记：它与后面的数连成一段时，会被读成数的第一位。"""

@@ -26,10 +26,13 @@ _LONE = 0.5
 T 有 15 个够（糊了的真像箭头）。"""
 _BELIEVED, _SURELY_READ = 0.8, 0.98
 """连着箭头认的把握不到前一个数、擦掉箭头认的到后一个数时，信后者：`92↓` 先读成 121（0.73），后读成 92（0.994）。"""
+_NAME_AND_NUMBER = re.compile(r"[一-鿿].*[\s一-鿿]\d+\.\d+$")
 _WIDE = 1.2
 """只读出一个字、而框有高的这么多倍宽，里面不止一块墨：`98↓` 读成 8，旁边的数没有读出来。"""
-_DOUBTED = 0.5
-"""不能确定的数，识别把握降到它：低于判断要的 0.8。"""
+MAYBE_ARROW, _DOUBTED = 0.5, 0.49
+"""像 1 又像箭头的数、别的不能确定的数，识别把握降到它：低于判断要的 0.8。"""
+_OVERLAP = 0.35
+"""两段叠着这么多个字高，后一段就从前一段的末一个字找起；格子各有留白，也只叠得到 0.2。"""
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,11 @@ def find_arrow(
 def take_out_arrows(page: Page, texts: list[tuple[str, float]], reader: TextReader) -> list[tuple[str, float]]:
     """把粘着数与范围的箭头分成单独的一段，数再认一次；改 page.quads，返回与它一一对应的文字与把握。
 
-    粘着汉字名称的不分开，只把误读改成箭头。像 1 又像箭头、或擦掉箭头以后认得不一样的，把握降到 0.5。
+    粘着汉字名称的不分开，只把误读改成箭头。像 1 又像箭头、或擦掉箭头以后认得不一样的，把握降到 0.5 以下。
     """
     quads: list[np.ndarray] = []
     found: list[tuple[str, float]] = []
+    texts = [_without_tail(page, at, texts) for at in range(len(texts))]
     for quad, wide, (text, score) in zip(page.quads, widened(page.quads), texts, strict=True):
         parts = [(quad, text, score)]
         if _may_be_arrow(text, False) or _may_be_arrow(text, True):
@@ -112,6 +116,24 @@ def take_out_arrows(page: Page, texts: list[tuple[str, float]], reader: TextRead
     return found
 
 
+def _without_tail(page: Page, at: int, texts: list[tuple[str, float]]) -> tuple[str, float]:
+    """单独一个箭头，框却从前一段的末一个字找起，读成了那个字（`39.2` 后面的 ↓ 读成 2）：框改成只有它，看像素。"""
+    quad, text = page.quads[at], texts[at][0]
+    if not re.fullmatch(r"\d ?[1↑↓]?", text):
+        return texts[at]
+    height = np.linalg.norm(quad[3] - quad[0])
+    for other, (before, _) in zip(page.quads, texts, strict=True):
+        overlap, drop = other[1] - quad[0], other.mean(axis=0) - quad.mean(axis=0)
+        is_tail = before[-1:] == text[0] and _OVERLAP < overlap[0] / height < 1 and other[0][0] < quad[0][0]
+        if is_tail and abs(drop[1]) < 0.5 * height:
+            own = _slice(quad, overlap[0] / (quad[1] - quad[0])[0], 1)
+            sure = [arrow for arrow in find_arrows(crop(page.pixels, own)) if arrow.likelihood > _READ_AS["1"]]
+            if len(sure) == 1:
+                page.quads[at] = own
+                return sure[0].direction, sure[0].likelihood
+    return texts[at]
+
+
 def _may_be_arrow(text: str, is_last: bool) -> bool:
     """头上（或尾上）的一个字会不会是读错的箭头：它挨着数，或跟在汉字后面，或只有它一个。"""
     character, rest = (text[-1:], text[:-1].strip()) if is_last else (text[:1], text[1:].strip())
@@ -119,7 +141,7 @@ def _may_be_arrow(text: str, is_last: bool) -> bool:
         return character != "+"  # 单独的 + 是结果
     if character not in _READ_AS or not rest:
         return False
-    if is_last and rest[-1] > "\u2e80":
+    if is_last and (rest[-1] > "\u2e80" or _NAME_AND_NUMBER.search(rest)):
         return True
     return re.fullmatch(r"[\d.,<>≤≥~^xX×*/+\- —]+", rest) is not None and rest[-1 if is_last else 0].isdigit()
 
@@ -141,6 +163,7 @@ def _parted(
         if gap > 0.15 * pixels.shape[0] or not _may_be_arrow(text, is_last):
             continue
         rest = (text[:-1] if is_last else text[1:]).strip()
+        is_worded = re.search("[\u2e80-\uffff]", rest) and not (is_last and _NAME_AND_NUMBER.search(rest))
         others = [other.ink for other in arrows if other is not arrow]
         # 比别的字浓得多、淡得多的 1 不是同一次印的数字
         stands_out = character == "1" and others and not 0.7 * min(others) < arrow.ink < 1.25 * max(others)
@@ -148,10 +171,10 @@ def _parted(
         least = _COLOURED if is_coloured else _SUSPICIOUS if stands_out else _READ_AS.get(character, _SURE)
         if arrow.likelihood < least:
             if character == "1" and (is_coloured or arrow.likelihood > _SUSPICIOUS):
-                score = min(score, _DOUBTED)
+                score = MAYBE_ARROW if score >= _BELIEVED else score
         elif not rest and (len(arrows) == 1 or pixels.shape[1] < _WIDE * pixels.shape[0]):
             return [(quad, arrow.direction, arrow.likelihood)]
-        elif rest and not any(one.isdigit() for one in rest) or any(one > "\u2e80" for one in rest):
+        elif rest and (is_worded or not any(one.isdigit() for one in rest)):
             return [(quad, rest + arrow.direction if is_last else arrow.direction + rest, score)]
         else:
             neighbor = arrows[-2 if is_last else 1] if len(arrows) > 1 else None

@@ -34,8 +34,8 @@ from health_assistant.lab_report.reading.small_marks import (
     find_mark,
     has_dash,
     has_doubtful_arrow,
-    join_split_range,
     mark_column,
+    settle_values,
 )
 from health_assistant.lab_report.reading.strips import read_strips
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
@@ -267,7 +267,7 @@ def _read_row(
     common_range: str,
 ) -> ReadRow:
     """marks 见 `mark_column`，prints_signs 见 `_prints_signs`；common_range 是表外印着的、各行共用的范围。"""
-    join_split_range(row, gray)
+    settle_values(row, gray)
     name, code, result, unit, limits = row_text(row)
     if not result:
         result = find_dashes_in(row, columns, gray, boxes)
