@@ -41,29 +41,29 @@ def test_the_dash_between_two_halves_of_a_range_is_seen_in_the_pixels():
         row = Row(name=box("血红蛋白", 10, 100), anchor=box("血红蛋白", 10, 100))
         row.add_limits(box("120", 100, 100))
         row.add_limits(box("160", 180, 100))
-        settle_values(row, gray)
+        settle_values(row, gray, None)
         assert ([one.text for one in row.limits], row.doubt is None) == (
             (["120", "160"], False) if ink else (["120-160"], True)
         )
 
 
 @pytest.mark.parametrize(
-    ("result", "limits", "doubted", "is_sure"),
+    ("result", "limits", "mark", "doubted", "is_sure"),
     [
-        ("12.4", "0-10", "result", True),
-        ("0.11", "0.05-0.5", "result", True),
-        ("13.1", "7.0-11.0", "result", False),  # ↓3.1
-        ("10.8", "0.5-0.7", "result", False),
-        ("12.9", "11.5-14.5", "range", True),
-        ("0.7", "10.8-4", "range", False),  # ↓0.8-4
-        ("1", "0-3", "result", False),
+        ("12.4", "0-10", "↑", "result", True),
+        ("12.4", "0-10", None, "result", False),  # 表格的竖线
+        ("0.11", "0.05-0.5", None, "result", True),
+        ("13.1", "7.0-11.0", None, "result", False),  # ↓3.1
+        ("12.9", "11.5-14.5", None, "range", True),
+        ("0.7", "10.8-4", "↓", "range", False),  # ↓0.8-4
+        ("1", "0-3", None, "result", False),
     ],
 )
-def test_a_1_that_may_be_an_arrow_is_a_digit_if_the_rest_needs_no_arrow(result, limits, doubted, is_sure):
+def test_a_1_that_may_be_an_arrow_is_a_digit_if_the_rest_needs_no_arrow(result, limits, mark, doubted, is_sure):
     cells = {"result": box(result, 200, 100), "range": box(limits, 300, 100)}
     cells[doubted] = replace(cells[doubted], score=MAYBE_ARROW)
     row = Row(name=None, anchor=cells["result"], result=cells["result"], limits=[cells["range"]])
-    settle_values(row, np.full((200, 400), 255, np.uint8))
+    settle_values(row, np.full((200, 400), 255, np.uint8), mark)
     assert (min(row.result.score, row.limits[0].score) >= MIN_CONFIDENCE) == is_sure
 
 

@@ -26,7 +26,6 @@ _LONE = 0.5
 T 有 15 个够（糊了的真像箭头）。"""
 _BELIEVED, _SURELY_READ = 0.8, 0.98
 """连着箭头认的把握不到前一个数、擦掉箭头认的到后一个数时，信后者：`92↓` 先读成 121（0.73），后读成 92（0.994）。"""
-_NAME_AND_NUMBER = re.compile(r"[一-鿿].*[\s一-鿿]\d+\.\d+$")
 _WIDE = 1.2
 """只读出一个字、而框有高的这么多倍宽，里面不止一块墨：`98↓` 读成 8，旁边的数没有读出来。"""
 MAYBE_ARROW, _DOUBTED = 0.5, 0.49
@@ -117,21 +116,24 @@ def take_out_arrows(page: Page, texts: list[tuple[str, float]], reader: TextRead
 
 
 def _without_tail(page: Page, at: int, texts: list[tuple[str, float]]) -> tuple[str, float]:
-    """单独一个箭头，框却从前一段的末一个字找起，读成了那个字（`39.2` 后面的 ↓ 读成 2）：框改成只有它，看像素。"""
-    quad, text = page.quads[at], texts[at][0]
-    if not re.fullmatch(r"\d ?[1↑↓]?", text):
-        return texts[at]
+    """框从前一段的末一个数字找起的一段，那个字不要，框也改小：`320~360` 后面的 g/L 读成 `0 g/L`。
+
+    单独一个箭头只会读成那个字（`39.2` 后面的 ↓ 读成 2），看它自己的像素；不像箭头的照原样。
+    """
+    quad, (text, score) = page.quads[at], texts[at]
+    found = re.fullmatch(r"\d ?(?:[1↑↓]?|(?P<unit>[A-Za-z%].*))", text)
     height = np.linalg.norm(quad[3] - quad[0])
-    for other, (before, _) in zip(page.quads, texts, strict=True):
-        overlap, drop = other[1] - quad[0], other.mean(axis=0) - quad.mean(axis=0)
-        is_tail = before[-1:] == text[0] and _OVERLAP < overlap[0] / height < 1 and other[0][0] < quad[0][0]
-        if is_tail and abs(drop[1]) < 0.5 * height:
-            own = _slice(quad, overlap[0] / (quad[1] - quad[0])[0], 1)
-            sure = [arrow for arrow in find_arrows(crop(page.pixels, own)) if arrow.likelihood > _READ_AS["1"]]
-            if len(sure) == 1:
-                page.quads[at] = own
-                return sure[0].direction, sure[0].likelihood
-    return texts[at]
+    for other, (before, _) in zip(page.quads, texts, strict=True) if found else ():
+        overlap, drop = (other[1] - quad[0])[0], (other.mean(axis=0) - quad.mean(axis=0))[1]
+        is_tail = before[-1:] == text[0] and _OVERLAP < overlap / height < 1 and other[0][0] < quad[0][0]
+        if not is_tail or abs(drop) > 0.5 * height:
+            continue
+        own = _slice(quad, overlap / (quad[1] - quad[0])[0], 1)
+        sure = [arrow for arrow in find_arrows(crop(page.pixels, own)) if arrow.likelihood > _READ_AS["1"]]
+        if found["unit"] or len(sure) == 1:
+            page.quads[at] = own
+            return (found["unit"], score) if found["unit"] else (sure[0].direction, sure[0].likelihood)
+    return text, score
 
 
 def _may_be_arrow(text: str, is_last: bool) -> bool:
@@ -141,7 +143,7 @@ def _may_be_arrow(text: str, is_last: bool) -> bool:
         return character != "+"  # 单独的 + 是结果
     if character not in _READ_AS or not rest:
         return False
-    if is_last and (rest[-1] > "\u2e80" or _NAME_AND_NUMBER.search(rest)):
+    if is_last and rest[-1] > "\u2e80":
         return True
     return re.fullmatch(r"[\d.,<>≤≥~^xX×*/+\- —]+", rest) is not None and rest[-1 if is_last else 0].isdigit()
 
@@ -163,7 +165,6 @@ def _parted(
         if gap > 0.15 * pixels.shape[0] or not _may_be_arrow(text, is_last):
             continue
         rest = (text[:-1] if is_last else text[1:]).strip()
-        is_worded = re.search("[\u2e80-\uffff]", rest) and not (is_last and _NAME_AND_NUMBER.search(rest))
         others = [other.ink for other in arrows if other is not arrow]
         # 比别的字浓得多、淡得多的 1 不是同一次印的数字
         stands_out = character == "1" and others and not 0.7 * min(others) < arrow.ink < 1.25 * max(others)
@@ -174,7 +175,7 @@ def _parted(
                 score = MAYBE_ARROW if score >= _BELIEVED else score
         elif not rest and (len(arrows) == 1 or pixels.shape[1] < _WIDE * pixels.shape[0]):
             return [(quad, arrow.direction, arrow.likelihood)]
-        elif rest and (is_worded or not any(one.isdigit() for one in rest)):
+        elif rest and not any(one.isdigit() for one in rest) or any(one > "\u2e80" for one in rest):
             return [(quad, rest + arrow.direction if is_last else arrow.direction + rest, score)]
         else:
             neighbor = arrows[-2 if is_last else 1] if len(arrows) > 1 else None

@@ -117,10 +117,10 @@ def count_dashed(table: Table, rows: list[Row], gray: np.ndarray, boxes: list[Te
     return sum(find_dashes_in(row, table.columns, gray, boxes) == "-" for row in unknown)
 
 
-def settle_values(row: Row, gray: np.ndarray) -> None:
-    """看像素、看结果与范围合不合，改正一行里没有认好的数。"""
+def settle_values(row: Row, gray: np.ndarray, mark: str | None) -> None:
+    """看像素、看结果与范围合不合，改正一行里没有认好的数。gray 见 `Page.gray`，mark 见 `find_mark`。"""
     _join_split_range(row, gray)
-    _settle_ones(row)
+    _settle_ones(row, mark)
 
 
 def _join_split_range(row: Row, gray: np.ndarray) -> None:
@@ -135,14 +135,19 @@ def _join_split_range(row: Row, gray: np.ndarray) -> None:
         row.limits, row.doubt = [whole], None
 
 
-def _settle_ones(row: Row) -> None:
-    """数的头尾像 1 又像箭头（`MAYBE_ARROW`）：去掉它，结果在范围之内的，不会印箭头，它就是数字 1。"""
+def _settle_ones(row: Row, mark: str | None) -> None:
+    """数的头尾像 1 又像箭头（`MAYBE_ARROW`）：去掉它，结果在范围之内的，不会印箭头，它就是数字 1。
+
+    也可能是表格的竖线：有它就异常的，旁边另要有标记。
+    """
     doubted = [box for box in (row.result, *row.limits) if box and box.score == MAYBE_ARROW]
     if row.result is None or len(row.limits) != 1 or len(doubted) != 1:
         return
     text = doubted[0].text
     without = [text[1:]] * text.startswith("1") + [text[:-1]] * text.endswith("1")
     pairs = [(one, row.limits[0].text) if doubted[0] is row.result else (row.result.text, one) for one in without]
+    if mark in (None, UNREAD_MARK):
+        pairs += [(row.result.text, row.limits[0].text)] * bool(pairs)
     if pairs and all(_is_normal(parse_result(result), parse_range(limits)) for result, limits in pairs):
         sure = replace(doubted[0], score=MIN_CONFIDENCE)
         row.result, row.limits = (sure, row.limits) if doubted[0] is row.result else (row.result, [sure])
