@@ -105,6 +105,34 @@ def test_a_number_lost_beside_its_arrow_is_read_again():
     assert found["98", "↓"] >= 7 and ("↓",) not in found, found
 
 
+@pytest.mark.parametrize(("after", "read"), [("↓", "2"), ("↑", "2"), ("g/L", "2 g/L"), ("7", "2")])
+def test_a_cell_framed_together_with_the_digit_before_it_is_read_without_it(reader_of_text, after, read):
+    """`39.2    ↓` 的箭头那一段从 2 找起，只读出了那个 2；像素里不是箭头的照原样。"""
+    pixels, ends = draw_apart("39.2", after)
+    quads = np.array([frame(20, ends[0] + 4), frame(ends[0] - 9, ends[1] + 6)], np.float32)
+    texts = take_out_arrows(Page(pixels, quads, np.eye(3)), [("39.2", 0.99), (read, 0.94)], reader_of_text)
+    assert [text for text, _ in texts] == ["39.2", "2" if after == "7" else after]
+
+
+@pytest.fixture(scope="module")
+def reader_of_text() -> TextReader:
+    return TextReader(2)
+
+
+def draw_apart(text: str, after: str) -> tuple[np.ndarray, list[float]]:
+    """隔着空白的两段字，BGR；各自的右端。"""
+    image, font, ends, x = Image.new("RGB", (420, 48), "white"), load_font("noto_sans", 26), [], 24.0
+    for one in (text, after):
+        ImageDraw.Draw(image).text((x, 34), one, "black", font, anchor="ls")
+        ends.append(x + font.getlength(one))
+        x = ends[-1] + 16
+    return np.asarray(image)[:, :, ::-1].copy(), ends
+
+
+def frame(start: float, end: float) -> list[list[float]]:
+    return [[start, 8], [end, 8], [end, 40], [start, 40]]
+
+
 @pytest.mark.parametrize("arrow", "↑↓")
 def test_a_white_arrow_in_a_red_square_is_found(arrow):
     """手机页面上的标记：它与后面的数连成一段时，会被读成数的第一位。"""

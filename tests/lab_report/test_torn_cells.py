@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from lab_report.text_boxes import at_lines, box, headed, page
 
+from health_assistant.lab_report.judgement import MIN_CONFIDENCE
+from health_assistant.lab_report.reading.arrows import MAYBE_ARROW
 from health_assistant.lab_report.reading.cells import Cell
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import _read_row
 from health_assistant.lab_report.reading.recognition import _without_stacks
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
-from health_assistant.lab_report.reading.small_marks import join_split_range
+from health_assistant.lab_report.reading.small_marks import settle_values
 from health_assistant.lab_report.reading.tables import Columns, _cut_glued_value, find_tables
 from health_assistant.lab_report.reading.text import cut_at
 
@@ -40,10 +42,30 @@ def test_the_dash_between_two_halves_of_a_range_is_seen_in_the_pixels():
         row = Row(name=box("血红蛋白", 10, 100), anchor=box("血红蛋白", 10, 100))
         row.add_limits(box("120", 100, 100))
         row.add_limits(box("160", 180, 100))
-        join_split_range(row, gray)
+        settle_values(row, gray, None)
         assert ([one.text for one in row.limits], row.doubt is None) == (
             (["120", "160"], False) if ink else (["120-160"], True)
         )
+
+
+@pytest.mark.parametrize(
+    ("result", "limits", "mark", "doubted", "is_sure"),
+    [
+        ("12.4", "0-10", "↑", "result", True),
+        ("12.4", "0-10", None, "result", False),  # 表格的竖线
+        ("0.11", "0.05-0.5", None, "result", True),
+        ("13.1", "7.0-11.0", None, "result", False),  # ↓3.1
+        ("12.9", "11.5-14.5", None, "range", True),
+        ("0.7", "10.8-4", "↓", "range", False),  # ↓0.8-4
+        ("1", "0-3", None, "result", False),
+    ],
+)
+def test_a_1_that_may_be_an_arrow_is_a_digit_if_the_rest_needs_no_arrow(result, limits, mark, doubted, is_sure):
+    cells = {"result": box(result, 200, 100), "range": box(limits, 300, 100)}
+    cells[doubted] = replace(cells[doubted], score=MAYBE_ARROW)
+    row = Row(name=None, anchor=cells["result"], result=cells["result"], limits=[cells["range"]])
+    settle_values(row, np.full((200, 400), 255, np.uint8), mark)
+    assert (min(row.result.score, row.limits[0].score) >= MIN_CONFIDENCE) == is_sure
 
 
 def test_a_plus_minus_behind_a_number_may_be_an_arrow_and_is_no_second_result():

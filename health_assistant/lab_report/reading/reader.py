@@ -34,8 +34,8 @@ from health_assistant.lab_report.reading.small_marks import (
     find_mark,
     has_dash,
     has_doubtful_arrow,
-    join_split_range,
     mark_column,
+    settle_values,
 )
 from health_assistant.lab_report.reading.strips import read_strips
 from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
@@ -267,7 +267,8 @@ def _read_row(
     common_range: str,
 ) -> ReadRow:
     """marks 见 `mark_column`，prints_signs 见 `_prints_signs`；common_range 是表外印着的、各行共用的范围。"""
-    join_split_range(row, gray)
+    mark = find_mark(row, page, gray, boxes, marks)
+    settle_values(row, gray, mark)
     name, code, result, unit, limits = row_text(row)
     if not result:
         result = find_dashes_in(row, columns, gray, boxes)
@@ -294,7 +295,6 @@ def _read_row(
         limits = "-"  # 与结果一样，单独一横文字识别常常读不到
     if not limits and common_range and classify(result) == "term":
         limits = common_range
-    mark = find_mark(row, page, gray, boxes, marks)
     doubt = row.doubt
     if any(_touches_edge(box, gray) for box in [row.result, *row.limits] if box):
         doubt = doubt or "结果或参考范围到了照片的边上，可能没有拍全"

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 
 import numpy as np
 
-from health_assistant.lab_report.reading.arrows import ARROWS, find_arrow
+from health_assistant.lab_report.interval import Interval, compare
+from health_assistant.lab_report.judgement import MIN_CONFIDENCE
+from health_assistant.lab_report.reading.arrows import ARROWS, MAYBE_ARROW, find_arrow
 from health_assistant.lab_report.reading.cells import is_known, split_mark
 from health_assistant.lab_report.reading.glyphs import find_dashes, has_character
 from health_assistant.lab_report.reading.page import Page
@@ -14,6 +17,7 @@ from health_assistant.lab_report.reading.row import TWO_RANGES, Row, has_item_na
 from health_assistant.lab_report.reading.seating import seat_line
 from health_assistant.lab_report.reading.tables import Columns, Table, join_boxes
 from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reference_range import parse_range, parse_result
 from health_assistant.lab_report.report import UNREAD_MARK
 
 _MIN_MARKS = 2
@@ -113,7 +117,13 @@ def count_dashed(table: Table, rows: list[Row], gray: np.ndarray, boxes: list[Te
     return sum(find_dashes_in(row, table.columns, gray, boxes) == "-" for row in unknown)
 
 
-def join_split_range(row: Row, gray: np.ndarray) -> None:
+def settle_values(row: Row, gray: np.ndarray, mark: str | None) -> None:
+    """看像素、看结果与范围合不合，改正一行里没有认好的数。gray 见 `Page.gray`，mark 见 `find_mark`。"""
+    _join_split_range(row, gray)
+    _settle_ones(row, mark)
+
+
+def _join_split_range(row: Row, gray: np.ndarray) -> None:
     """范围的两头各读成一个数、中间的一横没有读出来的（`120  -  160`）：像素里看得见那一横，就接起来。"""
     if row.doubt != TWO_RANGES or [box.kind for box in row.limits] != ["number", "number"]:
         return
@@ -123,6 +133,28 @@ def join_split_range(row: Row, gray: np.ndarray) -> None:
     is_level = abs(high.line - low.line) < 0.5 * low.height
     if is_level and whole.kind == "range" and find_dashes(gray, zone, low.height) == "-":
         row.limits, row.doubt = [whole], None
+
+
+def _settle_ones(row: Row, mark: str | None) -> None:
+    """数的头尾像 1 又像箭头（`MAYBE_ARROW`）：去掉它，结果在范围之内的，不会印箭头，它就是数字 1。
+
+    也可能是表格的竖线：有它就异常的，旁边另要有标记。
+    """
+    doubted = [box for box in (row.result, *row.limits) if box and box.score == MAYBE_ARROW]
+    if row.result is None or len(row.limits) != 1 or len(doubted) != 1:
+        return
+    text = doubted[0].text
+    without = [text[1:]] * text.startswith("1") + [text[:-1]] * text.endswith("1")
+    pairs = [(one, row.limits[0].text) if doubted[0] is row.result else (row.result.text, one) for one in without]
+    if mark in (None, UNREAD_MARK):
+        pairs += [(row.result.text, row.limits[0].text)] * bool(pairs)
+    if pairs and all(_is_normal(parse_result(result), parse_range(limits)) for result, limits in pairs):
+        sure = replace(doubted[0], score=MIN_CONFIDENCE)
+        row.result, row.limits = (sure, row.limits) if doubted[0] is row.result else (row.result, [sure])
+
+
+def _is_normal(result: object, limits: object) -> bool:
+    return isinstance(result, Interval) and isinstance(limits, Interval) and compare(result, limits) == "normal"
 
 
 def has_doubtful_arrow(row: Row) -> bool:
