@@ -244,12 +244,13 @@ def _grave_if_in(finding: Finding, possible: Severity | None, person: Person) ->
             return own if grade_value(result, implied, analyte, person)[0] != "grave" else None
     values = [analyte.convert(result.low, unit) for unit in units]
     fits = any(Interval(value, value).inside(limits) for value in values if value is not None for limits in known)
-    if fits or possible == "grave":
-        return own if fits and possible == "grave" else None
+    if possible == "grave":
+        return own if fits else None
     # 肌钙蛋白没有范围可比，有的以 ng/mL 计
     is_low = all(usual.low and result.high < usual.low for usual in known) if known else "CTN" in analyte.code
     is_bare = is_low and finding.lacks_unit and finding.interval is None
-    real = (unit for unit in units if is_bare and not is_impossible(result, unit, analyte))
+    # 只猜头一个，它最常用：没有单位的肌酐 1.1 是 mg/dL，谁也不以 mmol/L 计
+    real = (unit for unit in units[:1] if is_bare and not is_impossible(result, unit, analyte))
     return next((unit for unit in real if grade_value(result, unit, analyte, person) == ("grave", "high")), None)
 
 
