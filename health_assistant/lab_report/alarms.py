@@ -30,7 +30,7 @@ HURRY = "尽快就医"
 CHECK = "请马上核对原件"
 _CRITICAL_FLAG = re.compile(r"危|!!|CRIT|PANIC|警")
 _OFF_THE_SCALE = re.compile(r"hi|lo|不凝|未凝|测不出|无法(检|测)|超出|溢出|[<>]+$|\D*检[测出][上下]?限", re.IGNORECASE)
-_ONLY_NUMBER = re.compile(r"[^\d<>≤≥＜＞-]{0,6}(\d+(?:\.\d+)?)[^\d<>≤≥＜＞-]{0,12}")
+_ONLY_NUMBER = re.compile(r"[^\d<>≤≥＜＞-]{0,6}(\d+(?:\.\d+)?)(?:[^\d<>≤≥＜＞-]{0,12}|\s*[(（][^()（）]{0,24}[)）])")
 _LOST_DIGIT = re.compile(r"\D*\.\d")
 _IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期)|临床诊断|备注")
 _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
@@ -206,7 +206,8 @@ def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | Non
     span, usual = span_of(finding.interval), span_of(analyte.reference or analyte.general)
     believes = span is not None and _is_believable(span, usual, finding)
     number = _ONLY_NUMBER.fullmatch(finding.result.strip()) if finding.value is None else None
-    value = parse_result(number[1]) if number else finding.value  # 看不懂的结果里只有一个数：`6.9(溶血)`
+    # 看不懂的结果里，括号以外只有一个数：`6.9(溶血)`、`6.9(第2次)`
+    value = parse_result(number[1]) if number else finding.value
     if believes:
         severity, way = grade_value(value, finding.compared_unit or analyte.unit, analyte, person, span)
     else:
@@ -244,12 +245,13 @@ def _grave_if_in(finding: Finding, possible: Severity | None, person: Person) ->
             return own if grade_value(result, implied, analyte, person)[0] != "grave" else None
     values = [analyte.convert(result.low, unit) for unit in units]
     fits = any(Interval(value, value).inside(limits) for value in values if value is not None for limits in known)
-    if fits or possible == "grave":
-        return own if fits and possible == "grave" else None
+    if possible == "grave":
+        return own if fits else None
     # 肌钙蛋白没有范围可比，有的以 ng/mL 计
     is_low = all(usual.low and result.high < usual.low for usual in known) if known else "CTN" in analyte.code
     is_bare = is_low and finding.lacks_unit and finding.interval is None
-    real = (unit for unit in units if is_bare and not is_impossible(result, unit, analyte))
+    # 只猜头一个，它最常用：没有单位的肌酐 1.1 是 mg/dL，谁也不以 mmol/L 计
+    real = (unit for unit in units[:1] if is_bare and not is_impossible(result, unit, analyte))
     return next((unit for unit in real if grade_value(result, unit, analyte, person) == ("grave", "high")), None)
 
 
