@@ -61,7 +61,8 @@ def test_no_path_tricks_and_no_artifact_paths_of_its_own(file):
 HELP = """
 import os, runpy, sys
 from health_assistant import recipes
-from health_assistant.lab_report import assessment
+from health_assistant.lab_report import assessment, scoring
+from health_assistant.training import vision
 
 for script in sys.argv[2:]:
     print(f"\\0{script}", flush=True)

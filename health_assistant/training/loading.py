@@ -38,10 +38,10 @@ def find_model(name: str, vision: bool = False) -> Path:
 
 def uses_unsloth(recipe: Recipe) -> bool:
     """auto：有 CUDA 又装了 Unsloth。没装也能训练，只是慢些，所以不算错。"""
-    import torch
-
     if recipe.backend != "auto":
         return recipe.backend == "unsloth"
+    import torch
+
     return torch.cuda.is_available() and find_spec("unsloth") is not None
 
 

@@ -65,6 +65,7 @@ def test_the_answer_keeps_the_contract(read_events, photo):
     assert done["engines"] == {"vision": "embedded-report-reader", "advice": "embedded-health-advisor"}
     assert "血红蛋白" in done["health_recommendations"]
     assert "不能代替医生" in done["disclaimer"]
+    assert {item["page"] for item in done["report"]["items"]} == {1}
     item = next(item for item in done["report"]["items"] if item["name"] == "血红蛋白")
     assert (item["flag"], item["result"], item["range_source"]) == ("low", "107", "printed")
     assert item["confidence"] > 0.8

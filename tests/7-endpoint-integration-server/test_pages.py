@@ -69,12 +69,6 @@ def test_photos_and_a_pdf_become_one_report(client):
     assert (body["triage"], body["notices"], body["report"]["doubts"]) == ("none", [], [])
 
 
-def test_a_single_photo_answers_as_it_always_did(client, photo):
-    told = events(send(client, photo, stream=True))
-    assert [name for name, _ in told if name != "advice"] == ["accepted", "report", "done"]
-    assert {item["page"] for item in told[-1][1]["report"]["items"]} == {1}
-
-
 def test_a_pdf_with_a_text_layer_whatever_it_is_called(client):
     body = send(client, text_pdf(MINERALS)).json  # 名字是 0.png
     assert [item["result"] for item in body["report"]["items"]] == [row[1] for row in MINERALS]
