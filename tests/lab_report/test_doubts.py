@@ -305,3 +305,13 @@ def test_an_unknown_name_beside_a_lone_dash_is_counted_and_a_title_between_the_i
     lines = head, potassium, {50: "某某碱"}, potassium | {50: "钠", 300: "140", 500: "137-147"}
     read(*lines, undetected=((306, 2, 10, 3),) if has_dash else (), notices=notices)
     assert any("没有读成" in notice for notice in notices) == has_dash
+
+
+def test_a_hospital_number_beside_a_date_cut_off_is_no_row():
+    items = read(
+        {20: "血", 300: "住院号： 11269236", 600: "4-19"},
+        {50: "项目", 300: "结果", 600: "参考值", 800: "单位"},
+        {50: "校正钙", 300: "2.45", 600: "2.11-2.52", 800: "mmol/L"},
+        {50: "镁", 300: "1.13", 600: "0.74-1.07", 800: "mmol/L"},
+    )
+    assert [item.name for item in items] == ["校正钙", "镁"]
