@@ -189,7 +189,9 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
                 return left + _split(text[space:], offset + space)
         # 载脂蛋白A10.85 是 A1 与 0.85：名称取认得的最长的；CA12535、CD4523 在哪里断开说不准
         for digits in (3, 2, 1, 0):
-            glued = re.fullmatch(rf"(?P<name>.*[一-鿿)）A-Za-z%#-]\d{{{digits}}})\s*(?P<value>[<>]?\d+(?:\.\d+)?)", text)
+            glued = re.fullmatch(
+                rf"(?P<name>.*[一-鿿)）A-Za-z%#-]\d{{{digits}}})\s*(?P<value>[<>]?\d+(?:\.\d+)?)", text
+            )
             if glued and is_known(glued["name"]) and not re.fullmatch(r"[A-Z]\d", text):  # P2 不是磷 2
                 if digits and "." not in glued["value"]:
                     break
