@@ -184,7 +184,8 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         for space in reversed(spaces):
             # 开头的数、字母后面是文字时是名称的一部分（25 羟维生素D、T 细胞），除非那文字自己就是名称
             left = _typed(text[:space], offset)
-            is_own = left and (left[0][0] in ("range", "bound", "term") or left[0][0] == "mark" and space > 1)
+            is_mark = left and left[0][0] == "mark" and space > 1 and not re.fullmatch("[A-Za-z]+", text[:space])
+            is_own = is_mark or left and left[0][0] in ("range", "bound", "term")  # HIGH SENSITIVITY 是名称
             if left and (len(left) > 1 or is_own or is_known(text[space:])):
                 return left + _split(text[space:], offset + space)
         # 载脂蛋白A10.85 是 A1 与 0.85：名称取认得的最长的；CA12535、CD4523 在哪里断开说不准
