@@ -54,11 +54,19 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         read.name, read.code, read.unit or value_unit, report_type, interval,
         has_range=not is_blank(read.reference_range), value=value,
     )  # fmt: skip
+    if analyte and analyte.code == "PH" and _is_of_urine_ph(interval) and "气" not in report_type:
+        analyte = find_analyte("尿pH", "", "")  # 活人血的 pH 在 6.8 到 7.8 之间，范围没有这么宽的
     if analyte.sought if analyte else _SOUGHT.search(read.name + report_type):
         value = _found(value, read.result + (read.unit if analyte else ""), counts=bool(analyte)) or value
         interval = _found(interval, read.reference_range) or interval
     own = analyte and analyte.for_person(person)
     return Observation(read, value, interval, value_unit, attached_unit(read.reference_range), own)
+
+
+def _is_of_urine_ph(interval: ReferenceRange | None) -> bool:
+    """像尿的 pH 的范围，多是 4.5-8.0；7.35 读成 1.35 的不像。"""
+    is_bounded = isinstance(interval, Interval) and interval.is_bounded
+    return is_bounded and 4 <= interval.low <= interval.high - 1 and interval.high <= 9
 
 
 def _found(parsed: Value | ReferenceRange | None, text: str, counts: bool = False) -> QualitativeResult | None:

@@ -50,8 +50,6 @@ def _vote(seen: Observation) -> Literal["urine", "other"] | None:
     if in_blood is None or in_blood.specimen != "blood":
         places = {in_blood.specimen} if in_blood else specimens_with(row.name, row.code)
         return "urine" if places == {"urine"} else "other" if places == {"stool"} else None
-    if in_blood.code == "PH" and isinstance(limits, Interval) and limits.is_bounded and limits.high - limits.low >= 1:
-        return "urine"  # 活人血的 pH 在 6.8 到 7.8 之间，范围没有这么宽的
     gap, only_blood = range_distance(in_blood, row.unit, limits), "urine" not in specimens_with(row.name, row.code)
     if gap is None:
         # 没有印范围的数，两种标本都可能的也当作血的：当成尿，血里的急症就没有人说了
