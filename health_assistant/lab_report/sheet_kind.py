@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from math import log, log10
 from typing import Literal
 
-from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.matching import find_analyte, range_distance, specimens_with
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.reference_range import is_blank

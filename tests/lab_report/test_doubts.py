@@ -142,6 +142,9 @@ def test_drug_susceptibilities_are_not_compared():
     head = {50: "抗菌药物", 400: "结果", 600: "敏感折点", 750: "耐药折点", 900: "敏感度"}
     lines = [{50: "多粘菌素", 400: "0.5", 750: "≥4", 900: "敏感"}, {50: "头孢唑林", 400: "64", 600: "≤2", 900: "耐药"}]
     assert {item.flag for item in read(head, *lines, title="微生物检验报告单")} == {"unknown"}
+    said = {50: "Low values indicate increased susceptibility of infection"}
+    plain = read({50: "项目", 400: "结果", 600: "参考范围"}, {50: "某某细胞", 400: "38", 600: "40-80"}, said)
+    assert plain[0].flag == "low"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +208,7 @@ def test_a_point_without_a_digit_before_it_is_believed_where_the_sheet_prints_it
 
 
 def test_the_specimen_in_the_letterhead_tells_urine_from_blood():
-    row = ReadRow(name="酸碱度", result="5.0", reference_range="4.5-8.0", confidence=0.99)
+    row = ReadRow(name="酸碱度", result="5.0", confidence=0.99)
     origin = {"specimen": PrintedField(value="尿液")}
     assert assess(Reading(items=[row], origin=origin)).items[0].flag == "normal"
     assert assess(Reading(items=[row])).items[0].flag == "unknown"

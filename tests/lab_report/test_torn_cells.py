@@ -170,3 +170,16 @@ def test_a_method_below_a_known_name_is_no_name_of_the_result_beside_it():
 def test_the_name_of_an_antibody_keeps_what_it_is_against():
     row = Row(name=box("抗U1RNP", 50, 100), anchor=box("抗U1RNP", 50, 100), result=box("66(+)", 300, 100))
     assert row_text(row)[:2] == ("抗U1RNP", "U1RNP")
+
+
+@pytest.mark.parametrize("drop", [0.65, 0.85])
+def test_results_half_a_line_below_their_names_are_doubted(drop):
+    values = (("110", "g/L", "130-175"), ("5.9", "10^9/L", "3.5-9.5"), ("210", "10^9/L", "125-350"))
+    lines = [(0, {50: "项目", 400: "结果", 600: "单位", 750: "参考范围"})]
+    lines += [(at, {50: name}) for at, name in enumerate(("血红蛋白", "白细胞计数", "血小板计数"), 1)]
+    # 最后一行的结果已经够不着名称：照片弯了，越往下错得越少
+    shifts = (1 + drop, 2 + drop, 3.6)
+    lines += [(at, dict(zip((400, 600, 750), row, strict=True))) for at, row in zip(shifts, values, strict=True)]
+    rows = find_rows(headed(at_lines(*sorted(lines, key=lambda line: line[0]))))
+    assert [row_text(row)[2] for row in rows] == ["", "110", "5.9", "210"]
+    assert all(row.doubt for row in rows[1:])

@@ -94,6 +94,8 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     for box in line:
         if re.fullmatch(r"final|interim|preliminary", box.text.strip(), re.IGNORECASE):
             continue  # `Test Report Status  Final`
+        if re.search(r"^dr\b|\bhospital\b", box.text.strip(), re.IGNORECASE):
+            return []  # `Ref. | Dr. Rao | Reporting Date | 22/04/2025`
         found = list(_words(box))
         if _DATE.fullmatch(_CLOCK.sub("", box.text.strip())):
             found = [("date", box)]

@@ -48,7 +48,7 @@ from health_assistant.lab_report.severity import is_measured
 ENGINE_NAME = "embedded-report-reader"
 MAX_PIXELS = 13_000_000
 """再大的图缩成一半大来读，省内存；识别只用到长边 1600 左右。"""
-_SUSCEPTIBILITY = re.compile(r"^(抗菌药物|抗生素)(名称)?$|折点|药敏|敏感度$|susceptib|breakpoint", re.IGNORECASE)
+_SUSCEPTIBILITY = re.compile(r"(?i)^(抗菌药物|抗生素)(名称)?$|折点|药敏|敏感度$|susceptib\w++(?! of| to)|breakpoint")
 _MIN_CUT = 3
 _MIN_NAMED = 3
 """认得的名称有这么多后面印着冒号，就是名称都印着冒号的单子：冒号不要，姓名、性别一类的照旧。"""

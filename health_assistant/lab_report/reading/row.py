@@ -36,7 +36,7 @@ NOT_AN_ITEM = re.compile(
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
     r"|开单|孕妇|[高低]于(?:参考|正常|限)|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
-    r"|(?i:^(tests?|units?|results?|serum|plasma)$|barcode|\blab ?code|^dr\b|^m\.?d\b|\bpage\s*\d)"
+    r"|(?i:^(tests?|units?|results?|serum|plasma)$|barcode|www\.|https?:|\blab ?code|^dr\b|^m\.?d\b|\bpage\s*\d)"
     r"|(?i:reported|verified|collected|received|released|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
 )
 

@@ -14,6 +14,7 @@ from health_assistant.lab_report.reading.tables import Table, join_boxes
 from health_assistant.lab_report.reading.text import has_chinese
 
 _NAMELESS = "没有读出这一行的项目名称"
+_SHIFTED = "名称与结果上下没有对齐，可能错开了一行"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
 """写着界限的，不是日期与时间。"""
 _METHOD_LINE = re.compile(r"[(（][^()（）]*[)）]")
@@ -51,7 +52,17 @@ def find_rows(table: Table) -> list[Row]:
         is_inside = row.anchor.line < end or is_finding or _goes_on(kept, row) and not _is_note(row)
         if row in items or _may_be_item(row) and not _is_section(row, rows[at + 1 : at + 4]) and is_inside:
             kept.append(row)
+    _doubt_shifted(kept)
     return kept
+
+
+def _doubt_shifted(rows: list[Row]) -> None:
+    """照片弯了，结果渐渐比名称低半行：上面一项没有结果，下面一个结果没有名称，中间对不齐的可能都是上一项的。"""
+    empty = [at for at, row in enumerate(rows) if row.name and not _has_value(row)]
+    nameless = [at for at, row in enumerate(rows) if row.result and not row.name]
+    for row in rows[empty[0] : nameless[-1]] if empty and nameless else ():
+        if row.name and row.result and abs(row.result.line - row.name.line) > 0.15 * row.name.height:
+            row.doubt = row.doubt or _SHIFTED
 
 
 def _goes_on(above: list[Row], row: Row) -> bool:
