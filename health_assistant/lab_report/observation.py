@@ -65,8 +65,9 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
 
 def _is_of_urine_ph(interval: ReferenceRange | None) -> bool:
     """像尿的 pH 的范围，多是 4.5-8.0；7.35 读成 1.35 的不像。"""
-    is_bounded = isinstance(interval, Interval) and interval.is_bounded
-    return is_bounded and 4 <= interval.low <= interval.high - 1 and interval.high <= 9
+    if not isinstance(interval, Interval) or not interval.is_bounded:
+        return False
+    return 4 <= interval.low <= interval.high - 1 and interval.high <= 9
 
 
 def _found(parsed: Value | ReferenceRange | None, text: str, counts: bool = False) -> QualitativeResult | None:
