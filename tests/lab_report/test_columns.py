@@ -247,6 +247,7 @@ RANGES = {
 def test_a_range_printed_on_several_lines_is_one_range_of_its_row(lines, ranges):
     table = headed(at_lines((0, HEAD), *lines))
     rows = find_rows(table)
+    assert [row_text(row)[0] for row in rows] == [cells[50] for _, cells in lines if 300 in cells]
     assert [(row_text(row)[4], row.doubt is None) for row in rows] == ranges
     assert count_unread(table, rows) == 0
 
