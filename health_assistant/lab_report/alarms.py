@@ -30,7 +30,10 @@ HURRY = "尽快就医"
 CHECK = "请马上核对原件"
 _CRITICAL_FLAG = re.compile(r"危|!!|CRIT|PANIC|警")
 _OFF_THE_SCALE = re.compile(r"hi|lo|不凝|未凝|测不出|无法(检|测)|超出|溢出|[<>]+$|\D*检[测出][上下]?限", re.IGNORECASE)
-_ONLY_NUMBER = re.compile(r"[^\d<>≤≥＜＞-]{0,6}(\d+(?:\.\d+)?)(?:[^\d<>≤≥＜＞-]{0,12}|\s*[(（][^()（）]{0,24}[)）])")
+_ONLY_NUMBER = re.compile(
+    r"[^\d<>≤≥＜＞-]{0,6}(\d+(?:\.\d+)?)(?:\s*[/／、;；]\s*(\d+(?:\.\d+)?))?(?:[^\d<>≤≥＜＞-]{0,12}|\s*[(（][^()（）]{0,24}[)）])"
+)
+"""看不懂的结果里，括号以外只有一个数：`6.9(溶血)`、`6.9(第2次)`，或测了两次的两个数：`6.9/6.8`。"""
 _LOST_DIGIT = re.compile(r"\D*\.\d")
 _IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期)|临床诊断|备注")
 _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
@@ -205,14 +208,14 @@ def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | Non
         return None, None
     span, usual = span_of(finding.interval), span_of(analyte.reference or analyte.general)
     believes = span is not None and _is_believable(span, usual, finding)
-    number = _ONLY_NUMBER.fullmatch(finding.result.strip()) if finding.value is None else None
-    # 看不懂的结果里，括号以外只有一个数：`6.9(溶血)`、`6.9(第2次)`
-    value = parse_result(number[1]) if number else finding.value
+    numbers = _ONLY_NUMBER.fullmatch(finding.result.strip()) if finding.value is None else None
+    values = [parse_result(number) for number in numbers.groups() if number] if numbers else [finding.value]
     if believes:
-        severity, way = grade_value(value, finding.compared_unit or analyte.unit, analyte, person, span)
+        grades = [grade_value(value, finding.compared_unit or analyte.unit, analyte, person, span) for value in values]
     else:
-        own = finding.converted() if finding.compared_unit else value
-        severity, way = grade_value(own or value, analyte.unit, analyte, person, usual)
+        own = finding.converted() if finding.compared_unit else None
+        grades = [grade_value(own or value, analyte.unit, analyte, person, usual) for value in values]
+    severity, way = next((grade for grade in grades if grade[0] == worst(each for each, _ in grades)), grades[0])
     doubtful = finding.lacks_unit or finding.interval is None or (span and not believes)
     says = severity == "grave" or finding.flag == "unknown" or (finding.flag in ABNORMAL_FLAGS and doubtful)
     return (severity, way) if says else (None, None)

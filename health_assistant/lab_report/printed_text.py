@@ -61,14 +61,23 @@ def clean(text: str) -> str:
 @lru_cache(maxsize=1 << 13)
 def fold_name(name: str) -> str:
     """名称与代号的比较形式：全角转半角，大写，去掉空白、星号、末尾的“测定”与括号里的说明。"""
-    name = re.sub(r"RH\s*\(D\)$", "RHD", normalize(name).upper().replace("PT(INR)", "PT-INR").strip())
+    name = normalize(name).upper().strip()
+    name = re.sub(r"^(?:[A-Z]\.){2,}[A-Z]?(?![A-Z])", lambda letters: letters[0].replace(".", ""), name)  # M.C.V.
+    name = re.sub(r"RH\s*\(D\)$", "RHD", name.replace("PT(INR)", "PT-INR"))
+    name = re.sub(r"(?<=[A-Z]{3})[-(](TOTAL|DIRECT|INDIRECT|FREE)\)?$", r",\1", name)  # Bilirubin (Total)
     folded = re.sub(r"\([^)%#]*\)", "", name)
     folded = re.sub(r"[*★☆\s_]|(测定|检测|LEVEL)$", "", folded).replace("Α", "α")
-    # Creatinine, Serum 与 Cholesterol, Total、Troponin I, High Sensitivity
+    # Creatinine, Serum 与 Cholesterol, Total、Troponin I, High Sensitivity；S. Creatinine 与 T. Protein
     folded = re.sub(
-        r"^(SERUM|PLASMA)(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD|VENOUS|QUANT(ITATIVE)?)$|[-·](SERUM|PLASMA)$", "", folded
+        r"^(SERUM|PLASMA|SR?\.(?!TYPHI|PARAT|AUREUS))(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD|VENOUS|QUANT(ITATIVE)?)$|(?:[-·]|(?<=[A-Z]{5}))(SERUM|PLASMA)$",
+        "",
+        folded,
     )
-    return re.sub(r"^([A-Z][A-Z\d]+),(TOTAL|DIRECT|FASTING|FREE|IONI[SZ]ED|ABSOLUTE|HIGHSENSITIVITY)$", r"\2\1", folded)
+    folded = re.sub(r"^T\.(?=BILI|PROT|CHOL)", "TOTAL", folded)
+    folded = re.sub(r"^(BILIRUBIN|PROTEINS?|CHOLESTEROL)(TOTAL|DIRECT|INDIRECT)$", r"\1,\2", folded)
+    return re.sub(
+        r"^([A-Z][A-Z\d]+),(TOTAL|DIRECT|INDIRECT|FASTING|FREE|IONI[SZ]ED|ABSOLUTE|HIGHSENSITIVITY)$", r"\2\1", folded
+    )
 
 
 def fold_code(code: str) -> str:

@@ -15,12 +15,25 @@ UCUM_PROPERTIES: dict[str, list[str]] = _TABLE["properties"]
 """UCUM 的形状 -> 可能是哪几种量。"""
 _UNIT_KINDS = {kind: re.compile(pattern) for kind, pattern in _TABLE["kinds"].items()}
 _COUNT_UNIT = re.compile(
-    r"(?:(?P<word>k|m|mil|million|thou|thousand|千|万|百万)|10(?:[\^~*-]|e)?(?P<power>[1-9]\d?))?"
-    r"(?:个|#|cells?|细胞)?/(?P<volume>[uμnp]l|mm\^?3|cumm|cmm|ml|l)"
+    r"(?:(?P<word>k|m|mil|mill|million|thou|thousands?|lakhs?|1000|千|万|百万)|10(?:[\^~*-]|e)?(?P<power>[1-9]\d?))?"
+    r"(?:个|#|cells?|细胞)?/(?P<volume>[uμnp]l|mm\^?3|cu\.?mm|cmm|ml|l)"
 )
 """细胞数的单位：10 的几次方每升、每微升，或 K、万、个每微升。"""
-_COUNT_WORDS = {"k": 3, "thou": 3, "thousand": 3, "千": 3, "万": 4, "m": 6, "mil": 6, "million": 6, "百万": 6}
-_COUNT_VOLUMES = {"l": 0, "ml": 3, "nl": 9, "pl": 12, "ul": 6, "μl": 6, "mm3": 6, "mm^3": 6, "cumm": 6, "cmm": 6}
+_COUNT_WORDS = dict.fromkeys(("k", "thou", "thousand", "thousands", "1000", "千"), 3)
+_COUNT_WORDS |= {"万": 4, "lakh": 5, "lakhs": 5} | dict.fromkeys(("m", "mil", "mill", "million", "百万"), 6)
+_COUNT_VOLUMES = {
+    "l": 0,
+    "ml": 3,
+    "nl": 9,
+    "pl": 12,
+    "ul": 6,
+    "μl": 6,
+    "mm3": 6,
+    "mm^3": 6,
+    "cumm": 6,
+    "cu.mm": 6,
+    "cmm": 6,
+}
 _CHINESE = {"国际单位": "iu", "单位": "u", "毫米汞柱": "mmhg"} | {
     prefix + quantity: short + unit
     for prefix, short in {"毫": "m", "微": "μ", "纳": "n", "皮": "p", "分": "d", "飞": "f", "": ""}.items()
@@ -42,7 +55,13 @@ def fold_unit(unit: str) -> str:
 def spell_unit(unit: str) -> str:
     """单位的拼法统一：小写，中文写成字母，μ 只有一种；数值相同的不同单位（mIU/mL 与 U/L）还分得开。"""
     spelled = (
-        normalize(unit).lower().replace("umo", "μmo").replace("uiu", "μiu").replace("mcg/", "μg/").replace("ug/", "μg/")
+        normalize(unit)
+        .lower()
+        .replace("umo", "μmo")
+        .replace("uiu", "μiu")
+        .replace("mcg/", "μg/")
+        .replace("ug/", "μg/")
+        .replace("/mcl", "/μl")
     )
     spelled = re.sub("|".join(_CHINESE), lambda word: _CHINESE[word[0]], spelled)
     return re.sub(r"^[x×*]", "", re.sub(r"^\((.*)\)$", r"\1", spelled))

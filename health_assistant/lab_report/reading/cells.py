@@ -12,6 +12,7 @@ from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reading.misreadings import repair_code
 from health_assistant.lab_report.reading.text import TextBox, part_of
 from health_assistant.lab_report.reference_range import parse_range, parse_result
+from health_assistant.lab_report.units import kind_of_unit
 
 Kind = Literal["number", "range", "bound", "term", "unit", "mark", "text"]
 """number 是数；range 是两边的或分组的范围；bound 是 `<0.01` 这样的单边界；term 是阴性、+ 这样的分级；
@@ -116,6 +117,8 @@ def kind_of(text: str, limits: ReferenceRange | None) -> Kind:
         return "mark"
     if _COUNT_UNIT.fullmatch(plain) and not re.match(r"\s*10\s+g/", text):
         return "unit"  # `10g/L` 是 10⁹/L 认错的，`10 g/L` 是数与单位
+    if re.fullmatch(r"1000/cu\.?mm", text.strip(), re.IGNORECASE):
+        return "unit"  # 千个每立方毫米；数与单位的是 `1000 /cumm`
     if _PADDED.fullmatch(plain):
         return "range" if re.search("[-~]", plain) else "number"
     if _UNIT.fullmatch(plain) and "/" in plain and not re.search(r"\d", plain):
@@ -131,7 +134,7 @@ def kind_of(text: str, limits: ReferenceRange | None) -> Kind:
         return "term"
     if isinstance(limits, QualitativeResult) and GRADED.issuperset(limits.words):
         return "term"
-    return "unit" if _UNIT.fullmatch(plain) else "text"
+    return "unit" if _UNIT.fullmatch(plain) or kind_of_unit(plain) else "text"
 
 
 def split_cells(box: TextBox) -> list[Cell]:
@@ -240,7 +243,7 @@ def _leading_unit(text: str) -> int:
 
 
 def _spells_unit(plain: str) -> bool:
-    return bool(_UNIT.fullmatch(plain) or _COUNT_UNIT.fullmatch(plain))
+    return bool(_UNIT.fullmatch(plain) or _COUNT_UNIT.fullmatch(plain) or kind_of_unit(plain))
 
 
 def _is_value(text: str) -> bool:

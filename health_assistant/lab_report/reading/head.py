@@ -93,7 +93,10 @@ def _read_sex(page: str, person: str) -> Literal["男", "女"] | None:
     found = (
         re.search(rf"{label}\s*[:：]?\s*{word}", page, re.IGNORECASE)
         or re.search(
-            rf"(?:Age|年\s*龄)(?:\s*/\s*{label})?\s*[:：]?\s*\d[^\n:：]{{0,12}}?[/,，|]\s*{word}", page, re.IGNORECASE
+            rf"(?:Age|年\s*龄)(?:\s*/\s*{label})?\s*[:：]?\s*\d[^\n:：]{{0,12}}?"
+            rf"(?:[/,，|]\s*|{_AGE_UNIT}\s*|(?<=\d)\s+(?=Male|Female)){word}",
+            page,
+            re.IGNORECASE,
         )
         or re.search(r"(?<![一-鿿])(男|女)(?![一-鿿])", person)
         or re.search(r"(男|女)性?\s*[|,，/·]?\s*\d{1,3}\s*岁", page)

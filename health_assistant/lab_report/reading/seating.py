@@ -32,10 +32,10 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
             row.add_limits(box)  # 没有范围一列的单子，范围印在名称下面
         elif is_stray and re.fullmatch("[HL]|[↑↓]{1,2}", box.text):
             row.add_mark(box)  # 标记印在名称的左边，没有表头
-        elif (
-            cell.kind == "mark" and column and column.split()[0] in ("unknown", "method") and _is_alone(column, seated)
-        ):
-            row.add_mark(box)  # 标记一栏的表头没有认得
+        elif cell.kind == "mark" and column and _may_be_mark_column(column, seated):
+            is_mutual = box.end <= start and not re.search(r"[A-Za-z↑↓]", box.text)
+            if not is_mutual:  # 名称左边的 ★ 是各院互认的项目
+                row.add_mark(box)
         elif column and not is_stray:
             if re.match(r"range [^\d\s]", column):  # 男女的范围各一列
                 cell = replace(cell, box=replace(box, text=f"{column[6:]}:{box.text}"))
@@ -51,8 +51,9 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
     return row
 
 
-def _is_alone(column: str, seated: list[Seated]) -> bool:
-    return sum(one == column for _, one in seated) == 1
+def _may_be_mark_column(column: str, seated: list[Seated]) -> bool:
+    """表头没有认得的一栏，这一行里只有这一格。"""
+    return column.split()[0] in ("unknown", "method") and sum(one == column for _, one in seated) == 1
 
 
 def _without_words(seated: list[Seated]) -> list[Seated]:
