@@ -209,13 +209,17 @@ def test_the_head_gives_title_sex_and_age():
     lines = ("某医院生化检验报告单", "姓名：某某|性 别：女|年龄：30岁", "检验项目：肝功能")
     head = read_head(group_lines(boxes_of(*lines)))
     assert head == {"report_type": "肝功能", "sex": "女", "age": "30岁"}
-    assert read_head(group_lines(boxes_of("Name: X|Sex: Male|Age: 46")))["sex"] == "男"
+    for line in ("Name: X|Sex: Male|Age: 46", "Age/Sex : 29 Years MALE", "Age: 45 Y M", "Age 29 Male"):
+        assert read_head(group_lines(boxes_of(line)))["sex"] == "男"
+    assert read_head(group_lines(boxes_of("Age: 29 Y|Ref By: Dr. M Khan")))["sex"] is None
     assert read_head(group_lines(boxes_of("陈某某 男 56岁")))["age"] == "56岁"
 
 
 def test_an_english_urine_sheet_says_so_in_its_table_and_a_sheet_with_blood_on_it_does_not():
     urine = ("Test|Result|Ref. Range", "URINE EXAMINATION", "pH|6.0|4.7-7.5")
     assert read_head(group_lines(boxes_of(*urine)))["report_type"] == "URINE EXAMINATION"
+    signed = (*urine, "Dr. A. Khan MD (Haematology)")
+    assert read_head(group_lines(boxes_of(*signed)))["report_type"] == "URINE EXAMINATION"
     for blood in ("Hemogram, Whole Blood", "Potassium|6.9|3.5-5.1"):
         assert read_head(group_lines(boxes_of(*urine, blood)))["report_type"] == ""
 

@@ -58,6 +58,8 @@ _BLOOD_WORDS = re.compile(
     r"(?i)serum|plasma|whole blood|blood (count|gas)|ha?em(o|at)|platelet|[wr]bc count|creatinine|sodium|potassium"
 )
 """英文单子表里的小题目；血、尿印在一页的不算尿：血钾按尿看，要命的也看不出来。"""
+_STAFF = re.compile(r"(?i)\b(dr|md|dnb|consultant|pathologist|department|dept)\b|laborator(y|ies)")
+"""医生、科室与实验室的名称：签名里的 Haematology 不说明这一页有血。"""
 _PANEL = re.compile(r"[一-鿿]{0,8}(常规|分析|生化|干化学|镜检|检查)([(（][^()（）]*[)）])?")
 """题目下面另起一行的小题目（`尿液分析`）。"""
 
@@ -81,7 +83,7 @@ def read_head(lines: list[list[TextBox]]) -> dict[str, Any]:
     title = next((text for text in titles if _TITLE.search(text.strip()) and len(text) < 30), "")
     panel = next((text for text in titles if _PANEL.fullmatch(text.strip()) and text not in title), "")
     report_type = named[1] if named else f"{title.replace(' ', '')} {panel}".strip()
-    if not report_type and not _BLOOD_WORDS.search(page):
+    if not report_type and not any(_BLOOD_WORDS.search(text) for text in texts if not _STAFF.search(text)):
         report_type = next((text for text in texts if _URINE_TITLE.search(text) and len(text) < 30), "")
     about = _about_person(page, "\n".join(head), report_type, sex, age)
     return {"report_type": " ".join(filter(None, (report_type, about))), "sex": sex, "age": age}
