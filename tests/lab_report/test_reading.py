@@ -1,6 +1,5 @@
 """读者的各个部件：单元格、表头与栏、行、箭头与横线、摆正；整张图在 test_reading_pages.py 与阶段 7 的测试里读。"""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 import yaml
 from PIL import Image, ImageDraw
 
-from health_assistant.images import BadImage, open_image, upright_rgb
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cells import (
     classify,
@@ -207,19 +205,18 @@ def test_bounds_are_placed_by_their_column():
 
 def test_the_head_gives_title_sex_and_age():
     lines = ("某医院生化检验报告单", "姓名：某某|性 别：女|年龄：30岁", "检验项目：肝功能")
-    head = read_head(group_lines(boxes_of(*lines)))
-    assert head == {"report_type": "肝功能", "sex": "女", "age": "30岁"}
-    for line in ("Name: X|Sex: Male|Age: 46", "Age/Sex : 29 Years MALE", "Age: 45 Y M", "Age 29 Male"):
-        assert read_head(group_lines(boxes_of(line)))["sex"] == "男"
-    assert read_head(group_lines(boxes_of("Age: 29 Y|Ref By: Dr. M Khan")))["sex"] is None
+    assert read_head(group_lines(boxes_of(*lines))) == {"report_type": "肝功能", "sex": "女", "age": "30岁"}
+    lines = ("Name: X|Sex: Male|Age: 46", "Age/Sex : 29 Years MALE", "Age 29 Male", "Age: 29 Y|By: Dr. M Khan")
+    assert [read_head(group_lines(boxes_of(line)))["sex"] for line in lines] == ["男", "男", "男", None]
     assert read_head(group_lines(boxes_of("陈某某 男 56岁")))["age"] == "56岁"
 
 
 def test_an_english_urine_sheet_says_so_in_its_table_and_a_sheet_with_blood_on_it_does_not():
     urine = ("Test|Result|Ref. Range", "URINE EXAMINATION", "pH|6.0|4.7-7.5")
-    assert read_head(group_lines(boxes_of(*urine)))["report_type"] == "URINE EXAMINATION"
-    signed = (*urine, "Dr. A. Khan MD (Haematology)")
-    assert read_head(group_lines(boxes_of(*signed)))["report_type"] == "URINE EXAMINATION"
+    titles = {
+        read_head(group_lines(boxes_of(*urine, *last)))["report_type"] for last in ((), ("Dr. Khan MD, Haematology",))
+    }
+    assert titles == {"URINE EXAMINATION"}
     for blood in ("Hemogram, Whole Blood", "Potassium|6.9|3.5-5.1"):
         assert read_head(group_lines(boxes_of(*urine, blood)))["report_type"] == ""
 
@@ -308,47 +305,3 @@ def drawn(shape: str) -> np.ndarray:
 @pytest.mark.parametrize(("shape", "dash"), [("-", "-"), ("|", ""), (" ", "")])
 def test_lone_dashes_are_seen(shape, dash):
     assert find_dashes(drawn(shape), (0, 0, 60, 60), text_height=34) == dash
-
-
-def png(mode: str, size: tuple[int, int], color) -> bytes:
-    buffer = io.BytesIO()
-    Image.new(mode, size, color).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("data", "code"),
-    [
-        (b"", "empty_image"),
-        (b"GIF89a" + b"\0" * 100, "unsupported_format"),
-        (png("L", (100, 40_000), 255), "image_too_long"),
-        (png("L", (90, 200), 255), "image_too_small"),
-    ],
-)
-def test_bad_images(data, code):
-    with pytest.raises(BadImage) as error:
-        open_image(data)
-    assert error.value.code == code
-
-
-@pytest.mark.parametrize(("mode", "color"), [("I;16", 0x8000), ("L", 128), ("LA", (0, 127)), ("RGBA", (0, 0, 0, 127))])
-def test_every_kind_of_picture_becomes_rgb(mode, color):
-    image = upright_rgb(open_image(png(mode, (200, 200), color)))
-    assert image.mode == "RGB"
-    assert image.getpixel((5, 5)) == pytest.approx((128, 128, 128), abs=1)
-
-
-@pytest.mark.parametrize("mode", ["I;16", "L", "P", "1", "LA", "RGBA"])
-def test_a_halved_picture_looks_the_same(mode):
-    """缩小时一条一条地转，与整张转的一样，也按 EXIF 摆正。"""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    gradient = Image.linear_gradient("L").resize((301, 601))
-    image = gradient.convert("I").point(lambda value: value * 257).convert("I;16") if mode == "I;16" else gradient
-    data = io.BytesIO()
-    image.convert(mode).save(data, "PNG", exif=exif)
-    half = upright_rgb(open_image(data.getvalue()), max_pixels=100_000)
-    whole = upright_rgb(open_image(data.getvalue()))
-    assert half.size == (301, 151)
-    whole = whole.rotate(90, expand=True).reduce(2).rotate(-90, expand=True)  # 在摆正以前缩的
-    assert half.tobytes() == whole.tobytes()
