@@ -1,6 +1,7 @@
 """PDF：文字层可信就用它，不可信就看像素；画出来的总要读到，看不见的总不读。"""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -82,6 +83,34 @@ def test_text_that_is_not_drawn_is_not_read(reader):
 def test_white_text_is_not_read(reader):
     hidden = "1 g\n" + "\n".join(f"BT /F 11 Tf 230 {300 - 20 * at} Td (99.{at}) Tj ET" for at in range(3))
     assert results(read(reader, text_pdf(MINERALS, hidden))) == RESULTS
+
+
+@pytest.mark.parametrize(
+    ("extra", "potassium"),
+    [
+        pytest.param(
+            "1 g 225 689 60 16 re f 0 g BT /F 11 Tf 230 693 Td (6.90) Tj ET", "6.90", id="白框盖住，另写一个数"
+        ),
+        pytest.param("1 g BT /F 11 Tf 251.5 693 Td (9) Tj ET", "4.16", id="末尾接着白色的数字"),
+        pytest.param("1 g BT /F 11 Tf 223.5 693 Td (<) Tj ET", "4.16", id="前面接着白色的小于号"),
+    ],
+)
+def test_the_value_is_the_one_that_is_seen(reader, extra, potassium):
+    assert results(read(reader, text_pdf(MINERALS, extra))) == [potassium, *RESULTS[1:]]
+
+
+def test_a_footnote_number_is_no_digit_of_the_value(reader):
+    noted = [(name, f"{result}) Tj /F 6 Tf 5 Ts (1) Tj 0 Ts (", *rest) for name, result, *rest in MINERALS]
+    assert results(read(reader, text_pdf(noted))) == RESULTS
+
+
+@pytest.mark.parametrize("instead", ["", "\ue000"], ids=["文字层里少一个字", "没有说是哪个字"])
+@pytest.mark.parametrize("lost", [0, 4], ids=["头一个", "末一个"])
+def test_a_digit_that_the_text_layer_lacks_is_read_from_the_page(reader, minerals, lost, instead):
+    page = pdf.render_page(text_pdf(MINERALS), 0)
+    at = "".join(char.text for char in page.chars).index("149.2") + lost
+    page.chars[at] = replace(page.chars[at], text=instead or " ")
+    assert results(reader.start(lambda: page).result()) == RESULTS
 
 
 def test_what_is_drawn_but_not_in_the_text_layer_is_read_too(reader, minerals):

@@ -41,10 +41,7 @@ PROBLEMS = {
 
 @dataclass(frozen=True)
 class PrintedChar:
-    """文字层的一个字与它的外框，像素；trouble 是 hidden、turned、unmapped 或空串，见 `pdf_worker.read_chars`。
-
-    font 是这一页的第几种字体。
-    """
+    """文字层的一个字与它的外框，像素；trouble 是 hidden、turned、unmapped 或空串，见 `pdf_worker.read_chars`。"""
 
     text: str
     x0: int
@@ -52,7 +49,6 @@ class PrintedChar:
     x1: int
     y1: int
     trouble: str = ""
-    font: int = 0
 
 
 @dataclass

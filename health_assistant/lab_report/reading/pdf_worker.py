@@ -137,7 +137,7 @@ def is_jpeg_2000(image) -> bool:
 
 
 def read_chars(page, size: tuple[int, int]) -> list[list] | None:
-    """文字层的每个字：[字, x0, y0, x1, y1, 毛病, 第几种字体]，像素；字太多的为 None。
+    """文字层的每个字：[字, x0, y0, x1, y1, 毛病]，像素；字太多的为 None。
 
     毛病是 "hidden"（不画出来的）、"turned"（斜着、竖着的）、"unmapped"（字体没有说它是哪个字）或空串。
     """
@@ -146,7 +146,6 @@ def read_chars(page, size: tuple[int, int]) -> list[list] | None:
     if count > MAX_CHARS:
         return None
     chars: list[list] = []
-    fonts: dict[int, int] = {}
     box, x, y = pdfium.FS_RECTF(), ctypes.c_int(), ctypes.c_int()
     for at in range(max(count, 0)):
         code = pdfium.FPDFText_GetUnicode(text, at)
@@ -161,8 +160,7 @@ def read_chars(page, size: tuple[int, int]) -> list[list] | None:
         (x0, x1), (y0, y1) = map(sorted, zip(*corners, strict=True))
         char = chr(code) if code <= sys.maxunicode and not 0xD800 <= code < 0xE000 else "\ufffd"
         drawn = pdfium.FPDFText_GetTextObject(text, at)
-        font = ctypes.cast(pdfium.FPDFTextObj_GetFont(drawn), ctypes.c_void_p).value or 0
-        chars.append([char, x0, y0, x1, y1, trouble(page, text, at, drawn), fonts.setdefault(font, len(fonts))])
+        chars.append([char, x0, y0, x1, y1, trouble(page, text, at, drawn)])
     return chars
 
 

@@ -1,4 +1,7 @@
-"""PDF 的文字层 -> 文字框。它是印着的原字，不会认错；但也可能是乱的、藏着的、只有一部分，所以与画出来的样子对着看。"""
+"""PDF 的文字层 -> 文字框。它是印着的原字，不会认错；但也可能是乱的、藏着的、只有一部分，所以与画出来的样子对着看。
+
+人看见的是画出来的样子：图盖着字、白框改过的数、透明的字，文字层里的不是看见的，所以每个数都由像素再认一遍。
+"""
 
 import re
 from dataclasses import dataclass, replace
@@ -6,6 +9,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reading.page import Page, to_text_boxes
 from health_assistant.lab_report.reading.pdf import PdfPage, PrintedChar
 from health_assistant.lab_report.reading.text import TextBox, TextReader
@@ -17,8 +21,18 @@ MAX_GARBAGE = 0.02
 """没有说是哪个字的（私用区、替换符、控制符）占到这么多，整层不用。"""
 MAX_HIDDEN = 0.2
 """不画出来的、斜着竖着的占到这么多，整层不用：多半是扫描仪附的识别结果。"""
-_SAMPLES, _AGREEING = 6, 0.7
-"""每种字体抽几段带数字的，由像素再认一遍；一样的不到这么多，就是字与样子对不上。"""
+_CLEARLY = 0.9
+"""由像素认得这样有把握而与文字层不同的，信像素；没有这样的把握，就不能确定。"""
+_DOUBTED = 0.49
+"""不能确定的段的把握：低于判断要的 0.8。"""
+_ONE_CHARACTER = 0.45
+"""一个数字的宽，字高（含行距）的几倍。"""
+_LONG_NUMBER = re.compile(r"\d{6}|\d{4}[-/.年]\d|\d:\d\d")
+"""编号、电话、日期、时间，不是结果。"""
+_COUNT_UNIT = re.compile(r"[x×*]?10[\^*]?\d{0,2}个?/\S+|/?1\.73m\S*", re.IGNORECASE)
+"""单位里的数印得小，像素常认不全。"""
+_UNKNOWN = "\ufffd"
+"""文字层没有说是哪个字的，由像素认。"""
 _GAP = 0.5
 """同一段里字与字的间隔，至多是字高（含行距，约 1.2 到 1.4 个字）的几倍。"""
 _SPACE = 0.15
@@ -37,7 +51,6 @@ class _Segment:
     y0: float
     x1: float
     y1: float
-    font: int
 
     @property
     def height(self) -> float:
@@ -52,11 +65,12 @@ def read_text_layer(page: PdfPage, reader: TextReader) -> tuple[Page, list[TextB
     quads = np.array([_quad(one) for one in segments], np.float32)
     drawn = _is_drawn(page.pixels, quads)
     segments, quads = [one for one, is_drawn in zip(segments, drawn, strict=True) if is_drawn], quads[drawn]
-    if not segments or not _agrees(page.pixels, segments, quads, reader):
+    texts = _checked(page.pixels, segments, quads, reader)
+    if texts is None:
         return None
     found = reader.detect(page.pixels)
     extra = found[[not _is_covered(quad, quads) for quad in found]] if len(found) else found
-    texts = [(one.text, 1.0) for one in segments] + reader.recognize(page.pixels, extra)
+    texts += reader.recognize(page.pixels, extra)
     whole = Page(page.pixels, np.concatenate([quads, extra]), np.eye(3))
     return whole, to_text_boxes(whole.quads, texts)
 
@@ -70,10 +84,13 @@ def _segments(chars: list[PrintedChar]) -> list[_Segment] | None:
     hidden = sum(one.trouble in ("hidden", "turned") for one in printed)
     if garbage > MAX_GARBAGE * len(printed) or hidden > MAX_HIDDEN * len(printed):
         return None
-    usable = [one for one in printed if not one.trouble and not _is_garbage(one.text) and one.y1 > one.y0]
+    usable = [one for one in printed if one.trouble not in ("hidden", "turned") and one.y1 > one.y0]
     segments: list[_Segment] = []
     for one in usable:
-        char = _Segment(one.text, one.x0, one.y0, one.x1, one.y1, one.font)
+        text = _UNKNOWN if one.trouble or _is_garbage(one.text) else one.text
+        char = _Segment(text, one.x0, one.y0, one.x1, one.y1)
+        if segments and _is_footnote(segments[-1], char):
+            continue
         if segments and _follows(segments[-1], char, _GAP):
             segments[-1] = _joined(segments[-1], char)
         else:
@@ -105,8 +122,19 @@ def _follows(left: _Segment, right: _Segment, most: float) -> bool:
     return overlap > 0.4 * min(left.height, right.height) and -0.3 * left.height < gap < most * left.height
 
 
+def _is_raised(left: _Segment, right: _Segment) -> bool:
+    """right 是 left 的上标。"""
+    return right.height < 0.85 * left.height and right.y1 < left.y1 - 0.1 * left.height
+
+
+def _is_footnote(left: _Segment, right: _Segment) -> bool:
+    """数、名称后面的注号：`13¹` 是 13 与第 1 条注，不是 131；10 后面的是几次方。"""
+    is_noted = re.search(r"[\d)）一-鿿]$", left.text) and not re.search(r"10(\^\d*)?$", left.text)
+    return bool(is_noted) and right.text.isdigit() and _follows(left, right, _GAP) and _is_raised(left, right)
+
+
 def _joined(left: _Segment, right: _Segment) -> _Segment:
-    raised = right.height < 0.85 * left.height and right.y1 < left.y1 - 0.1 * left.height
+    raised = _is_raised(left, right)
     space = right.x0 - left.x1 > _SPACE * left.height and left.text[-1].isascii() and right.text[0].isascii()
     between = "^" if raised and re.search(r"10$", left.text) and right.text.isdigit() else " " if space else ""
     box = {edge: min(getattr(left, edge), getattr(right, edge)) for edge in ("x0", "y0")}
@@ -128,23 +156,55 @@ def _is_drawn(pixels: np.ndarray, quads: np.ndarray) -> np.ndarray:
     return np.array(contrasts) >= max(_FAINT * np.median(contrasts), 8)
 
 
-def _agrees(pixels: np.ndarray, segments: list[_Segment], quads: np.ndarray, reader: TextReader) -> bool:
-    """每种字体的数字，由像素认出来的是不是一样：字体可以把 5 说成 8。没有带数字的段，就不像化验单。"""
-    by_font: dict[int, list[int]] = {}
+def _checked(
+    pixels: np.ndarray, segments: list[_Segment], quads: np.ndarray, reader: TextReader
+) -> list[tuple[str, float]] | None:
+    """各段的文字与把握，带数字、阴性阳性的都由像素认一遍对过；看见的分明是另一个的，为 None：整页由像素认。
+
+    没有带数字的段，就不像化验单，也为 None。
+    """
+    places = [at for at, one in enumerate(segments) if _is_value(one.text)]
+    seen = dict(zip(places, reader.recognize(pixels, _with_neighbours(quads, places)), strict=True)) if places else {}
+    if not any(re.search(r"\d", one.text) for one in segments):
+        return None
+    texts = []
     for at, one in enumerate(segments):
-        if re.search(r"\d", one.text):
-            by_font.setdefault(one.font, []).append(at)
-    for places in by_font.values():
-        sample = places[:: max(1, len(places) // _SAMPLES)][:_SAMPLES]
-        seen = reader.recognize(pixels, quads[sample])
-        same = sum(_digits(segments[at].text) == _digits(text) for at, (text, _) in zip(sample, seen, strict=True))
-        if same < _AGREEING * len(sample):
-            return False
-    return bool(by_font)
+        text, score = seen.get(at, (one.text, 1.0))
+        if _UNKNOWN in one.text:
+            texts.append((text, score))
+        elif _essence(text) == _essence(one.text):
+            texts.append((one.text, 1.0))
+        elif score >= _CLEARLY:
+            return None
+        else:
+            texts.append((one.text, _DOUBTED))
+    return texts
 
 
-def _digits(text: str) -> str:
-    return re.sub(r"[^\d]", "", text)
+def _with_neighbours(quads: np.ndarray, places: list[int]) -> np.ndarray:
+    """places 那几段的四角，左右各放宽一个字，不到邻段：文字层是 71 而图里是 710 的，只看 71 的框看不出来。"""
+    wider = quads[places].copy()
+    x0, y0, x1, y1 = quads[:, 0, 0], quads[:, 0, 1], quads[:, 2, 0], quads[:, 2, 1]
+    for one, at in zip(wider, places, strict=True):
+        room = _ONE_CHARACTER * (y1[at] - y0[at])
+        is_beside = (np.minimum(y1, y1[at]) > np.maximum(y0, y0[at])) & (np.arange(len(quads)) != at)
+        left = min([room, *(x0[at] - x1)[is_beside & (x1 <= x0[at])]])
+        right = min([room, *(x0 - x1[at])[is_beside & (x0 >= x1[at])]])
+        one[[0, 3], 0] -= left
+        one[[1, 2], 0] += right
+    return wider
+
+
+def _is_value(text: str) -> bool:
+    return _UNKNOWN in text or bool(_essence(text)) and not _LONG_NUMBER.search(text)
+
+
+def _essence(text: str) -> str:
+    """一段里定高低的字：数、小数点、比较符、负号与阴阳；单位里的不算。"""
+    plain = _COUNT_UNIT.sub("", normalize(text)).replace("≤", "<").replace("≥", ">").replace("十", "+")
+    plain = re.sub(r"(?<=\d),(?=\d)", ".", plain)
+    minus = "-" if re.match(r"-\d", plain) else ""
+    return minus + re.sub(r"[^\d.<>+±阴阳]", "", plain).strip(".")
 
 
 def _is_covered(quad: np.ndarray, quads: np.ndarray) -> bool:
