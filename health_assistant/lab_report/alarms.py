@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import Direction, analytes_by_code
-from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.interval import Interval, Value
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.marks import flag_says, plain_flag
 from health_assistant.lab_report.matching import implied_unit
@@ -30,10 +30,14 @@ HURRY = "尽快就医"
 CHECK = "请马上核对原件"
 _CRITICAL_FLAG = re.compile(r"危|!!|CRIT|PANIC|警")
 _OFF_THE_SCALE = re.compile(r"hi|lo|不凝|未凝|测不出|无法(检|测)|超出|溢出|[<>]+$|\D*检[测出][上下]?限", re.IGNORECASE)
-_ONLY_NUMBER = re.compile(
-    r"[^\d<>≤≥＜＞-]{0,6}(\d+(?:\.\d+)?)(?:\s*[/／、;；]\s*(\d+(?:\.\d+)?))?(?:[^\d<>≤≥＜＞-]{0,12}|\s*[(（][^()（）]{0,24}[)）])"
+_NUMBER = r"\d+(?:\.\d+)?"
+_AGAIN = r"(?:更正|复[查核测]|重测)"
+_ONLY_NUMBERS = re.compile(
+    rf"[^\d<>≤≥＜＞-]{{0,6}}{_NUMBER}(?:(?:\s*[/／、;；→]\s*|\s+)(?:{_AGAIN}[:：]?)?\s*{_NUMBER}|\s*{_AGAIN}[:：]?\s*{_NUMBER}){{0,2}}"
+    rf"(?:[^\d<>≤≥＜＞-]{{0,12}}|\s*[(（][^()（）]{{0,24}}[)）])"
 )
-"""看不懂的结果里，括号以外只有一个数：`6.9(溶血)`、`6.9(第2次)`，或测了两次的两个数：`6.9/6.8`。"""
+"""看不懂的结果里，括号以外只有一个数：`6.9(溶血)`、`6.9(第2次)`，或测了两次的几个数：`6.9/6.8`、`4.2 更正:6.9`。"""
+_IN_BRACKETS = re.compile(rf"[(（]\s*(?:{_AGAIN}[:：]?)?\s*({_NUMBER})\s*[)）]")
 _LOST_DIGIT = re.compile(r"\D*\.\d")
 _IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期)|临床诊断|备注")
 _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
@@ -208,8 +212,7 @@ def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | Non
         return None, None
     span, usual = span_of(finding.interval), span_of(analyte.reference or analyte.general)
     believes = span is not None and _is_believable(span, usual, finding)
-    numbers = _ONLY_NUMBER.fullmatch(finding.result.strip()) if finding.value is None else None
-    values = [parse_result(number) for number in numbers.groups() if number] if numbers else [finding.value]
+    values = [finding.value] if finding.value is not None else _numbers_in(finding.result) or [None]
     if believes:
         grades = [grade_value(value, finding.compared_unit or analyte.unit, analyte, person, span) for value in values]
     else:
@@ -219,6 +222,14 @@ def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | Non
     doubtful = finding.lacks_unit or finding.interval is None or (span and not believes)
     says = severity == "grave" or finding.flag == "unknown" or (finding.flag in ABNORMAL_FLAGS and doubtful)
     return (severity, way) if says else (None, None)
+
+
+def _numbers_in(result: str) -> list[Value | None]:
+    """看不懂的结果里可能是结果的几个数，括号里另写的一个（`4.2(复查6.9)`）也是；别的字里的（日期、时间）不是。"""
+    plain = _IN_BRACKETS.sub(r"/\1", result.strip())
+    if not _ONLY_NUMBERS.fullmatch(plain):
+        return []
+    return [parse_result(number) for number in re.findall(_NUMBER, re.sub(r"[(（].*", "", plain))]
 
 
 def _is_believable(span: Interval, usual: Interval | None, finding: Finding) -> bool:

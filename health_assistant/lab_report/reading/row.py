@@ -100,6 +100,8 @@ class Row:
         elif box.kind != "text" or self.result.kind == "text" or _is_positive(box.text):
             # 数旁边的文字是备注或印章，不是另一个结果；说阳性的除外
             self.doubt = _TWO_RESULTS
+            if self.result.kind == box.kind == "number" and self.result.text != box.text:
+                self.result = join_boxes(self.result, box, " ")  # 照印着的写出来，哪个危险都要说
 
     def add_limits(self, box: TextBox) -> None:
         """放入参考范围；第二段只能是分组范围的另一半。数旁边的 `-`、`+` 说偏低、偏高（血球仪），不是范围。"""
