@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from health_assistant.lab_report.reading.page import to_text_boxes
-from health_assistant.lab_report.reading.tables import group_lines
+from health_assistant.lab_report.reading.rows import find_rows
+from health_assistant.lab_report.reading.tables import find_tables, group_lines
+from health_assistant.lab_report.reading.text import TextBox
 
 HEIGHT, WIDTH = 24, 1400
 COLUMNS = [(0.0, 3, 9), (0.28, 1.5, 3.5), (0.42, 1, 2.5), (0.58, 2, 4), (0.75, 2, 5), (0.88, 0.8, 4)]
@@ -50,3 +52,23 @@ def test_cells_of_a_row_stay_together_on_bent_paper(bend, seed):
     mixed = [line for line in lines if len(line) > 1]
     split = len(lines) - len({row for row, _ in cells})
     assert (mixed, split) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["白细胞 中性粒细胞计数 淋巴细胞计数 单核细胞计数 嗜酸性粒细胞计数 嗜碱性粒细胞计数 红细胞 血红蛋白 血小板"],
+)
+@pytest.mark.parametrize("header", ["项目 结果 参考范围", ""])
+@pytest.mark.parametrize("drift", [60, -60])
+def test_ranges_that_slide_by_a_row_are_doubted(names, header, drift):
+    """范围一列在上面错开了一整行，往下渐渐对上。"""
+    cells = [(x, 0, text) for x, text in zip((0, 400, 700), header.split(), strict=False)]
+    last = len(names.split()) - 1
+    for at, name in enumerate(names.split()):
+        slid = drift * (1 - at / last)
+        cells += [(0, 60 + 60 * at, name), (400, 60 + 60 * at, f"{at + 1}.5")]
+        cells += [(700, 60 + 60 * at + slid, f"{at + 1}.0-{at + 2}.0")]
+    boxes = [TextBox(text, 0.99, x, y, x + 150, y + 24, y + 12, x, x + 150) for x, y, text in cells]
+    rows = [row for table in find_tables(group_lines(boxes)) for row in find_rows(table)]
+    wrong = [row for row in rows if row.result and row.limits and row.limits[0].text[0] != row.result.text[0]]
+    assert wrong and all(row.doubt for row in wrong)

@@ -10,7 +10,7 @@ from health_assistant.lab_report.reading.cells import classify, is_known
 from health_assistant.lab_report.reading.other_papers import has_lab_title, other_papers, reads_like_another
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.report import ReadReport
+from health_assistant.lab_report.report import Origin, ReadReport
 from health_assistant.lab_report.units import kind_of_unit
 
 _LAB_WORDS = re.compile(
@@ -58,14 +58,19 @@ _BLOOD_WORDS = re.compile(
     r"(?i)serum|plasma|whole blood|blood (count|gas)|ha?em(o|at)|platelet|[wr]bc count|creatinine|sodium|potassium"
 )
 """英文单子表里的小题目；血、尿印在一页的不算尿：血钾按尿看，要命的也看不出来。"""
+_FLUID = re.compile(r"脑脊液|CSF|积液|胸水|腹水|关节液|滑液|透析液|cerebrospinal|pleural|ascit|synovial", re.IGNORECASE)
+"""这样的标本里的数不能当作血的，不正常的要紧。"""
 _STAFF = re.compile(r"(?i)\b(dr|md|dnb|consultant|pathologist|department|dept)\b|laborator(y|ies)")
 """医生、科室与实验室的名称：签名里的 Haematology 不说明这一页有血。"""
 _PANEL = re.compile(r"[一-鿿]{0,8}(常规|分析|生化|干化学|镜检|检查)([(（][^()（）]*[)）])?")
 """题目下面另起一行的小题目（`尿液分析`）。"""
 
 
-def read_head(lines: list[list[TextBox]]) -> dict[str, Any]:
-    """页眉里的报告类型、性别、年龄；没有印的为空。科别、诊断说是孕妇的（没有年龄的还有孩子），添在报告类型后面。"""
+def read_head(lines: list[list[TextBox]], origin: Origin | None = None) -> dict[str, Any]:
+    """页眉里的报告类型、性别、年龄；没有印的为空。
+
+    科别、诊断说是孕妇的（没有年龄的还有孩子），标本（origin 里的）是脑脊液、积液一类的，添在报告类型后面。
+    """
     texts = [" ".join(box.text for box in line) for line in lines]
     page = "\n".join(texts)
     table = next((at for at, text in enumerate(texts) if len(set(_TABLE_HEAD.findall(text))) >= 2), len(texts))
@@ -86,7 +91,9 @@ def read_head(lines: list[list[TextBox]]) -> dict[str, Any]:
     if not report_type and not any(_BLOOD_WORDS.search(text) for text in texts if not _STAFF.search(text)):
         report_type = next((text for text in texts if _URINE_TITLE.search(text) and len(text) < 30), "")
     about = _about_person(page, "\n".join(head), report_type, sex, age)
-    return {"report_type": " ".join(filter(None, (report_type, about))), "sex": sex, "age": age}
+    specimen = origin["specimen"].value if origin and "specimen" in origin else ""
+    fluid = specimen if _FLUID.search(specimen) and specimen not in report_type else ""
+    return {"report_type": " ".join(filter(None, (report_type, fluid, about))), "sex": sex, "age": age}
 
 
 def _read_sex(page: str, person: str) -> Literal["男", "女"] | None:

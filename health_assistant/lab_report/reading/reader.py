@@ -49,8 +49,7 @@ ENGINE_NAME = "embedded-report-reader"
 MAX_PIXELS = 13_000_000
 """再大的图缩成一半大来读，省内存；识别只用到长边 1600 左右。"""
 _SUSCEPTIBILITY = re.compile(r"(?i)^(抗菌药物|抗生素)(名称)?$|折点|药敏|敏感度$|susceptib\w++(?! of| to)|breakpoint")
-_MIN_CUT = 3
-_MIN_NAMED = 3
+_MIN_CUT, _MIN_NAMED = 3, 3
 """认得的名称有这么多后面印着冒号，就是名称都印着冒号的单子：冒号不要，姓名、性别一类的照旧。"""
 MIN_BOXES = 4
 """认得清的文字不到这么多段，就是没有拍清楚。"""
@@ -224,7 +223,8 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         unread += sum(count_dashed(table, rows, gray, boxes) for table, rows in zip(tables, rows_of, strict=True))
     if unread:
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
-    return Reading(items=read, engine=ENGINE_NAME, notices=notices, origin=_origin(lines, page), **read_head(lines))
+    origin = _origin(lines, page)
+    return Reading(items=read, engine=ENGINE_NAME, notices=notices, origin=origin, **read_head(lines, origin))
 
 
 def _origin(lines: list[list[TextBox]], page: Page) -> Origin:

@@ -80,6 +80,11 @@ class Row:
         elif self.code is None and box.text.isascii():
             self.code = box
 
+    def has_value(self) -> bool:
+        """有结果或范围；只有文字的结果也可能是盖在上面的印章。"""
+        is_typed = self.result is not None and self.result.kind != "text"
+        return is_typed or bool(self.limits or self.low or self.high)
+
     def set_result(self, box: TextBox) -> None:
         """放入结果。箭头常被识别成数字 1：已有一个“结果”时，后来的才是真结果，先前的是箭头的候选。"""
         if box.kind == "number" and [one.text for one in self.limits] in (["+"], ["十"]):

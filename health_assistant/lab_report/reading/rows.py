@@ -8,13 +8,20 @@ from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cards import find_headless_rows
 from health_assistant.lab_report.reading.cells import is_known, split_name
-from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, has_item_name, is_item, is_subline, joins
+from health_assistant.lab_report.reading.row import (
+    NOT_AN_ITEM,
+    Row,
+    has_item_name,
+    is_item,
+    is_subline,
+    joins,
+)
 from health_assistant.lab_report.reading.seating import seat_line
+from health_assistant.lab_report.reading.shifts import doubt_shifted
 from health_assistant.lab_report.reading.tables import Table, join_boxes
 from health_assistant.lab_report.reading.text import has_chinese
 
 _NAMELESS = "没有读出这一行的项目名称"
-_SHIFTED = "名称与结果上下没有对齐，可能错开了一行"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
 """写着界限的，不是日期与时间。"""
 _METHOD_LINE = re.compile(r"[(（][^()（）]*[)）]")
@@ -36,7 +43,9 @@ _ABOUT_SHEET = re.compile("仅对|负责")
 def find_rows(table: Table) -> list[Row]:
     """一张子表里的检验项目，从上到下。"""
     if not table.columns.has_header or "name" not in table.columns.spans:
-        return find_headless_rows(table)
+        headless = find_headless_rows(table)
+        doubt_shifted(headless)
+        return headless
     rows = _headed_rows(table)
     items = [row for row in rows if is_item(row, True)]
     # 字小得多的是图上的标注
@@ -52,17 +61,8 @@ def find_rows(table: Table) -> list[Row]:
         is_inside = row.anchor.line < end or is_finding or _goes_on(kept, row) and not _is_note(row)
         if row in items or _may_be_item(row) and not _is_section(row, rows[at + 1 : at + 4]) and is_inside:
             kept.append(row)
-    _doubt_shifted(kept)
+    doubt_shifted(kept)
     return kept
-
-
-def _doubt_shifted(rows: list[Row]) -> None:
-    """照片弯了，结果渐渐比名称低半行：上面一项没有结果，下面一个结果没有名称，中间对不齐的可能都是上一项的。"""
-    empty = [at for at, row in enumerate(rows) if row.name and not _has_value(row)]
-    nameless = [at for at, row in enumerate(rows) if row.result and not row.name]
-    for row in rows[empty[0] : nameless[-1]] if empty and nameless else ():
-        if row.name and row.result and abs(row.result.line - row.name.line) > 0.15 * row.name.height:
-            row.doubt = row.doubt or _SHIFTED
 
 
 def _goes_on(above: list[Row], row: Row) -> bool:
@@ -133,7 +133,7 @@ def _headed_rows(table: Table) -> list[Row]:
         if is_method and not (row.result and (row.limits or row.unit)):
             row.name = None  # 旁边的范围是上面那一项折下来的
     named = [row for row in lines if row.name]
-    valued = [row for row in named if _has_value(row)]
+    valued = [row for row in named if row.has_value()]
     pitch = median([below.anchor.line - above.anchor.line for above, below in pairwise(valued)] or [0.0])
     # 名称单独一行、代号与结果在下一行的单子：每一项都这样，不是一个小标题
     under = _names_under_codes(lines)
@@ -147,7 +147,7 @@ def _headed_rows(table: Table) -> list[Row]:
     hangs = not any(row.limits and not row.name and row.anchor.line < named[0].anchor.line for row in lines if named)
     rows: list[Row] = []
     for row, below in zip_longest(lines, lines[1:]):
-        is_bare = row.name and not _has_value(row)
+        is_bare = row.name and not row.has_value()
         near = [] if row.name else _nearest(row, named, hangs)
         kinds = [box.kind for box in (row.result, *row.limits) if box]
         if row in under:
@@ -194,15 +194,9 @@ def _has_good_tier(row: Row) -> bool:
     return limits is not None and isinstance(limits.interval, Interval) and bool(_GOOD_TIER.search(limits.text))
 
 
-def _has_value(row: Row) -> bool:
-    """有结果或范围；只有文字的结果也可能是盖在上面的印章。"""
-    is_typed = row.result is not None and row.result.kind != "text"
-    return is_typed or bool(row.limits or row.low or row.high)
-
-
 def _is_title_of(above: Row, below: Row) -> bool:
     """above 只有中文名称；结果在下面一行，跟着代号，或跟着名称换行印的下半截。"""
-    if not (above.name and below.name) or _has_value(above) or not _has_value(below):
+    if not (above.name and below.name) or above.has_value() or not below.has_value():
         return False
     near = below.anchor.line - above.anchor.line < 2.2 * above.anchor.height
     is_aligned = near and abs(above.name.start - below.name.start) < 2 * above.name.height
@@ -218,8 +212,8 @@ def _with_codes_below(lines: list[Row]) -> list[Row]:
     for row in lines:
         host, values = kept[-2:] if len(kept) > 1 else (row, row)
         # IgM 是名称换行印的下半截
-        is_code = row.name and not _has_value(row) and not re.search("[一-鿿]|^Ig[A-Z]$", row.name.text)
-        is_between = host.name and not _has_value(host) and not values.name and _has_value(values)
+        is_code = row.name and not row.has_value() and not re.search("[一-鿿]|^Ig[A-Z]$", row.name.text)
+        is_between = host.name and not host.has_value() and not values.name and values.has_value()
         near = row.anchor.line - host.anchor.line < 3 * row.anchor.height
         if is_code and is_between and near and abs(row.name.start - host.name.start) < row.name.height:
             host.code = row.name
@@ -231,13 +225,13 @@ def _with_codes_below(lines: list[Row]) -> list[Row]:
 
 def _names_under_codes(lines: list[Row]) -> list[Row]:
     """只有中文名称、印在代号与结果下面的那些行；第一项的上面没有这样的一行，多半的项下面都有，离得也不比下一项远。"""
-    coded = [row for row in lines if row.name and _has_value(row) and not (row.code or has_chinese(row.name.text))]
+    coded = [row for row in lines if row.name and row.has_value() and not (row.code or has_chinese(row.name.text))]
     under = [
         row
         for above, row, below in zip(lines, lines[1:], [*lines[2:], None], strict=False)
         if above in coded
         and row.name
-        and not _has_value(row)
+        and not row.has_value()
         and has_chinese(row.name.text)
         and not NOT_AN_ITEM.search(row.name.text)
         and abs(row.name.start - above.name.start) < 2 * row.name.height
@@ -271,7 +265,7 @@ def _is_first_line_of(above: Row, row: Row) -> bool:
 
     或 above 认得，row 的左边印的是方法（BILIRUBIN, TOTAL / Vanadate Oxidation）。
     """
-    if above.name is None or _has_value(above) or not _has_value(row):
+    if above.name is None or above.has_value() or not row.has_value():
         return False
     is_tight = row.anchor.line - above.anchor.line < 1.2 * row.name.height
     if not is_tight or abs(row.name.start - above.name.start) >= row.name.height:
@@ -283,7 +277,7 @@ def _is_first_line_of(above: Row, row: Row) -> bool:
 
 def _is_upper_half(row: Row, above: Row, below: Row | None) -> bool:
     """名称换行印在结果的上下两边时的上半截：下一行有结果而没有名称，离它比上一项近。"""
-    if below is None or below.name or not _has_value(below) or not _has_value(above):
+    if below is None or below.name or not below.has_value() or not above.has_value():
         return False
     return below.anchor.line - row.anchor.line < 0.8 * (row.anchor.line - above.anchor.line)
 
@@ -306,7 +300,7 @@ def _nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
     height = orphan.anchor.height
     gaps = [abs(below.anchor.line - above.anchor.line) for above, below in pairwise(named)]
     reach = 0.75 * height if orphan.result else 0.95 * min(median(gaps) if gaps else 3 * height, 3.5 * height)
-    if not orphan.result and sum(map(_has_value, named)) == 1:
+    if not orphan.result and sum(map(Row.has_value, named)) == 1:
         reach = 6 * height  # 一页只有一项：下面一段里的范围只会是它的
 
     def distance(row: Row) -> float:
@@ -314,7 +308,7 @@ def _nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
 
     def order(row: Row) -> tuple[bool, bool, float]:
         # 没有值、也不认得的名称多半是说明
-        is_note = not (_has_value(row) or is_known(row.name.text))
+        is_note = not (row.has_value() or is_known(row.name.text))
         # 只有范围的才会是上面一项折下来的；单独一个标记属于最近的
         may_hang = hangs and orphan.limits and row.limits and not orphan.result and row.anchor.line < orphan.anchor.line
         return is_note, not may_hang, distance(row)
