@@ -31,7 +31,8 @@ CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8")
         ("4.84", "number"), ("-3.1", "number"), ("3.5-9.5", "range"), ("-3-3", "range"), ("<0.01", "bound"),
         (">5.31", "bound"), ("阴性(-)", "term"), ("2+", "term"), ("10^9/L", "unit"), ("×10~9/L", "unit"),
         ("mmol/L", "unit"), ("%", "unit"), ("↑", "mark"), ("LL!", "mark"), ("偏高", "mark"), ("黄色", "text"),
-        ("白细胞计数", "text"),
+        ("白细胞计数", "text"), ("微白蛋白/尿肌酐", "text"), ("毫摩尔/升", "unit"), ("个/高倍视野", "unit"),
+        ("1000/Cumm", "unit"), ("thou/cumm", "unit"), ("mm/hr", "unit"), ("毫克/24小时", "unit"),
         ("男130-175女115-150", "range"),
     ],
 )  # fmt: skip
