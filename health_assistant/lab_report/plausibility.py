@@ -59,7 +59,7 @@ def value_doubt(
 
 
 def misprints_unit(result: Value | None, limits: ReferenceRange | None, unit: str, analyte: Analyte) -> bool:
-    """140 mmol/L 的血红蛋白对 130-175，0.3 μg/L 的 D-二聚体对 0-0.5：结果与范围合得上，照印着的单位谁也不会有。"""
+    """140 mmol/L 的血红蛋白对 130-175，39.2 L/L 的压积对 42-49：照印着的单位谁也不会有，照常用的单位正常或只差一点。"""
     if not isinstance(result, Interval) or not isinstance(limits, Interval) or limits.high is None:
         return False
     both = (result, Interval(limits.high, limits.high))
@@ -69,7 +69,8 @@ def misprints_unit(result: Value | None, limits: ReferenceRange | None, unit: st
         _is_near(limits.low, usual.low, 4) and _is_near(limits.high, usual.high, 4)
         for usual in (*analyte.known_intervals, *analyte.general_intervals)
     )
-    return is_unreal and is_usual and result.inside(limits)
+    is_slightly_out = _is_near(result.low, limits.low) or _is_near(result.high, limits.high)
+    return is_unreal and is_usual and (result.inside(limits) or is_slightly_out)
 
 
 def misread_doubt(observed: Observation, limits: ReferenceRange, is_newborn: bool = False) -> str | None:
