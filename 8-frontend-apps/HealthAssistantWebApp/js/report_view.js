@@ -194,9 +194,13 @@ function pointAt(index) {
   highlight(index);
 }
 
-// 建议里第一段提到它的话：标题优先，几项放在一起说的在列表里；没有提到的，去建议的开头
+// 建议里第一段提到它的话：标题优先，几项放在一起说的在列表里；没有提到的，去建议的开头。
+// 别的行的名称里有它的（肌钙蛋白I 里的钙），不算提到
 function goToAdvice({ name }) {
-  const mentions = (selector) => [...advice.querySelectorAll(selector)].find((node) => name && node.textContent.includes(name));
+  const names = [...result.querySelectorAll(".row")].map((row) => row.dataset.name);
+  const longer = names.filter((other) => other !== name && other.includes(name)).sort((a, b) => b.length - a.length);
+  const own = (text) => longer.reduce((rest, other) => rest.replaceAll(other, "\n"), text);
+  const mentions = (selector) => [...advice.querySelectorAll(selector)].find((node) => name && own(node.textContent).includes(name));
   const place = mentions("h3, h4") ?? mentions("li, p") ?? element("advice-title");
   const fold = place.closest("details");
   if (fold) fold.open = true;
