@@ -168,28 +168,20 @@ function openDoubt(item) {
   return item.doubt === undefined && item.flag === "unknown" ? item.note : (item.doubt ?? null);
 }
 
-// 两个读者读得不一样、其中一个危急的话（见阶段 7 的 verification）：说的是哪一行，另一个读成什么。存下的可能是另一种语言的
-const ALARMS = [
-  /^请马上核对原件：(.*) 两个读者读得不一样，其中一个读成 (.*)；如果/,
-  /^Check the original at once: two readers read (.*) differently, one of them as (.*); if /,
-];
+// 一行读成危急的话
+const ALARM = /^(?:请马上核对原件：|Check .*? read )(.*) (?:两个读者.*读成|differently, .* as) (.*)(?:；如果|; if )/;
 
-/** 这句话说的是 items 里的哪几行；不是警报的没有。名称要整个一样：肌钙蛋白I 的警报里也有“钙”字。 */
-function rowsInAlarm(words, items) {
-  const found = ALARMS.map((alarm) => words.match(alarm)).find(Boolean);
-  if (!found) return [];
-  const [, said, reading] = found;
-  const exact = items.filter(({ name }) => name === said);
-  // 英文的话里，印着的名称写在英文名后面的括号里
-  const named = exact.length ? exact : items.filter(({ name }) => name && said.endsWith(` (${name})`));
-  return named.length > 1 ? named.filter((item) => item.other_reading === reading) : named;
+// 名称要整个一样：肌钙蛋白I 里也有“钙”
+function isAlarmOf({ name, other_reading: reading }, words) {
+  const [, said, other] = words.match(ALARM) ?? [];
+  return other && other === reading && (said === name || said.endsWith(` (${name})`));
 }
 
 /** 第 index 行换成人填的 fields，其余照旧。 */
 export function correctRow(report, index, fields) {
   const items = report.items.map((item, i) => (i === index ? { ...item, ...fields, corrected: true } : item));
-  // 说这一行也许危急的话，人核对过就不用再说；几行的话一字不差的，一行只去一句
-  const own = report.doubts?.findIndex((words) => rowsInAlarm(words, report.items).includes(report.items[index]));
+  // 说这一行也许危急的话，核对过就不用再说
+  const own = report.doubts?.findIndex((words) => isAlarmOf(report.items[index], words));
   const doubts = report.doubts?.filter((words, i) => i !== own);
   return { ...report, items, doubts };
 }

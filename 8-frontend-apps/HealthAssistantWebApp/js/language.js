@@ -20,17 +20,12 @@ export function t(parts, ...values) {
   return (words[key] ?? key).replace(/\{(\d)\}/g, (_, at) => values[at]);
 }
 
-// 存下的结果可能是用另一种语言写的，中文的网页又不读 en.js：急话的开头，两种语言都写在这里
-const HURRY = ["尽快就医", "Seek medical care now"];
-const CHECK = ["请马上核对原件", "Check the original at once"];
+// 存下的可能是另一种语言的
+const URGENT = [/^(尽快就医|Seek medical care now)/, /^(请马上核对原件|Check the original at once)/, /^/];
 
-/** 服务器的一句话有多急：0 叫人尽快就医，1 请人马上核对，2 都不是。 */
-export function urgencyOf(notice) {
-  const at = [HURRY, CHECK].findIndex((openings) => openings.some((words) => notice.startsWith(words)));
-  return at < 0 ? 2 : at;
-}
+/** 0 最急，2 不急。 */
+export const urgencyOf = (notice) => URGENT.findIndex((opening) => opening.test(notice));
 
-/** 有没有急话。 */
 export const hasAlarm = (notices) => notices.some((notice) => urgencyOf(notice) < 2);
 
 export const hasChinese = (text) => /[一-鿿]/.test(text);

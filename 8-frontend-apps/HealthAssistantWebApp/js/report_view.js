@@ -129,7 +129,6 @@ const spoken = (value) => (language === "en" ? t(value).replace(/岁$/, " years"
 
 /** 一句话：本次几项，几项异常。 */
 export function summarize({ items, notices = [], doubts = [] }) {
-  // 有急话的，不说没有看到异常
   const calm = hasAlarm(notices) ? t("有的也许要紧") : t("没有看到异常");
   const abnormal = items.filter(isAbnormal).length;
   const unsure = items.filter(needsCheck).length;
@@ -196,13 +195,9 @@ function pointAt(index) {
   highlight(index);
 }
 
-// 建议里第一段提到它的话：标题优先，几项放在一起说的在列表里；没有提到的，去建议的开头。
-// 别的行的名称里有它的（肌钙蛋白I 里的钙），不算提到
+// 建议里第一段提到它的话：标题优先，几项放在一起说的在列表里；没有提到的，去建议的开头
 function goToAdvice({ name }) {
-  const names = [...result.querySelectorAll(".row")].map((row) => row.dataset.name);
-  const longer = names.filter((other) => other !== name && other.includes(name)).sort((a, b) => b.length - a.length);
-  const own = (text) => longer.reduce((rest, other) => rest.replaceAll(other, "\n"), text);
-  const mentions = (selector) => [...advice.querySelectorAll(selector)].find((node) => name && own(node.textContent).includes(name));
+  const mentions = (selector) => [...advice.querySelectorAll(selector)].find((node) => name && node.textContent.includes(name));
   const place = mentions("h3, h4") ?? mentions("li, p") ?? element("advice-title");
   const fold = place.closest("details");
   if (fold) fold.open = true;
@@ -218,11 +213,10 @@ function showNotices({ notices: said, triage }) {
   box.hidden = notices.length === 0;
   box.dataset.critical = isCritical;
   const [first = "", ...others] = notices;
-  // 急话（没有把握的危急值也是）到叫人去急诊的一句为止最醒目，没有这一句的只是头一句，免得一屏都是红字
-  const loud = first.match(/^.*?(急诊|emergency).*?(。|\.( |$))/s) ?? first.match(/^.*?(。|\.( |$))/s);
-  const lead = isCritical ? (loud?.[0] ?? first) : "";
+  // 急话（没有把握的危急值也是）到叫人去急诊的一句为止最醒目，免得一屏都是红字
+  const lead = isCritical ? (first.match(/^(.*?(急诊|emergency))?.*?(。|\.( |$))/s)?.[0] ?? first) : "";
   box.replaceChildren(make("p", "", lead && make("strong", "", lead), first.slice(lead.length)), ...others.map((notice) => make("p", "", notice)));
-  // 危急值、也许危急的要最先看到；其余的提示不抢在一句话前面
+  // 危急值要最先看到；其余的提示不抢在一句话前面
   element("headline")[isCritical ? "before" : "after"](box);
 }
 
