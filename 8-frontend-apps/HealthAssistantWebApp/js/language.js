@@ -1,5 +1,4 @@
 // 页面说的话。中文写在代码与网页里，就是键；英文在 en.js，没有英文的照说中文，标明是中文。
-
 const root = document.documentElement;
 let words = {};
 if (root.lang === "en") {
@@ -25,7 +24,6 @@ const URGENT = [/^(尽快就医|Seek medical care now)/, /^(请马上核对原�
 
 /** 0 最急，2 不急。 */
 export const urgencyOf = (notice) => URGENT.findIndex((opening) => opening.test(notice));
-
 export const hasAlarm = (notices) => notices.some((notice) => urgencyOf(notice) < 2);
 
 export const hasChinese = (text) => /[一-鿿]/.test(text);

@@ -1,5 +1,4 @@
 // 等的时候到哪一步；把服务器判断好的化验单画成网页。这里只显示，不判断：高低、分级、提示都来自服务器。
-
 import { element, make, makeButton, safeNodes } from "./dom.js";
 import { hasAlarm, language, t, urgencyOf } from "./language.js";
 import { highlight } from "./photo_view.js";
