@@ -7,7 +7,8 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from medical_report.spoken import to_html
+from medical_report.spoken import Language, report_json, to_html
+from medical_report.verification import assess_verified
 from outcome_sheets import compose_advice
 from sample_report import SAMPLE, STAGE, row_box
 
@@ -36,6 +37,9 @@ CRITICAL = PrintedRow(name="钾", code="K", result="7.1", unit="mmol/L", referen
 UNPRINTED = PrintedRow(name="钠", code="Na", result="140", unit="mmol/L")
 CONTRADICTED = PrintedRow(name="氯", code="Cl", result="103", unit="mmol/L", reference_range="99-110", mark="↑")
 UNKNOWN_RANGE = PrintedRow(name="某项", code="XYZ", result="12", unit="U/L")
+CALCIUM = PrintedRow(name="钙", code="Ca", result="2.31", unit="mmol/L", reference_range="2.11-2.52")
+TROPONIN = PrintedRow(name="肌钙蛋白I", code="cTnI", result="0.02", unit="ng/mL", reference_range="0-0.04")
+"""名称里有“钙”，不是钙。"""
 MIXED = [NORMAL, HIGH, LOW, POSITIVE, CRITICAL, UNPRINTED, CONTRADICTED, UNKNOWN_RANGE]
 EXAMPLE = [
     PrintedRow(name=name, code=code, result=result, unit=unit, reference_range=printed, mark=mark or None)
@@ -55,18 +59,22 @@ def answer(
     html: str = "",
     told: Sequence[ToldField] = (),
     origin: dict[str, str] | None = None,
+    other: list[PrintedRow] | None = None,
+    language: Language = "zh",
 ) -> str:
     """一次完整的 SSE 回答；end 之后的事件不发。
 
     html 代替真的建议；told 是性别、年龄里不是印着的；origin 是印着的时间、医院。
+    other 是另一个读者读的；language 是报告里的话用哪种语言。
     """
     evidence = rows or example_rows(len(items))
     read_rows = [ReadRow.of(item, **dict(one)) for item, one in zip(items, evidence, strict=True)]
     printed = {field: PrintedField(value=value) for field, value in (origin or {}).items()}
     reading = Reading(report_type="血细胞分析", sex="女", age="34岁", told=list(told), items=read_rows, origin=printed)
-    report = assess(reading)
+    seconds = [ReadRow.of(item) for item in other or []]
+    report = assess_verified(reading, reading.model_copy(update={"items": seconds})) if other else assess(reading)
     given = {"advice_html": html or to_html(compose_advice(report))}
-    report = report.model_dump(mode="json")
+    report = report_json(report, language)
     events = {
         "accepted": {"request_id": "1"},
         "report": report,

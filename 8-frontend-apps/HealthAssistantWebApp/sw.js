@@ -1,5 +1,4 @@
 // 只缓存网页自己的文件，好让它没有网也打得开；照片、结果、接口的回答一律不经过这里。
-
 const CACHE = "shell-v1";
 const SHELL = [
   "./", "manifest.webmanifest", "icons/icon.svg", "icons/icon-192.png", "examples/blood-count.png",

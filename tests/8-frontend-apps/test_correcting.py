@@ -5,11 +5,13 @@ import json
 import pytest
 from web_app import (
     ADVISE,
+    CALCIUM,
     CRITICAL,
     DONE,
     EXAMPLE,
     HIGH,
     NORMAL,
+    TROPONIN,
     UNPRINTED,
     example_rows,
     go_home,
@@ -31,7 +33,7 @@ def correct(page, name: str, **fields: str) -> None:
             row.locator("[name=mark]").select_option(value)
         else:
             row.locator(f"[name={field}]").fill(value)
-    row.get_by_text("按原件重新判断").click()
+    row.locator(".correct .primary").click()
 
 
 def wait_until_corrected(page) -> None:
@@ -65,6 +67,59 @@ def test_a_critical_value_nobody_is_sure_of_leads_as_loudly(page, report_server)
     assert page.inner_text("#tier") == "尽快急诊"
     assert page.inner_text("#notices").startswith("请马上核对原件：钾 7.1")
     assert page.get_attribute("#notices", "data-critical") == "true"
+
+
+@pytest.mark.parametrize(
+    ("browser_page", "language", "alarm", "today"),
+    [
+        ("page", "zh", "请马上核对原件：肌钙蛋白I", "今天就去"),
+        ("english_page", "en", "Check the original at once: two readers read Troponin I (肌钙蛋白I)", "Go today"),
+    ],
+)
+def test_correcting_a_row_keeps_the_alarm_of_another(request, report_server, browser_page, language, alarm, today):
+    """肌钙蛋白I 的警报里也有“钙”字：人核对的是钙，它不能跟着消失。"""
+    page = request.getfixturevalue(browser_page)
+    seen = [CALCIUM, TROPONIN.model_copy(update={"result": "5.20"})]
+    open_result(page, report_server, [CALCIUM, TROPONIN], other=seen, language=language)
+    page.locator("#rows summary").click()
+    for name, is_kept in (("钙", True), ("肌钙蛋白I", False)):
+        assert page.inner_text("#notices").startswith(alarm)
+        correct(page, name)  # 照原件看过，没有错
+        page.wait_for_selector(f".row[data-name={name}] .tag:not(.ask)", state="attached")
+        assert page.inner_text("#notices").startswith(alarm) == is_kept
+        assert page.inner_text("#tier-words").startswith(today) == is_kept
+
+
+ZH = "请马上核对原件：{} 两个读者读得不一样，其中一个读成 {}；如果它没有读错，就达到了危急值，要尽快就医。"
+EN = "Check the original at once: two readers read {} differently, one of them as {}; if that one is correct, more."
+
+
+@pytest.mark.parametrize(
+    ("rows", "index", "doubts", "gone"),
+    [
+        # 名称里含着它的
+        ([("钙", None), ("降钙素原", "120 ng/mL")], 0, [ZH.format("降钙素原", "120 ng/mL")], []),
+        ([("钙", None), ("降钙素原", "120 ng/mL")], 1, [ZH.format("降钙素原", "120 ng/mL")], [0]),
+        ([("钾", None), ("血钾", "7.9")], 0, [EN.format("Potassium (血钾)", "7.9")], []),
+        ([("钾", None), ("离子 (钾)", "7.9")], 0, [EN.format("离子 (钾)", "7.9")], []),
+        ([("钾", "7.9"), ("血钾", None)], 0, [EN.format("Potassium (钾)", "7.9")], [0]),
+        ([("Potassium", "7.9")], 0, [EN.format("Potassium", "7.9")], [0]),
+        # 同名的两行：看另一个读成什么；一字不差的，一行只去一句
+        ([("钾", "7.9"), ("钾", "2.0")], 1, [ZH.format("钾", "7.9"), ZH.format("钾", "2.0")], [1]),
+        ([("钾", "7.9"), ("钾", None)], 1, [ZH.format("钾", "7.9")], []),
+        ([("钾", "7.9"), ("钾", "7.9")], 1, [ZH.format("钾", "7.9")] * 2, [0]),
+        # 不是说一行的
+        ([("钾", "7.9")], 0, ["第 2 页没有读成：钾。", "请马上核对原件：钾。"], []),
+    ],
+)
+def test_only_the_alarm_of_the_corrected_row_goes(page, report_server, rows, index, doubts, gone):
+    items = [{"name": name, "other_reading": reading} for name, reading in rows]
+    page.goto(report_server)
+    left = page.evaluate(
+        "async ([report, index]) => (await import('/js/api.js')).correctRow(report, index, {}).doubts",
+        [{"items": items, "doubts": doubts}, index],
+    )
+    assert left == [words for at, words in enumerate(doubts) if at not in gone]
 
 
 def test_the_corrected_row_keeps_its_place_on_the_photo(page, report_server):

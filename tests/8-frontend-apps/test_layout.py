@@ -1,7 +1,23 @@
 """看像素：三种大小、大字、深色，各屏没有重叠、没有左右滚动，要紧的东西在眼前。"""
 
+import json
+
 import pytest
-from web_app import ANALYZE, EXAMPLE, MIXED, SAMPLE, answer, go_home, is_inside, open_home, open_result, reply_with
+from web_app import (
+    ANALYZE,
+    CRITICAL,
+    DONE,
+    EXAMPLE,
+    MIXED,
+    NORMAL,
+    SAMPLE,
+    answer,
+    go_home,
+    is_inside,
+    open_home,
+    open_result,
+    reply_with,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -86,6 +102,38 @@ def test_the_first_look_has_the_one_line_the_tier_and_an_abnormal_row(page, repo
         resize(page, size)
         for part in ("#summary", "#tier", ".row[data-name=血红蛋白] .row-head"):
             assert is_inside(page, part), (size, part)
+
+
+@pytest.mark.parametrize("size", [(390, 844), (1280, 800)])
+@pytest.mark.parametrize(
+    ("browser_page", "language"), [("page", "zh"), ("english_page", "en"), ("page", "en"), ("english_page", "zh")]
+)
+def test_a_grave_value_nobody_is_sure_of_comes_first(request, report_server, browser_page, language, size):
+    """也许危急的（糊成 69 的钾）与危急的一样最先看到；存下时是另一种语言写的也认得。不说没有看到异常。"""
+    page = request.getfixturevalue(browser_page)
+    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    blurred = CRITICAL.model_copy(update={"result": "69", "mark": None})
+    open_result(page, report_server, [NORMAL, blurred], language=language)
+    alarm = "请马上核对原件：" if language == "zh" else "Check the original at once:"
+    assert page.inner_text("#notices strong").startswith(alarm)
+    assert page.get_attribute("#notices", "data-critical") == "true"
+    assert is_inside(page, "#notices p:first-child")
+    assert page.locator("#notices").bounding_box()["y"] < page.locator("#headline").bounding_box()["y"]
+    calm, urgent = (
+        ("没有看到异常", "有的也许要紧") if browser_page == "page" else ("none looks abnormal", "may be serious")
+    )
+    assert calm not in page.inner_text("#headline") and urgent in page.inner_text("#summary")
+
+
+def test_an_alarm_comes_before_other_notices(page, report_server):
+    """不论服务器按什么次序说：急诊的在先，核对的其次。"""
+    said = ["没能核对 钠。", "请马上核对原件：钾。", "尽快就医：钾。", "第 2 页没有读成。"]
+    body = answer([NORMAL]).replace('"notices": []', f'"notices": {json.dumps(said, ensure_ascii=False)}')
+    open_home(page, report_server)
+    reply_with(page, body)
+    page.click("#example-button")
+    page.wait_for_selector(DONE)
+    assert page.locator("#notices p").all_inner_texts() == [said[2], said[1], said[0], said[3]]
 
 
 def test_on_a_desktop_photo_and_result_are_side_by_side(page, report_server):

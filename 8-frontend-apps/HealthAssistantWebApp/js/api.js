@@ -1,6 +1,5 @@
 // 与阶段 7 的服务通信：发一个请求，服务器用 SSE 一段段回答；交什么给它，回来的怎样合。用 XMLHttpRequest，因为只有它报告上传了多少。
-
-import { language, opensWith, t } from "./language.js";
+import { language, t } from "./language.js";
 
 /** 这么久没有一点动静，就不等了；服务器在读的时候，每 10 秒至少说一句。 */
 const WAIT_MS = 180_000;
@@ -168,11 +167,21 @@ function openDoubt(item) {
   return item.doubt === undefined && item.flag === "unknown" ? item.note : (item.doubt ?? null);
 }
 
+// 一行读成危急的话
+const ALARM = /^(?:请马上核对原件：|Check .*? read )(.*) (?:两个读者.*读成|differently, .* as) (.*)(?:；如果|; if )/;
+
+// 名称要整个一样：肌钙蛋白I 里也有“钙”
+function isAlarmOf({ name, other_reading: reading }, words) {
+  const [, said, other] = words.match(ALARM) ?? [];
+  return other && other === reading && (said === name || said.endsWith(` (${name})`));
+}
+
 /** 第 index 行换成人填的 fields，其余照旧。 */
 export function correctRow(report, index, fields) {
   const items = report.items.map((item, i) => (i === index ? { ...item, ...fields, corrected: true } : item));
-  // 说这一行也许危急的话，人核对过就不用再说
-  const doubts = report.doubts?.filter((words) => !(opensWith(words, "请马上核对原件") && words.includes(items[index].name)));
+  // 说这一行也许危急的话，核对过就不用再说
+  const own = report.doubts?.findIndex((words) => isAlarmOf(report.items[index], words));
+  const doubts = report.doubts?.filter((words, i) => i !== own);
   return { ...report, items, doubts };
 }
 

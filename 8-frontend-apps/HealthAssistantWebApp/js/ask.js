@@ -1,5 +1,4 @@
 // 建议下面的“问一句”：接了建议模型才有。问的与答的只在眼前，哪里也不存。
-
 import { askQuestion, canAsk, rowsToSend } from "./api.js";
 import { element, make, safeNodes } from "./dom.js";
 import { t } from "./language.js";

@@ -1,5 +1,4 @@
 // 存下的全部结果 ⇄ 一个文件。给了口令就加密；读回来的先查一遍，好的读，坏的说出来。
-
 import { element } from "./dom.js";
 import { download } from "./export.js";
 import { dropBlank, inDatabase, newPerson, settled } from "./kept.js";

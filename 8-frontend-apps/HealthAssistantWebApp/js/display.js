@@ -1,5 +1,4 @@
 // 大字与深色。记住的只有这两个开关。
-
 import { element } from "./dom.js";
 
 const SWITCHES = ["text", "theme"];

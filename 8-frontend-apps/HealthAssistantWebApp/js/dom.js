@@ -1,5 +1,4 @@
 // 造页面元素的两个小函数，和唯一一处让服务器的 HTML 进入页面的函数。
-
 export const element = (id) => document.getElementById(id);
 
 /** 造一个元素；children 里的文字一律作为文字，空的（""、null、false）跳过。 */

@@ -1,5 +1,4 @@
 // 结果带出网页：一段文字（分享、复制），给电子表格的 CSV，给别的健康软件的 FHIR。
-
 import { askFhir, rowsToSend } from "./api.js";
 import { make } from "./dom.js";
 import { fullName, t } from "./language.js";

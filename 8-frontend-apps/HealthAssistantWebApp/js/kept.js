@@ -1,5 +1,4 @@
 // 存在这台设备上的（IndexedDB）：人点了才存的结果，不含照片，和结果是谁的。别的模块经过这里读写。
-
 const NAME = "health-assistant";
 const [RESULTS, PEOPLE] = ["results", "people"];
 

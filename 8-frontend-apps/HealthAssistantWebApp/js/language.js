@@ -1,5 +1,4 @@
 // 页面说的话。中文写在代码与网页里，就是键；英文在 en.js，没有英文的照说中文，标明是中文。
-
 const root = document.documentElement;
 let words = {};
 if (root.lang === "en") {
@@ -20,8 +19,12 @@ export function t(parts, ...values) {
   return (words[key] ?? key).replace(/\{(\d)\}/g, (_, at) => values[at]);
 }
 
-/** text 是不是以这句中文（或它的英文）开头：存下的结果可能是用另一种语言写的。 */
-export const opensWith = (text, sentence) => [sentence, t(sentence)].some((words) => text.startsWith(words));
+// 存下的可能是另一种语言的
+const URGENT = [/^(尽快就医|Seek medical care now)/, /^(请马上核对原件|Check the original at once)/, /^/];
+
+/** 0 最急，2 不急。 */
+export const urgencyOf = (notice) => URGENT.findIndex((opening) => opening.test(notice));
+export const hasAlarm = (notices) => notices.some((notice) => urgencyOf(notice) < 2);
 
 export const hasChinese = (text) => /[一-鿿]/.test(text);
 

@@ -1,5 +1,4 @@
 // 入口：选照片 → 看一眼 → 分析 → 结果。同一时刻只有一次分析，新的一次会取消旧的。
-
 import "./taps.js";
 import { AnalysisError, analyze, correctRow, mergeReports, reassess, rowsToSend, setAccessKey } from "./api.js";
 import { offerAsking } from "./ask.js";

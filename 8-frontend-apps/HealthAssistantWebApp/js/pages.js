@@ -1,5 +1,4 @@
 // 上传之前：照片摆正、缩小；看一眼，转 90°、拖四个角裁剪；一份报告的各页加、挪、拿掉。
-
 import { element, make } from "./dom.js";
 import { t } from "./language.js";
 

@@ -1,5 +1,4 @@
 // 结果是谁的：首页上换人、加人、改、删；显示着的一份存了没有，移到谁名下。
-
 import { element, make, makeButton } from "./dom.js";
 import { allPeople, allResults, choosePerson, deletePerson, latest, moveResult, onOthersChange, savePerson, saveResult } from "./kept.js";
 import { t } from "./language.js";

@@ -1,7 +1,6 @@
 // 等的时候到哪一步；把服务器判断好的化验单画成网页。这里只显示，不判断：高低、分级、提示都来自服务器。
-
 import { element, make, makeButton, safeNodes } from "./dom.js";
-import { language, opensWith, t } from "./language.js";
+import { hasAlarm, language, t, urgencyOf } from "./language.js";
 import { highlight } from "./photo_view.js";
 import { isAbnormal, makeRow, needsCheck } from "./row_view.js";
 
@@ -128,12 +127,13 @@ export function personWords({ sex, age, told = [] }) {
 const spoken = (value) => (language === "en" ? t(value).replace(/岁$/, " years").replace(/个?月$/, " months").replace(/天$/, " days") : value);
 
 /** 一句话：本次几项，几项异常。 */
-export function summarize({ items, doubts = [] }) {
+export function summarize({ items, notices = [], doubts = [] }) {
+  const calm = hasAlarm(notices) ? t("有的也许要紧") : t("没有看到异常");
   const abnormal = items.filter(isAbnormal).length;
   const unsure = items.filter(needsCheck).length;
   return [
     t`本次 ${items.length} 项`,
-    abnormal ? t`${abnormal} 项异常` : t("没有看到异常"),
+    abnormal ? t`${abnormal} 项异常` : calm,
     unsure && t`${unsure} 项请核对原件`,
     doubts.length > 0 && t("没有读全或有疑问"),
   ].filter(Boolean).join(t("，"));
@@ -205,14 +205,15 @@ function goToAdvice({ name }) {
   place.scrollIntoView({ block: "center" });
 }
 
-function showNotices({ notices, triage }) {
+function showNotices({ notices: said, triage }) {
   const box = element("notices");
-  const isCritical = triage === "urgent" || notices.some((notice) => opensWith(notice, "尽快就医"));
+  const notices = [...said].sort((a, b) => urgencyOf(a) - urgencyOf(b));
+  const isCritical = triage === "urgent" || hasAlarm(notices);
   box.hidden = notices.length === 0;
   box.dataset.critical = isCritical;
   const [first = "", ...others] = notices;
   // 急话（没有把握的危急值也是）到叫人去急诊的一句为止最醒目，免得一屏都是红字
-  const lead = isCritical ? (first.match(/^.*?(急诊|emergency).*?(。|\.( |$))/s)?.[0] ?? first) : "";
+  const lead = isCritical ? (first.match(/^(.*?(急诊|emergency))?.*?(。|\.( |$))/s)?.[0] ?? first) : "";
   box.replaceChildren(make("p", "", lead && make("strong", "", lead), first.slice(lead.length)), ...others.map((notice) => make("p", "", notice)));
   // 危急值要最先看到；其余的提示不抢在一句话前面
   element("headline")[isCritical ? "before" : "after"](box);

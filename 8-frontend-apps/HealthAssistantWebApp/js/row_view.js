@@ -1,5 +1,4 @@
 // 一行结果：箭头和字、数值、范围条；点开是照片上的这一行，和改正用的表单。
-
 import { make, makeButton } from "./dom.js";
 import { fullName, t } from "./language.js";
 import { cropOf, scrollToPhoto } from "./photo_view.js";

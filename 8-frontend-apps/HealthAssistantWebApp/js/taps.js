@@ -1,5 +1,4 @@
 // 手抖连点两下，第二下不算：第一下换了屏，第二下就落在刚换上来的按钮上，那不是人要按的。
-
 const TWICE_MS = 250;
 const NEAR_PIXELS = 12;
 const CONTROLS = "button, label";

@@ -1,5 +1,4 @@
 // 存下的几份放在一起看：哪些行是同一项、哪一份在前、差多少；结果里的“上次”，趋势一页的图与表。只用存下的，没有网也看得到。
-
 import { element, make } from "./dom.js";
 import { t } from "./language.js";
 import { dateOf, dateWords, MEANING } from "./report_view.js";
