@@ -4,6 +4,7 @@
 """
 
 import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -138,16 +139,21 @@ class Emergencies(Entry):
 
     emergency: Kind
     self_harm: Kind
+    traditional: str
 
 
 _DENIED = re.compile(
     r"((没有|没|无|否认)(过|任何|什么|出现|觉得|感到)?|\b(no|without|denies|don'?t have( any)?) )$", re.I
 )
 _BEGAN = re.compile(
-    r"(现在|今天|刚[才刚]?|最近|这[两几]天|后来).{0,3}(有|开始|出现)|\bnow (i|he|she|we|they) (do|have|has)", re.I
+    r"(现在|今天|刚[才刚]?|最近|这[两几]天|后来).{0,3}(有|开始|出现)|\bnow (i|he|she|we|they) (do|have|has)"
+    r"|(但|可|不过|其实).{0,6}((觉得|感觉|确实|明明|其实)有|有)[了的。！!]*$",
+    re.I,
 )
-"""从前没有、现在有了：前面的否认不算。"""
-_JOINED = re.compile(r"\s*(、|，?[和或也]|,? ?(or|and|no)|,)?\s*(没有|没|无)?\s*")
+"""从前没有、现在有了，或别人说没有、自己觉得有：前面的否认不算。"""
+_GAPS = re.compile(r"(?<=[一-鿿])[\s\-_·.*]+(?=[一-鿿])")
+"""字与字中间的空白和记号：“胸 痛”“胸-痛”。"""
+_JOINED = re.compile(r"\s*(、|[，,]?[和或也]|,? ?(or|and|no)|,)?\s*(没有|没|无)?\s*")
 """否认的几样并列着（没有胸痛、呼吸困难）：后面的也是否认的。"""
 
 
@@ -160,7 +166,17 @@ def load_emergencies() -> Emergencies:
 def said_emergencies(question: str) -> list[str]:
     """问的话（中文或英文） -> 要放在最前的话（中文，用 `language.say` 说）；没有说到的为空。"""
     known = load_emergencies()
-    return [kind.says for kind in (known.emergency, known.self_harm) if _is_said(kind, question)]
+    folded = _fold(question)
+    # 去掉字间空白的也看一遍；原样的仍要看：“发烧没有 胸痛”里的空白隔开的是两件事
+    wordings = {folded, _GAPS.sub("", folded)}
+    kinds = (known.emergency, known.self_harm)
+    return [kind.says for kind in kinds if any(_is_said(kind, wording) for wording in wordings)]
+
+
+def _fold(question: str) -> str:
+    """全角、繁体、弯引号 -> 半角、简体、直引号。"""
+    pairs = {ord(pair[0]): pair[1] for pair in load_emergencies().traditional.split()}
+    return unicodedata.normalize("NFKC", question).replace("’", "'").translate(pairs)
 
 
 def _is_said(kind: Kind, question: str) -> bool:
