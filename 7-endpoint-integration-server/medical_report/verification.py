@@ -4,6 +4,7 @@ from typing import Any
 
 from health_assistant.lab_report.alignment import align, describe_reading, same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import Assessment, assess, possible_grave, raise_to, severity_if_right
+from health_assistant.lab_report.groups import ADULT_AGE_YEARS
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.marks import flag_says
 from health_assistant.lab_report.observation import observe
@@ -118,6 +119,9 @@ def _compare_heads(theirs: Reading, ours: Reading) -> tuple[dict[str, str | None
         doubts.append("两个读者读出的性别不一样，按性别分的参考范围没有用。请核对原件。")
     if theirs.age and parse_age(theirs.age) != parse_age(age):
         age = f"{theirs.age} 或 {age}"
+    years = parse_age(theirs.age) if theirs.age else None
+    if not ours.age and years is not None and years < ADULT_AGE_YEARS:
+        age = f"{theirs.age} 或 没有印"  # 孩子的界限更宽：只有视觉模型说是孩子，不能凭它少报一个危急值
     return {"report_type": ours.report_type or theirs.report_type, "sex": sex, "age": age}, doubts
 
 

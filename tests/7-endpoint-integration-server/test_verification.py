@@ -202,6 +202,14 @@ def test_a_person_one_reader_takes_for_a_child_is_not_judged_as_an_adult(theirs,
     assert report.triage == "urgent"
 
 
+@pytest.mark.parametrize(("age", "kept"), [("3天", "3天 或 没有印"), ("45岁", "45岁")])
+def test_a_childs_age_only_the_model_read_does_not_quiet_an_alarm(age, kept):
+    row = "钾 K 6.9 mmol/L 3.5-5.3"
+    report = verified(reading(row, age=age), row)
+    assert (report.age, report.triage) == (kept, "urgent")
+    assert report.notices[0].startswith("尽快就医：钾 6.9")
+
+
 @pytest.mark.parametrize(
     ("ours", "flag"),
     [("某指标 X 12 g/L _ ↑", "high"), ("某指标 X 12 g/L _", "unknown"), ("某指标 X 12 g/L _ *", "unknown")],
