@@ -25,6 +25,8 @@ READ_TOKENS = 4096
 MAX_ROWS, MAX_CELL = 300, 200
 """一页最多几行、一格最多几个字；真的报告远到不了。"""
 
+NOTHING_TO_VERIFY = "内置程序在这张图上没有读到化验单，各行都只是视觉模型说的，没有判断。请核对原件。"
+
 _READ_FORMAT = {"type": "json_schema", "json_schema": {"name": "read_report", "schema": read_report_schema()}}
 
 
@@ -184,8 +186,9 @@ def _is_doubtful(row: ReadRow) -> bool:
 
 
 def _read_again(pending: Future[Reading] | None, deadline: float, job: Job) -> Reading | None:
-    """用来核对的读数；排不上、读不出、没有在时限内读完的为 None。
+    """用来核对的读数；排不上、没有在时限内读完的为 None。
 
+    读不出的是一份空的：视觉模型读的每一行都没有着落（也许是手写的，也许是空白的图上编出来的），都存疑。
     是别的单子、不会读的语言时照抛 `UnreadableReport`：视觉模型从影像报告里“读出”的行不可信。
     """
     try:
@@ -195,7 +198,9 @@ def _read_again(pending: Future[Reading] | None, deadline: float, job: Job) -> R
     except UnreadableReport as error:
         if error.code in ("other_paper", "unsupported_language"):
             raise
-        return None
+        from health_assistant.lab_report.reading.reader import ENGINE_NAME  # 它要装 OpenCV，这时已经装了
+
+        return Reading(report_type="", items=[], notices=[NOTHING_TO_VERIFY], engine=ENGINE_NAME)
 
 
 def _wait(pending: Future[Reading], deadline: float, job: Job, step: str) -> Reading:

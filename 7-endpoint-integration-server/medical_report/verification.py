@@ -4,8 +4,10 @@ from typing import Any
 
 from health_assistant.lab_report.alignment import align, describe_reading, same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import Assessment, assess, possible_grave, raise_to, severity_if_right
+from health_assistant.lab_report.groups import ADULT_AGE_YEARS
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.marks import flag_says
+from health_assistant.lab_report.observation import observe
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import (
@@ -16,6 +18,7 @@ from health_assistant.lab_report.report import (
     ReadRow,
     consistent,
 )
+from health_assistant.lab_report.specimen import is_earlier
 
 DIFFERENT = "两个读者读得不一样，请核对原件"
 ONLY_VISION = "内置程序在单子上没有找到这一行，请核对原件"
@@ -40,7 +43,7 @@ def assess_verified(vision: Reading, embedded: Reading) -> Assessment:
     assessed = assess(Reading(items=[read for read, _ in rows], notices=notices, origin=origin, **head))
     for (read, other), finding in zip(rows, assessed.items, strict=True):
         finding.verified = read.doubt not in (DIFFERENT, ONLY_VISION, ONLY_EMBEDDED)
-        finding.other_reading = describe_reading(other) if other else None
+        finding.other_reading = _describe(read, other, assessed.report_type) if other else None
     others = [other for _, other in rows if other]
     said = [_alarm(read, other, assessed.report_type, assessed.person) for read, other in rows if other]
     alarms = [alarm for alarm in said if alarm]
@@ -54,6 +57,7 @@ def assess_verified(vision: Reading, embedded: Reading) -> Assessment:
 
 def _compare(vision: Reading, embedded: Reading) -> list[_Row]:
     theirs, ours = vision.items, embedded.items
+    title = embedded.report_type or vision.report_type
     their_place, our_place = ({id(row): at for at, row in enumerate(rows)} for rows in (theirs, ours))
     partners = {our_place[id(our)]: their_place[id(their)] for their, our in align(theirs, ours)}
     rows: dict[tuple[int, int], _Row] = {}
@@ -61,7 +65,7 @@ def _compare(vision: Reading, embedded: Reading) -> list[_Row]:
     for at, our in enumerate(ours):
         if at in partners:
             before = partners[at]
-            rows[before, -1] = _pair(theirs[before], our)
+            rows[before, -1] = _pair(theirs[before], our, title)
         else:
             rows[before, at] = our.model_copy(update={"doubt": ONLY_EMBEDDED}), None
     for at, their in enumerate(theirs):
@@ -69,11 +73,11 @@ def _compare(vision: Reading, embedded: Reading) -> list[_Row]:
     return [rows[place] for place in sorted(rows)]
 
 
-def _pair(their: ReadRow, our: ReadRow) -> _Row:
+def _pair(their: ReadRow, our: ReadRow, title: str) -> _Row:
     # 标记常有一边没看见；危急的写法（↑↑）比一般的长
     printed_flag = max([flag for flag in (their.mark, our.mark) if flag], key=len, default=None)
     printed = their.printed() | {"mark": printed_flag}
-    if not _same(their, our):
+    if not (_same(their, our) and _same_test(their, our, title)):
         return our.model_copy(update=printed | {"doubt": DIFFERENT}), our
     agreed: dict[str, Any] = {"unit": our.unit or their.unit, "doubt": our.doubt or their.doubt}
     if printed_flag != our.mark and (our.confidence or 0) >= MIN_CONFIDENCE:
@@ -90,6 +94,23 @@ def _same(one: PrintedRow, other: PrintedRow) -> bool:
     )
 
 
+def _same_test(one: ReadRow, other: ReadRow, title: str) -> bool:
+    """两边的名称与代号说的是同一项：目录里同一个指标，也都不是（或都是）上一次的。写法不同不要紧。"""
+    if (one.name, one.code) == (other.name, other.code):
+        return True
+    # 只换名称与代号：结果、单位、范围不同的另有 `_same` 说
+    renamed = other.model_copy(update={"name": one.name, "code": one.code})
+    found = [observe(row, other.report_type or title, Person()).analyte for row in (renamed, other)]
+    known = [analyte.code if analyte else None for analyte in found]
+    return known[0] == known[1] and is_earlier(one.name) == is_earlier(other.name)
+
+
+def _describe(read: ReadRow, other: ReadRow, title: str) -> str:
+    """另一个读者读的；连名称也不是一项的，名称也说。"""
+    reading = describe_reading(other)
+    return reading if _same_test(read, other, title) else f"{other.name or other.code} {reading}"
+
+
 def _compare_heads(theirs: Reading, ours: Reading) -> tuple[dict[str, str | None], list[str]]:
     """报告名、性别、年龄，和要说的话。性别读得不一样的当作没有读到，按性别分的范围就不用；年龄写上两个，就是看不懂的年龄，从不当作成人。"""
     sex, age, doubts = ours.sex or theirs.sex, ours.age or theirs.age, []
@@ -98,6 +119,9 @@ def _compare_heads(theirs: Reading, ours: Reading) -> tuple[dict[str, str | None
         doubts.append("两个读者读出的性别不一样，按性别分的参考范围没有用。请核对原件。")
     if theirs.age and parse_age(theirs.age) != parse_age(age):
         age = f"{theirs.age} 或 {age}"
+    years = parse_age(theirs.age) if theirs.age else None
+    if not ours.age and years is not None and years < ADULT_AGE_YEARS:
+        age = f"{theirs.age} 或 没有印"  # 孩子的界限更宽：只有视觉模型说是孩子，不能凭它少报一个危急值
     return {"report_type": ours.report_type or theirs.report_type, "sex": sex, "age": age}, doubts
 
 
@@ -114,10 +138,13 @@ def _compare_origins(theirs: Origin, ours: Origin) -> Origin:
 
 def _alarm(read: ReadRow, other: ReadRow, report_type: str, person: Person) -> str | None:
     """视觉模型读的没有到危急值，另一个读者读的到了：同样要说。"""
-    theirs = other.model_copy(update={"name": read.name, "code": read.code, "unit": other.unit or read.unit})
+    update = {"unit": other.unit or read.unit}
+    if _same_test(read, other, report_type):
+        update |= {"name": read.name, "code": read.code}
+    theirs = other.model_copy(update=update)
     if not possible_grave(theirs, read.report_type or report_type, person):
         return None
     return (
-        f"请马上核对原件：{read.name} 两个读者读得不一样，其中一个读成 {describe_reading(other)}；"
+        f"请马上核对原件：{read.name} 两个读者读得不一样，其中一个读成 {_describe(read, other, report_type)}；"
         "如果它没有读错，就达到了危急值，要尽快就医。"
     )

@@ -8,6 +8,7 @@ from fake_upstreams import FakeUpstream, advice_choice, number_of, numbered_repo
 from lab_report.not_reports import kinds
 from medical_report import create_app, upstreams
 from medical_report.analysis import ADVICE_FAILED, ADVICE_REFUSED, NOT_VERIFIED, VISION_FAILED, get_analyst
+from medical_report.page_reading import NOTHING_TO_VERIFY
 from medical_report.settings import Settings
 from PIL import Image
 
@@ -178,6 +179,21 @@ def test_a_model_that_reads_an_imaging_report_is_not_believed(make_client, visio
     answer = analyse(make_client(vision), page.getvalue())
     assert (answer.status_code, answer.json["code"]) == (422, "other_paper")
     assert answer.json["error"].startswith("这是影像报告（CT），不是化验单。")
+
+
+@pytest.mark.parametrize("result", ["104", "130", "30"], ids=["low", "normal", "grave"])
+def test_rows_a_model_invents_on_a_white_picture_are_all_doubted(make_client, vision, result):
+    invented = {"name": "血红蛋白", "code": "HGB", "result": result, "unit": "g/L", "reference_range": "115-150"}
+    told = {"report_type": "血常规", "sex": None, "age": None, "items": [invented | {"mark": None}]}
+    vision.answer = lambda body: json.dumps(told)
+    page = io.BytesIO()
+    Image.new("RGB", (900, 1200), "white").save(page, "PNG")
+    answer = analyse(make_client(vision), page.getvalue()).json
+    (item,) = answer["report"]["items"]
+    assert (item["flag"], item["verified"], item["critical"]) == ("unknown", False, False)
+    assert answer["triage"] == "soon"
+    assert any(NOTHING_TO_VERIFY in notice for notice in answer["notices"])
+    assert not any(notice.startswith("尽快就医") for notice in answer["notices"])
 
 
 def test_when_the_embedded_reader_is_busy_the_rows_are_not_verified_and_it_is_said(make_client, vision, photo):

@@ -131,6 +131,37 @@ def test_a_critical_value_only_one_read_is_not_asserted_but_said(theirs, ours):
     assert "6.8" in report.notices[0]
 
 
+@pytest.mark.parametrize("name", ["尿钾 _", "尿钾 K", "血糖 K", "尿钾 U-K", "钾(上次) K"])
+@pytest.mark.parametrize("code", ["K", "_"])
+def test_a_row_under_the_name_of_another_test_is_doubted_and_weighed_as_the_graver(name, code):
+    named = f"{name} 6.9 mmol/L 3.5-5.3"
+    report = verified(reading(named), f"钾 {code} 6.9 mmol/L 3.5-5.3")
+    assert not any(item.critical or item.verified for item in report.items)
+    assert report.triage in ("soon", "urgent")
+    assert any(notice.startswith("请马上核对原件") and "钾 6.9" in notice for notice in report.notices)
+    assert not any(notice.startswith("尽快就医") for notice in report.notices)
+
+
+def test_a_healthy_row_renamed_is_not_asserted_to_be_grave():
+    report = verified(reading("离子钙 Ca 2.31 mmol/L 2.11-2.52"), "钙 Ca 2.31 mmol/L 2.11-2.52")
+    assert (report.items[0].flag, report.items[0].verified) == ("unknown", False)
+    assert report.items[0].other_reading == "钙 2.31 mmol/L（2.11-2.52）"
+    assert not any(notice.startswith("尽快就医") for notice in report.notices)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("血清钾 K 4.2 mmol/L 3.5-5.3", "钾 K 4.2 mmol/L 3.5-5.3"),
+        ("丙氨酸氨基转移酶 ALT 23 U/L 9-50", "丙氨酸氨基转移 ALT 23 U/L 9-50"),
+        ("血红蛋白 _ 130 g/L 115-150", "血红蛋白HGB _ 130 g/L 115-150"),
+    ],
+)
+def test_other_spellings_of_one_name_stay_verified(theirs, ours):
+    (item,) = verified(reading(theirs), ours).items
+    assert (item.flag, item.verified) == ("normal", True)
+
+
 def test_a_critical_value_in_a_row_the_model_left_out_is_said():
     report = verified(reading(HGB), HGB, "钾 K 6.8 mmol/L 3.5-5.3")
     assert any(notice.startswith("请马上核对原件：钾 6.8") for notice in report.notices)
@@ -169,6 +200,14 @@ def test_a_person_one_reader_takes_for_a_child_is_not_judged_as_an_adult(theirs,
     assert (white_cells.flag, white_cells.range_source) == ("unknown", "none")
     assert by_age.flag == "unknown"
     assert report.triage == "urgent"
+
+
+@pytest.mark.parametrize(("age", "kept"), [("3天", "3天 或 没有印"), ("45岁", "45岁")])
+def test_a_childs_age_only_the_model_read_does_not_quiet_an_alarm(age, kept):
+    row = "钾 K 6.9 mmol/L 3.5-5.3"
+    report = verified(reading(row, age=age), row)
+    assert (report.age, report.triage) == (kept, "urgent")
+    assert report.notices[0].startswith("尽快就医：钾 6.9")
 
 
 @pytest.mark.parametrize(
