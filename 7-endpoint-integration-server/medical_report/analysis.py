@@ -120,6 +120,7 @@ def judge_pages(reads: Sequence[PageRead], verify: bool, told: Told) -> tuple[As
     raise_to(report, floor)
     failed = [read.number for read in pages if read.vision_failed]
     unverified = [read.number for read in pages if read.vision and not read.embedded] if verify else []
+    raise_to(report, "slight" if unverified else None)  # 没有核对过，不是没有事
     for numbers, words in ((failed, VISION_FAILED), (unverified, NOT_VERIFIED)):
         if numbers:
             where = f"第 {'、'.join(map(str, numbers))} 页：" if len(numbers) < len(reads) else ""

@@ -5,7 +5,7 @@ from typing import Any
 from health_assistant.lab_report.alignment import align, describe_reading, same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import Assessment, assess, possible_grave, raise_to, severity_if_right
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS
-from health_assistant.lab_report.judgement import MIN_CONFIDENCE
+from health_assistant.lab_report.judgement import MIN_CONFIDENCE, Finding
 from health_assistant.lab_report.marks import flag_says
 from health_assistant.lab_report.observation import observe
 from health_assistant.lab_report.person import Person, parse_age
@@ -46,11 +46,13 @@ def assess_verified(vision: Reading, embedded: Reading) -> Assessment:
         finding.other_reading = _describe(read, other, assessed.report_type) if other else None
     others = [other for _, other in rows if other]
     said = [_alarm(read, other, assessed.report_type, assessed.person) for read, other in rows if other]
-    alarms = [alarm for alarm in said if alarm]
+    lost = _lost_by_head(embedded, assessed, others)
+    alarms = [alarm for alarm in said if alarm] + [_different(row.name, describe_reading(row)) for row in lost]
     assessed.notices = alarms + doubts + assessed.notices
     assessed.doubts = alarms + assessed.doubts  # 改正别的行、导出的时候也要在
     # 两份读数里更要紧的那一份也许才是对的；内置读者没有读出的，也许正是危急的
     raise_to(assessed, severity_if_right(others, head, counts_unread=True))
+    raise_to(assessed, "severe" if lost else None)
     assessed.notices.sort(key=lambda notice: not notice.startswith("尽快就医"))
     return assessed
 
@@ -144,7 +146,27 @@ def _alarm(read: ReadRow, other: ReadRow, report_type: str, person: Person) -> s
     theirs = other.model_copy(update=update)
     if not possible_grave(theirs, read.report_type or report_type, person):
         return None
+    return _different(read.name, _describe(read, other, report_type))
+
+
+def _different(name: str, reading: str) -> str:
     return (
-        f"请马上核对原件：{read.name} 两个读者读得不一样，其中一个读成 {_describe(read, other, report_type)}；"
+        f"请马上核对原件：{name} 两个读者读得不一样，其中一个读成 {reading}；"
         "如果它没有读错，就达到了危急值，要尽快就医。"
     )
+
+
+def _lost_by_head(embedded: Reading, assessed: Assessment, others: list[ReadRow]) -> list[Finding]:
+    """内置读者照自己读的一张算出来危急，合起来却不是的行：只有视觉模型读到的报告名（胸水）、年龄把它说轻了。
+
+    两边读得不一样的行（others）另有话说。
+    """
+    critical = [finding.result for finding in assessed.items if finding.critical]
+    apart = {(row.name, row.result) for row in others}
+    return [
+        finding
+        for finding in assess(embedded).items
+        if finding.critical
+        and (finding.name, finding.result) not in apart
+        and not any(same_result(finding.result, result) for result in critical)
+    ]

@@ -210,6 +210,14 @@ def test_a_childs_age_only_the_model_read_does_not_quiet_an_alarm(age, kept):
     assert report.notices[0].startswith("尽快就医：钾 6.9")
 
 
+@pytest.mark.parametrize("title", ["胸水生化", "脑脊液生化", "尿液分析"])
+def test_a_title_only_the_model_read_does_not_silence_an_alarm(title):
+    row = "钾 K 6.9 mmol/L 3.5-5.3"
+    report = verified(reading(row, report_type=title), row)
+    assert report.triage in ("soon", "urgent") and report.when in ("today", "now")
+    assert report.notices[0].startswith(("尽快就医：钾", "请马上核对原件：钾"))
+
+
 @pytest.mark.parametrize(
     ("ours", "flag"),
     [("某指标 X 12 g/L _ ↑", "high"), ("某指标 X 12 g/L _", "unknown"), ("某指标 X 12 g/L _ *", "unknown")],
