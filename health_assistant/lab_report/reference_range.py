@@ -218,11 +218,6 @@ def _number(text: str) -> Decimal:
 
 
 def _parse_interval(text: str) -> Interval | None:
-    below_detection = re.fullmatch(rf"<(?={_UNSIGNED}[-~])(.+)", text, re.ASCII)
-    if below_detection:
-        # `<18.4-201`：下端测不出，上端是 201
-        whole = _parse_interval(below_detection[1])
-        return replace(whole, low=None) if whole and whole.is_bounded else None
     pair = PAIR.fullmatch(text)
     if pair and _number(pair[1]) < _number(pair[2]):
         return _interval(pair[1], pair[2])

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lab_report.text_boxes import PITCH, box, headed, page, spread
+from lab_report.text_boxes import PITCH, at_lines, box, headed, page, spread
 
 from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.row import row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
+from health_assistant.lab_report.reading.tables import find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox
 
 CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))
@@ -122,3 +123,34 @@ def test_other_tiers_below_the_good_one_are_no_second_range_and_no_unread_rows()
         ("CHOLESTEROL", ["< 200 Desirable"], None), ("HBA1C", ["Non-diabetic: < 5.7"], None), ("UREA", ["8-23"], None),
     ]  # fmt: skip
     assert count_unread(table, rows) == 0
+
+
+def read_pages(*lines: tuple[float, dict[float, str]]) -> list[tuple]:
+    boxes = [one for line in at_lines(*lines) for one in line]
+    return [row_text(row) for table in find_tables(group_lines(boxes)) for row in find_rows(table)]
+
+
+def test_words_of_a_header_printed_one_character_a_line():
+    head = (0, {50: "项目", 400: "参考值", 550: "单位"})
+    stacked = [(-0.25, {250: "结", 330: "提"}), head, (0.25, {250: "果", 330: "示"})]
+    rows = [
+        (1, {50: "肌酐", 250: "57", 400: "57-97", 550: "umol/L"}),
+        (2, {50: "钾", 250: "2.9", 330: "↓", 400: "3.5-5.3"}),
+    ]
+    assert [row[0::2][:2] for row in read_pages(*stacked, *rows)] == [("肌酐", "57"), ("钾", "2.9")]
+
+
+def test_the_second_half_of_a_name_stands_beside_the_result():
+    head = (0, {50: "项目", 250: "结果", 400: "参考值"})
+    wrapped = [(1, {50: "甲状腺球蛋白"}), (1.5, {50: "抗体(TgAb)", 250: "12.5", 400: "0-115"})]
+    apart = [(3, {50: "甲状腺球蛋白"}), (4, {50: "铁蛋白", 250: "80", 400: "30-400"})]
+    names = [row[0] for row in read_pages(head, *wrapped, *apart)]
+    assert names == ["甲状腺球蛋白抗体", "甲状腺球蛋白", "铁蛋白"]
+
+
+def test_a_range_wrapped_at_the_end_of_the_table_is_not_given_to_the_foot():
+    head = (0, {50: "项目", 250: "结果", 400: "参考值"})
+    oestradiol = [(1, {50: "雌二醇", 250: "<18.4", 400: "卵泡期:46-607"}), (1.5, {400: "绝经期:<18.4-201"})]
+    foot = (2, {50: "采样时间：2026-11-20 检验者：王某"})
+    (row,) = read_pages(head, *oestradiol, foot)
+    assert row[4] == "卵泡期:46-607,绝经期:<18.4-201"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 from statistics import median
@@ -80,6 +81,26 @@ _LEGEND = re.compile(r"(级别|等级|分级|class)\W*([0-6]级?\s+){3}", re.IGN
 _MIN_CODES = 3
 _MAX_WIDTH = 12
 """表头一格里认不得的字至多占多少；“检验结果仅对本次标本负责”这样的句子不是表头。"""
+
+
+def join_stacked_heads(boxes: list[TextBox]) -> list[TextBox]:
+    """窄栏的表头一行一个字：上下相接、合起来是表头词的两个字（结、果）接成一段，高低在两个字的中间。"""
+    lone = [box for box in boxes if re.fullmatch(r"[一-鿿]", box.text)]
+    for top in lone:
+        under = [
+            box
+            for box in lone
+            if 0 < box.line - top.line < 1.3 * top.height and abs(box.middle - top.middle) < 0.4 * top.height
+        ]
+        if len(under) != 1 or not _HEADER.fullmatch(top.text + under[0].text):
+            continue
+        below, down = under[0], (under[0].y1 - top.y1) / 2
+        word = replace(
+            top, text=top.text + below.text, score=min(top.score, below.score),
+            line=(top.line + below.line) / 2, y0=top.y0 + down, y1=top.y1 + down,
+        )  # fmt: skip
+        boxes = [word if box is top else box for box in boxes if box is not below]
+    return boxes
 
 
 def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:

@@ -5,7 +5,7 @@ from itertools import pairwise, zip_longest
 from statistics import median
 
 from health_assistant.lab_report.interval import Interval
-from health_assistant.lab_report.matching import find_analyte
+from health_assistant.lab_report.matching import find_analyte, is_known_name
 from health_assistant.lab_report.reading.cards import find_headless_rows
 from health_assistant.lab_report.reading.cells import is_known, split_name
 from health_assistant.lab_report.reading.row import (
@@ -148,7 +148,7 @@ def _headed_rows(table: Table) -> list[Row]:
     rows: list[Row] = []
     for row, below in zip_longest(lines, lines[1:]):
         is_bare = row.name and not row.has_value()
-        near = [] if row.name else _nearest(row, named, hangs)
+        near = [] if row.name else _nearest(row, [*filter(has_item_name, named)], hangs)  # 页脚不是谁的名称
         kinds = [box.kind for box in (row.result, *row.limits) if box]
         if row in under:
             rows[-1].code, rows[-1].name = rows[-1].name, row.name
@@ -163,8 +163,9 @@ def _headed_rows(table: Table) -> list[Row]:
         elif is_bare and rows and (_is_rest_of_name(row, rows[-1], pitch) or _is_lower_half(row, rows[-1])):
             rows[-1].name = join_boxes(rows[-1].name, row.name)
         elif row.name and rows and _is_first_line_of(rows[-1], row):
-            if not is_known(rows[-1].name.text):
-                rows[-1].name = join_boxes(rows[-1].name, row.name, " ")
+            if not (is_known(rows[-1].name.text) and _METHOD.search(row.name.text)):
+                between = "" if has_chinese(row.name.text) else " "
+                rows[-1].name = join_boxes(rows[-1].name, row.name, between)
             _merge(rows[-1], row)
             named = [one for one in named if one is not row]
         elif rows and _is_subline_of(row, rows[-1]):
@@ -270,9 +271,14 @@ def _is_first_line_of(above: Row, row: Row) -> bool:
     is_tight = row.anchor.line - above.anchor.line < 1.2 * row.name.height
     if not is_tight or abs(row.name.start - above.name.start) >= row.name.height:
         return False
-    if is_known(above.name.text):
-        return bool(_METHOD.search(row.name.text)) and not is_known(row.name.text)
-    return is_known(f"{above.name.text} {row.name.text}")
+    if is_known(above.name.text) and _METHOD.search(row.name.text):
+        return not is_known(row.name.text)
+    if has_chinese(above.name.text) and has_chinese(row.name.text):
+        # 甲状腺球蛋白 / 抗体(TgAb)：后半截自己不是一项
+        return not is_known_name(split_name(row.name.text)[0]) and is_known_name(
+            split_name(above.name.text + row.name.text)[0]
+        )
+    return not is_known(above.name.text) and is_known(f"{above.name.text} {row.name.text}")
 
 
 def _is_upper_half(row: Row, above: Row, below: Row | None) -> bool:

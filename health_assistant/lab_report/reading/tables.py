@@ -18,6 +18,7 @@ from health_assistant.lab_report.reading.header import (
     add_subheads,
     find_header,
     fit_header,
+    join_stacked_heads,
     panel_edges,
     without_legend,
 )
@@ -184,7 +185,7 @@ def _span(boxes: list[TextBox]) -> tuple[float, float, float]:
 def group_lines(boxes: list[TextBox]) -> list[list[TextBox]]:
     """按视觉上的行归拢，从上到下；每行从左到右。"""
     lines: list[list[TextBox]] = []
-    for box in sorted(boxes, key=lambda one: one.start):
+    for box in sorted(join_stacked_heads(boxes), key=lambda one: one.start):
 
         def distance(line: list[TextBox], box: TextBox = box) -> float:
             return abs(box.line - line[-1].line) / min(box.height, line[-1].height)
