@@ -16,7 +16,7 @@ from scipy.stats import beta
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.reading.arrows import find_arrow, find_arrows, take_out_arrows
-from health_assistant.lab_report.reading.glyphs import may_hide_point
+from health_assistant.lab_report.reading.glyphs import count_raised, may_hide_point
 from health_assistant.lab_report.reading.misreadings import repair_signs
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import ReportReader, read_page
@@ -183,6 +183,28 @@ def test_the_coloured_fringe_of_a_lens_hides_no_point():
     right, left = np.roll(pixels, 1, axis=1), np.roll(pixels, -1, axis=1)
     fringed = np.stack([(pixels + right)[..., 0], 2 * pixels[..., 1], (pixels + left)[..., 2]], axis=2) / 2
     assert not may_hide_point(fringed[:, :, ::-1].astype(np.uint8))
+
+
+@pytest.mark.parametrize("number", ["15", "79", "42", "374"])
+@pytest.mark.parametrize("size", [14, 17, 20])
+def test_the_subpixels_of_a_screen_hide_no_point(number, size):
+    """屏幕截图的字按红、绿、蓝三格画，左右镶着橙与蓝。"""
+    image = Image.new("L", (3 * 60, 30), "white")
+    wide = Image.new("L", (60, 30), "white")
+    ImageDraw.Draw(wide).text((8, 24), number, "black", load_font("noto_sans", size), anchor="ls")
+    image = np.asarray(wide.resize(image.size, Image.Resampling.BICUBIC)).astype(float)
+    image = (image + np.roll(image, 1, axis=1) + np.roll(image, -1, axis=1)) / 3
+    assert not may_hide_point(image.reshape(30, 60, 3)[:, :, ::-1].astype(np.uint8))
+
+
+def test_a_speck_above_a_number_is_no_footnote():
+    image = Image.new("L", (90, 34), "white")
+    brush = ImageDraw.Draw(image)
+    brush.text((8, 28), "21.810", "black", load_font("noto_sans", 22), anchor="ls")
+    top = np.flatnonzero((np.asarray(image) < 128).any(axis=1))[0]
+    brush.line((80, top, 83, top), "black")
+    pixels = np.asarray(image.convert("RGB"))
+    assert count_raised(pixels, 6)[0] == 0
 
 
 @pytest.mark.parametrize("shape", "↑↓")
