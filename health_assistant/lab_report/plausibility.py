@@ -11,7 +11,7 @@ from health_assistant.lab_report.catalogue import Analyte, Direction
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.printed_text import clean, normalize
-from health_assistant.lab_report.reference_range import DECIMAL_THOUSANDTHS, PAIR, parse_result
+from health_assistant.lab_report.reference_range import DECIMAL_THOUSANDTHS, PAIR, exponent, parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, PrintedRow
 from health_assistant.lab_report.severity import is_impossible, load_severity
 from health_assistant.lab_report.units import fold_unit
@@ -77,6 +77,8 @@ def misread_doubt(observed: Observation, limits: ReferenceRange, is_newborn: boo
     """单位或参考范围可能读错的理由；没有破绽时为 None。"""
     if _units_conflict(observed):
         return "结果或参考范围上的单位与单位一栏不符"
+    if isinstance(limits, Interval) and limits.is_bounded and exponent(limits.high) <= exponent(limits.low) - 2 < -2:
+        return "参考范围两端的小数差了两位，末尾可能粘着别的字"  # 1.003-1.030 后面的序号 26
     unit, analyte = observed.row.unit, observed.analyte
     is_far = analyte and analyte.same_unit(unit) and is_far_from_known(limits, analyte, unit)
     is_far = is_far and not (is_newborn and analyte.code in _TENFOLD_IN_NEWBORNS)
