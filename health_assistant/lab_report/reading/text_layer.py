@@ -29,8 +29,9 @@ _ONE_CHARACTER = 0.45
 """一个数字的宽，字高（含行距）的几倍。"""
 _LONG_NUMBER = re.compile(r"\d{6}|\d{4}[-/.年]\d|\d:\d\d")
 """编号、电话、日期、时间，不是结果。"""
-_COUNT_UNIT = re.compile(r"[x×*]?10[\^*]?\d{0,2}个?/\S+|/?1\.73m\S*", re.IGNORECASE)
-"""单位里的数印得小，像素常认不全。"""
+_POWER_UNIT = re.compile(r"[x×*]10|10[\^*]\d|(?<!\d)10(?:9|12)/[Ll]|1\.73m")
+_UNIT_NUMBERS = re.compile(r"[x×*]?10[\^*]?\d{0,2}个?/\S+|/?1\.73m\S*", re.IGNORECASE)
+"""单位里的数印得小，像素常认不全：印着这样的单位（`_POWER_UNIT`）才略去，`10/HP` 的 10 是结果。"""
 _UNKNOWN = "\ufffd"
 """文字层没有说是哪个字的，由像素认。"""
 _GAP = 0.5
@@ -172,7 +173,7 @@ def _checked(
         text, score = seen.get(at, (one.text, 1.0))
         if _UNKNOWN in one.text:
             texts.append((text, score))
-        elif _essence(text) == _essence(one.text):
+        elif _essence(text, one.text) == _essence(one.text, one.text):
             texts.append((one.text, 1.0))
         elif score >= _CLEARLY:
             return None
@@ -196,12 +197,15 @@ def _with_neighbours(quads: np.ndarray, places: list[int]) -> np.ndarray:
 
 
 def _is_value(text: str) -> bool:
-    return _UNKNOWN in text or bool(_essence(text)) and not _LONG_NUMBER.search(text)
+    return _UNKNOWN in text or bool(_essence(text, text)) and not _LONG_NUMBER.search(text)
 
 
-def _essence(text: str) -> str:
-    """一段里定高低的字：数、小数点、比较符、负号与阴阳；单位里的不算。"""
-    plain = _COUNT_UNIT.sub("", normalize(text)).replace("≤", "<").replace("≥", ">").replace("十", "+")
+def _essence(text: str, printed: str) -> str:
+    """一段里定高低的字：数、小数点、比较符、负号与阴阳；printed 是文字层的这一段，它的单位里的数不算。"""
+    plain = normalize(text)
+    if _POWER_UNIT.search(normalize(printed)):
+        plain = _UNIT_NUMBERS.sub("", plain)
+    plain = plain.replace("≤", "<").replace("≥", ">").replace("十", "+")
     plain = re.sub(r"(?<=\d),(?=\d)", ".", plain)
     minus = "-" if re.match(r"-\d", plain) else ""
     return minus + re.sub(r"[^\d.<>+±阴阳]", "", plain).strip(".")
