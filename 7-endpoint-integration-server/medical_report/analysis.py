@@ -101,10 +101,11 @@ def judge_pages(reads: Sequence[PageRead], verify: bool, told: Told) -> tuple[As
     if not pages:
         raise reads[0].error
     readings = [reading for read in pages for reading in (read.embedded, read.vision) if reading]
+    told, disputed = set_disputed_aside(pages, told, date.today().year)
     filled = fill_in(readings, told, date.today().year)
     unread = [f"第 {read.number} 页没有读成：{read.problem}" for read in reads if read.problem]
     joined, floor = join_pages([(read.number, read.vision or read.embedded) for read in pages])
-    joined.notices = unread + joined.notices
+    joined.notices = unread + disputed + joined.notices
     engines = {"vision": joined.engine}
     verifiers = {read.number: read.embedded.engine for read in pages if read.vision and read.embedded}
     if verifiers:
@@ -151,6 +152,28 @@ def fill_in(readings: Sequence[Reading], told: Told, this_year: int) -> list[Tol
                 for reading in readings:
                     setattr(reading, field, value)
     return filled
+
+
+def set_disputed_aside(pages: Sequence[PageRead], told: Told, this_year: int) -> tuple[Told, list[str]]:
+    """性别、年龄只有视觉模型读到，内置读者没有看见，又与人填的不一样：两个都不信。返回还可以用的填的，和要说的话。
+
+    不一样的年龄，说的是一个成年、一个没有成年；写上两个，就是看不懂的年龄，从不当作成人。
+    """
+    sex, birth_year, said = told.sex, told.birth_year, []
+    for read in pages:
+        vision, embedded = read.vision, read.embedded
+        if not (vision and embedded):
+            continue
+        if told.sex and vision.sex and not embedded.sex and vision.sex != told.sex:
+            vision.sex = sex = None
+            said.append("填的性别与视觉模型读到的不一样，两个都没有用。请核对原件。")
+        age = _age([vision, embedded], told.birth_year, this_year)
+        if age and vision.age and not embedded.age:
+            as_told = vision.model_copy(update={"age": age})
+            if person_of(as_told).is_minor != person_of(vision).is_minor:
+                vision.age, birth_year = f"{vision.age} 或 {age}", None
+                said.append("填的年龄与视觉模型读到的不一样，两个都没有用。请核对原件。")
+    return Told(sex=sex, birth_year=birth_year), list(dict.fromkeys(said))
 
 
 def _age(readings: Sequence[Reading], birth_year: int | None, this_year: int) -> str | None:

@@ -74,6 +74,22 @@ def test_both_readers_are_filled_in_alike():
     assert judge_pages([page], True, Told(sex="女"))[0].told == []
 
 
+def test_what_only_the_model_read_does_not_overrule_what_was_filled_in():
+    """单子上没有印的，视觉模型说女、填的是男：哪个也不用，说出来。"""
+    page = PageRead(1, vision=reading(sex="女"), embedded=reading())
+    report, _ = judge_pages([page], True, Told(sex="男", birth_year=1980))
+    assert (report.sex, report.items[0].flag, report.told) == (None, "unknown", ["age"])
+    assert "填的性别" in report.notices[0]
+
+
+@pytest.mark.parametrize(("age", "year", "is_disputed"), [("45岁", 2020, True), ("45岁", 1980, False)])
+def test_an_age_only_the_model_read_is_no_adults_where_a_child_was_filled_in(age, year, is_disputed):
+    page = PageRead(1, vision=reading(age=age), embedded=reading())
+    report, _ = judge_pages([page], True, Told(birth_year=year))
+    assert report.person.is_adult != is_disputed
+    assert any("填的年龄" in notice for notice in report.notices) == is_disputed
+
+
 def test_over_http_it_is_used_and_said_and_kept_through_a_correction(report_server, photo):
     url = f"{report_server}/analyze_medical_report"
     answer = requests.post(url, files={"image": photo}, data={"sex": "女", "birth_year": "1968"}, timeout=120).json()

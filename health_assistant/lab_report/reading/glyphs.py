@@ -138,7 +138,7 @@ def _is_many_coloured(shares: np.ndarray) -> bool:
     """
     tints = shares - shares.mean(axis=1, keepdims=True)
     strength = np.linalg.norm(tints, axis=1).mean() if len(tints) else 0.0
-    return bool(strength) and np.linalg.norm(tints.mean(axis=0)) < _ONE_TINT * strength
+    return strength > 0 and bool(np.linalg.norm(tints.mean(axis=0)) < _ONE_TINT * strength)
 
 
 def _spread(pixels: np.ndarray, x0: int, x1: int, background: np.ndarray) -> np.ndarray:
