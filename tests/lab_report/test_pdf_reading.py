@@ -10,7 +10,7 @@ from pdf_files import MINERALS, lying_pdf, over_scan, picture, scanned_pdf, text
 from health_assistant.images import BadImage
 from health_assistant.lab_report.reading import pdf
 from health_assistant.lab_report.reading.reader import ReportReader
-from health_assistant.lab_report.reading.text_layer import _is_covered
+from health_assistant.lab_report.reading.text_layer import _essence, _is_covered
 from health_assistant.lab_report.report import Reading
 
 RESULTS = [row[1] for row in MINERALS]
@@ -97,6 +97,18 @@ def test_white_text_is_not_read(reader):
 )
 def test_the_value_is_the_one_that_is_seen(reader, extra, potassium):
     assert results(read(reader, text_pdf(MINERALS, extra))) == [potassium, *RESULTS[1:]]
+
+
+@pytest.mark.parametrize(
+    ("printed", "seen", "is_same"),
+    [
+        ("10/HP", "80/HP", False), ("6.9 10^9/L", "6.910/L", True), ("4.2", "6.9", False), ("<0.10", "0.10", False),
+        ("-12.4", "12.4", False), ("阴性(-)", "阳性(-)", False), ("±", "土", True), ("≤5", "<5", True),
+        ("3.5～9.5", "3.5-9.5", True), ("5,2", "5.2", True),
+    ],
+)  # fmt: skip
+def test_what_decides_a_value_is_compared(printed, seen, is_same):
+    assert (_essence(printed, printed) == _essence(seen, printed)) == is_same
 
 
 def test_a_footnote_number_is_no_digit_of_the_value(reader):

@@ -32,6 +32,8 @@ _LONG_NUMBER = re.compile(r"\d{6}|\d{4}[-/.年]\d|\d:\d\d")
 _POWER_UNIT = re.compile(r"[x×*]10|10[\^*]\d|(?<!\d)10(?:9|12)/[Ll]|1\.73m")
 _UNIT_NUMBERS = re.compile(r"[x×*]?10[\^*]?\d{0,2}个?/\S+|/?1\.73m\S*", re.IGNORECASE)
 """单位里的数印得小，像素常认不全：印着这样的单位（`_POWER_UNIT`）才略去，`10/HP` 的 10 是结果。"""
+_SAME_SIGNS = str.maketrans("≤≥十土士", "<>+±±")
+"""由像素认时分不清的。"""
 _UNKNOWN = "\ufffd"
 """文字层没有说是哪个字的，由像素认。"""
 _GAP = 0.5
@@ -205,7 +207,7 @@ def _essence(text: str, printed: str) -> str:
     plain = normalize(text)
     if _POWER_UNIT.search(normalize(printed)):
         plain = _UNIT_NUMBERS.sub("", plain)
-    plain = plain.replace("≤", "<").replace("≥", ">").replace("十", "+")
+    plain = plain.translate(_SAME_SIGNS)
     plain = re.sub(r"(?<=\d),(?=\d)", ".", plain)
     minus = "-" if re.match(r"-\d", plain) else ""
     return minus + re.sub(r"[^\d.<>+±阴阳]", "", plain).strip(".")
