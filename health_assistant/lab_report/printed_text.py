@@ -69,7 +69,7 @@ def fold_name(name: str) -> str:
     folded = re.sub(r"[*★☆\s_]|(测定|检测|LEVEL)$", "", folded).replace("Α", "α")
     # Creatinine, Serum 与 Cholesterol, Total、Troponin I, High Sensitivity；S. Creatinine 与 T. Protein
     folded = re.sub(
-        r"^(SERUM|PLASMA|SR?\.(?!TYPHI|PARAT|AUREUS))(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD|VENOUS|QUANT(ITATIVE)?)$|(?:[-·]|(?<=[A-Z]{5}))(SERUM|PLASMA)$",
+        r"^(SERUM|PLASMA|SR?\.(?!TYPHI|PARAT|AUREUS|IG[AEGM]))(?=[A-Z]{3})|,(SERUM|PLASMA|BLOOD|VENOUS|QUANT(ITATIVE)?)$|(?:[-·]|(?<=[A-Z]{5}))(SERUM|PLASMA)$",
         "",
         folded,
     )
