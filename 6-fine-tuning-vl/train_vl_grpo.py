@@ -19,6 +19,7 @@ from health_assistant.command_line import command
 from health_assistant.lab_report.vl_protocol import READ_PROMPT
 from health_assistant.training import loading, run, saving, sft, vision
 from health_assistant.training.checks import check_finite
+from health_assistant.training.precision import training_dtype
 from health_assistant.training.progress import Speed, progress_bar
 from health_assistant.training.recipe import GrpoRecipe, VisionRecipe
 
@@ -83,7 +84,7 @@ def build_trainer(recipe: GrpoRecipe, model, processor, rows: dict[str, list[dic
     from trl import GRPOConfig, GRPOTrainer
 
     watched = {"loss": "损失", "grad_norm": "梯度"}
-    if loading.training_dtype() == torch.float16:  # 溢出的一步由损失缩放跳过
+    if training_dtype() == torch.float16:  # 溢出的一步由损失缩放跳过
         del watched["grad_norm"]
 
     class WatchAndMark(TrainerCallback):

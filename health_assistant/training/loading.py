@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from health_assistant.command_line import BadInput
 from health_assistant.hub import HubError, download_model
+from health_assistant.training import precision
 from health_assistant.training.memory import (
     DoesNotFit,
     Estimate,
@@ -70,8 +71,10 @@ def estimate(base: Path, recipe: Recipe, rows: list[dict]) -> Estimate:
 
     needed = for_training(base, recipe, max(len(row["input_ids"]) for row in rows))
     engine = "Unsloth" if uses_unsloth(recipe) else "transformers + peft"
+    dtype = str(precision.training_dtype(recipe.bf16)).removeprefix("torch.")
     sizes = f"参数 {needed.parameters / 1e6:,.1f} M，要训练的 {needed.trainable / 1e6:,.2f} M"
-    PartialState().print(f"配方 {recipe.run_name}：{recipe.model_name_or_path}，用 {engine}，{sizes}；{needed}")
+    how = f"{recipe.model_name_or_path}，用 {engine}，{dtype}"
+    PartialState().print(f"配方 {recipe.run_name}：{how}，{sizes}；{needed}")
     return needed
 
 
@@ -150,11 +153,11 @@ def _load_with_transformers(folder: Path, recipe: Recipe):
     import torch
     from peft import LoraConfig, get_peft_model
 
-    options = {"dtype": training_dtype()}
+    options = {"dtype": precision.training_dtype(recipe.bf16)}
     if torch.cuda.is_available():
         options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}  # accelerate launch：一个进程一张卡
     if recipe.load_in_4bit:
-        options["quantization_config"] = four_bits()
+        options["quantization_config"] = four_bits(options["dtype"])
     model = model_class(recipe.vision).from_pretrained(folder, **options)
     if embedding_in_memory(model, recipe):
         keep_embedding_in_memory(model)
@@ -179,15 +182,15 @@ def keep_embedding_in_memory(model) -> None:
     table._apply = lambda *args: table  # accelerate 准备模型时整个 model.to(卡)，会把它带回去
 
 
-def four_bits():
-    """QLoRA 的量化：NF4，缩放系数再量化一次。"""
+def four_bits(dtype):
+    """QLoRA 的量化：NF4，缩放系数再量化一次；还原成 dtype 再算。"""
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=training_dtype(),
+        bnb_4bit_compute_dtype=dtype,
     )
 
 
@@ -195,20 +198,21 @@ IfShort = Literal["offload", "four_bits", "refuse"]
 
 
 def how_to_run(folder: Path, vision: bool = False, if_short: IfShort = "offload") -> dict[str, Any]:
-    """推理时 from_pretrained 的选项：CPU 上 32 位，GPU 上按存着的精度。要多少先说（在标准错误上）。
+    """推理时 from_pretrained 的选项；精度见 `running_dtype`。要多少先说（在标准错误上）。
 
     放不下时照 if_short：offload（评测）提醒一声，有的层放到内存里；four_bits（对话）在 GPU 上载入时量化到 4 位；
     refuse（服务）不载入。还是放不下的抛 DoesNotFit。
     """
     import torch
+    from transformers import AutoConfig
 
-    on_gpu = torch.cuda.is_available()
-    options: dict[str, Any] = {"dtype": "auto", "device_map": {"": 0}} if on_gpu else {"dtype": torch.float32}
-    needed = for_running(folder, vision, width=0 if on_gpu else 4)
+    on_gpu, dtype = torch.cuda.is_available(), precision.running_dtype(AutoConfig.from_pretrained(folder))
+    options: dict[str, Any] = {"dtype": dtype} | ({"device_map": {"": 0}} if on_gpu else {})
+    needed = for_running(folder, vision, width=dtype.itemsize)
     if needed.shortage and if_short == "four_bits" and on_gpu and find_spec("bitsandbytes"):
         print(f"16 位{needed.shortage}。改成载入时量化到 4 位，回答会略有不同", file=sys.stderr)
         needed = for_running(folder, vision, in_4bit=True)
-        options["quantization_config"] = four_bits()
+        options["quantization_config"] = four_bits(precision.training_dtype())
     print(f"载入 {folder.name}，{needed}", file=sys.stderr)
     if needed.shortage and if_short != "offload":
         remedy = "关掉占着它的程序，换成 4 位的一份（名字里有 bnb-4bit）加 adapter，或换小一号的配方"
@@ -225,12 +229,3 @@ def load_to_run(folder: Path, vision: bool = False, if_short: IfShort = "offload
     model = model_class(vision).from_pretrained(folder, **how_to_run(folder, vision, if_short)).eval()
     use_one_thread_if_small(model)
     return model
-
-
-def training_dtype():
-    """GPU 上 bf16，老卡（T4 等）fp16；CPU 上 32 位。"""
-    import torch
-
-    if not torch.cuda.is_available():
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

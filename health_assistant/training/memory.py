@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from health_assistant.command_line import CannotGoOn
+from health_assistant.training import precision
 from health_assistant.training.recipe import Recipe, VisionRecipe, lora_targets
 
 GIB = 2**30
 NF4_BYTES = 0.516  # 每个参数：4 位，另有两级量化的缩放系数 8 ÷ 64 + 32 ÷ (64 × 256) 位
-LOSS_CHUNK = 256  # trl 的 chunked_nll 在 GPU 上一次算这么多个词元的 logits；Unsloth 的也是一小块
+LOSS_CHUNK = 256  # trl 的 chunked_nll 一次算这么多个词元的 logits；Unsloth 的也是一小块
 RUN_TOKENS = 2048  # 推理时提问与回答合起来按这么多算
 WORKSPACE = {True: 0.15, False: 0.6}  # GiB。GPU：cuBLAS 等的工作区；CPU：Python 与各个库
 FRAGMENTS = 0.05  # 分配器多占的一份：H100 上 reserved 比峰值多 4% 到 8%，卡满时它会先还再要
@@ -134,7 +135,8 @@ def for_training(folder: Path, recipe: Recipe, longest_row: int = 0) -> Estimate
     trainable += sum(weights.numel() for part in full for weights in part.parameters())
 
     on_gpu = torch.cuda.is_available()
-    width, longest = (2 if on_gpu else 4), longest_row or recipe.max_length
+    width = 2 if on_gpu else precision.training_dtype(recipe.bf16).itemsize
+    longest = longest_row or recipe.max_length
     tokens = max(longest, min(recipe.pass_tokens, recipe.update_rows * longest))
     hidden, layers = config.hidden_size, config.num_hidden_layers
     layer = tokens * (16 * hidden + 4 * config.intermediate_size) * width
@@ -143,7 +145,7 @@ def for_training(folder: Path, recipe: Recipe, longest_row: int = 0) -> Estimate
     else:
         offloaded = on_gpu and recipe.activation_offloading
         kept = 0 if offloaded else layers * tokens * hidden * width
-    logits = min(tokens, LOSS_CHUNK if on_gpu else tokens) * config.vocab_size * 4 * 3  # 32 位：logits、概率、梯度
+    logits = min(tokens, LOSS_CHUNK if width == 2 else tokens) * config.vocab_size * 4 * 3  # 32 位：logits、概率、梯度
     if isinstance(recipe, VisionRecipe):
         vision = whole.vision_config
         wide = getattr(vision, "embed_dim", None) or vision.hidden_size

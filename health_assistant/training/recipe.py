@@ -53,6 +53,7 @@ class Recipe(recipes.Recipe):
         "auto", description="auto：有 CUDA 又装了 Unsloth 就用它"
     )
     load_in_4bit: bool = Field(False, description="基座量化成 4 位再训练（QLoRA）")
+    bf16: bool = Field(False, description="没有 GPU 时也用 bf16：要 CPU 有这种指令，没有的照旧 32 位；GPU 上总是 16 位")
     max_length: PositiveInt = Field(512, description="一段对话最多多少个词元；更长的不用，不截断（会没有结束词元）")
     lora_r: PositiveInt = Field(16, description="LoRA 的秩")
     lora_alpha: PositiveInt = Field(32, description="LoRA 的缩放")

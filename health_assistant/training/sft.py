@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from health_assistant.training import precision
 from health_assistant.training.checks import ControlToken, check_finite, check_text
 from health_assistant.training.passes import (
     EVALUATED_TOGETHER,
@@ -188,14 +189,13 @@ def shared_settings(recipe: Recipe | GrpoRecipe, checkpoints: Path) -> dict:
     """SFTConfig 与 GRPOConfig 一样的各项：精度，每 eval_steps 步验证、存检查点，最后留最好的一个；进度条用我们的。"""
     import torch
 
-    from health_assistant.training.loading import training_dtype
-
+    dtype = precision.training_dtype(getattr(recipe, "bf16", False))
     return {
         "output_dir": str(checkpoints),
         "lr_scheduler_type": "cosine",
         "use_cpu": not torch.cuda.is_available(),
-        "bf16": training_dtype() == torch.bfloat16,
-        "fp16": training_dtype() == torch.float16,
+        "bf16": dtype == torch.bfloat16,
+        "fp16": dtype == torch.float16,
         "eval_strategy": "steps",
         "eval_on_start": not last_complete_checkpoint(checkpoints),
         "save_strategy": "steps",
@@ -223,6 +223,7 @@ def build_trainer(
     from health_assistant.training.loading import uses_unsloth
 
     on_gpu, unsloth = torch.cuda.is_available(), uses_unsloth(recipe)
+    in_16_bits = precision.training_dtype(recipe.bf16) != torch.float32
     if recipe.report_to == "tensorboard":
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(checkpoints.parent.parent / "tensorboard"))
     offload = on_gpu and recipe.activation_offloading  # 重算要的各层输入放在内存；Unsloth 自己会
@@ -233,8 +234,8 @@ def build_trainer(
         gradient_accumulation_steps=1,
         optim="adamw_torch",
         gradient_checkpointing_kwargs=None if unsloth else {"use_reentrant": False, "offload": offload},
-        # 词表 15 万，整块的 logits 要几 GB 显存：GPU 上分块算损失；Unsloth 有自己的一套
-        loss_type="chunked_nll" if on_gpu and not unsloth else "nll",
+        # 词表 15 万，整块的 logits 要几 GB：分块算，只算计损失的词元；32 位的 CPU 上不快，Unsloth 有自己的一套
+        loss_type="chunked_nll" if in_16_bits and not unsloth else "nll",
         packing=False,
         padding_free=False,
         dataset_kwargs={"skip_prepare_dataset": True},

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from health_assistant.checked_yaml import read_yaml  # noqa: E402
-from health_assistant.training import loading, memory, passes, recipe, run, sft, vision  # noqa: E402
+from health_assistant.training import loading, memory, passes, precision, recipe, run, sft, vision  # noqa: E402
 
 LLM, VL = ROOT / "3-fine-tuning-llm/configs", ROOT / "6-fine-tuning-vl/configs"
 # 每一种：行有多长、怎样算、步数（头三步是预热）
@@ -103,7 +103,7 @@ def work(job: list, out: Path, home: Path) -> int:
 
     sys.stdin.readline()
     build(size, home / place, wanted.vision)
-    with mock.patch.object(loading, "training_dtype", lambda: torch.float16) if half else mock.MagicMock():
+    with mock.patch.object(precision, "training_dtype", lambda *_: torch.float16) if half else mock.MagicMock():
         begun = time.monotonic()
         _, source, tokenizer = loading.prepare_base(wanted)
         model = loading.load_with_lora(source, wanted)

@@ -1,0 +1,28 @@
+"""一个数用几位：训练与推理都照这里。"""
+
+
+def training_dtype(bf16: bool = False):
+    """训练的精度。GPU 上 bf16，老卡（T4 等）fp16；CPU 上 32 位，配方要 bf16 而 CPU 有这种指令的 bf16。"""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.bfloat16 if bf16 and cpu_computes_bf16() else torch.float32
+
+
+def running_dtype(config):
+    """推理的精度，config 是模型的。GPU 上按存着的；CPU 上存的是 bf16 又有这种指令的用 bf16，别的 32 位。"""
+    import torch
+
+    stored = config.dtype or config.get_text_config().dtype or torch.bfloat16  # 没有写的，权重多半是 16 位
+    if torch.cuda.is_available():
+        return stored
+    return torch.bfloat16 if stored == torch.bfloat16 and cpu_computes_bf16() else torch.float32
+
+
+def cpu_computes_bf16() -> bool:
+    """CPU 有没有 bf16 的乘加指令。有的比 32 位快一倍（3-fine-tuning-llm/laptop.md）；没有的要先换算，反而慢。"""
+    import torch
+
+    can = torch.cpu.get_capabilities()
+    return can.get("avx512_bf16", False) or can.get("amx_bf16", False)

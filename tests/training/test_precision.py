@@ -1,0 +1,59 @@
+"""没有 GPU 时用几位：CPU 有 bf16 指令、权重存的是 bf16（或配方要）才用 bf16，别的照旧 32 位。"""
+
+import pytest
+import torch
+from small_llm import build_small_base, small_texts
+from transformers import AutoTokenizer, Qwen2Config
+
+from health_assistant.training import loading, precision, sft
+from health_assistant.training.recipe import Recipe
+
+
+@pytest.fixture(params=[True, False], ids=["有 bf16 指令", "没有"])
+def can(request, monkeypatch) -> bool:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": request.param})
+    return request.param
+
+
+@pytest.mark.parametrize("stored", [torch.bfloat16, torch.float32, torch.float16, None])
+def test_a_model_runs_in_bf16_only_where_it_is_stored_so_and_the_cpu_computes_it(stored, can):
+    in_bf16 = can and stored in (torch.bfloat16, None)
+    assert precision.running_dtype(Qwen2Config(dtype=stored)) == (torch.bfloat16 if in_bf16 else torch.float32)
+
+
+def test_a_processor_that_says_nothing_computes_in_32_bits(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    assert precision.training_dtype(bf16=True) == torch.float32
+
+
+def train(base, folder, bf16: bool) -> list[float]:
+    """四次更新各自的损失。"""
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    recipe = Recipe(model_name_or_path=str(base), lora_r=4, max_steps=4, learning_rate=1e-2, bf16=bf16)
+    pairs = zip(small_texts()[:16:2], small_texts()[1:16:2], strict=True)
+    turns = [[{"role": "user", "content": asked}, {"role": "assistant", "content": answer}] for asked, answer in pairs]
+    rows = [sft.encode(messages, tokenizer) for messages in turns]
+    model = loading.load_with_lora(base, recipe)
+    expected = precision.training_dtype(bf16)
+    for name, value in model.named_parameters():
+        assert value.dtype == (torch.float32 if "lora_" in name else expected), name
+    trainer = sft.build_trainer(recipe, model, tokenizer, rows, rows[:2], folder)
+    trainer.train()
+    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+
+
+def test_training_in_bf16_follows_training_in_32_bits(tmp_path, can):
+    """bf16 的尾数只有 8 位，损失差千分之几；没有这种指令就是同一个算法，一点不差。"""
+    base = build_small_base(tmp_path / "base")
+    whole, half = (train(base, tmp_path / str(bf16), bf16) for bf16 in (False, True))
+    assert half == pytest.approx(whole, rel=0.02 if can else 1e-6)
+    assert (half != whole) == can and whole[-1] < whole[0]
+
+
+def test_a_checkpoint_in_16_bits_is_loaded_so_and_answers(tmp_path, can):
+    base = build_small_base(tmp_path / "base")
+    loading.load_to_run(base).to(torch.bfloat16).save_pretrained(base)
+    model = loading.load_to_run(base)
+    assert model.dtype == (torch.bfloat16 if can else torch.float32)
+    answer = model.generate(torch.tensor([[1, 7, 9]]), max_new_tokens=3, min_new_tokens=3, do_sample=False)
+    assert answer.shape == (1, 6)
