@@ -114,7 +114,7 @@ def assess(report: ReadReport) -> Assessment:
 
 
 def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation], list[str]]:
-    """解析各行，和因为猜了标本要说的话。报告名没有说标本的，同一页的各行一起看是不是尿（见 sheet_kind）。"""
+    """解析各行，和因为猜了标本要说的话。报告名没有说标本的，同一页的各行一起看是不是尿、大便（见 sheet_kind）。"""
     pages: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
     observations: list[Observation] = []
     specimen = report.origin.get("specimen") if isinstance(report, Reading) else None
@@ -166,13 +166,13 @@ def _culture_of_blood(report: ReadReport) -> str:
 
 def _guess_notices(guessed: list[Observation]) -> list[str]:
     """标本是猜的那些行里，血里也有的（葡萄糖、白细胞）照尿的看了：要说出来。"""
-    rows = [observed.row for observed in guessed if observed.analyte and observed.analyte.specimen == "urine"]
-    names = [row.name or row.code for row in rows if "blood" in specimens_with(row.name, row.code)]
-    return (
-        [f"没有读到是什么标本，由各行看像是尿：{'、'.join(names)}照尿的看了；如果抽的是血，请对照原件。"]
-        if names
-        else []
-    )
+    notices = []
+    for specimen, word in (("urine", "尿"), ("stool", "大便")):
+        rows = [seen.row for seen in guessed if seen.analyte and seen.analyte.specimen == specimen]
+        names = "、".join(row.name or row.code for row in rows if "blood" in specimens_with(row.name, row.code))
+        if names:
+            notices.append(f"没有读到是什么标本，由各行看像是{word}：{names}照{word}的看了；如果抽的是血，请对照原件。")
+    return notices
 
 
 def possible_grave(row: PrintedRow, report_type: str, person: Person) -> bool:

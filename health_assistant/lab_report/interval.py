@@ -15,6 +15,8 @@ from health_assistant.lab_report.report import Flag
 _FOUND = re.compile(r"[查看]见|[查找]到|找见|检见|见到|发现")
 """说找到了；范围是阴性、未见时就是异常。"""
 _RARE_IS_BELOW = 3
+_OPPOSITES = (("浑浊", "透明"), ("稀便", "软便"), ("糊状", "软便"))
+"""结果与范围不是一回事的。"""
 """“偶见”是几个视野才见一个：上限到 3 的范围容得下；上限是 0、1 的（原始细胞、管型）不猜。"""
 
 
@@ -149,6 +151,8 @@ def _compare_with_negative(result: Interval, limits: QualitativeResult) -> Flag:
     """滴度、个数对“阴性”“未见”：有滴度就是阳性，0 个就是没有；别的数与文字不能比。"""
     if result.word:
         return _compare_terms(QualitativeResult((result.word,)), limits)
+    if limits.amount in ("rare", "some") and result.low == result.high == 0:
+        return "normal"
     if set(limits.words) != {"阴性"}:
         return "unknown"
     if result.is_titre and result.low is not None:
@@ -180,11 +184,16 @@ def _compare_terms(result: QualitativeResult, limits: QualitativeResult) -> Flag
         return "normal" if "阴性" in limits.words else "unknown"
     if _bare_word(word) in map(_bare_word, limits.words):
         return "normal"
+    if word == "正常" and limits.words[0] in ("阴性", "弱阳性"):
+        return "normal"  # 尿条的葡萄糖、尿胆原，仪器把阴性印成 NORMAL
+    if word == "阴性" and limits.amount in ("rare", "some"):
+        return "normal"
     if result.amount == "many" and (limits.words == ("阴性",) or limits.amount in ("rare", "some")):
         return "abnormal"
     if _FOUND.fullmatch(word) and limits.words == ("阴性",):
         return "abnormal"
-    if (word, *limits.words) in (("浑浊", "透明"), ("稀便", "软便")) or word[1:] in limits.words and word[0] in "不非":
+    is_denied = word[0] in "不非" and word[1:] in limits.words
+    if is_denied or (word, *limits.words) in _OPPOSITES:
         return "abnormal"
     return "abnormal" if word in GRADED and set(limits.words) <= set(GRADED) else "unknown"
 

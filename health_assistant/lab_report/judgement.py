@@ -8,7 +8,7 @@ from pydantic import Field, InstanceOf, SkipValidation
 
 from health_assistant.lab_report.catalogue import FRACTION, Analyte
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
-from health_assistant.lab_report.marks import flag_by_mark, flag_says, plain_flag
+from health_assistant.lab_report.marks import flag_by_mark, flag_says, plain_flag, word_flag_by_mark
 from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.person import Person
@@ -34,7 +34,7 @@ from health_assistant.lab_report.report import (
     at_least,
 )
 from health_assistant.lab_report.severity import grade_deviation, grade_value, load_severity, span_of
-from health_assistant.lab_report.units import fold_unit
+from health_assistant.lab_report.units import fold_unit, kind_of_unit
 
 MIN_CONFIDENCE = 0.8
 """识别把握低于它的行不作判断。"""
@@ -78,9 +78,11 @@ class Finding(LabItem):
         printed = self.observation.unit
         if self.analyte and is_fraction(self.interval, self.analyte, printed):
             return FRACTION
-        if printed or not self.analyte:
+        # 认不出的单位（糊成 `mmel/L`）与没有印的一样：印着的范围说得出它是哪个
+        is_read = kind_of_unit(printed) or (self.analyte and self.analyte.knows_unit(printed))
+        if not self.analyte or (printed and is_read):
             return printed
-        return implied_unit(self.analyte, self.observation.interval)
+        return implied_unit(self.analyte, self.observation.interval) or printed
 
     @property
     def may_be_fraction(self) -> bool:
@@ -139,12 +141,14 @@ def judge(
     if isinstance(interval, PartitionedInterval):
         fitting = interval.for_person(person.sex, person.age_years)
         interval = fitting[0] if len(fitting) == 1 else interval
+    flag = _compare(observed, interval, person)
     by_mark = flag_by_mark(observed, person) if interval is None else None
+    by_mark = by_mark or (word_flag_by_mark(observed) if flag == "unknown" else None)
     finding = Finding(
         **row.model_dump() | {"doubt": row.doubt or (_UNSURE if is_unsure else None)},
         observation=observed,
         interval=interval,
-        flag=by_mark or _compare(observed, interval, person),
+        flag=by_mark or flag,
         range_source=source,
         applied_range=str(interval) if interval and interval != observed.interval else row.reference_range,
         scale=_scale(result, interval),
@@ -168,7 +172,8 @@ def judge(
     if note:
         finding.withhold(note)
     elif by_mark:
-        finding.note = f"没有印参考范围，高低是报告单上印的标记 {row.mark} 说的"
+        why = "没有印参考范围" if interval is None else "文字与印着的范围比不出来"
+        finding.note = f"{why}，高低是报告单上印的标记 {row.mark} 说的"
     elif severity:
         finding.withhold("印着的范围没有管到这个人的年龄或孕期：按他那一群的范围已经超出，请医生看")
         finding.severity = finding.floor = severity
@@ -198,7 +203,7 @@ def _no_result(row: PrintedRow, result: Value | None) -> str | None:
 def _no_range(row: PrintedRow, result: Value, interval: ReferenceRange | None) -> str | None:
     if interval is not None:
         return None
-    has_flag = row.mark and ("normal",) not in flag_says(row)
+    has_flag = row.mark and not any("normal" in said for said in flag_says(row))
     printed_flag = f"；报告单上印着标记 {row.mark}" if has_flag else ""
     if row.mark == UNREAD_MARK:
         printed_flag = "；旁边印着的标记没有认出来"

@@ -5,6 +5,7 @@ import re
 from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, UNREAD_MARK, Flag, PrintedRow
 from health_assistant.lab_report.severity import grade_value, span_of
@@ -12,9 +13,12 @@ from health_assistant.lab_report.severity import grade_value, span_of
 _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
     "↑H高+": ("high", "abnormal"),
     "↓L低": ("low", "abnormal"),
-    f"*※★▲!异危阳{UNREAD_MARK}": ABNORMAL_FLAGS,
+    f"*※★◆▲!异危阳{UNREAD_MARK}": ABNORMAL_FLAGS,
 }
-_SAYS_NORMAL = re.compile(r"N|NORMAL|正常|[-—–]")
+_SAYS_NORMAL = re.compile(r"N|NORMAL|正常")
+_DASHES = ("-", "—", "–")
+_SAYS_ABNORMAL = re.compile(r"[+阳]+|异常|危急值?")
+"""星号不在其中：它也可以是脚注、认可的项目。箭头多半是认错的字，结果自己是阳性才算。"""
 
 
 def plain_flag(row: PrintedRow) -> str:
@@ -23,11 +27,22 @@ def plain_flag(row: PrintedRow) -> str:
 
 
 def flag_says(row: PrintedRow) -> list[tuple[Flag, ...]]:
-    """印着的标记各个符号容许的判断；`正常`、`N` 与一横说的是正常。没有标记、看不懂的为空。"""
+    """印着的标记各个符号容许的判断；`正常`、`N` 说的是正常，一横也可能是偏低（血球仪）。没有标记、看不懂的为空。"""
     plain = plain_flag(row)
     if _SAYS_NORMAL.fullmatch(plain):
         return [("normal",)]
+    if plain in _DASHES:
+        return [("normal", "low")]
     return [said for characters, said in _PRINTED_FLAGS.items() if set(plain) & set(characters)]
+
+
+def word_flag_by_mark(observed: Observation) -> Flag | None:
+    """文字的结果没有范围可比，旁边印着 +、↑、异常的，是实验室说它异常；别的为 None。把握同 `flag_by_mark`。"""
+    row, value = observed.row, observed.value
+    if row.confidence is None or not isinstance(value, QualitativeResult):
+        return None
+    is_positive = value.words[0] in ("弱阳性", "阳性") and set(plain_flag(row)) & set("↑↓H高")
+    return "abnormal" if is_positive or _SAYS_ABNORMAL.fullmatch(plain_flag(row)) else None
 
 
 def flag_by_mark(observed: Observation, person: Person) -> Flag | None:

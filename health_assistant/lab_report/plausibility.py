@@ -16,6 +16,8 @@ from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, PrintedRow
 from health_assistant.lab_report.severity import is_impossible, load_severity
 from health_assistant.lab_report.units import fold_unit
 
+_NEARLY_NONE = 20
+"""常见范围的下限不到上限的这么多分之一，就近于没有下限。"""
 _TENFOLD_IN_NEWBORNS = {"TBIL", "IBIL"}
 """新生儿头几天的黄疸正常也有成人的十倍：印着 0-221 不是读漏了小数点。"""
 
@@ -102,7 +104,12 @@ def is_far_from_known(limits: ReferenceRange, analyte: Analyte, unit: str) -> bo
     known = [usual for usual in analyte.known_intervals if usual.is_bounded]
     if not (isinstance(limits, Interval) and limits.is_bounded and known and analyte.same_unit(unit)):
         return False
-    return all(_is_times_off(limits.low, usual.low) or _is_times_off(limits.high, usual.high) for usual in known)
+    # 嗜酸性粒细胞的下限近于 0，0.02 与 0.002 差不了多少
+    lows = [usual.low if usual.low * _NEARLY_NONE > usual.high else None for usual in known]
+    return all(
+        _is_times_off(limits.low, low) or _is_times_off(limits.high, usual.high)
+        for low, usual in zip(lows, known, strict=True)
+    )
 
 
 def _is_times_off(printed: Decimal | None, usual: Decimal | None) -> bool:
@@ -250,4 +257,36 @@ def point_doubts(observations: list[Observation]) -> list[str | None]:
     in_ranges = any(_BARE_POINT.search(seen.row.reference_range) for seen in observations)
     is_style = in_ranges and not any(map(_ZERO_POINT.search, texts))
     is_style = is_style and sum(len(_BARE_POINT.findall(text)) for text in texts) > 1
-    return [LOST_DIGIT if is_bare and not is_style else comma for is_bare, comma in zip(bare, commas, strict=True)]
+    lost = _lost_points(observations)
+    doubts = zip(bare, commas, lost, strict=True)
+    return [LOST_DIGIT if is_bare and not is_style else comma or whole for is_bare, comma, whole in doubts]
+
+
+def _lost_points(observations: list[Observation]) -> list[str | None]:
+    """`5.2` 读成 52 的行的疑问：别的行都照范围印小数，只有它没有；没有标记，添上小数点就正常。"""
+    places = [_places(seen) for seen in observations]
+    whole = [bool(at) and "." not in seen.row.result for at, seen in zip(places, observations, strict=True)]
+    if sum(whole) * 4 > sum(map(bool, places)):
+        return [None] * len(observations)  # 这张单子的结果本来就印得粗
+    return [
+        "别的行都印着小数，这一行没有，可能读漏了小数点" if is_whole and _is_usual_with_point(seen, at) else None
+        for is_whole, seen, at in zip(whole, observations, places, strict=True)
+    ]
+
+
+def _places(seen: Observation) -> int:
+    """范围两端一样多的小数位数；不一样多、没有小数的，结果不是单个数的，为 0。"""
+    limits, value = seen.interval, seen.value
+    is_point = isinstance(value, Interval) and value.is_point and not value.is_titre
+    if not (is_point and isinstance(limits, Interval) and limits.is_bounded and limits.low > 0):
+        return 0
+    places = {-exponent(limits.low), -exponent(limits.high)}
+    return max(0, places.pop()) if len(places) == 1 else 0
+
+
+def _is_usual_with_point(seen: Observation, places: int) -> bool:
+    value, limits = seen.value, seen.interval
+    if seen.row.mark or not isinstance(value, Interval) or not isinstance(limits, Interval):
+        return False
+    moved = Interval(value.low and value.low.scaleb(-places), value.high and value.high.scaleb(-places))
+    return compare(value, limits) == "high" and moved.inside(limits)

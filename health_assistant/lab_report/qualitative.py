@@ -15,7 +15,8 @@ _SPELLINGS = {
     "正常": "normal norm 未见异常 无异常",
     "透明": "清晰透明 澄清透明 清亮透明 清 清亮 清晰 清澈 澄清 clear",
     "浑浊": "混浊 浊 微浑 微混 微浊 轻度浑浊 轻度混浊 云雾状 雾状 cloudy turbid hazy slightlycloudy",
-    "软便": "软 成形 成形便 成形软便 软状",
+    "软便": "软 成形 成形便 成形软便 有形软便 有形便 软状",
+    "糊状": "糊状便 糊样便 糊便",
     "稀便": "稀 稀水便 稀水样便 水样 水样便 稀糊便",
 }
 # 初筛有反应，等着再查一次：要当作阳性去确证；单独的“待复查”不知道查出了什么
@@ -37,7 +38,7 @@ _FULL = re.compile(
 """多得数不过来，归为“满视野”。"""
 _MANY = re.compile(r"满视野|大[量批]|[多极甚很许较]多|多量|成[堆团簇]|密集|numerous", re.IGNORECASE)
 _NONE = re.compile(r"未|没|非|无(?![数法])|不(?![可计])")
-_RARE = re.compile(r"(偶见|偶有|罕见|极少|个别)(/[hl]pf?)?", re.IGNORECASE)
+_RARE = re.compile(r"(偶见|偶有|罕见|少见|极少量?|个别)(/[hl]pf?)?", re.IGNORECASE)
 _SOME = re.compile(r"(少量|少许|可见|查见|见到|找到|发现|散在|中量)(/[hl]pf?)?", re.IGNORECASE)
 _WORD = {spelling: word for word, spellings in _SPELLINGS.items() for spelling in (word, *spellings.split())}
 
@@ -81,7 +82,7 @@ def parse_term(text: str) -> QualitativeResult | None:
     plain = re.sub(r"^(未见|未检出|未查见)[(:]?0\)?$", r"\1", text.lower())
     if any(map(_FULL.search, _asserted(plain))):
         return QualitativeResult(("满视野",))
-    plain = re.sub(r"(?<=[+±])/[hl]pf?$", "", plain)
+    plain = re.sub(r"(?<=[+±见无性量])/[hl]pf?$|(?<=[a-z])\.$", "", plain)
     plain = _PADDING.sub("", plain[1:-1] if re.fullmatch(r"\([^()]*\)|\[[^\[\]]*\]", plain) else plain)
     plain = re.sub(r"^(弱?阳性)([+±]+|[1-5]\+)$", r"\1(\2)", plain)
     # `阴性(胶体金法)` 的括号里是方法，`未检出(<20)` 的是检测下限

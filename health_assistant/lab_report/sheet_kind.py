@@ -1,4 +1,4 @@
-"""报告名没有说是什么标本的一页，由各行合起来看：是尿，是全血的微量元素，还是看不出。一行自己分不清的，几行一起分得清。"""
+"""报告名没有说是什么标本的一页，由各行合起来看：是尿，是大便，是全血的微量元素，还是看不出。一行自己分不清的，几行一起分得清。"""
 
 import re
 from collections.abc import Sequence
@@ -22,9 +22,10 @@ _LABELLED = re.compile(r"尿(?!胆)")
 
 
 def title_for_specimen(report_type: str, observations: Sequence[Observation]) -> str:
-    """分辨标本用的报告名：印着的说得出标本就是它；说不出、而这一页的各行说得出的，是“尿液”“血液”或“微量元素”。
+    """分辨标本用的报告名：印着的说得出标本就是它；说不出、而这一页的各行说得出的，是“尿液”“粪便”“血液”或“微量元素”。
 
-    是尿，要有一半以上的行、至少两行是只有尿才有的，而没有一行是血的：漏掉血里的急症比认不出是尿更糟。
+    是尿，要有一半以上的行、至少两行是只有尿才有的，而没有一行是血的：漏掉血里的急症比认不出是尿更糟。是大便，要至少两行
+    是只有大便才有的，比尿的多，也没有一行是血的。
     """
     if says_specimen(report_type) or not observations:
         return report_type
@@ -32,23 +33,24 @@ def title_for_specimen(report_type: str, observations: Sequence[Observation]) ->
     if all(_ELEMENT.match(row.name) for row in rows) and any(_RARE_ELEMENT.search(row.name) for row in rows):
         return "微量元素"
     votes = [_vote(seen) for seen in observations if not _LABELLED.search(seen.row.name)]
-    for_urine = votes.count("urine")
-    is_urine = "other" not in votes and for_urine >= 2 and for_urine * 2 >= len(votes)
-    if is_urine:
+    for_urine, for_stool = votes.count("urine"), votes.count("stool")
+    if "other" not in votes and not for_stool and for_urine >= 2 and for_urine * 2 >= len(votes):
         return f"{report_type} 尿液".strip()
+    if "other" not in votes and for_stool >= 2 and for_stool > for_urine:
+        return f"{report_type} 粪便".strip()
     # 血常规可以都印每微升：旁边有只在血里的，就是血
     is_blood = "urine" not in votes and any(is_per_microlitre(row.unit) for row in rows) and any(map(_is_blood, rows))
     return f"{report_type} 血液".strip() if is_blood else report_type
 
 
-def _vote(seen: Observation) -> Literal["urine", "other"] | None:
-    """这一行只会是尿的，还是别的标本的；都可能的为 None。"""
+def _vote(seen: Observation) -> Literal["urine", "stool", "other"] | None:
+    """这一行只会是尿的、大便的，还是别的标本的；都可能的为 None。"""
     row, limits, in_blood = seen.row, seen.interval, seen.analyte
     has_range = not is_blank(row.reference_range)
     in_urine = find_analyte(row.name, row.code, row.unit, "尿液", limits, has_range=has_range)
     if in_blood is None or in_blood.specimen != "blood":
         places = {in_blood.specimen} if in_blood else specimens_with(row.name, row.code)
-        return "urine" if places == {"urine"} else "other" if places == {"stool"} else None
+        return "urine" if places == {"urine"} else "stool" if places == {"stool"} else None
     gap, only_blood = range_distance(in_blood, row.unit, limits), "urine" not in specimens_with(row.name, row.code)
     if gap is None:
         # 没有印范围的数，两种标本都可能的也当作血的：当成尿，血里的急症就没有人说了

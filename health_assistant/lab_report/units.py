@@ -34,6 +34,7 @@ _COUNT_VOLUMES = {
     "cu.mm": 6,
     "cmm": 6,
 }
+_UNIT_AND_FLAG = re.compile(r"(?P<unit>\S*[/%‰fgLl]\S*?)\s*[(\[]?(?P<flag>HH?|LL?)[)\]]?\s*")
 _CHINESE = {"国际单位": "iu", "单位": "u", "毫米汞柱": "mmhg"} | {
     prefix + quantity: short + unit
     for prefix, short in {"毫": "m", "微": "μ", "纳": "n", "皮": "p", "分": "d", "飞": "f", "": ""}.items()
@@ -47,6 +48,9 @@ def fold_unit(unit: str) -> str:
     folded = spell_unit(unit)
     folded = re.sub(r"^10?[\^~*\-]?(9|12)/[l1i|]$", r"10^\1/l", folded)
     folded = re.sub(r"/[1|i]$", "/l", folded)
+    folded = re.sub(r"[·.*]?l(-|\^-)1$", "/l", folded)  # mmol·L⁻¹
+    folded = re.sub(r"^([mμnp]?(?:mol|g|iu))([mdμ]?l)$", r"\1/\2", folded)  # 一斜没有读出来的 mmolL
+    folded = re.sub(r"^([mμnp])m$", r"\1mol/l", folded) if unit.strip().endswith("M") else folded
     folded = re.sub(r"/(24小时|24hrs?|d|day|[天日])$", "/24h", folded)
     folded = _fold_count(folded) or folded
     return _TABLE["spellings"].get(folded, folded)
@@ -82,6 +86,14 @@ def kind_of_unit(unit: str) -> str:
     """单位量的是哪一类东西；认不出的为空串。"""
     folded = fold_unit(unit)
     return next((kind for kind, pattern in _UNIT_KINDS.items() if pattern.fullmatch(folded)), "")
+
+
+def split_flag(unit: str) -> tuple[str, str]:
+    """单位与紧跟在后面的标记：`mmol/L H`，空白没有读出来的是 `g/LL`；没有标记的第二个是空串。"""
+    match = _UNIT_AND_FLAG.fullmatch(unit)
+    if not match or not kind_of_unit(match["unit"]) or kind_of_unit(unit):
+        return unit, ""
+    return match["unit"], match["flag"]
 
 
 def is_only_for_blood(unit: str) -> bool:

@@ -14,7 +14,7 @@ from health_assistant.lab_report.reading.cells import (
     split_mark,
     split_name,
 )
-from health_assistant.lab_report.reading.glyphs import find_dashes
+from health_assistant.lab_report.reading.glyphs import find_signs
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.misreadings import repair_letters, repair_unit
 from health_assistant.lab_report.reading.row import Row, row_text
@@ -298,11 +298,18 @@ def drawn(shape: str) -> np.ndarray:
     draw = ImageDraw.Draw(image)
     if shape == "|":
         draw.line([(30, 12), (30, 44)], fill=20, width=3)
-    if shape == "-":
+    if shape in ("-", "+", "↓"):
         draw.line([(22, 30), (38, 30)], fill=20, width=3)
+    if shape in ("+", "↓"):
+        draw.line([(30, 22), (30, 38 if shape == "+" else 56)], fill=20, width=3)
+    if shape == "*":
+        draw.line([(22, 22), (38, 38)], fill=20, width=3)
+        draw.line([(22, 38), (38, 22)], fill=20, width=3)
+        draw.line([(22, 30), (38, 30)], fill=20, width=3)
+        draw.line([(30, 22), (30, 38)], fill=20, width=3)
     return np.asarray(image)
 
 
-@pytest.mark.parametrize(("shape", "dash"), [("-", "-"), ("|", ""), (" ", "")])
-def test_lone_dashes_are_seen(shape, dash):
-    assert find_dashes(drawn(shape), (0, 0, 60, 60), text_height=34) == dash
+@pytest.mark.parametrize(("shape", "dash"), [("-", "-"), ("+", "+"), ("|", ""), ("↓", ""), ("*", ""), (" ", "")])
+def test_lone_signs_are_seen(shape, dash):
+    assert find_signs(drawn(shape), (0, 0, 60, 60), text_height=34) == dash

@@ -76,17 +76,19 @@ def test_a_plus_minus_behind_a_number_may_be_an_arrow_and_is_no_second_result():
 
 
 def test_a_second_arrow_makes_the_one_glued_to_the_number_doubtful():
+    """添上 1 小数就与范围的一样多，它是数字；不一样多的，不知道它是什么。"""
     name, number, glued, own = (
         box(text, start, 100) for text, start in (("比值", 10), ("0.2", 100), ("↓", 134), ("↓", 250))
     )
     pixels = np.full((200, 400, 3), 255, np.uint8)
-    for score, is_doubted in ((0.27, True), (0.9, False)):
-        row = Row(name=name, anchor=name, result=number, limits=[box("0.26-0.90", 300, 100)])
+    cases = ((0.27, "0.26-0.90", "0.21", False), (0.27, "0.2-0.9", "0.2", True), (0.9, "0.26-0.90", "0.2", False))
+    for score, limits, result, is_doubted in cases:
+        row = Row(name=name, anchor=name, result=number, limits=[box(limits, 300, 100)])
         for arrow in (replace(glued, score=score), own):
             row.add_mark(arrow)
         page = Page(pixels, np.zeros((0, 4, 2), np.float32), np.eye(3))
         read = _read_row(row, Columns({}), pixels[:, :, 0], [name, number, glued, own], page, None, False, "")
-        assert bool(read.doubt) == is_doubted
+        assert (read.result, bool(read.doubt)) == (result, is_doubted)
 
 
 def test_cards_with_a_labelled_range_are_rows_whatever_their_names():

@@ -12,7 +12,7 @@ from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reading.misreadings import repair_code
 from health_assistant.lab_report.reading.text import TextBox, part_of
 from health_assistant.lab_report.reference_range import parse_range, parse_result
-from health_assistant.lab_report.units import kind_of_unit
+from health_assistant.lab_report.units import kind_of_unit, split_flag
 
 Kind = Literal["number", "range", "bound", "term", "unit", "mark", "text"]
 """number 是数；range 是两边的或分组的范围；bound 是 `<0.01` 这样的单边界；term 是阴性、+ 这样的分级；
@@ -39,14 +39,14 @@ ARROW_LIKE = set("↑↓→←⬆⬇14tTfiIl|!丨个一+-")
 _WORD_MARKS = "偏高|偏低|过高|过低|异常|高|低|危急值|危急|危"
 _ARROWS = "↑↓⬆⬇▲▼"
 _MARK = re.compile(
-    rf"[(\[]?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|\*?(?:HH?|LL?)!{{0,2}}|HIGH|LOW|[*※]+|★+|(?:{_WORD_MARKS})[{_ARROWS}]?)[)\]]?",
+    rf"[(\[]?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|\*?(?:HH?|LL?)!{{0,2}}|HIGH|LOW|[*※◆!]+|★+|(?:{_WORD_MARKS})[{_ARROWS}]?)[)\]]?",
     re.IGNORECASE,
 )
 _VALUE = r"[<>≤≥]?=?\d[\d.,]*|\d?[+]+\d?|±|(?:弱?阳性|阴性)(?:[(].{1,3}[)])?"
 _GLUED_MARKS = (
     re.compile(rf"(?P<mark>[{_ARROWS}※]+)\s*(?P<bare>[<>≤≥]?\d.*)"),
     re.compile(rf"(?P<bare>{_VALUE})\s*(?P<mark>\((?:normal|正常|n)\)|(?<=\s)(?:normal|正常|n))", re.IGNORECASE),
-    re.compile(rf"(?P<bare>.*?(?:[\d)）阴阳性+±]|性[。.]))\s*\(?(?P<mark>[{_ARROWS}→←★]+|\*+)\)?"),
+    re.compile(rf"(?P<bare>.*?(?:[\d)）阴阳性+±]|性[。.]))\s*\(?(?P<mark>[{_ARROWS}→←★◆]+|[*!]+)\)?"),
     re.compile(rf"(?P<bare>{_VALUE})\s*[(\[]?(?P<mark>HH?|LL?|{_WORD_MARKS})[)\]]?"),
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%‰#])\s*(?P<mark>[↑↓]+)"),
@@ -70,7 +70,7 @@ _COUNT_UNIT = re.compile(r"[×xX*]?10(?:[^\d/.Uu]?(3|6|9|12)?个?/[Ll1|升]|\^(9
 _UNIT = re.compile(
     r"[×x*]?10[\^~*-]?\d{1,2}/[l1|]|[x×*]10[\^~*]?\d{1,2}"
     r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?[o0]sm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
-    r"|ms/cm|(rbc|wbc|ery|leuk?o?)/[uμ]l|(%|mg/dl|ratio)?\(calc\)|%oftotalhgb|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h"
+    r"|ms/cm|(rbc|wbc|ery|leuk?o?)/[uμ][l1]|(%|mg/dl|ratio)?\(calc\)|%oftotalhgb|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h"
     r"|[hl]pf|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n"
     r"|gms?(/dl|%)?|g%|mg%|f[i|]|secs|((cell|lakh|mill(ion)?)s?)?/(cu?\.?mm|mm3)|(10\^3|thou)/mm3|[x×]?10\^?\d/[uμ]l"
     r"|[rna]c?u/ml|[mu]?[i1l|]u/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?"
@@ -97,7 +97,7 @@ _TRAILING_CODE = re.compile(
     r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
 )
 _LEADING_CODE = re.compile(r"^(?P<code>[A-Za-z][A-Za-z0-9#%/+.\-*]*)(?P<gap>\s*\(?)(?P<name>[一-鿿].*?)\)?$")
-_SERIAL = re.compile(r"^\d{1,2}[.、)\s]*(?=[^\d\s.,、)\-~])")
+_SERIAL = re.compile(r"^[|丨]?\s*\d{1,2}[.、)|丨\s]*(?=[^\d\s.,、)\-~|丨])")
 
 _PADDED = re.compile(r"0\d|(?:0\d|\d\d?)[-~]0\d|0\d[-~]\d{1,2}")
 """分类计数常补成两位：`07`、`01-06`。也可能是丢了小数点的 0.7，所以百分数才当作这个数（`row.without_padding`）。"""
@@ -194,19 +194,21 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         # 载脂蛋白A10.85 是 A1 与 0.85：名称取认得的最长的；CA12535、CD4523 在哪里断开说不准
         for digits in (3, 2, 1, 0):
             glued = re.fullmatch(
-                rf"(?P<name>.*[一-鿿)）A-Za-z%#-]\d{{{digits}}})\s*(?P<value>[<>]?\d+(?:\.\d+)?)", text
+                rf"(?P<name>.*[一-鿿)）A-Za-z%#-]\d{{{digits}}})\s*(?P<value>[<>]?\d+(?:\.\d+)?)\s*[↑↓]*", text
             )
             if glued and is_known(glued["name"]) and not re.fullmatch(r"[A-Z]\d", text):  # P2 不是磷 2
                 if digits and "." not in glued["value"]:
                     break
                 at = offset + glued.start("value")
-                return [("text", offset, offset + glued.end("name"), False), ("number", at, offset + len(text), False)]
+                return [("text", offset, offset + glued.end("name"), False), *_typed(text[at - offset :], at)]
     return [("text", offset, offset + len(text), False)]
 
 
 def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
     """一格，或紧连着的“数与单位”“数与标记”；是文字时为空。kind 是已经知道的整段的种类。"""
     end = offset + len(text)
+    if len(unit := _unit_spans(text, offset)) == 2:
+        return unit
     if _VALUE_AND_CLASS.fullmatch(text):
         return [("number", offset, end, False)]
     if match := _SIGN_AND_UNIT.fullmatch(text):
@@ -223,7 +225,7 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
     kind = kind or classify(text)
     is_power = re.search(r"10\^\d+$", normalize(text)) and kind in ("number", "bound", "range")
     if kind != "unit" and not is_power and (at := _unit_start(text)):
-        return [*_typed(text[:at].rstrip(), offset), ("unit", offset + at, end, False)]
+        return [*_typed(text[:at].rstrip(), offset), *_unit_spans(text[at:], offset + at)]
     if kind != "text":
         return [(kind, offset, end, False)]
     bare, mark = split_mark(text)
@@ -233,6 +235,14 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
             return [("mark", offset, start, False), *_typed(bare, start)]
         return [*_typed(bare, start), ("mark", start + len(bare), end, False)]
     return []
+
+
+def _unit_spans(text: str, offset: int) -> list[Span]:
+    """一个单位；后面粘着 H、L 的，单位与标记。"""
+    unit, mark = split_flag(text)
+    spans: list[Span] = [("unit", offset, offset + len(unit), False)]
+    at = offset + len(text.rstrip(")] ")) - len(mark)
+    return [*spans, ("mark", at, at + len(mark), False)] if mark else spans
 
 
 def _leading_unit(text: str) -> int:

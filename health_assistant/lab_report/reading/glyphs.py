@@ -1,4 +1,4 @@
-"""文字识别常常读不到的小符号：单独的横线，挤在数字之间的小数点。直接看像素里的连通块。箭头见 `arrows.py`。"""
+"""文字识别常常读不到的小符号：单独的横线、加号，挤在数字之间的小数点。直接看像素里的连通块。箭头见 `arrows.py`。"""
 
 from dataclasses import dataclass
 
@@ -15,11 +15,14 @@ _MEASURED_HEIGHT = 120
 class _Blob:
     width: float
     height: float
+    is_cross: bool
 
 
-def find_dashes(gray: np.ndarray, zone: tuple[float, float, float, float], text_height: float) -> str:
-    """zone 里印着的横线：`-`（阴性）、`-----`（未做）或空串；还有别的墨迹时也是空串。"""
+def find_signs(gray: np.ndarray, zone: tuple[float, float, float, float], text_height: float) -> str:
+    """zone 里印着的横线或加号：`-`（阴性）、`-----`（未做）、`+` 到 `++++`，或空串；还有别的墨迹时也是空串。"""
     blobs = _blobs(gray, zone, text_height)
+    if 0 < len(blobs) <= 4 and all(blob.is_cross for blob in blobs):
+        return "+" * len(blobs)
     if not blobs or not all(_is_dash(blob, text_height) for blob in blobs):
         return ""
     ink_width = sum(blob.width for blob in blobs)
@@ -62,15 +65,25 @@ def _blobs(gray: np.ndarray, zone: tuple[float, float, float, float], text_heigh
         cv2.GaussianBlur(crop, (3, 3), 0), 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, block, 12
     )
     ink = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((2 * zoom + 1, 2 * zoom + 1), np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     height, width = ink.shape
     blobs = []
     for label in range(1, count):
         x, y, w, h, area = stats[label]
         if area < 0.008 * (text_height * zoom) ** 2 or x == 0 or y == 0 or x + w == width or y + h == height:
             continue
-        blobs.append(_Blob(w / zoom, h / zoom))
+        blobs.append(_Blob(w / zoom, h / zoom, _is_cross(labels[y : y + h, x : x + w] == label)))
     return blobs
+
+
+def _is_cross(inked: np.ndarray) -> bool:
+    """一横一竖在正中相交，四角空着：+。inked（高, 宽）是一块墨迹。"""
+    height, width = inked.shape
+    across, down = inked.mean(axis=1), inked.mean(axis=0)
+    is_crossed = min(across.max(), down.max()) > 0.85 and 0.6 < width / height < 1.6
+    is_centered = abs(across.argmax() / height - 0.5) < 0.2 and abs(down.argmax() / width - 0.5) < 0.2
+    ends = (slice(height // 3), slice(-(height // 3), None)), (slice(width // 3), slice(-(width // 3), None))
+    return is_crossed and is_centered and all(inked[y, x].mean() < 0.1 for y in ends[0] for x in ends[1])
 
 
 def spread_at_point(pixels: np.ndarray) -> np.ndarray | None:

@@ -30,8 +30,8 @@ from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.sideways import turn_sideways
 from health_assistant.lab_report.reading.small_marks import (
     count_dashed,
-    find_dashes_in,
     find_mark,
+    find_signs_in,
     has_dash,
     has_doubtful_arrow,
     mark_column,
@@ -271,13 +271,13 @@ def _read_row(
     settle_values(row, gray, mark)
     name, code, result, unit, limits = row_text(row)
     if not result:
-        result = find_dashes_in(row, columns, gray, boxes)
+        result = find_signs_in(row, columns, gray, boxes)
         is_lone = result == "-" and not limits and is_known(name)
-        if is_lone and find_dashes_in(row, columns, gray, boxes, "range") == "-":
+        if is_lone and find_signs_in(row, columns, gray, boxes, "range") == "-":
             limits = "-"
-        # 单独一横只在范围是定性词时、在没有范围而印着加号的尿条上，才算阴性
-        is_negative = isinstance(parse_range(limits), QualitativeResult) or prints_signs and not limits
-        if result == "-" and not is_negative:
+        # 单独一横、加号只在范围是定性词时、在没有范围而印着加号的尿条上，才算结果
+        is_sign = isinstance(parse_range(limits), QualitativeResult) or prints_signs and not limits
+        if result != "-----" and not is_sign:
             result = ""
     elif re.fullmatch(r"[-—一二_~]", result) and has_dash(row.result, gray):
         # 单独一横文字识别总是没有把握，像素看得清楚
@@ -290,7 +290,7 @@ def _read_row(
     if (
         not limits
         and re.fullmatch(r"\d?[-+±]+\d?", result)
-        and find_dashes_in(row, columns, gray, boxes, "range") == "-"
+        and find_signs_in(row, columns, gray, boxes, "range") == "-"
     ):
         limits = "-"  # 与结果一样，单独一横文字识别常常读不到
     if not limits and common_range and classify(result) == "term":

@@ -145,8 +145,10 @@ class Row:
         if says_normal(box.text):
             self.mark = self.mark or box
             return
+        if box.text == "十":
+            box = replace(box, text="+")
         self.maybe_arrows.append(box)
-        if box.kind == "mark":
+        if box.kind == "mark" or box.text == "+":
             self.mark = box
 
 

@@ -11,7 +11,7 @@ from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.reading.arrows import ARROWS, MAYBE_ARROW, find_arrow
 from health_assistant.lab_report.reading.cells import is_known, split_mark
-from health_assistant.lab_report.reading.glyphs import find_dashes, has_character
+from health_assistant.lab_report.reading.glyphs import find_signs, has_character
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.row import TWO_RANGES, Row, has_item_name
 from health_assistant.lab_report.reading.seating import seat_line
@@ -42,7 +42,7 @@ def find_mark(row: Row, page: Page, gray: np.ndarray, boxes: list[TextBox], colu
 
     column 是标记一栏的正中（见 `mark_column`）：那里有墨而没有读出来的，是 `UNREAD_MARK`。
     """
-    if row.mark and not set(row.mark.text) & set(ARROWS):
+    if row.mark and not set(row.mark.text) & {*ARROWS, "+"}:  # + 也可能是认错的箭头
         return row.mark.text
     height = row.anchor.height
     zones = []
@@ -75,7 +75,7 @@ def find_mark(row: Row, page: Page, gray: np.ndarray, boxes: list[TextBox], colu
     if not found and own and has_character(gray, own, height):
         return UNREAD_MARK
     if not found and row.mark:
-        return UNREAD_MARK  # 文字识别说是箭头，像素里看不清朝哪边
+        return "+" if row.mark.text == "+" else UNREAD_MARK  # 文字识别说是箭头，像素里看不清朝哪边
     return found.pop() if len(found) == 1 else None
 
 
@@ -96,15 +96,15 @@ def _zone_at(
     return left, middle - 0.6 * height, right, middle + 0.6 * height
 
 
-def find_dashes_in(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox], column: str = "result") -> str:
-    """一列里没有识别出文字时，像素里的横线：`-`（阴性）、`-----`（未做）或空串。"""
+def find_signs_in(row: Row, columns: Columns, gray: np.ndarray, boxes: list[TextBox], column: str = "result") -> str:
+    """一列里没有识别出文字时，像素里的横线或加号，见 `find_signs`；没有就是空串。"""
     if column not in columns.spans or row.name is None:
         return ""
     shift = row.name.x0 - row.name.start
     center = columns.spans[column][1] + shift
     halfway = [(center + span[1] + shift) / 2 for name, span in columns.spans.items() if name != column]
     zone = _zone_at(center, row, boxes, halfway)
-    return find_dashes(gray, zone, row.anchor.height) if zone else ""
+    return find_signs(gray, zone, row.anchor.height) if zone else ""
 
 
 def count_dashed(table: Table, rows: list[Row], gray: np.ndarray, boxes: list[TextBox]) -> int:
@@ -114,13 +114,14 @@ def count_dashed(table: Table, rows: list[Row], gray: np.ndarray, boxes: list[Te
     seated = [seat_line(line, table.columns) for line in lines if line[0].box.line > top]
     bare = [row for row in seated if row.name and not row.result and id(row.name) not in names and has_item_name(row)]
     unknown = [row for row in bare if not is_known(row.name.text)]
-    return sum(find_dashes_in(row, table.columns, gray, boxes) == "-" for row in unknown)
+    return sum(find_signs_in(row, table.columns, gray, boxes) == "-" for row in unknown)
 
 
 def settle_values(row: Row, gray: np.ndarray, mark: str | None) -> None:
     """看像素、看结果与范围合不合，改正一行里没有认好的数。gray 见 `Page.gray`，mark 见 `find_mark`。"""
     _join_split_range(row, gray)
     _settle_ones(row, mark)
+    _give_back_one(row)
 
 
 def _join_split_range(row: Row, gray: np.ndarray) -> None:
@@ -131,7 +132,7 @@ def _join_split_range(row: Row, gray: np.ndarray) -> None:
     zone = (low.x1, min(low.y0, high.y0), high.x0, max(low.y1, high.y1))
     whole = join_boxes(low, high, "-")
     is_level = abs(high.line - low.line) < 0.5 * low.height
-    if is_level and whole.kind == "range" and find_dashes(gray, zone, low.height) == "-":
+    if is_level and whole.kind == "range" and find_signs(gray, zone, low.height) == "-":
         row.limits, row.doubt = [whole], None
 
 
@@ -151,6 +152,19 @@ def _settle_ones(row: Row, mark: str | None) -> None:
     if pairs and all(_is_normal(parse_result(result), parse_range(limits)) for result, limits in pairs):
         sure = replace(doubted[0], score=MIN_CONFIDENCE)
         row.result, row.limits = (sure, row.limits) if doubted[0] is row.result else (row.result, [sure])
+
+
+def _give_back_one(row: Row) -> None:
+    """数后面接连两个箭头，挨着数的不够像，添上 1 小数就与范围的一样多（`0.2↓ ↓` 对 0.26-0.90）：它是数字 1。"""
+    if row.result is None or len(row.limits) != 1 or not has_doubtful_arrow(row):
+        return
+    wanted = {len(decimals) for decimals in re.findall(r"\d\.(\d+)", row.limits[0].text)}
+    decimals = re.fullmatch(r"\d+\.(\d+)", row.result.text)
+    ones = [box for box in row.maybe_arrows if box.score < _SURELY_ARROW and box.x0 > row.result.x0]
+    if decimals and len(ones) == 1 and wanted == {len(decimals[1]) + 1}:
+        row.result = join_boxes(row.result, ones[0])
+        row.result = replace(row.result, text=row.result.text[: len(decimals[0])] + "1", score=MIN_CONFIDENCE)
+        row.maybe_arrows.remove(ones[0])
 
 
 def _is_normal(result: object, limits: object) -> bool:
@@ -177,4 +191,4 @@ def _line_height_at(x: float, line: list[TextBox]) -> float:
 
 def has_dash(box: TextBox, gray: np.ndarray) -> bool:
     margin = 0.2 * box.height
-    return find_dashes(gray, (box.x0 - margin, box.y0, box.x1 + margin, box.y1), box.height) == "-"
+    return find_signs(gray, (box.x0 - margin, box.y0, box.x1 + margin, box.y1), box.height) == "-"

@@ -33,7 +33,7 @@ _UNLIKELY: dict[str, dict[str, float]] = {
     "range": {"number": 1.5, "text": 1, "unit": 2, "mark": 2},
     "low": {"text": 2, "unit": 3, "range": 3, "mark": 2},
     "high": {"text": 2, "unit": 3, "range": 3, "mark": 2},
-    "mark": {"number": 3, "range": 5, "bound": 5, "term": 0.5, "unit": 3},
+    "mark": {"number": 3, "range": 5, "bound": 5, "term": 0.5, "text": 1, "unit": 3},
     "method": {"number": 4, "range": 5, "bound": 5, "term": 3, "unit": 2, "mark": 2},
     "ignored": {"unit": 1, "mark": 0.5},
     "unknown": {"unit": 1, "mark": 0.5},
