@@ -239,8 +239,10 @@ def _doubt_conflicting_rows(findings: list[Finding]) -> None:
     """行与行对不上的，都改为不作判断。本来就没有把握的行不作证。"""
     by_code: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
+        if not finding.analyte or finding.doubts_value:
+            continue
         is_judged = finding.flag != "unknown" or finding.range_source == "none"
-        if finding.analyte and not finding.doubts_value and is_judged and not finding.may_be_fraction:
+        if is_judged and not finding.may_be_fraction and not finding.has_garbled_unit:
             by_code[finding.analyte.code].append(finding)
     once = {code: same[0] for code, same in by_code.items() if len(same) == 1}
     measured = {code: measure(finding.value, finding.compared_unit, finding.analyte) for code, finding in once.items()}

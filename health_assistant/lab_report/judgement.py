@@ -78,11 +78,16 @@ class Finding(LabItem):
         printed = self.observation.unit
         if self.analyte and is_fraction(self.interval, self.analyte, printed):
             return FRACTION
-        # 认不出的单位（糊成 `mmel/L`）与没有印的一样：印着的范围说得出它是哪个
-        is_read = kind_of_unit(printed) or (self.analyte and self.analyte.knows_unit(printed))
-        if not self.analyte or (printed and is_read):
+        if not self.analyte or (printed and not self.has_garbled_unit):
             return printed
         return implied_unit(self.analyte, self.observation.interval) or printed
+
+    @property
+    def has_garbled_unit(self) -> bool:
+        """印着的单位认不出（糊成 `mmel/L`），与没有印一样，要由印着的范围看。"""
+        printed = self.observation.unit
+        is_known = kind_of_unit(printed) or (self.analyte and self.analyte.knows_unit(printed))
+        return bool(printed) and not is_known
 
     @property
     def may_be_fraction(self) -> bool:

@@ -2,26 +2,30 @@
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
+from math import log
 
 from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value
-from health_assistant.lab_report.matching import find_analyte
+from health_assistant.lab_report.matching import find_analyte, range_distance
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.printed_text import clean
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import attached_unit, is_blank, parse_range, parse_result
 from health_assistant.lab_report.report import PrintedRow, ReadRow
-from health_assistant.lab_report.units import fold_unit, split_flag
+from health_assistant.lab_report.units import fold_unit, kind_of_unit, split_flag
 
 _SOUGHT = re.compile(r"培养|涂片|[查找].{1,6}[菌虫卵]|墨汁|抗酸|细菌|真菌")
 """目录里没有、而结果说的是有没有找到的项目。"""
-_FLAG = r"(?:[(（\[]?(?:[↑↓]{1,2}|[HL]{1,2}|偏?[高低]|危急?值?)[)）\]]?|[*★◆!▲△●]+)"
+_FLAG = r"(?:[(（\[]?(?:[↑↓]{1,2}|[HL]{1,2}|偏?[高低]|危急?值?)[)）\]]?|[*★◆!▲△]+)"
 _GLUED_FLAG = re.compile(
     rf"(?P<ahead>[↑↓]{{1,2}}|[HL]{{1,2}}|[*★▲]|危急?值?(?=[:：\s]*\d))?[:：]?\s*(?P<bare>(?(ahead)[-<>\d.].*?|.*?(?:[\d+)）性]|性[。.])))\s*(?P<mark>(?:{_FLAG}\s*)*)"
 )
 """粘在结果前后的标记：`7.1↑`、`*7.1`、`1.8 ↓危急值`。"""
 _POWER = re.compile(r"(?:[×x*]10\^|E\+?0?)(9|12)(?=\D|$)", re.IGNORECASE)
+_SAME_RANGE = log(1.2)
+"""印着的范围与目录的相差不到两成，才说得出是哪一项。"""
 _MOST_WITHOUT_POWER = 10_000
 """范围的数不到它，才可能是少印了 10 的几次方。"""
 _EARLIER_BESIDE = re.compile(r"(?i)\s*[(（\[]\s*(?:[上前]一?次|既往|prev(?:ious)?\b|last\b)[^()（）\[\]]*[)）\]]$")
@@ -61,10 +65,15 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     value_unit = attached_unit(read.result)
     if "视野" in read.result and "细胞" in read.name and not read.unit:
         value_unit = "/HP"  # 满视野：不印单位也是镜检
-    analyte = find_analyte(
-        read.name, read.code, read.unit or value_unit, report_type, interval,
+    find = partial(
+        find_analyte, read.name, read.code, report_type=report_type, interval=interval,
         has_range=not is_blank(read.reference_range), value=value,
     )  # fmt: skip
+    analyte = find(unit=read.unit or value_unit)
+    if analyte is None and len(read.code) > 1 and read.unit and not kind_of_unit(read.unit):
+        coded = find(unit="")  # 名称、单位都糊了，代号与范围还说得出是哪一项
+        gap = range_distance(coded, coded.unit, interval) if coded else None
+        analyte = coded if gap is not None and gap < _SAME_RANGE else None
     if analyte and analyte.code == "PH" and _is_of_urine_ph(interval) and "气" not in report_type:
         analyte = find_analyte("尿pH", "", "")  # 活人血的 pH 在 6.8 到 7.8 之间，范围没有这么宽的
     if analyte.sought if analyte else _SOUGHT.search(read.name + report_type):
@@ -104,7 +113,8 @@ def _found(parsed: Value | ReferenceRange | None, text: str, counts: bool = Fals
 
 def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
     """结果的意思。`7.1↑`、`1.8(已复查)` 这样粘着标记的、`7·1` 这样写小数点的，行里的字也拆开；本来就看得懂的照旧。"""
-    result = _EARLIER_BESIDE.sub("", row.result.strip())
+    # 圆点是彩色的灯，绿的也有，不说高低
+    result = re.sub(r"(?<=[\d)])\s*[•●⬤○]$", "", _EARLIER_BESIDE.sub("", row.result.strip()))
     result = re.sub(r"(?<=\d)[·。](?=\d)", ".", result)
     value = parse_result(result)
     is_sure = isinstance(value, Interval) or (isinstance(value, QualitativeResult) and value.is_graded)

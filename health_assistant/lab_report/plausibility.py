@@ -266,7 +266,7 @@ def _lost_points(observations: list[Observation]) -> list[str | None]:
     """`5.2` 读成 52 的行的疑问：别的行都照范围印小数，只有它没有；没有标记，添上小数点就正常。"""
     places = [_places(seen) for seen in observations]
     whole = [bool(at) and "." not in seen.row.result for at, seen in zip(places, observations, strict=True)]
-    if sum(whole) * 4 > sum(map(bool, places)):
+    if sum(whole) * 2 > sum(map(bool, places)):
         return [None] * len(observations)  # 这张单子的结果本来就印得粗
     return [
         "别的行都印着小数，这一行没有，可能读漏了小数点" if is_whole and _is_usual_with_point(seen, at) else None

@@ -49,22 +49,28 @@ def test_the_dash_between_two_halves_of_a_range_is_seen_in_the_pixels():
 
 
 @pytest.mark.parametrize(
-    ("result", "limits", "mark", "doubted", "is_sure"),
+    ("result", "limits", "mark", "doubted", "way", "is_sure"),
     [
-        ("12.4", "0-10", "↑", "result", True),
-        ("12.4", "0-10", None, "result", False),  # 表格的竖线
-        ("0.11", "0.05-0.5", None, "result", True),
-        ("13.1", "7.0-11.0", None, "result", False),  # ↓3.1
-        ("12.9", "11.5-14.5", None, "range", True),
-        ("0.7", "10.8-4", "↓", "range", False),  # ↓0.8-4
-        ("1", "0-3", None, "result", False),
+        ("12.4", "0-10", "↑", "result", ("↑", False), True),
+        ("12.4", "0-10", None, "result", ("↑", False), False),  # 表格的竖线
+        ("0.11", "0.05-0.5", None, "result", ("↑", True), True),
+        ("13.1", "7.0-11.0", None, "result", ("↓", False), False),  # ↓3.1
+        ("13.1", "7.0-11.0", None, "result", ("↑", False), False),
+        ("13.1", "7.0-11.0", "↑", "result", ("↑", False), True),  # ↑3.1 谁也不会印
+        ("139", "110-150", None, "result", ("↑", False), True),
+        ("139", "110-150", None, "result", ("↓", False), False),  # ↓39
+        ("139", "110-150", "?", "result", ("↑", False), False),  # 别的行没有标记：|39
+        ("1301", "110-150", None, "result", ("↑", True), False),
+        ("12.9", "11.5-14.5", None, "range", ("↑", False), True),
+        ("0.7", "10.8-4", "↓", "range", ("↓", False), False),  # ↓0.8-4
+        ("1", "0-3", None, "result", ("↑", False), False),
     ],
 )
-def test_a_1_that_may_be_an_arrow_is_a_digit_if_the_rest_needs_no_arrow(result, limits, mark, doubted, is_sure):
+def test_a_1_that_may_be_an_arrow_is_a_digit_if_the_rest_needs_no_arrow(result, limits, mark, doubted, way, is_sure):
     cells = {"result": box(result, 200, 100), "range": box(limits, 300, 100)}
-    cells[doubted] = replace(cells[doubted], score=MAYBE_ARROW)
+    cells[doubted] = replace(cells[doubted], score=MAYBE_ARROW[way])
     row = Row(name=None, anchor=cells["result"], result=cells["result"], limits=[cells["range"]])
-    settle_values(row, np.full((200, 400), 255, np.uint8), mark)
+    settle_values(row, np.full((200, 400), 255, np.uint8), mark, has_marks=mark != "?")
     assert (min(row.result.score, row.limits[0].score) >= MIN_CONFIDENCE) == is_sure
 
 

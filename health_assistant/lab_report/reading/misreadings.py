@@ -101,4 +101,4 @@ def repair_signs(text: str) -> str:
     text = re.sub(r"(?<=阴性)\(一\)?$", "(-)", text)
     text = re.sub(r"(?<=mo)1(?=/)|(?<=/m)1$|(?<=^f)1$|(?<=\df)1$|(?<=\d f)1$", "l", text)
     text = re.sub(r"%[o。](?![A-Za-z])", "‰", text)
-    return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?(\d{1,2})(?![\d/.])", r"×10^\1", text)
+    return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?((?:9|12)(?=/L)|\d{1,2}(?![\d/.]))", r"×10^\1", text)

@@ -268,7 +268,7 @@ def _read_row(
 ) -> ReadRow:
     """marks 见 `mark_column`，prints_signs 见 `_prints_signs`；common_range 是表外印着的、各行共用的范围。"""
     mark = find_mark(row, page, gray, boxes, marks)
-    settle_values(row, gray, mark)
+    settle_values(row, gray, mark, has_marks=marks is not None)
     name, code, result, unit, limits = row_text(row)
     if not result:
         result = find_signs_in(row, columns, gray, boxes)

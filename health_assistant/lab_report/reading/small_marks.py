@@ -117,10 +117,13 @@ def count_dashed(table: Table, rows: list[Row], gray: np.ndarray, boxes: list[Te
     return sum(find_signs_in(row, table.columns, gray, boxes) == "-" for row in unknown)
 
 
-def settle_values(row: Row, gray: np.ndarray, mark: str | None) -> None:
-    """看像素、看结果与范围合不合，改正一行里没有认好的数。gray 见 `Page.gray`，mark 见 `find_mark`。"""
+def settle_values(row: Row, gray: np.ndarray, mark: str | None, has_marks: bool = False) -> None:
+    """看像素、看结果与范围合不合，改正一行里没有认好的数。
+
+    gray 见 `Page.gray`，mark 见 `find_mark`；has_marks：别的行印着标记。
+    """
     _join_split_range(row, gray)
-    _settle_ones(row, mark)
+    _settle_ones(row, mark, has_marks)
     _give_back_one(row)
 
 
@@ -136,22 +139,27 @@ def _join_split_range(row: Row, gray: np.ndarray) -> None:
         row.limits, row.doubt = [whole], None
 
 
-def _settle_ones(row: Row, mark: str | None) -> None:
-    """数的头尾像 1 又像箭头（`MAYBE_ARROW`）：去掉它，结果在范围之内的，不会印箭头，它就是数字 1。
+def _settle_ones(row: Row, mark: str | None, has_marks: bool) -> None:
+    """数的头尾像 1 又像箭头（`MAYBE_ARROW`）：去掉它，结果在范围之内，或在箭头的另一边的，不会印那个箭头，它是数字 1。
 
-    也可能是表格的竖线：有它就异常的，旁边另要有标记。
+    也可能是表格的竖线：有它就异常的，旁边另要有标记；没有它才异常的（`|39`），别的行要有标记，这一行才会也有。
     """
-    doubted = [box for box in (row.result, *row.limits) if box and box.score == MAYBE_ARROW]
+    ways = {score: way for way, score in MAYBE_ARROW.items()}
+    doubted = [box for box in (row.result, *row.limits) if box and box.score in ways]
     if row.result is None or len(row.limits) != 1 or len(doubted) != 1:
         return
-    text = doubted[0].text
-    without = [text[1:]] * text.startswith("1") + [text[:-1]] * text.endswith("1")
-    pairs = [(one, row.limits[0].text) if doubted[0] is row.result else (row.result.text, one) for one in without]
-    if mark in (None, UNREAD_MARK):
-        pairs += [(row.result.text, row.limits[0].text)] * bool(pairs)
-    if pairs and all(_is_normal(parse_result(result), parse_range(limits)) for result, limits in pairs):
+    text, (direction, is_last) = doubted[0].text, ways[doubted[0].score]
+    if text[-1 if is_last else 0] != "1":
+        return
+    without = text[:-1] if is_last else text[1:]
+    is_result = doubted[0] is row.result
+    flag = _flag_of(without, row.limits[0].text) if is_result else _flag_of(row.result.text, without)
+    needs_mark = _flag_of(row.result.text, row.limits[0].text) != "normal" and mark in (None, UNREAD_MARK)
+    said = {"↑": "high", "↓": "low"}[direction]
+    is_digit = flag == "normal" or has_marks and flag in ("high", "low") and flag != said
+    if is_digit and not needs_mark:
         sure = replace(doubted[0], score=MIN_CONFIDENCE)
-        row.result, row.limits = (sure, row.limits) if doubted[0] is row.result else (row.result, [sure])
+        row.result, row.limits = (sure, row.limits) if is_result else (row.result, [sure])
 
 
 def _give_back_one(row: Row) -> None:
@@ -167,8 +175,11 @@ def _give_back_one(row: Row) -> None:
         row.maybe_arrows.remove(ones[0])
 
 
-def _is_normal(result: object, limits: object) -> bool:
-    return isinstance(result, Interval) and isinstance(limits, Interval) and compare(result, limits) == "normal"
+def _flag_of(result: str, limits: str) -> str | None:
+    """两段文字比出来的高低；不是数与区间的为 None。"""
+    value, interval = parse_result(result), parse_range(limits)
+    is_comparable = isinstance(value, Interval) and isinstance(interval, Interval)
+    return compare(value, interval) if is_comparable else None
 
 
 def has_doubtful_arrow(row: Row) -> bool:
