@@ -191,3 +191,24 @@ def test_results_half_a_line_below_their_names_are_doubted(drop):
     rows = find_rows(headed(at_lines(*sorted(lines, key=lambda line: line[0]))))
     assert [row_text(row)[2] for row in rows] == ["", "110", "5.9", "210"]
     assert all(row.doubt for row in rows[1:])
+
+
+def test_a_name_of_a_card_goes_on_in_brackets_below_its_result():
+    lines = at_lines(
+        (0.0, {680: "阳性"}),
+        (0.6, {50: "结核杆菌T细胞免疫反应", 560: "参考区间:阴性"}),
+        (3.0, {50: "结核杆菌r干扰素释放实验", 600: "0.004"}),
+        (3.9, {50: "(TB1-N)", 560: "参考区间:<0.350"}),
+        (6.0, {50: "结核杆菌r干扰素释放实验", 600: "0.566", 700: "↑"}),
+        (6.9, {50: "(TB2-N)", 560: "参考区间:<0.350"}),
+        (9.0, {50: "淋巴细胞培养+干扰素(基础", 600: "0.041"}),
+        (9.9, {50: "水平N)", 560: "参考区间·<8.000"}),
+    )
+    rows = find_rows(find_tables(lines)[0])
+    read = [(row.name.text, row.result.text, row.limits[0].text) for row in rows]
+    assert read == [
+        ("结核杆菌T细胞免疫反应", "阳性", "阴性"),
+        ("结核杆菌r干扰素释放实验(TB1-N)", "0.004", "<0.350"),
+        ("结核杆菌r干扰素释放实验(TB2-N)", "0.566", "<0.350"),
+        ("淋巴细胞培养+干扰素(基础水平N)", "0.041", "<8.000"),
+    ]

@@ -107,7 +107,7 @@ def _names_first(lines: list[list[Cell]]) -> list[list[Cell]]:
     ordered = [list(line) for line in lines]
     for at, values in enumerate(ordered):
         below = [cell for line in ordered[at + 1 : at + 3] for cell in line]
-        limits = [cell.box for cell in below if cell.labelled and cell.kind in ("range", "bound", "unit")]
+        limits = [cell.box for cell in below if cell.labelled and cell.kind in ("range", "bound", "term", "unit")]
         name = next((cell for cell in below if cell.kind == "text" and not cell.labelled), None)
         if not (values and limits and name and {cell.kind for cell in values} <= {"number", "bound", "term", "mark"}):
             continue
@@ -149,9 +149,14 @@ def _doubt_odd_places(rows: list[Row]) -> None:
 
 
 def _goes_on(box: TextBox, row: Row) -> bool:
-    """换行印的名称的后半截：紧挨在还没有结果与范围的名称下面，左边对齐，两截都不是认得的名称。"""
-    is_bare = not (row.result or row.limits or row.unit) and row.name is not None
-    is_tight = is_bare and 0 < box.line - row.name.line < 1.5 * row.name.height
+    """换行印的名称的后半截：紧挨在还没有结果与范围的名称下面，左边对齐，两截都不是认得的名称。
+
+    头一截旁边有了结果的，后半截要在括号里：`结核杆菌干扰素释放实验 0.566` 下面的 `(TB2-N)`，或头一截的括号没有合上。
+    """
+    is_open = row.name is not None and bool(re.search(r"[(（][^()（）]*$", row.name.text))
+    is_in_brackets = not row.limits and (is_open or bool(re.fullmatch(r"[(（].*[)）]", box.text)))
+    is_bare = row.name is not None and (is_in_brackets or not (row.result or row.limits or row.unit))
+    is_tight = is_bare and 0 < box.line - row.name.line < (2.5 if is_in_brackets else 1.5) * row.name.height
     is_aligned = is_tight and abs(box.start - row.name.start) < 0.5 * row.name.height
     return is_aligned and not (is_known(box.text) or is_known(row.name.text) or NOT_AN_ITEM.search(row.name.text))
 
