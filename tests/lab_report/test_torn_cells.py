@@ -13,7 +13,7 @@ from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import _read_row
 from health_assistant.lab_report.reading.recognition import _without_stacks
 from health_assistant.lab_report.reading.row import Row, row_text
-from health_assistant.lab_report.reading.rows import find_rows
+from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.small_marks import settle_values
 from health_assistant.lab_report.reading.tables import Columns, _cut_glued_value, find_tables
 from health_assistant.lab_report.reading.text import cut_at
@@ -212,3 +212,13 @@ def test_a_name_of_a_card_goes_on_in_brackets_below_its_result():
         ("结核杆菌r干扰素释放实验(TB2-N)", "0.566", "<0.350"),
         ("淋巴细胞培养+干扰素(基础水平N)", "0.041", "<8.000"),
     ]
+
+
+def test_a_serial_that_goes_on_without_a_row_is_said_to_be_unread():
+    head = {50: "检验项目", 300: "结果", 450: "参考范围"}
+    row = ["细菌", "真菌", "管型", "结晶"]
+    lines = [{50: f"{at}{name}", 300: "0.5", 450: "0-1"} for at, name in enumerate(row, 21)]
+    notes = [{50: "1本报告仅对标本负责"}, {50: "2如有疑问请联系"}]
+    for lost, unread in (({50: "25红细胞形态信息非均一性红细胞?"}, 1), ({50: "30红细胞形态"}, 0)):
+        table = headed(page(head, *lines, lost, *notes))
+        assert count_unread(table, find_rows(table)) == unread

@@ -36,6 +36,8 @@ _VALUES = ("number", "bound", "term")
 _SHORT = 4
 _FINDING = re.compile(r"[查见找]到|查见|检出|可见|发现|阳性|大量|异常|明显|生长|杆菌|球菌|真菌|病毒|细胞|核型|肿瘤")
 """表下面的文字结果里有这些字的是结果，不是人名、备注。"""
+_SERIAL = re.compile(r"(\d{1,2})[.、)|\s]*[一-鿿]{2}")
+"""与名称连成一段的序号：`24红细胞形态信息`。"""
 _ABOUT_SHEET = re.compile("仅对|负责")
 """说的是整张单子。"""
 
@@ -97,13 +99,20 @@ def _is_section(row: Row, below: list[Row]) -> bool:
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:
-    """表里夹在各项之间、有数或范围而没有读成项目的，有几行。rows 是这张子表的项目。"""
+    """表里夹在各项之间、有数或范围而没有读成项目的，和序号接着上一项而没有读成的，有几行。rows 是这张子表的项目。"""
     if not rows:
         return 0
     used = [box for row in rows for box in row.boxes()]
     top, bottom = min(box.line for box in used), max(box.line for box in used)
-    unread = 0
+    numbered = [_SERIAL.match(row.name.text) for row in rows if row.name]
+    unread, serials = 0, {int(serial[1]) for serial in numbered if serial}
     for line in table.lines:
+        serial = _SERIAL.match(line[0].text)
+        number = int(serial[1]) if serial else 0
+        if number - 1 in serials and number not in serials and not NOT_AN_ITEM.search(line[0].text):
+            serials.add(number)
+            unread += 1
+            continue
         places = table.columns.assign(line) if table.columns.has_header else [None] * len(line)
         values = [
             cell.box
