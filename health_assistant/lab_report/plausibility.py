@@ -16,6 +16,7 @@ from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, PrintedRow
 from health_assistant.lab_report.severity import is_impossible, load_severity
 from health_assistant.lab_report.units import fold_unit
 
+_FEW_MARKS = 2
 _NEARLY_NONE = 20
 """常见范围的下限不到上限的这么多分之一，就近于没有下限。"""
 _TENFOLD_IN_NEWBORNS = {"TBIL", "IBIL"}
@@ -263,13 +264,14 @@ def point_doubts(observations: list[Observation]) -> list[str | None]:
 
 
 def _lost_points(observations: list[Observation]) -> list[str | None]:
-    """`5.2` 读成 52 的行的疑问：别的行都照范围印小数，只有它没有；没有标记，添上小数点就正常。"""
+    """`5.2` 读成 52 的行的疑问：别的行多照范围印小数，或印着标记，只有它没有；添上小数点就正常。"""
     places = [_places(seen) for seen in observations]
     whole = [bool(at) and "." not in seen.row.result for at, seen in zip(places, observations, strict=True)]
-    if sum(whole) * 2 > sum(map(bool, places)):
+    marked = sum(bool(seen.row.mark) for seen in observations)
+    if sum(whole) * 2 > sum(map(bool, places)) and marked < _FEW_MARKS:
         return [None] * len(observations)  # 这张单子的结果本来就印得粗
     return [
-        "别的行都印着小数，这一行没有，可能读漏了小数点" if is_whole and _is_usual_with_point(seen, at) else None
+        "范围印着小数而结果没有，可能读漏了小数点" if is_whole and _is_usual_with_point(seen, at) else None
         for is_whole, seen, at in zip(whole, observations, places, strict=True)
     ]
 
