@@ -240,7 +240,6 @@ class Analyte(Sayings, Spoken):
         if power:
             # 每微升、万每微升；10^9 与 10^12 每升之间多是印错、读错，不换
             factors |= {f"10^{other}/l": Fraction(10) ** (other - power) for other in (6, 10)}
-            factors |= {"/l": Fraction(10) ** -power}  # 10 的几次方印在数里：`9×10^9` /L
         return factors
 
     def direction(self, flag: str) -> Direction | None:

@@ -151,7 +151,7 @@ def _compare_with_negative(result: Interval, limits: QualitativeResult) -> Flag:
     """滴度、个数对“阴性”“未见”：有滴度就是阳性，0 个就是没有；别的数与文字不能比。"""
     if result.word:
         return _compare_terms(QualitativeResult((result.word,)), limits)
-    if limits.amount in ("rare", "some") and result.low == result.high == 0:
+    if limits.allows_few and result.low == result.high == 0:
         return "normal"
     if set(limits.words) != {"阴性"}:
         return "unknown"
@@ -186,7 +186,7 @@ def _compare_terms(result: QualitativeResult, limits: QualitativeResult) -> Flag
         return "normal"
     if word == "正常" and limits.words[0] in ("阴性", "弱阳性"):
         return "normal"  # 尿条的葡萄糖、尿胆原，仪器把阴性印成 NORMAL
-    if word == "阴性" and limits.amount in ("rare", "some"):
+    if word == "阴性" and limits.allows_few:
         return "normal"
     if result.amount == "many" and (limits.words == ("阴性",) or limits.amount in ("rare", "some")):
         return "abnormal"

@@ -17,6 +17,7 @@ _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
 }
 _SAYS_NORMAL = re.compile(r"N|NORMAL|正常")
 _DASHES = ("-", "—", "–")
+_NO_SIDES = re.compile(r"血型|Rh|ABO|IgG", re.IGNORECASE)
 _SAYS_ABNORMAL = re.compile(r"[+阳]+|异常|危急值?")
 """星号不在其中：它也可以是脚注、认可的项目。箭头多半是认错的字，结果自己是阳性才算。"""
 
@@ -38,11 +39,16 @@ def flag_says(row: PrintedRow) -> list[tuple[Flag, ...]]:
 
 def word_flag_by_mark(observed: Observation) -> Flag | None:
     """文字的结果没有范围可比，旁边印着 +、↑、异常的，是实验室说它异常；别的为 None。把握同 `flag_by_mark`。"""
-    row, value = observed.row, observed.value
-    if row.confidence is None or not isinstance(value, QualitativeResult):
+    row, value, analyte = observed.row, observed.value, observed.analyte
+    if row.confidence is None or not isinstance(value, QualitativeResult) or _NO_SIDES.search(row.name):
         return None
-    is_positive = value.words[0] in ("弱阳性", "阳性") and set(plain_flag(row)) & set("↑↓H高")
-    return "abnormal" if is_positive or _SAYS_ABNORMAL.fullmatch(plain_flag(row)) else None
+    if analyte and (not analyte.meanings or analyte.is_harmless("abnormal")):
+        return None  # 抗体阳性是打过疫苗
+    is_positive = value.words[0] in ("弱阳性", "阳性")
+    if not is_positive and is_blank(row.reference_range):
+        return None  # 颜色、形状旁边的 +
+    is_said = _SAYS_ABNORMAL.fullmatch(plain_flag(row)) or is_positive and set(plain_flag(row)) & set("↑↓H高")
+    return "abnormal" if is_said else None
 
 
 def flag_by_mark(observed: Observation, person: Person) -> Flag | None:

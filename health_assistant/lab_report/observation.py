@@ -1,12 +1,12 @@
 """ReadRow -> Observation：一行的结果与参考范围各解析一次，指标在目录里查一次；后面各步都用它，不再看文字。"""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import log
 
 from health_assistant.lab_report.catalogue import Analyte
-from health_assistant.lab_report.interval import Interval, ReferenceRange, Value
+from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, compare
 from health_assistant.lab_report.matching import find_analyte, range_distance
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
@@ -23,13 +23,15 @@ _GLUED_FLAG = re.compile(
     rf"(?P<ahead>[↑↓]{{1,2}}|[HL]{{1,2}}|[*★▲]|危急?值?(?=[:：\s]*\d))?[:：]?\s*(?P<bare>(?(ahead)[-<>\d.].*?|.*?(?:[\d+)）性]|性[。.])))\s*(?P<mark>(?:{_FLAG}\s*)*)"
 )
 """粘在结果前后的标记：`7.1↑`、`*7.1`、`1.8 ↓危急值`。"""
-_POWER = re.compile(r"(?:[×x*]10\^|E\+?0?)(9|12)(?=\D|$)", re.IGNORECASE)
+_POWER = re.compile(r"(?:[×x*]10\^|E\+?0?)(9|12)(?=-|~|$)", re.IGNORECASE)
 _SAME_RANGE = log(1.2)
 """印着的范围与目录的相差不到两成，才说得出是哪一项。"""
-_MOST_WITHOUT_POWER = 10_000
+_MOST_WITHOUT_POWER = 1000
 """范围的数不到它，才可能是少印了 10 的几次方。"""
-_EARLIER_BESIDE = re.compile(r"(?i)\s*[(（\[]\s*(?:[上前]一?次|既往|prev(?:ious)?\b|last\b)[^()（）\[\]]*[)）\]]$")
-"""同一格里括着的上一回：`6.8 (上次4.1)`。"""
+_EARLIER_BESIDE = re.compile(
+    r"(?i)(?<=[\d↑↓HL])\s*[(（\[]\s*(?:[上前]一?次|既往|prev(?:ious)?\b|last\b)[^()（）\[\]]*[)）\]]$"
+)
+"""同一格里括着的上一回的数：`6.8 (上次4.1)`；上一回是阳性的（`阴性(上次阳性)`）要紧，不去掉。"""
 _RECHECKED = re.compile(r"[,，;；(（\s]*已?经?(?:复[查核检测](?:[过后]|结果)?|电话(?:报告|通知))[)）]?$")
 
 
@@ -46,22 +48,27 @@ class Observation:
     """粘在结果、范围上的单位；没有则为空串。"""
     analyte: Analyte | None
     """目录里的指标，参考范围与话是对这个人的。"""
+    power_unit: str = ""
+    """单位只印着 /L 时，连同结果里 10 的几次方的单位（`10^9/L`）。"""
 
     @property
     def unit(self) -> str:
         """印着的单位，也许粘在结果后面；没有则为空串。"""
-        return self.row.unit or self.value_unit
+        return self.power_unit or self.row.unit or self.value_unit
 
 
 def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     """解析一行；report_type 是这一行那一页的报告名。不抛异常。"""
     read = row if isinstance(row, ReadRow) else ReadRow.of(row)
-    unit, flag = split_flag(read.unit)
-    if flag:
-        read = read.model_copy(update={"unit": unit, "mark": read.mark or flag})
     read, value = _parse_value(read)
     interval = parse_range(read.reference_range) if read.reference_range else None
-    interval = _in_powers(read, interval)
+    unit, flag = split_flag(read.unit)
+    if flag:
+        # 空白没有读出来的 `mmol/LL` 也许只是多读了一个 L：数正常的不当作标记
+        is_doubled = not re.search(r"\s", read.unit) and value and interval and compare(value, interval) == "normal"
+        read = read.model_copy(update={"unit": unit, "mark": read.mark or (None if is_doubled else flag)})
+    shared = _share_power(read, interval)
+    value, interval, power_unit = shared or (value, interval, "")
     value_unit = attached_unit(read.result)
     if "视野" in read.result and "细胞" in read.name and not read.unit:
         value_unit = "/HP"  # 满视野：不印单位也是镜检
@@ -69,31 +76,46 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         find_analyte, read.name, read.code, report_type=report_type, interval=interval,
         has_range=not is_blank(read.reference_range), value=value,
     )  # fmt: skip
-    analyte = find(unit=read.unit or value_unit)
-    if analyte is None and len(read.code) > 1 and read.unit and not kind_of_unit(read.unit):
-        coded = find(unit="")  # 名称、单位都糊了，代号与范围还说得出是哪一项
-        gap = range_distance(coded, coded.unit, interval) if coded else None
-        analyte = coded if gap is not None and gap < _SAME_RANGE else None
+    analyte = find(unit=power_unit or read.unit or value_unit)
+    if read.unit and not power_unit and not kind_of_unit(read.unit):
+        analyte = _find_without_unit(analyte, read, find(unit=""), interval)
     if analyte and analyte.code == "PH" and _is_of_urine_ph(interval) and "气" not in report_type:
         analyte = find_analyte("尿pH", "", "")  # 活人血的 pH 在 6.8 到 7.8 之间，范围没有这么宽的
     if analyte.sought if analyte else _SOUGHT.search(read.name + report_type):
         value = _found(value, read.result + (read.unit if analyte else ""), counts=bool(analyte)) or value
         interval = _found(interval, read.reference_range) or interval
     own = analyte and analyte.for_person(person)
-    return Observation(read, value, interval, value_unit, attached_unit(read.reference_range), own)
+    return Observation(read, value, interval, value_unit, attached_unit(read.reference_range), own, power_unit)
 
 
-def _in_powers(row: ReadRow, interval: ReferenceRange | None) -> ReferenceRange | None:
-    """单位只印着 /L、10 的几次方印在结果里的（`9×10^9`）：范围没有印、只印在后一头的，也是这个几次方。"""
+def _find_without_unit(
+    found: Analyte | None, row: ReadRow, without: Analyte | None, interval: ReferenceRange | None
+) -> Analyte | None:
+    """单位多半糊了的一行是哪一项：found 是照印着的单位找到的，without 是不看单位找到的；认识这个单位的就是 found。"""
+    if found:
+        return found if found.knows_unit(row.unit) else without or found  # 总钙还是离子钙，看范围
+    # 名称也不认识，代号与范围还说得出是哪一项
+    gap = range_distance(without, without.unit, interval) if without and len(row.code) > 1 else None
+    return without if gap is not None and gap < _SAME_RANGE else None
+
+
+def _share_power(row: ReadRow, interval: ReferenceRange | None) -> tuple[Value, Interval, str] | None:
+    """10 的几次方印在结果里、单位只有 /L 的（`9×10^9`）：去掉它的结果与范围，和带着它的单位；不是这样印的为 None。
+
+    范围没有印、只印在后一头的也是这个几次方；印着别的几次方、大得不像少印了它的，不猜。
+    """
     power = _POWER.search(clean(row.result))
+    if not power or fold_unit(row.unit) != "/l" or not isinstance(interval, Interval | None):
+        return None
     printed = clean(row.reference_range)
-    if not power or fold_unit(row.unit) not in ("/l", "个/l") or len(_POWER.findall(printed)) > 1:
-        return interval
-    bare = parse_range(_POWER.sub("", printed))
-    if not isinstance(bare, Interval) or (bare.high or bare.low) > _MOST_WITHOUT_POWER:
-        return interval
-    low, high = (None if end is None else end.scaleb(int(power[1])) for end in (bare.low, bare.high))
-    return replace(bare, low=low, high=high)
+    value, limits = parse_result(clean(row.result)[: power.start()]), parse_range(_POWER.sub("", printed))
+    if not (isinstance(value, Interval) and isinstance(limits, Interval) and limits.is_bounded):
+        return None
+    is_same = set(_POWER.findall(printed)) <= {power[1]} and "10^" not in _POWER.sub("", printed)
+    unit = f"10^{power[1]}/L"
+    analyte = find_analyte(row.name, row.code, unit)
+    is_usual = analyte is None or analyte.same_unit(unit)  # 红细胞是 10^12，印成 10^9 的多半认错了
+    return (value, limits, unit) if is_same and is_usual and limits.high <= _MOST_WITHOUT_POWER else None
 
 
 def _is_of_urine_ph(interval: ReferenceRange | None) -> bool:

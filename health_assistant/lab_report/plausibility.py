@@ -18,7 +18,7 @@ from health_assistant.lab_report.units import fold_unit
 
 _FEW_MARKS = 2
 _NEARLY_NONE = 20
-"""常见范围的下限不到上限的这么多分之一，就近于没有下限。"""
+"""常见范围的下限不到上限的这么多分之一，就近于没有下限：嗜酸性粒细胞的 0.02 印成 0.002 差不了多少。"""
 _TENFOLD_IN_NEWBORNS = {"TBIL", "IBIL"}
 """新生儿头几天的黄疸正常也有成人的十倍：印着 0-221 不是读漏了小数点。"""
 
@@ -105,11 +105,11 @@ def is_far_from_known(limits: ReferenceRange, analyte: Analyte, unit: str) -> bo
     known = [usual for usual in analyte.known_intervals if usual.is_bounded]
     if not (isinstance(limits, Interval) and limits.is_bounded and known and analyte.same_unit(unit)):
         return False
-    # 嗜酸性粒细胞的下限近于 0，0.02 与 0.002 差不了多少
-    lows = [usual.low if usual.low * _NEARLY_NONE > usual.high else None for usual in known]
     return all(
-        _is_times_off(limits.low, low) or _is_times_off(limits.high, usual.high)
-        for low, usual in zip(lows, known, strict=True)
+        _is_times_off(limits.low, usual.low)
+        and not (limits.low < usual.low and usual.low * _NEARLY_NONE < usual.high)
+        or _is_times_off(limits.high, usual.high)
+        for usual in known
     )
 
 
@@ -264,12 +264,11 @@ def point_doubts(observations: list[Observation]) -> list[str | None]:
 
 
 def _lost_points(observations: list[Observation]) -> list[str | None]:
-    """`5.2` 读成 52 的行的疑问：别的行多照范围印小数，或印着标记，只有它没有；添上小数点就正常。"""
+    """`5.2` 读成 52 的行的疑问：别的行印着标记，只有它没有；范围印着小数，添上小数点就正常。"""
+    if sum(bool(seen.row.mark) for seen in observations) < _FEW_MARKS:
+        return [None] * len(observations)  # 不印标记的单子，几位有效数字的仪器本来就印 812
     places = [_places(seen) for seen in observations]
     whole = [bool(at) and "." not in seen.row.result for at, seen in zip(places, observations, strict=True)]
-    marked = sum(bool(seen.row.mark) for seen in observations)
-    if sum(whole) * 2 > sum(map(bool, places)) and marked < _FEW_MARKS:
-        return [None] * len(observations)  # 这张单子的结果本来就印得粗
     return [
         "范围印着小数而结果没有，可能读漏了小数点" if is_whole and _is_usual_with_point(seen, at) else None
         for is_whole, seen, at in zip(whole, observations, places, strict=True)

@@ -37,8 +37,9 @@ _FULL = re.compile(
 """多得数不过来，归为“满视野”。"""
 _MANY = re.compile(r"满视野|大[量批]|[多极甚很许较]多|多量|成[堆团簇]|密集|numerous", re.IGNORECASE)
 _NONE = re.compile(r"未|没|非|无(?![数法])|不(?![可计])")
-_RARE = re.compile(r"(偶见|偶有|罕见|少见|极少量?|个别)(/[hl]pf?)?", re.IGNORECASE)
+_RARE = re.compile(r"(偶见|偶有|罕见|极少|个别)(/[hl]pf?)?", re.IGNORECASE)
 _SOME = re.compile(r"(少量|少许|可见|查见|见到|找到|发现|散在|中量)(/[hl]pf?)?", re.IGNORECASE)
+_FEW = re.compile(r"(极少量?|少量|少许|偶见|偶有|少见|罕见)(/[hl]pf?)?", re.IGNORECASE)
 _WORD = {spelling: word for word, spellings in _SPELLINGS.items() for spelling in (word, *spellings.split())}
 
 
@@ -64,6 +65,11 @@ class QualitativeResult:
         if any(map(_MANY.search, clauses)):
             return "many"
         return "rare" if any(map(_RARE.fullmatch, clauses)) else "some" if any(map(_SOME.fullmatch, clauses)) else None
+
+    @property
+    def allows_few(self) -> bool:
+        """当作范围时，说的是至多有一点：少量、偶见；可见、中量说的是本来就有。"""
+        return all(_FEW.fullmatch(word) for word in self.words)
 
     def __str__(self) -> str:
         return "/".join(f"{self.grade}+" if word == "阳性" and self.grade else word for word in self.words)

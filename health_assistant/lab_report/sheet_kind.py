@@ -17,6 +17,8 @@ _FITS, _FAR = log(1.2), log(8)
 _ELEMENT = re.compile(r"(全血)?[锌铜铁钙镁铅镉锰硒碘锂铬](?![一-鿿])", re.ASCII)
 _RARE_ELEMENT = re.compile(r"[锌铜铅镉锰]")
 _NUMBER = re.compile(r"\D?\s*\d+(\.\d+)?\s*\D?")
+_STRIP = re.compile(r"酮体|葡萄糖|胆原|胆红素|比重|亚硝酸盐")
+"""尿条上的项目，大便里没有。"""
 _LABELLED = re.compile(r"尿(?!胆)")
 """自己写着尿的行：旁边没有写的，也许正是血的。"""
 
@@ -36,7 +38,8 @@ def title_for_specimen(report_type: str, observations: Sequence[Observation]) ->
     for_urine, for_stool = votes.count("urine"), votes.count("stool")
     if "other" not in votes and not for_stool and for_urine >= 2 and for_urine * 2 >= len(votes):
         return f"{report_type} 尿液".strip()
-    if "other" not in votes and for_stool >= 2 and for_stool > for_urine:
+    has_strip = any(_STRIP.search(row.name) for row in rows)
+    if "other" not in votes and for_stool >= 2 and for_stool > for_urine and not has_strip:
         return f"{report_type} 粪便".strip()
     # 血常规可以都印每微升：旁边有只在血里的，就是血
     is_blood = "urine" not in votes and any(is_per_microlitre(row.unit) for row in rows) and any(map(_is_blood, rows))

@@ -34,7 +34,7 @@ _COUNT_VOLUMES = {
     "cu.mm": 6,
     "cmm": 6,
 }
-_UNIT_AND_FLAG = re.compile(r"(?P<unit>\S*[/%‰fgLl]\S*?)\s*[(\[]?(?P<flag>HH?|LL?)[)\]]?\s*")
+_UNIT_AND_FLAG = re.compile(r"(?P<unit>\S*[/%‰fgLl]\S*?)(?<!/[1|l])\s*[(\[]?(?P<flag>HH?|LL?)[)\]]?\s*")
 _CHINESE = {"国际单位": "iu", "单位": "u", "毫米汞柱": "mmhg"} | {
     prefix + quantity: short + unit
     for prefix, short in {"毫": "m", "微": "μ", "纳": "n", "皮": "p", "分": "d", "飞": "f", "": ""}.items()
@@ -50,7 +50,7 @@ def fold_unit(unit: str) -> str:
     folded = re.sub(r"/[1|i]$", "/l", folded)
     folded = re.sub(r"[·.*]?l(-|\^-)1$", "/l", folded)  # mmol·L⁻¹
     folded = re.sub(r"^([mμnp]?(?:mol|g|iu))([mdμ]?l)$", r"\1/\2", folded)  # 一斜没有读出来的 mmolL
-    folded = re.sub(r"^([mμnp])m$", r"\1mol/l", folded) if unit.strip().endswith("M") else folded
+    folded = f"{folded[0]}mol/l" if re.fullmatch(r"[mμnp]M", unit.strip()) else folded
     folded = re.sub(r"/(24小时|24hrs?|d|day|[天日])$", "/24h", folded)
     folded = _fold_count(folded) or folded
     return _TABLE["spellings"].get(folded, folded)

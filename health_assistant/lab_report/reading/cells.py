@@ -238,8 +238,8 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
 
 
 def _unit_spans(text: str, offset: int) -> list[Span]:
-    """一个单位；后面粘着 H、L 的，单位与标记。"""
-    unit, mark = split_flag(text)
+    """一个单位；隔着空白跟着 H、L 的，单位与标记。没有空白的要看数（见 observation）。"""
+    unit, mark = split_flag(text) if " " in text else (text, "")
     spans: list[Span] = [("unit", offset, offset + len(unit), False)]
     at = offset + len(text.rstrip(")] ")) - len(mark)
     return [*spans, ("mark", at, at + len(mark), False)] if mark else spans
