@@ -57,7 +57,7 @@ def flag_by_mark(observed: Observation, person: Person) -> Flag | None:
     读的人没有说把握的（视觉模型）也为 None：标记可能是它自己的判断，不是印着的。
     """
     row, value, analyte = observed.row, observed.value, observed.analyte
-    says = flag_says(row)
+    says = [() if "normal" in said else said for said in flag_says(row)]  # 一横多半说的是正常
     ways: list[Flag] = [way for way in ("high", "low") if says and all(way in said for said in says)]
     if len(ways) != 1 or row.confidence is None or not isinstance(value, Interval) or not is_blank(row.reference_range):
         return None
