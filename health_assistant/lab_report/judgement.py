@@ -10,7 +10,7 @@ from health_assistant.lab_report.catalogue import FRACTION, Analyte
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
 from health_assistant.lab_report.marks import flag_by_mark, flag_says, plain_flag, word_flag_by_mark
 from health_assistant.lab_report.matching import implied_unit
-from health_assistant.lab_report.observation import Observation
+from health_assistant.lab_report.observation import Observation, is_garbled
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.plausibility import (
     doubts_only_range,
@@ -34,7 +34,7 @@ from health_assistant.lab_report.report import (
     at_least,
 )
 from health_assistant.lab_report.severity import grade_deviation, grade_value, load_severity, span_of
-from health_assistant.lab_report.units import fold_unit, kind_of_unit
+from health_assistant.lab_report.units import fold_unit
 
 MIN_CONFIDENCE = 0.8
 """识别把握低于它的行不作判断。"""
@@ -84,10 +84,8 @@ class Finding(LabItem):
 
     @property
     def has_garbled_unit(self) -> bool:
-        """印着的单位认不出（糊成 `mmel/L`），与没有印一样，要由印着的范围看。"""
-        printed = self.observation.unit
-        is_known = kind_of_unit(printed) or (self.analyte and self.analyte.knows_unit(printed))
-        return bool(printed) and not is_known
+        """印着的单位认不出，与没有印一样，要由印着的范围看。"""
+        return is_garbled(self.observation.unit, self.analyte)
 
     @property
     def may_be_fraction(self) -> bool:

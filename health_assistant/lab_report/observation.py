@@ -77,7 +77,7 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         has_range=not is_blank(read.reference_range), value=value,
     )  # fmt: skip
     analyte = find(unit=power_unit or read.unit or value_unit)
-    if read.unit and not power_unit and not kind_of_unit(read.unit):
+    if not power_unit and is_garbled(read.unit, analyte):
         analyte = _find_without_unit(analyte, read, find(unit=""), interval)
     if analyte and analyte.code == "PH" and _is_of_urine_ph(interval) and "气" not in report_type:
         analyte = find_analyte("尿pH", "", "")  # 活人血的 pH 在 6.8 到 7.8 之间，范围没有这么宽的
@@ -88,12 +88,17 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     return Observation(read, value, interval, value_unit, attached_unit(read.reference_range), own, power_unit)
 
 
+def is_garbled(unit: str, analyte: Analyte | None) -> bool:
+    """印着的单位认不出（糊成 `mmel/L`）：不是哪一类的单位，这一项也不用它；没有印的不算。"""
+    return bool(unit) and not (kind_of_unit(unit) or analyte and analyte.knows_unit(unit))
+
+
 def _find_without_unit(
     found: Analyte | None, row: ReadRow, without: Analyte | None, interval: ReferenceRange | None
 ) -> Analyte | None:
-    """单位多半糊了的一行是哪一项：found 是照印着的单位找到的，without 是不看单位找到的；认识这个单位的就是 found。"""
+    """单位糊了的一行是哪一项：found 是照印着的单位找到的，without 是不看单位找到的。"""
     if found:
-        return found if found.knows_unit(row.unit) else without or found  # 总钙还是离子钙，看范围
+        return without or found  # 总钙还是离子钙，看范围
     # 名称也不认识，代号与范围还说得出是哪一项
     gap = range_distance(without, without.unit, interval) if without and len(row.code) > 1 else None
     return without if gap is not None and gap < _SAME_RANGE else None

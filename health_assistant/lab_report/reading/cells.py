@@ -207,7 +207,8 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
 def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
     """一格，或紧连着的“数与单位”“数与标记”；是文字时为空。kind 是已经知道的整段的种类。"""
     end = offset + len(text)
-    if len(unit := _unit_spans(text, offset)) == 2:
+    unit = _unit_spans(text, offset)
+    if len(unit) == 2:
         return unit
     if _VALUE_AND_CLASS.fullmatch(text):
         return [("number", offset, end, False)]
