@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pdf_files import MINERALS, lying_pdf, over_scan, picture, scanned_pdf, text_pdf
+from pdf_files import MINERALS, lying_pdf, over_scan, picture, scanned_pdf, sheet, text_pdf
 
 from health_assistant.images import BadImage
 from health_assistant.lab_report.reading import pdf
@@ -78,6 +78,11 @@ def test_text_that_is_not_drawn_is_not_read(reader):
     reading = read(reader, over_scan(picture(CHINESE), WRONG))
     assert results(reading) == [row[2] for row in CHINESE]
     assert not uses_text_layer(reading)
+
+
+def test_a_page_printed_twice_to_look_bold_is_read_once(reader, minerals):
+    twice = f"q 1 0 0 1 0.5 0 cm\n{sheet(MINERALS)}\nQ"
+    assert read(reader, text_pdf(MINERALS, twice)).items == minerals.items
 
 
 def test_white_text_is_not_read(reader):

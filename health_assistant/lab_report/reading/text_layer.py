@@ -98,8 +98,21 @@ def _segments(chars: list[PrintedChar]) -> list[_Segment] | None:
             segments[-1] = _joined(segments[-1], char)
         else:
             segments.append(char)
-    segments = _mended(segments)
+    segments = _without_doubles(_mended(segments))
     return segments if len(segments) <= MAX_SEGMENTS else None
+
+
+def _without_doubles(segments: list[_Segment]) -> list[_Segment]:
+    """整页挪一点再印一遍、当作粗体的，只留一遍。"""
+    kept: list[_Segment] = []
+    by_text: dict[str, list[_Segment]] = {}
+    for one in segments:
+        near = 0.2 * one.height
+        same = by_text.setdefault(one.text, [])
+        if not any(abs(one.x0 - other.x0) < near and abs(one.y0 - other.y0) < near for other in same):
+            same.append(one)
+            kept.append(one)
+    return kept
 
 
 def _is_garbage(char: str) -> bool:
