@@ -5,7 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from health_assistant.lab_report.reading.arrangement import arrange
 from health_assistant.lab_report.reading.page import to_text_boxes
+from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox
@@ -72,3 +74,37 @@ def test_ranges_that_slide_by_a_row_are_doubted(names, header, drift):
     rows = [row for table in find_tables(group_lines(boxes)) for row in find_rows(table)]
     wrong = [row for row in rows if row.result and row.limits and row.limits[0].text[0] != row.result.text[0]]
     assert wrong and all(row.doubt for row in wrong)
+
+
+NAMES = ["白细胞", "中性粒细胞计数", "淋巴细胞计数", "单核细胞计数", "嗜酸性粒细胞计数"]
+NAMES += ["嗜碱性粒细胞计数", "红细胞", "血红蛋白", "血小板"]
+
+
+def bent_rows(drift: float, header: str, lost: int | None = None) -> list[Row]:
+    """九项的一张，第 n 项的结果是 n.5，范围是 n.0-n+1.0，在上面比结果低 drift 行，往下渐渐对上；第 lost 项没有范围。"""
+    cells = [(x, 0.0, text) for x, text in zip((0, 400, 700), header.split(), strict=False)]
+    for at, name in enumerate(NAMES):
+        line = 60.0 * (at + 1)
+        cells += [(0, line, name), (400, line, f"{at + 1}.5")]
+        if at != lost:
+            slid = 60 * drift * (1 - at / (len(NAMES) - 1))
+            cells.append((700, line + slid, f"{at + 1}.0-{at + 2}.0"))
+    boxes = [TextBox(text, 0.99, x, y, x + 150, y + 24, y + 12, x, x + 150) for x, y, text in cells]
+    return [row for rows in arrange(boxes).rows_of for row in rows if row.name and row.result]
+
+
+@pytest.mark.parametrize("header", ["项目 结果 参考范围", ""])
+@pytest.mark.parametrize("drift", [-0.9, -0.7, -0.5, 0.5, 0.7, 0.9])
+def test_columns_of_which_no_cell_is_lost_are_matched_in_order(drift, header):
+    """一项对一项，一项也不差：弯得再多，第几个范围也是第几项的。"""
+    rows = bent_rows(drift, header)
+    read = [(row.name.text, row.result.text, row.limits[0].text, row.doubt) for row in rows]
+    assert read == [(name, f"{at}.5", f"{at}.0-{at + 1}.0", None) for at, name in enumerate(NAMES, 1)]
+
+
+@pytest.mark.parametrize("lost", [0, 4, 8])
+@pytest.mark.parametrize("drift", [-0.9, -0.7, -0.5, 0.5, 0.7, 0.9])
+def test_a_lost_range_leaves_no_neighbours_range_undoubted(drift, lost):
+    rows = bent_rows(drift, "项目 结果 参考范围", lost)
+    wrong = [row for row in rows if row.limits and row.limits[0].text[0] != row.result.text[0]]
+    assert all(row.doubt for row in wrong)

@@ -200,6 +200,8 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
         is_beside = any(one and abs(box.line - one.line) < 0.5 * box.height for one in (row.result, row.unit))
         if same_line or is_beside or not set(box.text) & set("↑↓▲▼"):
             row.add_mark(box)
+    elif kind == "number" and row.is_graph(box):
+        pass
     elif kind == "number":
         if same_line and row.result and row.result.kind == "text" and not is_known(row.name.text):
             row.name, row.result = join_boxes(row.name, row.result, " "), None  # 合并的格里的组名，和后面的名称

@@ -15,6 +15,7 @@ from PIL import Image
 from health_assistant.images import upright_rgb
 from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.reading import arrow_shapes
+from health_assistant.lab_report.reading.arrangement import arrange
 from health_assistant.lab_report.reading.cells import classify, is_known
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
@@ -26,8 +27,7 @@ from health_assistant.lab_report.reading.page import TEXT_CONTRAST, Page, find_p
 from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, row_text
-from health_assistant.lab_report.reading.rows import count_unread, find_rows
-from health_assistant.lab_report.reading.sideways import turn_sideways
+from health_assistant.lab_report.reading.rows import count_unread
 from health_assistant.lab_report.reading.small_marks import (
     count_dashed,
     find_mark,
@@ -38,7 +38,7 @@ from health_assistant.lab_report.reading.small_marks import (
     settle_values,
 )
 from health_assistant.lab_report.reading.strips import read_strips
-from health_assistant.lab_report.reading.tables import Columns, find_tables, group_lines
+from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
 from health_assistant.lab_report.reference_range import QualitativeResult, parse_range, parse_result
@@ -176,10 +176,8 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
             else box
             for box in boxes
         ]
-    lines = group_lines(boxes)
-    turned = turn_sideways(lines)
-    tables = find_tables(turned)
-    rows_of = [find_rows(table) for table in tables]
+    page_text = arrange(boxes)
+    boxes, lines, tables, rows_of = page_text.boxes, page_text.lines, page_text.tables, page_text.rows_of
     names = [] if has_lab_title(lines) else [row.name.text for rows in rows_of for row in rows if row.name]
     others = [name for name in dict.fromkeys(names) if is_other_row(name)]
     # 血压、身高不是化验，不能凭它们说这是化验单；是化验单的，照样读出来
@@ -201,25 +199,22 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         cut = _cut_ranges(table_rows)
         for row in table_rows:
             row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
-    gray = page.gray()
-    if turned is not lines:
-        boxes = [box for line in turned for box in line]
+    gray, is_turned = page.gray(), page_text.is_turned
     of_table = {
         id(table): (
-            mark_column(rows, table.columns) if turned is lines else None,
+            None if is_turned else mark_column(rows, table.columns),
             _prints_signs(rows),
             _common_range(rows, boxes),
         )
         for table, rows in zip(tables, rows_of, strict=True)
     }
-    # 转过来的表里，旁边不是像素上的旁边
     read = [
-        _read_row(row, table.columns if turned is lines else Columns({}), gray, boxes, page, *of_table[id(table)])
+        _read_row(row, Columns({}) if is_turned else table.columns, gray, boxes, page, *of_table[id(table)])
         for row, table in found
     ]
     notices = left_out(lines, left)
     unread = sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True))
-    if turned is lines:
+    if not is_turned:
         unread += sum(count_dashed(table, rows, gray, boxes) for table, rows in zip(tables, rows_of, strict=True))
     if unread:
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")

@@ -28,6 +28,8 @@ _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
 _SURE_SIGN = 0.8
 """单独一个加号认得的把握到它才信，与判断要的把握相同。"""
 _POSITIVE = ("阳性", "弱阳性", "可疑")
+_ILLEGIBLE, _APART = 0.6, 3.0
+"""范围的右边、离这一行这么远（字高的倍数），把握又不到它的，是旁边的图上认出来的。"""
 TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
 NAMELESS = "（名称没有读出）"
 NOT_AN_ITEM = re.compile(
@@ -79,6 +81,11 @@ class Row:
             self.name = join_boxes(self.name, box, " " if is_latin and box.text[:1].isalpha() else "")
         elif self.code is None and box.text.isascii():
             self.code = box
+
+    def is_graph(self, box: TextBox) -> bool:
+        """这个数是旁边的直方图、曲线上的，不是这一行的。"""
+        end = max(one.end for one in self.boxes())
+        return bool(self.limits) and box.score < _ILLEGIBLE and box.start - end > _APART * box.height
 
     def has_value(self) -> bool:
         """有结果或范围；只有文字的结果也可能是盖在上面的印章。"""

@@ -88,7 +88,7 @@ def _joined_limits(low: TextBox | None, high: TextBox | None) -> list[TextBox]:
 def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
     """一个格子入座；place 是它所在的列。列决定它是什么，写法只分得出同一格里的数、单位、标记与范围。"""
     kind, box = cell.kind, cell.box
-    if place in ("ignored", "unknown", "method"):
+    if place in ("ignored", "unknown", "method") or kind == "number" and row.is_graph(box):
         return
     if cell.labelled and kind != "unit":
         row.add_limits(box)

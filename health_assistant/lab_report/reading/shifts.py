@@ -1,4 +1,8 @@
-"""弯得拉不平的照片：一列与另一列渐渐错开一行。看得出来的，中间的各行都没有把握。"""
+"""弯得拉不平的照片：一列与另一列渐渐错开一行。从头到尾能一项对一项的，照次序对齐；不能的，中间的各行都没有把握。"""
+
+from dataclasses import replace
+from itertools import pairwise
+from statistics import median
 
 import numpy as np
 
@@ -11,6 +15,78 @@ _MIN_APART = 2
 _MIN_SLIDING, _STEP = 4, (0.02, 0.25)
 """接连这么多项，一项比一项多偏行距的这么多，是滑下去的。"""
 _HALFWAY = 0.3
+_DRIFT, _ALIGNED = 0.4, 0.3
+"""挪了行距的这么多，就可能错了行；偏得不到 `_ALIGNED` 的是对得齐的。"""
+_UNEVEN = 0.25
+"""行距多半相差不到这么多的，才看得出挪；有的项印两行、三行的，偏差说明不了什么。"""
+_MIN_PAIRED = 6
+"""名称、结果、范围各有这么多、一样多，才照次序对齐。"""
+_BENT = 0.35
+"""相邻两项的错开至多差行距的这么多：纸是弯的，不是断的。"""
+
+
+def is_shifted(rows: list[Row]) -> bool:
+    """有一列与另一列错开了。"""
+    return any(row.doubt in (_SHIFTED, _SHIFTED_RANGE) for row in rows)
+
+
+def align_columns(boxes: list[TextBox], rows: list[Row]) -> tuple[list[TextBox], float] | None:
+    """弯纸上的文字框，各列照次序对齐（改 `line`），和第一项的上边：第几个范围就是第几项的，从头到尾一项也不差。
+
+    名称、结果、范围不一样多，相邻两项错开的差得多，就不能这样对，为 None。
+    """
+    names = [row.name for row in rows if row.name]
+    if len(names) < _MIN_PAIRED:
+        return None
+    pitch = median(below.line - above.line for above, below in pairwise(names))
+    top, bottom = names[0].line - pitch, names[-1].line + pitch
+    results, ranges = [row.result for row in rows if row.result], [box for row in rows for box in row.limits]
+    if not all(top < box.line < bottom for box in [*results, *ranges]):
+        return None
+    near = [box for box in boxes if top < box.line < bottom]
+    results, ranges = _column(near, results, ("number", "bound", "term")), _column(near, ranges, ("range", "bound"))
+    columns = [names, results, ranges]
+    if len({len(column) for column in columns}) > 1:
+        return None
+    places, bends = [], []  # 各列的横坐标；各列在各个高度比结果低多少，像素
+    for column in columns:
+        lines = np.array([box.line for box in column])
+        bend = lines - [box.line for box in results]
+        if np.abs(np.diff(bend)).max() > _BENT * pitch or np.abs(bend).min() > _BENT * pitch:
+            return None
+        places.append(median(box.middle for box in column))
+        bends.append(_prolonged(lines, bend))
+    left, middle, right = places
+    if not left < middle < right:
+        return None
+    places = [2 * left - middle, *places, 2 * right - middle]
+
+    def aligned(box: TextBox) -> TextBox:
+        name, result, limits = (float(np.interp(box.line, *bend)) for bend in bends)
+        # 名称左边的代号、范围右边的单位弯得更多，照外面的走势再挪一半
+        lifts = [1.5 * name - 0.5 * result, name, result, limits, 1.5 * limits - 0.5 * result]
+        return replace(box, line=box.line - float(np.interp(box.middle, places, lifts)))
+
+    return [aligned(box) for box in boxes], results[0].line - pitch / 2
+
+
+def _prolonged(lines: np.ndarray, bend: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """两头各照头三项、末三项的走势延长四项：表头在第一项的上面。"""
+    ends = []
+    for at, far in ((slice(3), lines[0] - 4 * (lines[1] - lines[0])), (slice(-3, None), 2 * lines[-1] - lines[-5])):
+        slope, level = np.polyfit(lines[at], bend[at], 1)
+        ends.append((far, level + slope * far))
+    (top, first), (bottom, last) = ends
+    return np.array([top, *lines, bottom]), np.array([first, *bend, last])
+
+
+def _column(boxes: list[TextBox], seated: list[TextBox], kinds: tuple[str, ...]) -> list[TextBox]:
+    """一列的文字框，从上到下：种类对，左右与入了座的各格（的中位数）重叠。"""
+    if not seated:
+        return []
+    start, end = median(box.start for box in seated), median(box.end for box in seated)
+    found = [box for box in boxes if box.kind in kinds and box.start < end and box.end > start]
+    return sorted(found, key=lambda box: box.line)
 
 
 def doubt_shifted(rows: list[Row]) -> None:
@@ -21,6 +97,36 @@ def doubt_shifted(rows: list[Row]) -> None:
         if row.name and row.result and _is_apart(row.result, row.name):
             row.doubt = row.doubt or _SHIFTED
     _doubt_ranges(rows)
+    results = [row.result for row in rows if row.result]
+    names = [row.name for row in rows if row.name]
+    ranges = [row.limits[0] for row in rows if row.limits]
+    for why, drifted in ((_SHIFTED, _drifted(results, names)), (_SHIFTED_RANGE, _drifted(results, ranges))):
+        for row in rows:
+            if row.name and row.result in drifted:
+                row.doubt = row.doubt or why
+
+
+def _drifted(column: list[TextBox], other: list[TextBox]) -> list[TextBox]:
+    """这一列里的哪几格，旁边的多半是另一列里邻行的：另一列一路比这一列挪了半行上下，一格也不缺时也看得出。
+
+    离每一格最近的那一格，偏得越来越多；有一头对得齐的，从那一头起挪得还不多的不算。
+    """
+    if min(len(column), len(other)) < _MIN_SLIDING:
+        return []
+    lines, others = (np.array([box.line for box in boxes]) for boxes in (column, other))
+    pitches = np.diff(lines)
+    pitch = np.median(pitches)
+    if pitch <= 0 or np.quantile(np.abs(pitches / pitch - 1), 0.8) > _UNEVEN:
+        return []
+    apart = others[None] - lines[:, None]  # (这一列的格数, 另一列的格数)，像素
+    near = apart[np.arange(len(lines)), np.abs(apart).argmin(axis=1)] / pitch
+    # 偏过了半行，最近的就成了邻行的：偏差跳了一行，接起来才是一路挪过来的
+    drift = np.unwrap(near, period=1)
+    if np.ptp(drift) < _DRIFT or np.abs(np.diff(drift)).max() > _BENT:
+        return []
+    ends = [at for at in (0, -1) if abs(near[at]) < _ALIGNED]
+    moved = np.abs(drift - np.round(drift[ends[0]])) if len(ends) == 1 else np.full(len(near), np.inf)
+    return [box for box, far in zip(column, moved, strict=True) if far > _ALIGNED]
 
 
 def _doubt_ranges(rows: list[Row]) -> None:
