@@ -7,7 +7,7 @@ from math import log
 
 from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, compare
-from health_assistant.lab_report.matching import find_analyte, range_distance
+from health_assistant.lab_report.matching import find_analyte, is_known_code, range_distance
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.printed_text import clean
@@ -99,8 +99,9 @@ def _find_without_unit(
     """单位糊了的一行是哪一项：found 是照印着的单位找到的，without 是不看单位找到的。"""
     if found:
         return without or found  # 总钙还是离子钙，看范围
-    # 名称也不认识，代号与范围还说得出是哪一项
-    gap = range_distance(without, without.unit, interval) if without and len(row.code) > 1 else None
+    # 名称也不认识，代号（也许就印在名称一格）与范围还说得出是哪一项
+    is_coded = len(row.code) > 1 or is_known_code(row.name)
+    gap = range_distance(without, without.unit, interval) if without and is_coded else None
     return without if gap is not None and gap < _SAME_RANGE else None
 
 
