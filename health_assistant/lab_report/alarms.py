@@ -7,10 +7,10 @@ from health_assistant.lab_report.catalogue import Direction, analytes_by_code
 from health_assistant.lab_report.interval import Interval, Value
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.marks import flag_says, plain_flag
-from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.plausibility import misprints_unit
 from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.range_likeness import implied_unit
 from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Severity, at_least, worst
 from health_assistant.lab_report.severity import (

@@ -9,7 +9,6 @@ from pydantic import Field, InstanceOf, SkipValidation
 from health_assistant.lab_report.catalogue import FRACTION, Analyte
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
 from health_assistant.lab_report.marks import flag_by_mark, flag_says, plain_flag, word_flag_by_mark
-from health_assistant.lab_report.matching import implied_unit
 from health_assistant.lab_report.observation import Observation, is_garbled
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.plausibility import (
@@ -21,6 +20,7 @@ from health_assistant.lab_report.plausibility import (
     value_doubt,
 )
 from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.range_likeness import implied_unit
 from health_assistant.lab_report.reference_range import exponent, is_blank, parse_range
 from health_assistant.lab_report.report import (
     UNREAD_MARK,

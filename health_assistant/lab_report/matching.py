@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from math import log
-from typing import TypeVar, get_args
+from typing import get_args
 
 from health_assistant.lab_report.catalogue import Analyte, Index, analytes_by_code, build_index, load_catalogue
-from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
+from health_assistant.lab_report.interval import Interval, ReferenceRange, Value
+from health_assistant.lab_report.naming import bare_names
 from health_assistant.lab_report.printed_text import fold_code, fold_name
+from health_assistant.lab_report.range_likeness import CLEARLY_NEARER, implied_unit, nearest, range_distance
 from health_assistant.lab_report.specimen import (
     Specimen,
     is_daily_protein,
@@ -22,8 +24,6 @@ from health_assistant.lab_report.specimen import (
 )
 from health_assistant.lab_report.units import fold_unit, is_only_for_blood, is_per_microlitre, kind_of_unit
 
-_CLEARLY_NEARER = 1.5
-"""印着的范围与另一个同名指标的相近到这个倍数以上，才当作那一个。"""
 _SERUM_LIKE = 1.15
 """印着的范围与血清的相差在这个倍数以内，是血清的：全血的钙约低三成，镁高近一倍，铁、锌高十倍以上。"""
 _CODE = r"[\[(（]?(?P<code>[A-Za-z][\w%#+-]*?)[\])）]?"
@@ -33,7 +33,6 @@ _WITH_CODE = (
     re.compile(rf"{_CODE}[-/:：_\s]*(?P<name>[α-ω一-鿿].*)", re.ASCII),
 )
 _SAYS_SERUM = re.compile(r"血清|血浆|总钙")
-_T = TypeVar("_T")
 _INFECTION_TITLE = re.compile(r"传染|梅毒|术前|免疫|输血前|性病|感染|病毒|抗体|优生|TORCH", re.IGNORECASE)
 
 
@@ -79,6 +78,8 @@ def find_analyte(
     `value` 是解析过的结果，只用来看一个数会不会是全血的。分不清的返回 None。
     """
     name = without_sampling_time(name, is_known_name(name))
+    if not (_is_listed(name) or _is_listed(abbreviation) or is_known_name(name + abbreviation)):
+        name = next(filter(_is_listed, bare_names(name)), name)
     if not abbreviation:
         name, abbreviation = _split_code(name)
     clues = _Clues(name, abbreviation, unit, report_type, interval, has_range, value)
@@ -100,6 +101,10 @@ def find_analyte(
     if analyte is None or is_venous_gas(report_type, name, analyte.code, clues.number(analyte)):
         return None
     return None if _is_another_kind(analyte, clues) else analyte
+
+
+def _is_listed(text: str) -> bool:
+    return is_known_name(text) or is_known_code(text)
 
 
 def _split_code(name: str) -> tuple[str, str]:
@@ -156,9 +161,9 @@ def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | Non
         by_name, by_code = (_blood_or_sediment(pool, clues, specimens) for pool in (by_name, by_code))
     if len(by_name) == 1 and not _is_foreign(by_name[0], unit):
         return by_name[0]
-    nearest = None if unit else _nearest(clues.distances(by_name or by_code))
-    if nearest:
-        return nearest
+    alike = None if unit else nearest(clues.distances(by_name or by_code))
+    if alike:
+        return alike
     if len(by_name) > 1:
         # 同名的指标（中性粒细胞的绝对值与百分比）由单位分辨，代号也对得上的在先，单位没印时只由代号
         with_code = [analyte for analyte in by_name if analyte in by_code]
@@ -189,7 +194,7 @@ def _choose(matches: list[Analyte], clues: _Clues) -> Analyte | None:
     gaps = clues.distances(matches)
     specimens = [match.specimen for match in matches]
     if len({*specimens}) < len(specimens) or {"urine", "stool"} <= {*specimens} and not gaps:
-        return _nearest(gaps)
+        return nearest(gaps)
     # 一张单子上有几种标本：范围最像的，没有范围的按先后
     if gaps:
         return min(gaps, key=lambda pair: pair[0])[1]
@@ -242,34 +247,6 @@ def _blood_or_sediment(pool: list[Analyte], clues: _Clues, specimens: tuple[Spec
     return others if specimens[0] != "blood" else []
 
 
-def range_distance(analyte: Analyte, unit: str, printed: ReferenceRange | None) -> float | None:
-    """以 unit 计的范围与目录里这一项的相差几倍（取对数），各种人的范围里最近的；比不了为 None。"""
-    intervals = [limits for limits in intervals_of(printed) if not limits.is_titre]
-    usual = (*analyte.intervals, *(group.range for group in analyte.groups))
-    gaps = [_gap(limits, other, analyte, unit) for limits in intervals for other in usual]
-    return min((gap for gap in gaps if gap is not None), default=None)
-
-
-def _gap(printed: Interval, usual: Interval, analyte: Analyte, unit: str) -> float | None:
-    """两边都有界的比中点，否则比共有的一边。"""
-    low, high = analyte.bounds(printed, unit or analyte.unit)
-    if None not in (low, high, usual.low, usual.high):
-        pairs = [(low + high, usual.low + usual.high)]
-    else:
-        pairs = [(high, usual.high), (low, usual.low)]
-    own, other = next((pair for pair in pairs if all(pair)), (None, None))
-    return abs(log(own / other)) if own and other and min(own, other) > 0 else None
-
-
-def _nearest(gaps: list[tuple[float, _T]]) -> _T | None:
-    """（相差多少，谁）若干对里，差不到一倍、别的都明显更远的那一个；看不出的为 None。"""
-    ranked = sorted(gaps, key=lambda pair: pair[0])
-    if not ranked or ranked[0][0] > log(2):
-        return None
-    is_alone = len(ranked) == 1 or ranked[1][0] - ranked[0][0] > log(_CLEARLY_NEARER)
-    return ranked[0][1] if is_alone else None
-
-
 def _right_twin(analyte: Analyte, clues: _Clues) -> Analyte | None:
     """名称、单位都相同的另一项：印着的范围明显更像它时就是它。
 
@@ -285,10 +262,10 @@ def _right_twin(analyte: Analyte, clues: _Clues) -> Analyte | None:
             return None
         is_gas = "血气" in clues.report_type and not clues.has_range and not _SAYS_SERUM.search(clues.name)
         return next((twin for twin in twins if is_gas and twin.code == "ICA"), analyte)
-    nearest, twin = min(gaps, key=lambda pair: pair[0])
+    gap, twin = min(gaps, key=lambda pair: pair[0])
     if _shares_a_bound(analyte, clues):
         return analyte  # 另一端多半读错了一位
-    return twin if own - nearest > log(_CLEARLY_NEARER) else analyte
+    return twin if own - gap > log(CLEARLY_NEARER) else analyte
 
 
 def _shares_a_bound(analyte: Analyte, clues: _Clues) -> bool:
@@ -298,16 +275,6 @@ def _shares_a_bound(analyte: Analyte, clues: _Clues) -> bool:
     low, high = analyte.bounds(clues.interval, clues.unit or analyte.unit)
     ends = [pair for usual in analyte.intervals for pair in ((low, usual.low), (high, usual.high))]
     return any(printed and usual and abs(printed - usual) <= usual / 20 for printed, usual in ends)
-
-
-def implied_unit(analyte: Analyte, interval: ReferenceRange | None) -> str:
-    """没有印单位时，从印着的范围看这一项用的是哪个单位（压积 0.40-0.50 是 L/L）；看不出为空串。"""
-    # 换算的倍数相同的（g/dL 与 g%）是一回事
-    units = {analyte.convert(Decimal(1), unit): unit for unit in (*reversed(analyte.conversions), analyte.unit)}
-    in_units = [(range_distance(analyte, unit, interval), unit) for unit in units.values()]
-    gaps = [(gap, unit) for gap, unit in in_units if gap is not None]
-    is_near = any(gap < log(2) for gap, _ in gaps)  # 正好差一倍的不算
-    return (_nearest(gaps) if is_near else None) or ""
 
 
 def specimens_with(name: str, abbreviation: str) -> set[Specimen]:

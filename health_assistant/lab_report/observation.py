@@ -7,11 +7,12 @@ from math import log
 
 from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, compare
-from health_assistant.lab_report.matching import find_analyte, is_known_code, range_distance
+from health_assistant.lab_report.matching import find_analyte, is_known_code
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.printed_text import clean
 from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.range_likeness import range_distance
 from health_assistant.lab_report.reference_range import attached_unit, is_blank, parse_range, parse_result
 from health_assistant.lab_report.report import PrintedRow, ReadRow
 from health_assistant.lab_report.units import fold_unit, kind_of_unit, split_flag

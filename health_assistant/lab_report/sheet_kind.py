@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from math import log, log10
 from typing import Literal
 
-from health_assistant.lab_report.matching import find_analyte, range_distance, specimens_with
+from health_assistant.lab_report.matching import find_analyte, specimens_with
 from health_assistant.lab_report.observation import Observation
+from health_assistant.lab_report.range_likeness import range_distance
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import PrintedRow
 from health_assistant.lab_report.specimen import possible_specimens, says_specimen

@@ -8,7 +8,8 @@ import yaml
 from real_reports import FOLDER, load_truth, needs_real_reports
 
 from health_assistant.lab_report.catalogue import Analyte, load_catalogue
-from health_assistant.lab_report.matching import find_analyte, implied_unit, is_known_code, is_known_name
+from health_assistant.lab_report.matching import find_analyte, is_known_code, is_known_name
+from health_assistant.lab_report.range_likeness import implied_unit
 from health_assistant.lab_report.reference_range import parse_range
 
 CATALOGUE = {one.code: one for one in load_catalogue()}

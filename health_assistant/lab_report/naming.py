@@ -1,0 +1,47 @@
+"""目录里没有的名称，去掉不说是哪一项的字以后可能有：引线、截断的省略号、`Serum`、`Level`、`血清`、`含量`。"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import combinations
+
+_LEADERS = re.compile(r"^[\s.·…_|│:：]+|[\s.·…_|│:：]+$|(?<=[^\s\d+-])-{2,}$")
+"""名称与结果之间的引线 `Potassium......`，和栏线；单独一横不算，`Cl-` 的是电荷。"""
+_CUT = re.compile(r"(?:[(（][^()（）]*|测|计|检|含|浓)?(?:…+|\.{2,})$")
+"""名称太长、末尾换成了省略号：`血清钾测定(离…`、`血小板计…`。"""
+_FILLERS = frozenset(
+    ("serum", "plasma", "arterial", "venous", "poc", "level", "levels", "count", "counts", "total", "quantitative")
+    + ("estimation", "assay", "test", "value", "measurement", "determination")
+)
+"""英文里说标本、说“测了多少”的词，去掉哪几个都可能是目录里的写法（Total Platelets、Serum K）。
+
+Concentration（浓度）不在其中：MCH 与 MCHC、精子与精子浓度是两项。"""
+_AHEAD = r"(?:血清|血浆|全血|血液|动脉血|静脉血|外周血|末梢血|晨起)"
+_BEHIND = r"(?:测定|检测|含量|水平|数目|值)"
+_MAX_FILLERS = 3
+
+
+@lru_cache(maxsize=1 << 12)
+def bare_names(name: str) -> tuple[str, ...]:
+    """name 的种种简写，去掉得少的在前；不含它自己。尿、大便、胸水这些字不去，去了就成了血的。"""
+    plain = _LEADERS.sub("", _CUT.sub("", name.strip()))
+    found = [plain, *(_shorter_chinese(plain) if re.search(r"[一-鿿]", plain) else _shorter_english(plain))]
+    return tuple(dict.fromkeys(one for one in found if one and one != name))
+
+
+def _shorter_chinese(name: str) -> Iterator[str]:
+    for pattern in (rf"{_BEHIND}$", rf"^{_AHEAD}", rf"^{_AHEAD}|{_BEHIND}$"):
+        yield re.sub(pattern, "", name)
+
+
+def _shorter_english(name: str) -> Iterator[str]:
+    """`Calcium, Adjusted` 是 Adjusted Calcium，`Glucose Fasting` 是 Fasting Glucose；再去掉几个不要紧的词、复数。"""
+    head, _, tail = name.partition(",")
+    words = [*tail.split(), *head.split()]
+    yield " ".join([*words[-1:], *words[:-1]])
+    fillers = [at for at, word in enumerate(words) if word.strip(".()").lower() in _FILLERS]
+    for count in range(min(len(fillers), _MAX_FILLERS) + 1):
+        for dropped in combinations(fillers, count):
+            rest = " ".join(word for at, word in enumerate(words) if at not in dropped)
+            yield rest
+            yield re.sub(r"(?<=[a-z]{4})s$", "", rest)

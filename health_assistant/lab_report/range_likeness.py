@@ -1,0 +1,50 @@
+"""印着的参考范围像目录里哪一项的、像用哪个单位的：名称、单位分不清的几项由它分辨。"""
+
+from decimal import Decimal
+from math import log
+from typing import TypeVar
+
+from health_assistant.lab_report.catalogue import Analyte
+from health_assistant.lab_report.interval import Interval, ReferenceRange, intervals_of
+
+CLEARLY_NEARER = 1.5
+"""印着的范围与另一个同名指标的相近到这个倍数以上，才当作那一个。"""
+_T = TypeVar("_T")
+
+
+def range_distance(analyte: Analyte, unit: str, printed: ReferenceRange | None) -> float | None:
+    """以 unit 计的范围与目录里这一项的相差几倍（取对数），各种人的范围里最近的；比不了为 None。"""
+    intervals = [limits for limits in intervals_of(printed) if not limits.is_titre]
+    usual = (*analyte.intervals, *(group.range for group in analyte.groups))
+    gaps = [_gap(limits, other, analyte, unit) for limits in intervals for other in usual]
+    return min((gap for gap in gaps if gap is not None), default=None)
+
+
+def _gap(printed: Interval, usual: Interval, analyte: Analyte, unit: str) -> float | None:
+    """两边都有界的比中点，否则比共有的一边。"""
+    low, high = analyte.bounds(printed, unit or analyte.unit)
+    if None not in (low, high, usual.low, usual.high):
+        pairs = [(low + high, usual.low + usual.high)]
+    else:
+        pairs = [(high, usual.high), (low, usual.low)]
+    own, other = next((pair for pair in pairs if all(pair)), (None, None))
+    return abs(log(own / other)) if own and other and min(own, other) > 0 else None
+
+
+def nearest(gaps: list[tuple[float, _T]]) -> _T | None:
+    """（相差多少，谁）若干对里，差不到一倍、别的都明显更远的那一个；看不出的为 None。"""
+    ranked = sorted(gaps, key=lambda pair: pair[0])
+    if not ranked or ranked[0][0] > log(2):
+        return None
+    is_alone = len(ranked) == 1 or ranked[1][0] - ranked[0][0] > log(CLEARLY_NEARER)
+    return ranked[0][1] if is_alone else None
+
+
+def implied_unit(analyte: Analyte, interval: ReferenceRange | None) -> str:
+    """没有印单位时，从印着的范围看这一项用的是哪个单位（压积 0.40-0.50 是 L/L）；看不出为空串。"""
+    # 换算的倍数相同的（g/dL 与 g%）是一回事
+    units = {analyte.convert(Decimal(1), unit): unit for unit in (*reversed(analyte.conversions), analyte.unit)}
+    in_units = [(range_distance(analyte, unit, interval), unit) for unit in units.values()]
+    gaps = [(gap, unit) for gap, unit in in_units if gap is not None]
+    is_near = any(gap < log(2) for gap, _ in gaps)  # 正好差一倍的不算
+    return (nearest(gaps) if is_near else None) or ""
