@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import combinations
 
-_LEADERS = re.compile(r"^[\s.·…_|│:：]+|[\s.·…_|│:：]+$|(?<=[^\s\d+-])-{2,}$")
+_LEADERS = re.compile(r"^[\s.·…_|│:：]+|[\s.·…_|│:：]+$|(?<=[a-z]{3}|[一-鿿]{3})-+$|(?<=[^\s\d+-])-{2,}$")
 """名称与结果之间的引线 `Potassium......`，和栏线；单独一横不算，`Cl-` 的是电荷。"""
-_CUT = re.compile(r"(?:[(（][^()（）]*|测|计|检|含|浓)?(?:…+|\.{2,})$")
-"""名称太长、末尾换成了省略号：`血清钾测定(离…`、`血小板计…`。"""
+_CUT = re.compile(r"(?:[(（][^()（）]*|测|计|检)?(?:…+|\.{2,})?$")
+"""名称太长、末尾换成了省略号：`血清钾测定(离…`、`血小板计…`；省略号也许没有认出来。"""
 _FILLERS = frozenset(
     ("serum", "plasma", "arterial", "venous", "poc", "level", "levels", "count", "counts", "total", "quantitative")
     + ("estimation", "assay", "test", "value", "measurement", "determination")

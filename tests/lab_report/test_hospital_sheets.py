@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.reading.glyphs import count_raised
 from health_assistant.lab_report.reading.head import read_head
-from health_assistant.lab_report.reading.misreadings import repair_letters, repair_signs
+from health_assistant.lab_report.reading.misreadings import repair_letters, repair_signs, without_leaders
 from health_assistant.lab_report.reading.other_papers import refusal
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
@@ -116,6 +116,19 @@ def test_the_legend_of_classes_is_no_row_and_its_unit_no_second_result():
 )  # fmt: skip
 def test_signs_in_brackets_the_letter_l_of_a_unit_and_footnotes(read, meant):
     assert repair_signs(read) == meant
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [
+        ("钾(K)..", "钾(K)"), ("葡萄糖……", "葡萄糖"), ("Potassium.", "Potassium"), ("Glucose--", "Glucose"),
+        ("Potassium-", "Potassium"), ("Platelets .", "Platelets"), (".118.0", "118.0"),
+        # 一点就是小数点的、缩写的一点、电荷的一横、没有印结果的一横，都不是引线
+        (".388", ".388"), ("Lym.", "Lym."), ("Cl-", "Cl-"), ("HCO3-", "HCO3-"), ("---", "---"), ("5.10", "5.10"),
+    ],
+)  # fmt: skip
+def test_leaders_are_no_part_of_a_name_or_a_number(read, meant):
+    assert without_leaders(read) == meant
 
 
 @pytest.mark.parametrize("value", ["2.00", "4.15", "14.2", "386"])

@@ -102,3 +102,16 @@ def repair_signs(text: str) -> str:
     text = re.sub(r"(?<=mo)1(?=/)|(?<=/m)1$|(?<=^f)1$|(?<=\df)1$|(?<=\d f)1$", "l", text)
     text = re.sub(r"%[o。](?![A-Za-z])", "‰", text)
     return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?((?:9|12)(?=/L)|\d{1,2}(?![\d/.]))", r"×10^\1", text)
+
+
+_LEADERS = re.compile(
+    r"(?<=[一-鿿)\]])[\s.·…_]+$|(?<=[A-Za-z]{4})[\s.·…_]+$|[.·…_]{2,}$|(?<=[a-z]{4})-+$|(?<=[一-鿿])-{2,}$"
+)
+"""名称后面的引线，认出来的有长有短；缩写后面的一点（`Lym.`）照旧。"""
+
+
+def without_leaders(text: str) -> str:
+    """去掉名称与结果之间的引线：`钾(K)..`、`Potassium.`、`葡萄糖--`；引线的末一点粘在数前面的（`.118.0`）也去掉。"""
+    if re.fullmatch(r"[.·…_]+\d+\.\d+", text):
+        return text.lstrip(".·…_")
+    return _LEADERS.sub("", text) or text

@@ -20,7 +20,7 @@ from health_assistant.lab_report.reading.cells import classify, is_known
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
-from health_assistant.lab_report.reading.misreadings import repair_signs
+from health_assistant.lab_report.reading.misreadings import repair_signs, without_leaders
 from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.page import TEXT_CONTRAST, Page, find_page, to_text_boxes
@@ -167,7 +167,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         raise _blurred()
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
-    boxes = [replace(box, text=repair_signs(box.text)) for box in boxes]
+    boxes = [replace(box, text=without_leaders(repair_signs(box.text))) for box in boxes]
     named = [box for box in boxes if box.text.endswith(":") and is_known(box.text[:-1])]
     if len(named) >= _MIN_NAMED:
         boxes = [
