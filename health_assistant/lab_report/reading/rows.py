@@ -156,7 +156,7 @@ def _headed_rows(table: Table) -> list[Row]:
     hangs = not any(row.limits and not row.name and row.anchor.line < named[0].anchor.line for row in lines if named)
     rows: list[Row] = []
     for row, below in zip_longest(lines, lines[1:]):
-        is_bare = row.name and not row.has_value()
+        is_bare = row.name and has_item_name(row) and not row.has_value()  # 页脚的“检验者”不接在名称后面
         near = [] if row.name else _nearest(row, [*filter(has_item_name, named)], hangs)  # 页脚不是谁的名称
         kinds = [box.kind for box in (row.result, *row.limits) if box]
         if row in under:
