@@ -227,5 +227,6 @@ def test_a_serial_that_goes_on_without_a_row_is_said_to_be_unread():
 def test_a_footer_is_no_rest_of_a_name_whose_bracket_is_open():
     head = {50: "项目", 300: "结果", 450: "单位", 600: "参考范围"}
     row = {50: "血清钾测定(离", 300: "7.12", 450: "mmol/L", 600: "3.50-5.30"}
-    lines = page(head, {50: "肌酐", 300: "77", 450: "umol/L", 600: "57-97"}, row, {50: "检验者:李某", 300: "审核者:王某"})
+    footer = {50: "检验者:李某", 300: "审核者:王某"}
+    lines = page(head, {50: "肌酐", 300: "77", 450: "umol/L", 600: "57-97"}, row, footer)
     assert [row.name.text for row in find_rows(headed(lines))] == ["肌酐", "血清钾测定(离"]

@@ -20,7 +20,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
         r"(?:上一?次|前次|前前次|历史|既往|历次|previous|prior|last)\s*(?:检测|检验)?\s*(?:结果|数?值|results?|values?)?"
         r"(?:\s*(?:[&＆/]|and)\s*(?:date|日期))?|危[急机]界?限?值?(?:范围)?|critical\s*(?:values?|range)?"
         r"|(?:采样|检测|报告|检验|审核|collected|report)?\s*(?:日期|时间|\bdate\b)|(?:标本|样[本品]|\bspecimen\b|\bsample\b)\s*(?:类型|种类|名称|编?号|type)?"
-        r"|级别|等级|分级|敏感[度性]|仪器(?:名称|设备)?|设备|实验室|\binstrument\b|\blab\b|备注|说明|(?:结果)?解[释读]|临床意义|收费|\bremarks?\b|\bcomments?\b",
+        r"|原(?:报告|结果|值)|[更修]正前|\boriginal\b|级别|等级|分级|敏感[度性]|仪器(?:名称|设备)?|设备|实验室|\binstrument\b|\blab\b|备注|说明|(?:结果)?解[释读]|临床意义|收费|\bremarks?\b|\bcomments?\b",
     ),
     ("result", r"\b(?:in|out\s*of|within)\s*(?:the\s*)?range\b"),
     ("method", r"(?:检测|检验|测定|分析|实验|试验)?方\s*法(?:学|名称)?|\b(?:test )?method(?:ology)?\b|\btechnology\b"),
@@ -48,7 +48,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (
         "result",
         r"(?:本次|检测|检验|测定|测量|化验|测试|实验|定量|定性|检查)?\s*结\s*果(?:值|数值)?|(?:测定|检测|测量|检验|实测|观测|测试)数?值"
-        r"|数\s*值|本次|^\s*定[性量]\s*$|风险[值率]|(?:测定|检测)?浓度(?!范围)|含量|效价|\bmic\b|抑菌圈(?:直径)?|(?:(?:current|observed|your|test)\s*)?(?:results?|values?)(?:\s*[&＆/]\s*flags?)?|\bergebnis(?:se)?\b|\bwert\b"
+        r"|数\s*值|本次|[更修]正后(?:结果)?|\b(?:corrected|amended|revised)\b|^\s*定[性量]\s*$|风险[值率]|(?:测定|检测)?浓度(?!范围)|含量|效价|\bmic\b|抑菌圈(?:直径)?|(?:(?:current|observed|your|test)\s*)?(?:results?|values?)(?:\s*[&＆/]\s*flags?)?|\bergebnis(?:se)?\b|\bwert\b"
         r"|\brésultats?\b|\bresultados?\b",
     ),
     (
