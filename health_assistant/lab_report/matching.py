@@ -78,16 +78,19 @@ def find_analyte(
     `value` 是解析过的结果，只用来看一个数会不会是全血的。分不清的返回 None。
     """
     name = without_sampling_time(name, is_known_name(name))
+    whole = name
     if not (_is_listed(name) or _is_listed(abbreviation) or is_known_name(name + abbreviation)):
         name = next(filter(_is_listed, bare_names(name)), name)
+    is_cut = name != whole
     if not abbreviation:
         name, abbreviation = _split_code(name)
     clues = _Clues(name, abbreviation, unit, report_type, interval, has_range, value)
-    specimens = possible_specimens(report_type, name, unit)
-    glucose = timed_glucose(name, abbreviation, unit, report_type) if "blood" in specimens else None
+    said = whole if is_cut else name  # 去掉的字里也许说着标本、时刻：`葡萄糖(尿…`
+    specimens = possible_specimens(report_type, said, unit)
+    glucose = timed_glucose(said, abbreviation, unit, report_type) if "blood" in specimens else None
     if glucose:
         analyte = _fitting_entry(glucose, unit) or _find_usual(clues, specimens)  # 单位认错了的，也还是血糖
-    elif is_unusual(name, unit):
+    elif is_unusual(said, unit):
         analyte = _find_unusual(clues, specimens)
     else:
         analyte = _find_usual(clues, specimens)
