@@ -18,9 +18,9 @@
 import sys
 
 from health_assistant.exercise import grade
-from health_assistant.training import passes
+from health_assistant.training import batching
 
-IGNORED, END = passes.IGNORED, "<|im_end|>"
+IGNORED, END = batching.IGNORED, "<|im_end|>"
 
 
 def rendered(messages: list[dict]) -> str:

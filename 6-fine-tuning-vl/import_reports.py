@@ -108,9 +108,9 @@ def read_photo(file: Path, reader, keep_head: bool):
     from PIL import Image
 
     from health_assistant.images import open_image, upright_rgb
-    from health_assistant.lab_report.reading.page import find_page
     from health_assistant.lab_report.reading.reader import read_page
     from health_assistant.lab_report.reading.recognition import read_texts
+    from health_assistant.lab_report.reading.upright import find_page
 
     pixels = np.asarray(upright_rgb(open_image(file.read_bytes())))  # 只留像素，EXIF 不带过来
     page = find_page(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), reader)

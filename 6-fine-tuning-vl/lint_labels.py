@@ -187,7 +187,7 @@ class PageText:
         import numpy as np
 
         from health_assistant.images import BadImage, open_image, upright_rgb
-        from health_assistant.lab_report.reading.page import find_page
+        from health_assistant.lab_report.reading.upright import find_page
 
         try:
             image = upright_rgb(open_image((self.folder / file_name).read_bytes()))

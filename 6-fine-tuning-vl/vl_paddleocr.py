@@ -24,8 +24,8 @@ def report_answer(answer: str) -> str:
     """它的回答 -> 与别的视觉模型一样的 JSON；没有表、表里没有检验项目的，照原样。"""
     import numpy as np
 
-    from health_assistant.lab_report.reading.page import Page, to_text_boxes
     from health_assistant.lab_report.reading.reader import read_boxes
+    from health_assistant.lab_report.reading.upright import Page, to_text_boxes
 
     rows = table_cells(answer)
     if not any(map(any, rows)):

@@ -53,15 +53,15 @@ def recall_and_length(path: Path) -> None:
 def padding(path: Path) -> None:
     """同一次更新的 16 条对话，两条一次前向与按词元装满，各要几次前向、算多少填充。
 
-    对话的长度是随机的（对数正态，像医学问答那样长短悬殊），装满用训练时的 passes.cut。
+    对话的长度是随机的（对数正态，像医学问答那样长短悬殊），装满用训练时的 batching.cut。
     """
-    from health_assistant.training import passes
+    from health_assistant.training import batching
 
     rows, most_tokens, dice = 16, 4096, random.Random(0)
     lengths = [min(2048, round(dice.lognormvariate(5.8, 0.7))) for _ in range(rows)]
     ways = {
         "两条一次": [[at, at + 1] for at in range(0, rows, 2)],
-        f"装满 {most_tokens} 个词元": passes.cut(lengths, most_tokens),
+        f"装满 {most_tokens} 个词元": batching.cut(lengths, most_tokens),
     }
     figure, axes = new_figure(8, 3, columns=2)
     for axis, (name, groups) in zip(axes, ways.items(), strict=True):

@@ -21,7 +21,7 @@ from health_assistant.lab_report.person import MAX_AGE_YEARS, person_of
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import DISCLAIMER, Reading, Sex, ToldField
 from health_assistant.lab_report.vl_protocol import data_url
-from medical_report.advice_request import advice_messages, choice_format, parse_choice
+from medical_report.advice_prompt import advice_messages, choice_format, parse_choice
 from medical_report.counters import DEGRADED, GUARDED
 from medical_report.page_reading import Analyst, Job, PageRead, read_page
 from medical_report.spoken import describe, report_json, speaking_about, to_html

@@ -5,7 +5,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from health_assistant.lab_report.report import LabReport, Triage
 from medical_report.analysis import Told
-from medical_report.asking import Outcome
+from medical_report.question import Outcome
 from medical_report.upload import MAX_PAGES
 from medical_report.views import AdviceRequest, AskRequest
 

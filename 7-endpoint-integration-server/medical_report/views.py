@@ -25,9 +25,9 @@ from health_assistant.lab_report.report import (
     ToldField,
 )
 from medical_report.analysis import Event, Told, analyse_pages, analyse_rows, get_analyst
-from medical_report.asking import answer_question
 from medical_report.errors import NoAdviceModel, describe_error
 from medical_report.page_reading import MAX_ROWS, Job
+from medical_report.question import answer_question
 from medical_report.spoken import asked_language
 from medical_report.upload import MAX_PAGES, uploaded_pages
 

@@ -1,7 +1,7 @@
 """监督微调（SFT）的一圈，按次序：对话成为词元 → 遮住提问 → 装成几次前向 → 一步 → 检查点。
 
     messages ──encode──▶ input_ids、labels，各 [这一条的长度]
-             ──passes.cut、collate──▶ 一次更新 = 几次前向，每次 [行数, 其中最长的一行]
+             ──batching.cut、collate──▶ 一次更新 = 几次前向，每次 [行数, 其中最长的一行]
              ──training_step──▶ 各次前向的损失按计损失的词元数加权、反向，梯度相加；裁剪，AdamW 走一步
              ──_save_checkpoint──▶ checkpoint-N，写全了才算数
 
@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from health_assistant.training import precision
-from health_assistant.training.checks import ControlToken, check_finite, check_text
-from health_assistant.training.passes import (
+from health_assistant.training.batching import (
     EVALUATED_TOGETHER,
     IGNORED,
     PassSampler,
@@ -28,6 +27,7 @@ from health_assistant.training.passes import (
     shuffled,
     supervised,
 )
+from health_assistant.training.checks import ControlToken, check_finite, check_text
 from health_assistant.training.progress import Speed, progress_bar
 from health_assistant.training.recipe import GrpoRecipe, Recipe
 from health_assistant.training.saving import last_complete_checkpoint, mark_complete
@@ -87,7 +87,7 @@ class PassTrainer(SFTTrainer):
     """trl 的 SFTTrainer，改了三处：怎样分批、一步怎样算、检查点怎样算写全。
 
     Trainer 按行数分批，也会按长度成组（train_sampling_strategy="group_by_length"），但一次前向的词元数不定。
-    按词元装满快 2 到 7 倍（3-fine-tuning-llm/README.md），更新与逐行算的一样（test_passes.py）。
+    按词元装满快 2 到 7 倍（3-fine-tuning-llm/README.md），更新与逐行算的一样（test_batching.py）。
     """
 
     recipe: Recipe

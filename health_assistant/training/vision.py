@@ -8,8 +8,8 @@ from pathlib import Path
 
 from health_assistant.command_line import BadInput
 from health_assistant.images import upright_rgb
+from health_assistant.training.batching import IGNORED, pad_batch
 from health_assistant.training.checks import ControlToken
-from health_assistant.training.passes import IGNORED, pad_batch
 from health_assistant.training.recipe import VisionRecipe
 from health_assistant.training.sft import IMAGE_PAD, encode, encode_prompt
 

@@ -70,7 +70,7 @@ def test_a_phone_photo_is_ten_thousand_tokens_and_the_budget_brings_it_to_2490()
 
 def test_the_supervised_tokens_are_exactly_the_answer(home, tokenizer, tasks):
     from health_assistant.lab_report.vl_protocol import READ_PROMPT
-    from health_assistant.training.passes import IGNORED
+    from health_assistant.training.batching import IGNORED
     from health_assistant.training.recipe import VisionRecipe
     from health_assistant.training.sft import IMAGE_PAD, TURN_END
     from health_assistant.training.vision import encode_pages, image_tokens, load_image_processor, page_collator

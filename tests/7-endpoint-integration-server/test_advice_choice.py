@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from medical_report.advice_request import MAX_CHOSEN, advice_messages, choice_format, parse_choice
+from medical_report.advice_prompt import MAX_CHOSEN, advice_messages, choice_format, parse_choice
 from medical_report.spoken import to_html
 from outcome_sheets import compose_advice
 

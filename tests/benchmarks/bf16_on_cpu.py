@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from health_assistant.checked_yaml import read_yaml  # noqa: E402
-from health_assistant.training import loading, passes, precision, sft  # noqa: E402
+from health_assistant.training import batching, loading, precision, sft  # noqa: E402
 from health_assistant.training.recipe import Recipe  # noqa: E402
 
 SIZE = "qwen2.5-0.5b"
@@ -60,7 +60,7 @@ def measure(base: Path, bf16: bool) -> dict[str, float]:
     for _ in range(24):
         ids = [chance.randrange(1000, 150_000) for _ in range(chance.randint(90, 200))]
         asked = len(ids) // 3
-        rows.append({"input_ids": ids, "labels": [passes.IGNORED] * asked + ids[asked:]})
+        rows.append({"input_ids": ids, "labels": [batching.IGNORED] * asked + ids[asked:]})
     model = loading.load_with_lora(source, recipe)
     trainer = sft.build_trainer(recipe, model, tokenizer, rows, rows[:1], base / "checkpoints")
     trainer.args.load_best_model_at_end = trainer.args.eval_on_start = False
@@ -68,7 +68,7 @@ def measure(base: Path, bf16: bool) -> dict[str, float]:
     trainer._save_checkpoint = lambda *args: None
     started = time.perf_counter()
     trainer.train()
-    measured = {"training": passes.tokens(rows) / (time.perf_counter() - started)}
+    measured = {"training": batching.tokens(rows) / (time.perf_counter() - started)}
     measured["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     running = loading.load_to_run(base).to(torch.bfloat16 if bf16 else torch.float32)
     for key, together in (("one", 1), ("eight", 8)):

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from unittest import mock
 
-from health_assistant.training import loading, passes, precision, sft
+from health_assistant.training import batching, loading, precision, sft
 from health_assistant.training.recipe import Recipe
 from health_assistant.training.tiny_models import train_tokenizer
 
@@ -40,7 +40,7 @@ def main() -> int:
         asked = [[{"role": "user", "content": one}, {"role": "assistant", "content": two}] for one, two in pairs]
         rows, _ = sft.encode_all([{"messages": one} for one in asked], tokenizer, 512)
         ways = ["today", *SLOWEST] if precision.cpu_computes_bf16() else ["today", "filled"]
-        real, spent, computed = passes.tokens(rows), dict.fromkeys(ways, 0.0), {}
+        real, spent, computed = batching.tokens(rows), dict.fromkeys(ways, 0.0), {}
         for at in range(args.rounds):
             for way in ways[:: -1 if at % 2 else 1]:
                 seconds, computed[way] = epoch(way, base, tokenizer, rows, Path(folder))
@@ -69,7 +69,7 @@ def build_base(texts: list[str], folder: Path) -> Path:
 
 
 def pairs_of_rows(lengths: list[int], *_) -> list[list[int]]:
-    order = passes.by_length(lengths)
+    order = batching.by_length(lengths)
     return [order[at : at + 2] for at in range(0, len(order), 2)]
 
 
@@ -77,7 +77,7 @@ def epoch(way: str, base: Path, tokenizer, rows: list[dict], folder: Path) -> tu
     """全部对话训练一遍的秒数，和实际算的词元数（含填充）；不测验证集，不存检查点。"""
     precise = {"pass_overhead": 64, "bf16": way == "bf16"}
     recipe = Recipe(update_rows=ROWS, num_train_epochs=1.0, early_stopping_patience=0, **precise)
-    with mock.patch.object(passes, "cut", pairs_of_rows if way == "today" else passes.cut):
+    with mock.patch.object(batching, "cut", pairs_of_rows if way == "today" else batching.cut):
         trainer = sft.build_trainer(
             recipe, loading.load_with_lora(base, recipe), tokenizer, rows, rows[:1], folder / "checkpoints"
         )

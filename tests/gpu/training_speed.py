@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from health_assistant.checked_yaml import read_yaml  # noqa: E402
-from health_assistant.training import loading, memory, passes, precision, recipe, run, sft, vision  # noqa: E402
+from health_assistant.training import batching, loading, memory, precision, recipe, run, sft, vision  # noqa: E402
 
 LLM, VL = ROOT / "3-fine-tuning-llm/configs", ROOT / "6-fine-tuning-vl/configs"
 # 每一种：行有多长、怎样算、步数（头三步是预热）
@@ -192,7 +192,7 @@ def text_rows(tokenizer, length: int, count: int) -> list[dict]:
         size = round(length * dice.uniform(0.6, 1.4 if length < 1400 else 1.02))
         ids = [dice.randrange(len(tokenizer)) for _ in range(size)]
         asked = size * 2 // 5
-        rows.append({"input_ids": ids, "labels": [passes.IGNORED] * asked + ids[asked:]})
+        rows.append({"input_ids": ids, "labels": [batching.IGNORED] * asked + ids[asked:]})
     return rows
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from lab_report.paper_pages import Laid
 from lab_report.paper_rows import Rng
 
-from health_assistant.lab_report.reading.page import Page, to_text_boxes
 from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.upright import Page, to_text_boxes
 from health_assistant.lab_report.rendering.drawing import Page as DrawnPage
 from health_assistant.lab_report.rendering.sampling import pick
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from health_assistant.lab_report.reading.arrangement import arrange
-from health_assistant.lab_report.reading.page import to_text_boxes
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.upright import to_text_boxes
 
 HEIGHT, WIDTH = 24, 1400
 COLUMNS = [(0.0, 3, 9), (0.28, 1.5, 3.5), (0.42, 1, 2.5), (0.58, 2, 4), (0.75, 2, 5), (0.88, 0.8, 4)]

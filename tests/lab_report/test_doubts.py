@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import read_boxes
 from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.upright import Page
 from health_assistant.lab_report.report import LabItem, PrintedField, PrintedRow, Reading, ReadReport, ReadRow
 
 PAPER = 1000

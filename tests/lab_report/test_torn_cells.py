@@ -9,7 +9,6 @@ from lab_report.text_boxes import at_lines, box, headed, page
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.reading.arrows import MAYBE_ARROW
 from health_assistant.lab_report.reading.cells import Cell
-from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import _read_row
 from health_assistant.lab_report.reading.recognition import _without_stacks
 from health_assistant.lab_report.reading.row import Row, row_text
@@ -17,6 +16,7 @@ from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.small_marks import settle_values
 from health_assistant.lab_report.reading.tables import Columns, _cut_glued_value, find_tables
 from health_assistant.lab_report.reading.text import cut_at
+from health_assistant.lab_report.reading.upright import Page
 
 
 def test_the_serial_of_the_next_block_goes_with_its_name():

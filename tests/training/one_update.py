@@ -14,7 +14,7 @@ from accelerate import PartialState
 from small_llm import small_texts
 from transformers import Trainer, set_seed
 
-from health_assistant.training import loading, passes, sft, vision
+from health_assistant.training import batching, loading, sft, vision
 from health_assistant.training.recipe import Recipe, VisionRecipe
 
 ROWS = 16
@@ -85,7 +85,7 @@ def main() -> None:
             if isinstance(recipe, VisionRecipe):
                 rows = page_rows(home, tokenizer, recipe)
                 collate = vision.page_collator(vision.load_image_processor(base, recipe.max_pixels), tokenizer)
-            assert len(rows) == ROWS and len({passes.supervised([row]) for row in rows}) > 4
+            assert len(rows) == ROWS and len({batching.supervised([row]) for row in rows}) > 4
             results[kind, ways] = gradients(recipe, base, rows, tokenizer, out.parent, collate)
     if state.is_main_process:
         torch.save(results, out)

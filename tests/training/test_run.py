@@ -5,7 +5,7 @@ import torch
 from small_llm import build_small_base, small_texts
 from transformers import AutoTokenizer
 
-from health_assistant.training import checks, loading, passes, saving, sft
+from health_assistant.training import batching, checks, loading, saving, sft
 from health_assistant.training.recipe import Recipe
 
 
@@ -27,8 +27,8 @@ def dialogue(asked: str, answer: str) -> list[dict]:
 def test_what_is_supervised_is_exactly_the_answer_and_its_end(tokenizer, answer):
     row = sft.encode(dialogue("头痛怎么办？\n", answer), tokenizer)
     pairs = zip(row["input_ids"], row["labels"], strict=True)
-    supervised = [token for token, label in pairs if label != passes.IGNORED]
-    assert [label for label in row["labels"] if label != passes.IGNORED] == supervised
+    supervised = [token for token, label in pairs if label != batching.IGNORED]
+    assert [label for label in row["labels"] if label != batching.IGNORED] == supervised
     assert tokenizer.decode(supervised) == answer.strip() + "<|im_end|>"
     # 其余的正是推理时看到的提示
     prompt = tokenizer.apply_chat_template(dialogue("头痛怎么办？\n", answer)[:1], add_generation_prompt=True)
@@ -38,7 +38,7 @@ def test_what_is_supervised_is_exactly_the_answer_and_its_end(tokenizer, answer)
 def test_only_the_last_answer_of_several_turns_is_supervised(tokenizer):
     messages = dialogue("咳嗽", "多久了？") + dialogue("三天", "多喝水。")
     row = sft.encode(messages, tokenizer)
-    assert tokenizer.decode([label for label in row["labels"] if label != passes.IGNORED]) == "多喝水。<|im_end|>"
+    assert tokenizer.decode([label for label in row["labels"] if label != batching.IGNORED]) == "多喝水。<|im_end|>"
     assert "多久了？" in tokenizer.decode(row["input_ids"])
 
 

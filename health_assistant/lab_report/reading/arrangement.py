@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.shifts import align_columns, is_shifted
-from health_assistant.lab_report.reading.sideways import turn_sideways
 from health_assistant.lab_report.reading.tables import Table, find_tables, group_lines
 from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.transposed import turn_transposed
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def _count_whole(arrangement: Arrangement) -> int:
 
 def _arrange(boxes: list[TextBox]) -> Arrangement:
     lines = group_lines(boxes)
-    turned = turn_sideways(lines)
+    turned = turn_transposed(lines)
     is_turned = turned is not lines
     tables = find_tables(turned)
     if is_turned:

@@ -10,8 +10,8 @@ import numpy as np
 
 from health_assistant.lab_report.reading.arrow_shapes import ARROWS, arrow_likelihoods
 from health_assistant.lab_report.reading.blobs import FAINTEST, find_blobs
-from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.text import TextReader, crop, widened
+from health_assistant.lab_report.reading.upright import Page
 
 _SHAPES = set("↑↓→←⬆⬇⇧⇩▲▼△▽†")
 _READ_AS = {"1": 0.6, "0": 0.9, "4": 0.9, "8": 0.9} | dict.fromkeys("⊥τ{}丨|!个千凸tTiIlVY^+", 0.4)

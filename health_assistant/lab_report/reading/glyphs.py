@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from health_assistant.lab_report.reading.page import TEXT_CONTRAST
+from health_assistant.lab_report.reading.upright import TEXT_CONTRAST
 
 _MEASURED_HEIGHT = 120
 """量形状时字高放大到多少像素。"""

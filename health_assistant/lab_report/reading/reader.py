@@ -23,7 +23,6 @@ from health_assistant.lab_report.reading.languages import explain_language, unsu
 from health_assistant.lab_report.reading.misreadings import repair_signs, without_leaders
 from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
-from health_assistant.lab_report.reading.page import TEXT_CONTRAST, Page, find_page, to_text_boxes
 from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, row_text
@@ -41,6 +40,7 @@ from health_assistant.lab_report.reading.strips import read_strips
 from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
+from health_assistant.lab_report.reading.upright import TEXT_CONTRAST, Page, find_page, to_text_boxes
 from health_assistant.lab_report.reference_range import QualitativeResult, parse_range, parse_result
 from health_assistant.lab_report.report import UNREAD_MARK, Origin, PrintedField, Reading, ReadRow, UnreadableReport
 from health_assistant.lab_report.severity import is_measured

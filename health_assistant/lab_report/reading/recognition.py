@@ -7,8 +7,8 @@ import numpy as np
 from health_assistant.lab_report.reading.arrows import ARROWS, take_out_arrows
 from health_assistant.lab_report.reading.cells import is_known
 from health_assistant.lab_report.reading.glyphs import count_raised, ends_raised, may_hide_point, spread_at_point
-from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.text import TextReader, crop
+from health_assistant.lab_report.reading.upright import Page
 
 MIN_POINT_SCORE = 0.9995
 """垫开以后认出小数点的把握不到它就不信：画的 2089 个整数里 73 个垫开后也认出了点，把握最高 0.998；真的点多是 0.99998。

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 
 from health_assistant.lab_report.reading.cutting import cut_points
-from health_assistant.lab_report.reading.page import Page, find_page, to_text_boxes
 from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.text import TextBox, TextReader
+from health_assistant.lab_report.reading.upright import Page, find_page, to_text_boxes
 
 
 def read_strips(photo: np.ndarray, reader: TextReader) -> tuple[Page, list[TextBox]]:

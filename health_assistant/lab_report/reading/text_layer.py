@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from health_assistant.lab_report.printed_text import normalize
-from health_assistant.lab_report.reading.page import Page, to_text_boxes
 from health_assistant.lab_report.reading.pdf import PdfPage, PrintedChar
 from health_assistant.lab_report.reading.text import TextBox, TextReader
+from health_assistant.lab_report.reading.upright import Page, to_text_boxes
 
 MIN_CHARS = 20
 MAX_SEGMENTS = 1500
@@ -40,7 +40,7 @@ _GAP = 0.5
 """同一段里字与字的间隔，至多是字高（含行距，约 1.2 到 1.4 个字）的几倍。"""
 _SPACE = 0.15
 _FAINT = 0.25
-"""与 page.py 的水印同一个意思：明暗之差不到平常的这么多，就是没有画出来。"""
+"""与 upright.py 的水印同一个意思：明暗之差不到平常的这么多，就是没有画出来。"""
 _COVERED = 0.4
 """像素里找到的一段，有这么多被文字层盖着，就不用再认。"""
 _BLANK = 0.2

@@ -31,7 +31,7 @@ _NAME_AND_UNIT = re.compile(r"(.+?)[\s(]+([^()]+)\)?")
 Line = list[TextBox]
 
 
-def turn_sideways(lines: list[Line]) -> list[Line]:
+def turn_transposed(lines: list[Line]) -> list[Line]:
     """横着排的表转过来，别的行不动，只挪到下面；没有这样的表时原样返回 lines。
 
     转的是 line、start、end，像素里的位置还是原来的。

@@ -12,7 +12,7 @@ import small_vl
 import torch
 from stage_scripts import environment
 
-from health_assistant.training import passes
+from health_assistant.training import batching
 
 
 def padded(lengths, groups):
@@ -24,7 +24,7 @@ def padded(lengths, groups):
 def test_every_row_once_in_as_few_passes_as_fit(seed, processes):
     dice = random.Random(seed)
     lengths = [dice.randint(1, 500) for _ in range(dice.randint(1, 24))]
-    groups = passes.cut(lengths, 1000, processes, overhead=10**6)  # 一次前向贵得很：能少一次就少一次
+    groups = batching.cut(lengths, 1000, processes, overhead=10**6)  # 一次前向贵得很：能少一次就少一次
     real, idle = ([group for group in groups if (group[0] < 0) == wanted] for wanted in (False, True))
     assert sorted(at for group in real for at in group) == list(range(len(lengths)))
     assert max(padded(lengths, real)) <= 1000
@@ -41,30 +41,30 @@ def test_every_row_once_in_as_few_passes_as_fit(seed, processes):
 
 def test_of_as_many_passes_the_least_padded_is_chosen():
     lengths = [100] * 6 + [400] * 2
-    assert sorted(padded(lengths, passes.cut(lengths, 1600))) == [600, 800]
+    assert sorted(padded(lengths, batching.cut(lengths, 1600))) == [600, 800]
 
 
 @pytest.mark.parametrize(("overhead", "passes_made"), [(1, 3), (25, 2), (5000, 1)])
 def test_one_pass_less_is_worth_its_overhead_in_padding_and_no_more(overhead, passes_made):
     lengths = [100, 100, 110, 200]  # 并成两次多算 20 个词元，并成一次多算 290 个
-    assert len(passes.cut(lengths, 1000, overhead=overhead)) == passes_made
+    assert len(batching.cut(lengths, 1000, overhead=overhead)) == passes_made
 
 
 def test_a_row_longer_than_a_pass_goes_alone():
-    assert passes.cut([5000, 10, 20], 100) == [[1, 2], [0]]
+    assert batching.cut([5000, 10, 20], 100) == [[1, 2], [0]]
 
 
 def test_rows_too_few_for_the_processes_are_filled_up_without_loss():
-    groups = passes.cut([7], 100, processes=2)
+    groups = batching.cut([7], 100, processes=2)
     assert groups == [[0], [~0]]
-    rows = passes.PassRows([{"input_ids": [1] * 7, "labels": [passes.IGNORED] * 3 + [1] * 4}])
-    assert [(passes.tokens(rows[one]), passes.supervised(rows[one])) for one in groups] == [(7, 4), (0, 0)]
+    rows = batching.PassRows([{"input_ids": [1] * 7, "labels": [batching.IGNORED] * 3 + [1] * 4}])
+    assert [(batching.tokens(rows[one]), batching.supervised(rows[one])) for one in groups] == [(7, 4), (0, 0)]
 
 
 def sampled(process=0, processes=1, seed=0, epoch=0, lengths=None):
     lengths = lengths or [37 * index % 101 + 1 for index in range(1003)]
-    order = lambda: passes.shuffled(lengths, seed, epoch)  # noqa: E731
-    return [*passes.PassSampler(lengths, 16, 800, 2000, order, process, processes)]
+    order = lambda: batching.shuffled(lengths, seed, epoch)  # noqa: E731
+    return [*batching.PassSampler(lengths, 16, 800, 2000, order, process, processes)]
 
 
 def test_the_order_is_set_by_seed_and_epoch_and_each_row_comes_once():
@@ -72,7 +72,7 @@ def test_the_order_is_set_by_seed_and_epoch_and_each_row_comes_once():
     assert sorted(at for update in first for one in update for at in one) == list(range(1003))
     assert first == sampled() != sampled(epoch=1)
     assert first != sampled(seed=1)
-    assert len(first) == len(passes.PassSampler([1] * 1003, 16, 800, 2000, list)) == 63
+    assert len(first) == len(batching.PassSampler([1] * 1003, 16, 800, 2000, list)) == 63
 
 
 def test_an_update_has_the_same_rows_however_many_processes():

@@ -17,7 +17,7 @@ from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.language import join_sentences, say, translate
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, DISCLAIMER, escape_markdown
 from health_assistant.lab_report.subjects import with_range
-from medical_report.advice_request import MAX_CHOSEN, describe_findings, describe_row
+from medical_report.advice_prompt import MAX_CHOSEN, describe_findings, describe_row
 from medical_report.analysis import Analyst, RefusedChoice, choose
 from medical_report.page_reading import Job
 from medical_report.spoken import speaking_about, to_html

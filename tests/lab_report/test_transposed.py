@@ -5,8 +5,8 @@ from lab_report.text_boxes import box
 
 from health_assistant.lab_report.reading.row import row_text
 from health_assistant.lab_report.reading.rows import find_rows
-from health_assistant.lab_report.reading.sideways import turn_sideways
 from health_assistant.lab_report.reading.tables import find_tables, group_lines
+from health_assistant.lab_report.reading.transposed import turn_transposed
 
 BY_DATE = [
     ["检验日期", "钾 mmol/L", "钠 mmol/L", "肌酐 μmol/L"],
@@ -60,7 +60,7 @@ def lines_of(texts):
 
 
 def rows_of(lines):
-    return [row for table in find_tables(turn_sideways(lines)) for row in find_rows(table)]
+    return [row for table in find_tables(turn_transposed(lines)) for row in find_rows(table)]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_first_name_that_was_not_recognised_is_still_a_row():
 @pytest.mark.parametrize("scale", [["0 100 200", "0 100 200", "0 10 20"], ["0", "200", "0", "200", "0", "20"]])
 def test_the_scales_of_histograms_are_no_results(scale):
     lines = lines_of([["WBC", "RBC", "PLT"], scale])
-    assert turn_sideways(lines) is lines
+    assert turn_transposed(lines) is lines
 
 
 def test_two_lines_of_numbers_without_dates_are_doubted():
@@ -116,4 +116,4 @@ def test_two_lines_of_numbers_without_dates_are_doubted():
 
 def test_an_ordinary_table_is_left_alone():
     lines = lines_of(UPRIGHT)
-    assert turn_sideways(lines) is lines
+    assert turn_transposed(lines) is lines
