@@ -1,4 +1,4 @@
-"""阶段 7 的 Flask 应用。upload 收照片，analysis 读、判、释，views 是接口，markdown 把文字变成安全的 HTML。"""
+"""阶段 7 的 Flask 应用。upload 收照片，analysis 读、判、释，views 是接口，spoken 把文字变成安全的 HTML。"""
 
 from flask import Flask
 from werkzeug.routing import PathConverter

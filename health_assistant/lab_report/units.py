@@ -19,26 +19,13 @@ _COUNT_UNIT = re.compile(
     r"(?:个|#|cells?|细胞)?/(?P<volume>[uμnp]l|mm\^?3|cu\.?mm|cmm|ml|l)"
 )
 """细胞数的单位：10 的几次方每升、每微升，或 K、万、个每微升。"""
-_COUNT_WORDS = dict.fromkeys(("k", "thou", "thousand", "thousands", "1000", "千"), 3)
-_COUNT_WORDS |= {"百": 2, "万": 4, "lakh": 5, "lakhs": 5} | dict.fromkeys(("m", "mil", "mill", "million", "百万"), 6)
-_COUNT_VOLUMES = {
-    "l": 0,
-    "ml": 3,
-    "nl": 9,
-    "pl": 12,
-    "ul": 6,
-    "μl": 6,
-    "mm3": 6,
-    "mm^3": 6,
-    "cumm": 6,
-    "cu.mm": 6,
-    "cmm": 6,
-}
+_COUNT_WORDS: dict[str, int] = _TABLE["count_words"]
+_COUNT_VOLUMES: dict[str, int] = _TABLE["count_volumes"]
 _UNIT_AND_FLAG = re.compile(r"(?P<unit>\S*[/%‰fgLl]\S*?)(?<!/[1|l])\s*[(\[]?(?P<flag>HH?|LL?)[)\]]?\s*")
-_CHINESE = {"国际单位": "iu", "单位": "u", "毫米汞柱": "mmhg"} | {
+_CHINESE: dict[str, str] = _TABLE["chinese"] | {
     prefix + quantity: short + unit
-    for prefix, short in {"毫": "m", "微": "μ", "纳": "n", "皮": "p", "分": "d", "飞": "f", "": ""}.items()
-    for quantity, unit in {"摩尔": "mol", "克": "g", "升": "l"}.items()
+    for prefix, short in _TABLE["chinese_prefixes"].items()
+    for quantity, unit in _TABLE["chinese_quantities"].items()
 }
 
 
