@@ -101,9 +101,13 @@ def _find_without_unit(
     if found:
         return without or found  # 总钙还是离子钙，看范围
     # 名称也不认识，代号（也许就印在名称一格）与范围还说得出是哪一项
-    is_coded = len(row.code) > 1 or is_known_code(row.name)
-    gap = range_distance(without, without.unit, interval) if without and is_coded else None
-    return without if gap is not None and gap < _SAME_RANGE else None
+    is_coded = len(row.code) > 1 or row.name.isascii() and is_known_code(row.name)
+    if not (without and is_coded and isinstance(interval, Interval)):
+        return None
+    # 尿里的白细胞 0-19 与新生儿血的只差上面一头：目录里有下限的，印着的也要有
+    lacks_low = not interval.low and any(usual.low for usual in without.intervals)
+    gap = range_distance(without, without.unit, interval)
+    return without if gap is not None and gap < _SAME_RANGE and not lacks_low else None
 
 
 def _share_power(row: ReadRow, interval: ReferenceRange | None) -> tuple[Value, Interval, str] | None:
