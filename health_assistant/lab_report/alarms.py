@@ -40,6 +40,8 @@ _ONLY_NUMBERS = re.compile(
 _IN_BRACKETS = re.compile(rf"[(（]\s*(?:{_AGAIN}[:：]?)?\s*({_NUMBER})\s*[)）]")
 _LOST_DIGIT = re.compile(r"\D*\.\d")
 _IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期)|临床诊断|备注")
+_NEVER_CLOTS = re.compile(r"血?液?(?:不|未|无)(?:能|会)?凝固?(?:[(（,，>＞].*)?|.*不凝固?", re.IGNORECASE)
+_TOO_LITTLE = re.compile(r"测不[出到]|未[检测]出|[<＜低于]*\s*最?低?检[测出]下?限")
 _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
 """有的医院表示危急，有的只表示超出得多。"""
 
@@ -66,6 +68,8 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         is_harmless = way is not None and analyte.is_harmless(way) and not at_least(severity, "marked")
         finding.severity = severity if (way != "abnormal" or severity == "grave") and not is_harmless else None
         finding.leaning = way if finding.severity else None
+    if finding.flag == "unknown" and (way := _is_beyond_clotting(finding)):
+        finding.severity, finding.leaning = "severe" if analyte.code == "TT" else "grave", way
     title, name = finding.report_type or report_type, finding.name or finding.code
     specimen = special_specimen(title, name, finding.value) if analyte is None else None
     measured = measured_as(finding.name, person) if analyte is None else []
@@ -86,6 +90,14 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     finding.critical = finding.severity == "grave" and is_sure
     if finding.flag in ABNORMAL_FLAGS and _DOUBLED_FLAG.search(plain_flag(finding)):
         finding.severity = worst([finding.severity, None if finding.analyte else "grave"])
+
+
+def _is_beyond_clotting(finding: Finding) -> Direction | None:
+    """凝血时间写着不凝、纤维蛋白原写着测不出：不是读不懂，是危急值。在哪一边；不是的为 None。"""
+    code, result = finding.analyte and finding.analyte.code, finding.result.strip()
+    if code in ("PT", "APTT", "INR", "TT") and _NEVER_CLOTS.fullmatch(result):
+        return "high"
+    return "low" if code == "FIB" and (_NEVER_CLOTS.fullmatch(result) or _TOO_LITTLE.fullmatch(result)) else None
 
 
 def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:

@@ -176,7 +176,9 @@ def _without_waiting(text: str) -> str:
 def _about(finding: Finding, person: Person) -> Subject:
     """目录认得的一项。"""
     analyte = finding.analyte
-    way = analyte.direction(finding.flag) if finding.flag in ABNORMAL_FLAGS else _side(finding, person)
+    way = (
+        analyte.direction(finding.flag) if finding.flag in ABNORMAL_FLAGS else _side(finding, person) or finding.leaning
+    )
     graded = finding.flag if finding.flag in ABNORMAL_FLAGS else way
     said, first_aid = map(say, told(analyte.code, graded, person))
     meaning = say(analyte.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。"))
