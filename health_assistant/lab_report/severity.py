@@ -30,6 +30,8 @@ SLIGHT_WIDTH = Decimal("0.25")
 """
 SLIGHT_ONE_SIDED = Decimal("0.1")
 """一般规则：只有一边有界（含从 0 起）的，超出界限的十分之一以内算轻微。"""
+FAR_OUT = 5
+"""一般规则：目录里没有的，到了上限的 5 倍、下限的五分之一，或三个加号，不等几周（CTCAE 多以上限的 5 倍为 3 级）。"""
 RCV_FACTOR = Decimal("2.77")
 """参考变化值 RCV = 2.77 × √(CVi² + CVa²)，95% 双侧（Fraser 2001）；CVa 取合格的上限，CVi 的一半。"""
 
@@ -282,10 +284,14 @@ def _generic(result: Value, limits: Interval | None, flag: Flag, analyte: Analyt
     if result == QualitativeResult(("弱阳性",)) and analyte and analyte.specimen == "urine":
         return "slight"  # 尿干化学的 ± 多是浓缩、污染
     if not isinstance(result, Interval) or limits is None or result.is_titre:
-        return "moderate"
+        is_strong = analyte is None and isinstance(result, QualitativeResult) and (result.grade or 0) >= 3
+        return "marked" if is_strong else "moderate"
     value, limit = (result.low, limits.high) if flag == "high" else (result.high, limits.low)
     if value is None or limit is None:
         return "moderate"
+    ratio = (value, limit) if flag == "high" else (limit, value)
+    if analyte is None and limit > 0 and ratio[0] >= FAR_OUT * ratio[1]:
+        return "marked"
     # 再往上不猜：表里没有的不分级
     return "slight" if abs(value - limit) <= _slight_excess(limits, limit, analyte) else "moderate"
 
