@@ -66,7 +66,8 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     elif finding.flag == "unknown" and finding.range_source == "none" and analyte and not finding.doubts_value:
         severity, way = grade_value(finding.value, unit, analyte, person)
         is_harmless = way is not None and analyte.is_harmless(way) and not at_least(severity, "marked")
-        finding.severity = severity if (way != "abnormal" or severity == "grave") and not is_harmless else None
+        speaks = way != "abnormal" or severity == "grave" or analyte.code == "U-HCG"  # 妊娠试验的阳性不用范围
+        finding.severity = severity if speaks and not is_harmless else None
         finding.leaning = way if finding.severity else None
     if finding.flag == "unknown" and (way := _is_beyond_clotting(finding)):
         finding.severity, finding.leaning = "severe" if analyte.code == "TT" else "grave", way
@@ -212,6 +213,18 @@ def derive_neutrophils(findings: list[Finding], person: Person) -> None:
             f"{HURRY if severity == 'grave' else CHECK}：由白细胞和中性粒细胞百分比算出，中性粒细胞只有约 "
             f"{value} 10^9/L，容易感染。发热（38℃ 以上）要马上去急诊；没有发热的今天就去血液内科或急诊。"
         )
+
+
+def weigh_direct_bilirubin(findings: list[Finding], person: Person) -> None:
+    """新生儿黄得重时直接的也跟着高一点：总的过 85、直接的不到它的五分之一又不到 34，不当作胆道没有长好（AAP 2004）。"""
+    by_code = {finding.analyte.code: finding for finding in findings if finding.analyte and not finding.doubts_value}
+    total, direct = by_code.get("TBIL"), by_code.get("DBIL")
+    if not (person.is_newborn and total and direct):
+        return
+    whole, part = total.converted(), direct.converted()
+    if whole and part and whole.is_point and part.is_point and whole.low > 85 and part.low < min(34, whole.low / 5):
+        direct.severity, direct.floor, direct.leaning, direct.is_usual = "slight", None, None, True
+        direct.note = "直接胆红素占不到总的五分之一，宝宝黄的时候它会跟着高一点"
 
 
 def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | None, Direction | None]:

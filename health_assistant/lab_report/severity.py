@@ -341,8 +341,10 @@ def is_measured(name: str) -> bool:
     return any(measured.names(name) for measured in load_severity().measured)
 
 
-def told(code: str, way: str | None, person: Person) -> tuple[str, str]:
+def told(code: str, way: str | None, person: Person, value: Value | None = None) -> tuple[str, str]:
     """表里为这一项在 way 这一边写的：要说的一句，先做什么；没有写的是空串。最贴近这个人的（写在后面的）优先。"""
     lines = lines_for(code, way, person)[::-1] if way else []
+    if isinstance(value, QualitativeResult):  # 大便发白说的话与便血的不同
+        lines = [line for line in lines if any(_says(value, step.words) for _, step in line.steps)] or lines
     said = next((line.say for line in lines if line.say), "")
     return said, next((line.first_aid for line in lines if line.first_aid), "")

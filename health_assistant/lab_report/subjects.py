@@ -180,9 +180,9 @@ def _about(finding: Finding, person: Person) -> Subject:
         analyte.direction(finding.flag) if finding.flag in ABNORMAL_FLAGS else _side(finding, person) or finding.leaning
     )
     graded = finding.flag if finding.flag in ABNORMAL_FLAGS else way
-    said, first_aid = map(say, told(analyte.code, graded, person))
+    said, first_aid = map(say, told(analyte.code, graded, person, finding.value))
     meaning = say(analyte.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。"))
-    where = analyte.department
+    where = (way == "high" and analyte.department_high) or analyte.department
     if person.is_minor and not re.search("儿|急诊|产|妇", where):
         where = "新生儿科" if person.is_newborn else "儿科"
     department, advice = say(where), analyte.advice.get(way, "")
