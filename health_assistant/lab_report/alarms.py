@@ -85,6 +85,8 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
             finding.severity = "severe"  # 脑脊液的白细胞印着 ↓ 而没有范围：今天就问，不说危急
         if finding.flag == "unknown" and finding.severity is None:
             _weigh_without_range(finding, specimen)
+            if specimen.denies(finding.result) and not finding.doubts_value and not finding.floor:
+                finding.flag, finding.note = "normal", "没有找到"
     elif measured:
         _weigh_measured(finding, measured)
     is_sure = finding.flag in ABNORMAL_FLAGS or not isinstance(finding.value, Interval) or not finding.lacks_unit

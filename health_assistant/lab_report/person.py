@@ -75,7 +75,7 @@ _NOT_PREGNANT = re.compile(
     re.IGNORECASE,
 )
 _AFTERWARDS = re.compile(r"产后|产褥|流产后|人流|引产后")
-_JUST_DELIVERED = re.compile(r"(?<![流引])产后|产褥|剖[宫腹]产术?后|分娩后|(?<!孕)产妇(?!科)")
+_JUST_DELIVERED = re.compile(r"(?<!流)产后|产褥|剖[宫腹]产术?后|分娩后|(?<!孕)产妇(?!科)")
 _ON_DIALYSIS = re.compile(
     r"(?<![未非无拟])(?<![未无拟]行)(?:血透|腹透|(?:血液|腹膜)透析|(?<![液膜])透析)(?!液|用?水|室)"
 )

@@ -243,7 +243,7 @@ def verdict(row: LabItem) -> str:
     words = say(FLAG_WORDS[row.flag]) if row.flag in ABNORMAL_FLAGS else ""
     degree = say(SEVERITY_WORDS[row.severity]) if row.severity else ""
     if row.flag == "unknown" and degree:
-        is_number = bool(re.search(r"\d", row.result))
+        is_number = bool(re.match(r"[<>≤≥＜＞约]?\s*\d", row.result.strip()))
         words = say("{degree}超出常见范围", degree=degree) if is_number else say(FLAG_WORDS["abnormal"])
     if row.critical:
         words = say("{words}（危急值）", words=words)

@@ -45,11 +45,21 @@ class Specimen(Entry):
         if any(asserts(result.lower(), word) for word in self.grave_words):
             return "grave"
         reached = [level.weigh(result, unit) for level in self.levels if level.names(name)]
-        told = _DENIED.sub("", result.lower())
-        reached += [severity for severity, words in self.words.items() if any(word.lower() in told for word in words)]
+        reached += [severity for severity, words in self.words.items() if self._says(result, words)]
         if own:
             reached.append((min if self.at_most else max)(own, self.severity, key=rank))
         return worst(reached)
+
+    @staticmethod
+    def _says(result: str, words: tuple[str, ...]) -> bool:
+        left = _DENIED.sub("", result.lower())
+        return any(word.lower() in left for word in words)
+
+    def denies(self, result: str) -> bool:
+        """查 `words` 的，通篇只说没有找到：`未见上皮内病变或恶性病变（NILM）`。"""
+        return (
+            bool(self.words) and bool(_DENIED.search(result)) and not re.search(r"[\w一-鿿]", _DENIED.sub("", result))
+        )
 
 
 _AROUND_NAME = re.compile(
