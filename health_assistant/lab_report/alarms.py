@@ -224,7 +224,14 @@ def weigh_direct_bilirubin(findings: list[Finding], person: Person) -> None:
     if not (person.is_newborn and total and direct):
         return
     whole, part = total.converted(), direct.converted()
-    if whole and part and whole.is_point and part.is_point and whole.low > 85 and part.low < min(34, whole.low / 5):
+    if (
+        whole
+        and part
+        and whole.is_point
+        and part.is_point
+        and whole.low > 85
+        and part.low < min(Decimal(34), whole.low / 5)
+    ):
         direct.severity, direct.floor, direct.leaning, direct.is_usual = "slight", None, None, True
         direct.note = "直接胆红素占不到总的五分之一，宝宝黄的时候它会跟着高一点"
 

@@ -109,7 +109,7 @@ class Level(Entry):
 class Measured(Level):
     """一种量出来的数（血压、体温）；一步也没有写的，怎样都至多是轻微。"""
 
-    who: Literal["任何人", "成人", "孕妇"] = "任何人"
+    who: Literal["任何人", "成人", "孕妇", "产后"] = "任何人"
     part: Literal[1, 2] | None = None
     """`血压 152/95` 一格里的第几个数。"""
     is_acute: bool = False
