@@ -34,6 +34,8 @@ _WHAT_TO_DO: dict[Severity, str] = {
     "severe": "请今天就去医院看{where}，挂不上号就去急诊，带上这张报告单。",
     "grave": "请现在就去急诊，或马上联系开单的医生，带上这张报告单。",
 }
+_ASK_EARLY = "请在几周内挂{where}，带上这张报告单；{items}，程序说不出要不要紧，请早点问开单的医生。"
+"""不认识的异常项目，和都没有判断的，不能说不用急。"""
 _AT_THE_CHECK_UP = "请在一两周内挂{where}，产检更近的就在产检时看，带上这张报告单。"
 _GENERAL_RED_FLAGS = "胸痛、呼吸困难、意识不清或抽搐、一侧手脚无力、大量出血或黑便、持续高热、尿量明显减少。"
 _BRING = "带上：报告单原件、以前的报告、正在用的药的包装或名单。"
@@ -151,8 +153,13 @@ def _what_to_do(subjects: Subjects) -> str:
         reason = say("请先对照报告单原件，看最上面说的那一项有没有读错；没有读错的，按下面做。")
     own = next((subject.department for subject in subjects.each if subject.severity == severity), "")
     is_antenatal = severity == "moderate" and subjects.report.person.pregnant
+    where = own or say("开单的科室或全科")
+    strange = [finding for finding in subjects.strange if at_least(finding.severity, "moderate")]
+    strange += [] if own else subjects.unjudged
+    if strange and severity == "moderate" and not is_antenatal:
+        return join_sentences(reason, say(_ASK_EARLY, where=where, items=name_some(strange)))
     words = _AT_THE_CHECK_UP if is_antenatal else _WHAT_TO_DO[severity]
-    return join_sentences(reason, say(words, where=own or say("开单的科室或全科")))
+    return join_sentences(reason, say(words, where=where))
 
 
 def _reassurance(subjects: Subjects) -> str:

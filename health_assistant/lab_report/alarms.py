@@ -40,6 +40,8 @@ _ONLY_NUMBERS = re.compile(
 _IN_BRACKETS = re.compile(rf"[(（]\s*(?:{_AGAIN}[:：]?)?\s*({_NUMBER})\s*[)）]")
 _LOST_DIGIT = re.compile(r"\D*\.\d")
 _IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期)|临床诊断|备注")
+_NEVER_CLOTS = re.compile(r"血?液?(?:不|未|无)(?:能|会)?凝固?(?:[(（,，>＞].*)?|.*不凝固?", re.IGNORECASE)
+_TOO_LITTLE = re.compile(r"测不[出到]|未[检测]出|[<＜低于]*\s*最?低?检[测出]下?限")
 _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
 """有的医院表示危急，有的只表示超出得多。"""
 
@@ -64,8 +66,11 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     elif finding.flag == "unknown" and finding.range_source == "none" and analyte and not finding.doubts_value:
         severity, way = grade_value(finding.value, unit, analyte, person)
         is_harmless = way is not None and analyte.is_harmless(way) and not at_least(severity, "marked")
-        finding.severity = severity if (way != "abnormal" or severity == "grave") and not is_harmless else None
+        speaks = way != "abnormal" or severity == "grave" or analyte.code == "U-HCG"  # 妊娠试验的阳性不用范围
+        finding.severity = severity if speaks and not is_harmless else None
         finding.leaning = way if finding.severity else None
+    if finding.flag == "unknown" and (way := _is_beyond_clotting(finding)):
+        finding.severity, finding.leaning = "severe" if analyte.code == "TT" else "grave", way
     title, name = finding.report_type or report_type, finding.name or finding.code
     specimen = special_specimen(title, name, finding.value) if analyte is None else None
     measured = measured_as(finding.name, person) if analyte is None else []
@@ -80,12 +85,22 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
             finding.severity = "severe"  # 脑脊液的白细胞印着 ↓ 而没有范围：今天就问，不说危急
         if finding.flag == "unknown" and finding.severity is None:
             _weigh_without_range(finding, specimen)
+            if specimen.denies(finding.result) and not finding.doubts_value and not finding.floor:
+                finding.flag, finding.note = "normal", "没有找到"
     elif measured:
         _weigh_measured(finding, measured)
     is_sure = finding.flag in ABNORMAL_FLAGS or not isinstance(finding.value, Interval) or not finding.lacks_unit
     finding.critical = finding.severity == "grave" and is_sure
     if finding.flag in ABNORMAL_FLAGS and _DOUBLED_FLAG.search(plain_flag(finding)):
         finding.severity = worst([finding.severity, None if finding.analyte else "grave"])
+
+
+def _is_beyond_clotting(finding: Finding) -> Direction | None:
+    """凝血时间写着不凝、纤维蛋白原写着测不出：不是读不懂，是危急值。在哪一边；不是的为 None。"""
+    code, result = finding.analyte and finding.analyte.code, finding.result.strip()
+    if code in ("PT", "APTT", "INR", "TT") and _NEVER_CLOTS.fullmatch(result):
+        return "high"
+    return "low" if code == "FIB" and (_NEVER_CLOTS.fullmatch(result) or _TOO_LITTLE.fullmatch(result)) else None
 
 
 def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:
@@ -200,6 +215,25 @@ def derive_neutrophils(findings: list[Finding], person: Person) -> None:
             f"{HURRY if severity == 'grave' else CHECK}：由白细胞和中性粒细胞百分比算出，中性粒细胞只有约 "
             f"{value} 10^9/L，容易感染。发热（38℃ 以上）要马上去急诊；没有发热的今天就去血液内科或急诊。"
         )
+
+
+def weigh_direct_bilirubin(findings: list[Finding], person: Person) -> None:
+    """新生儿黄得重时直接的也跟着高一点：总的过 85、直接的不到它的五分之一又不到 34，不当作胆道没有长好（AAP 2004）。"""
+    by_code = {finding.analyte.code: finding for finding in findings if finding.analyte and not finding.doubts_value}
+    total, direct = by_code.get("TBIL"), by_code.get("DBIL")
+    if not (person.is_newborn and total and direct):
+        return
+    whole, part = total.converted(), direct.converted()
+    if (
+        whole
+        and part
+        and whole.is_point
+        and part.is_point
+        and whole.low > 85
+        and part.low < min(Decimal(34), whole.low / 5)
+    ):
+        direct.severity, direct.floor, direct.leaning, direct.is_usual = "slight", None, None, True
+        direct.note = "直接胆红素占不到总的五分之一，宝宝黄的时候它会跟着高一点"
 
 
 def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | None, Direction | None]:

@@ -12,7 +12,14 @@ from typing import Literal
 
 from pydantic import Field, InstanceOf
 
-from health_assistant.lab_report.alarms import CHECK, alarm_order, derive_neutrophils, grade, raise_alarm
+from health_assistant.lab_report.alarms import (
+    CHECK,
+    alarm_order,
+    derive_neutrophils,
+    grade,
+    raise_alarm,
+    weigh_direct_bilirubin,
+)
 from health_assistant.lab_report.consistency import find_conflicts, measure
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, intervals_of
 from health_assistant.lab_report.judgement import Finding, judge
@@ -82,6 +89,7 @@ def assess(report: ReadReport) -> Assessment:
         grade(finding, person, title)
         raise_alarm(finding, person)
     derive_neutrophils(findings, person)
+    weigh_direct_bilirubin(findings, person)
     matches = find_patterns(person, findings, report.report_type)
     possible = _grave_if_right(findings, person, report.report_type, title) - {match.pattern.title for match in matches}
     _lower_explained(matches)

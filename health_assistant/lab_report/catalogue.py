@@ -139,6 +139,7 @@ class PersonTexts(Sayings):
     red_flags: dict[Direction, Sentence] | None = None
     harmless: tuple[Direction, ...] | None = None
     department: str | None = None
+    department_high: str | None = None
 
 
 class Analyte(Sayings, Spoken):
@@ -158,6 +159,8 @@ class Analyte(Sayings, Spoken):
     confidence: Literal["A", "B", "C"] = "C"
     panel: str
     department: str
+    department_high: str | None = None
+    """偏高时看的科室与偏低的不同：血红蛋白低查胃肠，高查血液。"""
     measures: Sentence
     red_flags: dict[Direction, Sentence] = {}
     harmless: tuple[Direction, ...] = ()

@@ -15,6 +15,7 @@ from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.range_likeness import range_distance
 from health_assistant.lab_report.reference_range import attached_unit, is_blank, parse_range, parse_result
 from health_assistant.lab_report.report import PrintedRow, ReadRow
+from health_assistant.lab_report.specimen import possible_specimens
 from health_assistant.lab_report.units import fold_unit, kind_of_unit, split_flag
 
 _SOUGHT = re.compile(r"培养|涂片|[查找].{1,6}[菌虫卵]|墨汁|抗酸|细菌|真菌")
@@ -58,6 +59,10 @@ class Observation:
         return self.power_unit or self.row.unit or self.value_unit
 
 
+_STRIP_NAMES = {"白细胞": "尿白细胞酯酶", "尿白细胞": "尿白细胞酯酶", "红细胞": "尿潜血", "尿红细胞": "尿潜血"}
+"""试纸上的名称 -> 目录里的名称。"""
+
+
 def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     """解析一行；report_type 是这一行那一页的报告名。不抛异常。"""
     read = row if isinstance(row, ReadRow) else ReadRow.of(row)
@@ -82,11 +87,21 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         analyte = _find_without_unit(analyte, read, find(unit=""), interval)
     if analyte and analyte.code == "PH" and _is_of_urine_ph(interval) and "气" not in report_type:
         analyte = find_analyte("尿pH", "", "")  # 活人血的 pH 在 6.8 到 7.8 之间，范围没有这么宽的
+    if analyte is None:
+        analyte = _find_on_strip(read, report_type, value)
     if analyte.sought if analyte else _SOUGHT.search(read.name + report_type):
         value = _found(value, read.result + (read.unit if analyte else ""), counts=bool(analyte)) or value
         interval = _found(interval, read.reference_range) or interval
     own = analyte and analyte.for_person(person)
     return Observation(read, value, interval, value_unit, attached_unit(read.reference_range), own, power_unit)
+
+
+def _find_on_strip(row: ReadRow, report_type: str, value: Value | None) -> Analyte | None:
+    """尿试纸上不印代号的 `白细胞 3+`、`红细胞 2+`：没有单位、用加号说的，是酯酶与潜血；不是这样的为 None。"""
+    name = _STRIP_NAMES.get(clean(row.name))
+    is_urine = name and not row.unit and possible_specimens(report_type, row.name, row.unit)[0] == "urine"
+    is_graded = isinstance(value, QualitativeResult) and value.is_graded
+    return find_analyte(name, "", "", report_type=report_type) if name and is_urine and is_graded else None
 
 
 def is_garbled(unit: str, analyte: Analyte | None) -> bool:

@@ -64,7 +64,7 @@ class Pattern(Spoken):
 
     id: str
     title: Phrase
-    people: tuple[Literal["成人", "不在孕期的成人", "儿童", "新生儿", "孕妇"], ...] = ("成人",)
+    people: tuple[Literal["成人", "不在孕期的成人", "儿童", "新生儿", "孕妇", "产后"], ...] = ("成人",)
     report_type: tuple[str, ...] = ()
     """报告名里要有这些词之一；不写就不看。"""
     all: Conditions = {}

@@ -75,6 +75,7 @@ _NOT_PREGNANT = re.compile(
     re.IGNORECASE,
 )
 _AFTERWARDS = re.compile(r"产后|产褥|流产后|人流|引产后")
+_JUST_DELIVERED = re.compile(r"(?<!流)产后|产褥|剖[宫腹]产术?后|分娩后|(?<!孕)产妇(?!科)")
 _ON_DIALYSIS = re.compile(
     r"(?<![未非无拟])(?<![未无拟]行)(?:血透|腹透|(?:血液|腹膜)透析|(?<![液膜])透析)(?!液|用?水|室)"
 )
@@ -85,6 +86,7 @@ _HOPING = re.compile(r"不孕|未孕|备孕|孕前|孕育")
 class Person:
     """报告是谁的。`age_years` 没有印、没看懂为 None；`age_unclear` 是印了而没看懂，从不当作成人。
 
+    `postpartum` 是刚生完的：孕期的范围不再用，子痫前期一类的急症还会来。
     `is_paediatric` 是没有可用的年龄而单子上的话（儿童血常规、儿科、年龄一栏写“婴儿”）说是孩子。
     """
 
@@ -93,6 +95,7 @@ class Person:
     age_unclear: bool = False
     pregnant: bool = False
     trimester: Trimester | None = None
+    postpartum: bool = False
     is_paediatric: bool = False
     on_dialysis: bool = False
 
@@ -125,6 +128,7 @@ _GROUPS: dict[str, Callable[[Person], bool]] = {
     "儿童": lambda person: person.is_minor and not person.is_newborn,  # 不知几岁的孩子也算
     "新生儿": lambda person: person.is_newborn,
     "孕妇": lambda person: person.pregnant,
+    "产后": lambda person: person.postpartum,
     "透析病人": lambda person: person.on_dialysis and person.is_adult,
     "男": lambda person: person.sex == "男",
     "女": lambda person: person.sex == "女",
@@ -236,6 +240,7 @@ def person_of(report: ReadReport | LabReport) -> Person:
         age_unclear=age_unclear,
         pregnant=pregnant,
         trimester=trimester,
+        postpartum=could_be and not pregnant and bool(_JUST_DELIVERED.search(weeks_text)),
         is_paediatric=is_paediatric,
         on_dialysis=bool(_ON_DIALYSIS.search(title)),
     )
@@ -265,5 +270,5 @@ def _pregnancy(text: str) -> tuple[bool, Trimester | None]:
     if _AFTERWARDS.search(plain):
         return False, None
     stage = next((number for pattern, number in _STAGES if pattern.search(plain)), None)
-    by_ward = bool(_OBSTETRICS.search(plain)) and not _HOPING.search(text)
+    by_ward = bool(_OBSTETRICS.search(plain)) and not (_HOPING.search(text) or _JUST_DELIVERED.search(plain))
     return bool(stage or by_ward or _PREGNANT.search(plain)), stage

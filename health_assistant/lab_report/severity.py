@@ -30,6 +30,8 @@ SLIGHT_WIDTH = Decimal("0.25")
 """
 SLIGHT_ONE_SIDED = Decimal("0.1")
 """一般规则：只有一边有界（含从 0 起）的，超出界限的十分之一以内算轻微。"""
+FAR_OUT = 5
+"""一般规则：目录里没有的，到了上限的 5 倍、下限的五分之一，或三个加号，不等几周（CTCAE 多以上限的 5 倍为 3 级）。"""
 RCV_FACTOR = Decimal("2.77")
 """参考变化值 RCV = 2.77 × √(CVi² + CVa²)，95% 双侧（Fraser 2001）；CVa 取合格的上限，CVi 的一半。"""
 
@@ -65,7 +67,7 @@ class GradeLine(Entry):
 
     code: str
     way: Direction
-    who: Literal["任何人", "成人", "儿童", "新生儿", "孕妇", "男", "透析病人"]
+    who: Literal["任何人", "成人", "儿童", "新生儿", "孕妇", "产后", "男", "透析病人"]
     start: Age = Field(0.0, alias="from")
     below: Age = inf
     specimen: str
@@ -282,10 +284,14 @@ def _generic(result: Value, limits: Interval | None, flag: Flag, analyte: Analyt
     if result == QualitativeResult(("弱阳性",)) and analyte and analyte.specimen == "urine":
         return "slight"  # 尿干化学的 ± 多是浓缩、污染
     if not isinstance(result, Interval) or limits is None or result.is_titre:
-        return "moderate"
+        is_strong = analyte is None and isinstance(result, QualitativeResult) and (result.grade or 0) >= 3
+        return "marked" if is_strong else "moderate"
     value, limit = (result.low, limits.high) if flag == "high" else (result.high, limits.low)
     if value is None or limit is None:
         return "moderate"
+    ratio = (value, limit) if flag == "high" else (limit, value)
+    if analyte is None and limit > 0 and ratio[0] >= FAR_OUT * ratio[1]:
+        return "marked"
     # 再往上不猜：表里没有的不分级
     return "slight" if abs(value - limit) <= _slight_excess(limits, limit, analyte) else "moderate"
 
@@ -335,8 +341,10 @@ def is_measured(name: str) -> bool:
     return any(measured.names(name) for measured in load_severity().measured)
 
 
-def told(code: str, way: str | None, person: Person) -> tuple[str, str]:
+def told(code: str, way: str | None, person: Person, value: Value | None = None) -> tuple[str, str]:
     """表里为这一项在 way 这一边写的：要说的一句，先做什么；没有写的是空串。最贴近这个人的（写在后面的）优先。"""
     lines = lines_for(code, way, person)[::-1] if way else []
+    if isinstance(value, QualitativeResult):  # 大便发白说的话与便血的不同
+        lines = [line for line in lines if any(_says(value, step.words) for _, step in line.steps)] or lines
     said = next((line.say for line in lines if line.say), "")
     return said, next((line.first_aid for line in lines if line.first_aid), "")

@@ -176,11 +176,13 @@ def _without_waiting(text: str) -> str:
 def _about(finding: Finding, person: Person) -> Subject:
     """目录认得的一项。"""
     analyte = finding.analyte
-    way = analyte.direction(finding.flag) if finding.flag in ABNORMAL_FLAGS else _side(finding, person)
+    way = (
+        analyte.direction(finding.flag) if finding.flag in ABNORMAL_FLAGS else _side(finding, person) or finding.leaning
+    )
     graded = finding.flag if finding.flag in ABNORMAL_FLAGS else way
-    said, first_aid = map(say, told(analyte.code, graded, person))
+    said, first_aid = map(say, told(analyte.code, graded, person, finding.value))
     meaning = say(analyte.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。"))
-    where = analyte.department
+    where = (way == "high" and analyte.department_high) or analyte.department
     if person.is_minor and not re.search("儿|急诊|产|妇", where):
         where = "新生儿科" if person.is_newborn else "儿科"
     department, advice = say(where), analyte.advice.get(way, "")
@@ -241,7 +243,7 @@ def verdict(row: LabItem) -> str:
     words = say(FLAG_WORDS[row.flag]) if row.flag in ABNORMAL_FLAGS else ""
     degree = say(SEVERITY_WORDS[row.severity]) if row.severity else ""
     if row.flag == "unknown" and degree:
-        is_number = bool(re.search(r"\d", row.result))
+        is_number = bool(re.match(r"[<>≤≥＜＞约]?\s*\d", row.result.strip()))
         words = say("{degree}超出常见范围", degree=degree) if is_number else say(FLAG_WORDS["abnormal"])
     if row.critical:
         words = say("{words}（危急值）", words=words)

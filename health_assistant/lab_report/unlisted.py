@@ -23,6 +23,8 @@ class Specimen(Entry):
     source: str
     grave_words: tuple[str, ...] = ()
     """结果里有这些词的是危急的，如脓性。"""
+    words: dict[Severity, tuple[str, ...]] = {}
+    """结果里有这些词、又不是说没有的，至少是这一级：病理里的癌、筛查里的高风险。没有印范围也看。"""
     at_most: bool = False
     """反过来：至多这么要紧。静脉血的氧本来就低。"""
     rows: str = ""
@@ -43,15 +45,29 @@ class Specimen(Entry):
         if any(asserts(result.lower(), word) for word in self.grave_words):
             return "grave"
         reached = [level.weigh(result, unit) for level in self.levels if level.names(name)]
+        reached += [severity for severity, words in self.words.items() if self._says(result, words)]
         if own:
             reached.append((min if self.at_most else max)(own, self.severity, key=rank))
         return worst(reached)
+
+    @staticmethod
+    def _says(result: str, words: tuple[str, ...]) -> bool:
+        left = _DENIED.sub("", result.lower())
+        return any(word.lower() in left for word in words)
+
+    def denies(self, result: str) -> bool:
+        """查 `words` 的，通篇只说没有找到：`未见上皮内病变或恶性病变（NILM）`。"""
+        return (
+            bool(self.words) and bool(_DENIED.search(result)) and not re.search(r"[\w一-鿿]", _DENIED.sub("", result))
+        )
 
 
 _AROUND_NAME = re.compile(
     r"\([^()]*\)|[*★:：\s]|测量值?|平均值?|(?:左|右)?(?:上臂|侧)|次数?$|^(?:脑脊液|体液|CSF|[胸腹]水|[胸腹]腔积液|关节液|滑液)",
     re.IGNORECASE,
 )
+_DENIED = re.compile(r"(?:未(?:能|曾)?[查检找发观]?[见到出现及]到?|没有|无(?![核法数]))[^,，;；。]*")
+"""说没有的半句：`未见上皮内病变细胞或恶性细胞`；未分化癌、不能除外不是。"""
 _NUMBER = r"\d+(?:\.\d+)?"
 _PRESSURES = re.compile(rf"({_NUMBER})/({_NUMBER})")
 _LOWEST_PRESSURE = 40
@@ -93,7 +109,7 @@ class Level(Entry):
 class Measured(Level):
     """一种量出来的数（血压、体温）；一步也没有写的，怎样都至多是轻微。"""
 
-    who: Literal["任何人", "成人", "孕妇"] = "任何人"
+    who: Literal["任何人", "成人", "孕妇", "产后"] = "任何人"
     part: Literal[1, 2] | None = None
     """`血压 152/95` 一格里的第几个数。"""
     is_acute: bool = False

@@ -59,6 +59,7 @@ PEOPLE = {
     "不在孕期的成人": {"age": "45岁", "sex": "女"},
     "儿童": {"age": "8岁"}, "新生儿": {"age": "3天"},
     "孕妇": {"age": "30岁", "sex": "女", "report_type": "孕30周"},
+    "产后": {"age": "30岁", "sex": "女", "report_type": "产后2天"},
 }  # fmt: skip
 
 
@@ -128,9 +129,11 @@ def test_pattern_claims_nothing_for_other_people_or_specimens(pattern):
     for who, person in PEOPLE.items():
         is_meant = who in pattern.people or ("成人" in who and "成人" in "".join(pattern.people))
         is_meant = is_meant or (who == "孕妇" and "成人" in pattern.people)
+        is_meant = is_meant or (who == "产后" and "成人" in "".join(pattern.people))
         if not is_meant and not pattern.report_type:
             assert pattern.id not in found(report(*rows, **person))
-    assert pattern.id not in found(report(*rows, **meant | {"age": "看不清"})) or "孕妇" in pattern.people
+    says_age = {"孕妇", "产后"} & set(pattern.people)  # 报告名就说了是成人
+    assert pattern.id not in found(report(*rows, **meant | {"age": "看不清"})) or says_age
     if all(CATALOGUE[code].specimen == "blood" for code in rows_of(pattern)):
         assert found(report(*rows, **meant | {"report_type": "胸水生化"})) == []
 

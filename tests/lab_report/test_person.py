@@ -53,7 +53,7 @@ def test_any_text_gives_an_age_of_a_human_or_none(text):
     assert not (person.pregnant and (person.is_newborn or person.sex == "男"))
 
 
-GROUPS = "任何人 成人 儿童 新生儿 孕妇 男 女 老人"
+GROUPS = "任何人 成人 儿童 新生儿 孕妇 产后 男 女 老人"
 
 
 @pytest.mark.parametrize("line", TABLE["groups"])
