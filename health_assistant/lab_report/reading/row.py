@@ -133,8 +133,9 @@ class Row:
         if self.limits and not joins(self.limits, box):
             self.doubt = TWO_RANGES
         self.limits = _in_order([*self.limits, box])
-        if self.doubt == TWO_RANGES and is_tiered(join_limits(self.limits)):
-            self.doubt = None  # `适宜<4.10 增高` 的数在下一行
+        whole = join_limits(self.limits)
+        if self.doubt == TWO_RANGES and (is_tiered(whole) or isinstance(parse_range(whole), PartitionedInterval)):
+            self.doubt = None  # `适宜<4.10 增高` 的数、`<50岁 0.11-` 的另一头在下一行
 
     def set_unit(self, box: TextBox) -> None:
         """放入单位；先前的一个若是代号（镁的 Mg 也像单位），就归还给代号。"""
