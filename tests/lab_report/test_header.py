@@ -9,9 +9,10 @@ import yaml
 from lab_report.text_boxes import PITCH, at_lines, box, headed, page, spread
 
 from health_assistant.lab_report.reading.header import find_header
+from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.row import row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
-from health_assistant.lab_report.reading.tables import find_tables, group_lines
+from health_assistant.lab_report.reading.tables import find_tables
 from health_assistant.lab_report.reading.text import TextBox
 
 CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))

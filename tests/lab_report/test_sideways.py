@@ -3,10 +3,11 @@
 import pytest
 from lab_report.text_boxes import box
 
+from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.row import row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.sideways import turn_sideways
-from health_assistant.lab_report.reading.tables import find_tables, group_lines
+from health_assistant.lab_report.reading.tables import find_tables
 
 BY_DATE = [
     ["检验日期", "钾 mmol/L", "钠 mmol/L", "肌酐 μmol/L"],

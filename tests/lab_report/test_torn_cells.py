@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lab_report.text_boxes import at_lines, box, headed, page
+from lab_report.text_boxes import at_lines, box, headed, page, spread
 
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.reading.arrows import MAYBE_ARROW
 from health_assistant.lab_report.reading.cells import Cell
+from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.page import Page
 from health_assistant.lab_report.reading.reader import _read_row
 from health_assistant.lab_report.reading.recognition import _without_stacks
@@ -222,3 +223,25 @@ def test_a_serial_that_goes_on_without_a_row_is_said_to_be_unread():
     for lost, unread in (({50: "25红细胞形态信息非均一性红细胞?"}, 1), ({50: "30红细胞形态"}, 0)):
         table = headed(page(head, *lines, lost, *notes))
         assert count_unread(table, find_rows(table)) == unread
+
+
+@pytest.mark.parametrize("dash", ["--", "-", "～", "至"])
+def test_the_ends_of_a_range_and_the_dash_between_them_are_one_cell(dash):
+    line = spread("血红蛋白", "156", "120", gap=200)
+    line += [box(dash, line[-1].end + 14, 100)]
+    line += [box("160", line[-1].end + 14, 100), box("g/L", line[-1].end + 200, 100)]
+    (joined,) = group_lines(line)
+    assert [one.text for one in joined] == ["血红蛋白", "156", f"120{dash}160", "g/L"]
+
+
+def test_a_dash_far_from_the_numbers_beside_it_is_a_cell_of_its_own():
+    (line,) = group_lines(spread("血红蛋白", "156", "-", "120", "g/L"))
+    assert [one.text for one in line] == ["血红蛋白", "156", "-", "120", "g/L"]
+
+
+def test_of_three_numbers_in_the_column_of_results_none_is_lost():
+    row = Row(name=box("血红蛋白", 10, 100), anchor=box("血红蛋白", 10, 100))
+    for number in ("156", "120", "160"):
+        row.set_result(box(number, 200, 100))
+    assert row.result.text == "156 120 160"
+    assert row.doubt

@@ -15,8 +15,8 @@ from health_assistant.lab_report.reading.cells import (
     split_maybe_arrow,
 )
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, is_item, is_subline
-from health_assistant.lab_report.reading.tables import Columns, Table, join_boxes
-from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.tables import Columns, Table
+from health_assistant.lab_report.reading.text import TextBox, join_boxes
 from health_assistant.lab_report.units import is_per_field
 
 _NO_COLUMNS = "没有表头，不能确定哪个是结果、哪个是范围"

@@ -12,8 +12,7 @@ from health_assistant.lab_report.reading.cells import (
     split_name,
 )
 from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit
-from health_assistant.lab_report.reading.tables import join_boxes
-from health_assistant.lab_report.reading.text import TextBox, has_chinese
+from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.reference_range import (
     Interval,
     PartitionedInterval,
@@ -103,7 +102,7 @@ class Row:
             self.result = box
         elif box.kind == "text" and self.result and re.fullmatch(r"已?复[核查检]|已审核?", box.text):
             return  # 盖在旁边的话
-        elif self.result is None or self.result.kind == "text" != box.kind:
+        elif self.result is None or self.result.kind == "text" != box.kind and self.doubt != _TWO_RESULTS:
             self.result = box
         elif self.result.kind == "number" and re.fullmatch(r"\+{2,4}|\+[1-4]|[1-4]\+", box.text):
             self.result = join_boxes(self.result, box, " ")  # `500 +++`
@@ -112,7 +111,8 @@ class Row:
         elif box.kind != "text" or self.result.kind == "text" or _is_positive(box.text):
             # 数旁边的文字是备注或印章，不是另一个结果；说阳性的除外
             self.doubt = _TWO_RESULTS
-            if self.result.kind == box.kind == "number" and self.result.text != box.text:
+            numbers = self.result.text.split()
+            if box.kind == "number" and box.text not in numbers and all(map(re.compile(r"\d").match, numbers)):
                 self.result = join_boxes(self.result, box, " ")  # 照印着的写出来，哪个危险都要说
 
     def add_limits(self, box: TextBox) -> None:

@@ -19,8 +19,8 @@ from health_assistant.lab_report.reading.row import (
 )
 from health_assistant.lab_report.reading.seating import seat_line
 from health_assistant.lab_report.reading.shifts import doubt_shifted
-from health_assistant.lab_report.reading.tables import Table, join_boxes
-from health_assistant.lab_report.reading.text import has_chinese
+from health_assistant.lab_report.reading.tables import Table
+from health_assistant.lab_report.reading.text import has_chinese, join_boxes
 
 _NAMELESS = "没有读出这一行的项目名称"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, is_known, split_maybe_arrow
 from health_assistant.lab_report.reading.row import Row
-from health_assistant.lab_report.reading.tables import Columns, join_boxes
-from health_assistant.lab_report.reading.text import TextBox, has_chinese
+from health_assistant.lab_report.reading.tables import Columns
+from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 
 _OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
 Seated = tuple[Cell, str | None]

@@ -103,6 +103,17 @@ def _share(text: str, index: int) -> float:
     return sum(widths[:index]) / sum(widths)
 
 
+def join_boxes(left: TextBox, right: TextBox, between: str = "") -> TextBox:
+    """左右或上下相连的两段文字合成一段。"""
+    return replace(
+        left,
+        text=left.text + between + right.text,
+        score=min(left.score, right.score),
+        **{edge: min(getattr(left, edge), getattr(right, edge)) for edge in ("x0", "y0", "start")},
+        **{edge: max(getattr(left, edge), getattr(right, edge)) for edge in ("x1", "y1", "end")},
+    )
+
+
 def cut_at(box: TextBox, edge: float, only_at_space: bool = False) -> list[TextBox]:
     """在横坐标 edge 附近断开：最好在近处的空白，其次在汉字与别的字之间；edge 不在这一段里的不断。"""
     if not box.start + box.height < edge < box.end - box.height:
