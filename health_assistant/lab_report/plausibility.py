@@ -55,7 +55,7 @@ def value_doubt(
     reaches_far = analyte is not None and analyte.code in load_severity().wide
     if _lost_decimal_point(result, limits) and not reaches_far:
         return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
-    if row.mark or flag not in ABNORMAL_FLAGS:
+    if row.mark or row.copied or flag not in ABNORMAL_FLAGS:
         return None
     if not others_are_finer and _has_extra_one(row.result, row.reference_range):
         return "小数比参考范围多一位，末位的 1 可能是箭头"

@@ -43,6 +43,7 @@ def minerals(reader) -> Reading:
 def test_a_text_layer_is_read_as_it_is_printed(minerals):
     assert [(item.name, item.result, item.unit, item.reference_range) for item in minerals.items] == MINERALS
     assert uses_text_layer(minerals)
+    assert all(item.copied for item in minerals.items)
     assert (minerals.sex, minerals.age) == ("女", "34 years")
 
 

@@ -38,11 +38,13 @@ NOT_AN_ITEM = re.compile(
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
     r"|开单|孕妇|[高低]于(?:参考|正常|限)|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
     r"|(?i:^(tests?|units?|results?|serum|plasma)$|barcode|www\.|https?:|\blab ?code|^dr\b|^m\.?d\b|\bpage\s*\d)"
-    r"|(?i:reported|verified|collected|received|released|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
+    r"|(?i:reported|verified|collected|received|consultant|\bdirector\b|pathologist|released|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
 )
 
 _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 """成句的话不是项目名称。"""
+_WORDS = re.compile(r"[a-z][a-z'(),./-]+(\s[a-z'(),./-]+)*")
+"""英文说明里的词，不是单位。"""
 _DATE = re.compile(r"20\d\d[-/.年]\d{1,2}[-/.月]\d")
 
 
@@ -205,7 +207,7 @@ def has_item_name(row: Row) -> bool:
     """名称可能是检验项目的，而不是页眉、页脚或别的文字。"""
     name, code = split_name(row.name.text)
     said = re.sub("^镜[检下][:：]", "", row.name.text)
-    return not (NOT_AN_ITEM.search(said) or _SENTENCE.search(said)) and bool(name or code)
+    return not (NOT_AN_ITEM.search(said) or _SENTENCE.search(said) or _is_prose(row)) and bool(name or code)
 
 
 def is_complete(row: Row) -> bool:
@@ -214,10 +216,22 @@ def is_complete(row: Row) -> bool:
     return row.name is not None and len(typed) == 2
 
 
+def _is_prose(row: Row) -> bool:
+    """隔成几格的说明：没有名称，只有编号（`2. Friedewald equation…`）；单位一列也是词；用竖线画的表，结果不是数。"""
+    if row.result is not None and row.result.kind == "number":
+        return False
+    is_numbered = not re.search(r"[A-Za-z一-鿿α-ωΑ-Ω]", row.name.text) and (row.result or row.name).kind == "text"
+    is_sentence = row.result is not None and row.result.kind == "text" and row.unit is not None
+    is_sentence = is_sentence and row.unit.kind == "text" and bool(_WORDS.fullmatch(row.unit.text))
+    return is_numbered or is_sentence or row.name.is_printed and row.name.text.startswith("|")
+
+
 def is_item(row: Row, has_header: bool) -> bool:
     """是检验项目，凭它自己就看得出来。"""
     if row.name is None:
         return True
+    if _is_prose(row):
+        return False
     if any(_DATE.search(box.text) for box in row.limits):
         return False  # 页脚里的日期；皮质醇的范围也印着钟点，不算
     if is_complete(row):

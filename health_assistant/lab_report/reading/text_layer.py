@@ -78,7 +78,9 @@ def read_text_layer(page: PdfPage, reader: TextReader) -> tuple[Page, list[TextB
     whole_only = [not _is_within(one, quad, extra, seen) for one, quad in zip(texts, quads, strict=True)]
     quads, texts = quads[whole_only], [one for one, is_kept in zip(texts, whole_only, strict=True) if is_kept] + seen
     whole = Page(page.pixels, np.concatenate([quads, extra]), np.eye(3))
-    return whole, to_text_boxes(whole.quads, texts)
+    boxes = to_text_boxes(whole.quads, texts)
+    is_sure = [at < len(quads) and box.score == 1 for at, box in enumerate(boxes)]
+    return whole, [replace(box, is_printed=sure) for box, sure in zip(boxes, is_sure, strict=True)]
 
 
 def _segments(chars: list[PrintedChar]) -> list[_Segment] | None:
