@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from health_assistant.lab_report.matching import find_analyte, is_known_code, is_known_name
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
+    Cell,
     is_known,
     says_normal,
     split_mark,
@@ -160,6 +161,17 @@ class Row:
         self.maybe_arrows.append(box)
         if box.kind == "mark" or box.text == "+":
             self.mark = box
+
+
+def without_stars(line: list[Cell]) -> list[Cell]:
+    """去掉紧挨在中文名称左边、把名称往右推了一点的 ★：是自费、各院互认的项目，不是说它异常。"""
+    return [one for one, then in zip(line, [*line[1:], None], strict=True) if not _is_star_of(one, then)]
+
+
+def _is_star_of(star: Cell, name: Cell | None) -> bool:
+    if name is None or name.kind != "text" or star.kind != "mark" or not re.fullmatch("[★☆]+", star.text):
+        return False
+    return has_chinese(name.text) and -1 < (name.box.start - star.box.end) / star.box.height < 0.5
 
 
 def _is_positive(text: str) -> bool:

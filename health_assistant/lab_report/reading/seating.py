@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, is_known, split_maybe_arrow
-from health_assistant.lab_report.reading.row import Row
+from health_assistant.lab_report.reading.row import Row, without_stars
 from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 
@@ -15,6 +15,7 @@ Seated = tuple[Cell, str | None]
 
 def seat_line(line: list[Cell], columns: Columns) -> Row:
     """把一个视觉行的格子按列入座。"""
+    line = without_stars(line)
     row = Row(name=None, anchor=line[0].box)
     start, _, end = columns.spans.get("name", (0.0, 0.0, 0.0))
     whole = list(zip(line, columns.assign(line), strict=True))
