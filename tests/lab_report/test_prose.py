@@ -25,6 +25,7 @@ def names(*lines: dict[float, str]) -> list[str]:
         {50: "Sr. Consultant Biochemist", 400: "Technical Director - Clinical", 1000: "Consultant Pathologist"},
         {50: "| Extreme", 400: "<80", 800: "| |"},
         {50: "| Risk Group", 400: ">30", 1000: "≤60"},
+        {50: "Deficient", 1000: "< 50"},
         {50: "|", 400: "years", 1000: "glycemic control"},
     ],
 )
@@ -37,6 +38,7 @@ def test_notes_and_signatures_in_the_columns_of_a_table_are_no_items(line, last)
     "line",
     [
         {50: "Blood Group", 400: "O"},
+        {50: "BT (Bleeding Time)", 400: "2:30", 800: "min-sec.", 1000: "1-3"},
         {50: "Urine Colour", 400: "pale yellow", 1000: "pale yellow"},
         {50: "| Potassium", 400: "4.2", 800: "mEq/L", 1000: "3.50 - 5.10"},
         {50: "HIV Antibody", 400: "Non Reactive", 1000: "Non Reactive"},

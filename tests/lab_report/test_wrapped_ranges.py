@@ -37,3 +37,15 @@ def test_a_range_a_little_above_its_own_item_is_its_own():
     rows = read(item, (2.7, {550: "0.27-0.83"}), (3.1, LAST[1]))
     assert [box.text for box in rows["fPSA/PSA"].limits] == ["0.27-0.83"]
     assert not any(row.doubt for row in rows.values())
+
+
+def test_the_last_phase_of_a_range_nearer_the_next_item_which_has_its_own_stays_above():
+    """范围以名称为中，上下各印两行。"""
+    phases = ["卵泡期 2.4-12.6", "排卵期 14.0-95.6", "黄体期 1.0-11.4", "绝经期 7.7-58.5"]
+    lines = [(2 + at / 2, {550: phase}) for at, phase in enumerate(phases)]
+    named = (2.75, {50: "黄体生成素", 400: "7.2", 800: "IU/L"})
+    after = (4.1, {50: "泌乳素", 400: "986", 550: "102-496", 800: "uIU/mL"})
+    rows = read(*lines[:2], named, *lines[2:], after)
+    assert len(rows["黄体生成素"].limits) == 4
+    assert [box.text for box in rows["泌乳素"].limits] == ["102-496"]
+    assert not any(row.doubt for row in rows.values())

@@ -47,8 +47,9 @@ def find_host(orphan: Row, near: list[Row]) -> Row | None:
     above = near[0] if near and near[0].limits and near[0] is not host else None
     if host and above and orphan.limits and not orphan.result:
         gap = min(abs(box.line - orphan.anchor.line) for box in above.limits)
-        is_nearer = gap < abs(host.anchor.line - orphan.anchor.line)
-        if is_nearer or above.doubt == TWO_RANGES:
+        drop = host.anchor.line - orphan.anchor.line
+        is_nearer, is_between = gap < drop, above.anchor.line < orphan.anchor.line < host.anchor.line
+        if is_between and (is_nearer or above.doubt == TWO_RANGES):
             above.doubt = above.doubt or _BETWEEN
             host.doubt = host.doubt or _BETWEEN
             return above if is_nearer else host

@@ -44,6 +44,7 @@ NOT_AN_ITEM = re.compile(
 
 _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 """成句的话不是项目名称。"""
+_TIER = re.compile(r"((in)?sufficient|deficient|potential|toxic)", re.IGNORECASE)
 _WORDS = re.compile(r"[a-z][a-z'(),./-]+(\s[a-z'(),./-]+)*")
 """英文说明里的词，不是单位。"""
 _DATE = re.compile(r"20\d\d[-/.年]\d{1,2}[-/.月]\d")
@@ -229,12 +230,13 @@ def is_complete(row: Row) -> bool:
 
 
 def _is_prose(row: Row) -> bool:
-    """隔成几格的说明：没有名称，只有编号（`2. Friedewald equation…`）；单位一列也是词；用竖线画的表，结果不是数。"""
+    """隔成几格的说明：只有编号（`2. Friedewald equation…`）、一档（`Deficient < 50`），单位一列也是词，或表用竖线画。"""
     if row.result is not None and row.result.kind == "number":
         return False
     is_numbered = not re.search(r"[A-Za-z一-鿿α-ωΑ-Ω]", row.name.text) and (row.result or row.name).kind == "text"
-    is_sentence = row.result is not None and row.result.kind == "text" and row.unit is not None
-    is_sentence = is_sentence and row.unit.kind == "text" and bool(_WORDS.fullmatch(row.unit.text))
+    words = [box for box in (row.result, row.unit) if box and box.kind == "text" and not re.search(r"\d", box.text)]
+    is_sentence = len(words) == 2 and bool(_WORDS.fullmatch(words[1].text))
+    is_numbered |= row.result is None and bool(_TIER.match(row.name.text))
     return is_numbered or is_sentence or row.name.is_printed and row.name.text.startswith("|")
 
 
