@@ -230,7 +230,7 @@ def is_complete(row: Row) -> bool:
 
 
 def _is_prose(row: Row) -> bool:
-    """隔成几格的说明：只有编号（`2. Friedewald equation…`）、一档（`Deficient < 50`），单位一列也是词，或表用竖线画。"""
+    """隔成几格的说明：只有编号（`2. Friedewald equation…`）、一档（`Deficient < 50`），单位一列也是词，或用竖线画。"""
     if row.result is not None and row.result.kind == "number":
         return False
     is_numbered = not re.search(r"[A-Za-z一-鿿α-ωΑ-Ω]", row.name.text) and (row.result or row.name).kind == "text"
