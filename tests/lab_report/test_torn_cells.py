@@ -245,3 +245,13 @@ def test_of_three_numbers_in_the_column_of_results_none_is_lost():
         row.set_result(box(number, 200, 100))
     assert row.result.text == "156 120 160"
     assert row.doubt
+
+
+def test_a_row_of_three_numbers_without_a_head_shows_them_all():
+    """范围印成一条横条两头的数，没有一横：哪个是结果说不准，不能只剩下上限。"""
+    lines = page(*({50: name, 250: value, 350: "%", 450: low, 520: high} for name, value, low, high in (
+        ("Lenfosit %", "13.7", "20.0", "47.0"), ("MCV", "82.9", "80", "94"), ("MCH", "29.4", "27", "30"),
+    )))  # fmt: skip
+    rows = [row for table in find_tables(lines) for row in find_rows(table)]
+    shown = [(row.result.text, bool(row.doubt)) for row in rows]
+    assert shown == [("13.7 20.0 47.0", True), ("82.9 80 94", True), ("29.4 27 30", True)]

@@ -203,7 +203,7 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
     elif kind == "number" and row.is_graph(box):
         pass
     elif kind == "number":
-        if same_line and row.result and row.result.kind == "text" and not is_known(row.name.text):
+        if same_line and row.result and row.result.kind == "text" and not (row.doubt or is_known(row.name.text)):
             row.name, row.result = join_boxes(row.name, row.result, " "), None  # 合并的格里的组名，和后面的名称
         if same_line or row.result is None or row.result.text in ARROW_LIKE:
             row.set_result(box)
