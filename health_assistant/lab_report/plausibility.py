@@ -17,8 +17,11 @@ from health_assistant.lab_report.severity import is_impossible, load_severity
 from health_assistant.lab_report.units import fold_unit
 
 _FEW_MARKS = 2
+_MIN_DECIMAL = 3
+"""别的行至少这么多行印着范围，才看得出这张单子的范围都印小数。"""
 _NEARLY_NONE = 20
 """常见范围的下限不到上限的这么多分之一，就近于没有下限：嗜酸性粒细胞的 0.02 印成 0.002 差不了多少。"""
+_PERCENTAGE = re.compile("百分[比数率]|percentage", re.IGNORECASE)
 _TENFOLD_IN_NEWBORNS = {"TBIL", "IBIL"}
 """新生儿头几天的黄疸正常也有成人的十倍：印着 0-221 不是读漏了小数点。"""
 
@@ -52,7 +55,7 @@ def value_doubt(
     reaches_far = analyte is not None and analyte.code in load_severity().wide
     if _lost_decimal_point(result, limits) and not reaches_far:
         return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
-    if row.mark or flag not in ABNORMAL_FLAGS:
+    if row.mark or row.copied or flag not in ABNORMAL_FLAGS:
         return None
     if not others_are_finer and _has_extra_one(row.result, row.reference_range):
         return "小数比参考范围多一位，末位的 1 可能是箭头"
@@ -83,6 +86,11 @@ def misread_doubt(observed: Observation, limits: ReferenceRange, is_newborn: boo
     if isinstance(limits, Interval) and limits.is_bounded and exponent(limits.high) <= exponent(limits.low) - 2 < -2:
         return "参考范围两端的小数差了两位，末尾可能粘着别的字"  # 1.003-1.030 后面的序号 26
     unit, analyte = observed.row.unit, observed.analyte
+    if not observed.unit and analyte and analyte.unit == "%":
+        unit = "%"  # 没有印单位的百分数，只会是百分数或小数
+    is_percentage = unit in ("", "%") and _PERCENTAGE.search(observed.row.name)
+    if is_percentage and isinstance(limits, Interval) and limits.high and limits.high > 100:
+        return "百分数的参考范围到了 100 以上，可能读漏了小数点"
     is_far = analyte and analyte.same_unit(unit) and is_far_from_known(limits, analyte, unit)
     is_far = is_far and not (is_newborn and analyte.code in _TENFOLD_IN_NEWBORNS)
     if is_far and not is_fraction(limits, analyte, unit):
@@ -221,6 +229,7 @@ _DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|0,\d+)(?![\d,])")
 _BARE_POINT = re.compile(r"(?<![\d.,])\.\d")
 _ZERO_POINT = re.compile(r"(?<!\d)0\.\d")
 LOST_DIGIT = "小数点前面没有数，可能少读了一位"
+_LOST_IN_RANGE = "别的行的参考范围都印着小数，只有这一行没有，可能读漏了小数点"
 _POINT_OR_THOUSANDS = re.compile(r"(?<![\d,])[1-9]\d{0,2},\d{3}(?![\d,])")
 
 
@@ -235,8 +244,8 @@ def _unlisted_range(observed: Observation) -> str:
 
 
 def doubts_only_range(row: PrintedRow, sheet_doubt: str | None) -> bool:
-    """少读了一位的只会是参考范围：结果的小数点前面有数。"""
-    return sheet_doubt == LOST_DIGIT and not _BARE_POINT.search(row.result)
+    """疑的只是参考范围：少读了一位而结果的小数点前面有数，或范围读漏了小数点。"""
+    return sheet_doubt == _LOST_IN_RANGE or sheet_doubt == LOST_DIGIT and not _BARE_POINT.search(row.result)
 
 
 def point_doubts(observations: list[Observation]) -> list[str | None]:
@@ -258,7 +267,10 @@ def point_doubts(observations: list[Observation]) -> list[str | None]:
     in_ranges = any(_BARE_POINT.search(seen.row.reference_range) for seen in observations)
     is_style = in_ranges and not any(map(_ZERO_POINT.search, texts))
     is_style = is_style and sum(len(_BARE_POINT.findall(text)) for text in texts) > 1
-    lost = _lost_points(observations)
+    lost = [
+        of_result or of_range
+        for of_result, of_range in zip(_lost_points(observations), _lost_in_ranges(observations), strict=True)
+    ]
     doubts = zip(bare, commas, lost, strict=True)
     return [LOST_DIGIT if is_bare and not is_style else comma or whole for is_bare, comma, whole in doubts]
 
@@ -291,3 +303,26 @@ def _is_usual_with_point(seen: Observation, places: int) -> bool:
         return False
     moved = Interval(value.low and value.low.scaleb(-places), value.high and value.high.scaleb(-places))
     return compare(value, limits) == "high" and moved.inside(limits)
+
+
+def _lost_in_ranges(observations: list[Observation]) -> list[str | None]:
+    """`3.0-10.0` 读成 30-100 的行的疑问：别的行的范围都印着小数，只有它没有；添上小数点，结果就正常。
+
+    目录里有范围可比的不用这样猜，见 `misread_doubt`。
+    """
+    printed = [re.search(r"\d", seen.row.reference_range) for seen in observations]
+    bare = [seen for seen, is_printed in zip(observations, printed, strict=True) if is_printed]
+    bare = [seen for seen in bare if not _DECIMAL_POINT.search(seen.row.reference_range)]
+    is_alone = len(bare) == 1 and sum(map(bool, printed)) > _MIN_DECIMAL
+    return [_LOST_IN_RANGE if is_alone and seen is bare[0] and _fits_shrunk(seen) else None for seen in observations]
+
+
+def _fits_shrunk(seen: Observation) -> bool:
+    """范围两端各添上与结果一样多位的小数，结果就在里面；没有标记，目录也说不出范围对不对。"""
+    value, limits = seen.value, seen.interval
+    if seen.row.mark or not (isinstance(value, Interval) and isinstance(limits, Interval) and limits.is_bounded):
+        return False
+    if not value.is_point or exponent(value.low) >= 0 or seen.analyte and seen.analyte.known_intervals:
+        return False
+    shrunk = Interval(limits.low.scaleb(exponent(value.low)), limits.high.scaleb(exponent(value.low)))
+    return compare(value, limits) == "low" and value.inside(shrunk)

@@ -74,7 +74,7 @@ def fold_name(name: str) -> str:
         folded,
     )
     folded = re.sub(r"^T\.(?=BILI|PROT|CHOL)", "TOTAL", folded)
-    folded = re.sub(r"^(BILIRUBIN|PROTEINS?|CHOLESTEROL)(TOTAL|DIRECT|INDIRECT)$", r"\1,\2", folded)
+    folded = re.sub(r"^(BILIRUBIN|PROTEINS?|CHOLESTEROL|GLUCOSE)(TOTAL|DIRECT|INDIRECT|FASTING)$", r"\1,\2", folded)
     return re.sub(
         r"^([A-Z][A-Z\d]+),(TOTAL|DIRECT|INDIRECT|FASTING|FREE|IONI[SZ]ED|ABSOLUTE|HIGHSENSITIVITY)$", r"\2\1", folded
     )

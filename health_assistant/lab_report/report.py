@@ -114,6 +114,7 @@ class ReadRow(Evidence, PrintedRow):
     """一行抄录，连同依据：把握不大的行，经过接口也不会被判断。"""
 
     corrected: bool = Field(False, exclude=True, description="人照原件核对、改正过；读者从不写")
+    copied: bool = Field(False, exclude=True, description="结果与范围是 PDF 文字层里的原字，不会把箭头认成 1")
 
     @classmethod
     def of(cls, row: PrintedRow, **evidence: Any) -> "ReadRow":

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from health_assistant.lab_report.reading.arrangement import arrange
+from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.rows import find_rows
-from health_assistant.lab_report.reading.tables import find_tables, group_lines
+from health_assistant.lab_report.reading.tables import find_tables
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reading.upright import to_text_boxes
 

@@ -9,9 +9,11 @@ import yaml
 from lab_report.text_boxes import PITCH, at_lines, box, headed, page, spread
 
 from health_assistant.lab_report.reading.header import find_header
+from health_assistant.lab_report.reading.lines import group_lines
+from health_assistant.lab_report.reading.misreadings import without_leaders
 from health_assistant.lab_report.reading.row import row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
-from health_assistant.lab_report.reading.tables import find_tables, group_lines
+from health_assistant.lab_report.reading.tables import find_tables
 from health_assistant.lab_report.reading.text import TextBox
 
 CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))
@@ -154,3 +156,16 @@ def test_a_range_wrapped_at_the_end_of_the_table_is_not_given_to_the_foot():
     foot = (2, {50: "采样时间：2026-11-20 检验者：王某"})
     (row,) = read_pages(head, *oestradiol, foot)
     assert row[4] == "卵泡期:46-607,绝经期:<18.4-201"
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [
+        ("钾(K)..", "钾(K)"), ("葡萄糖……", "葡萄糖"), ("Potassium.", "Potassium"), ("Glucose--", "Glucose"),
+        ("Potassium-", "Potassium"), ("Platelets .", "Platelets"), (".118.0", "118.0"),
+        # 一点就是小数点的、缩写的一点、电荷的一横、没有印结果的一横，都不是引线
+        (".388", ".388"), ("Lym.", "Lym."), ("Cl-", "Cl-"), ("HCO3-", "HCO3-"), ("---", "---"), ("5.10", "5.10"),
+    ],
+)  # fmt: skip
+def test_leaders_are_no_part_of_a_name_or_a_number(read, meant):
+    assert without_leaders(read) == meant

@@ -4,17 +4,18 @@ import re
 
 import numpy as np
 import pytest
-from lab_report.text_boxes import at_lines, box, headed
+from lab_report.text_boxes import at_lines, box, headed, page
 from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.reading.glyphs import count_raised
 from health_assistant.lab_report.reading.head import read_head
-from health_assistant.lab_report.reading.misreadings import repair_letters, repair_signs, without_leaders
+from health_assistant.lab_report.reading.lines import group_lines
+from health_assistant.lab_report.reading.misreadings import repair_letters, repair_signs
 from health_assistant.lab_report.reading.other_papers import refusal
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
-from health_assistant.lab_report.reading.tables import find_tables, group_lines
+from health_assistant.lab_report.reading.tables import find_tables
 from health_assistant.lab_report.reference_range import PartitionedInterval, parse_range
 from health_assistant.lab_report.rendering.drawing import load_font
 from health_assistant.lab_report.report import PrintedRow, ReadReport
@@ -112,23 +113,13 @@ def test_the_legend_of_classes_is_no_row_and_its_unit_no_second_result():
     [("(一)", "(-)"), ("(十)", "(+)"), ("(土)", "(±)"), ("（一）", "(-)"), ("(一)检验结果", "(一)检验结果"),
      ("9.12mmo1/L", "9.12mmol/L"), ("10^6/m1", "10^6/ml"), ("121", "121"), ("PMO1", "PMO1"),
      ("97²", "97"), ("97²)↑", "97↑"), ("5.6¹ mmol/L", "5.6 mmol/L"), ("(57-104²)", "(57-104)"), ("10²", "10²"),
-     ("4.0×10⁹/L", "4.0×10⁹/L"), ("1.73m²", "1.73m²")],
+     ("4.0×10⁹/L", "4.0×10⁹/L"), ("1.73m²", "1.73m²"),
+     ("3.5-5.3mmoI/L", "3.5-5.3mmol/L"), ("umoI/L", "umol/L"), ("ng/mI", "ng/ml"), ("阴性mmoI/L", "阴性mmol/L"),
+     ("<1C0I", "<1COI"), ("<1C01", "<1COI"), ("C01", "C01"), ("10-6OU/L", "10-60U/L"),
+     ("1OOg/L", "100g/L"), ("8O", "8O")],
 )  # fmt: skip
 def test_signs_in_brackets_the_letter_l_of_a_unit_and_footnotes(read, meant):
     assert repair_signs(read) == meant
-
-
-@pytest.mark.parametrize(
-    ("read", "meant"),
-    [
-        ("钾(K)..", "钾(K)"), ("葡萄糖……", "葡萄糖"), ("Potassium.", "Potassium"), ("Glucose--", "Glucose"),
-        ("Potassium-", "Potassium"), ("Platelets .", "Platelets"), (".118.0", "118.0"),
-        # 一点就是小数点的、缩写的一点、电荷的一横、没有印结果的一横，都不是引线
-        (".388", ".388"), ("Lym.", "Lym."), ("Cl-", "Cl-"), ("HCO3-", "HCO3-"), ("---", "---"), ("5.10", "5.10"),
-    ],
-)  # fmt: skip
-def test_leaders_are_no_part_of_a_name_or_a_number(read, meant):
-    assert without_leaders(read) == meant
 
 
 @pytest.mark.parametrize("value", ["2.00", "4.15", "14.2", "386"])
@@ -333,6 +324,19 @@ def test_an_explanation_or_a_stamp_beside_a_word_is_no_second_result():
         {50: "检测项目", 300: "结果", 600: "参考值"}, {50: "交叉配血", 300: "相合", 370: "已复核", 600: "相合"}
     )
     assert (row.result.text, row.doubt) == ("相合", None)
+
+
+@pytest.mark.parametrize(
+    "head", [[], [{50: "项目", 250: "代号", 400: "结果", 550: "提示", 650: "参考范围", 800: "单位"}]]
+)
+def test_a_star_that_pushes_the_name_to_the_right_says_nothing_about_the_result(head):
+    """`★自费增项`、互认项目。"""
+    starred = {50: "★", 66: "胃泌素17", 250: "G-17", 400: "1.20", 650: "0-15.0", 800: "pmol/L"}
+    plain = {50: "肌酐", 250: "CREA", 400: "68.00", 650: "57-97", 800: "umol/L"}
+    rows = [row for table in find_tables(page(*head, starred, plain, starred, plain)) for row in find_rows(table)]
+    assert [(row.name.text, row.mark and row.mark.text) for row in rows] == [
+        ("胃泌素17", None), ("肌酐", None), ("胃泌素17", None), ("肌酐", None),
+    ]  # fmt: skip
 
 
 def test_the_two_ends_of_a_scale_are_the_range():

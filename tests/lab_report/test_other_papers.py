@@ -7,9 +7,10 @@ from lab_report.not_reports import LAB_HEADS, MEDICAL, MIXED, draw_page, fill_nu
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading.head import is_lab_report
+from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.other_papers import is_other_row, other_papers, refusal
 from health_assistant.lab_report.reading.rows import find_rows
-from health_assistant.lab_report.reading.tables import find_tables, group_lines
+from health_assistant.lab_report.reading.tables import find_tables
 from health_assistant.lab_report.reading.text import TextBox
 
 LAB_ROWS = "白细胞计数|6.2|10^9/L|3.5-9.5\n血红蛋白|128|g/L|115-150\n罕见抗体甲|12|U/mL|0-20"

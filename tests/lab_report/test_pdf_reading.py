@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pdf_files import MINERALS, lying_pdf, over_scan, picture, scanned_pdf, sheet, text_pdf
+from pdf_files import COLUMNS, MINERALS, lying_pdf, over_scan, picture, scanned_pdf, sheet, text_pdf
 
 from health_assistant.images import BadImage
 from health_assistant.lab_report.reading import pdf
 from health_assistant.lab_report.reading.reader import ReportReader
-from health_assistant.lab_report.reading.text_layer import _essence, _is_covered
+from health_assistant.lab_report.reading.text_layer import _essence, _is_covered, _is_within
 from health_assistant.lab_report.report import Reading
 
 RESULTS = [row[1] for row in MINERALS]
@@ -43,6 +43,7 @@ def minerals(reader) -> Reading:
 def test_a_text_layer_is_read_as_it_is_printed(minerals):
     assert [(item.name, item.result, item.unit, item.reference_range) for item in minerals.items] == MINERALS
     assert uses_text_layer(minerals)
+    assert all(item.copied for item in minerals.items)
     assert (minerals.sex, minerals.age) == ("女", "34 years")
 
 
@@ -83,6 +84,20 @@ def test_text_that_is_not_drawn_is_not_read(reader):
 def test_a_page_printed_twice_to_look_bold_is_read_once(reader, minerals):
     twice = f"q 1 0 0 1 0.5 0 cm\n{sheet(MINERALS)}\nQ"
     assert read(reader, text_pdf(MINERALS, twice)).items == minerals.items
+
+
+def test_a_cell_whose_beginning_is_printed_twice_is_one_cell(reader, minerals):
+    """连字只能另画的软件，把头几个字在原地又写了一遍：149.2 上的 149 不是另一个数。"""
+    again = f"BT /F 11 Tf {COLUMNS[1]} 671 Td (149) Tj ET"
+    assert read(reader, text_pdf(MINERALS, again)).items == minerals.items
+
+
+def test_a_letter_of_the_text_layer_inside_a_cell_seen_whole_is_no_cell():
+    quad, whole = (np.array([[x, 0], [x + 90, 0], [x + 90, 20], [x, 20]], np.float32) for x in (90, 20))
+    seen = [("18.6 L", 0.97)]
+    assert _is_within(("L", 1.0), quad / [2, 1], whole[None], seen)
+    assert not _is_within(("H", 1.0), quad / [2, 1], whole[None], seen)
+    assert not _is_within(("L", 1.0), quad + [90, 0], whole[None], seen)
 
 
 def test_white_text_is_not_read(reader):

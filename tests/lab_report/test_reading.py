@@ -16,10 +16,11 @@ from health_assistant.lab_report.reading.cells import (
 )
 from health_assistant.lab_report.reading.glyphs import find_signs
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
+from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.misreadings import repair_letters, repair_unit
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
-from health_assistant.lab_report.reading.tables import find_tables, group_lines
+from health_assistant.lab_report.reading.tables import find_tables
 from health_assistant.lab_report.reading.text import TextBox
 
 CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))

@@ -26,7 +26,11 @@ def row(text: str) -> PrintedRow:
 
 def judge(case: dict) -> Assessment:
     rows = [row(text) for text in case.get("rows") or [case["row"]]]
-    evidence = {"confidence": case.get("confidence", 0.99), "doubt": case.get("doubt")}
+    evidence = {
+        "confidence": case.get("confidence", 0.99),
+        "doubt": case.get("doubt"),
+        "copied": case.get("copied", False),
+    }
     items = [ReadRow.of(printed, **evidence) for printed in rows]
     printed = {"report_type": case.get("title", ""), "sex": case.get("sex"), "age": case.get("age")}
     return assess(ReadReport(items=items, **printed))

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lab_report.text_boxes import at_lines, box, headed, page
+from lab_report.text_boxes import at_lines, box, headed, page, spread
 
 from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.reading.arrows import MAYBE_ARROW
 from health_assistant.lab_report.reading.cells import Cell
+from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.reader import _read_row
 from health_assistant.lab_report.reading.recognition import _without_stacks
 from health_assistant.lab_report.reading.row import Row, row_text
@@ -230,3 +231,35 @@ def test_a_footer_is_no_rest_of_a_name_whose_bracket_is_open():
     footer = {50: "检验者:李某", 300: "审核者:王某"}
     lines = page(head, {50: "肌酐", 300: "77", 450: "umol/L", 600: "57-97"}, row, footer)
     assert [row.name.text for row in find_rows(headed(lines))] == ["肌酐", "血清钾测定(离"]
+
+
+@pytest.mark.parametrize("dash", ["--", "-", "～", "至"])
+def test_the_ends_of_a_range_and_the_dash_between_them_are_one_cell(dash):
+    line = spread("血红蛋白", "156", "120", gap=200)
+    line += [box(dash, line[-1].end + 14, 100)]
+    line += [box("160", line[-1].end + 14, 100), box("g/L", line[-1].end + 200, 100)]
+    (joined,) = group_lines(line)
+    assert [one.text for one in joined] == ["血红蛋白", "156", f"120{dash}160", "g/L"]
+
+
+def test_a_dash_far_from_the_numbers_beside_it_is_a_cell_of_its_own():
+    (line,) = group_lines(spread("血红蛋白", "156", "-", "120", "g/L"))
+    assert [one.text for one in line] == ["血红蛋白", "156", "-", "120", "g/L"]
+
+
+def test_of_three_numbers_in_the_column_of_results_none_is_lost():
+    row = Row(name=box("血红蛋白", 10, 100), anchor=box("血红蛋白", 10, 100))
+    for number in ("156", "120", "160"):
+        row.set_result(box(number, 200, 100))
+    assert row.result.text == "156 120 160"
+    assert row.doubt
+
+
+def test_a_row_of_three_numbers_without_a_head_shows_them_all():
+    """范围印成一条横条两头的数，没有一横：哪个是结果说不准，不能只剩下上限。"""
+    lines = page(*({50: name, 250: value, 350: "%", 450: low, 520: high} for name, value, low, high in (
+        ("Lenfosit %", "13.7", "20.0", "47.0"), ("MCV", "82.9", "80", "94"), ("MCH", "29.4", "27", "30"),
+    )))  # fmt: skip
+    rows = [row for table in find_tables(lines) for row in find_rows(table)]
+    shown = [(row.result.text, bool(row.doubt)) for row in rows]
+    assert shown == [("13.7 20.0 47.0", True), ("82.9 80 94", True), ("29.4 27 30", True)]

@@ -3,9 +3,10 @@
 import pytest
 from lab_report.text_boxes import box
 
+from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.row import row_text
 from health_assistant.lab_report.reading.rows import find_rows
-from health_assistant.lab_report.reading.tables import find_tables, group_lines
+from health_assistant.lab_report.reading.tables import find_tables
 from health_assistant.lab_report.reading.transposed import turn_transposed
 
 BY_DATE = [

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.shifts import align_columns, is_shifted
-from health_assistant.lab_report.reading.tables import Table, find_tables, group_lines
+from health_assistant.lab_report.reading.tables import Table, find_tables
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reading.transposed import turn_transposed
 

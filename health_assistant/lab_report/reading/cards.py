@@ -14,9 +14,9 @@ from health_assistant.lab_report.reading.cells import (
     split_mark,
     split_maybe_arrow,
 )
-from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, is_item, is_subline
-from health_assistant.lab_report.reading.tables import Columns, Table, join_boxes
-from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, is_item, is_subline, without_stars
+from health_assistant.lab_report.reading.tables import Columns, Table
+from health_assistant.lab_report.reading.text import TextBox, join_boxes
 from health_assistant.lab_report.units import is_per_field
 
 _NO_COLUMNS = "没有表头，不能确定哪个是结果、哪个是范围"
@@ -31,7 +31,7 @@ def find_headless_rows(table: Table) -> list[Row]:
     """没有表头（续页、手机截图的卡片）：名称开一行，后面的格子归它，直到下一个名称。"""
     rows: list[Row] = []
     is_labelled = any(cell.labelled and cell.kind == "range" for line in table.lines for cell in line)
-    table = replace(table, lines=_names_first(table.lines))
+    table = replace(table, lines=_names_first([without_stars(line) for line in table.lines]))
     for at, line in enumerate(table.lines):
         has_value = any(cell.kind in ("number", "bound", "term") for cell in line) or _has_values_below(table, at)
         follows = rows[-1] if rows else None
@@ -203,7 +203,7 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
     elif kind == "number" and row.is_graph(box):
         pass
     elif kind == "number":
-        if same_line and row.result and row.result.kind == "text" and not is_known(row.name.text):
+        if same_line and row.result and row.result.kind == "text" and not (row.doubt or is_known(row.name.text)):
             row.name, row.result = join_boxes(row.name, row.result, " "), None  # 合并的格里的组名，和后面的名称
         if same_line or row.result is None or row.result.text in ARROW_LIKE:
             row.set_result(box)

@@ -263,7 +263,7 @@ def _is_value(text: str) -> bool:
 
 def _unit_start(text: str) -> int | None:
     """数或范围后面连着的单位从第几个字符起；没有连着单位时为 None。"""
-    for gap in re.finditer(r"(?<=[\d)\]+])(?:\s+(?=[1l]U/)|\s*(?=\D|10))", text):
+    for gap in re.finditer(r"(?<=[\d)\]+性])(?:\s+(?=[1l]U/)|\s*(?=\D|10))", text):
         before, after = text[: gap.start()], normalize(text[gap.end() :])
         if not gap[0] and re.match(r"10(?![\d^*~/-])", after):
             continue  # `110 U/L` 是 110；`10g/L` 是 10⁹/L 认错的，隔开了才是

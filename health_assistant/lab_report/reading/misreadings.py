@@ -82,13 +82,17 @@ _SAME_SIGNS = str.maketrans("（）［］【】：％＜＞＝／＋．—–−
 _SIGNS_READ_AS_WORDS = {"一": "-", "十": "+", "土": "±", "士": "±"}
 
 
+_ZERO_BEFORE_UNIT = re.compile(r"(?<=\d)[Oo]+(?=(?:[mkμuµ]?I?U|[mnpuμµ]?(?:mol|g))/[A-Za-z]*L)")
+"""数末尾的 0 读成了字母 O，后面连着单位。"""
+
+
 def repair_signs(text: str) -> str:
     """全角的括号、冒号、比较符与各种横线，文字识别分不清：一律写成半角的。
 
     数右上角的脚注号（`97¹`、`97²⁾`）不要；10 右上角的是乘方。
     乘方一律写成 ^：`3.62×10⁵`、上标认成平常数字的 `3.62×105` 都是 `3.62×10^5`；后面是斜线的是单位，另有 `repair_unit`。
     括号里单独一个 `(一)` 是阴性的一横，`(十)`、`(土)` 是加号与 ±。
-    `9.12mmo1/L`、`10^6/m1`、`80-100f1` 里的 1 是字母 l：不改，就分不出数与单位。
+    `9.12mmo1/L`、`ng/mI`、`80-100f1` 里的 1、I 是字母 l，`<1C01` 是 `<1COI`：不改，就分不出数与单位。
     """
     text = re.sub(
         r"(?<=\d)(\s*[×xX*]\s*10)([⁰¹²³⁴-⁹]+)(?!\s*/)",
@@ -99,7 +103,9 @@ def repair_signs(text: str) -> str:
     text = re.sub(rf"(?<=\d)(?<!10)[¹²³⁴-⁹ªᵃᵇᶜᵈ†‡§]+{closing}", "", text)
     text = re.sub(r"^\(([一十土士])\)$", lambda sign: f"({_SIGNS_READ_AS_WORDS[sign[1]]})", text)
     text = re.sub(r"(?<=阴性)\(一\)?$", "(-)", text)
-    text = re.sub(r"(?<=mo)1(?=/)|(?<=/m)1$|(?<=^f)1$|(?<=\df)1$|(?<=\d f)1$", "l", text)
+    text = re.sub(r"(?<=mo)[1I|](?=/)|(?<=/[mdu])[1I|](?![A-Za-z\d])|(?<=^f)1$|(?<=\df)1$|(?<=\d f)1$", "l", text)
+    text = re.sub(r"(?<=\d)C[O0][Il1|]$|^C(?:0[Il]|Ol)$", "COI", text)
+    text = _ZERO_BEFORE_UNIT.sub(lambda zeros: "0" * len(zeros[0]), text)
     text = re.sub(r"%[o。](?![A-Za-z])", "‰", text)
     return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?((?:9|12)(?=/L)|\d{1,2}(?![\d/.]))", r"×10^\1", text)
 

@@ -308,10 +308,12 @@ def _read_row(
     ]
     if not is_known(name):
         decisive.append(row.anchor)
+    values = [row.result, *row.limits] if row.result else []
     confidence = min((box.score for box in decisive), default=row.anchor.score)
     return ReadRow(
         name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark,
         confidence=round(confidence, 3), boxes={"row": page.photo_box(*_outline(row.boxes()))}, doubt=doubt,
+        copied=bool(values) and all(box.is_printed for box in values),
     )  # fmt: skip
 
 

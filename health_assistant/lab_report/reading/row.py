@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from health_assistant.lab_report.matching import find_analyte, is_known_code, is_known_name
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
+    Cell,
     is_known,
     says_normal,
     split_mark,
     split_name,
 )
 from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit
-from health_assistant.lab_report.reading.tables import join_boxes
-from health_assistant.lab_report.reading.text import TextBox, has_chinese
+from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.reference_range import (
     Interval,
     PartitionedInterval,
@@ -39,11 +39,14 @@ NOT_AN_ITEM = re.compile(
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
     r"|开单|孕妇|[高低]于(?:参考|正常|限)|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
     r"|(?i:^(tests?|units?|results?|serum|plasma)$|barcode|www\.|https?:|\blab ?code|^dr\b|^m\.?d\b|\bpage\s*\d)"
-    r"|(?i:reported|verified|collected|received|released|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
+    r"|(?i:reported|verified|collected|received|consultant|\bdirector\b|pathologist|released|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
 )
 
 _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 """成句的话不是项目名称。"""
+_TIER = re.compile(r"((in)?sufficient|deficient|potential|toxic)", re.IGNORECASE)
+_WORDS = re.compile(r"[a-z][a-z'(),./-]+(\s[a-z'(),./-]+)*")
+"""英文说明里的词，不是单位。"""
 _DATE = re.compile(r"20\d\d[-/.年]\d{1,2}[-/.月]\d")
 
 
@@ -103,7 +106,7 @@ class Row:
             self.result = box
         elif box.kind == "text" and self.result and re.fullmatch(r"已?复[核查检]|已审核?", box.text):
             return  # 盖在旁边的话
-        elif self.result is None or self.result.kind == "text" != box.kind:
+        elif self.result is None or self.result.kind == "text" != box.kind and self.doubt != _TWO_RESULTS:
             self.result = box
         elif self.result.kind == "number" and re.fullmatch(r"\+{2,4}|\+[1-4]|[1-4]\+", box.text):
             self.result = join_boxes(self.result, box, " ")  # `500 +++`
@@ -112,7 +115,8 @@ class Row:
         elif box.kind != "text" or self.result.kind == "text" or _is_positive(box.text):
             # 数旁边的文字是备注或印章，不是另一个结果；说阳性的除外
             self.doubt = _TWO_RESULTS
-            if self.result.kind == box.kind == "number" and self.result.text != box.text:
+            numbers = self.result.text.split()
+            if box.kind == "number" and box.text not in numbers and all(map(re.compile(r"\d").match, numbers)):
                 self.result = join_boxes(self.result, box, " ")  # 照印着的写出来，哪个危险都要说
 
     def add_limits(self, box: TextBox) -> None:
@@ -133,8 +137,9 @@ class Row:
         if self.limits and not joins(self.limits, box):
             self.doubt = TWO_RANGES
         self.limits = _in_order([*self.limits, box])
-        if self.doubt == TWO_RANGES and is_tiered(join_limits(self.limits)):
-            self.doubt = None  # `适宜<4.10 增高` 的数在下一行
+        whole = join_limits(self.limits)
+        if self.doubt == TWO_RANGES and (is_tiered(whole) or isinstance(parse_range(whole), PartitionedInterval)):
+            self.doubt = None  # `适宜<4.10 增高` 的数、`<50岁 0.11-` 的另一头在下一行
 
     def set_unit(self, box: TextBox) -> None:
         """放入单位；先前的一个若是代号（镁的 Mg 也像单位），就归还给代号。"""
@@ -157,6 +162,17 @@ class Row:
         self.maybe_arrows.append(box)
         if box.kind == "mark" or box.text == "+":
             self.mark = box
+
+
+def without_stars(line: list[Cell]) -> list[Cell]:
+    """去掉紧挨在中文名称左边、把名称往右推了一点的 ★：是自费、各院互认的项目，不是说它异常。"""
+    return [one for one, then in zip(line, [*line[1:], None], strict=True) if not _is_star_of(one, then)]
+
+
+def _is_star_of(star: Cell, name: Cell | None) -> bool:
+    if name is None or name.kind != "text" or star.kind != "mark" or not re.fullmatch("[★☆]+", star.text):
+        return False
+    return has_chinese(name.text) and -1 < (name.box.start - star.box.end) / star.box.height < 0.5
 
 
 def _is_positive(text: str) -> bool:
@@ -204,7 +220,7 @@ def has_item_name(row: Row) -> bool:
     """名称可能是检验项目的，而不是页眉、页脚或别的文字。"""
     name, code = split_name(row.name.text)
     said = re.sub("^镜[检下][:：]", "", row.name.text)
-    return not (NOT_AN_ITEM.search(said) or _SENTENCE.search(said)) and bool(name or code)
+    return not (NOT_AN_ITEM.search(said) or _SENTENCE.search(said) or _is_prose(row)) and bool(name or code)
 
 
 def is_complete(row: Row) -> bool:
@@ -213,10 +229,23 @@ def is_complete(row: Row) -> bool:
     return row.name is not None and len(typed) == 2
 
 
+def _is_prose(row: Row) -> bool:
+    """隔成几格的说明：只有编号（`2. Friedewald equation…`）、一档（`Deficient < 50`），单位一列也是词，或用竖线画。"""
+    if row.result is not None and row.result.kind == "number":
+        return False
+    is_numbered = not re.search(r"[A-Za-z一-鿿α-ωΑ-Ω]", row.name.text) and (row.result or row.name).kind == "text"
+    words = [box for box in (row.result, row.unit) if box and box.kind == "text" and not re.search(r"\d", box.text)]
+    is_sentence = len(words) == 2 and bool(_WORDS.fullmatch(words[1].text))
+    is_numbered |= row.result is None and bool(_TIER.match(row.name.text))
+    return is_numbered or is_sentence or row.name.is_printed and row.name.text.startswith("|")
+
+
 def is_item(row: Row, has_header: bool) -> bool:
     """是检验项目，凭它自己就看得出来。"""
     if row.name is None:
         return True
+    if _is_prose(row):
+        return False
     if any(_DATE.search(box.text) for box in row.limits):
         return False  # 页脚里的日期；皮质醇的范围也印着钟点，不算
     if is_complete(row):

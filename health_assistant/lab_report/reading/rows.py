@@ -8,6 +8,7 @@ from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.matching import find_analyte, is_known_name
 from health_assistant.lab_report.reading.cards import find_headless_rows
 from health_assistant.lab_report.reading.cells import is_known, split_name
+from health_assistant.lab_report.reading.orphans import find_host, merge, nearest
 from health_assistant.lab_report.reading.row import (
     NOT_AN_ITEM,
     Row,
@@ -18,14 +19,14 @@ from health_assistant.lab_report.reading.row import (
 )
 from health_assistant.lab_report.reading.seating import seat_line
 from health_assistant.lab_report.reading.shifts import doubt_shifted
-from health_assistant.lab_report.reading.tables import Table, join_boxes
-from health_assistant.lab_report.reading.text import has_chinese
+from health_assistant.lab_report.reading.tables import Table
+from health_assistant.lab_report.reading.text import has_chinese, join_boxes
 
 _NAMELESS = "没有读出这一行的项目名称"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
 """写着界限的，不是日期与时间。"""
-_METHOD_LINE = re.compile(r"[(（][^()（）]*[)）]")
-"""名称下面另起一行、整个括起来的方法：`(Chemiluminescence)`。"""
+_METHOD_LINE = re.compile(r"[(（][^()（）]*[)）]|\[[^\[\]]*\]")
+"""名称下面另起一行、整个括起来的方法：`(Chemiluminescence)`、`[电化学发光]`。"""
 _METHOD = re.compile(r"end-?point|oxidation|oxidase|kinetic|photometr|immuno-?(?:assay|turbid)", re.IGNORECASE)
 _OTHER_TIER = re.compile(r"(deficien|insufficien|toxic)", re.IGNORECASE)
 """范围下面另起一行、说缺乏与中毒的一档：`206 - 678` 下面的 `Deficiency: < 150`。"""
@@ -157,7 +158,7 @@ def _headed_rows(table: Table) -> list[Row]:
     rows: list[Row] = []
     for row, below in zip_longest(lines, lines[1:]):
         is_bare = row.name and has_item_name(row) and not row.has_value()  # 页脚的“检验者”不接在名称后面
-        near = [] if row.name else _nearest(row, [*filter(has_item_name, named)], hangs)  # 页脚不是谁的名称
+        near = [] if row.name else nearest(row, [*filter(has_item_name, named)], hangs)  # 页脚不是谁的名称
         kinds = [box.kind for box in (row.result, *row.limits) if box]
         if row in under:
             rows[-1].code, rows[-1].name = rows[-1].name, row.name
@@ -166,7 +167,7 @@ def _headed_rows(table: Table) -> list[Row]:
                 rows[-1].name = join_boxes(rows[-1].name, row.name)  # 换行印的名称，结果在下半截旁边
             else:
                 rows[-1].code = rows[-1].code or row.name
-            _merge(rows[-1], row)
+            merge(rows[-1], row)
         elif is_stacked and row in titles or is_bare and rows and _is_upper_half(row, rows[-1], below):
             rows.append(row)
         elif is_bare and rows and (_is_rest_of_name(row, rows[-1], pitch) or _is_lower_half(row, rows[-1])):
@@ -175,16 +176,16 @@ def _headed_rows(table: Table) -> list[Row]:
             if not (is_known(rows[-1].name.text) and _METHOD.search(row.name.text)):
                 between = "" if has_chinese(row.name.text) else " "
                 rows[-1].name = join_boxes(rows[-1].name, row.name, between)
-            _merge(rows[-1], row)
+            merge(rows[-1], row)
             named = [one for one in named if one is not row]
         elif rows and _is_subline_of(row, rows[-1]):
             rows[-1].code = rows[-1].code or row.name
-            _merge(rows[-1], row)
+            merge(rows[-1], row)
             named = [one for one in named if one is not row]
         elif row.name:
             rows.append(row)
-        elif host := next((one for one in near if _lacks(one, row)), None):
-            _merge(host, row)
+        elif host := find_host(row, near):
+            merge(host, row)
         elif row.result and (row.limits or row.unit) and kinds[0] in _VALUES and "text" not in kinds:
             row.doubt = _NAMELESS
             rows.append(row)
@@ -227,7 +228,7 @@ def _with_codes_below(lines: list[Row]) -> list[Row]:
         near = row.anchor.line - host.anchor.line < 3 * row.anchor.height
         if is_code and is_between and near and abs(row.name.start - host.name.start) < row.name.height:
             host.code = row.name
-            _merge(host, kept.pop())
+            merge(host, kept.pop())
         else:
             kept.append(row)
     return kept
@@ -305,46 +306,3 @@ def _is_lower_half(row: Row, above: Row) -> bool:
     drop, height = above.result.line - above.name.line, above.name.height
     is_aligned = abs(row.name.start - above.name.start) < height
     return drop > 0.35 * height and is_aligned and 0 < row.name.line - above.result.line < 1.5 * drop
-
-
-def _nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
-    """没有名称的一行可能属于上下哪几行，最可能的在先：不远于平常的行距的，近的在先；hangs 时上面的在先。
-
-    带着结果的要近得多才算：它也可能是名称没有读出来的另一行。
-    """
-    height = orphan.anchor.height
-    gaps = [abs(below.anchor.line - above.anchor.line) for above, below in pairwise(named)]
-    reach = 0.75 * height if orphan.result else 0.95 * min(median(gaps) if gaps else 3 * height, 3.5 * height)
-    if not orphan.result and sum(map(Row.has_value, named)) == 1:
-        reach = 6 * height  # 一页只有一项：下面一段里的范围只会是它的
-
-    def distance(row: Row) -> float:
-        return min(abs(box.line - orphan.anchor.line) for box in (row.anchor, *(row.limits if hangs else ())))
-
-    def order(row: Row) -> tuple[bool, bool, float]:
-        # 没有值、也不认得的名称多半是说明
-        is_note = not (row.has_value() or is_known(row.name.text))
-        # 只有范围的才会是上面一项折下来的；单独一个标记属于最近的
-        may_hang = hangs and orphan.limits and row.limits and not orphan.result and row.anchor.line < orphan.anchor.line
-        return is_note, not may_hang, distance(row)
-
-    return sorted((row for row in named if distance(row) < reach), key=order)
-
-
-def _lacks(row: Row, orphan: Row) -> bool:
-    """orphan 有的，row 都还没有；范围可以是已有的另一半。"""
-    if orphan.result and row.result or orphan.unit and row.unit and orphan.unit.text != row.unit.text:
-        return False
-    return all(not row.limits or joins(row.limits, box) for box in orphan.limits)
-
-
-def _merge(row: Row, orphan: Row) -> None:
-    """把 orphan 的格子并入 row；它的疑问也跟着来。"""
-    row.doubt = row.doubt or orphan.doubt
-    row.result = row.result or orphan.result
-    row.unit = row.unit or orphan.unit
-    row.code = row.code or orphan.code
-    row.mark = row.mark or orphan.mark
-    row.maybe_arrows.extend(orphan.maybe_arrows)
-    for box in orphan.limits:
-        row.add_limits(box)

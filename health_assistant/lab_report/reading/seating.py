@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, is_known, split_maybe_arrow
-from health_assistant.lab_report.reading.row import Row
-from health_assistant.lab_report.reading.tables import Columns, join_boxes
-from health_assistant.lab_report.reading.text import TextBox, has_chinese
+from health_assistant.lab_report.reading.row import Row, without_stars
+from health_assistant.lab_report.reading.tables import Columns
+from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 
 _OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
 Seated = tuple[Cell, str | None]
@@ -15,6 +15,7 @@ Seated = tuple[Cell, str | None]
 
 def seat_line(line: list[Cell], columns: Columns) -> Row:
     """把一个视觉行的格子按列入座。"""
+    line = without_stars(line)
     row = Row(name=None, anchor=line[0].box)
     start, _, end = columns.spans.get("name", (0.0, 0.0, 0.0))
     whole = list(zip(line, columns.assign(line), strict=True))

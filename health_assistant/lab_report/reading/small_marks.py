@@ -14,8 +14,8 @@ from health_assistant.lab_report.reading.cells import is_known, split_mark
 from health_assistant.lab_report.reading.glyphs import find_signs, has_character
 from health_assistant.lab_report.reading.row import TWO_RANGES, Row, has_item_name
 from health_assistant.lab_report.reading.seating import seat_line
-from health_assistant.lab_report.reading.tables import Columns, Table, join_boxes
-from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.tables import Columns, Table
+from health_assistant.lab_report.reading.text import TextBox, join_boxes
 from health_assistant.lab_report.reading.upright import Page
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 from health_assistant.lab_report.report import UNREAD_MARK

@@ -18,7 +18,6 @@ from health_assistant.lab_report.reading.header import (
     add_subheads,
     find_header,
     fit_header,
-    join_stacked_heads,
     panel_edges,
     without_legend,
 )
@@ -180,46 +179,6 @@ class Table:
 
 def _span(boxes: list[TextBox]) -> tuple[float, float, float]:
     return tuple(median(getattr(box, edge) for box in boxes) for edge in ("start", "middle", "end"))
-
-
-def group_lines(boxes: list[TextBox]) -> list[list[TextBox]]:
-    """按视觉上的行归拢，从上到下；每行从左到右。"""
-    lines: list[list[TextBox]] = []
-    for box in sorted(join_stacked_heads(boxes), key=lambda one: one.start):
-
-        def distance(line: list[TextBox], box: TextBox = box) -> float:
-            return abs(box.line - line[-1].line) / min(box.height, line[-1].height)
-
-        near = min(lines, key=distance, default=None)
-        if near is not None and distance(near) < 0.5 and box.start > near[-1].start:
-            near.append(box)
-        else:
-            lines.append([box])
-    return sorted((_join_characters(line) for line in lines), key=lambda line: line[0].line)
-
-
-def _join_characters(line: list[TextBox]) -> list[TextBox]:
-    """拉开印的两个字（`项　目`、`姓　名：`）会被识别成两段，接起来。"""
-    joined: list[TextBox] = []
-    for box in line:
-        last = joined[-1] if joined else None
-        is_pair = last and re.fullmatch(r"[一-鿿]", last.text) and re.fullmatch(r"[一-鿿][:：]?", box.text)
-        if is_pair and box.start - last.end < 5 * box.height:
-            joined[-1] = join_boxes(last, box)
-        else:
-            joined.append(box)
-    return joined
-
-
-def join_boxes(left: TextBox, right: TextBox, between: str = "") -> TextBox:
-    """左右或上下相连的两段文字合成一段。"""
-    return replace(
-        left,
-        text=left.text + between + right.text,
-        score=min(left.score, right.score),
-        **{edge: min(getattr(left, edge), getattr(right, edge)) for edge in ("x0", "y0", "start")},
-        **{edge: max(getattr(left, edge), getattr(right, edge)) for edge in ("x1", "y1", "end")},
-    )
 
 
 def find_tables(lines: list[list[TextBox]]) -> list[Table]:

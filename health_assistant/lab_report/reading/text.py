@@ -52,6 +52,8 @@ class TextBox:
     end: float
     is_label: bool = field(default=False, kw_only=True)
     """后面印着冒号的名称（名称都印着冒号的单子上）。"""
+    is_printed: bool = field(default=False, kw_only=True)
+    """PDF 文字层里的原字，像素也这样看。"""
 
     @cached_property
     def kind(self) -> "Kind":
@@ -101,6 +103,18 @@ def _share(text: str, index: int) -> float:
     """前 index 个字符占多宽；汉字按两个字母宽。"""
     widths = [2 if ord(character) > 0x2E80 else 1 for character in text]
     return sum(widths[:index]) / sum(widths)
+
+
+def join_boxes(left: TextBox, right: TextBox, between: str = "") -> TextBox:
+    """左右或上下相连的两段文字合成一段。"""
+    return replace(
+        left,
+        text=left.text + between + right.text,
+        score=min(left.score, right.score),
+        is_printed=left.is_printed and right.is_printed,
+        **{edge: min(getattr(left, edge), getattr(right, edge)) for edge in ("x0", "y0", "start")},
+        **{edge: max(getattr(left, edge), getattr(right, edge)) for edge in ("x1", "y1", "end")},
+    )
 
 
 def cut_at(box: TextBox, edge: float, only_at_space: bool = False) -> list[TextBox]:

@@ -73,9 +73,14 @@ def read_text_layer(page: PdfPage, reader: TextReader) -> tuple[Page, list[TextB
         return None
     found = reader.detect(page.pixels)
     extra = found[[not _is_covered(quad, quads) for quad in found]] if len(found) else found
-    texts += reader.recognize(page.pixels, extra)
+    seen = reader.recognize(page.pixels, extra)
+    # 一段里只有几个字在文字层里（连字另画的 `18.6 L`），像素认的是整个的
+    whole_only = [not _is_within(one, quad, extra, seen) for one, quad in zip(texts, quads, strict=True)]
+    quads, texts = quads[whole_only], [one for one, is_kept in zip(texts, whole_only, strict=True) if is_kept] + seen
     whole = Page(page.pixels, np.concatenate([quads, extra]), np.eye(3))
-    return whole, to_text_boxes(whole.quads, texts)
+    boxes = to_text_boxes(whole.quads, texts)
+    is_sure = [at < len(quads) and box.score == 1 for at, box in enumerate(boxes)]
+    return whole, [replace(box, is_printed=sure) for box, sure in zip(boxes, is_sure, strict=True)]
 
 
 def _segments(chars: list[PrintedChar]) -> list[_Segment] | None:
@@ -98,21 +103,25 @@ def _segments(chars: list[PrintedChar]) -> list[_Segment] | None:
             segments[-1] = _joined(segments[-1], char)
         else:
             segments.append(char)
-    segments = _without_doubles(_mended(segments))
+    mended = _mended(segments)
+    segments = _without_doubles(mended) if len(mended) <= 2 * MAX_SEGMENTS else mended
     return segments if len(segments) <= MAX_SEGMENTS else None
 
 
 def _without_doubles(segments: list[_Segment]) -> list[_Segment]:
-    """整页挪一点再印一遍、当作粗体的，只留一遍。"""
+    """整页挪一点再印一遍、当作粗体的，只留一遍；只又印了一段的（`Ref. Interval` 上的 `Ref`），留整个的。"""
     kept: list[_Segment] = []
-    by_text: dict[str, list[_Segment]] = {}
-    for one in segments:
+    for one in sorted(segments, key=lambda segment: -len(segment.text)):
         near = 0.2 * one.height
-        same = by_text.setdefault(one.text, [])
-        if not any(abs(one.x0 - other.x0) < near and abs(one.y0 - other.y0) < near for other in same):
-            same.append(one)
+        if not any(
+            abs(one.y0 - other.y0) < near
+            and other.x0 - near < one.x0
+            and one.x1 < other.x1 + near
+            and one.text in other.text
+            for other in kept
+        ):
             kept.append(one)
-    return kept
+    return [one for one in segments if any(one is other for other in kept)]
 
 
 def _is_garbage(char: str) -> bool:
@@ -224,6 +233,13 @@ def _essence(text: str, printed: str) -> str:
     plain = re.sub(r"(?<=\d),(?=\d)", ".", plain)
     minus = "-" if re.match(r"-\d", plain) else ""
     return minus + re.sub(r"[^\d.<>+±阴阳]", "", plain).strip(".")
+
+
+def _is_within(one: tuple[str, float], quad: np.ndarray, extra: np.ndarray, seen: list[tuple[str, float]]) -> bool:
+    """文字层的这一段只是由像素认的某一段里的几个字。"""
+    middle = quad.mean(axis=0)
+    inside = (extra.min(axis=1) < middle).all(axis=1) & (middle < extra.max(axis=1)).all(axis=1)
+    return any(one[0] in text for (text, _), is_around in zip(seen, inside, strict=True) if is_around)
 
 
 def _is_covered(quad: np.ndarray, quads: np.ndarray) -> bool:

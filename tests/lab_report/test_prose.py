@@ -1,0 +1,53 @@
+"""英文单子的说明、签名落在表的各列里：不是项目。文字框是造的。"""
+
+from dataclasses import replace
+
+import pytest
+from lab_report.text_boxes import headed, page
+
+from health_assistant.lab_report.reading.rows import find_rows
+
+HEAD = {50: "Test Name", 400: "Results", 800: "Units", 1000: "Bio. Ref. Interval"}
+SODIUM = {50: "Sodium", 400: "140.00", 800: "mEq/L", 1000: "136.00 - 145.00"}
+CHLORIDE = {50: "Chloride", 400: "101.00", 800: "mEq/L", 1000: "98.00 - 107.00"}
+
+
+def names(*lines: dict[float, str]) -> list[str]:
+    printed = [[replace(box, is_printed=True) for box in line] for line in page(HEAD, SODIUM, *lines)]
+    return [row.name.text for row in find_rows(headed(printed))]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {50: "2.", 400: "Friedewald equation to calculate LDL cholesterol"},
+        {50: "derivation of exact", 400: "within", 800: "may", 1000: "interlaboratory variations"},
+        {50: "Sr. Consultant Biochemist", 400: "Technical Director - Clinical", 1000: "Consultant Pathologist"},
+        {50: "| Extreme", 400: "<80", 800: "| |"},
+        {50: "| Risk Group", 400: ">30", 1000: "≤60"},
+        {50: "Deficient", 1000: "< 50"},
+        {50: "|", 400: "years", 1000: "glycemic control"},
+    ],
+)
+@pytest.mark.parametrize("last", [[], [CHLORIDE]])
+def test_notes_and_signatures_in_the_columns_of_a_table_are_no_items(line, last):
+    assert names(line, *last) == ["Sodium", *(["Chloride"] if last else [])]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {50: "Blood Group", 400: "O"},
+        {50: "BT (Bleeding Time)", 400: "2:30", 800: "min-sec.", 1000: "1-3"},
+        {50: "Urine Colour", 400: "pale yellow", 1000: "pale yellow"},
+        {50: "| Potassium", 400: "4.2", 800: "mEq/L", 1000: "3.50 - 5.10"},
+        {50: "HIV Antibody", 400: "Non Reactive", 1000: "Non Reactive"},
+    ],
+)
+def test_worded_results_and_numbers_in_a_table_of_bars_stay_items(line):
+    assert names(line, CHLORIDE) == ["Sodium", line[50], "Chloride"]
+
+
+def test_the_heading_of_the_test_below_it_is_no_item():
+    below = {50: "Glucose Fasting", 400: "90.00", 800: "mg/dL", 1000: "70 - 100"}
+    assert names({50: "GLUCOSE, FASTING (F), PLASMA"}, {50: "(GOD POD)"}, below) == ["Sodium", "Glucose Fasting"]

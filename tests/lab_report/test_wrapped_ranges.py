@@ -1,0 +1,51 @@
+"""折成几行印的参考范围：下半截归它接着的那一格，不归碰巧更近的下一项；说不准时两项都起疑。文字框是造的。"""
+
+import pytest
+from lab_report.text_boxes import at_lines, headed
+
+from health_assistant.lab_report.reading.row import Row, row_text
+from health_assistant.lab_report.reading.rows import find_rows
+
+HEAD = (0, {50: "项目", 400: "结果", 550: "参考区间", 800: "单位"})
+FIRST = (1, {50: "睾酮", 400: "5.69", 550: "1.93-7.40", 800: "ng/mL"})
+LAST = (3.6, {50: "fPSA/PSA", 400: "0.17"})
+
+
+def read(*lines: tuple[float, dict[float, str]]) -> dict[str, Row]:
+    return {row_text(row)[0]: row for row in find_rows(headed(at_lines(HEAD, FIRST, *lines)))}
+
+
+@pytest.mark.parametrize(("first", "is_whole"), [("<50岁 0.11-", True), ("<50岁 0.11", False)])
+@pytest.mark.parametrize("method", [{}, {50: "[电化学发光]"}, {50: "(CLIA)"}])
+def test_the_third_line_of_a_range_stays_with_its_item_though_the_next_item_is_nearer(first, is_whole, method):
+    item = (2, {50: "游离前列腺特异抗原", 400: "1.69", 550: first, 800: "ng/mL"})
+    rows = read(item, (2.5, {550: "0.52;>=50岁"} | method), (3.05, {550: "0.27-0.83"}), LAST)
+    free = rows["游离前列腺特异抗原"]
+    assert "".join(box.text for box in free.limits).replace(" ", "") == f"{first}0.52;>=50岁0.27-0.83".replace(" ", "")
+    assert (free.doubt is None) == is_whole
+    assert not rows["fPSA/PSA"].limits
+
+
+def test_a_range_between_two_items_that_may_be_of_either_doubts_both():
+    item = (2, {50: "游离前列腺特异抗原", 400: "1.69", 550: "0-0.93", 800: "ng/mL"})
+    rows = read(item, (2.5, {550: "0.27-0.83"}), (3.1, LAST[1]))
+    assert rows["游离前列腺特异抗原"].doubt and rows["fPSA/PSA"].doubt
+
+
+def test_a_range_a_little_above_its_own_item_is_its_own():
+    item = (2, {50: "游离前列腺特异抗原", 400: "1.69", 550: "0-0.93", 800: "ng/mL"})
+    rows = read(item, (2.7, {550: "0.27-0.83"}), (3.1, LAST[1]))
+    assert [box.text for box in rows["fPSA/PSA"].limits] == ["0.27-0.83"]
+    assert not any(row.doubt for row in rows.values())
+
+
+def test_the_last_phase_of_a_range_nearer_the_next_item_which_has_its_own_stays_above():
+    """范围以名称为中，上下各印两行。"""
+    phases = ["卵泡期 2.4-12.6", "排卵期 14.0-95.6", "黄体期 1.0-11.4", "绝经期 7.7-58.5"]
+    lines = [(2 + at / 2, {550: phase}) for at, phase in enumerate(phases)]
+    named = (2.75, {50: "黄体生成素", 400: "7.2", 800: "IU/L"})
+    after = (4.1, {50: "泌乳素", 400: "986", 550: "102-496", 800: "uIU/mL"})
+    rows = read(*lines[:2], named, *lines[2:], after)
+    assert len(rows["黄体生成素"].limits) == 4
+    assert [box.text for box in rows["泌乳素"].limits] == ["102-496"]
+    assert not any(row.doubt for row in rows.values())
