@@ -75,6 +75,7 @@ _GOOD_TIER = re.compile(
 )
 _BOUND_FIRST = re.compile(r"([<>=\d][\d.,<>=~-]*)\(?(?:desirable|optimal|ideal)(?:/lowrisk)?\)?", re.IGNORECASE)
 """界限印在前面的：`< 200 Desirable`。"""
+_RISK_GROUP = re.compile("(健康|一般|普通|低危|中危|高危|极高危|超高危)(人群?|患者|者)?")
 _LOW_TIER = re.compile(r"降低|减低|偏低|low", re.IGNORECASE)
 _HIGH_TIER = re.compile(r"升高|增高|偏高|high", re.IGNORECASE)
 
@@ -96,6 +97,7 @@ def parse_range(text: str) -> ReferenceRange | None:
         or _parse_interval(text)
         or _parse_worded(text)
         or _parse_tiers(whole)
+        or _parse_risks(whole)
         or _parse_terms(text)
     )
 
@@ -122,6 +124,15 @@ def _parse_tiers(text: str) -> Interval | None:
     if len(tiers) == 1 and _HIGH_TIER.fullmatch(labels[0]) and only.high is None:
         return Interval(None, only.low, high_open=not only.low_open)
     return None
+
+
+def _parse_risks(text: str) -> PartitionedInterval | None:
+    """按风险高低分人的上限：`健康人群:<3.4,高危人群:<2.59`；不知道这个人是哪一群，都超出才是高。"""
+    tiers = [(label.strip(":"), _parse_interval(body.strip(",;、"))) for label, body in _TIER.findall(text)]
+    if "".join(label + body for label, body in _TIER.findall(text)) != text or len(tiers) < 2:
+        return None
+    is_risk = all(_RISK_GROUP.fullmatch(label) and limit and limit.low is None for label, limit in tiers)
+    return PartitionedInterval(tuple(tiers)) if is_risk else None
 
 
 def is_tiered(text: str) -> bool:
