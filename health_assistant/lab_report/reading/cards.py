@@ -52,6 +52,9 @@ def find_headless_rows(table: Table) -> list[Row]:
                 rows.append(follows)
             elif follows and cell.box.line - follows.anchor.line < 4.5 * follows.anchor.height:
                 same_line = abs(cell.box.line - follows.anchor.line) < 0.6 * follows.anchor.height
+                if says_normal(cell.text) and _is_behind(cell.box, follows.result, follows.unit, *follows.limits):
+                    follows.add_mark(cell.box)
+                    continue
                 if cell.kind == "text" and not follows.code and is_subline(cell.box, follows.name):
                     follows.code = cell.box
                     continue
@@ -172,7 +175,16 @@ def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) 
         if row and not same_line and not row.limits and not row.code and is_subline(cell.box, row.name):
             return False
         return not (same_line and not (row.result or row.limits) and _is_code_of(cell, row))
-    return has_value and not same_line and bool(re.search(r"[一-鿿A-Za-z]{2}|[A-Za-z][O0]2", cell.text))
+    # 名称在结果与范围的左边，右边的是 `正常`、`达标` 一类的话
+    is_behind = row is not None and _is_behind(cell.box, row.result, row.unit, *row.limits)
+    is_word = bool(re.search(r"[一-鿿A-Za-z]{2}|[A-Za-z][O0]2", cell.text))
+    return has_value and not same_line and not is_behind and is_word
+
+
+def _is_behind(box: TextBox, *others: TextBox | None) -> bool:
+    """在 others 里哪一格的右边，同一行上。"""
+    beside = [one for one in others if one and abs(box.line - one.line) < 0.5 * box.height]
+    return any(box.start >= one.end - 0.5 * box.height for one in beside)
 
 
 def _is_code_of(cell: Cell, row: Row) -> bool:
@@ -197,15 +209,16 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
         row.unit = row.unit or box
     elif kind == "mark":
         # 另起一行的三角是范围条上的指针，除非就在结果、单位的旁边
-        is_beside = any(one and abs(box.line - one.line) < 0.5 * box.height for one in (row.result, row.unit))
-        if same_line or is_beside or not set(box.text) & set("↑↓▲▼"):
+        if same_line or _is_behind(box, row.result, row.unit) or not set(box.text) & set("↑↓▲▼"):
             row.add_mark(box)
     elif kind == "number" and row.is_graph(box):
         pass
     elif kind == "number":
         if same_line and row.result and row.result.kind == "text" and not is_known(row.name.text):
             row.name, row.result = join_boxes(row.name, row.result, " "), None  # 合并的格里的组名，和后面的名称
-        if same_line or row.result is None or row.result.text in ARROW_LIKE:
+        # 名称旁边有话（`达标`）的，数在名称的正下方
+        is_under = row.result is not None and row.result.kind == "text" and abs(box.start - row.name.start) < box.height
+        if same_line or row.result is None or row.result.text in ARROW_LIKE or is_under:
             row.set_result(box)
     elif kind in ("bound", "term"):
         if row.result is None and columns.nearest(box, ("result", "range")) in ("result", None):

@@ -291,8 +291,8 @@ def split_mark(text: str) -> tuple[str, str | None]:
 
 
 def says_normal(text: str) -> bool:
-    """印在标记一栏、说这一项正常的：`正常`、`N`、`Normal`、一横。"""
-    return bool(re.fullmatch(r"\(?(?:正常|normal|n|-)\)?", normalize(text), re.IGNORECASE))
+    """印在标记一栏、说这一项正常的：`正常`、`未见异常`、`N`、`Normal`、一横。"""
+    return bool(re.fullmatch(r"\(?(?:正常|[未无]见?异常|normal|n|-)\)?", normalize(text), re.IGNORECASE))
 
 
 def split_maybe_arrow(text: str) -> str | None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 
 from health_assistant.lab_report.matching import is_known_code
-from health_assistant.lab_report.reading.cells import Cell, is_known
+from health_assistant.lab_report.reading.cells import Cell, is_known, split_cells
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, part_of
 
 _WORDS: tuple[tuple[str, str], ...] = (
@@ -120,7 +120,7 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
         found = list(_words(box))
         if _DATE.fullmatch(_CLOCK.sub("", box.text.strip())):
             found = [("date", box)]
-        elif not found and re.search(r"\d", box.text):
+        elif re.search(r"\d", box.text) and (not found or _is_labelled_range(box)):
             return []  # 表头里没有数
         words += [(role, word, box.text) for role, word in found or [("unknown", box)]]
     again = _repeated([role for role, *_ in words])
@@ -157,6 +157,11 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
         if merged and "result" not in panel:
             panel["result"] = panel.pop(merged[0])  # `结果提示`、`结果单位`：除非另有结果一列
     return [panel for panel in panels if _is_header(panel)]
+
+
+def _is_labelled_range(box: TextBox) -> bool:
+    """`参考范围:0.05-3.30`：里面像日期的是范围。"""
+    return any(cell.labelled and cell.kind in ("range", "bound") for cell in split_cells(box))
 
 
 def _repeated(roles: list[str]) -> int:
