@@ -3,7 +3,9 @@
 import pytest
 from lab_report.text_boxes import at_lines
 
-from health_assistant.lab_report.reading.row import Row
+from health_assistant.lab_report.reading.arrangement import arrange
+from health_assistant.lab_report.reading.fields import lay_out_cards
+from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables
 
@@ -41,3 +43,91 @@ def test_a_word_that_says_normal_beside_the_value_is_its_mark(word):
     for at, card in enumerate((THYROTROPIN, TRIGLYCERIDE)):
         lines += [(4 * at + down, {50: text} | ({800: word} if down == 1 else {})) for down, text in enumerate(card)]
     assert [row.mark.text for row in rows_of(*lines)] == [word, word]
+
+
+SODIUM = ("钠", "118.0", "mmol/L", "137-147", "偏低")
+CALCIUM = ("总钙(Ca)", "2.21", "mmol/L", "2.11-2.52", "正常")
+UREA = ("尿素", "27.40", "mmol/L", "3.1-8.0", "↑")
+Page = list[tuple[float, dict[float, str]]]
+
+
+def printed(*lines: tuple[float, dict[float, str]]) -> list[tuple[str, ...]]:
+    """各行的名称、代号、结果、单位、范围与标记。"""
+    boxes = [one for line in at_lines(*lines) for one in line]
+    rows = [row for rows in arrange(boxes).rows_of for row in rows]
+    return [(*row_text(row), row.mark.text if row.mark else "") for row in rows]
+
+
+READ = [
+    ("钠", "", "118.0", "mmol/L", "137-147", "偏低"),
+    ("总钙", "Ca", "2.21", "mmol/L", "2.11-2.52", "正常"),
+    ("尿素", "", "27.40", "mmol/L", "3.1-8.0", "↑"),
+]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("is_over", [True, False])
+def test_words_over_or_under_the_three_fields_of_a_card_are_its_heads(is_over, count):
+    lines: Page = [(0, {50: "报告详情"})]
+    for at, (name, value, unit, limits, mark) in enumerate((SODIUM, CALCIUM, UREA)[:count]):
+        words, values = {100: "结果", 400: "单位", 700: "参考值"}, {100: value, 400: unit, 700: limits}
+        places = (2, 3.3) if is_over else (3.3, 2)
+        lines += [
+            (2 + 6 * at, {20: name, 850: mark}),
+            *((6 * at + 2 + place, line) for place, line in zip(places, (words, values), strict=True)),
+        ]
+    assert printed(*lines) == READ[:count]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("form", ["{}|{}", "{}:|{}", "{}:{}"])
+@pytest.mark.parametrize("name_word", ["项目名称", ""])
+def test_a_card_with_one_field_a_line_is_one_row(name_word, form, count):
+    lines: Page = [(0, {50: "报告详情"})]
+    for at, (name, value, unit, limits, mark) in enumerate((SODIUM, CALCIUM, UREA)[:count]):
+        fields = [("检验结果", value), ("结果单位", unit), ("参考范围", limits), ("异常提示", mark)]
+        texts = (
+            [form.format(*field) for field in [(name_word, name), *fields]]
+            if name_word
+            else [name, *(form.format(*field) for field in fields)]
+        )
+        lines += [
+            (2 + 7 * at + down, dict(zip((50, 400), text.split("|"), strict=False))) for down, text in enumerate(texts)
+        ]
+    assert printed(*lines) == READ[:count]
+
+
+@pytest.mark.parametrize("form", ["结果:{}{} 单位:{}", "结果:{}{}单位:{}", "检验结果:{}{}  结果单位:{}"])
+def test_the_result_and_the_unit_on_one_line_with_their_words_are_two_cells(form):
+    lines: Page = []
+    for at, (name, value, unit, limits) in enumerate(
+        [("钠", "118.0", "mmol/L", "137-147"), ("肌酐", "388", "umol/L", "57-97")]
+    ):
+        lines += [
+            (4 * at, {50: name}),
+            (4 * at + 1, {50: form.format(value, "↑", unit)}),
+            (4 * at + 2, {50: f"参考值:{limits}"}),
+        ]
+    assert printed(*lines) == [
+        ("钠", "", "118.0", "mmol/L", "137-147", "↑"),
+        ("肌酐", "", "388", "umol/L", "57-97", "↑"),
+    ]
+
+
+def test_a_card_whose_name_was_lost_lends_no_name():
+    """词与格之间少了一行名称：别的卡片的名称不会挪过来。"""
+    words = {100: "结果", 400: "单位", 700: "参考值"}
+    lines = at_lines(
+        (0, {20: "钠"}), (1.5, words), (2.5, {100: "118.0", 400: "mmol/L", 700: "137-147"}),
+        (6, words), (7, {100: "6.9", 400: "mmol/L", 700: "3.5-5.3"}),
+    )  # fmt: skip
+    assert lay_out_cards(lines) is lines
+
+
+def test_the_head_of_a_table_is_no_card():
+    lines = at_lines(
+        (0, {20: "电解质"}), (1, {100: "结果", 400: "单位", 700: "参考值"}),
+        (2, {20: "钠", 100: "140", 400: "mmol/L", 700: "137-147"}),
+        (3, {20: "钾", 100: "4.1", 400: "mmol/L", 700: "3.5-5.3"}),
+    )  # fmt: skip
+    assert lay_out_cards(lines) is lines

@@ -159,6 +159,12 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     return [panel for panel in panels if _is_header(panel)]
 
 
+def head_role(box: TextBox) -> str:
+    """整段就是一个表头词（后面也许有冒号）时，它说的是哪一列；不是的为空串。"""
+    words = list(_words(box))
+    return words[0][0] if len(words) == 1 and words[0][1].text == box.text.strip(" :") else ""
+
+
 def _is_labelled_range(box: TextBox) -> bool:
     """`参考范围:0.05-3.30`：里面像日期的是范围。"""
     return any(cell.labelled and cell.kind in ("range", "bound") for cell in split_cells(box))

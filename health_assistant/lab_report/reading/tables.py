@@ -199,12 +199,12 @@ def group_lines(boxes: list[TextBox]) -> list[list[TextBox]]:
 
 
 def _join_characters(line: list[TextBox]) -> list[TextBox]:
-    """拉开印的两个字（`项　目`、`姓　名：`）会被识别成两段，接起来。"""
+    """拉开印的两个字（`项　目`、`姓　名：`）会被识别成两段，接起来；横着排的 `钾　钠` 是两项。"""
     joined: list[TextBox] = []
     for box in line:
         last = joined[-1] if joined else None
         is_pair = last and re.fullmatch(r"[一-鿿]", last.text) and re.fullmatch(r"[一-鿿][:：]?", box.text)
-        if is_pair and box.start - last.end < 5 * box.height:
+        if is_pair and box.start - last.end < 5 * box.height and not (is_known(last.text) and is_known(box.text)):
             joined[-1] = join_boxes(last, box)
         else:
             joined.append(box)
