@@ -18,6 +18,7 @@ from health_assistant.lab_report.reading import arrow_shapes
 from health_assistant.lab_report.reading.arrangement import arrange
 from health_assistant.lab_report.reading.cells import classify, is_known
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
+from health_assistant.lab_report.reading.dividers import without_dividers
 from health_assistant.lab_report.reading.head import is_lab_report, read_head
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
 from health_assistant.lab_report.reading.misreadings import repair_signs
@@ -168,6 +169,8 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     boxes = [replace(box, text=repair_signs(box.text)) for box in boxes]
+    undivided = without_dividers(boxes)
+    is_drawn, boxes = undivided is not boxes, undivided
     named = [box for box in boxes if box.text.endswith(":") and is_known(box.text[:-1])]
     if len(named) >= _MIN_NAMED:
         boxes = [
@@ -199,7 +202,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         cut = _cut_ranges(table_rows)
         for row in table_rows:
             row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
-    gray, is_turned = page.gray(), page_text.is_turned
+    gray, is_turned = page.gray(), page_text.is_turned or is_drawn  # 画出来的竖线也像箭头
     of_table = {
         id(table): (
             None if is_turned else mark_column(rows, table.columns),
