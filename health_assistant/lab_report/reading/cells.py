@@ -98,7 +98,8 @@ _TRAILING_CODE = re.compile(
     r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
 )
 _LEADING_CODE = re.compile(r"^(?P<code>[A-Za-z][A-Za-z0-9#%/+.\-*]*)(?P<gap>\s*\(?)(?P<name>[一-鿿].*?)\)?$")
-_SERIAL = re.compile(r"^[|丨]?\s*\d{1,2}[.、)|丨\s]*(?=[^\d\s.,、)\-~|丨])")
+_SERIAL = re.compile(r"^[|丨]?\s*\d{1,2}[.、)|丨\s]*(?=[^\d\s.,、)\-~|丨])(?!分钟|小时|min|h(?![A-Za-z]))")
+"""`30分钟血糖` 的 30 不是。"""
 
 _PADDED = re.compile(r"0\d|(?:0\d|\d\d?)[-~]0\d|0\d[-~]\d{1,2}")
 """分类计数常补成两位：`07`、`01-06`。也可能是丢了小数点的 0.7，所以百分数才当作这个数（`row.without_padding`）。"""
