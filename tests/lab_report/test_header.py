@@ -154,3 +154,27 @@ def test_a_range_wrapped_at_the_end_of_the_table_is_not_given_to_the_foot():
     foot = (2, {50: "采样时间：2026-11-20 检验者：王某"})
     (row,) = read_pages(head, *oestradiol, foot)
     assert row[4] == "卵泡期:46-607,绝经期:<18.4-201"
+
+
+@pytest.mark.parametrize("head", [["Stage", "Description", "GFR"], ["分期", "描述", "范围值"], []])
+def test_a_legend_of_stages_below_the_results_is_no_row(head):
+    lines = page(
+        {50: "Test", 300: "Result", 500: "Units", 700: "Reference Range"},
+        {50: "Creatinine", 300: "2.41", 500: "mg/dL", 700: "0.70-1.30"},
+        {50: "eGFR", 300: "28", 500: "mL/min/1.73m2", 700: ">60"},
+        *([dict(zip((50, 200, 550), head, strict=True))] if head else []),
+        {50: "G1", 200: "Normal", 550: "≥90"},
+        {50: "G3a", 200: "Mild to moderate", 550: "45-59"},
+        {50: "G5", 200: "Kidney failure", 550: "<15"},
+        {50: "Calcium", 300: "9.1", 500: "mg/dL", 700: "8.6-10.2"},
+    )
+    rows = [row for table in find_tables(lines) for row in find_rows(table)]
+    assert [row.name.text for row in rows] == ["Creatinine", "eGFR", "Calcium"]
+
+
+def test_a_phase_of_the_cell_cycle_with_a_result_is_a_row():
+    lines = page(
+        {50: "项目", 300: "结果", 500: "单位", 700: "参考范围"},
+        {50: "G1期", 300: "61.2", 500: "%", 700: "50-70"},
+    )
+    assert [row.name.text for row in find_rows(headed(lines))] == ["G1期"]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from statistics import median
 
 from health_assistant.lab_report.matching import is_known_code
@@ -78,6 +78,8 @@ _WHOSE = re.compile(r"男|女|\b(?:fe)?male\b", re.IGNORECASE)
 _STARTS_PANEL = ("serial", "code", "name")
 _LEGEND = re.compile(r"(级别|等级|分级|class)\W*([0-6]级?\s+){3}", re.IGNORECASE)
 """分级说明的头一行：`级别 0 1 2 3 …`。"""
+_STAGE = re.compile(r"(CKD\s*)?G[1-5][ab]?期?", re.IGNORECASE)
+"""肾功能分期说明的一行打头的词；细胞周期的 `G1期` 后面有结果。"""
 _MIN_CODES = 3
 _MAX_WIDTH = 12
 """表头一格里认不得的字至多占多少；“检验结果仅对本次标本负责”这样的句子不是表头。"""
@@ -195,16 +197,22 @@ def add_subheads(headers: list[dict[str, TextBox]], below: list[dict[str, TextBo
 def without_legend(panel: list[list[Cell]]) -> list[list[Cell]]:
     """一栏里不是分级说明的各行；说明到下一个项目（认得的名称，或有数、有一个范围）为止，后面的行不能丢。"""
     kept, in_legend = [], False
-    for line in panel:
+    for line, below in zip_longest(panel, panel[1:]):
         kinds = [cell.kind for cell in line]
         is_row = "number" in kinds and kinds.count("range") + kinds.count("bound") == 1
-        if _LEGEND.match(" ".join(cell.text for cell in line)):
+        is_head = bool(below) and _is_stage(below) and not {"number", "range", "bound", "term"} & {*kinds}
+        if _LEGEND.match(" ".join(cell.text for cell in line)) or is_head or _is_stage(line):
             in_legend = True
         elif is_row or any(is_known(cell.text) for cell in line[:2]):
             in_legend = False
         if not in_legend:
             kept.append(line)
     return kept
+
+
+def _is_stage(line: list[Cell]) -> bool:
+    """`G3a Mild to moderate 45-59`：没有结果的一行。"""
+    return bool(_STAGE.fullmatch(line[0].text)) and not any(cell.kind == "number" for cell in line)
 
 
 def fit_header(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
