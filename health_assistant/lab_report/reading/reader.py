@@ -38,7 +38,7 @@ from health_assistant.lab_report.reading.small_marks import (
     mark_column,
     settle_values,
 )
-from health_assistant.lab_report.reading.strips import read_strips
+from health_assistant.lab_report.reading.strips import read_strips, without_repeats
 from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
@@ -222,7 +222,9 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     if unread:
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
     origin = _origin(lines, page)
-    return Reading(items=read, engine=ENGINE_NAME, notices=notices, origin=origin, **read_head(lines, origin))
+    return Reading(
+        items=without_repeats(read), engine=ENGINE_NAME, notices=notices, origin=origin, **read_head(lines, origin)
+    )
 
 
 def _origin(lines: list[list[TextBox]], page: Page) -> Origin:
