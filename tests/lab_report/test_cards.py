@@ -135,7 +135,8 @@ def test_the_head_of_a_table_is_no_card():
 
 def test_the_code_and_the_rest_of_the_name_below_a_whole_row_are_no_rows():
     lines: Page = [
-        (0, {50: "促肾上腺皮质激", 600: "128.0", 850: "7.2-63.3"}), (0.6, {50: "素", 600: "pg/mL"}), (1.3, {50: "ACTH"}),
+        (0, {50: "促肾上腺皮质激", 600: "128.0", 850: "7.2-63.3"}), (0.6, {50: "素", 600: "pg/mL"}),
+        (1.3, {50: "ACTH"}),
         (3, {50: "生长激素", 600: "0.31", 850: "0.01-3.61"}), (3.6, {50: "GH"}), (3.9, {600: "ng/mL"}),
     ]  # fmt: skip
     assert [line[:5] for line in printed(*lines)] == [
