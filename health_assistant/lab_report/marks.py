@@ -15,7 +15,7 @@ _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
     "↓L低": ("low", "abnormal"),
     f"*※★◆▲!异危阳{UNREAD_MARK}": ABNORMAL_FLAGS,
 }
-_SAYS_NORMAL = re.compile(r"N|NORMAL|正常")
+_SAYS_NORMAL = re.compile(r"N|NORMAL|正常|[未无]见?异常")
 _DASHES = ("-", "—", "–")
 _NO_SIDES = re.compile(r"血型|Rh|ABO|IgG", re.IGNORECASE)
 _SAYS_ABNORMAL = re.compile(r"[+阳]+|异常|危急值?")

@@ -59,6 +59,12 @@ _TWO_SIDED = re.compile(
     rf"[(\[]?({_NUMBER}){_TAIL}(?:(-{{1,3}})({_TITRE}|\+?{_UNSIGNED})|(?:~|至|到|to)({_NUMBER}))[)\]]?{_TAIL}",
     re.IGNORECASE | re.ASCII,
 )
+_AROUND_X = re.compile(
+    rf"(?:(?P<low>{_NUMBER})<(?P<from>=?)[X×]<(?P<to>=?)(?P<high>{_NUMBER})"
+    rf"|(?P<top>{_NUMBER})>(?P<till>=?)[X×]>(?P<since>=?)(?P<bottom>{_NUMBER})){_TAIL}",
+    re.IGNORECASE | re.ASCII,
+)
+"""`3.9≤X≤6.1`、`6.1≥X≥3.9`。"""
 PAIR = re.compile(rf"[(\[]({_UNSIGNED}),({_UNSIGNED})[)\]]", re.ASCII)
 """数学里区间的写法：`(0.15,0.45)`。"""
 DECIMAL_THOUSANDTHS = re.compile(r"(?<![\d,.])0,\d{3}(?![\d,])")
@@ -229,6 +235,11 @@ def _number(text: str) -> Decimal:
 
 
 def _parse_interval(text: str) -> Interval | None:
+    if around := _AROUND_X.fullmatch(text):
+        low, high = around["low"] or around["bottom"], around["high"] or around["top"]
+        signs = (around["from"], around["to"]) if around["low"] else (around["since"], around["till"])
+        return _interval(low, high, low_open=not signs[0], high_open=not signs[1])
+    text = re.sub(r"^[Xx×](?=[<>])", "", text)  # `X<5.2`
     pair = PAIR.fullmatch(text)
     if pair and _number(pair[1]) < _number(pair[2]):
         return _interval(pair[1], pair[2])

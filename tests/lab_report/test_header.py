@@ -10,7 +10,7 @@ from lab_report.text_boxes import PITCH, at_lines, box, headed, page, spread
 
 from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.lines import group_lines
-from health_assistant.lab_report.reading.misreadings import without_leaders
+from health_assistant.lab_report.reading.misreadings import repair_signs, without_leaders
 from health_assistant.lab_report.reading.row import row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.tables import find_tables
@@ -169,3 +169,44 @@ def test_a_range_wrapped_at_the_end_of_the_table_is_not_given_to_the_foot():
 )  # fmt: skip
 def test_leaders_are_no_part_of_a_name_or_a_number(read, meant):
     assert without_leaders(read) == meant
+
+
+@pytest.mark.parametrize("head", [["Stage", "Description", "GFR"], ["分期", "描述", "范围值"], []])
+def test_a_legend_of_stages_below_the_results_is_no_row(head):
+    lines = page(
+        {50: "Test", 300: "Result", 500: "Units", 700: "Reference Range"},
+        {50: "Creatinine", 300: "2.41", 500: "mg/dL", 700: "0.70-1.30"},
+        {50: "eGFR", 300: "28", 500: "mL/min/1.73m2", 700: ">60"},
+        *([dict(zip((50, 200, 550), head, strict=True))] if head else []),
+        {50: "G1", 200: "Normal", 550: "≥90"},
+        {50: "G3a", 200: "Mild to moderate", 550: "45-59"},
+        {50: "G5", 200: "Kidney failure", 550: "<15"},
+        {50: "Calcium", 300: "9.1", 500: "mg/dL", 700: "8.6-10.2"},
+    )
+    rows = [row for table in find_tables(lines) for row in find_rows(table)]
+    assert [row.name.text for row in rows] == ["Creatinine", "eGFR", "Calcium"]
+
+
+def test_a_phase_of_the_cell_cycle_with_a_result_is_a_row():
+    lines = page(
+        {50: "项目", 300: "结果", 500: "单位", 700: "参考范围"},
+        {50: "G1期", 300: "61.2", 500: "%", 700: "50-70"},
+    )
+    assert [row.name.text for row in find_rows(headed(lines))] == ["G1期"]
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [("(一)", "(-)"), ("(十)", "(+)"), ("(土)", "(±)"), ("（一）", "(-)"), ("(一)检验结果", "(一)检验结果"),
+     ("9.12mmo1/L", "9.12mmol/L"), ("10^6/m1", "10^6/ml"), ("121", "121"), ("PMO1", "PMO1"),
+     ("97²", "97"), ("97²)↑", "97↑"), ("5.6¹ mmol/L", "5.6 mmol/L"), ("(57-104²)", "(57-104)"), ("10²", "10²"),
+     ("4.0×10⁹/L", "4.0×10⁹/L"), ("1.73m²", "1.73m²"),
+     ("3.5-5.3mmoI/L", "3.5-5.3mmol/L"), ("umoI/L", "umol/L"), ("ng/mI", "ng/ml"), ("阴性mmoI/L", "阴性mmol/L"),
+     ("<1C0I", "<1COI"), ("<1C01", "<1COI"), ("C01", "C01"), ("10-6OU/L", "10-60U/L"),
+     ("1OOg/L", "100g/L"), ("8O", "8O"),
+     ("3·80-5•10", "3.80-5.10"), ("5.2·10^9/L", "5.2·10^9/L"), ("甲·乙", "甲·乙"),
+     ("□阳性 ☑阴性", "阴性"), ("☑阳性 □阴性", "阳性"), ("√弱阳性", "弱阳性"), ("性别:□男 ☑女", "性别:女"),
+     ("□阳性 □阴性", "□阳性 □阴性"), ("☑阳性 ☑阴性", "☑阳性 ☑阴性"), ("□阳性", "□阳性")],
+)  # fmt: skip
+def test_signs_in_brackets_the_letter_l_of_a_unit_and_footnotes(read, meant):
+    assert repair_signs(read) == meant

@@ -11,7 +11,7 @@ from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.reading.glyphs import count_raised
 from health_assistant.lab_report.reading.head import read_head
 from health_assistant.lab_report.reading.lines import group_lines
-from health_assistant.lab_report.reading.misreadings import repair_letters, repair_signs
+from health_assistant.lab_report.reading.misreadings import repair_letters
 from health_assistant.lab_report.reading.other_papers import refusal
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
@@ -106,20 +106,6 @@ def test_the_legend_of_classes_is_no_row_and_its_unit_no_second_result():
     assert [(row.name.text, row.result.text, row.unit.text, row.doubt) for row in rows] == [
         ("狗毛", "0.35", "IU/mL", None), ("牛奶", "2.44", "IU/mL", None), ("海鲜", "0.50", "IU/mL", None),
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("read", "meant"),
-    [("(一)", "(-)"), ("(十)", "(+)"), ("(土)", "(±)"), ("（一）", "(-)"), ("(一)检验结果", "(一)检验结果"),
-     ("9.12mmo1/L", "9.12mmol/L"), ("10^6/m1", "10^6/ml"), ("121", "121"), ("PMO1", "PMO1"),
-     ("97²", "97"), ("97²)↑", "97↑"), ("5.6¹ mmol/L", "5.6 mmol/L"), ("(57-104²)", "(57-104)"), ("10²", "10²"),
-     ("4.0×10⁹/L", "4.0×10⁹/L"), ("1.73m²", "1.73m²"),
-     ("3.5-5.3mmoI/L", "3.5-5.3mmol/L"), ("umoI/L", "umol/L"), ("ng/mI", "ng/ml"), ("阴性mmoI/L", "阴性mmol/L"),
-     ("<1C0I", "<1COI"), ("<1C01", "<1COI"), ("C01", "C01"), ("10-6OU/L", "10-60U/L"),
-     ("1OOg/L", "100g/L"), ("8O", "8O")],
-)  # fmt: skip
-def test_signs_in_brackets_the_letter_l_of_a_unit_and_footnotes(read, meant):
-    assert repair_signs(read) == meant
 
 
 @pytest.mark.parametrize("value", ["2.00", "4.15", "14.2", "386"])

@@ -6,7 +6,10 @@ from PIL import Image, ImageDraw
 
 from health_assistant.images import BadImage, open_image
 from health_assistant.lab_report.reading.cutting import cut_points, is_long
+from health_assistant.lab_report.reading.row import NAMELESS
+from health_assistant.lab_report.reading.strips import without_repeats
 from health_assistant.lab_report.rendering.drawing import load_font
+from health_assistant.lab_report.report import ReadRow
 
 WIDTH, HEIGHT, ROWS = 1080, 12_000, 90
 NAMES = [
@@ -70,3 +73,29 @@ def test_only_upright_screens_may_be_that_long(size, is_taken, tmp_path):
     else:
         with pytest.raises(BadImage, match="太长"):
             open_image(data)
+
+
+def read_row(text: str, confidence: float = 0.99) -> ReadRow:
+    name, result, limits = text.split(" ")
+    return ReadRow(name=name, code="", result=result, unit="", reference_range=limits, confidence=confidence, boxes={})
+
+
+@pytest.mark.parametrize(
+    ("printed", "kept"),
+    [
+        (["白蛋白 33.7 40-55", "尿素 6.92 3.1-8", "白蛋白 33.7 40-55", "尿素 6.92 3.1-8", "钾 6.9 3.5-5.3"], [0, 1, 4]),
+        (["白蛋白 33.7 40-55", "白蛋白 33.7 40-55", "钾 6.9 3.5-5.3"], [0, 2]),
+        (["白蛋白 33.7 40-55", "白蛋白 38.7 40-55"], [0, 1]),
+        (["葡萄糖 5.6 3.9-6.1", "钾 6.9 3.5-5.3", "葡萄糖 5.6 3.9-6.1"], [0, 1, 2]),
+        (["某某抗体 阴性 阴性", "某某抗体 阴性 阴性"], [0, 1]),
+        ([f"{NAMELESS} 5.6 3.9-6.1", f"{NAMELESS} 5.6 3.9-6.1"], [0, 1]),
+    ],
+)
+def test_rows_printed_again_at_a_seam_are_listed_once(printed, kept):
+    rows = [read_row(text) for text in printed]
+    assert without_repeats(rows) == [rows[at] for at in kept]
+
+
+def test_of_a_row_printed_again_the_surer_one_is_kept():
+    first, second = read_row("钾 6.9 3.5-5.3", 0.5), read_row("钾 6.9 3.5-5.3", 0.97)
+    assert without_repeats([first, second]) == [second]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pdf_files import COLUMNS, MINERALS, lying_pdf, over_scan, picture, scanned_pdf, sheet, text_pdf
+from pdf_files import COLUMNS, MINERALS, form_pdf, lying_pdf, over_scan, picture, scanned_pdf, sheet, text_pdf
 
 from health_assistant.images import BadImage
 from health_assistant.lab_report.reading import pdf
@@ -72,6 +72,12 @@ def test_a_font_that_lies_about_its_digits_is_not_believed(reader):
     copied = "".join(char.text for char in pdf.render_page(data, 0).chars)
     assert "5.27" in copied and "4.16" not in copied, "钾复制出来是 5.27"
     assert results(read(reader, data)) == RESULTS
+
+
+def test_values_filled_into_a_form_are_read(reader, minerals):
+    filled = read(reader, form_pdf(MINERALS))
+    assert results(filled) == results(minerals)
+    assert [row.reference_range for row in filled.items] == [row.reference_range for row in minerals.items]
 
 
 def test_text_that_is_not_drawn_is_not_read(reader):

@@ -15,7 +15,7 @@ from health_assistant.lab_report.reading.cells import (
     split_name,
 )
 from health_assistant.lab_report.reading.glyphs import find_signs
-from health_assistant.lab_report.reading.head import is_lab_report, read_head
+from health_assistant.lab_report.reading.head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.misreadings import repair_letters, repair_unit
 from health_assistant.lab_report.reading.row import Row, row_text
@@ -247,6 +247,26 @@ def test_an_english_urine_sheet_says_so_in_its_table_and_a_sheet_with_blood_on_i
 )
 def test_the_age_is_read_whole(line, age):
     assert read_head(group_lines(boxes_of("检验项目：血常规", line)))["age"] == age
+
+
+@pytest.mark.parametrize(
+    ("heads", "sex", "age", "said"),
+    [
+        (["姓名:李某|性别:女|年龄:33岁", "姓名:王某|性别:男|年龄:71岁"], None, "33岁 或 71岁",
+         "性别（女、男）、年龄（33岁、71岁）"),
+        (["姓名:李某 性别:女 年龄:33岁|姓名:王某 性别:男 年龄:71岁"], None, "33岁 或 71岁", "性别（女、男）、年龄"),
+        (["Name: DOE, A|Sex: M|Age: 46 y", "Name: ROE, B|Sex: M|Age: 3 y"], "男", "46y 或 3y", "不同的年龄（46y、3y）"),
+        (["姓名:李某|性别:女|年龄:33岁", "姓名:王小明|性别:女|年龄:33岁"], "女", "33岁", "不同的姓名"),
+        (["姓名:李某|性别:女|年龄:3月", "姓名:李某|性别:女|年龄:3个月"], "女", "3月", ""),
+        (["姓名:李某某|性别:女|年龄:33岁", "检验者姓名:王大明", "年龄:0-14岁 3.5-9.5"], "女", "33岁", ""),
+    ],
+)  # fmt: skip
+def test_the_sex_and_age_of_one_person_are_not_those_of_another_on_the_page(heads, sex, age, said):
+    lines = group_lines(boxes_of(heads[0], "项目|结果|单位|参考范围", "钾|4.1|mmol/L|3.5-5.3", *heads[1:]))
+    head = read_head(lines)
+    assert (head["sex"], head["age"]) == (sex, age)
+    words = " ".join(several_people(lines))
+    assert said in words and bool(said) == bool(words)
 
 
 def test_names_and_values_of_the_head_on_two_lines():

@@ -105,6 +105,14 @@ def test_a_first_name_that_was_not_recognised_is_still_a_row():
     assert [row_text(row)[0] for row in rows_of(lines)] == ["钟", "钠", "氯", "肌酐"]
 
 
+def test_names_of_one_character_near_each_other_are_two_names():
+    texts = [["项目", "钾", "钠", "氯"], ["结果", "6.9", "141", "108"], ["单位", *["mmol/L"] * 3]]
+    lines = group_lines(
+        [box(text, 50 + 90 * at, 100 + 40 * down) for down, line in enumerate(texts) for at, text in enumerate(line)]
+    )
+    assert [row_text(row)[0::2][:2] for row in rows_of(lines)] == [("钾", "6.9"), ("钠", "141"), ("氯", "108")]
+
+
 @pytest.mark.parametrize("scale", [["0 100 200", "0 100 200", "0 10 20"], ["0", "200", "0", "200", "0", "20"]])
 def test_the_scales_of_histograms_are_no_results(scale):
     lines = lines_of([["WBC", "RBC", "PLT"], scale])

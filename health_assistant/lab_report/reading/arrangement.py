@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from health_assistant.lab_report.reading.fields import lay_out_cards
 from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.rows import find_rows
@@ -19,7 +20,7 @@ class Arrangement:
     lines: list[list[TextBox]]
     """页面上的各行，从上到下。"""
     is_turned: bool
-    """有横着排的表转了过来：转过来的表里，旁边不是像素上的旁边。"""
+    """有横着排的表、卡片转了过来：转过来的表里，旁边不是像素上的旁边。"""
     tables: list[Table]
     rows_of: list[list[Row]]
     """各张表里的检验项目，与 `tables` 一一对应。"""
@@ -45,7 +46,7 @@ def _count_whole(arrangement: Arrangement) -> int:
 
 def _arrange(boxes: list[TextBox]) -> Arrangement:
     lines = group_lines(boxes)
-    turned = turn_transposed(lines)
+    turned = turn_transposed(lay_out_cards(lines))
     is_turned = turned is not lines
     tables = find_tables(turned)
     if is_turned:

@@ -45,13 +45,16 @@ def find_headless_rows(table: Table) -> list[Row]:
                 break
             if cell.kind == "mark" and cell is line[0]:
                 ahead.append(cell.box)  # 印在名称前面的箭头是这一行的，不是上一行的
-            elif follows and cell.kind == "text" and has_value and _goes_on(cell.box, follows):
+            elif follows and cell.kind == "text" and _goes_on(cell.box, follows, has_value):
                 follows.name = join_boxes(follows.name, cell.box)
             elif cell.kind == "text" and not cell.labelled and _starts_row(cell, line, follows, has_value):
                 follows = Row(name=cell.box, anchor=cell.box)
                 rows.append(follows)
             elif follows and cell.box.line - follows.anchor.line < 4.5 * follows.anchor.height:
                 same_line = abs(cell.box.line - follows.anchor.line) < 0.6 * follows.anchor.height
+                if says_normal(cell.text) and _is_behind(cell.box, follows.result, follows.unit, *follows.limits):
+                    follows.add_mark(cell.box)
+                    continue
                 if cell.kind == "text" and not follows.code and is_subline(cell.box, follows.name):
                     follows.code = cell.box
                     continue
@@ -148,16 +151,20 @@ def _doubt_odd_places(rows: list[Row]) -> None:
             row.doubt = row.doubt or _ODD_PLACE
 
 
-def _goes_on(box: TextBox, row: Row) -> bool:
+def _goes_on(box: TextBox, row: Row, has_value: bool) -> bool:
     """换行印的名称的后半截：紧挨在还没有结果与范围的名称下面，左边对齐，两截都不是认得的名称。
 
-    头一截旁边有了结果的，后半截要在括号里：`结核杆菌干扰素释放实验 0.566` 下面的 `(TB2-N)`，或头一截的括号没有合上。
+    头一截旁边有了结果的，后半截要在括号里：`结核杆菌干扰素释放实验 0.566` 下面的 `(TB2-N)`，或头一截的括号没有合上；
+    或者两截合起来才认得：`促肾上腺皮质激 128.0` 下面的 `素`。
     """
+    is_near = 0 < box.line - row.name.line < 1.5 * row.name.height and abs(box.start - row.name.start) < box.height
+    if is_near and is_known(row.name.text + box.text):
+        return not is_known(row.name.text)
     is_open = row.name is not None and bool(re.search(r"[(（][^()（）]*$", row.name.text))
     is_in_brackets = not row.limits and (is_open or bool(re.fullmatch(r"[(（].*[)）]", box.text)))
     is_bare = row.name is not None and (is_in_brackets or not (row.result or row.limits or row.unit))
     is_tight = is_bare and 0 < box.line - row.name.line < (2.5 if is_in_brackets else 1.5) * row.name.height
-    is_aligned = is_tight and abs(box.start - row.name.start) < 0.5 * row.name.height
+    is_aligned = has_value and is_tight and abs(box.start - row.name.start) < 0.5 * row.name.height
     return is_aligned and not (is_known(box.text) or is_known(row.name.text) or NOT_AN_ITEM.search(row.name.text))
 
 
@@ -169,10 +176,19 @@ def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) 
     same_line = row is not None and row.anchor is not None and any(one.box is row.anchor for one in line)
     if cell.box.is_label or is_known(cell.text):
         # 名称旁边、名称下面的代号不是新的一行
-        if row and not same_line and not row.limits and not row.code and is_subline(cell.box, row.name):
+        if row and not same_line and not (row.limits and has_value) and not row.code and is_subline(cell.box, row.name):
             return False
         return not (same_line and not (row.result or row.limits) and _is_code_of(cell, row))
-    return has_value and not same_line and bool(re.search(r"[一-鿿A-Za-z]{2}|[A-Za-z][O0]2", cell.text))
+    # 名称在结果与范围的左边，右边的是 `正常`、`达标` 一类的话
+    is_behind = row is not None and _is_behind(cell.box, row.result, row.unit, *row.limits)
+    is_word = bool(re.search(r"[一-鿿A-Za-z]{2}|[A-Za-z][O0]2", cell.text))
+    return has_value and not same_line and not is_behind and is_word
+
+
+def _is_behind(box: TextBox, *others: TextBox | None) -> bool:
+    """在 others 里哪一格的右边，同一行上。"""
+    beside = [one for one in others if one and abs(box.line - one.line) < 0.5 * box.height]
+    return any(box.start >= one.end - 0.5 * box.height for one in beside)
 
 
 def _is_code_of(cell: Cell, row: Row) -> bool:
@@ -197,15 +213,16 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
         row.unit = row.unit or box
     elif kind == "mark":
         # 另起一行的三角是范围条上的指针，除非就在结果、单位的旁边
-        is_beside = any(one and abs(box.line - one.line) < 0.5 * box.height for one in (row.result, row.unit))
-        if same_line or is_beside or not set(box.text) & set("↑↓▲▼"):
+        if same_line or _is_behind(box, row.result, row.unit) or not set(box.text) & set("↑↓▲▼"):
             row.add_mark(box)
     elif kind == "number" and row.is_graph(box):
         pass
     elif kind == "number":
         if same_line and row.result and row.result.kind == "text" and not (row.doubt or is_known(row.name.text)):
             row.name, row.result = join_boxes(row.name, row.result, " "), None  # 合并的格里的组名，和后面的名称
-        if same_line or row.result is None or row.result.text in ARROW_LIKE:
+        # 名称旁边有话（`达标`）的，数在名称的正下方
+        is_under = row.result is not None and row.result.kind == "text" and abs(box.start - row.name.start) < box.height
+        if same_line or row.result is None or row.result.text in ARROW_LIKE or is_under:
             row.set_result(box)
     elif kind in ("bound", "term"):
         if row.result is None and columns.nearest(box, ("result", "range")) in ("result", None):

@@ -89,15 +89,17 @@ _NAMED = re.compile(r"(?P<name>[^:：]{2,20}?)\s*[:：]\s*(?=[<>≤≥+\d±阴�
 _LABEL_INSIDE = re.compile(
     r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])|(?<=[A-Za-z²%])(?=(参考|正常)(范围|值|区间)?\s*[\d<>≤≥])"
     r"|(?<=\S)(?=[(（](参考(范围|值|区间)?|正常值)\s*[:：\d<>≤≥])"
+    r"|(?:\s|(?<=[\d↑↓%+)性A-Za-z]))(?=(?:检[测验])?(?:结果)?(?:结果|单位|提示|状态)\s*[:：])"
 )
 _BRACKETED_RANGE = re.compile(r"(?<=[/A-Za-z][A-Za-z])\s*(?=\[[-\d<>])")
 """单位后面紧连着方括号里的范围：`131 mmol/L[136 - 146]`。"""
-_OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果|单位|数值|提示|状态)\s*[:：]\s*|(监测)?项目\s*[:：]\s*")
+_OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果)?(结果|单位|数值|提示|状态)\s*[:：]\s*|(监测)?项目\s*[:：]\s*")
 _TRAILING_CODE = re.compile(
     r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
 )
 _LEADING_CODE = re.compile(r"^(?P<code>[A-Za-z][A-Za-z0-9#%/+.\-*]*)(?P<gap>\s*\(?)(?P<name>[一-鿿].*?)\)?$")
-_SERIAL = re.compile(r"^[|丨]?\s*\d{1,2}[.、)|丨\s]*(?=[^\d\s.,、)\-~|丨])")
+_SERIAL = re.compile(r"^[|丨]?\s*\d{1,2}[.、)|丨\s]*(?=[^\d\s.,、)\-~|丨])(?!分钟|小时|min|h(?![A-Za-z]))")
+"""`30分钟血糖` 的 30 不是。"""
 
 _PADDED = re.compile(r"0\d|(?:0\d|\d\d?)[-~]0\d|0\d[-~]\d{1,2}")
 """分类计数常补成两位：`07`、`01-06`。也可能是丢了小数点的 0.7，所以百分数才当作这个数（`row.without_padding`）。"""
@@ -291,8 +293,8 @@ def split_mark(text: str) -> tuple[str, str | None]:
 
 
 def says_normal(text: str) -> bool:
-    """印在标记一栏、说这一项正常的：`正常`、`N`、`Normal`、一横。"""
-    return bool(re.fullmatch(r"\(?(?:正常|normal|n|-)\)?", normalize(text), re.IGNORECASE))
+    """印在标记一栏、说这一项正常的：`正常`、`未见异常`、`N`、`Normal`、一横。"""
+    return bool(re.fullmatch(r"\(?(?:正常|[未无]见?异常|normal|n|-)\)?", normalize(text), re.IGNORECASE))
 
 
 def split_maybe_arrow(text: str) -> str | None:

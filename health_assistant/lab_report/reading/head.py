@@ -1,11 +1,12 @@
 """页眉：报告类型、性别、年龄，以及这一页是不是化验单。"""
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Literal
 
 from health_assistant.lab_report.matching import find_analyte
-from health_assistant.lab_report.person import person_of, pregnancy_words
+from health_assistant.lab_report.person import parse_age, person_of, pregnancy_words
 from health_assistant.lab_report.reading.cells import classify, is_known
 from health_assistant.lab_report.reading.other_papers import has_lab_title, other_papers, reads_like_another
 from health_assistant.lab_report.reading.row import Row, row_text
@@ -39,6 +40,11 @@ _AGE_LABEL = re.compile(
     r"(?:\s*[/／]\s*(?:性\s*别|Sex|Gender))?\s*(?P<colon>[:：])?",
     re.IGNORECASE,
 )
+_SEX_FIELD = re.compile(
+    r"(?:性\s*别|(?<![A-Za-z])(?:Sex|Gender))\s*[:：]\s*(男|女|Male\b|Female\b|M\b|F\b)", re.IGNORECASE
+)
+_PERSON_LINE = re.compile(r"姓\s*名|就诊人|患者|性\s*别|\b(?:Patient|Name|Sex|Gender)\b", re.IGNORECASE)
+_NAME_FIELD = re.compile(r"(?:(?<![者员师生])姓\s*名|患者姓名|就诊人)\s*[:：]\s*([一-鿿][一-鿿*]{1,3})")
 _BEFORE_AGE = r"^(?:(?:男|女|Male|Female|[MF](?![A-Za-z]))性?\s*[/,，|]?\s*)?"
 _ABOUT = re.compile(
     r"(?:科\s*[别室]|病\s*[区房]|诊\s*断|孕\s*周)\s*[:：]?\s*(?:(?!\s+[^\s:：]{1,8}\s*[:：])[^\n|｜]){1,40}"
@@ -90,10 +96,38 @@ def read_head(lines: list[list[TextBox]], origin: Origin | None = None) -> dict[
     report_type = named[1] if named else f"{title.replace(' ', '')} {panel}".strip()
     if not report_type and not any(_BLOOD_WORDS.search(text) for text in texts if not _STAFF.search(text)):
         report_type = next((text for text in texts if _URINE_TITLE.search(text) and len(text) < 30), "")
+    sexes, ages, _ = _people(page)
+    sex, age = None if len(sexes) > 1 else sex, " 或 ".join(ages) if len(ages) > 1 else age
     about = _about_person(page, "\n".join(head), report_type, sex, age)
     specimen = origin["specimen"].value if origin and "specimen" in origin else ""
     fluid = specimen if _FLUID.search(specimen) and specimen not in report_type else ""
     return {"report_type": " ".join(filter(None, (report_type, fluid, about))), "sex": sex, "age": age}
+
+
+def several_people(lines: list[list[TextBox]]) -> list[str]:
+    """一张图里拍了两个人的单子：要说的话；不是的为空。"""
+    sexes, ages, names = _people("\n".join(" ".join(box.text for box in line) for line in lines))
+    differ = {what: printed for what, printed in (("性别", sexes), ("年龄", ages)) if len(printed) > 1}
+    said = [f"{what}（{'、'.join(printed)}）" for what, printed in differ.items()] + ["姓名"] * (len(names) > 1)
+    if not said:
+        return []
+    unused = f"没有按{'、'.join(differ)}判断，" if differ else ""
+    return [f"这一页上印着不同的{'、'.join(said)}：可能不是同一个人的单子，{unused}请分开拍、分开读。"]
+
+
+def _people(page: str) -> tuple[list[str], list[str], list[str]]:
+    """印着的各种性别、年龄（一样大的只算一个）与姓名。认错一个字的姓名算同一个。"""
+    sexes = dict.fromkeys("男" if one[1][0].upper() in "男M" else "女" for one in _SEX_FIELD.finditer(page))
+    ages: dict[object, str] = {}
+    for line in filter(_PERSON_LINE.search, page.split("\n")):  # 按年龄分的范围不是谁的年龄
+        for field in re.split(r"\s(?=姓\s*名|Name\b|Patient\b)", line):
+            if age := _read_age(field, needs_colon=True):
+                ages.setdefault(parse_age(age) or age, age)
+    names: list[str] = []
+    for name in _NAME_FIELD.findall(page):
+        if all(name[0] != known[0] and name[-1] != known[-1] for known in names):
+            names.append(name)
+    return list(sexes), list(ages.values()), names
 
 
 def _read_sex(page: str, person: str) -> Literal["男", "女"] | None:
@@ -116,6 +150,10 @@ def _read_sex(page: str, person: str) -> Literal["男", "女"] | None:
 
 
 def _read_age(text: str, needs_colon: bool = False) -> str | None:
+    return next(_ages(text, needs_colon), None)
+
+
+def _ages(text: str, needs_colon: bool = False) -> Iterator[str]:
     """“年龄：”后面印的年龄，整个照抄（`1岁6月`、`20周`、`6 years`）；看不懂的也照抄，好知道印过。"""
     for label in _AGE_LABEL.finditer(text):
         if needs_colon and not label["colon"]:
@@ -126,12 +164,12 @@ def _read_age(text: str, needs_colon: bool = False) -> str | None:
         )
         unit = {"日": "天", "周": "周", "月": "个月"}.get(label["unit"] or "", "")
         if age := _AGE_VALUE.match(value):
-            return _tidy(age[0] + (unit if age[0].strip().isdigit() else ""))
+            yield _tidy(age[0] + (unit if age[0].strip().isdigit() else ""))
+            continue
         word = (value.split() or [""])[0]
         is_an_age = label["colon"] or re.search(r"[岁月天周]$", word)
         if is_an_age and re.search(r"\w", word) and not re.search(r"[:：<>≥≤~～—-]", word) and "\n" not in gap:
-            return word[:20]
-    return None
+            yield word[:20]
 
 
 def _find_age(text: str) -> str | None:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from statistics import median
 
 from health_assistant.lab_report.matching import is_known_code
-from health_assistant.lab_report.reading.cells import Cell, is_known
+from health_assistant.lab_report.reading.cells import Cell, is_known, split_cells
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, part_of
 
 _WORDS: tuple[tuple[str, str], ...] = (
@@ -78,6 +78,8 @@ _WHOSE = re.compile(r"男|女|\b(?:fe)?male\b", re.IGNORECASE)
 _STARTS_PANEL = ("serial", "code", "name")
 _LEGEND = re.compile(r"(级别|等级|分级|class)\W*([0-6]级?\s+){3}", re.IGNORECASE)
 """分级说明的头一行：`级别 0 1 2 3 …`。"""
+_STAGE = re.compile(r"(CKD\s*)?G[1-5][ab]?期?", re.IGNORECASE)
+"""肾功能分期说明的一行打头的词；细胞周期的 `G1期` 后面有结果。"""
 _MIN_CODES = 3
 _MAX_WIDTH = 12
 """表头一格里认不得的字至多占多少；“检验结果仅对本次标本负责”这样的句子不是表头。"""
@@ -120,7 +122,7 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
         found = list(_words(box))
         if _DATE.fullmatch(_CLOCK.sub("", box.text.strip())):
             found = [("date", box)]
-        elif not found and re.search(r"\d", box.text):
+        elif re.search(r"\d", box.text) and (not found or _is_labelled_range(box)):
             return []  # 表头里没有数
         words += [(role, word, box.text) for role, word in found or [("unknown", box)]]
     again = _repeated([role for role, *_ in words])
@@ -159,6 +161,17 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     return [panel for panel in panels if _is_header(panel)]
 
 
+def head_role(box: TextBox) -> str:
+    """整段就是一个表头词（后面也许有冒号）时，它说的是哪一列；不是的为空串。"""
+    words = list(_words(box))
+    return words[0][0] if len(words) == 1 and words[0][1].text == box.text.strip(" :") else ""
+
+
+def _is_labelled_range(box: TextBox) -> bool:
+    """`参考范围:0.05-3.30`：里面像日期的是范围。"""
+    return any(cell.labelled and cell.kind in ("range", "bound") for cell in split_cells(box))
+
+
 def _repeated(roles: list[str]) -> int:
     """整个表头是同样几列印了几遍时（每一遍的头一个词可以不认得），一遍几列；不是的为 0。"""
     sizes = [size for size in range(2, len(roles) // 2 + 1) if roles == roles[:size] * (len(roles) // size)]
@@ -184,16 +197,22 @@ def add_subheads(headers: list[dict[str, TextBox]], below: list[dict[str, TextBo
 def without_legend(panel: list[list[Cell]]) -> list[list[Cell]]:
     """一栏里不是分级说明的各行；说明到下一个项目（认得的名称，或有数、有一个范围）为止，后面的行不能丢。"""
     kept, in_legend = [], False
-    for line in panel:
+    for line, below in zip_longest(panel, panel[1:]):
         kinds = [cell.kind for cell in line]
         is_row = "number" in kinds and kinds.count("range") + kinds.count("bound") == 1
-        if _LEGEND.match(" ".join(cell.text for cell in line)):
+        is_head = bool(below) and _is_stage(below) and not {"number", "range", "bound", "term"} & {*kinds}
+        if _LEGEND.match(" ".join(cell.text for cell in line)) or is_head or _is_stage(line):
             in_legend = True
         elif is_row or any(is_known(cell.text) for cell in line[:2]):
             in_legend = False
         if not in_legend:
             kept.append(line)
     return kept
+
+
+def _is_stage(line: list[Cell]) -> bool:
+    """`G3a Mild to moderate 45-59`：没有结果的一行。"""
+    return bool(_STAGE.fullmatch(line[0].text)) and not any(cell.kind == "number" for cell in line)
 
 
 def fit_header(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:

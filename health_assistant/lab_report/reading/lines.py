@@ -2,6 +2,7 @@
 
 import re
 
+from health_assistant.lab_report.reading.cells import is_known
 from health_assistant.lab_report.reading.header import join_stacked_heads
 from health_assistant.lab_report.reading.text import TextBox, join_boxes
 
@@ -27,12 +28,12 @@ def group_lines(boxes: list[TextBox]) -> list[list[TextBox]]:
 
 
 def _join_pieces(line: list[TextBox]) -> list[TextBox]:
-    """接起撕开的：拉开印的两个字（`项　目`、`姓　名：`）会被识别成两段，范围的两头与一横会成三段（`4.0 -- 10.0`）。"""
+    """接起撕开的：拉开印的两个字（`项　目`）会被识别成两段（横着排的 `钾　钠` 是两项），范围的两头与一横会成三段（`4.0 -- 10.0`）。"""
     joined: list[TextBox] = []
     for box in line:
         last = joined[-1] if joined else None
         is_pair = last and re.fullmatch(r"[一-鿿]", last.text) and re.fullmatch(r"[一-鿿][:：]?", box.text)
-        if is_pair and box.start - last.end < 5 * box.height:
+        if is_pair and box.start - last.end < 5 * box.height and not (is_known(last.text) and is_known(box.text)):
             joined[-1] = join_boxes(last, box)
         elif whole := _range_of(joined[-2:], box):
             joined[-2:] = [whole]

@@ -84,6 +84,15 @@ _SIGNS_READ_AS_WORDS = {"一": "-", "十": "+", "土": "±", "士": "±"}
 
 _ZERO_BEFORE_UNIT = re.compile(r"(?<=\d)[Oo]+(?=(?:[mkμuµ]?I?U|[mnpuμµ]?(?:mol|g))/[A-Za-z]*L)")
 """数末尾的 0 读成了字母 O，后面连着单位。"""
+_TICKS, _BLANKS = "☑☒✓✔√", "□☐"
+_OPTION = re.compile(rf"([{_TICKS}{_BLANKS}])\s*([一-鿿A-Za-z+±-][^{_TICKS}{_BLANKS}\s]{{0,9}})\s*")
+_OPTIONS = re.compile(rf"(?:{_OPTION.pattern})+")
+
+
+def _ticked(options: re.Match[str]) -> str:
+    """打了勾的那一个；没有打勾、打了几个的照原样。"""
+    ticked = [word for sign, word in _OPTION.findall(options[0]) if sign in _TICKS]
+    return ticked[0] if len(ticked) == 1 else options[0]
 
 
 def repair_signs(text: str) -> str:
@@ -92,6 +101,7 @@ def repair_signs(text: str) -> str:
     数右上角的脚注号（`97¹`、`97²⁾`）不要；10 右上角的是乘方。
     乘方一律写成 ^：`3.62×10⁵`、上标认成平常数字的 `3.62×105` 都是 `3.62×10^5`；后面是斜线的是单位，另有 `repair_unit`。
     括号里单独一个 `(一)` 是阴性的一横，`(十)`、`(土)` 是加号与 ±。
+    数里印在半高的小数点（`3·80`）是点；`□阳性 ☑阴性` 是打了勾的那一个。
     `9.12mmo1/L`、`ng/mI`、`80-100f1` 里的 1、I 是字母 l，`<1C01` 是 `<1COI`：不改，就分不出数与单位。
     """
     text = re.sub(
@@ -107,6 +117,8 @@ def repair_signs(text: str) -> str:
     text = re.sub(r"(?<=\d)C[O0][Il1|]$|^C(?:0[Il]|Ol)$", "COI", text)
     text = _ZERO_BEFORE_UNIT.sub(lambda zeros: "0" * len(zeros[0]), text)
     text = re.sub(r"%[o。](?![A-Za-z])", "‰", text)
+    text = re.sub(r"(?<=\d)[·•∙・](?=\d)(?!10(?:\^|[⁰¹²³⁴-⁹]|9|12))", ".", text)
+    text = _OPTIONS.sub(_ticked, text)
     return re.sub(r"(?<=\d)\s*[×xX*]\s*10\s?((?:9|12)(?=/L)|\d{1,2}(?![\d/.]))", r"×10^\1", text)
 
 

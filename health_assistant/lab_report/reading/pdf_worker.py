@@ -104,9 +104,20 @@ def render(data: bytes, index: int) -> None:
         raise Refused("too_heavy")
     pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, *size, 0xFFFFFFFF)
     pdfium.FPDF_RenderPageBitmap(bitmap, page, 0, 0, *size, 0, pdfium.FPDF_ANNOT)
+    draw_fields(document, bitmap, page, size)
     stride = pdfium.FPDFBitmap_GetStride(bitmap)
     pixels = ctypes.string_at(pdfium.FPDFBitmap_GetBuffer(bitmap), stride * size[1])
     write({"width": size[0], "height": size[1], "stride": stride, "chars": read_chars(page, size)}, pixels)
+
+
+def draw_fields(document, bitmap, page, size: tuple[int, int]) -> None:
+    """表单里填着的值，画在这一页上面；不跑任何动作与脚本，不给可以填的格涂底色。"""
+    calls = pdfium.FPDF_FORMFILLINFO(version=2)  # 一个回调也不给
+    form = pdfium.FPDFDOC_InitFormFillEnvironment(document, calls)
+    if form:
+        pdfium.FPDF_SetFormFieldHighlightAlpha(form, 0)
+        pdfium.FPDF_FFLDraw(form, bitmap, page, 0, 0, *size, 0, pdfium.FPDF_ANNOT)
+        pdfium.FPDFDOC_ExitFormFillEnvironment(form)
 
 
 def check_objects(page) -> None:

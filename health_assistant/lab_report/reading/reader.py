@@ -18,7 +18,8 @@ from health_assistant.lab_report.reading import arrow_shapes
 from health_assistant.lab_report.reading.arrangement import arrange
 from health_assistant.lab_report.reading.cells import classify, is_known
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
-from health_assistant.lab_report.reading.head import is_lab_report, read_head
+from health_assistant.lab_report.reading.dividers import without_dividers
+from health_assistant.lab_report.reading.head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
 from health_assistant.lab_report.reading.misreadings import repair_signs, without_leaders
 from health_assistant.lab_report.reading.origin import read_origin
@@ -36,7 +37,7 @@ from health_assistant.lab_report.reading.small_marks import (
     mark_column,
     settle_values,
 )
-from health_assistant.lab_report.reading.strips import read_strips
+from health_assistant.lab_report.reading.strips import read_strips, without_repeats
 from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
@@ -168,6 +169,8 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     boxes = [replace(box, text=without_leaders(repair_signs(box.text))) for box in boxes]
+    undivided = without_dividers(boxes)
+    is_drawn, boxes = undivided is not boxes, undivided
     named = [box for box in boxes if box.text.endswith(":") and is_known(box.text[:-1])]
     if len(named) >= _MIN_NAMED:
         boxes = [
@@ -199,7 +202,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         cut = _cut_ranges(table_rows)
         for row in table_rows:
             row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
-    gray, is_turned = page.gray(), page_text.is_turned
+    gray, is_turned = page.gray(), page_text.is_turned or is_drawn  # 画出来的竖线也像箭头
     of_table = {
         id(table): (
             None if is_turned else mark_column(rows, table.columns),
@@ -212,14 +215,14 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         _read_row(row, Columns({}) if is_turned else table.columns, gray, boxes, page, *of_table[id(table)])
         for row, table in found
     ]
-    notices = left_out(lines, left)
+    notices = left_out(lines, left) + several_people(lines)
     unread = sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True))
     if not is_turned:
         unread += sum(count_dashed(table, rows, gray, boxes) for table, rows in zip(tables, rows_of, strict=True))
     if unread:
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
-    origin = _origin(lines, page)
-    return Reading(items=read, engine=ENGINE_NAME, notices=notices, origin=origin, **read_head(lines, origin))
+    items, origin = without_repeats(read), _origin(lines, page)
+    return Reading(items=items, engine=ENGINE_NAME, notices=notices, origin=origin, **read_head(lines, origin))
 
 
 def _origin(lines: list[list[TextBox]], page: Page) -> Origin:

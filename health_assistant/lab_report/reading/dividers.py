@@ -1,0 +1,45 @@
+"""用字符画的表（`│白细胞│23.61│`）：栏与栏之间的竖线不是格子里的字，去掉；可能是竖线的 1 起疑。"""
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+from health_assistant.lab_report.matching import is_known_code
+from health_assistant.lab_report.reading.cells import classify
+from health_assistant.lab_report.reading.text import TextBox, part_of
+
+_BAR = re.compile(r"[|│┃丨¦]+")
+_LIKE_BAR = re.compile(r"[1IilJ\[\]!]")
+"""竖线会认成这样的字。"""
+_FLAG_OR_PERCENT = re.compile("HH?|LL?|%")
+_MIN_BARS = 3
+_UNSURE = 0.5
+
+
+def without_dividers(boxes: list[TextBox]) -> list[TextBox]:
+    """去掉竖线、在竖线处断开的文字框；不是用竖线画的表，原样返回。"""
+    barred = [box for box in boxes if _BAR.match(box.text) or _is_glued(box.text)]
+    is_drawn = len(barred) >= _MIN_BARS and any(_BAR.search(box.text) for box in barred)
+    return [part for box in boxes for part in _parts(box, barred)] if is_drawn else boxes
+
+
+def _is_glued(text: str) -> bool:
+    """竖线认成了字，连在标记、单位、代号前面：`IH`、`1%`、`ICRP`。"""
+    rest = text[1:]
+    if not _LIKE_BAR.match(text) or not rest:
+        return False
+    if _FLAG_OR_PERCENT.fullmatch(rest):
+        return True
+    is_own = is_known_code(text) or classify(text) in ("unit", "mark")
+    return not is_own and (classify(rest) in ("unit", "mark") or is_known_code(rest))
+
+
+def _parts(box: TextBox, barred: list[TextBox]) -> list[TextBox]:
+    is_under_bar = any(abs(one.start - box.start) < box.height for one in barred if one is not box)
+    if is_under_bar and (_LIKE_BAR.fullmatch(box.text) or _is_glued(box.text)):
+        return [part_of(box, 1, len(box.text))] if len(box.text) > 1 else []
+    edges = [0, *(at for bar in _BAR.finditer(box.text) for at in bar.span()), len(box.text)]
+    parts = [part_of(box, *ends) for ends in pairwise(edges)]
+    if is_under_bar and re.match(r"1\d", box.text):
+        parts[0] = replace(parts[0], score=min(box.score, _UNSURE))  # 也许是竖线与后面的数
+    return [part for part in parts if part.text and not _BAR.fullmatch(part.text)]

@@ -1,0 +1,191 @@
+"""一项一张卡片、各格都印着是什么：排成平常的表，一项一行，后面照表读。
+
+或一行一格（`检验结果 6.81`，名称也这样印，或自己一行），或一排 `结果 单位 参考值` 印在各格的上面、下面。
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from health_assistant.lab_report.reading.cells import is_known, says_normal
+from health_assistant.lab_report.reading.header import head_role
+from health_assistant.lab_report.reading.row import NOT_AN_ITEM
+from health_assistant.lab_report.reading.text import TextBox, part_of
+
+_VALUES = ("number", "range", "bound", "term", "unit")
+_MOST_NAME_LINES = 2
+_NEXT_WORD = re.compile(r"(?<=[^一-鿿:(])(?=[一-鿿]{2,6}:)")
+"""一段里连着印的下一格：`6.81↑ 单位:mmol/L` 的 `单位:`。"""
+_FIELDS = {"range", "unit", "low"}
+"""结果之外还印着其中一格的才是卡片。"""
+
+Line = list[TextBox]
+_Field = tuple[str, TextBox, Line]
+
+
+@dataclass(frozen=True)
+class _Card:
+    """一项：占去哪几行，各格的种类与文字；`name` 是其中一格。"""
+
+    used: range
+    fields: dict[str, Line]
+    labels: dict[str, TextBox]
+
+
+def lay_out_cards(lines: list[Line]) -> list[Line]:
+    """卡片排成表，每项的高低是它最下面一行的；别的行不动。没有这样的卡片时原样返回 lines。"""
+    cards = _cards_of_lines(lines) or _cards_of_strips(lines)
+    names = [card.fields["name"][0].text for card in cards]
+    if not cards or len(cards) == 1 and not is_known(names[0]) or any(map(NOT_AN_ITEM.search, names)):
+        return lines
+    used = {at for card in cards for at in card.used}
+    kept = [line for at, line in enumerate(lines) if at not in used]
+    return sorted([*kept, *_table(cards, lines)], key=lambda line: line[0].line)
+
+
+def _table(cards: list[_Card], lines: list[Line]) -> list[Line]:
+    labels: dict[str, TextBox] = {}
+    for card in cards:
+        labels = {**card.labels, **labels}
+    widest = max(
+        boxes[-1].end - boxes[0].start for card in cards for boxes in [*card.fields.values(), [*labels.values()][:1]]
+    )
+    step = widest + 4 * max(label.height for label in labels.values())
+    places = {role: step * at for at, role in enumerate(labels)}
+    top = lines[cards[0].used[0]][0].line
+    table = [[_moved([label], places[role], top)[0] for role, label in labels.items()]]
+    for card in cards:
+        line = lines[card.used[-1]][0].line
+        placed = {role: _moved(boxes, places[role], line) for role, boxes in card.fields.items()}
+        table.append([box for role in labels for box in placed.get(role, [])])
+    return table
+
+
+def _moved(boxes: Line, start: float, line: float) -> Line:
+    by = start - boxes[0].start
+    return [replace(box, start=box.start + by, end=box.end + by, line=line) for box in boxes]
+
+
+# ---- 一行一格 ----
+
+
+def _fields(line: Line) -> list[_Field]:
+    """`检验结果 6.81`、`结果:6.81 单位:mmol/L`：各格的种类、左边的词、右边的一格（可以带着标记）；不是的为空。"""
+    fields: list[_Field] = []
+    for box in (part for whole in line for part in _cut_at_words(whole)):
+        word, colon, value = box.text.partition(":")
+        at = len(word) + len(colon) if value.strip() else len(box.text)
+        label = part_of(box, 0, at)
+        role = head_role(label)
+        if role:
+            fields.append((role, label, [part_of(box, at, len(box.text))] if at < len(box.text) else []))
+        elif fields:
+            fields[-1][2].append(box)
+        else:
+            return []
+    # 没有冒号的一行几个词是表头
+    is_head = len(fields) > 1 and not all(":" in label.text for _, label, _ in fields)
+    is_full = any(sum(box.kind != "mark" for box in values) > 1 for _, _, values in fields)
+    return [] if is_head or is_full else fields
+
+
+def _cut_at_words(box: TextBox) -> Line:
+    edges = [0, *(one.start() for one in _NEXT_WORD.finditer(box.text)), len(box.text)]
+    return [part_of(box, *ends) for ends in pairwise(edges)]
+
+
+def _cards_of_lines(lines: list[Line]) -> list[_Card]:
+    found = [_fields(line) for line in lines]
+    cards: list[_Card] = []
+    at = 0
+    while at < len(lines):
+        start = at
+        labels: dict[str, TextBox] = {}
+        fields: dict[str, Line] = {}
+        while at < len(lines) and found[at] and not (labels and _starts_card(found[at], labels)):
+            labels |= {role: label for role, label, _ in found[at]}
+            fields |= {role: values for role, _, values in found[at] if values}
+            at += 1
+        if labels and "name" not in labels and start and not found[start - 1] and _is_name(lines[start - 1]):
+            start -= 1
+            labels = {"name": replace(lines[start][0], text="项目"), **labels}
+            fields["name"] = lines[start]
+        if {"name", "result"} <= labels.keys() and "name" in fields and _FIELDS & labels.keys():
+            cards.append(_Card(range(start, at), fields, labels))
+        at += not labels
+    return cards
+
+
+def _starts_card(fields: list[_Field], labels: dict[str, TextBox]) -> bool:
+    return any(role in labels or role == "name" for role, _, _ in fields)
+
+
+def _is_name(line: Line) -> bool:
+    """只有名称，旁边也许有标记。"""
+    return line[0].kind == "text" and not any(box.kind in _VALUES for box in line)
+
+
+# ---- 一排词印在各格的上面、下面 ----
+
+
+def _cards_of_strips(lines: list[Line]) -> list[_Card]:
+    strips = [at for at, line in enumerate(lines) if _is_strip(line)]
+    if not strips:
+        return []
+    gaps = [_gaps(lines, at) for at in strips]
+    down = 1 if 2 * sum(below < above for above, below in gaps) > len(strips) else -1
+    starts = [at + min(0, down) for at in strips]  # 词与格两行里上面的一行
+    between = [below - above - 2 for above, below in pairwise(starts)] or [1]
+    if not 1 <= min(between) <= max(between) <= _MOST_NAME_LINES or starts[0] < between[0]:
+        return []
+    cards = []
+    for at, start, count in zip(strips, starts, [between[0], *between], strict=False):
+        name, values = lines[start - count : start], lines[at + down] if at + down < len(lines) else []
+        if not _is_name(name[0]) or not _are_under(values, lines[at]):
+            return []
+        cards.append(_card(range(start - count, start + 2), name, lines[at], values))
+    return cards
+
+
+def _is_strip(line: Line) -> bool:
+    roles = [head_role(box) for box in line]
+    return all(roles) and "result" in roles and bool(_FIELDS & {*roles}) and "name" not in roles
+
+
+def _gaps(lines: list[Line], at: int) -> tuple[float, float]:
+    """离上一行、下一行多远；没有的是无穷。"""
+    own = lines[at][0].line
+    above = own - lines[at - 1][0].line if at else float("inf")
+    return above, lines[at + 1][0].line - own if at + 1 < len(lines) else float("inf")
+
+
+def _are_under(values: Line, labels: Line) -> bool:
+    """各格，没有名称：左边没有多出一格。"""
+    return any(box.kind in _VALUES for box in values) and values[0].end > labels[0].start - labels[0].height
+
+
+def _card(used: range, name: Sequence[Line], labels: Line, values: Line) -> _Card:
+    fields: dict[str, Line] = {"name": []}
+    for box in (box for line in name for box in line):
+        last = fields["name"][-1:]
+        if box.kind == "mark" or says_normal(box.text):
+            fields.setdefault("mark", []).append(box)
+        elif last and box.start < last[0].end:  # 名称下面的代号，挪到名称的右边
+            fields["name"] += _moved([box], last[0].end + 2 * box.height, box.line)
+        else:
+            fields["name"].append(box)
+    for box in values:
+        label = min(labels, key=lambda one: abs(one.middle - box.middle))
+        fields.setdefault(head_role(label), []).append(box)
+    printed = {head_role(label): label for label in labels}
+    first = fields["name"][0]
+    return _Card(
+        used,
+        fields,
+        {
+            "name": replace(first, text="项目"),
+            **printed,
+            **({} if "mark" in printed else {"mark": replace(first, text="提示")}),
+        },
+    )

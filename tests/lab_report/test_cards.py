@@ -1,0 +1,145 @@
+"""手机上的卡片：名称一行，结果、单位、范围在它下面，旁边有 `正常` 一类的小字。"""
+
+import pytest
+from lab_report.text_boxes import at_lines
+
+from health_assistant.lab_report.reading.arrangement import arrange
+from health_assistant.lab_report.reading.fields import lay_out_cards
+from health_assistant.lab_report.reading.row import Row, row_text
+from health_assistant.lab_report.reading.rows import find_rows
+from health_assistant.lab_report.reading.tables import find_tables
+
+THYROTROPIN = ("促甲状腺激素", "3.11 mIU/L", "参考范围:0.05-3.30")
+TRIGLYCERIDE = ("甘油三酯", "3.12 mmol/L", "参考范围:0-4.50")
+GLUCOSE = ("空腹血糖", "4.62 mmol/L", "参考范围:<5.10")
+
+
+def rows_of(*lines: tuple[float, dict[float, str]]) -> list[Row]:
+    return [row for table in find_tables(at_lines(*lines)) for row in find_rows(table)]
+
+
+def values_of(row: Row) -> list[str]:
+    return [box.text for box in (row.name, row.result, row.unit, *row.limits) if box]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("word", ["正常", "未见异常", "达标", "偏高"])
+def test_a_word_beside_the_value_takes_no_range_away(word, place):
+    lines: list[tuple[float, dict[float, str]]] = []
+    for at, card in enumerate((THYROTROPIN, TRIGLYCERIDE, GLUCOSE)):
+        lines += [
+            (4 * at + down, {50: text} | ({800: word} if down == place else {})) for down, text in enumerate(card)
+        ]
+    assert [values_of(row) for row in rows_of(*lines)] == [
+        ["促甲状腺激素", "3.11", "mIU/L", "0.05-3.30"],
+        ["甘油三酯", "3.12", "mmol/L", "0-4.50"],
+        ["空腹血糖", "4.62", "mmol/L", "<5.10"],
+    ]
+
+
+@pytest.mark.parametrize("word", ["正常", "未见异常"])
+def test_a_word_that_says_normal_beside_the_value_is_its_mark(word):
+    lines: list[tuple[float, dict[float, str]]] = []
+    for at, card in enumerate((THYROTROPIN, TRIGLYCERIDE)):
+        lines += [(4 * at + down, {50: text} | ({800: word} if down == 1 else {})) for down, text in enumerate(card)]
+    assert [row.mark.text for row in rows_of(*lines)] == [word, word]
+
+
+SODIUM = ("钠", "118.0", "mmol/L", "137-147", "偏低")
+CALCIUM = ("总钙(Ca)", "2.21", "mmol/L", "2.11-2.52", "正常")
+UREA = ("尿素", "27.40", "mmol/L", "3.1-8.0", "↑")
+Page = list[tuple[float, dict[float, str]]]
+
+
+def printed(*lines: tuple[float, dict[float, str]]) -> list[tuple[str, ...]]:
+    """各行的名称、代号、结果、单位、范围与标记。"""
+    boxes = [one for line in at_lines(*lines) for one in line]
+    rows = [row for rows in arrange(boxes).rows_of for row in rows]
+    return [(*row_text(row), row.mark.text if row.mark else "") for row in rows]
+
+
+READ = [
+    ("钠", "", "118.0", "mmol/L", "137-147", "偏低"),
+    ("总钙", "Ca", "2.21", "mmol/L", "2.11-2.52", "正常"),
+    ("尿素", "", "27.40", "mmol/L", "3.1-8.0", "↑"),
+]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("is_over", [True, False])
+def test_words_over_or_under_the_three_fields_of_a_card_are_its_heads(is_over, count):
+    lines: Page = [(0, {50: "报告详情"})]
+    for at, (name, value, unit, limits, mark) in enumerate((SODIUM, CALCIUM, UREA)[:count]):
+        words, values = {100: "结果", 400: "单位", 700: "参考值"}, {100: value, 400: unit, 700: limits}
+        places = (2, 3.3) if is_over else (3.3, 2)
+        lines += [
+            (2 + 6 * at, {20: name, 850: mark}),
+            *((6 * at + 2 + place, line) for place, line in zip(places, (words, values), strict=True)),
+        ]
+    assert printed(*lines) == READ[:count]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("form", ["{}|{}", "{}:|{}", "{}:{}"])
+@pytest.mark.parametrize("name_word", ["项目名称", ""])
+def test_a_card_with_one_field_a_line_is_one_row(name_word, form, count):
+    lines: Page = [(0, {50: "报告详情"})]
+    for at, (name, value, unit, limits, mark) in enumerate((SODIUM, CALCIUM, UREA)[:count]):
+        fields = [("检验结果", value), ("结果单位", unit), ("参考范围", limits), ("异常提示", mark)]
+        texts = (
+            [form.format(*field) for field in [(name_word, name), *fields]]
+            if name_word
+            else [name, *(form.format(*field) for field in fields)]
+        )
+        lines += [
+            (2 + 7 * at + down, dict(zip((50, 400), text.split("|"), strict=False))) for down, text in enumerate(texts)
+        ]
+    assert printed(*lines) == READ[:count]
+
+
+@pytest.mark.parametrize("form", ["结果:{}{} 单位:{}", "结果:{}{}单位:{}", "检验结果:{}{}  结果单位:{}"])
+def test_the_result_and_the_unit_on_one_line_with_their_words_are_two_cells(form):
+    lines: Page = []
+    for at, (name, value, unit, limits) in enumerate(
+        [("钠", "118.0", "mmol/L", "137-147"), ("肌酐", "388", "umol/L", "57-97")]
+    ):
+        lines += [
+            (4 * at, {50: name}),
+            (4 * at + 1, {50: form.format(value, "↑", unit)}),
+            (4 * at + 2, {50: f"参考值:{limits}"}),
+        ]
+    assert printed(*lines) == [
+        ("钠", "", "118.0", "mmol/L", "137-147", "↑"),
+        ("肌酐", "", "388", "umol/L", "57-97", "↑"),
+    ]
+
+
+def test_a_card_whose_name_was_lost_lends_no_name():
+    """词与格之间少了一行名称：别的卡片的名称不会挪过来。"""
+    words = {100: "结果", 400: "单位", 700: "参考值"}
+    lines = at_lines(
+        (0, {20: "钠"}), (1.5, words), (2.5, {100: "118.0", 400: "mmol/L", 700: "137-147"}),
+        (6, words), (7, {100: "6.9", 400: "mmol/L", 700: "3.5-5.3"}),
+    )  # fmt: skip
+    assert lay_out_cards(lines) is lines
+
+
+def test_the_head_of_a_table_is_no_card():
+    lines = at_lines(
+        (0, {20: "电解质"}), (1, {100: "结果", 400: "单位", 700: "参考值"}),
+        (2, {20: "钠", 100: "140", 400: "mmol/L", 700: "137-147"}),
+        (3, {20: "钾", 100: "4.1", 400: "mmol/L", 700: "3.5-5.3"}),
+    )  # fmt: skip
+    assert lay_out_cards(lines) is lines
+
+
+def test_the_code_and_the_rest_of_the_name_below_a_whole_row_are_no_rows():
+    lines: Page = [
+        (0, {50: "促肾上腺皮质激", 600: "128.0", 850: "7.2-63.3"}), (0.6, {50: "素", 600: "pg/mL"}),
+        (1.3, {50: "ACTH"}),
+        (3, {50: "生长激素", 600: "0.31", 850: "0.01-3.61"}), (3.6, {50: "GH"}), (3.9, {600: "ng/mL"}),
+    ]  # fmt: skip
+    assert [line[:5] for line in printed(*lines)] == [
+        ("促肾上腺皮质激素", "ACTH", "128.0", "pg/mL", "7.2-63.3"),
+        ("生长激素", "GH", "0.31", "ng/mL", "0.01-3.61"),
+    ]
