@@ -28,7 +28,7 @@ def group_lines(boxes: list[TextBox]) -> list[list[TextBox]]:
 
 
 def _join_pieces(line: list[TextBox]) -> list[TextBox]:
-    """接起撕开的：拉开印的两个字（`项　目`）会被识别成两段（横着排的 `钾　钠` 是两项），范围的两头与一横会成三段（`4.0 -- 10.0`）。"""
+    """接起撕开的：拉开印的两个字（`项　目`）会成两段，范围的两头与一横会成三段（`4.0 -- 10.0`）；`钾　钠` 本是两项。"""
     joined: list[TextBox] = []
     for box in line:
         last = joined[-1] if joined else None
