@@ -42,13 +42,13 @@ def calls(monkeypatch) -> dict[str, Counter]:
 
 def test_a_cell_is_parsed_once_and_a_row_looked_up_once(calls, reader, monkeypatch):
     printed: list[str] = []
-    group_lines = reading.reader.group_lines
+    group_lines = reading.arrangement.group_lines
 
     def grouped(boxes):
         printed.extend(box.text for box in boxes)
         return group_lines(boxes)
 
-    monkeypatch.setattr(reading.reader, "group_lines", grouped)
+    monkeypatch.setattr(reading.arrangement, "group_lines", grouped)
     read = reader.read(Image.open(SHEET))
     assert len(read.items) == 22
     for name in ("parse_range", "parse_result", "kind_of"):
