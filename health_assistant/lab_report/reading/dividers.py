@@ -18,9 +18,10 @@ _UNSURE = 0.5
 
 def without_dividers(boxes: list[TextBox]) -> list[TextBox]:
     """去掉竖线、在竖线处断开的文字框；不是用竖线画的表，原样返回。"""
+    if not any(_BAR.match(box.text) for box in boxes):
+        return boxes
     barred = [box for box in boxes if _BAR.match(box.text) or _is_glued(box.text)]
-    is_drawn = len(barred) >= _MIN_BARS and any(_BAR.search(box.text) for box in barred)
-    return [part for box in boxes for part in _parts(box, barred)] if is_drawn else boxes
+    return [part for box in boxes for part in _parts(box, barred)] if len(barred) >= _MIN_BARS else boxes
 
 
 def _is_glued(text: str) -> bool:
