@@ -318,3 +318,11 @@ def test_a_hospital_number_beside_a_date_cut_off_is_no_row():
         {50: "镁", 300: "1.13", 600: "0.74-1.07", 800: "mmol/L"},
     )
     assert [item.name for item in items] == ["校正钙", "镁"]
+
+
+def test_bars_beside_the_serials_do_not_hide_a_dash_that_is_drawn():
+    head = {20: "序号", 120: "项目", 620: "结果", 900: "参考范围"}
+    names = ["|1|尿蛋白", "|2|葡萄糖", "|3|酮体", "|4|亚硝酸盐"]
+    rows = [{20: name, 900: "阴性"} | ({620: "阳性"} if at else {}) for at, name in enumerate(names)]
+    items = read(head, *rows, title="尿液分析", undetected=((630, 1, 10, 3),))
+    assert [(item.name, item.result) for item in items][:2] == [("尿蛋白", "-"), ("葡萄糖", "阳性")]

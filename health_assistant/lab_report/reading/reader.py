@@ -202,10 +202,10 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         cut = _cut_ranges(table_rows)
         for row in table_rows:
             row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
-    gray, is_turned = page.gray(), page_text.is_turned or is_drawn  # 画出来的竖线也像箭头
+    gray, is_turned = page.gray(), page_text.is_turned
     of_table = {
         id(table): (
-            None if is_turned else mark_column(rows, table.columns),
+            None if is_turned or is_drawn else mark_column(rows, table.columns),  # 画出来的竖线也像箭头
             _prints_signs(rows),
             _common_range(rows, boxes),
         )
