@@ -85,8 +85,13 @@ _SIGNS_READ_AS_WORDS = {"一": "-", "十": "+", "土": "±", "士": "±"}
 _ZERO_BEFORE_UNIT = re.compile(r"(?<=\d)[Oo]+(?=(?:[mkμuµ]?I?U|[mnpuμµ]?(?:mol|g))/[A-Za-z]*L)")
 """数末尾的 0 读成了字母 O，后面连着单位。"""
 _TICKS, _BLANKS = "☑☒✓✔√", "□☐"
-_OPTION = re.compile(rf"([{_TICKS}{_BLANKS}])\s*([一-鿿A-Za-z+±-][^{_TICKS}{_BLANKS}\s]{{0,9}})\s*")
-_OPTIONS = re.compile(rf"(?:{_OPTION.pattern})+")
+_CHOICES = (
+    r"[弱强可疑]*[阴阳]性|未?检出|未见|正常|异常|[男女有无是否]|[+±-]{1,4}"
+    r"|(?:non-?)?reactive|positive|negative|(?:fe)?male|yes|no"
+)
+"""方框旁边的选项；别的字前面的 ☑ 多是竖线、墨点认出来的。"""
+_OPTION = re.compile(rf"([{_TICKS}{_BLANKS}])\s*({_CHOICES})(?![一-鿿A-Za-z])\s*", re.IGNORECASE)
+_OPTIONS = re.compile(rf"(?:{_OPTION.pattern})+", re.IGNORECASE)
 
 
 def _ticked(options: re.Match[str]) -> str:
