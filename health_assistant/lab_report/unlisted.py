@@ -66,8 +66,18 @@ _AROUND_NAME = re.compile(
     r"\([^()]*\)|[*★:：\s]|测量值?|平均值?|(?:左|右)?(?:上臂|侧)|次数?$|^(?:脑脊液|体液|CSF|[胸腹]水|[胸腹]腔积液|关节液|滑液)",
     re.IGNORECASE,
 )
-_DENIED = re.compile(r"(?:未(?:能|曾)?[查检找发观]?[见到出现及]到?|没有|无(?![核法数]))[^,，;；。]*")
-"""说没有的半句：`未见上皮内病变细胞或恶性细胞`；未分化癌、不能除外不是。"""
+_DENIED = re.compile(
+    # 说没有的半句：`未见上皮内病变或恶性病变`。不能除外、无色素性黑色素瘤、非小细胞癌、无乳链球菌不是
+    r"(?:未(?:能|曾)?(?:[查检找发观]?[见到出现]+|提示|检测到)|没有|不是|不支持|(?<![不未能法以待需应])(?:排除|除外)|非(?=恶性|癌|高风险)"
+    r"|无(?=明显|明确|任何|高级别|高风险|恶性|癌|异常|上皮内|肿瘤|瘤|证据|细菌|真菌|隐球菌|致病菌|菌生长))[^,，;；。\s]*"
+    # 先说是什么再说没有：`癌细胞(-)`、`恶性细胞：阴性`、`宫颈癌筛查未见异常`
+    r"|(?:(?![癌瘤恶])[^,，;；。:：]){0,6}(?:癌|恶性|瘤|级别|高?风险)(?:肿瘤|细胞|症|史|前?病变|改变|筛查)*\s*[:：]?\s*[（(]?"
+    r"(?:阴性|[-－]|未见(?:异常)?|未[检查]出|未找到|不支持|无)[)）]?(?=$|[,，;；。])"
+    r"|(?:建议|定期|再行|进行)[^,，;；。]*癌症?(?:筛查|普查)[^,，;；。]*"
+    r"|(?:\bno\b|\bnegative for\b|\bwithout\b)[^,;.]*|\bmalignan\w*(?: cells?)? (?:are |were )?(?:not|absent)[^,;.]*",
+    re.IGNORECASE,
+)
+"""结果里说没有的部分，去掉以后才看说了什么。"""
 _NUMBER = r"\d+(?:\.\d+)?"
 _PRESSURES = re.compile(rf"({_NUMBER})/({_NUMBER})")
 _LOWEST_PRESSURE = 40
@@ -83,6 +93,8 @@ class Level(Entry):
     """印着的单位 -> 乘以多少换成界限的单位；细胞数的单位都写成 `10^6/L`。"""
     high: dict[Severity, Number] = {}
     low: dict[Severity, Number] = {}
+    least: Number | None = None
+    """比它还小的是用别的单位印的，不看：氧合指数 4.5 不是 4.5 mmHg。"""
 
     def names(self, name: str) -> bool:
         """印着的名称 `name` 说的是不是它。"""
@@ -92,7 +104,7 @@ class Level(Entry):
         """印着的 `result` 有多要紧；一步也没有到、单位不认得的为 None。没有印单位的只看高的一边：24 也许是 kPa。"""
         text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", normalize(result))  # `92,000`
         number = self._number(text, fold_unit(unit))
-        if number is None:
+        if number is None or self.least and number < self.least:
             return None
         knows_unit = bool(unit) or "" in self.units  # pH 本来没有单位
         reached = [name for name, edge in self.high.items() if number >= edge and text[0] != "<"]  # `<10` 不是 10

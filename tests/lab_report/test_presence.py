@@ -40,3 +40,37 @@ def test_an_empty_culture_of_blood_is_quiet_with_all_it_prints():
     rows = [("标本类型", "静脉血"), ("培养时间", "5天"), ("培养结果", "无细菌生长")]
     report = ReadReport(report_type="细菌培养", items=[PrintedRow(name=name, result=result) for name, result in rows])
     assert assess(report).triage == "routine"
+
+
+CANCER_DENIED = [
+    "未见癌细胞", "癌细胞阴性", "恶性细胞：阴性", "恶性肿瘤细胞（-）", "癌细胞(-)", "不支持恶性", "除外恶性",
+    "癌细胞未见", "癌细胞未检出", "恶性细胞未找到", "非恶性", "癌前病变：无", "家族癌症史：无", "宫颈癌筛查：阴性",
+    "宫颈癌筛查未见异常", "未见明显异常，建议宫颈癌筛查定期进行", "未见癌，建议三年后再行宫颈癌筛查", "无高级别病变",
+    "良性肿瘤，非癌", "Negative for intraepithelial lesion or malignancy", "No malignant cells seen",
+]  # fmt: skip
+CANCER_SAID = [
+    "见癌细胞", "腺癌", "浸润性导管癌，未见脉管癌栓", "鳞状细胞癌，切缘未见癌", "鳞癌淋巴结转移未见", "未分化癌",
+    "不能除外恶性", "无法排除恶性", "未能除外癌", "待除外恶性", "恶性不能除外", "非霍奇金淋巴瘤", "非小细胞肺癌",
+    "非浸润性癌", "无色素性黑色素瘤", "无痛性淋巴瘤", "非特殊类型浸润性癌", "癌，无转移", "adenocarcinoma",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [*CANCER_DENIED, *CANCER_SAID])
+def test_a_pathology_text_that_denies_cancer_frightens_nobody(text):
+    row = PrintedRow(name="病理诊断", result=text)
+    report = assess(ReadReport(report_type="病理报告单", sex="女", age="50岁", items=[row]))
+    assert (report.triage == "soon" and report.when == "days") == (text in CANCER_SAID)
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "result", "unit", "limits", "triage"),
+    [
+        ("NIPT", "21三体综合征", "非高风险", "", "", "none"),
+        ("淋巴细胞亚群", "CD4+CD25+Treg", "60", "个/μL", "20-100", "none"),
+        ("血气分析", "氧合指数", "4.5", "", "4.0-5.0", "none"),
+        ("脑脊液", "培养", "无乳链球菌", "", "", "urgent"),
+    ],
+)
+def test_a_word_or_number_that_only_looks_like_it_is_not_weighed(title, name, result, unit, limits, triage):
+    row = PrintedRow(name=name, result=result, unit=unit, reference_range=limits)
+    assert assess(ReadReport(report_type=title, sex="女", age="30岁", items=[row])).triage == triage
