@@ -218,20 +218,15 @@ def derive_neutrophils(findings: list[Finding], person: Person) -> None:
 
 
 def weigh_direct_bilirubin(findings: list[Finding], person: Person) -> None:
-    """新生儿黄得重时直接的也跟着高一点：总的过 85、直接的不到它的五分之一又不到 34，不当作胆道没有长好（AAP 2004）。"""
+    """新生儿黄得重时直接的也跟着高一点：不到 17 μmol/L（1 mg/dL，AAP 2022）又不到总的五分之一的，不是胆道的事。"""
     by_code = {finding.analyte.code: finding for finding in findings if finding.analyte and not finding.doubts_value}
     total, direct = by_code.get("TBIL"), by_code.get("DBIL")
-    if not (person.is_newborn and total and direct):
+    if not (person.is_newborn and total and direct and direct.severity):
         return
     whole, part = total.converted(), direct.converted()
-    if (
-        whole
-        and part
-        and whole.is_point
-        and part.is_point
-        and whole.low > 85
-        and part.low < min(Decimal(34), whole.low / 5)
-    ):
+    if not (whole and part and whole.is_point and part.is_point and direct.flag != "normal"):
+        return
+    if whole.low > 85 and part.low < min(Decimal(17), whole.low / 5):
         direct.severity, direct.floor, direct.leaning, direct.is_usual = "slight", None, None, True
         direct.note = "直接胆红素占不到总的五分之一，宝宝黄的时候它会跟着高一点"
 

@@ -7,10 +7,12 @@ from itertools import combinations
 
 _LEADERS = re.compile(r"^[\s.·…_|│:：]+|[\s.·…_|│:：]+$|(?<=[a-z]{3}|[一-鿿]{3})-+$|(?<=[^\s\d+-])-{2,}$")
 """名称与结果之间的引线 `Potassium......`，和栏线；单独一横不算，`Cl-` 的是电荷。"""
-_CUT = re.compile(r"(?:(?<=[测检][定测])[(（][^()（）]*|(?<=[一-鿿]{3})[测计检])?(?:…+|\.{2,})?$")
+_CUT = re.compile(
+    r"(?:(?<=[测检][定测])[(（](?:离|酶|化学|电|免疫|比色|速率|干化|荧光|发光|检验|审核)[^()（）]*|(?<=[一-鿿]{3})[测计检])?(?:…+|\.{2,})?$"
+)
 """名称太长、末尾换成了省略号：`血清钾测定(离…`、`血小板计…`；省略号也许没有认出来。
 
-“测定”后面括号里的是方法；别的括号不能丢：`钙(离子`、`胆固醇(HDL`、`睾酮(游离` 是另一项。
+“测定”后面括号里写着方法的才去；别的不能丢：`钙(离子`、`胆固醇(HDL`、`睾酮测定(游离` 是另一项。
 """
 _FILLERS = frozenset(
     ("serum", "plasma", "arterial", "poc", "level", "levels", "count", "counts", "total", "quantitative")
@@ -19,8 +21,10 @@ _FILLERS = frozenset(
 """英文里说标本、说“测了多少”的词，去掉哪几个都可能是目录里的写法（Total Platelets、Serum K）。
 
 Concentration（浓度）不在其中：MCH 与 MCHC、精子与精子浓度是两项。"""
-_AHEAD = r"(?:血清|血浆|外周血|末梢血|晨起)(?!血红蛋白|酮体|脂?蛋白$)"
-"""血浆里的血红蛋白是溶血放出来的；静脉血的氧、全血的微量元素与平常的范围不同，这两个词不去。"""
+_VAGUE, _SHORT = {"total", "value", "test"}, 3
+"""缩写只有这么短的，去了这几个词也许是另一项：血栓弹力图的 K Value，24 小时尿的 Total K。"""
+_AHEAD = r"(?:(?:血清|血浆|外周血|晨起)(?!血红蛋白|酮体|脂?蛋白$)|末梢血(?=血?葡萄糖|血糖))"
+"""血浆里的血红蛋白是溶血放出来的；静脉血的氧、全血与末梢血的微量元素与平常的范围不同，这几个词不去。"""
 _BEHIND = r"(?:测定|检测|(?<!蛋白质)(?<!二氧化碳)含量|水平|(?<!精子)数目|(?<![A-Za-z])值|(?<=p[Hh])值)"
 """`Ct值` 是核酸扩增的循环数，不是降钙素。"""
 _MAX_FILLERS = 3
@@ -48,5 +52,7 @@ def _shorter_english(name: str) -> Iterator[str]:
     for count in range(min(len(fillers), _MAX_FILLERS) + 1):
         for dropped in combinations(fillers, count):
             rest = " ".join(word for at, word in enumerate(words) if at not in dropped)
+            if {words[at].lower() for at in dropped} & _VAGUE and len(rest) <= _SHORT or rest.lower() == "blood":
+                continue
             yield rest
             yield re.sub(r"(?<=[a-z]{4})s$", "", rest)

@@ -75,7 +75,11 @@ _NOT_PREGNANT = re.compile(
     re.IGNORECASE,
 )
 _AFTERWARDS = re.compile(r"产后|产褥|流产后|人流|引产后")
-_JUST_DELIVERED = re.compile(r"(?<!流)产后|产褥|剖[宫腹]产术?后|分娩后|(?<!孕)产妇(?!科)")
+_LATER = r"(?!第?(?:[4-9]\d|\d{3})[天日]|第?(?:[6-9]|[1-9]\d)周|[\d一二三四五六七八九两半]+个?[月年])"
+_GAVE_BIRTH = re.compile(rf"(?<!流)产后{_LATER}|产褥|剖[宫腹]产术?后{_LATER}|分娩后{_LATER}")
+"""生完六周以内；42 天复查的不算。"""
+_JUST_DELIVERED = re.compile(rf"{_GAVE_BIRTH.pattern}|(?<!孕)产妇(?!科)")
+"""单写“产妇”的也许还没有生：写着产科的仍当作孕妇。"""
 _ON_DIALYSIS = re.compile(
     r"(?<![未非无拟])(?<![未无拟]行)(?:血透|腹透|(?:血液|腹膜)透析|(?<![液膜])透析)(?!液|用?水|室)"
 )
@@ -270,5 +274,5 @@ def _pregnancy(text: str) -> tuple[bool, Trimester | None]:
     if _AFTERWARDS.search(plain):
         return False, None
     stage = next((number for pattern, number in _STAGES if pattern.search(plain)), None)
-    by_ward = bool(_OBSTETRICS.search(plain)) and not (_HOPING.search(text) or _JUST_DELIVERED.search(plain))
+    by_ward = bool(_OBSTETRICS.search(plain)) and not (_HOPING.search(text) or _GAVE_BIRTH.search(plain))
     return bool(stage or by_ward or _PREGNANT.search(plain)), stage

@@ -56,10 +56,9 @@ class Specimen(Entry):
         return any(word.lower() in left for word in words)
 
     def denies(self, result: str) -> bool:
-        """查 `words` 的，通篇只说没有找到：`未见上皮内病变或恶性病变（NILM）`。"""
-        return (
-            bool(self.words) and bool(_DENIED.search(result)) and not re.search(r"[\w一-鿿]", _DENIED.sub("", result))
-        )
+        """查 `words` 的，通篇只说没有找到：`未见上皮内病变或恶性病变（NILM）`；没有做成的（未检出有效细胞）不是。"""
+        is_told = bool(self.words) and bool(_DENIED.search(result)) and not _NO_RESULT.search(result)
+        return is_told and not re.search(r"[\w一-鿿]", _DENIED.sub("", result))
 
 
 _AROUND_NAME = re.compile(
@@ -69,15 +68,17 @@ _AROUND_NAME = re.compile(
 _DENIED = re.compile(
     # 说没有的半句：`未见上皮内病变或恶性病变`。不能除外、无色素性黑色素瘤、非小细胞癌、无乳链球菌不是
     r"(?:未(?:能|曾)?(?:[查检找发观]?[见到出现]+|提示|检测到)|没有|不是|不支持|(?<![不未能法以待需应])(?:排除|除外)|非(?=恶性|癌|高风险)"
-    r"|无(?=明显|明确|任何|高级别|高风险|恶性|癌|异常|上皮内|肿瘤|瘤|证据|细菌|真菌|隐球菌|致病菌|菌生长))[^,，;；。\s]*"
+    r"|无(?=明显|明确|任何|高级别|高风险|恶性|癌|异常|上皮内|肿瘤|瘤|证据|细菌|真菌|隐球菌|致病菌|菌生长))"
+    r"(?:(?!但|而|的|、?可?见[^异明])[^,，;；。\s])*"
     # 先说是什么再说没有：`癌细胞(-)`、`恶性细胞：阴性`、`宫颈癌筛查未见异常`
-    r"|(?:(?![癌瘤恶])[^,，;；。:：]){0,6}(?:癌|恶性|瘤|级别|高?风险)(?:肿瘤|细胞|症|史|前?病变|改变|筛查)*\s*[:：]?\s*[（(]?"
+    r"|(?:(?![癌瘤恶])[^,，;；。:：]){0,6}(?:癌|恶性|瘤|级别|高?风险|菌|抗原|M蛋白|免疫球蛋白)(?:肿瘤|细胞|症|史|前?病变|改变|筛查)*\s*[:：]?\s*[（(]?"
     r"(?:阴性|[-－]|未见(?:异常)?|未[检查]出|未找到|不支持|无)[)）]?(?=$|[,，;；。])"
     r"|(?:建议|定期|再行|进行)[^,，;；。]*癌症?(?:筛查|普查)[^,，;；。]*"
     r"|(?:\bno\b|\bnegative for\b|\bwithout\b)[^,;.]*|\bmalignan\w*(?: cells?)? (?:are |were )?(?:not|absent)[^,;.]*",
     re.IGNORECASE,
 )
 """结果里说没有的部分，去掉以后才看说了什么。"""
+_NO_RESULT = re.compile("有效|足够|充分|满意|意义|结果|失败|不足|胎儿(?:游离)?DNA")
 _NUMBER = r"\d+(?:\.\d+)?"
 _PRESSURES = re.compile(rf"({_NUMBER})/({_NUMBER})")
 _LOWEST_PRESSURE = 40
