@@ -85,7 +85,7 @@ def find_analyte(
     if not abbreviation:
         name, abbreviation = _split_code(name)
     clues = _Clues(name, abbreviation, unit, report_type, interval, has_range, value)
-    said = whole if is_cut else name  # 去掉的字里也许说着标本、时刻：`葡萄糖(尿…`
+    said = whole if is_cut else name  # 去掉的字里也许说着标本、时刻
     specimens = possible_specimens(report_type, said, unit)
     glucose = timed_glucose(said, abbreviation, unit, report_type) if "blood" in specimens else None
     if glucose:
@@ -101,7 +101,7 @@ def find_analyte(
         analyte = _right_twin(analyte, clues)
     if analyte and analyte.code in ("UREA", "BUN") and fold_unit(unit) == "mg/dl":
         analyte = analytes_by_code()["BUN" if _is_nitrogen(clues) else "UREA"]
-    if analyte is None or is_venous_gas(report_type, name, analyte.code, clues.number(analyte)):
+    if analyte is None or is_venous_gas(report_type, said, analyte.code, clues.number(analyte)):
         return None
     return None if _is_another_kind(analyte, clues) else analyte
 
