@@ -29,6 +29,12 @@ _PADDING = re.compile(
     r"|(?<=[性应果+)])(?<!阴性)[,;(]?待复[^()]*\)?$"
 )
 """阳性、阴性前后的话：`结果呈阳性。`、`阳性反应`、`阳性，请复查`；`阴性，待复查` 还不算阴性。"""
+_KIND = r"(?:(?:HPV-?)?[\d、,/;]*\d|(?!.*[未非无不阴])[\w、,/;-]{1,16}?(?:[型组级]|病毒|抗原|抗体|核酸|[菌虫]))型?"
+"""查出来的是哪一种：16型、HPV16、甲型流感病毒、2级。"""
+_KIND_FOUND = re.compile(
+    rf"(?:{_KIND}(?=(?:弱?阳性|\(\++\))$)|(?<=阳性)(?:[,;:]{_KIND}|\({_KIND}\))$|(?<=检出){_KIND}$|(?<=检测到){_KIND}$)",
+    re.IGNORECASE,
+)
 _FULL = re.compile(
     r"^满布?$|满布?视野|布满|密布|成片|数不清|计数不[清出]|无法计数|不可计数|难以计数|不计其数|无数|tntc|toonumerous|toomany"
     r"|packed",
@@ -88,6 +94,7 @@ def parse_term(text: str) -> QualitativeResult | None:
     if any(map(_FULL.search, _asserted(plain))):
         return QualitativeResult(("满视野",))
     plain = re.sub(r"(?<=[+±见无性量])/[hl]pf?$|(?<=[a-z])\.$", "", plain)
+    plain = _KIND_FOUND.sub("", plain)
     plain = _PADDING.sub("", plain[1:-1] if re.fullmatch(r"\([^()]*\)|\[[^\[\]]*\]", plain) else plain)
     plain = re.sub(r"^(弱?阳性)([+±]+|[1-5]\+)$", r"\1(\2)", plain)
     # `阴性(胶体金法)` 的括号里是方法，`未检出(<20)` 的是检测下限

@@ -6,7 +6,6 @@
 import re
 from dataclasses import replace
 from decimal import Decimal
-from itertools import takewhile
 
 from health_assistant.lab_report.groups import find_groups
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange
@@ -34,7 +33,7 @@ _UNIT = (
 _TAIL = rf"(?:[.,;(\[]?({_UNIT})[)\]]?)?"
 _POSITIVE = r"(?:弱?阳性?(?:\(\+{1,4}\))?|\+{1,4}|pos(?:itive)?)"
 _TITRE_RESULT = re.compile(
-    rf"(?:(?P<before>{_POSITIVE})[:,;]?(?:滴度:?)?)?(?:\((?P<in_brackets>{_TITRE})\)|(?P<bare>{_TITRE}))"
+    rf"(?:(?P<before>{_POSITIVE})[:,;]?(?:[一-鿿/]{{1,12}}型[,;:]?)?(?:滴度:?)?)?(?:\((?P<in_brackets>{_TITRE})\)|(?P<bare>{_TITRE}))"
     rf"(?P<after>[,;]?(?:{_POSITIVE}|\({_POSITIVE}\)))?(?:[,;、]?(?:[一-鿿/]{{1,12}}型|\([一-鿿/]{{1,12}}型\)))?",
     re.IGNORECASE | re.ASCII,
 )
@@ -48,7 +47,7 @@ _QUALIFIED = re.compile(
     re.IGNORECASE,
 )
 """数后面印着阴性、阳性：`0.02(阴性)`、`100(2+)`、`500 +++`、`6.25阳性`。"""
-_WORD_FIRST = re.compile(rf"(?P<word>(?![-+±]){_QUALITY})[,;:]?(?P<number>[<>]?=?\d[\d.,]*)", re.IGNORECASE)
+_WORD_FIRST = re.compile(rf"(?P<word>(?![-+±]){_QUALITY})[,;:]?(?P<number>(?:[<>]=?)?\d[^()]*)", re.IGNORECASE)
 _WORD_AND_LIMIT = re.compile(rf"(?P<word>(?![-+±]){_QUALITY})[:,;(]?(?P<number>(?:[<>]=?)?\d[^()]*)\)?", re.IGNORECASE)
 """范围是一个词加一个界限：`阴性<1`、`阴性(0-0.9)`。"""
 _NEGATIVE_TITRE = re.compile(rf"阴性?[(:,;]?<?=?{_TITRE}\)?", re.ASCII)
@@ -75,12 +74,16 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 
-_TIER = re.compile(r"([A-Za-z一-鿿][A-Za-z一-鿿-]*:?)([^A-Za-z一-鿿]+)")
 _GOOD_TIER = re.compile(
-    r"desirable|optimal|ideal|non-?diabetics?|(?:合适|理想|适宜|正常)(?:水平|范围|值)?", re.IGNORECASE
+    r"desirable(?:/lowrisk)?|optimal|ideal|normal|sufficien(?:t|cy)|adequate|non-?diabetics?"
+    r"|(?:合适|理想|适宜|正常|充足|充分|足够)(?:水平|范围|值|人群?)?|健康人?群?",
+    re.IGNORECASE,
 )
-_BOUND_FIRST = re.compile(r"([<>=\d][\d.,<>=~-]*)\(?(?:desirable|optimal|ideal)(?:/lowrisk)?\)?", re.IGNORECASE)
-"""界限印在前面的：`< 200 Desirable`。"""
+_TIER_SPAN = re.compile(rf"(?:[<>]=?)?{_NUMBER}{_TAIL}(?:(?:[-~至到]|to){_NUMBER}{_TAIL}|及?以[上下])?", re.IGNORECASE)
+_BESIDE_TIER = ":-,;、()[]/|。"
+"""一档的名称与界限之间、两档之间的标点。"""
+_AFTERWORD = re.compile(r"(?<=[\d%秒a-zA-Z])\s*[;；,，(（。\s]\s*(?:以(?![上下内])|详?见|参见|仅?供)[^\d]*$")
+"""范围后面的一句话：`11-14.5 秒；以 INR 为准`、`3.5-5.3（见备注）`。"""
 _RISK_GROUP = re.compile("(健康|一般|普通|低危|中危|高危|极高危|超高危)(人群?|患者|者)?")
 _LOW_TIER = re.compile(r"降低|减低|偏低|low", re.IGNORECASE)
 _HIGH_TIER = re.compile(r"升高|增高|偏高|high", re.IGNORECASE)
@@ -88,6 +91,7 @@ _HIGH_TIER = re.compile(r"升高|增高|偏高|high", re.IGNORECASE)
 
 def parse_range(text: str) -> ReferenceRange | None:
     """把印刷的参考范围变成可比较的形式；看不懂就返回 None，从不猜测，从不抛异常。"""
+    text = _AFTERWORD.sub("", text)
     # `0.0~-12.0`：前面一端不是负数时，后面的一横是波浪线的另一截
     text = re.sub(r"^(\d[\d.]*)~-+(?=\d)", r"\1~", clean(text))
     if not re.search(r"[\w±+]|^\(?-\)?$", text):
@@ -102,48 +106,61 @@ def parse_range(text: str) -> ReferenceRange | None:
         _parse_grouped(text)
         or _parse_interval(text)
         or _parse_worded(text)
-        or _parse_tiers(whole)
         or _parse_risks(whole)
+        or _parse_tiers(whole)
         or _parse_terms(text)
     )
 
 
 def _parse_tiers(text: str) -> Interval | None:
-    """分几档印的：`Desirable:<200,Borderline:200-239,High:>=240`、`<200 Desirable` 就是 <200。
+    """分几档印的，取名称说是好的那几档：`Desirable:<200,High:>=240` 是 <200，`缺乏<20;充足30-100` 是 30-100。
 
-    `理想:<2.6,合适:<3.4` 是合适的；只印了不合适的一档（`降低:<1.00`）时是它以外的；别的分法不猜。
+    名称印在界限前面、后面都认（`<200 Desirable`）。好的不止一档又挨着时合起来：`理想:<2.6,合适:<3.4` 是 <3.4。
+    只印了不合适的一档（`降低:<1.00`）时是它以外的；别的分法不猜。
     """
-    bound_first = _BOUND_FIRST.fullmatch(text)
-    if bound_first:
-        return _parse_interval(bound_first[1])
-    tiers = _TIER.findall(text)
-    intervals = [_parse_interval(body.strip("-,;、")) for _, body in tiers]
-    if "".join(label + body for label, body in tiers) != text or not tiers or not all(intervals):
-        return None
-    labels = [label.strip(":-,;、") for label, _ in tiers]
-    good = len(list(takewhile(_GOOD_TIER.fullmatch, labels)))
+    tiers = _split_tiers(text)
+    good = [at for at, (label, _) in enumerate(tiers) if _GOOD_TIER.fullmatch(label)]
     if good:
-        return intervals[good - 1]
-    only = intervals[0]
-    if len(tiers) == 1 and _LOW_TIER.fullmatch(labels[0]) and only.low is None:
+        is_in_a_row = good == list(range(good[0], good[-1] + 1))
+        return _joined([tiers[at][1] for at in good]) if is_in_a_row else None
+    if len(tiers) != 1:
+        return None
+    label, only = tiers[0]
+    if _LOW_TIER.fullmatch(label) and only.low is None:
         return Interval(only.high, None, low_open=not only.high_open)
-    if len(tiers) == 1 and _HIGH_TIER.fullmatch(labels[0]) and only.high is None:
+    if _HIGH_TIER.fullmatch(label) and only.high is None:
         return Interval(None, only.low, high_open=not only.low_open)
     return None
 
 
+def _split_tiers(text: str) -> list[tuple[str, Interval]]:
+    """各档的名称与界限；有一档没有名称、界限看不懂的为空列表。"""
+    spans = list(_TIER_SPAN.finditer(text))
+    edges = [0, *(edge for span in spans for edge in span.span()), len(text)]
+    labels = [text[start:end].strip(_BESIDE_TIER) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+    intervals = [_parse_interval(span[0]) for span in spans]
+    labels = labels[1:] if not labels[0] else labels[:-1] if not labels[-1] else []
+    is_whole = len(labels) == len(intervals) and all(labels) and all(intervals)
+    return list(zip(labels, intervals, strict=True)) if is_whole else []
+
+
+def _joined(intervals: list[Interval]) -> Interval:
+    """挨着的几档合起来：一头没有界限的，合起来也没有。"""
+    lowest = min(intervals, key=lambda one: -Decimal("Infinity") if one.low is None else one.low)
+    highest = max(intervals, key=lambda one: Decimal("Infinity") if one.high is None else one.high)
+    return Interval(lowest.low, highest.high, lowest.low_open, highest.high_open)
+
+
 def _parse_risks(text: str) -> PartitionedInterval | None:
     """按风险高低分人的上限：`健康人群:<3.4,高危人群:<2.59`；不知道这个人是哪一群，都超出才是高。"""
-    tiers = [(label.strip(":"), _parse_interval(body.strip(",;、"))) for label, body in _TIER.findall(text)]
-    if "".join(label + body for label, body in _TIER.findall(text)) != text or len(tiers) < 2:
-        return None
-    is_risk = all(_RISK_GROUP.fullmatch(label) and limit and limit.low is None for label, limit in tiers)
-    return PartitionedInterval(tuple(tiers)) if is_risk else None
+    tiers = _split_tiers(text)
+    is_risk = all(_RISK_GROUP.fullmatch(label) and limit.low is None for label, limit in tiers)
+    return PartitionedInterval(tuple(tiers)) if len(tiers) > 1 and is_risk else None
 
 
 def is_tiered(text: str) -> bool:
     """范围是分几档印的，看得懂。"""
-    return len(_TIER.findall(clean(text))) > 1 and _parse_tiers(clean(text)) is not None
+    return len(_split_tiers(clean(text))) > 1 and _parse_tiers(clean(text)) is not None
 
 
 def _parse_worded(text: str) -> Interval | None:
