@@ -1,9 +1,10 @@
 """从 paper_rows.py 的内容变出来的单子：添格子、换单位、折行、夹说明。"""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from lab_report.paper_rows import Rng, Row, Sheet, numeric, plain_numbers, row
+from lab_report.paper_rows import Rng, Row, Sheet, numeric, plain_numbers, row, some, words
 
 from health_assistant.lab_report.rendering.sampling import pick
 
@@ -111,3 +112,57 @@ def noted(rng: Rng) -> Sheet:
     for text in (_NOTES[at] for at in rng.permutation(len(_NOTES))[: rng.integers(1, 3)]):
         rows.insert(int(rng.integers(1, len(rows) + 1)), Row(text, is_note=True))
     return replace(sheet, rows=rows)
+
+
+def renamed(rng: Rng, forms: list[str]) -> Sheet:
+    """名称前后印着别的：引线、冒号、星号；一张单子一种。"""
+    sheet, form = plain_numbers(rng), pick(rng, forms)
+    return replace(sheet, rows=[replace(one, printed={"name": form.format(one.name)}) for one in sheet.rows])
+
+
+def around_x(rng: Rng) -> Sheet:
+    """范围写成不等式：`3.9≤X≤6.1`。"""
+    sheet, form = plain_numbers(rng), pick(rng, ("{}≤X≤{}", "{}≤x≤{}", "{}<=X<={}", "{1}≥X≥{0}"))
+    rows = [
+        replace(one, printed={"range": form.format(*ends)}) if len(ends := re.split("[-~—–]+", one.range)) == 2 else one
+        for one in sheet.rows
+    ]
+    return replace(sheet, rows=rows)
+
+
+def garbled_units(rng: Rng) -> Sheet:
+    """单位印糊了，或者照别的写法。"""
+    wrong = {"mmol/L": "mmoI/L", "μmol/L": "umo1/L", "U/L": "IU/1", "g/L": "g/1", "10^9/L": "10~9/L", "fL": "f1"}
+    sheet = plain_numbers(rng)
+    rows = [replace(one, printed={"unit": wrong[one.unit]}) if one.unit in wrong else one for one in sheet.rows]
+    return replace(sheet, rows=rows)
+
+
+def corrected(rng: Rng) -> Sheet:
+    """原来的结果旁边印着更正后的，差得远。"""
+    return with_cells(plain_numbers(rng), old=lambda one, at: f"{float(one.result) * rng.uniform(2, 4):.1f}")
+
+
+def sufficient(rng: Rng) -> Sheet:
+    """范围分缺乏、不足、充足几档，名称在界限前面或者后面。"""
+    rows = []
+    form = pick(rng, words()["sufficient_forms"])
+    for name, code, unit, poor, enough, most in some(rng, "sufficient", 2, 4):
+        low, high = float(enough), float(most)
+        flag = pick(rng, ("normal", "low", "low"))
+        value = rng.uniform(low * 1.05, high * 0.95) if flag == "normal" else rng.uniform(float(poor) * 0.5, low * 0.95)
+        text = form.format(poor, enough, most)
+        printed = {"range": text}
+        rows.append(Row(name, code, f"{value:.1f}", unit, text.replace("\n", ";"), flag, printed))
+    return Sheet("维生素检测", rows, "女", "44岁")
+
+
+def kinds_found(rng: Rng) -> Sheet:
+    """阳性旁边写着是哪一型。"""
+    rows = []
+    for name, code, kind in some(rng, "kinds_found", 4, 7):
+        is_found = bool(rng.random() < 0.5)
+        found = pick(rng, ("阳性({})", "{}阳性", "阳性 {}", "阳性，{}", "{}(+)", "检出{}")).format(kind)
+        rows.append(Row(name, code, found if is_found else pick(rng, ("阴性", "未检出")), "", "阴性",
+                        "abnormal" if is_found else "normal"))  # fmt: skip
+    return Sheet("病原体核酸检测", rows, "女", "31岁")

@@ -51,6 +51,27 @@ def test_a_first_digit_that_may_be_the_divider_is_doubted():
     assert scores["131"] < 0.8 < min(scores["40.1"], scores["111"])
 
 
+def test_a_divider_behind_a_cell_is_no_character_of_it():
+    lines = [
+        ["血红蛋白|", "131|", "g/L|", "130-175|"],
+        ["血小板|", "81", "10^9/L|", "125-350|"],
+        ["钾|", "4.0|", "mmol/L|", ""],
+    ]
+    boxes = [
+        box(text, 250 + 200 * at - box(text, 0, 0).end, 100 + 40 * down)
+        for down, line in enumerate([["项目|", "结果|", "单位|", "参考范围|"], *lines])
+        for at, text in enumerate(line)
+        if text
+    ]
+    found = without_dividers(boxes)
+    assert rows_of(found)[:2] == [
+        ("血红蛋白", "", "131", "g/L", "130-175", ""),
+        ("血小板", "", "81", "10^9/L", "125-350", ""),
+    ]
+    scores = {one.text: one.score for one in found}
+    assert scores["81"] < 0.8 < scores["131"]  # `8|` 与 `81` 认出来一样
+
+
 def test_a_page_without_dividers_is_left_alone():
     boxes = boxes_of(["白细胞", "12.6|", "↑"], ["IgG", "11.2", "1"], ["血小板", "131", "IU/L"])
     assert without_dividers(boxes) is boxes

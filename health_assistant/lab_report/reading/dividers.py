@@ -9,6 +9,7 @@ from health_assistant.lab_report.reading.cells import classify
 from health_assistant.lab_report.reading.text import TextBox, part_of
 
 _BAR = re.compile(r"[|│┃丨¦]+")
+_BAR_LAST = re.compile(rf"(?<!^){_BAR.pattern}$")
 _LIKE_BAR = re.compile(r"[1IilJ\[\]!]")
 """竖线会认成这样的字。"""
 _FLAG_OR_PERCENT = re.compile("HH?|LL?|%")
@@ -18,10 +19,14 @@ _UNSURE = 0.5
 
 def without_dividers(boxes: list[TextBox]) -> list[TextBox]:
     """去掉竖线、在竖线处断开的文字框；不是用竖线画的表，原样返回。"""
-    if not any(_BAR.match(box.text) for box in boxes):
+    if not any(_BAR.search(box.text) for box in boxes):
         return boxes
-    barred = [box for box in boxes if _BAR.match(box.text) or _is_glued(box.text)]
+    barred = [box for box in boxes if _is_led(box.text) or _BAR.search(box.text)]
     return [part for box in boxes for part in _parts(box, barred)] if len(barred) >= _MIN_BARS else boxes
+
+
+def _is_led(text: str) -> bool:
+    return bool(_BAR.match(text)) or _is_glued(text)
 
 
 def _is_glued(text: str) -> bool:
@@ -36,11 +41,14 @@ def _is_glued(text: str) -> bool:
 
 
 def _parts(box: TextBox, barred: list[TextBox]) -> list[TextBox]:
-    is_under_bar = any(abs(one.start - box.start) < box.height for one in barred if one is not box)
+    beside = [one for one in barred if one is not box]
+    is_under_bar = any(abs(one.start - box.start) < box.height for one in beside if _is_led(one.text))
+    ends_at_bar = any(abs(one.end - box.end) < box.height for one in beside if _BAR_LAST.search(one.text))
     if is_under_bar and (_LIKE_BAR.fullmatch(box.text) or _is_glued(box.text)):
         return [part_of(box, 1, len(box.text))] if len(box.text) > 1 else []
     edges = [0, *(at for bar in _BAR.finditer(box.text) for at in bar.span()), len(box.text)]
     parts = [part_of(box, *ends) for ends in pairwise(edges)]
-    if is_under_bar and re.match(r"1\d", box.text):
-        parts[0] = replace(parts[0], score=min(box.score, _UNSURE))  # 也许是竖线与后面的数
+    # 也许是竖线与旁边的数
+    if is_under_bar and re.match(r"1\d", box.text) or ends_at_bar and re.search(r"\d1$", box.text):
+        parts[0] = replace(parts[0], score=min(box.score, _UNSURE))
     return [part for part in parts if part.text and not _BAR.fullmatch(part.text)]
