@@ -123,8 +123,8 @@ def _parse_tiers(text: str) -> Interval | None:
     if good:
         is_in_a_row = good == list(range(good[0], good[-1] + 1))
         return _joined([tiers[at][1] for at in good]) if is_in_a_row else None
-    if len(tiers) != 1:
-        return None
+    if len(tiers) != 1 or not text.startswith(tiers[0][0]):
+        return None  # 单独一句 `>3.00 High` 是几档里的一档
     label, only = tiers[0]
     if _LOW_TIER.fullmatch(label) and only.low is None:
         return Interval(only.high, None, low_open=not only.high_open)

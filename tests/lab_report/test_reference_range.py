@@ -83,6 +83,7 @@ def test_ranges_with_two_sides(text):
         ("< 200 Desirable", limits(None, "200", high_open=True)),
         ("0.5 - 3.0 Desirable/Low Risk", limits("0.5", "3.0")),
         ("170 Desirable", None),
+        ("> 3.00 High", None),
         ("缺乏<20;不足20-30;充足30-100", limits("30", "100")),
         ("<20 缺乏 20-30 不足 >30 充足", limits("30", None, low_open=True)),
         ("缺乏：<12 ng/mL 不足：12-20 ng/mL 适宜：20-50 ng/mL 过量：>50 ng/mL", limits("20", "50")),

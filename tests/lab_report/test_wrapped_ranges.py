@@ -49,3 +49,34 @@ def test_the_last_phase_of_a_range_nearer_the_next_item_which_has_its_own_stays_
     assert len(rows["黄体生成素"].limits) == 4
     assert [box.text for box in rows["泌乳素"].limits] == ["102-496"]
     assert not any(row.doubt for row in rows.values())
+
+
+def test_a_range_of_three_lines_around_each_name_is_counted_off_line_by_line():
+    """头一行离上一项的末一行更近的也是：每两项之间都是一样多的行。"""
+    items = [
+        ("维生素D", "23.8", ("<20 缺乏", "20-30 不足", "30-100 充足")),
+        ("叶酸", "1.5", ("<3 缺乏", "3-4 不足", "4-20 充足")),
+        ("维生素A", "389", ("<200 缺乏", "200-300 不足", "300-700 充足")),
+    ]
+    lines = []
+    for at, (name, result, tiers) in enumerate(items):
+        ahead, beside, behind = ({550: tier} for tier in tiers)
+        top = 2 + 1.8 * at
+        lines += [(top, ahead), (top + 0.6, {50: name, 400: result} | beside), (top + 1.2, behind)]
+    rows = {row_text(row)[0]: row for row in find_rows(headed(at_lines(HEAD, *lines)))}
+    assert {name: row_text(row)[4] for name, row in rows.items()} == {
+        "维生素D": "<20 缺乏,20-30 不足,30-100 充足",
+        "叶酸": "<3 缺乏,3-4 不足,4-20 充足",
+        "维生素A": "<200 缺乏,200-300 不足,300-700 充足",
+    }
+    assert not any(row.doubt for row in rows.values())
+
+
+def test_a_second_line_in_brackets_is_part_of_the_name():
+    name = (3, {50: "25-OH VITAMIN D"})
+    rows = read(
+        (2, {50: "FERRITIN", 400: "88", 550: "30-400", 800: "ng/mL"}),
+        name,
+        (3.55, {50: "(TOTAL)", 400: "62.15", 550: "30-100"}),
+    )
+    assert list(rows)[-1].startswith("25-OH VITAMIN D") and rows[list(rows)[-1]].result.text == "62.15"
