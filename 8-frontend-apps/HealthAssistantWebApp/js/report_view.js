@@ -194,10 +194,10 @@ function pointAt(index) {
   highlight(index);
 }
 
-// 建议里第一段提到它的话：标题优先，几项放在一起说的在列表里；没有提到的，去建议的开头
+// 建议里第一段提到它的话：标题优先（肌钙蛋白不是钙），没有提到的去开头
 function goToAdvice({ name }) {
-  const mentions = (selector) => [...advice.querySelectorAll(selector)].find((node) => name && node.textContent.includes(name));
-  const place = mentions("h3, h4") ?? mentions("li, p") ?? element("advice-title");
+  const mentions = (selector, says = "includes") => [...advice.querySelectorAll(selector)].find((node) => name && node.textContent[says](name));
+  const place = mentions("h3", "startsWith") ?? mentions("h3") ?? mentions("li, p") ?? element("advice-title");
   const fold = place.closest("details");
   if (fold) fold.open = true;
   place.tabIndex = -1;
