@@ -20,7 +20,7 @@ from health_assistant.lab_report.alarms import (
     raise_alarm,
     weigh_direct_bilirubin,
 )
-from health_assistant.lab_report.consistency import find_conflicts, measure
+from health_assistant.lab_report.consistency import find_conflicts, measure, shifted_doubts
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, intervals_of
 from health_assistant.lab_report.judgement import Finding, judge
 from health_assistant.lab_report.marks import flag_says
@@ -78,9 +78,10 @@ def assess(report: ReadReport) -> Assessment:
         for at, observed in enumerate(observations)
         if is_finer(observed.row) or not flagged and is_plainly_out(observed)
     }
+    of_sheet = shifted_doubts(observations, report.report_type) or point_doubts(observations)
     findings = [
-        judge(observed, person, bool(flagged - {at}), doubt, bool(finer - {at}))
-        for at, (observed, doubt) in enumerate(zip(observations, point_doubts(observations), strict=True))
+        judge(observed, person, bool(flagged - {at}), of_sheet[at], bool(finer - {at}))
+        for at, observed in enumerate(observations)
     ]
     items, findings = findings, _set_earlier_aside(findings)
     _doubt_conflicting_rows(findings)

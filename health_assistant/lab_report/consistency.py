@@ -1,13 +1,16 @@
-"""行与行之间的恒等式：MCV 由 HCT 与 RBC 算出，白蛋白加球蛋白是总蛋白。对不上就是至少有一处读错。"""
+"""行与行之间：恒等式（MCV 由 HCT 与 RBC 算出）对不上，就是至少有一处读错；印着的单位是邻行的，就是错了行。"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import product
+from itertools import pairwise, product
 
 from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Interval, Value
+from health_assistant.lab_report.matching import find_analyte
+from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.reference_range import exponent
+from health_assistant.lab_report.units import kind_of_unit
 
 TOLERANCE = Decimal("0.03")
 """在各数末位的舍入之外再容许的相对误差：仪器有的两个都是测得的，不是算得的。"""
@@ -93,3 +96,27 @@ def find_conflicts(numbers: dict[str, Interval]) -> dict[str, str]:
             relation for relation in broken if relation is not _SUM or sum(numbers[c].low for c in _SUM.codes) > 100
         ]
     return {code: relation.conflict for relation in reversed(broken) for code in relation.codes}
+
+
+_SHIFTED = "有几行印着的是相邻一行的单位，名称与结果可能错开了一行"
+_MIN_SHIFTED = 2
+
+
+def shifted_doubts(observations: list[Observation], report_type: str) -> list[str]:
+    """两行以上印着的单位自己不会用、同一边的邻行才用（压积 86.6 fL、体积 28.3 pg）时，每一行的疑问；不是的为空列表。
+
+    弯的照片会把结果连同单位、范围错给邻行，单看一行什么都对得上。
+    """
+    rows = [
+        (seen.analyte or find_analyte(seen.row.name, seen.row.code, "", report_type=report_type), seen.row.unit)
+        for seen in observations
+    ]
+    most = max(_count_shifted(pairwise(rows)), _count_shifted(pairwise(rows[::-1])))
+    return [_SHIFTED] * len(rows) if most >= _MIN_SHIFTED else []
+
+
+def _count_shifted(pairs: Iterable[tuple[tuple[Analyte | None, str], tuple[Analyte | None, str]]]) -> int:
+    return sum(
+        bool(own and other and kind_of_unit(unit)) and other.knows_unit(unit) and not own.knows_unit(unit)
+        for (own, unit), (other, _) in pairs
+    )

@@ -116,7 +116,14 @@ def _split_code(name: str) -> tuple[str, str]:
         coded = {analyte.code for analyte in _coded(parts["code"])}
         if any(analyte.code in coded for analyte in _named(parts["name"])):
             return parts["name"], parts["code"]
+    first, slash, second = map(str.strip, name.partition("/"))
+    if slash and not is_known_name(name) and _codes_of(first) & _codes_of(second):
+        return first, second  # `SGPT/ALT` 是一项的两个名称，`AST/ALT` 是两项之比
     return name, ""
+
+
+def _codes_of(name: str) -> set[str]:
+    return {analyte.code for analyte in (*_named(name), *_coded(name))}
 
 
 def _is_another_kind(analyte: Analyte, clues: _Clues) -> bool:
