@@ -12,7 +12,7 @@ from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.printed_text import clean
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.range_likeness import range_distance
+from health_assistant.lab_report.range_likeness import misprinted_unit, range_distance
 from health_assistant.lab_report.reference_range import attached_unit, is_blank, parse_range, parse_result
 from health_assistant.lab_report.report import PrintedRow, ReadRow
 from health_assistant.lab_report.specimen import possible_specimens
@@ -51,7 +51,7 @@ class Observation:
     analyte: Analyte | None
     """目录里的指标，参考范围与话是对这个人的。"""
     power_unit: str = ""
-    """单位只印着 /L 时，连同结果里 10 的几次方的单位（`10^9/L`）。"""
+    """单位只印着 /L 时，连同结果里 10 的几次方的单位（`10^9/L`）；单位印错了的，范围用的那个。"""
 
     @property
     def unit(self) -> str:
@@ -92,6 +92,8 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     if analyte.sought if analyte else _SOUGHT.search(read.name + report_type):
         value = _found(value, read.result + (read.unit if analyte else ""), counts=bool(analyte)) or value
         interval = _found(interval, read.reference_range) or interval
+    if analyte and not power_unit:
+        power_unit = misprinted_unit(analyte, read.unit or value_unit, interval)
     own = analyte and analyte.for_person(person)
     return Observation(read, value, interval, value_unit, attached_unit(read.reference_range), own, power_unit)
 

@@ -41,8 +41,8 @@ def value_doubt(
     末位的 1 就是这张单子的印法。
     """
     row, result, analyte = observed.row, observed.value, observed.analyte
-    is_odd = analyte is not None and is_impossible(result, row.unit, analyte)
-    if is_odd and not has_agreeing_flag and not misprints_unit(result, limits, row.unit, analyte):
+    is_odd = analyte is not None and is_impossible(result, observed.unit, analyte)
+    if is_odd and not has_agreeing_flag and not misprints_unit(result, limits, observed.unit, analyte):
         return "这样的数值几乎不可能，可能读漏了小数点"
     if not isinstance(result, Interval) or not isinstance(limits, Interval):
         return None
@@ -85,7 +85,7 @@ def misread_doubt(observed: Observation, limits: ReferenceRange, is_newborn: boo
         return "结果或参考范围上的单位与单位一栏不符"
     if isinstance(limits, Interval) and limits.is_bounded and exponent(limits.high) <= exponent(limits.low) - 2 < -2:
         return "参考范围两端的小数差了两位，末尾可能粘着别的字"  # 1.003-1.030 后面的序号 26
-    unit, analyte = observed.row.unit, observed.analyte
+    unit, analyte = observed.power_unit or observed.row.unit, observed.analyte
     if not observed.unit and analyte and analyte.unit == "%":
         unit = "%"  # 没有印单位的百分数，只会是百分数或小数
     is_percentage = unit in ("", "%") and _PERCENTAGE.search(observed.row.name)

@@ -9,6 +9,7 @@ from health_assistant.lab_report.interval import Interval, ReferenceRange, inter
 
 CLEARLY_NEARER = 1.5
 """印着的范围与另一个同名指标的相近到这个倍数以上，才当作那一个。"""
+_MISPRINTED = 200
 _T = TypeVar("_T")
 
 
@@ -48,3 +49,14 @@ def implied_unit(analyte: Analyte, interval: ReferenceRange | None) -> str:
     gaps = [(gap, unit) for gap, unit in in_units if gap is not None]
     is_near = any(gap < log(2) for gap, _ in gaps)  # 正好差一倍的不算
     return (nearest(gaps) if is_near else None) or ""
+
+
+def misprinted_unit(analyte: Analyte, unit: str, interval: ReferenceRange | None) -> str:
+    """印着的 unit 与范围差了几百倍（血小板 150-450 /μL），范围像用的是哪个单位；不是这样的为空串。
+
+    差十倍、几十倍的也许是范围少读了一位、丢了小数点，不算。
+    """
+    if not unit or not isinstance(interval, Interval) or not interval.is_bounded:
+        return ""
+    gap = range_distance(analyte, unit, interval)
+    return implied_unit(analyte, interval) if gap is not None and gap > log(_MISPRINTED) else ""
