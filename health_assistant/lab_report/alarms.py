@@ -6,6 +6,7 @@ from decimal import Decimal
 from health_assistant.lab_report.catalogue import Direction, analytes_by_code
 from health_assistant.lab_report.interval import Interval, Value
 from health_assistant.lab_report.judgement import Finding
+from health_assistant.lab_report.likely import likely_analyte
 from health_assistant.lab_report.marks import flag_says, plain_flag
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.plausibility import misprints_unit
@@ -153,7 +154,7 @@ def _is_usual_for(finding: Finding, person: Person) -> bool:
     return has_own_group and finding.flag_in_group(person) == "normal"
 
 
-def raise_alarm(finding: Finding, person: Person) -> None:
+def raise_alarm(finding: Finding, person: Person, report_type: str) -> None:
     """关于这一行要放在最前面的话，写在 finding.alarm；没有可说的不写。"""
     said = _describe(finding)
     possible, way = _possible_severity(finding, person)
@@ -195,6 +196,21 @@ def raise_alarm(finding: Finding, person: Person) -> None:
         finding.alarm = f"没能核对 {said} 是否达到危急值：没读出结果或单位对不上。请对照原件，这几天问医生。"
     elif possible and (finding.flag == "unknown" or finding.interval is None):
         finding.floor = possible  # 疑问不让它变得不要紧
+    elif finding.analyte is None:
+        _warn_of_likely(finding, person, finding.report_type or report_type)
+
+
+def _warn_of_likely(finding: Finding, person: Person, report_type: str) -> None:
+    """名称不全认识，范围、单位像是一项危急的：`钾#2 7.1`、纸边上的 `红蛋白 40`。"""
+    likely = likely_analyte(finding.name, finding.unit, finding.interval, report_type)
+    severity, way = grade_value(finding.value, finding.unit, likely, person) if likely else (None, None)
+    if severity == "grave":
+        finding.floor = "grave"
+        finding.alarm = (
+            f"{CHECK}：{_describe(finding)} 的名称、范围像是{likely.name}；如果是，就达到了危急值，要尽快就医。"
+        )
+        words, first_aid = told(likely.code, way, person)
+        finding.alarm += first_aid + words
 
 
 def derive_neutrophils(findings: list[Finding], person: Person) -> None:

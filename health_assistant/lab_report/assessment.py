@@ -88,7 +88,7 @@ def assess(report: ReadReport) -> Assessment:
     title = report.report_type + _culture_of_blood(report)
     for finding in findings:
         grade(finding, person, title)
-        raise_alarm(finding, person)
+        raise_alarm(finding, person, title)
     derive_neutrophils(findings, person)
     weigh_direct_bilirubin(findings, person)
     matches = find_patterns(person, findings, report.report_type)

@@ -14,8 +14,14 @@ _CUT = re.compile(
 
 “测定”后面括号里写着方法的才去；别的不能丢：`钙(离子`、`胆固醇(HDL`、`睾酮测定(游离` 是另一项。
 """
+_NOTED = re.compile(
+    r"(?:[①-⑳†‡§ᵃ-ᶻ¹²³]|\[\d\]|(?<=\D)\d[)）]|[*#]\d)+$"
+    r"|\s*\[[A-Za-z#/ ]+\] in (?:serum|plasma|blood)(?: or (?:serum|plasma|blood))*(?: by .+)?$|[,，]\s*serum/plasma$",
+    re.IGNORECASE,
+)
+"""末尾的脚注号（`钾②`、`钾[1]`），LOINC 全名里的量与标本（`Potassium [Moles/volume] in Serum or Plasma`）。"""
 _FILLERS = frozenset(
-    ("serum", "plasma", "arterial", "poc", "level", "levels", "count", "counts", "total", "quantitative")
+    ("serum", "plasma", "arterial", "poc", "level", "levels", "lvl", "auto", "count", "counts", "total", "quantitative")
     + ("estimation", "assay", "test", "value", "measurement", "determination")
 )
 """英文里说标本、说“测了多少”的词，去掉哪几个都可能是目录里的写法（Total Platelets、Serum K）。
@@ -33,7 +39,7 @@ _MAX_FILLERS = 3
 @lru_cache(maxsize=1 << 12)
 def bare_names(name: str) -> tuple[str, ...]:
     """name 的种种简写，去掉得少的在前；不含它自己。尿、大便、胸水这些字不去，去了就成了血的。"""
-    plain = _LEADERS.sub("", _CUT.sub("", name.strip()))
+    plain = _LEADERS.sub("", _CUT.sub("", _NOTED.sub("", name.strip())))
     found = [plain, *(_shorter_chinese(plain) if re.search(r"[一-鿿]", plain) else _shorter_english(plain))]
     return tuple(dict.fromkeys(one for one in found if one and one != name))
 

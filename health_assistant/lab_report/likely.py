@@ -1,0 +1,42 @@
+"""名称不全认识的一行也许是哪一项：多了几个字（`钾-急诊`）、在纸边少了一个字（`红蛋白`）。只用来提醒，不用来判断。"""
+
+import re
+
+from health_assistant.lab_report.catalogue import Analyte, load_catalogue
+from health_assistant.lab_report.interval import Interval, ReferenceRange
+from health_assistant.lab_report.printed_text import fold_name
+from health_assistant.lab_report.specimen import possible_specimens
+
+_NEAR = 1.25
+"""范围的两端都与目录的相差不到这个倍数。"""
+_MIN_LETTERS = 3
+"""英文的名称这么多个字母以上，才看别的名称里有没有这个词；中文的一个字（钾）也算。"""
+
+
+def likely_analyte(name: str, unit: str, interval: ReferenceRange | None, report_type: str) -> Analyte | None:
+    """目录里名称是 name 的一部分（或只比它多头一个字）、单位与范围都一样的血液项目；没有、不止一项为 None。"""
+    if not isinstance(interval, Interval) or possible_specimens(report_type, name, unit) != ("blood",):
+        return None
+    found = [
+        analyte
+        for analyte in load_catalogue()
+        if analyte.specimen == "blood"
+        and analyte.knows_unit(unit)
+        and any(_is_within(spelling, name) for spelling in (analyte.name, *analyte.aliases))
+        and any(_is_alike(interval, usual, analyte, unit) for usual in analyte.intervals)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_within(known: str, name: str) -> bool:
+    if known.isascii():
+        pattern = rf"(?<![A-Za-z]){re.escape(known)}(?![A-Za-z])"
+        return len(known) >= _MIN_LETTERS and bool(re.search(pattern, name, re.IGNORECASE))
+    known, name = fold_name(known), fold_name(name)
+    return known in name or len(name) > 1 and known[1:] == name
+
+
+def _is_alike(printed: Interval, usual: Interval, analyte: Analyte, unit: str) -> bool:
+    """印着的两端都与 usual 的相近；有一端没有印的不算。"""
+    ends = zip(analyte.bounds(printed, unit), (usual.low, usual.high), strict=True)
+    return all(own and other and 1 / _NEAR < float(own / other) < _NEAR for own, other in ends)
