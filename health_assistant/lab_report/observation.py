@@ -1,7 +1,8 @@
 """ReadRow -> Observation：一行的结果与参考范围各解析一次，指标在目录里查一次；后面各步都用它，不再看文字。"""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Context, Decimal
 from functools import partial
 from math import log
 
@@ -28,6 +29,7 @@ _GLUED_FLAG = re.compile(
 _POWER = re.compile(r"(?:[×x*]10\^|E\+?0?)(9|12)(?=-|~|$)", re.IGNORECASE)
 _SAME_RANGE = log(1.2)
 """印着的范围与目录的相差不到两成，才说得出是哪一项。"""
+_FOUR_DIGITS = Context(prec=4)
 _MOST_WITHOUT_POWER = 1000
 """范围的数不到它，才可能是少印了 10 的几次方。"""
 _EARLIER_BESIDE = re.compile(
@@ -75,14 +77,15 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         read = read.model_copy(update={"unit": unit, "mark": read.mark or (None if is_doubled else flag)})
     shared = _share_power(read, interval)
     value, interval, power_unit = shared or (value, interval, "")
-    value_unit = attached_unit(read.result)
+    value_unit, range_unit = attached_unit(read.result), attached_unit(read.reference_range)
     if "视野" in read.result and "细胞" in read.name and not read.unit:
         value_unit = "/HP"  # 满视野：不印单位也是镜检
     find = partial(
         find_analyte, read.name, read.code, report_type=report_type, interval=interval,
         has_range=not is_blank(read.reference_range), value=value,
     )  # fmt: skip
-    analyte = find(unit=power_unit or read.unit or value_unit)
+    has_two_units = bool(range_unit and read.unit) and fold_unit(range_unit) != fold_unit(read.unit)
+    analyte = find(unit=power_unit or (range_unit if has_two_units else read.unit or value_unit))
     if not power_unit and is_garbled(read.unit, analyte):
         analyte = _find_without_unit(analyte, read, find(unit=""), interval)
     if analyte and analyte.code == "PH" and _is_of_urine_ph(interval) and "气" not in report_type:
@@ -92,10 +95,26 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     if analyte.sought if analyte else _SOUGHT.search(read.name + report_type):
         value = _found(value, read.result + (read.unit if analyte else ""), counts=bool(analyte)) or value
         interval = _found(interval, read.reference_range) or interval
-    if analyte and not power_unit:
+    if analyte and not (power_unit or has_two_units):
         power_unit = misprinted_unit(analyte, read.unit or value_unit, interval)
+    converted = _in_unit_of_value(interval, range_unit, power_unit or read.unit or value_unit, analyte)
+    if converted:
+        interval, range_unit = converted, ""
     own = analyte and analyte.for_person(person)
-    return Observation(read, value, interval, value_unit, attached_unit(read.reference_range), own, power_unit)
+    return Observation(read, value, interval, value_unit, range_unit, own, power_unit)
+
+
+def _in_unit_of_value(
+    interval: ReferenceRange | None, range_unit: str, unit: str, analyte: Analyte | None
+) -> Interval | None:
+    """范围后面另印着单位的（结果 9.4 mg/dL，范围 2.11-2.52 mmol/L），换成结果的单位；单位相同、换不了的为 None。"""
+    if analyte is None or not (range_unit and unit and isinstance(interval, Interval)):
+        return None
+    own, other = analyte.convert(Decimal(1), unit), analyte.convert(Decimal(1), range_unit)
+    if own is None or other is None or own == other:
+        return None
+    low, high = (None if end is None else _FOUR_DIGITS.plus(end * other / own) for end in (interval.low, interval.high))
+    return replace(interval, low=low, high=high)
 
 
 def _find_on_strip(row: ReadRow, report_type: str, value: Value | None) -> Analyte | None:

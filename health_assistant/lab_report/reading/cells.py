@@ -161,8 +161,9 @@ def split_named(box: TextBox) -> list[Cell]:
 
 def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
     """text 里的各格；offset 是 text 在整段里的起点，整段就是 text 的给出 whole。"""
-    offset += len(text) - len(text.lstrip(" ,，;；"))
-    text = text.strip(" ,，;；")
+    bare = re.sub(r"^[\s,，;；]*(?:[:：]\s*(?=[<>≤≥+±-]?\d))?", "", text)  # 名称后面的冒号认在了数的前面
+    offset += len(text) - len(bare)
+    text = bare.rstrip(" ,，;；")
     if not text:
         return []
     if wrapped := _WRAPPED_LABEL.fullmatch(text):

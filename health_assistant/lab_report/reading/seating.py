@@ -7,6 +7,7 @@ from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, is_known
 from health_assistant.lab_report.reading.row import Row, without_stars
 from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
+from health_assistant.lab_report.units import fold_unit
 
 _OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
 Seated = tuple[Cell, str | None]
@@ -41,6 +42,7 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
             if re.match(r"range [^\d\s]", column):  # 男女的范围各一列
                 cell = replace(cell, box=replace(box, text=f"{column[6:]}:{box.text}"))
             _seat(cell, column.split()[0], row, "unit" in columns.printed)
+    _keep_unit_of_range(row, seated)
     # 紧跟着不认得的名称的数是名称的一部分（小标题 `Health Screen - 3`）
     gap = 0.0 if row.name is None or is_known(row.name.text) else row.name.height
     stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end + gap <= cell.box.start]
@@ -50,6 +52,16 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
         row.limits.extend(_joined_limits(row.low, row.high))
     row.anchor = row.name or row.result or row.anchor
     return row
+
+
+def _keep_unit_of_range(row: Row, seated: list[Seated]) -> None:
+    """范围后面印着另一个单位（结果 mg/dL，范围 2.11-2.52 mmol/L）：留在范围里，不能当作结果的单位比。"""
+    units, of_range = (
+        [cell.box for cell, column in seated if cell.kind == "unit" and column == place] for place in ("unit", "range")
+    )
+    if len(units) == len(of_range) == 1 and row.limits and fold_unit(units[0].text) != fold_unit(of_range[0].text):
+        row.unit = units[0]
+        row.limits[-1] = join_boxes(row.limits[-1], of_range[0], " ")
 
 
 def _may_be_mark_column(column: str, seated: list[Seated]) -> bool:
