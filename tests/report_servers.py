@@ -1,5 +1,6 @@
-"""阶段 7 的测试共用的：起一个真的服务进程，用完停掉。"""
+"""阶段 7 的测试共用的：起一个真的服务进程，用完停掉；读它的事件流。"""
 
+import json
 import os
 import signal
 import subprocess
@@ -38,6 +39,13 @@ def running(log: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen]
         with suppress(ProcessLookupError):  # 已经自己结束了
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def events(stream: bytes) -> list[tuple[str, dict]]:
+    """一次回答的各个事件：名字与内容。"""
+    blocks = stream.decode().strip().split("\n\n")
+    pairs = [block.split("\ndata: ") for block in blocks if not block.startswith(":")]  # 冒号开头的是心跳
+    return [(name.removeprefix("event: "), json.loads(data)) for name, data in pairs]
 
 
 def came_up(url: str, seconds: float, process: subprocess.Popen) -> bool:

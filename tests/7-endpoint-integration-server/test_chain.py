@@ -4,50 +4,23 @@ import io
 import json
 
 import pytest
-from fake_upstreams import FakeUpstream, advice_choice, number_of, numbered_report
+from fake_upstreams import FakeUpstream, advice_choice, numbered_report
 from lab_report.not_reports import kinds
-from medical_report import create_app, upstreams
 from medical_report.analysis import ADVICE_FAILED, ADVICE_REFUSED, NOT_VERIFIED, VISION_FAILED, get_analyst
 from medical_report.page_reading import NOTHING_TO_VERIFY
-from medical_report.settings import Settings
 from PIL import Image
 
 from health_assistant.lab_report.rendering import draw_report
 
 REPORT = numbered_report(37)
 CORRECTED = {"report": REPORT.model_dump()}
-
-
-@pytest.fixture(autouse=True)
-def wait_less(monkeypatch):
-    """再试之前少等一会儿，测试快些；次序与次数不变。"""
-    monkeypatch.setattr(upstreams, "FIRST_WAIT_SECONDS", 0.01)
-
-
-@pytest.fixture
-def vision():
-    with FakeUpstream(lambda body: numbered_report(number_of(body)).model_dump_json()) as upstream:
-        yield upstream
+pytestmark = pytest.mark.usefixtures("wait_less")
 
 
 @pytest.fixture
 def advisor():
     with FakeUpstream(lambda body: advice_choice()) as upstream:
         yield upstream
-
-
-@pytest.fixture
-def make_client(reader):
-    def make(vision=None, advisor=None, **settings):
-        if vision:
-            settings |= {"vision_api_base": vision.api_base, "vision_model": "vl-7b", "vision_api_key": "vision-secret"}
-        if advisor:
-            settings |= {"advice_api_base": advisor.api_base, "advice_model": "llm-8b"}
-        app = create_app(Settings(rate_limit="10000/minute", **settings))
-        get_analyst(app).reader = reader
-        return app.test_client()
-
-    return make
 
 
 def analyse(client, photo: bytes, query: str = ""):

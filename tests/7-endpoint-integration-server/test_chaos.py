@@ -1,6 +1,5 @@
 """上游各种坏法混在一起，许多人同时来：每个都按时得到对的、降了级的或说得清的回答，没有一个串到别人的。"""
 
-import json
 import random
 import re
 import threading
@@ -16,6 +15,7 @@ from medical_report import create_app
 from medical_report.analysis import get_analyst
 from medical_report.settings import Settings
 from outcome_sheets import compose_advice
+from report_servers import events
 from werkzeug.serving import make_server
 
 from health_assistant.lab_report.assessment import assess
@@ -72,8 +72,8 @@ def analyse(server: str, number: int, stream: bool) -> tuple[int, dict]:
     answer = requests.post(f"{server}/analyze_medical_report", files=files, headers=headers, timeout=TOTAL_SECONDS + 10)
     if "event-stream" not in answer.headers["Content-Type"]:
         return answer.status_code, answer.json()
-    name, data = answer.content.decode().strip().split("\n\n")[-1].split("\n")
-    return (200 if name == "event: done" else 503), json.loads(data.removeprefix("data: "))
+    name, body = events(answer.content)[-1]
+    return (200 if name == "done" else 503), body
 
 
 def outcome(server: str, number: int) -> str:
