@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from PIL import Image, ImageDraw
 
+from health_assistant.images import encoded
 from health_assistant.lab_report.rendering.rendered import draw_report
 from health_assistant.lab_report.report import PrintedRow, ReadReport
 
@@ -239,9 +240,7 @@ def photo_of(report: ReadReport, number: int, layout: str = "classic") -> bytes:
     for bit in range(BITS):
         if number >> bit & 1:
             draw.rectangle(_square(photo, bit), "black")
-    buffer = io.BytesIO()
-    photo.save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(photo)
 
 
 def number_of(body: dict) -> int:

@@ -7,6 +7,7 @@ import pytest
 from fake_upstreams import FakeUpstream
 from PIL import Image, ImageDraw
 
+from health_assistant.images import encoded
 from health_assistant.lab_report.rendering.drawing import FONTS, load_font
 from health_assistant.lab_report.rendering.rendered import draw_report
 from health_assistant.lab_report.report import PrintedRow, ReadReport
@@ -49,9 +50,7 @@ def poisoned_photo(words: str, place: str) -> bytes:
         taller.paste(image)
         ImageDraw.Draw(taller).text((40, image.height + 10), words, "black", load_font(next(iter(FONTS)), 22))
         image = taller
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(image)
 
 
 def obedient(report: ReadReport, results: dict[str, str] | None = None) -> str:

@@ -10,6 +10,8 @@ from PIL import Image
 from report_servers import events
 from stage_scripts import run, run_well
 
+from health_assistant.images import encoded
+
 CLIENT = "7-endpoint-integration-server/test_client.py"
 SSE = {"Accept": "text/event-stream"}
 
@@ -21,9 +23,7 @@ def post(server: str, data: bytes, field: str = "image", headers=None) -> reques
 
 
 def jpeg(size=(800, 600)) -> bytes:
-    buffer = io.BytesIO()
-    Image.effect_noise(size, 60).convert("RGB").save(buffer, "JPEG", quality=95)
-    return buffer.getvalue()
+    return encoded(Image.effect_noise(size, 60).convert("RGB"), "JPEG", quality=95)
 
 
 @pytest.fixture(scope="module")

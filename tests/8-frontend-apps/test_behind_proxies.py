@@ -1,6 +1,5 @@
 """前面有东西的时候：放在一个路径下面、要先登录、登录过期、代理自己答的错误、很慢的上传、停了很久的标签页。"""
 
-import io
 from threading import Event
 
 import numpy as np
@@ -9,6 +8,8 @@ from PIL import Image
 from reverse_proxies import SESSION, ReverseProxy
 from web_app import ANALYZE, NORMAL, SAMPLE, answer
 from web_steps import DONE, FAILED
+
+from health_assistant.images import encoded
 
 pytestmark = pytest.mark.browser
 LOGIN_COOKIE = SESSION.split("=")
@@ -27,10 +28,9 @@ def analyse(page, url: str, photo=SAMPLE.OUTPUT) -> None:
 def big_photo() -> dict:
     """约 500 KB、不用再压的照片：2 KB/s 要四分多钟。"""
     noise = Image.fromarray(np.random.default_rng(1).normal(128, 30, (1000, 900)).astype("uint8"))
-    photo = io.BytesIO()
-    noise.save(photo, "JPEG", quality=90)
-    assert 450_000 < len(photo.getvalue()) < 600_000
-    return {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": photo.getvalue()}
+    photo = encoded(noise, "JPEG", quality=90)
+    assert 450_000 < len(photo) < 600_000
+    return {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": photo}
 
 
 def failed(page) -> str:

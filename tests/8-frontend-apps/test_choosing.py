@@ -10,6 +10,8 @@ from real_reports import FOLDER, load_truth, needs_real_reports
 from web_app import ANALYZE, SAMPLE, FakeService
 from web_steps import DONE, is_inside, read
 
+from health_assistant.images import encoded
+
 pytestmark = pytest.mark.browser
 
 MAX_BYTES = 600_000
@@ -17,9 +19,7 @@ RED, BLUE = (200, 30, 30), (30, 30, 200)
 
 
 def as_file(image: Image.Image, **options) -> dict:
-    photo = io.BytesIO()
-    image.save(photo, "JPEG", **options)
-    return {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": photo.getvalue()}
+    return {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": encoded(image, "JPEG", **options)}
 
 
 def exif(orientation: int) -> Image.Exif:
