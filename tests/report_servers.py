@@ -5,13 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from model_servers import ROOT, free_port
+from model_servers import ROOT, came_up, free_port
 
 SERVER = ROOT / "7-endpoint-integration-server/medical_report_server.py"
 START_SECONDS = 60
@@ -46,16 +44,3 @@ def events(stream: bytes) -> list[tuple[str, dict]]:
     blocks = stream.decode().strip().split("\n\n")
     pairs = [block.split("\ndata: ") for block in blocks if not block.startswith(":")]  # 冒号开头的是心跳
     return [(name.removeprefix("event: "), json.loads(data)) for name, data in pairs]
-
-
-def came_up(url: str, seconds: float, process: subprocess.Popen) -> bool:
-    """几秒之内 /health 有没有答话；进程结束了就不再等。"""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # 本机的服务不走代理
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            opener.open(f"{url}/health", timeout=2)
-            return True
-        except OSError:
-            time.sleep(0.1)
-    return False

@@ -7,9 +7,10 @@ import json
 import threading
 from collections.abc import Sequence
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
+from local_servers import LocalServer
 from medical_report.spoken import Language, report_json, to_html
 from medical_report.verification import assess_verified
 from outcome_sheets import compose_advice
@@ -94,29 +95,19 @@ def sse(name: str, data: dict) -> str:
     return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-class FakeService:
+class FakeService(LocalServer):
     """自己起的一台小服务：网页，加上按 script 一段段发的回答，记下收到的每个请求体。
 
     script 里是 SSE 文字；Event 是等测试点头再往下发。
     """
 
     def __init__(self, folder: Path = APP) -> None:
+        super().__init__(partial(_Handler, directory=str(folder)))
         self.script: list[str | threading.Event] = []
         self.bodies: list[bytes] = []
         self.may_read = threading.Event()
         self.may_read.set()
         """没有设时，请求的正文先不收：像还在很慢的路上。"""
-        handler = partial(_Handler, service=self, directory=str(folder))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> "FakeService":
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *error) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def photo(self) -> bytes:
         """最后一个请求里的照片。"""
@@ -128,10 +119,6 @@ class FakeService:
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.0"
 
-    def __init__(self, *args, service: FakeService, **options) -> None:
-        self.service = service
-        super().__init__(*args, **options)
-
     def do_GET(self) -> None:
         if self.path != "/health":
             super().do_GET()
@@ -141,12 +128,12 @@ class _Handler(SimpleHTTPRequestHandler):
         self.wfile.write(b'{"status": "ok", "asking": false}')
 
     def do_POST(self) -> None:
-        self.service.may_read.wait(timeout=60)
-        self.service.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.may_read.wait(timeout=60)
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        for part in self.service.script:
+        for part in self.server.script:
             if isinstance(part, threading.Event):
                 part.wait(timeout=30)
                 continue

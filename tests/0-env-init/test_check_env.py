@@ -5,12 +5,12 @@ import os
 import socket
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from local_servers import LocalServer
 from stage_scripts import ROOT, load
 
 SCRIPT = ROOT / "0-env-init/check_env.py"
@@ -243,11 +243,10 @@ def test_only_an_answer_below_500_counts(check_env, monkeypatch):
             self.end_headers()
 
     with (
-        ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server,
+        LocalServer(Refuses) as server,
         socket.socket() as silent,
         socket.socket() as closed,
     ):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         closed.bind(("127.0.0.1", 0))  # 没有 listen
@@ -255,5 +254,4 @@ def test_only_an_answer_below_500_counts(check_env, monkeypatch):
         paths = ["403", "502", "", ""]
         urls = [f"http://127.0.0.1:{port}/{path}" for port, path in zip(ports, paths, strict=True)]
         answers = check_env.ask_hubs(dict(zip("甲乙丙丁", urls, strict=True)), 2)
-        server.shutdown()
     assert [name for name, milliseconds in answers.items() if milliseconds is not None] == ["甲"]

@@ -2,7 +2,6 @@
 
 import random
 import re
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +13,9 @@ from fake_upstreams import FakeUpstream, advice_choice, number_of, numbered_repo
 from medical_report import create_app
 from medical_report.analysis import get_analyst
 from medical_report.settings import Settings
+from model_servers import serving
 from outcome_sheets import compose_advice
 from report_servers import events
-from werkzeug.serving import make_server
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import Reading
@@ -59,10 +58,8 @@ def served(reader):
         analyst.reader = reader
         for upstream in (analyst.vision, analyst.advice):
             upstream._breaker.reset_timeout = 0.3  # 歇得短些，好让各种坏法都轮到
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        with serving(app) as server:
+            yield server.root
 
 
 def analyse(server: str, number: int, stream: bool) -> tuple[int, dict]:
