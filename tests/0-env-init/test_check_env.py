@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from local_servers import LocalServer
-from stage_scripts import ROOT, load
+from stage_scripts import ROOT, fake_command, load
 
 SCRIPT = ROOT / "0-env-init/check_env.py"
 
@@ -215,9 +215,7 @@ esac""",
 )
 def test_the_gpu_is_asked_through_nvidia_smi(check_env, tmp_path, monkeypatch, body, gpus, cuda):
     """真的运行一个 nvidia-smi（替身）；驱动坏了就当没有 GPU。"""
-    fake = tmp_path / "nvidia-smi"
-    fake.write_text(f"#!/bin/sh\n{body}\n")
-    fake.chmod(0o755)
+    fake_command(tmp_path / "nvidia-smi", body)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert check_env.read_gpus() == ([check_env.Gpu(*one) for one in gpus], cuda)
 
