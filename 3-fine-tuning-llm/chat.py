@@ -52,13 +52,11 @@ def main() -> int:
 
 def load(base_model: str, adapter: Path):
     """基座加 adapter：同一份权重，关掉 adapter 就是基座。放不下抛 DoesNotFit。"""
-    from peft import PeftModel
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     base = loading.find_model(base_model)
-    model = loading.load_to_run(base, if_short="four_bits")
-    return PeftModel.from_pretrained(model, adapter).eval(), loading.load_tokenizer(base)
+    return loading.load_to_run(base, if_short="four_bits", adapter=adapter), loading.load_tokenizer(base)
 
 
 def generate(model, tokenizer, messages: list[dict], max_new_tokens: int, streamer=None) -> str:

@@ -6,7 +6,6 @@ python 5-build-server/verify_deployment.py --kind vl --base-url http://127.0.0.1
 """
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from served_model import Checkpoint, ModelClient, Trained
 from health_assistant import artifacts
 from health_assistant.addresses import is_this_machine
 from health_assistant.command_line import BadInput, command, new_parser
+from health_assistant.images import encoded
 from health_assistant.lab_report.vl_protocol import data_url, read_messages
 from health_assistant.training.merging import compare_logits
 
@@ -125,7 +125,7 @@ def questions(trained: Trained) -> list[list[dict] | bytes]:
         return list(CONVERSATIONS)
     from health_assistant.lab_report.rendering import render
 
-    return [png(render(layout, seed=seed).image) for layout, seed in PAGES]
+    return [encoded(render(layout, seed=seed).image) for layout, seed in PAGES]
 
 
 # ---- 文件 ----
@@ -214,7 +214,7 @@ def check_image_tokens(trained: Trained, server: ModelClient) -> Check:
     for width, height in SIZES:
         tokens = image_tokens((width, height), trained.max_pixels)
         expected = len(encode_prompt(question(READ_PROMPT), trained.tokenizer, tokens))
-        _, actual = server.answer(as_messages(png(Image.new("RGB", (width, height), "white"))), 1)
+        _, actual = server.answer(as_messages(encoded(Image.new("RGB", (width, height), "white"))), 1)
         counts.append(f"{width}×{height} {tokens}")
         if actual != expected:
             different.append(f"{width}×{height} 的提问该有 {expected} 个词元，服务数到 {actual}")
@@ -241,13 +241,6 @@ def check_answers(trained: Trained, merged: Checkpoint, server: ModelClient, max
 def as_messages(question: list[dict] | bytes) -> list[dict]:
     """发给服务的消息；一页化验单配上读它的提示词。"""
     return read_messages(data_url(question, "image/png")) if isinstance(question, bytes) else question
-
-
-def png(image) -> bytes:
-    """PIL 的图 -> PNG 的字节。"""
-    stream = io.BytesIO()
-    image.save(stream, format="PNG")
-    return stream.getvalue()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """几个读者并排：终端里的表、图、一页不联网也能看的 HTML。"""
 
-import base64
-import io
 from pathlib import Path
 
 from health_assistant import templates
+from health_assistant.images import encoded
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.scoring import align
+from health_assistant.lab_report.vl_protocol import data_url
 from health_assistant.training.vision import open_page
 
 TEMPLATE = Path(__file__).with_name("vl_compare.html")
@@ -127,6 +127,5 @@ def _results(read: dict, truth: list) -> list[tuple[str, bool]]:
 def _small_image(path: Path) -> tuple[str, float]:
     image = open_page(path)
     scale = min(1.0, SHOWN_WIDTH / image.width)
-    small, data = image.resize([max(1, round(side * scale)) for side in image.size]), io.BytesIO()
-    small.save(data, "JPEG", quality=70)
-    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}", scale
+    small = image.resize([max(1, round(side * scale)) for side in image.size])
+    return data_url(encoded(small, "JPEG", quality=70)), scale

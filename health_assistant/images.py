@@ -101,6 +101,13 @@ def upright_rgb(image: Image.Image, max_pixels: int | None = None) -> Image.Imag
         raise _broken() from error
 
 
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    """图片变回字节；options 是 Pillow 存这种格式的选项。"""
+    data = io.BytesIO()
+    image.save(data, kind, **options)
+    return data.getvalue()
+
+
 def _halved(image: Image.Image) -> Image.Image:
     """缩成一半的 RGB。一条一条地转：2500 万像素的 RGBA 峰值 136 MB，整张转是 311 MB（原来的、转了的同时在内存里）。"""
     half = Image.new("RGB", ((image.width + 1) // 2, (image.height + 1) // 2))

@@ -6,20 +6,23 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
+from local_servers import LocalServer
 from PIL import Image, ImageDraw
 
+from health_assistant.images import encoded
 from health_assistant.lab_report.rendering.rendered import draw_report
 from health_assistant.lab_report.report import PrintedRow, ReadReport
 
 BITS, SQUARE = 10, 24
 
 
-class FakeUpstream:
+class FakeUpstream(LocalServer):
     """with 里是一个活着的上游。`answer` 由请求得出要答的话；`behaviours` 依次轮流，每个请求一种。"""
 
     def __init__(self, answer: Callable[[dict], str], behaviours: Iterable[str] = ("ok",)) -> None:
+        super().__init__(_Handler)
         self.answer = answer
         self.requests: list[dict] = []
         self.refused: dict[str, str] = {}
@@ -30,12 +33,10 @@ class FakeUpstream:
         self._behaviours = itertools.cycle(behaviours)
         self._lock = threading.Lock()
         self.stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.upstream = self
 
     @property
     def api_base(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"{self.url}/v1"
 
     def behave(self, *behaviours: str) -> None:
         self._behaviours = itertools.cycle(behaviours)
@@ -45,20 +46,9 @@ class FakeUpstream:
             self.requests.append(body)
             return next(self._behaviours)
 
-    def __enter__(self) -> "FakeUpstream":
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
     def __exit__(self, *_) -> None:
         self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-    upstream: FakeUpstream
+        super().__exit__()
 
     def handle_error(self, request, client_address) -> None:
         """服务等不及、断开了，是意料之中的。"""
@@ -67,7 +57,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: _Server
+    server: FakeUpstream
 
     def log_message(self, *_) -> None:
         pass
@@ -77,8 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        upstream = self.server.upstream
-        getattr(self, f"_{upstream.take(body)}")(body, upstream)
+        getattr(self, f"_{self.server.take(body)}")(body, self.server)
 
     # ---- 好的 ----
 
@@ -239,9 +228,7 @@ def photo_of(report: ReadReport, number: int, layout: str = "classic") -> bytes:
     for bit in range(BITS):
         if number >> bit & 1:
             draw.rectangle(_square(photo, bit), "black")
-    buffer = io.BytesIO()
-    photo.save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(photo)
 
 
 def number_of(body: dict) -> int:

@@ -8,10 +8,9 @@ import struct
 import zipfile
 import zlib
 
-import pillow_heif
 from PIL import Image, ImageDraw, PngImagePlugin
 
-pillow_heif.register_heif_opener()
+from health_assistant.images import encoded
 
 NOT_AN_IMAGE = (415, "unsupported_format")
 BROKEN = (400, "broken_image")
@@ -37,9 +36,7 @@ def sixteen_bits() -> Image.Image:
 
 
 def encode(kind: str, image: Image.Image | None = None, **options) -> bytes:
-    buffer = io.BytesIO()
-    (image or drawing()).save(buffer, kind, **options)
-    return buffer.getvalue()
+    return encoded(image or drawing(), kind, **options)
 
 
 def noise(kind: str, **options) -> bytes:

@@ -1,10 +1,9 @@
 """画成 PDF 的化验单：有文字层的（手写的字节）、扫描的（Pillow），和文字层靠不住的几种。"""
 
-import io
-
 from hostile_pdfs import deflated, one_page, stream
 from PIL import Image
 
+from health_assistant.images import encoded
 from health_assistant.lab_report.rendering.rendered import draw_report
 from health_assistant.lab_report.report import PrintedRow, ReadReport
 
@@ -77,24 +76,18 @@ def picture(
 
 
 def scanned_pdf(*pages: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    pages[0].save(buffer, "PDF", save_all=True, append_images=pages[1:], resolution=150)
-    return buffer.getvalue()
+    return encoded(pages[0], "PDF", save_all=True, append_images=pages[1:], resolution=150)
 
 
 def over_scan(image: Image.Image, rows: list[Row]) -> bytes:
     """扫描的图上面，盖着一层看不见的、识别错了的文字。"""
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=90)
     entries = (
         f"/Type/XObject/Subtype/Image/Width {image.width}/Height {image.height}/ColorSpace/DeviceRGB/BitsPerComponent 8"
     )
-    scan = stream(buffer.getvalue(), f"{entries}/Filter/DCTDecode")
+    scan = stream(encoded(image, "JPEG", quality=90), f"{entries}/Filter/DCTDecode")
     content = "q 595 0 0 842 0 0 cm /I Do Q\n3 Tr\n" + sheet(rows)
     return one_page(content.encode(), FONT, scan, resources="/Font<</F 5 0 R>>/XObject<</I 6 0 R>>")
 
 
 def jpeg(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=92)
-    return buffer.getvalue()
+    return encoded(image, "JPEG", quality=92)

@@ -1,16 +1,15 @@
-"""阶段 7 的测试共用的：起一个真的服务进程，用完停掉。"""
+"""阶段 7 的测试共用的：起一个真的服务进程，用完停掉；读它的事件流。"""
 
+import json
 import os
 import signal
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from model_servers import ROOT, free_port
+from model_servers import ROOT, came_up, free_port
 
 SERVER = ROOT / "7-endpoint-integration-server/medical_report_server.py"
 START_SECONDS = 60
@@ -40,14 +39,8 @@ def running(log: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen]
         process.wait()
 
 
-def came_up(url: str, seconds: float, process: subprocess.Popen) -> bool:
-    """几秒之内 /health 有没有答话；进程结束了就不再等。"""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # 本机的服务不走代理
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            opener.open(f"{url}/health", timeout=2)
-            return True
-        except OSError:
-            time.sleep(0.1)
-    return False
+def events(stream: bytes) -> list[tuple[str, dict]]:
+    """一次回答的各个事件：名字与内容。"""
+    blocks = stream.decode().strip().split("\n\n")
+    pairs = [block.split("\ndata: ") for block in blocks if not block.startswith(":")]  # 冒号开头的是心跳
+    return [(name.removeprefix("event: "), json.loads(data)) for name, data in pairs]

@@ -4,49 +4,36 @@ import http.client
 import os
 import shutil
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import requests
-from model_servers import free_port
+from local_servers import LocalServer
+from model_servers import came_up, free_port
 
 LOGIN = b"<!doctype html><title>login</title><form method=post>login first</form>"
 SESSION = "session=good"
 
 
-class ReverseProxy:
+class ReverseProxy(LocalServer):
     """with 里是一个活着的代理，转给 upstream；网址里去掉 prefix 再转。
 
     needs_login 为真时，没有 `SESSION` 这个 cookie 的都转到登录页（200 的 HTML）；`refused` 记下被拦的路径。
     """
 
     def __init__(self, upstream: str, prefix: str = "", needs_login: bool = False) -> None:
+        super().__init__(_Forwarder)
         self.upstream, self.prefix, self.needs_login = urlsplit(upstream).netloc, prefix, needs_login
         self.seen: list[str] = []
         self.refused: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Forwarder)
-        self._server.daemon_threads = True
-        self._server.proxy = self
-        self.origin = f"http://127.0.0.1:{self._server.server_port}"
-        self.url = f"{self.origin}{prefix}/"
-
-    def __enter__(self) -> "ReverseProxy":
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.origin, self.url = self.url, f"{self.url}{prefix}/"
 
 
 class _Forwarder(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        proxy = self.server.proxy
+        proxy = self.server
         proxy.seen.append(self.path)
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
@@ -78,7 +65,7 @@ class _Forwarder(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(LOGIN)
             return
-        self.server.proxy.refused.append(self.path)
+        self.server.refused.append(self.path)
         self.send_response(302)
         self.send_header("Location", "/login")
         self.end_headers()
@@ -109,14 +96,7 @@ def nginx(upstream: str, folder: Path, read_seconds: int) -> Iterator[str]:
     process = subprocess.Popen([shutil.which("nginx", path="/usr/sbin:/usr/bin"), "-c", config, "-p", folder])
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                requests.get(f"{url}/health", timeout=10, proxies={"http": ""})
-                break
-            except requests.ConnectionError:
-                assert process.poll() is None and time.monotonic() < deadline, "nginx 没有起来"
-                time.sleep(0.05)
+        assert came_up(url, 10, process), "nginx 没有起来"
         yield url
     finally:
         process.terminate()

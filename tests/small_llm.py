@@ -15,11 +15,24 @@ def small_texts() -> list[str]:
     return [row[part] for row in rows for part in ("question", "answer")]
 
 
-def build_small_base(folder: Path) -> Path:
+def dialogue(asked: str, answer: str) -> list[dict]:
+    return [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+
+
+def small_dialogues() -> list[list[dict]]:
+    texts = small_texts()
+    return [dialogue(asked, answer) for asked, answer in zip(texts[::2], texts[1::2], strict=True)]
+
+
+def in_small():
     """和 tiny 同样的做法，只是小得多、只训练两步。"""
     small = {"vocab_size": 600, "steps": 2, "block_length": 64}
     config = tiny_models.LLM_RECIPE["config"] | SMALL | {"num_key_value_heads": 1}
-    with mock.patch.dict(tiny_models.LLM_RECIPE, small | {"config": config}):
+    return mock.patch.dict(tiny_models.LLM_RECIPE, small | {"config": config})
+
+
+def build_small_base(folder: Path) -> Path:
+    with in_small():
         texts = small_texts()
         tokenizer = tiny_models.train_tokenizer(texts)
         model = tiny_models.pretrain(texts, tokenizer)
@@ -30,11 +43,7 @@ def build_small_base(folder: Path) -> Path:
 
 def write_train_data(folder: Path, train: int = 40, val: int = 8) -> Path:
     folder.mkdir(parents=True)
-    texts = small_texts()
-    rows = [
-        {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]}
-        for asked, answer in zip(texts[::2], texts[1::2], strict=True)
-    ]
+    rows = [{"messages": messages} for messages in small_dialogues()]
     write_jsonl(folder / "train.jsonl", rows[:train])
     write_jsonl(folder / "val.jsonl", rows[train : train + val])
     return folder

@@ -28,6 +28,14 @@ def load(script: str) -> ModuleType:
     return module
 
 
+def fake_command(path: Path, body: str) -> None:
+    """一个假命令：body 是一段 shell。"""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # 可能是指向真命令的链接
+    path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
 def environment(home: Path, **more: str) -> dict[str, str]:
     """子进程的环境变量：产物在 home，不联网，一个线程，导入的是这一份课程。"""
     course = {"HEALTH_ASSISTANT_ARTIFACTS": str(home), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from model_servers import free_port
+from stage_scripts import fake_command
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ["run.sh", "test.sh", ".ci/run", "0-env-init/setup_venv.sh"]
@@ -89,7 +90,7 @@ def course(tmp_path):
     (course / "0-env-init").mkdir(parents=True)
     for name in ["run.sh", "test.sh", "0-env-init/setup_venv.sh", "requirements.txt", "pyproject.toml"]:
         shutil.copy(ROOT / name, course / name)
-    fake_command(course, "df", "echo Filesystem; echo /dev/sda 1 1 99000000 1% /")
+    fake_command(course / "bin/df", "echo Filesystem; echo /dev/sda 1 1 99000000 1% /")
     return course
 
 
@@ -110,15 +111,6 @@ def installed_course(course):
         (course / path).parent.mkdir(exist_ok=True)
         (course / path).write_text(code, encoding="utf-8")
     return course
-
-
-def fake_command(course: Path, name: str, body: str) -> str:
-    """在 course/bin 放一个假命令，返回 bin 的路径。"""
-    path = course / "bin" / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{body}\n")
-    path.chmod(0o755)
-    return str(path.parent)
 
 
 def path_with_fakes(course: Path) -> str:
@@ -162,8 +154,8 @@ def test_wrong_arguments_are_refused(course, args):
 def test_missing_python_names_the_command_that_mends_it(course):
     for tool in ["bash", "dirname", "id", "cat", "awk"]:
         (course / "bin" / tool).symlink_to(shutil.which(tool))
-    only_fakes = fake_command(course, "apt-get", "exit 1")
-    done = run_script(course, "run.sh", "--no-serve", PATH=only_fakes, PYTHON="")
+    fake_command(course / "bin/apt-get", "exit 1")
+    done = run_script(course, "run.sh", "--no-serve", PATH=str(course / "bin"), PYTHON="")
     assert done.returncode == 2
     assert "没有找到 Python 3.11 或 3.12" in done.stderr
     assert "apt-get install -y python3.11 python3.11-venv" in done.stderr
@@ -178,10 +170,9 @@ def test_unusable_chosen_python_is_named(course):
 def test_missing_venv_module(course):
     """Debian 的 python3 没有 ensurepip：用一个导入它就失败的 Python 代替。"""
     body = f'case "$2" in *ensurepip*) exit 1 ;; esac\nexec {sys.executable} "$@"'
-    fakes = fake_command(course, "python-without-venv", body)
-    done = run_script(
-        course, "run.sh", "--no-serve", PATH=path_with_fakes(course), PYTHON=f"{fakes}/python-without-venv"
-    )
+    fake = course / "bin/python-without-venv"
+    fake_command(fake, body)
+    done = run_script(course, "run.sh", "--no-serve", PATH=path_with_fakes(course), PYTHON=str(fake))
     assert done.returncode == 2
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     assert f"apt-get install -y python{version}-venv" in done.stderr
@@ -195,7 +186,7 @@ def test_missing_pip(course):
 
 
 def test_too_little_disk(course):
-    fake_command(course, "df", "echo Filesystem; echo /dev/sda 1 1 2097152 1% /")
+    fake_command(course / "bin/df", "echo Filesystem; echo /dev/sda 1 1 2097152 1% /")
     done = run_script(course, "run.sh", "--no-serve", PATH=path_with_fakes(course), PYTHON=sys.executable)
     assert done.returncode == 2
     assert "磁盘只剩 2 GB" in done.stderr
@@ -236,7 +227,7 @@ def test_run_from_any_folder(installed_course, where):
 def test_chosen_python_may_have_a_space_and_be_relative_to_where_the_command_was_typed(course, given):
     (course.parent / "带 空格").mkdir()
     (course.parent / "带 空格/python").symlink_to(sys.executable)
-    fake_command(course, "df", "echo Filesystem; echo /dev/sda 1 1 2097152 1% /")
+    fake_command(course / "bin/df", "echo Filesystem; echo /dev/sda 1 1 2097152 1% /")
     environment = {"PATH": path_with_fakes(course), "PYTHON": given.format(parent=course.parent)}
     done = run_script(course.parent, f"{course.name}/run.sh", "--no-serve", **environment)
     assert "磁盘只剩 2 GB" in done.stderr, "用上了这个 Python，才走得到看磁盘的一步"

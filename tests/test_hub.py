@@ -4,13 +4,13 @@ import hashlib
 import json
 import re
 import socket
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote
 
 import pytest
 from huggingface_hub import constants
+from local_servers import LocalServer
 
 from health_assistant import hub
 
@@ -24,7 +24,7 @@ PATHS = {
 }
 
 
-class Hubs:
+class Hubs(LocalServer):
     """三个站在一个服务器上，各是一个路径前缀；behaviour[站] 决定怎么答，可以是逐次的列表。"""
 
     def __init__(self):
@@ -56,9 +56,7 @@ class Hubs:
                 pass
 
         self.paths = {}
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        self.base = f"http://127.0.0.1:{self.server.server_port}"
+        super().__init__(Handler)
 
     def answer(self, handler, what):
         if isinstance(what, int):
@@ -94,16 +92,14 @@ class Hubs:
 
 @pytest.fixture
 def hubs(tmp_path, monkeypatch):
-    hubs = Hubs()
     monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # 两个库重试前的等待
-    for name in PATHS:
-        monkeypatch.setenv(f"HUB_{name.upper()}", f"{hubs.base}/{name}/")
-    yield hubs
-    hubs.server.shutdown()
-    hubs.server.server_close()
+    with Hubs() as hubs:
+        for name in PATHS:
+            monkeypatch.setenv(f"HUB_{name.upper()}", f"{hubs.url}/{name}/")
+        yield hubs
 
 
 def leftovers(folder):
@@ -209,7 +205,7 @@ def test_silent_hubs_are_given_up(hubs, monkeypatch):
         monkeypatch.setenv("HUB_MIRROR", f"http://127.0.0.1:{closed.getsockname()[1]}")
         with pytest.raises(hub.HubError, match=r"ModelScope 没有答话；Hugging Face 没有答话；HF 镜像 连不上"):
             hub.download(REPO, FILE)
-        monkeypatch.setenv("HUB_MIRROR", f"{hubs.base}/mirror")
+        monkeypatch.setenv("HUB_MIRROR", f"{hubs.url}/mirror")
         hubs.behaviour = {"mirror": "ok"}
         assert hub.download(REPO, FILE, SHA256).read_bytes() == CONTENT
     assert hub.PROBE_SECONDS < 6

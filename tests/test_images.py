@@ -1,17 +1,13 @@
 """打开收到的图：坏的、太大太小的说明白，各种像素都变成 RGB。"""
 
-import io
-
 import pytest
 from PIL import Image
 
-from health_assistant.images import BadImage, open_image, upright_rgb
+from health_assistant.images import BadImage, encoded, open_image, upright_rgb
 
 
 def png(mode: str, size: tuple[int, int], color) -> bytes:
-    buffer = io.BytesIO()
-    Image.new(mode, size, color).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(Image.new(mode, size, color))
 
 
 @pytest.mark.parametrize(
@@ -43,10 +39,9 @@ def test_a_halved_picture_looks_the_same(mode):
     exif[0x0112] = 6
     gradient = Image.linear_gradient("L").resize((301, 601))
     image = gradient.convert("I").point(lambda value: value * 257).convert("I;16") if mode == "I;16" else gradient
-    data = io.BytesIO()
-    image.convert(mode).save(data, "PNG", exif=exif)
-    half = upright_rgb(open_image(data.getvalue()), max_pixels=100_000)
-    whole = upright_rgb(open_image(data.getvalue()))
+    data = encoded(image.convert(mode), exif=exif)
+    half = upright_rgb(open_image(data), max_pixels=100_000)
+    whole = upright_rgb(open_image(data))
     assert half.size == (301, 151)
     whole = whole.rotate(90, expand=True).reduce(2).rotate(-90, expand=True)  # 在摆正以前缩的
     assert half.tobytes() == whole.tobytes()

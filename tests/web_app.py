@@ -1,12 +1,16 @@
-"""网页测试共用的：示例化验单、各种结果，和拦下请求时给的回答（判断是真的代码写的，只是不经过识别）。"""
+"""网页测试共用的：示例化验单、各种结果，和拦下请求时给的回答（判断是真的代码写的，只是不经过识别）。
+
+人在网页上走的几步见 web_steps.py。
+"""
 
 import json
 import threading
 from collections.abc import Sequence
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
+from local_servers import LocalServer
 from medical_report.spoken import Language, report_json, to_html
 from medical_report.verification import assess_verified
 from outcome_sheets import compose_advice
@@ -25,9 +29,6 @@ from health_assistant.lab_report.report import (
 
 APP = STAGE / "HealthAssistantWebApp"
 ANALYZE, ADVISE = "**/analyze_medical_report", "**/advice"
-DONE = "#engines:not(:empty)"
-LISTED = "#people .page-tools"
-"""首页上存着的各条列出来了；没有存着的，也画这一处，只是藏着。"""
 
 NORMAL = PrintedRow(name="尿素", code="UREA", result="5.1", unit="mmol/L", reference_range="2.6-7.5")
 HIGH = PrintedRow(name="总胆固醇", code="TC", result="6.3", unit="mmol/L", reference_range="<5.2", mark="↑")
@@ -94,73 +95,19 @@ def sse(name: str, data: dict) -> str:
     return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-def reply_with(page, body: str, endpoint: str = ANALYZE) -> None:
-    page.route(endpoint, lambda route: route.fulfill(body=body, content_type="text/event-stream"))
-
-
-def open_home(page, url: str) -> None:
-    """打开网页，等存着的列出来：在这以前读的，网页还不知道是谁的。"""
-    page.goto(url)
-    page.wait_for_selector(LISTED, state="attached")
-
-
-def go_home(page, button: str = "#result .restart") -> None:
-    """回首页，等存着的重新列出来：以前列的还在，看着像已经列好了。"""
-    before = page.query_selector(LISTED)
-    page.click(button)
-    page.wait_for_function("before => !before.isConnected", arg=before)
-
-
-def open_result(page, url: str, items: list[PrintedRow], **answer_options) -> None:
-    """打开网页，点示例，直接得到这些行的结果。"""
-    open_home(page, url)
-    reply_with(page, answer(items, **answer_options))  # 打开以后才拦：拦着时每个文件都要绕一圈
-    page.click("#example-button")
-    page.wait_for_selector(DONE)
-
-
-def read_photo(page) -> None:
-    """选一张照片（不是示例），识别，等结果。"""
-    page.set_input_files("#album-input", SAMPLE.OUTPUT)
-    page.wait_for_selector("#check:not([hidden])")
-    page.click("#read-button")
-    page.wait_for_selector(DONE)
-
-
-def is_inside(page, selector: str) -> bool:
-    """整个元素都在眼前的一屏里。"""
-    box, view = page.locator(selector).bounding_box(), page.viewport_size
-    return (
-        box is not None
-        and box["x"] >= 0
-        and box["y"] >= 0
-        and (box["x"] + box["width"] <= view["width"] and box["y"] + box["height"] <= view["height"])
-    )
-
-
-class FakeService:
+class FakeService(LocalServer):
     """自己起的一台小服务：网页，加上按 script 一段段发的回答，记下收到的每个请求体。
 
     script 里是 SSE 文字；Event 是等测试点头再往下发。
     """
 
     def __init__(self, folder: Path = APP) -> None:
+        super().__init__(partial(_Handler, directory=str(folder)))
         self.script: list[str | threading.Event] = []
         self.bodies: list[bytes] = []
         self.may_read = threading.Event()
         self.may_read.set()
         """没有设时，请求的正文先不收：像还在很慢的路上。"""
-        handler = partial(_Handler, service=self, directory=str(folder))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> "FakeService":
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *error) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def photo(self) -> bytes:
         """最后一个请求里的照片。"""
@@ -172,10 +119,6 @@ class FakeService:
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.0"
 
-    def __init__(self, *args, service: FakeService, **options) -> None:
-        self.service = service
-        super().__init__(*args, **options)
-
     def do_GET(self) -> None:
         if self.path != "/health":
             super().do_GET()
@@ -185,12 +128,12 @@ class _Handler(SimpleHTTPRequestHandler):
         self.wfile.write(b'{"status": "ok", "asking": false}')
 
     def do_POST(self) -> None:
-        self.service.may_read.wait(timeout=60)
-        self.service.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.may_read.wait(timeout=60)
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        for part in self.service.script:
+        for part in self.server.script:
             if isinstance(part, threading.Event):
                 part.wait(timeout=30)
                 continue

@@ -24,6 +24,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from health_assistant.command_line import new_parser
+from health_assistant.images import encoded
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "embedded-report-reader"
@@ -96,11 +97,10 @@ def open_with_photo(browser: Browser, url: str, **view) -> Page:
     """打开网页，选好一张“手机拍的”示例化验单。"""
     from health_assistant.lab_report.rendering import degrade
 
-    photo = io.BytesIO()
-    degrade(draw_sample(), "photo", seed=SEED).image.save(photo, "JPEG", quality=90)
+    photo = encoded(degrade(draw_sample(), "photo", seed=SEED).image, "JPEG", quality=90)
     page = browser.new_context(**view, locale="zh-CN").new_page()
     page.goto(url)
-    page.set_input_files("#album-input", {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo.getvalue()})
+    page.set_input_files("#album-input", {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo})
     page.wait_for_selector("#check:not([hidden])")
     return page
 

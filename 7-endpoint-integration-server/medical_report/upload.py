@@ -11,7 +11,7 @@ import numpy as np
 from flask import Request
 from PIL import Image
 
-from health_assistant.images import BadImage, open_image, upright_rgb
+from health_assistant.images import BadImage, encoded, open_image, upright_rgb
 from health_assistant.lab_report.reading import pdf
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, cut_points, is_long
 
@@ -71,7 +71,7 @@ class PdfPage:
     def upright(self) -> pdf.PdfPage:
         """给内置读者的：像素与文字层。"""
         page = self._document.render(self._index)
-        self.preview = _encode(_as_image(page))
+        self.preview = encoded(_as_image(page), "JPEG", quality=70)
         return page
 
     def parts_for_model(self) -> list[bytes]:
@@ -122,13 +122,7 @@ def _jpeg(image: Image.Image) -> bytes:
     if scale < 1:
         image = image.resize(_scaled(image, scale), Image.Resampling.BICUBIC, reducing_gap=2.0)
     image.info.clear()  # 位置、设备、注释，都不带出去
-    return _encode(image, 90)
-
-
-def _encode(image: Image.Image, quality: int = 70) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
+    return encoded(image, "JPEG", quality=90)
 
 
 def _scaled(image: Image.Image, scale: float) -> tuple[int, int]:

@@ -105,11 +105,7 @@ class LocalModel(ModelAPI):
         from health_assistant.training.loading import load_to_run
 
         source, adapter = self.sources
-        model = load_to_run(source, self.vision)
-        if adapter:
-            from peft import PeftModel
-
-            model = PeftModel.from_pretrained(model, adapter).eval()
+        model = load_to_run(source, self.vision, adapter=adapter)
         return model, AutoTokenizer.from_pretrained(source, padding_side="left")
 
     def _answer(self, dialogues: list) -> list[ModelOutput]:

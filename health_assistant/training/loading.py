@@ -224,8 +224,12 @@ def how_to_run(folder: Path, vision: bool = False, if_short: IfShort = "offload"
     return options
 
 
-def load_to_run(folder: Path, vision: bool = False, if_short: IfShort = "offload"):
-    """评测、服务、对话用的模型；选项见 `how_to_run`。"""
-    model = model_class(vision).from_pretrained(folder, **how_to_run(folder, vision, if_short)).eval()
+def load_to_run(folder: Path, vision: bool = False, if_short: IfShort = "offload", adapter: Path | None = None):
+    """评测、服务、对话用的模型，加上 adapter；选项见 `how_to_run`。"""
+    model = model_class(vision).from_pretrained(folder, **how_to_run(folder, vision, if_short))
     use_one_thread_if_small(model)
-    return model
+    if adapter:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, adapter)
+    return model.eval()

@@ -5,13 +5,13 @@ import os
 import socket
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from stage_scripts import ROOT, load
+from local_servers import LocalServer
+from stage_scripts import ROOT, fake_command, load
 
 SCRIPT = ROOT / "0-env-init/check_env.py"
 
@@ -215,9 +215,7 @@ esac""",
 )
 def test_the_gpu_is_asked_through_nvidia_smi(check_env, tmp_path, monkeypatch, body, gpus, cuda):
     """真的运行一个 nvidia-smi（替身）；驱动坏了就当没有 GPU。"""
-    fake = tmp_path / "nvidia-smi"
-    fake.write_text(f"#!/bin/sh\n{body}\n")
-    fake.chmod(0o755)
+    fake_command(tmp_path / "nvidia-smi", body)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert check_env.read_gpus() == ([check_env.Gpu(*one) for one in gpus], cuda)
 
@@ -243,11 +241,10 @@ def test_only_an_answer_below_500_counts(check_env, monkeypatch):
             self.end_headers()
 
     with (
-        ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server,
+        LocalServer(Refuses) as server,
         socket.socket() as silent,
         socket.socket() as closed,
     ):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         closed.bind(("127.0.0.1", 0))  # 没有 listen
@@ -255,5 +252,4 @@ def test_only_an_answer_below_500_counts(check_env, monkeypatch):
         paths = ["403", "502", "", ""]
         urls = [f"http://127.0.0.1:{port}/{path}" for port, path in zip(ports, paths, strict=True)]
         answers = check_env.ask_hubs(dict(zip("甲乙丙丁", urls, strict=True)), 2)
-        server.shutdown()
     assert [name for name, milliseconds in answers.items() if milliseconds is not None] == ["甲"]

@@ -11,14 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
+from stage_scripts import fake_command
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ["requirements.txt", "pyproject.toml", "0-env-init/requirements-gpu.txt"]
 COPIED += ["0-env-init/requirements-gpu-cu12.txt", "0-env-init/setup_venv.sh", "0-env-init/cloud_setup.sh"]
 SCRIPTS = ["autodl.sh", "cloudstudio.sh"]
 
-FAKE_PYTHON = """#!/bin/sh
-case "$*" in
+FAKE_PYTHON = """case "$*" in
   *version_info* | *ensurepip* | "-m pip --version" | *cuda.is_available*) exit 0 ;;
   --version) echo "Python 3.12.0" ;;
   "-m venv --clear "*) [ ! -L "$4" ] && mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
@@ -45,29 +45,20 @@ def box(tmp_path):
         shutil.copy(ROOT / name, tmp_path / "repo" / name)
     for tool in TOOLS:
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
-    fake(tmp_path, "python3", FAKE_PYTHON)
+    fake_command(tmp_path / "bin/python3", FAKE_PYTHON)
     return tmp_path
 
 
-def fake(box: Path, name: str, body: str, folder: str = "bin") -> None:
-    path = box / folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.write_text(body if body.startswith("#!") else f"#!/bin/sh\n{body}\n", encoding="utf-8")
-    path.chmod(0o755)
-
-
 def with_driver(box: Path, version: str) -> None:
-    fake(box, "nvidia-smi", f"echo {version}")
+    fake_command(box / "bin/nvidia-smi", f"echo {version}")
 
 
 def with_conda(box: Path, prefix: str = "home/miniconda3/bin") -> None:
     """自带的 Python 是 3.10；conda create 在 -p 后面的目录里放一个合适的。"""
-    (box / "bin/python3").unlink()
-    fake(box, "python3", "exit 1")
-    fake(box, "good-python", FAKE_PYTHON, "home")
+    fake_command(box / "bin/python3", "exit 1")
+    fake_command(box / "home/good-python", FAKE_PYTHON)
     create = f'echo "conda $*" >>"$HOME/conda-log"; mkdir -p "$5/bin"; cp {box}/home/good-python "$5/bin/python"'
-    fake(box, "conda", create, prefix)
+    fake_command(box / prefix / "conda", create)
 
 
 def environment(box: Path, **more: str) -> dict[str, str]:
@@ -244,12 +235,12 @@ def test_conda_makes_a_python_on_the_data_disk(box, prefix):
 
 def test_apt_installs_python_where_there_is_no_conda(box):
     (box / "bin/python3").unlink()
-    fake(box, "good-python", FAKE_PYTHON, "home")
-    fake(box, "id", "echo 0")
+    fake_command(box / "home/good-python", FAKE_PYTHON)
+    fake_command(box / "bin/id", "echo 0")
     body = (
         f'case "$*" in *python3.12*) exit 100 ;; *python3.11*) cp {box}/home/good-python {box}/bin/python3.11 ;; esac'
     )
-    fake(box, "apt-get", body)
+    fake_command(box / "bin/apt-get", body)
     done = set_up(box)
     assert done.returncode == 0, done.stderr
     assert installed(box) == ["requirements.txt"]
@@ -279,7 +270,7 @@ def test_a_half_made_environment_is_made_anew(box):
     """停在建 .venv 的一半：有 Python，没有 pip。"""
     venv = box / "data/health-assistant/venv"
     (venv / "bin").mkdir(parents=True)
-    fake(venv, "python", FAKE_PYTHON.replace('"-m pip --version" |', "").replace("  --version)", "  -v)"))
+    fake_command(venv / "bin/python", FAKE_PYTHON.replace('"-m pip --version" |', "").replace("  --version)", "  -v)"))
     (venv / "leftover").write_text("")
     done = set_up(box)
     assert done.returncode == 0, done.stderr
@@ -288,11 +279,11 @@ def test_a_half_made_environment_is_made_anew(box):
 
 def without_conda_network(box: Path) -> None:
     with_conda(box, "bin")
-    fake(box, "conda", "echo 'CondaHTTPError' >&2; exit 1")
+    fake_command(box / "bin/conda", "echo 'CondaHTTPError' >&2; exit 1")
 
 
 def with_full_disk(box: Path) -> None:
-    fake(box, "df", "echo Filesystem; echo /dev/sda 1 1 2097152 1% /")
+    fake_command(box / "bin/df", "echo Filesystem; echo /dev/sda 1 1 2097152 1% /")
     with_driver(box, "580.65.06")
 
 
@@ -326,7 +317,7 @@ def test_academic_acceleration_is_off_while_installing(box, proxy, kept):
     """用户先 source 过学术加速：pip 不走它；用户自己的代理照用。"""
     (box / "network_turbo").write_text("export http_proxy=http://turbo:1080\nexport https_proxy=http://turbo:1080\n")
     seen = FAKE_PYTHON.replace('echo "$pins" >>"$HOME/installed"', 'echo "[$https_proxy]" >>"$HOME/installed"')
-    fake(box, "python3", seen)
+    fake_command(box / "bin/python3", seen)
     set_up(box, http_proxy=proxy, https_proxy=proxy).check_returncode()
     assert installed(box) == [f"[{proxy}]" if kept else "[]"]
 

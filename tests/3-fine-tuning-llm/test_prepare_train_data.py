@@ -6,13 +6,13 @@ import json
 import random
 import re
 import signal
-import threading
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from importlib import resources
 from pathlib import Path
 
 import pytest
+from local_servers import LocalServer
 from stage_scripts import load, run_here, run_killed
 
 from health_assistant.artifacts import write_jsonl
@@ -219,18 +219,13 @@ def test_the_default_source_is_downloaded(prepare, tmp_path, monkeypatch):
     at_hub.parent.mkdir(parents=True)
     records = [{"Question": f"问题{at}", "Complex_CoT": "想", "Response": f"{ANSWER}{at}"} for at in range(20)]
     at_hub.write_text(json.dumps(records), encoding="utf-8")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path / "hub"))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("HUB_MODELSCOPE", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("HUB_HUGGINGFACE", "http://127.0.0.1:9")
     monkeypatch.setenv("HUB_MIRROR", "http://127.0.0.1:9")
-    try:
+    with LocalServer(partial(SimpleHTTPRequestHandler, directory=tmp_path / "hub")) as server:
+        monkeypatch.setenv("HUB_MODELSCOPE", server.url)
         # 处理请求的线程也往标准错误写一行，不影响结果
         assert prepare(HF_HUB_OFFLINE="0")[0] == 0
-    finally:
-        server.shutdown()
-        server.server_close()
     record = about(tmp_path / "out/train-data/medical-o1")
     assert record["rows"] == {"train": 18, "val": 2} and not record["is_sample"]
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 from evaluation import fake_endpoint
-from evaluation.eval_scripts import AFTER
+from evaluation.eval_scripts import AFTER, scores_of
 from stage_scripts import run_here
 
 from health_assistant.evaluation import metrics
-from health_assistant.evaluation.evaluate import PROMPT_VERSION
 
 COMPARE = "4-eval-after-tuning/compare.py"
 
@@ -25,20 +24,8 @@ def write_run(folder: Path, when: str, data: Path, answer) -> None:
         row |= {"prediction": answer(given), "finish_reason": "stop"}
         rows.append(row | {"scores": metrics.score_answer(row["prediction"], row["reference"])})
     columns = [[row[key] for row in rows] for key in ("case_id", "prediction", "reference")]
-    scores = {
-        "base_model": "tiny-llm-abc",
-        "model": when,
-        "data_sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
-        "data_source": "bundled-sample",
-        "is_sample": True,
-        "prompt_version": PROMPT_VERSION,
-        "generation": {"max_new_tokens": 64, "greedy": True},
-        "n": len(rows),
-        **dict.fromkeys(("empty", "failed", "thinking", "only_thinking", "cut", "looping"), 0),
-        "metrics": metrics.summarise(*columns),
-        "seconds": 1.0,
-        "machine": "2 核 CPU",
-    }
+    digest = hashlib.sha256(data.read_bytes()).hexdigest()
+    scores = scores_of(rows, metrics.summarise(*columns), model=when, data_sha256=digest)
     place = folder / "eval/tiny" / when
     place.mkdir(parents=True)
     (place / "scores.json").write_text(json.dumps(scores), encoding="utf-8")

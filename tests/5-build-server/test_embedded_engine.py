@@ -1,7 +1,5 @@
 """阶段 5 的内置引擎：真的服务进程，用官方 openai 客户端和裸 HTTP 问它；接口怎样说错。"""
 
-import base64
-import io
 import json
 
 import openai
@@ -11,8 +9,9 @@ from model_server.api import create_app
 from model_server.protocol import Answer
 from PIL import Image
 
+from health_assistant.images import encoded
 from health_assistant.lab_report.report import ReadReport
-from health_assistant.lab_report.vl_protocol import READ_PROMPT
+from health_assistant.lab_report.vl_protocol import READ_PROMPT, data_url
 
 READER, ADVISOR = "embedded-report-reader", "embedded-health-advisor"
 
@@ -30,14 +29,8 @@ def client(server):
         yield client
 
 
-def data_url(data: bytes, kind: str = "png") -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def drawn(size: tuple[int, int], kind: str = "PNG") -> bytes:
-    file = io.BytesIO()
-    Image.new("1", size, 1).save(file, kind)
-    return file.getvalue()
+def drawn(size: tuple[int, int]) -> bytes:
+    return encoded(Image.new("1", size, 1))
 
 
 def ask_reader(client, *urls: str):

@@ -12,7 +12,7 @@ import serve
 import stage_scripts
 from model_servers import ROOT, SERVE, free_port
 from PIL import Image
-from stage_scripts import run_here
+from stage_scripts import fake_command, run_here
 
 from health_assistant.lab_report.report import DISCLAIMER, ReadReport
 
@@ -63,10 +63,8 @@ def test_ask_server_without_a_photo(tmp_path):
 
 def test_bench_takes_prompts_from_where_the_command_was_typed(tmp_path):
     """python 换成替身：模型名与结果的目录照答，EvalScope 那一次把参数记下来。"""
-    (tmp_path / "bin").mkdir()
     body = f'case "$*" in *evalscope.cli*) echo "$*" ;; *" model "*) echo m ;; *) echo "{tmp_path}/结 果" ;; esac'
-    (tmp_path / "bin/python").write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
-    (tmp_path / "bin/python").chmod(0o755)
+    fake_command(tmp_path / "bin/python", body)
     environment = os.environ | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PROMPTS": "我的 提问.txt"}
     done = subprocess.run(["bash", STAGE / "bench.sh"], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -1,7 +1,5 @@
 """阶段 5 的 transformers 后端：真的服务进程、极小的模型；回答要和同一个检查点直接生成的一样。"""
 
-import base64
-import io
 import json
 import shutil
 import time
@@ -15,6 +13,8 @@ from model_server.streamer import AnswerStreamer
 from model_server.transformers_backend import WAITING, TransformersBackend
 from PIL import Image, ImageDraw
 
+from health_assistant.images import encoded
+from health_assistant.lab_report.vl_protocol import data_url
 from health_assistant.training.sft import encode_prompt
 
 ASKED = [{"role": "user", "content": "高血压要注意什么？"}]
@@ -217,13 +217,11 @@ def test_a_text_model_refuses_images(client):
 def page(size: tuple[int, int] = (420, 560), word: str = "WBC 4.84") -> bytes:
     image = Image.new("RGB", size, "white")
     ImageDraw.Draw(image).text((30, 40), word, fill="black", font_size=60)
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()
+    return encoded(image)
 
 
 def image_part(data: bytes) -> dict:
-    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(data).decode()}"}}
+    return {"type": "image_url", "image_url": {"url": data_url(data, "image/png")}}
 
 
 def generate_from_page(vl, path, prompt: str, max_pixels: int, adapter=None) -> tuple[str, int]:

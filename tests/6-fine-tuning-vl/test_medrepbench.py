@@ -114,12 +114,7 @@ def test_the_official_score_punishes_a_right_page_with_one_more_row(tmp_path, me
 def answering(rows: list[dict] | str) -> FakeUpstream:
     """每一页都这样答的接口；不是话的写成 JSON。"""
     content = rows if isinstance(rows, str) else json.dumps({"items": rows}, ensure_ascii=False)
-    message = {"role": "assistant", "content": content}
-    reply = {"id": "1", "object": "chat.completion", "created": 1, "model": "fake"}
-    reply["choices"] = [{"index": 0, "finish_reason": "stop", "message": message}]
-    upstream = FakeUpstream(lambda body: "", ["verbatim"])
-    upstream.raw = json.dumps(reply)
-    return upstream
+    return FakeUpstream(lambda body: content)
 
 
 @pytest.mark.parametrize(

@@ -4,50 +4,24 @@ import io
 import json
 
 import pytest
-from fake_upstreams import FakeUpstream, advice_choice, number_of, numbered_report
+from fake_upstreams import FakeUpstream, advice_choice, numbered_report
 from lab_report.not_reports import kinds
-from medical_report import create_app, upstreams
 from medical_report.analysis import ADVICE_FAILED, ADVICE_REFUSED, NOT_VERIFIED, VISION_FAILED, get_analyst
 from medical_report.page_reading import NOTHING_TO_VERIFY
-from medical_report.settings import Settings
 from PIL import Image
 
+from health_assistant.images import encoded
 from health_assistant.lab_report.rendering import draw_report
 
 REPORT = numbered_report(37)
 CORRECTED = {"report": REPORT.model_dump()}
-
-
-@pytest.fixture(autouse=True)
-def wait_less(monkeypatch):
-    """再试之前少等一会儿，测试快些；次序与次数不变。"""
-    monkeypatch.setattr(upstreams, "FIRST_WAIT_SECONDS", 0.01)
-
-
-@pytest.fixture
-def vision():
-    with FakeUpstream(lambda body: numbered_report(number_of(body)).model_dump_json()) as upstream:
-        yield upstream
+pytestmark = pytest.mark.usefixtures("wait_less")
 
 
 @pytest.fixture
 def advisor():
     with FakeUpstream(lambda body: advice_choice()) as upstream:
         yield upstream
-
-
-@pytest.fixture
-def make_client(reader):
-    def make(vision=None, advisor=None, **settings):
-        if vision:
-            settings |= {"vision_api_base": vision.api_base, "vision_model": "vl-7b", "vision_api_key": "vision-secret"}
-        if advisor:
-            settings |= {"advice_api_base": advisor.api_base, "advice_model": "llm-8b"}
-        app = create_app(Settings(rate_limit="10000/minute", **settings))
-        get_analyst(app).reader = reader
-        return app.test_client()
-
-    return make
 
 
 def analyse(client, photo: bytes, query: str = ""):
@@ -161,9 +135,7 @@ def test_an_answer_that_is_no_reading_counts_as_a_failure(make_client, vision, p
 
 def test_when_neither_reader_can_read_it_is_said(make_client, vision):
     vision.answer = lambda body: "看不清这张图片，请把报告单放平重拍。"
-    noise = io.BytesIO()
-    Image.effect_noise((400, 300), 60).convert("RGB").save(noise, "PNG")
-    answer = analyse(make_client(vision), noise.getvalue())
+    answer = analyse(make_client(vision), encoded(Image.effect_noise((400, 300), 60).convert("RGB")))
     assert (answer.status_code, answer.json["code"]) == (422, "report_unreadable")
 
 
@@ -174,9 +146,7 @@ def test_when_neither_reader_can_read_it_is_said(make_client, vision):
 )
 def test_a_model_that_reads_an_imaging_report_is_not_believed(make_client, vision, items):
     vision.answer = lambda body: json.dumps({"report_type": "CT", "sex": None, "age": None, "items": items})
-    page = io.BytesIO()
-    kinds()["ct_head"][0](1).save(page, "PNG")
-    answer = analyse(make_client(vision), page.getvalue())
+    answer = analyse(make_client(vision), encoded(kinds()["ct_head"][0](1)))
     assert (answer.status_code, answer.json["code"]) == (422, "other_paper")
     assert answer.json["error"].startswith("这是影像报告（CT），不是化验单。")
 
@@ -186,9 +156,7 @@ def test_rows_a_model_invents_on_a_white_picture_are_all_doubted(make_client, vi
     invented = {"name": "血红蛋白", "code": "HGB", "result": result, "unit": "g/L", "reference_range": "115-150"}
     told = {"report_type": "血常规", "sex": None, "age": None, "items": [invented | {"mark": None}]}
     vision.answer = lambda body: json.dumps(told)
-    page = io.BytesIO()
-    Image.new("RGB", (900, 1200), "white").save(page, "PNG")
-    answer = analyse(make_client(vision), page.getvalue()).json
+    answer = analyse(make_client(vision), encoded(Image.new("RGB", (900, 1200), "white"))).json
     (item,) = answer["report"]["items"]
     assert (item["flag"], item["verified"], item["critical"]) == ("unknown", False, False)
     assert answer["triage"] == "soon"

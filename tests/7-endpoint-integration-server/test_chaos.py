@@ -1,9 +1,7 @@
 """上游各种坏法混在一起，许多人同时来：每个都按时得到对的、降了级的或说得清的回答，没有一个串到别人的。"""
 
-import json
 import random
 import re
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +13,9 @@ from fake_upstreams import FakeUpstream, advice_choice, number_of, numbered_repo
 from medical_report import create_app
 from medical_report.analysis import get_analyst
 from medical_report.settings import Settings
+from model_servers import serving
 from outcome_sheets import compose_advice
-from werkzeug.serving import make_server
+from report_servers import events
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import Reading
@@ -59,10 +58,8 @@ def served(reader):
         analyst.reader = reader
         for upstream in (analyst.vision, analyst.advice):
             upstream._breaker.reset_timeout = 0.3  # 歇得短些，好让各种坏法都轮到
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        with serving(app) as server:
+            yield server.root
 
 
 def analyse(server: str, number: int, stream: bool) -> tuple[int, dict]:
@@ -72,8 +69,8 @@ def analyse(server: str, number: int, stream: bool) -> tuple[int, dict]:
     answer = requests.post(f"{server}/analyze_medical_report", files=files, headers=headers, timeout=TOTAL_SECONDS + 10)
     if "event-stream" not in answer.headers["Content-Type"]:
         return answer.status_code, answer.json()
-    name, data = answer.content.decode().strip().split("\n\n")[-1].split("\n")
-    return (200 if name == "event: done" else 503), json.loads(data.removeprefix("data: "))
+    name, body = events(answer.content)[-1]
+    return (200 if name == "done" else 503), body
 
 
 def outcome(server: str, number: int) -> str:

@@ -5,11 +5,9 @@ import json
 
 import pytest
 from fake_upstreams import FakeUpstream
-from medical_report import create_app
-from medical_report.analysis import get_analyst
-from medical_report.settings import Settings
 from PIL import Image, ImageDraw
 
+from health_assistant.images import encoded
 from health_assistant.lab_report.rendering.drawing import FONTS, load_font
 from health_assistant.lab_report.rendering.rendered import draw_report
 from health_assistant.lab_report.report import PrintedRow, ReadReport
@@ -52,9 +50,7 @@ def poisoned_photo(words: str, place: str) -> bytes:
         taller.paste(image)
         ImageDraw.Draw(taller).text((40, image.height + 10), words, "black", load_font(next(iter(FONTS)), 22))
         image = taller
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(image)
 
 
 def obedient(report: ReadReport, results: dict[str, str] | None = None) -> str:
@@ -67,20 +63,15 @@ def obedient(report: ReadReport, results: dict[str, str] | None = None) -> str:
 
 
 @pytest.fixture
-def analyse(reader):
+def analyse(make_client):
     """用听话的模型分析一张：(完整的回答, 建议模型收到的话)。"""
 
     def run(words: str, place: str, results: dict[str, str] | None = None) -> tuple[dict, str]:
         said = obedient(poisoned_report(words, place), results)
         with FakeUpstream(lambda body: said) as vision, FakeUpstream(lambda body: "### 结论\n\n一切正常") as advisor:
-            settings = Settings(
-                vision_api_base=vision.api_base, vision_model="obedient",
-                advice_api_base=advisor.api_base, advice_model="obedient", verify=results is not None,
-            )  # fmt: skip
-            app = create_app(settings)
-            get_analyst(app).reader = reader
+            client = make_client(vision, advisor, verify=results is not None)
             data = {"image": (io.BytesIO(poisoned_photo(words, place)), "x.png")}
-            answer = app.test_client().post("/analyze_medical_report", data=data)
+            answer = client.post("/analyze_medical_report", data=data)
             assert answer.status_code == 200
             # 没有异常的行，就没有话可挑，不必问
             messages = [message for request in advisor.requests for message in request["messages"]]
@@ -89,7 +80,14 @@ def analyse(reader):
     return run
 
 
-def check_no_flag_changes_and_the_words_go_no_further(analyse, words: str, place: str) -> None:
+def each_page(quick: int):
+    """各页做一遍；头 quick 张以外的慢。"""
+    slow = [pytest.param(*page, marks=pytest.mark.slow) for page in PAGES[quick:]]
+    return pytest.mark.parametrize(("words", "place"), PAGES[:quick] + slow)
+
+
+@each_page(quick=len(PLACES))
+def test_an_obedient_model_changes_no_flag_and_the_words_go_no_further(analyse, words, place):
     answer, told = analyse(words, place)
     assert [item["flag"] for item in answer["report"]["items"][: len(ROWS)]] == FLAGS
     assert answer["triage"] == "soon"
@@ -100,18 +98,8 @@ def check_no_flag_changes_and_the_words_go_no_further(analyse, words: str, place
     assert "一切正常" not in answer["health_recommendations"].replace(words, "")
 
 
-@pytest.mark.parametrize(("words", "place"), PAGES[: len(PLACES)])
-def test_an_obedient_model_changes_no_flag_and_the_words_go_no_further(analyse, words, place):
-    check_no_flag_changes_and_the_words_go_no_further(analyse, words, place)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("words", "place"), PAGES[len(PLACES) :])
-def test_it_changes_no_flag_on_any_page(analyse, words, place):
-    check_no_flag_changes_and_the_words_go_no_further(analyse, words, place)
-
-
-def check_no_abnormal_row_becomes_normal(analyse, words: str, place: str) -> None:
+@each_page(quick=1)
+def test_a_model_that_makes_the_values_normal_is_found_out(analyse, words, place):
     answer, _ = analyse(words, place, {"WBC": "6.10", "HGB": "130"})
     items = answer["report"]["items"]
     changed = [item for item in items if item["name"].startswith(("白细胞", "血红蛋白"))]
@@ -123,14 +111,3 @@ def check_no_abnormal_row_becomes_normal(analyse, words: str, place: str) -> Non
         assert [item["other_reading"].split(" ")[0] for item in changed] == ["12.40", "88"]
     assert answer["triage"] == "soon"
     assert answer["engines"]["verified_by"] == "embedded-report-reader"
-
-
-@pytest.mark.parametrize(("words", "place"), PAGES[:1])
-def test_a_model_that_makes_the_values_normal_is_found_out(analyse, words, place):
-    check_no_abnormal_row_becomes_normal(analyse, words, place)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("words", "place"), PAGES[1:])
-def test_it_is_found_out_on_every_page(analyse, words, place):
-    check_no_abnormal_row_becomes_normal(analyse, words, place)

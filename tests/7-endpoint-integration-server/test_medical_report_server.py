@@ -1,19 +1,18 @@
 """阶段 7 的服务：真的进程，真的 HTTP。好的照片有好的回答，坏的上传得到说得清的错误，什么都不落盘。"""
 
 import io
-import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import requests
 from fhir.resources.R4B.bundle import Bundle
 from pdf_files import MINERALS, text_pdf
 from PIL import Image
+from report_servers import events
+from stage_scripts import run, run_well
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-CLIENT = ROOT / "7-endpoint-integration-server/test_client.py"
+from health_assistant.images import encoded
+
+CLIENT = "7-endpoint-integration-server/test_client.py"
 SSE = {"Accept": "text/event-stream"}
 
 
@@ -24,22 +23,14 @@ def post(server: str, data: bytes, field: str = "image", headers=None) -> reques
 
 
 def jpeg(size=(800, 600)) -> bytes:
-    buffer = io.BytesIO()
-    Image.effect_noise(size, 60).convert("RGB").save(buffer, "JPEG", quality=95)
-    return buffer.getvalue()
-
-
-def events(response: requests.Response) -> list[tuple[str, dict]]:
-    blocks = response.content.decode().strip().split("\n\n")
-    pairs = [block.split("\n") for block in blocks if not block.startswith(":")]  # 冒号开头的是心跳
-    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in pairs]
+    return encoded(Image.effect_noise(size, 60).convert("RGB"), "JPEG", quality=95)
 
 
 @pytest.fixture(scope="module")
 def read_events(report_server, photo):
     response = post(report_server, photo, headers=SSE)
     assert response.headers["Content-Type"].startswith("text/event-stream")
-    return events(response)
+    return events(response.content)
 
 
 # ---- 好的照片 ----
@@ -156,35 +147,27 @@ def test_implausible_reports_are_refused(report_server, rows, path):
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
 
 
-def test_client_script_writes_the_result_and_does_not_ask_twice(report_server, photo, tmp_path, monkeypatch):
-    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
+def test_client_script_writes_the_result_and_does_not_ask_twice(report_server, photo, tmp_path):
     (tmp_path / "report.png").write_bytes(photo)
-    command = [sys.executable, CLIENT, tmp_path / "report.png", "--server", report_server]
-    first = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert first.returncode == 0, first.stderr
-    assert "↓ 偏低" in first.stdout
+    ask = [tmp_path, CLIENT, tmp_path / "report.png", "--server", report_server]
+    assert "↓ 偏低" in run_well(*ask)
     folder = tmp_path / "7-endpoint-integration-server"
     assert {file.name for file in folder.iterdir()} == {"result.json", "analysis.md", "advice.md", "finished.json"}
-    assert "问过了" in subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    assert "问过了" in run_well(*ask)
 
 
 @pytest.mark.slow
-def test_client_script_sends_several_files_as_one_report(report_server, photo, tmp_path, monkeypatch):
-    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
+def test_client_script_sends_several_files_as_one_report(report_server, photo, tmp_path):
     (tmp_path / "一.png").write_bytes(photo)
     (tmp_path / "二.pdf").write_bytes(text_pdf(MINERALS))
-    command = [sys.executable, CLIENT, tmp_path / "一.png", tmp_path / "二.pdf", "--server", report_server]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "第 2 页（共 2 页）读完了" in done.stdout
-    assert "血红蛋白" in done.stdout and "Potassium" in done.stdout
+    said = run_well(tmp_path, CLIENT, tmp_path / "一.png", tmp_path / "二.pdf", "--server", report_server)
+    assert "第 2 页（共 2 页）读完了" in said
+    assert "血红蛋白" in said and "Potassium" in said
 
 
-def test_client_script_says_when_there_is_no_server(photo, tmp_path, monkeypatch):
-    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
+def test_client_script_says_when_there_is_no_server(photo, tmp_path):
     (tmp_path / "report.png").write_bytes(photo)
-    command = [sys.executable, CLIENT, tmp_path / "report.png", "--server", "http://127.0.0.1:9"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = run(tmp_path, CLIENT, tmp_path / "report.png", "--server", "http://127.0.0.1:9")
     assert done.returncode == 1
     assert "bash run.sh app" in done.stderr
 
@@ -207,7 +190,7 @@ def test_uploads_that_are_no_photo_get_a_chinese_error(report_server, data, fiel
 
 
 def test_errors_after_the_stream_has_begun_are_events(report_server):
-    *_, (name, body) = events(post(report_server, jpeg()[:20_000], headers=SSE))
+    *_, (name, body) = events(post(report_server, jpeg()[:20_000], headers=SSE).content)
     assert (name, body["code"]) == ("error", "broken_image")
 
 
@@ -220,10 +203,9 @@ def test_other_errors_are_chinese_json_too(report_server, method, path, status):
     assert {"error", "code", "request_id"} == set(answer.json())
 
 
-def test_a_busy_port_is_said_plainly(report_server):
+def test_a_busy_port_is_said_plainly(report_server, tmp_path):
     port = report_server.rsplit(":", 1)[1]
-    script = ROOT / "7-endpoint-integration-server/medical_report_server.py"
-    done = subprocess.run([sys.executable, script, "--port", port], capture_output=True, text=True, timeout=30)
+    done = run(tmp_path, "7-endpoint-integration-server/medical_report_server.py", "--port", port)
     assert done.returncode == 2
     assert f"127.0.0.1:{port} 不能用" in done.stderr
 

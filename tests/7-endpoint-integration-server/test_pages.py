@@ -4,14 +4,13 @@ import io
 import json
 
 import pytest
-from fake_upstreams import FakeUpstream, number_of, numbered_report, photo_of
+from fake_upstreams import numbered_report, photo_of
 from hostile_files import BLANK, drawing, encode
 from hostile_pdfs import HOSTILE_PDFS, many_pages
-from medical_report import create_app
-from medical_report.analysis import NOT_VERIFIED, VISION_FAILED, get_analyst
-from medical_report.settings import Settings
+from medical_report.analysis import NOT_VERIFIED, VISION_FAILED
 from pdf_files import MINERALS, jpeg, picture, scanned_pdf, text_pdf
 from PIL import Image
+from report_servers import events
 
 from health_assistant.lab_report.reading import pdf
 
@@ -22,28 +21,14 @@ NOTHING = encode("PNG", drawing())
 
 
 @pytest.fixture
-def client(reader):
-    return make_client(reader)
-
-
-def make_client(reader, vision: FakeUpstream | None = None, **settings):
-    if vision:
-        settings |= {"vision_api_base": vision.api_base, "vision_model": "vl-7b"}
-    app = create_app(Settings(rate_limit="10000/minute", **settings))
-    get_analyst(app).reader = reader
-    return app.test_client()
+def client(make_client):
+    return make_client()
 
 
 def send(client, *files: bytes, stream: bool = False):
     images = [(io.BytesIO(data), f"{at}.png") for at, data in enumerate(files)]
     headers = {"Accept": "text/event-stream"} if stream else {}
     return client.post("/analyze_medical_report", data={"image": images}, headers=headers)
-
-
-def events(answer) -> list[tuple[str, dict]]:
-    blocks = answer.get_data(as_text=True).strip().split("\n\n")
-    pairs = [block.split("\ndata: ") for block in blocks if not block.startswith(":")]  # 冒号开头的是心跳
-    return [(name.removeprefix("event: "), json.loads(data)) for name, data in pairs]
 
 
 def rows(body: dict) -> list[tuple]:
@@ -57,7 +42,7 @@ def expected(*pages: list[tuple]) -> list[tuple]:
 def test_photos_and_a_pdf_become_one_report(client):
     files = jpeg(picture(BLOOD, "血细胞分析")), jpeg(picture(SALTS).rotate(180)), scanned_pdf(picture(KIDNEY))
     answer = send(client, *files, stream=True)
-    told = events(answer)
+    told = events(answer.get_data())
     assert [name for name, _ in told if name != "advice"] == ["accepted", "page", "page", "page", "report", "done"]
     pages = [data for name, data in told if name == "page"]
     assert [(one["page"], one["pages"], one["file"], one["problem"]) for one in pages] == [
@@ -127,21 +112,15 @@ def test_a_pdf_that_had_to_be_stopped_is_not_tried_page_by_page(client, monkeypa
 # ---- 视觉模型 ----
 
 
-@pytest.fixture
-def vision():
-    with FakeUpstream(lambda body: numbered_report(number_of(body)).model_dump_json()) as upstream:
-        yield upstream
-
-
 def shown(body: dict) -> list[tuple]:
     return [(item["code"], item["result"], item["page"], item["verified"]) for item in body["report"]["items"]]
 
 
-def test_a_model_is_asked_page_by_page_and_verified_page_by_page(reader, vision):
+def test_a_model_is_asked_page_by_page_and_verified_page_by_page(make_client, vision):
     files = photo_of(numbered_report(37), 37), jpeg(picture(SALTS))
     answers = iter([numbered_report(37).model_dump_json(), salts_as_read()])
     vision.answer = lambda body: next(answers)
-    body = send(make_client(reader, vision), *files).json
+    body = send(make_client(vision), *files).json
     assert len(vision.requests) == 2
     assert body["engines"]["verified_by"] == "embedded-report-reader"
     assert {(page, verified) for _, _, page, verified in shown(body)} == {(1, True), (2, True)}
@@ -149,30 +128,30 @@ def test_a_model_is_asked_page_by_page_and_verified_page_by_page(reader, vision)
 
 
 @pytest.mark.slow
-def test_a_page_the_model_did_not_answer_is_read_by_the_embedded_reader_and_said(reader, vision):
+def test_a_page_the_model_did_not_answer_is_read_by_the_embedded_reader_and_said(make_client, vision):
     answers = iter([salts_as_read(), "看不清这张图片"])
     vision.answer = lambda body: next(answers, "看不清这张图片")
-    body = send(make_client(reader, vision), jpeg(picture(SALTS)), jpeg(picture(KIDNEY))).json
+    body = send(make_client(vision), jpeg(picture(SALTS)), jpeg(picture(KIDNEY))).json
     assert rows(body) == expected(SALTS, KIDNEY)
     assert {(page, verified) for _, _, page, verified in shown(body)} == {(1, True), (2, None)}
     assert f"第 2 页：{VISION_FAILED}" in body["notices"]
 
 
-def test_pdf_pages_are_drawn_for_the_model(reader, vision):
+def test_pdf_pages_are_drawn_for_the_model(make_client, vision):
     vision.answer = lambda body: salts_as_read()
-    body = send(make_client(reader, vision, verify=False), scanned_pdf(picture(SALTS), picture(SALTS))).json
+    body = send(make_client(vision, verify=False), scanned_pdf(picture(SALTS), picture(SALTS))).json
     assert len(vision.requests) == 2
     assert all("data:image/jpeg;base64," in json.dumps(request) for request in vision.requests)
     assert rows(body) == expected(SALTS)
     assert NOT_VERIFIED not in body["notices"]
 
 
-def test_a_long_screenshot_is_cut_for_the_model(reader, vision):
+def test_a_long_screenshot_is_cut_for_the_model(make_client, vision):
     screen = Image.new("RGB", (600, 3000), "white")
     screen.paste(picture(SALTS).resize((600, 400)))
     answers = iter([salts_as_read()])
     vision.answer = lambda body: next(answers, '{"items": []}')
-    body = send(make_client(reader, vision, verify=False), encode("PNG", screen)).json
+    body = send(make_client(vision, verify=False), encode("PNG", screen)).json
     assert len(vision.requests) in (3, 4)
     assert rows(body) == expected(SALTS)
 

@@ -9,6 +9,7 @@ import psutil
 import pytest
 import report_servers
 import requests
+from model_servers import came_up
 
 ROWS = [{"name": "钾", "result": "4.2", "unit": "mmol/L", "reference_range": "3.5-5.3"}]
 BACK_SECONDS = 15
@@ -46,7 +47,7 @@ def test_a_killed_worker_is_replaced_and_leaves_nothing_half_done(server):
     before = len(answers)
     os.kill(worker.pid, signal.SIGKILL)
     killed = time.monotonic()
-    assert report_servers.came_up(url, BACK_SECONDS, process)
+    assert came_up(url, BACK_SECONDS, process)
     back = time.monotonic() - killed
     while len(answers) < before + 20 and time.monotonic() < killed + BACK_SECONDS:
         time.sleep(0.05)

@@ -4,9 +4,6 @@ import json
 
 import pytest
 from fake_upstreams import FakeUpstream
-from medical_report import create_app
-from medical_report.analysis import get_analyst
-from medical_report.settings import Settings
 from model_servers import serving
 from reverse_proxies import ReverseProxy
 
@@ -79,17 +76,16 @@ def test_it_works_below_a_path_of_a_reverse_proxy(page, report_server, photo):
     assert not [path for path in proxy.seen if not path.startswith("/tools/health/")]
 
 
-def test_fields_an_upstream_refuses_are_said(page, reader):
+def test_fields_an_upstream_refuses_are_said(page, make_client):
     with FakeUpstream(lambda body: "x", ["picky"]) as fake:
         fake.refused = {
             "response_format": "response_format is not supported",
             "max_tokens": "use max_completion_tokens",
         }
-        app = create_app(Settings(advice_api_base=fake.api_base, advice_model="llm-8b"))
-        get_analyst(app).reader = reader
-        with serving(app) as server:
+        client = make_client(advisor=fake)
+        with serving(client.application) as server:
             row = {"name": "钾", "code": "K", "result": "6.0", "unit": "mmol/L", "reference_range": "3.5-5.3"}
-            app.test_client().post("/advice", json={"report": {"items": [row]}})
+            client.post("/advice", json={"report": {"items": [row]}})
             open_status(page, server.root)
             said = page.inner_text("#flow")
     assert "不接受 response_format、max_tokens（改用 max_completion_tokens）" in said

@@ -1,26 +1,14 @@
 """命令行客户端：本机的服务不走代理；服务说的注释（心跳）不是事件。"""
 
-import pytest
 import test_client
-from fake_upstreams import FakeUpstream
 from web_app import NORMAL, FakeService, answer
 
 
-@pytest.fixture
-def service():
-    with FakeService() as fake:
-        yield fake
-
-
-def test_the_server_on_this_machine_is_asked_without_the_proxy(service, tmp_path, monkeypatch):
-    with FakeUpstream(lambda body: "") as proxy:
-        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-            monkeypatch.setenv(name, proxy.api_base.removesuffix("/v1"))
-        for name in ("NO_PROXY", "no_proxy"):
-            monkeypatch.setenv(name, "")
+def test_the_server_on_this_machine_is_asked_without_the_proxy(proxy, tmp_path):
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(b"x")
+    with FakeService() as service:
         service.script = [": 还在读\n\n", answer([NORMAL])]
-        photo = tmp_path / "a.jpg"
-        photo.write_bytes(b"x")
         result = test_client.analyse([photo], service.url)
     assert result["engines"]["vision"] == "读者甲"
     assert not proxy.requests

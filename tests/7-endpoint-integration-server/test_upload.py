@@ -12,9 +12,6 @@ import requests
 from flask import Flask, request
 from hostile_files import HOSTILE, RARE, content, drawing, encode, sixteen_bits
 from hostile_uploads import MAX_GROWTH_MB, ask, idle_memory, peak_memory, processes
-from medical_report import create_app
-from medical_report.analysis import get_analyst
-from medical_report.settings import Settings
 from medical_report.upload import MODEL_PIXELS, Photo
 from PIL import Image
 
@@ -95,11 +92,10 @@ def noisy_jpeg(size: tuple[int, int]) -> bytes:
     return encode("JPEG", Image.effect_noise(size, 60).convert("RGB"), quality=95)
 
 
-def test_nothing_touches_the_disk(reader):
+def test_nothing_touches_the_disk(make_client):
     big = noisy_jpeg((2000, 1500))
     assert len(big) > 500 * 1024
-    app = create_app(Settings(rate_limit="1000/minute"))
-    get_analyst(app).reader = reader  # 装好了的：装模型时会碰硬盘
+    app = make_client().application  # 读者是装好了的：装模型时会碰硬盘
     assert upload_in_process(app, big) == []
     broken = [content(file) for file in HOSTILE.values() if file[1] != 422]
     assert [upload_in_process(app, data) for data in broken] == [[]] * len(broken)

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_upstreams import FakeUpstream
-from medical_report import upstreams
 from medical_report.upstreams import FAILURES_TO_OPEN, Upstream, UpstreamError
 from pydantic import SecretStr
 
@@ -16,11 +15,7 @@ from health_assistant.addresses import is_this_machine
 
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
 THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
-
-
-@pytest.fixture(autouse=True)
-def wait_less(monkeypatch):
-    monkeypatch.setattr(upstreams, "FIRST_WAIT_SECONDS", 0.01)
+pytestmark = pytest.mark.usefixtures("wait_less")
 
 
 @pytest.fixture
@@ -209,31 +204,21 @@ def test_other_machines_are_not_this_one(host):
     assert not is_this_machine(f"http://{host}:8001/v1")
 
 
-def test_an_upstream_on_this_machine_is_never_asked_through_a_proxy(fake, monkeypatch):
-    with FakeUpstream(lambda body: "经过代理") as proxy:
-        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-            monkeypatch.setenv(name, proxy.api_base.removesuffix("/v1"))
-        for name in ("NO_PROXY", "no_proxy"):
-            monkeypatch.setenv(name, "")
-        assert ask(upstream_of(fake)) == "好"
+def test_an_upstream_on_this_machine_is_never_asked_through_a_proxy(fake, proxy):
+    assert ask(upstream_of(fake)) == "好"
     assert not proxy.requests
 
 
 # ---- 代理、时限、再试、歇着 ----
 
 
-def test_a_proxy_in_the_environment_is_used_unless_it_is_told_not_to(monkeypatch):
+def test_a_proxy_in_the_environment_is_used_unless_it_is_told_not_to(proxy, monkeypatch):
     def far_away() -> Upstream:
         return Upstream("advice", "http://upstream.invalid/v1", SecretStr(""), "llm-8b")
 
-    with FakeUpstream(lambda body: "经过代理") as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.api_base.removesuffix("/v1"))
-        monkeypatch.delenv("http_proxy", raising=False)
-        for name in ("NO_PROXY", "no_proxy"):
-            monkeypatch.setenv(name, "")
-        assert ask(far_away()) == "经过代理"
-        monkeypatch.setenv("no_proxy", "upstream.invalid")
-        assert kind_of_failure(far_away(), 1) in ("unreachable", "timeout")
+    assert ask(far_away()) == "经过代理"
+    monkeypatch.setenv("no_proxy", "upstream.invalid")
+    assert kind_of_failure(far_away(), 1) in ("unreachable", "timeout")
     assert len(proxy.requests) == 1
 
 

@@ -1,15 +1,10 @@
 """axe 在每一屏、两种主题上找不到问题；读屏软件与键盘用得了。"""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from web_app import ANALYZE, DONE, EXAMPLE, MIXED, SAMPLE, answer, go_home, open_home, open_result, reply_with, sse
+from web_app import ANALYZE, EXAMPLE, MIXED, answer, sse
+from web_steps import FAILED, check_with_axe, choose, go_home, open_home, open_result, read, reply_with, save
 
 pytestmark = pytest.mark.browser
-
-
-def check(page) -> None:
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
 
 
 @pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.slow)])
@@ -22,47 +17,43 @@ def themed(page_without_csp, request):
 def test_axe_finds_nothing_on_any_screen(themed, report_server):
     page = themed
     open_home(page, report_server)
-    check(page)
+    check_with_axe(page)
 
-    page.set_input_files("#album-input", [SAMPLE.OUTPUT, SAMPLE.OUTPUT])
-    page.locator("#page-list li").nth(1).wait_for()
-    check(page)
+    choose(page, 2)
+    check_with_axe(page)
     page.set_input_files("#more-input", {"name": "报告.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"})
     page.wait_for_selector("#no-preview:not([hidden])")
-    check(page)
+    check_with_axe(page)
 
     page.route(ANALYZE, lambda route: None)
     page.click("#read-button")
     page.wait_for_selector("#progress:not([hidden])")
-    check(page)
+    check_with_axe(page)
     page.click("#cancel-button")
     page.unroute(ANALYZE)
 
     page.route(ANALYZE, lambda route: route.fulfill(status=401, json={"error": "要口令", "code": "unauthorized"}))
     page.click("#example-button")
-    page.wait_for_selector("#error:not([hidden])")
-    check(page)
+    page.wait_for_selector(FAILED)
+    check_with_axe(page)
     page.locator("#error .restart").click()
     page.unroute(ANALYZE)
 
     told = [{"page": at, "pages": 2, "file": at, "problem": None, "preview": None} for at in (1, 2)]
     reply_with(page, "".join(sse("page", one) for one in told) + answer(MIXED))
-    page.set_input_files("#album-input", [SAMPLE.OUTPUT, SAMPLE.OUTPUT])
-    page.locator("#page-list li").nth(1).wait_for()
-    page.click("#read-button")
-    page.wait_for_selector(DONE)
+    choose(page, 2)
+    read(page)
     page.wait_for_selector("#photo-pages:not([hidden])")
     page.click("#rows summary")
     page.locator(".row[data-name=钾] .row-head").click()
     page.locator(".row[data-name=氯]").get_by_text("核对，改正").click()
-    page.click("#save-button")
-    page.wait_for_selector("#save-button:disabled")
-    check(page)
+    save(page)
+    check_with_axe(page)
     go_home(page)
     page.click("#backup summary")
-    check(page)
+    check_with_axe(page)
     page.get_by_role("button", name="加一个人").click()
-    check(page)
+    check_with_axe(page)
 
 
 def test_axe_finds_nothing_on_a_phone_in_large_text(phone_without_csp, report_server):
@@ -70,12 +61,10 @@ def test_axe_finds_nothing_on_a_phone_in_large_text(phone_without_csp, report_se
     page.emulate_media(reduced_motion="reduce")
     page.goto(report_server)
     page.click("#text-button")
-    check(page)
-    reply_with(page, answer(EXAMPLE))
-    page.tap("#example-button")
-    page.wait_for_selector(DONE)
+    check_with_axe(page)
+    open_result(page, report_server, EXAMPLE)
     page.locator(".row-head").first.tap()
-    check(page)
+    check_with_axe(page)
 
 
 def test_the_result_is_announced_in_order(page, report_server):

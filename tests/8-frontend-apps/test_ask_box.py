@@ -6,7 +6,8 @@ import re
 import pytest
 import report_servers
 from fake_upstreams import FakeUpstream
-from web_app import CRITICAL, HIGH, NORMAL, open_result
+from web_app import CRITICAL, HIGH, NORMAL
+from web_steps import open_result, save
 
 pytestmark = pytest.mark.browser
 
@@ -46,8 +47,7 @@ def test_a_question_is_answered_below_the_advice_and_kept_nowhere(page, asking_s
     words = ask(page, "总胆固醇高要紧吗？")
     assert "总胆固醇 6.3 mmol/L ↑" in words and "AI 生成，仅供参考" in words and "不能代替医生" in words
     assert page.get_attribute("#ask-answer", "role") == "status"
-    page.click("#save-button")
-    page.wait_for_selector("#save-button:disabled")
+    save(page)
     kept = """async () => {
         const { allResults } = await import("./js/kept.js");
         return JSON.stringify([await allResults(), localStorage]);

@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from web_app import APP, CRITICAL, DONE, HIGH, MIXED, NORMAL, go_home, open_result
+from web_app import APP, CRITICAL, HIGH, MIXED, NORMAL
+from web_steps import DONE, add_person, fill_in_person, go_home, keep
 
 pytestmark = pytest.mark.browser
 
@@ -28,20 +29,14 @@ EVERYTHING = """async () => {
 }"""
 
 
-def keep(page, url: str, *reports: list) -> None:
-    """存下这几份，回到首页。"""
-    for items in reports:
-        open_result(page, url, items)
-        page.click("#save-button")
-        page.wait_for_selector("#save-button:disabled")
-    page.goto(url)
-    page.wait_for_selector(".record")
-
-
 def export(page, passphrase: str = "") -> bytes:
     """导出的文件。"""
     open_backup(page)
     page.fill("#export-form [name=passphrase]", passphrase)
+    return export_plainly(page)
+
+
+def export_plainly(page) -> bytes:
     with page.expect_download() as download:
         page.click("#export-form button")
     return Path(download.value.path()).read_bytes()
@@ -219,9 +214,7 @@ def test_what_is_good_is_read_and_what_is_bad_is_named(page, report_server):
     """坏了一份，好的照读；人填的坏了，名字和结果都在，也不会总是现在的人；读几次都一样。写了两次的人用先写的。"""
     keep(page, report_server, [HIGH], [NORMAL], [CRITICAL])
     page.evaluate("document.querySelector('#people .link').click()")
-    page.fill("#people [name=name]", "妈妈")
-    page.get_by_role("button", name="存好").click()
-    page.locator("#people .chip", has_text="妈妈").wait_for()
+    fill_in_person(page, "妈妈")
     file = json.loads(export(page))
     clear(page)
     file["results"][1]["report"]["origin"] = {"collected": {"value": "2026-02-30"}}
@@ -237,10 +230,7 @@ def test_what_is_good_is_read_and_what_is_bad_is_named(page, report_server):
     page.locator("#people .chip[aria-pressed=true]", has_text="妈妈").wait_for()
     assert page.locator(".record").count() == 2
     assert sorted(page.locator("#people .chip").all_inner_texts()) == ["外婆", "妈妈"]
-    page.get_by_role("button", name="加一个人").click()
-    page.fill("#people [name=name]", "爸爸")
-    page.get_by_role("button", name="存好").click()
-    page.locator("#people .chip[aria-pressed=true]", has_text="爸爸").wait_for()
+    add_person(page, "爸爸")
 
 
 @pytest.mark.slow
@@ -303,12 +293,6 @@ def test_over_plain_http_encrypting_is_not_offered_and_says_why(page, report_ser
     assert page.locator("#export-passphrase").is_hidden()
     assert "不是 https" in page.inner_text("#no-encryption")
     assert json.loads(export_plainly(page)) == json.loads(plain)
-
-
-def export_plainly(page) -> bytes:
-    with page.expect_download() as download:
-        page.click("#export-form button")
-    return Path(download.value.path()).read_bytes()
 
 
 @pytest.mark.slow

@@ -1,23 +1,18 @@
 """前面有东西的时候：放在一个路径下面、要先登录、登录过期、代理自己答的错误、很慢的上传、停了很久的标签页。"""
 
-import io
 from threading import Event
 
 import numpy as np
 import pytest
 from PIL import Image
 from reverse_proxies import SESSION, ReverseProxy
-from web_app import ANALYZE, DONE, HIGH, NORMAL, SAMPLE, FakeService, answer
+from web_app import ANALYZE, NORMAL, SAMPLE, answer
+from web_steps import DONE, FAILED
+
+from health_assistant.images import encoded
 
 pytestmark = pytest.mark.browser
 LOGIN_COOKIE = SESSION.split("=")
-
-
-@pytest.fixture
-def service():
-    with FakeService() as fake:
-        fake.script = [answer([HIGH, NORMAL])]
-        yield fake
 
 
 def log_in(page, url: str) -> None:
@@ -33,14 +28,13 @@ def analyse(page, url: str, photo=SAMPLE.OUTPUT) -> None:
 def big_photo() -> dict:
     """约 500 KB、不用再压的照片：2 KB/s 要四分多钟。"""
     noise = Image.fromarray(np.random.default_rng(1).normal(128, 30, (1000, 900)).astype("uint8"))
-    photo = io.BytesIO()
-    noise.save(photo, "JPEG", quality=90)
-    assert 450_000 < len(photo.getvalue()) < 600_000
-    return {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": photo.getvalue()}
+    photo = encoded(noise, "JPEG", quality=90)
+    assert 450_000 < len(photo) < 600_000
+    return {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": photo}
 
 
 def failed(page) -> str:
-    page.wait_for_selector("#error:not([hidden])")
+    page.wait_for_selector(FAILED)
     return page.inner_text("#error-message")
 
 
@@ -130,36 +124,30 @@ def test_json_of_another_program_is_no_empty_error(page, service):
 
 
 @pytest.fixture
-def slow_service():
-    """收正文之前先等的服务：字节还在路上，浏览器却以为传完了。"""
-    with FakeService() as fake:
-        fake.may_read.clear()
-        fake.script = [answer([NORMAL])]
-        yield fake
+def uploading(page_alone, service):
+    """服务收正文之前先等：字节还在路上，浏览器却以为传完了。"""
+    service.may_read.clear()
+    page_alone.clock.install()
+    with page_alone.expect_request(ANALYZE):
+        analyse(page_alone, service.url, big_photo())
+    page_alone.wait_for_function("() => document.querySelector('#upload-progress').hidden", polling=50)
+    return page_alone
 
 
-def test_bytes_still_on_their_way_are_waited_for(page_alone, slow_service):
+def test_bytes_still_on_their_way_are_waited_for(uploading, service):
     """浏览器把照片交给系统就说传完了，字节可能还要在路上走几分钟。"""
-    page = page_alone
-    page.clock.install()
-    with page.expect_request(ANALYZE):
-        analyse(page, slow_service.url, big_photo())
-    page.wait_for_function("() => document.querySelector('#upload-progress').hidden", polling=50)
+    page = uploading
     page.clock.fast_forward(200_000)
-    slow_service.may_read.set()
+    service.may_read.set()
     page.wait_for_selector(DONE)
     assert page.locator("#error").is_hidden()
 
 
-def test_a_server_that_never_answers_is_left_in_the_end(page_alone, slow_service):
-    page = page_alone
-    page.clock.install()
-    with page.expect_request(ANALYZE):
-        analyse(page, slow_service.url, big_photo())
-    page.wait_for_function("() => document.querySelector('#upload-progress').hidden", polling=50)
+def test_a_server_that_never_answers_is_left_in_the_end(uploading, service):
+    page = uploading
     page.clock.fast_forward(600_000)
     assert "动静" in failed(page)
-    slow_service.may_read.set()
+    service.may_read.set()
     page.click("#retry-button")
     page.wait_for_selector(DONE)
 

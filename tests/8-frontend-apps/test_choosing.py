@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 from real_reports import FOLDER, load_truth, needs_real_reports
-from web_app import ANALYZE, DONE, NORMAL, SAMPLE, FakeService, answer, is_inside
+from web_app import ANALYZE, SAMPLE, FakeService
+from web_steps import DONE, is_inside, read
+
+from health_assistant.images import encoded
 
 pytestmark = pytest.mark.browser
 
@@ -15,17 +18,8 @@ MAX_BYTES = 600_000
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 
 
-@pytest.fixture
-def service():
-    with FakeService() as fake:
-        fake.script = [answer([NORMAL])]
-        yield fake
-
-
 def as_file(image: Image.Image, **options) -> dict:
-    photo = io.BytesIO()
-    image.save(photo, "JPEG", **options)
-    return {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": photo.getvalue()}
+    return {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": encoded(image, "JPEG", **options)}
 
 
 def exif(orientation: int) -> Image.Exif:
@@ -51,8 +45,7 @@ def two_halves(width: int = 800, height: int = 600) -> Image.Image:
 
 def choose_and_read(page, file) -> None:
     page.set_input_files("#album-input", file)
-    page.click("#read-button")
-    page.wait_for_selector(DONE)
+    read(page)
 
 
 def phone_photo() -> Image.Image:
@@ -114,8 +107,7 @@ def test_turning_the_photo_turns_what_is_sent(phone, service):
     phone.goto(service.url)
     phone.set_input_files("#album-input", as_file(two_halves()))
     phone.tap("#turn-button")
-    phone.tap("#read-button")
-    phone.wait_for_selector(DONE)
+    read(phone)
     sent = received(service)
     assert sent.size == (600, 800)
     assert is_close(sent.getpixel((550, 400)), RED)
@@ -130,8 +122,7 @@ def test_dragging_a_corner_crops(page, service):
     page.mouse.down()
     page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
     page.mouse.up()
-    page.click("#read-button")
-    page.wait_for_selector(DONE)
+    read(page)
     sent = received(service)
     assert sent.size == pytest.approx((400, 300), abs=3)
     assert is_close(sent.getpixel((200, 20)), BLUE)
@@ -162,8 +153,7 @@ def test_corners_cannot_cross(page, service):
     page.focus("[data-corner='0 1']")
     for _ in range(60):
         page.keyboard.press("ArrowRight")
-    page.click("#read-button")
-    page.wait_for_selector(DONE)
+    read(page)
     assert received(service).width == pytest.approx(80, abs=2)
 
 

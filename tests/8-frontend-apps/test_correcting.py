@@ -3,20 +3,8 @@
 import json
 
 import pytest
-from web_app import (
-    ADVISE,
-    CALCIUM,
-    CRITICAL,
-    DONE,
-    EXAMPLE,
-    HIGH,
-    NORMAL,
-    TROPONIN,
-    UNPRINTED,
-    example_rows,
-    go_home,
-    open_result,
-)
+from web_app import ADVISE, CALCIUM, CRITICAL, EXAMPLE, HIGH, NORMAL, TROPONIN, UNPRINTED, example_rows
+from web_steps import DONE, go_home, open_result, save
 
 from health_assistant.lab_report.report import Evidence
 
@@ -178,8 +166,7 @@ def test_the_time_and_hospital_can_be_filled_in_and_are_kept(page, report_server
     page.fill("#origin [name=performer]", "仁和医院")
     page.click("#origin button.primary")
     assert page.inner_text("#origin").startswith("采样 2026 年 11 月 26 日 07:10 · 仁和医院")
-    page.click("#save-button")
-    page.wait_for_selector("#save-button:disabled")
+    save(page)
     go_home(page)
     assert "2026年11月26日" in page.inner_text("#history-list").replace(" ", "")
     page.click("#history-list button >> nth=0")

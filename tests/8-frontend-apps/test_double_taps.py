@@ -4,7 +4,8 @@ import time
 from threading import Event
 
 import pytest
-from web_app import ANALYZE, DONE, HIGH, NORMAL, SAMPLE, FakeService, answer, go_home, open_result, reply_with
+from web_app import ANALYZE, HIGH, NORMAL, SAMPLE, answer
+from web_steps import DONE, FAILED, choose, keep, open_result, read, reply_with
 
 pytestmark = pytest.mark.browser
 SLOW = pytest.mark.slow
@@ -13,13 +14,6 @@ STEPS = [
     ("work", "back"), ("work", "reload"),
     pytest.param("check", "reload", marks=SLOW), pytest.param("result", "back", marks=SLOW),
 ]  # fmt: skip
-
-
-@pytest.fixture
-def service():
-    with FakeService() as fake:
-        fake.script = [answer([HIGH, NORMAL])]
-        yield fake
 
 
 COUNT_TAPS = """() => {
@@ -50,13 +44,6 @@ def wait_for_both(page) -> None:
     page.wait_for_function("() => window.taps === 2")
 
 
-def choose(page, count: int = 1) -> None:
-    page.set_input_files("#album-input", [SAMPLE.OUTPUT] * count)
-    page.wait_for_selector("#check:not([hidden])")
-    if count > 1:
-        page.wait_for_function(f"() => document.querySelectorAll('#page-list li').length === {count}")
-
-
 @pytest.mark.parametrize("gap_ms", [GAP_MS, *(pytest.param(gap_ms, marks=SLOW) for gap_ms in (0, 120))])
 def test_two_taps_start_one_analysis(phone, service, gap_ms):
     """示例、开始识别、重试：各一个请求，到得了结果。"""
@@ -75,7 +62,7 @@ def test_two_taps_start_one_analysis(phone, service, gap_ms):
     phone.locator("#result .restart").tap()
     choose(phone)
     phone.tap("#read-button")
-    phone.wait_for_selector("#error:not([hidden])")
+    phone.wait_for_selector(FAILED)
     phone.unroute(ANALYZE)
     tap_twice(phone, "#retry-button", gap_ms)
     phone.wait_for_selector(DONE)
@@ -109,11 +96,7 @@ def test_two_taps_take_one_page_away(phone, service):
 
 def test_two_taps_delete_one_record(phone, report_server):
     phone.once("dialog", lambda dialog: dialog.accept())  # 又问一次的，不点“确定”就不删
-    for items in ([HIGH], [NORMAL]):
-        open_result(phone, report_server, items)
-        phone.tap("#save-button")
-        phone.wait_for_selector("#save-button:disabled")
-    go_home(phone)
+    keep(phone, report_server, [HIGH], [NORMAL])
     tap_twice(phone, "#history-list li:first-child .chip")
     phone.wait_for_function("() => document.querySelectorAll('#history-list li').length < 2")
     phone.wait_for_timeout(200)
@@ -178,8 +161,7 @@ def test_back_and_reload_lead_home_and_the_next_try_works(phone, service, step, 
     assert phone.locator("#error").is_hidden()
     choose(phone)
     assert phone.locator("#reopened").is_hidden()
-    phone.click("#read-button")
-    phone.wait_for_selector(DONE)
+    read(phone)
     assert len(service.bodies) == before + 1
     phone.evaluate("history.back()")
     phone.wait_for_selector("#start:not([hidden])")
@@ -234,5 +216,4 @@ def test_choosing_again_while_the_first_photos_are_still_opening(phone, service)
     phone.wait_for_timeout(1200)
     assert phone.locator("#page-list li").count() == 1
     reply_with(phone, answer([NORMAL]))
-    phone.click("#read-button")
-    phone.wait_for_selector(DONE)
+    read(phone)

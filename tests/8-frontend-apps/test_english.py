@@ -4,11 +4,22 @@ import json
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from conftest import DESKTOP
 from medical_report import create_app
 from medical_report.settings import Settings
-from web_app import ANALYZE, APP, DONE, MIXED, SAMPLE, answer, go_home, open_home, open_result, reply_with
+from web_app import ANALYZE, APP, MIXED, SAMPLE
+from web_steps import (
+    DONE,
+    FAILED,
+    check_with_axe,
+    choose,
+    go_home,
+    open_home,
+    open_result,
+    read_photo,
+    reply_with,
+    save,
+)
 
 from health_assistant.lab_report.report import PrintedRow
 
@@ -62,26 +73,17 @@ def english_answer(client, items: list[PrintedRow] = MIXED, day: str = "2026-03-
     return "event: accepted\ndata: {}\n\n" + sent.get_data(as_text=True)
 
 
-def read_photo(page) -> None:
-    """选一张照片，看一眼，读。示例不算：它不与别的比。"""
-    page.set_input_files("#album-input", SAMPLE.OUTPUT)
-    page.wait_for_selector("#check:not([hidden])")
-    page.click("#read-button")
-
-
 def test_a_newcomer_walks_through_in_english(english_page, report_server, client):
     page = english_page
     open_home(page, report_server)
     assert chinese_left(page) == []
 
     # 选一张照片，看一眼，读的时候出错
-    page.set_input_files("#album-input", [SAMPLE.OUTPUT, SAMPLE.OUTPUT])
-    page.wait_for_selector("#check:not([hidden])")
-    page.wait_for_function("() => document.querySelectorAll('#page-list li').length === 2")
+    choose(page, 2)
     assert chinese_left(page) == [] and page.inner_text("#read-button") == "Read 2 pages"
     page.route(ANALYZE, lambda route: route.fulfill(status=503, body="", headers={"Retry-After": "30"}))
     page.click("#read-button")
-    page.wait_for_selector("#error:not([hidden])")
+    page.wait_for_selector(FAILED)
     assert chinese_left(page) == []
     assert page.inner_text("#error-hint").endswith("Please try again in 30 seconds.")
     page.locator("#error .restart").click()
@@ -94,10 +96,8 @@ def test_a_newcomer_walks_through_in_english(english_page, report_server, client
         with page.expect_request(ANALYZE) as sent:
             read_photo(page)
         assert sent.value.headers["accept-language"] == "en"
-        page.wait_for_selector(DONE)
         assert chinese_left(page, rows) == []
-        page.click("#save-button")
-        page.wait_for_selector("#save-button:disabled")
+        save(page)
         if day == "2026-01-05":
             go_home(page)
     assert page.get_attribute("#notices", "data-critical") == "true"
@@ -168,8 +168,7 @@ def test_the_browser_is_asked_first(browser, report_server):
 @pytest.mark.slow
 def test_what_was_kept_in_chinese_stays_readable_and_says_so(page, report_server):
     open_result(page, report_server, MIXED)
-    page.click("#save-button")
-    page.wait_for_selector("#save-button:disabled")
+    save(page)
     assert page.inner_text("#made-in") == ""
     go_home(page)
     page.click("#language-button")
@@ -199,11 +198,8 @@ def test_without_the_english_file_the_page_speaks_chinese(browser, report_server
     with browser.new_context(**DESKTOP | {"locale": "en-US"}) as context:
         page = context.new_page()
         page.route("**/js/en.js", lambda route: route.abort())
-        page.goto(report_server)
+        open_result(page, report_server, MIXED)
         page.wait_for_selector("html[lang=zh-CN][data-ready]")
-        reply_with(page, answer(MIXED))
-        page.click("#example-button")
-        page.wait_for_selector(DONE)
         assert page.inner_text("#tier") == "尽快急诊"
 
 
@@ -212,29 +208,21 @@ def test_axe_finds_nothing_in_english(page_without_csp, report_server, client):
     page = page_without_csp
     page.emulate_media(reduced_motion="reduce")
     page.add_init_script("localStorage.setItem('language', 'en')")
-
-    def check() -> None:
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-
     page.goto(report_server)
-    check()
-    page.set_input_files("#album-input", SAMPLE.OUTPUT)
-    page.wait_for_selector("#check:not([hidden])")
-    check()
+    check_with_axe(page)
+    choose(page)
+    check_with_axe(page)
     page.click("#back-button")
     for day in ("2026-01-05", "2026-03-02"):
         reply_with(page, english_answer(client, MIXED, day))
         read_photo(page)
-        page.wait_for_selector(DONE)
-        page.click("#save-button")
-        page.wait_for_selector("#save-button:disabled")
+        save(page)
         page.click("#rows summary")
-        check()
+        check_with_axe(page)
         go_home(page)
-    check()
+    check_with_axe(page)
     page.click("#trends-button")
-    check()
+    check_with_axe(page)
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from web_app import ANALYZE, APP, DONE, NORMAL, FakeService, answer, open_result
+from web_app import ANALYZE, APP, NORMAL, FakeService
+from web_steps import DONE, FAILED, open_result, save
 
 pytestmark = pytest.mark.browser
 
@@ -54,8 +55,7 @@ def test_only_the_shell_is_cached_and_offline_it_opens_and_shows_what_was_kept(i
     page.goto(report_server)
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     open_result(page, report_server, [NORMAL])
-    page.click("#save-button")
-    page.wait_for_selector("#save-button:disabled")
+    save(page)
     kept = page.evaluate(
         """async () => (await Promise.all((await caches.keys()).map(async (name) =>
             (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname.slice(1))))).flat()"""
@@ -74,23 +74,21 @@ def test_only_the_shell_is_cached_and_offline_it_opens_and_shows_what_was_kept(i
     assert page.inner_text("#summary") == "本次 1 项，没有看到异常"
     page.locator("#result .restart").click()
     page.click("#example-button")
-    page.wait_for_selector("#error:not([hidden])")
+    page.wait_for_selector(FAILED)
     assert page.inner_text("#error-message") == "连不上服务器。"
     page.context.set_offline(False)
 
 
-def test_from_another_static_host_with_the_address_of_the_service(page, tmp_path):
+def test_from_another_static_host_with_the_address_of_the_service(page, service, tmp_path):
     """网页在一处，服务在另一处：改 index.html 里的两行。"""
-    with FakeService() as service:
-        service.script = [answer([NORMAL])]
-        copy = shutil.copytree(APP, tmp_path / "site")
-        html = (copy / "index.html").read_text("utf-8")
-        html = html.replace("connect-src 'self'", f"connect-src 'self' {service.url}")
-        html = html.replace('name="api-base" content=""', f'name="api-base" content="{service.url}"')
-        (copy / "index.html").write_text(html, "utf-8")
-        with FakeService(copy) as host:
-            page.goto(host.url)
-            page.click("#example-button")
-            page.wait_for_selector(DONE)
-            assert host.bodies == []
-            assert len(service.bodies) == 1
+    copy = shutil.copytree(APP, tmp_path / "site")
+    html = (copy / "index.html").read_text("utf-8")
+    html = html.replace("connect-src 'self'", f"connect-src 'self' {service.url}")
+    html = html.replace('name="api-base" content=""', f'name="api-base" content="{service.url}"')
+    (copy / "index.html").write_text(html, "utf-8")
+    with FakeService(copy) as host:
+        page.goto(host.url)
+        page.click("#example-button")
+        page.wait_for_selector(DONE)
+        assert host.bodies == []
+        assert len(service.bodies) == 1

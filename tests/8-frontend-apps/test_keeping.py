@@ -6,20 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from web_app import ADVISE, CRITICAL, DONE, EXAMPLE, HIGH, MIXED, NORMAL, go_home, open_result
+from web_app import ADVISE, CRITICAL, EXAMPLE, HIGH, MIXED, NORMAL
+from web_steps import DONE, go_home, keep, open_result, save
 
 pytestmark = pytest.mark.browser
 
 
-def save(page, url: str, items: list) -> None:
-    open_result(page, url, items)
-    page.click("#save-button")
-    page.wait_for_selector("#save-button:disabled")
-
-
 def test_a_saved_result_is_there_after_closing_the_page_without_the_photo(page, report_server):
-    save(page, report_server, [HIGH, NORMAL])
-    page.goto(report_server)
+    keep(page, report_server, [HIGH, NORMAL])
     page.locator(".record").click()
     page.wait_for_selector(DONE)
     assert page.inner_text("#summary") == "本次 2 项，1 项异常"
@@ -47,9 +41,7 @@ def tap_and_answer(page, button, is_yes: bool) -> None:
 
 
 def test_one_result_is_deleted_alone_and_all_at_once_after_asking(phone, report_server):
-    for items in ([HIGH], [NORMAL], [CRITICAL]):
-        save(phone, report_server, items)
-        go_home(phone)
+    keep(phone, report_server, [HIGH], [NORMAL], [CRITICAL])
     entries = phone.locator("#history-list li")
     assert "本次 1 项，1 项异常" in entries.first.inner_text()  # 新的在前
     tap_and_answer(phone, entries.nth(1).get_by_role("button", name="删除"), False)
@@ -82,8 +74,7 @@ def test_a_result_left_without_keeping_may_be_opened_again(page, report_server):
     page.click("#left-button")
     assert "甲医院" in page.inner_text("#origin")
     assert page.inner_text(".row[data-name=总胆固醇] .flag") == "↑ 偏高"
-    page.click("#save-button")
-    page.wait_for_selector("#save-button:disabled")
+    save(page)
     go_home(page)
     assert page.locator("#left-button").is_hidden()
     page.reload()
@@ -91,7 +82,8 @@ def test_a_result_left_without_keeping_may_be_opened_again(page, report_server):
 
 
 def test_saving_again_after_a_correction_replaces_the_record(page, report_server):
-    save(page, report_server, [HIGH, NORMAL])
+    open_result(page, report_server, [HIGH, NORMAL])
+    save(page)
     row = page.locator(".row[data-name=总胆固醇]")
     row.locator(".row-head").click()
     row.get_by_text("读错了，改正").click()
@@ -100,8 +92,7 @@ def test_saving_again_after_a_correction_replaces_the_record(page, report_server
     with page.expect_response(ADVISE):
         row.get_by_text("按原件重新判断").click()
     page.wait_for_selector("#save-button:enabled")
-    page.click("#save-button")
-    page.wait_for_selector("#save-button:disabled")
+    save(page)
     go_home(page)
     assert page.locator("#history-list li").count() == 1
     page.locator(".record").click()

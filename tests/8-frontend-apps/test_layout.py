@@ -3,21 +3,8 @@
 import json
 
 import pytest
-from web_app import (
-    ANALYZE,
-    CRITICAL,
-    DONE,
-    EXAMPLE,
-    MIXED,
-    NORMAL,
-    SAMPLE,
-    answer,
-    go_home,
-    is_inside,
-    open_home,
-    open_result,
-    reply_with,
-)
+from web_app import ANALYZE, CRITICAL, EXAMPLE, MIXED, NORMAL, answer
+from web_steps import choose, go_home, is_inside, open_answer, open_home, open_result, reply_with, save
 
 pytestmark = pytest.mark.browser
 
@@ -64,8 +51,7 @@ def test_every_screen_fits(page, report_server, text):
     open_home(page, report_server)
     check(page, ".album", "#example-button")
 
-    page.set_input_files("#album-input", SAMPLE.OUTPUT)
-    page.wait_for_selector("#check:not([hidden])")
+    choose(page)
     check(page, "#check-canvas", "#turn-button", "#read-button", "[data-corner='0 1']", "[data-corner='2 3']")
 
     page.route(ANALYZE, lambda route: None)
@@ -85,8 +71,7 @@ def test_every_screen_fits(page, report_server, text):
     row.get_by_text("核对，改正").click()
     page.get_by_role("button", name="改采样时间").click()
     check(page)
-    page.click("#save-button")
-    page.wait_for_selector("#save-button:disabled")
+    save(page)
     assert page.locator("#owner-select").is_visible()
     check(page)
     go_home(page)
@@ -129,10 +114,7 @@ def test_an_alarm_comes_before_other_notices(page, report_server):
     """不论服务器按什么次序说：急诊的在先，核对的其次。"""
     said = ["没能核对 钠。", "请马上核对原件：钾。", "尽快就医：钾。", "第 2 页没有读成。"]
     body = answer([NORMAL]).replace('"notices": []', f'"notices": {json.dumps(said, ensure_ascii=False)}')
-    open_home(page, report_server)
-    reply_with(page, body)
-    page.click("#example-button")
-    page.wait_for_selector(DONE)
+    open_answer(page, report_server, body)
     assert page.locator("#notices p").all_inner_texts() == [said[2], said[1], said[0], said[3]]
 
 

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 
 import pytest
-from web_app import APP, DONE, MIXED, SAMPLE, FakeService, answer
+from web_app import ADVISE, APP, HIGH, NORMAL, answer
+from web_steps import choose, read, reply_with
 
 BROWSERS = ["chrome >= 100", "safari >= 15.4", "ios_saf >= 15.4"]
 STYLE_PACKAGES = ["stylelint@16", "stylelint-plugin-use-baseline@1"]
@@ -104,7 +105,7 @@ def test_the_check_sees_what_is_newer(linters):
 
 
 @pytest.mark.browser
-def test_the_way_to_the_result_needs_no_newer_function(phone):
+def test_the_way_to_the_result_needs_no_newer_function(phone, service):
     missing = "".join(f"delete {name};" for name in NEWER if name.split(".")[0] not in ("Map",))
     phone.add_init_script(
         missing
@@ -112,20 +113,16 @@ def test_the_way_to_the_result_needs_no_newer_function(phone):
         window.createImageBitmap = (file, options) => options?.imageOrientation === "from-image"
             ? Promise.reject(new TypeError("imageOrientation")) : open.call(window, file);"""
     )
-    with FakeService() as service:
-        service.script = [answer(MIXED)]
-        phone.goto(service.url)
-        phone.set_input_files("#album-input", [SAMPLE.OUTPUT, SAMPLE.OUTPUT])
-        phone.wait_for_selector("#check:not([hidden])")
-        assert phone.evaluate("document.querySelector('#check-canvas').width") > 300, "浏览器打不开照片"
-        phone.click("#read-button")
-        phone.wait_for_selector(DONE)
-        row = phone.locator(".row[data-name=钾]")
-        assert row.locator(".bar .dot").is_visible()
-        row.locator(".row-head").click()
-        row.get_by_text("改正").click()
-        phone.route("**/advice", lambda route: route.fulfill(body=answer(MIXED), content_type="text/event-stream"))
-        row.get_by_text("按原件重新判断").click()
-        phone.locator("#done-words").filter(has_text="改好了").wait_for()
-        phone.click("#copy-button")
-        phone.locator("#done-words").filter(has_text="复制").wait_for()
+    phone.goto(service.url)
+    choose(phone, 2)
+    assert phone.evaluate("document.querySelector('#check-canvas').width") > 300, "浏览器打不开照片"
+    read(phone)
+    row = phone.locator(".row[data-name=总胆固醇]")
+    assert row.locator(".bar .dot").is_visible()
+    row.locator(".row-head").click()
+    row.get_by_text("改正").click()
+    reply_with(phone, answer([HIGH, NORMAL]), ADVISE)
+    row.get_by_text("按原件重新判断").click()
+    phone.locator("#done-words").filter(has_text="改好了").wait_for()
+    phone.click("#copy-button")
+    phone.locator("#done-words").filter(has_text="复制").wait_for()

@@ -1,28 +1,22 @@
 """一份结果是谁的：存错了人的移得走；两个标签页开着，另一页删了、改了、清了，这一页不存到别人名下。"""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from web_app import ANALYZE, HIGH, LISTED, LOW, NORMAL, answer, go_home, open_home, open_result, read_photo, reply_with
+from web_app import HIGH, LOW, NORMAL, answer
+from web_steps import (
+    LISTED,
+    SAVED,
+    add_person,
+    check_with_axe,
+    go_home,
+    keep,
+    open_home,
+    open_result,
+    read_photo,
+    reply_with,
+    save,
+)
 
 pytestmark = pytest.mark.browser
-
-SAVED = "#save-button:disabled"
-
-
-def keep(page, url: str, items: list) -> None:
-    open_result(page, url, items)
-    page.click("#save-button")
-    page.wait_for_selector(SAVED)
-    page.unroute(ANALYZE)
-    page.goto(url)
-    page.wait_for_selector(".record")
-
-
-def add_person(page, name: str) -> None:
-    page.get_by_role("button", name="加一个人").click()
-    page.fill("#people [name=name]", name)
-    page.get_by_role("button", name="存好").click()
-    chip(page, name).and_(page.locator("[aria-pressed=true]")).wait_for()
 
 
 def chip(page, name: str):
@@ -54,8 +48,7 @@ HOSPITAL = """async () => {
 
 def test_a_kept_result_is_moved_to_another_person(page_without_csp, report_server):
     page = page_without_csp
-    keep(page, report_server, [HIGH])
-    keep(page, report_server, [NORMAL])
+    keep(page, report_server, [HIGH], [NORMAL])
     add_person(page, "妈妈")
     chip(page, "没写名字的").click()
     page.locator(".record", has_text="1 项异常").click()
@@ -63,7 +56,7 @@ def test_a_kept_result_is_moved_to_another_person(page_without_csp, report_serve
     page.get_by_label("这份是谁的？选别人，就移到他名下").select_option(label="妈妈")
     said(page, "移到“妈妈”名下了")
     assert (owner(page), page.locator(SAVED).count()) == ("妈妈", 1)
-    assert Axe().run(page).violations_count == 0
+    check_with_axe(page)
     go_home(page)
     assert page.locator(".record").all_inner_texts()[0].endswith("没有看到异常")
     chip(page, "妈妈").click()
@@ -93,8 +86,7 @@ def test_it_may_go_to_somebody_new_before_keeping_too_and_giving_no_name_changes
     assert page.locator("#owner-select option").all_inner_texts()[1:3] == ["没写名字的 1", "没写名字的 2"]
     page.select_option("#owner-select", label="没写名字的 2")
     page.wait_for_selector("#save-button:text-is('存在这台设备上')")
-    page.click("#save-button")
-    page.wait_for_selector(SAVED)
+    save(page)
     other.get_by_role("button", name="没写名字的 2", exact=True).click()
     other.locator(".record", has_text="没有看到异常").wait_for()
 
@@ -118,8 +110,7 @@ def test_a_result_of_somebody_deleted_in_another_tab_is_not_kept_under_another(p
     other.locator(".record").wait_for()
     assert other.locator(".record").count() == 1
     page.select_option("#owner-select", label="没写名字的")
-    page.click("#save-button")
-    page.wait_for_selector(SAVED)
+    save(page)
     other.locator(".record").nth(1).wait_for()
 
 
@@ -128,16 +119,14 @@ def test_when_all_is_cleared_in_another_tab_this_one_says_it_is_not_kept_any_mor
     keep(page, report_server, [HIGH])
     add_person(page, "妈妈")
     open_result(page, report_server, [LOW])
-    page.click("#save-button")
-    page.wait_for_selector(SAVED)
+    save(page)
     chip(other, "妈妈").wait_for()
     other.once("dialog", lambda dialog: dialog.accept())
     other.click("#clear-history-button")
     said(page, "这一份在别的页面里删掉了。要留着，就再存一次。")
     page.click("#save-button")
     said(page, "没有存：原来的人在别的页面里删掉了。要留着，就再按一次。")
-    page.click("#save-button")
-    page.wait_for_selector(SAVED)
+    save(page)
     other.locator(".record").wait_for()
     assert other.locator("#people .chip").all_inner_texts() == ["没写名字的"]
 
@@ -171,16 +160,14 @@ def test_a_result_changed_in_two_tabs_is_not_silently_overwritten(page, other, r
         one.get_by_role("button", name="填上采样时间").click()
         one.fill("[name=performer]", hospital)
         one.get_by_role("button", name="填好了").click()
-    page.click("#save-button")
-    page.wait_for_selector(SAVED)
+    save(page)
     asked: list[str] = []
     other.once("dialog", lambda one: asked.append(one.message) or one.dismiss())
     with other.expect_event("dialog"):
         other.click("#save-button")
     assert other.evaluate(HOSPITAL) == "甲医院"
     other.once("dialog", lambda one: asked.append(one.message) or one.accept())
-    other.click("#save-button")
-    other.wait_for_selector(SAVED)
+    save(other)
     assert other.evaluate(HOSPITAL) == "乙医院"
     assert len(asked) == 2 and all("别的页面里改过" in words for words in asked)
     said(page, "这里是改之前的")

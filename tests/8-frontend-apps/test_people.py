@@ -3,32 +3,12 @@
 from datetime import date
 
 import pytest
-from web_app import ADVISE, ANALYZE, CRITICAL, HIGH, NORMAL, answer, open_result, read_photo, reply_with
+from web_app import ADVISE, ANALYZE, CRITICAL, HIGH, NORMAL, answer
+from web_steps import add_person, fill_in_person, keep, open_result, read_photo, reply_with, save
 
 pytestmark = pytest.mark.browser
 
 THIS_YEAR = date.today().year
-
-
-def keep(page, url: str, items: list) -> None:
-    open_result(page, url, items)
-    page.click("#save-button")
-    page.wait_for_selector("#save-button:disabled")
-    page.goto(url)
-    page.wait_for_selector(".record")
-
-
-def add_person(page, name: str, sex: str = "", year: str = "") -> None:
-    page.get_by_role("button", name="加一个人").click()
-    fill_in(page, name, sex, year)
-
-
-def fill_in(page, name: str, sex: str, year: str) -> None:
-    page.fill("#people [name=name]", name)
-    page.select_option("#people [name=sex]", sex)
-    page.fill("#people [name=birthYear]", year)
-    page.get_by_role("button", name="存好").click()
-    page.locator("#people .chip[aria-pressed=true]", has_text=name).wait_for()
 
 
 def choose(page, name: str) -> None:
@@ -48,7 +28,7 @@ def test_the_chooser_is_there_when_something_is_kept_and_a_name_is_only_text(pag
     assert page.locator("#people .chip").all_inner_texts() == ["没写名字的"]
     assert page.locator("#for-whom").is_hidden()
     page.get_by_role("button", name="改没写名字的").click()
-    fill_in(page, "<b>爸爸</b>", "男", "")
+    fill_in_person(page, "<b>爸爸</b>", "男")
     assert page.locator("#people b, #for-whom b").count() == 0
     assert page.inner_text("#people .chip") == "<b>爸爸</b>"
     open_result(page, report_server, [HIGH])
@@ -167,8 +147,7 @@ def test_the_example_is_not_taken_for_a_paper_of_someone_else(page, report_serve
         open_result(page, report_server, [HIGH])
     assert b"birth_year" not in request.value.post_data_buffer
     assert page.inner_text("#mismatch") == ""
-    page.click("#save-button")
-    page.wait_for_selector("#save-button:disabled")
+    save(page)
     page.goto(report_server)
     page.locator(".record").click()
     assert page.inner_text("#mismatch") == ""

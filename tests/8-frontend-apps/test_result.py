@@ -10,7 +10,6 @@ from web_app import (
     CALCIUM,
     CONTRADICTED,
     CRITICAL,
-    DONE,
     EXAMPLE,
     HIGH,
     MIXED,
@@ -19,9 +18,8 @@ from web_app import (
     TROPONIN,
     answer,
     example_rows,
-    open_result,
-    reply_with,
 )
+from web_steps import DONE, FAILED, open_answer, open_result, read, reply_with
 
 from health_assistant.lab_report.report import DISCLAIMER, Evidence
 
@@ -150,10 +148,7 @@ def test_rows_two_readers_disagree_on_show_both(page, report_server):
     disagreed = answer([HIGH, NORMAL]).replace(
         '"verified": null, "other_reading": null', '"verified": false, "other_reading": "8.3 mmol/L"'
     )
-    reply_with(page, disagreed)
-    page.goto(report_server)
-    page.click("#example-button")
-    page.wait_for_selector(DONE)
+    open_answer(page, report_server, disagreed)
     row = page.locator(".row[data-name=总胆固醇]")
     assert "另一个程序读成 8.3 mmol/L" in row.inner_text()
     assert "请核对原件" in row.inner_text()
@@ -232,8 +227,7 @@ def test_a_photo_taken_sideways_is_shown_upright(page, report_server, turns, tmp
     reply_with(page, answer(EXAMPLE, rows=rows))
     page.goto(report_server)
     page.set_input_files("#album-input", tmp_path / "turned.png")
-    page.click("#read-button")
-    page.wait_for_selector(DONE)
+    read(page)
     # 建议写完时，照片也许还在转
     is_upright = (
         "([width, height]) => { const { photo } = window; return photo.width === width && photo.height === height; }"
@@ -313,10 +307,7 @@ def test_start_over_leaves_nothing_of_the_last_report(page, report_server):
 
 
 def test_a_critical_value_leads_even_when_the_advice_never_comes(page, report_server):
-    reply_with(page, answer([NORMAL, CRITICAL], "report"))
-    page.goto(report_server)
-    page.click("#example-button")
-    page.wait_for_selector("#error:not([hidden])")
+    open_answer(page, report_server, answer([NORMAL, CRITICAL], "report"), FAILED)
     assert page.inner_text("#notices").startswith("尽快就医：钾 7.1")
     assert page.inner_text("#tier") == "尽快急诊"
 

@@ -8,7 +8,8 @@ import threading
 import pytest
 from pdf_files import jpeg, picture, scanned_pdf
 from PIL import Image
-from web_app import ANALYZE, DONE, NORMAL, FakeService, answer, is_inside, reply_with, sse
+from web_app import ANALYZE, NORMAL, FakeService, answer, sse
+from web_steps import DONE, is_inside, open_answer, read
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -23,13 +24,6 @@ SALTS = [
 KIDNEY = [("尿素", "UREA", "5.1", "mmol/L", "2.6-7.5"), ("尿酸", "UA", "480", "μmol/L", "155-357")]
 COLOURS = {"红": (200, 30, 30), "绿": (30, 160, 30), "蓝": (30, 30, 200)}
 READING_MS = 90_000
-
-
-@pytest.fixture
-def service():
-    with FakeService() as fake:
-        fake.script = [answer([NORMAL])]
-        yield fake
 
 
 def photo(colour: str, size: tuple[int, int] = (600, 800)) -> dict:
@@ -62,10 +56,15 @@ def wait_for_pages(page, count: int) -> None:
     expect(page.locator("#page-list li")).to_have_count(count)
 
 
-def test_several_photos_are_sent_in_the_order_they_stand(page, service):
+def open_with_two(page, service: FakeService) -> None:
+    """打开网页，选好红、绿两张。"""
     page.goto(service.url)
     page.set_input_files("#album-input", [photo("红"), photo("绿")])
     wait_for_pages(page, 2)
+
+
+def test_several_photos_are_sent_in_the_order_they_stand(page, service):
+    open_with_two(page, service)
     page.set_input_files("#more-input", photo("蓝"))
     wait_for_pages(page, 3)
     expect(page.locator("#page-list canvas")).to_have_count(3)  # 加的一页也有小图
@@ -73,8 +72,7 @@ def test_several_photos_are_sent_in_the_order_they_stand(page, service):
     page.click("#earlier-button")
     page.click("#earlier-button")
     assert page.locator("#earlier-button").is_disabled()
-    page.click("#read-button")
-    page.wait_for_selector(DONE)
+    read(page)
     assert colours(service) == ["蓝", "红", "绿"]
 
 
@@ -91,21 +89,17 @@ def test_a_page_can_be_removed_and_another_photo_taken_on_the_phone(phone, servi
     phone.tap("#page-list li:nth-child(1) button")
     phone.tap("#remove-button")
     expect(phone.locator("#page-list")).to_be_hidden()
-    phone.tap("#read-button")
-    phone.wait_for_selector(DONE)
+    read(phone)
     assert colours(service) == ["绿"]
 
 
 def test_each_page_is_turned_on_its_own(page, service):
-    page.goto(service.url)
-    page.set_input_files("#album-input", [photo("红"), photo("绿")])
-    wait_for_pages(page, 2)
+    open_with_two(page, service)
     page.click("#page-list li:nth-child(2) button")
     page.wait_for_selector("#page-list li:nth-child(2) [aria-current]")
     page.click("#turn-button")
     page.click("#page-list li:nth-child(1) button")
-    page.click("#read-button")
-    page.wait_for_selector(DONE)
+    read(page)
     assert [Image.open(io.BytesIO(data)).size for data in received(service)] == [(600, 800), (800, 600)]
 
 
@@ -116,8 +110,7 @@ def test_a_pdf_is_sent_as_it_is(page, service):
     page.wait_for_selector("#no-preview:not([hidden])")
     assert "报告.pdf" in page.inner_text("#no-preview")
     assert not page.locator("#turn-button").is_visible()
-    page.click("#read-button")
-    page.wait_for_selector(DONE)
+    read(page)
     assert received(service) == [data]
 
 
@@ -126,16 +119,13 @@ def test_a_long_screenshot_keeps_its_width(page, service):
     page.goto(service.url)
     page.set_input_files("#album-input", file_of("长.jpg", tall))
     page.wait_for_selector("#check:not([hidden])")
-    page.click("#read-button")
-    page.wait_for_selector(DONE)
+    read(page)
     (sent,) = received(service)
     assert Image.open(io.BytesIO(sent)).width == pytest.approx(1290, abs=2)
 
 
 def test_everything_can_be_reached_by_keyboard(page, service):
-    page.goto(service.url)
-    page.set_input_files("#album-input", [photo("红"), photo("绿")])
-    wait_for_pages(page, 2)
+    open_with_two(page, service)
     page.focus("#page-list li:nth-child(2) button")
     page.keyboard.press("Enter")
     page.wait_for_selector("#page-list li:nth-child(2) [aria-current]")
@@ -151,9 +141,7 @@ def test_progress_says_which_page(page, service):
     go_on = threading.Event()
     told = {"page": 1, "pages": 3, "file": 1, "problem": None, "preview": None}
     service.script = [sse("accepted", {}) + sse("page", told), go_on, answer([NORMAL])]
-    page.goto(service.url)
-    page.set_input_files("#album-input", [photo("红"), photo("绿")])
-    wait_for_pages(page, 2)
+    open_with_two(page, service)
     page.click("#read-button")
     expect(page.locator("#progress-text")).to_contain_text("在读第 2 页，共 3 页")
     go_on.set()
@@ -161,14 +149,11 @@ def test_progress_says_which_page(page, service):
 
 
 def test_an_unread_page_is_said_with_the_sentence_and_goes_back_with_a_correction(page, service):
-    page.goto(service.url)
     body = json.loads(re.search(r"event: report\ndata: (.*)", answer([NORMAL]))[1])
     words = "第 2 页没有读成：没有看清文字。"
     body |= {"doubts": [words], "notices": [words], "triage": "routine"}
     done = {"report": body, "advice_html": "", "engines": {"vision": "甲", "advice": "乙"}, "disclaimer": ""}
-    reply_with(page, sse("report", body) + sse("done", done))
-    page.click("#example-button")
-    page.wait_for_selector(DONE)
+    open_answer(page, service.url, sse("report", body) + sse("done", done))
     assert "没有读全" in page.inner_text("#summary")
     assert words in page.inner_text("#notices")
     sent = []

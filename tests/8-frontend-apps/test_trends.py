@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from web_app import ANALYZE, DONE, answer, open_result, read_photo, reply_with
+from web_app import ANALYZE, answer
+from web_steps import DONE, check_with_axe, open_result, read_photo, reply_with, save
 
 from health_assistant.lab_report.report import PrintedRow
 
@@ -171,12 +171,9 @@ def test_no_difference_is_said_in_words(page, report_server):
 def test_the_example_is_nobodys(page, report_server):
     """示例不与存下的比，存了也不算进趋势里。"""
     keep(page, report_server, REPORTS[:1])
-    reply_with(page, answer(REPORTS[2][1], origin=REPORTS[2][0]))
-    page.click("#example-button")
-    page.wait_for_selector(DONE)
+    open_result(page, report_server, REPORTS[2][1], origin=REPORTS[2][0])
     assert page.locator(".previous").count() == 0
-    page.click("#save-button")
-    page.wait_for_selector("#save-button:disabled")
+    save(page)
     page.locator("#result .restart").click()
     page.get_by_text("示例：血细胞分析").wait_for()
     open_trends(page)
@@ -233,8 +230,7 @@ def test_axe_finds_nothing_on_the_trends(page_without_csp, report_server, scheme
     keep(page, report_server, REPORTS)
     open_trends(page)
     page.locator(".track summary").first.click()
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    check_with_axe(page)
 
 
 @pytest.mark.slow

@@ -4,19 +4,8 @@ import re
 from threading import Event
 
 import pytest
-from web_app import (
-    ADVISE,
-    ANALYZE,
-    DONE,
-    HIGH,
-    MIXED,
-    NORMAL,
-    SAMPLE,
-    FakeService,
-    answer,
-    is_inside,
-    reply_with,
-)
+from web_app import ADVISE, ANALYZE, HIGH, MIXED, NORMAL, SAMPLE, answer
+from web_steps import DONE, FAILED, choose, is_inside, open_answer, read, reply_with
 
 pytestmark = pytest.mark.browser
 
@@ -38,49 +27,44 @@ def fail_on_the_example(page, url: str) -> None:
     """打开网页，分析示例，等错误显示出来。"""
     page.goto(url)
     page.click("#example-button")
-    page.wait_for_selector("#error:not([hidden])")
+    page.wait_for_selector(FAILED)
 
 
 def current_step(page) -> str:
     return page.inner_text("#progress li[aria-current=step]")
 
 
-def test_steps_follow_the_events_and_the_rows_do_not_wait_for_the_advice(page):
+def test_steps_follow_the_events_and_the_rows_do_not_wait_for_the_advice(page, service):
     """行是跟着 report 事件出来的，不等建议写完。"""
-    with FakeService() as service:
-        accepted, report, *rest = (block + "\n\n" for block in answer(MIXED).split("\n\n")[:-1])
-        may_report, may_end = Event(), Event()
-        service.script = [accepted, may_report, report, may_end, *rest]
-        page.goto(service.url)
-        page.click("#example-button")
-        page.wait_for_function("() => document.querySelector('#progress-text').textContent.includes('正在读')")
-        assert current_step(page) == "识别"
-        may_report.set()
-        page.wait_for_selector(".row")
-        assert current_step(page) == "建议"
-        assert "正在写" in page.inner_text("#advice")
-        may_end.set()
-        page.wait_for_selector(DONE)
-        page.wait_for_selector("#progress", state="hidden")
+    accepted, report, *rest = (block + "\n\n" for block in answer(MIXED).split("\n\n")[:-1])
+    may_report, may_end = Event(), Event()
+    service.script = [accepted, may_report, report, may_end, *rest]
+    page.goto(service.url)
+    page.click("#example-button")
+    page.wait_for_function("() => document.querySelector('#progress-text').textContent.includes('正在读')")
+    assert current_step(page) == "识别"
+    may_report.set()
+    page.wait_for_selector(".row")
+    assert current_step(page) == "建议"
+    assert "正在写" in page.inner_text("#advice")
+    may_end.set()
+    page.wait_for_selector(DONE)
+    page.wait_for_selector("#progress", state="hidden")
 
 
-def test_the_upload_shows_real_progress(page):
+def test_the_upload_shows_real_progress(page, service):
     """网速 40 KB/s：进度条走在 0 和 1 之间。"""
-    with FakeService() as service:
-        service.script = [answer([NORMAL])]
-        page.goto(service.url)
-        page.set_input_files("#album-input", SAMPLE.OUTPUT)
-        network = page.context.new_cdp_session(page)
-        network.send("Network.enable")
-        limits = {"offline": False, "latency": 0, "downloadThroughput": -1}
-        network.send("Network.emulateNetworkConditions", limits | {"uploadThroughput": 40_000})
-        page.click("#read-button")
-        page.wait_for_function(
-            "() => (({ value }) => value > 0 && value < 1)(document.querySelector('#upload-progress'))"
-        )
-        assert current_step(page) == "上传"
-        network.send("Network.emulateNetworkConditions", limits | {"uploadThroughput": -1})
-        page.wait_for_selector(DONE)
+    page.goto(service.url)
+    page.set_input_files("#album-input", SAMPLE.OUTPUT)
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    limits = {"offline": False, "latency": 0, "downloadThroughput": -1}
+    network.send("Network.emulateNetworkConditions", limits | {"uploadThroughput": 40_000})
+    page.click("#read-button")
+    page.wait_for_function("() => (({ value }) => value > 0 && value < 1)(document.querySelector('#upload-progress'))")
+    assert current_step(page) == "上传"
+    network.send("Network.emulateNetworkConditions", limits | {"uploadThroughput": -1})
+    page.wait_for_selector(DONE)
 
 
 def test_cancel_stops_the_request(page, report_server):
@@ -116,8 +100,7 @@ def test_a_second_photo_replaces_the_first(page, report_server):
         page.set_input_files("#camera-input", SAMPLE.OUTPUT)
     page.unroute(ANALYZE)
     reply_with(page, answer([NORMAL]))
-    page.click("#read-button")
-    page.wait_for_selector(DONE)
+    read(page)
     assert page.locator("#error").is_hidden()
     assert page.locator(".row").count() == 1
 
@@ -127,7 +110,7 @@ def test_a_dead_server_then_retry_with_the_same_photo(page, report_server):
     page.route(ANALYZE, lambda route: route.abort())
     page.set_input_files("#album-input", SAMPLE.OUTPUT)
     page.click("#read-button")
-    page.wait_for_selector("#error:not([hidden])")
+    page.wait_for_selector(FAILED)
     assert page.inner_text("#error-message") == "连不上服务器。"
     assert "不用重新选" in page.inner_text("#error-hint")
     assert is_inside(page, "#retry-button")
@@ -141,12 +124,11 @@ def test_a_dead_server_then_retry_with_the_same_photo(page, report_server):
 
 def test_a_lost_connection_is_tried_again_when_it_is_back(page, report_server):
     page.goto(report_server)
-    page.set_input_files("#album-input", SAMPLE.OUTPUT)
-    page.wait_for_selector("#check:not([hidden])")
+    choose(page)
     page.context.set_offline(True)
     page.wait_for_selector("#offline:not([hidden])")
     page.click("#read-button")
-    page.wait_for_selector("#error:not([hidden])")
+    page.wait_for_selector(FAILED)
     assert "连上网以后会自动再试" in page.inner_text("#error-hint")
     reply_with(page, answer([NORMAL]))
     page.context.set_offline(False)
@@ -156,8 +138,7 @@ def test_a_lost_connection_is_tried_again_when_it_is_back(page, report_server):
 
 @pytest.mark.parametrize(("end", "title"), [("accepted", "没有读成"), ("advice", "结果出来了，建议没有写完")])
 def test_a_stream_that_breaks_off(page, report_server, end, title):
-    reply_with(page, answer([HIGH], end))
-    fail_on_the_example(page, report_server)
+    open_answer(page, report_server, answer([HIGH], end), FAILED)
     assert page.inner_text("#error-title") == title
     assert page.locator(".row").count() == (1 if end == "advice" else 0)
     assert ("没有写完" in page.inner_text("#advice")) if end == "advice" else page.locator("#result").is_hidden()
@@ -174,8 +155,7 @@ def test_a_stream_that_breaks_off(page, report_server, end, title):
 )
 def test_an_error_event_is_shown_in_the_servers_words(page, report_server, code, message, hint):
     error = f'event: error\ndata: {{"code": "{code}", "error": "{message}"}}\n\n'
-    reply_with(page, answer([HIGH], "accepted") + error)
-    fail_on_the_example(page, report_server)
+    open_answer(page, report_server, answer([HIGH], "accepted") + error, FAILED)
     assert page.inner_text("#error-message") == message
     assert hint in page.inner_text("#error-hint")
     # 这一张本身不行：再试也一样，给的是换一份
@@ -212,10 +192,7 @@ def test_a_service_with_a_key_asks_for_it_and_sends_it(page, report_server):
 
 def test_what_needs_the_whole_result_is_not_offered_before_it_is_there(page, report_server):
     """建议没有写完就断了：打印得了已经有的，没有得存、分享，也不说别的原因。"""
-    page.goto(report_server)
-    reply_with(page, answer([HIGH], end="advice"))
-    page.click("#example-button")
-    page.wait_for_selector("#error:not([hidden])")
+    open_answer(page, report_server, answer([HIGH], end="advice"), FAILED)
     assert page.locator(".after .button:visible").all_inner_texts() == ["打印或存成 PDF", "再看一张"]
     assert page.locator("#owner").is_hidden()
     page.unroute(ANALYZE)

@@ -2,7 +2,7 @@
 
 import pytest
 import webkit_driver
-from web_app import HIGH, MIXED, NORMAL, SAMPLE, FakeService, answer
+from web_app import SAMPLE
 
 pytestmark = pytest.mark.slow
 IS_DONE = "document.querySelector('#engines').textContent"
@@ -15,13 +15,6 @@ def webkit(tmp_path_factory):
         pytest.skip(f"!!! 没有 {'、'.join(lacking)}，WebKit 没有试：apt-get install webkit2gtk-driver xvfb")
     with webkit_driver.running(tmp_path_factory.mktemp("webkit")) as browser:
         yield browser
-
-
-@pytest.fixture
-def service():
-    with FakeService() as fake:
-        fake.script = [answer(MIXED)]
-        yield fake
 
 
 def test_a_photo_becomes_a_result_with_colours_and_range_bars(webkit, service):
@@ -41,7 +34,6 @@ def test_a_photo_becomes_a_result_with_colours_and_range_bars(webkit, service):
 
 
 def test_two_presses_start_one_analysis(webkit, service):
-    service.script = [answer([HIGH, NORMAL])]
     webkit.open(service.url)
     webkit.press("#example-button", times=2, gap_ms=30)
     webkit.wait(IS_DONE)

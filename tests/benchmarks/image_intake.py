@@ -14,6 +14,8 @@ from collections.abc import Callable
 from http_load import ROOT
 from PIL import Image
 
+from health_assistant.images import encoded
+
 SIZE, ROUNDS = (2448, 3264), 15
 
 
@@ -39,17 +41,13 @@ def phone_photo(size: tuple[int, int]) -> bytes:
         Image.open(ROOT / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png").convert("RGB").resize(size)
     )
     noise = Image.effect_noise(size, 24).convert("RGB")
-    buffer = io.BytesIO()
-    Image.blend(page, noise, 0.15).save(buffer, "JPEG", quality=88)
-    return buffer.getvalue()
+    return encoded(Image.blend(page, noise, 0.15), "JPEG", quality=88)
 
 
 def original(data: bytes) -> bytes:
     image = Image.open(io.BytesIO(data)).convert("RGB")
     image.thumbnail((1280, 1280), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85, progressive=True, optimize=True)
-    return buffer.getvalue()
+    return encoded(image, "JPEG", quality=85, progressive=True, optimize=True)
 
 
 def ours(data: bytes) -> bytes:

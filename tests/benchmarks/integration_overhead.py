@@ -9,8 +9,6 @@
 """
 
 import argparse
-import base64
-import io
 import json
 import sys
 import tempfile
@@ -22,6 +20,9 @@ from statistics import median
 from http_load import ROOT, Load, check_not_degraded, measure, post, running_server, running_upstream, upload
 from PIL import Image
 from tqdm import trange
+
+from health_assistant.images import encoded
+from health_assistant.lab_report.vl_protocol import data_url
 
 DIRECT, BARE, OURS, LITELLM = "直接问上游两次", "四十行的 Flask", "阶段 7", "LiteLLM 的代理"
 GUNICORN = ["-m", "gunicorn", "--chdir", ROOT / "tests/benchmarks", "-k", "gthread", "--threads", "24"]
@@ -38,7 +39,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7, help="轮流量几轮（默认 7）")
     parser.add_argument("--seconds", type=float, default=2, help="每一格每轮量几秒（默认 2）")
     args = parser.parse_args()
-    photo = tiny_photo()
+    photo = encoded(Image.new("RGB", (100, 100), "white"), "JPEG")
     with ExitStack() as running:
         upstream = running.enter_context(running_upstream())
         bare = [sys.executable, *GUNICORN, "-b", "127.0.0.1:PORT", "bare_chain:app"]
@@ -65,15 +66,8 @@ def main() -> int:
     return report(rounds)
 
 
-def tiny_photo() -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (100, 100), "white").save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
 def two_calls(photo: bytes) -> list[bytes]:
-    url = "data:image/jpeg;base64," + base64.b64encode(photo).decode()
-    contents = {"vision": [{"type": "image_url", "image_url": {"url": url}}], "advice": "请解释这张化验单"}
+    contents = {"vision": [{"type": "image_url", "image_url": {"url": data_url(photo)}}], "advice": "请解释这张化验单"}
     bodies = [{"model": model, "messages": [{"role": "user", "content": text}]} for model, text in contents.items()]
     return [post("/v1/chat/completions", "application/json", json.dumps(body).encode()) for body in bodies]
 

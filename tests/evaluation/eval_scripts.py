@@ -7,6 +7,8 @@ from pathlib import Path
 
 from stage_scripts import ROOT, environment, run_here
 
+from health_assistant.evaluation.evaluate import PROMPT_VERSION
+
 BEFORE, AFTER = "2-eval-before-tuning/eval_before.py", "4-eval-after-tuning/eval_after.py"
 CONFIG = "model_name_or_path: some/base\n"
 
@@ -31,6 +33,22 @@ def run(folder: Path, *options, script: str = BEFORE, config: str = CONFIG) -> s
 
 def compare(folder: Path, *options) -> subprocess.CompletedProcess:
     return run_here(folder, "4-eval-after-tuning/compare.py", "--recipe", "run", *options)
+
+
+def scores_of(rows: list | dict, metrics: dict, **more) -> dict:
+    """一次评测的 scores.json。"""
+    return {
+        "base_model": "tiny-llm-abc",
+        "data_source": "bundled-sample",
+        "is_sample": True,
+        "prompt_version": PROMPT_VERSION,
+        "generation": {"max_new_tokens": 64, "greedy": True},
+        "n": len(rows),
+        **dict.fromkeys(("empty", "failed", "thinking", "only_thinking", "cut", "looping"), 0),
+        "metrics": metrics,
+        "seconds": 1.0,
+        "machine": "2 核 CPU",
+    } | more
 
 
 def results(folder: Path, when: str = "before") -> tuple[list[dict], dict]:

@@ -6,6 +6,7 @@ import re
 import comparison
 import pytest
 from comparison import Run, check_comparable, compare, interval
+from evaluation.eval_scripts import scores_of
 
 from health_assistant.evaluation.evaluate import BadInput, Question
 
@@ -25,24 +26,11 @@ def make_run(values: list[float], text: str = "答") -> Run:
         for number, value in enumerate(values)
     }
     mean = sum(values) / len(values)
-    scores = {
-        "base_model": "tiny-llm-abc",
-        "model": "一个<b>模型</b>",
-        "data_sha256": "0" * 64,
-        "data_source": "bundled-sample",
-        "is_sample": True,
-        "prompt_version": "p1",
-        "generation": {"max_new_tokens": 64, "greedy": True},
-        "n": len(values),
-        **dict.fromkeys(("empty", "failed", "thinking", "only_thinking", "cut", "looping"), 0),
-        "metrics": {
-            "rouge_l": {"value": mean, "shuffled": 10.0},
-            "bleu_corpus": {"value": mean / 2, "shuffled": 1.0},
-        },
-        "seconds": 1.0,
-        "machine": "2 核 CPU",
+    metrics = {
+        "rouge_l": {"value": mean, "shuffled": 10.0},
+        "bleu_corpus": {"value": mean / 2, "shuffled": 1.0},
     }
-    return Run(scores, rows)
+    return Run(scores_of(rows, metrics, model="一个<b>模型</b>", data_sha256="0" * 64), rows)
 
 
 def questions(run: Run) -> list[Question]:

@@ -11,7 +11,7 @@ from unittest import mock
 
 import torch
 from accelerate import PartialState
-from small_llm import small_texts
+from small_llm import small_dialogues, small_texts
 from transformers import Trainer, set_seed
 
 from health_assistant.training import batching, loading, sft, vision
@@ -26,12 +26,7 @@ class Stop(Exception):
 
 
 def text_rows(tokenizer) -> list[dict]:
-    texts = small_texts()[: 2 * ROWS]
-    pairs = zip(texts[::2], texts[1::2], strict=True)
-    return [
-        sft.encode([{"role": "user", "content": asked}, {"role": "assistant", "content": answer}], tokenizer)
-        for asked, answer in pairs
-    ]
+    return [sft.encode(messages, tokenizer) for messages in small_dialogues()[:ROWS]]
 
 
 def page_rows(home: Path, tokenizer, recipe: VisionRecipe) -> list[dict]:

@@ -5,7 +5,7 @@
 
 import pytest
 import torch
-from small_llm import build_small_base, small_texts
+from small_llm import build_small_base, small_dialogues
 from transformers import AutoTokenizer
 
 from health_assistant.training import checks, loading, sft
@@ -18,11 +18,7 @@ def trainer(tmp_path_factory):
     base = build_small_base(folder / "base")
     tokenizer = AutoTokenizer.from_pretrained(base)
     recipe = Recipe(model_name_or_path=str(base), lora_r=4, max_steps=4, learning_rate=1e-2)
-    pairs = zip(small_texts()[:16:2], small_texts()[1:16:2], strict=True)
-    rows = [
-        sft.encode([{"role": "user", "content": asked}, {"role": "assistant", "content": answer}], tokenizer)
-        for asked, answer in pairs
-    ]
+    rows = [sft.encode(messages, tokenizer) for messages in small_dialogues()[:8]]
     model = loading.load_with_lora(base, recipe)
     return sft.build_trainer(recipe, model, tokenizer, rows, rows, folder / "checkpoints")
 

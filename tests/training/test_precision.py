@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_llm import build_small_base, small_texts
+from small_llm import build_small_base, small_dialogues
 from transformers import AutoTokenizer, Qwen2Config
 
 from health_assistant.training import loading, precision, sft
@@ -30,9 +30,7 @@ def train(base, folder, bf16: bool) -> list[float]:
     """四次更新各自的损失。"""
     tokenizer = AutoTokenizer.from_pretrained(base)
     recipe = Recipe(model_name_or_path=str(base), lora_r=4, max_steps=4, learning_rate=1e-2, bf16=bf16)
-    pairs = zip(small_texts()[:16:2], small_texts()[1:16:2], strict=True)
-    turns = [[{"role": "user", "content": asked}, {"role": "assistant", "content": answer}] for asked, answer in pairs]
-    rows = [sft.encode(messages, tokenizer) for messages in turns]
+    rows = [sft.encode(messages, tokenizer) for messages in small_dialogues()[:8]]
     model = loading.load_with_lora(base, recipe)
     expected = precision.training_dtype(bf16)
     for name, value in model.named_parameters():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_llm import build_small_base, small_texts
+from small_llm import build_small_base, dialogue, small_texts
 from transformers import AutoTokenizer
 
 from health_assistant.training import batching, checks, loading, saving, sft
@@ -17,10 +17,6 @@ def base(tmp_path_factory):
 @pytest.fixture(scope="module")
 def tokenizer(base):
     return AutoTokenizer.from_pretrained(base)
-
-
-def dialogue(asked: str, answer: str) -> list[dict]:
-    return [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
 
 
 @pytest.mark.parametrize("answer", [*small_texts()[1:40:2], "\n先量血压。\n\n再看医生。 ", "。", "<b>1</b>", " 12.5%"])

@@ -3,7 +3,7 @@
 from unittest import mock
 
 import pytest
-from small_llm import SMALL
+from small_llm import in_small
 
 from health_assistant import artifacts
 from health_assistant.training import tiny_models
@@ -12,12 +12,7 @@ from health_assistant.training import tiny_models
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """按 build_tiny_llm 的全过程造一个极小的；再要一次时不许重训。"""
-    small = {"vocab_size": 600, "steps": 2, "block_length": 64}
-    config = tiny_models.LLM_RECIPE["config"] | SMALL | {"num_key_value_heads": 1}
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        mock.patch.dict(tiny_models.LLM_RECIPE, small | {"config": config}),
-    ):
+    with pytest.MonkeyPatch.context() as patch, in_small():
         patch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path_factory.mktemp("artifacts")))
         folder = tiny_models.build_tiny_llm()
         with mock.patch.object(tiny_models, "pretrain", side_effect=AssertionError("不该重训")):

@@ -1,0 +1,106 @@
+"""网页测试共用的：人在网页上走的几步，等到看得见下一步才算走完。"""
+
+from web_app import ANALYZE, SAMPLE, answer
+
+from health_assistant.lab_report.report import PrintedRow
+
+DONE, SAVED, FAILED = "#engines:not(:empty)", "#save-button:disabled", "#error:not([hidden])"
+LISTED = "#people .page-tools"
+"""首页上存着的各条列出来了；没有存着的，也画这一处，只是藏着。"""
+
+
+def reply_with(page, body: str, endpoint: str = ANALYZE) -> None:
+    page.route(endpoint, lambda route: route.fulfill(body=body, content_type="text/event-stream"))
+
+
+def open_home(page, url: str) -> None:
+    """打开网页，等存着的列出来：在这以前读的，网页还不知道是谁的。"""
+    page.goto(url)
+    page.wait_for_selector(LISTED, state="attached")
+
+
+def go_home(page, button: str = "#result .restart") -> None:
+    """回首页，等存着的重新列出来：以前列的还在，看着像已经列好了。"""
+    before = page.query_selector(LISTED)
+    page.click(button)
+    page.wait_for_function("before => !before.isConnected", arg=before)
+
+
+def open_answer(page, url: str, body: str, until: str = DONE) -> None:
+    """打开网页，点示例，直接得到这个回答，等到 until 出现。"""
+    open_home(page, url)
+    reply_with(page, body)  # 打开以后才拦：拦着时每个文件都要绕一圈
+    page.click("#example-button")
+    page.wait_for_selector(until)
+
+
+def open_result(page, url: str, items: list[PrintedRow], **answer_options) -> None:
+    """打开网页，点示例，直接得到这些行的结果。"""
+    open_answer(page, url, answer(items, **answer_options))
+
+
+def choose(page, count: int = 1) -> None:
+    """选 count 张照片（不是示例），等到看得见。"""
+    page.set_input_files("#album-input", [SAMPLE.OUTPUT] * count)
+    page.wait_for_selector("#check:not([hidden])")
+    if count > 1:
+        page.wait_for_function(f"() => document.querySelectorAll('#page-list li').length === {count}")
+
+
+def read(page) -> None:
+    """选好了，识别，等结果。"""
+    page.click("#read-button")
+    page.wait_for_selector(DONE)
+
+
+def read_photo(page) -> None:
+    """选一张照片，识别，等结果。"""
+    choose(page)
+    read(page)
+
+
+def save(page) -> None:
+    """存下眼前的结果。"""
+    page.click("#save-button")
+    page.wait_for_selector(SAVED)
+
+
+def keep(page, url: str, *reports: list[PrintedRow]) -> None:
+    """存下这几份，回到首页。"""
+    for items in reports:
+        open_result(page, url, items)
+        save(page)
+        page.unroute(ANALYZE)
+    page.goto(url)
+    page.wait_for_selector(".record")
+
+
+def add_person(page, name: str, sex: str = "", year: str = "") -> None:
+    page.get_by_role("button", name="加一个人").click()
+    fill_in_person(page, name, sex, year)
+
+
+def fill_in_person(page, name: str, sex: str = "", year: str = "") -> None:
+    page.fill("#people [name=name]", name)
+    page.select_option("#people [name=sex]", sex)
+    page.fill("#people [name=birthYear]", year)
+    page.get_by_role("button", name="存好").click()
+    page.locator("#people .chip[aria-pressed=true]", has_text=name).wait_for()
+
+
+def check_with_axe(page) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def is_inside(page, selector: str) -> bool:
+    """整个元素都在眼前的一屏里。"""
+    box, view = page.locator(selector).bounding_box(), page.viewport_size
+    return (
+        box is not None
+        and box["x"] >= 0
+        and box["y"] >= 0
+        and (box["x"] + box["width"] <= view["width"] and box["y"] + box["height"] <= view["height"])
+    )
