@@ -219,7 +219,8 @@ def person_of(report: ReadReport | LabReport) -> Person:
     """从报告名、性别、年龄看是谁的；没有印的就是不知道。"""
     sex = report.sex
     title = re.sub(r"\s+", "", unicodedata.normalize("NFKC", report.report_type))
-    printed = (report.age or "").strip(" -—*/　")
+    printed = (report.age or "").strip(" —*/　")
+    printed = printed if re.match(r"-\s*\d", printed) else printed.strip(" -—*/　")  # “-5”不是 5 岁
     words = _NOT_A_CHILD.sub("", title) + ";" + printed
     years, says_newborn = parse_age(printed), bool(_NEWBORN.search(words))
     says_child = says_newborn or bool(_CHILD.search(words))
