@@ -42,6 +42,7 @@ _EXPECTED = {
     "model_type": "要写成对象",
     "bool_type": "要写成 true 或 false",
     "int_type": "要写成整数",
+    "int_from_float": "要写成整数",
     "int_parsing": "要写成整数",
     "greater_than_equal": "至少是 {ge}",
     "less_than_equal": "至多是 {le}",
