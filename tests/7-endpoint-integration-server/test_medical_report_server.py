@@ -171,6 +171,7 @@ def test_implausible_reports_are_refused(report_server, rows, path):
         ({"report": {"items": [{**SALT, "page": 0}]}}, "items.0.page 至少是 1", "must be at least 1"),
         ({"report": {"items": [SALT], "sex": "x"}}, "report.sex 只能是 '男'、'女'", "report.sex must be one of"),
         ({"report": {"items": [SALT], "origin": {"collected": {"value": "昨天"}}}}, "要写成 2026-11-26", "2026-11-26"),
+        ({"report": {"items": [SALT], "origin": {"reported": {"value": "2026-02-30"}}}}, "没有 2026-02-30", "no time"),
     ],
 )
 def test_what_is_not_the_expected_json_is_told_what_was_expected(report_server, sent, said, english):
