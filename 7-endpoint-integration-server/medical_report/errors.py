@@ -27,6 +27,30 @@ _HTTP_MESSAGES = {
     429: ("too_busy", "现在用的人太多，请过几秒再试。"),
 }
 
+_FORM_TOO_LARGE = ("form_too_large", "表单里的字段太多，或有一个字段的字太多；整个没有超过 {limit} MB。")
+_EXPECTED = {
+    "missing": "没有写",
+    "json_invalid": "不是 JSON",
+    "string_type": "要写成字符串",
+    "string_too_long": "至多 {max_length} 个字",
+    "string_too_short": "至少 {min_length} 个字，不能是空白",
+    "string_pattern_mismatch": "不能是空白",
+    "too_long": "至多 {max_length} 个",
+    "too_short": "至少 {min_length} 个",
+    "list_type": "要写成数组",
+    "dict_type": "要写成对象",
+    "model_type": "要写成对象",
+    "bool_type": "要写成 true 或 false",
+    "int_type": "要写成整数",
+    "int_from_float": "要写成整数",
+    "int_parsing": "要写成整数",
+    "greater_than_equal": "至少是 {ge}",
+    "less_than_equal": "至多是 {le}",
+    "literal_error": "只能是 {expected}",
+    "value_error": "不对：{error}",
+}
+"""pydantic 的错误种类 -> 该是什么样；花括号里是它给的界限。"""
+
 
 class TooFrequent(TooManyRequests):
     """一个地址来的请求（或错的密钥）太密；不是用的人太多。"""
@@ -51,13 +75,14 @@ def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
     elif isinstance(error, Busy):
         status, code, message = 503, "busy", "现在排队的照片太多，请过半分钟再试。"
     elif isinstance(error, ValidationError):
-        where = ".".join(map(str, error.errors()[0]["loc"])) or "整个请求体"
-        status, code, message = 400, "invalid_report", f"请求体不是约定的 JSON：{where} 不对。"
+        status, code, message = 400, "invalid_report", _what_is_expected(error)
     elif isinstance(error, TooFrequent | NoAdviceModel):
         status, code, message = error.code, error.name_in_answer, str(error.description)
     elif isinstance(error, HTTPException) and error.code in _HTTP_MESSAGES:
-        status, (code, message) = error.code, _HTTP_MESSAGES[error.code]
-        message = message.format(limit=current_app.config["MAX_CONTENT_LENGTH"] // 1024**2)
+        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        is_small = error.code == 413 and (request.content_length or limit + 1) <= limit
+        status, (code, message) = error.code, _FORM_TOO_LARGE if is_small else _HTTP_MESSAGES[error.code]
+        message = message.format(limit=limit // 1024**2)
     else:
         # 异常的消息里可能有报告的内容，日志里只记种类与位置
         where = "".join(traceback.format_tb(error.__traceback__)[-4:])
@@ -69,6 +94,16 @@ def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
         current_app.extensions["recent_errors"].append(seen)
     with speaking(asked_language(request)):
         return status, {"error": translate(message), "code": code, "request_id": g.request_id}
+
+
+def _what_is_expected(error: ValidationError) -> str:
+    """第一处不合约定的：在哪里，该是什么样。"""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "整个请求体"
+    limits = {name: str(value).replace(" or ", "、") for name, value in first.get("ctx", {}).items()}
+    expected = _EXPECTED.get(first["type"], "不对").format(**limits)
+    opening = "表单的字段不对" if request.files else "请求体不是约定的 JSON"
+    return f"{opening}：{where} {expected}。"
 
 
 def handle_error(error: Exception) -> Response:

@@ -88,9 +88,13 @@ class CorrectedReport(ReadReport):
         for field in TIMES:
             if not origin or field not in origin:
                 continue
-            if not re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d)?", origin[field].value):
+            time = origin[field].value
+            if not re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d)?", time):
                 raise ValueError(f"{field} 要写成 2026-11-26 或 2026-11-26T08:30")
-            datetime.fromisoformat(origin[field].value)  # 没有这一天的也不收
+            try:
+                datetime.fromisoformat(time)
+            except ValueError as error:
+                raise ValueError(f"没有 {time} 这个时间") from error
         return origin
 
 

@@ -345,6 +345,6 @@ def _general_notices(findings: list[Finding], person: Person, age: str | None) -
         notices.append(f"有 {len(borrowed)} 项没有印参考范围，用的是常见的范围：{'、'.join(borrowed)}。")
     if person.pregnant:
         notices.append("报告单上写着怀孕：孕期许多项目的范围与平时不同，请让产科医生一起看。")
-    elif person.age_unclear:
+    elif person.age_unclear or " 或 " in (age or ""):
         notices.append(f"没有看懂年龄“{age}”，按年龄分的范围没有用；请核对原件。")
     return notices

@@ -61,6 +61,18 @@ def may_all_apply(groups: list[str], sex: str | None, age_years: float | None) -
     return [all(_may_apply(part, sex, age_years) for part in _PART.findall(who)) for who in groups]
 
 
+def missing_of(groups: list[str], sex: str | None, age_years: float | None) -> list[str]:
+    """要分出这个人属于哪一群，还不知道什么。"""
+    parts = {part for who in groups for part in _PART.findall(who)}
+    phases = {part for part in parts if re.fullmatch(_PHASE, part)}
+    unknown = {
+        "性别": sex is None and bool(parts & {"男", "女"}),
+        "年龄": age_years is None and bool(parts - phases - {"男", "女"}),
+        "生理期": sex != "男" and bool(phases),
+    }
+    return [what for what, is_unknown in unknown.items() if is_unknown]
+
+
 def _is_possible(who: str) -> bool:
     spans = [_age_span(part) for part in re.findall(_AGE_SPAN, who)]
     return not ("男" in who and "女" in who) and all(high is None or low < high for low, high in spans)

@@ -85,7 +85,7 @@ def _titles(pages: Sequence[tuple[int, Reading]]) -> list[str]:
 
 
 def _join_heads(pages: Sequence[tuple[int, Reading]]) -> tuple[dict[str, str | None], list[str]]:
-    """报告名、性别、年龄，和要说的话。性别不一样的当作没有印；年龄不一样的都写上，就是看不懂的年龄，从不当作成人。"""
+    """报告名、性别、年龄，和要说的话。性别不一样的当作没有印；年龄不一样的都写上，不都是成人的从不当作成人。"""
     sexes = {report.sex: number for number, report in reversed(pages) if report.sex}
     # 写法不同而一样大的（3月、3个月）只算一个；看不懂的照写法
     understood = [(parse_age(report.age), number, report.age) for number, report in reversed(pages) if report.age]

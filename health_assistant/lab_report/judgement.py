@@ -7,6 +7,7 @@ from functools import cached_property
 from pydantic import Field, InstanceOf, SkipValidation
 
 from health_assistant.lab_report.catalogue import FRACTION, Analyte
+from health_assistant.lab_report.groups import missing_of
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
 from health_assistant.lab_report.marks import flag_by_mark, flag_says, plain_flag, word_flag_by_mark
 from health_assistant.lab_report.observation import Observation, is_garbled
@@ -168,7 +169,7 @@ def judge(
     # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
     note = doubt or _no_result(row, result) or (_UNSURE if is_unsure else None)
     note = note or (None if by_mark else _no_range(row, result, interval))
-    note = note or _flag_doubt(row, finding.flag, says) or looks_wrong
+    note = note or _flag_doubt(finding, person, says) or looks_wrong
     note = note or misread_doubt(observed, interval, person.is_newborn) or _range_doubt(finding, person)
     note = note or (_not_marked(finding, person) if others_have_flags else None)
     severity = None if note else _severity_by_own_range(finding, person)
@@ -215,9 +216,12 @@ def _no_range(row: PrintedRow, result: Value, interval: ReferenceRange | None) -
     return ("没有印参考范围" if isinstance(result, Interval) else "文字结果，没有印参考范围") + printed_flag
 
 
-def _flag_doubt(row: PrintedRow, flag: Flag, says: list[tuple[Flag, ...]]) -> str | None:
+def _flag_doubt(finding: Finding, person: Person, says: list[tuple[Flag, ...]]) -> str | None:
+    row, flag, interval = finding.observation.row, finding.flag, finding.interval
     if flag == "unknown":
-        return "结果与参考范围不能确定地比较"
+        groups = [who for who, _ in interval.groups] if isinstance(interval, PartitionedInterval) else []
+        missing = "、".join(missing_of(groups, person.sex, person.age_years))
+        return f"没有读到，或没有看懂{missing}，而印着的范围是按它分的" if missing else "结果与参考范围不能确定地比较"
     if plain_flag(row) and not says:
         return f"看不懂报告单上的标记 {row.mark}"
     if not all(flag in said for said in says):

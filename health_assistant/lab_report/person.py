@@ -219,7 +219,8 @@ def person_of(report: ReadReport | LabReport) -> Person:
     """从报告名、性别、年龄看是谁的；没有印的就是不知道。"""
     sex = report.sex
     title = re.sub(r"\s+", "", unicodedata.normalize("NFKC", report.report_type))
-    printed = (report.age or "").strip(" -—*/　")
+    printed = (report.age or "").strip(" —*/　")
+    printed = printed if re.match(r"-\s*\d", printed) else printed.strip(" -—*/　")  # “-5”不是 5 岁
     words = _NOT_A_CHILD.sub("", title) + ";" + printed
     years, says_newborn = parse_age(printed), bool(_NEWBORN.search(words))
     says_child = says_newborn or bool(_CHILD.search(words))
@@ -229,6 +230,9 @@ def person_of(report: ReadReport | LabReport) -> Person:
     elif re.fullmatch(r"0+(?:\.0+)?(?:周?岁|Y)?", _plain_age(printed), re.IGNORECASE):
         # “0 岁”是不满周岁，不知几个月
         years, says_child = None, True
+    # 几页的年龄不一样（“46岁 或 40岁”），都是成人的是成人，都是孩子的是孩子
+    each = [parse_age(one) or 0 for one in printed.split(" 或 ")]
+    says_child = says_child or (len(each) > 1 and min(each) > 0 and max(each) < ADULT_AGE_YEARS)
     is_paediatric = years is None and says_child
     weeks_text = title + ";" + re.sub(r"\s+", "", unicodedata.normalize("NFKC", printed))
     could_be = sex != "男" and not is_paediatric
@@ -237,6 +241,7 @@ def person_of(report: ReadReport | LabReport) -> Person:
     # 年龄一栏只印着孕周的，是成人
     says_adult = _ADULT.search(printed) and not re.search(r"\d", printed)
     says_adult = says_adult or (pregnant and _pregnancy(printed[:60])[0])
+    says_adult = says_adult or (len(each) > 1 and min(each) >= ADULT_AGE_YEARS)
     age_unclear = bool(printed) and years is None and not is_paediatric and not says_adult
     return Person(
         sex="女" if pregnant else sex,

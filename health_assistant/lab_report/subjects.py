@@ -130,7 +130,9 @@ def _about_pattern(match: Match, person: Person) -> Subject:
     ]
     heavier = [subject for subject in marked if own is None or not at_least(own, subject.severity)]
     heaviest = worst([own, *(subject.severity for subject in marked)])
-    action = say(_without_waiting(pattern.action) if heavier else pattern.action)
+    # 重出两级的（几周内看的组合里一行今天就要去），组合里平常的办法（多吃瘦肉）也不说
+    is_usual = at_least(heaviest, "severe") and rank(heaviest) - rank(own) > 1
+    action = "" if is_usual else say(_without_waiting(pattern.action) if heavier else pattern.action)
     own_words = [subject.do if subject in heavier else subject.say for subject in marked]
     usual = say("常见于{common}，不能据此确诊。", common=say(pattern.common))
     why = join_sentences(usual, say(pattern.says or ""))

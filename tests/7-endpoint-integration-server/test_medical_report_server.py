@@ -1,6 +1,7 @@
 """阶段 7 的服务：真的进程，真的 HTTP。好的照片有好的回答，坏的上传得到说得清的错误，什么都不落盘。"""
 
 import io
+import json
 
 import pytest
 import requests
@@ -14,6 +15,7 @@ from health_assistant.images import encoded
 
 CLIENT = "7-endpoint-integration-server/test_client.py"
 SSE = {"Accept": "text/event-stream"}
+SALT = {"name": "钾", "result": "4.1"}
 
 
 def post(server: str, data: bytes, field: str = "image", headers=None) -> requests.Response:
@@ -145,6 +147,38 @@ def test_text_from_the_paper_is_never_html(report_server):
 def test_implausible_reports_are_refused(report_server, rows, path):
     answer = requests.post(f"{report_server}/{path}", json={"report": {"items": rows}}, timeout=5)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
+
+
+@pytest.mark.parametrize(
+    ("sent", "said", "english"),
+    [
+        ("{", "整个请求体 不是 JSON", "the whole body is not JSON"),
+        ({}, "report 没有写", "report is missing"),
+        ({"report": 5}, "report 要写成对象", "report must be an object"),
+        ({"report": {"items": []}}, "report.items 至少 1 个", "report.items needs at least 1 entries"),
+        ({"report": {"items": [SALT] * 301}}, "一页最多 300 行", "at most 300 rows a page"),
+        ({"report": {"items": [{**SALT, "result": 4}]}}, "items.0.result 要写成字符串", "must be a string"),
+        ({"report": {"items": [{**SALT, "name": "钾" * 201}]}}, "items.0.name 至多 200 个字", "more than 200"),
+        ({"report": {"items": [{**SALT, "page": "两"}]}}, "items.0.page 要写成整数", "must be a whole number"),
+        ({"report": {"items": [{**SALT, "page": 0}]}}, "items.0.page 至少是 1", "must be at least 1"),
+        ({"report": {"items": [SALT], "sex": "x"}}, "report.sex 只能是 '男'、'女'", "report.sex must be one of"),
+        ({"report": {"items": [SALT], "origin": {"collected": {"value": "昨天"}}}}, "要写成 2026-11-26", "2026-11-26"),
+        ({"report": {"items": [SALT], "origin": {"reported": {"value": "2026-02-30"}}}}, "没有 2026-02-30", "no time"),
+    ],
+)
+def test_what_is_not_the_expected_json_is_told_what_was_expected(report_server, sent, said, english):
+    body = sent if isinstance(sent, str) else json.dumps(sent)
+    for language, words in (("zh", said), ("en", english)):
+        answer = requests.post(f"{report_server}/advice", data=body, headers={"Accept-Language": language}, timeout=5)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
+        assert words in answer.json()["error"], answer.json()["error"]
+
+
+def test_a_form_with_too_many_fields_is_not_called_too_large(report_server, photo):
+    url, many = f"{report_server}/analyze_medical_report", {f"field{number}": "1" for number in range(2000)}
+    answer = requests.post(url, files={"image": photo}, data=many, timeout=30)
+    assert (answer.status_code, answer.json()["code"]) == (413, "form_too_large")
+    assert "字段太多" in answer.json()["error"] and "缩小" not in answer.json()["error"]
 
 
 def test_client_script_writes_the_result_and_does_not_ask_twice(report_server, photo, tmp_path):

@@ -198,11 +198,15 @@ def test_an_emergency_in_the_question_is_met_without_waiting_for_the_model(quest
     assert words in answer["answer_html"].split("</p>")[0]
 
 
-@pytest.mark.parametrize("question", ["", "   ", "问" * 301, None, ["要紧吗"]])
-def test_a_question_too_long_or_no_question_is_refused(question):
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [("", "不能是空白"), ("   ", "不能是空白"), ("问" * 301, "至多 300 个字"), (None, "字符串"), (["要紧"], "字符串")],
+)
+def test_a_question_too_long_or_no_question_is_refused(question, expected):
     with Model("row1") as model:
         answer = ask(model, question)
     assert answer.status_code == 400 and answer.json["code"] == "invalid_report" and not model.requests
+    assert "question " in answer.json["error"] and expected in answer.json["error"]
 
 
 def test_the_rate_limit_holds_for_questions_too():

@@ -109,3 +109,4 @@ def test_what_is_not_a_sex_or_a_year_is_refused(report_server, photo, told):
     url = f"{report_server}/analyze_medical_report"
     answer = requests.post(url, files={"image": photo}, data=told, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
+    assert answer.json()["error"].startswith("表单的字段不对：") and "JSON" not in answer.json()["error"]

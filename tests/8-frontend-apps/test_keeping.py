@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from web_app import ADVISE, CRITICAL, EXAMPLE, HIGH, MIXED, NORMAL
+from web_app import ADVISE, CALCIUM, CRITICAL, EXAMPLE, HIGH, MIXED, NORMAL, UNKNOWN_RANGE
 from web_steps import DONE, go_home, keep, open_result, save
 
 pytestmark = pytest.mark.browser
@@ -59,6 +59,21 @@ def test_one_result_is_deleted_alone_and_all_at_once_after_asking(phone, report_
     phone.wait_for_function("document.activeElement.id === 'start-title'")
     phone.reload()
     assert phone.locator("#history").is_hidden()
+
+
+def test_the_list_says_how_soon_to_see_a_doctor(page, report_server):
+    """危急的一份，不能只写着有几项异常；一项也没能判断的，不能写着没有看到异常。"""
+    mild = CALCIUM.model_copy(update={"result": "3.05"})
+    for items in ([CRITICAL], [mild], [UNKNOWN_RANGE], [NORMAL]):
+        save(page, report_server, items)
+        go_home(page)
+    said = [text.split(" · ")[1:] for text in page.locator(".record").all_inner_texts()]
+    assert said == [
+        ["未见异常", "本次 1 项，没有看到异常"],
+        ["几周内去", "本次 1 项，没能判断，1 项请核对原件"],
+        ["今天就去", "本次 1 项，1 项异常"],
+        ["尽快急诊", "本次 1 项，1 项异常"],
+    ]
 
 
 def test_a_result_left_without_keeping_may_be_opened_again(page, report_server):
@@ -143,13 +158,15 @@ def test_every_row_leaves_as_words_as_a_table_and_as_a_bundle(page, report_serve
     name, text = saved(page, "#csv-button")
     assert name == "化验结果.csv"
     assert text.startswith("\ufeff")
-    head, *cells = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    first, second, head, *cells = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    assert first[0].startswith("尽快就医：钾 7.1") and second[0].startswith("尽快就医：")  # 急的话不在最后
     assert head[:6] == ["项目", "代号", "结果", "单位", "参考范围", "判断"]
     for item, row in zip(MIXED, cells, strict=False):
         range_text = item.reference_range.replace("-", "~")  # 3-5 会被表格软件当成日期
         assert row[:5] == [item.name, item.code, item.result, item.unit, range_text]
     assert cells[1][5] == "↑偏高"
     assert cells[len(MIXED)][0] == "'=HYPERLINK(1)"  # 读错的字不能变成公式
+    assert not any(line and "尽快就医：" in line[0] for line in cells)
     assert "AI 生成" in cells[-1][0] and "不能代替医生" in cells[-1][0]
 
     name, text = saved(page, "#fhir-button")

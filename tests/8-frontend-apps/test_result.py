@@ -16,6 +16,8 @@ from web_app import (
     NORMAL,
     SAMPLE,
     TROPONIN,
+    UNKNOWN_RANGE,
+    UNPRINTED,
     answer,
     example_rows,
 )
@@ -177,6 +179,34 @@ def test_what_is_said_of_a_row_is_not_what_is_said_of_another_with_its_name_insi
         row.locator(".row-head").click()
         row.get_by_text("看这一项的说明").click()
         assert page.evaluate("document.activeElement.textContent") == title
+
+
+def test_a_row_leads_to_what_is_said_of_it_and_has_no_link_where_nothing_is_said(page, report_server):
+    """钠不是低钠盐；氯正常，建议里没有一句说它。"""
+    potassium, sodium = CRITICAL, UNPRINTED.model_copy(update={"result": "131", "reference_range": "137-147"})
+    chloride = CONTRADICTED.model_copy(update={"mark": None})
+    open_result(page, report_server, [potassium, sodium, chloride, UNKNOWN_RANGE])
+    assert "低钠盐" in page.inner_text("#advice")
+    for name, title in (("钠", "钠 131"), ("钾", "钾 7.1"), ("某项", "某项 12")):
+        row = page.locator(f".row[data-name={name}]")
+        if row.locator(".more").is_hidden():
+            row.locator(".row-head").click()
+        row.get_by_text("看这一项的说明").click()
+        assert page.evaluate("document.activeElement.textContent").startswith(title)
+    page.click("#rows summary")
+    row = page.locator(".row[data-name=氯]")
+    row.locator(".row-head").click()
+    assert row.get_by_text("读错了，改正").is_visible() and not row.get_by_text("看这一项的说明").count()
+
+
+def test_where_no_row_was_judged_nothing_is_said_to_be_normal(page, report_server):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_result(page, report_server, [UNKNOWN_RANGE, UNKNOWN_RANGE.model_copy(update={"name": "另一项"})])
+    assert page.inner_text("#summary") == "本次 2 项，没能判断，2 项请核对原件"
+    page.click("#copy-button")
+    page.wait_for_selector("#done-words:has-text('已经复制')")
+    for words in (page.inner_text("#result"), page.evaluate("navigator.clipboard.readText()")):
+        assert "没能判断" in words and "没有看到异常" not in words and "不用急" not in words
 
 
 def test_touching_a_row_leads_to_the_photo_and_the_advice_and_touching_the_photo_to_the_row(phone, report_server):

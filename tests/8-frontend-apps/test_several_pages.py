@@ -93,6 +93,23 @@ def test_a_page_can_be_removed_and_another_photo_taken_on_the_phone(phone, servi
     assert colours(service) == ["绿"]
 
 
+def test_more_photos_than_can_be_read_are_said_to_be_left_out(phone, service):
+    """第 21 张没有加：要看得见，不能只念给读屏的人。加、拿、重选以后就不再说。"""
+    phone.goto(service.url)
+    phone.set_input_files("#album-input", [photo("红", (60, 80))] * 21)
+    wait_for_pages(phone, 20)
+    words = phone.locator("#page-words")
+    assert words.inner_text() == "一份报告最多 20 页，多的没有加。"
+    assert words.bounding_box()["height"] > 15 and is_inside(phone, "#page-words") and is_inside(phone, "#read-button")
+    phone.tap("#remove-button")
+    wait_for_pages(phone, 19)
+    assert "多的没有加" not in words.inner_text()
+    phone.tap("#back-button")
+    phone.set_input_files("#album-input", [photo("红"), photo("绿")])
+    wait_for_pages(phone, 2)
+    assert words.inner_text() == ""
+
+
 def test_each_page_is_turned_on_its_own(page, service):
     open_with_two(page, service)
     page.click("#page-list li:nth-child(2) button")

@@ -97,6 +97,21 @@ def test_what_is_marked_keeps_its_own_sentence_inside_a_pattern():
     assert "胰腺炎" in fat.split("---")[0] and "3 个月后" not in fat
 
 
+def test_what_to_do_on_usual_days_is_not_said_where_one_row_is_an_emergency():
+    """钠 109、血红蛋白 38：不能一边说现在就去急诊，一边说正常吃饭吃盐、多吃瘦肉。"""
+    for sodium in ("118", "109"):
+        salt = judged(("钠", sodium, "mmol/L", "137-147"), ("氯", "90", "mmol/L", "99-110"))
+        assert "不要自己大量吃盐" in compose_advice(salt) and "正常吃饭" not in compose_advice(salt)
+    assert not any("喝浓盐水" in words for words in choices(salt).values())
+    cells = (("平均红细胞体积", "68", "fL", "82-100"), ("铁蛋白", "4", "ng/mL", "15-150"))
+    for haemoglobin, is_said in (("38", False), ("65", False), ("100", True)):
+        anaemia = judged(("血红蛋白", haemoglobin, "g/L", "115-150"), *cells, sex="女")
+        assert ("多吃瘦肉" in compose_advice(anaemia)) == is_said
+        assert any("多吃瘦肉" in words for words in choices(anaemia).values()) == is_said
+    sugar = PrintedRow(name="葡萄糖", result="30", unit="mmol/L", reference_range="3.9-6.1")
+    assert "学会在家测" not in compose_advice(assess(ReadReport(report_type="孕28周", sex="女", items=[sugar])))
+
+
 def test_what_is_harmless_is_said_briefly():
     advice = compose_advice(judged(("肌酸激酶", "20", "U/L", "50-310")))
     assert "### 一般没有大碍的偏离" in advice and "### 肌酸激酶" not in advice and "可以挂的科室" not in advice

@@ -124,6 +124,14 @@ def test_different_persons_are_said_and_not_used():
     assert "61岁" in report.age and "34岁" in report.age
 
 
+def test_two_ages_that_are_both_of_adults_are_an_adult():
+    """46 岁还是 40 岁说不准，但不是孩子：不说给孩子的话。"""
+    low = ("钠", "109", "mmol/L", "137-147")
+    report = judge(page(low, age="46岁"), page(POTASSIUM, age="40岁"))
+    assert any("年龄不一样" in doubt for doubt in report.doubts)
+    assert "大量吃盐" in compose_advice(report) and "孩子" not in compose_advice(report)
+
+
 def test_the_same_age_written_differently_is_one_person():
     report = judge(page(POTASSIUM), page(SODIUM, sex=None, age="34"))
     assert (report.sex, report.age, report.doubts) == ("女", "34岁", [])

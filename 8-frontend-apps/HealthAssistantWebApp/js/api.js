@@ -6,6 +6,7 @@ const WAIT_MS = 180_000;
 /** 浏览器说传完了，也许只是交给了系统，字节还在路上：最慢按每秒 2 KB 算，多等一会儿。 */
 const SLOWEST_BYTES_PER_MS = 2;
 const BROKEN_OFF = t("连接中途断了，没有收全。");
+const [SILENT, UNREACHED] = [["timeout", t("等了很久，服务器一点动静也没有。")], ["network", t("连不上服务器。")]];
 const base = document.querySelector("meta[name=api-base]").content.replace(/\/$/, "");
 let accessKey = "";
 
@@ -47,15 +48,14 @@ export async function canAsk() {
   return Boolean(response?.ok && (await response.json()).asking);
 }
 
-/** 一次答完的：返回 type 这种正文的文字。 */
 function postOnce(path, body, type) {
   return new Promise((resolve, reject) => {
     const request = open(path, "application/json");
     request.timeout = WAIT_MS;
-    request.ontimeout = () => reject(new AnalysisError("timeout", t("等了很久，服务器一点动静也没有。")));
+    request.ontimeout = () => reject(new AnalysisError(...SILENT));
     request.onload = () => (request.status === 200 && request.getResponseHeader("Content-Type")?.startsWith(type)
       ? resolve(request.responseText) : reject(refusal(request)));
-    request.onerror = () => reject(new AnalysisError("network", t("连不上服务器。")));
+    request.onerror = () => reject(new AnalysisError(...UNREACHED));
     request.send(JSON.stringify(body));
   });
 }
@@ -87,7 +87,7 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
     const wait = () => {
       clearTimeout(timer);
       timer = setTimeout(() => {
-        reject(new AnalysisError("timeout", t("等了很久，服务器一点动静也没有。")));
+        reject(new AnalysisError(...SILENT));
         request.abort();
       }, WAIT_MS + onTheWay / SLOWEST_BYTES_PER_MS);
     };
@@ -128,7 +128,7 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
       resolve();
     });
     request.onerror = () => reject(
-      request.responseText ? new AnalysisError("stream_ended", BROKEN_OFF) : new AnalysisError("network", t("连不上服务器。")),
+      request.responseText ? new AnalysisError("stream_ended", BROKEN_OFF) : new AnalysisError(...UNREACHED),
     );
     wait();
     request.send(body);
@@ -167,7 +167,6 @@ function openDoubt(item) {
   return item.doubt === undefined && item.flag === "unknown" ? item.note : (item.doubt ?? null);
 }
 
-// 一行读成危急的话
 const ALARM = /^(?:请马上核对原件：|Check .*? read )(.*) (?:两个读者.*读成|differently, .* as) (.*)(?:；如果|; if )/;
 
 // 名称要整个一样：肌钙蛋白I 里也有“钙”
@@ -176,7 +175,6 @@ function isAlarmOf({ name, other_reading: reading }, words) {
   return other && other === reading && (said === name || said.endsWith(` (${name})`));
 }
 
-/** 第 index 行换成人填的 fields，其余照旧。 */
 export function correctRow(report, index, fields) {
   const items = report.items.map((item, i) => (i === index ? { ...item, ...fields, corrected: true } : item));
   // 说这一行也许危急的话，核对过就不用再说

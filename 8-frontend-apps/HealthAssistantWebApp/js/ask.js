@@ -1,6 +1,6 @@
 // 建议下面的“问一句”：接了建议模型才有。问的与答的只在眼前，哪里也不存。
 import { askQuestion, canAsk, rowsToSend } from "./api.js";
-import { element, make, safeNodes } from "./dom.js";
+import { element, make, onSubmit, safeNodes } from "./dom.js";
 import { t } from "./language.js";
 
 const [box, form, answer] = ["ask", "ask-form", "ask-answer"].map(element);
@@ -15,8 +15,7 @@ export function offerAsking(report) {
   if (report) canAsk().then((can) => { box.hidden = about !== report || !can; });
 }
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
+onSubmit(form, async () => {
   if (answer.querySelector(".waiting")) return;
   const mine = about;
   answer.replaceChildren(make("p", "muted waiting", t("正在问…")));

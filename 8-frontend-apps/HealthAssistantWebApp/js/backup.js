@@ -1,5 +1,5 @@
 // 存下的全部结果 ⇄ 一个文件。给了口令就加密；读回来的先查一遍，好的读，坏的说出来。
-import { element } from "./dom.js";
+import { element, onSubmit, sayIn } from "./dom.js";
 import { download } from "./export.js";
 import { dropBlank, inDatabase, newPerson, settled } from "./kept.js";
 import { t } from "./language.js";
@@ -23,7 +23,6 @@ class BackupError extends Error {
   }
 }
 
-/** 全部的人与结果写成文件的文字；passphrase 空着就不加密。 */
 export async function writeBackup(passphrase) {
   const kept = await inDatabase("readonly", async (results, people) => (
     { people: await settled(people.getAll()), results: await settled(results.getAll()) }));
@@ -197,7 +196,6 @@ function sortOut(kept) {
   return { people: [...people.values()], results, bad };
 }
 
-/** 坏了几百处的，不一一说。 */
 const listed = (bad) => bad.slice(0, 5).join(t("、")) + (bad.length > 5 ? t`等 ${bad.length} 处` : "");
 
 // ---- 首页的“导出、读回”：表单与要说的话 ----
@@ -209,7 +207,7 @@ const importing = element("import-form");
 let chosen = null; // 要读回的文件
 let refresh = () => {};
 
-const say = (words) => { element("backup-words").textContent = words; };
+const say = sayIn("backup-words");
 
 /** 没有存下什么，就只能读回；读回以后调用 afterImport。 */
 export function showBackup(hasKept, afterImport) {
@@ -257,22 +255,19 @@ async function importAll() {
 }
 
 /** 交了表单就做；做着的时候不能再交。 */
-function onSubmit(form, work) {
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = form.querySelector("button");
-    button.disabled = true;
-    await work().catch(fail).finally(() => { button.disabled = false; });
-  });
-}
+const whileClosed = (form, work) => onSubmit(form, async () => {
+  const button = form.querySelector("button");
+  button.disabled = true;
+  await work().catch(fail).finally(() => { button.disabled = false; });
+});
 
 function fail(error) {
   console.warn(error);
   say(t("没有办成：浏览器不许这个网页存东西，或地方不够了。"));
 }
 
-onSubmit(exporting, exportAll);
-onSubmit(importing, importAll);
+whileClosed(exporting, exportAll);
+whileClosed(importing, importAll);
 element("import-input").addEventListener("change", ({ target }) => {
   [chosen] = target.files;
   if (chosen) importAll().catch(fail);

@@ -1,4 +1,4 @@
-// 造页面元素的两个小函数，和唯一一处让服务器的 HTML 进入页面的函数。
+// 造页面元素、说话、收表单的小函数，和唯一一处让服务器的 HTML 进入页面的函数。
 export const element = (id) => document.getElementById(id);
 
 /** 造一个元素；children 里的文字一律作为文字，空的（""、null、false）跳过。 */
@@ -15,6 +15,24 @@ export function makeButton(className, text, onClick) {
   button.addEventListener("click", onClick);
   return button;
 }
+
+/** 窄屏上要左右滑的一块，用键盘也滑得动。 */
+export function makeScroller(className, label, child) {
+  const scroller = make("div", className, child);
+  scroller.tabIndex = 0;
+  scroller.setAttribute("role", "group");
+  scroller.setAttribute("aria-label", label);
+  return scroller;
+}
+
+/** 在 id 那里说一句。 */
+export const sayIn = (id) => (words) => { element(id).textContent = words; };
+
+/** 交了表单就做 work，不离开网页。 */
+export const onSubmit = (form, work) => form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  work();
+});
 
 const ALLOWED = new Set("H3 H4 P UL OL LI STRONG EM TABLE THEAD TBODY TR TH TD BR HR".split(" "));
 

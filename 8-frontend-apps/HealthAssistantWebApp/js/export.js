@@ -1,7 +1,7 @@
 // 结果带出网页：一段文字（分享、复制），给电子表格的 CSV，给别的健康软件的 FHIR。
 import { askFhir, rowsToSend } from "./api.js";
 import { make } from "./dom.js";
-import { fullName, t } from "./language.js";
+import { fullName, hasAlarm, t } from "./language.js";
 import { dateOf, dateWords, personWords, summarize, triageWords } from "./report_view.js";
 import { FLAGS, rangeWords } from "./row_view.js";
 
@@ -73,8 +73,10 @@ function asCsv(report, disclaimer) {
     fullName(item), item.code, spread(item.result), item.unit, spread(item.reference_range), FLAGS[item.flag].join("").trim(), rangeWords(item),
     [item.corrected && t("人工核对"), item.critical && t("达到危急值"), item.note].filter(Boolean).join(t("；")),
   ]);
-  const notes = [...report.notices, t`AI 生成，仅供参考。${disclaimer}`].map((words) => [words]);
-  const lines = [COLUMNS, ...rows, [], ...notes].map((line) => line.map((text) => cell(text ?? "")).join(","));
+  const isAlarm = (words) => hasAlarm([words]);
+  const others = report.notices.filter((words) => !isAlarm(words));
+  const lines = [...report.notices.filter(isAlarm), COLUMNS, ...rows, [], ...others, t`AI 生成，仅供参考。${disclaimer}`]
+    .map((line) => [line].flat().map((text) => cell(text ?? "")).join(","));
   return `\uFEFF${lines.join("\r\n")}\r\n`; // 有 BOM，Excel 才认得是 UTF-8
 }
 

@@ -94,7 +94,6 @@ export const moveResult = (savedAt, person) => inDatabase("readwrite", async (re
   return true;
 });
 
-/** 每个人的全部记录，新的在前。 */
 export const allResults = () => inDatabase("readonly", async (results) => (await settled(results.getAll())).reverse());
 
 export const deleteResult = (savedAt) => inDatabase("readwrite", async (results, people) => {
@@ -104,7 +103,6 @@ export const deleteResult = (savedAt) => inDatabase("readwrite", async (results,
 
 // ---- 人 ----
 
-/** 最近选的一个；没有人为 null。 */
 export const latest = (people) => people.reduce((last, one) => (one.chosenAt > (last?.chosenAt ?? -1) ? one : last), null);
 const isBlank = ({ name, sex, birthYear }) => !name && !sex && !birthYear;
 
@@ -131,7 +129,6 @@ export const savePerson = ({ id, ...fields }) => inDatabase("readwrite", async (
 
 export const choosePerson = (id) => savePerson({ id, chosenAt: Date.now() });
 
-/** 连同他的结果一起删掉。 */
 export const deletePerson = (id) => inDatabase("readwrite", async (results, people) => {
   for (const record of await settled(results.getAll())) if (record.person === id) results.delete(record.savedAt);
   return settled(people.delete(id));

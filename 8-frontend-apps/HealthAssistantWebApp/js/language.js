@@ -9,7 +9,6 @@ if (root.lang === "en") {
   }
 }
 
-/** 页面的语言，en 或 zh；日期照 root.lang 写。 */
 export const language = root.lang === "en" ? "en" : "zh";
 
 /** t("一句话") 或 t`有 ${数} 的话` 换成页面的语言；英文里的 {0}、{1} 是第几个数。 */

@@ -4,14 +4,14 @@ import { AnalysisError, analyze, correctRow, mergeReports, reassess, rowsToSend,
 import { offerAsking } from "./ask.js";
 import { showBackup } from "./backup.js";
 import { forgetDisplay } from "./display.js";
-import { element, make, makeButton } from "./dom.js";
+import { element, make, makeButton, onSubmit, sayIn } from "./dom.js";
 import { asText, copy, saveCsv, saveFhir, share } from "./export.js";
 import { clearResults, deleteResult } from "./kept.js";
 import { hasChinese, language, t } from "./language.js";
 import { addPages, checkedPages, clearPages, pageCount } from "./pages.js";
 import { device, isKept, loadDevice, mismatchWords, offerSaving, ownerOf, setUpKeeping, showPeople } from "./people_view.js";
 import { clearPhoto, onPhotoPick, setPicture, showBoxes } from "./photo_view.js";
-import { clearReport, dateOf, dateWords, endAdvice, endProgress, openRow, setPages, setStep, setUploaded, showAdvice, showEngines, showOrigin, showReport, startProgress, summarize } from "./report_view.js";
+import { clearReport, dateOf, dateWords, endAdvice, endProgress, openRow, setPages, setStep, setUploaded, showAdvice, showEngines, showOrigin, showReport, startProgress, summarize, triageWords } from "./report_view.js";
 import { comparable, makePrevious, showTrends } from "./trends.js";
 
 // 服务器的话里没有说怎么办的，在这里补上
@@ -40,7 +40,6 @@ let isCorrecting = false;
 
 // ---- 选照片 ----
 
-/** 从头选：照片或 PDF，一个或几个。 */
 async function choose(files) {
   if (!files.length) return;
   leave();
@@ -137,7 +136,6 @@ function correctOrigin(origin) {
   say(t("改好了，还没有存。"));
 }
 
-/** 显示一份完整的结果：刚分析完的、改正过的，或存下来的。 */
 function display({ savedAt, person, example, copyOf, report, advice_html, engines, disclaimer }, isDrawn = false) {
   const corrected = report.items.filter((item) => item.corrected).length;
   shown = { savedAt, person, ...(example && { example }), ...(copyOf && { copyOf }), report, advice_html, engines, disclaimer };
@@ -151,7 +149,6 @@ function display({ savedAt, person, example, copyOf, report, advice_html, engine
   offerSaving(shown, false);
 }
 
-/** 人改正了第 index 行：高低和建议重新来。 */
 async function correct(index, fields) {
   if (!shown) throw new Error(t("建议还没有写完，请等一下再改。"));
   if (isCorrecting) throw new Error(t("上一处还在重新判断，请等它完成。"));
@@ -251,7 +248,9 @@ async function listHistory() {
     const taken = dateOf(record.report);
     const date = taken ? dateWords(taken.slice(0, 10)) : new Date(record.savedAt).toLocaleDateString(language === "en" ? "en-GB" : "zh-CN", { dateStyle: "long" });
     const open = makeButton("record", "", () => reopen(record, true));
-    open.append(make("strong", "", title), make("span", "muted", `${date} · ${summarize(record.report)}`));
+    const [tier, words] = triageWords(record.report);
+    const urgency = words.match(/^.*?(?=[：:])/)?.[0] ?? tier; // 近期门诊的，说是今天、几天还是几周内
+    open.append(make("strong", "", title), make("span", "muted", `${date} · `, make("b", "", urgency), ` · ${summarize(record.report)}`));
     const remove = makeButton("chip", t("删除"), () => (
       confirm(t`删除 ${date} 的${title}？删了找不回来。`) && deleteResult(record.savedAt).then(listHistory).then(() => focusRecord(index))));
     remove.setAttribute("aria-label", t`删除 ${date} 的${title}`);
@@ -271,7 +270,7 @@ function focusRecord(index) {
 const refresh = () => (
   (shown || !element("start").hidden) && !document.querySelector("#people form") ? listHistory() : loadDevice());
 
-const say = (words) => { element("done-words").textContent = words; };
+const say = sayIn("done-words");
 
 const resultText = () => asText(shown.report, shown.disclaimer);
 // 已经换了屏的，不算
@@ -298,10 +297,7 @@ on("read-button", async () => {
 });
 on("cancel-button", () => current?.abort());
 on("retry-button", retry);
-element("key-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  retry();
-});
+onSubmit(element("key-form"), retry);
 setUpKeeping(() => shown, draw, refresh);
 on("share-button", async () => say(await share(resultText())));
 on("copy-button", async () => say(await copy(resultText())));

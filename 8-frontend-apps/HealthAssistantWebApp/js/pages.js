@@ -21,7 +21,6 @@ export function decode(file) {
   return createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => createImageBitmap(file));
 }
 
-/** 上传时缩成几分之几；不用缩的为 1。 */
 function scaleFor(width, height, longest = LONGEST_SIDE) {
   const isLong = height > LONG.aspect * width && longest === LONGEST_SIDE;
   if (isLong) return Math.min(1, LONG.width / width, Math.sqrt(LONG.pixels / (width * height)));
@@ -193,7 +192,8 @@ export async function addPages(files) {
   const first = pages.length;
   let unknown = 0;
   if (first === 1) drawThumb(pages[0]); // 只有一页时不画，早些给人看
-  if (files.length > MAX_PAGES - first) say(t`一份报告最多 ${MAX_PAGES} 页，多的没有加。`);
+  const isTooMany = files.length > MAX_PAGES - first;
+  say(isTooMany ? t`一份报告最多 ${MAX_PAGES} 页，多的没有加。` : "", isTooMany);
   for (const file of files.slice(0, MAX_PAGES - first)) {
     const page = { file, isPdf: isPdf(file), size: null, thumb: null, turns: 0, crop: [...WHOLE] };
     const bitmap = page.isPdf ? null : await decode(file).catch(() => null);
@@ -215,14 +215,12 @@ function drawThumb(page, picture = element("check-canvas")) {
   if (page.size && !page.thumb) page.thumb = draw(make("canvas"), picture, 0, WHOLE, THUMB_SIDE);
 }
 
-/** 都不要了。 */
 export function clearPages() {
   pages = [];
   closeCheck();
   list.replaceChildren();
 }
 
-/** 要上传的各页，按次序：转好、裁好、缩小的照片，和原样的 PDF。 */
 export async function checkedPages() {
   const blobs = [];
   for (const page of [...pages]) blobs.push(await ready(page));
@@ -279,7 +277,10 @@ function showList() {
   element("read-button").textContent = several ? t`开始识别 ${pages.length} ${unit}` : t("开始识别");
 }
 
-const say = (words) => { element("page-words").textContent = words; };
+// 挪了、拿掉了看得见，只念给读屏的人听
+function say(textContent, isSeen) {
+  Object.assign(element("page-words"), { textContent, className: isSeen ? "problem" : "sr-only" });
+}
 
 element("earlier-button").addEventListener("click", () => move(-1));
 element("later-button").addEventListener("click", () => move(1));

@@ -1,5 +1,5 @@
 // 结果是谁的：首页上换人、加人、改、删；显示着的一份存了没有，移到谁名下。
-import { element, make, makeButton } from "./dom.js";
+import { element, make, makeButton, onSubmit, sayIn } from "./dom.js";
 import { allPeople, allResults, choosePerson, deletePerson, latest, moveResult, onOthersChange, savePerson, saveResult } from "./kept.js";
 import { t } from "./language.js";
 import { dateOf } from "./report_view.js";
@@ -64,13 +64,11 @@ export function mismatchWords(person, report) {
 }
 
 function makeForm(person, refresh, close) {
-  const name = make("input");
-  Object.assign(name, { name: "name", value: person.name ?? "", maxLength: 20, autocomplete: "off", required: !person.id });
+  const name = Object.assign(make("input"), { name: "name", value: person.name ?? "", maxLength: 20, autocomplete: "off", required: !person.id });
   const sex = make("select", "", ...["", "女", "男"].map((one) => new Option(t(one || "不填"), one)));
   Object.assign(sex, { name: "sex", value: person.sex ?? "" });
-  const year = make("input");
   const limits = { min: FIRST_YEAR, max: new Date().getFullYear(), placeholder: t("不填"), value: person.birthYear ?? "" };
-  Object.assign(year, { name: "birthYear", type: "number", inputMode: "numeric", ...limits });
+  const year = Object.assign(make("input"), { name: "birthYear", type: "number", inputMode: "numeric", ...limits });
   const remove = person.id && makeButton("link danger", t("删除这个人和他的结果"), () => (
     confirm(t`删除${nameOf(person)}，连同他存下的全部结果？删了找不回来。`) && deletePerson(person.id).then(refresh)));
   const form = make("form", "card correct",
@@ -78,8 +76,7 @@ function makeForm(person, refresh, close) {
     make("label", "", t("名字，如“妈妈”"), name), make("label", "", t("性别"), sex), make("label", "", t("出生的年份"), year),
     make("div", "actions", make("button", "button primary", t("存好")), makeButton("button", t("不改了"), close)), remove,
   );
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
+  onSubmit(form, () => {
     const filled = { name: name.value.trim(), sex: sex.value || null, birthYear: Number(year.value) || null };
     savePerson({ id: person.id, ...filled }).then((id) => {
       if (!id) alert(t`没有存：“${nameOf(person)}”在别的页面里删掉了。`);
@@ -91,7 +88,6 @@ function makeForm(person, refresh, close) {
 
 // ---- 显示着的一份。别的页面也许开着同一个库，所以存、移时先看人还在不在 ----
 
-/** 库里的全部结果（新的在前）与人。 */
 export const device = { kept: [], people: [] };
 const NEW = "new";
 const [save, select] = [element("save-button"), element("owner-select")];
@@ -106,10 +102,9 @@ export async function loadDevice() {
 /** 显示着的就是存着的，没有改过。 */
 export const isKept = () => isSaved;
 
-/** record 是谁的；没有、已经删掉的为 undefined。 */
 export const ownerOf = ({ person }) => device.people.find(({ id }) => id === person);
 
-const say = (words) => { element("done-words").textContent = words; };
+const say = sayIn("done-words");
 const storedOf = (record) => device.kept.find(({ savedAt }) => savedAt === record.savedAt);
 const textOf = ({ report }) => JSON.stringify(report);
 const isAsSeen = (stored) => seen.get(stored.savedAt) === textOf(stored);

@@ -49,7 +49,6 @@ export function showBoxes(newItems) {
   else if (wanted) show(wanted);
 }
 
-/** 换到第 number 页；这一页没有样子的不动。 */
 async function show(number) {
   const picture = pictures.get(number);
   if (!picture) return;
@@ -181,7 +180,6 @@ export function onPhotoPick(onPick) {
   });
 }
 
-/** 往前、往后翻一页；没有样子的页跳过。 */
 function turnPage(step) {
   const numbers = pageNumbers();
   show(numbers[numbers.indexOf(wanted) + step]);

@@ -1,5 +1,5 @@
 // 等的时候到哪一步；把服务器判断好的化验单画成网页。这里只显示，不判断：高低、分级、提示都来自服务器。
-import { element, make, makeButton, safeNodes } from "./dom.js";
+import { element, make, makeButton, onSubmit, safeNodes } from "./dom.js";
 import { hasAlarm, language, t, urgencyOf } from "./language.js";
 import { highlight } from "./photo_view.js";
 import { isAbnormal, makeRow, needsCheck } from "./row_view.js";
@@ -42,7 +42,6 @@ export function setUploaded(part) {
   if (part === 1 && currentStep === 0) setStep(1);
 }
 
-/** 几页里读完了几页。 */
 export function setPages(read, count) {
   if (count > 1) pagesRead = read < count ? t`第 ${read} 页读完了，在读第 ${read + 1} 页，共 ${count} 页…` : t`${count} 页都读完了。`;
   sayStep();
@@ -79,10 +78,9 @@ const TRIAGE = {
 const SOON = {
   today: t("今天就去：有项目今天就要请医生看，挂不上号就去急诊。请带上原始报告单。"),
   days: t("几天内就去：有项目明显超出，请在这几天带上原始报告单去门诊。"),
-  weeks: t("几周内去：有项目要请医生结合症状来看，不用急。请带上原始报告单。"),
+  weeks: t("几周内去：有项目要请医生结合症状来看。请带上原始报告单。"),
 };
 
-/** 分级与一句话。 */
 export function triageWords({ triage, when }) {
   const [tier, words] = TRIAGE[triage];
   return [tier, (triage === "soon" && SOON[when]) || words];
@@ -92,13 +90,11 @@ const ENGINES = { "embedded-report-reader": t("内置的识别程序"), "embedde
 
 const SEVERITIES = ["grave", "severe", "marked", "moderate", "slight", null];
 
-/** 有“上次”时要说的。 */
 export const MEANING = t("两次的数不同，多半只是化验与身体本来的波动，或两家医院的方法不同。同一家医院、查得到平常波动有多大的项目，超过了才写比上次高还是低；是好是坏，请医生看。");
 
 const result = element("result");
 const advice = element("advice");
 
-/** 显示整张报告；correct、previous 见 makeRow。 */
 export function showReport(report, correct, previous) {
   element("result-title").textContent = report.report_type || t("化验结果");
   element("person").textContent = personWords(report);
@@ -111,7 +107,7 @@ export function showReport(report, correct, previous) {
     tick.dataset.flag = item.flag;
     return tick;
   }));
-  showRows(report.items, { correct, point: pointAt, goToAdvice, previous });
+  showRows(report.items, { correct, point: pointAt, findSaid, goToAdvice, previous });
   result.hidden = false;
   element("work").dataset.shown = "";
 }
@@ -126,9 +122,12 @@ export function personWords({ sex, age, told = [] }) {
 // 印着的性别、年龄，英文的页面里说英文
 const spoken = (value) => (language === "en" ? t(value).replace(/岁$/, " years").replace(/个?月$/, " months").replace(/天$/, " days") : value);
 
-/** 一句话：本次几项，几项异常。 */
-export function summarize({ items, notices = [], doubts = [] }) {
-  const calm = hasAlarm(notices) ? t("有的也许要紧") : t("没有看到异常");
+export function summarize({ items, triage, notices = [], doubts = [] }) {
+  const calm = [
+    hasAlarm(notices) && t("有的也许要紧"),
+    items.every(({ flag }) => flag === "unknown") && t("没能判断"),
+    ["none", "routine"].includes(triage) && t("没有看到异常"),
+  ].find(Boolean);
   const abnormal = items.filter(isAbnormal).length;
   const unsure = items.filter(needsCheck).length;
   return [
@@ -177,7 +176,6 @@ export function clearReport() {
   element("done-words").textContent = "";
 }
 
-/** 打开第 index 行，移到眼前。 */
 export function openRow(index) {
   const row = element(`row-${index}`);
   const group = row.closest("details");
@@ -194,10 +192,16 @@ function pointAt(index) {
   highlight(index);
 }
 
-// 建议里第一段提到它的话：标题优先（肌钙蛋白不是钙），没有提到的去开头
-function goToAdvice({ name }) {
-  const mentions = (selector, says = "includes") => [...advice.querySelectorAll(selector)].find((node) => name && node.textContent[says](name));
-  const place = mentions("h3", "startsWith") ?? mentions("h3") ?? mentions("li, p") ?? element("advice-title");
+// 建议里说它的一处，标题优先。名称前面不连着别的字：肌钙蛋白不是钙；后面是结果：低钠盐不是钠
+function findSaid({ name, result }) {
+  const plain = (text) => text.replaceAll(")", ""); // 英文名旁边的括号
+  const find = (selector, said) => [...advice.querySelectorAll(selector)].find(({ textContent }) => (
+    name && plain(textContent).split(plain(said)).slice(0, -1).some((before) => !/\p{L}$/u.test(before))));
+  return find("h3", `${name} `) ?? find("li", `${name} ${result}`) ?? find("p", `${name} ${result}`);
+}
+
+function goToAdvice(item) {
+  const place = findSaid(item) ?? element("advice-title");
   const fold = place.closest("details");
   if (fold) fold.open = true;
   place.tabIndex = -1;
@@ -271,7 +275,6 @@ export function dateWords(iso) {
 /** 化验的日期：采样的，没有就用报告的；都没有读到为空串。 */
 export const dateOf = ({ origin = {} }) => (origin.collected ?? origin.reported)?.value ?? "";
 
-/** 显示一行；change(origin) 是人改过以后的。 */
 export function showOrigin({ origin = {} }, change) {
   const { collected, reported, performer, specimen } = origin;
   const words = [
@@ -295,8 +298,7 @@ function originForm(origin, change, close) {
     return make("label", "", label, input);
   }));
   form.append(make("div", "actions", make("button", "button primary", t("填好了")), makeButton("button", t("不改了"), close)));
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
+  onSubmit(form, () => {
     const changed = { ...origin };
     for (const [name, value] of new FormData(form)) {
       const old = origin[name]?.value ?? "";

@@ -1,5 +1,5 @@
 // 一行结果：箭头和字、数值、范围条；点开是照片上的这一行，和改正用的表单。
-import { make, makeButton } from "./dom.js";
+import { make, makeButton, makeScroller, onSubmit } from "./dom.js";
 import { fullName, t } from "./language.js";
 import { cropOf, scrollToPhoto } from "./photo_view.js";
 
@@ -26,7 +26,7 @@ export function rangeWords({ range_source: source, reference_range: printed, app
 
 /**
  * actions：point(index) 指到这一行；correct(index, fields) 改正，返回 Promise，不成时抛出给人看的错误；
- * goToAdvice(item) 去看建议里说它的那一段；previous(item) 造“上次”一行，没有为 null。
+ * findSaid(item)、goToAdvice(item) 找、去看建议里说它的那一处；previous(item) 造“上次”一行，没有为 null。
  */
 export function makeRow(item, index, actions) {
   const row = make("li", "row");
@@ -75,20 +75,14 @@ export function makeRow(item, index, actions) {
 
 function contents(item, index, actions) {
   const crop = cropOf(index);
-  const scroller = crop && make("div", "crop", crop);
-  if (scroller) {
-    // 窄屏上要左右滑，用键盘也得滑得动
-    scroller.tabIndex = 0;
-    scroller.setAttribute("role", "group");
-    scroller.setAttribute("aria-label", t("照片上的这一行，可以左右滑动"));
-    // 结果多半印在中间
-    requestAnimationFrame(() => { scroller.scrollLeft = (scroller.scrollWidth - scroller.clientWidth) / 2; });
-  }
+  const scroller = crop && makeScroller("crop", t("照片上的这一行，可以左右滑动"), crop);
+  // 结果多半印在中间
+  if (scroller) requestAnimationFrame(() => { scroller.scrollLeft = (scroller.scrollWidth - scroller.clientWidth) / 2; });
   const tools = make("div", "row-tools",
     makeButton("link", needsCheck(item) ? t("核对，改正") : t("读错了，改正"), () => {
       tools.replaceWith(correctionForm(item, (fields) => actions.correct(index, fields), (form) => form.replaceWith(tools)));
     }),
-    makeButton("link", t("看这一项的说明"), () => actions.goToAdvice(item)),
+    (item.flag !== "normal" || actions.findSaid(item)) && makeButton("link", t("看这一项的说明"), () => actions.goToAdvice(item)),
     crop && makeButton("link", t("在整张照片上看"), scrollToPhoto),
   );
   const where = crop && crop.dataset.page && make("p", "muted", t`在第 ${crop.dataset.page} 页。`);
@@ -108,8 +102,7 @@ function correctionForm(item, correct, close) {
   problem.setAttribute("role", "alert");
   const submit = make("button", "button primary", t("按原件重新判断"));
   form.append(problem, make("div", "actions", submit, makeButton("button", t("不改了"), () => close(form))));
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
+  onSubmit(form, async () => {
     const fields = Object.fromEntries(new FormData(form));
     submit.disabled = true;
     problem.textContent = "";
@@ -124,9 +117,7 @@ function correctionForm(item, correct, close) {
 }
 
 function field(label, name, value) {
-  const input = make("input");
-  Object.assign(input, { name, value, maxLength: 200, autocomplete: "off", required: name === "result" });
-  return make("label", "", label, input);
+  return make("label", "", label, Object.assign(make("input"), { name, value, maxLength: 200, autocomplete: "off", required: name === "result" }));
 }
 
 function markSelect(mark) {

@@ -1,5 +1,5 @@
 // 存下的几份放在一起看：哪些行是同一项、哪一份在前、差多少；结果里的“上次”，趋势一页的图与表。只用存下的，没有网也看得到。
-import { element, make } from "./dom.js";
+import { element, make, makeScroller } from "./dom.js";
 import { t } from "./language.js";
 import { dateOf, dateWords, MEANING } from "./report_view.js";
 import { FLAGS } from "./row_view.js";
@@ -23,10 +23,8 @@ export function comparable(kept, record) {
 /** 可以当作一个数来画、来比：判断过高低，也是单独一个数。 */
 const isPlotted = ({ item }) => item.flag !== "unknown" && item.tracked.value !== null;
 
-/** 印着的数换算过没有。 */
 const isConverted = ({ result, tracked }) => tracked.value !== null && Number(result) !== Number(tracked.value);
 
-/** 数用的单位：没有换算的照印着的写法。 */
 const unitOf = (item) => (isConverted(item) ? item.tracked.unit : item.unit);
 
 /** 存下的里面比 report 早、有日期、也有这一项的最近一份里的那一行：{item, date, hospital}；没有、那一份里有两行同一项的为 null。 */
@@ -94,7 +92,6 @@ function pointsOf(records) {
 
 // ---- 结果里的“上次” ----
 
-/** 造“上次”一行；存着的里面没有的为 null。 */
 export function makePrevious(item, report, records) {
   const found = previousOf(item, report, records);
   if (!found) return null;
@@ -152,7 +149,6 @@ function trendChart(points, label) {
   return svg;
 }
 
-/** 数 -> 位置；全都一样的放在正中。 */
 function scale(numbers, from, to) {
   const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
   return (number) => (high > low ? from + ((number - low) / (high - low)) * (to - from) : (from + to) / 2);
@@ -174,7 +170,6 @@ function svgNode(tag, attributes) {
 
 const COLUMNS = [t("日期"), t("结果"), t("单位"), t("印着的范围"), t("判断"), t("医院")];
 
-/** records 是存下的全部。 */
 export function showTrends(records) {
   const tracks = tracksOf(records);
   const undated = records.filter(({ report }) => !dateOf(report)).length;
@@ -215,23 +210,12 @@ const chartWords = (name, line) => (
   t`${name}，${chartUnit(line)}：${line.map(({ date, item }) => t`${dateWords(date.slice(0, 10))} ${item.tracked.value}，${FLAGS[item.flag][1]}`).join(t("；"))}`);
 
 function makeTable(name, points) {
-  const heads = COLUMNS.map((words) => {
-    const head = make("th", "", words);
-    head.scope = "col";
-    return head;
-  });
+  const head = (words, scope) => Object.assign(make("th", "", words), { scope });
   const rows = points.map(({ item, date, hospital }) => {
-    const day = make("th", "", date.slice(0, 10));
-    day.scope = "row";
     const result = item.result + (isConverted(item) ? t`（换算 ${item.tracked.value} ${item.tracked.unit}）` : "");
     const cells = [result, item.unit, item.reference_range || t("没有印"), FLAGS[item.flag].join("").trim(), hospital || t("没有读到")];
-    return make("tr", "", day, ...cells.map((words) => make("td", "", words)));
+    return make("tr", "", head(date.slice(0, 10), "row"), ...cells.map((words) => make("td", "", words)));
   });
-  const table = make("table", "", make("thead", "", make("tr", "", ...heads)), make("tbody", "", ...rows));
-  const scroller = make("div", "table", table);
-  // 窄屏上要左右滑，用键盘也得滑得动
-  scroller.tabIndex = 0;
-  scroller.setAttribute("role", "group");
-  scroller.setAttribute("aria-label", t`${name}各次的数，可以左右滑动`);
-  return scroller;
+  const table = make("table", "", make("thead", "", make("tr", "", ...COLUMNS.map((words) => head(words, "col")))), make("tbody", "", ...rows));
+  return makeScroller("table", t`${name}各次的数，可以左右滑动`, table);
 }
