@@ -64,9 +64,7 @@ def test_one_result_is_deleted_alone_and_all_at_once_after_asking(phone, report_
 def test_the_list_says_how_soon_to_see_a_doctor(page, report_server):
     """危急的一份，不能只写着有几项异常；一项也没能判断的，不能写着没有看到异常。"""
     mild = CALCIUM.model_copy(update={"result": "3.05"})
-    for items in ([CRITICAL], [mild], [UNKNOWN_RANGE], [NORMAL]):
-        save(page, report_server, items)
-        go_home(page)
+    keep(page, report_server, [CRITICAL], [mild], [UNKNOWN_RANGE], [NORMAL])
     said = [text.split(" · ")[1:] for text in page.locator(".record").all_inner_texts()]
     assert said == [
         ["未见异常", "本次 1 项，没有看到异常"],
