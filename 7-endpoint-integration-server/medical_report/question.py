@@ -19,6 +19,7 @@ from health_assistant.lab_report.report import ABNORMAL_FLAGS, DISCLAIMER, escap
 from health_assistant.lab_report.subjects import with_range
 from medical_report.advice_prompt import MAX_CHOSEN, describe_findings, describe_row
 from medical_report.analysis import Analyst, RefusedChoice, choose
+from medical_report.errors import IF_IT_IS_NOW, NoAdviceModel
 from medical_report.page_reading import Job
 from medical_report.spoken import speaking_about, to_html
 from medical_report.upstreams import UpstreamError
@@ -46,7 +47,7 @@ _INSTRUCTIONS = f"""有一个没有医学背景的人，就自己的化验单问
 def answer_question(analyst: Analyst, report: Assessment, question: str, job: Job) -> dict[str, Any]:
     """判断过的报告与一个问题 -> `POST /ask` 的回答，用 job 的语言。
 
-    模型没有答好也不抛错，在 `outcome` 与回答里说出来。
+    模型没有答好也不抛错，在 `outcome` 与回答里说出来；没有接建议模型的，只有急的事答得了，别的抛 `NoAdviceModel`。
     """
     emergencies = said_emergencies(question)
     chosen: list[str] = []
@@ -54,16 +55,20 @@ def answer_question(analyst: Analyst, report: Assessment, question: str, job: Jo
     if not emergencies:  # 急的事不等模型
         outcome, chosen = _choose(analyst, report, question, job)
     with speaking_about(report, job.language):
-        parts = [f"**{say(words)}**" for words in emergencies] + _grave_words(report)
+        parts = [f"**{say(words)}**" for words in emergencies]
+        if not emergencies or report.when == "now":  # 说了打 120，后面不能跟着一句缓一些的
+            parts += _grave_words(report)
         if outcome == "answered":
             parts += [say(_PICKED), "\n".join(f"- {sentence}" for sentence in _sentences(report, chosen))]
         else:
             parts.append(say(_INSTEAD[outcome]))
+        if not emergencies:
+            parts.append(say(IF_IT_IS_NOW))
         return {
             "request_id": job.request_id,
             "outcome": outcome,
             "answer_html": to_html("\n\n".join(parts)),
-            "engine": analyst.advice.model,
+            "engine": analyst.advice.model if analyst.advice else "",
             "disclaimer": say(DISCLAIMER),
         }
 
@@ -89,6 +94,8 @@ def _offered_rows(report: Assessment) -> dict[str, Finding]:
 
 
 def _choose(analyst: Analyst, report: Assessment, question: str, job: Job) -> tuple[Outcome, list[str]]:
+    if analyst.advice is None:
+        raise NoAdviceModel
     offered = answers_offered(report)
     if not offered:
         return "nothing", []
