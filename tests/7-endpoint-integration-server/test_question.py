@@ -11,7 +11,7 @@ import requests
 import yaml
 from fake_upstreams import FakeUpstream
 from medical_report import create_app
-from medical_report.question import load_emergencies, said_emergencies
+from medical_report.emergencies import load_emergencies, said_emergencies
 from medical_report.settings import Settings
 
 from health_assistant.evaluation.safety import bundled
