@@ -13,8 +13,9 @@ from health_assistant.checked_yaml import Entry, read_yaml
 
 
 class Aside(Entry):
-    """说到了，可不是现在的事（问一个词、说从前、说会不会）：紧挨着有 before 或 after，整句里没有 unless。"""
+    """说到了，可不是现在的事（问一个词、说从前、说会不会）：紧挨着有 before 或 after，整句里没有 unless；of 是哪些说法。"""
 
+    of: str = ""
     before: str = r"(?!)"
     after: str = r"(?!)"
     unless: str = r"(?!)"
@@ -90,13 +91,16 @@ def _is_said(kind: Kind, question: str) -> bool:
     may_deny = not _BEGAN.search(question)
     denied_until = covered_until = -1
     for found in _find(kind, question):
-        if found.end() <= covered_until:
+        inside = found.start() < covered_until
+        if inside and found.end() <= covered_until:
             continue
         before = _denied_from(found, denied_until) if may_deny else None
         if before is not None:
             denied_until = max(denied_until, found.end())
         elif not _is_aside(kind, found):
             return True
+        if inside:
+            continue
         stop = _BREAK.search(question, found.start() if before is None else before, found.end())
         covered_until = max(covered_until, stop.start() if stop else found.end())
     return False
@@ -104,7 +108,7 @@ def _is_said(kind: Kind, question: str) -> bool:
 
 def _find(kind: Kind, question: str) -> Iterator[re.Match[str]]:
     found = (one for sign in kind.signs for one in _overlapping(re.compile(sign, re.IGNORECASE), question))
-    yield from sorted(found, key=re.Match.start)
+    yield from sorted(found, key=re.Match.span)  # 同一处起的，短的在先：它没有盖住的，长的也盖不住
 
 
 def _overlapping(sign: re.Pattern[str], question: str) -> Iterator[re.Match[str]]:
@@ -140,7 +144,8 @@ def _denied_from(found: re.Match[str], denied_until: int) -> int | None:
 def _is_aside(kind: Kind, found: re.Match[str]) -> bool:
     text = found.string
     return any(
-        not re.search(aside.unless, text, re.IGNORECASE)
+        re.search(aside.of, found[0], re.IGNORECASE)
+        and not re.search(aside.unless, text, re.IGNORECASE)
         and (
             re.match(aside.after, text[found.end() :], re.IGNORECASE)
             or any(re.search(f"({aside.before})$", text[:start], re.IGNORECASE) for start in _parts(found))
