@@ -13,7 +13,10 @@ from health_assistant.checked_yaml import Entry, read_yaml
 
 
 class Aside(Entry):
-    """说到了，可不是现在的事（问一个词、说从前、说会不会）：紧挨着有 before 或 after，整句里没有 unless；of 是哪些说法。"""
+    """说到了，可不是现在的事（问一个词、说从前、说会不会）：紧挨着有 before 或 after，整句里没有 unless。
+
+    of 是哪些说法，空的是任何一样。
+    """
 
     of: str = ""
     before: str = r"(?!)"
