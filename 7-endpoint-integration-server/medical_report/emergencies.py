@@ -25,10 +25,11 @@ class Aside(Entry):
 
 
 class Kind(Entry):
-    """一类急事：要说的话，认得的说法，和不算的。"""
+    """一类急事：要说的话，认得的说法，不算的；milder 是常与它们并列着否认、自己不急的。"""
 
     says: str
     signs: tuple[str, ...]
+    milder: str = r"(?!)"
     asides: tuple[Aside, ...] = ()
 
 
@@ -94,6 +95,9 @@ def _is_said(kind: Kind, question: str) -> bool:
     may_deny = not _BEGAN.search(question)
     denied_until = covered_until = -1
     for found in _find(kind, question):
+        if found.re.pattern == kind.milder:
+            denied_until = found.end() if _denied_from(found, denied_until) is not None else denied_until
+            continue
         inside = found.start() < covered_until
         if inside and found.end() <= covered_until:
             continue
@@ -110,7 +114,9 @@ def _is_said(kind: Kind, question: str) -> bool:
 
 
 def _find(kind: Kind, question: str) -> Iterator[re.Match[str]]:
-    found = (one for sign in kind.signs for one in _overlapping(re.compile(sign, re.IGNORECASE), question))
+    found = (
+        one for sign in (*kind.signs, kind.milder) for one in _overlapping(re.compile(sign, re.IGNORECASE), question)
+    )
     yield from sorted(found, key=re.Match.span)  # 同一处起的，短的在先：它没有盖住的，长的也盖不住
 
 
@@ -130,18 +136,20 @@ def _parts(found: re.Match[str]) -> list[int]:
 def _denied_from(found: re.Match[str], denied_until: int) -> int | None:
     """从哪里起被否认；没有被否认为 None。"""
     text = found.string
-    denied = (start for start in _parts(found) if _DENIED.search(text[:start]))
-    if (start := next(denied, None)) is not None:
-        return start
+    for start in _parts(found):
+        if _DENIED.search(text[:start]):
+            return start
     if denied_until < 0 or _NEGATIVE.search(found[0]) or _HAPPENED.match(text, found.end()):
         return None
+    # 从被否认的里面起的（胸【痛、晕】倒），看它后一截
+    start = found.start() if found.start() >= denied_until else _parts(found)[1]
     joins = [
         (_JOINED, True),
         (_JOINED_NOUNS, _NOUN.search(found[0])),
         (_JOINED_TO_THE_END, _LIST_ENDS.match(text, found.end())),
     ]
-    goes_on = any(join.fullmatch(text, denied_until, found.start()) and fits for join, fits in joins)
-    return found.start() if goes_on else None
+    goes_on = any(join.fullmatch(text, denied_until, start) and fits for join, fits in joins)
+    return start if goes_on else None
 
 
 def _is_aside(kind: Kind, found: re.Match[str]) -> bool:
