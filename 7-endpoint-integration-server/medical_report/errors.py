@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, NotFound, TooManyRequests
 
 from health_assistant.images import BadImage
-from health_assistant.lab_report.language import speaking, translate
+from health_assistant.lab_report.language import join_sentences, say, speaking, translate
 from health_assistant.lab_report.report import UnreadableReport
 from medical_report import counters
 from medical_report.page_reading import Busy
@@ -50,6 +50,10 @@ _EXPECTED = {
     "value_error": "不对：{error}",
 }
 """pydantic 的错误种类 -> 该是什么样；花括号里是它给的界限。"""
+
+
+IF_IT_IS_NOW = "现在就喘不上气、胸痛、血止不住、叫不醒、想伤害自己的，马上打 120；心里难受、想不开的打 12356。"
+"""问一句，没有认出急事的回答与错误后面都有它：认得的说法总有漏的。"""
 
 
 class TooFrequent(TooManyRequests):
@@ -93,7 +97,8 @@ def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
         seen = {"time": time.time(), "code": code, "request_id": g.request_id}
         current_app.extensions["recent_errors"].append(seen)
     with speaking(asked_language(request)):
-        return status, {"error": translate(message), "code": code, "request_id": g.request_id}
+        words = join_sentences(translate(message), say(IF_IT_IS_NOW) if request.path == "/ask" else "")
+        return status, {"error": words, "code": code, "request_id": g.request_id}
 
 
 def _what_is_expected(error: ValidationError) -> str:

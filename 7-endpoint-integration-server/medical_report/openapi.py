@@ -1,6 +1,6 @@
 """接口文档，OpenAPI 3.1：各种回答的样子来自 pydantic 模型，其余在这里写一遍。"""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from health_assistant.lab_report.report import LabReport, Triage
@@ -35,12 +35,12 @@ class Analysis(BaseModel):
 
 
 class Answer(BaseModel):
-    """一个问题的回答；先说的急话总在 `answer_html` 的最前。"""
+    """一个问题的回答；先说的急话总在 `answer_html` 的最前，没有认出急事的最后总有一句打 120 与 12356。"""
 
     request_id: str
     outcome: Outcome
     answer_html: str
-    engine: str
+    engine: str = Field(description="没有接建议模型、只答急事的是空的")
     disclaimer: str
 
 
@@ -55,7 +55,7 @@ class Problem(BaseModel):
 _PROBLEMS = {
     "400": "没有图片、文件损坏，或请求的写法不对",
     "401": "没有密钥，或密钥不对",
-    "404": "没有接建议模型，不能提问",
+    "404": "没有接建议模型，只答急事",
     "413": "字节、像素或页太多",
     "415": "不是认得的图片格式，也不是 PDF",
     "422": "图片太小或太长，PDF 加了密或太复杂，看不清，不是化验单（code 说是别的单子还是不会读的语言）",

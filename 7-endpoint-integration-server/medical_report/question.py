@@ -3,13 +3,8 @@
 先说的不靠模型：问的话里说到急的事、轻生的念头，报告里有急的结果，都由代码写在最前。问的话哪里也不存，不写进日志。
 """
 
-import re
-import unicodedata
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
-from health_assistant.checked_yaml import Entry, read_yaml
 from health_assistant.lab_report.advice import choices, describe_choices, first_things
 from health_assistant.lab_report.alarms import CHECK, HURRY
 from health_assistant.lab_report.assessment import Assessment
@@ -19,6 +14,8 @@ from health_assistant.lab_report.report import ABNORMAL_FLAGS, DISCLAIMER, escap
 from health_assistant.lab_report.subjects import with_range
 from medical_report.advice_prompt import MAX_CHOSEN, describe_findings, describe_row
 from medical_report.analysis import Analyst, RefusedChoice, choose
+from medical_report.emergencies import said_emergencies
+from medical_report.errors import IF_IT_IS_NOW, NoAdviceModel
 from medical_report.page_reading import Job
 from medical_report.spoken import speaking_about, to_html
 from medical_report.upstreams import UpstreamError
@@ -46,7 +43,7 @@ _INSTRUCTIONS = f"""有一个没有医学背景的人，就自己的化验单问
 def answer_question(analyst: Analyst, report: Assessment, question: str, job: Job) -> dict[str, Any]:
     """判断过的报告与一个问题 -> `POST /ask` 的回答，用 job 的语言。
 
-    模型没有答好也不抛错，在 `outcome` 与回答里说出来。
+    模型没有答好也不抛错，在 `outcome` 与回答里说出来；没有接建议模型的，只有急的事答得了，别的抛 `NoAdviceModel`。
     """
     emergencies = said_emergencies(question)
     chosen: list[str] = []
@@ -54,16 +51,20 @@ def answer_question(analyst: Analyst, report: Assessment, question: str, job: Jo
     if not emergencies:  # 急的事不等模型
         outcome, chosen = _choose(analyst, report, question, job)
     with speaking_about(report, job.language):
-        parts = [f"**{say(words)}**" for words in emergencies] + _grave_words(report)
+        parts = [f"**{say(words)}**" for words in emergencies]
+        if not emergencies or report.when == "now":  # 说了打 120，后面不能跟着一句缓一些的
+            parts += _grave_words(report)
         if outcome == "answered":
             parts += [say(_PICKED), "\n".join(f"- {sentence}" for sentence in _sentences(report, chosen))]
         else:
             parts.append(say(_INSTEAD[outcome]))
+        if not emergencies:
+            parts.append(say(IF_IT_IS_NOW))
         return {
             "request_id": job.request_id,
             "outcome": outcome,
             "answer_html": to_html("\n\n".join(parts)),
-            "engine": analyst.advice.model,
+            "engine": analyst.advice.model if analyst.advice else "",
             "disclaimer": say(DISCLAIMER),
         }
 
@@ -89,6 +90,8 @@ def _offered_rows(report: Assessment) -> dict[str, Finding]:
 
 
 def _choose(analyst: Analyst, report: Assessment, question: str, job: Job) -> tuple[Outcome, list[str]]:
+    if analyst.advice is None:
+        raise NoAdviceModel
     offered = answers_offered(report)
     if not offered:
         return "nothing", []
@@ -122,71 +125,3 @@ def _describe_row(row: Finding) -> str:
     note = say("{note}。", note=escape_markdown(translate(row.note))) if row.note else ""
     judged = say("{note}。", note=with_range(row))
     return join_sentences(judged, note, say("它量的是：{measures}", measures=say(row.analyte.measures)))
-
-
-# ---- 问的话里有没有说到等不得的事：急的不舒服、轻生的念头。说的是什么、有多急，由医生判断 ----
-
-
-class Kind(Entry):
-    """一类急事：要说的话，和认得的说法。"""
-
-    says: str
-    signs: tuple[str, ...]
-
-
-class Emergencies(Entry):
-    """emergencies.yaml 的全部。"""
-
-    emergency: Kind
-    self_harm: Kind
-    traditional: str
-
-
-_DENIED = re.compile(
-    r"((没有|没|无|否认)(过|任何|什么|出现|觉得|感到)?|\b(no|without|denies|don'?t have( any)?) )$", re.I
-)
-_BEGAN = re.compile(
-    r"(现在|今天|刚[才刚]?|最近|这[两几]天|后来).{0,3}(有|开始|出现)|\bnow (i|he|she|we|they) (do|have|has)"
-    r"|(但|可|不过|其实).{0,6}((觉得|感觉|确实|明明|其实)有|有)[了的。！!]*$",
-    re.I,
-)
-"""从前没有、现在有了，或别人说没有、自己觉得有：前面的否认不算。"""
-_GAPS = re.compile(r"(?<=[一-鿿])[\s\-_·.*]+(?=[一-鿿])")
-"""字与字中间的空白和记号：“胸 痛”“胸-痛”。"""
-_JOINED = re.compile(r"\s*(、|[，,]?[和或也]|,? ?(or|and|no)|,)?\s*(没有|没|无)?\s*")
-"""否认的几样并列着（没有胸痛、呼吸困难）：后面的也是否认的。"""
-
-
-@cache
-def load_emergencies() -> Emergencies:
-    """读入 emergencies.yaml；有错则 BadYaml。"""
-    return read_yaml(Emergencies, Path(__file__).with_name("emergencies.yaml"))
-
-
-def said_emergencies(question: str) -> list[str]:
-    """问的话（中文或英文） -> 要放在最前的话（中文，用 `language.say` 说）；没有说到的为空。"""
-    known = load_emergencies()
-    folded = _fold(question)
-    # 去掉字间空白的也看一遍；原样的仍要看：“发烧没有 胸痛”里的空白隔开的是两件事
-    wordings = {folded, _GAPS.sub("", folded)}
-    kinds = (known.emergency, known.self_harm)
-    return [kind.says for kind in kinds if any(_is_said(kind, wording) for wording in wordings)]
-
-
-def _fold(question: str) -> str:
-    """全角、繁体、弯引号 -> 半角、简体、直引号。"""
-    pairs = {ord(pair[0]): pair[1] for pair in load_emergencies().traditional.split()}
-    return unicodedata.normalize("NFKC", question).replace("’", "'").translate(pairs)
-
-
-def _is_said(kind: Kind, question: str) -> bool:
-    """有一处没有被否认的，就是说到了。"""
-    denied_until = -1
-    may_deny = not _BEGAN.search(question)
-    for found in re.finditer("|".join(kind.signs), question, re.IGNORECASE):
-        goes_on = denied_until >= 0 and _JOINED.fullmatch(question, denied_until, found.start())
-        is_denied = goes_on or _DENIED.search(question[: found.start()])
-        if not (may_deny and is_denied):
-            return True
-        denied_until = found.end()
-    return False

@@ -11,7 +11,7 @@ import requests
 import yaml
 from fake_upstreams import FakeUpstream
 from medical_report import create_app
-from medical_report.question import load_emergencies, said_emergencies
+from medical_report.emergencies import load_emergencies, said_emergencies
 from medical_report.settings import Settings
 
 from health_assistant.evaluation.safety import bundled
@@ -32,6 +32,10 @@ REPORT = {
 GRAVE = {
     "report_type": "生化",
     "items": [{"name": "钾", "code": "K", "result": "7.1", "unit": "mmol/L", "reference_range": "3.5-5.3"}],
+}
+TODAY = {
+    "report_type": "肾功能",
+    "items": [{"name": "肌酐", "code": "CREA", "result": "450", "unit": "μmol/L", "reference_range": "57-97"}],
 }
 BODY = {"report": REPORT, "question": "要紧吗"}
 EMERGENCY, SELF_HARM = load_emergencies().emergency.says, load_emergencies().self_harm.says
@@ -94,6 +98,43 @@ def test_without_an_advice_model_there_is_no_asking():
     for language, words in (("zh", "没有接建议模型"), ("en", "no advice model")):
         answer = client.post("/ask", json=BODY, headers={"Accept-Language": language}, buffered=True)
         assert answer.status_code == 404 and answer.json["code"] == "no_advice_model" and words in answer.json["error"]
+
+
+@pytest.mark.parametrize(("language", "numbers"), [("zh", ("打 120", "打 12356")), ("en", ("(120)", "(12356"))])
+def test_whatever_is_not_met_as_an_emergency_ends_with_the_numbers_to_call(language, numbers):
+    """认得的说法总有漏的：答上来的、没有答上来的、被拒的、出错的，后面都有。"""
+    behaviours = {
+        "answered": Model("row1"), "nothing": Model(), "refused": Model(reply="一切正常"), "failed": Model("row1"),
+    }  # fmt: skip
+    for outcome, model in behaviours.items():
+        with model:
+            if outcome == "failed":
+                model.behave("crash")
+            answer = ask(model, language=language).json
+        assert answer["outcome"] == outcome
+        last = answer["answer_html"].rsplit("<p>", 1)[1]
+        assert all(number in last for number in numbers) and "<strong>" not in last
+    client = create_app(Settings(rate_limit="100000/minute")).test_client()
+    for question in ("要紧吗", "问" * 301):  # 没有接建议模型、问得太长
+        body = {"report": REPORT, "question": question}
+        answer = client.post("/ask", json=body, headers={"Accept-Language": language}, buffered=True)
+        assert answer.status_code >= 400 and all(number in answer.json["error"] for number in numbers)
+
+
+def test_an_emergency_is_met_without_an_advice_model():
+    answer = create_app(Settings()).test_client().post("/ask", json={**BODY, "question": "我胸痛"}, buffered=True)
+    assert answer.status_code == 200 and answer.json["outcome"] == "emergency" and answer.json["engine"] == ""
+    assert answer.json["answer_html"].startswith("<p><strong>您说的情况可能等不得")
+
+
+@pytest.mark.parametrize("question", ["我胸痛", "我不想活了"])
+def test_nothing_less_urgent_follows_a_call_for_an_ambulance(question):
+    """单子上几天内、今天的事不跟在打 120 后面；现在就要去的仍然说。"""
+    with Model("row1") as model:
+        assert "今天" in ask(model, report=TODAY).json["answer_html"]
+        html = ask(model, question, TODAY).json["answer_html"]
+        assert "12" in html and "今天" not in html and "<h3>" not in html
+        assert "尽快就医：钾" in ask(model, question, GRAVE).json["answer_html"]
 
 
 def test_nothing_printed_on_paper_reaches_the_model_and_no_markup_reaches_the_page():

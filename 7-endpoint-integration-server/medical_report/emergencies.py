@@ -1,0 +1,165 @@
+"""问的话里有没有说到等不得的事：急的不舒服、轻生的念头。说法在 emergencies.yaml；有多急，由医生判断。
+
+认得的说法总有漏的，所以没有认出的回答后面也有打哪个电话（`errors.IF_IT_IS_NOW`）。
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from health_assistant.checked_yaml import Entry, read_yaml
+
+
+class Aside(Entry):
+    """说到了，可不是现在的事（问一个词、说从前、说会不会）：紧挨着有 before 或 after，整句里没有 unless。
+
+    of 是哪些说法，空的是任何一样。
+    """
+
+    of: str = ""
+    before: str = r"(?!)"
+    after: str = r"(?!)"
+    unless: str = r"(?!)"
+
+
+class Kind(Entry):
+    """一类急事：要说的话，认得的说法，不算的；milder 是常与它们并列着否认、自己不急的。"""
+
+    says: str
+    signs: tuple[str, ...]
+    milder: str = r"(?!)"
+    asides: tuple[Aside, ...] = ()
+
+
+class Emergencies(Entry):
+    """emergencies.yaml 的全部。"""
+
+    emergency: Kind
+    self_harm: Kind
+    traditional: str
+
+
+_DENIED = re.compile(
+    r"(?<!不是)(?<!并非)(?<!没说)(?<!能说)(没有|没|无|未|否认)(过|任何|什么|出现|觉得|感到)?$"
+    r"|\b(no|not|without|denies|never had|(don'?t|doesn'?t) have)( an?| any)? $",
+    re.I,
+)
+_BEGAN = re.compile(
+    r"(现在|今天|刚[才刚]?|最近|这[两几]天|后来).{0,3}(有|开始|出现)|\bnow (i|he|she|we|they) (do|have|has)"
+    r"|(现在|今天|今早|刚[才刚]?|后来|这[次回]).{0,3}([痛疼闷喘晕抽吐]|发作)"
+    r"|(但|可|不过|其实).{0,6}((觉得|感觉|确实|明明|其实)有|有)[了的。！!]*$|有没有.{0,20}[我他她][说讲答]?有",
+    re.I,
+)
+"""从前没有、现在有了，别人说没有、自己觉得有，医生问有没有、答了有：前面的否认不算。"""
+_GAPS = re.compile(r"(?<=[一-鿿])[\s\-_·.*]+(?=[一-鿿])")
+"""字与字中间的空白和记号：“胸 痛”“胸-痛”。"""
+_BREAK = re.compile(r"[，。；！？,;!?]|(?<=[一-鿿])\s")
+"""一句话的停顿：否认的管不到它后面。"""
+_JOINED = re.compile(r"\s*(、|/|[和或及]|或者|以及|,? ?\b(or|nor)\b)\s*")
+_JOINED_NOUNS = re.compile(r"\s*")
+_JOINED_TO_THE_END = re.compile(r"[，,]\s*")
+"""否认的几样并列着：顿号、或；没有标点连着的只算名词（胸痛胸闷心慌）；逗号要有“等不适”“or”收尾。"""
+_NOUN = re.compile(r"([痛疼闷短慌血]|困难)$")
+_LIST_ENDS = re.compile(r"[^。；]{0,12}等(不适|不舒服|症状|情况)|[\w ]{0,24},? or\b", re.I)
+_NEGATIVE = re.compile(r"[不没]|n'?t\b|\bnot\b|\bcannot\b", re.I)
+"""自己带着否定的说法（叫不醒、can't breathe）是一句话，不是并列着否认的一样。"""
+_HAPPENED = re.compile(r"(了|过去|起来|[一两三几半\d]+(次|口|回|阵|大|天|个|分|小时))")
+
+
+@cache
+def load_emergencies() -> Emergencies:
+    """读入 emergencies.yaml；有错则 BadYaml。"""
+    return read_yaml(Emergencies, Path(__file__).with_name("emergencies.yaml"))
+
+
+def said_emergencies(question: str) -> list[str]:
+    """问的话（中文或英文） -> 要放在最前的话（中文，用 `language.say` 说）；没有说到的为空。"""
+    known = load_emergencies()
+    folded = _fold(question)
+    # 去掉字间空白的也看一遍；原样的仍要看：“发烧没有 胸痛”里的空白隔开的是两件事
+    wordings = {folded, _GAPS.sub("", folded)}
+    kinds = (known.emergency, known.self_harm)
+    return [kind.says for kind in kinds if any(_is_said(kind, wording) for wording in wordings)]
+
+
+def _fold(question: str) -> str:
+    """全角、繁体、弯引号 -> 半角、简体、直引号。"""
+    pairs = {ord(pair[0]): pair[1] for pair in load_emergencies().traditional.split()}
+    return unicodedata.normalize("NFKC", question).replace("’", "'").translate(pairs)
+
+
+def _is_said(kind: Kind, question: str) -> bool:
+    """有一处没有被否认、说的是现在的，就是说到了。"""
+    may_deny = not _BEGAN.search(question)
+    denied_until = covered_until = -1
+    for found in _find(kind, question):
+        if found.re.pattern == kind.milder:
+            denied_until = found.end() if _denied_from(found, denied_until) is not None else denied_until
+            continue
+        inside = found.start() < covered_until
+        if inside and found.end() <= covered_until:
+            continue
+        before = _denied_from(found, denied_until) if may_deny else None
+        if before is not None:
+            denied_until = max(denied_until, found.end())
+        elif not _is_aside(kind, found):
+            return True
+        if inside:
+            continue
+        stop = _BREAK.search(question, found.start() if before is None else before, found.end())
+        covered_until = max(covered_until, stop.start() if stop else found.end())
+    return False
+
+
+def _find(kind: Kind, question: str) -> Iterator[re.Match[str]]:
+    found = (
+        one for sign in (*kind.signs, kind.milder) for one in _overlapping(re.compile(sign, re.IGNORECASE), question)
+    )
+    yield from sorted(found, key=re.Match.span)  # 同一处起的，短的在先：它没有盖住的，长的也盖不住
+
+
+def _overlapping(sign: re.Pattern[str], question: str) -> Iterator[re.Match[str]]:
+    """重叠的也要：长的那个被否认了，里面的未必（没有过敏史 嘴唇肿）。"""
+    start = 0
+    while found := sign.search(question, start):
+        yield found
+        start = found.start() + 1
+
+
+def _parts(found: re.Match[str]) -> list[int]:
+    """否认可以在整个说法的前面，也可以在它最后一截的前面（大便不黑、宝宝精神好没发烧）。"""
+    return [found.start(), found.start(found.lastindex or 0)]
+
+
+def _denied_from(found: re.Match[str], denied_until: int) -> int | None:
+    """从哪里起被否认；没有被否认为 None。"""
+    text = found.string
+    for start in _parts(found):
+        if _DENIED.search(text[:start]):
+            return start
+    if denied_until < 0 or _NEGATIVE.search(found[0]) or _HAPPENED.match(text, found.end()):
+        return None
+    # 从被否认的里面起的（胸【痛、晕】倒），看它后一截
+    start = found.start() if found.start() >= denied_until else _parts(found)[1]
+    joins = [
+        (_JOINED, True),
+        (_JOINED_NOUNS, _NOUN.search(found[0])),
+        (_JOINED_TO_THE_END, _LIST_ENDS.match(text, found.end())),
+    ]
+    goes_on = any(join.fullmatch(text, denied_until, start) and fits for join, fits in joins)
+    return start if goes_on else None
+
+
+def _is_aside(kind: Kind, found: re.Match[str]) -> bool:
+    text = found.string
+    return any(
+        re.search(aside.of, found[0], re.IGNORECASE)
+        and not re.search(aside.unless, text, re.IGNORECASE)
+        and (
+            re.match(aside.after, text[found.end() :], re.IGNORECASE)
+            or any(re.search(f"({aside.before})$", text[:start], re.IGNORECASE) for start in _parts(found))
+        )
+        for aside in kind.asides
+    )
