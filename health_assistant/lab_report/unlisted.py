@@ -31,6 +31,8 @@ class Specimen(Entry):
     """只管名称里有这些字（正则）的行；at_most 的都写：报告名里有那个词，不等于每一行说的都是它。"""
     only_high: bool = False
     """毒物、药：低于印着的范围不算什么。"""
+    only_low: bool = False
+    """凝血因子：高了说的不是它。"""
     levels: tuple["Level", ...] = ()
     """这种标本里的一行，数到了多少有多要紧：印没有印范围都看。"""
 
