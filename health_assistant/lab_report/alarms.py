@@ -75,6 +75,7 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     specimen = special_specimen(title, name, finding.value, finding.flag) if analyte is None else None
     measured = measured_as(finding.name, person) if analyte is None else []
     if specimen:
+        specimen = specimen.for_age(person.age_years)
         own = None if specimen.only_high and finding.flag == "low" else finding.severity
         if own is None and finding.flag == "low" and finding.interval is None:
             finding.severity = None  # 毒物没有偏低的：只凭一个 ↓ 不能说没事
@@ -111,7 +112,8 @@ def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:
     is_below = isinstance(value, Interval) and (value.low is None or value.high == 0)
     is_below = is_below and not specimen.weigh(None, finding.name, finding.result.lstrip("<≤＜= "), finding.unit)
     # 报告名里有那种毒物的，不等于这一行说的是它：有机磷中毒查的胆碱酯酶，低才要紧
-    is_named = specimen.only_high and special_specimen("", finding.name, value) is specimen
+    named = special_specimen("", finding.name, value) if specimen.only_high else None
+    is_named = named is not None and named.say == specimen.say
     is_marked = bool(finding.mark) and ("normal",) not in flag_says(finding)
     # 没有单位的 `<5` 也许是 mg/L
     is_absent = is_below and is_named and not is_marked and bool(finding.unit or finding.result.strip() == "0")
