@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from health_assistant.checked_yaml import Entry
-from health_assistant.lab_report.catalogue import Number, Sentence
+from health_assistant.lab_report.catalogue import Age, Number, Sentence
 from health_assistant.lab_report.presence import asserts
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import Severity, rank, worst
@@ -33,8 +33,8 @@ class Specimen(Entry):
     """毒物、药：低于印着的范围不算什么。"""
     only_low: bool = False
     """凝血因子：高了说的不是它。"""
-    young: Severity | None = None
-    """不满 12 岁的，异常的行至少这么要紧：小孩查出安眠药是误服。"""
+    young: dict[Age, Severity] = {}
+    """不满这个年龄的，异常的行至少这么要紧：小孩查出安眠药是误服。"""
     levels: tuple["Level", ...] = ()
     """这种标本里的一行，数到了多少有多要紧：印没有印范围都看。"""
 
@@ -46,8 +46,8 @@ class Specimen(Entry):
 
     def for_age(self, years: float | None) -> "Specimen":
         """用于这个年龄的。"""
-        is_young = self.young and years is not None and years < _YOUNG
-        return self.model_copy(update={"severity": self.young}) if is_young else self
+        own = [severity for age, severity in self.young.items() if years is not None and years < age]
+        return self.model_copy(update={"severity": worst([self.severity, *own])})
 
     def weigh(self, own: Severity | None, name: str, result: str, unit: str) -> Severity | None:
         """这一行有多要紧；own 是异常的行按一般规则的。没法与范围比的，也看有没有 grave_words，数到没到 levels。"""
@@ -70,7 +70,6 @@ class Specimen(Entry):
         return is_told and not re.search(r"[\w一-鿿]", _DENIED.sub("", result))
 
 
-_YOUNG = 12
 _AROUND_NAME = re.compile(
     r"\([^()]*\)|[*★:：\s]|测量值?|平均值?|(?:左|右)?(?:上臂|侧)|次数?$|^(?:脑脊液|体液|CSF|[胸腹]水|[胸腹]腔积液|关节液|滑液)",
     re.IGNORECASE,
