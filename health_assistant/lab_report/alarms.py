@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import Direction, analytes_by_code
-from health_assistant.lab_report.interval import Interval, Value
+from health_assistant.lab_report.interval import Interval, ReferenceRange, Value
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.marks import flag_says, plain_flag
 from health_assistant.lab_report.person import Person
@@ -12,7 +12,7 @@ from health_assistant.lab_report.plausibility import misprints_unit
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.range_likeness import implied_unit
 from health_assistant.lab_report.reference_range import parse_result
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, Severity, at_least, worst
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, Severity, at_least, rank, worst
 from health_assistant.lab_report.severity import (
     can_be_grave,
     grade_deviation,
@@ -123,10 +123,19 @@ def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:
         finding.severity = specimen.severity
     elif is_absent and not isinstance(finding.interval, Interval) and not finding.doubts_value:
         finding.flag, finding.note = "normal", "没有测到"
+    elif at_least(specimen.severity, "marked") and _is_above(value, finding.interval):
+        finding.floor = min(specimen.severity, "severe", key=rank)  # 高出许多而没有标记：疑问不让它变得不要紧
     elif specimen.severity != "grave" or is_below or _IS_NO_RESULT.match(finding.name):
         return
     elif word not in ("阴性", "正常", "透明", "无色"):
         finding.floor = "severe"
+
+
+def _is_above(value: Value | None, limits: ReferenceRange | None) -> bool:
+    """数在印着的范围的上限以上。"""
+    if not (isinstance(value, Interval) and isinstance(limits, Interval)):
+        return False
+    return value.low is not None and limits.high is not None and value.low > limits.high
 
 
 def _weigh_measured(finding: Finding, measured: list[Measured]) -> None:
