@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import Direction, analytes_by_code
-from health_assistant.lab_report.interval import Interval, Value
+from health_assistant.lab_report.interval import Interval, ReferenceRange, Value
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.likely import likely_analyte
 from health_assistant.lab_report.marks import flag_says, plain_flag
@@ -13,7 +13,7 @@ from health_assistant.lab_report.plausibility import misprints_unit
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.range_likeness import implied_unit
 from health_assistant.lab_report.reference_range import parse_result
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, Severity, at_least, worst
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, Severity, at_least, rank, worst
 from health_assistant.lab_report.severity import (
     can_be_grave,
     grade_deviation,
@@ -73,9 +73,10 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     if finding.flag == "unknown" and (way := _is_beyond_clotting(finding)):
         finding.severity, finding.leaning = "severe" if analyte.code == "TT" else "grave", way
     title, name = finding.report_type or report_type, finding.name or finding.code
-    specimen = special_specimen(title, name, finding.value) if analyte is None else None
+    specimen = special_specimen(title, name, finding.value, finding.flag) if analyte is None else None
     measured = measured_as(finding.name, person) if analyte is None else []
     if specimen:
+        specimen = specimen.for_age(person.age_years)
         own = None if specimen.only_high and finding.flag == "low" else finding.severity
         if own is None and finding.flag == "low" and finding.interval is None:
             finding.severity = None  # 毒物没有偏低的：只凭一个 ↓ 不能说没事
@@ -112,7 +113,8 @@ def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:
     is_below = isinstance(value, Interval) and (value.low is None or value.high == 0)
     is_below = is_below and not specimen.weigh(None, finding.name, finding.result.lstrip("<≤＜= "), finding.unit)
     # 报告名里有那种毒物的，不等于这一行说的是它：有机磷中毒查的胆碱酯酶，低才要紧
-    is_named = specimen.only_high and special_specimen("", finding.name, value) is specimen
+    named = special_specimen("", finding.name, value) if specimen.only_high else None
+    is_named = named is not None and named.say == specimen.say
     is_marked = bool(finding.mark) and ("normal",) not in flag_says(finding)
     # 没有单位的 `<5` 也许是 mg/L
     is_absent = is_below and is_named and not is_marked and bool(finding.unit or finding.result.strip() == "0")
@@ -122,10 +124,19 @@ def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:
         finding.severity = specimen.severity
     elif is_absent and not isinstance(finding.interval, Interval) and not finding.doubts_value:
         finding.flag, finding.note = "normal", "没有测到"
+    elif at_least(specimen.severity, "marked") and _is_above(value, finding.interval):
+        finding.floor = min(specimen.severity, "severe", key=rank)  # 高出许多而没有标记：疑问不让它变得不要紧
     elif specimen.severity != "grave" or is_below or _IS_NO_RESULT.match(finding.name):
         return
     elif word not in ("阴性", "正常", "透明", "无色"):
         finding.floor = "severe"
+
+
+def _is_above(value: Value | None, limits: ReferenceRange | None) -> bool:
+    """数在印着的范围的上限以上。"""
+    if not (isinstance(value, Interval) and isinstance(limits, Interval)):
+        return False
+    return value.low is not None and limits.high is not None and value.low > limits.high
 
 
 def _weigh_measured(finding: Finding, measured: list[Measured]) -> None:

@@ -182,7 +182,7 @@ def _compare_terms(result: QualitativeResult, limits: QualitativeResult) -> Flag
         if result.grade > limits.grade:
             return "abnormal"
         return "normal" if "阴性" in limits.words else "unknown"
-    if _bare_word(word) in map(_bare_word, limits.words):
+    if _bare_word(word) in map(_bare_word, limits.words) or any(_hues(word) <= _hues(one) for one in limits.words):
         return "normal"
     if word == "正常" and limits.words[0] in ("阴性", "弱阳性"):
         return "normal"  # 尿条的葡萄糖、尿胆原，仪器把阴性印成 NORMAL
@@ -196,6 +196,12 @@ def _compare_terms(result: QualitativeResult, limits: QualitativeResult) -> Flag
     if is_denied or (word, *limits.words) in _OPPOSITES:
         return "abnormal"
     return "abnormal" if word in GRADED and set(limits.words) <= set(GRADED) else "unknown"
+
+
+def _hues(word: str) -> set[str]:
+    """大便的黄褐、棕黄里有哪几种颜色；不是这样的颜色，是它自己。"""
+    plain = _bare_word(word).replace("棕", "褐")
+    return set(plain) if re.fullmatch("[黄褐]{1,2}", plain) else {word}
 
 
 def _bare_word(word: str) -> str:

@@ -82,8 +82,11 @@ _GOOD_TIER = re.compile(
 _TIER_SPAN = re.compile(rf"(?:[<>]=?)?{_NUMBER}{_TAIL}(?:(?:[-~至到]|to){_NUMBER}{_TAIL}|及?以[上下])?", re.IGNORECASE)
 _BESIDE_TIER = ":-,;、()[]/|。"
 """一档的名称与界限之间、两档之间的标点。"""
-_AFTERWORD = re.compile(r"(?<=[\d%秒a-zA-Z])\s*[;；,，(（。\s]\s*(?:以(?![上下内])|详?见|参见|仅?供)[^\d]*$")
-"""范围后面的一句话：`11-14.5 秒；以 INR 为准`、`3.5-5.3（见备注）`。"""
+_AFTERWORD = re.compile(
+    r"(?<=[\d%秒a-zA-Z])\s*[;；,，(（。\s]\s*(?:以(?![上下内])|详?见|参见|仅?供)[^\d]*$"
+    r"|(?<=[\d%a-zA-Z])\s*[;；,，(（]?[为具有]{0,2}(?:保护|免疫)(?:力|性|作用)?[)）]?$"
+)
+"""范围后面的一句话：`11-14.5 秒；以 INR 为准`、`3.5-5.3（见备注）`、`≥10 有保护力`。"""
 _RISK_GROUP = re.compile("(健康|一般|普通|低危|中危|高危|极高危|超高危)(人群?|患者|者)?")
 _LOW_TIER = re.compile(r"降低|减低|偏低|low", re.IGNORECASE)
 _HIGH_TIER = re.compile(r"升高|增高|偏高|high", re.IGNORECASE)

@@ -106,7 +106,8 @@ def find_subjects(report: Assessment) -> Subjects:
 
 def _about_unlisted(finding: Finding, report: Assessment) -> Subject | None:
     """目录里没有、分级表里写着的：别的标本、毒物、传染病，量出来的数（血压）；没有写、没有到哪一级的为 None。"""
-    specimen = special_specimen(finding.report_type or report.report_type, finding.name or finding.code, finding.value)
+    title, name = finding.report_type or report.report_type, finding.name or finding.code
+    specimen = special_specimen(title, name, finding.value, finding.flag)
     measured = [
         line
         for line in measured_as(finding.name, report.person)
@@ -115,9 +116,9 @@ def _about_unlisted(finding: Finding, report: Assessment) -> Subject | None:
     if finding.severity is None or not (specimen or measured):
         return None
     kind, written = ("specimen", specimen) if specimen else ("measured", measured[-1])
-    words, title = say(written.say), f"{value_text(finding)} {verdict(finding)}"
+    words, headline = say(written.say), f"{value_text(finding)} {verdict(finding)}"
     lines = [say("参考范围：{limits}", limits=range_text(finding))] if specimen else []
-    return Subject(kind, title, finding.severity, say(written.department), words, lines=[*lines, words])
+    return Subject(kind, headline, finding.severity, say(written.department), words, lines=[*lines, words])
 
 
 def _about_pattern(match: Match, person: Person) -> Subject:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from health_assistant.checked_yaml import Entry
-from health_assistant.lab_report.catalogue import Number, Sentence
+from health_assistant.lab_report.catalogue import Age, Number, Sentence
 from health_assistant.lab_report.presence import asserts
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import Severity, rank, worst
@@ -31,6 +31,10 @@ class Specimen(Entry):
     """只管名称里有这些字（正则）的行；at_most 的都写：报告名里有那个词，不等于每一行说的都是它。"""
     only_high: bool = False
     """毒物、药：低于印着的范围不算什么。"""
+    only_low: bool = False
+    """凝血因子：高了说的不是它。"""
+    young: dict[Age, Severity] = {}
+    """不满这个年龄的，异常的行至少这么要紧：小孩查出安眠药是误服。"""
     levels: tuple["Level", ...] = ()
     """这种标本里的一行，数到了多少有多要紧：印没有印范围都看。"""
 
@@ -39,6 +43,11 @@ class Specimen(Entry):
         if self.at_most and not self.rows:
             raise ValueError("写了 at_most 的，要写 rows")
         return self
+
+    def for_age(self, years: float | None) -> "Specimen":
+        """用于这个年龄的。"""
+        own = [severity for age, severity in self.young.items() if years is not None and years < age]
+        return self.model_copy(update={"severity": worst([self.severity, *own])})
 
     def weigh(self, own: Severity | None, name: str, result: str, unit: str) -> Severity | None:
         """这一行有多要紧；own 是异常的行按一般规则的。没法与范围比的，也看有没有 grave_words，数到没到 levels。"""
@@ -98,8 +107,9 @@ class Level(Entry):
     """比它还小的是用别的单位印的，不看：氧合指数 4.5 不是 4.5 mmHg。"""
 
     def names(self, name: str) -> bool:
-        """印着的名称 `name` 说的是不是它。"""
-        return bool(re.fullmatch(self.name, _AROUND_NAME.sub("", normalize(name)), re.IGNORECASE))
+        """印着的名称 `name` 说的是不是它；括号里的也许是要紧的（`甲氨蝶呤(72小时)`），去掉、不去掉都看。"""
+        whole = normalize(name)
+        return any(re.fullmatch(self.name, text, re.IGNORECASE) for text in (_AROUND_NAME.sub("", whole), whole))
 
     def weigh(self, result: str, unit: str) -> Severity | None:
         """印着的 `result` 有多要紧；一步也没有到、单位不认得的为 None。没有印单位的只看高的一边：24 也许是 kPa。"""
