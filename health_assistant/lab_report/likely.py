@@ -4,6 +4,7 @@ import re
 
 from health_assistant.lab_report.catalogue import Analyte, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange
+from health_assistant.lab_report.matching import is_known_code, is_known_name
 from health_assistant.lab_report.printed_text import fold_name
 from health_assistant.lab_report.specimen import possible_specimens
 
@@ -14,7 +15,12 @@ _MIN_LETTERS = 3
 
 
 def likely_analyte(name: str, unit: str, interval: ReferenceRange | None, report_type: str) -> Analyte | None:
-    """目录里名称是 name 的一部分（或只比它多头一个字）、单位与范围都一样的血液项目；没有、不止一项为 None。"""
+    """目录里名称是 name 的一部分（或只比它多头一个字）、单位与范围都一样的血液项目；没有、不止一项为 None。
+
+    名称全认识的，是因为标本不同（静脉血气的氧分压）才没有认作那一项，也为 None。
+    """
+    if is_known_name(name) or is_known_code(name):
+        return None
     if not isinstance(interval, Interval) or possible_specimens(report_type, name, unit) != ("blood",):
         return None
     found = [
