@@ -72,7 +72,7 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     if finding.flag == "unknown" and (way := _is_beyond_clotting(finding)):
         finding.severity, finding.leaning = "severe" if analyte.code == "TT" else "grave", way
     title, name = finding.report_type or report_type, finding.name or finding.code
-    specimen = special_specimen(title, name, finding.value) if analyte is None else None
+    specimen = special_specimen(title, name, finding.value, finding.result) if analyte is None else None
     measured = measured_as(finding.name, person) if analyte is None else []
     if specimen:
         own = None if specimen.only_high and finding.flag == "low" else finding.severity
