@@ -177,6 +177,8 @@ def _reassurance(subjects: Subjects) -> str:
         )
     if subjects.harmless or any(finding.flag in ABNORMAL_FLAGS for finding in report.items):
         return say("没有要马上处理的问题，偏离范围的几项没有大碍。有不舒服仍要看医生。")
+    if subjects.unjudged and not any(finding.flag == "normal" for finding in report.items):
+        return say("这份报告的项目都没有能判断，不是说正常：请对照原件，请开单的医生讲清楚。有不舒服不要等。")
     if subjects.unjudged:
         return say("读懂的项目都在参考范围内；没有判断的，请对照报告单原件。有不舒服仍要看医生。")
     return say("没有要马上处理的问题。有不舒服仍要看医生。")

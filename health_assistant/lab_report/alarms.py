@@ -6,7 +6,7 @@ from decimal import Decimal
 from health_assistant.lab_report.catalogue import Direction, analytes_by_code
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value
 from health_assistant.lab_report.judgement import Finding
-from health_assistant.lab_report.likely import likely_analyte
+from health_assistant.lab_report.likely import critical_if_likely
 from health_assistant.lab_report.marks import flag_says, plain_flag
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.plausibility import misprints_unit
@@ -73,7 +73,7 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     if finding.flag == "unknown" and (way := _is_beyond_clotting(finding)):
         finding.severity, finding.leaning = "severe" if analyte.code == "TT" else "grave", way
     title, name = finding.report_type or report_type, finding.name or finding.code
-    specimen = special_specimen(title, name, finding.value, finding.flag) if analyte is None else None
+    specimen = special_specimen(title, name, finding.value, finding.flag, finding.result) if analyte is None else None
     measured = measured_as(finding.name, person) if analyte is None else []
     if specimen:
         specimen = specimen.for_age(person.age_years)
@@ -113,7 +113,7 @@ def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:
     is_below = isinstance(value, Interval) and (value.low is None or value.high == 0)
     is_below = is_below and not specimen.weigh(None, finding.name, finding.result.lstrip("<≤＜= "), finding.unit)
     # 报告名里有那种毒物的，不等于这一行说的是它：有机磷中毒查的胆碱酯酶，低才要紧
-    named = special_specimen("", finding.name, value) if specimen.only_high else None
+    named = special_specimen("", finding.name, value, finding.flag) if specimen.only_high else None
     is_named = named is not None and named.say == specimen.say
     is_marked = bool(finding.mark) and ("normal",) not in flag_says(finding)
     # 没有单位的 `<5` 也许是 mg/L
@@ -207,21 +207,9 @@ def raise_alarm(finding: Finding, person: Person, report_type: str) -> None:
         finding.alarm = f"没能核对 {said} 是否达到危急值：没读出结果或单位对不上。请对照原件，这几天问医生。"
     elif possible and (finding.flag == "unknown" or finding.interval is None):
         finding.floor = possible  # 疑问不让它变得不要紧
-    elif finding.analyte is None:
-        _warn_of_likely(finding, person, finding.report_type or report_type)
-
-
-def _warn_of_likely(finding: Finding, person: Person, report_type: str) -> None:
-    """名称不全认识，范围、单位像是一项危急的：`钾#2 7.1`、纸边上的 `红蛋白 40`。"""
-    likely = likely_analyte(finding.name, finding.unit, finding.interval, report_type)
-    severity, way = grade_value(finding.value, finding.unit, likely, person) if likely else (None, None)
-    if severity == "grave":
+    elif likely := critical_if_likely(finding, person, finding.report_type or report_type):
         finding.floor = "grave"
-        finding.alarm = (
-            f"{CHECK}：{_describe(finding)} 的名称、范围像是{likely.name}；如果是，就达到了危急值，要尽快就医。"
-        )
-        words, first_aid = told(likely.code, way, person)
-        finding.alarm += first_aid + words
+        finding.alarm = f"{CHECK}：{said} 的名称、范围像是{likely[0]}；如果是，就达到了危急值，要尽快就医。{likely[1]}"
 
 
 def derive_neutrophils(findings: list[Finding], person: Person) -> None:

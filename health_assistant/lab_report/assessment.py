@@ -47,6 +47,7 @@ from health_assistant.lab_report.report import (
 from health_assistant.lab_report.severity import grade_value, is_impossible, is_measured, load_severity, measured_as
 from health_assistant.lab_report.sheet_kind import title_for_specimen
 from health_assistant.lab_report.specimen import is_earlier
+from health_assistant.lab_report.stated_specimen import with_stated_specimens
 
 
 class Assessment(LabReport):
@@ -69,6 +70,7 @@ def assess(report: ReadReport) -> Assessment:
 
     `Reading.notices` 是整张报告的疑问（有一页没有读成），照样说出来；有它就不是未见异常。
     """
+    report = with_stated_specimens(report)
     reading = report if isinstance(report, Reading) else Reading(items=[])
     doubts, person = reading.notices, person_of(report)
     observations, guessed = _observe_all(report, person)
@@ -85,14 +87,13 @@ def assess(report: ReadReport) -> Assessment:
     ]
     items, findings = findings, _set_earlier_aside(findings)
     _doubt_conflicting_rows(findings)
-    title = report.report_type + _culture_of_blood(report)
     for finding in findings:
-        grade(finding, person, title)
-        raise_alarm(finding, person, title)
+        grade(finding, person, report.report_type)
+        raise_alarm(finding, person, report.report_type)
     derive_neutrophils(findings, person)
     weigh_direct_bilirubin(findings, person)
     matches = find_patterns(person, findings, report.report_type)
-    possible = _grave_if_right(findings, person, report.report_type, title) - {match.pattern.title for match in matches}
+    possible = _grave_if_right(findings, person, report.report_type) - {match.pattern.title for match in matches}
     _lower_explained(matches)
     each = [severity for finding in findings for severity in (finding.severity, finding.floor)]
     # 两个读者里有一个读到危急值的（见阶段 7 的 verification），核对之前今天就要问
@@ -164,15 +165,6 @@ def _observe_stated(row: PrintedRow, title: str, specimen: str, person: Person) 
     return observed
 
 
-def _culture_of_blood(report: ReadReport) -> str:
-    """报告名只写着“细菌培养”、标本印在别处而是血的：“血培养”；不是的为空串。"""
-    rows = [row.result for row in report.items if row.name.startswith("标本")]
-    origin = report.origin.get("specimen") if isinstance(report, Reading) else None
-    places = [*rows, origin.value if origin else ""]
-    is_blood = any(re.match(r"(静脉|动脉|外周|末梢|全)?血", place) for place in places)
-    return " 血培养" if "培养" in report.report_type and is_blood else ""
-
-
 def _guess_notices(guessed: list[Observation]) -> list[str]:
     """标本是猜的那些行里，血里也有的（葡萄糖、白细胞）照尿的看了：要说出来。"""
     notices = []
@@ -230,8 +222,8 @@ def _set_earlier_aside(findings: list[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding not in aside]
 
 
-def _grave_if_right(findings: list[Finding], person: Person, report_type: str, title: str) -> set[str]:
-    """没有把握的数如果没有读错，就成立的危急组合的名称。title 是看标本用的报告名。"""
+def _grave_if_right(findings: list[Finding], person: Person, report_type: str) -> set[str]:
+    """没有把握的数如果没有读错，就成立的危急组合的名称。"""
     unknown = [finding for finding in findings if finding.flag == "unknown" and isinstance(finding.value, Interval)]
     doubted = [finding for finding in unknown if finding.doubts_value]
     if not doubted:
@@ -240,7 +232,7 @@ def _grave_if_right(findings: list[Finding], person: Person, report_type: str, t
     for finding in doubted:
         row = finding.observation.row.model_copy(update={"doubt": None, "confidence": None})
         taken.append(judge(replace(finding.observation, row=row), person, others_have_flags=False))
-        grade(taken[-1], person, title)
+        grade(taken[-1], person, report_type)
     return {match.pattern.title for match in find_patterns(person, taken, report_type) if match.severity == "grave"}
 
 

@@ -4,14 +4,29 @@ import re
 
 from health_assistant.lab_report.catalogue import Analyte, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange
+from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.matching import is_known_code, is_known_name
+from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.printed_text import fold_name
+from health_assistant.lab_report.severity import grade_value, told
 from health_assistant.lab_report.specimen import possible_specimens
 
 _NEAR = 1.25
 """范围的两端都与目录的相差不到这个倍数。"""
 _MIN_LETTERS = 3
 """英文的名称这么多个字母以上，才看别的名称里有没有这个词；中文的一个字（钾）也算。"""
+
+
+def critical_if_likely(finding: Finding, person: Person, report_type: str) -> tuple[str, str] | None:
+    """名称不全认识的一行，如果就是看着像的那一项，便达到了危急值：那一项的名称与要说的话；不是这样为 None。"""
+    if finding.analyte:
+        return None
+    likely = likely_analyte(finding.name, finding.unit, finding.interval, report_type)
+    severity, way = grade_value(finding.value, finding.unit, likely, person) if likely else (None, None)
+    if severity != "grave":
+        return None
+    words, first_aid = told(likely.code, way, person)
+    return likely.name, first_aid + words
 
 
 def likely_analyte(name: str, unit: str, interval: ReferenceRange | None, report_type: str) -> Analyte | None:

@@ -19,7 +19,7 @@ from health_assistant.lab_report.report import PrintedRow, ReadRow
 from health_assistant.lab_report.specimen import possible_specimens
 from health_assistant.lab_report.units import fold_unit, kind_of_unit, split_flag
 
-_SOUGHT = re.compile(r"培养|涂片|[查找].{1,6}[菌虫卵]|墨汁|抗酸|细菌|真菌")
+_SOUGHT = re.compile(r"培养|涂片|[查找].{1,6}[菌虫卵]|墨汁|抗酸|细菌|真菌|culture|smear", re.IGNORECASE)
 """目录里没有、而结果说的是有没有找到的项目。"""
 _FLAG = r"(?:[(（\[]?(?:[↑↓]{1,2}|[HL]{1,2}|偏?[高低]|危急?值?)[)）\]]?|[*★◆!▲△]+)"
 _GLUED_FLAG = re.compile(

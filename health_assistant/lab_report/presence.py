@@ -37,7 +37,7 @@ _SAID = re.compile(
 """同一句里另说的找到了。"""
 _FOUND = re.compile(
     rf"{_SEEN}|阳|\+|报警|菌|霉|酵母|念珠|球|孢子|奈瑟|埃希|克雷伯|单胞|螺旋体|疟|伤寒|藻|[虫卵蚴]|[支衣]原体|环状体|配子体|滋养体|裂殖体|G-"
-    r"|P\.?[fv]|MRSA|positive|growth|cocc|bacter|bacill|ella|monas|candida|coli|fung|yeast|listeria|plasmodium",
+    r"|P\.?[fv]|MRSA|positive|growth|cocc|bacter|bacill|ella|monas|candida|coli|philus|neisseria|proteus|serratia|clostridium|rods|fung|yeast|listeria|plasmodium",
     re.IGNORECASE,
 )
 

@@ -15,8 +15,8 @@ from health_assistant.lab_report.units import (
 
 Specimen = Literal["blood", "urine", "stool", "other"]
 
-_OTHER_SPECIMENS = re.compile(
-    r"脑脊液|(?<![A-Z-])CSF|胸腹?水(?!门诊)|腹水(?!门诊)|积液|穿刺(?!前|中心|门诊|科)|引流(?!门诊)|体液(?!免疫)|关节液|灌洗|透析液|腹透液|精液|精浆|白带|阴道(?!(?:少量|大量|不规则|异常)?[流出]血|助产|分娩|试产)|前列腺液|分泌物(?!门诊)|拭子|痰|唾液(?!酸)|汗液|羊水|胃液(?!素)"
+OTHER_SPECIMENS = re.compile(
+    r"脑脊液|腰椎?穿(?!刺?术?前)|(?<![A-Z-])CSF|cerebrospinal|synovial|滑液|pleural|ascit|peritoneal|sputum|伤口|创面|脓液|wound|胸腹?水(?!门诊)|腹水(?!门诊)|积液|穿刺(?!前|中心|门诊|科)|引流(?!门诊)|体液(?!免疫)|关节液|灌洗|透析液|腹透液|精液|精浆|白带|阴道(?!(?:少量|大量|不规则|异常)?[流出]血|助产|分娩|试产)|前列腺液|分泌物(?!门诊)|拭子|痰|唾液(?!酸)|汗液|羊水|胃液(?!素)"
     r"|乳汁|骨髓(?!瘤|炎|移植|抑制|科)|胆汁(?!酸)",
     re.IGNORECASE,
 )
@@ -86,7 +86,7 @@ def possible_specimens(report_type: str, name: str, unit: str) -> tuple[Specimen
     行自己说的（尿…、血…、只用于血的单位、每视野）最要紧，报告类型在后；几种标本合印一张的，有单位的先当作血。
     """
     title, bare = _NOT_URINE.sub("", report_type), _NOT_URINE.sub("", name)
-    if _OTHER_SPECIMENS.search(name):
+    if OTHER_SPECIMENS.search(name):
         return ("other",)
     if _STOOL.search(bare):
         return ("stool",)
@@ -96,7 +96,7 @@ def possible_specimens(report_type: str, name: str, unit: str) -> tuple[Specimen
         return ("blood",)
     is_hemoglobin = fold_unit(unit) in ("g/l", "g/dl") and bool(re.search(r"血红蛋白|血色素|^HGB$|^Hb$", name))
     only_in_blood = is_only_for_blood(unit) or is_hemoglobin
-    if _OTHER_SPECIMENS.search(title):
+    if OTHER_SPECIMENS.search(title):
         return ("blood",) if only_in_blood and _PLAIN_BLOOD_TITLE.search(title) else ("other",)
     if only_in_blood:
         return ("blood",)
@@ -185,5 +185,5 @@ def is_whole_blood_element(
 def says_specimen(report_type: str) -> bool:
     """报告名看得出是什么标本；没有读到的、“检验报告单”这样的看不出。"""
     bare = _NOT_URINE.sub("", report_type)
-    patterns = (_OTHER_SPECIMENS, _URINE, _STOOL, _BLOOD_TITLE, _ELEMENT_TITLE)
+    patterns = (OTHER_SPECIMENS, _URINE, _STOOL, _BLOOD_TITLE, _ELEMENT_TITLE)
     return any(pattern.search(bare) for pattern in patterns)

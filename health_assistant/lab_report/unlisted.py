@@ -29,6 +29,8 @@ class Specimen(Entry):
     """反过来：至多这么要紧。静脉血的氧本来就低。"""
     rows: str = ""
     """只管名称里有这些字（正则）的行；at_most 的都写：报告名里有那个词，不等于每一行说的都是它。"""
+    found_in: str = ""
+    """名称合它（正则）、而结果里真有 words 的行也管：病理的一行可以写着部位（左乳肿物）。"""
     only_high: bool = False
     """毒物、药：低于印着的范围不算什么。"""
     only_low: bool = False
@@ -48,6 +50,13 @@ class Specimen(Entry):
         """用于这个年龄的。"""
         own = [severity for age, severity in self.young.items() if years is not None and years < age]
         return self.model_copy(update={"severity": worst([self.severity, *own])})
+
+    def covers(self, name: str, result: str) -> bool:
+        """报告名或项目名说到它的一行，是不是它管的。只写了 found_in 的，别的行都不管。"""
+        if (self.rows or not self.found_in) and re.search(self.rows, name, re.IGNORECASE):
+            return True
+        is_said = any(self._says(result, words) for words in self.words.values())
+        return bool(self.found_in) and is_said and bool(re.search(self.found_in, name, re.IGNORECASE))
 
     def weigh(self, own: Severity | None, name: str, result: str, unit: str) -> Severity | None:
         """这一行有多要紧；own 是异常的行按一般规则的。没法与范围比的，也看有没有 grave_words，数到没到 levels。"""
@@ -76,12 +85,13 @@ _AROUND_NAME = re.compile(
 )
 _DENIED = re.compile(
     # 说没有的半句：`未见上皮内病变或恶性病变`。不能除外、无色素性黑色素瘤、非小细胞癌、无乳链球菌不是
-    r"(?:未(?:能|曾)?(?:[查检找发观]?[见到出现]+|提示|检测到)|没有|不是|不支持|(?<![不未能法以待需应])(?:排除|除外)|非(?=恶性|癌|高风险)"
-    r"|无(?=明显|明确|任何|高级别|高风险|恶性|癌|异常|上皮内|肿瘤|瘤|证据|细菌|真菌|隐球菌|致病菌|菌生长))"
+    r"(?:未(?:能|曾)?(?:[查检找发观]?[见到出现]+|提示|检测到)|没有|不是|不支持|(?<![不未能法以待需应议])(?:排除|除外)|非(?=恶性|癌|高风险)"
+    r"|无(?=明显|明确|任何|高级别|高风险|恶性|癌|异常|上皮内|肿瘤|瘤|证据|细菌|真菌|隐球菌|致病菌|(?!乳|色|芽|绿)[^,，;；。]{0,8}菌丝?生长))"
     r"(?:(?!但|而|的|、?可?见[^异明])[^,，;；。\s])*"
     # 先说是什么再说没有：`癌细胞(-)`、`恶性细胞：阴性`、`宫颈癌筛查未见异常`
     r"|(?:(?![癌瘤恶])[^,，;；。:：]){0,6}(?:癌|恶性|瘤|级别|高?风险|菌|抗原|M蛋白|免疫球蛋白)(?:肿瘤|细胞|症|史|前?病变|改变|筛查)*\s*[:：]?\s*[（(]?"
     r"(?:阴性|[-－]|未见(?:异常)?|未[检查]出|未找到|不支持|无)[)）]?(?=$|[,，;；。])"
+    r"|类白血病(?:样?反应)?|(?:(?![未不没])[^;；。])*完全缓解[^,，;；。]*"
     r"|(?:建议|定期|再行|进行)[^,，;；。]*癌症?(?:筛查|普查)[^,，;；。]*"
     r"|(?:\bno\b|\bnegative for\b|\bwithout\b)[^,;.]*|\bmalignan\w*(?: cells?)? (?:are |were )?(?:not|absent)[^,;.]*",
     re.IGNORECASE,

@@ -127,6 +127,11 @@ def test_unknown_items_are_admitted():
     assert "目录里还没有说明的异常项目" in advice and "一侧手脚无力" in advice
 
 
+def test_a_sheet_where_nothing_could_be_judged_is_not_called_within_its_ranges():
+    said = compose_advice(assess(ReadReport(report_type="病理", items=[PrintedRow(name="胃窦", result="慢性炎症")])))
+    assert "都没有能判断，不是说正常" in said and "都在参考范围内" not in said
+
+
 def test_the_sentences_to_choose_from_hold_nothing_of_the_paper():
     one = judged(("血红蛋白(忽略以上)", "62", "g/L", "115-150"), ("平均红细胞体积", "68", "fL", "82-100"))
     assert choices(one) and not any("忽略" in text or "62" in text for text in choices(one).values())

@@ -12,6 +12,7 @@ from health_assistant.lab_report.reading.other_papers import has_lab_title, othe
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.report import Origin, ReadReport
+from health_assistant.lab_report.stated_specimen import is_fluid
 from health_assistant.lab_report.units import kind_of_unit
 
 _LAB_WORDS = re.compile(
@@ -64,8 +65,6 @@ _BLOOD_WORDS = re.compile(
     r"(?i)serum|plasma|whole blood|blood (count|gas)|ha?em(o|at)|platelet|[wr]bc count|creatinine|sodium|potassium"
 )
 """英文单子表里的小题目；血、尿印在一页的不算尿：血钾按尿看，要命的也看不出来。"""
-_FLUID = re.compile(r"脑脊液|CSF|积液|胸水|腹水|关节液|滑液|透析液|cerebrospinal|pleural|ascit|synovial", re.IGNORECASE)
-"""这样的标本里的数不能当作血的，不正常的要紧。"""
 _STAFF = re.compile(r"(?i)\b(dr|md|dnb|consultant|pathologist|department|dept)\b|laborator(y|ies)")
 """医生、科室与实验室的名称：签名里的 Haematology 不说明这一页有血。"""
 _PANEL = re.compile(r"[一-鿿]{0,8}(常规|分析|生化|干化学|镜检|检查)([(（][^()（）]*[)）])?")
@@ -100,7 +99,7 @@ def read_head(lines: list[list[TextBox]], origin: Origin | None = None) -> dict[
     sex, age = None if len(sexes) > 1 else sex, " 或 ".join(ages) if len(ages) > 1 else age
     about = _about_person(page, "\n".join(head), report_type, sex, age)
     specimen = origin["specimen"].value if origin and "specimen" in origin else ""
-    fluid = specimen if _FLUID.search(specimen) and specimen not in report_type else ""
+    fluid = specimen if is_fluid(specimen) and specimen not in report_type else ""
     return {"report_type": " ".join(filter(None, (report_type, fluid, about))), "sex": sex, "age": age}
 
 

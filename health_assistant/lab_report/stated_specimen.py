@@ -1,0 +1,49 @@
+"""标本印在报告名以外的：页眉的“标本类型”，表里的一行“标本”。添到各行的报告名后面，认项目、分轻重、说的话都用它。"""
+
+import re
+from collections.abc import Iterator
+
+from health_assistant.lab_report.report import PrintedRow, Reading, ReadReport, ReadRow
+from health_assistant.lab_report.specimen import OTHER_SPECIMENS, possible_specimens
+
+_LABEL = re.compile(
+    r"标本(?:种?类[型别]?|名称|来源)?|样[本品](?:种?类[型别]?|名称)?|specimen(?: ?type)?|sample(?: ?type)?", re.I
+)
+_NOT_A_FLUID = re.compile("拭子|精|白带|阴道|宫颈|前列腺|骨髓|羊水|唾液|汗")
+"""说了也不用添的：这样的单子上也印血里的项目（咽拭子查的流感、骨髓与血一起送的）。"""
+_BLOOD = re.compile(r"(?<![一-鿿])(?:静脉|动脉|外周|末梢|抗凝)*全?血液?(?![一-鿿])|(?<![a-z])blood(?![a-z])", re.I)
+_CULTURE = re.compile(r"^(?!.*(?:染色体|核型|干扰素|细胞培养)).*(?:培养|culture)", re.I)
+
+
+def with_stated_specimens(report: ReadReport) -> ReadReport:
+    """各行的报告名添上印在别处的标本：脑脊液一类的，和培养的血。没有要添的就是原来的 report。"""
+    rows = [_with_specimen(row, report) for row in report.items]
+    return report.model_copy(update={"items": rows}) if rows != report.items else report
+
+
+def _with_specimen(row: PrintedRow, report: ReadReport) -> PrintedRow:
+    title = getattr(row, "report_type", None) or report.report_type
+    page = getattr(row, "page", 1)
+    stated = list(_stated_in_rows(report, page))
+    words = list(filter(is_fluid, stated))  # 页眉里的，读页眉时已经添了
+    if _CULTURE.search(title + row.name) and not words and possible_specimens("", row.name, "") == ("blood",):
+        origin = report.origin.get("specimen") if isinstance(report, Reading) else None
+        in_head = [origin.value] if origin and origin.page == page else []
+        words = ["血培养"] if any(map(_BLOOD.search, [title, *stated, *in_head])) else []
+    words = [text for text in words if text not in title]
+    if not words:
+        return row
+    read = row if isinstance(row, ReadRow) else ReadRow.of(row)
+    return read.model_copy(update={"report_type": " ".join([title, *words])})
+
+
+def is_fluid(text: str) -> bool:
+    """写着的标本 `text` 是脑脊液、积液、脓液、痰这样的：里面的数不能当作血的。"""
+    return bool(OTHER_SPECIMENS.search(text)) and not _NOT_A_FLUID.search(text)
+
+
+def _stated_in_rows(report: ReadReport, page: int) -> Iterator[str]:
+    """这一页表里的“标本”一行写着的。"""
+    for row in report.items:
+        if getattr(row, "page", 1) == page and _LABEL.fullmatch(row.name.strip(" :：")):
+            yield row.result
