@@ -42,7 +42,8 @@ _SPECIMEN = re.compile(
     r"(?:(?:静脉|动脉|末梢|指尖|(?:EDTA|枸橼酸钠|肝素)?抗凝)?(?:全血|血清|血浆|血液?)|(?:随机|晨|中段|24小时)?尿液?|粪便?|大便|(?:腰椎?穿刺?)?脑脊液|胸腹?水|腹水"
     r"|(?:胸腔?|腹腔?|心包|关节)(?:积液|穿刺液)|滑液|透析液|(?:肺泡)?灌洗液|引流液|(?:伤口|创面)(?:分泌物)?"
     r"|痰液?|精液|脓液|白带|阴道分泌物|宫颈(?:分泌物|脱落细胞)|(?:鼻|口)?咽拭子|关节液|骨髓"
-    r"|(?:whole ?)?blood|serum|plasma|urine|stool|csf"
+    r"|(?:whole ?)?blood|serum|plasma|stool|csf"
+    r"|(?:(?:24[ -]?h(?:ou)?rs?|24 ?h|random|spot|mid-?stream) )?urine(?:, ?(?:random|spot|24 ?h\w*|mid-?stream))?"
     r"|(?:cerebrospinal|synovial|pleural|ascitic|peritoneal) fluid)"
     r"(?=$|[ |(]|[一-鿿]{2,5}:)",
     re.IGNORECASE,

@@ -18,6 +18,7 @@ from health_assistant.lab_report.reading.glyphs import find_signs
 from health_assistant.lab_report.reading.head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.misreadings import repair_letters, repair_unit
+from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables
@@ -221,6 +222,17 @@ def test_an_english_urine_sheet_says_so_in_its_table_and_a_sheet_with_blood_on_i
     assert titles == {"URINE EXAMINATION"}
     for blood in ("Hemogram, Whole Blood", "Potassium|6.9|3.5-5.1"):
         assert read_head(group_lines(boxes_of(*urine, blood)))["report_type"] == ""
+
+
+@pytest.mark.parametrize(
+    "said", ["Urine chemistry", "Specimen: Urine, random", "Sample type: Spot urine", "Source: URINE"]
+)
+def test_a_head_that_names_urine_makes_creatinine_that_of_urine(said):
+    """没有印范围时按血的比，正常的尿肌酐就成了危急值。"""
+    lines = group_lines(boxes_of("Lab Report", f"Sex: M|{said}", "Test|Result|Units", "Creatinine|9800|umol/L"))
+    assert "urin" in read_head(lines, read_origin(lines))["report_type"].lower()
+    both = group_lines(boxes_of("Lab Report", "Specimen: Urine, serum", "Test|Result|Units", "Creatinine|98|umol/L"))
+    assert read_head(both, read_origin(both))["report_type"] == ""
 
 
 @pytest.mark.parametrize(

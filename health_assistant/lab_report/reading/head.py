@@ -60,7 +60,10 @@ _TITLE = re.compile(
 )
 """报告的题目；仪器自己打的小票没有题目，印着仪器是哪一种（尿液分析仪）。"""
 
+_URINE = re.compile("尿|urin", re.IGNORECASE)
 _URINE_TITLE = re.compile(r"urinalysis|urinogram|urine\s*(examination|routine|analysis)", re.IGNORECASE)
+_URINE_CHEMISTRY = re.compile(r"((24 ?h\w*|spot|random) )?urine (biochemistry|chemistry|electrolytes)", re.IGNORECASE)
+"""写明是尿的：下面的肌酐、钠就是尿里的。"""
 _BLOOD_WORDS = re.compile(
     r"(?i)serum|plasma|whole blood|blood (count|gas)|ha?em(o|at)|platelet|[wr]bc count|creatinine|sodium|potassium"
 )
@@ -95,11 +98,13 @@ def read_head(lines: list[list[TextBox]], origin: Origin | None = None) -> dict[
     report_type = named[1] if named else f"{title.replace(' ', '')} {panel}".strip()
     if not report_type and not any(_BLOOD_WORDS.search(text) for text in texts if not _STAFF.search(text)):
         report_type = next((text for text in texts if _URINE_TITLE.search(text) and len(text) < 30), "")
+    report_type = report_type or next((text for text in titles if _URINE_CHEMISTRY.fullmatch(text.strip())), "")
     sexes, ages, _ = _people(page)
     sex, age = None if len(sexes) > 1 else sex, " 或 ".join(ages) if len(ages) > 1 else age
     about = _about_person(page, "\n".join(head), report_type, sex, age)
     specimen = origin["specimen"].value if origin and "specimen" in origin else ""
-    fluid = specimen if is_fluid(specimen) and specimen not in report_type else ""
+    is_urine = _URINE.search(specimen) and not _URINE.search(report_type)
+    fluid = specimen if is_urine or is_fluid(specimen) and specimen not in report_type else ""
     return {"report_type": " ".join(filter(None, (report_type, fluid, about))), "sex": sex, "age": age}
 
 

@@ -19,7 +19,8 @@ _ANOTHER_TIME = re.compile(
 )
 """写在栏名前面的：不是这一次的时间。"""
 _SPECIMEN_LABEL = re.compile(
-    r"(?:标本|样本|样品|送检物)(?:种类|类型|类别|名称)? ?:?[ |]*|(?:specimen|sample)(?: ?type)? ?:[ |]*", re.IGNORECASE
+    r"(?:标本|样本|样品|送检物)(?:种类|类型|类别|名称)? ?:?[ |]*|(?:(?:specimen|sample)(?: ?type)?|\bsource) ?:[ |]*",
+    re.IGNORECASE,
 )
 _MIN_SCORE = 0.8
 
