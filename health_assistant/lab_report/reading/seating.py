@@ -89,7 +89,7 @@ def _joined_limits(low: TextBox | None, high: TextBox | None) -> list[TextBox]:
 def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
     """一个格子入座；place 是它所在的列。列决定它是什么，写法只分得出同一格里的数、单位、标记与范围。"""
     kind, box = cell.kind, cell.box
-    if place in ("ignored", "unknown", "method") or kind == "number" and row.is_graph(box):
+    if place in ("ignored", "unknown", "method") or _is_graph(cell, place, row):
         return
     if cell.labelled and kind != "unit":
         row.add_limits(box)
@@ -114,6 +114,12 @@ def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
         row.add_mark(box) if is_character or is_arrow else row.add_limits(box)
     else:
         _seat_result(cell, row)
+
+
+def _is_graph(cell: Cell, place: str, row: Row) -> bool:
+    """旁边的图上的数；结果印在范围右边的，还没有结果时不是。"""
+    is_first_result = place == "result" and row.result is None
+    return cell.kind == "number" and not is_first_result and row.is_graph(cell.box)
 
 
 def _seat_name(cell: Cell, place: str, row: Row) -> None:
