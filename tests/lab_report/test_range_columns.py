@@ -79,3 +79,16 @@ def test_a_faint_result_right_of_the_range_is_no_number_of_a_graph():
 def test_bands_of_age_in_english(age, flag):
     limits = parse_range("<50y: <450; 50-75y: <900; >75y: <1800")
     assert limits and compare(parse_result("1500"), limits, "男", age) == flag
+
+
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [
+        ("Test | Result | Units | Zone A | Zone B", "Potassium | 5.9 | mmol/L | 2.8 | 6.2"),
+        ("Test | Result | Units | Zone A | Zone B", "Potassium | 5.9 | mmol/L | 2.8-6.2 | 3.5-5.3"),
+        ("Test | Result | Units | Low | Normal | High", "Potassium | 5.9 | mmol/L | <3.5 | 3.5-5.3 | >5.3"),
+    ],
+)
+def test_numbers_in_columns_nobody_knows_raise_a_doubt(head, line):
+    for _, limits, doubt in read(head, *[line] * 3):
+        assert doubt or parse_range(limits) is None and limits

@@ -9,6 +9,7 @@ from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 
 _OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
+_UNEXPLAINED = "没有参考范围一列，另有一列数不知道是什么"
 Seated = tuple[Cell, str | None]
 """一格，和它归的列。"""
 
@@ -46,10 +47,17 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
     stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end + gap <= cell.box.start]
     if row.name and row.result is None and not row.limits and len(stray) == 1 and not row.low:
         row.result, row.doubt = stray[0], _OUT_OF_PLACE
+    if not columns.printed & {"range", "low", "high"} and any(_is_unexplained(one) for one in seated):
+        row.doubt = row.doubt or _UNEXPLAINED
     if row.low or row.high:
         row.limits.extend(_joined_limits(row.low, row.high))
     row.anchor = row.name or row.result or row.anchor
     return row
+
+
+def _is_unexplained(seated: Seated) -> bool:
+    cell, column = seated
+    return bool(column and column.startswith("unknown")) and cell.kind in ("number", "range", "bound")
 
 
 def _may_be_mark_column(column: str, seated: list[Seated]) -> bool:
