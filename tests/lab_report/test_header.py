@@ -38,6 +38,8 @@ def test_words_of_a_header(case):
         ["样本类型：血清", "检验项目：肝功能"],
         ["结果解释：正常人参考值低于5"],
         ["尿胆原", "正常 (3.2)", "正常", "μmol/L"],
+        ["姓名：张某某", "男", "46岁"],
+        ["Name", "Male", "Adult"],
         ["Ref.", "Dr. Rao Hospital", "Reporting Date", "22/04/2025"],
     ],
 )

@@ -98,7 +98,7 @@ def group_of(head: str) -> str:
 
 def role_beside_others(head: str) -> str:
     """与别的表头词印在一行的这一段说的是哪一列；不认得的是 unknown。"""
-    if group_of(head):
+    if group_of(head) and not re.search(r"\d", head):  # `46岁` 是病人的年龄
         return "range"
     text = head.strip().translate(_SIMPLIFIED)
     return next((role for role, words in _BESIDE_OTHERS if re.fullmatch(words, text, re.IGNORECASE)), "unknown")

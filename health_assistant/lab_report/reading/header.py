@@ -13,7 +13,6 @@ from health_assistant.lab_report.reading.text import TextBox, has_chinese
 
 _STARTS_PANEL = ("serial", "code", "name")
 _SEVERAL = ("ignored", "unknown", "mean", "replicate")
-_VALUES = ("result", "range", "low")
 _LIMITS = ("range", "low", "high")
 _LEGEND = re.compile(r"(级别|等级|分级|class)\W*([0-6]级?\s+){3}", re.IGNORECASE)
 """分级说明的头一行：`级别 0 1 2 3 …`。"""
@@ -228,7 +227,7 @@ def _move_result(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
 
 def _is_header(panel: dict[str, TextBox]) -> bool:
     known = [role for role in panel if not role.startswith("unknown")]
-    return len(known) >= 2 and len(known) * 2 >= len(panel) and any(role.split()[0] in _VALUES for role in panel)
+    return len(known) >= 2 and len(known) * 2 >= len(panel) and bool(panel.keys() & {"result", "range", "low"})
 
 
 def _seat_dates(panel: dict[str, TextBox], dates: list[TextBox]) -> None:
