@@ -40,6 +40,8 @@ def test_words_of_a_header(case):
         ["尿胆原", "正常 (3.2)", "正常", "μmol/L"],
         ["姓名：张某某", "男", "46岁"],
         ["Name", "Male", "Adult"],
+        ["神经管缺陷风险", "NTD", "低风险", "低风险"],
+        ["冠心病", "高风险", "低风险"],
         ["Ref.", "Dr. Rao Hospital", "Reporting Date", "22/04/2025"],
     ],
 )

@@ -50,18 +50,22 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     看不出哪个最近的（`12-28` 与 `01-05`）都当作结果，使这一行起疑。
     """
     words: list[tuple[str, TextBox, str]] = []
+    is_head = sum(any(words_in(box)) for box in line) > 1
     for box in line:
         if re.fullmatch(r"final|interim|preliminary", box.text.strip(), re.IGNORECASE):
             continue  # `Test Report Status  Final`
         if re.search(r"^dr\b|\bhospital\b", box.text.strip(), re.IGNORECASE):
             return []  # `Ref. | Dr. Rao | Reporting Date | 22/04/2025`
         found = list(words_in(box))
-        is_number = not found and role_beside_others(box.text) == "unknown"
+        role = role_beside_others(box.text)
+        if not is_head and role not in ("low", "high"):
+            role = "unknown"  # `神经管缺陷风险  低风险  低风险` 是一行结果
+        is_number = not found and role == "unknown"
         if DATE.fullmatch(CLOCK.sub("", box.text.strip())):
             found = [("date", box)]
         elif re.search(r"\d", box.text) and (is_number or _is_labelled_range(box)):
             return []  # 表头里没有数
-        words += [(role, word, box.text) for role, word in found or [(role_beside_others(box.text), box)]]
+        words += [(role, word, box.text) for role, word in found or [(role, box)]]
     again = _repeated([role for role, *_ in words])
     is_of_multiples = any(role == "range" and "MoM" in whole for role, _, whole in words)
     panels: list[dict[str, TextBox]] = [{}]
