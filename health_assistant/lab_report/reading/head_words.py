@@ -85,6 +85,8 @@ _BEST = re.compile(
 )
 _WHOSE = re.compile(r"男|女|\b(?:fe)?male\b", re.IGNORECASE)
 """`参考值(男)`：这一列是谁的范围。"""
+_AROUND_MEAN = re.compile(r"(?:均[值数]|\bmean|[Xx]̄?)\s*(?:±|\+/?-)\s*[12]?\s*SD?", re.IGNORECASE)
+"""`正常值(均值±2SD)`：说的是范围怎样写。"""
 _MAX_WIDTH = 12
 """表头一格里认不得的字至多占多少；“检验结果仅对本次标本负责”这样的句子不是表头。"""
 
@@ -109,9 +111,13 @@ def is_best(head: str) -> bool:
     return bool(_BEST.search(head))
 
 
+def _blank(found: re.Match[str]) -> str:
+    return " " * len(found[0])
+
+
 def words_in(box: TextBox) -> Iterator[tuple[str, TextBox]]:
     """一段文字里的各个表头词（`提示单位` 是两个）；不像表头的没有。"""
-    text = box.text.translate(_SIMPLIFIED)
+    text = _AROUND_MEAN.sub(_blank, box.text.translate(_SIMPLIFIED))
     found = [one for one in HEAD_WORD.finditer(text) if one[0].strip()]
     rest = re.sub(r"[\s()（）:：*/&·.,，、|☑口]", "", DATE.sub("", _WHOSE.sub("", HEAD_WORD.sub("", text))))
     # `WHO第5版参考值` 末了才说是什么列，前面可以多几个字
