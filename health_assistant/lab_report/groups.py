@@ -29,7 +29,7 @@ _ENGLISH = (
     (re.compile(r"(?<![a-z])non-?pregnant(?:wom[ae]n|females?|adults?)?(?=[:,\d<>])", re.IGNORECASE), "非妊娠期"),
     (re.compile(r"(?<![a-z])(?:females?|wom[ae]n|girls?|f)(?=[:\d<>])", re.IGNORECASE), "女"),
     (re.compile(r"(?<![a-z])(?:males?|m[ae]n|boys?|m)(?=[:\d<>])", re.IGNORECASE), "男"),
-    (re.compile(r"(?<=\d)(?:years?|yrs?)(?=[:\d<>])", re.IGNORECASE), "岁"),
+    (re.compile(r"(?<=\d)(?:years?|yrs?|y)(?=[:\d<>])", re.IGNORECASE), "岁"),
     (re.compile(r"(?<![a-z])adults?(?=[:\d<>])", re.IGNORECASE), "成人"),
     (re.compile(r"(?<![a-z])child(?:ren)?(?=[:\d<>])", re.IGNORECASE), "儿童"),
     (re.compile(r"(?<![a-z])newborns?(?=[:\d<>])", re.IGNORECASE), "新生儿"),

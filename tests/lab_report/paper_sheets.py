@@ -166,3 +166,35 @@ def kinds_found(rng: Rng) -> Sheet:
         rows.append(Row(name, code, found if is_found else pick(rng, ("阴性", "未检出")), "", "阴性",
                         "abnormal" if is_found else "normal"))  # fmt: skip
     return Sheet("病原体核酸检测", rows, "女", "31岁")
+
+
+def beside_range(rng: Rng) -> Sheet:
+    """参考范围旁边另有一列，宽些或窄些：警戒的、最佳的、别的人群的；病人是一位三十多岁的女士。"""
+    below, above = pick(rng, ((0.7, 1.4), (0.85, 1.2), (1.04, 0.97), (1.3, 1.5)))
+
+    def scaled(one: Row, at: int) -> str:
+        low, high = re.findall(r"\d+(?:\.\d+)?", one.range)
+        places = len(high.partition(".")[2])
+        return f"{float(low) * below:.{places}f}-{float(high) * above:.{places}f}"
+
+    return with_cells(replace(plain_numbers(rng), sex="女", age="35岁"), other=scaled)
+
+
+def repeated(rng: Rng) -> Sheet:
+    """测了两次，结果是平均值。"""
+
+    def near(one: Row, at: int) -> str:
+        return f"{float(one.result) * rng.uniform(0.7, 1.3):.{len(one.result.partition('.')[2])}f}"
+
+    return with_cells(plain_numbers(rng), first=near, second=near)
+
+
+def tiers_apart(rng: Rng) -> Sheet:
+    """合适、边缘、升高各印一列。"""
+    rows = []
+    for name, code, best, worst in some(rng, "tiers", 2, 4):
+        flag = pick(rng, ("normal", "high", "high"))
+        value = float(best) * (rng.uniform(0.5, 0.95) if flag == "normal" else rng.uniform(1.05, 1.6))
+        extra = {"middle": f"{best}-{worst}", "worst": f"≥{worst}"}
+        rows.append(Row(name, code, f"{value:.2f}", "mmol/L", f"<{best}", flag, extra=extra))
+    return Sheet("血脂", rows, "男", "51岁")

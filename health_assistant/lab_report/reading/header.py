@@ -1,88 +1,24 @@
 """表头：一行里的词各是哪一列的名字。印着的表头决定一列是什么，格子的写法只能使人起疑。"""
 
 import re
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
-from datetime import date, timedelta
 from itertools import pairwise, zip_longest
 from statistics import median
 
 from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.reading.cells import Cell, is_known, split_cells
-from health_assistant.lab_report.reading.text import TextBox, has_chinese, part_of
+from health_assistant.lab_report.reading.head_dates import CLOCK, DATE, newest_of
+from health_assistant.lab_report.reading.head_words import HEAD_WORD, group_of, is_best, role_beside_others, words_in
+from health_assistant.lab_report.reading.text import TextBox, has_chinese
 
-_WORDS: tuple[tuple[str, str], ...] = (
-    # 先长后短：“上次结果”不是结果，“项目代码”不是项目，“参考下限”不是参考范围。
-    # 上次的结果、危急值、日期都是数，却不是这次的结果
-    (
-        "ignored",
-        r"(?:上一?次|前次|前前次|历史|既往|历次|previous|prior|last)\s*(?:检测|检验)?\s*(?:结果|数?值|results?|values?)?"
-        r"(?:\s*(?:[&＆/]|and)\s*(?:date|日期))?|危[急机]界?限?值?(?:范围)?|critical\s*(?:values?|range)?"
-        r"|(?:采样|检测|报告|检验|审核|collected|report)?\s*(?:日期|时间|\bdate\b)|(?:标本|样[本品]|\bspecimen\b|\bsample\b)\s*(?:类型|种类|名称|编?号|type)?"
-        r"|原(?:报告|结果|值)|[更修]正前|\boriginal\b|级别|等级|分级|敏感[度性]|仪器(?:名称|设备)?|设备|实验室|\binstrument\b|\blab\b|备注|说明|(?:结果)?解[释读]|临床意义|收费|\bremarks?\b|\bcomments?\b",
-    ),
-    ("result", r"\b(?:in|out\s*of|within)\s*(?:the\s*)?range\b"),
-    ("method", r"(?:检测|检验|测定|分析|实验|试验)?方\s*法(?:学|名称)?|\b(?:test )?method(?:ology)?\b|\btechnology\b"),
-    ("low", r"(?:参考|正常)?(?:范围|值)?(?:下限|最低值?|最小值?|低值)|\b(?:lower|min(?:imum)?\.?)\s*(?:limit)?\b"),
-    ("high", r"(?:参考|正常)?(?:范围|值)?(?:上限|最高值?|最大值?|高值)|\b(?:upper|max(?:imum)?\.?)\s*(?:limit)?\b"),
-    (
-        "range",
-        # 单独的“正常”是结果
-        r"(?:生物|正常|标准|定[性量])?参\s*[考照比]\s*(?:参考)?\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)?"
-        r"|(?:正常|标准|健康|允许|推荐|适宜|理想)\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)|(?:\(|^)范\s*围|(?:有效|治疗|目标)(?:血药)?(?:浓度)?范围|折点|截断值|临界值|\bcut-?off\b"
-        r"|\w*referenz\w*|(?:bio(?:logical)?\.?\s*)?\bref(?:erence|\.)?\s*(?:intervals?|ranges?|values?)?"
-        r"|(?:normal|standard|expected|healthy|desirable)\s*(?:ranges?|values?|intervals?|limits?)|\b(?:intervals?|ranges?)\b|normbereich|normwerte?",
-    ),
-    ("unit", r"(?:计量|结果)?单\s*位|\bunits?\b|\beinheit\b|\bunité\b|\bunidad(?:es)?\b"),
-    (
-        "mark",
-        r"(?:结果|异常)?(?:提\s*示|标\s*[志识记](?!物)|状态|判断|判定|评价|报警|警示|高低|异常)(?:标[志识])?|↑↓|\bflags?\b"
-        r"|\bh/l\b|\babn(?:ormal)?\b|\bstatus\b",
-    ),
-    (
-        "code",
-        r"(?:项目|英文|检验)?(?:代号|代码|缩写|简称|编码)|缩略语|英\s*缩|英文(?:名称?|缩写|简称|代号)?|\bcode\b|\babbr(?:eviation)?\b\.?",
-    ),
-    ("serial", r"序\s*号|编号|行号|\bno\b\.?|^#$|№|^[序行]$"),
-    (
-        "result",
-        r"(?:本次|检测|检验|测定|测量|化验|测试|实验|定量|定性|检查)?\s*结\s*果(?:值|数值)?|(?:测定|检测|测量|检验|实测|观测|测试)数?值"
-        r"|数\s*值|本次|[更修]正后(?:结果)?|\b(?:corrected|amended|revised)\b|^\s*定[性量]\s*$|风险[值率]|(?:测定|检测)?浓度(?!范围)|含量|效价|\bmic\b|抑菌圈(?:直径)?|(?:(?:current|observed|your|test)\s*)?(?:results?|values?)(?:\s*[&＆/]\s*flags?)?|\bergebnis(?:se)?\b|\bwert\b"
-        r"|\brésultats?\b|\bresultados?\b",
-    ),
-    (
-        "name",
-        r"\btest\s+report\s+status\b|(?:检验|检测|检查|化验|测试|分析|中文|收费|试验)?\s*项\s*目\s*(?:名称?|内容)?|(?:检验|检测|检查|中文|指标|分析物)\s*(?:名称|内容|指标|参数)"
-        r"|名\s*称|指标|参\s*数|基因型|型别|亚型|标[志记]物|过敏原|变应原|\b(?:tests?|investigations?|analytes?|components?|parameters?|items?|examinations?|assay)\b"
-        r"\s*(?:\bnames?|description)?|\bname\b|\banalysen?\b|\buntersuchung\b",
-    ),
-)
-_SIMPLIFIED = str.maketrans(
-    "檢結單參項數異標範圍測驗編號稱儀備註歷區間級實", "检结单参项数异标范围测验编号称仪备注历区间级实"
-)
-"""繁体的表头词。"""
-_HEADER = re.compile("|".join(f"({words})" for _, words in _WORDS), re.IGNORECASE)
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_DATE = re.compile(
-    r"(?:20)?\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.]20\d{2}|[01]\d[-/][0-3]\d|1[01]\d/[01]\d"
-    rf"|\d{{1,2}}[-\s]?(?:{'|'.join(_MONTHS)})[a-z]*[-\s,]*(?:20)?\d{{2}}|(?:{'|'.join(_MONTHS)})[a-z]*\.?\s*\d{{1,2}},?\s*(?:20)?\d{{2}}",
-    re.IGNORECASE,
-)
-"""日期；`113/10` 是民国年月。"""
-_CLOCK = re.compile(r"(?<=\d)\s+\d\d:\d\d(:\d\d)?$")
-_YEARS_BACK = 8
-"""两位的年份至多是多少年前的；`14/01/25` 因此不是 2014 年。"""
-_WHOSE = re.compile(r"男|女|\b(?:fe)?male\b", re.IGNORECASE)
-"""`参考值(男)`：这一列是谁的范围。"""
 _STARTS_PANEL = ("serial", "code", "name")
+_SEVERAL = ("ignored", "unknown", "mean", "replicate")
+_LIMITS = ("range", "low", "high")
 _LEGEND = re.compile(r"(级别|等级|分级|class)\W*([0-6]级?\s+){3}", re.IGNORECASE)
 """分级说明的头一行：`级别 0 1 2 3 …`。"""
 _STAGE = re.compile(r"(CKD\s*)?G[1-5][ab]?期?", re.IGNORECASE)
 """肾功能分期说明的一行打头的词；细胞周期的 `G1期` 后面有结果。"""
 _MIN_CODES = 3
-_MAX_WIDTH = 12
-"""表头一格里认不得的字至多占多少；“检验结果仅对本次标本负责”这样的句子不是表头。"""
 
 
 def join_stacked_heads(boxes: list[TextBox]) -> list[TextBox]:
@@ -94,7 +30,7 @@ def join_stacked_heads(boxes: list[TextBox]) -> list[TextBox]:
             for box in lone
             if 0 < box.line - top.line < 1.3 * top.height and abs(box.middle - top.middle) < 0.4 * top.height
         ]
-        if len(under) != 1 or not _HEADER.fullmatch(top.text + under[0].text):
+        if len(under) != 1 or not HEAD_WORD.fullmatch(top.text + under[0].text):
             continue
         below, down = under[0], (under[0].y1 - top.y1) / 2
         word = replace(
@@ -114,17 +50,22 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     看不出哪个最近的（`12-28` 与 `01-05`）都当作结果，使这一行起疑。
     """
     words: list[tuple[str, TextBox, str]] = []
+    is_head = sum(any(words_in(box)) for box in line) > 1
     for box in line:
         if re.fullmatch(r"final|interim|preliminary", box.text.strip(), re.IGNORECASE):
             continue  # `Test Report Status  Final`
         if re.search(r"^dr\b|\bhospital\b", box.text.strip(), re.IGNORECASE):
             return []  # `Ref. | Dr. Rao | Reporting Date | 22/04/2025`
-        found = list(_words(box))
-        if _DATE.fullmatch(_CLOCK.sub("", box.text.strip())):
+        found = list(words_in(box))
+        role = role_beside_others(box.text)
+        if not is_head and role not in ("low", "high"):
+            role = "unknown"  # `神经管缺陷风险  低风险  低风险` 是一行结果
+        is_number = not found and role == "unknown"
+        if DATE.fullmatch(CLOCK.sub("", box.text.strip())):
             found = [("date", box)]
-        elif re.search(r"\d", box.text) and (not found or _is_labelled_range(box)):
+        elif re.search(r"\d", box.text) and (is_number or _is_labelled_range(box)):
             return []  # 表头里没有数
-        words += [(role, word, box.text) for role, word in found or [("unknown", box)]]
+        words += [(role, word, box.text) for role, word in found or [(role, box)]]
     again = _repeated([role for role, *_ in words])
     is_of_multiples = any(role == "range" and "MoM" in whole for role, _, whole in words)
     panels: list[dict[str, TextBox]] = [{}]
@@ -142,9 +83,9 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
             role = "code"  # 序号之外又有编号
         # 两列结果、两列范围都要看：不知道哪一列是这个人这一次的，就要起疑
         is_second = role in ("result", "range") and role in panels[-1]
-        key = f"{role} {word.start:.0f}" if role in ("ignored", "unknown") or is_second else role
-        if role == "range" and (whose := _WHOSE.search(whole)):
-            key = f"range {whose[0]}"  # 男女的范围各印一列
+        key = f"{role} {word.start:.0f}" if role in _SEVERAL or is_second else role
+        if role == "range" and (whose := group_of(whole)):
+            key = f"range {whose}"  # 男女的范围各印一列
         panels[-1].setdefault(key, word)
     for panel, printed in zip(panels, dates, strict=True):
         if len(panel) >= 2:
@@ -155,15 +96,38 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
                 box = panel.pop(role)
                 panel[f"ignored {box.start:.0f}"] = box
             panel["result"] = panel.pop(key)
+        _settle(panel)
         merged = [role for role in ("mark", "unit") if role in panel and panel[role].text.startswith("结果")]
         if merged and "result" not in panel:
             panel["result"] = panel.pop(merged[0])  # `结果提示`、`结果单位`：除非另有结果一列
     return [panel for panel in panels if _is_header(panel)]
 
 
+def _settle(panel: dict[str, TextBox]) -> None:
+    """几列合起来才知道是什么的：改 panel。"""
+    means, tries = ([key for key in panel if key.startswith(role)] for role in ("mean", "replicate"))
+    is_measured = bool(means and tries) and "result" not in panel  # 测了几次的，结果是平均值
+    for key in means + tries:
+        box = panel.pop(key)
+        is_result = is_measured and key == means[0]
+        panel["result" if is_result else f"{'ignored' if is_measured else 'unknown'} {box.start:.0f}"] = box
+    is_pair = {"low", "high"} <= panel.keys() and ("result" in panel or len(panel) == 2)
+    for key in ("low", "high"):
+        if key in panel and not (is_pair or any(words_in(panel[key]))):
+            box = panel.pop(key)  # 单有 `High` 的是一档，或印结果的一列
+            panel[f"unknown {box.start:.0f}"] = box
+    ranges = [key for key in panel if key.startswith("range")]
+    best = [key for key in ranges if is_best(panel[key].text)]
+    for key in best if len(best) < len(ranges) else ():
+        box = panel.pop(key)  # 另有参考范围
+        panel[f"ignored {box.start:.0f}"] = box
+        if "range" not in panel and (others := [key for key in panel if re.fullmatch(r"range \d+", key)]):
+            panel["range"] = panel.pop(others[0])
+
+
 def head_role(box: TextBox) -> str:
     """整段就是一个表头词（后面也许有冒号）时，它说的是哪一列；不是的为空串。"""
-    words = list(_words(box))
+    words = list(words_in(box))
     return words[0][0] if len(words) == 1 and words[0][1].text == box.text.strip(" :") else ""
 
 
@@ -190,8 +154,11 @@ def add_subheads(headers: list[dict[str, TextBox]], below: list[dict[str, TextBo
     for panel in below:
         for role, box in panel.items():
             header = headers[sum(box.middle > edge for edge in edges)]
-            header.pop("range", None)
-            header[role] = box
+            if role.split()[0] in _LIMITS:
+                header.pop("range", None)
+                header[role] = box
+            elif not any(box.start < above.end and above.start < box.end for above in header.values()):
+                header[role] = box  # 压在上面一行的词下面的是它的下半截
 
 
 def without_legend(panel: list[list[Cell]]) -> list[list[Cell]]:
@@ -273,55 +240,3 @@ def _seat_dates(panel: dict[str, TextBox], dates: list[TextBox]) -> None:
     for box in dates:
         role = "result" if box in last else "ignored"
         panel["result" if last == [box] else f"{role} {box.start:.0f}"] = box
-
-
-def newest_of(dates: list[str]) -> str | None:
-    """最近的日期；日月的先后各国写法不同，几种读法不一致时为 None。"""
-    if len(dates) < 2:
-        return dates[0] if dates else None
-    this_year = date.today().year
-    newest: set[str] = set()
-    for order in ("ymd", "dmy", "mdy", "md", "ym"):
-        days = [_day(_CLOCK.sub("", one), order, this_year) for one in dates]
-        if all(days):
-            newest.add(dates[days.index(max(days))])
-            is_close = order != "md" or max(days) - min(days) < timedelta(183)
-            is_told = is_close and days.count(max(days)) == 1
-            newest |= set() if is_told else set(dates)  # 没有印年份：可能跨了年；同一天的几次，早的一次也许要命
-    return newest.pop() if len(newest) == 1 else None
-
-
-def _day(text: str, order: str, this_year: int) -> date | None:
-    """text 按 order（年月日的次序）读出的日期；不成日期、年份不近的为 None。"""
-    parts = re.findall(r"\d+|[a-z]+", text.lower())
-    if len(parts) != len(order):
-        return None
-    months = [part[:3] in _MONTHS for part in parts]
-    if any(months):
-        order = "mdy" if months[0] else "dmy"
-    numbers = [_MONTHS.index(part[:3]) + 1 if part[:3] in _MONTHS else int(part) for part in parts]
-    values = dict(zip(order, numbers, strict=True))
-    year = values.get("y", this_year)
-    if year < 100 and not this_year - _YEARS_BACK <= year + 2000 <= this_year + 1:
-        return None
-    year += 2000 if year < 100 else 1911 if year < 200 else 0
-    with suppress(ValueError):
-        return date(year, values["m"], values.get("d", 1))
-    return None
-
-
-def _words(box: TextBox) -> Iterator[tuple[str, TextBox]]:
-    """一段文字里的各个表头词（`提示单位` 是两个）；不像表头的没有。"""
-    text = box.text.translate(_SIMPLIFIED)
-    found = [one for one in _HEADER.finditer(text) if one[0].strip()]
-    rest = re.sub(r"[\s()（）:：*/&·.,，、|☑口]", "", _DATE.sub("", _WHOSE.sub("", _HEADER.sub("", text))))
-    # `WHO第5版参考值` 末了才说是什么列，前面可以多几个字
-    spare = 6 if found and found[-1].end() == len(text.strip()) else 3
-    if not found or len(rest) > max(spare, sum(len(one[0]) for one in found) // 2) or len(rest) > _MAX_WIDTH:
-        return
-    if len(found) > 1:  # `浓度(分级)` 是浓度一列
-        found = [one for one in found if text[: one.start()][-1:] not in ("(", "（")] or found
-    roles = [_WORDS[one.lastindex - 1][0] for one in found]
-    for role, one in zip(roles, found, strict=True):
-        if role not in ("low", "high") or "range" not in roles:  # `检测下限/参考值` 是一列
-            yield role, part_of(box, *one.span())

@@ -205,7 +205,7 @@ def join_limits(boxes: list[TextBox]) -> str:
     """范围的几段连成一个：断开处原来有标点的直接相连；一档的名称与它的界限之间是空白。"""
     text = ""
     for above, box in zip([None, *boxes], boxes, strict=False):
-        is_joined = re.search(r"[,，;；、/~\-—\[(【\])】]$", text) or re.match(r"[,，;；、/~\-—\[(【\])】]", box.text)
+        is_joined = re.search(r"[,，:;；、/~\-—\[(【\])】]$", text) or re.match(r"[,，;；、/~\-—\[(【\])】]", box.text)
         is_beside = above is not None and abs(box.line - above.line) < 0.5 * box.height
         is_label = is_beside and re.match(r"[<>≤≥\d]", above.text) and box.kind == "text"
         text += ("" if is_joined or not text else " " if is_label else ",") + box.text

@@ -10,6 +10,7 @@ from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_
 from health_assistant.lab_report.units import fold_unit
 
 _OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
+_UNEXPLAINED = "没有参考范围一列，另有一列数不知道是什么"
 Seated = tuple[Cell, str | None]
 """一格，和它归的列。"""
 
@@ -48,6 +49,8 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
     stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end + gap <= cell.box.start]
     if row.name and row.result is None and not row.limits and len(stray) == 1 and not row.low:
         row.result, row.doubt = stray[0], _OUT_OF_PLACE
+    if not columns.printed & {"range", "low", "high"} and any(_is_unexplained(one) for one in seated):
+        row.doubt = row.doubt or _UNEXPLAINED
     if row.low or row.high:
         row.limits.extend(_joined_limits(row.low, row.high))
     row.anchor = row.name or row.result or row.anchor
@@ -62,6 +65,11 @@ def _keep_unit_of_range(row: Row, seated: list[Seated]) -> None:
     if len(units) == len(of_range) == 1 and row.limits and fold_unit(units[0].text) != fold_unit(of_range[0].text):
         row.unit = units[0]
         row.limits[-1] = join_boxes(row.limits[-1], of_range[0], " ")
+
+
+def _is_unexplained(seated: Seated) -> bool:
+    cell, column = seated
+    return bool(column and column.startswith("unknown")) and cell.kind in ("number", "range", "bound")
 
 
 def _may_be_mark_column(column: str, seated: list[Seated]) -> bool:
@@ -101,7 +109,7 @@ def _joined_limits(low: TextBox | None, high: TextBox | None) -> list[TextBox]:
 def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
     """一个格子入座；place 是它所在的列。列决定它是什么，写法只分得出同一格里的数、单位、标记与范围。"""
     kind, box = cell.kind, cell.box
-    if place in ("ignored", "unknown", "method") or kind == "number" and row.is_graph(box):
+    if place in ("ignored", "unknown", "method") or _is_graph(cell, place, row):
         return
     if cell.labelled and kind != "unit":
         row.add_limits(box)
@@ -126,6 +134,12 @@ def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
         row.add_mark(box) if is_character or is_arrow else row.add_limits(box)
     else:
         _seat_result(cell, row)
+
+
+def _is_graph(cell: Cell, place: str, row: Row) -> bool:
+    """旁边的图上的数；结果印在范围右边的，还没有结果时不是。"""
+    is_first_result = place == "result" and row.result is None
+    return cell.kind == "number" and not is_first_result and row.is_graph(cell.box)
 
 
 def _seat_name(cell: Cell, place: str, row: Row) -> None:

@@ -111,7 +111,7 @@ class Columns:
     def name_unknown(self, lines: list[list[Cell]]) -> None:
         """表头里没有认得的“项目”“范围”或“结果”时，认不得的词下面多半是文字、范围、数的就是。
 
-        有几列都是数的，都当作结果：不知道哪一列是这一次的，各行自会起疑。
+        有几列都是数、都是范围的都算：不知道哪一列是这一次的、这个人的，各行自会起疑。
         """
         values = {"name": ("text",), "range": ("range", "bound"), "result": ("number", "bound", "term")}
         for role, kinds in values.items():
@@ -120,7 +120,7 @@ class Columns:
             for name in sorted((one for one in self.spans if one.startswith("unknown")), key=self.spans.__getitem__):
                 below = [cell for line in lines for cell, at in zip(line, self.assign(line), strict=True) if at == name]
                 is_first = role not in self.spans
-                if sum(cell.kind in kinds for cell in below) * 2 > len(below) and (is_first or role == "result"):
+                if sum(cell.kind in kinds for cell in below) * 2 > len(below) and (is_first or role != "name"):
                     span = self.spans.pop(name)
                     self.spans[role if is_first else f"{role} {span[0]:.0f}"] = span
                     self.printed |= {role}
@@ -219,7 +219,8 @@ def _are_subheads(headers: list[dict[str, TextBox]], below: list[dict[str, TextB
     names = [panel["name"] for panel in headers if "name" in panel]
     ranges = [panel[role] for panel in below for role in ("range", "low", "high") if role in panel]
     is_under_name = any(box.start < name.end and name.start < box.end for box in ranges for name in names)
-    return not is_under_name and not any({"name", "result"} & panel.keys() for panel in below)
+    has_name = bool(names) and any("name" in panel for panel in below)
+    return not is_under_name and not has_name and not any("result" in panel for panel in below)
 
 
 def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) -> list[Cell]:

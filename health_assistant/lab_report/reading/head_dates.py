@@ -1,0 +1,51 @@
+"""以日期为列名的表头：认出日期，看哪一天最近。"""
+
+import re
+from contextlib import suppress
+from datetime import date, timedelta
+
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+DATE = re.compile(
+    r"(?:20)?\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.]20\d{2}|[01]\d[-/][0-3]\d|1[01]\d/[01]\d"
+    rf"|\d{{1,2}}[-\s]?(?:{'|'.join(_MONTHS)})[a-z]*[-\s,]*(?:20)?\d{{2}}|(?:{'|'.join(_MONTHS)})[a-z]*\.?\s*\d{{1,2}},?\s*(?:20)?\d{{2}}",
+    re.IGNORECASE,
+)
+"""日期；`113/10` 是民国年月。"""
+CLOCK = re.compile(r"(?<=\d)\s+\d\d:\d\d(:\d\d)?$")
+_YEARS_BACK = 8
+"""两位的年份至多是多少年前的；`14/01/25` 因此不是 2014 年。"""
+
+
+def newest_of(dates: list[str]) -> str | None:
+    """最近的日期；日月的先后各国写法不同，几种读法不一致时为 None。"""
+    if len(dates) < 2:
+        return dates[0] if dates else None
+    this_year = date.today().year
+    newest: set[str] = set()
+    for order in ("ymd", "dmy", "mdy", "md", "ym"):
+        days = [_day(CLOCK.sub("", one), order, this_year) for one in dates]
+        if all(days):
+            newest.add(dates[days.index(max(days))])
+            is_close = order != "md" or max(days) - min(days) < timedelta(183)
+            is_told = is_close and days.count(max(days)) == 1
+            newest |= set() if is_told else set(dates)  # 没有印年份：可能跨了年；同一天的几次，早的一次也许要命
+    return newest.pop() if len(newest) == 1 else None
+
+
+def _day(text: str, order: str, this_year: int) -> date | None:
+    """text 按 order（年月日的次序）读出的日期；不成日期、年份不近的为 None。"""
+    parts = re.findall(r"\d+|[a-z]+", text.lower())
+    if len(parts) != len(order):
+        return None
+    months = [part[:3] in _MONTHS for part in parts]
+    if any(months):
+        order = "mdy" if months[0] else "dmy"
+    numbers = [_MONTHS.index(part[:3]) + 1 if part[:3] in _MONTHS else int(part) for part in parts]
+    values = dict(zip(order, numbers, strict=True))
+    year = values.get("y", this_year)
+    if year < 100 and not this_year - _YEARS_BACK <= year + 2000 <= this_year + 1:
+        return None
+    year += 2000 if year < 100 else 1911 if year < 200 else 0
+    with suppress(ValueError):
+        return date(year, values["m"], values.get("d", 1))
+    return None

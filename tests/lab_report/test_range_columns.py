@@ -1,0 +1,94 @@
+"""参考范围不止一列的表：下限与上限、几群人、几档、另有警戒的一列。哪一列是这个人的参考范围说不准的，不用。"""
+
+from dataclasses import replace
+
+import pytest
+from lab_report.text_boxes import at_lines, headed, page
+
+from health_assistant.lab_report.interval import compare
+from health_assistant.lab_report.reading.row import row_text
+from health_assistant.lab_report.reading.rows import find_rows
+from health_assistant.lab_report.reference_range import parse_range, parse_result
+
+AT = (50, 300, 420, 560, 720, 880)
+
+
+def read(*lines: str) -> list[tuple[str, str, str | None]]:
+    """每一行是竖线隔开的各格；各项的结果、范围与起疑的原因。"""
+    table = headed(page(*(dict(zip(AT, line.split(" | "), strict=False)) for line in lines)))
+    return [(row_text(row)[2], row_text(row)[4], row.doubt) for row in find_rows(table)]
+
+
+@pytest.mark.parametrize(
+    ("head", "line", "result", "limits"),
+    [
+        ("Test | Result | Units | Low | High", "Potassium | 5.7 | mmol/L | 4.1 | 5.9", "5.7", "4.1-5.9"),
+        ("Test | Result | Units | From | To", "Potassium | 5.7 | mmol/L | 4.1 | 5.9", "5.7", "4.1-5.9"),
+        ("Test | Result | Units | Male | Female", "Ferritin | 14 | ug/L | 30-400 | 11-306", "14",
+         "Male:30-400,Female:11-306"),
+        ("Test | Result | Units | M | F", "Ferritin | 14 | ug/L | 30-400 | 11-306", "14", "M:30-400,F:11-306"),
+        ("Test | Result | Units | Range (M) | Range (F)", "Ferritin | 14 | ug/L | 30-400 | 11-306", "14",
+         "M:30-400,F:11-306"),
+        ("项目 | 结果 | 单位 | 男 | 女", "铁蛋白 | 14 | ug/L | 30-400 | 11-306", "14", "男:30-400,女:11-306"),
+        ("项目 | 结果 | 单位 | 成人参考值 | 儿童参考值", "碱性磷酸酶 | 301 | U/L | 45-125 | 143-406", "301",
+         "成人:45-125,儿童:143-406"),
+        ("Test | Result | Units | Adult | Child", "ALP | 301 | U/L | 45-125 | 143-406", "301",
+         "Adult:45-125,Child:143-406"),
+        ("Test | Result | Units | High Risk | Normal", "LDL | 4.3 | mmol/L | >=4.1 | <3.4", "4.3", "<3.4"),
+        ("项目 | 结果 | 单位 | 高风险 | 中风险 | 低风险", "甘油三酯 | 1.2 | mmol/L | ≥2.3 | 1.7-2.2 | <1.7", "1.2",
+         "<1.7"),
+        ("Test | Result | Units | Panic | Expected", "Potassium | 5.9 | mmol/L | 2.8-6.2 | 3.5-5.3", "5.9", "3.5-5.3"),
+        ("Test | Result | Units | Alert limits | Normal", "Potassium | 5.9 | mmol/L | 2.8-6.2 | 3.5-5.3", "5.9",
+         "3.5-5.3"),
+        ("Marker | Result | Units | Lab range | Optimal range", "Potassium | 5.2 | mmol/L | 3.4-4.9 | 4.0-4.5", "5.2",
+         "3.4-4.9"),
+        ("药物 | 测定值 | 单位 | 治疗窗 | 警戒值", "地高辛 | 3.6 | ng/mL | 0.8-2.0 | 2.5", "3.6", "0.8-2.0"),
+        ("项目 | 第一次 | 第二次 | 平均值 | 参考区间", "钾 | 6.2 | 7.4 | 6.8 | 3.5-5.3", "6.8", "3.5-5.3"),
+        ("项目 | 结果 | 上限倍数 | 单位 | 参考区间", "丙氨酸氨基转移酶 | 310 | 6.2倍 | U/L | 9-50", "310", "9-50"),
+    ],
+)  # fmt: skip
+def test_the_column_that_is_the_range(head, line, result, limits):
+    assert read(head, *[line] * 3) == [(result, limits, None)] * 3
+
+
+def test_a_head_whose_words_go_on_below_is_one_head():
+    """`Current Result and` 下面的 `Flag` 不另是一列，`Reference` 下面的 `Interval` 也不是。"""
+    head = [
+        (0, {300: "Current Result and", 600: "Previous Result and", 900: "Units", 1020: "Reference"}),
+        (0.7, {50: "Test", 300: "Flag", 600: "Date", 1020: "Interval"}),
+    ]
+    lines = [
+        (at, {50: name, 300: "6.7", 500: "High", 600: "4.1", 900: "mmol/L", 1020: "3.5-5.3"})
+        for at, name in ((2, "Potassium"), (3, "Glucose"))
+    ]
+    rows = [row_text(row) for row in find_rows(headed(at_lines(*head, *lines)))]
+    assert [(row[0], *row[2:]) for row in rows] == [
+        ("Potassium", "6.7", "mmol/L", "3.5-5.3"),
+        ("Glucose", "6.7", "mmol/L", "3.5-5.3"),
+    ]
+
+
+def test_a_faint_result_right_of_the_range_is_no_number_of_a_graph():
+    head, line = {50: "Drug", 300: "Therapeutic range", 700: "Result"}, {50: "Digoxin", 300: "0.8-2.0", 700: "3.6"}
+    lines = [[replace(box, score=0.5) if box.text == "3.6" else box for box in boxes] for boxes in page(head, line)]
+    (row,) = find_rows(headed(lines))
+    assert row.result and row.result.text == "3.6"
+
+
+@pytest.mark.parametrize(("age", "flag"), [(40, "high"), (60, "high"), (79, "normal")])
+def test_bands_of_age_in_english(age, flag):
+    limits = parse_range("<50y: <450; 50-75y: <900; >75y: <1800")
+    assert limits and compare(parse_result("1500"), limits, "男", age) == flag
+
+
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [
+        ("Test | Result | Units | Zone A | Zone B", "Potassium | 5.9 | mmol/L | 2.8 | 6.2"),
+        ("Test | Result | Units | Zone A | Zone B", "Potassium | 5.9 | mmol/L | 2.8-6.2 | 3.5-5.3"),
+        ("Test | Result | Units | Low | Normal | High", "Potassium | 5.9 | mmol/L | <3.5 | 3.5-5.3 | >5.3"),
+    ],
+)
+def test_numbers_in_columns_nobody_knows_raise_a_doubt(head, line):
+    for _, limits, doubt in read(head, *[line] * 3):
+        assert doubt or parse_range(limits) is None and limits
