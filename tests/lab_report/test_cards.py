@@ -143,3 +143,16 @@ def test_the_code_and_the_rest_of_the_name_below_a_whole_row_are_no_rows():
         ("促肾上腺皮质激素", "ACTH", "128.0", "pg/mL", "7.2-63.3"),
         ("生长激素", "GH", "0.31", "ng/mL", "0.01-3.61"),
     ]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("short", ["钾", "K", "X"])
+@pytest.mark.parametrize("form", ["{}: {} {} ({})", "{}:{} {}({})", "{}={} {} ({})", "{} {} {} ({})"])
+def test_a_typed_line_is_a_row_however_short_its_name(form, short, first):
+    rows = [("肌酐", "388", "umol/L", "57-97"), ("尿素", "7.1", "mmol/L", "3.1-8.0")]
+    rows.insert(2 * first, (short, "6.9", "mmol/L", "3.5-5.3"))
+    lines: Page = [(at, {50: form.format(*row)}) for at, row in enumerate(rows)]
+    read = [
+        ((name or code), result, unit, limits.strip("()")) for name, code, result, unit, limits, _ in printed(*lines)
+    ]
+    assert read == rows
