@@ -146,7 +146,7 @@ def test_the_code_and_the_rest_of_the_name_below_a_whole_row_are_no_rows():
 
 
 @pytest.mark.parametrize("first", [0, 1])
-@pytest.mark.parametrize("short", ["钾", "K", "X"])
+@pytest.mark.parametrize("short", ["钾", "K", "X", "Mg"])
 @pytest.mark.parametrize("form", ["{}: {} {} ({})", "{}:{} {}({})", "{}={} {} ({})", "{} {} {} ({})"])
 def test_a_typed_line_is_a_row_however_short_its_name(form, short, first):
     rows = [("肌酐", "388", "umol/L", "57-97"), ("尿素", "7.1", "mmol/L", "3.1-8.0")]

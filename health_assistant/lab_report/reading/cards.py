@@ -171,7 +171,7 @@ def _goes_on(box: TextBox, row: Row, has_value: bool) -> bool:
 def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) -> bool:
     """这段文字是不是一个新项目的名称。"""
     bare, mark = split_mark(cell.text)
-    if NOT_AN_ITEM.search(cell.text) or (classify(bare) if mark else cell.box.kind) != "text":
+    if NOT_AN_ITEM.search(cell.text) or (classify(bare) if mark else cell.kind) != "text":
         return False
     same_line = row is not None and row.anchor is not None and any(one.box is row.anchor for one in line)
     if cell.box.is_label or is_known(cell.text):

@@ -96,7 +96,8 @@ _BRACKETED_RANGE = re.compile(r"(?:(?<=[/A-Za-z][A-Za-z])|(?<=%))\s*(?=[\[(（][
 """单位后面紧连着括号里的范围：`131 mmol/L[136 - 146]`。"""
 _OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果)?(结果|单位|数值|提示|状态)\s*[:：]\s*|(监测)?项目\s*[:：]\s*")
 _TRAILING_CODE = re.compile(
-    r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?!\d+\.\d|\d+\s*[A-Za-zμ]+/)(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
+    r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?!\d+\.\d|\d+\s*[A-Za-zμ]+/)"
+    r"(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
 )
 _LEADING_CODE = re.compile(r"^(?P<code>[A-Za-z][A-Za-z0-9#%/+.\-*]*)(?P<gap>\s*\(?)(?P<name>[一-鿿].*?)\)?$")
 _SERIAL = re.compile(r"^[|丨]?\s*\d{1,2}[.、)|丨\s]*(?=[^\d\s.,、)\-~|丨])(?!分钟|小时|min|h(?![A-Za-z]))")
