@@ -48,7 +48,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (
         "result",
         r"(?:本次|检测|检验|测定|测量|化验|测试|实验|定量|定性|检查)?\s*结\s*果(?:值|数值)?|(?:测定|检测|测量|检验|实测|观测|测试)数?值"
-        r"|数\s*值|本次|[更修]正后(?:结果)?|\b(?:corrected|amended|revised)\b|^\s*定[性量]\s*$|风险[值率]|(?:测定|检测)?浓度(?!范围)|含量|效价|\bmic\b|抑菌圈(?:直径)?|(?:(?:current|observed|your|test)\s*)?(?:results?|values?)(?:\s*[&＆/]\s*flags?)?|\bergebnis(?:se)?\b|\bwert\b"
+        r"|数\s*值|本次|[更修]正后(?:结果)?|\b(?:corrected|amended|revised)\b|^\s*定[性量]\s*$|风险[值率]|(?:测定|检测)?浓度(?!范围)|含量|效价|\bmic\b|抑菌圈(?:直径)?|(?:(?:current|observed|your|test)\s*)?(?:results?|values?)(?:\s*(?:[&＆/]|and)\s*flags?)?|\bergebnis(?:se)?\b|\bwert\b"
         r"|\brésultats?\b|\bresultados?\b",
     ),
     (
