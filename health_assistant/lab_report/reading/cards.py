@@ -182,9 +182,7 @@ def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) 
     # 名称在结果与范围的左边，右边的是 `正常`、`达标` 一类的话
     is_behind = row is not None and _is_behind(cell.box, row.result, row.unit, *row.limits)
     is_word = bool(re.search(r"[一-鿿A-Za-z]{2}|[A-Za-z][O0]2", cell.text))
-    # 一个字的名称，数与范围都在旁边才是
-    is_whole = cell is line[0] and {"number", "range"} <= {one.kind for one in line} and cell.text not in ARROW_LIKE
-    return has_value and not same_line and not is_behind and (is_word or is_whole)
+    return has_value and not same_line and not is_behind and is_word
 
 
 def _is_behind(box: TextBox, *others: TextBox | None) -> bool:

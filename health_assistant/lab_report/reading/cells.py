@@ -198,13 +198,15 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         # 载脂蛋白A10.85 是 A1 与 0.85：名称取认得的最长的；CA12535、CD4523 在哪里断开说不准
         for digits in (3, 2, 1, 0):
             glued = re.fullmatch(
-                rf"(?P<name>.*[一-鿿)）A-Za-z%#-]\d{{{digits}}})\s*(?P<value>[<>]?\d+(?:\.\d+)?)\s*[↑↓]*", text
+                rf"(?P<name>.*[一-鿿)）A-Za-z%#-]\d{{{digits}}})\s*(?P<value>[<>]?\d+(?:\.\d+)?)\s*(?:[↑↓]*|[A-Za-zμ%‰][/A-Za-z\d.]*)",
+                text,
             )
             if glued and is_known(glued["name"]) and not re.fullmatch(r"[A-Z]\d", text):  # P2 不是磷 2
                 if digits and "." not in glued["value"]:
                     break
                 at = offset + glued.start("value")
-                return [("text", offset, offset + glued.end("name"), False), *_typed(text[at - offset :], at)]
+                if typed := _typed(text[at - offset :], at):
+                    return [("text", offset, offset + glued.end("name"), False), *typed]
     return [("text", offset, offset + len(text), False)]
 
 
