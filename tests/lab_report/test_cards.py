@@ -1,9 +1,12 @@
 """手机上的卡片：名称一行，结果、单位、范围在它下面，旁边有 `正常` 一类的小字。"""
 
+from dataclasses import replace
+
 import pytest
-from lab_report.text_boxes import at_lines
+from lab_report.text_boxes import at_lines, box
 
 from health_assistant.lab_report.reading.arrangement import arrange
+from health_assistant.lab_report.reading.cards import doubt_odd_places
 from health_assistant.lab_report.reading.fields import lay_out_cards
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
@@ -165,3 +168,19 @@ def test_a_whole_line_whose_name_is_no_word_is_counted_as_unread_wherever_it_sta
     (table,) = find_tables(at_lines(*((at, {50: text}) for at, text in enumerate(texts))))
     rows = find_rows(table)
     assert (len(rows), count_unread(table, rows)) == (2, 1)
+
+
+def test_a_value_found_in_one_piece_with_a_tall_arrow_says_nothing_of_the_size_of_the_others():
+    def card(at: int, name: str, result: str, height: int, mark: str) -> Row:
+        value = replace(box(result, 800, 100 + 100 * at), y0=0, y1=height)
+        row = Row(name=box(name, 50, 100 + 100 * at), anchor=box(name, 50, 100 + 100 * at), result=value)
+        row.mark = replace(box(mark, 900, 100 + 100 * at), y0=0, y1=height) if mark else None
+        return row
+
+    stretched = [card(at, name, "2.1", 40, "↓") for at, name in enumerate(("白细胞", "红细胞", "淋巴细胞"))]
+    plain = [card(3, "血小板", "7", 18, ""), card(4, "血红蛋白", "79", 24, "")]
+    doubt_odd_places([*stretched, *plain])
+    assert [row.doubt for row in [*stretched, *plain]] == [None] * 5
+    odd = card(5, "钾", "7.1", 60, "")
+    doubt_odd_places([*stretched, *plain, odd])
+    assert odd.doubt
