@@ -17,6 +17,7 @@ _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
 }
 _SAYS_NORMAL = re.compile(r"N|NORMAL|正常|[未无]见?异常")
 _DASHES = ("-", "—", "–")
+_WORD = re.compile(r"[A-Z]{3,}")
 _NO_SIDES = re.compile(r"血型|Rh|ABO|IgG", re.IGNORECASE)
 _SAYS_ABNORMAL = re.compile(r"[+阳]+|异常|危急值?")
 """星号不在其中：它也可以是脚注、认可的项目。箭头多半是认错的字，结果自己是阳性才算。"""
@@ -29,12 +30,21 @@ def plain_flag(row: PrintedRow) -> str:
 
 def flag_says(row: PrintedRow) -> list[tuple[Flag, ...]]:
     """印着的标记各个符号容许的判断；`正常`、`N` 说的是正常，一横也可能是偏低（血球仪）。没有标记、看不懂的为空。"""
-    plain = plain_flag(row)
+    plain = _WORD.sub(_sign_of, plain_flag(row))
     if _SAYS_NORMAL.fullmatch(plain):
         return [("normal",)]
     if plain in _DASHES:
         return [("normal", "low")]
     return [said for characters, said in _PRINTED_FLAGS.items() if set(plain) & set(characters)]
+
+
+def _sign_of(word: re.Match[str]) -> str:
+    """英文词说的高低：`CRITICALHIGH` 是 H，`PANIC` 是 !；别的词（`NORMAL`）照旧，里面的字母不是标记的不算。"""
+    text = word[0]
+    if set(text) <= {"H"} or set(text) <= {"L"} or _SAYS_NORMAL.fullmatch(text):
+        return text
+    sides = re.findall("HIGH|LOW", text)
+    return "".join(side[0] for side in sides) or ("!" if re.search("CRIT|PANIC|ABN|ALERT", text) else "")
 
 
 def word_flag_by_mark(observed: Observation) -> Flag | None:

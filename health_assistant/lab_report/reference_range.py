@@ -55,7 +55,7 @@ _SINGLE = re.compile(rf"({_NUMBER}){_TAIL}", re.IGNORECASE | re.ASCII)
 _BOUNDED = re.compile(rf"[(\[]?([<>]=?|=)({_NUMBER})[)\]]?{_TAIL}", re.IGNORECASE | re.ASCII)
 _AND_UP_OR_DOWN = re.compile(rf"({_NUMBER}){_TAIL}及?以([上下内])", re.IGNORECASE | re.ASCII)
 _TWO_SIDED = re.compile(
-    rf"[(\[]?({_NUMBER}){_TAIL}(?:(-{{1,3}})({_TITRE}|\+?{_UNSIGNED})|(?:~|至|到|to)({_NUMBER}))[)\]]?{_TAIL}",
+    rf"[(\[]?({_NUMBER}){_TAIL}(?:(-{{1,3}})({_TITRE}|\+?{_UNSIGNED})|(?:~|至|到|to|thru|through|→|\.{{3}})({_NUMBER}))[)\]]?{_TAIL}",
     re.IGNORECASE | re.ASCII,
 )
 _AROUND_X = re.compile(

@@ -7,7 +7,6 @@ from PIL import Image
 from sample_report import row_middle
 from web_app import (
     ANALYZE,
-    CALCIUM,
     CONTRADICTED,
     CRITICAL,
     EXAMPLE,
@@ -15,7 +14,6 @@ from web_app import (
     MIXED,
     NORMAL,
     SAMPLE,
-    TROPONIN,
     UNKNOWN_RANGE,
     UNPRINTED,
     answer,
@@ -168,17 +166,6 @@ def test_dot_lies_on_the_right_side_of_the_range(mixed):
         zone, dot = row.locator(".zone").bounding_box(), row.locator(".dot").bounding_box()
         middle = dot["x"] + dot["width"] / 2
         assert middle > zone["x"] + zone["width"] if side > 0 else middle < zone["x"], name
-
-
-def test_what_is_said_of_a_row_is_not_what_is_said_of_another_with_its_name_inside(page, report_server):
-    """看钙的说明，不能到肌钙蛋白I 那里。"""
-    html = "<h3>肌钙蛋白I 偏高</h3><p>心肌</p><h3>钙 偏低</h3><p>骨头</p>"
-    open_result(page, report_server, [CALCIUM, TROPONIN], html=html)
-    for name, title in (("钙", "钙 偏低"), ("肌钙蛋白I", "肌钙蛋白I 偏高")):
-        row = page.locator(f".row[data-name={name}]")
-        row.locator(".row-head").click()
-        row.get_by_text("看这一项的说明").click()
-        assert page.evaluate("document.activeElement.textContent") == title
 
 
 def test_a_row_leads_to_what_is_said_of_it_and_has_no_link_where_nothing_is_said(page, report_server):

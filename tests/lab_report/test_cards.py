@@ -1,12 +1,15 @@
 """手机上的卡片：名称一行，结果、单位、范围在它下面，旁边有 `正常` 一类的小字。"""
 
+from dataclasses import replace
+
 import pytest
-from lab_report.text_boxes import at_lines
+from lab_report.text_boxes import at_lines, box
 
 from health_assistant.lab_report.reading.arrangement import arrange
+from health_assistant.lab_report.reading.cards import doubt_odd_places
 from health_assistant.lab_report.reading.fields import lay_out_cards
 from health_assistant.lab_report.reading.row import Row, row_text
-from health_assistant.lab_report.reading.rows import find_rows
+from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.tables import find_tables
 
 THYROTROPIN = ("促甲状腺激素", "3.11 mIU/L", "参考范围:0.05-3.30")
@@ -143,3 +146,41 @@ def test_the_code_and_the_rest_of_the_name_below_a_whole_row_are_no_rows():
         ("促肾上腺皮质激素", "ACTH", "128.0", "pg/mL", "7.2-63.3"),
         ("生长激素", "GH", "0.31", "ng/mL", "0.01-3.61"),
     ]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("short", ["钾", "K", "Mg"])
+@pytest.mark.parametrize("form", ["{}: {} {} ({})", "{}:{} {}({})", "{}={} {} ({})", "{} {} {} ({})"])
+def test_a_typed_line_is_a_row_however_short_its_name(form, short, first):
+    rows = [("肌酐", "388", "umol/L", "57-97"), ("尿素", "7.1", "mmol/L", "3.1-8.0")]
+    rows.insert(2 * first, (short, "6.9", "mmol/L", "3.5-5.3"))
+    lines: Page = [(at, {50: form.format(*row)}) for at, row in enumerate(rows)]
+    read = [
+        ((name or code), result, unit, limits.strip("()")) for name, code, result, unit, limits, _ in printed(*lines)
+    ]
+    assert read == rows
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_whole_line_whose_name_is_no_word_is_counted_as_unread_wherever_it_stands(first):
+    texts = ["肌酐: 388 umol/L (57-97)", "尿素: 7.1 mmol/L (3.1-8.0)"]
+    texts.insert(2 * first, "数 13 % (10-15)")
+    (table,) = find_tables(at_lines(*((at, {50: text}) for at, text in enumerate(texts))))
+    rows = find_rows(table)
+    assert (len(rows), count_unread(table, rows)) == (2, 1)
+
+
+def test_a_value_found_in_one_piece_with_a_tall_arrow_says_nothing_of_the_size_of_the_others():
+    def card(at: int, name: str, result: str, height: int, mark: str) -> Row:
+        value = replace(box(result, 800, 100 + 100 * at), y0=0, y1=height)
+        row = Row(name=box(name, 50, 100 + 100 * at), anchor=box(name, 50, 100 + 100 * at), result=value)
+        row.mark = replace(box(mark, 900, 100 + 100 * at), y0=0, y1=height) if mark else None
+        return row
+
+    stretched = [card(at, name, "2.1", 40, "↓") for at, name in enumerate(("白细胞", "红细胞", "淋巴细胞"))]
+    plain = [card(3, "血小板", "7", 18, ""), card(4, "血红蛋白", "79", 24, "")]
+    doubt_odd_places([*stretched, *plain])
+    assert [row.doubt for row in [*stretched, *plain]] == [None] * 5
+    odd = card(5, "钾", "7.1", 60, "")
+    doubt_odd_places([*stretched, *plain, odd])
+    assert odd.doubt

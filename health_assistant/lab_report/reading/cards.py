@@ -71,7 +71,7 @@ def find_headless_rows(table: Table) -> list[Row]:
     for row in rows:
         if row.result is None and row.mark and says_normal(row.mark.text):
             row.result, row.mark = row.mark, None  # 没有别的结果，`正常` 就是结果
-    _doubt_odd_places(rows)
+    doubt_odd_places(rows)
     return _with_blank_rows(rows)
 
 
@@ -132,13 +132,14 @@ def _has_values_below(table: Table, at: int) -> bool:
     return is_card and bool(below) and below[0].kind in ("number", "bound", "term")
 
 
-def _doubt_odd_places(rows: list[Row]) -> None:
+def doubt_odd_places(rows: list[Row]) -> None:
     """同一页里，结果与名称的相对位置、字的大小都一样；不一样的可能是别的数。与箭头找成一段的，有箭头那么高。"""
     filled = [row for row in rows if row.result and is_item(row, False)]
     if len(filled) < 2:
         return
     height = median(row.anchor.height for row in filled)
-    size = median(row.result.height for row in filled)
+    plain = [row.result.height for row in filled if not _is_stretched(row)]
+    size = median(plain if len(plain) > 1 else [row.result.height for row in filled])
     drops = [row.result.line - row.anchor.line for row in filled]
     # 左对齐、居中、右对齐，取这一页里最整齐的一种
     edges = min(
@@ -149,6 +150,11 @@ def _doubt_odd_places(rows: list[Row]) -> None:
         is_off = abs(drop - median(drops)) > 0.6 * height or abs(edge - median(edges)) > 6 * height
         if is_off or not 0.65 * size < row.result.height < max(1.6 * size, 1.1 * row.mark.height if row.mark else 0):
             row.doubt = row.doubt or _ODD_PLACE
+
+
+def _is_stretched(row: Row) -> bool:
+    """结果的框与高大的箭头一样高：两样找成了一段，看不出数有多大。"""
+    return row.mark is not None and 1.4 * row.anchor.height < row.result.height < 1.1 * row.mark.height
 
 
 def _goes_on(box: TextBox, row: Row, has_value: bool) -> bool:
@@ -171,7 +177,7 @@ def _goes_on(box: TextBox, row: Row, has_value: bool) -> bool:
 def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) -> bool:
     """这段文字是不是一个新项目的名称。"""
     bare, mark = split_mark(cell.text)
-    if NOT_AN_ITEM.search(cell.text) or (classify(bare) if mark else cell.box.kind) != "text":
+    if NOT_AN_ITEM.search(cell.text) or (classify(bare) if mark else cell.kind) != "text":
         return False
     same_line = row is not None and row.anchor is not None and any(one.box is row.anchor for one in line)
     if cell.box.is_label or is_known(cell.text):

@@ -39,7 +39,7 @@ ARROW_LIKE = set("↑↓→←⬆⬇14tTfiIl|!丨个一+-")
 _WORD_MARKS = "偏高|偏低|过高|过低|异常|高|低|危急值|危急|危"
 _ARROWS = "↑↓⬆⬇▲▼"
 _MARK = re.compile(
-    rf"[(\[]?([{_ARROWS}]+[HL]?|[HL]?[{_ARROWS}]+|\*?(?:HH?|LL?)!{{0,2}}|HIGH|LOW|[*※◆!]+|★+|(?:{_WORD_MARKS})[{_ARROWS}]?)[)\]]?",
+    rf"[(\[]?([{_ARROWS}]+[HLIl|]{{0,2}}|[Il|]{{1,2}}[{_ARROWS}]+|[HL]?[{_ARROWS}]+|\*?(?:HH?|LL?)!{{0,2}}|HIGH|LOW|[*※◆!]+|★+|(?:{_WORD_MARKS})[{_ARROWS}]?)[)\]]?",
     re.IGNORECASE,
 )
 _VALUE = r"[<>≤≥]?=?\d[\d.,]*|\d?[+]+\d?|±|(?:弱?阳性|阴性)(?:[(].{1,3}[)])?"
@@ -78,24 +78,26 @@ _UNIT = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"(生物)?(参考|正常)(参考)?(范围|值|区间|数值)(范围)?\s*[:：·]?\s*|参考\s*([:：]|(?=[\d<>≤≥]))\s*|正常\s*[:：]\s*"
-    r"|((有效|治疗|目标)(血药)?(浓度)?)?(范围|窗)\s*[:：]\s*|(bio(logical)?\.?\s*)?ref(erence)?\.?\s*(range|interval|value)?s?\.?\s*[:：]\s*(-\s*$)?",
+    r"(生物)?(参考|正常)(参考)?(范围|值|区间|数值)(范围)?\s*[:：·]?\s*|参考\s*([:：]|(?=[(（\[\d<>≤≥]))\s*|正常\s*[:：]\s*"
+    r"|((有效|治疗|目标)(血药)?(浓度)?)?(范围|窗)\s*[:：]\s*"
+    r"|((bio(logical)?\.?\s*)?ref(erence)?\.?\s*(range|interval|value)?s?\.?|(normal\s*)?range)\s*([:：]|(?=[(（\[\d<>≤≥]))\s*(-\s*$)?",
     re.IGNORECASE,
 )
 _WRAPPED_LABEL = re.compile(r"[(（【\[]\s*(?P<inside>(?:参考|正常|ref).*?)[)）】\]]?", re.IGNORECASE)
 """整个在括号里的：`(参考值: <0.1 ng/mL)`。"""
-_NAMED = re.compile(r"(?P<name>[^:：]{2,20}?)\s*[:：]\s*(?=[<>≤≥+\d±阴阳-])")
-"""小票上名称、冒号、数连着印：`CK-MB: 38.6 ng/mL`。"""
+_NAMED = re.compile(r"(?P<name>[^:：=]{1,20}?)\s*[:：=]\s*(?=[<>≤≥+\d±阴阳-])")
+"""名称、冒号、数连着印：`CK-MB: 38.6 ng/mL`、`钾:6.9`、`K=6.9`。"""
 _LABEL_INSIDE = re.compile(
     r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])|(?<=[A-Za-z²%])(?=(参考|正常)(范围|值|区间)?\s*[\d<>≤≥])"
     r"|(?<=\S)(?=[(（](参考(范围|值|区间)?|正常值)\s*[:：\d<>≤≥])"
     r"|(?:\s|(?<=[\d↑↓%+)性A-Za-z]))(?=(?:检[测验])?(?:结果)?(?:结果|单位|提示|状态)\s*[:：])"
 )
-_BRACKETED_RANGE = re.compile(r"(?<=[/A-Za-z][A-Za-z])\s*(?=\[[-\d<>])")
-"""单位后面紧连着方括号里的范围：`131 mmol/L[136 - 146]`。"""
+_BRACKETED_RANGE = re.compile(r"(?:(?<=[/A-Za-z][A-Za-z])|(?<=%))\s*(?=[\[(（][-\d<>])")
+"""单位后面紧连着括号里的范围：`131 mmol/L[136 - 146]`。"""
 _OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果)?(结果|单位|数值|提示|状态)\s*[:：]\s*|(监测)?项目\s*[:：]\s*")
 _TRAILING_CODE = re.compile(
-    r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
+    r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?!\d+\.\d|\d+\s*[A-Za-zμ]+/)"
+    r"(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
 )
 _LEADING_CODE = re.compile(r"^(?P<code>[A-Za-z][A-Za-z0-9#%/+.\-*]*)(?P<gap>\s*\(?)(?P<name>[一-鿿].*?)\)?$")
 _SERIAL = re.compile(r"^[|丨]?\s*\d{1,2}[.、)|丨\s]*(?=[^\d\s.,、)\-~|丨])(?!分钟|小时|min|h(?![A-Za-z]))")
@@ -197,13 +199,15 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         # 载脂蛋白A10.85 是 A1 与 0.85：名称取认得的最长的；CA12535、CD4523 在哪里断开说不准
         for digits in (3, 2, 1, 0):
             glued = re.fullmatch(
-                rf"(?P<name>.*[一-鿿)）A-Za-z%#-]\d{{{digits}}})\s*(?P<value>[<>]?\d+(?:\.\d+)?)\s*[↑↓]*", text
+                rf"(?P<name>.*[一-鿿)）A-Za-z%#-]\d{{{digits}}})\s*(?P<value>[<>]?\d+(?:\.\d+)?)\s*(?:[↑↓]*|[A-Za-zμ%‰][/A-Za-z\d.]*)",
+                text,
             )
             if glued and is_known(glued["name"]) and not re.fullmatch(r"[A-Z]\d", text):  # P2 不是磷 2
                 if digits and "." not in glued["value"]:
                     break
                 at = offset + glued.start("value")
-                return [("text", offset, offset + glued.end("name"), False), *_typed(text[at - offset :], at)]
+                if typed := _typed(text[at - offset :], at):
+                    return [("text", offset, offset + glued.end("name"), False), *typed]
     return [("text", offset, offset + len(text), False)]
 
 

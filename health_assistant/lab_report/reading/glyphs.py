@@ -40,7 +40,8 @@ def has_character(gray: np.ndarray, zone: tuple[float, float, float, float], tex
     return any(
         x > 0 and y > 0 and x + w < x1 - x0 and y + h < y1 - y0
         and abs(y + h / 2 - (y1 - y0) / 2) < 0.25 * text_height
-        and 0.3 * text_height <= h <= text_height and 0.06 * text_height <= w <= text_height
+        and max(h, w) <= text_height
+        and (h >= 0.3 * text_height and w >= 0.06 * text_height or min(h, w) >= 0.22 * text_height)  # 小的三角
         for x, y, w, h, _ in stats
     )  # fmt: skip
 

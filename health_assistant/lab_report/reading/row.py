@@ -25,6 +25,8 @@ from health_assistant.lab_report.reference_range import (
 from health_assistant.lab_report.report import UNREAD_MARK
 
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
+_WORD_MARK = re.compile(r"\W{0,2}[AC]?(HH?|LL?)[AC]?(\W{0,2}[AC])?\W{0,2}|(?i:.*(high|low|panic|crit|abn|alert).*)")
+"""标记一栏里的词：`CH`、`Panic`、`HH *C*`；别的话（`Final`）不是。"""
 _SURE_SIGN = 0.8
 """单独一个加号认得的把握到它才信，与判断要的把握相同。"""
 _POSITIVE = ("阳性", "弱阳性", "可疑")
@@ -101,6 +103,8 @@ class Row:
             # 血球仪印在数前面的加号说偏高；认得没有把握的，只知道有个标记
             sign = self.limits.pop()
             self.mark = replace(sign, text="+" if sign.score >= _SURE_SIGN else UNREAD_MARK)
+        if re.fullmatch("1{2,3}", box.text) and self._goes_on_from_arrow(box):
+            return
         if self.result and self.result.text in ARROW_LIKE:
             self.maybe_arrows.append(self.result)
             self.result = box
@@ -118,6 +122,11 @@ class Row:
             numbers = self.result.text.split()
             if box.kind == "number" and box.text not in numbers and all(map(re.compile(r"\d").match, numbers)):
                 self.result = join_boxes(self.result, box, " ")  # 照印着的写出来，哪个危险都要说
+
+    def _goes_on_from_arrow(self, box: TextBox) -> bool:
+        """紧接在一个箭头的右边：`↓↓↓` 的后两个会认成 11。"""
+        arrows = [one for one in self.maybe_arrows if set(one.text) & set("↑↓")]
+        return any(abs(box.start - one.end) < 0.3 * box.height for one in arrows)
 
     def add_limits(self, box: TextBox) -> None:
         """放入参考范围；第二段只能是分组范围的另一半。数旁边的 `-`、`+` 说偏低、偏高（血球仪），不是范围。"""
@@ -160,8 +169,11 @@ class Row:
         if box.text == "十":
             box = replace(box, text="+")
         self.maybe_arrows.append(box)
-        if box.kind == "mark" or box.text == "+":
-            self.mark = box
+        if box.kind == "mark" or box.text == "+" or _WORD_MARK.fullmatch(box.text):
+            is_phrase = (
+                self.mark and re.match("(?i)crit|panic", self.mark.text) and box.start - self.mark.end < box.height
+            )
+            self.mark = join_boxes(self.mark, box, " ") if is_phrase else box
 
 
 def without_stars(line: list[Cell]) -> list[Cell]:

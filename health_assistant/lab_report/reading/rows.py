@@ -100,7 +100,10 @@ def _is_section(row: Row, below: list[Row]) -> bool:
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:
-    """表里夹在各项之间、有数或范围而没有读成项目的，和序号接着上一项而没有读成的，有几行。rows 是这张子表的项目。"""
+    """表里没有读成项目的有几行：夹在各项之间、有数或范围的，序号接着上一项的，名称、数、范围都有的（不论在哪里）。
+
+    rows 是这张子表的项目。
+    """
     if not rows:
         return 0
     used = [box for row in rows for box in row.boxes()]
@@ -126,7 +129,8 @@ def count_unread(table: Table, rows: list[Row]) -> int:
             unread += 1  # 不在任何一列里的数与范围：旁边另有一栏
             continue
         is_footer = any(NOT_AN_ITEM.search(cell.text) for cell in line)
-        if not values or is_footer or not top < values[0].line < bottom:
+        is_whole = {"number", "range"} <= {box.kind for box in values} and line[0].kind == "text"
+        if not values or is_footer or not (is_whole or top < values[0].line < bottom):
             continue
         above = [row for row in rows if row.anchor.line < values[0].line]
         if above and "result" not in places and _has_good_tier(above[-1]):

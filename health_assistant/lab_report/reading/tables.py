@@ -285,9 +285,15 @@ def _split_at(lines: list[list[Cell]], edges: list[float]) -> list[list[list[Cel
     return panels
 
 
+def _with_name(line: list[Cell]) -> list[Cell]:
+    """行首后面跟着数的代号也像单位（镁的 Mg）：是名称。"""
+    kinds = [cell.kind for cell in line[:2]]
+    return [Cell("text", line[0].box), *line[1:]] if kinds == ["unit", "number"] and is_known(line[0].text) else line
+
+
 def _headless(body: list[list[TextBox]]) -> list[Table]:
     """没有表头：栏由认得的名称的左端分，列由各行里确凿的数、范围与单位的位置定。"""
-    lines = [[cell for box in line for cell in split_named(box)] for line in body]
+    lines = [_with_name([cell for box in line for cell in split_named(box)]) for line in body]
     texts = [cell.box for line in lines for cell in line if cell.kind == "text"]
     names = [box for box in texts if box.is_label or is_known(box.text)]
     groups: list[list[TextBox]] = []
