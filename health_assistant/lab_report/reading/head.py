@@ -221,7 +221,8 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
         return len([row for row in known if row in complete and _is_plausible(row)]) >= 2
     if _OTHER_PAPER.search(page):
         return len([row for row in known if row in complete]) >= 2
-    if known and len(known) * 4 >= len(filled):
+    is_quoted = len(filled) == 1 and not complete and reads_like_another(lines)  # PET-CT 里写着的血糖
+    if known and len(known) * 4 >= len(filled) and not is_quoted:
         return True
     if reads_like_another(lines):
         return False
