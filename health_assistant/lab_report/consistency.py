@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise, product
+from math import log
 
 from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Interval, Value
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.observation import Observation
+from health_assistant.lab_report.range_likeness import range_distance
 from health_assistant.lab_report.reference_range import exponent
 from health_assistant.lab_report.units import kind_of_unit
 
@@ -99,24 +101,33 @@ def find_conflicts(numbers: dict[str, Interval]) -> dict[str, str]:
 
 
 _SHIFTED = "有几行印着的是相邻一行的单位，名称与结果可能错开了一行"
-_MIN_SHIFTED = 2
+_MIN_SHIFTED, _ALIKE = 2, 1.3
 
 
 def shifted_doubts(observations: list[Observation], report_type: str) -> list[str]:
-    """两行以上印着的单位自己不会用、同一边的邻行才用（压积 86.6 fL、体积 28.3 pg）时，每一行的疑问；不是的为空列表。
+    """两行以上印着的单位与范围是同一边的邻行的（压积 86.6 fL、体积 28.3 pg）时，每一行的疑问；不是的为空列表。
 
     弯的照片会把结果连同单位、范围错给邻行，单看一行什么都对得上。
     """
     rows = [
-        (seen.analyte or find_analyte(seen.row.name, seen.row.code, "", report_type=report_type), seen.row.unit)
+        (seen.analyte or find_analyte(seen.row.name, seen.row.code, "", report_type=report_type), seen)
         for seen in observations
     ]
     most = max(_count_shifted(pairwise(rows)), _count_shifted(pairwise(rows[::-1])))
     return [_SHIFTED] * len(rows) if most >= _MIN_SHIFTED else []
 
 
-def _count_shifted(pairs: Iterable[tuple[tuple[Analyte | None, str], tuple[Analyte | None, str]]]) -> int:
-    return sum(
-        bool(own and other and kind_of_unit(unit)) and other.knows_unit(unit) and not own.knows_unit(unit)
-        for (own, unit), (other, _) in pairs
-    )
+_Named = tuple[Analyte | None, Observation]
+
+
+def _count_shifted(pairs: Iterable[tuple[_Named, _Named]]) -> int:
+    """每一对的前一行印着的单位与范围，有几行是后一行那一项的。"""
+    return sum(_is_of(other, seen) and not own.knows_unit(seen.row.unit) for (own, seen), (other, _) in pairs if own)
+
+
+def _is_of(analyte: Analyte | None, seen: Observation) -> bool:
+    unit = seen.row.unit
+    if analyte is None or not kind_of_unit(unit) or not analyte.knows_unit(unit):
+        return False
+    gap = range_distance(analyte, unit, seen.interval)
+    return gap is not None and gap < log(_ALIKE)  # 有的单子只是单位印错了
