@@ -13,8 +13,16 @@ from health_assistant.lab_report.specimen import possible_specimens
 
 _NEAR = 1.25
 """范围的两端都与目录的相差不到这个倍数。"""
+_NOT_ORDINARY = re.compile(
+    r"静脉|脐|最[低高大小]|平均|运动|步行|夜间|睡眠|滤器|置换|质控|采集|单采|悬浮|波动|标准差|差值|[内汗/]|^[DL]-|PRP|PPP"
+    r"|venous|cord|mixed|mean|average|minimum|lowest|sweat|control|variation|ratio",
+    re.IGNORECASE,
+)
+"""不是平常抽的血，或者不是一个浓度：说的不是那一项，危急的界限用不上。"""
+_IONS = set("钾钠钙氯")
+"""名称只有一个字，别的名称里有它也算的；乳糖、果糖不是血糖。"""
 _MIN_LETTERS = 3
-"""英文的名称这么多个字母以上，才看别的名称里有没有这个词；中文的一个字（钾）也算。"""
+"""英文的名称这么多个字母以上，才看别的名称里有没有这个词。"""
 
 
 def critical_if_likely(finding: Finding, person: Person, report_type: str) -> tuple[str, str] | None:
@@ -34,7 +42,7 @@ def likely_analyte(name: str, unit: str, interval: ReferenceRange | None, report
 
     名称全认识的，是因为标本不同（静脉血气的氧分压）才没有认作那一项，也为 None。
     """
-    if is_known_name(name) or is_known_code(name):
+    if is_known_name(name) or is_known_code(name) or _NOT_ORDINARY.search(name):
         return None
     if not isinstance(interval, Interval) or possible_specimens(report_type, name, unit) != ("blood",):
         return None
@@ -54,6 +62,8 @@ def _is_within(known: str, name: str) -> bool:
         pattern = rf"(?<![A-Za-z]){re.escape(known)}(?![A-Za-z])"
         return len(known) >= _MIN_LETTERS and bool(re.search(pattern, name, re.IGNORECASE))
     known, name = fold_name(known), fold_name(name)
+    if len(known) == 1 and known not in _IONS:
+        return False
     return known in name or len(name) > 1 and known[1:] == name
 
 

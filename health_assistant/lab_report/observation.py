@@ -96,7 +96,7 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         value = _found(value, read.result + (read.unit if analyte else ""), counts=bool(analyte)) or value
         interval = _found(interval, read.reference_range) or interval
     if analyte and not (power_unit or has_two_units):
-        power_unit = misprinted_unit(analyte, read.unit or value_unit, interval)
+        power_unit = misprinted_unit(analyte, read.unit or value_unit, interval, value)
     converted = _in_unit_of_value(interval, range_unit, power_unit or read.unit or value_unit, analyte)
     if converted:
         interval, range_unit = converted, ""
@@ -110,6 +110,8 @@ def _in_unit_of_value(
     """范围后面另印着单位的（结果 9.4 mg/dL，范围 2.11-2.52 mmol/L），换成结果的单位；单位相同、换不了的为 None。"""
     if analyte is None or not (range_unit and unit and isinstance(interval, Interval)):
         return None
+    if analyte.code in ("UREA", "BUN"):
+        return None  # mg/dL 的是尿素还是尿素氮，相差一倍多
     own, other = analyte.convert(Decimal(1), unit), analyte.convert(Decimal(1), range_unit)
     if own is None or other is None or own == other:
         return None

@@ -5,11 +5,11 @@ from math import log
 from typing import TypeVar
 
 from health_assistant.lab_report.catalogue import Analyte
-from health_assistant.lab_report.interval import Interval, ReferenceRange, intervals_of
+from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
 
 CLEARLY_NEARER = 1.5
 """印着的范围与另一个同名指标的相近到这个倍数以上，才当作那一个。"""
-_MISPRINTED = 200
+_MISPRINTED, _ALIKE = 200, 10
 _T = TypeVar("_T")
 
 
@@ -51,12 +51,13 @@ def implied_unit(analyte: Analyte, interval: ReferenceRange | None) -> str:
     return (nearest(gaps) if is_near else None) or ""
 
 
-def misprinted_unit(analyte: Analyte, unit: str, interval: ReferenceRange | None) -> str:
+def misprinted_unit(analyte: Analyte, unit: str, interval: ReferenceRange | None, value: Value | None) -> str:
     """印着的 unit 与范围差了几百倍（血小板 150-450 /μL），范围像用的是哪个单位；不是这样的为空串。
 
-    差十倍、几十倍的也许是范围少读了一位、丢了小数点，不算。
+    差十倍、几十倍的也许是范围少读了一位、丢了小数点，不算；结果不像与范围同一个单位的（8000 /μL 对 150-450）也不算。
     """
-    if not unit or not isinstance(interval, Interval) or not interval.is_bounded:
+    if not unit or not isinstance(interval, Interval) or not interval.is_bounded or not isinstance(value, Interval):
         return ""
+    is_alike = value.is_point and interval.low <= value.low * _ALIKE and value.low <= interval.high * _ALIKE
     gap = range_distance(analyte, unit, interval)
-    return implied_unit(analyte, interval) if gap is not None and gap > log(_MISPRINTED) else ""
+    return implied_unit(analyte, interval) if is_alike and gap is not None and gap > log(_MISPRINTED) else ""

@@ -82,11 +82,10 @@ _GOOD_TIER = re.compile(
 _TIER_SPAN = re.compile(rf"(?:[<>]=?)?{_NUMBER}{_TAIL}(?:(?:[-~至到]|to){_NUMBER}{_TAIL}|及?以[上下])?", re.IGNORECASE)
 _BESIDE_TIER = ":-,;、()[]/|。"
 """一档的名称与界限之间、两档之间的标点。"""
-_AFTERWORD = re.compile(
-    r"(?<=[\d%秒a-zA-Z])\s*[;；,，(（。\s]\s*(?:以(?![上下内])|详?见|参见|仅?供)[^\d]*$"
-    r"|(?<=[\d%a-zA-Z])\s*[;；,，(（]?[为具有]{0,2}(?:保护|免疫)(?:力|性|作用)?[)）]?$"
-)
-"""范围后面的一句话：`11-14.5 秒；以 INR 为准`、`3.5-5.3（见备注）`、`≥10 有保护力`。"""
+_AFTERWORD = re.compile(r"(?<=[\d%秒a-zA-Z])\s*[;；,，(（。\s]\s*(?:以(?![上下内])|详?见|参见|仅?供)[^\d]*$")
+"""范围后面的一句话：`11-14.5 秒；以 INR 为准`、`3.5-5.3（见备注）`。"""
+_PROTECTIVE = re.compile(r"^(\s*[>≥＞].*[\d%a-zA-Z])\s*[;；,，(（]?[为具有]{0,2}(?:保护|免疫)(?:力|性|作用)?[)）]?$")
+"""`≥10 有保护力` 是够了；`0-10 有保护力` 自己就说不通，不猜。"""
 _RISK_GROUP = re.compile("(健康|一般|普通|低危|中危|高危|极高危|超高危)(人群?|患者|者)?")
 _LOW_TIER = re.compile(r"降低|减低|偏低|low", re.IGNORECASE)
 _HIGH_TIER = re.compile(r"升高|增高|偏高|high", re.IGNORECASE)
@@ -94,7 +93,7 @@ _HIGH_TIER = re.compile(r"升高|增高|偏高|high", re.IGNORECASE)
 
 def parse_range(text: str) -> ReferenceRange | None:
     """把印刷的参考范围变成可比较的形式；看不懂就返回 None，从不猜测，从不抛异常。"""
-    text = _AFTERWORD.sub("", text)
+    text = _PROTECTIVE.sub(r"\1", _AFTERWORD.sub("", text))
     # `0.0~-12.0`：前面一端不是负数时，后面的一横是波浪线的另一截
     text = re.sub(r"^(\d[\d.]*)~-+(?=\d)", r"\1~", clean(text))
     if not re.search(r"[\w±+]|^\(?-\)?$", text):
@@ -125,7 +124,8 @@ def _parse_tiers(text: str) -> Interval | None:
     good = [at for at, (label, _) in enumerate(tiers) if _GOOD_TIER.fullmatch(label)]
     if good:
         is_in_a_row = good == list(range(good[0], good[-1] + 1))
-        return _joined([tiers[at][1] for at in good]) if is_in_a_row else None
+        others = [limits for at, (_, limits) in enumerate(tiers) if at not in good]
+        return _bounded_by(_joined([tiers[at][1] for at in good]), others) if is_in_a_row else None
     if len(tiers) != 1 or not text.startswith(tiers[0][0]):
         return None  # 单独一句 `>3.00 High` 是几档里的一档
     label, only = tiers[0]
@@ -152,6 +152,19 @@ def _joined(intervals: list[Interval]) -> Interval:
     lowest = min(intervals, key=lambda one: -Decimal("Infinity") if one.low is None else one.low)
     highest = max(intervals, key=lambda one: Decimal("Infinity") if one.high is None else one.high)
     return Interval(lowest.low, highest.high, lowest.low_open, highest.high_open)
+
+
+def _bounded_by(good: Interval, others: list[Interval]) -> Interval | None:
+    """好的一档只印了一头的（`充足>30`），到另一档（`中毒>150`）为止；两头都没有的为 None。"""
+    above = [one for one in others if good.high is None and one.low is not None and good.low < one.low]
+    below = [one for one in others if good.low is None and one.high is not None and one.high < good.high]
+    if good.low is None and good.high is None:
+        return None
+    if above:
+        worse = min(above, key=lambda one: one.low)
+        return replace(good, high=worse.low, high_open=not worse.low_open)
+    worse = max(below, key=lambda one: one.high, default=None)
+    return replace(good, low=worse.high, low_open=not worse.high_open) if worse else good
 
 
 def _parse_risks(text: str) -> PartitionedInterval | None:

@@ -16,10 +16,16 @@ from health_assistant.lab_report.units import (
 Specimen = Literal["blood", "urine", "stool", "other"]
 
 OTHER_SPECIMENS = re.compile(
-    r"脑脊液|腰椎?穿(?!刺?术?前)|(?<![A-Z-])CSF|cerebrospinal|synovial|滑液|pleural|ascit|peritoneal|sputum|伤口|创面|脓液|wound|胸腹?水(?!门诊)|腹水(?!门诊)|积液|穿刺(?!前|中心|门诊|科)|引流(?!门诊)|体液(?!免疫)|关节液|灌洗|透析液|腹透液|精液|精浆|白带|阴道(?!(?:少量|大量|不规则|异常)?[流出]血|助产|分娩|试产)|前列腺液|分泌物(?!门诊)|拭子|痰|唾液(?!酸)|汗液|羊水|胃液(?!素)"
+    r"脑脊液|腰椎?穿(?!刺?术?前)|(?<![A-Z-])CSF|cerebrospinal"
+    r"|(?:synovial|pleural|ascitic|peritoneal) ?(?:fluid|effusion|tap|aspirate)|滑液(?!囊)|sputum"
+    r"|(?:伤口|创面)(?!修复|造口|护理|换药|中心|门诊|科|室)|脓液|wound(?! ?(?:care|cent(?:er|re)|clinic))"
+    r"|胸腹?水(?!门诊)|腹水(?!门诊)|积液|穿刺(?!前|中心|门诊|科)|引流(?!门诊)|体液(?!免疫)|关节液|灌洗|透析液|腹透液|精液|精浆|白带"
+    r"|阴道(?!(?:少量|大量|不规则|异常)?[流出]血|助产|分娩|试产)|前列腺液|分泌物(?!门诊)|拭子|痰|唾液(?!酸)|汗液|羊水|胃液(?!素)"
     r"|乳汁|骨髓(?!瘤|炎|移植|抑制|科)|胆汁(?!酸)",
     re.IGNORECASE,
 )
+_CULTURE_BESIDE = re.compile(r"[^+＋、/\s]*培养[^+＋、/\s]*[+＋、/]|[+＋、/][^+＋、/\s]*培养[^+＋、/\s]*")
+"""合印在一张上的培养（`脓液培养+生化`）：别的项目是血的。"""
 _NOT_URINE = re.compile(
     r"糖尿(?=[病肾足酮性])|尿毒|尿崩|利尿|钠尿|尿钠肽|尿肽|尿素|尿酸(?!碱|结晶|盐)|泌尿|排尿|遗尿|尿路|尿道|尿频|尿急|尿痛"
     r"|尿失禁|尿潴留|血尿(?![常便液生粪+、])|蛋白尿"
@@ -33,6 +39,8 @@ _BLOOD_TITLE = re.compile(
     re.IGNORECASE,
 )
 _PLAIN_BLOOD_TITLE = re.compile(r"血常规|外周血|血细胞|血气|血生化|血清|凝血|静脉血|CBC", re.IGNORECASE)
+_PUNCTURE = re.compile(r"腰椎?穿(?:刺术?|科)?")
+"""只说做了腰穿：10^9/L 的细胞数是一起抽的血的，脑脊液的印 10^6/L。"""
 _BLOOD_NAME = re.compile(r"^(血清|血浆|全血|静脉血|血(?=[糖钾钠氯钙磷镁铁氨酮尿肌葡乳胆总淀]))")
 
 # 不是通常条件下的结果，不能和目录比，除非目录里正有这一种（餐后血糖）
@@ -86,6 +94,7 @@ def possible_specimens(report_type: str, name: str, unit: str) -> tuple[Specimen
     行自己说的（尿…、血…、只用于血的单位、每视野）最要紧，报告类型在后；几种标本合印一张的，有单位的先当作血。
     """
     title, bare = _NOT_URINE.sub("", report_type), _NOT_URINE.sub("", name)
+    title = _CULTURE_BESIDE.sub("", title)
     if OTHER_SPECIMENS.search(name):
         return ("other",)
     if _STOOL.search(bare):
@@ -97,7 +106,8 @@ def possible_specimens(report_type: str, name: str, unit: str) -> tuple[Specimen
     is_hemoglobin = fold_unit(unit) in ("g/l", "g/dl") and bool(re.search(r"血红蛋白|血色素|^HGB$|^Hb$", name))
     only_in_blood = is_only_for_blood(unit) or is_hemoglobin
     if OTHER_SPECIMENS.search(title):
-        return ("blood",) if only_in_blood and _PLAIN_BLOOD_TITLE.search(title) else ("other",)
+        is_blood = only_in_blood and (_PLAIN_BLOOD_TITLE.search(title) or _PUNCTURE.fullmatch(title))
+        return ("blood",) if is_blood else ("other",)
     if only_in_blood:
         return ("blood",)
     says_stool, says_urine = bool(_STOOL.search(title)), bool(_URINE.search(title))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from health_assistant.lab_report.report import PrintedRow, Reading, ReadReport, ReadRow
 from health_assistant.lab_report.specimen import OTHER_SPECIMENS, possible_specimens
+from health_assistant.lab_report.units import is_only_for_blood
 
 _LABEL = re.compile(
     r"标本(?:种?类[型别]?|名称|来源)?|样[本品](?:种?类[型别]?|名称)?|specimen(?: ?type)?|sample(?: ?type)?", re.I
@@ -12,20 +13,22 @@ _LABEL = re.compile(
 _NOT_A_FLUID = re.compile("拭子|精|白带|阴道|宫颈|前列腺|骨髓|羊水|唾液|汗")
 """说了也不用添的：这样的单子上也印血里的项目（咽拭子查的流感、骨髓与血一起送的）。"""
 _BLOOD = re.compile(r"(?<![一-鿿])(?:静脉|动脉|外周|末梢|抗凝)*全?血液?(?![一-鿿])|(?<![a-z])blood(?![a-z])", re.I)
+_SAYS_BLOOD = re.compile(r"血(?!性)|serum|plasma|blood", re.I)
 _CULTURE = re.compile(r"^(?!.*(?:染色体|核型|干扰素|细胞培养)).*(?:培养|culture)", re.I)
 
 
 def with_stated_specimens(report: ReadReport) -> ReadReport:
     """各行的报告名添上印在别处的标本：脑脊液一类的，和培养的血。没有要添的就是原来的 report。"""
-    rows = [_with_specimen(row, report) for row in report.items]
+    rows = [_with_specimen(at, row, report) for at, row in enumerate(report.items)]
     return report.model_copy(update={"items": rows}) if rows != report.items else report
 
 
-def _with_specimen(row: PrintedRow, report: ReadReport) -> PrintedRow:
+def _with_specimen(at: int, row: PrintedRow, report: ReadReport) -> PrintedRow:
     title = getattr(row, "report_type", None) or report.report_type
     page = getattr(row, "page", 1)
-    stated = list(_stated_in_rows(report, page))
-    words = list(filter(is_fluid, stated))  # 页眉里的，读页眉时已经添了
+    stated = list(_stated_in_rows(report, at, page))
+    # 页眉里的，读页眉时已经添了；10^9/L 的细胞数是血的，不论夹在什么标本中间
+    words = [] if is_only_for_blood(row.unit) else list(filter(is_fluid, stated))
     if _CULTURE.search(title + row.name) and not words and possible_specimens("", row.name, "") == ("blood",):
         origin = report.origin.get("specimen") if isinstance(report, Reading) else None
         in_head = [origin.value] if origin and origin.page == page else []
@@ -38,12 +41,16 @@ def _with_specimen(row: PrintedRow, report: ReadReport) -> PrintedRow:
 
 
 def is_fluid(text: str) -> bool:
-    """写着的标本 `text` 是脑脊液、积液、脓液、痰这样的：里面的数不能当作血的。"""
-    return bool(OTHER_SPECIMENS.search(text)) and not _NOT_A_FLUID.search(text)
+    """写着的标本 `text` 是脑脊液、积液、脓液、痰这样的：里面的数不能当作血的。写着血的（静脉穿刺血、血清和痰）不算。"""
+    return bool(OTHER_SPECIMENS.search(text)) and not _NOT_A_FLUID.search(text) and not _SAYS_BLOOD.search(text)
 
 
-def _stated_in_rows(report: ReadReport, page: int) -> Iterator[str]:
-    """这一页表里的“标本”一行写着的。"""
-    for row in report.items:
-        if getattr(row, "page", 1) == page and _LABEL.fullmatch(row.name.strip(" :：")):
-            yield row.result
+def _stated_in_rows(report: ReadReport, at: int, page: int) -> Iterator[str]:
+    """管第 at 行的“标本”一行写着的：同一页里它前面最近的一行；写在这一页最后的，管整页。"""
+    on_page = [(one, row) for one, row in enumerate(report.items) if getattr(row, "page", 1) == page]
+    named = [(one, row.result) for one, row in on_page if _LABEL.fullmatch(row.name.strip(" :："))]
+    ahead = [result for one, result in named if one < at]
+    if ahead:
+        yield ahead[-1]
+    elif named and named[0][0] == on_page[-1][0]:
+        yield named[0][1]
