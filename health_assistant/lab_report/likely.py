@@ -14,7 +14,7 @@ from health_assistant.lab_report.specimen import possible_specimens
 _NEAR = 1.25
 """范围的两端都与目录的相差不到这个倍数。"""
 _NOT_ORDINARY = re.compile(
-    r"静脉|脐|最[低高大小]|平均|运动|步行|夜间|睡眠|滤器|置换|质控|采集|单采|悬浮|波动|标准差|差值|[内汗/]|^[DL]-|PRP|PPP"
+    r"静脉.*(?:氧|pH|酸碱)|(?:氧|pH|酸碱).*静脉|脐|最[低高大小]|平均|运动|步行|夜间|睡眠|滤器|置换|质控|采集|单采|悬浮|波动|标准差|差值|[内汗/]|^[DL]-|PRP|PPP"
     r"|venous|cord|mixed|mean|average|minimum|lowest|sweat|control|variation|ratio",
     re.IGNORECASE,
 )

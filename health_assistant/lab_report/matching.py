@@ -32,6 +32,7 @@ _WITH_CODE = (
     re.compile(rf"(?P<name>.*?[一-鿿].*?)[-/:：_\s]+{_CODE}", re.ASCII),
     re.compile(rf"{_CODE}[-/:：_\s]*(?P<name>[α-ω一-鿿].*)", re.ASCII),
 )
+_SERUM_WORD = re.compile(r"|血清|血浆|serum|plasma", re.IGNORECASE)
 _SAYS_SERUM = re.compile(r"血清|血浆|总钙")
 _INFECTION_TITLE = re.compile(r"传染|梅毒|术前|免疫|输血前|性病|感染|病毒|抗体|优生|TORCH", re.IGNORECASE)
 
@@ -116,9 +117,10 @@ def _split_code(name: str) -> tuple[str, str]:
         coded = {analyte.code for analyte in _coded(parts["code"])}
         if any(analyte.code in coded for analyte in _named(parts["name"])):
             return parts["name"], parts["code"]
-    first, slash, second = map(str.strip, name.partition("/"))
-    if slash and not is_known_name(name) and _codes_of(first) & _codes_of(second):
-        return first, second  # `SGPT/ALT` 是一项的两个名称，`AST/ALT` 是两项之比
+    names = [part.strip() for part in name.split("/") if not _SERUM_WORD.fullmatch(part.strip())]
+    codes = [_codes_of(part) for part in names]
+    if "/" in name and not is_known_name(name) and codes and set.intersection(*codes):
+        return names[0], names[-1]  # `SGPT/ALT`、`钾/K+/血清` 是一项的几个名称，`AST/ALT` 是两项之比
     return name, ""
 
 
