@@ -39,8 +39,6 @@ _BLOOD_TITLE = re.compile(
     re.IGNORECASE,
 )
 _PLAIN_BLOOD_TITLE = re.compile(r"血常规|外周血|血细胞|血气|血生化|血清|凝血|静脉血|CBC", re.IGNORECASE)
-_PUNCTURE = re.compile(r"腰椎?穿(?:刺术?|科)?")
-"""只说做了腰穿：10^9/L 的细胞数是一起抽的血的，脑脊液的印 10^6/L。"""
 _BLOOD_NAME = re.compile(r"^(血清|血浆|全血|静脉血|血(?=[糖钾钠氯钙磷镁铁氨酮尿肌葡乳胆总淀]))")
 
 # 不是通常条件下的结果，不能和目录比，除非目录里正有这一种（餐后血糖）
@@ -106,8 +104,7 @@ def possible_specimens(report_type: str, name: str, unit: str) -> tuple[Specimen
     is_hemoglobin = fold_unit(unit) in ("g/l", "g/dl") and bool(re.search(r"血红蛋白|血色素|^HGB$|^Hb$", name))
     only_in_blood = is_only_for_blood(unit) or is_hemoglobin
     if OTHER_SPECIMENS.search(title):
-        is_blood = only_in_blood and (_PLAIN_BLOOD_TITLE.search(title) or _PUNCTURE.fullmatch(title))
-        return ("blood",) if is_blood else ("other",)
+        return ("blood",) if only_in_blood and _PLAIN_BLOOD_TITLE.search(title) else ("other",)
     if only_in_blood:
         return ("blood",)
     says_stool, says_urine = bool(_STOOL.search(title)), bool(_URINE.search(title))
