@@ -47,14 +47,18 @@ _DENIED = re.compile(
     re.I,
 )
 _BEGAN = re.compile(
-    r"(现在|今天|刚[才刚]?|最近|这[两几]天|后来).{0,3}(有|开始|出现)|\bnow (i|he|she|we|they) (do|have|has)"
-    r"|(现在|今天|今早|刚[才刚]?|后来|这[次回]).{0,3}([痛疼闷喘晕抽吐]|发作)"
-    r"|(但|可|不过|其实).{0,6}((觉得|感觉|确实|明明|其实)有|有)[了的。！!]*$|有没有.{0,20}[我他她][说讲答]?有",
+    r"(现在|今天|刚[才刚]?|最近|这[两几]天|后来).{0,3}((?<!没)有|开始|出现)|\bnow (i|he|she|we|they) (do|have|has)"
+    r"|(现在|今天|今早|刚[才刚]?|后来|这[次回])(?!没有?.?[痛疼闷喘晕抽吐]).{0,3}([痛疼闷喘晕抽吐]|发作)"
+    r"|(但|可|不过|其实).{0,6}((觉得|感觉|确实|明明|其实)有|有)[了的。！!]*$|有没有.{0,20}[我他她][说讲答]?有"
+    r"|\bnever\b.*\b(like this|such|this (bad|severe)|first time|until|but (just|now|today|this))\b"
+    r"|从来?没.{0,12}(这么|这样|如此)",
     re.I,
 )
 """从前没有、现在有了，别人说没有、自己觉得有，医生问有没有、答了有：前面的否认不算。"""
 _GAPS = re.compile(r"(?<=[一-鿿])[\s\-_·.*]+(?=[一-鿿])")
 """字与字中间的空白和记号：“胸 痛”“胸-痛”。"""
+_SPACES = re.compile(r"(?<=[一-鿿])\s+(?=[一-鿿])")
+_HALF = str.maketrans({"，": ",", "；": ";", "！": "!", "：": ":", "？": r"\?"})
 _BREAK = re.compile(r"[，。；！？,;!?]|(?<=[一-鿿])\s")
 """一句话的停顿：否认的管不到它后面。"""
 _JOINED = re.compile(r"\s*(、|/|[和或及]|或者|以及|,? ?\b(or|nor)\b)\s*")
@@ -78,8 +82,8 @@ def said_emergencies(question: str) -> list[str]:
     """问的话（中文或英文） -> 要放在最前的话（中文，用 `language.say` 说）；没有说到的为空。"""
     known = load_emergencies()
     folded = _fold(question)
-    # 去掉字间空白的也看一遍；原样的仍要看：“发烧没有 胸痛”里的空白隔开的是两件事
-    wordings = {folded, _GAPS.sub("", folded)}
+    # 去掉字间空白的也看一遍；当作停顿的仍要看：“发烧没有 胸痛”里的空白隔开的是两件事
+    wordings = {_SPACES.sub(",", folded), _GAPS.sub("", folded)}
     kinds = (known.emergency, known.self_harm)
     return [kind.says for kind in kinds if any(_is_said(kind, wording) for wording in wordings)]
 
@@ -90,12 +94,18 @@ def _fold(question: str) -> str:
     return unicodedata.normalize("NFKC", question).replace("’", "'").translate(pairs)
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """问的话折成了半角，说法里的全角标点也跟着折，写哪一种都一样。"""
+    return re.compile(pattern.translate(_HALF), re.IGNORECASE)
+
+
 def _is_said(kind: Kind, question: str) -> bool:
     """有一处没有被否认、说的是现在的，就是说到了。"""
     may_deny = not _BEGAN.search(question)
     denied_until = covered_until = -1
     for found in _find(kind, question):
-        if found.re.pattern == kind.milder:
+        if found.re is _compiled(kind.milder):
             denied_until = found.end() if _denied_from(found, denied_until) is not None else denied_until
             continue
         inside = found.start() < covered_until
@@ -114,9 +124,7 @@ def _is_said(kind: Kind, question: str) -> bool:
 
 
 def _find(kind: Kind, question: str) -> Iterator[re.Match[str]]:
-    found = (
-        one for sign in (*kind.signs, kind.milder) for one in _overlapping(re.compile(sign, re.IGNORECASE), question)
-    )
+    found = (one for sign in (*kind.signs, kind.milder) for one in _overlapping(_compiled(sign), question))
     yield from sorted(found, key=re.Match.span)  # 同一处起的，短的在先：它没有盖住的，长的也盖不住
 
 
@@ -155,11 +163,11 @@ def _denied_from(found: re.Match[str], denied_until: int) -> int | None:
 def _is_aside(kind: Kind, found: re.Match[str]) -> bool:
     text = found.string
     return any(
-        re.search(aside.of, found[0], re.IGNORECASE)
-        and not re.search(aside.unless, text, re.IGNORECASE)
+        _compiled(aside.of).search(found[0])
+        and not _compiled(aside.unless).search(text)
         and (
-            re.match(aside.after, text[found.end() :], re.IGNORECASE)
-            or any(re.search(f"({aside.before})$", text[:start], re.IGNORECASE) for start in _parts(found))
+            _compiled(aside.after).match(text[found.end() :])
+            or any(_compiled(f"({aside.before})$").search(text[:start]) for start in _parts(found))
         )
         for aside in kind.asides
     )
