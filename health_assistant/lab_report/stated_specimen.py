@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.report import PrintedRow, Reading, ReadReport, ReadRow
 from health_assistant.lab_report.specimen import OTHER_SPECIMENS, possible_specimens
 from health_assistant.lab_report.units import is_only_for_blood
@@ -27,8 +29,8 @@ def _with_specimen(at: int, row: PrintedRow, report: ReadReport) -> PrintedRow:
     title = getattr(row, "report_type", None) or report.report_type
     page = getattr(row, "page", 1)
     stated = list(_stated_in_rows(report, at, page))
-    # 页眉里的，读页眉时已经添了；10^9/L 的细胞数是血的，不论夹在什么标本中间
-    words = [] if is_only_for_blood(row.unit) else list(filter(is_fluid, stated))
+    # 页眉里的，读页眉时已经添了
+    words = [] if _is_of_blood(row) else list(filter(is_fluid, stated))
     if _CULTURE.search(title + row.name) and not words and possible_specimens("", row.name, "") == ("blood",):
         origin = report.origin.get("specimen") if isinstance(report, Reading) else None
         in_head = [origin.value] if origin and origin.page == page else []
@@ -38,6 +40,12 @@ def _with_specimen(at: int, row: PrintedRow, report: ReadReport) -> PrintedRow:
         return row
     read = row if isinstance(row, ReadRow) else ReadRow.of(row)
     return read.model_copy(update={"report_type": " ".join([title, *words])})
+
+
+def _is_of_blood(row: PrintedRow) -> bool:
+    """10^9/L 的细胞数，范围又不从 0 起：是血的，不论夹在什么标本中间；脑脊液的白细胞范围从 0 起，也常不印。"""
+    limits = parse_range(row.reference_range) if is_only_for_blood(row.unit) else None
+    return isinstance(limits, Interval) and bool(limits.low)
 
 
 def is_fluid(text: str) -> bool:
