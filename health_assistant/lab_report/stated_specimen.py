@@ -30,7 +30,7 @@ def _with_specimen(at: int, row: PrintedRow, report: ReadReport) -> PrintedRow:
     page = getattr(row, "page", 1)
     stated = list(_stated_in_rows(report, at, page))
     # 页眉里的，读页眉时已经添了
-    words = [] if _is_of_blood(row) else list(filter(is_fluid, stated))
+    words = [text for text in stated if is_fluid(text) and not _is_of_blood(row)]
     if _CULTURE.search(title + row.name) and not words and possible_specimens("", row.name, "") == ("blood",):
         origin = report.origin.get("specimen") if isinstance(report, Reading) else None
         in_head = [origin.value] if origin and origin.page == page else []
