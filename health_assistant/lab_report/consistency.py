@@ -10,8 +10,8 @@ from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Interval, Value
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.observation import Observation
+from health_assistant.lab_report.printed_interval import exponent
 from health_assistant.lab_report.range_likeness import range_distance
-from health_assistant.lab_report.reference_range import exponent
 from health_assistant.lab_report.units import kind_of_unit
 
 TOLERANCE = Decimal("0.03")

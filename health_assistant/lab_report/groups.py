@@ -1,4 +1,4 @@
-"""参考范围所属的人群：性别、年龄、生理期。文字 -> 人群，以及某个人可能属于哪几群。"""
+"""参考范围所属的人群：性别、年龄、生理期，与采样的条件（空腹、立位）。文字 -> 人群，以及某个人可能属于哪几群。"""
 
 import re
 
@@ -8,6 +8,7 @@ _PER_YEAR = {"岁": 1, "月": 12, "天": 365, "日": 365}
 _AGE_WORDS: dict[str, tuple[float, float | None]] = {
     "成人": (ADULT_AGE_YEARS, None),
     "成年人": (ADULT_AGE_YEARS, None),
+    "成年": (ADULT_AGE_YEARS, None),
     "老年人": (60, None),
     "老年": (60, None),
     # 各院的“儿童”到 14 或 18 岁不等；14 到 18 岁不能确定，两边都不算
@@ -17,37 +18,81 @@ _AGE_WORDS: dict[str, tuple[float, float | None]] = {
     "幼儿": (1, 4),
     "婴儿": (0, 1),
     "新生儿": (0, 29 / 365),
+    "足月儿": (0, 29 / 365),
+    "早产儿": (0, 29 / 365),
 }
 """以年为单位的 [low, high)。"""
 _AGE_SPAN = (
-    r"(?<![\d.~-])(?:[<>]=?)?\d{1,3}(?:(?:周?岁|个?月|天|日)?[-~至到]\d{1,3})?(?:周?岁|个?月|天|日)龄?(?:及?以[上下])?"
+    r"(?:(?<![\d.~-])|(?=[<>]))(?:[<>]=?)?\d{1,3}"
+    r"(?:(?:周?岁|个?月|天|日)?[-~至到]\d{1,3})?(?:周?岁|个?月|天|日)龄?(?:及?以[上下])?"
 )
-_PHASE = r"非?[早中晚]?(?:卵泡|排卵|黄体|绝经|妊娠|孕)(?:[早中晚]?期|[前后]|妇)?"
-_PART = re.compile(rf"男性?|女性?|{'|'.join(_AGE_WORDS)}|{_AGE_SPAN}|{_PHASE}")
+_PHASE = r"[非未]?[早中晚]?(?:卵泡|滤泡|排卵|黄体|绝经|妊娠|怀?孕)(?:[早中晚]?期|[前后]|妇)?"
+_CONDITION = (
+    r"(?:空腹|餐[前后]|随机|[站直]?立位|平?卧位|[谷峰](?:浓度|值)?|(?:清晨|早晨|晨起?|上午|下午|夜间|午夜)"
+    r"(?:\d{1,2}(?:[-~至到]\d{1,2})?[点时])?)(?:(?<=餐后)\d(?:小时|h))?"
+    r"|(?<![\d.:~-])\d{1,2}:\d\d(?:[-~至到]\d{1,2}:\d\d)?(?=[;(:,])"
+)
+"""采样的条件：不知道是哪一种时，哪一种都不排除。"""
+_PART = re.compile(rf"男[性子]?|女[性子]?|{'|'.join(_AGE_WORDS)}|{_AGE_SPAN}|{_PHASE}|{_CONDITION}", re.IGNORECASE)
 _GROUP = re.compile(rf"(?:{_PART.pattern})(?:[:(\[]?(?:{_PART.pattern}))*")
-_ENGLISH = (
-    (re.compile(r"(?<![a-z])non-?pregnant(?:wom[ae]n|females?|adults?)?(?=[:,\d<>])", re.IGNORECASE), "非妊娠期"),
-    (re.compile(r"(?<![a-z])(?:females?|wom[ae]n|girls?|f)(?=[:\d<>])", re.IGNORECASE), "女"),
-    (re.compile(r"(?<![a-z])(?:males?|m[ae]n|boys?|m)(?=[:\d<>])", re.IGNORECASE), "男"),
-    (re.compile(r"(?<=\d)(?:years?|yrs?|y)(?=[:\d<>])", re.IGNORECASE), "岁"),
-    (re.compile(r"(?<![a-z])adults?(?=[:\d<>])", re.IGNORECASE), "成人"),
-    (re.compile(r"(?<![a-z])child(?:ren)?(?=[:\d<>])", re.IGNORECASE), "儿童"),
-    (re.compile(r"(?<![a-z])newborns?(?=[:\d<>])", re.IGNORECASE), "新生儿"),
+_ENGLISH = tuple(
+    (re.compile(rf"(?<![a-z])(?:{words})(?=[:,;\d<>()\]]|$)", re.IGNORECASE), word)
+    for words, word in (
+        (r"non-?pregnant(?:wom[ae]n|females?|adults?)?", "非妊娠期"),
+        (r"females?|wom[ae]n|girls?|f(?=[:\d<>])|(?<=[(\[,;])f", "女"),
+        (r"males?|m[ae]n|boys?|m(?=[:\d<>])|(?<=[(\[,;])m", "男"),
+        (r"(?<=\d)(?:years?|yrs?|y)", "岁"),
+        ("adults?", "成人"),
+        ("child(?:ren)?", "儿童"),
+        ("newborns?", "新生儿"),
+        ("follicular(?:phase)?", "卵泡期"),
+        ("luteal(?:phase)?", "黄体期"),
+        ("ovulat(?:ion|ory)(?:phase|peak)?|mid-?cycle(?:peak)?", "排卵期"),
+        ("pre-?menopaus(?:al|e)", "绝经前"),
+        ("(?:post-?)?menopaus(?:al|e)", "绝经后"),
+        ("pregnan(?:t|cy)", "妊娠"),
+        ("fasting", "空腹"),
+        ("(?:2h|2hr)?(?:pp|post-?prandial)", "餐后"),
+        ("random", "随机"),
+        (r"(?:(?<![\w.])\d{1,2}(?::\d\d)?)?(?:am|a\.m\.)|morning", "上午"),
+        (r"(?:(?<![\w.])\d{1,2}(?::\d\d)?)?(?:pm|p\.m\.)|afternoon", "下午"),
+        ("supine", "卧位"),
+        ("upright|standing", "立位"),
+        ("trough", "谷"),
+        ("peak", "峰"),
+        ("♂", "男"),
+        ("♀", "女"),
+    )
 )
 
 
 def find_groups(text: str) -> list[tuple[str, str]]:
-    """`男:130-175,女:115-150` -> [(`男`, `:130-175,`), (`女`, `:115-150`)]；不分人群或自相矛盾时为空列表。"""
+    """`男:130-175,女:115-150` -> [(`男`, `:130-175,`), (`女`, `:115-150`)]；不分人群或自相矛盾时为空列表。
+
+    人群也可以印在范围后面：`130-175(男),115-150(女)`。
+    """
     for pattern, word in _ENGLISH:
         text = pattern.sub(word, text)
     starts = list(_GROUP.finditer(text))
-    if not starts or text[: starts[0].start()].strip("[("):
+    if not starts:
         return []
-    ends = [start.start() for start in starts[1:]] + [len(text)]
-    people = ["".join(part.removesuffix("性") for part in _PART.findall(start[0])) for start in starts]
-    if not all(map(_is_possible, people)):
+    edges = [0, *(edge for start in starts for edge in start.span()), len(text)]
+    between = [text[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True)]
+    if not between[0].strip("[("):
+        bodies = between[1:]
+    elif not between[-1].strip(")],;。"):
+        bodies = between[:-1]
+    else:
         return []
-    return [(who, text[start.end() : end]) for who, start, end in zip(people, starts, ends, strict=True)]
+    people = [re.sub(r"(?<=[男女])[性子]|[(\[]|(?<!\d):", "", start[0]) for start in starts]
+    return list(zip(people, bodies, strict=True)) if all(map(_is_possible, people)) else []
+
+
+def of_condition(groups: list[str], name: str) -> list[bool]:
+    """名称说了采样的条件（空腹血糖、皮质醇(上午)），各群是不是那个条件；没有说、没有一群是的，都算。"""
+    said = [set(re.findall("空腹|餐前|餐后|随机|立位|卧位|上午|下午|谷|峰", text)) for text in (name, *groups)]
+    is_said = [bool(said[0] & of_group) for of_group in said[1:]]
+    return is_said if any(is_said) else [True] * len(groups)
 
 
 def may_all_apply(groups: list[str], sex: str | None, age_years: float | None) -> list[bool]:
@@ -65,12 +110,18 @@ def missing_of(groups: list[str], sex: str | None, age_years: float | None) -> l
     """要分出这个人属于哪一群，还不知道什么。"""
     parts = {part for who in groups for part in _PART.findall(who)}
     phases = {part for part in parts if re.fullmatch(_PHASE, part)}
+    conditions = {part for part in parts if _is_condition(part)}
     unknown = {
         "性别": sex is None and bool(parts & {"男", "女"}),
-        "年龄": age_years is None and bool(parts - phases - {"男", "女"}),
+        "年龄": age_years is None and bool(parts - phases - conditions - {"男", "女"}),
         "生理期": sex != "男" and bool(phases),
+        "采样的时间或条件": bool(conditions),
     }
     return [what for what, is_unknown in unknown.items() if is_unknown]
+
+
+def _is_condition(part: str) -> bool:
+    return bool(re.match(_CONDITION, part + ";"))
 
 
 def _is_possible(who: str) -> bool:
@@ -84,7 +135,7 @@ def _may_apply(part: str, sex: str | None, age_years: float | None) -> bool:
     if re.fullmatch(_PHASE, part):
         # 生理期无从得知，只排除男性
         return sex != "男"
-    if age_years is None:
+    if age_years is None or _is_condition(part):
         return True
     low, high = _AGE_WORDS.get(part) or _age_span(part)
     # 整岁数是满几岁：3 岁可能是 3 到 4 之间的任何一点

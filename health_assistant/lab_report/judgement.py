@@ -20,9 +20,10 @@ from health_assistant.lab_report.plausibility import (
     misread_doubt,
     value_doubt,
 )
+from health_assistant.lab_report.printed_interval import exponent
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.range_likeness import implied_unit
-from health_assistant.lab_report.reference_range import exponent, is_blank, parse_range
+from health_assistant.lab_report.reference_range import is_blank, parse_range
 from health_assistant.lab_report.report import (
     UNREAD_MARK,
     Flag,

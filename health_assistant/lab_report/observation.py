@@ -7,7 +7,8 @@ from functools import partial
 from math import log
 
 from health_assistant.lab_report.catalogue import Analyte
-from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, compare
+from health_assistant.lab_report.groups import of_condition
+from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
 from health_assistant.lab_report.matching import find_analyte, is_known_code
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
@@ -69,7 +70,7 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     """解析一行；report_type 是这一行那一页的报告名。不抛异常。"""
     read = row if isinstance(row, ReadRow) else ReadRow.of(row)
     read, value = _parse_value(read)
-    interval = parse_range(read.reference_range) if read.reference_range else None
+    interval = _of_condition(parse_range(read.reference_range), read.name) if read.reference_range else None
     unit, flag = split_flag(read.unit)
     if flag:
         # 空白没有读出来的 `mmol/LL` 也许只是多读了一个 L：数正常的不当作标记
@@ -102,6 +103,14 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         interval, range_unit = converted, ""
     own = analyte and analyte.for_person(person)
     return Observation(read, value, interval, value_unit, range_unit, own, power_unit)
+
+
+def _of_condition(interval: ReferenceRange | None, name: str) -> ReferenceRange | None:
+    """按采样条件分的几个范围里，名称说的那一个：空腹血糖的 `空腹3.9-6.1;餐后<7.8` 是前一个；别的照旧。"""
+    if not isinstance(interval, PartitionedInterval):
+        return interval
+    is_of_name = of_condition([who for who, _ in interval.groups], name)
+    return PartitionedInterval(tuple(group for group, holds in zip(interval.groups, is_of_name, strict=True) if holds))
 
 
 def _in_unit_of_value(

@@ -10,8 +10,9 @@ from decimal import Decimal
 from health_assistant.lab_report.catalogue import Analyte, Direction
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
 from health_assistant.lab_report.observation import Observation
+from health_assistant.lab_report.printed_interval import DECIMAL_THOUSANDTHS, PAIR, exponent
 from health_assistant.lab_report.printed_text import clean, normalize
-from health_assistant.lab_report.reference_range import DECIMAL_THOUSANDTHS, PAIR, exponent, parse_result
+from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, PrintedRow
 from health_assistant.lab_report.severity import is_impossible, load_severity
 from health_assistant.lab_report.units import fold_unit

@@ -9,31 +9,22 @@ from decimal import Decimal
 
 from health_assistant.lab_report.groups import find_groups
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange
+from health_assistant.lab_report.printed_interval import (
+    NUMBER,
+    SINGLE,
+    TAIL,
+    TITRE,
+    UNIT_BEHIND,
+    interval_between,
+    parse_interval,
+    parse_one_sided,
+)
 from health_assistant.lab_report.printed_text import clean
 from health_assistant.lab_report.qualitative import GRADED, QualitativeResult, parse_grade, parse_term
 
-# 开头多余的 0 是丢了小数点：05-10 多半是 0.5-1.0
-# 逗号后面三位是千分位，一两位是小数；没有印开头的 0（.42）还是少读了一位，见 plausibility 的 point_doubts
-_DIGITS = (
-    r"(?:(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d\d)+,\d{3}|[1-9]\d{0,20}|0)(?:\.\d{1,20})?|00(?![\d.,])|(?:[1-9]\d{0,20}|0),\d{1,2}(?!\d)|0,\d{3}(?!\d)"
-    r"|(?<![\d.,])\.\d{1,4}(?![\d.]))"
-)
-# 后面紧接斜线的 ×10^9 是单位的一部分，不是科学计数法
-_UNSIGNED = rf"(?:{_DIGITS}(?:(?:E[+-]?\d{{1,2}}|[×x*]10\^[+-]?\d{{1,2}})(?![\d/]))?|10\^[+-]?\d{{1,2}}(?![\d/]))"
-_TITRE = r"1:[1-9](?:\d{0,6}|\d{0,2}(?:,\d{3})+)"
-_NUMBER = rf"(?:{_TITRE}|[+-]?{_UNSIGNED})"
-# 只认得确凿的单位：`1l.2`、`1Z` 里的字母是读错的数字，不是单位
-_UNIT = (
-    r"(?:m?g?%|gm/dl|/cu?\.?mm|‰|fl|pg|mmhg|kpa|秒|s/co|coi|ms/cm|/?[hl]pf|/[hl]p|/[uμ]l"
-    r"|(?:[×x*;(]10[\^~*-]?|10[\^~*])(?:(?:6|9|12)/[l1]|5/ml|[36]/(?:[uμ]l|mm3))"
-    r"|(?<=\d)10\^(?:9|12)$|[km千万]/[uμ]l|/mm3"
-    r"|(?:[numpkμ]?(?:mo[lm]|g|iu|u|eq|osm|l)|mm|cells?|copies|拷贝|个)"
-    r"/(?:[dmunμ]?l|1|[hl]pf?|k?g|m?mol|min|h|d|24h))"
-)
-_TAIL = rf"(?:[.,;(\[]?({_UNIT})[)\]]?)?"
 _POSITIVE = r"(?:弱?阳性?(?:\(\+{1,4}\))?|\+{1,4}|pos(?:itive)?)"
 _TITRE_RESULT = re.compile(
-    rf"(?:(?P<before>{_POSITIVE})[:,;]?(?:[一-鿿/]{{1,12}}型[,;:]?)?(?:滴度:?)?)?(?:\((?P<in_brackets>{_TITRE})\)|(?P<bare>{_TITRE}))"
+    rf"(?:(?P<before>{_POSITIVE})[:,;]?(?:[一-鿿/]{{1,12}}型[,;:]?)?(?:滴度:?)?)?(?:\((?P<in_brackets>{TITRE})\)|(?P<bare>{TITRE}))"
     rf"(?P<after>[,;]?(?:{_POSITIVE}|\({_POSITIVE}\)))?(?:[,;、]?(?:[一-鿿/]{{1,12}}型|\([一-鿿/]{{1,12}}型\)))?",
     re.IGNORECASE | re.ASCII,
 )
@@ -50,37 +41,27 @@ _QUALIFIED = re.compile(
 _WORD_FIRST = re.compile(rf"(?P<word>(?![-+±]){_QUALITY})[,;:]?(?P<number>(?:[<>]=?)?\d[^()]*)", re.IGNORECASE)
 _WORD_AND_LIMIT = re.compile(rf"(?P<word>(?![-+±]){_QUALITY})[:,;(]?(?P<number>(?:[<>]=?)?\d[^()]*)\)?", re.IGNORECASE)
 """范围是一个词加一个界限：`阴性<1`、`阴性(0-0.9)`。"""
-_NEGATIVE_TITRE = re.compile(rf"阴性?[(:,;]?<?=?{_TITRE}\)?", re.ASCII)
-_SINGLE = re.compile(rf"({_NUMBER}){_TAIL}", re.IGNORECASE | re.ASCII)
-_BOUNDED = re.compile(rf"[(\[]?([<>]=?|=)({_NUMBER})[)\]]?{_TAIL}", re.IGNORECASE | re.ASCII)
-_AND_UP_OR_DOWN = re.compile(rf"({_NUMBER}){_TAIL}及?以([上下内])", re.IGNORECASE | re.ASCII)
-_TWO_SIDED = re.compile(
-    rf"[(\[]?({_NUMBER}){_TAIL}(?:(-{{1,3}})({_TITRE}|\+?{_UNSIGNED})|(?:~|至|到|to|thru|through|→|\.{{3}})({_NUMBER}))[)\]]?{_TAIL}",
-    re.IGNORECASE | re.ASCII,
-)
-_AROUND_X = re.compile(
-    rf"(?:(?P<low>{_NUMBER})<(?P<from>=?)[X×]<(?P<to>=?)(?P<high>{_NUMBER})"
-    rf"|(?P<top>{_NUMBER})>(?P<till>=?)[X×]>(?P<since>=?)(?P<bottom>{_NUMBER})){_TAIL}",
-    re.IGNORECASE | re.ASCII,
-)
-"""`3.9≤X≤6.1`、`6.1≥X≥3.9`。"""
-PAIR = re.compile(rf"[(\[]({_UNSIGNED}),({_UNSIGNED})[)\]]", re.ASCII)
-"""数学里区间的写法：`(0.15,0.45)`。"""
-DECIMAL_THOUSANDTHS = re.compile(r"(?<![\d,.])0,\d{3}(?![\d,])")
-"""`0,270-4,200`：千分位前面不会只有 0，所以两个逗号都是小数点。"""
+_NEGATIVE_TITRE = re.compile(rf"阴性?[(:,;]?<?=?{TITRE}\)?", re.ASCII)
 _LABEL = re.compile(
-    r"(?:[(\[]?(?:(?:生物)?(?:参考|正常|标准)(?:参考)?(?:范围|区间|值)?|ref(?:erence)?\.?(?:range|interval)?|normal(?:range)?|healthy)"
+    r"(?:[(\[]?(?:(?:生物)?(?:参考|正常|标准)(?:参考|值)?(?:范围|区间|值)?|healthy"
+    r"|(?:bio(?:logical)?\.?)?ref(?:erence)?\.?(?:ranges?|intervals?|values?)?|n(?:\.?v\.?|ormal)?(?:ranges?|values?)?"
+    r"|therapeutic(?:range|window)?|(?:治疗|有效)(?:血药)?(?:浓度)?(?:范围|窗)?|(?:cut-?off(?:value)?|临界值|coi|s/co)[:=]?(?=<))"
     r"(?:[:,]|(?=[\d<>男女成])|(?<=healthy)(?=men|women|adults)))+",
     re.IGNORECASE,
 )
 
 _GOOD_TIER = re.compile(
     r"desirable(?:/lowrisk)?|optimal|ideal|normal|sufficien(?:t|cy)|adequate|non-?diabetics?"
-    r"|(?:合适|理想|适宜|正常|充足|充分|足够)(?:水平|范围|值|人群?)?|健康人?群?",
+    r"|(?:合适|理想|适宜|正常|充足|充分|足够)(?:水平|范围|值|人群?)?|健康人?群?|低风险|零级",
     re.IGNORECASE,
 )
-_TIER_SPAN = re.compile(rf"(?:[<>]=?)?{_NUMBER}{_TAIL}(?:(?:[-~至到]|to){_NUMBER}{_TAIL}|及?以[上下])?", re.IGNORECASE)
-_BESIDE_TIER = ":-,;、()[]/|。"
+_NEGATIVE_TIER = re.compile("阴性?|neg(?:ative)?|non-?reactive|notdetected", re.IGNORECASE)
+_POSITIVE_TIER = re.compile(
+    "(?:弱|可疑)?阳性?|可疑|灰区|不确定|临界|边缘|equivocal|indeterminate|borderline|gr[ae]yzone|(?:weak(?:ly)?)?(?:pos(?:itive)?|reactive)",
+    re.IGNORECASE,
+)
+_TIER_SPAN = re.compile(rf"(?:[<>]=?)?{NUMBER}{TAIL}(?:(?:[-~至到]|to){NUMBER}{TAIL}|及?以[上下])?", re.IGNORECASE)
+_BESIDE_TIER = ":-,;、()[]/|。为"
 """一档的名称与界限之间、两档之间的标点。"""
 _AFTERWORD = re.compile(r"(?<=[\d%秒a-zA-Z])\s*[;；,，(（。\s]\s*(?:以(?![上下内])|详?见|参见|仅?供)[^\d]*$")
 """范围后面的一句话：`11-14.5 秒；以 INR 为准`、`3.5-5.3（见备注）`。"""
@@ -88,14 +69,29 @@ _PROTECTIVE = re.compile(r"^(\s*[>≥＞].*[\d%a-zA-Z])\s*[;；,，(（]?[为具
 """`≥10 有保护力` 是够了；`0-10 有保护力` 自己就说不通，不猜。"""
 _RISK_GROUP = re.compile("(健康|一般|普通|低危|中危|高危|极高危|超高危)(人群?|患者|者)?")
 _LOW_TIER = re.compile(r"降低|减低|偏低|low", re.IGNORECASE)
-_HIGH_TIER = re.compile(r"升高|增高|偏高|high", re.IGNORECASE)
+_HIGH_TIER = re.compile(r"升高|增高|偏高|high|高风险", re.IGNORECASE)
+_CLASS = re.compile(r"(?<![\d.])([0-6])级|class-?([0-6])(?![\d.])", re.IGNORECASE)
+"""过敏原的级别，数字不是界限：`0级:<0.35`。"""
+_MEANINGLESS = re.compile(
+    r"^[*=]+(?=[\d.])|(?<=[\w%)])[;。*、,]+$|(?<=[\da-z%])[;,]?(?:\((?:feu|ddu)\)|feu|ddu)$"
+    r"|[;,]?\(?(?:rule-?out|exclude|排除)[a-z一-鿿]*\)?$",
+    re.IGNORECASE,
+)
+"""范围前后不改变它的：`0-0.5mg/L(FEU)`、`<100(排除心衰)`。"""
+_SPACED_THOUSANDS = re.compile(
+    r"(?<![\d.])(?:(?:\d{1,3}(?: \d{3})* \d00|\d{3,}|0)\s*[-–—~至]+|[<≤])\s*\d{1,3}(?: \d{3})* \d00(?![\d.])"
+)
+"""千分位用空格的：`150 000 - 400 000`；`4-10 100` 的 100 是别的数。"""
 
 
 def parse_range(text: str) -> ReferenceRange | None:
     """把印刷的参考范围变成可比较的形式；看不懂就返回 None，从不猜测，从不抛异常。"""
     text = _PROTECTIVE.sub(r"\1", _AFTERWORD.sub("", text))
+    text = _SPACED_THOUSANDS.sub(lambda number: number[0].replace(" ", ""), text.strip())
+    text = re.sub(r"/?\s*1[.,]73\s*m\^?[2²]", "", text)  # 肾小球滤过率按体表面积
     # `0.0~-12.0`：前面一端不是负数时，后面的一横是波浪线的另一截
-    text = re.sub(r"^(\d[\d.]*)~-+(?=\d)", r"\1~", clean(text))
+    text = re.sub(r"^(\d[\d.]*)~-+(?=\d)", r"\1~", _MEANINGLESS.sub("", clean(text)))
+    text = re.sub(r"10e(?=\d{1,2}/)", "10^", text, flags=re.IGNORECASE)
     if not re.search(r"[\w±+]|^\(?-\)?$", text):
         return None
     # 碱剩余的 `(-3.0)-3.0`、`(-2)-(+3)`：括起来的是带负号的数
@@ -106,7 +102,7 @@ def parse_range(text: str) -> ReferenceRange | None:
         return Interval(Decimal(0), Decimal(0))
     return (
         _parse_grouped(text)
-        or _parse_interval(text)
+        or parse_interval(text)
         or _parse_worded(text)
         or _parse_risks(whole)
         or _parse_tiers(whole)
@@ -121,6 +117,11 @@ def _parse_tiers(text: str) -> Interval | None:
     只印了不合适的一档（`降低:<1.00`）时是它以外的；别的分法不猜。
     """
     tiers = _split_tiers(text)
+    if tiers and all(_NEGATIVE_TIER.fullmatch(label) or _POSITIVE_TIER.fullmatch(label) for label, _ in tiers):
+        negative = [interval for label, interval in tiers if _NEGATIVE_TIER.fullmatch(label)]
+        if len(tiers) == 1 and not negative and tiers[0][1].high is None:
+            return replace(_below(tiers[0][1]), word="阴性")  # `≥1.0为阳性`
+        return replace(negative[0], word="阴性") if len(negative) == 1 else None
     good = [at for at, (label, _) in enumerate(tiers) if _GOOD_TIER.fullmatch(label)]
     if good:
         is_in_a_row = good == list(range(good[0], good[-1] + 1))
@@ -132,16 +133,22 @@ def _parse_tiers(text: str) -> Interval | None:
     if _LOW_TIER.fullmatch(label) and only.low is None:
         return Interval(only.high, None, low_open=not only.high_open)
     if _HIGH_TIER.fullmatch(label) and only.high is None:
-        return Interval(None, only.low, high_open=not only.low_open)
+        return _below(only)
     return None
+
+
+def _below(interval: Interval) -> Interval:
+    """只有下限的区间以外的：`≥6.20` 是 <6.20。"""
+    return replace(interval, low=None, low_open=False, high=interval.low, high_open=not interval.low_open)
 
 
 def _split_tiers(text: str) -> list[tuple[str, Interval]]:
     """各档的名称与界限；有一档没有名称、界限看不懂的为空列表。"""
+    text = _CLASS.sub(lambda named: "零一二三四五六"[int(named[1] or named[2])] + "级", text)
     spans = list(_TIER_SPAN.finditer(text))
     edges = [0, *(edge for span in spans for edge in span.span()), len(text)]
     labels = [text[start:end].strip(_BESIDE_TIER) for start, end in zip(edges[::2], edges[1::2], strict=True)]
-    intervals = [_parse_interval(span[0]) for span in spans]
+    intervals = [parse_interval(span[0]) for span in spans]
     labels = labels[1:] if not labels[0] else labels[:-1] if not labels[-1] else []
     is_whole = len(labels) == len(intervals) and all(labels) and all(intervals)
     return list(zip(labels, intervals, strict=True)) if is_whole else []
@@ -151,7 +158,7 @@ def _joined(intervals: list[Interval]) -> Interval:
     """挨着的几档合起来：一头没有界限的，合起来也没有。"""
     lowest = min(intervals, key=lambda one: -Decimal("Infinity") if one.low is None else one.low)
     highest = max(intervals, key=lambda one: Decimal("Infinity") if one.high is None else one.high)
-    return Interval(lowest.low, highest.high, lowest.low_open, highest.high_open)
+    return replace(lowest, high=highest.high, high_open=highest.high_open)
 
 
 def _bounded_by(good: Interval, others: list[Interval]) -> Interval | None:
@@ -182,26 +189,26 @@ def is_tiered(text: str) -> bool:
 def _parse_worded(text: str) -> Interval | None:
     """一个词加一个界限：`阴性<1`、`<1.0(阴性)`；词说的是界限以内是什么。"""
     parts = _WORD_AND_LIMIT.fullmatch(text) or _QUALIFIED.fullmatch(text)
-    interval = _parse_interval(parts["number"]) if parts else None
+    interval = parse_interval(parts["number"]) if parts else None
     return replace(interval, word="阴性") if interval and _word_of(parts) == "阴性" else None
 
 
 def parse_result(text: str) -> Interval | QualitativeResult | None:
     """把印刷的结果变成可比较的形式；空白、横线串（未做）与看不懂的返回 None，从不抛异常。"""
     text = re.sub(r"(?<=\d)\(\d级\)$", "", clean(text))  # 过敏原的分级：68.40(5级)
-    single = _SINGLE.fullmatch(text)
+    single = SINGLE.fullmatch(text)
     if single and not re.fullmatch(r"\+\d", text):
-        return _interval(single[1], single[1])
+        return interval_between(single[1], single[1])
     titre = _TITRE_RESULT.fullmatch(text)
     if titre:
         printed = titre["in_brackets"] or titre["bare"]
-        interval = _interval(printed, printed)
+        interval = interval_between(printed, printed)
         return interval and replace(interval, word="阳性" if titre["before"] or titre["after"] else None)
     if _NEGATIVE_TITRE.fullmatch(text):
         return QualitativeResult(("阴性",))
     if re.fullmatch(r"[-*/.]{2,}", text):
         return None
-    return _parse_one_sided(text) or _parse_qualified(text) or _parse_counted(text) or parse_term(text)
+    return parse_one_sided(text) or _parse_qualified(text) or _parse_counted(text) or parse_term(text)
 
 
 def _parse_qualified(text: str) -> Interval | None:
@@ -221,8 +228,8 @@ def _word_of(parts: re.Match[str]) -> str | None:
 
 def _parse_counted(text: str) -> Interval | None:
     """镜检的结果本身是个数的范围：`3-5/HP`、`0~1`；只认整数，带小数的多是串了列的参考范围。"""
-    bounds = re.fullmatch(rf"[(\[]?(\d{{1,4}})(?:-{{1,2}}|~)(\d{{1,4}})[)\]]?{_TAIL}", text, re.IGNORECASE)
-    return _interval(bounds[1], bounds[2]) if bounds and int(bounds[1]) < int(bounds[2]) else None
+    bounds = re.fullmatch(rf"[(\[]?(\d{{1,4}})(?:-{{1,2}}|~)(\d{{1,4}})[)\]]?{TAIL}", text, re.IGNORECASE)
+    return interval_between(bounds[1], bounds[2]) if bounds and int(bounds[1]) < int(bounds[2]) else None
 
 
 def is_blank(text: str) -> bool:
@@ -238,79 +245,15 @@ def _without_label(text: str) -> str:
 def attached_unit(text: str) -> str:
     """粘在结果或范围上的单位，如 `<5.2mmol/L` 里的 `mmol/L`；没有则为空串。"""
     text = _without_label(clean(text))
-    for pattern in (_SINGLE, _BOUNDED, _TWO_SIDED):
+    for pattern in UNIT_BEHIND:
         parts = pattern.fullmatch(text)
         if parts:
             return (parts.groups()[-1] or "").lstrip(";(")
     return ""
 
 
-def _interval(low: str | None, high: str | None, low_open: bool = False, high_open: bool = False) -> Interval | None:
-    """两端的文字 -> 区间；滴度与数混在一起、上下颠倒、大得离谱的为 None。"""
-    texts = [text for text in (low, high) if text is not None]
-    titres = {text.startswith("1:") for text in texts}
-    bounds = [None if text is None else _number(text) for text in (low, high)]
-    is_absurd = any(bound.adjusted() > 20 or not -20 <= exponent(bound) <= 20 for bound in bounds if bound)
-    if is_absurd or len(titres) != 1 or (len(texts) == 2 and bounds[0] > bounds[1]):
-        return None
-    return Interval(bounds[0], bounds[1], low_open, high_open, is_titre=titres.pop())
-
-
-def exponent(number: Decimal) -> int:
-    """末位是 10 的几次方，如 2.50 是 -2；number 不是无穷或 NaN。"""
-    return int(number.as_tuple().exponent)
-
-
-def _number(text: str) -> Decimal:
-    text = re.sub(r",(?=(?:\d\d,)*\d{3}(?:\D|$))(?!(?<=^0,))", "", text.removeprefix("1:"))  # 千分位，印度写 1,50,000
-    plain = re.sub(r",(?=\d{1,2}(?!\d)|(?<=^0,)\d{3})", ".", text).replace(",", "")
-    return Decimal(re.sub(r"[×x*]10\^", "E", re.sub(r"^10\^", "1E", plain), flags=re.IGNORECASE))
-
-
-def _parse_interval(text: str) -> Interval | None:
-    if around := _AROUND_X.fullmatch(text):
-        low, high = around["low"] or around["bottom"], around["high"] or around["top"]
-        signs = (around["from"], around["to"]) if around["low"] else (around["since"], around["till"])
-        return _interval(low, high, low_open=not signs[0], high_open=not signs[1])
-    text = re.sub(r"^[Xx×](?=[<>])", "", text)  # `X<5.2`
-    pair = PAIR.fullmatch(text)
-    if pair and _number(pair[1]) < _number(pair[2]):
-        return _interval(pair[1], pair[2])
-    if re.search(r"\d\.\d", text) and re.search(r"\d,\d{1,2}(?!\d)", text):
-        return None  # 点与逗号不会都是小数点
-    if DECIMAL_THOUSANDTHS.search(text):
-        text = text.replace(",", ".")
-    bounds = _TWO_SIDED.fullmatch(text)
-    if not bounds:
-        return _parse_one_sided(text)
-    low, low_unit, dashes, high, signed_high, high_unit = bounds.groups()
-    high = high or signed_high
-    limits = _interval(low, high)
-    has_two_units = bool(low_unit and high_unit) and low_unit.lower() != high_unit.lower()
-    # `1.1-2.5×10^3` 的指数也许管两边；`-5--3` 的第二横也许是负号
-    shares_power = "10^" in high and "10^" not in low and _number(low) != 0
-    is_unclear_sign = dashes == "--" and low.startswith("-") and not high.startswith("+")
-    return None if has_two_units or shares_power or is_unclear_sign else limits
-
-
-def _parse_one_sided(text: str) -> Interval | None:
-    limit = _AND_UP_OR_DOWN.fullmatch(text)
-    if limit:
-        return _interval(limit[1], None) if limit[3] == "上" else _interval(None, limit[1])
-    bounded = _BOUNDED.fullmatch(text)
-    if not bounded:
-        return None
-    sign, number = bounded[1], bounded[2]
-    is_open = len(sign) == 1
-    if sign == "=":
-        return _interval(number, number)
-    if sign.startswith("<"):
-        return _interval(None, number, high_open=is_open)
-    return _interval(number, None, low_open=is_open)
-
-
 def _parse_grouped(text: str) -> PartitionedInterval | None:
-    groups = [(who, _parse_interval(body.strip("[]()@:,;、/|。"))) for who, body in find_groups(text)]
+    groups = [(who, parse_interval(body.strip("[]()@:,;、/|。"))) for who, body in find_groups(text)]
     return PartitionedInterval(tuple(groups)) if groups and all(limits for _, limits in groups) else None
 
 

@@ -10,7 +10,8 @@ from health_assistant.lab_report.catalogue import load_catalogue
 from health_assistant.lab_report.consistency import RELATIONS, find_conflicts, measure
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.matching import find_analyte
-from health_assistant.lab_report.reference_range import exponent, parse_result
+from health_assistant.lab_report.printed_interval import exponent
+from health_assistant.lab_report.reference_range import parse_result
 
 RED = {"RBC": "5.36", "HGB": "161", "HCT": "46.2", "MCV": "86.2", "MCH": "30.0", "MCHC": "348"}
 COUNTS = {"WBC": "6.72", "NEUT#": "4.53", "LYMPH#": "1.51", "MONO#": "0.56", "EO#": "0.12", "BASO#": "0.00"}

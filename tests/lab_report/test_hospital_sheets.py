@@ -8,6 +8,7 @@ from lab_report.text_boxes import at_lines, box, headed, page
 from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.assessment import Assessment, assess
+from health_assistant.lab_report.interval import PartitionedInterval
 from health_assistant.lab_report.reading.glyphs import count_raised
 from health_assistant.lab_report.reading.head import read_head
 from health_assistant.lab_report.reading.lines import group_lines
@@ -16,7 +17,7 @@ from health_assistant.lab_report.reading.other_papers import refusal
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables
-from health_assistant.lab_report.reference_range import PartitionedInterval, parse_range
+from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.rendering.drawing import load_font
 from health_assistant.lab_report.report import PrintedRow, ReadReport
 

@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw
 from health_assistant.lab_report.consistency import RELATIONS, find_conflicts
 from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.person import parse_age
-from health_assistant.lab_report.reference_range import exponent, parse_range, parse_result
+from health_assistant.lab_report.printed_interval import exponent
+from health_assistant.lab_report.reference_range import parse_range, parse_result
 from health_assistant.lab_report.rendering import (
     BEYOND_LIMITS,
     DEGRADATIONS,

@@ -14,6 +14,7 @@ from PIL import Image
 
 from health_assistant.images import upright_rgb
 from health_assistant.lab_report.interval import Interval, compare
+from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reading import arrow_shapes
 from health_assistant.lab_report.reading.arrangement import arrange
 from health_assistant.lab_report.reading.cells import classify, is_known
@@ -42,7 +43,7 @@ from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
 from health_assistant.lab_report.reading.upright import TEXT_CONTRAST, Page, find_page, to_text_boxes
-from health_assistant.lab_report.reference_range import QualitativeResult, parse_range, parse_result
+from health_assistant.lab_report.reference_range import parse_range, parse_result
 from health_assistant.lab_report.report import UNREAD_MARK, Origin, PrintedField, Reading, ReadRow, UnreadableReport
 from health_assistant.lab_report.severity import is_measured
 

@@ -18,9 +18,10 @@ import yaml
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import load_catalogue
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange
+from health_assistant.lab_report.printed_interval import exponent
 from health_assistant.lab_report.printed_text import fold_code, fold_name
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.reference_range import exponent, parse_range
+from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.rendering.writings import WRITINGS
 from health_assistant.lab_report.report import Flag, PrintedRow, ReadReport
 
