@@ -5,6 +5,7 @@ import re
 from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.printed_text import ARROW_FORMS
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, UNREAD_MARK, Flag, PrintedRow
@@ -12,8 +13,8 @@ from health_assistant.lab_report.severity import grade_value, span_of
 
 _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
     "↑H高+": ("high", "abnormal"),
-    "↓L低": ("low", "abnormal"),
-    f"*※★◆▲!异危阳{UNREAD_MARK}": ABNORMAL_FLAGS,
+    "↓L低▼▽": ("low", "abnormal"),
+    f"*※★☆◆▲△!异危阳{UNREAD_MARK}": ABNORMAL_FLAGS,
 }
 _SAYS_NORMAL = re.compile(r"N|NORMAL|正常|[未无]见?异常")
 _DASHES = ("-", "—", "–")
@@ -25,7 +26,7 @@ _SAYS_ABNORMAL = re.compile(r"[+阳]+|异常|危急值?")
 
 def plain_flag(row: PrintedRow) -> str:
     """印着的标记，去掉空白与括号，大写；没有则为空串。"""
-    return re.sub(r"[\s()（）\[\]]", "", row.mark or "").upper()
+    return re.sub(r"[\s()（）\[\]]", "", row.mark or "").upper().translate(ARROW_FORMS)
 
 
 def flag_says(row: PrintedRow) -> list[tuple[Flag, ...]]:

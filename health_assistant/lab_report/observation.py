@@ -8,11 +8,18 @@ from math import log
 
 from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.groups import of_condition
-from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
+from health_assistant.lab_report.interval import (
+    Interval,
+    PartitionedInterval,
+    ReferenceRange,
+    Value,
+    compare,
+    intervals_of,
+)
 from health_assistant.lab_report.matching import find_analyte, is_known_code
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
-from health_assistant.lab_report.printed_text import clean
+from health_assistant.lab_report.printed_text import ARROW_FORMS, clean
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.range_likeness import misprinted_unit, range_distance
 from health_assistant.lab_report.reference_range import attached_unit, is_blank, parse_range, parse_result
@@ -22,11 +29,17 @@ from health_assistant.lab_report.units import fold_unit, kind_of_unit, split_fla
 
 _SOUGHT = re.compile(r"培养|涂片|[查找].{1,6}[菌虫卵]|墨汁|抗酸|细菌|真菌|culture|smear", re.IGNORECASE)
 """目录里没有、而结果说的是有没有找到的项目。"""
-_FLAG = r"(?:[(（\[]?(?:[↑↓]{1,2}|[HL]{1,2}|偏?[高低]|危急?值?)[)）\]]?|[*★◆!▲△]+)"
+_WORD_FLAG = (
+    r"(?i:(?<![A-Za-z/])(?:[HL]{1,2}|(?:critical(?:ly)?|very|above|below)?\s*(?:high|low)|abnormal|panic)(?![A-Za-z]))"
+)
+_FLAG = rf"(?:[(（\[]?(?:[↑↓]{{1,2}}|{_WORD_FLAG}|偏?[高低]|(?:临床)?危急?值?)[)）\]]?|[*★☆◆!▲△▼]+)"
 _GLUED_FLAG = re.compile(
-    rf"(?P<ahead>[↑↓]{{1,2}}|[HL]{{1,2}}|[*★▲]|危急?值?(?=[:：\s]*\d))?[:：]?\s*(?P<bare>(?(ahead)[-<>\d.].*?|.*?(?:[\d+)）性]|性[。.])))\s*(?P<mark>(?:{_FLAG}\s*)*)"
+    rf"(?P<ahead>[↑↓]{{1,2}}|(?i:[HL]{{1,2}}|high|low)|[*★▲▼]|危急?值?(?=[:：\s]*\d))?[:：]?\s*"
+    rf"(?P<bare>(?(ahead)[-<>\d.].*?|.*?(?:[\d+)）性]|[性。.]|\d\s*[A-Za-zμ%][A-Za-z/%\d^]*)))\s*(?P<mark>(?:{_FLAG}\s*)*)[,，;；]?"
 )
 """粘在结果前后的标记：`7.1↑`、`*7.1`、`1.8 ↓危急值`。"""
+_SPACED = re.compile(r"\d{1,3}(?: \d{3})+")
+"""千分位用空格的。"""
 _POWER = re.compile(r"(?:[×x*]10\^|E\+?0?)(9|12)(?=-|~|$)", re.IGNORECASE)
 _SAME_RANGE = log(1.2)
 """印着的范围与目录的相差不到两成，才说得出是哪一项。"""
@@ -71,6 +84,11 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     read = row if isinstance(row, ReadRow) else ReadRow.of(row)
     read, value = _parse_value(read)
     interval = _of_condition(parse_range(read.reference_range), read.name) if read.reference_range else None
+    if value is None and interval and _SPACED.fullmatch(read.result):
+        spaced = parse_result(read.result.replace(" ", ""))
+        # `8 000` 与 4000-10000 比才是八千；与 4-10 比的是两个数
+        is_alike = any(end and end >= 1000 for one in intervals_of(interval) for end in (one.low, one.high))
+        value = spaced if is_alike else None
     unit, flag = split_flag(read.unit)
     if flag:
         # 空白没有读出来的 `mmol/LL` 也许只是多读了一个 L：数正常的不当作标记
@@ -194,7 +212,8 @@ def _found(parsed: Value | ReferenceRange | None, text: str, counts: bool = Fals
 def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
     """结果的意思。`7.1↑`、`1.8(已复查)` 这样粘着标记的、`7·1` 这样写小数点的，行里的字也拆开；本来就看得懂的照旧。"""
     # 圆点是彩色的灯，绿的也有，不说高低
-    result = re.sub(r"(?<=[\d)])\s*[•●⬤○]$", "", _EARLIER_BESIDE.sub("", row.result.strip()))
+    result = row.result.strip().translate(ARROW_FORMS)
+    result = re.sub(r"(?<=[\d)])\s*[•●⬤○]$", "", _EARLIER_BESIDE.sub("", result))
     result = re.sub(r"(?<=\d)[·。](?=\d)", ".", result)
     value = parse_result(result)
     is_sure = isinstance(value, Interval) or (isinstance(value, QualitativeResult) and value.is_graded)

@@ -22,6 +22,8 @@ _ENGLISH_SIGN = re.compile(
 """英文把比较符写成词；后面是数才算，名称里的不动。"""
 _SIGN_OF = {"at_most": "<=", "at_least": ">=", "under": "<", "over": ">"}
 _SUPERSCRIPT = re.compile(r"(?<=10)[⁺⁻]?[⁰¹²³⁴-⁹]+")
+ARROW_FORMS = str.maketrans("⬆⇧⇑🔼⬇⇩⇓🔽▴🔺▾🔻", "↑↑↑↑↓↓↓↓▲▲▼▼")
+"""同一个箭头的几种字形 -> 认得的那一种。"""
 _CONFUSABLE = str.maketrans({"0": "O", "1": "L", "I": "L", "|": "L", "5": "S", "8": "B"})
 """文字识别分不清的字符。"""
 

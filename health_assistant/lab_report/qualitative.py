@@ -8,7 +8,8 @@ GRADED = ("阴性", "弱阳性", "阳性")
 _SPELLINGS = {
     "阴性": "- 阴 neg negative negative阴性 阴性negative 未找到 "
     "未检出 未见 未查见 未检见 未检测到 无 无反应性 无反应 非反应性 "
-    "<检测下限 <最低检测限 <检测限 <检出限 <检出下限 non-reactive nonreactive notdetected absent nil",
+    "<检测下限 <最低检测限 <检测限 <检出限 <检出下限 <lod <llod 未扩增 阴性- 阴性/- "
+    "non-reactive nonreactive notdetected targetnotdetected undetected noneseen notseen absent nil",
     "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区 可疑阳性 疑似阳性 疑似 可疑弱阳性 临界 临界阳性",
     "阳性": "阳 强阳性 强阳 pos positive positive阳性 阳性positive "
     "检出 检测到 有反应性 反应性 有反应 reactive detected present",

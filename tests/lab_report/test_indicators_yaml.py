@@ -138,6 +138,18 @@ def test_what_is_not_a_cell_count_is_left_alone(unit):
     assert not re.fullmatch(r"10\^\d+/l", fold_unit(unit))
 
 
+@pytest.mark.parametrize(
+    ("printed", "same_as"),
+    [
+        *(("gms/dl", "g/dL"), ("gm%", "g/dL"), ("g/100ml", "g/dL"), ("mg/100ml", "mg/dL"), ("Seconds", "s")),
+        *(("micromol/L", "μmol/L"), ("Giga/L", "10^9/L"), ("mm/hour", "mm/h"), ("μm³", "fL"), ("kU/L", "U/mL")),
+        *(("μg FEU/mL", "μg/mL FEU"), ("units/L", "U/L")),
+    ],
+)
+def test_spellings_of_one_unit(printed, same_as):
+    assert fold_unit(printed) == fold_unit(same_as)
+
+
 def test_loading_is_fast():
     gc.freeze()  # 量的是读这份目录，不是在别的测试留下的东西里找垃圾
     started = time.process_time()
