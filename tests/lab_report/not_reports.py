@@ -55,7 +55,7 @@ LAB_HEADS = _WRITTEN["lab_heads"]
 
 
 @lru_cache(maxsize=64)
-def _font(size: int, serif: bool = False) -> ImageFont.FreeTypeFont:
+def font_of(size: int, serif: bool = False) -> ImageFont.FreeTypeFont:
     name = "NotoSerifSC-Regular.otf" if serif else "NotoSansSC-Regular.otf"
     return ImageFont.truetype(str(resources.files("pylopdf_fonts_zh_cn") / name), size)
 
@@ -102,7 +102,7 @@ def _draw_table(draw: ImageDraw.ImageDraw, rows: list[list[str]], top: int, page
 def draw_page(page: Page, rng: random.Random) -> Image.Image:
     image = Image.new("RGB", (page.width, 2400), page.paper)
     draw = ImageDraw.Draw(image)
-    font, title_font = _font(page.size, page.serif), _font(int(page.size * 1.5), page.serif)
+    font, title_font = font_of(page.size, page.serif), font_of(int(page.size * 1.5), page.serif)
     top, rows = 40, []
     for line in [*fill_numbers(page.text, rng).strip("\n").split("\n"), ""]:
         if "|" in line:
@@ -178,27 +178,27 @@ def _ecg_strip(rng: random.Random) -> Image.Image:
         ink = "#e9a9a0" if at % 60 == 0 else "#f7d9d3"
         draw.line([(at, 220), (at, 760)], ink)
         draw.line([(0, 220 + at), (1200, 220 + at)], ink)
-    draw.text((430, 16), "心电图检查报告", "#222", _font(38))
+    draw.text((430, 16), "心电图检查报告", "#222", font_of(38))
     rate, beat = rng.randint(60, 95), rng.randint(140, 190)
     draw.text((30, 80), f"心率 HR {rate} 次/分　　PR 间期 {rng.randint(130, 190)} ms　　QRS {rng.randint(80, 105)} ms",
-              "#222", _font(28))  # fmt: skip
+              "#222", font_of(28))  # fmt: skip
     draw.text((30, 126), f"QT/QTc {rng.randint(360, 400)}/{rng.randint(400, 430)} ms　　电轴 {rng.randint(20, 80)}°　　"
-              "RV5/SV1 1.25/0.84 mV", "#222", _font(28))  # fmt: skip
-    draw.text((30, 172), "诊断：窦性心律，大致正常心电图　　25mm/s　10mm/mV", "#222", _font(28))
+              "RV5/SV1 1.25/0.84 mV", "#222", font_of(28))  # fmt: skip
+    draw.text((30, 172), "诊断：窦性心律，大致正常心电图　　25mm/s　10mm/mV", "#222", font_of(28))
     across = (0, 20, 30, 42, 58, 63, 70, 78, 84, 105, 122, 140)
     down = (0, 0, -12, 0, 0, 10, -95, 28, 0, 0, -22, 0)
     for lead, middle in zip(("Ⅱ", "V1", "V5"), (350, 520, 690), strict=True):
         shape = [(start + x, y) for start in range(0, 1200, beat) for x, y in zip(across, down, strict=True)]
         trace = [(x, middle + y + rng.uniform(-2, 2)) for x, y in shape]
         draw.line(trace, "#1c2430", 3)
-        draw.text((12, middle - 60), lead, "#222", _font(24))
+        draw.text((12, middle - 60), lead, "#222", font_of(24))
     return image
 
 
 def _chat_screenshot(rng: random.Random) -> Image.Image:
     image = Image.new("RGB", (750, 1180), "#ededed")
     draw = ImageDraw.Draw(image)
-    draw.text((375, 20), "相亲相爱一家人(6)", "#111", _font(32), anchor="ma")
+    draw.text((375, 20), "相亲相爱一家人(6)", "#111", font_of(32), anchor="ma")
     wbc = rng.uniform(11, 15)
     talk = [
         (0, f"昨天去查了血，白细胞 {wbc:.1f} 是不是高了？"), (1, "正常好像是 3.5-9.5 吧"), (1, "还有别的箭头吗"),
@@ -206,16 +206,16 @@ def _chat_screenshot(rng: random.Random) -> Image.Image:
         (1, "那就是有炎症，多喝水，明天再量个体温"), (0, f"刚量的 37.{rng.randint(3, 9)}℃"), (1, "[语音] 12″"),
         (0, f"转账 ￥{rng.randint(100, 500)}.00"),
     ]  # fmt: skip
-    draw.text((375, 76), f"晚上 8:{rng.randint(10, 59)}", "#999", _font(22), anchor="ma")
+    draw.text((375, 76), f"晚上 8:{rng.randint(10, 59)}", "#999", font_of(22), anchor="ma")
     top = 120
     for mine, words in talk:
-        lines = _wrap(words, _font(28), 430)
-        width, height = max(_font(28).getlength(line) for line in lines) + 40, 42 * len(lines) + 28
+        lines = _wrap(words, font_of(28), 430)
+        width, height = max(font_of(28).getlength(line) for line in lines) + 40, 42 * len(lines) + 28
         left = 640 - width if mine else 110
         draw.rounded_rectangle((left, top, left + width, top + height), 12, fill="#95ec69" if mine else "white")
         draw.rounded_rectangle((660, top, 730, top + 70) if mine else (20, top, 90, top + 70), 8,
                                fill="#5b8db8" if mine else "#c98f5a")  # fmt: skip
-        draw.multiline_text((left + 20, top + 10), "\n".join(lines), "#111", _font(28), spacing=6)
+        draw.multiline_text((left + 20, top + 10), "\n".join(lines), "#111", font_of(28), spacing=6)
         top += max(height, 70) + 30
     return image
 

@@ -26,9 +26,10 @@ from health_assistant.lab_report.reading.misreadings import repair_signs, withou
 from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.pdf import PdfPage
+from health_assistant.lab_report.reading.quoted import with_grave_quotes
 from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, row_text
-from health_assistant.lab_report.reading.rows import count_unread
+from health_assistant.lab_report.reading.rows import common_range, count_unread, prints_signs
 from health_assistant.lab_report.reading.small_marks import (
     count_dashed,
     find_mark,
@@ -151,22 +152,24 @@ def _clarity(texts: list[tuple[str, float]]) -> float:
 def read_page(page: Page, texts: list[tuple[str, float]]) -> Reading:
     """识别出的文字 -> 读数；page.quads 与 texts 一一对应。"""
     if sum(score > MIN_CONFIDENCE for _, score in texts) < MIN_BOXES:
-        raise _blurred()
+        raise _too_few(texts)
     if page.text_height() >= MIN_TEXT_HEIGHT and (language := unsupported_language(texts)):
         raise UnreadableReport("unsupported_language", explain_language(language))
     return read_boxes(page, to_text_boxes(page.quads, texts))
 
 
-def _blurred() -> UnreadableReport:
-    return UnreadableReport(
-        "report_unreadable", "没有看清文字。请把报告单放平、对准、光线充足，靠近一些重拍一张；手写的读不了。"
-    )
+def _too_few(texts: list[tuple[str, float]]) -> UnreadableReport:
+    """认得清的文字太少：没有拍清楚，或只拍了一角。"""
+    is_clear = texts and min(score for _, score in texts) > MIN_CONFIDENCE
+    what = f"图里只有 {len(texts)} 段文字，不像一张化验单。" if is_clear else "没有看清文字。"
+    how = "请把报告单放平、对准、光线充足，靠近一些重拍一张；手写的读不了。"
+    return with_grave_quotes(UnreadableReport("report_unreadable", what + how), (text for text, _ in texts))
 
 
 def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     """文字框（坐标是 page 的像素）-> 读数；读不出时抛 `UnreadableReport`。"""
     if sum(box.score > MIN_CONFIDENCE for box in boxes) < MIN_BOXES:
-        raise _blurred()
+        raise _too_few([(box.text, box.score) for box in boxes])
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     boxes = [replace(box, text=without_leaders(repair_signs(box.text))) for box in boxes]
@@ -194,7 +197,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     ]
     tests = [row for row, _ in found if not (row.name and row.name.text in others)]
     if not is_lab_report(lines, tests, any(table.columns.is_complete for table in tables)):
-        raise refusal(lines)
+        raise with_grave_quotes(refusal(lines), (" ".join(box.text for box in line) for line in lines))
     if any(_SUSCEPTIBILITY.search(box.text) for box in boxes):
         for row, _ in found:
             is_drug = not (row.name and is_known(row.name.text))
@@ -207,8 +210,8 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     of_table = {
         id(table): (
             None if is_turned or is_drawn else mark_column(rows, table.columns),  # 画出来的竖线也像箭头
-            _prints_signs(rows),
-            _common_range(rows, boxes),
+            prints_signs(rows),
+            common_range(rows, boxes),
         )
         for table, rows in zip(tables, rows_of, strict=True)
     }
@@ -265,7 +268,7 @@ def _read_row(
     prints_signs: bool,
     common_range: str,
 ) -> ReadRow:
-    """marks 见 `mark_column`，prints_signs 见 `_prints_signs`；common_range 是表外印着的、各行共用的范围。"""
+    """marks 见 `mark_column`，prints_signs 见 `rows.prints_signs`；common_range 是表外印着的、各行共用的范围。"""
     mark = find_mark(row, page, gray, boxes, marks)
     settle_values(row, gray, mark, has_marks=marks is not None)
     name, code, result, unit, limits = row_text(row)
@@ -321,12 +324,6 @@ def _read_row(
     )  # fmt: skip
 
 
-def _prints_signs(rows: list[Row]) -> bool:
-    """尿条：没有一行印着范围，有的结果是加号。"""
-    signs = [row.result for row in rows if row.result and re.fullmatch(r"\+-|±|\d\+|\+{1,4}\d?", row.result.text)]
-    return bool(signs) and not any(row.limits for row in rows)
-
-
 def _contradicts(word: str, result: str, limits: str) -> bool:
     """数在范围之内而另一列印着阳性，或在范围之外而印着阴性。"""
     number, reference, said = parse_result(result), parse_range(limits), parse_result(word)
@@ -334,13 +331,6 @@ def _contradicts(word: str, result: str, limits: str) -> bool:
         return False
     flag = compare(number, reference)
     return flag != "unknown" and (flag == "normal") != (said.words[0] == "阴性")
-
-
-def _common_range(rows: list[Row], boxes: list[TextBox]) -> str:
-    """表里一行也没有印范围，表外印着一个管各行的（`参考值：阴性`）：是阴性才算，没有则为空串。"""
-    if any(row.limits for row in rows):
-        return ""
-    return "阴性" if any(re.fullmatch(r"参考(范围|值|区间)?\s*:\s*阴性", box.text) for box in boxes) else ""
 
 
 def _touches_edge(box: TextBox, gray: np.ndarray) -> bool:

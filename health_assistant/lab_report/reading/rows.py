@@ -20,7 +20,7 @@ from health_assistant.lab_report.reading.row import (
 from health_assistant.lab_report.reading.seating import seat_line
 from health_assistant.lab_report.reading.shifts import doubt_shifted
 from health_assistant.lab_report.reading.tables import Table
-from health_assistant.lab_report.reading.text import has_chinese, join_boxes
+from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 
 _NAMELESS = "没有读出这一行的项目名称"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
@@ -313,3 +313,16 @@ def _is_lower_half(row: Row, above: Row) -> bool:
     drop, height = above.result.line - above.name.line, above.name.height
     is_aligned = abs(row.name.start - above.name.start) < height
     return drop > 0.35 * height and is_aligned and 0 < row.name.line - above.result.line < 1.5 * drop
+
+
+def prints_signs(rows: list[Row]) -> bool:
+    """尿条：没有一行印着范围，有的结果是加号。"""
+    signs = [row.result for row in rows if row.result and re.fullmatch(r"\+-|±|\d\+|\+{1,4}\d?", row.result.text)]
+    return bool(signs) and not any(row.limits for row in rows)
+
+
+def common_range(rows: list[Row], boxes: list[TextBox]) -> str:
+    """表里一行也没有印范围，表外印着一个管各行的（`参考值：阴性`）：是阴性才算，没有则为空串。"""
+    if any(row.limits for row in rows):
+        return ""
+    return "阴性" if any(re.fullmatch(r"参考(范围|值|区间)?\s*:\s*阴性", box.text) for box in boxes) else ""

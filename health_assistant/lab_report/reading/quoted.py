@@ -1,0 +1,52 @@
+"""没有读成表的一页：短信、信、病历的一段话里写着的“血钾 6.9mmol/L”。不当作化验读，达到危急值的在拒读时先说。"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from health_assistant.lab_report.observation import observe
+from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.reading.cells import is_known
+from health_assistant.lab_report.report import PrintedRow, UnreadableReport
+from health_assistant.lab_report.severity import grade_value, is_impossible
+
+_NUMBER_AND_UNIT = re.compile(
+    r"(?P<value>(?<![\d.~<>/-])\d{1,6}(?:\.\d+)?)(?![\d.])\s*(?P<unit>[×xX*]?10[\^*]\d{1,2}/[Ll]|[A-Za-zμµ]+/[A-Za-zμµ]+)?"
+    r"(?!\s*(?:[-~]\s*\d|及?以[上下]|[\d.]))"
+)
+"""百分数不在其中：睡眠监测、心功能里的血氧、射血分数不是化验。"""
+_LONGEST_NAME = 16
+_BETWEEN = re.compile(r"(?:为|是|约|达|(?<=\s)(?:is|was|of|at)(?=\s)|[:：=\s])*$")
+_NEEDS_NO_UNIT = "PH"
+
+
+def with_grave_quotes(refused: UnreadableReport, texts: Iterable[str]) -> UnreadableReport:
+    """拒读的理由；texts（一行一段）里写着达到危急值的数时，把它放在理由前面。"""
+    quotes = list(dict.fromkeys(quote for text in texts for quote in _grave(text)))
+    if not quotes:
+        return refused
+    warning = (
+        f"尽快就医：图里写着{'、'.join(quotes)}，如果是现在的化验结果，就达到了危急值。请现在就去急诊，或马上联系医生。"
+    )
+    return UnreadableReport(refused.code, warning + str(refused))
+
+
+def _grave(text: str) -> Iterator[str]:
+    """一段文字里写着的、达到危急值（成人的界限）的“名称 数 单位”。"""
+    for found in _NUMBER_AND_UNIT.finditer(text):
+        name = _name_before(text[: found.start()])
+        if not name or not found["unit"] and name.upper() != _NEEDS_NO_UNIT:
+            continue
+        unit = found["unit"] or ""
+        seen = observe(PrintedRow(name=name, result=found["value"], unit=unit), "", Person())
+        if seen.analyte is None or is_impossible(seen.value, unit, seen.analyte):
+            continue
+        if grade_value(seen.value, unit, seen.analyte, Person())[0] == "grave":
+            yield f"“{name} {found['value']} {unit}”".replace(" ”", "”")
+
+
+def _name_before(text: str) -> str:
+    """数前面紧挨着的名称，认得的里面最长的；没有则为空串。"""
+    before = _BETWEEN.sub("", text)
+    places = range(max(0, len(before) - _LONGEST_NAME), len(before))
+    starts = [at for at in places if not re.match(r"[A-Za-z]{2}", before[max(0, at - 1) :]) or at == 0]
+    return next((before[at:] for at in starts if is_known(before[at:].strip())), "").strip()

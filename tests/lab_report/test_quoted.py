@@ -1,0 +1,66 @@
+"""不是表的一页里写着达到危急值的数：照旧拒读，先说要尽快就医。"""
+
+import pytest
+from lab_report.not_reports import font_of
+from PIL import Image, ImageDraw
+
+from health_assistant.lab_report.language import speaking, translate
+from health_assistant.lab_report.reading.quoted import with_grave_quotes
+from health_assistant.lab_report.report import UnreadableReport
+
+PLAIN = UnreadableReport("not_a_lab_report", "没有找到检验项目。")
+
+
+def quoted(*texts: str) -> str:
+    return str(with_grave_quotes(PLAIN, texts)).partition("，如果是")[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("【市一医院】危急值提醒：患者张三，血钾 6.9mmol/L，请立即就诊", "“血钾 6.9 mmol/L”"),
+        ("你的血糖为 33.6 mmol/L，赶紧来医院", "“血糖 33.6 mmol/L”"),
+        ("Your potassium is 6.8 mmol/L (normal 3.5-5.3)", "“potassium 6.8 mmol/L”"),
+        ("生化:K+6.5mmol/L，Cr 560μmol/L；血气:pH 7.08", "“K+ 6.5 mmol/L”、“Cr 560 μmol/L”、“pH 7.08”"),
+        ("血常规：HGB 85g/L，PLT 8×10^9/L", "“PLT 8 ×10^9/L”"),
+    ],
+)
+def test_a_critical_value_written_in_a_text_is_said_first(text, said):
+    assert quoted(text) == "尽快就医：图里写着" + said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "血钾 4.5mmol/L，血糖 6.1 mmol/L",
+            "血钾高于 6.5 mmol/L 会危及生命",
+            "血钾 6.5 mmol/L 以上要急诊",
+            "正常血糖 3.9-6.1 mmol/L",
+        ),
+        *(
+            "血糖 33.6",
+            "氯化钾 1.0 g 每日2次",
+            "营养成分：钙 120 mg/100mL 钠 60 mg/100mL",
+            "尿 pH 5.0",
+            "钾盐花生 6.9 元",
+        ),
+        *("2024-05-15 血钾", "血压 180/110 mmHg", "目标血糖 4.4-7.0 mmol/L", "血钾>6.5mmol/L", "最低血氧饱和度 76%"),
+    ],
+)
+def test_usual_values_limits_doses_and_prices_are_not(text):
+    assert with_grave_quotes(PLAIN, [text]) is PLAIN
+
+
+def test_a_message_on_a_phone_is_refused_with_the_warning_also_in_english(reader):
+    picture = Image.new("RGB", (1080, 300), "white")
+    write = ImageDraw.Draw(picture)
+    for at, line in enumerate(("【市一医院】危急值提醒：血钾 6.9mmol/L，", "请立即到急诊科就诊。")):
+        write.text((40, 60 + 80 * at), line, font=font_of(38), fill="black")
+    with pytest.raises(UnreadableReport) as refused:
+        reader.read(picture)
+    assert str(refused.value).startswith("尽快就医：图里写着“血钾 6.9 mmol/L”")
+    assert "不像一张化验单" in str(refused.value)
+    with speaking("en"):
+        english = translate(str(refused.value))
+    assert english.startswith("Get medical care at once") and "too few for a lab report" in english
