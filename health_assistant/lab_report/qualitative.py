@@ -36,6 +36,8 @@ _KIND_FOUND = re.compile(
     rf"(?:{_KIND}(?=(?:弱?阳性|\(\++\))$)|(?<=阳性)(?:[,;:]?{_KIND}|\({_KIND}\))$|(?<=检出){_KIND}$|(?<=检测到){_KIND}$)",
     re.IGNORECASE,
 )
+_CLASS = re.compile(r"(?:class)?-?([0-6])级|class-?([0-6])")
+"""过敏原的级别（0 级是没有，6 级最高）。"""
 _FULL = re.compile(
     r"^满布?$|满布?视野|布满|密布|成片|数不清|计数不[清出]|无法计数|不可计数|难以计数|不计其数|无数|tntc|toonumerous|toomany"
     r"|packed",
@@ -92,6 +94,10 @@ def parse_term(text: str) -> QualitativeResult | None:
     if _AWAITS_CONFIRMATION.fullmatch(text):
         return QualitativeResult(("阳性",))
     plain = re.sub(r"^(未见|未检出|未查见)[(:]?0\)?$", r"\1", text.lower())
+    plain = re.sub(r"(?<=[+±性级])[,;(]?[0-6]级\)?$", "", plain)  # `+++(3级)`
+    if level := _CLASS.fullmatch(plain):
+        grade = int(level[1] or level[2])
+        return QualitativeResult(("阳性",), grade) if grade else QualitativeResult(("阴性",))
     if any(map(_FULL.search, _asserted(plain))):
         return QualitativeResult(("满视野",))
     plain = re.sub(r"(?<=[+±见无性量])/[hl]pf?$|(?<=[a-z])\.$", "", plain)
@@ -119,7 +125,7 @@ def parse_term(text: str) -> QualitativeResult | None:
 
 def parse_grade(text: str) -> tuple[str | None, int | None]:
     """归一后的词与加号个数；都不是则为 (None, None)。"""
-    plus = re.fullmatch(r"([1-5])\+|\+([1-5])|(\+{1,5})", text)
+    plus = re.fullmatch(r"([1-6])\+|\+([1-6])|(\+{1,5})", text)
     if plus:
         return "阳性", int(plus[1] or plus[2] or len(plus[3]))
     return _WORD.get(text), None

@@ -195,7 +195,7 @@ def _parse_worded(text: str) -> Interval | None:
 
 def parse_result(text: str) -> Interval | QualitativeResult | None:
     """把印刷的结果变成可比较的形式；空白、横线串（未做）与看不懂的返回 None，从不抛异常。"""
-    text = re.sub(r"(?<=\d)\(\d级\)$", "", clean(text))  # 过敏原的分级：68.40(5级)
+    text = re.sub(r"(?<=\d)(?:\(\d级\)|[;,]\d级)$", "", clean(text))  # 过敏原的分级：68.40(5级)
     single = SINGLE.fullmatch(text)
     if single and not re.fullmatch(r"\+\d", text):
         return interval_between(single[1], single[1])
