@@ -84,6 +84,8 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     read = row if isinstance(row, ReadRow) else ReadRow.of(row)
     read, value = _parse_value(read)
     interval = _of_condition(parse_range(read.reference_range), read.name) if read.reference_range else None
+    if interval is None and re.fullmatch(r"\d级", read.result):
+        value = None  # 没有范围的不知道是什么的级别（电导率），不当作阳性
     if value is None and interval and _SPACED.fullmatch(read.result):
         spaced = parse_result(read.result.replace(" ", ""))
         # `8 000` 与 4000-10000 比才是八千；与 4-10 比的是两个数
