@@ -28,9 +28,9 @@ _AGE_SPAN = (
 )
 _PHASE = r"[非未]?[早中晚]?(?:卵泡|滤泡|排卵|黄体|绝经|妊娠|怀?孕)(?:[早中晚]?期|[前后]|妇)?"
 _CONDITION = (
-    r"(?:空腹|餐[前后]|随机|[站直]?立位|平?卧位|[谷峰](?:浓度|值)?|(?:清晨|早晨|晨起?|上午|下午|夜间|午夜)"
+    r"(?:空腹|餐[前后]|随机|[站直]?立位|平?卧位|[谷峰](?:浓度|值)?|血[清浆]|全血|(?:动脉|静脉|末梢|毛细血管)血?|(?:清晨|早晨|晨起?|上午|下午|夜间|午夜)"
     r"(?:\d{1,2}(?:[-~至到]\d{1,2})?[点时])?)(?:(?<=餐后)\d(?:小时|h))?"
-    r"|(?<![\d.:~-])\d{1,2}:\d\d(?:[-~至到]\d{1,2}:\d\d)?(?=[;(:,])"
+    r"|(?<![\d.:~-])\d{1,2}[时点](?=[;(:,])|(?<![\d.:~-])\d{1,2}:\d\d(?:[-~至到]\d{1,2}:\d\d)?(?=[;(:,])"
 )
 """采样的条件：不知道是哪一种时，哪一种都不排除。"""
 _PART = re.compile(rf"男[性子]?|女[性子]?|{'|'.join(_AGE_WORDS)}|{_AGE_SPAN}|{_PHASE}|{_CONDITION}", re.IGNORECASE)
@@ -88,9 +88,11 @@ def find_groups(text: str) -> list[tuple[str, str]]:
     return list(zip(people, bodies, strict=True)) if all(map(_is_possible, people)) else []
 
 
-def of_condition(groups: list[str], name: str) -> list[bool]:
-    """名称说了采样的条件（空腹血糖、皮质醇(上午)），各群是不是那个条件；没有说、没有一群是的，都算。"""
-    said = [set(re.findall("空腹|餐前|餐后|随机|立位|卧位|上午|下午|谷|峰", text)) for text in (name, *groups)]
+def of_condition(groups: list[str], said_words: str) -> list[bool]:
+    """said_words（空腹血糖、皮质醇(上午)、孕早期）说了采样的条件、孕期，各群是不是它；没有说、没有一群是的，都算。"""
+    words = "空腹|餐前|餐后|随机|立位|卧位|上午|下午|谷|峰|孕[早中晚]"
+    plain = [re.sub("([早中晚])期?孕", r"孕\1", text.replace("妊娠", "孕")) for text in (said_words, *groups)]
+    said = [set(re.findall(words, text)) for text in plain]
     is_said = [bool(said[0] & of_group) for of_group in said[1:]]
     return is_said if any(is_said) else [True] * len(groups)
 

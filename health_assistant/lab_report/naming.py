@@ -1,9 +1,13 @@
 """目录里没有的名称，去掉不说是哪一项的字以后可能有：引线、截断的省略号、`Serum`、`Level`、`血清`、`含量`。"""
 
 import re
+import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import combinations
+from pathlib import Path
+
+import yaml
 
 _LEADERS = re.compile(r"^[\s.·…_|│:：]+|[\s.·…_|│:：]+$|(?<=[a-z]{3}|[一-鿿]{3})-+$|(?<=[^\s\d+-])-{2,}$")
 """名称与结果之间的引线 `Potassium......`，和栏线；单独一横不算，`Cl-` 的是电荷。"""
@@ -40,8 +44,23 @@ _MAX_FILLERS = 3
 def bare_names(name: str) -> tuple[str, ...]:
     """name 的种种简写，去掉得少的在前；不含它自己。尿、大便、胸水这些字不去，去了就成了血的。"""
     plain = _LEADERS.sub("", _CUT.sub("", _NOTED.sub("", name.strip())))
-    found = [plain, *(_shorter_chinese(plain) if re.search(r"[一-鿿]", plain) else _shorter_english(plain))]
+    found = [
+        plain,
+        *filter(None, [_foreign_names().get(_without_accents(plain))]),
+        *(_shorter_chinese(plain) if re.search(r"[一-鿿]", plain) else _shorter_english(plain)),
+    ]
     return tuple(dict.fromkeys(one for one in found if one and one != name))
+
+
+@cache
+def _foreign_names() -> dict[str, str]:
+    """西、葡、意、法、德文的名称（小写，不带重音） -> 英文的：只有会危急的几项，别的项照旧不认识。"""
+    written = yaml.safe_load(Path(__file__).with_name("foreign_names.yaml").read_text(encoding="utf-8"))
+    return {word: english for english, words in written.items() for word in words.split(", ")}
+
+
+def _without_accents(name: str) -> str:
+    return re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", name)).lower()
 
 
 def _shorter_chinese(name: str) -> Iterator[str]:

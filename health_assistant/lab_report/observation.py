@@ -83,7 +83,7 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     """解析一行；report_type 是这一行那一页的报告名。不抛异常。"""
     read = row if isinstance(row, ReadRow) else ReadRow.of(row)
     read, value = _parse_value(read)
-    interval = _of_condition(parse_range(read.reference_range), read.name) if read.reference_range else None
+    interval = _of_condition(parse_range(read.reference_range), read.name, person) if read.reference_range else None
     if interval is None and re.fullmatch(r"\d级", read.result):
         value = None  # 没有范围的不知道是什么的级别（电导率），不当作阳性
     if value is None and interval and _SPACED.fullmatch(read.result):
@@ -125,12 +125,13 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     return Observation(read, value, interval, value_unit, range_unit, own, power_unit)
 
 
-def _of_condition(interval: ReferenceRange | None, name: str) -> ReferenceRange | None:
-    """按采样条件分的几个范围里，名称说的那一个：空腹血糖的 `空腹3.9-6.1;餐后<7.8` 是前一个；别的照旧。"""
+def _of_condition(interval: ReferenceRange | None, name: str, person: Person) -> ReferenceRange | None:
+    """按采样条件、孕期分的几个范围里，名称与单子说的那一个：空腹血糖的 `空腹3.9-6.1;餐后<7.8` 是前一个；别的照旧。"""
     if not isinstance(interval, PartitionedInterval):
         return interval
-    is_of_name = of_condition([who for who, _ in interval.groups], name)
-    return PartitionedInterval(tuple(group for group, holds in zip(interval.groups, is_of_name, strict=True) if holds))
+    words = f"{name};孕{'早中晚'[person.trimester - 1]}" if person.trimester else name
+    is_said = of_condition([who for who, _ in interval.groups], words)
+    return PartitionedInterval(tuple(group for group, holds in zip(interval.groups, is_said, strict=True) if holds))
 
 
 def _in_unit_of_value(

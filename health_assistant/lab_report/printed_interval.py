@@ -51,6 +51,9 @@ _OR_LESS = re.compile(
 _BETWEEN = re.compile(rf"(?:from|between)({NUMBER}{TAIL})(?:-|to|and)({NUMBER}{TAIL})", re.IGNORECASE | re.ASCII)
 _COLON_PAIR = re.compile(rf"\[({_UNSIGNED}):({_UNSIGNED})\]", re.ASCII)
 """`[3.5:5.3]`；1 开头的与滴度分不清。"""
+_MYRIADS = re.compile(
+    r"(?P<sign>[<>]=?)?(?:(?P<low>\d[\d.]{0,9})万?(?P<dash>[-~至到]))?(?P<high>\d[\d.]{0,9})万", re.ASCII
+)
 UNIT_BEHIND = (SINGLE, _BOUNDED, _TWO_SIDED)
 """最后一组是粘在后面的单位。"""
 PAIR = re.compile(rf"[(\[]({_UNSIGNED}),({_UNSIGNED})[)\]]", re.ASCII)
@@ -94,7 +97,7 @@ def parse_interval(text: str) -> Interval | None:
             any(around[name] for name in names) for names in (("from", "since", "over"), ("to", "till", "under"))
         )
         return interval_between(low, high, low_open=not has_low, high_open=not has_high)
-    text = re.sub(r"^[Xx×](?=[<>])", "", text)  # `X<5.2`
+    text = without_myriads(re.sub(r"^[Xx×](?=[<>])", "", text))  # `X<5.2`
     pair = PAIR.fullmatch(text) or _COLON_PAIR.fullmatch(text)
     if pair and _number(pair[1]) < _number(pair[2]) and not text.startswith("[1:"):
         return interval_between(pair[1], pair[2])
@@ -114,6 +117,15 @@ def parse_interval(text: str) -> Interval | None:
     shares_power = "10^" in high and "10^" not in low and _number(low) != 0
     is_unclear_sign = dashes == "--" and low.startswith("-") and not high.startswith("+")
     return None if has_two_units or shares_power or is_unclear_sign else limits
+
+
+def without_myriads(text: str) -> str:
+    """老单子上用万写的数：`0.9万` 是 9000，`10-30万` 的两头都是；别的照旧。"""
+    found = _MYRIADS.fullmatch(text)
+    if not found or any(end and end.count(".") > 1 for end in (found["low"], found["high"])):
+        return text
+    ends = [format((10000 * Decimal(end)).normalize(), "f") for end in (found["low"], found["high"]) if end]
+    return (found["sign"] or "") + (found["dash"] or "").join(ends)
 
 
 def _in_signs(text: str) -> str:

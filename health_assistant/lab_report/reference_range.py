@@ -18,6 +18,7 @@ from health_assistant.lab_report.printed_interval import (
     interval_between,
     parse_interval,
     parse_one_sided,
+    without_myriads,
 )
 from health_assistant.lab_report.printed_text import clean
 from health_assistant.lab_report.qualitative import GRADED, QualitativeResult, parse_grade, parse_term
@@ -196,6 +197,8 @@ def _parse_worded(text: str) -> Interval | None:
 def parse_result(text: str) -> Interval | QualitativeResult | None:
     """把印刷的结果变成可比较的形式；空白、横线串（未做）与看不懂的返回 None，从不抛异常。"""
     text = re.sub(r"(?<=\d)(?:\(\d级\)|[;,]\d级)$", "", clean(text))  # 过敏原的分级：68.40(5级)
+    # 结果后面印着的不确定度：6.81±0.12
+    text = without_myriads(re.sub(r"^(\d[\d.]*)±\d[\d.]*(?![\d.])", r"\1", text))
     single = SINGLE.fullmatch(text)
     if single and not re.fullmatch(r"\+\d", text):
         return interval_between(single[1], single[1])

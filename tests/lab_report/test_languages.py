@@ -4,7 +4,7 @@ import pytest
 from lab_report.foreign_pages import ROWS, draw_sheet
 from PIL import ImageFilter
 
-from health_assistant.lab_report.reading.languages import unsupported_language
+from health_assistant.lab_report.reading.languages import unsupported_language, western_notice
 from health_assistant.lab_report.rendering import render
 from health_assistant.lab_report.report import UnreadableReport
 
@@ -69,3 +69,18 @@ def spelled(words: str, score: float) -> list[tuple[str, float]]:
 )  # fmt: skip
 def test_what_the_recognised_texts_say(texts, language):
     assert unsupported_language(texts) == language
+
+
+@pytest.mark.parametrize(
+    ("texts", "is_western"),
+    [
+        (["Prueba", "Resultado", "Unidades", "Valores de referencia", "Potasio"], True),
+        (["Analyse", "Résultat", "Unités", "Kaliémie"], True),
+        (["Untersuchung", "Ergebnis", "Einheit", "Referenzbereich"], True),
+        (["Esame", "Risultato", "Valori di riferimento"], True),
+        (["Test", "Result", "Unit", "Reference Range", "Patient", "Specimen"], False),
+        (["检验项目", "结果", "单位", "参考范围", "Resultado"], False),
+    ],
+)
+def test_a_sheet_in_a_western_language_is_said_to_be_little_known(texts, is_western):
+    assert bool(western_notice(texts)) == is_western

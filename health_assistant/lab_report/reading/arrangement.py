@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from health_assistant.lab_report.reading.apart_ranges import seat_apart_ranges
 from health_assistant.lab_report.reading.fields import lay_out_cards
 from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.row import Row
@@ -46,9 +47,10 @@ def _count_whole(arrangement: Arrangement) -> int:
 
 def _arrange(boxes: list[TextBox]) -> Arrangement:
     lines = group_lines(boxes)
-    turned = turn_transposed(lay_out_cards(lines))
-    is_turned = turned is not lines
+    seated = seat_apart_ranges(lines)
+    turned = turn_transposed(lay_out_cards(seated))
+    is_turned = turned is not seated
     tables = find_tables(turned)
-    if is_turned:
+    if turned is not lines:
         boxes = [box for line in turned for box in line]
     return Arrangement(boxes, lines, is_turned, tables, [find_rows(table) for table in tables])

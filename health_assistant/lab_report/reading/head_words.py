@@ -16,7 +16,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
         r"(?:\s*(?:[&＆/]|and)\s*(?:date|日期))?|危[急机]界?限?值?(?:范围)?|(?:警戒|中毒|毒性|报警|警告)界?限?(?:值|浓度|水平|范围)"
         r"|\b(?:critical|panic|toxic)\b\s*(?:values?|ranges?|limits?|levels?)?|\b(?:alert|action|warning)\s+(?:values?|ranges?|limits?|levels?)"
         r"|(?:检测|测量|测定|线性|报告)(?:范围|区间)|\b(?:reportable|measur\w+|analytical|linear)\s+(?:range|interval)s?"
-        r"|上限倍数|^\s*倍数\s*$|[x×]\s*ULN\b"
+        r"|(?:扩展|标准)?(?:测量)?不确定度|\b(?:expanded\s+)?uncertainty\b|上限倍数|^\s*倍数\s*$|[x×]\s*ULN\b"
         r"|(?:采样|检测|报告|检验|审核|collected|report)?\s*(?:日期|时间|\bdate\b)|(?:标本|样[本品]|\bspecimen\b|\bsample\b)\s*(?:类型|种类|名称|编?号|type)?"
         r"|原(?:报告|结果|值)|[更修]正前|\boriginal\b|级别|等级|分级|敏感[度性]|仪器(?:名称|设备)?|设备|实验室(?!参)|\binstrument\b|\blab\b(?!\s*(?:ref|range|interval|normal|limit))|备注|说明|(?:结果)?解[释读]|临床意义|收费|\bremarks?\b|\bcomments?\b",
     ),

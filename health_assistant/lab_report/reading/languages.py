@@ -22,6 +22,26 @@ _UNIT = re.compile(r"[\d×x*^\s]*[A-Za-zμµ%]+(/[A-Za-z\d.]+)+|[x×*]?10.*|mmol
 _CLEAR_NUMBER, _CLEAR_WORD, _MAYBE_HANZI = 0.97, 0.93, 0.7
 
 
+_WESTERN = re.compile(
+    r"resultado|risultat[oi]|r.sultat|ergebnis|befund|valor(?:es)? de ref|valeurs? (?:de ref|usuelles)|valori di rif"
+    r"|intervall[oi] di rif|referenzbereich|normbereich|^unidad|^unit.$|^unit.s$|^einheit|pa[cz]iente|ex.men|an.lisis"
+    r"|^exame|^esame|^analyse",
+    re.IGNORECASE,
+)
+"""西、葡、意、法、德文的表头与页眉。"""
+_FEW_KNOWN = (
+    "这张单子不是中文，也不是英文：只认得最要紧的几项，别的项没有与危急的界限比过。"
+    + "请给懂它的医生看，或向医院要一份中文、英文的。"
+)
+
+
+def western_notice(texts: list[str]) -> list[str]:
+    """西欧语言的单子要告诉用户的话；别的为空列表。"""
+    count = sum(bool(_WESTERN.search(text)) for text in texts)
+    has_hanzi = sum(bool(_HANZI.search(text)) for text in texts) >= _MIN_SEGMENTS
+    return [_FEW_KNOWN] if count >= 2 and not has_hanzi else []
+
+
 def unsupported_language(texts: list[tuple[str, float]]) -> str | None:
     """识别出的各段文字与把握（没有认出的是空串）-> “日文”一类，或“不认得的文字”；会读的、说不准的为 None。"""
     words = [(text, score) for text, score in texts if not _NUMBER.fullmatch(text) and not _UNIT.fullmatch(text)]

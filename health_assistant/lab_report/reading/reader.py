@@ -21,7 +21,7 @@ from health_assistant.lab_report.reading.cells import classify, is_known
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
 from health_assistant.lab_report.reading.dividers import without_dividers
 from health_assistant.lab_report.reading.head import is_lab_report, read_head, several_people
-from health_assistant.lab_report.reading.languages import explain_language, unsupported_language
+from health_assistant.lab_report.reading.languages import explain_language, unsupported_language, western_notice
 from health_assistant.lab_report.reading.misreadings import repair_signs, without_leaders
 from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
@@ -219,7 +219,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         _read_row(row, Columns({}) if is_turned else table.columns, gray, boxes, page, *of_table[id(table)])
         for row, table in found
     ]
-    notices = left_out(lines, left) + several_people(lines)
+    notices = left_out(lines, left) + several_people(lines) + western_notice([box.text for box in boxes])
     unread = sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True))
     if not is_turned:
         unread += sum(count_dashed(table, rows, gray, boxes) for table, rows in zip(tables, rows_of, strict=True))

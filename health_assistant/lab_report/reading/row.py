@@ -239,7 +239,7 @@ def is_complete(row: Row) -> bool:
 
 
 def _is_prose(row: Row) -> bool:
-    """隔成几格的说明：级别，只有编号（`2. Friedewald equation…`）、一档（`Deficient < 50`），单位一列也是词，或用竖线画。"""
+    """级别、只有编号（`2. Friedewald equation…`）、一档（`Deficient < 50`），单位一列也是词，或用竖线画。"""
     if re.fullmatch("级别|分级|等级|(?i:class)", row.name.text):
         return True  # 过敏原的级别说明：一行 `2级`、`5级`
     if row.result is not None and row.result.kind == "number":

@@ -1,0 +1,87 @@
+"""范围没有印在项目的一行里：各项的范围另成一张清单（血气仪的纸条），或只印在每项下面色条的两头。都搬回那一行。"""
+
+import re
+from dataclasses import replace
+
+from health_assistant.lab_report.printed_text import fold_code
+from health_assistant.lab_report.reading.cells import split_cells
+from health_assistant.lab_report.reading.text import TextBox
+
+_HEADING = re.compile(
+    r"(?:生物)?(?:参考|正常)(?:范围|区间|值)(?:一览|列表)?|(?:normal|ref(?:erence)?)\.?\s*(?:ranges?|intervals?|values?)",
+    re.IGNORECASE,
+)
+_RANGES = ("range", "bound")
+_MIN_BARS = 3
+"""少于这么多项，两个数也许是别的（上两次的结果）。"""
+
+Line = list[TextBox]
+
+
+def seat_apart_ranges(lines: list[Line]) -> list[Line]:
+    """范围搬回各项的一行（放在最右边），清单、色条的行去掉；不是这样印的原样返回 lines。"""
+    return _from_list(lines) or _from_bars(lines) or lines
+
+
+def _from_list(lines: list[Line]) -> list[Line]:
+    """单独一行“参考范围”以下的 `Na 138-146 mmol/L`，名称在上面印过、那一行没有范围的。"""
+    printed = [" ".join(box.text for box in line).rstrip(":： ") for line in lines]
+    at = next((at for at, text in enumerate(printed) if _HEADING.fullmatch(text)), None)
+    if at is None:
+        return []
+    above = {fold_code(line[0].text): line for line in lines[:at] if _has_value(line)}
+    moved: dict[int, TextBox] = {}
+    used = {at}
+    for below, line in enumerate(lines[at + 1 :], at + 1):
+        cells = [cell for box in line for cell in split_cells(box)]
+        host = above.get(fold_code(cells[0].text))
+        ranges = [cell.box for cell in cells if cell.kind in _RANGES]
+        if host and len(ranges) == 1 and id(host) not in moved:
+            moved[id(host)] = ranges[0]
+            used.add(below)
+    return _seated(lines, moved, used) if moved else []
+
+
+def _from_bars(lines: list[Line]) -> list[Line]:
+    """每一项下面的一行只有两个数，左小右大：色条的两头。一页各项都这样、没有印别的范围才算。"""
+    if any(box.kind in _RANGES for line in lines for box in line):
+        return []
+    valued = [at for at, line in enumerate(lines) if _has_value(line)]
+    bars = [at + 1 for at in valued if at + 1 < len(lines) and _is_pair(lines[at + 1])]
+    if len(bars) < max(_MIN_BARS, len(valued)):
+        return []
+    moved = {
+        id(lines[at - 1]): replace(
+            left, text=f"{left.text}-{right.text}", x1=right.x1, score=min(left.score, right.score)
+        )
+        for at in bars
+        for left, right in [lines[at]]
+    }
+    return _seated(lines, moved, set(bars))
+
+
+def _has_value(line: Line) -> bool:
+    """有名称，有结果，没有范围。"""
+    kinds = [box.kind for box in line]
+    has_number = any(re.match(r"[<>]?\d[\d.,]*(?:\s|$)", box.text) for box in line[1:])
+    return kinds[0] == "text" and has_number and not set(_RANGES) & set(kinds)
+
+
+def _is_pair(line: Line) -> bool:
+    if [box.kind for box in line] != ["number", "number"]:
+        return False
+    left, right = line
+    return right.start - left.end > 2 * left.height and float(left.text) < float(right.text)
+
+
+def _seated(lines: list[Line], moved: dict[int, TextBox], used: set[int]) -> list[Line]:
+    right = max(box.end for line in lines for box in line) + 4 * lines[0][0].height
+    seated = []
+    for at, line in enumerate(lines):
+        limits = moved.get(id(line))
+        if limits:
+            width = limits.end - limits.start
+            line = [*line, replace(limits, start=right, end=right + width, line=line[0].line)]
+        if at not in used:
+            seated.append(line)
+    return seated
