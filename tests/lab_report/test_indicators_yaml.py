@@ -143,7 +143,7 @@ def test_what_is_not_a_cell_count_is_left_alone(unit):
     [
         *(("gms/dl", "g/dL"), ("gm%", "g/dL"), ("g/100ml", "g/dL"), ("mg/100ml", "mg/dL"), ("Seconds", "s")),
         *(("micromol/L", "μmol/L"), ("Giga/L", "10^9/L"), ("mm/hour", "mm/h"), ("μm³", "fL"), ("kU/L", "U/mL")),
-        *(("μg FEU/mL", "μg/mL FEU"), ("units/L", "U/L")),
+        *(("μg FEU/mL", "μg/mL FEU"), ("units/L", "U/L"), ("mmoI/L", "mmol/L"), ("ng/m1", "ng/mL")),
     ],
 )
 def test_spellings_of_one_unit(printed, same_as):
