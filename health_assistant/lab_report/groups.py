@@ -34,7 +34,7 @@ _CONDITION = (
 )
 """采样的条件：不知道是哪一种时，哪一种都不排除。"""
 _PART = re.compile(rf"男[性子]?|女[性子]?|{'|'.join(_AGE_WORDS)}|{_AGE_SPAN}|{_PHASE}|{_CONDITION}", re.IGNORECASE)
-_GROUP = re.compile(rf"(?:{_PART.pattern})(?:[:(\[]?(?:{_PART.pattern}))*")
+_GROUP = re.compile(rf"(?:{_PART.pattern})(?:[:(\[,]?(?:{_PART.pattern}))*")
 _ENGLISH = tuple(
     (re.compile(rf"(?<![a-z])(?:{words})(?=[:,;\d<>()\]]|$)", re.IGNORECASE), word)
     for words, word in (
@@ -84,7 +84,7 @@ def find_groups(text: str) -> list[tuple[str, str]]:
         bodies = between[:-1]
     else:
         return []
-    people = [re.sub(r"(?<=[男女])[性子]|[(\[]|(?<!\d):", "", start[0]) for start in starts]
+    people = [re.sub(r"(?<=[男女])[性子]|[(\[,]|(?<!\d):", "", start[0]) for start in starts]
     return list(zip(people, bodies, strict=True)) if all(map(_is_possible, people)) else []
 
 
