@@ -6,7 +6,7 @@ from dataclasses import replace
 from health_assistant.lab_report.printed_text import fold_code
 from health_assistant.lab_report.reading.cells import split_cells
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.reference_range import parse_result
+from health_assistant.lab_report.reference_range import parse_range
 
 _HEADING = re.compile(
     r"(?:生物)?(?:参考|正常)(?:范围|区间|值)(?:一览|列表)?|(?:normal|ref(?:erence)?)\.?\s*(?:ranges?|intervals?|values?)",
@@ -72,7 +72,8 @@ def _is_pair(line: Line) -> bool:
     if [box.kind for box in line] != ["number", "number"]:
         return False
     left, right = line
-    return right.start - left.end > 2 * left.height and parse_result(left.text).below(parse_result(right.text))
+    is_apart = right.start - left.end > 2 * left.height
+    return is_apart and parse_range(f"{left.text}-{right.text}") is not None
 
 
 def _seated(lines: list[Line], moved: dict[int, TextBox], used: set[int]) -> list[Line]:
