@@ -207,6 +207,17 @@ def test_a_speck_above_a_number_is_no_footnote():
     assert count_raised(pixels, 6)[0] == 0
 
 
+@pytest.mark.parametrize("number", ["39", "26.4", "480", "7.55"])
+@pytest.mark.parametrize("side", ["foot", "top"])
+def test_a_corner_of_a_slanted_rule_makes_the_last_digit_no_footnote(number, side):
+    image = Image.new("L", (20 + 20 * len(number), 50), "white")
+    brush = ImageDraw.Draw(image)
+    brush.text((12, 38), number, "black", load_font("noto_sans", 32), anchor="ls")
+    edge = {"foot": (0, 47, image.width // 2, 51), "top": (image.width // 2, -2, image.width, 2)}[side]
+    brush.line(edge, "black", 3)
+    assert count_raised(np.asarray(image.convert("RGB")), len(number))[0] == 0
+
+
 @pytest.mark.parametrize("shape", "↑↓")
 def test_a_lone_arrow_is_found_between_the_cells(shape):
     found = Counter(lone(random.Random(seed), shape) for seed in range(30))

@@ -160,7 +160,7 @@ def _spread(pixels: np.ndarray, x0: int, x1: int, background: np.ndarray) -> np.
     return np.hstack([pixels[:, :x0], pad, pixels[:, x0:x1], pad, pixels[:, x1:]])
 
 
-_SPECK = 0.08
+_SPECK, _EDGE_LINE = 0.08, 0.12
 _RAISED_HEIGHT, _RAISED_BOTTOM = 0.72, 0.2
 """末一个字比别的数字矮到这么多、底边高出这么多（以数字高计），是上标。三套字体的上标是 0.55 到 0.65 高。"""
 
@@ -205,6 +205,9 @@ def count_raised(pixels: np.ndarray, characters: int) -> tuple[int, int]:
 
 def _raised_at_end(inked: np.ndarray) -> tuple[int, int]:
     inked = inked & (inked.mean(axis=1, keepdims=True) < 0.9)  # 表格的横线占满一行，不是字
+    for rows in (inked, inked[::-1]):  # 歪着拍的横线只裁进来一角，是贴着上下边的薄薄一层
+        depth = np.argmin(rows, axis=0)  # 从边上起连着有墨的几行
+        rows &= np.arange(len(rows))[:, None] >= np.where(depth <= _EDGE_LINE * len(rows), depth, 0)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], inked.any(axis=0).astype(np.int8), [0]])))
     rows = [np.flatnonzero(inked[:, start:end].any(axis=1)) for start, end in edges.reshape(-1, 2)]
     baseline = np.median([one[-1] for one in rows])
