@@ -31,7 +31,7 @@ def running(log: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen]
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        assert came_up(url, START_SECONDS, process), f"阶段 7 的服务没有启动：{log.read_text()[-2000:]}"
+        assert came_up(f"{url}/health", START_SECONDS, process), f"阶段 7 的服务没有启动：{log.read_text()[-2000:]}"
         yield url, process
     finally:
         with suppress(ProcessLookupError):  # 已经自己结束了

@@ -94,7 +94,7 @@ def nginx(upstream: str, folder: Path, read_seconds: int) -> Iterator[str]:
     process = subprocess.Popen([shutil.which("nginx", path="/usr/sbin:/usr/bin"), "-c", config, "-p", folder])
     url = f"http://127.0.0.1:{port}"
     try:
-        assert came_up(url, 10, process), "nginx 没有起来"
+        assert came_up(f"{url}/health", 10, process), "nginx 没有起来"
         yield url
     finally:
         process.terminate()
