@@ -15,6 +15,14 @@ from health_assistant.lab_report.rendering.rendered import draw_report
 from health_assistant.lab_report.report import PrintedRow, ReadReport
 
 BITS, SQUARE = 10, 24
+SHORT = {
+    "limit": (429, {"error": {"message": "slow down"}}, {"Retry-After": "1"}),
+    "crash": (500, {"error": {"message": "boom"}}),
+    "unauthorized": (401, {"error": {"message": "bad key"}}),
+    "redirect": (307, {}, {"Location": "/v1/chat/completions"}),
+    "squeezed": (200, {}, {"Content-Encoding": "gzip"}),
+}
+"""一句话的坏法：状态码、正文、另加的头。别的在 _Handler 里，一种一个方法。"""
 
 
 class FakeUpstream(LocalServer):
@@ -61,7 +69,11 @@ class _Handler(Handler):
 
     def do_POST(self) -> None:
         body = self.body()
-        getattr(self, f"_{self.server.take(body)}")(body, self.server)
+        behaviour = self.server.take(body)
+        if behaviour in SHORT:
+            self.send(*SHORT[behaviour])
+        else:
+            getattr(self, f"_{behaviour}")(body, self.server)
 
     # ---- 好的 ----
 
@@ -77,9 +89,7 @@ class _Handler(Handler):
         self._stream(f"<think>这里不该给人看</think>\n{upstream.answer(body)}")
 
     def _verbatim(self, body: dict, upstream: FakeUpstream) -> None:
-        self._start("application/json" if upstream.raw.lstrip().startswith("{") else "text/event-stream")
-        self._write(upstream.raw)
-        self._write("")
+        self._say(upstream.raw, "application/json" if upstream.raw.lstrip().startswith("{") else "text/event-stream")
 
     def _late(self, body: dict, upstream: FakeUpstream) -> None:
         upstream.stopping.wait(0.3)
@@ -93,21 +103,6 @@ class _Handler(Handler):
     def _refuse(self, body: dict, upstream: FakeUpstream) -> None:
         self.close_connection = True
 
-    def _limit(self, body: dict, upstream: FakeUpstream) -> None:
-        self.send(429, {"error": {"message": "slow down"}}, {"Retry-After": "1"})
-
-    def _crash(self, body: dict, upstream: FakeUpstream) -> None:
-        self.send(500, {"error": {"message": "boom"}})
-
-    def _unauthorized(self, body: dict, upstream: FakeUpstream) -> None:
-        self.send(401, {"error": {"message": "bad key"}})
-
-    def _schemaless(self, body: dict, upstream: FakeUpstream) -> None:
-        if "response_format" in body:
-            self.send(400, {"error": {"message": "response_format is not supported"}})
-        else:
-            self._ok(body, upstream)
-
     def _picky(self, body: dict, upstream: FakeUpstream) -> None:
         """不接受 upstream.refused 里的字段，一次说一个。"""
         named = next((name for name in upstream.refused if name in body), None)
@@ -116,18 +111,11 @@ class _Handler(Handler):
         else:
             self._ok(body, upstream)
 
-    def _redirect(self, body: dict, upstream: FakeUpstream) -> None:
-        self.send(307, {}, {"Location": "/v1/chat/completions"})
-
     def _broken_json(self, body: dict, upstream: FakeUpstream) -> None:
-        self._start()
-        self._write("data: {not json at all\n\n")
-        self._write("")
+        self._say("data: {not json at all\n\n")
 
     def _strange(self, body: dict, upstream: FakeUpstream) -> None:
-        self._start()
-        self._write('data: {"choices": [{"delta": 7}]}\n\ndata: {"choices": "x"}\n\n')
-        self._write("")
+        self._say('data: {"choices": [{"delta": 7}]}\n\ndata: {"choices": "x"}\n\n')
 
     def _half(self, body: dict, upstream: FakeUpstream) -> None:
         """说到一半就断了。"""
@@ -157,14 +145,14 @@ class _Handler(Handler):
         for _ in range(800):
             self._write("data: " + "x" * 65536)
 
-    def _squeezed(self, body: dict, upstream: FakeUpstream) -> None:
-        self.send(200, {}, {"Content-Encoding": "gzip"})
-
     # ---- 写 ----
 
     def _stream(self, text: str, end: str = "stop") -> None:
-        self._start()
-        self._write(_chunk(text) + _chunk("", end) + "data: [DONE]\n\n")
+        self._say(_chunk(text) + _chunk("", end) + "data: [DONE]\n\n")
+
+    def _say(self, text: str, kind: str = "text/event-stream") -> None:
+        self._start(kind)
+        self._write(text)
         self._write("")
 
     def _start(self, kind: str = "text/event-stream") -> None:
