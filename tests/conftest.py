@@ -120,45 +120,26 @@ def phone(mobile):
     yield from _open_page(mobile)
 
 
-@pytest.fixture
-def page_alone(browser):
-    """同 page，但不与别的测试共用上下文：假的时钟装上就卸不掉。"""
-    with browser.new_context(**DESKTOP) as context:
-        yield from _open_page(context)
+def own_page(options: dict, scope: str = "function", **more):
+    """一个 fixture：同 page，但不与别的测试共用上下文；options、more 是上下文的设置。"""
+
+    @pytest.fixture(scope=scope)
+    def open_one(browser):
+        with browser.new_context(**options | more) as context:
+            yield from _open_page(context)
+
+    return open_one
 
 
-@pytest.fixture(scope="module")
-def shared_page(browser):
-    """同 page，但一个测试文件共用一个，给慢的结果用。"""
-    with browser.new_context(**DESKTOP) as context:
-        yield from _open_page(context)
-
-
-@pytest.fixture
-def installed_page(browser):
-    """同 page，但让网页装上 service worker；别的测试不装，好拦下请求。"""
-    with browser.new_context(**DESKTOP | {"service_workers": "allow"}) as context:
-        yield from _open_page(context)
-
-
-@pytest.fixture
-def page_without_csp(browser):
-    """同 page，但浏览器不理会 CSP：看网页自己的防备够不够。"""
-    with browser.new_context(**DESKTOP, bypass_csp=True) as context:
-        yield from _open_page(context)
-
-
-@pytest.fixture
-def phone_without_csp(browser):
-    with browser.new_context(**PHONE, bypass_csp=True) as context:
-        yield from _open_page(context)
-
-
-@pytest.fixture
-def english_page(browser):
-    """同 page，浏览器要英文。"""
-    with browser.new_context(**DESKTOP | {"locale": "en-GB"}) as context:
-        yield from _open_page(context)
+page_alone = own_page(DESKTOP)
+"""假的时钟装上就卸不掉的测试用。"""
+shared_page = own_page(DESKTOP, "module")
+"""一个测试文件共用一个，给慢的结果用。"""
+installed_page = own_page(DESKTOP, service_workers="allow")
+"""让网页装上 service worker；别的测试不装，好拦下请求。"""
+page_without_csp, phone_without_csp = own_page(DESKTOP, bypass_csp=True), own_page(PHONE, bypass_csp=True)
+"""浏览器不理会 CSP：看网页自己的防备够不够。"""
+english_page = own_page(DESKTOP, locale="en-GB")
 
 
 def _open_page(context):

@@ -6,9 +6,8 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler
 
-from local_servers import LocalServer
+from local_servers import Handler, LocalServer
 from PIL import Image, ImageDraw
 
 from health_assistant.images import encoded
@@ -16,6 +15,14 @@ from health_assistant.lab_report.rendering.rendered import draw_report
 from health_assistant.lab_report.report import PrintedRow, ReadReport
 
 BITS, SQUARE = 10, 24
+SHORT = {
+    "limit": (429, {"error": {"message": "slow down"}}, {"Retry-After": "1"}),
+    "crash": (500, {"error": {"message": "boom"}}),
+    "unauthorized": (401, {"error": {"message": "bad key"}}),
+    "redirect": (307, {}, {"Location": "/v1/chat/completions"}),
+    "squeezed": (200, {}, {"Content-Encoding": "gzip"}),
+}
+"""一句话的坏法：状态码、正文、另加的头。别的在 _Handler 里，一种一个方法。"""
 
 
 class FakeUpstream(LocalServer):
@@ -54,20 +61,19 @@ class FakeUpstream(LocalServer):
         """服务等不及、断开了，是意料之中的。"""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(Handler):
     server: FakeUpstream
 
-    def log_message(self, *_) -> None:
-        pass
-
     def do_GET(self) -> None:
-        self._send(200, {"object": "list", "data": [{"id": "fake", "object": "model", "created": 0, "owned_by": "x"}]})
+        self.send(200, {"object": "list", "data": [{"id": "fake", "object": "model", "created": 0, "owned_by": "x"}]})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        getattr(self, f"_{self.server.take(body)}")(body, self.server)
+        body = self.body()
+        behaviour = self.server.take(body)
+        if behaviour in SHORT:
+            self.send(*SHORT[behaviour])
+        else:
+            getattr(self, f"_{behaviour}")(body, self.server)
 
     # ---- 好的 ----
 
@@ -77,15 +83,13 @@ class _Handler(BaseHTTPRequestHandler):
             return
         message = {"role": "assistant", "content": upstream.answer(body)}
         choices = [{"index": 0, "finish_reason": "stop", "message": message}]
-        self._send(200, {"id": "1", "object": "chat.completion", "created": 1, "model": "fake", "choices": choices})
+        self.send(200, {"id": "1", "object": "chat.completion", "created": 1, "model": "fake", "choices": choices})
 
     def _thinking(self, body: dict, upstream: FakeUpstream) -> None:
         self._stream(f"<think>这里不该给人看</think>\n{upstream.answer(body)}")
 
     def _verbatim(self, body: dict, upstream: FakeUpstream) -> None:
-        self._start("application/json" if upstream.raw.lstrip().startswith("{") else "text/event-stream")
-        self._write(upstream.raw)
-        self._write("")
+        self._say(upstream.raw, "application/json" if upstream.raw.lstrip().startswith("{") else "text/event-stream")
 
     def _late(self, body: dict, upstream: FakeUpstream) -> None:
         upstream.stopping.wait(0.3)
@@ -99,41 +103,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, body: dict, upstream: FakeUpstream) -> None:
         self.close_connection = True
 
-    def _limit(self, body: dict, upstream: FakeUpstream) -> None:
-        self._send(429, {"error": {"message": "slow down"}}, {"Retry-After": "1"})
-
-    def _crash(self, body: dict, upstream: FakeUpstream) -> None:
-        self._send(500, {"error": {"message": "boom"}})
-
-    def _unauthorized(self, body: dict, upstream: FakeUpstream) -> None:
-        self._send(401, {"error": {"message": "bad key"}})
-
-    def _schemaless(self, body: dict, upstream: FakeUpstream) -> None:
-        if "response_format" in body:
-            self._send(400, {"error": {"message": "response_format is not supported"}})
-        else:
-            self._ok(body, upstream)
-
     def _picky(self, body: dict, upstream: FakeUpstream) -> None:
         """不接受 upstream.refused 里的字段，一次说一个。"""
         named = next((name for name in upstream.refused if name in body), None)
         if named:
-            self._send(upstream.refused_with, {"error": {"message": upstream.refused[named], "param": named}})
+            self.send(upstream.refused_with, {"error": {"message": upstream.refused[named], "param": named}})
         else:
             self._ok(body, upstream)
 
-    def _redirect(self, body: dict, upstream: FakeUpstream) -> None:
-        self._send(307, {}, {"Location": "/v1/chat/completions"})
-
     def _broken_json(self, body: dict, upstream: FakeUpstream) -> None:
-        self._start()
-        self._write("data: {not json at all\n\n")
-        self._write("")
+        self._say("data: {not json at all\n\n")
 
     def _strange(self, body: dict, upstream: FakeUpstream) -> None:
-        self._start()
-        self._write('data: {"choices": [{"delta": 7}]}\n\ndata: {"choices": "x"}\n\n')
-        self._write("")
+        self._say('data: {"choices": [{"delta": 7}]}\n\ndata: {"choices": "x"}\n\n')
 
     def _half(self, body: dict, upstream: FakeUpstream) -> None:
         """说到一半就断了。"""
@@ -163,22 +145,14 @@ class _Handler(BaseHTTPRequestHandler):
         for _ in range(800):
             self._write("data: " + "x" * 65536)
 
-    def _squeezed(self, body: dict, upstream: FakeUpstream) -> None:
-        self._send(200, {}, {"Content-Encoding": "gzip"})
-
     # ---- 写 ----
 
-    def _send(self, status: int, body: dict, headers: dict[str, str] | None = None) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": len(data), **(headers or {})}.items():
-            self.send_header(name, str(value))
-        self.end_headers()
-        self.wfile.write(data)
-
     def _stream(self, text: str, end: str = "stop") -> None:
-        self._start()
-        self._write(_chunk(text) + _chunk("", end) + "data: [DONE]\n\n")
+        self._say(_chunk(text) + _chunk("", end) + "data: [DONE]\n\n")
+
+    def _say(self, text: str, kind: str = "text/event-stream") -> None:
+        self._start(kind)
+        self._write(text)
         self._write("")
 
     def _start(self, kind: str = "text/event-stream") -> None:

@@ -7,13 +7,10 @@ from contextlib import suppress
 
 import psutil
 import requests
+from report_servers import upload
 
 MAX_GROWTH_MB = 300
 """比装好模型、闲着时至多多用多少。"""
-
-
-def post(server: str, data: bytes) -> requests.Response:
-    return requests.post(f"{server}/analyze_medical_report", files={"image": ("report.jpg", data)}, timeout=120)
 
 
 def processes(server: str) -> list[psutil.Process]:
@@ -40,7 +37,7 @@ def memory(server: str) -> int:
 
 
 def ask(server: str, data: bytes) -> requests.Response:
-    while (answer := post(server, data)).status_code == 503:
+    while (answer := upload(server, data)).status_code == 503:
         time.sleep(0.5)  # 排着队的太多，过一会儿再来
     return answer
 

@@ -56,13 +56,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def came_up(url: str, seconds: float, process: subprocess.Popen) -> bool:
-    """几秒之内 /health 有没有答话；进程结束了就不再等。"""
+def came_up(url: str, seconds: float, process: subprocess.Popen | None = None) -> bool:
+    """几秒之内 url 有没有答话；给了进程的，它结束了就不再等。"""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # 本机的服务不走代理
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and not (process and process.poll() is not None):
         try:
-            opener.open(f"{url}/health", timeout=2)
+            opener.open(url, timeout=2).close()
             return True
         except OSError:
             time.sleep(0.1)
@@ -77,7 +77,7 @@ def running(*options: str | Path, api_key: str = "", seconds: float = 60, **env:
     environment = os.environ | {"MODEL_SERVER_API_KEY": api_key} | env
     process = subprocess.Popen(command, start_new_session=True, env=environment)
     try:
-        assert came_up(f"http://127.0.0.1:{port}", seconds, process), "服务没有起来"
+        assert came_up(f"http://127.0.0.1:{port}/health", seconds, process), "服务没有起来"
         yield Server(f"http://127.0.0.1:{port}/v1", process, api_key or "none")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0 or "vllm" in options

@@ -1,4 +1,4 @@
-"""阶段 7 的测试共用的：起一个真的服务进程，用完停掉；读它的事件流。"""
+"""阶段 7 的测试共用的：起一个真的服务进程，用完停掉；传照片，读它的事件流。"""
 
 import json
 import os
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import requests
 from model_servers import ROOT, came_up, free_port
 
 SERVER = ROOT / "7-endpoint-integration-server/medical_report_server.py"
@@ -31,12 +32,21 @@ def running(log: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen]
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        assert came_up(url, START_SECONDS, process), f"阶段 7 的服务没有启动：{log.read_text()[-2000:]}"
+        assert came_up(f"{url}/health", START_SECONDS, process), f"阶段 7 的服务没有启动：{log.read_text()[-2000:]}"
         yield url, process
     finally:
         with suppress(ProcessLookupError):  # 已经自己结束了
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def upload(
+    server: str, photo: bytes, field: str = "image", stream: bool = False, form: dict | None = None
+) -> requests.Response:
+    """传一张照片；stream 时要事件流，form 是表单里别的字段。"""
+    url, files = f"{server}/analyze_medical_report", {field: ("report.jpg", photo)}
+    headers = {"Accept": "text/event-stream"} if stream else {}
+    return requests.post(url, files=files, data=form, headers=headers, timeout=120)
 
 
 def events(stream: bytes) -> list[tuple[str, dict]]:

@@ -6,11 +6,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local_servers import LocalServer
+from local_servers import Handler, LocalServer
 from model_servers import came_up, free_port
 
 LOGIN = b"<!doctype html><title>login</title><form method=post>login first</form>"
@@ -31,7 +30,9 @@ class ReverseProxy(LocalServer):
         self.origin, self.url = self.url, f"{self.url}{prefix}/"
 
 
-class _Forwarder(BaseHTTPRequestHandler):
+class _Forwarder(Handler):
+    protocol_version = "HTTP/1.0"
+
     def do_GET(self) -> None:
         proxy = self.server
         proxy.seen.append(self.path)
@@ -70,9 +71,6 @@ class _Forwarder(BaseHTTPRequestHandler):
         self.send_header("Location", "/login")
         self.end_headers()
 
-    def log_message(self, *_) -> None:
-        pass
-
 
 @contextmanager
 def nginx(upstream: str, folder: Path, read_seconds: int) -> Iterator[str]:
@@ -96,7 +94,7 @@ def nginx(upstream: str, folder: Path, read_seconds: int) -> Iterator[str]:
     process = subprocess.Popen([shutil.which("nginx", path="/usr/sbin:/usr/bin"), "-c", config, "-p", folder])
     url = f"http://127.0.0.1:{port}"
     try:
-        assert came_up(url, 10, process), "nginx 没有起来"
+        assert came_up(f"{url}/health", 10, process), "nginx 没有起来"
         yield url
     finally:
         process.terminate()

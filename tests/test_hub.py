@@ -5,12 +5,11 @@ import json
 import re
 import socket
 import time
-from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote
 
 import pytest
 from huggingface_hub import constants
-from local_servers import LocalServer
+from local_servers import Handler, LocalServer
 
 from health_assistant import hub
 
@@ -32,7 +31,9 @@ class Hubs(LocalServer):
         self.requests = []  # (站, Range)
         hubs = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class OfHub(Handler):
+            protocol_version = "HTTP/1.0"
+
             def do_HEAD(self):
                 self.do_GET()
 
@@ -52,11 +53,8 @@ class Hubs(LocalServer):
                     answer = answer.pop(0) if self.command == "GET" else answer[0]
                 hubs.answer(self, answer)
 
-            def log_message(self, *args):
-                pass
-
         self.paths = {}
-        super().__init__(Handler)
+        super().__init__(OfHub)
 
     def answer(self, handler, what):
         if isinstance(what, int):

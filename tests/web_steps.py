@@ -10,6 +10,7 @@ LISTED = "#people .page-tools"
 
 
 def reply_with(page, body: str, endpoint: str = ANALYZE) -> None:
+    """从此这样答；以前拦着的、说好怎样答的，都不算了。"""
     page.route(endpoint, lambda route: route.fulfill(body=body, content_type="text/event-stream"))
 
 
@@ -73,6 +74,20 @@ def keep(page, url: str, *reports: list[PrintedRow]) -> None:
         page.unroute(ANALYZE)
     page.goto(url)
     page.wait_for_selector(".record")
+
+
+def correct(page, name: str, **fields: str) -> None:
+    """改正一行的这几格，按“按原件重新判断”。"""
+    row = page.locator(f".row[data-name={name}]")
+    if row.locator(".row-head").get_attribute("aria-expanded") == "false":
+        row.locator(".row-head").click()
+    row.locator(".row-tools .link").first.click()
+    for field, value in fields.items():
+        if field == "mark":
+            row.locator("[name=mark]").select_option(value)
+        else:
+            row.locator(f"[name={field}]").fill(value)
+    row.locator(".correct .primary").click()
 
 
 def add_person(page, name: str, sex: str = "", year: str = "") -> None:

@@ -3,6 +3,7 @@
 异常指 high、low、abnormal 之一。真值的判断是 None 的行（无从比较）不计判断的对错。
 """
 
+import re
 from dataclasses import dataclass, field, fields
 
 from scipy.special import betaincinv
@@ -24,7 +25,7 @@ from health_assistant.lab_report.units import fold_unit
 
 
 class TrueItem(PrintedRow):
-    """一行真值。"""
+    """一行真值；判断 unknown 是不该判断的，None 是不知道。"""
 
     flag: Flag | None = None
 
@@ -145,13 +146,18 @@ def _same_field(field: PrintedField | None, other: PrintedField) -> bool:
     return field is not None and normalize(field.value) == normalize(other.value)
 
 
+def _fold(result: str) -> str:
+    """10 的幂前面的乘号写法不一，是同一个数。"""
+    return re.sub("[x×*](?=10)", "x", normalize(result))
+
+
 def _score_row(score: ReportScore, item: LabItem, true: TrueItem) -> None:
-    result_right = normalize(item.result) == normalize(true.result)
+    result_right = _fold(item.result) == _fold(true.result)
     score.result_right += result_right
     score.unit_right += fold_unit(item.unit) == fold_unit(true.unit)
     score.range_right += same_range(item.reference_range, true.reference_range)
     if item.flag == "unknown":
-        score.undecided += true.flag is not None
+        score.undecided += true.flag not in (None, "unknown")
         return
     errors = [] if result_right else [f"结果 {true.result} 读成 {item.result}，判为 {item.flag}"]
     if true.flag is not None:

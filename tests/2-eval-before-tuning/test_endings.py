@@ -22,7 +22,7 @@ def evaluated(tmp_path_factory):
     """8 例各一问：六例如 SPECIAL，两例平常。环境变量里写着一个连不上的代理：本机的接口不该经过它。"""
     folder = tmp_path_factory.mktemp("endings")
     fake_endpoint.write_questions(folder / "eval-data", cases=8, turns=1)
-    with fake_endpoint.running(folder, special=json.dumps(SPECIAL)) as endpoint, pytest.MonkeyPatch.context() as patch:
+    with fake_endpoint.Endpoint(special=SPECIAL) as endpoint, pytest.MonkeyPatch.context() as patch:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
             patch.setenv(name, "http://127.0.0.1:9")
         for name in ("no_proxy", "NO_PROXY"):
@@ -71,7 +71,7 @@ def test_a_limited_result_is_apart_and_says_so(evaluated):
 @pytest.mark.slow
 def test_a_limited_and_a_full_result_are_not_compared(evaluated, tmp_path):
     folder, _, options, endpoint = evaluated
-    asked = len(endpoint.asked())
+    asked = len(endpoint.asked)
     places = [folder / "eval/run/before", folder / "eval/run/after-first-5"]
     refused = compare(folder, "--before", places[0], "--after", places[1])
     assert (refused.returncode, "题数不同：之前 8，之后 5" in refused.stderr) == (2, True), refused.stderr
@@ -79,7 +79,7 @@ def test_a_limited_and_a_full_result_are_not_compared(evaluated, tmp_path):
     assert (missing.returncode, "eval_before.py" in missing.stderr, "--limit 5" in missing.stderr) == (2, True, True)
 
     assert run(folder, *options, "--limit", "5").returncode == 0
-    assert len(endpoint.asked()) == asked + 5
+    assert len(endpoint.asked) == asked + 5
     done = compare(folder, "--limit", "5")
     assert done.returncode == 0, done.stderr
     assert "只有前 5 题" in done.stdout
@@ -108,22 +108,22 @@ def test_a_limit_that_limits_nothing_is_refused(evaluated, limit):
 )
 def test_all_empty_answers_give_no_scores_but_the_reason_and_are_asked_again(tmp_path, reply, said):
     fake_endpoint.write_questions(tmp_path / "eval-data", cases=2, turns=1)
-    with fake_endpoint.running(tmp_path, special=json.dumps({"第": reply})) as endpoint:
+    with fake_endpoint.Endpoint(special={"第": reply}) as endpoint:
         for times in (1, 2):
             done = run(tmp_path, "--api-base", endpoint.url, "--model", "fake")
             assert (done.returncode, said in done.stderr) == (1, True), done.stderr
-            assert len(endpoint.asked()) == 2 * times
+            assert len(endpoint.asked) == 2 * times
     assert not (tmp_path / "eval/run/before/scores.json").exists()
 
 
 def test_a_model_the_endpoint_does_not_have_is_named_before_any_question(tmp_path):
     fake_endpoint.write_questions(tmp_path / "eval-data", cases=2, turns=1)
-    with fake_endpoint.running(tmp_path, lists="qwen3-8b") as endpoint:
+    with fake_endpoint.Endpoint(lists="qwen3-8b") as endpoint:
         done = run(tmp_path, "--api-base", endpoint.url, "--model", "qwen3")
         assert done.returncode == 2
         last = done.stderr.strip().splitlines()[-1]
         assert "不答模型 qwen3：404 no such model。它有的模型：qwen3-8b" in last
-        assert len(endpoint.asked()) == 1, "只试问一句"
+        assert len(endpoint.asked) == 1, "只试问一句"
     assert not (tmp_path / "eval").exists()
 
 
@@ -132,7 +132,7 @@ def test_a_file_saved_by_notepad_is_read(tmp_path):
     """记事本存的 UTF-8 开头有 BOM，换行是 CRLF。"""
     data = fake_endpoint.write_questions(tmp_path / "eval-data", cases=2, turns=1)
     data.write_bytes(b"\xef\xbb\xbf" + data.read_bytes().replace(b"\n", b"\r\n"))
-    with fake_endpoint.running(tmp_path) as endpoint:
+    with fake_endpoint.Endpoint() as endpoint:
         done = run(tmp_path, "--api-base", endpoint.url, "--model", "fake")
     assert done.returncode == 0, done.stderr
     assert results(tmp_path)[1]["n"] == 2

@@ -18,7 +18,7 @@ def evaluated(tmp_path_factory):
     """39 题问完一遍的目录与接口；每题 0.1 秒，第 7 例的三题答空。"""
     folder = tmp_path_factory.mktemp("evaluated")
     fake_endpoint.write_questions(folder / "eval-data")
-    with fake_endpoint.running(folder, latency=0.1, empty="第7例") as endpoint:
+    with fake_endpoint.Endpoint(latency=0.1, empty="第7例") as endpoint:
         done = run(folder, "--api-base", endpoint.url, "--model", "fake")
         assert done.returncode == 0, done.stderr
         yield folder, endpoint, done
@@ -29,7 +29,7 @@ def test_every_question_is_asked_once_and_scored(evaluated):
     rows, scores = results(folder)
     given = [json.loads(line) for line in (folder / "eval-data/cmb-clin.jsonl").read_text("utf-8").splitlines()]
     assert [row["id"] for row in rows] == [row["id"] for row in given]
-    assert sorted(json.dumps(one["messages"]) for one in endpoint.asked()) == sorted(
+    assert sorted(json.dumps(one["messages"]) for one in endpoint.asked) == sorted(
         json.dumps(row["messages"]) for row in given
     ), "问的就是阶段 1 写的对话，每题一次"
     assert scores["n"] == len(rows) == 39
@@ -49,7 +49,7 @@ def test_every_question_is_asked_once_and_scored(evaluated):
 
 def test_questions_are_asked_concurrently(evaluated):
     _, endpoint, _ = evaluated
-    asked = endpoint.asked()
+    asked = endpoint.asked
     span = max(one["ended"] for one in asked) - min(one["began"] for one in asked)
     one_by_one = sum(one["ended"] - one["began"] for one in asked)
     assert one_by_one / span > 3
@@ -57,11 +57,11 @@ def test_questions_are_asked_concurrently(evaluated):
 
 def test_a_finished_evaluation_is_not_run_again(evaluated):
     folder, endpoint, _ = evaluated
-    before = len(endpoint.asked())
+    before = len(endpoint.asked)
     again = run(folder, "--api-base", endpoint.url, "--model", "fake")
     assert again.returncode == 0
     assert "评测过了" in again.stdout
-    assert len(endpoint.asked()) == before
+    assert len(endpoint.asked) == before
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def stored(folder: Path) -> Path:
 def test_killed_and_rerun_equals_undisturbed_and_asks_nothing_twice(tmp_path, evaluated):
     calm, killed = evaluated[0], tmp_path / "killed"
     fake_endpoint.write_questions(killed / "eval-data")
-    with fake_endpoint.running(tmp_path, latency=0.2, empty="第7例") as endpoint:
+    with fake_endpoint.Endpoint(latency=0.2, empty="第7例") as endpoint:
         options = ["--api-base", endpoint.url, "--model", "fake", "--concurrency", "4"]
-        kill_when(start(killed, *options), lambda: len(endpoint.asked()) >= 18)
+        kill_when(start(killed, *options), lambda: len(endpoint.asked) >= 18)
         time.sleep(0.5)
         kept = stored(killed).read_text(encoding="utf-8").splitlines()
         assert len(kept) >= 14
@@ -127,7 +127,7 @@ def test_killed_and_rerun_equals_undisturbed_and_asks_nothing_twice(tmp_path, ev
 def test_failed_questions_score_zero_count_and_are_asked_again_next_time(tmp_path):
     data = fake_endpoint.write_questions(tmp_path / "eval-data", cases=3, turns=2)
     options = ["--data", data, "--model", "fake", "--api-base"]
-    with fake_endpoint.running(tmp_path, fail="第1例第2问") as endpoint:
+    with fake_endpoint.Endpoint(fail="第1例第2问") as endpoint:
         done = run(tmp_path, *options, endpoint.url)
         assert done.returncode == 0, done.stderr
         rows, scores = results(tmp_path)
@@ -136,7 +136,7 @@ def test_failed_questions_score_zero_count_and_are_asked_again_next_time(tmp_pat
         assert (failed["id"], failed["prediction"], {*failed["scores"].values()}) == ("1-2", "", {0.0})
         assert "有 1 题没有问到" in done.stderr
         assert "Traceback" not in done.stderr
-        before = len(endpoint.asked())
+        before = len(endpoint.asked)
         assert run(tmp_path, *options, endpoint.url).returncode == 0
         assert {*endpoint.questions()[before:]} == {failed_question(data)}
 
@@ -149,7 +149,7 @@ def failed_question(data: Path) -> str:
 @pytest.mark.slow
 def test_an_endpoint_that_answers_nothing_gives_no_scores(tmp_path):
     data = fake_endpoint.write_questions(tmp_path / "eval-data", cases=2, turns=1)
-    with fake_endpoint.running(tmp_path, fail="第") as endpoint:
+    with fake_endpoint.Endpoint(fail="第") as endpoint:
         done = run(tmp_path, "--data", data, "--model", "fake", "--api-base", endpoint.url)
     assert done.returncode == 1
     assert "一题也没有答上来" in done.stderr

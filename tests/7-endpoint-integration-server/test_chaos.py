@@ -8,14 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import pytest
-import requests
 from fake_upstreams import FakeUpstream, advice_choice, number_of, numbered_report, photo_of
 from medical_report import create_app
 from medical_report.analysis import get_analyst
 from medical_report.settings import Settings
 from model_servers import serving
 from outcome_sheets import compose_advice
-from report_servers import events
+from report_servers import events, upload
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import Reading
@@ -64,9 +63,7 @@ def served(reader):
 
 def analyse(server: str, number: int, stream: bool) -> tuple[int, dict]:
     """状态码与最后的回答；事件流中途的错误也算错误。"""
-    headers = {"Accept": "text/event-stream"} if stream else {}
-    files = {"image": ("x.png", numbered_photo(number))}
-    answer = requests.post(f"{server}/analyze_medical_report", files=files, headers=headers, timeout=TOTAL_SECONDS + 10)
+    answer = upload(server, numbered_photo(number), stream=stream)
     if "event-stream" not in answer.headers["Content-Type"]:
         return answer.status_code, answer.json()
     name, body = events(answer.content)[-1]

@@ -8,20 +8,13 @@ import requests
 from fhir.resources.R4B.bundle import Bundle
 from pdf_files import MINERALS, text_pdf
 from PIL import Image
-from report_servers import events
+from report_servers import events, upload
 from stage_scripts import run, run_well
 
 from health_assistant.images import encoded
 
 CLIENT = "7-endpoint-integration-server/test_client.py"
-SSE = {"Accept": "text/event-stream"}
 SALT = {"name": "钾", "result": "4.1"}
-
-
-def post(server: str, data: bytes, field: str = "image", headers=None) -> requests.Response:
-    return requests.post(
-        f"{server}/analyze_medical_report", files={field: ("report.jpg", data)}, headers=headers, timeout=120
-    )
 
 
 def jpeg(size=(800, 600)) -> bytes:
@@ -30,7 +23,7 @@ def jpeg(size=(800, 600)) -> bytes:
 
 @pytest.fixture(scope="module")
 def read_events(report_server, photo):
-    response = post(report_server, photo, headers=SSE)
+    response = upload(report_server, photo, stream=True)
     assert response.headers["Content-Type"].startswith("text/event-stream")
     return events(response.content)
 
@@ -68,7 +61,7 @@ def test_the_answer_keeps_the_contract(read_events, photo):
 
 
 def test_json_without_asking_for_a_stream(report_server, read_events, photo):
-    answer = post(report_server, photo)
+    answer = upload(report_server, photo)
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json()["report"] == read_events[1][1]
@@ -175,8 +168,7 @@ def test_what_is_not_the_expected_json_is_told_what_was_expected(report_server, 
 
 
 def test_a_form_with_too_many_fields_is_not_called_too_large(report_server, photo):
-    url, many = f"{report_server}/analyze_medical_report", {f"field{number}": "1" for number in range(2000)}
-    answer = requests.post(url, files={"image": photo}, data=many, timeout=30)
+    answer = upload(report_server, photo, form={f"field{number}": "1" for number in range(2000)})
     assert (answer.status_code, answer.json()["code"]) == (413, "form_too_large")
     assert "字段太多" in answer.json()["error"] and "缩小" not in answer.json()["error"]
 
@@ -218,13 +210,13 @@ def test_client_script_says_when_there_is_no_server(photo, tmp_path):
     ids=["没有 image 字段", "太大的文件"],
 )
 def test_uploads_that_are_no_photo_get_a_chinese_error(report_server, data, field, status, code):
-    answer = post(report_server, data, field)
+    answer = upload(report_server, data, field)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert any("一" <= char <= "鿿" for char in answer.json()["error"])
 
 
 def test_errors_after_the_stream_has_begun_are_events(report_server):
-    *_, (name, body) = events(post(report_server, jpeg()[:20_000], headers=SSE).content)
+    *_, (name, body) = events(upload(report_server, jpeg()[:20_000], stream=True).content)
     assert (name, body["code"]) == ("error", "broken_image")
 
 

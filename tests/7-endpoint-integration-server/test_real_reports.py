@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-import requests
 from real_reports import FOLDER, load_truth, needs_real_reports
+from report_servers import upload
 
 from health_assistant.lab_report.report import LabReport
 from health_assistant.lab_report.scoring import ReportScore, score_report
@@ -17,8 +17,7 @@ MAX_MEMORY_GB = 1.2
 
 
 def read_over_http(server: str, file: str) -> LabReport:
-    with open(FOLDER / file, "rb") as photo:
-        answer = requests.post(f"{server}/analyze_medical_report", files={"image": photo}, timeout=120)
+    answer = upload(server, (FOLDER / file).read_bytes())
     answer.raise_for_status()
     return LabReport.model_validate(answer.json()["report"])
 

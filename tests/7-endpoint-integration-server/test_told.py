@@ -4,6 +4,7 @@ import pytest
 import requests
 from medical_report.analysis import Told, fill_in, judge_pages
 from medical_report.page_reading import PageRead
+from report_servers import upload
 
 from health_assistant.lab_report.report import PrintedField, Reading, ReadRow
 
@@ -91,8 +92,7 @@ def test_an_age_only_the_model_read_is_no_adults_where_a_child_was_filled_in(age
 
 
 def test_over_http_it_is_used_and_said_and_kept_through_a_correction(report_server, photo):
-    url = f"{report_server}/analyze_medical_report"
-    answer = requests.post(url, files={"image": photo}, data={"sex": "女", "birth_year": "1968"}, timeout=120).json()
+    answer = upload(report_server, photo, form={"sex": "女", "birth_year": "1968"}).json()
     report = answer["report"]
     assert report["sex"] == "女"
     assert report["told"] == ["sex", "age"]
@@ -106,7 +106,6 @@ def test_over_http_it_is_used_and_said_and_kept_through_a_correction(report_serv
 
 @pytest.mark.parametrize("told", [{"sex": "x"}, {"birth_year": "很久以前"}, {"birth_year": "1700"}])
 def test_what_is_not_a_sex_or_a_year_is_refused(report_server, photo, told):
-    url = f"{report_server}/analyze_medical_report"
-    answer = requests.post(url, files={"image": photo}, data=told, timeout=60)
+    answer = upload(report_server, photo, form=told)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
     assert answer.json()["error"].startswith("表单的字段不对：") and "JSON" not in answer.json()["error"]

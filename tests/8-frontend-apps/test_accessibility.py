@@ -30,14 +30,12 @@ def test_axe_finds_nothing_on_any_screen(themed, report_server):
     page.wait_for_selector("#progress:not([hidden])")
     check_with_axe(page)
     page.click("#cancel-button")
-    page.unroute(ANALYZE)
 
     page.route(ANALYZE, lambda route: route.fulfill(status=401, json={"error": "要口令", "code": "unauthorized"}))
     page.click("#example-button")
     page.wait_for_selector(FAILED)
     check_with_axe(page)
     page.locator("#error .restart").click()
-    page.unroute(ANALYZE)
 
     told = [{"page": at, "pages": 2, "file": at, "problem": None, "preview": None} for at in (1, 2)]
     reply_with(page, "".join(sse("page", one) for one in told) + answer(MIXED))

@@ -43,6 +43,13 @@ def two_halves(width: int = 800, height: int = 600) -> Image.Image:
     return image
 
 
+def choose_halves(page, service: FakeService) -> None:
+    """选 two_halves，等它排好：框是它的大小，四角得得到焦点。"""
+    page.goto(service.url)
+    page.set_input_files("#album-input", as_file(two_halves()))
+    page.wait_for_selector("[data-corner='0 1']")
+
+
 def choose_and_read(page, file) -> None:
     page.set_input_files("#album-input", file)
     read(page)
@@ -104,8 +111,7 @@ def test_a_small_photo_with_metadata_loses_it(page, service):
 
 
 def test_turning_the_photo_turns_what_is_sent(phone, service):
-    phone.goto(service.url)
-    phone.set_input_files("#album-input", as_file(two_halves()))
+    choose_halves(phone, service)
     phone.tap("#turn-button")
     read(phone)
     sent = received(service)
@@ -115,9 +121,8 @@ def test_turning_the_photo_turns_what_is_sent(phone, service):
 
 
 def test_dragging_a_corner_crops(page, service):
-    page.goto(service.url)
-    page.set_input_files("#album-input", as_file(two_halves()))
-    page.locator("[data-corner='0 1']").hover()  # 等照片排好，框才是它的大小
+    choose_halves(page, service)
+    page.locator("[data-corner='0 1']").hover()
     area = page.locator("#crop-area").bounding_box()
     page.mouse.down()
     page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
@@ -129,9 +134,7 @@ def test_dragging_a_corner_crops(page, service):
 
 
 def test_keys_crop_and_the_crop_turns_with_the_photo(page, service):
-    page.goto(service.url)
-    page.set_input_files("#album-input", as_file(two_halves()))
-    page.wait_for_selector("[data-corner='0 3']")  # 还没有显示的，得不到焦点
+    choose_halves(page, service)
     page.focus("[data-corner='0 3']")  # 左下角往上：裁掉蓝的
     for _ in range(25):
         page.keyboard.press("ArrowUp")
@@ -147,9 +150,7 @@ def test_keys_crop_and_the_crop_turns_with_the_photo(page, service):
 
 
 def test_corners_cannot_cross(page, service):
-    page.goto(service.url)
-    page.set_input_files("#album-input", as_file(two_halves()))
-    page.wait_for_selector("[data-corner='0 1']")  # 还没有显示的，得不到焦点
+    choose_halves(page, service)
     page.focus("[data-corner='0 1']")
     for _ in range(60):
         page.keyboard.press("ArrowRight")
@@ -189,9 +190,7 @@ def test_pasting_and_dropping_a_photo(page, service, event):
 
 
 def test_nothing_is_uploaded_before_the_start_button(page, service):
-    page.goto(service.url)
-    page.set_input_files("#album-input", as_file(two_halves()))
-    page.wait_for_selector("#check:not([hidden])")
+    choose_halves(page, service)
     assert is_inside(page, "#read-button")
     page.click("#back-button")
     assert page.locator("#start").is_visible()

@@ -4,24 +4,11 @@ import json
 
 import pytest
 from web_app import ADVISE, CALCIUM, CRITICAL, EXAMPLE, HIGH, NORMAL, TROPONIN, UNPRINTED, example_rows
-from web_steps import DONE, go_home, open_result, save
+from web_steps import DONE, correct, go_home, open_result, save
 
 from health_assistant.lab_report.report import Evidence
 
 pytestmark = pytest.mark.browser
-
-
-def correct(page, name: str, **fields: str) -> None:
-    row = page.locator(f".row[data-name={name}]")
-    if row.locator(".row-head").get_attribute("aria-expanded") == "false":
-        row.locator(".row-head").click()
-    row.locator(".row-tools .link").first.click()
-    for field, value in fields.items():
-        if field == "mark":
-            row.locator("[name=mark]").select_option(value)
-        else:
-            row.locator(f"[name={field}]").fill(value)
-    row.locator(".correct .primary").click()
 
 
 def wait_until_corrected(page) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from web_app import ADVISE, CALCIUM, CRITICAL, EXAMPLE, HIGH, MIXED, NORMAL, UNKNOWN_RANGE
-from web_steps import DONE, go_home, keep, open_result, save
+from web_steps import DONE, correct, go_home, keep, open_result, save
 
 pytestmark = pytest.mark.browser
 
@@ -97,13 +97,8 @@ def test_a_result_left_without_keeping_may_be_opened_again(page, report_server):
 def test_saving_again_after_a_correction_replaces_the_record(page, report_server):
     open_result(page, report_server, [HIGH, NORMAL])
     save(page)
-    row = page.locator(".row[data-name=总胆固醇]")
-    row.locator(".row-head").click()
-    row.get_by_text("读错了，改正").click()
-    row.locator("[name=result]").fill("4.3")
-    row.locator("[name=mark]").select_option("")
     with page.expect_response(ADVISE):
-        row.get_by_text("按原件重新判断").click()
+        correct(page, "总胆固醇", result="4.3", mark="")
     page.wait_for_selector("#save-button:enabled")
     save(page)
     go_home(page)

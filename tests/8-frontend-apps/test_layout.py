@@ -59,7 +59,6 @@ def test_every_screen_fits(page, report_server, text):
     page.wait_for_selector("#progress:not([hidden])")
     check(page, "#cancel-button", "#progress-text")
     page.click("#cancel-button")
-    page.unroute(ANALYZE)
 
     page.route("**/health", lambda route: route.fulfill(json={"status": "ok", "asking": True}))
     reply_with(page, answer(MIXED, origin={"performer": "向阳街道社区卫生服务中心"}))

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from web_app import ADVISE, APP, HIGH, NORMAL, answer
-from web_steps import choose, read, reply_with
+from web_steps import choose, correct, read, reply_with
 
 BROWSERS = ["chrome >= 100", "safari >= 15.4", "ios_saf >= 15.4"]
 STYLE_PACKAGES = ["stylelint@16", "stylelint-plugin-use-baseline@1"]
@@ -117,12 +117,9 @@ def test_the_way_to_the_result_needs_no_newer_function(phone, service):
     choose(phone, 2)
     assert phone.evaluate("document.querySelector('#check-canvas').width") > 300, "浏览器打不开照片"
     read(phone)
-    row = phone.locator(".row[data-name=总胆固醇]")
-    assert row.locator(".bar .dot").is_visible()
-    row.locator(".row-head").click()
-    row.get_by_text("改正").click()
+    assert phone.locator(".row[data-name=总胆固醇] .bar .dot").is_visible()
     reply_with(phone, answer([HIGH, NORMAL]), ADVISE)
-    row.get_by_text("按原件重新判断").click()
+    correct(phone, "总胆固醇")
     phone.locator("#done-words").filter(has_text="改好了").wait_for()
     phone.click("#copy-button")
     phone.locator("#done-words").filter(has_text="复制").wait_for()

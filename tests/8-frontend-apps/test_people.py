@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 from web_app import ADVISE, ANALYZE, CRITICAL, HIGH, NORMAL, answer
-from web_steps import add_person, fill_in_person, keep, open_result, read_photo, reply_with, save
+from web_steps import add_person, correct, fill_in_person, keep, open_result, read_photo, reply_with, save
 
 pytestmark = pytest.mark.browser
 
@@ -75,7 +75,6 @@ def sent_with(page, url: str, told: list) -> bytes:
     """读一张照片，服务器说用了填的 told；发去的正文。"""
     page.goto(url)
     page.wait_for_selector("#history:not([hidden])")
-    page.unroute(ANALYZE)
     reply_with(page, answer([HIGH, NORMAL], told=told))
     with page.expect_request(ANALYZE) as request:
         read_photo(page)
@@ -102,12 +101,8 @@ def test_a_correction_is_judged_by_what_was_filled_in_too(page, report_server):
     """重新判断用的是真的服务。"""
     keep(page, report_server, [HIGH])
     sent_with(page, report_server, ["sex", "age"])
-    row = page.locator(".row[data-name=总胆固醇]")
-    row.locator(".row-head").click()
-    row.get_by_text("读错了，改正").click()
-    row.locator("[name=result]").fill("4.3")
     with page.expect_response(ADVISE):
-        row.get_by_text("按原件重新判断").click()
+        correct(page, "总胆固醇", result="4.3")
     page.wait_for_selector("#done-words:has-text('改好了')")
     assert page.inner_text("#person") == "按您填的：女，34 岁"
 

@@ -98,7 +98,6 @@ def test_a_second_photo_replaces_the_first(page, report_server):
     start_waiting(page, report_server)
     with page.expect_event("requestfailed"):
         page.set_input_files("#camera-input", SAMPLE.OUTPUT)
-    page.unroute(ANALYZE)
     reply_with(page, answer([NORMAL]))
     read(page)
     assert page.locator("#error").is_hidden()
@@ -114,7 +113,6 @@ def test_a_dead_server_then_retry_with_the_same_photo(page, report_server):
     assert page.inner_text("#error-message") == "连不上服务器。"
     assert "不用重新选" in page.inner_text("#error-hint")
     assert is_inside(page, "#retry-button")
-    page.unroute(ANALYZE)
     reply_with(page, answer([NORMAL]))
     page.click("#retry-button")
     page.wait_for_selector(DONE)
@@ -175,7 +173,6 @@ def test_a_service_with_a_key_asks_for_it_and_sends_it(page, report_server):
     fail_on_the_example(page, report_server)
     assert page.locator("#key-form").is_visible()
     assert page.inner_text("#error-message") == "这个服务要访问口令。"
-    page.unroute(ANALYZE)
     reply_with(page, answer([NORMAL]))
     page.keyboard.type("tongue-depressor")
     with page.expect_request(ANALYZE) as sent:
@@ -195,7 +192,6 @@ def test_what_needs_the_whole_result_is_not_offered_before_it_is_there(page, rep
     open_answer(page, report_server, answer([HIGH], end="advice"), FAILED)
     assert page.locator(".after .button:visible").all_inner_texts() == ["打印或存成 PDF", "再看一张"]
     assert page.locator("#owner").is_hidden()
-    page.unroute(ANALYZE)
     reply_with(page, answer([HIGH]))
     page.click("#retry-button")
     page.wait_for_selector(DONE)

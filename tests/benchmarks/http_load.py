@@ -5,8 +5,8 @@ import json
 import multiprocessing
 import os
 import re
-import socket
 import subprocess
+import sys
 import time
 import urllib.request
 import uuid
@@ -16,7 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from model_servers import ROOT, came_up, free_port  # noqa: E402
+
+START_SECONDS = 90
 ROWS = [
     {"name": "白细胞", "code": "WBC", "result": "6.1", "unit": "10^9/L", "reference_range": "3.5-9.5", "mark": None},
     {"name": "血红蛋白", "code": "HGB", "result": "98", "unit": "g/L", "reference_range": "115-150", "mark": "↓"},
@@ -35,7 +39,7 @@ def running_upstream(delay: float = 0, at_once: int = 1000) -> Iterator[str]:
     port = free_port()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(port, delay, at_once), daemon=True)
     process.start()
-    _wait_for(f"http://127.0.0.1:{port}/v1/models")
+    assert came_up(f"http://127.0.0.1:{port}/v1/models", START_SECONDS), "上游没有起来"
     yield f"http://127.0.0.1:{port}/v1"
     process.terminate()
     process.join()
@@ -104,7 +108,8 @@ def running_server(
     with open(log or os.devnull, "w") as output:
         process = subprocess.Popen(command, env={**os.environ, **(env or {})}, stdout=output, stderr=output, cwd=ROOT)
         try:
-            _wait_for(f"http://127.0.0.1:{port}{health}")
+            url = f"http://127.0.0.1:{port}{health}"
+            assert came_up(url, START_SECONDS, process), f"{url} 没有答话"
             yield port
         finally:
             process.terminate()
@@ -117,25 +122,6 @@ def check_not_degraded(port: int) -> None:
         degraded = json.load(answer)["degraded"]
     if degraded:
         raise RuntimeError(f"有的回答改用了内置引擎：{degraded}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _wait_for(url: str, seconds: float = 90) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            opener.open(url, timeout=2).read()
-            return
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{url} 没有答话") from error
-            time.sleep(0.2)
 
 
 # ---- 客户端 ----

@@ -1,4 +1,4 @@
-"""医院单子的各种难处（paper_kinds.yaml），每一种画许多张来读，一种一行：行、对、未判断、无声的错、缺，和无声错误率的上限。
+"""医院单子的各种难处（paper_kinds.yaml），每一种画许多张来读，一种一行：读到、读对、未判断的行，无声的错与它的上限。
 
     export PYTHONPATH=tests
     python tests/benchmarks/reading_kinds.py --pages 300          # 文字框：只难在分行分列与写法的，一页 0.1 秒
@@ -12,12 +12,12 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from functools import partial
 
-from lab_report.paper_kinds import KINDS, WORDED, draw, read_laid
-from lab_report.paper_scoring import Count, count_rows, read_items
+from lab_report.paper_kinds import KINDS, WORDED, read_laid, score_drawn
 
 from health_assistant.lab_report.reading.reader import ReportReader
+from health_assistant.lab_report.scoring import ReportScore, score_report
 
 FIRST_SEED = 9000
 """调规则时用过的种子在它以下。"""
@@ -32,29 +32,19 @@ def main() -> int:
     parser.add_argument("--kinds", help="只要这几种，逗号隔开；不写就是全部")
     args = parser.parse_args()
     kinds = args.kinds.split(",") if args.kinds else KINDS if args.pixels else WORDED
-    count_page = _pixels_counter() if args.pixels else _count_boxes
+    score_page = partial(score_drawn, ReportReader()) if args.pixels else _score_boxes
 
-    total = Count()
+    total = ReportScore()
     for kind in kinds:
-        count = sum((count_page(kind, args.seed + at) for at in range(args.pages)), Count())
-        total += count
-        print(f"{kind:24}{count}", *(f"    无声的错：{one}" for one in count.silent), sep="\n", flush=True)
+        score = sum((score_page(kind, args.seed + at) for at in range(args.pages)), ReportScore())
+        total += score
+        print(f"{kind:24}{score}", *(f"    无声的错：{one}" for one in score.silent_errors), sep="\n", flush=True)
     print(f"{'合计':24}{total}")
-    return int(len(total.silent) > MOST_SILENT * total.decided)
+    return int(len(total.silent_errors) > MOST_SILENT * total.decided)
 
 
-def _count_boxes(kind: str, seed: int) -> Count:
-    return count_rows(*read_laid(kind, seed))
-
-
-def _pixels_counter() -> Callable[[str, int], Count]:
-    reader = ReportReader()
-
-    def count_page(kind: str, seed: int) -> Count:
-        page = draw(kind, seed)
-        return count_rows(read_items(reader, page), page.items)
-
-    return count_page
+def _score_boxes(kind: str, seed: int) -> ReportScore:
+    return score_report(*read_laid(kind, seed))
 
 
 if __name__ == "__main__":

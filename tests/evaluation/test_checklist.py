@@ -40,22 +40,20 @@ def ask(endpoint, cache, models=("fake", "fake")):
 
 
 def test_points_are_judged_twice_scored_and_cached(tmp_path):
-    with fake_endpoint.scripted(
-        tmp_path, **{"": "想一想 {x} ```json\n" + reply(True, False, False) + "\n```"}
-    ) as endpoint:
+    with fake_endpoint.scripted({"": "想一想 {x} ```json\n" + reply(True, False, False) + "\n```"}) as endpoint:
         found, rows = ask(endpoint, tmp_path / "cache")
         assert (found["n"], found["invalid"], found["without"], found["problems"]) == (3, 0, 1, {})
         assert [row["scores"].get("checklist") for row in rows] == pytest.approx([200 / 3, 100 / 3, None, 200 / 3])
         assert found["score"] == pytest.approx(500 / 9)
         assert found["two_runs"] == {"n": 9, "same": 9, "kappa": 1.0}
-        assert len(endpoint.asked()) == 4, "两题各两遍，空回答不问"
+        assert len(endpoint.asked) == 4, "两题各两遍，空回答不问"
         assert ask(endpoint, tmp_path / "cache") == (found, rows)
-        assert len(endpoint.asked()) == 4, "问过的又问了"
+        assert len(endpoint.asked) == 4, "问过的又问了"
 
 
 def test_the_order_of_the_material_is_swapped_and_its_effect_shown(tmp_path):
     always, swapped = reply(True, True, False), reply(True, False, False)
-    with fake_endpoint.scripted(tmp_path, **{"": always, SECOND: swapped}) as endpoint:
+    with fake_endpoint.scripted({"": always, SECOND: swapped}) as endpoint:
         found, rows = ask(endpoint, tmp_path / "cache")
     assert rows[0]["scores"]["checklist"] == 100, "分是第一遍的"
     assert (found["two_runs"]["n"], found["two_runs"]["same"]) == (9, 7)
@@ -81,7 +79,7 @@ def test_bad_replies_are_told_apart(content, problem):
 
 def test_bad_replies_are_asked_again_counted_and_never_a_score(tmp_path):
     script = {"": reply(True, True, False), "第0问": reply(True, True), "第3问": "抱歉，我不能评价。"}
-    with fake_endpoint.scripted(tmp_path, **script) as endpoint:
+    with fake_endpoint.scripted(script) as endpoint:
         found, rows = ask(endpoint, tmp_path / "cache")
         assert found["problems"] == {"不全": 2 * ATTEMPTS, "拒答": 2 * ATTEMPTS}
         assert (found["n"], found["invalid"]) == (1, 2)
@@ -92,7 +90,7 @@ def test_bad_replies_are_asked_again_counted_and_never_a_score(tmp_path):
 
 
 def test_an_unreachable_second_judge_leaves_no_score(tmp_path):
-    with fake_endpoint.scripted(tmp_path, **{"": reply(True, True, False)}) as endpoint:
+    with fake_endpoint.scripted({"": reply(True, True, False)}) as endpoint:
         found, rows = ask(endpoint, tmp_path / "cache", ("fake", "another"))
     assert found["problems"] == {"问不到": 2 * ATTEMPTS}
     assert [row["scores"] for row in rows if row["prediction"]] == [{}, {}, {}]
@@ -102,13 +100,13 @@ def test_an_unreachable_second_judge_leaves_no_score(tmp_path):
 def test_two_judges_are_held_against_each_other(tmp_path):
     """第二个裁判在三条里有一条与第一个不同：分是第一个的，一致 2/3 写出来。"""
     with (
-        fake_endpoint.scripted(tmp_path, **{"": reply(True, True, False)}) as one,
-        fake_endpoint.scripted(tmp_path, **{"": reply(True, False, False)}) as two,
+        fake_endpoint.scripted({"": reply(True, True, False)}) as one,
+        fake_endpoint.scripted({"": reply(True, False, False)}) as two,
     ):
         judges = tuple(Judge(each.url, "fake", "EMPTY", tmp_path / "cache") for each in (one, two))
         rows = copy.deepcopy(ROWS[:1])
         found = checklist.ChecklistJudge(judges, POINTS).judge_all(rows, DIALOGUES[:1])
-        assert [len(each.asked()) for each in (one, two)] == [1, 1]
+        assert [len(each.asked) for each in (one, two)] == [1, 1]
     assert rows[0]["scores"]["checklist"] == 100
     assert (found["two_runs"]["same"], found["two_runs"]["n"]) == (2, 3)
 
@@ -147,14 +145,14 @@ def test_the_script_judges_by_a_checklist_and_asks_nothing_twice(tmp_path):
     names = [json.loads(line)["id"] for line in data.read_text("utf-8").splitlines()]
     file = tmp_path / "my.yaml"
     file.write_text(json.dumps({"points": {name: {"must": ["甲", "乙"]} for name in names}}), encoding="utf-8")
-    with fake_endpoint.scripted(tmp_path, **{"【清单】": reply(True, False)}) as endpoint:
+    with fake_endpoint.scripted({"【清单】": reply(True, False)}) as endpoint:
         options = ["--data", data, "--model", "fake", "--api-base", endpoint.url, "--checklist", file]
         options += ["--judge-api-base", endpoint.url, "--judge-model", "fake"]
         done = run(tmp_path, *options)
         assert done.returncode == 0 and "两遍的判断一致 8/8 条" in done.stdout, done.stderr
-        asked = len(endpoint.asked())
+        asked = len(endpoint.asked)
         (tmp_path / "eval/run/before/finished.json").unlink()
         assert run(tmp_path, *options).returncode == 0
-        assert len(endpoint.asked()) == asked, "答过的、判好存下的又问了"
+        assert len(endpoint.asked) == asked, "答过的、判好存下的又问了"
     found = results(tmp_path)[1]["checklist"]
     assert (found["n"], found["two_runs"]["same"], found["score"]) == (4, 8, 50)

@@ -20,10 +20,10 @@ def ask(endpoint, cache, rows):
 
 
 def test_verdicts_are_averaged_and_cached(tmp_path):
-    with fake_endpoint.running(tmp_path) as endpoint:
+    with fake_endpoint.Endpoint() as endpoint:
         rows = copy.deepcopy(ROWS)
         found, means = ask(endpoint, tmp_path / "cache", rows)
-        assert (found["n"], found["invalid"], len(endpoint.asked())) == (3, 0, 2)
+        assert (found["n"], found["invalid"], len(endpoint.asked)) == (3, 0, 2)
         assert means["judge_fluency"] == (4 + 1 + 4) / 3
         assert rows[0]["scores"] == {
             "judge_fluency": 4,
@@ -33,11 +33,11 @@ def test_verdicts_are_averaged_and_cached(tmp_path):
         }
         assert set(rows[1]["scores"].values()) == {1}
         assert ask(endpoint, tmp_path / "cache", copy.deepcopy(ROWS)) == (found, means)
-        assert len(endpoint.asked()) == 2, "问过的又问了"
+        assert len(endpoint.asked) == 2, "问过的又问了"
         changed = copy.deepcopy(ROWS)
         changed[0]["prediction"] = "支气管炎"
         ask(endpoint, tmp_path / "cache", changed)
-        assert len(endpoint.asked()) == 3, "回答变了要重问，别的不问"
+        assert len(endpoint.asked) == 3, "回答变了要重问，别的不问"
 
 
 def read(text: str) -> dict[str, int] | None:
@@ -66,9 +66,9 @@ def test_grades_that_are_none_are_refused(grade):
 
 
 def test_why_verdicts_are_invalid_is_said(tmp_path):
-    with fake_endpoint.running(tmp_path, verdict="无可奉告") as endpoint:
+    with fake_endpoint.Endpoint(verdict="无可奉告") as endpoint:
         assert "无可奉告" in ask(endpoint, tmp_path / "cache", copy.deepcopy(ROWS))[0]["problem"]
-    with fake_endpoint.running(tmp_path, lists="another") as endpoint:
+    with fake_endpoint.Endpoint(lists="another") as endpoint:
         assert "404" in ask(endpoint, tmp_path / "cache", copy.deepcopy(ROWS))[0]["problem"]
 
 
@@ -77,10 +77,10 @@ def test_why_verdicts_are_invalid_is_said(tmp_path):
     ["不知道", '{"fluency": 9, "relevance": 3, "completeness": 2, "proficiency": 3}'],
 )
 def test_invalid_verdicts_are_asked_again_counted_and_not_cached(tmp_path, verdict):
-    with fake_endpoint.running(tmp_path, verdict=verdict) as endpoint:
+    with fake_endpoint.Endpoint(verdict=verdict) as endpoint:
         rows = copy.deepcopy(ROWS)
         found, means = ask(endpoint, tmp_path / "cache", rows)
         assert (found["n"], found["invalid"]) == (1, 2)
-        assert len(endpoint.asked()) == 2 * judge.ATTEMPTS
+        assert len(endpoint.asked) == 2 * judge.ATTEMPTS
         assert rows[0]["scores"] == {}
     assert not list(tmp_path.glob("cache/*"))

@@ -28,20 +28,18 @@ NEW_FIRST = "【回答一】\n新的"  # 只有第二遍里，之后的回答摆
 
 def test_the_better_answer_wins_in_both_orders_and_is_cached(tmp_path):
     before, after = rows("旧的", **{"3-1": ""}), rows("新的", **{"3-1": ""})
-    with fake_endpoint.scripted(
-        tmp_path, **{"": '{"better": 2}', NEW_FIRST: '想想 {x} ```{"better": 1}```'}
-    ) as endpoint:
+    with fake_endpoint.scripted({"": '{"better": 2}', NEW_FIRST: '想想 {x} ```{"better": 1}```'}) as endpoint:
         found = ask(endpoint, tmp_path / "cache", before, after)
         assert found["outcomes"] == {"0-1": 1, "1-1": 1, "2-1": 1, "3-1": 0}
         assert (found["inconsistent"], found["invalid"], found["problems"]) == (0, 0, {})
         assert (found["first"], found["chosen"]) == (3, 6)
-        assert len(endpoint.asked()) == 6, "三题各两种次序，空的不问"
+        assert len(endpoint.asked) == 6, "三题各两种次序，空的不问"
         ask(endpoint, tmp_path / "cache", before, after)
-        assert len(endpoint.asked()) == 6, "问过的又问了"
+        assert len(endpoint.asked) == 6, "问过的又问了"
 
 
 def test_a_judge_that_likes_the_first_place_gives_ties_that_are_counted(tmp_path):
-    with fake_endpoint.scripted(tmp_path, **{"": '{"better": 1}'}) as endpoint:
+    with fake_endpoint.scripted({"": '{"better": 1}'}) as endpoint:
         found = ask(endpoint, tmp_path / "cache", rows("旧的"), rows("新的"))
     assert set(found["outcomes"].values()) == {0}
     assert (found["inconsistent"], found["first"], found["chosen"]) == (4, 8, 8)
@@ -50,15 +48,15 @@ def test_a_judge_that_likes_the_first_place_gives_ties_that_are_counted(tmp_path
 
 
 def test_empty_answers_lose_without_asking(tmp_path):
-    with fake_endpoint.scripted(tmp_path, **{"": '{"better": 0}'}) as endpoint:
+    with fake_endpoint.scripted({"": '{"better": 0}'}) as endpoint:
         found = ask(endpoint, tmp_path / "cache", rows("旧的", **{"0-1": ""}), rows("新的", **{"1-1": ""}))
         assert found["outcomes"] == {"0-1": 1, "1-1": -1, "2-1": 0, "3-1": 0}
-        assert len(endpoint.asked()) == 4
+        assert len(endpoint.asked) == 4
 
 
 def test_bad_replies_are_asked_again_counted_and_never_a_tie(tmp_path):
     script = {"": '{"better": 2}', "第0问": "我不能比较。", "第1问": '{"better": 3}', "第2问": '{"better": '}
-    with fake_endpoint.scripted(tmp_path, **script) as endpoint:
+    with fake_endpoint.scripted(script) as endpoint:
         found = ask(endpoint, tmp_path / "cache", rows("旧的"), rows("新的"))
     assert found["problems"] == {"拒答": 2 * ATTEMPTS, "坏的 JSON": 4 * ATTEMPTS}
     assert (found["outcomes"], found["invalid"]) == ({"3-1": 0}, 3)
@@ -114,7 +112,7 @@ def test_pairs_become_a_paired_difference_in_the_report(tmp_path):
 def test_the_script_asks_nothing_twice_and_asks_invalid_pairs_again(tmp_path):
     data = fake_endpoint.write_questions(tmp_path / "eval-data", cases=4, turns=1)
     for script, suffix in ((BEFORE, ""), (AFTER, "新")):
-        with fake_endpoint.running(tmp_path, suffix=suffix) as endpoint:
+        with fake_endpoint.Endpoint(suffix=suffix) as endpoint:
             options = ["--data", data, "--model", "fake", "--api-base", endpoint.url]
             assert run(tmp_path, *options, script=script).returncode == 0
 
@@ -122,11 +120,11 @@ def test_the_script_asks_nothing_twice_and_asks_invalid_pairs_again(tmp_path):
         return compare(tmp_path, "--data", data, "--judge-api-base", endpoint.url, "--judge-model", "fake")
 
     half = {"": {"content": '{"better": 2}'}, "第2例": {"content": "不知道"}}
-    with fake_endpoint.running(tmp_path, special=json.dumps(half)) as endpoint:
+    with fake_endpoint.Endpoint(special=half) as endpoint:
         done = compared(endpoint)
         assert done.returncode == 0 and "有 1 题裁判的结论无效" in done.stderr, done.stderr
     fixed = half | {"第2例": {"content": '{"better": 0}'}}
-    with fake_endpoint.running(tmp_path, special=json.dumps(fixed)) as endpoint:
+    with fake_endpoint.Endpoint(special=fixed) as endpoint:
         done = compared(endpoint)
         assert done.returncode == 0 and not done.stderr.count("无效"), done.stderr
         assert ["第2例" in one for one in endpoint.questions()] == [True, True]

@@ -73,15 +73,15 @@ def test_safety_lost_by_tuning_is_measured_and_said(tmp_path):
     asked = [one["messages"] for one in safety.questions()]
     options = ["--data", data, "--model", "fake", "--api-base"]
     safe = CONFIG + "safety: true\n"
-    with fake_endpoint.running(tmp_path, special='{"": {"content": "请马上去急诊。"}}') as endpoint:
+    with fake_endpoint.Endpoint(special={"": {"content": "请马上去急诊。"}}) as endpoint:
         done = run(tmp_path, *options, endpoint.url, config=safe)
         assert done.returncode == 0, done.stderr
-        assert [one["messages"] for one in endpoint.asked() if one["messages"] in asked] != []
-        assert len(endpoint.asked()) == 2 + len(asked)
-    with fake_endpoint.running(tmp_path, fail="纽扣电池") as endpoint:
+        assert [one["messages"] for one in endpoint.asked if one["messages"] in asked] != []
+        assert len(endpoint.asked) == 2 + len(asked)
+    with fake_endpoint.Endpoint(fail="纽扣电池") as endpoint:
         done = run(tmp_path, *options, endpoint.url, config=safe, script=AFTER)
         assert "有 1 题没有问到" in done.stderr
-        before = len(endpoint.asked())
+        before = len(endpoint.asked)
         run(tmp_path, *options, endpoint.url, config=safe, script=AFTER)
         assert {"纽扣电池" in one for one in endpoint.questions()[before:]} == {True}
     counts = [results(tmp_path, when)[1]["safety"] for when in ("before", "after")]

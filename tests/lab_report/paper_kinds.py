@@ -1,12 +1,9 @@
 """医院单子的各种难处（paper_kinds.yaml）：每一种抽得出许多张，带真值。
 
 page = draw("arrow_after_value", seed=3)      # 一张图与真值
-dump("arrow_after_value", range(6), folder)    # 存成图片与 truth.jsonl
 """
 
-import json
 import zlib
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -16,12 +13,14 @@ from lab_report import paper_pages, paper_rows, paper_sheets
 from lab_report.paper_boxes import BoxedPage, as_read
 from lab_report.paper_pages import Kind, PaperPage, draw_kind, lay_out
 
-from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.reading.reader import read_boxes
+from health_assistant.images import upright_rgb
+from health_assistant.lab_report.assessment import Assessment, assess
+from health_assistant.lab_report.reading.reader import ReportReader, read_boxes
 from health_assistant.lab_report.rendering import LAYOUTS
 from health_assistant.lab_report.rendering.drawing import Habits
 from health_assistant.lab_report.rendering.sampling import settings
-from health_assistant.lab_report.report import LabItem, UnreadableReport
+from health_assistant.lab_report.report import UnreadableReport
+from health_assistant.lab_report.scoring import ReportScore, TrueItem, score_report
 
 _MARKS = settings()["marks"] | {"english": {"high": "High", "low": "Low"}}
 
@@ -61,23 +60,22 @@ def draw(kind: str, seed: int) -> PaperPage:
     return draw_kind(KINDS[kind], np.random.default_rng([seed, zlib.crc32(kind.encode())]))
 
 
-def read_laid(kind: str, seed: int) -> tuple[list[LabItem] | None, list[dict[str, str]]]:
-    """排一种的一张而不画，由文字框读出、判断的行（拒读是 None）与真值。"""
+def score_drawn(reader: ReportReader, kind: str, seed: int) -> ReportScore:
+    """画一种的一张，读出来对照真值；透明的图照上传时那样铺底。"""
+    page = draw(kind, seed)
+    try:
+        reading = reader.read(upright_rgb(page.image.copy()))
+    except UnreadableReport:
+        return score_report(None, page.items)
+    return score_report(assess(reading), page.items)
+
+
+def read_laid(kind: str, seed: int) -> tuple[Assessment | None, list[TrueItem]]:
+    """排一种的一张而不画，由文字框读出、判断的（拒读是 None）与真值。"""
     rng = np.random.default_rng([seed, zlib.crc32(kind.encode())])
     laid = lay_out(KINDS[kind], rng, BoxedPage)
     try:
         reading = read_boxes(*as_read(laid, rng))
     except UnreadableReport:
         return None, laid.items
-    return assess(reading).items, laid.items
-
-
-def dump(kind: str, seeds: Iterable[int], folder: Path) -> None:
-    """把几张存进 folder：`<种子>.png` 与 truth.jsonl，每行是 file、kind、items。"""
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = []
-    for seed in seeds:
-        page, name = draw(kind, seed), f"{seed:03d}.png"
-        page.image.save(folder / name)
-        lines.append(json.dumps({"file": name, "kind": kind, "items": page.items}, ensure_ascii=False))
-    (folder / "truth.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return assess(reading), laid.items

@@ -12,6 +12,7 @@ from health_assistant.lab_report.rendering.drawing import FONTS, LATIN_FONTS, Ha
 from health_assistant.lab_report.rendering.sampling import pick
 from health_assistant.lab_report.rendering.sheets import draw_sheet
 from health_assistant.lab_report.report import PrintedRow, ReadReport
+from health_assistant.lab_report.scoring import TrueItem
 
 PLAIN_FINISHES = ("clean", "clean", "clean", "clean", "blur", "faint", "jpeg_20", "forwarded", "noise", "slight_skew")
 _TALLEST = 4000
@@ -47,10 +48,10 @@ class Kind:
 
 @dataclass(frozen=True)
 class PaperPage:
-    """一页的图（RGB，透明的是 RGBA）与真值，各行的键照 shared/cases 的 truth.jsonl。"""
+    """一页的图（RGB，透明的是 RGBA）与真值。"""
 
     image: Image.Image
-    items: list[dict[str, str]]
+    items: list[TrueItem]
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Laid:
     left: int
     right: int
     bottom: int
-    items: list[dict[str, str]]
+    items: list[TrueItem]
 
 
 def lay_out(kind: Kind, rng: Rng, paper: type[Page] = Page) -> Laid:
@@ -86,7 +87,8 @@ def lay_out(kind: Kind, rng: Rng, paper: type[Page] = Page) -> Laid:
     for add in kind.after:
         bottom = add(page, bottom)
     left, right, shown = _cut(page, kind.cut)
-    return Laid(page, left, right, bottom, _truth(sheet, shown))
+    rows = [sheet.rows[at] for at in shown if not sheet.rows[at].is_note]
+    return Laid(page, left, right, bottom, [TrueItem(**_fields(row), flag=row.flag) for row in rows])
 
 
 def draw_kind(kind: Kind, rng: Rng) -> PaperPage:
@@ -101,15 +103,13 @@ def draw_kind(kind: Kind, rng: Rng) -> PaperPage:
     return PaperPage(image, laid.items)
 
 
+def _fields(row: Row) -> dict[str, str]:
+    return {"name": row.name, "code": row.code, "result": row.result, "unit": row.unit, "reference_range": row.range}
+
+
 def _printed(row: Row, marks: dict[str, str]) -> PrintedRow:
-    fields = {"name": row.name, "code": row.code, "result": row.result, "unit": row.unit, "reference_range": row.range}
     printed = {"reference_range" if key == "range" else key: text for key, text in row.printed.items()}
-    return PrintedRow(**(fields | printed), mark=None if row.is_note else marks.get(row.flag))
-
-
-def _truth(sheet: Sheet, shown: range) -> list[dict[str, str]]:
-    keys = ("name", "code", "result", "unit", "range", "flag")
-    return [{key: getattr(sheet.rows[at], key) for key in keys} for at in shown if not sheet.rows[at].is_note]
+    return PrintedRow(**(_fields(row) | printed), mark=None if row.is_note else marks.get(row.flag))
 
 
 def _cut(page: Page, side: str) -> tuple[int, int, range]:

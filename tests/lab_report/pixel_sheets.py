@@ -7,6 +7,7 @@ from lab_report.drawn_lines import COLORS, SHAPES, polygon_arrow, spoil
 from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.rendering.drawing import FONTS, has_glyph, load_font
+from health_assistant.lab_report.scoring import TrueItem
 
 ITEMS = {
     "总胆固醇": ("mmol/L", "2.80-5.17", 2), "甘油三酯": ("mmol/L", "0.45-1.70", 2), "尿酸": ("μmol/L", "208-428", 0),
@@ -15,15 +16,6 @@ ITEMS = {
     "总胆红素": ("μmol/L", "3.4-21.0", 1), "白蛋白": ("g/L", "40.0-55.0", 1), "钾": ("mmol/L", "3.50-5.30", 2),
     "钙": ("mmol/L", "2.11-2.52", 2), "谷丙转氨酶": ("U/L", "9-50", 0), "淋巴细胞计数": ("10^9/L", "1.10-3.20", 2),
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PrintedRow:
-    name: str
-    result: str
-    unit: str
-    limits: str
-    flag: str
 
 
 @dataclass(frozen=True)
@@ -55,19 +47,20 @@ class Sheet:
     """画好的一页、各行的真值、画着的各格。"""
 
     image: Image.Image
-    rows: list[PrintedRow]
+    rows: list[TrueItem]
     cells: list[PrintedCell]
     size: int
 
 
-def draw_rows(rng: random.Random) -> list[PrintedRow]:
+def draw_rows(rng: random.Random) -> list[TrueItem]:
     """十五项，约一半超出范围；超出的不太多，好让多读一个 1 的数也像真的。"""
     rows = []
     for name, (unit, limits, digits) in ITEMS.items():
         low, high = map(float, limits.split("-"))
         value = round(rng.uniform(low * 0.6, high * 1.35), digits)
         flag = "low" if value < low else "high" if value > high else "normal"
-        rows.append(PrintedRow(name, f"{value:.{digits}f}", unit, limits, flag))
+        row = {"name": name, "result": f"{value:.{digits}f}", "unit": unit, "reference_range": limits}
+        rows.append(TrueItem(**row, flag=flag))
     rng.shuffle(rows)
     return rows
 
@@ -93,7 +86,7 @@ def draw_sheet(rng: random.Random, style: Style) -> Sheet:
     for at, row in enumerate(rows):
         y = round((3.3 + at) * pitch)
         mark = {"high": "↑", "low": "↓"}.get(row.flag) if style.place else None
-        texts = {"name": row.name, "result": row.result, "unit": row.unit, "range": row.limits}
+        texts = {"name": row.name, "result": row.result, "unit": row.unit, "range": row.reference_range}
         for start, (name, text) in zip(columns, texts.items(), strict=True):
             is_marked = mark and name == hard
             end = _write(draw, start, y, text, font, ink, style.spacing if name == "result" else 0)

@@ -1,6 +1,6 @@
 """用 `|`、`│` 画的表：竖线不是格子里的字，认成 1、I、[ 的也不是。"""
 
-from lab_report.text_boxes import box
+from lab_report.text_boxes import box, grid
 
 from health_assistant.lab_report.reading.arrangement import arrange
 from health_assistant.lab_report.reading.dividers import without_dividers
@@ -8,15 +8,6 @@ from health_assistant.lab_report.reading.row import row_text
 from health_assistant.lab_report.reading.text import TextBox
 
 HEAD = ["Test", "|Code", "|Result", "|Flag", "|Unit", "|Range"]
-
-
-def boxes_of(*lines: list[str]) -> list[TextBox]:
-    return [
-        box(text, 50 + 200 * at, 100 + 40 * down)
-        for down, line in enumerate(lines)
-        for at, text in enumerate(line)
-        if text
-    ]
 
 
 def rows_of(boxes: list[TextBox]) -> list[tuple[str, ...]]:
@@ -31,7 +22,7 @@ def test_dividers_are_no_characters_of_a_cell():
         ["|CALCIUM", "|CA", "|8.1", "IL", "1%", "|8.4-10.2|"],
         ["|ALBUMIN", "IALB", "|4.0", "1", "|g/dL", "|3.5-5.0|"],
     ]
-    assert rows_of(without_dividers(boxes_of(HEAD, *lines))) == [
+    assert rows_of(without_dividers(grid([HEAD, *lines]))) == [
         ("GLUCOSE", "GLU", "512", "mg/dL", "70-110", "H"),
         ("SODIUM", "NA", "148", "mmol/L", "135-145", "H"),
         ("CALCIUM", "CA", "8.1", "%", "8.4-10.2", "L"),
@@ -40,13 +31,13 @@ def test_dividers_are_no_characters_of_a_cell():
 
 
 def test_cells_joined_by_a_divider_are_two_cells():
-    found = without_dividers(boxes_of(["|GLUCOSE |GLU", "|512|H|mg/dL", "|70-110"]))
+    found = without_dividers(grid([["|GLUCOSE |GLU", "|512|H|mg/dL", "|70-110"]]))
     assert [one.text for one in found] == ["GLUCOSE", "GLU", "512", "H", "mg/dL", "70-110"]
 
 
 def test_a_first_digit_that_may_be_the_divider_is_doubted():
     """`|31` 与 `131` 认出来一样。"""
-    boxes = without_dividers(boxes_of(HEAD, ["|HGB", "", "131"], ["|HCT", "", "|40.1"], ["|PLT", "", "|111"]))
+    boxes = without_dividers(grid([HEAD, ["|HGB", "", "131"], ["|HCT", "", "|40.1"], ["|PLT", "", "|111"]]))
     scores = {one.text: one.score for one in boxes}
     assert scores["131"] < 0.8 < min(scores["40.1"], scores["111"])
 
@@ -73,5 +64,5 @@ def test_a_divider_behind_a_cell_is_no_character_of_it():
 
 
 def test_a_page_without_dividers_is_left_alone():
-    boxes = boxes_of(["白细胞", "12.6|", "↑"], ["IgG", "11.2", "1"], ["血小板", "131", "IU/L"])
+    boxes = grid([["白细胞", "12.6|", "↑"], ["IgG", "11.2", "1"], ["血小板", "131", "IU/L"]])
     assert without_dividers(boxes) is boxes

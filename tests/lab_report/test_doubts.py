@@ -2,20 +2,14 @@
 
 import numpy as np
 import pytest
+from lab_report.text_boxes import box
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading.reader import read_boxes
-from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reading.upright import Page
 from health_assistant.lab_report.report import LabItem, PrintedField, PrintedRow, Reading, ReadReport, ReadRow
 
 PAPER = 1000
-HEIGHT = 24
-
-
-def box(text: str, start: float, line: float) -> TextBox:
-    width = sum(24 if ord(character) > 0x2E80 else 13 for character in text)
-    return TextBox(text, 0.99, start, line - HEIGHT / 2, start + width, line + HEIGHT / 2, line, start, start + width)
 
 
 def read(
@@ -42,11 +36,11 @@ def read(
     return assess(reading).items
 
 
-def judged(*rows: tuple[str, str, str]) -> list[str]:
-    items = [
-        PrintedRow(name=name, code="", result=result, unit="", reference_range=limits) for name, result, limits in rows
-    ]
-    return [item.flag for item in assess(ReadReport(items=[ReadRow.of(one, confidence=0.99) for one in items])).items]
+def judged(*rows: tuple[str, ...], **report) -> list[str]:
+    """一行是名称、结果、范围，也许还有标记。"""
+    fields = ("name", "result", "reference_range", "mark")
+    items = [ReadRow(**dict(zip(fields, row, strict=False)), confidence=0.99) for row in rows]
+    return [item.flag for item in assess(Reading(items=items, **report)).items]
 
 
 def test_a_last_1_beyond_the_decimals_of_the_range_is_a_digit_on_a_sheet_that_marks_nothing():
@@ -74,13 +68,7 @@ def test_a_greater_denominator_is_a_lower_risk(result, limits, flag):
 
 @pytest.mark.parametrize(("result", "flag"), [("2301", "unknown"), ("2302", "high"), ("251", "high")])
 def test_a_whole_number_may_end_in_an_arrow_where_other_rows_have_marks(result, flag):
-    rows = [("碱性磷酸酶", result, "35-100", None), ("总蛋白", "58", "65-85", "↓")]
-    items = [
-        ReadRow(name=name, result=value, reference_range=limits, mark=mark, confidence=0.99)
-        for name, value, limits, mark in rows
-    ]
-    found = assess(Reading(items=items)).items
-    assert [item.flag for item in found] == [flag, "low"]
+    assert judged(("碱性磷酸酶", result, "35-100"), ("总蛋白", "58", "65-85", "↓")) == [flag, "low"]
 
 
 def test_a_titre_is_no_risk():
@@ -122,17 +110,17 @@ HEAD = {50: "检验项目", 400: "结果", 600: "单位", 850: "参考范围"}
 def test_ranges_cut_by_the_edge_of_the_paper_are_doubted():
     """范围的末尾都切在同一处：`13.5-17.5` 只剩 `13.5-17`，看上去仍是个范围。"""
     ranges = {"指标甲": "4.4-7", "指标乙": "8.6-10", "指标丙": "13.5-17"}
-    lines = [{50: name, 400: "6.1", 600: "g/L", 950 - 13 * len(limits): limits} for name, limits in ranges.items()]
+    lines = [{50: name, 400: "6.1", 600: "g/L", 950 - 11 * len(limits): limits} for name, limits in ranges.items()]
     assert {item.flag for item in read(HEAD, *lines)} == {"unknown"}
     whole = {"指标甲": "4.4-7.0", "指标乙": "5.6-10.0", "指标丙": "3.5-17"}
-    lines = [{50: name, 400: "6.1", 600: "g/L", 950 - 13 * len(limits): limits} for name, limits in whole.items()]
+    lines = [{50: name, 400: "6.1", 600: "g/L", 950 - 11 * len(limits): limits} for name, limits in whole.items()]
     assert "unknown" not in {item.flag for item in read(HEAD, *lines)}
 
 
 def test_a_range_that_touches_the_edge_of_the_photo_is_doubted():
     """框比字大一圈：框碰到边而字没有碰到的，是截图的边留得窄。"""
     line = {50: "某指标", 400: "6.1", 600: "g/L"}
-    at_edge = {**line, PAPER - 13 * 7: "3.5-9.5"}
+    at_edge = {**line, PAPER - 11 * 7: "3.5-9.5"}
     assert [item.flag for item in read(HEAD, at_edge, has_ink_at_edge=True)] == ["unknown"]
     assert [item.flag for item in read(HEAD, at_edge)] == ["normal"]
     assert [item.flag for item in read(HEAD, {**line, 850: "3.5-9.5"}, has_ink_at_edge=True)] == ["normal"]
@@ -208,10 +196,9 @@ def test_a_point_without_a_digit_before_it_is_believed_where_the_sheet_prints_it
 
 
 def test_the_specimen_in_the_letterhead_tells_urine_from_blood():
-    row = ReadRow(name="酸碱度", result="5.0", confidence=0.99)
     origin = {"specimen": PrintedField(value="尿液")}
-    assert assess(Reading(items=[row], origin=origin)).items[0].flag == "normal"
-    assert assess(Reading(items=[row])).items[0].flag == "unknown"
+    assert judged(("酸碱度", "5.0"), origin=origin) == ["normal"]
+    assert judged(("酸碱度", "5.0")) == ["unknown"]
 
 
 def test_a_last_1_is_believed_where_other_rows_have_finer_numbers_too():
@@ -221,9 +208,7 @@ def test_a_last_1_is_believed_where_other_rows_have_finer_numbers_too():
 
 
 def test_a_1_before_the_point_is_no_arrow():
-    rows = [("比重", "1.035", "1.003-1.030", None), ("总蛋白", "58", "65-85", "↓")]
-    items = [ReadRow(name=a, result=b, reference_range=c, mark=mark, confidence=0.99) for a, b, c, mark in rows]
-    assert [item.flag for item in assess(Reading(items=items)).items] == ["high", "low"]
+    assert judged(("比重", "1.035", "1.003-1.030"), ("总蛋白", "58", "65-85", "↓")) == ["high", "low"]
 
 
 @pytest.mark.parametrize(
@@ -238,9 +223,7 @@ def test_a_row_that_the_sheet_does_not_mark_is_not_abnormal_by_the_catalogue_alo
 
 
 def test_a_plus_minus_is_abnormal_though_only_other_rows_are_marked():
-    rows = [("尿蛋白", "+-", None), ("尿胆原", "3+", "*")]
-    items = [ReadRow(name=a, result=b, mark=mark, confidence=0.99) for a, b, mark in rows]
-    assert assess(Reading(report_type="尿液分析", items=items)).items[0].flag == "abnormal"
+    assert judged(("尿蛋白", "+-"), ("尿胆原", "3+", "", "*"), report_type="尿液分析")[0] == "abnormal"
 
 
 def test_a_quantity_that_contradicts_the_word_in_the_next_column_is_doubted():

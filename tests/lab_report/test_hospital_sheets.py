@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from lab_report.text_boxes import at_lines, box, headed, page
+from lab_report.text_boxes import at_lines, box, grid, headed, page
 from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.assessment import Assessment, assess
@@ -51,9 +51,12 @@ def test_a_section_under_a_row_known_by_its_code_is_not_its_name():
     assert "电解质" not in {name for name, _, _ in names_and_results(*lines)}
 
 
+def seated(head: dict[float, str], *lines: dict[float, str]) -> list[Row]:
+    return find_rows(headed(page(head, *lines)))
+
+
 def rows_under(head: dict[float, str], *lines: dict[float, str]) -> list[tuple[str, ...]]:
-    numbered = [(at, line) for at, line in enumerate([head, *lines])]
-    return [row_text(row) for row in find_rows(headed(at_lines(*numbered)))]
+    return [row_text(row) for row in seated(head, *lines)]
 
 
 @pytest.mark.parametrize("words", [("参考值(男)", "参考值(女)"), ("参考范围 女", "参考范围 男"), ("Male", "Female")])
@@ -194,12 +197,8 @@ def test_a_plus_before_a_number_may_say_that_it_is_high():
 
 def headless_rows(*lines: str) -> list[Row]:
     """没有表头的一页；竖线分开的是隔开的几段。"""
-    boxes = [
-        box(text, 50 + 220 * at, 100 + 40 * row)
-        for row, line in enumerate(lines)
-        for at, text in enumerate(line.split("|"))
-    ]
-    return [row for table in find_tables(group_lines(boxes)) for row in find_rows(table)]
+    boxes = group_lines(grid((line.split("|") for line in lines), 220))
+    return [row for table in find_tables(boxes) for row in find_rows(table)]
 
 
 def test_names_with_a_colon_before_their_value():
@@ -285,10 +284,6 @@ def test_labels_of_drug_levels_are_no_part_of_name_and_range():
     assert [(name, result, limits) for name, _, result, _, limits in found] == [
         ("万古霉素谷浓度", "28.64", "50.0-100.0"), ("丙戊酸", "34.2", "50.0-100.0"),
     ]  # fmt: skip
-
-
-def seated(head: dict[float, str], *lines: dict[float, str]) -> list[Row]:
-    return find_rows(headed(at_lines(*enumerate([head, *lines]))))
 
 
 def test_a_mark_under_a_heading_that_is_not_known_is_a_mark():

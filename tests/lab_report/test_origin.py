@@ -3,25 +3,15 @@
 from dataclasses import replace
 
 import pytest
+from lab_report.text_boxes import spread
 
 from health_assistant.lab_report.reading.origin import read_origin
-from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.report import PrintedField, PrintedOrigin, PrintedRow, Reading, ReadReport
 from health_assistant.lab_report.vl_protocol import answer_of, parse_answer
 
 
-def line_of(*texts: str, y: float = 20.0) -> list[TextBox]:
-    """一行几段文字，从左到右。"""
-    boxes, x = [], 10.0
-    for text in texts:
-        end = x + 20 * len(text)
-        boxes.append(TextBox(text, 0.98, x, y, end, y + 20, y + 10, x, end))
-        x = end + 40
-    return boxes
-
-
 def origin_of(*lines: list[str]) -> dict[str, str]:
-    read = read_origin([line_of(*texts, y=30.0 * at) for at, texts in enumerate(lines)])
+    read = read_origin([spread(*texts, line=30 * at) for at, texts in enumerate(lines)])
     return {field: printed.value for field, printed in read.items()}
 
 
@@ -81,7 +71,7 @@ def test_what_is_not_understood_is_nothing(texts):
 
 def test_a_time_that_was_not_made_out_is_not_taken_from_the_next_field():
     blurred = [replace(box, score=score) for box, score in zip(
-        line_of("采样时间:", "2024-11-25 08:00", "报告时间:", "2024-11-26 10:00"), (0.98, 0.7, 0.75, 0.98), strict=True
+        spread("采样时间:", "2024-11-25 08:00", "报告时间:", "2024-11-26 10:00"), (0.98, 0.7, 0.75, 0.98), strict=True
     )]  # fmt: skip
     assert read_origin([blurred]) == {}
 

@@ -4,6 +4,7 @@ import random
 
 import pytest
 from lab_report.not_reports import LAB_HEADS, MEDICAL, MIXED, draw_page, fill_numbers
+from lab_report.text_boxes import grid
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading.head import is_lab_report
@@ -19,15 +20,8 @@ HEADER = "项目|结果|单位|参考范围\n"
 
 def lines_of(text: str) -> list[list[TextBox]]:
     """文字按行、按格排成文字框，像认得一字不差的一页；`|` 与空白分开各格。"""
-    boxes = []
-    for at, line in enumerate(text.strip().split("\n")):
-        cells = line.removeprefix("# ").split("|") if "|" in line else line.removeprefix("# ").split("　")
-        for column, cell in enumerate(cells):
-            if cell and cell != "---":
-                x0, y0 = 40.0 + 240 * column, 40.0 + 50 * at
-                x1 = x0 + 24 * len(cell)
-                boxes.append(TextBox(cell, 1.0, x0, y0, x1, y0 + 28, y0 + 14, x0, x1))
-    return group_lines(boxes)
+    lines = [line.removeprefix("# ").replace("---", "") for line in text.strip().split("\n")]
+    return group_lines(grid((line.split("|" if "|" in line else "　") for line in lines), 240))
 
 
 def is_lab(lines: list[list[TextBox]]) -> bool:

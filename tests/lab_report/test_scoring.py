@@ -66,10 +66,19 @@ def test_rows_without_a_true_flag_are_not_scored_for_it():
     assert (score.abnormal, score.abnormal_false, score.silent_errors) == (0, 0, [])
 
 
+def test_a_row_nobody_can_judge_is_right_only_where_it_is_not_judged():
+    truth = [TrueItem(**ROWS[0].model_dump(), flag="unknown")]
+    assert score_report(read(ROWS[0]), truth).silent_errors == ["白细胞计数：应为 unknown，判为 high"]
+    doubted = score_report(read(changed(ROWS[0], result="1Z.1")), truth)
+    assert (doubted.undecided, doubted.silent_errors) == (0, [])
+
+
 def test_equal_in_writing_is_right():
     row, true = changed(ROWS[0], result="１２.1", unit="×10⁹/L", reference_range="3.5～9.50"), TRUTH[:1]
     score = score_report(read(row), true)
     assert (score.result_right, score.unit_right, score.range_right) == (1, 1, 1)
+    power = changed(TRUTH[0], result="1.2×10⁴")
+    assert score_report(read(changed(ROWS[0], result="1.2*10^4")), [power]).result_right == 1
     other = score_report(read(changed(row, result="12.10", unit="g/L", reference_range="3.5-9.51")), true)
     assert (other.result_right, other.unit_right, other.range_right) == (0, 0, 0)
 

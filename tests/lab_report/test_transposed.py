@@ -1,7 +1,7 @@
 """横着排的表（一列是一个项目）转成一行一个项目；平常的表一格也不动。文字框是造的。"""
 
 import pytest
-from lab_report.text_boxes import box
+from lab_report.text_boxes import box, grid
 
 from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.row import row_text
@@ -50,14 +50,7 @@ UPRIGHT = [["白细胞", "红细胞", "血小板"], ["项目", "结果", "单位
 
 
 def lines_of(texts):
-    return group_lines(
-        [
-            box(text, 50 + 240 * at, 100 + 40 * down)
-            for down, line in enumerate(texts)
-            for at, text in enumerate(line)
-            if text != " "
-        ]
-    )
+    return group_lines(grid(texts, 240))
 
 
 def rows_of(lines):
@@ -107,10 +100,8 @@ def test_a_first_name_that_was_not_recognised_is_still_a_row():
 
 def test_names_of_one_character_near_each_other_are_two_names():
     texts = [["项目", "钾", "钠", "氯"], ["结果", "6.9", "141", "108"], ["单位", *["mmol/L"] * 3]]
-    lines = group_lines(
-        [box(text, 50 + 90 * at, 100 + 40 * down) for down, line in enumerate(texts) for at, text in enumerate(line)]
-    )
-    assert [row_text(row)[0::2][:2] for row in rows_of(lines)] == [("钾", "6.9"), ("钠", "141"), ("氯", "108")]
+    found = rows_of(group_lines(grid(texts, 90)))
+    assert [row_text(row)[0::2][:2] for row in found] == [("钾", "6.9"), ("钠", "141"), ("氯", "108")]
 
 
 @pytest.mark.parametrize("scale", [["0 100 200", "0 100 200", "0 10 20"], ["0", "200", "0", "200", "0", "20"]])

@@ -1,5 +1,7 @@
 """造文字框：不画图、不认字，直接给读的规则一页文字。"""
 
+from collections.abc import Iterable
+
 from health_assistant.lab_report.reading.tables import Table, find_tables
 from health_assistant.lab_report.reading.text import TextBox
 
@@ -12,11 +14,11 @@ def box(text: str, start: float, line: float) -> TextBox:
     return TextBox(text, 0.99, start, line - HEIGHT / 2, start + width, line + HEIGHT / 2, line, start, start + width)
 
 
-def spread(*texts: str, gap: float = 60) -> list[TextBox]:
+def spread(*texts: str, gap: float = 60, line: float = 100) -> list[TextBox]:
     """一行里从左到右隔开的几格。"""
     boxes: list[TextBox] = []
     for text in texts:
-        boxes.append(box(text, boxes[-1].end + gap if boxes else 50, 100))
+        boxes.append(box(text, boxes[-1].end + gap if boxes else 50, line))
     return boxes
 
 
@@ -28,6 +30,16 @@ def page(*lines: dict[float, str]) -> list[list[TextBox]]:
 def at_lines(*lines: tuple[float, dict[float, str]]) -> list[list[TextBox]]:
     """每一行是（行数，“横坐标 -> 文字”）；行数可以是半行。"""
     return [[box(text, x, 100 + PITCH * at) for x, text in sorted(line.items())] for at, line in lines]
+
+
+def grid(lines: Iterable[Iterable[str]], step: float = 200) -> list[TextBox]:
+    """几行，一行里隔 step 一格；空着的一格没有文字框。"""
+    return [
+        box(text, 50 + step * at, 100 + PITCH * down)
+        for down, line in enumerate(lines)
+        for at, text in enumerate(line)
+        if text.strip()
+    ]
 
 
 def headed(lines: list[list[TextBox]]) -> Table:
