@@ -44,7 +44,14 @@ from health_assistant.lab_report.report import (
     rank,
     worst,
 )
-from health_assistant.lab_report.severity import grade_value, is_impossible, is_measured, load_severity, measured_as
+from health_assistant.lab_report.severity import (
+    grade_value,
+    is_impossible,
+    is_measured,
+    load_severity,
+    measured_as,
+    span_of,
+)
 from health_assistant.lab_report.sheet_kind import title_for_specimen
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens
@@ -181,8 +188,8 @@ def possible_grave(row: PrintedRow, report_type: str, person: Person) -> bool:
     observed = observe(row, report_type, person)
     if observed.analyte is None:
         return False
-    severity, _ = grade_value(observed.value, row.unit or observed.analyte.unit, observed.analyte, person)
-    return severity == "grave"
+    unit, limits = row.unit or observed.analyte.unit, span_of(observed.interval)
+    return grade_value(observed.value, unit, observed.analyte, person, limits)[0] == "grave"
 
 
 def severity_of(report: LabReport) -> Severity | None:
