@@ -223,20 +223,20 @@ def _set_earlier_aside(findings: list[Finding]) -> list[Finding]:
     """这一次的各行。写着“上次”的数，这一次也抽了而且判断得了，就只列出来，不作判断；别的照旧判断（阳性过的也要紧）。"""
     known = [finding for finding in findings if finding.analyte and isinstance(finding.value, Interval)]
     read = {one.analyte.code for one in known if not is_earlier(one.name) and one.flag != "unknown"}
-    aside = [one for one in known if is_earlier(one.name) and one.analyte.code in read]
-    for finding in aside:
+    aside = {id(one): one for one in known if is_earlier(one.name) and one.analyte.code in read}
+    for finding in aside.values():
         finding.withhold(EARLIER)
-    return [finding for finding in findings if finding not in aside]
+    return [finding for finding in findings if id(finding) not in aside]
 
 
 def _grave_if_right(findings: list[Finding], person: Person, report_type: str) -> set[str]:
     """没有把握的数如果没有读错，就成立的危急组合的名称。"""
     unknown = [finding for finding in findings if finding.flag == "unknown" and isinstance(finding.value, Interval)]
-    doubted = [finding for finding in unknown if finding.doubts_value]
+    doubted = {id(finding): finding for finding in unknown if finding.doubts_value}
     if not doubted:
         return set()
-    taken = [finding for finding in findings if finding not in doubted]
-    for finding in doubted:
+    taken = [finding for finding in findings if id(finding) not in doubted]
+    for finding in doubted.values():
         row = finding.observation.row.model_copy(update={"doubt": None, "confidence": None})
         taken.append(judge(replace(finding.observation, row=row), person, others_have_flags=False))
         grade(taken[-1], person, report_type)
