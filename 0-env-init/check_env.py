@@ -69,7 +69,7 @@ class Machine:
 
 
 @dataclass
-class Recipe:
+class FittingRecipe:
     config: str  # 阶段 3、6 的 configs/ 里的哪一份
     peak_gib: float  # 训练的峰值，按配方的上限估计；用不用 Unsloth 都一样
     disk_gb: int
@@ -83,17 +83,17 @@ class Recipe:
 # 显存是 health_assistant/training/memory.py 的估计，与 H100、H200 上量到的差不到 15%；两边一致由 test_memory.py 核对。
 # 磁盘按权重大小估计：要下载的基座（QLoRA 另有一份 4 位的）、合并后的 16 位模型，阶段 6 另有约 2 GB 的图。
 LLM_RECIPES = [
-    Recipe("3-fine-tuning-llm/configs/qwen2.5-14b-lora.yaml", 29.7, 60),
-    Recipe("3-fine-tuning-llm/configs/qwen2.5-14b-qlora.yaml", 10.2, 70),
-    Recipe("3-fine-tuning-llm/configs/qwen2.5-7b-qlora.yaml", 6.0, 36),
-    Recipe("3-fine-tuning-llm/configs/qwen2.5-0.5b.yaml", 1.6, 4),
-    Recipe("3-fine-tuning-llm/configs/tiny.yaml", 0, MIN_DISK_GB),
+    FittingRecipe("3-fine-tuning-llm/configs/qwen2.5-14b-lora.yaml", 29.7, 60),
+    FittingRecipe("3-fine-tuning-llm/configs/qwen2.5-14b-qlora.yaml", 10.2, 70),
+    FittingRecipe("3-fine-tuning-llm/configs/qwen2.5-7b-qlora.yaml", 6.0, 36),
+    FittingRecipe("3-fine-tuning-llm/configs/qwen2.5-0.5b.yaml", 1.6, 4),
+    FittingRecipe("3-fine-tuning-llm/configs/tiny.yaml", 0, MIN_DISK_GB),
 ]
 VL_RECIPES = [
-    Recipe("6-fine-tuning-vl/configs/qwen2-vl-7b-lora.yaml", 19.6, 36),
-    Recipe("6-fine-tuning-vl/configs/qwen2-vl-7b-qlora.yaml", 8.8, 42),
-    Recipe("6-fine-tuning-vl/configs/qwen2-vl-2b-qlora.yaml", 5.1, 14),
-    Recipe("6-fine-tuning-vl/configs/tiny.yaml", 0, MIN_DISK_GB),
+    FittingRecipe("6-fine-tuning-vl/configs/qwen2-vl-7b-lora.yaml", 19.6, 36),
+    FittingRecipe("6-fine-tuning-vl/configs/qwen2-vl-7b-qlora.yaml", 8.8, 42),
+    FittingRecipe("6-fine-tuning-vl/configs/qwen2-vl-2b-qlora.yaml", 5.1, 14),
+    FittingRecipe("6-fine-tuning-vl/configs/tiny.yaml", 0, MIN_DISK_GB),
 ]
 
 
@@ -108,7 +108,7 @@ class Finding:
 # ---- 判断：只看 Machine 里的事实，测试可以造一台假机器 ----
 
 
-def choose_recipes(machine: Machine) -> dict[str, Recipe]:
+def choose_recipes(machine: Machine) -> dict[str, FittingRecipe]:
     """语言模型（llm）、视觉模型（vl）各放得下的最大的一份。按最大的一块卡选，因为配方都是单卡的。"""
     vram = max((gpu.memory_gb for gpu in machine.gpus), default=0)
     kinds = {"llm": LLM_RECIPES, "vl": VL_RECIPES}

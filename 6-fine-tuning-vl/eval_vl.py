@@ -28,6 +28,7 @@ from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.evaluation.endpoint import endpoint_task
 from health_assistant.evaluation.evaluate import Target, listing, shown
 from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.person import person_of
 from health_assistant.lab_report.scoring import ReportScore, score_report
 from health_assistant.lab_report.vl_protocol import READ_PROMPT, READ_PROMPT_VERSION, parse_answer
 from health_assistant.recipes import read_recipe
@@ -203,7 +204,8 @@ def score_all(pages: list[dict], answers: list[str]) -> tuple[list[dict], dict]:
     for page, answer in zip(pages, answers, strict=False):
         said = parse_answer(answer)
         report = assess(said.report) if said.report else None
-        score = score_report(report, page["truth"], page["report"].report_type or None, page.get("origin"))
+        true = page["report"]
+        score = score_report(report, page["truth"], true.report_type or None, page.get("origin"), person_of(true))
         total += score
         for group, scores in parts.items():
             scores[page[group]] = scores.get(page[group], ReportScore()) + score

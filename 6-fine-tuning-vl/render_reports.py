@@ -44,7 +44,7 @@ class Sizes(Entry):
     test: PositiveInt
 
 
-class Recipe(Entry):
+class DatasetRecipe(Entry):
     """一套数据的配方；layouts、panels 空着就是全部，fonts 空着由版式定。"""
 
     size: Sizes
@@ -76,12 +76,12 @@ def main() -> int:
         return build(recipe, folder, max(1, args.processes), args.force)
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path) -> DatasetRecipe:
     """画图的配方，没有写的版式填上默认的；有不认识的版式、字体、破坏的抛 `BadYaml`。"""
     from health_assistant.lab_report.rendering import DEGRADATIONS, FONTS, HELD_OUT_LAYOUTS, LAYOUTS
     from health_assistant.lab_report.rendering.sampling import settings
 
-    recipe = read_yaml(Recipe, path)
+    recipe = read_yaml(DatasetRecipe, path)
     layouts = LAYOUTS | HELD_OUT_LAYOUTS
     held_out = tuple(HELD_OUT_LAYOUTS) if recipe.test_layouts is None else recipe.test_layouts
     seen = recipe.layouts or tuple(name for name in LAYOUTS if name not in held_out)
@@ -103,12 +103,12 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
-def kinds_for(recipe: Recipe, style) -> Names:
+def kinds_for(recipe: DatasetRecipe, style) -> Names:
     """这种版式能印的报告种类里，配方要的那些。"""
     return tuple(kind for kind in style.usable_kinds if not recipe.panels or kind in recipe.panels)
 
 
-def build(recipe: Recipe, folder: Path, processes: int, force: bool) -> int:
+def build(recipe: DatasetRecipe, folder: Path, processes: int, force: bool) -> int:
     package = resources.files("health_assistant.lab_report")
     sources = [package / "indicators.yaml", *sorted((package / "rendering").iterdir(), key=lambda file: file.name)]
     fingerprint = artifacts.fingerprint(
@@ -151,7 +151,7 @@ def part_file(parts: Path, split: str, number: int) -> Path:
     return parts / f"{split}-{number:06}.json"
 
 
-def render_all(recipe: Recipe, folder: Path, todo: list, total: int, processes: int) -> bool:
+def render_all(recipe: DatasetRecipe, folder: Path, todo: list, total: int, processes: int) -> bool:
     """分给几个进程画，带进度条；都正常结束为 True。"""
     context = multiprocessing.get_context("fork")
     done = context.Value("i", 0)
@@ -168,7 +168,7 @@ def render_all(recipe: Recipe, folder: Path, todo: list, total: int, processes: 
     return not any(worker.exitcode for worker in workers)
 
 
-def render_share(recipe: Recipe, folder: Path, share: list, done) -> None:
+def render_share(recipe: DatasetRecipe, folder: Path, share: list, done) -> None:
     import cv2
 
     cv2.setNumThreads(1)
@@ -183,7 +183,7 @@ def render_share(recipe: Recipe, folder: Path, share: list, done) -> None:
             done.value += 1
 
 
-def render_one(recipe: Recipe, split: str, number: int):
+def render_one(recipe: DatasetRecipe, split: str, number: int):
     """抽一张、画出来、破坏、缩小；返回图与 metadata.jsonl 里的一行。"""
     import numpy as np
 
@@ -216,7 +216,7 @@ def render_one(recipe: Recipe, split: str, number: int):
     }
 
 
-def fit(drawn, recipe: Recipe):
+def fit(drawn, recipe: DatasetRecipe):
     """按配方裁剪、缩小；返回图与跟着走的框。只留项目行的，边上补白到整数个图像词元，喂给模型时就不再缩放。"""
     from PIL import Image
 
@@ -260,7 +260,7 @@ def contact_sheet(folder: Path, records: dict[str, list[dict]]) -> None:
     save_png(figure, folder / "contact-sheet.png")
 
 
-def data_card(name: str, recipe: Recipe, records: dict[str, list[dict]]) -> str:
+def data_card(name: str, recipe: DatasetRecipe, records: dict[str, list[dict]]) -> str:
     """填 data_card.md.jinja。"""
     everything = [row for rows in records.values() for row in rows]
     splits = {

@@ -54,7 +54,7 @@ def main() -> int:
     # 3. 训练
     base, source, tokenizer = loading.prepare_base(tuned)
     checkpoints = folder / "checkpoints" / fingerprint[:12]
-    resume = saving.prune_and_find_checkpoint(checkpoints, from_scratch=args.force)
+    resume = saving.prepare_to_resume(checkpoints, from_scratch=args.force)
     model = load_tuned(source, start / "adapter", tuned)
     trainer = build_trainer(recipe, model, vision.page_processor(base, tuned.max_pixels), rows, checkpoints)
     trainer.train(resume_from_checkpoint=resume)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.person import person_of
 from health_assistant.lab_report.report import ReadReport
 from health_assistant.lab_report.scoring import TrueItem, score_report
 from health_assistant.lab_report.vl_protocol import parse_answer
@@ -37,7 +38,7 @@ def reward_parts(answer: str, truth: str) -> dict[str, float]:
     true = ReadReport.model_validate_json(truth)
     items = [TrueItem(**item.model_dump()) for item in true.items]
     read = assess(said.report.model_copy(update={"items": rows}))
-    score = score_report(read, items, true.report_type or None)
+    score = score_report(read, items, true.report_type or None, person=person_of(true))
     counts = {"item": score.found, "value": 2 * score.result_right - score.found, "unit": score.unit_right}
     counts |= {"range": score.range_right, "invented": -min(score.rows, score.invented)}
     return parts | {name: count / score.rows for name, count in counts.items()}

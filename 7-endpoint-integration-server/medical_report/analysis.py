@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask
 from pydantic import BaseModel, Field
 
+from health_assistant.images import BadImage
 from health_assistant.lab_report import advice
 from health_assistant.lab_report.assessment import Assessment, assess, raise_to
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS
@@ -23,7 +24,7 @@ from health_assistant.lab_report.report import DISCLAIMER, Reading, Sex, ToldFie
 from health_assistant.lab_report.vl_protocol import data_url
 from medical_report.advice_prompt import advice_messages, choice_format, parse_choice
 from medical_report.counters import DEGRADED, GUARDED
-from medical_report.page_reading import Analyst, Job, PageRead, read_page
+from medical_report.page_reading import MAX_REPORT_ROWS, Analyst, Job, PageRead, read_page
 from medical_report.spoken import describe, report_json, speaking_about, to_html
 from medical_report.upload import Page
 from medical_report.upstreams import UpstreamError
@@ -39,6 +40,7 @@ EXTRA_PAGE_SECONDS = 20
 
 VISION_FAILED = "视觉模型没有答上来，这张单子由内置程序识别。"
 NOT_VERIFIED = "这张单子没有经过第二个读者核对，请对照原件看一遍。"
+TOO_MANY_ROWS = "各页合起来超过 {most} 行。请分几次读。"
 ADVICE_FAILED = "建议模型没有答上来，下面的建议由内置程序给出。"
 ADVICE_REFUSED = "建议模型答的没有通过检查，下面的建议由内置程序给出。"
 
@@ -76,6 +78,8 @@ def analyse_pages(
     reads = []
     for number, page in enumerate(pages, 1):
         read = read_page(analyst, page, number, job, pending if number == 1 else None)
+        if read.row_count + sum(before.row_count for before in reads) > MAX_REPORT_ROWS:
+            read = PageRead(number, error=BadImage(413, "too_many_pages", TOO_MANY_ROWS.format(most=MAX_REPORT_ROWS)))
         reads.append(read)
         if len(pages) > 1 or page.preview:
             with speaking(language):

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 READ_TOKENS = 4096
 MAX_ROWS, MAX_CELL = 300, 200
 """一页最多几行、一格最多几个字；真的报告远到不了。"""
+MAX_REPORT_ROWS = 1500
+"""一份报告各页合起来最多几行：判断一行约 1.5 毫秒，合并几页要两两比。"""
 
 NOTHING_TO_VERIFY = "内置程序在这张图上没有读到化验单，各行都只是视觉模型说的，没有判断。请核对原件。"
 
@@ -103,6 +105,11 @@ class PageRead:
     embedded: Reading | None = None
     error: Exception | None = None
     vision_failed: bool = False
+
+    @property
+    def row_count(self) -> int:
+        """读多的那一份有几行。"""
+        return max(len(reading.items) if reading else 0 for reading in (self.vision, self.embedded))
 
     @property
     def problem(self) -> str | None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
@@ -26,16 +27,14 @@ from health_assistant.lab_report.report import (
 )
 from medical_report.analysis import Event, Told, analyse_pages, analyse_rows, get_analyst
 from medical_report.errors import describe_error
-from medical_report.page_reading import MAX_ROWS, Job
+from medical_report.page_reading import MAX_CELL, MAX_REPORT_ROWS, MAX_ROWS, Job
 from medical_report.question import answer_question
 from medical_report.spoken import asked_language
 from medical_report.upload import MAX_PAGES, uploaded_pages
 
 blueprint = Blueprint("medical_report", __name__)
 
-Cell = Annotated[str, Field(max_length=200)]
-"""真的报告，一格远到不了 200 个字，一页远到不了 300 行。"""
-
+Cell = Annotated[str, Field(max_length=MAX_CELL)]
 
 Doubt = Annotated[str, Field(max_length=2000), AfterValidator(original)]
 """照原样交回来的话，也许是英文的；判断只看中文。"""
@@ -58,7 +57,7 @@ class CorrectedRow(PrintedRow):
 
 
 class CorrectedField(PrintedField):
-    value: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+    value: Annotated[str, Field(min_length=1, max_length=MAX_CELL, pattern=r"\S")]
     confidence: float | None = Field(None, ge=0, le=1)
     page: int = Field(1, ge=1, le=MAX_PAGES)
 
@@ -72,11 +71,11 @@ class CorrectedReport(ReadReport):
     origin: dict[OriginField, CorrectedField] | None = None  # type: ignore[assignment]
     told: list[ToldField] = Field([], max_length=2, description="sex、age 里，不是印着的、是用的人填的")
     doubts: list[Doubt] = Field([], max_length=2 * MAX_PAGES, description="整张报告的疑问，照原样交回来")
-    items: list[CorrectedRow] = Field(min_length=1, max_length=MAX_PAGES * MAX_ROWS)  # type: ignore[assignment]  # 子类的字段更窄
+    items: list[CorrectedRow] = Field(min_length=1, max_length=MAX_REPORT_ROWS)  # type: ignore[assignment]  # 子类的字段更窄
 
     @model_validator(mode="after")
     def _pages_are_not_too_long(self) -> "CorrectedReport":
-        if len(self.items) > MAX_ROWS * max(row.page for row in self.items):
+        if max(Counter(row.page for row in self.items).values()) > MAX_ROWS:
             raise ValueError(f"一页最多 {MAX_ROWS} 行")
         return self
 

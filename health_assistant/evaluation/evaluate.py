@@ -29,7 +29,7 @@ PROMPT_VERSION = "cmb-clin-gold-history-1"
 SCORING_VERSION = "any-thought-removed-2"
 
 
-class Recipe(recipes.Recipe):
+class EvaluationRecipe(recipes.Recipe):
     """一次评测的配方；微调前后是同一份。生成的设置是 transformers 的 GenerationConfig 的名字。"""
 
     old_names: ClassVar[dict[str, str]] = {"recipe": "run_name", "base_model": "model_name_or_path"}
@@ -67,13 +67,13 @@ class Target:
 def run_script(description: str, when: Literal["before", "after"], config: Path) -> int:
     """一个评测脚本的全过程；返回退出码。"""
     args = _parse(description, config)
-    recipe = read_recipe(Recipe, args)
+    recipe = read_recipe(EvaluationRecipe, args)
     questions = first_questions(read_questions(args.data), args.limit)
     target = endpoint_target(recipe, args) if args.api_base else local_target(recipe, when, args)
     return run_evaluation(recipe, when, target, questions, args)
 
 
-def run_evaluation(recipe: Recipe, when: str, target: Target, questions: list[Question], args) -> int:
+def run_evaluation(recipe: EvaluationRecipe, when: str, target: Target, questions: list[Question], args) -> int:
     """评测一个模型；跑完过的不再跑，答过的题不再问。"""
     # 1. 跑完过没有
     folder = artifacts.evaluation_dir(recipe.run_name, when, args.limit)
@@ -179,7 +179,7 @@ def ask_safety(folder: Path, settings: list, task: dict, questions: list[dict]) 
     return safety.judge(questions, benchmark.ask(data, folder / "evalscope-safety", fingerprint, task))
 
 
-def endpoint_target(recipe: Recipe, args: argparse.Namespace) -> Target:
+def endpoint_target(recipe: EvaluationRecipe, args: argparse.Namespace) -> Target:
     """一个 OpenAI 兼容接口。答得上才开始。"""
     check_endpoint(args.api_base, args.model)
     task = endpoint_task(args.api_base, args.model, recipe.max_new_tokens, recipe.concurrency)
@@ -187,7 +187,7 @@ def endpoint_target(recipe: Recipe, args: argparse.Namespace) -> Target:
     return Target(args.model, identity, lambda dialogues: task)
 
 
-def local_target(recipe: Recipe, when: str, args: argparse.Namespace) -> Target:
+def local_target(recipe: EvaluationRecipe, when: str, args: argparse.Namespace) -> Target:
     """本地的模型，可以加适配器。"""
     base, adapter, name = find_model(recipe, when, args)
 
@@ -201,7 +201,7 @@ def local_target(recipe: Recipe, when: str, args: argparse.Namespace) -> Target:
     return Target(name, identity, task)
 
 
-def find_model(recipe: Recipe, when: str, args: argparse.Namespace) -> tuple[Path, Path | None, str]:
+def find_model(recipe: EvaluationRecipe, when: str, args: argparse.Namespace) -> tuple[Path, Path | None, str]:
     """本地模型的目录、加在上面的适配器（没有是 None）、给人看的名字；还没有训练、合并的抛 `BadInput`，说先运行什么。"""
     from health_assistant.training.loading import find_model as find_base
 
@@ -318,7 +318,7 @@ def shown(path: str | Path) -> str:
 
 
 def _parse(description: str, config: Path) -> argparse.Namespace:
-    parser = recipe_parser(description.splitlines()[0], Recipe, config)
+    parser = recipe_parser(description.splitlines()[0], EvaluationRecipe, config)
     add = parser.add_argument
     data = artifacts.eval_data_dir() / "cmb-clin.jsonl"
     add("--data", type=Path, default=data, help="评测数据，阶段 1 写的 cmb-clin.jsonl")

@@ -48,7 +48,10 @@ _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
 
 
 def grade(finding: Finding, person: Person, report_type: str) -> None:
-    """写下 finding 的 severity：有把握的异常行有多要紧；没有印范围而目录认得的，只看数值。report_type 用来认标本。"""
+    """写下 finding 的 severity 与 critical：有把握的异常行有多要紧；没有印范围而目录认得的，只看数值。
+
+    report_type 用来认标本。
+    """
     analyte, unit = finding.analyte, finding.compared_unit
     if finding.flag in ABNORMAL_FLAGS:
         finding.severity = grade_deviation(finding.value, finding.interval, finding.flag, unit, analyte, person)
@@ -93,8 +96,15 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         _weigh_measured(finding, measured)
     is_sure = finding.flag in ABNORMAL_FLAGS or not isinstance(finding.value, Interval) or not finding.lacks_unit
     finding.critical = finding.severity == "grave" and is_sure
-    if finding.flag in ABNORMAL_FLAGS and _DOUBLED_FLAG.search(plain_flag(finding)):
-        finding.severity = worst([finding.severity, None if finding.analyte else "grave"])
+    # 医院印着危急标记的同样要紧；critical 说的只是结果自己到了危急值，界限各医院不同
+    if finding.flag in ABNORMAL_FLAGS and _is_marked_critical(finding):
+        finding.severity = "grave"
+
+
+def _is_marked_critical(finding: Finding) -> bool:
+    """印着危急标记；目录认得的一项，HH、↑↑ 只算超出得多。"""
+    printed = plain_flag(finding)
+    return bool(_CRITICAL_FLAG.search(printed) or (_DOUBLED_FLAG.search(printed) and not finding.analyte))
 
 
 def _is_beyond_clotting(finding: Finding) -> Direction | None:
@@ -169,8 +179,6 @@ def raise_alarm(finding: Finding, person: Person, report_type: str) -> None:
     """关于这一行要放在最前面的话，写在 finding.alarm；没有可说的不写。"""
     said = _describe(finding)
     possible, way = _possible_severity(finding, person)
-    marked = bool(_CRITICAL_FLAG.search(plain_flag(finding)))
-    doubled = bool(_DOUBLED_FLAG.search(plain_flag(finding))) and not finding.analyte
     grave_unit = _grave_if_in(finding, possible, person)
     if finding.critical:
         reached = "达到危急值" if finding.analyte and isinstance(finding.value, Interval) else "要马上处理"
@@ -178,8 +186,7 @@ def raise_alarm(finding: Finding, person: Person, report_type: str) -> None:
             f"{HURRY}：{said} {reached}。请现在就去急诊，或马上联系开单的医生，带上这张报告单。"
             "危急值的界限各医院标准不同，以本院为准；长期透析、抗凝、化疗的人按自己医生给的界限。"
         )
-    elif (marked or doubled) and finding.flag in ABNORMAL_FLAGS:
-        finding.severity = "grave"
+    elif finding.flag in ABNORMAL_FLAGS and _is_marked_critical(finding):
         finding.alarm = f"{HURRY}：{said} 印着危急标记 {finding.mark}。请现在就联系开单的医生或去急诊，带上这张报告单。"
     elif possible == "grave" and misprints_unit(finding.value, finding.interval, finding.unit, finding.analyte):
         return  # 单位印错了，不是危急值
@@ -196,7 +203,7 @@ def raise_alarm(finding: Finding, person: Person, report_type: str) -> None:
         finding.floor = "severe"
         finding.alarm = f"{CHECK}：{said} 这一行没有把握；如果没有读错，今天就要看医生。"
         finding.alarm += told(finding.analyte.code, way, person)[0]
-    elif marked or (_DOUBLED_FLAG.search(plain_flag(finding)) and finding.flag == "unknown"):
+    elif finding.flag == "unknown" and (_is_marked_critical(finding) or _DOUBLED_FLAG.search(plain_flag(finding))):
         finding.floor = "severe"
         finding.alarm = f"{CHECK}：{said} 印着危急标记 {finding.mark}，这一行没有把握；如果没有读错，要尽快就医。"
     elif _is_unchecked(finding, person) and _OFF_THE_SCALE.match(finding.result.strip()):

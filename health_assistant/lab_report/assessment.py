@@ -44,7 +44,14 @@ from health_assistant.lab_report.report import (
     rank,
     worst,
 )
-from health_assistant.lab_report.severity import grade_value, is_impossible, is_measured, load_severity, measured_as
+from health_assistant.lab_report.severity import (
+    grade_value,
+    is_impossible,
+    is_measured,
+    load_severity,
+    measured_as,
+    span_of,
+)
 from health_assistant.lab_report.sheet_kind import title_for_specimen
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens
@@ -181,8 +188,8 @@ def possible_grave(row: PrintedRow, report_type: str, person: Person) -> bool:
     observed = observe(row, report_type, person)
     if observed.analyte is None:
         return False
-    severity, _ = grade_value(observed.value, row.unit or observed.analyte.unit, observed.analyte, person)
-    return severity == "grave"
+    unit, limits = row.unit or observed.analyte.unit, span_of(observed.interval)
+    return grade_value(observed.value, unit, observed.analyte, person, limits)[0] == "grave"
 
 
 def severity_of(report: LabReport) -> Severity | None:
@@ -216,20 +223,20 @@ def _set_earlier_aside(findings: list[Finding]) -> list[Finding]:
     """这一次的各行。写着“上次”的数，这一次也抽了而且判断得了，就只列出来，不作判断；别的照旧判断（阳性过的也要紧）。"""
     known = [finding for finding in findings if finding.analyte and isinstance(finding.value, Interval)]
     read = {one.analyte.code for one in known if not is_earlier(one.name) and one.flag != "unknown"}
-    aside = [one for one in known if is_earlier(one.name) and one.analyte.code in read]
-    for finding in aside:
+    aside = {id(one): one for one in known if is_earlier(one.name) and one.analyte.code in read}
+    for finding in aside.values():
         finding.withhold(EARLIER)
-    return [finding for finding in findings if finding not in aside]
+    return [finding for finding in findings if id(finding) not in aside]
 
 
 def _grave_if_right(findings: list[Finding], person: Person, report_type: str) -> set[str]:
     """没有把握的数如果没有读错，就成立的危急组合的名称。"""
     unknown = [finding for finding in findings if finding.flag == "unknown" and isinstance(finding.value, Interval)]
-    doubted = [finding for finding in unknown if finding.doubts_value]
+    doubted = {id(finding): finding for finding in unknown if finding.doubts_value}
     if not doubted:
         return set()
-    taken = [finding for finding in findings if finding not in doubted]
-    for finding in doubted:
+    taken = [finding for finding in findings if id(finding) not in doubted]
+    for finding in doubted.values():
         row = finding.observation.row.model_copy(update={"doubt": None, "confidence": None})
         taken.append(judge(replace(finding.observation, row=row), person, others_have_flags=False))
         grade(taken[-1], person, report_type)

@@ -234,7 +234,9 @@ class LabItem(Evidence, PrintedRow):
 
     flag: Flag = "unknown"
     severity: Severity | None = Field(None, description="异常到什么程度；正常、没有大碍的偏离与不能判断的为 null")
-    critical: bool = Field(False, description="severity 是 grave，而且这一行没有疑问")
+    critical: bool = Field(
+        False, description="结果自己到了危急值，而且这一行没有疑问；只是印着危急标记的，severity 是 grave，这里是 false"
+    )
     range_source: RangeSource = "none"
     applied_range: str = Field("", description="判断时实际使用的范围；range_source 为 catalogue 时来自指标目录")
     note: str | None = Field(None, description="为什么不作判断，或判断时的说明")

@@ -10,7 +10,7 @@ from scipy.special import betaincinv
 
 from health_assistant.lab_report.alignment import align, same_range
 from health_assistant.lab_report.assessment import possible_grave
-from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.person import Person, person_of
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import (
     ABNORMAL_FLAGS,
@@ -111,9 +111,13 @@ class ReportScore:
 
 
 def score_report(
-    read: LabReport | None, truth: list[TrueItem], report_type: str | None = None, origin: Origin | None = None
+    read: LabReport | None,
+    truth: list[TrueItem],
+    report_type: str | None = None,
+    origin: Origin | None = None,
+    person: Person | None = None,
 ) -> ReportScore:
-    """对照一张报告；read 为 None 是整页拒读。report_type 是真的报告类型，不知道时用读到的。
+    """对照一张报告；read 为 None 是整页拒读。report_type、person 是真的报告类型与病人，不知道时用读到的。
 
     origin 是真值的时间、医院、标本，没有抄过（空的）不计这几栏的对错。
     """
@@ -125,9 +129,11 @@ def score_report(
     score.normal = sum(true.flag == "normal" for true in truth)
     score.abnormal = sum(true.flag in ABNORMAL_FLAGS for true in truth)
     score.decided = sum(item.flag != "unknown" for item in items)
-    score.critical = sum(possible_grave(true, report_type, Person()) for true in truth)
+    # 危急的界限因人而异：孩子的肌酐 400 是危急值
+    person = person or (person_of(read) if read else Person())
+    score.critical = sum(possible_grave(true, report_type, person) for true in truth)
     for item, true in pairs:
-        score.critical_found += item.critical and possible_grave(true, report_type, Person())
+        score.critical_found += item.critical and possible_grave(true, report_type, person)
         _score_row(score, item, true)
     if origin:
         given = read.origin if read else {}

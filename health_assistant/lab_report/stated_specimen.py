@@ -1,7 +1,8 @@
 """标本印在报告名以外的：页眉的“标本类型”，表里的一行“标本”。添到各行的报告名后面，认项目、分轻重、说的话都用它。"""
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Sequence
 
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.reference_range import parse_range
@@ -21,19 +22,18 @@ _CULTURE = re.compile(r"^(?!.*(?:染色体|核型|干扰素|细胞培养)).*(?:�
 
 def with_stated_specimens(report: ReadReport) -> ReadReport:
     """各行的报告名添上印在别处的标本：脑脊液一类的，和培养的血。没有要添的就是原来的 report。"""
-    rows = [_with_specimen(at, row, report) for at, row in enumerate(report.items)]
+    stated = _stated_in_rows(report.items)
+    rows = [_with_specimen(row, words, report) for row, words in zip(report.items, stated, strict=True)]
     return report.model_copy(update={"items": rows}) if rows != report.items else report
 
 
-def _with_specimen(at: int, row: PrintedRow, report: ReadReport) -> PrintedRow:
+def _with_specimen(row: PrintedRow, stated: list[str], report: ReadReport) -> PrintedRow:
     title = getattr(row, "report_type", None) or report.report_type
-    page = getattr(row, "page", 1)
-    stated = list(_stated_in_rows(report, at, page))
     # 页眉里的，读页眉时已经添了
     words = [text for text in stated if is_fluid(text) and not _is_of_blood(row)]
     if _CULTURE.search(title + row.name) and not words and possible_specimens("", row.name, "") == ("blood",):
         origin = report.origin.get("specimen") if isinstance(report, Reading) else None
-        in_head = [origin.value] if origin and origin.page == page else []
+        in_head = [origin.value] if origin and origin.page == getattr(row, "page", 1) else []
         words = ["血培养"] if any(map(_BLOOD.search, [title, *stated, *in_head])) else []
     words = [text for text in words if text not in title]
     if not words:
@@ -53,12 +53,16 @@ def is_fluid(text: str) -> bool:
     return bool(OTHER_SPECIMENS.search(text)) and not _NOT_A_FLUID.search(text) and not _SAYS_BLOOD.search(text)
 
 
-def _stated_in_rows(report: ReadReport, at: int, page: int) -> Iterator[str]:
-    """管第 at 行的“标本”一行写着的：同一页里它前面最近的一行；写在这一页最后的，管整页。"""
-    on_page = [(one, row) for one, row in enumerate(report.items) if getattr(row, "page", 1) == page]
-    named = [(one, row.result) for one, row in on_page if _LABEL.fullmatch(row.name.strip(" :："))]
-    ahead = [result for one, result in named if one < at]
-    if ahead:
-        yield ahead[-1]
-    elif named and named[0][0] == on_page[-1][0]:
-        yield named[0][1]
+def _stated_in_rows(rows: Sequence[PrintedRow]) -> list[list[str]]:
+    """管各行的“标本”一行写着的，没有的为空：同一页里它前面最近的一行；写在这一页最后的，管整页。"""
+    stated: list[list[str]] = [[] for _ in rows]
+    pages: defaultdict[int, list[int]] = defaultdict(list)
+    for at, row in enumerate(rows):
+        pages[getattr(row, "page", 1)].append(at)
+    for places in pages.values():
+        labels = {at: rows[at].result for at in places if _LABEL.fullmatch(rows[at].name.strip(" :："))}
+        nearest = [*labels.values()] if [*labels] == places[-1:] else []
+        for at in places:
+            stated[at] = nearest
+            nearest = [labels[at]] if at in labels else nearest
+    return stated

@@ -242,7 +242,7 @@ def value_text(row: LabItem) -> str:
 
 
 def verdict(row: LabItem) -> str:
-    """箭头、轻重与高低，如 “↑ 明显偏高”；危急的写明。"""
+    """箭头、轻重与高低，如 “↑ 明显偏高”；危急值、印着危急标记的写明。"""
     words = say(FLAG_WORDS[row.flag]) if row.flag in ABNORMAL_FLAGS else ""
     degree = say(SEVERITY_WORDS[row.severity]) if row.severity else ""
     if row.flag == "unknown" and degree:
@@ -250,6 +250,8 @@ def verdict(row: LabItem) -> str:
         words = say("{degree}超出常见范围", degree=degree) if is_number else say(FLAG_WORDS["abnormal"])
     if row.critical:
         words = say("{words}（危急值）", words=words)
+    elif row.severity == "grave" and row.flag in ABNORMAL_FLAGS:
+        words = say("{words}（印着危急标记）", words=words)
     elif row.severity in ("slight", "marked", "severe") and row.flag in ("high", "low"):
         words = say("{degree}{way}", degree=degree, way=words)
     arrow = f"{FLAG_ARROWS[row.flag]} " if row.flag in ("high", "low") else ""

@@ -14,7 +14,7 @@ from health_assistant.command_line import BadInput
 from health_assistant.training import loading, sft
 from health_assistant.training.memory import DoesNotFit
 from health_assistant.training.recipe import Recipe
-from health_assistant.training.saving import atomic_folder, prune_and_find_checkpoint
+from health_assistant.training.saving import atomic_folder, prepare_to_resume
 
 
 class Training:
@@ -51,7 +51,7 @@ class Training:
 
         # 载入模型并训练；有完整的检查点就从它接着来
         checkpoints = self.folder / "checkpoints" / self.fingerprint[:12]
-        resume = prune_and_find_checkpoint(checkpoints, from_scratch=self.force)
+        resume = prepare_to_resume(checkpoints, from_scratch=self.force)
         started = time.monotonic()
         model = loading.load_with_lora(self.source, self.recipe)
         trainer = sft.build_trainer(self.recipe, model, self.tokenizer, train_rows, val_rows, checkpoints, collate)

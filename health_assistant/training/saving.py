@@ -34,27 +34,32 @@ def mark_complete(checkpoint: Path) -> None:
 
 
 def last_complete_checkpoint(folder: Path) -> Path | None:
-    """folder 里最新的完整检查点；写了一半的当场删掉，免得以后被当成好的。别的文件与目录一概不管。
+    """folder 里最新的完整检查点；别的文件与目录一概不管。
 
     不用 transformers 的 get_last_checkpoint：kill -9 留下的半个，它也当成最新的。
     """
-    complete = {}
-    for checkpoint in folder.glob("checkpoint-*"):
-        step = checkpoint.name.removeprefix("checkpoint-")
-        if not step.isdecimal() or not checkpoint.is_dir():  # 如 checkpoint-50-copy
-            continue
-        if (checkpoint / COMPLETE_MARK).exists():
-            complete[int(step)] = checkpoint
-        else:
-            shutil.rmtree(checkpoint, ignore_errors=True)  # 多卡时几个进程同时删
-    return complete[max(complete)] if complete else None
+    complete = [step for step, checkpoint in _checkpoints(folder).items() if (checkpoint / COMPLETE_MARK).exists()]
+    return _checkpoints(folder)[max(complete)] if complete else None
 
 
-def prune_and_find_checkpoint(checkpoints: Path, from_scratch: bool) -> str | None:
-    """接着哪个检查点训练，没有就是 None；说接着哪个、留着哪些、怎样删。
+def drop_half_written(folder: Path) -> None:
+    """删掉写了一半的检查点，免得以后被当成好的；别的文件与目录一概不管。"""
+    for checkpoint in _checkpoints(folder).values():
+        if not (checkpoint / COMPLETE_MARK).exists():
+            shutil.rmtree(checkpoint)
+
+
+def _checkpoints(folder: Path) -> dict[int, Path]:
+    """第几步 -> 检查点；checkpoint-50-copy 这样的不是。"""
+    found = {one.name.removeprefix("checkpoint-"): one for one in folder.glob("checkpoint-*") if one.is_dir()}
+    return {int(step): one for step, one in found.items() if step.isdecimal()}
+
+
+def prepare_to_resume(checkpoints: Path, from_scratch: bool) -> str | None:
+    """接着哪个检查点训练，没有就是 None；删掉接不得的，说接着哪个、别的训练留着哪些、怎样删。
 
     checkpoints 的名字是配方与数据的指纹：改了哪一样就是另一个文件夹，别的一个也不动。
-    from_scratch（--force）只删自己的。
+    自己的，写了一半的总删；from_scratch（--force）全删。
     """
     from accelerate import PartialState
 
@@ -62,6 +67,8 @@ def prune_and_find_checkpoint(checkpoints: Path, from_scratch: bool) -> str | No
     with state.main_process_first():  # 多卡时只有一个进程删，别的等它删完
         if state.is_main_process and from_scratch:
             shutil.rmtree(checkpoints, ignore_errors=True)
+        elif state.is_main_process:
+            drop_half_written(checkpoints)
     last = last_complete_checkpoint(checkpoints)
     state.print(f"从检查点 {last.relative_to(checkpoints.parent)} 接着训练" if last else "从头训练")
     others = [folder for folder in sorted(checkpoints.parent.glob("*")) if folder.is_dir() and folder != checkpoints]

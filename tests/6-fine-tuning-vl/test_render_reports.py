@@ -14,6 +14,7 @@ from stage_scripts import ROOT, environment, run, run_here, run_well
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.origin import understand
+from health_assistant.lab_report.person import person_of
 from health_assistant.lab_report.report import ReadReport
 from health_assistant.lab_report.scoring import ReportScore, TrueItem, score_report
 
@@ -170,5 +171,5 @@ def test_the_embedded_reader_reads_clean_pages(tmp_path, reader):
             TrueItem(**item.model_dump(), flag=flag) for item, flag in zip(report.items, row["flags"], strict=True)
         ]
         reading = reader.read(Image.open(folder / "train" / row["file_name"]))
-        total += score_report(assess(reading), truth, report.report_type)
+        total += score_report(assess(reading), truth, report.report_type, person=person_of(report))
     assert total.abnormal_f1 >= 0.995 and total.found == total.rows and total.silent_errors == [], str(total)

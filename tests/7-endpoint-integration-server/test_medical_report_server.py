@@ -150,6 +150,12 @@ def test_implausible_reports_are_refused(report_server, rows, path):
         ({"report": 5}, "report 要写成对象", "report must be an object"),
         ({"report": {"items": []}}, "report.items 至少 1 个", "report.items needs at least 1 entries"),
         ({"report": {"items": [SALT] * 301}}, "一页最多 300 行", "at most 300 rows a page"),
+        ({"report": {"items": [SALT] * 301 + [{**SALT, "page": 2}]}}, "一页最多 300 行", "at most 300 rows a page"),
+        (
+            {"report": {"items": [{**SALT, "page": 1 + at % 20} for at in range(1501)]}},
+            "report.items 至多 1500 个",
+            "report.items has more than 1500",
+        ),
         ({"report": {"items": [{**SALT, "result": 4}]}}, "items.0.result 要写成字符串", "must be a string"),
         ({"report": {"items": [{**SALT, "name": "钾" * 201}]}}, "items.0.name 至多 200 个字", "more than 200"),
         ({"report": {"items": [{**SALT, "page": "两"}]}}, "items.0.page 要写成整数", "must be a whole number"),

@@ -7,6 +7,7 @@ import pytest
 from fake_upstreams import numbered_report, photo_of
 from hostile_files import BLANK, drawing, encode
 from hostile_pdfs import HOSTILE_PDFS, many_pages
+from medical_report import analysis
 from medical_report.analysis import NOT_VERIFIED, VISION_FAILED
 from pdf_files import MINERALS, jpeg, picture, scanned_pdf, text_pdf
 from PIL import Image
@@ -72,6 +73,16 @@ def test_a_page_that_cannot_be_read_is_said_and_forbids_nothing_found(client):
     again = client.post("/advice", json={"report": corrected | {"items": items}}).json
     assert (again["triage"], again["notices"][0]) == ("routine", body["notices"][0])
     assert [item["page"] for item in again["report"]["items"]] == [1, 1, 3, 3]
+
+
+def test_a_page_too_many_rows_in_is_said_not_judged(client, monkeypatch):
+    monkeypatch.setattr(analysis, "MAX_REPORT_ROWS", 3)
+    body = send(client, jpeg(picture(SALTS)), jpeg(picture(KIDNEY))).json
+    assert rows(body) == expected(SALTS)
+    assert body["notices"][0] == "第 2 页没有读成：各页合起来超过 3 行。请分几次读。"
+    monkeypatch.setattr(analysis, "MAX_REPORT_ROWS", 1)
+    answer = send(client, jpeg(picture(SALTS)))
+    assert (answer.status_code, answer.json["code"]) == (413, "too_many_pages")
 
 
 def test_when_no_page_can_be_read_the_first_reason_is_given(client):

@@ -131,6 +131,12 @@ def test_a_critical_value_only_one_read_is_not_asserted_but_said(theirs, ours):
     assert "6.8" in report.notices[0]
 
 
+def test_what_is_critical_by_multiples_of_the_printed_limit_is_said_too():
+    child = {"report_type": "生化", "sex": "男", "age": "5岁"}
+    report = verified(reading("肌酐 CREA 40 μmol/L 20-60", **child), "肌酐 CREA 400 μmol/L 20-60", **child)
+    assert report.notices[0].startswith("请马上核对原件：肌酐") and "达到了危急值" in report.notices[0]
+
+
 @pytest.mark.parametrize("name", ["尿钾 _", "尿钾 K", "血糖 K", "尿钾 U-K", "钾(上次) K"])
 @pytest.mark.parametrize("code", ["K", "_"])
 def test_a_row_under_the_name_of_another_test_is_doubted_and_weighed_as_the_graver(name, code):

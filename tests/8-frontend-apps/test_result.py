@@ -1,6 +1,7 @@
 """看结果：一句话在先，危急值在最前，异常有箭头有字，正常的折起来；行与照片互相找得到；建议里的东西不会运行。"""
 
 import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -131,6 +132,22 @@ def test_critical_rows_and_notices_come_first(mixed):
         ("钾", "↑ 偏高"), ("总胆固醇", "↑ 偏高"), ("尿蛋白", "! 异常"), ("高密度脂蛋白胆固醇", "↓ 偏低"),
     ]  # fmt: skip
     assert "达到危急值" in mixed.inner_text(".row[data-name=钾]")
+
+
+def test_what_the_hospital_marked_critical_stands_first_and_says_so(page, report_server):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    marked = CRITICAL.model_copy(update={"result": "5.6", "mark": "危急↑"})
+    open_result(page, report_server, [HIGH, marked])
+    assert page.inner_text(".row[data-name=钾] .critical") == "印着危急标记，请尽快就医。"
+    assert [name for name, _ in shown_rows(page)] == ["钾", "总胆固醇"]
+    page.click("#copy-button")
+    page.wait_for_selector("#done-words:has-text('已经复制')")
+    lines = page.evaluate("navigator.clipboard.readText()").splitlines()
+    rows = [line.split()[0] for line in lines if line.startswith(("钾 ", "总胆固醇 "))]
+    assert rows == ["钾", "总胆固醇"]
+    with page.expect_download() as saved:
+        page.click("#csv-button")
+    assert '"印着危急标记"' in Path(saved.value.path()).read_text("utf-8-sig")
 
 
 def test_unjudged_rows_say_why_and_show_the_photo(mixed):

@@ -19,6 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.person import person_of
 from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.rendering import BEYOND_LIMITS, DEGRADATIONS, HELD_OUT_LAYOUTS, LAYOUTS, render
 from health_assistant.lab_report.report import UnreadableReport
@@ -81,8 +82,10 @@ def _read_page(page: tuple[str, str, int]) -> tuple[tuple[str, str, int], Report
     try:
         reading = _reader.read(rendered.image)
     except UnreadableReport:
-        return page, score_report(None, truth, rendered.report.report_type)
-    return page, score_report(assess(reading), truth, rendered.report.report_type)
+        read = None
+    else:
+        read = assess(reading)
+    return page, score_report(read, truth, rendered.report.report_type, person=person_of(rendered.report))
 
 
 def _total(cells: dict[tuple[str, str], ReportScore]) -> ReportScore:

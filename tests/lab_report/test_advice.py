@@ -38,6 +38,13 @@ def test_the_one_thing_to_do_comes_first_then_why_then_the_rest():
     assert not re.search(r"周后复查|周内复查|个月", compose_advice(one))
 
 
+def test_what_the_hospital_marked_critical_is_said_so():
+    row = PrintedRow(name="钾", code="K", result="5.6", unit="mmol/L", reference_range="3.5-5.3", mark="危急↑")
+    advice = compose_advice(assess(ReadReport(items=[row])))
+    assert "- **钾 5.6 mmol/L ↑ 偏高（印着危急标记）**" in advice
+    assert "危急值" not in advice
+
+
 @pytest.mark.parametrize("severity", SEVERITIES)
 def test_the_heading_says_where_and_when(severity):
     one = report(item("K", "high", severity=severity), triage=TRIAGE_OF[severity], when=WHEN_OF.get(severity))

@@ -11,9 +11,11 @@ from PIL import Image
 from health_assistant.lab_report import matching, reading, reference_range
 from health_assistant.lab_report.advice import choices
 from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.reading import cells
-from health_assistant.lab_report.report import PrintedRow, ReadReport
+from health_assistant.lab_report.report import PrintedRow, Reading, ReadReport, ReadRow
 from health_assistant.lab_report.severity import load_severity
+from health_assistant.lab_report.stated_specimen import with_stated_specimens
 
 SHEET = Path(__file__).parents[2] / "8-frontend-apps/HealthAssistantWebApp/examples/blood-count.png"
 COUNTED = {
@@ -75,3 +77,33 @@ def test_a_page_that_does_not_say_its_specimen_is_parsed_once_too(calls):
     assert {name: counter.total() for name, counter in calls.items()} == {
         "parse_range": 2, "parse_result": 2, "kind_of": 0, "find_analyte": 4,
     }  # fmt: skip
+
+
+class Names(str):
+    """记下被看过几次的名称。"""
+
+    seen = 0
+
+    def strip(self, characters=None):
+        Names.seen += 1
+        return super().strip(characters)
+
+
+def test_the_rows_of_a_page_are_searched_for_its_specimen_once(monkeypatch):
+    monkeypatch.setattr(Names, "seen", 0)
+    report = Reading(items=[ReadRow(name="项目", result="4", page=1 + at % 4) for at in range(200)])
+    for row in report.items:
+        row.name = Names(row.name)
+    with_stated_specimens(report)
+    assert Names.seen == 200
+
+
+def test_rows_are_told_apart_without_comparing_their_fields(monkeypatch):
+    def compared(one, other):
+        raise AssertionError("逐字段比了")
+
+    now = ReadRow(name="钾", code="K", result="4.2", unit="mmol/L", reference_range="3.5-5.3")
+    rows = [now, now.model_copy(update={"name": "钾(上次)"}), now.model_copy(update={"code": "Na", "doubt": "不清"})]
+    monkeypatch.setattr(Finding, "__eq__", compared)
+    report = assess(ReadReport(items=rows))
+    assert [finding.flag for finding in report.items] == ["normal", "unknown", "unknown"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.person import person_of
 from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.rendering import DEGRADATIONS, HELD_OUT_LAYOUTS, LAYOUTS, RenderedReport, render
 from health_assistant.lab_report.report import Box, LabReport, Reading, UnreadableReport
@@ -37,7 +38,7 @@ def test_a_page_is_read_right_and_located(reader, layout, degradation):
     page = render(layout, degradation, SEED)
     report = read(reader, page)
     origin = Reading.model_validate(page.report.model_dump()).origin
-    score = score_report(report, truth_of(page), page.report.report_type, origin)
+    score = score_report(report, truth_of(page), page.report.report_type, origin, person_of(page.report))
     assert (score.found, score.invented, score.silent_errors) == (score.rows, 0, [])
     assert (score.origin_right, score.origin_wrong) == (score.origin, 0)
     assert score.result_right >= 0.9 * score.rows and score.abnormal_f1 >= 0.9
@@ -65,7 +66,9 @@ def test_every_layout_with_a_degradation_each(reader):
     total = ReportScore()
     for at, layout in enumerate(EVERY):
         page = render(layout, names[at % len(names)], SEED + 1)
-        total += score_report(read(reader, page), truth_of(page), page.report.report_type)
+        total += score_report(
+            read(reader, page), truth_of(page), page.report.report_type, person=person_of(page.report)
+        )
     rates = total.rates()
     assert total.silent_errors == []
     assert rates["abnormal_f1"] >= 0.95 and rates["refused_share"] <= 0.07, str(total)

@@ -4,6 +4,7 @@ import pytest
 from scipy.stats import binomtest
 
 from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.person import person_of
 from health_assistant.lab_report.report import LabReport, PrintedRow, ReadReport
 from health_assistant.lab_report.scoring import ReportScore, TrueItem, score_report
 
@@ -128,6 +129,26 @@ def test_critical_rows_missed(result, found):
     assert (score.critical, score.critical_found) == (1, found)
     assert score.rates()["critical_miss_rate"] == 1 - found
     assert score_report(None, truth).rates()["critical_miss_rate"] == 1
+
+
+CREATININE = PrintedRow(name="肌酐", code="CREA", result="400", unit="μmol/L", reference_range="20-60")
+NEWBORN_POTASSIUM = changed(POTASSIUM, result="6.7")
+
+
+@pytest.mark.parametrize(
+    ("age", "row", "misread", "critical"),
+    [("5岁", CREATININE, "40.0", 1), ("2天", NEWBORN_POTASSIUM, "4.7", 0), ("45岁", NEWBORN_POTASSIUM, "4.7", 1)],
+)
+def test_critical_is_what_is_critical_for_this_person(age, row, misread, critical):
+    truth = [TrueItem(**row.model_dump(), flag="high")]
+    sheet = ReadReport(sex="男", age=age, items=[row])
+    right = score_report(assess(sheet), truth)
+    assert (right.critical, right.critical_found) == (critical, critical)
+    wrong = score_report(assess(sheet.model_copy(update={"items": [changed(row, result=misread)]})), truth)
+    assert (wrong.critical, wrong.critical_found) == (critical, 0)
+    assert score_report(None, truth, person=person_of(sheet)).critical == critical
+    unread_age = assess(sheet.model_copy(update={"age": None}))
+    assert score_report(unread_age, truth, person=person_of(sheet)).critical == critical
 
 
 def test_what_is_not_blood_is_not_critical():

@@ -78,8 +78,6 @@ def test_a_half_written_checkpoint_is_not_resumed_from(tmp_path):
     for step in (9, 10, 20):
         (tmp_path / f"checkpoint-{step}").mkdir()
     assert saving.last_complete_checkpoint(tmp_path) is None
-    for step in (9, 10, 20):
-        (tmp_path / f"checkpoint-{step}").mkdir()
     # 别人放进来的，不当成检查点，也不删
     (tmp_path / "checkpoint-10-copy").mkdir()
     saving.mark_complete(tmp_path / "checkpoint-10-copy")
@@ -88,6 +86,9 @@ def test_a_half_written_checkpoint_is_not_resumed_from(tmp_path):
         stray.write_text("x")
     saving.mark_complete(tmp_path / "checkpoint-9")
     saving.mark_complete(tmp_path / "checkpoint-10")
+    assert saving.last_complete_checkpoint(tmp_path).name == "checkpoint-10"
+    assert (tmp_path / "checkpoint-20").exists()
+    saving.drop_half_written(tmp_path)
     assert saving.last_complete_checkpoint(tmp_path).name == "checkpoint-10"
     assert not (tmp_path / "checkpoint-20").exists() and all(stray.exists() for stray in strays)
 

@@ -3,7 +3,7 @@ import { askFhir, rowsToSend } from "./api.js";
 import { make } from "./dom.js";
 import { fullName, hasAlarm, t } from "./language.js";
 import { dateOf, dateWords, personWords, summarize, triageWords } from "./report_view.js";
-import { FLAGS, rangeWords } from "./row_view.js";
+import { criticalWords, FLAGS, rangeWords } from "./row_view.js";
 
 // ---- 一段文字 ----
 
@@ -14,7 +14,8 @@ export function asText(report, disclaimer) {
     rangeWords(item), item.corrected && t("人工核对"),
   ].filter(Boolean).join(t("，"));
   const urgency = ["high", "low", "abnormal", "unknown", "normal"];
-  const items = [...report.items].sort((a, b) => b.critical - a.critical || urgency.indexOf(a.flag) - urgency.indexOf(b.flag));
+  const graver = (a, b) => (b.severity === "grave") - (a.severity === "grave");
+  const items = [...report.items].sort((a, b) => graver(a, b) || urgency.indexOf(a.flag) - urgency.indexOf(b.flag));
   return [
     t`${report.report_type || t("化验结果")}：${summarize(report)}`,
     ...(report.told?.length ? [personWords(report)] : []),
@@ -71,7 +72,7 @@ const spread = (text = "") => text.replace(/(\d)\s*[-–—]+\s*(?=-?[\d.])/g, "
 function asCsv(report, disclaimer) {
   const rows = report.items.map((item) => [
     fullName(item), item.code, spread(item.result), item.unit, spread(item.reference_range), FLAGS[item.flag].join("").trim(), rangeWords(item),
-    [item.corrected && t("人工核对"), item.critical && t("达到危急值"), item.note].filter(Boolean).join(t("；")),
+    [item.corrected && t("人工核对"), criticalWords(item), item.note].filter(Boolean).join(t("；")),
   ]);
   const isAlarm = (words) => hasAlarm([words]);
   const others = report.notices.filter((words) => !isAlarm(words));

@@ -11,6 +11,9 @@ const MARKS = ["", "↑", "↓"];
 
 export const isAbnormal = (item) => !["normal", "unknown"].includes(item.flag);
 
+/** 结果自己不到危急值的 grave，是医院印着危急标记。 */
+export const criticalWords = (item) => (item.critical ? t("达到危急值") : isAbnormal(item) && item.severity === "grave" && t("印着危急标记"));
+
 /** 两个读者读得不一样，或没有把握：请人核对。核对过的不再问。 */
 export function needsCheck(item) {
   return !item.corrected && (item.flag === "unknown" || item.verified === false);
@@ -57,7 +60,7 @@ export function makeRow(item, index, actions) {
     ...[
       head,
       item.flag !== "unknown" && rangeBar(item.scale),
-      item.critical && make("p", "critical", t("达到危急值，请尽快就医。")),
+      criticalWords(item) && make("p", "critical", t`${criticalWords(item)}，请尽快就医。`),
       item.corrected && make("p", "", make("span", "tag", t("人工核对"))),
       needsCheck(item) && make("p", "", make("span", "tag ask", t("请核对原件"))),
       item.note && make("p", "note", item.note),

@@ -205,9 +205,10 @@ def count_raised(pixels: np.ndarray, characters: int) -> tuple[int, int]:
 
 def _raised_at_end(inked: np.ndarray) -> tuple[int, int]:
     inked = inked & (inked.mean(axis=1, keepdims=True) < 0.9)  # 表格的横线占满一行，不是字
-    for rows in (inked, inked[::-1]):  # 歪着拍的横线只裁进来一角，是贴着上下边的薄薄一层
-        depth = np.argmin(rows, axis=0)  # 从边上起连着有墨的几行
-        rows &= np.arange(len(rows))[:, None] >= np.where(depth <= _EDGE_LINE * len(rows), depth, 0)
+    for from_edge in (inked, inked[::-1]):  # 歪着拍的横线只裁进来一角，是贴着上下边的薄薄一层
+        depth = np.argmin(from_edge, axis=0)  # 从边上起连着有墨的几行
+        is_line = depth <= _EDGE_LINE * len(inked)
+        from_edge &= np.arange(len(inked))[:, None] >= np.where(is_line, depth, 0)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], inked.any(axis=0).astype(np.int8), [0]])))
     rows = [np.flatnonzero(inked[:, start:end].any(axis=1)) for start, end in edges.reshape(-1, 2)]
     baseline = np.median([one[-1] for one in rows])
