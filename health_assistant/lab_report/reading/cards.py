@@ -9,11 +9,11 @@ from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     Cell,
     classify,
-    is_known,
     says_normal,
     split_mark,
     split_maybe_arrow,
 )
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, is_item, is_subline, without_stars
 from health_assistant.lab_report.reading.tables import Columns, Table
 from health_assistant.lab_report.reading.text import TextBox, join_boxes

@@ -2,14 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 from health_assistant.lab_report.interval import Interval, ReferenceRange
-from health_assistant.lab_report.matching import is_known_code, is_known_name
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.reading.misreadings import repair_code
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, part_of
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 from health_assistant.lab_report.units import kind_of_unit, split_flag
@@ -95,14 +93,6 @@ _LABEL_INSIDE = re.compile(
 _BRACKETED_RANGE = re.compile(r"(?:(?<=[/A-Za-z][A-Za-z])|(?<=%))\s*(?=[\[(（][-\d<>])")
 """单位后面紧连着括号里的范围：`131 mmol/L[136 - 146]`。"""
 _OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果)?(结果|单位|数值|提示|状态)\s*[:：]\s*|(监测)?项目\s*[:：]\s*")
-_TRAILING_CODE = re.compile(
-    r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?!\d+\.\d|\d+\s*[A-Za-zμ]+/)"
-    r"(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
-)
-_LEADING_CODE = re.compile(r"^(?P<code>[A-Za-z][A-Za-z0-9#%/+.\-*]*)(?P<gap>\s*\(?)(?P<name>[一-鿿].*?)\)?$")
-_SERIAL = re.compile(r"^[|丨]?\s*\d{1,2}[.、)|丨\s]*(?=[^\d\s.,、)\-~|丨])(?!分钟|小时|min|h(?![A-Za-z])|号|三体)")
-"""`30分钟血糖` 的 30、`21号染色体` 的 21 不是。"""
-
 _PADDED = re.compile(r"0\d|(?:0\d|\d\d?)[-~]0\d|0\d[-~]\d{1,2}")
 """分类计数常补成两位：`07`、`01-06`。也可能是丢了小数点的 0.7，所以百分数才当作这个数（`row.without_padding`）。"""
 Span = tuple[Kind, int, int, bool]
@@ -281,13 +271,6 @@ def _unit_start(text: str) -> int | None:
     return None
 
 
-@cache
-def is_known(text: str) -> bool:
-    """目录里有没有这个名称或代号。"""
-    name, code = split_name(text)
-    return bool(name) and is_known_name(name) or bool(code) and is_known_code(code)
-
-
 def split_mark(text: str) -> tuple[str, str | None]:
     """把粘在数或名称上的标记分开：`5.66↑` -> (`5.66`, `↑`)，`6.8 H` -> (`6.8`, `H`)。"""
     for pattern in _GLUED_MARKS:
@@ -306,45 +289,3 @@ def split_maybe_arrow(text: str) -> str | None:
     """数上粘着一个像箭头的字时（`4.84个`），那个数；否则为 None。"""
     match = _NUMBER_AND_ARROW.fullmatch(text.strip())
     return match["number"] if match and (match["before"] or match["after"]) else None
-
-
-def strip_serial(text: str) -> str:
-    """去掉名称前粘着的序号与星号：`12 白细胞` -> `白细胞`。名称本来以数字开头的（25羟维生素D）不动。"""
-    text = re.sub(r"^[*★☆▲△#]+\s*", "", text.strip())
-    if is_known_name(split_code(text)[0]):
-        return text
-    return re.sub(r"^[*★☆▲△]+\s*", "", _SERIAL.sub("", text)) or text
-
-
-@cache
-def split_name(text: str) -> tuple[str, str]:
-    """把名称与粘着的代号分开，去掉序号：`白细胞计数WBC`、`白细胞(WBC)`、`WBC 白细胞` -> (`白细胞…`, `WBC`)。"""
-    return split_code(strip_serial(text))
-
-
-@cache
-def split_code(text: str) -> tuple[str, str]:
-    """`ABO血型`、`C反应蛋白`、`总T3` 里的字母是名称的一部分，不分。"""
-    text = text.replace("（", "(").replace("）", ")").replace("【", "[").replace("】", "]").strip()
-    if is_known_name(text) and not re.search(r"[(\[]", text) and re.search(r"[一-鿿]", text):
-        return text, ""
-    # 名称与代号都认得时在它们之间分：`红细胞分布宽度CVRDW-CV`
-    if re.search(r"[一-鿿].*[A-Za-z]", text) and "(" not in text:
-        for at in range(2, len(text) - 1):
-            if is_known_code(text[at:]) and is_known_name(text[:at]) and re.match(r"[A-Za-z]", text[at:]):
-                return text[:at].strip(), repair_code(text[at:])
-    # 代号自己也带括号：`脂蛋白a(Lp(a))`
-    name, opened, code = text.partition("(")
-    if opened and code.endswith("))") and is_known_name(name) and is_known_code(code[:-1]):
-        return name.strip(), repair_code(code[:-1])
-    for pattern in (_TRAILING_CODE, _LEADING_CODE):
-        parts = pattern.fullmatch(text)
-        code = parts["code"].replace(" ", "") if parts else ""
-        if re.search(r"[A-Za-z]", code):
-            is_glued_code = pattern is _TRAILING_CODE and re.search(r"[A-Za-z].*[A-Za-z]", code)
-            if parts["gap"] or is_glued_code or is_known_code(code):
-                return parts["name"].strip(), repair_code(code)
-    is_word = re.search(r"[a-z]{4}", text)
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9#%/+.\- ]*", text) and (is_known_code(text) or not is_word):
-        return "", repair_code(text)
-    return text, ""

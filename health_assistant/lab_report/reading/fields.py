@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from health_assistant.lab_report.reading.cells import is_known, says_normal
+from health_assistant.lab_report.reading.cells import says_normal
 from health_assistant.lab_report.reading.header import head_role
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM
 from health_assistant.lab_report.reading.text import TextBox, part_of
 

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.person import parse_age, person_of, pregnancy_words
-from health_assistant.lab_report.reading.cells import classify, is_known
+from health_assistant.lab_report.reading.cells import classify
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.other_papers import has_lab_title, other_papers, reads_like_another
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.text import TextBox

@@ -6,9 +6,10 @@ from itertools import pairwise, zip_longest
 from statistics import median
 
 from health_assistant.lab_report.matching import is_known_code
-from health_assistant.lab_report.reading.cells import Cell, is_known, split_cells
+from health_assistant.lab_report.reading.cells import Cell, split_cells
 from health_assistant.lab_report.reading.head_dates import CLOCK, DATE, newest_of
 from health_assistant.lab_report.reading.head_words import HEAD_WORD, group_of, is_best, role_beside_others, words_in
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, has_chinese
 
 _STARTS_PANEL = ("serial", "code", "name")

@@ -2,8 +2,8 @@
 
 import re
 
-from health_assistant.lab_report.reading.cells import is_known
 from health_assistant.lab_report.reading.header import join_stacked_heads
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, join_boxes
 
 _DASH = re.compile("[-~—–－～]{1,3}|至|到")

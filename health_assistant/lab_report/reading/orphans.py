@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 from statistics import median
 
-from health_assistant.lab_report.reading.cells import is_known
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.row import TWO_RANGES, Row, has_item_name, joins
 
 _BETWEEN = "参考范围印在两行之间，不能确定是哪一项的"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from health_assistant.lab_report.observation import observe
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.reading.cells import is_known
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.report import PrintedRow, UnreadableReport
 from health_assistant.lab_report.severity import grade_value, is_impossible
 

@@ -17,12 +17,13 @@ from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reading import arrow_shapes
 from health_assistant.lab_report.reading.arrangement import arrange
-from health_assistant.lab_report.reading.cells import classify, is_known
+from health_assistant.lab_report.reading.cells import classify
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
 from health_assistant.lab_report.reading.dividers import without_dividers
 from health_assistant.lab_report.reading.head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language, western_notice
 from health_assistant.lab_report.reading.misreadings import repair_signs, without_leaders
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.pdf import PdfPage

@@ -6,15 +6,9 @@ from dataclasses import dataclass, field, replace
 from health_assistant.lab_report.interval import Interval, PartitionedInterval
 from health_assistant.lab_report.matching import find_analyte, is_known_code, is_known_name
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.reading.cells import (
-    ARROW_LIKE,
-    Cell,
-    is_known,
-    says_normal,
-    split_mark,
-    split_name,
-)
+from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, says_normal, split_mark
 from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit
+from health_assistant.lab_report.reading.names import is_known, split_name
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.reference_range import is_tiered, parse_range, parse_result
 from health_assistant.lab_report.report import UNREAD_MARK

@@ -7,7 +7,7 @@ from statistics import median
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.matching import find_analyte, is_known_name
 from health_assistant.lab_report.reading.cards import find_headless_rows
-from health_assistant.lab_report.reading.cells import is_known, split_name
+from health_assistant.lab_report.reading.names import is_known, split_name
 from health_assistant.lab_report.reading.orphans import find_host, merge, nearest, regular_hosts
 from health_assistant.lab_report.reading.row import (
     NOT_AN_ITEM,

@@ -9,8 +9,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from health_assistant.lab_report.reading.cells import is_known
 from health_assistant.lab_report.reading.cutting import cut_points
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.row import NAMELESS
 from health_assistant.lab_report.reading.text import TextBox, TextReader

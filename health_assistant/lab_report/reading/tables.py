@@ -7,13 +7,7 @@ from functools import partial
 from itertools import groupby, pairwise
 from statistics import median
 
-from health_assistant.lab_report.reading.cells import (
-    ARROW_LIKE,
-    Cell,
-    is_known,
-    split_cells,
-    split_named,
-)
+from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, split_cells, split_named
 from health_assistant.lab_report.reading.header import (
     add_subheads,
     find_header,
@@ -21,6 +15,7 @@ from health_assistant.lab_report.reading.header import (
     panel_edges,
     without_legend,
 )
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, cut_at, part_of, place_of
 
 _UNLIKELY: dict[str, dict[str, float]] = {

@@ -1,0 +1,64 @@
+"""名称一格：去掉前面的序号，名称与粘着的代号分开，目录里有没有。"""
+
+import re
+from functools import cache
+
+from health_assistant.lab_report.matching import is_known_code, is_known_name
+from health_assistant.lab_report.reading.misreadings import repair_code
+
+_TRAILING_CODE = re.compile(
+    r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?!\d+\.\d|\d+\s*[A-Za-zμ]+/)"
+    r"(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
+)
+_LEADING_CODE = re.compile(r"^(?P<code>[A-Za-z][A-Za-z0-9#%/+.\-*]*)(?P<gap>\s*\(?)(?P<name>[一-鿿].*?)\)?$")
+_SERIAL = re.compile(r"^[|丨]?\s*\d{1,2}[.、)|丨\s]*(?=[^\d\s.,、)\-~|丨])(?!分钟|小时|min|h(?![A-Za-z])|号|三体)")
+"""`30分钟血糖` 的 30、`21号染色体` 的 21 不是。"""
+
+
+@cache
+def is_known(text: str) -> bool:
+    """目录里有没有这个名称或代号。"""
+    name, code = split_name(text)
+    return bool(name) and is_known_name(name) or bool(code) and is_known_code(code)
+
+
+def strip_serial(text: str) -> str:
+    """去掉名称前粘着的序号与星号：`12 白细胞` -> `白细胞`。名称本来以数字开头的（25羟维生素D）不动。"""
+    text = re.sub(r"^[*★☆▲△#]+\s*", "", text.strip())
+    if is_known_name(split_code(text)[0]):
+        return text
+    return re.sub(r"^[*★☆▲△]+\s*", "", _SERIAL.sub("", text)) or text
+
+
+@cache
+def split_name(text: str) -> tuple[str, str]:
+    """把名称与粘着的代号分开，去掉序号：`白细胞计数WBC`、`白细胞(WBC)`、`WBC 白细胞` -> (`白细胞…`, `WBC`)。"""
+    return split_code(strip_serial(text))
+
+
+@cache
+def split_code(text: str) -> tuple[str, str]:
+    """`ABO血型`、`C反应蛋白`、`总T3` 里的字母是名称的一部分，不分。"""
+    text = text.replace("（", "(").replace("）", ")").replace("【", "[").replace("】", "]").strip()
+    if is_known_name(text) and not re.search(r"[(\[]", text) and re.search(r"[一-鿿]", text):
+        return text, ""
+    # 名称与代号都认得时在它们之间分：`红细胞分布宽度CVRDW-CV`
+    if re.search(r"[一-鿿].*[A-Za-z]", text) and "(" not in text:
+        for at in range(2, len(text) - 1):
+            if is_known_code(text[at:]) and is_known_name(text[:at]) and re.match(r"[A-Za-z]", text[at:]):
+                return text[:at].strip(), repair_code(text[at:])
+    # 代号自己也带括号：`脂蛋白a(Lp(a))`
+    name, opened, code = text.partition("(")
+    if opened and code.endswith("))") and is_known_name(name) and is_known_code(code[:-1]):
+        return name.strip(), repair_code(code[:-1])
+    for pattern in (_TRAILING_CODE, _LEADING_CODE):
+        parts = pattern.fullmatch(text)
+        code = parts["code"].replace(" ", "") if parts else ""
+        if re.search(r"[A-Za-z]", code):
+            is_glued_code = pattern is _TRAILING_CODE and re.search(r"[A-Za-z].*[A-Za-z]", code)
+            if parts["gap"] or is_glued_code or is_known_code(code):
+                return parts["name"].strip(), repair_code(code)
+    is_word = re.search(r"[a-z]{4}", text)
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9#%/+.\- ]*", text) and (is_known_code(text) or not is_word):
+        return "", repair_code(text)
+    return text, ""
