@@ -86,7 +86,7 @@ _WRAPPED_LABEL = re.compile(r"[(（【\[]\s*(?P<inside>(?:参考|正常|ref).*?)
 _NAMED = re.compile(r"(?P<name>[^:：=]{1,20}?)\s*[:：=]\s*(?=[<>≤≥+\d±阴阳-])")
 """名称、冒号、数连着印：`CK-MB: 38.6 ng/mL`、`钾:6.9`、`K=6.9`。"""
 _LABEL_INSIDE = re.compile(
-    r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])|(?<=[A-Za-z²%])(?=(参考|正常)(范围|值|区间)?\s*[\d<>≤≥])"
+    r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])|(?<=[A-Za-z²%↑↓])(?=(参考|正常)(范围|值|区间)?\s*[\d<>≤≥])"
     r"|(?<=\S)(?=[(（](参考(范围|值|区间)?|正常值)\s*[:：\d<>≤≥])"
     r"|(?:\s|(?<=[\d↑↓%+)性A-Za-z]))(?=(?:检[测验])?(?:结果)?(?:结果|单位|提示|状态)\s*[:：])"
 )
@@ -172,11 +172,20 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         return typed
     if at := _leading_unit(text):
         return [("unit", offset, offset + at, False), *_split(text[at:], offset + at)]
+    between = re.search(rf"(?<=[A-Za-z%])\s*(?P<mark>[{_ARROWS}]+)\s*(?=[(（\[<>≤≥\d])", text)
+    if between and classify(text[between.end() :]) in ("range", "bound"):
+        mark: Span = ("mark", offset + between.start("mark"), offset + between.end("mark"), False)
+        rest = _split(text[between.end() :], offset + between.end())
+        return [*_split(text[: between.start()], offset), mark, *rest]  # `8×10^9/L↓(125-350)`
     if (arrow := re.match(rf"[{_ARROWS}]+\s*", text)) and arrow.end() < len(text):
         return [("mark", offset, offset + arrow.end(), False), *_split(text[arrow.end() :], offset + arrow.end())]
     if not is_known(text):
         spaces = [gap.start() for gap in re.finditer(r"\s+", text)]
         for space in spaces:
+            value = text[space:].lstrip()
+            if is_known(text[:space]) and re.match(r"[<>≤≥]?\d[\d.]*\s*[×xX*↑↓]", value):
+                name: Span = ("text", offset, offset + space, False)  # `血小板 8×10^9/L ↓(125-350)`
+                return [name, *_split(value, offset + len(text) - len(value))]
             if right := _typed(text[space:].lstrip(), offset + len(text) - len(text[space:].lstrip())):
                 return _split(text[:space], offset) + right
         for space in reversed(spaces):
@@ -189,15 +198,17 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         # 载脂蛋白A10.85 是 A1 与 0.85：名称取认得的最长的；CA12535、CD4523 在哪里断开说不准
         for digits in (3, 2, 1, 0):
             glued = re.fullmatch(
-                rf"(?P<name>.*[一-鿿)）A-Za-z%#-]\d{{{digits}}})\s*(?P<value>[<>]?\d+(?:\.\d+)?)\s*(?:[↑↓]*|[A-Za-zμ%‰][/A-Za-z\d.]*)",
+                rf"(?P<name>.*[一-鿿)）A-Za-z%#-]\d{{{digits}}})\s*(?P<value>[<>]?\d+(?:\.\d+)?)"
+                r"\s*(?:[↑↓]*|[A-Za-zμ%‰][/A-Za-z\d.]*|[×xX*]\s*10[\^*]?[⁰¹²³⁴-⁹\d]{0,2}/[A-Za-zμ\d]+.*)",
                 text,
             )
             if glued and is_known(glued["name"]) and not re.fullmatch(r"[A-Z]\d", text):  # P2 不是磷 2
                 if digits and "." not in glued["value"]:
                     break
                 at = offset + glued.start("value")
-                if typed := _typed(text[at - offset :], at):
-                    return [("text", offset, offset + glued.end("name"), False), *typed]
+                values = _typed(text[at - offset :], at) or _split(text[at - offset :], at)
+                if values[0][0] != "text":
+                    return [("text", offset, offset + glued.end("name"), False), *values]
     return [("text", offset, offset + len(text), False)]
 
 

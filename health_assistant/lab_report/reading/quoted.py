@@ -10,7 +10,7 @@ from health_assistant.lab_report.report import PrintedRow, UnreadableReport
 from health_assistant.lab_report.severity import grade_value, is_impossible
 
 _NUMBER_AND_UNIT = re.compile(
-    r"(?P<value>(?<![\d.~<>/-])\d{1,6}(?:\.\d+)?)(?![\d.])\s*(?P<unit>[×xX*]?10[\^*]\d{1,2}/[Ll]|[A-Za-zμµ]+/[A-Za-zμµ]+)?"
+    r"(?P<value>(?<![\d.~<>/-])\d{1,6}(?:\.\d+)?)(?![\d.])\s*(?P<unit>[×xX*]\s*10[\^*]?\d{0,2}/[Ll]|10[\^*]\d{1,2}/[Ll]|[A-Za-zμµ]+/[A-Za-zμµ]+)?"
     r"(?!\s*(?:[-~]\s*\d|及?以[上下]|[\d.]))"
 )
 """百分数不在其中：睡眠监测、心功能里的血氧、射血分数不是化验。"""
@@ -28,6 +28,11 @@ def with_grave_quotes(refused: UnreadableReport, texts: Iterable[str]) -> Unread
         f"尽快就医：图里写着{'、'.join(quotes)}，如果是现在的化验结果，就达到了危急值。请现在就去急诊，或马上联系医生。"
     )
     return UnreadableReport(refused.code, warning + str(refused))
+
+
+def says_value(text: str) -> bool:
+    """写着认得的名称与它的数、单位。"""
+    return any(found["unit"] and _name_before(text[: found.start()]) for found in _NUMBER_AND_UNIT.finditer(text))
 
 
 def _grave(text: str) -> Iterator[str]:

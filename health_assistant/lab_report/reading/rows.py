@@ -9,6 +9,7 @@ from health_assistant.lab_report.matching import find_analyte, is_known_name
 from health_assistant.lab_report.reading.cards import find_headless_rows
 from health_assistant.lab_report.reading.names import is_known, split_name
 from health_assistant.lab_report.reading.orphans import find_host, merge, nearest, regular_hosts
+from health_assistant.lab_report.reading.quoted import says_value
 from health_assistant.lab_report.reading.row import (
     NOT_AN_ITEM,
     Row,
@@ -130,6 +131,9 @@ def count_unread(table: Table, rows: list[Row]) -> int:
             continue
         is_footer = any(NOT_AN_ITEM.search(cell.text) for cell in line)
         is_whole = {"number", "range"} <= {box.kind for box in values} and line[0].kind == "text"
+        if not values and not is_footer and len(line) == 1 and line[0].box not in used and says_value(line[0].text):
+            unread += 1  # 连成一段、没有分开的 `血小板 8×10^9/L…`
+            continue
         if not values or is_footer or not (is_whole or top < values[0].line < bottom):
             continue
         above = [row for row in rows if row.anchor.line < values[0].line]
