@@ -34,7 +34,7 @@ def fold_unit(unit: str) -> str:
     """单位的比较形式：`×10^9/L`、`10~9/L`、`109/L`、`10*9/l` 都是 `10^9/l`，`umol/L` 是 `μmol/l`。"""
     folded = spell_unit(unit)
     folded = re.sub(r"^10?[\^~*\-]?(9|12)/[l1i|]$", r"10^\1/l", folded)
-    folded = re.sub(r"/[1|i]$", "/l", re.sub(r"(?<=mo)[1|i](?=/|$)|(?<=/[mdμ])[1|i]$", "l", folded))
+    folded = re.sub(r"/[1|i]$", "/l", re.sub(r"(?<=mo)[1|i](?=/|$)|(?<=/m)[1|i]$", "l", folded))
     folded = re.sub(r"[·.*]?l(-|\^-)1$", "/l", folded)  # mmol·L⁻¹
     folded = re.sub(r"^([mμnp]?(?:mol|g|iu))([mdμ]?l)$", r"\1/\2", folded)  # 一斜没有读出来的 mmolL
     folded = f"{folded[0]}mol/l" if re.fullmatch(r"[mμnp]M", unit.strip()) else folded

@@ -17,7 +17,7 @@ from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reading import arrow_shapes
 from health_assistant.lab_report.reading.arrangement import arrange
-from health_assistant.lab_report.reading.cells import classify
+from health_assistant.lab_report.reading.cells import ARROW_LIKE, classify
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
 from health_assistant.lab_report.reading.dividers import without_dividers
 from health_assistant.lab_report.reading.head import is_lab_report, read_head, several_people
@@ -58,6 +58,7 @@ _MIN_CUT, _MIN_NAMED = 3, 3
 MIN_BOXES = 4
 """认得清的文字不到这么多段，就是没有拍清楚。"""
 MIN_CONFIDENCE = 0.8
+_PICTURE = 1.6
 MIN_TEXT_HEIGHT = 13
 """文字段的高（像素，含上下留白）小于它就不读：字高 14 像素的段约高 19，7 像素的约高 10，那时数字会认错。"""
 
@@ -173,7 +174,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         raise _too_few([(box.text, box.score) for box in boxes])
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
-    boxes = [replace(box, text=without_leaders(repair_signs(box.text))) for box in boxes]
+    boxes = [replace(box, text=without_leaders(repair_signs(box.text))) for box in boxes if not _is_picture(box, boxes)]
     undivided = without_dividers(boxes)
     is_drawn, boxes = undivided is not boxes, undivided
     named = [box for box in boxes if box.text.endswith(":") and is_known(box.text[:-1])]
@@ -228,6 +229,12 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
     items, origin = without_repeats(read), _origin(lines, page)
     return Reading(items=items, engine=ENGINE_NAME, notices=notices, origin=origin, **read_head(lines, origin))
+
+
+def _is_picture(box: TextBox, boxes: list[TextBox]) -> bool:
+    """认成了一个字的图（聊天的头像）：没有把握，比字高得多，不像箭头。"""
+    is_lone = len(box.text) == 1 and box.text not in ARROW_LIKE and box.score < MIN_CONFIDENCE
+    return is_lone and box.height > _PICTURE * median(one.height for one in boxes)
 
 
 def _origin(lines: list[list[TextBox]], page: Page) -> Origin:

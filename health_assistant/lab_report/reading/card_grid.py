@@ -1,0 +1,86 @@
+"""一页卡片排成几列，每张从上到下是名称、结果、单位、范围：一张卡片转成一行。
+
+一行有三个以上名称的由 `transposed.py` 转；一行只有两张、末一行没有排满的，名称不够，在这里一张一张认。
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+from health_assistant.lab_report.reading.cells import split_cells
+from health_assistant.lab_report.reading.names import is_known
+from health_assistant.lab_report.reading.text import TextBox
+
+_MIN_CARDS, _FULL_LINE = 4, 3
+_DOWN, _ASIDE = 2.2, 1.0
+"""一张卡片里上下两格至多隔开几倍字高，左端至多错开几倍。"""
+_HEADS = {"name": "项目", "result": "结果", "mark": "提示", "unit": "单位", "range": "参考范围"}
+
+Line = list[TextBox]
+_Card = dict[str, TextBox]
+
+
+def turn_card_grid(lines: list[Line]) -> list[Line]:
+    """lines 是一页的各行；是排成几列的卡片时，换成一张表（表头与一张卡片一行），不然原样返回。
+
+    页上认得的名称都在卡片里才算：平常的表，名称下面是另一个名称。
+    """
+    boxes = [box for line in lines for box in line]
+    cards = [card for box in boxes if (card := _card(box, boxes))]
+    used = [box for card in cards for box in card.values()]
+    names = [box for box in boxes if is_known(box.text)]
+    a_line = Counter(at for at, line in enumerate(lines) for card in cards if card["name"] in line).values()
+    is_grid = len(cards) >= max(_MIN_CARDS, len(names)) and max(a_line, default=0) > 1 and min(a_line) < _FULL_LINE
+    if not is_grid:
+        return lines
+    width = 2 * max(box.end - box.start for box in used)
+    top, pitch = cards[0]["name"].line, 2 * cards[0]["name"].height
+    head = {role: replace(cards[0]["name"], text=text) for role, text in _HEADS.items()}
+    table = [
+        [
+            replace(box, line=top + pitch * down, start=width * at, end=width * at + box.end - box.start)
+            for at, role in enumerate(_HEADS)
+            if (box := card.get(role))
+        ]
+        for down, card in enumerate([head, *cards])
+    ]
+    rest = [[box for box in line if box not in used] for line in lines]
+    above = [line for line in rest if line and line[0].line < top]
+    shift = table[-1][0].line + pitch - top  # 卡片里没有认出的、卡片下面的，都放到表的下面
+    below = [[replace(box, line=box.line + shift) for box in line] for line in rest if line and line[0].line >= top]
+    return [*above, *table, *below]
+
+
+def _card(name: TextBox, boxes: Line) -> _Card:
+    """name 打头的一张卡片的各格；不是的为空。"""
+    if not is_known(name.text):
+        return {}
+    card: _Card = {"name": name}
+    last = name
+    while below := _below(last, name, boxes):
+        kinds = {cell.kind for cell in split_cells(below)}
+        role = (
+            "result" if len(card) == 1 and kinds & {"number", "term", "bound"}
+            else "range" if kinds & {"range", "bound"}
+            else "unit" if kinds == {"unit"} else ""
+        )  # fmt: skip
+        if not role or role in card:
+            break
+        card[role], last = below, below
+    if not {"result", "range"} <= card.keys():
+        return {}
+    result = card["result"]
+    beside = [box for box in boxes if box.kind == "mark" and -0.5 < (box.start - result.end) / result.height < 4]
+    marks = [box for box in beside if abs(box.line - result.line) < 0.6 * result.height]
+    return card | ({"mark": marks[0]} if marks else {})
+
+
+def _below(last: TextBox, name: TextBox, boxes: Line) -> TextBox | None:
+    """last 紧下面、与名称左边对齐的一格；是另一个名称的不算。"""
+    reach = _DOWN * max(last.height, name.height)
+    near = [
+        box
+        for box in boxes
+        if 0.3 * last.height < box.line - last.line < reach and abs(box.start - name.start) < _ASIDE * name.height
+    ]
+    nearest = min(near, key=lambda box: box.line, default=None)
+    return nearest if nearest and not is_known(nearest.text) else None
