@@ -214,15 +214,19 @@ def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
     剩下的正常、而多一个 1 就大出四倍以上（`|25.4` 读成 125.4）也可疑：没有标记与正常更合。
     """
     text = text.strip()
-    leftovers = [text[1:]] if re.match(r"[14][^.]", text) else []
-    leftovers += [text[:-1]] if text.endswith(("1", "4")) and "." in text else []
+    leftovers = [(text[0], text[1:])] if re.match(r"[14][^.]", text) else []
+    leftovers += [(text[-1], text[:-1])] if text.endswith(("1", "4")) and "." in text else []
     bare = parse_result(text[:-1]) if re.fullmatch(r"\d+1", text) else None
     if bare and compare(bare, limits) == "high":
         return True  # `130↑` 读成 1301
-    values = [parse_result(left) for left in leftovers] if result.is_point else []
-    points = [value for value in values if isinstance(value, Interval) and value.is_point]
-    flags = [(compare(value, limits), 4 * value.low <= result.low) for value in points]
-    return any(flag in ABNORMAL_FLAGS or (flag == "normal" and is_far) for flag, is_far in flags)
+    values = [(arrow, parse_result(left)) for arrow, left in leftovers] if result.is_point else []
+    points = [(arrow, value) for arrow, value in values if isinstance(value, Interval) and value.is_point]
+    flags = [(arrow, compare(value, limits), 4 * value.low <= result.low) for arrow, value in points]
+    return any(
+        flag in ABNORMAL_FLAGS and (arrow, flag) != ("4", "low")  # 像 4 的是 ↑，偏低的旁边不会有
+        or (flag == "normal" and is_far)
+        for arrow, flag, is_far in flags
+    )  # fmt: skip
 
 
 _DECIMAL_POINT = re.compile(r"\d\.\d")
