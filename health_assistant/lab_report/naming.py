@@ -46,7 +46,7 @@ def bare_names(name: str) -> tuple[str, ...]:
     plain = _LEADERS.sub("", _CUT.sub("", _NOTED.sub("", name.strip())))
     found = [
         plain,
-        *filter(None, [_foreign_names().get(_without_accents(plain))]),
+        *filter(None, [foreign_name(plain)]),
         *(_shorter_chinese(plain) if re.search(r"[一-鿿]", plain) else _shorter_english(plain)),
     ]
     return tuple(dict.fromkeys(one for one in found if one and one != name))
@@ -57,6 +57,11 @@ def _foreign_names() -> dict[str, str]:
     """西、葡、意、法、德文的名称（小写，不带重音） -> 英文的：只有会危急的几项，别的项照旧不认识。"""
     written = yaml.safe_load(Path(__file__).with_name("foreign_names.yaml").read_text(encoding="utf-8"))
     return {word: english for english, words in written.items() for word in words.split(", ")}
+
+
+def foreign_name(name: str) -> str | None:
+    """西欧语言的名称 -> 英文的；不认识的为 None。"""
+    return _foreign_names().get(_without_accents(name))
 
 
 def _without_accents(name: str) -> str:

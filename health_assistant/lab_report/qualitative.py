@@ -103,7 +103,7 @@ def parse_term(text: str) -> QualitativeResult | None:
     plain = re.sub(r"(?<=[+±见无性量])/[hl]pf?$|(?<=[a-z])\.$", "", plain)
     plain = _KIND_FOUND.sub("", plain)
     plain = _PADDING.sub("", plain[1:-1] if re.fullmatch(r"\([^()]*\)|\[[^\[\]]*\]", plain) else plain)
-    plain = re.sub(r"^(弱?阳性)([+±]+|[1-5]\+)$", r"\1(\2)", plain)
+    plain = re.sub(r"^(弱?阳性|pos(?:itive)?|present|reactive|detected)([+±]+|[1-5]\+)$", r"\1(\2)", plain)
     # `阴性(胶体金法)` 的括号里是方法，`未检出(<20)` 的是检测下限
     plain = re.sub(r"(?<=.)\([^()]*法\)$", "", plain)
     plain = re.sub(r"^(正常|normal)\(\d[\d.]*\)$", r"\1", plain)

@@ -70,7 +70,7 @@ _UNIT = re.compile(
     r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?[o0]sm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
     r"|ms/cm|(rbc|wbc|ery|leuk?o?)/[uμ][l1]|(%|mg/dl|ratio)?\(calc\)|%oftotalhgb|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h"
     r"|[hl]pf|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n"
-    r"|gms?(/dl|%)?|g%|mg%|f[i|]|secs|((cell|lakh|mill(ion)?)s?)?/(cu?\.?mm|mm3)|(10\^3|thou)/mm3|[x×]?10\^?\d/[uμ]l"
+    r"|gms?(/dl|%)?|g%|mg%|f[i|]|secs|((cell|lakh|mill(ion)?)s?\.?)?/(cu?\.?mm|mm3)|(10\^3|thou)/mm3|[x×]?10\^?\d/[uμ]l"
     r"|[rna]c?u/ml|[mu]?[i1l|]u/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?"
     r"|([km千万]|thou|mill?)/[uμ]l|/[npuμ]l|(个|毫|微|纳|皮|克|摩尔|国际单位|单位)[一-鿿]{0,4}/([毫微分纳]?升|[千毫微]?克|[毫微]?摩尔|(24)?小?时|天|日|分钟?|秒|[高低]?倍?视野)",
     re.IGNORECASE,

@@ -59,6 +59,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
 _BESIDE_OTHERS: tuple[tuple[str, str], ...] = (
     ("low", r"(?:(?:ref\w*\.?|normal|range)\s*)?(?:low|lln|from)(?:\s*(?:limit|value|ref\w*|range|end))?"),
     ("high", r"(?:(?:ref\w*\.?|normal|range)\s*)?(?:high|uln|to)(?:\s*(?:limit|value|ref\w*|range|end))?"),
+    ("range", r"normal|正常"),
     ("mean", r"平均(?:值|结果)?|均值|mean|average"),
     (
         "replicate",

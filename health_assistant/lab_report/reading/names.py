@@ -4,6 +4,7 @@ import re
 from functools import cache
 
 from health_assistant.lab_report.matching import is_known_code, is_known_name
+from health_assistant.lab_report.naming import foreign_name
 from health_assistant.lab_report.reading.misreadings import repair_code
 
 _TRAILING_CODE = re.compile(
@@ -19,7 +20,7 @@ _SERIAL = re.compile(r"^[|丨]?\s*\d{1,2}[.、)|丨\s]*(?=[^\d\s.,、)\-~|丨])(
 def is_known(text: str) -> bool:
     """目录里有没有这个名称或代号。"""
     name, code = split_name(text)
-    return bool(name) and is_known_name(name) or bool(code) and is_known_code(code)
+    return bool(name) and is_known_name(name) or bool(code) and is_known_code(code) or foreign_name(text) is not None
 
 
 def strip_serial(text: str) -> str:

@@ -20,6 +20,7 @@ from health_assistant.lab_report.reading.arrangement import arrange
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, classify
 from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
 from health_assistant.lab_report.reading.dividers import without_dividers
+from health_assistant.lab_report.reading.habits import without_habits
 from health_assistant.lab_report.reading.head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language, western_notice
 from health_assistant.lab_report.reading.misreadings import repair_signs, without_leaders
@@ -175,7 +176,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     boxes = [replace(box, text=without_leaders(repair_signs(box.text))) for box in boxes if not _is_picture(box, boxes)]
-    undivided = without_dividers(boxes)
+    undivided = without_dividers(boxes := without_habits(boxes))
     is_drawn, boxes = undivided is not boxes, undivided
     named = [box for box in boxes if box.text.endswith(":") and is_known(box.text[:-1])]
     if len(named) >= _MIN_NAMED:

@@ -30,6 +30,7 @@ NOT_AN_ITEM = re.compile(
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
     r"|开单|孕妇|[高低]于(?:参考|正常|限)|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
     r"|(?i:^(tests?|units?|results?|serum|plasma)$|barcode|www\.|https?:|\blab ?code|^dr\b|^m\.?d\b|\bpage\s*\d)"
+    r"|(?i:\b(?:ltd|pvt)\b|pathlabs?\b|^dmc\b)"
     r"|(?i:reported|verified|collected|received|consultant|\bdirector\b|pathologist|released|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
 )
 
@@ -247,8 +248,9 @@ def _is_prose(row: Row) -> bool:
 
 def is_item(row: Row, has_header: bool) -> bool:
     """是检验项目，凭它自己就看得出来。"""
-    if row.name is None:
-        return True
+    if row.name is None:  # 说明里分档的界限（`<70` `<100`）没有名称，也没有单位
+        kinds = [box.kind for box in (row.result, *row.limits) if box]
+        return bool(row.unit) or kinds.count("bound") < 2 or {*kinds} != {"bound"}
     if _is_prose(row):
         return False
     if any(_DATE.search(box.text) for box in row.limits):

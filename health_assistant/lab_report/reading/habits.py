@@ -1,0 +1,47 @@
+"""整张单子的印法：一列结果前面都印着一横、一列范围都用冒号连着。一格看不出来，几格都这样才算。"""
+
+import re
+from dataclasses import replace
+
+from health_assistant.lab_report.reading.text import TextBox, part_of
+from health_assistant.lab_report.reference_range import parse_range
+
+_MIN_ALIKE = 3
+_LED_BY_DASH = re.compile(r"[-–—](?:\s+(?=\S)|(?=[A-Za-z一-鿿]))")
+_JOINED_BY_COLON = re.compile(r"(\d[\d.]*)\s*[:：]\s*(\d[\d.]*)")
+
+
+def without_habits(boxes: list[TextBox]) -> list[TextBox]:
+    """`- Absent` 一列的横线是名称与结果之间的，不是阴性；`140:440` 一列是 140-440，不是滴度、钟点。"""
+    dashed = [box for box in boxes if _LED_BY_DASH.match(box.text)]
+    coloned = [box for box in boxes if _is_range_with_colon(box.text)]
+    rest = [box for box in boxes if _JOINED_BY_COLON.fullmatch(box.text) and not _is_range_with_colon(box.text)]
+    if len(_column(dashed)) >= _MIN_ALIKE:
+        led = _column(dashed)
+        boxes = [
+            part_of(box, _LED_BY_DASH.match(box.text).end(), len(box.text)) if box in led else box for box in boxes
+        ]
+    if len(_column(coloned)) > max(_MIN_ALIKE, len(rest)):
+        joined = _column(coloned)
+        boxes = [replace(box, text=_with_dash(box.text)) if box in joined else box for box in boxes]
+    return boxes
+
+
+def _with_dash(text: str) -> str:
+    return _JOINED_BY_COLON.sub(r"\1-\2", text)
+
+
+def _is_range_with_colon(text: str) -> bool:
+    """冒号两边一小一大，不会是钟点（`08:30`）的。"""
+    found = _JOINED_BY_COLON.fullmatch(text)
+    is_clock = found and re.fullmatch(r"[012]?\d", found[1]) and re.fullmatch(r"[0-5]\d", found[2])
+    return bool(found and not is_clock and parse_range(_with_dash(text)))
+
+
+def _column(boxes: list[TextBox]) -> list[TextBox]:
+    """左端或正中与多数对齐的。"""
+    best: list[TextBox] = []
+    for one in boxes:
+        aligned = [box for box in boxes if min(abs(box.start - one.start), abs(box.middle - one.middle)) < one.height]
+        best = max(best, aligned, key=len)
+    return best

@@ -1,0 +1,45 @@
+"""整张单子的印法：结果前面的一横，用冒号连着的范围，没有名称的分档说明。文字框是造的。"""
+
+import pytest
+from lab_report.text_boxes import at_lines, page
+
+from health_assistant.lab_report.reading.habits import without_habits
+from health_assistant.lab_report.reading.rows import find_rows
+from health_assistant.lab_report.reading.tables import find_tables
+
+
+def texts(lines: list[dict[float, str]]) -> list[str]:
+    return [one.text for one in without_habits([one for line in page(*lines) for one in line])]
+
+
+def test_a_dash_before_each_result_is_no_result():
+    lines = [{50: "Glucose", 300: "- Absent"}, {50: "Protein", 300: "- Trace"}, {50: "Blood", 300: "-Present ++"}]
+    assert texts(lines) == ["Glucose", "Absent", "Protein", "Trace", "Blood", "Present ++"]
+
+
+@pytest.mark.parametrize("values", [["-2.5", "-1.0", "-3.1"], ["-", "-", "-"], ["- Absent", "- Trace", "2.5"]])
+def test_negative_numbers_lone_dashes_and_one_or_two_of_them_stay(values):
+    lines = [{50: "碱剩余", 300: value} for value in values]
+    assert texts(lines)[1::2] == values
+
+
+def test_ranges_of_a_whole_column_joined_by_colons_are_ranges():
+    ranges = ["4.7:6", "13.5:18", "78:99", "140:440", "1:8"]
+    assert texts([{300: one} for one in ranges]) == ["4.7-6", "13.5-18", "78-99", "140-440", "1-8"]
+
+
+@pytest.mark.parametrize(
+    "column", [["08:30", "09:15", "10:40", "11:05"], ["1:320", "阴性", "1:80", "阴性"], ["6:4.7"] * 5]
+)
+def test_clocks_titres_and_upside_down_pairs_stay(column):
+    assert texts([{300: one} for one in column]) == column
+
+
+def test_tiers_of_a_note_without_names_are_no_rows():
+    lines = at_lines(
+        (0, {50: "LDL Cholesterol", 400: "118", 550: "mg/dL", 700: "<100"}),
+        (1, {50: "HDL Cholesterol", 400: "60", 550: "mg/dL", 700: ">50"}),
+        (2, {400: "<70", 700: "<100"}), (3, {400: "<50", 700: "<80"}),
+    )  # fmt: skip
+    rows = [row for table in find_tables(lines) for row in find_rows(table)]
+    assert [row.name.text if row.name else None for row in rows] == ["LDL Cholesterol", "HDL Cholesterol"]
