@@ -36,7 +36,7 @@ class Specimen(Entry):
     only_low: bool = False
     """凝血因子：高了说的不是它。"""
     young: dict[Age, Severity] = {}
-    """不满这个年龄的，异常的行至少这么要紧：小孩查出安眠药是误服。"""
+    """不满这个年龄的，异常的行至少这么要紧，at_most 也不管：小孩查出安眠药是误服。"""
     levels: tuple["Level", ...] = ()
     """这种标本里的一行，数到了多少有多要紧：印没有印范围都看。"""
 
@@ -49,7 +49,7 @@ class Specimen(Entry):
     def for_age(self, years: float | None) -> "Specimen":
         """用于这个年龄的。"""
         own = [severity for age, severity in self.young.items() if years is not None and years < age]
-        return self.model_copy(update={"severity": worst([self.severity, *own])})
+        return self.model_copy(update={"severity": worst([self.severity, *own]), "at_most": False}) if own else self
 
     def covers(self, name: str, result: str) -> bool:
         """报告名或项目名说到它的一行，是不是它管的。只写了 found_in 的，别的行都不管。"""
