@@ -95,7 +95,7 @@ def find_analyte(
         analyte = _find_unusual(clues, specimens)
     else:
         analyte = _find_usual(clues, specimens)
-        if analyte is None and specimens == ("blood",) and "培养" not in report_type:
+        if analyte is None and specimens == ("blood",) and not re.search("培养|血.*镜检", report_type + name):
             analyte = _find_elsewhere(name, unit)
     analyte = _of_other_specimen(analyte, clues, specimens) or analyte
     if analyte and analyte.twins:

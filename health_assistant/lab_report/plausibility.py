@@ -221,9 +221,10 @@ def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
         return True  # `130↑` 读成 1301
     values = [(arrow, parse_result(left)) for arrow, left in leftovers] if result.is_point else []
     points = [(arrow, value) for arrow, value in values if isinstance(value, Interval) and value.is_point]
+    own = compare(result, limits)
     flags = [(arrow, compare(value, limits), 4 * value.low <= result.low) for arrow, value in points]
     return any(
-        flag in ABNORMAL_FLAGS and (arrow, flag) != ("4", "low")  # 像 4 的是 ↑，偏低的旁边不会有
+        flag in ABNORMAL_FLAGS and not (arrow == "4" and flag == own == "low")  # 像 4 的是 ↑，偏低的旁边不会有
         or (flag == "normal" and is_far)
         for arrow, flag, is_far in flags
     )  # fmt: skip
