@@ -35,7 +35,7 @@ _URINE = re.compile(r"尿|小便|24小时|24h|urin", re.IGNORECASE)
 _STOOL = re.compile(r"(?<![小方])便(?![携民利])|粪|stool|faec|fecal", re.IGNORECASE)
 _BLOOD_TITLE = re.compile(
     r"血常规|血细胞|血液|全血|末梢血|外周血|指血|动脉血|血药|血清|血浆|血凝|凝血|血沉|血气|血糖|血脂|血型|静脉血|抽血|血生化|生化|肝功|肾功|电解质|离子|心肌|甲功"
-    r"|甲状腺|肿瘤|激素|免疫|补体|风湿|传染|术前|肝炎|乙肝|糖化|胆红素|体检|CBC",
+    r"|甲状腺|肿瘤|激素|免疫|补体|风湿|传染|术前|肝炎|乙肝|糖化|胆红素|CBC",
     re.IGNORECASE,
 )
 _PLAIN_BLOOD_TITLE = re.compile(r"血常规|外周血|血细胞|血气|血生化|血清|凝血|静脉血|CBC", re.IGNORECASE)
@@ -109,13 +109,14 @@ def possible_specimens(report_type: str, name: str, unit: str) -> tuple[Specimen
         return ("blood",)
     says_stool, says_urine = bool(_STOOL.search(title)), bool(_URINE.search(title))
     says_blood = bool(_BLOOD_TITLE.search(re.sub(r"尿液?(?:生化|电解质|离子|免疫|激素)", "尿", title)))
+    says_cells = bool(re.search("血|CBC", title, re.IGNORECASE))
     excreta: list[Specimen] = ["stool"] if says_stool else []
     excreta += ["urine"] if says_urine else []
-    if is_per_field(unit) or _UNDER_MICROSCOPE.search(name) and not says_blood:
+    if is_per_field(unit) or _UNDER_MICROSCOPE.search(name) and not says_cells:
         return tuple(excreta) or ("urine",)
     if not excreta:
-        # 每微升的红、白细胞多是尿沉渣，除非报告类型或范围说是血
-        return ("blood",) if says_blood or not is_per_microlitre(unit) else ("blood", "urine")
+        # 每微升的红、白细胞多是尿沉渣，除非报告类型或范围说是血：`免疫`、`肿瘤标志物` 说的不是细胞
+        return ("blood",) if says_cells or not is_per_microlitre(unit) else ("blood", "urine")
     if excreta == ["stool"] and kind_of_unit(unit) == "浓度":
         return ("stool", "blood")
     if not says_blood:
