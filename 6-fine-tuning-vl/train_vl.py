@@ -9,7 +9,7 @@
 import sys
 from pathlib import Path
 
-from vl_tasks import make_tasks, make_unreadable, read_pages
+from vl_tasks import files_of, make_tasks, make_unreadable, read_pages
 
 from health_assistant import artifacts
 from health_assistant.command_line import command
@@ -32,9 +32,7 @@ def main() -> int:
     pages = {split: read_pages(data / split) for split in ("train", "val")}
 
     # 2. 这样的配方与数据训练过就不再训练；改过就从头来
-    sources = [data / split / "metadata.jsonl" for split in pages]
-    sources += [page["image"] for part in pages.values() for page in part]
-    training = run.Training(recipe, artifacts.vl_dir(recipe.run_name), sources, args.force)
+    training = run.Training(recipe, artifacts.vl_dir(recipe.run_name), files_of(data, pages), args.force)
     if training.is_finished():
         return 0
 

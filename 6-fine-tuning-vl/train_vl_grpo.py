@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from vl_rewards import WEIGHTS, draw_curves, reward_curves, reward_functions
-from vl_tasks import make_unreadable, read_pages
+from vl_tasks import files_of, make_unreadable, read_pages
 
 from health_assistant import artifacts, recipes
 from health_assistant.command_line import command
@@ -40,14 +40,14 @@ def main() -> int:
     # 2. 页与真值；这样训练过就不再训练
     data = artifacts.vl_dataset_dir(tuned.dataset_name)
     pages = {split: read_pages(data / split) for split in ("train", "val")}
-    sources = [start / "adapter/adapter_model.safetensors", *(data / split / "metadata.jsonl" for split in pages)]
+    sources = [start / "adapter/adapter_model.safetensors", *files_of(data, pages)]
     fingerprint = artifacts.fingerprint([recipe.of_trl(), recipe.unreadable_share, WEIGHTS], sources)
     if artifacts.is_finished(folder, fingerprint) and not args.force:
         print(f"配方 {recipe.run_name} 训练过了，结果在 {folder}；要重新训练加 --force。")
         return 0
-    rows = {}
+    rows, unreadable = {}, folder / "unreadable" / fingerprint[:12]
     for split, part in pages.items():
-        ruined = make_unreadable(part, recipe.unreadable_share, folder / "unreadable" / split)
+        ruined = make_unreadable(part, recipe.unreadable_share, unreadable / split)
         rows[split] = [{"image": page["image"], "truth": page["report"].model_dump_json()} for page in part]
         rows[split] += [{"image": page["image"], "truth": ""} for page in ruined]
 

@@ -39,6 +39,14 @@ def read_pages(folder: Path) -> list[dict]:
     return read_jsonl(file, page)
 
 
+def files_of(data: Path, pages: dict[str, list[dict]]) -> list[Path]:
+    """各部分的清单与每一张图：换了其中一个，就要重新训练。"""
+    return [
+        *(data / split / "metadata.jsonl" for split in pages),
+        *(page["image"] for part in pages.values() for page in part),
+    ]
+
+
 def read_dataset(folder: Path) -> list[dict]:
     """评测用的各页，同 `read_pages`，另有逐行真值 truth；印着的时间、医院、标本看懂了的在 origin。"""
     pages = read_pages(folder)

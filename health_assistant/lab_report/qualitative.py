@@ -9,7 +9,7 @@ _SPELLINGS = {
     "阴性": "- 阴 neg negative negative阴性 阴性negative 未找到 "
     "未检出 未见 未查见 未检见 未检测到 无 无反应性 无反应 非反应性 "
     "<检测下限 <最低检测限 <检测限 <检出限 <检出下限 <lod <llod 未扩增 阴性- 阴性/- "
-    "non-reactive nonreactive notdetected targetnotdetected undetected noneseen notseen absent nil",
+    "non-reactive nonreactive notdetected targetnotdetected mtbnotdetected undetected noneseen notseen absent nil",
     "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区 可疑阳性 疑似阳性 疑似 可疑弱阳性 临界 临界阳性",
     "阳性": "阳 强阳性 强阳 pos positive positive阳性 阳性positive "
     "检出 检测到 有反应性 反应性 有反应 reactive detected present seen",
@@ -38,6 +38,11 @@ _KIND_FOUND = re.compile(
 )
 _CLASS = re.compile(r"(?:class)?-?([0-6])级|class-?([0-6])")
 """过敏原的级别（0 级是没有，6 级最高）。"""
+_AMOUNT_FOUND = re.compile(
+    r"^(?:mtb)?(阳性|检出|检测到|positive|detected)[,;:(]?"
+    r"(?:极低|低|中等?|高|very ?low|low|medium|moderate|high|序列数\d+|\d+(?:\.\d+)?%)\)?$"
+)
+"""查出来有多少：Xpert 的 `检出(低)`、高通量测序的 `检出(序列数86)`、`阳性(38%)`。"""
 _FULL = re.compile(
     r"^满布?$|满布?视野|布满|密布|成片|数不清|计数不[清出]|无法计数|不可计数|难以计数|不计其数|无数|tntc|toonumerous|toomany"
     r"|packed",
@@ -109,6 +114,7 @@ def parse_term(text: str) -> QualitativeResult | None:
     plain = re.sub(r"^(正常|normal)\(\d[\d.]*\)$", r"\1", plain)
     plain = re.sub(r"^(阳性)[,;(]?ct值?[=:]?\d+(?:\.\d+)?\)?$", r"\1", plain)
     plain = re.sub(r"^(未找到)[一-鿿]{1,6}菌$", r"\1", plain)
+    plain = _AMOUNT_FOUND.sub(r"\1", re.sub(r"^(阳性|检出)[,;(]?弱\)?$", "弱阳性", plain))
     plain = re.sub(r"^(阴性|未检出|未检测到|notdetected|negative)\([<≤]=?\d[\d.]*\)$", r"\1", plain)
     base, sign = re.fullmatch(r"(.*?)(?:\(([-+±\d/]+|\d+\.\d+(?:s/co|coi|m?iu/ml)?)\))?", plain, re.DOTALL).groups()
     word, grade = parse_grade(base)

@@ -75,7 +75,7 @@ class Training:
             "base_identity": recipe.base_identity,
             **about,
             "trainable": sum(part.numel() for part in trainer.model.parameters() if part.requires_grad),
-        } | summary(recipe, trainer, seconds)
+        } | summary(trainer, seconds)
         written = [self.folder / name for name in ("adapter", "training.json", "loss.png")]
         artifacts.write_json(written[1], record)
         draw_curves(record, written[2])
@@ -90,7 +90,7 @@ class Training:
         )
 
 
-def summary(recipe: Recipe, trainer, seconds: float) -> dict:
+def summary(trainer, seconds: float) -> dict:
     """training.json 的内容：每一次的损失、速度（tokens_per_second 不算预热，太短就是 None）、峰值内存、版本、机器。"""
     import torch
 

@@ -11,6 +11,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from stage_scripts import ROOT, load, run_forked, run_here
 
+from health_assistant import artifacts
+
 TRAIN = "6-fine-tuning-vl/train_vl.py"
 CONFIGS = [
     one for one in sorted((ROOT / "6-fine-tuning-vl/configs").glob("*.yaml")) if not one.stem.startswith("dataset-")
@@ -145,6 +147,14 @@ def in_process(home):
         return done.returncode, done.stderr if done.returncode else done.stdout
 
     return call
+
+
+def test_a_changed_picture_asks_for_training_again(tmp_path, tasks):
+    write_dataset(tmp_path, 2, 1)
+    pages = {split: tasks.read_pages(tmp_path / split) for split in ("train", "val")}
+    before = artifacts.fingerprint({}, tasks.files_of(tmp_path, pages))
+    pages["val"][0]["image"].write_bytes(b"another picture")
+    assert artifacts.fingerprint({}, tasks.files_of(tmp_path, pages)) != before
 
 
 def test_what_does_not_fit_is_refused_with_the_sample_and_the_remedy(home, in_process):
