@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 from real_reports import FOLDER, load_truth, needs_real_reports
-from web_app import ANALYZE, SAMPLE, FakeService
-from web_steps import DONE, is_inside, read
+from web_app import ANALYZE, HIGH, SAMPLE, FakeService, answer
+from web_steps import DONE, is_inside, read, reply_with
 
 from health_assistant.images import encoded
 
@@ -242,3 +242,15 @@ def test_what_the_phone_sends_reads_like_the_original(page, service, reader):
         if original != sent:
             different[path.name] = [pair for pair in zip(original, sent, strict=False) if pair[0] != pair[1]]
     assert different == {}, json.dumps(different, ensure_ascii=False, indent=1)
+
+
+def test_an_undecodable_photo_still_gives_a_result(page, report_server):
+    """浏览器不认的格式（如电脑上的 HEIC）：照片不显示，结果照样看。"""
+    reply_with(page, answer([HIGH]))
+    page.goto(report_server)
+    with page.expect_request(ANALYZE):
+        page.set_input_files("#album-input", {"name": "a.heic", "mimeType": "image/heic", "buffer": b"ftypheic"})
+    page.wait_for_selector(DONE)
+    assert page.locator("#photo-pane").is_hidden()
+    page.locator(".row-head").click()
+    assert page.locator(".crop").count() == 0
