@@ -22,7 +22,13 @@ from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.printed_text import ARROW_FORMS, clean
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.range_likeness import misprinted_unit, range_distance
-from health_assistant.lab_report.reference_range import attached_unit, is_blank, parse_range, parse_result
+from health_assistant.lab_report.reference_range import (
+    attached_unit,
+    is_blank,
+    parse_range,
+    parse_result,
+    unit_of_range,
+)
 from health_assistant.lab_report.report import PrintedRow, ReadRow
 from health_assistant.lab_report.specimen import possible_specimens
 from health_assistant.lab_report.units import fold_unit, kind_of_unit, split_flag
@@ -98,7 +104,7 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         read = read.model_copy(update={"unit": unit, "mark": read.mark or (None if is_doubled else flag)})
     shared = _share_power(read, interval)
     value, interval, power_unit = shared or (value, interval, "")
-    value_unit, range_unit = attached_unit(read.result), attached_unit(read.reference_range)
+    value_unit, range_unit = attached_unit(read.result), unit_of_range(read.reference_range)
     if "视野" in read.result and "细胞" in read.name and not read.unit:
         value_unit = "/HP"  # 满视野：不印单位也是镜检
     find = partial(
@@ -136,16 +142,21 @@ def _of_condition(interval: ReferenceRange | None, name: str, person: Person) ->
 
 def _in_unit_of_value(
     interval: ReferenceRange | None, range_unit: str, unit: str, analyte: Analyte | None
-) -> Interval | None:
+) -> ReferenceRange | None:
     """范围后面另印着单位的（结果 9.4 mg/dL，范围 2.11-2.52 mmol/L），换成结果的单位；单位相同、换不了的为 None。"""
-    if analyte is None or not (range_unit and unit and isinstance(interval, Interval)):
-        return None
-    if analyte.code in ("UREA", "BUN"):
+    if analyte is None or not (range_unit and unit) or analyte.code in ("UREA", "BUN"):
         return None  # mg/dL 的是尿素还是尿素氮，相差一倍多
     own, other = analyte.convert(Decimal(1), unit), analyte.convert(Decimal(1), range_unit)
     if own is None or other is None or own == other:
         return None
-    low, high = (None if end is None else _FOUR_DIGITS.plus(end * other / own) for end in (interval.low, interval.high))
+    if isinstance(interval, PartitionedInterval):
+        groups = [(who, _scaled(one, other / own)) for who, one in interval.groups if isinstance(one, Interval)]
+        return PartitionedInterval(tuple(groups)) if len(groups) == len(interval.groups) else None
+    return _scaled(interval, other / own) if isinstance(interval, Interval) else None
+
+
+def _scaled(interval: Interval, factor: Decimal) -> Interval:
+    low, high = (None if end is None else _FOUR_DIGITS.plus(end * factor) for end in (interval.low, interval.high))
     return replace(interval, low=low, high=high)
 
 

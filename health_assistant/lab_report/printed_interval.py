@@ -56,6 +56,7 @@ _MYRIADS = re.compile(
 )
 UNIT_BEHIND = (SINGLE, _BOUNDED, _TWO_SIDED)
 """最后一组是粘在后面的单位。"""
+UNIT_WITHIN = re.compile(rf"(?<=\d)[.,;(\[]?({_UNIT})(?![A-Za-z\d])", re.IGNORECASE | re.ASCII)
 PAIR = re.compile(rf"[(\[]({_UNSIGNED}),({_UNSIGNED})[)\]]", re.ASCII)
 """数学里区间的写法：`(0.15,0.45)`。"""
 DECIMAL_THOUSANDTHS = re.compile(r"(?<![\d,.])0,\d{3}(?![\d,])")

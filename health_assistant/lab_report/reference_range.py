@@ -15,6 +15,7 @@ from health_assistant.lab_report.printed_interval import (
     TAIL,
     TITRE,
     UNIT_BEHIND,
+    UNIT_WITHIN,
     interval_between,
     parse_interval,
     parse_one_sided,
@@ -247,12 +248,18 @@ def _without_label(text: str) -> str:
 
 def attached_unit(text: str) -> str:
     """粘在结果或范围上的单位，如 `<5.2mmol/L` 里的 `mmol/L`；没有则为空串。"""
-    text = _without_label(clean(text))
+    text = _without_label(_MEANINGLESS.sub("", clean(text)))
     for pattern in UNIT_BEHIND:
         parts = pattern.fullmatch(text)
         if parts:
             return (parts.groups()[-1] or "").lstrip(";(")
     return ""
+
+
+def unit_of_range(text: str) -> str:
+    """范围的单位，粘在末尾的，或分人群、分档、界限写成词的各个数后面那一种；没有、不止一种为空串。"""
+    units = {unit.lower(): unit for unit in UNIT_WITHIN.findall(clean(text))}
+    return attached_unit(text) or (units.popitem()[1].lstrip(";(") if len(units) == 1 else "")
 
 
 def _parse_grouped(text: str) -> PartitionedInterval | None:
