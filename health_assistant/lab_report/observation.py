@@ -126,7 +126,9 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         power_unit = misprinted_unit(analyte, read.unit or value_unit, interval, value)
     converted = _in_unit_of_value(interval, range_unit, power_unit or read.unit or value_unit, analyte)
     if converted:
-        interval, range_unit = converted, ""
+        # 范围是 FEU 而结果没有说的，也许是 DDU，相差一倍
+        is_of_feu = re.search("FEU|DDU", read.reference_range) and not re.search("FEU|DDU", read.unit + read.result)
+        interval, range_unit = None if is_of_feu else converted, ""
     own = analyte and analyte.for_person(person)
     return Observation(read, value, interval, value_unit, range_unit, own, power_unit)
 
