@@ -27,12 +27,17 @@ def go_home(page, button: str = "#result .restart") -> None:
     page.wait_for_function("before => !before.isConnected", arg=before)
 
 
+def press(page, button: str, until: str = DONE) -> None:
+    """按一下，等到看得见 until。"""
+    page.locator(button).click()
+    page.wait_for_selector(until)
+
+
 def open_answer(page, url: str, body: str, until: str = DONE) -> None:
     """打开网页，点示例，直接得到这个回答，等到 until 出现。"""
     open_home(page, url)
     reply_with(page, body)  # 打开以后才拦：拦着时每个文件都要绕一圈
-    page.click("#example-button")
-    page.wait_for_selector(until)
+    press(page, "#example-button", until)
 
 
 def open_result(page, url: str, items: list[PrintedRow], **answer_options) -> None:
@@ -50,8 +55,7 @@ def choose(page, count: int = 1) -> None:
 
 def read(page) -> None:
     """选好了，识别，等结果。"""
-    page.click("#read-button")
-    page.wait_for_selector(DONE)
+    press(page, "#read-button")
 
 
 def read_photo(page) -> None:
@@ -62,8 +66,7 @@ def read_photo(page) -> None:
 
 def save(page) -> None:
     """存下眼前的结果。"""
-    page.click("#save-button")
-    page.wait_for_selector(SAVED)
+    press(page, "#save-button", SAVED)
 
 
 def keep(page, url: str, *reports: list[PrintedRow]) -> None:

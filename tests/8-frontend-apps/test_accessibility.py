@@ -2,7 +2,7 @@
 
 import pytest
 from web_app import ANALYZE, EXAMPLE, MIXED, answer, sse
-from web_steps import FAILED, check_with_axe, choose, go_home, open_home, open_result, read, reply_with, save
+from web_steps import FAILED, check_with_axe, choose, go_home, open_home, open_result, press, read, reply_with, save
 
 pytestmark = pytest.mark.browser
 
@@ -26,14 +26,12 @@ def test_axe_finds_nothing_on_any_screen(themed, report_server):
     check_with_axe(page)
 
     page.route(ANALYZE, lambda route: None)
-    page.click("#read-button")
-    page.wait_for_selector("#progress:not([hidden])")
+    press(page, "#read-button", "#progress:not([hidden])")
     check_with_axe(page)
     page.click("#cancel-button")
 
     page.route(ANALYZE, lambda route: route.fulfill(status=401, json={"error": "要口令", "code": "unauthorized"}))
-    page.click("#example-button")
-    page.wait_for_selector(FAILED)
+    press(page, "#example-button", FAILED)
     check_with_axe(page)
     page.locator("#error .restart").click()
 

@@ -7,7 +7,7 @@ import pytest
 import report_servers
 from fake_upstreams import FakeUpstream
 from web_app import CRITICAL, HIGH, NORMAL
-from web_steps import open_result, save
+from web_steps import open_result, press, save
 
 pytestmark = pytest.mark.browser
 
@@ -54,8 +54,7 @@ def test_a_question_is_answered_below_the_advice_and_kept_nowhere(page, asking_s
     }"""
     assert "总胆固醇" in page.evaluate(kept) and "要紧吗" not in page.evaluate(kept)
     page.locator("#result .restart").click()
-    page.locator(".record").click()
-    page.wait_for_selector("#ask:not([hidden])")
+    press(page, ".record", "#ask:not([hidden])")
     assert page.input_value("#ask-form [name=question]") == page.inner_text("#ask-answer") == ""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from web_app import APP, CRITICAL, HIGH, MIXED, NORMAL
-from web_steps import DONE, add_person, fill_in_person, go_home, keep
+from web_steps import DONE, add_person, fill_in_person, go_home, keep, press
 
 pytestmark = pytest.mark.browser
 
@@ -249,8 +249,7 @@ def test_a_hostile_file_runs_nothing_and_changes_nothing_else(page_without_csp, 
     text = json.dumps(file).replace('"savedAt"', '"__proto__": {"polluted": 1, "flag": "high"}, "savedAt"')
     give(page, text.encode())
     told(page, "读回了 1 份结果。")
-    page.locator(".record").click()
-    page.wait_for_selector(DONE)
+    press(page, ".record")
     page.locator(".row-head").first.click()
     page.wait_for_timeout(300)
     assert page.evaluate("[window.hacked, ({}).polluted]") == [None, None]

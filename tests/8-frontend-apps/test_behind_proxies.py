@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from reverse_proxies import SESSION, ReverseProxy
 from web_app import ANALYZE, NORMAL, SAMPLE, answer
-from web_steps import DONE, FAILED
+from web_steps import DONE, FAILED, press
 
 from health_assistant.images import encoded
 
@@ -84,8 +84,7 @@ def test_a_login_that_ran_out_is_said_and_logging_in_again_works(page, service):
         assert "登录" in page.inner_text("#error-hint")
         assert service.bodies == []
         log_in(page, proxy.url)
-        page.click("#retry-button")
-        page.wait_for_selector(DONE)
+        press(page, "#retry-button")
 
 
 def test_a_login_page_is_never_kept_as_a_part_of_the_app(installed_page, service):
@@ -148,8 +147,7 @@ def test_a_server_that_never_answers_is_left_in_the_end(uploading, service):
     page.clock.fast_forward(600_000)
     assert "动静" in failed(page)
     service.may_read.set()
-    page.click("#retry-button")
-    page.wait_for_selector(DONE)
+    press(page, "#retry-button")
 
 
 COUNT_PARTS = """const send = XMLHttpRequest.prototype.send;

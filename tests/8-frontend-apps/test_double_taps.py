@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 from web_app import ANALYZE, HIGH, NORMAL, SAMPLE, answer
-from web_steps import DONE, FAILED, choose, keep, open_result, read, reply_with
+from web_steps import DONE, FAILED, choose, keep, open_result, press, read, reply_with
 
 pytestmark = pytest.mark.browser
 SLOW = pytest.mark.slow
@@ -140,8 +140,7 @@ def at_step(page, service, step: str) -> None:
     choose(page)
     if step == "check":
         return
-    page.click("#read-button")
-    page.wait_for_selector("#progress:not([hidden])" if step == "work" else DONE)
+    press(page, "#read-button", "#progress:not([hidden])" if step == "work" else DONE)
 
 
 @pytest.mark.parametrize(("step", "way"), STEPS)

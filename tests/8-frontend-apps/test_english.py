@@ -16,6 +16,7 @@ from web_steps import (
     go_home,
     open_home,
     open_result,
+    press,
     read_photo,
     reply_with,
     save,
@@ -82,8 +83,7 @@ def test_a_newcomer_walks_through_in_english(english_page, report_server, client
     choose(page, 2)
     assert chinese_left(page) == [] and page.inner_text("#read-button") == "Read 2 pages"
     page.route(ANALYZE, lambda route: route.fulfill(status=503, body="", headers={"Retry-After": "30"}))
-    page.click("#read-button")
-    page.wait_for_selector(FAILED)
+    press(page, "#read-button", FAILED)
     assert chinese_left(page) == []
     assert page.inner_text("#error-hint").endswith("Please try again in 30 seconds.")
     page.locator("#error .restart").click()
@@ -122,8 +122,7 @@ def test_a_newcomer_walks_through_in_english(english_page, report_server, client
     page.click("#copy-button")
     go_home(page)
     assert chinese_left(page) == []
-    page.click("#trends-button")
-    page.wait_for_selector("#trends:not([hidden])")
+    press(page, "#trends-button", "#trends:not([hidden])")
     assert "Potassium" in page.inner_text("#trend-list") and chinese_left(page) == []
     go_home(page, "#trends .restart")
 
@@ -145,13 +144,11 @@ def test_a_newcomer_walks_through_in_english(english_page, report_server, client
 def test_the_switch_is_remembered(page, report_server):
     page.goto(report_server)
     title = page.inner_text("#start-title")
-    page.click("#language-button")
-    page.wait_for_selector("html[lang=en][data-ready]")
+    press(page, "#language-button", "html[lang=en][data-ready]")
     page.reload()
     page.wait_for_selector("html[lang=en][data-ready]")
     assert (page.inner_text("#language-button"), chinese_left(page)) == ("中文", [])
-    page.click("#language-button")
-    page.wait_for_selector("html[lang=zh-CN][data-ready]")
+    press(page, "#language-button", "html[lang=zh-CN][data-ready]")
     assert page.inner_text("#start-title") == title
 
 
@@ -170,10 +167,8 @@ def test_what_was_kept_in_chinese_stays_readable_and_says_so(page, report_server
     save(page)
     assert page.inner_text("#made-in") == ""
     go_home(page)
-    page.click("#language-button")
-    page.wait_for_selector("html[lang=en][data-ready]")
-    page.locator(".record").click()
-    page.wait_for_selector(DONE)
+    press(page, "#language-button", "html[lang=en][data-ready]")
+    press(page, ".record")
     assert page.inner_text("#made-in") == "This result was written in another language and is shown as it was kept."
     assert page.get_attribute("#notices", "data-critical") == "true"
     assert page.locator("#notices [lang=zh-CN]").first.inner_text().startswith("尽快就医")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from web_app import ANALYZE, APP, NORMAL, FakeService
-from web_steps import DONE, FAILED, open_result, save
+from web_steps import FAILED, open_result, press, save
 
 pytestmark = pytest.mark.browser
 
@@ -69,12 +69,10 @@ def test_only_the_shell_is_cached_and_offline_it_opens_and_shows_what_was_kept(i
     page.context.set_offline(True)
     page.reload()
     assert page.inner_text("#offline").startswith("现在没有网络")
-    page.locator(".record").click()
-    page.wait_for_selector(DONE)
+    press(page, ".record")
     assert page.inner_text("#summary") == "本次 1 项，没有看到异常"
     page.locator("#result .restart").click()
-    page.click("#example-button")
-    page.wait_for_selector(FAILED)
+    press(page, "#example-button", FAILED)
     assert page.inner_text("#error-message") == "连不上服务器。"
     page.context.set_offline(False)
 
@@ -88,7 +86,6 @@ def test_from_another_static_host_with_the_address_of_the_service(page, service,
     (copy / "index.html").write_text(html, "utf-8")
     with FakeService(copy) as host:
         page.goto(host.url)
-        page.click("#example-button")
-        page.wait_for_selector(DONE)
+        press(page, "#example-button")
         assert host.bodies == []
         assert len(service.bodies) == 1

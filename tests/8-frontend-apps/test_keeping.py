@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 from web_app import ADVISE, CALCIUM, CRITICAL, EXAMPLE, HIGH, MIXED, NORMAL, UNKNOWN_RANGE
-from web_steps import DONE, correct, go_home, keep, open_result, save
+from web_steps import correct, go_home, keep, open_result, press, save
 
 pytestmark = pytest.mark.browser
 
 
 def test_a_saved_result_is_there_after_closing_the_page_without_the_photo(page, report_server):
     keep(page, report_server, [HIGH, NORMAL])
-    page.locator(".record").click()
-    page.wait_for_selector(DONE)
+    press(page, ".record")
     assert page.inner_text("#summary") == "本次 2 项，1 项异常"
     assert page.inner_text(".row[data-name=总胆固醇] .flag") == "↑ 偏高"
     assert "总胆固醇" in page.inner_text("#advice")
@@ -138,8 +137,7 @@ def test_every_row_leaves_as_words_as_a_table_and_as_a_bundle(page, report_serve
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     rows = [*MIXED, CRITICAL.model_copy(update={"name": "=HYPERLINK(1)"})]
     open_result(page, report_server, rows)
-    page.click("#copy-button")
-    page.wait_for_selector("#done-words:has-text('已经复制')")
+    press(page, "#copy-button", "#done-words:has-text('已经复制')")
     text = page.evaluate("navigator.clipboard.readText()")
     assert text.splitlines()[0] == "血细胞分析：本次 9 项，5 项异常，2 项请核对原件"
     assert text.splitlines()[1].startswith("尽快急诊：")
@@ -169,8 +167,7 @@ def test_every_row_leaves_as_words_as_a_table_and_as_a_bundle(page, report_serve
     assert [one["code"]["text"] for one in observations] == [f"{item.name}（{item.code}）" for item in rows]
     assert "没有姓名" in page.inner_text("#done-words")
     page.route("**/fhir", lambda route: route.abort())
-    page.click("#fhir-button")
-    page.wait_for_selector("#done-words:has-text('没有导出：连不上服务器')")
+    press(page, "#fhir-button", "#done-words:has-text('没有导出：连不上服务器')")
 
 
 def test_copying_works_without_the_clipboard_interface(page, report_server):

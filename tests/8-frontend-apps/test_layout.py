@@ -4,7 +4,7 @@ import json
 
 import pytest
 from web_app import ANALYZE, CRITICAL, EXAMPLE, MIXED, NORMAL, answer
-from web_steps import choose, go_home, is_inside, open_answer, open_home, open_result, reply_with, save
+from web_steps import choose, go_home, is_inside, open_answer, open_home, open_result, press, reply_with, save
 
 pytestmark = pytest.mark.browser
 
@@ -55,15 +55,13 @@ def test_every_screen_fits(page, report_server, text):
     check(page, "#check-canvas", "#turn-button", "#read-button", "[data-corner='0 1']", "[data-corner='2 3']")
 
     page.route(ANALYZE, lambda route: None)
-    page.click("#read-button")
-    page.wait_for_selector("#progress:not([hidden])")
+    press(page, "#read-button", "#progress:not([hidden])")
     check(page, "#cancel-button", "#progress-text")
     page.click("#cancel-button")
 
     page.route("**/health", lambda route: route.fulfill(json={"status": "ok", "asking": True}))
     reply_with(page, answer(MIXED, origin={"performer": "向阳街道社区卫生服务中心"}))
-    page.click("#example-button")
-    page.wait_for_selector("#ask:not([hidden])")
+    press(page, "#example-button", "#ask:not([hidden])")
     check(page, "#notices p:first-child")
     page.click("#rows summary")
     row = page.locator(".row[data-name=氯]")
@@ -157,8 +155,7 @@ def test_reduced_motion_stops_every_animation(page, report_server):
     page.emulate_media(reduced_motion="reduce")
     page.route(ANALYZE, lambda route: None)
     page.goto(report_server)
-    page.click("#example-button")
-    page.wait_for_selector("#progress:not([hidden])")
+    press(page, "#example-button", "#progress:not([hidden])")
     assert page.evaluate("document.getAnimations().length") == 0
 
 

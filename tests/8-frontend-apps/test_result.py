@@ -19,7 +19,7 @@ from web_app import (
     answer,
     example_rows,
 )
-from web_steps import DONE, FAILED, open_answer, open_result, read, reply_with
+from web_steps import DONE, FAILED, open_answer, open_result, press, read, reply_with
 
 from health_assistant.lab_report.report import DISCLAIMER, Evidence
 
@@ -206,8 +206,7 @@ def test_where_no_row_was_judged_nothing_is_said_to_be_normal(page, report_serve
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_result(page, report_server, [UNKNOWN_RANGE, UNKNOWN_RANGE.model_copy(update={"name": "另一项"})])
     assert page.inner_text("#summary") == "本次 2 项，没能判断，2 项请核对原件"
-    page.click("#copy-button")
-    page.wait_for_selector("#done-words:has-text('已经复制')")
+    press(page, "#copy-button", "#done-words:has-text('已经复制')")
     for words in (page.inner_text("#result"), page.evaluate("navigator.clipboard.readText()")):
         assert "没能判断" in words and "没有看到异常" not in words and "不用急" not in words
 

@@ -9,7 +9,7 @@ import pytest
 from pdf_files import jpeg, picture, scanned_pdf
 from PIL import Image
 from web_app import ANALYZE, NORMAL, FakeService, answer, sse
-from web_steps import DONE, is_inside, open_answer, read
+from web_steps import DONE, is_inside, open_answer, press, read
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -112,8 +112,7 @@ def test_more_photos_than_can_be_read_are_said_to_be_left_out(phone, service):
 
 def test_each_page_is_turned_on_its_own(page, service):
     open_with_two(page, service)
-    page.click("#page-list li:nth-child(2) button")
-    page.wait_for_selector("#page-list li:nth-child(2) [aria-current]")
+    press(page, "#page-list li:nth-child(2) button", "#page-list li:nth-child(2) [aria-current]")
     page.click("#turn-button")
     page.click("#page-list li:nth-child(1) button")
     read(page)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from web_app import answer
-from web_steps import DONE, check_with_axe, open_result, read_photo, reply_with, save
+from web_steps import DONE, check_with_axe, open_result, press, read_photo, reply_with, save
 
 from health_assistant.lab_report.report import PrintedRow
 
@@ -64,8 +64,7 @@ def keep(page, url: str, reports: list) -> None:
 
 
 def open_trends(page) -> None:
-    page.click("#trends-button")
-    page.wait_for_selector("#trends:not([hidden])")
+    press(page, "#trends-button", "#trends:not([hidden])")
 
 
 def track(page, name: str):
@@ -102,8 +101,7 @@ def read_one_row(page, result: str, unit: str, **origin: str) -> str:
         page.click("#rows summary")
         page.click(".row[data-name=总胆固醇] .row-head")
     said = previous(page, "总胆固醇")
-    page.locator("#result .restart").click()
-    page.wait_for_selector("#start:not([hidden])")
+    press(page, "#result .restart", "#start:not([hidden])")
     return said
 
 

@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 from web_app import ADVISE, ANALYZE, HIGH, MIXED, NORMAL, SAMPLE, answer
-from web_steps import DONE, FAILED, choose, is_inside, open_answer, read, reply_with
+from web_steps import DONE, FAILED, choose, is_inside, open_answer, press, read, reply_with
 
 pytestmark = pytest.mark.browser
 
@@ -26,8 +26,7 @@ def refuse_with(page, status: int, code: str, message: str, **headers: str) -> N
 def fail_on_the_example(page, url: str) -> None:
     """打开网页，分析示例，等错误显示出来。"""
     page.goto(url)
-    page.click("#example-button")
-    page.wait_for_selector(FAILED)
+    press(page, "#example-button", FAILED)
 
 
 def current_step(page) -> str:
@@ -108,14 +107,12 @@ def test_a_dead_server_then_retry_with_the_same_photo(page, report_server):
     page.goto(report_server)
     page.route(ANALYZE, lambda route: route.abort())
     page.set_input_files("#album-input", SAMPLE.OUTPUT)
-    page.click("#read-button")
-    page.wait_for_selector(FAILED)
+    press(page, "#read-button", FAILED)
     assert page.inner_text("#error-message") == "连不上服务器。"
     assert "不用重新选" in page.inner_text("#error-hint")
     assert is_inside(page, "#retry-button")
     reply_with(page, answer([NORMAL]))
-    page.click("#retry-button")
-    page.wait_for_selector(DONE)
+    press(page, "#retry-button")
     assert page.locator("#error").is_hidden()
     assert page.inner_text("#tier") == "未见异常"
 
@@ -125,8 +122,7 @@ def test_a_lost_connection_is_tried_again_when_it_is_back(page, report_server):
     choose(page)
     page.context.set_offline(True)
     page.wait_for_selector("#offline:not([hidden])")
-    page.click("#read-button")
-    page.wait_for_selector(FAILED)
+    press(page, "#read-button", FAILED)
     assert "连上网以后会自动再试" in page.inner_text("#error-hint")
     reply_with(page, answer([NORMAL]))
     page.context.set_offline(False)
@@ -193,6 +189,5 @@ def test_what_needs_the_whole_result_is_not_offered_before_it_is_there(page, rep
     assert page.locator(".after .button:visible").all_inner_texts() == ["打印或存成 PDF", "再看一张"]
     assert page.locator("#owner").is_hidden()
     reply_with(page, answer([HIGH]))
-    page.click("#retry-button")
-    page.wait_for_selector(DONE)
+    press(page, "#retry-button")
     assert page.locator("#save-button").is_visible()
