@@ -75,7 +75,7 @@ def analyse_pages(
     # 排不上的，还没有开口就说
     pending = None if analyst.vision else analyst.start_reading(pages[0])
     yield "accepted", {"request_id": request_id}
-    reads = []
+    reads: list[PageRead] = []
     for number, page in enumerate(pages, 1):
         read = read_page(analyst, page, number, job, pending if number == 1 else None)
         if read.row_count + sum(before.row_count for before in reads) > MAX_REPORT_ROWS:
