@@ -21,7 +21,7 @@ from health_assistant.lab_report.printed_interval import (
     parse_one_sided,
     without_myriads,
 )
-from health_assistant.lab_report.printed_text import clean
+from health_assistant.lab_report.printed_text import MAX_LENGTH, clean
 from health_assistant.lab_report.qualitative import GRADED, QualitativeResult, parse_grade, parse_term
 
 _POSITIVE = r"(?:弱?阳性?(?:\(\+{1,4}\))?|\+{1,4}|pos(?:itive)?)"
@@ -88,6 +88,8 @@ _SPACED_THOUSANDS = re.compile(
 
 def parse_range(text: str) -> ReferenceRange | None:
     """把印刷的参考范围变成可比较的形式；看不懂就返回 None，从不猜测，从不抛异常。"""
+    if len(text) > MAX_LENGTH:
+        return None
     text = _PROTECTIVE.sub(r"\1", _AFTERWORD.sub("", text))
     text = _SPACED_THOUSANDS.sub(lambda number: number[0].replace(" ", ""), text.strip())
     text = re.sub(r"/?\s*1[.,]73\s*m\^?[2²]", "", text)  # 肾小球滤过率按体表面积

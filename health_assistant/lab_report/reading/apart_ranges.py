@@ -35,7 +35,7 @@ def _from_list(lines: list[Line]) -> list[Line]:
     used = {at}
     for below, line in enumerate(lines[at + 1 :], at + 1):
         cells = [cell for box in line for cell in split_cells(box)]
-        host = above.get(fold_code(cells[0].text))
+        host = above.get(fold_code(cells[0].text)) if cells else None
         ranges = [cell.box for cell in cells if cell.kind in _RANGES]
         if host and len(ranges) == 1 and id(host) not in moved:
             moved[id(host)] = ranges[0]

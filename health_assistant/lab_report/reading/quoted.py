@@ -51,7 +51,7 @@ def _grave(text: str) -> Iterator[str]:
 
 def _name_before(text: str) -> str:
     """数前面紧挨着的名称，认得的里面最长的；没有则为空串。"""
-    before = _BETWEEN.sub("", text)
+    before = _BETWEEN.sub("", text[-2 * _LONGEST_NAME :])
     places = range(max(0, len(before) - _LONGEST_NAME), len(before))
     starts = [at for at in places if not re.match(r"[A-Za-z]{2}", before[max(0, at - 1) :]) or at == 0]
     return next((before[at:] for at in starts if is_known(before[at:].strip())), "").strip()
