@@ -35,28 +35,15 @@ _VAGUE, _SHORT = {"total", "value", "test"}, 3
 """缩写只有这么短的，去了这几个词也许是另一项：血栓弹力图的 K Value，24 小时尿的 Total K。"""
 _AHEAD = r"(?:(?:血清|血浆|外周血|晨起)(?!血红蛋白|酮体|脂?蛋白$)|末梢血(?=血?葡萄糖|血糖))"
 """血浆里的血红蛋白是溶血放出来的；静脉血的氧、全血与末梢血的微量元素与平常的范围不同，这几个词不去。"""
-_BEHIND = (
-    r"(?:测定|检测|定性|(?<!尿蛋白)(?<!尿糖)(?<!白蛋白)定量|(?<!蛋白质)(?<!二氧化碳)含量|水平|(?<!精子)数目"
-    r"|(?<![A-Za-z])值|(?<=p[Hh])值|(?<=[a-z]{3})值)"
-)
+_BEHIND = r"(?:测定|检测|(?<!蛋白质)(?<!二氧化碳)含量|水平|(?<!精子)数目|(?<![A-Za-z])值|(?<=p[Hh])值)"
 """`Ct值` 是核酸扩增的循环数，不是降钙素。"""
 _MAX_FILLERS = 3
-_OF_MACHINE = (
-    (re.compile(r"^ct?(?=(?:K|Na|Cl|Ca|Mg|Glu|Lac|Crea|Urea|t?Hb|t?CO2)(?![a-z]{2}))|^(?:ISE-|Accu(?=Tn))"), ""),
-    (re.compile(r"-Ultra$|\((?:P|B|7\.40?)\)$"), ""),
-    (re.compile(r"^(PLT|WBC|RBC|HGB)-[A-Z]$"), r"\1"),
-    (re.compile("百分[率数]$"), "百分比"),
-)
-"""仪器在项目前后加的字母：浓度的 c（`cCa2+(7.4)`），离子电极的 ISE，血细胞计数的哪一个通道（`PLT-F`）。"""
 
 
 @lru_cache(maxsize=1 << 12)
 def bare_names(name: str) -> tuple[str, ...]:
     """name 的种种简写，去掉得少的在前；不含它自己。尿、大便、胸水这些字不去，去了就成了血的。"""
-    plain = name.strip()
-    for pattern, shorter in _OF_MACHINE:
-        plain = pattern.sub(shorter, plain)
-    plain = _LEADERS.sub("", _CUT.sub("", _NOTED.sub("", plain)))
+    plain = _LEADERS.sub("", _CUT.sub("", _NOTED.sub("", name.strip())))
     found = [
         plain,
         *filter(None, [foreign_name(plain)]),
