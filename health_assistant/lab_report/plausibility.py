@@ -13,13 +13,15 @@ from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.printed_interval import DECIMAL_THOUSANDTHS, PAIR, exponent
 from health_assistant.lab_report.printed_text import clean, normalize
 from health_assistant.lab_report.reference_range import parse_result
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, Flag, PrintedRow
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, UNREAD_MARK, Flag, PrintedRow
 from health_assistant.lab_report.severity import is_impossible, load_severity
 from health_assistant.lab_report.units import fold_unit
 
 _FEW_MARKS = 2
 _MIN_DECIMAL = 3
 """别的行至少这么多行印着范围，才看得出这张单子的范围都印小数。"""
+_MIN_ALIKE, _FEW_LOST = 6, 2
+"""这么多行的结果与范围小数一样多，只有一两行没有小数，才看得出这张单子的结果都印全小数。"""
 _NEARLY_NONE = 20
 """常见范围的下限不到上限的这么多分之一，就近于没有下限：嗜酸性粒细胞的 0.02 印成 0.002 差不了多少。"""
 _PERCENTAGE = re.compile("百分[比数率]|percentage", re.IGNORECASE)
@@ -42,6 +44,7 @@ def value_doubt(
     末位的 1 就是这张单子的印法。
     """
     row, result, analyte = observed.row, observed.value, observed.analyte
+    has_agreeing_flag &= row.mark != UNREAD_MARK  # 没有认出的标记也可能朝另一边
     is_odd = analyte is not None and is_impossible(result, observed.unit, analyte)
     if is_odd and not has_agreeing_flag and not misprints_unit(result, limits, observed.unit, analyte):
         return "这样的数值几乎不可能，可能读漏了小数点"
@@ -282,15 +285,22 @@ def point_doubts(observations: list[Observation]) -> list[str | None]:
 
 
 def _lost_points(observations: list[Observation]) -> list[str | None]:
-    """`5.2` 读成 52 的行的疑问：别的行印着标记，只有它没有；范围印着小数，添上小数点就正常。"""
+    """`5.2` 读成 52 的行的疑问：别的行印着标记，只有它没有；范围印着小数，添上小数点就正常。
+
+    别的结果的小数都与范围一样多的单子上，添上小数点不正常的也算（22 对 3.0-10.0 是偏低的 2.2）。
+    """
     if sum(bool(seen.row.mark) for seen in observations) < _FEW_MARKS:
         return [None] * len(observations)  # 不印标记的单子，几位有效数字的仪器本来就印 812
-    places = [_places(seen) for seen in observations]
-    whole = [bool(at) and "." not in seen.row.result for at, seen in zip(places, observations, strict=True)]
-    return [
-        "范围印着小数而结果没有，可能读漏了小数点" if is_whole and _is_usual_with_point(seen, at) else None
-        for is_whole, seen, at in zip(whole, observations, places, strict=True)
-    ]
+    lost = set()
+    decimals = [(at, seen) for seen in observations if (at := _places(seen))]
+    whole = [(at, seen) for at, seen in decimals if "." not in seen.row.result]
+    alike = sum(exponent(seen.value.low) == -at for at, seen in decimals)
+    is_habit = alike >= _MIN_ALIKE and len(decimals) - alike == len(whole) <= _FEW_LOST
+    for at, seen in whole:
+        is_out = compare(seen.value, seen.interval) in ABNORMAL_FLAGS and not seen.row.mark
+        if _is_usual_with_point(seen, at) or (is_habit and is_out):
+            lost.add(id(seen))
+    return ["范围印着小数而结果没有，可能读漏了小数点" if id(seen) in lost else None for seen in observations]
 
 
 def _places(seen: Observation) -> int:

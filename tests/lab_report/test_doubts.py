@@ -51,6 +51,25 @@ def test_a_last_1_beyond_the_decimals_of_the_range_is_a_digit_on_a_sheet_that_ma
     assert judged(red, ("某某体积", "5.661", "1.15-4.50")) == ["unknown", "unknown"]
 
 
+ALIKE = [(f"某某指标{at}", "4.2", "3.5-9.5") for at in range(6)]
+MARKED = [("钾", "5.9", "3.5-5.3", "↑"), ("氯", "98.0", "99.0-110.0", "↓")]
+
+
+@pytest.mark.parametrize(
+    ("row", "others", "flag"),
+    [
+        (("单核细胞百分比", "22", "3.0-10.0"), ALIKE, "unknown"),  # 是 2.2：偏低
+        (("单核细胞百分比", "22", "3.0-10.0", "↑"), ALIKE, "high"),
+        (("单核细胞百分比", "5", "3.0-10.0"), ALIKE, "normal"),
+        (("单核细胞百分比", "22", "3.0-10.0"), [(f"整数{at}", "4", "3.5-9.5") for at in "甲乙"] + ALIKE, "high"),
+        (("红细胞", "250", "4.30-5.80", "?"), [], "unknown"),  # 没有认出的标记不是偏高的佐证
+        (("红细胞", "250", "4.30-5.80", "↑"), [], "high"),
+    ],
+)  # fmt: skip
+def test_a_result_without_the_decimals_that_all_others_have_is_doubted(row, others, flag):
+    assert judged(row, *others, *MARKED)[0] == flag
+
+
 @pytest.mark.parametrize(
     ("result", "limits", "flag"),
     [
