@@ -26,6 +26,7 @@ from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.range_likeness import implied_unit
 from health_assistant.lab_report.reference_range import is_blank, parse_range
 from health_assistant.lab_report.report import (
+    MIN_CONFIDENCE,
     UNREAD_MARK,
     Flag,
     LabItem,
@@ -37,9 +38,6 @@ from health_assistant.lab_report.report import (
 )
 from health_assistant.lab_report.severity import grade_deviation, grade_value, span_of
 from health_assistant.lab_report.tracking import track
-
-MIN_CONFIDENCE = 0.8
-"""识别把握低于它的行不作判断。"""
 
 
 class Finding(LabItem):

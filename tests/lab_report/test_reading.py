@@ -68,6 +68,11 @@ def test_cells_run_together_are_split(case):
     assert all(left.box.end <= right.box.start + 1e-6 for left, right in zip(found, found[1:], strict=False))
 
 
+def test_a_whole_paragraph_in_one_box_is_not_searched_for_cells():
+    paragraph = TextBox("12.5 3.4-5.6 mmol/L " * 100, 1.0, 0, 0, 100, 20, 10, 0, 100)
+    assert [cell.box for cell in split_cells(paragraph)] == [paragraph]
+
+
 def boxes_of(*lines: str) -> list[TextBox]:
     """竖线分开的几列，每列宽 200 像素，空格子没有文字框。"""
     return grid([part.strip() for part in line.split("|")] for line in lines)
