@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cells import classify, split_cells, split_mark
 from health_assistant.lab_report.reading.glyphs import find_signs
-from health_assistant.lab_report.reading.head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.misreadings import repair_letters, repair_unit
 from health_assistant.lab_report.reading.names import split_name
 from health_assistant.lab_report.reading.origin import read_origin
+from health_assistant.lab_report.reading.page_head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables

@@ -7,8 +7,8 @@ from statistics import median
 
 from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.reading.cells import Cell, split_cells
-from health_assistant.lab_report.reading.head_dates import CLOCK, DATE, newest_of
-from health_assistant.lab_report.reading.head_words import (
+from health_assistant.lab_report.reading.header_dates import CLOCK, DATE, newest_of
+from health_assistant.lab_report.reading.header_words import (
     HEAD_WORD,
     Role,
     group_of,
@@ -52,7 +52,7 @@ def join_stacked_heads(boxes: list[TextBox]) -> list[TextBox]:
 def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     """这一行是表头时，各栏的“列 -> 表头格”，从左到右；不是表头时为空。
 
-    列是什么见 `head_words.Role`；可以有几列的（ignored、unknown，和第二列结果、范围）后面加上位置。
+    列是什么见 `header_words.Role`；可以有几列的（ignored、unknown，和第二列结果、范围）后面加上位置。
     名称、代号、序号一类又出现时是下一栏的开始。以日期为列名的：最近的是这次的结果，其余是从前的；
     看不出哪个最近的（`12-28` 与 `01-05`）都当作结果，使这一行起疑。
     """

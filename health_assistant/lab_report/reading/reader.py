@@ -21,12 +21,12 @@ from health_assistant.lab_report.reading.cells import ARROW_LIKE, classify
 from health_assistant.lab_report.reading.cutting import is_long, most_pixels
 from health_assistant.lab_report.reading.dividers import without_dividers
 from health_assistant.lab_report.reading.habits import without_habits, without_name_colons
-from health_assistant.lab_report.reading.head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language, western_notice
 from health_assistant.lab_report.reading.misreadings import repair_signs, without_leaders
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
+from health_assistant.lab_report.reading.page_head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.quoted import with_grave_quotes
 from health_assistant.lab_report.reading.recognition import read_texts

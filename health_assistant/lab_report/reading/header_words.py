@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from health_assistant.lab_report.groups import find_groups
-from health_assistant.lab_report.reading.head_dates import DATE
+from health_assistant.lab_report.reading.header_dates import DATE
 from health_assistant.lab_report.reading.text import TextBox, part_of
 
 Role = Literal[
