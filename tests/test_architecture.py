@@ -58,6 +58,17 @@ def test_no_path_tricks_and_no_artifact_paths_of_its_own(file):
         assert not re.search(r"""["']artifacts(/|["'])""", text), "产物的位置由 health_assistant/artifacts.py 命名"
 
 
+READING_FILES = [file for file in PACKAGE_FILES if "lab_report" in file.parts]
+
+
+@pytest.mark.parametrize("file", READING_FILES, ids=name)
+def test_what_a_report_says_is_not_remembered_without_end(file):
+    """@cache 从不忘；收文字的要用有上限的 lru_cache，不然服务把读过的每一段字都记着。"""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and "cache" in map(ast.unparse, node.decorator_list):
+            assert not node.args.args, node.name
+
+
 HELP = """
 import os, runpy, sys
 from health_assistant import recipes
