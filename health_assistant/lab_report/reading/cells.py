@@ -134,10 +134,11 @@ def kind_of(text: str, limits: ReferenceRange | None) -> Kind:
 def split_cells(box: TextBox) -> list[Cell]:
     """一段文字里的单元格，从左到右；文字识别常把靠得近的几格连成一段。横坐标按字的宽度估计。
 
-    长过 `MAX_LENGTH` 的是成段的话，里面没有格子；每个空白处都试着分，它们会分很久。
+    长过 `MAX_LENGTH` 的先在空白处切短：每个空白处都要试着分，整段一起试会试很久。
     """
     if len(box.text) > MAX_LENGTH:
-        return [Cell("text", box)]
+        at = max(box.text.rfind(" ", 0, MAX_LENGTH), 0) or MAX_LENGTH
+        return [*split_cells(part_of(box, 0, at)), *split_cells(part_of(box, at, len(box.text)))]
     spans = _split(box.text, 0, box)
     if [span[1:3] for span in spans] == [(0, len(box.text))]:
         return [Cell(spans[0][0], box, spans[0][3])]
