@@ -183,3 +183,8 @@ def hostile_pdfs() -> dict:
 
 HOSTILE_PDFS = hostile_pdfs()
 """名字 -> (内容或造它的函数, 状态码, 代号)；None 是拒绝就行。"""
+
+# 各要一两秒的；别的或要去读，或要等到叫停
+_SHORT = ("只有头", "没有页的目录", "里面有 JPEG，不成 PDF", "零页", "一万页", "页树绕圈", "页面一百万点宽")
+_SHORT += ("页面一点宽", "自称 40000×40000 的图", "内容解开有 300 MB", "套了十二层的图样", "脚本", "加密")
+QUICK_PDFS = [name for name in HOSTILE_PDFS if name.removeprefix("PDF：") in _SHORT]

@@ -1,4 +1,4 @@
-"""三条规则：阶段不导入别的阶段，包不导入阶段；产物的位置只在 artifacts.py 命名；重的库用到时才导入。"""
+"""几条规则：阶段不导入别的阶段，包不导入阶段；读的不导入判的；产物的位置只在 artifacts.py 命名；重的库用到时才导入。"""
 
 import ast
 import re
@@ -56,6 +56,24 @@ def test_no_path_tricks_and_no_artifact_paths_of_its_own(file):
     assert "sys.path" not in text
     if file.name != "artifacts.py":
         assert not re.search(r"""["']artifacts(/|["'])""", text), "产物的位置由 health_assistant/artifacts.py 命名"
+
+
+REPORT_FILES = [file for file in PACKAGE_FILES if "lab_report" in file.parts]
+JUDGING = "judgement|marks|alarms|patterns|assessment|subjects|advice"
+
+
+@pytest.mark.parametrize("file", [file for file in REPORT_FILES if file.parent.name == "reading"], ids=name)
+def test_the_reader_only_reads(file):
+    """读者只抄录，高低由代码判断：reading 里用不到判断的任何东西。"""
+    assert not re.search(rf"lab_report\.({JUDGING})\b", file.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("file", REPORT_FILES, ids=name)
+def test_what_a_report_says_is_not_remembered_without_end(file):
+    """@cache 从不忘；收文字的要用有上限的 lru_cache，不然服务把读过的每一段字都记着。"""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and "cache" in map(ast.unparse, node.decorator_list):
+            assert not node.args.args, node.name
 
 
 HELP = """

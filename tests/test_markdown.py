@@ -12,7 +12,7 @@ from unittest import mock
 from urllib.parse import unquote
 
 import pytest
-from readme_pages import FENCE, FILES, PAGES, ROOT, commands, fences
+from readme_pages import FENCE, FILES, PAGES, ROOT, commands_of, fences
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 INLINE = re.compile(r"`([^`\n]+)`")
@@ -106,7 +106,7 @@ def known(path: str) -> bool:
 @each_page
 def test_options_in_commands_are_in_the_scripts_help(page):
     inline = [text for text in INLINE.findall(prose(page)) if OPTION.search(text)]
-    lines = [(one.script, one.line) for one in commands(page)]
+    lines = [(one.script, one.line) for one in commands_of(page)]
     lines += [
         (script, text) for text in inline for script in FILES if re.match(rf"(python|bash) {re.escape(script)}\b", text)
     ]
@@ -136,7 +136,7 @@ def test_options_in_prose_belong_to_a_script_of_the_page(page):
 @each_page
 def test_recipes_named_on_the_command_line_exist(page):
     wrong = []
-    for command in commands(page):
+    for command in commands_of(page):
         for option, value in zip(command.words, command.words[1:], strict=False):
             if option == "--config" and "…" not in value and value not in FILES:
                 wrong.append(value)
@@ -156,7 +156,7 @@ def test_recipes_named_in_prose_exist(page):
 
 @each_page
 def test_variables_named_are_read_by_the_code(page):
-    text = "\n".join([*INLINE.findall(prose(page)), *(one.line for one in commands(page))])
+    text = "\n".join([*INLINE.findall(prose(page)), *(one.line for one in commands_of(page))])
     # 阶段 7 的设置由 pydantic-settings 读，字段名是小写的
     missing = {one for one in VARIABLE.findall(text) if not re.search(rf"\b{one}\b|^    {one.lower()}: ", code(), re.M)}
     assert missing <= OTHERS_VARIABLES

@@ -24,7 +24,7 @@ import pytest
 from make_notebooks import STAGES
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from readme_pages import FILES, ROOT, SERVERS, Command, commands, why_skipped
+from readme_pages import FILES, ROOT, SERVERS, Command, commands_of, why_skipped
 
 READMES = [ROOT / "README.md", *sorted(ROOT.glob("[0-9]-*/README.md"))]
 NUMBER = re.compile(r"[-+]?\d[\d,.]*(?:e[-+]?\d+)?")
@@ -139,7 +139,7 @@ def run(line: str, folder: Path, environment: dict) -> tuple[int, str]:
 @pytest.mark.parametrize("page", READMES, ids=name)
 def test_the_readme_can_be_followed_to_the_letter(page, course, environment, start_server):
     outputs: dict[str, tuple[int, str]] = {}
-    for command in commands(page):
+    for command in commands_of(page):
         line = command.line.split("  #")[0].strip()
         if reason := why_skipped(command):
             assert not command.expected, f"{line} 写了输出，却因为“{reason}”不运行"

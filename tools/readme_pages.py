@@ -86,7 +86,7 @@ def commands_in(language: str, text: str) -> list[Command]:
     return in_console
 
 
-def commands(page: Path) -> list[Command]:
+def commands_of(page: Path) -> list[Command]:
     """一页里的命令，按写的次序。"""
     return [command for language, text in fences(page) for command in commands_in(language, text)]
 

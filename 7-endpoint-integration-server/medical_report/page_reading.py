@@ -10,9 +10,8 @@ from functools import cached_property
 
 from health_assistant.images import BadImage
 from health_assistant.lab_report.joining import join_origins
-from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.language import Language
-from health_assistant.lab_report.report import Reading, ReadRow, UnreadableReport
+from health_assistant.lab_report.report import MIN_CONFIDENCE, Reading, ReadRow, UnreadableReport
 from health_assistant.lab_report.vl_protocol import data_url, parse_answer, read_messages, read_report_schema
 from medical_report.counters import DEGRADED, STEP_SECONDS
 from medical_report.settings import Settings
@@ -67,7 +66,7 @@ class Analyst:
         seconds = max(wait_until - time.monotonic(), 0) if wait_until else 0
         if not self._slots.acquire(timeout=seconds):
             raise Busy
-        future = self.reader.start(page.upright)
+        future = self.reader.start(page.page_for_reader)
         future.add_done_callback(lambda _: self._slots.release())
         return future
 

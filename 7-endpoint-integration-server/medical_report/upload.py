@@ -13,7 +13,7 @@ from PIL import Image
 
 from health_assistant.images import BadImage, encoded, open_image, upright_rgb
 from health_assistant.lab_report.reading import pdf
-from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, cut_points, is_long
+from health_assistant.lab_report.reading.cutting import cut_points, is_long, most_pixels
 
 MODEL_PIXELS = 2560 * 784
 """给视觉模型的图最多多少像素：Qwen2-VL 每 28×28 像素一个 token，这是 2560 个。"""
@@ -41,7 +41,7 @@ class Photo:
         self.file = file
         open_image(data)  # 只看文件头：不是图片、太大的在这里就拒绝
 
-    def upright(self) -> Image.Image:
+    def page_for_reader(self) -> Image.Image:
         """给内置读者的原图：还没有解码，轮到它时读者自己解码、摆正。"""
         return open_image(self._data)
 
@@ -50,7 +50,7 @@ class Photo:
         with _DECODERS:
             image = open_image(self._data)
             if is_long(*image.size):
-                return [_jpeg(strip) for strip in _strips(upright_rgb(image, MAX_LONG_PIXELS))]
+                return [_jpeg(strip) for strip in _strips(upright_rgb(image, most_pixels(*image.size)))]
             scale = _scale_for_model(image)
             if scale < 1:
                 # JPEG 可以直接解成几分之一大，快得多；小不到一成就不再往大里解
@@ -68,7 +68,7 @@ class PdfPage:
         self.preview: bytes | None = None
         """读过以后，画出来的样子，JPEG；各行的位置就是它的像素。"""
 
-    def upright(self) -> pdf.PdfPage:
+    def page_for_reader(self) -> pdf.PdfPage:
         """给内置读者的：像素与文字层。"""
         page = self._document.render(self._index)
         self.preview = encoded(_as_image(page), "JPEG", quality=70)
@@ -77,7 +77,7 @@ class PdfPage:
     def parts_for_model(self) -> list[bytes]:
         """给视觉模型的 JPEG。"""
         with _DECODERS:
-            return [_jpeg(strip) for strip in _strips(_as_image(self.upright()))]
+            return [_jpeg(strip) for strip in _strips(_as_image(self.page_for_reader()))]
 
 
 Page = Photo | PdfPage

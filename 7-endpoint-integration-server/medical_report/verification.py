@@ -5,12 +5,13 @@ from typing import Any
 from health_assistant.lab_report.alignment import align, describe_reading, same_range, same_result, units_agree
 from health_assistant.lab_report.assessment import Assessment, assess, possible_grave, raise_to, severity_if_right
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS
-from health_assistant.lab_report.judgement import MIN_CONFIDENCE, Finding
+from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.marks import flag_says
 from health_assistant.lab_report.observation import observe
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import (
+    MIN_CONFIDENCE,
     Origin,
     OriginField,
     PrintedRow,

@@ -179,7 +179,7 @@ def _answer(events: Iterator[Event], trace: list[dict[str, Any]] | None = None) 
         stream = stream_with_context(_stream(first, events))
         return Response(stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
     *_, (_, response) = events
-    _note(response)
+    _log_counts(response)
     return jsonify(response if trace is None else {**response, "exchanges": trace})
 
 
@@ -192,7 +192,7 @@ def _stream(first: Event, rest: Iterator[Event]) -> Iterator[str]:
                 continue
             name, data = event
             yield _sse(name, data)
-        _note(data)
+        _log_counts(data)
     except Exception as error:  # 流已经开始，错误也只能作为事件发出去
         _, body = describe_error(error)
         yield _sse("error", body)
@@ -220,7 +220,7 @@ def with_heartbeats(events: Iterator[Event]) -> Iterator[Event | None]:
             yield event
 
 
-def _note(response: dict) -> None:
+def _log_counts(response: dict) -> None:
     """要进日志的：只有数目与时间，没有内容。"""
     g.facts |= {"rows": len(response["report"]["items"]), "timings_ms": response["timings_ms"]}
 

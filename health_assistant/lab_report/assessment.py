@@ -22,9 +22,8 @@ from health_assistant.lab_report.alarms import (
 )
 from health_assistant.lab_report.consistency import find_conflicts, measure, shifted_doubts
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, intervals_of
-from health_assistant.lab_report.judgement import Finding, judge
+from health_assistant.lab_report.judgement import Finding, Others, judge
 from health_assistant.lab_report.marks import flag_says
-from health_assistant.lab_report.matching import specimens_with
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
@@ -52,7 +51,7 @@ from health_assistant.lab_report.severity import (
     measured_as,
     span_of,
 )
-from health_assistant.lab_report.sheet_kind import title_for_specimen
+from health_assistant.lab_report.sheet_kind import guess_notices, title_for_specimen
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens
 
@@ -77,57 +76,60 @@ def assess(report: ReadReport) -> Assessment:
 
     `Reading.notices` 是整张报告的疑问（有一页没有读成），照样说出来；有它就不是未见异常。
     """
+    # 一、印着什么：每一行只解析这一次，标本没有说的由各行猜
     report = with_stated_specimens(report)
     reading = report if isinstance(report, Reading) else Reading(items=[])
-    doubts, person = reading.notices, person_of(report)
+    doubts, person, title = reading.notices, person_of(report), report.report_type
     observations, guessed = _observe_all(report, person)
-    flagged = {at for at, observed in enumerate(observations) if flag_says(observed.row)}
-    finer = {
-        at
-        for at, observed in enumerate(observations)
-        if is_finer(observed.row) or not flagged and is_plainly_out(observed)
-    }
-    of_sheet = shifted_doubts(observations, report.report_type) or point_doubts(observations)
-    findings = [
-        judge(observed, person, bool(flagged - {at}), of_sheet[at], bool(finer - {at}))
-        for at, observed in enumerate(observations)
-    ]
-    items, findings = findings, _set_earlier_aside(findings)
+
+    # 二、一行一行的高低；别的行看得出的（串了列、是上次的、和别的行对不上），也在这里
+    items = _judge_all(observations, person, title)
+    findings = _set_earlier_aside(items)
     _doubt_conflicting_rows(findings)
+
+    # 三、各行有多要紧；由两行算出来的在后，要等两行都分过
     for finding in findings:
-        grade(finding, person, report.report_type)
-        raise_alarm(finding, person, report.report_type)
+        grade(finding, person, title)
+        raise_alarm(finding, person, title)
     derive_neutrophils(findings, person)
     weigh_direct_bilirubin(findings, person)
-    matches = find_patterns(person, findings, report.report_type)
-    possible = _grave_if_right(findings, person, report.report_type) - {match.pattern.title for match in matches}
+
+    # 四、几项放在一起看：成立的组合，和没有把握的数如果没有读错才成立的；组合说没有大碍的，到这时才降
+    matches = find_patterns(person, findings, title)
+    possible = _grave_if_right(findings, person, title) - {match.pattern.title for match in matches}
     _lower_explained(matches)
+
+    # 五、整张取最重的一级
     each = [severity for finding in findings for severity in (finding.severity, finding.floor)]
     # 两个读者里有一个读到危急值的（见阶段 7 的 verification），核对之前今天就要问
     unchecked: Severity | None = "severe" if possible or any(doubt.startswith(CHECK) for doubt in doubts) else None
     severity = worst([*each, *(match.severity for match in matches), _overall(findings), unchecked])
     severity = "grave" if _vitals_and_labs(findings, person) else severity
+
+    # 六、要先说的话，警报在最前面
     alarms = sorted((finding for finding in findings if finding.alarm), key=alarm_order)
+    notices = [
+        *(finding.alarm for finding in alarms),
+        *(f"{CHECK}：{name}，其中有的数没有把握；如果没有读错，要尽快就医。" for name in sorted(possible)),
+        *doubts,
+        *guessed,
+        *_general_notices(findings, person, report.age),
+    ]
     return Assessment(
-        report_type=report.report_type,
-        sex=report.sex,
-        age=report.age,
-        origin=reading.origin,
-        told=reading.told,
-        items=items,
-        triage=_triage(findings, severity or ("slight" if doubts else None)),
-        when=WHEN_OF.get(severity),
-        notices=[
-            *(finding.alarm for finding in alarms),
-            *(f"{CHECK}：{title}，其中有的数没有把握；如果没有读错，要尽快就医。" for title in sorted(possible)),
-            *doubts,
-            *guessed,
-            *_general_notices(findings, person, report.age),
-        ],
-        doubts=list(doubts),
-        person=person,
-        matches=matches,
-    )
+        report_type=report.report_type, sex=report.sex, age=report.age, origin=reading.origin, told=reading.told,
+        items=items, triage=_triage(findings, severity or ("slight" if doubts else None)), when=WHEN_OF.get(severity),
+        notices=notices, doubts=list(doubts), person=person, matches=matches,
+    )  # fmt: skip
+
+
+def _judge_all(observations: list[Observation], person: Person, report_type: str) -> list[Finding]:
+    """各行的高低，每一行都连同别的行说的（见 `Others`）。"""
+    places = range(len(observations))
+    flagged = {at for at in places if flag_says(observations[at].row)}
+    finer = {at for at in places if is_finer(observations[at].row) or not flagged and is_plainly_out(observations[at])}
+    doubts = shifted_doubts(observations, report_type) or point_doubts(observations)
+    others = [Others(bool(flagged - {at}), bool(finer - {at}), doubts[at]) for at in places]
+    return [judge(observed, person, other) for observed, other in zip(observations, others, strict=True)]
 
 
 def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation], list[str]]:
@@ -151,7 +153,7 @@ def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation],
             for at in places:
                 observations[at] = observe(report.items[at], kind, person)
             guessed += places
-    return observations, _guess_notices([observations[at] for at in sorted(guessed)])
+    return observations, guess_notices([observations[at] for at in sorted(guessed)])
 
 
 def _observe_stated(row: PrintedRow, title: str, specimen: str, person: Person) -> Observation:
@@ -170,17 +172,6 @@ def _observe_stated(row: PrintedRow, title: str, specimen: str, person: Person) 
         doubt = observed.row.doubt or "标本写着是尿，而这个数像是血的"
         return observe(observed.row.model_copy(update={"doubt": doubt}), title, person)
     return observed
-
-
-def _guess_notices(guessed: list[Observation]) -> list[str]:
-    """标本是猜的那些行里，血里也有的（葡萄糖、白细胞）照尿的看了：要说出来。"""
-    notices = []
-    for specimen, word in (("urine", "尿"), ("stool", "大便")):
-        rows = [seen.row for seen in guessed if seen.analyte and seen.analyte.specimen == specimen]
-        names = "、".join(row.name or row.code for row in rows if "blood" in specimens_with(row.name, row.code))
-        if names:
-            notices.append(f"没有读到是什么标本，由各行看像是{word}：{names}照{word}的看了；如果抽的是血，请对照原件。")
-    return notices
 
 
 def possible_grave(row: PrintedRow, report_type: str, person: Person) -> bool:
@@ -238,7 +229,7 @@ def _grave_if_right(findings: list[Finding], person: Person, report_type: str) -
     taken = [finding for finding in findings if id(finding) not in doubted]
     for finding in doubted.values():
         row = finding.observation.row.model_copy(update={"doubt": None, "confidence": None})
-        taken.append(judge(replace(finding.observation, row=row), person, others_have_flags=False))
+        taken.append(judge(replace(finding.observation, row=row), person))
         grade(taken[-1], person, report_type)
     return {match.pattern.title for match in find_patterns(person, taken, report_type) if match.severity == "grave"}
 

@@ -1,8 +1,10 @@
 """Observation -> Finding：一行的高低。印着的范围优先，有疑问的一律 unknown，并说明疑在哪里。"""
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
+from typing import NamedTuple
 
 from pydantic import Field, InstanceOf, SkipValidation
 
@@ -20,27 +22,22 @@ from health_assistant.lab_report.plausibility import (
     misread_doubt,
     value_doubt,
 )
-from health_assistant.lab_report.printed_interval import exponent
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.range_likeness import implied_unit
 from health_assistant.lab_report.reference_range import is_blank, parse_range
 from health_assistant.lab_report.report import (
+    MIN_CONFIDENCE,
     UNREAD_MARK,
     Flag,
     LabItem,
-    PrintedRow,
     RangeSource,
+    ReadRow,
     Scale,
     Severity,
-    Tracked,
     at_least,
 )
-from health_assistant.lab_report.severity import grade_deviation, grade_value, load_severity, span_of
-from health_assistant.lab_report.units import fold_unit
-
-MIN_CONFIDENCE = 0.8
-"""识别把握低于它的行不作判断。"""
-_UNSURE = "字迹不清，读数没有把握"
+from health_assistant.lab_report.severity import grade_deviation, grade_value, span_of
+from health_assistant.lab_report.tracking import track
 
 
 class Finding(LabItem):
@@ -55,6 +52,8 @@ class Finding(LabItem):
     """关于这一行要放在最前面的话。"""
     is_usual: bool = Field(False, exclude=True)
     """超出的是一般成人的范围，对这个年龄、孕期的人并不少见。"""
+    is_by_mark: bool = Field(False, exclude=True)
+    """比不出来，高低是印着的标记说的。"""
     leaning: Flag | None = Field(None, exclude=True)
     """没有印范围，由数自己看出不轻时，在哪一边。"""
     floor: Severity | None = Field(None, exclude=True)
@@ -128,20 +127,41 @@ _RISK = re.compile(r"风险|三体|神经管缺陷|\brisk\b|trisomy", re.IGNOREC
 """产前筛查的风险；别的 1:n 是滴度，分母越大越高。"""
 
 
-def judge(
-    observed: Observation,
-    person: Person,
-    others_have_flags: bool,
-    sheet_doubt: str | None = None,
-    others_are_finer: bool = False,
-) -> Finding:
-    """一行的高低。有疑问的 flag 是 unknown，note 说明疑在哪里；轻重还没有定（见 alarms.grade）。
+class Others(NamedTuple):
+    """同一张报告的别的行说的：这一行自己看不出。"""
 
-    `others_have_flags`：同一张报告的别的行印着看得懂的标记；`sheet_doubt`：由别的行看出的疑问；
-    `others_are_finer`：别的行的小数也比范围多一位。
-    """
-    row, result, doubt = observed.row, observed.value, observed.row.doubt or sheet_doubt
-    is_unsure = row.confidence is not None and row.confidence < MIN_CONFIDENCE
+    have_flags: bool = False
+    """印着看得懂的标记。"""
+    are_finer: bool = False
+    """小数也比范围多一位。"""
+    doubt: str | None = None
+    """由它们看出的这一行的疑问。"""
+
+
+_ALONE = Others()
+
+
+def judge(observed: Observation, person: Person, others: Others = _ALONE) -> Finding:
+    """一行的高低。有疑问的 flag 是 unknown，note 说明疑在哪里；轻重还没有定（见 alarms.grade）。"""
+    finding = _compared(observed, person)
+    says, limits = flag_says(observed.row), finding.interval
+    looks_wrong = value_doubt(observed, limits, finding.flag, bool(says), others.have_flags, others.are_finer)
+    finding.doubts_value = bool(looks_wrong) or _doubts_value(finding, others.doubt)
+    reasons = _reasons(finding, person, says, looks_wrong, others)
+    if reason := next(filter(None, reasons), None):
+        finding.withhold(reason)
+    elif finding.is_by_mark:
+        why = "没有印参考范围" if limits is None else "文字与印着的范围比不出来"
+        finding.note = f"{why}，高低是报告单上印的标记 {finding.mark} 说的"
+    elif severity := _severity_by_own_range(finding, person):
+        finding.withhold("印着的范围没有管到这个人的年龄或孕期：按他那一群的范围已经超出，请医生看")
+        finding.severity = finding.floor = severity
+    return finding
+
+
+def _compared(observed: Observation, person: Person) -> Finding:
+    """与这个人的范围比出来的高低，比不出的由标记说；还没有问有没有疑问。"""
+    row, result = observed.row, observed.value
     interval, source = _applicable_range(observed)
     if isinstance(interval, PartitionedInterval):
         fitting = interval.for_person(person.sex, person.age_years)
@@ -150,39 +170,52 @@ def judge(
     by_mark = flag_by_mark(observed, person) if interval is None else None
     by_mark = by_mark or (word_flag_by_mark(observed) if flag == "unknown" else None)
     finding = Finding(
-        **row.model_dump() | {"doubt": row.doubt or (_UNSURE if is_unsure else None)},
+        **row.model_dump() | {"doubt": row.doubt or _unsure(row)},
         observation=observed,
         interval=interval,
         flag=by_mark or flag,
+        is_by_mark=bool(by_mark),
         range_source=source,
         applied_range=str(interval) if interval and interval != observed.interval else row.reference_range,
         scale=_scale(result, interval),
     )
-    finding.tracked = _track(observed, finding.compared_unit, interval if source == "printed" else None)
-    if isinstance(result, Interval) and result == interval and result.is_bounded and not result.is_point:
-        finding.withhold("结果与参考范围一模一样，可能串了列")
-        finding.doubts_value = True
-        return finding
-    says = flag_says(row)
-    looks_wrong = value_doubt(observed, interval, finding.flag, bool(says), others_have_flags, others_are_finer)
-    doubts_number = bool(row.doubt) or (bool(sheet_doubt) and not doubts_only_range(row, sheet_doubt))
-    finding.doubts_value = doubts_number or is_unsure or result is None or bool(looks_wrong)
-    # 依次问：读的人疑不疑，数看不看得懂，范围、标记合不合
-    note = doubt or _no_result(row, result) or (_UNSURE if is_unsure else None)
-    note = note or (None if by_mark else _no_range(row, result, interval))
-    note = note or _flag_doubt(finding, person, says) or looks_wrong
-    note = note or misread_doubt(observed, interval, person.is_newborn) or _range_doubt(finding, person)
-    note = note or (_not_marked(finding, person) if others_have_flags else None)
-    severity = None if note else _severity_by_own_range(finding, person)
-    if note:
-        finding.withhold(note)
-    elif by_mark:
-        why = "没有印参考范围" if interval is None else "文字与印着的范围比不出来"
-        finding.note = f"{why}，高低是报告单上印的标记 {row.mark} 说的"
-    elif severity:
-        finding.withhold("印着的范围没有管到这个人的年龄或孕期：按他那一群的范围已经超出，请医生看")
-        finding.severity = finding.floor = severity
+    finding.tracked = track(observed, finding.compared_unit, interval if source == "printed" else None)
     return finding
+
+
+def _doubts_value(finding: Finding, doubt_by_others: str | None) -> bool:
+    """疑的是读到的数本身。"""
+    row = finding.observation.row
+    by_others = doubt_by_others and not doubts_only_range(row, doubt_by_others)
+    return bool(row.doubt or by_others or _unsure(row) or _same_as_range(finding)) or finding.value is None
+
+
+def _reasons(
+    finding: Finding, person: Person, says: list[tuple[Flag, ...]], looks_wrong: str | None, others: Others
+) -> Iterator[str | None]:
+    """不作判断的理由，先有的一个算数：先问读的人疑不疑，再问数看不看得懂，末了才问范围、标记合不合。"""
+    observed = finding.observation
+    yield _same_as_range(finding)
+    yield observed.row.doubt or others.doubt
+    yield _no_result(finding)
+    yield _unsure(observed.row)
+    yield _no_range(finding)
+    yield _flag_doubt(finding, person, says)
+    yield looks_wrong
+    yield misread_doubt(observed, finding.interval, person.is_newborn)
+    yield _range_doubt(finding, person)
+    if others.have_flags:
+        yield _not_marked(finding, person)
+
+
+def _same_as_range(finding: Finding) -> str | None:
+    result = finding.value
+    is_span = isinstance(result, Interval) and result.is_bounded and not result.is_point
+    return "结果与参考范围一模一样，可能串了列" if is_span and result == finding.interval else None
+
+
+def _unsure(row: ReadRow) -> str | None:
+    return "字迹不清，读数没有把握" if row.confidence is not None and row.confidence < MIN_CONFIDENCE else None
 
 
 def _compare(observed: Observation, interval: ReferenceRange | None, person: Person) -> Flag:
@@ -199,14 +232,16 @@ def _compare(observed: Observation, interval: ReferenceRange | None, person: Per
     return flag
 
 
-def _no_result(row: PrintedRow, result: Value | None) -> str | None:
-    if result is not None:
+def _no_result(finding: Finding) -> str | None:
+    if finding.value is not None:
         return None
-    return "没有印结果，或没有读出来" if not re.search(r"\w", row.result) else "看不懂结果的写法"
+    is_blank_result = not re.search(r"\w", finding.observation.row.result)
+    return "没有印结果，或没有读出来" if is_blank_result else "看不懂结果的写法"
 
 
-def _no_range(row: PrintedRow, result: Value, interval: ReferenceRange | None) -> str | None:
-    if interval is not None:
+def _no_range(finding: Finding) -> str | None:
+    row = finding.observation.row
+    if finding.interval is not None or finding.is_by_mark:
         return None
     has_flag = row.mark and not any("normal" in said for said in flag_says(row))
     printed_flag = f"；报告单上印着标记 {row.mark}" if has_flag else ""
@@ -214,7 +249,7 @@ def _no_range(row: PrintedRow, result: Value, interval: ReferenceRange | None) -
         printed_flag = "；旁边印着的标记没有认出来"
     if not is_blank(row.reference_range):
         return "看不懂参考范围的写法" + printed_flag
-    return ("没有印参考范围" if isinstance(result, Interval) else "文字结果，没有印参考范围") + printed_flag
+    return ("没有印参考范围" if isinstance(finding.value, Interval) else "文字结果，没有印参考范围") + printed_flag
 
 
 def _flag_doubt(finding: Finding, person: Person, says: list[tuple[Flag, ...]]) -> str | None:
@@ -293,41 +328,3 @@ def _scale(result: Value | None, interval: ReferenceRange | None) -> Scale | Non
         return None
     low, high = (None if bound is None else float(bound) for bound in (interval.low, interval.high))
     return Scale(value=float(result.low), low=low, high=high)
-
-
-# ---- 与别的报告里同一项怎样比：各家印的名称、单位、范围不同，目录认得的才连得起来，不认识的从不按名称去猜 ----
-
-
-def _track(observed: Observation, unit: str, printed_range: ReferenceRange | None) -> Tracked | None:
-    """这一行在目录里是哪一项，连同能比的数；目录不认识的为 None。
-
-    `unit` 是比较用的单位（见 `Finding.compared_unit`）；`printed_range` 是印着的、对这个人的范围，没有印的不借目录的。
-    """
-    analyte, result = observed.analyte, observed.value
-    if analyte is None:
-        return None
-    tracked = Tracked(analyte=analyte.code, name=analyte.name, unit=analyte.unit)
-    if not isinstance(result, Interval) or not result.is_point or result.is_titre:
-        return tracked
-    if analyte.unit and not observed.unit:
-        return tracked  # 单位没有印，从范围猜来的不够拿来比
-    factor = None if fold_unit(unit) in map(fold_unit, analyte.rough_conversions) else analyte.convert(Decimal(1), unit)
-    if factor is None:
-        tracked.unit, factor = fold_unit(unit), Decimal(1)
-    tracked.value = _converted(result.low, factor)
-    variation = load_severity().variation.get(analyte.code)
-    if variation:
-        tracked.change_percent = round(float(100 * variation.change_value), 1)
-    if isinstance(printed_range, Interval) and not printed_range.is_titre:
-        tracked.low, tracked.high = (_converted(end, factor) for end in (printed_range.low, printed_range.high))
-    return tracked
-
-
-def _converted(number: Decimal | None, factor: Decimal) -> str | None:
-    """换算，只留印着的那么细：238 mg/dL 是 6.15 mmol/L，写成 6.1546 就比单子上的还准了。"""
-    if number is None:
-        return None
-    if factor == 1:
-        return format(number, "f")
-    step = Decimal(1).scaleb(exponent(number)) * factor
-    return format((number * factor).quantize(Decimal(1).scaleb(step.adjusted())), "f")

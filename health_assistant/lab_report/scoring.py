@@ -90,7 +90,7 @@ class ReportScore:
             "false_abnormal_rate": (self.abnormal_false, self.normal),
             "critical_miss_rate": (self.critical - self.critical_found, self.critical),
             "silent_error_rate": (len(self.silent_errors), self.decided),
-            "refused_share": (self.undecided + self.refused, self.rows),
+            "not_judged_share": (self.undecided + self.refused, self.rows),
         }
         rates = {name: part / whole if whole else 1.0 for name, (part, whole) in good.items()}
         rates |= {name: part / whole if whole else 0.0 for name, (part, whole) in bad.items()}

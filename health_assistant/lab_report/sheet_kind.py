@@ -47,6 +47,17 @@ def title_for_specimen(report_type: str, observations: Sequence[Observation]) ->
     return f"{report_type} 血液".strip() if is_blood else report_type
 
 
+def guess_notices(guessed: list[Observation]) -> list[str]:
+    """标本是猜的那些行里，血里也有的（葡萄糖、白细胞）照尿的看了：要说出来。"""
+    notices = []
+    for specimen, word in (("urine", "尿"), ("stool", "大便")):
+        rows = [seen.row for seen in guessed if seen.analyte and seen.analyte.specimen == specimen]
+        names = "、".join(row.name or row.code for row in rows if "blood" in specimens_with(row.name, row.code))
+        if names:
+            notices.append(f"没有读到是什么标本，由各行看像是{word}：{names}照{word}的看了；如果抽的是血，请对照原件。")
+    return notices
+
+
 def _vote(seen: Observation) -> Literal["urine", "stool", "other"] | None:
     """这一行只会是尿的、大便的，还是别的标本的；都可能的为 None。"""
     row, limits, in_blood = seen.row, seen.interval, seen.analyte

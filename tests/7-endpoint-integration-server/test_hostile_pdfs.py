@@ -1,4 +1,4 @@
-"""有敌意的、坏的 PDF：各有各的说法，没有 500，内存不比照片多，什么都不落盘，也不拖住别人。"""
+"""读 PDF 的子进程：有限制，死了、挂住了都是说得清的错误。传给服务的样子与照片一起，在 test_upload.py。"""
 
 import os
 import signal
@@ -8,51 +8,11 @@ import time
 
 import psutil
 import pytest
-import requests
 from hostile_files import content
 from hostile_pdfs import HOSTILE_PDFS
-from hostile_uploads import MAX_GROWTH_MB, idle_memory, peak_memory, processes
 
 from health_assistant.images import BadImage
 from health_assistant.lab_report.reading import pdf
-
-# 各要一两秒的；别的或要去读，或要等到叫停
-SHORT = ("只有头", "没有页的目录", "里面有 JPEG，不成 PDF", "零页", "一万页", "页树绕圈", "页面一百万点宽")
-SHORT += ("页面一点宽", "自称 40000×40000 的图", "内容解开有 300 MB", "套了十二层的图样", "脚本", "加密")
-QUICK = [name for name in HOSTILE_PDFS if name.removeprefix("PDF：") in SHORT]
-OTHERS = [name for name in HOSTILE_PDFS if name not in QUICK]
-
-
-@pytest.fixture(scope="module", params=[QUICK, pytest.param(OTHERS, marks=pytest.mark.slow)], ids=["quick", "others"])
-def answers(report_server, request):
-    """回答，和比闲着时多用的内存（连同子进程）。"""
-    idle = idle_memory(report_server)
-    found, peak = peak_memory(report_server, [content(HOSTILE_PDFS[name]) for name in request.param])
-    return dict(zip(request.param, found, strict=True)), peak - idle
-
-
-def test_a_hostile_pdf_gets_its_own_answer(answers):
-    assert len(answers[0]) >= 12
-    for name, answer in answers[0].items():
-        _, status, code = HOSTILE_PDFS[name]
-        body = answer.json()
-        assert answer.status_code in ([status] if status else [400, 413, 422]), name
-        assert body["code"] == (code or body["code"]), name
-        assert any("一" <= char <= "鿿" for char in body["error"]), name
-
-
-def test_hostile_pdfs_do_not_eat_the_memory(answers, report_server, capsys):
-    with capsys.disabled():
-        print(f"\n比闲着时多用：{answers[1]} MB")
-    assert answers[1] <= MAX_GROWTH_MB
-    assert requests.get(f"{report_server}/health", timeout=5).status_code == 200
-
-
-def test_no_child_process_is_left_behind(answers, report_server):
-    left = [
-        one for server in processes(report_server) for one in server.children() if "pdf_worker.py" in str(one.cmdline())
-    ]
-    assert left == []
 
 
 def workers() -> list[psutil.Process]:

@@ -1,4 +1,4 @@
-"""收照片：有敌意的、坏的文件各有各的说法，服务不出 500、内存不涨、什么都不落盘；好的照片给模型的样子是对的。"""
+"""收照片与 PDF：有敌意的、坏的文件各有各的说法，服务不出 500、内存不涨、什么都不落盘；好的照片给模型的样子是对的。"""
 
 import io
 import json
@@ -11,6 +11,7 @@ import pytest
 import requests
 from flask import Flask, request
 from hostile_files import HOSTILE, RARE, content, drawing, encode, sixteen_bits
+from hostile_pdfs import HOSTILE_PDFS, QUICK_PDFS
 from hostile_uploads import MAX_GROWTH_MB, ask, idle_memory, peak_memory, processes
 from medical_report.upload import MODEL_PIXELS, Photo
 from PIL import Image
@@ -18,23 +19,30 @@ from PIL import Image
 from health_assistant.images import upright_rgb
 
 REACH_THE_READER = [name for name, (_, status, code) in HOSTILE.items() if code == "report_unreadable"]
-REFUSED = [name for name in HOSTILE if name not in REACH_THE_READER]
+ALL = HOSTILE | HOSTILE_PDFS
+BATCHES = {
+    "refused": [name for name in HOSTILE if name not in REACH_THE_READER],
+    "read": REACH_THE_READER,
+    "quick PDFs": QUICK_PDFS,
+    "slow PDFs": [name for name in HOSTILE_PDFS if name not in QUICK_PDFS],
+}
 
 
 @pytest.fixture(
-    scope="module", params=[REFUSED, pytest.param(REACH_THE_READER, marks=pytest.mark.slow)], ids=["refused", "read"]
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.slow] * (name in ("read", "slow PDFs"))) for name in BATCHES],
 )
 def answers(report_server, request):
-    """不解码、或解不开就拒绝的文件；解得开、只好去读的：回答，和比闲着时多用的内存。"""
-    idle = idle_memory(report_server)
-    found, peak = peak_memory(report_server, [content(HOSTILE[name]) for name in request.param])
-    return dict(zip(request.param, found, strict=True)), peak - idle
+    """不解码、或解不开就拒绝的文件；解得开、只好去读的；PDF：回答，和比闲着时多用的内存（连同子进程）。"""
+    names, idle = BATCHES[request.param], idle_memory(report_server)
+    found, peak = peak_memory(report_server, [content(ALL[name]) for name in names])
+    return dict(zip(names, found, strict=True)), peak - idle
 
 
 def test_a_hostile_file_gets_its_own_answer(answers):
-    assert len(HOSTILE) >= 60
+    assert (len(HOSTILE) >= 60, len(QUICK_PDFS) >= 12) == (True, True)
     for name, answer in answers[0].items():
-        _, status, code = HOSTILE[name]
+        _, status, code = ALL[name]
         body = answer.json()
         assert answer.status_code in ([status] if status else [400, 413, 415, 422]), name
         assert body["code"] == (code or body["code"]), name
@@ -55,6 +63,13 @@ def test_hostile_files_do_not_eat_the_memory(answers, report_server, capsys):
         print(f"\n比闲着时多用 {answers[1]} MB")
     assert answers[1] <= MAX_GROWTH_MB
     assert requests.get(f"{report_server}/health", timeout=5).status_code == 200
+
+
+def test_no_child_process_is_left_behind(answers, report_server):
+    left = [
+        one for server in processes(report_server) for one in server.children() if "pdf_worker.py" in str(one.cmdline())
+    ]
+    assert left == []
 
 
 # ---- 内存以外什么也不碰 ----
@@ -151,7 +166,7 @@ def test_a_model_gets_a_small_upright_baseline_jpeg(kind):
 def test_rare_pixels_look_the_same_to_the_reader_and_to_the_model(mode):
     image = sixteen_bits() if mode == "I;16" else drawing(mode)
     data = encode("JPEG" if mode == "CMYK" else "PNG", image)
-    for seen in (upright_rgb(Photo(data).upright()), for_model(data)):
+    for seen in (upright_rgb(Photo(data).page_for_reader()), for_model(data)):
         assert sum(seen.getpixel((50, 50))) < 400
         assert sum(seen.getpixel((350, 250))) > 700
 

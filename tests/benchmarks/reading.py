@@ -27,7 +27,7 @@ from health_assistant.lab_report.scoring import ReportScore, TrueItem, score_rep
 
 FIRST_SEED = 7000
 """调规则时用过的种子在它以下。"""
-LIMITS = {"abnormal_f1": 0.97, "silent_error_rate": 0.002, "refused_share": 0.05}
+LIMITS = {"abnormal_f1": 0.97, "silent_error_rate": 0.002, "not_judged_share": 0.05}
 
 
 def main() -> int:

@@ -1,13 +1,17 @@
 """有表头的表，格子归到哪一列、哪一行：折行的、粘住的、没有印全的。文字框是造的，不经文字识别。"""
 
+from pathlib import Path
+
 import pytest
-from lab_report.text_boxes import at_lines, headed, page
+import yaml
+from lab_report.text_boxes import at_lines, headed, page, placed
 
 from health_assistant.lab_report.reading.misreadings import repair_signs
 from health_assistant.lab_report.reading.row import repair_number, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.tables import find_tables
 
+CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))
 HEAD = {50: "检验项目", 300: "结果", 450: "参考范围", 650: "单位"}
 PLAIN = {50: "钾", 300: "4.1", 450: "3.5-5.3", 650: "mmol/L"}
 
@@ -54,40 +58,10 @@ def test_a_title_that_is_the_test_below_it_is_no_row():
     ]
 
 
-@pytest.mark.parametrize(
-    ("line", "row"),
-    [
-        ({50: "抗U1-nRNP抗体", 300: "阳性", 450: "阴性", 510: "专用章"}, ("抗U1-nRNP抗体", "阳性", "", "阴性")),
-        ({50: "单纯疱疹病毒", 300: "0.15", 450: "<1.00金专用章"}, ("单纯疱疹病毒", "0.15", "", "<1.00")),
-        ({50: "透明度", 300: "微浑*", 450: "清亮"}, ("透明度", "微浑", "", "清亮")),
-        ({90: "嗜酸性粒细胞百分6.400", 450: "0.00~5.00", 650: "%"}, ("嗜酸性粒细胞百分", "6.400", "%", "0.00~5.00")),
-        ({50: "肌酐", 300: "120.5(57--104)", 650: "μmol/L"}, ("肌酐", "120.5", "μmol/L", "57--104")),
-        ({50: "肌酐", 300: "120.5↑(57--104)", 650: "μmol/L"}, ("肌酐", "120.5", "μmol/L", "57--104")),
-        ({50: "肌酐", 300: "120.5↑57-104", 650: "μmol/L"}, ("肌酐", "120.5", "μmol/L", "57-104")),
-        ({50: "乳酸杆菌", 300: "少量", 400: "异常 大量"}, ("乳酸杆菌", "少量", "", "大量")),
-        ({50: "胆红素", 300: "1.46", 440: "Upto 0.30", 650: "mg/dL"}, ("胆红素", "1.46", "mg/dL", "Upto 0.30")),
-        ({50: "血小板", 300: "131", 400: "*L G/L", 450: "160 - 420"}, ("血小板", "131", "G/L", "160 - 420")),
-        ({50: "肌酐", 300: "28.4", 450: "44.2-115umol/L"}, ("肌酐", "28.4", "umol/L", "44.2-115")),
-        ({50: "红细胞(镜检)", 300: "9", 450: "0--5", 650: "个/微升"}, ("红细胞(镜检)", "9", "个/微升", "0--5")),
-        ({50: "丙型肝炎RNA", 300: "2.10×10^1", 450: "<1.00×10^2", 650: "IU/mL"},
-         ("丙型肝炎", "2.10×10^1", "IU/mL", "<1.00×10^2")),
-        ({5: "I/L", 50: "乳酸脱氢酶", 300: "30.9", 450: "116-262", 650: "U/L"},
-         ("乳酸脱氢酶", "30.9", "U/L", "116-262")),
-        ({50: "白细胞", 300: "2.41 - [10^9/L]", 450: "(3.50-9.50)"}, ("白细胞", "2.41", "10^9/L", "(3.50-9.50)")),
-        ({50: "网织红细胞", 300: "2.06", 370: "+", 450: "(0.50-1.50)", 650: "[%]"},
-         ("网织红细胞", "2.06", "%", "(0.50-1.50)")),
-        ({50: "谷丙转氨酶", 300: "2310 危急", 450: "9-50", 650: "U/L"}, ("谷丙转氨酶", "2310", "U/L", "9-50")),
-        ({50: "抗体", 300: "486.0 1U/mL", 450: "<100.0"}, ("抗体", "486.0", "IU/mL", "<100.0")),
-        ({50: "屋尘螨", 300: "68.40 (5级)", 450: "<0.35", 650: "kU/L"}, ("屋尘螨", "68.40 (5级)", "kU/L", "<0.35")),
-        ({50: "钾", 300: "6.3 mmol/L[3.5 - 5.0]"}, ("钾", "6.3", "mmol/L", "[3.5 - 5.0]")),
-        ({50: "抗体", 300: "121U/mL", 450: "<100.0"}, ("抗体", "121U/mL", "", "<100.0")),
-        ({110: "乙型流感病毒抗原阴性", 450: "阴性"}, ("乙型流感病毒抗原", "阴性", "", "阴性")),
-        ({50: "白细胞", 300: "500", 345: "+++", 450: "阴性"}, ("白细胞", "500 +++", "", "阴性")),
-        ({50: "镜检:鳞状上皮细胞", 300: "未检出", 650: "/HP"}, ("镜检:鳞状上皮细胞", "未检出", "/HP", "")),
-    ],
-)  # fmt: skip
-def test_cells_that_run_together(line, row):
-    assert read_one(HEAD, PLAIN, line, PLAIN)[1] == row
+@pytest.mark.parametrize("case", CASES["表里的一行"])
+def test_cells_that_run_together(case):
+    line, row = case.split(" -> ")
+    assert read_one(HEAD, PLAIN, placed(line), PLAIN)[1] == tuple(row.split(" | "))
 
 
 def test_two_blocks_whose_text_runs_together_are_cut_at_the_divider():
@@ -298,30 +272,9 @@ def test_an_id_the_bar_of_a_phone_and_the_oxygen_given_are_no_items():
     assert [row_text(row)[0] for row in rows] == ["pH", "sO2(c)"]
 
 
-@pytest.mark.parametrize(
-    "footer",
-    [
-        {50: "检验者：李四", 300: "审核者：王五", 650: "2025-11-02"},
-        {50: "方晓", 450: "本报告仅对该标本负责"},
-        {50: "检测：冉某", 300: "审核：", 450: "88"},
-        {300: "20", 450: "审核:杜某"},
-        {50: "收样1月9日10:20", 300: "47", 450: "复核人卫"},
-        {50: "↑偏高偏低", 300: "异常。本结果仅对该标本负责。"},
-        {50: "备注：↑偏高 ↓偏低，危急值已电话通知"},
-        {50: "级别", 300: "2级", 450: "5级"},
-        {50: "DOB", 300: "15/01/1980"},
-        {50: "Clinical Significance: CRP rises within 6 hours", 650: "at 48 hours."},
-        {50: "Labcode", 300: "190", 450: "Dr Wen Ren MD(Path)"},
-        {50: "Barcode", 450: "Page : 8 of 15"},
-        {50: "Dr.A.B. Wen", 300: "Dr.C.D. Ren", 450: "Dr.E. Fang"},
-        {50: "M.D", 300: "MD", 450: "MD, DNB"},
-        {50: "Wen Ren", 300: "15", 750: "Page12Of"},
-        {50: "NABL", 300: "-", 750: "EndOfReport"},
-        {50: "Test", 750: "Unit"},
-    ],
-)
+@pytest.mark.parametrize("footer", CASES["表尾不是行"])
 def test_footers_are_not_rows(footer):
-    assert [row[0] for row in read_one(HEAD, PLAIN, PLAIN, footer)] == ["钾", "钾"]
+    assert [row[0] for row in read_one(HEAD, PLAIN, PLAIN, placed(footer))] == ["钾", "钾"]
 
 
 def test_a_line_in_the_table_that_was_not_read_is_counted():

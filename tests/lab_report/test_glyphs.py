@@ -14,7 +14,6 @@ from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from health_assistant.lab_report.assessment import Assessment, assess
-from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.reading.arrows import find_arrow, find_arrows, take_out_arrows
 from health_assistant.lab_report.reading.glyphs import count_raised, may_hide_point
 from health_assistant.lab_report.reading.misreadings import repair_signs
@@ -23,7 +22,7 @@ from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.text import TextReader
 from health_assistant.lab_report.reading.upright import Page
 from health_assistant.lab_report.rendering.drawing import load_font
-from health_assistant.lab_report.report import LabItem
+from health_assistant.lab_report.report import MIN_CONFIDENCE, LabItem
 from health_assistant.lab_report.scoring import ReportScore, score_report
 
 SHEETS = 250

@@ -10,10 +10,10 @@ from PIL import Image, ImageDraw
 from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.interval import PartitionedInterval
 from health_assistant.lab_report.reading.glyphs import count_raised
-from health_assistant.lab_report.reading.head import read_head
 from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.misreadings import repair_letters
 from health_assistant.lab_report.reading.other_papers import refusal
+from health_assistant.lab_report.reading.page_head import read_head
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables

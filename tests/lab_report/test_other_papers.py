@@ -7,9 +7,9 @@ from lab_report.not_reports import LAB_HEADS, MEDICAL, MIXED, draw_page, fill_nu
 from lab_report.text_boxes import grid
 
 from health_assistant.lab_report.assessment import assess
-from health_assistant.lab_report.reading.head import is_lab_report
 from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.other_papers import is_other_row, other_papers, refusal
+from health_assistant.lab_report.reading.page_head import is_lab_report
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables
 from health_assistant.lab_report.reading.text import TextBox

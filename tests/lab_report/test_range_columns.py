@@ -1,8 +1,10 @@
 """参考范围不止一列的表：下限与上限、几群人、几档、另有警戒的一列。哪一列是这个人的参考范围说不准的，不用。"""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 from lab_report.text_boxes import at_lines, headed, page
 
 from health_assistant.lab_report.interval import compare
@@ -10,6 +12,7 @@ from health_assistant.lab_report.reading.row import row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 
+CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))
 AT = (50, 300, 420, 560, 720, 880)
 
 
@@ -19,36 +22,11 @@ def read(*lines: str) -> list[tuple[str, str, str | None]]:
     return [(row_text(row)[2], row_text(row)[4], row.doubt) for row in find_rows(table)]
 
 
-@pytest.mark.parametrize(
-    ("head", "line", "result", "limits"),
-    [
-        ("Test | Result | Units | Low | High", "Potassium | 5.7 | mmol/L | 4.1 | 5.9", "5.7", "4.1-5.9"),
-        ("Test | Result | Units | From | To", "Potassium | 5.7 | mmol/L | 4.1 | 5.9", "5.7", "4.1-5.9"),
-        ("Test | Result | Units | Male | Female", "Ferritin | 14 | ug/L | 30-400 | 11-306", "14",
-         "Male:30-400,Female:11-306"),
-        ("Test | Result | Units | M | F", "Ferritin | 14 | ug/L | 30-400 | 11-306", "14", "M:30-400,F:11-306"),
-        ("Test | Result | Units | Range (M) | Range (F)", "Ferritin | 14 | ug/L | 30-400 | 11-306", "14",
-         "M:30-400,F:11-306"),
-        ("项目 | 结果 | 单位 | 男 | 女", "铁蛋白 | 14 | ug/L | 30-400 | 11-306", "14", "男:30-400,女:11-306"),
-        ("项目 | 结果 | 单位 | 成人参考值 | 儿童参考值", "碱性磷酸酶 | 301 | U/L | 45-125 | 143-406", "301",
-         "成人:45-125,儿童:143-406"),
-        ("Test | Result | Units | Adult | Child", "ALP | 301 | U/L | 45-125 | 143-406", "301",
-         "Adult:45-125,Child:143-406"),
-        ("Test | Result | Units | High Risk | Normal", "LDL | 4.3 | mmol/L | >=4.1 | <3.4", "4.3", "<3.4"),
-        ("项目 | 结果 | 单位 | 高风险 | 中风险 | 低风险", "甘油三酯 | 1.2 | mmol/L | ≥2.3 | 1.7-2.2 | <1.7", "1.2",
-         "<1.7"),
-        ("Test | Result | Units | Panic | Expected", "Potassium | 5.9 | mmol/L | 2.8-6.2 | 3.5-5.3", "5.9", "3.5-5.3"),
-        ("Test | Result | Units | Alert limits | Normal", "Potassium | 5.9 | mmol/L | 2.8-6.2 | 3.5-5.3", "5.9",
-         "3.5-5.3"),
-        ("Marker | Result | Units | Lab range | Optimal range", "Potassium | 5.2 | mmol/L | 3.4-4.9 | 4.0-4.5", "5.2",
-         "3.4-4.9"),
-        ("药物 | 测定值 | 单位 | 治疗窗 | 警戒值", "地高辛 | 3.6 | ng/mL | 0.8-2.0 | 2.5", "3.6", "0.8-2.0"),
-        ("项目 | 第一次 | 第二次 | 平均值 | 参考区间", "钾 | 6.2 | 7.4 | 6.8 | 3.5-5.3", "6.8", "3.5-5.3"),
-        ("项目 | 结果 | 上限倍数 | 单位 | 参考区间", "丙氨酸氨基转移酶 | 310 | 6.2倍 | U/L | 9-50", "310", "9-50"),
-    ],
-)  # fmt: skip
-def test_the_column_that_is_the_range(head, line, result, limits):
-    assert read(head, *[line] * 3) == [(result, limits, None)] * 3
+@pytest.mark.parametrize("case", CASES["哪一列是范围"])
+def test_the_column_that_is_the_range(case):
+    printed, found = case.split(" -> ")
+    head, line = printed.split("; ")
+    assert read(head, *[line] * 3) == [(*found.split(" | "), None)] * 3
 
 
 def test_a_head_whose_words_go_on_below_is_one_head():

@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cells import classify, split_cells, split_mark
 from health_assistant.lab_report.reading.glyphs import find_signs
-from health_assistant.lab_report.reading.head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.misreadings import repair_letters, repair_unit
 from health_assistant.lab_report.reading.names import split_name
 from health_assistant.lab_report.reading.origin import read_origin
+from health_assistant.lab_report.reading.page_head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables
@@ -66,6 +66,13 @@ def test_cells_run_together_are_split(case):
     found = split_cells(TextBox(text, 1.0, 0, 0, 100, 20, 10, 0, 100))
     assert [f"{cell.kind} {cell.text}" for cell in found] == cells.split(" | ")
     assert all(left.box.end <= right.box.start + 1e-6 for left, right in zip(found, found[1:], strict=False))
+
+
+def test_a_long_paragraph_in_one_box_is_cut_short_and_nothing_of_it_is_lost():
+    text = "本报告仅对所检标本负责 " * 60 + "血清钾 6.9 mmol/L"
+    cells = split_cells(TextBox(text, 1.0, 0, 0, 100, 20, 10, 0, 100))
+    assert [cell.text for cell in cells[-2:]] == ["6.9", "mmol/L"]
+    assert "".join(cell.text for cell in cells).replace(" ", "") == text.replace(" ", "")
 
 
 def boxes_of(*lines: str) -> list[TextBox]:

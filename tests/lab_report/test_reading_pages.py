@@ -71,4 +71,4 @@ def test_every_layout_with_a_degradation_each(reader):
         )
     rates = total.rates()
     assert total.silent_errors == []
-    assert rates["abnormal_f1"] >= 0.95 and rates["refused_share"] <= 0.07, str(total)
+    assert rates["abnormal_f1"] >= 0.95 and rates["not_judged_share"] <= 0.07, str(total)

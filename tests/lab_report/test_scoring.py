@@ -90,7 +90,7 @@ def test_recall_and_precision():
     assert (rates["item_recall"], rates["item_precision"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
     assert (rates["abnormal_recall"], rates["abnormal_precision"]) == (0.5, 0.5)
     assert rates["false_abnormal_rate"] == 1
-    assert (rates["silent_error_rate"], rates["refused_share"]) == (pytest.approx(1 / 3), 0)
+    assert (rates["silent_error_rate"], rates["not_judged_share"]) == (pytest.approx(1 / 3), 0)
 
 
 def test_nothing_read_and_nothing_true_is_no_error():
@@ -114,9 +114,9 @@ def test_the_bound_is_that_of_clopper_and_pearson(errors, decided):
 def test_a_refused_page_is_refused_not_wrong():
     score = score_report(None, TRUTH)
     assert (score.rows, score.refused, score.found, score.decided) == (3, 3, 0, 0)
-    assert (score.rates()["refused_share"], score.rates()["abnormal_recall"]) == (1, 0)
+    assert (score.rates()["not_judged_share"], score.rates()["abnormal_recall"]) == (1, 0)
     both = score + score_report(read(*ROWS[:2], changed(ROWS[2], result="2Z")), TRUTH)
-    assert both.rates()["refused_share"] == pytest.approx(4 / 6)
+    assert both.rates()["not_judged_share"] == pytest.approx(4 / 6)
 
 
 POTASSIUM = PrintedRow(name="钾", code="K", result="6.9", unit="mmol/L", reference_range="3.5-5.3")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from lab_report.text_boxes import at_lines, box, headed, page, spread
 
-from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.reading.arrows import MAYBE_ARROW
 from health_assistant.lab_report.reading.cells import Cell
 from health_assistant.lab_report.reading.lines import group_lines
@@ -18,6 +17,7 @@ from health_assistant.lab_report.reading.small_marks import settle_values
 from health_assistant.lab_report.reading.tables import Columns, _cut_glued_value, find_tables
 from health_assistant.lab_report.reading.text import cut_at
 from health_assistant.lab_report.reading.upright import Page
+from health_assistant.lab_report.report import MIN_CONFIDENCE
 
 
 def test_the_serial_of_the_next_block_goes_with_its_name():

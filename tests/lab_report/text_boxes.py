@@ -22,6 +22,12 @@ def spread(*texts: str, gap: float = 60, line: float = 100) -> list[TextBox]:
     return boxes
 
 
+def placed(line: str) -> dict[float, str]:
+    """`50 钾 | 300 4.1` -> “横坐标 -> 文字”。"""
+    cells = (cell.split(" ", 1) for cell in line.split(" | "))
+    return {float(x): text for x, text in cells}
+
+
 def page(*lines: dict[float, str]) -> list[list[TextBox]]:
     """每一行是“横坐标 -> 文字”。"""
     return [[box(text, x, 100 + PITCH * at) for x, text in sorted(line.items())] for at, line in enumerate(lines)]

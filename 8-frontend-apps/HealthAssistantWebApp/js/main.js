@@ -33,7 +33,7 @@ const PHOTO_FAULTS = /image|pdf|pages|report|paper|unsupported/; // 这几张本
 let current = null; // 正在进行的分析的 AbortController
 let lastSource = null; // 上一张照片从哪里来，重试时再用一次
 let failure = null; // 正显示着的错误
-let who = null; // 现在读的是谁的，见 people.js
+let who = null; // 现在读的是谁的，见 people_view.js
 let shown = null; // 正显示着的结果，见 saveResult 的 record
 let left = null; // 没有存就离开的结果，还打得开
 let isCorrecting = false;
@@ -100,7 +100,7 @@ async function run(source) {
         }
         if (type === "advice") showAdvice((advice += data.advice_html)); // 一次来一段
         // 各行没有变，就不重画：人可能已经点开了几行
-        if (type === "done") display({ ...about, ...data }, JSON.stringify(data.report) === JSON.stringify(report));
+        if (type === "done") display({ ...about, ...data }, false, JSON.stringify(data.report) === JSON.stringify(report));
       },
     });
   } catch (error) {
@@ -136,7 +136,7 @@ function correctOrigin(origin) {
   say(t("改好了，还没有存。"));
 }
 
-function display({ savedAt, person, example, copyOf, report, advice_html, engines, disclaimer }, isDrawn = false) {
+function display({ savedAt, person, example, copyOf, report, advice_html, engines, disclaimer }, isStored = false, isDrawn = false) {
   const corrected = report.items.filter((item) => item.corrected).length;
   shown = { savedAt, person, ...(example && { example }), ...(copyOf && { copyOf }), report, advice_html, engines, disclaimer };
   if (!isDrawn) draw(shown);
@@ -146,7 +146,7 @@ function display({ savedAt, person, example, copyOf, report, advice_html, engine
   // 存下时是哪种语言写的，就照哪种显示
   const isOther = disclaimer && hasChinese(disclaimer) === (language === "en");
   element("made-in").textContent = isOther ? t("这份结果是用另一种语言写的，照原样显示。") : "";
-  offerSaving(shown, false);
+  offerSaving(shown, isStored);
 }
 
 async function correct(index, fields) {
@@ -229,8 +229,7 @@ function goHome() {
 function reopen(record, isStored) {
   leave();
   showScreen("work");
-  display(record);
-  offerSaving(shown, isStored);
+  display(record, isStored);
   element("result-title").focus({ preventScroll: true });
 }
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from health_assistant.lab_report.reading.arrow_shapes import ARROWS, arrow_likelihoods
 from health_assistant.lab_report.reading.blobs import FAINTEST, find_blobs
-from health_assistant.lab_report.reading.text import TextReader, crop, widened
+from health_assistant.lab_report.reading.text import DOUBTED_SCORE, TextReader, crop, widened
 from health_assistant.lab_report.reading.upright import Page
+from health_assistant.lab_report.report import MIN_CONFIDENCE
 
 _SHAPES = set("↑↓→←⬆⬇⇧⇩▲▼△▽†")
 _READ_AS = {"1": 0.8, "0": 0.9, "4": 0.9, "8": 0.9} | dict.fromkeys("⊥τ{}丨|!个千凸tTiIlVY^+", 0.4)
@@ -26,8 +27,8 @@ _COLOURED, _SAME_COLOUR = 0.1, 0.85
 _LONE = 0.5
 """没有读出字、单独的墨迹像到这样才算。画的各 60 个里：箭头 120 个有 113 个够，1、4、7、V、A、Y、“个”都不够，
 T 有 15 个够（糊了的真像箭头）。"""
-_BELIEVED, _SURELY_READ = 0.8, 0.98
-"""连着箭头认的把握不到前一个数、擦掉箭头认的到后一个数时，信后者：`92↓` 先读成 121（0.73），后读成 92（0.994）。"""
+_SURELY_READ = 0.98
+"""连着箭头认的把握不到 `MIN_CONFIDENCE`、擦掉箭头认的到它时，信后者：`92↓` 先读成 121（0.73），后读成 92（0.994）。"""
 _WIDE = 1.2
 """只读出一个字、而框有高的这么多倍宽，里面不止一块墨：`98↓` 读成 8，旁边的数没有读出来。"""
 MAYBE_ARROW = {("↑", False): 0.5, ("↑", True): 0.4996, ("↓", False): 0.4992, ("↓", True): 0.4988}
@@ -37,8 +38,6 @@ MAYBE_ARROW = {("↑", False): 0.5, ("↑", True): 0.4996, ("↓", False): 0.499
 """
 _OUTSIDE = 0.2
 """放宽的框（`widened`）上下各有这么多不是字。"""
-_DOUBTED = 0.49
-"""别的不能确定的数，识别把握降到它。"""
 _OVERLAP = 0.35
 """两段叠着这么多个字高，而且后一段的头一个字就是前一段的末一个，后一段是从那个字找起的；实测的四处是 0.39 到 0.55。"""
 
@@ -181,7 +180,7 @@ def _parted(
         least = _COLOURED if is_coloured else _SURE if stands_out else _READ_AS.get(character, _SURE)
         if arrow.likelihood < least:
             if character == "1" and (is_coloured or arrow.likelihood > _SUSPICIOUS):
-                score = MAYBE_ARROW[arrow.direction, is_last] if score >= _BELIEVED else score
+                score = MAYBE_ARROW[arrow.direction, is_last] if score >= MIN_CONFIDENCE else score
         elif not rest and (len(arrows) == 1 or pixels.shape[1] < _WIDE * pixels.shape[0]):
             return [(quad, arrow.direction, arrow.likelihood)]
         elif rest and not any(one.isdigit() for one in rest) or any(one > "\u2e80" for one in rest):
@@ -189,7 +188,7 @@ def _parted(
         else:
             neighbor = arrows[-2 if is_last else 1] if len(arrows) > 1 else None
             # 连着箭头认得没有把握的数不作证
-            before = rest if rest and score >= _BELIEVED else None
+            before = rest if rest and score >= MIN_CONFIDENCE else None
             return _without(pixels, wide, arrow, neighbor, before, reader)
     return [(quad, text, score)]
 
@@ -209,9 +208,9 @@ def _without(
     ((again, score),) = reader.recognize_crops([bare[:, start:end]])
     # 擦掉箭头以后，别的字应当还是那些；原来就没有把握的，看擦掉以后的
     if rest is None:
-        score = score if score >= _SURELY_READ else min(score, _DOUBTED)
+        score = score if score >= _SURELY_READ else min(score, DOUBTED_SCORE)
     elif again.replace(" ", "") != rest.replace(" ", ""):
-        again, score = again or rest, min(score, _DOUBTED)
+        again, score = again or rest, min(score, DOUBTED_SCORE)
     number = _slice(wide, start / width, end / width), again, score
     mark = _slice(wide, x0 / width, x1 / width), arrow.direction, arrow.likelihood
     return [number, mark] if is_last else [mark, number]

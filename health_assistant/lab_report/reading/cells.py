@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from health_assistant.lab_report.interval import Interval, ReferenceRange
-from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.printed_text import MAX_LENGTH, normalize
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, part_of
@@ -132,7 +132,13 @@ def kind_of(text: str, limits: ReferenceRange | None) -> Kind:
 
 
 def split_cells(box: TextBox) -> list[Cell]:
-    """一段文字里的单元格，从左到右；文字识别常把靠得近的几格连成一段。横坐标按字的宽度估计。"""
+    """一段文字里的单元格，从左到右；文字识别常把靠得近的几格连成一段。横坐标按字的宽度估计。
+
+    长过 `MAX_LENGTH` 的先在空白处切短：每个空白处都要试着分，整段一起试会试很久。
+    """
+    if len(box.text) > MAX_LENGTH:
+        at = max(box.text.rfind(" ", 0, MAX_LENGTH), 0) or MAX_LENGTH
+        return [*split_cells(part_of(box, 0, at)), *split_cells(part_of(box, at, len(box.text)))]
     spans = _split(box.text, 0, box)
     if [span[1:3] for span in spans] == [(0, len(box.text))]:
         return [Cell(spans[0][0], box, spans[0][3])]

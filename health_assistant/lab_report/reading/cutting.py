@@ -4,7 +4,9 @@ import numpy as np
 
 LONG_ASPECT = 4
 """高是宽的这么多倍以上，就是长图：整张缩到能找字的大小，字就太小了。"""
-MAX_LONG_PIXELS = 16_000_000
+_MAX_PIXELS = 13_000_000
+"""识别只用到长边 1600 左右；4000x3000 的照片是 1200 万。"""
+_MAX_LONG_PIXELS = 16_000_000
 """长图逐段读，不缩到 1600，所以许它大些，再大的缩成一半；1290x12000 的是 1550 万。"""
 _STRIP_ASPECT = 1.5
 """每一段的高约是宽的几倍，与一屏、一页纸差不多。"""
@@ -14,6 +16,11 @@ _SLACK = 0.3
 
 def is_long(width: int, height: int) -> bool:
     return height > LONG_ASPECT * width
+
+
+def most_pixels(width: int, height: int) -> int:
+    """超过这么多像素的图缩成一半大来读，省内存。"""
+    return _MAX_LONG_PIXELS if is_long(width, height) else _MAX_PIXELS
 
 
 def cut_points(gray: np.ndarray) -> list[int]:

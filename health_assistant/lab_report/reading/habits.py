@@ -3,6 +3,8 @@
 import re
 from dataclasses import replace
 
+from health_assistant.lab_report.reading.names import is_known
+from health_assistant.lab_report.reading.row import NOT_AN_ITEM
 from health_assistant.lab_report.reading.text import TextBox, part_of
 from health_assistant.lab_report.reference_range import parse_range
 
@@ -25,6 +27,18 @@ def without_habits(boxes: list[TextBox]) -> list[TextBox]:
         joined = _column(coloned)
         boxes = [replace(box, text=_with_dash(box.text)) if box in joined else box for box in boxes]
     return boxes
+
+
+def without_name_colons(boxes: list[TextBox]) -> list[TextBox]:
+    """认得的名称有几个后面印着冒号的，是名称都印着冒号的单子：冒号不要，姓名、性别一类的照旧。"""
+    if sum(box.text.endswith(":") and is_known(box.text[:-1]) for box in boxes) < _MIN_ALIKE:
+        return boxes
+    return [
+        replace(box, text=box.text[:-1], is_label=True)
+        if box.text.endswith(":") and not any(map(NOT_AN_ITEM.search, (box.text[:-1], f"{box.text} ")))
+        else box
+        for box in boxes
+    ]
 
 
 def _with_dash(text: str) -> str:

@@ -7,8 +7,15 @@ from statistics import median
 
 from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.reading.cells import Cell, split_cells
-from health_assistant.lab_report.reading.head_dates import CLOCK, DATE, newest_of
-from health_assistant.lab_report.reading.head_words import HEAD_WORD, group_of, is_best, role_beside_others, words_in
+from health_assistant.lab_report.reading.header_dates import CLOCK, DATE, newest_of
+from health_assistant.lab_report.reading.header_words import (
+    HEAD_WORD,
+    Role,
+    group_of,
+    is_best,
+    role_beside_others,
+    words_in,
+)
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, has_chinese
 
@@ -45,12 +52,11 @@ def join_stacked_heads(boxes: list[TextBox]) -> list[TextBox]:
 def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     """这一行是表头时，各栏的“列 -> 表头格”，从左到右；不是表头时为空。
 
-    列的名字是 `_WORDS` 里的；不必看的列（ignored：上次结果、危急值、日期）
-    与认不得的词（unknown）可以有几个，后面加上位置。
+    列是什么见 `header_words.Role`；可以有几列的（ignored、unknown，和第二列结果、范围）后面加上位置。
     名称、代号、序号一类又出现时是下一栏的开始。以日期为列名的：最近的是这次的结果，其余是从前的；
     看不出哪个最近的（`12-28` 与 `01-05`）都当作结果，使这一行起疑。
     """
-    words: list[tuple[str, TextBox, str]] = []
+    words: list[tuple[Role, TextBox, str]] = []
     is_head = sum(any(words_in(box)) for box in line) > 1
     for box in line:
         if re.fullmatch(r"final|interim|preliminary", box.text.strip(), re.IGNORECASE):
@@ -93,8 +99,8 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
             _seat_dates(panel, printed)
         multiples = [key for key in panel if key.startswith("unknown") and "MoM" in panel[key].text]
         for key in multiples if is_of_multiples else ():
-            for role in {"result", "unit"} & panel.keys():  # 范围说的是中位数的倍数，不是浓度
-                box = panel.pop(role)
+            for measured in {"result", "unit"} & panel.keys():  # 范围说的是中位数的倍数，不是浓度
+                box = panel.pop(measured)
                 panel[f"ignored {box.start:.0f}"] = box
             panel["result"] = panel.pop(key)
         _settle(panel)

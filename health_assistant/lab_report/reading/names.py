@@ -1,12 +1,14 @@
 """名称一格：去掉前面的序号，名称与粘着的代号分开，目录里有没有。"""
 
 import re
-from functools import cache
+from functools import lru_cache
 
 from health_assistant.lab_report.matching import is_known_code, is_known_name
 from health_assistant.lab_report.naming import foreign_name
 from health_assistant.lab_report.reading.misreadings import repair_code
 
+_MOST_TEXTS = 1 << 12
+"""记住多少段文字的答案；服务一直开着，读过的字不能越积越多。"""
 _TRAILING_CODE = re.compile(
     r"^(?P<name>.*[一-鿿)])(?P<gap>\s*[(\[]?)(?!\d+\.\d|\d+\s*[A-Za-zμ]+/)"
     r"(?P<code>[A-Za-z0-9αβγ][A-Za-z0-9αβγ#%/+.\-*_ ]*)[)\]]?$"
@@ -16,7 +18,7 @@ _SERIAL = re.compile(r"^[|丨]?\s*\d{1,2}[.、)|丨\s]*(?=[^\d\s.,、)\-~|丨])(
 """`30分钟血糖` 的 30、`21号染色体` 的 21 不是。"""
 
 
-@cache
+@lru_cache(maxsize=_MOST_TEXTS)
 def is_known(text: str) -> bool:
     """目录里有没有这个名称或代号。"""
     name, code = split_name(text)
@@ -31,13 +33,13 @@ def strip_serial(text: str) -> str:
     return re.sub(r"^[*★☆▲△]+\s*", "", _SERIAL.sub("", text)) or text
 
 
-@cache
+@lru_cache(maxsize=_MOST_TEXTS)
 def split_name(text: str) -> tuple[str, str]:
     """把名称与粘着的代号分开，去掉序号：`白细胞计数WBC`、`白细胞(WBC)`、`WBC 白细胞` -> (`白细胞…`, `WBC`)。"""
     return split_code(strip_serial(text))
 
 
-@cache
+@lru_cache(maxsize=_MOST_TEXTS)
 def split_code(text: str) -> tuple[str, str]:
     """`ABO血型`、`C反应蛋白`、`总T3` 里的字母是名称的一部分，不分。"""
     text = text.replace("（", "(").replace("）", ")").replace("【", "[").replace("】", "]").strip()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from health_assistant.lab_report.origin import even, hospital_in, specimen_at, time_at
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.report import OriginField, consistent
+from health_assistant.lab_report.report import MIN_CONFIDENCE, OriginField, consistent
 
 _WHEN = r" ?(?:时间|日期|日|date ?/? ?(?:time)?|time|on)?"
 _LABELS: dict[OriginField, list[str]] = {  # 先写的要紧：报告时间与审核时间都印的，是报告时间
@@ -22,7 +22,6 @@ _SPECIMEN_LABEL = re.compile(
     r"(?:标本|样本|样品|送检物)(?:种类|类型|类别|名称)? ?:?[ |]*|(?:(?:specimen|sample)(?: ?type)?|\bsource) ?:[ |]*",
     re.IGNORECASE,
 )
-_MIN_SCORE = 0.8
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def _joined(line: list[TextBox]) -> tuple[str, list[TextBox | None]]:
     """一行连成的文字，与每个字属于哪一段。段与段之间是 |；没有认清的一段是 ?，它的字不算，也不能当作没有。"""
     text, owners = "", []
     for box in line:
-        words = even(box.text) if box.score >= _MIN_SCORE else "?"
+        words = even(box.text) if box.score >= MIN_CONFIDENCE else "?"
         text += words + "|"
         owners += [box] * len(words) + [None]
     return text.removesuffix("|"), owners
@@ -85,7 +84,7 @@ def _joined(line: list[TextBox]) -> tuple[str, list[TextBox | None]]:
 
 def _find_performer(lines: list[list[TextBox]]) -> Printed | None:
     """最上面印着的医院；写明是送检、申请单位的不是。"""
-    for box in (box for line in lines[:8] for box in line if box.score >= _MIN_SCORE):
+    for box in (box for line in lines[:8] for box in line if box.score >= MIN_CONFIDENCE):
         name = hospital_in(box.text)
         if name:
             return Printed(name, box.score, (box,))

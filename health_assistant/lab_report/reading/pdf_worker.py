@@ -26,7 +26,7 @@ MAX_OBJECTS = 50_000
 MAX_CHARS = 20_000
 """一页的字数；再多的不取文字，看图。"""
 DPI = 200
-MAX_PIXELS = 12_000_000
+MAX_DRAWN_PIXELS = 12_000_000
 """画出来的一页；A4 在 200 dpi 是 387 万。"""
 _INVISIBLE = 3  # 文字的画法之一：不画出来，扫描仪附的识别结果是这样的
 
@@ -97,7 +97,7 @@ def render(data: bytes, index: int) -> None:
     width, height = pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page)
     check_size(width, height)
     check_objects(page)
-    scale = min(DPI / 72, math.sqrt(MAX_PIXELS / (width * height)))
+    scale = min(DPI / 72, math.sqrt(MAX_DRAWN_PIXELS / (width * height)))
     size = max(1, int(width * scale)), max(1, int(height * scale))
     bitmap = pdfium.FPDFBitmap_CreateEx(*size, pdfium.FPDFBitmap_BGR, None, 0)
     if not bitmap:

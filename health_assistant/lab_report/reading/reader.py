@@ -18,19 +18,19 @@ from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reading import arrow_shapes
 from health_assistant.lab_report.reading.arrangement import arrange
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, classify
-from health_assistant.lab_report.reading.cutting import MAX_LONG_PIXELS, is_long
+from health_assistant.lab_report.reading.cutting import is_long, most_pixels
 from health_assistant.lab_report.reading.dividers import without_dividers
-from health_assistant.lab_report.reading.habits import without_habits
-from health_assistant.lab_report.reading.head import is_lab_report, read_head, several_people
+from health_assistant.lab_report.reading.habits import without_habits, without_name_colons
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language, western_notice
 from health_assistant.lab_report.reading.misreadings import repair_signs, without_leaders
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
+from health_assistant.lab_report.reading.page_head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.quoted import with_grave_quotes
 from health_assistant.lab_report.reading.recognition import read_texts
-from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, row_text
+from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import common_range, count_unread, prints_signs
 from health_assistant.lab_report.reading.small_marks import (
     count_dashed,
@@ -47,19 +47,25 @@ from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
 from health_assistant.lab_report.reading.upright import TEXT_CONTRAST, Page, find_page, to_text_boxes
 from health_assistant.lab_report.reference_range import parse_range, parse_result
-from health_assistant.lab_report.report import UNREAD_MARK, Origin, PrintedField, Reading, ReadRow, UnreadableReport
+from health_assistant.lab_report.report import (
+    MIN_CONFIDENCE,
+    UNREAD_MARK,
+    Origin,
+    PrintedField,
+    Reading,
+    ReadRow,
+    UnreadableReport,
+)
 from health_assistant.lab_report.severity import is_measured
 
 ENGINE_NAME = "embedded-report-reader"
-MAX_PIXELS = 13_000_000
-"""再大的图缩成一半大来读，省内存；识别只用到长边 1600 左右。"""
 _SUSCEPTIBILITY = re.compile(r"(?i)^(抗菌药物|抗生素)(名称)?$|折点|药敏|敏感度$|susceptib\w++(?! of| to)|breakpoint")
-_MIN_CUT, _MIN_NAMED = 3, 3
-"""认得的名称有这么多后面印着冒号，就是名称都印着冒号的单子：冒号不要，姓名、性别一类的照旧。"""
+_MIN_CUT = 3
+"""这么多行的参考范围都缺了末尾，才是被纸边切掉的。"""
 MIN_BOXES = 4
 """认得清的文字不到这么多段，就是没有拍清楚。"""
-MIN_CONFIDENCE = 0.8
 _PICTURE = 1.6
+"""单独一个字比一页的字高这么多倍，是图不是字（见 `_is_picture`）。"""
 MIN_TEXT_HEIGHT = 13
 """文字段的高（像素，含上下留白）小于它就不读：字高 14 像素的段约高 19，7 像素的约高 10，那时数字会认错。"""
 
@@ -123,8 +129,8 @@ class ReportReader:
                 if found:
                     return read_boxes(*found)
             return self._read_pixels(image.pixels)
-        side, most = max(image.size), MAX_LONG_PIXELS if is_long(*image.size) else MAX_PIXELS
-        photo = cv2.cvtColor(np.asarray(upright_rgb(image, most)), cv2.COLOR_RGB2BGR)
+        side = max(image.size)
+        photo = cv2.cvtColor(np.asarray(upright_rgb(image, most_pixels(*image.size))), cv2.COLOR_RGB2BGR)
         del image
         reading = self._read_pixels(photo)
         shrunk = side / max(photo.shape)
@@ -178,15 +184,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     boxes = [replace(box, text=without_leaders(repair_signs(box.text))) for box in boxes if not _is_picture(box, boxes)]
     undivided = without_dividers(boxes := without_habits(boxes))
     is_drawn, boxes = undivided is not boxes, undivided
-    named = [box for box in boxes if box.text.endswith(":") and is_known(box.text[:-1])]
-    if len(named) >= _MIN_NAMED:
-        boxes = [
-            replace(box, text=box.text[:-1], is_label=True)
-            if box.text.endswith(":") and not any(map(NOT_AN_ITEM.search, (box.text[:-1], f"{box.text} ")))
-            else box
-            for box in boxes
-        ]
-    page_text = arrange(boxes)
+    page_text = arrange(without_name_colons(boxes))
     boxes, lines, tables, rows_of = page_text.boxes, page_text.lines, page_text.tables, page_text.rows_of
     names = [] if has_lab_title(lines) else [row.name.text for rows in rows_of for row in rows if row.name]
     others = [name for name in dict.fromkeys(names) if is_other_row(name)]

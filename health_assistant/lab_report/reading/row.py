@@ -11,13 +11,11 @@ from health_assistant.lab_report.reading.misreadings import repair_greek, repair
 from health_assistant.lab_report.reading.names import is_known, split_name
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.reference_range import is_tiered, parse_range, parse_result
-from health_assistant.lab_report.report import UNREAD_MARK
+from health_assistant.lab_report.report import MIN_CONFIDENCE, UNREAD_MARK
 
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
 _WORD_MARK = re.compile(r"\W{0,2}[AC]?(HH?|LL?)[AC]?(\W{0,2}[AC])?\W{0,2}|(?i:.*(high|low|panic|crit|abn|alert).*)")
 """标记一栏里的词：`CH`、`Panic`、`HH *C*`；别的话（`Final`）不是。"""
-_SURE_SIGN = 0.8
-"""单独一个加号认得的把握到它才信，与判断要的把握相同。"""
 _POSITIVE = ("阳性", "弱阳性", "可疑")
 _ILLEGIBLE, _APART = 0.6, 3.0
 """范围的右边、离这一行这么远（字高的倍数），把握又不到它的，是旁边的图上认出来的。"""
@@ -92,7 +90,7 @@ class Row:
         if box.kind == "number" and [one.text for one in self.limits] in (["+"], ["十"]):
             # 血球仪印在数前面的加号说偏高；认得没有把握的，只知道有个标记
             sign = self.limits.pop()
-            self.mark = replace(sign, text="+" if sign.score >= _SURE_SIGN else UNREAD_MARK)
+            self.mark = replace(sign, text="+" if sign.score >= MIN_CONFIDENCE else UNREAD_MARK)
         if re.fullmatch("1{2,3}", box.text) and self._goes_on_from_arrow(box):
             return
         if self.result and self.result.text in ARROW_LIKE:

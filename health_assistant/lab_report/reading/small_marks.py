@@ -8,7 +8,6 @@ from statistics import median
 import numpy as np
 
 from health_assistant.lab_report.interval import Interval, compare
-from health_assistant.lab_report.judgement import MIN_CONFIDENCE
 from health_assistant.lab_report.reading.arrows import ARROWS, MAYBE_ARROW, find_arrow
 from health_assistant.lab_report.reading.cells import split_mark
 from health_assistant.lab_report.reading.glyphs import find_signs, has_character
@@ -19,7 +18,7 @@ from health_assistant.lab_report.reading.tables import Columns, Table
 from health_assistant.lab_report.reading.text import TextBox, join_boxes
 from health_assistant.lab_report.reading.upright import Page
 from health_assistant.lab_report.reference_range import parse_range, parse_result
-from health_assistant.lab_report.report import UNREAD_MARK
+from health_assistant.lab_report.report import MIN_CONFIDENCE, UNREAD_MARK
 
 _MIN_MARKS = 2
 _SURELY_ARROW = 0.5

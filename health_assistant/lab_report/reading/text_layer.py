@@ -11,7 +11,7 @@ import numpy as np
 
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reading.pdf import PdfPage, PrintedChar
-from health_assistant.lab_report.reading.text import TextBox, TextReader
+from health_assistant.lab_report.reading.text import DOUBTED_SCORE, TextBox, TextReader
 from health_assistant.lab_report.reading.upright import Page, to_text_boxes
 
 MIN_CHARS = 20
@@ -23,8 +23,6 @@ MAX_HIDDEN = 0.2
 """不画出来的、斜着竖着的占到这么多，整层不用：多半是扫描仪附的识别结果。"""
 _CLEARLY = 0.9
 """由像素认得这样有把握而与文字层不同的，信像素；没有这样的把握，就不能确定。"""
-_DOUBTED = 0.49
-"""不能确定的段的把握：低于判断要的 0.8。"""
 _ONE_CHARACTER = 0.45
 """一个数字的宽，字高（含行距）的几倍。"""
 _LONG_NUMBER = re.compile(r"\d{6}|\d{4}[-/.年]\d|\d:\d\d")
@@ -202,7 +200,7 @@ def _checked(
         elif score >= _CLEARLY:
             return None
         else:
-            texts.append((one.text, _DOUBTED))
+            texts.append((one.text, DOUBTED_SCORE))
     return texts
 
 

@@ -62,7 +62,7 @@ def find_page(photo: np.ndarray, reader: TextReader, turns: bool = True) -> Page
     没有文字时 `quads` 是空的。
     """
     fade_seals(photo)
-    page = _upright(photo, reader) if turns else Page(photo, reader.detect(photo), np.eye(3))
+    page = _with_level_text(photo, reader) if turns else Page(photo, reader.detect(photo), np.eye(3))
     contrasts = _contrasts(cv2.cvtColor(page.pixels, cv2.COLOR_BGR2GRAY), page.quads)
     if len(contrasts):
         contrast = np.median(contrasts)
@@ -85,7 +85,7 @@ def _contrasts(gray: np.ndarray, quads: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
-def _upright(photo: np.ndarray, reader: TextReader) -> Page:
+def _with_level_text(photo: np.ndarray, reader: TextReader) -> Page:
     quads = reader.detect(photo)
     if (angle := _text_angle(quads)) is None:
         return Page(photo, quads, np.eye(3))

@@ -2,12 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from health_assistant.lab_report.groups import find_groups
-from health_assistant.lab_report.reading.head_dates import DATE
+from health_assistant.lab_report.reading.header_dates import DATE
 from health_assistant.lab_report.reading.text import TextBox, part_of
 
-_WORDS: tuple[tuple[str, str], ...] = (
+Role = Literal[
+    "name", "code", "serial", "result", "unit", "range", "low", "high", "mark", "method", "mean", "replicate", "date",
+    "ignored", "unknown",
+]  # fmt: skip
+"""一列是什么。ignored 是不必看的：上次的结果、危急值；unknown 是认不得的；mean、replicate 是测了几次的平均、每一次。"""
+
+_WORDS: tuple[tuple[Role, str], ...] = (
     # 先长后短：“上次结果”不是结果，“项目代码”不是项目，“参考下限”不是参考范围。
     # 上次的结果、危急值、日期都是数，却不是这次的结果
     (
@@ -56,7 +63,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
         r"\s*(?:\bnames?|description)?|\bname\b|\banalysen?\b|\buntersuchung\b",
     ),
 )
-_BESIDE_OTHERS: tuple[tuple[str, str], ...] = (
+_BESIDE_OTHERS: tuple[tuple[Role, str], ...] = (
     ("low", r"(?:(?:ref\w*\.?|normal|range)\s*)?(?:low|lln|from)(?:\s*(?:limit|value|ref\w*|range|end))?"),
     ("high", r"(?:(?:ref\w*\.?|normal|range)\s*)?(?:high|uln|to)(?:\s*(?:limit|value|ref\w*|range|end))?"),
     ("range", r"normal|正常"),
@@ -99,7 +106,7 @@ def group_of(head: str) -> str:
     return bare if len(groups) == 1 and groups[0][1] == ":1-2" else ""
 
 
-def role_beside_others(head: str) -> str:
+def role_beside_others(head: str) -> Role:
     """与别的表头词印在一行的这一段说的是哪一列；不认得的是 unknown。"""
     if group_of(head) and not re.search(r"\d", head):  # `46岁` 是病人的年龄
         return "range"
@@ -116,7 +123,7 @@ def _blank(found: re.Match[str]) -> str:
     return " " * len(found[0])
 
 
-def words_in(box: TextBox) -> Iterator[tuple[str, TextBox]]:
+def words_in(box: TextBox) -> Iterator[tuple[Role, TextBox]]:
     """一段文字里的各个表头词（`提示单位` 是两个）；不像表头的没有。"""
     text = _AROUND_MEAN.sub(_blank, box.text.translate(_SIMPLIFIED))
     found = [one for one in HEAD_WORD.finditer(text) if one[0].strip()]
