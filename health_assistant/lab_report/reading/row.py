@@ -29,14 +29,19 @@ NOT_AN_ITEM = re.compile(
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
     r"|开单|孕妇|[高低]于(?:参考|正常|限)|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
-    r"|(?i:^(tests?|units?|results?|serum|plasma)$|barcode|www\.|https?:|\blab ?code|^dr\b|^m\.?d\b|\bpage\s*\d)"
+    r"|(?i:^(tests?|parameters?|units?|results?|serum|plasma)$|^ref\.? ?range)"
+    r"|(?i:barcode|www\.|https?:|\blab ?code|^dr\b|^m\.?d\b|\bpage\s*\d)"
     r"|(?i:\b(?:ltd|pvt)\b|pathlabs?\b|^dmc\b)"
     r"|(?i:reported|verified|collected|received|consultant|\bdirector\b|pathologist|released|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
 )
 
 _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 """成句的话不是项目名称。"""
-_TIER = re.compile(r"((in)?sufficient|deficient|potential|toxic)", re.IGNORECASE)
+_TIER = re.compile(
+    r"(in)?sufficient|deficient|potential|toxic"
+    r"|(very|borderline|(near )?optimal|desirable|(pre|non)?[ -]*diabetic)$",
+    re.IGNORECASE,
+)
 _WORDS = re.compile(r"[a-z][a-z'(),./-]+(\s[a-z'(),./-]+)*")
 """英文说明里的词，不是单位。"""
 _DATE = re.compile(r"20\d\d[-/.年]\d{1,2}[-/.月]\d")
@@ -242,7 +247,7 @@ def _is_prose(row: Row) -> bool:
     is_numbered = not re.search(r"[A-Za-z一-鿿α-ωΑ-Ω]", row.name.text) and (row.result or row.name).kind == "text"
     words = [box for box in (row.result, row.unit) if box and box.kind == "text" and not re.search(r"\d", box.text)]
     is_sentence = len(words) == 2 and bool(_WORDS.fullmatch(words[1].text))
-    is_numbered |= row.result is None and bool(_TIER.match(row.name.text))
+    is_numbered |= (row.result is None or row.result.kind == "bound") and bool(_TIER.match(row.name.text))
     return is_numbered or is_sentence or row.name.is_printed and row.name.text.startswith("|")
 
 
