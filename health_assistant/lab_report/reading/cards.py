@@ -243,7 +243,7 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
             row.add_limits(box)
     elif is_amount and (kind == "number" or kind == "unit" and not is_per_field(box.text)):
         pass
-    elif kind == "unit":
+    elif kind == "unit" or row.result and box.text == "Ratio":
         row.unit = row.unit or box
     elif kind == "mark":
         # 另起一行的三角是范围条上的指针，除非就在结果、单位的旁边

@@ -185,7 +185,7 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         return [*_split(text[: between.start()], offset), mark, *rest]  # `8×10^9/L↓(125-350)`
     if (arrow := re.match(rf"[{_ARROWS}]+\s*", text)) and arrow.end() < len(text):
         return [("mark", offset, offset + arrow.end(), False), *_split(text[arrow.end() :], offset + arrow.end())]
-    if not is_known(text):
+    if not is_known(text) and not re.search(r"EPI\)? 20\d\d$", text):  # 公式的年份是名称里的
         spaces = [gap.start() for gap in re.finditer(r"\s+", text)]
         for space in spaces:
             value = text[space:].lstrip()

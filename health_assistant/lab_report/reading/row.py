@@ -39,7 +39,8 @@ _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 """成句的话不是项目名称。"""
 _TIER = re.compile(
     r"(in)?sufficient|deficient|potential|toxic"
-    r"|(very|borderline|(near )?optimal|desirable|(pre|non)?[ -]*diabetic)$",
+    r"|(very|borderline|(near )?optimal|desirable|(pre|non)?[ -]*diabetic)$"
+    r"|((very )?(low|high)|average|moderate|risk level|.*(disease|failure))$",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[a-z][a-z'(),./-]+(\s[a-z'(),./-]+)*")
@@ -240,14 +241,18 @@ def is_complete(row: Row) -> bool:
 
 def _is_prose(row: Row) -> bool:
     """级别、只有编号（`2. Friedewald equation…`）、一档（`Deficient < 50`），单位一列也是词，或用竖线画。"""
-    if re.fullmatch("级别|分级|等级|(?i:class)", row.name.text):
+    if re.fullmatch("级别|分级|等级|(?i:class|parameters?)", row.name.text):
         return True  # 过敏原的级别说明：一行 `2级`、`5级`
     if row.result is not None and row.result.kind == "number":
         return False
     is_numbered = not re.search(r"[A-Za-z一-鿿α-ωΑ-Ω]", row.name.text) and (row.result or row.name).kind == "text"
     words = [box for box in (row.result, row.unit) if box and box.kind == "text" and not re.search(r"\d", box.text)]
     is_sentence = len(words) == 2 and bool(_WORDS.fullmatch(words[1].text))
-    is_numbered |= (row.result is None or row.result.kind == "bound") and bool(_TIER.match(row.name.text))
+    is_limits = row.result is None or row.result.kind in ("bound", "range") or row.name.text == "Risk Level"
+    is_numbered |= is_limits and bool(_TIER.match(row.name.text))
+    # 两端对齐的英文，词与词隔得远，会断成几格
+    apart = [box for box in row.limits if _WORDS.fullmatch(box.text) and box.kind == "text"]
+    is_numbered |= len(apart) > 1 or bool(row.result and re.search(r"[a-z]+ .*[a-z]+ .*[a-z]\.$", row.result.text))
     return is_numbered or is_sentence or row.name.is_printed and row.name.text.startswith("|")
 
 
