@@ -106,7 +106,7 @@ def test_a_group_title_over_bent_columns_and_padded_percents_are_no_gap():
     names = ["Haemoglobin", "White Cell Count", "Neutrophils", "Lymphocytes", "Monocytes", "Eosinophils", "RBC Count"]
     results = ["13.9 g/dL", "5.9", "57 %", "34 %", "05 %", "04 %", "4.91"]
     limits = ["14 - 17", "4 - 11", "50 - 70", "20 - 45", "2 - 10", "1 - 6", "4.50 - 6.50"]
-    cells = [(0, 20.0, "Complete Blood Count (CBC)")]
+    cells = [(0, 20.0, "Complete Blood Count (CBC)"), (420, 200.0, ",")]
     for at, texts in enumerate(zip(names, results, limits, strict=True)):
         slide = 9.0 * at
         cells += [

@@ -90,7 +90,8 @@ def _column(boxes: list[TextBox], seated: list[TextBox], kinds: tuple[str, ...])
     if not seated:
         return []
     start, end = median(box.start for box in seated), median(box.end for box in seated)
-    found = [box for box in boxes if box.start < end and box.end > start and split_cells(box)[0].kind in kinds]
+    overlapping = [(box, split_cells(box)) for box in boxes if box.start < end and box.end > start]
+    found = [box for box, cells in overlapping if cells and cells[0].kind in kinds]  # 只有标点的，一格也没有
     return sorted(found, key=lambda box: box.line)
 
 
