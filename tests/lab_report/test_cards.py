@@ -81,6 +81,21 @@ def test_a_name_centred_on_a_wrapped_range_is_at_no_odd_place():
     assert [doubt for _, doubt in read_over(*cards)] == [None] * 3
 
 
+def test_a_code_with_its_own_values_is_no_second_half_of_the_name_above():
+    """两截合起来才认得的，下一行自己有结果就是另一项：红细胞分布宽度、RDW-CV。"""
+    lines: Page = [
+        (0.7 * at, dict(zip((50, 400, 700, 900), texts.split(), strict=True)))
+        for at, texts in enumerate(
+            ["血红蛋白 120 113--151 g/L", "红细胞分布宽度 34.4 37--50 fL", "RDW-CV 16.20 11.9--14.5 %"]
+        )
+    ]
+    assert [row[:5] for row in printed(*lines)] == [
+        ("血红蛋白", "", "120", "g/L", "113--151"),
+        ("红细胞分布宽度", "", "34.4", "fL", "37--50"),
+        ("RDW-CV", "", "16.20", "%", "11.9--14.5"),
+    ]
+
+
 def test_an_unknown_name_cut_off_by_a_seam_is_doubted():
     cards = [("甲胎蛋白", "1.14", "0.00~20.00"), ("tm", "4.0", "0~24"), ("癌胚抗原", "6.54", "0.00~10.00")]
     lines = [line for at, card in enumerate(cards) for line in over_range(*card, 4.0 * at)]

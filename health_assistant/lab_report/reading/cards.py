@@ -192,7 +192,7 @@ def _goes_on(box: TextBox, row: Row, has_value: bool) -> bool:
     或者两截合起来才认得：`促肾上腺皮质激 128.0` 下面的 `素`。
     """
     is_near = 0 < box.line - row.name.line < 1.5 * row.name.height and abs(box.start - row.name.start) < box.height
-    if is_near and is_known(row.name.text + box.text):
+    if is_near and not (has_value and row.result) and is_known(row.name.text + box.text):
         return not is_known(row.name.text)
     is_open = row.name is not None and bool(re.search(r"[(（][^()（）]*$", row.name.text))
     is_in_brackets = not row.limits and (is_open or bool(re.fullmatch(r"[(（].*[)）]", box.text)))
