@@ -8,7 +8,7 @@ from health_assistant.lab_report.matching import find_analyte, is_known_code, is
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, says_normal, split_mark
 from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit
-from health_assistant.lab_report.reading.names import is_known, split_name
+from health_assistant.lab_report.reading.names import is_known, split_name, strip_serial
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.reference_range import is_tiered, parse_range, parse_result
 from health_assistant.lab_report.report import UNREAD_MARK
@@ -298,7 +298,7 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
         if row.code:
             printed = row.code.text.strip("()（）[]")
             # 代号另有一格时，名称里的字母（红细胞分布宽度CV）是名称的一部分
-            name, code = (name + code if not name else bare.strip("*★☆ ")), split_name(printed)[1] or printed
+            name, code = (name + code if not name else strip_serial(bare).strip("*★☆ ")), split_name(printed)[1] or printed
     if name == "抗":
         name += code  # `抗U1RNP` 的代号是 U1RNP，名称还要带着它
     name, code = repair_letters(repair_greek(name)), repair_letters(code)
