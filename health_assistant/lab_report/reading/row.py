@@ -298,7 +298,8 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
         if row.code:
             printed = row.code.text.strip("()（）[]")
             # 代号另有一格时，名称里的字母（红细胞分布宽度CV）是名称的一部分
-            name, code = (name + code if not name else strip_serial(bare).strip("*★☆ ")), split_name(printed)[1] or printed
+            name = name + code if not name else strip_serial(bare).strip("*★☆ ")
+            code = split_name(printed)[1] or printed
     if name == "抗":
         name += code  # `抗U1RNP` 的代号是 U1RNP，名称还要带着它
     name, code = repair_letters(repair_greek(name)), repair_letters(code)
