@@ -56,6 +56,13 @@ def test_a_list_of_other_items_is_left_where_it_is():
     assert [row[0] for row in rows[:4]] == ["pH", "Na", "K", "TCO2"] and not any(row[3] for row in rows[:4])
 
 
+@pytest.mark.parametrize(("unit", "limits"), [("mg/L", "< 5.0"), ("mg/dL", "< 0.5"), ("g/L", "")])
+def test_the_only_item_takes_the_range_below_that_is_in_its_unit(unit, limits):
+    """没有取到的，不拿别的单位的充数。"""
+    notes = [{50: "Ref Range :"}, {60: "Mg/L", 300: "Mg/dL"}, {60: "< 5.0", 300: "< 0.5"}]
+    assert read({50: "CRP", 300: "6.035", 500: unit}, *notes)[0] == ("CRP", "6.035", unit, limits)
+
+
 def bars(*ends: tuple[str, str]) -> list[dict[float, str]]:
     items = [("钠", "131", "mmol/L"), ("钾", "5.6", "mmol/L"), ("葡萄糖", "3.6", "mmol/L"), ("白蛋白", "37", "g/L")]
     lines = []

@@ -101,6 +101,26 @@ def test_columns_of_which_no_cell_is_lost_are_matched_in_order(drift, header):
     assert read == [(name, f"{at}.5", f"{at}.0-{at + 1}.0", None) for at, name in enumerate(NAMES, 1)]
 
 
+def test_a_group_title_over_bent_columns_and_padded_percents_are_no_gap():
+    """组名不是头一项的名称；`05 %` 是数；末一项的名称比结果低了一行。"""
+    names = ["Haemoglobin", "White Cell Count", "Neutrophils", "Lymphocytes", "Monocytes", "Eosinophils", "RBC Count"]
+    results = ["13.9 g/dL", "5.9", "57 %", "34 %", "05 %", "04 %", "4.91"]
+    limits = ["14 - 17", "4 - 11", "50 - 70", "20 - 45", "2 - 10", "1 - 6", "4.50 - 6.50"]
+    cells = [(0, 20.0, "Complete Blood Count (CBC)"), (420, 200.0, ",")]
+    for at, texts in enumerate(zip(names, results, limits, strict=True)):
+        slide = 9.0 * at
+        cells += [
+            (x, 60.0 * at + 80 - slide * share, text)
+            for x, share, text in zip((0, 400, 700), (0, 1, 1.2), texts, strict=True)
+        ]
+    boxes = [TextBox(text, 0.99, x, y, x + 150, y + 24, y + 12, x, x + 150) for x, y, text in cells]
+    rows = [row for rows in arrange(boxes).rows_of for row in rows]
+    read = [(row.name.text, row.result.text, row.limits[0].text, row.doubt) for row in rows if row.result]
+    assert read == [
+        (name, result.split()[0], one, None) for name, result, one in zip(names, results, limits, strict=True)
+    ]
+
+
 @pytest.mark.parametrize("lost", [0, 4, 8])
 @pytest.mark.parametrize("drift", [-0.9, -0.7, -0.5, 0.5, 0.7, 0.9])
 def test_a_lost_range_leaves_no_neighbours_range_undoubted(drift, lost):

@@ -48,6 +48,63 @@ def test_a_word_that_says_normal_beside_the_value_is_its_mark(word):
     assert [row.mark.text for row in rows_of(*lines)] == [word, word]
 
 
+def over_range(name: str, value: str, limits: str, top: float, unit: str = "") -> list[tuple[float, dict[float, str]]]:
+    """手机上：结果在右上，参考区间在它下面，换了行的单位再下面；名称对着这几行的正中。"""
+    lines = [(top, {720: value}), (top + 0.5, {600: f"参考区间:{limits}"})]
+    lines += [(top + 1.3, {740: unit})] if unit else []
+    return sorted([*lines, (top + (0.65 if unit else 0.25), {50: name})], key=lambda line: line[0])
+
+
+def read_over(*cards: tuple[str, ...]) -> list[tuple[list[str], str | None]]:
+    lines = [line for at, card in enumerate(cards) for line in over_range(*card[:3], 4.0 * at, *card[3:])]
+    boxes = [one for line in at_lines(*lines) for one in line]
+    return [(values_of(row), row.doubt) for rows in arrange(boxes).rows_of for row in rows]
+
+
+def test_a_name_of_one_greek_letter_or_with_a_number_starts_its_own_card():
+    cards = [
+        ("ALB白蛋白", "55.4", "55.8~66.1%"),
+        ("α1", "5.2", "2.9~4.9%"),
+        ("BETA 1", "5.4", "4.7~7.2%"),
+        ("γ", "17.0", "11.1~18.8%"),
+    ]
+    read = [(name, value, limits.rstrip("%")) for name, value, limits in cards]
+    assert [(row[0], row[1], row[-1]) for row, _ in read_over(*cards)] == read
+
+
+def test_a_name_centred_on_a_wrapped_range_is_at_no_odd_place():
+    cards = [
+        ("甲胎蛋白", "1.14", "0.00~20.00"),
+        ("癌胚抗原", "6.54", "0.00~10.00"),
+        ("铁蛋白", "116.83", "16.00~132.00", "ng/ml"),
+    ]
+    assert [doubt for _, doubt in read_over(*cards)] == [None] * 3
+
+
+def test_a_code_with_its_own_values_is_no_second_half_of_the_name_above():
+    """两截合起来才认得的，下一行自己有结果就是另一项：红细胞分布宽度、RDW-CV。"""
+    lines: Page = [
+        (0.7 * at, dict(zip((50, 400, 700, 900), texts.split(), strict=True)))
+        for at, texts in enumerate(
+            ["血红蛋白 120 113--151 g/L", "红细胞分布宽度 34.4 37--50 fL", "RDW-CV 16.20 11.9--14.5 %"]
+        )
+    ]
+    assert [row[:5] for row in printed(*lines)] == [
+        ("血红蛋白", "", "120", "g/L", "113--151"),
+        ("红细胞分布宽度", "", "34.4", "fL", "37--50"),
+        ("RDW-CV", "", "16.20", "%", "11.9--14.5"),
+    ]
+
+
+def test_an_unknown_name_cut_off_by_a_seam_is_doubted():
+    cards = [("甲胎蛋白", "1.14", "0.00~20.00"), ("tm", "4.0", "0~24"), ("癌胚抗原", "6.54", "0.00~10.00")]
+    lines = [line for at, card in enumerate(cards) for line in over_range(*card, 4.0 * at)]
+    boxes = [one for line in at_lines(*lines) for one in line]
+    cut = [replace(one, y1=one.y0 + 0.6 * one.height) if one.text == "tm" else one for one in boxes]
+    doubts = {row.name.text: row.doubt for rows in arrange(cut).rows_of for row in rows}
+    assert doubts.pop("tm") and doubts == {"甲胎蛋白": None, "癌胚抗原": None}
+
+
 SODIUM = ("钠", "118.0", "mmol/L", "137-147", "偏低")
 CALCIUM = ("总钙(Ca)", "2.21", "mmol/L", "2.11-2.52", "正常")
 UREA = ("尿素", "27.40", "mmol/L", "3.1-8.0", "↑")

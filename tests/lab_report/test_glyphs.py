@@ -147,6 +147,23 @@ def test_a_cell_framed_together_with_the_digit_before_it_is_read_without_it(read
     assert [text for text, _ in texts] == ["39.2", "2" if after == "7" else after]
 
 
+@pytest.mark.parametrize("arrow", "↑↓")
+def test_an_arrow_that_was_not_read_leaves_its_number_sure(reader_of_text, arrow):
+    """`0.38   ↓` 只读成 0.38：末一个 8 不是箭头，擦掉箭头以后还是这个数。"""
+    pixels, ends = draw_apart("0.38", arrow)
+    quad = np.array([frame(20, ends[1] + 6)], np.float32)
+    texts = take_out_arrows(Page(pixels, quad, np.eye(3)), [("0.38", 0.93)], reader_of_text)
+    assert [text for text, _ in texts] == ["0.38", arrow] and texts[0][1] >= MIN_CONFIDENCE
+
+
+def test_a_frame_that_ends_on_the_first_digit_of_the_next_cell_holds_no_number(reader_of_text):
+    """名称与 2.72 之间的空白连着那个 2 找成了一段：不是另一个数。"""
+    pixels, ends = draw_apart("", "2.72 ng/ml")
+    quads = np.array([frame(4, 55), frame(38, ends[1] + 6)], np.float32)
+    texts = take_out_arrows(Page(pixels, quads, np.eye(3)), [("2", 0.91), ("2.72 ng/ml", 0.99)], reader_of_text)
+    assert [text for text, _ in texts] == ["", "2.72 ng/ml"]
+
+
 @pytest.fixture(scope="module")
 def reader_of_text() -> TextReader:
     return TextReader(2)
@@ -238,6 +255,15 @@ def test_a_speck_above_a_number_is_no_footnote():
     brush.line((80, top, 83, top), "black")
     pixels = np.asarray(image.convert("RGB"))
     assert count_raised(pixels, 6)[0] == 0
+
+
+def test_the_wing_of_an_arrow_cut_by_the_frame_is_no_footnote():
+    image = Image.new("L", (96, 50), "white")
+    brush = ImageDraw.Draw(image)
+    brush.text((6, 40), "55.4", "black", load_font("noto_sans", 34), anchor="ls")
+    brush.polygon([(86, 22), (99, 34), (112, 22)], "black")
+    pixels = np.asarray(image.convert("RGB"))
+    assert count_raised(pixels, 4)[0] == 0 and count_raised(pixels, 5)[0] == 1
 
 
 @pytest.mark.parametrize("number", ["39", "26.4", "480", "7.55"])

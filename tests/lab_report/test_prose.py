@@ -27,6 +27,12 @@ def names(*lines: dict[float, str]) -> list[str]:
         {50: "| Risk Group", 400: ">30", 1000: "≤60"},
         {50: "Deficient", 1000: "< 50"},
         {50: "|", 400: "years", 1000: "glycemic control"},
+        {50: "Very", 800: "mg/dL", 1000: "High: ≥ 190"},
+        {50: "Diabetic", 400: "< 39", 1000: "5.7 - 6.4"},
+        {50: "Average", 400: "0.10 - 0.30"},
+        {50: "Chronic Kidney Disease", 400: "<15", 800: "ml/min/1.73 m2"},
+        {50: "Parameter", 400: "(28 - 36", 1000: "(>37"},
+        {50: "Ref. Range eGFR is most accurate for", 400: "≤60", 800: "ml/min/1.73 m2"},
     ],
 )
 @pytest.mark.parametrize("last", [[], [CHLORIDE]])

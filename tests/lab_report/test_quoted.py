@@ -52,6 +52,40 @@ def test_usual_values_limits_doses_and_prices_are_not(text):
     assert with_grave_quotes(PLAIN, [text]) is PLAIN
 
 
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (
+            ["标本种类：脑脊液 送检医生：", "鉴定结果：本标本共检出1种菌为：", "1.产酸克雷伯菌"],
+            ("脑脊液", "产酸克雷伯菌"),
+        ),
+        (["样本类型:静脉血", "培养结果：金黄色葡萄球菌"], ("静脉血", "金黄色葡萄球菌")),
+        (["血培养报告单", "检出大肠埃希菌", "氨苄西林 >=32 耐药 R"], ("血", "大肠埃希菌")),
+        (["标本:血液", "见酵母样真菌，初步为白色念珠菌"], ("血液", "白色念珠菌")),
+    ],
+)
+def test_bacteria_grown_from_blood_or_spinal_fluid_are_said_first(texts, said):
+    refused = str(with_grave_quotes(PLAIN, texts))
+    assert refused.startswith(f"尽快就医：标本写着“{said[0]}”，图里写着长出了“{said[1]}”")
+    with speaking("en"):
+        assert translate(refused).startswith(f"Get medical care at once: the specimen is “{said[0]}”")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["标本种类：脑脊液", "经5天培养，无细菌生长"],
+        ["标本种类：血", "未检出沙门菌、链球菌"],
+        ["标本种类：痰", "肺炎克雷伯菌"],
+        ["标本种类：清洁中段尿 血糖", "大肠埃希菌 >10^5"],
+        ["血培养", "说明：常见的有葡萄球菌", "革兰阴性杆菌药敏折点依据 CLSI"],
+        ["标本种类：血清", "幽门螺杆菌抗体 阴性"],
+    ],
+)
+def test_no_growth_and_other_specimens_are_not(texts):
+    assert with_grave_quotes(PLAIN, texts) is PLAIN
+
+
 def test_a_message_on_a_phone_is_refused_with_the_warning_also_in_english(reader):
     picture = Image.new("RGB", (1080, 300), "white")
     write = ImageDraw.Draw(picture)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from lab_report.text_boxes import box, grid
+from lab_report.text_boxes import box, grid, page
 from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.matching import find_analyte
@@ -209,6 +209,11 @@ def test_the_head_gives_title_sex_and_age():
     lines = ("Name: X|Sex: Male|Age: 46", "Age/Sex : 29 Years MALE", "Age 29 Male", "Age: 29 Y|By: Dr. M Khan")
     assert [read_head(group_lines(boxes_of(line)))["sex"] for line in lines] == ["男", "男", "男", None]
     assert read_head(group_lines(boxes_of("陈某某 男 56岁")))["age"] == "56岁"
+
+
+def test_an_age_printed_under_its_label_is_read_and_the_next_label_is_none():
+    head = read_head(page({50: "Age/Sex :", 400: "Registration Date:"}, {50: "23 (Y) / M", 400: "17-Sep-2023 18:52"}))
+    assert (head["sex"], head["age"]) == ("男", "23")
 
 
 def test_an_english_urine_sheet_says_so_in_its_table_and_a_sheet_with_blood_on_it_does_not():

@@ -36,6 +36,20 @@ def test_a_faint_l_in_the_column_of_marks_says_low():
     assert row.mark.text == "L"
 
 
+@pytest.mark.parametrize(
+    ("printed", "name"),
+    [
+        ("17 酮体", "酮体"),
+        ("10类酵母细胞数量", "类酵母细胞数量"),
+        ("25-羟基维生素D", "25-羟基维生素D"),
+        ("C反应蛋白", "C反应蛋白"),
+    ],
+)
+def test_a_serial_glued_to_a_name_that_has_its_own_code_is_no_part_of_it(printed, name):
+    row = Row(name=box(printed, 50, 100), anchor=box(printed, 50, 100), code=box("KET", 300, 100))
+    assert row_text(row)[:2] == (name, "KET")
+
+
 def test_the_dash_between_two_halves_of_a_range_is_seen_in_the_pixels():
     for ink in (255, 0):
         gray = np.full((200, 400), 255, np.uint8)

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 from health_assistant.lab_report.printed_text import fold_code
 from health_assistant.lab_report.reading.cells import split_cells
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reference_range import parse_range
+from health_assistant.lab_report.units import fold_unit
 
 _HEADING = re.compile(
     r"(?:生物)?(?:参考|正常)(?:范围|区间|值)(?:一览|列表)?|(?:normal|ref(?:erence)?)\.?\s*(?:ranges?|intervals?|values?)",
@@ -21,7 +23,7 @@ Line = list[TextBox]
 
 def seat_apart_ranges(lines: list[Line]) -> list[Line]:
     """范围搬回各项的一行（放在最右边），清单、色条的行去掉；不是这样印的原样返回 lines。"""
-    return _from_list(lines) or _from_bars(lines) or lines
+    return _from_list(lines) or _from_bars(lines) or _from_one(lines) or lines
 
 
 def _from_list(lines: list[Line]) -> list[Line]:
@@ -59,6 +61,20 @@ def _from_bars(lines: list[Line]) -> list[Line]:
         for left, right in [lines[at]]
     }
     return _seated(lines, moved, set(bars))
+
+
+def _from_one(lines: list[Line]) -> list[Line]:
+    """一页只有一项，“Ref Range:”以下一行单位、一行范围（`Mg/L Mg/dL`、`<5.0 <0.5`）：取与结果同一个单位的。"""
+    at = next(
+        (at for at, line in enumerate(lines) if len(line) == 1 and _HEADING.fullmatch(line[0].text.rstrip(":： "))), 0
+    )
+    hosts = [line for line in lines[:at] if is_known(line[0].text) and _has_value(line)]
+    units, ranges = (lines[at + 1 : at + 3] + [[], []])[:2]
+    if len(hosts) != 1 or {box.kind for box in units} != {"unit"} or not {box.kind for box in ranges} <= set(_RANGES):
+        return []
+    of_unit = dict(zip((fold_unit(box.text) for box in units), ranges, strict=False))
+    own = [of_unit[unit] for box in hosts[0][1:] if (unit := fold_unit(box.text)) in of_unit]
+    return _seated(lines, {id(hosts[0]): own[0]}, {at, at + 1, at + 2}) if len(own) == 1 else []
 
 
 def _has_value(line: Line) -> bool:

@@ -134,6 +134,10 @@ def _without_tail(page: Page, at: int, texts: list[tuple[str, float]]) -> tuple[
     for other, (before, _) in zip(page.quads, texts, strict=True) if found else ():
         overlap, drop = (other[1] - quad[0])[0], (other.mean(axis=0) - quad.mean(axis=0))[1]
         is_tail = before[-1:] == text[0] and _OVERLAP < overlap / height < 1 and other[0][0] < quad[0][0]
+        ahead = (quad[1] - other[0])[0] / height
+        is_head = before[:1] == text != before and _OVERLAP < ahead < 1 and quad[0][0] < other[0][0]
+        if is_head and abs(drop) < 0.5 * height:
+            return "", 0.0  # 框到后一段的头一个字为止，里面没有别的字：`2.72` 前面的一个 2
         if not is_tail or abs(drop) > 0.5 * height:
             continue
         own = _slice(quad, overlap / (quad[1] - quad[0])[0], 1)
@@ -187,14 +191,19 @@ def _parted(
             return [(quad, rest + arrow.direction if is_last else arrow.direction + rest, score)]
         else:
             neighbor = arrows[-2 if is_last else 1] if len(arrows) > 1 else None
-            # 连着箭头认得没有把握的数不作证
-            before = rest if rest and score >= MIN_CONFIDENCE else None
+            # 连着箭头认得没有把握的数不作证；没有认箭头的（`0.38 ↓` 读成 0.38），擦掉以后还是原来那些字
+            before = {rest, text} if rest and score >= MIN_CONFIDENCE else None
             return _without(pixels, wide, arrow, neighbor, before, reader)
     return [(quad, text, score)]
 
 
 def _without(
-    pixels: np.ndarray, wide: np.ndarray, arrow: Arrow, neighbor: Arrow | None, rest: str | None, reader: TextReader
+    pixels: np.ndarray,
+    wide: np.ndarray,
+    arrow: Arrow,
+    neighbor: Arrow | None,
+    before: set[str] | None,
+    reader: TextReader,
 ) -> list[Part]:
     width, margin = pixels.shape[1], 0.15 * pixels.shape[0]
     is_last = neighbor is not None and neighbor.x0 < arrow.x0
@@ -207,10 +216,10 @@ def _without(
     start, end = (0, min(x1, round(x0 + margin))) if is_last else (max(x0, round(x1 - margin)), width)
     ((again, score),) = reader.recognize_crops([bare[:, start:end]])
     # 擦掉箭头以后，别的字应当还是那些；原来就没有把握的，看擦掉以后的
-    if rest is None:
+    if before is None:
         score = score if score >= _SURELY_READ else min(score, DOUBTED_SCORE)
-    elif again.replace(" ", "") != rest.replace(" ", ""):
-        again, score = again or rest, min(score, DOUBTED_SCORE)
+    elif again.replace(" ", "") not in {one.replace(" ", "") for one in before}:
+        again, score = again or min(before, key=len), min(score, DOUBTED_SCORE)
     number = _slice(wide, start / width, end / width), again, score
     mark = _slice(wide, x0 / width, x1 / width), arrow.direction, arrow.likelihood
     return [number, mark] if is_last else [mark, number]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
+from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     Cell,
@@ -13,7 +14,7 @@ from health_assistant.lab_report.reading.cells import (
     split_mark,
     split_maybe_arrow,
 )
-from health_assistant.lab_report.reading.names import is_known
+from health_assistant.lab_report.reading.names import is_known, split_name
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, is_item, is_subline, without_stars
 from health_assistant.lab_report.reading.tables import Columns, Table
 from health_assistant.lab_report.reading.text import TextBox, join_boxes
@@ -24,6 +25,8 @@ _PLUSES = re.compile(r"\+[1-4]|[1-4]\+|\+-|±")
 """加号单独一个不算：有的血球仪用它说偏高，后面的数才是结果。"""
 _IN_BRACKETS = re.compile(r"[(（](0|\D*([无未清软]|正常|透明|阴性|色)\D*)[)）]")
 """结果后面括号里说没有事的词、0 是参考范围：`浑浊 (清晰透明)`、`40 ×10^6/L (0)`；`阳性 (定性)`、别的数说不准是什么。"""
+_CUT = 0.7
+"""不认得的名称不到别的名称的这么高，是拼接、滚动时切掉了一截。"""
 _ODD_PLACE = "结果的位置或字的大小与别的行不一样，可能不是结果"
 
 
@@ -96,6 +99,7 @@ def _with_blank_rows(rows: list[Row]) -> list[Row]:
         last = None
         for row in order:
             is_blank = row.result is None and not row.limits and row.unit is None and is_known(row.name.text)
+            is_blank = is_blank and not _is_title_of(row, items)
             is_worded = row.name.is_label and row.result is not None and order is rows  # 上面的是页眉
             is_aligned = abs(row.anchor.start - start) < row.anchor.height
             is_next = last is not None and 0 < abs(row.anchor.line - last.anchor.line) < 1.6 * pitch
@@ -105,13 +109,21 @@ def _with_blank_rows(rows: list[Row]) -> list[Row]:
     return [row for row in rows if id(row) in kept]
 
 
+def _is_title_of(row: Row, items: list[Row]) -> bool:
+    """小标题：下面紧接着的一项与它是同一项。"""
+    below = next((item for item in items if item.anchor.line > row.anchor.line), None)
+    own = find_analyte(*split_name(row.name.text), "")
+    return below is not None and own is not None and own is find_analyte(*split_name(below.name.text), "")
+
+
 def _names_first(lines: list[list[Cell]]) -> list[list[Cell]]:
     """手机上结果比名称高、“参考区间：”印在结果正下方的：名称挪到结果前面，结果才不会归了上一项。"""
     ordered = [list(line) for line in lines]
     for at, values in enumerate(ordered):
         below = [cell for line in ordered[at + 1 : at + 3] for cell in line]
         limits = [cell.box for cell in below if cell.labelled and cell.kind in ("range", "bound", "term", "unit")]
-        name = next((cell for cell in below if cell.kind == "text" and not cell.labelled), None)
+        at_name = next((at for at, cell in enumerate(below) if cell.kind == "text" and not cell.labelled), None)
+        name = below[at_name] if at_name is not None else None
         if not (values and limits and name and {cell.kind for cell in values} <= {"number", "bound", "term", "mark"}):
             continue
         first, drop = values[0].box, limits[0].line - values[0].box.line
@@ -120,8 +132,13 @@ def _names_first(lines: list[list[Cell]]) -> list[list[Cell]]:
         is_over = limits[0].start < first.end and first.start < limits[-1].end and drop < 2 * limits[0].height
         is_beside = name.box.end < first.start and name.box.line < limits[0].line + 0.5 * limits[0].height
         if is_apart and is_over and is_beside:
-            next(line for line in ordered[at + 1 :] if name in line).remove(name)
-            values.insert(0, name)
+            line = next(line for line in ordered[at + 1 :] if name in line)
+            line.remove(name)
+            box, behind = name.box, below[at_name + 1 : at_name + 2]
+            if [cell.kind for cell in behind] == ["number"] and behind[0].box.start - box.end < box.height:
+                line.remove(behind[0])  # `BETA 1` 的 1 是名称里的
+                box = join_boxes(box, behind[0].box, " ")
+            values.insert(0, replace(name, box=replace(box, is_label=True)))  # 只有一个希腊字母的也是名称
     return [line for line in ordered if line]
 
 
@@ -146,10 +163,21 @@ def doubt_odd_places(rows: list[Row]) -> None:
         ([edge(row.result) for row in filled] for edge in (lambda b: b.start, lambda b: b.middle, lambda b: b.end)),
         key=lambda places: median(abs(place - median(places)) for place in places),
     )
-    for row, drop, edge in zip(filled, drops, edges, strict=True):
-        is_off = abs(drop - median(drops)) > 0.6 * height or abs(edge - median(edges)) > 6 * height
+    centered = [row.anchor.line - _middle_of_values(row) for row in filled]
+    for row, drop, edge, off in zip(filled, drops, edges, centered, strict=True):
+        # 范围换了行的，名称仍对着结果与范围的正中
+        is_lower = abs(drop - median(drops)) > 0.6 * height < abs(off - median(centered)) + 0.35 * height
+        is_off = is_lower or abs(edge - median(edges)) > 6 * height
+        if row.anchor.height < _CUT * height and not is_known(row.name.text):
+            row.doubt = row.doubt or "名称比别的矮，可能没有拍全"
         if is_off or not 0.65 * size < row.result.height < max(1.6 * size, 1.1 * row.mark.height if row.mark else 0):
             row.doubt = row.doubt or _ODD_PLACE
+
+
+def _middle_of_values(row: Row) -> float:
+    """结果、范围、单位的正中有多高。"""
+    lines = [box.line for box in (row.result, row.unit, *row.limits) if box]
+    return (min(lines) + max(lines)) / 2
 
 
 def _is_stretched(row: Row) -> bool:
@@ -164,7 +192,7 @@ def _goes_on(box: TextBox, row: Row, has_value: bool) -> bool:
     或者两截合起来才认得：`促肾上腺皮质激 128.0` 下面的 `素`。
     """
     is_near = 0 < box.line - row.name.line < 1.5 * row.name.height and abs(box.start - row.name.start) < box.height
-    if is_near and is_known(row.name.text + box.text):
+    if is_near and not (has_value and row.result) and is_known(row.name.text + box.text):
         return not is_known(row.name.text)
     is_open = row.name is not None and bool(re.search(r"[(（][^()（）]*$", row.name.text))
     is_in_brackets = not row.limits and (is_open or bool(re.fullmatch(r"[(（].*[)）]", box.text)))
@@ -215,7 +243,7 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
             row.add_limits(box)
     elif is_amount and (kind == "number" or kind == "unit" and not is_per_field(box.text)):
         pass
-    elif kind == "unit":
+    elif kind == "unit" or row.result and box.text == "Ratio":
         row.unit = row.unit or box
     elif kind == "mark":
         # 另起一行的三角是范围条上的指针，除非就在结果、单位的旁边

@@ -71,7 +71,7 @@ _UNIT = re.compile(
     r"|ms/cm|(rbc|wbc|ery|leuk?o?)/[uμ][l1]|(%|mg/dl|ratio)?\(calc\)|%oftotalhgb|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h"
     r"|[hl]pf|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n"
     r"|gms?(/dl|%)?|g%|mg%|f[i|]|secs|((cell|lakh|mill(ion)?)s?\.?)?/(cu?\.?mm|mm3)|(10\^3|thou)/mm3|[x×]?10\^?\d/[uμ]l"
-    r"|[rna]c?u/ml|[mu]?[i1l|]u/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?"
+    r"|sfcs?/[\d.x*^]+(pbmcs?|cells)?|[rna]c?u/ml|[mu]?[i1l|]u/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?"
     r"|([km千万]|thou|mill?)/[uμ]l|/[npuμ]l|(个|毫|微|纳|皮|克|摩尔|国际单位|单位)[一-鿿]{0,4}/([毫微分纳]?升|[千毫微]?克|[毫微]?摩尔|(24)?小?时|天|日|分钟?|秒|[高低]?倍?视野)",
     re.IGNORECASE,
 )
@@ -92,6 +92,10 @@ _LABEL_INSIDE = re.compile(
 )
 _BRACKETED_RANGE = re.compile(r"(?:(?<=[/A-Za-z][A-Za-z])|(?<=%))\s*(?=[\[(（][-\d<>])")
 """单位后面紧连着括号里的范围：`131 mmol/L[136 - 146]`。"""
+_GROUP_BEHIND = re.compile(
+    r"(?:.*?[一-鿿A-Za-z]\s+)?(?P<value>[<>≤≥]?\d[\d.]*\s*[A-Za-zμ/%]*)(?=[一-鿿]{2,8}:\s*[<>≤≥]?\d)"
+)
+"""结果后面紧挨着分组的范围：`1.260健康人:0.27-4.2`。"""
 _OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果)?(结果|单位|数值|提示|状态)\s*[:：]\s*|(监测)?项目\s*[:：]\s*")
 _PADDED = re.compile(r"0\d|(?:0\d|\d\d?)[-~]0\d|0\d[-~]\d{1,2}")
 """分类计数常补成两位：`07`、`01-06`。也可能是丢了小数点的 0.7，所以百分数才当作这个数（`row.without_padding`）。"""
@@ -172,6 +176,8 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         return _split(text[label.end() :], offset + label.end())
     if label := _LABEL_INSIDE.search(text):
         return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
+    if (group := _GROUP_BEHIND.match(text)) and classify(group["value"].rstrip()) != "text":
+        return _split(group[0], offset) + _split(text[group.end() :], offset + group.end())
     if (bracket := _BRACKETED_RANGE.search(text)) and classify(text[bracket.end() :]) in ("range", "bound"):
         return _split(text[: bracket.start()], offset) + _split(text[bracket.end() :], offset + bracket.end())
     if typed := _typed(text, offset, whole.kind if whole and whole.text == text else None):
@@ -185,7 +191,7 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         return [*_split(text[: between.start()], offset), mark, *rest]  # `8×10^9/L↓(125-350)`
     if (arrow := re.match(rf"[{_ARROWS}]+\s*", text)) and arrow.end() < len(text):
         return [("mark", offset, offset + arrow.end(), False), *_split(text[arrow.end() :], offset + arrow.end())]
-    if not is_known(text):
+    if not is_known(text) and not re.search(r"EPI\)? 20\d\d$", text):  # 公式的年份是名称里的
         spaces = [gap.start() for gap in re.finditer(r"\s+", text)]
         for space in spaces:
             value = text[space:].lstrip()

@@ -197,20 +197,23 @@ def count_raised(pixels: np.ndarray, characters: int) -> tuple[int, int]:
     """
     gray = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     ink = np.abs(gray.astype(np.int16) - int(np.median(gray)))
-    raised, found = _raised_at_end(ink > 0.35 * ink.max())
+    raised, found = _raised_at_end(ink > 0.35 * ink.max(), characters)
     if not raised and found < characters:
-        raised, found = _raised_at_end(ink > 0.5 * ink.max())
+        raised, found = _raised_at_end(ink > 0.5 * ink.max(), characters)
     return raised, found
 
 
-def _raised_at_end(inked: np.ndarray) -> tuple[int, int]:
+def _raised_at_end(inked: np.ndarray, characters: int) -> tuple[int, int]:
     inked = inked & (inked.mean(axis=1, keepdims=True) < 0.9)  # 表格的横线占满一行，不是字
     for from_edge in (inked, inked[::-1]):  # 歪着拍的横线只裁进来一角，是贴着上下边的薄薄一层
         depth = np.argmin(from_edge, axis=0)  # 从边上起连着有墨的几行
         is_line = depth <= _EDGE_LINE * len(inked)
         from_edge &= np.arange(len(inked))[:, None] >= np.where(is_line, depth, 0)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], inked.any(axis=0).astype(np.int8), [0]])))
-    rows = [np.flatnonzero(inked[:, start:end].any(axis=1)) for start, end in edges.reshape(-1, 2)]
+    runs = edges.reshape(-1, 2)
+    if len(runs) > characters and runs[-1][1] == inked.shape[1]:
+        runs = runs[:-1]  # 读出来的字都有了，碰着右边的是旁边的箭头裁进来的一角
+    rows = [np.flatnonzero(inked[:, start:end].any(axis=1)) for start, end in runs]
     baseline = np.median([one[-1] for one in rows])
     height = baseline - min(one[0] for one in rows)
     # 只在数字顶上的一线是污点、格线，不是上标

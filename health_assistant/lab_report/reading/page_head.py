@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, Literal
 
 from health_assistant.lab_report.matching import find_analyte
@@ -80,7 +81,7 @@ def read_head(lines: list[list[TextBox]], origin: Origin | None = None) -> dict[
 
     科别、诊断说是孕妇的（没有年龄的还有孩子），标本（origin 里的）是脑脊液、积液一类的，添在报告类型后面。
     """
-    texts = [" ".join(box.text for box in line) for line in lines]
+    texts = [" ".join(box.text for box in line) for line in lines] + _ages_below(lines)
     page = "\n".join(texts)
     table = next((at for at, text in enumerate(texts) if len(set(_TABLE_HEAD.findall(text))) >= 2), len(texts))
     head = texts[:table]
@@ -107,6 +108,18 @@ def read_head(lines: list[list[TextBox]], origin: Origin | None = None) -> dict[
     is_urine = _URINE.search(specimen) and not _URINE.search(report_type)
     fluid = specimen if is_urine or is_fluid(specimen) and specimen not in report_type else ""
     return {"report_type": " ".join(filter(None, (report_type, fluid, about))), "sex": sex, "age": age}
+
+
+def _ages_below(lines: list[list[TextBox]]) -> list[str]:
+    """“Age/Sex :”印在值的上面的：连成一行。"""
+    return [
+        f"{label.text} {value.text}"
+        for above, below in pairwise(lines)
+        for label in above
+        if (found := _AGE_LABEL.match(label.text)) and not label.text[found.end() :].strip()
+        for value in below
+        if abs(value.start - label.start) < label.height and _AGE_VALUE.match(value.text)
+    ]
 
 
 def several_people(lines: list[list[TextBox]]) -> list[str]:
@@ -171,6 +184,8 @@ def _ages(text: str, needs_colon: bool = False) -> Iterator[str]:
         if age := _AGE_VALUE.match(value):
             yield _tidy(age[0] + (unit if age[0].strip().isdigit() else ""))
             continue
+        if re.match(r"[A-Z][a-z]+( [A-Z&]\w*){0,2}\s*[:：]", rest):
+            continue  # 后面是另一栏的名称，年龄印在下面一行
         word = (value.split() or [""])[0]
         is_an_age = label["colon"] or re.search(r"[岁月天周]$", word)
         if is_an_age and re.search(r"\w", word) and not re.search(r"[:：<>≥≤~～—-]", word) and "\n" not in gap:

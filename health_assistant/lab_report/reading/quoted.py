@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from health_assistant.lab_report.observation import observe
 from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.report import PrintedRow, UnreadableReport
 from health_assistant.lab_report.severity import grade_value, is_impossible
@@ -17,10 +18,26 @@ _NUMBER_AND_UNIT = re.compile(
 _LONGEST_NAME = 16
 _BETWEEN = re.compile(r"(?:为|是|约|达|(?<=\s)(?:is|was|of|at)(?=\s)|[:：=\s])*$")
 _NEEDS_NO_UNIT = "PH"
+_STERILE = re.compile(
+    r"(?:标本|样[本品])[^:：\s]{0,4}\s*[:：]\s*(脑脊液|(?:静脉|动脉|外周|导管|全)?血液?)(?![一-鿿])|(脑脊液|血液?)(?=(?:细菌|真菌)?培养)"
+)
+"""本来没有细菌的标本：血、脑脊液。"""
+_ORGANISM = re.compile(
+    r"[一-鿿]{0,6}(?:埃希|克雷伯|单胞|不动杆?|葡萄球|链球|肠球|肠杆|沙雷|变形杆?|沙门|嗜血杆?|奈瑟|李斯特|隐球|念珠|假丝酵母|[杆球])菌"
+)
+_ABOUT_METHOD = re.compile(r"折点|CLSI|EUCAST|依据|说明|范围|试剂|常见|建议")
 
 
 def with_grave_quotes(refused: UnreadableReport, texts: Iterable[str]) -> UnreadableReport:
-    """拒读的理由；texts（一行一段）里写着达到危急值的数时，把它放在理由前面。"""
+    """拒读的理由；texts（一行一段）里写着达到危急值的数、血与脑脊液里长了细菌时，把它放在理由前面。"""
+    texts = list(texts)
+    if grown := _grown(texts):
+        site, organism = grown
+        warning = (
+            f"尽快就医：标本写着“{site}”，图里写着长出了“{organism}”；血、脑脊液里本来没有细菌。"
+            "请现在就去急诊，或马上联系开单的医生。"
+        )
+        return UnreadableReport(refused.code, warning + str(refused))
     quotes = list(dict.fromkeys(quote for text in texts for quote in _grave(text)))
     if not quotes:
         return refused
@@ -28,6 +45,18 @@ def with_grave_quotes(refused: UnreadableReport, texts: Iterable[str]) -> Unread
         f"尽快就医：图里写着{'、'.join(quotes)}，如果是现在的化验结果，就达到了危急值。请现在就去急诊，或马上联系医生。"
     )
     return UnreadableReport(refused.code, warning + str(refused))
+
+
+def _grown(texts: list[str]) -> tuple[str, str] | None:
+    """本来没有细菌的标本，和在里面长出来的菌；没有长的、说不准的为 None。"""
+    site = next((found[1] or found[2] for text in texts if (found := _STERILE.search(text))), None)
+    if site is None:
+        return None
+    for text in texts:
+        organism = _ORGANISM.search(text)
+        if organism and not _ABOUT_METHOD.search(text) and presence(text) == "阳性":
+            return site, re.sub("^.*[为见出是]", "", organism[0])
+    return None
 
 
 def says_value(text: str) -> bool:

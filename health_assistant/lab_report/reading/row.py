@@ -8,7 +8,7 @@ from health_assistant.lab_report.matching import find_analyte, is_known_code, is
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, says_normal, split_mark
 from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit
-from health_assistant.lab_report.reading.names import is_known, split_name
+from health_assistant.lab_report.reading.names import is_known, split_name, strip_serial
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.reference_range import is_tiered, parse_range, parse_result
 from health_assistant.lab_report.report import MIN_CONFIDENCE, UNREAD_MARK
@@ -27,14 +27,20 @@ NOT_AN_ITEM = re.compile(
     # “凝血酶原时间”是项目，“报告时间”不是
     r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
     r"|开单|孕妇|[高低]于(?:参考|正常|限)|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
-    r"|(?i:^(tests?|units?|results?|serum|plasma)$|barcode|www\.|https?:|\blab ?code|^dr\b|^m\.?d\b|\bpage\s*\d)"
+    r"|(?i:^(tests?|parameters?|units?|results?|serum|plasma)$|^ref\.? ?range)"
+    r"|(?i:barcode|www\.|https?:|\blab ?code|^dr\b|^m\.?d\b|\bpage\s*\d)"
     r"|(?i:\b(?:ltd|pvt)\b|pathlabs?\b|^dmc\b)"
     r"|(?i:reported|verified|collected|received|consultant|\bdirector\b|pathologist|released|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
 )
 
 _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 """成句的话不是项目名称。"""
-_TIER = re.compile(r"((in)?sufficient|deficient|potential|toxic)", re.IGNORECASE)
+_TIER = re.compile(
+    r"(in)?sufficient|deficient|potential|toxic"
+    r"|(very|borderline|(near )?optimal|desirable|(pre|non)?[ -]*diabetic)$"
+    r"|((very )?(low|high)|average|moderate|risk level|.*(disease|failure))$",
+    re.IGNORECASE,
+)
 _WORDS = re.compile(r"[a-z][a-z'(),./-]+(\s[a-z'(),./-]+)*")
 """英文说明里的词，不是单位。"""
 _DATE = re.compile(r"20\d\d[-/.年]\d{1,2}[-/.月]\d")
@@ -233,14 +239,18 @@ def is_complete(row: Row) -> bool:
 
 def _is_prose(row: Row) -> bool:
     """级别、只有编号（`2. Friedewald equation…`）、一档（`Deficient < 50`），单位一列也是词，或用竖线画。"""
-    if re.fullmatch("级别|分级|等级|(?i:class)", row.name.text):
+    if re.fullmatch("级别|分级|等级|(?i:class|parameters?)", row.name.text):
         return True  # 过敏原的级别说明：一行 `2级`、`5级`
     if row.result is not None and row.result.kind == "number":
         return False
     is_numbered = not re.search(r"[A-Za-z一-鿿α-ωΑ-Ω]", row.name.text) and (row.result or row.name).kind == "text"
     words = [box for box in (row.result, row.unit) if box and box.kind == "text" and not re.search(r"\d", box.text)]
     is_sentence = len(words) == 2 and bool(_WORDS.fullmatch(words[1].text))
-    is_numbered |= row.result is None and bool(_TIER.match(row.name.text))
+    is_limits = row.result is None or row.result.kind in ("bound", "range") or row.name.text == "Risk Level"
+    is_numbered |= is_limits and bool(_TIER.match(row.name.text))
+    # 两端对齐的英文，词与词隔得远，会断成几格
+    apart = [box for box in row.limits if _WORDS.fullmatch(box.text) and box.kind == "text"]
+    is_numbered |= len(apart) > 1 or bool(row.result and re.search(r"[a-z]+ .*[a-z]+ .*[a-z]\.$", row.result.text))
     return is_numbered or is_sentence or row.name.is_printed and row.name.text.startswith("|")
 
 
@@ -286,7 +296,8 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
         if row.code:
             printed = row.code.text.strip("()（）[]")
             # 代号另有一格时，名称里的字母（红细胞分布宽度CV）是名称的一部分
-            name, code = (name + code if not name else bare.strip("*★☆ ")), split_name(printed)[1] or printed
+            name = name + code if not name else strip_serial(bare).strip("*★☆ ")
+            code = split_name(printed)[1] or printed
     if name == "抗":
         name += code  # `抗U1RNP` 的代号是 U1RNP，名称还要带着它
     name, code = repair_letters(repair_greek(name)), repair_letters(code)

@@ -4,6 +4,7 @@ import re
 from itertools import pairwise, zip_longest
 from statistics import median
 
+from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.matching import find_analyte, is_known_name
 from health_assistant.lab_report.reading.cards import find_headless_rows
@@ -94,10 +95,10 @@ def _is_section(row: Row, below: list[Row]) -> bool:
     """小标题：只有名称，下面几项的名称带着它（`空腹C肽` 上面的 `C肽`），或是同一项（`葡萄糖` 上面的 `空腹血糖`）。"""
     if row.result or row.limits or row.unit:
         return False
-    own = find_analyte(*split_name(row.name.text), "")
+    own = _analyte(row.name.text)
     names = [one.name.text for one in below if one.name]
     title = row.name.text.casefold()
-    return any(title in name.casefold() or own and own is find_analyte(*split_name(name), "") for name in names)
+    return any(title in name.casefold() or own and own is _analyte(name) for name in names)
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:
@@ -299,7 +300,17 @@ def _is_first_line_of(above: Row, row: Row) -> bool:
         return not is_known_name(split_name(row.name.text)[0]) and is_known_name(
             split_name(above.name.text + row.name.text)[0]
         )
-    return not is_known(above.name.text) and is_known(f"{above.name.text} {row.name.text}")
+    # 合起来还是下面那一项的，上面的是组名：Complete Blood Count (CBC) / Haemoglobin
+    own, whole = (find_analyte(*split_name(text), "") for text in (row.name.text, f"{above.name.text} {row.name.text}"))
+    return (
+        not is_known(above.name.text)
+        and is_known(f"{above.name.text} {row.name.text}")
+        and (not own or own is not whole)
+    )
+
+
+def _analyte(text: str) -> Analyte | None:
+    return find_analyte(*split_name(text), "")
 
 
 def _is_upper_half(row: Row, above: Row, below: Row | None) -> bool:

@@ -6,6 +6,7 @@ from statistics import median
 
 import numpy as np
 
+from health_assistant.lab_report.reading.cells import split_cells
 from health_assistant.lab_report.reading.row import TWO_RANGES, Row
 from health_assistant.lab_report.reading.text import TextBox
 
@@ -21,6 +22,8 @@ _UNEVEN = 0.25
 """行距多半相差不到这么多的，才看得出挪；有的项印两行、三行的，偏差说明不了什么。"""
 _MIN_PAIRED = 6
 """名称、结果、范围各有这么多、一样多，才照次序对齐。"""
+_TITLE = 0.7
+"""比第一个结果高出行距的这么多，是表上面的组名。"""
 _BENT = 0.35
 """相邻两项的错开至多差行距的这么多：纸是弯的，不是断的。"""
 
@@ -39,12 +42,14 @@ def align_columns(boxes: list[TextBox], rows: list[Row]) -> tuple[list[TextBox],
     if len(names) < _MIN_PAIRED:
         return None
     pitch = median(below.line - above.line for above, below in pairwise(names))
-    top, bottom = names[0].line - pitch, names[-1].line + pitch
+    top, bottom = names[0].line - pitch, names[-1].line + 1.5 * pitch
     results, ranges = [row.result for row in rows if row.result], [box for row in rows for box in row.limits]
     if not all(top < box.line < bottom for box in [*results, *ranges]):
         return None
     near = [box for box in boxes if top < box.line < bottom]
     results, ranges = _column(near, results, ("number", "bound", "term")), _column(near, ranges, ("range", "bound"))
+    if results and len(names) != len(results):  # 没有成行的名称、与组名连成一段的名称也算；第一个结果上面的是组名
+        names = [box for box in _column(near, names, ("text",)) if box.line > results[0].line - _TITLE * pitch]
     columns = [names, results, ranges]
     if len({len(column) for column in columns}) > 1:
         return None
@@ -85,7 +90,8 @@ def _column(boxes: list[TextBox], seated: list[TextBox], kinds: tuple[str, ...])
     if not seated:
         return []
     start, end = median(box.start for box in seated), median(box.end for box in seated)
-    found = [box for box in boxes if box.kind in kinds and box.start < end and box.end > start]
+    overlapping = [(box, split_cells(box)) for box in boxes if box.start < end and box.end > start]
+    found = [box for box, cells in overlapping if cells and cells[0].kind in kinds]  # 只有标点的，一格也没有
     return sorted(found, key=lambda box: box.line)
 
 
