@@ -195,7 +195,7 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
 
 
 def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> list[Table]:
-    edges = panel_edges(headers)
+    edges = _edges_over(headers, body)
     lines = _split_at([[cell for box in line for cell in _cells(box, headers, edges)] for line in body], edges)
     tables = []
     for header, panel in zip(headers, map(without_legend, lines), strict=True):
@@ -207,6 +207,21 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> lis
         _fit_names(columns, panel)
         tables.append(Table(columns, panel))
     return tables
+
+
+def _edges_over(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> list[float]:
+    """并排各栏的分界，横坐标。头几列（序号、代号）没有印表头的：左栏的格子从表头左边多远起，右栏也从多远起。"""
+    edges = panel_edges(headers)
+    firsts = [min(header.values(), key=lambda box: box.start) for header in headers]
+    starts = [line[0].start for line in body if len(line) > 2]
+    lead = firsts[0].start - median(starts) if starts else 0.0
+    if lead < firsts[0].height:
+        return edges
+    ends = [max(box.end for box in header.values()) for header in headers]
+    return [
+        min(edge, max(box.start - lead, end) - 0.3 * box.height)
+        for edge, box, end in zip(edges, firsts[1:], ends, strict=False)
+    ]
 
 
 def _are_subheads(headers: list[dict[str, TextBox]], below: list[dict[str, TextBox]]) -> bool:
