@@ -106,6 +106,10 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
 
 def _settle(panel: dict[str, TextBox]) -> None:
     """几列合起来才知道是什么的：改 panel。"""
+    if len(shares := {"percent", "absolute"} & panel.keys()) == 1 or "result" in panel:
+        for key in shares:
+            box = panel.pop(key)
+            panel[f"unknown {box.start:.0f}"] = box
     means, tries = ([key for key in panel if key.startswith(role)] for role in ("mean", "replicate"))
     is_measured = bool(means and tries) and "result" not in panel  # 测了几次的，结果是平均值
     for key in means + tries:

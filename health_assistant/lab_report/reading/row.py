@@ -76,8 +76,6 @@ class Row:
             self.name = join_boxes(self.name, box, " " if is_latin and box.text[:1].isalpha() else "")
         elif self.code is None and box.text.isascii():
             self.code = box
-        elif self.code is None and has_chinese(box.text) and is_known_code(self.name.text):
-            self.code, self.name = self.name, box  # 代号与名称两列都没有印表头
 
     def is_graph(self, box: TextBox) -> bool:
         """这个数是旁边的直方图、曲线上的，不是这一行的。"""
