@@ -37,4 +37,4 @@ def test_a_page_is_read_so(case):
     ]
     assert rows == case["rows"]
     assert [report.sex, report.age] == case.get("person", [report.sex, report.age])
-    assert any(one.critical for one in report.items) == case.get("critical", False)
+    assert any(one.alarm for one in report.items) == case.get("alarm", False)

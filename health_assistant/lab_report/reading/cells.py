@@ -168,6 +168,9 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
     if (bracket := _BRACKETED_RANGE.search(text)) and classify(text[bracket.end() :]) in ("range", "bound"):
         return _split(text[: bracket.start()], offset) + _split(text[bracket.end() :], offset + bracket.end())
+    behind = re.search(rf"(?<=[)）\]])\s*[{_ARROWS}]+$", text)  # `6.9 mmol/L（3.5-5.3）↑`
+    if behind and len(inside := _split(text[: behind.start()], offset)) > 1 and inside[-1][0] == "range":
+        return [*inside, ("mark", offset + behind.start(), offset + len(text), False)]
     if typed := _typed(text, offset, whole.kind if whole and whole.text == text else None):
         return typed
     if at := _leading_unit(text):

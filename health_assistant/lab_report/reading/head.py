@@ -71,6 +71,7 @@ _BLOOD_WORDS = re.compile(
 """英文单子表里的小题目；血、尿印在一页的不算尿：血钾按尿看，要命的也看不出来。"""
 _STAFF = re.compile(r"(?i)\b(dr|md|dnb|consultant|pathologist|department|dept)\b|laborator(y|ies)")
 """医生、科室与实验室的名称：签名里的 Haematology 不说明这一页有血。"""
+_MIN_LISTED = 3
 _PANEL = re.compile(r"[一-鿿]{0,8}(常规|分析|生化|干化学|镜检|检查)([(（][^()（）]*[)）])?")
 """题目下面另起一行的小题目（`尿液分析`）。"""
 
@@ -227,6 +228,9 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
         return True
     if reads_like_another(lines):
         return False
+    listed = [row for row in filled if row.name.is_label and is_known(row.name.text) and row.result.kind == "number"]
+    if len(listed) >= _MIN_LISTED and len(listed) == len(filled):
+        return True  # 聊天里一项接一项写着的，多半没有单位
     typed = [row for row in filled if row.result.kind != "text"] if has_header else []
     if has_header and max(len(complete), len(measured)) * 2 >= len(filled) > 0:
         return True
