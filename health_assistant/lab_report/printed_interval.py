@@ -17,7 +17,7 @@ TITRE = r"1:[1-9](?:\d{0,6}|\d{0,2}(?:,\d{3})+)"
 NUMBER = rf"(?:{TITRE}|[+-]?{_UNSIGNED})"
 # 只认得确凿的单位：`1l.2`、`1Z` 里的字母是读错的数字，不是单位
 _UNIT = (
-    r"(?:m?g?%|gm/dl|/cu?\.?mm|‰|fl|pg|mmhg|kpa|秒|s/co|coi|ms/cm|/?[hl]pf|/[hl]p|/[uμ]l"
+    r"(?:m?g?%|gm/dl|/cu?\.?mm|‰|fl|pg|mmhg|kpa|秒|min|s/co|coi|ms/cm|/?[hl]pf|/[hl]p|/[uμ]l"
     r"|(?:[×x*;(]10[\^~*-]?|10[\^~*])(?:(?:6|9|12)/[l1]|5/ml|[36]/(?:[uμ]l|mm3))"
     r"|(?<=\d)10\^(?:9|12)$|[km千万]/[uμ]l|/mm3"
     r"|(?:[numpkμ]?(?:mo[lm]|g|iu|u|eq|osm|l)|mm|cells?|copies|拷贝|个)"

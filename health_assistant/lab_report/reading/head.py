@@ -25,6 +25,8 @@ _OTHER_PAPER = re.compile(
     r"处方|发票|收据|收费|缴费|金额|单价|合计|营养成分|成绩|学分|考试|心电图|超声|说明书|用法用量|订单|天气"
     r"|(?<![A-Za-z])(NRV|CT|MRI)(?![A-Za-z])"
 )
+_CLOTTING_TIME = re.compile(r"(?:凝血时间|clotting\s*time|(?<![a-z])BT)\W{0,3}CT(?![a-z])", re.IGNORECASE)
+"""`凝血时间(CT)`、`BT/CT`：这里的 CT 不是影像。"""
 _TABLE_HEAD = re.compile(r"项目|结果|单位|参考|范围|区间|Test|Result|Unit|Reference", re.IGNORECASE)
 _AGE_UNIT = (
     r"(?:周?岁|个?月龄?|周龄?|[天日]龄?|个?小时"
@@ -221,7 +223,7 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
     measured = [row for row in filled if row.unit and kind_of_unit(row.unit.text) and row.result.kind == "number"]
     if other_papers(lines) and not has_lab_title(lines):
         return len([row for row in known if row in complete and _is_plausible(row)]) >= 2
-    if _OTHER_PAPER.search(page):
+    if _OTHER_PAPER.search(_CLOTTING_TIME.sub(" ", page)):
         return len([row for row in known if row in complete]) >= 2
     is_quoted = len(filled) == 1 and not complete and reads_like_another(lines)  # PET-CT 里写着的血糖
     if known and len(known) * 4 >= len(filled) and not is_quoted:

@@ -80,6 +80,15 @@ _BESIDE_OTHERS: tuple[tuple[str, str], ...] = (
     ),
 )
 """与别的表头词印在一行才是表头的；单独一格多半是标记（`High`、`偏高`）。"""
+_AT_TEMPERATURE = re.compile(
+    r"(?:(?:检测|测定)?(?:结果|值))?\s*[(（]?\s*((?:3\d|4[0-3])(?:\.\d)?)\s*(?:[°º]\s*C?|℃)?\s*[)）]?(?:结果|值)?"
+)
+"""℃ 常认不出来：`结果(37`。"""
+_CORRECTED = re.compile(
+    r"(?:结果|值)?\s*[(（]?(?:病人|患者)?(?:体温|温度|T)\s*[校矫]正(?:后|值|结果)*[)）]?"
+    r"|(?:temp(?:erature)?\.?|T)[- ]?corrected.*",
+    re.IGNORECASE,
+)
 _SIMPLIFIED = str.maketrans(
     "檢結單參項數異標範圍測驗編號稱儀備註歷區間級實", "检结单参项数异标范围测验编号称仪备注历区间级实"
 )
@@ -110,6 +119,14 @@ def role_beside_others(head: str) -> str:
         return "range"
     text = head.strip().translate(_SIMPLIFIED)
     return next((role for role, words in _BESIDE_OTHERS if re.fullmatch(words, text, re.IGNORECASE)), "unknown")
+
+
+def role_at_temperature(head: str) -> str:
+    """血气的结果按体温分列的：`37℃`、`结果(37℃)` 是结果（范围说的是它），别的体温、`体温校正` 不看；不是的为空串。"""
+    at = _AT_TEMPERATURE.fullmatch(head.strip())
+    if at:
+        return "result" if float(at[1]) == 37 else "ignored"
+    return "ignored" if _CORRECTED.fullmatch(head.strip()) else ""
 
 
 def is_best(head: str) -> bool:

@@ -8,7 +8,14 @@ from statistics import median
 from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.reading.cells import Cell, split_cells
 from health_assistant.lab_report.reading.head_dates import CLOCK, DATE, newest_of
-from health_assistant.lab_report.reading.head_words import HEAD_WORD, group_of, is_best, role_beside_others, words_in
+from health_assistant.lab_report.reading.head_words import (
+    HEAD_WORD,
+    group_of,
+    is_best,
+    role_at_temperature,
+    role_beside_others,
+    words_in,
+)
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, has_chinese
 
@@ -52,12 +59,15 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     """
     words: list[tuple[str, TextBox, str]] = []
     is_head = sum(any(words_in(box)) for box in line) > 1
+    has_names = any(role in ("name", "range") for box in line for role, _ in words_in(box))
     for box in line:
         if re.fullmatch(r"final|interim|preliminary", box.text.strip(), re.IGNORECASE):
             continue  # `Test Report Status  Final`
         if re.search(r"^dr\b|\bhospital\b", box.text.strip(), re.IGNORECASE):
             return []  # `Ref. | Dr. Rao | Reporting Date | 22/04/2025`
         found = list(words_in(box))
+        if has_names and (at_temperature := role_at_temperature(box.text)):
+            found = [(at_temperature, box)]
         role = role_beside_others(box.text)
         if not is_head and role not in ("low", "high"):
             role = "unknown"  # `神经管缺陷风险  低风险  低风险` 是一行结果
