@@ -59,7 +59,7 @@ def clean(text: str) -> str:
             return ""
         previous, text = text, _unify(text)
         text = _MINUTES_AND_SECONDS.sub(_in_minutes, text)
-        text = re.sub(r"(?<=\d)\s*(?:分钟|minutes?|mins)", "min", text, flags=re.IGNORECASE)
+        text = re.sub(r"(?<=\d)\s*(?:minutes?|mins)", "分钟", text, flags=re.IGNORECASE)
         text = re.sub(r"(?<=[<>])\s*[o0]r\s*(?==)", "", text, flags=re.IGNORECASE)
         text = re.sub(r"^(\W*)1/(?=\d{2,}$)", r"\g<1>1:", text)  # 风险 1/270 就是 1:270
         text = re.sub(r"[—–−‐‑‒―─]", "-", re.sub(r"[〜∼]", "~", text))
@@ -68,7 +68,7 @@ def clean(text: str) -> str:
 
 
 def _in_minutes(time: re.Match[str]) -> str:
-    return f"{int(time['minutes']) + int(time['seconds']) / 60:.2f}min"
+    return f"{int(time['minutes']) + int(time['seconds']) / 60:.2f}分钟"
 
 
 @lru_cache(maxsize=1 << 13)

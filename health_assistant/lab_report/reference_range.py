@@ -54,7 +54,7 @@ _LABEL = re.compile(
 )
 
 _GOOD_TIER = re.compile(
-    r"desirable(?:/lowrisk)?|optimal|ideal|normal|sufficien(?:t|cy)|adequate|non-?diabetics?|low(?:er)?risk"
+    r"desirable(?:/lowrisk)?|optimal|ideal|normal|sufficien(?:t|cy)|adequate|non-?diabetics?"
     r"|(?:合适|理想|适宜|正常|充足|充分|足够)(?:水平|范围|值|人群?)?|健康人?群?|低风险|零级",
     re.IGNORECASE,
 )

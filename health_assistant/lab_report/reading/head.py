@@ -44,6 +44,30 @@ _AGE_LABEL = re.compile(
     r"(?:\s*[/／]\s*(?:性\s*别|Sex|Gender))?\s*(?P<colon>[:：])?",
     re.IGNORECASE,
 )
+_YEARS = r"(?:Y(?:ea)?r?s?|岁)(?![A-Za-z])"
+_SAME_LABELS = (
+    (re.compile(r"(?<=[A-Za-z])\(s\)", re.IGNORECASE), ""),
+    (
+        re.compile(
+            r"(?:DOB\s*/\s*)?(?<![A-Za-z])Age\s*(?:\([^()]{1,12}\))?\s*(?:[&/,]|and)\s*(?:Sex|Gender)", re.IGNORECASE
+        ),
+        "Age/Sex",
+    ),
+    (re.compile(r"(?<=Age/Sex)(\s*[:：]?\s*)\d[\d/.-]{7,9}\s*[/|,]"), r"\1"),
+    (re.compile(r"年\s*龄\s*[(（]岁[)）]\s*[:：]?\s*(\d{1,3})(?!\s*岁)"), r"年龄：\1岁"),
+)
+"""`Age & Sex`、`Age(Y/M/D)/Gender`、`DOB/Age/Sex: 01-02-1975 / …` 都是 `Age/Sex`；`Yr(s)` 是 Yrs。"""
+_UNLABELLED = (
+    (
+        re.compile(rf"(?<![A-Za-z/])(Male|Female|M|F)\s*[/,|]\s*(\d{{1,3}})\s*{_YEARS}", re.IGNORECASE),
+        r"Sex/Age: \1 / \2 Y",
+    ),
+    (
+        re.compile(rf"(?<![\d./-])(\d{{1,3}})\s*{_YEARS}\s*[/,|]\s*(Male|Female|M|F)(?![A-Za-z])", re.IGNORECASE),
+        r"Age/Sex: \1 Y / \2",
+    ),
+)
+"""整页没有年龄字样的：`M/50Y`、`(50 Y/F)`。"""
 _SEX_FIELD = re.compile(
     r"(?:性\s*别|(?<![A-Za-z])(?:Sex|Gender))\s*[:：]\s*(男|女|Male\b|Female\b|M\b|F\b)", re.IGNORECASE
 )
@@ -83,7 +107,7 @@ def read_head(lines: list[list[TextBox]], origin: Origin | None = None) -> dict[
 
     科别、诊断说是孕妇的（没有年龄的还有孩子），标本（origin 里的）是脑脊液、积液一类的，添在报告类型后面。
     """
-    texts = [" ".join(box.text for box in line) for line in lines]
+    texts = _with_plain_labels([" ".join(box.text for box in line) for line in lines])
     page = "\n".join(texts)
     table = next((at for at, text in enumerate(texts) if len(set(_TABLE_HEAD.findall(text))) >= 2), len(texts))
     head = texts[:table]
@@ -110,6 +134,14 @@ def read_head(lines: list[list[TextBox]], origin: Origin | None = None) -> dict[
     is_urine = _URINE.search(specimen) and not _URINE.search(report_type)
     fluid = specimen if is_urine or is_fluid(specimen) and specimen not in report_type else ""
     return {"report_type": " ".join(filter(None, (report_type, fluid, about))), "sex": sex, "age": age}
+
+
+def _with_plain_labels(texts: list[str]) -> list[str]:
+    """各行里年龄、性别两栏的各种写法换成一种。"""
+    rules = _SAME_LABELS if any(map(_AGE_LABEL.search, texts)) else (*_SAME_LABELS, *_UNLABELLED)
+    for pattern, plain in rules:
+        texts = [pattern.sub(plain, text) for text in texts]
+    return texts
 
 
 def several_people(lines: list[list[TextBox]]) -> list[str]:
@@ -144,7 +176,7 @@ def _read_sex(page: str, person: str) -> Literal["男", "女"] | None:
     found = (
         re.search(rf"{label}\s*[:：]?\s*{word}", page, re.IGNORECASE)
         or re.search(
-            rf"(?:Age|年\s*龄)(?:\s*/\s*{label})?\s*[:：]?\s*\d[^\n:：]{{0,12}}?"
+            rf"(?:Age|年\s*龄)(?:\s*/\s*{label})?\s*[:：]?\s*\d[^\n:：]{{0,20}}?"
             rf"(?:[/,，|]\s*|{_AGE_UNIT}\s*|(?<=\d)\s+(?=Male|Female)){word}",
             page,
             re.IGNORECASE,

@@ -303,7 +303,9 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
 
 
 def without_padding(text: str) -> str:
-    """补成两位的整数去掉前面的 0：`01 - 06` -> `1 - 6`；小数不动。"""
+    """补成两位的整数去掉前面的 0：`01 - 06` -> `1 - 6`；小数不动，`00-13` 也许是 0.0-1.3，也不动。"""
+    if re.match(r"\s*00\s*[-~—–]+\s*[1-9]\d", text):
+        return text
     return re.sub(r"(?<![\d.,])0(?=\d(?![\d.,]))", "", text)
 
 
