@@ -92,6 +92,8 @@ _LABEL_INSIDE = re.compile(
 )
 _BRACKETED_RANGE = re.compile(r"(?:(?<=[/A-Za-z][A-Za-z])|(?<=%))\s*(?=[\[(（][-\d<>])")
 """单位后面紧连着括号里的范围：`131 mmol/L[136 - 146]`。"""
+_BEHIND_BRACKET = re.compile(rf"(?<=[)）\]])\s*(?P<mark>[{_ARROWS}]+|HH?|LL?|{_WORD_MARKS})$")
+"""括号里的范围后面的标记：`6.9 mmol/L（3.5-5.3）↑`、`(35-45)L`。"""
 _OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果)?(结果|单位|数值|提示|状态)\s*[:：]\s*|(监测)?项目\s*[:：]\s*")
 _PADDED = re.compile(r"0\d|(?:0\d|\d\d?)[-~]0\d|0\d[-~]\d{1,2}")
 """分类计数常补成两位：`07`、`01-06`。也可能是丢了小数点的 0.7，所以百分数才当作这个数（`row.without_padding`）。"""
@@ -168,9 +170,10 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
     if (bracket := _BRACKETED_RANGE.search(text)) and classify(text[bracket.end() :]) in ("range", "bound"):
         return _split(text[: bracket.start()], offset) + _split(text[bracket.end() :], offset + bracket.end())
-    behind = re.search(rf"(?<=[)）\]])\s*[{_ARROWS}]+$", text)  # `6.9 mmol/L（3.5-5.3）↑`
-    if behind and len(inside := _split(text[: behind.start()], offset)) > 1 and inside[-1][0] == "range":
-        return [*inside, ("mark", offset + behind.start(), offset + len(text), False)]
+    behind = _BEHIND_BRACKET.search(text)
+    inside = _split(text[: behind.start()], offset) if behind else []
+    if inside and inside[-1][0] in ("range", "bound"):
+        return [*inside, ("mark", offset + behind.start("mark"), offset + len(text), False)]
     if typed := _typed(text, offset, whole.kind if whole and whole.text == text else None):
         return typed
     if at := _leading_unit(text):
