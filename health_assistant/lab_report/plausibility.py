@@ -294,7 +294,7 @@ def _lost_points(observations: list[Observation]) -> list[str | None]:
     lost = set()
     decimals = [(at, seen) for seen in observations if (at := _places(seen))]
     whole = [(at, seen) for at, seen in decimals if "." not in seen.row.result]
-    alike = sum(exponent(seen.value.low) == -at for at, seen in decimals)
+    alike = sum(len(seen.row.result.strip().partition(".")[2]) == at for at, seen in decimals)
     is_habit = alike >= _MIN_ALIKE and len(decimals) - alike == len(whole) <= _FEW_LOST
     for at, seen in whole:
         is_out = compare(seen.value, seen.interval) in ABNORMAL_FLAGS and not seen.row.mark

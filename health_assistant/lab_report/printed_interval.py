@@ -17,7 +17,7 @@ TITRE = r"1:[1-9](?:\d{0,6}|\d{0,2}(?:,\d{3})+)"
 NUMBER = rf"(?:{TITRE}|[+-]?{_UNSIGNED})"
 # 只认得确凿的单位：`1l.2`、`1Z` 里的字母是读错的数字，不是单位
 _UNIT = (
-    r"(?:m?g?%|gm/dl|/cu?\.?mm|‰|fl|pg|mmhg|kpa|秒|s/co|coi|ms/cm|/?[hl]pf|/[hl]p|/[uμ]l"
+    r"(?:m?g?%|gm/dl|/cu?\.?mm|‰|fl|pg|mmhg|kpa|秒|分钟|s/co|coi|ms/cm|/?[hl]pf|/[hl]p|/[uμ]l"
     r"|(?:[×x*;(]10[\^~*-]?|10[\^~*])(?:(?:6|9|12)/[l1]|5/ml|[36]/(?:[uμ]l|mm3))"
     r"|(?<=\d)10\^(?:9|12)$|[km千万]/[uμ]l|/mm3"
     r"|(?:[numpkμ]?(?:mo[lm]|g|iu|u|eq|osm|l)|mm|cells?|copies|拷贝|个)"
@@ -112,6 +112,8 @@ def parse_interval(text: str) -> Interval | None:
         return parse_one_sided(text)
     low, low_unit, dashes, high, signed_high, high_unit = bounds.groups()
     high = high or signed_high
+    if low == "00" and re.match(r"[1-9]\d", high):
+        return None  # 00-13 多半是丢了小数点的 0.0-1.3
     limits = interval_between(low, high)
     has_two_units = bool(low_unit and high_unit) and low_unit.lower() != high_unit.lower()
     # `1.1-2.5×10^3` 的指数也许管两边；`-5--3` 的第二横也许是负号

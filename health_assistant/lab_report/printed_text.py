@@ -21,6 +21,11 @@ _ENGLISH_SIGN = re.compile(
 )
 """英文把比较符写成词；后面是数才算，名称里的不动。"""
 _SIGN_OF = {"at_most": "<=", "at_least": ">=", "under": "<", "over": ">"}
+_MINUTES_AND_SECONDS = re.compile(
+    r"(?P<minutes>\d{1,2})\s*(?:分钟?|mins?\.?|['’′])\s*(?P<seconds>[0-5]?\d)\s*(?:秒钟?|secs?\.?|s|[\"”″]|['’′]{2})(?![A-Za-z])",
+    re.IGNORECASE,
+)
+"""出血、凝血时间：`2分30秒`、`2'30"`、`2 min 30 sec`。"""
 _SUPERSCRIPT = re.compile(r"(?<=10)[⁺⁻]?[⁰¹²³⁴-⁹]+")
 ARROW_FORMS = str.maketrans("⬆⇧⇑🔼⬇⇩⇓🔽▴🔺▾🔻", "↑↑↑↑↓↓↓↓▲▲▼▼")
 """同一个箭头的几种字形 -> 认得的那一种。"""
@@ -53,11 +58,17 @@ def clean(text: str) -> str:
         if any(unicodedata.category(character) == "No" for character in _SUPERSCRIPT.sub("", text)):
             return ""
         previous, text = text, _unify(text)
+        text = _MINUTES_AND_SECONDS.sub(_in_minutes, text)
+        text = re.sub(r"(?<=\d)\s*(?:minutes?|mins)", "分钟", text, flags=re.IGNORECASE)
         text = re.sub(r"(?<=[<>])\s*[o0]r\s*(?==)", "", text, flags=re.IGNORECASE)
         text = re.sub(r"^(\W*)1/(?=\d{2,}$)", r"\g<1>1:", text)  # 风险 1/270 就是 1:270
         text = re.sub(r"[—–−‐‑‒―─]", "-", re.sub(r"[〜∼]", "~", text))
         text = re.sub(r"\s+", "", re.sub(r"(?<=\d)\s+(?=\d)", ";", text))
     return text
+
+
+def _in_minutes(time: re.Match[str]) -> str:
+    return f"{int(time['minutes']) + int(time['seconds']) / 60:.2f}分钟"
 
 
 @lru_cache(maxsize=1 << 13)

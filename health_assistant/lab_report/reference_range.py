@@ -6,6 +6,7 @@
 import re
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 from health_assistant.lab_report.groups import find_groups
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange
@@ -188,6 +189,18 @@ def _parse_risks(text: str) -> PartitionedInterval | None:
 def is_tiered(text: str) -> bool:
     """范围是分几档印的，看得懂。"""
     return len(_split_tiers(clean(text))) > 1 and _parse_tiers(clean(text)) is not None
+
+
+def is_tier_run(text: str) -> bool:
+    """一档接一档、都有名称、一路往上（往下）的几档；哪一档是好的也许还没有印到。"""
+    tiers = _split_tiers(clean(text))
+    far = Decimal("Infinity")
+    ends = [(-far if one.low is None else one.low, far if one.high is None else one.high) for _, one in tiers]
+    is_rising, is_falling = (
+        all(above[0] < below[0] and above[1] < below[1] for above, below in pairwise(order))
+        for order in (ends, ends[::-1])
+    )
+    return len(tiers) > 1 and len({label for label, _ in tiers}) == len(tiers) and (is_rising or is_falling)
 
 
 def _parse_worded(text: str) -> Interval | None:

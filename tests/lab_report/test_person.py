@@ -7,8 +7,10 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from lab_report.text_boxes import box
 
 from health_assistant.lab_report.person import MAX_AGE_YEARS, Person, parse_age, person_of, pregnancy_words
+from health_assistant.lab_report.reading.page_head import read_head
 from health_assistant.lab_report.report import LabReport, ReadReport
 
 TABLE = yaml.safe_load(Path(__file__).with_name("people.yaml").read_text("utf-8"))
@@ -92,3 +94,10 @@ def test_a_judged_report_gives_the_same_person():
     assert person_of(LabReport(report_type="血常规 孕12周", sex="女", age="28岁", items=[])) == who(
         "血常规 孕12周", "女", "28岁"
     )
+
+
+@pytest.mark.parametrize("line", TABLE["heads"])
+def test_the_sex_and_age_of_a_head(line):
+    printed, _, expected = line.partition(" -> ")
+    head = read_head([[box(printed, 50, 100)]])
+    assert f"{head['sex']} {head['age']}" == expected

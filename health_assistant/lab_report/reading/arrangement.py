@@ -6,6 +6,7 @@ from health_assistant.lab_report.reading.apart_ranges import seat_apart_ranges
 from health_assistant.lab_report.reading.card_grid import turn_card_grid
 from health_assistant.lab_report.reading.fields import lay_out_cards
 from health_assistant.lab_report.reading.lines import group_lines
+from health_assistant.lab_report.reading.lists import lay_out_lists
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.shifts import align_columns, is_shifted
@@ -49,7 +50,7 @@ def _count_whole(arrangement: Arrangement) -> int:
 def _arrange(boxes: list[TextBox]) -> Arrangement:
     lines = group_lines(boxes)
     seated = seat_apart_ranges(lines)
-    turned = turn_transposed(lay_out_cards(turn_card_grid(seated)))
+    turned = turn_transposed(lay_out_cards(turn_card_grid(lay_out_lists(seated))))
     is_turned = turned is not seated
     tables = find_tables(turned)
     if turned is not lines:

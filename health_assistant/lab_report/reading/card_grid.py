@@ -13,10 +13,10 @@ from health_assistant.lab_report.reading.text import TextBox
 _MIN_CARDS, _FULL_LINE = 4, 3
 _DOWN, _ASIDE = 2.2, 1.0
 """一张卡片里上下两格至多隔开几倍字高，左端至多错开几倍。"""
-_HEADS = {"name": "项目", "result": "结果", "mark": "提示", "unit": "单位", "range": "参考范围"}
+_HEADS = {"name": "项目", "code": "代号", "result": "结果", "mark": "提示", "unit": "单位", "range": "参考范围"}
 
 Line = list[TextBox]
-_Card = dict[str, TextBox]
+Card = dict[str, TextBox]
 
 
 def turn_card_grid(lines: list[Line]) -> list[Line]:
@@ -32,13 +32,19 @@ def turn_card_grid(lines: list[Line]) -> list[Line]:
     is_grid = len(cards) >= max(_MIN_CARDS, len(names)) and max(a_line, default=0) > 1 and min(a_line) < _FULL_LINE
     if not is_grid:
         return lines
-    width = 2 * max(box.end - box.start for box in used)
+    return as_table(cards, lines, used)
+
+
+def as_table(cards: list[Card], lines: list[Line], used: Line) -> list[Line]:
+    """一项一行的表（表头与各项），放在头一项的地方；lines 里不在 used 里的文字，上面的在它上面，别的都在它下面。"""
+    width = 2 * max(box.end - box.start for card in cards for box in card.values())
     top, pitch = cards[0]["name"].line, 2 * cards[0]["name"].height
-    head = {role: replace(cards[0]["name"], text=text) for role, text in _HEADS.items()}
+    heads = {role: text for role, text in _HEADS.items() if role != "code" or any(role in card for card in cards)}
+    head = {role: replace(cards[0]["name"], text=text) for role, text in heads.items()}
     table = [
         [
             replace(box, line=top + pitch * down, start=width * at, end=width * at + box.end - box.start)
-            for at, role in enumerate(_HEADS)
+            for at, role in enumerate(heads)
             if (box := card.get(role))
         ]
         for down, card in enumerate([head, *cards])
@@ -50,11 +56,11 @@ def turn_card_grid(lines: list[Line]) -> list[Line]:
     return [*above, *table, *below]
 
 
-def _card(name: TextBox, boxes: Line) -> _Card:
+def _card(name: TextBox, boxes: Line) -> Card:
     """name 打头的一张卡片的各格；不是的为空。"""
     if not is_known(name.text):
         return {}
-    card: _Card = {"name": name}
+    card: Card = {"name": name}
     last = name
     while below := _below(last, name, boxes):
         kinds = {cell.kind for cell in split_cells(below)}

@@ -96,6 +96,8 @@ _GROUP_BEHIND = re.compile(
     r"(?:.*?[一-鿿A-Za-z]\s+)?(?P<value>[<>≤≥]?\d[\d.]*\s*[A-Za-zμ/%]*)(?=[一-鿿]{2,8}:\s*[<>≤≥]?\d)"
 )
 """结果后面紧挨着分组的范围：`1.260健康人:0.27-4.2`。"""
+_BEHIND_BRACKET = re.compile(rf"(?<=[)）\]])\s*(?P<mark>[{_ARROWS}]+|HH?|LL?|{_WORD_MARKS})$")
+"""括号里的范围后面的标记：`6.9 mmol/L（3.5-5.3）↑`、`(35-45)L`。"""
 _OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果)?(结果|单位|数值|提示|状态)\s*[:：]\s*|(监测)?项目\s*[:：]\s*")
 _PADDED = re.compile(r"0\d|(?:0\d|\d\d?)[-~]0\d|0\d[-~]\d{1,2}")
 """分类计数常补成两位：`07`、`01-06`。也可能是丢了小数点的 0.7，所以百分数才当作这个数（`row.without_padding`）。"""
@@ -180,6 +182,10 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         return _split(group[0], offset) + _split(text[group.end() :], offset + group.end())
     if (bracket := _BRACKETED_RANGE.search(text)) and classify(text[bracket.end() :]) in ("range", "bound"):
         return _split(text[: bracket.start()], offset) + _split(text[bracket.end() :], offset + bracket.end())
+    behind = _BEHIND_BRACKET.search(text)
+    inside = _split(text[: behind.start()], offset) if behind else []
+    if inside and inside[-1][0] in ("range", "bound"):
+        return [*inside, ("mark", offset + behind.start("mark"), offset + len(text), False)]
     if typed := _typed(text, offset, whole.kind if whole and whole.text == text else None):
         return typed
     if at := _leading_unit(text):

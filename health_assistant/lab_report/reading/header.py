@@ -13,6 +13,7 @@ from health_assistant.lab_report.reading.header_words import (
     Role,
     group_of,
     is_best,
+    role_at_temperature,
     role_beside_others,
     words_in,
 )
@@ -58,12 +59,15 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     """
     words: list[tuple[Role, TextBox, str]] = []
     is_head = sum(any(words_in(box)) for box in line) > 1
+    has_names = any(role in ("name", "range") for box in line for role, _ in words_in(box))
     for box in line:
         if re.fullmatch(r"final|interim|preliminary", box.text.strip(), re.IGNORECASE):
             continue  # `Test Report Status  Final`
         if re.search(r"^dr\b|\bhospital\b", box.text.strip(), re.IGNORECASE):
             return []  # `Ref. | Dr. Rao | Reporting Date | 22/04/2025`
         found = list(words_in(box))
+        if has_names and (at_temperature := role_at_temperature(box.text)):
+            found = [(at_temperature, box)]
         role = role_beside_others(box.text)
         if not is_head and role not in ("low", "high"):
             role = "unknown"  # `神经管缺陷风险  低风险  低风险` 是一行结果
@@ -112,6 +116,10 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
 
 def _settle(panel: dict[str, TextBox]) -> None:
     """几列合起来才知道是什么的：改 panel。"""
+    if len(shares := {"percent", "absolute"} & panel.keys()) == 1 or "result" in panel:
+        for key in shares:
+            box = panel.pop(key)
+            panel[f"unknown {box.start:.0f}"] = box
     means, tries = ([key for key in panel if key.startswith(role)] for role in ("mean", "replicate"))
     is_measured = bool(means and tries) and "result" not in panel  # 测了几次的，结果是平均值
     for key in means + tries:

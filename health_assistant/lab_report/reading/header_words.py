@@ -10,9 +10,9 @@ from health_assistant.lab_report.reading.text import TextBox, part_of
 
 Role = Literal[
     "name", "code", "serial", "result", "unit", "range", "low", "high", "mark", "method", "mean", "replicate", "date",
-    "ignored", "unknown",
+    "percent", "absolute", "ignored", "unknown",
 ]  # fmt: skip
-"""一列是什么。ignored 是不必看的：上次的结果、危急值；unknown 是认不得的；mean、replicate 是测了几次的平均、每一次。"""
+"""一列是什么。percent、absolute 是同一项的百分数与绝对数；ignored 是不必看的：上次的结果、危急值；unknown 是认不得的；mean、replicate 是测了几次的平均、每一次。"""
 
 _WORDS: tuple[tuple[Role, str], ...] = (
     # 先长后短：“上次结果”不是结果，“项目代码”不是项目，“参考下限”不是参考范围。
@@ -67,6 +67,11 @@ _BESIDE_OTHERS: tuple[tuple[Role, str], ...] = (
     ("low", r"(?:(?:ref\w*\.?|normal|range)\s*)?(?:low|lln|from)(?:\s*(?:limit|value|ref\w*|range|end))?"),
     ("high", r"(?:(?:ref\w*\.?|normal|range)\s*)?(?:high|uln|to)(?:\s*(?:limit|value|ref\w*|range|end))?"),
     ("range", r"normal|正常"),
+    ("percent", r"\[?\(?\s*%\s*\)?\]?|(?:百分[比率数]|比[例率]|percent(?:age)?|relative)(?:\s*\W?%\W?)?"),
+    (
+        "absolute",
+        r"\[?\(?\s*(?:abs(?:olute)?\.?|#)\s*\)?\]?(?:\s*(?:counts?|values?))?(?:\s*\(.*\))?|绝对(?:值|计数|数)(?:\s*[(（].*[)）])?",
+    ),
     ("mean", r"平均(?:值|结果)?|均值|mean|average"),
     (
         "replicate",
@@ -82,6 +87,15 @@ _BESIDE_OTHERS: tuple[tuple[Role, str], ...] = (
     ),
 )
 """与别的表头词印在一行才是表头的；单独一格多半是标记（`High`、`偏高`）。"""
+_AT_TEMPERATURE = re.compile(
+    r"(?:(?:检测|测定)?(?:结果|值))?\s*[(（]?\s*((?:3\d|4[0-3])(?:\.\d)?)\s*(?:[°º]\s*C?|℃)?\s*[)）]?(?:结果|值)?"
+)
+"""℃ 常认不出来：`结果(37`。"""
+_CORRECTED = re.compile(
+    r"(?:结果|值)?\s*[(（]?(?:病人|患者)?(?:体温|温度|T)\s*[校矫]正(?:后|值|结果)*[)）]?"
+    r"|(?:temp(?:erature)?\.?|T)[- ]?corrected.*",
+    re.IGNORECASE,
+)
 _SIMPLIFIED = str.maketrans(
     "檢結單參項數異標範圍測驗編號稱儀備註歷區間級實", "检结单参项数异标范围测验编号称仪备注历区间级实"
 )
@@ -112,6 +126,14 @@ def role_beside_others(head: str) -> Role:
         return "range"
     text = head.strip().translate(_SIMPLIFIED)
     return next((role for role, words in _BESIDE_OTHERS if re.fullmatch(words, text, re.IGNORECASE)), "unknown")
+
+
+def role_at_temperature(head: str) -> Role | None:
+    """血气的结果按体温分列的：`37℃`、`结果(37℃)` 是结果（范围说的是它），别的体温、`体温校正` 不看；不是的为 None。"""
+    at = _AT_TEMPERATURE.fullmatch(head.strip())
+    if at:
+        return "result" if float(at[1]) == 37 else "ignored"
+    return "ignored" if _CORRECTED.fullmatch(head.strip()) else None
 
 
 def is_best(head: str) -> bool:

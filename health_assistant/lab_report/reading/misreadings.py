@@ -20,7 +20,9 @@ def _spellings() -> dict[str, set[str]]:
 
 
 def repair_code(code: str) -> str:
-    """按目录改正易混的字符：`E0%` -> `EO%`、`PC02` -> `PCO2`；目录里没有的照原样。"""
+    """按目录改正易混的字符：`E0%` -> `EO%`、`PC02` -> `PCO2`；目录里没有的、全是字母的（CI 也许是凝血指数）照原样。"""
+    if re.fullmatch("[A-Za-z]+", code):
+        return code
     same = _spellings().get(fold_code(code), set())
     if fold_name(code) in map(fold_name, same):
         return code

@@ -22,6 +22,8 @@ def nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
     reach = 0.75 * height if orphan.result else 0.95 * min(median(gaps) if gaps else 3 * height, 3.5 * height)
     if not orphan.result and sum(map(Row.has_value, named)) == 1:
         reach = 6 * height  # 一页只有一项：下面一段里的范围只会是它的
+    above = [row for row in named if row.has_value() and row.anchor.line < orphan.anchor.line]
+    named = [row for row in named if not any(row is one for one in above[:-1])]  # 隔着一项的不是它的
 
     def distance(row: Row) -> float:
         return min(abs(box.line - orphan.anchor.line) for box in (row.anchor, *(row.limits if hangs else ())))

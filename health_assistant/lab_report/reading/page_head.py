@@ -26,6 +26,8 @@ _OTHER_PAPER = re.compile(
     r"处方|发票|收据|收费|缴费|金额|单价|合计|营养成分|成绩|学分|考试|心电图|超声|说明书|用法用量|订单|天气"
     r"|(?<![A-Za-z])(NRV|CT|MRI)(?![A-Za-z])"
 )
+_CLOTTING_TIME = re.compile(r"(?:凝血时间|clotting\s*time|(?<![a-z])BT)\W{0,3}CT(?![a-z])", re.IGNORECASE)
+"""`凝血时间(CT)`、`BT/CT`：这里的 CT 不是影像。"""
 _TABLE_HEAD = re.compile(r"项目|结果|单位|参考|范围|区间|Test|Result|Unit|Reference", re.IGNORECASE)
 _AGE_UNIT = (
     r"(?:周?岁|个?月龄?|周龄?|[天日]龄?|个?小时"
@@ -43,6 +45,30 @@ _AGE_LABEL = re.compile(
     r"(?:\s*[/／]\s*(?:性\s*别|Sex|Gender))?\s*(?P<colon>[:：])?",
     re.IGNORECASE,
 )
+_YEARS = r"(?:Y(?:ea)?r?s?|岁)(?![A-Za-z])"
+_SAME_LABELS = (
+    (re.compile(r"(?<=[A-Za-z])\(s\)", re.IGNORECASE), ""),
+    (
+        re.compile(
+            r"(?:DOB\s*/\s*)?(?<![A-Za-z])Age\s*(?:\([^()]{1,12}\))?\s*(?:[&/,]|and)\s*(?:Sex|Gender)", re.IGNORECASE
+        ),
+        "Age/Sex",
+    ),
+    (re.compile(r"(?<=Age/Sex)(\s*[:：]?\s*)\d[\d/.-]{7,9}\s*[/|,]"), r"\1"),
+    (re.compile(r"年\s*龄\s*[(（]岁[)）]\s*[:：]?\s*(\d{1,3})(?!\s*岁)"), r"年龄：\1岁"),
+)
+"""`Age & Sex`、`Age(Y/M/D)/Gender`、`DOB/Age/Sex: 01-02-1975 / …` 都是 `Age/Sex`；`Yr(s)` 是 Yrs。"""
+_UNLABELLED = (
+    (
+        re.compile(rf"(?<![A-Za-z/])(Male|Female|M|F)\s*[/,|]\s*(\d{{1,3}})\s*{_YEARS}", re.IGNORECASE),
+        r"Sex/Age: \1 / \2 Y",
+    ),
+    (
+        re.compile(rf"(?<![\d./-])(\d{{1,3}})\s*{_YEARS}\s*[/,|]\s*(Male|Female|M|F)(?![A-Za-z])", re.IGNORECASE),
+        r"Age/Sex: \1 Y / \2",
+    ),
+)
+"""整页没有年龄字样的：`M/50Y`、`(50 Y/F)`。"""
 _SEX_FIELD = re.compile(
     r"(?:性\s*别|(?<![A-Za-z])(?:Sex|Gender))\s*[:：]\s*(男|女|Male\b|Female\b|M\b|F\b)", re.IGNORECASE
 )
@@ -72,6 +98,7 @@ _BLOOD_WORDS = re.compile(
 """英文单子表里的小题目；血、尿印在一页的不算尿：血钾按尿看，要命的也看不出来。"""
 _STAFF = re.compile(r"(?i)\b(dr|md|dnb|consultant|pathologist|department|dept)\b|laborator(y|ies)")
 """医生、科室与实验室的名称：签名里的 Haematology 不说明这一页有血。"""
+_MIN_LISTED = 3
 _PANEL = re.compile(r"[一-鿿]{0,8}(常规|分析|生化|干化学|镜检|检查)([(（][^()（）]*[)）])?")
 """题目下面另起一行的小题目（`尿液分析`）。"""
 
@@ -81,7 +108,7 @@ def read_head(lines: list[list[TextBox]], origin: Origin | None = None) -> dict[
 
     科别、诊断说是孕妇的（没有年龄的还有孩子），标本（origin 里的）是脑脊液、积液一类的，添在报告类型后面。
     """
-    texts = [" ".join(box.text for box in line) for line in lines] + _ages_below(lines)
+    texts = _with_plain_labels([" ".join(box.text for box in line) for line in lines] + _ages_below(lines))
     page = "\n".join(texts)
     table = next((at for at, text in enumerate(texts) if len(set(_TABLE_HEAD.findall(text))) >= 2), len(texts))
     head = texts[:table]
@@ -122,6 +149,14 @@ def _ages_below(lines: list[list[TextBox]]) -> list[str]:
     ]
 
 
+def _with_plain_labels(texts: list[str]) -> list[str]:
+    """各行里年龄、性别两栏的各种写法换成一种。"""
+    rules = _SAME_LABELS if any(map(_AGE_LABEL.search, texts)) else (*_SAME_LABELS, *_UNLABELLED)
+    for pattern, plain in rules:
+        texts = [pattern.sub(plain, text) for text in texts]
+    return texts
+
+
 def several_people(lines: list[list[TextBox]]) -> list[str]:
     """一张图里拍了两个人的单子：要说的话；不是的为空。"""
     sexes, ages, names = _people("\n".join(" ".join(box.text for box in line) for line in lines))
@@ -154,7 +189,7 @@ def _read_sex(page: str, person: str) -> Literal["男", "女"] | None:
     found = (
         re.search(rf"{label}\s*[:：]?\s*{word}", page, re.IGNORECASE)
         or re.search(
-            rf"(?:Age|年\s*龄)(?:\s*/\s*{label})?\s*[:：]?\s*\d[^\n:：]{{0,12}}?"
+            rf"(?:Age|年\s*龄)(?:\s*/\s*{label})?\s*[:：]?\s*\d[^\n:：]{{0,20}}?"
             rf"(?:[/,，|]\s*|{_AGE_UNIT}\s*|(?<=\d)\s+(?=Male|Female)){word}",
             page,
             re.IGNORECASE,
@@ -235,13 +270,16 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
     measured = [row for row in filled if row.unit and kind_of_unit(row.unit.text) and row.result.kind == "number"]
     if other_papers(lines) and not has_lab_title(lines):
         return len([row for row in known if row in complete and _is_plausible(row)]) >= 2
-    if _OTHER_PAPER.search(page):
+    if _OTHER_PAPER.search(_CLOTTING_TIME.sub(" ", page)):
         return len([row for row in known if row in complete]) >= 2
     is_quoted = len(filled) == 1 and not complete and reads_like_another(lines)  # PET-CT 里写着的血糖
     if known and len(known) * 4 >= len(filled) and not is_quoted:
         return True
     if reads_like_another(lines):
         return False
+    listed = [row for row in filled if row.name.is_label and is_known(row.name.text) and row.result.kind == "number"]
+    if len(listed) >= _MIN_LISTED and len(listed) == len(filled):
+        return True  # 聊天里一项接一项写着的，多半没有单位
     typed = [row for row in filled if row.result.kind != "text"] if has_header else []
     if has_header and max(len(complete), len(measured)) * 2 >= len(filled) > 0:
         return True

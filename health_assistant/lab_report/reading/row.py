@@ -10,7 +10,7 @@ from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, says_nor
 from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit
 from health_assistant.lab_report.reading.names import is_known, split_name, strip_serial
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
-from health_assistant.lab_report.reference_range import is_tiered, parse_range, parse_result
+from health_assistant.lab_report.reference_range import is_tier_run, is_tiered, parse_range, parse_result
 from health_assistant.lab_report.report import MIN_CONFIDENCE, UNREAD_MARK
 
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
@@ -197,9 +197,11 @@ def joins(limits: list[TextBox], box: TextBox) -> bool:
     if _label(box) and _label(box) in map(_label, limits):
         return False  # 又一个“卵泡期”是另一项的
     each_is_whole = all(isinstance(one.interval, Interval) for one in [*limits, box])
-    both = parse_range(join_limits(_in_order([*limits, box])))
+    text = join_limits(_in_order([*limits, box]))
+    both = parse_range(text)
     are_tiers = all(re.match(r"[A-Za-z一-鿿]{2,}\s*[:：<>≤≥\d]", one.text) for one in [*limits, box])
-    return isinstance(both, PartitionedInterval) or (isinstance(both, Interval) and (are_tiers or not each_is_whole))
+    is_one = isinstance(both, Interval) and (are_tiers or not each_is_whole)
+    return isinstance(both, PartitionedInterval) or is_one or is_tier_run(text)
 
 
 def _label(limits: TextBox) -> str:
@@ -310,7 +312,9 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
 
 
 def without_padding(text: str) -> str:
-    """补成两位的整数去掉前面的 0：`01 - 06` -> `1 - 6`；小数不动。"""
+    """补成两位的整数去掉前面的 0：`01 - 06` -> `1 - 6`；小数不动，`00-13` 也许是 0.0-1.3，也不动。"""
+    if re.match(r"\s*00\s*[-~—–]+\s*[1-9]\d", text):
+        return text
     return re.sub(r"(?<![\d.,])0(?=\d(?![\d.,]))", "", text)
 
 

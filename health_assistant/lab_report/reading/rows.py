@@ -188,6 +188,10 @@ def _headed_rows(table: Table) -> list[Row]:
                 rows[-1].name = join_boxes(rows[-1].name, row.name, between)
             merge(rows[-1], row)
             named = [one for one in named if one is not row]
+        elif rows and _is_lower_line_of(row, rows[-1]):
+            rows[-1].name = join_boxes(rows[-1].name, row.name, "" if has_chinese(row.name.text) else " ")
+            merge(rows[-1], row)
+            named = [one for one in named if one is not row]
         elif rows and _is_subline_of(row, rows[-1]):
             rows[-1].code = rows[-1].code or row.name
             merge(rows[-1], row)
@@ -267,6 +271,16 @@ def _is_subline_of(row: Row, above: Row) -> bool:
     if not (row.name and above.name) or row.result or not is_subline(row.name, above.name):
         return False
     return all(above.limits and joins(above.limits, box) for box in row.limits)
+
+
+def _is_lower_line_of(row: Row, above: Row) -> bool:
+    """换行印的名称的下半截，旁边接着印上面那一项的范围（分档、分男女的），没有结果。"""
+    if not (row.name and above.name and above.result and row.limits) or row.result or row.unit:
+        return False
+    is_aligned = abs(row.name.start - above.name.start) < row.name.height
+    is_near = row.anchor.line - above.anchor.line < 2.2 * row.name.height
+    is_rest = not is_known(row.name.text) or not is_known(above.name.text) or row.name.text[0] in "(（"
+    return is_aligned and is_near and is_rest and all(joins(above.limits, box) for box in row.limits)
 
 
 def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:

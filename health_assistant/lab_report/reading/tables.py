@@ -7,6 +7,7 @@ from functools import partial
 from itertools import groupby, pairwise
 from statistics import median
 
+from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, split_cells, split_named
 from health_assistant.lab_report.reading.header import (
     add_subheads,
@@ -16,7 +17,8 @@ from health_assistant.lab_report.reading.header import (
     without_legend,
 )
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.text import TextBox, cut_at, part_of, place_of
+from health_assistant.lab_report.reading.shares import split_shares
+from health_assistant.lab_report.reading.text import TextBox, cut_at, has_chinese, part_of, place_of
 
 _UNLIKELY: dict[str, dict[str, float]] = {
     "serial": {"text": 2, "unit": 4, "range": 6, "bound": 6, "term": 6, "mark": 2},
@@ -115,6 +117,7 @@ class Columns:
             for name in sorted((one for one in self.spans if one.startswith("unknown")), key=self.spans.__getitem__):
                 below = [cell for line in lines for cell, at in zip(line, self.assign(line), strict=True) if at == name]
                 is_first = role not in self.spans
+                below = [cell for cell in below if cell.kind not in ("unit", "mark")]
                 if sum(cell.kind in kinds for cell in below) * 2 > len(below) and (is_first or role != "name"):
                     span = self.spans.pop(name)
                     self.spans[role if is_first else f"{role} {span[0]:.0f}"] = span
@@ -195,10 +198,11 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
 
 
 def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> list[Table]:
-    edges = panel_edges(headers)
+    edges = _edges_over(headers, body)
     lines = _split_at([[cell for box in line for cell in _cells(box, headers, edges)] for line in body], edges)
     tables = []
-    for header, panel in zip(headers, map(without_legend, lines), strict=True):
+    panels = zip(headers, map(without_legend, lines), strict=True)
+    for header, panel in (half for one in panels for half in split_shares(*one)):
         fit_header(header, panel)
         roles = frozenset("range" if name.startswith("range") else name for name in header)
         columns = Columns({name: (box.start, box.middle, box.end) for name, box in header.items()}, roles)
@@ -207,6 +211,21 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> lis
         _fit_names(columns, panel)
         tables.append(Table(columns, panel))
     return tables
+
+
+def _edges_over(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> list[float]:
+    """并排各栏的分界，横坐标。头几列（序号、代号）没有印表头的：左栏的格子从表头左边多远起，右栏也从多远起。"""
+    edges = panel_edges(headers)
+    firsts = [min(header.values(), key=lambda box: box.start) for header in headers]
+    starts = [line[0].start for line in body if len(line) > 2]
+    lead = firsts[0].start - median(starts) if starts else 0.0
+    if lead < firsts[0].height:
+        return edges
+    ends = [max(box.end for box in header.values()) for header in headers]
+    return [
+        min(edge, max(box.start - lead, end) - 0.3 * box.height)
+        for edge, box, end in zip(edges, firsts[1:], ends, strict=False)
+    ]
 
 
 def _are_subheads(headers: list[dict[str, TextBox]], below: list[dict[str, TextBox]]) -> bool:
@@ -265,7 +284,12 @@ def _fit_names(columns: Columns, lines: list[list[Cell]]) -> None:
     else:
         start, end = 0.0, min(columns.spans[name][0] for name in ("result", "range", "low") if name in columns.spans)
     texts = [[cell.box for cell in line if cell.kind == "text"] for line in lines]
-    boxes = [found[0] for line in texts if (found := [box for box in line if box.start < end and box.end > start])]
+    named = [found for line in texts if (found := [box for box in line if box.start < end and box.end > start])]
+    coded = [line for line in named if len(line) > 1 and is_known_code(line[0].text) and has_chinese(line[1].text)]
+    if "name" not in columns.spans and 2 * len(coded) > len(named):
+        columns.spans["code"] = _span([line[0] for line in coded])  # 代号一列也没有印表头，在名称的左边
+        named = [line[1:] for line in coded]
+    boxes = [line[0] for line in named]
     if len(boxes) >= 2 or boxes and "name" not in columns.spans:
         columns.spans["name"] = _span(boxes)
         columns.printed |= {"name"}
