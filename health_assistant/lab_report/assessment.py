@@ -24,7 +24,6 @@ from health_assistant.lab_report.consistency import find_conflicts, measure, shi
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, intervals_of
 from health_assistant.lab_report.judgement import Finding, judge
 from health_assistant.lab_report.marks import flag_says
-from health_assistant.lab_report.matching import specimens_with
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
@@ -52,7 +51,7 @@ from health_assistant.lab_report.severity import (
     measured_as,
     span_of,
 )
-from health_assistant.lab_report.sheet_kind import title_for_specimen
+from health_assistant.lab_report.sheet_kind import guess_notices, titles_of_rows
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens
 
@@ -146,12 +145,12 @@ def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation],
         observations.append(observed)
     guessed = []
     for (_, title), places in pages.items():
-        kind = title_for_specimen(title, [observations[at] for at in places])
-        if kind != title:
-            for at in places:
+        kinds = titles_of_rows(title, [observations[at] for at in places])
+        for at, kind in zip(places, kinds, strict=True):
+            if kind != title:
                 observations[at] = observe(report.items[at], kind, person)
-            guessed += places
-    return observations, _guess_notices([observations[at] for at in sorted(guessed)])
+                guessed.append(at)
+    return observations, guess_notices([observations[at] for at in sorted(guessed)])
 
 
 def _observe_stated(row: PrintedRow, title: str, specimen: str, person: Person) -> Observation:
@@ -170,17 +169,6 @@ def _observe_stated(row: PrintedRow, title: str, specimen: str, person: Person) 
         doubt = observed.row.doubt or "标本写着是尿，而这个数像是血的"
         return observe(observed.row.model_copy(update={"doubt": doubt}), title, person)
     return observed
-
-
-def _guess_notices(guessed: list[Observation]) -> list[str]:
-    """标本是猜的那些行里，血里也有的（葡萄糖、白细胞）照尿的看了：要说出来。"""
-    notices = []
-    for specimen, word in (("urine", "尿"), ("stool", "大便")):
-        rows = [seen.row for seen in guessed if seen.analyte and seen.analyte.specimen == specimen]
-        names = "、".join(row.name or row.code for row in rows if "blood" in specimens_with(row.name, row.code))
-        if names:
-            notices.append(f"没有读到是什么标本，由各行看像是{word}：{names}照{word}的看了；如果抽的是血，请对照原件。")
-    return notices
 
 
 def possible_grave(row: PrintedRow, report_type: str, person: Person) -> bool:

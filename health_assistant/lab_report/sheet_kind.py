@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from math import log, log10
+from math import inf, log, log10
 from typing import Literal
 
+from health_assistant.lab_report.catalogue import analytes_by_code
 from health_assistant.lab_report.matching import find_analyte, specimens_with
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.range_likeness import range_distance
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import PrintedRow
+from health_assistant.lab_report.severity import is_impossible
 from health_assistant.lab_report.specimen import possible_specimens, says_specimen
 from health_assistant.lab_report.units import is_per_microlitre
 
@@ -20,6 +22,7 @@ _RARE_ELEMENT = re.compile(r"[锌铜铅镉锰]")
 _NUMBER = re.compile(r"\D?\s*\d+(\.\d+)?\s*\D?")
 _STRIP = re.compile(r"酮体|葡萄糖|胆原|胆红素|比重|亚硝酸盐")
 """尿条上的项目，大便里没有。"""
+_URINE_TITLE = re.compile(r"尿液$|粪便$|微量元素$")
 _LABELLED = re.compile(r"尿(?!胆)")
 """自己写着尿的行：旁边没有写的，也许正是血的。"""
 
@@ -45,6 +48,70 @@ def title_for_specimen(report_type: str, observations: Sequence[Observation]) ->
     # 血常规可以都印每微升：旁边有只在血里的，就是血
     is_blood = "urine" not in votes and any(is_per_microlitre(row.unit) for row in rows) and any(map(_is_blood, rows))
     return f"{report_type} 血液".strip() if is_blood else report_type
+
+
+def titles_of_rows(report_type: str, observations: Sequence[Observation]) -> list[str]:
+    """一页各行分辨标本用的报告名：多是 `title_for_specimen` 说的；没有印范围、每微升的红、白细胞各看各的旁边。
+
+    `生化`、`免疫`、`体检` 说的不是细胞：离尿的项目近的是尿沉渣；旁边没有尿的、离血常规一样近的当作血。
+    """
+    title = title_for_specimen(report_type, observations)
+    if _URINE_TITLE.search(title):
+        return [title] * len(observations)
+    sides = [_side_of_count(seen) for seen in observations]
+    has_own_count = any(seen.analyte and seen.analyte.code == "WBC" for seen in observations)
+    titles = []
+    for at, seen in enumerate(observations):
+        near = {side: _nearest(sides, side, at) for side in ("blood", "urine")}
+        is_urine = near["urine"] < near["blood"] or (has_own_count and "urine" in sides)
+        kind = "尿液" if is_urine else "血液"
+        titles.append(f"{report_type} {kind}".strip() if _is_bare_count(seen, report_type) else title)
+    return titles
+
+
+def guess_notices(guessed: Sequence[Observation]) -> list[str]:
+    """标本是猜的那些行，血里、尿里都有的（葡萄糖、白细胞）照哪一种看了，要说出来；照血看的只说每微升的细胞。"""
+    notices = []
+    for specimen, word in (("urine", "尿"), ("stool", "大便")):
+        rows = [seen.row for seen in guessed if seen.analyte and seen.analyte.specimen == specimen]
+        names = "、".join(row.name or row.code for row in rows if "blood" in specimens_with(row.name, row.code))
+        if names:
+            notices.append(f"没有读到是什么标本，由各行看像是{word}：{names}照{word}的看了；如果抽的是血，请对照原件。")
+    counts = [seen.row for seen in guessed if seen.analyte and seen.analyte.code in ("WBC", "RBC")]
+    bare = [row for row in counts if is_per_microlitre(row.unit) and is_blank(row.reference_range)]
+    if bare:
+        names = "、".join(row.name or row.code for row in bare)
+        notices.append(f"没有读到是什么标本：{names}照血的看了；如果查的是尿，请对照原件。")
+    return notices
+
+
+def _is_bare_count(seen: Observation, report_type: str) -> bool:
+    """没有印范围、每微升的红、白细胞，名称与报告名都没有说是血是尿。"""
+    row = seen.row
+    is_count = seen.analyte is None and is_per_microlitre(row.unit) and is_blank(row.reference_range)
+    both = {"blood", "urine"}
+    return (
+        is_count
+        and both <= specimens_with(row.name, row.code)
+        and both == {*possible_specimens(report_type, row.name, row.unit)}
+    )
+
+
+def _side_of_count(seen: Observation) -> Literal["blood", "urine"] | None:
+    """这一行说旁边是血常规还是尿沉渣：尿蛋白、上皮细胞，少得不会是血里的红细胞是尿的；血小板、血红蛋白是血的。"""
+    row, analyte = seen.row, seen.analyte
+    if _is_bare_count(seen, ""):
+        is_too_few = is_impossible(seen.value, row.unit, analytes_by_code()["RBC"])
+        return "urine" if is_too_few and re.search("红细胞|RBC", row.name + row.code) else None
+    if analyte and analyte.specimen == "blood":
+        return "blood" if analyte.panel == "血细胞分析" else None
+    is_urine = analyte.specimen == "urine" if analyte else specimens_with(row.name, row.code) == {"urine"}
+    return "urine" if is_urine else None
+
+
+def _nearest(sides: Sequence[str | None], side: str, at: int) -> float:
+    """第 at 行离说是 side 的最近一行几行；没有的为无穷远。"""
+    return min((abs(other - at) for other, said in enumerate(sides) if said == side), default=inf)
 
 
 def _vote(seen: Observation) -> Literal["urine", "stool", "other"] | None:
