@@ -5,9 +5,11 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 
 from health_assistant.lab_report.alarms import CHECK
 from health_assistant.lab_report.assessment import Assessment, severity_of
+from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.language import join_names, join_sentences, say, translate
 from health_assistant.lab_report.report import (
@@ -170,9 +172,14 @@ def _reassurance(subjects: Subjects) -> str:
     if report.doubts:
         return say("读到的项目里没有要马上处理的问题；但这份报告没有读全，或有疑问（见最上面），请对照原件。")
     slight = [finding for finding in report.items if finding.severity == "slight"]
-    if slight:
+    if slight and all(map(_is_a_little_out, slight)):
         return say(
             "没有要马上处理的问题。{items} 只是轻微超出，健康的人也常有；按下面的时间复查，有不舒服就提前去看医生。",
+            items=name_some(slight, MAX_REASONS),
+        )
+    if slight:
+        return say(
+            "没有要马上处理的问题。{items} 说明什么、怎么办，见下面；有不舒服就提前去看医生。",
             items=name_some(slight, MAX_REASONS),
         )
     if subjects.harmless or any(finding.flag in ABNORMAL_FLAGS for finding in report.items):
@@ -182,6 +189,17 @@ def _reassurance(subjects: Subjects) -> str:
     if subjects.unjudged:
         return say("读懂的项目都在参考范围内；没有判断的，请对照报告单原件。有不舒服仍要看医生。")
     return say("没有要马上处理的问题。有不舒服仍要看医生。")
+
+
+def _is_a_little_out(finding: Finding) -> bool:
+    """数真的只超出一点（不到界限的一半），或是这个年龄、孕期常有的；查出了酒精、抗体不是。"""
+    if finding.is_usual:
+        return True
+    value, limits = finding.value, finding.interval
+    if not (finding.analyte and isinstance(value, Interval) and isinstance(limits, Interval)):
+        return False
+    reached, limit = (value.low, limits.high) if finding.flag == "high" else (value.high, limits.low)
+    return bool(reached and limit) and Decimal(2) / 3 <= reached / limit <= Decimal(3) / 2
 
 
 # ---- 折起来的 ----

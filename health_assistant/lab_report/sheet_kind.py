@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from math import inf, log, log10
+from math import log, log10
 from typing import Literal
 
 from health_assistant.lab_report.catalogue import analytes_by_code
@@ -51,22 +51,35 @@ def title_for_specimen(report_type: str, observations: Sequence[Observation]) ->
 
 
 def titles_of_rows(report_type: str, observations: Sequence[Observation]) -> list[str]:
-    """一页各行分辨标本用的报告名：多是 `title_for_specimen` 说的；没有印范围、每微升的红、白细胞各看各的旁边。
+    """一页各行分辨标本用的报告名：多是 `title_for_specimen` 说的；没有印范围、每微升的红、白细胞看这一页别的行。
 
-    `生化`、`免疫`、`体检` 说的不是细胞：离尿的项目近的是尿沉渣；旁边没有尿的、离血常规一样近的当作血。
+    `生化`、`免疫`、`体检` 说的不是细胞。红细胞少得不会是血里的，有尿的项目而没有血常规、血常规用别的单位的，
+    是尿沉渣；看不出的当作血，不漏掉急症。与各行的先后无关。
     """
     title = title_for_specimen(report_type, observations)
     if _URINE_TITLE.search(title):
         return [title] * len(observations)
-    sides = [_side_of_count(seen) for seen in observations]
-    has_own_count = any(seen.analyte and seen.analyte.code == "WBC" for seen in observations)
-    titles = []
-    for at, seen in enumerate(observations):
-        near = {side: _nearest(sides, side, at) for side in ("blood", "urine")}
-        is_urine = near["urine"] < near["blood"] or (has_own_count and "urine" in sides)
-        kind = "尿液" if is_urine else "血液"
-        titles.append(f"{report_type} {kind}".strip() if _is_bare_count(seen, report_type) else title)
-    return titles
+    others = [seen for seen in observations if not _is_bare_count(seen, report_type)]
+    counts = [seen for seen in others if seen.analyte and seen.analyte.panel == "血细胞分析"]
+    is_sediment = any(_is_too_few(seen) for seen in observations if _is_bare_count(seen, report_type))
+    has_other_counts = any(seen.analyte.code in ("WBC", "PLT") and not is_per_microlitre(seen.unit) for seen in counts)
+    has_urine = any(_is_of_urine(seen) for seen in others)
+    is_urine = is_sediment or has_urine and (has_other_counts or not counts)
+    kind = f"{report_type} {'尿液' if is_urine else '血液'}".strip()
+    return [kind if _is_bare_count(seen, report_type) else title for seen in observations]
+
+
+def _is_of_urine(seen: Observation) -> bool:
+    """尿蛋白、上皮细胞这样只有尿里才有的。"""
+    if seen.analyte:
+        return seen.analyte.specimen == "urine"
+    return specimens_with(seen.row.name, seen.row.code) == {"urine"}
+
+
+def _is_too_few(seen: Observation) -> bool:
+    """红细胞少得活人的血里不会有：是尿沉渣。"""
+    is_red = bool(re.search("红细胞|RBC|red", seen.row.name + seen.row.code, re.IGNORECASE))
+    return is_red and is_impossible(seen.value, seen.row.unit, analytes_by_code()["RBC"])
 
 
 def guess_notices(guessed: Sequence[Observation]) -> list[str]:
@@ -95,23 +108,6 @@ def _is_bare_count(seen: Observation, report_type: str) -> bool:
         and both <= specimens_with(row.name, row.code)
         and both == {*possible_specimens(report_type, row.name, row.unit)}
     )
-
-
-def _side_of_count(seen: Observation) -> Literal["blood", "urine"] | None:
-    """这一行说旁边是血常规还是尿沉渣：尿蛋白、上皮细胞，少得不会是血里的红细胞是尿的；血小板、血红蛋白是血的。"""
-    row, analyte = seen.row, seen.analyte
-    if _is_bare_count(seen, ""):
-        is_too_few = is_impossible(seen.value, row.unit, analytes_by_code()["RBC"])
-        return "urine" if is_too_few and re.search("红细胞|RBC", row.name + row.code) else None
-    if analyte and analyte.specimen == "blood":
-        return "blood" if analyte.panel == "血细胞分析" else None
-    is_urine = analyte.specimen == "urine" if analyte else specimens_with(row.name, row.code) == {"urine"}
-    return "urine" if is_urine else None
-
-
-def _nearest(sides: Sequence[str | None], side: str, at: int) -> float:
-    """第 at 行离说是 side 的最近一行几行；没有的为无穷远。"""
-    return min((abs(other - at) for other, said in enumerate(sides) if said == side), default=inf)
 
 
 def _vote(seen: Observation) -> Literal["urine", "stool", "other"] | None:

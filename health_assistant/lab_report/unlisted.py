@@ -76,8 +76,20 @@ class Specimen(Entry):
 
     def denies(self, result: str) -> bool:
         """查 `words` 的，通篇只说没有找到：`未见上皮内病变或恶性病变（NILM）`；没有做成的（未检出有效细胞）不是。"""
-        is_told = bool(self.words) and bool(_DENIED.search(result)) and not _NO_RESULT.search(result)
-        return is_told and not re.search(r"[\w一-鿿]", _DENIED.sub("", result))
+        return bool(self.words) and _denies(result)
+
+
+def counts_none(result: str) -> bool:
+    """分类、镜检一格里通篇只说原始细胞、疟原虫一个也没有：`原始细胞 0%`。"""
+    return bool(_COUNTED.search(result)) and _denies(result)
+
+
+def _denies(result: str) -> bool:
+    is_told = bool(_DENIED.search(result)) and not _NO_RESULT.search(result)
+    return is_told and not re.search(r"[\w一-鿿]", _DENIED.sub("", result))
+
+
+_COUNTED = re.compile("原始|幼稚|早幼粒|疟|blast|malaria|plasmodium|parasite", re.IGNORECASE)
 
 
 _AROUND_NAME = re.compile(
@@ -90,16 +102,18 @@ _DENIED = re.compile(
     r"|无(?=明显|明确|任何|高级别|高风险|恶性|癌|异常|上皮内|肿瘤|瘤|证据|细菌|真菌|隐球菌|致病菌|(?!乳|色|芽|绿)[^,，;；。]{0,8}菌丝?生长|(?!法|乳|色)[^,，;；。]{1,8}依据))"
     r"(?:(?!但|而|的|、?可?见[^异明])[^,，;；。\s])*"
     # 先说是什么再说没有：`癌细胞(-)`、`恶性细胞：阴性`、`宫颈癌筛查未见异常`
-    r"|(?:(?![癌瘤恶])[^,，;；。:：]){0,6}(?:癌|恶性|瘤|级别|高?风险|菌|原虫|原始|幼稚|抗原|M蛋白|免疫球蛋白)(?:肿瘤|细胞|症|史|前?病变|改变|筛查)*\s*[:：]?\s*[（(]?"
-    r"(?:阴性|[-－]|未见(?:异常)?|未[检查]出|未找到|不支持|无)[)）]?(?=$|[,，;；。])"
+    r"|(?:(?![癌瘤恶])[^,，;；。:：]){0,6}(?:癌|恶性|瘤|白血病|级别|高?风险|菌|原虫|状体|配子体|裂殖体|原始|幼稚|抗原|M蛋白|免疫球蛋白)(?:肿瘤|细胞|症|史|前?病变|改变|筛查)*\s*[:：]?\s*[（(]?"
+    r"(?:阴性|[-－]|[均都皆]?(?:未见(?:异常|到)?|未[检查]出|未[找查]到|未[查检发]?[见现]|没有|不支持|无))[)）]?(?=$|[,，;；。])"
     # 不是说没有，只是那个字不算数：癌胚抗原、（肌）纤维母细胞瘤、粗大杆菌（乳酸杆菌）、家里人的病
     r"|癌(?=胚抗原)|(?<!炎性肌纤维)(?<=纤维)母(?=细胞瘤)|(?<=血管)母(?=细胞瘤\W?良性)|粗大(?=的?(?:革兰氏?阳性)?杆菌(?:(?![未无不及和与、伴])[^,，;；。]){0,8}乳酸?杆菌)"
     r"|(?<=家族史)[:：\s]*[^,，;；。\s]+|与[^,，;；。]{1,12}不相?符合?|(?:(?!部分|[未不没非])[^,，;；。])+(?=缓解期(?![^;；。]*(?:复发|进展)))"
     # 数着没有：`原始细胞 0%`
     r"|(?:原始|幼稚|早幼粒)[^\d,，;；。]{0,8}(?<![\d.])0(?:\.0+)?\s*%?(?![\d.])|(?:建议|请|必要时|定期)[^,，;；。]{0,10}(?:原始|幼稚|早幼粒|疟)[^,，;；。]*"
+    r"|(?<![\d.])0(?:\.0+)?\s*%\s*(?:原始|幼稚|早幼粒)[^,，;；。]*|(?:erythro|normo)blasts?"
     r"|类白血病(?:样?反应)?|(?:(?![未不没])[^;；。])*完全缓解[^,，;；。]*"
     r"|(?:建议|定期|再行|进行)[^,，;；。]*癌症?(?:筛查|普查)[^,，;；。]*"
-    r"|(?:\bno\b|\bnegative for\b|\bwithout\b)[^,;.]*|\bmalignan\w*(?: cells?)? (?:are |were )?(?:not|absent)[^,;.]*",
+    r"|(?:\bno\b|\bnegative for\b|\bwithout\b)[^,;.]*|\bmalignan\w*(?: cells?)? (?:are |were )?(?:not|absent)[^,;.]*"
+    r"|\b(?:blasts?|plasmodium|malaria|parasites?|falciparum|vivax)\b[^,;.]{0,24}?(?:\bnot\b|\babsent|\bneg(?:ative)?\b|\bnone\b|\bnil\b|[(]-[)]|[:=]\s*-$|[:=]?\s*(?<![\d.])0(?:\.0+)?\s*(?:%|/|$))[^,;.]*",
     re.IGNORECASE,
 )
 """结果里说没有的部分，去掉以后才看说了什么。"""
