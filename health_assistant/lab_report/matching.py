@@ -7,9 +7,9 @@ from functools import cache
 from math import log
 from typing import get_args
 
-from health_assistant.lab_report.catalogue import Analyte, Index, analytes_by_code, build_index, load_catalogue
+from health_assistant.lab_report.catalogue import Analyte, analytes_by_code, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value
-from health_assistant.lab_report.naming import bare_names
+from health_assistant.lab_report.naming import Index, bare_names, build_index
 from health_assistant.lab_report.printed_text import fold_code, fold_name
 from health_assistant.lab_report.range_likeness import CLEARLY_NEARER, implied_unit, nearest, range_distance
 from health_assistant.lab_report.specimen import (

@@ -42,7 +42,7 @@ _PLAIN_BLOOD_TITLE = re.compile(r"血常规|外周血|血细胞|血气|血生化
 _BLOOD_NAME = re.compile(r"^(血清|血浆|全血|静脉血|血(?=[糖钾钠氯钙磷镁铁氨酮尿肌葡乳胆总淀]))")
 
 # 不是通常条件下的结果，不能和目录比，除非目录里正有这一种（餐后血糖）
-_NOT_THE_USUAL = re.compile(r"餐后|饭后|负荷|服糖|糖耐量|小时|分钟|\d+\s*(h|min)", re.IGNORECASE)
+_NOT_THE_USUAL = re.compile(r"餐后|饭后|负荷|服糖|糖耐量|小时|分钟|\d+\s*(h(?!b)|min)", re.IGNORECASE)
 _FOLLOWED = re.compile(r"肌钙|肌红|乳酸(?!脱氢)|c?Tn[IT](?![a-z])|troponin|CK-?MB|lactate", re.IGNORECASE)
 _SAMPLED = re.compile(
     r"(?:[\s(（\[]*\d+\s*(?:小时|hr?s?|分钟|min)(?:\s*复查|后)?[)）\]]?|(?:\s+|[(（\[])(?:本次|首次|复查|今[天日晨]|昨[天日])[)）\]]?)$",

@@ -115,10 +115,11 @@ def _about_unlisted(finding: Finding, report: Assessment) -> Subject | None:
     ]
     if finding.severity is None or not (specimen or measured):
         return None
-    kind, written = ("specimen", specimen) if specimen else ("measured", measured[-1])
-    words, headline = say(written.say), f"{value_text(finding)} {verdict(finding)}"
+    kind = "specimen" if specimen else "measured"
+    told_words, where = specimen.told_to(report.person) if specimen else (measured[-1].say, measured[-1].department)
+    words, headline = say(told_words), f"{value_text(finding)} {verdict(finding)}"
     lines = [say("参考范围：{limits}", limits=range_text(finding))] if specimen else []
-    return Subject(kind, headline, finding.severity, say(written.department), words, lines=[*lines, words])
+    return Subject(kind, headline, finding.severity, say(where), words, lines=[*lines, words])
 
 
 def _about_pattern(match: Match, person: Person) -> Subject:

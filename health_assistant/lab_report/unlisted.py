@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import Age, Number, Sentence
+from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import asserts
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import Severity, rank, worst
@@ -37,6 +38,8 @@ class Specimen(Entry):
     """凝血因子：高了说的不是它。"""
     young: dict[Age, Severity] = {}
     """不满这个年龄的，异常的行至少这么要紧，at_most 也不管：小孩查出安眠药是误服。"""
+    to_child: Sentence | None = None
+    """对孩子（家长）另说的一句，看儿科：不说性伴、停酒。"""
     levels: tuple["Level", ...] = ()
     """这种标本里的一行，数到了多少有多要紧：印没有印范围都看。"""
 
@@ -50,6 +53,10 @@ class Specimen(Entry):
         """用于这个年龄的。"""
         own = [severity for age, severity in self.young.items() if years is not None and years < age]
         return self.model_copy(update={"severity": worst([self.severity, *own]), "at_most": False}) if own else self
+
+    def told_to(self, person: Person) -> tuple[str, str]:
+        """要说的一句，与科室。"""
+        return (self.to_child, "儿科") if self.to_child and person.is_minor else (self.say, self.department)
 
     def covers(self, name: str, result: str) -> bool:
         """报告名或项目名说到它的一行，是不是它管的。只写了 found_in 的，别的行都不管。"""
