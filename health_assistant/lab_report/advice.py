@@ -194,7 +194,7 @@ def _reassurance(subjects: Subjects) -> str:
 def _is_a_little_out(finding: Finding) -> bool:
     """数真的只超出一点（不到界限的一半），或是这个年龄、孕期常有的；查出了酒精、抗体不是。"""
     if finding.is_usual:
-        return True
+        return not finding.is_treated
     value, limits = finding.value, finding.interval
     if not (finding.analyte and isinstance(value, Interval) and isinstance(limits, Interval)):
         return False

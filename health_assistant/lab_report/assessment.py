@@ -54,6 +54,7 @@ from health_assistant.lab_report.severity import (
 from health_assistant.lab_report.sheet_kind import guess_notices, titles_of_rows
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens
+from health_assistant.lab_report.treatment import settle_treated
 
 
 class Assessment(LabReport):
@@ -96,6 +97,7 @@ def assess(report: ReadReport) -> Assessment:
     for finding in findings:
         grade(finding, person, report.report_type)
         raise_alarm(finding, person, report.report_type)
+    settle_treated(findings, report.report_type)
     derive_neutrophils(findings, person)
     weigh_direct_bilirubin(findings, person)
     matches = find_patterns(person, findings, report.report_type)

@@ -68,6 +68,8 @@ _TIMED_GLUCOSE = (
 _ONLY_A_TIME = re.compile(r"(空腹|随机|服糖后|餐后)?[\d.半一二两三]*\s*(个?小?时|h|分钟?|min)?", re.IGNORECASE)
 _DAY_PROTEIN = re.compile(r"尿(总|液)?蛋白|^(总?蛋白|蛋白质)|UPRO|UTP", re.IGNORECASE)
 _VENOUS_GAS = re.compile(r"静脉|脐|venous|VBG", re.IGNORECASE)
+_CAPILLARY = re.compile(r"末梢(?!血?氧)|足跟|毛细|耳垂|capillary", re.IGNORECASE)
+"""足跟、指尖的末梢血：二氧化碳与动脉血差不多，氧不是；末梢血氧饱和度是指夹测的，就是动脉血的。"""
 _ELEMENT_TITLE = re.compile(r"元素")
 _WHOLE_BLOOD_TITLE = re.compile(r"元素|全血(?!细胞|常规)")
 _UNDER_MICROSCOPE = re.compile(r"[红白脓]细胞\s*[(（]\s*镜[检下]|镜[检下]\s*[:：]?\s*[红白脓]细胞")
@@ -162,10 +164,12 @@ def is_daily_protein(name: str, unit: str) -> bool:
 
 
 def is_venous_gas(report_type: str, name: str, code: str, value: Decimal | None = None) -> bool:
-    """静脉血、脐血的氧、二氧化碳分压与氧饱和度，和动脉血的不是一回事；别的（pH、电解质、乳酸）差不多。
+    """静脉血、脐血的氧、二氧化碳分压与氧饱和度，末梢血的氧，和动脉血的不是一回事；别的（pH、电解质、乳酸）差不多。
 
     二氧化碳分压 `value`（mmHg）高得、低得动脉血也一定危急的，照动脉血的看。
     """
+    if code == "PO2" and _CAPILLARY.search(report_type + name) or code == "SAO2" and _CAPILLARY.search(report_type):
+        return True
     if code not in _ARTERIAL_ONLY or not _VENOUS_GAS.search(report_type + name):
         return False
     return code != "PCO2" or value is None or _VENOUS_PCO2[0] < value < _VENOUS_PCO2[1]
