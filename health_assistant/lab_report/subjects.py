@@ -119,7 +119,15 @@ def _about_unlisted(finding: Finding, report: Assessment) -> Subject | None:
     told_words, where = specimen.told_to(report.person) if specimen else (measured[-1].say, measured[-1].department)
     words, headline = say(told_words), f"{value_text(finding)} {verdict(finding)}"
     lines = [say("参考范围：{limits}", limits=range_text(finding))] if specimen else []
-    return Subject(kind, headline, finding.severity, say(where), words, lines=[*lines, words])
+    where = say(_for_child(where, report.person))
+    return Subject(kind, headline, finding.severity, where, words, lines=[*lines, words])
+
+
+def _for_child(where: str, person: Person) -> str:
+    """孩子看儿科；本来就是儿科、急诊，或只有那里能看的（眼、产科、召回的中心）照旧。"""
+    if not person.is_minor or re.search("儿|急诊|产|妇|眼|骨|移植|中心", where):
+        return where
+    return "新生儿科" if person.is_newborn else "儿科"
 
 
 def _about_pattern(match: Match, person: Person) -> Subject:
@@ -187,9 +195,7 @@ def _about(finding: Finding, person: Person) -> Subject:
     said, first_aid = map(say, told(analyte.code, graded, person, finding.value))
     meaning = say(analyte.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。"))
     where = (way == "high" and analyte.department_high) or analyte.department
-    if person.is_minor and not re.search("儿|急诊|产|妇", where):
-        where = "新生儿科" if person.is_newborn else "儿科"
-    department, advice = say(where), analyte.advice.get(way, "")
+    department, advice = say(_for_child(where, person)), analyte.advice.get(way, "")
     if at_least(finding.severity, "marked"):
         do = join_sentences(say(_GO[finding.severity], where=department), said)
     elif finding.is_usual:  # 一般的办法（少喝酒、查叶酸）说的是别人
