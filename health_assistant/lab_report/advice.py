@@ -5,11 +5,9 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
 
 from health_assistant.lab_report.alarms import CHECK
 from health_assistant.lab_report.assessment import Assessment, severity_of
-from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.language import join_names, join_sentences, say, translate
 from health_assistant.lab_report.report import (
@@ -22,7 +20,15 @@ from health_assistant.lab_report.report import (
     escape_markdown,
     worst,
 )
-from health_assistant.lab_report.subjects import Subject, Subjects, find_subjects, name_some, value_text, with_range
+from health_assistant.lab_report.subjects import (
+    Subject,
+    Subjects,
+    find_subjects,
+    is_a_little_out,
+    name_some,
+    value_text,
+    with_range,
+)
 
 ENGINE_NAME = "embedded-health-advisor"
 MAX_REASONS = 3
@@ -172,7 +178,7 @@ def _reassurance(subjects: Subjects) -> str:
     if report.doubts:
         return say("读到的项目里没有要马上处理的问题；但这份报告没有读全，或有疑问（见最上面），请对照原件。")
     slight = [finding for finding in report.items if finding.severity == "slight"]
-    if slight and all(map(_is_a_little_out, slight)):
+    if slight and all(map(is_a_little_out, slight)):
         return say(
             "没有要马上处理的问题。{items} 只是轻微超出，健康的人也常有；按下面的时间复查，有不舒服就提前去看医生。",
             items=name_some(slight, MAX_REASONS),
@@ -189,17 +195,6 @@ def _reassurance(subjects: Subjects) -> str:
     if subjects.unjudged:
         return say("读懂的项目都在参考范围内；没有判断的，请对照报告单原件。有不舒服仍要看医生。")
     return say("没有要马上处理的问题。有不舒服仍要看医生。")
-
-
-def _is_a_little_out(finding: Finding) -> bool:
-    """数真的只超出一点（不到界限的一半），或是这个年龄、孕期常有的；查出了酒精、抗体不是。"""
-    if finding.is_usual:
-        return not finding.is_treated
-    value, limits = finding.value, finding.interval
-    if not (finding.analyte and isinstance(value, Interval) and isinstance(limits, Interval)):
-        return False
-    reached, limit = (value.low, limits.high) if finding.flag == "high" else (value.high, limits.low)
-    return bool(reached and limit) and Decimal(2) / 3 <= reached / limit <= Decimal(3) / 2
 
 
 # ---- 折起来的 ----

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from health_assistant.lab_report.assessment import EARLIER, Assessment
 from health_assistant.lab_report.catalogue import Direction
@@ -243,12 +244,23 @@ def _side(finding: Finding, person: Person) -> Direction | None:
 # ---- 一行的文字 ----
 
 
+def is_a_little_out(finding: Finding) -> bool:
+    """数真的只超出一点（不到界限的一半），或是这个年龄、孕期常有的；查出了酒精、抗体不是。"""
+    if finding.is_usual:
+        return not finding.is_treated
+    value, limits = finding.value, finding.interval
+    if not (finding.analyte and isinstance(value, Interval) and isinstance(limits, Interval)):
+        return False
+    reached, limit = (value.low, limits.high) if finding.flag == "high" else (value.high, limits.low)
+    return bool(reached and limit) and Decimal(2) / 3 <= reached / limit <= Decimal(3) / 2
+
+
 def value_text(row: LabItem) -> str:
     """名称、结果、单位，转义过的；说英文时名称旁边有目录里的英文名。"""
     return escape_markdown(f"{with_english_name(row.name or row.code)} {row.result} {row.unit}".strip())
 
 
-def verdict(row: LabItem) -> str:
+def verdict(row: Finding) -> str:
     """箭头、轻重与高低，如 “↑ 明显偏高”；危急值、印着危急标记的写明。"""
     words = say(FLAG_WORDS[row.flag]) if row.flag in ABNORMAL_FLAGS else ""
     degree = say(SEVERITY_WORDS[row.severity]) if row.severity else ""
@@ -259,6 +271,8 @@ def verdict(row: LabItem) -> str:
         words = say("{words}（危急值）", words=words)
     elif row.severity == "grave" and row.flag in ABNORMAL_FLAGS:
         words = say("{words}（印着危急标记）", words=words)
+    elif row.severity == "slight" and not is_a_little_out(row):
+        pass  # 不急，可高得不少：治疗本来要它到这个数，打疫苗留下的抗体
     elif row.severity in ("slight", "marked", "severe") and row.flag in ("high", "low"):
         words = say("{degree}{way}", degree=degree, way=words)
     arrow = f"{FLAG_ARROWS[row.flag]} " if row.flag in ("high", "low") else ""
