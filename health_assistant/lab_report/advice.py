@@ -20,7 +20,15 @@ from health_assistant.lab_report.report import (
     escape_markdown,
     worst,
 )
-from health_assistant.lab_report.subjects import Subject, Subjects, find_subjects, name_some, value_text, with_range
+from health_assistant.lab_report.subjects import (
+    Subject,
+    Subjects,
+    find_subjects,
+    is_a_little_out,
+    name_some,
+    value_text,
+    with_range,
+)
 
 ENGINE_NAME = "embedded-health-advisor"
 MAX_REASONS = 3
@@ -170,9 +178,14 @@ def _reassurance(subjects: Subjects) -> str:
     if report.doubts:
         return say("读到的项目里没有要马上处理的问题；但这份报告没有读全，或有疑问（见最上面），请对照原件。")
     slight = [finding for finding in report.items if finding.severity == "slight"]
-    if slight:
+    if slight and all(map(is_a_little_out, slight)):
         return say(
             "没有要马上处理的问题。{items} 只是轻微超出，健康的人也常有；按下面的时间复查，有不舒服就提前去看医生。",
+            items=name_some(slight, MAX_REASONS),
+        )
+    if slight:
+        return say(
+            "没有要马上处理的问题。{items} 说明什么、怎么办，见下面；有不舒服就提前去看医生。",
             items=name_some(slight, MAX_REASONS),
         )
     if subjects.harmless or any(finding.flag in ABNORMAL_FLAGS for finding in report.items):

@@ -25,7 +25,7 @@ from health_assistant.lab_report.severity import (
     special_specimen,
     told,
 )
-from health_assistant.lab_report.unlisted import Measured, Specimen
+from health_assistant.lab_report.unlisted import Measured, Specimen, counts_none
 
 HURRY = "尽快就医"
 CHECK = "请马上核对原件"
@@ -89,9 +89,12 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         if finding.severity == "grave" and reached != "grave" and finding.interval is None and not specimen.only_high:
             finding.severity = "severe"  # 脑脊液的白细胞印着 ↓ 而没有范围：今天就问，不说危急
         if finding.flag == "unknown" and finding.severity is None:
-            _weigh_without_range(finding, specimen)
             if specimen.denies(finding.result) and not finding.doubts_value and not finding.floor:
                 finding.flag, finding.note = "normal", "没有找到"
+            else:
+                _weigh_without_range(finding, specimen)
+    elif analyte is None and finding.value is None and not finding.doubt and counts_none(finding.result):
+        finding.flag, finding.note, finding.doubts_value = "normal", "没有找到", False
     elif measured:
         _weigh_measured(finding, measured)
     is_sure = finding.flag in ABNORMAL_FLAGS or not isinstance(finding.value, Interval) or not finding.lacks_unit
@@ -130,7 +133,7 @@ def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:
     is_absent = is_below and is_named and not is_marked and bool(finding.unit or finding.result.strip() == "0")
     # 范围印着“未检出”而结果是个数：测到了
     is_found = isinstance(value, Interval) and not is_below and isinstance(finding.interval, QualitativeResult)
-    if (word in ("阳性", "弱阳性") or is_found) and at_least(specimen.severity, "marked"):
+    if (word in ("阳性", "弱阳性") or is_found) and (specimen.at_most or at_least(specimen.severity, "marked")):
         finding.severity = specimen.severity
     elif is_absent and not isinstance(finding.interval, Interval) and not finding.doubts_value:
         finding.flag, finding.note = "normal", "没有测到"

@@ -51,9 +51,10 @@ from health_assistant.lab_report.severity import (
     measured_as,
     span_of,
 )
-from health_assistant.lab_report.sheet_kind import guess_notices, title_for_specimen
+from health_assistant.lab_report.sheet_kind import guess_notices, titles_of_rows
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens
+from health_assistant.lab_report.treatment import settle_treated
 
 
 class Assessment(LabReport):
@@ -91,6 +92,7 @@ def assess(report: ReadReport) -> Assessment:
     for finding in findings:
         grade(finding, person, title)
         raise_alarm(finding, person, title)
+    settle_treated(findings, title)
     derive_neutrophils(findings, person)
     weigh_direct_bilirubin(findings, person)
 
@@ -148,11 +150,11 @@ def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation],
         observations.append(observed)
     guessed = []
     for (_, title), places in pages.items():
-        kind = title_for_specimen(title, [observations[at] for at in places])
-        if kind != title:
-            for at in places:
+        kinds = titles_of_rows(title, [observations[at] for at in places])
+        for at, kind in zip(places, kinds, strict=True):
+            if kind != title:
                 observations[at] = observe(report.items[at], kind, person)
-            guessed += places
+                guessed.append(at)
     return observations, guess_notices([observations[at] for at in sorted(guessed)])
 
 

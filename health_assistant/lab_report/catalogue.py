@@ -4,7 +4,6 @@
 """
 
 import re
-from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache, cached_property
@@ -16,14 +15,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_v
 
 from health_assistant.checked_yaml import Entry, read_yaml, refuse, repeated_values
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, intervals_of
+from health_assistant.lab_report.naming import build_index
 from health_assistant.lab_report.person import Person, Spoken, SpokenTo, parse_age
-from health_assistant.lab_report.printed_text import fold_code, fold_name
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.specimen import Specimen
 from health_assistant.lab_report.units import fold_unit
 
 Direction = Literal["high", "low", "abnormal"]
-Index = dict[str, list["Analyte"]]
 
 FRACTION = "1"
 """百分数印成小数（0.343 就是 34.3%）时的单位，UCUM 的写法。"""
@@ -317,30 +315,29 @@ class CatalogueFile(Entry):
         return self
 
 
+class ChildhoodFile(Entry):
+    """childhood.yaml 的内容：代号 -> 对孩子、新生儿另说的话。"""
+
+    version: int
+    texts: dict[str, tuple[PersonTexts, ...]]
+
+
 @cache
 def load_catalogue() -> tuple[Analyte, ...]:
-    """读入 indicators.yaml；有错则 BadYaml。"""
-    return read_yaml(CatalogueFile, Path(__file__).with_name("indicators.yaml")).indicators
+    """读入 indicators.yaml，连同 childhood.yaml 里对孩子说的话；有错则 BadYaml，有不认识的代号则 ValueError。"""
+    folder = Path(__file__).parent
+    analytes = read_yaml(CatalogueFile, folder / "indicators.yaml").indicators
+    to_children = read_yaml(ChildhoodFile, folder / "childhood.yaml").texts
+    refuse("childhood.yaml：目录里没有这些指标", to_children.keys() - {analyte.code for analyte in analytes})
+    whole = []
+    for analyte in analytes:
+        texts = (*analyte.texts, *to_children.get(analyte.code, ()))
+        by_weight = sorted(texts, key=lambda one: one.who == "孕妇")  # 后面的盖过前面的：怀着孕的孩子先是孕妇
+        whole.append(analyte.model_copy(update={"texts": tuple(by_weight)}))
+    return tuple(whole)
 
 
 @cache
 def analytes_by_code() -> dict[str, Analyte]:
     """代号 -> 目录里的一项。"""
     return {analyte.code: analyte for analyte in load_catalogue()}
-
-
-def build_index(indicators: Iterable[Analyte]) -> tuple[Index, Index]:
-    """名称 -> 指标，代号 -> 指标，各种标本的在一起；名称、代号是比较用的写法。
-
-    只有英文全名算名称：缩写太短，要连同单位才能认。锂（Li）与 L1 分不清，只算名称。
-    """
-    names: Index = {}
-    codes: Index = {}
-    for analyte in indicators:
-        spelled = (alias for alias in analyte.aliases if not alias.isascii() or re.search(r"[a-z]{4}|^Li$", alias))
-        for name in {fold_name(word) for word in (analyte.name, *spelled)}:
-            names.setdefault(name, []).append(analyte)
-        abbreviations = (re.sub(r"^[UF]-", "", analyte.code), analyte.code, *analyte.aliases)
-        for code in {fold_code(abbreviation) for abbreviation in abbreviations} - {"LL"}:
-            codes.setdefault(code, []).append(analyte)
-    return names, codes

@@ -54,6 +54,8 @@ class Finding(LabItem):
     """超出的是一般成人的范围，对这个年龄、孕期的人并不少见。"""
     is_by_mark: bool = Field(False, exclude=True)
     """比不出来，高低是印着的标记说的。"""
+    is_treated: bool = Field(False, exclude=True)
+    """报告单上写着正在用的治疗本来要它到这个数（见 treatment.py）。"""
     leaning: Flag | None = Field(None, exclude=True)
     """没有印范围，由数自己看出不轻时，在哪一边。"""
     floor: Severity | None = Field(None, exclude=True)

@@ -7,9 +7,9 @@ from functools import cache
 from math import log
 from typing import get_args
 
-from health_assistant.lab_report.catalogue import Analyte, Index, analytes_by_code, build_index, load_catalogue
+from health_assistant.lab_report.catalogue import Analyte, analytes_by_code, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value
-from health_assistant.lab_report.naming import bare_names
+from health_assistant.lab_report.naming import Index, bare_names, build_index
 from health_assistant.lab_report.printed_text import fold_code, fold_name
 from health_assistant.lab_report.range_likeness import CLEARLY_NEARER, implied_unit, nearest, range_distance
 from health_assistant.lab_report.specimen import (
@@ -170,7 +170,10 @@ def _find_usual(clues: _Clues, specimens: tuple[Specimen, ...]) -> Analyte | Non
     spellings = (name or abbreviation, name + abbreviation, abbreviation + name)
     by_name = next(filter(None, (_named(spelling, specimens) for spelling in spellings)), [])
     if is_per_microlitre(unit):
+        is_named = bool(by_name)
         by_name, by_code = (_blood_or_sediment(pool, clues, specimens) for pool in (by_name, by_code))
+        if is_named and not (by_name or abbreviation):
+            by_code = []  # 名称分不清是血是尿的，不因为尿的代号里也写着它就是尿
     if len(by_name) == 1 and not _is_foreign(by_name[0], unit):
         return by_name[0]
     alike = None if unit else nearest(clues.distances(by_name or by_code))

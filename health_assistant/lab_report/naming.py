@@ -2,12 +2,20 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
+
+from health_assistant.lab_report.printed_text import fold_code, fold_name
+
+if TYPE_CHECKING:
+    from health_assistant.lab_report.catalogue import Analyte
+
+Index = dict[str, list["Analyte"]]
 
 _LEADERS = re.compile(r"^[\s.·…_|│:：]+|[\s.·…_|│:：]+$|(?<=[a-z]{3}|[一-鿿]{3})-+$|(?<=[^\s\d+-])-{2,}$")
 """名称与结果之间的引线 `Potassium......`，和栏线；单独一横不算，`Cl-` 的是电荷。"""
@@ -35,15 +43,28 @@ _VAGUE, _SHORT = {"total", "value", "test"}, 3
 """缩写只有这么短的，去了这几个词也许是另一项：血栓弹力图的 K Value，24 小时尿的 Total K。"""
 _AHEAD = r"(?:(?:血清|血浆|外周血|晨起)(?!血红蛋白|酮体|脂?蛋白$)|末梢血(?=血?葡萄糖|血糖))"
 """血浆里的血红蛋白是溶血放出来的；静脉血的氧、全血与末梢血的微量元素与平常的范围不同，这几个词不去。"""
-_BEHIND = r"(?:测定|检测|(?<!蛋白质)(?<!二氧化碳)含量|水平|(?<!精子)数目|(?<![A-Za-z])值|(?<=p[Hh])值)"
+_BEHIND = (
+    r"(?:测定|检测|定性|(?<!尿蛋白)(?<!尿糖)(?<!白蛋白)定量|(?<!蛋白质)(?<!二氧化碳)含量|水平|(?<!精子)数目"
+    r"|(?<![A-Za-z])值|(?<=p[Hh])值|(?<=[a-z]{3})值)"
+)
 """`Ct值` 是核酸扩增的循环数，不是降钙素。"""
 _MAX_FILLERS = 3
+_OF_MACHINE = (
+    (re.compile(r"^ct?(?=(?:K|Na|Cl|Ca|Mg|Glu|Lac|Crea|Urea|t?Hb|t?CO2)(?![a-z]{2}))|^(?:ISE-|Accu(?=Tn))"), ""),
+    (re.compile(r"-Ultra$|\((?:P|B|7\.40?)\)$"), ""),
+    (re.compile(r"^(PLT|WBC|RBC|HGB)-[A-Z]$"), r"\1"),
+    (re.compile("百分[率数]$"), "百分比"),
+)
+"""仪器在项目前后加的字母：浓度的 c（`cCa2+(7.4)`），离子电极的 ISE，血细胞计数的哪一个通道（`PLT-F`）。"""
 
 
 @lru_cache(maxsize=1 << 12)
 def bare_names(name: str) -> tuple[str, ...]:
     """name 的种种简写，去掉得少的在前；不含它自己。尿、大便、胸水这些字不去，去了就成了血的。"""
-    plain = _LEADERS.sub("", _CUT.sub("", _NOTED.sub("", name.strip())))
+    plain = name.strip()
+    for pattern, shorter in _OF_MACHINE:
+        plain = pattern.sub(shorter, plain)
+    plain = _LEADERS.sub("", _CUT.sub("", _NOTED.sub("", plain)))
     found = [
         plain,
         *filter(None, [foreign_name(plain)]),
@@ -86,3 +107,20 @@ def _shorter_english(name: str) -> Iterator[str]:
                 continue
             yield rest
             yield re.sub(r"(?<=[a-z]{4})s$", "", rest)
+
+
+def build_index(indicators: Iterable["Analyte"]) -> tuple[Index, Index]:
+    """名称 -> 指标，代号 -> 指标，各种标本的在一起；名称、代号是比较用的写法。
+
+    只有英文全名算名称：缩写太短，要连同单位才能认。锂（Li）与 L1 分不清，只算名称。
+    """
+    names: Index = {}
+    codes: Index = {}
+    for analyte in indicators:
+        spelled = (alias for alias in analyte.aliases if not alias.isascii() or re.search(r"[a-z]{4}|^Li$", alias))
+        for name in {fold_name(word) for word in (analyte.name, *spelled)}:
+            names.setdefault(name, []).append(analyte)
+        abbreviations = (re.sub(r"^[UF]-", "", analyte.code), analyte.code, *analyte.aliases)
+        for code in {fold_code(abbreviation) for abbreviation in abbreviations} - {"LL"}:
+            codes.setdefault(code, []).append(analyte)
+    return names, codes

@@ -263,7 +263,7 @@ def grade_deviation(
         by_table, way = grade_value(result, unit, analyte, person, span)
         by_table = by_table if way in (flag, "abnormal") or flag == "abnormal" else None
     decides_alone = any(line.moderate for line in tabled) and _is_comparable(result, unit, analyte, span, tabled)
-    generic = "slight" if decides_alone else _generic(result, span, flag, analyte)
+    generic = "slight" if decides_alone else _generic(result, span, flag, analyte, person.is_minor)
     if analyte and analyte.code in load_severity().cutoffs and generic == "slight" and by_table is None:
         generic = "moderate"
     return worst([by_table, generic]) or "moderate"
@@ -280,7 +280,7 @@ def _is_comparable(result: Value, unit: str, analyte: Analyte, limits: Interval 
     return any(absolute if first.at is not None else bool(limit) for first in firsts)
 
 
-def _generic(result: Value, limits: Interval | None, flag: Flag, analyte: Analyte | None) -> Severity:
+def _generic(result: Value, limits: Interval | None, flag: Flag, analyte: Analyte | None, is_child: bool) -> Severity:
     if result == QualitativeResult(("弱阳性",)) and analyte and analyte.specimen == "urine":
         return "slight"  # 尿干化学的 ± 多是浓缩、污染
     if not isinstance(result, Interval) or limits is None or result.is_titre:
@@ -292,8 +292,8 @@ def _generic(result: Value, limits: Interval | None, flag: Flag, analyte: Analyt
     ratio = (value, limit) if flag == "high" else (limit, value)
     if analyte is None and limit > 0 and ratio[0] >= FAR_OUT * ratio[1]:
         return "marked"
-    # 再往上不猜：表里没有的不分级
-    return "slight" if abs(value - limit) <= _slight_excess(limits, limit, analyte) else "moderate"
+    is_twice = limit > 0 and not is_child and ratio[0] >= 2 * ratio[1]  # 范围宽的，低到一半以下不是轻微
+    return "slight" if not is_twice and abs(value - limit) <= _slight_excess(limits, limit, analyte) else "moderate"
 
 
 def _slight_excess(limits: Interval, limit: Decimal, analyte: Analyte | None) -> Decimal:
@@ -325,7 +325,7 @@ def special_specimen(title: str, name: str, value: Value | None, flag: Flag, res
             for word, specimen in load_severity().specimens.items()
             if re.search(word, said, re.IGNORECASE)
             and specimen.covers(name, result)
-            and not (specimen.at_most and is_negative or specimen.only_low and flag == "high")
+            and not (specimen.at_most and is_negative and not specimen.absent or specimen.only_low and flag == "high")
         ),
         None,
     )

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from math import log, log10
 from typing import Literal
 
+from health_assistant.lab_report.catalogue import analytes_by_code
 from health_assistant.lab_report.matching import find_analyte, specimens_with
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.range_likeness import range_distance
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import PrintedRow
+from health_assistant.lab_report.severity import is_impossible
 from health_assistant.lab_report.specimen import possible_specimens, says_specimen
 from health_assistant.lab_report.units import is_per_microlitre
 
@@ -20,6 +22,7 @@ _RARE_ELEMENT = re.compile(r"[锌铜铅镉锰]")
 _NUMBER = re.compile(r"\D?\s*\d+(\.\d+)?\s*\D?")
 _STRIP = re.compile(r"酮体|葡萄糖|胆原|胆红素|比重|亚硝酸盐")
 """尿条上的项目，大便里没有。"""
+_URINE_TITLE = re.compile(r"尿液$|粪便$|微量元素$")
 _LABELLED = re.compile(r"尿(?!胆)")
 """自己写着尿的行：旁边没有写的，也许正是血的。"""
 
@@ -47,15 +50,64 @@ def title_for_specimen(report_type: str, observations: Sequence[Observation]) ->
     return f"{report_type} 血液".strip() if is_blood else report_type
 
 
-def guess_notices(guessed: list[Observation]) -> list[str]:
-    """标本是猜的那些行里，血里也有的（葡萄糖、白细胞）照尿的看了：要说出来。"""
+def titles_of_rows(report_type: str, observations: Sequence[Observation]) -> list[str]:
+    """一页各行分辨标本用的报告名：多是 `title_for_specimen` 说的；没有印范围、每微升的红、白细胞看这一页别的行。
+
+    `生化`、`免疫`、`体检` 说的不是细胞。红细胞少得不会是血里的，有尿的项目而没有血常规、血常规用别的单位的，
+    是尿沉渣；看不出的当作血，不漏掉急症。与各行的先后无关。
+    """
+    title = title_for_specimen(report_type, observations)
+    if _URINE_TITLE.search(title):
+        return [title] * len(observations)
+    others = [seen for seen in observations if not _is_bare_count(seen, report_type)]
+    counts = [seen for seen in others if seen.analyte and seen.analyte.panel == "血细胞分析"]
+    is_sediment = any(_is_too_few(seen) for seen in observations if _is_bare_count(seen, report_type))
+    has_other_counts = any(seen.analyte.code in ("WBC", "PLT") and not is_per_microlitre(seen.unit) for seen in counts)
+    has_urine = any(_is_of_urine(seen) for seen in others)
+    is_urine = is_sediment or has_urine and (has_other_counts or not counts)
+    kind = f"{report_type} {'尿液' if is_urine else '血液'}".strip()
+    return [kind if _is_bare_count(seen, report_type) else title for seen in observations]
+
+
+def _is_of_urine(seen: Observation) -> bool:
+    """尿蛋白、上皮细胞这样只有尿里才有的。"""
+    if seen.analyte:
+        return seen.analyte.specimen == "urine"
+    return specimens_with(seen.row.name, seen.row.code) == {"urine"}
+
+
+def _is_too_few(seen: Observation) -> bool:
+    """红细胞少得活人的血里不会有：是尿沉渣。"""
+    is_red = bool(re.search("红细胞|RBC|red", seen.row.name + seen.row.code, re.IGNORECASE))
+    return is_red and is_impossible(seen.value, seen.row.unit, analytes_by_code()["RBC"])
+
+
+def guess_notices(guessed: Sequence[Observation]) -> list[str]:
+    """标本是猜的那些行，血里、尿里都有的（葡萄糖、白细胞）照哪一种看了，要说出来；照血看的只说每微升的细胞。"""
     notices = []
     for specimen, word in (("urine", "尿"), ("stool", "大便")):
         rows = [seen.row for seen in guessed if seen.analyte and seen.analyte.specimen == specimen]
         names = "、".join(row.name or row.code for row in rows if "blood" in specimens_with(row.name, row.code))
         if names:
             notices.append(f"没有读到是什么标本，由各行看像是{word}：{names}照{word}的看了；如果抽的是血，请对照原件。")
+    counts = [seen.row for seen in guessed if seen.analyte and seen.analyte.code in ("WBC", "RBC")]
+    bare = [row for row in counts if is_per_microlitre(row.unit) and is_blank(row.reference_range)]
+    if bare:
+        names = "、".join(row.name or row.code for row in bare)
+        notices.append(f"没有读到是什么标本：{names}照血的看了；如果查的是尿，请对照原件。")
     return notices
+
+
+def _is_bare_count(seen: Observation, report_type: str) -> bool:
+    """没有印范围、每微升的红、白细胞，名称与报告名都没有说是血是尿。"""
+    row = seen.row
+    is_count = seen.analyte is None and is_per_microlitre(row.unit) and is_blank(row.reference_range)
+    both = {"blood", "urine"}
+    return (
+        is_count
+        and both <= specimens_with(row.name, row.code)
+        and both == {*possible_specimens(report_type, row.name, row.unit)}
+    )
 
 
 def _vote(seen: Observation) -> Literal["urine", "stool", "other"] | None:

@@ -21,7 +21,7 @@ OTHER_SPECIMENS = re.compile(
     r"|(?:伤口|创面)(?!修复|造口|护理|换药|中心|门诊|科|室)|脓液|wound(?! ?(?:care|cent(?:er|re)|clinic))"
     r"|胸腹?水(?!门诊)|腹水(?!门诊)|积液|穿刺(?!前|中心|门诊|科)|引流(?!门诊)|体液(?!免疫)|关节液|灌洗|透析液|腹透液|精液|精浆|白带"
     r"|阴道(?!(?:少量|大量|不规则|异常)?[流出]血|助产|分娩|试产)|前列腺液|分泌物(?!门诊)|拭子|痰|唾液(?!酸)|汗液|羊水|胃液(?!素)"
-    r"|乳汁|骨髓(?!瘤|炎|移植|抑制|科)|胆汁(?!酸)",
+    r"|角膜(?!移植)|房水|玻璃体|眼内液|乳汁|骨髓(?!瘤|炎|移植|抑制|科)|胆汁(?!酸)",
     re.IGNORECASE,
 )
 _CULTURE_BESIDE = re.compile(r"[^+＋、/\s]*培养[^+＋、/\s]*[+＋、/]|[+＋、/][^+＋、/\s]*培养[^+＋、/\s]*")
@@ -42,7 +42,7 @@ _PLAIN_BLOOD_TITLE = re.compile(r"血常规|外周血|血细胞|血气|血生化
 _BLOOD_NAME = re.compile(r"^(血清|血浆|全血|静脉血|血(?=[糖钾钠氯钙磷镁铁氨酮尿肌葡乳胆总淀]))")
 
 # 不是通常条件下的结果，不能和目录比，除非目录里正有这一种（餐后血糖）
-_NOT_THE_USUAL = re.compile(r"餐后|饭后|负荷|服糖|糖耐量|小时|分钟|\d+\s*(h|min)", re.IGNORECASE)
+_NOT_THE_USUAL = re.compile(r"餐后|饭后|负荷|服糖|糖耐量|小时|分钟|\d+\s*(h(?!b)|min)", re.IGNORECASE)
 _FOLLOWED = re.compile(r"肌钙|肌红|乳酸(?!脱氢)|c?Tn[IT](?![a-z])|troponin|CK-?MB|lactate", re.IGNORECASE)
 _SAMPLED = re.compile(
     r"(?:[\s(（\[]*\d+\s*(?:小时|hr?s?|分钟|min)(?:\s*复查|后)?[)）\]]?|(?:\s+|[(（\[])(?:本次|首次|复查|今[天日晨]|昨[天日])[)）\]]?)$",
@@ -68,6 +68,8 @@ _TIMED_GLUCOSE = (
 _ONLY_A_TIME = re.compile(r"(空腹|随机|服糖后|餐后)?[\d.半一二两三]*\s*(个?小?时|h|分钟?|min)?", re.IGNORECASE)
 _DAY_PROTEIN = re.compile(r"尿(总|液)?蛋白|^(总?蛋白|蛋白质)|UPRO|UTP", re.IGNORECASE)
 _VENOUS_GAS = re.compile(r"静脉|脐|venous|VBG", re.IGNORECASE)
+_CAPILLARY = re.compile(r"末梢(?!血?氧)|足跟|毛细|耳垂|capillary", re.IGNORECASE)
+"""足跟、指尖的末梢血：二氧化碳与动脉血差不多，氧不是；末梢血氧饱和度是指夹测的，就是动脉血的。"""
 _ELEMENT_TITLE = re.compile(r"元素")
 _WHOLE_BLOOD_TITLE = re.compile(r"元素|全血(?!细胞|常规)")
 _UNDER_MICROSCOPE = re.compile(r"[红白脓]细胞\s*[(（]\s*镜[检下]|镜[检下]\s*[:：]?\s*[红白脓]细胞")
@@ -162,10 +164,12 @@ def is_daily_protein(name: str, unit: str) -> bool:
 
 
 def is_venous_gas(report_type: str, name: str, code: str, value: Decimal | None = None) -> bool:
-    """静脉血、脐血的氧、二氧化碳分压与氧饱和度，和动脉血的不是一回事；别的（pH、电解质、乳酸）差不多。
+    """静脉血、脐血的氧、二氧化碳分压与氧饱和度，末梢血的氧，和动脉血的不是一回事；别的（pH、电解质、乳酸）差不多。
 
     二氧化碳分压 `value`（mmHg）高得、低得动脉血也一定危急的，照动脉血的看。
     """
+    if code == "PO2" and _CAPILLARY.search(report_type + name) or code == "SAO2" and _CAPILLARY.search(report_type):
+        return True
     if code not in _ARTERIAL_ONLY or not _VENOUS_GAS.search(report_type + name):
         return False
     return code != "PCO2" or value is None or _VENOUS_PCO2[0] < value < _VENOUS_PCO2[1]

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from health_assistant.lab_report.assessment import EARLIER, Assessment
 from health_assistant.lab_report.catalogue import Direction
@@ -115,10 +116,19 @@ def _about_unlisted(finding: Finding, report: Assessment) -> Subject | None:
     ]
     if finding.severity is None or not (specimen or measured):
         return None
-    kind, written = ("specimen", specimen) if specimen else ("measured", measured[-1])
-    words, headline = say(written.say), f"{value_text(finding)} {verdict(finding)}"
+    kind = "specimen" if specimen else "measured"
+    told_words, where = specimen.told_to(report.person) if specimen else (measured[-1].say, measured[-1].department)
+    words, headline = say(told_words), f"{value_text(finding)} {verdict(finding)}"
     lines = [say("参考范围：{limits}", limits=range_text(finding))] if specimen else []
-    return Subject(kind, headline, finding.severity, say(written.department), words, lines=[*lines, words])
+    where = say(_for_child(where, report.person))
+    return Subject(kind, headline, finding.severity, where, words, lines=[*lines, words])
+
+
+def _for_child(where: str, person: Person) -> str:
+    """孩子看儿科；本来就是儿科、急诊，或只有那里能看的（眼、产科、召回的中心）照旧。"""
+    if not person.is_minor or re.search("儿|急诊|产|妇|眼|骨|移植|中心", where):
+        return where
+    return "新生儿科" if person.is_newborn else "儿科"
 
 
 def _about_pattern(match: Match, person: Person) -> Subject:
@@ -186,9 +196,7 @@ def _about(finding: Finding, person: Person) -> Subject:
     said, first_aid = map(say, told(analyte.code, graded, person, finding.value))
     meaning = say(analyte.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。"))
     where = (way == "high" and analyte.department_high) or analyte.department
-    if person.is_minor and not re.search("儿|急诊|产|妇", where):
-        where = "新生儿科" if person.is_newborn else "儿科"
-    department, advice = say(where), analyte.advice.get(way, "")
+    department, advice = say(_for_child(where, person)), analyte.advice.get(way, "")
     if at_least(finding.severity, "marked"):
         do = join_sentences(say(_GO[finding.severity], where=department), said)
     elif finding.is_usual:  # 一般的办法（少喝酒、查叶酸）说的是别人
@@ -236,12 +244,23 @@ def _side(finding: Finding, person: Person) -> Direction | None:
 # ---- 一行的文字 ----
 
 
+def is_a_little_out(finding: Finding) -> bool:
+    """数真的只超出一点（不到界限的一半），或是这个年龄、孕期常有的；查出了酒精、抗体不是。"""
+    if finding.is_usual:
+        return not finding.is_treated
+    value, limits = finding.value, finding.interval
+    if not (finding.analyte and isinstance(value, Interval) and isinstance(limits, Interval)):
+        return False
+    reached, limit = (value.low, limits.high) if finding.flag == "high" else (value.high, limits.low)
+    return bool(reached and limit) and Decimal(2) / 3 <= reached / limit <= Decimal(3) / 2
+
+
 def value_text(row: LabItem) -> str:
     """名称、结果、单位，转义过的；说英文时名称旁边有目录里的英文名。"""
     return escape_markdown(f"{with_english_name(row.name or row.code)} {row.result} {row.unit}".strip())
 
 
-def verdict(row: LabItem) -> str:
+def verdict(row: Finding) -> str:
     """箭头、轻重与高低，如 “↑ 明显偏高”；危急值、印着危急标记的写明。"""
     words = say(FLAG_WORDS[row.flag]) if row.flag in ABNORMAL_FLAGS else ""
     degree = say(SEVERITY_WORDS[row.severity]) if row.severity else ""
@@ -252,6 +271,8 @@ def verdict(row: LabItem) -> str:
         words = say("{words}（危急值）", words=words)
     elif row.severity == "grave" and row.flag in ABNORMAL_FLAGS:
         words = say("{words}（印着危急标记）", words=words)
+    elif row.severity == "slight" and not is_a_little_out(row):
+        pass  # 不急，可高得不少：治疗本来要它到这个数，打疫苗留下的抗体
     elif row.severity in ("slight", "marked", "severe") and row.flag in ("high", "low"):
         words = say("{degree}{way}", degree=degree, way=words)
     arrow = f"{FLAG_ARROWS[row.flag]} " if row.flag in ("high", "low") else ""

@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import Age, Number, Sentence
+from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import asserts
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import Severity, rank, worst
@@ -25,6 +26,8 @@ class Specimen(Entry):
     """结果里有这些词的是危急的，如脓性。"""
     words: dict[Severity, tuple[str, ...]] = {}
     """结果里有这些词、又不是说没有的，至少是这一级：病理里的癌、筛查里的高风险。没有印范围也看。"""
+    absent: dict[Severity, str] = {}
+    """没有才要紧的：名称连同结果合这个正则的，至少是这一级：未见精子、流产后未见绒毛。"""
     at_most: bool = False
     """反过来：至多这么要紧。静脉血的氧本来就低。"""
     rows: str = ""
@@ -37,6 +40,8 @@ class Specimen(Entry):
     """凝血因子：高了说的不是它。"""
     young: dict[Age, Severity] = {}
     """不满这个年龄的，异常的行至少这么要紧，at_most 也不管：小孩查出安眠药是误服。"""
+    to_child: Sentence | None = None
+    """对孩子（家长）另说的一句，看儿科：不说性伴、停酒。"""
     levels: tuple["Level", ...] = ()
     """这种标本里的一行，数到了多少有多要紧：印没有印范围都看。"""
 
@@ -51,11 +56,16 @@ class Specimen(Entry):
         own = [severity for age, severity in self.young.items() if years is not None and years < age]
         return self.model_copy(update={"severity": worst([self.severity, *own]), "at_most": False}) if own else self
 
+    def told_to(self, person: Person) -> tuple[str, str]:
+        """要说的一句，与科室。"""
+        return (self.to_child, "儿科") if self.to_child and person.is_minor else (self.say, self.department)
+
     def covers(self, name: str, result: str) -> bool:
         """报告名或项目名说到它的一行，是不是它管的。只写了 found_in 的，别的行都不管。"""
         if (self.rows or not self.found_in) and re.search(self.rows, name, re.IGNORECASE):
             return True
         is_said = any(self._says(result, words) for words in self.words.values())
+        is_said = is_said or any(re.search(lacks, f"{name} {result}") for lacks in self.absent.values())
         return bool(self.found_in) and is_said and bool(re.search(self.found_in, name, re.IGNORECASE))
 
     def weigh(self, own: Severity | None, name: str, result: str, unit: str) -> Severity | None:
@@ -64,6 +74,7 @@ class Specimen(Entry):
             return "grave"
         reached = [level.weigh(result, unit) for level in self.levels if level.names(name)]
         reached += [severity for severity, words in self.words.items() if self._says(result, words)]
+        reached += [severity for severity, lacks in self.absent.items() if re.search(lacks, f"{name} {result}")]
         if own:
             reached.append((min if self.at_most else max)(own, self.severity, key=rank))
         return worst(reached)
@@ -76,8 +87,20 @@ class Specimen(Entry):
 
     def denies(self, result: str) -> bool:
         """查 `words` 的，通篇只说没有找到：`未见上皮内病变或恶性病变（NILM）`；没有做成的（未检出有效细胞）不是。"""
-        is_told = bool(self.words) and bool(_DENIED.search(result)) and not _NO_RESULT.search(result)
-        return is_told and not re.search(r"[\w一-鿿]", _DENIED.sub("", result))
+        return bool(self.words) and _denies(result)
+
+
+def counts_none(result: str) -> bool:
+    """分类、镜检一格里通篇只说原始细胞、疟原虫一个也没有：`原始细胞 0%`。"""
+    return bool(_COUNTED.search(result)) and _denies(result)
+
+
+def _denies(result: str) -> bool:
+    is_told = bool(_DENIED.search(result)) and not _NO_RESULT.search(result)
+    return is_told and not re.search(r"[\w一-鿿]", _DENIED.sub("", result))
+
+
+_COUNTED = re.compile("原始|幼稚|早幼粒|疟|blast|malaria|plasmodium|parasite", re.IGNORECASE)
 
 
 _AROUND_NAME = re.compile(
@@ -86,20 +109,23 @@ _AROUND_NAME = re.compile(
 )
 _DENIED = re.compile(
     # 说没有的半句：`未见上皮内病变或恶性病变`。不能除外、无色素性黑色素瘤、非小细胞癌、无乳链球菌不是
-    r"(?:未(?:能|曾)?(?:[查检找发观]?[见到出现]+|提示|检测到)|没有|不是|不支持|不符合|(?<![不未能法以待需应议])(?:排除|除外|不考虑)|非(?=恶性|癌|高风险)"
+    r"(?:未(?:能|曾)?(?:[查检找发观]?[见到出现]+|提示|检测到|(?:分离|培养|鉴定|扩增|生长|检获)[出到]?)|没有|不是|不支持|不符合|(?<![不未能法以待需应议])(?:排除|除外|不考虑)|非(?=恶性|癌|高风险|炭疽)|类白喉"
     r"|无(?=明显|明确|任何|高级别|高风险|恶性|癌|异常|上皮内|肿瘤|瘤|证据|细菌|真菌|隐球菌|致病菌|(?!乳|色|芽|绿)[^,，;；。]{0,8}菌丝?生长|(?!法|乳|色)[^,，;；。]{1,8}依据))"
     r"(?:(?!但|而|的|、?可?见[^异明])[^,，;；。\s])*"
     # 先说是什么再说没有：`癌细胞(-)`、`恶性细胞：阴性`、`宫颈癌筛查未见异常`
-    r"|(?:(?![癌瘤恶])[^,，;；。:：]){0,6}(?:癌|恶性|瘤|级别|高?风险|菌|原虫|原始|幼稚|抗原|M蛋白|免疫球蛋白)(?:肿瘤|细胞|症|史|前?病变|改变|筛查)*\s*[:：]?\s*[（(]?"
-    r"(?:阴性|[-－]|未见(?:异常)?|未[检查]出|未找到|不支持|无)[)）]?(?=$|[,，;；。])"
+    r"|(?:(?![癌瘤恶])[^,，;；。:：]){0,6}(?:癌|恶性|瘤|白血病|级别|高?风险|菌|原虫|状体|配子体|裂殖体|原始|幼稚|抗原|M蛋白|免疫球蛋白)(?:肿瘤|细胞|症|史|前?病变|改变|筛查)*\s*[:：]?\s*[（(]?"
+    r"(?:阴性|[-－]|[均都皆]?(?:未见(?:异常|到)?|未[检查]出|未[找查]到|未[查检发]?[见现]|没有|不支持|无))[)）]?(?=$|[,，;；。])"
     # 不是说没有，只是那个字不算数：癌胚抗原、（肌）纤维母细胞瘤、粗大杆菌（乳酸杆菌）、家里人的病
     r"|癌(?=胚抗原)|(?<!炎性肌纤维)(?<=纤维)母(?=细胞瘤)|(?<=血管)母(?=细胞瘤\W?良性)|粗大(?=的?(?:革兰氏?阳性)?杆菌(?:(?![未无不及和与、伴])[^,，;；。]){0,8}乳酸?杆菌)"
     r"|(?<=家族史)[:：\s]*[^,，;；。\s]+|与[^,，;；。]{1,12}不相?符合?|(?:(?!部分|[未不没非])[^,，;；。])+(?=缓解期(?![^;；。]*(?:复发|进展)))"
+    r"|非-?O1[^,，;；。]*"
     # 数着没有：`原始细胞 0%`
     r"|(?:原始|幼稚|早幼粒)[^\d,，;；。]{0,8}(?<![\d.])0(?:\.0+)?\s*%?(?![\d.])|(?:建议|请|必要时|定期)[^,，;；。]{0,10}(?:原始|幼稚|早幼粒|疟)[^,，;；。]*"
+    r"|(?<![\d.])0(?:\.0+)?\s*%\s*(?:原始|幼稚|早幼粒)[^,，;；。]*|(?:erythro|normo)blasts?"
     r"|类白血病(?:样?反应)?|(?:(?![未不没])[^;；。])*完全缓解[^,，;；。]*"
     r"|(?:建议|定期|再行|进行)[^,，;；。]*癌症?(?:筛查|普查)[^,，;；。]*"
-    r"|(?:\bno\b|\bnegative for\b|\bwithout\b)[^,;.]*|\bmalignan\w*(?: cells?)? (?:are |were )?(?:not|absent)[^,;.]*",
+    r"|(?:\bno\b|\bnegative for\b|\bwithout\b)[^,;.]*|\bmalignan\w*(?: cells?)? (?:are |were )?(?:not|absent)[^,;.]*"
+    r"|\b(?:blasts?|plasmodium|malaria|parasites?|falciparum|vivax)\b[^,;.]{0,24}?(?:\bnot\b|\babsent|\bneg(?:ative)?\b|\bnone\b|\bnil\b|[(]-[)]|[:=]\s*-$|[:=]?\s*(?<![\d.])0(?:\.0+)?\s*(?:%|/|$))[^,;.]*",
     re.IGNORECASE,
 )
 """结果里说没有的部分，去掉以后才看说了什么。"""
@@ -135,7 +161,8 @@ class Level(Entry):
             return None
         knows_unit = bool(unit) or "" in self.units  # pH 本来没有单位
         reached = [name for name, edge in self.high.items() if number >= edge and text[0] != "<"]  # `<10` 不是 10
-        reached += [name for name, edge in self.low.items() if knows_unit and number <= edge and text[0] != ">"]
+        lowest = number * Decimal("0.99") if re.match("<(?!=)", text) else number  # `<0.5` 不到 0.5
+        reached += [name for name, edge in self.low.items() if knows_unit and lowest <= edge and text[0] != ">"]
         return worst(reached)
 
     def _number(self, text: str, unit: str) -> Decimal | None:

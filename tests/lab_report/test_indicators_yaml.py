@@ -15,6 +15,7 @@ from health_assistant.lab_report.catalogue import CatalogueFile, load_catalogue
 from health_assistant.lab_report.interval import PartitionedInterval
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.printed_text import fold_code
+from health_assistant.lab_report.severity import told
 from health_assistant.lab_report.units import fold_unit
 
 CATALOGUE = {one.code: one for one in load_catalogue()}
@@ -235,3 +236,22 @@ def test_each_mistake_is_told_in_chinese(right, wrong, said):
     assert right in SMALL
     with pytest.raises(BadYaml, match=said):
         check_yaml(CatalogueFile, SMALL.replace(right, wrong, 1), "indicators.yaml")
+
+
+@pytest.mark.parametrize("years", [0.01, 5.0, 15.0])
+def test_children_are_not_told_of_alcohol_sex_or_long_bed_rest(years):
+    child, wrong = Person(sex="男", age_years=years), re.compile("酒|性伴|同房|性接触|卧床|久卧|刚做过手术")
+    said = [
+        (analyte.code, text)
+        for analyte in (one.for_person(child) for one in load_catalogue())
+        for text in (
+            analyte.measures,
+            *analyte.meanings.values(),
+            *analyte.advice.values(),
+            *analyte.red_flags.values(),
+        )
+    ]
+    said += [
+        (code, text) for code in CATALOGUE for way in ("high", "low", "abnormal") for text in told(code, way, child)
+    ]
+    assert [each for each in said if wrong.search(each[1])] == []

@@ -12,7 +12,8 @@ Role = Literal[
     "name", "code", "serial", "result", "unit", "range", "low", "high", "mark", "method", "mean", "replicate", "date",
     "percent", "absolute", "ignored", "unknown",
 ]  # fmt: skip
-"""一列是什么。percent、absolute 是同一项的百分数与绝对数；ignored 是不必看的：上次的结果、危急值；unknown 是认不得的；mean、replicate 是测了几次的平均、每一次。"""
+"""一列是什么。ignored 是不必看的：上次的结果、危急值；unknown 是认不得的；mean、replicate 是测了几次的平均、每一次；
+percent、absolute 是同一项的百分数与绝对数。"""
 
 _WORDS: tuple[tuple[Role, str], ...] = (
     # 先长后短：“上次结果”不是结果，“项目代码”不是项目，“参考下限”不是参考范围。

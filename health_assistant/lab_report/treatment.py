@@ -1,0 +1,56 @@
+"""报告单上写着正在用的治疗（抗凝、升白针、硫酸镁）：它本来要让这一项到的数，不当作异常去吓人；过了的照旧。"""
+
+import re
+from decimal import Decimal
+
+from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.judgement import Finding
+
+_ANTICOAGULATED = {"INR": Decimal("3.5"), "PT": Decimal(42)}
+_TREATMENTS: tuple[tuple[re.Pattern[str], dict[str, Decimal]], ...] = (
+    (re.compile("抗凝(?:门诊|治疗|监测|药|中)|华法林|warfarin", re.IGNORECASE), _ANTICOAGULATED),
+    (
+        re.compile("G-?CSF|升白|集落刺激因子", re.IGNORECASE),
+        {"WBC": Decimal(60), "NEUT#": Decimal(50), "NEUT%": Decimal(98), "BAND%": Decimal(40), "IG%": Decimal(20)},
+    ),
+    (re.compile("硫酸镁|MgSO4", re.IGNORECASE), {"MG": Decimal("3.5")}),
+)
+"""报告名、名称里的治疗 -> 各项本来会高到多少（目录的单位）。
+
+抗凝的 INR 多在 2.0–3.0，机械瓣 2.5–3.5，PT 跟着长；硫酸镁治子痫前期要到 1.7–3.5 mmol/L；升白针后白细胞几天里可到几十
+（都凭记忆，未核对原文）。
+"""
+_ON_TARGET = Decimal("1.5")
+"""INR 的范围印着 2.0-3.0 的（下限在它以上），是在抗凝的人的目标。"""
+
+
+def settle_treated(findings: list[Finding], report_type: str) -> None:
+    """在治疗要到的范围里的高，改为轻微、不急，说明为什么；`report_type` 是整张的报告名。读数有疑问的不改。"""
+    inr = [one for one in findings if one.analyte and one.analyte.code == "INR"]
+    on_target = any(one.flag == "normal" and _low_of(one) > _ON_TARGET for one in inr)
+    for finding in findings:
+        said = f"{finding.report_type or report_type} {finding.name}"
+        most = _ANTICOAGULATED if on_target else {}
+        for treatment, expected in _TREATMENTS:
+            most = most | expected if treatment.search(said) else most
+        if finding.flag in ("high", "unknown") and finding.severity and _is_within(finding, most):
+            finding.severity, finding.critical = "slight", False
+            finding.is_usual = finding.is_treated = True
+            finding.floor = finding.alarm = None
+            finding.note = "报告单上写着正在用的治疗，它本来就要到这个数；合不合目标由开药的医生看"
+
+
+def _low_of(finding: Finding) -> Decimal:
+    """印着的范围的下限；没有的为 0。"""
+    return (finding.interval.low or Decimal(0)) if isinstance(finding.interval, Interval) else Decimal(0)
+
+
+def _is_within(finding: Finding, most: dict[str, Decimal]) -> bool:
+    """比常见范围高、没有高过治疗要到的；不是数、单位换不了、读数有疑问的，范围印的就是目标的不是。"""
+    limit = most.get(finding.analyte.code) if finding.analyte else None
+    value = finding.converted() if limit is not None and not finding.doubts_value else None
+    usual = finding.analyte.known_intervals if value else ()
+    is_target = finding.analyte is not None and finding.analyte.code == "INR" and _low_of(finding) > _ON_TARGET
+    if limit is None or value is None or value.low is None or not value.is_point or is_target:
+        return False
+    return value.low <= limit and all(one.high is None or value.low > one.high for one in usual)
