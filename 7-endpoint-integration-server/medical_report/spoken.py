@@ -12,6 +12,7 @@ import pyromark
 from flask import Request
 
 from health_assistant.lab_report.assessment import Assessment
+from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.language import (
     LANGUAGES,
     Language,
@@ -29,7 +30,6 @@ from health_assistant.lab_report.report import (
     FLAG_WORDS,
     TRIAGE_WORDS,
     WHEN_WORDS,
-    LabItem,
     LabReport,
     escape_markdown,
 )
@@ -63,7 +63,7 @@ def describe(report: LabReport) -> str:
     return "\n\n".join(part for part in (head, notices, count, table, say(DISCLAIMER)) if part)
 
 
-def _row(item: LabItem) -> str:
+def _row(item: Finding) -> str:
     limits = item.applied_range
     if item.range_source == "catalogue":
         limits = say("{limits}（常见范围）", limits=say_range(limits))
@@ -71,7 +71,7 @@ def _row(item: LabItem) -> str:
     return f"| {' | '.join(map(escape_markdown, cells))} |"
 
 
-def _judgement(item: LabItem) -> str:
+def _judgement(item: Finding) -> str:
     return (
         verdict(item)
         if item.flag in ABNORMAL_FLAGS
