@@ -30,7 +30,6 @@ from health_assistant.lab_report.report import (
     FLAG_WORDS,
     TRIAGE_WORDS,
     WHEN_WORDS,
-    LabReport,
     escape_markdown,
 )
 from health_assistant.lab_report.subjects import verdict
@@ -44,7 +43,7 @@ def to_html(markdown: str) -> str:
     return _cleaner.clean(pyromark.html(markdown))
 
 
-def describe(report: LabReport) -> str:
+def describe(report: Assessment) -> str:
     """读到了什么、判断如何，Markdown。"""
     abnormal = sum(item.flag in ABNORMAL_FLAGS for item in report.items)
     unknown = sum(item.flag == "unknown" for item in report.items)
