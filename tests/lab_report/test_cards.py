@@ -96,6 +96,18 @@ def test_a_code_with_its_own_values_is_no_second_half_of_the_name_above():
     ]
 
 
+def test_a_bracket_opened_beside_the_values_is_closed_by_the_line_below():
+    lines: Page = [
+        (0, {50: "Neutrophils", 400: "68", 700: "40-80", 900: "%"}),
+        (1, {50: "ESR (Modified", 400: "12", 700: "<=19", 900: "mm/hr"}),
+        (1.6, {50: "Westergren)"}),
+        (3, {50: "Monocytes", 400: "6", 700: "2-10", 900: "%"}),
+    ]
+    boxes = [one for line in at_lines(*lines) for one in line]
+    names = [row.name.text for rows in arrange(boxes).rows_of for row in rows]
+    assert names == ["Neutrophils", "ESR (Modified Westergren)", "Monocytes"]
+
+
 def test_an_unknown_name_cut_off_by_a_seam_is_doubted():
     cards = [("甲胎蛋白", "1.14", "0.00~20.00"), ("tm", "4.0", "0~24"), ("癌胚抗原", "6.54", "0.00~10.00")]
     lines = [line for at, card in enumerate(cards) for line in over_range(*card, 4.0 * at)]

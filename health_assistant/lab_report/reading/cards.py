@@ -49,7 +49,8 @@ def find_headless_rows(table: Table) -> list[Row]:
             if cell.kind == "mark" and cell is line[0]:
                 ahead.append(cell.box)  # 印在名称前面的箭头是这一行的，不是上一行的
             elif follows and cell.kind == "text" and _goes_on(cell.box, follows, has_value):
-                follows.name = join_boxes(follows.name, cell.box)
+                is_latin = follows.name.text.isascii() and cell.text.isascii()
+                follows.name = join_boxes(follows.name, cell.box, " " if is_latin else "")
             elif cell.kind == "text" and not cell.labelled and _starts_row(cell, line, follows, has_value):
                 follows = Row(name=cell.box, anchor=cell.box)
                 rows.append(follows)
@@ -195,6 +196,8 @@ def _goes_on(box: TextBox, row: Row, has_value: bool) -> bool:
     if is_near and not (has_value and row.result) and is_known(row.name.text + box.text):
         return not is_known(row.name.text)
     is_open = row.name is not None and bool(re.search(r"[(（][^()（）]*$", row.name.text))
+    if is_near and is_open and not has_value and re.fullmatch(r"[^()（）]+[)）]", box.text):
+        return True  # 印在结果旁边的上半截开了括号：ESR (Modified / Westergren)
     is_in_brackets = not row.limits and (is_open or bool(re.fullmatch(r"[(（].*[)）]", box.text)))
     is_bare = row.name is not None and (is_in_brackets or not (row.result or row.limits or row.unit))
     is_tight = is_bare and 0 < box.line - row.name.line < (2.5 if is_in_brackets else 1.5) * row.name.height

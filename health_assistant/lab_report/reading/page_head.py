@@ -143,7 +143,7 @@ def _ages_below(lines: list[list[TextBox]]) -> list[str]:
         f"{label.text} {value.text}"
         for above, below in pairwise(lines)
         for label in above
-        if (found := _AGE_LABEL.match(label.text)) and not label.text[found.end() :].strip()
+        if (found := _AGE_LABEL.fullmatch(label.text.strip())) and found["colon"]
         for value in below
         if abs(value.start - label.start) < label.height and _AGE_VALUE.match(value.text)
     ]

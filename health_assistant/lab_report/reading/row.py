@@ -38,7 +38,7 @@ _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 _TIER = re.compile(
     r"(in)?sufficient|deficient|potential|toxic"
     r"|(very|borderline|(near )?optimal|desirable|(pre|non)?[ -]*diabetic)$"
-    r"|((very )?(low|high)|average|moderate|risk level|.*(disease|failure))$",
+    r"|((very )?(low|high)|average|moderate|risk level|.*(kidney|renal|heart|liver) (disease|failure))$",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[a-z][a-z'(),./-]+(\s[a-z'(),./-]+)*")

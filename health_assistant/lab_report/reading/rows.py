@@ -315,12 +315,9 @@ def _is_first_line_of(above: Row, row: Row) -> bool:
             split_name(above.name.text + row.name.text)[0]
         )
     # 合起来还是下面那一项的，上面的是组名：Complete Blood Count (CBC) / Haemoglobin
-    own, whole = (find_analyte(*split_name(text), "") for text in (row.name.text, f"{above.name.text} {row.name.text}"))
-    return (
-        not is_known(above.name.text)
-        and is_known(f"{above.name.text} {row.name.text}")
-        and (not own or own is not whole)
-    )
+    own, whole = row.name.text, f"{above.name.text} {row.name.text}"
+    is_title = _analyte(own) is not None and _analyte(own) is _analyte(whole)
+    return not is_known(above.name.text) and is_known(whole) and not is_title
 
 
 def _analyte(text: str) -> Analyte | None:
