@@ -24,7 +24,7 @@ from health_assistant.lab_report.report import SEVERITIES, Flag, Severity, rank,
 from health_assistant.lab_report.unlisted import Measured, Specimen
 
 SLIGHT_WIDTH = Decimal("0.25")
-"""一般规则：超出的部分不到两边有界的范围宽度的四分之一，算轻微。
+"""一般规则：超出的部分不到两边有界的范围宽度的四分之一，算轻微；大人血里的低到一半以下不算（范围宽的）。
 
 参考范围是健康人的中间 95%（宽约 3.92 个标准差）；再宽四分之一，健康人里一项只有千分之三在外，二十项的单子约百分之六。
 """
@@ -292,7 +292,7 @@ def _generic(result: Value, limits: Interval | None, flag: Flag, analyte: Analyt
     ratio = (value, limit) if flag == "high" else (limit, value)
     if analyte is None and limit > 0 and ratio[0] >= FAR_OUT * ratio[1]:
         return "marked"
-    is_twice = limit > 0 and not is_child and ratio[0] >= 2 * ratio[1]  # 范围宽的，低到一半以下不是轻微
+    is_twice = limit > 0 and not (is_child or analyte and analyte.specimen != "blood") and ratio[0] >= 2 * ratio[1]
     return "slight" if not is_twice and abs(value - limit) <= _slight_excess(limits, limit, analyte) else "moderate"
 
 

@@ -260,7 +260,7 @@ def value_text(row: LabItem) -> str:
     return escape_markdown(f"{with_english_name(row.name or row.code)} {row.result} {row.unit}".strip())
 
 
-def verdict(row: Finding) -> str:
+def verdict(row: LabItem) -> str:
     """箭头、轻重与高低，如 “↑ 明显偏高”；危急值、印着危急标记的写明。"""
     words = say(FLAG_WORDS[row.flag]) if row.flag in ABNORMAL_FLAGS else ""
     degree = say(SEVERITY_WORDS[row.severity]) if row.severity else ""
@@ -271,7 +271,7 @@ def verdict(row: Finding) -> str:
         words = say("{words}（危急值）", words=words)
     elif row.severity == "grave" and row.flag in ABNORMAL_FLAGS:
         words = say("{words}（印着危急标记）", words=words)
-    elif row.severity == "slight" and not is_a_little_out(row):
+    elif row.severity == "slight" and isinstance(row, Finding) and not is_a_little_out(row):
         pass  # 不急，可高得不少：治疗本来要它到这个数，打疫苗留下的抗体
     elif row.severity in ("slight", "marked", "severe") and row.flag in ("high", "low"):
         words = say("{degree}{way}", degree=degree, way=words)

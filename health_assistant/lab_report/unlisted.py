@@ -124,6 +124,7 @@ _DENIED = re.compile(
     r"|(?<![\d.])0(?:\.0+)?\s*%\s*(?:原始|幼稚|早幼粒)[^,，;；。]*|(?:erythro|normo)blasts?"
     r"|类白血病(?:样?反应)?|(?:(?![未不没])[^;；。])*完全缓解[^,，;；。]*"
     r"|(?:建议|定期|再行|进行)[^,，;；。]*癌症?(?:筛查|普查)[^,，;；。]*"
+    r"|\bno\b(?:(?!\b(?:isolated|seen|found|detected|but)\b)[^;.])*\bor\b[^,;.]*\b(?:isolated|seen|found|detected)\b"
     r"|(?:\bno\b|\bnegative for\b|\bwithout\b)[^,;.]*|\bmalignan\w*(?: cells?)? (?:are |were )?(?:not|absent)[^,;.]*"
     r"|\b(?:blasts?|plasmodium|malaria|parasites?|falciparum|vivax)\b[^,;.]{0,24}?(?:\bnot\b|\babsent|\bneg(?:ative)?\b|\bnone\b|\bnil\b|[(]-[)]|[:=]\s*-$|[:=]?\s*(?<![\d.])0(?:\.0+)?\s*(?:%|/|$))[^,;.]*",
     re.IGNORECASE,
