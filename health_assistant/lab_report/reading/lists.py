@@ -45,8 +45,10 @@ def _cut(box: TextBox) -> Line:
 
 def _items(line: Line) -> list[Card]:
     """这一行里的各项；不是这样写的一行为空。名称与数在同一段里的才是，说明里的界限（`血糖≥7.0`）不是结果。"""
-    start = [cell.kind for piece in _cut(line[0]) for cell in split_cells(piece)]
-    if len(_cut(line[0])) < _MIN_ITEMS or not {"number", "bound", "term"} & {*start}:
+    first = _cut(line[0])
+    if len(first) < _MIN_ITEMS:
+        return []
+    if not {"number", "bound", "term"} & {cell.kind for piece in first for cell in split_cells(piece)}:
         return []
     pieces = [piece for box in line for piece in _cut(box)]
     items: list[Card] = []
