@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from health_assistant.lab_report.reading.card_grid import Card, as_table
-from health_assistant.lab_report.reading.cells import Cell, split_cells
+from health_assistant.lab_report.reading.cells import Cell, classify, split_cells
 from health_assistant.lab_report.reading.header_words import words_in
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, join_boxes, part_of
@@ -25,27 +25,32 @@ def lay_out_lists(lines: list[Line]) -> list[Line]:
     items = [item for line in found for item in line]
     if len(items) < _MIN_ITEMS:
         return lines
-    heads = [line for line in lines if len(pieces := _cut(line)) > 1 and all(any(words_in(one)) for one in pieces)]
+    heads = [
+        line
+        for line in lines
+        if len(pieces := [one for box in line for one in _cut(box)]) > 1 and all(any(words_in(one)) for one in pieces)
+    ]
     used = [box for line, own in zip(lines, found, strict=True) if own or line in heads for box in line]
     return as_table(items, lines, used)
 
 
-def _cut(line: Line, separator: re.Pattern[str] = _SEPARATOR) -> Line:
-    """一行在逗号、分号处断开。"""
-    pieces: Line = []
-    for box in line:
-        edges = [0, *(at for found in separator.finditer(box.text) for at in found.span()), len(box.text)]
-        pieces += [part_of(box, *ends) for ends in list(pairwise(edges))[::2]]
+def _cut(box: TextBox) -> Line:
+    """一段在逗号、分号处断开；名称后面就是逗号的（`K,6.9`）都断开，别的不断开两个数字之间的：也许是小数点、千分位。"""
+    first = box.text[: found.start()] if (found := _SEPARATOR.search(box.text)) else ""
+    separator = _SEPARATOR if is_known(first) and classify(first) in ("text", "unit") else _BETWEEN_ITEMS
+    edges = [0, *(at for one in separator.finditer(box.text) for at in one.span()), len(box.text)]
+    pieces = [part_of(box, *ends) for ends in list(pairwise(edges))[::2]]
     return [piece for piece in pieces if piece.text]
 
 
 def _items(line: Line) -> list[Card]:
-    """这一行里的各项；不是这样写的一行为空。说明里的界限（`血糖≥7.0`）不是结果。"""
-    if not any(_SEPARATOR.search(box.text) for box in line):
+    """这一行里的各项；不是这样写的一行为空。名称与数在同一段里的才是，说明里的界限（`血糖≥7.0`）不是结果。"""
+    first = _cut(line[0])
+    if len(first) < _MIN_ITEMS:
         return []
-    first = _cut(line)[0]
-    is_apart = is_known(first.text) and first.kind in ("text", "unit")
-    pieces = _cut(line) if is_apart else _cut(line, _BETWEEN_ITEMS)
+    if not {"number", "bound", "term"} & {cell.kind for piece in first for cell in split_cells(piece)}:
+        return []
+    pieces = [piece for box in line for piece in _cut(box)]
     items: list[Card] = []
     others = 0
     for piece, then in zip(pieces, [*pieces[1:], None], strict=True):

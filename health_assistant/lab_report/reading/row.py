@@ -64,6 +64,8 @@ class Row:
     word: TextBox | None = None
     """另一列里的阳性、阴性：判断看数，与它不符的起疑。"""
     maybe_arrows: list[TextBox] = field(default_factory=list)
+    is_criterion: bool = False
+    """名称后面紧跟着界限（`HbA1c 6.5以上`）：多半是说明。"""
     doubt: str | None = None
     """这一行读得没有把握的原因。"""
 
@@ -228,6 +230,8 @@ def is_subline(box: TextBox, name: TextBox) -> bool:
 
 def has_item_name(row: Row) -> bool:
     """名称可能是检验项目的，而不是页眉、页脚或别的文字。"""
+    if row.is_criterion and (row.result is None or row.result.kind == "text"):
+        return False
     name, code = split_name(row.name.text)
     said = re.sub("^镜[检下][:：]", "", row.name.text)
     return not (NOT_AN_ITEM.search(said) or _SENTENCE.search(said) or _is_prose(row)) and bool(name or code)

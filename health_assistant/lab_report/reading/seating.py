@@ -188,7 +188,7 @@ def _seat_name(cell: Cell, place: str, row: Row) -> None:
     elif place == "code" and row.code is None and (row.name or not has_chinese(box.text)):
         row.code = box
     elif kind in ("number", "bound", "range"):
-        return  # 名称左边的数是序号
+        row.is_criterion |= kind != "number" and row.name is not None  # 名称左边的数是序号
     elif kind == "mark" and row.name:
         row.add_mark(box)
     elif kind == "unit" and not (row.name and box.start - row.name.end < 0.5 * box.height):
