@@ -4,9 +4,10 @@ import pytest
 from lab_report.not_reports import font_of
 from PIL import Image, ImageDraw
 
+from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.language import speaking, translate
-from health_assistant.lab_report.reading.quoted import with_grave_quotes
-from health_assistant.lab_report.report import UnreadableReport
+from health_assistant.lab_report.reading.quoted import grown_outside, with_grave_quotes
+from health_assistant.lab_report.report import Reading, ReadRow, UnreadableReport
 
 PLAIN = UnreadableReport("not_a_lab_report", "没有找到检验项目。")
 
@@ -61,6 +62,7 @@ def test_usual_values_limits_doses_and_prices_are_not(text):
         ),
         (["样本类型:静脉血", "培养结果：金黄色葡萄球菌"], ("静脉血", "金黄色葡萄球菌")),
         (["血培养报告单", "检出大肠埃希菌", "氨苄西林 >=32 耐药 R"], ("血", "大肠埃希菌")),
+        (["标本类型：静脉血标本号：20231", "培养结果：肺炎克雷伯菌"], ("静脉血", "肺炎克雷伯菌")),  # 两格认成一段
         (["标本:血液", "见酵母样真菌，初步为白色念珠菌"], ("血液", "白色念珠菌")),
     ],
 )
@@ -79,11 +81,20 @@ def test_bacteria_grown_from_blood_or_spinal_fluid_are_said_first(texts, said):
         ["标本种类：痰", "肺炎克雷伯菌"],
         ["标本种类：清洁中段尿 血糖", "大肠埃希菌 >10^5"],
         ["血培养", "说明：常见的有葡萄球菌", "革兰阴性杆菌药敏折点依据 CLSI"],
-        ["标本种类：血清", "幽门螺杆菌抗体 阴性"],
+        ["标本种类：血清", "幽门螺杆菌抗体 阳性", "检出大肠埃希菌"],
     ],
 )
 def test_no_growth_and_other_specimens_are_not(texts):
     assert with_grave_quotes(PLAIN, texts) is PLAIN
+    assert grown_outside(texts, []) == []
+
+
+def test_what_grew_is_a_row_though_the_table_holds_only_drugs():
+    texts, drugs = ["标本：全血", "检出菌：1. 金黄色葡萄球菌(MRSA)"], [ReadRow(name="苯唑西林", result="≥4", mark="R")]
+    rows = grown_outside(texts, drugs)
+    assert [(row.name, row.result) for row in rows] == [("全血培养", "金黄色葡萄球菌")]
+    assert assess(Reading(report_type="血培养+药敏报告", items=[*rows, *drugs])).when == "now"
+    assert grown_outside(texts, rows) == []
 
 
 def test_a_message_on_a_phone_is_refused_with_the_warning_also_in_english(reader):

@@ -1,13 +1,13 @@
 """没有读成表的一页：短信、信、病历的一段话里写着的“血钾 6.9mmol/L”。不当作化验读，达到危急值的在拒读时先说。"""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from health_assistant.lab_report.observation import observe
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.report import PrintedRow, UnreadableReport
+from health_assistant.lab_report.report import PrintedRow, ReadRow, UnreadableReport
 from health_assistant.lab_report.severity import grade_value, is_impossible
 
 _NUMBER_AND_UNIT = re.compile(
@@ -19,7 +19,7 @@ _LONGEST_NAME = 16
 _BETWEEN = re.compile(r"(?:为|是|约|达|(?<=\s)(?:is|was|of|at)(?=\s)|[:：=\s])*$")
 _NEEDS_NO_UNIT = "PH"
 _STERILE = re.compile(
-    r"(?:标本|样[本品])[^:：\s]{0,4}\s*[:：]\s*(脑脊液|(?:静脉|动脉|外周|导管|全)?血液?)(?![一-鿿])|(脑脊液|血液?)(?=(?:细菌|真菌)?培养)"
+    r"(?:标本|样[本品])[^:：\s]{0,4}\s*[:：]\s*(脑脊液|(?:静脉|动脉|外周|导管|全)?血液?)(?![清浆管性透糖型斑红白小])|(脑脊液|血液?)(?=(?:细菌|真菌)?培养)"
 )
 """本来没有细菌的标本：血、脑脊液。"""
 _ORGANISM = re.compile(
@@ -48,7 +48,7 @@ def with_grave_quotes(refused: UnreadableReport, texts: Iterable[str]) -> Unread
 
 
 def _grown(texts: list[str]) -> tuple[str, str] | None:
-    """本来没有细菌的标本，和在里面长出来的菌；没有长的、说不准的为 None。"""
+    """texts（一行一段）里写着的本来没有细菌的标本（血、脑脊液），和在里面长出来的菌；没有长的、说不准的为 None。"""
     site = next((found[1] or found[2] for text in texts if (found := _STERILE.search(text))), None)
     if site is None:
         return None
@@ -57,6 +57,13 @@ def _grown(texts: list[str]) -> tuple[str, str] | None:
         if organism and not _ABOUT_METHOD.search(text) and presence(text) == "阳性":
             return site, re.sub("^.*[为见出是]", "", organism[0])
     return None
+
+
+def grown_outside(texts: list[str], rows: Sequence[PrintedRow]) -> list[ReadRow]:
+    """表里只有药敏、长的是什么菌印在表外的（`检出菌：金黄色葡萄球菌`）：它也是一行；rows 里有它的、没有长的为空。"""
+    site, organism = _grown(texts) or ("", "")
+    is_outside = organism and not any(organism in row.result for row in rows)
+    return [ReadRow(name=f"{site}培养", result=organism)] if is_outside else []
 
 
 def says_value(text: str) -> bool:

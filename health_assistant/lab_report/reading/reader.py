@@ -28,7 +28,7 @@ from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.page_head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.pdf import PdfPage
-from health_assistant.lab_report.reading.quoted import with_grave_quotes
+from health_assistant.lab_report.reading.quoted import grown_outside, with_grave_quotes
 from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import common_range, count_unread, prints_signs
@@ -197,8 +197,9 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         if not (row.name and row.name.text in left)
     ]
     tests = [row for row, _ in found if not (row.name and row.name.text in others)]
+    texts = [" ".join(box.text for box in line) for line in lines]
     if not is_lab_report(lines, tests, any(table.columns.is_complete for table in tables)):
-        raise with_grave_quotes(refusal(lines), (" ".join(box.text for box in line) for line in lines))
+        raise with_grave_quotes(refusal(lines), texts)
     if any(_SUSCEPTIBILITY.search(box.text) for box in boxes):
         for row, _ in found:
             is_drug = not (row.name and is_known(row.name.text))
@@ -226,7 +227,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         unread += sum(count_dashed(table, rows, gray, boxes) for table, rows in zip(tables, rows_of, strict=True))
     if unread:
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
-    items, origin = without_repeats(read), _origin(lines, page)
+    items, origin = grown_outside(texts, read) + without_repeats(read), _origin(lines, page)
     return Reading(items=items, engine=ENGINE_NAME, notices=notices, origin=origin, **read_head(lines, origin))
 
 

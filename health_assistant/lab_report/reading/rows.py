@@ -4,11 +4,9 @@ import re
 from itertools import pairwise, zip_longest
 from statistics import median
 
-from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Interval
-from health_assistant.lab_report.matching import find_analyte, is_known_name
 from health_assistant.lab_report.reading.cards import find_headless_rows
-from health_assistant.lab_report.reading.names import is_known, split_name
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.orphans import find_host, merge, nearest, regular_hosts
 from health_assistant.lab_report.reading.quoted import says_value
 from health_assistant.lab_report.reading.row import (
@@ -16,20 +14,30 @@ from health_assistant.lab_report.reading.row import (
     Row,
     has_item_name,
     is_item,
-    is_subline,
-    joins,
 )
 from health_assistant.lab_report.reading.seating import seat_line
 from health_assistant.lab_report.reading.shifts import doubt_shifted
 from health_assistant.lab_report.reading.tables import Table
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
+from health_assistant.lab_report.reading.wrapped_names import (
+    METHOD,
+    is_first_line_of,
+    is_lower_half,
+    is_lower_line_of,
+    is_rest_of_name,
+    is_subline_of,
+    is_title_of,
+    is_upper_half,
+    known_as,
+    names_under_codes,
+    with_codes_below,
+)
 
 _NAMELESS = "没有读出这一行的项目名称"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
 """写着界限的，不是日期与时间。"""
 _METHOD_LINE = re.compile(r"[(（][^()（）]*[)）]|\[[^\[\]]*\]")
 """名称下面另起一行、整个括起来的方法：`(Chemiluminescence)`、`[电化学发光]`。"""
-_METHOD = re.compile(r"end-?point|oxidation|oxidase|kinetic|photometr|immuno-?(?:assay|turbid)", re.IGNORECASE)
 _OTHER_TIER = re.compile(r"(deficien|insufficien|toxic)", re.IGNORECASE)
 """范围下面另起一行、说缺乏与中毒的一档：`206 - 678` 下面的 `Deficiency: < 150`。"""
 _GOOD_TIER = re.compile(r"desirable|optimal|ideal|non-?diabetic", re.IGNORECASE)
@@ -95,10 +103,10 @@ def _is_section(row: Row, below: list[Row]) -> bool:
     """小标题：只有名称，下面几项的名称带着它（`空腹C肽` 上面的 `C肽`），或是同一项（`葡萄糖` 上面的 `空腹血糖`）。"""
     if row.result or row.limits or row.unit:
         return False
-    own = _analyte(row.name.text)
+    own = known_as(row.name.text)
     names = [one.name.text for one in below if one.name]
     title = row.name.text.casefold()
-    return any(title in name.casefold() or own and own is _analyte(name) for name in names)
+    return any(title in name.casefold() or own and own is known_as(name) for name in names)
 
 
 def count_unread(table: Table, rows: list[Row]) -> int:
@@ -146,7 +154,7 @@ def count_unread(table: Table, rows: list[Row]) -> int:
 
 def _headed_rows(table: Table) -> list[Row]:
     """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
-    lines = _with_codes_below([seat_line(line, table.columns) for line in table.lines])
+    lines = with_codes_below([seat_line(line, table.columns) for line in table.lines])
     for row in lines:
         is_method = row.name and _METHOD_LINE.fullmatch(row.name.text) and not is_known(row.name.text)
         if is_method and not (row.result and (row.limits or row.unit)):
@@ -155,8 +163,8 @@ def _headed_rows(table: Table) -> list[Row]:
     valued = [row for row in named if row.has_value()]
     pitch = median([below.anchor.line - above.anchor.line for above, below in pairwise(valued)] or [0.0])
     # 名称单独一行、代号与结果在下一行的单子：每一项都这样，不是一个小标题
-    under = _names_under_codes(lines)
-    titles = [above for above, below in pairwise(lines) if _is_title_of(above, below) and above not in under]
+    under = names_under_codes(lines)
+    titles = [above for above, below in pairwise(lines) if is_title_of(above, below) and above not in under]
     is_stacked = 2 * len(titles) >= len(valued) or any(
         is_known(above.name.text + below.name.text) and not is_known(below.name.text)
         for above, below in pairwise(lines)
@@ -172,27 +180,27 @@ def _headed_rows(table: Table) -> list[Row]:
         kinds = [box.kind for box in (row.result, *row.limits) if box]
         if row in under:
             rows[-1].code, rows[-1].name = rows[-1].name, row.name
-        elif is_stacked and rows and rows[-1] in titles and _is_title_of(rows[-1], row):
+        elif is_stacked and rows and rows[-1] in titles and is_title_of(rows[-1], row):
             if has_chinese(row.name.text):
                 rows[-1].name = join_boxes(rows[-1].name, row.name)  # 换行印的名称，结果在下半截旁边
             else:
                 rows[-1].code = rows[-1].code or row.name
             merge(rows[-1], row)
-        elif is_stacked and row in titles or is_bare and rows and _is_upper_half(row, rows[-1], below):
+        elif is_stacked and row in titles or is_bare and rows and is_upper_half(row, rows[-1], below):
             rows.append(row)
-        elif is_bare and rows and (_is_rest_of_name(row, rows[-1], pitch) or _is_lower_half(row, rows[-1])):
+        elif is_bare and rows and (is_rest_of_name(row, rows[-1], pitch) or is_lower_half(row, rows[-1])):
             rows[-1].name = join_boxes(rows[-1].name, row.name)
-        elif row.name and rows and _is_first_line_of(rows[-1], row):
-            if not (is_known(rows[-1].name.text) and _METHOD.search(row.name.text)):
+        elif row.name and rows and is_first_line_of(rows[-1], row):
+            if not (is_known(rows[-1].name.text) and METHOD.search(row.name.text)):
                 between = "" if has_chinese(row.name.text) else " "
                 rows[-1].name = join_boxes(rows[-1].name, row.name, between)
             merge(rows[-1], row)
             named = [one for one in named if one is not row]
-        elif rows and _is_lower_line_of(row, rows[-1]):
+        elif rows and is_lower_line_of(row, rows[-1]):
             rows[-1].name = join_boxes(rows[-1].name, row.name, "" if has_chinese(row.name.text) else " ")
             merge(rows[-1], row)
             named = [one for one in named if one is not row]
-        elif rows and _is_subline_of(row, rows[-1]):
+        elif rows and is_subline_of(row, rows[-1]):
             rows[-1].code = rows[-1].code or row.name
             merge(rows[-1], row)
             named = [one for one in named if one is not row]
@@ -217,128 +225,6 @@ def _has_good_tier(row: Row) -> bool:
     """范围只有一段，它说自己是合适的一档，看得懂。"""
     limits = row.limits[0] if len(row.limits) == 1 else None
     return limits is not None and isinstance(limits.interval, Interval) and bool(_GOOD_TIER.search(limits.text))
-
-
-def _is_title_of(above: Row, below: Row) -> bool:
-    """above 只有中文名称；结果在下面一行，跟着代号，或跟着名称换行印的下半截。"""
-    if not (above.name and below.name) or above.has_value() or not below.has_value():
-        return False
-    near = below.anchor.line - above.anchor.line < 2.2 * above.anchor.height
-    is_aligned = near and abs(above.name.start - below.name.start) < 2 * above.name.height
-    if not is_aligned or not has_chinese(above.name.text):
-        return False
-    is_second_half = is_known(above.name.text + below.name.text) and not is_known(below.name.text)
-    return is_second_half or not has_chinese(below.name.text)
-
-
-def _with_codes_below(lines: list[Row]) -> list[Row]:
-    """名称、结果、代号各占一行的（手机上）：结果与代号都归上面的名称。"""
-    kept: list[Row] = []
-    for row in lines:
-        host, values = kept[-2:] if len(kept) > 1 else (row, row)
-        # IgM 是名称换行印的下半截
-        is_code = row.name and not row.has_value() and not re.search("[一-鿿]|^Ig[A-Z]$", row.name.text)
-        is_between = host.name and not host.has_value() and not values.name and values.has_value()
-        near = row.anchor.line - host.anchor.line < 3 * row.anchor.height
-        if is_code and is_between and near and abs(row.name.start - host.name.start) < row.name.height:
-            host.code = row.name
-            merge(host, kept.pop())
-        else:
-            kept.append(row)
-    return kept
-
-
-def _names_under_codes(lines: list[Row]) -> list[Row]:
-    """只有中文名称、印在代号与结果下面的那些行；第一项的上面没有这样的一行，多半的项下面都有，离得也不比下一项远。"""
-    coded = [row for row in lines if row.name and row.has_value() and not (row.code or has_chinese(row.name.text))]
-    under = [
-        row
-        for above, row, below in zip(lines, lines[1:], [*lines[2:], None], strict=False)
-        if above in coded
-        and row.name
-        and not row.has_value()
-        and has_chinese(row.name.text)
-        and not NOT_AN_ITEM.search(row.name.text)
-        and abs(row.name.start - above.name.start) < 2 * row.name.height
-        and row.anchor.line - above.anchor.line < 2.2 * row.anchor.height
-        and (below is None or row.anchor.line - above.anchor.line < 1.2 * (below.anchor.line - row.anchor.line))
-    ]
-    return under if coded and 2 * len(under) > len(coded) and coded[0] is lines[0] else []
-
-
-def _is_subline_of(row: Row, above: Row) -> bool:
-    """名称下面的代号、英文名；同一行上也许接着印上面那一项的范围（分期、分男女的）。"""
-    if not (row.name and above.name) or row.result or not is_subline(row.name, above.name):
-        return False
-    return all(above.limits and joins(above.limits, box) for box in row.limits)
-
-
-def _is_lower_line_of(row: Row, above: Row) -> bool:
-    """换行印的名称的下半截，旁边接着印上面那一项的范围（分档、分男女的），没有结果。"""
-    if not (row.name and above.name and above.result and row.limits) or row.result or row.unit:
-        return False
-    is_aligned = abs(row.name.start - above.name.start) < row.name.height
-    is_near = row.anchor.line - above.anchor.line < 2.2 * row.name.height
-    is_rest = not is_known(row.name.text) or not is_known(above.name.text) or row.name.text[0] in "(（"
-    return is_aligned and is_near and is_rest and all(joins(above.limits, box) for box in row.limits)
-
-
-def _is_rest_of_name(row: Row, above: Row, pitch: float) -> bool:
-    """名称太长，换行印的后半截：上半截的括号没有合上，或者离得比平常的行距近得多。"""
-    if above.name is None or abs(row.name.start - above.name.start) > 2 * row.name.height:
-        return False
-    gap = row.anchor.line - above.anchor.line
-    is_open = len(re.findall(r"[(（]", above.name.text)) > len(re.findall(r"[)）]", above.name.text))
-    if is_open and gap < 2.2 * above.anchor.height:
-        return True
-    is_continued = has_chinese(row.name.text) and not is_known(row.name.text) and not is_known(above.name.text)
-    return is_continued and gap < min(0.75 * pitch, 1.8 * above.anchor.height)
-
-
-def _is_first_line_of(above: Row, row: Row) -> bool:
-    """above 是名称的头一行，结果在 row 旁边：两行挨得紧，合起来才认得（HIGH SENSITIVITY / C-REACTIVE PROTEIN），
-
-    或 above 认得，row 的左边印的是方法（BILIRUBIN, TOTAL / Vanadate Oxidation）。
-    """
-    if above.name is None or above.has_value() or not row.has_value():
-        return False
-    is_tight = row.anchor.line - above.anchor.line < 1.2 * row.name.height
-    if not is_tight or abs(row.name.start - above.name.start) >= row.name.height:
-        return False
-    if re.fullmatch(r"[(（][^()（）]+[)）]", row.name.text):
-        return True  # 25-OH VITAMIN D / (TOTAL)
-    if is_known(above.name.text) and _METHOD.search(row.name.text):
-        return not is_known(row.name.text)
-    if has_chinese(above.name.text) and has_chinese(row.name.text):
-        # 甲状腺球蛋白 / 抗体(TgAb)：后半截自己不是一项
-        return not is_known_name(split_name(row.name.text)[0]) and is_known_name(
-            split_name(above.name.text + row.name.text)[0]
-        )
-    # 合起来还是下面那一项的，上面的是组名：Complete Blood Count (CBC) / Haemoglobin
-    own, whole = row.name.text, f"{above.name.text} {row.name.text}"
-    is_title = _analyte(own) is not None and _analyte(own) is _analyte(whole)
-    return not is_known(above.name.text) and is_known(whole) and not is_title
-
-
-def _analyte(text: str) -> Analyte | None:
-    return find_analyte(*split_name(text), "")
-
-
-def _is_upper_half(row: Row, above: Row, below: Row | None) -> bool:
-    """名称换行印在结果的上下两边时的上半截：下一行有结果而没有名称，离它比上一项近。"""
-    if below is None or below.name or not below.has_value() or not above.has_value():
-        return False
-    return below.anchor.line - row.anchor.line < 0.8 * (row.anchor.line - above.anchor.line)
-
-
-def _is_lower_half(row: Row, above: Row) -> bool:
-    """名称换行印在结果的上下两边时的下半截，短的字母也是（抗体 / IgM）；长的是英文名。"""
-    is_english = not has_chinese(row.name.text) and len(row.name.text) > _SHORT
-    if above.name is None or above.result is None or is_english:
-        return False
-    drop, height = above.result.line - above.name.line, above.name.height
-    is_aligned = abs(row.name.start - above.name.start) < height
-    return drop > 0.35 * height and is_aligned and 0 < row.name.line - above.result.line < 1.5 * drop
 
 
 def prints_signs(rows: list[Row]) -> bool:
