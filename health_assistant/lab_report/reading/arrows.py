@@ -179,9 +179,9 @@ def _parted(
         rest = (text[:-1] if is_last else text[1:]).strip()
         others = [other.ink for other in arrows if other is not arrow]
         # 比别的字浓得多、淡得多的 1 不是同一次印的数字
-        stands_out = character == "1" and others and not 0.7 * min(others) < arrow.ink < 1.25 * max(others)
+        stands_out = character == "1" and others and not 0.7 * min(others) < arrow.ink < 1.3 * max(others)
         is_coloured = character == "1" and _has_own_colour(pixels, arrow)
-        least = _COLOURED if is_coloured else _SURE if stands_out else _READ_AS.get(character, _SURE)
+        least = _COLOURED if is_coloured else _SUSPICIOUS if stands_out else _READ_AS.get(character, _SURE)
         if arrow.likelihood < least:
             if character == "1" and (is_coloured or arrow.likelihood > _SUSPICIOUS):
                 score = MAYBE_ARROW[arrow.direction, is_last] if score >= MIN_CONFIDENCE else score
