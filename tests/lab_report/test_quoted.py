@@ -82,6 +82,7 @@ def test_bacteria_grown_from_blood_or_spinal_fluid_are_said_first(texts, said):
         ["标本种类：清洁中段尿 血糖", "大肠埃希菌 >10^5"],
         ["血培养", "说明：常见的有葡萄球菌", "革兰阴性杆菌药敏折点依据 CLSI"],
         ["标本种类：血清", "幽门螺杆菌抗体 阳性", "检出大肠埃希菌"],
+        ["外周血培养+抗原刺激", "阳性说明经结核分枝杆菌特异抗原刺激后释放干扰素"],
     ],
 )
 def test_no_growth_and_other_specimens_are_not(texts):

@@ -25,7 +25,7 @@ _STERILE = re.compile(
 _ORGANISM = re.compile(
     r"[一-鿿]{0,6}(?:埃希|克雷伯|单胞|不动杆?|葡萄球|链球|肠球|肠杆|沙雷|变形杆?|沙门|嗜血杆?|奈瑟|李斯特|隐球|念珠|假丝酵母|[杆球])菌"
 )
-_ABOUT_METHOD = re.compile(r"折点|CLSI|EUCAST|依据|说明|范围|试剂|常见|建议")
+_ABOUT_METHOD = re.compile(r"抗原|抗体|刺激|折点|CLSI|EUCAST|依据|说明|范围|试剂|常见|建议")
 
 
 def with_grave_quotes(refused: UnreadableReport, texts: Iterable[str]) -> UnreadableReport:

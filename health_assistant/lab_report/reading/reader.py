@@ -200,7 +200,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     texts = [" ".join(box.text for box in line) for line in lines]
     if not is_lab_report(lines, tests, any(table.columns.is_complete for table in tables)):
         raise with_grave_quotes(refusal(lines), texts)
-    if any(_SUSCEPTIBILITY.search(box.text) for box in boxes):
+    if has_drugs := any(_SUSCEPTIBILITY.search(box.text) for box in boxes):
         for row, _ in found:
             is_drug = not (row.name and is_known(row.name.text))
             row.doubt = row.doubt or ("药敏结果看印着的敏感、中介、耐药，不比高低" if is_drug else None)
@@ -227,7 +227,8 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
         unread += sum(count_dashed(table, rows, gray, boxes) for table, rows in zip(tables, rows_of, strict=True))
     if unread:
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
-    items, origin = grown_outside(texts, read) + without_repeats(read), _origin(lines, page)
+    grown, origin = grown_outside(texts, read) if has_drugs else [], _origin(lines, page)
+    items = [*grown, *without_repeats(read)]
     return Reading(items=items, engine=ENGINE_NAME, notices=notices, origin=origin, **read_head(lines, origin))
 
 

@@ -6,7 +6,7 @@ from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.matching import find_analyte, is_known_name
 from health_assistant.lab_report.reading.names import is_known, split_name
 from health_assistant.lab_report.reading.orphans import merge
-from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, is_subline, joins
+from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, has_item_name, is_subline, joins
 from health_assistant.lab_report.reading.text import has_chinese
 
 METHOD = re.compile(r"end-?point|oxidation|oxidase|kinetic|photometr|immuno-?(?:assay|turbid)", re.IGNORECASE)
@@ -77,6 +77,8 @@ def is_lower_line_of(row: Row, above: Row) -> bool:
     """换行印的名称的下半截，旁边接着印上面那一项的范围（分档、分男女的），没有结果。"""
     if not (row.name and above.name and above.result and row.limits) or row.result or row.unit:
         return False
+    if not has_item_name(row):
+        return False  # 页脚的“送检日期”
     is_aligned = abs(row.name.start - above.name.start) < row.name.height
     is_near = row.anchor.line - above.anchor.line < 2.2 * row.name.height
     is_rest = not is_known(row.name.text) or not is_known(above.name.text) or row.name.text[0] in "(（"
