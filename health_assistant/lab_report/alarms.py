@@ -100,11 +100,11 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     is_sure = finding.flag in ABNORMAL_FLAGS or not isinstance(finding.value, Interval) or not finding.lacks_unit
     finding.critical = finding.severity == "grave" and is_sure
     # 医院印着危急标记的同样要紧；critical 说的只是结果自己到了危急值，界限各医院不同
-    if finding.flag in ABNORMAL_FLAGS and _is_marked_critical(finding):
+    if finding.flag in ABNORMAL_FLAGS and is_marked_critical(finding):
         finding.severity = "grave"
 
 
-def _is_marked_critical(finding: Finding) -> bool:
+def is_marked_critical(finding: Finding) -> bool:
     """印着危急标记；目录认得的一项，HH、↑↑ 只算超出得多。"""
     printed = plain_flag(finding)
     return bool(_CRITICAL_FLAG.search(printed) or (_DOUBLED_FLAG.search(printed) and not finding.analyte))
@@ -189,7 +189,7 @@ def raise_alarm(finding: Finding, person: Person, report_type: str) -> None:
             f"{HURRY}：{said} {reached}。请现在就去急诊，或马上联系开单的医生，带上这张报告单。"
             "危急值的界限各医院标准不同，以本院为准；长期透析、抗凝、化疗的人按自己医生给的界限。"
         )
-    elif finding.flag in ABNORMAL_FLAGS and _is_marked_critical(finding):
+    elif finding.flag in ABNORMAL_FLAGS and is_marked_critical(finding):
         finding.alarm = f"{HURRY}：{said} 印着危急标记 {finding.mark}。请现在就联系开单的医生或去急诊，带上这张报告单。"
     elif possible == "grave" and misprints_unit(finding.value, finding.interval, finding.unit, finding.analyte):
         return  # 单位印错了，不是危急值
@@ -206,7 +206,7 @@ def raise_alarm(finding: Finding, person: Person, report_type: str) -> None:
         finding.floor = "severe"
         finding.alarm = f"{CHECK}：{said} 这一行没有把握；如果没有读错，今天就要看医生。"
         finding.alarm += told(finding.analyte.code, way, person)[0]
-    elif finding.flag == "unknown" and (_is_marked_critical(finding) or _DOUBLED_FLAG.search(plain_flag(finding))):
+    elif finding.flag == "unknown" and (is_marked_critical(finding) or _DOUBLED_FLAG.search(plain_flag(finding))):
         finding.floor = "severe"
         finding.alarm = f"{CHECK}：{said} 印着危急标记 {finding.mark}，这一行没有把握；如果没有读错，要尽快就医。"
     elif _is_unchecked(finding, person) and _OFF_THE_SCALE.match(finding.result.strip()):

@@ -3,6 +3,7 @@
 import re
 from decimal import Decimal
 
+from health_assistant.lab_report.alarms import is_marked_critical
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 
@@ -33,6 +34,8 @@ def settle_treated(findings: list[Finding], report_type: str) -> None:
         most = _ANTICOAGULATED if on_target else {}
         for treatment, expected in _TREATMENTS:
             most = most | expected if treatment.search(said) else most
+        if is_marked_critical(finding):
+            continue  # 医院自己说是危急值
         if finding.flag in ("high", "unknown") and finding.severity and _is_within(finding, most):
             finding.severity, finding.critical = "slight", False
             finding.is_usual = finding.is_treated = True

@@ -36,6 +36,8 @@ MAYBE_ARROW = {("↑", False): 0.5, ("↑", True): 0.4996, ("↓", False): 0.499
 
 画的箭头里像到 0.2 至 0.6 的 657 个，方向看反了 14 个。
 """
+_LARGE = 36
+"""放宽的框高到这么多像素，墨的浓淡才作数：真的浓淡不一的 8 个箭头高 44 到 54，看错的数字 1 高 24、31。"""
 _OUTSIDE = 0.2
 """放宽的框（`widened`）上下各有这么多不是字。"""
 _OVERLAP = 0.35
@@ -178,8 +180,9 @@ def _parted(
             continue
         rest = (text[:-1] if is_last else text[1:]).strip()
         others = [other.ink for other in arrows if other is not arrow]
-        # 比别的字浓得多、淡得多的 1 不是同一次印的数字
-        stands_out = character == "1" and others and not 0.7 * min(others) < arrow.ink < 1.3 * max(others)
+        # 比别的字浓得多、淡得多的 1 不是同一次印的数字；字小的，细的笔画本来就浓淡不一
+        is_large = pixels.shape[0] >= _LARGE
+        stands_out = character == "1" and is_large and others and not 0.7 * min(others) < arrow.ink < 1.3 * max(others)
         is_coloured = character == "1" and _has_own_colour(pixels, arrow)
         least = _COLOURED if is_coloured else _SUSPICIOUS if stands_out else _READ_AS.get(character, _SURE)
         if arrow.likelihood < least:
