@@ -5,7 +5,6 @@ from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
-from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     Cell,
@@ -14,7 +13,7 @@ from health_assistant.lab_report.reading.cells import (
     split_mark,
     split_maybe_arrow,
 )
-from health_assistant.lab_report.reading.names import is_known, split_name
+from health_assistant.lab_report.reading.names import is_known, known_as
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, is_item, is_subline, without_stars
 from health_assistant.lab_report.reading.tables import Columns, Table
 from health_assistant.lab_report.reading.text import TextBox, join_boxes
@@ -113,8 +112,8 @@ def _with_blank_rows(rows: list[Row]) -> list[Row]:
 def _is_title_of(row: Row, items: list[Row]) -> bool:
     """小标题：下面紧接着的一项与它是同一项。"""
     below = next((item for item in items if item.anchor.line > row.anchor.line), None)
-    own = find_analyte(*split_name(row.name.text), "")
-    return below is not None and own is not None and own is find_analyte(*split_name(below.name.text), "")
+    own = known_as(row.name.text)
+    return below is not None and own is not None and own is known_as(below.name.text)
 
 
 def _names_first(lines: list[list[Cell]]) -> list[list[Cell]]:

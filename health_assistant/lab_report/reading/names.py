@@ -3,7 +3,8 @@
 import re
 from functools import lru_cache
 
-from health_assistant.lab_report.matching import is_known_code, is_known_name
+from health_assistant.lab_report.catalogue import Analyte
+from health_assistant.lab_report.matching import find_analyte, is_known_code, is_known_name
 from health_assistant.lab_report.naming import foreign_name
 from health_assistant.lab_report.reading.misreadings import repair_code
 
@@ -23,6 +24,11 @@ def is_known(text: str) -> bool:
     """目录里有没有这个名称或代号。"""
     name, code = split_name(text)
     return bool(name) and is_known_name(name) or bool(code) and is_known_code(code) or foreign_name(text) is not None
+
+
+def known_as(text: str) -> Analyte | None:
+    """印着的名称（与代号连成一段的也行）是目录里的哪一项，不看单位；没有则为 None。"""
+    return find_analyte(*split_name(text), "")
 
 
 def strip_serial(text: str) -> str:

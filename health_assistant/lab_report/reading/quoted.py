@@ -1,4 +1,7 @@
-"""没有读成表的一页：短信、信、病历的一段话里写着的“血钾 6.9mmol/L”。不当作化验读，达到危急值的在拒读时先说。"""
+"""表以外写着的急事：短信、信、病历的一段话里的“血钾 6.9mmol/L”，血与脑脊液里长出的菌。
+
+拒读时先说；表里只有药敏的，菌也是一行。
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

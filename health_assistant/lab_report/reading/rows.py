@@ -6,7 +6,7 @@ from statistics import median
 
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.reading.cards import find_headless_rows
-from health_assistant.lab_report.reading.names import is_known
+from health_assistant.lab_report.reading.names import is_known, known_as
 from health_assistant.lab_report.reading.orphans import find_host, merge, nearest, regular_hosts
 from health_assistant.lab_report.reading.quoted import says_value
 from health_assistant.lab_report.reading.row import (
@@ -28,7 +28,6 @@ from health_assistant.lab_report.reading.wrapped_names import (
     is_subline_of,
     is_title_of,
     is_upper_half,
-    known_as,
     names_under_codes,
     with_codes_below,
 )

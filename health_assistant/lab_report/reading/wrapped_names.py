@@ -2,9 +2,8 @@
 
 import re
 
-from health_assistant.lab_report.catalogue import Analyte
-from health_assistant.lab_report.matching import find_analyte, is_known_name
-from health_assistant.lab_report.reading.names import is_known, split_name
+from health_assistant.lab_report.matching import is_known_name
+from health_assistant.lab_report.reading.names import is_known, known_as, split_name
 from health_assistant.lab_report.reading.orphans import merge
 from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, has_item_name, is_subline, joins
 from health_assistant.lab_report.reading.text import has_chinese
@@ -12,11 +11,6 @@ from health_assistant.lab_report.reading.text import has_chinese
 METHOD = re.compile(r"end-?point|oxidation|oxidase|kinetic|photometr|immuno-?(?:assay|turbid)", re.IGNORECASE)
 """印在名称下面一行的方法。"""
 _SHORT = 4
-
-
-def known_as(text: str) -> Analyte | None:
-    """印着的名称（与代号连成一段的）是目录里的哪一项，不看单位。"""
-    return find_analyte(*split_name(text), "")
 
 
 def is_title_of(above: Row, below: Row) -> bool:
