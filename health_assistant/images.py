@@ -9,6 +9,9 @@ import pillow_heif
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 pillow_heif.register_heif_opener()
+# 像素数由下面自己的限制管。装一次就好：catch_warnings 换的是全进程的规则，几个线程一起用，
+# 会把别的线程（例如正在装模型的）刚设的规则退回去
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 MAX_PIXELS = 25_000_000
 """最大像素数，2500 万像素解码后 75 到 100 MB；A4 纸扫成 300 dpi 是 870 万。"""
@@ -47,10 +50,7 @@ def open_image(data: bytes) -> Image.Image:
     if not data:
         raise BadImage(400, "empty_image", "收到的图片是空的。请重新选择照片。")
     try:
-        with warnings.catch_warnings():
-            # 像素数由下面自己的限制管
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise _too_many_pixels() from error
     except UnidentifiedImageError as error:

@@ -1,5 +1,7 @@
 """打开收到的图：坏的、太大太小的说明白，各种像素都变成 RGB。"""
 
+import warnings
+
 import pytest
 from PIL import Image
 
@@ -45,3 +47,19 @@ def test_a_halved_picture_looks_the_same(mode):
     assert half.size == (301, 151)
     whole = whole.rotate(90, expand=True).reduce(2).rotate(-90, expand=True)  # 在摆正以前缩的
     assert half.tobytes() == whole.tobytes()
+
+
+def test_opening_a_picture_leaves_the_warning_rules_of_other_threads(monkeypatch):
+    """别的线程正在这时装库，设了一条规则：打开图片不把它退回去，服务的日志里才不会冒出库的警告。"""
+
+    class OfTheLibrary(UserWarning):
+        pass
+
+    def opened(*args, whole=Image.open, **kwargs):
+        warnings.simplefilter("ignore", OfTheLibrary)
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(Image, "open", opened)
+    with warnings.catch_warnings():
+        open_image(png("L", (200, 200), 255))
+        assert any(rule[2] is OfTheLibrary for rule in warnings.filters)

@@ -118,10 +118,11 @@ def _finish(response: Response) -> Response:
 
 
 def log_as_json() -> None:
-    """日志一行一个 JSON，写到标准错误。"""
+    """日志一行一个 JSON，写到标准错误；Python 的警告也是。"""
     handler = logging.StreamHandler()
     names = {"asctime": "time", "levelname": "level"}
     handler.setFormatter(
         JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=names, json_ensure_ascii=False)
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.captureWarnings(True)  # 警告也成一行 JSON，不夹在中间

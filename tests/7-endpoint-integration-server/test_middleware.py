@@ -3,8 +3,10 @@
 import io
 import json
 import logging
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import medical_report_server
 import pytest
@@ -220,6 +222,15 @@ def test_a_programming_error_is_told_in_chinese_and_logged_without_content(monke
     assert (failed["error"], failed["request_id"]) == ("KeyError", answer.json["request_id"])
     assert "in broken" in failed["where"]
     assert "钾" not in log.getvalue()
+
+
+def test_a_library_warning_is_a_line_of_json_too():
+    say = "from medical_report.middleware import log_as_json; log_as_json(); import warnings; warnings.warn('旧了')"
+    answer = subprocess.run(
+        [sys.executable, "-c", say], cwd=Path(views.__file__).parents[1], capture_output=True, text=True, check=True
+    )
+    (line,) = [json.loads(line) for line in answer.stderr.splitlines()]
+    assert (line["level"], line["name"], "旧了" in line["message"]) == ("WARNING", "py.warnings", True)
 
 
 # ---- 起服务 ----
