@@ -21,13 +21,14 @@ from health_assistant.lab_report.alarms import (
     weigh_direct_bilirubin,
 )
 from health_assistant.lab_report.consistency import find_conflicts, measure, shifted_doubts
+from health_assistant.lab_report.decimal_points import point_doubts
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, intervals_of
 from health_assistant.lab_report.judgement import Finding, Others, judge
 from health_assistant.lab_report.marks import flag_says
 from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
-from health_assistant.lab_report.plausibility import is_finer, is_plainly_out, point_doubts
+from health_assistant.lab_report.plausibility import is_finer, is_plainly_out
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import (

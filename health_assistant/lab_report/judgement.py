@@ -9,13 +9,13 @@ from typing import NamedTuple
 from pydantic import Field, InstanceOf, SkipValidation
 
 from health_assistant.lab_report.catalogue import FRACTION, Analyte
+from health_assistant.lab_report.decimal_points import doubts_only_range
 from health_assistant.lab_report.groups import missing_of
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
 from health_assistant.lab_report.marks import flag_by_mark, flag_says, plain_flag, word_flag_by_mark
 from health_assistant.lab_report.observation import Observation, is_garbled
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.plausibility import (
-    doubts_only_range,
     is_fraction,
     is_general_range,
     is_unlike_known,

@@ -8,20 +8,15 @@ from dataclasses import replace
 from decimal import Decimal
 
 from health_assistant.lab_report.catalogue import Analyte, Direction
-from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value, compare
+from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, compare
 from health_assistant.lab_report.observation import Observation
-from health_assistant.lab_report.printed_interval import DECIMAL_THOUSANDTHS, PAIR, exponent
-from health_assistant.lab_report.printed_text import clean, normalize
+from health_assistant.lab_report.printed_interval import exponent
+from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, UNREAD_MARK, Flag, PrintedRow
 from health_assistant.lab_report.severity import is_impossible, load_severity
 from health_assistant.lab_report.units import fold_unit
 
-_FEW_MARKS = 2
-_MIN_DECIMAL = 3
-"""别的行至少这么多行印着范围，才看得出这张单子的范围都印小数。"""
-_MIN_ALIKE, _FEW_LOST = 6, 2
-"""这么多行的结果与范围小数一样多，只有一两行没有小数，才看得出这张单子的结果都印全小数。"""
 _NEARLY_NONE = 20
 """常见范围的下限不到上限的这么多分之一，就近于没有下限：嗜酸性粒细胞的 0.02 印成 0.002 差不了多少。"""
 _PERCENTAGE = re.compile("百分[比数率]|percentage", re.IGNORECASE)
@@ -231,114 +226,3 @@ def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
         or (flag == "normal" and is_far)
         for arrow, flag, is_far in flags
     )  # fmt: skip
-
-
-_DECIMAL_POINT = re.compile(r"\d\.\d")
-_DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|0,\d+)(?![\d,])")
-_BARE_POINT = re.compile(r"(?<![\d.,])\.\d")
-_ZERO_POINT = re.compile(r"(?<!\d)0\.\d")
-LOST_DIGIT = "小数点前面没有数，可能少读了一位"
-_LOST_IN_RANGE = "别的行的参考范围都印着小数，只有这一行没有，可能读漏了小数点"
-_POINT_OR_THOUSANDS = re.compile(r"(?<![\d,])[1-9]\d{0,2},\d{3}(?![\d,])")
-
-
-def _unlisted_range(observed: Observation) -> str:
-    """印着的范围里可能是小数点的逗号。
-
-    隔开两个数、几组人的范围的不算：`(0.15,0.45)`、`50岁以下≤450,50~75岁≤900`；`0,270-4,200` 的都是小数点，没有疑问。
-    """
-    printed = observed.row.reference_range
-    is_list = PAIR.fullmatch(clean(printed)) or isinstance(observed.interval, PartitionedInterval)
-    return "" if is_list else _POINT_OR_THOUSANDS.sub("", printed) if DECIMAL_THOUSANDTHS.search(printed) else printed
-
-
-def doubts_only_range(row: PrintedRow, sheet_doubt: str | None) -> bool:
-    """疑的只是参考范围：少读了一位而结果的小数点前面有数，或范围读漏了小数点。"""
-    return sheet_doubt == _LOST_IN_RANGE or sheet_doubt == LOST_DIGIT and not _BARE_POINT.search(row.result)
-
-
-def point_doubts(observations: list[Observation]) -> list[str | None]:
-    """每一行的小数点有没有两种可能：整张单子用哪一种写法，一行里就是哪一种。
-
-    `.42` 是没有印 0，还是 3.42 少读了一位：别处印着 `0.`、或范围里从不这样印的，是少读了。
-
-    别处用点作小数点的单子上，`2,6` 可能是读错的点；用逗号作小数点的单子上，`1,234` 不知道是不是千分位。
-    """
-    texts = [f"{seen.row.result} {_unlisted_range(seen)}" for seen in observations]
-    doubtful = []
-    if any(map(_DECIMAL_POINT.search, texts)):
-        doubtful.append(_DECIMAL_COMMA)
-    if any(map(_DECIMAL_COMMA.search, texts)):
-        doubtful.append(_POINT_OR_THOUSANDS)
-    note = "不能确定逗号是小数点、千分位，还是读错的小数点"
-    commas = [note if any(comma.search(text) for comma in doubtful) else None for text in texts]
-    bare = [bool(_BARE_POINT.search(text)) for text in texts]
-    in_ranges = any(_BARE_POINT.search(seen.row.reference_range) for seen in observations)
-    is_style = in_ranges and not any(map(_ZERO_POINT.search, texts))
-    is_style = is_style and sum(len(_BARE_POINT.findall(text)) for text in texts) > 1
-    lost = [
-        of_result or of_range
-        for of_result, of_range in zip(_lost_points(observations), _lost_in_ranges(observations), strict=True)
-    ]
-    doubts = zip(bare, commas, lost, strict=True)
-    return [LOST_DIGIT if is_bare and not is_style else comma or whole for is_bare, comma, whole in doubts]
-
-
-def _lost_points(observations: list[Observation]) -> list[str | None]:
-    """`5.2` 读成 52 的行的疑问：别的行印着标记，只有它没有；范围印着小数，添上小数点就正常。
-
-    别的结果的小数都与范围一样多的单子上，添上小数点不正常的也算（22 对 3.0-10.0 是偏低的 2.2）。
-    """
-    if sum(bool(seen.row.mark) for seen in observations) < _FEW_MARKS:
-        return [None] * len(observations)  # 不印标记的单子，几位有效数字的仪器本来就印 812
-    lost = set()
-    decimals = [(at, seen) for seen in observations if (at := _places(seen))]
-    whole = [(at, seen) for at, seen in decimals if "." not in seen.row.result]
-    alike = sum(len(seen.row.result.strip().partition(".")[2]) == at for at, seen in decimals)
-    is_habit = alike >= _MIN_ALIKE and len(decimals) - alike == len(whole) <= _FEW_LOST
-    for at, seen in whole:
-        is_out = compare(seen.value, seen.interval) in ABNORMAL_FLAGS and not seen.row.mark
-        if _is_usual_with_point(seen, at) or (is_habit and is_out):
-            lost.add(id(seen))
-    return ["范围印着小数而结果没有，可能读漏了小数点" if id(seen) in lost else None for seen in observations]
-
-
-def _places(seen: Observation) -> int:
-    """范围两端一样多的小数位数；不一样多、没有小数的，结果不是单个数的，为 0。"""
-    limits, value = seen.interval, seen.value
-    is_point = isinstance(value, Interval) and value.is_point and not value.is_titre
-    if not (is_point and isinstance(limits, Interval) and limits.is_bounded and limits.low > 0):
-        return 0
-    places = {-exponent(limits.low), -exponent(limits.high)}
-    return max(0, places.pop()) if len(places) == 1 else 0
-
-
-def _is_usual_with_point(seen: Observation, places: int) -> bool:
-    value, limits = seen.value, seen.interval
-    if seen.row.mark or not isinstance(value, Interval) or not isinstance(limits, Interval):
-        return False
-    moved = Interval(value.low and value.low.scaleb(-places), value.high and value.high.scaleb(-places))
-    return compare(value, limits) == "high" and moved.inside(limits)
-
-
-def _lost_in_ranges(observations: list[Observation]) -> list[str | None]:
-    """`3.0-10.0` 读成 30-100 的行的疑问：别的行的范围都印着小数，只有它没有；添上小数点，结果就正常。
-
-    目录里有范围可比的不用这样猜，见 `misread_doubt`。
-    """
-    printed = [re.search(r"\d", seen.row.reference_range) for seen in observations]
-    bare = [seen for seen, is_printed in zip(observations, printed, strict=True) if is_printed]
-    bare = [seen for seen in bare if not _DECIMAL_POINT.search(seen.row.reference_range)]
-    is_alone = len(bare) == 1 and sum(map(bool, printed)) > _MIN_DECIMAL
-    return [_LOST_IN_RANGE if is_alone and seen is bare[0] and _fits_shrunk(seen) else None for seen in observations]
-
-
-def _fits_shrunk(seen: Observation) -> bool:
-    """范围两端各添上与结果一样多位的小数，结果就在里面；没有标记，目录也说不出范围对不对。"""
-    value, limits = seen.value, seen.interval
-    if seen.row.mark or not (isinstance(value, Interval) and isinstance(limits, Interval) and limits.is_bounded):
-        return False
-    if not value.is_point or exponent(value.low) >= 0 or seen.analyte and seen.analyte.known_intervals:
-        return False
-    shrunk = Interval(limits.low.scaleb(exponent(value.low)), limits.high.scaleb(exponent(value.low)))
-    return compare(value, limits) == "low" and value.inside(shrunk)

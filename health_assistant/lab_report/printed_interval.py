@@ -6,7 +6,7 @@ from decimal import Decimal
 from health_assistant.lab_report.interval import Interval
 
 # 开头多余的 0 是丢了小数点：05-10 多半是 0.5-1.0
-# 逗号后面三位是千分位，一两位是小数；没有印开头的 0（.42）还是少读了一位，见 plausibility 的 point_doubts
+# 逗号后面三位是千分位，一两位是小数；没有印开头的 0（.42）还是少读了一位，见 decimal_points
 _DIGITS = (
     r"(?:(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d\d)+,\d{3}|[1-9]\d{0,20}|0)(?:\.\d{1,20})?|00(?![\d.,])|(?:[1-9]\d{0,20}|0),\d{1,2}(?!\d)|0,\d{3}(?!\d)"
     r"|(?<![\d.,])\.\d{1,4}(?![\d.]))"
