@@ -9,17 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from health_assistant.command_line import BadInput
-
-_PROBLEMS = {
-    "extra_forbidden": "是不认识的键",
-    "missing": "没有写",
-    "string_type": "应当是文字",
-    "tuple_type": "应当是列表",
-    "dict_type": "应当是键和值",
-    "finite_number": "要是有限的数，不能是无穷或 nan",
-    "model_type": "要写成“键: 值”，一行一项",
-}
-_LIMITS = {"gt": "要大于", "ge": "不能小于", "le": "不能大于", "expected": "只能是", "pattern": "要符合"}
+from health_assistant.wrong_values import what_is_wrong
 
 
 class BadYaml(BadInput):
@@ -101,10 +91,8 @@ def _problem(error: Any, old_names: dict[str, str]) -> str:
     """pydantic 的一条错误 -> 一句中文。"""
     if error["type"] == "extra_forbidden" and error["loc"][-1] in old_names:
         return f"现在叫 {old_names[error['loc'][-1]]}"
-    if error["type"] in _PROBLEMS:
-        return _PROBLEMS[error["type"]]
-    context = error.get("ctx", {})
-    if "error" in context:
-        return str(context["error"])
-    limits = [f"{words} {context[name]}" for name, words in _LIMITS.items() if name in context]
-    return f"写的是 {error['input']!r}，{'、'.join(limits) or '类型不对'}"
+    if error["type"] == "model_type":
+        return "要写成“键: 值”，一行一项"
+    is_shown = isinstance(error["input"], str | int | float) and error["type"] != "value_error"
+    written = f"写的是 {error['input']!r}，" if is_shown and error["type"] != "extra_forbidden" else ""
+    return written + what_is_wrong(error)

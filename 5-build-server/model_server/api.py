@@ -16,6 +16,7 @@ from werkzeug.routing import PathConverter
 
 from health_assistant.api_keys import WRONG_KEYS_SAID, KeyGuard
 from health_assistant.serving import ChineseJson
+from health_assistant.wrong_values import what_is_wrong
 from model_server.protocol import Answer, Backend, ChatRequest, RequestError, TokenizeRequest, refuse_unsupported
 
 log = logging.getLogger(__name__)
@@ -26,19 +27,6 @@ _HTTP_ERRORS = {
     404: ("unknown_url", "没有这个地址。能用的是 /v1/models、/v1/chat/completions、/tokenize 和 /health。"),
     405: ("method_not_allowed", "这个地址不接受这种请求方法。"),
     413: ("request_too_large", f"请求体超过 {MAX_BODY_MB} MB。请把照片缩小后再试。"),
-}
-_INVALID = {
-    "json_invalid": "请求体不是合法的 JSON",
-    "missing": "缺少这个字段",
-    "too_short": "不能为空",
-    "string_too_short": "不能为空",
-    "too_long": "最多 {max_length} 个",
-    "string_too_long": "最多 {max_length} 个字",
-    "literal_error": "只能是 {expected}",
-    "greater_than": "要大于 {gt}",
-    "greater_than_equal": "不能小于 {ge}",
-    "less_than": "要小于 {lt}",
-    "less_than_equal": "不能大于 {le}",
 }
 _ERROR_TYPES = {429: "rate_limit_error", 500: "server_error"}
 
@@ -202,8 +190,4 @@ def _explain_invalid(error: ValidationError) -> tuple[str, str, str | None]:
     """第一处不合格：代码、说明、是哪个参数。"""
     first = error.errors(include_url=False, include_input=False)[0]
     param = ".".join(map(str, first["loc"])) or None
-    context = first.get("ctx", {})
-    reason = _INVALID.get(first["type"], "类型不对").format(**context)
-    if first["type"] == "value_error":
-        reason = str(context["error"])
-    return first["type"], f"{param}：{reason}。" if param else f"{reason}。", param
+    return first["type"], f"{param or '请求体'}：{what_is_wrong(first)}。", param

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, NotFound, TooManyRequests
 from health_assistant.images import BadImage
 from health_assistant.lab_report.language import join_sentences, say, speaking, translate
 from health_assistant.lab_report.report import UnreadableReport
+from health_assistant.wrong_values import what_is_wrong
 from medical_report import counters
 from medical_report.page_reading import Busy
 from medical_report.spoken import asked_language
@@ -28,28 +29,6 @@ _HTTP_MESSAGES = {
 }
 
 _FORM_TOO_LARGE = ("form_too_large", "表单里的字段太多，或有一个字段的字太多；整个没有超过 {limit} MB。")
-_EXPECTED = {
-    "missing": "没有写",
-    "json_invalid": "不是 JSON",
-    "string_type": "要写成字符串",
-    "string_too_long": "至多 {max_length} 个字",
-    "string_too_short": "至少 {min_length} 个字，不能是空白",
-    "string_pattern_mismatch": "不能是空白",
-    "too_long": "至多 {max_length} 个",
-    "too_short": "至少 {min_length} 个",
-    "list_type": "要写成数组",
-    "dict_type": "要写成对象",
-    "model_type": "要写成对象",
-    "bool_type": "要写成 true 或 false",
-    "int_type": "要写成整数",
-    "int_from_float": "要写成整数",
-    "int_parsing": "要写成整数",
-    "greater_than_equal": "至少是 {ge}",
-    "less_than_equal": "至多是 {le}",
-    "literal_error": "只能是 {expected}",
-    "value_error": "不对：{error}",
-}
-"""pydantic 的错误种类 -> 该是什么样；花括号里是它给的界限。"""
 
 
 IF_IT_IS_NOW = "现在就喘不上气、胸痛、血止不住、叫不醒、想伤害自己的，马上打 120；心里难受、想不开的打 12356。"
@@ -105,8 +84,7 @@ def _what_is_expected(error: ValidationError) -> str:
     """第一处不合约定的：在哪里，该是什么样。"""
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"])) or "整个请求体"
-    limits = {name: str(value).replace(" or ", "、") for name, value in first.get("ctx", {}).items()}
-    expected = _EXPECTED.get(first["type"], "不对").format(**limits)
+    expected = ("不对：" if first["type"] == "value_error" else "") + what_is_wrong(first)
     opening = "表单的字段不对" if request.files else "请求体不是约定的 JSON"
     return f"{opening}：{where} {expected}。"
 

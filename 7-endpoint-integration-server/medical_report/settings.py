@@ -11,6 +11,7 @@ from pydantic_settings import SettingsError as BadValue
 
 from health_assistant.api_keys import key_problem
 from health_assistant.artifacts import ROOT
+from health_assistant.wrong_values import what_is_wrong
 
 
 class SettingsError(ValueError):
@@ -97,6 +98,5 @@ def load_settings(env_file: str | Path | None = None) -> Settings:
 
 def _describe(problem: Mapping[str, Any]) -> str:
     """一条错误；不印出值，它可能是密钥。"""
-    own = problem.get("ctx", {}).get("error")
     name = str(problem["loc"][0]).upper() if problem["loc"] else ""
-    return str(own) if own and not name else f"{name} 的值不对，应当满足：{problem['msg']}"
+    return f"{name} {what_is_wrong(problem)}".strip()

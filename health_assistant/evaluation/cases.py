@@ -15,17 +15,10 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, Field, TypeAdapter
 
 from health_assistant.checked_yaml import repeated_values
 from health_assistant.command_line import BadInput
+from health_assistant.wrong_values import what_is_wrong
 
 SAMPLE_FILE = Path(__file__).parent / "data" / "cmb-clin-sample.json"
 MOST_MEGABYTES = 20  # CMB-Clin 是 0.26 MB；大得离谱的文件不读进内存
-
-_WRONG = {  # pydantic 的错误 -> 错在哪里、应该是什么
-    "missing": "没有这个键；应有它",
-    "string_type": "不是文字；应是文字",
-    "list_type": "不是列表；应是不空的列表",
-    "too_short": "是空的；应是不空的列表",
-    "model_type": "不是对象；应是“键: 值”的对象",
-}
 
 
 def _clean(text: str, info: ValidationInfo) -> str:
@@ -119,7 +112,7 @@ def read_form(path: Path, form: Any, piece: str, published: str) -> Any:
     try:
         return TypeAdapter(form).validate_json(read_text(path))
     except ValidationError as error:
-        loc, reason = error.errors()[0]["loc"], error.errors()[0]["msg"]
+        loc, reason = error.errors()[0]["loc"], what_is_wrong(error.errors()[0])
         place = "的".join(f"第 {step + 1} {piece}" if isinstance(step, int) else str(step) for step in loc) or "最外层"
         raise BadInput(f"{path}：{place}不对（{reason}）；应是 {published} 那样的") from None
 
@@ -134,12 +127,11 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict:
 
 def _explain(error: Any, records: list) -> str:
     """pydantic 的一条错误 -> 哪条记录、哪个字段、错在哪里、应该是什么。"""
-    reason = str(error["ctx"]["error"]) if error["type"] == "value_error" else _WRONG[error["type"]]
     if not error["loc"]:
-        return f"最外层{reason}"
+        return f"最外层{what_is_wrong(error)}"
     number, *path = error["loc"]
     place, record = f"第 {number + 1} 条记录", records[number]
     if path and path != ["id"] and isinstance(record.get("id"), str):
         place += f"（id {json.dumps(record['id'], ensure_ascii=False)[:40]}）"
     place += "".join(f" 第 {step + 1} 问" if isinstance(step, int) else f"的 {step}" for step in path)
-    return f"{place}：{reason}"
+    return f"{place}：{what_is_wrong(error)}"

@@ -1,15 +1,17 @@
 """认字时撕开、粘住的格子：范围的一横、名称与结果、挨着数的箭头，各回到自己的一格。文字框与墨迹是造的。"""
 
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
 from lab_report.text_boxes import at_lines, box, headed, page, spread
 
+from health_assistant.lab_report.reading import cells
 from health_assistant.lab_report.reading.arrows import MAYBE_ARROW
 from health_assistant.lab_report.reading.cells import Cell
 from health_assistant.lab_report.reading.lines import group_lines
-from health_assistant.lab_report.reading.reader import _read_row
+from health_assistant.lab_report.reading.read_row import Surroundings, read_row
 from health_assistant.lab_report.reading.recognition import _without_stacks
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
@@ -108,8 +110,16 @@ def test_a_second_arrow_makes_the_one_glued_to_the_number_doubtful():
         for arrow in (replace(glued, score=score), own):
             row.add_mark(arrow)
         page = Page(pixels, np.zeros((0, 4, 2), np.float32), np.eye(3))
-        read = _read_row(row, Columns({}), pixels[:, :, 0], [name, number, glued, own], page, None, False, "")
+        boxes = [name, number, glued, own]
+        read = read_row(row, Surroundings(page, pixels[:, :, 0], boxes, Columns({}), None, False, ""))
         assert (read.result, bool(read.doubt)) == (result, is_doubted)
+
+
+def test_a_box_full_of_numbers_is_split_without_parsing_every_part_of_it():
+    with mock.patch.object(cells, "parse_range", wraps=cells.parse_range) as parse:
+        found = cells.split_cells(box("血糖 " + "5.1 " * 400, 10, 100))
+    assert [cell.text for cell in found] == ["血糖", *["5.1"] * 400]
+    assert parse.call_count < 20 * len(found)
 
 
 def test_cards_with_a_labelled_range_are_rows_whatever_their_names():

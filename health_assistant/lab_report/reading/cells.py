@@ -101,6 +101,8 @@ _BEHIND_BRACKET = re.compile(rf"(?<=[)）\]])\s*(?P<mark>[{_ARROWS}]+|HH?|LL?|{_
 _OTHER_LABEL = re.compile(r"(检测|检验|测定)?(结果)?(结果|单位|数值|提示|状态)\s*[:：]\s*|(监测)?项目\s*[:：]\s*")
 _PADDED = re.compile(r"0\d|(?:0\d|\d\d?)[-~]0\d|0\d[-~]\d{1,2}")
 """分类计数常补成两位：`07`、`01-06`。也可能是丢了小数点的 0.7，所以百分数才当作这个数（`row.without_padding`）。"""
+_MANY_VALUES = re.compile(r"(?:[<>≤≥]?\d[\d.,^~-]*(?:\s+|$)){4}")
+"""隔着空白的四个数、范围不是一格：不用再试着解析。一段里有一百个数时，每处都试要几分钟。"""
 Span = tuple[Kind, int, int, bool]
 """一格的种类、在整段文字里的起止、前面有没有“参考范围：”。"""
 
@@ -232,6 +234,8 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
 
 def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
     """一格，或紧连着的“数与单位”“数与标记”；是文字时为空。kind 是已经知道的整段的种类。"""
+    if _MANY_VALUES.match(text):
+        return []
     end = offset + len(text)
     unit = _unit_spans(text, offset)
     if len(unit) == 2:

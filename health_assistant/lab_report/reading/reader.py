@@ -2,7 +2,7 @@
 
 import re
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -13,11 +13,9 @@ import numpy as np
 from PIL import Image
 
 from health_assistant.images import upright_rgb
-from health_assistant.lab_report.interval import Interval, compare
-from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reading import arrow_shapes
-from health_assistant.lab_report.reading.arrangement import arrange
-from health_assistant.lab_report.reading.cells import ARROW_LIKE, classify
+from health_assistant.lab_report.reading.arrangement import Arrangement, arrange
+from health_assistant.lab_report.reading.cells import ARROW_LIKE
 from health_assistant.lab_report.reading.cutting import is_long, most_pixels
 from health_assistant.lab_report.reading.dividers import without_dividers
 from health_assistant.lab_report.reading.habits import without_habits, without_name_colons
@@ -29,33 +27,17 @@ from health_assistant.lab_report.reading.other_papers import has_lab_title, is_o
 from health_assistant.lab_report.reading.page_head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.quoted import grown_outside, with_grave_quotes
+from health_assistant.lab_report.reading.read_row import Surroundings, outline, read_row
 from health_assistant.lab_report.reading.recognition import read_texts
-from health_assistant.lab_report.reading.row import Row, row_text
+from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.rows import common_range, count_unread, prints_signs
-from health_assistant.lab_report.reading.small_marks import (
-    count_dashed,
-    find_mark,
-    find_signs_in,
-    has_dash,
-    has_doubtful_arrow,
-    mark_column,
-    settle_values,
-)
+from health_assistant.lab_report.reading.small_marks import count_dashed, mark_column
 from health_assistant.lab_report.reading.strips import read_strips, without_repeats
 from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox, TextReader
 from health_assistant.lab_report.reading.text_layer import read_text_layer
-from health_assistant.lab_report.reading.upright import TEXT_CONTRAST, Page, find_page, to_text_boxes
-from health_assistant.lab_report.reference_range import parse_range, parse_result
-from health_assistant.lab_report.report import (
-    MIN_CONFIDENCE,
-    UNREAD_MARK,
-    Origin,
-    PrintedField,
-    Reading,
-    ReadRow,
-    UnreadableReport,
-)
+from health_assistant.lab_report.reading.upright import Page, find_page, to_text_boxes
+from health_assistant.lab_report.report import MIN_CONFIDENCE, Origin, PrintedField, Reading, UnreadableReport
 from health_assistant.lab_report.severity import is_measured
 
 ENGINE_NAME = "embedded-report-reader"
@@ -177,59 +159,71 @@ def _too_few(texts: list[tuple[str, float]]) -> UnreadableReport:
 
 def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     """文字框（坐标是 page 的像素）-> 读数；读不出时抛 `UnreadableReport`。"""
-    if sum(box.score > MIN_CONFIDENCE for box in boxes) < MIN_BOXES:
-        raise _too_few([(box.text, box.score) for box in boxes])
-    if page.text_height() < MIN_TEXT_HEIGHT:
-        raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
+    _refuse_unclear(page, boxes)
     boxes = [replace(box, text=without_leaders(repair_signs(box.text))) for box in boxes if not _is_picture(box, boxes)]
     undivided = without_dividers(boxes := without_habits(boxes))
-    is_drawn, boxes = undivided is not boxes, undivided
-    page_text = arrange(without_name_colons(boxes))
-    boxes, lines, tables, rows_of = page_text.boxes, page_text.lines, page_text.tables, page_text.rows_of
-    names = [] if has_lab_title(lines) else [row.name.text for rows in rows_of for row in rows if row.name]
-    others = [name for name in dict.fromkeys(names) if is_other_row(name)]
-    # 血压、身高不是化验，不能凭它们说这是化验单；是化验单的，照样读出来
-    left = [name for name in others if not is_measured(name)]
-    found = [
-        (row, table)
-        for table, rows in zip(tables, rows_of, strict=True)
-        for row in rows
-        if not (row.name and row.name.text in left)
-    ]
-    tests = [row for row, _ in found if not (row.name and row.name.text in others)]
+    arranged = arrange(without_name_colons(undivided))
+    lines = arranged.lines
     texts = [" ".join(box.text for box in line) for line in lines]
-    if not is_lab_report(lines, tests, any(table.columns.is_complete for table in tables)):
+
+    # 是不是化验单；血压、身高不是化验，不能凭它们说是，是化验单的照样读出来
+    others = _names_on_other_papers(arranged)
+    tests = [row for rows in arranged.rows_of for row in rows if not (row.name and row.name.text in others)]
+    if not is_lab_report(lines, tests, any(table.columns.is_complete for table in arranged.tables)):
         raise with_grave_quotes(refusal(lines), texts)
-    if has_drugs := any(_SUSCEPTIBILITY.search(box.text) for box in boxes):
-        for row, _ in found:
-            is_drug = not (row.name and is_known(row.name.text))
-            row.doubt = row.doubt or ("药敏结果看印着的敏感、中介、耐药，不比高低" if is_drug else None)
-    for table_rows in rows_of:
-        cut = _cut_ranges(table_rows)
-        for row in table_rows:
-            row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
-    gray, is_turned = page.gray(), page_text.is_turned
-    of_table = {
-        id(table): (
-            None if is_turned or is_drawn else mark_column(rows, table.columns),  # 画出来的竖线也像箭头
-            prints_signs(rows),
-            common_range(rows, boxes),
+
+    # 一行行读
+    left = [name for name in others if not is_measured(name)]
+    has_drugs = any(_SUSCEPTIBILITY.search(box.text) for box in arranged.boxes)
+    can_mark = not arranged.is_turned and undivided is boxes  # 画出来的竖线也像箭头
+    gray, read, unread = page.gray(), [], 0
+    for table, rows in zip(arranged.tables, arranged.rows_of, strict=True):
+        _doubt(rows, has_drugs)
+        around = Surroundings(
+            page=page,
+            gray=gray,
+            boxes=arranged.boxes,
+            columns=Columns({}) if arranged.is_turned else table.columns,
+            marks=mark_column(rows, table.columns) if can_mark else None,
+            prints_signs=prints_signs(rows),
+            common_range=common_range(rows, arranged.boxes),
         )
-        for table, rows in zip(tables, rows_of, strict=True)
-    }
-    read = [
-        _read_row(row, Columns({}) if is_turned else table.columns, gray, boxes, page, *of_table[id(table)])
-        for row, table in found
-    ]
-    notices = left_out(lines, left) + several_people(lines) + western_notice([box.text for box in boxes])
-    unread = sum(count_unread(table, rows) for table, rows in zip(tables, rows_of, strict=True))
-    if not is_turned:
-        unread += sum(count_dashed(table, rows, gray, boxes) for table, rows in zip(tables, rows_of, strict=True))
+        read += [read_row(row, around) for row in rows if not (row.name and row.name.text in left)]
+        unread += count_unread(table, rows)
+        if not arranged.is_turned:
+            unread += count_dashed(table, rows, gray, arranged.boxes)
+
+    # 另要说的话、页眉
+    notices = left_out(lines, left) + several_people(lines) + western_notice([box.text for box in arranged.boxes])
     if unread:
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
     grown, origin = grown_outside(texts, read) if has_drugs else [], _origin(lines, page)
     items = [*grown, *without_repeats(read)]
     return Reading(items=items, engine=ENGINE_NAME, notices=notices, origin=origin, **read_head(lines, origin))
+
+
+def _refuse_unclear(page: Page, boxes: list[TextBox]) -> None:
+    if sum(box.score > MIN_CONFIDENCE for box in boxes) < MIN_BOXES:
+        raise _too_few([(box.text, box.score) for box in boxes])
+    if page.text_height() < MIN_TEXT_HEIGHT:
+        raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
+
+
+def _names_on_other_papers(arranged: Arrangement) -> list[str]:
+    """不是化验单上的那些名称；标题说了是化验单的，不看。"""
+    if has_lab_title(arranged.lines):
+        return []
+    names = dict.fromkeys(row.name.text for rows in arranged.rows_of for row in rows if row.name)
+    return [name for name in names if is_other_row(name)]
+
+
+def _doubt(rows: list[Row], has_drugs: bool) -> None:
+    """一张表里要看整页、整列才知道可疑的行：药敏的药、范围被纸边切掉的。"""
+    cut = _cut_ranges(rows)
+    for row in rows:
+        is_drug = has_drugs and not (row.name and is_known(row.name.text))
+        row.doubt = row.doubt or ("药敏结果看印着的敏感、中介、耐药，不比高低" if is_drug else None)
+        row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
 
 
 def _is_picture(box: TextBox, boxes: list[TextBox]) -> bool:
@@ -242,15 +236,10 @@ def _origin(lines: list[list[TextBox]], page: Page) -> Origin:
     """页眉里的时间、医院、标本，连同在照片上的位置。"""
     return {
         field: PrintedField(
-            value=printed.value, confidence=round(printed.score, 3), box=page.photo_box(*_outline(printed.boxes))
+            value=printed.value, confidence=round(printed.score, 3), box=page.photo_box(*outline(printed.boxes))
         )
         for field, printed in read_origin(lines).items()
     }
-
-
-def _outline(boxes: Sequence[TextBox]) -> tuple[float, float, float, float]:
-    """几段文字合在一起的外接矩形，页面像素。"""
-    return min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes)
 
 
 def _cut_ranges(rows: list[Row]) -> set[int]:
@@ -265,86 +254,3 @@ def _cut_ranges(rows: list[Row]) -> set[int]:
         return set()
     rest = max((box.x1 for row in rows for box in row.limits), default=0.0)
     return {id(row) for row, _ in cut} if max(ends) > rest - 1 else set()
-
-
-def _read_row(
-    row: Row,
-    columns: Columns,
-    gray: np.ndarray,
-    boxes: list[TextBox],
-    page: Page,
-    marks: float | None,
-    prints_signs: bool,
-    common_range: str,
-) -> ReadRow:
-    """marks 见 `mark_column`，prints_signs 见 `rows.prints_signs`；common_range 是表外印着的、各行共用的范围。"""
-    mark = find_mark(row, page, gray, boxes, marks)
-    settle_values(row, gray, mark, has_marks=marks is not None)
-    name, code, result, unit, limits = row_text(row)
-    if not result:
-        result = find_signs_in(row, columns, gray, boxes)
-        is_lone = result == "-" and not limits and is_known(name)
-        if is_lone and find_signs_in(row, columns, gray, boxes, "range") == "-":
-            limits = "-"
-        # 单独一横、加号只在范围是定性词时、在没有范围而印着加号的尿条上，才算结果
-        is_sign = isinstance(parse_range(limits), QualitativeResult) or prints_signs and not limits
-        if result != "-----" and not is_sign:
-            result = ""
-    elif re.fullmatch(r"[-—一二_~]", result) and has_dash(row.result, gray):
-        # 单独一横文字识别总是没有把握，像素看得清楚
-        result, row.result = "-", replace(row.result, score=1.0)
-    elif result in ("土", "士") and isinstance(parse_range(limits), QualitativeResult):
-        # 定性的结果里没有这两个字：是 ±，字形认得准，把握低只因为它不是那个字
-        result, row.result = "±", replace(row.result, score=1.0)
-    elif re.fullmatch(r"[+十]+", result):
-        result = "+" * len(result)
-    if (
-        not limits
-        and re.fullmatch(r"\d?[-+±]+\d?", result)
-        and find_signs_in(row, columns, gray, boxes, "range") == "-"
-    ):
-        limits = "-"  # 与结果一样，单独一横文字识别常常读不到
-    if not limits and common_range and classify(result) == "term":
-        limits = common_range
-    doubt = row.doubt
-    if any(_touches_edge(box, gray) for box in [row.result, *row.limits] if box):
-        doubt = doubt or "结果或参考范围到了照片的边上，可能没有拍全"
-    if mark is None and any(box.text == "1" for box in row.maybe_arrows):
-        doubt = "结果旁边有个 1，不能确定是箭头还是数"
-    doubt = doubt or ("另有箭头，挨着数的可能是 1" if has_doubtful_arrow(row) else None)
-    if result == "1" and re.search(r"\.\d", limits):
-        doubt = "结果只读到一个 1，可能是箭头，不是数"
-    if row.word and _contradicts(row.word.text, result, limits):
-        doubt = doubt or "数与另一列的阳性、阴性不符"
-    # 没有范围的，高低要看标记
-    decisive = [
-        *([row.result] if row.result else []),
-        *row.limits,
-        *([row.mark] if row.mark and mark != UNREAD_MARK and not limits else []),
-    ]
-    if not is_known(name):
-        decisive.append(row.anchor)
-    values = [row.result, *row.limits] if row.result else []
-    confidence = min((box.score for box in decisive), default=row.anchor.score)
-    return ReadRow(
-        name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark,
-        confidence=round(confidence, 3), boxes={"row": page.photo_box(*_outline(row.boxes()))}, doubt=doubt,
-        copied=bool(values) and all(box.is_printed for box in values),
-    )  # fmt: skip
-
-
-def _contradicts(word: str, result: str, limits: str) -> bool:
-    """数在范围之内而另一列印着阳性，或在范围之外而印着阴性。"""
-    number, reference, said = parse_result(result), parse_range(limits), parse_result(word)
-    if not (isinstance(number, Interval) and reference and isinstance(said, QualitativeResult)):
-        return False
-    flag = compare(number, reference)
-    return flag != "unknown" and (flag == "normal") != (said.words[0] == "阴性")
-
-
-def _touches_edge(box: TextBox, gray: np.ndarray) -> bool:
-    """字的墨迹碰到图的左边或右边：后面可能还有字没有拍进来。gray 的字与纸相差 `TEXT_CONTRAST`。"""
-    line = gray[max(0, round(box.y0)) : round(box.y1)]
-    near = max(2, round(0.15 * box.height))
-    edges = [line[:, :near]] * (box.x0 <= 1) + [line[:, -near:]] * (box.x1 >= gray.shape[1] - 1)
-    return any(edge.size and edge.min() < np.median(line) - TEXT_CONTRAST / 2 for edge in edges)
