@@ -55,7 +55,7 @@ _LABEL = re.compile(
 
 _GOOD_TIER = re.compile(
     r"desirable(?:/lowrisk)?|low-?risk|optimal|ideal|normal|sufficien(?:t|cy)|adequate|non-?diabetics?"
-    r"|(?:合适|理想|适宜|正常|充足|充分|足够)(?:水平|范围|值|人群?)?|健康人?群?|低风险|零级",
+    r"|(?:合适|理想|适宜|正常|充足|充分|足够)(?:水平|范围|值|人群?)?|健康人?群?|低风险|零级|(?:CKD)?G一级期?",
     re.IGNORECASE,
 )
 _NEGATIVE_TIER = re.compile("阴性?|neg(?:ative)?|non-?reactive|notdetected", re.IGNORECASE)
@@ -74,8 +74,8 @@ _PROTECTIVE = re.compile(r"^(\s*[>≥＞].*[\d%a-zA-Z])\s*[;；,，(（]?[为具
 _RISK_GROUP = re.compile("(健康|一般|普通|低危|中危|高危|极高危|超高危)(人群?|患者|者)?")
 _LOW_TIER = re.compile(r"降低|减低|偏低|low", re.IGNORECASE)
 _HIGH_TIER = re.compile(r"升高|增高|偏高|high|高风险", re.IGNORECASE)
-_CLASS = re.compile(r"(?<![\d.])([0-6])级|class-?([0-6])(?![\d.])", re.IGNORECASE)
-"""过敏原的级别，数字不是界限：`0级:<0.35`。"""
+_CLASS = re.compile(r"(?<![\d.])([0-6])级|class-?([0-6])(?![\d.])|(?<=G)([1-5])(?=[ab]?期?[:<>(])", re.IGNORECASE)
+"""过敏原的级别、肾功能的分期，数字不是界限：`0级:<0.35`、`G1:≥90`。"""
 _MEANINGLESS = re.compile(
     r"^[*=]+(?=[\d.])|(?<=[\w%)])[;。*、,]+$|(?<=[\da-z%])[;,]?(?:\((?:feu|ddu)\)|feu|ddu)$"
     r"|[;,]?\(?(?:rule-?out|exclude|排除)[a-z一-鿿]*\)?$",
@@ -172,7 +172,7 @@ def _below(interval: Interval) -> Interval:
 
 def _split_tiers(text: str) -> list[tuple[str, Interval]]:
     """各档的名称与界限；有一档没有名称、界限看不懂的为空列表。"""
-    text = _CLASS.sub(lambda named: "零一二三四五六"[int(named[1] or named[2])] + "级", text)
+    text = _CLASS.sub(lambda named: "零一二三四五六"[int(named[named.lastindex])] + "级", text)
     spans = list(_TIER_SPAN.finditer(text))
     edges = [0, *(edge for span in spans for edge in span.span()), len(text)]
     labels = [text[start:end].strip(_BESIDE_TIER) for start, end in zip(edges[::2], edges[1::2], strict=True)]

@@ -107,7 +107,9 @@ def _with_tier_names(seated: list[Seated]) -> list[Seated]:
         last = kept[-1] if kept else None
         is_near = last is not None and cell.box.start - last[0].box.end < cell.box.height
         is_range = is_near and "range" in (last[1], column) and {last[1], column} <= {"range", None}
-        is_behind = is_range and last[0].kind in _LIMITS and _is_tier_word(cell) and (is_below or last[0].kind == "bound")
+        is_behind = (
+            is_range and last[0].kind in _LIMITS and _is_tier_word(cell) and (is_below or last[0].kind == "bound")
+        )
         is_ahead = is_range and cell.kind in _LIMITS and _is_tier_word(last[0]) and (is_below or last[0].kind == "text")
         if is_behind or is_ahead:
             limits = last[0] if is_behind else cell
@@ -121,7 +123,11 @@ def _is_tier_word(cell: Cell) -> bool:
     """可能是一档的名称；印章上的字不是。"""
     if cell.kind == "mark":
         return bool(re.fullmatch("[A-Za-z一-鿿]{2,}", cell.text))
-    return cell.kind == "text" and bool(re.search("[A-Za-z一-鿿]{2}", cell.text)) and not re.search("[章院科]$", cell.text)
+    return (
+        cell.kind == "text"
+        and bool(re.search("[A-Za-z一-鿿]{2}|^G[1-5]", cell.text))
+        and not re.search("[章院科]$", cell.text)
+    )
 
 
 def _without_words(seated: list[Seated]) -> list[Seated]:
