@@ -88,6 +88,20 @@ def find_groups(text: str) -> list[tuple[str, str]]:
     return list(zip(people, bodies, strict=True)) if all(map(_is_possible, people)) else []
 
 
+_AGES = re.compile(
+    r"(?=.*[a-z周岁月天])[<>≤≥]?(?:[\d.\s~至-]|to|孕|days?|weeks?|wks?|mo(?:nth)?s?|years?|yrs?|周|岁|个?月|天|(?:1?st|2?nd|3?rd) trimester)+",
+    re.IGNORECASE,
+)
+"""年龄、孕期：`0 - 4 days`、`1st trimester`、`孕3-4周`；数也许断在了别的格里。"""
+
+
+def is_group(text: str) -> bool:
+    """整段说的是哪一群人：`20-24岁`、`孕早期(1-12周)`、`绝经期`、`2 - 20 weeks`；采样的条件（空腹）不算。"""
+    plain = re.sub(r"\s|[(（].*[)）]$", "", text)
+    is_people = len(find_groups(f"{plain}:1-2")) == 1 and not re.search(_CONDITION, plain)
+    return is_people or bool(_AGES.fullmatch(text.strip()))
+
+
 def of_condition(groups: list[str], said_words: str) -> list[bool]:
     """said_words（空腹血糖、皮质醇(上午)、孕早期）说了采样的条件、孕期，各群是不是它；没有说、没有一群是的，都算。"""
     words = "空腹|餐前|餐后|随机|立位|卧位|上午|下午|谷|峰|孕[早中晚]"

@@ -54,8 +54,8 @@ _LABEL = re.compile(
 )
 
 _GOOD_TIER = re.compile(
-    r"desirable(?:/lowrisk)?|optimal|ideal|normal|sufficien(?:t|cy)|adequate|non-?diabetics?"
-    r"|(?:合适|理想|适宜|正常|充足|充分|足够)(?:水平|范围|值|人群?)?|健康人?群?|低风险|零级",
+    r"desirable(?:/lowrisk)?|low-?risk|optimal|ideal|normal|sufficien(?:t|cy)|adequate|non-?diabetics?"
+    r"|(?:合适|理想|适宜|正常|充足|充分|足够)(?:水平|范围|值|人群?)?|健康人?群?|低风险|零级|(?:CKD)?G一级期?",
     re.IGNORECASE,
 )
 _NEGATIVE_TIER = re.compile("阴性?|neg(?:ative)?|non-?reactive|notdetected", re.IGNORECASE)
@@ -66,6 +66,7 @@ _POSITIVE_TIER = re.compile(
 _TIER_SPAN = re.compile(rf"(?:[<>]=?)?{NUMBER}{TAIL}(?:(?:[-~至到]|to){NUMBER}{TAIL}|及?以[上下])?", re.IGNORECASE)
 _BESIDE_TIER = ":-,;、()[]/|。为"
 """一档的名称与界限之间、两档之间的标点。"""
+_MEAN_AND_SD = re.compile(rf"(?P<mean>\d+(?:\.\d+)?)±(?P<sd>\d+(?:\.\d+)?){TAIL}", re.IGNORECASE)
 _AFTERWORD = re.compile(r"(?<=[\d%秒a-zA-Z])\s*[;；,，(（。\s]\s*(?:以(?![上下内])|详?见|参见|仅?供)[^\d]*$")
 """范围后面的一句话：`11-14.5 秒；以 INR 为准`、`3.5-5.3（见备注）`。"""
 _PROTECTIVE = re.compile(r"^(\s*[>≥＞].*[\d%a-zA-Z])\s*[;；,，(（]?[为具有]{0,2}(?:保护|免疫)(?:力|性|作用)?[)）]?$")
@@ -73,8 +74,8 @@ _PROTECTIVE = re.compile(r"^(\s*[>≥＞].*[\d%a-zA-Z])\s*[;；,，(（]?[为具
 _RISK_GROUP = re.compile("(健康|一般|普通|低危|中危|高危|极高危|超高危)(人群?|患者|者)?")
 _LOW_TIER = re.compile(r"降低|减低|偏低|low", re.IGNORECASE)
 _HIGH_TIER = re.compile(r"升高|增高|偏高|high|高风险", re.IGNORECASE)
-_CLASS = re.compile(r"(?<![\d.])([0-6])级|class-?([0-6])(?![\d.])", re.IGNORECASE)
-"""过敏原的级别，数字不是界限：`0级:<0.35`。"""
+_CLASS = re.compile(r"(?<![\d.])([0-6])级|class-?([0-6])(?![\d.])|(?<=G)([1-5])(?=[ab]?期?[:<>(])", re.IGNORECASE)
+"""过敏原的级别、肾功能的分期，数字不是界限：`0级:<0.35`、`G1:≥90`。"""
 _MEANINGLESS = re.compile(
     r"^[*=]+(?=[\d.])|(?<=[\w%)])[;。*、,]+$|(?<=[\da-z%])[;,]?(?:\((?:feu|ddu)\)|feu|ddu)$"
     r"|[;,]?\(?(?:rule-?out|exclude|排除)[a-z一-鿿]*\)?$",
@@ -106,13 +107,24 @@ def parse_range(text: str) -> ReferenceRange | None:
         # 不该有的东西（原始细胞）的范围就是 0
         return Interval(Decimal(0), Decimal(0))
     return (
-        _parse_grouped(text)
+        _parse_mean(text)
+        or _parse_grouped(text)
         or parse_interval(text)
         or _parse_worded(text)
         or _parse_risks(whole)
         or _parse_tiers(whole)
         or _parse_terms(text)
     )
+
+
+def _parse_mean(text: str) -> PartitionedInterval | None:
+    """`4.5±1.2`：老单子上是均值与标准差，也有当作两头的；各家取一倍或两倍，两种都超出、都在里面才下判断。"""
+    printed = _MEAN_AND_SD.fullmatch(text)
+    if not printed:
+        return None
+    mean, deviation = Decimal(printed["mean"]), Decimal(printed["sd"])
+    spans = (("均值±1倍", deviation), ("均值±2倍", 2 * deviation))
+    return PartitionedInterval(tuple((who, Interval(mean - wide, mean + wide)) for who, wide in spans))
 
 
 def _parse_tiers(text: str) -> Interval | None:
@@ -132,6 +144,8 @@ def _parse_tiers(text: str) -> Interval | None:
         is_in_a_row = good == list(range(good[0], good[-1] + 1))
         others = [limits for at, (_, limits) in enumerate(tiers) if at not in good]
         return _bounded_by(_joined([tiers[at][1] for at in good]), others) if is_in_a_row else None
+    if len(tiers) == 2 and (between := _between(*tiers)):
+        return between
     if len(tiers) != 1 or not text.startswith(tiers[0][0]):
         return None  # 单独一句 `>3.00 High` 是几档里的一档
     label, only = tiers[0]
@@ -142,6 +156,15 @@ def _parse_tiers(text: str) -> Interval | None:
     return None
 
 
+def _between(low: tuple[str, Interval], high: tuple[str, Interval]) -> Interval | None:
+    """只印了偏低、偏高两档时它们之间的：`<40 Low ≥60 High` 是 40-60；不是这样的为 None。"""
+    (low_word, below), (high_word, above) = low, high
+    is_named = _LOW_TIER.fullmatch(low_word) and _HIGH_TIER.fullmatch(high_word)
+    if not is_named or below.low is not None or above.high is not None or below.high >= above.low:
+        return None
+    return Interval(below.high, above.low, not below.high_open, not above.low_open)
+
+
 def _below(interval: Interval) -> Interval:
     """只有下限的区间以外的：`≥6.20` 是 <6.20。"""
     return replace(interval, low=None, low_open=False, high=interval.low, high_open=not interval.low_open)
@@ -149,7 +172,7 @@ def _below(interval: Interval) -> Interval:
 
 def _split_tiers(text: str) -> list[tuple[str, Interval]]:
     """各档的名称与界限；有一档没有名称、界限看不懂的为空列表。"""
-    text = _CLASS.sub(lambda named: "零一二三四五六"[int(named[1] or named[2])] + "级", text)
+    text = _CLASS.sub(lambda named: "零一二三四五六"[int(named[named.lastindex])] + "级", text)
     spans = list(_TIER_SPAN.finditer(text))
     edges = [0, *(edge for span in spans for edge in span.span()), len(text)]
     labels = [text[start:end].strip(_BESIDE_TIER) for start, end in zip(edges[::2], edges[1::2], strict=True)]

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 
+from health_assistant.lab_report.groups import is_group
 from health_assistant.lab_report.interval import Interval, PartitionedInterval
 from health_assistant.lab_report.matching import find_analyte, is_known_code, is_known_name
 from health_assistant.lab_report.qualitative import QualitativeResult
@@ -37,8 +38,9 @@ _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 """成句的话不是项目名称。"""
 _TIER = re.compile(
     r"(in)?sufficient|deficient|potential|toxic"
-    r"|(very|borderline|(near )?optimal|desirable|(pre|non)?[ -]*diabetic)$"
-    r"|((very )?(low|high)|average|moderate|risk level|.*(kidney|renal|heart|liver) (disease|failure))$",
+    r"|(very|borderline|(near )?optimal|desirable|(pre|non)?[ -]*diabet(ic|es))$"
+    r"|((very )?(low|high)|average|moderate|normal|(low|average|high|risk) (risk|level)|.*(kidney|renal|heart|liver) (disease|failure))$"
+    r"|(轻度|中度|重度|严重|明显|边缘|临界)?(正常|理想|合适|适宜|充足|缺乏|不足|中毒|升高|增高|偏高|降低|减低|偏低|肥胖|糖尿病(前期)?)$",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[a-z][a-z'(),./-]+(\s[a-z'(),./-]+)*")
@@ -253,11 +255,17 @@ def _is_prose(row: Row) -> bool:
     words = [box for box in (row.result, row.unit) if box and box.kind == "text" and not re.search(r"\d", box.text)]
     is_sentence = len(words) == 2 and bool(_WORDS.fullmatch(words[1].text))
     is_limits = row.result is None or row.result.kind in ("bound", "range") or row.name.text == "Risk Level"
-    is_numbered |= is_limits and bool(_TIER.match(row.name.text))
+    is_numbered |= is_limits and bool(_TIER.match(row.name.text) or is_group(row.name.text)) or _heads_legend(row)
     # 两端对齐的英文，词与词隔得远，会断成几格
     apart = [box for box in row.limits if _WORDS.fullmatch(box.text) and box.kind == "text"]
     is_numbered |= len(apart) > 1 or bool(row.result and re.search(r"[a-z]+ .*[a-z]+ .*[a-z]\.$", row.result.text))
     return is_numbered or is_sentence or row.name.is_printed and row.name.text.startswith("|")
+
+
+def _heads_legend(row: Row) -> bool:
+    """说明的表头：`期别 FSH 雌二醇 LH`，名称不认得，别的格都是认得的名称。"""
+    others = [re.sub(r"\s*[(（].*", "", box.text) for box in (row.result, row.unit, *row.limits) if box]
+    return len(others) > 1 and not is_known(row.name.text) and all(map(is_known, others))
 
 
 def is_item(row: Row, has_header: bool) -> bool:

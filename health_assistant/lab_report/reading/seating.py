@@ -12,6 +12,7 @@ from health_assistant.lab_report.units import fold_unit
 
 _OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
 _UNEXPLAINED = "没有参考范围一列，另有一列数不知道是什么"
+_LIMITS = ("range", "bound")
 Seated = tuple[Cell, str | None]
 """一格，和它归的列。"""
 
@@ -96,21 +97,37 @@ def _range_apart(seated: list[Seated], columns: Columns) -> list[Seated]:
 
 
 def _with_tier_names(seated: list[Seated]) -> list[Seated]:
-    """范围分几档、一行一档印的：紧跟着的 `Borderline High`、`轻度升高` 是那一档的名称，不是标记，接在界限后面。"""
+    """范围分几档、一行一档印的：紧挨着界限的词是那一档的名称，不是标记，与界限接在一起。
+
+    `Borderline High`、`轻度升高` 跟在界限后面，`Near optimal 100-129`、`High 160-189` 在前面。
+    """
     is_below = not any(column == "result" for _, column in seated)
     kept: list[Seated] = []
     for cell, column in seated:
         last = kept[-1] if kept else None
-        is_limit = (
-            last is not None and last[1] == "range" and column in ("range", None) and last[0].kind in ("range", "bound")
+        is_near = last is not None and cell.box.start - last[0].box.end < cell.box.height
+        is_range = is_near and "range" in (last[1], column) and {last[1], column} <= {"range", None}
+        is_behind = (
+            is_range and last[0].kind in _LIMITS and _is_tier_word(cell) and (is_below or last[0].kind == "bound")
         )
-        is_word = cell.kind == "text" or cell.kind == "mark" and bool(re.fullmatch("[A-Za-z一-鿿]{2,}", cell.text))
-        is_near = is_limit and cell.box.start - last[0].box.end < cell.box.height
-        if is_near and is_word and (is_below or last[0].kind == "bound") and not re.search("[章院科]$", cell.text):
-            kept[-1] = replace(last[0], box=join_boxes(last[0].box, cell.box, " ")), last[1]
+        is_ahead = is_range and cell.kind in _LIMITS and _is_tier_word(last[0]) and (is_below or last[0].kind == "text")
+        if is_behind or is_ahead:
+            limits = last[0] if is_behind else cell
+            kept[-1] = replace(limits, box=join_boxes(last[0].box, cell.box, " ")), "range"
         else:
             kept.append((cell, column))
     return kept
+
+
+def _is_tier_word(cell: Cell) -> bool:
+    """可能是一档的名称；印章上的字不是。"""
+    if cell.kind == "mark":
+        return bool(re.fullmatch("[A-Za-z一-鿿]{2,}", cell.text))
+    return (
+        cell.kind == "text"
+        and bool(re.search("[A-Za-z一-鿿]{2}|^G[1-5]", cell.text))
+        and not re.search("[章院科]$", cell.text)
+    )
 
 
 def _without_words(seated: list[Seated]) -> list[Seated]:
