@@ -59,7 +59,9 @@ from health_assistant.lab_report.report import (
 from health_assistant.lab_report.severity import is_measured
 
 ENGINE_NAME = "embedded-report-reader"
-_SUSCEPTIBILITY = re.compile(r"(?i)^(抗菌药物|抗生素)(名称)?$|折点|药敏|敏感度$|susceptib\w++(?! of| to)|breakpoint")
+_SUSCEPTIBILITY = re.compile(
+    r"(?i)^(抗菌药物|抗生素)(名称)?$|折点|药敏|敏感度$|breakpoint|susceptib\w++(?! of| to| patient| person| host)"
+)
 _MIN_CUT = 3
 """这么多行的参考范围都缺了末尾，才是被纸边切掉的。"""
 MIN_BOXES = 4
@@ -205,9 +207,8 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
             is_drug = not (row.name and is_known(row.name.text))
             row.doubt = row.doubt or ("药敏结果看印着的敏感、中介、耐药，不比高低" if is_drug else None)
     for table_rows in rows_of:
-        cut = _cut_ranges(table_rows)
-        for row in table_rows:
-            row.doubt = row.doubt or ("参考范围的末尾可能被纸边切掉了" if id(row) in cut else None)
+        for row in _cut_ranges(table_rows):
+            row.doubt = row.doubt or "参考范围的末尾可能被纸边切掉了"
     gray, is_turned = page.gray(), page_text.is_turned
     of_table = {
         id(table): (
@@ -253,8 +254,8 @@ def _outline(boxes: Sequence[TextBox]) -> tuple[float, float, float, float]:
     return min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes)
 
 
-def _cut_ranges(rows: list[Row]) -> set[int]:
-    """参考范围一列被纸边切掉了末尾的那些行（id）：`13.5-17.5` 只剩 `13.5-17`，好几行都这样，右端又齐。"""
+def _cut_ranges(rows: list[Row]) -> list[Row]:
+    """参考范围一列被纸边切掉了末尾的那些行：`13.5-17.5` 只剩 `13.5-17`，好几行都这样，右端又齐。"""
     cut = [
         (row, row.limits[-1])
         for row in rows
@@ -262,9 +263,9 @@ def _cut_ranges(rows: list[Row]) -> set[int]:
     ]
     ends = [box.x1 for _, box in cut]
     if len(cut) < _MIN_CUT or max(ends) - min(ends) > 0.6 * median(box.height for _, box in cut):
-        return set()
+        return []
     rest = max((box.x1 for row in rows for box in row.limits), default=0.0)
-    return {id(row) for row, _ in cut} if max(ends) > rest - 1 else set()
+    return [row for row, _ in cut] if max(ends) > rest - 1 else []
 
 
 def _read_row(
@@ -321,9 +322,8 @@ def _read_row(
         *([row.result] if row.result else []),
         *row.limits,
         *([row.mark] if row.mark and mark != UNREAD_MARK and not limits else []),
+        *([] if is_known(name) else [row.anchor]),
     ]
-    if not is_known(name):
-        decisive.append(row.anchor)
     values = [row.result, *row.limits] if row.result else []
     confidence = min((box.score for box in decisive), default=row.anchor.score)
     return ReadRow(
