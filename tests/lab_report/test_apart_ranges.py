@@ -91,3 +91,42 @@ def test_limits_at_the_two_ends_of_a_bar_are_the_range():
 )
 def test_other_pairs_of_numbers_are_no_range(ends):
     assert not any(limits for _, _, _, limits in read(*bars(*ends)))
+
+
+def ends(*items: tuple[str, str, str, str], heading: str = "REFERANS") -> list[dict[float, str]]:
+    """右边色条的两头与结果印在同一行；中间一行是表头。"""
+    lines = [{50: name, 300: value, 450: "g/L", 700: low, 900: high} for name, value, low, high in items]
+    return [{50: "TEST", 300: "SONUC", 450: "BIRIM", 760: heading}, *lines]
+
+
+ITEMS = [
+    ("MCV", "82.9", "80", "94"),
+    ("MCHC", "35.5", "30", "36"),
+    ("RDW", "15.3", "11,8", "13.4"),
+    ("PLT", "98", "150", "400"),
+    ("MPV", "10.2", "7.4", "10.4"),
+]
+
+
+def test_limits_at_the_two_ends_of_a_bar_beside_the_result_are_the_range():
+    rows = read(*ends(*ITEMS), {50: "HGB", 300: "88", 450: "g/L", 900: "154"})
+    assert [(row[0], row[1], row[3]) for row in rows] == [
+        ("MCV", "82.9", "80-94"),
+        ("MCHC", "35.5", "30-36"),
+        ("RDW", "15.3", "11.8-13.4"),
+        ("PLT", "98", "150-400"),
+        ("MPV", "10.2", "7.4-10.4"),
+        ("HGB", "88", ""),  # 下限没有认出来：不能当作只有上限，也不是又一个结果
+    ]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ends(*ITEMS[:4], ("MPV", "10.2", "10.4", "7.4")),  # 有一行左大右小：也许是前两次的结果
+        ends(*ITEMS[:4]),
+        ends(*ITEMS, heading="2024"),
+    ],
+)
+def test_other_numbers_behind_the_result_are_no_range(lines):
+    assert not any(limits for _, _, _, limits in read(*lines))

@@ -1,5 +1,7 @@
 """用 `|`、`│` 画的表：竖线不是格子里的字，认成 1、I、[ 的也不是。"""
 
+from dataclasses import replace
+
 from lab_report.text_boxes import box, grid
 
 from health_assistant.lab_report.reading.arrangement import arrange
@@ -40,6 +42,16 @@ def test_a_first_digit_that_may_be_the_divider_is_doubted():
     boxes = without_dividers(grid([HEAD, ["|HGB", "", "131"], ["|HCT", "", "|40.1"], ["|PLT", "", "|111"]]))
     scores = {one.text: one.score for one in boxes}
     assert scores["131"] < 0.8 < min(scores["40.1"], scores["111"])
+
+
+def test_a_number_under_a_divider_keeps_its_first_digit():
+    """同一页下面的说明是用 `|` 画的，结果恰在竖线底下：118 不能成 18；文字层的 1 不是竖线。"""
+    lines = [["LDL", "", "118"], ["HGB", "", "131"], ["|Low", "", "|<100"], ["|High", "", "|<70"]]
+    boxes = grid([HEAD[:1], *lines])
+    seen = {one.text: one.score for one in without_dividers(boxes)}
+    assert seen["118"] < 0.8 and seen["131"] < 0.8
+    printed = without_dividers([replace(one, is_printed=True) for one in boxes])
+    assert [one.score > 0.8 for one in printed if one.text in ("118", "131")] == [True, True]
 
 
 def test_a_divider_behind_a_cell_is_no_character_of_it():

@@ -1,12 +1,13 @@
-"""范围没有印在项目的一行里：各项的范围另成一张清单（血气仪的纸条），或只印在每项下面色条的两头。都搬回那一行。"""
+"""范围没有印在项目的一行里：各项的范围另成一张清单（血气仪的纸条），或只印在色条的两头（每项下面、右边）。都搬回那一行。"""
 
 import re
 from dataclasses import replace
+from statistics import median
 
 from health_assistant.lab_report.printed_text import fold_code
 from health_assistant.lab_report.reading.cells import split_cells
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.text import TextBox, join_boxes
 from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.units import fold_unit
 
@@ -15,6 +16,9 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 _RANGES = ("range", "bound")
+_OVER = re.compile(r"参考|正常|范围|区间|ref|normal|range|interval", re.IGNORECASE)
+_MIN_ENDS = 5
+"""少于这么多行，碰巧都是左小右大的也许是前两次的结果。"""
 _MIN_BARS = 3
 """少于这么多项，两个数也许是别的（上两次的结果）。"""
 
@@ -23,7 +27,7 @@ Line = list[TextBox]
 
 def seat_apart_ranges(lines: list[Line]) -> list[Line]:
     """范围搬回各项的一行（放在最右边），清单、色条的行去掉；不是这样印的原样返回 lines。"""
-    return _from_list(lines) or _from_bars(lines) or _from_one(lines) or lines
+    return _from_list(lines) or _from_bars(lines) or _from_ends(lines) or _from_one(lines) or lines
 
 
 def _from_list(lines: list[Line]) -> list[Line]:
@@ -61,6 +65,34 @@ def _from_bars(lines: list[Line]) -> list[Line]:
         for left, right in [lines[at]]
     }
     return _seated(lines, moved, set(bars))
+
+
+def _from_ends(lines: list[Line]) -> list[Line]:
+    """各行最右边两个数，左小右大、上下对齐，上面印着“参考范围”：下限、上限各一列，中间是色条。没有一行不是这样才算。"""
+    if any(box.kind in _RANGES for line in lines for box in line):
+        return []
+    threes = [line for line in lines if [box.kind for box in line].count("number") > 2]
+    pairs = [_with_points(line[-2:]) for line in threes if line[0].kind == "text"]
+    if len(pairs) < max(_MIN_ENDS, len(threes)) or not all(map(_is_pair, pairs)):
+        return []
+    low, high = (median(column) for column in zip(*((pair[0].start, pair[1].end) for pair in pairs), strict=True))
+    height = pairs[0][0].height
+    is_straight = all(max(abs(one.start - low), abs(other.end - high)) < 2 * height for one, other in pairs)
+    above = [box for line in lines for box in line if box.line < min(one.line for one, _ in pairs)]
+    is_headed = any(_OVER.search(box.text) and low < (box.start + box.end) / 2 < high for box in above)
+    if not (is_straight and is_headed):
+        return []
+    joined = {id(line[-2]): join_boxes(*pair, "-") for line, pair in zip(threes, pairs, strict=True)}
+    last = {id(line[-1]) for line in threes}
+    for line in lines:  # 只认出上限的一头
+        if line not in threes and line[-1].kind == "number" and abs(line[-1].end - high) < height and len(line) > 2:
+            joined[id(line[-1])] = replace(line[-1], text=f"?-{line[-1].text}")
+    return [[joined.get(id(box), box) for box in line if id(box) not in last] for line in lines]
+
+
+def _with_points(pair: Line) -> Line:
+    """小数点印成逗号的（`1,3`），常有一头认成点：都写成点。"""
+    return [replace(box, text=re.sub(r"^(\d+),(\d\d?)$", r"\1.\2", box.text)) for box in pair]
 
 
 def _from_one(lines: list[Line]) -> list[Line]:

@@ -37,13 +37,16 @@ def _is_glued(text: str) -> bool:
     if _FLAG_OR_PERCENT.fullmatch(rest):
         return True
     is_own = is_known_code(text) or classify(text) in ("unit", "mark")
-    return not is_own and (classify(rest) in ("unit", "mark") or is_known_code(rest))
+    is_code = is_known_code(rest) and not rest.isdigit()
+    return not is_own and (classify(rest) in ("unit", "mark") or is_code)
 
 
 def _parts(box: TextBox, barred: list[TextBox]) -> list[TextBox]:
     beside = [one for one in barred if one is not box]
     is_under_bar = any(abs(one.start - box.start) < box.height for one in beside if _is_led(one.text))
     ends_at_bar = any(abs(one.end - box.end) < box.height for one in beside if _BAR_LAST.search(one.text))
+    if box.is_printed:  # 文字层的字不会认错：1 就是 1
+        is_under_bar = ends_at_bar = False
     if is_under_bar and (_LIKE_BAR.fullmatch(box.text) or _is_glued(box.text)):
         return [part_of(box, 1, len(box.text))] if len(box.text) > 1 else []
     edges = [0, *(at for bar in _BAR.finditer(box.text) for at in bar.span()), len(box.text)]

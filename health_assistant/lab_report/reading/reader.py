@@ -41,7 +41,9 @@ from health_assistant.lab_report.report import MIN_CONFIDENCE, Origin, PrintedFi
 from health_assistant.lab_report.severity import is_measured
 
 ENGINE_NAME = "embedded-report-reader"
-_SUSCEPTIBILITY = re.compile(r"(?i)^(抗菌药物|抗生素)(名称)?$|折点|药敏|敏感度$|susceptib\w++(?! of| to)|breakpoint")
+_SUSCEPTIBILITY = re.compile(
+    r"(?i)^(抗菌药物|抗生素)(名称)?$|折点|药敏|敏感度$|breakpoint|susceptib\w++(?! of| to| patient| person| host)"
+)
 _MIN_CUT = 3
 """这么多行的参考范围都缺了末尾，才是被纸边切掉的。"""
 MIN_BOXES = 4
