@@ -40,7 +40,7 @@ _ONLY_NUMBERS = re.compile(
 """看不懂的结果里，括号以外只有一个数：`6.9(溶血)`、`6.9(第2次)`，或测了两次的几个数：`6.9/6.8`、`4.2 更正:6.9`。"""
 _IN_BRACKETS = re.compile(rf"[(（]\s*(?:{_AGAIN}[:：]?)?\s*({_NUMBER})\s*[)）]")
 _LOST_DIGIT = re.compile(r"\D*\.\d")
-_IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期)|临床诊断|备注")
+_IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期|瓶)|(阳性)?报警|临床诊断|备注")
 _NEVER_CLOTS = re.compile(r"血?液?(?:不|未|无)(?:能|会)?凝固?(?:[(（,，>＞].*)?|.*不凝固?", re.IGNORECASE)
 _TOO_LITTLE = re.compile(r"测不[出到]|未[检测]出|[<＜低于]*\s*最?低?检[测出]下?限")
 _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")

@@ -66,6 +66,7 @@ class Assessment(LabReport):
     """成立的组合，重的在前。"""
 
 
+_SAYS_LATER = re.compile("(?:如果没有读错，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。")
 EARLIER = "这是上次的结果，这次又查了，以这次的为准"
 _NOT_BLOOD = re.compile("尿|粪|大便")
 _ONLY_IN_BLOOD = ("心肌标志物", "凝血")
@@ -115,8 +116,10 @@ def assess(report: ReadReport) -> Assessment:
         *(f"{CHECK}：{name}，其中有的数没有把握；如果没有读错，要尽快就医。" for name in sorted(possible)),
         *doubts,
         *guessed,
-        *_general_notices(findings, person, report.age),
+        *_general_notices(findings, person, report.age, severity),
     ]
+    if severity == "grave":  # 现在就要去的，不另说一个晚一些的时间
+        notices = [_SAYS_LATER.sub("一起给医生看。", notice) for notice in notices]
     return Assessment(
         report_type=report.report_type, sex=report.sex, age=report.age, origin=reading.origin, told=reading.told,
         items=items, triage=_triage(findings, severity or ("slight" if doubts else None)), when=WHEN_OF.get(severity),
@@ -282,7 +285,7 @@ def _vitals_and_labs(findings: list[Finding], person: Person) -> bool:
         if finding.analyte is None
         for line in measured_as(finding.name, person)
     )
-    return is_vital and any(finding.analyte for finding in heavy)
+    return is_vital and not all(is_measured(finding.name) for finding in heavy)
 
 
 def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none", "routine", "soon", "urgent"]:
@@ -318,7 +321,7 @@ def _looks_usual(finding: Finding) -> bool:
     return bool(result) and any(result.inside(usual) for usual in analyte.intervals)
 
 
-def _general_notices(findings: list[Finding], person: Person, age: str | None) -> list[str]:
+def _general_notices(findings: list[Finding], person: Person, age: str | None, severity: Severity | None) -> list[str]:
     notices = []
     # 由数自己看出有多要紧的，不说没有判断
     unknown = [
@@ -328,7 +331,8 @@ def _general_notices(findings: list[Finding], person: Person, age: str | None) -
     ]
     if unknown:
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
-    if any(finding.floor == "severe" and not finding.analyte and not finding.alarm for finding in findings):
+    is_open = any(finding.floor == "severe" and not finding.analyte and not finding.alarm for finding in findings)
+    if is_open and severity != "grave":
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
     if _vitals_and_labs(findings, person):
         notices.append("体征与化验都到了今天就要看的程度，放在一起看，请现在就去急诊。")

@@ -325,7 +325,7 @@ def special_specimen(title: str, name: str, value: Value | None, flag: Flag, res
             for word, specimen in load_severity().specimens.items()
             if re.search(word, said, re.IGNORECASE)
             and specimen.covers(name, result)
-            and not (specimen.at_most and is_negative and not specimen.absent or specimen.only_low and flag == "high")
+            and not (specimen.at_most and is_negative and not specimen.phrases or specimen.only_low and flag == "high")
         ),
         None,
     )
