@@ -51,7 +51,7 @@ from health_assistant.lab_report.severity import (
     measured_as,
     span_of,
 )
-from health_assistant.lab_report.sheet_kind import guess_notices, titles_of_rows
+from health_assistant.lab_report.sheet_kind import doubt_lone_count, guess_notices, titles_of_rows
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens
 from health_assistant.lab_report.treatment import settle_treated
@@ -156,7 +156,8 @@ def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation],
         kinds = titles_of_rows(title, [observations[at] for at in places])
         for at, kind in zip(places, kinds, strict=True):
             if kind != title:
-                observations[at] = observe(report.items[at], kind, person)
+                row = doubt_lone_count(observations[at].row, len(report.items) == 1)
+                observations[at] = observe(row, kind, person)
                 guessed.append(at)
     return observations, guess_notices([observations[at] for at in sorted(guessed)])
 

@@ -318,14 +318,14 @@ def special_specimen(title: str, name: str, value: Value | None, flag: Flag, res
 
     “至多这么要紧”的说的是查出来的（得过病留下的抗体），结果 `value` 是阴性的用不上。
     """
-    said, is_negative = f"{title} {name}", value == QualitativeResult(("阴性",))
+    said = f"{title} {name}"
     return next(
         (
             specimen
             for word, specimen in load_severity().specimens.items()
             if re.search(word, said, re.IGNORECASE)
             and specimen.covers(name, result)
-            and not (specimen.at_most and is_negative and not specimen.phrases or specimen.only_low and flag == "high")
+            and specimen.speaks_of(flag, value == QualitativeResult(("阴性",)))
         ),
         None,
     )

@@ -11,7 +11,7 @@ from health_assistant.lab_report.catalogue import Age, Number, Sentence
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import asserts
 from health_assistant.lab_report.printed_text import normalize
-from health_assistant.lab_report.report import Severity, rank, worst
+from health_assistant.lab_report.report import Flag, Severity, rank, worst
 from health_assistant.lab_report.units import fold_unit
 
 
@@ -38,6 +38,8 @@ class Specimen(Entry):
     """毒物、药：低于印着的范围不算什么。"""
     only_low: bool = False
     """凝血因子：高了说的不是它。"""
+    when: Literal["high", "low"] | None = None
+    """只管高了（低了）的行：脑脊液的糖高是血糖高，低才是脑膜炎。"""
     young: dict[Age, Severity] = {}
     """不满这个年龄的，异常的行至少这么要紧，at_most 也不管：小孩查出安眠药是误服。"""
     to_child: Sentence | None = None
@@ -55,6 +57,11 @@ class Specimen(Entry):
         """用于这个年龄的。"""
         own = [severity for age, severity in self.young.items() if years is not None and years < age]
         return self.model_copy(update={"severity": worst([self.severity, *own]), "at_most": False}) if own else self
+
+    def speaks_of(self, flag: Flag, is_negative: bool) -> bool:
+        """高低是 flag 的一行，它说不说；“至多这么要紧”的说的是查出来的，阴性的用不上。"""
+        is_other_side = self.when not in (None, flag) or self.only_low and flag == "high"
+        return not is_other_side and not (self.at_most and is_negative and not self.phrases)
 
     def told_to(self, person: Person) -> tuple[str, str]:
         """要说的一句，与科室。"""
