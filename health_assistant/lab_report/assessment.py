@@ -310,6 +310,8 @@ def _has_no_sides(finding: Finding) -> bool:
 def _looks_usual(finding: Finding) -> bool:
     """印着的范围没有读懂，而数在目录里这个人的常见范围之内，或是没有到哪一级的血压、身高：没有判断，但也不用为它去看医生。"""
     analyte = finding.analyte
+    if finding.is_treated:
+        return True
     if is_measured(finding.name) and not finding.severity and not finding.floor:
         return not finding.doubts_value or finding.value is None  # `128/80` 不是一个数
     if finding.doubts_value or not analyte or finding.severity or finding.floor:
@@ -328,7 +330,7 @@ def _general_notices(findings: list[Finding], person: Person, age: str | None, s
     unknown = [
         finding.name
         for finding in findings
-        if finding.flag == "unknown" and not finding.severity and not _has_no_sides(finding)
+        if finding.flag == "unknown" and not (finding.severity or finding.is_treated or _has_no_sides(finding))
     ]
     if unknown:
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
