@@ -40,7 +40,7 @@ _ONLY_NUMBERS = re.compile(
 """看不懂的结果里，括号以外只有一个数：`6.9(溶血)`、`6.9(第2次)`，或测了两次的几个数：`6.9/6.8`、`4.2 更正:6.9`。"""
 _IN_BRACKETS = re.compile(rf"[(（]\s*(?:{_AGAIN}[:：]?)?\s*({_NUMBER})\s*[)）]")
 _LOST_DIGIT = re.compile(r"\D*\.\d")
-_IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期)|临床诊断|备注")
+_IS_NO_RESULT = re.compile(r"标本|送检|采[样集]|培养(时间|天数|周期|瓶)|(阳性)?报警|临床诊断|备注")
 _NEVER_CLOTS = re.compile(r"血?液?(?:不|未|无)(?:能|会)?凝固?(?:[(（,，>＞].*)?|.*不凝固?", re.IGNORECASE)
 _TOO_LITTLE = re.compile(r"测不[出到]|未[检测]出|[<＜低于]*\s*最?低?检[测出]下?限")
 _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
@@ -281,9 +281,8 @@ def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | Non
 def _numbers_in(result: str) -> list[Value | None]:
     """看不懂的结果里可能是结果的几个数，括号里另写的一个（`4.2(复查6.9)`）也是；别的字里的（日期、时间）不是。"""
     plain = _IN_BRACKETS.sub(r"/\1", result.strip())
-    if not _ONLY_NUMBERS.fullmatch(plain):
-        return []
-    return [parse_result(number) for number in re.findall(_NUMBER, re.sub(r"[(（].*", "", plain))]
+    numbers = re.findall(_NUMBER, re.sub(r"[(（].*", "", plain)) if _ONLY_NUMBERS.fullmatch(plain) else []
+    return [parse_result(number) for number in numbers]
 
 
 def _is_believable(span: Interval, usual: Interval | None, finding: Finding) -> bool:
@@ -315,8 +314,9 @@ def _grave_if_in(finding: Finding, possible: Severity | None, person: Person) ->
     fits = any(Interval(value, value).inside(limits) for value in values if value is not None for limits in known)
     if possible == "grave":
         return own if fits else None
-    # 肌钙蛋白没有范围可比，有的以 ng/mL 计
+    # 肌钙蛋白没有范围可比，有的以 ng/mL 计；宝宝经皮的胆红素以 mg/dL 计
     is_low = all(usual.low and result.high < usual.low for usual in known) if known else "CTN" in analyte.code
+    is_low = is_low or analyte.code == "TBIL" and person.is_newborn
     is_bare = is_low and finding.lacks_unit and finding.interval is None
     # 只猜头一个，它最常用：没有单位的肌酐 1.1 是 mg/dL，谁也不以 mmol/L 计
     real = (unit for unit in units[:1] if is_bare and not is_impossible(result, unit, analyte))

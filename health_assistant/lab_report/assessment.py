@@ -52,7 +52,7 @@ from health_assistant.lab_report.severity import (
     measured_as,
     span_of,
 )
-from health_assistant.lab_report.sheet_kind import guess_notices, titles_of_rows
+from health_assistant.lab_report.sheet_kind import doubt_lone_count, guess_notices, titles_of_rows
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens
 from health_assistant.lab_report.treatment import settle_treated
@@ -67,6 +67,7 @@ class Assessment(LabReport):
     """成立的组合，重的在前。"""
 
 
+_SAYS_LATER = re.compile("(?:如果没有读错，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。")
 EARLIER = "这是上次的结果，这次又查了，以这次的为准"
 _NOT_BLOOD = re.compile("尿|粪|大便")
 _ONLY_IN_BLOOD = ("心肌标志物", "凝血")
@@ -116,8 +117,10 @@ def assess(report: ReadReport) -> Assessment:
         *(f"{CHECK}：{name}，其中有的数没有把握；如果没有读错，要尽快就医。" for name in sorted(possible)),
         *doubts,
         *guessed,
-        *_general_notices(findings, person, report.age),
+        *_general_notices(findings, person, report.age, severity),
     ]
+    if severity == "grave":  # 现在就要去的，不另说一个晚一些的时间
+        notices = [_SAYS_LATER.sub("一起给医生看。", notice) for notice in notices]
     return Assessment(
         report_type=report.report_type, sex=report.sex, age=report.age, origin=reading.origin, told=reading.told,
         items=items, triage=_triage(findings, severity or ("slight" if doubts else None)), when=WHEN_OF.get(severity),
@@ -154,7 +157,8 @@ def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation],
         kinds = titles_of_rows(title, [observations[at] for at in places])
         for at, kind in zip(places, kinds, strict=True):
             if kind != title:
-                observations[at] = observe(report.items[at], kind, person)
+                row = doubt_lone_count(observations[at].row, len(report.items) == 1)
+                observations[at] = observe(row, kind, person)
                 guessed.append(at)
     return observations, guess_notices([observations[at] for at in sorted(guessed)])
 
@@ -283,7 +287,7 @@ def _vitals_and_labs(findings: list[Finding], person: Person) -> bool:
         if finding.analyte is None
         for line in measured_as(finding.name, person)
     )
-    return is_vital and any(finding.analyte for finding in heavy)
+    return is_vital and not all(is_measured(finding.name) for finding in heavy)
 
 
 def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none", "routine", "soon", "urgent"]:
@@ -307,6 +311,8 @@ def _has_no_sides(finding: Finding) -> bool:
 def _looks_usual(finding: Finding) -> bool:
     """印着的范围没有读懂，而数在目录里这个人的常见范围之内，或是没有到哪一级的血压、身高：没有判断，但也不用为它去看医生。"""
     analyte = finding.analyte
+    if finding.is_treated:
+        return True
     if is_measured(finding.name) and not finding.severity and not finding.floor:
         return not finding.doubts_value or finding.value is None  # `128/80` 不是一个数
     if finding.doubts_value or not analyte or finding.severity or finding.floor:
@@ -319,17 +325,18 @@ def _looks_usual(finding: Finding) -> bool:
     return bool(result) and any(result.inside(usual) for usual in analyte.intervals)
 
 
-def _general_notices(findings: list[Finding], person: Person, age: str | None) -> list[str]:
+def _general_notices(findings: list[Finding], person: Person, age: str | None, severity: Severity | None) -> list[str]:
     notices = []
     # 由数自己看出有多要紧的，不说没有判断
     unknown = [
         finding.name
         for finding in findings
-        if finding.flag == "unknown" and not finding.severity and not _has_no_sides(finding)
+        if finding.flag == "unknown" and not (finding.severity or finding.is_treated or _has_no_sides(finding))
     ]
     if unknown:
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
-    if any(finding.floor == "severe" and not finding.analyte and not finding.alarm for finding in findings):
+    is_open = any(finding.floor == "severe" and not finding.analyte and not finding.alarm for finding in findings)
+    if is_open and severity != "grave":
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
     if _vitals_and_labs(findings, person):
         notices.append("体征与化验都到了今天就要看的程度，放在一起看，请现在就去急诊。")

@@ -1,7 +1,7 @@
 """这一行是目录里的哪一项：名称、代号、单位、标本与印着的范围一起看，分不清的不猜。"""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from math import log
@@ -95,6 +95,9 @@ def find_analyte(
         analyte = _find_unusual(clues, specimens)
     else:
         analyte = _find_usual(clues, specimens)
+        if analyte is None and specimens == ("blood",) and unit:  # 只列在尿里的“胆红素”印着血的单位
+            bare = (replace(clues, name=other, abbreviation="") for other in bare_names(name))
+            analyte = next(filter(None, (_find_usual(one, specimens) for one in bare)), None)
         if analyte is None and specimens == ("blood",) and not re.search("培养|血.*镜检", report_type + name):
             analyte = _find_elsewhere(name, unit)
     analyte = _of_other_specimen(analyte, clues, specimens) or analyte

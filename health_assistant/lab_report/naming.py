@@ -68,6 +68,7 @@ def bare_names(name: str) -> tuple[str, ...]:
     found = [
         plain,
         *filter(None, [foreign_name(plain)]),
+        *(listed for pattern, listed in _OF_NEWBORN if pattern.fullmatch(plain)),
         *(_shorter_chinese(plain) if re.search(r"[一-鿿]", plain) else _shorter_english(plain)),
     ]
     return tuple(dict.fromkeys(one for one in found if one and one != name))
@@ -87,6 +88,15 @@ def foreign_name(name: str) -> str | None:
 
 def _without_accents(name: str) -> str:
     return re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", name)).lower()
+
+
+_NEWBORN = r"(?:新生儿|足[跟底]血?|微量血?|末梢血?|毛细血管血?|经皮测?|血清?|血浆)?"
+_OF_NEWBORN = (
+    (re.compile(rf"{_NEWBORN}(?:总?胆红素|黄疸)(?:值|指数|测定|检测)?"), "总胆红素"),
+    (re.compile(rf"{_NEWBORN}(?:血糖|糖|葡萄糖)(?:值|测定|检测)?"), "血糖"),
+    (re.compile(r"(?i:TSBR?|TcBili|(?:transcutaneous|serum|skin) bilirubin)"), "总胆红素"),
+)
+"""新生儿科的写法：在哪里抽的、怎样测的写在前面，量的是同一样东西；后面的是目录里的名称。"""
 
 
 def _shorter_chinese(name: str) -> Iterator[str]:

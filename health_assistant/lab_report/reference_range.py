@@ -82,6 +82,15 @@ _MEANINGLESS = re.compile(
     re.IGNORECASE,
 )
 """范围前后不改变它的：`0-0.5mg/L(FEU)`、`<100(排除心衰)`。"""
+_SPAN = r"\d+(?:\.\d+)?\s*[-–—~～至]+\s*\d+(?:\.\d+)?"
+_ON_TREATMENT = r"(?:口服|服用|正在)?(?:抗凝|华法林|warfarin|(?:on |oral )?anti-?coagula)"
+OF_TREATED = re.compile(
+    rf"[;；,，、(（\s]*(?:{_ON_TREATMENT}[^\d;；,，]{{0,12}}(?P<before>{_SPAN})"
+    rf"|(?P<behind>{_SPAN})\s*[(（]?{_ON_TREATMENT}[^\d;；,，)）]{{0,12}}(?=$|[;；,，)）]))[)）]?",
+    re.IGNORECASE,
+)
+"""范围旁边另印着的、给在用抗凝药的人的目标：`0.8-1.2 抗凝治疗:2.0-3.0`。"""
+OF_USUAL = re.compile(rf"^(?:正常人?|未抗凝|normal)?[:：\s]*(?:{_SPAN})", re.IGNORECASE)
 _SPACED_THOUSANDS = re.compile(
     r"(?<![\d.])(?:(?:\d{1,3}(?: \d{3})* \d00|\d{3,}|0)\s*[-–—~至]+|[<≤])\s*\d{1,3}(?: \d{3})* \d00(?![\d.])"
 )
@@ -93,6 +102,7 @@ def parse_range(text: str) -> ReferenceRange | None:
     if len(text) > MAX_LENGTH:
         return None
     text = _PROTECTIVE.sub(r"\1", _AFTERWORD.sub("", text))
+    text = _usual_part(text)
     text = _SPACED_THOUSANDS.sub(lambda number: number[0].replace(" ", ""), text.strip())
     text = re.sub(r"/?\s*1[.,]73\s*m\^?[2²]", "", text)  # 肾小球滤过率按体表面积
     # `0.0~-12.0`：前面一端不是负数时，后面的一横是波浪线的另一截
@@ -125,6 +135,11 @@ def _parse_mean(text: str) -> PartitionedInterval | None:
     mean, deviation = Decimal(printed["mean"]), Decimal(printed["sd"])
     spans = (("均值±1倍", deviation), ("均值±2倍", 2 * deviation))
     return PartitionedInterval(tuple((who, Interval(mean - wide, mean + wide)) for who, wide in spans))
+
+
+def _usual_part(text: str) -> str:
+    """不在用药的人的范围；没有印在用药的人的，照原样。"""
+    return OF_TREATED.sub(" ", text).strip(" ;；,，、") if OF_TREATED.search(text) and OF_USUAL.search(text) else text
 
 
 def _parse_tiers(text: str) -> Interval | None:

@@ -67,7 +67,7 @@ class GradeLine(Entry):
 
     code: str
     way: Direction
-    who: Literal["任何人", "成人", "儿童", "新生儿", "孕妇", "产后", "男", "透析病人"]
+    who: Literal["任何人", "成人", "不在孕期的成人", "儿童", "新生儿", "孕妇", "产后", "男", "透析病人"]
     start: Age = Field(0.0, alias="from")
     below: Age = inf
     specimen: str
@@ -83,7 +83,7 @@ class GradeLine(Entry):
 
     def fits(self, person: Person) -> bool:
         """用不用于这个人。年龄印了而没有看懂的人，成人与儿童的都用：漏掉急症比虚惊更坏。"""
-        is_unclear = person.age_unclear and self.who in ("成人", "儿童")
+        is_unclear = person.age_unclear and self.who in ("成人", "不在孕期的成人", "儿童")
         # 只写“新生儿”的不知道是第几天，分日龄的行不用
         is_of_age = self.below == inf or (bool(person.age_years) and self.start <= person.age_years < self.below)
         return is_of_age and (is_unclear or person.fits(self.who))
@@ -318,14 +318,14 @@ def special_specimen(title: str, name: str, value: Value | None, flag: Flag, res
 
     “至多这么要紧”的说的是查出来的（得过病留下的抗体），结果 `value` 是阴性的用不上。
     """
-    said, is_negative = f"{title} {name}", value == QualitativeResult(("阴性",))
+    said = f"{title} {name}"
     return next(
         (
             specimen
             for word, specimen in load_severity().specimens.items()
             if re.search(word, said, re.IGNORECASE)
             and specimen.covers(name, result)
-            and not (specimen.at_most and is_negative and not specimen.absent or specimen.only_low and flag == "high")
+            and specimen.speaks_of(flag, value == QualitativeResult(("阴性",)))
         ),
         None,
     )

@@ -10,7 +10,7 @@ from health_assistant.lab_report.matching import find_analyte, specimens_with
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.range_likeness import range_distance
 from health_assistant.lab_report.reference_range import is_blank
-from health_assistant.lab_report.report import PrintedRow
+from health_assistant.lab_report.report import PrintedRow, ReadRow
 from health_assistant.lab_report.severity import is_impossible
 from health_assistant.lab_report.specimen import possible_specimens, says_specimen
 from health_assistant.lab_report.units import is_per_microlitre
@@ -19,6 +19,8 @@ _FITS, _FAR = log(1.2), log(8)
 """印着的范围与血的相差不到两成是血的，八倍以上不是血的（也可能是丢了小数点，见 `_is_slipped`）。"""
 _ELEMENT = re.compile(r"(全血)?[锌铜铁钙镁铅镉锰硒碘锂铬](?![一-鿿])", re.ASCII)
 _RARE_ELEMENT = re.compile(r"[锌铜铅镉锰]")
+_FEW_WHITE_CELLS = 50
+"""每微升；血里少到这样的（0.05 10^9/L）只见于移植、化疗后，那样的单子不会只有这一行。"""
 _NUMBER = re.compile(r"\D?\s*\d+(\.\d+)?\s*\D?")
 _STRIP = re.compile(r"酮体|葡萄糖|胆原|胆红素|比重|亚硝酸盐")
 """尿条上的项目，大便里没有。"""
@@ -96,6 +98,15 @@ def guess_notices(guessed: Sequence[Observation]) -> list[str]:
         names = "、".join(row.name or row.code for row in bare)
         notices.append(f"没有读到是什么标本：{names}照血的看了；如果查的是尿，请对照原件。")
     return notices
+
+
+def doubt_lone_count(row: ReadRow, is_alone: bool) -> ReadRow:
+    """整页只有一行、没有印范围的每微升几个白细胞：血里几乎不会这样少，更像是尿、体液的，添上疑问；别的照旧。"""
+    number = re.fullmatch(r"\d+(?:\.\d+)?", row.result.strip())
+    is_few = bool(number) and float(number[0]) <= _FEW_WHITE_CELLS
+    is_white = bool(re.search("白细胞|WBC|white", row.name + row.code, re.IGNORECASE))
+    doubt = "没有读到是什么标本，这样少的白细胞更像是尿的，不像血的"
+    return row.model_copy(update={"doubt": doubt}) if is_alone and is_few and is_white else row
 
 
 def _is_bare_count(seen: Observation, report_type: str) -> bool:

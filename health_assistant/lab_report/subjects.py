@@ -37,6 +37,10 @@ _GO: dict[Severity, str] = {
     "severe": "今天就去看{where}，挂不上号就去急诊。",
     "grave": "不要等复查，尽快就医。",
 }
+_TOGETHER = "这一次看医生时一起说。"
+_REFERRED = "这一次看医生时一起说，问要不要看{where}。"
+_SAYS_LATER = re.compile(r"(?:^|[：，；]|请|要)(?:今天|当天|这几天|几天内|一周内|\d–\d [天周]内)")
+"""一句话自己说的时候，比“现在就去”晚；“发热的今天就去”那样有条件的不是。"""
 
 
 @dataclass
@@ -76,7 +80,8 @@ class Subjects:
 def find_subjects(report: Assessment) -> Subjects:
     """判断过的报告 -> 要说的事。组合解释了的行不再单独说，除非它自己明显异常。"""
     explained = {id(finding) for match in report.matches for finding in match.findings}
-    subjects = [_about_pattern(match, report.person) for match in report.matches]
+    is_now = report.when == "now"
+    subjects = [_about_pattern(match, report.person, is_now) for match in report.matches]
     harmless, strange = [], []
     for finding in report.items:
         analyte = finding.analyte
@@ -85,7 +90,7 @@ def find_subjects(report: Assessment) -> Subjects:
         if analyte and finding.severity is None and analyte.is_harmless(finding.flag):
             harmless.append(finding)
             continue
-        subject = _about(finding, report.person) if analyte else _about_unlisted(finding, report)
+        subject = _about(finding, report.person, is_now) if analyte else _about_unlisted(finding, report)
         if subject:
             subjects.append(subject)
         else:
@@ -93,7 +98,7 @@ def find_subjects(report: Assessment) -> Subjects:
     for subject in subjects:
         # 今天就要看医生的时候，小事不展开，也不另说“过几周再查”
         if report.when in ("now", "today") and not at_least(subject.severity, "marked"):
-            subject.do = say("这一次看医生时一起说。")
+            subject.do = say(_TOGETHER)
             subject.lines = [*subject.lines[:1], subject.do]
     subjects.sort(key=lambda subject: rank(subject.severity), reverse=True)
     unknown = [finding for finding in report.items if finding.flag == "unknown" and not finding.severity]
@@ -118,7 +123,8 @@ def _about_unlisted(finding: Finding, report: Assessment) -> Subject | None:
         return None
     kind = "specimen" if specimen else "measured"
     told_words, where = specimen.told_to(report.person) if specimen else (measured[-1].say, measured[-1].department)
-    words, headline = say(told_words), f"{value_text(finding)} {verdict(finding)}"
+    words, headline = say(_unless_later(told_words, finding.severity, report.when == "now") or _TOGETHER), ""
+    headline = f"{value_text(finding)} {verdict(finding)}"
     lines = [say("参考范围：{limits}", limits=range_text(finding))] if specimen else []
     where = say(_for_child(where, report.person))
     return Subject(kind, headline, finding.severity, where, words, lines=[*lines, words])
@@ -131,11 +137,16 @@ def _for_child(where: str, person: Person) -> str:
     return "新生儿科" if person.is_newborn else "儿科"
 
 
-def _about_pattern(match: Match, person: Person) -> Subject:
+def _unless_later(text: str, severity: Severity | None, is_now: bool) -> str:
+    """现在就要去的报告上，轻一些的事自己说着“今天就去”“几天内去”的话不说：两个时间放在一起，人会照晚的那个做。"""
+    return "" if is_now and severity != "grave" and _SAYS_LATER.search(text) else text
+
+
+def _about_pattern(match: Match, person: Person, is_now: bool) -> Subject:
     pattern, own = match.pattern, match.severity
     # 里面明显以上的行总有自己的话；比组合更急的，先说那一行，组合里“过几周再查”的话就不说
     marked = [
-        _about(finding, person)
+        _about(finding, person, is_now)
         for finding in match.findings
         if at_least(finding.severity, "marked") and finding.analyte
     ]
@@ -143,7 +154,8 @@ def _about_pattern(match: Match, person: Person) -> Subject:
     heaviest = worst([own, *(subject.severity for subject in marked)])
     # 重出两级的（几周内看的组合里一行今天就要去），组合里平常的办法（多吃瘦肉）也不说
     is_usual = at_least(heaviest, "severe") and rank(heaviest) - rank(own) > 1
-    action = "" if is_usual else say(_without_waiting(pattern.action) if heavier else pattern.action)
+    action = "" if is_usual else _without_waiting(pattern.action) if heavier else pattern.action
+    action = say(_unless_later(action, own, is_now))
     own_words = [subject.do if subject in heavier else subject.say for subject in marked]
     usual = say("常见于{common}，不能据此确诊。", common=say(pattern.common))
     why = join_sentences(usual, say(pattern.says or ""))
@@ -186,19 +198,21 @@ def _without_waiting(text: str) -> str:
     return "；".join(kept) + "。" if kept else ""
 
 
-def _about(finding: Finding, person: Person) -> Subject:
+def _about(finding: Finding, person: Person, is_now: bool) -> Subject:
     """目录认得的一项。"""
     analyte = finding.analyte
     way = (
         analyte.direction(finding.flag) if finding.flag in ABNORMAL_FLAGS else _side(finding, person) or finding.leaning
     )
     graded = finding.flag if finding.flag in ABNORMAL_FLAGS else way
-    said, first_aid = map(say, told(analyte.code, graded, person, finding.value))
+    said, first_aid = told(analyte.code, graded, person, finding.value)
+    said, first_aid = say(_unless_later(said, finding.severity, is_now)), say(first_aid)
     meaning = say(analyte.meanings.get(way, "目录里没有这个方向的说明，请问开单的医生。"))
     where = (way == "high" and analyte.department_high) or analyte.department
     department, advice = say(_for_child(where, person)), analyte.advice.get(way, "")
     if at_least(finding.severity, "marked"):
-        do = join_sentences(say(_GO[finding.severity], where=department), said)
+        is_together = is_now and finding.severity != "grave"
+        do = join_sentences(say(_REFERRED if is_together else _GO[finding.severity], where=department), said)
     elif finding.is_usual:  # 一般的办法（少喝酒、查叶酸）说的是别人
         do = say("不用为它单独处理，下次看医生时给医生看一眼。")
     else:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from health_assistant.lab_report.alarms import is_marked_critical
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
+from health_assistant.lab_report.reference_range import OF_TREATED, parse_range
 
 _ANTICOAGULATED = {"INR": Decimal("3.5"), "PT": Decimal(42)}
 _TREATMENTS: tuple[tuple[re.Pattern[str], dict[str, Decimal]], ...] = (
@@ -26,10 +27,11 @@ _ON_TARGET = Decimal("1.5")
 
 
 def settle_treated(findings: list[Finding], report_type: str) -> None:
-    """在治疗要到的范围里的高，改为轻微、不急，说明为什么；`report_type` 是整张的报告名。读数有疑问的不改。"""
+    """在治疗要到的范围里的高，不算轻重、不急，说明为什么；`report_type` 是整张的报告名。读数有疑问的不改。"""
     inr = [one for one in findings if one.analyte and one.analyte.code == "INR"]
     on_target = any(one.flag == "normal" and _low_of(one) > _ON_TARGET for one in inr)
     for finding in findings:
+        _note_target(finding)
         said = f"{finding.report_type or report_type} {finding.name}"
         most = _ANTICOAGULATED if on_target else {}
         for treatment, expected in _TREATMENTS:
@@ -37,10 +39,22 @@ def settle_treated(findings: list[Finding], report_type: str) -> None:
         if is_marked_critical(finding):
             continue  # 医院自己说是危急值
         if finding.flag in ("high", "unknown") and finding.severity and _is_within(finding, most):
-            finding.severity, finding.critical = "slight", False
+            finding.severity, finding.critical = None, False  # 连“轻微超出”也不是：治疗就是要它到这里
             finding.is_usual = finding.is_treated = True
             finding.floor = finding.alarm = None
             finding.note = "报告单上写着正在用的治疗，它本来就要到这个数；合不合目标由开药的医生看"
+
+
+def _note_target(finding: Finding) -> None:
+    """范围里也印着抗凝的人的目标、这个数正在里面：是不是在用药由人看，两种人各怎么办都说。"""
+    target = OF_TREATED.search(finding.reference_range)
+    if not (target and finding.analyte and finding.analyte.code == "INR" and finding.flag == "high"):
+        return
+    limits, value = parse_range(target["before"] or target["behind"]), finding.value
+    if isinstance(limits, Interval) and isinstance(value, Interval) and value.inside(limits):
+        finding.note = (
+            "单子上也印着抗凝的人的目标，这个数在目标里：正在抗凝的按医生约的日子复查，没有抗凝的这几天看医生"
+        )
 
 
 def _low_of(finding: Finding) -> Decimal:

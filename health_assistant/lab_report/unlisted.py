@@ -11,7 +11,7 @@ from health_assistant.lab_report.catalogue import Age, Number, Sentence
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import asserts
 from health_assistant.lab_report.printed_text import normalize
-from health_assistant.lab_report.report import Severity, rank, worst
+from health_assistant.lab_report.report import Flag, Severity, rank, worst
 from health_assistant.lab_report.units import fold_unit
 
 
@@ -26,8 +26,8 @@ class Specimen(Entry):
     """结果里有这些词的是危急的，如脓性。"""
     words: dict[Severity, tuple[str, ...]] = {}
     """结果里有这些词、又不是说没有的，至少是这一级：病理里的癌、筛查里的高风险。没有印范围也看。"""
-    absent: dict[Severity, str] = {}
-    """没有才要紧的：名称连同结果合这个正则的，至少是这一级：未见精子、流产后未见绒毛。"""
+    phrases: dict[Severity, str] = {}
+    """名称连同结果合这个正则的，至少是这一级：没有才要紧的（未见精子、绒毛），写在一句话里的数（原始细胞占 46%）。"""
     at_most: bool = False
     """反过来：至多这么要紧。静脉血的氧本来就低。"""
     rows: str = ""
@@ -38,6 +38,8 @@ class Specimen(Entry):
     """毒物、药：低于印着的范围不算什么。"""
     only_low: bool = False
     """凝血因子：高了说的不是它。"""
+    when: Literal["high", "low"] | None = None
+    """只管高了（低了）的行：脑脊液的糖高是血糖高，低才是脑膜炎。"""
     young: dict[Age, Severity] = {}
     """不满这个年龄的，异常的行至少这么要紧，at_most 也不管：小孩查出安眠药是误服。"""
     to_child: Sentence | None = None
@@ -56,6 +58,11 @@ class Specimen(Entry):
         own = [severity for age, severity in self.young.items() if years is not None and years < age]
         return self.model_copy(update={"severity": worst([self.severity, *own]), "at_most": False}) if own else self
 
+    def speaks_of(self, flag: Flag, is_negative: bool) -> bool:
+        """高低是 flag 的一行，它说不说；“至多这么要紧”的说的是查出来的，阴性的用不上。"""
+        is_other_side = self.when not in (None, flag) or self.only_low and flag == "high"
+        return not is_other_side and not (self.at_most and is_negative and not self.phrases)
+
     def told_to(self, person: Person) -> tuple[str, str]:
         """要说的一句，与科室。"""
         return (self.to_child, "儿科") if self.to_child and person.is_minor else (self.say, self.department)
@@ -65,7 +72,7 @@ class Specimen(Entry):
         if (self.rows or not self.found_in) and re.search(self.rows, name, re.IGNORECASE):
             return True
         is_said = any(self._says(result, words) for words in self.words.values())
-        is_said = is_said or any(re.search(lacks, f"{name} {result}") for lacks in self.absent.values())
+        is_said = is_said or any(re.search(phrase, f"{name} {result}") for phrase in self.phrases.values())
         return bool(self.found_in) and is_said and bool(re.search(self.found_in, name, re.IGNORECASE))
 
     def weigh(self, own: Severity | None, name: str, result: str, unit: str) -> Severity | None:
@@ -74,7 +81,7 @@ class Specimen(Entry):
             return "grave"
         reached = [level.weigh(result, unit) for level in self.levels if level.names(name)]
         reached += [severity for severity, words in self.words.items() if self._says(result, words)]
-        reached += [severity for severity, lacks in self.absent.items() if re.search(lacks, f"{name} {result}")]
+        reached += [severity for severity, phrase in self.phrases.items() if re.search(phrase, f"{name} {result}")]
         if own:
             reached.append((min if self.at_most else max)(own, self.severity, key=rank))
         return worst(reached)
@@ -110,7 +117,7 @@ _AROUND_NAME = re.compile(
 _DENIED = re.compile(
     # 说没有的半句：`未见上皮内病变或恶性病变`。不能除外、无色素性黑色素瘤、非小细胞癌、无乳链球菌不是
     r"(?:未(?:能|曾)?(?:[查检找发观]?[见到出现]+|提示|检测到|(?:分离|培养|鉴定|扩增|生长|检获)[出到]?)|没有|不是|不支持|不符合|(?<![不未能法以待需应议])(?:排除|除外|不考虑)|非(?=恶性|癌|高风险|炭疽)|类白喉"
-    r"|无(?=明显|明确|任何|高级别|高风险|恶性|癌|异常|上皮内|肿瘤|瘤|证据|细菌|真菌|隐球菌|致病菌|(?!乳|色|芽|绿)[^,，;；。]{0,8}菌丝?生长|(?!法|乳|色)[^,，;；。]{1,8}依据))"
+    r"|无(?=明显|明确|任何|高级别|高风险|恶性|癌|异常|上皮内|肿瘤|瘤|证据|细菌|真菌|隐球菌|致病菌|(?!乳|色|芽|绿)[^,，;；。]{0,8}菌丝?生长|(?!法|乳|色)[^,，;；。]{1,12}(?:依据|证据|表现|征象)))"
     r"(?:(?!但|而|的|、?可?见[^异明])[^,，;；。\s])*"
     # 先说是什么再说没有：`癌细胞(-)`、`恶性细胞：阴性`、`宫颈癌筛查未见异常`
     r"|(?:(?![癌瘤恶])[^,，;；。:：]){0,6}(?:癌|恶性|瘤|白血病|级别|高?风险|菌|原虫|状体|配子体|裂殖体|原始|幼稚|抗原|M蛋白|免疫球蛋白)(?:肿瘤|细胞|症|史|前?病变|改变|筛查)*\s*[:：]?\s*[（(]?"
@@ -176,7 +183,7 @@ class Level(Entry):
 class Measured(Level):
     """一种量出来的数（血压、体温）；一步也没有写的，怎样都至多是轻微。"""
 
-    who: Literal["任何人", "成人", "孕妇", "产后"] = "任何人"
+    who: Literal["任何人", "成人", "孕妇", "产后", "新生儿"] = "任何人"
     part: Literal[1, 2] | None = None
     """`血压 152/95` 一格里的第几个数。"""
     is_acute: bool = False
