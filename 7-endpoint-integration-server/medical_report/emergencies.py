@@ -4,7 +4,6 @@
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +13,7 @@ from pathlib import Path
 from pydantic import model_validator
 
 from health_assistant.checked_yaml import Entry, read_yaml, refuse
+from medical_report.wordings import wordings
 
 
 class Aside(Entry):
@@ -55,6 +55,8 @@ class Emergencies(Entry):
     emergency: Kind
     self_harm: Kind
     traditional: str
+    sounds: str
+    misheard: str
 
 
 _DENIED = re.compile(
@@ -71,9 +73,6 @@ _BEGAN = re.compile(
     re.I,
 )
 """从前没有、现在有了，别人说没有、自己觉得有，医生问有没有、答了有：前面的否认不算。"""
-_GAPS = re.compile(r"(?<=[一-鿿])[\s\-_·.*]+(?=[一-鿿])")
-"""字与字中间的空白和记号：“胸 痛”“胸-痛”。"""
-_SPACES = re.compile(r"(?<=[一-鿿])\s+(?=[一-鿿])")
 _HALF = str.maketrans({"，": ",", "；": ";", "！": "!", "：": ":", "？": r"\?"})
 _BREAK = re.compile(r"[，。；！？,;!?]|(?<=[一-鿿])\s")
 """一句话的停顿：否认的管不到它后面。"""
@@ -119,17 +118,9 @@ def load_emergencies() -> Emergencies:
 def said_emergencies(question: str) -> list[str]:
     """问的话（中文或英文） -> 要放在最前的话（中文，用 `language.say` 说）；没有说到的为空。"""
     known = load_emergencies()
-    folded = _fold(question)
-    # 去掉字间空白的也看一遍；当作停顿的仍要看：“发烧没有 胸痛”里的空白隔开的是两件事
-    wordings = {_SPACES.sub(",", folded), _GAPS.sub("", folded)}
+    texts = wordings(question, known.traditional, known.sounds, known.misheard)
     kinds = (known.emergency, known.self_harm)
-    return [kind.says for kind in kinds if any(_is_said(kind, wording) for wording in wordings)]
-
-
-def _fold(question: str) -> str:
-    """全角、繁体、弯引号 -> 半角、简体、直引号。"""
-    pairs = {ord(pair[0]): pair[1] for pair in load_emergencies().traditional.split()}
-    return unicodedata.normalize("NFKC", question).replace("’", "'").translate(pairs)
+    return [kind.says for kind in kinds if any(_is_said(kind, text) for text in texts)]
 
 
 @cache
