@@ -4,12 +4,16 @@
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise, product
 from pathlib import Path
 
-from health_assistant.checked_yaml import Entry, read_yaml
+from pydantic import model_validator
+
+from health_assistant.checked_yaml import Entry, read_yaml, refuse
+from medical_report.wordings import wordings
 
 
 class Aside(Entry):
@@ -25,12 +29,24 @@ class Aside(Entry):
 
 
 class Kind(Entry):
-    """一类急事：要说的话，认得的说法，不算的；milder 是常与它们并列着否认、自己不急的。"""
+    """一类急事：要说的话，认得的说法，不算的；milder 是常与它们并列着否认、自己不急的。
+
+    words 是词表（名字 -> 空白隔开的词，可以写正则）；near 的一行是几个词表的名字（“甲/乙”是两个表合起来）：
+    各有一个词在一句里挨近，先后不论，就是说到了。signs 是挨近说不清的，整条写成正则。
+    """
 
     says: str
+    words: dict[str, str] = {}
+    near: tuple[str, ...] = ()
     signs: tuple[str, ...]
     milder: str = r"(?!)"
     asides: tuple[Aside, ...] = ()
+
+    @model_validator(mode="after")
+    def _knows_its_words(self) -> "Kind":
+        named = {name for line in self.near for name in re.split(r"[ /]+", line)}
+        refuse("near 里有词表没有的名字", named - self.words.keys())
+        return self
 
 
 class Emergencies(Entry):
@@ -39,6 +55,8 @@ class Emergencies(Entry):
     emergency: Kind
     self_harm: Kind
     traditional: str
+    sounds: str
+    misheard: str
 
 
 _DENIED = re.compile(
@@ -55,9 +73,6 @@ _BEGAN = re.compile(
     re.I,
 )
 """从前没有、现在有了，别人说没有、自己觉得有，医生问有没有、答了有：前面的否认不算。"""
-_GAPS = re.compile(r"(?<=[一-鿿])[\s\-_·.*]+(?=[一-鿿])")
-"""字与字中间的空白和记号：“胸 痛”“胸-痛”。"""
-_SPACES = re.compile(r"(?<=[一-鿿])\s+(?=[一-鿿])")
 _HALF = str.maketrans({"，": ",", "；": ";", "！": "!", "：": ":", "？": r"\?"})
 _BREAK = re.compile(r"[，。；！？,;!?]|(?<=[一-鿿])\s")
 """一句话的停顿：否认的管不到它后面。"""
@@ -72,6 +87,28 @@ _NEGATIVE = re.compile(r"[不没]|n'?t\b|\bnot\b|\bcannot\b", re.I)
 _HAPPENED = re.compile(r"(了|过去|起来|[一两三几半\d]+(次|口|回|阵|大|天|个|分|小时))")
 
 
+_NEAR = 12
+"""near 的几个词，挨着的两个之间至多隔几个字（英文几个词）：受惊的人一口气里说的一件事；再远常是两件事。"""
+_UNIT = re.compile(r"[a-z']+|\d+|[^\sa-z\d]", re.I)
+_SENTENCE = re.compile(r"[。;!?\n]|\.(?!\d)")
+
+
+@dataclass(frozen=True)
+class Found:
+    """说到的一处：在话里的起止；parts 是几截的起止，否认可以在任一截的前面；mild 的只帮着连起否认。"""
+
+    text: str
+    start: int
+    end: int
+    parts: tuple[tuple[int, int], ...]
+    mild: bool = False
+    near: bool = False
+
+    @property
+    def words(self) -> str:
+        return self.text[self.start : self.end]
+
+
 @cache
 def load_emergencies() -> Emergencies:
     """读入 emergencies.yaml；有错则 BadYaml。"""
@@ -81,17 +118,9 @@ def load_emergencies() -> Emergencies:
 def said_emergencies(question: str) -> list[str]:
     """问的话（中文或英文） -> 要放在最前的话（中文，用 `language.say` 说）；没有说到的为空。"""
     known = load_emergencies()
-    folded = _fold(question)
-    # 去掉字间空白的也看一遍；当作停顿的仍要看：“发烧没有 胸痛”里的空白隔开的是两件事
-    wordings = {_SPACES.sub(",", folded), _GAPS.sub("", folded)}
+    texts = wordings(question, known.traditional, known.sounds, known.misheard)
     kinds = (known.emergency, known.self_harm)
-    return [kind.says for kind in kinds if any(_is_said(kind, wording) for wording in wordings)]
-
-
-def _fold(question: str) -> str:
-    """全角、繁体、弯引号 -> 半角、简体、直引号。"""
-    pairs = {ord(pair[0]): pair[1] for pair in load_emergencies().traditional.split()}
-    return unicodedata.normalize("NFKC", question).replace("’", "'").translate(pairs)
+    return [kind.says for kind in kinds if any(_is_said(kind, text) for text in texts)]
 
 
 @cache
@@ -105,69 +134,100 @@ def _is_said(kind: Kind, question: str) -> bool:
     may_deny = not _BEGAN.search(question)
     denied_until = covered_until = -1
     for found in _find(kind, question):
-        if found.re is _compiled(kind.milder):
-            denied_until = found.end() if _denied_from(found, denied_until) is not None else denied_until
+        if found.mild:
+            denied_until = found.end if _denied(found, denied_until) else denied_until
             continue
-        inside = found.start() < covered_until
-        if inside and found.end() <= covered_until:
+        inside = found.start < covered_until
+        if inside and found.end <= covered_until:
             continue
-        before = _denied_from(found, denied_until) if may_deny else None
-        if before is not None:
-            denied_until = max(denied_until, found.end())
+        denied = _denied(found, denied_until) if may_deny else None
+        if denied:
+            denied_until = max(denied_until, denied[1])
         elif not _is_aside(kind, found):
             return True
         if inside:
             continue
-        stop = _BREAK.search(question, found.start() if before is None else before, found.end())
-        covered_until = max(covered_until, stop.start() if stop else found.end())
+        stop = _BREAK.search(question, denied[0] if denied else found.start, found.end)
+        covered_until = max(covered_until, stop.start() if stop else found.end)
     return False
 
 
-def _find(kind: Kind, question: str) -> Iterator[re.Match[str]]:
-    found = (one for sign in (*kind.signs, kind.milder) for one in _overlapping(_compiled(sign), question))
-    yield from sorted(found, key=re.Match.span)  # 同一处起的，短的在先：它没有盖住的，长的也盖不住
+def _find(kind: Kind, question: str) -> list[Found]:
+    found = [_matched(one) for sign in kind.signs for one in _overlapping(sign, question)]
+    found += [_matched(one, mild=True) for one in _overlapping(kind.milder, question)]
+    found += _find_near(kind, question)
+    return sorted(found, key=lambda one: (one.start, one.end))  # 同一处起的，短的在先：它没有盖住的，长的也盖不住
 
 
-def _overlapping(sign: re.Pattern[str], question: str) -> Iterator[re.Match[str]]:
+def _overlapping(sign: str, question: str) -> Iterator[re.Match[str]]:
     """重叠的也要：长的那个被否认了，里面的未必（没有过敏史 嘴唇肿）。"""
     start = 0
-    while found := sign.search(question, start):
+    while found := _compiled(sign).search(question, start):
         yield found
         start = found.start() + 1
 
 
-def _parts(found: re.Match[str]) -> list[int]:
+def _matched(found: re.Match[str], mild: bool = False) -> Found:
     """否认可以在整个说法的前面，也可以在它最后一截的前面（大便不黑、宝宝精神好没发烧）。"""
-    return [found.start(), found.start(found.lastindex or 0)]
+    parts = (found.span(), (found.start(found.lastindex or 0), found.end()))
+    return Found(found.string, found.start(), found.end(), parts, mild)
 
 
-def _denied_from(found: re.Match[str], denied_until: int) -> int | None:
-    """从哪里起被否认；没有被否认为 None。"""
-    text = found.string
-    for start in _parts(found):
-        if _DENIED.search(text[:start]):
-            return start
-    if denied_until < 0 or _NEGATIVE.search(found[0]) or _HAPPENED.match(text, found.end()):
+def _find_near(kind: Kind, question: str) -> Iterator[Found]:
+    """near 各行的词，在同一句里挨近的每一处。
+
+    每一处第一个词，别的词只看它左右最近的一个：再长的话也只看这么几样。
+    """
+    places = {name: _places(words, question) for name, words in kind.words.items()}
+    for line in kind.near:
+        first, *others = [sorted(place for name in part.split("/") for place in places[name]) for part in line.split()]
+        for one in first if all(others) else ():
+            for spans in product([one], *(_nearest(one, other) for other in others)):
+                inorder = sorted(spans)
+                if all(_is_close(question, left[1], right[0]) for left, right in pairwise(inorder)):
+                    yield Found(question, inorder[0][0], inorder[-1][1], tuple(inorder), near=True)
+
+
+def _places(words: str, question: str) -> list[tuple[int, int]]:
+    return [found.span() for found in _compiled("|".join(words.split())).finditer(question)]
+
+
+def _nearest(one: tuple[int, int], places: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    before = [place for place in places if place[1] <= one[0]]
+    after = [place for place in places if place[0] >= one[1]]
+    return [*before[-1:], *after[:1]]
+
+
+def _is_close(question: str, end: int, start: int) -> bool:
+    between = question[end:start]
+    return start >= end and len(_UNIT.findall(between)) <= _NEAR and not _SENTENCE.search(between)
+
+
+def _denied(found: Found, denied_until: int) -> tuple[int, int] | None:
+    """被否认的一截；没有被否认为 None。挨近的几样，一样在被否认的里面（没有胸【痛 胸】闷）就没有说到。"""
+    for start, end in found.parts:
+        if _DENIED.search(found.text[:start]) or (found.near and end <= denied_until):
+            return start, end
+    if denied_until < 0 or _NEGATIVE.search(found.words) or _HAPPENED.match(found.text, found.end):
         return None
     # 从被否认的里面起的（胸【痛、晕】倒），看它后一截
-    start = found.start() if found.start() >= denied_until else _parts(found)[1]
+    start = found.start if found.start >= denied_until else found.parts[-1][0]
     joins = [
         (_JOINED, True),
-        (_JOINED_NOUNS, _NOUN.search(found[0])),
-        (_JOINED_TO_THE_END, _LIST_ENDS.match(text, found.end())),
+        (_JOINED_NOUNS, _NOUN.search(found.words)),
+        (_JOINED_TO_THE_END, _LIST_ENDS.match(found.text, found.end)),
     ]
-    goes_on = any(join.fullmatch(text, denied_until, start) and fits for join, fits in joins)
-    return start if goes_on else None
+    goes_on = any(join.fullmatch(found.text, denied_until, start) and fits for join, fits in joins)
+    return (start, found.end) if goes_on else None
 
 
-def _is_aside(kind: Kind, found: re.Match[str]) -> bool:
-    text = found.string
+def _is_aside(kind: Kind, found: Found) -> bool:
     return any(
-        _compiled(aside.of).search(found[0])
-        and not _compiled(aside.unless).search(text)
+        _compiled(aside.of).search(found.words)
+        and not _compiled(aside.unless).search(found.text)
         and (
-            _compiled(aside.after).match(text[found.end() :])
-            or any(_compiled(f"({aside.before})$").search(text[:start]) for start in _parts(found))
+            _compiled(aside.after).match(found.text[found.end :])
+            or any(_compiled(f"({aside.before})$").search(found.text[:start]) for start, _ in found.parts)
         )
         for aside in kind.asides
     )

@@ -11,7 +11,7 @@ import requests
 import yaml
 from fake_upstreams import FakeUpstream
 from medical_report import create_app
-from medical_report.emergencies import load_emergencies, said_emergencies
+from medical_report.emergencies import Kind, load_emergencies, said_emergencies
 from medical_report.settings import Settings
 
 from health_assistant.evaluation.safety import bundled
@@ -255,3 +255,15 @@ def test_the_rate_limit_holds_for_questions_too():
         client = client_of(model, "2/minute")
         codes = [client.post("/ask", json=BODY, buffered=True).status_code for _ in range(3)]
     assert codes == [200, 200, 429]
+
+
+def test_a_word_list_that_is_not_there_is_said_when_the_file_is_read():
+    with pytest.raises(ValueError, match="词表没有的名字：腿"):
+        Kind(says="打 120", words={"胸": "胸"}, near=("胸 腿",), signs=())
+
+
+@pytest.mark.parametrize("many", ["头摔吐", "没有糊涂突然", "孩子药一把", "没有头摔吐", "二百一点", "head hit "])
+def test_words_close_together_over_and_over_cost_no_time(many):
+    began = time.monotonic()
+    said_emergencies((many * 300)[:300])
+    assert time.monotonic() - began < 2
