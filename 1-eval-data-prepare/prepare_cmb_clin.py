@@ -14,7 +14,7 @@ from pathlib import Path
 
 from health_assistant import artifacts, hub
 from health_assistant.command_line import command, new_parser
-from health_assistant.evaluation.cases import SAMPLE_FILE, Case, read_cases
+from health_assistant.evaluation.cases import SAMPLE_FILE, Case, question_rows, read_cases
 
 REPO, FILE = "FreedomIntelligence/CMB", "CMB-Clin/CMB-Clin-qa.json"
 SHA256 = "35cefc7cd46af080ebbd662e0b8e4babd4803205a5f0bec038acf4cdf33021af"
@@ -95,24 +95,10 @@ def print_label(source: str) -> None:
 
 
 def questions_of(case: Case) -> list[dict]:
-    """一个病例的各问。第一问带着病历；后面的只有问题，前面的问题与参考答案是历史。"""
-    rows: list[dict] = []
-    history: list[dict] = []
-    for turn, (question, answer) in enumerate(case.pairs, 1):
-        content = f"以下是一位病人的病例：\n{case.description}\n{question}" if turn == 1 else question
-        history = [*history, {"role": "user", "content": content}]
-        rows.append(
-            {
-                "id": f"{case.id}-{turn}",
-                "case_id": case.id,
-                "turn": turn,
-                "title": case.title,
-                "messages": history,
-                "reference": answer,
-            }
-        )
-        history = [*history, {"role": "assistant", "content": answer}]
-    return rows
+    """一个病例的各问；第一问带着病历。"""
+    (first, answer), *others = case.pairs
+    opening = f"以下是一位病人的病例：\n{case.description}\n{first}"
+    return question_rows(case.id, [(case.title, *pair) for pair in [(opening, answer), *others]])
 
 
 def write_all(folder: Path, fingerprint: str, cases: list[Case], source: str, report: str) -> None:

@@ -12,6 +12,7 @@
 
 import re
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, PositiveInt
 
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, new_parser
-from health_assistant.evaluation.cases import read_form
+from health_assistant.evaluation.cases import question_rows, read_form
 
 HEADING = re.compile(r"(?:[一二]、)?(?:核心|次要)需求[：:]?")
 NUMBER = re.compile(r"^\d+\s*[.、．)）]\s*")
@@ -91,18 +92,10 @@ def questions_of(groups: dict[tuple[str, int], list[Record]]) -> tuple[list[dict
     rows: list[dict] = []
     checklist: dict[str, dict] = {}
     for (category, code), records in groups.items():
-        history: list[dict] = []
-        for record in records:
-            if not (record.problem.strip() and record.sanswer.strip()):
-                break
-            case = f"{category}-{code}"
-            name = f"{case}-{record.round}"
-            row = {"id": name, "case_id": case, "turn": record.round, "title": record.category2}
-            history = [*history, {"role": "user", "content": record.problem}]
-            rows.append(row | {"messages": history, "reference": record.sanswer})
-            history = [*history, {"role": "assistant", "content": record.sanswer}]
-            if record.points:
-                checklist[name] = {"must": record.points}
+        case = f"{category}-{code}"
+        usable = list(takewhile(lambda record: record.problem.strip() and record.sanswer.strip(), records))
+        rows += question_rows(case, [(record.category2, record.problem, record.sanswer) for record in usable])
+        checklist |= {f"{case}-{record.round}": {"must": record.points} for record in usable if record.points}
     return rows, checklist
 
 

@@ -11,6 +11,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from health_assistant.command_line import BadInput
 from health_assistant.wrong_values import what_is_wrong
 
+_YAML_WORDS = {
+    "string_type": "应当是文字",
+    "tuple_type": "应当是列表",
+    "dict_type": "应当是键和值",
+    "model_type": "要写成“键: 值”，一行一项",
+}
+_SAID_ALONE = ("missing", "extra_forbidden", "finite_number", "value_error")
+"""不说写的是什么的几种：没有写，或话里已经有了。"""
+
 
 class BadYaml(BadInput):
     """人编辑的 YAML 有错。消息说明是哪个文件、哪一项、哪个键。"""
@@ -91,8 +100,7 @@ def _problem(error: Any, old_names: dict[str, str]) -> str:
     """pydantic 的一条错误 -> 一句中文。"""
     if error["type"] == "extra_forbidden" and error["loc"][-1] in old_names:
         return f"现在叫 {old_names[error['loc'][-1]]}"
-    if error["type"] == "model_type":
-        return "要写成“键: 值”，一行一项"
-    is_shown = isinstance(error["input"], str | int | float) and error["type"] != "value_error"
-    written = f"写的是 {error['input']!r}，" if is_shown and error["type"] != "extra_forbidden" else ""
-    return written + what_is_wrong(error)
+    if error["type"] in _YAML_WORDS:
+        return _YAML_WORDS[error["type"]]
+    said = what_is_wrong(error)
+    return said if error["type"] in _SAID_ALONE else f"写的是 {error['input']!r}，{said}"

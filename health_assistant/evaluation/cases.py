@@ -8,6 +8,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,6 +85,18 @@ def read_cases(path: Path) -> tuple[list[Case], list[str]]:
         "solution": f"{counts['solution']} 问的参考答案叫 solution，当作 answer",
     }
     return cases, [note for name, note in notes.items() if counts[name]]
+
+
+def question_rows(case_id: str, turns: Iterable[tuple[str, str, str]]) -> list[dict]:
+    """一个病例的各问（标题、问题、参考答案）-> 一问一行的评测题；前面各问的问题与参考答案是历史。"""
+    rows: list[dict] = []
+    history: list[dict] = []
+    for turn, (title, question, reference) in enumerate(turns, 1):
+        history = [*history, {"role": "user", "content": question}]
+        row = {"id": f"{case_id}-{turn}", "case_id": case_id, "turn": turn, "title": title}
+        rows.append(row | {"messages": history, "reference": reference})
+        history = [*history, {"role": "assistant", "content": reference}]
+    return rows
 
 
 def read_text(path: Path) -> str:

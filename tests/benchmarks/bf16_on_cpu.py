@@ -1,6 +1,6 @@
 """没有 GPU 时，0.5B 的尺寸用 bf16 与用 32 位：训练与生成各多快，训练最多占多少内存。
 
-    OMP_NUM_THREADS=2 python tests/benchmarks/bf16_on_cpu.py
+    OMP_NUM_THREADS=2 PYTHONPATH=tests python tests/benchmarks/bf16_on_cpu.py
 
 权重随机，配方是 qwen2.5-0.5b-laptop.yaml，24 条 90 到 200 个词元的对话，更新三次。
 一种精度一个进程，才各有各的内存峰值。退出码 1 是 bf16 哪一样没有快到 1.5 倍；CPU 没有 bf16 指令时什么也不量，退出码 0。
@@ -15,13 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from health_assistant.checked_yaml import read_yaml
+from health_assistant.training import batching, loading, precision, sft
+from health_assistant.training.recipe import Recipe
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-
-from health_assistant.checked_yaml import read_yaml  # noqa: E402
-from health_assistant.training import batching, loading, precision, sft  # noqa: E402
-from health_assistant.training.recipe import Recipe  # noqa: E402
-
 SIZE = "qwen2.5-0.5b"
 FASTER = 1.5
 SHOWN = {"training": "训练，每秒词元", "one": "生成一条，每秒词元", "eight": "八条一起生成，每秒词元"}

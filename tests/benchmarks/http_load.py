@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import re
 import subprocess
-import sys
 import time
 import urllib.request
 import uuid
@@ -16,9 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from model_servers import ROOT, came_up, free_port  # noqa: E402
+from model_servers import ROOT, came_up, free_port
 
 START_SECONDS = 90
 ROWS = [

@@ -1,6 +1,6 @@
 """一张 2448×3264 的照片变成给视觉模型的 JPEG，与课程原来的写法比，同一次运行里交替着量。
 
-    PYTHONPATH=7-endpoint-integration-server python tests/benchmarks/image_intake.py
+    PYTHONPATH=tests:7-endpoint-integration-server python tests/benchmarks/image_intake.py
 
 原来的写法：整张解码，Lanczos 缩到长边 1280，渐进式、optimize。退出码 1：用了它一半以上的时间。
 """

@@ -1,6 +1,6 @@
 """阶段 7 在压力下：200 个客户端，上游每个答 300 毫秒、同时至多 16 个，照片 1200×1600，不核对。
 
-    python tests/benchmarks/integration_load.py [--seconds 60]
+    PYTHONPATH=tests python tests/benchmarks/integration_load.py [--seconds 60]
 
 一份报告问上游两次，所以至多 16 / 0.6 = 26.7 份一秒。退出码 1：不到它的八成；有 429 以外的错；
 后一半时间里内存的峰值比前一半多出 10% 以上。

@@ -1,6 +1,6 @@
 """阶段 7 自己的开销：两个立刻就答的假上游，一张很小的照片，同一次运行里与别的做法比。
 
-    python tests/benchmarks/integration_overhead.py --litellm 装了 litellm[proxy] 的虚拟环境
+    PYTHONPATH=tests python tests/benchmarks/integration_overhead.py --litellm 装了 litellm[proxy] 的虚拟环境
 
 比的是四十行的 Flask（bare_chain.py），和经 LiteLLM 的代理发同样的两个请求。几个服务都开着，一轮一轮轮流量，
 取各轮的中位数：机器忽快忽慢，对谁都一样。

@@ -8,11 +8,9 @@ import json
 import sys
 from pathlib import Path
 
+from health_assistant import artifacts
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from health_assistant import artifacts  # noqa: E402
-
 STAGES = ("3-fine-tuning-llm", "6-fine-tuning-vl")
 KEPT = ["measured", "card", "recipe", "size", "backend", "row_tokens", "way", "steps", "tokens", "padded_tokens"]
 KEPT += ["tokens_per_second", "warm_up_seconds", "longest_pass", "peak_memory_gib", "reserved_gib", "versions"]

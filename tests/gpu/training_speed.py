@@ -1,6 +1,6 @@
 """在一张 GPU 上量训练：Unsloth 与 transformers + peft，同一次运行里先后跑。
 
-    python tests/gpu/training_speed.py --out /tmp/measured --seconds 500
+    PYTHONPATH=tests python tests/gpu/training_speed.py --out /tmp/measured --seconds 500
 
 每个后端一个进程（Unsloth 一导入就改写 trl），基座只载入一次，每种行长之前 LoRA 都恢复原样，所以损失应当一样。
 量到的随时写进 --out 的 measured.jsonl，一行一种；时间不够的不跑，写在 skipped 里。写成表由 speed_table.py。
@@ -17,12 +17,10 @@ import time
 from pathlib import Path
 from unittest import mock
 
+from health_assistant.checked_yaml import read_yaml
+from health_assistant.training import batching, loading, memory, precision, recipe, run, sft, vision
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from health_assistant.checked_yaml import read_yaml  # noqa: E402
-from health_assistant.training import batching, loading, memory, precision, recipe, run, sft, vision  # noqa: E402
-
 LLM, VL = ROOT / "3-fine-tuning-llm/configs", ROOT / "6-fine-tuning-vl/configs"
 # 每一种：行有多长、怎样算、步数（头三步是预热）
 LLM_WAYS = [(120, "filled", 9), (500, "filled", 7), (2000, "filled", 4)]
