@@ -89,7 +89,8 @@ def find_groups(text: str) -> list[tuple[str, str]]:
 
 
 _AGES = re.compile(
-    r"(?=.*[a-z周岁月天])[<>≤≥]?(?:[\d.\s~至-]|to|孕|days?|weeks?|wks?|mo(?:nth)?s?|years?|yrs?|周|岁|个?月|天|(?:1?st|2?nd|3?rd) trimester)+",
+    r"(?=.*[a-z周岁月天])[<>≤≥]?(?:[\d.\s~至-]|to|孕|days?|weeks?|wks?|mo(?:nth)?s?"
+    r"|years?|yrs?|周|岁|个?月|天|(?:1?st|2?nd|3?rd) trimester)+",
     re.IGNORECASE,
 )
 """年龄、孕期：`0 - 4 days`、`1st trimester`、`孕3-4周`；数也许断在了别的格里。"""

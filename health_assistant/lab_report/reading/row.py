@@ -39,7 +39,8 @@ _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 _TIER = re.compile(
     r"(in)?sufficient|deficient|potential|toxic"
     r"|(very|borderline|(near )?optimal|desirable|(pre|non)?[ -]*diabet(ic|es))$"
-    r"|((very )?(low|high)|average|moderate|normal|(low|average|high|risk) (risk|level)|.*(kidney|renal|heart|liver) (disease|failure))$"
+    r"|((very )?(low|high)|average|moderate|normal|(low|average|high|risk) (risk|level)"
+    r"|.*(kidney|renal|heart|liver) (disease|failure))$"
     r"|(轻度|中度|重度|严重|明显|边缘|临界)?(正常|理想|合适|适宜|充足|缺乏|不足|中毒|升高|增高|偏高|降低|减低|偏低|肥胖|糖尿病(前期)?)$",
     re.IGNORECASE,
 )
