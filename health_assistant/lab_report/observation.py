@@ -59,6 +59,10 @@ _EARLIER_BESIDE = re.compile(
 _RECHECKED = re.compile(r"[,，;；(（\s]*已?经?(?:复[查核检测](?:[过后]|结果)?|电话(?:报告|通知))[)）]?$")
 
 
+_TIME_OF_BLOOD = re.compile(r"(?:出血|凝血|溶解)时间|(?:bleeding|clotting|coagulation) time", re.IGNORECASE)
+"""量到几分几秒的：`2:30` 是 2 分 30 秒，不是滴度。"""
+
+
 @dataclass(frozen=True)
 class Observation:
     """一行读数的意思。看不懂的结果、范围与目录不认识的指标为 None。"""
@@ -231,7 +235,8 @@ def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
     result = row.result.strip().translate(ARROW_FORMS)
     result = re.sub(r"(?<=[\d)])\s*[•●⬤○]$", "", _EARLIER_BESIDE.sub("", result))
     result = re.sub(r"(?<=\d)[·。](?=\d)", ".", result)
-    value = parse_result(result)
+    clock = re.fullmatch(r"(\d{1,2})[:：]([0-5]\d)", result) if _TIME_OF_BLOOD.search(row.name) else None
+    value = parse_result(f"{clock[1]}分{clock[2]}秒" if clock else result)
     is_sure = isinstance(value, Interval) or (isinstance(value, QualitativeResult) and value.is_graded)
     glued = None if is_sure else _GLUED_FLAG.fullmatch(_RECHECKED.sub("", result))
     if glued:

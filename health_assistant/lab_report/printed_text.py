@@ -59,6 +59,7 @@ def clean(text: str) -> str:
             return ""
         previous, text = text, _unify(text)
         text = _MINUTES_AND_SECONDS.sub(_in_minutes, text)
+        text = re.sub(r"^\s*(\d{1,2})['’′]\s*([-~])\s*(\d{1,2})['’′]\s*$", r"\1\2\3分钟", text)  # `1'-3'`
         text = re.sub(r"(?<=\d)\s*(?:minutes?|mins)", "分钟", text, flags=re.IGNORECASE)
         text = re.sub(r"(?<=[<>])\s*[o0]r\s*(?==)", "", text, flags=re.IGNORECASE)
         text = re.sub(r"^(\W*)1/(?=\d{2,}$)", r"\g<1>1:", text)  # 风险 1/270 就是 1:270

@@ -54,7 +54,7 @@ _LABEL = re.compile(
 )
 
 _GOOD_TIER = re.compile(
-    r"desirable(?:/lowrisk)?|low-?risk|optimal|ideal|normal|sufficien(?:t|cy)|adequate|non-?diabetics?"
+    r"desirable(?:/lowrisk)?|optimal|ideal|normal|sufficien(?:t|cy)|adequate|non-?diabetics?"
     r"|(?:合适|理想|适宜|正常|充足|充分|足够)(?:水平|范围|值|人群?)?|健康人?群?|低风险|零级|(?:CKD)?G一级期?",
     re.IGNORECASE,
 )
@@ -72,6 +72,7 @@ _AFTERWORD = re.compile(r"(?<=[\d%秒a-zA-Z])\s*[;；,，(（。\s]\s*(?:以(?![
 _PROTECTIVE = re.compile(r"^(\s*[>≥＞].*[\d%a-zA-Z])\s*[;；,，(（]?[为具有]{0,2}(?:保护|免疫)(?:力|性|作用)?[)）]?$")
 """`≥10 有保护力` 是够了；`0-10 有保护力` 自己就说不通，不猜。"""
 _RISK_GROUP = re.compile("(健康|一般|普通|低危|中危|高危|极高危|超高危)(人群?|患者|者)?")
+_RISK_TIERS = ("low(-?risk)?", "(average|moderate|medium)(-?risk)?", "high(-?risk)?")
 _LOW_TIER = re.compile(r"降低|减低|偏低|low", re.IGNORECASE)
 _HIGH_TIER = re.compile(r"升高|增高|偏高|high|高风险", re.IGNORECASE)
 _CLASS = re.compile(r"(?<![\d.])([0-6])级|class-?([0-6])(?![\d.])|(?<=G)([1-5])(?=[ab]?期?[:<>(])", re.IGNORECASE)
@@ -218,8 +219,14 @@ def _bounded_by(good: Interval, others: list[Interval]) -> Interval | None:
 
 
 def _parse_risks(text: str) -> PartitionedInterval | None:
-    """按风险高低分人的上限：`健康人群:<3.4,高危人群:<2.59`；不知道这个人是哪一群，都超出才是高。"""
+    """按风险高低分人的上限：`健康人群:<3.4,高危人群:<2.59`；不知道这个人是哪一群，都超出才是高。
+
+    `<1.0 low risk,1.0-3.0 average,>3.0 high`：平均的一档不算高也不算正常，低的里面才正常，高的里面才是高。
+    """
     tiers = _split_tiers(text)
+    if len(tiers) == 3 and all(map(re.fullmatch, _RISK_TIERS, (label.lower() for label, _ in tiers))):
+        low, average, _ = tiers
+        return PartitionedInterval((low, (average[0], _joined([low[1], average[1]]))))
     is_risk = all(_RISK_GROUP.fullmatch(label) and limit.low is None for label, limit in tiers)
     return PartitionedInterval(tuple(tiers)) if len(tiers) > 1 and is_risk else None
 

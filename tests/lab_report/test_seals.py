@@ -1,4 +1,4 @@
-"""红章压着的字要读得出：印章褪掉，黑字留着；红色的字、红底、木纹不动。"""
+"""红章、水印压着的字要读得出：它们褪掉，黑字留着；红色的字、红底、木纹，整张拍斜了的不动。"""
 
 import cv2
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.reading.seals import fade_seals
+from health_assistant.lab_report.reading.watermarks import fade_watermarks
 from health_assistant.lab_report.rendering.drawing import load_font
 
 INK, SEAL = (30, 30, 30), (214, 60, 66)
@@ -61,3 +62,39 @@ def test_what_is_red_but_no_seal_is_left_alone(kind):
     faded = photo.copy()
     fade_seals(faded)
     assert np.array_equal(photo, faded)
+
+
+def quad(x: float, y: float, degrees: float) -> np.ndarray:
+    """一段宽 200、高 40 的文字的四角，绕左上角转了这么多度。"""
+    angle = np.radians(degrees)
+    along, down = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    corner = np.array([x, y])
+    return np.array([corner, corner + 200 * along, corner + 200 * along + 40 * down, corner + 40 * down], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("shade", "tilts", "is_faded"),
+    [
+        (215, (0, -28), True),
+        (160, (0, 30), True),
+        (60, (0, -28), False),
+        (215, (-28, -28), False),
+        (215, (0, 5), False),
+    ],
+)
+def test_a_tilted_watermark_lighter_than_the_text_is_faded(shade, tilts, is_faded):
+    """与字一样黑的分不开；整张都斜的是拍斜了，斜得不多的是弯的纸。"""
+    photo = bgr(paper(colour=(255, 255, 255))[0])
+    level = [quad(480, 60 + 55 * at, tilts[0]) for at in range(12)]
+    tilted = [quad(100 + 250 * at, 300, tilts[1]) for at in range(4)]
+    marked = photo.copy()
+    for one in tilted:
+        cv2.polylines(marked, [one.astype(np.int32)], True, (shade,) * 3, 6)
+    marked = np.minimum(photo, marked)
+    faded = marked.copy()
+    assert fade_watermarks(faded, np.array([*level, *tilted])) == is_faded
+    if not is_faded:
+        assert np.array_equal(faded, marked)
+    else:
+        assert faded[photo.min(axis=2) > 250].min() > 240
+        assert faded[photo.max(axis=2) < 40].max() < 60

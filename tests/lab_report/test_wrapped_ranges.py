@@ -1,10 +1,11 @@
 """折成几行印的参考范围：下半截归它接着的那一格，不归碰巧更近的下一项；说不准时两项都起疑。文字框是造的。"""
 
 import pytest
-from lab_report.text_boxes import at_lines, headed
+from lab_report.text_boxes import at_lines, headed, page
 
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
+from health_assistant.lab_report.reading.tables import find_tables
 
 HEAD = (0, {50: "项目", 400: "结果", 550: "参考区间", 800: "单位"})
 FIRST = (1, {50: "睾酮", 400: "5.69", 550: "1.93-7.40", 800: "ng/mL"})
@@ -80,3 +81,34 @@ def test_a_second_line_in_brackets_is_part_of_the_name():
         (3.55, {50: "(TOTAL)", 400: "62.15", 550: "30-100"}),
     )
     assert list(rows)[-1].startswith("25-OH VITAMIN D") and rows[list(rows)[-1]].result.text == "62.15"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "whole"),
+    [
+        (("0.084-0.48", "1"), "0.084-0.481"),
+        (("未孕女性:4.79-2", "3.3"), "未孕女性:4.79-23.3"),
+        (("缺乏<2", "0;不足2", "0-30;充", "足30-10", "0"), "缺乏<20;不足20-30;充足30-100"),
+    ],
+)
+@pytest.mark.parametrize("named", [0, 1])
+def test_a_range_broken_inside_a_word_or_a_number_is_one(pieces, whole, named):
+    """名称与头一行齐，或与第二行齐（格里上下居中）。"""
+    lines = [
+        (2 + 0.65 * at, {550: piece} | ({50: "泌乳素", 400: "60.1", 800: "ng/mL"} if at == named else {}))
+        for at, piece in enumerate(pieces)
+    ]
+    rows = read(*lines, (6, {50: "钾", 400: "4.1", 550: "3.5-5.3", 800: "mmol/L"}))
+    assert [[box.text for box in row.limits] for row in rows.values()] == [["1.93-7.40"], [whole], ["3.5-5.3"]]
+
+
+@pytest.mark.parametrize("gap", ["", " "])
+def test_a_serial_of_the_next_block_glued_to_a_range_is_no_part_of_it(gap):
+    names = [("白细胞", "中性粒细胞%"), ("红细胞", "淋巴细胞%"), ("血红蛋白", "单核细胞%"), ("血小板", "嗜酸性粒细胞%")]
+    heads = {50: "项目", 300: "结果", 420: "参考值", 560: "项目", 800: "结果", 920: "参考值"}
+    lines = [
+        {50: left, 300: "4.5", 420: f"3.5-9.5{gap}{at}", 560: right, 800: "4.5", 920: "3.5-9.5"}
+        for at, (left, right) in enumerate(names, start=8)
+    ]
+    limits = [row_text(row)[4] for table in find_tables(page(heads, *lines)) for row in find_rows(table)]
+    assert limits == ["3.5-9.5"] * 8

@@ -14,7 +14,7 @@ from health_assistant.lab_report.reading.cells import (
     split_maybe_arrow,
 )
 from health_assistant.lab_report.reading.names import is_known, known_as
-from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, is_item, is_subline, without_stars
+from health_assistant.lab_report.reading.row import NOT_AN_ITEM, TIER, Row, is_item, is_subline, without_stars
 from health_assistant.lab_report.reading.tables import Columns, Table
 from health_assistant.lab_report.reading.text import TextBox, join_boxes
 from health_assistant.lab_report.units import is_per_field
@@ -209,6 +209,8 @@ def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) 
     bare, mark = split_mark(cell.text)
     if NOT_AN_ITEM.search(cell.text) or (classify(bare) if mark else cell.kind) != "text":
         return False
+    if TIER.fullmatch(cell.text) and not cell.box.is_label:
+        return False  # 范围条底下的 `正常`、`受损`
     same_line = row is not None and row.anchor is not None and any(one.box is row.anchor for one in line)
     if cell.box.is_label or is_known(cell.text):
         # 名称旁边、名称下面的代号不是新的一行

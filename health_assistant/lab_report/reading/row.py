@@ -36,7 +36,7 @@ NOT_AN_ITEM = re.compile(
 
 _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 """成句的话不是项目名称。"""
-_TIER = re.compile(
+TIER = re.compile(
     r"(in)?sufficient|deficient|potential|toxic"
     r"|(very|borderline|(near )?optimal|desirable|(pre|non)?[ -]*diabet(ic|es))$"
     r"|((very )?(low|high)|average|moderate|normal|(low|average|high|risk) (risk|level)"
@@ -256,7 +256,7 @@ def _is_prose(row: Row) -> bool:
     words = [box for box in (row.result, row.unit) if box and box.kind == "text" and not re.search(r"\d", box.text)]
     is_sentence = len(words) == 2 and bool(_WORDS.fullmatch(words[1].text))
     is_limits = row.result is None or row.result.kind in ("bound", "range") or row.name.text == "Risk Level"
-    is_numbered |= is_limits and bool(_TIER.match(row.name.text) or is_group(row.name.text)) or _heads_legend(row)
+    is_numbered |= is_limits and bool(TIER.match(row.name.text) or is_group(row.name.text)) or _heads_legend(row)
     # 两端对齐的英文，词与词隔得远，会断成几格
     apart = [box for box in row.limits if _WORDS.fullmatch(box.text) and box.kind == "text"]
     is_numbered |= len(apart) > 1 or bool(row.result and re.search(r"[a-z]+ .*[a-z]+ .*[a-z]\.$", row.result.text))

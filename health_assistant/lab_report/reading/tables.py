@@ -19,6 +19,7 @@ from health_assistant.lab_report.reading.header import (
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.shares import split_shares
 from health_assistant.lab_report.reading.text import TextBox, cut_at, has_chinese, part_of, place_of
+from health_assistant.lab_report.reading.torn_ranges import with_whole_ranges, without_next_serials
 
 _UNLIKELY: dict[str, dict[str, float]] = {
     "serial": {"text": 2, "unit": 4, "range": 6, "bound": 6, "term": 6, "mark": 2},
@@ -199,6 +200,7 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
 
 def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> list[Table]:
     edges = _edges_over(headers, body)
+    body = without_next_serials(body, edges) if edges else with_whole_ranges(body, headers[0])
     lines = _split_at([[cell for box in line for cell in _cells(box, headers, edges)] for line in body], edges)
     tables = []
     panels = zip(headers, map(without_legend, lines), strict=True)

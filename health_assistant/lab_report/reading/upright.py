@@ -7,6 +7,7 @@ import numpy as np
 
 from health_assistant.lab_report.reading.seals import fade_seals
 from health_assistant.lab_report.reading.text import TextBox, TextReader
+from health_assistant.lab_report.reading.watermarks import fade_watermarks
 from health_assistant.lab_report.report import Box
 
 MAX_TILT = 3.0
@@ -57,12 +58,15 @@ class Page:
 
 
 def find_page(photo: np.ndarray, reader: TextReader, turns: bool = True) -> Page:
-    """photo 是 BGR；褪掉红章（就地），找出文字的方向，把页面摆正（turns 为假时不转），去掉水印。
+    """photo 是 BGR；褪掉红章与斜的水印（就地），找出文字的方向，把页面摆正（turns 为假时不转），去掉水印。
 
     没有文字时 `quads` 是空的。
     """
     fade_seals(photo)
-    page = _with_level_text(photo, reader) if turns else Page(photo, reader.detect(photo), np.eye(3))
+    quads = reader.detect(photo)
+    if fade_watermarks(photo, quads):
+        quads = reader.detect(photo)
+    page = _with_level_text(photo, quads, reader) if turns else Page(photo, quads, np.eye(3))
     contrasts = _contrasts(cv2.cvtColor(page.pixels, cv2.COLOR_BGR2GRAY), page.quads)
     if len(contrasts):
         contrast = np.median(contrasts)
@@ -85,8 +89,7 @@ def _contrasts(gray: np.ndarray, quads: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
-def _with_level_text(photo: np.ndarray, reader: TextReader) -> Page:
-    quads = reader.detect(photo)
+def _with_level_text(photo: np.ndarray, quads: np.ndarray, reader: TextReader) -> Page:
     if (angle := _text_angle(quads)) is None:
         return Page(photo, quads, np.eye(3))
     is_vertical = angle > 45
