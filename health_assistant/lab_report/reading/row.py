@@ -36,11 +36,13 @@ NOT_AN_ITEM = re.compile(
 _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 """成句的话不是项目名称。"""
 _TIER = re.compile(
-    r"(in)?sufficient|deficient|potential|toxic"
+    r"(in)?sufficient|deficient|potential|toxic|(cord blood|new-?borns?|neonates?)\s*(:|$)"
     r"|(very|borderline|(near )?optimal|desirable|(pre|non)?[ -]*diabetic)$"
     r"|((very )?(low|high)|average|moderate|risk level|.*(kidney|renal|heart|liver) (disease|failure))$",
     re.IGNORECASE,
 )
+_GROUPS = re.compile(r":\s*\d[\d.]*\s*[-~]\s*\d.*,.*:?")
+"""各年龄的范围写成一行话：`Cord Blood: 2.3 - 13.2, 1 - 2 days: 3.2 - 34.6`，断成几格也不是项目。"""
 _WORDS = re.compile(r"[a-z][a-z'(),./-]+(\s[a-z'(),./-]+)*")
 """英文说明里的词，不是单位。"""
 _DATE = re.compile(r"20\d\d[-/.年]\d{1,2}[-/.月]\d")
@@ -247,6 +249,8 @@ def _is_prose(row: Row) -> bool:
     """级别、只有编号（`2. Friedewald equation…`）、一档（`Deficient < 50`），单位一列也是词，或用竖线画。"""
     if re.fullmatch("级别|分级|等级|(?i:class|parameters?)", row.name.text):
         return True  # 过敏原的级别说明：一行 `2级`、`5级`
+    if _GROUPS.search(row.name.text):
+        return True
     if row.result is not None and row.result.kind == "number":
         return False
     is_numbered = not re.search(r"[A-Za-z一-鿿α-ωΑ-Ω]", row.name.text) and (row.result or row.name).kind == "text"
@@ -255,8 +259,12 @@ def _is_prose(row: Row) -> bool:
     is_limits = row.result is None or row.result.kind in ("bound", "range") or row.name.text == "Risk Level"
     is_numbered |= is_limits and bool(_TIER.match(row.name.text))
     # 两端对齐的英文，词与词隔得远，会断成几格
-    apart = [box for box in row.limits if _WORDS.fullmatch(box.text) and box.kind == "text"]
-    is_numbered |= len(apart) > 1 or bool(row.result and re.search(r"[a-z]+ .*[a-z]+ .*[a-z]\.$", row.result.text))
+    apart = [box for box in row.limits if box.kind == "text" and _WORDS.fullmatch(box.text.lower())]
+    is_numbered |= (
+        len(apart) > 2
+        or sum(box.text.islower() for box in apart) > 1
+        or bool(row.result and re.search(r"[a-z]+ .*[a-z]+ .*[a-z]\.$", row.result.text))
+    )
     return is_numbered or is_sentence or row.name.is_printed and row.name.text.startswith("|")
 
 
