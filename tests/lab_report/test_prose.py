@@ -74,3 +74,9 @@ def test_a_table_of_what_high_and_low_may_mean_is_no_result():
     ]
     tables = find_tables(page(HEAD, SODIUM, CHLORIDE, *causes))
     assert [row.name.text for table in tables for row in find_rows(table)] == ["Sodium", "Chloride"]
+
+
+def test_an_address_with_a_postcode_is_no_item():
+    address = [{1000: "8, West Avenue Road, Punjabi Bagh, Delhi -"}, {1000: "110026"}]
+    tables = find_tables(page(*address, HEAD, SODIUM, CHLORIDE))
+    assert [row.name.text for table in tables for row in find_rows(table)] == ["Sodium", "Chloride"]

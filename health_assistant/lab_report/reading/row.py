@@ -277,7 +277,7 @@ def is_item(row: Row, has_header: bool) -> bool:
         return False
     if any(_DATE.search(box.text) for box in row.limits):
         return False  # 页脚里的日期；皮质醇的范围也印着钟点，不算
-    if is_complete(row):
+    if is_complete(row) and not re.fullmatch("[-—]", row.limits[0].text):  # 地址里的一横不是范围
         # 数与范围各在自己的列：不论叫什么（样本溶血指数）；没有单位的长数是住院号、条码
         return bool(row.unit) or not re.fullmatch(r"\d{7,}", row.result.text)
     if not has_item_name(row) or (row.result and NOT_AN_ITEM.search(row.result.text)):
