@@ -78,3 +78,18 @@ def test_a_divider_behind_a_cell_is_no_character_of_it():
 def test_a_page_without_dividers_is_left_alone():
     boxes = grid([["白细胞", "12.6|", "↑"], ["IgG", "11.2", "1"], ["血小板", "131", "IU/L"]])
     assert without_dividers(boxes) is boxes
+
+
+def test_a_table_of_notes_drawn_under_the_printed_results_is_no_result():
+    """文字层里用竖线、横线画的各档说明；结果表自己就是画的、照片上认的，不能当说明去掉。"""
+    results = [["Test", "Result", "Unit", "Range"], ["LDL", "118", "mg/dL", "<100"], ["HDL", "55", "mg/dL", ">50"]]
+    notes = [["|------|", "------|"], ["| RISK", "| LDL-C", "| NON HDL"], ["| Low", "| <100", "| <130"]]
+    boxes = [replace(one, is_printed=True) for one in grid([*results, *notes, *notes])]
+    assert [row[:5] for row in rows_of(without_dividers(boxes))] == [
+        ("LDL", "", "118", "mg/dL", "<100"),
+        ("HDL", "", "55", "mg/dL", ">50"),
+    ]
+    drawn = [["|" + text for text in line] for line in results]
+    boxes = [replace(one, is_printed=True) for one in grid([*drawn, ["|-------|"]])]
+    assert [row[2] for row in rows_of(without_dividers(boxes))] == ["118", "55"]
+    assert "RISK" in " ".join(one.text for one in without_dividers(grid([*results, *notes])))

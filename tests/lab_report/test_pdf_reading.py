@@ -131,6 +131,7 @@ def test_the_value_is_the_one_that_is_seen(reader, extra, potassium):
         ("10/HP", "80/HP", False), ("6.9 10^9/L", "6.910/L", True), ("4.2", "6.9", False), ("<0.10", "0.10", False),
         ("-12.4", "12.4", False), ("阴性(-)", "阳性(-)", False), ("±", "土", True), ("≤5", "<5", True),
         ("3.5～9.5", "3.5-9.5", True), ("5,2", "5.2", True),
+        ("82.0-100.0fl", "82.0-100.0f1", True), ("115-150g/L", "115-150g/1", True), ("125fl", "1251fl", False),
     ],
 )  # fmt: skip
 def test_what_decides_a_value_is_compared(printed, seen, is_same):

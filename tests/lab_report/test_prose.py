@@ -6,6 +6,7 @@ import pytest
 from lab_report.text_boxes import headed, page
 
 from health_assistant.lab_report.reading.rows import find_rows
+from health_assistant.lab_report.reading.tables import find_tables
 
 HEAD = {50: "Test Name", 400: "Results", 800: "Units", 1000: "Bio. Ref. Interval"}
 SODIUM = {50: "Sodium", 400: "140.00", 800: "mEq/L", 1000: "136.00 - 145.00"}
@@ -39,6 +40,9 @@ def names(*lines: dict[float, str]) -> list[str]:
         {50: "20-24岁", 1000: "1.66-9.49"},
         {50: "绝经期", 400: "25.8-134.8", 1000: "5-54.7"},
         {50: "期别", 400: "FSH", 800: "雌二醇", 1000: "LH"},
+        {50: "In anaemic conditions", 400: "used", 800: "Deficiency", 1000: "from", 1100: "Beta-", 1200: "Thalassemia"},
+        {50: "Cord Blood:", 400: "Newborn: 75 - 260 ng/dL, 1-5yr: 100 - 260", 1000: "5-10yr: 90 - 240"},
+        {50: "Cord Blood: 2.3 - 13.2, 1 - 2 days: 3.2 - 34.6, 3 days:", 400: "0.7", 800: "mIU/L", 1000: "1.7 - 9.1"},
         {50: "Ref. Range eGFR is most accurate for", 400: "≤60", 800: "ml/min/1.73 m2"},
     ],
 )
@@ -54,6 +58,7 @@ def test_notes_and_signatures_in_the_columns_of_a_table_are_no_items(line, last)
         {50: "BT (Bleeding Time)", 400: "2:30", 800: "min-sec.", 1000: "1-3"},
         {50: "Urine Colour", 400: "pale yellow", 1000: "pale yellow"},
         {50: "| Potassium", 400: "4.2", 800: "mEq/L", 1000: "3.50 - 5.10"},
+        {50: "Newborn TSH", 400: "<5", 800: "mIU/L", 1000: "<10"},
         {50: "HIV Antibody", 400: "Non Reactive", 1000: "Non Reactive"},
     ],
 )
@@ -64,3 +69,21 @@ def test_worded_results_and_numbers_in_a_table_of_bars_stay_items(line):
 def test_the_heading_of_the_test_below_it_is_no_item():
     below = {50: "Glucose Fasting", 400: "90.00", 800: "mg/dL", 1000: "70 - 100"}
     assert names({50: "GLUCOSE, FASTING (F), PLASMA"}, {50: "(GOD POD)"}, below) == ["Sodium", "Glucose Fasting"]
+
+
+def test_a_table_of_what_high_and_low_may_mean_is_no_result():
+    causes = [
+        {184: "High", 559: "Low"},
+        {40: "MCV", 184: "Macrocytic anemia, liver disease", 559: "Microcytic anemia"},
+        {40: "WBC", 184: "Acute stress, infection", 559: "Sepsis, marrow hypoplasia"},
+        {40: "Platelets", 184: "Risk of thrombosis", 559: "Risk of bleeding"},
+        {40: "DMLT, Lab Incharge", 456: "Page 1 of", 575: "2", 805: "Pathologist"},
+    ]
+    tables = find_tables(page(HEAD, SODIUM, CHLORIDE, *causes))
+    assert [row.name.text for table in tables for row in find_rows(table)] == ["Sodium", "Chloride"]
+
+
+def test_an_address_with_a_postcode_is_no_item():
+    address = [{1000: "8, West Avenue Road, Punjabi Bagh, Delhi -"}, {1000: "110026"}]
+    tables = find_tables(page(*address, HEAD, SODIUM, CHLORIDE))
+    assert [row.name.text for table in tables for row in find_rows(table)] == ["Sodium", "Chloride"]

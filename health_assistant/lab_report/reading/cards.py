@@ -33,7 +33,7 @@ def find_headless_rows(table: Table) -> list[Row]:
     """没有表头（续页、手机截图的卡片）：名称开一行，后面的格子归它，直到下一个名称。"""
     rows: list[Row] = []
     is_labelled = any(cell.labelled and cell.kind == "range" for line in table.lines for cell in line)
-    table = replace(table, lines=_names_first([without_stars(line) for line in table.lines]))
+    table = replace(table, lines=_whole_names(_names_first([without_stars(line) for line in table.lines])))
     for at, line in enumerate(table.lines):
         has_value = any(cell.kind in ("number", "bound", "term") for cell in line) or _has_values_below(table, at)
         follows = rows[-1] if rows else None
@@ -140,6 +140,24 @@ def _names_first(lines: list[list[Cell]]) -> list[list[Cell]]:
                 box = join_boxes(box, behind[0].box, " ")
             values.insert(0, replace(name, box=replace(box, is_label=True)))  # 只有一个希腊字母的也是名称
     return [line for line in ordered if line]
+
+
+def _whole_names(lines: list[list[Cell]]) -> list[list[Cell]]:
+    """名称换行印在结果的上下两边、结果对着正中的（`平均血红蛋白浓 / 328 (316-354) / 度`）：三行并成一行。"""
+    whole = list(lines)
+    for at in range(len(whole) - 3, -1, -1):
+        above, values, below = whole[at : at + 3]
+        if not (len(above) == len(below) == 1 and above[0].kind == "text") or any(c.kind == "text" for c in values):
+            continue
+        first, last, middle = above[0].box, below[0].box, values[0].box
+        is_centered = abs(2 * middle.line - first.line - last.line) < 0.4 * first.height < middle.line - first.line
+        is_aligned = abs(first.start - last.start) < 0.5 * first.height and first.end < middle.start
+        is_one = is_known(first.text + last.text) or not (is_known(first.text) or is_known(last.text))
+        is_name = is_one and not NOT_AN_ITEM.search(first.text + last.text)
+        if is_centered and is_aligned and last.line - first.line < 2 * first.height and is_name:
+            name = replace(above[0], box=replace(join_boxes(first, last), line=middle.line, is_label=True))
+            whole[at : at + 3] = [[name, *values]]
+    return whole
 
 
 def _has_values_below(table: Table, at: int) -> bool:

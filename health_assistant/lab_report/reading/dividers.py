@@ -6,9 +6,12 @@ from itertools import pairwise
 
 from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.reading.cells import classify
+from health_assistant.lab_report.reading.header import find_header
+from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.text import TextBox, part_of
 
 _BAR = re.compile(r"[|│┃丨¦]+")
+_RULE = re.compile(r"[-—=_+|]{6,}")
 _BAR_LAST = re.compile(rf"(?<!^){_BAR.pattern}$")
 _LIKE_BAR = re.compile(r"[1IilJ\[\]!]")
 """竖线会认成这样的字。"""
@@ -22,7 +25,21 @@ def without_dividers(boxes: list[TextBox]) -> list[TextBox]:
     if not any(_BAR.search(box.text) for box in boxes):
         return boxes
     barred = [box for box in boxes if _is_led(box.text) or _BAR.search(box.text)]
-    return [part for box in boxes for part in _parts(box, barred)] if len(barred) >= _MIN_BARS else boxes
+    if len(barred) < _MIN_BARS:
+        return boxes
+    return [part for box in _without_drawn_notes(boxes) for part in _parts(box, barred)]
+
+
+def _without_drawn_notes(boxes: list[TextBox]) -> list[TextBox]:
+    """文字层里，结果印在没有竖线的表头底下，再下面用竖线画的是说明（各档、各孕期的范围），不是结果。"""
+    lines = group_lines([box for box in boxes if box.is_printed])
+    drawn = [line for line in lines if _BAR.match(line[0].text) or _RULE.fullmatch(line[0].text)]
+    first = min((line[0].line for line in drawn), default=0.0)
+    bare = [[replace(box, text=_BAR.sub("", box.text)) for box in line] for line in drawn]
+    is_ruled = any(_RULE.fullmatch(box.text) for line in drawn for box in line)
+    is_headed = is_ruled and any(find_header(line) for line in lines if line[0].line < first)
+    notes = {id(box) for line in drawn for box in line} if is_headed and not any(map(find_header, bare)) else set()
+    return [box for box in boxes if id(box) not in notes]
 
 
 def _is_led(text: str) -> bool:
@@ -54,4 +71,4 @@ def _parts(box: TextBox, barred: list[TextBox]) -> list[TextBox]:
     # 也许是竖线与旁边的数
     if is_under_bar and re.match(r"1\d", box.text) or ends_at_bar and re.search(r"\d1$", box.text):
         parts[0] = replace(parts[0], score=min(box.score, _UNSURE))
-    return [part for part in parts if part.text and not _BAR.fullmatch(part.text)]
+    return [part for part in parts if part.text and not (_BAR.fullmatch(part.text) or _RULE.fullmatch(part.text))]

@@ -37,13 +37,15 @@ NOT_AN_ITEM = re.compile(
 _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 """成句的话不是项目名称。"""
 TIER = re.compile(
-    r"(in)?sufficient|deficient|potential|toxic"
+    r"(in)?sufficient|deficient|potential|toxic|(cord blood|new-?borns?|neonates?)\s*(:|$)"
     r"|(very|borderline|(near )?optimal|desirable|(pre|non)?[ -]*diabet(ic|es))$"
     r"|((very )?(low|high)|average|moderate|normal|(low|average|high|risk) (risk|level)"
     r"|.*(kidney|renal|heart|liver) (disease|failure))$"
     r"|(轻度|中度|重度|严重|明显|边缘|临界)?(正常|理想|合适|适宜|充足|缺乏|不足|中毒|升高|增高|偏高|降低|减低|偏低|肥胖|糖尿病(前期)?)$",
     re.IGNORECASE,
 )
+_GROUPS = re.compile(r":\s*\d[\d.]*\s*[-~]\s*\d.*,.*:?")
+"""各年龄的范围写成一行话：`Cord Blood: 2.3 - 13.2, 1 - 2 days: 3.2 - 34.6`，断成几格也不是项目。"""
 _WORDS = re.compile(r"[a-z][a-z'(),./-]+(\s[a-z'(),./-]+)*")
 """英文说明里的词，不是单位。"""
 _DATE = re.compile(r"20\d\d[-/.年]\d{1,2}[-/.月]\d")
@@ -250,6 +252,8 @@ def _is_prose(row: Row) -> bool:
     """级别、只有编号（`2. Friedewald equation…`）、一档（`Deficient < 50`），单位一列也是词，或用竖线画。"""
     if re.fullmatch("级别|分级|等级|(?i:class|parameters?)", row.name.text):
         return True  # 过敏原的级别说明：一行 `2级`、`5级`
+    if _GROUPS.search(row.name.text):
+        return True
     if row.result is not None and row.result.kind == "number":
         return False
     is_numbered = not re.search(r"[A-Za-z一-鿿α-ωΑ-Ω]", row.name.text) and (row.result or row.name).kind == "text"
@@ -258,8 +262,12 @@ def _is_prose(row: Row) -> bool:
     is_limits = row.result is None or row.result.kind in ("bound", "range") or row.name.text == "Risk Level"
     is_numbered |= is_limits and bool(TIER.match(row.name.text) or is_group(row.name.text)) or _heads_legend(row)
     # 两端对齐的英文，词与词隔得远，会断成几格
-    apart = [box for box in row.limits if _WORDS.fullmatch(box.text) and box.kind == "text"]
-    is_numbered |= len(apart) > 1 or bool(row.result and re.search(r"[a-z]+ .*[a-z]+ .*[a-z]\.$", row.result.text))
+    apart = [box for box in row.limits if box.kind == "text" and _WORDS.fullmatch(box.text.lower())]
+    is_numbered |= (
+        len(apart) > 2
+        or sum(box.text.islower() for box in apart) > 1
+        or bool(row.result and re.search(r"[a-z]+ .*[a-z]+ .*[a-z]\.$", row.result.text))
+    )
     return is_numbered or is_sentence or row.name.is_printed and row.name.text.startswith("|")
 
 
@@ -278,7 +286,7 @@ def is_item(row: Row, has_header: bool) -> bool:
         return False
     if any(_DATE.search(box.text) for box in row.limits):
         return False  # 页脚里的日期；皮质醇的范围也印着钟点，不算
-    if is_complete(row):
+    if is_complete(row) and not re.fullmatch("[-—]", row.limits[0].text):  # 地址里的一横不是范围
         # 数与范围各在自己的列：不论叫什么（样本溶血指数）；没有单位的长数是住院号、条码
         return bool(row.unit) or not re.fullmatch(r"\d{7,}", row.result.text)
     if not has_item_name(row) or (row.result and NOT_AN_ITEM.search(row.result.text)):

@@ -59,6 +59,8 @@ def find_rows(table: Table) -> list[Row]:
         doubt_shifted(headless)
         return headless
     rows = _headed_rows(table)
+    if set(table.columns.spans) == {"name", "high", "low"} and not any(row.result for row in rows):
+        return []  # 说明：哪一项高了、低了多半是什么病
     items = [row for row in rows if is_item(row, True)]
     # 字小得多的是图上的标注
     least = _SMALL * median([row.anchor.height for row in items] or [0.0])

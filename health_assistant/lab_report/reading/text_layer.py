@@ -32,6 +32,8 @@ _UNIT_NUMBERS = re.compile(r"[x×*]?10[\^*]?\d{0,2}个?/\S+|/?1\.73m\S*", re.IGN
 """单位里的数印得小，像素常认不全：印着这样的单位（`_POWER_UNIT`）才略去，`10/HP` 的 10 是结果。"""
 _SAME_SIGNS = str.maketrans("≤≥十土士", "<>+±±")
 """由像素认时分不清的。"""
+_LETTER_L = re.compile(r"(?<=[A-Za-zμ/])1(?![\d.])")
+"""单位末尾的 l 由像素认常是 1：`82.0-100.0fl`、`g/l`。"""
 _UNKNOWN = "\ufffd"
 """文字层没有说是哪个字的，由像素认。"""
 _GAP = 0.5
@@ -229,6 +231,7 @@ def _essence(text: str, printed: str) -> str:
         plain = _UNIT_NUMBERS.sub("", plain)
     plain = plain.translate(_SAME_SIGNS)
     plain = re.sub(r"(?<=\d),(?=\d)", ".", plain)
+    plain = _LETTER_L.sub("", plain)
     minus = "-" if re.match(r"-\d", plain) else ""
     return minus + re.sub(r"[^\d.<>+±阴阳]", "", plain).strip(".")
 
