@@ -19,8 +19,8 @@ _TREATMENTS: tuple[tuple[re.Pattern[str], dict[str, Decimal]], ...] = (
 )
 """报告名、名称里的治疗 -> 各项本来会高到多少（目录的单位）。
 
-抗凝的 INR 多在 2.0–3.0，二尖瓣的机械瓣 2.5–3.5（AHA/ACC 1998，见 Heart 的 https://heart.bmj.com/highwire/markup/97723/expansion），PT 跟着长
-（凭记忆）；硫酸镁治子痫前期要到 1.8–3.5 mmol/L，再高膝反射先没有（https://doi.org/10.1186/s12884-020-03277-0）；打升白针的
+抗凝的 INR 多在 2.0–3.0，二尖瓣的机械瓣 2.5–3.5（AHA/ACC 1998，见 https://heart.bmj.com/highwire/markup/97723/expansion），
+PT 跟着长（凭记忆）；硫酸镁治子痫前期要到 1.8–3.5 mmol/L，再高膝反射先没有（https://doi.org/10.1186/s12884-020-03277-0）；打升白针的
 白细胞到 70 才要减（Blood，1997;90:903），这里取 60，中性粒细胞一类的跟着取，凭记忆。
 """
 _ON_TARGET = Decimal("1.5")
