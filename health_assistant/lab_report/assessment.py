@@ -56,6 +56,7 @@ from health_assistant.lab_report.sheet_kind import doubt_lone_count, guess_notic
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens
 from health_assistant.lab_report.treatment import settle_treated
+from health_assistant.lab_report.unlisted import says_found
 
 
 class Assessment(LabReport):
@@ -269,12 +270,13 @@ def _lower_explained(matches: list[Match]) -> None:
 
 
 def _overall(findings: list[Finding]) -> Severity | None:
-    """没有判断的行里印着标记的，或没有判断的占了多半：不能当作没有事。"""
+    """没有判断的行里印着标记、写着找到了什么的，或没有判断的占了多半：不能当作没有事。"""
     unknown = [finding for finding in findings if finding.flag == "unknown"]
     open_questions = sum(not _is_descriptive(finding) and not _looks_usual(finding) for finding in unknown)
     # 本身没有坏处的（尿结晶）、不分高低的（Rh(D) 的 +），印着标记也不要紧
     sided = [finding for finding in unknown if not _has_no_sides(finding)]
     is_flagged = any(one.mark and not (one.analyte and one.analyte.is_harmless("abnormal")) for one in sided)
+    is_flagged = is_flagged or any(says_found(one.result) and not (one.severity or one.floor) for one in sided)
     return "moderate" if not findings or open_questions * 2 > len(findings) or is_flagged else None
 
 
@@ -335,8 +337,7 @@ def _general_notices(findings: list[Finding], person: Person, age: str | None, s
     ]
     if unknown:
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
-    is_open = any(finding.floor == "severe" and not finding.analyte and not finding.alarm for finding in findings)
-    if is_open and severity != "grave":
+    if severity != "grave" and any(one.floor == "severe" and not (one.analyte or one.alarm) for one in findings):
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
     if _vitals_and_labs(findings, person):
         notices.append("体征与化验都到了今天就要看的程度，放在一起看，请现在就去急诊。")

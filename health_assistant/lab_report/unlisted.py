@@ -56,7 +56,15 @@ class Specimen(Entry):
     def for_age(self, years: float | None) -> "Specimen":
         """用于这个年龄的。"""
         own = [severity for age, severity in self.young.items() if years is not None and years < age]
-        return self.model_copy(update={"severity": worst([self.severity, *own]), "at_most": False}) if own else self
+        if not own:
+            return self
+        raised: dict[Severity, tuple[str, ...]] = {}
+        for severity, words in self.words.items():
+            name = max(severity, *own, key=rank)
+            raised[name] = raised.get(name, ()) + words
+        return self.model_copy(
+            update={"severity": max(self.severity, *own, key=rank), "at_most": False, "words": raised}
+        )
 
     def speaks_of(self, flag: Flag, is_negative: bool) -> bool:
         """高低是 flag 的一行，它说不说；“至多这么要紧”的说的是查出来的，阴性的用不上。"""
@@ -102,11 +110,19 @@ def counts_none(result: str) -> bool:
     return bool(_COUNTED.search(result)) and _denies(result)
 
 
+def says_found(result: str) -> bool:
+    """写着找到了什么；程序不认得找到的是什么时，不知道要不要紧，但不是没有事。"""
+    return bool(_FOUND.search(_DENIED.sub("", result)))
+
+
 def _denies(result: str) -> bool:
     is_told = bool(_DENIED.search(result)) and not _NO_RESULT.search(result)
     return is_told and not re.search(r"[\w一-鿿]", _DENIED.sub("", result))
 
 
+_FOUND = re.compile(
+    r"(?<![未不没无])(?:查[见到出]|检[见出]|找[见到]|(?:分离|培养|检测)[出到])(?!率|[下上]?限|正常|精子|上皮|化生|颈管)"
+)
 _COUNTED = re.compile("原始|幼稚|早幼粒|疟|blast|malaria|plasmodium|parasite", re.IGNORECASE)
 
 
