@@ -4,6 +4,7 @@
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -54,6 +55,8 @@ class Emergencies(Entry):
 
     emergency: Kind
     self_harm: Kind
+    unwell: Kind
+    ordinary: str
     traditional: str
     sounds: str
     misheard: str
@@ -118,9 +121,25 @@ def load_emergencies() -> Emergencies:
 def said_emergencies(question: str) -> list[str]:
     """问的话（中文或英文） -> 要放在最前的话（中文，用 `language.say` 说）；没有说到的为空。"""
     known = load_emergencies()
+    return [kind.says for kind in (known.emergency, known.self_harm) if _says(kind, question)]
+
+
+def said_unwell(question: str) -> str:
+    """没有认出急事的问的话 -> 回答前要添的一句（中文，用 `language.say` 说）；不用添的为空。
+
+    添的：说到现在身上不舒服的，和不像寻常的问、只在说一件事的（受惊的人多半不问，只说）。
+    """
+    known = load_emergencies()
+    asides = (*known.emergency.asides, *known.unwell.asides)
+    unwell = known.unwell.model_copy(update={"asides": asides})
+    is_ordinary = _compiled(known.ordinary.replace(" ", "")).search(unicodedata.normalize("NFKC", question))
+    return unwell.says if not is_ordinary or _says(unwell, question) else ""
+
+
+def _says(kind: Kind, question: str) -> bool:
+    known = load_emergencies()
     texts = wordings(question, known.traditional, known.sounds, known.misheard)
-    kinds = (known.emergency, known.self_harm)
-    return [kind.says for kind in kinds if any(_is_said(kind, text) for text in texts)]
+    return any(_is_said(kind, text) for text in texts)
 
 
 @cache

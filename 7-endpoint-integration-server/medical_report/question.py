@@ -14,7 +14,7 @@ from health_assistant.lab_report.report import ABNORMAL_FLAGS, DISCLAIMER, escap
 from health_assistant.lab_report.subjects import with_range
 from medical_report.advice_prompt import MAX_CHOSEN, describe_findings, describe_row
 from medical_report.analysis import Analyst, RefusedChoice, choose
-from medical_report.emergencies import said_emergencies
+from medical_report.emergencies import said_emergencies, said_unwell
 from medical_report.errors import IF_IT_IS_NOW, NoAdviceModel
 from medical_report.page_reading import Job
 from medical_report.spoken import speaking_about, to_html
@@ -54,6 +54,8 @@ def answer_question(analyst: Analyst, report: Assessment, question: str, job: Jo
         parts = [f"**{say(words)}**" for words in emergencies]
         if not emergencies or report.when == "now":  # 说了打 120，后面不能跟着一句缓一些的
             parts += _grave_words(report)
+        if not emergencies and (unwell := said_unwell(question)):
+            parts.append(say(unwell))
         if outcome == "answered":
             parts += [say(_PICKED), "\n".join(f"- {sentence}" for sentence in _sentences(report, chosen))]
         else:

@@ -11,7 +11,7 @@ import requests
 import yaml
 from fake_upstreams import FakeUpstream
 from medical_report import create_app
-from medical_report.emergencies import Kind, load_emergencies, said_emergencies
+from medical_report.emergencies import Kind, load_emergencies, said_emergencies, said_unwell
 from medical_report.settings import Settings
 
 from health_assistant.evaluation.safety import bundled
@@ -222,6 +222,18 @@ def test_emergencies_are_recognised_and_ordinary_questions_raise_no_alarm():
     assert [one for one in URGENT_QUESTIONS if EMERGENCY not in said_emergencies(one)] == []
     assert [one for one in DESPERATE if SELF_HARM not in said_emergencies(one)] == []
     assert [one for one in ORDINARY if said_emergencies(one)] == []
+
+
+def test_what_is_told_of_feeling_unwell_leads_softly_and_is_still_answered():
+    """不像急事的不舒服：模型照样挑，前面添一句不加粗的；好了的、没有的、没有说不舒服的不添。"""
+    assert [one for one in PLAIN["unwell"] if said_emergencies(one) or not said_unwell(one)] == []
+    assert [one for one in PLAIN["well"] if said_unwell(one)] == []
+    with Model("row1") as model:
+        told = ask(model, PLAIN["unwell"][0]).json
+        grave = ask(model, PLAIN["unwell"][0], GRAVE).json["answer_html"]
+        assert ask(model, PLAIN["unwell"][0], language="en").json["answer_html"].startswith("<p>If someone is unwell")
+    assert told["outcome"] == "answered" and told["answer_html"].startswith("<p>要是有人现在不舒服")
+    assert grave.startswith("<p><strong>尽快就医：") and grave.index("请现在就去急诊") < grave.index("要是有人现在")
 
 
 @pytest.mark.parametrize(
