@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from math import inf
 from typing import Literal
 
 from pydantic import model_validator
@@ -199,7 +200,9 @@ class Level(Entry):
 class Measured(Level):
     """一种量出来的数（血压、体温）；一步也没有写的，怎样都至多是轻微。"""
 
-    who: Literal["任何人", "成人", "孕妇", "产后", "新生儿"] = "任何人"
+    who: Literal["任何人", "成人", "孕妇", "产后"] = "任何人"
+    below: Age = inf
+    """只用于这个年龄以下；不知道几岁的不用。"""
     part: Literal[1, 2] | None = None
     """`血压 152/95` 一格里的第几个数。"""
     is_acute: bool = False
