@@ -111,9 +111,9 @@ def counts_none(result: str) -> bool:
     return bool(_COUNTED.search(result)) and _denies(result)
 
 
-def says_found(result: str) -> bool:
-    """写着找到了什么；程序不认得找到的是什么时，不知道要不要紧，但不是没有事。"""
-    return bool(_FOUND.search(_DENIED.sub("", result)))
+def says_found(name: str, result: str) -> bool:
+    """写着找到了什么；程序不认得找到的是什么时，不知道要不要紧，但不是没有事。本来就有的（乳酸杆菌）不算。"""
+    return bool(_FOUND.search(_DENIED.sub("", result))) and not re.search("乳酸?杆菌|双歧", name)
 
 
 def _denies(result: str) -> bool:
