@@ -276,7 +276,7 @@ def _overall(findings: list[Finding]) -> Severity | None:
     # 本身没有坏处的（尿结晶）、不分高低的（Rh(D) 的 +），印着标记也不要紧
     sided = [finding for finding in unknown if not _has_no_sides(finding)]
     is_flagged = any(one.mark and not (one.analyte and one.analyte.is_harmless("abnormal")) for one in sided)
-    is_flagged = is_flagged or any(says_found(one.result) and not (one.severity or one.floor) for one in sided)
+    is_flagged |= any(says_found(one.name, one.result) and not (one.severity or one.floor) for one in sided)
     return "moderate" if not findings or open_questions * 2 > len(findings) or is_flagged else None
 
 

@@ -318,12 +318,11 @@ def special_specimen(title: str, name: str, value: Value | None, flag: Flag, res
 
     “至多这么要紧”的说的是查出来的（得过病留下的抗体），结果 `value` 是阴性的用不上。
     """
-    said = f"{title} {name}"
     return next(
         (
             specimen
             for word, specimen in load_severity().specimens.items()
-            if re.search(word, said, re.IGNORECASE)
+            if re.search(word, f"{title} {name}", re.IGNORECASE)
             and specimen.covers(name, result)
             and specimen.speaks_of(flag, value == QualitativeResult(("阴性",)))
         ),
@@ -333,7 +332,8 @@ def special_specimen(title: str, name: str, value: Value | None, flag: Flag, res
 
 def measured_as(name: str, person: Person) -> list[Measured]:
     """项目名说的量出来的数（血压、体温），用于这个人的各条；不是这样的为空。"""
-    return [measured for measured in load_severity().measured if measured.names(name) and person.fits(measured.who)]
+    named = [one for one in load_severity().measured if one.names(name) and person.fits(one.who)]
+    return [one for one in named if one.below == inf or person.is_newborn or (person.age_years or inf) < one.below]
 
 
 def is_measured(name: str) -> bool:

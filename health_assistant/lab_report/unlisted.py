@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from math import inf
 from typing import Literal
 
 from pydantic import model_validator
@@ -110,9 +111,9 @@ def counts_none(result: str) -> bool:
     return bool(_COUNTED.search(result)) and _denies(result)
 
 
-def says_found(result: str) -> bool:
-    """写着找到了什么；程序不认得找到的是什么时，不知道要不要紧，但不是没有事。"""
-    return bool(_FOUND.search(_DENIED.sub("", result)))
+def says_found(name: str, result: str) -> bool:
+    """写着找到了什么；程序不认得找到的是什么时，不知道要不要紧，但不是没有事。本来就有的（乳酸杆菌）不算。"""
+    return bool(_FOUND.search(_DENIED.sub("", result))) and not re.search("乳酸?杆菌|双歧", name)
 
 
 def _denies(result: str) -> bool:
@@ -199,7 +200,9 @@ class Level(Entry):
 class Measured(Level):
     """一种量出来的数（血压、体温）；一步也没有写的，怎样都至多是轻微。"""
 
-    who: Literal["任何人", "成人", "孕妇", "产后", "新生儿"] = "任何人"
+    who: Literal["任何人", "成人", "孕妇", "产后"] = "任何人"
+    below: Age = inf
+    """只用于这个年龄以下；不知道几岁的不用。"""
     part: Literal[1, 2] | None = None
     """`血压 152/95` 一格里的第几个数。"""
     is_acute: bool = False

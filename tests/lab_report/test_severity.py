@@ -71,7 +71,9 @@ def test_what_is_said_of_a_grave_result_never_names_a_later_time():
     said |= {
         specimen.say
         for specimen in table.specimens.values()
-        if specimen.grave_words or any("grave" in (*level.high, *level.low) for level in specimen.levels)
+        if specimen.grave_words
+        or "grave" in (specimen.severity, *specimen.words, *specimen.phrases, *specimen.young.values())
+        or any("grave" in (*level.high, *level.low) for level in specimen.levels)
     }
     later = re.compile("(?:^|[：，；]|请|要|的人)(?:今天|当天|这几天|几天内)")
     assert not [text for text in said if later.search(text)]
