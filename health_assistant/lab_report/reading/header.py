@@ -118,7 +118,7 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
 
 
 def _is_in_other_unit(whole: str, first: TextBox, words: list[tuple[Role, TextBox, str]]) -> bool:
-    """两列结果、两列范围的表头各写着单位，不是同一种：`结果(mmol/L)` 与 `结果(mg/dL)`，`SI Result` 与 `Conv. Result`。"""
+    """两列的表头各写着单位，不是同一种：`结果(mmol/L)` 与 `结果(mg/dL)`，`SI Result` 与 `Conv. Result`。"""
     own = next((text for _, box, text in words if box is first), "")
     units = [_HEAD_UNIT.search(text) for text in (own, whole)]
     return all(units) and units[0][0].lower() != units[1][0].lower()
