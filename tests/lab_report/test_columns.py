@@ -293,6 +293,7 @@ def test_a_line_in_the_table_that_was_not_read_is_counted():
             ("OH", "<1", "0H"),
             ("O.5", "0.2-0.8", "0.5"),
             ("1O", "3.5-9.5", "10"),
+            ("O↓", "0.4-8", "0↓"),
             ("O", "", "O"),
             ("O", "A/B/O/AB", "O"),
         ),

@@ -127,7 +127,7 @@ def test_other_tiers_below_the_good_one_are_no_second_range_and_no_unread_rows()
     rows = find_rows(table)
     assert [(row.name.text, [box.text for box in row.limits], row.doubt) for row in rows] == [
         ("CHOLESTEROL", ["< 200 Desirable", "200 - 239 Borderline High", ">/= 240 High"], None),
-        ("HBA1C", ["Non-diabetic: < 5.7"], None), ("UREA", ["8-23"], None),
+        ("HBA1C", ["Non-diabetic: < 5.7", "Pre-diabetics: 5.7 - 6.4"], None), ("UREA", ["8-23"], None),
     ]  # fmt: skip
     assert count_unread(table, rows) == 0
 

@@ -51,6 +51,13 @@ def test_a_section_under_a_row_known_by_its_code_is_not_its_name():
     assert "电解质" not in {name for name, _, _ in names_and_results(*lines)}
 
 
+def test_a_worded_result_above_a_code_with_its_own_result_takes_nothing_from_it():
+    head = {50: "项目", 400: "结果", 800: "参考值"}
+    lines = [(0, head), (1, {50: "抗核抗体", 400: "1:1280", 800: "<1:100"}), (2, {50: "核型", 400: "均质型"}),
+             (3, {50: "ASO", 400: "1:400", 800: "<1:200"})]  # fmt: skip
+    assert [result for _, _, result in names_and_results(*lines)] == ["1:1280", "均质型", "1:400"]
+
+
 def seated(head: dict[float, str], *lines: dict[float, str]) -> list[Row]:
     return find_rows(headed(page(head, *lines)))
 

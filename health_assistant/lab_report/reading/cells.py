@@ -58,6 +58,8 @@ _VALUE_MARK_UNIT = re.compile(rf"[<>≤≥]?\d[\d.,]*\s*[{_ARROWS}]+\s*(?P<unit>
 _NUMBER_AND_ARROW = re.compile(
     r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨、'’]?)"
 )
+_GARBLED_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.]*)\s+(?P<unit>[A-Za-zμ]{2,6}/[A-Za-z]{1,3})")
+"""单位认错了一个字的也分开：`128 mmo/L`；连着就成了文字，没有表头的单子上这一行会不见。"""
 _VALUE_AND_RANGE = re.compile(
     rf"(?P<value>[<>≤≥]?\d[\d.,]*\s*(?:[{_ARROWS}]+|(?=[(\[])))\s*[(\[]?(?P<limits>[^()]*\d[^()]*)[)\]]?"
 )
@@ -199,6 +201,9 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         return [*_split(text[: between.start()], offset), mark, *rest]  # `8×10^9/L↓(125-350)`
     if (arrow := re.match(rf"[{_ARROWS}]+\s*", text)) and arrow.end() < len(text):
         return [("mark", offset, offset + arrow.end(), False), *_split(text[arrow.end() :], offset + arrow.end())]
+    if (garbled := _GARBLED_UNIT.fullmatch(text)) and classify(garbled["value"]) in ("number", "bound"):
+        unit: Span = ("unit", offset + garbled.start("unit"), offset + len(text), False)
+        return [*_split(garbled["value"], offset), unit]
     if not is_known(text) and not re.search(r"EPI\)? 20\d\d$", text):  # 公式的年份是名称里的
         spaces = [gap.start() for gap in re.finditer(r"\s+", text)]
         for space in spaces:

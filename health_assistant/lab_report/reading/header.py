@@ -28,6 +28,7 @@ _LEGEND = re.compile(r"(级别|等级|分级|class)\W*([0-6]级?\s+){3}", re.IGN
 _STAGE = re.compile(r"(CKD\s*)?G[1-5][ab]?期?", re.IGNORECASE)
 """肾功能分期说明的一行打头的词；细胞周期的 `G1期` 后面有结果。"""
 _MIN_CODES = 3
+_HEAD_UNIT = re.compile(r"[(（\[][^()（）\[\]/]+/[^()（）\[\]/]+[)）\]]|\bSI\b|\bConv", re.IGNORECASE)
 
 
 def join_stacked_heads(boxes: list[TextBox]) -> list[TextBox]:
@@ -94,6 +95,8 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
             role = "code"  # 序号之外又有编号
         # 两列结果、两列范围都要看：不知道哪一列是这个人这一次的，就要起疑
         is_second = role in ("result", "range") and role in panels[-1]
+        if is_second and _is_in_other_unit(whole, panels[-1][role], words):
+            role = "ignored"  # 同一个数换了单位又印一遍
         key = f"{role} {word.start:.0f}" if role in _SEVERAL or is_second else role
         if role == "range" and (whose := group_of(whole)):
             key = f"range {whose}"  # 男女的范围各印一列
@@ -112,6 +115,13 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
         if merged and "result" not in panel:
             panel["result"] = panel.pop(merged[0])  # `结果提示`、`结果单位`：除非另有结果一列
     return [panel for panel in panels if _is_header(panel)]
+
+
+def _is_in_other_unit(whole: str, first: TextBox, words: list[tuple[Role, TextBox, str]]) -> bool:
+    """两列的表头各写着单位，不是同一种：`结果(mmol/L)` 与 `结果(mg/dL)`，`SI Result` 与 `Conv. Result`。"""
+    own = next((text for _, box, text in words if box is first), "")
+    units = [_HEAD_UNIT.search(text) for text in (own, whole)]
+    return all(units) and units[0][0].lower() != units[1][0].lower()
 
 
 def _settle(panel: dict[str, TextBox]) -> None:

@@ -146,9 +146,13 @@ def _blank(found: re.Match[str]) -> str:
     return " " * len(found[0])
 
 
+HEAD_UNIT = re.compile(r"(?<=\S)\s*[(（\[][^()（）\[\]/]{1,8}/[^()（）\[\]/]{1,8}[)）\]]$")
+"""表头词后面括着的单位：`结果(mmol/L)`。"""
+
+
 def words_in(box: TextBox) -> Iterator[tuple[Role, TextBox]]:
     """一段文字里的各个表头词（`提示单位` 是两个）；不像表头的没有。"""
-    text = _AROUND_MEAN.sub(_blank, box.text.translate(_SIMPLIFIED))
+    text = HEAD_UNIT.sub(_blank, _AROUND_MEAN.sub(_blank, box.text.translate(_SIMPLIFIED)))
     found = [one for one in HEAD_WORD.finditer(text) if one[0].strip()]
     rest = re.sub(r"[\s()（）:：*/&·.,，、|☑口]", "", DATE.sub("", _WHOSE.sub("", HEAD_WORD.sub("", text))))
     # `WHO第5版参考值` 末了才说是什么列，前面可以多几个字

@@ -343,7 +343,7 @@ def repair_number(result: str, limits: str) -> str:
     """数里的 0 读成了字母 O（`OH`、`O.5`）、点读成了冒号（`2:11`）的结果；参考范围是数才改，没有的 O 可能是血型。"""
     if re.fullmatch(r"([2-9]|\d\d):\d{1,2}", result) and re.search(r"\d\.\d", limits):
         return result.replace(":", ".")  # 滴度是 1: 开头的
-    is_number = re.fullmatch(r"[<>]?[\dOo.]*[Oo][\dOo.]*(HH?|LL?)?", result)
+    is_number = re.fullmatch(r"[<>]?[\dOo.]*[Oo][\dOo.]*(HH?|LL?|\s*[↑↓]{1,2})?", result)
     if is_number and isinstance(parse_range(limits), Interval):
         return result.replace("O", "0").replace("o", "0")
     return result

@@ -15,7 +15,7 @@ _SHORT = 4
 
 def is_title_of(above: Row, below: Row) -> bool:
     """above 只有中文名称；结果在下面一行，跟着代号，或跟着名称换行印的下半截。"""
-    if not (above.name and below.name) or above.has_value() or not below.has_value():
+    if not (above.name and below.name) or above.has_value() or not below.has_value() or _have_results(above, below):
         return False
     near = below.anchor.line - above.anchor.line < 2.2 * above.anchor.height
     is_aligned = near and abs(above.name.start - below.name.start) < 2 * above.name.height
@@ -23,6 +23,11 @@ def is_title_of(above: Row, below: Row) -> bool:
         return False
     is_second_half = is_known(above.name.text + below.name.text) and not is_known(below.name.text)
     return is_second_half or not has_chinese(below.name.text)
+
+
+def _have_results(above: Row, below: Row) -> bool:
+    """两行各有结果（`核型 均质型` 与 `ASO 1:400`）：是两项，合成一项会丢一个。"""
+    return above.result is not None and below.result is not None
 
 
 def with_codes_below(lines: list[Row]) -> list[Row]:
@@ -96,7 +101,7 @@ def is_first_line_of(above: Row, row: Row) -> bool:
 
     或 above 认得，row 的左边印的是方法（BILIRUBIN, TOTAL / Vanadate Oxidation）。
     """
-    if above.name is None or above.has_value() or not row.has_value():
+    if above.name is None or above.has_value() or not row.has_value() or _have_results(above, row):
         return False
     is_tight = row.anchor.line - above.anchor.line < 1.2 * row.name.height
     if not is_tight or abs(row.name.start - above.name.start) >= row.name.height:
