@@ -82,7 +82,7 @@ def _from_ends(lines: list[Line]) -> list[Line]:
     is_headed = any(_OVER.search(box.text) and low < (box.start + box.end) / 2 < high for box in above)
     if not (is_straight and is_headed):
         return []
-    joined = {id(line[-2]): join_boxes(*pair, "-") for line, pair in zip(threes, pairs, strict=True)}
+    joined = {id(line[-2]): join_boxes(pair[0], pair[1], "-") for line, pair in zip(threes, pairs, strict=True)}
     last = {id(line[-1]) for line in threes}
     for line in lines:  # 只认出上限的一头
         if line not in threes and line[-1].kind == "number" and abs(line[-1].end - high) < height and len(line) > 2:
