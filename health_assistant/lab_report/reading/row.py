@@ -177,7 +177,7 @@ class Row:
 def without_stars(line: list[Cell]) -> list[Cell]:
     """去掉紧挨在名称左边、把名称往右推了一点的 ★：是自费、各院互认的项目，不是说它异常。
 
-    英文名称左边的一个汉字是认错的符号（`* Mixed` 的 `丰`）。
+    英文名称左边的 `丰`、`米` 是认错的 `*`。
     """
     return [one for one, then in zip(line, [*line[1:], None], strict=True) if not _is_star_of(one, then)]
 
@@ -188,7 +188,7 @@ def _is_star_of(star: Cell, name: Cell | None) -> bool:
     gap = (name.box.start - star.box.end) / star.box.height
     if star.kind == "mark" and re.fullmatch("[★☆]+", star.text):
         return has_chinese(name.text) and -1 < gap < 0.5
-    return re.fullmatch("[一-鿿]", star.text) is not None and not has_chinese(name.text) and -1 < gap < 1.5
+    return star.text in ("丰", "米") and not has_chinese(name.text) and -1 < gap < 1.5
 
 
 def _is_positive(text: str) -> bool:
