@@ -19,7 +19,7 @@ NUMBER = rf"(?:{TITRE}|[+-]?{_UNSIGNED})"
 _UNIT = (
     r"(?:m?g?%|gm/dl|/cu?\.?mm|‰|fl|pg|mmhg|kpa|秒|分钟|s/co|coi|ms/cm|/?[hl]pf|/[hl]p|/[uμ]l"
     r"|(?:[×x*;(]10[\^~*-]?|10[\^~*])(?:(?:6|9|12)/[l1]|5/ml|[36]/(?:[uμ]l|mm3))"
-    r"|(?<=\d)10\^(?:9|12)$|[km千万]/[uμ]l|/mm3"
+    r"|(?<=\d)10\^(?:9|12)$|[km千万]/[uμ]l|/mm3|micro[il]u/ml|(?:lac|lakh)s(?:/cu?\.?mm)?"
     r"|(?:[numpkμ]?(?:mo[lm]|g|iu|u|eq|osm|l)|mm|cells?|copies|拷贝|个)"
     r"/(?:[dmunμ]?l|1|[hl]pf?|k?g|m?mol|min|h|d|24h))"
 )

@@ -15,7 +15,7 @@ UCUM_PROPERTIES: dict[str, list[str]] = _TABLE["properties"]
 """UCUM 的形状 -> 可能是哪几种量。"""
 _UNIT_KINDS = {kind: re.compile(pattern) for kind, pattern in _TABLE["kinds"].items()}
 _COUNT_UNIT = re.compile(
-    r"(?:(?P<word>k|m|mil|mill|million|milyon|bin|thou|thousands?|lakhs?|1000|千|百?万|百)\.?|10(?:[\^~*-]|e)?(?P<power>[1-9]\d?))?"
+    r"(?:(?P<word>k|m|mil|mill|million|milyon|bin|thou|thousands?|lakhs?|lacs?|1000|千|百?万|百)\.?|10(?:[\^~*-]|e)?(?P<power>[1-9]\d?))?"
     r"(?:个|#|cells?|细胞)?/(?P<volume>[uμnp]l|mm\^?3|cu\.?mm|cmm|ml|l)"
 )
 """细胞数的单位：10 的几次方每升、每微升，或 K、万、个每微升。"""
@@ -50,6 +50,8 @@ def spell_unit(unit: str) -> str:
         .lower()
         .replace("umo", "μmo")
         .replace("uiu", "μiu")
+        .replace("microiu/", "μiu/")
+        .replace("microlu/", "μiu/")
         .replace("mcg/", "μg/")
         .replace("ug/", "μg/")
         .replace("/mcl", "/μl")

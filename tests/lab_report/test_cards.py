@@ -283,3 +283,15 @@ def test_two_known_names_around_a_value_are_two_items():
         (3.8, {50: "尿素"}),
     ]
     assert "葡萄糖尿素" not in [row.name.text for row in rows_of(*lines)]
+
+
+@pytest.mark.parametrize(("glucose", "marks"), [("90", []), ("190", ["*", "*", "*", "*"])])
+def test_stars_before_most_names_are_bullets_where_some_are_within_their_ranges(glucose, marks):
+    """只有一项在范围以内的，也许是读错了：星号还是标记。"""
+    items = [("Sodium", "131", "136-145"), ("Potassium", "5.6", "3.5-5.1"), ("Glucose", glucose, "70-110")]
+    items += [("Urea", "20", "13-43")]
+    lines = [(2 * at, {50: "*", 80: name, 500: value, 700: limits}) for at, (name, value, limits) in enumerate(items)]
+    lines.append((8, {50: "丰", 80: "Neutrolphils", 500: "63.7", 700: "46-79"}))
+    rows = rows_of(*lines)
+    assert [row.name.text for row in rows] == [*(name for name, *_ in items), "Neutrolphils"]
+    assert [row.mark.text for row in rows if row.mark] == marks

@@ -92,4 +92,7 @@ def test_a_table_of_notes_drawn_under_the_printed_results_is_no_result():
     drawn = [["|" + text for text in line] for line in results]
     boxes = [replace(one, is_printed=True) for one in grid([*drawn, ["|-------|"]])]
     assert [row[2] for row in rows_of(without_dividers(boxes))] == ["118", "55"]
+    plain = [results[0], ["|-------|"], *drawn[1:]]  # 表头没有竖线，下面就是画的结果
+    boxes = [replace(one, is_printed=True) for one in grid(plain)]
+    assert [row[2] for row in rows_of(without_dividers(boxes))] == ["118", "55"]
     assert "RISK" in " ".join(one.text for one in without_dividers(grid([*results, *notes])))

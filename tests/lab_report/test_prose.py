@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from lab_report.text_boxes import headed, page
 
+from health_assistant.lab_report.reading.page_head import is_lab_report
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables
 
@@ -87,3 +88,16 @@ def test_an_address_with_a_postcode_is_no_item():
     address = [{1000: "8, West Avenue Road, Punjabi Bagh, Delhi -"}, {1000: "110026"}]
     tables = find_tables(page(*address, HEAD, SODIUM, CHLORIDE))
     assert [row.name.text for table in tables for row in find_rows(table)] == ["Sodium", "Chloride"]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_report"), [("NO SAMPLE", True), ("Sample Not Received", True), ("see below", False)]
+)
+def test_tests_without_a_sample_do_not_outnumber_the_results(said, is_report):
+    lines = page(
+        {50: "TEST", 400: "OBSERVED VALUE", 800: "REFERENCE RANGE"},
+        {50: "FASTING BLOOD SUGAR", 400: "73", 800: "70 - 110 mg/dl"},
+        *[{50: name, 400: said} for name in ("Urine Sugar", "Urine Ketone", "Urine Sugar", "Urine Ketone")],
+        {50: "BLOOD SUGAR P P", 400: "92", 800: "80 - 140 mg/dl"},
+    )
+    assert is_lab_report(lines, [row for table in find_tables(lines) for row in find_rows(table)]) is is_report

@@ -37,7 +37,9 @@ def _without_drawn_notes(boxes: list[TextBox]) -> list[TextBox]:
     first = min((line[0].line for line in drawn), default=0.0)
     bare = [[replace(box, text=_BAR.sub("", box.text)) for box in line] for line in drawn]
     is_ruled = any(_RULE.fullmatch(box.text) for line in drawn for box in line)
-    is_headed = is_ruled and any(find_header(line) for line in lines if line[0].line < first)
+    above = [line for line in lines if line[0].line < first]
+    has_results = any({"number"} < {box.kind for box in line} & {"number", "range", "bound"} for line in above)
+    is_headed = is_ruled and has_results and any(map(find_header, above))
     notes = {id(box) for line in drawn for box in line} if is_headed and not any(map(find_header, bare)) else set()
     return [box for box in boxes if id(box) not in notes]
 

@@ -17,6 +17,10 @@ from health_assistant.lab_report.report import Origin, ReadReport
 from health_assistant.lab_report.stated_specimen import is_fluid
 from health_assistant.lab_report.units import kind_of_unit
 
+_NOT_TESTED = re.compile(
+    r"(?i:(?:no|not|sample|specimen|received|tested|done|pending|awaited)[ .]*)+|未(?:送检|检|做|查)|标本未到"
+)
+"""结果一栏里说没有标本、没有做的。"""
 _LAB_WORDS = re.compile(
     r"检验|化验|检测报告|监测报告|参考(范围|值|区间)"
     r"|Lab Report|Labora?|Referen[cstz]|r[ée]f[ée]rence|Rujukan|Riferimento",
@@ -264,7 +268,7 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
     收费、处方、食品一类的字样要求更多的证据；标题是别的单子的，引用的化验数不算，要有范围的。
     """
     page = " ".join(box.text for line in lines for box in line)
-    filled = [row for row in rows if row.name and row.result]
+    filled = [row for row in rows if row.name and row.result and not _NOT_TESTED.fullmatch(row.result.text)]
     known = [row for row in filled if is_known(row.name.text) and (row.limits or _is_plausible(row))]
     complete = [row for row in filled if row.limits and any(box.interval for box in row.limits)]
     measured = [row for row in filled if row.unit and kind_of_unit(row.unit.text) and row.result.kind == "number"]

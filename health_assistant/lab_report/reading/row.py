@@ -178,14 +178,20 @@ class Row:
 
 
 def without_stars(line: list[Cell]) -> list[Cell]:
-    """去掉紧挨在中文名称左边、把名称往右推了一点的 ★：是自费、各院互认的项目，不是说它异常。"""
+    """去掉紧挨在名称左边、把名称往右推了一点的 ★：是自费、各院互认的项目，不是说它异常。
+
+    英文名称左边的 `丰`、`米` 是认错的 `*`。
+    """
     return [one for one, then in zip(line, [*line[1:], None], strict=True) if not _is_star_of(one, then)]
 
 
 def _is_star_of(star: Cell, name: Cell | None) -> bool:
-    if name is None or name.kind != "text" or star.kind != "mark" or not re.fullmatch("[★☆]+", star.text):
+    if name is None or name.kind != "text":
         return False
-    return has_chinese(name.text) and -1 < (name.box.start - star.box.end) / star.box.height < 0.5
+    gap = (name.box.start - star.box.end) / star.box.height
+    if star.kind == "mark" and re.fullmatch("[★☆]+", star.text):
+        return has_chinese(name.text) and -1 < gap < 0.5
+    return star.text in ("丰", "米") and not has_chinese(name.text) and -1 < gap < 1.5
 
 
 def _is_positive(text: str) -> bool:

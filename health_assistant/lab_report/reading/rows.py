@@ -4,7 +4,7 @@ import re
 from itertools import pairwise, zip_longest
 from statistics import median
 
-from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.reading.cards import find_headless_rows
 from health_assistant.lab_report.reading.names import is_known, known_as
 from health_assistant.lab_report.reading.orphans import find_host, merge, nearest, regular_hosts
@@ -31,6 +31,7 @@ from health_assistant.lab_report.reading.wrapped_names import (
     names_under_codes,
     with_codes_below,
 )
+from health_assistant.lab_report.reference_range import parse_range, parse_result
 
 _NAMELESS = "没有读出这一行的项目名称"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
@@ -57,7 +58,7 @@ def find_rows(table: Table) -> list[Row]:
     if not table.columns.has_header or "name" not in table.columns.spans:
         headless = find_headless_rows(table)
         doubt_shifted(headless)
-        return headless
+        return _without_bullets(headless)
     rows = _headed_rows(table)
     if set(table.columns.spans) == {"name", "high", "low"} and not any(row.result for row in rows):
         return []  # 说明：哪一项高了、低了多半是什么病
@@ -76,7 +77,22 @@ def find_rows(table: Table) -> list[Row]:
         if row in items or _may_be_item(row) and not _is_section(row, rows[at + 1 : at + 4]) and is_inside:
             kept.append(row)
     doubt_shifted(kept)
-    return kept
+    return _without_bullets(kept)
+
+
+def _without_bullets(rows: list[Row]) -> list[Row]:
+    """多半的名称左边都有 `*`，而其中不止一项在它的范围以内：是列表的圆点，不是标记。"""
+    starred = [row for row in rows if row.mark and row.mark.text == "*" and row.name and row.mark.end <= row.name.start]
+    if len(starred) * 2 > len(rows) and sum(map(_is_within, starred)) > 1:
+        for row in starred:
+            row.mark = None
+    return rows
+
+
+def _is_within(row: Row) -> bool:
+    value = parse_result(row.result.text) if row.result else None
+    limits = parse_range(row.limits[0].text) if row.limits else None
+    return value is not None and limits is not None and compare(value, limits) == "normal"
 
 
 def _goes_on(above: list[Row], row: Row) -> bool:
