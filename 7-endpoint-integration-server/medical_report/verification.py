@@ -3,7 +3,7 @@
 from typing import Any
 
 from health_assistant.lab_report.alignment import align, describe_reading, same_range, same_result, units_agree
-from health_assistant.lab_report.assessment import Assessment, assess, possible_grave, raise_to, severity_if_right
+from health_assistant.lab_report.assessment import Assessment, assess, raise_to, severity_if_right
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.marks import flag_says
@@ -19,6 +19,7 @@ from health_assistant.lab_report.report import (
     ReadRow,
     consistent,
 )
+from health_assistant.lab_report.sheet_observation import possible_grave
 from health_assistant.lab_report.specimen import is_earlier
 
 DIFFERENT = "两个读者读得不一样，请核对原件"

@@ -25,12 +25,11 @@ from health_assistant.lab_report.decimal_points import point_doubts
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, intervals_of
 from health_assistant.lab_report.judgement import Finding, Others, judge
 from health_assistant.lab_report.marks import flag_says
-from health_assistant.lab_report.observation import Observation, observe
+from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
 from health_assistant.lab_report.plausibility import is_finer, is_plainly_out
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import (
     TRIAGE_OF,
     WHEN_OF,
@@ -45,14 +44,11 @@ from health_assistant.lab_report.report import (
     worst,
 )
 from health_assistant.lab_report.severity import (
-    grade_value,
-    is_impossible,
     is_measured,
     load_severity,
     measured_as,
-    span_of,
 )
-from health_assistant.lab_report.sheet_kind import doubt_lone_count, guess_notices, titles_of_rows
+from health_assistant.lab_report.sheet_observation import observe_all
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens
 from health_assistant.lab_report.treatment import settle_treated
@@ -70,9 +66,6 @@ class Assessment(LabReport):
 
 _SAYS_LATER = re.compile("(?:如果没有读错，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。")
 EARLIER = "这是上次的结果，这次又查了，以这次的为准"
-_NOT_BLOOD = re.compile("尿|粪|大便")
-_ONLY_IN_BLOOD = ("心肌标志物", "凝血")
-"""尿、大便里从不测的几类：页眉的标本写着尿，多半是读错了，或说的是别的行。"""
 
 
 def assess(report: ReadReport) -> Assessment:
@@ -84,7 +77,7 @@ def assess(report: ReadReport) -> Assessment:
     report = with_stated_specimens(report)
     reading = report if isinstance(report, Reading) else Reading(items=[])
     doubts, person, title = reading.notices, person_of(report), report.report_type
-    observations, guessed = _observe_all(report, person)
+    observations, guessed = observe_all(report, person)
 
     # 二、一行一行的高低；别的行看得出的（串了列、是上次的、和别的行对不上），也在这里
     items = _judge_all(observations, person, title)
@@ -137,58 +130,6 @@ def _judge_all(observations: list[Observation], person: Person, report_type: str
     doubts = shifted_doubts(observations, report_type) or point_doubts(observations)
     others = [Others(bool(flagged - {at}), bool(finer - {at}), doubts[at]) for at in places]
     return [judge(observed, person, other) for observed, other in zip(observations, others, strict=True)]
-
-
-def _observe_all(report: ReadReport, person: Person) -> tuple[list[Observation], list[str]]:
-    """解析各行，和因为猜了标本要说的话。报告名没有说标本的，同一页的各行一起看是不是尿、大便（见 sheet_kind）。"""
-    pages: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
-    observations: list[Observation] = []
-    specimen = report.origin.get("specimen") if isinstance(report, Reading) else None
-    for at, row in enumerate(report.items):
-        title = getattr(row, "report_type", None) or report.report_type
-        if specimen and specimen.page == getattr(row, "page", 1) and _NOT_BLOOD.search(specimen.value):
-            # 报告名没有说是尿，页眉里的标本说了
-            observed, title = _observe_stated(row, title, specimen.value, person), f"{title} {specimen.value}"
-        else:
-            observed = observe(row, title, person)
-        pages[getattr(row, "page", 1), title].append(at)
-        observations.append(observed)
-    guessed = []
-    for (_, title), places in pages.items():
-        kinds = titles_of_rows(title, [observations[at] for at in places])
-        for at, kind in zip(places, kinds, strict=True):
-            if kind != title:
-                row = doubt_lone_count(observations[at].row, len(report.items) == 1)
-                observations[at] = observe(row, kind, person)
-                guessed.append(at)
-    return observations, guess_notices([observations[at] for at in sorted(guessed)])
-
-
-def _observe_stated(row: PrintedRow, title: str, specimen: str, person: Person) -> Observation:
-    """页眉的标本写着尿、大便的一行。只在血里测的仍是血的；可能是血里的危急值的钾，疑问说出来。"""
-    observed = observe(row, f"{title} {specimen}", person)
-    code = observed.analyte and observed.analyte.code
-    if code not in (None, "U-K"):
-        return observed
-    plain = observe(row, title, person)
-    if plain.analyte is None or is_impossible(plain.value, plain.unit, plain.analyte):
-        return observed
-    if code is None:
-        return plain if plain.analyte.panel in _ONLY_IN_BLOOD else observed
-    # 随机尿的钾多在 20 以上，血里危急的至多 12；钠、钙、肌酐在尿里本来就有血里危急的数，看不出
-    if is_blank(row.reference_range) and possible_grave(row, title, person):
-        doubt = observed.row.doubt or "标本写着是尿，而这个数像是血的"
-        return observe(observed.row.model_copy(update={"doubt": doubt}), title, person)
-    return observed
-
-
-def possible_grave(row: PrintedRow, report_type: str, person: Person) -> bool:
-    """这一行的数，如果没有读错，是不是危急的；用来看两个读者读得不一样时另一个读数。"""
-    observed = observe(row, report_type, person)
-    if observed.analyte is None:
-        return False
-    unit, limits = row.unit or observed.analyte.unit, span_of(observed.interval)
-    return grade_value(observed.value, unit, observed.analyte, person, limits)[0] == "grave"
 
 
 def severity_of(report: LabReport) -> Severity | None:

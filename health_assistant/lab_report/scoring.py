@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, fields
 from scipy.special import betaincinv
 
 from health_assistant.lab_report.alignment import align, same_range
-from health_assistant.lab_report.assessment import possible_grave
 from health_assistant.lab_report.person import Person, person_of
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import (
@@ -21,6 +20,7 @@ from health_assistant.lab_report.report import (
     PrintedField,
     PrintedRow,
 )
+from health_assistant.lab_report.sheet_observation import possible_grave
 from health_assistant.lab_report.units import fold_unit
 
 

@@ -275,6 +275,6 @@ def test_what_may_be_critical_is_still_said_after_another_row_is_corrected():
 def test_a_culture_is_of_blood_when_the_embedded_reader_saw_that_specimen():
     """采自哪里只有内置读者读；报告名只写着细菌培养。"""
     row, head = "细菌鉴定 _ 大肠埃希菌 _ _", {"report_type": "细菌培养"}
-    for specimen, severity in (("静脉血", "grave"), ("尿", None)):
+    for specimen, severity in (("静脉血", "grave"), ("尿", "marked")):
         report = verified(reading(row, **head), row, origin={"specimen": PrintedField(value=specimen)}, **head)
         assert report.items[0].severity == severity
