@@ -316,7 +316,7 @@ class CatalogueFile(Entry):
 
 
 class ChildhoodFile(Entry):
-    """childhood.yaml 的内容：代号 -> 对孩子、新生儿另说的话。"""
+    """childhood_texts.yaml 的内容：代号 -> 对孩子、新生儿另说的话。"""
 
     version: int
     texts: dict[str, tuple[PersonTexts, ...]]
@@ -324,11 +324,11 @@ class ChildhoodFile(Entry):
 
 @cache
 def load_catalogue() -> tuple[Analyte, ...]:
-    """读入 indicators.yaml，连同 childhood.yaml 里对孩子说的话；有错则 BadYaml，有不认识的代号则 ValueError。"""
+    """读入 indicators.yaml，连同 childhood_texts.yaml 里对孩子说的话；有错则 BadYaml，有不认识的代号则 ValueError。"""
     folder = Path(__file__).parent
     analytes = read_yaml(CatalogueFile, folder / "indicators.yaml").indicators
-    to_children = read_yaml(ChildhoodFile, folder / "childhood.yaml").texts
-    refuse("childhood.yaml：目录里没有这些指标", to_children.keys() - {analyte.code for analyte in analytes})
+    to_children = read_yaml(ChildhoodFile, folder / "childhood_texts.yaml").texts
+    refuse("childhood_texts.yaml：目录里没有这些指标", to_children.keys() - {analyte.code for analyte in analytes})
     whole = []
     for analyte in analytes:
         texts = (*analyte.texts, *to_children.get(analyte.code, ()))
