@@ -39,7 +39,7 @@ from health_assistant.lab_report.report import (
 )
 from health_assistant.lab_report.severity import grade_deviation, grade_value, span_of
 from health_assistant.lab_report.tracking import track
-from health_assistant.lab_report.units import kind_of_unit
+from health_assistant.lab_report.units import fold_unit, kind_of_unit
 
 _UNLIKE = log(1.5)
 """印着的范围与目录的差到一倍半，就不像；只在单位也不像时用。"""
@@ -211,7 +211,7 @@ def _reasons(
     yield looks_wrong
     yield misread_doubt(observed, finding.interval, person.is_newborn)
     yield _range_doubt(finding, person)
-    yield _is_named_wrong(observed)
+    yield _is_named_wrong(observed) if finding.flag == "normal" else None
     if others.have_flags:
         yield _not_marked(finding, person)
 
@@ -223,9 +223,9 @@ def _same_as_range(finding: Finding) -> str | None:
 
 
 def _is_named_wrong(observed: Observation) -> str | None:
-    """单位这一项从来不用，范围的数用它的哪个单位也不像（葡萄糖 50-310 U/L）：名称多半认错了，不能当作它的正常。"""
+    """单位这一项不用，范围用它的哪个单位也不像（葡萄糖 50-310 U/L）：名称多半认错了；钾也有用 mg/dL 的，不算。"""
     analyte, unit = observed.analyte, observed.row.unit
-    if analyte is None or not kind_of_unit(unit) or analyte.knows_unit(unit):
+    if analyte is None or not kind_of_unit(unit) or analyte.knows_unit(unit) or fold_unit(unit) == "mg/dl":
         return None
     gaps = [range_distance(analyte, own, observed.interval) for own in (analyte.unit, *analyte.conversions)]
     nearest = min((gap for gap in gaps if gap is not None), default=0.0)

@@ -158,7 +158,10 @@ def test_ranges_with_two_sides(text):
         *((text, limits(None, "0.35", high_open=True)) for text in ("0级:<0.35", "<0.35 IU/mL (Class 0)")),
         ("低风险 <1:270", limits(None, "270", high_open=True, is_titre=True)),
         ("高风险≥1:270", limits(None, "270", high_open=True, is_titre=True)),
-        *((text, None) for text in ("H 5.3", "[1:40]", "S/CO≥1", "临界值 5.3", "Target <7.0", "4.5±1.0", "0-10 min")),
+        *(
+            (text, None)
+            for text in ("H 5.3", "[1:40]", "S/CO≥1", "临界值 5.3", "Target <7.0", "±1.0", "4.5±", "0-10 min")
+        ),
         ("-3-3", limits("-3", "3")),
         *((text, limits("-3.0", "3.0")) for text in ("(-3.0)-3.0", "(-3.0)~(+3.0)", "(-3.0)-3.0mmol/L")),
         ("(-5)-(-3)", limits("-5", "-3")),
@@ -323,3 +326,8 @@ def test_exact_decimals():
     assert parse_result("0.30") == Interval(Decimal("0.3"), Decimal("0.3"))
     assert parse_result("(-)") == QualitativeResult(("阴性",))
     assert parse_range("男1-2女3-4") == PartitionedInterval((("男", limits("1", "2")), ("女", limits("3", "4"))))
+
+
+def test_a_mean_and_a_deviation_are_one_and_two_of_it_on_both_sides():
+    spans = (("均值±1倍", limits("3.5", "5.5")), ("均值±2倍", limits("2.5", "6.5")))
+    assert parse_range("4.5±1.0") == PartitionedInterval(spans)
