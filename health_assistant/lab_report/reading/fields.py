@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from health_assistant.lab_report.reading.cells import says_normal
 from health_assistant.lab_report.reading.header import head_role
+from health_assistant.lab_report.reading.items import NOT_AN_ITEM
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.row import NOT_AN_ITEM
 from health_assistant.lab_report.reading.text import TextBox, part_of
 
 _VALUES = ("number", "range", "bound", "term", "unit")

@@ -3,8 +3,8 @@
 import re
 from dataclasses import replace
 
+from health_assistant.lab_report.reading.items import NOT_AN_ITEM
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.row import NOT_AN_ITEM
 from health_assistant.lab_report.reading.text import TextBox, part_of
 from health_assistant.lab_report.reference_range import parse_range
 

@@ -4,8 +4,9 @@ import re
 from itertools import pairwise
 from statistics import median
 
+from health_assistant.lab_report.reading.items import has_item_name
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.row import TWO_RANGES, Row, has_item_name, joins
+from health_assistant.lab_report.reading.row import TWO_RANGES, Row, joins
 
 _BETWEEN = "参考范围印在两行之间，不能确定是哪一项的"
 _OPEN_END = re.compile(r"([-~,，;；:：(（<>≤≥]|[男女岁])$")

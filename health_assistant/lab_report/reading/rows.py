@@ -6,15 +6,11 @@ from statistics import median
 
 from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.reading.cards import find_headless_rows
+from health_assistant.lab_report.reading.items import NOT_AN_ITEM, has_item_name, is_item
 from health_assistant.lab_report.reading.names import is_known, known_as
 from health_assistant.lab_report.reading.orphans import find_host, merge, nearest, regular_hosts
 from health_assistant.lab_report.reading.quoted import says_value
-from health_assistant.lab_report.reading.row import (
-    NOT_AN_ITEM,
-    Row,
-    has_item_name,
-    is_item,
-)
+from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.seating import seat_line
 from health_assistant.lab_report.reading.shifts import doubt_shifted
 from health_assistant.lab_report.reading.tables import Table

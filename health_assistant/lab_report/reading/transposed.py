@@ -12,8 +12,8 @@ from math import inf
 from health_assistant.lab_report.reading.cells import classify, split_cells
 from health_assistant.lab_report.reading.header import find_header, panel_edges
 from health_assistant.lab_report.reading.header_dates import newest_of
+from health_assistant.lab_report.reading.items import NOT_AN_ITEM
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.row import NOT_AN_ITEM
 from health_assistant.lab_report.reading.text import TextBox, part_of
 
 _SIDE_BY_SIDE = 3

@@ -3,9 +3,10 @@
 import re
 
 from health_assistant.lab_report.matching import is_known_name
+from health_assistant.lab_report.reading.items import NOT_AN_ITEM, has_item_name
 from health_assistant.lab_report.reading.names import is_known, known_as, split_name
 from health_assistant.lab_report.reading.orphans import merge
-from health_assistant.lab_report.reading.row import NOT_AN_ITEM, Row, has_item_name, is_subline, joins
+from health_assistant.lab_report.reading.row import Row, is_subline, joins
 from health_assistant.lab_report.reading.text import has_chinese
 
 METHOD = re.compile(r"end-?point|oxidation|oxidase|kinetic|photometr|immuno-?(?:assay|turbid)", re.IGNORECASE)
