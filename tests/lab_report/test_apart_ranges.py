@@ -108,6 +108,12 @@ ITEMS = [
 ]
 
 
+def test_limits_in_two_columns_with_heads_of_their_own_are_left_to_the_heads():
+    heads = {50: "项目名称", 300: "结果", 450: "单位", 700: "参考下限", 900: "参考上限"}
+    rows = read(heads, *ends(*[(name, value, low.replace(",", "."), high) for name, value, low, high in ITEMS])[1:])
+    assert [row[3] for row in rows] == ["80-94", "30-36", "11.8-13.4", "150-400", "7.4-10.4"]
+
+
 def test_limits_at_the_two_ends_of_a_bar_beside_the_result_are_the_range():
     rows = read(*ends(*ITEMS), {50: "HGB", 300: "88", 450: "g/L", 900: "154"})
     assert [(row[0], row[1], row[3]) for row in rows] == [
