@@ -6,7 +6,7 @@ from statistics import median
 
 from health_assistant.lab_report.printed_text import fold_code
 from health_assistant.lab_report.reading.cells import split_cells
-from health_assistant.lab_report.reading.header_words import role_beside_others
+from health_assistant.lab_report.reading.header_words import role_beside_others, words_in
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, join_boxes
 from health_assistant.lab_report.reference_range import parse_range
@@ -81,7 +81,8 @@ def _from_ends(lines: list[Line]) -> list[Line]:
     is_straight = all(max(abs(one.start - low), abs(other.end - high)) < 2 * height for one, other in pairs)
     above = [box for line in lines for box in line if box.line < min(one.line for one, _ in pairs)]
     is_headed = any(_OVER.search(box.text) and low < (box.start + box.end) / 2 < high for box in above)
-    is_headed = is_headed and not any(role_beside_others(box.text) in ("low", "high") for box in above)  # 各有表头
+    heads = {role for box in above for role, _ in words_in(box)} | {role_beside_others(box.text) for box in above}
+    is_headed = is_headed and not heads & {"low", "high"}  # 下限、上限各有表头
     if not (is_straight and is_headed):
         return []
     joined = {id(line[-2]): join_boxes(pair[0], pair[1], "-") for line, pair in zip(threes, pairs, strict=True)}
