@@ -15,6 +15,8 @@ _MIN_DECIMAL = 3
 _MIN_ALIKE, _FEW_LOST = 6, 2
 """这么多行的结果与范围小数一样多，只有一两行没有小数，才看得出这张单子的结果都印全小数。"""
 _PLAIN_NUMBER = re.compile(r"\d+(?:\.(\d+))?")
+_WHOLE = re.compile(r"\d{3,}")
+"""上百的数本来就印整数（血小板 151），看不出别的印几位。"""
 _MIN_PEERS = 3
 """至少这么多行单位相同、小数都比它多，才看得出它也许少了末位。"""
 
@@ -132,7 +134,7 @@ def _lost_last_digits(observations: list[Observation]) -> list[str | None]:
     places: dict[str, list[int]] = {}
     for seen in observations:
         decimals = _PLAIN_NUMBER.fullmatch(seen.row.result.strip())
-        if decimals and seen.unit:
+        if decimals and seen.unit and not _WHOLE.fullmatch(decimals[0]):
             places.setdefault(seen.unit, []).append(len(decimals[1] or ""))
     return [
         "同单位的别的结果小数都比它多，可能少读了末位" if _turns_with_a_digit(seen, places.get(seen.unit, [])) else None
