@@ -157,11 +157,13 @@ def _is_said(kind: Kind, question: str) -> bool:
             denied_until = found.end if _denied(found, denied_until) else denied_until
             continue
         inside = found.start < covered_until
-        if inside and found.end <= covered_until:
+        if inside and found.end <= covered_until and not _NEGATIVE.search(found.words):
             continue
         denied = _denied(found, denied_until) if may_deny else None
         if denied:
-            denied_until = max(denied_until, denied[1])
+            # 没喝酒，打农药：否认管不到停顿后面
+            pause = _BREAK.search(question, *denied)
+            denied_until = max(denied_until, pause.start() if pause else denied[1])
         elif not _is_aside(kind, found):
             return True
         if inside:

@@ -130,7 +130,7 @@ def _fits_shrunk(seen: Observation) -> bool:
 
 
 def _lost_last_digits(observations: list[Observation]) -> list[str | None]:
-    """0.61 读成 0.6 的行的疑问：同单位的别的行小数都比它多，添上一位末位，高低就变了（0.6 正好在 0.1-0.6 的边上）。"""
+    """0.61 读成 0.6 的行的疑问：同单位的别的行小数都比它多，正好在范围的边上，添上末位就不正常了（0.1-0.6）。"""
     places: dict[str, list[int]] = {}
     for seen in observations:
         decimals = _PLAIN_NUMBER.fullmatch(seen.row.result.strip())
@@ -143,7 +143,7 @@ def _lost_last_digits(observations: list[Observation]) -> list[str | None]:
 
 
 def _turns_with_a_digit(seen: Observation, places: list[int]) -> bool:
-    """没有标记的结果，在同单位的几个里小数最少，只有它这样；末尾添上一位 9 就比出另一种高低。"""
+    """没有标记的结果，在同单位的几个里小数最少，只有它这样；正常而末尾添上一位 9 就不正常。"""
     value, limits = seen.value, seen.interval
     decimals = _PLAIN_NUMBER.fullmatch(seen.row.result.strip())
     if seen.row.mark or not decimals or not (isinstance(value, Interval) and isinstance(limits, Interval)):
@@ -152,4 +152,4 @@ def _turns_with_a_digit(seen: Observation, places: list[int]) -> bool:
     if len(places) <= _MIN_PEERS or sum(many > own for many in places) != len(places) - 1:
         return False
     most = value.low + Decimal(9).scaleb(-own - 1)
-    return compare(value, limits) != compare(Interval(most, most), limits)
+    return compare(value, limits) == "normal" != compare(Interval(most, most), limits)

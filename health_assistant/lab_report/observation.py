@@ -222,10 +222,11 @@ def _is_of_urine_ph(interval: ReferenceRange | None) -> bool:
 
 
 def _found(parsed: Value | ReferenceRange | None, text: str, counts: bool = False) -> QualitativeResult | None:
-    """有没有找到；已经是阴性、阳性的，和不是这样说的，为 None。"""
-    if isinstance(parsed, QualitativeResult) and parsed.is_graded:
-        return None
+    """有没有找到；已经是阴性、阳性的，和不是这样说的，为 None。`未检出厌氧菌、检出大肠埃希菌` 是找到了。"""
     word = presence(text, counts)
+    if isinstance(parsed, QualitativeResult) and parsed.is_graded:
+        is_both = parsed.words == ("阴性",) and word == "阳性" and bool(re.search(r"[、/]\s*[检查找]", text))
+        return QualitativeResult(("阳性",)) if is_both else None
     return QualitativeResult((word,)) if word else None
 
 

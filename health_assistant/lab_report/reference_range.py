@@ -72,7 +72,8 @@ _AFTERWORD = re.compile(r"(?<=[\d%秒a-zA-Z])\s*[;；,，(（。\s]\s*(?:以(?![
 _PROTECTIVE = re.compile(r"^(\s*[>≥＞].*[\d%a-zA-Z])\s*[;；,，(（]?[为具有]{0,2}(?:保护|免疫)(?:力|性|作用)?[)）]?$")
 """`≥10 有保护力` 是够了；`0-10 有保护力` 自己就说不通，不猜。"""
 _RISK_GROUP = re.compile("(健康|一般|普通|低危|中危|高危|极高危|超高危)(人群?|患者|者)?")
-_RISK_TIERS = ("low(-?risk)?", "(average|moderate|medium)(-?risk)?", "high(-?risk)?")
+_RISK_TIERS = ("low-?risk", "(average|moderate|medium)(-?risk)?", "high(-?risk)?")
+"""低的一档要写着风险：只写 `Low` 的是偏低，不是合适。"""
 _LOW_TIER = re.compile(r"降低|减低|偏低|low", re.IGNORECASE)
 _HIGH_TIER = re.compile(r"升高|增高|偏高|high|高风险", re.IGNORECASE)
 _CLASS = re.compile(r"(?<![\d.])([0-6])级|class-?([0-6])(?![\d.])|(?<=G)([1-5])(?=[ab]?期?[:<>(])", re.IGNORECASE)
@@ -84,13 +85,14 @@ _MEANINGLESS = re.compile(
 )
 """范围前后不改变它的：`0-0.5mg/L(FEU)`、`<100(排除心衰)`。"""
 _SPAN = r"\d+(?:\.\d+)?\s*[-–—~～至]+\s*\d+(?:\.\d+)?"
-_ON_TREATMENT = r"(?:口服|服用|正在)?(?:抗凝|华法林|warfarin|(?:on |oral )?anti-?coagula)"
+_ON_TREATMENT = r"(?<![未没无非不])(?:口服|服用|正在)?(?:抗凝|华法林|warfarin|(?:on |oral )?anti-?coagula)"
 OF_TREATED = re.compile(
     rf"[;；,，、(（\s]*(?:{_ON_TREATMENT}[^\d;；,，]{{0,12}}(?P<before>{_SPAN})"
     rf"|(?P<behind>{_SPAN})\s*[(（]?{_ON_TREATMENT}[^\d;；,，)）]{{0,12}}(?=$|[;；,，)）]))[)）]?",
     re.IGNORECASE,
 )
 """范围旁边另印着的、给在用抗凝药的人的目标：`0.8-1.2 抗凝治疗:2.0-3.0`。"""
+_EITHER_SIDE = re.compile(rf"{_SPAN}\s*{_ON_TREATMENT}[^\d:：;；,，()（）]{{0,12}}{_SPAN}", re.IGNORECASE)
 OF_USUAL = re.compile(rf"^(?:正常人?|未抗凝|normal)?[:：\s]*(?:{_SPAN})", re.IGNORECASE)
 _SPACED_THOUSANDS = re.compile(
     r"(?<![\d.])(?:(?:\d{1,3}(?: \d{3})* \d00|\d{3,}|0)\s*[-–—~至]+|[<≤])\s*\d{1,3}(?: \d{3})* \d00(?![\d.])"
@@ -139,8 +141,12 @@ def _parse_mean(text: str) -> PartitionedInterval | None:
 
 
 def _usual_part(text: str) -> str:
-    """不在用药的人的范围；没有印在用药的人的，照原样。"""
-    return OF_TREATED.sub(" ", text).strip(" ;；,，、") if OF_TREATED.search(text) and OF_USUAL.search(text) else text
+    """不在用药的人的范围；没有印在用药的人的，照原样，说不准的为空。"""
+    if not (OF_TREATED.search(text) and OF_USUAL.search(text)):
+        return text
+    if _EITHER_SIDE.search(text):
+        return ""  # `2.0-3.0 抗凝治疗 0.8-1.2`：说不准抗凝的是哪一个
+    return OF_TREATED.sub(" ", text).strip(" ;；,，、")
 
 
 def _parse_tiers(text: str) -> Interval | None:
