@@ -59,8 +59,10 @@ def load(base_model: str, adapter: Path):
     return loading.load_to_run(base, if_short="four_bits", adapter=adapter), loading.load_tokenizer(base)
 
 
-def generate(model, tokenizer, messages: list[dict], max_new_tokens: int, streamer=None) -> str:
-    """messages 的下一句回答（贪心，至多 max_new_tokens 个词元）；streamer 给了就边生成边交给它。"""
+def stream(model, tokenizer, messages: list[dict], max_new_tokens: int) -> str:
+    """messages 的下一句回答（贪心，至多 max_new_tokens 个词元），边生成边打印。"""
+    from transformers import TextStreamer
+
     inputs = tokenizer.apply_chat_template(
         messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
     ).to(model.device)
@@ -71,17 +73,9 @@ def generate(model, tokenizer, messages: list[dict], max_new_tokens: int, stream
         repetition_penalty=1.05,
         eos_token_id=tokenizer.convert_tokens_to_ids("<|im_end|>"),
         pad_token_id=tokenizer.pad_token_id,
-        streamer=streamer,
+        streamer=TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True),
     )
     return tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-
-
-def stream(model, tokenizer, messages: list[dict], max_new_tokens: int) -> str:
-    """边生成边打印。"""
-    from transformers import TextStreamer
-
-    streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
-    return generate(model, tokenizer, messages, max_new_tokens, streamer)
 
 
 def compare(model, tokenizer, messages: list[dict], max_new_tokens: int) -> str:

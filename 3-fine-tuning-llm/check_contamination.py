@@ -1,9 +1,10 @@
 """阶段 3 第二步：训练数据里有没有评测的病例与答案（字符 n 元组重合）。有就失败，--drop 把它们去掉。
 
+查过、没有的，在 data.json 里记一笔；没有这一笔，train_llm.py 会说。
+
 python 3-fine-tuning-llm/check_contamination.py --name medical-o1 [--drop]
 """
 
-import argparse
 import json
 import sys
 from collections import Counter, defaultdict
@@ -23,27 +24,23 @@ SHOWN = 20
 def main() -> int:
     parser = new_parser(__doc__)
     parser.add_argument("--name", default="tiny", help="查 train-data 下的哪一份（默认 tiny）")
-    parser.add_argument("--eval-data", type=Path, help="评测数据（默认阶段 1 写的 cmb-clin.jsonl）")
     parser.add_argument("--n", type=int, default=13, help="连续多少字相同算重合，标点与全半角不计（默认 13）")
     parser.add_argument("--limit", type=int, default=0, help="容许多少条重合（默认 0）")
     parser.add_argument("--drop", action="store_true", help="把重合的从训练数据里去掉")
     args = parser.parse_args()
     if args.n < 4:
         raise BadInput(f"--n 至少是 4，不是 {args.n}")
-    return check(args)
 
-
-def check(args: argparse.Namespace) -> int:
-    """命令行的选项 -> 印出重合的各条，写报告，--drop 时去掉它们；返回退出码。少了哪份数据就抛 `BadInput`。"""
-    folder = artifacts.train_data_dir(args.name)
-    eval_file = args.eval_data or artifacts.eval_data_dir() / "cmb-clin.jsonl"
+    # 1. 两份数据
+    folder, eval_file = artifacts.train_data_dir(args.name), artifacts.eval_data_dir() / "cmb-clin.jsonl"
     if not (folder / "data.json").is_file():
         raise BadInput(f"没有 {folder / 'data.json'}：先运行 python 3-fine-tuning-llm/prepare_train_data.py")
 
     texts = eval_texts(eval_file)
-    index = index_of(texts, args.n)
     splits = {name: read_rows(folder / name) for name in SPLITS}
-    hits = {}
+
+    # 2. 逐条比对
+    index, hits = index_of(texts, args.n), {}
     total = sum(map(len, splits.values()))
     with tqdm(total=total, desc="比对", unit="条") as bar:
         for name, rows in splits.items():
@@ -53,15 +50,20 @@ def check(args: argparse.Namespace) -> int:
                     hits[name, number] = hit
                 bar.update()
 
+    # 3. 说出来；去掉它们，或记下查过了
     print(f"{folder.name} 的 {total} 条对 {eval_file.name} 的 {len(texts)} 段：连续 {args.n} 字相同的有 {len(hits)} 条")
     about = eval_file.with_name("data.json")
     if about.is_file() and json.loads(about.read_text(encoding="utf-8")).get("is_sample"):
         print("!! 评测数据是自带的样例：没有与 CMB-Clin 比过")
     show(hits, texts)
-    if args.drop:
-        drop(folder, splits, hits, {"n": args.n, "eval_sha256": hub.file_sha256(eval_file)})
-    elif len(hits) > args.limit:
+    if len(hits) > args.limit and not args.drop:
         return fail(f"多于容许的 {args.limit} 条。去掉它们：加 --drop", 1)
+    checked = {"n": args.n, "eval_sha256": hub.file_sha256(eval_file)}
+    if args.drop:
+        drop(folder, splits, hits, checked)
+    else:
+        data = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+        artifacts.write_json(folder / "data.json", data | {"contamination_check": checked})
     return 0
 
 

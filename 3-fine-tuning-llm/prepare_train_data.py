@@ -43,6 +43,7 @@ SOURCES = {
 }
 USUAL_MAP = "question=question,answer=answer"
 ALPACA = "，Alpaca 的写法是 --map question=instruction+input,answer=output"
+MIN_ANSWER, MAX_CHARS = 10, 2000  # 答案最少、问与答合起来最多多少字
 UNKNOWN = {"license": "未知，用前请自己确认"}
 INVISIBLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 CONTROL = re.compile(r"<\|\w+\|>")  # ChatML 一类的控制词元：<|im_end|>、<|image_pad|>、<|endoftext|>……
@@ -70,8 +71,6 @@ def main() -> int:
     parser.add_argument("--map", help="哪一列是什么，如 question=title+ask,answer=answer（+ 把几列接起来）")
     parser.add_argument("--encoding", default="utf-8", choices=("utf-8", "gb18030"), help="文件的编码（默认 utf-8）")
     parser.add_argument("--name", help="存到 train-data 下的哪个名字（默认随来源；sample 是 tiny）")
-    parser.add_argument("--min-answer", type=int, default=10, help="答案最少多少字（默认 10）")
-    parser.add_argument("--max-chars", type=int, default=2000, help="问与答合起来最多多少字（默认 2000）")
     parser.add_argument("--val-share", type=float, default=0.1, help="验证集占几成（默认 0.1，最多 1000 条）")
     thinking = "答案里的 <think>…</think>：strip 去掉（默认）、keep 留着一起学、drop 不要这样的对话"
     parser.add_argument("--think", choices=("strip", "keep", "drop"), default="strip", help=thinking)
@@ -92,7 +91,8 @@ def prepare(args: argparse.Namespace) -> int:
     if not re.fullmatch(r"[\w-][\w.-]*", name):
         raise BadInput(f"--name {name}：只能用字母、数字、汉字、_、-、.")
     folder = artifacts.train_data_dir(name)
-    settings = {key: getattr(args, key) for key in ("encoding", "min_answer", "max_chars", "val_share", "think")}
+    settings = {key: getattr(args, key) for key in ("encoding", "val_share", "think")}
+    settings |= {"min_answer": MIN_ANSWER, "max_chars": MAX_CHARS}
     fingerprint = artifacts.fingerprint({"source": Path(source).name, "columns": columns, **settings}, files)
     if artifacts.is_finished(folder, fingerprint) and not args.force:
         print(f"整理过了，在 {folder}；要重做加 --force。")
@@ -289,8 +289,8 @@ def clean(
             "garbled": "\ufffd" in question + answer,
             # 多半是几轮对话粘在一起；当控制词元学，模型会自问自答
             "control_token": CONTROL.search(question + answer),
-            "too_short": len(answer) < args.min_answer,
-            "too_long": len(question) + len(answer) > args.max_chars,
+            "too_short": len(answer) < MIN_ANSWER,
+            "too_long": len(question) + len(answer) > MAX_CHARS,
             "duplicate_pair": pair in pairs,
             "duplicate_question": key in questions,
         }

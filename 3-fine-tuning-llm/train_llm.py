@@ -3,12 +3,13 @@
 python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/tiny.yaml --learning_rate 1e-3
 """
 
+import json
 import sys
 from pathlib import Path
 
 from train_data import read_rows
 
-from health_assistant import artifacts
+from health_assistant import artifacts, hub
 from health_assistant.command_line import BadInput, command
 from health_assistant.recipes import read_recipe, recipe_parser
 from health_assistant.training import run, sft
@@ -43,6 +44,9 @@ def main() -> int:
         raise BadInput(f"{files[0].parent} 里没有 {usable}（{why}）：把 max_length 调大，或换数据")
     from accelerate import PartialState
 
+    if not checked_for_leaks(files[0].with_name("data.json")):
+        how = f"python 3-fine-tuning-llm/check_contamination.py --name {recipe.dataset_name}"
+        PartialState().print(f"! 没有查过这份数据里有没有评测题，训练后的分数不能信。先查：{how}")
     counted = f"训练 {len(train_set)} 条（没用的：{left_words(train_left)}），验证 {len(val_set)} 条"
     PartialState().print(f"{counted}（没用的：{left_words(val_left)}）")  # 多卡时只有一个进程说
 
@@ -51,6 +55,15 @@ def main() -> int:
     about = {"data": {"train": len(train_set), "held_out": len(val_set)} | left_out}
     training.fit(train_set, val_set, about, smaller="换小一号的基座，例如配方 qwen2.5-0.5b")
     return 0
+
+
+def checked_for_leaks(data: Path) -> bool:
+    """备数据时写的 data.json 里，有没有 check_contamination.py 对着现在的评测题通过了的一笔。"""
+    questions = artifacts.eval_data_dir() / "cmb-clin.jsonl"
+    if not data.is_file() or not questions.is_file():
+        return False
+    checked = json.loads(data.read_text(encoding="utf-8")).get("contamination_check", {})
+    return checked.get("eval_sha256") == hub.file_sha256(questions)
 
 
 def left_words(left: dict[str, int]) -> str:

@@ -9,7 +9,6 @@
 写：artifacts/eval/<配方>/compare/ 里的 compare.md、compare.png、compare.html（每题的两个回答）、compare.json。
 """
 
-import argparse
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -30,34 +29,28 @@ LAYOUT = 2  # 报告的写法变了就加一，比较过的会重写
 def main() -> int:
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="tiny", help="配方的名字（默认 tiny）")
-    parser.add_argument("--before", type=Path, help="之前那次的目录（默认 artifacts/eval/<配方>/before）")
-    parser.add_argument("--after", type=Path, help="之后那次的目录（默认 artifacts/eval/<配方>/after）")
     data = artifacts.eval_data_dir() / "cmb-clin.jsonl"
     parser.add_argument("--data", type=Path, default=data, help="两次评测用的数据")
     parser.add_argument("--force", action="store_true", help="比较过的也重新比")
     parser.add_argument("--limit", type=int, help="比较只评了前几题的两次（评测时的 --limit）")
     add_judge_options(parser)
-    return run(parser.parse_args())
+    args = parser.parse_args()
 
-
-def run(args: argparse.Namespace) -> int:
+    # 1. 两次评测，能不能比
     config = f" --config 配方 {args.recipe} 的 yaml" if args.recipe != "tiny" else ""
     config += f" --limit {args.limit}" if args.limit else ""
-    folders = {
-        "before": args.before or artifacts.evaluation_dir(args.recipe, "before", args.limit),
-        "after": args.after or artifacts.evaluation_dir(args.recipe, "after", args.limit),
-    }
-    before = comparison.load_run(folders["before"], f"2-eval-before-tuning/eval_before.py{config}")
-    after = comparison.load_run(folders["after"], f"4-eval-after-tuning/eval_after.py{config}")
+    folders = [artifacts.evaluation_dir(args.recipe, when, args.limit) for when in ("before", "after")]
+    before = comparison.load_run(folders[0], f"2-eval-before-tuning/eval_before.py{config}")
+    after = comparison.load_run(folders[1], f"4-eval-after-tuning/eval_after.py{config}")
     comparison.check_comparable(before, after)
     questions = [question for question in read_questions(args.data) if question.id in before.rows]
     if sha256(args.data.read_bytes()).hexdigest() != before.scores["data_sha256"]:
         raise BadInput(f"{args.data} 不是这两次评测用的数据。用 --data 指明")
 
+    # 2. 比较过的不再比
     target = artifacts.evaluation_dir(args.recipe, "compare", args.limit)
-    inputs = [folder / name for folder in folders.values() for name in ("scores.json", "predictions.jsonl")]
-    safety_files = [folder / "safety.jsonl" for folder in folders.values()]
-    inputs += [file for file in safety_files if file.exists()]
+    names = ("scores.json", "predictions.jsonl", "safety.jsonl")  # 没有问安全题的，没有最后一个
+    inputs = [folder / name for folder in folders for name in names if (folder / name).exists()]
     judge = find_judge(args.recipe, args)
     asked_by = [judge.model, pairwise.PROMPT_VERSION] if judge else None
     fingerprint = artifacts.fingerprint({"questions": len(questions), "layout": LAYOUT, "judge": asked_by}, inputs)
@@ -65,11 +58,14 @@ def run(args: argparse.Namespace) -> int:
         print(f"这两次评测比较过了，结果在 {target}；要重新比加 --force。")
         return 0
 
+    # 3. 请裁判两两比（说了才请），逐题成对比较
     if judge:
         dialogues = {question.id: question.messages for question in questions}
         judged = pairwise.judge_pairs(judge, before.rows, after.rows, dialogues)
         pairwise.add_scores(judged, before, after)
     changes = comparison.compare(before, after)
+
+    # 4. 说出来，写下来
     print(f"比较 {before.scores['model']} 与 {after.scores['model']}：n = {len(before.rows)} 与 {len(after.rows)}")
     for when, evaluation in [("之前", before), ("之后", after)]:
         print(f"  {when}：{describe_endings(evaluation.scores)}")

@@ -11,7 +11,6 @@
 """
 
 import argparse
-import json
 import re
 import shutil
 import sys
@@ -30,7 +29,7 @@ from health_assistant.evaluation.evaluate import Target, listing, shown
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.person import person_of
 from health_assistant.lab_report.scoring import ReportScore, score_report
-from health_assistant.lab_report.vl_protocol import READ_PROMPT, READ_PROMPT_VERSION, parse_answer
+from health_assistant.lab_report.vl_protocol import READ_PROMPT, parse_answer
 from health_assistant.recipes import read_recipe
 from health_assistant.training.recipe import VisionRecipe
 
@@ -42,7 +41,8 @@ def main() -> int:
     parser = new_parser(__doc__)
     add = parser.add_argument
     add("--config", type=Path, default=DEFAULT_CONFIG, help="训练配方：基座、像素预算、数据都照它（默认 tiny）")
-    add("--reader", nargs="+", choices=READERS, help="比哪几个（默认 before after embedded）")
+    usual = ["before", "after", "embedded"]
+    add("--reader", nargs="+", choices=READERS, default=usual, help=f"比哪几个（默认 {' '.join(usual)}）")
     add("--grpo", default="tiny-grpo", help="--reader grpo 是 train_vl_grpo.py 的哪个配方（默认 tiny-grpo）")
     add("--rival", nargs="+", default=[], help="同一张表里的对手：名字=模型名@接口，或 名字=本地目录")
     add("--dataset", type=Path, help="图与真值的文件夹（默认配方那份数据的 test），或下载好的 MedRepBench")
@@ -60,67 +60,42 @@ def main() -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    # 1. 配方、数据、读者
+    # 1. 配方、读者、数据
     recipe = read_recipe(VisionRecipe, args)
-    names = list(dict.fromkeys(args.reader or ["before", "after", "embedded"]))
-    if ("endpoint" in names) != bool(args.api_base) or (args.api_base and not args.model):
-        raise BadInput("--reader endpoint、--api-base、--model 要一起给")
     args.rivals = dict(read_rival(text) for text in args.rival)
-    names += args.rivals
+    if ("endpoint" in args.reader) != bool(args.api_base) or (args.api_base and not args.model):
+        raise BadInput("--reader endpoint、--api-base、--model 要一起给")
     source = args.dataset or artifacts.vl_dataset_dir(recipe.dataset_name) / "test"
     public = is_medrepbench(source)
-    if public:
-        pages, skipped = read_medrepbench(source)
-        print(f"MedRepBench（CC BY-NC 4.0，只用来评测）：{len(pages)} 张化验单；没有量的：{dict(skipped) or '没有'}")
-    else:
-        pages = read_dataset(source)
-    pages = pages[: args.limit or None]
-    label = "test" if not args.dataset else source.resolve().name
+    pages = (read_public if public else read_dataset)(source)[: args.limit or None]
+    label = source.resolve().name if args.dataset else "test"
     folder = artifacts.vl_dir(recipe.run_name) / "eval" / label
     ruined = make_unreadable(pages, args.unreadable, folder / "unreadable")
-    images = [page["image"] for page in pages] + [page["image"] for page in ruined]
-    places = [str(image.resolve()) for image in images]
-    page_rows = [{"id": str(at), "image": place} for at, place in enumerate(places)]
-    artifacts.write_jsonl(folder / "pages.jsonl", page_rows)
-    artifacts.write_jsonl(folder / "pages-tables.jsonl", [row | {"prompt": TABLE_PROMPT} for row in page_rows])
+    images = [page["image"].resolve() for page in pages + ruined]
 
-    # 2. 每个读者读一遍
+    # 2. 每个读者读一遍，打分
     reads, scores = {}, {}
-    for name in names:
-        target = make_reader(name, recipe, args, places, pages)
+    for name in dict.fromkeys([*args.reader, *args.rivals]):
+        target = make_reader(name, recipe, args, images, pages)
         print(f"{READERS.get(name, name)}（{target.name}）：{len(pages)} 页，另有 {len(ruined)} 页读不出的 …")
-        from vl_benchmark import NAME, SUBSET
-
-        from health_assistant.evaluation import benchmark
-
-        answers_tables = is_paddleocr_vl(target.name)
-        questions = folder / ("pages-tables.jsonl" if answers_tables else "pages.jsonl")
-        fingerprint = artifacts.fingerprint([READ_PROMPT, target.identity], [questions, *images])
-        if args.force:
-            shutil.rmtree(folder / name / "evalscope", ignore_errors=True)
-        answers = benchmark.ask(questions, folder / name / "evalscope", fingerprint, target.task(), NAME, SUBSET)
+        answers = ask(target, images, folder / name, args.force)
         if not answers:
             return fail(f"一页也没有答上来，原因在 {folder / name}/evalscope/logs/eval_log.log", 1)
-        read = [answers.get(str(at), {"error": "没有问到"}).get("prediction", "") for at in range(len(images))]
-        if answers_tables:
-            read = [report_answer(answer) for answer in read]
-        reads[name], scored = score_all(pages, read)
-        scores[name] = scored | {
-            "reader": READERS.get(name, name),
-            "model": target.name,
-            "not_answered": len(images) - len(answers),
-        }
+        said = [answers.get(str(at), "") for at in range(len(images))]
+        reads[name], scored = score_all(pages, said)
+        about = {"reader": READERS.get(name, name), "model": target.name, "not_answered": len(images) - len(answers)}
+        scores[name] = scored | about
         if public:
             items_read = [page["report"].items if page["report"] else [] for page in reads[name]]
             scores[name]["official"] = official_score(items_read, pages)
-        rows = [{"image": image.name, "answer": answer} for image, answer in zip(images, read, strict=True)]
+        rows = [{"image": image.name, "answer": answer} for image, answer in zip(images, said, strict=True)]
         artifacts.write_jsonl(folder / name / "predictions.jsonl", rows)
         artifacts.write_json(folder / name / "scores.json", scores[name])
 
     # 3. 并排
     from health_assistant.plotting import save_png
 
-    tiny = recipe.model_name_or_path == "tiny" and not args.model and {"before", "after", "grpo"} & {*names}
+    tiny = recipe.model_name_or_path == "tiny" and not args.model and {"before", "after", "grpo"} & {*args.reader}
     note = "微调前后的是微型模型，只用来走通全过程，不代表真实水平" if tiny else ""
     summary = {
         "recipe": recipe.run_name,
@@ -138,6 +113,31 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def read_public(folder: Path) -> list[dict]:
+    """下载好的 MedRepBench 的各页；没有量的各有几张，说出来。"""
+    pages, skipped = read_medrepbench(folder)
+    print(f"MedRepBench（CC BY-NC 4.0，只用来评测）：{len(pages)} 张化验单；没有量的：{dict(skipped) or '没有'}")
+    return pages
+
+
+def ask(target: Target, images: list[Path], folder: Path, again: bool) -> dict[str, str]:
+    """每页问 target 一次：第几页 -> 回答，没有答上来的不在里面。问过的存在 folder，不再问，除非 again。"""
+    from vl_benchmark import NAME, SUBSET
+
+    from health_assistant.evaluation import benchmark
+
+    if again:
+        shutil.rmtree(folder / "evalscope", ignore_errors=True)
+    in_tables = is_paddleocr_vl(target.name)
+    prompt = {"prompt": TABLE_PROMPT} if in_tables else {}
+    questions = folder / "pages.jsonl"
+    artifacts.write_jsonl(questions, [{"id": str(at), "image": str(image)} | prompt for at, image in enumerate(images)])
+    fingerprint = artifacts.fingerprint([READ_PROMPT, target.identity], [questions, *images])
+    answers = benchmark.ask(questions, folder / "evalscope", fingerprint, target.task(), NAME, SUBSET)
+    said = {page: answer.get("prediction", "") for page, answer in answers.items()}
+    return {page: report_answer(text) for page, text in said.items()} if in_tables else said
+
+
 def read_rival(text: str) -> tuple[str, tuple[str, str]]:
     """--rival 的一个 -> （名字，（模型名或本地目录，接口；没有接口是空串））；写法不对抛 `BadInput`。"""
     parts = re.fullmatch(r"([^=]+)=(.+?)(?:@(https?://\S+))?", text)
@@ -148,7 +148,7 @@ def read_rival(text: str) -> tuple[str, tuple[str, str]]:
     return artifacts.folder_name(parts[1]), (parts[2], parts[3] or "")
 
 
-def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages: list[dict]) -> Target:
+def make_reader(name: str, recipe: VisionRecipe, args, images: list[Path], pages: list[dict]) -> Target:
     """一个读者；没有训练、合并好的抛 `BadInput`，说先运行什么。"""
     # 没学会停的模型会一直写：回答最多这么多词元。最长的真值有几个字就给几个，绰绰有余
     most = max([256, *(len(page["report"].model_dump_json()) for page in pages)])
@@ -175,26 +175,12 @@ def make_reader(name: str, recipe: VisionRecipe, args, images: list[str], pages:
         train = "train_vl_grpo.py" if name == "grpo" else f"train_vl.py --config {args.config}"
         script = f"python 6-fine-tuning-vl/{train}，再运行 merge_vl.py --recipe {model.parent.name}"
         raise BadInput(f"没有模型 {model}：先运行 {script}")
-    warn_of_older_prompt(model)
 
     def local_task() -> dict:
-        reader = LocalVisionModel(model, images, args.batch_size, most, recipe.max_pixels)
+        reader = LocalVisionModel(model, [*map(str, images)], args.batch_size, most, recipe.max_pixels)
         return {"model": reader, "eval_batch_size": args.batch_size}
 
     return Target(shown(model), [listing(model), most, recipe.max_pixels, args.batch_size], local_task)
-
-
-def warn_of_older_prompt(model: Path) -> None:
-    """照从前的提问训练的（训练的记录在上一层），照样量，说一声少了什么。"""
-    record = model.parent / "training.json"
-    if not record.is_file():
-        return
-    version = json.loads(record.read_text(encoding="utf-8")).get("read_prompt_version") or 1
-    if version != READ_PROMPT_VERSION:
-        print(
-            f"{model.parent.name} 是照第 {version} 版的提问训练的，现在是第 {READ_PROMPT_VERSION} 版："
-            "它不会答时间、医院、标本，其余照旧；要它答，重新画数据、训练、合并"
-        )
 
 
 def score_all(pages: list[dict], answers: list[str]) -> tuple[list[dict], dict]:

@@ -1,7 +1,6 @@
 """给真的网页截图：8-frontend-apps/ 下选照片、等、结果与英文共六张，阶段 7 的 screenshots/ 下状态页两张。
 
     python tools/take_screenshots.py [web|status]
-    python tools/take_screenshots.py icons      # 把网页的 icons/icon.svg 画成各个 PNG
 
 起真的服务，照片是画出来的示例化验单。要 Chromium。
 """
@@ -32,23 +31,17 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touc
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
 ENGLISH_VIEWS = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1280, 900)}
 STATUS_VIEWS = {"status": (1180, 900), "status-phone": (390, 844)}
-ICONS = ROOT / "8-frontend-apps/HealthAssistantWebApp/icons"
-# 名字 -> 边长（像素），图形占几成，底色。maskable 的底色铺满，图形缩到正中：系统会把它裁成圆的、方的
-ICON_SIZES = {"192": (192, 100, ""), "512": (512, 100, ""), "maskable-512": (512, 70, "#0b5c66")}
 START_SECONDS, READING_MS, SEED = 90, 180_000, 1
 
 
 def main() -> int:
     parser = new_parser(__doc__.splitlines()[0])
-    choices = ("web", "status", "icons")
-    parser.add_argument("pages", nargs="?", choices=choices, help="截哪一种（不给就截 web 与 status）")
+    parser.add_argument("pages", nargs="?", choices=("web", "status"), help="截哪一种（不给就都截）")
     chosen = parser.parse_args().pages
     try:
         with sync_playwright() as playwright:
             options = ["--no-sandbox", "--lang=zh-CN"]
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
-            if chosen == "icons":
-                draw_icons(browser)
             if chosen in (None, "web"):
                 with running("7-endpoint-integration-server/medical_report_server.py") as server:
                     shoot_web_app(browser, server, ROOT / "8-frontend-apps")
@@ -115,16 +108,6 @@ def shoot_status_page(browser: Browser, url: str, output: Path) -> None:
         page.locator("#outcome summary").first.click()
         page.wait_for_timeout(1500)  # 数据也跟着更新一次
         save(page, output / f"{name}.png", full_page=True)
-
-
-def draw_icons(browser: Browser) -> None:
-    svg = (ICONS / "icon.svg").read_text(encoding="utf-8")
-    for name, (side, share, ground) in ICON_SIZES.items():
-        page = browser.new_page(viewport={"width": side, "height": side})
-        body = f"<body style='margin: 0; height: 100vh; display: grid; place-items: center; background: {ground}'>"
-        page.set_content(f"{body}<div style='width: {share}%; line-height: 0'>{svg}</div>")
-        page.screenshot(path=ICONS / f"icon-{name}.png", omit_background=True)
-        print(f"写了 icon-{name}.png")
 
 
 def save(page: Page, path: Path, full_page: bool = False) -> None:

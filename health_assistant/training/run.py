@@ -124,12 +124,10 @@ def summary(trainer, seconds: float) -> dict:
 
 
 def read_training(folder: Path, script: str) -> dict:
-    """folder 的 training.json，配方的键换成现在的名字；没有训练好就抛 `BadInput`，说要先运行哪个脚本。"""
+    """folder 的 training.json；没有训练好就抛 `BadInput`，说要先运行哪个脚本。"""
     if not (folder / "training.json").is_file() or not (folder / "adapter").is_dir():
         raise BadInput(f"{folder} 里没有训练好的 adapter：先运行 {script}")
-    record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    recipe = record["recipe"].items()
-    return record | {"recipe": {Recipe.old_names.get(name, name): value for name, value in recipe}}
+    return json.loads((folder / "training.json").read_text(encoding="utf-8"))
 
 
 def peak_memory() -> int:

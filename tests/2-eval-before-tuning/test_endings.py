@@ -1,6 +1,7 @@
 """阶段 2、4：带思考的、被截断的、打转的回答怎样算、怎样说；全是空的说为什么；只评前几题。"""
 
 import json
+import shutil
 
 import pytest
 from evaluation import fake_endpoint
@@ -72,8 +73,9 @@ def test_a_limited_result_is_apart_and_says_so(evaluated):
 def test_a_limited_and_a_full_result_are_not_compared(evaluated, tmp_path):
     folder, _, options, endpoint = evaluated
     asked = len(endpoint.asked)
-    places = [folder / "eval/run/before", folder / "eval/run/after-first-5"]
-    refused = compare(folder, "--before", places[0], "--after", places[1])
+    for place, when in (("before", "before"), ("after-first-5", "after")):
+        shutil.copytree(folder / "eval/run" / place, tmp_path / "eval/run" / when)
+    refused = compare(tmp_path)
     assert (refused.returncode, "题数不同：之前 8，之后 5" in refused.stderr) == (2, True), refused.stderr
     missing = compare(folder, "--limit", "5")
     assert (missing.returncode, "eval_before.py" in missing.stderr, "--limit 5" in missing.stderr) == (2, True, True)

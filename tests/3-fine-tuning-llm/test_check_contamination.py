@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from stage_scripts import ROOT, run_here
+from stage_scripts import ROOT, load, run_here
 
 from health_assistant.artifacts import write_jsonl
 
@@ -73,6 +73,7 @@ def test_a_planted_overlap_is_found(check, kind):
 def test_clean_data_passes(check, tmp_path):
     code, said, _ = check(CLEAN)
     assert code == 0 and "的有 0 条" in said and "样例" not in said
+    assert "contamination_check" in json.loads((tmp_path / "train-data/mine/data.json").read_text())
     (tmp_path / "eval-data/data.json").write_text('{"is_sample": true}')
     assert "没有与 CMB-Clin 比过" in check(CLEAN)[1]
 
@@ -175,3 +176,13 @@ def test_real_dialogues_share_two_common_phrases_and_no_case(run, tmp_path):
     assert code == 0 and "csv 的 7266 条" in said and "连续 13 字相同的有 2 条" in said
     for phrase in ("尿频尿急尿痛等膀胱刺激症状", "l谷丙转氨酶13ul谷草转氨酶"):
         assert phrase in said
+
+
+def test_training_knows_whether_its_data_was_checked_against_the_questions_of_today(check, tmp_path, monkeypatch):
+    monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
+    checked = load("3-fine-tuning-llm/train_llm.py").checked_for_leaks
+    data, questions = tmp_path / "train-data/mine/data.json", tmp_path / "eval-data/cmb-clin.jsonl"
+    assert (check([*CLEAN, ("问", REFERENCE)])[0], checked(data)) == (1, False)
+    assert (check(CLEAN)[0], checked(data)) == (0, True)
+    questions.write_text(questions.read_text("utf-8") + "\n", encoding="utf-8")
+    assert not checked(data), "评测题换过了"

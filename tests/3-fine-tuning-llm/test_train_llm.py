@@ -165,7 +165,7 @@ def test_control_tokens_in_the_data_are_counted_and_said(home, in_process):
         (folder / f"{split}.jsonl").write_text(text + json.dumps({"messages": bad}) + "\n", encoding="utf-8")
     given = ["--model_name_or_path", home / "base", *FAST, "--dataset_name", "special", "--max_steps", 2]
     code, out = in_process(*given, "--run_name", "special")
-    assert code == 0 and out.count("没用的：有控制词元 1") == 2
+    assert code == 0 and out.count("没用的：有控制词元 1") == 2 and "没有查过" in out
     assert json.loads((home / "llm/special/training.json").read_text())["data"]["control_tokens"] == 2
 
 

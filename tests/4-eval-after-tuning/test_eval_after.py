@@ -60,14 +60,13 @@ def test_both_columns_have_every_question(two_runs):
 
 
 def test_runs_that_cannot_be_compared_are_refused(two_runs, tmp_path):
-    other = tmp_path / "after"
-    shutil.copytree(two_runs / "eval/tiny/after", other)
-    scores = json.loads((other / "scores.json").read_text("utf-8"))
-    (other / "scores.json").write_text(json.dumps(scores | {"base_model": "llama-3-8b"}), encoding="utf-8")
-    before = two_runs / "eval/tiny/before"
-    done = run_here(two_runs, COMPARE, "--recipe", "refused", "--before", before, "--after", other)
+    shutil.copytree(two_runs, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("compare"))
+    other = tmp_path / "eval/tiny/after/scores.json"
+    scores = json.loads(other.read_text("utf-8"))
+    other.write_text(json.dumps(scores | {"base_model": "llama-3-8b"}), encoding="utf-8")
+    done = run_here(tmp_path, COMPARE)
     assert (done.returncode, "基座模型不同" in done.stderr) == (2, True), done.stderr
-    assert not (two_runs / "eval/refused").exists()
+    assert not (tmp_path / "eval/tiny/compare").exists()
 
 
 @pytest.mark.parametrize(("script", "said"), [(COMPARE, "eval_before.py"), (AFTER, "3-fine-tuning-llm/train_llm.py")])

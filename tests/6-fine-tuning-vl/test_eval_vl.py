@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from fake_upstreams import FakeUpstream
 from PIL import Image
-from stage_scripts import load, run_here
+from stage_scripts import run_here
 
 from health_assistant.lab_report.report import PrintedOrigin, PrintedRow, ReadReport
-from health_assistant.lab_report.vl_protocol import READ_PROMPT_VERSION, UNREADABLE_ANSWER, parse_answer, read_messages
+from health_assistant.lab_report.vl_protocol import UNREADABLE_ANSWER, parse_answer, read_messages
 
 ITEMS = [
     PrintedRow(name="白细胞计数", code="WBC", result="12.3", unit="10^9/L", reference_range="3.5-9.5", mark="↑"),
@@ -115,11 +115,3 @@ def test_an_endpoint_is_asked_scored_and_compared(tmp_path, endpoint, monkeypatc
     ):
         code, error = evaluate(*options)
         assert code == 2 and words in error
-
-
-def test_a_model_trained_on_the_older_question_is_said_to_be(tmp_path, capsys):
-    evaluate = load("6-fine-tuning-vl/eval_vl.py")
-    for record, is_older in (({}, True), ({"read_prompt_version": READ_PROMPT_VERSION}, False)):
-        (tmp_path / "training.json").write_text(json.dumps(record))
-        evaluate.warn_of_older_prompt(tmp_path / "merged")
-        assert ("第 1 版的提问" in capsys.readouterr().out) == is_older

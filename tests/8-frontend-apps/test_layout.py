@@ -157,10 +157,3 @@ def test_reduced_motion_stops_every_animation(page, report_server):
     page.goto(report_server)
     press(page, "#example-button", "#progress:not([hidden])")
     assert page.evaluate("document.getAnimations().length") == 0
-
-
-def test_text_can_be_zoomed(page, report_server):
-    page.goto(report_server)
-    viewport = page.get_attribute("meta[name=viewport]", "content")
-    assert "user-scalable" not in viewport
-    assert "maximum-scale" not in viewport

@@ -10,7 +10,6 @@ import pytest
 from health_assistant.checked_yaml import BadYaml
 from health_assistant.evaluation.evaluate import EvaluationRecipe
 from health_assistant.recipes import read_recipe, recipe_parser
-from health_assistant.training import run
 from health_assistant.training.recipe import Recipe, VisionRecipe
 
 # 没有同名的：基座的另一份、用哪个后端、按词元分批、看图与出题
@@ -53,14 +52,6 @@ def test_the_command_line_wins_and_the_file_gives_the_name(tmp_path, monkeypatch
     recipe = read(Recipe, tmp_path, monkeypatch, text, *changes)
     assert (recipe.run_name, recipe.lora_r, recipe.learning_rate) == ("mine", 8, 2e-4)
     assert recipe.load_in_4bit and recipe.lora_target_modules == ["k_proj", "v_proj"]
-
-
-def test_a_training_of_the_old_keys_is_still_read(tmp_path):
-    """合并、对话、评测用得上从前训练的 adapter；再训练就是另一次训练。"""
-    (tmp_path / "adapter").mkdir()
-    (tmp_path / "training.json").write_text('{"recipe": {"name": "a", "train_data": "b", "lora_alpha": 1}}')
-    read_back = run.read_training(tmp_path, "train_llm.py")
-    assert read_back["recipe"] == {"run_name": "a", "dataset_name": "b", "lora_alpha": 1}
 
 
 @pytest.mark.parametrize("kind", [Recipe, VisionRecipe, EvaluationRecipe])
