@@ -7,10 +7,11 @@ from health_assistant.lab_report.alarms import is_marked_critical
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.reference_range import OF_TREATED, parse_range
+from health_assistant.lab_report.report import worst
 
 _ANTICOAGULATED = {"INR": Decimal("3.5"), "PT": Decimal(42)}
 _TREATMENTS: tuple[tuple[re.Pattern[str], dict[str, Decimal]], ...] = (
-    (re.compile("抗凝(?:门诊|治疗|监测|药|中)|华法林|warfarin", re.IGNORECASE), _ANTICOAGULATED),
+    (re.compile("(?<![停未])(?<!停[用服])(?:抗凝(?:门诊|治疗|监测|药|中)|华法林|warfarin)", re.IGNORECASE), _ANTICOAGULATED),
     (
         re.compile("G-?CSF|升白|集落刺激因子", re.IGNORECASE),
         {"WBC": Decimal(60), "NEUT#": Decimal(50), "NEUT%": Decimal(98), "BAND%": Decimal(40), "IG%": Decimal(20)},
@@ -25,6 +26,9 @@ PT 跟着长（凭记忆）；硫酸镁治子痫前期要到 1.8–3.5 mmol/L，
 """
 _ON_TARGET = Decimal("1.5")
 """INR 的范围印着 2.0-3.0 的（下限在它以上），是在抗凝的人的目标。"""
+_BELOW_TARGET = (
+    "没有用抗凝药的人这个数是正常的；正在吃华法林的没有到目标，防不住血栓：这几天联系开药的医生，不要自己加药"
+)
 
 
 def settle_treated(findings: list[Finding], report_type: str) -> None:
@@ -39,6 +43,9 @@ def settle_treated(findings: list[Finding], report_type: str) -> None:
             most = most | expected if treatment.search(said) else most
         if is_marked_critical(finding):
             continue  # 医院自己说是危急值
+        if "INR" in most and not on_target and _is_untreated(finding):
+            finding.withhold(_BELOW_TARGET)
+            finding.floor = "marked"
         if finding.flag in ("high", "unknown") and finding.severity and _is_within(finding, most):
             finding.severity, finding.critical = None, False  # 连“轻微超出”也不是：治疗就是要它到这里
             finding.is_usual = finding.is_treated = True
@@ -47,15 +54,25 @@ def settle_treated(findings: list[Finding], report_type: str) -> None:
 
 
 def _note_target(finding: Finding) -> None:
-    """范围里也印着抗凝的人的目标、这个数正在里面：是不是在用药由人看，两种人各怎么办都说。"""
+    """范围里也印着抗凝的人的目标：是不是在用药由人看，在目标里的、没有到目标的，两种人各怎么办都说。"""
     target = OF_TREATED.search(finding.reference_range)
-    if not (target and finding.analyte and finding.analyte.code == "INR" and finding.flag == "high"):
+    if not (target and finding.analyte and finding.analyte.code == "INR" and finding.flag in ("high", "normal")):
         return
     limits, value = parse_range(target["before"] or target["behind"]), finding.value
-    if isinstance(limits, Interval) and isinstance(value, Interval) and value.inside(limits):
+    if not (isinstance(limits, Interval) and isinstance(value, Interval)):
+        return
+    if value.inside(limits):
         finding.note = (
             "单子上也印着抗凝的人的目标，这个数在目标里：正在抗凝的按医生约的日子复查，没有抗凝的这几天看医生"
         )
+    elif finding.flag == "normal":
+        finding.floor, finding.note = worst([finding.floor, "slight"]), _BELOW_TARGET
+
+
+def _is_untreated(finding: Finding) -> bool:
+    """写着正在抗凝，INR 却与没有用药的人一样：药没有起作用，防不住血栓。读数有疑问的不算。"""
+    is_inr = finding.analyte is not None and finding.analyte.code == "INR"
+    return is_inr and finding.flag == "normal" and not finding.doubts_value and _low_of(finding) < _ON_TARGET
 
 
 def _low_of(finding: Finding) -> Decimal:

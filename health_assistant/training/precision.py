@@ -6,7 +6,8 @@ def training_dtype(bf16: bool = False):
     import torch
 
     if torch.cuda.is_available():
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        # 默认连模拟的也算：T4 上也说有，却慢好几倍
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return torch.bfloat16 if bf16 and cpu_computes_bf16() else torch.float32
 
 

@@ -132,7 +132,7 @@ def test_chatting_with_14b_says_what_it_needs_and_takes_4_bits_on_small_cards(
     gib, four_bits, shapes, card, monkeypatch, capsys
 ):
     card(gib)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **how: True)
     monkeypatch.setattr(loading, "find_spec", lambda name: True)
     options = loading.how_to_run(shapes / "qwen2.5-14b", if_short="four_bits")
     assert ("quantization_config" in options) == four_bits and options["device_map"] == {"": 0}
@@ -141,7 +141,7 @@ def test_chatting_with_14b_says_what_it_needs_and_takes_4_bits_on_small_cards(
 
 def test_chatting_where_nothing_fits_is_refused(shapes, card, monkeypatch):
     card(8)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **how: True)
     with pytest.raises(memory.DoesNotFit, match="放不下.*换小一号"):
         loading.how_to_run(shapes / "qwen2.5-14b", if_short="four_bits")
 

@@ -255,36 +255,6 @@ def test_a_value_found_in_one_piece_with_a_tall_arrow_says_nothing_of_the_size_o
     assert odd.doubt
 
 
-@pytest.mark.parametrize(
-    ("name", "rest"), [("红细胞分布宽度", "SD"), ("某某新指标某某", "含量"), ("平均血红蛋白浓", "度")]
-)
-def test_a_name_wrapped_over_and_under_its_values_is_one(name, rest):
-    """名称的两行夹着结果：范围不能归上一项。"""
-    rows = rows_of(
-        (0, {50: "血小板压积", 600: "0.193"}),
-        (1.5, {50: "单位：%"}),
-        (4, {50: name}),
-        (4.4, {600: "48.0", 700: "35-56"}),
-        (4.8, {50: rest}),
-        (8, {50: "血小板", 600: "177", 700: "125-350"}),
-    )
-    assert [(row.name.text, row.result.text, [box.text for box in row.limits]) for row in rows] == [
-        ("血小板压积", "0.193", []),
-        (name + rest, "48.0", ["35-56"]),
-        ("血小板", "177", ["125-350"]),
-    ]
-
-
-def test_two_known_names_around_a_value_are_two_items():
-    lines = [
-        (0, {50: "尿酸", 600: "306", 700: "200-430"}),
-        (3, {50: "葡萄糖"}),
-        (3.4, {600: "5.6"}),
-        (3.8, {50: "尿素"}),
-    ]
-    assert "葡萄糖尿素" not in [row.name.text for row in rows_of(*lines)]
-
-
 @pytest.mark.parametrize(("glucose", "marks"), [("90", []), ("190", ["*", "*", "*", "*"])])
 def test_stars_before_most_names_are_bullets_where_some_are_within_their_ranges(glucose, marks):
     """只有一项在范围以内的，也许是读错了：星号还是标记。"""

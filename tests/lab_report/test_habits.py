@@ -1,11 +1,9 @@
 """整张单子的印法：结果前面的一横，用冒号连着的范围，没有名称的分档说明。文字框是造的。"""
 
 import pytest
-from lab_report.text_boxes import at_lines, page
+from lab_report.text_boxes import page
 
 from health_assistant.lab_report.reading.habits import without_habits
-from health_assistant.lab_report.reading.rows import find_rows
-from health_assistant.lab_report.reading.tables import find_tables
 
 
 def texts(lines: list[dict[float, str]]) -> list[str]:
@@ -33,13 +31,3 @@ def test_ranges_of_a_whole_column_joined_by_colons_are_ranges():
 )
 def test_clocks_titres_and_upside_down_pairs_stay(column):
     assert texts([{300: one} for one in column]) == column
-
-
-def test_tiers_of_a_note_without_names_are_no_rows():
-    lines = at_lines(
-        (0, {50: "LDL Cholesterol", 400: "118", 550: "mg/dL", 700: "<100"}),
-        (1, {50: "HDL Cholesterol", 400: "60", 550: "mg/dL", 700: ">50"}),
-        (2, {400: "<70", 700: "<100"}), (3, {400: "<50", 700: "<80"}),
-    )  # fmt: skip
-    rows = [row for table in find_tables(lines) for row in find_rows(table)]
-    assert [row.name.text if row.name else None for row in rows] == ["LDL Cholesterol", "HDL Cholesterol"]

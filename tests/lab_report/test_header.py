@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lab_report.text_boxes import PITCH, at_lines, box, headed, page, spread
+from lab_report.text_boxes import PITCH, at_lines, box, headed, spread
 
 from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.lines import group_lines
@@ -94,44 +94,6 @@ def test_columns_may_stand_in_any_order(order):
         assert count_unread(table, rows) == 0
 
 
-def test_a_column_of_group_names_left_of_the_names_is_no_name_and_results_far_right_of_their_head_are_results():
-    head = {50: "项目", 300: "结果", 600: "参考值"}
-    rows = find_rows(headed(page(
-        head, {160: "抗Sm", 500: "66(+)", 610: "<25"},
-        {40: "抗心磷脂", 160: "抗心磷脂抗体IgA", 500: "1.43", 610: "<12"},
-        {40: "抗体检测", 160: "抗心磷脂抗体IgM", 490: "13.00", 610: "<12"}, {40: "(ACA)"},
-        {40: "抗双链", 160: "抗ds-DNA(ELISA法)", 480: "228.65", 610: "<77"},
-    )))  # fmt: skip
-    assert [(row.name.text, row.result.text, row.limits[0].text, row.doubt) for row in rows] == [
-        ("抗Sm", "66(+)", "<25", None), ("抗心磷脂抗体IgA", "1.43", "<12", None),
-        ("抗心磷脂抗体IgM", "13.00", "<12", None), ("抗ds-DNA(ELISA法)", "228.65", "<77", None),
-    ]  # fmt: skip
-
-
-def test_a_word_between_the_name_and_the_result_makes_no_group_of_the_names():
-    head = {50: "项目", 500: "结果", 700: "参考值"}
-    lines = [{50: name, 200: "化学发光法", 500: "4.1", 700: "3.5-5.3"} for name in ("某某酶", "某某肽", "某某素")]
-    rows = find_rows(headed(page(head, *lines, {50: "某某酸", 500: "4.2", 700: "3.5-5.3"})))
-    assert [row.name.text for row in rows] == ["某某酶", "某某肽", "某某素", "某某酸"]
-
-
-def test_other_tiers_below_the_good_one_are_no_second_range_and_no_unread_rows():
-    head = {50: "Test", 400: "Results", 700: "Reference Interval", 1100: "Units"}
-    lines = [
-        {50: "CHOLESTEROL", 400: "170", 700: "< 200 Desirable", 1100: "mg/dL"},
-        {700: "200 - 239 Borderline High"}, {700: ">/= 240 High"},
-        {50: "HBA1C", 400: "6.5", 700: "Non-diabetic: < 5.7", 1100: "%"}, {700: "Pre-diabetics: 5.7 - 6.4"},
-        {50: "UREA", 400: "9", 700: "8-23", 1100: "mg/dL"},
-    ]  # fmt: skip
-    table = headed(page(head, *lines))
-    rows = find_rows(table)
-    assert [(row.name.text, [box.text for box in row.limits], row.doubt) for row in rows] == [
-        ("CHOLESTEROL", ["< 200 Desirable", "200 - 239 Borderline High", ">/= 240 High"], None),
-        ("HBA1C", ["Non-diabetic: < 5.7", "Pre-diabetics: 5.7 - 6.4"], None), ("UREA", ["8-23"], None),
-    ]  # fmt: skip
-    assert count_unread(table, rows) == 0
-
-
 def read_pages(*lines: tuple[float, dict[float, str]]) -> list[tuple]:
     boxes = [one for line in at_lines(*lines) for one in line]
     return [row_text(row) for table in find_tables(group_lines(boxes)) for row in find_rows(table)]
@@ -147,22 +109,6 @@ def test_words_of_a_header_printed_one_character_a_line():
     assert [row[0::2][:2] for row in read_pages(*stacked, *rows)] == [("肌酐", "57"), ("钾", "2.9")]
 
 
-def test_the_second_half_of_a_name_stands_beside_the_result():
-    head = (0, {50: "项目", 250: "结果", 400: "参考值"})
-    wrapped = [(1, {50: "甲状腺球蛋白"}), (1.5, {50: "抗体(TgAb)", 250: "12.5", 400: "0-115"})]
-    apart = [(3, {50: "甲状腺球蛋白"}), (4, {50: "铁蛋白", 250: "80", 400: "30-400"})]
-    names = [row[0] for row in read_pages(head, *wrapped, *apart)]
-    assert names == ["甲状腺球蛋白抗体", "甲状腺球蛋白", "铁蛋白"]
-
-
-def test_a_range_wrapped_at_the_end_of_the_table_is_not_given_to_the_foot():
-    head = (0, {50: "项目", 250: "结果", 400: "参考值"})
-    oestradiol = [(1, {50: "雌二醇", 250: "<18.4", 400: "卵泡期:46-607"}), (1.5, {400: "绝经期:<18.4-201"})]
-    foot = (2, {50: "采样时间：2026-11-20 检验者：王某"})
-    (row,) = read_pages(head, *oestradiol, foot)
-    assert row[4] == "卵泡期:46-607,绝经期:<18.4-201"
-
-
 @pytest.mark.parametrize(
     ("read", "meant"),
     [
@@ -174,30 +120,6 @@ def test_a_range_wrapped_at_the_end_of_the_table_is_not_given_to_the_foot():
 )  # fmt: skip
 def test_leaders_are_no_part_of_a_name_or_a_number(read, meant):
     assert without_leaders(read) == meant
-
-
-@pytest.mark.parametrize("head", [["Stage", "Description", "GFR"], ["分期", "描述", "范围值"], []])
-def test_a_legend_of_stages_below_the_results_is_no_row(head):
-    lines = page(
-        {50: "Test", 300: "Result", 500: "Units", 700: "Reference Range"},
-        {50: "Creatinine", 300: "2.41", 500: "mg/dL", 700: "0.70-1.30"},
-        {50: "eGFR", 300: "28", 500: "mL/min/1.73m2", 700: ">60"},
-        *([dict(zip((50, 200, 550), head, strict=True))] if head else []),
-        {50: "G1", 200: "Normal", 550: "≥90"},
-        {50: "G3a", 200: "Mild to moderate", 550: "45-59"},
-        {50: "G5", 200: "Kidney failure", 550: "<15"},
-        {50: "Calcium", 300: "9.1", 500: "mg/dL", 700: "8.6-10.2"},
-    )
-    rows = [row for table in find_tables(lines) for row in find_rows(table)]
-    assert [row.name.text for row in rows] == ["Creatinine", "eGFR", "Calcium"]
-
-
-def test_a_phase_of_the_cell_cycle_with_a_result_is_a_row():
-    lines = page(
-        {50: "项目", 300: "结果", 500: "单位", 700: "参考范围"},
-        {50: "G1期", 300: "61.2", 500: "%", 700: "50-70"},
-    )
-    assert [row.name.text for row in find_rows(headed(lines))] == ["G1期"]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,13 @@ def test_boxes_are_pixels_of_the_drawn_page(minerals):
     assert all(pixels[y0:y1, x0:x1].min() < 100 for x0, y0, x1, y1 in boxes)
 
 
+def test_a_drawn_page_may_be_changed_in_place():
+    """扫描的 PDF 上盖着红章：褪章就地改，页面不能是只读的。"""
+    pixels = pdf.render_page(text_pdf(MINERALS), 0).pixels
+    pixels[:1] = 255
+    assert pixels.flags.owndata
+
+
 def test_a_turned_page_is_read_upright(reader):
     data = text_pdf(MINERALS).replace(b"/Type/Page/", b"/Type/Page/Rotate 180/")
     assert results(read(reader, data)) == RESULTS

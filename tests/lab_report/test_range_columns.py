@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lab_report.text_boxes import at_lines, headed, page
+from lab_report.text_boxes import headed, page
 
 from health_assistant.lab_report.interval import compare
 from health_assistant.lab_report.reading.row import row_text
@@ -27,23 +27,6 @@ def test_the_column_that_is_the_range(case):
     printed, found = case.split(" -> ")
     head, line = printed.split("; ")
     assert read(head, *[line] * 3) == [(*found.split(" | "), None)] * 3
-
-
-def test_a_head_whose_words_go_on_below_is_one_head():
-    """`Current Result and` 下面的 `Flag` 不另是一列，`Reference` 下面的 `Interval` 也不是。"""
-    head = [
-        (0, {300: "Current Result and", 600: "Previous Result and", 900: "Units", 1020: "Reference"}),
-        (0.7, {50: "Test", 300: "Flag", 600: "Date", 1020: "Interval"}),
-    ]
-    lines = [
-        (at, {50: name, 300: "6.7", 500: "High", 600: "4.1", 900: "mmol/L", 1020: "3.5-5.3"})
-        for at, name in ((2, "Potassium"), (3, "Glucose"))
-    ]
-    rows = [row_text(row) for row in find_rows(headed(at_lines(*head, *lines)))]
-    assert [(row[0], *row[2:]) for row in rows] == [
-        ("Potassium", "6.7", "mmol/L", "3.5-5.3"),
-        ("Glucose", "6.7", "mmol/L", "3.5-5.3"),
-    ]
 
 
 def test_a_faint_result_right_of_the_range_is_no_number_of_a_graph():

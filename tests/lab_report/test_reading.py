@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from lab_report.text_boxes import box, grid, page
+from lab_report.text_boxes import grid, page
 from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.matching import find_analyte
@@ -84,50 +84,9 @@ def found(*lines: str) -> list[Row]:
     return [row for table in find_tables(group_lines(boxes_of(*lines))) for row in find_rows(table)]
 
 
-def rows_of(*lines: str) -> list[tuple]:
-    return [row_text(row) for row in found(*lines)]
-
-
-def test_columns_may_stand_in_any_order():
-    wanted = [("钾", "K", "4.1", "mmol/L", "3.5-5.3"), ("钠", "Na", "140", "mmol/L", "137-147")]
-    assert rows_of("项目|代号|结果|单位|参考范围", "钾|K|4.1|mmol/L|3.5-5.3", "钠|Na|140|mmol/L|137-147") == wanted
-    assert rows_of("项目|代号|参考范围|单位|结果", "钾|K|3.5-5.3|mmol/L|4.1", "钠|Na|137-147|mmol/L|140") == wanted
-
-
-def test_rows_without_a_header():
-    assert rows_of("钾|4.1|mmol/L|3.5-5.3", "钠|140|mmol/L|137-147") == [
-        ("钾", "", "4.1", "mmol/L", "3.5-5.3"),
-        ("钠", "", "140", "mmol/L", "137-147"),
-    ]
-
-
-@pytest.mark.parametrize("header", ["项目|上次结果|结果|参考范围", "项目|前次|本次结果|参考值", "指标|历史|结果|范围"])
-def test_the_previous_result_is_never_taken_for_this_one(header):
-    (row,) = found(header, "血红蛋白|130|98|115-150")
-    assert (row_text(row)[2], row.doubt) == ("98", None)
-
-
 def test_a_blank_result_is_not_filled_with_the_previous_one():
     (row,) = found("项目|结果|上次结果|参考范围", "血红蛋白||130|115-150")
     assert row_text(row)[2] == ""
-
-
-def test_two_numbers_without_a_header_are_doubted():
-    (row,) = found("血小板|210|450|10^9/L|125-350")
-    assert row.doubt is not None
-
-
-def test_two_panels_side_by_side():
-    assert rows_of(
-        "项目|结果|单位|参考范围|项目|结果|单位|参考范围",
-        "白细胞|12.84|10^9/L|3.5-9.5|钠|118|mmol/L|137-147",
-        "红细胞||10^12/L|4.3-5.8|肌酐|700|μmol/L|41-73",
-    ) == [
-        ("白细胞", "", "12.84", "10^9/L", "3.5-9.5"),
-        ("红细胞", "", "", "10^12/L", "4.3-5.8"),
-        ("钠", "", "118", "mmol/L", "137-147"),
-        ("肌酐", "", "700", "μmol/L", "41-73"),
-    ]
 
 
 def test_two_panels_without_a_header_never_mix():
@@ -137,70 +96,6 @@ def test_two_panels_without_a_header_never_mix():
     ]  # fmt: skip
     (mixed,) = found("某甲|1.2|3-5|某乙的范围|6-9") or [None]
     assert mixed is None or mixed.doubt
-
-
-def test_several_tables_on_one_page_have_their_own_columns():
-    assert rows_of("项目|结果|参考范围", "钾|4.1|3.5-5.3", "凝血", "项目|参考范围|结果", "凝血酶时间|14-21|15.2") == [
-        ("钾", "", "4.1", "", "3.5-5.3"),
-        ("凝血酶时间", "", "15.2", "", "14-21"),
-    ]
-
-
-def test_serial_numbers_and_methods_are_not_results():
-    header = "序号|项目|方法|结果|参考范围"
-    assert rows_of(header, "1|钾|酶法2|4.1|3.5-5.3", "2|钠|电极法|140|137-147") == [
-        ("钾", "", "4.1", "", "3.5-5.3"),
-        ("钠", "", "140", "", "137-147"),
-    ]
-    # 表头没有序号一列，序号也不是结果
-    assert [row[2] for row in rows_of("|项目|结果|参考范围", "1|钾|4.1|3.5-5.3", "2|钠||137-147")] == ["4.1", ""]
-
-
-def test_cards_of_a_phone_app():
-    rows = found("白细胞计数||12.4 10^9/L", "参考范围：3.5-9.5", "血小板计数||210 10^9/L", "参考范围：125-350")
-    assert [row_text(row) for row in rows] == [
-        ("白细胞计数", "", "12.4", "10^9/L", "3.5-9.5"),
-        ("血小板计数", "", "210", "10^9/L", "125-350"),
-    ]
-
-
-def test_a_code_and_unit_under_the_name_belong_to_it():
-    (row,) = rows_of("项目|结果|参考范围", "总胆固醇|4.49|<5.2", "TC mmol/L")
-    assert row == ("总胆固醇", "TC", "4.49", "mmol/L", "<5.2")
-
-
-def test_a_range_wrapped_over_two_lines():
-    boxes = boxes_of("项目|结果|单位|参考范围", "钾|4.1|mmol/L", "", "乳酸|1.6|mmol/L", "", "钠|140|mmol/L|137-147")
-    boxes += [box("成人0.9-1.7", 650, 220 - 15), box("新生儿0.5-2.0", 650, 220 + 15)]
-    rows = [row_text(row) for table in find_tables(group_lines(boxes)) for row in find_rows(table)]
-    assert [row[4] for row in rows] == ["", "成人0.9-1.7,新生儿0.5-2.0", "137-147"]
-
-
-def test_a_blank_result_is_not_filled_from_a_row_whose_name_was_lost():
-    rows = found("项目|结果|单位|参考范围", "钾||mmol/L", "|140|mmol/L|137-147", "氯|101|mmol/L|99-110")
-    assert [(row_text(row)[0], row_text(row)[2], bool(row.doubt)) for row in rows if row.result] == [
-        ("（名称没有读出）", "140", True), ("氯", "101", False),
-    ]  # fmt: skip
-
-
-def test_a_row_whose_name_was_lost_is_still_shown_and_doubted():
-    rows = found("项目|结果|参考范围", "钾|4.1|3.5-5.3", "", "|7.9|3.0-7.0", "", "钠|140|137-147")
-    assert [(row_text(row)[2], bool(row.doubt)) for row in rows] == [("4.1", False), ("7.9", True), ("140", False)]
-
-
-def test_head_and_foot_are_not_items():
-    assert rows_of(
-        "姓名：某某|性别：女|年龄：30",
-        "项目|结果|单位|参考范围",
-        "凝血酶原时间|12.1|秒|11-14",
-        "报告时间|10:20",
-        "检验者：某某|审核者：某某",
-    ) == [("凝血酶原时间", "", "12.1", "秒", "11-14")]
-
-
-def test_bounds_are_placed_by_their_column():
-    (row,) = rows_of("项目|结果|单位|参考范围", "肌钙蛋白|<0.01|ng/ml|<0.04")
-    assert row[2:] == ("<0.01", "ng/ml", "<0.04")
 
 
 def test_the_head_gives_title_sex_and_age():

@@ -5,7 +5,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from lab_report.text_boxes import at_lines, box, headed, page, spread
+from lab_report.text_boxes import at_lines, box, page, spread
 
 from health_assistant.lab_report.reading import cells
 from health_assistant.lab_report.reading.arrows import MAYBE_ARROW
@@ -14,7 +14,7 @@ from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.read_row import Surroundings, read_row
 from health_assistant.lab_report.reading.recognition import _without_stacks
 from health_assistant.lab_report.reading.row import Row, row_text
-from health_assistant.lab_report.reading.rows import count_unread, find_rows
+from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.small_marks import settle_values
 from health_assistant.lab_report.reading.tables import Columns, _cut_glued_value, find_tables
 from health_assistant.lab_report.reading.text import cut_at
@@ -91,13 +91,6 @@ def test_a_1_that_may_be_an_arrow_is_a_digit_if_the_rest_needs_no_arrow(result, 
     assert (min(row.result.score, row.limits[0].score) >= MIN_CONFIDENCE) == is_sure
 
 
-def test_a_plus_minus_behind_a_number_may_be_an_arrow_and_is_no_second_result():
-    head = {50: "检验项目", 300: "结果", 450: "参考范围", 650: "单位"}
-    plain = {50: "钾", 300: "4.1", 450: "3.5-5.3", 650: "mmol/L"}
-    rows = find_rows(headed(page(head, plain, {50: "淋巴细胞百分比", 300: "9.1 ± %", 450: "20-50"}, plain)))
-    assert (rows[1].result.text, rows[1].doubt, [box.text for box in rows[1].maybe_arrows]) == ("9.1", None, ["±"])
-
-
 def test_a_second_arrow_makes_the_one_glued_to_the_number_doubtful():
     """添上 1 小数就与范围的一样多，它是数字；不一样多的，不知道它是什么。"""
     name, number, glued, own = (
@@ -121,17 +114,6 @@ def test_a_box_full_of_numbers_is_split_without_parsing_every_part_of_it(written
         found = cells.split_cells(box("血糖 " + written * 400, 10, 100))
     assert " ".join(cell.text for cell in found) == " ".join(["血糖", *number * 400])
     assert parse.call_count < 20 * len(found)
-
-
-def test_cards_with_a_labelled_range_are_rows_whatever_their_names():
-    card = [{50: "某某化酶"}, {600: "163"}, {50: "参考值:110--215U/mL"}]
-    tiers = [{50: "总胆固醇"}, {50: "参考值:适宜<5.20mmol/L 增高", 600: "6.43"}, {50: "5.20-6.20 很高 >6.20"}]
-    table = find_tables(page({50: "肌酐"}, {600: "100"}, {50: "参考值:62--115μmol/L"}, *card, *tiers))[0]
-    rows = find_rows(table)
-    assert [row_text(row)[0::2] for row in rows] == [
-        ("肌酐", "100", "62--115"), ("某某化酶", "163", "110--215"), ("总胆固醇", "6.43", "适宜<5.20,增高,5.20-6.20"),
-    ]  # fmt: skip
-    assert [row.doubt for row in rows] == [None] * 3
 
 
 @pytest.mark.parametrize(("names", "is_cut"), [(("钠", "氯", "钙"), True), (("肝", "功", "能"), False)])
@@ -158,24 +140,6 @@ def test_names_of_one_character_found_as_one_box_are_cut_at_the_rows_beside(name
         assert texts == read
 
 
-def test_results_printed_above_their_names_do_not_go_to_the_row_before():
-    def values(at: float, name: str, result: str, limits: str) -> list[tuple[float, dict[float, str]]]:
-        return [(at, {600: result}), (at + 0.3, {50: name}), (at + 0.6, {500: f"参考区间:{limits}"})]
-
-    lines = [*values(1, "肌酐", "100", "62~115umol/L"), *values(4, "某某化酶", "16.3", "11~21U/L")]
-    rows = find_rows(find_tables(at_lines(*lines, *values(7, "钾", "4.1", "3.5~5.3mmol/L")))[0])
-    read = [row_text(row)[0::2] for row in rows]
-    assert read == [("肌酐", "100", "62~115"), ("某某化酶", "16.3", "11~21"), ("钾", "4.1", "3.5~5.3")]
-    assert [row.doubt for row in rows] == [None] * 3
-
-
-def test_a_result_between_its_name_and_the_next_one_stays_with_its_own():
-    names = {50: "肌酐", 500: "参考区间:62~115umol/L"}, {50: "钾", 500: "参考区间:3.5~5.3mmol/L"}
-    lines = [(1, names[0]), (1.6, {600: "100"}), (2.4, names[1]), (3, {600: "4.1"})]
-    rows = find_rows(find_tables(at_lines(*lines))[0])
-    assert [row_text(row)[0::2] for row in rows] == [("肌酐", "100", "62~115"), ("钾", "4.1", "3.5~5.3")]
-
-
 def test_an_arrow_that_makes_the_result_tall_or_stands_by_the_unit_is_its_mark():
     def card(at: float, name: str, *values: dict[float, str]) -> list[tuple[float, dict[float, str]]]:
         return [(at, {50: name, 300: values[0][300], 500: "45-190"}), *((at + 1, one) for one in values[1:])]
@@ -189,73 +153,9 @@ def test_an_arrow_that_makes_the_result_tall_or_stands_by_the_unit_is_its_mark()
     ]  # fmt: skip
 
 
-def test_a_method_below_a_known_name_is_no_name_of_the_result_beside_it():
-    head = {50: "Test Name", 500: "Result", 650: "Reference Interval", 850: "Unit"}
-    values = {500: "0.9", 650: "0.2-1.3", 850: "mg/dL"}
-    lines = [(0, head), (1, {50: "BILIRUBIN, TOTAL- SERUM"}), (1.5, {50: "Vanadate Oxidation-endpoint:"} | values),
-             (3, {50: "UREA"} | values), (3.5, {50: "SERUM", 650: "Males:"})]  # fmt: skip
-    rows = find_rows(headed(at_lines(*lines)))
-    assert [row_text(row)[::2] for row in rows][:2] == [
-        ("BILIRUBIN, TOTAL- SERUM", "0.9", "0.2-1.3"), ("UREA", "0.9", "0.2-1.3"),
-    ]  # fmt: skip
-    assert len(rows) == 2
-
-
 def test_the_name_of_an_antibody_keeps_what_it_is_against():
     row = Row(name=box("抗U1RNP", 50, 100), anchor=box("抗U1RNP", 50, 100), result=box("66(+)", 300, 100))
     assert row_text(row)[:2] == ("抗U1RNP", "U1RNP")
-
-
-@pytest.mark.parametrize("drop", [0.65, 0.85])
-def test_results_half_a_line_below_their_names_are_doubted(drop):
-    values = (("110", "g/L", "130-175"), ("5.9", "10^9/L", "3.5-9.5"), ("210", "10^9/L", "125-350"))
-    lines = [(0, {50: "项目", 400: "结果", 600: "单位", 750: "参考范围"})]
-    lines += [(at, {50: name}) for at, name in enumerate(("血红蛋白", "白细胞计数", "血小板计数"), 1)]
-    # 最后一行的结果已经够不着名称：照片弯了，越往下错得越少
-    shifts = (1 + drop, 2 + drop, 3.6)
-    lines += [(at, dict(zip((400, 600, 750), row, strict=True))) for at, row in zip(shifts, values, strict=True)]
-    rows = find_rows(headed(at_lines(*sorted(lines, key=lambda line: line[0]))))
-    assert [row_text(row)[2] for row in rows] == ["", "110", "5.9", "210"]
-    assert all(row.doubt for row in rows[1:])
-
-
-def test_a_name_of_a_card_goes_on_in_brackets_below_its_result():
-    lines = at_lines(
-        (0.0, {680: "阳性"}),
-        (0.6, {50: "结核杆菌T细胞免疫反应", 560: "参考区间:阴性"}),
-        (3.0, {50: "结核杆菌r干扰素释放实验", 600: "0.004"}),
-        (3.9, {50: "(TB1-N)", 560: "参考区间:<0.350"}),
-        (6.0, {50: "结核杆菌r干扰素释放实验", 600: "0.566", 700: "↑"}),
-        (6.9, {50: "(TB2-N)", 560: "参考区间:<0.350"}),
-        (9.0, {50: "淋巴细胞培养+干扰素(基础", 600: "0.041"}),
-        (9.9, {50: "水平N)", 560: "参考区间·<8.000"}),
-    )
-    rows = find_rows(find_tables(lines)[0])
-    read = [(row.name.text, row.result.text, row.limits[0].text) for row in rows]
-    assert read == [
-        ("结核杆菌T细胞免疫反应", "阳性", "阴性"),
-        ("结核杆菌r干扰素释放实验(TB1-N)", "0.004", "<0.350"),
-        ("结核杆菌r干扰素释放实验(TB2-N)", "0.566", "<0.350"),
-        ("淋巴细胞培养+干扰素(基础水平N)", "0.041", "<8.000"),
-    ]
-
-
-def test_a_serial_that_goes_on_without_a_row_is_said_to_be_unread():
-    head = {50: "检验项目", 300: "结果", 450: "参考范围"}
-    row = ["细菌", "真菌", "管型", "结晶"]
-    lines = [{50: f"{at}{name}", 300: "0.5", 450: "0-1"} for at, name in enumerate(row, 21)]
-    notes = [{50: "1本报告仅对标本负责"}, {50: "2如有疑问请联系"}]
-    for lost, unread in (({50: "25红细胞形态信息非均一性红细胞?"}, 1), ({50: "30红细胞形态"}, 0)):
-        table = headed(page(head, *lines, lost, *notes))
-        assert count_unread(table, find_rows(table)) == unread
-
-
-def test_a_footer_is_no_rest_of_a_name_whose_bracket_is_open():
-    head = {50: "项目", 300: "结果", 450: "单位", 600: "参考范围"}
-    row = {50: "血清钾测定(离", 300: "7.12", 450: "mmol/L", 600: "3.50-5.30"}
-    footer = {50: "检验者:李某", 300: "审核者:王某"}
-    lines = page(head, {50: "肌酐", 300: "77", 450: "umol/L", 600: "57-97"}, row, footer)
-    assert [row.name.text for row in find_rows(headed(lines))] == ["肌酐", "血清钾测定(离"]
 
 
 @pytest.mark.parametrize("dash", ["--", "-", "～", "至"])

@@ -1,5 +1,7 @@
 """没有 GPU 时用几位：CPU 有 bf16 指令、权重存的是 bf16（或配方要）才用 bf16，别的照旧 32 位。"""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from small_llm import build_small_base, small_dialogues
@@ -24,6 +26,16 @@ def test_a_model_runs_in_bf16_only_where_it_is_stored_so_and_the_cpu_computes_it
 def test_a_processor_that_says_nothing_computes_in_32_bits(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     assert precision.training_dtype(bf16=True) == torch.float32
+
+
+@pytest.mark.parametrize(("major", "expected"), [(7, torch.float16), (8, torch.bfloat16)], ids=["T4", "A100"])
+def test_a_card_without_bf16_trains_in_fp16_though_it_emulates_bf16(major, expected, monkeypatch):
+    """T4 造得出 bf16 的张量，torch 默认就说它支持：只换掉卡的型号，问法是真的。"""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(major=major))
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda device: True)
+    assert torch.cuda.is_bf16_supported() and precision.training_dtype() == expected
 
 
 def train(base, folder, bf16: bool) -> list[float]:

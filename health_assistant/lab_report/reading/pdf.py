@@ -75,7 +75,8 @@ def render_page(data: bytes, index: int) -> PdfPage:
     height, width, stride = header["height"], header["width"], header["stride"]
     rows = np.frombuffer(pixels, np.uint8).reshape(height, stride)
     bgr = rows[:, : 3 * width].reshape(height, width, 3)
-    return PdfPage(np.ascontiguousarray(bgr), [PrintedChar(*one) for one in header["chars"] or ()])
+    # 另抄一份：子进程给的那一份是只读的，褪红章要就地改
+    return PdfPage(np.array(bgr), [PrintedChar(*one) for one in header["chars"] or ()])
 
 
 def _ask(data: bytes, *order: str) -> tuple[dict, memoryview]:
