@@ -256,8 +256,13 @@ def read_questions(path: Path, limit: int | None = None) -> list[Question]:
 
 def label(scores: dict) -> str:
     """微型模型、示例数据、只评了前几题的得分要带上的一句话；都不是时为空。"""
-    kinds = ["微型模型"] * scores["base_model"].startswith("tiny-llm") + ["示例数据"] * scores["is_sample"]
-    kinds += [f"只有前 {scores['n']} 题"] * bool(scores.get("limit"))
+    kinds = []
+    if scores["base_model"].startswith("tiny-llm"):
+        kinds.append("微型模型")
+    if scores["is_sample"]:
+        kinds.append("示例数据")
+    if scores.get("limit"):
+        kinds.append(f"只有前 {scores['n']} 题")
     return "、".join(kinds) + "，不代表真实水平" if kinds else ""
 
 
