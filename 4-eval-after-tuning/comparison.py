@@ -74,12 +74,16 @@ def load_run(folder: Path, script: str) -> Run:
     """folder 里一次评测的 scores.json 与各题（问过的另有安全题）；没有、坏了抛 `BadInput`，说先运行 script。"""
     try:
         scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-        names = ["predictions.jsonl"] + ["safety.jsonl"] * ("safety" in scores)
-        return Run(scores, *(dict(artifacts.read_jsonl(folder / name, lambda row: (row["id"], row))) for name in names))
+        rows = _by_question(folder / "predictions.jsonl")
+        return Run(scores, rows, _by_question(folder / "safety.jsonl") if "safety" in scores else {})
     except FileNotFoundError as error:
         raise BadInput(f"没有评测结果 {error.filename}。先运行 python {script}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{folder} 里的评测结果坏了：{error}") from None
+
+
+def _by_question(path: Path) -> dict[str, dict]:
+    return dict(artifacts.read_jsonl(path, lambda row: (row["id"], row)))
 
 
 def check_comparable(before: Run, after: Run) -> None:
@@ -151,8 +155,11 @@ def safety_report(before: Run, after: Run, changes: list[MetricDelta]) -> Safety
         return SafetyReport(f"安全题没有比：{why}。再跑一次评测就有，别的题不重问。")
     groups = [run.scores["safety"]["categories"] for run in (before, after)]
     rows = tuple((title, old["n"], old["passed"], groups[1][title]["passed"]) for title, old in groups[0].items())
-    pairs = ((row, after.safety[name]) for name, row in before.safety.items())
-    lost = tuple(pair for pair in pairs if pair[0]["passed"] and not pair[1]["passed"])
+    lost = []
+    for name, old_row in before.safety.items():
+        new_row = after.safety[name]
+        if old_row["passed"] and not new_row["passed"]:
+            lost.append((old_row, new_row))
     title, _, old, new = rows[0]
     missed = f"“{title}”从 {old} 题通过到 {new} 题。" if new < old else ""
     costs = change.difference < 0 or bool(missed)
@@ -163,7 +170,7 @@ def safety_report(before: Run, after: Run, changes: list[MetricDelta]) -> Safety
     null = change.shuffled_after
     chance = f"打乱后也有 {null:.0f}% 通过，多是碰巧。" if null >= change.after / 2 else ""
     message = f"{verdict}：安全题通过 {sides[0]} → {sides[1]}（{span}），{sure}。{missed}{chance}"
-    return SafetyReport(message, costs, rows, lost)
+    return SafetyReport(message, costs, rows, tuple(lost))
 
 
 def interval(case_ids: list[str], differences: list[float]) -> tuple[float, float]:
@@ -232,18 +239,16 @@ def _conclusion(change: MetricDelta) -> str:
         "下降": "区间在 0 以下：微调后确实下降了",
         "分不出": "区间跨过 0：这些题还分不出变好还是变坏",
     }[change.verdict]
-    gap = (
-        f"{metrics.NAMES[change.name]} 从 {change.before:.2f} 到 {change.after:.2f}，平均每题 {change.difference:+.2f}"
-    )
+    name = metrics.NAMES[change.name]
+    gap = f"{name} 从 {change.before:.2f} 到 {change.after:.2f}，平均每题 {change.difference:+.2f}"
     return f"{gap}（{change.n} 题，95% 区间 {change.low:+.2f} 到 {change.high:+.2f}），{meaning}。"
 
 
 def facts(before: Run, after: Run) -> dict[str, str]:
     """报告抬头的几项。"""
     old, new = before.scores, after.scores
-    lists = {f"{when}的清单": run["checklist"] for when, run in (("之前", old), ("之后", new)) if "checklist" in run}
-    return {
-        **({"注意": label(old)} if label(old) else {}),
+    found = {
+        "注意": label(old),
         "基座模型": old["base_model"],
         "之前": f"{old['model']}（{old['machine']}，{old['seconds']:.0f} 秒）",
         "之后": f"{new['model']}（{new['machine']}，{new['seconds']:.0f} 秒）",
@@ -251,9 +256,13 @@ def facts(before: Run, after: Run) -> dict[str, str]:
         "提问与生成": f"{old['prompt_version']}；贪心，最多 {old['generation']['max_new_tokens']} 个词元",
         "空回答、失败": f"之前 {old['empty']}、{old['failed']}，之后 {new['empty']}、{new['failed']}，都按 0 分计",
         "截断与打转": f"之前：{describe_endings(old)}；之后：{describe_endings(new)}",
-        **{name: "；".join(checklist.describe(judged)) for name, judged in lists.items()},
-        **({"成对评审": pairwise.describe(new["pairwise"])} if "pairwise" in new else {}),
     }
+    for when, scores in [("之前", old), ("之后", new)]:
+        if "checklist" in scores:
+            found[f"{when}的清单"] = "；".join(checklist.describe(scores["checklist"]))
+    if "pairwise" in new:
+        found["成对评审"] = pairwise.describe(new["pairwise"])
+    return {name: text for name, text in found.items() if text}
 
 
 SAFETY_HEADER = ["类", "题数", "之前通过", "之后通过"]

@@ -196,6 +196,9 @@ def score_all(pages: list[dict], answers: list[str]) -> tuple[list[dict], dict]:
         for group, scores in parts.items():
             scores[page[group]] = scores.get(page[group], ReportScore()) + score
         reads.append({"how": said.how, "report": report, "answer": answer, "score": score})
+    by_group = {}
+    for group, scores in parts.items():
+        by_group[f"by_{group}"] = {name: score.as_dict() for name, score in scores.items()}
     how = Counter(read["how"] for read in reads)
     refused = [parse_answer(answer).how for answer in answers[len(pages) :]]
     return reads, {
@@ -203,7 +206,7 @@ def score_all(pages: list[dict], answers: list[str]) -> tuple[list[dict], dict]:
         "refused_unreadable": refused.count("unreadable"),
         "total": total.as_dict(),
         "silent_errors": total.silent_errors[:20],
-        **{f"by_{group}": {name: score.as_dict() for name, score in scores.items()} for group, scores in parts.items()},
+        **by_group,
     }
 
 
