@@ -4,6 +4,7 @@ import re
 from itertools import pairwise
 from statistics import median
 
+from health_assistant.lab_report.reading.items import has_item_name
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.row import TWO_RANGES, Row, joins
 
@@ -83,3 +84,25 @@ def merge(row: Row, orphan: Row) -> None:
     row.maybe_arrows.extend(orphan.maybe_arrows)
     for box in orphan.limits:
         row.add_limits(box)
+
+
+def regular_hosts(lines: list[Row]) -> dict[int, Row]:
+    """范围都折成一样多的几行、名称齐着其中同一行的单子：各段范围（`id(row)`）归哪一行；不是这样印的为空。
+
+    头一项的上面有几段，是名称上面的几段；看每两项之间的段数是不是都等于上面的与下面的之和。
+    """
+    named = [at for at, row in enumerate(lines) if row.name and row.limits and has_item_name(row)]
+    inside = lines[: named[-1]] if named else []
+    if len(named) < 2 or any(not row.limits or row.result for row in inside if not row.name):
+        return {}
+    ahead = named[0] - next((at for at in range(named[0], 0, -1) if lines[at - 1].name), 0)
+    between = {below - above - 1 for above, below in pairwise(named)}
+    if ahead == 0 or between != {max(between)} or max(between) < ahead:
+        return {}
+    behind = max(between) - ahead
+    return {
+        id(lines[at]): lines[host]
+        for host in named
+        for at in range(host - ahead, min(host + behind + 1, len(lines)))
+        if at != host and not lines[at].name
+    }

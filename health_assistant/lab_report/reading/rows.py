@@ -8,7 +8,7 @@ from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.reading.cards import find_headless_rows
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM, has_item_name, is_item
 from health_assistant.lab_report.reading.names import is_known, known_as
-from health_assistant.lab_report.reading.orphans import find_host, merge, nearest
+from health_assistant.lab_report.reading.orphans import find_host, merge, nearest, regular_hosts
 from health_assistant.lab_report.reading.quoted import says_value
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.seating import seat_line
@@ -185,6 +185,7 @@ def _headed_rows(table: Table) -> list[Row]:
     )
     # 范围折成几行的，头一行与名称齐，还是正中与名称齐：看头一项的上面有没有
     hangs = not any(row.limits and not row.name and row.anchor.line < named[0].anchor.line for row in lines if named)
+    regular = regular_hosts(lines)
     rows: list[Row] = []
     for row, below in zip_longest(lines, lines[1:]):
         is_bare = row.name and has_item_name(row) and not row.has_value()  # 页脚的“检验者”不接在名称后面
@@ -218,7 +219,7 @@ def _headed_rows(table: Table) -> list[Row]:
             named = [one for one in named if one is not row]
         elif row.name:
             rows.append(row)
-        elif host := find_host(row, near):
+        elif host := regular.get(id(row)) or find_host(row, near):
             merge(host, row)
         elif row.result and (row.limits or row.unit) and kinds[0] in _VALUES and "text" not in kinds:
             row.doubt = _NAMELESS
