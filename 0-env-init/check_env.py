@@ -31,7 +31,9 @@ GB = 1024**3
 MIN_DISK_GB = 3
 MIN_MEMORY_GB = 3
 DRIVERS = {12: 525, 13: 580}  # NVIDIA：CUDA 的每个大版本最低要多新的驱动
-OLD_CARDS = re.compile(r"\b(T4|V100|P100|P40|GTX|RTX 20\d\d|TITAN (V|RTX|Xp))\b")  # 比 Ampere 早，没有 bf16
+OLDEST_CARDS = {12: 7.0, 13: 7.5}  # 按 CUDA 的哪个大版本编译的 torch，要算力多少的卡（V100 是 7.0，T4 是 7.5）
+BF16_FROM = 8.0  # 算力：A100、RTX 30 系起
+FOR_CUDA_12 = "运行 bash 0-env-init/autodl.sh 或 cloudstudio.sh，换成按 CUDA 12 编译的一组"
 HUB_SECONDS = 2
 HUBS = {
     "ModelScope": "https://www.modelscope.cn",
@@ -45,6 +47,7 @@ class Gpu:
     name: str
     driver: str
     memory_gb: int
+    compute: float = BF16_FROM  # 算力（compute capability）；驱动太旧，问不出的，当它够新
 
 
 @dataclass
@@ -137,23 +140,25 @@ def judge(machine: Machine) -> list[Finding]:
     elif machine.disk_gb < largest.disk_gb:
         notice("磁盘剩余", f"{largest.config} 估计要 {largest.disk_gb} GB", "扩容数据盘，或用小一号的配方")
 
+    cuda = major(machine.torch_cuda or "13")
     if not machine.gpus:
         notice("GPU", "没有可用的 NVIDIA GPU", "读化验单和网页不需要它；真实模型的训练要租一台 GPU，这里用 tiny 配方")
     elif not machine.torch_cuda:
         notice("CUDA", "装的不是 CUDA 版 torch，GPU 现在用不上", "见 0-env-init/requirements-gpu.txt 开头的说明")
-    elif machine.driver_cuda and major(machine.driver_cuda) < major(machine.torch_cuda):
-        # CUDA 只保证同一大版本内兼容
+    elif machine.driver_cuda and major(machine.driver_cuda) < cuda:  # CUDA 只保证同一大版本内兼容
         text = f"驱动只到 {machine.driver_cuda}，torch 按 {machine.torch_cuda} 编译，GPU 现在用不上"
-        cuda = major(machine.torch_cuda)
         remedy = f"升级 NVIDIA 驱动（CUDA {cuda} 要 {DRIVERS[cuda]} 起），或租驱动支持 CUDA {cuda} 的机器"
         if major(machine.driver_cuda) == 12:
-            remedy += "；都不行就运行 bash 0-env-init/autodl.sh 或 cloudstudio.sh，换成按 CUDA 12 编译的一组"
+            remedy += f"；都不行就{FOR_CUDA_12}"
         notice("CUDA", text, remedy)
 
-    old = [gpu.name for gpu in machine.gpus if OLD_CARDS.search(gpu.name)]
-    if old:
-        text = f"{old[0]} 没有 bf16，训练会改用 fp16（损失缩放）；在这样的卡上还没有验证过"
-        notice("GPU", text, "先用 --max_steps 20 试；损失变成 nan 脚本会停下来说")
+    for gpu in machine.gpus:
+        if gpu.compute < OLDEST_CARDS.get(cuda, 0):
+            remedy = "换一张卡" if gpu.compute < OLDEST_CARDS[12] else FOR_CUDA_12
+            notice("GPU", f"{gpu.name} 的算力是 {gpu.compute}，按 CUDA {cuda} 编译的 torch 用不了它", remedy)
+        elif gpu.compute < BF16_FROM:
+            text = f"{gpu.name} 没有 bf16，训练会改用 fp16（损失缩放）；在这样的卡上还没有验证过"
+            notice("GPU", text, "先用 --max_steps 20 试；损失变成 nan 脚本会停下来说")
 
     if machine.hubs and set(machine.hubs.values()) == {None}:  # 只有一两个不答话不要紧：下载时自己换下一个
         notice("模型站", "一个也没有答话", "读化验单和网页不受影响；下载真实模型前要先通网络")
@@ -216,17 +221,19 @@ def read_gpus() -> tuple[list[Gpu], str | None]:
         except (OSError, subprocess.SubprocessError):
             return ""
 
-    gpus = parse_gpus(nvidia_smi("--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"))
+    query, csv = "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"
+    gpus = parse_gpus(nvidia_smi(f"{query},compute_cap", csv) or nvidia_smi(query, csv))  # 旧驱动不认 compute_cap
     cuda = re.search(r"CUDA[^:|]*Version:\s*(\d+\.\d+)", nvidia_smi()) if gpus else None
     return gpus, cuda[1] if cuda else None
 
 
 def parse_gpus(csv: str) -> list[Gpu]:
-    """每行形如 `NVIDIA GeForce RTX 4090, 570.124.04, 24564`，末列是 MiB，四舍五入成通常说的 24 GB。"""
+    """每行形如 `NVIDIA GeForce RTX 4090, 570.124.04, 24564, 8.9`；显存是 MiB，四舍五入成通常说的 24 GB。"""
     gpus = []
     for line in csv.splitlines():
-        name, driver, memory = (part.strip() for part in line.rsplit(",", 2))
-        gpus.append(Gpu(name, driver, round(int(memory) / 1024) if memory.isdigit() else 0))
+        name, driver, memory, *compute = (part.strip() for part in line.split(","))
+        memory_gb = round(int(memory) / 1024) if memory.isdigit() else 0
+        gpus.append(Gpu(name, driver, memory_gb, *(float(one) for one in compute if one[0].isdigit())))
     return gpus
 
 

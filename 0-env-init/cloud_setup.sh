@@ -110,22 +110,31 @@ driver_version() {
   case $version in '' | *[!0-9]*) echo 0 ;; *) echo "$version" ;; esac
 }
 
-# 按驱动选清单，路径放在 PINS。NVIDIA：CUDA 13 要 580 起的驱动，CUDA 12 要 525 起的
+# 最老的一张卡的算力 × 10（V100 是 70）；问不出就当它够新
+oldest_card() {
+  { nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null || true; } |
+    awk '/^[0-9.]+$/ && (!oldest || $1 < oldest) { oldest = $1 } END { print oldest ? oldest * 10 : 999 }'
+}
+
+# 按驱动与卡选清单，路径放在 PINS。NVIDIA：CUDA 13 要 580 起的驱动、算力 7.5 起的卡，CUDA 12 要 525 与 7.0 起
 choose_pins() {
-  local driver
-  driver=$(driver_version)
+  local driver compute
+  driver=$(driver_version) compute=$(oldest_card)
   PINS=requirements.txt
   if [ "$driver" = 0 ]; then
     echo "没有 NVIDIA GPU（AutoDL 的「无卡模式」也是这样）：装 CPU 也能用的一组，有卡时再运行一次就补上 GPU 的。"
     return
   fi
   NEED_GB=20 # 压缩着就有三四 GB，解开、缓存、临时文件各一份（估计）
-  if [ "$driver" -ge 580 ]; then
+  if [ "$driver" -ge 525 ] && [ "$compute" -lt 70 ]; then
+    NEED_GB=6
+    echo "! 这张卡太老（算力不到 7.0），GPU 用不上，先装 CPU 也能用的一组。"
+  elif [ "$driver" -ge 580 ] && [ "$compute" -ge 75 ]; then
     PINS=0-env-init/requirements-gpu.txt
   elif [ "$driver" -ge 525 ]; then
     PINS="$HOME_ON_DISK/requirements-gpu-cu12.txt"
     pins_for_cuda_12 >"$PINS"
-    echo "! 驱动 $driver 只到 CUDA 12（CUDA 13 要 580 起）：torch 换成按 CUDA 12 编译的 2.10，其余不变。"
+    echo "! 驱动 $driver 只到 CUDA 12（CUDA 13 要 580 起），或卡是 V100（CUDA 13 不认它）：torch 换成按 CUDA 12 编译的 2.10，其余不变。"
     echo "  这一组能一起解析，还没有在 GPU 上跑过；能换镜像或主机的，优先换驱动 580 起的。"
   else
     NEED_GB=6

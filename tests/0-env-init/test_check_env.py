@@ -149,10 +149,23 @@ def test_recipe_by_vram(check_env, machine, memory_gb, llm, vl):
     assert {kind: Path(recipe.config).stem for kind, recipe in chosen.items()} == {"llm": llm, "vl": vl}
 
 
-@pytest.mark.parametrize(("name", "old"), [("NVIDIA GeForce RTX 4090", False), ("Tesla T4", True), ("GTX 1650", True)])
-def test_a_card_without_bf16_is_told(check_env, machine, name, old):
-    with_gpu(check_env, machine, 15).gpus[0].name = name
-    assert ("没有 bf16" in " ".join(finding.text for finding in check_env.judge(machine))) == old
+@pytest.mark.parametrize(
+    ("compute", "torch_cuda", "words", "remedy"),
+    [
+        (8.9, "13.0", "", ""),
+        (7.5, "13.0", "没有 bf16", "--max_steps 20"),
+        (7.0, "13.0", "用不了它", "按 CUDA 12 编译的一组"),
+        (7.0, "12.8", "没有 bf16", "--max_steps 20"),
+        (6.1, "13.0", "用不了它", "换一张卡"),
+        (6.1, "12.8", "用不了它", "换一张卡"),
+    ],
+    ids=["RTX 4090", "T4", "V100", "V100，CUDA 12", "GTX 1080", "GTX 1080，CUDA 12"],
+)
+def test_a_card_too_old_for_torch_or_without_bf16_is_told(check_env, machine, compute, torch_cuda, words, remedy):
+    with_gpu(check_env, machine, 16, torch_cuda=torch_cuda).gpus[0].compute = compute
+    findings = check_env.judge(machine)
+    assert [finding.row for finding in findings] == (["GPU"] if words else [])
+    assert not words or (words in findings[0].text and remedy in findings[0].remedy and not findings[0].fatal)
 
 
 def test_suggested_recipes_exist_and_the_rest_are_for_special_cases(check_env):
@@ -191,9 +204,10 @@ def test_unusable_gpu_is_said(check_env, machine, driver_cuda, torch_cuda, words
 
 
 def test_nvidia_smi_output_is_parsed(check_env):
-    gpus = check_env.parse_gpus("NVIDIA GeForce RTX 4090, 570.124.04, 24564\nNVIDIA GB10, 580.65.06, [N/A]\n")
+    lines = "NVIDIA GeForce RTX 4090, 570.124.04, 24564, 8.9\nNVIDIA GB10, 580.65.06, [N/A], [N/A]\n"
+    gpus = check_env.parse_gpus(lines)
     assert gpus == [
-        check_env.Gpu("NVIDIA GeForce RTX 4090", "570.124.04", 24),
+        check_env.Gpu("NVIDIA GeForce RTX 4090", "570.124.04", 24, 8.9),
         check_env.Gpu("NVIDIA GB10", "580.65.06", 0),
     ]
     assert check_env.parse_gpus("") == []
@@ -204,11 +218,20 @@ def test_nvidia_smi_output_is_parsed(check_env):
     [
         (
             """case "$1" in
+  --query-gpu=*,compute_cap) echo 'Field "compute_cap" is not a valid field to query.'; exit 2 ;;
   --query-gpu=*) echo "Tesla T4, 525.60.13, 15360" ;;
   *) echo "| NVIDIA-SMI 525.60.13    Driver Version: 525.60.13    CUDA Version: 12.0     |" ;;
 esac""",
             [("Tesla T4", "525.60.13", 15)],
             "12.0",
+        ),
+        (
+            """case "$1" in
+  --query-gpu=*) echo "Tesla V100-SXM2-16GB, 580.65.06, 16384, 7.0" ;;
+  *) echo "| NVIDIA-SMI 580.65.06    Driver Version: 580.65.06    CUDA Version: 13.0     |" ;;
+esac""",
+            [("Tesla V100-SXM2-16GB", "580.65.06", 16, 7.0)],
+            "13.0",
         ),
         ("echo NVIDIA-SMI has failed; exit 9", [], None),
     ],

@@ -49,8 +49,9 @@ def box(tmp_path):
     return tmp_path
 
 
-def with_driver(box: Path, version: str) -> None:
-    fake_command(box / "bin/nvidia-smi", f"echo {version}")
+def with_driver(box: Path, version: str, compute: str = "9.0") -> None:
+    answers = f'case "$1" in *compute_cap) echo "{compute}" ;; *) echo "{version}" ;; esac'
+    fake_command(box / "bin/nvidia-smi", answers)
 
 
 def with_conda(box: Path, prefix: str = "home/miniconda3/bin") -> None:
@@ -170,16 +171,20 @@ def test_folders_already_on_the_system_disk_are_left_alone(box):
 
 
 @pytest.mark.parametrize(
-    ("driver", "pins", "words"),
+    ("driver", "compute", "pins", "words"),
     [
-        ("580.65.06", "0-env-init/requirements-gpu.txt", "torch 看得见 GPU"),
-        ("570.124.04", "requirements-gpu-cu12.txt", "还没有在 GPU 上跑过"),
-        ("470.82.01", "requirements.txt", "换一台驱动 580 起"),
-        ("No devices were found", "requirements.txt", "没有 NVIDIA GPU"),
+        ("580.65.06", "9.0", "0-env-init/requirements-gpu.txt", "torch 看得见 GPU"),
+        ("580.65.06", "12.0", "0-env-init/requirements-gpu.txt", "torch 看得见 GPU"),
+        ("580.65.06", "No devices", "0-env-init/requirements-gpu.txt", "torch 看得见 GPU"),
+        ("580.65.06", "7.0", "requirements-gpu-cu12.txt", "卡是 V100"),
+        ("580.65.06", "6.1", "requirements.txt", "这张卡太老"),
+        ("570.124.04", "9.0", "requirements-gpu-cu12.txt", "还没有在 GPU 上跑过"),
+        ("470.82.01", "9.0", "requirements.txt", "换一台驱动 580 起"),
+        ("No devices were found", "No devices", "requirements.txt", "没有 NVIDIA GPU"),
     ],
 )
-def test_the_driver_chooses_the_packages(box, driver, pins, words):
-    with_driver(box, driver)
+def test_the_driver_and_the_card_choose_the_packages(box, driver, compute, pins, words):
+    with_driver(box, driver, compute)
     done = set_up(box)
     assert done.returncode == 0, done.stderr
     (only,) = installed(box)

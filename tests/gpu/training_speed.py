@@ -1,9 +1,10 @@
 """在一张 GPU 上量训练：Unsloth 与 transformers + peft，同一次运行里先后跑。
 
-    PYTHONPATH=tests python tests/gpu/training_speed.py --out /tmp/measured --seconds 500
+    PYTHONPATH=tests python tests/gpu/training_speed.py --out /tmp/measured --seconds 560
 
-每个后端一个进程（Unsloth 一导入就改写 trl），基座只载入一次，每种行长之前 LoRA 都恢复原样，所以损失应当一样。
+一项一个进程（Unsloth 一导入就改写 trl），基座只载入一次，每种行长之前 LoRA 都恢复原样，所以损失应当一样。
 量到的随时写进 --out 的 measured.jsonl，一行一种；时间不够的不跑，写在 skipped 里。写成表由 speed_table.py。
+没有 GPU 时什么也不量，退出码 0；加 --size small 在 CPU 上用极小的基座走一遍（test_training_speed.py）。
 """
 
 import argparse
@@ -11,9 +12,12 @@ import gc
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from unittest import mock
 
@@ -22,15 +26,18 @@ from health_assistant.training import batching, loading, memory, precision, reci
 
 ROOT = Path(__file__).resolve().parents[2]
 LLM, VL = ROOT / "3-fine-tuning-llm/configs", ROOT / "6-fine-tuning-vl/configs"
-# 每一种：行有多长、怎样算、步数（头三步是预热）
+# 每一种：行有多长、怎样算、步数（头三步是预热）。today 是从前的做法：两行（视觉是一页）一次前向，什么都在卡上
+TODAY = [(120, "today", 5), (500, "today", 4)]
 LLM_WAYS = [(120, "filled", 9), (500, "filled", 7), (2000, "filled", 4)]
 VL_WAYS = [(0, "filled", 6)]
 FILLED = [(120, "filled", 7), (500, "filled", 6)]
 JOBS = [  # 基座、配方、后端、各种行、最多多少秒；最要紧的在前
-    ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "unsloth", LLM_WAYS, 250),
-    ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "transformers", LLM_WAYS, 230),
-    ("qwen2-vl-7b", VL / "qwen2-vl-7b-lora.yaml", "transformers", VL_WAYS, 120),
+    ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "unsloth", TODAY, 200),
+    ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "unsloth", LLM_WAYS, 200),
+    ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "transformers", TODAY, 180),
+    ("qwen2.5-14b", LLM / "qwen2.5-14b-qlora.yaml", "transformers", LLM_WAYS, 180),
     ("qwen2-vl-7b", VL / "qwen2-vl-7b-lora.yaml", "unsloth", VL_WAYS, 200),
+    ("qwen2-vl-7b", VL / "qwen2-vl-7b-lora.yaml", "transformers", VL_WAYS, 120),
     ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "transformers", [(120, "filled", 8)], 60),
     ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "transformers", [(120, "fp16", 8)], 60),
     ("qwen2.5-0.5b", LLM / "qwen2.5-0.5b.yaml", "unsloth", [(120, "filled", 8)], 60),
@@ -45,15 +52,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--home", type=Path, default=Path("/tmp/measured-bases"))
-    parser.add_argument("--seconds", type=float, default=500)
+    parser.add_argument("--seconds", type=float, default=560)
     parser.add_argument("--size", default="", help="换成这个尺寸的基座：small 在 CPU 上走一遍")
     parser.add_argument("--worker", default="", help="内部用")
     args = parser.parse_args()
     if args.worker:
         return work(json.loads(args.worker), args.out, args.home)
+    if not args.size and not shutil.which("nvidia-smi"):
+        print("没有 NVIDIA GPU，什么也没有量；在 CPU 上走一遍：--size small")
+        return 0
     args.out.mkdir(parents=True, exist_ok=True)
     started, skipped = time.monotonic(), []
     jobs = [(args.size or job[0], *job[1:]) for job in JOBS]
+    if not find_spec("unsloth"):
+        skipped += [f"{job[:3]} 没有装 unsloth" for job in jobs if job[2] == "unsloth"]
+        jobs = [job for job in jobs if job[2] != "unsloth"]
     waiting = [start(jobs[0], args)]
     for at, job in enumerate(jobs):
         worker = waiting[at]
@@ -72,7 +85,20 @@ def main() -> int:
             skipped.append(f"{job[:3]} 没有跑完")
         print(f"{job[0]} {job[2]}：退出码 {worker.wait()}，{time.monotonic() - begun:.0f} 秒", flush=True)
     (args.out / "skipped.json").write_text(json.dumps(skipped, ensure_ascii=False))
+    compare([json.loads(line) for line in (args.out / "measured.jsonl").read_text(encoding="utf-8").splitlines()])
     return 0
+
+
+def compare(measured: list[dict]) -> None:
+    """同样的配方、后端、行长，装满比从前快几倍，峰值差多少。"""
+    kinds = {
+        (one["recipe"], one["backend"], one["row_tokens"], one["way"]): one for one in measured if "error" not in one
+    }
+    for (*kind, way), before in kinds.items():
+        after = kinds.get((*kind, "filled"))
+        if way == "today" and after:
+            times = after["tokens_per_second"] / before["tokens_per_second"]
+            print(kind, f"{times:.1f} 倍，峰值 {before['peak_memory_gib']} → {after['peak_memory_gib']} GiB")
 
 
 def start(job: tuple, args: argparse.Namespace) -> subprocess.Popen:
@@ -92,7 +118,9 @@ def work(job: list, out: Path, home: Path) -> int:
     if kind is recipe.VisionRecipe:
         given |= {"update_rows": 4} | ({"max_pixels": 78400} if size == "small" else {})
     wanted = read_yaml(kind, Path(config), given)
-    half = ways[0][1] == "fp16"
+    how = ways[0][1]
+    if how == "today" and backend == "transformers":  # Unsloth 从前也把各层的输入放在内存里
+        wanted = wanted.model_copy(update={"activation_offloading": False})
     if backend == "unsloth":
         import unsloth  # noqa: F401
     import peft  # noqa: F401
@@ -101,7 +129,9 @@ def work(job: list, out: Path, home: Path) -> int:
 
     sys.stdin.readline()
     build(size, home / place, wanted.vision)
-    with mock.patch.object(precision, "training_dtype", lambda *_: torch.float16) if half else mock.MagicMock():
+    with ExitStack() as patches:
+        for change in changes(how, wanted):
+            patches.enter_context(change)
         begun = time.monotonic()
         _, source, tokenizer = loading.prepare_base(wanted)
         model = loading.load_with_lora(source, wanted)
@@ -122,6 +152,32 @@ def work(job: list, out: Path, home: Path) -> int:
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
             print(json.dumps(record, ensure_ascii=False)[:700], flush=True)
     return 0
+
+
+def changes(how: str, wanted: recipe.Recipe) -> list:
+    """how 与现在的做法哪里不同，各是一个 mock.patch。"""
+    import torch
+
+    if how == "fp16":
+        return [mock.patch.object(precision, "training_dtype", lambda *_: torch.float16)]
+    if how == "filled":
+        return []
+    together = 1 if wanted.vision else 2
+
+    def in_rows(lengths, *_):
+        order = batching.by_length(lengths)
+        return [order[at : at + together] for at in range(0, len(order), together)]
+
+    on_card = {"return_value": False}  # 词表
+    patches = [mock.patch.object(module, "embedding_in_memory", **on_card) for module in (memory, loading)]
+    if wanted.backend == "unsloth":
+        from unsloth import FastLanguageModel, FastVisionModel
+
+        fast = FastVisionModel if wanted.vision else FastLanguageModel
+        load = fast.from_pretrained
+        whole = lambda **given: load(**given | {"offload_embedding": False})  # noqa: E731
+        patches.append(mock.patch.object(fast, "from_pretrained", whole))
+    return [*patches, mock.patch.object(batching, "cut", in_rows)]
 
 
 def build(size: str, folder: Path, vision_too: bool) -> None:
@@ -164,7 +220,7 @@ def measure(wanted, model, tokenizer, source: Path, home: Path, how: tuple) -> d
         for one_pass in update
     )
     trainer.train()
-    summary = run.summary(wanted, trainer, 0.0)
+    summary = run.summary(trainer, 0.0)
     spent = [logs["step_seconds"] for logs in trainer.state.log_history if "learning_rate" in logs]
     kept = ("tokens", "padded_tokens", "tokens_per_second", "warm_up_seconds", "peak_memory_gib", "versions", "machine")
     result = {name: summary[name] for name in kept} | {"card": summary["machine"]["device"]}

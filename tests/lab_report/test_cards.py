@@ -265,3 +265,18 @@ def test_stars_before_most_names_are_bullets_where_some_are_within_their_ranges(
     rows = rows_of(*lines)
     assert [row.name.text for row in rows] == [*(name for name, *_ in items), "Neutrolphils"]
     assert [row.mark.text for row in rows if row.mark] == marks
+
+
+@pytest.mark.parametrize(("value", "limits"), [("Value :", "Range : {}"), ("结果:", "参考范围:{}")])
+def test_cards_side_by_side_with_a_word_before_each_field_are_read_one_by_one(value, limits):
+    """名称不认得、没有范围、旁边印着组名的也一样；值的字大，比词高一点。"""
+    cards = [("GGTP", "24", "<38"), ("Leucocyte", "5.00", "4.0-10.0"), ("总胆红素", "5.00", "0.3-1.2"),
+             ("Urine Ketone", "Negative", ""), ("T4", "0.70", "5.01-12.45")]  # fmt: skip
+    boxes = [box("GLUCOSE", 50, 180)]
+    for at, (name, result, interval) in enumerate(cards):
+        x, y = 250 + 250 * (at % 3), 100 + 160 * (at // 3)
+        boxes += [box(name, x, y), box(value, x, y + 40), box(result, x + 90, y + 36)]
+        boxes += [box(limits.format(interval), x, y + 70)] if interval else []
+    found = arrange(boxes)
+    rows = [row_text(row) for rows in found.rows_of for row in rows]
+    assert [(row[0], row[2], row[4]) for row in rows] == cards
