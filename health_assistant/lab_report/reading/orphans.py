@@ -27,7 +27,9 @@ def nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
     named = [row for row in named if not any(row is one for one in above[:-1])]  # 隔着一项的不是它的
 
     def distance(row: Row) -> float:
-        return min(abs(box.line - orphan.anchor.line) for box in (row.anchor, *(row.limits if hangs else ())))
+        # 名称折成两行的，结果对着下半行，范围挂在结果下面
+        hung = [*row.limits, row.result or row.anchor] if hangs else []
+        return min(abs(box.line - orphan.anchor.line) for box in (row.anchor, *hung))
 
     def order(row: Row) -> tuple[bool, bool, float]:
         # 没有值、也不认得的名称多半是说明
