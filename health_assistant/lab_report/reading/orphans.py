@@ -38,7 +38,12 @@ def nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
         may_hang = hangs and orphan.limits and row.limits and not orphan.result and row.anchor.line < orphan.anchor.line
         return is_note, not may_hang, distance(row)
 
-    return sorted((row for row in named if distance(row) < reach), key=order)
+    def is_near(row: Row) -> bool:
+        # 行距相等的单子上，`Male: 13-18` 下面的 `Female: 12-16` 离它整整一行
+        is_rest = bool(row.limits) and row.anchor.line < orphan.anchor.line and _lacks(row, orphan)
+        return distance(row) < reach * (1.3 if is_rest and not orphan.result else 1)
+
+    return sorted(filter(is_near, named), key=order)
 
 
 def find_host(orphan: Row, near: list[Row]) -> Row | None:
