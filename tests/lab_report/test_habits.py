@@ -26,6 +26,13 @@ def test_ranges_of_a_whole_column_joined_by_colons_are_ranges():
     assert texts([{300: one} for one in ranges]) == ["4.7-6", "13.5-18", "78-99", "140-440", "1-8"]
 
 
+def test_a_column_of_ranges_padded_to_two_digits_lost_no_decimal_points():
+    assert texts([{300: one} for one in ["50 - 62", "00 - 06", "00 - 10", "00 - 500"]]) == [
+        "50 - 62", "0 - 6", "0 - 10", "0 - 500",
+    ]  # fmt: skip
+    assert texts([{300: one} for one in ["50-62", "00-10", "00-06", "0.0-1.0"]])[1] == "00-10"  # 两格看不出来
+
+
 @pytest.mark.parametrize(
     "column", [["08:30", "09:15", "10:40", "11:05"], ["1:320", "阴性", "1:80", "阴性"], ["6:4.7"] * 5]
 )

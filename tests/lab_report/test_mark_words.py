@@ -19,7 +19,10 @@ def row_with(mark: dict[float, str]):
     return next(row for rows in rows_of for row in rows)
 
 
-@pytest.mark.parametrize("word", ["CH", "HC", "AH", "HH *C*", "Panic", "Critical High", "ALERT", "I↑", "↑II", "I↑↑"])
+@pytest.mark.parametrize(
+    "word",
+    ["CH", "HC", "AH", "HH *C*", "Panic", "Critical High", "ALERT", "Elevated", "Borderline", "I↑", "↑II", "I↑↑"],
+)
 def test_a_word_under_the_heading_of_marks_is_a_mark(word):
     row = row_with({550: word})
     assert (row.mark.text, row.result.text, row.doubt) == (word, "118", None)
@@ -39,7 +42,8 @@ def test_ones_read_right_behind_an_arrow_are_arrows():
 @pytest.mark.parametrize(
     ("mark", "flag"),
     [("CH", "high"), ("CL", "unknown"), ("Critical High", "high"), ("CRITICAL LOW", "unknown"), ("Panic", "high"),
-     ("Abnormal", "high"), ("Normal", "unknown")],
+     ("Abnormal", "high"), ("Normal", "unknown"), ("Elevated", "high"), ("Decreased", "unknown"),
+     ("Borderline", "high")],
 )  # fmt: skip
 def test_what_a_word_says_is_weighed_against_the_range(mark, flag):
     rows = [

@@ -1,4 +1,4 @@
-"""整张单子的印法：一列结果前面都印着一横、一列范围都用冒号连着。一格看不出来，几格都这样才算。"""
+"""整张单子的印法：一列结果前面都印着一横、一列范围都用冒号连着、都补成两位。一格看不出来，几格都这样才算。"""
 
 import re
 from dataclasses import replace
@@ -10,11 +10,18 @@ from health_assistant.lab_report.reference_range import parse_range
 
 _MIN_ALIKE = 3
 _LED_BY_DASH = re.compile(r"[-–—](?:\s+(?=\S)|(?=[A-Za-z一-鿿]))")
+_PADDED = re.compile(r"0\d\s*[-~–—]\s*(?:0\d|[1-9]\d{1,3})")
 _JOINED_BY_COLON = re.compile(r"(\d[\d.]*)\s*[:：]\s*(\d[\d.]*)")
 
 
 def without_habits(boxes: list[TextBox]) -> list[TextBox]:
-    """`- Absent` 一列的横线是名称与结果之间的，不是阴性；`140:440` 一列是 140-440，不是滴度、钟点。"""
+    """`- Absent` 一列的横线是名称与结果之间的，不是阴性；`140:440` 一列是 140-440，不是滴度、钟点。
+
+    `00 - 06`、`00 - 10`、`00 - 500` 一列补成两位，不是丢了小数点的 0.0-1.0。
+    """
+    padded = _column([box for box in boxes if _PADDED.fullmatch(box.text)])
+    if len(padded) >= _MIN_ALIKE:
+        boxes = [replace(box, text=_without_zeros(box.text)) if box in padded else box for box in boxes]
     dashed = [box for box in boxes if _LED_BY_DASH.match(box.text)]
     coloned = [box for box in boxes if _is_range_with_colon(box.text)]
     rest = [box for box in boxes if _JOINED_BY_COLON.fullmatch(box.text) and not _is_range_with_colon(box.text)]
@@ -39,6 +46,10 @@ def without_name_colons(boxes: list[TextBox]) -> list[TextBox]:
         else box
         for box in boxes
     ]
+
+
+def _without_zeros(text: str) -> str:
+    return re.sub(r"\b0(?=\d)", "", text)
 
 
 def _with_dash(text: str) -> str:

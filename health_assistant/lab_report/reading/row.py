@@ -14,7 +14,10 @@ from health_assistant.lab_report.reference_range import is_tier_run, is_tiered, 
 from health_assistant.lab_report.report import MIN_CONFIDENCE, UNREAD_MARK
 
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
-_WORD_MARK = re.compile(r"\W{0,2}[AC]?(HH?|LL?)[AC]?(\W{0,2}[AC])?\W{0,2}|(?i:.*(high|low|panic|crit|abn|alert).*)")
+_WORD_MARK = re.compile(
+    r"\W{0,2}[AC]?(HH?|LL?)[AC]?(\W{0,2}[AC])?\W{0,2}"
+    r"|(?i:.*(high|low|panic|crit|abn|alert|elevated|raised|increased|decreased|reduced).*)"
+)
 """标记一栏里的词：`CH`、`Panic`、`HH *C*`；别的话（`Final`）不是。"""
 _POSITIVE = ("阳性", "弱阳性", "可疑")
 _ILLEGIBLE, _APART = 0.6, 3.0
