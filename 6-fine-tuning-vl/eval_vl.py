@@ -25,7 +25,7 @@ from vl_tasks import make_unreadable, read_dataset
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.evaluation.endpoint import endpoint_task
-from health_assistant.evaluation.evaluate import Target, listing, shown
+from health_assistant.evaluation.targets import Target, listing, shown
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.person import person_of
 from health_assistant.lab_report.scoring import ReportScore, score_report

@@ -205,12 +205,20 @@ def _find_near(kind: Kind, question: str) -> Iterator[Found]:
     """
     places = {name: _places(words, question) for name, words in kind.words.items()}
     for line in kind.near:
-        first, *others = [sorted(place for name in part.split("/") for place in places[name]) for part in line.split()]
-        for one in first if all(others) else ():
-            for spans in product([one], *(_nearest(one, other) for other in others)):
+        first, *others = [_places_of_any(part.split("/"), places) for part in line.split()]
+        for one in first:
+            candidates = [_nearest(one, other) for other in others]
+            for spans in product([one], *candidates):
                 inorder = sorted(spans)
                 if all(_is_close(question, left[1], right[0]) for left, right in pairwise(inorder)):
                     yield Found(question, inorder[0][0], inorder[-1][1], tuple(inorder), near=True)
+
+
+def _places_of_any(names: list[str], places: dict[str, list[tuple[int, int]]]) -> list[tuple[int, int]]:
+    merged = []
+    for name in names:
+        merged += places[name]
+    return sorted(merged)
 
 
 def _places(words: str, question: str) -> list[tuple[int, int]]:
@@ -247,12 +255,13 @@ def _denied(found: Found, denied_until: int) -> tuple[int, int] | None:
 
 
 def _is_aside(kind: Kind, found: Found) -> bool:
-    return any(
-        _compiled(aside.of).search(found.words)
-        and not _compiled(aside.unless).search(found.text)
-        and (
-            _compiled(aside.after).match(found.text[found.end :])
-            or any(_compiled(f"({aside.before})$").search(found.text[:start]) for start, _ in found.parts)
-        )
-        for aside in kind.asides
-    )
+    return any(_fits(aside, found) for aside in kind.asides)
+
+
+def _fits(aside: Aside, found: Found) -> bool:
+    if not _compiled(aside.of).search(found.words) or _compiled(aside.unless).search(found.text):
+        return False
+    if _compiled(aside.after).match(found.text[found.end :]):
+        return True
+    before = _compiled(f"({aside.before})$")
+    return any(before.search(found.text[:start]) for start, _ in found.parts)

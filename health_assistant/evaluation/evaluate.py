@@ -7,19 +7,17 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, PositiveInt
+from pydantic import BaseModel, Field
 
-from health_assistant import artifacts, recipes
+from health_assistant import artifacts
 from health_assistant.command_line import BadInput, CannotGoOn, command
 from health_assistant.evaluation import checklist, judge, metrics, safety
 from health_assistant.evaluation.answers import count_endings, describe_endings, why_all_empty
-from health_assistant.evaluation.endpoint import check_endpoint, endpoint_task
+from health_assistant.evaluation.targets import EvaluationRecipe, Target, endpoint_target, local_target
 from health_assistant.recipes import read_recipe, recipe_parser
 from health_assistant.training.tiny_models import identity_of
 
@@ -30,22 +28,6 @@ SCORING_VERSION = "any-thought-removed-2"
 NOT_ASKED = "没有得到回答"  # 别的 error 是服务端拒绝回答，再问也一样
 
 
-class EvaluationRecipe(recipes.Recipe):
-    """一次评测的配方；微调前后是同一份。生成的设置是 transformers 的 GenerationConfig 的名字。"""
-
-    old_names: ClassVar[dict[str, str]] = {"recipe": "run_name", "base_model": "model_name_or_path"}
-
-    model_name_or_path: str = Field(description="基座：tiny、本地目录，或模型站上的名字")
-    tuned: Literal["merged", "adapter"] = Field(
-        "merged", description="微调之后评测阶段 3 的合并好的模型，还是基座加适配器"
-    )
-    max_new_tokens: PositiveInt = Field(512, description="一个回答最多多少个词元")
-    # 没有同名的：SFTConfig 的 per_device_eval_batch_size 是训练中测损失的一批
-    batch_size: PositiveInt = Field(8, description="本地模型一批几题")
-    concurrency: PositiveInt = Field(16, description="同时问接口几题")
-    safety: bool = Field(False, description="再问 64 道安全题，用规则看回答；--limit 时不问")
-
-
 class Question(BaseModel):
     id: str
     case_id: str
@@ -53,15 +35,6 @@ class Question(BaseModel):
     title: str
     messages: list[dict[str, str]] = Field(min_length=1)
     reference: str = Field(min_length=1)
-
-
-@dataclass
-class Target:
-    """要评测的模型：写进结果的名字；变了就要重问的几项；怎样交给 EvalScope（TaskConfig 的几项）。"""
-
-    name: str
-    identity: Any
-    task: Callable[..., dict]
 
 
 @command
@@ -107,6 +80,8 @@ def run_evaluation(recipe: EvaluationRecipe, when: str, target: Target, question
     rows = ask(target.name, questions, data, folder / "evalscope", of_answers, task, recipe.max_new_tokens)
 
     # 3. 评分
+    case_ids = [row["case_id"] for row in rows]
+    answers, references = [row["prediction"] for row in rows], [row["reference"] for row in rows]
     scores = {
         "base_model": base_model,
         "model": target.name,
@@ -120,7 +95,7 @@ def run_evaluation(recipe: EvaluationRecipe, when: str, target: Target, question
         "empty": sum(not row["prediction"] and "error" not in row for row in rows),
         "failed": sum("error" in row for row in rows),
         **count_endings(rows),
-        "metrics": metrics.summarise(*([row[name] for row in rows] for name in ("case_id", "prediction", "reference"))),
+        "metrics": metrics.summarise(case_ids, answers, references),
         "machine": "接口" if args.api_base else machine(),
     }
     for name, one in judges.items():
@@ -192,56 +167,6 @@ def ask_safety(folder: Path, settings: list, task: dict, questions: list[dict]) 
     return safety.judge(questions, benchmark.ask(data, folder / "evalscope-safety", fingerprint, task))
 
 
-def endpoint_target(recipe: EvaluationRecipe, args: argparse.Namespace) -> Target:
-    """一个 OpenAI 兼容接口。答得上才开始。"""
-    check_endpoint(args.api_base, args.model)
-    task = endpoint_task(args.api_base, args.model, recipe.max_new_tokens, recipe.concurrency)
-    identity = {"api_base": args.api_base, "model": args.model}
-    return Target(args.model, identity, lambda dialogues: task)
-
-
-def local_target(recipe: EvaluationRecipe, when: str, args: argparse.Namespace) -> Target:
-    """本地的模型，可以加适配器。"""
-    base, adapter, name = find_model(recipe, when, args)
-
-    def task(dialogues: list[list[dict]]) -> dict:
-        from health_assistant.evaluation.benchmark import LocalModel
-
-        model = LocalModel(base, adapter, dialogues, recipe.batch_size, recipe.max_new_tokens)
-        return {"model": model, "eval_batch_size": recipe.batch_size}
-
-    identity = {"model": name, "files": [listing(base), listing(adapter)], "batch_size": recipe.batch_size}
-    return Target(name, identity, task)
-
-
-def find_model(recipe: EvaluationRecipe, when: str, args: argparse.Namespace) -> tuple[Path, Path | None, str]:
-    """本地模型的目录、加在上面的适配器（没有是 None）、给人看的名字；还没有训练、合并的抛 `BadInput`，说先运行什么。"""
-    from health_assistant.training.loading import find_model as find_base
-
-    tuned, adapter = artifacts.llm_dir(recipe.run_name), args.adapter
-    if when == "after" and not args.model and not adapter:
-        check_trained_from(tuned / "training.json", recipe.model_name_or_path)
-        script = f"python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/{recipe.run_name}.yaml"
-        if recipe.tuned == "merged":
-            script += f"，再运行 python 3-fine-tuning-llm/merge_llm.py --recipe {recipe.run_name}"
-            return _made_by(tuned / "merged", script), None, shown(tuned / "merged")
-        adapter = _made_by(tuned / "adapter", script)
-    if adapter and not (adapter / "adapter_config.json").is_file():
-        raise BadInput(f"{adapter} 不是适配器：没有 adapter_config.json")
-    base = find_base(args.model or recipe.model_name_or_path)
-    name = shown(args.model or identity_of(recipe.model_name_or_path))
-    return base, adapter, f"{name} + {shown(adapter)}" if adapter else name
-
-
-def check_trained_from(record: Path, base_model: str) -> None:
-    """微调的记录 record 写的基座与配方的要是同一个，不然比的就不只是微调：抛 `BadInput`。"""
-    if record.is_file():
-        training = json.loads(record.read_text(encoding="utf-8"))
-        evaluated = identity_of(base_model)
-        if evaluated not in (training["base_identity"], training["recipe"]["quantized_model"]):
-            raise BadInput(f"{record} 的基座是 {training['base_identity']}，这次评测的是 {evaluated}。请重新训练、合并")
-
-
 def read_questions(path: Path, limit: int | None = None) -> list[Question]:
     """阶段 1 写的评测题，或它的前 limit 题；没有文件、是空的、id 重复的，limit 不比全部少的，抛 `BadInput`。"""
     if not path.is_file():
@@ -311,23 +236,6 @@ def _source(data: Path) -> dict:
     except FileNotFoundError:
         about = {"source": data.name, "is_sample": False}
     return {"data_source": about["source"], "is_sample": about["is_sample"]}
-
-
-def listing(path: Path | None) -> list:
-    """模型目录里各文件的名字、大小、修改时间，代替读几十 GB 算哈希。"""
-    files = sorted(path.rglob("*")) if path else []
-    return [[str(file.relative_to(path)), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-
-
-def _made_by(folder: Path, script: str) -> Path:
-    if not folder.is_dir():
-        raise BadInput(f"没有微调好的模型 {folder}。先运行 {script}")
-    return folder
-
-
-def shown(path: str | Path) -> str:
-    """产物目录里的东西写相对的位置，结果换一台机器看也明白。"""
-    return str(path).removeprefix(f"{artifacts.artifacts_dir()}/")
 
 
 def _parse(description: str, config: Path) -> argparse.Namespace:

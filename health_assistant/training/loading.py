@@ -129,7 +129,8 @@ def _load_with_unsloth(folder: Path, recipe: Recipe):
         load_in_4bit=recipe.load_in_4bit,
         load_in_16bit=not recipe.load_in_4bit,
         use_gradient_checkpointing=checkpointing,
-        offload_embedding=recipe.load_in_4bit,  # 默认看空着多少再定；定下来，估计才说得准
+        # 默认看空着多少再定；定下来，估计才说得准。几个进程的不行，DDP 不认跨着设备的模型
+        offload_embedding=recipe.load_in_4bit and int(os.environ.get("WORLD_SIZE", 1)) == 1,
         random_state=recipe.seed,
     )
     where: dict[str, Any] = {"target_modules": recipe.lora_target_modules}

@@ -164,3 +164,23 @@ def test_cards_side_by_side_with_a_word_before_each_field_are_read_one_by_one(va
     found = arrange(boxes)
     rows = [row_text(row) for rows in found.rows_of for row in rows]
     assert [(row[0], row[2], row[4]) for row in rows] == cards
+
+
+def test_a_range_under_a_name_of_two_lines_belongs_to_it_and_carries_its_unit():
+    """手机上 `项目名称 … 结果/单位` 下面一项三行，结果对着名称的正中；名称折成两行的，结果对着下半行。"""
+    names = {1: "前白蛋白", 2.93: "丙氨酸氨基转移酶", 4.86: "碱性磷酸酶", 9.36: "总蛋白"}
+    usual = [
+        (line + down, cells)
+        for line, name in names.items()
+        for down, cells in ((0, {50: name}), (0.32, {658: "319"}), (0.7, {50: "参考值:200--430mg/L"}))
+    ]
+    folded = [
+        (6.79, {50: "天门冬氨酸氨基转移酶线粒体同"}),
+        (7.42, {50: "工酶", 680: "2"}),
+        (8.15, {50: "参考值:1--15IU/L"}),
+    ]
+    lines = sorted([(0, {50: "项目名称", 600: "结果/单位"}), *usual, *folded], key=lambda line: line[0])
+    rows = [row_text(row) for row in rows_of(*lines)]
+    usual_row = ("319", "mg/L", "200--430")
+    assert [row[2:] for row in rows] == [usual_row] * 3 + [("2", "IU/L", "1--15"), usual_row]
+    assert rows[3][0] == "天门冬氨酸氨基转移酶线粒体同工酶"

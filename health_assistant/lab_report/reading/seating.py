@@ -36,6 +36,8 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
         is_below_name = cell.kind == "range" or cell.kind == "bound" and column in ("name", None)
         if is_below_name and line == [cell] and not columns.printed & {"range", "low"}:
             row.add_limits(box)  # 没有范围一列的单子，范围印在名称下面
+        elif cell.labelled and cell.kind == "unit" and (is_stray or column is None):
+            row.set_unit(box)  # `参考值:200--430mg/L` 的单位，不在任何一列里
         elif is_stray and re.fullmatch("[HL]|[↑↓]{1,2}", box.text):
             row.add_mark(box)  # 标记印在名称的左边，没有表头
         elif cell.kind == "mark" and column and _may_be_mark_column(column, seated):
