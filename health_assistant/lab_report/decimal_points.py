@@ -103,8 +103,9 @@ def _far_out_wholes(observations: list[Observation]) -> list[Observation]:
 
 def _is_far_out(seen: Observation) -> bool:
     value, limits = seen.value, seen.interval
-    is_one = isinstance(value, Interval) and value.is_point and not value.is_titre
-    return is_one and isinstance(limits, Interval) and limits.high is not None and value.low >= _FAR * limits.high > 0
+    if not (isinstance(value, Interval) and value.is_point and isinstance(limits, Interval) and limits.high):
+        return False
+    return not value.is_titre and value.low >= _FAR * limits.high > 0
 
 
 def _places(seen: Observation) -> int:
