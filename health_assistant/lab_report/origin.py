@@ -27,7 +27,7 @@ _DATES = [
     )
 ]
 _ANOTHER_DATE = re.compile(r"[ |~-]*20\d\d[-/.年]")
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _HOSPITAL = re.compile(
     r"[一-鿿·]{2,30}?(?:医院|卫生院|卫生服务(?:中心|站)|保健院|医学检验(?:所|中心|实验室)|检验所|健康体检中心)"
     r"(?:[(（][一-鿿]{1,8}(?:院区|分院)[)）])?"
@@ -96,7 +96,7 @@ def _iso(match: re.Match) -> str | None:
     """日期（与时刻）写成 ISO 8601；没有这一天、还没有到、分不清日月的为 None。"""
     part = match.groupdict()
     if part.get("name"):
-        month = _MONTHS.index(part["name"].lower()) + 1 if part["name"].lower() in _MONTHS else 0
+        month = MONTHS.index(part["name"].lower()) + 1 if part["name"].lower() in MONTHS else 0
         day = int(part["day"])
     elif part.get("first"):
         first, second = int(part["first"]), int(part["second"])

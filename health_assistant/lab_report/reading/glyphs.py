@@ -118,8 +118,6 @@ def spread_at_point(pixels: np.ndarray) -> np.ndarray | None:
 
 _TINTED = 60
 """纸最亮与最暗的一路相差到这么多灰度级，是彩色的底；拍得偏黄的纸不到 40。"""
-
-
 _ONE_TINT = 0.6
 
 

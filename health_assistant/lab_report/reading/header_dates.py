@@ -4,10 +4,11 @@ import re
 from contextlib import suppress
 from datetime import date, timedelta
 
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+from health_assistant.lab_report.origin import MONTHS
+
 DATE = re.compile(
     r"(?:20)?\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.]20\d{2}|[01]\d[-/][0-3]\d|1[01]\d/[01]\d"
-    rf"|\d{{1,2}}[-\s]?(?:{'|'.join(_MONTHS)})[a-z]*[-\s,]*(?:20)?\d{{2}}|(?:{'|'.join(_MONTHS)})[a-z]*\.?\s*\d{{1,2}},?\s*(?:20)?\d{{2}}",
+    rf"|\d{{1,2}}[-\s]?(?:{'|'.join(MONTHS)})[a-z]*[-\s,]*(?:20)?\d{{2}}|(?:{'|'.join(MONTHS)})[a-z]*\.?\s*\d{{1,2}},?\s*(?:20)?\d{{2}}",
     re.IGNORECASE,
 )
 """日期；`113/10` 是民国年月。"""
@@ -37,10 +38,10 @@ def _day(text: str, order: str, this_year: int) -> date | None:
     parts = re.findall(r"\d+|[a-z]+", text.lower())
     if len(parts) != len(order):
         return None
-    months = [part[:3] in _MONTHS for part in parts]
+    months = [part[:3] in MONTHS for part in parts]
     if any(months):
         order = "mdy" if months[0] else "dmy"
-    numbers = [_MONTHS.index(part[:3]) + 1 if part[:3] in _MONTHS else int(part) for part in parts]
+    numbers = [MONTHS.index(part[:3]) + 1 if part[:3] in MONTHS else int(part) for part in parts]
     values = dict(zip(order, numbers, strict=True))
     year = values.get("y", this_year)
     if year < 100 and not this_year - _YEARS_BACK <= year + 2000 <= this_year + 1:

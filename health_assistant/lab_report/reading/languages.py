@@ -20,8 +20,6 @@ _HANZI = re.compile(r"[一-鿿].*[一-鿿]")
 _WORD = re.compile(r"[A-Za-zÀ-ɏ]")
 _UNIT = re.compile(r"[\d×x*^\s]*[A-Za-zμµ%]+(/[A-Za-z\d.]+)+|[x×*]?10.*|mmol|[nμp]?mol|fl|pg|mmHg|%", re.IGNORECASE)
 _CLEAR_NUMBER, _CLEAR_WORD, _MAYBE_HANZI = 0.97, 0.93, 0.7
-
-
 _WESTERN = re.compile(
     r"resultado|risultat[oi]|r.sultat|ergebnis|befund|valor(?:es)? de ref|valeurs? (?:de ref|usuelles)|valori di rif"
     r"|intervall[oi] di rif|referenzbereich|normbereich|^unidad|^unit[^s]$|^unit.s$|^einheit|pa[cz]iente"

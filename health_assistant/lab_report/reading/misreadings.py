@@ -79,11 +79,7 @@ def repair_unit(unit: str, find: Callable[[], Analyte | None] = lambda: None) ->
 
 
 _SAME_SIGNS = str.maketrans("（）［］【】：％＜＞＝／＋．—–−‐‑‒―─～〜∼", "()[][]:%<>=/+.--------~~~")
-
-
 _SIGNS_READ_AS_WORDS = {"一": "-", "十": "+", "土": "±", "士": "±"}
-
-
 _ZERO_BEFORE_UNIT = re.compile(r"(?<=\d)[Oo]+(?=(?:[mkμuµ]?I?U|[mnpuμµ]?(?:mol|g))/[A-Za-z]*L)")
 """数末尾的 0 读成了字母 O，后面连着单位。"""
 _TICKS, _BLANKS = "☑☒✓✔√", "□☐"
