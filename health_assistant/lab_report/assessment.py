@@ -213,7 +213,10 @@ def _lower_explained(matches: list[Match]) -> None:
 def _overall(findings: list[Finding], person: Person) -> Severity | None:
     """没有判断的行里印着标记、写着找到了什么的，或没有判断的占了多半：不能当作没有事；新生儿的不等几周。"""
     unknown = [finding for finding in findings if finding.flag == "unknown"]
-    open_questions = sum(not _is_descriptive(finding) and not _looks_usual(finding) for finding in unknown)
+    open_questions = sum(
+        not (_is_descriptive(finding) or _looks_usual(finding) or _is_usual_karyotype(finding, person))
+        for finding in unknown
+    )
     # 本身没有坏处的（尿结晶）、不分高低的（Rh(D) 的 +），印着标记也不要紧
     sided = [finding for finding in unknown if not _has_no_sides(finding)]
     is_flagged = any(one.mark and not (one.analyte and one.analyte.is_harmless("abnormal")) for one in sided)
@@ -244,6 +247,13 @@ def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none
 def _is_descriptive(finding: Finding) -> bool:
     """血型、颜色这样没有范围的文字结果，本来就不判断高低。"""
     return finding.range_source == "none" and isinstance(finding.value, QualitativeResult)
+
+
+def _is_usual_karyotype(finding: Finding, person: Person) -> bool:
+    """染色体 46,XX、46,XY，与印着的性别一样：寻常的核型，不分高低。"""
+    usual = {"女": "XX", "男": "XY"}.get(person.sex or "")
+    is_named = re.search("核型|染色体|karyotype", finding.name, re.IGNORECASE)
+    return bool(usual and is_named and re.fullmatch(rf"46[,，]\s*{usual}(\[\d+\])?", finding.result.strip()))
 
 
 def _has_no_sides(finding: Finding) -> bool:
