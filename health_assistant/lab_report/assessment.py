@@ -51,7 +51,7 @@ from health_assistant.lab_report.severity import (
 from health_assistant.lab_report.sheet_observation import observe_all
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens
-from health_assistant.lab_report.treatment import settle_treated
+from health_assistant.lab_report.treatment import BELOW_TARGET, settle_treated
 from health_assistant.lab_report.unlisted import says_found
 
 
@@ -293,6 +293,8 @@ def _general_notices(findings: list[Finding], person: Person, age: str | None, s
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
     if _vitals_and_labs(findings, person):
         notices.append("体征与化验都到了今天就要看的程度，放在一起看，请现在就去急诊。")
+    if severity != "grave" and any(finding.note == BELOW_TARGET for finding in findings):
+        notices.append(f"INR：{BELOW_TARGET}。")
     borrowed = [finding.name for finding in findings if finding.range_source == "catalogue"]
     if borrowed:
         notices.append(f"有 {len(borrowed)} 项没有印参考范围，用的是常见的范围：{'、'.join(borrowed)}。")
