@@ -22,8 +22,11 @@ def running_dtype(config):
 
 
 def cpu_computes_bf16() -> bool:
-    """CPU 有没有 bf16 的乘加指令。有的比 32 位快一倍（3-fine-tuning-llm/laptop.md）；没有的要先换算，反而慢。"""
+    """CPU 有没有 bf16 的乘加指令。有的比 32 位快一倍（3-fine-tuning-llm/laptop.md）；没有的要先换算，反而慢。
+
+    ARM（苹果的也是）一律当作没有：快不快没有量过。torch 2.10（驱动旧的机器）问不出，也当作没有。
+    """
     import torch
 
-    can = torch.cpu.get_capabilities()
+    can = getattr(torch.cpu, "get_capabilities", dict)()
     return can.get("avx512_bf16", False) or can.get("amx_bf16", False)
