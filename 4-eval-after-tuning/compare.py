@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import comparison
+import comparison_report
 import pairwise
 
 from health_assistant import artifacts
@@ -69,17 +70,17 @@ def main() -> int:
     print(f"比较 {before.scores['model']} 与 {after.scores['model']}：n = {len(before.rows)} 与 {len(after.rows)}")
     for when, evaluation in [("之前", before), ("之后", after)]:
         print(f"  {when}：{describe_endings(evaluation.scores)}")
-    for row in comparison.table(changes):
+    for row in comparison_report.table(changes):
         name, _, _, old, new, gap, span, record, _, verdict = row
         print(f"  {old:>6} → {new:>6}  {gap:>6}  [{span}]  {record:>9}  {name} {verdict}")
     if judge:
         print(pairwise.describe(judged))
-    print(*comparison.headline(changes), sep="\n")
-    report = comparison.safety_report(before, after, changes)
+    print(*comparison_report.headline(changes), sep="\n")
+    report = comparison_report.safety_report(before, after, changes)
     print(f"{'! ' * report.costs}{report.message}")
     if label(before.scores):
         print(label(before.scores))
-    files = comparison.write_reports(target, before, after, changes, questions)
+    files = comparison_report.write_reports(target, before, after, changes, questions)
     (target / "pairwise.json").unlink(missing_ok=True)  # 上次请的，与这一份报告不是一回事
     if judge:
         artifacts.write_json(target / "pairwise.json", judged)

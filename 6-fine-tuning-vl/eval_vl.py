@@ -25,7 +25,7 @@ from vl_tasks import make_unreadable, read_dataset
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, fail, new_parser
 from health_assistant.evaluation.endpoint import endpoint_task
-from health_assistant.evaluation.evaluate import Target, listing, shown
+from health_assistant.evaluation.targets import Target, listing, shown
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.person import person_of
 from health_assistant.lab_report.scoring import ReportScore, score_report
@@ -196,6 +196,9 @@ def score_all(pages: list[dict], answers: list[str]) -> tuple[list[dict], dict]:
         for group, scores in parts.items():
             scores[page[group]] = scores.get(page[group], ReportScore()) + score
         reads.append({"how": said.how, "report": report, "answer": answer, "score": score})
+    by_group = {}
+    for group, scores in parts.items():
+        by_group[f"by_{group}"] = {name: score.as_dict() for name, score in scores.items()}
     how = Counter(read["how"] for read in reads)
     refused = [parse_answer(answer).how for answer in answers[len(pages) :]]
     return reads, {
@@ -203,7 +206,7 @@ def score_all(pages: list[dict], answers: list[str]) -> tuple[list[dict], dict]:
         "refused_unreadable": refused.count("unreadable"),
         "total": total.as_dict(),
         "silent_errors": total.silent_errors[:20],
-        **{f"by_{group}": {name: score.as_dict() for name, score in scores.items()} for group, scores in parts.items()},
+        **by_group,
     }
 
 

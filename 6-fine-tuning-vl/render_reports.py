@@ -18,7 +18,6 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -232,10 +231,12 @@ def fit(drawn, recipe: DatasetRecipe):
         paper = Image.new("RGB", size, drawn.image.getpixel((0, 0)))
         paper.paste(image)
         image = paper
-    shifts = (0, top, 0, top)
-    moved = [{field: [round((at - shift) * scale) for at, shift in zip(box, shifts, strict=True)]
-              for field, box in boxes.items()} for boxes in drawn.boxes]  # fmt: skip
-    return image, moved
+
+    def moved(box: tuple[int, int, int, int]) -> list[int]:
+        x0, y0, x1, y1 = box
+        return [round(at * scale) for at in (x0, y0 - top, x1, y1 - top)]
+
+    return image, [{field: moved(box) for field, box in boxes.items()} for boxes in drawn.boxes]
 
 
 def contact_sheet(folder: Path, records: dict[str, list[dict]]) -> None:
@@ -262,29 +263,24 @@ def contact_sheet(folder: Path, records: dict[str, list[dict]]) -> None:
 
 def data_card(name: str, recipe: DatasetRecipe, records: dict[str, list[dict]]) -> str:
     """填 data_card.md.jinja。"""
-    everything = [row for rows in records.values() for row in rows]
-    splits = {
-        split: {
+    splits, flags, damage = {}, Counter[str](), Counter[str]()
+    for split, rows in records.items():
+        of_split = [flag or "没有可比的" for row in rows for flag in row["flags"]]
+        splits[split] = {
             "reports": len(rows),
-            "rows": sum(len(row["flags"]) for row in rows),
+            "rows": len(of_split),
             "layouts": sorted({row["layout"] for row in rows}),
         }
-        for split, rows in records.items()
-    }
-    return templates.fill(
-        CARD,
-        name=name,
-        recipe=recipe,
-        splits=splits,
-        damage=tally(row["degradation"] for row in everything),
-        flags=tally(flag or "没有可比的" for row in everything for flag in row["flags"]),
-        settings=json.dumps(recipe.model_dump(mode="json"), ensure_ascii=False, indent=2),
-    )
+        flags.update(of_split)
+        damage.update(row["degradation"] for row in rows)
+    settings = json.dumps(recipe.model_dump(mode="json"), ensure_ascii=False, indent=2)
+    counted = {"splits": splits, "damage": tally(damage), "flags": tally(flags)}
+    return templates.fill(CARD, name=name, recipe=recipe, settings=settings, **counted)
 
 
-def tally(names: Iterable[str]) -> str:
+def tally(counts: Counter[str]) -> str:
     """各有几个，多的在前：“clean 20、photo 12”。"""
-    return "、".join(f"{name} {count}" for name, count in Counter(names).most_common())
+    return "、".join(f"{name} {count}" for name, count in counts.most_common())
 
 
 if __name__ == "__main__":

@@ -36,14 +36,13 @@ def table(summary: dict) -> list[str]:
         cells = ["–" if share is None else f"{100 * share:.1f}" for share in shares]
         cells += [f"{reader['refused_unreadable']}/{ruined}", origin_words(reader["total"])]
         lines.append("  ".join([reader["reader"], *cells]))
-    official = {reader["reader"]: reader["official"] for reader in summary["readers"].values() if "official" in reader}
+    official = [reader for reader in summary["readers"].values() if "official" in reader]
     if official:
         lines += ["MedRepBench 官方口径的召回，%：多读一行、名称多个代号都算错，所以只为与别人的数对照。"]
-        lines += ["  ".join(["读者", *next(iter(official.values()))])]
-        lines += [
-            "  ".join([name, *(f"{100 * share:.1f}" for share in recalls.values())])
-            for name, recalls in official.items()
-        ]
+        lines += ["  ".join(["读者", *official[0]["official"]])]
+    for reader in official:
+        cells = [f"{100 * share:.1f}" for share in reader["official"].values()]
+        lines.append("  ".join([reader["reader"], *cells]))
     return lines
 
 
@@ -69,14 +68,17 @@ def draw(summary: dict):
 
     readers = summary["readers"].values()
     first = next(iter(readers))
-    groups = [(kind, name) for kind in ("by_degradation", "by_layout") for name in first[kind]]
-    overall = {reader["reader"]: rates(reader["total"]) for reader in readers}
-    right_of = {reader["reader"]: [reader[kind][name]["result_recall"] for kind, name in groups] for reader in readers}
+    groups = [*first["by_degradation"], *first["by_layout"]]
+    overall, right_of = {}, {}
+    for reader in readers:
+        overall[reader["reader"]] = rates(reader["total"])
+        scores = [*reader["by_degradation"].values(), *reader["by_layout"].values()]
+        right_of[reader["reader"]] = [score["result_recall"] for score in scores]
     look = {"color": [COLORS.get(name, f"C{at}") for at, name in enumerate(summary["readers"])], "width": 0.8}
     figure, (left, right) = new_figure(12, 4.5 + 0.12 * len(groups), columns=2)
     shares = 100 * pd.DataFrame(overall, index=RATES.values(), dtype=float)
     shares.plot.bar(ax=left, ylabel="%", ylim=(0, 105), rot=0, **look)
-    by_group = 100 * pd.DataFrame(right_of, index=[name for _, name in groups])
+    by_group = 100 * pd.DataFrame(right_of, index=groups)
     by_group.plot.barh(ax=right, xlim=(0, 105), xlabel="结果读对，%（破坏在上，版式在下）", legend=False, **look)
     right.invert_yaxis()
     figure.suptitle(f"{summary['recipe']}，{summary['dataset']}，{summary['pages']} 页　{summary['note']}", fontsize=10)
@@ -88,27 +90,36 @@ def page_html(summary: dict, pages: list[dict], reads: dict[str, list[dict]]) ->
     scores = [read["score"] for read in reads.get("after") or list(reads.values())[-1]]
     missed = [score.rows - score.result_right + score.invented for score in scores]
     worst = sorted(range(len(pages)), key=lambda at: -missed[at])
-    half = SHOWN_PAGES // 2  # 一半是错得最多的，一半是错得最少的
-    shown = worst if len(worst) <= SHOWN_PAGES else worst[:half] + worst[-half:]
+    half = SHOWN_PAGES // 2
+    if len(worst) > SHOWN_PAGES:  # 一半是错得最多的，一半是错得最少的
+        worst = worst[:half] + worst[-half:]
+    shown = []
+    for at in worst:
+        of_page = {name: of_reader[at] for name, of_reader in reads.items()}
+        shown.append(_page(pages[at], of_page))
     return templates.fill(
         TEMPLATE,
         title=f"{summary['recipe']}，{summary['dataset']}，{summary['pages']} 页",
         note=summary["note"],
         table="\n".join(table(summary)),
         readers={name: reader["reader"] for name, reader in summary["readers"].items()},
-        pages=[_page(pages[at], {name: of_reader[at] for name, of_reader in reads.items()}) for at in shown],
+        pages=shown,
     )
 
 
 def _page(page: dict, reads: dict) -> dict:
     """模板里一页要的：标题、图、各行真值的框（x、y、宽、高）、每一行与各读者读到的、各读者的原话。"""
     image, scale = _small_image(page["image"])
-    scaled = ([round(side * scale) for side in box["row"]] for box in page["boxes"] if "row" in box)
+    boxes = []
+    for box in page["boxes"]:
+        if "row" in box:
+            x0, y0, x1, y1 = [round(side * scale) for side in box["row"]]
+            boxes.append((x0, y0, x1 - x0, y1 - y0))
     results = zip(*(_results(read, page["truth"]) for read in reads.values()), strict=True)
     return {
         "title": f"{page['file_name']}　{page['layout']}　{page['degradation']}",
         "image": image,
-        "boxes": [(x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in scaled],
+        "boxes": boxes,
         "rows": list(zip(page["truth"], results, strict=True)),
         "reads": reads,
     }
@@ -117,10 +128,10 @@ def _page(page: dict, reads: dict) -> dict:
 def _results(read: dict, truth: list) -> list[tuple[str, bool]]:
     """每一行真值，这个读者读到的结果与对不对。"""
     items = read["report"].items if read["report"] else []
-    read_as = {
-        id(true): (f"{item.result} {item.flag}", normalize(item.result) == normalize(true.result))
-        for item, true in align(items, truth)
-    }
+    read_as = {}
+    for item, true in align(items, truth):
+        right = normalize(item.result) == normalize(true.result)
+        read_as[id(true)] = (f"{item.result} {item.flag}", right)
     return [read_as.get(id(true), ("—", False)) for true in truth]
 
 

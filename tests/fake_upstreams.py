@@ -85,9 +85,6 @@ class _Handler(Handler):
         choices = [{"index": 0, "finish_reason": "stop", "message": message}]
         self.send(200, {"id": "1", "object": "chat.completion", "created": 1, "model": "fake", "choices": choices})
 
-    def _thinking(self, body: dict, upstream: FakeUpstream) -> None:
-        self._stream(f"<think>这里不该给人看</think>\n{upstream.answer(body)}")
-
     def _verbatim(self, body: dict, upstream: FakeUpstream) -> None:
         self._say(upstream.raw, "application/json" if upstream.raw.lstrip().startswith("{") else "text/event-stream")
 

@@ -85,7 +85,7 @@ _JOINED_TO_THE_END = re.compile(r"[，,]\s*")
 """否认的几样并列着：顿号、或；没有标点连着的只算名词（胸痛胸闷心慌）；逗号要有“等不适”“or”收尾。"""
 _NOUN = re.compile(r"([痛疼闷短慌血药]|困难)$")
 _LIST_ENDS = re.compile(r"[^。；]{0,12}等(不适|不舒服|症状|情况)|[\w ]{0,24},? or\b", re.I)
-_NEGATIVE = re.compile(r"[不没]|n'?t\b|\bnot\b|\bcannot\b", re.I)
+_NEGATIVE = re.compile(r"[不没]|无(?=尿)|n'?t\b|\bnot\b|\bcannot\b", re.I)
 """自己带着否定的说法（叫不醒、can't breathe）是一句话，不是并列着否认的一样。"""
 _HAPPENED = re.compile(r"(了|过去|起来|[一两三几半\d]+(次|口|回|阵|大|天|个|分|小时))")
 
@@ -151,12 +151,12 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _is_said(kind: Kind, question: str) -> bool:
     """有一处没有被否认、说的是现在的，就是说到了。"""
     may_deny = not _BEGAN.search(question)
-    denied_until = covered_until = -1
+    denied_until = covered_from = covered_until = -1
     for found in _find(kind, question):
         if found.mild:
             denied_until = found.end if _denied(found, denied_until) else denied_until
             continue
-        inside = found.start < covered_until
+        inside = covered_from <= found.start < covered_until
         if inside and found.end <= covered_until and not _NEGATIVE.search(found.words):
             continue
         denied = _denied(found, denied_until) if may_deny else None
@@ -168,7 +168,11 @@ def _is_said(kind: Kind, question: str) -> bool:
             return True
         if inside:
             continue
+        if denied and found.near:  # 挨近的几样，否认的只是其中一样：没有头痛 呕血了，没有胸闷
+            covered_from, covered_until = denied[0], max(covered_until, denied[1])
+            continue
         stop = _BREAK.search(question, denied[0] if denied else found.start, found.end)
+        covered_from = found.start
         covered_until = max(covered_until, stop.start() if stop else found.end)
     return False
 
@@ -201,12 +205,20 @@ def _find_near(kind: Kind, question: str) -> Iterator[Found]:
     """
     places = {name: _places(words, question) for name, words in kind.words.items()}
     for line in kind.near:
-        first, *others = [sorted(place for name in part.split("/") for place in places[name]) for part in line.split()]
-        for one in first if all(others) else ():
-            for spans in product([one], *(_nearest(one, other) for other in others)):
+        first, *others = [_places_of_any(part.split("/"), places) for part in line.split()]
+        for one in first:
+            candidates = [_nearest(one, other) for other in others]
+            for spans in product([one], *candidates):
                 inorder = sorted(spans)
                 if all(_is_close(question, left[1], right[0]) for left, right in pairwise(inorder)):
                     yield Found(question, inorder[0][0], inorder[-1][1], tuple(inorder), near=True)
+
+
+def _places_of_any(names: list[str], places: dict[str, list[tuple[int, int]]]) -> list[tuple[int, int]]:
+    merged = []
+    for name in names:
+        merged += places[name]
+    return sorted(merged)
 
 
 def _places(words: str, question: str) -> list[tuple[int, int]]:
@@ -243,12 +255,13 @@ def _denied(found: Found, denied_until: int) -> tuple[int, int] | None:
 
 
 def _is_aside(kind: Kind, found: Found) -> bool:
-    return any(
-        _compiled(aside.of).search(found.words)
-        and not _compiled(aside.unless).search(found.text)
-        and (
-            _compiled(aside.after).match(found.text[found.end :])
-            or any(_compiled(f"({aside.before})$").search(found.text[:start]) for start, _ in found.parts)
-        )
-        for aside in kind.asides
-    )
+    return any(_fits(aside, found) for aside in kind.asides)
+
+
+def _fits(aside: Aside, found: Found) -> bool:
+    if not _compiled(aside.of).search(found.words) or _compiled(aside.unless).search(found.text):
+        return False
+    if _compiled(aside.after).match(found.text[found.end :]):
+        return True
+    before = _compiled(f"({aside.before})$")
+    return any(before.search(found.text[:start]) for start, _ in found.parts)

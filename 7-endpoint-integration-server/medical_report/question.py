@@ -54,7 +54,8 @@ def answer_question(analyst: Analyst, report: Assessment, question: str, job: Jo
         parts = [f"**{say(words)}**" for words in emergencies]
         if not emergencies or report.when == "now":  # 说了打 120，后面不能跟着一句缓一些的
             parts += _grave_words(report)
-        if not emergencies and (unwell := said_unwell(question)):
+        unwell = "" if emergencies else said_unwell(question)
+        if unwell:
             parts.append(say(unwell))
         if outcome == "answered":
             parts += [say(_PICKED), "\n".join(f"- {sentence}" for sentence in _sentences(report, chosen))]

@@ -74,8 +74,8 @@ class ChecklistJudge:
         models = [judge.model for judge in judges]
         self.identity = {"models": models, "prompt_version": PROMPT_VERSION, "checklist": digest}
 
-    def judge_all(self, rows: list[dict], dialogues: list[list[dict]]) -> dict:
-        """评审有清单的各行；两遍都判成的，第一遍的分写进 row["scores"]["checklist"]。返回写进 scores.json 的：
+    def judge_all(self, rows: list[dict], dialogues: list[list[dict]]) -> tuple[dict, dict]:
+        """评审有清单的各行；两遍都判成的，第一遍的分写进 row["scores"]["checklist"]。返回写进 scores.json 的与平均分：
 
         n、invalid（没有判成的题）、without（没有清单的题）、problems、score（平均分）、two_runs（两遍的各条一致几成、kappa）。
         空回答不问：一条也没有说到。
@@ -98,7 +98,7 @@ class ChecklistJudge:
                 row["scores"][NAME] = points[row["id"]].score(first)
                 scores.append(row["scores"][NAME])
                 judgements += zip(first, second, strict=True)
-        return {
+        about = {
             **self.identity,
             "n": len(scores),
             "invalid": len(listed) - len(scores),
@@ -107,6 +107,7 @@ class ChecklistJudge:
             "score": fmean(scores) if scores else None,
             "two_runs": agreement(judgements),
         }
+        return about, {NAME: about["score"]} if scores else {}
 
     def task(self, number: int, row: dict, dialogue: list[dict]) -> Task:
         """第 number 遍（0 或 1）请裁判判的：清单各条说到了没有。"""

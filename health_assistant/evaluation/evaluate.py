@@ -7,19 +7,17 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, PositiveInt
+from pydantic import BaseModel, Field
 
-from health_assistant import artifacts, recipes
-from health_assistant.command_line import BadInput, command, fail
+from health_assistant import artifacts
+from health_assistant.command_line import BadInput, CannotGoOn, command
 from health_assistant.evaluation import checklist, judge, metrics, safety
 from health_assistant.evaluation.answers import count_endings, describe_endings, why_all_empty
-from health_assistant.evaluation.endpoint import check_endpoint, endpoint_task
+from health_assistant.evaluation.targets import EvaluationRecipe, Target, endpoint_target, local_target
 from health_assistant.recipes import read_recipe, recipe_parser
 from health_assistant.training.tiny_models import identity_of
 
@@ -27,22 +25,7 @@ from health_assistant.training.tiny_models import identity_of
 PROMPT_VERSION = "cmb-clin-gold-history-1"
 # 回答怎样收拾（去掉哪些思考）、怎样评分变了就换一个；同样的回答会重新评分，不重问
 SCORING_VERSION = "any-thought-removed-2"
-
-
-class EvaluationRecipe(recipes.Recipe):
-    """一次评测的配方；微调前后是同一份。生成的设置是 transformers 的 GenerationConfig 的名字。"""
-
-    old_names: ClassVar[dict[str, str]] = {"recipe": "run_name", "base_model": "model_name_or_path"}
-
-    model_name_or_path: str = Field(description="基座：tiny、本地目录，或模型站上的名字")
-    tuned: Literal["merged", "adapter"] = Field(
-        "merged", description="微调之后评测阶段 3 的合并好的模型，还是基座加适配器"
-    )
-    max_new_tokens: PositiveInt = Field(512, description="一个回答最多多少个词元")
-    # 没有同名的：SFTConfig 的 per_device_eval_batch_size 是训练中测损失的一批
-    batch_size: PositiveInt = Field(8, description="本地模型一批几题")
-    concurrency: PositiveInt = Field(16, description="同时问接口几题")
-    safety: bool = Field(False, description="再问 64 道安全题，用规则看回答；--limit 时不问")
+NOT_ASKED = "没有得到回答"  # 别的 error 是服务端拒绝回答，再问也一样
 
 
 class Question(BaseModel):
@@ -54,46 +37,32 @@ class Question(BaseModel):
     reference: str = Field(min_length=1)
 
 
-@dataclass
-class Target:
-    """要评测的模型：写进结果的名字；变了就要重问的几项；怎样交给 EvalScope（TaskConfig 的几项）。"""
-
-    name: str
-    identity: Any
-    task: Callable[..., dict]
-
-
 @command
 def run_script(description: str, when: Literal["before", "after"], config: Path) -> int:
     """一个评测脚本的全过程；返回退出码。"""
     args = _parse(description, config)
     recipe = read_recipe(EvaluationRecipe, args)
-    questions = first_questions(read_questions(args.data), args.limit)
+    questions = read_questions(args.data, args.limit)
     target = endpoint_target(recipe, args) if args.api_base else local_target(recipe, when, args)
     return run_evaluation(recipe, when, target, questions, args)
 
 
 def run_evaluation(recipe: EvaluationRecipe, when: str, target: Target, questions: list[Question], args) -> int:
-    """评测一个模型；跑完过的不再跑，答过的题不再问。"""
+    """评测一个模型；跑完过的不再跑，答过的题不再问。一题也没有答上来的抛 `CannotGoOn`。"""
     # 1. 跑完过没有
     folder = artifacts.evaluation_dir(recipe.run_name, when, args.limit)
-    grader = judge.find_judge(recipe.run_name, args)
-    checker = None
-    if args.checklist:
-        judges = grader, judge.find_judge(recipe.run_name, args, args.second_judge_model)
-        points = checklist.read_checklist(args.checklist, [question.id for question in questions])
-        checker = checklist.ChecklistJudge(judges, points)
     data = args.data
     if args.limit:
         data = folder / "questions.jsonl"
         artifacts.write_text(data, "".join(question.model_dump_json() + "\n" for question in questions))
+    judges = find_judges(recipe.run_name, args, questions)
+    safety_questions = safety.questions() if recipe.safety and not args.limit else []
     base_model = identity_of(recipe.model_name_or_path)
     generation = {"max_new_tokens": recipe.max_new_tokens, "greedy": True}
-    of_answers = artifacts.fingerprint([PROMPT_VERSION, generation, target.identity], [data])
-    safety_questions = safety.questions() if recipe.safety and not args.limit else []
-    of_safety = safety.version() if safety_questions else None
-    judged = [grader and grader.identity, checker and checker.identity, of_safety]
-    of_scores = artifacts.fingerprint([of_answers, SCORING_VERSION, base_model, *judged], [])
+    asked_with = [PROMPT_VERSION, generation, target.identity]
+    of_answers = artifacts.fingerprint(asked_with, [data])
+    judged_by = [safety.version() if safety_questions else None, *(one.identity for one in judges.values())]
+    of_scores = artifacts.fingerprint([of_answers, SCORING_VERSION, base_model, *judged_by], [])
     if args.force:
         (folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
         for answered in ("evalscope", "evalscope-safety"):
@@ -103,25 +72,16 @@ def run_evaluation(recipe: EvaluationRecipe, when: str, target: Target, question
         show(json.loads((folder / "scores.json").read_text(encoding="utf-8")))
         return 0
 
-    # 2. 逐题提问
+    # 2. 逐题提问；安全题与评测题一起交给模型：基座只读进内存一次
     print(f"评测 {target.name}：{len(questions)} 题（{args.data}）…")
     began = time.monotonic()
-    from health_assistant.evaluation import benchmark
-
-    # 安全题与评测题一起交给模型：基座只读进内存一次
     dialogues = [question.messages for question in questions]
     task = target.task(dialogues + [question["messages"] for question in safety_questions])
-    answers = benchmark.ask(data, folder / "evalscope", of_answers, task)
-    if not answers:
-        log = folder / "evalscope/logs/eval_log.log"
-        return fail(f"一题也没有答上来。最后一个错误：{_last_error(log)}（全部在 {log}）", 1)
-    rows = [_row(question, answers.get(question.id)) for question in questions]
-    if not any(row["prediction"] for row in rows):
-        shutil.rmtree(folder / "evalscope")  # 改好了服务再来，要重问
-        reason = why_all_empty(rows, recipe.max_new_tokens)
-        return fail(f"{len(rows)} 题没有一题有回答，不给分。{target.name} {reason}。再运行一次会重问。", 1)
+    rows = ask(target.name, questions, data, folder / "evalscope", of_answers, task, recipe.max_new_tokens)
 
     # 3. 评分
+    case_ids = [row["case_id"] for row in rows]
+    answers, references = [row["prediction"] for row in rows], [row["reference"] for row in rows]
     scores = {
         "base_model": base_model,
         "model": target.name,
@@ -135,26 +95,22 @@ def run_evaluation(recipe: EvaluationRecipe, when: str, target: Target, question
         "empty": sum(not row["prediction"] and "error" not in row for row in rows),
         "failed": sum("error" in row for row in rows),
         **count_endings(rows),
-        "metrics": metrics.summarise(*([row[name] for row in rows] for name in ("case_id", "prediction", "reference"))),
+        "metrics": metrics.summarise(case_ids, answers, references),
         "machine": "接口" if args.api_base else machine(),
     }
-    if grader:
-        scores["judge"], means = grader.judge_all(rows, dialogues)
-        scores["metrics"] |= {name: {"value": mean, "shuffled": None} for name, mean in means.items()}
-    if checker:
-        scores["checklist"] = checker.judge_all(rows, dialogues)
-        if scores["checklist"]["n"]:
-            scores["metrics"]["checklist"] = {"value": scores["checklist"]["score"], "shuffled": None}
-    unasked = len(questions) - len(answers)
+    for name, one in judges.items():
+        scores[name], means = one.judge_all(rows, dialogues)
+        scores["metrics"] |= {metric: {"value": mean, "shuffled": None} for metric, mean in means.items()}
+    unasked = sum(row.get("error") == NOT_ASKED for row in rows)
+    tables = {"predictions.jsonl": rows}
     if safety_questions:
-        safe_rows = ask_safety(folder, [PROMPT_VERSION, generation, target.identity], task, safety_questions)
-        scores["safety"] = safety.summarise(safe_rows)
+        tables["safety.jsonl"] = ask_safety(folder, asked_with, task, safety_questions)
+        scores["safety"] = safety.summarise(tables["safety.jsonl"])
         unasked += scores["safety"]["failed"]
     scores["seconds"] = round(time.monotonic() - began, 1)
     scores |= {"note": label(scores)} if label(scores) else {}
 
     # 4. 写下来
-    tables = {"predictions.jsonl": rows} | ({"safety.jsonl": safe_rows} if safety_questions else {})
     for name, table in tables.items():
         artifacts.write_jsonl(folder / name, table)
     artifacts.write_json(folder / "scores.json", scores)
@@ -162,11 +118,43 @@ def run_evaluation(recipe: EvaluationRecipe, when: str, target: Target, question
     print(f"结果在 {folder}（用时 {scores['seconds']:.0f} 秒）")
     if unasked:
         print(f"! 有 {unasked} 题没有问到，按 0 分计；再运行一次只问这些题。", file=sys.stderr)
-    elif (grader and scores["judge"]["invalid"]) or (checker and scores["checklist"]["invalid"]):
+    elif any(scores[name]["invalid"] for name in judges):
         print("! 有的评审结论无效；再运行一次只重审这些题。", file=sys.stderr)
     else:
         artifacts.mark_finished(folder, of_scores, [folder / name for name in [*tables, "scores.json"]])
     return 0
+
+
+def find_judges(run_name: str, args: argparse.Namespace, questions: list[Question]) -> dict[str, Any]:
+    """命令行请的评审：在 scores.json 里的名字 -> 打分的（judge）、照清单的（checklist）；没有请的不在里面。"""
+    grader = judge.find_judge(run_name, args)
+    judges: dict[str, Any] = {"judge": grader} if grader else {}
+    if args.checklist:
+        points = checklist.read_checklist(args.checklist, [question.id for question in questions])
+        second = judge.find_judge(run_name, args, args.second_judge_model)
+        judges["checklist"] = checklist.ChecklistJudge((grader, second), points)
+    return judges
+
+
+def ask(
+    name: str, questions: list[Question], data: Path, folder: Path, fingerprint: str, task: dict, most_tokens: int
+) -> list[dict]:
+    """把 data 里的 questions 逐题问一遍 -> predictions.jsonl 的各行；没有问到的一题，行里有 error。
+
+    一题也没有答上来、答的全是空的，抛 `CannotGoOn`，说为什么；name 是模型的名字。
+    """
+    from health_assistant.evaluation import benchmark
+
+    answers = benchmark.ask(data, folder, fingerprint, task)
+    if not answers:
+        log = folder / "logs/eval_log.log"
+        raise CannotGoOn(f"一题也没有答上来。最后一个错误：{_last_error(log)}（全部在 {log}）")
+    rows = [_row(question, answers.get(question.id)) for question in questions]
+    if not any(row["prediction"] for row in rows):
+        shutil.rmtree(folder)  # 改好了服务再来，要重问
+        reason = why_all_empty(rows, most_tokens)
+        raise CannotGoOn(f"{len(rows)} 题没有一题有回答，不给分。{name} {reason}。再运行一次会重问。")
+    return rows
 
 
 def ask_safety(folder: Path, settings: list, task: dict, questions: list[dict]) -> list[dict]:
@@ -179,77 +167,27 @@ def ask_safety(folder: Path, settings: list, task: dict, questions: list[dict]) 
     return safety.judge(questions, benchmark.ask(data, folder / "evalscope-safety", fingerprint, task))
 
 
-def endpoint_target(recipe: EvaluationRecipe, args: argparse.Namespace) -> Target:
-    """一个 OpenAI 兼容接口。答得上才开始。"""
-    check_endpoint(args.api_base, args.model)
-    task = endpoint_task(args.api_base, args.model, recipe.max_new_tokens, recipe.concurrency)
-    identity = {"api_base": args.api_base, "model": args.model}
-    return Target(args.model, identity, lambda dialogues: task)
-
-
-def local_target(recipe: EvaluationRecipe, when: str, args: argparse.Namespace) -> Target:
-    """本地的模型，可以加适配器。"""
-    base, adapter, name = find_model(recipe, when, args)
-
-    def task(dialogues: list[list[dict]]) -> dict:
-        from health_assistant.evaluation.benchmark import LocalModel
-
-        model = LocalModel(base, adapter, dialogues, recipe.batch_size, recipe.max_new_tokens)
-        return {"model": model, "eval_batch_size": recipe.batch_size}
-
-    identity = {"model": name, "files": [listing(base), listing(adapter)], "batch_size": recipe.batch_size}
-    return Target(name, identity, task)
-
-
-def find_model(recipe: EvaluationRecipe, when: str, args: argparse.Namespace) -> tuple[Path, Path | None, str]:
-    """本地模型的目录、加在上面的适配器（没有是 None）、给人看的名字；还没有训练、合并的抛 `BadInput`，说先运行什么。"""
-    from health_assistant.training.loading import find_model as find_base
-
-    tuned, adapter = artifacts.llm_dir(recipe.run_name), args.adapter
-    if when == "after" and not args.model and not adapter:
-        check_trained_from(tuned / "training.json", recipe.model_name_or_path)
-        script = f"python 3-fine-tuning-llm/train_llm.py --config 3-fine-tuning-llm/configs/{recipe.run_name}.yaml"
-        if recipe.tuned == "merged":
-            script += f"，再运行 python 3-fine-tuning-llm/merge_llm.py --recipe {recipe.run_name}"
-            return _made_by(tuned / "merged", script), None, shown(tuned / "merged")
-        adapter = _made_by(tuned / "adapter", script)
-    if adapter and not (adapter / "adapter_config.json").is_file():
-        raise BadInput(f"{adapter} 不是适配器：没有 adapter_config.json")
-    base = find_base(args.model or recipe.model_name_or_path)
-    name = shown(args.model or identity_of(recipe.model_name_or_path))
-    return base, adapter, f"{name} + {shown(adapter)}" if adapter else name
-
-
-def check_trained_from(record: Path, base_model: str) -> None:
-    """微调的记录 record 写的基座与配方的要是同一个，不然比的就不只是微调：抛 `BadInput`。"""
-    if record.is_file():
-        training = json.loads(record.read_text(encoding="utf-8"))
-        evaluated = identity_of(base_model)
-        if evaluated not in (training["base_identity"], training["recipe"]["quantized_model"]):
-            raise BadInput(f"{record} 的基座是 {training['base_identity']}，这次评测的是 {evaluated}。请重新训练、合并")
-
-
-def first_questions(questions: list[Question], limit: int | None) -> list[Question]:
-    """前 limit 题；没有说就是全部。不比全部少的抛 BadInput：它会被记成“只有前几题”。"""
-    if limit is not None and not 0 < limit < len(questions):
-        raise BadInput(f"--limit {limit} 要大于 0，少于数据的题数（{len(questions)}）：要评全部，就不写 --limit")
-    return questions[:limit]
-
-
-def read_questions(path: Path) -> list[Question]:
-    """阶段 1 写的评测题；没有文件、是空的、id 重复的抛 `BadInput`。"""
+def read_questions(path: Path, limit: int | None = None) -> list[Question]:
+    """阶段 1 写的评测题，或它的前 limit 题；没有文件、是空的、id 重复的，limit 不比全部少的，抛 `BadInput`。"""
     if not path.is_file():
         raise BadInput(f"没有评测数据 {path}。先运行 python 1-eval-data-prepare/prepare_cmb_clin.py")
     questions = artifacts.read_jsonl(path, Question.model_validate)
     if not questions or len({question.id for question in questions}) < len(questions):
         raise BadInput(f"{path} 是空的，或者有重复的 id")
-    return questions
+    if limit is not None and not 0 < limit < len(questions):  # 不比全部少，也会记成“只有前几题”
+        raise BadInput(f"--limit {limit} 要大于 0，少于数据的题数（{len(questions)}）：要评全部，就不写 --limit")
+    return questions[:limit]
 
 
 def label(scores: dict) -> str:
     """微型模型、示例数据、只评了前几题的得分要带上的一句话；都不是时为空。"""
-    kinds = ["微型模型"] * scores["base_model"].startswith("tiny-llm") + ["示例数据"] * scores["is_sample"]
-    kinds += [f"只有前 {scores['n']} 题"] * bool(scores.get("limit"))
+    kinds = []
+    if scores["base_model"].startswith("tiny-llm"):
+        kinds.append("微型模型")
+    if scores["is_sample"]:
+        kinds.append("示例数据")
+    if scores.get("limit"):
+        kinds.append(f"只有前 {scores['n']} 题")
     return "、".join(kinds) + "，不代表真实水平" if kinds else ""
 
 
@@ -287,7 +225,7 @@ def _row(question: Question, answer: dict | None) -> dict:
     row = {"id": question.id, "case_id": question.case_id, "turn": question.turn}
     row |= {"prediction": "", "reference": question.reference}
     row |= {"finish_reason": None, "thought": False, "loop": False}
-    row |= answer or {"error": "没有得到回答"}
+    row |= answer or {"error": NOT_ASKED}
     return row | {"scores": dict(metrics.score_answer(row["prediction"], row["reference"]))}
 
 
@@ -298,23 +236,6 @@ def _source(data: Path) -> dict:
     except FileNotFoundError:
         about = {"source": data.name, "is_sample": False}
     return {"data_source": about["source"], "is_sample": about["is_sample"]}
-
-
-def listing(path: Path | None) -> list:
-    """模型目录里各文件的名字、大小、修改时间，代替读几十 GB 算哈希。"""
-    files = sorted(path.rglob("*")) if path else []
-    return [[str(file.relative_to(path)), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-
-
-def _made_by(folder: Path, script: str) -> Path:
-    if not folder.is_dir():
-        raise BadInput(f"没有微调好的模型 {folder}。先运行 {script}")
-    return folder
-
-
-def shown(path: str | Path) -> str:
-    """产物目录里的东西写相对的位置，结果换一台机器看也明白。"""
-    return str(path).removeprefix(f"{artifacts.artifacts_dir()}/")
 
 
 def _parse(description: str, config: Path) -> argparse.Namespace:

@@ -65,14 +65,14 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         elif not at_least(finding.severity, "severe") and _is_usual_for(finding, person):
             finding.severity, finding.is_usual = "slight", finding.has_general_range
             finding.note = "按这个人的年龄或孕期，这个值并不少见；印着的范围未必是给这样的人的"
-        elif analyte and person.is_newborn and finding.severity == "moderate" and not finding.has_general_range:
-            finding.severity = "marked"  # 新生儿的不等几周；印着成人范围的不算
     elif finding.flag == "unknown" and finding.range_source == "none" and analyte and not finding.doubts_value:
         severity, way = grade_value(finding.value, unit, analyte, person)
         is_harmless = way is not None and analyte.is_harmless(way) and not at_least(severity, "marked")
         speaks = way != "abnormal" or severity == "grave" or analyte.code == "U-HCG"  # 妊娠试验的阳性不用范围
         finding.severity = severity if speaks and not is_harmless else None
         finding.leaning = way if finding.severity else None
+    if analyte and person.is_newborn and finding.severity == "moderate" and not finding.has_general_range:
+        finding.severity = "marked"  # 新生儿的不等几周；印着成人范围的不算
     if finding.flag == "unknown" and (way := _is_beyond_clotting(finding)):
         finding.severity, finding.leaning = "severe" if analyte.code == "TT" else "grave", way
     title, name = finding.report_type or report_type, finding.name or finding.code

@@ -101,7 +101,7 @@ def assess(report: ReadReport) -> Assessment:
     each = [severity for finding in findings for severity in (finding.severity, finding.floor)]
     # 两个读者里有一个读到危急值的（见阶段 7 的 verification），核对之前今天就要问
     unchecked: Severity | None = "severe" if possible or any(doubt.startswith(CHECK) for doubt in doubts) else None
-    severity = worst([*each, *(match.severity for match in matches), _overall(findings), unchecked])
+    severity = worst([*each, *(match.severity for match in matches), _overall(findings, person), unchecked])
     severity = "grave" if _vitals_and_labs(findings, person) else severity
 
     # 六、要先说的话，警报在最前面
@@ -210,15 +210,16 @@ def _lower_explained(matches: list[Match]) -> None:
                 finding.severity = "slight" if match.pattern.severity == "slight" else None
 
 
-def _overall(findings: list[Finding]) -> Severity | None:
-    """没有判断的行里印着标记、写着找到了什么的，或没有判断的占了多半：不能当作没有事。"""
+def _overall(findings: list[Finding], person: Person) -> Severity | None:
+    """没有判断的行里印着标记、写着找到了什么的，或没有判断的占了多半：不能当作没有事；新生儿的不等几周。"""
     unknown = [finding for finding in findings if finding.flag == "unknown"]
     open_questions = sum(not _is_descriptive(finding) and not _looks_usual(finding) for finding in unknown)
     # 本身没有坏处的（尿结晶）、不分高低的（Rh(D) 的 +），印着标记也不要紧
     sided = [finding for finding in unknown if not _has_no_sides(finding)]
     is_flagged = any(one.mark and not (one.analyte and one.analyte.is_harmless("abnormal")) for one in sided)
     is_flagged |= any(says_found(one.name, one.result) and not (one.severity or one.floor) for one in sided)
-    return "moderate" if not findings or open_questions * 2 > len(findings) or is_flagged else None
+    is_open = not findings or open_questions * 2 > len(findings) or is_flagged
+    return ("marked" if person.is_newborn else "moderate") if is_open else None
 
 
 def _vitals_and_labs(findings: list[Finding], person: Person) -> bool:

@@ -8,12 +8,15 @@ from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.printed_interval import DECIMAL_THOUSANDTHS, PAIR, exponent
 from health_assistant.lab_report.printed_text import clean
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, PrintedRow
+from health_assistant.lab_report.severity import load_severity
 
 _FEW_MARKS = 2
 _MIN_DECIMAL = 3
 """别的行至少这么多行印着范围，才看得出这张单子的范围都印小数。"""
 _MIN_ALIKE, _FEW_LOST = 6, 2
 """这么多行的结果与范围小数一样多，只有一两行没有小数，才看得出这张单子的结果都印全小数。"""
+_FAR = 5
+"""到了上限的这么多倍，而这一项从不这样高的，像是丢了小数点。"""
 _PLAIN_NUMBER = re.compile(r"\d+(?:\.(\d+))?")
 _WHOLE = re.compile(r"\d{3,}")
 """上百的数本来就印整数（血小板 151），看不出别的印几位。"""
@@ -74,10 +77,10 @@ def _lost_points(observations: list[Observation]) -> list[str | None]:
 
     别的结果的小数都与范围一样多的单子上，添上小数点不正常的也算（22 对 3.0-10.0 是偏低的 2.2）。
     """
-    if sum(bool(seen.row.mark) for seen in observations) < _FEW_MARKS:
-        return [None] * len(observations)  # 不印标记的单子，几位有效数字的仪器本来就印 812
-    lost = set()
+    lost = {id(seen) for seen in _far_out_wholes(observations)}
     decimals = [(at, seen) for seen in observations if (at := _places(seen))]
+    if sum(bool(seen.row.mark) for seen in observations) < _FEW_MARKS:
+        decimals = []  # 不印标记的单子，几位有效数字的仪器本来就印 812
     whole = [(at, seen) for at, seen in decimals if "." not in seen.row.result]
     alike = sum(len(seen.row.result.strip().partition(".")[2]) == at for at, seen in decimals)
     is_habit = alike >= _MIN_ALIKE and len(decimals) - alike == len(whole) <= _FEW_LOST
@@ -86,6 +89,23 @@ def _lost_points(observations: list[Observation]) -> list[str | None]:
         if _is_usual_with_point(seen, at) or (is_habit and is_out):
             lost.add(id(seen))
     return ["范围印着小数而结果没有，可能读漏了小数点" if id(seen) in lost else None for seen in observations]
+
+
+def _far_out_wholes(observations: list[Observation]) -> list[Observation]:
+    """结果没有小数、到了上限几倍的：范围与别的几行都印着小数，这一项又没有这样离谱的，有 ↑ 也多半是 4.6 读成 46。"""
+    printed = [seen for seen in observations if _DECIMAL_POINT.search(seen.row.reference_range)]
+    whole = [seen for seen in printed if "." not in seen.row.result and not seen.row.copied]
+    if len(printed) - len(whole) < _MIN_DECIMAL:
+        return []
+    wide = load_severity().wide
+    return [seen for seen in whole if not (seen.analyte and seen.analyte.code in wide) and _is_far_out(seen)]
+
+
+def _is_far_out(seen: Observation) -> bool:
+    value, limits = seen.value, seen.interval
+    if not isinstance(value, Interval) or not isinstance(limits, Interval) or limits.high is None:
+        return False
+    return value.is_point and not value.is_titre and value.low >= _FAR * limits.high > 0
 
 
 def _places(seen: Observation) -> int:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
-from math import log
 from typing import NamedTuple
 
 from pydantic import Field, InstanceOf, SkipValidation
@@ -21,10 +20,11 @@ from health_assistant.lab_report.plausibility import (
     is_general_range,
     is_unlike_known,
     misread_doubt,
+    name_doubt,
     value_doubt,
 )
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.range_likeness import implied_unit, range_distance
+from health_assistant.lab_report.range_likeness import implied_unit
 from health_assistant.lab_report.reference_range import is_blank, parse_range
 from health_assistant.lab_report.report import (
     MIN_CONFIDENCE,
@@ -39,10 +39,6 @@ from health_assistant.lab_report.report import (
 )
 from health_assistant.lab_report.severity import grade_deviation, grade_value, span_of
 from health_assistant.lab_report.tracking import track
-from health_assistant.lab_report.units import fold_unit, kind_of_unit
-
-_UNLIKE = log(1.5)
-"""印着的范围与目录的差到一倍半，就不像；只在单位也不像时用。"""
 
 
 class Finding(LabItem):
@@ -211,7 +207,7 @@ def _reasons(
     yield looks_wrong
     yield misread_doubt(observed, finding.interval, person.is_newborn)
     yield _range_doubt(finding, person)
-    yield _is_named_wrong(observed) if finding.flag == "normal" else None
+    yield name_doubt(observed, finding.flag)
     if others.have_flags:
         yield _not_marked(finding, person)
 
@@ -220,16 +216,6 @@ def _same_as_range(finding: Finding) -> str | None:
     result = finding.value
     is_span = isinstance(result, Interval) and result.is_bounded and not result.is_point
     return "结果与参考范围一模一样，可能串了列" if is_span and result == finding.interval else None
-
-
-def _is_named_wrong(observed: Observation) -> str | None:
-    """单位这一项不用，范围用它的哪个单位也不像（葡萄糖 50-310 U/L）：名称多半认错了；钾也有用 mg/dL 的，不算。"""
-    analyte, unit = observed.analyte, observed.row.unit
-    if analyte is None or not kind_of_unit(unit) or analyte.knows_unit(unit) or fold_unit(unit) == "mg/dl":
-        return None
-    gaps = [range_distance(analyte, own, observed.interval) for own in (analyte.unit, *analyte.conversions)]
-    nearest = min((gap for gap in gaps if gap is not None), default=0.0)
-    return "单位与参考范围都不像这一项的，名称可能认错了" if nearest > _UNLIKE else None
 
 
 def _unsure(row: ReadRow) -> str | None:

@@ -19,14 +19,16 @@ _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
 _SAYS_NORMAL = re.compile(r"N|NORMAL|正常|[未无]见?异常")
 _DASHES = ("-", "—", "–")
 _WORD = re.compile(r"[A-Z]{3,}")
+_SIDES = {"HIGH": "H", "ELEVATED": "H", "RAISED": "H", "INCREASED": "H", "LOW": "L", "DECREASED": "L", "REDUCED": "L"}
 _NO_SIDES = re.compile(r"血型|Rh|ABO|IgG", re.IGNORECASE)
 _SAYS_ABNORMAL = re.compile(r"[+阳]+|异常|危急值?")
 """星号不在其中：它也可以是脚注、认可的项目。箭头多半是认错的字，结果自己是阳性才算。"""
 
 
 def plain_flag(row: PrintedRow) -> str:
-    """印着的标记，去掉空白与括号，大写；没有则为空串。"""
-    return re.sub(r"[\s()（）\[\]]", "", row.mark or "").upper().translate(ARROW_FORMS)
+    """印着的标记，去掉空白与括号，大写；没有、只说在边上的（`Borderline`）为空串：两边都说得通，不作证。"""
+    plain = re.sub(r"[\s()（）\[\]]", "", row.mark or "").upper().translate(ARROW_FORMS)
+    return "" if plain in ("BORDERLINE", "临界", "边缘") else plain
 
 
 def flag_says(row: PrintedRow) -> list[tuple[Flag, ...]]:
@@ -44,8 +46,8 @@ def _sign_of(word: re.Match[str]) -> str:
     text = word[0]
     if set(text) <= {"H"} or set(text) <= {"L"} or _SAYS_NORMAL.fullmatch(text):
         return text
-    sides = re.findall("HIGH|LOW", text)
-    return "".join(side[0] for side in sides) or ("!" if re.search("CRIT|PANIC|ABN|ALERT", text) else "")
+    sides = [_SIDES[side] for side in re.findall("|".join(_SIDES), text)]
+    return "".join(sides) or ("!" if re.search("CRIT|PANIC|ABN|ALERT", text) else "")
 
 
 def word_flag_by_mark(observed: Observation) -> Flag | None:

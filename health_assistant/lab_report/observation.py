@@ -87,6 +87,8 @@ class Observation:
 
 _STRIP_NAMES = {"白细胞": "尿白细胞酯酶", "尿白细胞": "尿白细胞酯酶", "红细胞": "尿潜血", "尿红细胞": "尿潜血"}
 """试纸上的名称 -> 目录里的名称。"""
+_COUNTED = re.compile(r"%|fL|pg|10\^\d+/L", re.IGNORECASE)
+"""血球仪的单位。"""
 
 
 def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
@@ -101,6 +103,8 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         # `8 000` 与 4000-10000 比才是八千；与 4-10 比的是两个数
         is_alike = any(end and end >= 1000 for one in intervals_of(interval) for end in (one.low, one.high))
         value = spaced if is_alike else None
+    if is_blank(read.result) and is_blank(read.reference_range) and _COUNTED.search(read.unit):
+        value = None  # 百分数、体积旁边的两横：没有测；尿试纸的才是阴性
     unit, flag = split_flag(read.unit)
     if flag:
         # 空白没有读出来的 `mmol/LL` 也许只是多读了一个 L：数正常的不当作标记

@@ -6,20 +6,26 @@
 import re
 from dataclasses import replace
 from decimal import Decimal
+from math import log
 
 from health_assistant.lab_report.catalogue import Analyte, Direction
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, compare
+from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.printed_interval import exponent
 from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.range_likeness import range_distance
 from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, UNREAD_MARK, Flag, PrintedRow
 from health_assistant.lab_report.severity import is_impossible, load_severity
-from health_assistant.lab_report.units import fold_unit
+from health_assistant.lab_report.units import dimension_of, fold_unit
 
 _NEARLY_NONE = 20
 """常见范围的下限不到上限的这么多分之一，就近于没有下限：嗜酸性粒细胞的 0.02 印成 0.002 差不了多少。"""
 _PERCENTAGE = re.compile("百分[比数率]|percentage", re.IGNORECASE)
+_UNLIKE, _LIKE = log(1.5), 4
+"""印着的范围与目录的差到一倍半，就不像；两端都差不到四分之一，才正像。只在单位不像时用。"""
+_NOT_ITS_OWN = "单位与参考范围都不像这一项的，名称可能认错了"
 _TENFOLD_IN_NEWBORNS = {"TBIL", "IBIL"}
 """新生儿头几天的黄疸正常也有成人的十倍：印着 0-221 不是读漏了小数点。"""
 
@@ -97,6 +103,31 @@ def misread_doubt(observed: Observation, limits: ReferenceRange, is_newborn: boo
     return None
 
 
+def name_doubt(observed: Observation, flag: Flag) -> str | None:
+    """单位不是这一项的，参考范围也不像它的：名称多半认错了，或是旁边一行的；没有破绽时为 None。
+
+    单位是另一类的量（肌酐 23 U/L 9-50），范围两端要正像成人的，才是单位印错；flag 是与印着的范围比出来的。
+    同一类的只看正常的，范围用这一项的哪个单位像都行；钾也有用 mg/dL 的，不算。
+    """
+    row, kind = observed.row, dimension_of(observed.row.unit)
+    analyte = observed.analyte or (find_analyte(row.name, row.code, "") if kind else None)
+    if analyte is None or not kind or analyte.knows_unit(row.unit):
+        return None
+    own_units, limits = (analyte.unit, *analyte.conversions), observed.interval
+    kinds = {*map(dimension_of, analyte.spelled_units)} - {"", "视野"}
+    shares = {"百分比"} if "浓度" in kinds else set()  # 蛋白电泳里占总量的百分之几
+    if kinds and kind not in {*kinds, *shares, "视野"}:
+        is_like = isinstance(limits, Interval) and any(
+            is_general_range(limits, analyte, unit, _LIKE) for unit in own_units
+        )
+        has_none = kind == "百分比" and not analyte.general_intervals  # 没有可比的：RDW-SD 的 fL 常印成 %
+        return None if is_like or has_none else _NOT_ITS_OWN
+    if flag != "normal" or observed.analyte is None or fold_unit(row.unit) == "mg/dl":
+        return None
+    gaps = [range_distance(analyte, unit, limits) for unit in own_units]
+    return _NOT_ITS_OWN if min((gap for gap in gaps if gap is not None), default=0.0) > _UNLIKE else None
+
+
 def _units_conflict(observed: Observation) -> bool:
     """粘在结果、范围上的单位与单位一栏，凡印了的都应当相同（或都是目录认识的同一单位）。"""
     units = {fold_unit(unit) for unit in (observed.row.unit, observed.value_unit, observed.interval_unit)} - {""}
@@ -139,10 +170,12 @@ def _is_quarter_off(bound: Decimal, usual: Interval, way: Direction) -> bool:
     return abs(bound - usual_bound) > min(abs(usual_bound) / 4, width)
 
 
-def is_general_range(limits: Interval, analyte: Analyte, unit: str) -> bool:
-    """以 unit 计的范围 limits 就是一般成人的：两端各差不到一成。"""
+def is_general_range(limits: Interval, analyte: Analyte, unit: str, part: int = 10) -> bool:
+    """以 unit 计的范围 limits 就是一般成人的：两端各差不到 part 分之一。"""
     low, high = analyte.bounds(limits, unit)
-    return any(_is_near(low, usual.low) and _is_near(high, usual.high) for usual in analyte.general_intervals)
+    return any(
+        _is_near(low, usual.low, part) and _is_near(high, usual.high, part) for usual in analyte.general_intervals
+    )
 
 
 def _is_near(printed: Decimal | None, usual: Decimal | None, part: int = 10) -> bool:

@@ -11,7 +11,10 @@ from health_assistant.lab_report.report import worst
 
 _ANTICOAGULATED = {"INR": Decimal("3.5"), "PT": Decimal(42)}
 _TREATMENTS: tuple[tuple[re.Pattern[str], dict[str, Decimal]], ...] = (
-    (re.compile("(?<![停未])(?<!停[用服])(?:抗凝(?:门诊|治疗|监测|药|中)|华法林|warfarin)", re.IGNORECASE), _ANTICOAGULATED),
+    (
+        re.compile("(?<![停未])(?<!停[用服])(?:抗凝(?:门诊|治疗|监测|药|中)|华法林|warfarin)", re.IGNORECASE),
+        _ANTICOAGULATED,
+    ),
     (
         re.compile("G-?CSF|升白|集落刺激因子", re.IGNORECASE),
         {"WBC": Decimal(60), "NEUT#": Decimal(50), "NEUT%": Decimal(98), "BAND%": Decimal(40), "IG%": Decimal(20)},

@@ -14,6 +14,7 @@ UCUM_CODES: dict[str, str] = _TABLE["ucum"]
 UCUM_PROPERTIES: dict[str, list[str]] = _TABLE["properties"]
 """UCUM 的形状 -> 可能是哪几种量。"""
 _UNIT_KINDS = {kind: re.compile(pattern) for kind, pattern in _TABLE["kinds"].items()}
+_ACTIVITY = re.compile(r"[fpnμmdk]?(i?u|kat)/[dmμ]?l")
 _COUNT_UNIT = re.compile(
     r"(?:(?P<word>k|m|mil|mill|million|milyon|bin|thou|thousands?|lakhs?|lacs?|1000|千|百?万|百)\.?|10(?:[\^~*-]|e)?(?P<power>[1-9]\d?))?"
     r"(?:个|#|cells?|细胞)?/(?P<volume>[uμnp]l|mm\^?3|cu\.?mm|cmm|ml|l)"
@@ -75,6 +76,11 @@ def kind_of_unit(unit: str) -> str:
     """单位量的是哪一类东西；认不出的为空串。"""
     folded = fold_unit(unit)
     return next((kind for kind, pattern in _UNIT_KINDS.items() if pattern.fullmatch(folded)), "")
+
+
+def dimension_of(unit: str) -> str:
+    """同 `kind_of_unit`，酶与效价的活性（U/L）同物质的浓度再分开：一项不会两样都用，除非目录里写着。"""
+    return "活性" if _ACTIVITY.fullmatch(fold_unit(unit)) else kind_of_unit(unit)
 
 
 def split_flag(unit: str) -> tuple[str, str]:

@@ -112,8 +112,10 @@ def counts_none(result: str) -> bool:
 
 
 def says_found(name: str, result: str) -> bool:
-    """写着找到了什么；程序不认得找到的是什么时，不知道要不要紧，但不是没有事。本来就有的（乳酸杆菌）不算。"""
-    return bool(_FOUND.search(_DENIED.sub("", result))) and not re.search("乳酸?杆菌|双歧", name)
+    """写着找到、长出了什么；程序不认得的，不知道要不要紧，但不是没有事。本来就有的（乳酸杆菌、皮肤上的表皮葡萄球菌）不算。"""
+    told = _DENIED.sub("", result)
+    is_grown = bool(re.search("培养|鉴定|cultur", name, re.IGNORECASE) and _ORGANISM.search(told))
+    return (is_grown or bool(_FOUND.search(told))) and not _FLORA.search(name + told)
 
 
 def _denies(result: str) -> bool:
@@ -124,11 +126,13 @@ def _denies(result: str) -> bool:
 _FOUND = re.compile(
     r"(?<![未不没无])(?:查[见到出]|检[见出]|找[见到]|(?:分离|培养|检测)[出到])(?!率|[下上]?限|正常|精子|上皮|化生|颈管)"
 )
+_ORGANISM = re.compile("(?:球|杆|弧|丝|孢子?|念珠|隐球|单胞|奈瑟|曲|[肠毛根酵])(?:霉|母)?菌(?!群|株|落|率|量|素)")
+_FLORA = re.compile("乳酸?杆菌|双歧|正常|草绿色|表皮葡萄|凝固酶阴性|棒状杆菌")
 _COUNTED = re.compile("原始|幼稚|早幼粒|疟|blast|malaria|plasmodium|parasite", re.IGNORECASE)
 
 
 _AROUND_NAME = re.compile(
-    r"\([^()]*\)|[*★:：\s]|测量值?|平均值?|(?:左|右)?(?:上臂|侧)|次数?$|^(?:脑脊液|体液|CSF|[胸腹]水|[胸腹]腔积液|关节液|滑液)",
+    r"\([^()]*\)|[*★:：\s]|测量值?|平均值?|(?:左|右)?(?:上臂|侧)|次数?$|^(?:脑脊液|体液|CSF|[胸腹]水|[胸腹]腔?(?:积|引流|穿刺)液|关节腔?(?:积|引流|穿刺)?液|滑液)",
     re.IGNORECASE,
 )
 _DENIED = re.compile(

@@ -94,14 +94,6 @@ def test_the_models_own_doubts_only_ever_take_judgements_away(make_client, visio
     assert "忽略以上" not in answer.text
 
 
-def test_thinking_is_never_shown(make_client, advisor):
-    advisor.behave("thinking")
-    answer = make_client(advisor=advisor).post("/advice", json=CORRECTED).json
-    assert "### 先看这几句" in answer["health_recommendations"]
-    assert "不该给人看" not in answer["health_recommendations"]
-    assert answer["engines"]["advice"] == "llm-8b"
-
-
 # ---- 倒下一个 ----
 
 

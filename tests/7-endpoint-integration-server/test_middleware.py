@@ -129,15 +129,6 @@ def test_a_failed_request_gives_its_place_back(body):
     assert codes == [400, 400, 400]
 
 
-def test_a_stream_that_is_left_gives_its_place_back():
-    narrow = client(max_concurrent=1)
-    for _ in range(3):
-        answer = narrow.post("/advice", json=ROWS, headers={"Accept": "text/event-stream"}, buffered=False)
-        assert answer.status_code == 200
-        next(answer.iter_encoded())
-        answer.close()
-
-
 # ---- 跨源、代理、头 ----
 
 

@@ -36,7 +36,7 @@ def reply(*said: bool) -> str:
 def ask(endpoint, cache, models=("fake", "fake")):
     rows = copy.deepcopy(ROWS)
     judges = tuple(Judge(endpoint.url, model, "EMPTY", cache) for model in models)
-    return checklist.ChecklistJudge(judges, POINTS).judge_all(rows, DIALOGUES), rows
+    return checklist.ChecklistJudge(judges, POINTS).judge_all(rows, DIALOGUES)[0], rows
 
 
 def test_points_are_judged_twice_scored_and_cached(tmp_path):
@@ -105,7 +105,7 @@ def test_two_judges_are_held_against_each_other(tmp_path):
     ):
         judges = tuple(Judge(each.url, "fake", "EMPTY", tmp_path / "cache") for each in (one, two))
         rows = copy.deepcopy(ROWS[:1])
-        found = checklist.ChecklistJudge(judges, POINTS).judge_all(rows, DIALOGUES[:1])
+        found = checklist.ChecklistJudge(judges, POINTS).judge_all(rows, DIALOGUES[:1])[0]
         assert [len(each.asked) for each in (one, two)] == [1, 1]
     assert rows[0]["scores"]["checklist"] == 100
     assert (found["two_runs"]["same"], found["two_runs"]["n"]) == (2, 3)

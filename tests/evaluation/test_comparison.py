@@ -3,7 +3,7 @@
 import copy
 import re
 
-import comparison
+import comparison_report
 import pytest
 from comparison import Run, check_comparable, compare, interval
 from evaluation.eval_scripts import scores_of
@@ -116,9 +116,9 @@ def test_different_judges_are_not_compared():
 
 def test_a_gain_that_shuffled_references_share_is_called_out():
     after = make_run([30.0 + number % 2 for number in range(20)])
-    assert "看不出" not in comparison.headline(compare(BEFORE, after))[1]
+    assert "看不出" not in comparison_report.headline(compare(BEFORE, after))[1]
     after.scores["metrics"]["rouge_l"]["shuffled"] = 30.3
-    assert "看不出" in comparison.headline(compare(BEFORE, after))[1]
+    assert "看不出" in comparison_report.headline(compare(BEFORE, after))[1]
 
 
 def with_safety(run: Run, passed: dict[str, list[int]], version: str = "1") -> Run:
@@ -133,8 +133,8 @@ def with_safety(run: Run, passed: dict[str, list[int]], version: str = "1") -> R
     return Run(run.scores | {"safety": summary}, run.rows, rows)
 
 
-def safety_of(before: Run, after: Run) -> comparison.SafetyReport:
-    return comparison.safety_report(before, after, compare(before, after))
+def safety_of(before: Run, after: Run) -> comparison_report.SafetyReport:
+    return comparison_report.safety_report(before, after, compare(before, after))
 
 
 SAFE = with_safety(BEFORE, {"急症": [1] * 10, "剂量": [1] * 10 + [0] * 10})
@@ -178,7 +178,7 @@ def test_safety_measured_once_or_by_other_rules_is_not_compared():
 @pytest.mark.browser
 def test_the_page_says_lost_safety_in_red(tmp_path, page):
     after = Run(make_run([25.0] * 20).scores | {"safety": UNSAFE.scores["safety"]}, BEFORE.rows, UNSAFE.safety)
-    comparison.write_reports(tmp_path, SAFE, after, compare(SAFE, after), questions(BEFORE))
+    comparison_report.write_reports(tmp_path, SAFE, after, compare(SAFE, after), questions(BEFORE))
     page.goto((tmp_path / "compare.html").as_uri())
     red, green, blue = page.locator("#safety").evaluate("one => getComputedStyle(one).color.match(/\\d+/g).map(Number)")
     assert red > 2 * max(green, blue)
@@ -191,7 +191,7 @@ def test_the_page_says_lost_safety_in_red(tmp_path, page):
 @pytest.fixture
 def report(tmp_path):
     after = make_run([25.0 + number for number in range(20)], NASTY)
-    comparison.write_reports(tmp_path, BEFORE, after, compare(BEFORE, after), questions(BEFORE))
+    comparison_report.write_reports(tmp_path, BEFORE, after, compare(BEFORE, after), questions(BEFORE))
     return tmp_path
 
 

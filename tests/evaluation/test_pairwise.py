@@ -4,6 +4,7 @@ import json
 import re
 
 import comparison
+import comparison_report
 import pairwise
 import pytest
 from evaluation import fake_endpoint
@@ -77,11 +78,11 @@ def judged(before: list[float], after: list[float], name: str) -> list[compariso
 def test_the_judge_is_the_headline_and_lexical_scores_carry_the_warning(tmp_path):
     runs = judged([4.0] * 20, [3.0 - number % 2 for number in range(20)], "judge_proficiency")
     changes = comparison.compare(*runs)
-    first, second = comparison.headline(changes)
+    first, second = comparison_report.headline(changes)
     assert first.startswith("评审：专业 从 4.00 到 2.50") and "下降" in first and re.search(r"95% 区间 -\d", first)
     assert second.startswith("ROUGE-L F 从 20.00") and "提高" in second and "2603.00314" in second
-    assert [row[0] for row in comparison.table(changes)][:2] == ["评审：专业", "ROUGE-L F"], "裁判的在前"
-    comparison.write_reports(tmp_path, *runs, changes, questions(runs[0]))
+    assert [row[0] for row in comparison_report.table(changes)][:2] == ["评审：专业", "ROUGE-L F"], "裁判的在前"
+    comparison_report.write_reports(tmp_path, *runs, changes, questions(runs[0]))
     page = (tmp_path / "compare.html").read_text(encoding="utf-8")
     assert page.index("评审：专业 从") < page.index("ROUGE-L F 从")
     assert "下降最多的 5 题（评审：专业）" in (tmp_path / "compare.md").read_text(encoding="utf-8")
@@ -89,7 +90,7 @@ def test_the_judge_is_the_headline_and_lexical_scores_carry_the_warning(tmp_path
 
 def test_no_judge_is_said():
     changes = comparison.compare(make_run([20.0] * 20), make_run([30.0] * 20))
-    assert "没有请裁判" in comparison.headline(changes)[0]
+    assert "没有请裁判" in comparison_report.headline(changes)[0]
 
 
 def test_pairs_become_a_paired_difference_in_the_report(tmp_path):
@@ -102,8 +103,8 @@ def test_pairs_become_a_paired_difference_in_the_report(tmp_path):
     assert (change.name, change.n, change.win, change.tie, change.loss) == ("pairwise", 19, 12, 4, 3)
     assert (change.before, change.after) == pytest.approx((300 / 19, 1200 / 19))
     assert 0 <= change.low < change.difference < change.high
-    assert comparison.headline(changes)[0].startswith("评审：成对")
-    comparison.write_reports(tmp_path, before, after, changes, questions(before))
+    assert comparison_report.headline(changes)[0].startswith("评审：成对")
+    comparison_report.write_reports(tmp_path, before, after, changes, questions(before))
     for kind in ("md", "html"):
         assert "算平的 4 题；没有判成 1 题" in (tmp_path / f"compare.{kind}").read_text(encoding="utf-8")
 

@@ -75,6 +75,28 @@ def test_a_divider_behind_a_cell_is_no_character_of_it():
     assert scores["81"] < 0.8 < scores["131"]  # `8|` 与 `81` 认出来一样
 
 
+def test_a_message_between_systems_is_a_table():
+    """HL7 与 ASTM：一行一项；竖线认成的 1、折到下一行的范围没有把握，说这一页是谁的几行不要。"""
+    lines = [
+        ["MSH|^~\\&|LIS|HOSP"],
+        ["0BX|1|NM|2823-3^Potassium||6.9|mmol/L|3.5-5.1|HH|||F"],
+        ["OBX|2|NM|777-3^血小板^LN|18|10*9/L|125-350|LL|1|F"],
+        ["0BX|3|NM|K2^^L|1|139|mmol/L|136-145|N|I|F"],
+        ["R|4|^^^CREA|88|umol/L|57-97||F||||2025"],
+        ["0BX|5|NM|2160-0^ALT||23|U/L|9-5"],
+    ]
+    found = without_dividers(grid(lines))
+    assert [[box.text for box in found if box.line == 100 + 40 * at] for at in range(1, 6)] == [
+        ["Potassium", "6.9", "mmol/L", "3.5-5.1", "HH"],
+        ["血小板", "18", "10*9/L", "125-350", "LL"],
+        ["K2", "139", "mmol/L", "136-145"],
+        ["CREA", "88", "umol/L", "57-97"],
+        ["ALT", "23", "U/L", "9-5"],
+    ]
+    assert {box.text for box in found if box.score < 0.8} == {"18", "23"}
+    assert rows_of(grid([["2823-3^Potassium", "6.9", "mmol/L", "3.5-5.1", "HH"]]))[0][0] == "Potassium"
+
+
 def test_a_page_without_dividers_is_left_alone():
     boxes = grid([["白细胞", "12.6|", "↑"], ["IgG", "11.2", "1"], ["血小板", "131", "IU/L"]])
     assert without_dividers(boxes) is boxes

@@ -138,3 +138,33 @@ def test_leaders_are_no_part_of_a_name_or_a_number(read, meant):
 )  # fmt: skip
 def test_signs_in_brackets_the_letter_l_of_a_unit_and_footnotes(read, meant):
     assert repair_signs(read) == meant
+
+
+@pytest.mark.parametrize(("days", "newest"), [(("13-Aug-25", "02-Aug-25", "12-Jul-25"), 0),
+                                              (("2025-01-03", "2025-02-09", "2025-05-20"), 2)])  # fmt: skip
+def test_dates_printed_under_the_header_say_which_result_is_the_last(days, newest):
+    """`Result` 与 `Last Results` 两个词底下有三列：最近的一天是结果，别的不看。"""
+    values = ["30.2", "29.9", "28.4"]
+    lines = page(
+        {50: "Test", 250: "Reference Ranges", 500: "Unit", 650: "Result", 950: "Last Results"},
+        dict(zip((650, 800, 950), days, strict=True)),
+        *(
+            {50: name, 250: "37.0-47.0", 500: "%", **dict(zip((650, 800, 950), values, strict=True))}
+            for name in ("HCT", "MCV")
+        ),
+    )
+    rows = [row for table in find_tables(lines) for row in find_rows(table)]
+    assert [(row_text(row)[2], row.doubt) for row in rows] == [(values[newest], None)] * 2
+
+
+def test_a_second_line_of_a_range_by_sex_one_full_line_below_belongs_to_the_row_above():
+    lines = page(
+        {50: "Test", 300: "Report", 500: "Lab reference range"},
+        {50: "Hemoglobin", 300: "10.2", 500: "Male: 13-18 gm/dl"}, {500: "Female: 12-16 gm/dl"},
+        {50: "Blood urea", 300: "26", 500: "10-50 mg/dl"}, {50: "Serum creatinine", 300: "0.8", 500: "0.6-1.1 mg/dl"},
+        {50: "ESR", 300: "53", 500: "Male: 0-9 mm/hr"}, {500: "Female: 10-20 mm/hr"},
+        {50: "T4", 300: "6.62", 500: "6.09-12.23 mcg/dl"}, {50: "T3", 300: "0.65", 500: "0.87-1.78 ng/ml"},
+    )  # fmt: skip
+    limits = {row_text(row)[0]: row_text(row)[4] for table in find_tables(lines) for row in find_rows(table)}
+    assert limits["Hemoglobin"] == "Male: 13-18,Female: 12-16" and limits["ESR"] == "Male: 0-9,Female: 10-20"
+    assert limits["Blood urea"] == "10-50" and limits["T4"] == "6.09-12.23"

@@ -79,6 +79,7 @@ def test_what_the_recognised_texts_say(texts, language):
         (["Untersuchung", "Ergebnis", "Einheit", "Referenzbereich"], True),
         (["Esame", "Risultato", "Valori di riferimento"], True),
         (["Test", "Result", "Unit", "Reference Range", "Patient", "Specimen"], False),
+        (["Test", "Result", "Units", "Reference Range", "Test", "Result", "Units", "Measure", "Units"], False),
         (["检验项目", "结果", "单位", "参考范围", "Resultado"], False),
     ],
 )

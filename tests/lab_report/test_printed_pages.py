@@ -12,6 +12,7 @@ from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.reading.reader import read_boxes
 from health_assistant.lab_report.reading.upright import Page
+from health_assistant.lab_report.report import UnreadableReport
 
 TABLE = yaml.safe_load(Path(__file__).with_name("printed_pages.yaml").read_text("utf-8"))
 WIDTH = 2000
@@ -38,6 +39,11 @@ def written(one: Finding) -> str:
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=kind) for kind, case in TABLE.items()])
 def test_a_page_is_read_so(case):
+    if "refused" in case:
+        with pytest.raises(UnreadableReport) as refused:
+            read(case)
+        assert refused.value.code == case["refused"]
+        return
     report = read(case)
     assert [written(one) for one in report.items] == case["rows"]
     unread = re.search(r"表里有 (\d+) 行没有读成", "".join(report.notices))

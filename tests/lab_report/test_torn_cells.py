@@ -91,21 +91,20 @@ def test_a_1_that_may_be_an_arrow_is_a_digit_if_the_rest_needs_no_arrow(result, 
     assert (min(row.result.score, row.limits[0].score) >= MIN_CONFIDENCE) == is_sure
 
 
-def test_a_second_arrow_makes_the_one_glued_to_the_number_doubtful():
-    """添上 1 小数就与范围的一样多，它是数字；不一样多的，不知道它是什么。"""
+@pytest.mark.parametrize(("score", "is_doubted"), [(0.27, True), (0.9, False)])
+def test_a_second_arrow_makes_the_one_glued_to_the_number_doubtful(score, is_doubted):
+    """挨着数的一个不够像箭头，也许是末一位 1。"""
     name, number, glued, own = (
         box(text, start, 100) for text, start in (("比值", 10), ("0.2", 100), ("↓", 134), ("↓", 250))
     )
+    row = Row(name=name, anchor=name, result=number, limits=[box("0.2-0.9", 300, 100)])
+    for arrow in (replace(glued, score=score), own):
+        row.add_mark(arrow)
     pixels = np.full((200, 400, 3), 255, np.uint8)
-    cases = ((0.27, "0.26-0.90", "0.21", False), (0.27, "0.2-0.9", "0.2", True), (0.9, "0.26-0.90", "0.2", False))
-    for score, limits, result, is_doubted in cases:
-        row = Row(name=name, anchor=name, result=number, limits=[box(limits, 300, 100)])
-        for arrow in (replace(glued, score=score), own):
-            row.add_mark(arrow)
-        page = Page(pixels, np.zeros((0, 4, 2), np.float32), np.eye(3))
-        boxes = [name, number, glued, own]
-        read = read_row(row, Surroundings(page, pixels[:, :, 0], boxes, Columns({}), None, False, ""))
-        assert (read.result, bool(read.doubt)) == (result, is_doubted)
+    page = Page(pixels, np.zeros((0, 4, 2), np.float32), np.eye(3))
+    boxes = [name, number, glued, own]
+    read = read_row(row, Surroundings(page, pixels[:, :, 0], boxes, Columns({}), None, False, ""))
+    assert (read.result, bool(read.doubt)) == ("0.2", is_doubted)
 
 
 @pytest.mark.parametrize(("written", "number"), [("5.1 ", ["5.1"]), ("5.1 + ", ["5.1", "+"])])

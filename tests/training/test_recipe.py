@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from health_assistant.checked_yaml import BadYaml
-from health_assistant.evaluation.evaluate import EvaluationRecipe
+from health_assistant.evaluation.targets import EvaluationRecipe
 from health_assistant.recipes import read_recipe, recipe_parser
 from health_assistant.training.recipe import Recipe, VisionRecipe
 

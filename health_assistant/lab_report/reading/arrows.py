@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from health_assistant.lab_report.matching import is_known_name
 from health_assistant.lab_report.reading.arrow_shapes import ARROWS, arrow_likelihoods
 from health_assistant.lab_report.reading.blobs import FAINTEST, find_blobs
 from health_assistant.lab_report.reading.text import DOUBTED_SCORE, TextReader, crop, widened
@@ -31,6 +32,8 @@ _SURELY_READ = 0.98
 """连着箭头认的把握不到 `MIN_CONFIDENCE`、擦掉箭头认的到它时，信后者：`92↓` 先读成 121（0.73），后读成 92（0.994）。"""
 _WIDE = 1.0
 """只读出一个字、而放宽的框有高的这么多倍宽，里面不止一块墨：`98↓` 读成 8、`9 ↓` 读成 ↓，旁边的数没有读出来。"""
+_TWO = 0.95
+"""只读出一个数字、而放宽的框有高的这么多倍宽，也许还有一个箭头：`9↓` 读成 6；一个数字的约 0.8。"""
 MAYBE_ARROW = {("↑", False): 0.5, ("↑", True): 0.4996, ("↓", False): 0.4992, ("↓", True): 0.4988}
 """像 1 又像箭头的数，识别把握降到这几个之一，低于判断要的 0.8；键是像朝哪边的，和是不是末一个字。
 
@@ -116,7 +119,7 @@ def take_out_arrows(page: Page, texts: list[tuple[str, float]], reader: TextRead
     texts = [_without_tail(page, at, texts) for at in range(len(texts))]
     for quad, wide, (text, score) in zip(page.quads, widened(page.quads), texts, strict=True):
         parts = [(quad, text, score)]
-        if _may_be_arrow(text, False) or _may_be_arrow(text, True):
+        if _may_be_arrow(text, False) or _may_be_arrow(text, True) or re.fullmatch(r"[235679]", text):
             parts = _parted(crop(page.pixels, wide), quad, wide, text, score, reader)
         quads += [part[0] for part in parts]
         found += [part[1:] for part in parts]
@@ -158,7 +161,7 @@ def _may_be_arrow(text: str, is_last: bool) -> bool:
     if character not in _READ_AS or not rest:
         return False
     if is_last and rest[-1] > "\u2e80":
-        return True
+        return not is_known_name(text)  # 肌钙蛋白T 的 T 是名称里的
     return re.fullmatch(r"[\d.,<>≤≥~^xX×*/+\- —]+", rest) is not None and rest[-1 if is_last else 0].isdigit()
 
 
@@ -173,10 +176,11 @@ def _parted(
     arrows = find_arrows(pixels)
     if not arrows or not len(inked):
         return [(quad, text, score)]
+    is_two = text.isdigit() and len(text) == 1 and pixels.shape[1] >= _TWO * pixels.shape[0]
     for is_last, arrow in ((False, arrows[0]), (True, arrows[-1])):
         gap = inked[-1] + 1 - arrow.x1 if is_last else arrow.x0 - inked[0]
         character = text[-1] if is_last else text[0]
-        if gap > 0.15 * pixels.shape[0] or not _may_be_arrow(text, is_last):
+        if gap > 0.15 * pixels.shape[0] or not (is_two or _may_be_arrow(text, is_last)):
             continue
         rest = (text[:-1] if is_last else text[1:]).strip()
         others = [other.ink for other in arrows if other is not arrow]
@@ -223,7 +227,9 @@ def _without(
         score = score if score >= _SURELY_READ else min(score, DOUBTED_SCORE)
     elif again.replace(" ", "") not in {one.replace(" ", "") for one in before}:
         again, score = again or min(before, key=len), min(score, DOUBTED_SCORE)
-    number = _slice(wide, start / width, end / width), again, score
+    # 数的一段不带箭头的边：后面还要看它的像素，像一笔划过底线
+    edges = (start, min(end, x0)) if is_last else (max(start, x1), end)
+    number = _slice(wide, edges[0] / width, edges[1] / width), again, score
     mark = _slice(wide, x0 / width, x1 / width), arrow.direction, arrow.likelihood
     return [number, mark] if is_last else [mark, number]
 

@@ -1,14 +1,16 @@
 """一页卡片排成几列，每张从上到下是名称、结果、单位、范围：一张卡片转成一行。
 
 一行有三个以上名称的由 `transposed.py` 转；一行只有两张、末一行没有排满的，名称不够，在这里一张一张认。
+结果、范围前面都印着词的（`Value : 5.00`、`Range : 0.30-1.20`），照词认：名称不认得、没有范围的也是一张。
 """
 
 from collections import Counter
 from dataclasses import replace
 
 from health_assistant.lab_report.reading.cells import split_cells
+from health_assistant.lab_report.reading.header import head_role
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.reading.text import TextBox, part_of
 
 _MIN_CARDS, _FULL_LINE = 4, 3
 _DOWN, _ASIDE = 2.2, 1.0
@@ -25,6 +27,9 @@ def turn_card_grid(lines: list[Line]) -> list[Line]:
     页上认得的名称都在卡片里才算：平常的表，名称下面是另一个名称。
     """
     boxes = [box for line in lines for box in line]
+    labelled = [found for box in boxes if (found := _labelled_card(box, boxes))]
+    if len(labelled) >= _MIN_CARDS and _are_beside([card["name"] for card, _ in labelled]):
+        return as_table([card for card, _ in labelled], lines, [box for _, used in labelled for box in used])
     cards = [card for box in boxes if (card := _card(box, boxes))]
     used = [box for card in cards for box in card.values()]
     names = [box for box in boxes if is_known(box.text)]
@@ -54,6 +59,50 @@ def as_table(cards: list[Card], lines: list[Line], used: Line) -> list[Line]:
     shift = table[-1][0].line + pitch - top  # 卡片里没有认出的、卡片下面的，都放到表的下面
     below = [[replace(box, line=box.line + shift) for box in line] for line in rest if line and line[0].line >= top]
     return [*above, *table, *below]
+
+
+def _are_beside(names: Line) -> bool:
+    """有两张卡片并排；一行一张的由 `fields.py` 排。"""
+    return any(one is not two and abs(one.line - two.line) < 0.5 * one.height for one in names for two in names)
+
+
+def _labelled_card(label: TextBox, boxes: Line) -> tuple[Card, Line] | None:
+    """label 是 `Value :`、`结果: 5.0` 时，它上面的名称、它的值、下面各格：一张卡片，与它用去的文字；不是的为 None。"""
+    role, value, used = _labelled(label, boxes)
+    name = _above(label, boxes) if role == "result" and value else None
+    if not (name and value):
+        return None
+    card, used = {"name": replace(name, is_label=True), "result": value}, [name, *used]
+    last = label
+    while (below := _below(last, label, boxes)) and (found := _labelled(below, boxes))[0] not in ("", "name", *card):
+        if found[1]:
+            card[found[0]] = found[1]
+        used, last = used + found[2], below
+    return card, used
+
+
+def _labelled(label: TextBox, boxes: Line) -> tuple[str, TextBox | None, Line]:
+    """`Range : 30-120`，或 `Value :` 与紧挨在右边的一格：哪一栏、值、用去的文字；前面没有词的，栏为空串。"""
+    word, colon, rest = label.text.partition(":")
+    role = head_role(part_of(label, 0, len(word))) if colon else ""
+    if not role or rest.strip():
+        return role, part_of(label, len(word) + 1, len(label.text)) if role else None, [label]
+    beside = [box for box in boxes if abs(box.line - label.line) < 0.5 * box.height and box.start > label.middle]
+    value = min(beside, key=lambda box: box.start, default=None)
+    is_near = value is not None and value.start - label.end < 3 * value.height
+    return (role, value, [label, value]) if is_near else (role, None, [label])
+
+
+def _above(label: TextBox, boxes: Line) -> TextBox | None:
+    """label 紧上面、左边对齐的名称。"""
+    near = [
+        box
+        for box in boxes
+        if 0.3 * label.height < label.line - box.line < _DOWN * box.height
+        and abs(box.start - label.start) < _ASIDE * box.height
+    ]
+    nearest = max(near, key=lambda box: box.line, default=None)
+    return nearest if nearest and nearest.kind == "text" and ":" not in nearest.text else None
 
 
 def _card(name: TextBox, boxes: Line) -> Card:

@@ -37,7 +37,7 @@ ARROW_LIKE = set("↑↓→←⬆⬇14tTfiIl|!丨个一+-")
 _WORD_MARKS = "偏高|偏低|过高|过低|异常|高|低|危急值|危急|危"
 _ARROWS = "↑↓⬆⬇▲▼"
 _MARK = re.compile(
-    rf"[(\[]?([{_ARROWS}]+[HLIl|]{{0,2}}|[Il|]{{1,2}}[{_ARROWS}]+|[HL]?[{_ARROWS}]+|\*?(?:HH?|LL?)!{{0,2}}|HIGH|LOW|[*※◆!]+|★+|(?:{_WORD_MARKS})[{_ARROWS}]?)[)\]]?",
+    rf"[(\[]?([{_ARROWS}]+[HLIl|]{{0,2}}|[Il|]{{1,2}}[{_ARROWS}]+|[HL]?[{_ARROWS}]+|\*?(?:HH?|LL?)!{{0,2}}|HIGH|LOW|BORDERLINE|[*※◆!]+|★+|(?:{_WORD_MARKS})[{_ARROWS}]?)[)\]]?",
     re.IGNORECASE,
 )
 _VALUE = r"[<>≤≥]?=?\d[\d.,]*|\d?[+]+\d?|±|(?:弱?阳性|阴性)(?:[(].{1,3}[)])?"

@@ -1,4 +1,4 @@
-"""用字符画的表（`│白细胞│23.61│`）：栏与栏之间的竖线不是格子里的字，去掉；可能是竖线的 1 起疑。"""
+"""用字符画的表（`│白细胞│23.61│`）、HL7 与 ASTM 的报文：竖线不是格子里的字，去掉；可能是竖线的 1 起疑。"""
 
 import re
 from dataclasses import replace
@@ -8,6 +8,7 @@ from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.reading.cells import classify
 from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.lines import group_lines
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, part_of
 
 _BAR = re.compile(r"[|│┃丨¦]+")
@@ -16,6 +17,12 @@ _BAR_LAST = re.compile(rf"(?<!^){_BAR.pattern}$")
 _LIKE_BAR = re.compile(r"[1IilJ\[\]!]")
 """竖线会认成这样的字。"""
 _FLAG_OR_PERCENT = re.compile("HH?|LL?|%")
+_MESSAGE = re.compile(
+    r"(?:[O0]BX[|1Il]\d{1,3}[|1Il][A-Z]{2}\|(?P<id>[^|]+)(?P<gap>\|(?:\d{0,2}\|)?)|R\W?\d{1,3}\W*(?P<test>\^[^|]+)\|)"
+    r"(?P<result>[<>]?\d[\d.]*|[A-Za-z]{3,12}|[一-鿿]{2,4})\|(?P<unit>[^|\d]*|[^|]*/[^|]*)\|(?P<limits>[^|]*)(?:\|(?P<mark>HH?|LL?)?(?![^\W_]))?"
+)
+"""报文里一项一行：`OBX|3|NM|2823-3^Potassium||6.9|mmol/L|3.5-5.1|HH`、`R|1|^^^K|6.9|mmol/L|3.5-5.1|HH`。"""
+_MESSAGE_HEAD = re.compile(r"(?:MSH|PID|PV1|[O0]BR|[O0]RC|NTE|[HPOQL0])\W|\W?[O0]RU\^")
 _MIN_BARS = 3
 _UNSURE = 0.5
 
@@ -27,6 +34,8 @@ def without_dividers(boxes: list[TextBox]) -> list[TextBox]:
     barred = [box for box in boxes if _is_led(box.text) or _BAR.search(box.text)]
     if len(barred) < _MIN_BARS:
         return boxes
+    if any(map(_message_parts, boxes)):
+        boxes = [box for box in boxes if not _MESSAGE_HEAD.match(box.text)]
     return [part for box in _without_drawn_notes(boxes) for part in _parts(box, barred)]
 
 
@@ -60,7 +69,28 @@ def _is_glued(text: str) -> bool:
     return not is_own and (classify(rest) in ("unit", "mark") or is_code)
 
 
+def _message_parts(box: TextBox) -> list[TextBox]:
+    """报文的一行里的名称、结果、单位、范围、标记；不是的为空。`||6.9` 的竖线也会认成 1（`|16.9`）：没有把握。"""
+    found = _MESSAGE.match(box.text)
+    if not found:
+        return []
+    group = "id" if found["id"] else "test"
+    names = [one for one in re.finditer(r"[^^]+", found[group]) if not re.fullmatch(r"[\d-]+", one[0])]
+    if not names:
+        return []
+    name = next((one for one in names if is_known(one[0])), names[0])
+    spans = [tuple(found.start(group) + at for at in name.span())]
+    spans += [found.span(field) for field in ("result", "unit", "limits", "mark") if found[field]]
+    parts = [part_of(box, *span) for span in spans]
+    is_cut = found.end() == len(box.text) == found.end("limits")  # 折到下一行的，范围没有印全
+    if is_cut or found["gap"] == "|" and found["result"].startswith("1"):
+        parts[1] = replace(parts[1], score=min(box.score, _UNSURE))
+    return parts
+
+
 def _parts(box: TextBox, barred: list[TextBox]) -> list[TextBox]:
+    if message := _message_parts(box):
+        return message
     beside = [one for one in barred if one is not box]
     is_under_bar = any(abs(one.start - box.start) < box.height for one in beside if _is_led(one.text))
     ends_at_bar = any(abs(one.end - box.end) < box.height for one in beside if _BAR_LAST.search(one.text))

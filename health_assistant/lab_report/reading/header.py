@@ -28,6 +28,8 @@ _LEGEND = re.compile(r"(级别|等级|分级|class)\W*([0-6]级?\s+){3}", re.IGN
 _STAGE = re.compile(r"(CKD\s*)?G[1-5][ab]?期?", re.IGNORECASE)
 """肾功能分期说明的一行打头的词；细胞周期的 `G1期` 后面有结果。"""
 _MIN_CODES = 3
+_DATES_WITHIN = 3
+"""各列的日期至多印在表头下面第几行。"""
 _HEAD_UNIT = re.compile(r"[(（\[][^()（）\[\]/]+/[^()（）\[\]/]+[)）\]]|\bSI\b|\bConv", re.IGNORECASE)
 
 
@@ -210,9 +212,21 @@ def _is_stage(line: list[Cell]) -> bool:
 def fit_header(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
     """照下面各行补上没有印表头的列，挪正与内容不对齐的结果一列；改 header。"""
     if {"name", "result"} <= header.keys():
+        _take_dates_below(header, lines)
         _add_code_column(header, lines)
         _add_group_column(header, lines)
         _move_result(header, lines)
+
+
+def _take_dates_below(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
+    """`结果 | 历次结果` 下面才印着各列是哪一天的：最近的一天是结果，别的列不看。"""
+    for line in lines[:_DATES_WITHIN]:
+        dates = [cell.box for cell in line if DATE.fullmatch(CLOCK.sub("", cell.text.strip()))]
+        if len(dates) > 1 and len(dates) == len(line) and dates[0].start > header["name"].end:
+            for role in [role for role in header if role.split()[0] in ("result", "ignored")]:
+                del header[role]
+            _seat_dates(header, dates)
+            return
 
 
 def _add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:

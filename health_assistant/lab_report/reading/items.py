@@ -105,7 +105,8 @@ def is_item(row: Row, has_header: bool) -> bool:
     has_limits = any(is_typed or has_unit or _may_be_limits(box, row.result) for box in row.limits)
     if has_limits and (row.result or has_unit or has_header or is_known_name(split_name(row.name.text)[0])):
         return True
-    is_own = (is_typed and has_header) or has_unit or is_known(row.name.text)
+    is_number = is_typed and not re.fullmatch(r"[-–]?\d{6,}", row.result.text)  # 邮编、电话：`New Delhi -110085`
+    is_own = (is_number and has_header) or has_unit or is_known(row.name.text)
     return bool(row.result) and is_own
 
 

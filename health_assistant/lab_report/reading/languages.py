@@ -24,8 +24,8 @@ _CLEAR_NUMBER, _CLEAR_WORD, _MAYBE_HANZI = 0.97, 0.93, 0.7
 
 _WESTERN = re.compile(
     r"resultado|risultat[oi]|r.sultat|ergebnis|befund|valor(?:es)? de ref|valeurs? (?:de ref|usuelles)|valori di rif"
-    r"|intervall[oi] di rif|referenzbereich|normbereich|^unidad|^unit.$|^unit.s$|^einheit|pa[cz]iente|ex.men|an.lisis"
-    r"|^exame|^esame|^analyse",
+    r"|intervall[oi] di rif|referenzbereich|normbereich|^unidad|^unit[^s]$|^unit.s$|^einheit|pa[cz]iente"
+    r"|ex.men|an.lisis|^exame|^esame|^analyse",
     re.IGNORECASE,
 )
 """西、葡、意、法、德文的表头与页眉。"""

@@ -32,8 +32,8 @@ def known_as(text: str) -> Analyte | None:
 
 
 def strip_serial(text: str) -> str:
-    """去掉名称前粘着的序号与星号：`12 白细胞` -> `白细胞`。名称本来以数字开头的（25羟维生素D）不动。"""
-    text = re.sub(r"^[*★☆▲△#]+\s*", "", text.strip())
+    """去掉名称前粘着的序号、星号、LOINC：`12 白细胞`、`6690-2^白细胞` -> `白细胞`；`25羟维生素D` 的数字不动。"""
+    text = re.sub(r"^([*★☆▲△#]+|\d{3,5}-\d\^)\s*", "", text.strip())
     if is_known_name(split_code(text)[0]):
         return text
     return re.sub(r"^[*★☆▲△]+\s*", "", _SERIAL.sub("", text)) or text

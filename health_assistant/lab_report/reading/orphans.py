@@ -27,7 +27,9 @@ def nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
     named = [row for row in named if not any(row is one for one in above[:-1])]  # 隔着一项的不是它的
 
     def distance(row: Row) -> float:
-        return min(abs(box.line - orphan.anchor.line) for box in (row.anchor, *(row.limits if hangs else ())))
+        # 名称折成两行的，结果对着下半行，范围挂在结果下面
+        hung = [*row.limits, row.result or row.anchor] if hangs else []
+        return min(abs(box.line - orphan.anchor.line) for box in (row.anchor, *hung))
 
     def order(row: Row) -> tuple[bool, bool, float]:
         # 没有值、也不认得的名称多半是说明
@@ -36,7 +38,12 @@ def nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
         may_hang = hangs and orphan.limits and row.limits and not orphan.result and row.anchor.line < orphan.anchor.line
         return is_note, not may_hang, distance(row)
 
-    return sorted((row for row in named if distance(row) < reach), key=order)
+    def is_near(row: Row) -> bool:
+        # 行距相等的单子上，`Male: 13-18` 下面的 `Female: 12-16` 离它整整一行
+        is_rest = bool(row.limits) and row.anchor.line < orphan.anchor.line and _lacks(row, orphan)
+        return distance(row) < reach * (1.3 if is_rest and not orphan.result else 1)
+
+    return sorted(filter(is_near, named), key=order)
 
 
 def find_host(orphan: Row, near: list[Row]) -> Row | None:

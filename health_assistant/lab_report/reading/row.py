@@ -2,10 +2,13 @@
 
 import re
 from dataclasses import dataclass, field, replace
+from math import log
 
+from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Interval, PartitionedInterval
 from health_assistant.lab_report.matching import find_analyte, is_known_code
 from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.range_likeness import range_distance
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, says_normal, split_mark
 from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit
 from health_assistant.lab_report.reading.names import split_name, strip_serial
@@ -14,9 +17,13 @@ from health_assistant.lab_report.reference_range import is_tier_run, is_tiered, 
 from health_assistant.lab_report.report import MIN_CONFIDENCE, UNREAD_MARK
 
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
-_WORD_MARK = re.compile(r"\W{0,2}[AC]?(HH?|LL?)[AC]?(\W{0,2}[AC])?\W{0,2}|(?i:.*(high|low|panic|crit|abn|alert).*)")
+_WORD_MARK = re.compile(
+    r"\W{0,2}[AC]?(HH?|LL?)[AC]?(\W{0,2}[AC])?\W{0,2}"
+    r"|(?i:.*(high|low|panic|crit|abn|alert|elevated|raised|increased|decreased|reduced).*)"
+)
 """标记一栏里的词：`CH`、`Panic`、`HH *C*`；别的话（`Final`）不是。"""
 _POSITIVE = ("阳性", "弱阳性", "可疑")
+_LIKE = log(1.5)
 _ILLEGIBLE, _APART = 0.6, 3.0
 """范围的右边、离这一行这么远（字高的倍数），把握又不到它的，是旁边的图上认出来的。"""
 TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
@@ -229,14 +236,19 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
     unit = repair_unit(row.unit.text, lambda: find_analyte(name, code, "")) if row.unit else ""
     limits = join_limits(row.limits)
     if unit == "%":
-        result, limits = without_padding(result), without_padding(limits)
+        result, limits = without_padding(result), without_padding(limits, find_analyte(name, code, unit))
     return name or code, code if name else "", repair_number(result, limits), unit, limits
 
 
-def without_padding(text: str) -> str:
-    """补成两位的整数去掉前面的 0：`01 - 06` -> `1 - 6`；小数不动，`00-13` 也许是 0.0-1.3，也不动。"""
+def without_padding(text: str, analyte: Analyte | None = None) -> str:
+    """补成两位的整数去掉前面的 0：`01 - 06` -> `1 - 6`；小数不动。
+
+    `00-13` 也许是 0.0-1.3：照 0-13 看像 analyte 常见的范围才改（相差不到一半，丢了小数点的差十倍）。
+    """
     if re.match(r"\s*00\s*[-~—–]+\s*[1-9]\d", text):
-        return text
+        gap = range_distance(analyte, "%", parse_range(re.sub(r"^\s*00", "0", text))) if analyte else None
+        if gap is None or gap > _LIKE:
+            return text
     return re.sub(r"(?<![\d.,])0(?=\d(?![\d.,]))", "", text)
 
 

@@ -199,6 +199,7 @@ def _headed_rows(table: Table) -> list[Row]:
             else:
                 rows[-1].code = rows[-1].code or row.name
             merge(rows[-1], row)
+            named = [one for one in named if one is not row]
         elif is_stacked and row in titles or is_bare and rows and is_upper_half(row, rows[-1], below):
             rows.append(row)
         elif is_bare and rows and (is_rest_of_name(row, rows[-1], pitch) or is_lower_half(row, rows[-1])):

@@ -125,7 +125,6 @@ def settle_values(row: Row, gray: np.ndarray, mark: str | None, has_marks: bool 
     """
     _join_split_range(row, gray)
     _settle_ones(row, mark, has_marks)
-    _give_back_one(row)
 
 
 def _join_split_range(row: Row, gray: np.ndarray) -> None:
@@ -161,19 +160,6 @@ def _settle_ones(row: Row, mark: str | None, has_marks: bool) -> None:
     if is_digit and not needs_mark:
         sure = replace(doubted[0], score=MIN_CONFIDENCE)
         row.result, row.limits = (sure, row.limits) if is_result else (row.result, [sure])
-
-
-def _give_back_one(row: Row) -> None:
-    """数后面接连两个箭头，挨着数的不够像，添上 1 小数就与范围的一样多（`0.2↓ ↓` 对 0.26-0.90）：它是数字 1。"""
-    if row.result is None or len(row.limits) != 1 or not has_doubtful_arrow(row):
-        return
-    wanted = {len(decimals) for decimals in re.findall(r"\d\.(\d+)", row.limits[0].text)}
-    decimals = re.fullmatch(r"\d+\.(\d+)", row.result.text)
-    ones = [box for box in row.maybe_arrows if box.score < _SURELY_ARROW and box.x0 > row.result.x0]
-    if decimals and len(ones) == 1 and wanted == {len(decimals[1]) + 1}:
-        row.result = join_boxes(row.result, ones[0])
-        row.result = replace(row.result, text=row.result.text[: len(decimals[0])] + "1", score=MIN_CONFIDENCE)
-        row.maybe_arrows.remove(ones[0])
 
 
 def _flag_of(result: str, limits: str) -> str | None:
