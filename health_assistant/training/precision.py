@@ -1,5 +1,7 @@
 """一个数用几位：训练与推理都照这里。"""
 
+from collections.abc import Mapping
+
 
 def training_dtype(bf16: bool = False):
     """训练的精度。GPU 上 bf16，老卡（T4 等）fp16；CPU 上 32 位，配方要 bf16 而 CPU 有这种指令的 bf16。"""
@@ -28,5 +30,5 @@ def cpu_computes_bf16() -> bool:
     """
     import torch
 
-    can = getattr(torch.cpu, "get_capabilities", dict)()
+    can: Mapping = getattr(torch.cpu, "get_capabilities", dict)()
     return can.get("avx512_bf16", False) or can.get("amx_bf16", False)
