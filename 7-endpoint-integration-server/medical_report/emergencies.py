@@ -83,7 +83,7 @@ _JOINED = re.compile(r"\s*(、|/|[和或及]|或者|以及|,? ?\b(or|nor)\b)\s*"
 _JOINED_NOUNS = re.compile(r"\s*")
 _JOINED_TO_THE_END = re.compile(r"[，,]\s*")
 """否认的几样并列着：顿号、或；没有标点连着的只算名词（胸痛胸闷心慌）；逗号要有“等不适”“or”收尾。"""
-_NOUN = re.compile(r"([痛疼闷短慌血药]|困难)$")
+_NOUN = re.compile(r"([痛疼闷短慌血便药]|困难)$")
 _LIST_ENDS = re.compile(r"[^。；]{0,12}等(不适|不舒服|症状|情况)|[\w ]{0,24},? or\b", re.I)
 _NEGATIVE = re.compile(r"[不没]|无(?=尿)|n'?t\b|\bnot\b|\bcannot\b", re.I)
 """自己带着否定的说法（叫不醒、can't breathe）是一句话，不是并列着否认的一样。"""

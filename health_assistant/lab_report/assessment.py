@@ -51,7 +51,7 @@ from health_assistant.lab_report.severity import (
 from health_assistant.lab_report.sheet_observation import observe_all
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens
-from health_assistant.lab_report.treatment import settle_treated
+from health_assistant.lab_report.treatment import BELOW_TARGET, settle_treated
 from health_assistant.lab_report.unlisted import says_found
 
 
@@ -213,7 +213,10 @@ def _lower_explained(matches: list[Match]) -> None:
 def _overall(findings: list[Finding], person: Person) -> Severity | None:
     """没有判断的行里印着标记、写着找到了什么的，或没有判断的占了多半：不能当作没有事；新生儿的不等几周。"""
     unknown = [finding for finding in findings if finding.flag == "unknown"]
-    open_questions = sum(not _is_descriptive(finding) and not _looks_usual(finding) for finding in unknown)
+    open_questions = sum(
+        not (_is_descriptive(finding) or _looks_usual(finding) or _is_usual_karyotype(finding, person))
+        for finding in unknown
+    )
     # 本身没有坏处的（尿结晶）、不分高低的（Rh(D) 的 +），印着标记也不要紧
     sided = [finding for finding in unknown if not _has_no_sides(finding)]
     is_flagged = any(one.mark and not (one.analyte and one.analyte.is_harmless("abnormal")) for one in sided)
@@ -244,6 +247,13 @@ def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none
 def _is_descriptive(finding: Finding) -> bool:
     """血型、颜色这样没有范围的文字结果，本来就不判断高低。"""
     return finding.range_source == "none" and isinstance(finding.value, QualitativeResult)
+
+
+def _is_usual_karyotype(finding: Finding, person: Person) -> bool:
+    """染色体 46,XX、46,XY，与印着的性别一样：寻常的核型，不分高低。"""
+    usual = {"女": "XX", "男": "XY"}.get(person.sex or "")
+    is_named = re.search("核型|染色体|karyotype", finding.name, re.IGNORECASE)
+    return bool(usual and is_named and re.fullmatch(rf"46[,，]\s*{usual}(\[\d+\])?", finding.result.strip()))
 
 
 def _has_no_sides(finding: Finding) -> bool:
@@ -283,6 +293,8 @@ def _general_notices(findings: list[Finding], person: Person, age: str | None, s
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
     if _vitals_and_labs(findings, person):
         notices.append("体征与化验都到了今天就要看的程度，放在一起看，请现在就去急诊。")
+    if severity != "grave" and any(finding.note == BELOW_TARGET for finding in findings):
+        notices.append(f"INR：{BELOW_TARGET}。")
     borrowed = [finding.name for finding in findings if finding.range_source == "catalogue"]
     if borrowed:
         notices.append(f"有 {len(borrowed)} 项没有印参考范围，用的是常见的范围：{'、'.join(borrowed)}。")

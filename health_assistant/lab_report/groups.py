@@ -28,11 +28,11 @@ _AGE_SPAN = (
 )
 _PHASE = r"[非未]?[早中晚]?(?:卵泡|滤泡|排卵|黄体|绝经|妊娠|怀?孕)(?:[早中晚]?期|[前后]|妇)?"
 _CONDITION = (
-    r"(?:空腹|餐[前后]|随机|[站直]?立位|平?卧位|[谷峰](?:浓度|值)?|血[清浆]|全血|(?:动脉|静脉|末梢|毛细血管)血?|(?:清晨|早晨|晨起?|上午|下午|夜间|午夜)"
+    r"(?:[不非]?吸烟(?:者|人群)?|空腹|餐[前后]|随机|[站直]?立位|平?卧位|[谷峰](?:浓度|值)?|血[清浆]|全血|(?:动脉|静脉|末梢|毛细血管)血?|(?:清晨|早晨|晨起?|上午|下午|夜间|午夜)"
     r"(?:\d{1,2}(?:[-~至到]\d{1,2})?[点时])?)(?:(?<=餐后)\d(?:小时|h))?"
     r"|(?<![\d.:~-])\d{1,2}[时点](?=[;(:,])|(?<![\d.:~-])\d{1,2}:\d\d(?:[-~至到]\d{1,2}:\d\d)?(?=[;(:,])"
 )
-"""采样的条件：不知道是哪一种时，哪一种都不排除。"""
+"""采样的条件、吸不吸烟：不知道是哪一种时，哪一种都不排除。"""
 _PART = re.compile(rf"男[性子]?|女[性子]?|{'|'.join(_AGE_WORDS)}|{_AGE_SPAN}|{_PHASE}|{_CONDITION}", re.IGNORECASE)
 _GROUP = re.compile(rf"(?:{_PART.pattern})(?:[:(\[,]?(?:{_PART.pattern}))*")
 _ENGLISH = tuple(
@@ -51,6 +51,8 @@ _ENGLISH = tuple(
         ("pre-?menopaus(?:al|e)", "绝经前"),
         ("(?:post-?)?menopaus(?:al|e)", "绝经后"),
         ("pregnan(?:t|cy)", "妊娠"),
+        (r"non-?smok(?:ers?|ing)", "不吸烟者"),
+        (r"smok(?:ers?|ing)", "吸烟者"),
         ("fasting", "空腹"),
         ("(?:2h|2hr)?(?:pp|post-?prandial)", "餐后"),
         ("random", "随机"),
@@ -128,11 +130,13 @@ def missing_of(groups: list[str], sex: str | None, age_years: float | None) -> l
     parts = {part for who in groups for part in _PART.findall(who)}
     phases = {part for part in parts if re.fullmatch(_PHASE, part)}
     conditions = {part for part in parts if _is_condition(part)}
+    smoking = {part for part in conditions if "烟" in part}
     unknown = {
         "性别": sex is None and bool(parts & {"男", "女"}),
         "年龄": age_years is None and bool(parts - phases - conditions - {"男", "女"}),
         "生理期": sex != "男" and bool(phases),
-        "采样的时间或条件": bool(conditions),
+        "吸不吸烟": bool(smoking),
+        "采样的时间或条件": bool(conditions - smoking),
     }
     return [what for what, is_unknown in unknown.items() if is_unknown]
 

@@ -27,6 +27,7 @@ from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.range_likeness import implied_unit
 from health_assistant.lab_report.reference_range import is_blank, parse_range
 from health_assistant.lab_report.report import (
+    CUT_SHORT,
     MIN_CONFIDENCE,
     UNREAD_MARK,
     Flag,
@@ -154,7 +155,8 @@ def judge(observed: Observation, person: Person, others: Others = _ALONE) -> Fin
     if reason := next(filter(None, reasons), None):
         finding.withhold(reason)
     elif finding.is_by_mark:
-        why = "没有印参考范围" if limits is None else "文字与印着的范围比不出来"
+        is_cut = observed.row.reference_range.endswith(CUT_SHORT)
+        why = "文字与印着的范围比不出来" if limits else "参考范围没有拍全" if is_cut else "没有印参考范围"
         finding.note = f"{why}，高低是报告单上印的标记 {finding.mark} 说的"
     elif severity := _severity_by_own_range(finding, person):
         finding.withhold("印着的范围没有管到这个人的年龄或孕期：按他那一群的范围已经超出，请医生看")
@@ -251,6 +253,8 @@ def _no_range(finding: Finding) -> str | None:
     printed_flag = f"；报告单上印着标记 {row.mark}" if has_flag else ""
     if row.mark == UNREAD_MARK:
         printed_flag = "；旁边印着的标记没有认出来"
+    if row.reference_range.endswith(CUT_SHORT):
+        return "参考范围没有拍全" + printed_flag
     if not is_blank(row.reference_range):
         return "看不懂参考范围的写法" + printed_flag
     return ("没有印参考范围" if isinstance(finding.value, Interval) else "文字结果，没有印参考范围") + printed_flag

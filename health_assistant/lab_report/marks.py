@@ -8,7 +8,7 @@ from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.printed_text import ARROW_FORMS
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import is_blank
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, UNREAD_MARK, Flag, PrintedRow
+from health_assistant.lab_report.report import ABNORMAL_FLAGS, CUT_SHORT, UNREAD_MARK, Flag, PrintedRow
 from health_assistant.lab_report.severity import grade_value, span_of
 
 _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
@@ -65,14 +65,15 @@ def word_flag_by_mark(observed: Observation) -> Flag | None:
 
 
 def flag_by_mark(observed: Observation, person: Person) -> Flag | None:
-    """没有印范围、目录里也没有可用的：印着的 ↑、L 就是实验室自己的判断。看不出方向、与数自己说的相反的为 None。
+    """没有印范围、没有拍全，目录里也没有可用的：印着的 ↑、L 就是实验室的判断。看不出方向、与数自己说的相反的为 None。
 
     读的人没有说把握的（视觉模型）也为 None：标记可能是它自己的判断，不是印着的。
     """
     row, value, analyte = observed.row, observed.value, observed.analyte
     says = [() if "normal" in said else said for said in flag_says(row)]  # 一横多半说的是正常
     ways: list[Flag] = [way for way in ("high", "low") if says and all(way in said for said in says)]
-    if len(ways) != 1 or row.confidence is None or not isinstance(value, Interval) or not is_blank(row.reference_range):
+    has_none = is_blank(row.reference_range) or row.reference_range.endswith(CUT_SHORT)
+    if len(ways) != 1 or row.confidence is None or not isinstance(value, Interval) or not has_none:
         return None
     if (value.low if ways[0] == "high" else value.high) is None:
         return None  # `<10` 不会偏高

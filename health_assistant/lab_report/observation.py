@@ -240,8 +240,9 @@ def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
     result = row.result.strip().translate(ARROW_FORMS)
     result = re.sub(r"(?<=[\d)])\s*[•●⬤○]$", "", _EARLIER_BESIDE.sub("", result))
     result = re.sub(r"(?<=\d)[·。](?=\d)", ".", result)
-    clock = re.fullmatch(r"(\d{1,2})[:：]([0-5]\d)", result) if _TIME_OF_BLOOD.search(row.name) else None
-    value = parse_result(f"{clock[1]}分{clock[2]}秒" if clock else result)
+    if _TIME_OF_BLOOD.search(row.name):
+        result = re.sub(r"^(\d{1,2})[:：]([0-5]\d)$", r"\1分\2秒", result)
+    value = parse_result(result)
     is_sure = isinstance(value, Interval) or (isinstance(value, QualitativeResult) and value.is_graded)
     glued = None if is_sure else _GLUED_FLAG.fullmatch(_RECHECKED.sub("", result))
     if glued:

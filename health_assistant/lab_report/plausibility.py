@@ -110,7 +110,8 @@ def name_doubt(observed: Observation, flag: Flag) -> str | None:
     同一类的只看正常的，范围用这一项的哪个单位像都行；钾也有用 mg/dL 的，不算。
     """
     row, kind = observed.row, dimension_of(observed.row.unit)
-    analyte = observed.analyte or (find_analyte(row.name, row.code, "") if kind else None)
+    is_named = kind and len(row.name) > 3 or re.search("[一-鿿]{2}", row.name)  # 单凭代号不算：CT、K 也是别的时间
+    analyte = observed.analyte or (find_analyte(row.name, "", "") if is_named else None)
     if analyte is None or not kind or analyte.knows_unit(row.unit):
         return None
     own_units, limits = (analyte.unit, *analyte.conversions), observed.interval

@@ -100,6 +100,8 @@ class ReadReport(BaseModel):
     items: list[PrintedRow]
 
 
+CUT_SHORT = "…"
+"""参考范围末尾的它：后面的被照片的边切掉了，不作数。"""
 MIN_CONFIDENCE = 0.8
 """识别把握低于它的字不算认清，行不作判断。
 

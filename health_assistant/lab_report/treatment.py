@@ -29,7 +29,7 @@ PT 跟着长（凭记忆）；硫酸镁治子痫前期要到 1.8–3.5 mmol/L，
 """
 _ON_TARGET = Decimal("1.5")
 """INR 的范围印着 2.0-3.0 的（下限在它以上），是在抗凝的人的目标。"""
-_BELOW_TARGET = (
+BELOW_TARGET = (
     "没有用抗凝药的人这个数是正常的；正在吃华法林的没有到目标，防不住血栓：这几天联系开药的医生，不要自己加药"
 )
 
@@ -47,7 +47,7 @@ def settle_treated(findings: list[Finding], report_type: str) -> None:
         if is_marked_critical(finding):
             continue  # 医院自己说是危急值
         if "INR" in most and not on_target and _is_untreated(finding):
-            finding.withhold(_BELOW_TARGET)
+            finding.withhold(BELOW_TARGET)
             finding.floor = "marked"
         if finding.flag in ("high", "unknown") and finding.severity and _is_within(finding, most):
             finding.severity, finding.critical = None, False  # 连“轻微超出”也不是：治疗就是要它到这里
@@ -69,7 +69,7 @@ def _note_target(finding: Finding) -> None:
             "单子上也印着抗凝的人的目标，这个数在目标里：正在抗凝的按医生约的日子复查，没有抗凝的这几天看医生"
         )
     elif finding.flag == "normal":
-        finding.floor, finding.note = worst([finding.floor, "slight"]), _BELOW_TARGET
+        finding.floor, finding.note = worst([finding.floor, "slight"]), BELOW_TARGET
 
 
 def _is_untreated(finding: Finding) -> bool:

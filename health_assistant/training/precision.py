@@ -1,5 +1,7 @@
 """一个数用几位：训练与推理都照这里。"""
 
+from collections.abc import Mapping
+
 
 def training_dtype(bf16: bool = False):
     """训练的精度。GPU 上 bf16，老卡（T4 等）fp16；CPU 上 32 位，配方要 bf16 而 CPU 有这种指令的 bf16。"""
@@ -22,8 +24,11 @@ def running_dtype(config):
 
 
 def cpu_computes_bf16() -> bool:
-    """CPU 有没有 bf16 的乘加指令。有的比 32 位快一倍（3-fine-tuning-llm/laptop.md）；没有的要先换算，反而慢。"""
+    """CPU 有没有 bf16 的乘加指令。有的比 32 位快一倍（3-fine-tuning-llm/laptop.md）；没有的要先换算，反而慢。
+
+    ARM（苹果的也是）一律当作没有：快不快没有量过。torch 2.10（驱动旧的机器）问不出，也当作没有。
+    """
     import torch
 
-    can = torch.cpu.get_capabilities()
+    can: Mapping = getattr(torch.cpu, "get_capabilities", dict)()
     return can.get("avx512_bf16", False) or can.get("amx_bf16", False)

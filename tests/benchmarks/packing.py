@@ -1,12 +1,10 @@
 """一次更新的 16 条对话：两条一次前向（today，装满之前的做法）、按词元装满（filled）、装满又用 bf16，各快多少。
 
     OMP_NUM_THREADS=1 python tests/benchmarks/packing.py 对话.csv
-    OMP_NUM_THREADS=1 python tests/benchmarks/packing.py 对话.csv --load_in_4bit
 
 CSV 要有 ask、answer 两列。基座是现造的 Qwen2，五千多万参数，权重随机，pass_overhead 与 CPU 的配方一样。各种轮流跑，
 按进程用的 CPU 时间算，机器忙闲不相干。CPU 的时间多半在每个词元的乘加里，省几次前向省不出多少，要快只有让乘加自己快：
-CPU 有 bf16 指令时用它。--load_in_4bit（要装 bitsandbytes）像 GPU 上的 QLoRA：每次前向先把权重还原，过一遍权重占分量，
-照显卡的 pass_overhead 装满。退出码 1 是没有快到 SLOWEST。
+CPU 有 bf16 指令时用它。退出码 1 是没有快到 SLOWEST。
 """
 
 import argparse
@@ -24,14 +22,12 @@ from health_assistant.training.tiny_models import train_tokenizer
 
 ROWS = 16
 SLOWEST = {"filled": 0.95, "bf16": 1.5}  # 至少是 today 的几倍；filled 一样快，留一点量不准的余地
-SLOWEST_IN_4_BITS = {"filled": 1.5}
 SHAPE = {"hidden_size": 768, "intermediate_size": 2304, "num_hidden_layers": 7, "num_attention_heads": 12}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("csv", type=Path)
-    parser.add_argument("--load_in_4bit", action="store_true")
     parser.add_argument("--updates", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=2)
     args = parser.parse_args()
@@ -43,23 +39,22 @@ def main() -> int:
         tokenizer = loading.load_tokenizer(base)
         asked = [[{"role": "user", "content": one}, {"role": "assistant", "content": two}] for one, two in pairs]
         rows, _ = sft.encode_all([{"messages": one} for one in asked], tokenizer, 512)
-        slowest = SLOWEST_IN_4_BITS if args.load_in_4bit else SLOWEST
-        ways = ["today", *(way for way in slowest if way != "bf16" or precision.cpu_computes_bf16())]
+        ways = ["today", *SLOWEST] if precision.cpu_computes_bf16() else ["today", "filled"]
         real, spent, computed = batching.tokens(rows), dict.fromkeys(ways, 0.0), {}
         for at in range(args.rounds):
             for way in ways[:: -1 if at % 2 else 1]:
-                seconds, computed[way] = epoch(way, args.load_in_4bit, base, tokenizer, rows, Path(folder))
+                seconds, computed[way] = epoch(way, base, tokenizer, rows, Path(folder))
                 spent[way] += seconds
     for way, seconds in spent.items():
         speed = args.rounds * real / seconds
         print(f"{way:<7}每 CPU 秒 {speed:5.0f} 个真词元，算的词元是真词元的 {computed[way] / real:.2f} 倍")
     print(f"{len(rows)} 条对话，{real} 个真词元")
-    if ways == ["today", "filled"] and not args.load_in_4bit:
+    if "bf16" not in ways:
         print("这颗 CPU 没有 bf16 指令，没有量 bf16")
     faster = {way: spent["today"] / spent[way] for way in ways[1:]}
     for way, times in faster.items():
-        print(f"{way} 是 today 的 {times:.2f} 倍（至少要 {slowest[way]}）")
-    return 0 if all(times >= slowest[way] for way, times in faster.items()) else 1
+        print(f"{way} 是 today 的 {times:.2f} 倍（至少要 {SLOWEST[way]}）")
+    return 0 if all(times >= SLOWEST[way] for way, times in faster.items()) else 1
 
 
 def build_base(texts: list[str], folder: Path) -> Path:
@@ -78,9 +73,9 @@ def pairs_of_rows(lengths: list[int], *_) -> list[list[int]]:
     return [order[at : at + 2] for at in range(0, len(order), 2)]
 
 
-def epoch(way: str, load_in_4bit: bool, base: Path, tokenizer, rows: list[dict], folder: Path) -> tuple[float, int]:
+def epoch(way: str, base: Path, tokenizer, rows: list[dict], folder: Path) -> tuple[float, int]:
     """全部对话训练一遍的 CPU 秒数，和实际算的词元数（含填充）；不测验证集，不存检查点。"""
-    precise = {"pass_overhead": 2000 if load_in_4bit else 64, "bf16": way == "bf16", "load_in_4bit": load_in_4bit}
+    precise = {"pass_overhead": 64, "bf16": way == "bf16"}
     recipe = Recipe(update_rows=ROWS, num_train_epochs=1.0, early_stopping_patience=0, **precise)
     with mock.patch.object(batching, "cut", pairs_of_rows if way == "today" else batching.cut):
         trainer = sft.build_trainer(

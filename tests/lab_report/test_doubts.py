@@ -145,6 +145,15 @@ def test_a_range_that_touches_the_edge_of_the_photo_is_doubted():
     assert [item.flag for item in read(HEAD, {**line, 850: "3.5-9.5"}, has_ink_at_edge=True)] == ["normal"]
 
 
+@pytest.mark.parametrize("left", ["3.5-", "3.5-9", "3.5-9.", "3.", "9.0--5"])
+def test_half_a_range_at_the_edge_is_no_range_and_a_printed_mark_still_counts(left):
+    """`3.5-9.5` 拍到 `3.5-9` 为止：不与半截比；印着标记的听它的，没有的不判断。离边远的照旧。"""
+    at, line = PAPER - 11 * len(left) - 4, {50: "某指标", 400: "9.9", 600: "g/L"}
+    items = read(HEAD, {**line, at: left}, {**line, 400: "9.9 H", at: left})
+    assert [(item.reference_range, item.flag) for item in items] == [(left + "…", "unknown"), (left + "…", "high")]
+    assert [item.flag for item in read(HEAD, {**line, at - 100: "3.5-9"})] == ["high"]
+
+
 @pytest.mark.parametrize(
     "result",
     [

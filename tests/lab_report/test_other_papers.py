@@ -8,7 +8,7 @@ from lab_report.text_boxes import grid
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.reading.lines import group_lines
-from health_assistant.lab_report.reading.other_papers import is_other_row, other_papers, refusal
+from health_assistant.lab_report.reading.other_papers import is_other_row, left_out, other_papers, refusal
 from health_assistant.lab_report.reading.page_head import is_lab_report
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables
@@ -63,6 +63,13 @@ def test_quoted_values_are_no_rows_but_a_table_with_ranges_is():
     table = f"# 出院记录\n入院诊断：肾病\n{HEADER}{LAB_ROWS}\n出院医嘱：复查"
     assert not is_lab(lines_of(quoted))
     assert is_lab(lines_of(table))
+
+
+def test_vital_signs_beside_numbers_are_said_to_be_left_out():
+    """手机上的 `脉搏  46 次/分`；化验单页眉里的体温、没有数的不说。"""
+    page = "脉搏|46 次/分\n体温|39.6|℃\n心率|\n空腹血糖|18.2|mmol/L"
+    assert [notice.partition("不是")[0] for notice in left_out(lines_of(page), [])] == ["脉搏、体温"]
+    assert left_out(lines_of("某医院检验报告单\n" + page), []) == []
 
 
 @pytest.mark.parametrize("kind", MIXED)

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.language import speaking, translate
-from health_assistant.lab_report.reading.quoted import grown_outside, with_grave_quotes
+from health_assistant.lab_report.reading.quoted import findings_outside, grown_outside, with_grave_quotes
 from health_assistant.lab_report.report import Reading, ReadRow, UnreadableReport
 
 PLAIN = UnreadableReport("not_a_lab_report", "没有找到检验项目。")
@@ -110,3 +110,17 @@ def test_a_message_on_a_phone_is_refused_with_the_warning_also_in_english(reader
     with speaking("en"):
         english = translate(str(refused.value))
     assert english.startswith("Get medical care at once") and "too few for a lab report" in english
+
+
+def test_what_was_seen_under_the_microscope_is_a_row_though_it_is_prose():
+    """表下面的 `形态描述：…`；表里有了的、后面没有话的、说别的栏的不算。"""
+    rows = [ReadRow(name="血小板形态", result="散在少见")]
+    texts = [
+        "形态描述：可见原始细胞约12%，红细胞大小不等。",
+        "涂片所见：血小板形态 散在少见",
+        "镜检结果:",
+        "检验者：王某某",
+    ]
+    found = findings_outside(texts, rows)
+    assert [(row.name, row.result) for row in found] == [("形态描述", "可见原始细胞约12%，红细胞大小不等")]
+    assert assess(Reading(items=found, engine="", report_type="血常规")).when == "now"

@@ -23,8 +23,15 @@ def test_a_model_runs_in_bf16_only_where_it_is_stored_so_and_the_cpu_computes_it
     assert precision.running_dtype(Qwen2Config(dtype=stored)) == (torch.bfloat16 if in_bf16 else torch.float32)
 
 
-def test_a_processor_that_says_nothing_computes_in_32_bits(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+ARM = {"architecture": "aarch64", "neon": True, "bf16": True, "sve_bf16": True}
+
+
+@pytest.mark.parametrize("can", [dict, lambda: ARM, None], ids=["什么也没有说", "ARM", "torch 2.10 没有这一问"])
+def test_a_processor_not_known_to_be_faster_in_bf16_computes_in_32_bits(can, monkeypatch):
+    if can:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", can)
+    else:
+        monkeypatch.delattr(torch.cpu, "get_capabilities")
     assert precision.training_dtype(bf16=True) == torch.float32
 
 

@@ -80,6 +80,9 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
         elif re.search(r"\d", box.text) and (is_number or _is_labelled_range(box)):
             return []  # 表头里没有数
         words += [(role, word, box.text) for role, word in found or [(role, box)]]
+    if {"normal", "abnormal"} <= {whole.strip().lower() for *_, whole in words}:
+        # 正常的、异常的结果各印一列
+        words = [("result" if re.fullmatch("(?i)(ab)?normal", w.text) else role, w, whole) for role, w, whole in words]
     again = _repeated([role for role, *_ in words])
     is_of_multiples = any(role == "range" and "MoM" in whole for role, _, whole in words)
     panels: list[dict[str, TextBox]] = [{}]

@@ -46,6 +46,7 @@ _MEASURED = re.compile(
     r"|[左右][房室].{0,4}[内末]?径|室间隔|LVEF|LVDd|LVDs|射血分数|FVC|FEV1|BMD|(?<![A-Z])[TZ]值|(P-?R|Q-?Tc?|QRS).{0,2}(间期|时限)|电轴",
     re.IGNORECASE,
 )
+_VITAL_SIGN = re.compile("体温|脉搏|脉率|心率|呼吸(?:频率)?|血压")
 _NOTHING = "没有找到检验项目。请确认这是化验单，并让“项目、结果、参考范围”各列都在画面里、方向摆正。"
 
 
@@ -95,9 +96,15 @@ def refusal(lines: list[list[TextBox]]) -> UnreadableReport:
 def left_out(lines: list[list[TextBox]], names: list[str]) -> list[str]:
     """化验之外没有读的，写进 notices：同一页上别的单子，和量出来的几行。names 是 `is_other_row` 的各行的名称。"""
     notices = [f"这一页还有{paper.what}的内容，没有读。{paper.advice}" for paper in other_papers(lines)]
-    if measurements := [name for name in names if is_measurement(name)]:
+    if measurements := list(dict.fromkeys([*filter(is_measurement, names), *_signs_beside_numbers(lines)])):
         notices.append(f"{'、'.join(measurements)}不是化验，没有读。这些数怎么看，请以医生写的结论为准。")
     return notices
+
+
+def _signs_beside_numbers(lines: list[list[TextBox]]) -> list[str]:
+    """旁边印着数的体温、脉搏（`脉搏  46 次/分`）：单位不是化验的，不成一行；化验单页眉里的不算。"""
+    beside = [line for line in lines if any(re.match(r"\d", box.text) for box in line[1:])]
+    return [] if has_lab_title(lines) else [line[0].text for line in beside if _VITAL_SIGN.fullmatch(line[0].text)]
 
 
 def _page(lines: list[list[TextBox]]) -> str:

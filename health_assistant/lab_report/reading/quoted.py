@@ -28,6 +28,9 @@ _STERILE = re.compile(
 _ORGANISM = re.compile(
     r"[一-鿿]{0,6}(?:埃希|克雷伯|单胞|不动杆?|葡萄球|链球|肠球|肠杆|沙雷|变形杆?|沙门|嗜血杆?|奈瑟|李斯特|隐球|念珠|假丝酵母|[杆球])菌"
 )
+_FINDING = re.compile(
+    r"\W{0,2}(?P<name>(?:(?:外周)?血?(?:涂片|细胞)?(?:形态(?:学)?|镜检|镜下)|涂片)(?:描述|所见|结果|检查)?)\s*[:：]\s*(?P<said>[^:：]*[一-鿿]{2}[^:：]*?)[。\s]*$"
+)
 _ABOUT_METHOD = re.compile(r"抗原|抗体|刺激|折点|CLSI|EUCAST|依据|说明|范围|试剂|常见|建议")
 
 
@@ -67,6 +70,16 @@ def grown_outside(texts: list[str], rows: Sequence[PrintedRow]) -> list[ReadRow]
     site, organism = _grown(texts) or ("", "")
     is_outside = organism and not any(organism in row.result for row in rows)
     return [ReadRow(name=f"{site}培养", result=organism)] if is_outside else []
+
+
+def findings_outside(texts: Iterable[str], rows: Sequence[PrintedRow]) -> list[ReadRow]:
+    """表下面写成一句话的镜下所见（`形态描述：可见幼稚细胞约12%`）：也是一行；rows 里有它的、后面空着的不算。"""
+    found = filter(None, map(_FINDING.match, texts))
+    return [
+        ReadRow(name=one["name"], result=one["said"])
+        for one in found
+        if not any(one["name"] in row.name or row.result and row.result in one["said"] for row in rows)
+    ]
 
 
 def says_value(text: str) -> bool:

@@ -22,7 +22,7 @@ from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reading.upright import TEXT_CONTRAST, Page
 from health_assistant.lab_report.reference_range import parse_range, parse_result
-from health_assistant.lab_report.report import UNREAD_MARK, ReadRow
+from health_assistant.lab_report.report import CUT_SHORT, UNREAD_MARK, ReadRow
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ def read_row(row: Row, around: Surroundings) -> ReadRow:
     result, limits = _with_small_signs(row, around, name, result, limits)
     if not limits and around.common_range and classify(result) == "term":
         limits = around.common_range
+    if row.limits and row.limits[-1].x1 > row.anchor.x1 and _is_cut(row.limits[-1], around.gray):
+        limits += CUT_SHORT
     values = [row.result, *row.limits] if row.result else []
     return ReadRow(
         name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark,
@@ -96,7 +98,7 @@ def _doubt(row: Row, gray: np.ndarray, result: str, limits: str, mark: str | Non
         return "结果旁边有个 1，不能确定是箭头还是数"
     if row.doubt:
         return row.doubt
-    if any(_touches_edge(box, gray) for box in [row.result, *row.limits] if box):
+    if not limits.endswith(CUT_SHORT) and any(_touches_edge(box, gray) for box in [row.result, *row.limits] if box):
         return "结果或参考范围到了照片的边上，可能没有拍全"
     if has_doubtful_arrow(row):
         return "另有箭头，挨着数的可能是 1"
@@ -127,6 +129,15 @@ def _contradicts(word: str, result: str, limits: str) -> bool:
         return False
     flag = compare(number, reference)
     return flag != "unknown" and (flag == "normal") != (said.words[0] == "阴性")
+
+
+def _is_cut(limits: TextBox, gray: np.ndarray) -> bool:
+    """范围的末尾在照片的右边以外：墨迹碰到边，或离边不到一个字、两头的小数位数不一样（`3.5-5`）或没有写完（`3.5-`）。"""
+    if limits.x1 < gray.shape[1] - limits.height or limits.text[-1] in ")）]】":
+        return False
+    ends = re.fullmatch(r"\D*\d+(\.\d+)?\s*[-~—–]*(?:\d+(\.\d*)?)?", limits.text)
+    is_short = bool(ends) and bool(ends[1]) and len(ends[2] or "") < len(ends[1])
+    return is_short or bool(re.search(r"\d[-~—–.]$", limits.text)) or _touches_edge(limits, gray)
 
 
 def _touches_edge(box: TextBox, gray: np.ndarray) -> bool:

@@ -27,6 +27,7 @@ _POSITIVE = ("阳性", "弱阳性", "可疑")
 _LIKE = log(1.5)
 _ILLEGIBLE, _APART = 0.6, 3.0
 """范围的右边、离这一行这么远（字高的倍数），把握又不到它的，是旁边的图上认出来的。"""
+_IN_BRACKETS = re.compile(r"[(（]\s*[\d.]+\s*[-~—–]\s*[\d.]+\s*[)）]")
 TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
 NAMELESS = "（名称没有读出）"
 
@@ -124,6 +125,8 @@ class Row:
             self.word = self.limits.pop()
         if self.limits and self.limits[-1].kind != "text" and re.fullmatch("[一-鿿]*[章院科]", box.text):
             return  # 印章上的字
+        if self.limits and "%" in self.limits[0].text and _IN_BRACKETS.fullmatch(box.text):
+            return  # `40%-80% (2.0-7.0)`：括号里是绝对值的
         if self.limits and not joins(self.limits, box):
             self.doubt = TWO_RANGES
         self.limits = _in_order([*self.limits, box])
@@ -236,7 +239,7 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
     result = row.result.text if row.result else ""
     unit = repair_unit(row.unit.text, lambda: find_analyte(name, code, "")) if row.unit else ""
     limits = join_limits(row.limits)
-    if unit == "%":
+    if unit == "%" or not unit and "%" in limits:
         result, limits = without_padding(result), without_padding(limits, lambda: find_analyte(name, code, unit))
     return name or code, code if name else "", repair_number(result, limits), unit, limits
 

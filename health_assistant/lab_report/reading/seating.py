@@ -157,8 +157,8 @@ def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
             row.set_name(box)  # 序号与名称连成了一段
     elif place in ("code", "name"):
         _seat_name(cell, place, row)
-    elif kind == "mark" or place == "mark":
-        row.add_mark(box)
+    elif kind == "mark" or place == "mark" and kind != "unit":
+        row.add_mark(box)  # 单位没有表头的，会落在提示一列
     elif place in ("low", "high"):
         setattr(row, place, box)
     elif kind == "unit":
