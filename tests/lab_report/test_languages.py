@@ -77,6 +77,7 @@ def test_what_the_recognised_texts_say(texts, language):
         (["Prueba", "Resultado", "Unidades", "Valores de referencia", "Potasio"], True),
         (["Analyse", "Résultat", "Unités", "Kaliémie"], True),
         (["Untersuchung", "Ergebnis", "Einheit", "Referenzbereich"], True),
+        (["Test Adı", "Sonuç", "Birim", "Referans Değerleri"], True),
         (["Esame", "Risultato", "Valori di riferimento"], True),
         (["Test", "Result", "Unit", "Reference Range", "Patient", "Specimen"], False),
         (["Test", "Result", "Units", "Reference Range", "Test", "Result", "Units", "Measure", "Units"], False),

@@ -23,10 +23,10 @@ _CLEAR_NUMBER, _CLEAR_WORD, _MAYBE_HANZI = 0.97, 0.93, 0.7
 _WESTERN = re.compile(
     r"resultado|risultat[oi]|r.sultat|ergebnis|befund|valor(?:es)? de ref|valeurs? (?:de ref|usuelles)|valori di rif"
     r"|intervall[oi] di rif|referenzbereich|normbereich|^unidad|^unit[^s]$|^unit.s$|^einheit|pa[cz]iente"
-    r"|ex.men|an.lisis|^exame|^esame|^analyse",
+    r"|ex.men|an.lisis|^exame|^esame|^analyse|^sonu[cç]|^birim$|^referans de",
     re.IGNORECASE,
 )
-"""西、葡、意、法、德文的表头与页眉。"""
+"""西、葡、意、法、德、土文的表头与页眉。"""
 _FEW_KNOWN = (
     "这张单子不是中文，也不是英文：只认得最要紧的几项，别的项没有与危急的界限比过。"
     + "请给懂它的医生看，或向医院要一份中文、英文的。"

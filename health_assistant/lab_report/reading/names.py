@@ -40,6 +40,12 @@ def strip_serial(text: str) -> str:
 
 
 @lru_cache(maxsize=_MOST_TEXTS)
+def code_behind(text: str) -> str:
+    """不认得的名称（别国的文字）后面括着的、认得的代号：`Trombosit (PLT)` 的 PLT；没有则为空串。"""
+    coded = re.search(r"\w{4}.*[(（]\s*([A-Za-z]{2,5})\s*[)）]$", text)
+    return coded[1] if coded and is_known_code(coded[1]) and not is_known(text) else ""
+
+
 def split_name(text: str) -> tuple[str, str]:
     """把名称与粘着的代号分开，去掉序号：`白细胞计数WBC`、`白细胞(WBC)`、`WBC 白细胞` -> (`白细胞…`, `WBC`)。"""
     return split_code(strip_serial(text))

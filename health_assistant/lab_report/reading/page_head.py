@@ -9,7 +9,7 @@ from typing import Any, Literal
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.person import parse_age, person_of, pregnancy_words
 from health_assistant.lab_report.reading.cells import classify
-from health_assistant.lab_report.reading.names import is_known
+from health_assistant.lab_report.reading.names import code_behind, is_known
 from health_assistant.lab_report.reading.other_papers import has_lab_title, other_papers, reads_like_another
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.text import TextBox
@@ -269,7 +269,7 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
     """
     page = " ".join(box.text for line in lines for box in line)
     filled = [row for row in rows if row.name and row.result and not _NOT_TESTED.fullmatch(row.result.text)]
-    known = [row for row in filled if is_known(row.name.text) and (row.limits or _is_plausible(row))]
+    known = [row for row in filled if _is_known(row) and (row.limits or _is_plausible(row))]
     complete = [row for row in filled if row.limits and any(box.interval for box in row.limits)]
     measured = [row for row in filled if row.unit and kind_of_unit(row.unit.text) and row.result.kind == "number"]
     if other_papers(lines) and not has_lab_title(lines):
@@ -288,6 +288,11 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
     if has_header and max(len(complete), len(measured)) * 2 >= len(filled) > 0:
         return True
     return bool(_LAB_WORDS.search(page)) and max(map(len, (complete, measured, typed))) * 2 >= len(filled) > 0
+
+
+def _is_known(row: Row) -> bool:
+    """认得名称；别国文字的名称后面括着代号的（`Trombosit (PLT)`），单位是这一项的也算。"""
+    return is_known(row.name.text) or bool(code_behind(row.name.text)) and _is_plausible(row)
 
 
 def _is_plausible(row: Row) -> bool:

@@ -12,7 +12,7 @@ from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.range_likeness import range_distance
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, says_normal, split_mark
 from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit
-from health_assistant.lab_report.reading.names import split_name, strip_serial
+from health_assistant.lab_report.reading.names import code_behind, split_name, strip_serial
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.reference_range import is_tier_run, is_tiered, parse_range, parse_result
 from health_assistant.lab_report.report import MIN_CONFIDENCE, UNREAD_MARK
@@ -235,7 +235,7 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
             code = split_name(printed)[1] or printed
     if name == "抗":
         name += code  # `抗U1RNP` 的代号是 U1RNP，名称还要带着它
-    name, code = repair_letters(repair_greek(name)), repair_letters(code)
+    name, code = repair_letters(repair_greek(name)), code_behind(name) or repair_letters(code)
     result = row.result.text if row.result else ""
     unit = repair_unit(row.unit.text, lambda: find_analyte(name, code, "")) if row.unit else ""
     limits = join_limits(row.limits)
