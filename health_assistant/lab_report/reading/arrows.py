@@ -119,7 +119,8 @@ def take_out_arrows(page: Page, texts: list[tuple[str, float]], reader: TextRead
     texts = [_without_tail(page, at, texts) for at in range(len(texts))]
     for quad, wide, (text, score) in zip(page.quads, widened(page.quads), texts, strict=True):
         parts = [(quad, text, score)]
-        if _may_be_arrow(text, False) or _may_be_arrow(text, True) or re.fullmatch(r"[235679]", text):
+        is_doubtful = score < MIN_CONFIDENCE and re.fullmatch(r"\d\d", text)
+        if _may_be_arrow(text, False) or _may_be_arrow(text, True) or is_doubtful or re.fullmatch(r"[235679]", text):
             parts = _parted(crop(page.pixels, wide), quad, wide, text, score, reader)
         quads += [part[0] for part in parts]
         found += [part[1:] for part in parts]
@@ -176,7 +177,8 @@ def _parted(
     arrows = find_arrows(pixels)
     if not arrows or not len(inked):
         return [(quad, text, score)]
-    is_two = text.isdigit() and len(text) == 1 and pixels.shape[1] >= _TWO * pixels.shape[0]
+    is_wide = len(text) == 1 and pixels.shape[1] >= _TWO * pixels.shape[0]
+    is_two = text.isdigit() and (is_wide or len(text) == 2 and score < MIN_CONFIDENCE)  # 没有把握的 16 也许是 `9↓`
     for is_last, arrow in ((False, arrows[0]), (True, arrows[-1])):
         gap = inked[-1] + 1 - arrow.x1 if is_last else arrow.x0 - inked[0]
         character = text[-1] if is_last else text[0]
