@@ -33,8 +33,17 @@ class BadTraining(CannotGoOn):
 def check_finite(what: str, value: float, recipe: Recipe | GrpoRecipe, zero_is_bad: bool = True) -> None:
     """value 是 nan、无穷、（zero_is_bad 时）正好是 0，就抛 BadTraining：都是算坏了，不是学会了。"""
     if not math.isfinite(value) or (zero_is_bad and value == 0):
-        raise BadTraining(
-            f"{what}是 {value:g}：再训练下去也学不到东西，停在这里，没有写 adapter",
-            f"learning_rate 从 {recipe.learning_rate:g} 减到十分之一；warmup_steps 加大；"
-            "核对基座的权重是完好的、训练数据的回答不是空话；改了配方会从头训练",
-        )
+        raise BadTraining(f"{what}是 {value:g}：再训练下去也学不到东西，停在这里，没有写 adapter", _what_to_try(recipe))
+
+
+def check_updated(optimizer, recipe: Recipe | GrpoRecipe) -> None:
+    """优化器一步也没有走成（fp16 次次溢出，都跳过了），就抛 BadTraining：adapter 还是原样，不是训练过的。"""
+    if not optimizer.state:
+        raise BadTraining("每一次更新都溢出、跳过了，什么也没有学到，没有写 adapter", _what_to_try(recipe))
+
+
+def _what_to_try(recipe: Recipe | GrpoRecipe) -> str:
+    return (
+        f"learning_rate 从 {recipe.learning_rate:g} 减到十分之一；warmup_steps 加大；"
+        "核对基座的权重是完好的、训练数据的回答不是空话；改了配方会从头训练"
+    )

@@ -27,7 +27,7 @@ from health_assistant.training.batching import (
     shuffled,
     supervised,
 )
-from health_assistant.training.checks import ControlToken, check_finite, check_text
+from health_assistant.training.checks import ControlToken, check_finite, check_text, check_updated
 from health_assistant.training.progress import Speed, progress_bar
 from health_assistant.training.recipe import GrpoRecipe, Recipe
 from health_assistant.training.saving import last_complete_checkpoint, mark_complete
@@ -152,6 +152,11 @@ class PassTrainer(SFTTrainer):
         if scaler is None or scaler.get_scale() < 1:  # fp16 溢出的一步由它跳过，缩放减半再来；减到 1 还溢出就是真的
             check_finite(f"第 {self.state.global_step + 1} 步的梯度", float(norm), self.recipe, zero_is_bad=False)
         return norm
+
+    def train(self, *args, **kwargs):
+        trained = super().train(*args, **kwargs)
+        check_updated(self.optimizer, self.recipe)
+        return trained
 
     def evaluate(self, *args, **kwargs) -> dict[str, float]:
         """验证集的损失，也按计损失的词元数加权；transformers 的按行平均，装得不一样多就不一样。"""

@@ -66,6 +66,12 @@ def test_overflows_are_skipped_and_the_training_goes_on(base, tmp_path):
     assert after < before
 
 
+def test_a_training_whose_every_update_overflowed_is_no_training(base, tmp_path):
+    """12 次更新减半 12 次，缩放还远不到 1：一次也没有学，不能当作训练好了。"""
+    with pytest.raises(checks.BadTraining, match="每一次更新都溢出"):
+        train_in_fp16(base, tmp_path, scale=2.0**60)
+
+
 def overflow(trainer) -> None:
     for value in trainer.model.parameters():
         if value.requires_grad:
