@@ -1,6 +1,7 @@
 """一行检验项目的各个格子，和它印着的文字。"""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import log
 
@@ -239,16 +240,17 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
     unit = repair_unit(row.unit.text, lambda: find_analyte(name, code, "")) if row.unit else ""
     limits = join_limits(row.limits)
     if unit == "%" or not unit and "%" in limits:
-        result, limits = without_padding(result), without_padding(limits, find_analyte(name, code, unit))
+        result, limits = without_padding(result), without_padding(limits, lambda: find_analyte(name, code, unit))
     return name or code, code if name else "", repair_number(result, limits), unit, limits
 
 
-def without_padding(text: str, analyte: Analyte | None = None) -> str:
+def without_padding(text: str, find: Callable[[], Analyte | None] = lambda: None) -> str:
     """补成两位的整数去掉前面的 0：`01 - 06` -> `1 - 6`；小数不动。
 
-    `00-13` 也许是 0.0-1.3：照 0-13 看像 analyte 常见的范围才改（相差不到一半，丢了小数点的差十倍）。
+    `00-13` 也许是 0.0-1.3：照 0-13 看像这一项（find 找）常见的范围才改（相差不到一半，丢了小数点的差十倍）。
     """
     if re.match(r"\s*00\s*[-~—–]+\s*[1-9]\d", text):
+        analyte = find()
         gap = range_distance(analyte, "%", parse_range(re.sub(r"^\s*00", "0", text))) if analyte else None
         if gap is None or gap > _LIKE:
             return text
