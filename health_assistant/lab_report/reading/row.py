@@ -247,7 +247,7 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
 def without_padding(text: str, find: Callable[[], Analyte | None] = lambda: None) -> str:
     """补成两位的整数去掉前面的 0：`01 - 06` -> `1 - 6`；小数不动。
 
-    `00-13` 也许是 0.0-1.3：用 find 找目录里的这一项，照 0-13 看像它常见的范围才改（相差不到一半，丢了小数点的差十倍）。
+    `00-13` 也许是 0.0-1.3：照 0-13 看像这一项（find 找）常见的范围才改（相差不到一半，丢了小数点的差十倍）。
     """
     if re.match(r"\s*00\s*[-~—–]+\s*[1-9]\d", text):
         analyte = find()
