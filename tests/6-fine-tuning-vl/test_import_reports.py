@@ -77,7 +77,7 @@ def test_the_image_is_upright_stripped_and_its_head_is_black(imported):
 def test_a_corrected_table_becomes_a_data_set(imported, tmp_path):
     folder, _ = imported
     rows = read(table(folder))
-    rows[0] |= {"结果": "12.5", "单位": "g/L", "参考范围": "3.5-9.5", "标记": "↑"}
+    rows[0] |= {"结果": "19.5", "单位": "秒", "参考范围": "11.0-14.5", "标记": "↑"}
     rows.append(dict.fromkeys(rows[0], "") | {"图": "0001.jpg", "名称": "补的一行", "结果": "阴性"})
     corrected = table(folder).parent / "corrected.csv"
     write(corrected, rows, "gb18030")  # WPS、Excel 另存的编码
@@ -87,7 +87,7 @@ def test_a_corrected_table_becomes_a_data_set(imported, tmp_path):
     (record,) = map(json.loads, (written / "metadata.jsonl").read_text(encoding="utf-8").splitlines())
     report = ReadReport.model_validate_json(record["report"])
     assert (report.report_type, report.sex, report.age, report.origin) == ("", None, None, None)
-    assert report.items[0].result == "12.5" and report.items[-1].name == "补的一行"
+    assert report.items[0].result == "19.5" and report.items[-1].name == "补的一行"
     assert record["flags"][0] == "high" and record["flags"][-1] is None
     assert json.loads(record["boxes"])[-1] == {}
     assert "张三" not in record["file_name"] + record["report"]

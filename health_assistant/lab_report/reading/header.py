@@ -223,12 +223,18 @@ def fit_header(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
 
 def _take_dates_below(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
     """`结果 | 历次结果` 下面才印着各列是哪一天的：最近的一天是结果，别的列不看。"""
+    if sum(role.split()[0] in ("result", "ignored") for role in header) < 2:
+        return  # 没有历次的列，日期说的不是列
     for line in lines[:_DATES_WITHIN]:
+        if any(cell.kind in ("number", "bound") for cell in line):
+            return  # 结果已经开始了：再往下的日期是表脚的采样、报告时间
         dates = [cell.box for cell in line if DATE.fullmatch(CLOCK.sub("", cell.text.strip()))]
         if len(dates) > 1 and len(dates) == len(line) and dates[0].start > header["name"].end:
-            for role in [role for role in header if role.split()[0] in ("result", "ignored")]:
-                del header[role]
-            _seat_dates(header, dates)
+            dated = {role: box for role, box in header.items() if role.split()[0] not in ("result", "ignored")}
+            _seat_dates(dated, dates)
+            if "result" in dated:
+                header.clear()
+                header.update(dated)
             return
 
 

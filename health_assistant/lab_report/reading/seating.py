@@ -23,7 +23,7 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
     row = Row(name=None, anchor=line[0].box)
     start, _, end = columns.spans.get("name", (0.0, 0.0, 0.0))
     whole = list(zip(line, columns.assign(line), strict=True))
-    whole = _with_tier_names(whole)
+    whole = _with_tier_names(_range_apart(whole, columns))
     seated = _without_words(whole)
     for cell, column in whole:
         if cell.kind == "term" and (cell, column) not in seated and column.split()[0] == "result":
@@ -80,6 +80,22 @@ def _is_unexplained(seated: Seated) -> bool:
 def _may_be_mark_column(column: str, seated: list[Seated]) -> bool:
     """表头没有认得的一栏，这一行里只有这一格。"""
     return column.split()[0] in ("unknown", "method") and sum(one == column for _, one in seated) == 1
+
+
+def _range_apart(seated: list[Seated], columns: Columns) -> list[Seated]:
+    """续表与上面的表没有对齐，一个数、一个范围落在同一列、另一列空着：写法说得清哪个是哪个。"""
+    own = [
+        one
+        for one in seated
+        if (one[1] or "").split(" ")[0] in ("result", "range") and one[0].kind not in ("unit", "mark")
+    ]
+    is_pair = sorted(cell.kind for cell, _ in own) == ["number", "range"] and {"result", "range"} <= columns.printed
+    if not is_pair or len({column for _, column in own}) == 2:
+        return seated
+    return [
+        (cell, "result" if cell.kind == "number" else "range") if (cell, at) in own else (cell, at)
+        for cell, at in seated
+    ]
 
 
 def _with_tier_names(seated: list[Seated]) -> list[Seated]:
