@@ -111,9 +111,14 @@ def counts_none(result: str) -> bool:
     return bool(_COUNTED.search(result)) and _denies(result)
 
 
+def without_denied(result: str) -> str:
+    """去掉说没有的部分，剩下的才是找到了什么：`未见幼稚细胞，可见异型淋巴细胞` 剩后一半。"""
+    return _DENIED.sub("", result)
+
+
 def says_found(name: str, result: str) -> bool:
     """写着找到、长出了什么；程序不认得的，不知道要不要紧，但不是没有事。本来就有的（乳酸杆菌、皮肤上的表皮葡萄球菌）不算。"""
-    told = _DENIED.sub("", result)
+    told = without_denied(result)
     is_grown = bool(re.search("培养|鉴定|cultur", name, re.IGNORECASE) and _ORGANISM.search(told))
     return (is_grown or bool(_FOUND.search(told))) and not _FLORA.search(name + told)
 
