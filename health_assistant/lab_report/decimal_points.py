@@ -90,12 +90,13 @@ def _lost_points(observations: list[Observation]) -> list[str | None]:
 
 
 def _far_out_wholes(observations: list[Observation]) -> list[Observation]:
-    """结果没有小数、活着的人不会有的：范围与别的几行都印着小数，有 ↑ 也多半是 4.6 读成 46；到得了的（PT 120）不疑。"""
+    """结果没有小数、活着的人不会这样高的：范围与别的几行都印着小数，有 ↑ 也多半是 4.6 读成 46。"""
     printed = [seen for seen in observations if _DECIMAL_POINT.search(seen.row.reference_range)]
     whole = [seen for seen in printed if "." not in seen.row.result and not seen.row.copied]
     if len(printed) - len(whole) < _MIN_DECIMAL:
         return []
-    return [seen for seen in whole if seen.analyte and is_impossible(seen.value, seen.unit, seen.analyte)]
+    odd = [seen for seen in whole if seen.analyte and is_impossible(seen.value, seen.unit, seen.analyte)]
+    return [seen for seen in odd if seen.interval and compare(seen.value, seen.interval) == "high"]
 
 
 def _places(seen: Observation) -> int:

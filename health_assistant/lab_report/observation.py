@@ -89,7 +89,9 @@ _STRIP_NAMES = {"白细胞": "尿白细胞酯酶", "尿白细胞": "尿白细胞
 """试纸上的名称 -> 目录里的名称。"""
 _COUNTED = re.compile(r"%|fL|pg|10\^\d+/L", re.IGNORECASE)
 """血球仪的单位。"""
-_USUALLY_ABSENT = re.compile("幼|原始|异型|异常|有核红|疟|NRBC|blast|atypical|immature|abnormal", re.IGNORECASE)
+_USUALLY_ABSENT = re.compile(
+    "幼|原始|异[型常形]|变形|有核红|[疟菌虫霉]|管型|结晶|NRBC|blast|atypical|abnormal", re.IGNORECASE
+)
 """本来就没有的细胞：旁边的一横是没有见到。"""
 
 
