@@ -8,15 +8,13 @@ from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.printed_interval import DECIMAL_THOUSANDTHS, PAIR, exponent
 from health_assistant.lab_report.printed_text import clean
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, PrintedRow
-from health_assistant.lab_report.severity import load_severity
+from health_assistant.lab_report.severity import is_impossible
 
 _FEW_MARKS = 2
 _MIN_DECIMAL = 3
 """别的行至少这么多行印着范围，才看得出这张单子的范围都印小数。"""
 _MIN_ALIKE, _FEW_LOST = 6, 2
 """这么多行的结果与范围小数一样多，只有一两行没有小数，才看得出这张单子的结果都印全小数。"""
-_FAR = 5
-"""到了上限的这么多倍，而这一项从不这样高的，像是丢了小数点。"""
 _PLAIN_NUMBER = re.compile(r"\d+(?:\.(\d+))?")
 _WHOLE = re.compile(r"\d{3,}")
 """上百的数本来就印整数（血小板 151），看不出别的印几位。"""
@@ -92,20 +90,13 @@ def _lost_points(observations: list[Observation]) -> list[str | None]:
 
 
 def _far_out_wholes(observations: list[Observation]) -> list[Observation]:
-    """结果没有小数、到了上限几倍的：范围与别的几行都印着小数，这一项又没有这样离谱的，有 ↑ 也多半是 4.6 读成 46。"""
+    """结果没有小数、活着的人不会这样高的：范围与别的几行都印着小数，有 ↑ 也多半是 4.6 读成 46。"""
     printed = [seen for seen in observations if _DECIMAL_POINT.search(seen.row.reference_range)]
     whole = [seen for seen in printed if "." not in seen.row.result and not seen.row.copied]
     if len(printed) - len(whole) < _MIN_DECIMAL:
         return []
-    wide = load_severity().wide
-    return [seen for seen in whole if not (seen.analyte and seen.analyte.code in wide) and _is_far_out(seen)]
-
-
-def _is_far_out(seen: Observation) -> bool:
-    value, limits = seen.value, seen.interval
-    if not isinstance(value, Interval) or not isinstance(limits, Interval) or limits.high is None:
-        return False
-    return value.is_point and not value.is_titre and value.low >= _FAR * limits.high > 0
+    odd = [seen for seen in whole if seen.analyte and is_impossible(seen.value, seen.unit, seen.analyte)]
+    return [seen for seen in odd if seen.interval and compare(seen.value, seen.interval) == "high"]
 
 
 def _places(seen: Observation) -> int:

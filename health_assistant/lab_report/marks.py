@@ -16,7 +16,9 @@ _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
     "↓L低▼▽": ("low", "abnormal"),
     f"*※★☆◆▲△!异危阳{UNREAD_MARK}": ABNORMAL_FLAGS,
 }
-_SAYS_NORMAL = re.compile(r"N|NORMAL|正常|[未无]见?异常")
+_SAYS_NORMAL = re.compile(
+    r"N|NORMAL|正常|[未无]见?异常|[未不][升偏降]?[高低]|NOT(?:ELEVATED|RAISED|INCREASED|DECREASED|REDUCED|HIGH|LOW|ABNORMAL)"
+)
 _DASHES = ("-", "—", "–")
 _WORD = re.compile(r"[A-Z]{3,}")
 _SIDES = {"HIGH": "H", "ELEVATED": "H", "RAISED": "H", "INCREASED": "H", "LOW": "L", "DECREASED": "L", "REDUCED": "L"}

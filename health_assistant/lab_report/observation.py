@@ -89,6 +89,10 @@ _STRIP_NAMES = {"白细胞": "尿白细胞酯酶", "尿白细胞": "尿白细胞
 """试纸上的名称 -> 目录里的名称。"""
 _COUNTED = re.compile(r"%|fL|pg|10\^\d+/L", re.IGNORECASE)
 """血球仪的单位。"""
+_USUALLY_ABSENT = re.compile(
+    "幼|原始|异[型常形]|变形|有核红|[疟菌虫霉]|管型|结晶|NRBC|blast|atypical|abnormal", re.IGNORECASE
+)
+"""本来就没有的细胞：旁边的一横是没有见到。"""
 
 
 def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
@@ -104,7 +108,8 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         is_alike = any(end and end >= 1000 for one in intervals_of(interval) for end in (one.low, one.high))
         value = spaced if is_alike else None
     if is_blank(read.result) and is_blank(read.reference_range) and _COUNTED.search(read.unit):
-        value = None  # 百分数、体积旁边的两横：没有测；尿试纸的才是阴性
+        # 百分数、体积旁边的两横：没有测；尿试纸的、本来就没有的细胞只印一横的才是阴性
+        value = value if len(read.result.strip()) == 1 and _USUALLY_ABSENT.search(read.name) else None
     unit, flag = split_flag(read.unit)
     if flag:
         # 空白没有读出来的 `mmol/LL` 也许只是多读了一个 L：数正常的不当作标记

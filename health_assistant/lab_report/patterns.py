@@ -1,10 +1,12 @@
 """几项放在一起看的组合：贫血的类型、肝损伤、乙肝两对半……内容在 patterns.yaml，由人编辑。
 
-组合只看代码已经判断的高低与轻重，不自己比数值；要用的行没有判断，组合就不成立。
+组合只看代码已经判断的高低与轻重，写着“low 109”的才看数；要用的行没有判断，组合就不成立。
 """
 
+import re
 from collections.abc import Set
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
@@ -24,10 +26,11 @@ State = Literal["high", "low", "abnormal", "normal", "positive", "negative"]
 
 @dataclass(frozen=True)
 class Condition:
-    """一行要怎样：高低，和至少多重（不写就不问轻重）。"""
+    """一行要怎样：高低，和至少多重（不写就不问轻重），或至多是多少（目录的单位）。"""
 
     state: State
     floor: Severity | None = None
+    most: Decimal | None = None
 
     def holds(self, findings: list[Finding], is_urgent: bool = False) -> bool:
         """这一项的每一行（可能重复印）都是这样；没有这一项则不是。今天就要看的，先后抽了几回的有一回异常就算。"""
@@ -35,11 +38,16 @@ class Condition:
         return any(rows) if is_urgent and self.state not in ("normal", "negative") else bool(rows) and all(rows)
 
     def _is_grave_enough(self, finding: Finding) -> bool:
+        if self.most is not None:
+            value = finding.converted()
+            return value is not None and value.high is not None and value.high <= self.most
         return self.floor is None or at_least(finding.severity, self.floor)
 
 
 def _condition(raw: Any) -> Condition:
     state, _, floor = raw.partition(" ") if isinstance(raw, str) else ("", "", "")
+    if state == "low" and re.fullmatch(r"\d+", floor):
+        return Condition("low", most=Decimal(floor))
     if state not in get_args(State) or floor not in ("", *SEVERITIES):
         raise ValueError(f"条件要写成 high、low 一类，或加上至少多重，如 “high moderate”，而不是 {raw!r}")
     return Condition(cast(State, state), cast(Severity, floor) or None)

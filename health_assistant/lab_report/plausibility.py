@@ -26,6 +26,8 @@ _PERCENTAGE = re.compile("百分[比数率]|percentage", re.IGNORECASE)
 _UNLIKE, _LIKE = log(1.5), 4
 """印着的范围与目录的差到一倍半，就不像；两端都差不到四分之一，才正像。只在单位不像时用。"""
 _NOT_ITS_OWN = "单位与参考范围都不像这一项的，名称可能认错了"
+_OTHER_KINDS = {"AT3": ("活性", "浓度"), "CER": ("活性",), "GH": ("活性",), "PT": ("百分比",)}
+"""这几项也真有用别的一类单位的（凝血酶原活动度、抗凝血酶的国际单位），换不成目录的。"""
 _TENFOLD_IN_NEWBORNS = {"TBIL", "IBIL"}
 """新生儿头几天的黄疸正常也有成人的十倍：印着 0-221 不是读漏了小数点。"""
 
@@ -112,7 +114,7 @@ def name_doubt(observed: Observation, flag: Flag) -> str | None:
     row, kind = observed.row, dimension_of(observed.row.unit)
     is_named = kind and len(row.name) > 3 or re.search("[一-鿿]{2}", row.name)  # 单凭代号不算：CT、K 也是别的时间
     analyte = observed.analyte or (find_analyte(row.name, "", "") if is_named else None)
-    if analyte is None or not kind or analyte.knows_unit(row.unit):
+    if analyte is None or not kind or analyte.knows_unit(row.unit) or kind in _OTHER_KINDS.get(analyte.code, ()):
         return None
     own_units, limits = (analyte.unit, *analyte.conversions), observed.interval
     kinds = {*map(dimension_of, analyte.spelled_units)} - {"", "视野"}

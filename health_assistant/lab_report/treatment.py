@@ -7,7 +7,6 @@ from health_assistant.lab_report.alarms import is_marked_critical
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.reference_range import OF_TREATED, parse_range
-from health_assistant.lab_report.report import worst
 
 _ANTICOAGULATED = {"INR": Decimal("3.5"), "PT": Decimal(42)}
 _TREATMENTS: tuple[tuple[re.Pattern[str], dict[str, Decimal]], ...] = (
@@ -27,6 +26,14 @@ _TREATMENTS: tuple[tuple[re.Pattern[str], dict[str, Decimal]], ...] = (
 PT 跟着长（凭记忆）；硫酸镁治子痫前期要到 1.8–3.5 mmol/L，再高膝反射先没有（https://doi.org/10.1186/s12884-020-03277-0）；打升白针的
 白细胞到 70 才要减（Blood，1997;90:903），这里取 60，中性粒细胞一类的跟着取，凭记忆。
 """
+_WARFARIN = re.compile("华法林|warfarin|抗凝门诊", re.IGNORECASE)
+_NOT_ON_WARFARIN = re.compile(
+    r"(?:(?<![未不])停|[未不](?![停规])|[没无拟备将议虑曾前])[^，,;；()（）\s]{0,3}(?:华法林|warfarin|抗凝)"
+    r"|(?:华法林|warfarin)[^，,;；()（）]{0,4}(?:停|前|基因|过敏|stop|held|gene)|(?:off|stopped|held|no) warfarin"
+    r"|沙班|达比加群|肝素|xaban|dabigatran|heparin",
+    re.IGNORECASE,
+)
+"""没有在吃、停了的，用的是别的抗凝药（它们不看 INR）。"""
 _ON_TARGET = Decimal("1.5")
 """INR 的范围印着 2.0-3.0 的（下限在它以上），是在抗凝的人的目标。"""
 BELOW_TARGET = (
@@ -46,7 +53,8 @@ def settle_treated(findings: list[Finding], report_type: str) -> None:
             most = most | expected if treatment.search(said) else most
         if is_marked_critical(finding):
             continue  # 医院自己说是危急值
-        if "INR" in most and not on_target and _is_untreated(finding):
+        is_on_warfarin = _WARFARIN.search(said) and not _NOT_ON_WARFARIN.search(said)
+        if is_on_warfarin and not on_target and _is_untreated(finding):
             finding.withhold(BELOW_TARGET)
             finding.floor = "marked"
         if finding.flag in ("high", "unknown") and finding.severity and _is_within(finding, most):
@@ -69,11 +77,11 @@ def _note_target(finding: Finding) -> None:
             "单子上也印着抗凝的人的目标，这个数在目标里：正在抗凝的按医生约的日子复查，没有抗凝的这几天看医生"
         )
     elif finding.flag == "normal":
-        finding.floor, finding.note = worst([finding.floor, "slight"]), BELOW_TARGET
+        finding.note = BELOW_TARGET  # 没有用药的人（术前检查）多得多：只说，不算事
 
 
 def _is_untreated(finding: Finding) -> bool:
-    """写着正在抗凝，INR 却与没有用药的人一样：药没有起作用，防不住血栓。读数有疑问的不算。"""
+    """写着正在吃华法林，INR 却与没有用药的人一样：药没有起作用，防不住血栓。读数有疑问的不算。"""
     is_inr = finding.analyte is not None and finding.analyte.code == "INR"
     return is_inr and finding.flag == "normal" and not finding.doubts_value and _low_of(finding) < _ON_TARGET
 

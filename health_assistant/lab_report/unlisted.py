@@ -10,7 +10,7 @@ from pydantic import model_validator
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import Age, Number, Sentence
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.presence import asserts
+from health_assistant.lab_report.presence import asserts, presence
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import Flag, Severity, rank, worst
 from health_assistant.lab_report.units import fold_unit
@@ -111,9 +111,16 @@ def counts_none(result: str) -> bool:
     return bool(_COUNTED.search(result)) and _denies(result)
 
 
+def without_denied(result: str) -> str:
+    """去掉说没有的部分，剩下的才是找到了什么：`未见幼稚细胞，可见异型淋巴细胞` 剩后一半。"""
+    return _DENIED.sub("", result)
+
+
 def says_found(name: str, result: str) -> bool:
     """写着找到、长出了什么；程序不认得的，不知道要不要紧，但不是没有事。本来就有的（乳酸杆菌、皮肤上的表皮葡萄球菌）不算。"""
-    told = _DENIED.sub("", result)
+    if presence(result) == "阴性":
+        return False  # `B族链球菌(GBS)阴性`
+    told = without_denied(result)
     is_grown = bool(re.search("培养|鉴定|cultur", name, re.IGNORECASE) and _ORGANISM.search(told))
     return (is_grown or bool(_FOUND.search(told))) and not _FLORA.search(name + told)
 

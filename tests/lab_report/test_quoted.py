@@ -124,3 +124,24 @@ def test_what_was_seen_under_the_microscope_is_a_row_though_it_is_prose():
     found = findings_outside(texts, rows)
     assert [(row.name, row.result) for row in found] == [("形态描述", "可见原始细胞约12%，红细胞大小不等")]
     assert assess(Reading(items=found, engine="", report_type="血常规")).when == "now"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "镜检：未见异常", "形态描述：未见异常细胞", "镜检所见：各系细胞形态大致正常",
+        "涂片检查：未见幼稚细胞及异型淋巴细胞",
+        "镜检结果：未见管型及结晶", "涂片：未触发复检规则", "形态学检查：需另开单",
+        "镜检：建议必要时复查", "镜检：李小红",
+    ],
+)  # fmt: skip
+def test_nothing_of_note_under_the_microscope_is_no_row(text):
+    """正常的单子不因为这一句变得要复查。"""
+    assert findings_outside([text], []) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["镜检：未见疟原虫，可见异型淋巴细胞", "涂片：幼稚细胞12%", "形态描述：未见原始细胞，破碎红细胞3%"]
+)
+def test_something_seen_beside_something_not_seen_is_a_row(text):
+    assert [row.result for row in findings_outside([text], [])] == [text.split("：")[1]]

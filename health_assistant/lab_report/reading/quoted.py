@@ -12,6 +12,7 @@ from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.report import PrintedRow, ReadRow, UnreadableReport
 from health_assistant.lab_report.severity import grade_value, is_impossible
+from health_assistant.lab_report.unlisted import without_denied
 
 _NUMBER_AND_UNIT = re.compile(
     r"(?P<value>(?<![\d.~<>/-])\d{1,6}(?:\.\d+)?)(?![\d.])\s*(?P<unit>[×xX*]\s*10[\^*]?\d{0,2}/[Ll]|10[\^*]\d{1,2}/[Ll]|[A-Za-zμµ]+/[A-Za-zμµ]+)?"
@@ -31,6 +32,8 @@ _ORGANISM = re.compile(
 _FINDING = re.compile(
     r"\W{0,2}(?P<name>(?:(?:外周)?血?(?:涂片|细胞)?(?:形态(?:学)?|镜检|镜下)|涂片)(?:描述|所见|结果|检查)?)\s*[:：]\s*(?P<said>[^:：]*[一-鿿]{2}[^:：]*?)[。\s]*$"
 )
+_OF_NOTE = re.compile("[可偶多易查检]见|见到|幼|原[始粒单淋]|异型|异形|疟|虫|菌|碎|裂|聚集|毒性|大小不|[靶镰泪球]形")
+"""镜下看到了什么，不是形态正常、要另开单、做镜检的人的姓名。"""
 _ABOUT_METHOD = re.compile(r"抗原|抗体|刺激|折点|CLSI|EUCAST|依据|说明|范围|试剂|常见|建议")
 
 
@@ -73,12 +76,13 @@ def grown_outside(texts: list[str], rows: Sequence[PrintedRow]) -> list[ReadRow]
 
 
 def findings_outside(texts: Iterable[str], rows: Sequence[PrintedRow]) -> list[ReadRow]:
-    """表下面写成一句话的镜下所见（`形态描述：可见幼稚细胞约12%`）：也是一行；rows 里有它的、后面空着的不算。"""
+    """表下面写成一句话的镜下所见（`形态描述：可见幼稚细胞约12%`）：也是一行；rows 里有它的、没有看到什么的不算。"""
     found = filter(None, map(_FINDING.match, texts))
     return [
         ReadRow(name=one["name"], result=one["said"])
         for one in found
-        if not any(one["name"] in row.name or row.result and row.result in one["said"] for row in rows)
+        if _OF_NOTE.search(without_denied(one["said"]))
+        and not any(one["name"] in row.name or row.result and row.result in one["said"] for row in rows)
     ]
 
 
