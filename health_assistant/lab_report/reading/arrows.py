@@ -229,9 +229,7 @@ def _without(
         score = score if score >= _SURELY_READ else min(score, DOUBTED_SCORE)
     elif again.replace(" ", "") not in {one.replace(" ", "") for one in before}:
         again, score = again or min(before, key=len), min(score, DOUBTED_SCORE)
-    # 数的一段不带箭头的边：后面还要看它的像素，像一笔划过底线
-    edges = (start, min(end, x0)) if is_last else (max(start, x1), end)
-    number = _slice(wide, edges[0] / width, edges[1] / width), again, score
+    number = _slice(wide, start / width, end / width), again, score
     mark = _slice(wide, x0 / width, x1 / width), arrow.direction, arrow.likelihood
     return [number, mark] if is_last else [mark, number]
 
