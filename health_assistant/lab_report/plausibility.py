@@ -6,7 +6,6 @@
 import re
 from dataclasses import replace
 from decimal import Decimal
-from math import log
 
 from health_assistant.lab_report.catalogue import Analyte, Direction
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, compare
@@ -14,7 +13,7 @@ from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.printed_interval import exponent
 from health_assistant.lab_report.printed_text import normalize
-from health_assistant.lab_report.range_likeness import range_distance
+from health_assistant.lab_report.range_likeness import UNLIKE, range_distance
 from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, UNREAD_MARK, Flag, PrintedRow
 from health_assistant.lab_report.severity import is_impossible, load_severity
@@ -23,8 +22,8 @@ from health_assistant.lab_report.units import dimension_of, fold_unit
 _NEARLY_NONE = 20
 """常见范围的下限不到上限的这么多分之一，就近于没有下限：嗜酸性粒细胞的 0.02 印成 0.002 差不了多少。"""
 _PERCENTAGE = re.compile("百分[比数率]|percentage", re.IGNORECASE)
-_UNLIKE, _LIKE = log(1.5), 4
-"""印着的范围与目录的差到一倍半，就不像；两端都差不到四分之一，才正像。只在单位不像时用。"""
+_LIKE = 4
+"""印着的范围两端与目录的都差不到四分之一，才正像这一项的。只在单位不像时用。"""
 _NOT_ITS_OWN = "单位与参考范围都不像这一项的，名称可能认错了"
 _OTHER_KINDS = {"AT3": ("活性", "浓度"), "CER": ("活性",), "GH": ("活性",), "PT": ("百分比",)}
 """这几项也真有用别的一类单位的（凝血酶原活动度、抗凝血酶的国际单位），换不成目录的。"""
@@ -112,9 +111,11 @@ def name_doubt(observed: Observation, flag: Flag) -> str | None:
     同一类的只看正常的，范围用这一项的哪个单位像都行；钾也有用 mg/dL 的，不算。
     """
     row, kind = observed.row, dimension_of(observed.row.unit)
-    is_named = kind and len(row.name) > 3 or re.search("[一-鿿]{2}", row.name)  # 单凭代号不算：CT、K 也是别的时间
+    if not kind:
+        return None
+    is_named = len(row.name) > 3 or re.search("[一-鿿]{2}", row.name)  # 单凭代号不算：CT、K 也是别的时间
     analyte = observed.analyte or (find_analyte(row.name, "", "") if is_named else None)
-    if analyte is None or not kind or analyte.knows_unit(row.unit) or kind in _OTHER_KINDS.get(analyte.code, ()):
+    if analyte is None or analyte.knows_unit(row.unit) or kind in _OTHER_KINDS.get(analyte.code, ()):
         return None
     own_units, limits = (analyte.unit, *analyte.conversions), observed.interval
     kinds = {*map(dimension_of, analyte.spelled_units)} - {"", "视野"}
@@ -128,7 +129,7 @@ def name_doubt(observed: Observation, flag: Flag) -> str | None:
     if flag != "normal" or observed.analyte is None or fold_unit(row.unit) == "mg/dl":
         return None
     gaps = [range_distance(analyte, unit, limits) for unit in own_units]
-    return _NOT_ITS_OWN if min((gap for gap in gaps if gap is not None), default=0.0) > _UNLIKE else None
+    return _NOT_ITS_OWN if min((gap for gap in gaps if gap is not None), default=0.0) > UNLIKE else None
 
 
 def _units_conflict(observed: Observation) -> bool:

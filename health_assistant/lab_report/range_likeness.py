@@ -9,6 +9,8 @@ from health_assistant.lab_report.interval import Interval, ReferenceRange, Value
 
 CLEARLY_NEARER = 1.5
 """印着的范围与另一个同名指标的相近到这个倍数以上，才当作那一个。"""
+UNLIKE = log(CLEARLY_NEARER)
+"""`range_distance` 到了它，印着的范围就不像这一项的。"""
 _MISPRINTED, _ALIKE = 200, 10
 _T = TypeVar("_T")
 

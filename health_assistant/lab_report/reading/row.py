@@ -3,13 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from math import log
 
 from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Interval, PartitionedInterval
 from health_assistant.lab_report.matching import find_analyte, is_known_code
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.range_likeness import range_distance
+from health_assistant.lab_report.range_likeness import UNLIKE, range_distance
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, says_normal, split_mark
 from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit
 from health_assistant.lab_report.reading.names import code_behind, split_name, strip_serial
@@ -24,7 +23,6 @@ _WORD_MARK = re.compile(
 )
 """标记一栏里的词：`CH`、`Panic`、`HH *C*`；别的话（`Final`）不是。"""
 _POSITIVE = ("阳性", "弱阳性", "可疑")
-_LIKE = log(1.5)
 _ILLEGIBLE, _APART = 0.6, 3.0
 """范围的右边、离这一行这么远（字高的倍数），把握又不到它的，是旁边的图上认出来的。"""
 _IN_BRACKETS = re.compile(r"[(（]\s*[\d.]+\s*[-~—–]\s*[\d.]+\s*[)）]")
@@ -252,7 +250,7 @@ def without_padding(text: str, find: Callable[[], Analyte | None] = lambda: None
     if re.match(r"\s*00\s*[-~—–]+\s*[1-9]\d", text):
         analyte = find()
         gap = range_distance(analyte, "%", parse_range(re.sub(r"^\s*00", "0", text))) if analyte else None
-        if gap is None or gap > _LIKE:
+        if gap is None or gap > UNLIKE:
             return text
     return re.sub(r"(?<![\d.,])0(?=\d(?![\d.,]))", "", text)
 
