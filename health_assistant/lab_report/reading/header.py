@@ -144,8 +144,7 @@ def _take_multiples(panel: dict[str, TextBox]) -> None:
     """范围说的是中位数的倍数（MoM）：倍数一列是结果，浓度不看；改 panel。"""
     for key in [key for key in panel if key.startswith("unknown") and "MoM" in panel[key].text]:
         for measured in {"result", "unit"} & panel.keys():
-            box = panel.pop(measured)
-            panel[f"ignored {box.start:.0f}"] = box
+            _rename(panel, measured, "ignored")
         panel["result"] = panel.pop(key)
 
 
@@ -160,26 +159,30 @@ def _settle(panel: dict[str, TextBox]) -> None:
     """几列合起来才知道是什么的：改 panel。"""
     if len(shares := {"percent", "absolute"} & panel.keys()) == 1 or "result" in panel:
         for key in shares:
-            box = panel.pop(key)
-            panel[f"unknown {box.start:.0f}"] = box
+            _rename(panel, key, "unknown")
     means, tries = ([key for key in panel if key.startswith(role)] for role in ("mean", "replicate"))
     is_measured = bool(means and tries) and "result" not in panel  # 测了几次的，结果是平均值
     for key in means + tries:
-        box = panel.pop(key)
-        is_result = is_measured and key == means[0]
-        panel["result" if is_result else f"{'ignored' if is_measured else 'unknown'} {box.start:.0f}"] = box
+        if is_measured and key == means[0]:
+            panel["result"] = panel.pop(key)
+        else:
+            _rename(panel, key, "ignored" if is_measured else "unknown")
     is_pair = {"low", "high"} <= panel.keys() and ("result" in panel or len(panel) == 2)
     for key in ("low", "high"):
         if key in panel and not (is_pair or any(words_in(panel[key]))):
-            box = panel.pop(key)  # 单有 `High` 的是一档，或印结果的一列
-            panel[f"unknown {box.start:.0f}"] = box
+            _rename(panel, key, "unknown")  # 单有 `High` 的是一档，或印结果的一列
     ranges = [key for key in panel if key.startswith("range")]
     best = [key for key in ranges if is_best(panel[key].text)]
     for key in best if len(best) < len(ranges) else ():
-        box = panel.pop(key)  # 另有参考范围
-        panel[f"ignored {box.start:.0f}"] = box
+        _rename(panel, key, "ignored")  # 另有参考范围
         if "range" not in panel and (others := [key for key in panel if re.fullmatch(r"range \d+", key)]):
             panel["range"] = panel.pop(others[0])
+
+
+def _rename(panel: dict[str, TextBox], key: str, role: Role) -> None:
+    """panel 里叫 key 的一列改称 role；可以有几列的，后面加上位置。"""
+    box = panel.pop(key)
+    panel[f"{role} {box.start:.0f}"] = box
 
 
 def head_role(box: TextBox) -> str:
