@@ -59,7 +59,7 @@ def test_no_path_tricks_and_no_artifact_paths_of_its_own(file):
 
 
 REPORT_FILES = [file for file in PACKAGE_FILES if "lab_report" in file.parts]
-JUDGING = "judgement|marks|alarms|patterns|assessment|subjects|advice"
+JUDGING = "judgement|marks|alarms|derived|patterns|assessment|subjects|advice"
 
 
 @pytest.mark.parametrize("file", [file for file in REPORT_FILES if file.parent.name == "reading"], ids=name)

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from health_assistant.lab_report.catalogue import Direction, analytes_by_code
+from health_assistant.lab_report.catalogue import Analyte, Direction
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.likely import critical_if_likely
@@ -52,25 +52,11 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
 
     report_type 用来认标本。
     """
-    analyte, unit = finding.analyte, finding.compared_unit
+    analyte = finding.analyte
     if finding.flag in ABNORMAL_FLAGS:
-        finding.severity = grade_deviation(finding.value, finding.interval, finding.flag, unit, analyte, person)
-        own = _severity_for_person(finding, person) if analyte else None
-        # 孩子自己的范围只是略过；新生儿的不等
-        is_child = person.is_minor and not person.is_newborn
-        is_slight = is_child and (finding.severity, own) == ("moderate", "slight")
-        finding.severity = own if is_slight else worst([finding.severity, own])
-        if analyte and analyte.is_harmless(finding.flag) and not at_least(finding.severity, "marked"):
-            finding.severity = None
-        elif not at_least(finding.severity, "severe") and _is_usual_for(finding, person):
-            finding.severity, finding.is_usual = "slight", finding.has_general_range
-            finding.note = "按这个人的年龄或孕期，这个值并不少见；印着的范围未必是给这样的人的"
+        _grade_deviating(finding, person)
     elif finding.flag == "unknown" and finding.range_source == "none" and analyte and not finding.doubts_value:
-        severity, way = grade_value(finding.value, unit, analyte, person)
-        is_harmless = way is not None and analyte.is_harmless(way) and not at_least(severity, "marked")
-        speaks = way != "abnormal" or severity == "grave" or analyte.code == "U-HCG"  # 妊娠试验的阳性不用范围
-        finding.severity = severity if speaks and not is_harmless else None
-        finding.leaning = way if finding.severity else None
+        _grade_without_range(finding, analyte, person)
     if analyte and person.is_newborn and finding.severity == "moderate" and not finding.has_general_range:
         finding.severity = "marked"  # 新生儿的不等几周；印着成人范围的不算
     if finding.flag == "unknown" and (way := _is_beyond_clotting(finding)):
@@ -79,20 +65,7 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     specimen = special_specimen(title, name, finding.value, finding.flag, finding.result) if analyte is None else None
     measured = measured_as(finding.name, person) if analyte is None else []
     if specimen:
-        specimen = specimen.for_age(person.age_years)
-        own = None if specimen.only_high and finding.flag == "low" else finding.severity
-        if own is None and finding.flag == "low" and finding.interval is None:
-            finding.severity = None  # 毒物没有偏低的：只凭一个 ↓ 不能说没事
-            finding.withhold(f"没有印参考范围；报告单上印着标记 {finding.mark}")
-        finding.severity = specimen.weigh(own, finding.name, finding.result, finding.unit)
-        reached = specimen.weigh(None, finding.name, finding.result, finding.unit)
-        if finding.severity == "grave" and reached != "grave" and finding.interval is None and not specimen.only_high:
-            finding.severity = "severe"  # 脑脊液的白细胞印着 ↓ 而没有范围：今天就问，不说危急
-        if finding.flag == "unknown" and finding.severity is None:
-            if specimen.denies(finding.result) and not finding.doubts_value and not finding.floor:
-                finding.flag, finding.note = "normal", "没有找到"
-            else:
-                _weigh_without_range(finding, specimen)
+        _weigh_specimen(finding, specimen.for_age(person.age_years))
     elif analyte is None and finding.value is None and not finding.doubt and counts_none(finding.result):
         finding.flag, finding.note, finding.doubts_value = "normal", "没有找到", False
     elif measured:
@@ -102,6 +75,50 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
     # 医院印着危急标记的同样要紧；critical 说的只是结果自己到了危急值，界限各医院不同
     if finding.flag in ABNORMAL_FLAGS and is_marked_critical(finding):
         finding.severity = "grave"
+
+
+def _grade_deviating(finding: Finding, person: Person) -> None:
+    """超出范围的一行有多要紧。"""
+    analyte = finding.analyte
+    finding.severity = grade_deviation(
+        finding.value, finding.interval, finding.flag, finding.compared_unit, analyte, person
+    )
+    own = _severity_for_person(finding, person) if analyte else None
+    # 孩子自己的范围只是略过；新生儿的不等
+    is_child = person.is_minor and not person.is_newborn
+    is_slight = is_child and (finding.severity, own) == ("moderate", "slight")
+    finding.severity = own if is_slight else worst([finding.severity, own])
+    if analyte and analyte.is_harmless(finding.flag) and not at_least(finding.severity, "marked"):
+        finding.severity = None
+    elif not at_least(finding.severity, "severe") and _is_usual_for(finding, person):
+        finding.severity, finding.is_usual = "slight", finding.has_general_range
+        finding.note = "按这个人的年龄或孕期，这个值并不少见；印着的范围未必是给这样的人的"
+
+
+def _grade_without_range(finding: Finding, analyte: Analyte, person: Person) -> None:
+    """没有范围可比、目录认得的一行，只看数值有多要紧。"""
+    severity, way = grade_value(finding.value, finding.compared_unit, analyte, person)
+    is_harmless = way is not None and analyte.is_harmless(way) and not at_least(severity, "marked")
+    speaks = way != "abnormal" or severity == "grave" or analyte.code == "U-HCG"  # 妊娠试验的阳性不用范围
+    finding.severity = severity if speaks and not is_harmless else None
+    finding.leaning = way if finding.severity else None
+
+
+def _weigh_specimen(finding: Finding, specimen: Specimen) -> None:
+    """目录里没有的一行，照分级表里它那种标本、毒物、传染病定轻重；specimen 是用于这个年龄的。"""
+    own = None if specimen.only_high and finding.flag == "low" else finding.severity
+    if own is None and finding.flag == "low" and finding.interval is None:
+        finding.severity = None  # 毒物没有偏低的：只凭一个 ↓ 不能说没事
+        finding.withhold(f"没有印参考范围；报告单上印着标记 {finding.mark}")
+    finding.severity = specimen.weigh(own, finding.name, finding.result, finding.unit)
+    reached = specimen.weigh(None, finding.name, finding.result, finding.unit)
+    if finding.severity == "grave" and reached != "grave" and finding.interval is None and not specimen.only_high:
+        finding.severity = "severe"  # 脑脊液的白细胞印着 ↓ 而没有范围：今天就问，不说危急
+    if finding.flag == "unknown" and finding.severity is None:
+        if specimen.denies(finding.result) and not finding.doubts_value and not finding.floor:
+            finding.flag, finding.note = "normal", "没有找到"
+        else:
+            _weigh_without_range(finding, specimen)
 
 
 def is_marked_critical(finding: Finding) -> bool:
@@ -220,40 +237,6 @@ def raise_alarm(finding: Finding, person: Person, report_type: str) -> None:
     elif likely := critical_if_likely(finding, person, finding.report_type or report_type):
         finding.floor = "grave"
         finding.alarm = f"{CHECK}：{said} 的名称、范围像是{likely[0]}；如果是，就达到了危急值，要尽快就医。{likely[1]}"
-
-
-def derive_neutrophils(findings: list[Finding], person: Person) -> None:
-    """只印了百分比的，由白细胞算出中性粒细胞有多少：少到危险的照样要说。"""
-    by_code = {finding.analyte.code: finding for finding in findings if finding.analyte}
-    count, share = by_code.get("WBC"), by_code.get("NEUT%")
-    if "NEUT#" in by_code or not count or not share or count.doubts_value or share.doubts_value:
-        return
-    cells, percent = count.converted(), share.converted()
-    if not (cells and percent and cells.is_point and percent.is_point):
-        return
-    value = (cells.low * percent.low / 100).quantize(Decimal("0.01"))
-    neutrophils = analytes_by_code()["NEUT#"].for_person(person)
-    severity, way = grade_value(Interval(value, value), neutrophils.unit, neutrophils, person)
-    if way == "low" and at_least(severity, "severe"):
-        share.floor = severity
-        share.alarm = (
-            f"{HURRY if severity == 'grave' else CHECK}：由白细胞和中性粒细胞百分比算出，中性粒细胞只有约 "
-            f"{value} 10^9/L，容易感染。发热（38℃ 以上）要马上去急诊；没有发热的今天就去血液内科或急诊。"
-        )
-
-
-def weigh_direct_bilirubin(findings: list[Finding], person: Person) -> None:
-    """新生儿黄得重时直接的也跟着高一点：不到 17 μmol/L（1 mg/dL，AAP 2022）又不到总的五分之一的，不是胆道的事。"""
-    by_code = {finding.analyte.code: finding for finding in findings if finding.analyte and not finding.doubts_value}
-    total, direct = by_code.get("TBIL"), by_code.get("DBIL")
-    if not (person.is_newborn and total and direct and direct.severity):
-        return
-    whole, part = total.converted(), direct.converted()
-    if not (whole and part and whole.is_point and part.is_point and direct.flag != "normal"):
-        return
-    if whole.low > 85 and part.low < min(Decimal(17), whole.low / 5):
-        direct.severity, direct.floor, direct.leaning, direct.is_usual = "slight", None, None, True
-        direct.note = "直接胆红素占不到总的五分之一，宝宝黄的时候它会跟着高一点"
 
 
 def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | None, Direction | None]:

@@ -12,16 +12,10 @@ from typing import Literal
 
 from pydantic import Field, InstanceOf
 
-from health_assistant.lab_report.alarms import (
-    CHECK,
-    alarm_order,
-    derive_neutrophils,
-    grade,
-    raise_alarm,
-    weigh_direct_bilirubin,
-)
+from health_assistant.lab_report.alarms import CHECK, alarm_order, grade, raise_alarm
 from health_assistant.lab_report.consistency import find_conflicts, measure, shifted_doubts
 from health_assistant.lab_report.decimal_points import point_doubts
+from health_assistant.lab_report.derived import derive_neutrophils, weigh_direct_bilirubin
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, intervals_of
 from health_assistant.lab_report.judgement import Finding, Others, judge
 from health_assistant.lab_report.marks import flag_says
@@ -43,11 +37,7 @@ from health_assistant.lab_report.report import (
     rank,
     worst,
 )
-from health_assistant.lab_report.severity import (
-    is_measured,
-    load_severity,
-    measured_as,
-)
+from health_assistant.lab_report.severity import is_measured, load_severity, measured_as
 from health_assistant.lab_report.sheet_observation import observe_all
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens

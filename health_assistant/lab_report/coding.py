@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from health_assistant.lab_report.catalogue import Analyte
-from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.interval import Value
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.units import UCUM_CODES, UCUM_PROPERTIES, fold_unit, spell_unit
 
@@ -52,7 +52,7 @@ def to_ucum(unit: str, analyte: Analyte | None = None) -> str | None:
     return f"{above}/{below}{kind}"
 
 
-def to_loinc(analyte: Analyte | None, unit: str, result: Interval | QualitativeResult | None) -> str | None:
+def to_loinc(analyte: Analyte | None, unit: str, result: Value | None) -> str | None:
     """这个指标、这个单位、这样的结果的 LOINC 代码；对得上的不正好是一个，就没有。"""
     codes = _loinc_table().get(analyte.code, {}) if analyte and result else {}
     fitting = {codes[name] for name in _possible_properties(to_ucum(unit, analyte), result) if name in codes}
@@ -73,7 +73,7 @@ def quantity_unit(unit: str, loinc: str | None, analyte: Analyte | None = None) 
     return f"[arb'U]{code[1:]}" if loinc and code.startswith("U/") else None
 
 
-def _possible_properties(ucum: str | None, result: Interval | QualitativeResult | None) -> tuple[str, ...]:
+def _possible_properties(ucum: str | None, result: Value | None) -> tuple[str, ...]:
     if isinstance(result, QualitativeResult):
         return ("PrThr", "Type") if result.is_graded else ("Type",)
     if result and result.is_titre:

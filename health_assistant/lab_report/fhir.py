@@ -17,7 +17,7 @@ from typing import Any
 from health_assistant.lab_report.assessment import Assessment
 from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.coding import quantity_unit, to_loinc
-from health_assistant.lab_report.interval import Interval, ReferenceRange, compare
+from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, compare
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import DISCLAIMER, FLAG_WORDS, TRIAGE_WORDS, UNREAD_MARK, OriginField
@@ -189,7 +189,7 @@ def _unit(printed: str, loinc: str | None, analyte: Analyte | None) -> Resource:
     return ({"unit": _plain(printed)} if printed.strip() else {}) | coded
 
 
-def _value(printed: str, result: Interval | QualitativeResult | None, unit: Resource) -> Resource:
+def _value(printed: str, result: Value | None, unit: Resource) -> Resource:
     """结果 -> value[x]：一个数、一段、滴度、定性的词；解析不了的照抄文字；没有读到的说没有。"""
     if not printed.strip():
         return _absent("没有读到结果")

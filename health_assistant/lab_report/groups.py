@@ -1,6 +1,9 @@
 """参考范围所属的人群：性别、年龄、生理期，与采样的条件（空腹、立位）。文字 -> 人群，以及某个人可能属于哪几群。"""
 
 import re
+from pathlib import Path
+
+import yaml
 
 ADULT_AGE_YEARS = 18
 
@@ -37,34 +40,9 @@ _PART = re.compile(rf"男[性子]?|女[性子]?|{'|'.join(_AGE_WORDS)}|{_AGE_SPA
 _GROUP = re.compile(rf"(?:{_PART.pattern})(?:[:(\[,]?(?:{_PART.pattern}))*")
 _ENGLISH = tuple(
     (re.compile(rf"(?<![a-z])(?:{words})(?=[:,;\d<>()\]]|$)", re.IGNORECASE), word)
-    for words, word in (
-        (r"non-?pregnant(?:wom[ae]n|females?|adults?)?", "非妊娠期"),
-        (r"females?|wom[ae]n|girls?|f(?=[:\d<>])|(?<=[(\[,;])f", "女"),
-        (r"males?|m[ae]n|boys?|m(?=[:\d<>])|(?<=[(\[,;])m", "男"),
-        (r"(?<=\d)(?:years?|yrs?|y)", "岁"),
-        ("adults?", "成人"),
-        ("child(?:ren)?", "儿童"),
-        ("newborns?", "新生儿"),
-        ("follicular(?:phase)?", "卵泡期"),
-        ("luteal(?:phase)?", "黄体期"),
-        ("ovulat(?:ion|ory)(?:phase|peak)?|mid-?cycle(?:peak)?", "排卵期"),
-        ("pre-?menopaus(?:al|e)", "绝经前"),
-        ("(?:post-?)?menopaus(?:al|e)", "绝经后"),
-        ("pregnan(?:t|cy)", "妊娠"),
-        (r"non-?smok(?:ers?|ing)", "不吸烟者"),
-        (r"smok(?:ers?|ing)", "吸烟者"),
-        ("fasting", "空腹"),
-        ("(?:2h|2hr)?(?:pp|post-?prandial)", "餐后"),
-        ("random", "随机"),
-        (r"(?:(?<![\w.])\d{1,2}(?::\d\d)?)?(?:am|a\.m\.)|morning", "上午"),
-        (r"(?:(?<![\w.])\d{1,2}(?::\d\d)?)?(?:pm|p\.m\.)|afternoon", "下午"),
-        ("supine", "卧位"),
-        ("upright|standing", "立位"),
-        ("trough", "谷"),
-        ("peak", "峰"),
-        ("♂", "男"),
-        ("♀", "女"),
-    )
+    for words, word in yaml.safe_load(
+        Path(__file__).with_name("english_groups.yaml").read_text(encoding="utf-8")
+    ).items()
 )
 
 

@@ -84,22 +84,25 @@ class Interval:
         return self.lower >= other.lower and self.upper <= other.upper
 
 
+Value = Interval | QualitativeResult
+"""一个结果的意思：数，或定性的词。"""
+
+
 @dataclass(frozen=True)
 class PartitionedInterval:
     """按性别、年龄或生理期分开的几个范围；每一组是（人群，范围），人群如 `男`、`女卵泡期`、`0-3岁`。"""
 
-    groups: tuple[tuple[str, Interval | QualitativeResult], ...]
+    groups: tuple[tuple[str, Value], ...]
 
     def __str__(self) -> str:
         return "，".join(f"{who} {limits}" for who, limits in self.groups)
 
-    def for_person(self, sex: str | None, age_years: float | None) -> list[Interval | QualitativeResult]:
+    def for_person(self, sex: str | None, age_years: float | None) -> list[Value]:
         """可能适用于这个人的范围；性别、年龄未知时不排除任何一个。只印了一种性别而性别未知时为空。"""
         applies = may_all_apply([who for who, _ in self.groups], sex, age_years)
         return [limits for (_, limits), may_apply in zip(self.groups, applies, strict=True) if may_apply]
 
 
-Value = Interval | QualitativeResult
 ReferenceRange = Value | PartitionedInterval
 
 
@@ -110,7 +113,7 @@ def intervals_of(reference: ReferenceRange | None) -> tuple[Interval, ...]:
 
 
 def compare(
-    result: Interval | QualitativeResult,
+    result: Value,
     reference: ReferenceRange,
     sex: str | None = None,
     age_years: float | None = None,
@@ -121,7 +124,7 @@ def compare(
     return flags.pop() if len(flags) == 1 else "unknown"
 
 
-def _compare_one(result: Interval | QualitativeResult, limits: Interval | QualitativeResult) -> Flag:
+def _compare_one(result: Value, limits: Value) -> Flag:
     if isinstance(result, Interval) and isinstance(limits, Interval) and result.is_titre == limits.is_titre:
         if limits.low == 0 and result.low is None:
             # 范围从 0 起的量没有负数：`<0.01` 在 `0-0.04` 之内

@@ -97,8 +97,32 @@ _USUALLY_ABSENT = re.compile(
 
 def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     """解析一行；report_type 是这一行那一页的报告名。不抛异常。"""
-    read = row if isinstance(row, ReadRow) else ReadRow.of(row)
-    read, value = _parse_value(read)
+    read, value, interval = _parsed(row if isinstance(row, ReadRow) else ReadRow.of(row), person)
+    shared = _share_power(read, interval)
+    value, interval, power_unit = shared or (value, interval, "")
+    value_unit, range_unit = attached_unit(read.result), unit_of_range(read.reference_range)
+    if "视野" in read.result and "细胞" in read.name and not read.unit:
+        value_unit = "/HP"  # 满视野：不印单位也是镜检
+    has_two_units = bool(range_unit and read.unit) and fold_unit(range_unit) != fold_unit(read.unit)
+    find_unit = power_unit or (range_unit if has_two_units else read.unit or value_unit)
+    analyte = _find(read, report_type, value, interval, find_unit, trusts_unit=bool(power_unit))
+    if analyte.sought if analyte else _SOUGHT.search(read.name + report_type):
+        value = _found(value, read.result + (read.unit if analyte else ""), counts=bool(analyte)) or value
+        interval = _found(interval, read.reference_range) or interval
+    if analyte and not (power_unit or has_two_units):
+        power_unit = misprinted_unit(analyte, read.unit or value_unit, interval, value)
+    converted = _in_unit_of_value(interval, range_unit, power_unit or read.unit or value_unit, analyte)
+    if converted:
+        # 范围是 FEU 而结果没有说的，也许是 DDU，相差一倍
+        is_of_feu = re.search("FEU|DDU", read.reference_range) and not re.search("FEU|DDU", read.unit + read.result)
+        interval, range_unit = None if is_of_feu else converted, ""
+    own = analyte and analyte.for_person(person)
+    return Observation(read, value, interval, value_unit, range_unit, own, power_unit)
+
+
+def _parsed(row: ReadRow, person: Person) -> tuple[ReadRow, Value | None, ReferenceRange | None]:
+    """结果与范围的意思，和这一行：粘在结果、单位上的标记拆到了标记一栏。"""
+    read, value = _parse_value(row)
     interval = _of_condition(parse_range(read.reference_range), read.name, person) if read.reference_range else None
     if interval is None and re.fullmatch(r"\d级", read.result):
         value = None  # 没有范围的不知道是什么的级别（电导率），不当作阳性
@@ -115,35 +139,23 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
         # 空白没有读出来的 `mmol/LL` 也许只是多读了一个 L：数正常的不当作标记
         is_doubled = not re.search(r"\s", read.unit) and value and interval and compare(value, interval) == "normal"
         read = read.model_copy(update={"unit": unit, "mark": read.mark or (None if is_doubled else flag)})
-    shared = _share_power(read, interval)
-    value, interval, power_unit = shared or (value, interval, "")
-    value_unit, range_unit = attached_unit(read.result), unit_of_range(read.reference_range)
-    if "视野" in read.result and "细胞" in read.name and not read.unit:
-        value_unit = "/HP"  # 满视野：不印单位也是镜检
+    return read, value, interval
+
+
+def _find(
+    row: ReadRow, report_type: str, value: Value | None, interval: ReferenceRange | None, unit: str, trusts_unit: bool
+) -> Analyte | None:
+    """这一行是目录里的哪一项；unit 是认项目用的单位，trusts_unit：它由 10 的几次方而来，不会是糊的。"""
     find = partial(
-        find_analyte, read.name, read.code, report_type=report_type, interval=interval,
-        has_range=not is_blank(read.reference_range), value=value,
+        find_analyte, row.name, row.code, report_type=report_type, interval=interval,
+        has_range=not is_blank(row.reference_range), value=value,
     )  # fmt: skip
-    has_two_units = bool(range_unit and read.unit) and fold_unit(range_unit) != fold_unit(read.unit)
-    analyte = find(unit=power_unit or (range_unit if has_two_units else read.unit or value_unit))
-    if not power_unit and is_garbled(read.unit, analyte):
-        analyte = _find_without_unit(analyte, read, find(unit=""), interval)
+    analyte = find(unit=unit)
+    if not trusts_unit and is_garbled(row.unit, analyte):
+        analyte = _find_without_unit(analyte, row, find(unit=""), interval)
     if analyte and analyte.code == "PH" and _is_of_urine_ph(interval) and "气" not in report_type:
         analyte = find_analyte("尿pH", "", "")  # 活人血的 pH 在 6.8 到 7.8 之间，范围没有这么宽的
-    if analyte is None:
-        analyte = _find_on_strip(read, report_type, value)
-    if analyte.sought if analyte else _SOUGHT.search(read.name + report_type):
-        value = _found(value, read.result + (read.unit if analyte else ""), counts=bool(analyte)) or value
-        interval = _found(interval, read.reference_range) or interval
-    if analyte and not (power_unit or has_two_units):
-        power_unit = misprinted_unit(analyte, read.unit or value_unit, interval, value)
-    converted = _in_unit_of_value(interval, range_unit, power_unit or read.unit or value_unit, analyte)
-    if converted:
-        # 范围是 FEU 而结果没有说的，也许是 DDU，相差一倍
-        is_of_feu = re.search("FEU|DDU", read.reference_range) and not re.search("FEU|DDU", read.unit + read.result)
-        interval, range_unit = None if is_of_feu else converted, ""
-    own = analyte and analyte.for_person(person)
-    return Observation(read, value, interval, value_unit, range_unit, own, power_unit)
+    return analyte or _find_on_strip(row, report_type, value)
 
 
 def _of_condition(interval: ReferenceRange | None, name: str, person: Person) -> ReferenceRange | None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from health_assistant.lab_report.groups import find_groups
-from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange
+from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange, Value
 from health_assistant.lab_report.printed_interval import (
     NUMBER,
     SINGLE,
@@ -261,7 +261,7 @@ def _parse_worded(text: str) -> Interval | None:
     return replace(interval, word="阴性") if interval and _word_of(parts) == "阴性" else None
 
 
-def parse_result(text: str) -> Interval | QualitativeResult | None:
+def parse_result(text: str) -> Value | None:
     """把印刷的结果变成可比较的形式；空白、横线串（未做）与看不懂的返回 None，从不抛异常。"""
     text = re.sub(r"(?<=\d)(?:\(\d级\)|[;,]\d级)$", "", clean(text))  # 过敏原的分级：68.40(5级)
     # 结果后面印着的不确定度：6.81±0.12

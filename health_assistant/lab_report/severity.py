@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from health_assistant.checked_yaml import Entry, read_yaml, refuse
-from health_assistant.lab_report.catalogue import Age, Analyte, Bounds, Direction, Number, Sentence, load_catalogue
+from health_assistant.lab_report.catalogue import Age, Analyte, Bounds, Direction, Number, Sentence, analytes_by_code
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import asserts
@@ -136,7 +136,7 @@ class SeverityFile(Entry):
 
     @model_validator(mode="after")
     def _check(self) -> "SeverityFile":
-        catalogue = {analyte.code: analyte for analyte in load_catalogue()}
+        catalogue = analytes_by_code()
         named = (
             {line.code for line in self.grades} | set(self.variation) | self.cutoffs | self.wide | set(self.possible)
         )

@@ -65,7 +65,7 @@ def test_everything_people_wrote_has_its_english():
     assert {one.code for one in load_catalogue()} == ENGLISH.names.keys()
     words = [DISCLAIMER, *FLAG_WORDS.values(), *TRIAGE_WORDS.values(), *WHEN_WORDS.values()]
     words += [one.conflict for one in RELATIONS]
-    words += [text for paper in load_papers() for text in (paper.what, paper.advice)]
+    words += [text for paper in load_papers().papers for text in (paper.what, paper.advice)]
     assert [one for one in words if one not in ENGLISH.sentences] == []
 
 

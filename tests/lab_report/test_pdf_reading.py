@@ -171,7 +171,7 @@ def test_what_is_drawn_but_not_in_the_text_layer_is_read_too(reader, minerals):
 
 def test_private_characters_are_no_text(reader):
     page = pdf.render_page(text_pdf(MINERALS), 0)
-    scrambled = [pdf.PrintedChar(chr(0xE000 + at), c.x0, c.y0, c.x1, c.y1) for at, c in enumerate(page.chars)]
+    scrambled = [pdf.PrintedText(chr(0xE000 + at), c.x0, c.y0, c.x1, c.y1) for at, c in enumerate(page.chars)]
     assert results(reader.start(lambda: pdf.PdfPage(page.pixels, scrambled)).result()) == RESULTS
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from health_assistant.lab_report.rendering import degrade, draw_report, render
-from health_assistant.lab_report.rendering.drawing import Column, Habits, Page
+from health_assistant.lab_report.rendering.drawing import Habits, Page
+from health_assistant.lab_report.rendering.ruled_table import Column, draw_table
 from health_assistant.lab_report.rendering.sampling import Style, sample_report
 from health_assistant.lab_report.rendering.writings import WRITINGS
 from health_assistant.lab_report.report import PrintedRow, ReadReport
@@ -38,7 +39,7 @@ def test_a_narrow_arrow_touches_the_value_and_points_the_right_way(arrow, mark):
 
 def test_white_on_black_is_dark_around_the_value():
     page = a_page(is_reversed=True)
-    page.table([Column("{name}"), Column("{result}{mark}"), Column("{unit}")], [0], 40, 760, 40)
+    draw_table(page, [Column("{name}"), Column("{result}{mark}"), Column("{unit}")], [0], 40, 760, 40)
     x0, y0, x1, y1 = page.boxes[0]["result"]
     grey = np.asarray(page.image.convert("L"))[y0:y1, x0:x1]
     assert (grey < 100).mean() > 0.4 and (grey > 200).any()

@@ -8,7 +8,7 @@ from health_assistant.lab_report.printed_text import fold_code
 from health_assistant.lab_report.reading.cells import split_cells
 from health_assistant.lab_report.reading.header_words import role_beside_others, words_in
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.text import TextBox, join_boxes
+from health_assistant.lab_report.reading.text import Line, TextBox, join_boxes
 from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.units import fold_unit
 
@@ -22,8 +22,6 @@ _MIN_ENDS = 5
 """少于这么多行，碰巧都是左小右大的也许是前两次的结果。"""
 _MIN_BARS = 3
 """少于这么多项，两个数也许是别的（上两次的结果）。"""
-
-Line = list[TextBox]
 
 
 def seat_apart_ranges(lines: list[Line]) -> list[Line]:
@@ -133,8 +131,7 @@ def _seated(lines: list[Line], moved: dict[int, TextBox], used: set[int]) -> lis
     for at, line in enumerate(lines):
         limits = moved.get(id(line))
         if limits:
-            width = limits.end - limits.start
-            line = [*line, replace(limits, start=right, end=right + width, line=line[0].line)]
+            line = [*line, limits.moved(right, line=line[0].line)]
         if at not in used:
             seated.append(line)
     return seated

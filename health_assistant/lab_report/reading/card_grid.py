@@ -10,14 +10,13 @@ from dataclasses import replace
 from health_assistant.lab_report.reading.cells import split_cells
 from health_assistant.lab_report.reading.header import head_role
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.text import TextBox, part_of
+from health_assistant.lab_report.reading.text import Line, TextBox, part_of
 
 _MIN_CARDS, _FULL_LINE = 4, 3
 _DOWN, _ASIDE = 2.2, 1.0
 """一张卡片里上下两格至多隔开几倍字高，左端至多错开几倍。"""
 _HEADS = {"name": "项目", "code": "代号", "result": "结果", "mark": "提示", "unit": "单位", "range": "参考范围"}
 
-Line = list[TextBox]
 Card = dict[str, TextBox]
 
 
@@ -47,11 +46,7 @@ def as_table(cards: list[Card], lines: list[Line], used: Line) -> list[Line]:
     heads = {role: text for role, text in _HEADS.items() if role != "code" or any(role in card for card in cards)}
     head = {role: replace(cards[0]["name"], text=text) for role, text in heads.items()}
     table = [
-        [
-            replace(box, line=top + pitch * down, start=width * at, end=width * at + box.end - box.start)
-            for at, role in enumerate(heads)
-            if (box := card.get(role))
-        ]
+        [box.moved(width * at, line=top + pitch * down) for at, role in enumerate(heads) if (box := card.get(role))]
         for down, card in enumerate([head, *cards])
     ]
     rest = [[box for box in line if box not in used] for line in lines]

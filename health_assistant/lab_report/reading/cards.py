@@ -54,21 +54,8 @@ def find_headless_rows(table: Table) -> list[Row]:
             elif cell.kind == "text" and not cell.labelled and _starts_row(cell, line, follows, has_value):
                 follows = Row(name=cell.box, anchor=cell.box)
                 rows.append(follows)
-            elif follows and cell.box.line - follows.anchor.line < 4.5 * follows.anchor.height:
-                same_line = abs(cell.box.line - follows.anchor.line) < 0.6 * follows.anchor.height
-                if says_normal(cell.text) and _is_behind(cell.box, follows.result, follows.unit, *follows.limits):
-                    follows.add_mark(cell.box)
-                    continue
-                if cell.kind == "text" and not follows.code and is_subline(cell.box, follows.name):
-                    follows.code = cell.box
-                    continue
-                if cell.kind == "text" and not same_line and not cell.labelled and cell.text not in ARROW_LIKE:
-                    # 另起一行的文字不是上一项的，它后面的数也不是
-                    break
-                if cell.kind == "bound" and is_labelled and not cell.labelled and follows.result is None:
-                    follows.set_result(cell.box)  # 范围前面都印着“参考范围”，没有印的是结果
-                    continue
-                _seat_headless(cell, follows, table.columns, same_line)
+            elif follows and not _takes(follows, cell, table.columns, is_labelled):
+                break
         # 单独一行的三角是范围条上的指针，不是标记
         for mark in ahead if follows and follows.anchor in [cell.box for cell in line] else ():
             follows.add_mark(mark)
@@ -77,6 +64,27 @@ def find_headless_rows(table: Table) -> list[Row]:
             row.result, row.mark = row.mark, None  # 没有别的结果，`正常` 就是结果
     doubt_odd_places(rows)
     return _with_blank_rows(rows)
+
+
+def _takes(row: Row, cell: Cell, columns: Columns, is_labelled: bool) -> bool:
+    """名称后面的一格归 row，离得太远的不要；另起一行的文字不是它的，后面的数也不是，为假。
+
+    is_labelled：范围前面都印着“参考范围”。
+    """
+    if cell.box.line - row.anchor.line >= 4.5 * row.anchor.height:
+        return True
+    same_line = abs(cell.box.line - row.anchor.line) < 0.6 * row.anchor.height
+    if says_normal(cell.text) and _is_behind(cell.box, row.result, row.unit, *row.limits):
+        row.add_mark(cell.box)
+    elif cell.kind == "text" and not row.code and is_subline(cell.box, row.name):
+        row.code = cell.box
+    elif cell.kind == "text" and not same_line and not cell.labelled and cell.text not in ARROW_LIKE:
+        return False
+    elif cell.kind == "bound" and is_labelled and not cell.labelled and row.result is None:
+        row.set_result(cell.box)  # 没有印“参考范围”的是结果
+    else:
+        _seat_headless(cell, row, columns, same_line)
+    return True
 
 
 def _ends_of_scale(line: list[Cell]) -> TextBox | None:
@@ -213,11 +221,11 @@ def _goes_on(box: TextBox, row: Row, has_value: bool) -> bool:
     is_near = 0 < box.line - row.name.line < 1.5 * row.name.height and abs(box.start - row.name.start) < box.height
     if is_near and not (has_value and row.result) and is_known(row.name.text + box.text):
         return not is_known(row.name.text)
-    is_open = row.name is not None and bool(re.search(r"[(（][^()（）]*$", row.name.text))
+    is_open = bool(re.search(r"[(（][^()（）]*$", row.name.text))
     if is_near and is_open and not has_value and re.fullmatch(r"[^()（）]+[)）]", box.text):
         return True  # 印在结果旁边的上半截开了括号：ESR (Modified / Westergren)
     is_in_brackets = not row.limits and (is_open or bool(re.fullmatch(r"[(（].*[)）]", box.text)))
-    is_bare = row.name is not None and (is_in_brackets or not (row.result or row.limits or row.unit))
+    is_bare = is_in_brackets or not (row.result or row.limits or row.unit)
     is_tight = is_bare and 0 < box.line - row.name.line < (2.5 if is_in_brackets else 1.5) * row.name.height
     is_aligned = has_value and is_tight and abs(box.start - row.name.start) < 0.5 * row.name.height
     return is_aligned and not (is_known(box.text) or is_known(row.name.text) or NOT_AN_ITEM.search(row.name.text))
@@ -230,7 +238,7 @@ def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) 
         return False
     if TIER.fullmatch(cell.text) and not cell.box.is_label:
         return False  # 范围条底下的 `正常`、`受损`
-    same_line = row is not None and row.anchor is not None and any(one.box is row.anchor for one in line)
+    same_line = row is not None and any(one.box is row.anchor for one in line)
     if cell.box.is_label or is_known(cell.text):
         # 名称旁边、名称下面的代号不是新的一行
         if row and not same_line and not (row.limits and has_value) and not row.code and is_subline(cell.box, row.name):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from health_assistant.lab_report.interval import Interval, ReferenceRange
 from health_assistant.lab_report.printed_text import MAX_LENGTH, normalize
-from health_assistant.lab_report.qualitative import QualitativeResult
+from health_assistant.lab_report.qualitative import GRADED, QualitativeResult
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, part_of
 from health_assistant.lab_report.reference_range import parse_range, parse_result
@@ -30,7 +30,6 @@ class Cell:
         return self.box.text
 
 
-GRADED = {"阴性", "弱阳性", "阳性"}
 ARROW_LIKE = set("↑↓→←⬆⬇14tTfiIl|!丨个一+-")
 """文字识别对一个箭头可能给出的读法。"""
 
@@ -136,7 +135,7 @@ def kind_of(text: str, limits: ReferenceRange | None) -> Kind:
         return "range"
     if isinstance(result, QualitativeResult) and result.words[0] in GRADED or re.fullmatch(r"[+十]+", plain):
         return "term"
-    if isinstance(limits, QualitativeResult) and GRADED.issuperset(limits.words):
+    if isinstance(limits, QualitativeResult) and set(limits.words) <= set(GRADED):
         return "term"
     return "unit" if _UNIT.fullmatch(plain) or kind_of_unit(plain) else "text"
 
@@ -174,14 +173,9 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
     text = bare.rstrip(" ,，;；")
     if not text:
         return []
-    if wrapped := _WRAPPED_LABEL.fullmatch(text):
-        return _split(wrapped["inside"], offset + wrapped.start("inside"))
-    if label := _LABEL.match(text):
-        return [(*span[:3], True) for span in _split(text[label.end() :], offset + label.end())]
-    if label := _OTHER_LABEL.match(text):
-        return _split(text[label.end() :], offset + label.end())
-    if label := _LABEL_INSIDE.search(text):
-        return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
+    labelled = _split_at_label(text, offset)
+    if labelled is not None:
+        return labelled
     if (group := _GROUP_BEHIND.match(text)) and classify(group["value"].rstrip()) != "text":
         return _split(group[0], offset) + _split(text[group.end() :], offset + group.end())
     if (bracket := _BRACKETED_RANGE.search(text)) and classify(text[bracket.end() :]) in ("range", "bound"):
@@ -204,37 +198,63 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
     if (garbled := _GARBLED_UNIT.fullmatch(text)) and classify(garbled["value"]) in ("number", "bound"):
         unit: Span = ("unit", offset + garbled.start("unit"), offset + len(text), False)
         return [*_split(garbled["value"], offset), unit]
-    if not is_known(text) and not re.search(r"EPI\)? 20\d\d$", text):  # 公式的年份是名称里的
-        spaces = [gap.start() for gap in re.finditer(r"\s+", text)]
-        for space in spaces:
-            value = text[space:].lstrip()
-            if is_known(text[:space]) and re.match(r"[<>≤≥]?\d[\d.]*\s*[×xX*↑↓]", value):
-                name: Span = ("text", offset, offset + space, False)  # `血小板 8×10^9/L ↓(125-350)`
-                return [name, *_split(value, offset + len(text) - len(value))]
-            if right := _typed(text[space:].lstrip(), offset + len(text) - len(text[space:].lstrip())):
-                return _split(text[:space], offset) + right
-        for space in reversed(spaces):
-            # 开头的数、字母后面是文字时是名称的一部分（25 羟维生素D、T 细胞），除非那文字自己就是名称
-            left = _typed(text[:space], offset)
-            is_mark = left and left[0][0] == "mark" and space > 1 and not re.fullmatch("[A-Za-z]+", text[:space])
-            is_own = is_mark or left and left[0][0] in ("range", "bound", "term")  # HIGH SENSITIVITY 是名称
-            if left and (len(left) > 1 or is_own or is_known(text[space:])):
-                return left + _split(text[space:], offset + space)
-        # 载脂蛋白A10.85 是 A1 与 0.85：名称取认得的最长的；CA12535、CD4523 在哪里断开说不准
-        for digits in (3, 2, 1, 0):
-            glued = re.fullmatch(
-                rf"(?P<name>.*[一-鿿)）A-Za-z%#-]\d{{{digits}}})\s*(?P<value>[<>]?\d+(?:\.\d+)?)"
-                r"\s*(?:[↑↓]*|[A-Za-zμ%‰][/A-Za-z\d.]*|[×xX*]\s*10[\^*]?[⁰¹²³⁴-⁹\d]{0,2}/[A-Za-zμ\d]+.*)",
-                text,
-            )
-            if glued and is_known(glued["name"]) and not re.fullmatch(r"[A-Z]\d", text):  # P2 不是磷 2
-                if digits and "." not in glued["value"]:
-                    break
-                at = offset + glued.start("value")
-                values = _typed(text[at - offset :], at) or _split(text[at - offset :], at)
-                if values[0][0] != "text":
-                    return [("text", offset, offset + glued.end("name"), False), *values]
-    return [("text", offset, offset + len(text), False)]
+    is_name = is_known(text) or re.search(r"EPI\)? 20\d\d$", text)  # 公式的年份是名称里的
+    parts = [] if is_name else _split_at_space(text, offset) or _split_glued_number(text, offset)
+    return parts or [("text", offset, offset + len(text), False)]
+
+
+def _split_at_label(text: str, offset: int) -> list[Span] | None:
+    """前面、中间印着“参考范围：”“单位：”这样的话的，在那里分开；没有这样的话为 None。"""
+    if wrapped := _WRAPPED_LABEL.fullmatch(text):
+        return _split(wrapped["inside"], offset + wrapped.start("inside"))
+    if label := _LABEL.match(text):
+        return [(*span[:3], True) for span in _split(text[label.end() :], offset + label.end())]
+    if label := _OTHER_LABEL.match(text):
+        return _split(text[label.end() :], offset + label.end())
+    if label := _LABEL_INSIDE.search(text):
+        return _split(text[: label.start()], offset) + _split(text[label.start() :], offset + label.start())
+    return None
+
+
+def _split_at_space(text: str, offset: int) -> list[Span]:
+    """一边分得出数、单位、标记的空白处分开；没有这样的空白为空。"""
+    spaces = [gap.start() for gap in re.finditer(r"\s+", text)]
+    for space in spaces:
+        value = text[space:].lstrip()
+        if is_known(text[:space]) and re.match(r"[<>≤≥]?\d[\d.]*\s*[×xX*↑↓]", value):
+            name: Span = ("text", offset, offset + space, False)  # `血小板 8×10^9/L ↓(125-350)`
+            return [name, *_split(value, offset + len(text) - len(value))]
+        if right := _typed(value, offset + len(text) - len(value)):
+            return _split(text[:space], offset) + right
+    for space in reversed(spaces):
+        # 开头的数、字母后面是文字时是名称的一部分（25 羟维生素D、T 细胞），除非那文字自己就是名称
+        left = _typed(text[:space], offset)
+        is_mark = left and left[0][0] == "mark" and space > 1 and not re.fullmatch("[A-Za-z]+", text[:space])
+        is_own = is_mark or left and left[0][0] in ("range", "bound", "term")  # HIGH SENSITIVITY 是名称
+        if left and (len(left) > 1 or is_own or is_known(text[space:])):
+            return left + _split(text[space:], offset + space)
+    return []
+
+
+def _split_glued_number(text: str, offset: int) -> list[Span]:
+    """名称与数连着印的（`血红蛋白132g/L`）分开；分不清的为空。
+
+    载脂蛋白A10.85 是 A1 与 0.85：名称取认得的最长的；CA12535、CD4523 在哪里断开说不准。
+    """
+    for digits in (3, 2, 1, 0):
+        glued = re.fullmatch(
+            rf"(?P<name>.*[一-鿿)）A-Za-z%#-]\d{{{digits}}})\s*(?P<value>[<>]?\d+(?:\.\d+)?)"
+            r"\s*(?:[↑↓]*|[A-Za-zμ%‰][/A-Za-z\d.]*|[×xX*]\s*10[\^*]?[⁰¹²³⁴-⁹\d]{0,2}/[A-Za-zμ\d]+.*)",
+            text,
+        )
+        if glued and is_known(glued["name"]) and not re.fullmatch(r"[A-Z]\d", text):  # P2 不是磷 2
+            if digits and "." not in glued["value"]:
+                break
+            at = offset + glued.start("value")
+            values = _typed(text[at - offset :], at) or _split(text[at - offset :], at)
+            if values[0][0] != "text":
+                return [("text", offset, offset + glued.end("name"), False), *values]
+    return []
 
 
 def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:

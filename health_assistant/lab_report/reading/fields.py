@@ -12,7 +12,7 @@ from health_assistant.lab_report.reading.cells import says_normal
 from health_assistant.lab_report.reading.header import head_role
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.text import TextBox, part_of
+from health_assistant.lab_report.reading.text import Line, TextBox, part_of
 
 _VALUES = ("number", "range", "bound", "term", "unit")
 _MOST_NAME_LINES = 2
@@ -21,7 +21,6 @@ _NEXT_WORD = re.compile(r"(?<=[^一-鿿:(])(?=[一-鿿]{2,6}:)")
 _FIELDS = {"range", "unit", "low"}
 """结果之外还印着其中一格的才是卡片。"""
 
-Line = list[TextBox]
 _Field = tuple[str, TextBox, Line]
 
 

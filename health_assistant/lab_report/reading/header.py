@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from itertools import pairwise, zip_longest
 from statistics import median
+from typing import NamedTuple
 
 from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.reading.cells import Cell, split_cells
@@ -60,7 +61,32 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     名称、代号、序号一类又出现时是下一栏的开始。以日期为列名的：最近的是这次的结果，其余是从前的；
     看不出哪个最近的（`12-28` 与 `01-05`）都当作结果，使这一行起疑。
     """
-    words: list[tuple[Role, TextBox, str]] = []
+    words = _head_words(line)
+    is_of_multiples = any(word.role == "range" and "MoM" in word.whole for word in words)
+    panels = _panels(words) if words else []
+    for panel, dates in panels:
+        if len(panel) >= 2:
+            _seat_dates(panel, dates)
+        if is_of_multiples:
+            _take_multiples(panel)
+        _settle(panel)
+        merged = [role for role in ("mark", "unit") if role in panel and panel[role].text.startswith("结果")]
+        if merged and "result" not in panel:
+            panel["result"] = panel.pop(merged[0])  # `结果提示`、`结果单位`：除非另有结果一列
+    return [panel for panel, _ in panels if _is_header(panel)]
+
+
+class _HeadWord(NamedTuple):
+    """一行里的一个表头词：说的是哪一列，它自己，它所在的整段文字。"""
+
+    role: Role
+    box: TextBox
+    whole: str
+
+
+def _head_words(line: list[TextBox]) -> list[_HeadWord]:
+    """这一行当作表头时，各段是什么词；里面有数、有医生的名字的，不是表头，为空。"""
+    words: list[_HeadWord] = []
     is_head = sum(any(words_in(box)) for box in line) > 1
     has_names = any(role in ("name", "range") for box in line for role, _ in words_in(box))
     for box in line:
@@ -79,52 +105,52 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
             found = [("date", box)]
         elif re.search(r"\d", box.text) and (is_number or _is_labelled_range(box)):
             return []  # 表头里没有数
-        words += [(role, word, box.text) for role, word in found or [(role, box)]]
-    if {"normal", "abnormal"} <= {whole.strip().lower() for *_, whole in words}:
+        words += [_HeadWord(role, word, box.text) for role, word in found or [(role, box)]]
+    if {"normal", "abnormal"} <= {word.whole.strip().lower() for word in words}:
         # 正常的、异常的结果各印一列
-        words = [("result" if re.fullmatch("(?i)(ab)?normal", w.text) else role, w, whole) for role, w, whole in words]
-    again = _repeated([role for role, *_ in words])
-    is_of_multiples = any(role == "range" and "MoM" in whole for role, _, whole in words)
-    panels: list[dict[str, TextBox]] = [{}]
-    dates: list[list[TextBox]] = [[]]
+        are_results = [re.fullmatch("(?i)(ab)?normal", word.box.text) for word in words]
+        words = [w._replace(role="result") if is_one else w for w, is_one in zip(words, are_results, strict=True)]
+    return words
+
+
+def _panels(words: list[_HeadWord]) -> list[tuple[dict[str, TextBox], list[TextBox]]]:
+    """表头词分成并排的几栏：各栏的“列 -> 表头格”，与作列名的日期。"""
+    again = _repeated([word.role for word in words])
+    panels: list[tuple[dict[str, TextBox], list[TextBox]]] = [({}, [])]
     for at, (role, word, whole) in enumerate(words):
+        panel, dates = panels[-1]
         if role == "date":
-            dates[-1].append(word)
+            dates.append(word)
             continue
-        is_first = word.text == next((one.text for one in panels[-1].values()), None)
-        is_again = role in _STARTS_PANEL and role in panels[-1] or is_first  # 又印了这一栏的第一个词
-        if again and at % again == 0 and at or is_again and len(panels[-1]) >= 2:
-            panels.append({})
-            dates.append([])
-        if role == "serial" and "serial" in panels[-1]:
+        is_first = word.text == next((one.text for one in panel.values()), None)
+        is_again = role in _STARTS_PANEL and role in panel or is_first  # 又印了这一栏的第一个词
+        if again and at % again == 0 and at or is_again and len(panel) >= 2:
+            panel = {}
+            panels.append((panel, []))
+        if role == "serial" and "serial" in panel:
             role = "code"  # 序号之外又有编号
         # 两列结果、两列范围都要看：不知道哪一列是这个人这一次的，就要起疑
-        is_second = role in ("result", "range") and role in panels[-1]
-        if is_second and _is_in_other_unit(whole, panels[-1][role], words):
+        is_second = role in ("result", "range") and role in panel
+        if is_second and _is_in_other_unit(whole, panel[role], words):
             role = "ignored"  # 同一个数换了单位又印一遍
         key = f"{role} {word.start:.0f}" if role in _SEVERAL or is_second else role
         if role == "range" and (whose := group_of(whole)):
             key = f"range {whose}"  # 男女的范围各印一列
-        panels[-1].setdefault(key, word)
-    for panel, printed in zip(panels, dates, strict=True):
-        if len(panel) >= 2:
-            _seat_dates(panel, printed)
-        multiples = [key for key in panel if key.startswith("unknown") and "MoM" in panel[key].text]
-        for key in multiples if is_of_multiples else ():
-            for measured in {"result", "unit"} & panel.keys():  # 范围说的是中位数的倍数，不是浓度
-                box = panel.pop(measured)
-                panel[f"ignored {box.start:.0f}"] = box
-            panel["result"] = panel.pop(key)
-        _settle(panel)
-        merged = [role for role in ("mark", "unit") if role in panel and panel[role].text.startswith("结果")]
-        if merged and "result" not in panel:
-            panel["result"] = panel.pop(merged[0])  # `结果提示`、`结果单位`：除非另有结果一列
-    return [panel for panel in panels if _is_header(panel)]
+        panel.setdefault(key, word)
+    return panels
 
 
-def _is_in_other_unit(whole: str, first: TextBox, words: list[tuple[Role, TextBox, str]]) -> bool:
+def _take_multiples(panel: dict[str, TextBox]) -> None:
+    """范围说的是中位数的倍数（MoM）：倍数一列是结果，浓度不看；改 panel。"""
+    for key in [key for key in panel if key.startswith("unknown") and "MoM" in panel[key].text]:
+        for measured in {"result", "unit"} & panel.keys():
+            _rename(panel, measured, "ignored")
+        panel["result"] = panel.pop(key)
+
+
+def _is_in_other_unit(whole: str, first: TextBox, words: list[_HeadWord]) -> bool:
     """两列的表头各写着单位，不是同一种：`结果(mmol/L)` 与 `结果(mg/dL)`，`SI Result` 与 `Conv. Result`。"""
-    own = next((text for _, box, text in words if box is first), "")
+    own = next((word.whole for word in words if word.box is first), "")
     units = [_HEAD_UNIT.search(text) for text in (own, whole)]
     return all(units) and units[0][0].lower() != units[1][0].lower()
 
@@ -133,26 +159,30 @@ def _settle(panel: dict[str, TextBox]) -> None:
     """几列合起来才知道是什么的：改 panel。"""
     if len(shares := {"percent", "absolute"} & panel.keys()) == 1 or "result" in panel:
         for key in shares:
-            box = panel.pop(key)
-            panel[f"unknown {box.start:.0f}"] = box
+            _rename(panel, key, "unknown")
     means, tries = ([key for key in panel if key.startswith(role)] for role in ("mean", "replicate"))
     is_measured = bool(means and tries) and "result" not in panel  # 测了几次的，结果是平均值
     for key in means + tries:
-        box = panel.pop(key)
-        is_result = is_measured and key == means[0]
-        panel["result" if is_result else f"{'ignored' if is_measured else 'unknown'} {box.start:.0f}"] = box
+        if is_measured and key == means[0]:
+            panel["result"] = panel.pop(key)
+        else:
+            _rename(panel, key, "ignored" if is_measured else "unknown")
     is_pair = {"low", "high"} <= panel.keys() and ("result" in panel or len(panel) == 2)
     for key in ("low", "high"):
         if key in panel and not (is_pair or any(words_in(panel[key]))):
-            box = panel.pop(key)  # 单有 `High` 的是一档，或印结果的一列
-            panel[f"unknown {box.start:.0f}"] = box
+            _rename(panel, key, "unknown")  # 单有 `High` 的是一档，或印结果的一列
     ranges = [key for key in panel if key.startswith("range")]
     best = [key for key in ranges if is_best(panel[key].text)]
     for key in best if len(best) < len(ranges) else ():
-        box = panel.pop(key)  # 另有参考范围
-        panel[f"ignored {box.start:.0f}"] = box
+        _rename(panel, key, "ignored")  # 另有参考范围
         if "range" not in panel and (others := [key for key in panel if re.fullmatch(r"range \d+", key)]):
             panel["range"] = panel.pop(others[0])
+
+
+def _rename(panel: dict[str, TextBox], key: str, role: Role) -> None:
+    """panel 里叫 key 的一列改称 role；可以有几列的，后面加上位置。"""
+    box = panel.pop(key)
+    panel[f"{role} {box.start:.0f}"] = box
 
 
 def head_role(box: TextBox) -> str:

@@ -1,9 +1,11 @@
-"""表头的词：一段文字是哪一列的名字。"""
+"""表头的词：一段文字是哪一列的名字。词在 header_words.yaml 里，由人编辑。"""
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
+from health_assistant.checked_yaml import Entry, read_yaml
 from health_assistant.lab_report.groups import find_groups
 from health_assistant.lab_report.reading.header_dates import DATE
 from health_assistant.lab_report.reading.text import TextBox, part_of
@@ -15,79 +17,24 @@ Role = Literal[
 """一列是什么。ignored 是不必看的：上次的结果、危急值；unknown 是认不得的；mean、replicate 是测了几次的平均、每一次；
 percent、absolute 是同一项的百分数与绝对数。"""
 
-_WORDS: tuple[tuple[Role, str], ...] = (
-    # 先长后短：“上次结果”不是结果，“项目代码”不是项目，“参考下限”不是参考范围。
-    # 上次的结果、危急值、日期都是数，却不是这次的结果
-    (
-        "ignored",
-        r"(?:上一?次|前次|前前次|历史|既往|历次|previous|prior|last)\s*(?:检测|检验)?\s*(?:结果|数?值|results?|values?)?"
-        r"(?:\s*(?:[&＆/]|and)\s*(?:date|日期))?|危[急机]界?限?值?(?:范围)?|(?:警戒|中毒|毒性|报警|警告)界?限?(?:值|浓度|水平|范围)"
-        r"|\b(?:critical|panic|toxic)\b\s*(?:values?|ranges?|limits?|levels?)?|\b(?:alert|action|warning)\s+(?:values?|ranges?|limits?|levels?)"
-        r"|(?:检测|测量|测定|线性|报告)(?:范围|区间)|\b(?:reportable|measur\w+|analytical|linear)\s+(?:range|interval)s?"
-        r"|(?:扩展|标准)?(?:测量)?不确定度|\b(?:expanded\s+)?uncertainty\b|上限倍数|^\s*倍数\s*$|[x×]\s*ULN\b"
-        r"|(?:采样|检测|报告|检验|审核|collected|report)?\s*(?:日期|时间|\bdate\b)|(?:标本|样[本品]|\bspecimen\b|\bsample\b)\s*(?:类型|种类|名称|编?号|type)?"
-        r"|原(?:报告|结果|值)|[更修]正前|\boriginal\b|级别|等级|分级|敏感[度性]|仪器(?:名称|设备)?|设备|实验室(?!参)|\binstrument\b|\blab\b(?!\s*(?:ref|range|interval|normal|limit))|备注|说明|(?:结果)?解[释读]|临床意义|收费|\bremarks?\b|\bcomments?\b",
-    ),
-    ("result", r"\b(?:in|out\s*of|within)\s*(?:the\s*)?range\b"),
-    ("method", r"(?:检测|检验|测定|分析|实验|试验)?方\s*法(?:学|名称)?|\b(?:test )?method(?:ology)?\b|\btechnology\b"),
-    ("low", r"(?:参考|正常)?(?:范围|值)?(?:下限|最低值?|最小值?|低值)|\b(?:lower|min(?:imum)?\.?)\s*(?:limit)?\b"),
-    ("high", r"(?:参考|正常)?(?:范围|值)?(?:上限|最高值?|最大值?|高值)|\b(?:upper|max(?:imum)?\.?)\s*(?:limit)?\b"),
-    (
-        "range",
-        # 单独的“正常”是结果
-        r"(?:生物|正常|标准|定[性量])?参\s*[考照比]\s*(?:参考)?\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)?"
-        r"|(?:正常|标准|健康|允许|推荐|适宜|理想)\s*(?:区间值?|范围值?|值?范围|结果|值|数值|区域)|(?:\(|^)范\s*围|(?:有效|治疗|目标)(?:血药)?(?:浓度范围|浓度|范围)|治疗窗|折点|截断值|临界值|\bcut-?off\b"
-        r"|\w*referenz\w*|(?:bio(?:logical)?\.?\s*)?\bref(?:erence|\.)?\s*(?:intervals?|ranges?|values?)?"
-        r"|(?:normal|standard|expected|healthy|desirable|optimal|ideal|target|therapeutic)\s*(?:ranges?|values?|intervals?|limits?)|\b(?:intervals?|ranges?)\b|normbereich|normwerte?",
-    ),
-    ("unit", r"(?:计量|结果)?单\s*位|\bunits?\b|\beinheit\b|\bunité\b|\bunidad(?:es)?\b"),
-    (
-        "mark",
-        r"(?:结果|异常)?(?:提\s*示|标\s*[志识记](?!物)|状态|判断|判定|评价|报警|警示|高低|异常)(?:标[志识])?|↑↓|\bflags?\b"
-        r"|\bh/l\b|\babn(?:ormal)?\b|\bstatus\b",
-    ),
-    (
-        "code",
-        r"(?:项目|英文|检验)?(?:代号|代码|缩写|简称|编码)|缩略语|英\s*缩|英文(?:名称?|缩写|简称|代号)?|\bcode\b|\babbr(?:eviation)?\b\.?",
-    ),
-    ("serial", r"序\s*号|编号|行号|\bno\b\.?|^#$|№|^[序行]$"),
-    (
-        "result",
-        r"(?:本次|检测|检验|测定|测量|化验|测试|实验|定量|定性|检查)?\s*结\s*果(?:值|数值)?|(?:测定|检测|测量|检验|实测|观测|测试)数?值"
-        r"|数\s*值|本次|[更修]正后(?:结果)?|\b(?:corrected|amended|revised)\b|^\s*定[性量]\s*$|风险[值率]|(?:测定|检测)?浓度(?!范围)|含量|效价|\bmic\b|抑菌圈(?:直径)?|(?:(?:current|observed|your|test)\s*)?(?:results?|values?)(?:\s*(?:[&＆/]|and)\s*flags?)?|\bergebnis(?:se)?\b|\bwert\b"
-        r"|\brésultats?\b|\bresultados?\b",
-    ),
-    (
-        "name",
-        r"\btest\s+report\s+status\b|(?:检验|检测|检查|化验|测试|分析|中文|收费|试验)?\s*项\s*目\s*(?:名称?|内容)?|(?:检验|检测|检查|中文|指标|分析物)\s*(?:名称|内容|指标|参数)"
-        r"|名\s*称|指标|参\s*数|基因型|型别|亚型|标[志记]物|过敏原|变应原|\b(?:tests?|investigations?|analytes?|components?|parameters?|items?|examinations?|assay)\b"
-        r"\s*(?:\bnames?|description)?|\bname\b|\banalysen?\b|\buntersuchung\b",
-    ),
-)
-_BESIDE_OTHERS: tuple[tuple[Role, str], ...] = (
-    ("low", r"(?:(?:ref\w*\.?|normal|range)\s*)?(?:low|lln|from)(?:\s*(?:limit|value|ref\w*|range|end))?"),
-    ("high", r"(?:(?:ref\w*\.?|normal|range)\s*)?(?:high|uln|to)(?:\s*(?:limit|value|ref\w*|range|end))?"),
-    ("range", r"normal|正常"),
-    ("percent", r"\[?\(?\s*%\s*\)?\]?|(?:百分[比率数]|比[例率]|percent(?:age)?|relative)(?:\s*\W?%\W?)?"),
-    (
-        "absolute",
-        r"\[?\(?\s*(?:abs(?:olute)?\.?|#)\s*\)?\]?(?:\s*(?:counts?|values?))?(?:\s*\(.*\))?|绝对(?:值|计数|数)(?:\s*[(（].*[)）])?",
-    ),
-    ("mean", r"平均(?:值|结果)?|均值|mean|average"),
-    (
-        "replicate",
-        r"第\s*[一二三四1-4]\s*次(?:结果|测定|检测)?|(?:测定|结果)\s*[1-4]|(?:rep(?:licate)?|run|reading)\.?\s*[1-4]",
-    ),
-    # 血脂一类的单子一档一列：只有合适的那一档是范围
-    ("range", r"(?:合适|适宜|理想|最佳)(?:水平)?|低(?:风险|危)(?:人群)?|optimal|desirable|ideal|low\s+risk"),
-    (
-        "ignored",
-        r"(?:边缘|临界)?(?:升高|增高|偏高|降低|减低|偏低)(?:水平|范围)?|极?[中高](?:风险|危)(?:人群)?"
-        r"|(?:(?:very\s+)?high|moderate|medium|intermediate|average|increased|elevated)\s+risk"
-        r"|near\s+optimal|borderline(?:\s+high)?|moderate|intermediate|very\s+high",
-    ),
-)
-"""与别的表头词印在一行才是表头的；单独一格多半是标记（`High`、`偏高`）。"""
+
+class _Column(Entry):
+    """说一列的各个词，正则。"""
+
+    column: Role
+    words: tuple[str, ...]
+
+
+class _HeadWords(Entry):
+    """header_words.yaml 的内容。"""
+
+    alone: tuple[_Column, ...]
+    beside_others: tuple[_Column, ...]
+
+
+_FILE = read_yaml(_HeadWords, Path(__file__).parents[1] / "header_words.yaml")
+_WORDS = [(one.column, "|".join(one.words)) for one in _FILE.alone]
+_BESIDE_OTHERS = [(one.column, "|".join(one.words)) for one in _FILE.beside_others]
 _AT_TEMPERATURE = re.compile(
     r"(?:(?:检测|测定)?(?:结果|值))?\s*[(（]?\s*((?:3\d|4[0-3])(?:\.\d)?)\s*(?:[°º]\s*C?|℃)?\s*[)）]?(?:结果|值)?"
 )

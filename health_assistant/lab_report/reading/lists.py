@@ -8,15 +8,13 @@ from health_assistant.lab_report.reading.card_grid import Card, as_table
 from health_assistant.lab_report.reading.cells import Cell, classify, split_cells
 from health_assistant.lab_report.reading.header_words import words_in
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.text import TextBox, join_boxes, part_of
+from health_assistant.lab_report.reading.text import Line, TextBox, join_boxes, part_of
 
 _SEPARATOR = re.compile(r"\s*[,，;；、\t]\s*")
 _BETWEEN_ITEMS = re.compile(r"\s*(?:[，;；、\t]|,(?!\d)|(?<=[^\d]),|(?<=\.\d),|(?<=\.\d\d),)\s*")
 """名称与数连着写的一行里，两个数字之间的逗号也许是千分位。"""
 _MIN_ITEMS = 2
 _ROLES = {"number": "result", "bound": "result", "term": "result", "unit": "unit", "range": "range", "mark": "mark"}
-
-Line = list[TextBox]
 
 
 def lay_out_lists(lines: list[Line]) -> list[Line]:

@@ -2,9 +2,9 @@
 
 import re
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
-from health_assistant.checked_yaml import Entry, check_yaml
+from health_assistant.checked_yaml import Entry, read_yaml
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.report import UnreadableReport
 
@@ -18,21 +18,17 @@ class Paper(Entry):
     advice: str
 
 
-class _Papers(Entry):
+class Papers(Entry):
+    """other_papers.yaml 的内容；worded 是结论为文字的检验。"""
+
     papers: tuple[Paper, ...]
     worded: tuple[Paper, ...]
 
 
-def load_papers() -> tuple[Paper, ...]:
-    """`other_papers.yaml` 里的各种单子；写错了抛 `BadYaml`。"""
-    return _load().papers
-
-
 @cache
-def _load() -> _Papers:
-    file = "other_papers.yaml"
-    text = resources.files("health_assistant.lab_report").joinpath(file).read_text(encoding="utf-8")
-    return check_yaml(_Papers, text, file)
+def load_papers() -> Papers:
+    """读入 other_papers.yaml；有错则 BadYaml。"""
+    return read_yaml(Papers, Path(__file__).parents[1] / "other_papers.yaml")
 
 
 _LAB_TITLE = re.compile(r"检验(报告|结果|单|科)|化验(单|报告|结果)|检验诊断|LABORATORY|LAB ?REPORT", re.IGNORECASE)
@@ -88,7 +84,7 @@ def refusal(lines: list[list[TextBox]]) -> UnreadableReport:
     if (paper := next(iter(_titled(lines)), None) or _likely(lines, _ENOUGH_WORDS)) and not has_lab_title(lines):
         return UnreadableReport("other_paper", f"这像是{paper.what}，不是化验单。{paper.advice}")
     page = _page(lines)
-    if paper := next((one for one in _load().worded if re.search(one.title, page) and _count(one, page)), None):
+    if paper := next((one for one in load_papers().worded if re.search(one.title, page) and _count(one, page)), None):
         return UnreadableReport("other_paper", f"这像是{paper.what}，结果不是能与范围比的数，没有读。{paper.advice}")
     return UnreadableReport("not_a_lab_report", _NOTHING)
 
@@ -122,13 +118,13 @@ def _paper_titled(text: str) -> Paper | None:
     title = _INSTITUTION.sub("", re.split("[:：]", text)[0])
     if len(title) > _TITLE_LENGTH or re.search("[，。；、,;]", title) or _LAB_TITLE.search(title):
         return None
-    return next((paper for paper in load_papers() if re.search(paper.title, title, re.IGNORECASE)), None)
+    return next((paper for paper in load_papers().papers if re.search(paper.title, title, re.IGNORECASE)), None)
 
 
 def _likely(lines: list[list[TextBox]], enough: int) -> Paper | None:
     """正文最像的单子，至少要有 enough 个它的词。"""
     page = _page(lines)
-    likely = max(load_papers(), key=lambda paper: _count(paper, page))
+    likely = max(load_papers().papers, key=lambda paper: _count(paper, page))
     return likely if _count(likely, page) >= enough else None
 
 

@@ -40,8 +40,11 @@ PROBLEMS = {
 
 
 @dataclass(frozen=True)
-class PrintedChar:
-    """文字层的一个字与它的外框，像素；trouble 是 hidden、turned、unmapped 或空串，见 `pdf_worker.read_chars`。"""
+class PrintedText:
+    """文字层的一个字，或连起来的一段，与它的外框，像素。
+
+    trouble 是 hidden、turned、unmapped 或空串，见 `pdf_worker.read_chars`。
+    """
 
     text: str
     x0: int
@@ -50,13 +53,17 @@ class PrintedChar:
     y1: int
     trouble: str = ""
 
+    @property
+    def height(self) -> int:
+        return self.y1 - self.y0
+
 
 @dataclass
 class PdfPage:
     """画好的一页：`pixels` 是 BGR，(高, 宽, 3)；`chars` 是文字层，没有的是空的。"""
 
     pixels: np.ndarray
-    chars: list[PrintedChar]
+    chars: list[PrintedText]
 
 
 def is_pdf(data: bytes) -> bool:
@@ -76,7 +83,7 @@ def render_page(data: bytes, index: int) -> PdfPage:
     rows = np.frombuffer(pixels, np.uint8).reshape(height, stride)
     bgr = rows[:, : 3 * width].reshape(height, width, 3)
     # 另抄一份：子进程给的那一份是只读的，褪红章要就地改
-    return PdfPage(np.array(bgr), [PrintedChar(*one) for one in header["chars"] or ()])
+    return PdfPage(np.array(bgr), [PrintedText(*one) for one in header["chars"] or ()])
 
 
 def _ask(data: bytes, *order: str) -> tuple[dict, memoryview]:

@@ -6,6 +6,7 @@ from statistics import median
 
 from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.reading.cards import find_headless_rows
+from health_assistant.lab_report.reading.cells import Cell
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM, has_item_name, is_item
 from health_assistant.lab_report.reading.names import is_known, known_as
 from health_assistant.lab_report.reading.orphans import find_host, merge, nearest, regular_hosts
@@ -130,7 +131,6 @@ def count_unread(table: Table, rows: list[Row]) -> int:
     if not rows:
         return 0
     used = [box for row in rows for box in row.boxes()]
-    top, bottom = min(box.line for box in used), max(box.line for box in used)
     numbered = [_SERIAL.match(row.name.text) for row in rows if row.name]
     unread, serials = 0, {int(serial[1]) for serial in numbered if serial}
     for line in table.lines:
@@ -139,34 +139,38 @@ def count_unread(table: Table, rows: list[Row]) -> int:
         if number - 1 in serials and number not in serials and not NOT_AN_ITEM.search(line[0].text):
             serials.add(number)
             unread += 1
-            continue
-        places = table.columns.assign(line) if table.columns.has_header else [None] * len(line)
-        values = [
-            cell.box
-            for cell, place in zip(line, places, strict=True)
-            if cell.kind in ("number", "range", "bound")
-            and (place or "result").split()[0] not in ("ignored", "unknown", "method", "serial", "name")
-        ]
-        unseated = {cell.kind for cell, place in zip(line, places, strict=True) if place is None}
-        if table.columns.has_header and "number" in unseated and unseated & {"range", "bound", "unit"}:
-            unread += 1  # 不在任何一列里的数与范围：旁边另有一栏
-            continue
-        is_footer = any(NOT_AN_ITEM.search(cell.text) for cell in line)
-        is_whole = {"number", "range"} <= {box.kind for box in values} and line[0].kind == "text"
-        if not values and not is_footer and len(line) == 1 and line[0].box not in used and says_value(line[0].text):
-            unread += 1  # 连成一段、没有分开的 `血小板 8×10^9/L…`
-            continue
-        if not values or is_footer or not (is_whole or top < values[0].line < bottom):
-            continue
-        above = [row for row in rows if row.anchor.line < values[0].line]
-        if above and "result" not in places and _has_good_tier(above[-1]):
-            continue  # 同一项的别的档
-        unread += all(abs(box.line - values[0].line) > 0.6 * box.height for box in used)
+        else:
+            unread += _is_unread(line, table, rows, used)
     return unread
 
 
+def _is_unread(line: list[Cell], table: Table, rows: list[Row], used: list[TextBox]) -> bool:
+    """line 有值，而哪一项也没有用它；rows 是这张子表的项目，used 是它们的格子。"""
+    places = table.columns.assign(line) if table.columns.has_header else [None] * len(line)
+    unseated = {cell.kind for cell, place in zip(line, places, strict=True) if place is None}
+    if table.columns.has_header and "number" in unseated and unseated & {"range", "bound", "unit"}:
+        return True  # 不在任何一列里的数与范围：旁边另有一栏
+    values = [
+        cell.box
+        for cell, place in zip(line, places, strict=True)
+        if cell.kind in ("number", "range", "bound")
+        and (place or "result").split()[0] not in ("ignored", "unknown", "method", "serial", "name")
+    ]
+    is_footer = any(NOT_AN_ITEM.search(cell.text) for cell in line)
+    if is_footer or not values:
+        # 连成一段、没有分开的 `血小板 8×10^9/L…`
+        return not is_footer and len(line) == 1 and line[0].box not in used and says_value(line[0].text)
+    is_whole = {"number", "range"} <= {box.kind for box in values} and line[0].kind == "text"
+    if not is_whole and not min(box.line for box in used) < values[0].line < max(box.line for box in used):
+        return False
+    above = [row for row in rows if row.anchor.line < values[0].line]
+    if above and "result" not in places and _has_good_tier(above[-1]):
+        return False  # 同一项的别的档
+    return all(abs(box.line - values[0].line) > 0.6 * box.height for box in used)
+
+
 def _headed_rows(table: Table) -> list[Row]:
-    """有表头：每个视觉行各自成行；没有名称的视觉行（换行印的范围等）并入上下最近的一行。"""
+    """有表头：每个视觉行各自成行；一项占了几行的（换行印的名称、范围，下面的代号）并成一行。"""
     lines = with_codes_below([seat_line(line, table.columns) for line in table.lines])
     for row in lines:
         is_method = row.name and _METHOD_LINE.fullmatch(row.name.text) and not is_known(row.name.text)
@@ -175,64 +179,88 @@ def _headed_rows(table: Table) -> list[Row]:
     named = [row for row in lines if row.name]
     valued = [row for row in named if row.has_value()]
     pitch = median([below.anchor.line - above.anchor.line for above, below in pairwise(valued)] or [0.0])
-    # 名称单独一行、代号与结果在下一行的单子：每一项都这样，不是一个小标题
     under = names_under_codes(lines)
+    titles = _stacked_titles(lines, valued, under)
+    # 范围折成几行的，头一行与名称齐，还是正中与名称齐：看头一项的上面有没有
+    hangs = not any(row.limits and not row.name and row.anchor.line < named[0].anchor.line for row in lines if named)
+    regular = regular_hosts(lines)
+    rows: list[Row] = []
+    for row, below in zip_longest(lines, lines[1:]):
+        above = rows[-1] if rows else None
+        is_bare = row.name and has_item_name(row) and not row.has_value()  # 页脚的“检验者”不接在名称后面
+        is_second = above is not None and above in titles and is_title_of(above, row)
+        if above and row in under:
+            above.code, above.name = above.name, row.name
+        elif not row.name:
+            near = nearest(row, [*filter(has_item_name, named)], hangs)  # 页脚不是谁的名称
+            _add_nameless(row, rows, near, regular.get(id(row)))
+        elif not is_second and (row in titles or is_bare and above and is_upper_half(row, above, below)):
+            rows.append(row)
+        elif not is_second and is_bare and above and (is_rest_of_name(row, above, pitch) or is_lower_half(row, above)):
+            above.name = join_boxes(above.name, row.name)
+        elif above and _takes_in(above, row, is_second):
+            named = [one for one in named if one is not row]
+        else:
+            rows.append(row)
+    return rows
+
+
+def _stacked_titles(lines: list[Row], valued: list[Row], under: list[Row]) -> list[Row]:
+    """名称单独一行、代号与结果在下一行的单子上，只有名称的那些行；只是偶尔一个小标题的为空。
+
+    valued 是有名称又有值的行；under 见 `names_under_codes`。
+    """
     titles = [above for above, below in pairwise(lines) if is_title_of(above, below) and above not in under]
     is_stacked = 2 * len(titles) >= len(valued) or any(
         is_known(above.name.text + below.name.text) and not is_known(below.name.text)
         for above, below in pairwise(lines)
         if above in titles
     )
-    # 范围折成几行的，头一行与名称齐，还是正中与名称齐：看头一项的上面有没有
-    hangs = not any(row.limits and not row.name and row.anchor.line < named[0].anchor.line for row in lines if named)
-    regular = regular_hosts(lines)
-    rows: list[Row] = []
-    for row, below in zip_longest(lines, lines[1:]):
-        is_bare = row.name and has_item_name(row) and not row.has_value()  # 页脚的“检验者”不接在名称后面
-        near = [] if row.name else nearest(row, [*filter(has_item_name, named)], hangs)  # 页脚不是谁的名称
-        kinds = [box.kind for box in (row.result, *row.limits) if box]
-        if row in under:
-            rows[-1].code, rows[-1].name = rows[-1].name, row.name
-        elif is_stacked and rows and rows[-1] in titles and is_title_of(rows[-1], row):
-            if has_chinese(row.name.text):
-                rows[-1].name = join_boxes(rows[-1].name, row.name)  # 换行印的名称，结果在下半截旁边
-            else:
-                rows[-1].code = rows[-1].code or row.name
-            merge(rows[-1], row)
-            named = [one for one in named if one is not row]
-        elif is_stacked and row in titles or is_bare and rows and is_upper_half(row, rows[-1], below):
-            rows.append(row)
-        elif is_bare and rows and (is_rest_of_name(row, rows[-1], pitch) or is_lower_half(row, rows[-1])):
-            rows[-1].name = join_boxes(rows[-1].name, row.name)
-        elif row.name and rows and is_first_line_of(rows[-1], row):
-            if not (is_known(rows[-1].name.text) and METHOD.search(row.name.text)):
-                between = "" if has_chinese(row.name.text) else " "
-                rows[-1].name = join_boxes(rows[-1].name, row.name, between)
-            merge(rows[-1], row)
-            named = [one for one in named if one is not row]
-        elif rows and is_lower_line_of(row, rows[-1]):
-            rows[-1].name = join_boxes(rows[-1].name, row.name, "" if has_chinese(row.name.text) else " ")
-            merge(rows[-1], row)
-            named = [one for one in named if one is not row]
-        elif rows and is_subline_of(row, rows[-1]):
-            rows[-1].code = rows[-1].code or row.name
-            merge(rows[-1], row)
-            named = [one for one in named if one is not row]
-        elif row.name:
-            rows.append(row)
-        elif host := regular.get(id(row)) or find_host(row, near):
-            merge(host, row)
-        elif row.result and (row.limits or row.unit) and kinds[0] in _VALUES and "text" not in kinds:
-            row.doubt = _NAMELESS
-            rows.append(row)
-        elif near and not row.result and any(_LOST_RANGE.search(box.text) for box in row.limits):
-            # 看不懂也并进去，使那一行起疑；已经有几行的更可能
-            host = max(near, key=lambda one: len(one.limits))
-            whole = host.limits[0].interval if len(host.limits) == 1 else None
-            is_whole = isinstance(whole, Interval) and whole.is_bounded
-            if not (_has_good_tier(host) or is_whole and _OTHER_TIER.match(row.limits[0].text)):
-                host.add_limits(row.limits[0])
-    return rows
+    return titles if is_stacked else []
+
+
+def _takes_in(above: Row, row: Row, is_second: bool) -> bool:
+    """row 是 above 那一项的下一行（名称的下半截、代号、方法，旁边是值）的，并进 above；不是的不动，为假。
+
+    is_second：above 是单独一行的名称（见 `_stacked_titles`），row 是它的第二行。
+    """
+    whole = join_boxes(above.name, row.name, "" if has_chinese(row.name.text) else " ") if above.name else None
+    if is_second:
+        if has_chinese(row.name.text):
+            above.name = whole  # 换行印的名称，结果在下半截旁边
+        else:
+            above.code = above.code or row.name
+    elif is_first_line_of(above, row):
+        if not (is_known(above.name.text) and METHOD.search(row.name.text)):
+            above.name = whole
+    elif is_lower_line_of(row, above):
+        above.name = whole
+    elif is_subline_of(row, above):
+        above.code = above.code or row.name
+    else:
+        return False
+    merge(above, row)
+    return True
+
+
+def _add_nameless(row: Row, rows: list[Row], near: list[Row], regular: Row | None) -> None:
+    """没有名称的一行（换行印的范围等）并入它那一项；都不缺它的，像一项的自成一行，像范围的使最近的一项起疑。
+
+    near 见 `orphans.nearest`；regular 是照整张单子的印法它归哪一行，看不出的为 None。
+    """
+    kinds = [box.kind for box in (row.result, *row.limits) if box]
+    if host := regular or find_host(row, near):
+        merge(host, row)
+    elif row.result and (row.limits or row.unit) and kinds[0] in _VALUES and "text" not in kinds:
+        row.doubt = _NAMELESS
+        rows.append(row)
+    elif near and not row.result and any(_LOST_RANGE.search(box.text) for box in row.limits):
+        # 看不懂也并进去，使那一行起疑；已经有几行的更可能
+        host = max(near, key=lambda one: len(one.limits))
+        whole = host.limits[0].interval if len(host.limits) == 1 else None
+        is_whole = isinstance(whole, Interval) and whole.is_bounded
+        if not (_has_good_tier(host) or is_whole and _OTHER_TIER.match(row.limits[0].text)):
+            host.add_limits(row.limits[0])
 
 
 def _has_good_tier(row: Row) -> bool:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -76,6 +76,14 @@ class TextBox:
     @property
     def height(self) -> float:
         return self.y1 - self.y0
+
+    def moved(self, start: float, **changes: Any) -> "TextBox":
+        """左端挪到拉平以后的横坐标 start，宽不变，像素里的位置还是原来的；changes 是另外要换的字段。"""
+        return replace(self, start=start, end=start + self.end - self.start, **changes)
+
+
+Line = list[TextBox]
+"""一个视觉行的各段，从左到右。"""
 
 
 def has_chinese(text: str) -> bool:

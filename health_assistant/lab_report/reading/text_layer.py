@@ -4,13 +4,13 @@
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from health_assistant.lab_report.printed_text import normalize
-from health_assistant.lab_report.reading.pdf import PdfPage, PrintedChar
+from health_assistant.lab_report.reading.pdf import PdfPage, PrintedText
 from health_assistant.lab_report.reading.text import DOUBTED_SCORE, TextBox, TextReader
 from health_assistant.lab_report.reading.upright import Page, to_text_boxes
 
@@ -47,19 +47,6 @@ _BLANK = 0.2
 """找到的框四周的白是框高的几成。"""
 
 
-@dataclass(frozen=True)
-class _Segment:
-    text: str
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-
-    @property
-    def height(self) -> float:
-        return self.y1 - self.y0
-
-
 def read_text_layer(page: PdfPage, reader: TextReader) -> tuple[Page, list[TextBox]] | None:
     """文字层的各段；画出来了而文字层里没有的（图、章、手写）由像素认。文字层不可信的为 None，整页由像素认。"""
     segments = _segments(page.chars)
@@ -83,7 +70,7 @@ def read_text_layer(page: PdfPage, reader: TextReader) -> tuple[Page, list[TextB
     return whole, [replace(box, is_printed=sure) for box, sure in zip(boxes, is_sure, strict=True)]
 
 
-def _segments(chars: list[PrintedChar]) -> list[_Segment] | None:
+def _segments(chars: list[PrintedText]) -> list[PrintedText] | None:
     """各字连成的段；字太少、太多、乱的、藏着的为 None。"""
     printed = [one for one in chars if not one.text.isspace()]
     if len(printed) < MIN_CHARS:
@@ -93,10 +80,10 @@ def _segments(chars: list[PrintedChar]) -> list[_Segment] | None:
     if garbage > MAX_GARBAGE * len(printed) or hidden > MAX_HIDDEN * len(printed):
         return None
     usable = [one for one in printed if one.trouble not in ("hidden", "turned") and one.y1 > one.y0]
-    segments: list[_Segment] = []
+    segments: list[PrintedText] = []
     for one in usable:
         text = _UNKNOWN if one.trouble or _is_garbage(one.text) else one.text
-        char = _Segment(text, one.x0, one.y0, one.x1, one.y1)
+        char = replace(one, text=text, trouble="")
         if segments and _is_footnote(segments[-1], char):
             continue
         if segments and _follows(segments[-1], char, _GAP):
@@ -108,9 +95,9 @@ def _segments(chars: list[PrintedChar]) -> list[_Segment] | None:
     return segments if len(segments) <= MAX_SEGMENTS else None
 
 
-def _without_doubles(segments: list[_Segment]) -> list[_Segment]:
+def _without_doubles(segments: list[PrintedText]) -> list[PrintedText]:
     """整页挪一点再印一遍、当作粗体的，只留一遍；只又印了一段的（`Ref. Interval` 上的 `Ref`），留整个的。"""
-    kept: list[_Segment] = []
+    kept: list[PrintedText] = []
     for one in sorted(segments, key=lambda segment: -len(segment.text)):
         near = 0.2 * one.height
         if not any(
@@ -129,9 +116,9 @@ def _is_garbage(char: str) -> bool:
     return code < 0x20 or 0x7F <= code < 0xA0 or 0xE000 <= code < 0xF900 or 0xFFF0 <= code < 0x10000 or code >= 0xF0000
 
 
-def _mended(segments: list[_Segment]) -> list[_Segment]:
+def _mended(segments: list[PrintedText]) -> list[PrintedText]:
     """有的软件不按次序写字：写在别处、其实紧挨着的段接起来。"""
-    mended: list[_Segment] = []
+    mended: list[PrintedText] = []
     for one in sorted(segments, key=lambda segment: (round((segment.y0 + segment.y1) / 8), segment.x0)):
         if mended and _follows(mended[-1], one, _SPACE):
             mended[-1] = _joined(mended[-1], one)
@@ -140,25 +127,25 @@ def _mended(segments: list[_Segment]) -> list[_Segment]:
     return mended
 
 
-def _follows(left: _Segment, right: _Segment, most: float) -> bool:
+def _follows(left: PrintedText, right: PrintedText, most: float) -> bool:
     """right 接在 left 后面，同一行，中间的空白不到字高的 most 倍。"""
     overlap = min(left.y1, right.y1) - max(left.y0, right.y0)
     gap = right.x0 - left.x1
     return overlap > 0.4 * min(left.height, right.height) and -0.3 * left.height < gap < most * left.height
 
 
-def _is_raised(left: _Segment, right: _Segment) -> bool:
+def _is_raised(left: PrintedText, right: PrintedText) -> bool:
     """right 是 left 的上标。"""
     return right.height < 0.85 * left.height and right.y1 < left.y1 - 0.1 * left.height
 
 
-def _is_footnote(left: _Segment, right: _Segment) -> bool:
+def _is_footnote(left: PrintedText, right: PrintedText) -> bool:
     """数、名称后面的注号：`13¹` 是 13 与第 1 条注，不是 131；10 后面的是几次方。"""
     is_noted = re.search(r"[\d)）一-鿿]$", left.text) and not re.search(r"10(\^\d*)?$", left.text)
     return bool(is_noted) and right.text.isdigit() and _follows(left, right, _GAP) and _is_raised(left, right)
 
 
-def _joined(left: _Segment, right: _Segment) -> _Segment:
+def _joined(left: PrintedText, right: PrintedText) -> PrintedText:
     raised = _is_raised(left, right)
     space = right.x0 - left.x1 > _SPACE * left.height and left.text[-1].isascii() and right.text[0].isascii()
     between = "^" if raised and re.search(r"10$", left.text) and right.text.isdigit() else " " if space else ""
@@ -167,7 +154,7 @@ def _joined(left: _Segment, right: _Segment) -> _Segment:
     return replace(left, text=left.text + between + right.text, **box)
 
 
-def _quad(one: _Segment) -> list[list[float]]:
+def _quad(one: PrintedText) -> list[list[float]]:
     return [[one.x0, one.y0], [one.x1, one.y0], [one.x1, one.y1], [one.x0, one.y1]]
 
 
@@ -182,7 +169,7 @@ def _is_drawn(pixels: np.ndarray, quads: np.ndarray) -> np.ndarray:
 
 
 def _checked(
-    pixels: np.ndarray, segments: list[_Segment], quads: np.ndarray, reader: TextReader
+    pixels: np.ndarray, segments: list[PrintedText], quads: np.ndarray, reader: TextReader
 ) -> list[tuple[str, float]] | None:
     """各段的文字与把握，带数字、阴性阳性的都由像素认一遍对过；看见的分明是另一个的，为 None：整页由像素认。
 

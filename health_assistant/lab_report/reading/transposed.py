@@ -14,7 +14,7 @@ from health_assistant.lab_report.reading.header import find_header, panel_edges
 from health_assistant.lab_report.reading.header_dates import newest_of
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.text import TextBox, part_of
+from health_assistant.lab_report.reading.text import Line, TextBox, part_of
 
 _SIDE_BY_SIDE = 3
 """一行里有这么多认得的项目、下面一行里有这么多数，才是横着排的表。"""
@@ -29,8 +29,6 @@ _AFTER_LOAD = re.compile(r"[1-9]\d*(\.\d)?(分钟|小时)|[餐糖]后.*")
 _VALUE = re.compile(r"[\d.,<>≤≥~^*↑↓+ -]+")
 """只有数的一格：平常的表每一行都有，不必再看别的格。"""
 _NAME_AND_UNIT = re.compile(r"(.+?)[\s(]+([^()]+)\)?")
-
-Line = list[TextBox]
 
 
 def turn_transposed(lines: list[Line]) -> list[Line]:
@@ -120,11 +118,11 @@ def _grid(lines: list[Line]) -> tuple[list[Line], int]:
     for name, heads, (start, end) in zip(names, columns, pairwise([first, *panel_edges(headers), inf]), strict=True):
         unit = _parts(name)[1:]
         place = heads[-1].end + 2 * max(box.end - box.start for box in heads)  # 单位一列另放
-        head = [_moved(name, 0.0, "项目"), *heads, *(_moved(one, place, "单位") for one in unit)]
+        head = [name.moved(0.0, text="项目"), *heads, *(one.moved(place, text="单位") for one in unit)]
         rows.append(head)
         for line in below:
             cells = [box for box in line if start <= box.middle < end]
-            rows.append([_named(name, _in_words(line[0].text)), *cells, *(_moved(one, place) for one in unit)])
+            rows.append([_named(name, _in_words(line[0].text)), *cells, *(one.moved(place) for one in unit)])
     return rows, down + 1 + len(below)
 
 
@@ -167,27 +165,23 @@ def _in_words(moment: str) -> str:
 def _one_table(names: Line, below: list[Line], moment: str = "") -> list[Line]:
     """表头一行，和每个名称一行。"""
     width = 2 * max(right.start - left.start for left, right in pairwise(names))
-    head, rows = [_moved(names[0], 0.0, "项目")], [[_named(name, moment)] for name in names]
+    head, rows = [names[0].moved(0.0, text="项目")], [[_named(name, moment)] for name in names]
     for at, line in enumerate(below, start=1):
         labels = [box.text for box in line if box.end <= names[0].start]
         cells = line[len(labels) :]
         kinds = [_kind(box) for box in cells]
-        head.append(_moved(cells[0], at * width, _when(labels)[0] or _HEADS[max(_HEADS, key=kinds.count)]))
+        head.append(cells[0].moved(at * width, text=_when(labels)[0] or _HEADS[max(_HEADS, key=kinds.count)]))
         for box in cells:
             distances = [abs(name.middle - box.middle) for name in names]
             column = distances.index(min(distances))
-            rows[column].append(_moved(box, at * width + max(0.0, box.start - names[column].start)))
+            rows[column].append(box.moved(at * width + max(0.0, box.start - names[column].start)))
     last = (len(below) + 1) * width
-    units = [[_moved(unit, last) for unit in _parts(name)[1:]] for name in names]
+    units = [[unit.moved(last) for unit in _parts(name)[1:]] for name in names]
     if any(units):
-        head.append(_moved(names[0], last, "单位"))
+        head.append(names[0].moved(last, text="单位"))
     return [head, *(row + unit for row, unit in zip(rows, units, strict=True))]
 
 
 def _named(name: TextBox, moment: str) -> TextBox:
     text = _parts(name)[0].text
-    return _moved(name, 0.0, f"{text}({moment})" if moment else text)
-
-
-def _moved(box: TextBox, start: float, text: str = "") -> TextBox:
-    return replace(box, text=text or box.text, start=start, end=start + box.end - box.start)
+    return name.moved(0.0, text=f"{text}({moment})" if moment else text)

@@ -5,7 +5,6 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -15,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from health_assistant.lab_report.rendering.sampling import english_names, pick, settings
-from health_assistant.lab_report.report import ABNORMAL_FLAGS, Box, Flag, ReadReport
+from health_assistant.lab_report.report import Box, Flag, ReadReport
 
 FONTS: dict[str, tuple[str, str]] = {
     "noto_sans": ("pylopdf_fonts_zh_cn", "NotoSansSC-Regular.otf"),
@@ -35,9 +34,8 @@ TYPEWRITER_FONTS: dict[str, tuple[str, str]] = {"dejavu_mono": ("matplotlib", "m
 FIELDS = ("name", "code", "result", "unit", "reference_range", "mark")
 # 三套字体都没有上标数字的字形，一律把普通数字缩小抬高
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁾", "0123456789)")
-_SHIFT = {"l": 0, "m": 0.5, "r": 1}
-# 规则 -> 画哪些线：t 表头之上，h 表头之下，r 每行之下，b 末尾，v 竖线
-_LINES = {"grid": "thrbv", "rows": "thr", "dashed": "thr", "ends": "thb", "dashed_ends": "tb", "top": "t", "none": ""}
+SHIFT = {"l": 0, "m": 0.5, "r": 1}
+"""l、m、r：写的字从哪里算起，是宽的几成。"""
 
 Pieces = list[tuple[str | None, str]]
 """连着写的几段：（字段名，文字），不是字段的为 None。"""
@@ -79,21 +77,6 @@ def union(first: Box | None, second: Box) -> Box:
     left, top = map(min, first[:2], second[:2])
     right, bottom = map(max, first[2:], second[2:])
     return left, top, right, bottom
-
-
-@dataclass(frozen=True)
-class Column:
-    """表格的一列。
-
-    template 里的 {name} {code} {result} {unit} {reference_range} {mark} 换成这一项印的字并记下框；
-    {low} {high} 是范围的两端，记作范围；{serial} {previous} {method} {specimen} {english}、wording.yaml 的 cells 与
-    `Page.extras` 里的只画不记；其余照写，挨着空字段的括号与空格不写。
-    heading 为 None 时从医院常用的说法里抽一个，"" 是没有表头。align 是 l、m、r。
-    """
-
-    template: str
-    heading: str | None = None
-    align: str = "l"
 
 
 @dataclass(frozen=True)
@@ -156,7 +139,7 @@ class Page:
              anchor: str = "l", bold: bool = False) -> Box | None:  # fmt: skip
         """在中线 y 上写一行字，anchor 是 l、m、r；返回墨迹的框，没有墨迹则为 None。"""
         size, box = size or self.size, None
-        x = round(x - self.measure(text, size) * _SHIFT[anchor])
+        x = round(x - self.measure(text, size) * SHIFT[anchor])
         for face, part, raised in self._runs(text, size):
             place = (x, round(y + size * (0.02 if raised else 0.36)))
             if part in "↑↓" and self.habits.arrow != "glyph":
@@ -183,7 +166,7 @@ class Page:
     def pieces(self, index: int, x: float, y: float, pieces: Pieces, size: int | None = None,
                fill: str | None = None, anchor: str = "l", bold: bool = False) -> None:  # fmt: skip
         """连着写几段，给第 index 项记下各字段的框。"""
-        x -= self.width_of(pieces, size) * _SHIFT[anchor]
+        x -= self.width_of(pieces, size) * SHIFT[anchor]
         for field, text in pieces:
             box = self.text(x, y, text, size, fill, bold=bold)
             x += self.measure(text, size)
@@ -258,90 +241,3 @@ class Page:
         if field == "specimen":
             return "尿液" if "尿" in self.report.report_type else "血清"
         return getattr(item, field, "") or ""
-
-    def ink_of(self, index: int, template: str) -> tuple[str | None, bool]:
-        """（颜色，是否加粗）：有的医院把异常的结果与标记印成红色或加粗。"""
-        return (self.abnormal_ink or None, self.bold_abnormal) if self._is_marked(index, template) else (None, False)
-
-    def _is_marked(self, index: int, template: str) -> bool:
-        is_shown = self.flags[index] in ABNORMAL_FLAGS and self.report.items[index].mark is not None
-        return is_shown and bool(re.search("{result}|{mark}", template))
-
-    def table(self, columns: Sequence[Column], indices: Sequence[int], x0: int, x1: int, y: int, rules: str = "ends",
-              header: bool = True, pitch: float = 1.6, band: str = "", stripe: str = "",
-              between: float = 0.9, spread: bool = True) -> int:  # fmt: skip
-        """从 y（上边线）画一张表，返回下边的 y。
-
-        rules 是 _LINES 里的名字；列宽按内容分配，放不下就整张表缩小字号；band 是表头的底色，stripe 是隔行的底色；
-        pitch 是行距与字号之比，between 是两列之间的空白与字号之比；spread 为假时各列不撑满，照内容的宽挨着。
-        """
-        rows = [(index, [self._cell(index, column) for column in columns]) for index in indices]
-        if header:
-            rows.insert(0, (None, [split_lines([(None, self._heading(column))]) for column in columns]))
-        size, lines, dash = self.size, _LINES[rules], 6 if "dashed" in rules else 0
-        while True:
-            widths = [max(self.width_of(line, size) for cell in column for line in cell)
-                      for column in zip(*(row for _, row in rows), strict=True)]  # fmt: skip
-            gap = round(size * between)
-            spare = x1 - x0 - sum(widths) - gap * len(columns)
-            if spare >= 0 or size <= 12:
-                break
-            size = min(size - 1, int(size * (x1 - x0) / (x1 - x0 - spare)))
-        spare = spare if spread else 0
-        shares = [gap + width + spare * width // max(1, sum(widths)) for width in widths]
-        edges = [x0, *(x0 + np.cumsum(shares)[:-1]).tolist(), x1]
-        places = [edges[at] + gap // 2 + (edges[at + 1] - edges[at] - gap) * _SHIFT[column.align]
-                  for at, column in enumerate(columns)]  # fmt: skip
-        height, top, thick = round(size * pitch), y, int(pick(self.rng, (1, 2)))
-        if "t" in lines:
-            self.line(x0, y, x1, y, 2, dash if "h" not in lines else 0)
-        for number, (index, row) in enumerate(rows):
-            is_head = index is None
-            tall = height + round(size * 1.15) * (max(map(len, row)) - 1)
-            ground = band if is_head else stripe * (number % 2)
-            if ground:
-                self.drawing.rectangle((x0, y + 1, x1, y + tall), ground)
-            for column, cell, place in zip(columns, row, places, strict=True):
-                fill, bold = (None, False) if is_head else self.ink_of(index, column.template)
-                for at, line in enumerate(cell):
-                    middle = y + tall / 2 + (at - (len(cell) - 1) / 2) * size * 1.2
-                    if self.habits.is_reversed and not is_head and self._is_marked(index, column.template):
-                        start, fill = place - self.width_of(line, size) * _SHIFT[column.align], "#ffffff"
-                        end = start + self.width_of(line, size)
-                        self.drawing.rectangle((start - 2, middle - size * 0.5, end + 2, middle + size * 0.5), self.ink)
-                    self.pieces(index, place, middle, line, size, fill, column.align, bold)
-            y += tall
-            if ("h" if is_head else "r") in lines:
-                self.line(x0, y, x1, y, thick if is_head else 1, 0 if is_head else dash)
-        if "b" in lines:
-            self.line(x0, y, x1, y, 2, dash)
-        for edge in edges if "v" in lines else ():
-            self.drawing.line((edge, top, edge, y), self.ink, thick)
-        return y
-
-    def _heading(self, column: Column) -> str:
-        if column.heading is not None:
-            return column.heading
-        fields = re.findall(r"{(\w+)}", column.template)
-        return self.headings["result" if "result" in fields else fields[0]]
-
-    def _cell(self, index: int, column: Column) -> list[Pieces]:
-        """一格里的各行；字里有换行就折，写着几个人群的长范围折成两行。"""
-        pieces = self.fill_template(index, column.template)
-        if any("\n" in text for _, text in pieces):
-            return split_lines(pieces)
-        text = "".join(text for _, text in pieces)
-        cut = re.search(r"[;，；]|,(?!\d)|\](?=\[)", text)
-        if column.template != "{reference_range}" or len(text) <= 15 or not cut:
-            return [pieces]
-        return [[("reference_range", text[: cut.end()])], [("reference_range", text[cut.end() :])]]
-
-
-def split_lines(pieces: Pieces) -> list[Pieces]:
-    """在换行处分成几行。"""
-    lines: list[Pieces] = [[]]
-    for field, text in pieces:
-        first, *rest = text.split("\n")
-        lines[-1].append((field, first))
-        lines += [[(field, line)] for line in rest]
-    return lines

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image
 
-from health_assistant.lab_report.rendering.drawing import Column, Page, split_lines
+from health_assistant.lab_report.rendering.drawing import Page
 from health_assistant.lab_report.rendering.furniture import foot, head
+from health_assistant.lab_report.rendering.ruled_table import Column, draw_table, split_lines
 from health_assistant.lab_report.rendering.sampling import pick
 
 
@@ -39,7 +40,7 @@ def draw_sheet(page: Page, columns: list[str | list[str]], decorate: str = "",
 
 
 def _one_table(page: Page, columns: list[Column], x0: int, x1: int, y: int, **table) -> int:
-    return page.table(columns, range(len(page.report.items)), x0, x1, y, **table)
+    return draw_table(page, columns, range(len(page.report.items)), x0, x1, y, **table)
 
 
 def _two_panels(page: Page, columns: list[Column], x0: int, x1: int, y: int, rules: str, gap: float | None = None,
@@ -48,8 +49,8 @@ def _two_panels(page: Page, columns: list[Column], x0: int, x1: int, y: int, rul
     middle, count = (x0 + x1) // 2, len(page.report.items)
     half = (8 if rules == "grid" else 15) if gap is None else round(gap * page.size / 2)
     table = {"pitch": 1.5} | table
-    left = page.table(columns, range((count + 1) // 2), x0, middle - half, y, rules, **table)
-    right = page.table(columns, range((count + 1) // 2, count), middle + half, x1, y, rules, **table)
+    left = draw_table(page, columns, range((count + 1) // 2), x0, middle - half, y, rules, **table)
+    right = draw_table(page, columns, range((count + 1) // 2, count), middle + half, x1, y, rules, **table)
     if rules == "none":
         page.line(middle, y, middle, left, 1)
         page.line(x0, y, x1, y)
@@ -62,7 +63,7 @@ def _sections(page: Page, columns: list[Column], x0: int, x1: int, y: int, **tab
     bullet = pick(page.rng, ("【{}】", "■ {}", "{}：", "{}"))
     for title, indices in page.spans():
         page.text(x0, y + page.size * 0.8, bullet.format(title), round(page.size * 1.1), bold=True)
-        y = page.table(columns, indices, x0, x1, y + round(page.size * 1.7), **table) + page.size
+        y = draw_table(page, columns, indices, x0, x1, y + round(page.size * 1.7), **table) + page.size
     return y
 
 
@@ -71,7 +72,7 @@ def _range_below(page: Page, columns: list[Column], x0: int, x1: int, y: int, **
     size = page.size
     for index, item in enumerate(page.report.items):
         page.extras[index] = {"name": textwrap.fill(item.name, 18)}
-        y = page.table(columns, [index], x0, x1, y, **table)
+        y = draw_table(page, columns, [index], x0, x1, y, **table)
         page.text(x0, y + size, pick(page.rng, ("Bio. Ref. Interval. :-", "Reference Range :-")))
         y += round(size * 2.6)
         for line in split_lines([("reference_range", item.reference_range)]):
@@ -92,7 +93,7 @@ def _checkup(page: Page, columns: list[Column], x0: int, x1: int, y: int, **tabl
     for title, indices in page.spans():
         page.drawing.rectangle((x0, y, x1, y + size * 1.6), theme)
         page.text(x0 + size, y + size * 0.8, title, round(size * 1.1), "#ffffff", bold=True)
-        y = page.table(columns, indices, x0, x1, y + round(size * 1.6), **table)
+        y = draw_table(page, columns, indices, x0, x1, y + round(size * 1.6), **table)
         y = _summary(page, indices, x0, x1, y + size) + round(size * 0.9)
     return y
 

@@ -1,0 +1,45 @@
+"""由两行合起来才看得出的：白细胞与百分比算出的中性粒细胞，总的与直接的胆红素。各行的轻重都定了以后再看。"""
+
+from decimal import Decimal
+
+from health_assistant.lab_report.alarms import CHECK, HURRY
+from health_assistant.lab_report.catalogue import analytes_by_code
+from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.judgement import Finding
+from health_assistant.lab_report.person import Person
+from health_assistant.lab_report.report import at_least
+from health_assistant.lab_report.severity import grade_value
+
+
+def derive_neutrophils(findings: list[Finding], person: Person) -> None:
+    """只印了百分比的，由白细胞算出中性粒细胞有多少：少到危险的照样要说。"""
+    by_code = {finding.analyte.code: finding for finding in findings if finding.analyte}
+    count, share = by_code.get("WBC"), by_code.get("NEUT%")
+    if "NEUT#" in by_code or not count or not share or count.doubts_value or share.doubts_value:
+        return
+    cells, percent = count.converted(), share.converted()
+    if not (cells and percent and cells.is_point and percent.is_point):
+        return
+    value = (cells.low * percent.low / 100).quantize(Decimal("0.01"))
+    neutrophils = analytes_by_code()["NEUT#"].for_person(person)
+    severity, way = grade_value(Interval(value, value), neutrophils.unit, neutrophils, person)
+    if way == "low" and at_least(severity, "severe"):
+        share.floor = severity
+        share.alarm = (
+            f"{HURRY if severity == 'grave' else CHECK}：由白细胞和中性粒细胞百分比算出，中性粒细胞只有约 "
+            f"{value} 10^9/L，容易感染。发热（38℃ 以上）要马上去急诊；没有发热的今天就去血液内科或急诊。"
+        )
+
+
+def weigh_direct_bilirubin(findings: list[Finding], person: Person) -> None:
+    """新生儿黄得重时直接的也跟着高一点：不到 17 μmol/L（1 mg/dL，AAP 2022）又不到总的五分之一的，不是胆道的事。"""
+    by_code = {finding.analyte.code: finding for finding in findings if finding.analyte and not finding.doubts_value}
+    total, direct = by_code.get("TBIL"), by_code.get("DBIL")
+    if not (person.is_newborn and total and direct and direct.severity):
+        return
+    whole, part = total.converted(), direct.converted()
+    if not (whole and part and whole.is_point and part.is_point and direct.flag != "normal"):
+        return
+    if whole.low > 85 and part.low < min(Decimal(17), whole.low / 5):
+        direct.severity, direct.floor, direct.leaning, direct.is_usual = "slight", None, None, True
+        direct.note = "直接胆红素占不到总的五分之一，宝宝黄的时候它会跟着高一点"
