@@ -61,14 +61,15 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     看不出哪个最近的（`12-28` 与 `01-05`）都当作结果，使这一行起疑。
     """
     words: list[tuple[Role, TextBox, str]] = []
-    is_head = sum(any(words_in(box)) for box in line) > 1
+    shares = {role for box in line if (role := role_beside_others(box.text)) in ("percent", "absolute")}
+    is_head = sum(any(words_in(box)) for box in line) > 1 or len(shares) == 2
     has_names = any(role in ("name", "range") for box in line for role, _ in words_in(box))
     for box in line:
         if re.fullmatch(r"final|interim|preliminary", box.text.strip(), re.IGNORECASE):
             continue  # `Test Report Status  Final`
         if re.search(r"^dr\b|\bhospital\b", box.text.strip(), re.IGNORECASE):
             return []  # `Ref. | Dr. Rao | Reporting Date | 22/04/2025`
-        found = list(words_in(box))
+        found = [] if len(shares) == 2 and role_beside_others(box.text) in shares else list(words_in(box))
         if has_names and (at_temperature := role_at_temperature(box.text)):
             found = [(at_temperature, box)]
         role = role_beside_others(box.text)

@@ -67,11 +67,14 @@ _WORDS: tuple[tuple[Role, str], ...] = (
 _BESIDE_OTHERS: tuple[tuple[Role, str], ...] = (
     ("low", r"(?:(?:ref\w*\.?|normal|range)\s*)?(?:low|lln|from)(?:\s*(?:limit|value|ref\w*|range|end))?"),
     ("high", r"(?:(?:ref\w*\.?|normal|range)\s*)?(?:high|uln|to)(?:\s*(?:limit|value|ref\w*|range|end))?"),
-    ("range", r"normal|正常"),
-    ("percent", r"\[?\(?\s*%\s*\)?\]?|(?:百分[比率数]|比[例率]|percent(?:age)?|relative)(?:\s*\W?%\W?)?"),
+    ("range", r"(?:normal|正常)(?:\s*\W?[%#]\W?)?"),
+    (
+        "percent",
+        r"(?:结果|results?)?\s*\[?\(?\s*%\s*\)?\]?|(?:百分[比率数]|比[例率]|percent(?:age)?|relative)(?:\s*\W?%\W?)?",
+    ),
     (
         "absolute",
-        r"\[?\(?\s*(?:abs(?:olute)?\.?|#)\s*\)?\]?(?:\s*(?:counts?|values?))?(?:\s*\(.*\))?|绝对(?:值|计数|数)(?:\s*[(（].*[)）])?",
+        r"(?:结果|results?)?\s*\[?\(?\s*(?:abs(?:olute)?\.?|#)\s*\)?\]?(?:\s*(?:counts?|values?))?(?:\s*\(.*\))?|绝对(?:值|计数|数)(?:\s*[(（].*[)）])?",
     ),
     ("mean", r"平均(?:值|结果)?|均值|mean|average"),
     (
