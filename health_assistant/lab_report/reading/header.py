@@ -87,14 +87,15 @@ class _HeadWord(NamedTuple):
 def _head_words(line: list[TextBox]) -> list[_HeadWord]:
     """这一行当作表头时，各段是什么词；里面有数、有医生的名字的，不是表头，为空。"""
     words: list[_HeadWord] = []
-    is_head = sum(any(words_in(box)) for box in line) > 1
+    shares = {role for box in line if (role := role_beside_others(box.text)) in ("percent", "absolute")}
+    is_head = sum(any(words_in(box)) for box in line) > 1 or len(shares) == 2
     has_names = any(role in ("name", "range") for box in line for role, _ in words_in(box))
     for box in line:
         if re.fullmatch(r"final|interim|preliminary", box.text.strip(), re.IGNORECASE):
             continue  # `Test Report Status  Final`
         if re.search(r"^dr\b|\bhospital\b", box.text.strip(), re.IGNORECASE):
             return []  # `Ref. | Dr. Rao | Reporting Date | 22/04/2025`
-        found = list(words_in(box))
+        found = [] if len(shares) == 2 and role_beside_others(box.text) in shares else list(words_in(box))
         if has_names and (at_temperature := role_at_temperature(box.text)):
             found = [(at_temperature, box)]
         role = role_beside_others(box.text)

@@ -1,57 +1,73 @@
 """一行里印着百分比与绝对值两个结果、各有自己的参考范围的表（白细胞分类）：拆成两张表，一张一种结果。"""
 
 from dataclasses import replace
+from itertools import pairwise
 
 from health_assistant.lab_report.reading.cells import Cell
 from health_assistant.lab_report.reading.text import TextBox, has_chinese
 
 Header = dict[str, TextBox]
+_VALUES, _LIMITS = ("number", "bound"), ("range", "bound")
 
 
 def split_shares(header: Header, lines: list[list[Cell]]) -> list[tuple[Header, list[list[Cell]]]]:
-    """表头与各行；两种结果后面各有一列范围的，是两份，不然原样一份，那两列当作不认得的。
+    """表头与各行；两种结果各有一列范围的，是两份，不然原样一份，那两列当作不认得的。
 
     header 的 `percent`、`absolute` 是这两列的表头；lines 是表头以下各行的格子，从左到右。
+    范围跟在各自的结果后面，或两列结果之后照样的次序是两列范围。
     """
     words = [header.pop(role) for role in ("percent", "absolute") if role in header]
-    ranges = sorted(box.start for role, box in header.items() if role.split()[0] == "range")
-    edges = sorted(box.start for box in words)
-    if len(words) < 2 or len(ranges) != 2 or not edges[0] < ranges[0] < edges[1] < ranges[1]:
+    ranges = [box for role, box in header.items() if role.split()[0] == "range"]
+    columns = sorted([*words, *ranges], key=lambda box: box.start)
+    order = [any(box is word for word in words) for box in columns]
+    if len(words) < 2 or order not in ([True, False, True, False], [True, True, False, False]):
         return [({**header, **{f"unknown {word.start:.0f}": word for word in words}}, lines)]
-    # 第二列的表头与格子未必左边对齐：以两栏之间空着的地方为界
-    edge = _gap_before(edges[1], ranges[0], lines)
-    is_common = {role: box for role, box in header.items() if box.start < edges[0]}
+    owners = [0, 0, 1, 1] if order[1] is False else [0, 1, 0, 1]
+    # 表头与格子未必左边对齐：以两列之间空着的地方为界
+    edges = [
+        _gap_before(box.start, before.start, lines, _VALUES if is_result else _LIMITS)
+        for (before, box), is_result in zip(pairwise(columns), order[1:], strict=True)
+    ]
+
+    def owner(at: float) -> int:
+        """横坐标 at 归左边的还是右边的结果。"""
+        return owners[sum(at > edge for edge in edges)]
+
+    first = columns[0].start
+    common = {role: box for role, box in header.items() if box.start < first}
     halves = []
-    for word, is_left in ((words[0], words[0].start == edges[0]), (words[1], words[1].start == edges[0])):
+    for word in words:
+        side = owners[next(at for at, box in enumerate(columns) if box is word)]
         own = {
-            role.split()[0]: box
-            for role, box in header.items()
-            if edges[0] < box.start and (box.start < edge) == is_left
+            role.split()[0]: box for role, box in header.items() if first < box.start and owner(box.start + 1) == side
         }
-        kept = [_half(line, edges[0], edge, is_left, word is words[0]) for line in lines]
-        halves.append(({**is_common, **own, "result": word}, [line for line in kept if line]))
+        kept = []
+        for line in lines:
+            name = [cell for cell in line[:1] if cell.kind == "text" and cell.box.start < first]
+            values: tuple[list[Cell], list[Cell]] = ([], [])
+            for cell in line[len(name) :]:
+                values[owner(cell.box.middle)].append(cell)
+            if name and any(cell.kind in _VALUES for cell in values[side]):
+                has_both = any(cell.kind in _VALUES for cell in values[1 - side])
+                kept.append(_half(name[0], values[side], word is words[0], has_both))
+        halves.append(({**common, **own, "result": word}, kept))
     return halves
 
 
-def _gap_before(start: float, after: float, lines: list[list[Cell]]) -> float:
-    """第二个结果的左边：各行里在第一列范围与它之间的格子，离它近的归它。"""
-    starts = [cell.box.start for line in lines for cell in line if cell.kind in ("number", "bound")]
+def _gap_before(start: float, after: float, lines: list[list[Cell]], kinds: tuple[str, ...]) -> float:
+    """一列的左边：各行里在上一列与它之间的格子，离它近的归它。"""
+    starts = [cell.box.start for line in lines for cell in line if cell.kind in kinds]
     near = [at for at in starts if abs(at - start) < abs(at - after) and at > after]
     return min(near, default=start) - 1
 
 
-def _half(line: list[Cell], first: float, edge: float, is_left: bool, is_percent: bool) -> list[Cell]:
-    """一行里归这一种结果的格子：名称，与这一边的；没有印单位的百分比添上 %，绝对值的名称写明是绝对值。"""
-    name = [cell for cell in line[:1] if cell.kind == "text" and cell.box.start < first]
-    values = [cell for cell in line[len(name) :] if (cell.box.middle < edge) == is_left]
-    if not name or not any(cell.kind in ("number", "bound") for cell in values):
-        return []
-    box = name[0].box
-    if not any(cell.kind == "unit" for cell in values):
-        result = next(at for at, cell in enumerate(values) if cell.kind in ("number", "bound"))
-        if is_percent:
-            behind = replace(values[result].box, text="%", start=values[result].box.end, x0=values[result].box.x1)
-            values.insert(result + 1, Cell("unit", behind))
-    if not is_percent and "%" not in box.text:
-        box = replace(box, text=f"{box.text}绝对值" if has_chinese(box.text) else f"Absolute {box.text}")
-    return [replace(name[0], box=box), *values]
+def _half(name: Cell, values: list[Cell], is_percent: bool, has_both: bool) -> list[Cell]:
+    """名称与这一种结果的格子：没有印单位的百分比添上 %；两种都印了的，绝对值的名称写明是绝对值。"""
+    if is_percent and not any(cell.kind == "unit" for cell in values):
+        at = next(at for at, cell in enumerate(values) if cell.kind in _VALUES)
+        behind = replace(values[at].box, text="%", start=values[at].box.end, x0=values[at].box.x1)
+        values.insert(at + 1, Cell("unit", behind))
+    text = name.text
+    if not is_percent and has_both and "%" not in text:
+        name = replace(name, box=replace(name.box, text=f"{text}绝对值" if has_chinese(text) else f"Absolute {text}"))
+    return [name, *values]
