@@ -183,6 +183,10 @@ def test_grpo_adds_the_answers_and_their_logits(shapes, card):
     fewer = wanted.per_device_train_batch_size * wanted.max_completion_length // 2
     assert whole - shorter == pytest.approx(fewer * (152064 * 12 + 28 * 3584 * 2) / GIB, rel=0.01)
     assert whole > memory.for_training(shapes / "qwen2-vl-7b", tuned, 2850 + wanted.max_completion_length).needed
+    twice = wanted.model_copy(update={"per_device_train_batch_size": 2, "num_generations": 2})
+    fewer = memory.for_training(shapes / "qwen2-vl-7b", tuned, 2850, twice).needed
+    page = (ROOT / "6-fine-tuning-vl/README.md").read_text(encoding="utf-8")
+    assert f"估计 {whole:.1f} GiB（每页 2 遍 {fewer:.1f}）" in page
 
 
 SMALL_CARDS = {  # 步骤 -> 0-env-init/README.md 的表里那一行的各个数：基座，放在哪里，4 位不
