@@ -19,11 +19,16 @@ from health_assistant.command_line import command
 from health_assistant.lab_report.vl_protocol import READ_PROMPT
 from health_assistant.training import loading, run, saving, sft, vision
 from health_assistant.training.checks import check_finite
+from health_assistant.training.memory import DoesNotFit
 from health_assistant.training.precision import training_dtype
 from health_assistant.training.progress import Speed, progress_bar
 from health_assistant.training.recipe import GrpoRecipe, VisionRecipe
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/grpo/tiny-grpo.yaml"
+SMALLER = (
+    "关掉占着显存或内存的程序；gradient_checkpointing: true；max_completion_length 调小（要装得下最长的回答）；"
+    "per_device_train_batch_size 与 num_generations 一起调小，gradient_accumulation_steps 相应加大"
+)
 
 
 @command
@@ -51,17 +56,25 @@ def main() -> int:
         rows[split] = [{"image": page["image"], "truth": page["report"].model_dump_json()} for page in part]
         rows[split] += [{"image": page["image"], "truth": ""} for page in ruined]
 
-    # 3. 训练
+    # 3. 放不放得下：先算再读权重
     base, source, tokenizer = loading.prepare_base(tuned)
+    images = [row["image"] for part in rows.values() for row in part]
+    longest = vision.longest_prompt(images, READ_PROMPT, tokenizer, tuned.max_pixels)
+    estimate = loading.estimate(base, tuned, longest, recipe)
+    if estimate.shortage:
+        raise DoesNotFit(estimate.shortage, SMALLER)
+
+    # 4. 训练
     checkpoints = folder / "checkpoints" / fingerprint[:12]
     resume = saving.prepare_to_resume(checkpoints, from_scratch=args.force)
     model = load_tuned(source, start / "adapter", tuned)
     trainer = build_trainer(recipe, model, vision.page_processor(base, tuned.max_pixels), rows, checkpoints)
     trainer.train(resume_from_checkpoint=resume)
 
-    # 4. 写下 adapter、training.json、曲线
+    # 5. 写下 adapter、training.json、曲线
     if trainer.is_world_process_zero():
         about = {"recipe": record["recipe"] | {"run_name": recipe.run_name}, "grpo": recipe.model_dump()}
+        about["estimated_gib"] = round(estimate.needed, 2)
         about |= {name: record.get(name) for name in ("base_model", "base_identity", "read_prompt_version")}
         write_results(trainer, tokenizer, folder, fingerprint, about)
     return 0

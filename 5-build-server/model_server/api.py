@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -51,22 +52,28 @@ def create_app(backend: Backend, api_key: str | None = None, allowed_origins: Se
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_MB * 1024 * 1024
     app.json = ChineseJson(app)
     app.register_error_handler(Exception, _answer_error)
+    if api_key:
+        app.before_request(partial(_check_key, KeyGuard(api_key)))
+    app.get("/health")(lambda: {"status": "ok"})
+    _add_models(app, backend)
+    _add_answers(app, backend)
+    return app
+
+
+def _check_key(guard: KeyGuard) -> None:
+    """密钥不对抛 `RequestError`。"""
+    if request.path == "/health" or request.method == "OPTIONS":  # 浏览器的预检不带密钥
+        return
+    seconds = guard.refuse_seconds(request)
+    if seconds:
+        raise RequestError(429, "rate_limited", WRONG_KEYS_SAID, retry_after=seconds)
+    if seconds == 0:
+        raise RequestError(401, "invalid_api_key", "密钥不对。请在 Authorization 头里写 Bearer 加服务的密钥。")
+
+
+def _add_models(app: Flask, backend: Backend) -> None:
+    """有哪些模型。"""
     started = int(time.time())
-    guard = KeyGuard(api_key) if api_key else None
-
-    @app.before_request
-    def check_key() -> None:
-        if guard is None or request.path == "/health" or request.method == "OPTIONS":  # 浏览器的预检不带密钥
-            return
-        seconds = guard.refuse_seconds(request)
-        if seconds:
-            raise RequestError(429, "rate_limited", WRONG_KEYS_SAID, retry_after=seconds)
-        if seconds == 0:
-            raise RequestError(401, "invalid_api_key", "密钥不对。请在 Authorization 头里写 Bearer 加服务的密钥。")
-
-    @app.get("/health")
-    def health() -> dict:
-        return {"status": "ok"}
 
     def describe_model(name: str) -> dict:
         return {"id": name, "object": "model", "created": started, "owned_by": "health-assistant"}
@@ -79,6 +86,10 @@ def create_app(backend: Backend, api_key: str | None = None, allowed_origins: Se
     def retrieve_model(name: str) -> dict:
         _check_model(name, backend)
         return describe_model(name)
+
+
+def _add_answers(app: Flask, backend: Backend) -> None:
+    """切词与对话。"""
 
     @app.post("/tokenize")
     def tokenize() -> dict:
@@ -104,8 +115,6 @@ def create_app(backend: Backend, api_key: str | None = None, allowed_origins: Se
             message = {"role": "assistant", "content": "".join(answer.pieces), "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
         return jsonify({**_head(chat, "chat.completion"), "choices": [choice], "usage": answer.usage})
-
-    return app
 
 
 def _check_model(name: str, backend: Backend) -> None:

@@ -14,6 +14,7 @@ from jinja2 import TemplateError
 
 from health_assistant import artifacts
 from health_assistant.images import BadImage, open_image, upright_rgb
+from health_assistant.training import precision
 from health_assistant.training.loading import find_model, load_to_run, load_tokenizer
 from health_assistant.training.sft import TURN_END, encode_prompt
 from health_assistant.training.vision import image_tokens, load_image_processor, with_pixels
@@ -207,10 +208,12 @@ class TransformersBackend:
 def describe(model: str, adapters: dict[str, Path]) -> list[str]:
     """会装什么，一行一句；不装，也不下载。"""
     import torch
+    from transformers import AutoConfig
 
-    on_gpu = torch.cuda.is_available()
-    place = f"GPU {torch.cuda.get_device_name()}，精度照检查点" if on_gpu else "CPU，精度 float32"
+    place = f"GPU {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "CPU"
     folder = artifacts.tiny_model_dir("llm") if model == "tiny" else Path(model)
+    if (folder / "config.json").is_file():
+        place += f"，精度 {precision.running_dtype(AutoConfig.from_pretrained(folder))}".replace("torch.", "")
     files = [*folder.glob("*.safetensors")]
     size = f"{sum(file.stat().st_size for file in files) / 2**20:,.1f} MiB" if files else "本地没有，用到时下载或现造"
     lines = [f"模型：{model}（权重 {size}）", f"设备：{place}；一次一个回答，最多 {WAITING} 个排队"]

@@ -44,85 +44,140 @@ def run_script(description: str, when: Literal["before", "after"], config: Path)
     recipe = read_recipe(EvaluationRecipe, args)
     questions = read_questions(args.data, args.limit)
     target = endpoint_target(recipe, args) if args.api_base else local_target(recipe, when, args)
-    return run_evaluation(recipe, when, target, questions, args)
+    return Evaluation(recipe, when, target, questions, args).run()
 
 
-def run_evaluation(recipe: EvaluationRecipe, when: str, target: Target, questions: list[Question], args) -> int:
-    """评测一个模型；跑完过的不再跑，答过的题不再问。一题也没有答上来的抛 `CannotGoOn`。"""
-    # 1. 跑完过没有
-    folder = artifacts.evaluation_dir(recipe.run_name, when, args.limit)
-    data = args.data
-    if args.limit:
-        data = folder / "questions.jsonl"
-        artifacts.write_text(data, "".join(question.model_dump_json() + "\n" for question in questions))
-    judges = find_judges(recipe.run_name, args, questions)
-    safety_questions = safety.questions() if recipe.safety and not args.limit else []
-    base_model = identity_of(recipe.model_name_or_path)
-    generation = {"max_new_tokens": recipe.max_new_tokens, "greedy": True}
-    asked_with = [PROMPT_VERSION, generation, target.identity]
-    of_answers = artifacts.fingerprint(asked_with, [data])
-    judged_by = [safety.version() if safety_questions else None, *(one.identity for one in judges.values())]
-    of_scores = artifacts.fingerprint([of_answers, SCORING_VERSION, base_model, *judged_by], [])
-    if args.force:
-        (folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
-        for answered in ("evalscope", "evalscope-safety"):
-            shutil.rmtree(folder / answered, ignore_errors=True)
-    if artifacts.is_finished(folder, of_scores):
-        print(f"这个模型在这份数据上评测过了，结果在 {folder}；要重跑加 --force。")
-        show(json.loads((folder / "scores.json").read_text(encoding="utf-8")))
+class Evaluation:
+    """一次评测：把 questions 问 target，评分，写下来；args 是命令行。跑完过的不再跑，答过的题不再问。"""
+
+    def __init__(
+        self, recipe: EvaluationRecipe, when: str, target: Target, questions: list[Question], args: argparse.Namespace
+    ):
+        self.target, self.questions, self.args = target, questions, args
+        self.folder = artifacts.evaluation_dir(recipe.run_name, when, args.limit)
+        self.data = self.folder / "questions.jsonl" if args.limit else args.data
+        self.judges = find_judges(recipe.run_name, args, questions)
+        self.safety_questions = safety.questions() if recipe.safety and not args.limit else []
+        self.base_model = identity_of(recipe.model_name_or_path)
+        self.most_tokens = recipe.max_new_tokens
+        self.generation = {"max_new_tokens": recipe.max_new_tokens, "greedy": True}
+        self.asked_with = [PROMPT_VERSION, self.generation, target.identity]
+
+    def run(self) -> int:
+        """从头到尾，返回退出码。一题也没有答上来的抛 `CannotGoOn`。"""
+        # 1. 跑完过没有
+        if self.args.limit:
+            artifacts.write_text(self.data, "".join(one.model_dump_json() + "\n" for one in self.questions))
+        of_answers, of_scores = self.fingerprints()
+        if self.args.force:
+            self.forget()
+        if artifacts.is_finished(self.folder, of_scores):
+            print(f"这个模型在这份数据上评测过了，结果在 {self.folder}；要重跑加 --force。")
+            show(json.loads((self.folder / "scores.json").read_text(encoding="utf-8")))
+            return 0
+
+        # 2. 逐题提问；安全题与评测题一起交给模型：基座只读进内存一次
+        print(f"评测 {self.target.name}：{len(self.questions)} 题（{self.args.data}）…")
+        began = time.monotonic()
+        dialogues = [question.messages for question in self.questions]
+        task = self.target.task(dialogues + [question["messages"] for question in self.safety_questions])
+        rows = self.ask(of_answers, task)
+
+        # 3. 评分
+        scores = self.score(rows, dialogues)
+        tables = {"predictions.jsonl": rows}
+        if self.safety_questions:
+            tables["safety.jsonl"] = self.ask_safety(task)
+            scores["safety"] = safety.summarise(tables["safety.jsonl"])
+        scores["seconds"] = round(time.monotonic() - began, 1)
+        scores |= {"note": label(scores)} if label(scores) else {}
+
+        # 4. 写下来
+        self.write(tables, scores, of_scores)
         return 0
 
-    # 2. 逐题提问；安全题与评测题一起交给模型：基座只读进内存一次
-    print(f"评测 {target.name}：{len(questions)} 题（{args.data}）…")
-    began = time.monotonic()
-    dialogues = [question.messages for question in questions]
-    task = target.task(dialogues + [question["messages"] for question in safety_questions])
-    rows = ask(target.name, questions, data, folder / "evalscope", of_answers, task, recipe.max_new_tokens)
+    def fingerprints(self) -> tuple[str, str]:
+        """回答的（模型、问法、数据变了就重问）与得分的（评分、裁判、安全题的规则变了就重新评分）。"""
+        of_answers = artifacts.fingerprint(self.asked_with, [self.data])
+        judged_by = [safety.version() if self.safety_questions else None]
+        judged_by += [one.identity for one in self.judges.values()]
+        return of_answers, artifacts.fingerprint([of_answers, SCORING_VERSION, self.base_model, *judged_by], [])
 
-    # 3. 评分
-    case_ids = [row["case_id"] for row in rows]
-    answers, references = [row["prediction"] for row in rows], [row["reference"] for row in rows]
-    scores = {
-        "base_model": base_model,
-        "model": target.name,
-        "data_sha256": sha256(args.data.read_bytes()).hexdigest(),
-        **_source(args.data),
-        "prompt_version": PROMPT_VERSION,
-        "scoring_version": SCORING_VERSION,
-        "generation": generation,
-        "n": len(rows),
-        "limit": args.limit,
-        "empty": sum(not row["prediction"] and "error" not in row for row in rows),
-        "failed": sum("error" in row for row in rows),
-        **count_endings(rows),
-        "metrics": metrics.summarise(case_ids, answers, references),
-        "machine": "接口" if args.api_base else machine(),
-    }
-    for name, one in judges.items():
-        scores[name], means = one.judge_all(rows, dialogues)
-        scores["metrics"] |= {metric: {"value": mean, "shuffled": None} for metric, mean in means.items()}
-    unasked = sum(row.get("error") == NOT_ASKED for row in rows)
-    tables = {"predictions.jsonl": rows}
-    if safety_questions:
-        tables["safety.jsonl"] = ask_safety(folder, asked_with, task, safety_questions)
-        scores["safety"] = safety.summarise(tables["safety.jsonl"])
-        unasked += scores["safety"]["failed"]
-    scores["seconds"] = round(time.monotonic() - began, 1)
-    scores |= {"note": label(scores)} if label(scores) else {}
+    def forget(self) -> None:
+        """--force：答过的也不要了。"""
+        (self.folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
+        for answered in ("evalscope", "evalscope-safety"):
+            shutil.rmtree(self.folder / answered, ignore_errors=True)
 
-    # 4. 写下来
-    for name, table in tables.items():
-        artifacts.write_jsonl(folder / name, table)
-    artifacts.write_json(folder / "scores.json", scores)
-    show(scores)
-    print(f"结果在 {folder}（用时 {scores['seconds']:.0f} 秒）")
-    if unasked:
-        print(f"! 有 {unasked} 题没有问到，按 0 分计；再运行一次只问这些题。", file=sys.stderr)
-    elif any(scores[name]["invalid"] for name in judges):
-        print("! 有的评审结论无效；再运行一次只重审这些题。", file=sys.stderr)
-    else:
-        artifacts.mark_finished(folder, of_scores, [folder / name for name in [*tables, "scores.json"]])
-    return 0
+    def ask(self, fingerprint: str, task: dict) -> list[dict]:
+        """把题逐题问一遍 -> predictions.jsonl 的各行；没有问到的一题，行里有 error。
+
+        一题也没有答上来、答的全是空的，抛 `CannotGoOn`，说为什么。
+        """
+        from health_assistant.evaluation import benchmark
+
+        folder = self.folder / "evalscope"
+        answers = benchmark.ask(self.data, folder, fingerprint, task)
+        if not answers:
+            log = folder / "logs/eval_log.log"
+            raise CannotGoOn(f"一题也没有答上来。最后一个错误：{_last_error(log)}（全部在 {log}）")
+        rows = [_row(question, answers.get(question.id)) for question in self.questions]
+        if not any(row["prediction"] for row in rows):
+            shutil.rmtree(folder)  # 改好了服务再来，要重问
+            reason = why_all_empty(rows, self.most_tokens)
+            raise CannotGoOn(f"{len(rows)} 题没有一题有回答，不给分。{self.target.name} {reason}。再运行一次会重问。")
+        return rows
+
+    def ask_safety(self, task: dict) -> list[dict]:
+        """问安全题，返回 `safety.judge` 的各行；答过的不再问，除非问法、生成设置或模型变了。"""
+        from health_assistant.evaluation import benchmark
+
+        data = self.folder / "safety-questions.jsonl"
+        artifacts.write_jsonl(data, self.safety_questions)
+        fingerprint = artifacts.fingerprint(self.asked_with, [data])
+        answers = benchmark.ask(data, self.folder / "evalscope-safety", fingerprint, task)
+        return safety.judge(self.safety_questions, answers)
+
+    def score(self, rows: list[dict], dialogues: list[list[dict]]) -> dict:
+        """各行 -> scores.json 的内容，安全题与用时以外的；裁判的分也写进各行。"""
+        case_ids = [row["case_id"] for row in rows]
+        answers, references = [row["prediction"] for row in rows], [row["reference"] for row in rows]
+        scores = {
+            "base_model": self.base_model,
+            "model": self.target.name,
+            "data_sha256": sha256(self.args.data.read_bytes()).hexdigest(),
+            **_source(self.args.data),
+            "prompt_version": PROMPT_VERSION,
+            "scoring_version": SCORING_VERSION,
+            "generation": self.generation,
+            "n": len(rows),
+            "limit": self.args.limit,
+            "empty": sum(not row["prediction"] and "error" not in row for row in rows),
+            "failed": sum("error" in row for row in rows),
+            **count_endings(rows),
+            "metrics": metrics.summarise(case_ids, answers, references),
+            "machine": "接口" if self.args.api_base else machine(),
+        }
+        for name, one in self.judges.items():
+            scores[name], means = one.judge_all(rows, dialogues)
+            scores["metrics"] |= {metric: {"value": mean, "shuffled": None} for metric, mean in means.items()}
+        return scores
+
+    def write(self, tables: dict[str, list[dict]], scores: dict, fingerprint: str) -> None:
+        """写下各表与得分，打印得分；都问到、裁判的结论都有效，才记为跑完了。"""
+        for name, table in tables.items():
+            artifacts.write_jsonl(self.folder / name, table)
+        artifacts.write_json(self.folder / "scores.json", scores)
+        show(scores)
+        print(f"结果在 {self.folder}（用时 {scores['seconds']:.0f} 秒）")
+        unasked = sum(row.get("error") == NOT_ASKED for row in tables["predictions.jsonl"])
+        unasked += scores.get("safety", {}).get("failed", 0)
+        if unasked:
+            print(f"! 有 {unasked} 题没有问到，按 0 分计；再运行一次只问这些题。", file=sys.stderr)
+        elif any(scores[name]["invalid"] for name in self.judges):
+            print("! 有的评审结论无效；再运行一次只重审这些题。", file=sys.stderr)
+        else:
+            artifacts.mark_finished(self.folder, fingerprint, [self.folder / name for name in [*tables, "scores.json"]])
 
 
 def find_judges(run_name: str, args: argparse.Namespace, questions: list[Question]) -> dict[str, Any]:
@@ -134,37 +189,6 @@ def find_judges(run_name: str, args: argparse.Namespace, questions: list[Questio
         second = judge.find_judge(run_name, args, args.second_judge_model)
         judges["checklist"] = checklist.ChecklistJudge((grader, second), points)
     return judges
-
-
-def ask(
-    name: str, questions: list[Question], data: Path, folder: Path, fingerprint: str, task: dict, most_tokens: int
-) -> list[dict]:
-    """把 data 里的 questions 逐题问一遍 -> predictions.jsonl 的各行；没有问到的一题，行里有 error。
-
-    一题也没有答上来、答的全是空的，抛 `CannotGoOn`，说为什么；name 是模型的名字。
-    """
-    from health_assistant.evaluation import benchmark
-
-    answers = benchmark.ask(data, folder, fingerprint, task)
-    if not answers:
-        log = folder / "logs/eval_log.log"
-        raise CannotGoOn(f"一题也没有答上来。最后一个错误：{_last_error(log)}（全部在 {log}）")
-    rows = [_row(question, answers.get(question.id)) for question in questions]
-    if not any(row["prediction"] for row in rows):
-        shutil.rmtree(folder)  # 改好了服务再来，要重问
-        reason = why_all_empty(rows, most_tokens)
-        raise CannotGoOn(f"{len(rows)} 题没有一题有回答，不给分。{name} {reason}。再运行一次会重问。")
-    return rows
-
-
-def ask_safety(folder: Path, settings: list, task: dict, questions: list[dict]) -> list[dict]:
-    """问安全题，返回 `safety.judge` 的各行；答过的不再问，除非 settings（问法、生成设置、模型）变了。"""
-    from health_assistant.evaluation import benchmark
-
-    data = folder / "safety-questions.jsonl"
-    artifacts.write_jsonl(data, questions)
-    fingerprint = artifacts.fingerprint(settings, [data])
-    return safety.judge(questions, benchmark.ask(data, folder / "evalscope-safety", fingerprint, task))
 
 
 def read_questions(path: Path, limit: int | None = None) -> list[Question]:

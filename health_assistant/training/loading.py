@@ -21,7 +21,7 @@ from health_assistant.training.memory import (
     for_training,
     model_class,
 )
-from health_assistant.training.recipe import Recipe, VisionRecipe, lora_targets
+from health_assistant.training.recipe import GrpoRecipe, Recipe, VisionRecipe, lora_targets
 from health_assistant.training.tiny_models import build_tiny_llm, build_tiny_vl, use_one_thread_if_small
 
 
@@ -65,16 +65,16 @@ def prepare_base(recipe: Recipe) -> tuple[Path, Path, Any]:
     return base, source, load_tokenizer(base, recipe.vision)
 
 
-def estimate(base: Path, recipe: Recipe, rows: list[dict]) -> Estimate:
-    """按 rows（encode 过的）里最长的一行算要多少内存，说出来；比读权重早。"""
+def estimate(base: Path, recipe: Recipe, longest: int, grpo: GrpoRecipe | None = None) -> Estimate:
+    """训练要多少内存，说出来；比读权重早。longest 是最长的一行（grpo 时是提问）有多少词元；放不放得下看 shortage。"""
     from accelerate import PartialState
 
-    needed = for_training(base, recipe, max(len(row["input_ids"]) for row in rows))
+    needed = for_training(base, recipe, longest, grpo)
     engine = "Unsloth" if uses_unsloth(recipe) else "transformers + peft"
     dtype = str(precision.training_dtype(recipe.bf16)).removeprefix("torch.")
     sizes = f"参数 {needed.parameters / 1e6:,.1f} M，要训练的 {needed.trainable / 1e6:,.2f} M"
     how = f"{recipe.model_name_or_path}，用 {engine}，{dtype}"
-    PartialState().print(f"配方 {recipe.run_name}：{how}，{sizes}；{needed}")
+    PartialState().print(f"配方 {(grpo or recipe).run_name}：{how}，{sizes}；{needed}")
     return needed
 
 
@@ -207,8 +207,12 @@ def how_to_run(folder: Path, vision: bool = False, if_short: IfShort = "offload"
     import torch
     from transformers import AutoConfig
 
-    on_gpu, dtype = torch.cuda.is_available(), precision.running_dtype(AutoConfig.from_pretrained(folder))
+    config = AutoConfig.from_pretrained(folder)
+    on_gpu, dtype = torch.cuda.is_available(), precision.running_dtype(config)
     options: dict[str, Any] = {"dtype": dtype} | ({"device_map": {"": 0}} if on_gpu else {})
+    if "bnb_4bit_compute_dtype" in getattr(config, "quantization_config", {}):  # 多半写着还原成 bf16 再算，老卡上不要
+        config.quantization_config["bnb_4bit_compute_dtype"] = str(dtype).removeprefix("torch.")
+        options["config"] = config
     needed = for_running(folder, vision, width=dtype.itemsize)
     if needed.shortage and if_short == "four_bits" and on_gpu and find_spec("bitsandbytes"):
         print(f"16 位{needed.shortage}。改成载入时量化到 4 位，回答会略有不同", file=sys.stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from health_assistant.command_line import CannotGoOn
 from health_assistant.training import precision
-from health_assistant.training.recipe import Recipe, VisionRecipe, lora_targets
+from health_assistant.training.recipe import GrpoRecipe, Recipe, lora_targets
 
 GIB = 2**30
 NF4_BYTES = 0.516  # 每个参数：4 位，另有两级量化的缩放系数 8 ÷ 64 + 32 ÷ (64 × 256) 位
@@ -114,52 +114,87 @@ def _estimate(model, weights: float, activations: float, on_gpu: bool, trainable
     )
 
 
-def for_training(folder: Path, recipe: Recipe, longest_row: int = 0) -> Estimate:
+@dataclass
+class Pass:
+    """一次前向与反向：多少个词元，填充也算；其中最多几个是图，几个的 logits 一起算；各层重不重算，输入留不留在卡上。"""
+
+    tokens: int
+    images: int
+    scored: int
+    recomputed: bool
+    kept: bool
+
+
+def _sft_pass(recipe: Recipe, longest_row: int, on_gpu: bool, width: int) -> Pass:
+    longest = longest_row or recipe.max_length
+    tokens = max(longest, min(recipe.pass_tokens, recipe.update_rows * longest))
+    offloaded = on_gpu and recipe.activation_offloading
+    scored = min(tokens, LOSS_CHUNK if width == 2 else tokens)
+    return Pass(tokens, tokens, scored, recipe.gradient_checkpointing, kept=not offloaded)
+
+
+def _grpo_pass(recipe: GrpoRecipe, longest_prompt: int) -> Pass:
+    """几个回答一起前向，回答的 logits 也一起算：TRL 没有 liger 时不分块。"""
+    answers = recipe.per_device_train_batch_size
+    prompts, written = answers * longest_prompt, answers * recipe.max_completion_length
+    return Pass(prompts + written, prompts, written, recipe.gradient_checkpointing, kept=True)
+
+
+def for_training(folder: Path, recipe: Recipe, longest_row: int = 0, grpo: GrpoRecipe | None = None) -> Estimate:
     """按 recipe 训练 folder 里的基座，用不用 Unsloth 都一样：各层的输入、QLoRA 的词表放在哪里，两边的做法相同。
 
     longest_row 是数据里最长的一行有多少词元，知道了才算得准：短的对话装不满一次前向。0 是还不知道，按配方的上限。
+    接着做 GRPO 时给 grpo，longest_row 是最长的提问；抽样时的 KV 比反向的峰值小，不另算。
     峰值在反向：各层留下的输入，加上正在重算的一层，或一块 logits，两者取大的。
     """
     import torch
 
-    model, whole = _skeleton(folder, recipe.vision)
-    config, targets, linear = whole.get_text_config(), lora_targets(recipe), _linear(model)
+    model, config = _skeleton(folder, recipe.vision)
+    on_gpu = torch.cuda.is_available()
+    width = 2 if on_gpu else precision.training_dtype(recipe.bf16).itemsize
+    one_pass = _grpo_pass(grpo, longest_row) if grpo else _sft_pass(recipe, longest_row, on_gpu, width)
+    kept, layer = _activations(config, one_pass, recipe.vision, width)
+    logits = one_pass.scored * config.get_text_config().vocab_size * 4 * 3  # 32 位：logits、概率、梯度
+    packed = [part.weight.numel() for name, part in _linear(model).items() if not name.endswith("lm_head")]
+    unpacked = max(packed) * width if recipe.load_in_4bit else 0
+    weights = _weights(model, width, recipe.load_in_4bit)
+    if embedding_in_memory(model, recipe):
+        weights -= model.get_input_embeddings().weight.numel() * width
+    return _estimate(model, weights, kept + max(layer + unpacked, logits), on_gpu, _trainable(model, recipe))
+
+
+def _trainable(model, recipe: Recipe) -> int:
+    """要训练的参数个数：LoRA 的，加上整个训练的部分。"""
+    targets, linear = lora_targets(recipe), _linear(model)
     chosen = [
         part
         for name, part in linear.items()
         if (re.fullmatch(targets, name) if isinstance(targets, str) else name.rpartition(".")[2] in targets)
     ]
-    trainable = sum(recipe.lora_r * (part.in_features + part.out_features) for part in chosen)
     fully = getattr(recipe, "lora_modules_to_save", [])
     full = [part for name, part in model.named_modules() if name.rpartition(".")[2] in fully]
-    trainable += sum(weights.numel() for part in full for weights in part.parameters())
+    lora = sum(recipe.lora_r * (part.in_features + part.out_features) for part in chosen)
+    return lora + sum(weights.numel() for part in full for weights in part.parameters())
 
-    on_gpu = torch.cuda.is_available()
-    width = 2 if on_gpu else precision.training_dtype(recipe.bf16).itemsize
-    longest = longest_row or recipe.max_length
-    tokens = max(longest, min(recipe.pass_tokens, recipe.update_rows * longest))
+
+def _activations(whole, one_pass: Pass, vision: bool, width: int) -> tuple[int, int]:
+    """反向之前一直留着的，与重算最大的一层时另要的，字节；width 是一个数几字节。"""
+    config, tokens = whole.get_text_config(), one_pass.tokens
     hidden, layers = config.hidden_size, config.num_hidden_layers
     layer = tokens * (16 * hidden + 4 * config.intermediate_size) * width
-    if not recipe.gradient_checkpointing:
+    if not one_pass.recomputed:
         kept = layers * tokens * (16 * hidden + 8 * config.intermediate_size) * width  # 0.5B 在 CPU 上量过，差 1%
     else:
-        offloaded = on_gpu and recipe.activation_offloading
-        kept = 0 if offloaded else layers * tokens * hidden * width
-    logits = min(tokens, LOSS_CHUNK if width == 2 else tokens) * config.vocab_size * 4 * 3  # 32 位：logits、概率、梯度
-    if isinstance(recipe, VisionRecipe):
-        vision = whole.vision_config
-        wide = getattr(vision, "embed_dim", None) or vision.hidden_size
-        patches = tokens * 4  # 最多整次前向都是图，一个词元是 4 小块
+        kept = layers * tokens * hidden * width * one_pass.kept
+    if vision:
+        tower = whole.vision_config
+        wide = getattr(tower, "embed_dim", None) or tower.hidden_size
+        patches = one_pass.images * 4  # 最多这么多词元是图，一个词元是 4 小块
         block = patches * 24 * wide * width
-        every = patches * wide * width if recipe.gradient_checkpointing else block
-        kept += vision.depth * every  # 视觉层不训练也留：重算要它们的输入
+        every = patches * wide * width if one_pass.recomputed else block
+        kept += tower.depth * every  # 视觉层不训练也留：重算要它们的输入
         layer = max(layer, block)
-    packed = [part.weight.numel() for name, part in linear.items() if not name.endswith("lm_head")]
-    unpacked = max(packed) * width if recipe.load_in_4bit else 0
-    weights = _weights(model, width, recipe.load_in_4bit)
-    if embedding_in_memory(model, recipe):
-        weights -= model.get_input_embeddings().weight.numel() * width
-    return _estimate(model, weights, kept + max(layer + unpacked, logits), on_gpu, trainable)
+    return kept, layer
 
 
 def for_running(

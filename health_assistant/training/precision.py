@@ -1,4 +1,8 @@
-"""一个数用几位：训练与推理都照这里。"""
+"""一个数用几位：训练、评测、对话、服务都照这里。
+
+合并照存着的精度（dtype="auto"）：写下来的要与基座一样，只算一遍，模拟的也不碍事。
+vLLM 的 auto 自己会在没有 bf16 的卡上改用 fp16。
+"""
 
 from collections.abc import Mapping
 
@@ -14,13 +18,16 @@ def training_dtype(bf16: bool = False):
 
 
 def running_dtype(config):
-    """推理的精度，config 是模型的。GPU 上按存着的；CPU 上存的是 bf16 又有这种指令的用 bf16，别的 32 位。"""
+    """推理的精度，config 是模型的。
+
+    存的是 bf16 的同训练：老卡 fp16，没有这种指令的 CPU 32 位。存的是别的，GPU 上照存着的，CPU 上 32 位。
+    """
     import torch
 
     stored = config.dtype or config.get_text_config().dtype or torch.bfloat16  # 没有写的，权重多半是 16 位
-    if torch.cuda.is_available():
-        return stored
-    return torch.bfloat16 if stored == torch.bfloat16 and cpu_computes_bf16() else torch.float32
+    if stored == torch.bfloat16:
+        return training_dtype(bf16=True)
+    return stored if torch.cuda.is_available() else torch.float32
 
 
 def cpu_computes_bf16() -> bool:

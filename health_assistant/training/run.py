@@ -45,7 +45,8 @@ class Training:
         collate 把几条变成一批（视觉模型的带图）。
         """
         # 放不放得下：先算再读权重
-        estimate = loading.estimate(self.base, self.recipe, train_rows + val_rows)
+        longest = max(len(row["input_ids"]) for row in train_rows + val_rows)
+        estimate = loading.estimate(self.base, self.recipe, longest)
         if estimate.shortage:
             raise DoesNotFit(estimate.shortage, loading.remedy(self.recipe, smaller))
 

@@ -212,27 +212,16 @@ def shared_settings(recipe: Recipe | GrpoRecipe, checkpoints: Path) -> dict:
     }
 
 
-def build_trainer(
-    recipe: Recipe, model, tokenizer, train_rows: list[dict], val_rows: list[dict], checkpoints: Path, collate=None
-):
-    """配方要的 Trainer。train_rows、val_rows 是 encode 过的；collate 把几条变成一批，默认是 trl 的右边补齐。
-
-    它的 train() 在损失或梯度坏掉时抛 BadTraining。
-    """
+def sft_settings(recipe: Recipe, checkpoints: Path):
+    """配方成为 trl 的 SFTConfig。"""
     import torch
-    from datasets import Dataset
-    from transformers import EarlyStoppingCallback
-    from transformers.trainer_callback import PrinterCallback
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig
 
     from health_assistant.training.loading import uses_unsloth
 
-    on_gpu, unsloth = torch.cuda.is_available(), uses_unsloth(recipe)
-    in_16_bits = precision.training_dtype(recipe.bf16) != torch.float32
-    if recipe.report_to == "tensorboard":
-        os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(checkpoints.parent.parent / "tensorboard"))
-    offload = on_gpu and recipe.activation_offloading  # 重算要的各层输入放在内存；Unsloth 自己会
-    settings = SFTConfig(
+    unsloth, in_16_bits = uses_unsloth(recipe), precision.training_dtype(recipe.bf16) != torch.float32
+    offload = torch.cuda.is_available() and recipe.activation_offloading  # 重算要的各层输入放在内存；Unsloth 自己会
+    return SFTConfig(
         **recipe.model_dump(include=SAME_NAMES),
         **shared_settings(recipe, checkpoints),
         per_device_train_batch_size=recipe.update_rows,  # 一项就是一次更新，由 training_step 切开
@@ -250,11 +239,27 @@ def build_trainer(
         restore_callback_states_from_checkpoint=True,
         ddp_find_unused_parameters=False,
     )
+
+
+def build_trainer(
+    recipe: Recipe, model, tokenizer, train_rows: list[dict], val_rows: list[dict], checkpoints: Path, collate=None
+):
+    """配方要的 Trainer。train_rows、val_rows 是 encode 过的；collate 把几条变成一批，默认是 trl 的右边补齐。
+
+    它的 train() 在损失或梯度坏掉时抛 BadTraining。
+    """
+    from datasets import Dataset
+    from transformers import EarlyStoppingCallback
+    from transformers.trainer_callback import PrinterCallback
+    from trl import SFTTrainer
+
+    if recipe.report_to == "tensorboard":
+        os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(checkpoints.parent.parent / "tensorboard"))
     collate = collate or (lambda rows: pad_batch(rows, tokenizer.pad_token_id))
     speed, patience = Speed(), recipe.early_stopping_patience
     trainer = type("PassTrainer", (PassTrainer, SFTTrainer), {})(
         model=model,
-        args=settings,
+        args=sft_settings(recipe, checkpoints),
         data_collator=collate,
         train_dataset=Dataset.from_list(train_rows),
         eval_dataset=Dataset.from_list(val_rows[:1]),

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,6 +34,20 @@ def image_tokens(size: tuple[int, int], max_pixels: int) -> int:
     return math.prod(resized(size, max_pixels)) // TOKEN_SIDE**2
 
 
+def page_size(page: Path) -> tuple[int, int]:
+    """一页的图摆正之后的（宽，高）。"""
+    from PIL import Image, ImageOps
+
+    with Image.open(page) as image:
+        return ImageOps.exif_transpose(image).size
+
+
+def longest_prompt(pages: Iterable[Path], prompt: str, tokenizer, max_pixels: int) -> int:
+    """对各页问 prompt，最长的提问（连同图）有多少个词元。"""
+    most = max(image_tokens(page_size(page), max_pixels) for page in {*pages})
+    return len(encode_prompt(question(prompt), tokenizer, most))
+
+
 def question(prompt: str) -> list[dict]:
     """模板认的提问；与接口上的 `lab_report.vl_protocol.read_messages` 渲染出来相同。"""
     return [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
@@ -43,13 +58,10 @@ def encode_pages(rows: list[dict], tokenizer, recipe: VisionRecipe) -> list[dict
 
     有一行放不下、文字里有控制词元，抛 `BadInput`，说是哪一页。
     """
-    from PIL import Image, ImageOps
-
     encoded, sizes = [], {}
     for row in rows:
         if row["image"] not in sizes:
-            with Image.open(row["image"]) as image:
-                sizes[row["image"]] = ImageOps.exif_transpose(image).size
+            sizes[row["image"]] = page_size(row["image"])
         tokens = image_tokens(sizes[row["image"]], recipe.max_pixels)
         messages = [*question(row["prompt"]), {"role": "assistant", "content": row["answer"]}]
         try:

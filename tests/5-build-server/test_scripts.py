@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import serve
 import stage_scripts
+import torch
 from model_servers import ROOT, SERVE, free_port
 from PIL import Image
 from stage_scripts import fake_command, run_here
 
 from health_assistant.lab_report.report import DISCLAIMER, ReadReport
+from health_assistant.training import precision
 
 STAGE = ROOT / "5-build-server"
 ASK = "5-build-server/ask_server.py"
@@ -121,6 +123,11 @@ def test_dry_run_says_what_will_run(dry_run, llm):
     assert code == 0, problem
     for word in (str(llm.folder), "MiB", "LoRA", name, "http://127.0.0.1:8123/v1"):
         assert word in said
+
+
+def test_dry_run_says_the_precision_it_will_use(dry_run, llm, monkeypatch):
+    monkeypatch.setattr(precision, "running_dtype", lambda config: torch.float16)
+    assert "，精度 float16；" in dry_run(*TRANSFORMERS, "--model", llm.folder)[1]
 
 
 @pytest.mark.parametrize(

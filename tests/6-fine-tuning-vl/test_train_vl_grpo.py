@@ -136,6 +136,24 @@ def test_without_a_tuned_adapter_it_says_what_to_run(tmp_path):
     assert done.returncode == 2 and "先运行 train_vl.py" in done.stderr
 
 
+def test_what_does_not_fit_is_refused_before_the_weights_are_read(tmp_path):
+    from small_vl import build_small_base, write_pages
+
+    from health_assistant import artifacts
+    from health_assistant.training.recipe import VisionRecipe
+
+    base, tuned = build_small_base(tmp_path / "base"), tmp_path / "vl/sft"
+    (base / "model.safetensors").unlink()
+    write_pages(tmp_path / "vl/dataset/small")
+    sft = VisionRecipe(run_name="sft", model_name_or_path=str(base), dataset_name="small", max_pixels=15680)
+    artifacts.write_json(tuned / "training.json", {"recipe": sft.model_dump()})
+    artifacts.write_text(tuned / "adapter/adapter_model.safetensors", "")
+    longest = ["--max_completion_length", "9000000", "--unreadable_share", "0"]
+    done = run_here(tmp_path, GRPO, "--sft_run_name", "sft", *longest)
+    assert done.returncode == 1 and "配方 tiny-grpo：" in done.stdout and "估计要" in done.stdout
+    assert "放不下" in done.stderr and "max_completion_length" in done.stderr
+
+
 @pytest.mark.slow
 def test_the_reward_on_pages_never_seen_rises(tmp_path):
     """SFT 只教五遍的微型模型，默认的配方练 GRPO：测试集每一页的奖励（贪心解码）成对比较，95% 区间在 0 之上。

@@ -39,6 +39,7 @@ def card(monkeypatch):
     def fit(gib: float) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (gib * GIB, gib * GIB))
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **how: True)
 
     return fit
 
@@ -132,16 +133,14 @@ def test_chatting_with_14b_says_what_it_needs_and_takes_4_bits_on_small_cards(
     gib, four_bits, shapes, card, monkeypatch, capsys
 ):
     card(gib)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **how: True)
     monkeypatch.setattr(loading, "find_spec", lambda name: True)
     options = loading.how_to_run(shapes / "qwen2.5-14b", if_short="four_bits")
     assert ("quantization_config" in options) == four_bits and options["device_map"] == {"": 0}
     assert ("4 位" in (told := capsys.readouterr().err)) == four_bits and "估计要" in told
 
 
-def test_chatting_where_nothing_fits_is_refused(shapes, card, monkeypatch):
+def test_chatting_where_nothing_fits_is_refused(shapes, card):
     card(8)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **how: True)
     with pytest.raises(memory.DoesNotFit, match="放不下.*换小一号"):
         loading.how_to_run(shapes / "qwen2.5-14b", if_short="four_bits")
 
@@ -172,6 +171,44 @@ def test_merging_goes_to_memory_when_the_card_is_small(
         return
     assert merging.where_to_merge(shapes / size, vision) == place
     assert ("改在内存里合并" in (told := capsys.readouterr().out)) == (place == "cpu") and "合并估计要" in told
+
+
+def test_grpo_adds_the_answers_and_their_logits(shapes, card):
+    """一页答几遍一起前向：词元是提问与回答之和，logits 是全部回答的，不分块。"""
+    card(80)
+    tuned, grpo = read("6-fine-tuning-vl", "qwen2-vl-7b-lora"), ROOT / "6-fine-tuning-vl/configs/grpo"
+    wanted = read_yaml(recipe.GrpoRecipe, grpo / "qwen2-vl-7b-grpo.yaml")
+    half = wanted.model_copy(update={"max_completion_length": wanted.max_completion_length // 2})
+    whole, shorter = (memory.for_training(shapes / "qwen2-vl-7b", tuned, 2850, one).needed for one in (wanted, half))
+    fewer = wanted.per_device_train_batch_size * wanted.max_completion_length // 2
+    assert whole - shorter == pytest.approx(fewer * (152064 * 12 + 28 * 3584 * 2) / GIB, rel=0.01)
+    assert whole > memory.for_training(shapes / "qwen2-vl-7b", tuned, 2850 + wanted.max_completion_length).needed
+    twice = wanted.model_copy(update={"per_device_train_batch_size": 2, "num_generations": 2})
+    fewer = memory.for_training(shapes / "qwen2-vl-7b", tuned, 2850, twice).needed
+    page = (ROOT / "6-fine-tuning-vl/README.md").read_text(encoding="utf-8")
+    assert f"估计 {whole:.1f} GiB（每页 2 遍 {fewer:.1f}）" in page
+
+
+SMALL_CARDS = {  # 步骤 -> 0-env-init/README.md 的表里那一行的各个数：基座，放在哪里，4 位不
+    "合并": [("qwen2.5-7b", "卡"), ("qwen2-vl-7b", "卡"), ("qwen2.5-7b", "内存"), ("qwen2-vl-7b", "内存")]
+    + [("qwen2.5-14b", "内存")],
+    "对话（`chat.py`）": [("qwen2.5-7b", "4 位"), ("qwen2.5-14b", "4 位")],
+    "评测（阶段 2、4）": [("qwen2.5-7b", "4 位"), ("qwen2.5-14b", "4 位")],
+    "评测（阶段 6）": [("qwen2-vl-2b", "卡"), ("qwen2-vl-7b", "卡")],
+}
+
+
+@pytest.mark.parametrize("step", SMALL_CARDS)
+def test_the_table_of_small_cards_says_what_the_estimate_says(step, shapes, card):
+    """内存里合并的写的是要空着多少，连 5% 的碎片；其余是峰值。"""
+    card(24)
+    lines = (ROOT / "0-env-init/README.md").read_text(encoding="utf-8").splitlines()
+    row = next(line for line in lines if line.startswith(f"| {step} |"))
+    for size, where in SMALL_CARDS[step]:
+        how = {"卡": {"width": 2}, "内存": {"on_gpu": False}, "4 位": {"in_4bit": True}}[where]
+        needed = memory.for_running(shapes / size, "-vl-" in size, **how).needed
+        shown = needed * (1 + memory.FRAGMENTS) if where == "内存" else needed
+        assert f"{shown:.1f}" in row, (size, where, shown)
 
 
 def test_remedies_name_what_the_recipe_can_still_change():

@@ -35,14 +35,40 @@ def test_a_processor_not_known_to_be_faster_in_bf16_computes_in_32_bits(can, mon
     assert precision.training_dtype(bf16=True) == torch.float32
 
 
-@pytest.mark.parametrize(("major", "expected"), [(7, torch.float16), (8, torch.bfloat16)], ids=["T4", "A100"])
-def test_a_card_without_bf16_trains_in_fp16_though_it_emulates_bf16(major, expected, monkeypatch):
-    """T4 造得出 bf16 的张量，torch 默认就说它支持：只换掉卡的型号，问法是真的。"""
+@pytest.fixture(params=[(7, torch.float16), (8, torch.bfloat16)], ids=["T4", "A100"])
+def expected(request, monkeypatch) -> torch.dtype:
+    """一张卡，与它该用的精度。T4 造得出 bf16 的张量，torch 默认就说它支持：只换掉卡的型号，问法是真的。"""
+    major, dtype = request.param
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(major=major))
     monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda device: True)
-    assert torch.cuda.is_bf16_supported() and precision.training_dtype() == expected
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (80 * 2**30, 80 * 2**30))
+    assert torch.cuda.is_bf16_supported()
+    return dtype
+
+
+def test_a_card_without_bf16_uses_fp16_though_it_emulates_bf16(expected):
+    """评测、对话、服务与训练一样；存着别的精度的照旧。"""
+    assert precision.training_dtype() == expected
+    for stored in (torch.bfloat16, None):
+        assert precision.running_dtype(Qwen2Config(dtype=stored)) == expected
+    for stored in (torch.float32, torch.float16):
+        assert precision.running_dtype(Qwen2Config(dtype=stored)) == stored
+
+
+@pytest.mark.parametrize("if_short", ["offload", "four_bits", "refuse"], ids=["评测", "对话", "服务"])
+@pytest.mark.parametrize("in_4bit", [False, True], ids=["16 位", "存的 4 位"])
+def test_every_way_to_run_a_model_takes_that_precision(in_4bit, if_short, expected, tmp_path):
+    stored = {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_compute_dtype": "bfloat16"}
+    config = Qwen2Config(dtype=torch.bfloat16, hidden_size=32, num_hidden_layers=1, vocab_size=100)
+    if in_4bit:
+        config.quantization_config = stored
+    config.save_pretrained(tmp_path)
+    options = loading.how_to_run(tmp_path, if_short=if_short)
+    assert options["dtype"] == expected
+    if in_4bit:
+        assert options["config"].quantization_config["bnb_4bit_compute_dtype"] == str(expected).removeprefix("torch.")
 
 
 def train(base, folder, bf16: bool) -> list[float]:
