@@ -14,7 +14,7 @@ from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.report import TRIAGE_WORDS, PrintedRow, ReadReport
 
 FOLDER = Path(__file__).parent / "lab_report" / "outcomes"
-SAME_IN_ALL = "就诊时告诉医生：最近的不适、正在用的药、以前的病和检查结果，女性还有是否怀孕。"
+SAME_IN_ALL = re.compile("就诊时告诉医生：最近的不适、正在用的药、以前的病和检查结果。(女性还有是否怀孕。)?")
 """每份要看医生的建议都有的一句，不算说到了什么。"""
 
 TIERS = tuple(TRIAGE_WORDS)
@@ -46,7 +46,7 @@ def read_sheet(sheet: dict) -> ReadReport:
 def said_about(report: Assessment) -> str:
     """提示与建议的全文，去掉 Markdown 的符号。"""
     text = "\n".join(report.notices) + "\n" + compose_advice(report)
-    return re.sub(r"[*_#\\]", "", text).replace(SAME_IN_ALL, "")
+    return SAME_IN_ALL.sub("", re.sub(r"[*_#\\]", "", text))
 
 
 def many(value) -> list[str]:

@@ -47,8 +47,9 @@ _ASK_EARLY = "请在几周内挂{where}，带上这张报告单；{items}，程�
 _AT_THE_CHECK_UP = "请在一两周内挂{where}，产检更近的就在产检时看，带上这张报告单。"
 _GENERAL_RED_FLAGS = "胸痛、呼吸困难、意识不清或抽搐、一侧手脚无力、大量出血或黑便、持续高热、尿量明显减少。"
 _BRING = "带上：报告单原件、以前的报告、正在用的药的包装或名单。"
-_ALWAYS_ASK = ["要不要复查，隔多久，要不要空腹？", "我正在用的药和保健品，会不会影响这些结果？"]
-_TELL_THE_DOCTOR = "就诊时告诉医生：最近的不适、正在用的药、以前的病和检查结果，女性还有是否怀孕。"
+_ALWAYS_ASK = ["要不要复查，隔多久，要不要空腹？", "正在用的药和保健品，会不会影响这些结果？"]
+_TELL_THE_DOCTOR = "就诊时告诉医生：最近的不适、正在用的药、以前的病和检查结果。"
+_MAYBE_PREGNANT = "女性还有是否怀孕。"
 
 
 def choices(report: Assessment, for_question: bool = False) -> dict[str, str]:
@@ -224,7 +225,8 @@ def _details(subjects: Subjects) -> Iterator[str]:
     if signs:
         yield section("出现这些情况，不要等复查，马上就医", signs)
     if report.triage in ("soon", "urgent"):
-        after = join_sentences(say(_BRING), say(_TELL_THE_DOCTOR))
+        pregnancy = say(_MAYBE_PREGNANT) if report.person.may_be_pregnant else ""
+        after = join_sentences(say(_BRING), say(_TELL_THE_DOCTOR), pregnancy)
         yield section("问医生之前先想好问什么", _questions(subjects), after)
 
 

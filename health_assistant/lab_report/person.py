@@ -116,6 +116,13 @@ class Person:
         return self.is_paediatric if self.age_years is None else self.age_years < ADULT_AGE_YEARS
 
     @property
+    def may_be_pregnant(self) -> bool:
+        """要不要请人告诉医生是否怀孕：不是男的、年龄说得通、单子上也没有说。"""
+        low, high = PREGNANCY_AGES_YEARS
+        is_of_age = not self.is_paediatric if self.age_years is None else low <= self.age_years <= high
+        return self.sex != "男" and is_of_age and not self.pregnant
+
+    @property
     def is_newborn(self) -> bool:
         """不满 28 天。"""
         return self.age_years is not None and self.age_years < NEWBORN_AGE_YEARS

@@ -26,6 +26,11 @@ CUT_OFF = """() => [...document.querySelectorAll("button, .flag, .tag, #summary,
         && getComputedStyle(node).display !== "inline")
     .map((node) => node.textContent)"""
 
+TOO_WIDE = """() => [...document.querySelectorAll("body *")]
+    .filter((node) => node.checkVisibility() && !node.closest("#page-list, .sr-only") && !node.matches(".file, .handle")
+        && node.getBoundingClientRect().right > screen.width + 1)
+    .map((node) => node.tagName + "#" + node.id + "." + node.className)"""
+
 
 def resize(page, size: str) -> None:
     width, height = SIZES[size]
@@ -76,6 +81,24 @@ def test_every_screen_fits(page, report_server, text):
     check(page)
     page.get_by_role("button", name="加一个人").click()
     check(page)
+
+
+def test_with_text_twice_as_large_every_screen_fits_and_the_photo_can_be_seen(phone, report_server):
+    """系统里把字调到 200% 的小手机：不用横着滚，看一眼时照片还看得见，危急的一句从第一屏的上半就开始。"""
+    phone.set_viewport_size({"width": 360, "height": 640})
+    phone.context.new_cdp_session(phone).send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
+    for language in ("zh", "en"):
+        open_home(phone, report_server)
+        phone.evaluate(f"localStorage.setItem('language', '{language}')")
+        open_home(phone, report_server)
+        assert phone.evaluate(TOO_WIDE) == [], language
+        choose(phone, 3)
+        assert phone.evaluate(TOO_WIDE) == [], language
+        photo = phone.locator("#check-canvas").bounding_box()
+        assert min(photo["width"], photo["height"]) > 100, language
+        open_answer(phone, report_server, answer([CRITICAL, NORMAL], origin={"performer": "向阳街道社区卫生服务中心"}))
+        assert phone.evaluate(TOO_WIDE) == [], language
+        assert phone.locator("#notices strong").bounding_box()["y"] < 320, language
 
 
 def test_the_first_look_has_the_one_line_the_tier_and_an_abnormal_row(page, report_server):

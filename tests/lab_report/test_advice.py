@@ -200,3 +200,13 @@ def test_questions_for_the_doctor_come_from_the_findings():
     assert any("总胆固醇" in one for one in questions) and any("某某蛋白" in one for one in questions)
     fine = PrintedRow(name="钾", code="K", result="4.1", unit="mmol/L", reference_range="3.5-5.3")
     assert "问医生" not in compose_advice(assess(ReadReport(sex="女", age="34岁", items=[fine])))
+
+
+@pytest.mark.parametrize(
+    ("sex", "age", "asked"),
+    [("女", "34岁", True), (None, None, True), ("女", None, True), ("女", "3岁", False), ("女", "72岁", False),
+     ("男", "34岁", False), ("男", None, False)],
+)  # fmt: skip
+def test_only_who_may_be_pregnant_is_asked_to_say_so(sex, age, asked):
+    high = PrintedRow(name="钾", code="K", result="6.8", unit="mmol/L", reference_range="3.5-5.3")
+    assert ("是否怀孕" in compose_advice(assess(ReadReport(sex=sex, age=age, items=[high])))) is asked

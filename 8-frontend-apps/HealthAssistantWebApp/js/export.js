@@ -2,7 +2,7 @@
 import { askFhir, rowsToSend } from "./api.js";
 import { make } from "./dom.js";
 import { fullName, hasAlarm, t } from "./language.js";
-import { dateOf, dateWords, personWords, summarize, triageWords } from "./report_view.js";
+import { byWeight, dateOf, dateWords, personWords, summarize, triageWords } from "./report_view.js";
 import { criticalWords, FLAGS, rangeWords } from "./row_view.js";
 
 // ---- 一段文字 ----
@@ -13,9 +13,6 @@ export function asText(report, disclaimer) {
     `${fullName(item)} ${item.result || t("没有读出")} ${item.unit}`.trim(), FLAGS[item.flag].join("").trim(),
     rangeWords(item), item.corrected && t("人工核对"),
   ].filter(Boolean).join(t("，"));
-  const urgency = ["high", "low", "abnormal", "unknown", "normal"];
-  const graver = (a, b) => (b.severity === "grave") - (a.severity === "grave");
-  const items = [...report.items].sort((a, b) => graver(a, b) || urgency.indexOf(a.flag) - urgency.indexOf(b.flag));
   return [
     t`${report.report_type || t("化验结果")}：${summarize(report)}`,
     ...(report.told?.length ? [personWords(report)] : []),
@@ -23,7 +20,7 @@ export function asText(report, disclaimer) {
     t`${tier}：${words}`,
     ...report.notices,
     "",
-    ...items.map(line),
+    ...[...report.items].sort(byWeight).map(line),
     "",
     t`AI 生成，仅供参考。${disclaimer}`,
   ].join("\n");

@@ -88,7 +88,11 @@ export function triageWords({ triage, when }) {
 
 const ENGINES = { "embedded-report-reader": t("内置的识别程序"), "embedded-health-advisor": t("内置的指标目录") };
 
-const SEVERITIES = ["grave", "severe", "marked", "moderate", "slight", null];
+const SEVERITIES = ["grave", "severe", "marked", "moderate", "slight"];
+
+/** 重的在前，一样重的保持单子上的次序；没有判断的、正常的在后。 */
+export const byWeight = (a, b) => rankOf(a) - rankOf(b);
+const rankOf = ({ flag, severity }) => (severity ? SEVERITIES.indexOf(severity) : 6 + ["unknown", "normal"].indexOf(flag));
 
 export const MEANING = t("两次的数不同，多半只是化验与身体本来的波动，或两家医院的方法不同。同一家医院、查得到平常波动有多大的项目，超过了才写比上次高还是低；是好是坏，请医生看。");
 
@@ -220,14 +224,14 @@ function showNotices({ notices: said, triage }) {
   const lead = isCritical ? (first.match(/^(.*?(急诊|emergency))?.*?(。|\.( |$))/s)?.[0] ?? first) : "";
   box.replaceChildren(make("p", "", lead && make("strong", "", lead), first.slice(lead.length)), ...others.map((notice) => make("p", "", notice)));
   // 危急值要最先看到；其余的提示不抢在一句话前面
-  element("headline")[isCritical ? "before" : "after"](box);
+  if (isCritical) result.prepend(box);
+  else element("headline").after(box);
 }
 
 function showRows(items, actions) {
-  const numbered = items.map((item, index) => ({ item, index }));
+  const numbered = items.map((item, index) => ({ item, index })).sort((a, b) => byWeight(a.item, b.item));
   const pick = (wanted) => numbered.filter(({ item }) => wanted(item)).map(({ item, index }) => makeRow(item, index, actions));
-  // 重的排在前，一样重的保持单子上的次序
-  const abnormal = SEVERITIES.flatMap((severity) => pick((item) => isAbnormal(item) && (item.severity ?? null) === severity));
+  const abnormal = pick(isAbnormal);
   const unknown = pick((item) => item.flag === "unknown");
   const normal = pick((item) => item.flag === "normal");
 
