@@ -75,7 +75,7 @@ def propose(photos: Path, name: str | None, keep_head: bool, force: bool) -> int
     import pandas as pd
 
     from health_assistant.images import BadImage
-    from health_assistant.lab_report.reading.text import TextReader
+    from health_assistant.lab_report.reading.ocr import TextReader
     from health_assistant.lab_report.report import UnreadableReport
 
     reader, rows, failed, images = TextReader(), [], [], 0

@@ -161,7 +161,7 @@ class PageText:
     """图上的文字；连着几条标签说同一张图时，图只读一次。"""
 
     def __init__(self, folder: Path) -> None:
-        from health_assistant.lab_report.reading.text import TextReader
+        from health_assistant.lab_report.reading.ocr import TextReader
 
         self.folder, self.reader = folder, TextReader()
         self.texts_of = lru_cache(maxsize=1)(self.read)

@@ -20,15 +20,13 @@ from health_assistant.lab_report.person import Person, Spoken, SpokenTo, parse_a
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.specimen import Specimen
 from health_assistant.lab_report.units import fold_unit
+from health_assistant.lab_report.word_lists import any_of
 
 Direction = Literal["high", "low", "abnormal"]
 
 FRACTION = "1"
 """百分数印成小数（0.343 就是 34.3%）时的单位，UCUM 的写法。"""
-_DRUG_OR_DOSE = re.compile(
-    r"\d\s*(mg|毫克|[uμ]g|微克|克|ml|毫升|片|粒|丸|支|袋|次)|[半一二两三四]\s*(片|粒|丸)|每[日天][^，。；]{0,4}次|次每"
-    r"|服用|口服|吃药|用药|注射|剂量|胶囊|西林|头孢|他汀|沙星|洛尔|地平|阿司匹林|布洛芬|华法林|双胍|胰岛素治疗"
-)
+_DRUG_OR_DOSE = any_of("drug_or_dose", flags=0)
 
 
 def _phrase(text: str) -> str:

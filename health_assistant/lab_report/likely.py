@@ -10,14 +10,11 @@ from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.printed_text import fold_name
 from health_assistant.lab_report.severity import grade_value, told
 from health_assistant.lab_report.specimen import possible_specimens
+from health_assistant.lab_report.word_lists import any_of
 
 _NEAR = 1.25
 """范围的两端都与目录的相差不到这个倍数。"""
-_NOT_ORDINARY = re.compile(
-    r"静脉.*(?:氧|pH|酸碱)|(?:氧|pH|酸碱).*静脉|脐|最[低高大小]|平均|运动|步行|夜间|睡眠|滤器|置换|质控|采集|单采|悬浮|波动|标准差|差值|[内汗/]|^[DL]-|PRP|PPP"
-    r"|venous|cord|mixed|mean|average|minimum|lowest|sweat|control|variation|ratio",
-    re.IGNORECASE,
-)
+_NOT_ORDINARY = any_of("not_ordinary_blood")
 """不是平常抽的血，或者不是一个浓度：说的不是那一项，危急的界限用不上。"""
 _IONS = set("钾钠钙氯")
 """名称只有一个字，别的名称里有它也算的；乳糖、果糖不是血糖。"""

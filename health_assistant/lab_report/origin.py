@@ -7,6 +7,7 @@ import re
 from datetime import datetime, timedelta
 
 from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.word_lists import any_of
 
 # 段与段之间是 |，段里的空白是一个空格（见 _joined）。日子与几点之间没有空白的，两个都要是两位数才分得开
 _GAP = r"(?:[ |]+|T|,|(?<=\d\d)(?=\d\d[:时]))"
@@ -33,11 +34,7 @@ _HOSPITAL = re.compile(
     r"(?:[(（][一-鿿]{1,8}(?:院区|分院)[)）])?"
     r"|(?:[A-Z][A-Za-z.&']+ ){1,6}(?:Hospital|Laborator(?:y|ies)|Diagnostics|Medical Cent(?:er|re))\b"
 )
-_NOT_ITS_OWN = re.compile(
-    r"送检|申请|委托|转诊|诊断|[:：]|本院|我院|贵院|外院|为准|地址|患者|病人|姓名|受检|医[师生]|主任|科室|科别|单位|就诊|住院|采样|采集"
-    r"|合作|关注|前往|请|欢迎|refer|patient|name|\bdr\b|doctor|outpatient",
-    re.IGNORECASE,
-)
+_NOT_ITS_OWN = any_of("not_this_hospital")
 _SPECIMEN = re.compile(
     r"(?:(?:静脉|动脉|末梢|指尖|(?:EDTA|枸橼酸钠|肝素)?抗凝)?(?:全血|血清|血浆|血液?)|(?:随机|晨|中段|24小时)?尿液?|粪便?|大便|(?:腰椎?穿刺?)?脑脊液|胸腹?水|腹水"
     r"|(?:胸腔?|腹腔?|心包|关节)(?:积液|穿刺液)|滑液|透析液|(?:肺泡)?灌洗液|引流液|(?:伤口|创面)(?:分泌物)?"

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS
 from health_assistant.lab_report.report import LabReport, ReadReport, Sex
+from health_assistant.lab_report.word_lists import any_of
 
 Trimester = Literal[1, 2, 3]
 
@@ -44,10 +45,7 @@ _AROUND_AGE = re.compile(
 )
 """年龄一栏里与年龄印在一起的别的字。"""
 _NEWBORN = re.compile(r"新生儿|新生婴儿|早产儿|neonat|newborn", re.IGNORECASE)
-_CHILD = re.compile(
-    r"儿童|小儿|婴|幼儿|患儿|儿科|儿内|儿外|儿保|儿急|少儿|学龄|pa?ediatric|infant|\bchild|(?<![A-Z])[NP]ICU",
-    re.IGNORECASE,
-)
+_CHILD = any_of("child")
 _NOT_A_CHILD = re.compile(r"妇女与?儿童|妇儿|妇幼|试管婴儿|母婴|胎儿")
 _ADULT = re.compile(r"成人|成年|老年|老人|adult", re.IGNORECASE)
 
@@ -62,18 +60,9 @@ _STAGES: tuple[tuple[re.Pattern[str], Trimester], ...] = (
     (re.compile(r"晚孕|孕晚期|晚期妊娠|妊娠晚期|待产|临产|足月妊娠"), 3),
 )
 _STAGE_WORDS: dict[Trimester, str] = {1: "孕早期", 2: "孕中期", 3: "孕晚期"}
-_PREGNANT = re.compile(
-    r"孕妇|孕期|孕检|孕产妇|怀孕|妊娠|产检|产前|妊高|产房|胎盘|HELLP|羊水过|宫内孕|先兆流产|先兆早产|保胎|胎膜早破|子痫|双胎|唐筛|唐氏筛查|pregnan",
-    re.IGNORECASE,
-)
+_PREGNANT = any_of("pregnant")
 _OBSTETRICS = re.compile(r"(?<!妇)产科|obstetric", re.IGNORECASE)
-_NOT_PREGNANT = re.compile(
-    r"(?:不|未|备|非|避|无|否认|排除|除外|终止|既往|曾)(?:怀?孕|妊娠)|孕(?:前|酮|激素|育|烯|二烯|三烯)|(?:孕|妊娠)\d+产\d+"
-    r"|(?:早早?孕|妊娠|怀孕|孕检)(?:试验|检测|检查|测定|试纸|诊断|与否|前|史|后)|尿妊娠|尿早孕|妊娠相关"
-    r"|妊娠期[^;，,、]{1,5}史"
-    r"|(?:早孕|妊娠|怀孕|孕)[?？]|[?？](?:早孕|妊娠)|not ?pregnant|non-?pregnant",
-    re.IGNORECASE,
-)
+_NOT_PREGNANT = any_of("not_pregnant")
 _AFTERWARDS = re.compile(r"产后|产褥|流产后|人流|引产后")
 _LATER = r"(?!第?(?:[4-9]\d|\d{3})[天日]|第?(?:[6-9]|[1-9]\d)周|[\d一二三四五六七八九两半]+个?[月年])"
 _GAVE_BIRTH = re.compile(rf"(?<!流)产后{_LATER}|产褥|剖[宫腹]产术?后{_LATER}|分娩后{_LATER}")

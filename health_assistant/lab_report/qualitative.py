@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from health_assistant.lab_report.word_lists import any_of
+
 GRADED = ("阴性", "弱阳性", "阳性")
 _SPELLINGS = {
     "阴性": "- 阴 neg negative negative阴性 阴性negative 未找到 "
@@ -43,11 +45,7 @@ _AMOUNT_FOUND = re.compile(
     r"(?:极低|低|中等?|高|very ?low|low|medium|moderate|high|序列数\d+|\d+(?:\.\d+)?%)\)?$"
 )
 """查出来有多少：Xpert 的 `检出(低)`、高通量测序的 `检出(序列数86)`、`阳性(38%)`。"""
-_FULL = re.compile(
-    r"^满布?$|满布?视野|布满|密布|成片|数不清|计数不[清出]|无法计数|不可计数|难以计数|不计其数|无数|tntc|toonumerous|toomany"
-    r"|packed",
-    re.IGNORECASE,
-)
+_FULL = any_of("full")
 """多得数不过来，归为“满视野”。"""
 _MANY = re.compile(r"满视野|大[量批]|[多极甚很许较]多|多量|成[堆团簇]|密集|numerous", re.IGNORECASE)
 _NONE = re.compile(r"未|没|非|无(?![数法])|不(?![可计])")

@@ -24,6 +24,7 @@ from health_assistant.lab_report.printed_interval import (
 )
 from health_assistant.lab_report.printed_text import MAX_LENGTH, clean
 from health_assistant.lab_report.qualitative import GRADED, QualitativeResult, parse_grade, parse_term
+from health_assistant.lab_report.word_lists import any_of
 
 _POSITIVE = r"(?:弱?阳性?(?:\(\+{1,4}\))?|\+{1,4}|pos(?:itive)?)"
 _TITRE_RESULT = re.compile(
@@ -53,16 +54,9 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 
-_GOOD_TIER = re.compile(
-    r"desirable(?:/lowrisk)?|optimal|ideal|normal|sufficien(?:t|cy)|adequate|non-?diabetics?"
-    r"|(?:合适|理想|适宜|正常|充足|充分|足够)(?:水平|范围|值|人群?)?|健康人?群?|低风险|零级|(?:CKD)?G一级期?",
-    re.IGNORECASE,
-)
+_GOOD_TIER = any_of("good_tier")
 _NEGATIVE_TIER = re.compile("阴性?|neg(?:ative)?|non-?reactive|notdetected", re.IGNORECASE)
-_POSITIVE_TIER = re.compile(
-    "(?:弱|可疑)?阳性?|可疑|灰区|不确定|临界|边缘|equivocal|indeterminate|borderline|gr[ae]yzone|(?:weak(?:ly)?)?(?:pos(?:itive)?|reactive)",
-    re.IGNORECASE,
-)
+_POSITIVE_TIER = any_of("positive_tier")
 _TIER_SPAN = re.compile(rf"(?:[<>]=?)?{NUMBER}{TAIL}(?:(?:[-~至到]|to){NUMBER}{TAIL}|及?以[上下])?", re.IGNORECASE)
 _BESIDE_TIER = ":-,;、()[]/|。为"
 """一档的名称与界限之间、两档之间的标点。"""

@@ -12,32 +12,18 @@ from health_assistant.lab_report.units import (
     is_per_microlitre,
     kind_of_unit,
 )
+from health_assistant.lab_report.word_lists import any_of
 
 Specimen = Literal["blood", "urine", "stool", "other"]
 
-OTHER_SPECIMENS = re.compile(
-    r"脑脊液|腰椎?穿(?!刺?术?前)|(?<![A-Z-])CSF|cerebrospinal"
-    r"|(?:synovial|pleural|ascitic|peritoneal) ?(?:fluid|effusion|tap|aspirate)|滑液(?!囊)|sputum"
-    r"|(?:伤口|创面)(?!修复|造口|护理|换药|中心|门诊|科|室)|脓液|wound(?! ?(?:care|cent(?:er|re)|clinic))"
-    r"|胸腹?水(?!门诊)|腹水(?!门诊)|积液|穿刺(?!前|中心|门诊|科)|引流(?!门诊)|体液(?!免疫)|关节液|灌洗|透析?(?:流出|引流|引出|排出)?液|精液|精浆|白带"
-    r"|阴道(?!(?:少量|大量|不规则|异常)?[流出]血|助产|分娩|试产)|前列腺液|分泌物(?!门诊)|拭子|痰|唾液(?!酸)|汗液|羊水|胃液(?!素)"
-    r"|角膜(?!移植)|房水|玻璃体|眼内液|乳汁|骨髓(?!瘤|炎|移植|抑制|科)|胆汁(?!酸)",
-    re.IGNORECASE,
-)
+OTHER_SPECIMENS = any_of("other_specimens")
 _CULTURE_BESIDE = re.compile(r"[^+＋、/\s]*培养[^+＋、/\s]*[+＋、/]|[+＋、/][^+＋、/\s]*培养[^+＋、/\s]*")
 """合印在一张上的培养（`脓液培养+生化`）：别的项目是血的。"""
-_NOT_URINE = re.compile(
-    r"糖尿(?=[病肾足酮性])|尿毒|尿崩|利尿|钠尿|尿钠肽|尿肽|尿素|尿酸(?!碱|结晶|盐)|泌尿|排尿|遗尿|尿路|尿道|尿频|尿急|尿痛"
-    r"|尿失禁|尿潴留|血尿(?![常便液生粪+、])|蛋白尿"
-)
+_NOT_URINE = any_of("not_urine", flags=0)
 """含有“尿”字而不是尿标本。"""
 _URINE = re.compile(r"尿|小便|24小时|24h|urin", re.IGNORECASE)
 _STOOL = re.compile(r"(?<![小方])便(?![携民利])|粪|stool|faec|fecal", re.IGNORECASE)
-_BLOOD_TITLE = re.compile(
-    r"血常规|血细胞|血液|全血|末梢血|外周血|指血|动脉血|血药|血清|血浆|血凝|凝血|血沉|血气|血糖|血脂|血型|静脉血|抽血|血生化|生化|肝功|肾功|电解质|离子|心肌|甲功"
-    r"|甲状腺|肿瘤|激素|免疫|补体|风湿|传染|术前|肝炎|乙肝|糖化|胆红素|CBC",
-    re.IGNORECASE,
-)
+_BLOOD_TITLE = any_of("blood_title")
 _PLAIN_BLOOD_TITLE = re.compile(r"血常规|外周血|血细胞|血气|血生化|血清|凝血|静脉血|CBC", re.IGNORECASE)
 _BLOOD_NAME = re.compile(r"^(血清|血浆|全血|静脉血|血(?=[糖钾钠氯钙磷镁铁氨酮尿肌葡乳胆总淀]))")
 

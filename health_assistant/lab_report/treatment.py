@@ -7,6 +7,7 @@ from health_assistant.lab_report.alarms import is_marked_critical
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.reference_range import OF_TREATED, parse_range
+from health_assistant.lab_report.word_lists import any_of
 
 _ANTICOAGULATED = {"INR": Decimal("3.5"), "PT": Decimal(42)}
 _TREATMENTS: tuple[tuple[re.Pattern[str], dict[str, Decimal]], ...] = (
@@ -27,12 +28,7 @@ PT 跟着长（凭记忆）；硫酸镁治子痫前期要到 1.8–3.5 mmol/L，
 白细胞到 70 才要减（Blood，1997;90:903），这里取 60，中性粒细胞一类的跟着取，凭记忆。
 """
 _WARFARIN = re.compile("华法林|warfarin|抗凝门诊", re.IGNORECASE)
-_NOT_ON_WARFARIN = re.compile(
-    r"(?:(?<![未不])停|[未不](?![停规])|[没无拟备将议虑曾前])[^，,;；()（）\s]{0,3}(?:华法林|warfarin|抗凝)"
-    r"|(?:华法林|warfarin)[^，,;；()（）]{0,4}(?:停|前|基因|过敏|stop|held|gene)|(?:off|stopped|held|no) warfarin"
-    r"|沙班|达比加群|肝素|xaban|dabigatran|heparin",
-    re.IGNORECASE,
-)
+_NOT_ON_WARFARIN = any_of("not_on_warfarin")
 """没有在吃、停了的，用的是别的抗凝药（它们不看 INR）。"""
 _ON_TARGET = Decimal("1.5")
 """INR 的范围印着 2.0-3.0 的（下限在它以上），是在抗凝的人的目标。"""

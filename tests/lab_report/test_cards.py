@@ -6,8 +6,8 @@ import pytest
 from lab_report.text_boxes import at_lines, box
 
 from health_assistant.lab_report.reading.arrangement import arrange
-from health_assistant.lab_report.reading.cards import doubt_odd_places
-from health_assistant.lab_report.reading.fields import lay_out_cards
+from health_assistant.lab_report.reading.headless import doubt_odd_places
+from health_assistant.lab_report.reading.labelled_cards import lay_out_cards
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.tables import find_tables

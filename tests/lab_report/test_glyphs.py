@@ -17,9 +17,9 @@ from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.reading.arrows import find_arrow, find_arrows, take_out_arrows
 from health_assistant.lab_report.reading.glyphs import count_raised, may_hide_point
 from health_assistant.lab_report.reading.misreadings import repair_signs
+from health_assistant.lab_report.reading.ocr import TextReader
 from health_assistant.lab_report.reading.reader import ReportReader, read_page
 from health_assistant.lab_report.reading.recognition import read_texts
-from health_assistant.lab_report.reading.text import TextReader
 from health_assistant.lab_report.reading.upright import Page
 from health_assistant.lab_report.rendering.drawing import load_font
 from health_assistant.lab_report.report import MIN_CONFIDENCE, LabItem

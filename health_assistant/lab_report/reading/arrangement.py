@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from health_assistant.lab_report.reading.apart_ranges import seat_apart_ranges
 from health_assistant.lab_report.reading.card_grid import turn_card_grid
-from health_assistant.lab_report.reading.fields import lay_out_cards
+from health_assistant.lab_report.reading.labelled_cards import lay_out_cards
 from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.lists import lay_out_lists
 from health_assistant.lab_report.reading.row import Row

@@ -11,7 +11,7 @@ import numpy as np
 from health_assistant.lab_report.matching import is_known_name
 from health_assistant.lab_report.reading.arrow_shapes import ARROWS, arrow_likelihoods
 from health_assistant.lab_report.reading.blobs import FAINTEST, find_blobs
-from health_assistant.lab_report.reading.text import DOUBTED_SCORE, TextReader, crop, widened
+from health_assistant.lab_report.reading.ocr import DOUBTED_SCORE, TextReader, crop, widened
 from health_assistant.lab_report.reading.upright import Page
 from health_assistant.lab_report.report import MIN_CONFIDENCE
 

@@ -57,7 +57,7 @@ def as_table(cards: list[Card], lines: list[Line], used: Line) -> list[Line]:
 
 
 def _are_beside(names: Line) -> bool:
-    """有两张卡片并排；一行一张的由 `fields.py` 排。"""
+    """有两张卡片并排；一行一张的由 `labelled_cards.py` 排。"""
     return any(one is not two and abs(one.line - two.line) < 0.5 * one.height for one in names for two in names)
 
 

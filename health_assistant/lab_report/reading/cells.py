@@ -11,6 +11,7 @@ from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, part_of
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 from health_assistant.lab_report.units import kind_of_unit, split_flag
+from health_assistant.lab_report.word_lists import any_of
 
 Kind = Literal["number", "range", "bound", "term", "unit", "mark", "text"]
 """number 是数；range 是两边的或分组的范围；bound 是 `<0.01` 这样的单边界；term 是阴性、+ 这样的分级；
@@ -66,16 +67,7 @@ _VALUE_AND_RANGE = re.compile(
 # 10^9/L 丢了 ^ 就像一个数，丢了指数就像 10/L
 # 10^12/L 的 /L 也许没有印全
 _COUNT_UNIT = re.compile(r"[×xX*]?10(?:[^\d/.Uu]?(3|6|9|12)?个?/[Ll1|升]|\^(9|12)/?)")
-_UNIT = re.compile(
-    r"[×x*]?10[\^~*-]?\d{1,2}/[l1|]|[x×*]10[\^~*]?\d{1,2}"
-    r"|([numpkμfd]|m?l)?(mol|mom|g|l|iu|u|eq|m?[o0]sm|(cell|copies|cfu)s?(?=/))(/[a-z0-9.]+)*( ?feu| ?ddu)?"
-    r"|ms/cm|(rbc|wbc|ery|leuk?o?)/[uμ][l1]|(%|mg/dl|ratio)?\(calc\)|%oftotalhgb|%|‰|fl|pg|mmhg|kpa|秒|sec|s|min|mm/1?h"
-    r"|[hl]pf|(个|cells?)?/([hl]pf?|[uμ]?l)|s/co|coi|s/n"
-    r"|gms?(/dl|%)?|g%|mg%|f[i|]|secs|((cell|lakh|mill(ion)?)s?\.?)?/(cu?\.?mm|mm3)|(10\^3|thou)/mm3|[x×]?10\^?\d/[uμ]l"
-    r"|sfcs?/[\d.x*^]+(pbmcs?|cells)?|[rna]c?u/ml|[mu]?[i1l|]u/m?l|ncu|ml/min(/1\.73(m2|m\^2|㎡)?)?"
-    r"|([km千万]|thou|mill?)/[uμ]l|/[npuμ]l|(个|毫|微|纳|皮|克|摩尔|国际单位|单位)[一-鿿]{0,4}/([毫微分纳]?升|[千毫微]?克|[毫微]?摩尔|(24)?小?时|天|日|分钟?|秒|[高低]?倍?视野)",
-    re.IGNORECASE,
-)
+_UNIT = any_of("unit_cell")
 _LABEL = re.compile(
     r"(生物)?(参考|正常)(参考)?(范围|值|区间|数值)(范围)?\s*[:：·]?\s*|参考\s*([:：]|(?=[(（\[\d<>≤≥]))\s*|正常\s*[:：]\s*"
     r"|((有效|治疗|目标)(血药)?(浓度)?)?(范围|窗)\s*[:：]\s*"

@@ -7,29 +7,13 @@ from health_assistant.lab_report.matching import is_known_name
 from health_assistant.lab_report.reading.names import is_known, split_name
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.text import TextBox
+from health_assistant.lab_report.word_lists import any_of
 
-NOT_AN_ITEM = re.compile(
-    r"[:：]$|^(检验|核对|审核|复核)$|^ID(?![A-Za-z])|^(?:[345]G|LTE|WLAN|Wi-?Fi)(?![A-Za-z])|[■▮]|^F[Ii][O0]2|吸氧|^(测定值|检测值|(检测|检验|测定)?结果|单位|参考(区间|范围|值)|提示|项目)$|姓\s*名|性\s*别|年\s*龄|科室|科别|床号|标本|样本|样品|送检|采样|采集|接收|日期|门诊|住院|病历|病人|患者|注射器|审核|检验者|核对|体温"
-    r"|(检验|检测|测试|报告|操作|复核|批准|录入|签发|主管|医师|技师|打印)(者|人员?|员|师)?\s*[:：]"
-    # “凝血酶原时间”是项目，“报告时间”不是
-    r"|(报告|检验|打印|申请|收标|签收|核收|登记|审定|执行)时间|时间\s*[:：]"
-    r"|开单|孕妇|[高低]于(?:参考|正常|限)|电话|地址|收样|\d月\d{1,2}日|医生|医师|诊断|备注|条码|序号|签名|说明|声明|危[机急]值?|第\s*\d*\s*页|共\s*\d*\s*页|仅对|小结|建议|结论"
-    r"|(?i:^(tests?|parameters?|units?|results?|serum|plasma)$|^ref\.? ?range)"
-    r"|(?i:barcode|www\.|https?:|\blab ?code|^dr\b|^m\.?d\b|\bpage\s*\d)"
-    r"|(?i:\b(?:ltd|pvt)\b|pathlabs?\b|^dmc\b)"
-    r"|(?i:reported|verified|collected|received|consultant|\bdirector\b|pathologist|released|printed|specimen|doctor|\bpage\b|\b(name|sex|age)\s*:)"
-)
+NOT_AN_ITEM = any_of("not_an_item", flags=0)
 
 _SENTENCE = re.compile(r"[。；;!?！？]|[:：].{4}|(?:\S+\s+){6}")
 """成句的话不是项目名称。"""
-TIER = re.compile(
-    r"(in)?sufficient|deficient|potential|toxic|(cord blood|new-?borns?|neonates?)\s*(:|$)"
-    r"|(very|borderline|(near )?optimal|desirable|(pre|non)?[ -]*diabet(ic|es))$"
-    r"|((very )?(low|high)|average|moderate|normal|(low|average|high|risk) (risk|level)"
-    r"|.*(kidney|renal|heart|liver) (disease|failure))$"
-    r"|(轻度|中度|重度|严重|明显|边缘|临界)?(正常|理想|合适|适宜|充足|缺乏|不足|中毒|升高|增高|偏高|降低|减低|偏低|肥胖|糖尿病(前期)?)$",
-    re.IGNORECASE,
-)
+TIER = any_of("tier")
 _GROUPS = re.compile(r":\s*\d[\d.]*\s*[-~]\s*\d.*,.*:?")
 """各年龄的范围写成一行话：`Cord Blood: 2.3 - 13.2, 1 - 2 days: 3.2 - 34.6`，断成几格也不是项目。"""
 _WORDS = re.compile(r"[a-z][a-z'(),./-]+(\s[a-z'(),./-]+)*")

@@ -7,6 +7,8 @@
 import re
 from statistics import median
 
+from health_assistant.lab_report.word_lists import any_of
+
 _FOUND = {
     "日文": (re.compile(r"[ぁ-ゖァ-ヺ]{2}|検|単"), 0.85),
     "希腊文": (re.compile(r"[Α-ΩΆ-Ώα-λν-ωά-ώ]{3}"), 0.65),
@@ -20,12 +22,7 @@ _HANZI = re.compile(r"[一-鿿].*[一-鿿]")
 _WORD = re.compile(r"[A-Za-zÀ-ɏ]")
 _UNIT = re.compile(r"[\d×x*^\s]*[A-Za-zμµ%]+(/[A-Za-z\d.]+)+|[x×*]?10.*|mmol|[nμp]?mol|fl|pg|mmHg|%", re.IGNORECASE)
 _CLEAR_NUMBER, _CLEAR_WORD, _MAYBE_HANZI = 0.97, 0.93, 0.7
-_WESTERN = re.compile(
-    r"resultado|risultat[oi]|r.sultat|ergebnis|befund|valor(?:es)? de ref|valeurs? (?:de ref|usuelles)|valori di rif"
-    r"|intervall[oi] di rif|referenzbereich|normbereich|^unidad|^unit[^s]$|^unit.s$|^einheit|pa[cz]iente"
-    r"|ex.men|an.lisis|^exame|^esame|^analyse|^sonu[cç]|^birim$|^referans de",
-    re.IGNORECASE,
-)
+_WESTERN = any_of("western")
 """西、葡、意、法、德、土文的表头与页眉。"""
 _FEW_KNOWN = (
     "这张单子不是中文，也不是英文：只认得最要紧的几项，别的项没有与危急的界限比过。"

@@ -7,6 +7,7 @@ from pathlib import Path
 from health_assistant.checked_yaml import Entry, read_yaml
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.report import UnreadableReport
+from health_assistant.lab_report.word_lists import any_of
 
 
 class Paper(Entry):
@@ -37,11 +38,7 @@ _HEAD_LINES = 5
 _TITLE_LENGTH = 30
 _ENOUGH_WORDS, _SURE_WORDS = 2, 3
 """没有标题时，正文里要有几个不同的词，才说像是什么、才不读像行的字：一个词（超声、口服）哪里都可能出现。"""
-_MEASURED = re.compile(
-    r"^(?:甲状腺|淋巴结|脊柱|四肢|皮肤|[心肺肝脾肾]脏?|腹部|乳腺|神经系统)$|身高|体重|体质?量?指数|BMI|[收舒][缩张]压|血压|脉搏|心率|呼吸频率|[腰臀胸]围|腰臀比|体脂|视力|眼压|听力|肺活量|握力|[听触叩]诊|心律|心音"
-    r"|[左右][房室].{0,4}[内末]?径|室间隔|LVEF|LVDd|LVDs|射血分数|FVC|FEV1|BMD|(?<![A-Z])[TZ]值|(P-?R|Q-?Tc?|QRS).{0,2}(间期|时限)|电轴",
-    re.IGNORECASE,
-)
+_MEASURED = any_of("measured_name")
 _VITAL_SIGN = re.compile("体温|脉搏|脉率|心率|呼吸(?:频率)?|血压")
 _NOTHING = "没有找到检验项目。请确认这是化验单，并让“项目、结果、参考范围”各列都在画面里、方向摆正。"
 

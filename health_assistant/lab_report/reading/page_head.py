@@ -16,20 +16,14 @@ from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.report import Origin, ReadReport
 from health_assistant.lab_report.stated_specimen import is_fluid
 from health_assistant.lab_report.units import kind_of_unit
+from health_assistant.lab_report.word_lists import any_of
 
 _NOT_TESTED = re.compile(
     r"(?i:(?:no|not|sample|specimen|received|tested|done|pending|awaited)[ .]*)+|未(?:送检|检|做|查)|标本未到"
 )
 """结果一栏里说没有标本、没有做的。"""
-_LAB_WORDS = re.compile(
-    r"检验|化验|检测报告|监测报告|参考(范围|值|区间)"
-    r"|Lab Report|Labora?|Referen[cstz]|r[ée]f[ée]rence|Rujukan|Riferimento",
-    re.IGNORECASE,
-)
-_OTHER_PAPER = re.compile(
-    r"处方|发票|收据|收费|缴费|金额|单价|合计|营养成分|成绩|学分|考试|心电图|超声|说明书|用法用量|订单|天气"
-    r"|(?<![A-Za-z])(NRV|CT|MRI)(?![A-Za-z])"
-)
+_LAB_WORDS = any_of("lab_words")
+_OTHER_PAPER = any_of("other_paper_words", flags=0)
 _CLOTTING_TIME = re.compile(r"(?:凝血时间|clotting\s*time|(?<![a-z])BT)\W{0,3}CT(?![a-z])", re.IGNORECASE)
 """`凝血时间(CT)`、`BT/CT`：这里的 CT 不是影像。"""
 _TABLE_HEAD = re.compile(r"项目|结果|单位|参考|范围|区间|Test|Result|Unit|Reference", re.IGNORECASE)

@@ -22,6 +22,7 @@ from health_assistant.lab_report.reading.habits import without_habits, without_n
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language, western_notice
 from health_assistant.lab_report.reading.misreadings import repair_signs, without_leaders
 from health_assistant.lab_report.reading.names import is_known
+from health_assistant.lab_report.reading.ocr import TextReader
 from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.page_head import is_lab_report, read_head, several_people
@@ -34,7 +35,7 @@ from health_assistant.lab_report.reading.rows import common_range, count_unread,
 from health_assistant.lab_report.reading.small_marks import count_dashed, mark_column
 from health_assistant.lab_report.reading.strips import read_strips, without_repeats
 from health_assistant.lab_report.reading.tables import Columns
-from health_assistant.lab_report.reading.text import TextBox, TextReader
+from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reading.text_layer import read_text_layer
 from health_assistant.lab_report.reading.upright import Page, find_page, to_text_boxes
 from health_assistant.lab_report.report import MIN_CONFIDENCE, Origin, PrintedField, Reading, UnreadableReport

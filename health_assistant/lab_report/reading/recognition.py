@@ -7,7 +7,7 @@ import numpy as np
 from health_assistant.lab_report.reading.arrows import ARROWS, take_out_arrows
 from health_assistant.lab_report.reading.glyphs import count_raised, ends_raised, may_hide_point, spread_at_point
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.text import TextReader, crop
+from health_assistant.lab_report.reading.ocr import TextReader, crop
 from health_assistant.lab_report.reading.upright import Page
 
 MIN_POINT_SCORE = 0.9995

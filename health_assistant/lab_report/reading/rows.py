@@ -5,8 +5,8 @@ from itertools import pairwise, zip_longest
 from statistics import median
 
 from health_assistant.lab_report.interval import Interval, compare
-from health_assistant.lab_report.reading.cards import find_headless_rows
 from health_assistant.lab_report.reading.cells import Cell
+from health_assistant.lab_report.reading.headless import find_headless_rows
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM, has_item_name, is_item
 from health_assistant.lab_report.reading.names import is_known, known_as
 from health_assistant.lab_report.reading.orphans import find_host, merge, nearest, regular_hosts

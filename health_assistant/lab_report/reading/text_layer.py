@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from health_assistant.lab_report.printed_text import normalize
+from health_assistant.lab_report.reading.ocr import DOUBTED_SCORE, TextReader
 from health_assistant.lab_report.reading.pdf import PdfPage, PrintedText
-from health_assistant.lab_report.reading.text import DOUBTED_SCORE, TextBox, TextReader
+from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reading.upright import Page, to_text_boxes
 
 MIN_CHARS = 20

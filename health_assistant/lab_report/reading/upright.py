@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from health_assistant.lab_report.reading.ocr import TextReader
 from health_assistant.lab_report.reading.seals import fade_seals
-from health_assistant.lab_report.reading.text import TextBox, TextReader
+from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reading.watermarks import fade_watermarks
 from health_assistant.lab_report.report import Box
 
