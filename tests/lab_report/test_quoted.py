@@ -1,5 +1,7 @@
 """不是表的一页里写着达到危急值的数：照旧拒读，先说要尽快就医。"""
 
+import re
+
 import pytest
 from lab_report.not_reports import font_of
 from PIL import Image, ImageDraw
@@ -46,11 +48,43 @@ def test_a_critical_value_written_in_a_text_is_said_first(text, said):
             "尿 pH 5.0",
             "钾盐花生 6.9 元",
         ),
-        *("2024-05-15 血钾", "血压 180/110 mmHg", "目标血糖 4.4-7.0 mmol/L", "血钾>6.5mmol/L", "最低血氧饱和度 76%"),
+        *("2024-05-15 血钾", "目标血糖 4.4-7.0 mmol/L", "血钾>6.5mmol/L", "最低血氧饱和度 76%"),
     ],
 )
 def test_usual_values_limits_doses_and_prices_are_not(text):
-    assert with_grave_quotes(PLAIN, [text]) is PLAIN
+    assert str(with_grave_quotes(PLAIN, [text])) == str(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["血压：186/122 mmHg", "脉搏：92 次/分"], "今天就去医院：图里写着“血压 186/122 mmHg”，"),
+        (["体温(℃) 脉搏(次/分) 血压(mmHg)", "36.7 90 188/125"], "今天就去医院：图里写着“血压 188/125 mmHg”，"),
+        (["血压计", "高压 226 mmHg", "低压 122 mmHg"], "尽快就医：图里写着“高压 226 mmHg”、“低压 122 mmHg”，"),
+        (
+            ["日期 收缩压 舒张压 脉搏", "10-01 152 91 80", "10-02 190 126 85"],
+            "今天就去医院：图里写着“收缩压 190 mmHg”、",
+        ),
+        (["Blood Pressure: 78/42 mmHg"], "今天就去医院：图里写着“血压 78/42 mmHg”，"),
+        (["血压 190/122", "血钾 6.9mmol/L"], "尽快就医：图里写着“血钾 6.9 mmol/L”，"),
+    ],
+)
+def test_a_dangerous_blood_pressure_is_said_before_the_refusal(texts, said):
+    refused = str(with_grave_quotes(PLAIN, texts))
+    assert refused.startswith(said) and "如果是现在量的" in refused and refused.endswith(str(PLAIN))
+    with speaking("en"):
+        assert not re.search("[一-鿿]", re.sub("“.*?”", "", translate(refused.removesuffix(str(PLAIN)))))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("血压 122/78 mmHg", "血压 ≥180/110mmHg 者请先就诊", "既往史：高血压 5 年，最高 190/120mmHg"),
+        *("目标血压 <130/80 mmHg", "血压 2024/10/12", "收缩压 180 以上", "血压 10/12", "钾钠比 190/122"),
+    ],
+)
+def test_usual_former_and_aimed_blood_pressures_are_not(text):
+    assert str(with_grave_quotes(PLAIN, [text])) == str(PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +120,7 @@ def test_bacteria_grown_from_blood_or_spinal_fluid_are_said_first(texts, said):
     ],
 )
 def test_no_growth_and_other_specimens_are_not(texts):
-    assert with_grave_quotes(PLAIN, texts) is PLAIN
+    assert str(with_grave_quotes(PLAIN, texts)) == str(PLAIN)
     assert grown_outside(texts, []) == []
 
 

@@ -1,4 +1,4 @@
-"""表以外写着的急事：短信、信、病历的一段话里的“血钾 6.9mmol/L”，血与脑脊液里长出的菌。
+"""表以外写着的急事：短信、信、病历的一段话里的“血钾 6.9mmol/L”，血与脑脊液里长出的菌，高得危险的血压。
 
 拒读时先说；表里只有药敏的，菌也是一行。
 """
@@ -10,8 +10,8 @@ from health_assistant.lab_report.observation import observe
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.report import PrintedRow, ReadRow, UnreadableReport
-from health_assistant.lab_report.severity import grade_value, is_impossible
+from health_assistant.lab_report.report import PrintedRow, ReadRow, Severity, UnreadableReport, at_least, worst
+from health_assistant.lab_report.severity import grade_value, is_impossible, measured_as
 from health_assistant.lab_report.unlisted import without_denied
 
 _NUMBER_AND_UNIT = re.compile(
@@ -35,11 +35,23 @@ _FINDING = re.compile(
 _OF_NOTE = re.compile("[可偶多易查检]见|见到|幼|原[始粒单淋]|异型|异形|疟|虫|菌|碎|裂|聚集|毒性|大小不|[靶镰泪球]形")
 """镜下看到了什么，不是形态正常、要另开单、做镜检的人的姓名。"""
 _ABOUT_METHOD = re.compile(r"抗原|抗体|刺激|折点|CLSI|EUCAST|依据|说明|范围|试剂|常见|建议")
+_SAYS_PRESSURE = re.compile(
+    r"血压|[收舒][缩张]压|mmHg|毫米汞柱|blood ?pressure|(?<![A-Za-z])BP(?![A-Za-z])", re.IGNORECASE
+)
+_PRESSURES = re.compile(r"(?<![\d./<>≤≥~-])(\d{2,3}) ?/ ?(\d{2,3})(?![\d/.]|\s*(?:[-~]|及?以[上下]))")
+_ONE_PRESSURE = re.compile(
+    r"(?P<name>收缩压|舒张压|高压|低压|[SD]BP)\s*[:：]?\s*(?P<value>\d{2,3})(?![\d/.]|\s*(?:[-~]|及?以[上下]))"
+)
+_NOT_NOW = re.compile("最高|既往|病?史|目标|正常|参考|应|宜|控制|[高低大小]于|超过|不到|[≥≤]")
+"""说的是从前的、该有的血压，或界限。"""
+_LIKELY = range(60, 301)
+"""像收缩压的数（mmHg）；不到的一对数是日期、分数。"""
 
 
 def with_grave_quotes(refused: UnreadableReport, texts: Iterable[str]) -> UnreadableReport:
     """拒读的理由；texts（一行一段）里写着达到危急值的数、血与脑脊液里长了细菌时，把它放在理由前面。"""
     texts = list(texts)
+    refused = UnreadableReport(refused.code, "".join([*pressure_warning(texts), str(refused)]))
     if grown := _grown(texts):
         site, organism = grown
         warning = (
@@ -54,6 +66,48 @@ def with_grave_quotes(refused: UnreadableReport, texts: Iterable[str]) -> Unread
         f"尽快就医：图里写着{'、'.join(quotes)}，如果是现在的化验结果，就达到了危急值。请现在就去急诊，或马上联系医生。"
     )
     return UnreadableReport(refused.code, warning + str(refused))
+
+
+def pressure_warning(texts: Sequence[str]) -> list[str]:
+    """texts（一行一段）里写着的血压到了今天就要看、现在就要去的（分级表），要说的一句；没有的为空。"""
+    reached = {
+        quote: severity
+        for name, value in _pressures(texts)
+        if (severity := _weigh_pressure(name, value)) and at_least(severity, "severe")
+        for quote in [f"“{name} {value} mmHg”"]
+    }
+    if not reached:
+        return []
+    head, when = ("尽快就医", "现在就去急诊") if "grave" in reached.values() else ("今天就去医院", "今天就去")
+    return [
+        f"{head}：图里写着{'、'.join(reached)}，如果是现在量的，血压太高或太低了。先坐下歇几分钟再量一次，还是这样{when}；"
+        "头痛得厉害、胸痛、气短、看不清、说话不清、手脚没力气、站不住的马上打 120。"
+    ]
+
+
+def _weigh_pressure(name: str, value: str) -> Severity | None:
+    return worst([line.weigh(value, "mmHg") for line in measured_as(name, Person())])
+
+
+def _pressures(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """写着的血压：一对数（`186/122`），一个（`收缩压 188`），或表头的收缩压、舒张压下面的数。"""
+    if not any(map(_SAYS_PRESSURE.search, texts)):
+        return
+    heads: list[str] = []
+    for text in texts:
+        words = text.split()
+        if {"收缩压", "舒张压"} <= {*words} or {"高压", "低压"} <= {*words}:
+            heads = words
+        elif len(words) == len(heads):
+            under = zip(heads, words, strict=True)
+            yield from ((name, value) for name, value in under if _ONE_PRESSURE.fullmatch(name + value))
+        if _NOT_NOW.search(text):
+            continue
+        for high, low in _PRESSURES.findall(text):
+            if int(high) in _LIKELY and int(low) < int(high):
+                yield "血压", f"{high}/{low}"
+        for one in _ONE_PRESSURE.finditer(text):
+            yield one["name"], one["value"]
 
 
 def _grown(texts: list[str]) -> tuple[str, str] | None:

@@ -27,7 +27,12 @@ from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.page_head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.pdf import PdfPage
-from health_assistant.lab_report.reading.quoted import findings_outside, grown_outside, with_grave_quotes
+from health_assistant.lab_report.reading.quoted import (
+    findings_outside,
+    grown_outside,
+    pressure_warning,
+    with_grave_quotes,
+)
 from health_assistant.lab_report.reading.read_row import Surroundings, outline, read_row
 from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.row import Row
@@ -198,6 +203,8 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
 
     # 另要说的话、页眉
     notices = left_out(lines, left) + several_people(lines) + western_notice([box.text for box in arranged.boxes])
+    if not any(is_measured(row.name) for row in read):
+        notices += pressure_warning(texts)
     if unread:
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
     grown, origin = grown_outside(texts, read) if has_drugs else [], _origin(lines, page)
