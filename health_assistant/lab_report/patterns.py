@@ -21,7 +21,7 @@ from health_assistant.lab_report.person import Person, Spoken, SpokenTo
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, Severity, at_least, rank, worst
 
-State = Literal["high", "low", "abnormal", "normal", "positive", "negative"]
+State = Literal["high", "low", "abnormal", "normal", "present", "positive", "negative"]
 
 
 @dataclass(frozen=True)
@@ -181,6 +181,8 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
 
 
 def _is_in(finding: Finding, state: State) -> bool:
+    if state == "present":
+        return True
     if state not in ("positive", "negative"):
         return state in (finding.flag, finding.leaning)
     interval, value = finding.interval, finding.value

@@ -151,6 +151,7 @@ def _about_pattern(match: Match, person: Person, is_now: bool) -> Subject:
         if at_least(finding.severity, "marked") and finding.analyte
     ]
     heavier = [subject for subject in marked if own is None or not at_least(own, subject.severity)]
+    heavier.sort(key=lambda subject: rank(subject.severity), reverse=True)  # 开头只说一行，说最重的
     heaviest = worst([own, *(subject.severity for subject in marked)])
     # 重出两级的（几周内看的组合里一行今天就要去），组合里平常的办法（多吃瘦肉）也不说
     is_usual = at_least(heaviest, "severe") and rank(heaviest) - rank(own) > 1
@@ -175,7 +176,9 @@ def _about_pattern(match: Match, person: Person, is_now: bool) -> Subject:
         why=why,
         warning=say("其中 {title}。{words}", title=heavier[0].title, words=heavier[0].say or why) if heavier else "",
         do=action,  # 更急的那一行的话，开头已经说了
-        watch=say(pattern.red_flag or "") or next((subject.watch for subject in marked if subject.watch), ""),
+        watch=next((subject.watch for subject in heavier if subject.severity == "grave" and subject.watch), "")
+        or say(pattern.red_flag or "")
+        or next((subject.watch for subject in marked if subject.watch), ""),
         first_aid=[text for subject in marked for text in subject.first_aid],
         lines=lines,
     )
@@ -188,7 +191,7 @@ def name_some(findings: list[Finding], most: int = 2) -> str:
 
 
 _SAYS_WHEN = re.compile(r"复查|重抽|今天|[这两]几?天|[一两几\d]周")
-_WAITS = re.compile(r"(\d|几) ?(天内|周|个月|年)|体检|不急|不用急|以后每|下次|这几天|这周|近期")
+_WAITS = re.compile(r"(\d|几) ?(天内|周|个月|年)|体检|不急|不用急|以后每|下次|这几天|这周|近期|不用.{0,2}(处理|治)")
 
 
 def _without_waiting(text: str) -> str:
@@ -196,6 +199,16 @@ def _without_waiting(text: str) -> str:
     parts = [part for part in re.split("[；。]", text) if part]
     kept = [part for part in parts if not _WAITS.search(part)]
     return "；".join(kept) + "。" if kept else ""
+
+
+_VISIT_SOON = re.compile(r"(?:两周|几周|一两周)内[^；。]*?(?:看|就诊|去)")
+_KEEP_SAYING = re.compile("今天|当天|这几天|这周|马上|停|不要中断|空腹|复查|大便")
+
+
+def _calls_too_soon(advice: str, person: Person) -> bool:
+    """一般的办法叫人一两周内就看医生，又没有别的要说（有不舒服的早去、停掉什么）：成人只超出一点的，先复查，与开头的“居家观察”一致。"""
+    is_for_adults = not (person.is_minor or person.pregnant)
+    return is_for_adults and bool(_VISIT_SOON.match(advice)) and not _KEEP_SAYING.search(advice)
 
 
 def _about(finding: Finding, person: Person, is_now: bool) -> Subject:
@@ -216,8 +229,11 @@ def _about(finding: Finding, person: Person, is_now: bool) -> Subject:
     elif finding.is_usual:  # 一般的办法（少喝酒、查叶酸）说的是别人
         do = say("不用为它单独处理，下次看医生时给医生看一眼。")
     else:
-        says_when = finding.severity != "slight" or _SAYS_WHEN.search(advice)
-        do = join_sentences(say(advice), "" if says_when else say("没有不适的，1–3 个月内复查一次。"))
+        do = say(advice)
+        if finding.severity == "slight" and _calls_too_soon(advice, person):
+            do = say("没有不适的，1–3 个月内复查一次；再查还这样的看{where}。", where=department)
+        elif finding.severity == "slight" and not _SAYS_WHEN.search(advice):
+            do = join_sentences(do, say("没有不适的，1–3 个月内复查一次。"))
     is_urgent = at_least(finding.severity, "severe")
     lines = [
         say("参考范围：{limits}", limits=range_text(finding)),
