@@ -81,20 +81,10 @@ def run(args: argparse.Namespace) -> int:
         answers = ask(target, images, folder / name, args.force)
         if not answers:
             return fail(f"一页也没有答上来，原因在 {folder / name}/evalscope/logs/eval_log.log", 1)
-        said = [answers.get(str(at), "") for at in range(len(images))]
-        reads[name], scored = score_all(pages, said)
-        about = {"reader": READERS.get(name, name), "model": target.name, "not_answered": len(images) - len(answers)}
-        scores[name] = scored | about
-        if public:
-            items_read = [page["report"].items if page["report"] else [] for page in reads[name]]
-            scores[name]["official"] = official_score(items_read, pages)
-        rows = [{"image": image.name, "answer": answer} for image, answer in zip(images, said, strict=True)]
-        artifacts.write_jsonl(folder / name / "predictions.jsonl", rows)
-        artifacts.write_json(folder / name / "scores.json", scores[name])
+        about = {"reader": READERS.get(name, name), "model": target.name}
+        reads[name], scores[name] = score_reader(about, answers, pages, images, folder / name, public)
 
     # 3. 并排
-    from health_assistant.plotting import save_png
-
     tiny = recipe.model_name_or_path == "tiny" and not args.model and {"before", "after", "grpo"} & {*args.reader}
     note = "微调前后的是微型模型，只用来走通全过程，不代表真实水平" if tiny else ""
     summary = {
@@ -105,12 +95,35 @@ def run(args: argparse.Namespace) -> int:
         "note": note,
         "readers": scores,
     }
+    write_comparison(folder, summary, pages, reads)
+    return 0
+
+
+def score_reader(
+    about: dict, answers: dict[str, str], pages: list[dict], images: list[Path], folder: Path, public: bool
+) -> tuple[list[dict], dict]:
+    """一个读者的回答（第几页 -> 回答）打分，写下 predictions.jsonl 与 scores.json；返回各页读到的、得分。"""
+    said = [answers.get(str(at), "") for at in range(len(images))]
+    reads, scores = score_all(pages, said)
+    scores |= about | {"not_answered": len(images) - len(answers)}
+    if public:
+        items_read = [page["report"].items if page["report"] else [] for page in reads]
+        scores["official"] = official_score(items_read, pages)
+    rows = [{"image": image.name, "answer": answer} for image, answer in zip(images, said, strict=True)]
+    artifacts.write_jsonl(folder / "predictions.jsonl", rows)
+    artifacts.write_json(folder / "scores.json", scores)
+    return reads, scores
+
+
+def write_comparison(folder: Path, summary: dict, pages: list[dict], reads: dict[str, list[dict]]) -> None:
+    """几个读者并排：写 compare.json、.png、.html，打印表。"""
+    from health_assistant.plotting import save_png
+
     artifacts.write_json(folder / "compare.json", summary)
     save_png(draw(summary), folder / "compare.png")
     artifacts.write_text(folder / "compare.html", page_html(summary, pages, reads))
-    print("\n".join(table(summary)), *filter(None, [note]), sep="\n")
+    print("\n".join(table(summary)), *filter(None, [summary["note"]]), sep="\n")
     print(f"写了：{folder} 的 compare.json、compare.png、compare.html")
-    return 0
 
 
 def read_public(folder: Path) -> list[dict]:

@@ -19,16 +19,11 @@ from health_assistant.command_line import command
 from health_assistant.lab_report.vl_protocol import READ_PROMPT
 from health_assistant.training import loading, run, saving, sft, vision
 from health_assistant.training.checks import check_finite
-from health_assistant.training.memory import DoesNotFit
 from health_assistant.training.precision import training_dtype
 from health_assistant.training.progress import Speed, progress_bar
 from health_assistant.training.recipe import GrpoRecipe, VisionRecipe
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/grpo/tiny-grpo.yaml"
-SMALLER = (
-    "关掉占着显存或内存的程序；gradient_checkpointing: true；max_completion_length 调小（要装得下最长的回答）；"
-    "per_device_train_batch_size 与 num_generations 一起调小，gradient_accumulation_steps 相应加大"
-)
 
 
 @command
@@ -60,9 +55,7 @@ def main() -> int:
     base, source, tokenizer = loading.prepare_base(tuned)
     images = [row["image"] for part in rows.values() for row in part]
     longest = vision.longest_prompt(images, READ_PROMPT, tokenizer, tuned.max_pixels)
-    estimate = loading.estimate(base, tuned, longest, recipe)
-    if estimate.shortage:
-        raise DoesNotFit(estimate.shortage, SMALLER)
+    estimate = loading.check_memory(base, tuned, longest, grpo=recipe)
 
     # 4. 训练
     checkpoints = folder / "checkpoints" / fingerprint[:12]

@@ -69,8 +69,10 @@ class Evaluation:
         if self.args.limit:
             artifacts.write_text(self.data, "".join(one.model_dump_json() + "\n" for one in self.questions))
         of_answers, of_scores = self.fingerprints()
-        if self.args.force:
-            self.forget()
+        if self.args.force:  # 答过的也不要了
+            (self.folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
+            for answered in ("evalscope", "evalscope-safety"):
+                shutil.rmtree(self.folder / answered, ignore_errors=True)
         if artifacts.is_finished(self.folder, of_scores):
             print(f"这个模型在这份数据上评测过了，结果在 {self.folder}；要重跑加 --force。")
             show(json.loads((self.folder / "scores.json").read_text(encoding="utf-8")))
@@ -102,12 +104,6 @@ class Evaluation:
         judged_by = [safety.version() if self.safety_questions else None]
         judged_by += [one.identity for one in self.judges.values()]
         return of_answers, artifacts.fingerprint([of_answers, SCORING_VERSION, self.base_model, *judged_by], [])
-
-    def forget(self) -> None:
-        """--force：答过的也不要了。"""
-        (self.folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
-        for answered in ("evalscope", "evalscope-safety"):
-            shutil.rmtree(self.folder / answered, ignore_errors=True)
 
     def ask(self, fingerprint: str, task: dict) -> list[dict]:
         """把题逐题问一遍 -> predictions.jsonl 的各行；没有问到的一题，行里有 error。

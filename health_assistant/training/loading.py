@@ -65,8 +65,13 @@ def prepare_base(recipe: Recipe) -> tuple[Path, Path, Any]:
     return base, source, load_tokenizer(base, recipe.vision)
 
 
-def estimate(base: Path, recipe: Recipe, longest: int, grpo: GrpoRecipe | None = None) -> Estimate:
-    """训练要多少内存，说出来；比读权重早。longest 是最长的一行（grpo 时是提问）有多少词元；放不放得下看 shortage。"""
+def check_memory(
+    base: Path, recipe: Recipe, longest: int, smaller: str = "", grpo: GrpoRecipe | None = None
+) -> Estimate:
+    """训练要多少内存，说出来；放不下抛 DoesNotFit。比读权重早。
+
+    longest 是最长的一行（grpo 时是提问）有多少词元；smaller 是放不下时还可以换什么。
+    """
     from accelerate import PartialState
 
     needed = for_training(base, recipe, longest, grpo)
@@ -75,6 +80,8 @@ def estimate(base: Path, recipe: Recipe, longest: int, grpo: GrpoRecipe | None =
     sizes = f"参数 {needed.parameters / 1e6:,.1f} M，要训练的 {needed.trainable / 1e6:,.2f} M"
     how = f"{recipe.model_name_or_path}，用 {engine}，{dtype}"
     PartialState().print(f"配方 {(grpo or recipe).run_name}：{how}，{sizes}；{needed}")
+    if needed.shortage:
+        raise DoesNotFit(needed.shortage, grpo_remedy(grpo) if grpo else remedy(recipe, smaller))
     return needed
 
 
@@ -88,6 +95,16 @@ def remedy(recipe: Recipe, smaller: str) -> str:
     if not recipe.load_in_4bit:
         ways.append("load_in_4bit: true（或换 -qlora 的配方）")
     return "；".join([*ways, f"max_length 从 {recipe.max_length} 调小", smaller])
+
+
+def grpo_remedy(recipe: GrpoRecipe) -> str:
+    """同 `remedy`，放不下的是 GRPO。"""
+    ways = [
+        "关掉占着显存或内存的程序",
+        *(["gradient_checkpointing: true"] if not recipe.gradient_checkpointing else []),
+    ]
+    ways.append("per_device_train_batch_size 与 num_generations 一起调小，gradient_accumulation_steps 相应加大")
+    return "；".join([*ways, "max_completion_length 调小（要装得下最长的回答）"])
 
 
 def load_tokenizer(folder: Path, vision: bool = False):

@@ -125,19 +125,15 @@ class Pass:
     kept: bool
 
 
-def _sft_pass(recipe: Recipe, longest_row: int, on_gpu: bool, width: int) -> Pass:
-    longest = longest_row or recipe.max_length
+def _one_pass(recipe: Recipe, grpo: GrpoRecipe | None, longest: int, on_gpu: bool, width: int) -> Pass:
+    if grpo:  # 几个回答一起前向，回答的 logits 也一起算：TRL 没有 liger 时不分块
+        answers = grpo.per_device_train_batch_size
+        prompts, written = answers * longest, answers * grpo.max_completion_length
+        return Pass(prompts + written, prompts, written, grpo.gradient_checkpointing, kept=True)
     tokens = max(longest, min(recipe.pass_tokens, recipe.update_rows * longest))
-    offloaded = on_gpu and recipe.activation_offloading
     scored = min(tokens, LOSS_CHUNK if width == 2 else tokens)
-    return Pass(tokens, tokens, scored, recipe.gradient_checkpointing, kept=not offloaded)
-
-
-def _grpo_pass(recipe: GrpoRecipe, longest_prompt: int) -> Pass:
-    """几个回答一起前向，回答的 logits 也一起算：TRL 没有 liger 时不分块。"""
-    answers = recipe.per_device_train_batch_size
-    prompts, written = answers * longest_prompt, answers * recipe.max_completion_length
-    return Pass(prompts + written, prompts, written, recipe.gradient_checkpointing, kept=True)
+    kept = not (on_gpu and recipe.activation_offloading)
+    return Pass(tokens, tokens, scored, recipe.gradient_checkpointing, kept)
 
 
 def for_training(folder: Path, recipe: Recipe, longest_row: int = 0, grpo: GrpoRecipe | None = None) -> Estimate:
@@ -152,7 +148,7 @@ def for_training(folder: Path, recipe: Recipe, longest_row: int = 0, grpo: GrpoR
     model, config = _skeleton(folder, recipe.vision)
     on_gpu = torch.cuda.is_available()
     width = 2 if on_gpu else precision.training_dtype(recipe.bf16).itemsize
-    one_pass = _grpo_pass(grpo, longest_row) if grpo else _sft_pass(recipe, longest_row, on_gpu, width)
+    one_pass = _one_pass(recipe, grpo, longest_row or recipe.max_length, on_gpu, width)
     kept, layer = _activations(config, one_pass, recipe.vision, width)
     logits = one_pass.scored * config.get_text_config().vocab_size * 4 * 3  # 32 位：logits、概率、梯度
     packed = [part.weight.numel() for name, part in _linear(model).items() if not name.endswith("lm_head")]

@@ -59,19 +59,14 @@ def where_to_merge(base: Path, vision: bool) -> dict | str:
     """device_map：显存放得下就在 GPU 上，放不下就在内存里（慢几分钟，结果一样）；都放不下抛 DoesNotFit。先说要多少。"""
     import torch
 
-    if torch.cuda.is_available():
-        needed = for_running(base, vision)
+    for on_gpu in (True, False) if torch.cuda.is_available() else (False,):
+        needed = for_running(base, vision, on_gpu=on_gpu)
         print(f"合并{needed}")
         if not needed.shortage:
-            return {"": 0}
-        print(f"{needed.shortage}：改在内存里合并")
-    needed = for_running(base, vision, on_gpu=False)
-    print(f"合并{needed}")
-    if needed.shortage:
-        raise DoesNotFit(
-            f"{needed.shortage}。合并要载入整个 16 位的基座：换内存大的机器，或不合并，服务时直接加 adapter"
-        )
-    return "cpu"
+            return {"": 0} if on_gpu else "cpu"
+        if on_gpu:
+            print(f"{needed.shortage}：改在内存里合并")
+    raise DoesNotFit(f"{needed.shortage}。合并要载入整个 16 位的基座：换内存大的机器，或不合并，服务时直接加 adapter")
 
 
 def merge_adapter(base: Path, adapter: Path, probe: dict, vision: bool = False):

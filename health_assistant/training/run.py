@@ -12,7 +12,6 @@ from pathlib import Path
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput
 from health_assistant.training import loading, sft
-from health_assistant.training.memory import DoesNotFit
 from health_assistant.training.recipe import Recipe
 from health_assistant.training.saving import atomic_folder, prepare_to_resume
 
@@ -46,9 +45,7 @@ class Training:
         """
         # 放不放得下：先算再读权重
         longest = max(len(row["input_ids"]) for row in train_rows + val_rows)
-        estimate = loading.estimate(self.base, self.recipe, longest)
-        if estimate.shortage:
-            raise DoesNotFit(estimate.shortage, loading.remedy(self.recipe, smaller))
+        estimate = loading.check_memory(self.base, self.recipe, longest, smaller)
 
         # 载入模型并训练；有完整的检查点就从它接着来
         checkpoints = self.folder / "checkpoints" / self.fingerprint[:12]
