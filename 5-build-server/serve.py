@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from health_assistant import artifacts
+from health_assistant.addresses import read_origins
 from health_assistant.api_keys import check_key
 from health_assistant.command_line import BadInput, CannotGoOn, command, new_parser
 
@@ -45,8 +46,7 @@ def main() -> int:
     add("--api-key", default=os.environ.get(KEY_VARIABLE), help=f"客户端要带的密钥；也可以放环境变量 {KEY_VARIABLE}")
     add(
         "--allowed-origins",
-        type=read_origins,
-        default=read_origins(os.environ.get(ORIGINS_VARIABLE, "")),
+        default=os.environ.get(ORIGINS_VARIABLE, ""),
         metavar="来源,来源",
         help="许可哪些网页跨域访问，如 https://app.example；* 是谁都行（默认都不行）；"
         f"也可以放环境变量 {ORIGINS_VARIABLE}",
@@ -54,17 +54,16 @@ def main() -> int:
     add("--dry-run", action="store_true", help="只说会运行什么")
     args = parser.parse_args()
     check_key(args.api_key or "", f"--api-key 或 {KEY_VARIABLE}")
+    try:
+        args.allowed_origins = list(read_origins(args.allowed_origins))
+    except ValueError as error:
+        raise BadInput(f"--allowed-origins 或 {ORIGINS_VARIABLE}：{error}") from None
     adapters = read_adapters(args.adapter)
     if args.config and args.backend != "vllm":
         raise BadInput("--config 只给 vllm 用")
     run = {"embedded": run_embedded, "transformers": run_transformers, "vllm": run_vllm}[args.backend]
     run(args, adapters)
     return 0
-
-
-def read_origins(text: str) -> list[str]:
-    """逗号隔开的网页来源，如 "https://a.example, *"。"""
-    return [origin.strip() for origin in text.split(",") if origin.strip()]
 
 
 def read_adapters(options: list[str]) -> dict[str, Path]:

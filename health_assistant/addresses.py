@@ -1,8 +1,23 @@
-"""地址：是不是这台机器自己的。"""
+"""地址：是不是这台机器自己的；许可哪些网页跨域访问。"""
 
 import ipaddress
 import os
+import re
 from urllib.parse import urlsplit
+
+_ORIGIN = re.compile(r"\*|https?://[^/\s]+")
+
+
+def read_origins(text: str) -> tuple[str, ...]:
+    """逗号隔开的网页来源，如 "https://a.example, *"（* 是谁都行）。
+
+    写法不对抛 ValueError：对不上的来源，要到浏览器里才看得出来。
+    """
+    origins = tuple(origin.strip().rstrip("/") for origin in text.split(",") if origin.strip())
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"{origin} 不是网页的来源，要写成 https://app.example 这样，后面没有路径")
+    return origins
 
 
 def is_this_machine(url: str) -> bool:

@@ -5,6 +5,25 @@ import functools
 import sys
 from collections.abc import Callable
 
+_CHINESE = {
+    "usage: ": "用法：",
+    "positional arguments": "参数",
+    "options": "选项",
+    "%(prog)s: error: %(message)s\n": "✗ %(prog)s：%(message)s\n",
+    "argument %(argument_name)s: %(message)s": "%(argument_name)s %(message)s",
+    "unrecognized arguments: %s": "不认识的参数：%s",
+    "the following arguments are required: %s": "还要写：%s",
+    "expected one argument": "后面要写一个值",
+    "expected at least one argument": "后面至少写一个值",
+    "invalid %(type)s value: %(value)r": "不能是 %(value)r，要写成 %(type)s",
+    "invalid choice: %(value)r (choose from %(choices)s)": "不能是 %(value)r，只能是 %(choices)s",
+    "not allowed with argument %s": "不能与 %s 一起写",
+    "one of the arguments %s is required": "%s 要写一个",
+    "ignored explicit argument %r": "后面不能写值：%r",
+}
+# argparse 的话都经过它自己的 gettext；给它中文，--help 与用法不对的话就都是中文
+argparse._ = lambda words: _CHINESE.get(words, words)  # type: ignore[attr-defined]
+
 
 class CannotGoOn(Exception):
     """检查没有通过，做不下去；消息是给人看的中文，说哪里不对，remedy 说怎么办。"""

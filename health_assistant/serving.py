@@ -3,6 +3,7 @@
 一个工作进程、多个线程：模型在内存里只有一份。应用在工作进程里才创建，因为 onnxruntime 的线程池不能跨过 fork。
 """
 
+import errno
 import os
 import socket
 import sys
@@ -24,6 +25,14 @@ class ChineseJson(DefaultJSONProvider):
 
 class CannotStart(AppImportError):
     """make_app 装不好应用时抛它：消息给人看，服务以退出码 2 结束。"""
+
+
+_CANNOT_BIND = {
+    errno.EADDRINUSE: "端口被别的程序占着。换一个，如 --port 8010",
+    errno.EACCES: "1024 以下的端口要管理员的权限。换一个，如 --port 8010",
+    None: "端口要在 0 到 65535 之间",
+}
+_NO_SUCH_ADDRESS = "这台机器没有这个地址。--host 写 127.0.0.1，或 0.0.0.0（别的机器也能访问）"
 
 
 class _Server(BaseApplication):
@@ -74,6 +83,7 @@ def _check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or "端口要在 0 到 65535 之间"
-            print(f"✗ {host}:{port} 不能用：{reason}。换一个端口，如 --port 8010", file=sys.stderr)
+            number = error.errno if isinstance(error, OSError) else None
+            reason = _CANNOT_BIND.get(number, _NO_SUCH_ADDRESS)
+            print(f"✗ {host}:{port} 不能用：{reason}", file=sys.stderr)
             sys.exit(2)

@@ -22,6 +22,8 @@ _WORDS = {
     "int_type": "要写成整数",
     "int_from_float": "要写成整数",
     "int_parsing": "要写成整数",
+    "float_type": "要写成数",
+    "float_parsing": "要写成数",
     "finite_number": "要是有限的数，不能是无穷或 nan",
     "greater_than": "要大于 {gt}",
     "greater_than_equal": "至少是 {ge}",

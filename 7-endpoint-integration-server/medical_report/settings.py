@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as BadValue
 
+from health_assistant.addresses import read_origins
 from health_assistant.api_keys import key_problem
 from health_assistant.artifacts import ROOT
 from health_assistant.wrong_values import what_is_wrong
@@ -18,14 +19,16 @@ class SettingsError(ValueError):
     """设置写得不对。消息逐条说明是哪个变量。"""
 
 
-def _split(text: Any) -> Any:
-    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+_EXAMPLES = {"API_BASE": "http://127.0.0.1:8001/v1", "RATE_LIMIT": "30/minute"}
+"""照样式写的设置，各举一个例子：变量名的结尾 -> 例子。"""
 
 
 ApiBase = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Origins = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(lambda text: read_origins(text) if isinstance(text, str) else text)
+]
 
 
 class Settings(BaseSettings):
@@ -62,7 +65,7 @@ class Settings(BaseSettings):
     api_key: SecretStr = SecretStr("")
     rate_limit: Annotated[str, Field(pattern=r"^[1-9]\d*/(second|minute|hour|day)$")] = "30/minute"
     """一个地址来的请求，多少次每 second、minute、hour、day。"""
-    allowed_origins: Words = ()
+    allowed_origins: Origins = ()
     trusted_proxies: Annotated[int, Field(ge=0)] = 0
 
     web_app: Path = ROOT / "8-frontend-apps" / "HealthAssistantWebApp"
@@ -99,4 +102,6 @@ def load_settings(env_file: str | Path | None = None) -> Settings:
 def _describe(problem: Mapping[str, Any]) -> str:
     """一条错误；不印出值，它可能是密钥。"""
     name = str(problem["loc"][0]).upper() if problem["loc"] else ""
-    return f"{name} {what_is_wrong(problem)}".strip()
+    example = next((one for end, one in _EXAMPLES.items() if name.endswith(end)), None)
+    is_of_form = problem["type"] == "string_pattern_mismatch"
+    return f"{name} 要写成 {example} 这样" if example and is_of_form else f"{name} {what_is_wrong(problem)}".strip()

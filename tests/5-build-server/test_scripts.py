@@ -134,6 +134,7 @@ def test_dry_run_says_the_precision_it_will_use(dry_run, llm, monkeypatch):
     ("options", "words"),
     [
         (["--model", "tiny"], "--model"),
+        (["--allowed-origins", "app.example"], "app.example 不是网页的来源"),
         ([*TRANSFORMERS, "--model", "/没有/这个目录"], "没有模型 /没有/这个目录"),
         ([*TRANSFORMERS, "--adapter", "没有等号"], "名字=目录"),
         ([*TRANSFORMERS, "--adapter", "a=/没有"], "adapter_config.json"),

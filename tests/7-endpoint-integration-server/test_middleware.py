@@ -135,7 +135,7 @@ def test_a_failed_request_gives_its_place_back(body):
 def test_other_origins_are_let_in_only_when_named():
     origin = {"Origin": "https://app.example"}
     assert "Access-Control-Allow-Origin" not in advice(client(), headers=origin).headers
-    named = client(allowed_origins="https://app.example", api_key="secret")
+    named = client(allowed_origins="https://app.example/", api_key="secret")
     preflight = {**origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     answer = named.options("/advice", headers=preflight)
     assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, "https://app.example")
@@ -225,7 +225,11 @@ def test_a_library_warning_is_a_line_of_json_too():
     [
         ([], {"VISION_API_BASE": "http://127.0.0.1:1/v1"}, "VISION_MODEL"),
         ([], {"MAX_CONCURRENT": "many"}, "MAX_CONCURRENT"),
-        ([], {"RATE_LIMIT": "often"}, "RATE_LIMIT"),
+        ([], {"RATE_LIMIT": "often"}, "RATE_LIMIT 要写成 30/minute 这样"),
+        ([], {"VISION_API_BASE": "127.0.0.1:8001/v1"}, "VISION_API_BASE 要写成 http://127.0.0.1:8001/v1 这样"),
+        ([], {"TOTAL_SECONDS": "两分钟"}, "TOTAL_SECONDS 要写成数"),
+        ([], {"VISION_SECONDS": "inf"}, "VISION_SECONDS 要是有限的数"),
+        ([], {"ALLOWED_ORIGINS": "https://a.example, app.example"}, "ALLOWED_ORIGINS app.example 不是网页的来源"),
         ([], {"THREADS": "16", "MAX_CONCURRENT": "16"}, "THREADS（16）要大于 MAX_CONCURRENT（16）"),
         ([], {"API_KEY": "芝麻开门"}, "API_KEY 里有汉字"),
         ([], {"VISION_API_KEY": "sk-“1”"}, "VISION_API_KEY 里有汉字"),
@@ -241,3 +245,22 @@ def test_wrong_settings_are_said_plainly(arguments, env, said, monkeypatch, caps
         monkeypatch.setenv(name, value)
     assert medical_report_server.main() == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "abc"], "--port 不能是 'abc'"),
+        (["--prot", "8000"], "不认识的参数：--prot 8000"),
+        (["--env-file"], "--env-file 后面要写一个值"),
+        (["--port", "99999"], "端口要在 0 到 65535 之间"),
+        (["--host", "203.0.113.1"], "这台机器没有这个地址"),
+    ],
+)
+def test_a_wrong_command_line_is_said_in_chinese(arguments, said, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["medical_report_server.py", *arguments])
+    monkeypatch.setattr(medical_report_server, "log_as_json", lambda: None)
+    with pytest.raises(SystemExit) as end:
+        medical_report_server.main()
+    error = capsys.readouterr().err
+    assert (end.value.code, said in error, "error" in error, "usage" in error) == (2, True, False, False)
