@@ -1,4 +1,4 @@
-"""红章、水印压着的字要读得出：它们褪掉，黑字留着；红色的字、红底、木纹，整张拍斜了的不动。"""
+"""红章、蓝章、水印压着的字要读得出：它们褪掉，黑字留着；红色、蓝色的字、红底、木纹，整张拍斜了的不动。"""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from health_assistant.lab_report.reading.seals import fade_seals
 from health_assistant.lab_report.reading.watermarks import fade_watermarks
 from health_assistant.lab_report.rendering.drawing import load_font
 
-INK, SEAL = (30, 30, 30), (214, 60, 66)
+INK, SEAL, BLUE = (30, 30, 30), (214, 60, 66), (58, 66, 196)
 
 
 def paper(colour=(250, 246, 238), value_colour=INK) -> tuple[Image.Image, ImageDraw.ImageDraw]:
@@ -20,8 +20,8 @@ def paper(colour=(250, 246, 238), value_colour=INK) -> tuple[Image.Image, ImageD
     return image, drawing
 
 
-def stamp(drawing: ImageDraw.ImageDraw, x: int, y: int, colour=SEAL) -> None:
-    drawing.ellipse((x - 120, y - 120, x + 120, y + 120), outline=colour, width=7)
+def stamp(drawing: ImageDraw.ImageDraw, x: int, y: int, colour=SEAL, height=120) -> None:
+    drawing.ellipse((x - 120, y - height, x + 120, y + height), outline=colour, width=7)
     drawing.text((x - 70, y + 40), "检验专用章", fill=colour, font=load_font("noto_sans", 28))
     drawing.regular_polygon((x, y - 10, 35), 5, fill=colour)
 
@@ -30,34 +30,56 @@ def bgr(image: Image.Image) -> np.ndarray:
     return cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR)
 
 
-@pytest.mark.parametrize("place", [(540, 300), (600, 420), (460, 600)])
-def test_a_seal_is_faded_and_the_black_numbers_stay(place):
+@pytest.mark.parametrize(
+    ("place", "colour", "height"),
+    [
+        ((540, 300), SEAL, 120),
+        ((600, 420), SEAL, 120),
+        ((460, 600), SEAL, 120),
+        ((540, 300), SEAL, 78),
+        ((540, 300), BLUE, 120),
+        ((600, 420), BLUE, 78),
+    ],
+)
+def test_a_seal_is_faded_and_the_black_numbers_stay(place, colour, height):
+    """红的、蓝的，圆的、椭圆的。"""
     plain = bgr(paper()[0])
     over, drawing = paper()
-    stamp(drawing, *place)
+    stamp(drawing, *place, colour, height)
     # 印泥是透的：两层里暗的那一个
     stamped = np.minimum(plain, bgr(over))
     faded = stamped.copy()
     fade_seals(faded)
-    colour = faded.astype(int)
-    assert (stamped[..., 2].astype(int) - stamped[..., 1] > 60).sum() > 3000
-    assert (colour[..., 2] - colour[..., 1] > 60).sum() < 30
+    ink = 0 if colour == BLUE else 2
+    assert (stamped[..., ink].astype(int) - stamped[..., 1] > 60).sum() > 2500
+    assert (faded[..., ink].astype(int) - faded[..., 1] > 60).sum() < 30
     dark = plain.max(axis=2) < 80
     assert faded[dark].max() < 110
     assert faded[plain.min(axis=2) > 230].min() > 180
 
 
-@pytest.mark.parametrize("kind", ["red values", "red banner", "wood"])
+@pytest.mark.parametrize("kind", ["red values", "blue values", "red banner", "wood"])
 def test_what_is_red_but_no_seal_is_left_alone(kind):
-    if kind == "red values":  # 用红字标异常的单子，印章压在上面也不动：褪掉的可能是数
-        image, drawing = paper(value_colour=(220, 30, 30))
-        stamp(drawing, 540, 300)
+    if kind.endswith("values"):  # 用红字标异常的单子，印章压在上面也不动：褪掉的可能是数
+        colour = (220, 30, 30) if kind == "red values" else BLUE
+        image, drawing = paper(value_colour=colour)
+        stamp(drawing, 540, 300, colour)
     elif kind == "red banner":
         image, drawing = paper()
         drawing.rectangle((0, 0, 1200, 50), fill=SEAL)
         drawing.rectangle((900, 200, 1100, 390), fill=SEAL)
     else:
         image, _ = paper(colour=(160, 112, 70))
+    photo = bgr(image)
+    faded = photo.copy()
+    fade_seals(faded)
+    assert np.array_equal(photo, faded)
+
+
+def test_an_opaque_blue_stamp_is_left_on_the_numbers_it_cuts():
+    """贴上去的电子章不透，下面的字没有了：褪掉以后剩下的半个数会认成别的数。"""
+    image, drawing = paper()
+    stamp(drawing, 540, 300, BLUE)
     photo = bgr(image)
     faded = photo.copy()
     fade_seals(faded)

@@ -53,7 +53,7 @@ def _without_footnote(page: Page, at: int, read: tuple[str, float], has_arrow: b
     """数右上角的脚注号会读成末一位（`97¹` 成了 971，`97¹⁾` 成了 971)）：末一个字小而高的不要。
 
     数后面没有开头的半个括号只会是脚注号的。像有脚注号、又不能确定是哪一位的，这个数没有把握：
-    宁可不判断，也不少读一位数（`167.1¹⁾` 读成 167.1)，1 就是数里的）。
+    宁可不判断，也不少读一位数（`167.1¹⁾` 读成 167.1)，1 就是数里的；笔划细的 2.32 只有一种看法说末一个是上标）。
     has_arrow：后面粘着另成一段的箭头，框里还有它的边，像上标而不是。
     """
     text, score = read
@@ -64,9 +64,10 @@ def _without_footnote(page: Page, at: int, read: tuple[str, float], has_arrow: b
     pixels = crop(page.pixels, page.quads[at])
     raised, characters = count_raised(pixels, len(text))
     is_whole_note = raised == 2 and characters == len(text)
-    if closing and is_whole_note or not closing and ends_raised(pixels, sum(map(str.isdigit, value))):
+    is_small = not closing and ends_raised(pixels, sum(map(str.isdigit, value)))
+    if is_whole_note if closing else is_small and raised:
         return value[:-1].rstrip("."), score
-    return (text, min(score, 1 - score)) if closing or raised and not has_arrow else read
+    return (text, min(score, 1 - score)) if closing or is_small or raised and not has_arrow else read
 
 
 def _with_point(
