@@ -11,7 +11,7 @@ from health_assistant.lab_report.marks import flag_says, plain_flag
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.plausibility import misprints_unit
 from health_assistant.lab_report.qualitative import QualitativeResult
-from health_assistant.lab_report.range_likeness import implied_unit
+from health_assistant.lab_report.range_likeness import can_count_times, implied_unit
 from health_assistant.lab_report.reference_range import parse_result
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, Severity, at_least, rank, worst
 from health_assistant.lab_report.severity import (
@@ -248,7 +248,7 @@ def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | Non
     if not analyte or finding.severity == "grave":
         return None, None
     span, usual = span_of(finding.interval), span_of(analyte.reference or analyte.general)
-    believes = span is not None and _is_believable(span, usual, finding)
+    believes = span is not None and can_count_times(span, usual, finding.to_usual)
     values = [finding.value] if finding.value is not None else _numbers_in(finding.result) or [None]
     if believes:
         grades = [grade_value(value, finding.compared_unit or analyte.unit, analyte, person, span) for value in values]
@@ -266,14 +266,6 @@ def _numbers_in(result: str) -> list[Value | None]:
     plain = _IN_BRACKETS.sub(r"/\1", result.strip())
     numbers = re.findall(_NUMBER, re.sub(r"[(（].*", "", plain)) if _ONLY_NUMBERS.fullmatch(plain) else []
     return [parse_result(number) for number in numbers]
-
-
-def _is_believable(span: Interval, usual: Interval | None, finding: Finding) -> bool:
-    """印着的范围能不能用来算倍数：与目录的同一端相差不到 3 倍；目录没有的，只好信它。"""
-    if usual is None:
-        return True
-    ends = ((finding.to_usual(span.low), usual.low), (finding.to_usual(span.high), usual.high))
-    return all(not other or bound is None or Decimal(1) / 3 < bound / other < 3 for bound, other in ends)
 
 
 def _grave_if_in(finding: Finding, possible: Severity | None, person: Person) -> str | None:

@@ -1,5 +1,6 @@
 """印着的参考范围像目录里哪一项的、像用哪个单位的：名称、单位分不清的几项由它分辨。"""
 
+from collections.abc import Callable
 from decimal import Decimal
 from math import log
 from typing import TypeVar
@@ -63,3 +64,19 @@ def misprinted_unit(analyte: Analyte, unit: str, interval: ReferenceRange | None
     is_alike = value.is_point and interval.low <= value.low * _ALIKE and value.low <= interval.high * _ALIKE
     gap = range_distance(analyte, unit, interval)
     return implied_unit(analyte, interval) if is_alike and gap is not None and gap > log(_MISPRINTED) else ""
+
+
+def can_count_times(
+    span: Interval, usual: Interval | None, to_usual: Callable[[Decimal | None], Decimal | None]
+) -> bool:
+    """印着的范围 span 能不能用来算倍数：与目录的 usual 同一端相差不到 3 倍；目录没有的，只好信它。
+
+    to_usual 把印着的数换成目录的单位，换不了为 None。单位不是这一项的（U/L 的胆红素）而上限正像目录的：
+    单位印错了，照目录的算。
+    """
+    if usual is None:
+        return True
+    if span.high and usual.high and to_usual(span.high) is None:
+        return not Decimal(1) / 3 < span.high / usual.high < 3
+    ends = ((to_usual(span.low), usual.low), (to_usual(span.high), usual.high))
+    return all(not other or bound is None or Decimal(1) / 3 < bound / other < 3 for bound, other in ends)
