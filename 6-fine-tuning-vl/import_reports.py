@@ -22,7 +22,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from health_assistant import artifacts
-from health_assistant.command_line import BadInput, command, new_parser
+from health_assistant.command_line import BadInput, command, new_parser, why_unreadable
 from health_assistant.lab_report.report import ORIGIN_WORDS
 
 SPLITS = ("train", "val", "test")
@@ -232,7 +232,7 @@ def read_table(table: Path) -> dict[str, list[dict[str, str]]]:
         if re.search("[\udc80-\udcff]", text):
             text = data.decode("gb18030")  # WPS 与 Excel 常另存成这个
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"读不了 {table}：{error}") from None
+        raise BadInput(f"读不了 {table}：{why_unreadable(error)}") from None
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     needed = [column for column in COLUMNS if column not in ("把握", "疑问", *ORIGIN, "原文件")]
     if not rows:

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from health_assistant import artifacts
-from health_assistant.command_line import BadInput, command, fail, new_parser
+from health_assistant.command_line import BadInput, command, fail, new_parser, why_unreadable
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.interval import compare
 from health_assistant.lab_report.matching import find_analyte
@@ -55,7 +55,7 @@ def main() -> int:
         lines = [line for line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1) if line[1].strip()]
     except (OSError, UnicodeDecodeError) as error:
         hint = "" if args.file else "；先运行 python 6-fine-tuning-vl/render_reports.py"
-        raise BadInput(f"读不了 {path}：{error}{hint}") from None
+        raise BadInput(f"读不了 {path}：{why_unreadable(error)}{hint}") from None
     if not lines:
         raise BadInput(f"{path} 是空的")
     if args.images and not args.images.is_dir():

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from health_assistant.command_line import BadInput
+from health_assistant.command_line import BadInput, why_unreadable
 from health_assistant.wrong_values import what_is_wrong
 
 _YAML_WORDS = {
@@ -63,7 +63,7 @@ def read_yaml(model: type[EntryType], file: Path, changes: dict[str, Any] | None
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadYaml(f"读不了 {file}：{error}") from None
+        raise BadYaml(f"读不了 {file}：{why_unreadable(error)}") from None
     return check_yaml(model, text, f"{file.name} 与命令行" if changes else file.name, changes or {})
 
 

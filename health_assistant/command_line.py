@@ -54,6 +54,19 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
     return run
 
 
+_UNREADABLE = {
+    FileNotFoundError: "没有这个文件",
+    IsADirectoryError: "是文件夹，不是文件",
+    PermissionError: "没有权限",
+    UnicodeDecodeError: "不是 UTF-8 的文字",
+}
+
+
+def why_unreadable(error: Exception) -> str:
+    """读一个文件时的 `OSError` 或 `UnicodeDecodeError` -> 一句中文；不认得的种类照它自己说的。"""
+    return next((words for kind, words in _UNREADABLE.items() if isinstance(error, kind)), str(error))
+
+
 class OneLineErrors(argparse.ArgumentParser):
     """用法不对抛 `BadInput`，一句话，不印整段用法。"""
 
