@@ -127,6 +127,7 @@ class Finding(LabItem):
         return compare(result, self.analyte.reference, person.sex, person.age_years) if result else None
 
 
+_NORMAL = QualitativeResult(("正常",))
 _RISK = re.compile(r"风险|三体|神经管缺陷|\brisk\b|trisomy", re.IGNORECASE)
 """产前筛查的风险；别的 1:n 是滴度，分母越大越高。"""
 
@@ -181,7 +182,7 @@ def _compared(observed: Observation, person: Person) -> Finding:
         flag=by_mark or flag,
         is_by_mark=bool(by_mark),
         range_source=source,
-        applied_range=str(interval) if interval and interval != observed.interval else row.reference_range,
+        applied_range=str(interval) if source != "none" and interval != observed.interval else row.reference_range,
         scale=_scale(result, interval),
     )
     finding.tracked = track(observed, finding.compared_unit, interval if source == "printed" else None)
@@ -327,7 +328,8 @@ def _applicable_range(observed: Observation) -> tuple[ReferenceRange | None, Ran
     is_timed = analyte is not None and analyte.code == "GLU-R" and re.search(r"分钟|小时", name)
     if analyte and analyte.is_authoritative and not is_timed and analyte.same_unit(observed.unit):
         return analyte.reference, "catalogue"
-    return None, "none"
+    # 结果自己就写着正常、未见异常：是实验室的判断，没有范围也算
+    return (observed.value if observed.value == _NORMAL else None), "none"
 
 
 def _scale(result: Value | None, interval: ReferenceRange | None) -> Scale | None:

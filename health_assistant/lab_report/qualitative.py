@@ -126,7 +126,8 @@ def parse_term(text: str) -> QualitativeResult | None:
             return None
         return QualitativeResult((word,), (grade or sign_grade) if word == "阳性" else None)
     if word:
-        return QualitativeResult((word,)) if not sign else None
+        # `未见异常(-)` 与 `正常` 一样
+        return QualitativeResult((word,)) if not sign or (word, parse_grade(sign)[0]) == ("正常", "阴性") else None
     return QualitativeResult((text,)) if re.search(r"[A-Za-z一-鿿]", text) and not re.search(r"\d", text) else None
 
 

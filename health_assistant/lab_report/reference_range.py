@@ -328,8 +328,9 @@ def _parse_grouped(text: str) -> PartitionedInterval | None:
 
 
 def _parse_terms(text: str) -> QualitativeResult | None:
-    """可接受的定性词，一个或几个（`阴性或弱阳性`）；`阴性~1+` 包括中间的。"""
+    """可接受的定性词，一个或几个（`阴性或弱阳性`）；`阴性~1+`、`norm-1+` 包括中间的。"""
     text = re.sub(r"(?<=[一-鿿])/[hl]pf?$", "", text, flags=re.IGNORECASE)  # `少见/HPF` 的单位
+    text = re.sub(r"^(neg(ative)?|norm(al)?|正常)-(?=(trace|±|\++|\d\+)$)", "阴性~", text, flags=re.IGNORECASE)
     whole = parse_term(text)
     if whole and whole.words[0] in GRADED:
         return whole

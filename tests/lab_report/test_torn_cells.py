@@ -6,6 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from lab_report.text_boxes import at_lines, box, page, spread
+from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.reading import cells
 from health_assistant.lab_report.reading.arrows import MAYBE_ARROW
@@ -19,6 +20,7 @@ from health_assistant.lab_report.reading.small_marks import settle_values
 from health_assistant.lab_report.reading.tables import Columns, _cut_glued_value, find_tables
 from health_assistant.lab_report.reading.text import cut_at
 from health_assistant.lab_report.reading.upright import Page
+from health_assistant.lab_report.rendering.drawing import load_font
 from health_assistant.lab_report.report import MIN_CONFIDENCE
 
 
@@ -74,6 +76,9 @@ def test_the_dash_between_two_halves_of_a_range_is_seen_in_the_pixels():
         ("13.1", "7.0-11.0", None, "result", ("↓", False), False),  # ↓3.1
         ("13.1", "7.0-11.0", None, "result", ("↑", False), False),
         ("13.1", "7.0-11.0", "↑", "result", ("↑", False), True),  # ↑3.1 谁也不会印
+        ("0.21", "0.26-0.90", "↓", "result", ("↓", True), True),  # 箭头另印了一个
+        ("0.21", "0.26-0.90", None, "result", ("↓", True), False),
+        ("0.21", "0.26-0.90", "↑", "result", ("↓", True), False),
         ("139", "110-150", None, "result", ("↑", False), True),
         ("139", "110-150", None, "result", ("↓", False), False),  # ↓39
         ("139", "110-150", "?", "result", ("↑", False), False),  # 别的行没有标记：|39
@@ -105,6 +110,17 @@ def test_a_second_arrow_makes_the_one_glued_to_the_number_doubtful(score, is_dou
     boxes = [name, number, glued, own]
     read = read_row(row, Surroundings(page, pixels[:, :, 0], boxes, Columns({}), None, False, ""))
     assert (read.result, bool(read.doubt)) == ("0.2", is_doubted)
+
+
+@pytest.mark.parametrize(("arrow", "is_doubted"), [("↑", False), ("", True)])
+def test_a_lone_1_is_a_number_when_an_arrow_is_printed_beside_it(arrow, is_doubted):
+    name, number, limits = box("结晶", 10, 100), box("1", 120, 100), box("0-0.3", 300, 100)
+    picture = Image.new("RGB", (400, 200), "white")
+    ImageDraw.Draw(picture).text((220, 100), arrow, "black", load_font("dejavu_sans", 26), anchor="mm")
+    page = Page(np.array(picture), np.zeros((0, 4, 2), np.float32), np.eye(3))
+    row = Row(name=name, anchor=name, result=number, limits=[limits])
+    read = read_row(row, Surroundings(page, page.gray(), [name, number, limits], Columns({}), None, False, ""))
+    assert (read.result, read.mark, bool(read.doubt)) == ("1", arrow or None, is_doubted)
 
 
 @pytest.mark.parametrize(("written", "number"), [("5.1 ", ["5.1"]), ("5.1 + ", ["5.1", "+"])])

@@ -127,8 +127,10 @@ def kind_of(text: str, limits: ReferenceRange | None) -> Kind:
         return "range"
     if isinstance(result, QualitativeResult) and result.words[0] in GRADED or re.fullmatch(r"[+十]+", plain):
         return "term"
-    if isinstance(limits, QualitativeResult) and set(limits.words) <= set(GRADED):
-        return "term"
+    if isinstance(limits, QualitativeResult) and (
+        set(limits.words) <= set(GRADED) or "/" in plain and limits.allows_few
+    ):
+        return "term"  # `少见/HPF` 也是
     return "unit" if _UNIT.fullmatch(plain) or kind_of_unit(plain) else "text"
 
 

@@ -28,12 +28,20 @@ def group_lines(boxes: list[TextBox]) -> list[list[TextBox]]:
 
 
 def _join_pieces(line: list[TextBox]) -> list[TextBox]:
-    """接起撕开的：拉开印的两个字（`项　目`）会成两段，范围的两头与一横会成三段（`4.0 -- 10.0`）；`钾　钠` 本是两项。"""
+    """接起撕开的：拉开印的两个字（`项　目`、`No项　目`）会成两段，范围的两头与一横会成三段（`4.0 -- 10.0`）。
+
+    `钾　钠` 本是两项，`无　无` 是结果与范围。
+    """
     joined: list[TextBox] = []
     for box in line:
         last = joined[-1] if joined else None
-        is_pair = last and re.fullmatch(r"[一-鿿]", last.text) and re.fullmatch(r"[一-鿿][:：]?", box.text)
-        if is_pair and box.start - last.end < 5 * box.height and not (is_known(last.text) and is_known(box.text)):
+        is_pair = last and re.fullmatch(r"(No\.?)?[一-鿿]", last.text) and re.fullmatch(r"[一-鿿][:：]?", box.text)
+        if (
+            is_pair
+            and last.text != box.text
+            and box.start - last.end < 5 * box.height
+            and not (is_known(last.text) and is_known(box.text))
+        ):
             joined[-1] = join_boxes(last, box)
         elif whole := _range_of(joined[-2:], box):
             joined[-2:] = [whole]

@@ -92,7 +92,7 @@ def _with_small_signs(row: Row, around: Surroundings, name: str, result: str, li
 
 def _doubt(row: Row, gray: np.ndarray, result: str, limits: str, mark: str | None) -> str | None:
     """这一行哪里可疑；没有为 None。"""
-    if result == "1" and re.search(r"\.\d", limits):
+    if result == "1" and re.search(r"\.\d", limits) and mark not in ("↑", "↓"):  # 箭头另有，就是数
         return "结果只读到一个 1，可能是箭头，不是数"
     if mark is None and any(box.text == "1" for box in row.maybe_arrows):
         return "结果旁边有个 1，不能确定是箭头还是数"

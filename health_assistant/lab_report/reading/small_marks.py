@@ -24,6 +24,7 @@ from health_assistant.lab_report.report import MIN_CONFIDENCE, UNREAD_MARK
 _MIN_MARKS = 2
 _SURELY_ARROW = 0.5
 """像箭头不到这样的，也可能是 1：实测 0.21 的 1 有 0.27。"""
+_SAYS = {"↑": "high", "↓": "low"}
 
 Zone = tuple[float, float, float, float]
 
@@ -142,6 +143,7 @@ def _join_split_range(row: Row, gray: np.ndarray) -> None:
 def _settle_ones(row: Row, mark: str | None, has_marks: bool) -> None:
     """数的头尾像 1 又像箭头（`MAYBE_ARROW`）：去掉它，结果在范围之内，或在箭头的另一边的，不会印那个箭头，它是数字 1。
 
+    箭头另外印在旁边、与比出来的相合的，数里不会再有一个。
     也可能是表格的竖线：有它就异常的，旁边另要有标记；没有它才异常的（`|39`），别的行要有标记，这一行才会也有。
     """
     ways = {score: way for way, score in MAYBE_ARROW.items()}
@@ -155,8 +157,9 @@ def _settle_ones(row: Row, mark: str | None, has_marks: bool) -> None:
     is_result = doubted[0] is row.result
     flag = _flag_of(without, row.limits[0].text) if is_result else _flag_of(row.result.text, without)
     needs_mark = _flag_of(row.result.text, row.limits[0].text) != "normal" and mark in (None, UNREAD_MARK)
-    said = {"↑": "high", "↓": "low"}[direction]
-    is_digit = flag == "normal" or has_marks and flag in ("high", "low") and flag != said
+    said = _SAYS[direction]
+    has_own = is_result and flag == said == _SAYS.get(mark)
+    is_digit = has_own or flag == "normal" or has_marks and flag in ("high", "low") and flag != said
     if is_digit and not needs_mark:
         sure = replace(doubted[0], score=MIN_CONFIDENCE)
         row.result, row.limits = (sure, row.limits) if is_result else (row.result, [sure])
