@@ -17,11 +17,11 @@ from health_assistant.lab_report.reference_range import is_tier_run, is_tiered, 
 from health_assistant.lab_report.report import MIN_CONFIDENCE, UNREAD_MARK
 
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
-_WORD_MARK = re.compile(
-    r"\W{0,2}[AC]?(HH?|LL?)[AC]?(\W{0,2}[AC])?\W{0,2}"
+WORD_MARK = re.compile(
+    r"\W{0,2}[ACP]?(HH?|LL?)[AC]?(\W{0,2}[AC])?\W{0,2}"
     r"|(?i:.*(high|low|panic|crit|abn|alert|elevated|raised|increased|decreased|reduced).*)"
 )
-"""标记一栏里的词：`CH`、`Panic`、`HH *C*`；别的话（`Final`）不是。"""
+"""标记一栏里的词：`CH`、`PL`（危急地低）、`Panic`、`HH *C*`；别的话（`Final`）不是。"""
 _POSITIVE = ("阳性", "弱阳性", "可疑")
 _ILLEGIBLE, _APART = 0.6, 3.0
 """范围的右边、离这一行这么远（字高的倍数），把握又不到它的，是旁边的图上认出来的。"""
@@ -153,7 +153,7 @@ class Row:
         if box.text == "十":
             box = replace(box, text="+")
         self.maybe_arrows.append(box)
-        if box.kind == "mark" or box.text == "+" or _WORD_MARK.fullmatch(box.text):
+        if box.kind == "mark" or box.text == "+" or WORD_MARK.fullmatch(box.text):
             is_phrase = (
                 self.mark and re.match("(?i)crit|panic", self.mark.text) and box.start - self.mark.end < box.height
             )

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, split_maybe_arrow
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.row import Row, without_stars
+from health_assistant.lab_report.reading.row import WORD_MARK, Row, without_stars
 from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.units import fold_unit
@@ -173,8 +173,8 @@ def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
             row.set_name(box)  # 序号与名称连成了一段
     elif place in ("code", "name"):
         _seat_name(cell, place, row)
-    elif kind == "mark" or place == "mark" and kind != "unit":
-        row.add_mark(box)  # 单位没有表头的，会落在提示一列
+    elif kind == "mark" or place == "mark" and (kind != "unit" or WORD_MARK.fullmatch(box.text)):
+        row.add_mark(box)  # 单位没有表头的，会落在提示一列；`PL` 也像皮升
     elif place in ("low", "high"):
         setattr(row, place, box)
     elif kind == "unit":

@@ -20,8 +20,9 @@ def split_shares(header: Header, lines: list[list[Cell]]) -> list[tuple[Header, 
     ranges = [box for role, box in header.items() if role.split()[0] == "range"]
     columns = sorted([*words, *ranges], key=lambda box: box.start)
     order = [any(box is word for word in words) for box in columns]
+    whole = [({**header, **{f"unknown {word.start:.0f}": word for word in words}}, lines)]
     if len(words) < 2 or order not in ([True, False, True, False], [True, True, False, False]):
-        return [({**header, **{f"unknown {word.start:.0f}": word for word in words}}, lines)]
+        return whole
     owners = [0, 0, 1, 1] if order[1] is False else [0, 1, 0, 1]
     # 表头与格子未必左边对齐：以两列之间空着的地方为界
     edges = [
@@ -51,7 +52,7 @@ def split_shares(header: Header, lines: list[list[Cell]]) -> list[tuple[Header, 
                 has_both = any(cell.kind in _VALUES for cell in values[1 - side])
                 kept.append(_half(name[0], values[side], word is words[0], has_both))
         halves.append(({**common, **own, "result": word}, kept))
-    return halves
+    return halves if all(kept for _, kept in halves) else whole  # 一边一行也没有：没有对齐，不能少读一半
 
 
 def _gap_before(start: float, after: float, lines: list[list[Cell]], kinds: tuple[str, ...]) -> float:

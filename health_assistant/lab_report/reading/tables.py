@@ -236,7 +236,7 @@ def _are_subheads(headers: list[dict[str, TextBox]], below: list[dict[str, TextB
     ranges = [panel[role] for panel in below for role in ("range", "low", "high") if role in panel]
     is_under_name = any(box.start < name.end and name.start < box.end for box in ranges for name in names)
     has_name = bool(names) and any("name" in panel for panel in below)
-    return not is_under_name and not has_name and not any("result" in panel for panel in below)
+    return not is_under_name and not has_name and not any({"result", "percent"} & panel.keys() for panel in below)
 
 
 def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) -> list[Cell]:
