@@ -155,6 +155,8 @@ def _find(
         analyte = _find_without_unit(analyte, row, find(unit=""), interval)
     if analyte and analyte.code == "PH" and _is_of_urine_ph(interval) and "气" not in report_type:
         analyte = find_analyte("尿pH", "", "")  # 活人血的 pH 在 6.8 到 7.8 之间，范围没有这么宽的
+    if analyte and analyte.code == "GLU" and "血" not in row.name and _is_graded(value):
+        analyte = find_analyte("尿葡萄糖", "", "")  # 只有尿条上的糖才用加号、阴阳性说
     return analyte or _find_on_strip(row, report_type, value)
 
 
@@ -191,8 +193,12 @@ def _find_on_strip(row: ReadRow, report_type: str, value: Value | None) -> Analy
     """尿试纸上不印代号的 `白细胞 3+`、`红细胞 2+`：没有单位、用加号说的，是酯酶与潜血；不是这样的为 None。"""
     name = _STRIP_NAMES.get(clean(row.name))
     is_urine = name and not row.unit and possible_specimens(report_type, row.name, row.unit)[0] == "urine"
-    is_graded = isinstance(value, QualitativeResult) and value.is_graded
-    return find_analyte(name, "", "", report_type=report_type) if name and is_urine and is_graded else None
+    return find_analyte(name, "", "", report_type=report_type) if name and is_urine and _is_graded(value) else None
+
+
+def _is_graded(value: Value | None) -> bool:
+    """用阴性、阳性、加号说的。"""
+    return isinstance(value, QualitativeResult) and value.is_graded
 
 
 def is_garbled(unit: str, analyte: Analyte | None) -> bool:
@@ -260,7 +266,7 @@ def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
     if _TIME_OF_BLOOD.search(row.name):
         result = re.sub(r"^(\d{1,2})[:：]([0-5]\d)$", r"\1分\2秒", result)
     value = parse_result(result)
-    is_sure = isinstance(value, Interval) or (isinstance(value, QualitativeResult) and value.is_graded)
+    is_sure = isinstance(value, Interval) or _is_graded(value)
     glued = None if is_sure else _GLUED_FLAG.fullmatch(_RECHECKED.sub("", result))
     if glued:
         mark = (glued["ahead"] or "") + glued["mark"].strip()
