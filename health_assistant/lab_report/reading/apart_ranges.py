@@ -1,7 +1,8 @@
-"""范围没有印在项目的一行里：各项的范围另成一张清单（血气仪的纸条），或只印在色条的两头（每项下面、右边）。都搬回那一行。"""
+"""范围没有印在项目的一行里：另成一张清单（血气仪的纸条），另起一行写在下面，或只印在色条的两头。都搬回那一行。"""
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from statistics import median
 
 from health_assistant.lab_report.printed_text import fold_code
@@ -13,11 +14,16 @@ from health_assistant.lab_report.reference_range import parse_range
 from health_assistant.lab_report.units import fold_unit
 
 _HEADING = re.compile(
-    r"(?:生物)?(?:参考|正常)(?:范围|区间|值)(?:一览|列表)?|(?:normal|ref(?:erence)?)\.?\s*(?:ranges?|intervals?|values?)",
+    r"(?:生物)?(?:参考|正常)(?:范围|区间|值)(?:一览|列表)?|(?:bio(?:logical)?\.?\s*)?(?:normal|ref(?:erence)?)\.?\s*(?:ranges?|intervals?|values?)",
     re.IGNORECASE,
 )
+_AFTER_HEADING = ".:：- "
 _RANGES = ("range", "bound")
 _OVER = re.compile(r"参考|正常|范围|区间|ref|normal|range|interval", re.IGNORECASE)
+_MOST_TIERS = 6
+"""一项的范围至多折成几行。"""
+_LONGEST = 60
+"""再长的一行是说明。"""
 _MIN_ENDS = 5
 """少于这么多行，碰巧都是左小右大的也许是前两次的结果。"""
 _MIN_BARS = 3
@@ -26,12 +32,14 @@ _MIN_BARS = 3
 
 def seat_apart_ranges(lines: list[Line]) -> list[Line]:
     """范围搬回各项的一行（放在最右边），清单、色条的行去掉；不是这样印的原样返回 lines。"""
-    return _from_list(lines) or _from_bars(lines) or _from_ends(lines) or _from_one(lines) or lines
+    return (
+        _from_list(lines) or _from_below(lines) or _from_bars(lines) or _from_ends(lines) or _from_one(lines) or lines
+    )
 
 
 def _from_list(lines: list[Line]) -> list[Line]:
     """单独一行“参考范围”以下的 `Na 138-146 mmol/L`，名称在上面印过、那一行没有范围的。"""
-    printed = [" ".join(box.text for box in line).rstrip(":： ") for line in lines]
+    printed = [" ".join(box.text for box in line).rstrip(_AFTER_HEADING) for line in lines]
     at = next((at for at, text in enumerate(printed) if _HEADING.fullmatch(text)), None)
     if at is None:
         return []
@@ -46,6 +54,30 @@ def _from_list(lines: list[Line]) -> list[Line]:
             moved[id(host)] = ranges[0]
             used.add(below)
     return _seated(lines, moved, used) if moved else []
+
+
+def _from_below(lines: list[Line]) -> list[Line]:
+    """一项下面另起一行“参考范围：”，再下面才是它的范围，一行或几行（分男女、分档）：接成一段，看不懂的也搬，不能当作没有印。"""
+    moved: dict[int, TextBox] = {}
+    used: set[int] = set()
+    for at, (host, heading) in enumerate(pairwise(lines), 1):
+        if len(heading) > 1 or not _HEADING.fullmatch(heading[0].text.rstrip(_AFTER_HEADING)) or not _has_value(host):
+            continue
+        printed: list[str] = []
+        for line in lines[at + 1 : at + 1 + _MOST_TIERS]:
+            text = " ".join(box.text for box in line)
+            is_item = _has_value(line) or is_known(split_cells(line[0])[0].text)
+            if is_item or not re.search(r"\d", text) or len(text) > _LONGEST:
+                break
+            printed.append(text)
+        if printed:
+            score = min(box.score for line in lines[at + 1 : at + 1 + len(printed)] for box in line)
+            last = host[-1]
+            text = f"Ref. range: {','.join(printed)}"  # 有这句话的，落在哪一列都是范围
+            moved[id(host)] = replace(last, text=text, score=score, start=last.end, end=last.end + 1)
+            used |= {*range(at, at + 1 + len(printed))}
+    kept = [line for at, line in enumerate(lines) if at not in used]
+    return [[*line, *([moved[id(line)]] if id(line) in moved else [])] for line in kept] if moved else []
 
 
 def _from_bars(lines: list[Line]) -> list[Line]:
@@ -99,7 +131,12 @@ def _with_points(pair: Line) -> Line:
 def _from_one(lines: list[Line]) -> list[Line]:
     """一页只有一项，“Ref Range:”以下一行单位、一行范围（`Mg/L Mg/dL`、`<5.0 <0.5`）：取与结果同一个单位的。"""
     at = next(
-        (at for at, line in enumerate(lines) if len(line) == 1 and _HEADING.fullmatch(line[0].text.rstrip(":： "))), 0
+        (
+            at
+            for at, line in enumerate(lines)
+            if len(line) == 1 and _HEADING.fullmatch(line[0].text.rstrip(_AFTER_HEADING))
+        ),
+        0,
     )
     hosts = [line for line in lines[:at] if is_known(line[0].text) and _has_value(line)]
     units, ranges = (lines[at + 1 : at + 3] + [[], []])[:2]
