@@ -77,11 +77,11 @@ def _lost_points(observations: list[Observation]) -> list[str | None]:
     """
     lost = {id(seen) for seen in _far_out_wholes(observations)}
     decimals = [(at, seen) for seen in observations if (at := _places(seen))]
-    if sum(bool(seen.row.mark) for seen in observations) < _FEW_MARKS:
-        decimals = _too_short(observations, decimals)  # 几位有效数字的仪器本来就印 812
     whole = [(at, seen) for at, seen in decimals if "." not in seen.row.result]
     alike = sum(len(seen.row.result.strip().partition(".")[2]) == at for at, seen in decimals)
     is_habit = alike >= _MIN_ALIKE and len(decimals) - alike == len(whole) <= _FEW_LOST
+    if sum(bool(seen.row.mark) for seen in observations) < _FEW_MARKS:
+        whole, is_habit = _too_short(observations, whole), False
     for at, seen in whole:
         is_out = compare(seen.value, seen.interval) in ABNORMAL_FLAGS and not seen.row.mark
         if _is_usual_with_point(seen, at) or (is_habit and is_out):
@@ -89,15 +89,17 @@ def _lost_points(observations: list[Observation]) -> list[str | None]:
     return ["范围印着小数而结果没有，可能读漏了小数点" if id(seen) in lost else None for seen in observations]
 
 
-def _too_short(
-    observations: list[Observation], decimals: list[tuple[int, Observation]]
-) -> list[tuple[int, Observation]]:
-    """decimals 里不到一百而没有小数的；别的结果几乎都印小数（70.1、1.0）的单子上，它们也该有。别的单子为空。"""
+def _too_short(observations: list[Observation], whole: list[tuple[int, Observation]]) -> list[tuple[int, Observation]]:
+    """不印标记的单子上仍可疑的整数：别的结果几乎都印小数（70.1、1.0），它只有两位；人改过的、抄来的不疑。
+
+    几位有效数字的仪器本来就印 812、不印 60。
+    """
     results = [found for seen in observations if (found := _PLAIN_NUMBER.fullmatch(seen.row.result.strip()))]
-    whole = [found for found in results if not found[1] and not _WHOLE.fullmatch(found[0])]
-    if len(whole) > _FEW_LOST or sum(bool(found[1]) for found in results) < _MIN_ALIKE:
+    short = [found for found in results if not found[1] and not _WHOLE.fullmatch(found[0])]
+    if len(short) > _FEW_LOST or sum(bool(found[1]) for found in results) < _MIN_ALIKE:
         return []
-    return [(at, seen) for at, seen in decimals if not _WHOLE.match(seen.row.result.strip())]
+    read = [(at, seen) for at, seen in whole if not (seen.row.corrected or seen.row.copied)]
+    return [(at, seen) for at, seen in read if not _WHOLE.match(seen.row.result.strip())]
 
 
 def _far_out_wholes(observations: list[Observation]) -> list[Observation]:
