@@ -11,13 +11,14 @@ from PIL import Image, ImageDraw
 from health_assistant.lab_report.reading import cells
 from health_assistant.lab_report.reading.arrows import MAYBE_ARROW
 from health_assistant.lab_report.reading.cells import Cell
+from health_assistant.lab_report.reading.columns import Columns
 from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.read_row import Surroundings, read_row
 from health_assistant.lab_report.reading.recognition import _without_stacks
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.small_marks import settle_values
-from health_assistant.lab_report.reading.tables import Columns, _cut_glued_value, find_tables
+from health_assistant.lab_report.reading.tables import _cut_glued_value, find_tables
 from health_assistant.lab_report.reading.text import cut_at
 from health_assistant.lab_report.reading.upright import Page
 from health_assistant.lab_report.rendering.drawing import load_font

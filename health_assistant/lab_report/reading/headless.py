@@ -13,10 +13,11 @@ from health_assistant.lab_report.reading.cells import (
     split_mark,
     split_maybe_arrow,
 )
+from health_assistant.lab_report.reading.columns import Columns
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM, TIER, is_item
 from health_assistant.lab_report.reading.names import is_known, known_as
 from health_assistant.lab_report.reading.row import Row, is_subline, without_stars
-from health_assistant.lab_report.reading.tables import Columns, Table
+from health_assistant.lab_report.reading.tables import Table
 from health_assistant.lab_report.reading.text import TextBox, join_boxes
 from health_assistant.lab_report.units import is_per_field
 

@@ -9,6 +9,7 @@ import numpy as np
 from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reading.cells import classify
+from health_assistant.lab_report.reading.columns import Columns
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.small_marks import (
@@ -18,7 +19,6 @@ from health_assistant.lab_report.reading.small_marks import (
     has_doubtful_arrow,
     settle_values,
 )
-from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reading.upright import TEXT_CONTRAST, Page
 from health_assistant.lab_report.reference_range import parse_range, parse_result

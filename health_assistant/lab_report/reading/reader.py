@@ -16,6 +16,7 @@ from health_assistant.images import upright_rgb
 from health_assistant.lab_report.reading import arrow_shapes
 from health_assistant.lab_report.reading.arrangement import Arrangement, arrange
 from health_assistant.lab_report.reading.cells import ARROW_LIKE
+from health_assistant.lab_report.reading.columns import Columns
 from health_assistant.lab_report.reading.cutting import is_long, most_pixels
 from health_assistant.lab_report.reading.dividers import without_dividers
 from health_assistant.lab_report.reading.habits import without_habits, without_name_colons
@@ -39,7 +40,6 @@ from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.rows import common_range, count_unread, prints_signs
 from health_assistant.lab_report.reading.small_marks import count_dashed, mark_column
 from health_assistant.lab_report.reading.strips import read_strips, without_repeats
-from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reading.text_layer import read_text_layer
 from health_assistant.lab_report.reading.upright import Page, find_page, to_text_boxes

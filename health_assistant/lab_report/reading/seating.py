@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, split_maybe_arrow
+from health_assistant.lab_report.reading.columns import Columns
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.row import WORD_MARK, Row, without_stars
-from health_assistant.lab_report.reading.tables import Columns
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.units import fold_unit
 

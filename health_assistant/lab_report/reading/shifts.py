@@ -103,7 +103,7 @@ def doubt_shifted(rows: list[Row]) -> None:
         if row.name and row.result and _is_apart(row.result, row.name):
             row.doubt = row.doubt or _SHIFTED
     _doubt_ranges(rows)
-    results = [row.result for row in rows if row.result]
+    results = [row.result for row in rows if row.result and row.result.kind != "text"]  # 印章的字不在一行上
     names = [row.name for row in rows if row.name]
     ranges = [row.limits[0] for row in rows if row.limits]
     for why, drifted in ((_SHIFTED, _drifted(results, names)), (_SHIFTED_RANGE, _drifted(results, ranges))):

@@ -10,12 +10,13 @@ import numpy as np
 from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.reading.arrows import ARROWS, MAYBE_ARROW, find_arrow
 from health_assistant.lab_report.reading.cells import split_mark
+from health_assistant.lab_report.reading.columns import Columns
 from health_assistant.lab_report.reading.glyphs import find_signs, has_character
 from health_assistant.lab_report.reading.items import has_item_name
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.row import TWO_RANGES, Row
 from health_assistant.lab_report.reading.seating import seat_line
-from health_assistant.lab_report.reading.tables import Columns, Table
+from health_assistant.lab_report.reading.tables import Table
 from health_assistant.lab_report.reading.text import TextBox, join_boxes
 from health_assistant.lab_report.reading.upright import Page
 from health_assistant.lab_report.reference_range import parse_range, parse_result
