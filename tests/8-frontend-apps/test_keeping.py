@@ -9,6 +9,8 @@ import pytest
 from web_app import ADVISE, CALCIUM, CRITICAL, EXAMPLE, HIGH, MIXED, NORMAL, UNKNOWN_RANGE
 from web_steps import correct, go_home, keep, open_result, press, save
 
+from health_assistant.lab_report.report import PrintedRow
+
 pytestmark = pytest.mark.browser
 
 
@@ -190,3 +192,16 @@ def test_sharing_uses_the_phones_own_panel_or_else_copies(phone, report_server, 
         phone.wait_for_function("() => window.shared?.text.includes('总胆固醇 6.3')")
     else:
         phone.wait_for_selector("#done-words:has-text('已经复制')")
+
+
+def test_the_copied_text_has_the_order_of_the_page(page, report_server):
+    """低得厉害的血红蛋白在稍高的胆固醇前面，分享出去也一样。"""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    anaemia = PrintedRow(name="血红蛋白", code="HGB", result="62", unit="g/L", reference_range="115-150")
+    open_result(page, report_server, [NORMAL, UNKNOWN_RANGE, HIGH, anaemia])
+    press(page, "#copy-button", "#done-words:has-text('已经复制')")
+    text = page.evaluate("navigator.clipboard.readText()")
+    names = [line.split()[0] for line in text.splitlines() if line.startswith(("血红蛋白 ", "总胆", "某项 ", "尿素 "))]
+    assert names == ["血红蛋白", "总胆固醇", "某项", "尿素"]
+    shown = page.locator(".row[data-flag]").all()
+    assert [row.get_attribute("data-name") for row in shown][:2] == names[:2]

@@ -21,7 +21,7 @@ from web_app import (
 )
 from web_steps import DONE, FAILED, open_answer, open_result, press, read, reply_with
 
-from health_assistant.lab_report.report import DISCLAIMER, Evidence, PrintedRow
+from health_assistant.lab_report.report import DISCLAIMER, Evidence
 
 pytestmark = pytest.mark.browser
 
@@ -147,18 +147,6 @@ def test_what_the_hospital_marked_critical_stands_first_and_says_so(page, report
     with page.expect_download() as saved:
         page.click("#csv-button")
     assert '"印着危急标记"' in Path(saved.value.path()).read_text("utf-8-sig")
-
-
-def test_the_copied_text_has_the_order_of_the_page(page, report_server):
-    """低得厉害的血红蛋白在稍高的胆固醇前面，分享出去也一样。"""
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    anaemia = PrintedRow(name="血红蛋白", code="HGB", result="62", unit="g/L", reference_range="115-150")
-    open_result(page, report_server, [NORMAL, UNKNOWN_RANGE, HIGH, anaemia])
-    press(page, "#copy-button", "#done-words:has-text('已经复制')")
-    text = page.evaluate("navigator.clipboard.readText()")
-    names = [line.split()[0] for line in text.splitlines() if line.startswith(("血红蛋白 ", "总胆", "某项 ", "尿素 "))]
-    assert names == ["血红蛋白", "总胆固醇", "某项", "尿素"]
-    assert [name for name, _ in shown_rows(page)][:2] == names[:2]
 
 
 def test_unjudged_rows_say_why_and_show_the_photo(mixed):

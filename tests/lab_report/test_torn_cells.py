@@ -1,6 +1,7 @@
 """认字时撕开、粘住的格子：范围的一横、名称与结果、挨着数的箭头，各回到自己的一格。文字框与墨迹是造的。"""
 
 from dataclasses import replace
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -13,8 +14,9 @@ from health_assistant.lab_report.reading.arrows import MAYBE_ARROW
 from health_assistant.lab_report.reading.cells import Cell
 from health_assistant.lab_report.reading.columns import Columns
 from health_assistant.lab_report.reading.lines import group_lines
+from health_assistant.lab_report.reading.ocr import TextReader
 from health_assistant.lab_report.reading.read_row import Surroundings, read_row
-from health_assistant.lab_report.reading.recognition import _without_stacks
+from health_assistant.lab_report.reading.recognition import _without_stacks, read_texts
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.small_marks import settle_values
@@ -204,3 +206,14 @@ def test_a_row_of_three_numbers_without_a_head_shows_them_all():
     rows = [row for table in find_tables(lines) for row in find_rows(table)]
     shown = [(row.result.text, bool(row.doubt)) for row in rows]
     assert shown == [("13.7 20.0 47.0", True), ("82.9 80 94", True), ("29.4 27 30", True)]
+
+
+def test_a_thin_last_digit_is_not_cut_off_as_a_footnote():
+    """拍得淡的细体 2.32：一种看法说末一个 2 是上标，另一种说不是；少读一位不行，只是没有把握。"""
+    pixels = np.asarray(Image.open(Path(__file__).with_name("pixel_pages") / "thin-2.32.png").convert("RGB"))[
+        4:-4, 4:-4
+    ]
+    height, width = pixels.shape[:2]
+    quads = np.array([[[0, 0], [width, 0], [width, height], [0, height]]], np.float32)
+    ((text, score),) = read_texts(Page(pixels, quads, np.eye(3)), TextReader(2))
+    assert text == "2.32" and score < MIN_CONFIDENCE
