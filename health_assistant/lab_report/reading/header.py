@@ -96,6 +96,8 @@ def _head_words(line: list[TextBox]) -> list[_HeadWord]:
         if re.search(r"^dr\b|\bhospital\b", box.text.strip(), re.IGNORECASE):
             return []  # `Ref. | Dr. Rao | Reporting Date | 22/04/2025`
         found = [] if len(shares) == 2 and role_beside_others(box.text) in shares else list(words_in(box))
+        if len(shares) == 2 and len(found) == 1:
+            found = [(found[0][0], box)]  # `参考范围%` 的 % 说的是谁的范围
         if has_names and (at_temperature := role_at_temperature(box.text)):
             found = [(at_temperature, box)]
         role = role_beside_others(box.text)
