@@ -28,10 +28,12 @@ _CUT = re.compile(
 """
 _NOTED = re.compile(
     r"(?:[①-⑳†‡§ᵃ-ᶻ¹²³]|\[\d\]|(?<=\D)\d[)）]|[*#]\d)+$"
-    r"|\s*\[[A-Za-z#/ ]+\] in (?:serum|plasma|blood)(?: or (?:serum|plasma|blood))*(?: by .+)?$|[,，]\s*serum/plasma$",
+    r"|\s*\[[A-Za-z#/ ]+\] in (?:serum|plasma|blood)(?: or (?:serum|plasma|blood))*(?: by .+)?$|[,，]\s*serum/plasma$"
+    r"|[,，]?\s+serum\s+by\s+\S.*$",
     re.IGNORECASE,
 )
-"""末尾的脚注号（`钾②`、`钾[1]`），LOINC 全名里的量与标本（`Potassium [Moles/volume] in Serum or Plasma`）。"""
+"""末尾的脚注号（`钾②`、`钾[1]`），LOINC 全名里的量与标本（`Potassium [Moles/volume] in Serum or Plasma`），
+标本后面的方法（`Creatinine, Serum by Jaffe kinetic`）。"""
 _FILLERS = frozenset(
     ("serum", "plasma", "arterial", "poc", "level", "levels", "lvl", "auto", "count", "counts", "total", "quantitative")
     + ("estimation", "assay", "test", "value", "measurement", "determination")

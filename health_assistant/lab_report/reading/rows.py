@@ -27,6 +27,7 @@ from health_assistant.lab_report.reading.wrapped_names import (
     is_upper_half,
     names_under_codes,
     with_codes_below,
+    with_whole_names,
 )
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 
@@ -171,7 +172,7 @@ def _is_unread(line: list[Cell], table: Table, rows: list[Row], used: list[TextB
 
 def _headed_rows(table: Table) -> list[Row]:
     """有表头：每个视觉行各自成行；一项占了几行的（换行印的名称、范围，下面的代号）并成一行。"""
-    lines = with_codes_below([seat_line(line, table.columns) for line in table.lines])
+    lines = with_codes_below(with_whole_names([seat_line(line, table.columns) for line in table.lines]))
     for row in lines:
         is_method = row.name and _METHOD_LINE.fullmatch(row.name.text) and not is_known(row.name.text)
         if is_method and not (row.result and (row.limits or row.unit)):

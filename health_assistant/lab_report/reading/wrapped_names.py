@@ -1,17 +1,22 @@
 """一项的名称占了几行：换行印的，代号、英文名另起一行的，方法印在下面的。问的是上下两行是不是一项。"""
 
 import re
+from dataclasses import replace
+from itertools import pairwise
+from statistics import median
 
 from health_assistant.lab_report.matching import is_known_name
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM, has_item_name
 from health_assistant.lab_report.reading.names import is_known, known_as, split_name
 from health_assistant.lab_report.reading.orphans import merge
 from health_assistant.lab_report.reading.row import Row, is_subline, joins
-from health_assistant.lab_report.reading.text import has_chinese
+from health_assistant.lab_report.reading.text import has_chinese, join_boxes
 
 METHOD = re.compile(r"end-?point|oxidation|oxidase|kinetic|photometr|immuno-?(?:assay|turbid)", re.IGNORECASE)
 """印在名称下面一行的方法。"""
 _SHORT = 4
+_LARGER, _CLEARLY, _CENTRED = 1.07, 1.2, 0.25
+"""格与格的行距是格内的这么多倍，才是大些、大得明显；结果离名称正中不到格内行距的这么多倍，才是正中。"""
 
 
 def is_title_of(above: Row, below: Row) -> bool:
@@ -29,6 +34,61 @@ def is_title_of(above: Row, below: Row) -> bool:
 def _have_results(above: Row, below: Row) -> bool:
     """两行各有结果（`核型 均质型` 与 `ASO 1:400`）：是两项，合成一项会丢一个。"""
     return above.result is not None and below.result is not None
+
+
+def with_whole_names(lines: list[Row]) -> list[Row]:
+    """窄列里的名称折成几行、结果印一次在它们正中的：格内的行距小于格与格的，各格的几行并成一项。
+
+    只要有一格的结果不在正中（下面是方法，上面是小标题）或不止一个（排得密的几项），就不是这样印的，都不动；
+    行距差得不多的，还要每一格都有结果、不止一格折了行。
+    """
+    named = sorted((row for row in lines if row.name), key=lambda row: row.name.line)
+    gaps = sorted(below.name.line - above.name.line for above, below in pairwise(named))
+    inside, between = next((two for two in pairwise(gaps) if two[1] > _LARGER * two[0] > 0), (0.0, 0.0))
+    cells: list[list[Row]] = []
+    for row in named:
+        last = cells[-1][-1].name if cells else row.name
+        if cells and row.name.line - last.line <= inside and abs(row.name.start - last.start) < 2 * last.height:
+            cells[-1].append(row)
+        else:
+            cells.append([row])
+    wholes: dict[int, list[Row]] = {}
+    unvalued = 0
+    for cell in cells:
+        top, end = cell[0].name.line, cell[-1].name.line
+        parts = [row for row in lines if row in cell or not row.name and top < row.anchor.line < end]
+        hosts = [row for row in parts if row.result] or [row for row in parts if row.has_value()]
+        unvalued += not hosts
+        if len(cell) == 1 or not hosts:
+            continue
+        at = median(box.line for box in (hosts[0].result, hosts[0].unit, *hosts[0].limits) if box)
+        if len(hosts) > 1 or abs(at - (top + end) / 2) > _CENTRED * inside:
+            return lines
+        wholes[id(hosts[0])] = parts
+    is_clear = between > _CLEARLY * inside or len(wholes) > 1 and not unvalued
+    return _joined(lines, wholes) if is_clear else lines
+
+
+def _joined(lines: list[Row], wholes: dict[int, list[Row]]) -> list[Row]:
+    """wholes 是各格里有结果的那一行（id）与格里的各行；合起来不认得、单独一行却认得的，也许另一行是小标题，不动。"""
+    gone: set[int] = set()
+    for row in lines:
+        parts = wholes.get(id(row), [])
+        names = sorted((one.name for one in parts if one.name), key=lambda box: box.line)
+        if not names:
+            continue
+        whole = names[0]
+        for name in names[1:]:
+            is_tight = has_chinese(name.text) or not whole.text[-1:].isalnum() and whole.text[-1:] not in ",)"
+            whole = join_boxes(whole, name, "" if is_tight else " ")
+        if known_as(whole.text) is None and any(known_as(name.text) for name in names):
+            continue
+        row.name = row.anchor = replace(whole, line=(row.result or row.limits[0]).line)
+        for one in parts:
+            if one is not row:
+                merge(row, one)
+                gone.add(id(one))
+    return [row for row in lines if id(row) not in gone]
 
 
 def with_codes_below(lines: list[Row]) -> list[Row]:
