@@ -5,7 +5,7 @@ from decimal import Decimal
 from math import inf
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import Age, Number, Sentence
@@ -211,7 +211,9 @@ class Level(Entry):
 class Measured(Level):
     """一种量出来的数（血压、体温）；一步也没有写的，怎样都至多是轻微。"""
 
-    who: Literal["任何人", "成人", "孕妇", "产后"] = "任何人"
+    who: Literal["任何人", "成人", "儿童", "新生儿", "孕妇", "产后"] = "任何人"
+    start: Age = Field(0.0, alias="from")
+    """从这个年龄起；不知道几岁的也用，除非说是孩子。"""
     below: Age = inf
     """只用于这个年龄以下；不知道几岁的不用。"""
     part: Literal[1, 2] | None = None
@@ -227,6 +229,13 @@ class Measured(Level):
         if (self.high or self.low) and not (self.say and self.source and self.units):
             raise ValueError("写了界限的，要写 units、say 与 source")
         return self
+
+    def fits(self, person: Person) -> bool:
+        """用不用于这个人。"""
+        years = person.age_years
+        if years is None:
+            return person.fits(self.who) and self.below == inf and not (self.start and person.is_paediatric)
+        return person.fits(self.who) and self.start <= years < self.below
 
     def _number(self, text: str, unit: str) -> Decimal | None:
         pair = _PRESSURES.search(text)
