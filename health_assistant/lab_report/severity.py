@@ -67,7 +67,7 @@ class GradeLine(Entry):
 
     code: str
     way: Direction
-    who: Literal["任何人", "成人", "不在孕期的成人", "儿童", "新生儿", "孕妇", "产后", "男", "透析病人"]
+    who: Literal["任何人", "成人", "不在孕期的成人", "儿童", "新生儿", "孕妇", "产后", "成年男", "男", "透析病人"]
     start: Age = Field(0.0, alias="from")
     below: Age = inf
     specimen: str
