@@ -103,8 +103,8 @@ def _pressures(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
             heads = words
         elif len(words) == len(heads):
             under = zip(heads, words, strict=True)
-            found = [(name, value) for name, value in under if _ONE_PRESSURE.fullmatch(name + value)]
-            yield from [] if _NOT_NOW.search(words[0]) else found
+            listed = [(name, value) for name, value in under if _ONE_PRESSURE.fullmatch(name + value)]
+            yield from [] if _NOT_NOW.search(words[0]) else listed
         for clause in _CLAUSE.split(text):
             for found in (*_PRESSURES.finditer(clause), *_ONE_PRESSURE.finditer(clause)):
                 first, second = found.groups()
