@@ -20,6 +20,7 @@ from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.person import Person, Spoken, SpokenTo
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, Severity, at_least, rank, worst
+from health_assistant.lab_report.specimen import is_earlier
 
 State = Literal["high", "low", "abnormal", "normal", "present", "positive", "negative"]
 
@@ -46,7 +47,7 @@ class Condition:
 
 def _condition(raw: Any) -> Condition:
     state, _, floor = raw.partition(" ") if isinstance(raw, str) else ("", "", "")
-    if state == "low" and re.fullmatch(r"\d+", floor):
+    if state == "low" and re.fullmatch(r"\d+(\.\d+)?", floor):
         return Condition("low", most=Decimal(floor))
     if state not in get_args(State) or floor not in ("", *SEVERITIES):
         raise ValueError(f"条件要写成 high、low 一类，或加上至少多重，如 “high moderate”，而不是 {raw!r}")
@@ -182,7 +183,8 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
 
 def _is_in(finding: Finding, state: State) -> bool:
     if state == "present":
-        return True
+        measured = finding.value if isinstance(finding.value, Interval) else None
+        return bool(measured and measured.low) and not is_earlier(finding.name)
     if state not in ("positive", "negative"):
         return state in (finding.flag, finding.leaning)
     interval, value = finding.interval, finding.value

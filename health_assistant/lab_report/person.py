@@ -130,6 +130,7 @@ _GROUPS: dict[str, Callable[[Person], bool]] = {
     "孕妇": lambda person: person.pregnant,
     "产后": lambda person: person.postpartum,
     "透析病人": lambda person: person.on_dialysis and person.is_adult,
+    "成年男": lambda person: person.sex == "男" and not person.is_minor,
     "男": lambda person: person.sex == "男",
     "女": lambda person: person.sex == "女",
     "老人": lambda person: person.age_years is not None and person.age_years >= OLD_AGE_YEARS,

@@ -67,7 +67,7 @@ class GradeLine(Entry):
 
     code: str
     way: Direction
-    who: Literal["任何人", "成人", "不在孕期的成人", "儿童", "新生儿", "孕妇", "产后", "男", "透析病人"]
+    who: Literal["任何人", "成人", "不在孕期的成人", "儿童", "新生儿", "孕妇", "产后", "成年男", "男", "透析病人"]
     start: Age = Field(0.0, alias="from")
     below: Age = inf
     specimen: str
@@ -332,8 +332,7 @@ def special_specimen(title: str, name: str, value: Value | None, flag: Flag, res
 
 def measured_as(name: str, person: Person) -> list[Measured]:
     """项目名说的量出来的数（血压、体温），用于这个人的各条；不是这样的为空。"""
-    named = [one for one in load_severity().measured if one.names(name) and person.fits(one.who)]
-    return [one for one in named if one.below == inf or person.is_newborn or (person.age_years or inf) < one.below]
+    return [one for one in load_severity().measured if one.names(name) and one.fits(person)]
 
 
 def is_measured(name: str) -> bool:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from math import inf
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import Age, Number, Sentence
@@ -148,8 +148,8 @@ _DENIED = re.compile(
     r"|无(?=明显|明确|任何|高级别|高风险|恶性|癌|异常|上皮内|肿瘤|瘤|证据|细菌|真菌|隐球菌|致病菌|(?!乳|色|芽|绿)[^,，;；。]{0,8}菌丝?生长|(?!法|乳|色)[^,，;；。]{1,8}依据|(?:急性|慢性|细胞性|抗体介导的?|体液性|血管|活动性)*(?:排斥|转移|复发|感染|浸润|侵犯|恶变)[^,，;；。]{0,6}(?:依据|证据|表现|征象)))"
     r"(?:(?!但|而|的|、?可?见[^异明]|[、/（(…]+(?:[检查找][见到出]|(?:培养|分离)[出到]|[^、,，;；。]{1,12}(?<!弱)阳性))[^,，;；。\s])*"
     # 先说是什么再说没有：`癌细胞(-)`、`恶性细胞：阴性`、`宫颈癌筛查未见异常`
-    r"|(?:(?![癌瘤恶])[^,，;；。:：]){0,6}(?:癌|恶性|瘤|白血病|级别|高?风险|菌|原虫|状体|配子体|裂殖体|原始|幼稚|抗原|M蛋白|免疫球蛋白)(?:肿瘤|细胞|症|史|前?病变|改变|筛查)*\s*[:：]?\s*[（(]?"
-    r"(?:阴性|[-－]|[均都皆]?(?:未见(?:异常|到)?|未[检查]出|未[找查]到|未[查检发]?[见现]|没有|不支持|无))[)）]?(?=$|[,，;；。])"
+    r"|(?:(?![癌瘤恶])[^,，;；。:：]){0,6}(?:癌|恶性|瘤|白血病|级别|高?风险|菌|原虫|状体|配子体|裂殖体|原始|幼稚|抗原|M蛋白|免疫球蛋白|耐药)(?:检出|肿瘤|细胞|症|史|前?病变|改变|筛查)*\s*[:：]?\s*[（(]?"
+    r"(?:阴性|[-－]|0条|[均都皆]?(?:未见(?:异常|到)?|未[检查]出|未[找查]到|未[查检发]?[见现]|没有|不支持|无))[)）]?(?=$|[,，;；。])"
     # 不是说没有，只是那个字不算数：癌胚抗原、（肌）纤维母细胞瘤、粗大杆菌（乳酸杆菌）、家里人的病
     r"|癌(?=胚抗原)|(?<!炎性肌纤维)(?<=纤维)母(?=细胞瘤)|(?<=血管)母(?=细胞瘤\W?良性)|粗大(?=的?(?:革兰氏?阳性)?杆菌(?:(?![未无不及和与、伴])[^,，;；。]){0,8}乳酸?杆菌)"
     r"|(?<=家族史)[:：\s]*[^,，;；。\s]+|与[^,，;；。]{1,12}不相?符合?|(?:(?!部分|[未不没非])[^,，;；。])+(?=缓解期(?![^;；。]*(?:复发|进展)))"
@@ -211,7 +211,9 @@ class Level(Entry):
 class Measured(Level):
     """一种量出来的数（血压、体温）；一步也没有写的，怎样都至多是轻微。"""
 
-    who: Literal["任何人", "成人", "孕妇", "产后"] = "任何人"
+    who: Literal["任何人", "成人", "儿童", "新生儿", "孕妇", "产后"] = "任何人"
+    start: Age = Field(0.0, alias="from")
+    """从这个年龄起；不知道几岁的也用，除非说是孩子。"""
     below: Age = inf
     """只用于这个年龄以下；不知道几岁的不用。"""
     part: Literal[1, 2] | None = None
@@ -227,6 +229,13 @@ class Measured(Level):
         if (self.high or self.low) and not (self.say and self.source and self.units):
             raise ValueError("写了界限的，要写 units、say 与 source")
         return self
+
+    def fits(self, person: Person) -> bool:
+        """用不用于这个人。"""
+        years = person.age_years
+        if years is None:
+            return person.fits(self.who) and self.below == inf and not (self.start and person.is_paediatric)
+        return person.fits(self.who) and self.start <= years < self.below
 
     def _number(self, text: str, unit: str) -> Decimal | None:
         pair = _PRESSURES.search(text)

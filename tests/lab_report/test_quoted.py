@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.language import speaking, translate
+from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.reading.quoted import findings_outside, grown_outside, with_grave_quotes
 from health_assistant.lab_report.report import Reading, ReadRow, UnreadableReport
 
@@ -67,6 +68,12 @@ def test_usual_values_limits_doses_and_prices_are_not(text):
         ),
         (["Blood Pressure: 78/42 mmHg"], "今天就去医院：图里写着“血压 78/42 mmHg”，"),
         (["血压 190/122", "血钾 6.9mmol/L"], "尽快就医：图里写着“血钾 6.9 mmol/L”，"),
+        (["血压 220/135mmHg 瞳孔对光反应灵敏"], "尽快就医：图里写着“血压 220/135 mmHg”，"),
+        (["现血压 210/130mmHg，既往高血压病史10年"], "今天就去医院：图里写着“血压 210/130 mmHg”，"),
+        (["血压 230/140mmHg 高血压病史5年"], "尽快就医：图里写着“血压 230/140 mmHg”，"),
+        (["现病史：头痛 现血压 225/130 应立即就诊"], "尽快就医：图里写着“血压 225/130 mmHg”，"),
+        (["血压控制不佳 225/130"], "尽快就医：图里写着“血压 225/130 mmHg”，"),
+        (["肺动脉收缩压 45 mmHg 血压 225/130"], "尽快就医：图里写着“血压 225/130 mmHg”，"),
     ],
 )
 def test_a_dangerous_blood_pressure_is_said_before_the_refusal(texts, said):
@@ -81,10 +88,29 @@ def test_a_dangerous_blood_pressure_is_said_before_the_refusal(texts, said):
     [
         *("血压 122/78 mmHg", "血压 ≥180/110mmHg 者请先就诊", "既往史：高血压 5 年，最高 190/120mmHg"),
         *("目标血压 <130/80 mmHg", "血压 2024/10/12", "收缩压 180 以上", "血压 10/12", "钾钠比 190/122"),
+        *("估测肺动脉收缩压 45 mmHg", "右室收缩压：30 mmHg", "肺动脉压 62/20 mmHg", "门静脉高压 20 mmHg"),
+        *("高压氧治疗 高压 220 kPa 血压", "床号 78/12 mmHg", "最高收缩压 190 舒张压 125", "血压控制在 180/120"),
     ],
 )
 def test_usual_former_and_aimed_blood_pressures_are_not(text):
     assert str(with_grave_quotes(PLAIN, [text])) == str(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("person", "text", "said"),
+    [
+        (Person(age_years=1), "血压 75/45", ""),
+        (Person(age_years=1), "血压 66/40", "今天就去医院"),
+        (Person(age_years=8), "血压 75/45", "今天就去医院"),
+        (Person(age_years=3 / 365), "血压 64/40", ""),
+        (Person(is_paediatric=True), "血压 75/45", ""),
+        (Person(age_unclear=True), "血压 75/45", "今天就去医院"),
+        (Person(sex="女", pregnant=True), "血压 165/112", "尽快就医"),
+        (Person(), "血压 165/112", ""),
+    ],
+)
+def test_a_blood_pressure_is_weighed_for_the_person_of_the_page(person, text, said):
+    assert str(with_grave_quotes(PLAIN, [text], person)).partition("：")[0] == (said or str(PLAIN))
 
 
 @pytest.mark.parametrize(

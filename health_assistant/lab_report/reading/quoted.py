@@ -10,7 +10,7 @@ from health_assistant.lab_report.observation import observe
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.report import PrintedRow, ReadRow, Severity, UnreadableReport, at_least, worst
+from health_assistant.lab_report.report import PrintedRow, ReadRow, UnreadableReport, at_least, worst
 from health_assistant.lab_report.severity import grade_value, is_impossible, measured_as
 from health_assistant.lab_report.unlisted import without_denied
 
@@ -40,18 +40,24 @@ _SAYS_PRESSURE = re.compile(
 )
 _PRESSURES = re.compile(r"(?<![\d./<>≤≥~-])(\d{2,3}) ?/ ?(\d{2,3})(?![\d/.]|\s*(?:[-~]|及?以[上下]))")
 _ONE_PRESSURE = re.compile(
-    r"(?P<name>收缩压|舒张压|高压|低压|[SD]BP)\s*[:：]?\s*(?P<value>\d{2,3})(?![\d/.]|\s*(?:[-~]|及?以[上下]))"
+    r"(?P<name>收缩压|舒张压|高压|低压|(?<![A-Za-z])[SD]BP)\s*[:：]?\s*(?P<value>\d{2,3})(?![\d/.]|\s*(?:[-~]|及?以[上下]|kPa))"
 )
-_NOT_NOW = re.compile("最高|既往|病?史|目标|正常|参考|应|宜|控制|[高低大小]于|超过|不到|[≥≤]")
-"""说的是从前的、该有的血压，或界限。"""
+_CLAUSE = re.compile(r"[，,。；;]|(?<!发)现(?!病史)|目前|本次|入院")
+_NOT_NOW = re.compile(
+    r"(?:(?:最高|既往|(?<!现病)史|目标|宜|应[为在]|控制[在于到]|高压氧)\D*|(?:正常|参考)[^\d\s]*|(?:[高低大小]于|超过|不到|[≥≤])\s*"
+    r"|(?:肺动脉|[左右]心?[房室]|门静?脉|颅内|眼内?)(?:收缩|舒张|高)?压?\W*|(?:[床编单院]号|[样标]本号?|日期|滴度)\W*)$"
+)
+"""数前面说的是从前的、该有的血压，界限，别处的压力，或不是血压。"""
 _LIKELY = range(60, 301)
 """像收缩压的数（mmHg）；不到的一对数是日期、分数。"""
 
 
-def with_grave_quotes(refused: UnreadableReport, texts: Iterable[str]) -> UnreadableReport:
+def with_grave_quotes(
+    refused: UnreadableReport, texts: Iterable[str], person: Person | None = None
+) -> UnreadableReport:
     """拒读的理由；texts（一行一段）里写着达到危急值的数、血与脑脊液里长了细菌时，把它放在理由前面。"""
     texts = list(texts)
-    refused = UnreadableReport(refused.code, "".join([*pressure_warning(texts), str(refused)]))
+    refused = UnreadableReport(refused.code, "".join([*pressure_warning(texts, person or Person()), str(refused)]))
     if grown := _grown(texts):
         site, organism = grown
         warning = (
@@ -68,12 +74,13 @@ def with_grave_quotes(refused: UnreadableReport, texts: Iterable[str]) -> Unread
     return UnreadableReport(refused.code, warning + str(refused))
 
 
-def pressure_warning(texts: Sequence[str]) -> list[str]:
-    """texts（一行一段）里写着的血压到了今天就要看、现在就要去的（分级表），要说的一句；没有的为空。"""
+def pressure_warning(texts: Sequence[str], person: Person) -> list[str]:
+    """texts（一行一段）里写着的血压，对这个人到了今天就要看、现在就要去的（分级表），要说的一句；没有的为空。"""
     reached = {
         quote: severity
         for name, value in _pressures(texts)
-        if (severity := _weigh_pressure(name, value)) and at_least(severity, "severe")
+        if (severity := worst([line.weigh(value, "mmHg") for line in measured_as(name, person)]))
+        and at_least(severity, "severe")
         for quote in [f"“{name} {value} mmHg”"]
     }
     if not reached:
@@ -83,10 +90,6 @@ def pressure_warning(texts: Sequence[str]) -> list[str]:
         f"{head}：图里写着{'、'.join(reached)}，如果是现在量的，血压太高或太低了。先坐下歇几分钟再量一次，还是这样{when}；"
         "头痛得厉害、胸痛、气短、看不清、说话不清、手脚没力气、站不住的马上打 120。"
     ]
-
-
-def _weigh_pressure(name: str, value: str) -> Severity | None:
-    return worst([line.weigh(value, "mmHg") for line in measured_as(name, Person())])
 
 
 def _pressures(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -100,14 +103,16 @@ def _pressures(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
             heads = words
         elif len(words) == len(heads):
             under = zip(heads, words, strict=True)
-            yield from ((name, value) for name, value in under if _ONE_PRESSURE.fullmatch(name + value))
-        if _NOT_NOW.search(text):
-            continue
-        for high, low in _PRESSURES.findall(text):
-            if int(high) in _LIKELY and int(low) < int(high):
-                yield "血压", f"{high}/{low}"
-        for one in _ONE_PRESSURE.finditer(text):
-            yield one["name"], one["value"]
+            listed = [(name, value) for name, value in under if _ONE_PRESSURE.fullmatch(name + value)]
+            yield from [] if _NOT_NOW.search(words[0]) else listed
+        for clause in _CLAUSE.split(text):
+            for found in (*_PRESSURES.finditer(clause), *_ONE_PRESSURE.finditer(clause)):
+                first, second = found.groups()
+                is_pair = first.isdecimal()
+                if is_pair and (int(first) not in _LIKELY or int(second) >= int(first)):
+                    continue
+                if not _NOT_NOW.search(_ONE_PRESSURE.sub("", clause[: found.start()])):
+                    yield ("血压", f"{first}/{second}") if is_pair else (first, second)
 
 
 def _grown(texts: list[str]) -> tuple[str, str] | None:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from health_assistant.images import upright_rgb
+from health_assistant.lab_report.person import person_of
 from health_assistant.lab_report.reading import arrow_shapes
 from health_assistant.lab_report.reading.arrangement import Arrangement, arrange
 from health_assistant.lab_report.reading.cells import ARROW_LIKE
@@ -43,7 +44,14 @@ from health_assistant.lab_report.reading.strips import read_strips, without_repe
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reading.text_layer import read_text_layer
 from health_assistant.lab_report.reading.upright import Page, find_page, to_text_boxes
-from health_assistant.lab_report.report import MIN_CONFIDENCE, Origin, PrintedField, Reading, UnreadableReport
+from health_assistant.lab_report.report import (
+    MIN_CONFIDENCE,
+    Origin,
+    PrintedField,
+    Reading,
+    ReadReport,
+    UnreadableReport,
+)
 from health_assistant.lab_report.severity import is_measured
 
 ENGINE_NAME = "embedded-report-reader"
@@ -177,8 +185,11 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     # 是不是化验单；血压、身高不是化验，不能凭它们说是，是化验单的照样读出来
     others = _names_on_other_papers(arranged)
     tests = [row for rows in arranged.rows_of for row in rows if not (row.name and row.name.text in others)]
+    origin = _origin(lines, page)
+    head = read_head(lines, origin)
+    person = person_of(ReadReport(items=[], **head))
     if not is_lab_report(lines, tests, any(table.columns.is_complete for table in arranged.tables)):
-        raise with_grave_quotes(refusal(lines), texts)
+        raise with_grave_quotes(refusal(lines), texts, person)
 
     # 一行行读
     left = [name for name in others if not is_measured(name)]
@@ -204,12 +215,12 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     # 另要说的话、页眉
     notices = left_out(lines, left) + several_people(lines) + western_notice([box.text for box in arranged.boxes])
     if not any(is_measured(row.name) for row in read):
-        notices += pressure_warning(texts)
+        notices += pressure_warning(texts, person)
     if unread:
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
-    grown, origin = grown_outside(texts, read) if has_drugs else [], _origin(lines, page)
+    grown = grown_outside(texts, read) if has_drugs else []
     items = [*grown, *without_repeats(read), *findings_outside(texts, read)]
-    return Reading(items=items, engine=ENGINE_NAME, notices=notices, origin=origin, **read_head(lines, origin))
+    return Reading(items=items, engine=ENGINE_NAME, notices=notices, origin=origin, **head)
 
 
 def _refuse_unclear(page: Page, boxes: list[TextBox]) -> None:
