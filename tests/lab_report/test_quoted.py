@@ -2,14 +2,18 @@
 
 import re
 
+import numpy as np
 import pytest
 from lab_report.not_reports import font_of
+from lab_report.text_boxes import PITCH, box
 from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.language import speaking, translate
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.reading.quoted import findings_outside, grown_outside, with_grave_quotes
+from health_assistant.lab_report.reading.reader import read_boxes
+from health_assistant.lab_report.reading.upright import Page
 from health_assistant.lab_report.report import Reading, ReadRow, UnreadableReport
 
 PLAIN = UnreadableReport("not_a_lab_report", "没有找到检验项目。")
@@ -205,3 +209,17 @@ def test_nothing_of_note_under_the_microscope_is_no_row(text):
 )
 def test_something_seen_beside_something_not_seen_is_a_row(text):
     assert [row.result for row in findings_outside([text], [])] == [text.split("：")[1]]
+
+
+@pytest.mark.parametrize(("age", "is_said"), [("1岁", False), ("45岁", True)])
+def test_a_pressure_beside_a_sheet_is_weighed_by_its_age(age, is_said):
+    lines = [f"姓名：张三 | 性别：男 | 年龄：{age}", "血压 75/45 mmHg", "项目 | 结果 | 单位 | 参考范围"]
+    lines += ["钾 | 4.1 | mmol/L | 3.5-5.3", "钠 | 140 | mmol/L | 137-147", "氯 | 103 | mmol/L | 99-110"]
+    boxes = [
+        box(text.strip(), at, 100.0 + PITCH * down)
+        for down, line in enumerate(lines)
+        for at, text in zip([50, 400, 700, 860], line.split("|"), strict=False)
+    ]
+    quads = np.array([[[b.x0, b.y0], [b.x1, b.y0], [b.x1, b.y1], [b.x0, b.y1]] for b in boxes], np.float32)
+    page = Page(np.full((900, 2000, 3), 255, np.uint8), quads, np.eye(3))
+    assert any("血压太高或太低" in notice for notice in read_boxes(page, boxes).notices) == is_said
