@@ -43,12 +43,12 @@ def split_shares(header: Header, lines: list[list[Cell]]) -> list[tuple[Header, 
     halves: tuple[list[list[Cell]], list[list[Cell]]] = ([], [])
     others = []
     for line in lines:
-        name, *rest = line
-        values = [[cell for cell in rest if owner(cell.box.middle) == side] for side in (0, 1)]
-        is_named = name.kind == "text" and name.box.start < first
-        if is_named and all(any(cell.kind in _VALUES for cell in half) for half in values):
-            halves[0].append([name, *_with_percent(values[0])])
-            halves[1].append([_absolute(name), *values[1]])
+        name = [cell for cell in line[:1] if cell.box.start < first]  # 也许没有读出来
+        values = [[cell for cell in line[len(name) :] if owner(cell.box.middle) == side] for side in (0, 1)]
+        has_both = all(any(cell.kind in _VALUES for cell in half) for half in values)
+        if has_both and all(cell.kind == "text" for cell in name):
+            halves[0].append([*name, *_with_percent(values[0])])
+            halves[1].append([*map(_absolute, name), *values[1]])
         else:
             others.append(line)
     tables = [(whole, others)] if others else []
