@@ -98,8 +98,11 @@ def _too_short(observations: list[Observation], whole: list[tuple[int, Observati
     short = [found for found in results if not found[1] and not _WHOLE.fullmatch(found[0])]
     if len(short) > _FEW_LOST or sum(bool(found[1]) for found in results) < _MIN_ALIKE:
         return []
-    read = [(at, seen) for at, seen in whole if not (seen.row.corrected or seen.row.copied)]
-    return [(at, seen) for at, seen in read if not _WHOLE.match(seen.row.result.strip())]
+    return [
+        (at, seen)
+        for at, seen in whole
+        if not (seen.row.corrected or seen.row.copied or _WHOLE.match(seen.row.result.strip()))
+    ]
 
 
 def _far_out_wholes(observations: list[Observation]) -> list[Observation]:

@@ -17,7 +17,6 @@ _HEADING = re.compile(
     r"(?:生物)?(?:参考|正常)(?:范围|区间|值)(?:一览|列表)?|(?:bio(?:logical)?\.?\s*)?(?:normal|ref(?:erence)?)\.?\s*(?:ranges?|intervals?|values?)",
     re.IGNORECASE,
 )
-_AFTER_HEADING = ".:：- "
 _RANGES = ("range", "bound")
 _OVER = re.compile(r"参考|正常|范围|区间|ref|normal|range|interval", re.IGNORECASE)
 _MOST_TIERS = 6
@@ -37,10 +36,14 @@ def seat_apart_ranges(lines: list[Line]) -> list[Line]:
     )
 
 
+def _is_heading(text: str) -> bool:
+    """单独的一句“参考范围：”，后面没有范围。"""
+    return _HEADING.fullmatch(text.rstrip(".:：- ")) is not None
+
+
 def _from_list(lines: list[Line]) -> list[Line]:
     """单独一行“参考范围”以下的 `Na 138-146 mmol/L`，名称在上面印过、那一行没有范围的。"""
-    printed = [" ".join(box.text for box in line).rstrip(_AFTER_HEADING) for line in lines]
-    at = next((at for at, text in enumerate(printed) if _HEADING.fullmatch(text)), None)
+    at = next((at for at, line in enumerate(lines) if _is_heading(" ".join(box.text for box in line))), None)
     if at is None:
         return []
     above = {fold_code(line[0].text): line for line in lines[:at] if _has_value(line)}
@@ -61,7 +64,7 @@ def _from_below(lines: list[Line]) -> list[Line]:
     moved: dict[int, TextBox] = {}
     used: set[int] = set()
     for at, (host, heading) in enumerate(pairwise(lines), 1):
-        if len(heading) > 1 or not _HEADING.fullmatch(heading[0].text.rstrip(_AFTER_HEADING)) or not _has_value(host):
+        if len(heading) > 1 or not _is_heading(heading[0].text) or not _has_value(host):
             continue
         printed: list[str] = []
         for line in lines[at + 1 : at + 1 + _MOST_TIERS]:
@@ -130,14 +133,7 @@ def _with_points(pair: Line) -> Line:
 
 def _from_one(lines: list[Line]) -> list[Line]:
     """一页只有一项，“Ref Range:”以下一行单位、一行范围（`Mg/L Mg/dL`、`<5.0 <0.5`）：取与结果同一个单位的。"""
-    at = next(
-        (
-            at
-            for at, line in enumerate(lines)
-            if len(line) == 1 and _HEADING.fullmatch(line[0].text.rstrip(_AFTER_HEADING))
-        ),
-        0,
-    )
+    at = next((at for at, line in enumerate(lines) if len(line) == 1 and _is_heading(line[0].text)), 0)
     hosts = [line for line in lines[:at] if is_known(line[0].text) and _has_value(line)]
     units, ranges = (lines[at + 1 : at + 3] + [[], []])[:2]
     if len(hosts) != 1 or {box.kind for box in units} != {"unit"} or not {box.kind for box in ranges} <= set(_RANGES):

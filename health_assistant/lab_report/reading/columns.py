@@ -26,7 +26,9 @@ _UNLIKELY: dict[str, dict[str, float]] = {
 }
 """表头说是哪一列的格子，写成这样有多不像，以字高计；没有写的是 0。只在位置两可时才起作用。"""
 _RESULTS = {"result", "percent", "absolute", "mean", "replicate"}
+"""这些列有一样的，就知道结果在哪里。"""
 _MIN_RESULTS = 3
+"""少于这么多行，上下对齐的数也许是碰巧。"""
 _FAR = 5.0
 """离最近的一列还隔着这么多个字高的格子，不属于这张表。"""
 
