@@ -211,9 +211,13 @@ def test_something_seen_beside_something_not_seen_is_a_row(text):
     assert [row.result for row in findings_outside([text], [])] == [text.split("：")[1]]
 
 
-@pytest.mark.parametrize(("age", "is_said"), [("1岁", False), ("45岁", True)])
-def test_a_pressure_beside_a_sheet_is_weighed_by_its_age(age, is_said):
-    lines = [f"姓名：张三 | 性别：男 | 年龄：{age}", "血压 75/45 mmHg", "项目 | 结果 | 单位 | 参考范围"]
+@pytest.mark.parametrize(
+    ("age", "pressure", "when"),
+    [("1岁", "75/45", None), ("45岁", "75/45", "today"), ("45岁", "220/130", "now"), ("45岁", "122/78", None)],
+)
+def test_a_pressure_beside_a_sheet_is_weighed_by_its_age(age, pressure, when):
+    """危险的，整张的急缓也照它：不能上面说现在就去急诊，下面说居家观察。"""
+    lines = [f"姓名：张三 | 性别：男 | 年龄：{age}", f"血压 {pressure} mmHg", "项目 | 结果 | 单位 | 参考范围"]
     lines += ["钾 | 4.1 | mmol/L | 3.5-5.3", "钠 | 140 | mmol/L | 137-147", "氯 | 103 | mmol/L | 99-110"]
     boxes = [
         box(text.strip(), at, 100.0 + PITCH * down)
@@ -222,4 +226,7 @@ def test_a_pressure_beside_a_sheet_is_weighed_by_its_age(age, is_said):
     ]
     quads = np.array([[[b.x0, b.y0], [b.x1, b.y0], [b.x1, b.y1], [b.x0, b.y1]] for b in boxes], np.float32)
     page = Page(np.full((900, 2000, 3), 255, np.uint8), quads, np.eye(3))
-    assert any("血压太高或太低" in notice for notice in read_boxes(page, boxes).notices) == is_said
+    report = assess(read_boxes(page, boxes))
+    assert report.when == when
+    assert [row.result for row in report.items if row.name == "血压"] == ([pressure] if when else [])
+    assert any(notice.startswith("尽快就医") for notice in report.notices) == (when == "now")

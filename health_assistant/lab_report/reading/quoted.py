@@ -10,8 +10,8 @@ from health_assistant.lab_report.observation import observe
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.report import PrintedRow, ReadRow, UnreadableReport, at_least, worst
-from health_assistant.lab_report.severity import grade_value, is_impossible, measured_as
+from health_assistant.lab_report.report import PrintedRow, ReadRow, Severity, UnreadableReport, at_least, worst
+from health_assistant.lab_report.severity import grade_value, is_impossible, is_measured, measured_as
 from health_assistant.lab_report.unlisted import without_denied
 
 _NUMBER_AND_UNIT = re.compile(
@@ -48,6 +48,7 @@ _NOT_NOW = re.compile(
     r"|(?:肺动脉|[左右]心?[房室]|门静?脉|颅内|眼内?)(?:收缩|舒张|高)?压?\W*|(?:[床编单院]号|[样标]本号?|日期|滴度)\W*)$"
 )
 """数前面说的是从前的、该有的血压，界限，别处的压力，或不是血压。"""
+_OUTSIDE = "写在表外，也许不是现在量的"
 _LIKELY = range(60, 301)
 """像收缩压的数（mmHg）；不到的一对数是日期、分数。"""
 
@@ -75,21 +76,34 @@ def with_grave_quotes(
 
 
 def pressure_warning(texts: Sequence[str], person: Person) -> list[str]:
-    """texts（一行一段）里写着的血压，对这个人到了今天就要看、现在就要去的（分级表），要说的一句；没有的为空。"""
-    reached = {
-        quote: severity
-        for name, value in _pressures(texts)
-        if (severity := worst([line.weigh(value, "mmHg") for line in measured_as(name, person)]))
-        and at_least(severity, "severe")
-        for quote in [f"“{name} {value} mmHg”"]
-    }
+    """拒读时：texts（一行一段）里写着的危险的血压，要说的一句；没有的为空。"""
+    reached = _dangerous_pressures(texts, person)
     if not reached:
         return []
     head, when = ("尽快就医", "现在就去急诊") if "grave" in reached.values() else ("今天就去医院", "今天就去")
+    said = "、".join(f"“{name} {value} mmHg”" for name, value in reached)
     return [
-        f"{head}：图里写着{'、'.join(reached)}，如果是现在量的，血压太高或太低了。先坐下歇几分钟再量一次，还是这样{when}；"
+        f"{head}：图里写着{said}，如果是现在量的，血压太高或太低了。先坐下歇几分钟再量一次，还是这样{when}；"
         "头痛得厉害、胸痛、气短、看不清、说话不清、手脚没力气、站不住的马上打 120。"
     ]
+
+
+def pressures_outside(texts: Sequence[str], rows: Sequence[PrintedRow], person: Person) -> list[ReadRow]:
+    """表以外写着的危险的血压：也是一行，整张的急缓才算上它；表里有量出来的数的，不另算。"""
+    if any(is_measured(row.name) for row in rows):
+        return []
+    reached = _dangerous_pressures(texts, person)
+    return [ReadRow(name=name, result=value, unit="mmHg", doubt=_OUTSIDE) for name, value in reached]
+
+
+def _dangerous_pressures(texts: Sequence[str], person: Person) -> dict[tuple[str, str], Severity]:
+    """texts 里写着的血压（名称、数），对这个人到了今天就要看、现在就要去的（分级表） -> 有多重。"""
+    return {
+        (name, value): severity
+        for name, value in _pressures(texts)
+        if (severity := worst([line.weigh(value, "mmHg") for line in measured_as(name, person)]))
+        and at_least(severity, "severe")
+    }
 
 
 def _pressures(texts: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -32,7 +32,7 @@ from health_assistant.lab_report.reading.pdf import PdfPage
 from health_assistant.lab_report.reading.quoted import (
     findings_outside,
     grown_outside,
-    pressure_warning,
+    pressures_outside,
     with_grave_quotes,
 )
 from health_assistant.lab_report.reading.read_row import Surroundings, outline, read_row
@@ -214,12 +214,11 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
 
     # 另要说的话、页眉
     notices = left_out(lines, left) + several_people(lines) + western_notice([box.text for box in arranged.boxes])
-    if not any(is_measured(row.name) for row in read):
-        notices += pressure_warning(texts, person)
     if unread:
         notices.append(f"表里有 {unread} 行没有读成，请对照原件。")
     grown = grown_outside(texts, read) if has_drugs else []
-    items = [*grown, *without_repeats(read), *findings_outside(texts, read)]
+    outside = [*findings_outside(texts, read), *pressures_outside(texts, read, person)]
+    items = [*grown, *without_repeats(read), *outside]
     return Reading(items=items, engine=ENGINE_NAME, notices=notices, origin=origin, **head)
 
 
