@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.alone]
 LIGHTHOUSE = "lighthouse@13"
 CATEGORIES = ("performance", "accessibility", "best-practices")
 WORST = 0.95
+ATTEMPTS = 3
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +39,13 @@ def test_every_score_is_at_least_95(lighthouse, report_server, browser, tmp_path
         "--chrome-flags=--headless=new --no-sandbox",
     ]
     chrome = shutil.which("chromium") or shutil.which("google-chrome") or browser.browser_type.executable_path
-    done = subprocess.run(
-        command, env={**os.environ, "CHROME_PATH": chrome}, capture_output=True, text=True, timeout=300
-    )
+    # Lighthouse 有时录不到页面的加载（NO_NAVSTART），自己说请再跑一次；分数不够不是这样，不会再跑
+    for _ in range(ATTEMPTS):
+        done = subprocess.run(
+            command, env={**os.environ, "CHROME_PATH": chrome}, capture_output=True, text=True, timeout=300
+        )
+        if done.returncode == 0:
+            break
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(report.read_text("utf-8"))
     scores = {name: found["categories"][name]["score"] for name in CATEGORIES}
