@@ -1,7 +1,9 @@
 """共用的：装好了的内置读者；浏览器测试要的真的服务、真的浏览器、出错就失败的页面。"""
 
+import hashlib
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,9 @@ import report_servers
 
 # 测试里的矩阵都小，numpy 分给几个线程算，空等比算还久。导入 numpy 之前说才有用；测试起的进程也照这样
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# 测试起几百个进程，都从同一份代码起：编译好的留着，不各编译一遍
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 SERVER_LOG = pytest.StashKey[Path]()
 LONGEST = (
@@ -40,11 +45,21 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="session")
 def reader():
-    """本进程里共用的内置读者，装好了的：模型装一次就够。"""
+    """本进程里共用的内置读者，装好了的：模型装一次就够；在同一张图里找文字要一两秒，也只找一次。"""
     from health_assistant.lab_report.reading.reader import ReportReader
 
     reader = ReportReader()
     reader.load(warm=False).result()
+    texts, found = reader._text_reader, {}
+    detect = texts.detect
+
+    def detect_once(image):
+        key = (image.shape, hashlib.sha256(image.tobytes()).digest())
+        if key not in found:
+            found[key] = detect(image)
+        return found[key].copy()
+
+    texts.detect = detect_once
     return reader
 
 

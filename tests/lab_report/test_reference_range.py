@@ -5,17 +5,17 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, compare
 from health_assistant.lab_report.person import parse_age
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import attached_unit, parse_range, parse_result
 
-COMPARISONS = sum(yaml.safe_load(Path(__file__).with_name("comparisons.yaml").read_text("utf-8")).values(), [])
+COMPARISONS = sum(load_yaml(Path(__file__).with_name("comparisons.yaml")).values(), [])
 NUMBERS = st.decimals(min_value=-1000, max_value=1000, places=2)
 PIECES = st.sampled_from(
     [
