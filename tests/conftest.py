@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import pickle
 import shutil
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -45,22 +47,27 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="session")
 def reader():
-    """本进程里共用的内置读者，装好了的：模型装一次就够；在同一张图里找文字要一两秒，也只找一次。"""
+    """本进程里共用的内置读者，装好了的：模型装一次就够；同一张图要认一两秒，也只认一次。"""
     from health_assistant.lab_report.reading.reader import ReportReader
 
     reader = ReportReader()
     reader.load(warm=False).result()
-    texts, found = reader._text_reader, {}
-    detect = texts.detect
-
-    def detect_once(image):
-        key = (image.shape, hashlib.sha256(image.tobytes()).digest())
-        if key not in found:
-            found[key] = detect(image)
-        return found[key].copy()
-
-    texts.detect = detect_once
+    for name in ("detect", "is_upside_down", "recognize", "recognize_crops"):
+        _do_once(reader._text_reader, name)
     return reader
+
+
+def _do_once(owner, name: str) -> None:
+    """owner 的方法 name 只由参数（图、框）决定：同样的参数不再算一遍。"""
+    work, done = getattr(owner, name), {}
+
+    def once(*arrays):
+        key = hashlib.sha256(pickle.dumps(arrays)).digest()
+        if key not in done:
+            done[key] = work(*arrays)
+        return deepcopy(done[key])
+
+    setattr(owner, name, once)
 
 
 @pytest.fixture(scope="session")
