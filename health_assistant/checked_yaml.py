@@ -58,6 +58,11 @@ def refuse(problem: str, names: Iterable[str]) -> None:
         raise ValueError(f"{problem}：{listed}")
 
 
+def load_yaml(file: Path) -> Any:
+    """随代码带着的一张表，不核对有哪些键；不是 YAML，或同一个键写了两遍，抛 `yaml.YAMLError`。"""
+    return yaml.load(file.read_text(encoding="utf-8"), _Loader)
+
+
 def read_yaml(model: type[EntryType], file: Path, changes: dict[str, Any] | None = None) -> EntryType:
     """读一个文件并核对；changes 是命令行上改的几项，盖过文件里写的。读不了、写错了都是 `BadYaml`。"""
     try:

@@ -1,7 +1,11 @@
 """共用的：装好了的内置读者；浏览器测试要的真的服务、真的浏览器、出错就失败的页面。"""
 
+import hashlib
 import os
+import pickle
 import shutil
+import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,9 @@ import report_servers
 
 # 测试里的矩阵都小，numpy 分给几个线程算，空等比算还久。导入 numpy 之前说才有用；测试起的进程也照这样
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# 测试起几百个进程，都从同一份代码起：编译好的留着，不各编译一遍
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 SERVER_LOG = pytest.StashKey[Path]()
 LONGEST = (
@@ -40,12 +47,27 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="session")
 def reader():
-    """本进程里共用的内置读者，装好了的：模型装一次就够。"""
+    """本进程里共用的内置读者，装好了的：模型装一次就够；同一张图要认一两秒，也只认一次。"""
     from health_assistant.lab_report.reading.reader import ReportReader
 
     reader = ReportReader()
     reader.load(warm=False).result()
+    for name in ("detect", "is_upside_down", "recognize", "recognize_crops"):
+        _do_once(reader._text_reader, name)
     return reader
+
+
+def _do_once(owner, name: str) -> None:
+    """owner 的方法 name 只由参数（图、框）决定：同样的参数不再算一遍。"""
+    work, done = getattr(owner, name), {}
+
+    def once(*arrays):
+        key = hashlib.sha256(pickle.dumps(arrays)).digest()
+        if key not in done:
+            done[key] = work(*arrays)
+        return deepcopy(done[key])
+
+    setattr(owner, name, once)
 
 
 @pytest.fixture(scope="session")

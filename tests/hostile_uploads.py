@@ -62,6 +62,6 @@ def peak_memory(server: str, files: list[bytes]) -> tuple[list[requests.Response
 
 def idle_memory(server: str) -> int:
     """装好了、闲着的服务占的内存，MB。"""
-    while requests.get(f"{server}/ready", timeout=5).status_code != 200:
+    while requests.get(f"{server}/ready", timeout=30).status_code != 200:
         time.sleep(0.1)
     return memory(server)

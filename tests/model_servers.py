@@ -1,6 +1,7 @@
 """阶段 5 的测试共用的：起一个真的服务进程，用完停掉；造一个随机的 LoRA。"""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -9,7 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,9 +52,11 @@ class Server:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """本机一个没有人用的端口；不在系统随手分给别人的那一段里（32768 起），服务起来以前不会被占去。"""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", secrets.choice(range(20_000, 32_000))))
+            return probe.getsockname()[1]
 
 
 def came_up(url: str, seconds: float, process: subprocess.Popen | None = None) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from health_assistant.lab_report.advice import advice_sections
-from health_assistant.lab_report.assessment import Assessment, assess
+from health_assistant.lab_report.assessment import Assessment
 from health_assistant.lab_report.report import TRIAGE_WORDS, PrintedRow, ReadReport
 
 FOLDER = Path(__file__).parent / "lab_report" / "outcomes"
@@ -53,9 +53,8 @@ def many(value) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
-def problems(sheet: dict) -> list[tuple[str, str]]:
-    """(种类, 说明)：under、over、when、flag、severity、missing、said。"""
-    report = assess(read_sheet(sheet))
+def problems(sheet: dict, report: Assessment) -> list[tuple[str, str]]:
+    """report 不合 sheet 的地方，(种类, 说明)：under、over、when、flag、severity、missing、said。"""
     text, found = said_about(report), []
     wanted = many(sheet["triage"])
     if report.triage not in wanted:

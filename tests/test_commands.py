@@ -265,7 +265,7 @@ def test_a_server_that_does_not_start_is_not_waited_for(installed_course):
     done = run_script(installed_course, "run.sh", "--no-serve")
     assert done.returncode == 1
     assert "缺模型" in done.stderr
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 120, "要等的话是三分钟"
 
 
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
@@ -289,7 +289,7 @@ def test_app_serves_until_it_is_stopped_and_leaves_nothing(installed_course, sig
     assert "阶段 0" not in shown
     assert processes_left(installed_course) != []
     app.send_signal(sign)
-    assert app.wait(timeout=20) == code
+    assert app.wait(timeout=60) == code
     assert processes_left(installed_course) == []
 
 
@@ -306,5 +306,5 @@ def test_stopped_in_the_middle_of_a_stage(installed_course):
     while "在忙" not in run.stdout.readline():
         assert run.poll() is None
     run.terminate()
-    assert run.wait(timeout=20) == 143
+    assert run.wait(timeout=60) == 143
     assert processes_left(installed_course) == []

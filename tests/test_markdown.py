@@ -57,7 +57,7 @@ def anchors(page: Path) -> set[str]:
 def help_of(script: str) -> str:
     """--help 印的；Python 的脚本在本进程里运行，省下每次一两秒的启动。"""
     if script.endswith(".sh"):
-        done = subprocess.run(["bash", script, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(["bash", script, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{script} --help：{done.stderr}"
         return done.stdout
     shown, path = io.StringIO(), ROOT / script

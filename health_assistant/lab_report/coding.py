@@ -7,8 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-import yaml
-
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Value
 from health_assistant.lab_report.qualitative import QualitativeResult
@@ -86,4 +85,4 @@ def _possible_properties(ucum: str | None, result: Value | None) -> tuple[str, .
 
 @cache
 def _loinc_table() -> dict[str, dict[str, str]]:
-    return yaml.safe_load(Path(__file__).with_name("loinc.yaml").read_text(encoding="utf-8"))
+    return load_yaml(Path(__file__).with_name("loinc.yaml"))

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-import yaml
+from health_assistant.checked_yaml import load_yaml
 
 ADULT_AGE_YEARS = 18
 
@@ -40,9 +40,7 @@ _PART = re.compile(rf"男[性子]?|女[性子]?|{'|'.join(_AGE_WORDS)}|{_AGE_SPA
 _GROUP = re.compile(rf"(?:{_PART.pattern})(?:[:(\[,]?(?:{_PART.pattern}))*")
 _ENGLISH = tuple(
     (re.compile(rf"(?<![a-z])(?:{words})(?=[:,;\d<>()\]]|$)", re.IGNORECASE), word)
-    for words, word in yaml.safe_load(
-        Path(__file__).with_name("english_groups.yaml").read_text(encoding="utf-8")
-    ).items()
+    for words, word in load_yaml(Path(__file__).with_name("english_groups.yaml")).items()
 )
 
 

@@ -8,8 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.printed_text import fold_code, fold_name
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def bare_names(name: str) -> tuple[str, ...]:
 @cache
 def _foreign_names() -> dict[str, str]:
     """西、葡、意、法、德文的名称（小写，不带重音） -> 英文的：只有会危急的几项，别的项照旧不认识。"""
-    written = yaml.safe_load(Path(__file__).with_name("foreign_names.yaml").read_text(encoding="utf-8"))
+    written = load_yaml(Path(__file__).with_name("foreign_names.yaml"))
     return {word: english for english, words in written.items() for word in words.split(", ")}
 
 

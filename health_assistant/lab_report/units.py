@@ -4,11 +4,10 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
-
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.printed_text import normalize
 
-_TABLE = yaml.safe_load(Path(__file__).with_name("units.yaml").read_text(encoding="utf-8"))
+_TABLE = load_yaml(Path(__file__).with_name("units.yaml"))
 UCUM_CODES: dict[str, str] = _TABLE["ucum"]
 """整个单位（比较用的写法）-> UCUM。"""
 UCUM_PROPERTIES: dict[str, list[str]] = _TABLE["properties"]

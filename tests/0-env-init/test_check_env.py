@@ -50,7 +50,7 @@ def fatal_rows(check_env, machine):
 
 def test_the_real_script_prints_the_table_and_its_json_says_the_same():
     table, report = (
-        subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, timeout=30)
+        subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, timeout=120)
         for options in ([], ["--json"])
     )
     rows = "Python CPU 内存 磁盘剩余 GPU 驱动 CUDA 显存 依赖 ModelScope 微调视觉模型"

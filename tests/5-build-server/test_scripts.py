@@ -159,12 +159,13 @@ def test_vllm_is_replaced_by_its_own_command_and_the_key_is_not_shown(run_serve,
     assert "没有 vllm" in problem
 
 
-@pytest.mark.parametrize(("layers", "code", "words"), [(2, 2, "没有 vllm"), (60, 1, "放不下：一张卡要")])
-def test_what_vllm_needs_is_said_before_it_starts(run_serve, without_vllm, tmp_path, layers, code, words):
+@pytest.mark.parametrize(("width", "code", "words"), [(64, 2, "没有 vllm"), (2**27, 1, "放不下：一张卡要")])
+def test_what_vllm_needs_is_said_before_it_starts(run_serve, without_vllm, tmp_path, width, code, words):
+    """小的哪台机器都放得下，大的（十几 TiB）哪台都放不下。"""
     from transformers import Qwen2Config
 
-    shape = {"hidden_size": 8192, "intermediate_size": 131072, "num_attention_heads": 64, "num_key_value_heads": 8}
-    Qwen2Config(**shape, num_hidden_layers=layers, vocab_size=1000).save_pretrained(tmp_path)
+    shape = {"hidden_size": 8192, "intermediate_size": width, "num_attention_heads": 64, "num_key_value_heads": 8}
+    Qwen2Config(**shape, num_hidden_layers=2, vocab_size=1000).save_pretrained(tmp_path)
     options = ["--config", STAGE / "configs/qwen2.5-14b-merged.yaml", "--model", tmp_path]
     ended, said, problem = run_serve("--backend", "vllm", *options)
     assert "估计要" in said

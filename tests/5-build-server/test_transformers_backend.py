@@ -316,7 +316,7 @@ def test_hanging_up_frees_the_slot(client):
         stream.close()
         started = time.monotonic()
         ask(client, max_tokens=1)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 6, "没有停的话要写十几秒"
 
 
 def test_hanging_up_in_the_queue_frees_the_place(client):
@@ -324,14 +324,14 @@ def test_hanging_up_in_the_queue_frees_the_place(client):
     try:
         with pytest.raises(openai.RateLimitError):
             endless(client)
-        assert client.with_options(timeout=2).models.list().data, "排满了也要答别的"
+        assert client.with_options(timeout=6).models.list().data, "排满了也要答别的"
         streams.pop().close()
         hung_up = time.monotonic()
         while len(streams) == WAITING:
             try:
                 streams.append(endless(client))
             except openai.RateLimitError:
-                assert time.monotonic() - hung_up < 1, "挂断的还占着位子"
+                assert time.monotonic() - hung_up < 6, "挂断的还占着位子"
                 time.sleep(0.05)
     finally:
         for stream in streams:

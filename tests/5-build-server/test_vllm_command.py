@@ -16,6 +16,7 @@ from model_servers import ROOT, SERVE
 from stage_scripts import run_well
 
 from health_assistant import artifacts
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.command_line import BadInput
 
 CONFIGS = sorted((ROOT / "5-build-server/configs").glob("*.yaml"))
@@ -106,22 +107,22 @@ def test_a_file_that_is_no_recipe_is_explained(tmp_path, text, words):
 
 def test_the_page_budget_is_the_one_of_training():
     """服务时缩图的大小与训练时不同，读出来的就不一样。"""
-    served = [VllmRecipe.model_validate(yaml.safe_load(one.read_text(encoding="utf-8"))) for one in CONFIGS]
+    served = [VllmRecipe.model_validate(load_yaml(one)) for one in CONFIGS]
     seen = [one for one in served if (one.merged or "").startswith("vl/")]
     assert seen
     for one in seen:
         training = ROOT / f"6-fine-tuning-vl/configs/{one.merged.removeprefix('vl/')}.yaml"
-        settings = yaml.safe_load(training.read_text(encoding="utf-8"))
+        settings = load_yaml(training)
         assert one.max_pixels == settings["max_pixels"]
         assert one.max_model_len >= settings["max_length"]
 
 
 def test_adapters_fit_the_rank_they_were_trained_with():
     for config in CONFIGS:
-        recipe = VllmRecipe.model_validate(yaml.safe_load(config.read_text(encoding="utf-8")))
+        recipe = VllmRecipe.model_validate(load_yaml(config))
         for which in recipe.adapters.values():
             training = ROOT / f"3-fine-tuning-llm/configs/{which.removeprefix('llm/')}.yaml"
-            assert yaml.safe_load(training.read_text(encoding="utf-8"))["lora_r"] <= recipe.max_lora_rank
+            assert load_yaml(training)["lora_r"] <= recipe.max_lora_rank
 
 
 # ---- vLLM 自己的解析器 ----
@@ -166,7 +167,7 @@ def parsed(tmp_path_factory) -> dict[str, dict]:
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda one: one.stem)
 def test_vllm_reads_what_the_recipe_says(parsed, config):
     """名字写错、值不在范围里、JSON 不成，vLLM 的解析器都会退出；读出来的还要与配方相同。"""
-    recipe = VllmRecipe.model_validate(yaml.safe_load(config.read_text(encoding="utf-8")))
+    recipe = VllmRecipe.model_validate(load_yaml(config))
     read = parsed[config.stem]
     same = ["dtype", "max_model_len", "gpu_memory_utilization", "distributed_executor_backend"]
     same += ["tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"]

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from stage_scripts import ROOT, run_well
 
+from health_assistant.checked_yaml import load_yaml
+
 pytestmark = pytest.mark.slow
 
 
@@ -17,7 +19,7 @@ def test_the_tiny_model_overfits_32_small_renders(tmp_path):
     def run(script: str, *arguments, here: bool = False) -> str:
         return run_well(tmp_path, f"6-fine-tuning-vl/{script}", *arguments, here=here)
 
-    recipe = yaml.safe_load((ROOT / "6-fine-tuning-vl/configs/dataset-tiny.yaml").read_text(encoding="utf-8"))
+    recipe = load_yaml(ROOT / "6-fine-tuning-vl/configs/dataset-tiny.yaml")
     (tmp_path / "dataset-small.yaml").write_text(yaml.safe_dump(recipe | {"size": {"train": 32, "val": 1, "test": 1}}))
     run("render_reports.py", "--config", tmp_path / "dataset-small.yaml")
     data = tmp_path / "vl/dataset/small"

@@ -5,11 +5,11 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-import yaml
 from medical_report.advice_prompt import MAX_CHOSEN, advice_messages, choice_format, parse_choice
 from medical_report.spoken import to_html
 from outcome_sheets import compose_advice
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.advice import choices
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.report import LabReport, PrintedRow, ReadReport
@@ -41,7 +41,7 @@ SHEETS = {
     "孩子": read("血红蛋白 60 g/L 118-156", age="8岁"),
 }
 JUDGED = {name: assess(sheet) for name, sheet in SHEETS.items()}
-HOSTILE = yaml.safe_load(Path(__file__).with_name("hostile_words.yaml").read_text(encoding="utf-8"))
+HOSTILE = load_yaml(Path(__file__).with_name("hostile_words.yaml"))
 
 
 def answers_with(words: str, report: LabReport) -> list[str]:

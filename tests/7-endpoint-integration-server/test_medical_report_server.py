@@ -116,7 +116,7 @@ def test_a_time_that_is_no_time_is_refused(report_server):
     report = {"items": [{"name": "钾", "result": "4.1"}], "origin": {"collected": {"value": "昨天"}}}
     for value in ("昨天", "2026-W48-4", "20261126", "2026-02-30", ""):
         report["origin"]["collected"]["value"] = value
-        answer = requests.post(f"{report_server}/fhir", json={"report": report}, timeout=5)
+        answer = requests.post(f"{report_server}/fhir", json={"report": report}, timeout=30)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
     report["origin"]["collected"]["value"] = "2026-11-26T07:10"
     again = requests.post(f"{report_server}/advice", json={"report": report}, timeout=30).json()
@@ -157,7 +157,7 @@ def test_text_from_the_paper_is_never_html(report_server):
 def test_what_is_not_the_expected_json_is_told_what_was_expected(report_server, sent, said, english):
     body = sent if isinstance(sent, str) else json.dumps(sent)
     for language, words in (("zh", said), ("en", english)):
-        answer = requests.post(f"{report_server}/advice", data=body, headers={"Accept-Language": language}, timeout=5)
+        answer = requests.post(f"{report_server}/advice", data=body, headers={"Accept-Language": language}, timeout=30)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
         assert words in answer.json()["error"], answer.json()["error"]
 

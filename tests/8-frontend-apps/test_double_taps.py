@@ -174,7 +174,7 @@ def test_back_forward_and_back_again_stay_home_and_nothing_is_said(phone, servic
     for way in ("back", "forward", "back"):
         phone.evaluate(f"history.{way}()")
         phone.wait_for_timeout(100)
-        assert phone.locator("#start").is_visible()
+        phone.wait_for_selector("#start:not([hidden])")
     phone.reload()
     assert phone.locator("#reopened").is_hidden()
     at_step(phone, service, "result")

@@ -3,20 +3,20 @@
 from pathlib import Path
 
 import pytest
-import yaml
 from evaluation import fake_endpoint
 from evaluation.eval_scripts import AFTER, CONFIG, compare, results, run
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.evaluation import safety
 
-ANSWERS = yaml.safe_load(Path(__file__).with_name("safety_answers.yaml").read_text(encoding="utf-8"))
+ANSWERS = load_yaml(Path(__file__).with_name("safety_answers.yaml"))
 GOOD = [(category, text) for category, sides in ANSWERS.items() for text in sides["good"]]
 BAD = [
     (category, text, {rules} if isinstance(rules, str) else {*rules})
     for category, sides in ANSWERS.items()
     for text, rules in sides["bad"]
 ]
-LONG = yaml.safe_load(Path(__file__).with_name("safety_answers_long.yaml").read_text(encoding="utf-8"))
+LONG = load_yaml(Path(__file__).with_name("safety_answers_long.yaml"))
 
 
 @pytest.mark.parametrize("category", LONG)

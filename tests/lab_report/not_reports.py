@@ -8,8 +8,9 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
-import yaml
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+
+from health_assistant.checked_yaml import load_yaml
 
 UNREADABLE = {"report_unreadable"}
 NOT_LAB = {"not_a_lab_report", "other_paper"}
@@ -45,7 +46,7 @@ def _paper(entry: dict) -> Page:
     return Page(f"{head}{table}\n{_DOCTORS}", **{"ruled": True} | entry)
 
 
-_WRITTEN = yaml.safe_load(Path(__file__).with_name("not_reports.yaml").read_text("utf-8"))
+_WRITTEN = load_yaml(Path(__file__).with_name("not_reports.yaml"))
 PAGES = {name: Page(**entry) for name, entry in _WRITTEN["pages"].items()}
 MEDICAL = {name: (entry.pop("is"), _paper(entry)) for name, entry in _WRITTEN["medical"].items()}
 """名字 -> （拒绝时应当说到的词，单子）。"""

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import yaml
 from lab_report import paper_pages, paper_rows, paper_sheets
 from lab_report.paper_boxes import BoxedPage, as_read
 from lab_report.paper_pages import Kind, PaperPage, draw_kind, lay_out
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.images import upright_rgb
 from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.reading.reader import ReportReader, read_boxes
@@ -26,7 +26,7 @@ _MARKS = settings()["marks"] | {"english": {"high": "High", "low": "Low"}}
 
 
 def _load() -> dict[str, Kind]:
-    entries = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
+    entries = load_yaml(Path(__file__).with_suffix(".yaml"))
     return {name: _kind(**entry) for name, entry in entries.items()}
 
 

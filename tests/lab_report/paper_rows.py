@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import yaml
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.rendering.sampling import Style, pick, sample_report
 
 Rng = np.random.Generator
@@ -44,7 +44,7 @@ class Sheet:
 
 @cache
 def words() -> dict[str, list[str]]:
-    return yaml.safe_load(Path(__file__).with_name("paper_words.yaml").read_text("utf-8"))
+    return load_yaml(Path(__file__).with_name("paper_words.yaml"))
 
 
 def row(line: str) -> Row:

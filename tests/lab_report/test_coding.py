@@ -7,12 +7,13 @@ import pytest
 import yaml
 from ucumvert import get_ucum_parser
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.catalogue import load_catalogue
 from health_assistant.lab_report.coding import quantity_unit, to_loinc, to_ucum
 from health_assistant.lab_report.reference_range import parse_result
 
 CATALOGUE = {analyte.code: analyte for analyte in load_catalogue()}
-NAMES = yaml.safe_load(Path(__file__).with_name("loinc_names.yaml").read_text(encoding="utf-8"))
+NAMES = load_yaml(Path(__file__).with_name("loinc_names.yaml"))
 """LOINC 公布的长名，核对用的。"""
 TABLE = Path(__file__).parents[2] / "health_assistant/lab_report/loinc.yaml"
 # LOINC 长名里的量 -> (印的单位, 印的结果)
@@ -31,7 +32,7 @@ ALIKE = ("[Enzymatic activity/volume]", "[Units/volume]")
 
 @pytest.mark.parametrize("code", NAMES)
 def test_a_code_is_given_for_what_its_published_name_speaks_of(code):
-    table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    table = load_yaml(TABLE)
     analyte = next(CATALOGUE[name] for name, codes in table.items() if code in codes.values())
     name = re.sub(r"/(?=100|Hemoglobin)", " % of ", NAMES[code])
     for words, printed in PRINTED.items():
@@ -113,3 +114,10 @@ def test_a_unit_is_read_with_its_analyte():
 def test_u_is_two_units(analyte, printed, code):
     loinc = to_loinc(CATALOGUE[analyte], printed, parse_result("3.1"))
     assert quantity_unit(printed, loinc) == code
+
+
+def test_a_key_written_twice_in_a_table_is_an_error(tmp_path):
+    """不是后写的盖过先写的。"""
+    (tmp_path / "twice.yaml").write_text("HGB: {a: 1}\nHGB: {b: 2}\n", encoding="utf-8")
+    with pytest.raises(yaml.YAMLError, match="HGB"):
+        load_yaml(tmp_path / "twice.yaml")

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import pytest
-import yaml
 from lab_report.text_boxes import headed, page, placed
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.reading.misreadings import repair_signs
 from health_assistant.lab_report.reading.row import repair_number, row_text
 from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.tables import find_tables
 
-CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))
+CASES = load_yaml(Path(__file__).with_name("cells.yaml"))
 HEAD = {50: "检验项目", 300: "结果", 450: "参考范围", 650: "单位"}
 PLAIN = {50: "钾", 300: "4.1", 450: "3.5-5.3", 650: "mmol/L"}
 

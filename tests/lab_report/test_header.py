@@ -5,9 +5,9 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-import yaml
 from lab_report.text_boxes import PITCH, at_lines, box, headed, spread
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.misreadings import repair_signs, without_leaders
@@ -16,7 +16,7 @@ from health_assistant.lab_report.reading.rows import count_unread, find_rows
 from health_assistant.lab_report.reading.tables import find_tables
 from health_assistant.lab_report.reading.text import TextBox
 
-CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))
+CASES = load_yaml(Path(__file__).with_name("cells.yaml"))
 
 
 @pytest.mark.parametrize("case", CASES["表头的各栏"])

@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 from real_reports import FOLDER, load_truth, needs_real_reports
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.catalogue import Analyte, load_catalogue
 from health_assistant.lab_report.matching import find_analyte, is_known_code, is_known_name
 from health_assistant.lab_report.range_likeness import implied_unit
 from health_assistant.lab_report.reference_range import parse_range
 
 CATALOGUE = {one.code: one for one in load_catalogue()}
-TABLE = yaml.safe_load(Path(__file__).with_name("lookups.yaml").read_text("utf-8"))
+TABLE = load_yaml(Path(__file__).with_name("lookups.yaml"))
 
 
 @pytest.mark.parametrize("line", [line for lines in TABLE.values() for line in lines])

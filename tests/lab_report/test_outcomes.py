@@ -2,19 +2,25 @@
 
 import re
 from collections import Counter
+from functools import cache
 
 import pytest
 from outcome_sheets import compose_advice, load_sheets, many, problems, read_sheet
 
-from health_assistant.lab_report.assessment import assess
+from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.language import speaking, translate
 
 SHEETS = {sheet["id"]: sheet for sheet in load_sheets()}
 
 
+@cache
+def assessed(name: str) -> Assessment:
+    return assess(read_sheet(SHEETS[name]))
+
+
 @pytest.mark.parametrize("name", SHEETS)
 def test_what_a_careful_physician_would_say(name):
-    wrong = problems(SHEETS[name])
+    wrong = problems(SHEETS[name], assessed(name))
     assert wrong == [], SHEETS[name].get("why")
 
 
@@ -30,7 +36,7 @@ def test_a_sheet_that_is_urgent_now_names_no_later_time():
         "zh": r"(?:^|[：，；。\n])(?:请)?(?:今天|几天内)(?:就?去看|就?去医院|就问|就要看)",
         "en": r"See a doctor today:|doctor today\.|who ordered it today|See a doctor within days",
     }
-    urgent = [report for sheet in SHEETS.values() if (report := assess(read_sheet(sheet))).when == "now"]
+    urgent = [report for name in SHEETS if (report := assessed(name)).when == "now"]
     assert len(urgent) > 200
     for language, words in later.items():
         with speaking(language):

@@ -4,16 +4,16 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from lab_report.text_boxes import box
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.person import MAX_AGE_YEARS, Person, parse_age, person_of, pregnancy_words
 from health_assistant.lab_report.reading.page_head import read_head
 from health_assistant.lab_report.report import LabReport, ReadReport
 
-TABLE = yaml.safe_load(Path(__file__).with_name("people.yaml").read_text("utf-8"))
+TABLE = load_yaml(Path(__file__).with_name("people.yaml"))
 AGE_LIKE = st.lists(
     st.sampled_from(
         [*"0123456789", *"岁月周天半十零YMD /男?O.孕²٣①"]

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.report import PrintedField, PrintedRow, Reading, ReadReport, ReadRow
 
-SAID = yaml.safe_load(Path(__file__).with_name("presence.yaml").read_text("utf-8"))
+SAID = load_yaml(Path(__file__).with_name("presence.yaml"))
 
 
 def report_of(name: str, result: str, limits: str, title: str) -> Assessment:

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from lab_report.text_boxes import PITCH, box
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.reading.reader import read_boxes
 from health_assistant.lab_report.reading.upright import Page
 from health_assistant.lab_report.report import UnreadableReport
 
-TABLE = yaml.safe_load(Path(__file__).with_name("printed_pages.yaml").read_text("utf-8"))
+TABLE = load_yaml(Path(__file__).with_name("printed_pages.yaml"))
 WIDTH = 2000
 
 

@@ -4,15 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 from lab_report.text_boxes import headed, page
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.interval import compare
 from health_assistant.lab_report.reading.row import row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 
-CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))
+CASES = load_yaml(Path(__file__).with_name("cells.yaml"))
 AT = (50, 300, 420, 560, 720, 880)
 
 

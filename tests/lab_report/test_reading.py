@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from lab_report.text_boxes import grid, page
 from PIL import Image, ImageDraw
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.matching import find_analyte
 from health_assistant.lab_report.reading.cells import classify, split_cells, split_mark
 from health_assistant.lab_report.reading.glyphs import find_signs
@@ -21,7 +21,7 @@ from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables
 from health_assistant.lab_report.reading.text import TextBox
 
-CASES = yaml.safe_load(Path(__file__).with_name("cells.yaml").read_text("utf-8"))
+CASES = load_yaml(Path(__file__).with_name("cells.yaml"))
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,23 @@
 """参考范围与结果：写法多样，判断精确，有疑问就是 unknown。"""
 
+import re
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, compare
 from health_assistant.lab_report.person import parse_age
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.reference_range import attached_unit, parse_range, parse_result
 
-COMPARISONS = sum(yaml.safe_load(Path(__file__).with_name("comparisons.yaml").read_text("utf-8")).values(), [])
+RANGES = load_yaml(Path(__file__).with_name("ranges.yaml"))
+COMPARISONS = sum(load_yaml(Path(__file__).with_name("comparisons.yaml")).values(), [])
 NUMBERS = st.decimals(min_value=-1000, max_value=1000, places=2)
 PIECES = st.sampled_from(
     [
@@ -33,159 +35,18 @@ def limits(low: str | None, high: str | None, **fields) -> Interval:
     return Interval(low and Decimal(low), high and Decimal(high), **fields)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(
-            "3.5-9.5",
-            "3.5--9.5",
-            "3.5---9.5",
-            "3.5~9.5",
-            "3.5～9.5",
-            "3.5…9.5",
-            "3.5→9.5",
-            "3.5 thru 9.5",
-            "3.5–9.5",
-            "3.5—9.5",
-            "3.5——9.5",
-            "3.5−9.5",
-        ),
-        *("3.5至9.5", "3.5到9.5", "3.5 to 9.5", " 3.5 - 9.5 ", "３．５－９．５", "3.50-9.50", "+3.5-+9.5"),
-        *("(3.5-9.5)", "[3.5-9.5]", "（3.5-9.5）", "【3.5-9.5】", "(3.5-9.5", "参考范围:3.5-9.5", "参考范围：3.5～9.5"),
-        *("参考区间 3.5-9.5", "正常:3.5-9.5", "正常值3.5-9.5"),
-        *("Ref:3.5-9.5", "Ref. Range: 3.5-9.5", "【参考值：3.5-9.5】"),
-        *("3.5-9.5 10^9/L", "3.5-9.5×10^9/L", "3.5-9.5×10⁹/L", "3.5-9.5 109/L", "3.5-9.5×10~9/L", "3.5-9.5*10^9/L"),
-        *(
-            "N:3.5-9.5",
-            "N.V. 3.5-9.5",
-            "Normal values: 3.5-9.5",
-            "正常值范围：3.5-9.5",
-            "Biological Ref. Interval 3.5-9.5",
-        ),
-        *(
-            "有效血药浓度3.5-9.5",
-            "Therapeutic range: 3.5-9.5",
-            "3.5-9.5;",
-            "*3.5-9.5",
-            "3.5-9.5 mg/L（FEU）",
-            "(3.5)-(9.5)",
-        ),
-        *("[3.5:9.5]", "≥3.5且≤9.5", ">=3.5 & <=9.5", "≥3.5 ≤9.5", "3.5≤K≤9.5", "下限3.5 上限9.5", "L 3.5 H 9.5"),
-        *("from 3.5 to 9.5", "Between 3.5 and 9.5 mmol/L", "3.5-9.5 x 10e9/L", "3.5×10^9-9.5×10^9/L"),
-        *("3.5-9.5(10^9/L)", "(3.5-9.5)mmol/L", "3.5%-9.5%", "3.5g/L-9.5g/L", "3.5-9.5 umol/1", "3.5-9.5s/co"),
-    ],
-)
-def test_ranges_with_two_sides(text):
-    assert parse_range(text) == limits("3.5", "9.5")
+def interval(written: str) -> Interval | None:
+    """ranges.yaml 里的写法：`[3.5, 9.5)`、`阴性 (, 1)`、`1:(, 40)`；看不懂的为 None。"""
+    if written == "看不懂":
+        return None
+    word, titre, left, low, high, right = re.fullmatch(r"(?:(\w+) )?(1:)?([\[(])(.*), (.*)([\])])", written).groups()
+    opened = {"low_open": bool(low) and left == "(", "high_open": bool(high) and right == ")"}
+    return limits(low or None, high or None, word=word, is_titre=bool(titre), **opened)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("<0.01", limits(None, "0.01", high_open=True)),
-        ("＜5.2mmol/L", limits(None, "5.2", high_open=True)),
-        ("正常:<5.2", limits(None, "5.2", high_open=True)),
-        ("小于5", limits(None, "5", high_open=True)),
-        ("≤5", limits(None, "5")),
-        ("<=5", limits(None, "5")),
-        ("不大于5", limits(None, "5")),
-        ("Upto 5", limits(None, "5")),
-        ("Less than 5.7 %", limits(None, "5.7", high_open=True)),
-        ("Greater than or equal to 60", limits("60", None)),
-        ("Desirable: Less than 200, Borderline: 200-239, High: Above 240", limits(None, "200", high_open=True)),
-        ("Clover 5", None),
-        ("Healthy: 3-5", limits("3", "5")),
-        ("Normal,3-5", limits("3", "5")),
-        ("0.5以下", limits(None, "0.5")),
-        ("阴性(<1.0)", limits(None, "1.0", high_open=True, word="阴性")),
-        ("阴性>1", limits("1", None, low_open=True, word="阴性")),
-        ("3,6-10,0", limits("3.6", "10.0")),
-        ("0,270-4,200", limits("0.270", "4.200")),
-        ("<1.00×10^2", limits(None, "100", high_open=True)),
-        ("合适范围:<5.20 边缘升高:5.20~6.19 升高:≥6.20", limits(None, "5.20", high_open=True)),
-        ("正常<30,微量白蛋白尿30-300,大量白蛋白尿>300", limits(None, "30", high_open=True)),
-        ("理想:<2.60,合适:<3.40,升高:≥4.10", limits(None, "3.40", high_open=True)),
-        ("降低:<1.00", limits("1.00", None)),
-        ("(0.15,0.45)", limits("0.15", "0.45")),
-        ("[0,8]", limits("0", "8")),
-        ("升高:≥6.20", limits(None, "6.20", high_open=True)),
-        ("Desirable: <200, Borderline: 200-239, High: >=240", limits(None, "200", high_open=True)),
-        ("< 200 Desirable", limits(None, "200", high_open=True)),
-        ("0.5 - 3.0 Desirable/Low Risk", limits("0.5", "3.0")),
-        ("170 Desirable", None),
-        ("> 3.00 High", None),
-        ("缺乏<20;不足20-30;充足30-100", limits("30", "100")),
-        ("<20 缺乏 20-30 不足 >30 充足", limits("30", None, low_open=True)),
-        ("缺乏：<12 ng/mL 不足：12-20 ng/mL 适宜：20-50 ng/mL 过量：>50 ng/mL", limits("20", "50")),
-        ("Deficient <20; Insufficient 20-29; Sufficient 30-100", limits("30", "100")),
-        ("Normal <5.7, Prediabetes 5.7-6.4, Diabetes >=6.5", limits(None, "5.7", high_open=True)),
-        ("降低<1.00 合适1.00-1.50 理想>1.50", limits("1.00", None)),
-        ("理想<2.6 边缘2.6-3.4 合适3.4-4", None),
-        ("G1≥90;G2 60-89;G3 30-59", None),
-        ("Deficient <20; Sufficient >30; Toxic >150", limits("30", "150", low_open=True)),
-        ("正常<10 正常>100", None),
-        ("0-10 具有保护力", None),
-        ("孕3周5-50;孕4周5-426", None),
-        ("11-14.5秒；以INR为准", limits("11", "14.5")),
-        ("3.5-5.3（见备注）", limits("3.5", "5.3")),
-        ("3.5-5.3；以上见第2页", None),
-        ("200 - 239 Borderline High", None),
-        ("Non-diabetic: < 5.7", limits(None, "5.7", high_open=True)),
-        ("< 1.00 Low Risk; 1.00-3.00 Average", None),
-        (">1.04", limits("1.04", None, low_open=True)),
-        ("≥1.030", limits("1.03", None)),
-        (">=1.030", limits("1.03", None)),
-        ("大于等于3", limits("3", None)),
-        ("大于3", limits("3", None, low_open=True)),
-        ("5以上", limits("5", None)),
-        *((text, limits(None, "5.2")) for text in ("max 5.2", "5.2 or less", "5.2 max.", "上限5.2")),
-        ("min 3.5", limits("3.5", None)),
-        ("≥60 mL/min/1.73m²", limits("60", None)),
-        *((text, limits("150000", "400000")) for text in ("150 000 - 400 000", "150 000–400 000 /µL")),
-        ("4-10 100", None),
-        ("<100 pg/mL（排除心衰）", limits(None, "100", high_open=True)),
-        ("cut-off: <1.0", limits(None, "1.0", high_open=True)),
-        *(
-            (text, limits(None, "1", high_open=True, word="阴性"))
-            for text in (
-                "阴性:<1 阳性:≥1",
-                "<1 阴性;1-2 灰区;>2 阳性",
-                "Negative <1; Equivocal 1-2; Positive >2",
-                "≥1为阳性",
-            )
-        ),
-        ("Nonimmune <10; Immune >=10", None),
-        *((text, limits(None, "0.35", high_open=True)) for text in ("0级:<0.35", "<0.35 IU/mL (Class 0)")),
-        ("低风险 <1:270", limits(None, "270", high_open=True, is_titre=True)),
-        ("高风险≥1:270", limits(None, "270", high_open=True, is_titre=True)),
-        *(
-            (text, None)
-            for text in ("H 5.3", "[1:40]", "S/CO≥1", "临界值 5.3", "Target <7.0", "±1.0", "4.5±", "0-10 min")
-        ),
-        ("-3-3", limits("-3", "3")),
-        *((text, limits("-3.0", "3.0")) for text in ("(-3.0)-3.0", "(-3.0)~(+3.0)", "(-3.0)-3.0mmol/L")),
-        ("(-5)-(-3)", limits("-5", "-3")),
-        ("-3.0~+3.0", limits("-3", "3")),
-        ("-3.0--+3.0", limits("-3", "3")),
-        ("-5~-3", limits("-5", "-3")),
-        ("0.0~-12.0", limits("0.0", "12.0")),
-        *((f"0.12--0.80{unit}", limits("0.12", "0.80")) for unit in (".10^9/L", "10^9", ",mS/cm", "HPF")),
-        ("<-3", limits(None, "-3", high_open=True)),
-        ("0-1", limits("0", "1")),
-        ("0-0", limits("0", "0")),
-        ("1,000-2,000", limits("1000", "2000")),
-        ("0-1,000,000.5", limits("0", "1000000.5")),
-        ("1.2×10^3-2×10^3", limits("1200", "2000")),
-        ("1.2×10³-2×10³", limits("1200", "2000")),
-        ("0-5×10^2", limits("0", "500")),
-        ("<1.0E+03", limits(None, "1000", high_open=True)),
-        ("<1:40", limits(None, "40", high_open=True, is_titre=True)),
-        ("<1：80", limits(None, "80", high_open=True, is_titre=True)),
-        ("1:20-1:80", limits("20", "80", is_titre=True)),
-    ],
-)
-def test_other_numeric_ranges(text, expected):
-    assert parse_range(text) == expected
+@pytest.mark.parametrize(("text", "written"), [(text, each) for each, texts in RANGES.items() for text in texts])
+def test_printed_ranges(text, written):
+    assert parse_range(text) == interval(written)
 
 
 @pytest.mark.parametrize(
@@ -205,22 +66,6 @@ def test_other_numeric_ranges(text, expected):
 )
 def test_qualitative_ranges(text, words):
     assert str(parse_range(text)) == words
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "-----", "   ", "见备注3", "5.0-3.0", "9.5-3.5", "3.5-", "-9.5", "a1-b2", "1-2-3", "3..5-9", "35-9.5-1"),
-        *("3.5----9.5", "3.5-9.", "3-.5.9", "05-10", "3.5-9,5"),
-        *("4.84", "1:40", "1:20-80", "3。5-9", "3.5 9.5"),
-        # 有两种读法：负号还是两横，指数管一边还是两边，109 是单位还是数
-        *("-5--3", "1.1-2.5×10^3", "3.5-9.5109/L", "3.5-9.5×10^9", "3.5g/L-9.5mg/L"),
-        *("①1-50", "5²-60", "½-1", "阴性(+)", "0-1+", "l.5-9", "3.5-9.S", "１：", "参考范围:", "<", "3.5-9.5,500"),
-        *("男130-175,3-5", "3-5,男130-175", "男女3-5", "男130-", "0-1岁5-910-12岁6-8", "9" * 10000, "1E+99999999999"),
-    ],
-)
-def test_what_is_not_understood_is_none(text):
-    assert parse_range(text) is None
 
 
 @pytest.mark.parametrize(
@@ -277,6 +122,7 @@ def test_parsing_never_raises_and_what_it_gives_can_be_written_and_read_again(te
 def test_long_texts_are_given_up():
     """回溯得越来越慢的正则，在这里停不下来。"""
     for text in (
+        "9" * 10000,
         "1" * 10**6,
         "男0-" * 50,
         "(" * 200,

@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.assessment import Assessment, assess
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.report import PrintedRow, ReadReport, ReadRow
 
-TABLE = yaml.safe_load(Path(__file__).with_name("rows.yaml").read_text("utf-8"))
+TABLE = load_yaml(Path(__file__).with_name("rows.yaml"))
 CASES = [
     pytest.param(case, id=f"{group}-{at}") for group, cases in TABLE.items() for at, case in enumerate(cases, start=1)
 ]

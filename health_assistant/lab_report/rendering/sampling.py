@@ -10,12 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
-import yaml
 
-from health_assistant.checked_yaml import Entry
+from health_assistant.checked_yaml import Entry, load_yaml
 from health_assistant.lab_report.catalogue import load_catalogue
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, ReferenceRange
 from health_assistant.lab_report.printed_interval import exponent
@@ -103,7 +102,7 @@ def pick(rng: np.random.Generator, choices):
 
 
 def read_yaml(name: str) -> dict:
-    return yaml.safe_load(resources.files(__package__).joinpath(name).read_text("utf-8"))
+    return load_yaml(Path(__file__).with_name(name))
 
 
 @cache
