@@ -144,6 +144,14 @@ class PassTrainer(SFTTrainer):
         """这次前向的平均损失 × 它占全部计损失的词元的几分之几；乘进程数，因为 DDP 把梯度平均。"""
         share = inputs.pop("supervised") * self.accelerator.num_processes / self.supervised
         inputs.pop("tokens")
+        if self.args.use_cpu and self.args.loss_type == "nll":
+            # 提问的 logits 没有用；trl 另算的熵与准确率没有人看，词表 15 万时要扫几遍
+            from transformers import Trainer
+
+            first = int((inputs["labels"] != IGNORED).any(0).int().argmax())  # 有一行要学的第一列，由前一列猜
+            labels = inputs["labels"][:, max(first - 1, 0) :]
+            inputs |= {"labels": labels, "logits_to_keep": labels.shape[1]}
+            return Trainer.compute_loss(self, model, inputs) * share
         return super().compute_loss(model, inputs) * share
 
     def _clip_grad_norm(self, model):
