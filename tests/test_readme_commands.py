@@ -9,6 +9,7 @@ README 的约定：
     python -m pytest -m slow -s tests/test_readme_commands.py
 """
 
+import json
 import os
 import re
 import shutil
@@ -24,7 +25,9 @@ import pytest
 from make_notebooks import STAGES
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from readme_pages import FILES, ROOT, SERVERS, Command, commands_of, why_skipped
+from readme_pages import FILES, ROOT, SERVERS, Command, commands_of, fences, whole_lines, why_skipped
+
+from health_assistant import artifacts
 
 READMES = [ROOT / "README.md", *sorted(ROOT.glob("[0-9]-*/README.md"))]
 NUMBER = re.compile(r"[-+]?\d[\d,.]*(?:e[-+]?\d+)?")
@@ -158,6 +161,26 @@ def test_the_readme_can_be_followed_to_the_letter(page, course, environment, sta
         assert (code != 0) == should_fail, f"{line} 的退出码是 {code}：\n{printed[-3000:]}"
         missing = first_missing(command.expected, printed)
         assert missing is None, f"{line} 没有印出这一行：\n{missing}\n印出的是：\n{printed[-3000:]}"
+
+
+@pytest.mark.slow
+def test_the_laptop_page_can_be_followed_with_the_tiny_base(course, environment, tmp_path):
+    """3-fine-tuning-llm/laptop.md 的每条命令照抄；0.5B 换成微型的基座，放在缓存里，像已经下载过。"""
+    build = "from health_assistant.training.tiny_models import build_tiny_llm; print(build_tiny_llm())"
+    code, printed = run(f'python -c "{build}"', course, environment)
+    assert code == 0, printed
+    downloaded = tmp_path / "models--Qwen--Qwen2.5-0.5B-Instruct"
+    shutil.copytree(printed.splitlines()[-1], downloaded / "snapshots/tiny")
+    artifacts.write_text(downloaded / "refs/main", "tiny")
+    page = ROOT / "3-fine-tuning-llm/laptop.md"
+    for line in whole_lines(fences(page)[0][1]):
+        print(f"运行：{line}", flush=True)
+        code, printed = run(line, course, environment | {"HF_HUB_CACHE": str(tmp_path)})
+        assert code == 0, f"{line}\n{printed[-3000:]}"
+    trained = json.loads((course / "artifacts/llm/qwen2.5-0.5b/training.json").read_text(encoding="utf-8"))
+    assert trained["data"]["train"] == 234 and trained["held_out_loss"] < trained["held_out_loss_before"]
+    compared = (course / "artifacts/eval/qwen2.5-0.5b/compare-first-12/compare.md").read_text(encoding="utf-8")
+    assert "只有前 12 题" in compared
 
 
 @pytest.mark.slow

@@ -87,7 +87,7 @@ class PassTrainer(SFTTrainer):
     """trl 的 SFTTrainer，改了三处：怎样分批、一步怎样算、检查点怎样算写全。
 
     Trainer 按行数分批，也会按长度成组（train_sampling_strategy="group_by_length"），但一次前向的词元数不定。
-    按词元装满快 2 到 7 倍（3-fine-tuning-llm/README.md），更新与逐行算的一样（test_batching.py）。
+    按词元装满在显卡上快 2 到 8 倍（3-fine-tuning-llm/README.md），更新与逐行算的一样（test_batching.py）。
     """
 
     recipe: Recipe
@@ -144,6 +144,14 @@ class PassTrainer(SFTTrainer):
         """这次前向的平均损失 × 它占全部计损失的词元的几分之几；乘进程数，因为 DDP 把梯度平均。"""
         share = inputs.pop("supervised") * self.accelerator.num_processes / self.supervised
         inputs.pop("tokens")
+        if self.args.use_cpu and self.args.loss_type == "nll":
+            # 提问的 logits 没有用；trl 另算的熵与准确率没有人看，词表 15 万时要扫几遍
+            from transformers import Trainer
+
+            first = int((inputs["labels"] != IGNORED).any(0).int().argmax())  # 有一行要学的第一列，由前一列猜
+            labels = inputs["labels"][:, max(first - 1, 0) :]
+            inputs |= {"labels": labels, "logits_to_keep": labels.shape[1], "use_cache": False}
+            return Trainer.compute_loss(self, model, inputs) * share
         return super().compute_loss(model, inputs) * share
 
     def _clip_grad_norm(self, model):

@@ -1,4 +1,4 @@
-"""第一次更新的梯度（裁剪之前）：同样的 16 行，逐行算与按词元装满算，语言模型与视觉模型。
+"""第一次更新的梯度（裁剪之前）：同样的 16 行，逐行算、按词元装满算、装满又像 GPU 上那样分块算损失，语言模型与视觉模型。
 
 参数：JSON {"home": 产物目录, "out": 写到哪里}。torchrun 起两个进程时，就是 DDP 平均之后的梯度。
 """
@@ -21,6 +21,9 @@ ROWS = 16
 SETTINGS = {"update_rows": ROWS, "max_steps": 1, "lora_r": 4, "early_stopping_patience": 0}
 
 
+sft_settings = sft.sft_settings
+
+
 class Stop(Exception):
     """梯度到手了，不必更新。"""
 
@@ -37,6 +40,13 @@ def page_rows(home: Path, tokenizer, recipe: VisionRecipe) -> list[dict]:
         for at, page in enumerate(pages)
     ]
     return vision.encode_pages(rows, tokenizer, recipe)
+
+
+def chunked(*given):
+    """trl 的 chunked_nll：它自己挑出要学的词元，与 compute_loss 挑的不相干。"""
+    settings = sft_settings(*given)
+    settings.loss_type = "chunked_nll"
+    return settings
 
 
 def gradients(recipe: Recipe, base: Path, rows: list[dict], tokenizer, out: Path, collate) -> tuple[dict, float, int]:
@@ -73,7 +83,7 @@ def main() -> None:
     for kind in ("llm", "vl"):
         base = home / kind
         tokenizer = loading.load_tokenizer(base, vision=kind == "vl")
-        for ways, tokens in (("rows", 1), ("filled", 1200)):
+        for way, tokens in (("rows", 1), ("filled", 1200), ("chunked", 1200)):
             more = {"max_pixels": 40 * 784, "min_text_height": 1.0} if kind == "vl" else {}
             recipe = (VisionRecipe if kind == "vl" else Recipe)(pass_tokens=tokens, max_length=600, **SETTINGS, **more)
             rows, collate = text_rows(tokenizer), None
@@ -81,7 +91,8 @@ def main() -> None:
                 rows = page_rows(home, tokenizer, recipe)
                 collate = vision.page_collator(vision.load_image_processor(base, recipe.max_pixels), tokenizer)
             assert len(rows) == ROWS and len({batching.supervised([row]) for row in rows}) > 4
-            results[kind, ways] = gradients(recipe, base, rows, tokenizer, out.parent, collate)
+            with mock.patch.object(sft, "sft_settings", chunked if way == "chunked" else sft.sft_settings):
+                results[kind, way] = gradients(recipe, base, rows, tokenizer, out.parent, collate)
     if state.is_main_process:
         torch.save(results, out)
 

@@ -119,8 +119,9 @@ def assert_same_gradients(one, other):
 
 
 @pytest.mark.parametrize("kind", ["llm", "vl"])
-def test_a_filled_update_is_the_update_row_by_row(alone, kind):
-    (rows, rows_loss, many), (filled, filled_loss, few) = alone[kind, "rows"], alone[kind, "filled"]
+@pytest.mark.parametrize("way", ["filled", "chunked"])
+def test_a_filled_update_is_the_update_row_by_row(alone, kind, way):
+    (rows, rows_loss, many), (filled, filled_loss, few) = alone[kind, "rows"], alone[kind, way]
     assert many == 16 and 1 < few < 8
     assert_same_gradients(rows, filled)
     assert rows_loss == pytest.approx(filled_loss, rel=1e-5), "验证损失与怎样装无关"
