@@ -19,7 +19,7 @@ from health_assistant.lab_report.reading.read_row import Surroundings, read_row
 from health_assistant.lab_report.reading.recognition import _without_stacks, read_texts
 from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
-from health_assistant.lab_report.reading.small_marks import settle_values
+from health_assistant.lab_report.reading.small_marks import plain_start, settle_values
 from health_assistant.lab_report.reading.tables import _cut_glued_value, find_tables
 from health_assistant.lab_report.reading.text import cut_at
 from health_assistant.lab_report.reading.upright import Page
@@ -97,6 +97,29 @@ def test_a_1_that_may_be_an_arrow_is_a_digit_if_the_rest_needs_no_arrow(result, 
     row = Row(name=None, anchor=cells["result"], result=cells["result"], limits=[cells["range"]])
     settle_values(row, np.full((200, 400), 255, np.uint8), mark, has_marks=mark != "?")
     assert (min(row.result.score, row.limits[0].score) >= MIN_CONFIDENCE) == is_sure
+
+
+@pytest.mark.parametrize(
+    ("result", "start", "mark", "others", "is_sure"),
+    [
+        ("11.3", 200, None, [None, None], True),  # 别的异常的行都没有标记
+        ("1", 200, None, ["L", "H"], True),  # 这张单子用字母说
+        ("11.3", 200, None, ["↓", None], False),
+        ("11.3", 200, None, [None], False),  # 只有一行，看不出来
+        ("11.3", 180, None, [None, None], False),  # 比别的靠左：竖线
+    ],
+)
+def test_a_1_is_a_digit_in_a_table_that_prints_no_arrows(result, start, mark, others, is_sure):
+    low = [
+        Row(name=(name := box("钾", 10, y)), anchor=name, result=box("2.9", 200, y), limits=[box("3.5-5.3", 300, y)])
+        for y in range(100, 100 + 50 * len(others), 50)
+    ]
+    doubted = replace(box(result, start, 300), score=MAYBE_ARROW["↓", False])
+    row = Row(name=None, anchor=doubted, result=doubted, limits=[box("13.0-17.0", 300, 300)])
+    marks = {id(one): other for one, other in zip(low, others, strict=True)}
+    found = plain_start([*low, row], lambda one: marks[id(one)])
+    settle_values(row, np.full((400, 400), 255, np.uint8), mark, start=found)
+    assert (row.result.score >= MIN_CONFIDENCE) == is_sure
 
 
 @pytest.mark.parametrize(("score", "is_doubted"), [(0.27, True), (0.9, False)])

@@ -45,7 +45,7 @@ _GLUED_MARKS = (
     re.compile(rf"(?P<mark>[{_ARROWS}※]+)\s*(?P<bare>[<>≤≥]?\d.*)"),
     re.compile(rf"(?P<bare>{_VALUE})\s*(?P<mark>\((?:normal|正常|n)\)|(?<=\s)(?:normal|正常|n))", re.IGNORECASE),
     re.compile(rf"(?P<bare>.*?(?:[\d)）阴阳性+±]|性[。.]))\s*\(?(?P<mark>[{_ARROWS}→←★◆]+|[*!]+)\)?"),
-    re.compile(rf"(?P<bare>{_VALUE})\s*[(\[]?(?P<mark>HH?|LL?|{_WORD_MARKS})[)\]]?"),
+    re.compile(rf"(?P<bare>{_VALUE})\s*[(\[]?(?P<mark>HH?|LL?|C?[HL]\*|{_WORD_MARKS})[)\]]?"),
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%‰#])\s*(?P<mark>[↑↓]+)"),
 )
@@ -333,8 +333,8 @@ def split_mark(text: str) -> tuple[str, str | None]:
 
 
 def says_normal(text: str) -> bool:
-    """印在标记一栏、说这一项正常的：`正常`、`未见异常`、`N`、`Normal`、一横。"""
-    return bool(re.fullmatch(r"\(?(?:正常|[未无]见?异常|normal|n|-)\)?", normalize(text), re.IGNORECASE))
+    """印在标记一栏、说这一项正常的：`正常`、`未见异常`、`N`、`Normal`、一横；小写的 n 多半是认错的 fl。"""
+    return bool(re.fullmatch(r"\(?(?:正常|[未无]见?异常|(?i:normal)|N|-)\)?", normalize(text)))
 
 
 def split_maybe_arrow(text: str) -> str | None:

@@ -153,13 +153,19 @@ def _names_first(lines: list[list[Cell]]) -> list[list[Cell]]:
 
 
 def _whole_names(lines: list[list[Cell]]) -> list[list[Cell]]:
-    """名称换行印在结果的上下两边、结果对着正中的（`平均血红蛋白浓 / 328 (316-354) / 度`）：三行并成一行。"""
-    whole = list(lines)
+    """名称换行印在结果的上下两边、结果对着正中的（`平均血红蛋白浓 / 328 (316-354) / 度`）：三行并成一行。
+
+    合起来认得的，结果前面可以有代号（`红细胞分布宽度-变异系 / RDW-CV 13.2 / 数`）。
+    """
+    whole = _halves_apart(lines)
     for at in range(len(whole) - 3, -1, -1):
         above, values, below = whole[at : at + 3]
-        if not (len(above) == len(below) == 1 and above[0].kind == "text") or any(c.kind == "text" for c in values):
+        if not (len(above) == len(below) == 1 and above[0].kind == "text"):
             continue
         first, last, middle = above[0].box, below[0].box, values[0].box
+        words = [cell.text for cell in values if cell.kind == "text"]
+        if words and not (len(values) > len(words) == 1 and _is_one(first, last, words[0])):
+            continue
         is_centered = abs(2 * middle.line - first.line - last.line) < 0.4 * first.height < middle.line - first.line
         is_aligned = abs(first.start - last.start) < 0.5 * first.height and first.end < middle.start
         is_one = is_known(first.text + last.text) or not (is_known(first.text) or is_known(last.text))
@@ -168,6 +174,24 @@ def _whole_names(lines: list[list[Cell]]) -> list[list[Cell]]:
             name = replace(above[0], box=replace(join_boxes(first, last), line=middle.line, is_label=True))
             whole[at : at + 3] = [[name, *values]]
     return whole
+
+
+def _halves_apart(lines: list[list[Cell]]) -> list[list[Cell]]:
+    """名称的下半截与结果排成了一行的，分开：它低一些，上一行只有上半截，两截合起来才认得。"""
+    apart: list[list[Cell]] = []
+    for line in lines:
+        first, above = line[0].box, apart[-1] if apart else []
+        is_lower = len(line) > 1 and first.line - line[1].box.line > 0.3 * first.height
+        is_half = is_lower and len(above) == 1 and above[0].kind == line[0].kind == "text"
+        is_half = is_half and abs(above[0].box.start - first.start) < first.height
+        code = line[1].text if is_half and line[1].kind == "text" else ""
+        apart += [line[1:], line[:1]] if is_half and _is_one(above[0].box, first, code) else [line]
+    return apart
+
+
+def _is_one(first: TextBox, last: TextBox, code: str) -> bool:
+    """名称的两截合起来（连同代号）才认得。"""
+    return code.isascii() and is_known(first.text + last.text + code) and not is_known(last.text)
 
 
 def _has_values_below(table: Table, at: int) -> bool:

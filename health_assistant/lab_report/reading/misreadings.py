@@ -103,7 +103,7 @@ def repair_signs(text: str) -> str:
 
     数右上角的脚注号（`97¹`、`97²⁾`）不要；10 右上角的是乘方。
     乘方一律写成 ^：`3.62×10⁵`、上标认成平常数字的 `3.62×105` 都是 `3.62×10^5`；后面是斜线的是单位，另有 `repair_unit`。
-    括号里单独一个 `(一)` 是阴性的一横，`(十)`、`(土)` 是加号与 ±。
+    括号里单独一个 `(一)` 是阴性的一横，`(十)`、`(土)` 是加号与 ±；`阴性一弱阳性` 的一也是一横。
     数里印在半高的小数点（`3·80`）是点；`□阳性 ☑阴性` 是打了勾的那一个。
     `9.12mmo1/L`、`ng/mI`、`80-100f1` 里的 1、I 是字母 l，`<1C01` 是 `<1COI`：不改，就分不出数与单位。
     """
@@ -116,6 +116,7 @@ def repair_signs(text: str) -> str:
     text = re.sub(rf"(?<=\d)(?<!10)[¹²³⁴-⁹ªᵃᵇᶜᵈ†‡§]+{closing}", "", text)
     text = re.sub(r"^\(([一十土士])\)$", lambda sign: f"({_SIGNS_READ_AS_WORDS[sign[1]]})", text)
     text = re.sub(r"(?<=阴性)\(一\)?$", "(-)", text)
+    text = re.sub(r"(?<=[阴阳]性)\s*一+\s*(?=[弱可]?[阴阳疑]性?)", "-", text)
     text = re.sub(r"(?<=mo)[1I|](?=/)|(?<=/[mdu])[1I|](?![A-Za-z\d])|(?<=^f)1$|(?<=\df)1$|(?<=\d f)1$", "l", text)
     text = re.sub(r"(?<=\d)C[O0][Il1|]$|^C(?:0[Il]|Ol)$", "COI", text)
     text = _ZERO_BEFORE_UNIT.sub(lambda zeros: "0" * len(zeros[0]), text)

@@ -40,12 +40,14 @@ class Surroundings:
     """见 `rows.prints_signs`。"""
     common_range: str
     """表外印着的、各行共用的范围。"""
+    start: float | None = None
+    """见 `plain_start`。"""
 
 
 def read_row(row: Row, around: Surroundings) -> ReadRow:
     """row 里没有认好的数照像素改正，改的是 row 自己。"""
     mark = find_mark(row, around.page, around.gray, around.boxes, around.marks)
-    settle_values(row, around.gray, mark, has_marks=around.marks is not None)
+    settle_values(row, around.gray, mark, around.marks is not None, around.start)
     name, code, result, unit, limits = row_text(row)
     result, limits = _with_small_signs(row, around, name, result, limits)
     if not limits and around.common_range and classify(result) == "term":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from statistics import median
 
 import cv2
@@ -39,7 +40,7 @@ from health_assistant.lab_report.reading.read_row import Surroundings, outline, 
 from health_assistant.lab_report.reading.recognition import read_texts
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.rows import common_range, count_unread, prints_signs
-from health_assistant.lab_report.reading.small_marks import count_dashed, mark_column
+from health_assistant.lab_report.reading.small_marks import count_dashed, find_mark, mark_column, plain_start
 from health_assistant.lab_report.reading.strips import read_strips, without_repeats
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reading.text_layer import read_text_layer
@@ -198,12 +199,15 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     gray, read, unread = page.gray(), [], 0
     for table, rows in zip(arranged.tables, arranged.rows_of, strict=True):
         _doubt(rows, has_drugs)
+        marks = mark_column(rows, table.columns) if can_mark else None
+        mark_of = partial(find_mark, page=page, gray=gray, boxes=arranged.boxes, column=marks)
         around = Surroundings(
             page=page,
             gray=gray,
             boxes=arranged.boxes,
             columns=Columns({}) if arranged.is_turned else table.columns,
-            marks=mark_column(rows, table.columns) if can_mark else None,
+            marks=marks,
+            start=plain_start(rows, mark_of) if can_mark else None,
             prints_signs=prints_signs(rows),
             common_range=common_range(rows, arranged.boxes),
         )

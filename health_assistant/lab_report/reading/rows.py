@@ -79,9 +79,14 @@ def find_rows(table: Table) -> list[Row]:
 
 
 def _without_bullets(rows: list[Row]) -> list[Row]:
-    """多半的名称左边都有 `*`，而其中不止一项在它的范围以内：是列表的圆点，不是标记。"""
-    starred = [row for row in rows if row.mark and row.mark.text == "*" and row.name and row.mark.end <= row.name.start]
-    if len(starred) * 2 > len(rows) and sum(map(_is_within, starred)) > 1:
+    """名称旁边的 `*` 不是说它异常的，去掉：多半的名称都有，而其中不止一项在它的范围以内的，是列表的圆点、脚注；
+
+    别的行印着 H、L、箭头的，也是脚注（没有认可的项目）。
+    """
+    ends = {id(row): row.result.start if row.result else row.name.start for row in rows if row.name}
+    starred = [row for row in rows if row.mark and row.mark.text == "*" and row.mark.end <= ends.get(id(row), 0.0)]
+    own = [row for row in rows if row.mark and re.search("[HL↑↓]", row.mark.text)]
+    if len(starred) * 2 > len(rows) and sum(map(_is_within, starred)) > 1 or len(own) > 1:
         for row in starred:
             row.mark = None
     return rows

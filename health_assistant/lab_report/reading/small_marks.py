@@ -1,7 +1,7 @@
 """一行里文字识别常常读不到的小东西：箭头、单独一横、标记一栏里没有认出来的字。看像素。"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -25,6 +25,8 @@ from health_assistant.lab_report.report import MIN_CONFIDENCE, UNREAD_MARK
 _MIN_MARKS = 2
 _SURELY_ARROW = 0.5
 """像箭头不到这样的，也可能是 1：实测 0.21 的 1 有 0.27。"""
+_LEVEL = 0.2
+"""左端相差不到这么多个字高的，是对齐的。"""
 _SAYS = {"↑": "high", "↓": "low"}
 
 Zone = tuple[float, float, float, float]
@@ -120,13 +122,37 @@ def count_dashed(table: Table, rows: list[Row], gray: np.ndarray, boxes: list[Te
     return sum(find_signs_in(row, table.columns, gray, boxes) == "-" for row in unknown)
 
 
-def settle_values(row: Row, gray: np.ndarray, mark: str | None, has_marks: bool = False) -> None:
+def plain_start(rows: list[Row], mark_of: Callable[[Row], str | None]) -> float | None:
+    """不印箭头的表，各行结果的左端（拉平以后的横坐标）：不止一行明明异常，旁边都没有箭头，左端又都对齐。
+
+    rows 是一张表的各行，mark_of 见 `find_mark`；没有要疑的数、印箭头、看不出来的为 None。
+    """
+    results = [row.result for row in rows if row.result and row.result.kind == "number"]
+    if not any(box.score in MAYBE_ARROW.values() for box in results):
+        return None
+    sure = [row for row in rows if _is_sure(row)]
+    abnormal = [row for row in sure if _flag_of(row.result.text, row.limits[0].text) in _SAYS.values()]
+    if len(abnormal) < _MIN_MARKS or any(set(mark_of(row) or "") & {*ARROWS, UNREAD_MARK} for row in abnormal):
+        return None
+    start = median(box.start for box in results)
+    is_even = median(abs(box.start - start) for box in results) < _LEVEL * results[0].height
+    return start if is_even else None
+
+
+def _is_sure(row: Row) -> bool:
+    boxes = [row.result, *row.limits] if row.result and row.name else []
+    return len(boxes) == 2 and all(box.score >= MIN_CONFIDENCE for box in boxes)
+
+
+def settle_values(
+    row: Row, gray: np.ndarray, mark: str | None, has_marks: bool = False, start: float | None = None
+) -> None:
     """看像素、看结果与范围合不合，改正一行里没有认好的数。
 
-    gray 见 `Page.gray`，mark 见 `find_mark`；has_marks：别的行印着标记。
+    gray 见 `Page.gray`，mark 见 `find_mark`；has_marks：别的行印着标记；start 见 `plain_start`。
     """
     _join_split_range(row, gray)
-    _settle_ones(row, mark, has_marks)
+    _settle_ones(row, mark, has_marks, start)
 
 
 def _join_split_range(row: Row, gray: np.ndarray) -> None:
@@ -141,11 +167,12 @@ def _join_split_range(row: Row, gray: np.ndarray) -> None:
         row.limits, row.doubt = [whole], None
 
 
-def _settle_ones(row: Row, mark: str | None, has_marks: bool) -> None:
+def _settle_ones(row: Row, mark: str | None, has_marks: bool, start: float | None) -> None:
     """数的头尾像 1 又像箭头（`MAYBE_ARROW`）：去掉它，结果在范围之内，或在箭头的另一边的，不会印那个箭头，它是数字 1。
 
     箭头另外印在旁边、与比出来的相合的，数里不会再有一个。
     也可能是表格的竖线：有它就异常的，旁边另要有标记；没有它才异常的（`|39`），别的行要有标记，这一行才会也有。
+    整张表不印箭头（`plain_start`），又与别的结果左端对齐的，开头的是数字：竖线会靠左一些。
     """
     ways = {score: way for way, score in MAYBE_ARROW.items()}
     doubted = [box for box in (row.result, *row.limits) if box and box.score in ways]
@@ -161,7 +188,9 @@ def _settle_ones(row: Row, mark: str | None, has_marks: bool) -> None:
     said = _SAYS[direction]
     has_own = is_result and flag == said == _SAYS.get(mark)
     is_digit = has_own or flag == "normal" or has_marks and flag in ("high", "low") and flag != said
-    if is_digit and not needs_mark:
+    is_plain = start is not None and is_result and not is_last and mark is None
+    is_plain = is_plain and abs(row.result.start - start) < _LEVEL * row.result.height
+    if is_plain or is_digit and not needs_mark:
         sure = replace(doubted[0], score=MIN_CONFIDENCE)
         row.result, row.limits = (sure, row.limits) if is_result else (row.result, [sure])
 
