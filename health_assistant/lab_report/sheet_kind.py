@@ -24,6 +24,8 @@ _FEW_WHITE_CELLS = 50
 _NUMBER = re.compile(r"\D?\s*\d+(\.\d+)?\s*\D?")
 _STRIP = re.compile(r"酮体|葡萄糖|胆原|胆红素|比重|亚硝酸盐")
 """尿条上的项目，大便里没有。"""
+_ON_GAS_ANALYSER = {*"K NA CL CA MG GLU CREA UREA BUN HGB HCT TBIL AG TCO2 OSM".split()}
+"""血气仪也量的；还有别的项目的一页是合印的，上面的钙可以是总钙。"""
 _URINE_TITLE = re.compile(r"尿液$|粪便$|微量元素$")
 _LABELLED = re.compile(r"尿(?!胆)")
 """自己写着尿的行：旁边没有写的，也许正是血的。"""
@@ -61,6 +63,8 @@ def titles_of_rows(report_type: str, observations: Sequence[Observation]) -> lis
     title = title_for_specimen(report_type, observations)
     if _URINE_TITLE.search(title):
         return [title] * len(observations)
+    if _is_gas_slip(observations):
+        return [f"{title} 血气".strip()] * len(observations)
     others = [seen for seen in observations if not _is_bare_count(seen, report_type)]
     counts = [seen for seen in others if seen.analyte and seen.analyte.panel == "血细胞分析"]
     is_sediment = any(_is_too_few(seen) for seen in observations if _is_bare_count(seen, report_type))
@@ -69,6 +73,13 @@ def titles_of_rows(report_type: str, observations: Sequence[Observation]) -> lis
     is_urine = is_sediment or has_urine and (has_other_counts or not counts)
     kind = f"{report_type} {'尿液' if is_urine else '血液'}".strip()
     return [kind if _is_bare_count(seen, report_type) else title for seen in observations]
+
+
+def _is_gas_slip(observations: Sequence[Observation]) -> bool:
+    """没有报告名的血气纸条：有气体的分压，没有血气仪量不了的。上面没有印范围的钙是离子钙。"""
+    known = [seen.analyte for seen in observations if seen.analyte]
+    has_gas = any(analyte.code in ("PCO2", "PO2") for analyte in known)
+    return has_gas and all(analyte.panel == "血气" or analyte.code in _ON_GAS_ANALYSER for analyte in known)
 
 
 def _is_of_urine(seen: Observation) -> bool:

@@ -74,8 +74,8 @@ def _fields(line: Line) -> list[_Field]:
     """`检验结果 6.81`、`结果:6.81 单位:mmol/L`：各格的种类、左边的词、右边的一格（可以带着标记）；不是的为空。"""
     fields: list[_Field] = []
     for box in (part for whole in line for part in _cut_at_words(whole)):
-        word, colon, value = box.text.partition(":")
-        at = len(word) + len(colon) if value.strip() else len(box.text)
+        word = re.match(r"[^:\s]+(?::\s*|\s+)(?=\S)", box.text)
+        at = word.end() if word else len(box.text)
         label = part_of(box, 0, at)
         role = head_role(label)
         if role:
@@ -84,10 +84,14 @@ def _fields(line: Line) -> list[_Field]:
             fields[-1][2].append(box)
         else:
             return []
-    # 没有冒号的一行几个词是表头
-    is_head = len(fields) > 1 and not all(":" in label.text for _, label, _ in fields)
+    # 没有冒号的一行几个词是表头；词后面都跟着数、范围的不是
+    is_head = len(fields) > 1 and not all(":" in label.text or _has_value(values) for _, label, values in fields)
     is_full = any(sum(box.kind != "mark" for box in values) > 1 for _, _, values in fields)
     return [] if is_head or is_full else fields
+
+
+def _has_value(boxes: Line) -> bool:
+    return any(box.kind in _VALUES for box in boxes)
 
 
 def _cut_at_words(box: TextBox) -> Line:
@@ -123,7 +127,7 @@ def _starts_card(fields: list[_Field], labels: dict[str, TextBox]) -> bool:
 
 def _is_name(line: Line) -> bool:
     """只有名称，旁边也许有标记。"""
-    return line[0].kind == "text" and not any(box.kind in _VALUES for box in line)
+    return line[0].kind == "text" and not _has_value(line)
 
 
 # ---- 一排词印在各格的上面、下面 ----
@@ -162,7 +166,7 @@ def _gaps(lines: list[Line], at: int) -> tuple[float, float]:
 
 def _are_under(values: Line, labels: Line) -> bool:
     """各格，没有名称：左边没有多出一格。"""
-    return any(box.kind in _VALUES for box in values) and values[0].end > labels[0].start - labels[0].height
+    return _has_value(values) and values[0].end > labels[0].start - labels[0].height
 
 
 def _card(used: range, name: Sequence[Line], labels: Line, values: Line) -> _Card:
