@@ -5,11 +5,12 @@ import pytest
 from gpu import bases, measuring, speed_table
 from gpu.measuring import ROOT, SERVER_STAGE
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
 
 
 @pytest.mark.slow
 def test_a_server_is_loaded_and_every_answer_is_full(tmp_path):
+    from transformers import AutoTokenizer  # 导入要几秒，别的测试不用
+
     bases.build_llm("small", tmp_path / "base")
     loads = ((1, 2), (4, 8))
     records = measuring.measure_server(tmp_path, "small", tmp_path / "base", "transformers", loads, answer_tokens=24)

@@ -1,14 +1,17 @@
 """英文单子的说明、签名落在表的各列里：不是项目。文字框是造的。"""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from lab_report.text_boxes import headed, page
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.reading.page_head import is_lab_report
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.tables import find_tables
 
+LINES = load_yaml(Path(__file__).with_name("prose.yaml"))
 HEAD = {50: "Test Name", 400: "Results", 800: "Units", 1000: "Bio. Ref. Interval"}
 SODIUM = {50: "Sodium", 400: "140.00", 800: "mEq/L", 1000: "136.00 - 145.00"}
 CHLORIDE = {50: "Chloride", 400: "101.00", 800: "mEq/L", 1000: "98.00 - 107.00"}
@@ -19,50 +22,13 @@ def names(*lines: dict[float, str]) -> list[str]:
     return [row.name.text for row in find_rows(headed(printed))]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        {50: "2.", 400: "Friedewald equation to calculate LDL cholesterol"},
-        {50: "derivation of exact", 400: "within", 800: "may", 1000: "interlaboratory variations"},
-        {50: "Sr. Consultant Biochemist", 400: "Technical Director - Clinical", 1000: "Consultant Pathologist"},
-        {50: "| Extreme", 400: "<80", 800: "| |"},
-        {50: "| Risk Group", 400: ">30", 1000: "≤60"},
-        {50: "Deficient", 1000: "< 50"},
-        {50: "|", 400: "years", 1000: "glycemic control"},
-        {50: "Very", 800: "mg/dL", 1000: "High: ≥ 190"},
-        {50: "Diabetic", 400: "< 39", 1000: "5.7 - 6.4"},
-        {50: "Average", 400: "0.10 - 0.30"},
-        {50: "Chronic Kidney Disease", 400: "<15", 800: "ml/min/1.73 m2"},
-        {50: "Parameter", 400: "(28 - 36", 1000: "(>37"},
-        {50: "Prediabetes", 400: "5.7 - 6.4", 1000: "100 - 125"},
-        {50: "糖尿病前期", 400: "5.7%-6.4%"},
-        {50: "1st trimester", 1000: "0.10 - 2.50"},
-        {50: "孕早期(1-12周)", 1000: "0.1-2.5"},
-        {50: "20-24岁", 1000: "1.66-9.49"},
-        {50: "绝经期", 400: "25.8-134.8", 1000: "5-54.7"},
-        {50: "期别", 400: "FSH", 800: "雌二醇", 1000: "LH"},
-        {50: "In anaemic conditions", 400: "used", 800: "Deficiency", 1000: "from", 1100: "Beta-", 1200: "Thalassemia"},
-        {50: "Cord Blood:", 400: "Newborn: 75 - 260 ng/dL, 1-5yr: 100 - 260", 1000: "5-10yr: 90 - 240"},
-        {50: "Cord Blood: 2.3 - 13.2, 1 - 2 days: 3.2 - 34.6, 3 days:", 400: "0.7", 800: "mIU/L", 1000: "1.7 - 9.1"},
-        {50: "Ref. Range eGFR is most accurate for", 400: "≤60", 800: "ml/min/1.73 m2"},
-    ],
-)
+@pytest.mark.parametrize("line", LINES["不是项目"])
 @pytest.mark.parametrize("last", [[], [CHLORIDE]])
 def test_notes_and_signatures_in_the_columns_of_a_table_are_no_items(line, last):
     assert names(line, *last) == ["Sodium", *(["Chloride"] if last else [])]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        {50: "Blood Group", 400: "O"},
-        {50: "BT (Bleeding Time)", 400: "2:30", 800: "min-sec.", 1000: "1-3"},
-        {50: "Urine Colour", 400: "pale yellow", 1000: "pale yellow"},
-        {50: "| Potassium", 400: "4.2", 800: "mEq/L", 1000: "3.50 - 5.10"},
-        {50: "Newborn TSH", 400: "<5", 800: "mIU/L", 1000: "<10"},
-        {50: "HIV Antibody", 400: "Non Reactive", 1000: "Non Reactive"},
-    ],
-)
+@pytest.mark.parametrize("line", LINES["是项目"])
 def test_worded_results_and_numbers_in_a_table_of_bars_stay_items(line):
     assert names(line, CHLORIDE) == ["Sodium", line[50], "Chloride"]
 

@@ -1,6 +1,7 @@
 """不是表的一页里写着达到危急值的数：照旧拒读，先说要尽快就医。"""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from lab_report.not_reports import font_of
 from lab_report.text_boxes import PITCH, box
 from PIL import Image, ImageDraw
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.language import speaking, translate
 from health_assistant.lab_report.person import Person
@@ -16,6 +18,7 @@ from health_assistant.lab_report.reading.reader import read_boxes
 from health_assistant.lab_report.reading.upright import Page
 from health_assistant.lab_report.report import Reading, ReadRow, UnreadableReport
 
+CASES = load_yaml(Path(__file__).with_name("quotes.yaml"))
 PLAIN = UnreadableReport("not_a_lab_report", "没有找到检验项目。")
 
 
@@ -23,81 +26,24 @@ def quoted(*texts: str) -> str:
     return str(with_grave_quotes(PLAIN, texts)).partition("，如果是")[0]
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("【市一医院】危急值提醒：患者张三，血钾 6.9mmol/L，请立即就诊", "“血钾 6.9 mmol/L”"),
-        ("你的血糖为 33.6 mmol/L，赶紧来医院", "“血糖 33.6 mmol/L”"),
-        ("Your potassium is 6.8 mmol/L (normal 3.5-5.3)", "“potassium 6.8 mmol/L”"),
-        ("生化:K+6.5mmol/L，Cr 560μmol/L；血气:pH 7.08", "“K+ 6.5 mmol/L”、“Cr 560 μmol/L”、“pH 7.08”"),
-        ("血常规：HGB 85g/L，PLT 8×10^9/L", "“PLT 8 ×10^9/L”"),
-    ],
-)
-def test_a_critical_value_written_in_a_text_is_said_first(text, said):
+@pytest.mark.parametrize("case", CASES["危急的化验值"])
+def test_a_critical_value_written_in_a_text_is_said_first(case):
+    text, said = case.split(" -> ")
     assert quoted(text) == "尽快就医：图里写着" + said
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(
-            "血钾 4.5mmol/L，血糖 6.1 mmol/L",
-            "血钾高于 6.5 mmol/L 会危及生命",
-            "血钾 6.5 mmol/L 以上要急诊",
-            "正常血糖 3.9-6.1 mmol/L",
-        ),
-        *(
-            "血糖 33.6",
-            "氯化钾 1.0 g 每日2次",
-            "营养成分：钙 120 mg/100mL 钠 60 mg/100mL",
-            "尿 pH 5.0",
-            "钾盐花生 6.9 元",
-        ),
-        *("2024-05-15 血钾", "目标血糖 4.4-7.0 mmol/L", "血钾>6.5mmol/L", "最低血氧饱和度 76%"),
-    ],
-)
-def test_usual_values_limits_doses_and_prices_are_not(text):
+@pytest.mark.parametrize("text", CASES["平常的值、界限、剂量、价钱"] + CASES["平常的、从前的、要达到的血压"])
+def test_usual_values_limits_doses_prices_and_usual_former_and_aimed_blood_pressures_are_not(text):
     assert str(with_grave_quotes(PLAIN, [text])) == str(PLAIN)
 
 
-@pytest.mark.parametrize(
-    ("texts", "said"),
-    [
-        (["血压：186/122 mmHg", "脉搏：92 次/分"], "今天就去医院：图里写着“血压 186/122 mmHg”，"),
-        (["体温(℃) 脉搏(次/分) 血压(mmHg)", "36.7 90 188/125"], "今天就去医院：图里写着“血压 188/125 mmHg”，"),
-        (["血压计", "高压 226 mmHg", "低压 122 mmHg"], "尽快就医：图里写着“高压 226 mmHg”、“低压 122 mmHg”，"),
-        (
-            ["日期 收缩压 舒张压 脉搏", "10-01 152 91 80", "10-02 190 126 85"],
-            "今天就去医院：图里写着“收缩压 190 mmHg”、",
-        ),
-        (["Blood Pressure: 78/42 mmHg"], "今天就去医院：图里写着“血压 78/42 mmHg”，"),
-        (["血压 190/122", "血钾 6.9mmol/L"], "尽快就医：图里写着“血钾 6.9 mmol/L”，"),
-        (["血压 220/135mmHg 瞳孔对光反应灵敏"], "尽快就医：图里写着“血压 220/135 mmHg”，"),
-        (["现血压 210/130mmHg，既往高血压病史10年"], "今天就去医院：图里写着“血压 210/130 mmHg”，"),
-        (["血压 230/140mmHg 高血压病史5年"], "尽快就医：图里写着“血压 230/140 mmHg”，"),
-        (["现病史：头痛 现血压 225/130 应立即就诊"], "尽快就医：图里写着“血压 225/130 mmHg”，"),
-        (["血压控制不佳 225/130"], "尽快就医：图里写着“血压 225/130 mmHg”，"),
-        (["肺动脉收缩压 45 mmHg 血压 225/130"], "尽快就医：图里写着“血压 225/130 mmHg”，"),
-    ],
-)
-def test_a_dangerous_blood_pressure_is_said_before_the_refusal(texts, said):
-    refused = str(with_grave_quotes(PLAIN, texts))
+@pytest.mark.parametrize("case", CASES["危险的血压"])
+def test_a_dangerous_blood_pressure_is_said_before_the_refusal(case):
+    texts, said = case.split(" -> ")
+    refused = str(with_grave_quotes(PLAIN, texts.split(" | ")))
     assert refused.startswith(said) and "如果是现在量的" in refused and refused.endswith(str(PLAIN))
     with speaking("en"):
         assert not re.search("[一-鿿]", re.sub("“.*?”", "", translate(refused.removesuffix(str(PLAIN)))))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("血压 122/78 mmHg", "血压 ≥180/110mmHg 者请先就诊", "既往史：高血压 5 年，最高 190/120mmHg"),
-        *("目标血压 <130/80 mmHg", "血压 2024/10/12", "收缩压 180 以上", "血压 10/12", "钾钠比 190/122"),
-        *("估测肺动脉收缩压 45 mmHg", "右室收缩压：30 mmHg", "肺动脉压 62/20 mmHg", "门静脉高压 20 mmHg"),
-        *("高压氧治疗 高压 220 kPa 血压", "床号 78/12 mmHg", "最高收缩压 190 舒张压 125", "血压控制在 180/120"),
-    ],
-)
-def test_usual_former_and_aimed_blood_pressures_are_not(text):
-    assert str(with_grave_quotes(PLAIN, [text])) == str(PLAIN)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """对照真值：每一种错都算得到，怀疑不算错，无声的错不漏。"""
 
 import pytest
-from scipy.stats import binomtest
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.person import person_of
@@ -106,6 +105,8 @@ def test_a_wrong_value_and_a_wrong_flag_of_one_row_are_one_silent_error():
 
 @pytest.mark.parametrize(("errors", "decided"), [(0, 10), (0, 300), (3, 100), (10, 10), (9, 10)])
 def test_the_bound_is_that_of_clopper_and_pearson(errors, decided):
+    from scipy.stats import binomtest  # 导入要一两秒，别的测试不用
+
     bound = ReportScore(decided=decided, silent_errors=["错"] * errors).silent_error_bound
     exact = binomtest(errors, decided, alternative="less").proportion_ci(0.95, method="exact").high
     assert bound == pytest.approx(exact)
