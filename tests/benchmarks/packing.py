@@ -4,8 +4,8 @@
 
 before 是装满之前 qwen2.5-0.5b.yaml 的做法：两条一次前向，反向时重算各层，全部 logits 都算。pairs 只是两条一次，
 别的与现在一样：它与 filled 之差才是装满的。前三种更新相同（损失印出来）。CSV 要有 ask、answer 两列。基座是现造的
-Qwen2，五千多万参数，权重随机，pass_overhead 与 CPU 的配方一样。各种轮流跑，按进程用的 CPU 时间算，机器忙闲不相干。
-退出码 1 是没有快到 FASTER。
+Qwen2，五千多万参数（--size 0.5b 是 0.5B 的尺寸，先用 --updates 1），权重随机，pass_overhead 与 CPU 的配方一样。
+各种轮流跑，按进程用的 CPU 时间算，机器忙闲不相干。退出码 1 是没有快到 FASTER。
 """
 
 import argparse
@@ -24,12 +24,18 @@ from health_assistant.training.tiny_models import train_tokenizer
 
 ROWS = 16
 FASTER = {"filled": 1.5, "bf16": 1.5}  # 至少是 before 的几倍
-SHAPE = {"hidden_size": 768, "intermediate_size": 2304, "num_hidden_layers": 7, "num_attention_heads": 12}
+SHAPES = {
+    "50m": {"hidden_size": 768, "intermediate_size": 2304, "num_hidden_layers": 7}
+    | {"num_attention_heads": 12, "num_key_value_heads": 4},
+    "0.5b": {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14}
+    | {"num_key_value_heads": 2, "vocab_size": 151936, "tie_word_embeddings": True},
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("csv", type=Path)
+    parser.add_argument("--size", choices=SHAPES, default="50m")
     parser.add_argument("--updates", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=2)
     args = parser.parse_args()
@@ -37,7 +43,7 @@ def main() -> int:
         pairs = [(row["ask"].strip(), row["answer"].strip()) for row in csv.DictReader(file)]
     pairs = random.Random(0).sample([pair for pair in pairs if all(pair)], ROWS * args.updates)
     with tempfile.TemporaryDirectory() as folder:
-        base = build_base([text for pair in pairs for text in pair], Path(folder) / "base")
+        base = build_base([text for pair in pairs for text in pair], SHAPES[args.size], Path(folder) / "base")
         tokenizer = loading.load_tokenizer(base)
         asked = [[{"role": "user", "content": one}, {"role": "assistant", "content": two}] for one, two in pairs]
         rows, _ = sft.encode_all([{"messages": one} for one in asked], tokenizer, 512)
@@ -60,11 +66,11 @@ def main() -> int:
     return 0 if all(faster[way] >= FASTER[way] for way in faster.keys() & FASTER.keys()) else 1
 
 
-def build_base(texts: list[str], folder: Path) -> Path:
+def build_base(texts: list[str], shape: dict, folder: Path) -> Path:
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     tokenizer = train_tokenizer(texts)
-    model = Qwen2ForCausalLM(Qwen2Config(**SHAPE, num_key_value_heads=4, vocab_size=len(tokenizer)))
+    model = Qwen2ForCausalLM(Qwen2Config(**{"vocab_size": len(tokenizer)} | shape))
     print(f"基座 {model.num_parameters() / 1e6:.0f} M 参数")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

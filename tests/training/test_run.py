@@ -38,6 +38,17 @@ def test_only_the_last_answer_of_several_turns_is_supervised(tokenizer):
     assert "多久了？" in tokenizer.decode(row["input_ids"])
 
 
+def test_only_the_columns_with_something_to_learn_pass_the_head(base, tokenizer, tmp_path):
+    """没有 GPU 时，提问的 logits 不算；训练与验证都是。"""
+    rows = [sft.encode(dialogue("头痛" * count, "先量血压。" * count), tokenizer) for count in (4, 7)]
+    model, widths = loading.load_with_lora(base, Recipe()), set()
+    model.get_output_embeddings().register_forward_hook(lambda head, given, logits: widths.add(logits.shape[1]))
+    recipe = Recipe(max_steps=1, early_stopping_patience=0)
+    sft.build_trainer(recipe, model, tokenizer, rows, rows, tmp_path / "checkpoints").train()
+    first = min(row["labels"].count(batching.IGNORED) for row in rows)
+    assert widths == {max(len(row["input_ids"]) for row in rows) - first + 1}
+
+
 def test_too_long_dialogues_are_left_out_whole(tokenizer):
     rows = [{"messages": dialogue("痛", "药" * count)} for count in (1, 500)]
     kept, left_out = sft.encode_all(rows, tokenizer, max_length=100)
