@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.matching import find_analyte
-from health_assistant.lab_report.reading.cells import classify, split_cells, split_mark
+from health_assistant.lab_report.reading.cells import classify, says_normal, split_cells, split_mark
 from health_assistant.lab_report.reading.glyphs import find_signs
 from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.misreadings import repair_letters, repair_unit
@@ -64,6 +64,7 @@ def test_marks_and_units():
         ("5.66", "↑"), ("5.66", None), ("6.8", "H"), ("98", "L"), ("12", "↑"), ("6.8", "H"), ("阳性(+)", "↑"),
         ("阳性。", "↑"), ("+", "异常"), ("血红蛋白", "↓"), ("6.6", "H*"), ("8", "CL*"),
     ]  # fmt: skip
+    assert [says_normal(text) for text in ("N", "Normal", "未见异常", "n")] == [True, True, True, False]  # n 是 fl
     units = [repair_unit(unit) for unit in ("10~9/L", "×109/L", "1012/L", "umol/1", "g/L")]
     assert units == ["10^9/L", "×10^9/L", "10^12/L", "umol/L", "g/L"]
     names = [repair_letters(name) for name in ("总lgE", "HC03-(c)", "s02(c)", "肺炎支原体抗体lgM", "Large", "Algae")]
