@@ -12,6 +12,7 @@ from health_assistant.lab_report.observation import Observation, observe
 from health_assistant.lab_report.person import Person, parse_age
 from health_assistant.lab_report.printed_text import fold_name
 from health_assistant.lab_report.report import (
+    NAMELESS,
     Origin,
     OriginField,
     Reading,
@@ -120,8 +121,6 @@ def join_origins(pages: Sequence[tuple[int, Reading]]) -> Origin:
 
 def _is_same_test(first: Observation, second: Observation) -> bool:
     """是不是同一项检验：目录里是同一个指标，或名称相同；单位、写法都不同的（血与尿的葡萄糖）不是。"""
-    from health_assistant.lab_report.reading.row import NAMELESS  # 它要装 OpenCV
-
     here, there = first.row, second.row
     if _test_of(first) != _test_of(second) or here.name == NAMELESS:
         return False

@@ -1,4 +1,7 @@
-"""名称不全认识的一行也许是哪一项：多了几个字（`钾-急诊`）、在纸边少了一个字（`红蛋白`）。只用来提醒，不用来判断。"""
+"""名称不全认识的一行也许是哪一项：多了几个字（`钾-急诊`）、在纸边少了一个字（`红蛋白`）、糊了认错了字、没有读出。
+
+只用来提醒，不用来判断。
+"""
 
 import re
 
@@ -8,6 +11,8 @@ from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.matching import is_known_code, is_known_name
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.printed_text import fold_name
+from health_assistant.lab_report.range_likeness import range_distance
+from health_assistant.lab_report.report import MIN_CONFIDENCE, NAMELESS
 from health_assistant.lab_report.severity import grade_value, told
 from health_assistant.lab_report.specimen import possible_specimens
 from health_assistant.lab_report.word_lists import any_of
@@ -26,32 +31,47 @@ def critical_if_likely(finding: Finding, person: Person, report_type: str) -> tu
     """名称不全认识的一行，如果就是看着像的那一项，便达到了危急值：那一项的名称与要说的话；不是这样为 None。"""
     if finding.analyte:
         return None
-    likely = likely_analyte(finding.name, finding.unit, finding.interval, report_type)
-    severity, way = grade_value(finding.value, finding.unit, likely, person) if likely else (None, None)
-    if severity != "grave":
-        return None
-    words, first_aid = told(likely.code, way, person)
-    return likely.name, first_aid + words
+    is_unread = finding.name == NAMELESS or finding.confidence is not None and finding.confidence < MIN_CONFIDENCE
+    for likely in likely_analytes(finding.name, finding.unit, finding.interval, report_type, is_unread):
+        severity, way = grade_value(finding.value, finding.unit, likely, person)
+        if severity == "grave":
+            words, first_aid = told(likely.code, way, person)
+            return likely.name, first_aid + words
+    return None
 
 
-def likely_analyte(name: str, unit: str, interval: ReferenceRange | None, report_type: str) -> Analyte | None:
-    """目录里名称是 name 的一部分（或只比它多头一个字）、单位与范围都一样的血液项目；没有、不止一项为 None。
+def likely_analytes(
+    name: str, unit: str, interval: ReferenceRange | None, report_type: str, is_unread: bool = False
+) -> list[Analyte]:
+    """单位与范围都一样的血液项目里，名称是 name 的一部分（或只比它多头一个字）的一项；没有的，只差一个字的几项。
 
-    名称全认识的，是因为标本不同（静脉血气的氧分压）才没有认作那一项，也为 None。
+    is_unread：名称没有读出、没有把握，单位与范围都一样的都算，范围最像的在先。名称全认识的，是因为标本不同
+    （静脉血气的氧分压）才没有认作那一项，不猜。
     """
     if is_known_name(name) or is_known_code(name) or _NOT_ORDINARY.search(name):
-        return None
+        return []
     if not isinstance(interval, Interval) or possible_specimens(report_type, name, unit) != ("blood",):
-        return None
-    found = [
+        return []
+    alike = [
         analyte
         for analyte in load_catalogue()
         if analyte.specimen == "blood"
         and analyte.knows_unit(unit)
-        and any(_is_alike(interval, usual, analyte, unit) for usual in analyte.intervals)  # 比名称快得多，所以在先
-        and any(_is_within(spelling, name) for spelling in (analyte.name, *analyte.aliases))
+        and any(_is_alike(interval, usual, analyte, unit) for usual in analyte.intervals)
     ]
-    return found[0] if len(found) == 1 else None
+    if is_unread:
+        return sorted(alike, key=lambda one: range_distance(one, unit, interval) or 0.0)
+    within = [one for one in alike if any(_is_within(word, name) for word in (one.name, *one.aliases))]
+    if within:
+        return within if len(within) == 1 else []
+    return [one for one in alike if any(_is_near(word, name) for word in (one.name, *one.aliases))]
+
+
+def _is_near(known: str, name: str) -> bool:
+    """只差一个字的中文名称：糊了的 `血红蛋自`；果糖、血糖这样两个字的不算。"""
+    known, name = fold_name(known), fold_name(name)
+    wrong = sum(one != other for one, other in zip(known, name, strict=False))
+    return not known.isascii() and len(known) == len(name) > 2 and wrong == 1
 
 
 def _is_within(known: str, name: str) -> bool:

@@ -14,7 +14,7 @@ from health_assistant.lab_report.severity import grade_value, span_of
 _PRINTED_FLAGS: dict[str, tuple[Flag, ...]] = {
     "↑H高+": ("high", "abnormal"),
     "↓L低▼▽": ("low", "abnormal"),
-    f"*※★☆◆▲△!异危阳{UNREAD_MARK}": ABNORMAL_FLAGS,
+    f"*#※★☆◆▲△!异危阳{UNREAD_MARK}": ABNORMAL_FLAGS,
 }
 _SAYS_NORMAL = re.compile(
     r"N|NORMAL|正常|[未无]见?异常|[未不][升偏降]?[高低]|NOT(?:ELEVATED|RAISED|INCREASED|DECREASED|REDUCED|HIGH|LOW|ABNORMAL)"

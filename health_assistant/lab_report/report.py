@@ -17,6 +17,8 @@ from health_assistant.lab_report.origin import understand
 
 Sex = Literal["男", "女"]
 Flag = Literal["normal", "high", "low", "abnormal", "unknown"]
+NAMELESS = "（名称没有读出）"
+"""没有读出名称的一行写的名称。"""
 UNREAD_MARK = "?"
 """标记一栏里有墨而没有读出来的标记：不知道说的是什么，只知道这一项不会是正常。"""
 RangeSource = Literal["printed", "catalogue", "none"]

@@ -24,7 +24,7 @@ _FEW_WHITE_CELLS = 50
 _NUMBER = re.compile(r"\D?\s*\d+(\.\d+)?\s*\D?")
 _STRIP = re.compile(r"酮体|葡萄糖|胆原|胆红素|比重|亚硝酸盐")
 """尿条上的项目，大便里没有。"""
-_ON_GAS_ANALYSER = {*"K NA CL CA MG GLU CREA UREA BUN HGB HCT TBIL AG TCO2 OSM".split()}
+_ON_GAS_ANALYSER = re.compile("K|NA|CL|CA|MG|GLU|CREA|UREA|BUN|HGB|HCT|TBIL|AG|TCO2|OSM")
 """血气仪也量的；还有别的项目的一页是合印的，上面的钙可以是总钙。"""
 _URINE_TITLE = re.compile(r"尿液$|粪便$|微量元素$")
 _LABELLED = re.compile(r"尿(?!胆)")
@@ -79,7 +79,7 @@ def _is_gas_slip(observations: Sequence[Observation]) -> bool:
     """没有报告名的血气纸条：有气体的分压，没有血气仪量不了的。上面没有印范围的钙是离子钙。"""
     known = [seen.analyte for seen in observations if seen.analyte]
     has_gas = any(analyte.code in ("PCO2", "PO2") for analyte in known)
-    return has_gas and all(analyte.panel == "血气" or analyte.code in _ON_GAS_ANALYSER for analyte in known)
+    return has_gas and all(analyte.panel == "血气" or _ON_GAS_ANALYSER.fullmatch(analyte.code) for analyte in known)
 
 
 def _is_of_urine(seen: Observation) -> bool:

@@ -21,7 +21,7 @@ from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.rows import find_rows
 from health_assistant.lab_report.reading.small_marks import plain_start, settle_values
 from health_assistant.lab_report.reading.tables import _cut_glued_value, find_tables
-from health_assistant.lab_report.reading.text import cut_at
+from health_assistant.lab_report.reading.text import TextBox, cut_at
 from health_assistant.lab_report.reading.upright import Page
 from health_assistant.lab_report.rendering.drawing import load_font
 from health_assistant.lab_report.report import MIN_CONFIDENCE
@@ -240,3 +240,55 @@ def test_a_thin_last_digit_is_not_cut_off_as_a_footnote():
     quads = np.array([[[0, 0], [width, 0], [width, height], [0, height]]], np.float32)
     ((text, score),) = read_texts(Page(pixels, quads, np.eye(3)), TextReader(2))
     assert text == "2.32" and score < MIN_CONFIDENCE
+
+
+_DIGIT = 12.0
+
+
+def _printed(text: str, start: float, line: int) -> TextBox:
+    """字一样宽（汉字两个）的一段。"""
+    wide = _DIGIT * sum(2 if ord(letter) > 0x2E80 else 1 for letter in text)
+    return replace(box(text, start, line * 40), start=start, end=start + wide, x0=start, x1=start + wide)
+
+
+def _doubts(results: list[tuple[str, str, str]], left: float | None) -> list[bool]:
+    """各行（名称、读到的数、印着的数）起疑没有；left 是数的左端，None 是靠右印的。名称与数认成了一段。"""
+    heads = {50: "项目", 300: "结果", 500: "单位", 640: "参考范围"}
+    lines = [[_printed(word, at, 0) for at, word in heads.items()]]
+    for line, (name, read_as, true) in enumerate(results, 1):
+        end = 380 if left is None else left + _DIGIT * len(true)
+        glued = replace(_printed(name + read_as, 100, line), end=end, x1=end)
+        lines.append([glued, _printed("g/L", 500, line), _printed(f"{10 + line}.0-80.0", 640, line)])
+    rows = [row for table in find_tables(lines) for row in find_rows(table)]
+    assert [row.result.text for row in rows] == [read_as for _, read_as, _ in results]
+    return [row.doubt is not None for row in rows]
+
+
+_WHOLE = [
+    ("总蛋白(TP)", "70.1", "70.1"),
+    ("白蛋白(ALB)", "46.7", "46.7"),
+    ("前白蛋白(PA)", "32", "32"),
+    ("转铁蛋白(TRF)", "2.1", "2.1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "read_as", "true", "is_doubted"),
+    [
+        ("球蛋白(GLB)", "23.4", "23.4", False),
+        ("球蛋白(GLB)", "3.4", "23.4", True),
+        ("球蛋白(GLB)", "34", "23.4", True),
+        ("球蛋白(GLB)", "123.4", "23.4", True),
+        ("球蛋白(GLB)", "103.4", "103.4", False),
+    ],
+)
+def test_a_number_printed_over_by_its_name_is_doubted_where_a_digit_is_missing_or_too_many(
+    name, read_as, true, is_doubted
+):
+    assert _doubts([*_WHOLE, (name, read_as, true)], left=320.0) == [False] * 4 + [is_doubted]
+
+
+def test_numbers_printed_flush_right_are_doubted_where_a_name_is_cut_by_them():
+    rows = [*_WHOLE, ("球蛋白(GLB)", "103.4", "103.4"), ("纤维蛋白原(FIB)", "4.2", "4.2")]
+    assert _doubts(rows, left=None) == [False] * 6
+    assert _doubts([*rows, ("血红蛋白(HG", "150.0", "150.0")], left=None)[-1]

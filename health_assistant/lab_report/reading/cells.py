@@ -45,10 +45,14 @@ _GLUED_MARKS = (
     re.compile(rf"(?P<mark>[{_ARROWS}※]+)\s*(?P<bare>[<>≤≥]?\d.*)"),
     re.compile(rf"(?P<bare>{_VALUE})\s*(?P<mark>\((?:normal|正常|n)\)|(?<=\s)(?:normal|正常|n))", re.IGNORECASE),
     re.compile(rf"(?P<bare>.*?(?:[\d)）阴阳性+±]|性[。.]))\s*\(?(?P<mark>[{_ARROWS}→←★◆]+|[*!]+)\)?"),
-    re.compile(rf"(?P<bare>{_VALUE})\s*[(\[]?(?P<mark>HH?|LL?|C?[HL]\*|{_WORD_MARKS})[)\]]?"),
+    re.compile(rf"(?P<bare>{_VALUE})\s*[(\[]?(?P<mark>HH?|LL?|C?[HL]\*|#|{_WORD_MARKS})[)\]]?"),
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%‰#])\s*(?P<mark>[↑↓]+)"),
 )
+_VALUE_BEFORE_RANGE = re.compile(
+    r"\d{1,3}\.(?:\d(?=\d\.\d-\d+\.\d$)|\d\d(?=\d\.\d\d-\d+\.\d\d$)|\d{3}(?=\d\.\d{3}-\d+\.\d{3}$))"
+)
+"""数紧接着小数一样多的范围（`3.391.80-6.30`）；范围的整数部分有两位的，不知道在哪里断开。"""
 _VALUE_AND_CLASS = re.compile(r"[<>≤≥]?\d[\d.,]*\s*[(]\s*\d级\s*[)]")
 """过敏原的浓度后面印着分级：`68.40 (5级)`。"""
 _SIGN_AND_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s+[-+]\s*(?P<unit>\[[^\[\]]+\])")
@@ -180,6 +184,8 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         return [*inside, ("mark", offset + behind.start("mark"), offset + len(text), False)]
     if typed := _typed(text, offset, whole.kind if whole and whole.text == text else None):
         return typed
+    if value := _VALUE_BEFORE_RANGE.match(text):
+        return _typed(value[0], offset) + _typed(text[value.end() :], offset + value.end())
     if at := _leading_unit(text):
         return [("unit", offset, offset + at, False), *_split(text[at:], offset + at)]
     between = re.search(rf"(?<=[A-Za-z%])\s*(?P<mark>[{_ARROWS}]+)\s*(?=[(（\[<>≤≥\d])", text)

@@ -26,7 +26,7 @@ _SEVERAL = ("ignored", "unknown", "mean", "replicate")
 _LIMITS = ("range", "low", "high")
 _LEGEND = re.compile(r"(级别|等级|分级|class)\W*([0-6]级?\s+){3}", re.IGNORECASE)
 """分级说明的头一行：`级别 0 1 2 3 …`。"""
-_STAGE = re.compile(r"(CKD\s*)?G[1-5][ab]?期?", re.IGNORECASE)
+_STAGE = re.compile(r"(CKD\s*)?G[1-5][ab]?期?(\s*[一-鿿]{2,}|\s[A-Za-z ]+)?", re.IGNORECASE)
 """肾功能分期说明的一行打头的词；细胞周期的 `G1期` 后面有结果。"""
 _MIN_CODES = 3
 _DATES_WITHIN = 3

@@ -78,7 +78,7 @@ def repair_unit(unit: str, find: Callable[[], Analyte | None] = lambda: None) ->
     return re.sub(r"/[1|]$", "/L", unit)
 
 
-_SAME_SIGNS = str.maketrans("（）［］【】：％＜＞＝／＋．—–−‐‑‒―─～〜∼", "()[][]:%<>=/+.--------~~~")
+_SAME_SIGNS = str.maketrans("（）［］【】：％＃＜＞＝／＋．—–−‐‑‒―─～〜∼", "()[][]:%#<>=/+.--------~~~")
 _SIGNS_READ_AS_WORDS = {"一": "-", "十": "+", "土": "±", "士": "±"}
 _ZERO_BEFORE_UNIT = re.compile(r"(?<=\d)[Oo]+(?=(?:[mkμuµ]?I?U|[mnpuμµ]?(?:mol|g))/[A-Za-z]*L)")
 """数末尾的 0 读成了字母 O，后面连着单位。"""
@@ -117,6 +117,7 @@ def repair_signs(text: str) -> str:
     text = re.sub(r"^\(([一十土士])\)$", lambda sign: f"({_SIGNS_READ_AS_WORDS[sign[1]]})", text)
     text = re.sub(r"(?<=阴性)\(一\)?$", "(-)", text)
     text = re.sub(r"(?<=[阴阳]性)\s*一+\s*(?=[弱可]?[阴阳疑]性?)", "-", text)
+    text = re.sub(r"^(\d+(?:\.\d+)?)=(?=\d+(?:\.\d+)?$)", r"\1-", text)  # 糊了的 `3.90=6.10`
     text = re.sub(r"(?<=mo)[1I|](?=/)|(?<=/[mdu])[1I|](?![A-Za-z\d])|(?<=^f)1$|(?<=\df)1$|(?<=\d f)1$", "l", text)
     text = re.sub(r"(?<=\d)C[O0][Il1|]$|^C(?:0[Il]|Ol)$", "COI", text)
     text = _ZERO_BEFORE_UNIT.sub(lambda zeros: "0" * len(zeros[0]), text)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.matching import find_analyte, is_known_code, is_known_name
 from health_assistant.lab_report.naming import foreign_name
-from health_assistant.lab_report.reading.misreadings import repair_code
+from health_assistant.lab_report.reading.misreadings import repair_code, repair_greek
 
 _MOST_TEXTS = 1 << 12
 """记住多少段文字的答案；服务一直开着，读过的字不能越积越多。"""
@@ -22,7 +22,7 @@ _SERIAL = re.compile(r"^[|丨]?\s*\d{1,2}[.、)|丨\s]*(?=[^\d\s.,、)\-~|丨])(
 @lru_cache(maxsize=_MOST_TEXTS)
 def is_known(text: str) -> bool:
     """目录里有没有这个名称或代号。"""
-    name, code = split_name(text)
+    name, code = split_name(repair_greek(text))  # `Y-谷氨酰转肽酶` 的 Y 是 γ
     return bool(name) and is_known_name(name) or bool(code) and is_known_code(code) or foreign_name(text) is not None
 
 

@@ -14,7 +14,7 @@ from health_assistant.lab_report.reading.misreadings import repair_greek, repair
 from health_assistant.lab_report.reading.names import code_behind, split_name, strip_serial
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.reference_range import is_tier_run, is_tiered, parse_range, parse_result
-from health_assistant.lab_report.report import MIN_CONFIDENCE, UNREAD_MARK
+from health_assistant.lab_report.report import MIN_CONFIDENCE, NAMELESS, UNREAD_MARK
 
 _TWO_RESULTS = "这一行有两个数，不能确定哪个是这次的结果"
 WORD_MARK = re.compile(
@@ -27,7 +27,6 @@ _ILLEGIBLE, _APART = 0.6, 3.0
 """范围的右边、离这一行这么远（字高的倍数），把握又不到它的，是旁边的图上认出来的。"""
 _IN_BRACKETS = re.compile(r"[(（]\s*[\d.]+\s*[-~—–]\s*[\d.]+\s*[)）]")
 TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
-NAMELESS = "（名称没有读出）"
 
 
 @dataclass
@@ -153,7 +152,7 @@ class Row:
         if box.text == "十":
             box = replace(box, text="+")
         self.maybe_arrows.append(box)
-        if box.kind == "mark" or box.text == "+" or WORD_MARK.fullmatch(box.text):
+        if box.kind == "mark" or box.text in ("+", "#") or WORD_MARK.fullmatch(box.text):
             is_phrase = (
                 self.mark and re.match("(?i)crit|panic", self.mark.text) and box.start - self.mark.end < box.height
             )

@@ -13,7 +13,7 @@ from health_assistant.lab_report.reading.orphans import find_host, merge, neares
 from health_assistant.lab_report.reading.quoted import says_value
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.seating import seat_line
-from health_assistant.lab_report.reading.shifts import doubt_shifted
+from health_assistant.lab_report.reading.shifts import doubt_overprinted, doubt_shifted
 from health_assistant.lab_report.reading.tables import Table
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.reading.wrapped_names import (
@@ -75,6 +75,7 @@ def find_rows(table: Table) -> list[Row]:
         if row in items or _may_be_item(row) and not _is_section(row, rows[at + 1 : at + 4]) and is_inside:
             kept.append(row)
     doubt_shifted(kept)
+    doubt_overprinted(kept)
     return _without_bullets(kept)
 
 
@@ -258,7 +259,10 @@ def _add_nameless(row: Row, rows: list[Row], near: list[Row], regular: Row | Non
     if host := regular or find_host(row, near):
         merge(host, row)
     elif row.result and (row.limits or row.unit) and kinds[0] in _VALUES and "text" not in kinds:
-        row.doubt = _NAMELESS
+        if row.code and is_known(row.code.text):
+            row.name, row.code = row.code, None  # 名称没有读出，代号（K）还在
+        else:
+            row.doubt = _NAMELESS
         rows.append(row)
     elif near and not row.result and any(_LOST_RANGE.search(box.text) for box in row.limits):
         # 看不懂也并进去，使那一行起疑；已经有几行的更可能

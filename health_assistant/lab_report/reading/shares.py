@@ -54,7 +54,9 @@ def split_shares(header: Header, lines: list[list[Cell]]) -> list[tuple[Header, 
     tables = [(whole, others)] if others else []
     for side in (1, 0) if halves[0] else ():
         own = {
-            role.split()[0]: box for role, box in header.items() if box.start < first or owner(box.start + 1) == side
+            role.split()[0]: box
+            for role, box in header.items()
+            if box.start < first or (owners[columns.index(box)] if box in columns else owner(box.start + 1)) == side
         }
         tables.insert(0, ({**own, "result": words[side]}, halves[side]))
     return tables

@@ -1,4 +1,7 @@
-"""弯得拉不平的照片：一列与另一列渐渐错开一行。从头到尾能一项对一项的，照次序对齐；不能的，中间的各行都没有把握。"""
+"""弯得拉不平的照片：一列与另一列渐渐错开一行。从头到尾能一项对一项的，照次序对齐；不能的，中间的各行都没有把握。
+
+名称太长、印到了自己的结果上的，数也没有把握。
+"""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -26,6 +29,11 @@ _TITLE = 0.7
 """比第一个结果高出行距的这么多，是表上面的组名。"""
 _BENT = 0.35
 """相邻两项的错开至多差行距的这么多：纸是弯的，不是断的。"""
+_OVERPRINTED = "名称印到了结果上，数可能少读、多读了一位"
+_GLUED = 0.1
+"""名称与结果隔着不到字高的这么多，是从一段文字里分开的。"""
+_OFF = 0.55
+"""数的左端离这一列的有大半个数字宽，就是少了、多了一位。"""
 
 
 def is_shifted(rows: list[Row]) -> bool:
@@ -110,6 +118,37 @@ def doubt_shifted(rows: list[Row]) -> None:
         for row in rows:
             if row.name and row.result in drifted:
                 row.doubt = row.doubt or why
+
+
+def doubt_overprinted(rows: list[Row]) -> None:
+    """名称与结果连成一段的行：照数的宽窄推出左端，与这一列别的数对不齐的，少读、多读了一位。
+
+    数不是靠左印的，长短不一也对不齐：那时有一个名称的括号没有完，才算。
+    """
+    valued = [row for row in rows if row.name and row.result and row.result.kind == "number"]
+    glued = [row for row in valued if abs(row.result.start - row.name.end) < _GLUED * row.result.height]
+    if not glued:
+        return
+    plain = [box for row in valued for box in row.limits if box.kind == "range"]
+    plain += [row.result for row in valued if row not in glued]
+    if len(plain) < _MIN_SLIDING:
+        return
+    # 一个数字、一个点或横线、两头的留白各有多宽
+    widths = np.linalg.lstsq(np.array([_letters(box) for box in plain]), [box.end - box.start for box in plain])[0]
+    ends = np.array([row.result.end for row in valued])
+    starts = ends - [float(_letters(row.result) @ widths) for row in valued]
+    # 左端、正中、右端各偏出这一列几个数字；哪一样对得齐的行最多，就是怎样印的
+    off, *others = (np.abs(at - np.median(at)) / max(widths[0], 1.0) for at in (starts, (starts + ends) / 2, ends))
+    is_flush_left = all((off < _OFF / 2).sum() > (other < _OFF / 2).sum() for other in others)
+    is_cut = any("(" in row.name.text and ")" not in row.name.text for row in glued)
+    for row, far in zip(valued, off, strict=True):
+        if far > _OFF and (is_flush_left or is_cut) and any(row is one for one in glued):
+            row.doubt = row.doubt or _OVERPRINTED
+
+
+def _letters(box: TextBox) -> np.ndarray:
+    digits = sum(letter.isdigit() for letter in box.text)
+    return np.array([digits, len(box.text) - digits, 1.0])
 
 
 def _drifted(column: list[TextBox], other: list[TextBox]) -> list[TextBox]:

@@ -13,10 +13,9 @@ from health_assistant.lab_report.reading.cutting import cut_points
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.ocr import TextReader
 from health_assistant.lab_report.reading.recognition import read_texts
-from health_assistant.lab_report.reading.row import NAMELESS
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reading.upright import Page, find_page, to_text_boxes
-from health_assistant.lab_report.report import ReadRow
+from health_assistant.lab_report.report import NAMELESS, ReadRow
 
 
 def read_strips(photo: np.ndarray, reader: TextReader) -> tuple[Page, list[TextBox]]:
