@@ -34,7 +34,7 @@ VISION_MODELS = ("qwen2_vl", "qwen2_5_vl")
 
 
 class TransformersBackend:
-    def __init__(self, model: str, adapters: dict[str, Path], served_name: str, waiting: int = WAITING) -> None:
+    def __init__(self, model: str, adapters: dict[str, Path], served_name: str) -> None:
         """装好模型；装不了抛 BadInput、OSError、ValueError，放不下抛 DoesNotFit。adapters 是名字与 PEFT 目录。"""
         from transformers import AutoConfig
 
@@ -59,7 +59,7 @@ class TransformersBackend:
         self._special_tokens = [token.content for token in special if token.special]
 
         self._preparing = threading.Lock()  # 大照片解开有 150 MB，一次只解一个请求的
-        self._places = threading.BoundedSemaphore(1 + waiting)
+        self._places = threading.BoundedSemaphore(1 + WAITING)
         self._worker = ThreadPoolExecutor(max_workers=1)  # 先来先答
 
     def answer(self, chat: ChatRequest) -> Answer:
