@@ -17,11 +17,12 @@ from vl_tasks import files_of, make_unreadable, read_pages
 from health_assistant import artifacts, recipes
 from health_assistant.command_line import command
 from health_assistant.lab_report.vl_protocol import READ_PROMPT
-from health_assistant.training import loading, run, saving, sft, vision
+from health_assistant.training import loading, run, saving, vision
 from health_assistant.training.checks import check_finite
 from health_assistant.training.precision import training_dtype
 from health_assistant.training.progress import Speed, progress_bar
 from health_assistant.training.recipe import GrpoRecipe, VisionRecipe
+from health_assistant.training.trainer_settings import shared_settings
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/grpo/tiny-grpo.yaml"
 
@@ -106,7 +107,7 @@ def build_trainer(recipe: GrpoRecipe, model, processor, rows: dict[str, list[dic
 
     settings = GRPOConfig(
         **recipe.of_trl(),
-        **sft.shared_settings(recipe, checkpoints),
+        **shared_settings(recipe, checkpoints),
         reward_weights=list(WEIGHTS.values()),
         # 答出一个图的占位，就像多了一张图，前向会出错
         generation_kwargs={"suppress_tokens": [processor.image_token_id, processor.video_token_id]},
