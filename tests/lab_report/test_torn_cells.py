@@ -10,7 +10,7 @@ from lab_report.text_boxes import at_lines, box, page, spread
 from PIL import Image, ImageDraw
 
 from health_assistant.lab_report.reading import cells
-from health_assistant.lab_report.reading.arrows import MAYBE_ARROW
+from health_assistant.lab_report.reading.arrows import COLOURED_MAYBE, MAYBE_ARROW
 from health_assistant.lab_report.reading.cells import Cell
 from health_assistant.lab_report.reading.columns import Columns
 from health_assistant.lab_report.reading.lines import group_lines
@@ -117,9 +117,34 @@ def test_a_1_is_a_digit_in_a_table_that_prints_no_arrows(result, start, mark, ot
     doubted = replace(box(result, start, 300), score=MAYBE_ARROW["↓", False])
     row = Row(name=None, anchor=doubted, result=doubted, limits=[box("13.0-17.0", 300, 300)])
     marks = {id(one): other for one, other in zip(low, others, strict=True)}
-    found = plain_start([*low, row], lambda one: marks[id(one)])
+    found = plain_start([*low, row], lambda one: marks.get(id(one)))
     settle_values(row, np.full((400, 400), 255, np.uint8), mark, start=found)
     assert (row.result.score >= MIN_CONFIDENCE) == is_sure
+
+
+@pytest.mark.parametrize(
+    ("score", "marked", "is_sure"),
+    [
+        (MAYBE_ARROW["↓", False], None, True),
+        (COLOURED_MAYBE["↓", False], None, False),  # 人用红笔写的 ↓59
+        (MAYBE_ARROW["↓", False], ("1800", None), False),  # 没有印范围的一行有箭头
+        (MAYBE_ARROW["↓", False], ("4.1", "3.5-5.3"), False),  # 在范围以内的一行有箭头
+    ],
+)
+def test_a_1_is_not_settled_where_it_has_its_own_colour_or_any_row_has_an_arrow(score, marked, is_sure):
+    cells = [("2.9", "3.5-5.3"), ("2.9", "3.5-5.3"), *([marked] if marked else []), ("159", "130-175")]
+    rows = []
+    for at, (result, limits) in enumerate(cells):
+        name, value = box("钾", 10, 50 * at + 50), box(result, 200, 50 * at + 50)
+        ranges = [box(limits, 300, 50 * at + 50)] if limits else []
+        rows.append(Row(name=name, anchor=name, result=value, limits=ranges))
+    rows[-1].result = replace(rows[-1].result, score=score)
+    found = plain_start(rows, lambda row: "↑" if marked and row is rows[2] else None)
+    if score in COLOURED_MAYBE.values():
+        found = 200.0  # 另有一个黑色的 1，表里又没有箭头
+    rows[-1].limits = [box("160-175", 300, 400)]  # 59 也不在范围以内：不靠左端说不准
+    settle_values(rows[-1], np.full((500, 400), 255, np.uint8), None, start=found)
+    assert (rows[-1].result.score >= MIN_CONFIDENCE) == is_sure
 
 
 @pytest.mark.parametrize(("score", "is_doubted"), [(0.27, True), (0.9, False)])

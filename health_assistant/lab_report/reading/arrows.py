@@ -39,6 +39,8 @@ MAYBE_ARROW = {("↑", False): 0.5, ("↑", True): 0.4996, ("↓", False): 0.499
 
 画的箭头里像到 0.2 至 0.6 的 657 个，方向看反了 14 个。
 """
+COLOURED_MAYBE = {way: score - 0.0002 for way, score in MAYBE_ARROW.items()}
+"""同上，而且与别的字不是一个颜色：多半是人后来用红笔、蓝笔写的。"""
 _LARGE = 36
 """放宽的框高到这么多像素，墨的浓淡才作数：真的浓淡不一的 8 个箭头高 44 到 54，看错的数字 1 高 24、31。"""
 _OUTSIDE = 0.2
@@ -193,7 +195,8 @@ def _parted(
         least = _COLOURED if is_coloured else _SUSPICIOUS if stands_out else _READ_AS.get(character, _SURE)
         if arrow.likelihood < least:
             if character == "1" and (is_coloured or arrow.likelihood > _SUSPICIOUS):
-                score = MAYBE_ARROW[arrow.direction, is_last] if score >= MIN_CONFIDENCE else score
+                doubted = (COLOURED_MAYBE if is_coloured else MAYBE_ARROW)[arrow.direction, is_last]
+                score = doubted if score >= MIN_CONFIDENCE else score
         elif not rest and (len(arrows) == 1 or pixels.shape[1] < _WIDE * pixels.shape[0]):
             return [(quad, arrow.direction, arrow.likelihood)]
         elif rest and not any(one.isdigit() for one in rest) or any(one > "\u2e80" for one in rest):

@@ -6,6 +6,7 @@ from statistics import median
 
 from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.reading.cells import Cell
+from health_assistant.lab_report.reading.columns import Columns
 from health_assistant.lab_report.reading.headless import find_headless_rows
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM, has_item_name, is_item
 from health_assistant.lab_report.reading.names import is_known, known_as
@@ -56,7 +57,7 @@ def find_rows(table: Table) -> list[Row]:
     if not table.columns.has_header or "name" not in table.columns.spans:
         headless = find_headless_rows(table)
         doubt_shifted(headless)
-        return _without_bullets(headless)
+        return _without_bullets(headless, table.columns)
     rows = _headed_rows(table)
     if set(table.columns.spans) == {"name", "high", "low"} and not any(row.result for row in rows):
         return []  # 说明：哪一项高了、低了多半是什么病
@@ -76,20 +77,26 @@ def find_rows(table: Table) -> list[Row]:
             kept.append(row)
     doubt_shifted(kept)
     doubt_overprinted(kept)
-    return _without_bullets(kept)
+    return _without_bullets(kept, table.columns)
 
 
-def _without_bullets(rows: list[Row]) -> list[Row]:
-    """名称旁边的 `*` 不是说它异常的，去掉：多半的名称都有，而其中不止一项在它的范围以内的，是列表的圆点、脚注；
+def _without_bullets(rows: list[Row], columns: Columns) -> list[Row]:
+    """名称旁边的 `*` 不是说它异常的，去掉：多半的名称左边都有，而其中不止一项在它的范围以内的，是列表的圆点。
 
-    别的行印着 H、L、箭头的，也是脚注（没有认可的项目）。
+    多半的名称后面都有，或别的行另印着 H、L、箭头的，在范围以内的是脚注；表头里印着标记一栏的照旧。
     """
-    ends = {id(row): row.result.start if row.result else row.name.start for row in rows if row.name}
-    starred = [row for row in rows if row.mark and row.mark.text == "*" and row.mark.end <= ends.get(id(row), 0.0)]
-    own = [row for row in rows if row.mark and re.search("[HL↑↓]", row.mark.text)]
-    if len(starred) * 2 > len(rows) and sum(map(_is_within, starred)) > 1 or len(own) > 1:
-        for row in starred:
-            row.mark = None
+    starred = [row for row in rows if row.mark and row.mark.text == "*" and row.name]
+    left = [row for row in starred if row.mark.end <= row.name.start]
+    beside = [row for row in starred if row.result and row.mark.end <= row.result.start and _is_within(row)]
+    has_other_marks = sum(bool(row.mark and re.search("[HL↑↓]", row.mark.text)) for row in rows) > 1
+    if len(left) * 2 > len(rows) and sum(map(_is_within, left)) > 1:
+        notes = left
+    elif "mark" not in columns.printed and (has_other_marks or len(starred) * 2 > len(rows) and len(beside) > 1):
+        notes = beside
+    else:
+        notes = []
+    for row in notes:
+        row.mark = None
     return rows
 
 

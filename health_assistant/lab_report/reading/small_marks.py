@@ -8,7 +8,7 @@ from statistics import median
 import numpy as np
 
 from health_assistant.lab_report.interval import Interval, compare
-from health_assistant.lab_report.reading.arrows import ARROWS, MAYBE_ARROW, find_arrow
+from health_assistant.lab_report.reading.arrows import ARROWS, COLOURED_MAYBE, MAYBE_ARROW, find_arrow
 from health_assistant.lab_report.reading.cells import split_mark
 from health_assistant.lab_report.reading.columns import Columns
 from health_assistant.lab_report.reading.glyphs import find_signs, has_character
@@ -123,7 +123,7 @@ def count_dashed(table: Table, rows: list[Row], gray: np.ndarray, boxes: list[Te
 
 
 def plain_start(rows: list[Row], mark_of: Callable[[Row], str | None]) -> float | None:
-    """不印箭头的表，各行结果的左端（拉平以后的横坐标）：不止一行明明异常，旁边都没有箭头，左端又都对齐。
+    """不印箭头的表，各行结果的左端（拉平以后的横坐标）：不止一行明明异常，哪一行旁边都没有箭头，左端又都对齐。
 
     rows 是一张表的各行，mark_of 见 `find_mark`；没有要疑的数、印箭头、看不出来的为 None。
     """
@@ -132,7 +132,7 @@ def plain_start(rows: list[Row], mark_of: Callable[[Row], str | None]) -> float 
         return None
     sure = [row for row in rows if _is_sure(row)]
     abnormal = [row for row in sure if _flag_of(row.result.text, row.limits[0].text) in _SAYS.values()]
-    if len(abnormal) < _MIN_MARKS or any(set(mark_of(row) or "") & {*ARROWS, UNREAD_MARK} for row in abnormal):
+    if len(abnormal) < _MIN_MARKS or any(set(mark_of(row) or "") & {*ARROWS, UNREAD_MARK} for row in rows):
         return None
     start = median(box.start for box in results)
     is_even = median(abs(box.start - start) for box in results) < _LEVEL * results[0].height
@@ -172,9 +172,9 @@ def _settle_ones(row: Row, mark: str | None, has_marks: bool, start: float | Non
 
     箭头另外印在旁边、与比出来的相合的，数里不会再有一个。
     也可能是表格的竖线：有它就异常的，旁边另要有标记；没有它才异常的（`|39`），别的行要有标记，这一行才会也有。
-    整张表不印箭头（`plain_start`），又与别的结果左端对齐的，开头的是数字：竖线会靠左一些。
+    整张表不印箭头（`plain_start`），又与别的结果左端对齐、一个颜色的，开头的是数字：竖线会靠左一些。
     """
-    ways = {score: way for way, score in MAYBE_ARROW.items()}
+    ways = {score: way for maybe in (MAYBE_ARROW, COLOURED_MAYBE) for way, score in maybe.items()}
     doubted = [box for box in (row.result, *row.limits) if box and box.score in ways]
     if row.result is None or len(row.limits) != 1 or len(doubted) != 1:
         return
@@ -190,6 +190,7 @@ def _settle_ones(row: Row, mark: str | None, has_marks: bool, start: float | Non
     is_digit = has_own or flag == "normal" or has_marks and flag in ("high", "low") and flag != said
     is_plain = start is not None and is_result and not is_last and mark is None
     is_plain = is_plain and abs(row.result.start - start) < _LEVEL * row.result.height
+    is_plain = is_plain and row.result.score in MAYBE_ARROW.values()
     if is_plain or is_digit and not needs_mark:
         sure = replace(doubted[0], score=MIN_CONFIDENCE)
         row.result, row.limits = (sure, row.limits) if is_result else (row.result, [sure])
