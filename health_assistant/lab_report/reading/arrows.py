@@ -25,6 +25,8 @@ _SURE, _SUSPICIOUS = 0.4, 0.2
 0.15 时只漏 6 行，但真照片上的 11.40 也会被怀疑。"""
 _COLOURED, _SAME_COLOUR = 0.1, 0.85
 """与别的字不是一个颜色的 1（墨色之差的夹角余弦不到 0.85）像到 0.1 就算：细得像 1 的红箭头只有 0.04 到 0.5。"""
+_ONE_COLOUR = 0.97
+"""到这样才说得准是一个颜色；一般的红（210, 40, 40）与黑是 0.89。"""
 _LONE = 0.5
 """没有读出字、单独的墨迹像到这样才算。画的各 60 个里：箭头 120 个有 113 个够，1、4、7、V、A、Y、“个”都不够，
 T 有 15 个够（糊了的真像箭头）。"""
@@ -191,11 +193,12 @@ def _parted(
         # 比别的字浓得多、淡得多的 1 不是同一次印的数字；字小的，细的笔画本来就浓淡不一
         is_large = pixels.shape[0] >= _LARGE
         stands_out = character == "1" and is_large and others and not 0.7 * min(others) < arrow.ink < 1.3 * max(others)
-        is_coloured = character == "1" and _has_own_colour(pixels, arrow)
+        alike = _colour_likeness(pixels, arrow) if character == "1" else 1.0
+        is_coloured = alike < _SAME_COLOUR
         least = _COLOURED if is_coloured else _SUSPICIOUS if stands_out else _READ_AS.get(character, _SURE)
         if arrow.likelihood < least:
             if character == "1" and (is_coloured or arrow.likelihood > _SUSPICIOUS):
-                doubted = (COLOURED_MAYBE if is_coloured else MAYBE_ARROW)[arrow.direction, is_last]
+                doubted = (MAYBE_ARROW if alike > _ONE_COLOUR else COLOURED_MAYBE)[arrow.direction, is_last]
                 score = doubted if score >= MIN_CONFIDENCE else score
         elif not rest and (len(arrows) == 1 or pixels.shape[1] < _WIDE * pixels.shape[0]):
             return [(quad, arrow.direction, arrow.likelihood)]
@@ -237,12 +240,13 @@ def _without(
     return [number, mark] if is_last else [mark, number]
 
 
-def _has_own_colour(pixels: np.ndarray, arrow: Arrow) -> bool:
-    """箭头的墨与同一段别的墨不是一个颜色。"""
+def _colour_likeness(pixels: np.ndarray, arrow: Arrow) -> float:
+    """箭头的墨与同一段别的墨颜色有多像：墨色之差的夹角余弦，没有墨的为 1。"""
     ink = np.median(pixels.reshape(-1, 3), axis=0) - pixels.astype(np.float32)
     x0, x1 = int(arrow.x0), int(arrow.x1 + 1)
     own, rest = (_mean_ink(part) for part in (ink[:, x0:x1], np.hstack([ink[:, :x0], ink[:, x1:]])))
-    return bool(own @ rest < _SAME_COLOUR * np.linalg.norm(own) * np.linalg.norm(rest))
+    lengths = np.linalg.norm(own) * np.linalg.norm(rest)
+    return float(own @ rest / lengths) if lengths else 1.0
 
 
 def _mean_ink(ink: np.ndarray) -> np.ndarray:
