@@ -4,6 +4,7 @@
 """
 
 import re
+from math import inf, prod
 
 from health_assistant.lab_report.catalogue import Analyte, load_catalogue
 from health_assistant.lab_report.interval import Interval, ReferenceRange
@@ -11,14 +12,15 @@ from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.matching import is_known_code, is_known_name
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.printed_text import fold_name
-from health_assistant.lab_report.range_likeness import range_distance
 from health_assistant.lab_report.report import MIN_CONFIDENCE, NAMELESS
-from health_assistant.lab_report.severity import grade_value, told
+from health_assistant.lab_report.severity import grade_value, is_impossible, told
 from health_assistant.lab_report.specimen import possible_specimens
 from health_assistant.lab_report.word_lists import any_of
 
 _NEAR = 1.25
 """范围的两端都与目录的相差不到这个倍数。"""
+_AS_NEAR = 1.05
+"""范围与目录的相差倍数，至多是最像的一项的这么多倍，算一样像。"""
 _NOT_ORDINARY = any_of("not_ordinary_blood")
 """不是平常抽的血，或者不是一个浓度：说的不是那一项，危急的界限用不上。"""
 _IONS = set("钾钠钙氯")
@@ -33,6 +35,8 @@ def critical_if_likely(finding: Finding, person: Person, report_type: str) -> tu
         return None
     is_unread = finding.name == NAMELESS or finding.confidence is not None and finding.confidence < MIN_CONFIDENCE
     for likely in likely_analytes(finding.name, finding.unit, finding.interval, report_type, is_unread):
+        if is_impossible(finding.value, finding.unit, likely):
+            continue
         severity, way = grade_value(finding.value, finding.unit, likely, person)
         if severity == "grave":
             words, first_aid = told(likely.code, way, person)
@@ -45,7 +49,7 @@ def likely_analytes(
 ) -> list[Analyte]:
     """单位与范围都一样的血液项目里，名称是 name 的一部分（或只比它多头一个字）的一项；没有的，只差一个字的几项。
 
-    is_unread：名称没有读出、没有把握，单位与范围都一样的都算，范围最像的在先。名称全认识的，是因为标本不同
+    is_unread：名称没有读出、没有把握，单位与范围都一样的里面范围最像的（与一样像的）才算。名称全认识的，是因为标本不同
     （静脉血气的氧分压）才没有认作那一项，不猜。
     """
     if is_known_name(name) or is_known_code(name) or _NOT_ORDINARY.search(name):
@@ -60,7 +64,9 @@ def likely_analytes(
         and any(_is_alike(interval, usual, analyte, unit) for usual in analyte.intervals)
     ]
     if is_unread:
-        return sorted(alike, key=lambda one: range_distance(one, unit, interval) or 0.0)
+        gaps = [(min(_gap(interval, usual, one, unit) for usual in one.intervals), one) for one in alike]
+        least = min((gap for gap, _ in gaps), default=1.0)
+        return [one for gap, one in sorted(gaps, key=lambda pair: pair[0]) if gap <= least * _AS_NEAR]
     within = [one for one in alike if any(_is_within(word, name) for word in (one.name, *one.aliases))]
     if within:
         return within if len(within) == 1 else []
@@ -86,5 +92,15 @@ def _is_within(known: str, name: str) -> bool:
 
 def _is_alike(printed: Interval, usual: Interval, analyte: Analyte, unit: str) -> bool:
     """印着的两端都与 usual 的相近；有一端没有印的不算。"""
+    return all(ratio < _NEAR for ratio in _ratios(printed, usual, analyte, unit))
+
+
+def _gap(printed: Interval, usual: Interval, analyte: Analyte, unit: str) -> float:
+    """两端相差的倍数相乘，一样的是 1。"""
+    return prod(_ratios(printed, usual, analyte, unit))
+
+
+def _ratios(printed: Interval, usual: Interval, analyte: Analyte, unit: str) -> list[float]:
+    """印着的低端、高端与 usual 的相差几倍（1 以上）；有一端没有印的是无穷。"""
     ends = zip(analyte.bounds(printed, unit), (usual.low, usual.high), strict=True)
-    return all(own and other and 1 / _NEAR < float(own / other) < _NEAR for own, other in ends)
+    return [float(max(own / other, other / own)) if own and other and own * other > 0 else inf for own, other in ends]

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from health_assistant.lab_report.reading.cells import says_normal
 from health_assistant.lab_report.reading.header import head_role
+from health_assistant.lab_report.reading.header_dates import CLOCK, DATE
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import Line, TextBox, part_of
@@ -32,16 +33,33 @@ class _Card:
     fields: dict[str, Line]
     labels: dict[str, TextBox]
 
+    @property
+    def name(self) -> str:
+        return self.fields["name"][0].text if "name" in self.fields else ""
+
 
 def lay_out_cards(lines: list[Line]) -> list[Line]:
     """卡片排成表，每项的高低是它最下面一行的；别的行不动。没有这样的卡片时原样返回 lines。"""
-    cards = _cards_of_lines(lines) or _cards_of_strips(lines)
-    names = [card.fields["name"][0].text for card in cards]
+    sure = _cards_of_lines(lines)
+    cards = sure or _cards_of_strips(lines)
+    names = [card.name for card in cards]
     if not cards or len(cards) == 1 and not is_known(names[0]) or any(map(NOT_AN_ITEM.search, names)):
         return lines
+    if sure:
+        # 已经知道是卡片了，缺了、多了几格的也成一行，由后面说没有读出；留在卡片外面就没有人看见了
+        odd = _cards_of_lines(lines, takes_odd=True)
+        cards = [card for card in odd if not NOT_AN_ITEM.search(card.name)] or sure
+        below = lines[cards[-1].used.stop : cards[-1].used.stop + 1]
+        first = cards[0].name
+        if not is_known(first) and any(_is_name(line) and (not first or is_known(line[0].text)) for line in below):
+            cards = [_without_name(card) for card in cards]  # 名称像是印在各格的下面：上面一行是别的卡片的
     used = {at for card in cards for at in card.used}
     kept = [line for at, line in enumerate(lines) if at not in used]
     return sorted([*kept, *_table(cards, lines)], key=lambda line: line[0].line)
+
+
+def _without_name(card: _Card) -> _Card:
+    return replace(card, fields={role: boxes for role, boxes in card.fields.items() if role != "name"})
 
 
 def _table(cards: list[_Card], lines: list[Line]) -> list[Line]:
@@ -70,11 +88,15 @@ def _moved(boxes: Line, start: float, line: float) -> Line:
 # ---- 一行一格 ----
 
 
-def _fields(line: Line) -> list[_Field]:
-    """`检验结果 6.81`、`结果:6.81 单位:mmol/L`：各格的种类、左边的词、右边的一格（可以带着标记）；不是的为空。"""
+def _fields(line: Line, takes_odd: bool) -> list[_Field]:
+    """`检验结果 6.81`、`结果:6.81 单位:mmol/L`：各格的种类、左边的词、右边的一格（可以带着标记）；不是的为空。
+
+    takes_odd：右边不止一格的、词与数连着的（`结果6.81`）也算。
+    """
     fields: list[_Field] = []
     for box in (part for whole in line for part in _cut_at_words(whole)):
-        word = re.match(r"[^:\s]+(?::\s*|\s+)(?=\S)", box.text)
+        glued = re.match(r"[一-鿿]{2,}(?=[<>≤≥↑↓]?\d)", box.text) if takes_odd else None
+        word = glued or re.match(r"[^:\s]+(?::\s*|\s+)(?=\S)", box.text)
         at = word.end() if word else len(box.text)
         label = part_of(box, 0, at)
         role = head_role(label)
@@ -84,10 +106,15 @@ def _fields(line: Line) -> list[_Field]:
             fields[-1][2].append(box)
         else:
             return []
-    # 没有冒号的一行几个词是表头；词后面都跟着数、范围的不是
-    is_head = len(fields) > 1 and not all(":" in label.text or _has_value(values) for _, label, values in fields)
+    # 没有冒号的一行几个词是表头；有一个词后面跟着别的（数、`见说明`）的不是
+    is_head = len(fields) > 1 and all(":" not in label.text and _are_words(values) for _, label, values in fields)
     is_full = any(sum(box.kind != "mark" for box in values) > 1 for _, _, values in fields)
-    return [] if is_head or is_full else fields
+    return [] if is_head or is_full and not takes_odd else fields
+
+
+def _are_words(boxes: Line) -> bool:
+    """都是表头的词、列名的日期；没有也算。"""
+    return all(head_role(box) or DATE.fullmatch(CLOCK.sub("", box.text.strip())) for box in boxes)
 
 
 def _has_value(boxes: Line) -> bool:
@@ -99,8 +126,8 @@ def _cut_at_words(box: TextBox) -> Line:
     return [part_of(box, *ends) for ends in pairwise(edges)]
 
 
-def _cards_of_lines(lines: list[Line]) -> list[_Card]:
-    found = [_fields(line) for line in lines]
+def _cards_of_lines(lines: list[Line], takes_odd: bool = False) -> list[_Card]:
+    found = [_fields(line, takes_odd) for line in lines]
     cards: list[_Card] = []
     at = 0
     while at < len(lines):
@@ -115,7 +142,9 @@ def _cards_of_lines(lines: list[Line]) -> list[_Card]:
             start -= 1
             labels = {"name": replace(lines[start][0], text="项目"), **labels}
             fields["name"] = lines[start]
-        if {"name", "result"} <= labels.keys() and "name" in fields and _FIELDS & labels.keys():
+        is_whole = {"name", "result"} <= labels.keys() and "name" in fields and _FIELDS & labels.keys()
+        has_number = any(re.search(r"\d", box.text) for box in fields.get("result", []))
+        if is_whole or takes_odd and has_number:
             cards.append(_Card(range(start, at), fields, labels))
         at += not labels
     return cards
