@@ -7,7 +7,7 @@ from math import log, log10
 from typing import Literal
 
 from health_assistant.lab_report.catalogue import analytes_by_code
-from health_assistant.lab_report.interval import Interval, compare
+from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.marks import flag_says
 from health_assistant.lab_report.matching import find_analyte, specimens_with
 from health_assistant.lab_report.observation import Observation
@@ -43,8 +43,8 @@ _BARE_CALCIUM = re.compile(
 """没有说是总钙（`血钙`、`Total calcium`）还是离子钙的名称。"""
 _MOST_IONISED = Decimal("1.9")
 """mmol/L；再高的是总钙：离子钙到这样高的活不了多久，而 1.58 已经危急。"""
-_SURELY_IONISED = Decimal("1.4")
-"""血气纸条上到它为止的是离子钙；再高的也许是低得危急的总钙。"""
+_SURELY_IONISED = Decimal("1.34")
+"""目录里离子钙的上限：血气纸条上到它为止的是离子钙，再高的也许是低得危急的总钙。"""
 _URINE_TITLE = re.compile(r"尿液$|粪便$|微量元素$")
 _LABELLED = re.compile(r"尿(?!胆)")
 """自己写着尿的行：旁边没有写的，也许正是血的。"""
@@ -114,11 +114,11 @@ def _calcium_kind(seen: Observation, observations: Sequence[Observation]) -> Lit
     is_slip &= all(is_blank(other.reference_range) for other in unknown)
     if number is None or number >= _MOST_IONISED or not (is_slip or normalize(row.name).startswith("cCa2+")):
         return ""
-    is_plain = not unknown and all(is_blank(one.row.reference_range) for one in others)
-    is_plain &= all(one.analyte.code != "ICA" for one in known)
+    is_plain = not unknown and all(is_blank(one.row.reference_range) for one in observations)
+    is_plain &= all(one.analyte.code != "ICA" for one in known) and row.name.strip() != "cCa"
     is_plain &= number <= _SURELY_IONISED and total.same_unit(seen.unit)
-    way = compare(value, analytes_by_code()["ICA"].reference)
-    is_plain &= all(way in said for said in flag_says(row))
+    # 单子自己说低的，也许是低得危急的总钙；活着的人不会有这样低的总钙，才一定是离子钙
+    is_plain &= is_impossible(value, seen.unit, total) or all("normal" in said for said in flag_says(row))
     return "血气" if is_slip and is_plain else "生化"
 
 
