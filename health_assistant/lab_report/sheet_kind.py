@@ -114,11 +114,13 @@ def _calcium_kind(seen: Observation, observations: Sequence[Observation]) -> Lit
     is_slip &= all(is_blank(other.reference_range) for other in unknown)
     if number is None or number >= _MOST_IONISED or not (is_slip or normalize(row.name).startswith("cCa2+")):
         return ""
+    if is_impossible(value, seen.unit, total):
+        return "血气"  # 活着的人不会有这样低的总钙
     is_plain = not unknown and all(is_blank(one.row.reference_range) for one in observations)
     is_plain &= all(one.analyte.code != "ICA" for one in known) and row.name.strip() != "cCa"
     is_plain &= number <= _SURELY_IONISED and total.same_unit(seen.unit)
-    # 单子自己说低的，也许是低得危急的总钙；活着的人不会有这样低的总钙，才一定是离子钙
-    is_plain &= is_impossible(value, seen.unit, total) or all("normal" in said for said in flag_says(row))
+    # 单子自己说低的，也许是低得危急的总钙
+    is_plain &= all("normal" in said for said in flag_says(row))
     return "血气" if is_slip and is_plain else "生化"
 
 
