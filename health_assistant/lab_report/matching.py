@@ -33,7 +33,7 @@ _WITH_CODE = (
     re.compile(rf"{_CODE}[-/:：_\s]*(?P<name>[α-ω一-鿿].*)", re.ASCII),
 )
 _SERUM_WORD = re.compile(r"|血清|血浆|serum|plasma", re.IGNORECASE)
-_SAYS_SERUM = re.compile(r"血清|血浆|总钙")
+_SAYS_SERUM = re.compile(r"血清|血浆|总钙|total", re.IGNORECASE)
 _INFECTION_TITLE = re.compile(r"传染|梅毒|术前|免疫|输血前|性病|感染|病毒|抗体|优生|TORCH", re.IGNORECASE)
 
 

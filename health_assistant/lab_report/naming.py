@@ -51,15 +51,14 @@ _BEHIND = (
 """`Ct值` 是核酸扩增的循环数，不是降钙素。"""
 _MAX_FILLERS = 3
 _OF_MACHINE = (
-    (re.compile(r"^c(?=Ca(?!\+))"), "i"),
     (re.compile(r"^ct?(?=(?:K|Na|Cl|Ca|Mg|Glu|Lac|Crea|Urea|t?Hb|t?CO2)(?![a-z]{2}))|^(?:ISE-|Accu(?=Tn))"), ""),
     (re.compile(r"-Ultra$|\((?:P|B|7\.40?)\)$"), ""),
     (re.compile(r"^(PLT|WBC|RBC|HGB)-[A-Z]$"), r"\1"),
     (re.compile("百分[率数]$"), "百分比"),
     (re.compile("^(?:梅毒|乙肝|丙肝|艾滋病?)(?=[A-Z])"), ""),
 )
-"""仪器在项目前后加的字母：浓度的 c（`cCa2+(7.4)`：这样印的是血气仪，量的是离子钙），离子电极的 ISE，
-血细胞计数的哪一个通道（`PLT-F`）；写在缩写前面的病名（`梅毒TRUST`）。"""
+"""仪器在项目前后加的字母：浓度的 c（`cCa2+(7.4)`），离子电极的 ISE，血细胞计数的哪一个通道（`PLT-F`）；
+写在缩写前面的病名（`梅毒TRUST`）。"""
 
 
 @lru_cache(maxsize=1 << 12)

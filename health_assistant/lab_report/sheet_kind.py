@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from math import log, log10
 from typing import Literal
 
 from health_assistant.lab_report.catalogue import analytes_by_code
+from health_assistant.lab_report.interval import Interval
+from health_assistant.lab_report.marks import flag_says
 from health_assistant.lab_report.matching import find_analyte, specimens_with
 from health_assistant.lab_report.observation import Observation
+from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.range_likeness import range_distance
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import PrintedRow, ReadRow
@@ -24,8 +28,23 @@ _FEW_WHITE_CELLS = 50
 _NUMBER = re.compile(r"\D?\s*\d+(\.\d+)?\s*\D?")
 _STRIP = re.compile(r"酮体|葡萄糖|胆原|胆红素|比重|亚硝酸盐")
 """尿条上的项目，大便里没有。"""
-_ON_GAS_ANALYSER = re.compile("K|NA|CL|CA|MG|GLU|CREA|UREA|BUN|HGB|HCT|TBIL|AG|TCO2|OSM")
-"""血气仪也量的；还有别的项目的一页是合印的，上面的钙可以是总钙。"""
+_ON_GAS_ANALYSER = re.compile("K|NA|CL|CA|GLU|HGB|HCT|AG|TCO2|OSM")
+"""血气仪也量的；还有别的项目（肌酐、镁）的一页也许是合印的急诊生化，上面的钙可以是总钙。"""
+_BESIDE_GAS = re.compile(r"Fi?O2|T(emp.*)?$|体温|吸氧|p50|p?A-?aD?O2|c?t?O2|F?HHb|大气压|pAtm|Baro", re.IGNORECASE)
+"""血气纸条上目录里没有的行。"""
+_SAYS_NOTHING = re.compile(
+    r"([一-鿿]*医院|急诊|床[旁边]|检验科?|检[测查]|化验|报告|结果|单|(arterial )?blood gas(es)?( analysis)?|ABG|\s)*",
+    re.IGNORECASE,
+)
+"""没有说查的是什么、或只说是血气的报告名；中文的“血气”名称就说得出是离子钙。"""
+_BARE_CALCIUM = re.compile(
+    r"(c?Ca|钙|Calcium)([(（]?(2\+?|\+[+2]?|离子|Ca)[)）]?)?([(（]?7\.4\d?[)）]?)?", re.IGNORECASE
+)
+"""没有说是总钙（`血钙`、`Total calcium`）还是离子钙的名称。"""
+_MOST_IONISED = Decimal("1.9")
+"""mmol/L；再高的是总钙：离子钙到这样高的活不了多久，而 1.58 已经危急。"""
+_SURELY_IONISED = Decimal("1.34")
+"""目录里离子钙的上限：血气纸条上到它为止的是离子钙，再高的也许是低得危急的总钙。"""
 _URINE_TITLE = re.compile(r"尿液$|粪便$|微量元素$")
 _LABELLED = re.compile(r"尿(?!胆)")
 """自己写着尿的行：旁边没有写的，也许正是血的。"""
@@ -63,8 +82,6 @@ def titles_of_rows(report_type: str, observations: Sequence[Observation]) -> lis
     title = title_for_specimen(report_type, observations)
     if _URINE_TITLE.search(title):
         return [title] * len(observations)
-    if _is_gas_slip(observations):
-        return [f"{title} 血气".strip()] * len(observations)
     others = [seen for seen in observations if not _is_bare_count(seen, report_type)]
     counts = [seen for seen in others if seen.analyte and seen.analyte.panel == "血细胞分析"]
     is_sediment = any(_is_too_few(seen) for seen in observations if _is_bare_count(seen, report_type))
@@ -72,14 +89,39 @@ def titles_of_rows(report_type: str, observations: Sequence[Observation]) -> lis
     has_urine = any(_is_of_urine(seen) for seen in others)
     is_urine = is_sediment or has_urine and (has_other_counts or not counts)
     kind = f"{report_type} {'尿液' if is_urine else '血液'}".strip()
-    return [kind if _is_bare_count(seen, report_type) else title for seen in observations]
+    titles = [kind if _is_bare_count(seen, report_type) else title for seen in observations]
+    if not _SAYS_NOTHING.fullmatch(title):
+        return titles
+    calcium = [_calcium_kind(seen, observations) for seen in observations]
+    return [f"{one} {word}".strip() if word else one for one, word in zip(titles, calcium, strict=True)]
 
 
-def _is_gas_slip(observations: Sequence[Observation]) -> bool:
-    """没有报告名的血气纸条：有气体的分压，没有血气仪量不了的。上面没有印范围的钙是离子钙。"""
-    known = [seen.analyte for seen in observations if seen.analyte]
-    has_gas = any(analyte.code in ("PCO2", "PO2") for analyte in known)
-    return has_gas and all(analyte.panel == "血气" or _ON_GAS_ANALYSER.fullmatch(analyte.code) for analyte in known)
+def _calcium_kind(seen: Observation, observations: Sequence[Observation]) -> Literal["血气", "生化", ""]:
+    """没有印范围、也没有说是哪一种的钙：血气纸条上的是离子钙（血气）；两种都可能的照总钙看而有疑问（生化）；别的照旧。
+
+    血气纸条有气体的分压，没有血气仪量不了的；`cCa2+` 只有血气仪这样印。
+    """
+    row, total, value = seen.row, seen.analyte, seen.value
+    is_bare = is_blank(row.reference_range) and _BARE_CALCIUM.fullmatch(normalize(row.name or row.code))
+    if not (is_bare and total and total.code == "CA" and isinstance(value, Interval) and value.low is not None):
+        return ""
+    number = total.convert(value.low, seen.unit or total.unit)
+    known = [one for one in observations if one.analyte]
+    has_gas = any(one.analyte.code in ("PCO2", "PO2") and one.value is not None for one in known)
+    others = [one for one in known if one.analyte.panel != "血气"]
+    unknown = [one.row for one in observations if not one.analyte and not _BESIDE_GAS.match(one.row.name)]
+    is_slip = has_gas and all(_ON_GAS_ANALYSER.fullmatch(one.analyte.code) for one in others)
+    is_slip &= all(is_blank(other.reference_range) for other in unknown)
+    if number is None or number >= _MOST_IONISED or not (is_slip or normalize(row.name).startswith("cCa2+")):
+        return ""
+    if is_impossible(value, seen.unit, total):
+        return "血气"  # 活着的人不会有这样低的总钙
+    is_plain = not unknown and all(is_blank(one.row.reference_range) for one in observations)
+    is_plain &= all(one.analyte.code != "ICA" for one in known) and row.name.strip() != "cCa"
+    is_plain &= number <= _SURELY_IONISED and total.same_unit(seen.unit)
+    # 单子自己说低的，也许是低得危急的总钙
+    is_plain &= all("normal" in said for said in flag_says(row))
+    return "血气" if is_slip and is_plain else "生化"
 
 
 def _is_of_urine(seen: Observation) -> bool:
@@ -111,8 +153,13 @@ def guess_notices(guessed: Sequence[Observation]) -> list[str]:
     return notices
 
 
-def doubt_lone_count(row: ReadRow, is_alone: bool) -> ReadRow:
-    """整页只有一行、没有印范围的每微升几个白细胞：血里几乎不会这样少，更像是尿、体液的，添上疑问；别的照旧。"""
+def doubt_guess(row: ReadRow, kind: str, is_alone: bool) -> ReadRow:
+    """照猜的报告名 `kind` 再看的一行，分不清的添上疑问，别的照旧。
+
+    分不清的是两种都可能的钙（见 `_calcium_kind`），和整页只有一行、没有印范围的每微升几个白细胞：血里几乎不会这样少。
+    """
+    if kind.endswith("生化"):
+        return row.model_copy(update={"doubt": row.doubt or "没有读到是总钙还是离子钙"})
     number = re.fullmatch(r"\d+(?:\.\d+)?", row.result.strip())
     is_few = bool(number) and float(number[0]) <= _FEW_WHITE_CELLS
     is_white = bool(re.search("白细胞|WBC|white", row.name + row.code, re.IGNORECASE))

@@ -8,7 +8,7 @@ from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import PrintedRow, Reading, ReadReport
 from health_assistant.lab_report.severity import grade_value, is_impossible, span_of
-from health_assistant.lab_report.sheet_kind import doubt_lone_count, guess_notices, titles_of_rows
+from health_assistant.lab_report.sheet_kind import doubt_guess, guess_notices, titles_of_rows
 
 _NOT_BLOOD = re.compile("尿|粪|大便")
 _ONLY_IN_BLOOD = ("心肌标志物", "凝血")
@@ -37,7 +37,7 @@ def observe_all(report: ReadReport, person: Person) -> tuple[list[Observation], 
         kinds = titles_of_rows(title, [observations[at] for at in places])
         for at, kind in zip(places, kinds, strict=True):
             if kind != title:
-                row = doubt_lone_count(observations[at].row, len(report.items) == 1)
+                row = doubt_guess(observations[at].row, kind, len(report.items) == 1)
                 observations[at] = observe(row, kind, person)
                 guessed.append(at)
     return observations, guess_notices([observations[at] for at in sorted(guessed)])
