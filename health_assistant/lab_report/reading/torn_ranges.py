@@ -1,4 +1,4 @@
-"""范围一列里断错了的文字：窄格里折行折在词与数的中间的，和末尾粘上了右边一栏序号的。"""
+"""断错了的文字：范围一列窄格里折行折在词与数的中间的，和左栏末尾粘上了右边一栏序号的。"""
 
 import re
 from dataclasses import replace
@@ -12,6 +12,8 @@ _TIGHT = 1.2
 _FEWEST = 3
 _MOSTLY = 0.8
 """至少这么多行、这么大的一份的末尾是接连的数，才是序号。"""
+_MAY_END_SO = re.compile(r"\d[-~<>≤≥].*\d\d$| \d+$|[A-Za-z%]\d+$|^\d\d?$")
+"""末尾可能粘着序号的：范围，隔着空格的，单位（`U/L12`）；没有单位的，序号自己一段。"""
 
 
 def with_whole_ranges(body: list[list[TextBox]], header: dict[str, TextBox]) -> list[list[TextBox]]:
@@ -49,15 +51,15 @@ def with_whole_ranges(body: list[list[TextBox]], header: dict[str, TextBox]) -> 
 
 
 def without_next_serials(body: list[list[TextBox]], edges: list[float]) -> list[list[TextBox]]:
-    """右边一栏的序号粘在左栏范围末尾的（`4.3-5.87` 是 4.3-5.8 与 7）：各行末尾是接连的数才断开。
+    """右边一栏的序号粘在左栏范围、单位末尾的（`4.3-5.87` 是 4.3-5.8 与 7）：各行末尾是接连的数才断开。
 
     edges 是并排各栏的分界，横坐标。
     """
     for edge in edges:
         ends = [max((box for box in line if box.middle < edge), key=lambda box: box.end, default=None) for line in body]
-        found = [(at, box) for at, box in enumerate(ends) if box and re.search(r"\d[-~<>≤≥].*\d\d$|\d \d+$", box.text)]
+        found = [(at, box) for at, box in enumerate(ends) if box and _MAY_END_SO.search(box.text)]
         for first in (1, 2):
-            serial = int(found[0][1].text.replace(" ", "")[-first:]) if found else 0
+            serial = int(re.search(r"\d+$", found[0][1].text)[0][-first:]) if found else 0
             numbers = [str(serial + at - found[0][0]) for at, _ in found]
             fits = [box.text.endswith(number) for (_, box), number in zip(found, numbers, strict=True)]
             if sum(fits) < max(_FEWEST, _MOSTLY * len(found)):
@@ -69,7 +71,7 @@ def without_next_serials(body: list[list[TextBox]], edges: list[float]) -> list[
                 parts = [part_of(box, 0, cut), replace(part_of(box, cut, len(box.text)), start=edge, end=edge + 1)]
                 body = [
                     *body[:at],
-                    [one for old in body[at] for one in (parts if old is box else [old])],
+                    [one for old in body[at] for one in (parts if old is box else [old]) if one.text],
                     *body[at + 1 :],
                 ]
             break
