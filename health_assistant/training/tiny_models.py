@@ -142,6 +142,7 @@ def report_texts() -> list[str]:
 
 
 def random_vision_model(tokenizer):
+    """随机权重的微型 Qwen2-VL，同一个种子总是一样；词表由 tokenizer 定。"""
     import torch
     from transformers import Qwen2VLForConditionalGeneration
 
