@@ -233,7 +233,7 @@ def parse_gpus(csv: str) -> list[Gpu]:
     for line in csv.splitlines():
         name, driver, memory, *compute = (part.strip() for part in line.split(","))
         memory_gb = round(int(memory) / 1024) if memory.isdigit() else 0
-        gpus.append(Gpu(name, driver, memory_gb, *(float(one) for one in compute if one[0].isdigit())))
+        gpus.append(Gpu(name, driver, memory_gb, *(float(part) for part in compute if part[0].isdigit())))
     return gpus
 
 

@@ -85,6 +85,7 @@ def prepared_before(folder: Path) -> str | None:
 
 
 def print_label(source: str) -> None:
+    """数据不是官方的 CMB-Clin（source 说的另一种），打印一句醒目的话。"""
     if source == SAMPLE:
         print(f"!!!!!! {SAMPLE_LABEL}：用它看流程，分数不能与 CMB-Clin 的相比 !!!!!!", flush=True)
     elif source != SOURCE:
@@ -131,10 +132,12 @@ def lengths(cases: list[Case]) -> dict[str, list[int]]:
 
 
 def name_of(source: str) -> str:
+    """source 给人看的名字。"""
     return SAMPLE_LABEL if source == SAMPLE else source
 
 
 def statistics_report(cases: list[Case], notes: list[str], source: str) -> str:
+    """病例与清洗的话 -> 统计的 Markdown，长度都按字符。"""
     counts = Counter(len(case.pairs) for case in cases)
     per_case = "，".join(f"{count} 问的 {counts[count]} 例" for count in sorted(counts))
     lines = [
@@ -153,6 +156,7 @@ def statistics_report(cases: list[Case], notes: list[str], source: str) -> str:
 
 
 def draw(cases: list[Case], source: str, path: Path) -> None:
+    """每例几问、各样文字多长（字符），画成四格的 PNG 存在 path。"""
     from health_assistant.plotting import new_figure, save_png
 
     figure, axes = new_figure(10, 6.5, rows=2, columns=2)

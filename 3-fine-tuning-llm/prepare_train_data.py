@@ -82,6 +82,7 @@ def main() -> int:
 
 
 def prepare(args: argparse.Namespace) -> int:
+    """取数据、清洗、去重、分成训练与验证、写下；返回退出码，命令行或数据不对时抛 BadInput。"""
     files, source = find_files(args.source, args.file)
     known = SOURCES.get(source, UNKNOWN)
     if source == "sample":  # 也可能是下载不了才换成它的：给别的来源写的选项不适用
@@ -184,6 +185,7 @@ def read_records(files: list[Path], encoding: str) -> Iterator[Record]:
 
 
 def read_csv(path: Path, encoding: str) -> Iterator[Record]:
+    """逐条给出 CSV 的（文件:行号，记录），第一行是表头；列数不对时抛 BadInput。"""
     table = csv.reader(lines_of(path, encoding), strict=True)
     try:
         header = next(table, [])
@@ -197,6 +199,7 @@ def read_csv(path: Path, encoding: str) -> Iterator[Record]:
 
 
 def read_json_lines(path: Path, encoding: str) -> Iterator[Record]:
+    """逐条给出 JSONL 的（文件:行号，记录）；不是一个对象时抛 BadInput。"""
     for number, line in enumerate(lines_of(path, encoding), 1):
         if line.strip():
             place = f"{path}:{number}"
@@ -214,6 +217,7 @@ def read_json(path: Path, encoding: str) -> Iterator[Record]:
 
 
 def parse(place: str | Path, text: str) -> object:
+    """一段 JSON 的内容；不合法时抛 BadInput，place 是它在哪里。"""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -221,6 +225,7 @@ def parse(place: str | Path, text: str) -> object:
 
 
 def checked(place: str | Path, value: object, kind: type) -> Any:
+    """原样返回 kind 类型的 value；不是时抛 BadInput，place 是它在哪里。"""
     if not isinstance(value, kind):
         raise BadInput(f"{place}：要是一个{'对象' if kind is dict else '数组'}，不是 {type(value).__name__}")
     return value
@@ -308,6 +313,7 @@ def clean(
 
 
 def digest(text: str) -> bytes:
+    """文字的 16 字节摘要，去重时只记它。"""
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
@@ -320,10 +326,12 @@ def split(pairs: list[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
 
 
 def dropped_words(dropped: dict[str, int]) -> str:
+    """原因 -> 条数，说成一句。"""
     return "，".join(f"{REASONS[reason]} {count}" for reason, count in dropped.items() if count) or "没有丢"
 
 
 def show(folder: Path, about: dict, train: list[Pair], val: list[Pair]) -> None:
+    """打印来源、丢了几条、两份各有几条与多长（字符）。"""
     print(f"来源：{about['source']}（许可：{about['license']}）")
     print(f"丢掉：{dropped_words(about['dropped'])}")
     if about["thoughts"]:

@@ -67,6 +67,7 @@ def checked_for_leaks(data: Path) -> bool:
 
 
 def left_words(left: dict[str, int]) -> str:
+    """没有用上的对话：原因 -> 条数，说成一句。"""
     return "，".join(f"{why} {count}" for why, count in left.items() if count) or "0"
 
 

@@ -70,6 +70,7 @@ def main() -> int:
 
 
 def parse_arguments() -> argparse.Namespace:
+    """命令行的选项；写错时抛 BadInput。"""
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="tiny", help="配方的名字（默认 tiny）")
     data = artifacts.eval_data_dir() / "cmb-clin.jsonl"

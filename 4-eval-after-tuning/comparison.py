@@ -24,6 +24,8 @@ RESAMPLES = 9999
 
 @dataclass(frozen=True)
 class Run:
+    """一次评测的结果，由 `load_run` 读出。"""
+
     scores: dict
     rows: dict[str, dict]  # 题号 -> predictions.jsonl 的一行
     safety: dict[str, dict] = field(default_factory=dict)  # 题号 -> safety.jsonl 的一行；没有问安全题时为空
@@ -47,10 +49,12 @@ class MetricDelta:
 
     @property
     def difference(self) -> float:
+        """之后减之前，0 到 100 的分。"""
         return self.after - self.before
 
     @property
     def verdict(self) -> str:
+        """95% 区间整个在 0 以上是提高，以下是下降，跨过 0 是分不出；没有区间为空串。"""
         if self.low is None:
             return ""
         if self.low > 0:

@@ -75,7 +75,7 @@ def _conclusion(change: MetricDelta) -> str:
 def facts(before: Run, after: Run) -> dict[str, str]:
     """报告抬头的几项。"""
     old, new = before.scores, after.scores
-    found = {
+    rows = {
         "注意": label(old),
         "基座模型": old["base_model"],
         "之前": f"{old['model']}（{old['machine']}，{old['seconds']:.0f} 秒）",
@@ -87,10 +87,10 @@ def facts(before: Run, after: Run) -> dict[str, str]:
     }
     for when, scores in [("之前", old), ("之后", new)]:
         if "checklist" in scores:
-            found[f"{when}的清单"] = "；".join(checklist.describe(scores["checklist"]))
+            rows[f"{when}的清单"] = "；".join(checklist.describe(scores["checklist"]))
     if "pairwise" in new:
-        found["成对评审"] = pairwise.describe(new["pairwise"])
-    return {name: text for name, text in found.items() if text}
+        rows["成对评审"] = pairwise.describe(new["pairwise"])
+    return {name: text for name, text in rows.items() if text}
 
 
 SAFETY_HEADER = ["类", "题数", "之前通过", "之后通过"]

@@ -82,6 +82,7 @@ def read_adapters(options: list[str]) -> dict[str, Path]:
 
 
 def run_embedded(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
+    """起内置引擎的服务，--dry-run 只打印地址；写了它没有的选项时抛 BadInput。"""
     if args.model or adapters or args.served_model_name:
         raise BadInput("内置引擎没有别的模型可选：不用写 --model、--adapter、--served-model-name")
     print("后端：内置引擎（读化验单、给建议），CPU，不下载模型")
@@ -106,6 +107,7 @@ def run_embedded(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
 
 
 def run_transformers(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
+    """起 transformers 的服务；adapters 是名字 -> PEFT 目录。没有模型、放不下时抛说得出办法的错。"""
     from model_server import transformers_backend
 
     from health_assistant.serving import CannotStart, serve
@@ -137,6 +139,7 @@ def run_transformers(args: argparse.Namespace, adapters: dict[str, Path]) -> Non
 
 
 def run_vllm(args: argparse.Namespace, adapters: dict[str, Path]) -> None:
+    """换成 vLLM 的进程，不再回来；--dry-run 只打印它的命令。"""
     from model_server.vllm_command import vllm_command
 
     folders = {name: str(path) for name, path in adapters.items()}

@@ -63,10 +63,12 @@ class Trained:
 
     @property
     def adapter(self) -> Path:
+        """PEFT 的目录。"""
         return self.folder / "adapter"
 
     @property
     def merged(self) -> Path:
+        """合并好的 16 位模型的目录。"""
         return self.folder / "merged"
 
     @cached_property

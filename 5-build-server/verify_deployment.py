@@ -38,6 +38,8 @@ MARKS = {True: "✓", False: "✗", None: "—"}
 
 
 class Check(NamedTuple):
+    """核对的一项与它的结论。"""
+
     name: str
     passed: bool | None
     """None 是没有核对。"""

@@ -60,6 +60,7 @@ def main() -> int:
 
 
 def run(args: argparse.Namespace) -> int:
+    """请各读者读测试集，写下读数、得分与报告；返回退出码，选项不对时抛 BadInput。"""
     # 1. 配方、读者、数据
     recipe = read_recipe(VisionRecipe, args)
     args.rivals = dict(read_rival(text) for text in args.rival)

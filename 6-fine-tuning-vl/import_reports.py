@@ -65,6 +65,7 @@ def main() -> int:
 
 # ---- 第一步：照片 -> 去掉隐私的图与 rows.csv ----
 def propose(photos: Path, name: str | None, keep_head: bool, force: bool) -> int:
+    """由内置引擎读 photos 里的照片，写成一张待人核对的 rows.csv；返回退出码。"""
     files = sorted(file for file in photos.glob("*") if file.suffix.lower() in PHOTOS) if photos.is_dir() else []
     if not files:
         raise BadInput(f"{photos} 里没有照片；要 JPEG、PNG 或 WebP，iPhone 的 HEIC 请先转成 JPEG")
@@ -161,6 +162,7 @@ def private_areas(page, texts: list[str], rows: list) -> list:
 
 
 def table_rows(image: str, original: str, reading) -> list[dict[str, str]]:
+    """一张照片的读数 -> rows.csv 的各行（列名 -> 文字）。"""
     rows = []
     for read in reading.items:
         # 前面的制表符让 Excel 与 WPS 把 3-5 当文字，不认成日期；= 开头的也不会当公式
@@ -178,6 +180,7 @@ def table_rows(image: str, original: str, reading) -> list[dict[str, str]]:
 
 # ---- 第二步：核对过的 rows.csv -> 数据集 ----
 def accept(table: Path, name: str, shares: tuple[int, int, int]) -> int:
+    """核对过的 rows.csv -> 数据集 name，按 shares（训练、验证、测试几份）分；不会覆盖别的数据集。"""
     from health_assistant.lab_report.assessment import assess
     from health_assistant.lab_report.report import PrintedRow, ReadReport
 

@@ -85,6 +85,7 @@ def main() -> int:
 
 
 def show(result: dict, report: Path) -> None:
+    """打印各处问题与总数；report 是写下的报告。"""
     for finding in result["findings"]:
         print(f"{finding['line']:>6}  {KINDS[finding['kind']]}  {finding['what']}  |  {finding['piece']}")
     not_read = result["images_not_read"]
@@ -168,6 +169,7 @@ class PageText:
         self.not_read: list[str] = []
 
     def missing(self, file_name: str, items: list[PrintedRow]) -> list[Problem]:
+        """标签里有、图上读不到的各行；图读不出的记在 not_read。"""
         texts = self.texts_of(file_name)
         if not texts:
             self.not_read.append(file_name or "（没有 file_name）")

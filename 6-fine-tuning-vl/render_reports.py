@@ -108,6 +108,7 @@ def kinds_for(recipe: DatasetRecipe, style) -> Names:
 
 
 def build(recipe: DatasetRecipe, folder: Path, processes: int, force: bool) -> int:
+    """照配方画数据集，断了的接着画；返回退出码，是自己的照片时抛 BadInput。"""
     package = resources.files("health_assistant.lab_report")
     sources = [package / "indicators.yaml", *sorted((package / "rendering").iterdir(), key=lambda file: file.name)]
     fingerprint = artifacts.fingerprint(
@@ -147,6 +148,7 @@ def build(recipe: DatasetRecipe, folder: Path, processes: int, force: bool) -> i
 
 
 def part_file(parts: Path, split: str, number: int) -> Path:
+    """一张画好的记号：它在 metadata.jsonl 里的那一行。"""
     return parts / f"{split}-{number:06}.json"
 
 
@@ -168,6 +170,7 @@ def render_all(recipe: DatasetRecipe, folder: Path, todo: list, total: int, proc
 
 
 def render_share(recipe: DatasetRecipe, folder: Path, share: list, done) -> None:
+    """在子进程里画 share 的各张（哪一份，第几张），画好一张放一个进 done；父进程不在了就停。"""
     import cv2
 
     cv2.setNumThreads(1)

@@ -18,11 +18,13 @@ class LabReportPages(JsonlBenchmark):
     """eval_vl.py 写的 jsonl，每行 {"id", "image"}，另有 prompt 的照它问；发给接口时 EvalScope 把图变成 data URL。"""
 
     def record_to_sample(self, record: dict) -> Sample:
+        """一页 -> EvalScope 的一题：图与提示词。"""
         content = [ContentImage(image=record["image"]), ContentText(text=record.get("prompt", READ_PROMPT))]
         return Sample(input=[ChatMessageUser(content=content)], target="", metadata={"id": record["id"]})
 
 
 def image_of(input: list) -> str:
+    """一题的图在哪里。"""
     return next(part.image for part in input[-1].content if part.type == "image")
 
 

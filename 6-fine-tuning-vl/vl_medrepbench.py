@@ -28,6 +28,7 @@ SAME = str.maketrans("：－—–~～", ":-----")
 
 
 def is_medrepbench(folder: Path) -> bool:
+    """folder 是不是 MedRepBench 原来的样子。"""
     return (folder / LABELS).is_file()
 
 

@@ -48,9 +48,9 @@ STRANGE = [("阴性", "3.5-5.3"), ("", "3.5-5.3"), ("4.1.2", "3.5-5.3"), ("4.1",
 
 
 def check(result: str, reference: str, expected: str, mark: str | None = None) -> None:
-    found = flag(result, reference, mark)
+    answer = flag(result, reference, mark)
     printed = f"结果 {result!r}，范围 {reference!r}，箭头 {mark}"
-    assert found == expected, f"{printed}：应是 {expected}，得到 {found}"
+    assert answer == expected, f"{printed}：应是 {expected}，得到 {answer}"
 
 
 def check_plain_and_one_sided_ranges() -> None:

@@ -97,6 +97,7 @@ def events(response: requests.Response) -> Iterator[tuple[str, dict]]:
 
 
 def show(result: dict) -> None:
+    """把 done 的完整回答打印成几行。"""
     report = result["report"]
     print(f"\n{report['report_type']}　{TRIAGE_WORDS[result['triage']]}")
     for notice in result["notices"]:

@@ -20,8 +20,8 @@ from health_assistant.exercise import grade
 # ---- 你的答案 ----
 
 
-def contrast(one: str, other: str) -> float:
-    lights = [sum(bytes.fromhex(color[1:])) / 3 / 255 for color in (one, other)]
+def contrast(color: str, other: str) -> float:
+    lights = [sum(bytes.fromhex(color[1:])) / 3 / 255 for color in (color, other)]
     return (max(lights) + 0.05) / (min(lights) + 0.05)
 
 
@@ -34,9 +34,9 @@ KNOWN = [
 ]  # fmt: skip
 
 
-def check(one: str, other: str, expected: float) -> None:
-    found = contrast(one, other)
-    assert abs(found - expected) < 0.01, f"{one} 与 {other} 的对比度应是 {expected:.2f}，得到 {found:.2f}"
+def check(color: str, other: str, expected: float) -> None:
+    ratio = contrast(color, other)
+    assert abs(ratio - expected) < 0.01, f"{color} 与 {other} 的对比度应是 {expected:.2f}，得到 {ratio:.2f}"
 
 
 def check_known_pairs() -> None:
@@ -47,9 +47,9 @@ def check_known_pairs() -> None:
 def check_order_does_not_matter() -> None:
     shuffler = random.Random()
     for _ in range(50):
-        one, other = (f"#{shuffler.randrange(2**24):06x}" for _ in range(2))
-        check(one, other, contrast(other, one))
-        assert 1 <= contrast(one, other) <= 21.001, f"{one} 与 {other}：对比度应在 1 与 21 之间"
+        color, other = (f"#{shuffler.randrange(2**24):06x}" for _ in range(2))
+        check(color, other, contrast(other, color))
+        assert 1 <= contrast(color, other) <= 21.001, f"{color} 与 {other}：对比度应在 1 与 21 之间"
 
 
 def check_green_is_brighter_than_blue() -> None:

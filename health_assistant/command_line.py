@@ -71,6 +71,7 @@ class OneLineErrors(argparse.ArgumentParser):
     """用法不对抛 `BadInput`，一句话，不印整段用法。"""
 
     def error(self, message: str):
+        """argparse 说的一句，抛成 BadInput。"""
         raise BadInput(f"命令行：{message}")
 
 

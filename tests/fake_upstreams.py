@@ -35,6 +35,8 @@ class FakeUpstream(LocalServer):
         self.refused: dict[str, str] = {}
         self.refused_with = 400
         """`picky` 不接受的字段与它说的话；用哪个状态码说。"""
+        self.completed: list[str] = []
+        """说完了的各个请求的坏法；还在说、对方先断了的不在内。"""
         self.raw = ""
         """`verbatim` 原样发的正文。"""
         self._behaviours = itertools.cycle(behaviours)
@@ -74,6 +76,7 @@ class _Handler(Handler):
             self.send(*SHORT[behaviour])
         else:
             getattr(self, f"_{behaviour}")(body, self.server)
+        self.server.completed.append(behaviour)
 
     # ---- 好的 ----
 

@@ -41,12 +41,17 @@ def running(log: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen]
 
 
 def upload(
-    server: str, photo: bytes, field: str = "image", stream: bool = False, form: dict | None = None
+    server: str,
+    photo: bytes,
+    field: str = "image",
+    stream: bool = False,
+    form: dict | None = None,
+    timeout: float = 120,
 ) -> requests.Response:
     """传一张照片；stream 时要事件流，form 是表单里别的字段。"""
     url, files = f"{server}/analyze_medical_report", {field: ("report.jpg", photo)}
     headers = {"Accept": "text/event-stream"} if stream else {}
-    return requests.post(url, files=files, data=form, headers=headers, timeout=120)
+    return requests.post(url, files=files, data=form, headers=headers, timeout=timeout)
 
 
 def events(stream: bytes) -> list[tuple[str, dict]]:

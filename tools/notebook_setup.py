@@ -28,7 +28,8 @@ def start(repository: str, recipe: str = "tiny") -> None:
     找不到项目又没有写 repository、有一步没有成功：抛 `RuntimeError`。
     """
     here = Path.cwd()
-    root = next((one for one in (here / "course", here, *here.parents) if (one / "run.sh").is_file()), here / "course")
+    places = (here / "course", here, *here.parents)
+    root = next((place for place in places if (place / "run.sh").is_file()), places[0])
     if not (root / "run.sh").is_file():
         if not repository:
             raise RuntimeError("这里没有项目：把 REPOSITORY 写成项目的 git 地址，或在项目里打开这个笔记本")
@@ -38,7 +39,7 @@ def start(repository: str, recipe: str = "tiny") -> None:
     # 内核把 MPLBACKEND 设成笔记本自己的画图后端，.venv 里没有它
     os.environ.update(RECIPE=recipe, PATH=path, PYTHONUNBUFFERED="1", COLUMNS="100", MPLBACKEND="Agg")
     if not Path(".venv/installed-requirements.txt").exists():
-        disk = next((one for one in DATA_DISKS if os.access(one, os.W_OK)), None)
+        disk = next((folder for folder in DATA_DISKS if os.access(folder, os.W_OK)), None)
         rented = f"DATA_DISK={disk} bash 0-env-init/cloudstudio.sh"
         run(rented if disk else "source 0-env-init/setup_venv.sh; make_venv")
     print(f"在 {root}，RECIPE={recipe}")
@@ -87,11 +88,13 @@ def serve(command: str, port: int) -> None:
 
 
 def stop(server: subprocess.Popen) -> None:
+    """停掉服务，等它退出。"""
     server.terminate()
     server.wait(timeout=60)  # gunicorn 等手上的请求做完，至多 30 秒
 
 
 def answers(port: int) -> bool:
+    """这个端口上的服务答不答 /health。"""
     try:
         no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         return no_proxy.open(f"http://127.0.0.1:{port}/health", timeout=5).status == 200
@@ -100,5 +103,6 @@ def answers(port: int) -> bool:
 
 
 def listening(port: int) -> bool:
+    """有没有程序占着这个端口。"""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

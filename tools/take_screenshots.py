@@ -60,6 +60,7 @@ def main() -> int:
 
 
 def shoot_web_app(browser: Browser, url: str, output: Path) -> None:
+    """手机与桌面上的中文网页，截成 output 里的几张图。"""
     page = open_with_photo(browser, url, **PHONE)
     save(page, output / "screenshot1.png")
     page.tap("#read-button")
@@ -76,6 +77,7 @@ def shoot_web_app(browser: Browser, url: str, output: Path) -> None:
 
 
 def shoot_english(browser: Browser, url: str, output: Path) -> None:
+    """英文的网页，各种大小各一张。"""
     page = browser.new_context(locale="en-GB").new_page()
     page.goto(url)
     page.click("#example-button")
@@ -99,6 +101,7 @@ def open_with_photo(browser: Browser, url: str, **view) -> Page:
 
 
 def shoot_status_page(browser: Browser, url: str, output: Path) -> None:
+    """状态页，各种大小各一张。"""
     for name, (width, height) in STATUS_VIEWS.items():
         page = browser.new_context(viewport={"width": width, "height": height}, locale="zh-CN").new_page()
         page.goto(f"{url}/status")
@@ -111,6 +114,7 @@ def shoot_status_page(browser: Browser, url: str, output: Path) -> None:
 
 
 def save(page: Page, path: Path, full_page: bool = False) -> None:
+    """等动画停下，截成 256 色的 PNG。"""
     page.wait_for_timeout(600)  # 等动画停下
     shot = Image.open(io.BytesIO(page.screenshot(full_page=full_page)))
     shot.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)  # 文件小一大半
@@ -138,6 +142,7 @@ def running(script: str, *options: str, **settings: str) -> Iterator[str]:
 
 
 def answers(url: str) -> bool:
+    """url 有没有程序答话。"""
     try:
         requests.get(url, timeout=2, proxies={"http": ""})
     except requests.RequestException:

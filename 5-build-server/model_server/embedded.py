@@ -18,6 +18,8 @@ ADVISOR = advice.ENGINE_NAME
 
 
 class EmbeddedBackend:
+    """内置引擎的两个“模型”：读化验单的，给建议的；没有词元，也不下载。"""
+
     models = (READER, ADVISOR)
 
     def __init__(self) -> None:

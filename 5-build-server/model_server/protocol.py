@@ -77,10 +77,12 @@ class Message(_Strict):
 
     @property
     def text(self) -> str:
+        """各段文字，一段一行。"""
         return "\n".join(part.text for part in self.content if part.type == "text")
 
     @property
     def images(self) -> list[ImageUrl]:
+        """各张图片，按先后。"""
         return [part.image_url for part in self.content if part.type == "image_url"]
 
 
@@ -152,6 +154,7 @@ class Answer:
 
     @property
     def usage(self) -> dict[str, int]:
+        """协议里的 usage：提问、回答、一共多少个词元。"""
         prompt, completion = self.prompt_tokens, self.completion_tokens
         return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 

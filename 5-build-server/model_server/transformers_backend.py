@@ -34,6 +34,8 @@ VISION_MODELS = ("qwen2_vl", "qwen2_5_vl")
 
 
 class TransformersBackend:
+    """transformers 的模型，一次答一个，别的排队；几个 LoRA 共用一个基座。"""
+
     def __init__(self, model: str, adapters: dict[str, Path], served_name: str) -> None:
         """装好模型；装不了抛 BadInput、OSError、ValueError，放不下抛 DoesNotFit。adapters 是名字与 PEFT 目录。"""
         from transformers import AutoConfig
@@ -63,6 +65,7 @@ class TransformersBackend:
         self._worker = ThreadPoolExecutor(max_workers=1)  # 先来先答
 
     def answer(self, chat: ChatRequest) -> Answer:
+        """开始答 chat；排满了、做不到、太长的抛 RequestError。"""
         if chat.response_format and chat.response_format.type != "text":
             remedy = "去掉它，在提问里说清要的 JSON；要按格式约束输出，用 vLLM 后端"
             raise unsupported("response_format", chat.response_format.type, remedy)

@@ -10,6 +10,8 @@ from medical_report.upload import MemoryRequest
 
 
 class MedicalReportApp(Flask):
+    """上传的文件只放在内存里的 Flask。"""
+
     request_class = MemoryRequest
 
 

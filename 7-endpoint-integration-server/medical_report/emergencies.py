@@ -97,7 +97,7 @@ _SENTENCE = re.compile(r"[。;!?\n]|\.(?!\d)")
 
 
 @dataclass(frozen=True)
-class Found:
+class Mention:
     """说到的一处：在话里的起止；parts 是几截的起止，否认可以在任一截的前面；mild 的只帮着连起否认。"""
 
     text: str
@@ -109,6 +109,7 @@ class Found:
 
     @property
     def words(self) -> str:
+        """整个说法的原话。"""
         return self.text[self.start : self.end]
 
 
@@ -152,53 +153,55 @@ def _is_said(kind: Kind, question: str) -> bool:
     """有一处没有被否认、说的是现在的，就是说到了。"""
     may_deny = not _BEGAN.search(question)
     denied_until = covered_from = covered_until = -1
-    for found in _find(kind, question):
-        if found.mild:
-            denied_until = found.end if _denied(found, denied_until) else denied_until
+    for mention in _find(kind, question):
+        if mention.mild:
+            denied_until = mention.end if _denied(mention, denied_until) else denied_until
             continue
-        inside = covered_from <= found.start < covered_until
-        if inside and found.end <= covered_until and not _NEGATIVE.search(found.words):
+        inside = covered_from <= mention.start < covered_until
+        if inside and mention.end <= covered_until and not _NEGATIVE.search(mention.words):
             continue
-        denied = _denied(found, denied_until) if may_deny else None
+        denied = _denied(mention, denied_until) if may_deny else None
         if denied:
             # 没喝酒，打农药：否认管不到停顿后面
             pause = _BREAK.search(question, *denied)
             denied_until = max(denied_until, pause.start() if pause else denied[1])
-        elif not _is_aside(kind, found):
+        elif not _is_aside(kind, mention):
             return True
         if inside:
             continue
-        if denied and found.near:  # 挨近的几样，否认的只是其中一样：没有头痛 呕血了，没有胸闷
+        if denied and mention.near:  # 挨近的几样，否认的只是其中一样：没有头痛 呕血了，没有胸闷
             covered_from, covered_until = denied[0], max(covered_until, denied[1])
             continue
-        stop = _BREAK.search(question, denied[0] if denied else found.start, found.end)
-        covered_from = found.start
-        covered_until = max(covered_until, stop.start() if stop else found.end)
+        stop = _BREAK.search(question, denied[0] if denied else mention.start, mention.end)
+        covered_from = mention.start
+        covered_until = max(covered_until, stop.start() if stop else mention.end)
     return False
 
 
-def _find(kind: Kind, question: str) -> list[Found]:
-    found = [_matched(one) for sign in kind.signs for one in _overlapping(sign, question)]
-    found += [_matched(one, mild=True) for one in _overlapping(kind.milder, question)]
-    found += _find_near(kind, question)
-    return sorted(found, key=lambda one: (one.start, one.end))  # 同一处起的，短的在先：它没有盖住的，长的也盖不住
+def _find(kind: Kind, question: str) -> list[Mention]:
+    mentions = [_matched(match) for sign in kind.signs for match in _overlapping(sign, question)]
+    mentions += [_matched(match, mild=True) for match in _overlapping(kind.milder, question)]
+    mentions += _find_near(kind, question)
+    return sorted(
+        mentions, key=lambda mention: (mention.start, mention.end)
+    )  # 同一处起的，短的在先：它没有盖住的，长的也盖不住
 
 
 def _overlapping(sign: str, question: str) -> Iterator[re.Match[str]]:
     """重叠的也要：长的那个被否认了，里面的未必（没有过敏史 嘴唇肿）。"""
     start = 0
-    while found := _compiled(sign).search(question, start):
-        yield found
-        start = found.start() + 1
+    while match := _compiled(sign).search(question, start):
+        yield match
+        start = match.start() + 1
 
 
-def _matched(found: re.Match[str], mild: bool = False) -> Found:
+def _matched(match: re.Match[str], mild: bool = False) -> Mention:
     """否认可以在整个说法的前面，也可以在它最后一截的前面（大便不黑、宝宝精神好没发烧）。"""
-    parts = (found.span(), (found.start(found.lastindex or 0), found.end()))
-    return Found(found.string, found.start(), found.end(), parts, mild)
+    parts = (match.span(), (match.start(match.lastindex or 0), match.end()))
+    return Mention(match.string, match.start(), match.end(), parts, mild)
 
 
-def _find_near(kind: Kind, question: str) -> Iterator[Found]:
+def _find_near(kind: Kind, question: str) -> Iterator[Mention]:
     """near 各行的词，在同一句里挨近的每一处。
 
     每一处第一个词，别的词只看它左右最近的一个：再长的话也只看这么几样。
@@ -206,12 +209,12 @@ def _find_near(kind: Kind, question: str) -> Iterator[Found]:
     places = {name: _places(words, question) for name, words in kind.words.items()}
     for line in kind.near:
         first, *others = [_places_of_any(part.split("/"), places) for part in line.split()]
-        for one in first:
-            candidates = [_nearest(one, other) for other in others]
-            for spans in product([one], *candidates):
+        for place in first:
+            candidates = [_nearest(place, other) for other in others]
+            for spans in product([place], *candidates):
                 inorder = sorted(spans)
                 if all(_is_close(question, left[1], right[0]) for left, right in pairwise(inorder)):
-                    yield Found(question, inorder[0][0], inorder[-1][1], tuple(inorder), near=True)
+                    yield Mention(question, inorder[0][0], inorder[-1][1], tuple(inorder), near=True)
 
 
 def _places_of_any(names: list[str], places: dict[str, list[tuple[int, int]]]) -> list[tuple[int, int]]:
@@ -222,12 +225,12 @@ def _places_of_any(names: list[str], places: dict[str, list[tuple[int, int]]]) -
 
 
 def _places(words: str, question: str) -> list[tuple[int, int]]:
-    return [found.span() for found in _compiled("|".join(words.split())).finditer(question)]
+    return [match.span() for match in _compiled("|".join(words.split())).finditer(question)]
 
 
-def _nearest(one: tuple[int, int], places: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    before = [place for place in places if place[1] <= one[0]]
-    after = [place for place in places if place[0] >= one[1]]
+def _nearest(span: tuple[int, int], places: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    before = [place for place in places if place[1] <= span[0]]
+    after = [place for place in places if place[0] >= span[1]]
     return [*before[-1:], *after[:1]]
 
 
@@ -236,32 +239,32 @@ def _is_close(question: str, end: int, start: int) -> bool:
     return start >= end and len(_UNIT.findall(between)) <= _NEAR and not _SENTENCE.search(between)
 
 
-def _denied(found: Found, denied_until: int) -> tuple[int, int] | None:
+def _denied(mention: Mention, denied_until: int) -> tuple[int, int] | None:
     """被否认的一截；没有被否认为 None。挨近的几样，一样在被否认的里面（没有胸【痛 胸】闷）就没有说到。"""
-    for start, end in found.parts:
-        if _DENIED.search(found.text[:start]) or (found.near and end <= denied_until):
+    for start, end in mention.parts:
+        if _DENIED.search(mention.text[:start]) or (mention.near and end <= denied_until):
             return start, end
-    if denied_until < 0 or _NEGATIVE.search(found.words) or _HAPPENED.match(found.text, found.end):
+    if denied_until < 0 or _NEGATIVE.search(mention.words) or _HAPPENED.match(mention.text, mention.end):
         return None
     # 从被否认的里面起的（胸【痛、晕】倒），看它后一截
-    start = found.start if found.start >= denied_until else found.parts[-1][0]
+    start = mention.start if mention.start >= denied_until else mention.parts[-1][0]
     joins = [
         (_JOINED, True),
-        (_JOINED_NOUNS, _NOUN.search(found.words)),
-        (_JOINED_TO_THE_END, _LIST_ENDS.match(found.text, found.end)),
+        (_JOINED_NOUNS, _NOUN.search(mention.words)),
+        (_JOINED_TO_THE_END, _LIST_ENDS.match(mention.text, mention.end)),
     ]
-    goes_on = any(join.fullmatch(found.text, denied_until, start) and fits for join, fits in joins)
-    return (start, found.end) if goes_on else None
+    goes_on = any(join.fullmatch(mention.text, denied_until, start) and fits for join, fits in joins)
+    return (start, mention.end) if goes_on else None
 
 
-def _is_aside(kind: Kind, found: Found) -> bool:
-    return any(_fits(aside, found) for aside in kind.asides)
+def _is_aside(kind: Kind, mention: Mention) -> bool:
+    return any(_fits(aside, mention) for aside in kind.asides)
 
 
-def _fits(aside: Aside, found: Found) -> bool:
-    if not _compiled(aside.of).search(found.words) or _compiled(aside.unless).search(found.text):
+def _fits(aside: Aside, mention: Mention) -> bool:
+    if not _compiled(aside.of).search(mention.words) or _compiled(aside.unless).search(mention.text):
         return False
-    if _compiled(aside.after).match(found.text[found.end :]):
+    if _compiled(aside.after).match(mention.text[mention.end :]):
         return True
     before = _compiled(f"({aside.before})$")
-    return any(before.search(found.text[:start]) for start, _ in found.parts)
+    return any(before.search(mention.text[:start]) for start, _ in mention.parts)

@@ -90,6 +90,7 @@ def _what_is_expected(error: ValidationError) -> str:
 
 
 def handle_error(error: Exception) -> Response:
+    """异常 -> 中文说明、状态码与该带的头。"""
     # 留下 405 的 Allow、429 的 Retry-After、401 的 WWW-Authenticate
     headers = dict(error.get_headers()) if isinstance(error, HTTPException) else {}
     headers["Content-Type"] = "application/json"

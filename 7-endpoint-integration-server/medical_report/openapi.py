@@ -66,6 +66,7 @@ _PROBLEMS = {
 
 
 def document(max_upload_mb: int) -> dict:
+    """OpenAPI 3.1 的文档；max_upload_mb 是上传的上限，MB。"""
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         (AdviceRequest, "validation"),
         (AskRequest, "validation"),

@@ -74,21 +74,23 @@ def answer_question(analyst: Analyst, report: Assessment, question: str, job: Jo
 
 def question_messages(report: Assessment, question: str, offered: dict[str, str]) -> list[dict]:
     """问建议模型的消息；offered 是 `answers_offered` 给的编号与话。单子上的原文不在里面。"""
-    sentences = "\n".join(f"{key}：{text}" for key, text in offered.items())
+    sentences = "\n".join(f"{number}：{text}" for number, text in offered.items())
     content = f"{describe_findings(report)}\n\n可以挑的话：\n{sentences}\n\n他问：{question}"
     return [{"role": "system", "content": _INSTRUCTIONS}, {"role": "user", "content": content}]
 
 
 def answers_offered(report: Assessment) -> dict[str, str]:
     """可以用来回答的话，编号 -> 给模型看的样子：建议里可以挑的各句，和每一项的判断与它量的是什么。"""
-    rows = {key: f"{describe_row(row)}。它量的是：{row.analyte.measures}" for key, row in _offered_rows(report).items()}
-    return choices(report, for_question=True) | {key: text.removeprefix("- ") for key, text in rows.items()}
+    offered = choices(report, for_question=True)
+    for number, row in _offered_rows(report).items():
+        offered[number] = f"{describe_row(row).removeprefix('- ')}。它量的是：{row.analyte.measures}"
+    return offered
 
 
 def _offered_rows(report: Assessment) -> dict[str, Finding]:
     """目录认得的各行，编号是 row 加行号。"""
     known = [(f"row{number}", row) for number, row in enumerate(report.items, 1) if row.analyte]
-    known.sort(key=lambda one: one[1].flag not in ABNORMAL_FLAGS)
+    known.sort(key=lambda numbered: numbered[1].flag not in ABNORMAL_FLAGS)
     return dict(known[:MAX_OFFERED_ROWS])
 
 
@@ -109,8 +111,8 @@ def _choose(analyst: Analyst, report: Assessment, question: str, job: Job) -> tu
 
 def _sentences(report: Assessment, chosen: list[str]) -> list[str]:
     """挑的各句给人看的样子，用现在的语言；换成英文以后与别的一句重了的，没有单独的一句。"""
-    known = describe_choices(report) | {key: _describe_row(row) for key, row in _offered_rows(report).items()}
-    return [known[key] for key in chosen if key in known]
+    known = describe_choices(report) | {number: _describe_row(row) for number, row in _offered_rows(report).items()}
+    return [known[number] for number in chosen if number in known]
 
 
 def _grave_words(report: Assessment) -> list[str]:

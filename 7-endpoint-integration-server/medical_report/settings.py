@@ -102,6 +102,6 @@ def load_settings(env_file: str | Path | None = None) -> Settings:
 def _describe(problem: Mapping[str, Any]) -> str:
     """一条错误；不印出值，它可能是密钥。"""
     name = str(problem["loc"][0]).upper() if problem["loc"] else ""
-    example = next((one for end, one in _EXAMPLES.items() if name.endswith(end)), None)
+    example = next((sample for end, sample in _EXAMPLES.items() if name.endswith(end)), None)
     is_of_form = problem["type"] == "string_pattern_mismatch"
     return f"{name} 要写成 {example} 这样" if example and is_of_form else f"{name} {what_is_wrong(problem)}".strip()

@@ -125,8 +125,8 @@ class Upstream:
             raise
         finally:
             if trace is not None:
-                asked = {"upstream": self.name, "model": self.model, "request": _without_images(request)}
-                trace.append({**asked, **answered, "ms": round((time.monotonic() - started) * 1000)})
+                exchange = {"upstream": self.name, "model": self.model, "request": _without_images(request)}
+                trace.append({**exchange, **answered, "ms": round((time.monotonic() - started) * 1000)})
         return without_thinking(answer)[0]
 
     def _note(self, error: UpstreamError) -> None:

@@ -89,24 +89,24 @@ def _pair(their: ReadRow, our: ReadRow, title: str) -> _Row:
     return our.model_copy(update=printed | agreed), None
 
 
-def _same(one: PrintedRow, other: PrintedRow) -> bool:
+def _same(row: PrintedRow, other: PrintedRow) -> bool:
     return (
-        same_result(one.result, other.result)
-        and same_range(one.reference_range, other.reference_range)
-        and units_agree(one.unit, other.unit)
-        and not {*flag_says(one), *flag_says(other)} >= _OPPOSITE
+        same_result(row.result, other.result)
+        and same_range(row.reference_range, other.reference_range)
+        and units_agree(row.unit, other.unit)
+        and not {*flag_says(row), *flag_says(other)} >= _OPPOSITE
     )
 
 
-def _same_test(one: ReadRow, other: ReadRow, title: str) -> bool:
+def _same_test(read: ReadRow, other: ReadRow, title: str) -> bool:
     """两边的名称与代号说的是同一项：目录里同一个指标，也都不是（或都是）上一次的。写法不同不要紧。"""
-    if (one.name, one.code) == (other.name, other.code):
+    if (read.name, read.code) == (other.name, other.code):
         return True
     # 只换名称与代号：结果、单位、范围不同的另有 `_same` 说
-    renamed = other.model_copy(update={"name": one.name, "code": one.code})
-    found = [observe(row, other.report_type or title, Person()).analyte for row in (renamed, other)]
-    known = [analyte.code if analyte else None for analyte in found]
-    return known[0] == known[1] and is_earlier(one.name) == is_earlier(other.name)
+    renamed = other.model_copy(update={"name": read.name, "code": read.code})
+    analytes = [observe(row, other.report_type or title, Person()).analyte for row in (renamed, other)]
+    known = [analyte.code if analyte else None for analyte in analytes]
+    return known[0] == known[1] and is_earlier(read.name) == is_earlier(other.name)
 
 
 def _describe(read: ReadRow, other: ReadRow, title: str) -> str:
@@ -133,11 +133,11 @@ def _compare_origins(theirs: Origin, ours: Origin) -> Origin:
     """时间、医院、标本：读得不一样的不要；一边多读了几点、院区的，都是血的，算一样，用内置读者的，它看得见位置。"""
 
     def agree(name: OriginField) -> bool:
-        short, long = sorted((normalize(one[name].value) for one in (theirs, ours)), key=len)
+        short, long = sorted((normalize(side[name].value) for side in (theirs, ours)), key=len)
         return short in long or (name == "specimen" and "血" in short and "血" in long)
 
-    agreed = {name: one for name, one in ours.items() if name not in theirs or agree(name)}
-    return consistent({name: one for name, one in theirs.items() if name not in ours} | agreed)
+    agreed = {name: field for name, field in ours.items() if name not in theirs or agree(name)}
+    return consistent({name: field for name, field in theirs.items() if name not in ours} | agreed)
 
 
 def _alarm(read: ReadRow, other: ReadRow, report_type: str, person: Person) -> str | None:

@@ -146,10 +146,10 @@ def advise() -> Response:
 def ask() -> dict:
     """改正过的各行与一个问题 -> 写好的话里与它有关的几句；没有接建议模型的，不是急的事答 404。"""
     analyst = get_analyst(current_app)
-    asked = AskRequest.model_validate_json(request.get_data())
-    report = assess(_reading_of(asked.report))
+    sent = AskRequest.model_validate_json(request.get_data())
+    report = assess(_reading_of(sent.report))
     job = Job(g.request_id, analyst.settings.total_seconds, language=asked_language(request))
-    answer = answer_question(analyst, report, asked.question, job)
+    answer = answer_question(analyst, report, sent.question, job)
     g.facts |= {"rows": len(report.items), "outcome": answer["outcome"]}
     return answer
 

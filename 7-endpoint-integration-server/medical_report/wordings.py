@@ -22,7 +22,7 @@ def wordings(question: str, traditional: str, sounds: str, misheard: str) -> set
     folded = _fold(question, traditional)
     texts = {folded, _written_in_digits(_restore(folded, sounds, misheard))}
     # 去掉字间空白的也看一遍；当作停顿的仍要看：“发烧没有 胸痛”里的空白隔开的是两件事
-    return {one for text in texts for one in (_SPACES.sub(",", text), _GAPS.sub("", text))}
+    return {wording for text in texts for wording in (_SPACES.sub(",", text), _GAPS.sub("", text))}
 
 
 def _fold(question: str, traditional: str) -> str:
@@ -50,16 +50,16 @@ def _heard(sounds: str, misheard: str) -> list[tuple[re.Pattern[str], str]]:
 def _written_in_digits(text: str) -> str:
     """二百一 -> 210，八十三 -> 83，二点一 -> 2.1，四十度二 -> 40.2度；只有一个字的（三天、十天）不动。"""
     return _DEGREES.sub(
-        lambda found: f"{found[1]}.{5 if found[2] == '半' else _DIGITS.get(found[2], found[2])}度",
+        lambda match: f"{match[1]}.{5 if match[2] == '半' else _DIGITS.get(match[2], match[2])}度",
         _NUMBER.sub(_in_digits, text),
     )
 
 
-def _in_digits(found: re.Match[str]) -> str:
-    hundreds, tens, ten, ones, decimals = found.groups()
-    if len(found[0]) < 2:
-        return found[0]
+def _in_digits(match: re.Match[str]) -> str:
+    hundreds, tens, ten, ones, decimals = match.groups()
+    if len(match[0]) < 2:
+        return match[0]
     value = 100 * _DIGITS.get(hundreds or "零", 0) + 10 * (_DIGITS.get(tens or "一", 1) if ten else 0)
     last = _DIGITS.get(ones or "零", 0)
-    value += last * 10 if hundreds and not ten and "零" not in found[0] else last  # 二百一是 210
-    return f"{value}{'.' + ''.join(str(_DIGITS[one]) for one in decimals) if decimals else ''}"
+    value += last * 10 if hundreds and not ten and "零" not in match[0] else last  # 二百一是 210
+    return f"{value}{'.' + ''.join(str(_DIGITS[digit]) for digit in decimals) if decimals else ''}"

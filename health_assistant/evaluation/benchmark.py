@@ -39,6 +39,7 @@ class JsonlBenchmark(DefaultDataAdapter):
     order: Callable[[dict], int] = staticmethod(lambda record: 0)
 
     def load_from_disk(self, **_):
+        """JSONL 的各题，按 `order` 排。"""
         with open(self.dataset_id, encoding="utf-8-sig") as file:
             records = sorted(map(json.loads, file), key=self.order)
         dataset = MemoryDataset([self.record_to_sample(record) for record in records])
@@ -57,6 +58,7 @@ class CMBClin(JsonlBenchmark):
     order = staticmethod(lambda record: length(record["messages"]))
 
     def record_to_sample(self, record: dict) -> Sample:
+        """数据里的一行 -> EvalScope 的一题：前面各问是历史，参考答案是目标。"""
         messages = [dict_to_chat_message(message) for message in record["messages"]]
         return Sample(input=messages, target=record["reference"], metadata={"id": record["id"]})
 
@@ -89,6 +91,7 @@ class LocalModel(ModelAPI):
         return [{"role": message.role, "content": message.text} for message in input]
 
     def generate(self, input, tools, tool_choice, config) -> ModelOutput:
+        """一题的回答；第一次问到时载入模型，一批一起答，多个线程共用。"""
         position = self.positions[json.dumps(self.dialogue(input))]
         with self.lock:
             self.loaded = self.loaded or self._load()

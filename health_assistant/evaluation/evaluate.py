@@ -67,7 +67,7 @@ class Evaluation:
         """从头到尾，返回退出码。一题也没有答上来的抛 `CannotGoOn`。"""
         # 1. 跑完过没有
         if self.args.limit:
-            artifacts.write_text(self.data, "".join(one.model_dump_json() + "\n" for one in self.questions))
+            artifacts.write_text(self.data, "".join(question.model_dump_json() + "\n" for question in self.questions))
         of_answers, of_scores = self.fingerprints()
         if self.args.force:  # 答过的也不要了
             (self.folder / artifacts.FINISHED_FILE).unlink(missing_ok=True)
@@ -102,7 +102,7 @@ class Evaluation:
         """回答的（模型、问法、数据变了就重问）与得分的（评分、裁判、安全题的规则变了就重新评分）。"""
         of_answers = artifacts.fingerprint(self.asked_with, [self.data])
         judged_by = [safety.version() if self.safety_questions else None]
-        judged_by += [one.identity for one in self.judges.values()]
+        judged_by += [reviewer.identity for reviewer in self.judges.values()]
         return of_answers, artifacts.fingerprint([of_answers, SCORING_VERSION, self.base_model, *judged_by], [])
 
     def ask(self, fingerprint: str, task: dict) -> list[dict]:
@@ -154,8 +154,8 @@ class Evaluation:
             "metrics": metrics.summarise(case_ids, answers, references),
             "machine": "接口" if self.args.api_base else machine(),
         }
-        for name, one in self.judges.items():
-            scores[name], means = one.judge_all(rows, dialogues)
+        for name, reviewer in self.judges.items():
+            scores[name], means = reviewer.judge_all(rows, dialogues)
             scores["metrics"] |= {metric: {"value": mean, "shuffled": None} for metric, mean in means.items()}
         return scores
 

@@ -58,6 +58,7 @@ class SafetySet(Entry):
 
     @cached_property
     def by_id(self) -> dict[str, Rule]:
+        """编号 -> 规则。"""
         return {rule.id: rule for rule in self.rules}
 
     @cached_property

@@ -139,8 +139,8 @@ def severity_if_right(
     report = assess(ReadReport(items=[ReadRow.of(row) for row in rows], **head))
     floors = [finding.floor for finding in report.items if counts_unread or at_least(finding.floor, "severe")]
     severities = [finding.severity for finding in report.items]
-    found = worst([*severities, *floors, *(match.severity for match in report.matches)])
-    return min(found, "severe", key=rank) if found else None
+    severity = worst([*severities, *floors, *(match.severity for match in report.matches)])
+    return min(severity, "severe", key=rank) if severity else None
 
 
 def raise_to(report: LabReport, severity: Severity | None) -> None:
@@ -152,8 +152,8 @@ def raise_to(report: LabReport, severity: Severity | None) -> None:
 def _set_earlier_aside(findings: list[Finding]) -> list[Finding]:
     """这一次的各行。写着“上次”的数，这一次也抽了而且判断得了，就只列出来，不作判断；别的照旧判断（阳性过的也要紧）。"""
     known = [finding for finding in findings if finding.analyte and isinstance(finding.value, Interval)]
-    read = {one.analyte.code for one in known if not is_earlier(one.name) and one.flag != "unknown"}
-    aside = {id(one): one for one in known if is_earlier(one.name) and one.analyte.code in read}
+    read = {row.analyte.code for row in known if not is_earlier(row.name) and row.flag != "unknown"}
+    aside = {id(row): row for row in known if is_earlier(row.name) and row.analyte.code in read}
     for finding in aside.values():
         finding.withhold(EARLIER)
     return [finding for finding in findings if id(finding) not in aside]
@@ -209,8 +209,8 @@ def _overall(findings: list[Finding], person: Person) -> Severity | None:
     )
     # 本身没有坏处的（尿结晶）、不分高低的（Rh(D) 的 +），印着标记也不要紧
     sided = [finding for finding in unknown if not _has_no_sides(finding)]
-    is_flagged = any(one.mark and not (one.analyte and one.analyte.is_harmless("abnormal")) for one in sided)
-    is_flagged |= any(says_found(one.name, one.result) and not (one.severity or one.floor) for one in sided)
+    is_flagged = any(row.mark and not (row.analyte and row.analyte.is_harmless("abnormal")) for row in sided)
+    is_flagged |= any(says_found(row.name, row.result) and not (row.severity or row.floor) for row in sided)
     is_open = not findings or open_questions * 2 > len(findings) or is_flagged
     return ("marked" if person.is_newborn else "moderate") if is_open else None
 
@@ -279,7 +279,7 @@ def _general_notices(findings: list[Finding], person: Person, age: str | None, s
     ]
     if unknown:
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
-    if severity != "grave" and any(one.floor == "severe" and not (one.analyte or one.alarm) for one in findings):
+    if severity != "grave" and any(row.floor == "severe" and not (row.analyte or row.alarm) for row in findings):
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
     if _vitals_and_labs(findings, person):
         notices.append("体征与化验都到了今天就要看的程度，放在一起看，请现在就去急诊。")

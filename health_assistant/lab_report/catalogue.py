@@ -330,7 +330,7 @@ def load_catalogue() -> tuple[Analyte, ...]:
     whole = []
     for analyte in analytes:
         texts = (*analyte.texts, *to_children.get(analyte.code, ()))
-        by_weight = sorted(texts, key=lambda one: one.who == "孕妇")  # 后面的盖过前面的：怀着孕的孩子先是孕妇
+        by_weight = sorted(texts, key=lambda text: text.who == "孕妇")  # 后面的盖过前面的：怀着孕的孩子先是孕妇
         whole.append(analyte.model_copy(update={"texts": tuple(by_weight)}))
     return tuple(whole)
 

@@ -94,9 +94,9 @@ def _too_short(observations: list[Observation], whole: list[tuple[int, Observati
 
     几位有效数字的仪器本来就印 812、不印 60。
     """
-    results = [found for seen in observations if (found := _PLAIN_NUMBER.fullmatch(seen.row.result.strip()))]
-    short = [found for found in results if not found[1] and not _WHOLE.fullmatch(found[0])]
-    if len(short) > _FEW_LOST or sum(bool(found[1]) for found in results) < _MIN_ALIKE:
+    results = [number for seen in observations if (number := _PLAIN_NUMBER.fullmatch(seen.row.result.strip()))]
+    short = [number for number in results if not number[1] and not _WHOLE.fullmatch(number[0])]
+    if len(short) > _FEW_LOST or sum(bool(number[1]) for number in results) < _MIN_ALIKE:
         return []
     return [
         (at, seen)

@@ -185,7 +185,7 @@ def _compare_terms(result: QualitativeResult, limits: QualitativeResult) -> Flag
         if result.grade > limits.grade:
             return "abnormal"
         return "normal" if "阴性" in limits.words else "unknown"
-    if _bare_word(word) in map(_bare_word, limits.words) or any(_hues(word) <= _hues(one) for one in limits.words):
+    if _bare_word(word) in map(_bare_word, limits.words) or any(_hues(word) <= _hues(usual) for usual in limits.words):
         return "normal"
     if word == "正常" and limits.words[0] in ("阴性", "弱阳性"):
         return "normal"  # 尿条的葡萄糖、尿胆原，仪器把阴性印成 NORMAL

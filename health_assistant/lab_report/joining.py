@@ -161,7 +161,7 @@ def _graver(
     first: Observation, second: Observation, head: dict[str, str | None]
 ) -> tuple[Observation, Severity | None]:
     """读得不一样的：留要紧的那一行，存疑，说出另一个读数；和它有多要紧。"""
-    weights = [severity_if_right([one.row], head | {"report_type": one.row.report_type}) for one in (first, second)]
+    weights = [severity_if_right([side.row], head | {"report_type": side.row.report_type}) for side in (first, second)]
     graver = worst(weights)
     chosen, left = (second, first) if graver and graver != weights[0] else (first, second)
     page, other_reading = left.row.page, describe_reading(left.row)

@@ -64,19 +64,21 @@ def likely_analytes(
         and any(_is_alike(interval, usual, analyte, unit) for usual in analyte.intervals)
     ]
     if is_unread:
-        gaps = [(min(_gap(interval, usual, one, unit) for usual in one.intervals), one) for one in alike]
+        gaps = [
+            (min(_gap(interval, usual, analyte, unit) for usual in analyte.intervals), analyte) for analyte in alike
+        ]
         least = min((gap for gap, _ in gaps), default=1.0)
-        return [one for gap, one in sorted(gaps, key=lambda pair: pair[0]) if gap <= least * _AS_NEAR]
-    within = [one for one in alike if any(_is_within(word, name) for word in (one.name, *one.aliases))]
+        return [analyte for gap, analyte in sorted(gaps, key=lambda pair: pair[0]) if gap <= least * _AS_NEAR]
+    within = [analyte for analyte in alike if any(_is_within(word, name) for word in (analyte.name, *analyte.aliases))]
     if within:
         return within if len(within) == 1 else []
-    return [one for one in alike if any(_is_near(word, name) for word in (one.name, *one.aliases))]
+    return [analyte for analyte in alike if any(_is_near(word, name) for word in (analyte.name, *analyte.aliases))]
 
 
 def _is_near(known: str, name: str) -> bool:
     """只差一个字的中文名称：糊了的 `血红蛋自`；果糖、血糖这样两个字的不算。"""
     known, name = fold_name(known), fold_name(name)
-    wrong = sum(one != other for one, other in zip(known, name, strict=False))
+    wrong = sum(letter != other for letter, other in zip(known, name, strict=False))
     return not known.isascii() and len(known) == len(name) > 2 and wrong == 1
 
 

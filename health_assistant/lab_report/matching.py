@@ -97,7 +97,7 @@ def find_analyte(
         analyte = _find_usual(clues, specimens)
         if analyte is None and specimens == ("blood",) and unit:  # 只列在尿里的“胆红素”印着血的单位
             bare = (replace(clues, name=other, abbreviation="") for other in bare_names(name))
-            analyte = next(filter(None, (_find_usual(one, specimens) for one in bare)), None)
+            analyte = next(filter(None, (_find_usual(shorter, specimens) for shorter in bare)), None)
         if analyte is None and specimens == ("blood",) and not re.search("培养|血.*镜检", report_type + name):
             analyte = _find_elsewhere(name, unit)
     analyte = _of_other_specimen(analyte, clues, specimens) or analyte

@@ -68,13 +68,13 @@ def bare_names(name: str) -> tuple[str, ...]:
     for pattern, shorter in _OF_MACHINE:
         plain = pattern.sub(shorter, plain)
     plain = _LEADERS.sub("", _CUT.sub("", _NOTED.sub("", plain)))
-    found = [
+    bare = [
         plain,
         *filter(None, [foreign_name(plain)]),
         *(listed for pattern, listed in _OF_NEWBORN if pattern.fullmatch(plain)),
         *(_shorter_chinese(plain) if re.search(r"[一-鿿]", plain) else _shorter_english(plain)),
     ]
-    return tuple(dict.fromkeys(one for one in found if one and one != name))
+    return tuple(dict.fromkeys(other for other in bare if other and other != name))
 
 
 @cache

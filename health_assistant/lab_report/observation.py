@@ -107,8 +107,8 @@ def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     find_unit = power_unit or (range_unit if has_two_units else read.unit or value_unit)
     analyte = _find(read, report_type, value, interval, find_unit, trusts_unit=bool(power_unit))
     if analyte.sought if analyte else _SOUGHT.search(read.name + report_type):
-        value = _found(value, read.result + (read.unit if analyte else ""), counts=bool(analyte)) or value
-        interval = _found(interval, read.reference_range) or interval
+        value = _presence_of(value, read.result + (read.unit if analyte else ""), counts=bool(analyte)) or value
+        interval = _presence_of(interval, read.reference_range) or interval
     if analyte and not (power_unit or has_two_units):
         power_unit = misprinted_unit(analyte, read.unit or value_unit, interval, value)
     converted = _in_unit_of_value(interval, range_unit, power_unit or read.unit or value_unit, analyte)
@@ -129,7 +129,7 @@ def _parsed(row: ReadRow, person: Person) -> tuple[ReadRow, Value | None, Refere
     if value is None and interval and _SPACED.fullmatch(read.result):
         spaced = parse_result(read.result.replace(" ", ""))
         # `8 000` 与 4000-10000 比才是八千；与 4-10 比的是两个数
-        is_alike = any(end and end >= 1000 for one in intervals_of(interval) for end in (one.low, one.high))
+        is_alike = any(end and end >= 1000 for part in intervals_of(interval) for end in (part.low, part.high))
         value = spaced if is_alike else None
     if is_blank(read.result) and is_blank(read.reference_range) and _COUNTED.search(read.unit):
         # 百分数、体积旁边的两横：没有测；尿试纸的、本来就没有的细胞只印一横的才是阴性
@@ -179,7 +179,7 @@ def _in_unit_of_value(
     if own is None or other is None or own == other:
         return None
     if isinstance(interval, PartitionedInterval):
-        groups = [(who, _scaled(one, other / own)) for who, one in interval.groups if isinstance(one, Interval)]
+        groups = [(who, _scaled(part, other / own)) for who, part in interval.groups if isinstance(part, Interval)]
         return PartitionedInterval(tuple(groups)) if len(groups) == len(interval.groups) else None
     return _scaled(interval, other / own) if isinstance(interval, Interval) else None
 
@@ -207,11 +207,11 @@ def is_garbled(unit: str, analyte: Analyte | None) -> bool:
 
 
 def _find_without_unit(
-    found: Analyte | None, row: ReadRow, without: Analyte | None, interval: ReferenceRange | None
+    printed: Analyte | None, row: ReadRow, without: Analyte | None, interval: ReferenceRange | None
 ) -> Analyte | None:
-    """单位糊了的一行是哪一项：found 是照印着的单位找到的，without 是不看单位找到的。"""
-    if found:
-        return without or found  # 总钙还是离子钙，看范围
+    """单位糊了的一行是哪一项：printed 是照印着的单位找到的，without 是不看单位找到的。"""
+    if printed:
+        return without or printed  # 总钙还是离子钙，看范围
     # 名称也不认识，代号（也许就印在名称一格）与范围还说得出是哪一项
     is_coded = len(row.code) > 1 or row.name.isascii() and is_known_code(row.name)
     if not (without and is_coded and isinstance(interval, Interval)):
@@ -248,7 +248,7 @@ def _is_of_urine_ph(interval: ReferenceRange | None) -> bool:
     return 4 <= interval.low <= interval.high - 1 and interval.high <= 9
 
 
-def _found(parsed: Value | ReferenceRange | None, text: str, counts: bool = False) -> QualitativeResult | None:
+def _presence_of(parsed: Value | ReferenceRange | None, text: str, counts: bool = False) -> QualitativeResult | None:
     """有没有找到；已经是阴性、阳性的，和不是这样说的，为 None。`未检出厌氧菌、检出大肠埃希菌` 是找到了。"""
     word = presence(text, counts)
     if isinstance(parsed, QualitativeResult) and parsed.is_graded:

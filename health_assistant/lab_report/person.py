@@ -228,7 +228,7 @@ def person_of(report: ReadReport | LabReport) -> Person:
         # “0 岁”是不满周岁，不知几个月
         years, says_child = None, True
     # 几页的年龄不一样（“46岁 或 40岁”），都是成人的是成人，都是孩子的是孩子
-    each = [parse_age(one) or 0 for one in printed.split(" 或 ")]
+    each = [parse_age(age) or 0 for age in printed.split(" 或 ")]
     says_child = says_child or (len(each) > 1 and min(each) > 0 and max(each) < ADULT_AGE_YEARS)
     is_paediatric = years is None and says_child
     weeks_text = title + ";" + re.sub(r"\s+", "", unicodedata.normalize("NFKC", printed))

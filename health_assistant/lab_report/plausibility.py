@@ -75,7 +75,7 @@ def misprints_unit(result: Value | None, limits: ReferenceRange | None, unit: st
     if not isinstance(result, Interval) or not isinstance(limits, Interval) or limits.high is None:
         return False
     both = (result, Interval(limits.high, limits.high))
-    is_unreal = all(is_impossible(one, unit, analyte) and not is_impossible(one, analyte.unit, analyte) for one in both)
+    is_unreal = all(is_impossible(end, unit, analyte) and not is_impossible(end, analyte.unit, analyte) for end in both)
     # 范围自己也读错了的（130-170 读成 30-170），50 不能当作正常
     is_usual = any(
         _is_near(limits.low, usual.low, 4) and _is_near(limits.high, usual.high, 4)

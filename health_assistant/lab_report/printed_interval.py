@@ -124,11 +124,11 @@ def parse_interval(text: str) -> Interval | None:
 
 def without_myriads(text: str) -> str:
     """老单子上用万写的数：`0.9万` 是 9000，`10-30万` 的两头都是；别的照旧。"""
-    found = _MYRIADS.fullmatch(text)
-    if not found or any(end and end.count(".") > 1 for end in (found["low"], found["high"])):
+    number = _MYRIADS.fullmatch(text)
+    if not number or any(end and end.count(".") > 1 for end in (number["low"], number["high"])):
         return text
-    ends = [format((10000 * Decimal(end)).normalize(), "f") for end in (found["low"], found["high"]) if end]
-    return (found["sign"] or "") + (found["dash"] or "").join(ends)
+    ends = [format((10000 * Decimal(end)).normalize(), "f") for end in (number["low"], number["high"]) if end]
+    return (number["sign"] or "") + (number["dash"] or "").join(ends)
 
 
 def _in_signs(text: str) -> str:
@@ -146,6 +146,7 @@ def _in_signs(text: str) -> str:
 
 
 def parse_one_sided(text: str) -> Interval | None:
+    """只有一头的（`<5`、`≥3.1`、`10以上`）；不是这样写的为 None。"""
     limit = _AND_UP_OR_DOWN.fullmatch(text)
     if limit:
         return interval_between(limit[1], None) if limit[3] == "上" else interval_between(None, limit[1])

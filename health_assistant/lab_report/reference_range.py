@@ -200,21 +200,21 @@ def _split_tiers(text: str) -> list[tuple[str, Interval]]:
 
 def _joined(intervals: list[Interval]) -> Interval:
     """挨着的几档合起来：一头没有界限的，合起来也没有。"""
-    lowest = min(intervals, key=lambda one: -Decimal("Infinity") if one.low is None else one.low)
-    highest = max(intervals, key=lambda one: Decimal("Infinity") if one.high is None else one.high)
+    lowest = min(intervals, key=lambda part: -Decimal("Infinity") if part.low is None else part.low)
+    highest = max(intervals, key=lambda part: Decimal("Infinity") if part.high is None else part.high)
     return replace(lowest, high=highest.high, high_open=highest.high_open)
 
 
 def _bounded_by(good: Interval, others: list[Interval]) -> Interval | None:
     """好的一档只印了一头的（`充足>30`），到另一档（`中毒>150`）为止；两头都没有的为 None。"""
-    above = [one for one in others if good.high is None and one.low is not None and good.low < one.low]
-    below = [one for one in others if good.low is None and one.high is not None and one.high < good.high]
+    above = [tier for tier in others if good.high is None and tier.low is not None and good.low < tier.low]
+    below = [tier for tier in others if good.low is None and tier.high is not None and tier.high < good.high]
     if good.low is None and good.high is None:
         return None
     if above:
-        worse = min(above, key=lambda one: one.low)
+        worse = min(above, key=lambda tier: tier.low)
         return replace(good, high=worse.low, high_open=not worse.low_open)
-    worse = max(below, key=lambda one: one.high, default=None)
+    worse = max(below, key=lambda tier: tier.high, default=None)
     return replace(good, low=worse.high, low_open=not worse.high_open) if worse else good
 
 
@@ -240,7 +240,7 @@ def is_tier_run(text: str) -> bool:
     """一档接一档、都有名称、一路往上（往下）的几档；哪一档是好的也许还没有印到。"""
     tiers = _split_tiers(clean(text))
     far = Decimal("Infinity")
-    ends = [(-far if one.low is None else one.low, far if one.high is None else one.high) for _, one in tiers]
+    ends = [(-far if tier.low is None else tier.low, far if tier.high is None else tier.high) for _, tier in tiers]
     is_rising, is_falling = (
         all(above[0] < below[0] and above[1] < below[1] for above, below in pairwise(order))
         for order in (ends, ends[::-1])

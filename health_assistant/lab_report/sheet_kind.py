@@ -93,7 +93,7 @@ def titles_of_rows(report_type: str, observations: Sequence[Observation]) -> lis
     if not _SAYS_NOTHING.fullmatch(title):
         return titles
     calcium = [_calcium_kind(seen, observations) for seen in observations]
-    return [f"{one} {word}".strip() if word else one for one, word in zip(titles, calcium, strict=True)]
+    return [f"{heading} {word}".strip() if word else heading for heading, word in zip(titles, calcium, strict=True)]
 
 
 def _calcium_kind(seen: Observation, observations: Sequence[Observation]) -> Literal["血气", "生化", ""]:
@@ -106,18 +106,18 @@ def _calcium_kind(seen: Observation, observations: Sequence[Observation]) -> Lit
     if not (is_bare and total and total.code == "CA" and isinstance(value, Interval) and value.low is not None):
         return ""
     number = total.convert(value.low, seen.unit or total.unit)
-    known = [one for one in observations if one.analyte]
-    has_gas = any(one.analyte.code in ("PCO2", "PO2") and one.value is not None for one in known)
-    others = [one for one in known if one.analyte.panel != "血气"]
-    unknown = [one.row for one in observations if not one.analyte and not _BESIDE_GAS.match(one.row.name)]
-    is_slip = has_gas and all(_ON_GAS_ANALYSER.fullmatch(one.analyte.code) for one in others)
+    known = [other for other in observations if other.analyte]
+    has_gas = any(other.analyte.code in ("PCO2", "PO2") and other.value is not None for other in known)
+    others = [other for other in known if other.analyte.panel != "血气"]
+    unknown = [other.row for other in observations if not other.analyte and not _BESIDE_GAS.match(other.row.name)]
+    is_slip = has_gas and all(_ON_GAS_ANALYSER.fullmatch(other.analyte.code) for other in others)
     is_slip &= all(is_blank(other.reference_range) for other in unknown)
     if number is None or number >= _MOST_IONISED or not (is_slip or normalize(row.name).startswith("cCa2+")):
         return ""
     if is_impossible(value, seen.unit, total):
         return "血气"  # 活着的人不会有这样低的总钙
-    is_plain = not unknown and all(is_blank(one.row.reference_range) for one in observations)
-    is_plain &= all(one.analyte.code != "ICA" for one in known) and row.name.strip() != "cCa"
+    is_plain = not unknown and all(is_blank(other.row.reference_range) for other in observations)
+    is_plain &= all(other.analyte.code != "ICA" for other in known) and row.name.strip() != "cCa"
     is_plain &= number <= _SURELY_IONISED and total.same_unit(seen.unit)
     # 单子自己说低的，也许是低得危急的总钙
     is_plain &= all("normal" in said for said in flag_says(row))

@@ -56,6 +56,7 @@ class Estimate:
 
 
 def model_class(vision: bool):
+    """载入模型的类：语言模型的，或带图的（vision）。"""
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
     return AutoModelForImageTextToText if vision else AutoModelForCausalLM

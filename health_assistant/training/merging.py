@@ -18,6 +18,7 @@ class BadMerge(CannotGoOn):
 
 
 def parse_arguments(description: str) -> argparse.Namespace:
+    """合并脚本的选项；写错时抛 BadInput。"""
     parser = new_parser(description)
     parser.add_argument("--recipe", default="tiny", help="配方名（默认 tiny）")
     parser.add_argument("--force", action="store_true", help="合并过了也重新合并")

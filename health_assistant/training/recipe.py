@@ -86,10 +86,12 @@ class Recipe(recipes.Recipe):
 
     @property
     def vision(self) -> bool:
+        """是视觉模型的配方。"""
         return isinstance(self, VisionRecipe)
 
     @property
     def base_identity(self) -> str:
+        """基座的身份：改了它，产物就要重做。"""
         return identity_of(self.model_name_or_path, self.vision)
 
 

@@ -51,8 +51,8 @@ def drop_half_written(folder: Path) -> None:
 
 def _checkpoints(folder: Path) -> dict[int, Path]:
     """第几步 -> 检查点；checkpoint-50-copy 这样的不是。"""
-    found = {one.name.removeprefix("checkpoint-"): one for one in folder.glob("checkpoint-*") if one.is_dir()}
-    return {int(step): one for step, one in found.items() if step.isdecimal()}
+    named = {path.name.removeprefix("checkpoint-"): path for path in folder.glob("checkpoint-*") if path.is_dir()}
+    return {int(step): path for step, path in named.items() if step.isdecimal()}
 
 
 def prepare_to_resume(checkpoints: Path, from_scratch: bool) -> str | None:

@@ -158,6 +158,7 @@ class PassTrainer(SFTTrainer):
         return norm
 
     def train(self, *args, **kwargs):
+        """照 transformers 的训练；练完核对权重真的变了，没有变抛 `checks` 的错。"""
         trained = super().train(*args, **kwargs)
         check_updated(self.optimizer, self.recipe)
         return trained
@@ -179,6 +180,7 @@ class PassTrainer(SFTTrainer):
         return metrics
 
     def log(self, logs: dict, start_time: float | None = None) -> None:
+        """记下 transformers 的各项，连同每秒几个词元。"""
         super().log(logs | self.speed.counted, start_time)
 
     # ---- 3. 检查点 ----

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from health_assistant import artifacts
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.training.saving import atomic_folder
 
 # Qwen2 分词器的特殊词元，次序与它相同
@@ -24,63 +25,15 @@ def chat_template(name: str) -> str:
 IMAGE_SETTINGS = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2}
 IMAGE_SETTINGS |= {"temporal_patch_size": 2}
 SMALL_MODEL = 50_000_000
-# 词表占了微型模型计算量的大半：真的 Qwen2.5 词表有 15 万个，一步慢 20 倍
-LLM_RECIPE: dict[str, Any] = {
-    "vocab_size": 2560,
-    "config": {
-        "hidden_size": 160,
-        "intermediate_size": 448,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 8192,
-        "tie_word_embeddings": True,
-    },
-    "steps": 280,
-    "batch_size": 4,
-    "block_length": 256,
-    "learning_rate": 5e-3,
-    "seed": 0,
-    "rows": "tokenizer: all, pretraining: every other",
-    "turns": 4,
-    "system": "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",  # 没有 system 时模板补上的
-    "template": chat_template("qwen2_5"),
-}
-
-# 权重是随机的：训练时看图的部分、词表都要整个训练（配方的 lora_modules_to_save），所以输入与输出的词表不共用
-VL_RECIPE: dict[str, Any] = {
-    "vocab_size": 1200,
-    "text": {
-        "hidden_size": 128,
-        "intermediate_size": 384,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 4096,
-        "initializer_range": 0.08,  # 这么窄的模型用惯常的 0.02，图的信号传不到回答
-        "tie_word_embeddings": False,
-    },
-    "rope": {"rope_type": "default", "mrope_section": [4, 6, 6], "rope_theta": 1e4},
-    "vision": {
-        "depth": 2,
-        "embed_dim": 128,
-        "hidden_size": 128,
-        "num_heads": 4,
-        "mlp_ratio": 2,
-        "initializer_range": 0.06,
-    },
-    # 白纸成为 0：按惯常的均值归一，白底的常数盖过了字，几百步还学不会看图
-    "pixels": {"image_mean": [1.0] * 3, "image_std": [0.3] * 3},
-    "seed": 0,
-    "reports": 300,
-    "system": "You are a helpful assistant.",
-    "template": chat_template("qwen2_5_vl"),
-}
+_DATA = Path(str(resources.files("health_assistant.training") / "data"))
+_RECIPES = load_yaml(_DATA / "tiny_models.yaml")
+LLM_RECIPE: dict[str, Any] = _RECIPES["llm"] | {"template": chat_template("qwen2_5")}
+VL_RECIPE: dict[str, Any] = _RECIPES["vl"] | {"template": chat_template("qwen2_5_vl")}
 
 
 def bundled_text() -> Path:
     """随包的医学问答，每行 {"question", "answer", "department"}。评测的病例不在里面。"""
-    return Path(str(resources.files("health_assistant.training") / "data" / "medical_qa_sample.jsonl"))
+    return _DATA / "medical_qa_sample.jsonl"
 
 
 def identity_of(base_model: str, vision: bool = False) -> str:
@@ -142,6 +95,7 @@ def report_texts() -> list[str]:
 
 
 def random_vision_model(tokenizer):
+    """随机权重的微型 Qwen2-VL，同一个种子总是一样；词表由 tokenizer 定。"""
     import torch
     from transformers import Qwen2VLForConditionalGeneration
 

@@ -134,6 +134,8 @@ def with_pixels(batch: dict, images: list, image_processor, tokenizer) -> dict:
 
 
 def page_collator(image_processor, tokenizer):
+    """返回把几行训练数据变成一批张量的函数：补齐的词元（B, L）与各页的像素。"""
+
     def collate(rows: list[dict]) -> dict:
         batch = pad_batch(rows, tokenizer.pad_token_id)
         return with_pixels(batch, [open_page(row["page"]) for row in rows], image_processor, tokenizer)

@@ -226,10 +226,8 @@ def test_a_proxy_in_the_environment_is_used_unless_it_is_told_not_to(proxy, monk
 def test_no_upstream_is_waited_for_longer_than_its_time(fake, behaviour):
     fake.answer = lambda body: "x" * 100
     fake.behave(behaviour)
-    started = time.monotonic()
     assert kind_of_failure(upstream_of(fake), 0.4) == "timeout"
-    assert time.monotonic() - started < 15, "它要 30 秒"
-    assert len(fake.requests) == 1
+    assert (len(fake.requests), fake.completed) == (1, []), "没有等它说完"
 
 
 @pytest.mark.parametrize(
@@ -260,9 +258,7 @@ def test_a_passing_failure_is_not_seen(fake):
 
 def test_retry_after_is_honoured_within_the_time(fake):
     fake.behave("limit", "ok")
-    started = time.monotonic()
     assert ask(upstream_of(fake)) == "好"
-    assert time.monotonic() - started >= 1
     assert kind_of_failure(upstream_of(fake), 0.9) == "busy"
     assert len(fake.requests) == 3, "等不到再问的时候，就不等了"
 

@@ -43,6 +43,7 @@ Pieces = list[tuple[str | None, str]]
 
 @lru_cache(maxsize=128)
 def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    """名为 name 的字体，字高 size 像素。"""
     package, file = (FONTS | LATIN_FONTS | TYPEWRITER_FONTS)[name]
     return ImageFont.truetype(str(resources.files(package) / file), size, layout_engine=ImageFont.Layout.BASIC)
 
@@ -72,6 +73,7 @@ def split_runs(font: str, text: str, superscript: bool) -> tuple[tuple[str, str,
 
 
 def union(first: Box | None, second: Box) -> Box:
+    """盖住两个框的框；第一个可以是 None。"""
     if first is None:
         return second
     left, top = map(min, first[:2], second[:2])
@@ -174,6 +176,7 @@ class Page:
                 self.boxes[index][field] = union(self.boxes[index].get(field), box)
 
     def width_of(self, pieces: Pieces, size: int | None = None) -> int:
+        """几段字一共多宽，像素。"""
         return sum(self.measure(text, size) for _, text in pieces)
 
     def line(self, x0: float, y0: float, x1: float, y1: float, width: int = 2, dash: int = 0, fill: str = "") -> None:
