@@ -20,11 +20,13 @@ from health_assistant.lab_report.severity import (
     grade_value,
     is_impossible,
     lines_for,
+    load_severity,
     measured_as,
     span_of,
     special_specimen,
     told,
 )
+from health_assistant.lab_report.units import metric_factor
 from health_assistant.lab_report.unlisted import Measured, Specimen, counts_none
 
 HURRY = "尽快就医"
@@ -250,15 +252,29 @@ def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | Non
     span, usual = span_of(finding.interval), span_of(analyte.reference or analyte.general)
     believes = span is not None and can_count_times(span, usual, finding.to_usual)
     values = [finding.value] if finding.value is not None else _numbers_in(finding.result) or [None]
-    if believes:
-        grades = [grade_value(value, finding.compared_unit or analyte.unit, analyte, person, span) for value in values]
+    unit = finding.compared_unit
+    if unit and analyte.convert(Decimal(1), unit) is None:
+        values = [*values, *_by_prefix(finding, analyte)]
+        grades = [grade_value(value, analyte.unit, analyte, person, span if believes else usual) for value in values]
+    elif believes:
+        grades = [grade_value(value, unit or analyte.unit, analyte, person, span) for value in values]
     else:
-        own = finding.converted() if finding.compared_unit else None
+        own = finding.converted() if unit else None
         grades = [grade_value(own or value, analyte.unit, analyte, person, usual) for value in values]
     severity, way = next((grade for grade in grades if grade[0] == worst(each for each, _ in grades)), grades[0])
     doubtful = finding.lacks_unit or finding.interval is None or (span and not believes)
     says = severity == "grave" or finding.flag == "unknown" or (finding.flag in ABNORMAL_FLAGS and doubtful)
     return (severity, way) if says else (None, None)
+
+
+def _by_prefix(finding: Finding, analyte: Analyte) -> list[Value]:
+    """没有印范围、单位目录不认识的：真是那个单位（0.36 mmol/L 的胆红素）时是目录单位的多少，活人不会有的不算。"""
+    factor = metric_factor(finding.compared_unit, analyte.unit)
+    is_point = isinstance(finding.value, Interval) and finding.value.is_point
+    if factor is None or finding.interval is not None or not is_point or analyte.code not in load_severity().possible:
+        return []
+    scaled = Interval(finding.value.low * factor, finding.value.low * factor)
+    return [] if is_impossible(scaled, analyte.unit, analyte) else [scaled]
 
 
 def _numbers_in(result: str) -> list[Value | None]:

@@ -7,6 +7,7 @@ from health_assistant.lab_report.alarms import is_marked_critical
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.reference_range import OF_TREATED, parse_range
+from health_assistant.lab_report.report import worst
 from health_assistant.lab_report.word_lists import any_of
 
 _ANTICOAGULATED = {"INR": Decimal("3.5"), "PT": Decimal(42)}
@@ -30,6 +31,16 @@ PT 跟着长（凭记忆）；硫酸镁治子痫前期要到 1.8–3.5 mmol/L，
 _WARFARIN = re.compile("华法林|warfarin|抗凝门诊", re.IGNORECASE)
 _NOT_ON_WARFARIN = any_of("not_on_warfarin")
 """没有在吃、停了的，用的是别的抗凝药（它们不看 INR）。"""
+_HURTS_NEUTROPHILS = any_of("hurts_neutrophils")
+_CLOZAPINE = re.compile("氯氮平|clozapine", re.IGNORECASE)
+_FEWEST = {"WBC": Decimal(3), "NEUT#": Decimal("1.5")}
+_ASK_TODAY = "单子上有会让它变少的药，请今天就联系开药的医生，问还能不能用、多久再查；发热、嗓子痛的马上去急诊。"
+_ASK_SOON = _ASK_TODAY.replace("请今天就", "请这几天")
+"""用着这样的药，白细胞、中性粒细胞少到（目录的单位）这些数，不等几周。
+
+氯氮平的 ANC 不到 1.5 要在 24 小时内再查（FDA 说明书，https://pmc.ncbi.nlm.nih.gov/articles/PMC9243911/table/Tab6），
+白细胞不到 3.0 同样（欧洲说明书，凭记忆）；别的药几天内问，凭记忆。
+"""
 _ON_TARGET = Decimal("1.5")
 """INR 的范围印着 2.0-3.0 的（下限在它以上），是在抗凝的人的目标。"""
 BELOW_TARGET = (
@@ -41,6 +52,7 @@ def settle_treated(findings: list[Finding], report_type: str) -> None:
     """在治疗要到的范围里的高，不算轻重、不急，说明为什么；`report_type` 是整张的报告名。读数有疑问的不改。"""
     inr = [finding for finding in findings if finding.analyte and finding.analyte.code == "INR"]
     on_target = any(finding.flag == "normal" and _low_of(finding) > _ON_TARGET for finding in inr)
+    _warn_of_drug(findings, " ".join([report_type, *(finding.name for finding in findings)]))
     for finding in findings:
         _note_target(finding)
         said = f"{finding.report_type or report_type} {finding.name}"
@@ -74,6 +86,23 @@ def _note_target(finding: Finding) -> None:
         )
     elif finding.flag == "normal":
         finding.note = BELOW_TARGET  # 没有用药的人（术前检查）多得多：只说，不算事
+
+
+def _warn_of_drug(findings: list[Finding], said: str) -> None:
+    """单子上量着、写着会压低中性粒细胞的药，而已经少了：写下多快去问（floor），头一行说一次（alarm）。"""
+    few = [one for one in findings if one.flag == "low" and _is_few(one)] if _HURTS_NEUTROPHILS.search(said) else []
+    is_clozapine = bool(_CLOZAPINE.search(said))
+    for finding in few:
+        finding.floor = worst([finding.floor, "severe" if is_clozapine else "marked"])
+    if few and not few[0].alarm:
+        few[0].alarm = f"{few[0].name} {few[0].result}：" + (_ASK_TODAY if is_clozapine else _ASK_SOON)
+
+
+def _is_few(finding: Finding) -> bool:
+    """白细胞、中性粒细胞少到要问药还能不能用。"""
+    limit = _FEWEST.get(finding.analyte.code) if finding.analyte else None
+    value = finding.converted() if limit is not None else None
+    return value is not None and value.high is not None and value.high < limit
 
 
 def _is_untreated(finding: Finding) -> bool:

@@ -1,6 +1,7 @@
 """单位的写法：同一个单位的种种写法归为一个，量的是哪一类东西。表在 units.yaml，由人编辑。"""
 
 import re
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +14,8 @@ UCUM_CODES: dict[str, str] = _TABLE["ucum"]
 UCUM_PROPERTIES: dict[str, list[str]] = _TABLE["properties"]
 """UCUM 的形状 -> 可能是哪几种量。"""
 _UNIT_KINDS = {kind: re.compile(pattern) for kind, pattern in _TABLE["kinds"].items()}
+_METRIC = re.compile(r"([pnμmd]?)(mol|g)/([μmd]?)l")
+_PREFIXES = {"p": -12, "n": -9, "μ": -6, "m": -3, "d": -1, "": 0}
 _ACTIVITY = re.compile(r"[fpnμmdk]?(i?u|kat)/[dmμ]?l")
 _COUNT_UNIT = re.compile(
     r"(?:(?P<word>k|m|mil|mill|million|milyon|bin|thou|thousands?|lakhs?|lacs?|1000|千|百?万|百)\.?|10(?:[\^~*-]|e)?(?P<power>[1-9]\d?))?"
@@ -88,6 +91,15 @@ def split_flag(unit: str) -> tuple[str, str]:
     if not match or not kind_of_unit(match["unit"]) or kind_of_unit(unit):
         return unit, ""
     return match["unit"], match["flag"]
+
+
+def metric_factor(unit: str, other: str) -> Decimal | None:
+    """以 unit 计的数乘以多少是以 other 计的，两个只差词头的浓度（mmol/L 与 μmol/L 是 1000）；不是的为 None。"""
+    ours, theirs = _METRIC.fullmatch(fold_unit(unit)), _METRIC.fullmatch(fold_unit(other))
+    if not ours or not theirs or ours[2] != theirs[2]:
+        return None
+    powers = [_PREFIXES[one[1]] - _PREFIXES[one[3]] for one in (ours, theirs)]
+    return Decimal(10) ** (powers[0] - powers[1])
 
 
 def is_only_for_blood(unit: str) -> bool:

@@ -158,3 +158,26 @@ def test_the_time_and_hospital_can_be_filled_in_and_are_kept(page, report_server
     assert "2026年11月26日" in page.inner_text("#history-list").replace(" ", "")
     page.click("#history-list button >> nth=0")
     assert "仁和医院" in page.inner_text("#origin")
+
+
+def focused(page) -> str:
+    return page.evaluate("document.activeElement.name || document.activeElement.innerText")
+
+
+def test_the_keyboard_stays_where_it_was_when_a_form_opens_or_closes(page, report_server):
+    """按过的按钮不见了，焦点不能掉回网页开头。"""
+    open_result(page, report_server, [HIGH], origin={"collected": "2026-03-02T08:10"})
+    page.focus(".row-head")
+    page.keyboard.press("Enter")
+    for opener, first in ((".row-tools .link", "result"), ("#origin .link", "collected")):
+        words = page.inner_text(f"{opener} >> nth=0")
+        page.focus(f"{opener} >> nth=0")
+        page.keyboard.press("Enter")
+        assert focused(page) == first
+        page.focus("form.correct:visible button:not(.primary)")
+        page.keyboard.press("Enter")
+        assert focused(page) == words
+    page.focus("#save-button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#save-button:disabled")
+    page.wait_for_function("document.activeElement.id === 'print-button'")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from web_app import ADVISE, CALCIUM, CRITICAL, EXAMPLE, HIGH, MIXED, NORMAL, UNKNOWN_RANGE
+from web_app import ADVISE, ANALYZE, CALCIUM, CRITICAL, EXAMPLE, HIGH, MIXED, NORMAL, UNKNOWN_RANGE
 from web_steps import correct, go_home, keep, open_result, press, save
 
 from health_assistant.lab_report.report import PrintedRow
@@ -60,6 +60,18 @@ def test_one_result_is_deleted_alone_and_all_at_once_after_asking(phone, report_
     phone.wait_for_function("document.activeElement.id === 'start-title'")
     phone.reload()
     assert phone.locator("#history").is_hidden()
+
+
+def test_the_list_goes_by_the_day_of_the_test_not_of_keeping(page, report_server):
+    """今天补存去年的一份：它在去年，不在最上面。"""
+    for day in ("2026-11-20", "2025-03-02", "2026-06-15"):
+        open_result(page, report_server, [NORMAL], origin={"collected": day})
+        save(page)
+        page.unroute(ANALYZE)
+    page.goto(report_server)
+    page.wait_for_selector(".record")
+    listed = [words.split(" · ")[0] for words in page.locator(".record .muted").all_inner_texts()]
+    assert listed == ["2026 年 11 月 20 日", "2026 年 6 月 15 日", "2025 年 3 月 2 日"]
 
 
 def test_the_list_says_how_soon_to_see_a_doctor(page, report_server):

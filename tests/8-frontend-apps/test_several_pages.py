@@ -223,3 +223,37 @@ def test_a_three_page_report_on_the_phone_one_page_upside_down(phone, report_ser
     expect(phone.locator("#photo-page")).to_have_text("第 2 页")
     tops = phone.evaluate("[...document.querySelectorAll('#boxes .box')].map((box) => box.getBoundingClientRect().top)")
     assert len(tops) == 3 and tops == sorted(tops), "倒着拍的一页转正了"
+
+
+@pytest.mark.parametrize(
+    ("browser_page", "problem", "words"),
+    [
+        ("page", "第 2 个文件：这不是图片。", "去掉第 2 个，读其余的"),
+        ("english_page", "File 2: this is not a picture.", "Leave out file 2, read the rest"),
+    ],
+)
+def test_one_unreadable_file_does_not_cost_the_others(request, service, browser_page, problem, words):
+    page = request.getfixturevalue(browser_page)
+    page.goto(service.url)
+    page.set_input_files("#album-input", [photo("红"), file_of("说明.pdf", b"not a pdf"), photo("蓝")])
+    wait_for_pages(page, 3)
+    refusal = {"error": problem, "code": "unsupported_format", "request_id": "1"}
+    page.route(ANALYZE, lambda route: route.fulfill(status=415, json=refusal))
+    press(page, "#read-button", "#error:not([hidden])")
+    assert page.inner_text("#error-message") == problem
+    expect(page.locator("#retry-button")).to_be_focused()
+    assert page.inner_text("#retry-button") == words
+    page.unroute(ANALYZE)
+    press(page, "#retry-button")
+    assert colours(service) == ["红", "蓝"]
+
+
+def test_a_lone_unreadable_file_is_not_tried_again(page, service):
+    page.goto(service.url)
+    page.set_input_files("#album-input", photo("红"))
+    page.wait_for_selector("#check:not([hidden])")
+    refusal = {"error": "这不是图片。", "code": "unsupported_format", "request_id": "1"}
+    page.route(ANALYZE, lambda route: route.fulfill(status=415, json=refusal))
+    press(page, "#read-button", "#error:not([hidden])")
+    assert page.locator("#retry-button").is_hidden()
+    expect(page.locator("#other-button")).to_be_focused()

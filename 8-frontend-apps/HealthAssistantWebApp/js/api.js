@@ -1,9 +1,9 @@
-// 与阶段 7 的服务通信：发一个请求，服务器用 SSE 一段段回答；交什么给它，回来的怎样合。用 XMLHttpRequest，因为只有它报告上传了多少。
+// 与阶段 7 的服务通信：发一个请求，服务器用 SSE 一段段回答。用 XMLHttpRequest：只有它报告上传了多少。
 import { language, t } from "./language.js";
 
 /** 这么久没有一点动静，就不等了；服务器在读的时候，每 10 秒至少说一句。 */
 const WAIT_MS = 180_000;
-/** 浏览器说传完了，也许只是交给了系统，字节还在路上：最慢按每秒 2 KB 算，多等一会儿。 */
+/** 浏览器说传完了，字节也许还在路上：最慢按每秒 2 KB 算。 */
 const SLOWEST_BYTES_PER_MS = 2;
 const BROKEN_OFF = t("连接中途断了，没有收全。");
 const [SILENT, UNREACHED] = [["timeout", t("等了很久，服务器一点动静也没有。")], ["network", t("连不上服务器。")]];
@@ -67,7 +67,7 @@ function open(path, contentType) {
   request.open("POST", addressOf(path));
   if (contentType) request.setRequestHeader("Content-Type", contentType);
   request.setRequestHeader("Accept-Language", language);
-  // 不用 Authorization：前面要登录的反向代理用着它。头里写不了汉字，换成问号，服务会说密钥不对
+  // 不用 Authorization：反向代理用着它。头里写不了汉字，换成问号
   if (accessKey) request.setRequestHeader("X-API-Key", accessKey.replace(/[^ -~]/g, "?"));
   return request;
 }
@@ -108,7 +108,7 @@ function post(path, body, { signal, onEvent, onUpload }, contentType) {
         if (event) onEvent(event);
       }
     };
-    // 事件处理里出的错也要交给调用者，不能就这样没了下文
+    // 事件处理里出的错也交给调用者
     const guarded = (work) => () => Promise.resolve().then(work).catch(reject);
     request.upload.onprogress = ({ loaded, total }) => {
       onTheWay = loaded;

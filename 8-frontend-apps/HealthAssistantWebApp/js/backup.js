@@ -1,4 +1,4 @@
-// 存下的全部结果 ⇄ 一个文件。给了口令就加密；读回来的先查一遍，好的读，坏的说出来。
+// 存下的全部结果 ⇄ 一个文件，给了口令就加密；读回来的先查一遍。
 import { element, onSubmit, sayIn } from "./dom.js";
 import { download } from "./export.js";
 import { dropBlank, inDatabase, newPerson, settled } from "./kept.js";
@@ -122,7 +122,7 @@ const fromBase64 = (text) => Uint8Array.from(atob(text), (char) => char.charCode
 
 // ---- 查：每一栏是什么样子 ----
 
-// 上限远在用得到的之外：几十万字的一栏，打开它网页就不动了
+// 几十万字的一栏，打开它网页就不动了
 const textUpTo = (most) => (value) => typeof value === "string" && value.length <= most;
 const isText = textUpTo(10_000);
 const isName = textUpTo(100);
@@ -136,7 +136,7 @@ const between = (least, most) => (value) => isWhole(value) && value >= least && 
 const fits = (fields) => (value) => isObject(value) && Object.entries(fields).every(([name, is]) => is(value[name]));
 const isNumber = Number.isFinite;
 const isDecimal = (value) => isText(value) && /^[+-]?\d/.test(value) && isNumber(Number(value));
-/** 2026-02-30 这样没有的日子不算：浏览器会把它当成三月二日。 */
+/** 2026-02-30 这样没有的日子不算。 */
 const isTime = (value) => {
   if (!isText(value) || !/^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(value)) return false;
   const time = new Date(value.length === 10 ? value : `${value}Z`);
@@ -200,7 +200,7 @@ const listed = (bad) => bad.slice(0, 5).join(t("、")) + (bad.length > 5 ? t`等
 
 // ---- 首页的“导出、读回”：表单与要说的话 ----
 
-const MOST_BYTES = 50_000_000; // 一份结果几十 KB；更大的不是这里导出的，整个读进来手机受不了
+const MOST_BYTES = 50_000_000; // 一份结果几十 KB；更大的手机受不了
 
 const exporting = element("export-form");
 const importing = element("import-form");

@@ -37,8 +37,8 @@ export const onSubmit = (form, work) => form.addEventListener("submit", (event) 
 const ALLOWED = new Set("H3 H4 P UL OL LI STRONG EM TABLE THEAD TBODY TR TH TD BR HR".split(" "));
 
 /**
- * 服务器给的 HTML -> 可以放进页面的节点。服务器已经净化过；这里再照同样的白名单抄一遍，一个属性也不留，
- * 所以即使服务器出错，也没有东西会运行：DOMParser 造的文档是惰性的，不执行脚本、不取图片。
+ * 服务器给的 HTML -> 可以放进页面的节点。服务器净化过，这里再照白名单抄一遍，一个属性也不留；
+ * DOMParser 造的文档不执行脚本、不取图片。
  */
 export function safeNodes(html) {
   return [...new DOMParser().parseFromString(html, "text/html").body.childNodes].flatMap(copy);

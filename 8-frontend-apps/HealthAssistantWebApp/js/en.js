@@ -74,6 +74,7 @@ export default {
   "没有读成": "It could not be read",
   "访问口令": "Access key",
   "重试": "Try again",
+  "去掉第 {0} 个，读其余的": "Leave out file {0}, read the rest",
   "换一份": "Another report",
   "化验结果": "Lab results",
   "AI 生成，仅供参考": "AI-generated, for information only",

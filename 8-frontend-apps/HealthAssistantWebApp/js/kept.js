@@ -1,4 +1,4 @@
-// 存在这台设备上的（IndexedDB）：人点了才存的结果，不含照片，和结果是谁的。别的模块经过这里读写。
+// 存在这台设备上的（IndexedDB）：人点了才存的结果，不含照片，和结果是谁的。
 const NAME = "health-assistant";
 const [RESULTS, PEOPLE] = ["results", "people"];
 
@@ -32,7 +32,7 @@ export async function inDatabase(mode, work) {
 /** 每个人的结果连同人，整个库都删掉，空的也不留。 */
 export const clearResults = () => settled(indexedDB.deleteDatabase(NAME)).then(tellOthers);
 
-/** 告诉开着的别的页面：库改了。localStorage 里不留东西；浏览器不许存的，别的页面就不知道。 */
+/** 告诉开着的别的页面：库改了。localStorage 里不留东西。 */
 function tellOthers() {
   try {
     localStorage.setItem(NAME, "changed");
@@ -52,7 +52,7 @@ export function settled(request) {
   });
 }
 
-/** 没有写名字的一个人。号码随机：两台设备上没有写名字的，读到一处也不会当成一个人。 */
+/** 没有写名字的一个人。号码随机：两台设备上的不会当成一个人。 */
 export function newPerson(fields) {
   const random = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   return { id: `${Date.now()}-${random}`, name: "", sex: null, birthYear: null, chosenAt: Date.now(), ...fields };

@@ -47,7 +47,7 @@ async function choose(files) {
   const unknown = await addPages(files);
   if (mine !== current) return; // 又选了别的
   if (unknown === pageCount()) {
-    run(() => files); // 浏览器解不开，交给服务器：也许它认得，不认得会说明原因
+    run(() => files); // 浏览器解不开，服务器也许认得
     return;
   }
   showScreen("check");
@@ -63,13 +63,13 @@ async function fetchExample(signal) {
 
 // ---- 分析 ----
 
-/** 分析一份报告。source 给出各个文件（Blob）；拿不到也按分析出错处理，所以在这里才调用。 */
+/** 分析一份报告。source 给出各个文件（Blob）；拿不到也按出错处理。 */
 async function run(source) {
   leave();
   const mine = (current = new AbortController());
   const { signal } = mine;
   lastSource = source;
-  const isExample = source === fetchExample; // 谁的也不是：填的性别、年龄不用，不与存下的比
+  const isExample = source === fetchExample; // 谁的也不是
   const about = { savedAt: Date.now(), person: who?.id, ...(isExample && { example: true }) };
   let report = null;
   let advice = "";
@@ -181,16 +181,23 @@ function showError(error, report) {
   ].filter(Boolean).join("");
   element("key-form").hidden = error.code !== "need_key";
   const isPhotos = PHOTO_FAULTS.test(error.code);
-  element("retry-button").hidden = isPhotos;
-  element("other-button").classList.toggle("primary", isPhotos);
+  // 几个文件里只有一个不行：去掉它，别的不用重选
+  const bad = isPhotos && Number(error.message.match(/^(?:第|File) (\d+)/)?.[1]);
+  failure.bad = bad;
+  const isLost = isPhotos && !bad;
+  element("retry-button").hidden = isLost;
+  element("retry-button").textContent = bad ? t`去掉第 ${bad} 个，读其余的` : t("重试");
+  element("other-button").classList.toggle("primary", isLost);
   element("error").hidden = false;
-  element(error.code === "need_key" ? "key-input" : isPhotos ? "other-button" : "retry-button").focus();
+  element(error.code === "need_key" ? "key-input" : isLost ? "other-button" : "retry-button").focus();
 }
 
 function retry() {
   if (element("error").hidden) return;
   if (!element("key-form").hidden) setAccessKey(element("key-input").value);
-  run(lastSource);
+  const { bad } = failure;
+  const rest = bad && lastSource().filter((_, index) => index !== bad - 1);
+  run(rest ? () => rest : lastSource);
 }
 
 // ---- 换屏 ----
@@ -199,7 +206,7 @@ function showScreen(name) {
   for (const screen of ["start", "check", "work", "trends"]) element(screen).hidden = screen !== name;
   element("language-button").hidden = name !== "start"; // 换语言要重开网页，没有存下的就没了
   scrollTo(0, 0);
-  // 手机上按“返回”是回到开头，不是离开网页；刷新以后还认得出刚才在里面
+  // 手机上按“返回”是回到开头，不是离开网页
   if (history.state) history.replaceState(name === "start" ? "home" : "inside", "");
   else if (name !== "start") history.pushState("inside", "");
 }
@@ -241,7 +248,9 @@ async function listHistory() {
   element("history").hidden = people.length === 0;
   who = showPeople(people, listHistory);
   showBackup(people.length > 0, listHistory);
-  const mine = kept.filter(({ person }) => person === who?.id);
+  // 化验的日子近的在前，没有读到日子的照存的
+  const when = ({ report, savedAt }) => dateOf(report) || new Date(savedAt).toISOString();
+  const mine = kept.filter(({ person }) => person === who?.id).sort((one, other) => (when(one) < when(other) ? 1 : -1));
   element("history-list").replaceChildren(...mine.map((record, index) => {
     const title = (record.example ? t("示例：") : "") + (record.report.report_type || t("化验结果"));
     const taken = dateOf(record.report);

@@ -4,19 +4,19 @@ import { t } from "./language.js";
 
 // ---- 一张照片：摆正、转、裁、缩小。重新画过的图里没有 EXIF（拍摄地点、手机型号） ----
 
-/** 量过的：长边 2000 像素时，24 张真实化验单读出的各行与原图相同；见阶段 8 的 README。 */
+/** 量过的：长边 2000 像素时，24 张真实化验单读出的各行与原图相同。 */
 const LONGEST_SIDE = 2000;
 const MAX_BYTES = 600_000;
 const QUALITIES = [0.85, 0.75, 0.65, 0.5];
 const SERVER_TYPES = ["image/jpeg", "image/png", "image/webp"];
 const HEAD_BYTES = 128 * 1024;
-/** 高是宽的四倍以上是长截图：服务器一段段地读，所以不缩到 2000，只限宽与像素（iPhone 的画布至多 1670 万）。 */
+/** 高是宽的四倍以上是长截图，不缩到 2000，只限宽与像素（iPhone 的画布至多 1670 万）。 */
 const LONG = { aspect: 4, width: 1290, pixels: 16_000_000 };
 const METADATA = /exif|xap\/1\.0|photoshop/i;
 
 const WHOLE = [0, 0, 1, 1];
 
-/** 解开图片，按 EXIF 摆正；浏览器不认的格式（如电脑上的 HEIC）会抛错。旧的浏览器不认 from-image，不写也照样摆正。 */
+/** 解开图片，按 EXIF 摆正；浏览器不认的格式（如电脑上的 HEIC）会抛错；旧的浏览器不认 from-image。 */
 export function decode(file) {
   return createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => createImageBitmap(file));
 }

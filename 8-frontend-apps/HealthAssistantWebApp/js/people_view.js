@@ -142,6 +142,7 @@ export function setUpKeeping(shown, draw, refresh) {
     if (owner) record.person = owner;
     else if (!length) delete record.person;
     offerSaving(record, Boolean(owner));
+    if (owner) element("print-button").focus(); // 存的按不了了
     if (owner) return say(t("存好了：只在这台设备里，不含照片。在首页可以打开，也可以一按全部清除。"));
     say(t`没有存：原来的人在别的页面里删掉了。${length ? t("请在上面选这份是谁的，再存。") : t("要留着，就再按一次。")}`);
     (length ? select : save).focus();

@@ -286,7 +286,10 @@ export function showOrigin({ origin = {} }, change) {
     performer?.value, specimen?.value,
   ].filter(Boolean).join(" · ");
   const edit = makeButton("link", words ? t("改") : t("填上采样时间、医院"), () => {
-    originPlace.replaceChildren(originForm(origin, change, () => showOrigin({ origin }, change)));
+    originPlace.replaceChildren(originForm(origin, change, () => {
+      showOrigin({ origin }, change);
+      originPlace.lastChild.focus();
+    }));
     originPlace.querySelector("input").focus();
   });
   if (words) edit.setAttribute("aria-label", t("改采样时间、医院、标本"));

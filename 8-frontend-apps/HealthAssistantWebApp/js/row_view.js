@@ -83,7 +83,12 @@ function contents(item, index, actions) {
   if (scroller) requestAnimationFrame(() => { scroller.scrollLeft = (scroller.scrollWidth - scroller.clientWidth) / 2; });
   const tools = make("div", "row-tools",
     makeButton("link", needsCheck(item) ? t("核对，改正") : t("读错了，改正"), () => {
-      tools.replaceWith(correctionForm(item, (fields) => actions.correct(index, fields), (form) => form.replaceWith(tools)));
+      const form = correctionForm(item, (fields) => actions.correct(index, fields), () => {
+        form.replaceWith(tools);
+        tools.firstChild.focus();
+      });
+      tools.replaceWith(form);
+      form.elements[0].focus();
     }),
     (item.flag !== "normal" || actions.findSaid(item)) && makeButton("link", t("看这一项的说明"), () => actions.goToAdvice(item)),
     crop && makeButton("link", t("在整张照片上看"), scrollToPhoto),
@@ -104,7 +109,7 @@ function correctionForm(item, correct, close) {
   const problem = make("p", "problem");
   problem.setAttribute("role", "alert");
   const submit = make("button", "button primary", t("按原件重新判断"));
-  form.append(problem, make("div", "actions", submit, makeButton("button", t("不改了"), () => close(form))));
+  form.append(problem, make("div", "actions", submit, makeButton("button", t("不改了"), close)));
   onSubmit(form, async () => {
     const fields = Object.fromEntries(new FormData(form));
     submit.disabled = true;
