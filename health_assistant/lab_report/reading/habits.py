@@ -13,8 +13,15 @@ _LED_BY_DASH = re.compile(r"[-–—](?:\s+(?=\S)|(?=[A-Za-z一-鿿]))")
 _JOINED_BY_COLON = re.compile(r"(\d[\d.]*)\s*[:：]\s*(\d[\d.]*)")
 
 
+_TILED, _ACROSS = 6, 3
+"""同一句话（六个字以上）一页印了这么多遍、排成这么多列，是平着印的水印。"""
+
+
 def without_habits(boxes: list[TextBox]) -> list[TextBox]:
-    """`- Absent` 一列的横线是名称与结果之间的，不是阴性；`140:440` 一列是 140-440，不是滴度、钟点。"""
+    """`- Absent` 一列的横线是名称与结果之间的，不是阴性；`140:440` 一列是 140-440，不是滴度、钟点；水印不要。"""
+    tiled = {box.text for box in boxes if len(box.text) >= 6 and box.kind == "text" and not is_known(box.text)}
+    tiled = {text for text in tiled if _is_tiled([box for box in boxes if box.text == text])}
+    boxes = [box for box in boxes if box.text not in tiled]
     dashed = [box for box in boxes if _LED_BY_DASH.match(box.text)]
     coloned = [box for box in boxes if _is_range_with_colon(box.text)]
     rest = [box for box in boxes if _JOINED_BY_COLON.fullmatch(box.text) and not _is_range_with_colon(box.text)]
@@ -39,6 +46,12 @@ def without_name_colons(boxes: list[TextBox]) -> list[TextBox]:
         else box
         for box in boxes
     ]
+
+
+def _is_tiled(alike: list[TextBox]) -> bool:
+    """铺满一页的：排成几列，每一列又有上下几行。"""
+    columns = {round(box.start / (4 * box.height)) for box in alike}
+    return len(alike) >= _TILED and len(columns) >= _ACROSS and len({round(box.line) for box in alike}) > 1
 
 
 def _with_dash(text: str) -> str:

@@ -17,6 +17,7 @@ from health_assistant.lab_report.reading.small_marks import (
     find_signs_in,
     has_dash,
     has_doubtful_arrow,
+    may_drop_digit,
     settle_values,
 )
 from health_assistant.lab_report.reading.text import TextBox
@@ -50,6 +51,7 @@ def read_row(row: Row, around: Surroundings) -> ReadRow:
     settle_values(row, around.gray, mark, around.marks is not None, around.start)
     name, code, result, unit, limits = row_text(row)
     result, limits = _with_small_signs(row, around, name, result, limits)
+    result, mark = _without_sign(result, limits, mark)
     if not limits and around.common_range and classify(result) == "term":
         limits = around.common_range
     if row.limits and row.limits[-1].x1 > row.anchor.x1 and _is_cut(row.limits[-1], around.gray):
@@ -59,7 +61,7 @@ def read_row(row: Row, around: Surroundings) -> ReadRow:
         name=name, code=code, result=result, unit=unit, reference_range=limits, mark=mark,
         confidence=round(_confidence(row, name, limits, mark), 3),
         boxes={"row": around.page.photo_box(*outline(row.boxes()))},
-        doubt=_doubt(row, around.gray, result, limits, mark),
+        doubt=_doubt(row, around, result, limits, mark),
         copied=bool(values) and all(box.is_printed for box in values),
     )  # fmt: skip
 
@@ -92,15 +94,27 @@ def _with_small_signs(row: Row, around: Surroundings, name: str, result: str, li
     return result, limits
 
 
-def _doubt(row: Row, gray: np.ndarray, result: str, limits: str, mark: str | None) -> str | None:
+def _without_sign(result: str, limits: str, mark: str | None) -> tuple[str, str | None]:
+    """结果与标记；数后面的 `-`、`+`（`9 -`）与比出来的高低相合的，是标记。"""
+    signed = re.fullmatch(r"(\d[\d.,]*)\s*([-+])", result)
+    number, reference = parse_result(signed[1]) if signed else None, parse_range(limits)
+    if mark is None and isinstance(number, Interval) and isinstance(reference, Interval):
+        if compare(number, reference) == {"-": "low", "+": "high"}[signed[2]]:
+            return signed[1], signed[2]
+    return result, mark
+
+
+def _doubt(row: Row, around: Surroundings, result: str, limits: str, mark: str | None) -> str | None:
     """这一行哪里可疑；没有为 None。"""
     if result == "1" and re.search(r"\.\d", limits) and mark not in ("↑", "↓"):  # 箭头另有，就是数
         return "结果只读到一个 1，可能是箭头，不是数"
-    if mark is None and any(box.text == "1" for box in row.maybe_arrows):
+    if may_drop_digit(row, mark, around.page, around.boxes):
         return "结果旁边有个 1，不能确定是箭头还是数"
     if row.doubt:
         return row.doubt
-    if not limits.endswith(CUT_SHORT) and any(_touches_edge(box, gray) for box in [row.result, *row.limits] if box):
+    if not limits.endswith(CUT_SHORT) and any(
+        _touches_edge(box, around.gray) for box in [row.result, *row.limits] if box
+    ):
         return "结果或参考范围到了照片的边上，可能没有拍全"
     if has_doubtful_arrow(row):
         return "另有箭头，挨着数的可能是 1"

@@ -68,12 +68,7 @@ def find_mark(row: Row, page: Page, gray: np.ndarray, boxes: list[TextBox], colu
         own = _zone_at(column + row.name.x0 - row.name.start, row, boxes, reach=1.5)
         zones += [own] if own else []
     found = {find_arrow(page.pixels, zone, height) for zone in zones}
-    for box in row.maybe_arrows:
-        around = (box.x0 - 0.9 * height, box.y0 - 0.2 * height, box.x1 + 0.9 * height, box.y1 + 0.2 * height)
-        # 连成一段的，箭头在哪里是按字数估的
-        is_own = box in boxes
-        slack = (0.1 if is_own else 0.7) * height
-        found.add(find_arrow(page.pixels, around, height, (box.x0 - slack, box.x1 + slack), is_own))
+    found |= {_arrow_at(box, height, page, boxes) for box in row.maybe_arrows}
     found -= {None}
     if len(found) == 1 and row.mark and re.fullmatch(r"[↑↓]{2}", row.mark.text):
         return 2 * found.pop()
@@ -82,6 +77,24 @@ def find_mark(row: Row, page: Page, gray: np.ndarray, boxes: list[TextBox], colu
     if not found and row.mark:
         return "+" if row.mark.text == "+" else UNREAD_MARK  # 文字识别说是箭头，像素里看不清朝哪边
     return found.pop() if len(found) == 1 else None
+
+
+def _arrow_at(box: TextBox, height: float, page: Page, boxes: list[TextBox]) -> str | None:
+    """像箭头的一段，像素里朝哪边；不是箭头的为 None。"""
+    around = (box.x0 - 0.9 * height, box.y0 - 0.2 * height, box.x1 + 0.9 * height, box.y1 + 0.2 * height)
+    # 连成一段的，箭头在哪里是按字数估的
+    is_own = box in boxes
+    slack = (0.1 if is_own else 0.7) * height
+    return find_arrow(page.pixels, around, height, (box.x0 - slack, box.x1 + slack), is_own)
+
+
+def may_drop_digit(row: Row, mark: str | None, page: Page, boxes: list[TextBox]) -> bool:
+    """结果旁边当作箭头略去的 1 也许是它的一位：没有标记，或标记是另印的词，而像素里那里不是箭头（全角的 `９１`）。"""
+    ones = [box for box in row.maybe_arrows if box.text == "1"]
+    is_word = row.mark is not None and mark == row.mark.text
+    return bool(ones) and (
+        mark is None or is_word and not all(_arrow_at(box, row.anchor.height, page, boxes) for box in ones)
+    )
 
 
 def _zone_at(
