@@ -182,9 +182,8 @@ def _find(kind: Kind, question: str) -> list[Mention]:
     mentions = [_matched(match) for sign in kind.signs for match in _overlapping(sign, question)]
     mentions += [_matched(match, mild=True) for match in _overlapping(kind.milder, question)]
     mentions += _find_near(kind, question)
-    return sorted(
-        mentions, key=lambda mention: (mention.start, mention.end)
-    )  # 同一处起的，短的在先：它没有盖住的，长的也盖不住
+    # 同一处起的，短的在先：它没有盖住的，长的也盖不住
+    return sorted(mentions, key=lambda mention: (mention.start, mention.end))
 
 
 def _overlapping(sign: str, question: str) -> Iterator[re.Match[str]]:
