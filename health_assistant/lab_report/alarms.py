@@ -270,10 +270,12 @@ def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | Non
 def _by_prefix(finding: Finding, analyte: Analyte) -> list[Value]:
     """没有印范围、单位目录不认识的：真是那个单位（0.36 mmol/L 的胆红素）时是目录单位的多少，活人不会有的不算。"""
     factor = metric_factor(finding.compared_unit, analyte.unit)
-    is_point = isinstance(finding.value, Interval) and finding.value.is_point
-    if factor is None or finding.interval is not None or not is_point or analyte.code not in load_severity().possible:
+    value, is_known = finding.value, analyte.code in load_severity().possible
+    if factor is None or finding.interval is not None or not is_known:
         return []
-    scaled = Interval(finding.value.low * factor, finding.value.low * factor)
+    if not isinstance(value, Interval) or not value.is_point or value.low is None:
+        return []
+    scaled = Interval(value.low * factor, value.low * factor)
     return [] if is_impossible(scaled, analyte.unit, analyte) else [scaled]
 
 
