@@ -99,8 +99,8 @@ def _column(boxes: list[TextBox], seated: list[TextBox], kinds: tuple[str, ...])
         return []
     start, end = median(box.start for box in seated), median(box.end for box in seated)
     overlapping = [(box, split_cells(box)) for box in boxes if box.start < end and box.end > start]
-    found = [box for box, cells in overlapping if cells and cells[0].kind in kinds]  # 只有标点的，一格也没有
-    return sorted(found, key=lambda box: box.line)
+    column = [box for box, cells in overlapping if cells and cells[0].kind in kinds]  # 只有标点的，一格也没有
+    return sorted(column, key=lambda box: box.line)
 
 
 def doubt_shifted(rows: list[Row]) -> None:
