@@ -55,17 +55,15 @@ def without_next_serials(body: list[list[TextBox]], edges: list[float]) -> list[
     """
     for edge in edges:
         ends = [max((box for box in line if box.middle < edge), key=lambda box: box.end, default=None) for line in body]
-        printed = [
-            (at, box) for at, box in enumerate(ends) if box and re.search(r"\d[-~<>≤≥].*\d\d$|\d \d+$", box.text)
-        ]
+        found = [(at, box) for at, box in enumerate(ends) if box and re.search(r"\d[-~<>≤≥].*\d\d$|\d \d+$", box.text)]
         for first in (1, 2):
-            serial = int(printed[0][1].text.replace(" ", "")[-first:]) if printed else 0
-            numbers = [str(serial + at - printed[0][0]) for at, _ in printed]
-            fits = [box.text.endswith(number) for (_, box), number in zip(printed, numbers, strict=True)]
-            if sum(fits) < max(_FEWEST, _MOSTLY * len(printed)):
+            serial = int(found[0][1].text.replace(" ", "")[-first:]) if found else 0
+            numbers = [str(serial + at - found[0][0]) for at, _ in found]
+            fits = [box.text.endswith(number) for (_, box), number in zip(found, numbers, strict=True)]
+            if sum(fits) < max(_FEWEST, _MOSTLY * len(found)):
                 continue
             for (at, box), number in (
-                one for one, fit in zip(zip(printed, numbers, strict=True), fits, strict=True) if fit
+                one for one, fit in zip(zip(found, numbers, strict=True), fits, strict=True) if fit
             ):
                 cut = len(box.text) - len(number)
                 parts = [part_of(box, 0, cut), replace(part_of(box, cut, len(box.text)), start=edge, end=edge + 1)]
