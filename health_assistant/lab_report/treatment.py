@@ -39,8 +39,8 @@ BELOW_TARGET = (
 
 def settle_treated(findings: list[Finding], report_type: str) -> None:
     """在治疗要到的范围里的高，不算轻重、不急，说明为什么；`report_type` 是整张的报告名。读数有疑问的不改。"""
-    inr = [one for one in findings if one.analyte and one.analyte.code == "INR"]
-    on_target = any(one.flag == "normal" and _low_of(one) > _ON_TARGET for one in inr)
+    inr = [finding for finding in findings if finding.analyte and finding.analyte.code == "INR"]
+    on_target = any(finding.flag == "normal" and _low_of(finding) > _ON_TARGET for finding in inr)
     for finding in findings:
         _note_target(finding)
         said = f"{finding.report_type or report_type} {finding.name}"
@@ -95,4 +95,4 @@ def _is_within(finding: Finding, most: dict[str, Decimal]) -> bool:
     is_target = finding.analyte is not None and finding.analyte.code == "INR" and _low_of(finding) > _ON_TARGET
     if limit is None or value is None or value.low is None or not value.is_point or is_target:
         return False
-    return value.low <= limit and all(one.high is None or value.low > one.high for one in usual)
+    return value.low <= limit and all(interval.high is None or value.low > interval.high for interval in usual)
