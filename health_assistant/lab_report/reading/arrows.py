@@ -119,7 +119,7 @@ def take_out_arrows(page: Page, texts: list[tuple[str, float]], reader: TextRead
     粘着汉字名称的不分开，只把误读改成箭头。像 1 又像箭头、或擦掉箭头以后认得不一样的，把握降到 0.5 以下。
     """
     quads: list[np.ndarray] = []
-    found: list[tuple[str, float]] = []
+    separated: list[tuple[str, float]] = []
     texts = [_without_tail(page, at, texts) for at in range(len(texts))]
     for quad, wide, (text, score) in zip(page.quads, widened(page.quads), texts, strict=True):
         parts = [(quad, text, score)]
@@ -127,10 +127,10 @@ def take_out_arrows(page: Page, texts: list[tuple[str, float]], reader: TextRead
         if _may_be_arrow(text, False) or _may_be_arrow(text, True) or is_doubtful or re.fullmatch(r"[235679]", text):
             parts = _parted(crop(page.pixels, wide), quad, wide, text, score, reader)
         quads += [part[0] for part in parts]
-        found += [part[1:] for part in parts]
+        separated += [part[1:] for part in parts]
     if quads:
         page.quads = np.stack(quads)
-    return found
+    return separated
 
 
 def _without_tail(page: Page, at: int, texts: list[tuple[str, float]]) -> tuple[str, float]:

@@ -142,7 +142,7 @@ def doubt_overprinted(rows: list[Row]) -> None:
     is_flush_left = all((off < _OFF / 2).sum() > (other < _OFF / 2).sum() for other in others)
     is_cut = any("(" in row.name.text and ")" not in row.name.text for row in glued)
     for row, far in zip(valued, off, strict=True):
-        if far > _OFF and (is_flush_left or is_cut) and any(row is one for one in glued):
+        if far > _OFF and (is_flush_left or is_cut) and any(row is other for other in glued):
             row.doubt = row.doubt or _OVERPRINTED
 
 
@@ -204,6 +204,6 @@ def _slides(rows: list[Row], paired: list[int]) -> bool:
     return False
 
 
-def _is_apart(one: TextBox, other: TextBox) -> bool:
+def _is_apart(box: TextBox, other: TextBox) -> bool:
     """同一行的两格没有对齐。"""
-    return abs(one.line - other.line) > 0.15 * other.height
+    return abs(box.line - other.line) > 0.15 * other.height

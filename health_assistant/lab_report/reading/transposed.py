@@ -37,7 +37,7 @@ def turn_transposed(lines: list[Line]) -> list[Line]:
     转的是 line、start、end，像素里的位置还是原来的。
     """
     turned: list[Line] = []
-    found, shift, at = False, 0.0, 0
+    is_turned, shift, at = False, 0.0, 0
     while at < len(lines):
         rows, used = _grid(lines[at:])
         names = [] if rows else _names(lines[at], lines[at + 1 : at + 2])
@@ -48,11 +48,11 @@ def turn_transposed(lines: list[Line]) -> list[Line]:
         if rows:
             top, height = lines[at][0].line + shift, 2 * lines[at][0].height
             turned += [[replace(box, line=top + height * down) for box in row] for down, row in enumerate(rows)]
-            found, shift, at = True, turned[-1][0].line - lines[at + used - 1][0].line, at + used
+            is_turned, shift, at = True, turned[-1][0].line - lines[at + used - 1][0].line, at + used
         else:
             turned.append([replace(box, line=box.line + shift) for box in lines[at]])
             at += 1
-    return turned if found else lines
+    return turned if is_turned else lines
 
 
 def _kind(box: TextBox) -> str:
