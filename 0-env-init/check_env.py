@@ -101,7 +101,7 @@ VL_RECIPES = [
 
 
 @dataclass
-class Finding:
+class Problem:
     row: str  # 说的是表里哪一行
     fatal: bool  # 不解决，课程就跑不了
     text: str
@@ -118,12 +118,12 @@ def choose_recipes(machine: Machine) -> dict[str, FittingRecipe]:
     return {kind: next(recipe for recipe in recipes if vram >= recipe.card_gb) for kind, recipes in kinds.items()}
 
 
-def judge(machine: Machine) -> list[Finding]:
+def judge(machine: Machine) -> list[Problem]:
     """这台机器有什么不合适，各自怎么办。"""
     findings = []
 
     def notice(row: str, text: str, remedy: str, fatal: bool = False):
-        findings.append(Finding(row, fatal, text, remedy))
+        findings.append(Problem(row, fatal, text, remedy))
 
     if not (3, 11) <= machine.python[:2] < (3, 13):
         remedy = "装好后运行 PYTHON=python3.12 bash run.sh --no-serve"
@@ -173,6 +173,7 @@ def major(version: str) -> int:
 
 
 def look_at_machine() -> Machine:
+    """问一遍这台机器；问不出的留空，不抛错。"""
     gpus, driver_cuda = read_gpus()
     torch_cuda = read_torch_cuda()
     pins = wanted_pins(ROOT / "requirements.txt")
@@ -257,10 +258,9 @@ def wanted_pins(requirements: Path) -> dict[str, str]:
 
 
 def installed_version(name: str) -> str | None:
-    try:
+    with suppress(metadata.PackageNotFoundError):
         return metadata.version(name).partition("+")[0]  # 2.13.0+cpu 就是 2.13.0 的 CPU 版
-    except metadata.PackageNotFoundError:
-        return None
+    return None
 
 
 def ask_hubs(hubs: dict[str, str], seconds: float) -> dict[str, int | None]:
@@ -319,7 +319,7 @@ def pad(text: str, width: int) -> str:
     return text + " " * max(0, width - shown)
 
 
-def print_table(machine: Machine, findings: list[Finding]) -> None:
+def print_table(machine: Machine, findings: list[Problem]) -> None:
     marks = {finding.row: "✗" if finding.fatal else "!" for finding in reversed(findings)}
     for name, value in table_rows(machine):
         print(f"  {marks.get(name, ' ')} {pad(name, 20)} {value}")

@@ -70,10 +70,15 @@ def score_drawn(reader: ReportReader, kind: str, seed: int) -> ReportScore:
     return score_report(assess(reading), page.items)
 
 
+def lay(kind: str, seed: int) -> tuple[BoxedPage, np.random.Generator]:
+    """排一种的一张而不画，和排到这里的骰子；内容与 `draw` 的一样。"""
+    rng = np.random.default_rng([seed, zlib.crc32(kind.encode())])
+    return lay_out(KINDS[kind], rng, BoxedPage), rng
+
+
 def read_laid(kind: str, seed: int) -> tuple[Assessment | None, list[TrueItem]]:
     """排一种的一张而不画，由文字框读出、判断的（拒读是 None）与真值。"""
-    rng = np.random.default_rng([seed, zlib.crc32(kind.encode())])
-    laid = lay_out(KINDS[kind], rng, BoxedPage)
+    laid, rng = lay(kind, seed)
     try:
         reading = read_boxes(*as_read(laid, rng))
     except UnreadableReport:

@@ -113,8 +113,8 @@ def _from_ends(lines: list[Line]) -> list[Line]:
         return []
     low, high = (median(column) for column in zip(*((pair[0].start, pair[1].end) for pair in pairs), strict=True))
     height = pairs[0][0].height
-    is_straight = all(max(abs(one.start - low), abs(other.end - high)) < 2 * height for one, other in pairs)
-    above = [box for line in lines for box in line if box.line < min(one.line for one, _ in pairs)]
+    is_straight = all(max(abs(first.start - low), abs(other.end - high)) < 2 * height for first, other in pairs)
+    above = [box for line in lines for box in line if box.line < min(first.line for first, _ in pairs)]
     is_headed = any(_OVER.search(box.text) and low < (box.start + box.end) / 2 < high for box in above)
     heads = {role for box in above for role, _ in words_in(box)} | {role_beside_others(box.text) for box in above}
     is_headed = is_headed and not heads & {"low", "high"}  # 下限、上限各有表头

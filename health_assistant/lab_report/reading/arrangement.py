@@ -31,15 +31,15 @@ class Arrangement:
 
 def arrange(boxes: list[TextBox]) -> Arrangement:
     """boxes 是一页的文字框；照次序对齐以后还有错开的、少了格的，照没有对齐的：中间的各行已经起疑。"""
-    found = _arrange(boxes)
-    shifted = next((rows for rows in found.rows_of if is_shifted(rows)), None)
+    first = _arrange(boxes)
+    shifted = next((rows for rows in first.rows_of if is_shifted(rows)), None)
     aligned, top = (shifted and align_columns(boxes, shifted)) or ([], 0.0)
     # 表头弯得更厉害，拼不成一行的，不要表头再试
     for part in (aligned, [box for box in aligned if box.line > top]):
         again = _arrange(part)
-        if aligned and not any(map(is_shifted, again.rows_of)) and _count_whole(again) >= _count_whole(found):
-            return replace(again, boxes=aligned, lines=found.lines)
-    return found
+        if aligned and not any(map(is_shifted, again.rows_of)) and _count_whole(again) >= _count_whole(first):
+            return replace(again, boxes=aligned, lines=first.lines)
+    return first
 
 
 def _count_whole(arrangement: Arrangement) -> int:

@@ -103,14 +103,14 @@ def find_arrow(
         return None
     left, right = inside or (x0, x1)
     middle = (zone[1] + zone[3]) / 2
-    found = {
+    directions = {
         arrow.direction
         for arrow in find_arrows(pixels[y0:y1, x0:x1], whole=True)
         if arrow.likelihood >= (_SUSPICIOUS if is_read_as_one else _LONE)
         and abs(y0 + arrow.y - middle) < 0.3 * text_height
         and left <= x0 + (arrow.x0 + arrow.x1) / 2 <= right
     }
-    return found.pop() if len(found) == 1 else None
+    return directions.pop() if len(directions) == 1 else None
 
 
 def take_out_arrows(page: Page, texts: list[tuple[str, float]], reader: TextReader) -> list[tuple[str, float]]:
@@ -119,7 +119,7 @@ def take_out_arrows(page: Page, texts: list[tuple[str, float]], reader: TextRead
     粘着汉字名称的不分开，只把误读改成箭头。像 1 又像箭头、或擦掉箭头以后认得不一样的，把握降到 0.5 以下。
     """
     quads: list[np.ndarray] = []
-    found: list[tuple[str, float]] = []
+    separated: list[tuple[str, float]] = []
     texts = [_without_tail(page, at, texts) for at in range(len(texts))]
     for quad, wide, (text, score) in zip(page.quads, widened(page.quads), texts, strict=True):
         parts = [(quad, text, score)]
@@ -127,10 +127,10 @@ def take_out_arrows(page: Page, texts: list[tuple[str, float]], reader: TextRead
         if _may_be_arrow(text, False) or _may_be_arrow(text, True) or is_doubtful or re.fullmatch(r"[235679]", text):
             parts = _parted(crop(page.pixels, wide), quad, wide, text, score, reader)
         quads += [part[0] for part in parts]
-        found += [part[1:] for part in parts]
+        separated += [part[1:] for part in parts]
     if quads:
         page.quads = np.stack(quads)
-    return found
+    return separated
 
 
 def _without_tail(page: Page, at: int, texts: list[tuple[str, float]]) -> tuple[str, float]:
@@ -139,9 +139,9 @@ def _without_tail(page: Page, at: int, texts: list[tuple[str, float]]) -> tuple[
     单独一个箭头只会读成那个字（`39.2` 后面的 ↓ 读成 2），看它自己的像素；不像箭头的照原样。
     """
     quad, (text, score) = page.quads[at], texts[at]
-    found = re.fullmatch(r"\d ?(?:[1↑↓]?|(?P<unit>[A-Za-z%].*))", text)
+    parts = re.fullmatch(r"\d ?(?:[1↑↓]?|(?P<unit>[A-Za-z%].*))", text)
     height = np.linalg.norm(quad[3] - quad[0])
-    for other, (before, _) in zip(page.quads, texts, strict=True) if found else ():
+    for other, (before, _) in zip(page.quads, texts, strict=True) if parts else ():
         overlap, drop = (other[1] - quad[0])[0], (other.mean(axis=0) - quad.mean(axis=0))[1]
         is_tail = before[-1:] == text[0] and _OVERLAP < overlap / height < 1 and other[0][0] < quad[0][0]
         ahead = (quad[1] - other[0])[0] / height
@@ -152,9 +152,9 @@ def _without_tail(page: Page, at: int, texts: list[tuple[str, float]]) -> tuple[
             continue
         own = _slice(quad, overlap / (quad[1] - quad[0])[0], 1)
         sure = [arrow for arrow in find_arrows(crop(page.pixels, own)) if arrow.likelihood > _READ_AS["1"]]
-        if found["unit"] or len(sure) == 1:
+        if parts["unit"] or len(sure) == 1:
             page.quads[at] = own
-            return (found["unit"], score) if found["unit"] else (sure[0].direction, sure[0].likelihood)
+            return (parts["unit"], score) if parts["unit"] else (sure[0].direction, sure[0].likelihood)
     return text, score
 
 
@@ -202,7 +202,7 @@ def _parted(
                 score = doubted if score >= MIN_CONFIDENCE else score
         elif not rest and (len(arrows) == 1 or pixels.shape[1] < _WIDE * pixels.shape[0]):
             return [(quad, arrow.direction, arrow.likelihood)]
-        elif rest and not any(one.isdigit() for one in rest) or any(one > "\u2e80" for one in rest):
+        elif rest and not any(letter.isdigit() for letter in rest) or any(letter > "\u2e80" for letter in rest):
             return [(quad, rest + arrow.direction if is_last else arrow.direction + rest, score)]
         else:
             neighbor = arrows[-2 if is_last else 1] if len(arrows) > 1 else None
@@ -233,7 +233,7 @@ def _without(
     # 擦掉箭头以后，别的字应当还是那些；原来就没有把握的，看擦掉以后的
     if before is None:
         score = score if score >= _SURELY_READ else min(score, DOUBTED_SCORE)
-    elif again.replace(" ", "") not in {one.replace(" ", "") for one in before}:
+    elif again.replace(" ", "") not in {text.replace(" ", "") for text in before}:
         again, score = again or min(before, key=len), min(score, DOUBTED_SCORE)
     number = _slice(wide, start / width, end / width), again, score
     mark = _slice(wide, x0 / width, x1 / width), arrow.direction, arrow.likelihood

@@ -108,7 +108,7 @@ class Columns:
         for role, kinds in values.items():
             if role in self.spans:
                 continue
-            for name in sorted((one for one in self.spans if one.startswith("unknown")), key=self.spans.__getitem__):
+            for name in sorted((span for span in self.spans if span.startswith("unknown")), key=self.spans.__getitem__):
                 below = [cell for line in lines for cell, at in zip(line, self.assign(line), strict=True) if at == name]
                 is_first = role not in self.spans
                 below = [cell for cell in below if cell.kind not in ("unit", "mark")]
@@ -146,12 +146,12 @@ class Columns:
                 ranges.append([cell.box for cell in stack if cell.kind == "range"])
             else:
                 results.append(boxes)
-        bounds = [one for one in results if not any(re.fullmatch(r"[\d.]+", box.text) for box in one)]
+        bounds = [column for column in results if not any(re.fullmatch(r"[\d.]+", box.text) for box in column)]
         if len(results) > 1 and bounds:
             # 有数的一摞是结果；都是定性词时，左边的是结果
             moved = bounds if len(bounds) < len(results) else bounds[1:]
             ranges.extend(moved)
-            results = [one for one in results if one not in moved]
+            results = [column for column in results if column not in moved]
         for name, stacks in (("result", results), ("range", ranges)):
             if stacks:
                 self.spans[name] = span_of(max(stacks, key=len))
@@ -165,8 +165,8 @@ def _overlaps(box: TextBox, span: tuple[float, float, float]) -> bool:
 def _stacks(cells: list[Cell]) -> list[list[Cell]]:
     """上下对齐（横向有重叠）的数与范围各成一摞。"""
     stacks: list[list[Cell]] = []
-    for cell in sorted(cells, key=lambda one: one.box.start):
-        if stacks and cell.box.start < max(one.box.end for one in stacks[-1]):
+    for cell in sorted(cells, key=lambda other: other.box.start):
+        if stacks and cell.box.start < max(other.box.end for other in stacks[-1]):
             stacks[-1].append(cell)
         else:
             stacks.append([cell])
@@ -175,7 +175,7 @@ def _stacks(cells: list[Cell]) -> list[list[Cell]]:
 
 def _is_serial(boxes: list[TextBox]) -> bool:
     """从上到下逐一加一的整数是序号。"""
-    values = [int(box.text) for box in sorted(boxes, key=lambda one: one.line) if re.fullmatch(r"\d{1,4}", box.text)]
+    values = [int(box.text) for box in sorted(boxes, key=lambda box: box.line) if re.fullmatch(r"\d{1,4}", box.text)]
     steps = sum(below - above == 1 for above, below in pairwise(values))
     return len(values) >= 2 and steps >= 0.6 * (len(boxes) - 1) and steps >= 1
 

@@ -71,19 +71,19 @@ def _is_glued(text: str) -> bool:
 
 def _message_parts(box: TextBox) -> list[TextBox]:
     """报文的一行里的名称、结果、单位、范围、标记；不是的为空。`||6.9` 的竖线也会认成 1（`|16.9`）：没有把握。"""
-    found = _MESSAGE.match(box.text)
-    if not found:
+    message = _MESSAGE.match(box.text)
+    if not message:
         return []
-    group = "id" if found["id"] else "test"
-    names = [one for one in re.finditer(r"[^^]+", found[group]) if not re.fullmatch(r"[\d-]+", one[0])]
+    group = "id" if message["id"] else "test"
+    names = [name for name in re.finditer(r"[^^]+", message[group]) if not re.fullmatch(r"[\d-]+", name[0])]
     if not names:
         return []
-    name = next((one for one in names if is_known(one[0])), names[0])
-    spans = [tuple(found.start(group) + at for at in name.span())]
-    spans += [found.span(field) for field in ("result", "unit", "limits", "mark") if found[field]]
+    name = next((name for name in names if is_known(name[0])), names[0])
+    spans = [tuple(message.start(group) + at for at in name.span())]
+    spans += [message.span(field) for field in ("result", "unit", "limits", "mark") if message[field]]
     parts = [part_of(box, *span) for span in spans]
-    is_cut = found.end() == len(box.text) == found.end("limits")  # 折到下一行的，范围没有印全
-    if is_cut or found["gap"] == "|" and found["result"].startswith("1"):
+    is_cut = message.end() == len(box.text) == message.end("limits")  # 折到下一行的，范围没有印全
+    if is_cut or message["gap"] == "|" and message["result"].startswith("1"):
         parts[1] = replace(parts[1], score=min(box.score, _UNSURE))
     return parts
 
@@ -91,9 +91,9 @@ def _message_parts(box: TextBox) -> list[TextBox]:
 def _parts(box: TextBox, barred: list[TextBox]) -> list[TextBox]:
     if message := _message_parts(box):
         return message
-    beside = [one for one in barred if one is not box]
-    is_under_bar = any(abs(one.start - box.start) < box.height for one in beside if _is_led(one.text))
-    ends_at_bar = any(abs(one.end - box.end) < box.height for one in beside if _BAR_LAST.search(one.text))
+    beside = [other for other in barred if other is not box]
+    is_under_bar = any(abs(other.start - box.start) < box.height for other in beside if _is_led(other.text))
+    ends_at_bar = any(abs(other.end - box.end) < box.height for other in beside if _BAR_LAST.search(other.text))
     if box.is_printed:  # 文字层的字不会认错：1 就是 1
         is_under_bar = ends_at_bar = False
     if is_under_bar and (_LIKE_BAR.fullmatch(box.text) or _is_glued(box.text)):

@@ -195,10 +195,10 @@ def count_raised(pixels: np.ndarray, characters: int) -> tuple[int, int]:
     """
     gray = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     ink = np.abs(gray.astype(np.int16) - int(np.median(gray)))
-    raised, found = _raised_at_end(ink > 0.35 * ink.max(), characters)
-    if not raised and found < characters:
-        raised, found = _raised_at_end(ink > 0.5 * ink.max(), characters)
-    return raised, found
+    raised, counted = _raised_at_end(ink > 0.35 * ink.max(), characters)
+    if not raised and counted < characters:
+        raised, counted = _raised_at_end(ink > 0.5 * ink.max(), characters)
+    return raised, counted
 
 
 def _raised_at_end(inked: np.ndarray, characters: int) -> tuple[int, int]:
@@ -212,9 +212,9 @@ def _raised_at_end(inked: np.ndarray, characters: int) -> tuple[int, int]:
     if len(runs) > characters and runs[-1][1] == inked.shape[1]:
         runs = runs[:-1]  # 读出来的字都有了，碰着右边的是旁边的箭头裁进来的一角
     rows = [np.flatnonzero(inked[:, start:end].any(axis=1)) for start, end in runs]
-    baseline = np.median([one[-1] for one in rows])
-    height = baseline - min(one[0] for one in rows)
+    baseline = np.median([row[-1] for row in rows])
+    height = baseline - min(row[0] for row in rows)
     # 只在数字顶上的一线是污点、格线，不是上标
-    rows = [one for one in rows if one[-1] > baseline - (1 - _SPECK) * height]
-    raised = [one[-1] < baseline - _RAISED_BOTTOM * height for one in rows]
+    rows = [row for row in rows if row[-1] > baseline - (1 - _SPECK) * height]
+    raised = [row[-1] < baseline - _RAISED_BOTTOM * height for row in rows]
     return next((at for at, is_raised in enumerate(reversed(raised)) if not is_raised), len(raised)), len(rows)

@@ -95,20 +95,20 @@ def _head_words(line: list[TextBox]) -> list[_HeadWord]:
             continue  # `Test Report Status  Final`
         if re.search(r"^dr\b|\bhospital\b", box.text.strip(), re.IGNORECASE):
             return []  # `Ref. | Dr. Rao | Reporting Date | 22/04/2025`
-        found = [] if len(shares) == 2 and role_beside_others(box.text) in shares else list(words_in(box))
-        if len(shares) == 2 and len(found) == 1:
-            found = [(found[0][0], box)]  # `参考范围%` 的 % 说的是谁的范围
+        pairs = [] if len(shares) == 2 and role_beside_others(box.text) in shares else list(words_in(box))
+        if len(shares) == 2 and len(pairs) == 1:
+            pairs = [(pairs[0][0], box)]  # `参考范围%` 的 % 说的是谁的范围
         if has_names and (at_temperature := role_at_temperature(box.text)):
-            found = [(at_temperature, box)]
+            pairs = [(at_temperature, box)]
         role = role_beside_others(box.text)
         if not is_head and role not in ("low", "high"):
             role = "unknown"  # `神经管缺陷风险  低风险  低风险` 是一行结果
-        is_number = not found and role == "unknown"
+        is_number = not pairs and role == "unknown"
         if DATE.fullmatch(CLOCK.sub("", box.text.strip())):
-            found = [("date", box)]
+            pairs = [("date", box)]
         elif re.search(r"\d", box.text) and (is_number or _is_labelled_range(box)):
             return []  # 表头里没有数
-        words += [_HeadWord(role, word, box.text) for role, word in found or [(role, box)]]
+        words += [_HeadWord(role, word, box.text) for role, word in pairs or [(role, box)]]
     if {"normal", "abnormal"} <= {word.whole.strip().lower() for word in words}:
         # 正常的、异常的结果各印一列
         are_results = [re.fullmatch("(?i)(ab)?normal", word.box.text) for word in words]
@@ -125,7 +125,7 @@ def _panels(words: list[_HeadWord]) -> list[tuple[dict[str, TextBox], list[TextB
         if role == "date":
             dates.append(word)
             continue
-        is_first = word.text == next((one.text for one in panel.values()), None)
+        is_first = word.text == next((other.text for other in panel.values()), None)
         is_again = role in _STARTS_PANEL and role in panel or is_first  # 又印了这一栏的第一个词
         if again and at % again == 0 and at or is_again and len(panel) >= 2:
             panel = {}
@@ -277,7 +277,7 @@ def _add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> Non
         return
     named = [line for line in lines if line[0].kind == "text" and has_chinese(line[0].text)]
     seconds = [line[1] for line in named if len(line) > 1 and line[1].box.middle < header["result"].middle]
-    codes = [one.box for one in seconds if one.kind != "mark" and one.text.isascii() and is_known_code(one.text)]
+    codes = [cell.box for cell in seconds if cell.kind != "mark" and cell.text.isascii() and is_known_code(cell.text)]
     if len(codes) >= _MIN_CODES and 2 * len(codes) > len(named):
         header["code"] = codes[0]
 
@@ -288,8 +288,8 @@ def _add_group_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> No
     每一行都有两段的，是名称与方法，或代号与名称。
     """
     word, edge = header["name"], header["result"].start
-    valued = [line for line in lines if any(one.kind in ("number", "bound", "term") for one in line)]
-    texts = [[one.box for one in line if one.kind == "text" and one.box.start < edge] for line in valued]
+    valued = [line for line in lines if any(cell.kind in ("number", "bound", "term") for cell in line)]
+    texts = [[cell.box for cell in line if cell.kind == "text" and cell.box.start < edge] for line in valued]
     pairs = [line for line in texts if len(line) > 1]
     start = median([line[1].start for line in pairs] or [0.0])
     are_aligned = all(abs(line[-1].start - start) < 0.5 * word.height for line in texts if line)
@@ -302,7 +302,7 @@ def _move_result(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
     """结果两字下面一个数也没有、数都印在它与参考范围之间的：以那些数为准。"""
     word, edge = header["result"], header["range"].end if "range" in header else 0.0
     others = [box.middle for role, box in header.items() if role not in ("result", "range")]
-    values = [[one.box for one in line if one.kind in ("number", "bound", "term")] for line in lines]
+    values = [[cell.box for cell in line if cell.kind in ("number", "bound", "term")] for line in lines]
     values = [[box for box in line if box.end > word.start] for line in values]
     firsts = [line[0] for line in values if len(line) > 1 and line[0].end < edge]
     is_empty = all(box.start > word.end for line in values for box in line)

@@ -24,7 +24,7 @@ def newest_of(dates: list[str]) -> str | None:
     this_year = date.today().year
     newest: set[str] = set()
     for order in ("ymd", "dmy", "mdy", "md", "ym"):
-        days = [_day(CLOCK.sub("", one), order, this_year) for one in dates]
+        days = [_day(CLOCK.sub("", date), order, this_year) for date in dates]
         if all(days):
             newest.add(dates[days.index(max(days))])
             is_close = order != "md" or max(days) - min(days) < timedelta(183)

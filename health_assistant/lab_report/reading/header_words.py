@@ -33,8 +33,8 @@ class _HeadWords(Entry):
 
 
 _FILE = read_yaml(_HeadWords, Path(__file__).parents[1] / "header_words.yaml")
-_WORDS = [(one.column, "|".join(one.words)) for one in _FILE.alone]
-_BESIDE_OTHERS = [(one.column, "|".join(one.words)) for one in _FILE.beside_others]
+_WORDS = [(entry.column, "|".join(entry.words)) for entry in _FILE.alone]
+_BESIDE_OTHERS = [(entry.column, "|".join(entry.words)) for entry in _FILE.beside_others]
 _AT_TEMPERATURE = re.compile(
     r"(?:(?:检测|测定)?(?:结果|值))?\s*[(（]?\s*((?:3\d|4[0-3])(?:\.\d)?)\s*(?:[°º]\s*C?|℃)?\s*[)）]?(?:结果|值)?"
 )
@@ -89,8 +89,8 @@ def is_best(head: str) -> bool:
     return bool(_BEST.search(head))
 
 
-def _blank(found: re.Match[str]) -> str:
-    return " " * len(found[0])
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 HEAD_UNIT = re.compile(r"(?<=\S)\s*[(（\[][^()（）\[\]/]{1,8}/[^()（）\[\]/]{1,8}[)）\]]$")
@@ -100,15 +100,15 @@ HEAD_UNIT = re.compile(r"(?<=\S)\s*[(（\[][^()（）\[\]/]{1,8}/[^()（）\[\]/
 def words_in(box: TextBox) -> Iterator[tuple[Role, TextBox]]:
     """一段文字里的各个表头词（`提示单位` 是两个）；不像表头的没有。"""
     text = HEAD_UNIT.sub(_blank, _AROUND_MEAN.sub(_blank, box.text.translate(_SIMPLIFIED)))
-    found = [one for one in HEAD_WORD.finditer(text) if one[0].strip()]
+    words = [word for word in HEAD_WORD.finditer(text) if word[0].strip()]
     rest = re.sub(r"[\s()（）:：*/&·.,，、|☑口]", "", DATE.sub("", _WHOSE.sub("", HEAD_WORD.sub("", text))))
     # `WHO第5版参考值` 末了才说是什么列，前面可以多几个字
-    spare = 6 if found and found[-1].end() == len(text.strip()) else 3
-    if not found or len(rest) > max(spare, sum(len(one[0]) for one in found) // 2) or len(rest) > _MAX_WIDTH:
+    spare = 6 if words and words[-1].end() == len(text.strip()) else 3
+    if not words or len(rest) > max(spare, sum(len(word[0]) for word in words) // 2) or len(rest) > _MAX_WIDTH:
         return
-    if len(found) > 1:  # `浓度(分级)` 是浓度一列
-        found = [one for one in found if text[: one.start()][-1:] not in ("(", "（")] or found
-    roles = [_WORDS[one.lastindex - 1][0] for one in found]
-    for role, one in zip(roles, found, strict=True):
+    if len(words) > 1:  # `浓度(分级)` 是浓度一列
+        words = [word for word in words if text[: word.start()][-1:] not in ("(", "（")] or words
+    roles = [_WORDS[word.lastindex - 1][0] for word in words]
+    for role, word in zip(roles, words, strict=True):
         if role not in ("low", "high") or "range" not in roles:  # `检测下限/参考值` 是一列
-            yield role, part_of(box, *one.span())
+            yield role, part_of(box, *word.span())

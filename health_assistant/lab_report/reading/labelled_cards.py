@@ -122,23 +122,23 @@ def _has_value(boxes: Line) -> bool:
 
 
 def _cut_at_words(box: TextBox) -> Line:
-    edges = [0, *(one.start() for one in _NEXT_WORD.finditer(box.text)), len(box.text)]
+    edges = [0, *(word.start() for word in _NEXT_WORD.finditer(box.text)), len(box.text)]
     return [part_of(box, *ends) for ends in pairwise(edges)]
 
 
 def _cards_of_lines(lines: list[Line], takes_odd: bool = False) -> list[_Card]:
-    found = [_fields(line, takes_odd) for line in lines]
+    of_lines = [_fields(line, takes_odd) for line in lines]
     cards: list[_Card] = []
     at = 0
     while at < len(lines):
         start = at
         labels: dict[str, TextBox] = {}
         fields: dict[str, Line] = {}
-        while at < len(lines) and found[at] and not (labels and _starts_card(found[at], labels)):
-            labels |= {role: label for role, label, _ in found[at]}
-            fields |= {role: values for role, _, values in found[at] if values}
+        while at < len(lines) and of_lines[at] and not (labels and _starts_card(of_lines[at], labels)):
+            labels |= {role: label for role, label, _ in of_lines[at]}
+            fields |= {role: values for role, _, values in of_lines[at] if values}
             at += 1
-        if labels and "name" not in labels and start and not found[start - 1] and _is_name(lines[start - 1]):
+        if labels and "name" not in labels and start and not of_lines[start - 1] and _is_name(lines[start - 1]):
             start -= 1
             labels = {"name": replace(lines[start][0], text="项目"), **labels}
             fields["name"] = lines[start]
@@ -209,7 +209,7 @@ def _card(used: range, name: Sequence[Line], labels: Line, values: Line) -> _Car
         else:
             fields["name"].append(box)
     for box in values:
-        label = min(labels, key=lambda one: abs(one.middle - box.middle))
+        label = min(labels, key=lambda label: abs(label.middle - box.middle))
         fields.setdefault(head_role(label), []).append(box)
     printed = {head_role(label): label for label in labels}
     first = fields["name"][0]

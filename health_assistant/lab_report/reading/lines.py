@@ -14,7 +14,7 @@ _NEAR = 0.8
 def group_lines(boxes: list[TextBox]) -> list[list[TextBox]]:
     """按视觉上的行归拢，从上到下；每行从左到右。"""
     lines: list[list[TextBox]] = []
-    for box in sorted(join_stacked_heads(boxes), key=lambda one: one.start):
+    for box in sorted(join_stacked_heads(boxes), key=lambda box: box.start):
 
         def distance(line: list[TextBox], box: TextBox = box) -> float:
             return abs(box.line - line[-1].line) / min(box.height, line[-1].height)

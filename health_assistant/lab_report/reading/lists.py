@@ -19,24 +19,25 @@ _ROLES = {"number": "result", "bound": "result", "term": "result", "unit": "unit
 
 def lay_out_lists(lines: list[Line]) -> list[Line]:
     """lines 是一页的各行；有两项以上是这样写的，换成一张表，那几行的文字不再另看；不然原样返回。"""
-    found = [_items(line) for line in lines]
-    items = [item for line in found for item in line]
+    items_of = [_items(line) for line in lines]
+    items = [item for line in items_of for item in line]
     if len(items) < _MIN_ITEMS:
         return lines
     heads = [
         line
         for line in lines
-        if len(pieces := [one for box in line for one in _cut(box)]) > 1 and all(any(words_in(one)) for one in pieces)
+        if len(pieces := [piece for box in line for piece in _cut(box)]) > 1
+        and all(any(words_in(piece)) for piece in pieces)
     ]
-    used = [box for line, own in zip(lines, found, strict=True) if own or line in heads for box in line]
+    used = [box for line, own in zip(lines, items_of, strict=True) if own or line in heads for box in line]
     return as_table(items, lines, used)
 
 
 def _cut(box: TextBox) -> Line:
     """一段在逗号、分号处断开；名称后面就是逗号的（`K,6.9`）都断开，别的不断开两个数字之间的：也许是小数点、千分位。"""
-    first = box.text[: found.start()] if (found := _SEPARATOR.search(box.text)) else ""
+    first = box.text[: match.start()] if (match := _SEPARATOR.search(box.text)) else ""
     separator = _SEPARATOR if is_known(first) and classify(first) in ("text", "unit") else _BETWEEN_ITEMS
-    edges = [0, *(at for one in separator.finditer(box.text) for at in one.span()), len(box.text)]
+    edges = [0, *(at for match in separator.finditer(box.text) for at in match.span()), len(box.text)]
     pieces = [part_of(box, *ends) for ends in list(pairwise(edges))[::2]]
     return [piece for piece in pieces if piece.text]
 

@@ -73,8 +73,8 @@ class TextReader:
         below, beside = max(0, width // 4 - height), max(0, height // 4 - width)
         if below or beside:
             small = cv2.copyMakeBorder(small, 0, below, 0, beside, cv2.BORDER_REPLICATE)
-        found = self._detector(small).boxes
-        return np.empty((0, 4, 2), np.float32) if found is None else (found / scale).astype(np.float32)
+        quads = self._detector(small).boxes
+        return np.empty((0, 4, 2), np.float32) if quads is None else (quads / scale).astype(np.float32)
 
     def is_upside_down(self, image: np.ndarray, quads: np.ndarray) -> bool:
         """这些文字段是不是多半倒着。只看最长的几段：短的（数、单位）倒过来也像字。"""
@@ -89,15 +89,15 @@ class TextReader:
         weak = [i for i, (_, score) in enumerate(read) if score < _WEAK]
         # 框得太紧会切掉字边：没有把握的放宽一点再认一次，取把握大的
         for i, again in zip(weak, self._recognize(image, widened(quads[weak])), strict=True):
-            read[i] = max(read[i], again, key=lambda one: one[1])
+            read[i] = max(read[i], again, key=lambda scored: scored[1])
         return read
 
     def recognize_crops(self, crops: list[np.ndarray]) -> list[tuple[str, float]]:
         """几张小图（BGR，各一段水平的文字）的文字与把握；一起认，宽窄应当相近。"""
         from rapidocr.ch_ppocr_rec import TextRecInput
 
-        found = self._recognizer(TextRecInput(img=crops))
-        return [(text.strip(), float(score)) for text, score in zip(found.txts, found.scores, strict=True)]
+        lines = self._recognizer(TextRecInput(img=crops))
+        return [(text.strip(), float(score)) for text, score in zip(lines.txts, lines.scores, strict=True)]
 
     def _recognize(self, image: np.ndarray, quads: np.ndarray) -> list[tuple[str, float]]:
         read = [("", 0.0)] * len(quads)

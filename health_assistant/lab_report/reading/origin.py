@@ -35,15 +35,15 @@ class Printed:
 
 def read_origin(lines: list[list[TextBox]]) -> dict[OriginField, Printed]:
     """各行的文字 -> collected、received、reported（时间）、performer（医院）、specimen（标本）；没有把握的没有。"""
-    found: dict[OriginField, Printed] = {
+    origin: dict[OriginField, Printed] = {
         field: time for field, words in _LABELS.items() if (time := _find_time(lines, words))
     }
-    found = consistent(found)
+    origin = consistent(origin)
     if performer := _find_performer(lines):
-        found["performer"] = performer
+        origin["performer"] = performer
     if specimen := _find_specimen(lines):
-        found["specimen"] = specimen
-    return found
+        origin["specimen"] = specimen
+    return origin
 
 
 def _find_time(lines: list[list[TextBox]], words: list[str]) -> Printed | None:

@@ -24,7 +24,7 @@ def nearest(orphan: Row, named: list[Row], hangs: bool) -> list[Row]:
     if not orphan.result and sum(map(Row.has_value, named)) == 1:
         reach = 6 * height  # 一页只有一项：下面一段里的范围只会是它的
     above = [row for row in named if row.has_value() and row.anchor.line < orphan.anchor.line]
-    named = [row for row in named if not any(row is one for one in above[:-1])]  # 隔着一项的不是它的
+    named = [row for row in named if not any(row is other for other in above[:-1])]  # 隔着一项的不是它的
 
     def distance(row: Row) -> float:
         # 名称折成两行的，结果对着下半行，范围挂在结果下面
@@ -53,7 +53,7 @@ def find_host(orphan: Row, near: list[Row]) -> Row | None:
     """
     if orphan.limits and not orphan.result and near and _is_unfinished(near[0], orphan):
         return near[0]
-    host = next((one for one in near if _lacks(one, orphan)), None)
+    host = next((row for row in near if _lacks(row, orphan)), None)
     above = near[0] if near and near[0].limits and near[0] is not host else None
     if host and above and orphan.limits and not orphan.result:
         gap = min(abs(box.line - orphan.anchor.line) for box in above.limits)

@@ -81,7 +81,8 @@ def refusal(lines: list[list[TextBox]]) -> UnreadableReport:
     if (paper := next(iter(_titled(lines)), None) or _likely(lines, _ENOUGH_WORDS)) and not has_lab_title(lines):
         return UnreadableReport("other_paper", f"这像是{paper.what}，不是化验单。{paper.advice}")
     page = _page(lines)
-    if paper := next((one for one in load_papers().worded if re.search(one.title, page) and _count(one, page)), None):
+    worded = (paper for paper in load_papers().worded if re.search(paper.title, page) and _count(paper, page))
+    if paper := next(worded, None):
         return UnreadableReport("other_paper", f"这像是{paper.what}，结果不是能与范围比的数，没有读。{paper.advice}")
     return UnreadableReport("not_a_lab_report", _NOTHING)
 
@@ -106,8 +107,8 @@ def _page(lines: list[list[TextBox]]) -> str:
 
 def _titled(lines: list[list[TextBox]]) -> list[Paper]:
     """标题里说到的各种单子。标题是一段不长的、没有句读的文字；写着检验报告的不算。"""
-    found = [_paper_titled(box.text) for line in lines for box in line]
-    return list(dict.fromkeys(filter(None, found)))
+    papers = [_paper_titled(box.text) for line in lines for box in line]
+    return list(dict.fromkeys(filter(None, papers)))
 
 
 def _paper_titled(text: str) -> Paper | None:
@@ -127,4 +128,4 @@ def _likely(lines: list[list[TextBox]], enough: int) -> Paper | None:
 
 def _count(paper: Paper, page: str) -> int:
     """正文里这种单子的词有几个不同的。"""
-    return len({found[0] for found in re.finditer(paper.words, page)})
+    return len({match[0] for match in re.finditer(paper.words, page)})

@@ -83,7 +83,7 @@ def render_page(data: bytes, index: int) -> PdfPage:
     rows = np.frombuffer(pixels, np.uint8).reshape(height, stride)
     bgr = rows[:, : 3 * width].reshape(height, width, 3)
     # 另抄一份：子进程给的那一份是只读的，褪红章要就地改
-    return PdfPage(np.array(bgr), [PrintedText(*one) for one in header["chars"] or ()])
+    return PdfPage(np.array(bgr), [PrintedText(*char) for char in header["chars"] or ()])
 
 
 def _ask(data: bytes, *order: str) -> tuple[dict, memoryview]:

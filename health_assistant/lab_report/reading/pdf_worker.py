@@ -126,13 +126,15 @@ def check_objects(page) -> None:
     width, height = ctypes.c_uint(), ctypes.c_uint()
     seen = pixels = 0
     while waiting:
-        one = waiting.pop()
+        piece = waiting.pop()
         seen += 1
-        kind = pdfium.FPDFPageObj_GetType(one)
+        kind = pdfium.FPDFPageObj_GetType(piece)
         if kind == pdfium.FPDF_PAGEOBJ_FORM:
-            waiting.extend(pdfium.FPDFFormObj_GetObject(one, at) for at in range(pdfium.FPDFFormObj_CountObjects(one)))
-        if kind == pdfium.FPDF_PAGEOBJ_IMAGE and pdfium.FPDFImageObj_GetImagePixelSize(one, width, height):
-            pixels += width.value * height.value * (_JPX_WEIGHT if is_jpeg_2000(one) else 1)
+            waiting.extend(
+                pdfium.FPDFFormObj_GetObject(piece, at) for at in range(pdfium.FPDFFormObj_CountObjects(piece))
+            )
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE and pdfium.FPDFImageObj_GetImagePixelSize(piece, width, height):
+            pixels += width.value * height.value * (_JPX_WEIGHT if is_jpeg_2000(piece) else 1)
         if pixels > MAX_IMAGE_PIXELS:
             raise Refused("image_too_large")
         if seen > MAX_OBJECTS:

@@ -120,18 +120,18 @@ def _pressures(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
             listed = [(name, value) for name, value in under if _ONE_PRESSURE.fullmatch(name + value)]
             yield from [] if _NOT_NOW.search(words[0]) else listed
         for clause in _CLAUSE.split(text):
-            for found in (*_PRESSURES.finditer(clause), *_ONE_PRESSURE.finditer(clause)):
-                first, second = found.groups()
+            for match in (*_PRESSURES.finditer(clause), *_ONE_PRESSURE.finditer(clause)):
+                first, second = match.groups()
                 is_pair = first.isdecimal()
                 if is_pair and (int(first) not in _LIKELY or int(second) >= int(first)):
                     continue
-                if not _NOT_NOW.search(_ONE_PRESSURE.sub("", clause[: found.start()])):
+                if not _NOT_NOW.search(_ONE_PRESSURE.sub("", clause[: match.start()])):
                     yield ("血压", f"{first}/{second}") if is_pair else (first, second)
 
 
 def _grown(texts: list[str]) -> tuple[str, str] | None:
     """texts（一行一段）里写着的本来没有细菌的标本（血、脑脊液），和在里面长出来的菌；没有长的、说不准的为 None。"""
-    site = next((found[1] or found[2] for text in texts if (found := _STERILE.search(text))), None)
+    site = next((match[1] or match[2] for text in texts if (match := _STERILE.search(text))), None)
     if site is None:
         return None
     for text in texts:
@@ -150,32 +150,32 @@ def grown_outside(texts: list[str], rows: Sequence[PrintedRow]) -> list[ReadRow]
 
 def findings_outside(texts: Iterable[str], rows: Sequence[PrintedRow]) -> list[ReadRow]:
     """表下面写成一句话的镜下所见（`形态描述：可见幼稚细胞约12%`）：也是一行；rows 里有它的、没有看到什么的不算。"""
-    found = filter(None, map(_FINDING.match, texts))
+    findings = filter(None, map(_FINDING.match, texts))
     return [
-        ReadRow(name=one["name"], result=one["said"])
-        for one in found
-        if _OF_NOTE.search(without_denied(one["said"]))
-        and not any(one["name"] in row.name or row.result and row.result in one["said"] for row in rows)
+        ReadRow(name=finding["name"], result=finding["said"])
+        for finding in findings
+        if _OF_NOTE.search(without_denied(finding["said"]))
+        and not any(finding["name"] in row.name or row.result and row.result in finding["said"] for row in rows)
     ]
 
 
 def says_value(text: str) -> bool:
     """写着认得的名称与它的数、单位。"""
-    return any(found["unit"] and _name_before(text[: found.start()]) for found in _NUMBER_AND_UNIT.finditer(text))
+    return any(match["unit"] and _name_before(text[: match.start()]) for match in _NUMBER_AND_UNIT.finditer(text))
 
 
 def _grave(text: str) -> Iterator[str]:
     """一段文字里写着的、达到危急值（成人的界限）的“名称 数 单位”。"""
-    for found in _NUMBER_AND_UNIT.finditer(text):
-        name = _name_before(text[: found.start()])
-        if not name or not found["unit"] and name.upper() != _NEEDS_NO_UNIT:
+    for match in _NUMBER_AND_UNIT.finditer(text):
+        name = _name_before(text[: match.start()])
+        if not name or not match["unit"] and name.upper() != _NEEDS_NO_UNIT:
             continue
-        unit = found["unit"] or ""
-        seen = observe(PrintedRow(name=name, result=found["value"], unit=unit), "", Person())
+        unit = match["unit"] or ""
+        seen = observe(PrintedRow(name=name, result=match["value"], unit=unit), "", Person())
         if seen.analyte is None or is_impossible(seen.value, unit, seen.analyte):
             continue
         if grade_value(seen.value, unit, seen.analyte, Person())[0] == "grave":
-            yield f"“{name} {found['value']} {unit}”".replace(" ”", "”")
+            yield f"“{name} {match['value']} {unit}”".replace(" ”", "”")
 
 
 def _name_before(text: str) -> str:

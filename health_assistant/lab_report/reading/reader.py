@@ -116,17 +116,17 @@ class ReportReader:
             return self._read_photo(open_photo)
         except Exception as error:
             # 异常记着调用栈，栈里有整张图；收到异常的线程放手以前，图就一直在
-            for one in filter(None, (error, error.__cause__)):
-                traceback.clear_frames(one.__traceback__)
+            for failure in filter(None, (error, error.__cause__)):
+                traceback.clear_frames(failure.__traceback__)
             raise
 
     def _read_photo(self, open_photo: Callable[[], Image.Image | PdfPage]) -> Reading:
         image = open_photo()
         if isinstance(image, PdfPage):
-            found = read_text_layer(image, self._text_reader) if image.chars else None
+            printed = read_text_layer(image, self._text_reader) if image.chars else None
             with suppress(UnreadableReport):  # 文字层读不成的，再看像素
-                if found:
-                    return read_boxes(*found)
+                if printed:
+                    return read_boxes(*printed)
             return self._read_pixels(image.pixels)
         side = max(image.size)
         photo = cv2.cvtColor(np.asarray(upright_rgb(image, most_pixels(*image.size))), cv2.COLOR_RGB2BGR)
@@ -253,7 +253,7 @@ def _doubt(rows: list[Row], has_drugs: bool) -> None:
 def _is_picture(box: TextBox, boxes: list[TextBox]) -> bool:
     """认成了一个字的图（聊天的头像）：没有把握，比字高得多，不像箭头。"""
     is_lone = len(box.text) == 1 and box.text not in ARROW_LIKE and box.score < MIN_CONFIDENCE
-    return is_lone and box.height > _PICTURE * median(one.height for one in boxes)
+    return is_lone and box.height > _PICTURE * median(other.height for other in boxes)
 
 
 def _origin(lines: list[list[TextBox]], page: Page) -> Origin:

@@ -68,7 +68,7 @@ class Row:
 
     def is_graph(self, box: TextBox) -> bool:
         """这个数是旁边的直方图、曲线上的，不是这一行的。"""
-        end = max(one.end for one in self.boxes())
+        end = max(box.end for box in self.boxes())
         return bool(self.limits) and box.score < _ILLEGIBLE and box.start - end > _APART * box.height
 
     def has_value(self) -> bool:
@@ -78,7 +78,7 @@ class Row:
 
     def set_result(self, box: TextBox) -> None:
         """放入结果。箭头常被识别成数字 1：已有一个“结果”时，后来的才是真结果，先前的是箭头的候选。"""
-        if box.kind == "number" and [one.text for one in self.limits] in (["+"], ["十"]):
+        if box.kind == "number" and [limit.text for limit in self.limits] in (["+"], ["十"]):
             # 血球仪印在数前面的加号说偏高；认得没有把握的，只知道有个标记
             sign = self.limits.pop()
             self.mark = replace(sign, text="+" if sign.score >= MIN_CONFIDENCE else UNREAD_MARK)
@@ -106,8 +106,8 @@ class Row:
 
     def _goes_on_from_arrow(self, box: TextBox) -> bool:
         """紧接在一个箭头的右边：`↓↓↓` 的后两个会认成 11。"""
-        arrows = [one for one in self.maybe_arrows if set(one.text) & set("↑↓")]
-        return any(abs(box.start - one.end) < 0.3 * box.height for one in arrows)
+        arrows = [arrow for arrow in self.maybe_arrows if set(arrow.text) & set("↑↓")]
+        return any(abs(box.start - arrow.end) < 0.3 * box.height for arrow in arrows)
 
     def add_limits(self, box: TextBox) -> None:
         """放入参考范围；第二段只能是分组范围的另一半。数旁边的 `-`、`+` 说偏低、偏高（血球仪），不是范围。"""
@@ -164,7 +164,7 @@ def without_stars(line: list[Cell]) -> list[Cell]:
 
     英文名称左边的 `丰`、`米` 是认错的 `*`。
     """
-    return [one for one, then in zip(line, [*line[1:], None], strict=True) if not _is_star_of(one, then)]
+    return [box for box, then in zip(line, [*line[1:], None], strict=True) if not _is_star_of(box, then)]
 
 
 def _is_star_of(star: Cell, name: Cell | None) -> bool:
@@ -189,18 +189,18 @@ def _is_positive(text: str) -> bool:
 
 def _in_order(boxes: list[TextBox]) -> list[TextBox]:
     """从上到下、从左到右。"""
-    top = min(one.line for one in boxes)
-    return sorted(boxes, key=lambda one: (int((one.line - top) / (0.6 * one.height)), one.start))
+    top = min(box.line for box in boxes)
+    return sorted(boxes, key=lambda box: (int((box.line - top) / (0.6 * box.height)), box.start))
 
 
 def joins(limits: list[TextBox], box: TextBox) -> bool:
     """两段合起来是分男女、分年龄、分档的范围，或一段断成两截的范围。"""
     if _label(box) and _label(box) in map(_label, limits):
         return False  # 又一个“卵泡期”是另一项的
-    each_is_whole = all(isinstance(one.interval, Interval) for one in [*limits, box])
+    each_is_whole = all(isinstance(part.interval, Interval) for part in [*limits, box])
     text = join_limits(_in_order([*limits, box]))
     both = parse_range(text)
-    are_tiers = all(re.match(r"[A-Za-z一-鿿]{2,}\s*[:：<>≤≥\d]", one.text) for one in [*limits, box])
+    are_tiers = all(re.match(r"[A-Za-z一-鿿]{2,}\s*[:：<>≤≥\d]", part.text) for part in [*limits, box])
     is_one = isinstance(both, Interval) and (are_tiers or not each_is_whole)
     return isinstance(both, PartitionedInterval) or is_one or is_tier_run(text)
 

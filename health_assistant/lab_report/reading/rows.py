@@ -132,7 +132,7 @@ def _is_section(row: Row, below: list[Row]) -> bool:
     if row.result or row.limits or row.unit:
         return False
     own = known_as(row.name.text)
-    names = [one.name.text for one in below if one.name]
+    names = [row.name.text for row in below if row.name]
     title = row.name.text.casefold()
     return any(title in name.casefold() or own and own is known_as(name) for name in names)
 
@@ -213,7 +213,7 @@ def _headed_rows(table: Table) -> list[Row]:
         elif not is_second and is_bare and above and (is_rest_of_name(row, above, pitch) or is_lower_half(row, above)):
             above.name = join_boxes(above.name, row.name)
         elif above and _takes_in(above, row, is_second):
-            named = [one for one in named if one is not row]
+            named = [other for other in named if other is not row]
         else:
             rows.append(row)
     return rows
@@ -273,7 +273,7 @@ def _add_nameless(row: Row, rows: list[Row], near: list[Row], regular: Row | Non
         rows.append(row)
     elif near and not row.result and any(_LOST_RANGE.search(box.text) for box in row.limits):
         # 看不懂也并进去，使那一行起疑；已经有几行的更可能
-        host = max(near, key=lambda one: len(one.limits))
+        host = max(near, key=lambda row: len(row.limits))
         whole = host.limits[0].interval if len(host.limits) == 1 else None
         is_whole = isinstance(whole, Interval) and whole.is_bounded
         if not (_has_good_tier(host) or is_whole and _OTHER_TIER.match(row.limits[0].text)):

@@ -54,7 +54,7 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
     stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end + gap <= cell.box.start]
     if row.name and row.result is None and not row.limits and len(stray) == 1 and not row.low:
         row.result, row.doubt = stray[0], _OUT_OF_PLACE
-    if not columns.printed & {"range", "low", "high"} and any(_is_unexplained(one) for one in seated):
+    if not columns.printed & {"range", "low", "high"} and any(_is_unexplained(seat) for seat in seated):
         row.doubt = row.doubt or _UNEXPLAINED
     if row.low or row.high:
         row.limits.extend(_joined_limits(row.low, row.high))
@@ -79,15 +79,15 @@ def _is_unexplained(seated: Seated) -> bool:
 
 def _may_be_mark_column(column: str, seated: list[Seated]) -> bool:
     """表头没有认得的一栏，这一行里只有这一格。"""
-    return column.split()[0] in ("unknown", "method") and sum(one == column for _, one in seated) == 1
+    return column.split()[0] in ("unknown", "method") and sum(other == column for _, other in seated) == 1
 
 
 def _range_apart(seated: list[Seated], columns: Columns) -> list[Seated]:
     """续表与上面的表没有对齐，一个数、一个范围落在同一列、另一列空着：写法说得清哪个是哪个。"""
     own = [
-        one
-        for one in seated
-        if (one[1] or "").split(" ")[0] in ("result", "range") and one[0].kind not in ("unit", "mark")
+        seat
+        for seat in seated
+        if (seat[1] or "").split(" ")[0] in ("result", "range") and seat[0].kind not in ("unit", "mark")
     ]
     is_pair = sorted(cell.kind for cell, _ in own) == ["number", "range"] and {"result", "range"} <= columns.printed
     if not is_pair or len({column for _, column in own}) == 2:
@@ -139,12 +139,14 @@ def _without_words(seated: list[Seated]) -> list[Seated]:
     """
     for role in ("range", "result"):
         own = [
-            one for one in seated if one[1] in (role, *_seconds(role, seated)) and one[0].kind not in ("mark", "unit")
+            seat
+            for seat in seated
+            if seat[1] in (role, *_seconds(role, seated)) and seat[0].kind not in ("mark", "unit")
         ]
-        words = [one for one in own if one[0].kind in ("text", "term")]
+        words = [seat for seat in own if seat[0].kind in ("text", "term")]
         if len({column for _, column in own}) == 2 and 0 < len(words) < len(own):
             is_worded = role == "result" and any(column == "range" and cell.kind == "term" for cell, column in seated)
-            seated = [one for one in seated if one not in own or (one in words) == is_worded]
+            seated = [seat for seat in seated if seat not in own or (seat in words) == is_worded]
     return seated
 
 

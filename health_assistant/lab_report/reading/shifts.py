@@ -99,8 +99,8 @@ def _column(boxes: list[TextBox], seated: list[TextBox], kinds: tuple[str, ...])
         return []
     start, end = median(box.start for box in seated), median(box.end for box in seated)
     overlapping = [(box, split_cells(box)) for box in boxes if box.start < end and box.end > start]
-    found = [box for box, cells in overlapping if cells and cells[0].kind in kinds]  # 只有标点的，一格也没有
-    return sorted(found, key=lambda box: box.line)
+    column = [box for box, cells in overlapping if cells and cells[0].kind in kinds]  # 只有标点的，一格也没有
+    return sorted(column, key=lambda box: box.line)
 
 
 def doubt_shifted(rows: list[Row]) -> None:
@@ -142,7 +142,7 @@ def doubt_overprinted(rows: list[Row]) -> None:
     is_flush_left = all((off < _OFF / 2).sum() > (other < _OFF / 2).sum() for other in others)
     is_cut = any("(" in row.name.text and ")" not in row.name.text for row in glued)
     for row, far in zip(valued, off, strict=True):
-        if far > _OFF and (is_flush_left or is_cut) and any(row is one for one in glued):
+        if far > _OFF and (is_flush_left or is_cut) and any(row is other for other in glued):
             row.doubt = row.doubt or _OVERPRINTED
 
 
@@ -204,6 +204,6 @@ def _slides(rows: list[Row], paired: list[int]) -> bool:
     return False
 
 
-def _is_apart(one: TextBox, other: TextBox) -> bool:
+def _is_apart(box: TextBox, other: TextBox) -> bool:
     """同一行的两格没有对齐。"""
-    return abs(one.line - other.line) > 0.15 * other.height
+    return abs(box.line - other.line) > 0.15 * other.height

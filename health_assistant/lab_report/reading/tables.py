@@ -53,7 +53,7 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> lis
     lines = _split_at([[cell for box in line for cell in _cells(box, headers, edges)] for line in body], edges)
     tables = []
     panels = zip(headers, map(without_legend, lines), strict=True)
-    for header, panel in (half for one in panels for half in split_shares(*one)):
+    for header, panel in (half for whole in panels for half in split_shares(*whole)):
         fit_header(header, panel)
         roles = frozenset("range" if name.startswith("range") else name for name in header)
         columns = Columns({name: (box.start, box.middle, box.end) for name, box in header.items()}, roles)
@@ -94,7 +94,7 @@ def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) 
     pieces = [box]
     for edge in edges:
         pieces = [part for piece in pieces for part in cut_at(piece, edge)]
-    found: list[Cell] = []
+    every: list[Cell] = []
     for piece in pieces:
         header = headers[sum(piece.middle > edge for edge in edges)]
         if "unit" in header and piece.start > header["unit"].start - piece.height:
@@ -104,11 +104,11 @@ def _cells(box: TextBox, headers: list[dict[str, TextBox]], edges: list[float]) 
         # 成句的话不断开；每一格都认得清的也不用断
         for start in starts if len({cell.kind == "text" for cell in cells}) == 2 else ():
             *done, last = cut_at(piece, start, only_at_space=True)
-            found.extend(cell for part in done for cell in split_cells(part))
+            every.extend(cell for part in done for cell in split_cells(part))
             piece = last
         for cell in cells if piece is whole else split_cells(piece):
-            found.extend(_cut_glued_value(cell, header.get("result")))
-    return found
+            every.extend(_cut_glued_value(cell, header.get("result")))
+    return every
 
 
 def _cut_glued_value(cell: Cell, result: TextBox | None) -> list[Cell]:
@@ -116,12 +116,12 @@ def _cut_glued_value(cell: Cell, result: TextBox | None) -> list[Cell]:
     box = cell.box
     if result is None or cell.kind != "text" or not box.start < result.start - box.height:
         return [cell]
-    found = re.fullmatch(r"(?P<name>.*[^\d.<>≤≥\s])\s*(?P<value>[<>≤≥]?\d+(?P<part>\.\d+)?|弱?[阴阳]性)\s*", box.text)
+    glued = re.fullmatch(r"(?P<name>.*[^\d.<>≤≥\s])\s*(?P<value>[<>≤≥]?\d+(?P<part>\.\d+)?|弱?[阴阳]性)\s*", box.text)
     # 名称也有数字结尾的（糖类抗原125），没有带小数的
-    is_name = found and found["part"] is None and found["value"].isdigit() and is_known(box.text)
-    if not found or is_name or place_of(box, len(box.text)) < result.start:
+    is_name = glued and glued["part"] is None and glued["value"].isdigit() and is_known(box.text)
+    if not glued or is_name or place_of(box, len(box.text)) < result.start:
         return [cell]
-    at = found.start("value")
+    at = glued.start("value")
     value = part_of(box, at, len(box.text))
     return [Cell("text", part_of(box, 0, at)), Cell(value.kind, value)]
 
@@ -136,7 +136,7 @@ def _fit_names(columns: Columns, lines: list[list[Cell]]) -> None:
     else:
         start, end = 0.0, min(columns.spans[name][0] for name in ("result", "range", "low") if name in columns.spans)
     texts = [[cell.box for cell in line if cell.kind == "text"] for line in lines]
-    named = [found for line in texts if (found := [box for box in line if box.start < end and box.end > start])]
+    named = [names for line in texts if (names := [box for box in line if box.start < end and box.end > start])]
     coded = [line for line in named if len(line) > 1 and is_known_code(line[0].text) and has_chinese(line[1].text)]
     if "name" not in columns.spans and 2 * len(coded) > len(named):
         columns.spans["code"] = span_of([line[0] for line in coded])  # 代号一列也没有印表头，在名称的左边

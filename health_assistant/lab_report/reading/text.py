@@ -115,6 +115,6 @@ def cut_at(box: TextBox, edge: float, only_at_space: bool = False) -> list[TextB
     for candidates, reach in ((spaces, 1.5), ([] if only_at_space else turns, 2.5), (spaces, 2.5)):
         near = [at for at in candidates if abs(place_of(box, at) - edge) < reach * box.height]
         if near:
-            at = min(near, key=lambda one: abs(place_of(box, one) - edge))
+            at = min(near, key=lambda place: abs(place_of(box, place) - edge))
             return [part_of(box, 0, at), part_of(box, at, len(box.text))]
     return [box]

@@ -53,18 +53,18 @@ def read_text_layer(page: PdfPage, reader: TextReader) -> tuple[Page, list[TextB
     segments = _segments(page.chars)
     if segments is None:
         return None
-    quads = np.array([_quad(one) for one in segments], np.float32)
+    quads = np.array([_quad(segment) for segment in segments], np.float32)
     drawn = _is_drawn(page.pixels, quads)
-    segments, quads = [one for one, is_drawn in zip(segments, drawn, strict=True) if is_drawn], quads[drawn]
+    segments, quads = [segment for segment, is_drawn in zip(segments, drawn, strict=True) if is_drawn], quads[drawn]
     texts = _checked(page.pixels, segments, quads, reader)
     if texts is None:
         return None
-    found = reader.detect(page.pixels)
-    extra = found[[not _is_covered(quad, quads) for quad in found]] if len(found) else found
+    detected = reader.detect(page.pixels)
+    extra = detected[[not _is_covered(quad, quads) for quad in detected]] if len(detected) else detected
     seen = reader.recognize(page.pixels, extra)
     # 一段里只有几个字在文字层里（连字另画的 `18.6 L`），像素认的是整个的
-    whole_only = [not _is_within(one, quad, extra, seen) for one, quad in zip(texts, quads, strict=True)]
-    quads, texts = quads[whole_only], [one for one, is_kept in zip(texts, whole_only, strict=True) if is_kept] + seen
+    whole_only = [not _is_within(text, quad, extra, seen) for text, quad in zip(texts, quads, strict=True)]
+    quads, texts = quads[whole_only], [text for text, is_kept in zip(texts, whole_only, strict=True) if is_kept] + seen
     whole = Page(page.pixels, np.concatenate([quads, extra]), np.eye(3))
     boxes = to_text_boxes(whole.quads, texts)
     is_sure = [at < len(quads) and box.score == 1 for at, box in enumerate(boxes)]
@@ -73,18 +73,18 @@ def read_text_layer(page: PdfPage, reader: TextReader) -> tuple[Page, list[TextB
 
 def _segments(chars: list[PrintedText]) -> list[PrintedText] | None:
     """各字连成的段；字太少、太多、乱的、藏着的为 None。"""
-    printed = [one for one in chars if not one.text.isspace()]
+    printed = [char for char in chars if not char.text.isspace()]
     if len(printed) < MIN_CHARS:
         return None
-    garbage = sum(one.trouble == "unmapped" or _is_garbage(one.text) for one in printed)
-    hidden = sum(one.trouble in ("hidden", "turned") for one in printed)
+    garbage = sum(char.trouble == "unmapped" or _is_garbage(char.text) for char in printed)
+    hidden = sum(char.trouble in ("hidden", "turned") for char in printed)
     if garbage > MAX_GARBAGE * len(printed) or hidden > MAX_HIDDEN * len(printed):
         return None
-    usable = [one for one in printed if one.trouble not in ("hidden", "turned") and one.y1 > one.y0]
+    usable = [char for char in printed if char.trouble not in ("hidden", "turned") and char.y1 > char.y0]
     segments: list[PrintedText] = []
-    for one in usable:
-        text = _UNKNOWN if one.trouble or _is_garbage(one.text) else one.text
-        char = replace(one, text=text, trouble="")
+    for char in usable:
+        text = _UNKNOWN if char.trouble or _is_garbage(char.text) else char.text
+        char = replace(char, text=text, trouble="")
         if segments and _is_footnote(segments[-1], char):
             continue
         if segments and _follows(segments[-1], char, _GAP):
@@ -99,17 +99,17 @@ def _segments(chars: list[PrintedText]) -> list[PrintedText] | None:
 def _without_doubles(segments: list[PrintedText]) -> list[PrintedText]:
     """整页挪一点再印一遍、当作粗体的，只留一遍；只又印了一段的（`Ref. Interval` 上的 `Ref`），留整个的。"""
     kept: list[PrintedText] = []
-    for one in sorted(segments, key=lambda segment: -len(segment.text)):
-        near = 0.2 * one.height
+    for segment in sorted(segments, key=lambda segment: -len(segment.text)):
+        near = 0.2 * segment.height
         if not any(
-            abs(one.y0 - other.y0) < near
-            and other.x0 - near < one.x0
-            and one.x1 < other.x1 + near
-            and one.text in other.text
+            abs(segment.y0 - other.y0) < near
+            and other.x0 - near < segment.x0
+            and segment.x1 < other.x1 + near
+            and segment.text in other.text
             for other in kept
         ):
-            kept.append(one)
-    return [one for one in segments if any(one is other for other in kept)]
+            kept.append(segment)
+    return [segment for segment in segments if any(segment is other for other in kept)]
 
 
 def _is_garbage(char: str) -> bool:
@@ -120,11 +120,11 @@ def _is_garbage(char: str) -> bool:
 def _mended(segments: list[PrintedText]) -> list[PrintedText]:
     """有的软件不按次序写字：写在别处、其实紧挨着的段接起来。"""
     mended: list[PrintedText] = []
-    for one in sorted(segments, key=lambda segment: (round((segment.y0 + segment.y1) / 8), segment.x0)):
-        if mended and _follows(mended[-1], one, _SPACE):
-            mended[-1] = _joined(mended[-1], one)
+    for segment in sorted(segments, key=lambda segment: (round((segment.y0 + segment.y1) / 8), segment.x0)):
+        if mended and _follows(mended[-1], segment, _SPACE):
+            mended[-1] = _joined(mended[-1], segment)
         else:
-            mended.append(one)
+            mended.append(segment)
     return mended
 
 
@@ -155,8 +155,8 @@ def _joined(left: PrintedText, right: PrintedText) -> PrintedText:
     return replace(left, text=left.text + between + right.text, **box)
 
 
-def _quad(one: PrintedText) -> list[list[float]]:
-    return [[one.x0, one.y0], [one.x1, one.y0], [one.x1, one.y1], [one.x0, one.y1]]
+def _quad(segment: PrintedText) -> list[list[float]]:
+    return [[segment.x0, segment.y0], [segment.x1, segment.y0], [segment.x1, segment.y1], [segment.x0, segment.y1]]
 
 
 def _is_drawn(pixels: np.ndarray, quads: np.ndarray) -> np.ndarray:
@@ -176,21 +176,21 @@ def _checked(
 
     没有带数字的段，就不像化验单，也为 None。
     """
-    places = [at for at, one in enumerate(segments) if _is_value(one.text)]
+    places = [at for at, segment in enumerate(segments) if _is_value(segment.text)]
     seen = dict(zip(places, reader.recognize(pixels, _with_neighbours(quads, places)), strict=True)) if places else {}
-    if not any(re.search(r"\d", one.text) for one in segments):
+    if not any(re.search(r"\d", segment.text) for segment in segments):
         return None
     texts = []
-    for at, one in enumerate(segments):
-        text, score = seen.get(at, (one.text, 1.0))
-        if _UNKNOWN in one.text:
+    for at, segment in enumerate(segments):
+        text, score = seen.get(at, (segment.text, 1.0))
+        if _UNKNOWN in segment.text:
             texts.append((text, score))
-        elif _essence(text, one.text) == _essence(one.text, one.text):
-            texts.append((one.text, 1.0))
+        elif _essence(text, segment.text) == _essence(segment.text, segment.text):
+            texts.append((segment.text, 1.0))
         elif score >= _CLEARLY:
             return None
         else:
-            texts.append((one.text, DOUBTED_SCORE))
+            texts.append((segment.text, DOUBTED_SCORE))
     return texts
 
 
@@ -224,11 +224,11 @@ def _essence(text: str, printed: str) -> str:
     return minus + re.sub(r"[^\d.<>+±阴阳]", "", plain).strip(".")
 
 
-def _is_within(one: tuple[str, float], quad: np.ndarray, extra: np.ndarray, seen: list[tuple[str, float]]) -> bool:
+def _is_within(line: tuple[str, float], quad: np.ndarray, extra: np.ndarray, seen: list[tuple[str, float]]) -> bool:
     """文字层的这一段只是由像素认的某一段里的几个字。"""
     middle = quad.mean(axis=0)
     inside = (extra.min(axis=1) < middle).all(axis=1) & (middle < extra.max(axis=1)).all(axis=1)
-    return any(one[0] in text for (text, _), is_around in zip(seen, inside, strict=True) if is_around)
+    return any(line[0] in text for (text, _), is_around in zip(seen, inside, strict=True) if is_around)
 
 
 def _is_covered(quad: np.ndarray, quads: np.ndarray) -> bool:

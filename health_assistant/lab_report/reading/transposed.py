@@ -37,7 +37,7 @@ def turn_transposed(lines: list[Line]) -> list[Line]:
     转的是 line、start、end，像素里的位置还是原来的。
     """
     turned: list[Line] = []
-    found, shift, at = False, 0.0, 0
+    is_turned, shift, at = False, 0.0, 0
     while at < len(lines):
         rows, used = _grid(lines[at:])
         names = [] if rows else _names(lines[at], lines[at + 1 : at + 2])
@@ -48,11 +48,11 @@ def turn_transposed(lines: list[Line]) -> list[Line]:
         if rows:
             top, height = lines[at][0].line + shift, 2 * lines[at][0].height
             turned += [[replace(box, line=top + height * down) for box in row] for down, row in enumerate(rows)]
-            found, shift, at = True, turned[-1][0].line - lines[at + used - 1][0].line, at + used
+            is_turned, shift, at = True, turned[-1][0].line - lines[at + used - 1][0].line, at + used
         else:
             turned.append([replace(box, line=box.line + shift) for box in lines[at]])
             at += 1
-    return turned if found else lines
+    return turned if is_turned else lines
 
 
 def _kind(box: TextBox) -> str:
@@ -62,9 +62,9 @@ def _kind(box: TextBox) -> str:
 
 def _parts(name: TextBox) -> Line:
     """名称，和连在后面的单位（`钾 mmol/L`、`血红蛋白(g/L)`）。"""
-    found = _NAME_AND_UNIT.fullmatch(name.text)
-    has_unit = found and classify(found[2]) == "unit"
-    return [part_of(name, *found.span(at)) for at in (1, 2)] if has_unit else [name]
+    parts = _NAME_AND_UNIT.fullmatch(name.text)
+    has_unit = parts and classify(parts[2]) == "unit"
+    return [part_of(name, *parts.span(at)) for at in (1, 2)] if has_unit else [name]
 
 
 def _names(line: Line, below: list[Line]) -> Line:
@@ -118,11 +118,11 @@ def _grid(lines: list[Line]) -> tuple[list[Line], int]:
     for name, heads, (start, end) in zip(names, columns, pairwise([first, *panel_edges(headers), inf]), strict=True):
         unit = _parts(name)[1:]
         place = heads[-1].end + 2 * max(box.end - box.start for box in heads)  # 单位一列另放
-        head = [name.moved(0.0, text="项目"), *heads, *(one.moved(place, text="单位") for one in unit)]
+        head = [name.moved(0.0, text="项目"), *heads, *(box.moved(place, text="单位") for box in unit)]
         rows.append(head)
         for line in below:
             cells = [box for box in line if start <= box.middle < end]
-            rows.append([_named(name, _in_words(line[0].text)), *cells, *(one.moved(place) for one in unit)])
+            rows.append([_named(name, _in_words(line[0].text)), *cells, *(box.moved(place) for box in unit)])
     return rows, down + 1 + len(below)
 
 
@@ -137,7 +137,7 @@ def _turn(names: Line, below: list[Line]) -> list[Line]:
     rows: list[Line] = []
     for line, (_, moment) in zip(below, whens, strict=True):
         if line in again:
-            own = [one for one in rest if not (_AFTER_LOAD.search(moment) and _is_range(one, names))]
+            own = [box for box in rest if not (_AFTER_LOAD.search(moment) and _is_range(box, names))]
             rows += _one_table(names, [line, *own], moment)
     return rows
 
@@ -152,7 +152,7 @@ def _when(labels: list[str]) -> tuple[str, str]:
     whole = " ".join(labels)
     moment = _MOMENT.search(whole)
     words = whole[: moment.start()].split() if moment else labels
-    day = next((one for one in words if re.search(r"\d", one)), "".join(words))
+    day = next((word for word in words if re.search(r"\d", word)), "".join(words))
     return day, _in_words(moment[0].strip()) if moment else ""
 
 

@@ -82,12 +82,12 @@ def find_page(photo: np.ndarray, reader: TextReader, turns: bool = True) -> Page
 def _contrasts(gray: np.ndarray, quads: np.ndarray) -> np.ndarray:
     """每段文字的明暗之差，灰度级。"""
     height, width = gray.shape
-    found = []
+    contrasts = []
     for quad in quads:
         (x0, y0), (x1, y1) = quad.min(axis=0).astype(int), np.ceil(quad.max(axis=0)).astype(int)
         crop = gray[max(y0, 0) : min(y1, height), max(x0, 0) : min(x1, width)]
-        found.append(np.ptp(np.percentile(crop, (2, 98))) if crop.size else 0.0)
-    return np.array(found)
+        contrasts.append(np.ptp(np.percentile(crop, (2, 98))) if crop.size else 0.0)
+    return np.array(contrasts)
 
 
 def _with_level_text(photo: np.ndarray, quads: np.ndarray, reader: TextReader) -> Page:

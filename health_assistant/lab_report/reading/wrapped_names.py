@@ -74,7 +74,7 @@ def _joined(lines: list[Row], wholes: dict[int, list[Row]]) -> list[Row]:
     gone: set[int] = set()
     for row in lines:
         parts = wholes.get(id(row), [])
-        names = sorted((one.name for one in parts if one.name), key=lambda box: box.line)
+        names = sorted((part.name for part in parts if part.name), key=lambda box: box.line)
         if not names:
             continue
         whole = names[0]
@@ -84,10 +84,10 @@ def _joined(lines: list[Row], wholes: dict[int, list[Row]]) -> list[Row]:
         if known_as(whole.text) is None and any(known_as(name.text) for name in names):
             continue
         row.name = row.anchor = replace(whole, line=(row.result or row.limits[0]).line)
-        for one in parts:
-            if one is not row:
-                merge(row, one)
-                gone.add(id(one))
+        for part in parts:
+            if part is not row:
+                merge(row, part)
+                gone.add(id(part))
     return [row for row in lines if id(row) not in gone]
 
 
