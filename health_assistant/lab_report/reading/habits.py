@@ -23,8 +23,8 @@ _TILED, _ACROSS = 6, 3
 
 def without_habits(boxes: list[TextBox]) -> list[TextBox]:
     """`- Absent` 一列的横线是名称与结果之间的，不是阴性；`140:440` 一列是 140-440，不是滴度、钟点；水印不要。"""
-    tiled = {box.text for box in boxes if len(box.text) >= 6 and box.kind == "text" and not is_known(box.text)}
-    tiled = {text for text in tiled if _is_tiled([box for box in boxes if box.text == text])}
+    many = [text for text, count in Counter(box.text for box in boxes).items() if len(text) >= 6 and count >= _TILED]
+    tiled = {text for text in many if _is_tiled([box for box in boxes if box.text == text]) and not is_known(text)}
     boxes = _with_labels([box for box in boxes if box.text not in tiled])
     dashed = [box for box in boxes if _LED_BY_DASH.match(box.text)]
     coloned = [box for box in boxes if _is_range_with_colon(box.text)]
@@ -76,7 +76,7 @@ def _is_one_off(label: str, text: str) -> bool:
 def _is_tiled(alike: list[TextBox]) -> bool:
     """铺满一页的：排成几列，每一列又有上下几行。"""
     columns = {round(box.start / (4 * box.height)) for box in alike}
-    return len(alike) >= _TILED and len(columns) >= _ACROSS and len({round(box.line) for box in alike}) > 1
+    return alike[0].kind == "text" and len(columns) >= _ACROSS and len({round(box.line) for box in alike}) > 1
 
 
 def _with_dash(text: str) -> str:
