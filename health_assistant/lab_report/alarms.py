@@ -6,7 +6,7 @@ from decimal import Decimal
 from health_assistant.lab_report.catalogue import Analyte, Direction
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value
 from health_assistant.lab_report.judgement import Finding
-from health_assistant.lab_report.likely import critical_if_likely
+from health_assistant.lab_report.likely import alarming_if_likely
 from health_assistant.lab_report.marks import flag_says, plain_flag
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.plausibility import misprints_unit
@@ -236,9 +236,10 @@ def raise_alarm(finding: Finding, person: Person, report_type: str) -> None:
         finding.alarm = f"没能核对 {said} 是否达到危急值：没读出结果或单位对不上。请对照原件，这几天问医生。"
     elif possible and (finding.flag == "unknown" or finding.interval is None):
         finding.floor = possible  # 疑问不让它变得不要紧
-    elif likely := critical_if_likely(finding, person, finding.report_type or report_type):
-        finding.floor = "grave"
-        finding.alarm = f"{CHECK}：{said} 的名称、范围像是{likely[0]}；如果是，就达到了危急值，要尽快就医。{likely[1]}"
+    elif likely := alarming_if_likely(finding, person, finding.report_type or report_type):
+        finding.floor, name, words = likely
+        reached = "就达到了危急值，要尽快就医" if finding.floor == "grave" else "今天就要看医生"
+        finding.alarm = f"{CHECK}：{said} 的名称、范围像是{name}；如果是，{reached}。{words}"
 
 
 def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | None, Direction | None]:

@@ -12,7 +12,7 @@ from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.matching import is_known_code, is_known_name
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.printed_text import fold_name
-from health_assistant.lab_report.report import MIN_CONFIDENCE, NAMELESS
+from health_assistant.lab_report.report import MIN_CONFIDENCE, NAMELESS, Severity, at_least, rank
 from health_assistant.lab_report.severity import grade_value, is_impossible, told
 from health_assistant.lab_report.specimen import possible_specimens
 from health_assistant.lab_report.word_lists import any_of
@@ -29,19 +29,23 @@ _MIN_LETTERS = 3
 """英文的名称这么多个字母以上，才看别的名称里有没有这个词。"""
 
 
-def critical_if_likely(finding: Finding, person: Person, report_type: str) -> tuple[str, str] | None:
-    """名称不全认识的一行，如果就是看着像的那一项，便达到了危急值：那一项的名称与要说的话；不是这样为 None。"""
+def alarming_if_likely(finding: Finding, person: Person, report_type: str) -> tuple[Severity, str, str] | None:
+    """名称不全认识的一行，如果就是看着像的那一项，便达到了危急值（grave），或今天就要看医生（severe）：
+
+    有多重、那一项的名称与要说的话；不是这样为 None。
+    """
     if finding.analyte:
         return None
+    found: tuple[Severity, str, str] | None = None
     is_unread = finding.name == NAMELESS or finding.confidence is not None and finding.confidence < MIN_CONFIDENCE
     for likely in likely_analytes(finding.name, finding.unit, finding.interval, report_type, is_unread):
         if is_impossible(finding.value, finding.unit, likely):
             continue
         severity, way = grade_value(finding.value, finding.unit, likely, person)
-        if severity == "grave":
+        if severity and at_least(severity, "severe") and (found is None or rank(severity) > rank(found[0])):
             words, first_aid = told(likely.code, way, person)
-            return likely.name, first_aid + words
-    return None
+            found = severity, likely.name, first_aid + words
+    return found
 
 
 def likely_analytes(

@@ -27,7 +27,8 @@ def turn_card_grid(lines: list[Line]) -> list[Line]:
     """
     boxes = [box for line in lines for box in line]
     labelled = [found for box in boxes if (found := _labelled_card(box, boxes))]
-    if len(labelled) >= _MIN_CARDS and _are_beside([card["name"] for card, _ in labelled]):
+    are_read = 2 * sum("result" in card for card, _ in labelled) > len(labelled) >= _MIN_CARDS
+    if are_read and _are_beside([card["name"] for card, _ in labelled]):
         return as_table([card for card, _ in labelled], lines, [box for _, used in labelled for box in used])
     cards = [card for box in boxes if (card := _card(box, boxes))]
     used = [box for card in cards for box in card.values()]
@@ -62,12 +63,15 @@ def _are_beside(names: Line) -> bool:
 
 
 def _labelled_card(label: TextBox, boxes: Line) -> tuple[Card, Line] | None:
-    """label 是 `Value :`、`结果: 5.0` 时，它上面的名称、它的值、下面各格：一张卡片，与它用去的文字；不是的为 None。"""
+    """label 是 `Value :`、`结果: 5.0` 时，它上面的名称、它的值、下面各格：一张卡片，与它用去的文字；不是的为 None。
+
+    结果空着的（`结果:`）也是一张，由后面说没有读出。
+    """
     role, value, used = _labelled(label, boxes)
-    name = _above(label, boxes) if role == "result" and value else None
-    if not (name and value):
+    name = _above(label, boxes) if role == "result" else None
+    if not name:
         return None
-    card, used = {"name": replace(name, is_label=True), "result": value}, [name, *used]
+    card, used = {"name": replace(name, is_label=True)} | ({"result": value} if value else {}), [name, *used]
     last = label
     while (below := _below(last, label, boxes)) and (found := _labelled(below, boxes))[0] not in ("", "name", *card):
         if found[1]:

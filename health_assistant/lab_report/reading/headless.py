@@ -134,12 +134,15 @@ def _names_first(lines: list[list[Cell]]) -> list[list[Cell]]:
         limits = [cell.box for cell in below if cell.labelled and cell.kind in ("range", "bound", "term", "unit")]
         at_name = next((at for at, cell in enumerate(below) if cell.kind == "text" and not cell.labelled), None)
         name = below[at_name] if at_name is not None else None
-        if not (values and limits and name and {cell.kind for cell in values} <= {"number", "bound", "term", "mark"}):
+        kinds = [cell.kind for cell in values]
+        is_value = kinds[:1] != ["unit"] and {*kinds} <= {"number", "bound", "term", "mark", "unit"}
+        if not (values and limits and name and is_value):
             continue
         first, drop = values[0].box, limits[0].line - values[0].box.line
         # 上一行更近的是上一项的结果，比参考区间低的是下一项的名称
         is_apart = at == 0 or first.line - lines[at - 1][-1].box.line > drop
-        is_over = limits[0].start < first.end and first.start < limits[-1].end and drop < 2 * limits[0].height
+        end = values[-1].box.end + 4 * limits[0].height  # 左边还有“参考值：”
+        is_over = limits[0].start < end and first.start < limits[-1].end and drop < 2 * limits[0].height
         is_beside = name.box.end < first.start and name.box.line < limits[0].line + 0.5 * limits[0].height
         if is_apart and is_over and is_beside:
             line = next(line for line in ordered[at + 1 :] if name in line)

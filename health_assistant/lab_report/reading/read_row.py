@@ -97,11 +97,12 @@ def _with_small_signs(row: Row, around: Surroundings, name: str, result: str, li
 def _without_sign(result: str, limits: str, mark: str | None) -> tuple[str, str | None]:
     """结果与标记；数后面的 `-`、`+`（`9 -`）与比出来的高低相合的，是标记。"""
     signed = re.fullmatch(r"(\d[\d.,]*)\s*([-+])", result)
-    number, reference = parse_result(signed[1]) if signed else None, parse_range(limits)
-    if mark is None and isinstance(number, Interval) and isinstance(reference, Interval):
-        if compare(number, reference) == {"-": "low", "+": "high"}[signed[2]]:
-            return signed[1], signed[2]
-    return result, mark
+    if signed is None or mark is not None:
+        return result, mark
+    number, reference = parse_result(signed[1]), parse_range(limits)
+    is_comparable = isinstance(number, Interval) and isinstance(reference, Interval)
+    is_mark = is_comparable and compare(number, reference) == {"-": "low", "+": "high"}[signed[2]]
+    return (signed[1], signed[2]) if is_mark else (result, mark)
 
 
 def _doubt(row: Row, around: Surroundings, result: str, limits: str, mark: str | None) -> str | None:

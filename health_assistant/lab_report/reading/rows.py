@@ -72,7 +72,8 @@ def find_rows(table: Table) -> list[Row]:
     kept: list[Row] = []
     for at, row in enumerate(rows):
         is_finding = row.result and _FINDING.search(row.result.text) and not _ABOUT_SHEET.search(row.result.text)
-        is_inside = row.anchor.line < end or is_finding or _goes_on(kept, row) and not _is_note(row)
+        is_last_card = row.name is not None and row.name.is_label and is_known(row.name.text)
+        is_inside = row.anchor.line < end or is_finding or is_last_card or _goes_on(kept, row) and not _is_note(row)
         if row in items or _may_be_item(row) and not _is_section(row, rows[at + 1 : at + 4]) and is_inside:
             kept.append(row)
     doubt_shifted(kept)
