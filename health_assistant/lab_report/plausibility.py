@@ -21,6 +21,7 @@ from health_assistant.lab_report.units import dimension_of, fold_unit
 
 _NEARLY_NONE = 20
 """常见范围的下限不到上限的这么多分之一，就近于没有下限：嗜酸性粒细胞的 0.02 印成 0.002 差不了多少。"""
+_MOST_BELOW = -5
 _PERCENTAGE = re.compile("百分[比数率]|percentage", re.IGNORECASE)
 _LIKE = 4
 """印着的范围两端与目录的都差不到四分之一，才正像这一项的。只在单位不像时用。"""
@@ -91,6 +92,8 @@ def misread_doubt(observed: Observation, limits: ReferenceRange, is_newborn: boo
         return "结果或参考范围上的单位与单位一栏不符"
     if isinstance(limits, Interval) and limits.is_bounded and exponent(limits.high) <= exponent(limits.low) - 2 < -2:
         return "参考范围两端的小数差了两位，末尾可能粘着别的字"  # 1.003-1.030 后面的序号 26
+    if isinstance(limits, Interval) and _has_blank_low(limits, observed):
+        return "参考范围里的一横可能是空着的下限，不是负号"
     unit, analyte = observed.power_unit or observed.row.unit, observed.analyte
     if not observed.unit and analyte and analyte.unit == "%":
         unit = "%"  # 没有印单位的百分数，只会是百分数或小数
@@ -102,6 +105,14 @@ def misread_doubt(observed: Observation, limits: ReferenceRange, is_newborn: boo
     if is_far and not is_fraction(limits, analyte, unit):
         return "印着的参考范围与常见的相差几倍，可能读错了小数点"
     return None
+
+
+def _has_blank_low(limits: Interval, observed: Observation) -> bool:
+    """`< - 55`：结果不是负数，范围却只有一头、那一头是负数；骨密度的 T 值 `≥-1.0`、碱剩余没有 `_MOST_BELOW` 这样大。"""
+    value = observed.value
+    if limits.is_bounded or not (isinstance(value, Interval) and value.low is not None and value.low >= 0):
+        return False
+    return limits.high is not None and limits.high < 0 or limits.low is not None and limits.low <= _MOST_BELOW
 
 
 def name_doubt(observed: Observation, flag: Flag) -> str | None:

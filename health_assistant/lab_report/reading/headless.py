@@ -16,7 +16,7 @@ from health_assistant.lab_report.reading.cells import (
 from health_assistant.lab_report.reading.columns import Columns
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM, TIER, is_item
 from health_assistant.lab_report.reading.names import is_known, known_as
-from health_assistant.lab_report.reading.row import Row, is_subline, without_stars
+from health_assistant.lab_report.reading.row import Row, is_subline, without_days, without_stars
 from health_assistant.lab_report.reading.tables import Table
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.units import is_per_field
@@ -35,7 +35,8 @@ def find_headless_rows(table: Table) -> list[Row]:
     """没有表头（续页、手机截图的卡片）：名称开一行，后面的格子归它，直到下一个名称。"""
     rows: list[Row] = []
     is_labelled = any(cell.labelled and cell.kind == "range" for line in table.lines for cell in line)
-    table = replace(table, lines=_whole_names(_names_first([without_stars(line) for line in table.lines])))
+    undated = without_days([without_stars(line) for line in table.lines])
+    table = replace(table, lines=_whole_names(_names_first(undated)))
     for at, line in enumerate(table.lines):
         has_value = any(cell.kind in ("number", "bound", "term") for cell in line) or _has_values_below(table, at)
         follows = rows[-1] if rows else None

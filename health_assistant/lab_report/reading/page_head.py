@@ -267,7 +267,7 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
     complete = [row for row in filled if row.limits and any(box.interval for box in row.limits)]
     measured = [row for row in filled if row.unit and kind_of_unit(row.unit.text) and row.result.kind == "number"]
     if other_papers(lines) and not has_lab_title(lines):
-        return len([row for row in known if row in complete and _is_plausible(row)]) >= 2
+        return _has_sure(known)
     if _OTHER_PAPER.search(_CLOTTING_TIME.sub(" ", page)):
         return len([row for row in known if row in complete]) >= 2
     is_quoted = len(filled) == 1 and not complete and reads_like_another(lines)  # PET-CT 里写着的血糖
@@ -278,10 +278,17 @@ def is_lab_report(lines: list[list[TextBox]], rows: list[Row], has_header: bool 
     listed = [row for row in filled if row.name.is_label and is_known(row.name.text) and row.result.kind == "number"]
     if len(listed) >= _MIN_LISTED and len(listed) == len(filled):
         return True  # 聊天里一项接一项写着的，多半没有单位
+    if _has_sure(known):
+        return True  # 别国文字的单子，多半的名称不认得
     typed = [row for row in filled if row.result.kind != "text"] if has_header else []
     if has_header and max(len(complete), len(measured)) * 2 >= len(filled) > 0:
         return True
     return bool(_LAB_WORDS.search(page)) and max(map(len, (complete, measured, typed))) * 2 >= len(filled) > 0
+
+
+def _has_sure(known: list[Row]) -> bool:
+    """至少两行范围看得懂，单位也是这一项的。"""
+    return sum(any(box.interval for box in row.limits) and _is_plausible(row) for row in known) >= 2
 
 
 def _is_known(row: Row) -> bool:

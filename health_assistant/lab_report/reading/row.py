@@ -10,6 +10,7 @@ from health_assistant.lab_report.matching import find_analyte, is_known_code
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.range_likeness import UNLIKE, range_distance
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, says_normal, split_mark
+from health_assistant.lab_report.reading.header_dates import DATE
 from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit
 from health_assistant.lab_report.reading.names import code_behind, split_name, strip_serial
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
@@ -27,6 +28,10 @@ _ILLEGIBLE, _APART = 0.6, 3.0
 """范围的右边、离这一行这么远（字高的倍数），把握又不到它的，是旁边的图上认出来的。"""
 _IN_BRACKETS = re.compile(r"[(（]\s*[\d.]+\s*[-~—–]\s*[\d.]+\s*[)）]")
 TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
+_CLOCK = r"[012]?\d(?::\d\d){1,2}"
+_WHEN = re.compile(rf"(?:{DATE.pattern})(?:\s*{_CLOCK})?|{_CLOCK}|[-–—]+", re.IGNORECASE)
+"""日期、钟点，或两样都有；一横是同上。"""
+_MIN_DAYS = 3
 
 
 @dataclass
@@ -165,6 +170,17 @@ def without_stars(line: list[Cell]) -> list[Cell]:
     英文名称左边的 `丰`、`米` 是认错的 `*`。
     """
     return [box for box, then in zip(line, [*line[1:], None], strict=True) if not _is_star_of(box, then)]
+
+
+def without_days(lines: list[list[Cell]]) -> list[list[Cell]]:
+    """没有表头的各行去掉最左一列采样的日期、钟点：它们不是名称。日期后面还有文字、这样的有几行，才是一列。"""
+    leading = [line for line in lines if len(line) > 2 and _WHEN.fullmatch(line[0].text) and line[1].kind == "text"]
+    dated = [line for line in leading if line[0].text[0].isdigit()]
+    if len(dated) < _MIN_DAYS:
+        return lines
+    end = max(line[0].box.end for line in dated)
+    rest = [[cell for cell in line if cell.box.middle > end or not _WHEN.fullmatch(cell.text)] for line in lines]
+    return [line for line in rest if line]
 
 
 def _is_star_of(star: Cell, name: Cell | None) -> bool:
