@@ -7,8 +7,8 @@ from statistics import median
 
 from health_assistant.lab_report.printed_text import fold_code
 from health_assistant.lab_report.reading.cells import split_cells
+from health_assistant.lab_report.reading.header_dates import DATE
 from health_assistant.lab_report.reading.header_words import role_beside_others, words_in
-from health_assistant.lab_report.reading.items import NOT_AN_ITEM
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import Line, TextBox, join_boxes
 from health_assistant.lab_report.reference_range import parse_range
@@ -71,8 +71,8 @@ def _from_below(lines: list[Line]) -> list[Line]:
         for line in lines[at + 1 : at + 1 + _MOST_TIERS]:
             text = " ".join(box.text for box in line)
             is_item = _has_value(line) or is_known(split_cells(line[0])[0].text)
-            is_footer = NOT_AN_ITEM.search(text) and parse_range(text) is None  # `Reported: 2024-02-20 13:30`
-            if is_item or is_footer or not re.search(r"\d", text) or len(text) > _LONGEST:
+            has_date = DATE.search(text)  # 页脚：`Reported: 2024-02-20 13:30`
+            if is_item or has_date or not re.search(r"\d", text) or len(text) > _LONGEST:
                 break
             printed.append(text)
         if printed:

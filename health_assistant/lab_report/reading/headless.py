@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
+from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.reading.cells import (
     ARROW_LIKE,
     Cell,
@@ -18,7 +19,7 @@ from health_assistant.lab_report.reading.items import NOT_AN_ITEM, TIER, is_item
 from health_assistant.lab_report.reading.names import is_known, known_as
 from health_assistant.lab_report.reading.row import Row, is_subline, without_days, without_stars
 from health_assistant.lab_report.reading.tables import Table
-from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
+from health_assistant.lab_report.reading.text import TextBox, join_boxes
 from health_assistant.lab_report.units import is_per_field
 
 _NO_COLUMNS = "没有表头，不能确定哪个是结果、哪个是范围"
@@ -286,8 +287,8 @@ def _is_behind(box: TextBox, *others: TextBox | None) -> bool:
 
 
 def _is_code_of(cell: Cell, row: Row) -> bool:
-    # 代号里有希腊字母：γ-GT、β2-MG
-    return row.code is None and not (has_chinese(cell.text) and has_chinese(row.name.text))
+    is_code = cell.text.isascii() or is_known_code(cell.text)  # 有希腊字母的：γ-GT、β2-MG
+    return row.code is None and (is_code or row.name.text.isascii())
 
 
 def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> None:
@@ -328,7 +329,7 @@ def _seat_headless(cell: Cell, row: Row, columns: Columns, same_line: bool) -> N
     elif box.text in ARROW_LIKE or (same_line and says_normal(box.text)):
         row.add_mark(box)
     elif same_line and not row.result and _is_code_of(cell, row):
-        if has_chinese(box.text) and not has_chinese(row.name.text):
+        if row.name.text.isascii() and not box.text.isascii():
             row.name, row.code = box, row.name
         else:
             row.code = box

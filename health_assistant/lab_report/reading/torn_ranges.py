@@ -12,8 +12,8 @@ _TIGHT = 1.2
 _FEWEST = 3
 _MOSTLY = 0.8
 """至少这么多行、这么大的一份的末尾是接连的数，才是序号。"""
-_MAY_END_SO = re.compile(r"\d[-~<>≤≥].*\d\d$| \d+$|[A-Za-z%]\d+$|^\d\d?$")
-"""末尾可能粘着序号的：范围，隔着空格的，单位（`U/L12`）；没有单位的，序号自己一段。"""
+_MAY_END_SO = re.compile(r"\d[-~<>≤≥].*\d\d$| \d+$|[A-Za-z%]\d+$")
+"""末尾可能粘着序号的：范围，隔着空格的，单位（`U/L12`）。"""
 
 
 def with_whole_ranges(body: list[list[TextBox]], header: dict[str, TextBox]) -> list[list[TextBox]]:
@@ -71,7 +71,7 @@ def without_next_serials(body: list[list[TextBox]], edges: list[float]) -> list[
                 parts = [part_of(box, 0, cut), replace(part_of(box, cut, len(box.text)), start=edge, end=edge + 1)]
                 body = [
                     *body[:at],
-                    [one for old in body[at] for one in (parts if old is box else [old]) if one.text],
+                    [one for old in body[at] for one in (parts if old is box else [old])],
                     *body[at + 1 :],
                 ]
             break
