@@ -49,7 +49,8 @@ def value_doubt(
     row, result, analyte = observed.row, observed.value, observed.analyte
     has_agreeing_flag &= row.mark != UNREAD_MARK  # 没有认出的标记也可能朝另一边
     is_odd = analyte is not None and is_impossible(result, observed.unit, analyte)
-    if is_odd and not has_agreeing_flag and not misprints_unit(result, limits, observed.unit, analyte):
+    says_side = has_agreeing_flag and not re.fullmatch(r"[*#※★☆◆!]+", row.mark or "")  # 只说异常的，也不知道朝哪一边
+    if is_odd and not says_side and not misprints_unit(result, limits, observed.unit, analyte):
         return "这样的数值几乎不可能，可能读漏了小数点"
     if not isinstance(result, Interval) or not isinstance(limits, Interval):
         return None

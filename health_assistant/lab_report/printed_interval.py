@@ -19,7 +19,7 @@ NUMBER = rf"(?:{TITRE}|[+-]?{_UNSIGNED})"
 _UNIT = (
     r"(?:m?g?%|gm/dl|/cu?\.?mm|‰|fl|pg|mmhg|kpa|秒|分钟|s/co|coi|ms/cm|/?[hl]pf|/[hl]p|/[uμ]l"
     r"|(?:[×x*;(]10[\^~*-]?|10[\^~*])(?:(?:6|9|12)/[l1]|5/ml|[36]/(?:[uμ]l|mm3))"
-    r"|(?<=\d)10\^(?:9|12)$|[km千万]/[uμ]l|/mm3|micro[il]u/ml|(?:lac|lakh)s(?:/cu?\.?mm)?"
+    r"|(?<=\d)10\^(?:9|12)$|[km千万]/[uμ]l|/mm3|mm?/(?:1(?:st)?)?h(?:r|our)|micro[il]u/ml|(?:lac|lakh)s(?:/cu?\.?mm)?"
     r"|(?:[numpkμ]?(?:mo[lm]|g|iu|u|eq|osm|l)|mm|cells?|copies|拷贝|个)"
     r"/(?:[dmunμ]?l|1|[hl]pf?|k?g|m?mol|min|h|d|24h))"
 )
@@ -141,6 +141,7 @@ def _in_signs(text: str) -> str:
     if limit:
         return f"{'>=' if limit['more'] else '<='}{limit[1]}"
     text = re.sub(r"^\((\d[\d.]*)\)(?=[-~])(.)\((\d[\d.]*)\)", r"\1\2\3", _BETWEEN.sub(r"\1~\3", text))
+    text = re.sub(r"^>=(?=[\d.]+[-~]\d)", "", text)  # 分档的 `≥30-100`
     # `4.0×10^9-10.0×10^9/L`
     return re.sub(r"([×x*]10\^\d{1,2})(?:/L)?(?=[-~][\d.]+\1/)", "", text, flags=re.IGNORECASE)
 

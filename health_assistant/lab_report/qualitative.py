@@ -13,7 +13,7 @@ _SPELLINGS = {
     "<检测下限 <最低检测限 <检测限 <检出限 <检出下限 <lod <llod 未扩增 阴性- 阴性/- mtb未检出 未检出mtb "
     "non-reactive nonreactive notdetected targetnotdetected mtbnotdetected undetected noneseen notseen absent nil",
     "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区 可疑阳性 疑似阳性 疑似 可疑弱阳性 临界 临界阳性 "
-    "弱反应性 弱反应",
+    "弱反应性 弱反应 trace+ trace± 微量+ 微量±",
     "阳性": "阳 强阳性 强阳 pos positive positive阳性 阳性positive "
     "检出 检测到 有反应性 反应性 有反应 reactive detected present seen",
     "正常": "normal norm 未见异常 无异常",

@@ -25,6 +25,8 @@ _COUNT_UNIT = re.compile(
 _COUNT_WORDS: dict[str, int] = _TABLE["count_words"]
 _COUNT_VOLUMES: dict[str, int] = _TABLE["count_volumes"]
 _UNIT_AND_FLAG = re.compile(r"(?P<unit>\S*[/%‰fgLl]\S*?)(?<!/[1|l])\s*[(\[]?(?P<flag>HH?|LL?)[)\]]?\s*")
+_FLAG_AND_UNIT = re.compile(r"\*\s*(?P<unit>(?![1lI|][0Oo])[^*]+)")
+"""`* %`、`*mm/hour`；`*10^9/L` 的星号是乘号。"""
 _CHINESE: dict[str, str] = _TABLE["chinese"] | {
     prefix + quantity: short + unit
     for prefix, short in _TABLE["chinese_prefixes"].items()
@@ -86,7 +88,10 @@ def dimension_of(unit: str) -> str:
 
 
 def split_flag(unit: str) -> tuple[str, str]:
-    """单位与紧跟在后面的标记：`mmol/L H`，空白没有读出来的是 `g/LL`；没有标记的第二个是空串。"""
+    """单位与紧跟在后面的标记：`mmol/L H`，空白没有读出来的是 `g/LL`；前面的 `*` 也是；没有标记的第二个是空串。"""
+    starred = _FLAG_AND_UNIT.fullmatch(unit)
+    if starred and kind_of_unit(starred["unit"]):
+        return starred["unit"], "*"
     match = _UNIT_AND_FLAG.fullmatch(unit)
     if not match or not kind_of_unit(match["unit"]) or kind_of_unit(unit):
         return unit, ""

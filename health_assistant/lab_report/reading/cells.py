@@ -68,8 +68,7 @@ _VALUE_AND_RANGE = re.compile(
     rf"(?P<value>[<>≤≥]?\d[\d.,]*\s*(?:[{_ARROWS}]+|(?=[(\[])))\s*[(\[]?(?P<limits>[^()]*\d[^()]*)[)\]]?"
 )
 """数后面的括号里、箭头后面是参考范围：`120.5(57-104)`、`5.10↑(1.1~3.2)`、`11.2↓20-50`。"""
-# 10^9/L 丢了 ^ 就像一个数，丢了指数就像 10/L
-# 10^12/L 的 /L 也许没有印全
+# 10^9/L 丢了 ^ 就像一个数，丢了指数就像 10/L；10^12/L 的 /L 也许没有印全
 _COUNT_UNIT = re.compile(r"[×xX*]?10(?:[^\d/.Uu]?(3|6|9|12)?个?/[Ll1|升]|\^(9|12)/?)")
 _UNIT = any_of("unit_cell")
 _LABEL = re.compile(
@@ -198,7 +197,8 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
     if (garbled := _GARBLED_UNIT.fullmatch(text)) and classify(garbled["value"]) in ("number", "bound"):
         unit: Span = ("unit", offset + garbled.start("unit"), offset + len(text), False)
         return [*_split(garbled["value"], offset), unit]
-    is_name = is_known(text) or re.search(r"EPI\)? 20\d\d$", text)  # 公式的年份是名称里的
+    # 公式的年份、伤寒的鞭毛抗原 H 是名称里的
+    is_name = is_known(text) or re.search(r"EPI\)? 20\d\d$|(?i:typhi) [A-C]?H$", text)
     parts = [] if is_name else _split_at_space(text, offset) or _split_glued_number(text, offset)
     return parts or [("text", offset, offset + len(text), False)]
 
@@ -294,11 +294,12 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
 
 
 def _unit_spans(text: str, offset: int) -> list[Span]:
-    """一个单位；隔着空白跟着 H、L 的，单位与标记。没有空白的要看数（见 observation）。"""
-    unit, mark = split_flag(text) if " " in text else (text, "")
-    spans: list[Span] = [("unit", offset, offset + len(unit), False)]
-    at = offset + len(text.rstrip(")] ")) - len(mark)
-    return [*spans, ("mark", at, at + len(mark), False)] if mark else spans
+    """一个单位；前面粘着 `*`、隔着空白跟着 H、L 的，单位与标记。没有空白的 H、L 要看数（见 observation）。"""
+    unit, mark = split_flag(text) if " " in text or text[0] == "*" else (text, "")
+    start = offset + text.index(unit)
+    at = offset if start > offset else offset + len(text.rstrip(")] ")) - len(mark)
+    spans: list[Span] = [("unit", start, start + len(unit), False), ("mark", at, at + len(mark), False)]
+    return sorted(spans, key=lambda span: span[1]) if mark else spans[:1]
 
 
 def _leading_unit(text: str) -> int:

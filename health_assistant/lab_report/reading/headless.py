@@ -29,6 +29,7 @@ _IN_BRACKETS = re.compile(r"[(（](0|\D*([无未清软]|正常|透明|阴性|色
 """结果后面括号里说没有事的词、0 是参考范围：`浑浊 (清晰透明)`、`40 ×10^6/L (0)`；`阳性 (定性)`、别的数说不准是什么。"""
 _CUT = 0.7
 """不认得的名称不到别的名称的这么高，是拼接、滚动时切掉了一截。"""
+NO_NAME = "没有读出这一行的项目名称"
 _ODD_PLACE = "结果的位置或字的大小与别的行不一样，可能不是结果"
 
 
@@ -227,6 +228,8 @@ def doubt_odd_places(rows: list[Row]) -> None:
         is_off = is_lower or abs(edge - median(edges)) > 6 * height
         if row.anchor.height < _CUT * height and not is_known(row.name.text):
             row.doubt = row.doubt or "名称比别的矮，可能没有拍全"
+        if re.fullmatch(r"[(（][^()（）]*[)）]", row.name.text) and not is_known(row.name.text):
+            row.doubt = row.doubt or NO_NAME  # 上一行的名称没有当成名称，括号里的是它的方法
         if is_off or not 0.65 * size < row.result.height < max(1.6 * size, 1.1 * row.mark.height if row.mark else 0):
             row.doubt = row.doubt or _ODD_PLACE
 

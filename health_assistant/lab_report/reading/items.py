@@ -18,7 +18,8 @@ _GROUPS = re.compile(r":\s*\d[\d.]*\s*[-~]\s*\d.*,.*:?")
 """各年龄的范围写成一行话：`Cord Blood: 2.3 - 13.2, 1 - 2 days: 3.2 - 34.6`，断成几格也不是项目。"""
 _WORDS = re.compile(r"[a-z][a-z'(),./-]+(\s[a-z'(),./-]+)*")
 """英文说明里的词，不是单位。"""
-_DATE = re.compile(r"20\d\d[-/.年]\d{1,2}[-/.月]\d")
+_NOT_LIMITS = re.compile(r"20\d\d[-/.年]\d{1,2}[-/.月]\d|^\d{9,}")
+"""页脚里的日期、电话；皮质醇的范围也印着钟点，不算。"""
 
 
 def has_item_name(row: Row) -> bool:
@@ -72,8 +73,8 @@ def is_item(row: Row, has_header: bool) -> bool:
         return bool(row.unit) or kinds.count("bound") < 2 or {*kinds} != {"bound"}
     if _is_prose(row):
         return False
-    if any(_DATE.search(box.text) for box in row.limits):
-        return False  # 页脚里的日期；皮质醇的范围也印着钟点，不算
+    if any(_NOT_LIMITS.search(box.text) for box in row.limits):
+        return False
     if is_complete(row) and not re.fullmatch("[-—]", row.limits[0].text):  # 地址里的一横不是范围
         # 数与范围各在自己的列：不论叫什么（样本溶血指数）；没有单位的长数是住院号、条码
         return bool(row.unit) or not re.fullmatch(r"\d{7,}", row.result.text)

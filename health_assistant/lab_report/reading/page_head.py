@@ -23,6 +23,7 @@ _NOT_TESTED = re.compile(
 )
 """结果一栏里说没有标本、没有做的。"""
 _LAB_WORDS = any_of("lab_words")
+_SPECIMEN = re.compile(r"\b(serum|plasma)\b", re.IGNORECASE)
 _OTHER_PAPER = any_of("other_paper_words", flags=0)
 _CLOTTING_TIME = re.compile(r"(?:凝血时间|clotting\s*time|(?<![a-z])BT)\W{0,3}CT(?![a-z])", re.IGNORECASE)
 """`凝血时间(CT)`、`BT/CT`：这里的 CT 不是影像。"""
@@ -292,8 +293,9 @@ def _has_sure(known: list[Row]) -> bool:
 
 
 def _is_known(row: Row) -> bool:
-    """认得名称；别国文字的名称后面括着代号的（`Trombosit (PLT)`），单位是这一项的也算。"""
-    return is_known(row.name.text) or bool(code_behind(row.name.text)) and _is_plausible(row)
+    """认得名称；名称后面括着代号（`Trombosit (PLT)`）、说了标本（`ALT(SGPT) - SERUM`），单位是这一项的也算。"""
+    name = row.name.text
+    return is_known(name) or bool(code_behind(name) or _SPECIMEN.search(name)) and _is_plausible(row)
 
 
 def _is_plausible(row: Row) -> bool:

@@ -7,7 +7,7 @@ from statistics import median
 from health_assistant.lab_report.interval import Interval, compare
 from health_assistant.lab_report.reading.cells import Cell
 from health_assistant.lab_report.reading.columns import Columns
-from health_assistant.lab_report.reading.headless import find_headless_rows
+from health_assistant.lab_report.reading.headless import NO_NAME, find_headless_rows
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM, has_item_name, is_item
 from health_assistant.lab_report.reading.names import is_known, known_as
 from health_assistant.lab_report.reading.orphans import find_host, merge, nearest, regular_hosts
@@ -32,11 +32,10 @@ from health_assistant.lab_report.reading.wrapped_names import (
 )
 from health_assistant.lab_report.reference_range import parse_range, parse_result
 
-_NAMELESS = "没有读出这一行的项目名称"
 _LOST_RANGE = re.compile(r"^(?!.*(20\d\d|:\d)).*([<>≤≥]\s*\d|\d\s*[-~]\s*\d)")
 """写着界限的，不是日期与时间。"""
-_METHOD_LINE = re.compile(r"[(（][^()（）]*[)）]|\[[^\[\]]*\]")
-"""名称下面另起一行、整个括起来的方法：`(Chemiluminescence)`、`[电化学发光]`。"""
+_METHOD_LINE = re.compile(r"[(（][^()（）]*[)）]|\[[^\[\]]*\]|(?i:method)\s*[:：].*")
+"""名称下面另起一行的方法：`(Chemiluminescence)`、`[电化学发光]`、`Method: Jaffe`。"""
 _OTHER_TIER = re.compile(r"(deficien|insufficien|toxic)", re.IGNORECASE)
 """范围下面另起一行、说缺乏与中毒的一档：`206 - 678` 下面的 `Deficiency: < 150`。"""
 _GOOD_TIER = re.compile(r"desirable|optimal|ideal|non-?diabetic", re.IGNORECASE)
@@ -264,21 +263,29 @@ def _add_nameless(row: Row, rows: list[Row], near: list[Row], regular: Row | Non
     near 见 `orphans.nearest`；regular 是照整张单子的印法它归哪一行，看不出的为 None。
     """
     kinds = [box.kind for box in (row.result, *row.limits) if box]
+    valued = [host for host in near if host.has_value()]
+    if valued and not row.result and all(_is_other_tier(host, row) for host in valued):
+        return  # 上下两项的范围都印全了
     if host := regular or find_host(row, near):
         merge(host, row)
     elif row.result and (row.limits or row.unit) and kinds[0] in _VALUES and "text" not in kinds:
         if row.code and is_known(row.code.text):
             row.name, row.code = row.code, None  # 名称没有读出，代号（K）还在
         else:
-            row.doubt = _NAMELESS
+            row.doubt = NO_NAME
         rows.append(row)
     elif near and not row.result and any(_LOST_RANGE.search(box.text) for box in row.limits):
         # 看不懂也并进去，使那一行起疑；已经有几行的更可能
         host = max(near, key=lambda row: len(row.limits))
-        whole = host.limits[0].interval if len(host.limits) == 1 else None
-        is_whole = isinstance(whole, Interval) and whole.is_bounded
-        if not (_has_good_tier(host) or is_whole and _OTHER_TIER.match(row.limits[0].text)):
+        if not (_has_good_tier(host) or _is_other_tier(host, row)):
             host.add_limits(row.limits[0])
+
+
+def _is_other_tier(host: Row, row: Row) -> bool:
+    """host 的范围两头都有了，row 是说缺乏、中毒的一档。"""
+    whole = host.limits[0].interval if len(host.limits) == 1 else None
+    is_whole = isinstance(whole, Interval) and whole.is_bounded
+    return is_whole and bool(row.limits and _OTHER_TIER.match(row.limits[0].text))
 
 
 def _has_good_tier(row: Row) -> bool:
