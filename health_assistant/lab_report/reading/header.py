@@ -35,8 +35,11 @@ _HEAD_UNIT = re.compile(r"[(（\[][^()（）\[\]/]+/[^()（）\[\]/]+[)）\]]|\b
 
 
 def join_stacked_heads(boxes: list[TextBox]) -> list[TextBox]:
-    """窄栏的表头一行一个字：上下相接、合起来是表头词的两个字（结、果）接成一段，高低在两个字的中间。"""
-    lone = [box for box in boxes if re.fullmatch(r"[一-鿿]", box.text)]
+    """窄栏的表头一行一个字：上下相接、合起来是表头词的两个字（结、果）接成一段，高低在两个字的中间。
+
+    相邻两行的标记高、低不是表头。
+    """
+    lone = [box for box in boxes if re.fullmatch(r"(?![高低])[一-鿿]", box.text)]
     for top in lone:
         under = [
             box
