@@ -5,7 +5,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from lab_report.text_boxes import PITCH, at_lines, box, headed, spread
+from lab_report.text_boxes import PITCH, at_lines, box, headed, page, spread
 
 from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.reading.header import find_header
@@ -138,3 +138,15 @@ def test_leaders_are_no_part_of_a_name_or_a_number(read, meant):
 )  # fmt: skip
 def test_signs_in_brackets_the_letter_l_of_a_unit_and_footnotes(read, meant):
     assert repair_signs(read) == meant
+
+
+def test_units_of_the_block_at_the_left_are_no_groups():
+    """`％18` 是左边一栏的单位与右边的序号，落在序号一栏里；当作组名，右边的名称会归错列。"""
+    head = {20: "序号", 120: "项目", 400: "结果", 600: "参考范围"}
+    lines = [{120: "血小板计数", 400: "95", 600: "125-350"}, {120: "红细胞计数", 400: "4.5", 600: "4.3-5.8"}]
+    units = [
+        {20: f"％{serial}", 120: name, 400: "10", 600: "9-17"}
+        for serial, name in [(18, "血小板分布宽度"), (19, "平均血小板体积"), (20, "红细胞分布宽度SD")]
+    ]
+    table = find_tables(page(head, *lines, *units))[-1]
+    assert set(table.columns.spans) == {"serial", "name", "result", "range"}

@@ -57,12 +57,12 @@ _VALUE_AND_CLASS = re.compile(r"[<>≤≥]?\d[\d.,]*\s*[(]\s*\d级\s*[)]")
 """过敏原的浓度后面印着分级：`68.40 (5级)`。"""
 _SIGN_AND_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s+[-+]\s*(?P<unit>\[[^\[\]]+\])")
 """血球仪这样印：`2.41 - [10^9/L]`，- 是偏低，+ 是偏高。判断看范围，符号不要。"""
-_VALUE_MARK_UNIT = re.compile(rf"[<>≤≥]?\d[\d.,]*\s*[{_ARROWS}]+\s*(?P<unit>\D.*)")
-"""`14.00↓%`。"""
+_VALUE_MARK_UNIT = re.compile(rf"[<>≤≥]?\d[\d.,]*\s*(?:[{_ARROWS}]+|{_WORD_MARKS}|[HL](?=\s))\s*(?P<unit>\D.*)")
+"""`14.00↓%`、`20.1高mmol/L`。"""
 _NUMBER_AND_ARROW = re.compile(
     r"(?P<before>[个|!→←丨]?)\s*(?P<number>[<>]?\d+\.?\d*)\s*(?P<after>[个tTfiIl|!→←丨、'’]?)"
 )
-_GARBLED_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.]*)\s+(?P<unit>[A-Za-zμ]{2,6}/[A-Za-z]{1,3})")
+_GARBLED_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.]*)\s*(?P<unit>[A-Za-zμ]{2,6}/[A-Za-z]{1,3})")
 """单位认错了一个字的也分开：`128 mmo/L`；连着就成了文字，没有表头的单子上这一行会不见。"""
 _VALUE_AND_RANGE = re.compile(
     rf"(?P<value>[<>≤≥]?\d[\d.,]*\s*(?:[{_ARROWS}]+|(?=[(\[])))\s*[(\[]?(?P<limits>[^()]*\d[^()]*)[)\]]?"
@@ -241,18 +241,19 @@ def _split_glued_number(text: str, offset: int) -> list[Span]:
 
     载脂蛋白A10.85 是 A1 与 0.85：名称取认得的最长的；CA12535、CD4523 在哪里断开说不准。
     """
+    before = re.sub(r"[(（\[][^()（）\[\]]*\d[^()（）\[\]]*[)）\]]?$", "", text)  # 末尾括号里的是范围
     for digits in (3, 2, 1, 0):
+        # 数后面是标记、单位；不是 `钾3.5-5.3`、日期
         glued = re.fullmatch(
-            rf"(?P<name>.*[一-鿿)）A-Za-z%#-]\d{{{digits}}})\s*(?P<value>[<>]?\d+(?:\.\d+)?)"
-            r"\s*(?:[↑↓]*|[A-Za-zμ%‰][/A-Za-z\d.]*|[×xX*]\s*10[\^*]?[⁰¹²³⁴-⁹\d]{0,2}/[A-Za-zμ\d]+.*)",
-            text,
+            rf"(?P<name>.*[一-鿿)）A-Za-z%#+-]\d{{{digits}}})[:：]?\s*(?P<value>[<>]?\d+(?:\.\d+)?)(?![-~—.,/\d]).*",
+            before,
         )
         if glued and is_known(glued["name"]) and not re.fullmatch(r"[A-Z]\d", text):  # P2 不是磷 2
             if digits and "." not in glued["value"]:
                 break
             at = offset + glued.start("value")
             values = _typed(text[at - offset :], at) or _split(text[at - offset :], at)
-            if values[0][0] != "text":
+            if values[0][0] in ("number", "bound") and "text" not in [value[0] for value in values]:
                 return [("text", offset, offset + glued.end("name"), False), *values]
     return []
 

@@ -35,8 +35,11 @@ _HEAD_UNIT = re.compile(r"[(（\[][^()（）\[\]/]+/[^()（）\[\]/]+[)）\]]|\b
 
 
 def join_stacked_heads(boxes: list[TextBox]) -> list[TextBox]:
-    """窄栏的表头一行一个字：上下相接、合起来是表头词的两个字（结、果）接成一段，高低在两个字的中间。"""
-    lone = [box for box in boxes if re.fullmatch(r"[一-鿿]", box.text)]
+    """窄栏的表头一行一个字：上下相接、合起来是表头词的两个字（结、果）接成一段，高低在两个字的中间。
+
+    相邻两行的标记高、低不是表头。
+    """
+    lone = [box for box in boxes if re.fullmatch(r"(?![高低])[一-鿿]", box.text)]
     for top in lone:
         under = [
             box
@@ -285,11 +288,13 @@ def _add_code_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> Non
 def _add_group_column(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
     """名称左边另有一列组名（`抗体检测`，一组只印一遍），不看：有结果的行里，名称是左端都齐的末一段文字。
 
-    每一行都有两段的，是名称与方法，或代号与名称。
+    每一行都有两段的，是名称与方法，或代号与名称；落在序号一栏里的是左边那一栏的单位（`％18`）。
     """
     word, edge = header["name"], header["result"].start
+    left = header["serial"].end if "serial" in header else 0.0
     valued = [line for line in lines if any(cell.kind in ("number", "bound", "term") for cell in line)]
     texts = [[cell.box for cell in line if cell.kind == "text" and cell.box.start < edge] for line in valued]
+    texts = [[box for box in line if box.middle > left] for line in texts]
     pairs = [line for line in texts if len(line) > 1]
     start = median([line[1].start for line in pairs] or [0.0])
     are_aligned = all(abs(line[-1].start - start) < 0.5 * word.height for line in texts if line)

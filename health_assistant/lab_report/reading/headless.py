@@ -273,7 +273,10 @@ def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) 
         return False  # 范围条底下的 `正常`、`受损`
     same_line = row is not None and any(one.box is row.anchor for one in line)
     if cell.box.is_label or is_known(cell.text):
-        # 名称旁边、名称下面的代号不是新的一行
+        # 名称旁边、名称下面的代号不是新的一行；旁边又有数、说的是另一项的是
+        others = row and row.result and any(one.kind == "number" for one in line) and known_as(row.name.text)
+        if others and known_as(cell.text) not in (None, others):
+            return True
         if row and not same_line and not (row.limits and has_value) and not row.code and is_subline(cell.box, row.name):
             return False
         return not (same_line and not (row.result or row.limits) and _is_code_of(cell, row))

@@ -168,16 +168,23 @@ def _cards_of_strips(lines: list[Line]) -> list[_Card]:
         return []
     gaps = [_gaps(lines, at) for at in strips]
     down = 1 if 2 * sum(below < above for above, below in gaps) > len(strips) else -1
-    starts = [at + min(0, down) for at in strips]  # 词与格两行里上面的一行
-    between = [below - above - 2 for above, below in pairwise(starts)] or [1]
-    if not 1 <= min(between) <= max(between) <= _MOST_NAME_LINES or starts[0] < between[0]:
+    # 空着的一张只有词，没有各格
+    filled = [0 <= at + down < len(lines) and _has_value(lines[at + down]) for at in strips]
+    starts = [at - (is_filled and down < 0) for at, is_filled in zip(strips, filled, strict=True)]
+    ends = [at + 1 + (is_filled and down > 0) for at, is_filled in zip(strips, filled, strict=True)]
+    between = [below - end for end, below in zip(ends, starts[1:], strict=False)] or [1]
+    if (
+        not 1 <= min(between) <= max(between) <= _MOST_NAME_LINES
+        or starts[0] < between[0]
+        or 2 * sum(filled) < len(strips)
+    ):
         return []
     cards = []
-    for at, start, count in zip(strips, starts, [between[0], *between], strict=False):
-        name, values = lines[start - count : start], lines[at + down] if at + down < len(lines) else []
-        if not _is_name(name[0]) or not _are_under(values, lines[at]):
+    for at, start, end, count, is_filled in zip(strips, starts, ends, [between[0], *between], filled, strict=False):
+        name, values = lines[start - count : start], lines[at + down] if is_filled else []
+        if not _is_name(name[0]) or is_filled and not _are_under(values, lines[at]):
             return []
-        cards.append(_card(range(start - count, start + 2), name, lines[at], values))
+        cards.append(_card(range(start - count, end), name, lines[at], values))
     return cards
 
 
@@ -195,7 +202,7 @@ def _gaps(lines: list[Line], at: int) -> tuple[float, float]:
 
 def _are_under(values: Line, labels: Line) -> bool:
     """各格，没有名称：左边没有多出一格。"""
-    return _has_value(values) and values[0].end > labels[0].start - labels[0].height
+    return values[0].end > labels[0].start - labels[0].height
 
 
 def _card(used: range, name: Sequence[Line], labels: Line, values: Line) -> _Card:

@@ -51,7 +51,7 @@ def read_row(row: Row, around: Surroundings) -> ReadRow:
     settle_values(row, around.gray, mark, around.marks is not None, around.start)
     name, code, result, unit, limits = row_text(row)
     result, limits = _with_small_signs(row, around, name, result, limits)
-    result, mark = _without_sign(result, limits, mark)
+    result, mark = _without_sign(row, result, limits, mark)
     if not limits and around.common_range and classify(result) == "term":
         limits = around.common_range
     if row.limits and row.limits[-1].x1 > row.anchor.x1 and _is_cut(row.limits[-1], around.gray):
@@ -94,9 +94,10 @@ def _with_small_signs(row: Row, around: Surroundings, name: str, result: str, li
     return result, limits
 
 
-def _without_sign(result: str, limits: str, mark: str | None) -> tuple[str, str | None]:
-    """结果与标记；数后面的 `-`、`+`（`9 -`）与比出来的高低相合的，是标记。"""
-    signed = re.fullmatch(r"(\d[\d.,]*)\s*([-+])", result)
+def _without_sign(row: Row, result: str, limits: str, mark: str | None) -> tuple[str, str | None]:
+    """结果与标记；数后面的 `-`、`+`（`9 -`，也许另成一格）与比出来的高低相合的，是标记。"""
+    signs = [box.text for box in row.maybe_arrows if box.text in ("-", "+")]
+    signed = re.fullmatch(r"(\d[\d.,]*)\s*([-+])", result + "".join(signs[:1]))
     if signed is None or mark is not None:
         return result, mark
     number, reference = parse_result(signed[1]), parse_range(limits)

@@ -74,6 +74,12 @@ def find_mark(row: Row, page: Page, gray: np.ndarray, boxes: list[TextBox], colu
         return 2 * found.pop()
     if not found and own and has_character(gray, own, height):
         return UNREAD_MARK
+    # 标记一栏里像箭头的字（`4`），也是没有读出来的标记；1 也许是结果的一位（见 `may_drop_digit`）
+    is_there = column is not None and any(
+        box.text != "1" and abs(box.middle - column) < height for box in row.maybe_arrows
+    )
+    if not found and is_there and not row.mark:
+        return UNREAD_MARK
     if not found and row.mark:
         return "+" if row.mark.text == "+" else UNREAD_MARK  # 文字识别说是箭头，像素里看不清朝哪边
     return found.pop() if len(found) == 1 else None
