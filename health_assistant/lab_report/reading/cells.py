@@ -237,13 +237,12 @@ def _split_at_space(text: str, offset: int) -> list[Span]:
 
 
 def _split_glued_number(text: str, offset: int) -> list[Span]:
-    """名称与数连着印的（`血红蛋白132g/L`）分开；分不清的为空。
+    """名称与数连着印的（`血红蛋白132g/L`）分开，数后面要是标记、单位（不是 `钾3.5-5.3`、日期）；分不清的为空。
 
     载脂蛋白A10.85 是 A1 与 0.85：名称取认得的最长的；CA12535、CD4523 在哪里断开说不准。
     """
     before = re.sub(r"[(（\[][^()（）\[\]]*\d[^()（）\[\]]*[)）\]]?$", "", text)  # 末尾括号里的是范围
     for digits in (3, 2, 1, 0):
-        # 数后面是标记、单位；不是 `钾3.5-5.3`、日期
         glued = re.fullmatch(
             rf"(?P<name>.*[一-鿿)）A-Za-z%#+-]\d{{{digits}}})[:：]?\s*(?P<value>[<>]?\d+(?:\.\d+)?)(?![-~—.,/\d]).*",
             before,

@@ -76,7 +76,7 @@ def find_mark(row: Row, page: Page, gray: np.ndarray, boxes: list[TextBox], colu
         return UNREAD_MARK
     # 标记一栏里像箭头的字（`4`），也是没有读出来的标记；1 也许是结果的一位（见 `may_drop_digit`）
     is_there = column is not None and any(
-        box.text != "1" and abs(box.middle - column) < height for box in row.maybe_arrows
+        box.text != "1" and len(box.text) == 1 and abs(box.middle - column) < height for box in row.maybe_arrows
     )
     if not found and is_there and not row.mark:
         return UNREAD_MARK
