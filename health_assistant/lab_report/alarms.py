@@ -63,8 +63,8 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         finding.severity = "marked"  # 新生儿的不等几周；印着成人范围的不算
     if finding.flag == "unknown" and (way := _is_beyond_clotting(finding)):
         finding.severity, finding.leaning = "severe" if analyte.code == "TT" else "grave", way
-    title, name = finding.report_type or report_type, finding.name or finding.code
-    specimen = special_specimen(title, name, finding.value, finding.flag, finding.result) if analyte is None else None
+    title, name, printed = finding.report_type or report_type, finding.name or finding.code, finding.with_unit
+    specimen = special_specimen(title, name, finding.value, finding.flag, printed) if analyte is None else None
     measured = measured_as(finding.name, person) if analyte is None else []
     if specimen:
         _weigh_specimen(finding, specimen.for_age(person.age_years))
@@ -271,8 +271,7 @@ def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | Non
 def _by_prefix(finding: Finding, analyte: Analyte) -> Value | None:
     """单位目录不认识、与目录的只差词头的，在目录的单位里可能是多少；猜不出为 None。
 
-    没有范围的照印着的单位（0.36 mmol/L 的胆红素）。印着范围而高了低了的，照那个单位谁也不会有、范围也不像另一个单位的，
-    是单位印错了（350 mmol/L 对 0-205），照目录的单位。
+    没有范围的照印着的单位（0.36 mmol/L 的胆红素）；超出范围而照它谁也不会有的，是单位印错了（350 mmol/L 对 0-205）。
     """
     factor, value = metric_factor(finding.compared_unit, analyte.unit), finding.value
     is_unknown = analyte.code in load_severity().possible and analyte.convert(Decimal(1), finding.compared_unit) is None
@@ -282,8 +281,8 @@ def _by_prefix(finding: Finding, analyte: Analyte) -> Value | None:
     is_unreal = is_impossible(scaled, analyte.unit, analyte)
     if finding.interval is None:
         return None if is_unreal else scaled
-    is_out = finding.flag in ABNORMAL_FLAGS
-    return value if is_out and is_unreal and not implied_unit(analyte, finding.interval) else None
+    is_misprint = is_unreal and finding.flag in ABNORMAL_FLAGS and not implied_unit(analyte, finding.interval)
+    return value if is_misprint else None
 
 
 def _numbers_in(result: str) -> list[Value | None]:
