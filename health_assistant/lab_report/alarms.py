@@ -63,8 +63,8 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         finding.severity = "marked"  # 新生儿的不等几周；印着成人范围的不算
     if finding.flag == "unknown" and (way := _is_beyond_clotting(finding)):
         finding.severity, finding.leaning = "severe" if analyte.code == "TT" else "grave", way
-    title, name = finding.report_type or report_type, finding.name or finding.code
-    specimen = special_specimen(title, name, finding.value, finding.flag, finding.result) if analyte is None else None
+    title, name, printed = finding.report_type or report_type, finding.name or finding.code, finding.with_unit
+    specimen = special_specimen(title, name, finding.value, finding.flag, printed) if analyte is None else None
     measured = measured_as(finding.name, person) if analyte is None else []
     if specimen:
         _weigh_specimen(finding, specimen.for_age(person.age_years))
@@ -253,31 +253,36 @@ def _possible_severity(finding: Finding, person: Person) -> tuple[Severity | Non
     span, usual = span_of(finding.interval), span_of(analyte.reference or analyte.general)
     believes = span is not None and can_count_times(span, usual, finding.to_usual)
     values = [finding.value] if finding.value is not None else _numbers_in(finding.result) or [None]
-    unit = finding.compared_unit
-    if unit and analyte.convert(Decimal(1), unit) is None:
-        values = [*values, *_by_prefix(finding, analyte)]
-        grades = [grade_value(value, analyte.unit, analyte, person, span if believes else usual) for value in values]
-    elif believes:
-        grades = [grade_value(value, unit or analyte.unit, analyte, person, span) for value in values]
+    if believes:
+        grades = [grade_value(value, finding.compared_unit or analyte.unit, analyte, person, span) for value in values]
     else:
-        own = finding.converted() if unit else None
+        own = finding.converted() if finding.compared_unit else None
         grades = [grade_value(own or value, analyte.unit, analyte, person, usual) for value in values]
+    guess = grade_value(_by_prefix(finding, analyte), analyte.unit, analyte, person, usual)
+    # 单位是猜的，没有范围印证的只请今天核对原件；新生儿的黄疸不等
+    is_bare_guess = guess[0] == "grave" and finding.interval is None and not person.is_newborn
+    grades.append(("severe", guess[1]) if is_bare_guess else guess)
     severity, way = next((grade for grade in grades if grade[0] == worst(each for each, _ in grades)), grades[0])
     doubtful = finding.lacks_unit or finding.interval is None or (span and not believes)
     says = severity == "grave" or finding.flag == "unknown" or (finding.flag in ABNORMAL_FLAGS and doubtful)
     return (severity, way) if says else (None, None)
 
 
-def _by_prefix(finding: Finding, analyte: Analyte) -> list[Value]:
-    """没有印范围、单位目录不认识的：真是那个单位（0.36 mmol/L 的胆红素）时是目录单位的多少，活人不会有的不算。"""
-    factor = metric_factor(finding.compared_unit, analyte.unit)
-    value, is_known = finding.value, analyte.code in load_severity().possible
-    if factor is None or finding.interval is not None or not is_known:
-        return []
-    if not isinstance(value, Interval) or not value.is_point or value.low is None:
-        return []
+def _by_prefix(finding: Finding, analyte: Analyte) -> Value | None:
+    """单位目录不认识、与目录的只差词头的，在目录的单位里可能是多少；猜不出为 None。
+
+    没有范围的照印着的单位（0.36 mmol/L 的胆红素）；超出范围而照它谁也不会有的，是单位印错了（350 mmol/L 对 0-205）。
+    """
+    factor, value = metric_factor(finding.compared_unit, analyte.unit), finding.value
+    is_unknown = analyte.code in load_severity().possible and analyte.convert(Decimal(1), finding.compared_unit) is None
+    if factor is None or not is_unknown or not isinstance(value, Interval) or not value.is_point or value.low is None:
+        return None
     scaled = Interval(value.low * factor, value.low * factor)
-    return [] if is_impossible(scaled, analyte.unit, analyte) else [scaled]
+    is_unreal = is_impossible(scaled, analyte.unit, analyte)
+    if finding.interval is None:
+        return None if is_unreal else scaled
+    is_misprint = is_unreal and finding.flag in ABNORMAL_FLAGS and not implied_unit(analyte, finding.interval)
+    return value if is_misprint else None
 
 
 def _numbers_in(result: str) -> list[Value | None]:

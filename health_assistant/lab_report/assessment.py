@@ -55,6 +55,7 @@ class Assessment(LabReport):
 
 
 _SAYS_LATER = re.compile("(?:如果没有读错，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。")
+_ASKS_PRESCRIBER = re.compile("(?:今天就|这几天)(?=问开药的医生：)")
 EARLIER = "这是上次的结果，这次又查了，以这次的为准"
 
 
@@ -105,6 +106,9 @@ def assess(report: ReadReport) -> Assessment:
     ]
     if severity == "grave":  # 现在就要去的，不另说一个晚一些的时间
         notices = [_SAYS_LATER.sub("一起给医生看。", notice) for notice in notices]
+    if severity in ("severe", "grave"):  # 问药的一句不比整张的慢
+        sooner = "今天就" if severity == "severe" else ""
+        notices = [_ASKS_PRESCRIBER.sub(sooner, notice) for notice in notices]
     return Assessment(
         report_type=report.report_type, sex=report.sex, age=report.age, origin=reading.origin, told=reading.told,
         items=items, triage=_triage(findings, severity or ("slight" if doubts else None)), when=WHEN_OF.get(severity),

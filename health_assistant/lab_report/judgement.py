@@ -88,6 +88,11 @@ class Finding(LabItem):
         return implied_unit(self.analyte, self.observation.interval) or printed
 
     @property
+    def with_unit(self) -> str:
+        """印着的结果连同单位。"""
+        return f"{self.result} {self.unit}".strip()
+
+    @property
     def has_garbled_unit(self) -> bool:
         """印着的单位认不出，与没有印一样，要由印着的范围看。"""
         return is_garbled(self.observation.unit, self.analyte)

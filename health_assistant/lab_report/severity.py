@@ -313,17 +313,17 @@ def is_impossible(result: Value | None, unit: str, analyte: Analyte) -> bool:
     return value is not None and not span.low <= value <= span.high
 
 
-def special_specimen(title: str, name: str, value: Value | None, flag: Flag, result: str = "") -> Specimen | None:
+def special_specimen(title: str, name: str, value: Value | None, flag: Flag, printed: str = "") -> Specimen | None:
     """报告名或项目名说的，目录里没有而要紧的标本、毒物、传染病，如脑脊液。
 
-    “至多这么要紧”的说的是查出来的（得过病留下的抗体），结果 `value` 是阴性的用不上。
+    “至多这么要紧”的说的是查出来的（得过病留下的抗体），结果 `value` 是阴性的用不上。`printed` 是印着的结果连同单位。
     """
     return next(
         (
             specimen
             for word, specimen in load_severity().specimens.items()
             if re.search(word, f"{title} {name}", re.IGNORECASE)
-            and specimen.covers(name, result)
+            and specimen.covers(name, printed)
             and specimen.speaks_of(flag, value == QualitativeResult(("阴性",)))
         ),
         None,

@@ -113,7 +113,7 @@ def find_subjects(report: Assessment) -> Subjects:
 def _about_unlisted(finding: Finding, report: Assessment) -> Subject | None:
     """目录里没有、分级表里写着的：别的标本、毒物、传染病，量出来的数（血压）；没有写、没有到哪一级的为 None。"""
     title, name = finding.report_type or report.report_type, finding.name or finding.code
-    specimen = special_specimen(title, name, finding.value, finding.flag, finding.result)
+    specimen = special_specimen(title, name, finding.value, finding.flag, finding.with_unit)
     measured = [
         line
         for line in measured_as(finding.name, report.person)

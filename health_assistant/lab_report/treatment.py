@@ -6,6 +6,7 @@ from decimal import Decimal
 from health_assistant.lab_report.alarms import is_marked_critical
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
+from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.reference_range import OF_TREATED, parse_range
 from health_assistant.lab_report.report import worst
 from health_assistant.lab_report.word_lists import any_of
@@ -32,10 +33,10 @@ _WARFARIN = re.compile("华法林|warfarin|抗凝门诊", re.IGNORECASE)
 _NOT_ON_WARFARIN = any_of("not_on_warfarin")
 """没有在吃、停了的，用的是别的抗凝药（它们不看 INR）。"""
 _HURTS_NEUTROPHILS = any_of("hurts_neutrophils")
-_CLOZAPINE = re.compile("氯氮平|clozapine", re.IGNORECASE)
+_NOT_TAKEN = any_of("not_taken")
+_CLOZAPINE = re.compile("氯氮平|clozapine|CLZ", re.IGNORECASE)
 _FEWEST = {"WBC": Decimal(3), "NEUT#": Decimal("1.5")}
-_ASK_TODAY = "单子上有会让它变少的药，请今天就联系开药的医生，问还能不能用、多久再查；发热、嗓子痛的马上去急诊。"
-_ASK_SOON = _ASK_TODAY.replace("请今天就", "请这几天")
+_ASK = "单子上有会让它变少的药，请{when}问开药的医生：能不能再用、多久再查；发热、嗓子痛的马上去急诊。"
 """用着这样的药，白细胞、中性粒细胞少到（目录的单位）这些数，不等几周。
 
 氯氮平的 ANC 不到 1.5 要在 24 小时内再查（FDA 说明书，https://pmc.ncbi.nlm.nih.gov/articles/PMC9243911/table/Tab6），
@@ -52,7 +53,7 @@ def settle_treated(findings: list[Finding], report_type: str) -> None:
     """在治疗要到的范围里的高，不算轻重、不急，说明为什么；`report_type` 是整张的报告名。读数有疑问的不改。"""
     inr = [finding for finding in findings if finding.analyte and finding.analyte.code == "INR"]
     on_target = any(finding.flag == "normal" and _low_of(finding) > _ON_TARGET for finding in inr)
-    _warn_of_drug(findings, " ".join([report_type, *(finding.name for finding in findings)]))
+    _warn_of_drug(findings, report_type)
     for finding in findings:
         _note_target(finding)
         said = f"{finding.report_type or report_type} {finding.name}"
@@ -88,14 +89,27 @@ def _note_target(finding: Finding) -> None:
         finding.note = BELOW_TARGET  # 没有用药的人（术前检查）多得多：只说，不算事
 
 
-def _warn_of_drug(findings: list[Finding], said: str) -> None:
-    """单子上量着、写着会压低中性粒细胞的药，而已经少了：写下多快去问（floor），头一行说一次（alarm）。"""
-    few = [one for one in findings if one.flag == "low" and _is_few(one)] if _HURTS_NEUTROPHILS.search(said) else []
-    is_clozapine = bool(_CLOZAPINE.search(said))
+def _warn_of_drug(findings: list[Finding], report_type: str) -> None:
+    """单子上量着、写着会压低中性粒细胞的药，而已经少了：写下多快去问，还没有警报的头一行说一次。"""
+    said = [report_type, *(finding.report_type or "" for finding in findings)]
+    said += [f"{finding.name} {finding.result}" for finding in findings if not _is_absent(finding)]
+    parts = re.split("[，,;；。\n]", "，".join(said))
+    drugs = " ".join(part for part in parts if _HURTS_NEUTROPHILS.search(part) and not _NOT_TAKEN.search(part))
+    few = [finding for finding in findings if drugs and finding.flag == "low" and _is_few(finding)]
+    is_clozapine = bool(_CLOZAPINE.search(drugs))
     for finding in few:
-        finding.floor = worst([finding.floor, "severe" if is_clozapine else "marked"])
-    if few and not few[0].alarm:
-        few[0].alarm = f"{few[0].name} {few[0].result}：" + (_ASK_TODAY if is_clozapine else _ASK_SOON)
+        finding.severity = worst([finding.severity, "marked"])
+        finding.floor = worst([finding.floor, "severe" if is_clozapine else None])
+    for finding in [one for one in few if not one.alarm][:1]:
+        asks = _ASK.format(when="今天就" if is_clozapine else "这几天")
+        finding.alarm = f"{finding.name} {finding.result}：{asks}"
+
+
+def _is_absent(finding: Finding) -> bool:
+    """没有测到：0、`<20`、阴性、未检出。"""
+    if isinstance(finding.value, Interval):
+        return finding.value.low is None or finding.value.high == 0
+    return presence(finding.result) == "阴性"
 
 
 def _is_few(finding: Finding) -> bool:

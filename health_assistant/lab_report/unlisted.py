@@ -13,7 +13,10 @@ from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import asserts, presence
 from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.report import Flag, Severity, rank, worst
-from health_assistant.lab_report.units import fold_unit
+from health_assistant.lab_report.units import fold_unit, metric_factor
+
+_LEVEL = re.compile(r"(?![<＜≤]|0+(?:\.0+)?\s)\S+\s+(?P<unit>.+)")
+"""测到了的数连同单位。"""
 
 
 class Specimen(Entry):
@@ -39,6 +42,8 @@ class Specimen(Entry):
     """毒物、药：低于印着的范围不算什么。"""
     only_low: bool = False
     """凝血因子：高了说的不是它。"""
+    only_levels: bool = False
+    """药的浓度：不是抑菌圈的 mm、不是拷贝数，也不是没有用药的 0、`<0.5`。"""
     when: Literal["high", "low"] | None = None
     """只管高了（低了）的行：脑脊液的糖高是血糖高，低才是脑膜炎。"""
     young: dict[Age, Severity] = {}
@@ -77,7 +82,10 @@ class Specimen(Entry):
         return (self.to_child, "儿科") if self.to_child and person.is_minor else (self.say, self.department)
 
     def covers(self, name: str, result: str) -> bool:
-        """报告名或项目名说到它的一行，是不是它管的。只写了 found_in 的，别的行都不管。"""
+        """报告名或项目名说到它的一行，是不是它管的，`result` 连同单位。只写了 found_in 的，别的行都不管。"""
+        level = _LEVEL.match(result)
+        if self.only_levels and not (level and metric_factor(level["unit"], level["unit"])):
+            return False
         if (self.rows or not self.found_in) and re.search(self.rows, name, re.IGNORECASE):
             return True
         is_said = any(self._says(result, words) for words in self.words.values())
