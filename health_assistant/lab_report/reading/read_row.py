@@ -95,8 +95,8 @@ def _with_small_signs(row: Row, around: Surroundings, name: str, result: str, li
 
 
 def _without_sign(result: str, limits: str, mark: str | None) -> tuple[str, str | None]:
-    """结果与标记；数后面的 `-`、`+`（`9 -`）与比出来的高低相合的，是标记。"""
-    signed = re.fullmatch(r"(\d[\d.,]*)\s*([-+])", result)
+    """结果与标记；数后面的 `-`、`+`（`9 -`）与比出来的高低相合的，是标记；一位数加 `+`（`2+`）说的是几级。"""
+    signed = re.fullmatch(r"(\d[\d.,]*(?=\s*-)|\d[\d.,]+(?=\s*\+))\s*([-+])", result)
     if signed is None or mark is not None:
         return result, mark
     number, reference = parse_result(signed[1]), parse_range(limits)
