@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from dataclasses import replace
 
-from health_assistant.lab_report.reading.header import head_role
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, part_of
@@ -15,8 +14,6 @@ _LED_BY_DASH = re.compile(r"[-–—](?:\s+(?=\S)|(?=[A-Za-z一-鿿]))")
 _JOINED_BY_COLON = re.compile(r"(\d[\d.]*)\s*[:：]\s*(\d[\d.]*)")
 
 
-_LEAD = re.compile(r"[一-鿿]{2,4}(?=\s*[:：]|\s*[<>≤≥↑↓]?\d|$)")
-"""一段开头的词，后面是冒号、数，或没有了。"""
 _TILED, _ACROSS = 6, 3
 """同一句话（六个字以上）一页印了这么多遍、排成这么多列，是平着印的水印。"""
 
@@ -25,7 +22,7 @@ def without_habits(boxes: list[TextBox]) -> list[TextBox]:
     """`- Absent` 一列的横线是名称与结果之间的，不是阴性；`140:440` 一列是 140-440，不是滴度、钟点；水印不要。"""
     many = [text for text, count in Counter(box.text for box in boxes).items() if len(text) >= 6 and count >= _TILED]
     tiled = {text for text in many if _is_tiled([box for box in boxes if box.text == text]) and not is_known(text)}
-    boxes = _with_labels([box for box in boxes if box.text not in tiled])
+    boxes = [box for box in boxes if box.text not in tiled]
     dashed = [box for box in boxes if _LED_BY_DASH.match(box.text)]
     coloned = [box for box in boxes if _is_range_with_colon(box.text)]
     rest = [box for box in boxes if _JOINED_BY_COLON.fullmatch(box.text) and not _is_range_with_colon(box.text)]
@@ -50,27 +47,6 @@ def without_name_colons(boxes: list[TextBox]) -> list[TextBox]:
         else box
         for box in boxes
     ]
-
-
-def _with_labels(boxes: list[TextBox]) -> list[TextBox]:
-    """几张卡片都印着 `结果`、`参考范围`，一张的认错了一个字（`结杲 6.9`）：照别的改正，不然它成了名称。"""
-    leads = [_LEAD.match(box.text) for box in boxes]
-    roles = {one[0]: head_role(replace(boxes[0], text=one[0])) for one in leads if one}
-    counts = Counter(one[0] for one in leads if one and roles[one[0]] in ("result", "range", "unit"))
-    labels = [text for text, count in counts.items() if count > 1]
-
-    def mended(box: TextBox, lead: re.Match[str] | None) -> TextBox:
-        if lead is None or roles[lead[0]] or is_known(lead[0]):
-            return box
-        alike = [label for label in labels if _is_one_off(label, lead[0])]
-        return replace(box, text=alike[0] + box.text[lead.end() :]) if len(alike) == 1 else box
-
-    return [mended(box, lead) for box, lead in zip(boxes, leads, strict=True)] if labels else boxes
-
-
-def _is_one_off(label: str, text: str) -> bool:
-    """一样长，只差一个字。"""
-    return len(label) == len(text) and sum(one != other for one, other in zip(label, text, strict=True)) == 1
 
 
 def _is_tiled(alike: list[TextBox]) -> bool:

@@ -45,9 +45,10 @@ _CORRECTED = re.compile(
     re.IGNORECASE,
 )
 _SIMPLIFIED = str.maketrans(
-    "檢結單參項數異標範圍測驗編號稱儀備註歷區間級實", "检结单参项数异标范围测验编号称仪备注历区间级实"
+    "檢結單參項數異標範圍測驗編號稱儀備註歷區間級實杲呆课孝単",
+    "检结单参项数异标范围测验编号称仪备注历区间级实果果果考单",
 )
-"""繁体的表头词。"""
+"""繁体的表头词，与文字识别常认错的字（`结杲`、`参孝值`）：只认作表头词，印着的字不改。"""
 HEAD_WORD = re.compile("|".join(f"({words})" for _, words in _WORDS), re.IGNORECASE)
 _RANGE_WORD = re.compile(dict(_WORDS)["range"], re.IGNORECASE)
 _BEST = re.compile(
