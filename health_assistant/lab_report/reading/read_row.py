@@ -95,7 +95,7 @@ def _with_small_signs(row: Row, around: Surroundings, name: str, result: str, li
 
 
 def _without_sign(row: Row, result: str, limits: str, mark: str | None) -> tuple[str, str | None]:
-    """结果与标记；数后面的 `-`、`+`（`9 -`，也许另成一格）与比出来的高低相合的，是标记；一位数加 `+`（`2+`）说的是几级。"""
+    """结果与标记；数后面的 `-`、`+`（`9 -`，也许另成一格）与比出来的高低相合的，是标记；`2+` 说的是几级。"""
     signs = [box.text for box in row.maybe_arrows if box.text in ("-", "+")]
     signed = re.fullmatch(r"(\d[\d.,]*(?=\s*-)|\d[\d.,]+(?=\s*\+))\s*([-+])", result + "".join(signs[:1]))
     if signed is None or mark is not None:
