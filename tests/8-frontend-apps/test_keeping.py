@@ -63,15 +63,17 @@ def test_one_result_is_deleted_alone_and_all_at_once_after_asking(phone, report_
 
 
 def test_the_list_goes_by_the_day_of_the_test_not_of_keeping(page, report_server):
-    """今天补存去年的一份：它在去年，不在最上面。"""
-    for day in ("2026-11-20", "2025-03-02", "2026-06-15"):
-        open_result(page, report_server, [NORMAL], origin={"collected": day})
+    """今天补存去年的一份：它在去年，不在最上面；同一天的，后存的在前。"""
+    same = [("2026-06-15", row) for row in (NORMAL, HIGH, CRITICAL)]
+    for day, row in [("2026-11-20", NORMAL), ("2025-03-02", NORMAL), *same]:
+        open_result(page, report_server, [row], origin={"collected": day})
         save(page)
         page.unroute(ANALYZE)
     page.goto(report_server)
     page.wait_for_selector(".record")
     listed = [words.split(" · ")[0] for words in page.locator(".record .muted").all_inner_texts()]
-    assert listed == ["2026 年 11 月 20 日", "2026 年 6 月 15 日", "2025 年 3 月 2 日"]
+    assert listed == ["2026 年 11 月 20 日", *["2026 年 6 月 15 日"] * 3, "2025 年 3 月 2 日"]
+    assert page.locator(".record b").all_inner_texts() == ["未见异常", "尽快急诊", "几周内去", "未见异常", "未见异常"]
 
 
 def test_the_list_says_how_soon_to_see_a_doctor(page, report_server):

@@ -248,9 +248,9 @@ async function listHistory() {
   element("history").hidden = people.length === 0;
   who = showPeople(people, listHistory);
   showBackup(people.length > 0, listHistory);
-  // 化验的日子近的在前，没有读到日子的照存的
+  // 化验的日子近的在前，没有读到日子的照存的；同一天的，后存的在前
   const when = ({ report, savedAt }) => dateOf(report) || new Date(savedAt).toISOString();
-  const mine = kept.filter(({ person }) => person === who?.id).sort((one, other) => (when(one) < when(other) ? 1 : -1));
+  const mine = kept.filter(({ person }) => person === who?.id).sort((one, other) => when(other).localeCompare(when(one)));
   element("history-list").replaceChildren(...mine.map((record, index) => {
     const title = (record.example ? t("示例：") : "") + (record.report.report_type || t("化验结果"));
     const taken = dateOf(record.report);
