@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, part_of
@@ -21,7 +22,9 @@ _TILED, _ACROSS = 6, 3
 def without_habits(boxes: list[TextBox]) -> list[TextBox]:
     """`- Absent` 一列的横线是名称与结果之间的，不是阴性；`140:440` 一列是 140-440，不是滴度、钟点；水印不要。"""
     many = [text for text, count in Counter(box.text for box in boxes).items() if len(text) >= 6 and count >= _TILED]
-    tiled = {text for text in many if _is_tiled([box for box in boxes if box.text == text]) and not is_known(text)}
+    lines = [box.line for box in boxes if box.text not in many]
+    copies = {text: [box for box in boxes if box.text == text] for text in many if not is_known(text)}
+    tiled = {text for text, alike in copies.items() if presence(text) is None and _is_tiled(alike, lines)}
     boxes = [box for box in boxes if box.text not in tiled]
     dashed = [box for box in boxes if _LED_BY_DASH.match(box.text)]
     coloned = [box for box in boxes if _is_range_with_colon(box.text)]
@@ -49,10 +52,16 @@ def without_name_colons(boxes: list[TextBox]) -> list[TextBox]:
     ]
 
 
-def _is_tiled(alike: list[TextBox]) -> bool:
-    """铺满一页的：排成几列，每一列又有上下几行。"""
+def _is_tiled(alike: list[TextBox], lines: list[float]) -> bool:
+    """铺满一页的：排成几列，每一列又有上下几行。
+
+    lines 是别的文字的高低：多半与它们同一行、在折成两行的名称正中的，是各项的结果。
+    """
     columns = {round(box.start / (4 * box.height)) for box in alike}
-    return alike[0].kind == "text" and len(columns) >= _ACROSS and len({round(box.line) for box in alike}) > 1
+    is_wide = len(columns) >= _ACROSS and len({round(box.line) for box in alike}) > 1
+    away = [[(line - box.line) / box.height for line in lines] for box in alike]
+    in_line = [one for one in away if any(-0.7 < by < 0.3 for by in one) and any(-0.3 < by < 0.7 for by in one)]
+    return alike[0].kind == "text" and is_wide and 2 * len(in_line) < len(alike)
 
 
 def _with_dash(text: str) -> str:
