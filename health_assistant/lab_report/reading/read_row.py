@@ -110,7 +110,7 @@ def _doubt(row: Row, around: Surroundings, result: str, limits: str, mark: str |
     """这一行哪里可疑；没有为 None。"""
     if result == "1" and re.search(r"\.\d", limits) and mark not in ("↑", "↓"):  # 箭头另有，就是数
         return "结果只读到一个 1，可能是箭头，不是数"
-    if may_drop_digit(row, mark, around.page, around.boxes):
+    if may_drop_digit(row, mark, around.page, around.boxes) and (mark is None or _may_be_longer(result, limits)):
         return "结果旁边有个 1，不能确定是箭头还是数"
     if row.doubt:
         return row.doubt
@@ -123,6 +123,15 @@ def _doubt(row: Row, around: Surroundings, result: str, limits: str, mark: str |
     if row.word and _contradicts(row.word.text, result, limits):
         return "数与另一列的阳性、阴性不符"
     return None
+
+
+def _may_be_longer(result: str, limits: str) -> bool:
+    """结果后面再有个 1，与范围比也还是一样：标记说不出哪个对。有小数的差得不多，不算。"""
+    reference = parse_range(limits)
+    short, longer = parse_result(result), parse_result(result + "1")
+    if "." in result or reference is None or short is None or longer is None:
+        return False
+    return compare(short, reference) == compare(longer, reference)
 
 
 def _confidence(row: Row, name: str, limits: str, mark: str | None) -> float:
