@@ -52,14 +52,16 @@ def point_doubts(observations: list[Observation]) -> list[str | None]:
 
     别处用点作小数点的单子上，`2,6` 可能是读错的点；用逗号作小数点的单子上，`1,234` 不知道是不是千分位。
     """
-    texts = [f"{seen.row.result} {_unlisted_range(seen)}" for seen in observations]
-    doubtful = []
+    ranges = [_unlisted_range(seen) for seen in observations]
+    texts = [f"{seen.row.result} {printed}" for seen, printed in zip(observations, ranges, strict=True)]
+    misread = [False] * len(texts)
     if any(map(_DECIMAL_POINT.search, texts)):
-        doubtful.append(_DECIMAL_COMMA)
-    if any(map(_DECIMAL_COMMA.search, texts)):
-        doubtful.append(_POINT_OR_THOUSANDS)
+        # 结果一列都印逗号的，范围一列的点是另一种印法
+        misread = [bool(_DECIMAL_COMMA.search(text)) for text in (ranges if _is_comma_column(observations) else texts)]
+    has_commas = any(map(_DECIMAL_COMMA.search, texts))
+    thousands = [has_commas and bool(_POINT_OR_THOUSANDS.search(text)) for text in texts]
     note = "不能确定逗号是小数点、千分位，还是读错的小数点"
-    commas = [note if any(comma.search(text) for comma in doubtful) else None for text in texts]
+    commas = [note if one or other else None for one, other in zip(misread, thousands, strict=True)]
     bare = [bool(_BARE_POINT.search(text)) for text in texts]
     in_ranges = any(_BARE_POINT.search(seen.row.reference_range) for seen in observations)
     is_style = in_ranges and not any(map(_ZERO_POINT.search, texts))
@@ -68,6 +70,13 @@ def point_doubts(observations: list[Observation]) -> list[str | None]:
     lost = [of_point or of_range or of_digit for of_point, of_range, of_digit in zip(*ways, strict=True)]
     doubts = zip(bare, commas, lost, strict=True)
     return [LOST_DIGIT if is_bare and not is_style else comma or whole for is_bare, comma, whole in doubts]
+
+
+def _is_comma_column(observations: list[Observation]) -> bool:
+    """结果的小数点都印成逗号：几行都是，没有一行是点。"""
+    results = [seen.row.result for seen in observations]
+    is_mixed = any(map(_DECIMAL_POINT.search, results))
+    return not is_mixed and sum(bool(_DECIMAL_COMMA.search(result)) for result in results) >= _MIN_DECIMAL
 
 
 def _lost_points(observations: list[Observation]) -> list[str | None]:
