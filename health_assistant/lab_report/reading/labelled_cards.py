@@ -19,6 +19,8 @@ _VALUES = ("number", "range", "bound", "term", "unit")
 _MOST_NAME_LINES = 2
 _NEXT_WORD = re.compile(r"(?<=[^一-鿿:(])(?=[一-鿿]{2,6}:)")
 """一段里连着印的下一格：`6.81↑ 单位:mmol/L` 的 `单位:`。"""
+_FIRST = re.compile(r"[初首]次(?:检测|检验)?(?:结果|数?值)\s*:?\s*")
+"""卡片里第一回的数，`本次结果` 另印着。只在卡片里这样看：整列只有首次结果的表，那一列就是结果。"""
 _FIELDS = {"range", "unit", "low"}
 """结果之外还印着其中一格的才是卡片。"""
 
@@ -99,6 +101,8 @@ def _fields(line: Line, takes_odd: bool) -> list[_Field]:
         word = glued or re.match(r"[^:\s]+(?::\s*|\s+)(?=\S)", box.text)
         at = word.end() if word else len(box.text)
         label = part_of(box, 0, at)
+        if _FIRST.fullmatch(label.text):
+            label = replace(label, text="上次结果")
         role = head_role(label)
         if role:
             fields.append((role, label, [part_of(box, at, len(box.text))] if at < len(box.text) else []))
