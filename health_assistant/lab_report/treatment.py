@@ -33,6 +33,7 @@ _WARFARIN = re.compile("华法林|warfarin|抗凝门诊", re.IGNORECASE)
 _NOT_ON_WARFARIN = any_of("not_on_warfarin")
 """没有在吃、停了的，用的是别的抗凝药（它们不看 INR）。"""
 _HURTS_NEUTROPHILS = any_of("hurts_neutrophils")
+_HURTS_LIVER = any_of("hurts_liver")
 _NOT_TAKEN = any_of("not_taken")
 _CLOZAPINE = re.compile("氯氮平|clozapine|CLZ", re.IGNORECASE)
 _FEWEST = {"WBC": Decimal(3), "NEUT#": Decimal("1.5")}
@@ -42,6 +43,9 @@ _ASK = "单子上有会让它变少的药，请{when}问开药的医生：能不
 氯氮平的 ANC 不到 1.5 要在 24 小时内再查（FDA 说明书，https://pmc.ncbi.nlm.nih.gov/articles/PMC9243911/table/Tab6），
 白细胞不到 3.0 同样（欧洲说明书，凭记忆）；别的药几天内问，凭记忆。
 """
+_INJURED = {"ALT": Decimal(120), "AST": Decimal(120)}
+_ASK_LIVER = "单子上有会伤肝的药，请这几天问开药的医生：能不能再用、多久再查；眼睛发黄、尿色深、恶心呕吐的当天就看。"
+"""用着这样的药，转氨酶到常见上限 40 U/L 的三倍，不等几周（来氟米特说明书：高于三倍要停药；甲氨蝶呤同样；都凭记忆）。"""
 _ON_TARGET = Decimal("1.5")
 """INR 的范围印着 2.0-3.0 的（下限在它以上），是在抗凝的人的目标。"""
 BELOW_TARGET = (
@@ -90,11 +94,12 @@ def _note_target(finding: Finding) -> None:
 
 
 def _warn_of_drug(findings: list[Finding], report_type: str) -> None:
-    """单子上量着、写着会压低中性粒细胞的药，而已经少了：写下多快去问，还没有警报的头一行说一次。"""
+    """单子上量着、写着会压低中性粒细胞、伤肝的药，而已经少了、高了：写下多快去问，还没有警报的头一行说一次。"""
     said = [report_type, *(finding.report_type or "" for finding in findings)]
     said += [f"{finding.name} {finding.result}" for finding in findings if not _is_absent(finding)]
     parts = re.split("[，,;；。\n]", "，".join(said))
-    drugs = " ".join(part for part in parts if _HURTS_NEUTROPHILS.search(part) and not _NOT_TAKEN.search(part))
+    taken = [part for part in parts if not _NOT_TAKEN.search(part)]
+    drugs = " ".join(part for part in taken if _HURTS_NEUTROPHILS.search(part))
     few = [finding for finding in findings if drugs and finding.flag == "low" and _is_few(finding)]
     is_clozapine = bool(_CLOZAPINE.search(drugs))
     for finding in few:
@@ -103,6 +108,12 @@ def _warn_of_drug(findings: list[Finding], report_type: str) -> None:
     for finding in [one for one in few if not one.alarm][:1]:
         asks = _ASK.format(when="今天就" if is_clozapine else "这几天")
         finding.alarm = f"{finding.name} {finding.result}：{asks}"
+    is_liver_at_risk = any(_HURTS_LIVER.search(part) for part in taken)
+    injured = [finding for finding in findings if is_liver_at_risk and finding.flag == "high" and _is_injured(finding)]
+    for finding in injured:
+        finding.severity = worst([finding.severity, "marked"])
+    for finding in [one for one in injured if not one.alarm][:1]:
+        finding.alarm = f"{finding.name} {finding.result}：{_ASK_LIVER}"
 
 
 def _is_absent(finding: Finding) -> bool:
@@ -117,6 +128,13 @@ def _is_few(finding: Finding) -> bool:
     limit = _FEWEST.get(finding.analyte.code) if finding.analyte else None
     value = finding.converted() if limit is not None else None
     return value is not None and value.high is not None and value.high < limit
+
+
+def _is_injured(finding: Finding) -> bool:
+    """转氨酶高到要问药还能不能用。"""
+    limit = _INJURED.get(finding.analyte.code) if finding.analyte else None
+    value = finding.converted() if limit is not None else None
+    return value is not None and value.low is not None and value.low >= limit
 
 
 def _is_untreated(finding: Finding) -> bool:
