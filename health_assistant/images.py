@@ -34,12 +34,16 @@ _DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 
 
 class BadImage(ValueError):
-    """收到的不是能用的图片。`code` 给程序看，`status` 是合适的 HTTP 状态码，消息说明怎么办。"""
+    """收到的不是能用的图片。`code` 给程序看，`status` 是合适的 HTTP 状态码，消息说明怎么办。
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    收到几个文件的，`file` 是第几个不行，从 1 起。
+    """
+
+    def __init__(self, status: int, code: str, message: str, file: int | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.file = file
 
 
 def open_image(data: bytes) -> Image.Image:

@@ -3,6 +3,7 @@
 import logging
 import time
 import traceback
+from typing import Any
 
 from flask import Response, current_app, g, jsonify, request
 from pydantic import ValidationError
@@ -49,8 +50,9 @@ class NoAdviceModel(NotFound):
     description = "这个服务没有接建议模型，不能提问。"
 
 
-def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
-    """异常 -> HTTP 状态码与给人看的说明。"""
+def describe_error(error: Exception) -> tuple[int, dict[str, Any]]:
+    """异常 -> HTTP 状态码与给人看的说明；几个文件里有一个不能用的，`file` 是第几个。"""
+    which = {"file": error.file} if isinstance(error, BadImage) and error.file else {}
     if isinstance(error, BadImage):
         status, code, message = error.status, error.code, str(error)
     elif isinstance(error, UnreadableReport):
@@ -77,7 +79,7 @@ def describe_error(error: Exception) -> tuple[int, dict[str, str]]:
         current_app.extensions["recent_errors"].append(seen)
     with speaking(asked_language(request)):
         words = join_sentences(translate(message), say(IF_IT_IS_NOW) if request.path == "/ask" else "")
-        return status, {"error": words, "code": code, "request_id": g.request_id}
+        return status, {"error": words, "code": code, "request_id": g.request_id} | which
 
 
 def _what_is_expected(error: ValidationError) -> str:

@@ -50,6 +50,7 @@ class Problem(BaseModel):
     error: str
     code: str
     request_id: str
+    file: int | None = Field(None, description="收到几个文件，其中一个不能用的：第几个，从 1 起；别的没有这一项")
 
 
 _PROBLEMS = {

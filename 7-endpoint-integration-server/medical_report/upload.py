@@ -146,8 +146,9 @@ def uploaded_pages(request: Request) -> list[Page]:
         try:
             pages += _pages_of(file.read(), number)
         except BadImage as error:
-            which = f"第 {number} 个文件：" if len(files) > 1 else ""
-            raise BadImage(error.status, error.code, f"{which}{error}") from error
+            if len(files) == 1:
+                raise
+            raise BadImage(error.status, error.code, f"第 {number} 个文件：{error}", number) from error
         if len(pages) > MAX_PAGES:
             raise BadImage(413, "too_many_pages", f"一次最多读 {MAX_PAGES} 页。请分几次读。")
     return pages

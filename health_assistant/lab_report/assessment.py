@@ -41,7 +41,7 @@ from health_assistant.lab_report.severity import is_measured, load_severity, mea
 from health_assistant.lab_report.sheet_observation import observe_all
 from health_assistant.lab_report.specimen import is_earlier
 from health_assistant.lab_report.stated_specimen import with_stated_specimens
-from health_assistant.lab_report.treatment import BELOW_TARGET, settle_treated
+from health_assistant.lab_report.treatment import BELOW_TARGET, ask_prescriber, settle_treated
 from health_assistant.lab_report.unlisted import says_found
 
 
@@ -55,7 +55,6 @@ class Assessment(LabReport):
 
 
 _SAYS_LATER = re.compile("(?:如果没有读错，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。")
-_ASKS_PRESCRIBER = re.compile("(?:今天就|这几天)(?=问开药的医生：)")
 EARLIER = "这是上次的结果，这次又查了，以这次的为准"
 
 
@@ -79,7 +78,7 @@ def assess(report: ReadReport) -> Assessment:
     for finding in findings:
         grade(finding, person, title)
         raise_alarm(finding, person, title)
-    settle_treated(findings, title)
+    hurt_by_drugs = settle_treated(findings, title)
     derive_neutrophils(findings, person)
     weigh_direct_bilirubin(findings, person)
 
@@ -96,6 +95,7 @@ def assess(report: ReadReport) -> Assessment:
     severity = "grave" if _vitals_and_labs(findings, person) else severity
 
     # 六、要先说的话，警报在最前面
+    ask_prescriber(hurt_by_drugs, severity)
     alarms = sorted((finding for finding in findings if finding.alarm), key=alarm_order)
     notices = [
         *(finding.alarm for finding in alarms),
@@ -106,9 +106,6 @@ def assess(report: ReadReport) -> Assessment:
     ]
     if severity == "grave":  # 现在就要去的，不另说一个晚一些的时间
         notices = [_SAYS_LATER.sub("一起给医生看。", notice) for notice in notices]
-    if severity in ("severe", "grave"):  # 问药的一句不比整张的慢
-        sooner = "今天就" if severity == "severe" else ""
-        notices = [_ASKS_PRESCRIBER.sub(sooner, notice) for notice in notices]
     return Assessment(
         report_type=report.report_type, sex=report.sex, age=report.age, origin=reading.origin, told=reading.told,
         items=items, triage=_triage(findings, severity or ("slight" if doubts else None)), when=WHEN_OF.get(severity),

@@ -8,7 +8,7 @@ from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.reference_range import OF_TREATED, parse_range
-from health_assistant.lab_report.report import worst
+from health_assistant.lab_report.report import Severity, worst
 from health_assistant.lab_report.word_lists import any_of
 
 _ANTICOAGULATED = {"INR": Decimal("3.5"), "PT": Decimal(42)}
@@ -37,15 +37,15 @@ _HURTS_LIVER = any_of("hurts_liver")
 _NOT_TAKEN = any_of("not_taken")
 _CLOZAPINE = re.compile("氯氮平|clozapine|CLZ", re.IGNORECASE)
 _FEWEST = {"WBC": Decimal(3), "NEUT#": Decimal("1.5")}
-_ASK = "单子上有会让它变少的药，请{when}问开药的医生：能不能再用、多久再查；发热、嗓子痛的马上去急诊。"
 """用着这样的药，白细胞、中性粒细胞少到（目录的单位）这些数，不等几周。
 
 氯氮平的 ANC 不到 1.5 要在 24 小时内再查（FDA 说明书，https://pmc.ncbi.nlm.nih.gov/articles/PMC9243911/table/Tab6），
 白细胞不到 3.0 同样（欧洲说明书，凭记忆）；别的药几天内问，凭记忆。
 """
 _INJURED = {"ALT": Decimal(120), "AST": Decimal(120)}
-_ASK_LIVER = "单子上有会伤肝的药，请这几天问开药的医生：能不能再用、多久再查；眼睛发黄、尿色深、恶心呕吐的当天就看。"
-"""用着这样的药，转氨酶到常见上限 40 U/L 的三倍，不等几周（来氟米特说明书：高于三倍要停药；甲氨蝶呤同样；都凭记忆）。"""
+"""用着伤肝的药，转氨酶到常见上限 40 U/L 的三倍，不等几周（来氟米特说明书：高于三倍要停药；甲氨蝶呤同样；都凭记忆）。"""
+_ASK_LOWERED = "单子上有会让它变少的药，请{when}问开药的医生：能不能再用、多久再查；发热、嗓子痛的马上去急诊。"
+_ASK_LIVER = "单子上有会伤肝的药，请{when}问开药的医生：能不能再用、多久再查；眼睛发黄、尿色深、恶心呕吐的当天就看。"
 _ON_TARGET = Decimal("1.5")
 """INR 的范围印着 2.0-3.0 的（下限在它以上），是在抗凝的人的目标。"""
 BELOW_TARGET = (
@@ -53,11 +53,14 @@ BELOW_TARGET = (
 )
 
 
-def settle_treated(findings: list[Finding], report_type: str) -> None:
-    """在治疗要到的范围里的高，不算轻重、不急，说明为什么；`report_type` 是整张的报告名。读数有疑问的不改。"""
+def settle_treated(findings: list[Finding], report_type: str) -> list[tuple[Finding, str]]:
+    """在治疗要到的范围里的高，不算轻重、不急，说明为什么；`report_type` 是整张的报告名。读数有疑问的不改。
+
+    返回要问开药的医生的几行与各自的话：多快去问要等整张的轻重，见 `ask_prescriber`。
+    """
     inr = [finding for finding in findings if finding.analyte and finding.analyte.code == "INR"]
     on_target = any(finding.flag == "normal" and _low_of(finding) > _ON_TARGET for finding in inr)
-    _warn_of_drug(findings, report_type)
+    hurt = _hurt_by_drugs(findings, report_type)
     for finding in findings:
         _note_target(finding)
         said = f"{finding.report_type or report_type} {finding.name}"
@@ -75,6 +78,15 @@ def settle_treated(findings: list[Finding], report_type: str) -> None:
             finding.is_usual = finding.is_treated = True
             finding.floor = finding.alarm = None
             finding.note = "报告单上写着正在用的治疗，它本来就要到这个数；合不合目标由开药的医生看"
+    return hurt
+
+
+def ask_prescriber(hurt: list[tuple[Finding, str]], severity: Severity | None) -> None:
+    """请人问开药的医生，写在 `settle_treated` 返回的几行；问药不比整张（severity）慢，现在就要去的不另说时间。"""
+    when = {"grave": "", "severe": "今天就"}.get(severity, "这几天")
+    for finding, sentence in hurt:
+        if not finding.alarm:
+            finding.alarm = f"{finding.name} {finding.result}：{sentence.format(when=when)}"
 
 
 def _note_target(finding: Finding) -> None:
@@ -93,8 +105,8 @@ def _note_target(finding: Finding) -> None:
         finding.note = BELOW_TARGET  # 没有用药的人（术前检查）多得多：只说，不算事
 
 
-def _warn_of_drug(findings: list[Finding], report_type: str) -> None:
-    """单子上量着、写着会压低中性粒细胞、伤肝的药，而已经少了、高了：写下多快去问，还没有警报的头一行说一次。"""
+def _hurt_by_drugs(findings: list[Finding], report_type: str) -> list[tuple[Finding, str]]:
+    """单子上量着、写着会压低中性粒细胞、伤肝的药，而已经少了、高了：不等几周。返回的见 `settle_treated`。"""
     said = [report_type, *(finding.report_type or "" for finding in findings)]
     said += [f"{finding.name} {finding.result}" for finding in findings if not _is_absent(finding)]
     parts = re.split("[，,;；。\n]", "，".join(said))
@@ -105,15 +117,13 @@ def _warn_of_drug(findings: list[Finding], report_type: str) -> None:
     for finding in few:
         finding.severity = worst([finding.severity, "marked"])
         finding.floor = worst([finding.floor, "severe" if is_clozapine else None])
-    for finding in [one for one in few if not one.alarm][:1]:
-        asks = _ASK.format(when="今天就" if is_clozapine else "这几天")
-        finding.alarm = f"{finding.name} {finding.result}：{asks}"
     is_liver_at_risk = any(_HURTS_LIVER.search(part) for part in taken)
     injured = [finding for finding in findings if is_liver_at_risk and finding.flag == "high" and _is_injured(finding)]
     for finding in injured:
         finding.severity = worst([finding.severity, "marked"])
-    for finding in [one for one in injured if not one.alarm][:1]:
-        finding.alarm = f"{finding.name} {finding.result}：{_ASK_LIVER}"
+    # 同一种药只在头一行说一次
+    lowered = [(finding, _ASK_LOWERED) for finding in few if not finding.alarm][:1]
+    return lowered + [(finding, _ASK_LIVER) for finding in injured if not finding.alarm][:1]
 
 
 def _is_absent(finding: Finding) -> bool:

@@ -91,20 +91,22 @@ def test_when_no_page_can_be_read_the_first_reason_is_given(client):
 
 
 @pytest.mark.parametrize(
-    ("files", "status", "code", "words"),
+    ("files", "status", "code", "words", "number"),
     [
-        ([b"", NOTHING], 400, "empty_image", "第 1 个文件"),
-        ([NOTHING, b"text"], 415, "unsupported_format", "第 2 个文件"),
-        ([NOTHING, HOSTILE_PDFS["PDF：加密"][0]], 422, "pdf_encrypted", "第 2 个文件"),
-        ([NOTHING] * 21, 413, "too_many_pages", "20 页"),
-        ([NOTHING, many_pages(20)], 413, "too_many_pages", "20 页"),
+        ([b"", NOTHING], 400, "empty_image", "第 1 个文件", 1),
+        ([NOTHING, b"text"], 415, "unsupported_format", "第 2 个文件", 2),
+        ([NOTHING, HOSTILE_PDFS["PDF：加密"][0]], 422, "pdf_encrypted", "第 2 个文件", 2),
+        ([b"text"], 415, "unsupported_format", "这不是", None),
+        ([NOTHING] * 21, 413, "too_many_pages", "20 页", None),
+        ([NOTHING, many_pages(20)], 413, "too_many_pages", "20 页", None),
     ],
-    ids=["空的", "不是图", "加密", "二十一张", "一张加二十页"],
+    ids=["空的", "不是图", "加密", "只有一个", "二十一张", "一张加二十页"],
 )
-def test_a_bad_file_among_several_is_named(client, files, status, code, words):
+def test_a_bad_file_among_several_is_named(client, files, status, code, words, number):
     answer = send(client, *files)
     assert (answer.status_code, answer.json["code"]) == (status, code)
     assert words in answer.json["error"]
+    assert answer.json.get("file") == number
 
 
 def test_a_pdf_that_had_to_be_stopped_is_not_tried_page_by_page(client, monkeypatch):

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import threading
+from functools import partial
 
 import pytest
 from pdf_files import jpeg, picture, scanned_pdf
@@ -225,26 +226,36 @@ def test_a_three_page_report_on_the_phone_one_page_upside_down(phone, report_ser
     assert len(tops) == 3 and tops == sorted(tops), "倒着拍的一页转正了"
 
 
+def refuse(refusal: dict, route) -> None:
+    route.fulfill(status=415, json=refusal)
+
+
 @pytest.mark.parametrize(
     ("browser_page", "problem", "words"),
     [
-        ("page", "第 2 个文件：这不是图片。", "去掉第 2 个，读其余的"),
-        ("english_page", "File 2: this is not a picture.", "Leave out file 2, read the rest"),
+        ("page", "第 {} 个文件：这不是图片。", "去掉第 {} 个，读其余的"),
+        ("english_page", "File {}: this is not a picture.", "Leave out file {}, read the rest"),
     ],
 )
-def test_one_unreadable_file_does_not_cost_the_others(request, service, browser_page, problem, words):
+def test_unreadable_files_do_not_cost_the_others_and_are_counted_as_the_person_sees_them(
+    request, service, browser_page, problem, words
+):
     page = request.getfixturevalue(browser_page)
     page.goto(service.url)
-    page.set_input_files("#album-input", [photo("红"), file_of("说明.pdf", b"not a pdf"), photo("蓝")])
-    wait_for_pages(page, 3)
-    refusal = {"error": problem, "code": "unsupported_format", "request_id": "1"}
-    page.route(ANALYZE, lambda route: route.fulfill(status=415, json=refusal))
-    press(page, "#read-button", "#error:not([hidden])")
-    assert page.inner_text("#error-message") == problem
-    expect(page.locator("#retry-button")).to_be_focused()
-    assert page.inner_text("#retry-button") == words
-    page.unroute(ANALYZE)
-    press(page, "#retry-button")
+    broken = [file_of(f"{name}.pdf", b"not a pdf") for name in ("说明", "附件")]
+    page.set_input_files("#album-input", [photo("红"), broken[0], photo("蓝"), broken[1]])
+    wait_for_pages(page, 4)
+    button = "#read-button"
+    for seen, sent in ((2, 2), (4, 3)):  # 去掉一个以后，送去的第 3 个是人看到的第 4 个
+        refusal = {"error": problem.format(sent), "code": "unsupported_format", "request_id": "1", "file": sent}
+        page.route(ANALYZE, partial(refuse, refusal))
+        press(page, button, "#error:not([hidden])")
+        assert page.inner_text("#error-message") == problem.format(seen)
+        button = "#retry-button"
+        expect(page.locator(button)).to_be_focused()
+        assert page.inner_text(button) == words.format(seen)
+        page.unroute(ANALYZE)
+    press(page, button)
     assert colours(service) == ["红", "蓝"]
 
 

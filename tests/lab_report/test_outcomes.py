@@ -42,3 +42,13 @@ def test_a_sheet_that_is_urgent_now_names_no_later_time():
         with speaking(language):
             told = ["\n".join([*map(translate, report.notices), compose_advice(report)]) for report in urgent]
         assert not [text for text in told if re.search(words, text)]
+
+
+def test_a_row_is_told_as_the_sheet_is():
+    """一行的警报（FHIR 的备注用它）与整张要先说的是同一句；现在就要去的，整张只去掉晚一些的时间，问药的一句没有。"""
+    for name in SHEETS:
+        report = assessed(name)
+        told = [
+            item.alarm for item in report.items if item.alarm and (report.when != "now" or "问开药的" in item.alarm)
+        ]
+        assert set(told) <= set(report.notices), name

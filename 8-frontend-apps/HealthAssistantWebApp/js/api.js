@@ -14,11 +14,10 @@ let accessKey = "";
 export const setAccessKey = (key) => { accessKey = key; };
 
 export class AnalysisError extends Error {
-  /** code 给程序看，message 给人看；retryAfter 是服务器请人等的秒数，没有说则为 0。 */
-  constructor(code, message, retryAfter = 0) {
+  /** code 给程序看，message 给人看；retryAfter 是服务器请人等的秒数；file 是第几个文件不行。 */
+  constructor(code, message, retryAfter, file) {
     super(message);
-    this.code = code;
-    this.retryAfter = retryAfter;
+    Object.assign(this, { code, retryAfter, file });
   }
 }
 
@@ -144,11 +143,11 @@ function parseEvent(block) {
 }
 
 function refusal(request) {
-  const wait = Number(request.getResponseHeader("Retry-After")) || 0;
+  const wait = Number(request.getResponseHeader("Retry-After"));
   try {
-    const { code, error } = JSON.parse(request.responseText);
+    const { code, error, file } = JSON.parse(request.responseText);
     if (code === "key_needed") return new AnalysisError("need_key", t("这个服务要访问口令。"));
-    if (error) return new AnalysisError(code, error, wait);
+    if (error) return new AnalysisError(code, error, wait, file);
   } catch {
     // 不是服务答的，是前面的登录页、代理
   }

@@ -31,7 +31,7 @@ const CONNECTION_CODES = ["network", "stream_ended"];
 const PHOTO_FAULTS = /image|pdf|pages|report|paper|unsupported/; // 这几张本身不行，再试也一样
 
 let current = null; // 正在进行的分析的 AbortController
-let lastSource = null; // 上一张照片从哪里来，重试时再用一次
+let lastSource = null; // 照片从哪里来，重试时再用
 let failure = null; // 正显示着的错误
 let who = null; // 现在读的是谁的，见 people_view.js
 let shown = null; // 正显示着的结果，见 saveResult 的 record
@@ -78,6 +78,7 @@ async function run(source) {
   element("progress").focus();
   try {
     const files = await source(signal);
+    files.forEach((file, index) => (file.number ??= index + 1)); // 人看到的
     await setPicture(1, files[0]);
     signal.throwIfAborted();
     const pictures = []; // 每一页的样子都备好了，才画各行的位置
@@ -170,21 +171,19 @@ async function correct(index, fields) {
 
 function showError(error, report) {
   failure = error;
+  // 只有一个不行：去掉它，别的不用重选
+  const bad = error.file && lastSource()[error.file - 1].number;
   const isKnown = error instanceof AnalysisError;
   if (!isKnown) console.error(error);
   element("error-title").textContent = report ? t("结果出来了，建议没有写完") : t("没有读成");
-  element("error-message").textContent = isKnown ? error.message : t("网页自己出了错。");
+  element("error-message").textContent = isKnown ? error.message.replace(error.file, bad) : t("网页自己出了错。");
   element("error-hint").textContent = [
     HINTS[error.code] ?? OTHER_HINT,
     error.retryAfter && t`请过 ${error.retryAfter} 秒再试。`,
     CONNECTION_CODES.includes(error.code) && !navigator.onLine && t("连上网以后会自动再试。"),
   ].filter(Boolean).join("");
   element("key-form").hidden = error.code !== "need_key";
-  const isPhotos = PHOTO_FAULTS.test(error.code);
-  // 几个文件里只有一个不行：去掉它，别的不用重选
-  const bad = isPhotos && Number(error.message.match(/^(?:第|File) (\d+)/)?.[1]);
-  failure.bad = bad;
-  const isLost = isPhotos && !bad;
+  const isLost = !bad && PHOTO_FAULTS.test(error.code);
   element("retry-button").hidden = isLost;
   element("retry-button").textContent = bad ? t`去掉第 ${bad} 个，读其余的` : t("重试");
   element("other-button").classList.toggle("primary", isLost);
@@ -195,8 +194,7 @@ function showError(error, report) {
 function retry() {
   if (element("error").hidden) return;
   if (!element("key-form").hidden) setAccessKey(element("key-input").value);
-  const { bad } = failure;
-  const rest = bad && lastSource().filter((_, index) => index !== bad - 1);
+  const rest = failure.file && lastSource().filter((_, index) => index !== failure.file - 1);
   run(rest ? () => rest : lastSource);
 }
 

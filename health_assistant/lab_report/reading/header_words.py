@@ -45,10 +45,13 @@ _CORRECTED = re.compile(
     re.IGNORECASE,
 )
 _SIMPLIFIED = str.maketrans(
-    "檢結單參項數異標範圍測驗編號稱儀備註歷區間級實杲呆课孝単",
-    "检结单参项数异标范围测验编号称仪备注历区间级实果果果考单",
+    "檢結單參項數異標範圍測驗編號稱儀備註歷區間級實",
+    "检结单参项数异标范围测验编号称仪备注历区间级实",
 )
-"""繁体的表头词，与文字识别常认错的字（`结杲`、`参孝值`）：只认作表头词，印着的字不改。"""
+_MISREAD = str.maketrans("杲呆课孝単", "果果果考单")
+"""文字识别常认错的：`结杲`、`参孝值`。"""
+_AS_HEAD_WORD = _SIMPLIFIED | _MISREAD
+"""只用来认表头词，印着的字不改。"""
 HEAD_WORD = re.compile("|".join(f"({words})" for _, words in _WORDS), re.IGNORECASE)
 _RANGE_WORD = re.compile(dict(_WORDS)["range"], re.IGNORECASE)
 _BEST = re.compile(
@@ -64,7 +67,7 @@ _MAX_WIDTH = 12
 
 def group_of(head: str) -> str:
     """表头说这一列是一群人的范围（`男性`、`参考值(男)`、`Adult`）时，那一群；不是的为空串。"""
-    bare = re.sub(r"[\s()（）:：]", "", _RANGE_WORD.sub("", head.translate(_SIMPLIFIED)))
+    bare = re.sub(r"[\s()（）:：]", "", _RANGE_WORD.sub("", head.translate(_AS_HEAD_WORD)))
     groups = find_groups(f"{bare}:1-2")
     return bare if len(groups) == 1 and groups[0][1] == ":1-2" else ""
 
@@ -73,7 +76,7 @@ def role_beside_others(head: str) -> Role:
     """与别的表头词印在一行的这一段说的是哪一列；不认得的是 unknown。"""
     if group_of(head) and not re.search(r"\d", head):  # `46岁` 是病人的年龄
         return "range"
-    text = head.strip().translate(_SIMPLIFIED)
+    text = head.strip().translate(_AS_HEAD_WORD)
     return next((role for role, words in _BESIDE_OTHERS if re.fullmatch(words, text, re.IGNORECASE)), "unknown")
 
 
@@ -100,7 +103,7 @@ HEAD_UNIT = re.compile(r"(?<=\S)\s*[(（\[][^()（）\[\]/]{1,8}/[^()（）\[\]/
 
 def words_in(box: TextBox) -> Iterator[tuple[Role, TextBox]]:
     """一段文字里的各个表头词（`提示单位` 是两个）；不像表头的没有。"""
-    text = HEAD_UNIT.sub(_blank, _AROUND_MEAN.sub(_blank, box.text.translate(_SIMPLIFIED)))
+    text = HEAD_UNIT.sub(_blank, _AROUND_MEAN.sub(_blank, box.text.translate(_AS_HEAD_WORD)))
     words = [word for word in HEAD_WORD.finditer(text) if word[0].strip()]
     rest = re.sub(r"[\s()（）:：*/&·.,，、|☑口]", "", DATE.sub("", _WHOSE.sub("", HEAD_WORD.sub("", text))))
     # `WHO第5版参考值` 末了才说是什么列，前面可以多几个字
