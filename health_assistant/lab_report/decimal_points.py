@@ -22,7 +22,10 @@ _MIN_PEERS = 3
 """至少这么多行单位相同、小数都比它多，才看得出它也许少了末位。"""
 
 _DECIMAL_POINT = re.compile(r"\d\.\d")
-_DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|0,\d+)(?![\d,])")
+_DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|\d+,\d{4,}|0,\d+)(?![\d,])")
+_SHORT_COMMA = re.compile(r"(?<![\d,])\d+,\d{1,2}(?![\d,])")
+_LONG_COMMA = re.compile(r"(?<![\d,])[1-9],\d{4}")
+"""`1,5000` 也许是四位一节的一万五千；别处的小数点也是逗号，才是小数。"""
 _BARE_POINT = re.compile(r"(?<![\d.,])\.\d")
 _ZERO_POINT = re.compile(r"(?<!\d)0\.\d")
 LOST_DIGIT = "小数点前面没有数，可能少读了一位"
@@ -60,6 +63,8 @@ def point_doubts(observations: list[Observation]) -> list[str | None]:
         misread = [bool(_DECIMAL_COMMA.search(text)) for text in (ranges if _is_comma_column(observations) else texts)]
     has_commas = any(map(_DECIMAL_COMMA.search, texts))
     thousands = [has_commas and bool(_POINT_OR_THOUSANDS.search(text)) for text in texts]
+    if not any(map(_SHORT_COMMA.search, texts)):
+        thousands = [one or bool(_LONG_COMMA.search(text)) for one, text in zip(thousands, texts, strict=True)]
     note = "不能确定逗号是小数点、千分位，还是读错的小数点"
     commas = [note if one or other else None for one, other in zip(misread, thousands, strict=True)]
     bare = [bool(_BARE_POINT.search(text)) for text in texts]

@@ -6,9 +6,10 @@ from decimal import Decimal
 from health_assistant.lab_report.interval import Interval
 
 # 开头多余的 0 是丢了小数点：05-10 多半是 0.5-1.0
-# 逗号后面三位是千分位，一两位是小数；没有印开头的 0（.42）还是少读了一位，见 decimal_points
+# 逗号后面三位是千分位，一两位、四位以上是小数；没有印开头的 0（.42）还是少读了一位，见 decimal_points
 _DIGITS = (
     r"(?:(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d\d)+,\d{3}|[1-9]\d{0,20}|0)(?:\.\d{1,20})?|00(?![\d.,])|(?:[1-9]\d{0,20}|0),\d{1,2}(?!\d)|0,\d{3}(?!\d)"
+    r"|(?<!\d)\d,\d{4,6}(?!\d)"
     r"|(?<![\d.,])\.\d{1,4}(?![\d.]))"
 )
 # 后面紧接斜线的 ×10^9 是单位的一部分，不是科学计数法
@@ -83,7 +84,7 @@ def exponent(number: Decimal) -> int:
 
 def _number(text: str) -> Decimal:
     text = re.sub(r",(?=(?:\d\d,)*\d{3}(?:\D|$))(?!(?<=^0,))", "", text.removeprefix("1:"))  # 千分位，印度写 1,50,000
-    plain = re.sub(r",(?=\d{1,2}(?!\d)|(?<=^0,)\d{3})", ".", text).replace(",", "")
+    plain = re.sub(r",(?=\d{1,2}(?!\d)|\d{4}|(?<=^0,)\d{3})", ".", text).replace(",", "")
     return Decimal(re.sub(r"[×x*]10\^", "E", re.sub(r"^10\^", "1E", plain), flags=re.IGNORECASE))
 
 
