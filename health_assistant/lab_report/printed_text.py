@@ -31,12 +31,22 @@ ARROW_FORMS = str.maketrans("⬆⇧⇑🔼⬇⇩⇓🔽▴🔺▾🔻", "↑↑�
 """同一个箭头的几种字形 -> 认得的那一种。"""
 _CONFUSABLE = str.maketrans({"0": "O", "1": "L", "I": "L", "|": "L", "5": "S", "8": "B"})
 """文字识别分不清的字符。"""
+_LINES = re.compile("[—–−‐‑‒―─~〜∼]+")
+_PLAIN_LINES = str.maketrans("—–−‐‑‒―─〜∼", "--------~~")
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)\s+(?=\d)")
+_FORMS = (
+    (re.compile(r"^\s*(\d{1,2})['’′]\s*([-~])\s*(\d{1,2})['’′]\s*$"), r"\1\2\3分钟"),  # `1'-3'`
+    (re.compile(r"(?<=\d)\s*(?:minutes?|mins)", re.IGNORECASE), "分钟"),
+    (re.compile(r"(?<=[<>])\s*[o0]r\s*(?==)", re.IGNORECASE), ""),
+    (re.compile(r"^(\W*)1/(?=\d{2,}$)"), r"\g<1>1:"),  # 风险 1/270 就是 1:270
+)
+"""写法 -> 解析认得的一种，按先后。"""
 
 
 def normalize(text: str) -> str:
     """全角转半角，各种横线、波浪线与比较符统一，去掉空白。"""
-    text = re.sub(r"[—–−‐‑‒―─~〜∼]+", "-", _unify(text))
-    return re.sub(r"\s+", "", text).replace("至", "-")
+    text = _LINES.sub("-", _unify(text))
+    return "".join(text.split()).replace("至", "-")
 
 
 def _unify(text: str) -> str:
@@ -59,12 +69,10 @@ def clean(text: str) -> str:
             return ""
         previous, text = text, _unify(text)
         text = _MINUTES_AND_SECONDS.sub(_in_minutes, text)
-        text = re.sub(r"^\s*(\d{1,2})['’′]\s*([-~])\s*(\d{1,2})['’′]\s*$", r"\1\2\3分钟", text)  # `1'-3'`
-        text = re.sub(r"(?<=\d)\s*(?:minutes?|mins)", "分钟", text, flags=re.IGNORECASE)
-        text = re.sub(r"(?<=[<>])\s*[o0]r\s*(?==)", "", text, flags=re.IGNORECASE)
-        text = re.sub(r"^(\W*)1/(?=\d{2,}$)", r"\g<1>1:", text)  # 风险 1/270 就是 1:270
-        text = re.sub(r"[—–−‐‑‒―─]", "-", re.sub(r"[〜∼]", "~", text))
-        text = re.sub(r"\s+", "", re.sub(r"(?<=\d)\s+(?=\d)", ";", text))
+        for pattern, form in _FORMS:
+            text = pattern.sub(form, text)
+        text = _BETWEEN_DIGITS.sub(";", text.translate(_PLAIN_LINES))
+        text = "".join(text.split())
     return text
 
 

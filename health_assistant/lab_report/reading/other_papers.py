@@ -3,6 +3,9 @@
 import re
 from functools import cache
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 from health_assistant.checked_yaml import Entry, read_yaml
 from health_assistant.lab_report.reading.text import TextBox
@@ -14,8 +17,9 @@ class Paper(Entry):
     """一种单子：叫什么；标题里的词；正文里才有的词；结论到哪里看。"""
 
     what: str
-    title: str
-    words: str
+    title: Annotated[re.Pattern[str], BeforeValidator("(?i){}".format)]
+    """不分大小写。"""
+    words: re.Pattern[str]
     advice: str
 
 
@@ -81,7 +85,7 @@ def refusal(lines: list[list[TextBox]]) -> UnreadableReport:
     if (paper := next(iter(_titled(lines)), None) or _likely(lines, _ENOUGH_WORDS)) and not has_lab_title(lines):
         return UnreadableReport("other_paper", f"这像是{paper.what}，不是化验单。{paper.advice}")
     page = _page(lines)
-    worded = (paper for paper in load_papers().worded if re.search(paper.title, page) and _count(paper, page))
+    worded = (paper for paper in load_papers().worded if paper.title.search(page) and _count(paper, page))
     if paper := next(worded, None):
         return UnreadableReport("other_paper", f"这像是{paper.what}，结果不是能与范围比的数，没有读。{paper.advice}")
     return UnreadableReport("not_a_lab_report", _NOTHING)
@@ -116,7 +120,7 @@ def _paper_titled(text: str) -> Paper | None:
     title = _INSTITUTION.sub("", re.split("[:：]", text)[0])
     if len(title) > _TITLE_LENGTH or re.search("[，。；、,;]", title) or _LAB_TITLE.search(title):
         return None
-    return next((paper for paper in load_papers().papers if re.search(paper.title, title, re.IGNORECASE)), None)
+    return next((paper for paper in load_papers().papers if paper.title.search(title)), None)
 
 
 def _likely(lines: list[list[TextBox]], enough: int) -> Paper | None:
@@ -128,4 +132,4 @@ def _likely(lines: list[list[TextBox]], enough: int) -> Paper | None:
 
 def _count(paper: Paper, page: str) -> int:
     """正文里这种单子的词有几个不同的。"""
-    return len({match[0] for match in re.finditer(paper.words, page)})
+    return len({match[0] for match in paper.words.finditer(page)})
