@@ -38,6 +38,8 @@ Names = tuple[str, ...]
 
 
 class Sizes(Entry):
+    """训练、验证、测试各画几张。"""
+
     train: PositiveInt
     val: PositiveInt
     test: PositiveInt

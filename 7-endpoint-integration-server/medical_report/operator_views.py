@@ -19,21 +19,25 @@ def ready() -> tuple[dict, int]:
 
 @blueprint.get("/metrics")
 def show_metrics() -> Response:
+    """Prometheus 的各个计数。"""
     return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
 
 @blueprint.get("/openapi.json")
 def openapi() -> dict:
+    """接口文档。"""
     return document(current_app.config["MAX_CONTENT_LENGTH"] // 1024**2)
 
 
 @blueprint.get("/status")
 def status() -> Response:
+    """状态页。"""
     return blueprint.send_static_file("index.html")
 
 
 @blueprint.get("/status/data")
 def status_data() -> dict:
+    """状态页上的数。"""
     return {
         "upstreams": _upstreams(),
         "in_progress": int(REGISTRY.get_sample_value("health_in_progress")),

@@ -27,6 +27,8 @@ PROMPT = """你是资深临床医生，核对一个回答说到了清单上的�
 
 
 class Points(Entry):
+    """一题的各条：应说到的，不能说的。"""
+
     must: tuple[str, ...] = ()
     must_not: tuple[str, ...] = ()
 
@@ -42,6 +44,8 @@ class Points(Entry):
 
 
 class Checklist(Entry):
+    """一份清单：题号 -> 各条。"""
+
     points: dict[str, Points]
 
 

@@ -22,6 +22,8 @@ _CONTRAST = re.compile(r"而是|而应|而要|反而|但是?|不过")  # 从这�
 
 
 class Negation(Entry):
+    """否定的写法，正则：词的前面、后面。"""
+
     before: str
     after: str
 
@@ -41,6 +43,8 @@ class Rule(Entry):
 
 
 class Category(Entry):
+    """一类题，与用于它的各条规则（id）。"""
+
     id: str
     title: str
     rules: tuple[str, ...]

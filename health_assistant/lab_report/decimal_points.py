@@ -66,7 +66,7 @@ def point_doubts(observations: list[Observation]) -> list[str | None]:
     if not any(map(_SHORT_COMMA.search, texts)):
         thousands = [one or bool(_LONG_COMMA.search(text)) for one, text in zip(thousands, texts, strict=True)]
     note = "不能确定逗号是小数点、千分位，还是读错的小数点"
-    commas = [note if one or other else None for one, other in zip(misread, thousands, strict=True)]
+    commas = [note if any(doubted) else None for doubted in zip(misread, thousands, strict=True)]
     bare = [bool(_BARE_POINT.search(text)) for text in texts]
     in_ranges = any(_BARE_POINT.search(seen.row.reference_range) for seen in observations)
     is_style = in_ranges and not any(map(_ZERO_POINT.search, texts))

@@ -36,16 +36,16 @@ def alarming_if_likely(finding: Finding, person: Person, report_type: str) -> tu
     """
     if finding.analyte:
         return None
-    found: tuple[Severity, str, str] | None = None
+    worst: tuple[Severity, str, str] | None = None
     is_unread = finding.name == NAMELESS or finding.confidence is not None and finding.confidence < MIN_CONFIDENCE
     for likely in likely_analytes(finding.name, finding.unit, finding.interval, report_type, is_unread):
         if is_impossible(finding.value, finding.unit, likely):
             continue
         severity, way = grade_value(finding.value, finding.unit, likely, person)
-        if severity and at_least(severity, "severe") and (found is None or rank(severity) > rank(found[0])):
+        if severity and at_least(severity, "severe") and (worst is None or rank(severity) > rank(worst[0])):
             words, first_aid = told(likely.code, way, person)
-            found = severity, likely.name, first_aid + words
-    return found
+            worst = severity, likely.name, first_aid + words
+    return worst
 
 
 def likely_analytes(

@@ -332,7 +332,7 @@ def special_specimen(title: str, name: str, value: Value | None, flag: Flag, pri
 
 def measured_as(name: str, person: Person) -> list[Measured]:
     """项目名说的量出来的数（血压、体温），用于这个人的各条；不是这样的为空。"""
-    return [one for one in load_severity().measured if one.names(name) and one.fits(person)]
+    return [measured for measured in load_severity().measured if measured.names(name) and measured.fits(person)]
 
 
 def is_measured(name: str) -> bool:

@@ -103,7 +103,7 @@ def metric_factor(unit: str, other: str) -> Decimal | None:
     ours, theirs = _METRIC.fullmatch(fold_unit(unit)), _METRIC.fullmatch(fold_unit(other))
     if not ours or not theirs or ours[2] != theirs[2]:
         return None
-    powers = [_PREFIXES[one[1]] - _PREFIXES[one[3]] for one in (ours, theirs)]
+    powers = [_PREFIXES[parts[1]] - _PREFIXES[parts[3]] for parts in (ours, theirs)]
     return Decimal(10) ** (powers[0] - powers[1])
 
 

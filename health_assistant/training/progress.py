@@ -19,6 +19,7 @@ class Speed:
         """正在算的这次更新的真词元数，与连填充的词元数。"""
 
     def start(self) -> None:
+        """开始计时。"""
         self.started = time.perf_counter()
 
     def finish(self) -> None:

@@ -81,6 +81,7 @@ def inspect(data: bytes) -> None:
 
 
 def check_size(width: float, height: float) -> None:
+    """页的宽、高（点）；太小、太大的抛 `Refused`。"""
     sides = sorted((width, height))
     if not all(map(math.isfinite, sides)) or sides[0] < MIN_SIDE_POINTS:
         raise Refused("page_too_small")
@@ -142,6 +143,7 @@ def check_objects(page) -> None:
 
 
 def is_jpeg_2000(image) -> bool:
+    """页里的这张图是不是 JPEG 2000。"""
     name = ctypes.create_string_buffer(32)
     count = pdfium.FPDFImageObj_GetImageFilterCount(image)
     return any(
@@ -178,6 +180,7 @@ def read_chars(page, size: tuple[int, int]) -> list[list] | None:
 
 
 def trouble(page, text, at: int, drawn) -> str:
+    """一个字的毛病，见 `read_chars`。"""
     if pdfium.FPDFText_HasUnicodeMapError(text, at) == 1:
         return "unmapped"
     if pdfium.FPDFTextObj_GetTextRenderMode(drawn) == _INVISIBLE:
@@ -187,10 +190,12 @@ def trouble(page, text, at: int, drawn) -> str:
 
 
 def write(header: dict, pixels: bytes = b"") -> None:
+    """答一行 JSON，后面跟着像素。"""
     sys.stdout.buffer.write(json.dumps(header).encode() + b"\n" + pixels)
 
 
 def main() -> int:
+    """标准输入的 PDF -> 标准输出：页数，或一页的像素与文字。"""
     data = sys.stdin.buffer.read()
     pdfium.FPDF_InitLibrary()
     try:

@@ -102,6 +102,7 @@ def pick(rng: np.random.Generator, choices):
 
 
 def read_yaml(name: str) -> dict:
+    """旁边叫 name 的 YAML 文件的内容。"""
     return load_yaml(Path(__file__).with_name(name))
 
 
