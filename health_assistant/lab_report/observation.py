@@ -19,7 +19,7 @@ from health_assistant.lab_report.interval import (
 from health_assistant.lab_report.matching import find_analyte, is_known_code
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
-from health_assistant.lab_report.printed_text import ARROW_FORMS, clean
+from health_assistant.lab_report.printed_text import ARROW_FORMS, clean, normalize
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.range_likeness import misprinted_unit, range_distance
 from health_assistant.lab_report.reference_range import (
@@ -52,6 +52,8 @@ _SAME_RANGE = log(1.2)
 _FOUR_DIGITS = Context(prec=4)
 _MOST_WITHOUT_POWER = 1000
 """范围的数不到它，才可能是少印了 10 的几次方。"""
+_LAKHS = re.compile(r"(\d{1,2}(?:\.\d+)?)\s*(la(?:kh|c)s?)", re.IGNORECASE)
+"""`2.1 lakh`，单位一列是 `/cumm`：十万是单位的。`71,000 lakh` 是印重了的，不当真。"""
 _EARLIER_BESIDE = re.compile(
     r"(?i)(?<=[\d↑↓HL])\s*[(（\[]\s*(?:[上前]一?次|既往|prev(?:ious)?\b|last\b)[^()（）\[\]]*[)）\]]$"
 )
@@ -260,6 +262,9 @@ def _presence_of(parsed: Value | ReferenceRange | None, text: str, counts: bool 
 def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
     """结果的意思。`7.1↑`、`1.8(已复查)` 这样粘着标记的、`7·1` 这样写小数点的，行里的字也拆开；本来就看得懂的照旧。"""
     # 圆点是彩色的灯，绿的也有，不说高低
+    lakhs = _LAKHS.fullmatch(normalize(row.result)) if row.unit.startswith("/") else None
+    if lakhs:
+        row = row.model_copy(update={"result": lakhs[1], "unit": lakhs[2] + row.unit})
     result = row.result.strip().translate(ARROW_FORMS)
     result = re.sub(r"(?<=[\d)])\s*[•●⬤○]$", "", _EARLIER_BESIDE.sub("", result))
     result = re.sub(r"(?<=\d)[·。](?=\d)", ".", result)

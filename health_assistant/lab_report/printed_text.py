@@ -29,6 +29,8 @@ _MINUTES_AND_SECONDS = re.compile(
 _SUPERSCRIPT = re.compile(r"(?<=10)[⁺⁻]?[⁰¹²³⁴-⁹]+")
 ARROW_FORMS = str.maketrans("⬆⇧⇑🔼⬇⇩⇓🔽▴🔺▾🔻", "↑↑↑↑↓↓↓↓▲▲▼▼")
 """同一个箭头的几种字形 -> 认得的那一种。"""
+_WIDE_SPACED = re.compile(r"(?<![０-９．.\d])[０-９](?:[ \u3000][０-９．]){2,}(?![０-９．.\d]|[ \u3000]\d)")
+"""`１ ３ ９`：全角的数字一个个隔开，是一个数；只有两个的也许是两个数。"""
 _CONFUSABLE = str.maketrans({"0": "O", "1": "L", "I": "L", "|": "L", "5": "S", "8": "B"})
 """文字识别分不清的字符。"""
 _LINES = re.compile("[—–−‐‑‒―─~〜∼]+")
@@ -58,11 +60,16 @@ def _unify(text: str) -> str:
     return _ENGLISH_SIGN.sub(lambda words: _SIGN_OF[words.lastgroup], text)
 
 
+def join_wide_digits(text: str) -> str:
+    """一个个隔开的全角数字接成一个数：`１ ３ ９` -> `１３９`；别的不动。"""
+    return _WIDE_SPACED.sub(lambda digits: re.sub(r"\s", "", digits[0]), text)
+
+
 def clean(text: str) -> str:
     """解析前的形式：在 `normalize` 之外还分得清 `~` 与 `-`、一横与几横，数字之间的空白变成分号。"""
     if len(text) > MAX_LENGTH:
         return ""
-    previous = None
+    previous, text = None, join_wide_digits(text)
     while text != previous:
         # ①、½ 与孤立的上标会变成普通数字
         if any(unicodedata.category(character) == "No" for character in _SUPERSCRIPT.sub("", text)):

@@ -101,10 +101,10 @@ def _fields(line: Line, takes_odd: bool) -> list[_Field]:
         word = glued or re.match(r"[^:\s]+(?::\s*|\s+)(?=\S)", box.text)
         at = word.end() if word else len(box.text)
         label = part_of(box, 0, at)
-        if _FIRST.fullmatch(label.text):
-            label = replace(label, text="上次结果")
         role = head_role(label)
-        if role:
+        if _FIRST.fullmatch(label.text):
+            fields.append(("first", label, [box]))
+        elif role:
             fields.append((role, label, [part_of(box, at, len(box.text))] if at < len(box.text) else []))
         elif fields:
             fields[-1][2].append(box)
@@ -146,6 +146,10 @@ def _cards_of_lines(lines: list[Line], takes_odd: bool = False) -> list[_Card]:
             start -= 1
             labels = {"name": replace(lines[start][0], text="项目"), **labels}
             fields["name"] = lines[start]
+        first = labels.pop("first", None), fields.pop("first", [])
+        if first[0] and "result" not in labels:
+            # 本次的没有印，或没有读出来：连词照抄，说没有把握，而不是不提
+            labels["result"], fields["result"] = replace(first[0], text="结果"), first[1]
         is_whole = {"name", "result"} <= labels.keys() and "name" in fields and _FIELDS & labels.keys()
         has_number = any(re.search(r"\d", box.text) for box in fields.get("result", []))
         if is_whole or takes_odd and has_number:

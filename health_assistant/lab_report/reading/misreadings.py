@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cache
 
 from health_assistant.lab_report.catalogue import Analyte, load_catalogue
-from health_assistant.lab_report.printed_text import fold_code, fold_name, normalize
+from health_assistant.lab_report.printed_text import fold_code, fold_name, join_wide_digits, normalize
 
 
 @cache
@@ -110,7 +110,7 @@ def repair_signs(text: str) -> str:
     text = re.sub(
         r"(?<=\d)(\s*[×xX*]\s*10)([⁰¹²³⁴-⁹]+)(?!\s*/)",
         lambda power: f"{power[1]}^{normalize(power[2])}",
-        text.translate(_SAME_SIGNS),
+        join_wide_digits(text).translate(_SAME_SIGNS),
     )
     closing = "" if "(" in text else "[)⁾]?"
     text = re.sub(rf"(?<=\d)(?<!10)[¹²³⁴-⁹ªᵃᵇᶜᵈ†‡§]+{closing}", "", text)
