@@ -15,6 +15,7 @@ from health_assistant.lab_report.range_likeness import CLEARLY_NEARER, implied_u
 from health_assistant.lab_report.specimen import (
     Specimen,
     is_daily_protein,
+    is_late_cortisol,
     is_unusual,
     is_venous_gas,
     is_whole_blood_element,
@@ -107,7 +108,9 @@ def find_analyte(
         analyte = analytes_by_code()["BUN" if _is_nitrogen(clues) else "UREA"]
     if analyte is None or is_venous_gas(report_type, said, analyte.code, clues.number(analyte)):
         return None
-    return None if _is_another_kind(analyte, clues) else analyte
+    limits = analyte.bounds(clues.interval, unit) if isinstance(clues.interval, Interval) else (None, None)
+    is_other = is_late_cortisol(analyte.code, report_type, said, limits) or _is_another_kind(analyte, clues)
+    return None if is_other else analyte
 
 
 def _is_listed(text: str) -> bool:

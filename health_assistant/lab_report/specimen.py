@@ -73,6 +73,11 @@ _VENOUS_PCO2 = 20, 90
 http://globalauthorid.com/WebPortal/ArticleView?wd=FA07B4B65EA61D1932D2AAFC34703A41F92D80D8A061A6493CBB66D1009BF4B5）。
 """
 
+_NOT_MORNING = any_of("not_morning")
+_SUPPRESSED = re.compile("(?:地塞米松|dexamethasone)(?!.*(?:前|基础))", re.IGNORECASE)
+_LATE_CORTISOL = 400
+"""皮质醇（nmol/L）从 0 起的范围，上限不到它的是晚上的、抑制后的：早晨的上限多在 500 以上（凭记忆）。"""
+
 
 def possible_specimens(report_type: str, name: str, unit: str) -> tuple[Specimen, ...]:
     """这一行可能是什么标本，最可能的在先。
@@ -178,6 +183,17 @@ def is_whole_blood_element(
         return False
     says_element = code == "LITH" or bool(_ELEMENT_TITLE.search(report_type))
     return says_element if is_like_serum is None else not is_like_serum
+
+
+def is_late_cortisol(code: str, report_type: str, name: str, limits: tuple[Decimal | None, Decimal | None]) -> bool:
+    """下午、夜里、服地塞米松以后的皮质醇，本来就低，早晨的界限用不上。
+
+    `limits` 是印着的范围的两端（nmol/L）：没有写时刻的看它是不是晚上的。
+    """
+    low, high = limits
+    is_by_range = not low and high is not None and high < _LATE_CORTISOL
+    is_said = _NOT_MORNING.search(name) or _SUPPRESSED.search(f"{report_type} {name}")
+    return code == "CORT" and bool(is_said or is_by_range)
 
 
 def says_specimen(report_type: str) -> bool:
