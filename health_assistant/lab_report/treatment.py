@@ -53,7 +53,7 @@ BELOW_TARGET = (
 )
 
 
-def settle_treated(findings: list[Finding], report_type: str) -> list[tuple[Finding, str]]:
+def settle_treated(findings: list[Finding], report_type: str) -> list[tuple[list[Finding], str]]:
     """在治疗要到的范围里的高，不算轻重、不急，说明为什么；`report_type` 是整张的报告名。读数有疑问的不改。
 
     返回要问开药的医生的几行与各自的话：多快去问要等整张的轻重，见 `ask_prescriber`。
@@ -81,11 +81,15 @@ def settle_treated(findings: list[Finding], report_type: str) -> list[tuple[Find
     return hurt
 
 
-def ask_prescriber(hurt: list[tuple[Finding, str]], severity: Severity | None) -> None:
-    """请人问开药的医生，写在 `settle_treated` 返回的几行；问药不比整张（severity）慢，现在就要去的不另说时间。"""
+def ask_prescriber(hurt: list[tuple[list[Finding], str]], severity: Severity | None) -> None:
+    """请人问开药的医生，同一种药只在还没有警报的头一行说一次；`hurt` 见 `settle_treated`。
+
+    问药不比整张（severity）慢，现在就要去的不另说时间。
+    """
     when = {"grave": "", "severe": "今天就"}.get(severity, "这几天")
-    for finding, sentence in hurt:
-        if not finding.alarm:
+    for findings, sentence in hurt:
+        unsaid = [finding for finding in findings if not finding.alarm]
+        for finding in unsaid[:1]:
             finding.alarm = f"{finding.name} {finding.result}：{sentence.format(when=when)}"
 
 
@@ -105,7 +109,7 @@ def _note_target(finding: Finding) -> None:
         finding.note = BELOW_TARGET  # 没有用药的人（术前检查）多得多：只说，不算事
 
 
-def _hurt_by_drugs(findings: list[Finding], report_type: str) -> list[tuple[Finding, str]]:
+def _hurt_by_drugs(findings: list[Finding], report_type: str) -> list[tuple[list[Finding], str]]:
     """单子上量着、写着会压低中性粒细胞、伤肝的药，而已经少了、高了：不等几周。返回的见 `settle_treated`。"""
     said = [report_type, *(finding.report_type or "" for finding in findings)]
     said += [f"{finding.name} {finding.result}" for finding in findings if not _is_absent(finding)]
@@ -121,9 +125,7 @@ def _hurt_by_drugs(findings: list[Finding], report_type: str) -> list[tuple[Find
     injured = [finding for finding in findings if is_liver_at_risk and finding.flag == "high" and _is_injured(finding)]
     for finding in injured:
         finding.severity = worst([finding.severity, "marked"])
-    # 同一种药只在头一行说一次
-    lowered = [(finding, _ASK_LOWERED) for finding in few if not finding.alarm][:1]
-    return lowered + [(finding, _ASK_LIVER) for finding in injured if not finding.alarm][:1]
+    return [(few, _ASK_LOWERED), (injured, _ASK_LIVER)]
 
 
 def _is_absent(finding: Finding) -> bool:
