@@ -9,6 +9,7 @@ from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.reference_range import OF_TREATED, parse_range
 from health_assistant.lab_report.report import Severity, worst
+from health_assistant.lab_report.severity import span_of
 from health_assistant.lab_report.word_lists import any_of
 
 _ANTICOAGULATED = {"INR": Decimal("3.5"), "PT": Decimal(42)}
@@ -42,8 +43,12 @@ _FEWEST = {"WBC": Decimal(3), "NEUT#": Decimal("1.5")}
 氯氮平的 ANC 不到 1.5 要在 24 小时内再查（FDA 说明书，https://pmc.ncbi.nlm.nih.gov/articles/PMC9243911/table/Tab6），
 白细胞不到 3.0 同样（欧洲说明书，凭记忆）；别的药几天内问，凭记忆。
 """
-_INJURED = {"ALT": Decimal(120), "AST": Decimal(120)}
-"""用着伤肝的药，转氨酶到常见上限 40 U/L 的三倍，不等几周（来氟米特说明书：高于三倍要停药；甲氨蝶呤同样；都凭记忆）。"""
+_USUAL_ENZYMES = {"ALT": Decimal(40), "AST": Decimal(40)}
+_TIMES_INJURED = 3
+"""用着伤肝的药，转氨酶到上限的三倍，不等几周；上限取印着的与常见的 40 U/L 里低的一个。
+
+来氟米特说明书：高于三倍要停药；甲氨蝶呤同样；都凭记忆。
+"""
 _ASK_LOWERED = "单子上有会让它变少的药，请{when}问开药的医生：能不能再用、多久再查；发热、嗓子痛的马上去急诊。"
 _ASK_LIVER = "单子上有会伤肝的药，请{when}问开药的医生：能不能再用、多久再查；眼睛发黄、尿色深、恶心呕吐的当天就看。"
 _ON_TARGET = Decimal("1.5")
@@ -144,9 +149,13 @@ def _is_few(finding: Finding) -> bool:
 
 def _is_injured(finding: Finding) -> bool:
     """转氨酶高到要问药还能不能用。"""
-    limit = _INJURED.get(finding.analyte.code) if finding.analyte else None
-    value = finding.converted() if limit is not None else None
-    return value is not None and value.low is not None and value.low >= limit
+    usual = _USUAL_ENZYMES.get(finding.analyte.code) if finding.analyte else None
+    value = finding.converted() if usual is not None else None
+    if value is None or value.low is None:
+        return False
+    span = span_of(finding.interval)
+    printed = finding.analyte.bounds(span, finding.compared_unit)[1] if span else None
+    return value.low >= _TIMES_INJURED * min(printed or usual, usual)
 
 
 def _is_untreated(finding: Finding) -> bool:
