@@ -32,9 +32,15 @@ def test_a_critical_value_written_in_a_text_is_said_first(case):
     assert quoted(text) == "尽快就医：图里写着" + said
 
 
+@pytest.mark.parametrize("case", CASES["没有单位的条子，一行只有代号与数"])
+def test_a_critical_value_on_a_slip_without_units_is_said_first(case):
+    lines, said = case.split(" -> ")
+    assert quoted(*lines.split(" | ")) == "尽快就医：图里写着" + said
+
+
 @pytest.mark.parametrize("text", CASES["平常的值、界限、剂量、价钱"] + CASES["平常的、从前的、要达到的血压"])
 def test_usual_values_limits_doses_prices_and_usual_former_and_aimed_blood_pressures_are_not(text):
-    assert str(with_grave_quotes(PLAIN, [text])) == str(PLAIN)
+    assert str(with_grave_quotes(PLAIN, text.split(" | "))) == str(PLAIN)
 
 
 @pytest.mark.parametrize("case", CASES["危险的血压"])

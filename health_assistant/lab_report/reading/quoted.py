@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.observation import observe
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
@@ -22,6 +23,9 @@ _NUMBER_AND_UNIT = re.compile(
 _LONGEST_NAME = 16
 _BETWEEN = re.compile(r"(?:为|是|约|达|(?<=\s)(?:is|was|of|at)(?=\s)|[:：=\s])*$")
 _NEEDS_NO_UNIT = "PH"
+_FEWEST_PAIRS = 3
+_GAS = re.compile(r"\s*p[av]?CO2\b", re.IGNORECASE)
+"""这么多行只有代号与数的（`K 6.8`），又有二氧化碳分压，是不印单位的血气条子；食品、矿泉水上也印着 Na、K、pH。"""
 _STERILE = re.compile(
     r"(?:标本|样[本品])[^:：\s]{0,4}\s*[:：]\s*(脑脊液|(?:静脉|动脉|外周|导管|全)?血液?)(?![清浆管性透糖型斑红白小])|(脑脊液|血液?)(?=(?:细菌|真菌)?培养)"
 )
@@ -66,7 +70,8 @@ def with_grave_quotes(
             "请现在就去急诊，或马上联系开单的医生。"
         )
         return UnreadableReport(refused.code, warning + str(refused))
-    quotes = list(dict.fromkeys(quote for text in texts for quote in _grave(text)))
+    is_slip = any(map(_GAS.match, texts)) and sum(map(_is_pair, texts)) >= _FEWEST_PAIRS
+    quotes = list(dict.fromkeys(quote for text in texts for quote in _grave(text, is_slip and _is_pair(text))))
     if not quotes:
         return refused
     warning = (
@@ -164,17 +169,26 @@ def says_value(text: str) -> bool:
     return any(match["unit"] and _name_before(text[: match.start()]) for match in _NUMBER_AND_UNIT.finditer(text))
 
 
-def _grave(text: str) -> Iterator[str]:
-    """一段文字里写着的、达到危急值（成人的界限）的“名称 数 单位”。"""
+def _is_pair(text: str) -> bool:
+    """一行只有认得的代号与一个数（`K 6.8`）。"""
+    pair = re.fullmatch(r"(.*[^\d.\s<>])\s*[:：\s]\s*\d{1,3}(?:\.\d+)?", text.strip())
+    return bool(pair) and is_known_code(pair[1])
+
+
+def _grave(text: str, is_on_slip: bool = False) -> Iterator[str]:
+    """一段文字里写着的、达到危急值（成人的界限）的“名称 数 单位”；is_on_slip：只有一种单位的不用印单位。"""
     for match in _NUMBER_AND_UNIT.finditer(text):
         name = _name_before(text[: match.start()])
-        if not name or not match["unit"] and name.upper() != _NEEDS_NO_UNIT:
-            continue
         unit = match["unit"] or ""
-        seen = observe(PrintedRow(name=name, result=match["value"], unit=unit), "", Person())
-        if seen.analyte is None or is_impossible(seen.value, unit, seen.analyte):
+        if not name or not (unit or is_on_slip or name.upper() == _NEEDS_NO_UNIT):
             continue
-        if grade_value(seen.value, unit, seen.analyte, Person())[0] == "grave":
+        seen = observe(PrintedRow(name=name, result=match["value"], unit=unit), "", Person())
+        if seen.analyte is None or is_on_slip and not unit and seen.analyte.conversions:
+            continue
+        own = unit or seen.analyte.unit
+        if is_impossible(seen.value, own, seen.analyte):
+            continue
+        if grade_value(seen.value, own, seen.analyte, Person())[0] == "grave":
             yield f"“{name} {match['value']} {unit}”".replace(" ”", "”")
 
 

@@ -52,14 +52,25 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
     # 紧跟着不认得的名称的数是名称的一部分（小标题 `Health Screen - 3`）
     gap = 0.0 if row.name is None or is_known(row.name.text) else row.name.height
     stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end + gap <= cell.box.start]
-    if row.name and row.result is None and not row.limits and len(stray) == 1 and not row.low:
-        row.result, row.doubt = stray[0], _OUT_OF_PLACE
+    # 粘着名称的（`钾6.9`）范围另有；离得远的也许是上一回的数
+    beside = [cell.box for cell, at in seated if cell.kind == "number" and at == "name" and _is_behind(cell.box, row)]
+    numbers = beside or ([] if row.limits or row.low else stray)
+    if row.name and row.result is None and len(numbers) == 1:
+        row.result, row.doubt = numbers[0], _OUT_OF_PLACE
     if not columns.printed & {"range", "low", "high"} and any(_is_unexplained(seat) for seat in seated):
         row.doubt = row.doubt or _UNEXPLAINED
     if row.low or row.high:
         row.limits.extend(_joined_limits(row.low, row.high))
     row.anchor = row.name or row.result or row.anchor
     return row
+
+
+def _is_behind(number: TextBox, row: Row) -> bool:
+    """紧跟在认得的名称后面；只有一位的也许是脚注（`葡萄糖 2`），不算。"""
+    if not re.search(r"\d\D?\d", number.text):
+        return False
+    gap = number.start - row.name.end if row.name and is_known(row.name.text) else -number.height
+    return -0.1 * number.height < gap < number.height
 
 
 def _keep_unit_of_range(row: Row, seated: list[Seated]) -> None:
