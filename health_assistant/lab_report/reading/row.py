@@ -260,6 +260,8 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
     result = row.result.text if row.result else ""
     unit = repair_unit(row.unit.text, lambda: find_analyte(name, code, "")) if row.unit else ""
     limits = join_limits(row.limits)
+    if limits and re.fullmatch("[一-鿿]+章", unit):
+        unit = ""  # 章盖住了单位；没有范围可看时照抄：没有单位的数，危急值说得轻
     if unit == "%" or not unit and "%" in limits:
         result, limits = without_padding(result), without_padding(limits, lambda: find_analyte(name, code, unit))
     return name or code, code if name else "", repair_number(result, limits), unit, limits
