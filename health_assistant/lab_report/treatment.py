@@ -161,8 +161,9 @@ def _missed_target(finding: Finding) -> Decimal:
     """INR 印的范围就是在抗凝的人的目标时，低于下限多少；不低、读数有疑问、印的不是目标的为 0。"""
     is_inr, low = finding.analyte is not None and finding.analyte.code == "INR", _low_of(finding)
     value = finding.value if is_inr and low > _ON_TARGET and not finding.doubts_value else None
-    is_known = isinstance(value, Interval) and value.high is not None
-    return max(low - value.high, Decimal(0)) if is_known else Decimal(0)
+    if not isinstance(value, Interval) or value.high is None:
+        return Decimal(0)
+    return max(low - value.high, Decimal(0))
 
 
 def _low_of(finding: Finding) -> Decimal:
