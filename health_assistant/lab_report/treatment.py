@@ -53,6 +53,8 @@ _ASK_LOWERED = "单子上有会让它变少的药，请{when}问开药的医生�
 _ASK_LIVER = "单子上有会伤肝的药，请{when}问开药的医生：能不能再用、多久再查；眼睛发黄、尿色深、恶心呕吐的当天就看。"
 _ON_TARGET = Decimal("1.5")
 """INR 的范围印着 2.0-3.0 的（下限在它以上），是在抗凝的人的目标。"""
+_FAR_BELOW_TARGET = Decimal("0.5")
+"""低于目标不到 0.5 的照旧吃、1–2 周内再查，更低的防不住血栓，几天内问（ACCP 2012，凭记忆）。"""
 BELOW_TARGET = (
     "没有用抗凝药的人这个数是正常的；正在吃华法林的没有到目标，防不住血栓：这几天联系开药的医生，不要自己加药"
 )
@@ -72,6 +74,9 @@ def settle_treated(findings: list[Finding], report_type: str) -> list[tuple[list
         most = _ANTICOAGULATED if on_target else {}
         for treatment, expected in _TREATMENTS:
             most = most | expected if treatment.search(said) else most
+        missed = _missed_target(finding)
+        if missed and finding.flag == "low":
+            finding.severity = worst([finding.severity, "marked" if missed >= _FAR_BELOW_TARGET else "moderate"])
         if is_marked_critical(finding):
             continue  # 医院自己说是危急值
         is_on_warfarin = _WARFARIN.search(said) and not _NOT_ON_WARFARIN.search(said)
@@ -162,6 +167,15 @@ def _is_untreated(finding: Finding) -> bool:
     """写着正在吃华法林，INR 却与没有用药的人一样：药没有起作用，防不住血栓。读数有疑问的不算。"""
     is_inr = finding.analyte is not None and finding.analyte.code == "INR"
     return is_inr and finding.flag == "normal" and not finding.doubts_value and _low_of(finding) < _ON_TARGET
+
+
+def _missed_target(finding: Finding) -> Decimal:
+    """INR 印的范围就是在抗凝的人的目标时，低于下限多少；不低、读数有疑问、印的不是目标的为 0。"""
+    is_inr, low = finding.analyte is not None and finding.analyte.code == "INR", _low_of(finding)
+    value = finding.value if is_inr and low > _ON_TARGET and not finding.doubts_value else None
+    if not isinstance(value, Interval) or value.high is None:
+        return Decimal(0)
+    return max(low - value.high, Decimal(0))
 
 
 def _low_of(finding: Finding) -> Decimal:
