@@ -22,10 +22,11 @@ _MIN_PEERS = 3
 """至少这么多行单位相同、小数都比它多，才看得出它也许少了末位。"""
 
 _DECIMAL_POINT = re.compile(r"\d\.\d")
-_DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|\d+,\d{4,}|0,\d+)(?![\d,])")
+_DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|0,\d+)(?![\d,])")
 _SHORT_COMMA = re.compile(r"(?<![\d,])\d+,\d{1,2}(?![\d,])")
 _LONG_COMMA = re.compile(r"(?<![\d,])[1-9],\d{4}")
-"""`1,5000` 也许是四位一节的一万五千；别处的小数点也是逗号，才是小数。"""
+"""`1,5000` 也许是四位一节的一万五千；别处的小数点也是逗号、范围印着小数，才是小数。"""
+_BETWEEN_DECIMALS = re.compile(r"\d[.,]\d{1,2}\s*[-~–—～]|[-~–—～]\s*\d+[.,]\d{1,2}(?!\d)")
 _BARE_POINT = re.compile(r"(?<![\d.,])\.\d")
 _ZERO_POINT = re.compile(r"(?<!\d)0\.\d")
 LOST_DIGIT = "小数点前面没有数，可能少读了一位"
@@ -58,15 +59,19 @@ def point_doubts(observations: list[Observation]) -> list[str | None]:
     ranges = [_unlisted_range(seen) for seen in observations]
     texts = [f"{seen.row.result} {printed}" for seen, printed in zip(observations, ranges, strict=True)]
     misread = [False] * len(texts)
-    if any(map(_DECIMAL_POINT.search, texts)):
+    has_points, is_comma_column = any(map(_DECIMAL_POINT.search, texts)), _is_comma_column(observations)
+    if has_points:
         # 结果一列都印逗号的，范围一列的点是另一种印法
-        misread = [bool(_DECIMAL_COMMA.search(text)) for text in (ranges if _is_comma_column(observations) else texts)]
+        misread = [bool(_DECIMAL_COMMA.search(text)) for text in (ranges if is_comma_column else texts)]
     has_commas = any(map(_DECIMAL_COMMA.search, texts))
     thousands = [has_commas and bool(_POINT_OR_THOUSANDS.search(text)) for text in texts]
-    if not any(map(_SHORT_COMMA.search, texts)):
-        thousands = [one or bool(_LONG_COMMA.search(text)) for one, text in zip(thousands, texts, strict=True)]
+    takes_long = is_comma_column or not has_points and any(map(_SHORT_COMMA.search, texts))
+    long = [
+        bool(_LONG_COMMA.search(text)) and not (takes_long and _BETWEEN_DECIMALS.search(seen.row.reference_range))
+        for text, seen in zip(texts, observations, strict=True)
+    ]
     note = "不能确定逗号是小数点、千分位，还是读错的小数点"
-    commas = [note if any(doubted) else None for doubted in zip(misread, thousands, strict=True)]
+    commas = [note if any(doubted) else None for doubted in zip(misread, thousands, long, strict=True)]
     bare = [bool(_BARE_POINT.search(text)) for text in texts]
     in_ranges = any(_BARE_POINT.search(seen.row.reference_range) for seen in observations)
     is_style = in_ranges and not any(map(_ZERO_POINT.search, texts))

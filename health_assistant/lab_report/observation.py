@@ -54,6 +54,8 @@ _MOST_WITHOUT_POWER = 1000
 """范围的数不到它，才可能是少印了 10 的几次方。"""
 _LAKHS = re.compile(r"(\d{1,2}(?:\.\d+)?)\s*(la(?:kh|c)s?)", re.IGNORECASE)
 """`2.1 lakh`，单位一列是 `/cumm`：十万是单位的。`71,000 lakh` 是印重了的，不当真。"""
+_PLATELETS = re.compile("血小板|platelet|plt|thrombocyte", re.IGNORECASE)
+"""只有它的范围也常以十万计；别的（`ANC 0.004 lakh` 对 2000-7000）是范围没有跟着换。"""
 _EARLIER_BESIDE = re.compile(
     r"(?i)(?<=[\d↑↓HL])\s*[(（\[]\s*(?:[上前]一?次|既往|prev(?:ious)?\b|last\b)[^()（）\[\]]*[)）\]]$"
 )
@@ -262,8 +264,9 @@ def _presence_of(parsed: Value | ReferenceRange | None, text: str, counts: bool 
 def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
     """结果的意思。`7.1↑`、`1.8(已复查)` 这样粘着标记的、`7·1` 这样写小数点的，行里的字也拆开；本来就看得懂的照旧。"""
     # 圆点是彩色的灯，绿的也有，不说高低
-    lakhs = _LAKHS.fullmatch(normalize(row.result)) if row.unit.startswith("/") else None
-    if lakhs:
+    lakhs = _LAKHS.fullmatch(normalize(row.result))
+    is_in_lakhs = _PLATELETS.search(row.name) and not re.search(r"\d{3}", row.reference_range)
+    if lakhs and is_in_lakhs and row.unit.startswith("/"):
         row = row.model_copy(update={"result": lakhs[1], "unit": lakhs[2] + row.unit})
     result = row.result.strip().translate(ARROW_FORMS)
     result = re.sub(r"(?<=[\d)])\s*[•●⬤○]$", "", _EARLIER_BESIDE.sub("", result))
