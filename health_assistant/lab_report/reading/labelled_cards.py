@@ -148,8 +148,10 @@ def _cards_of_lines(lines: list[Line], takes_odd: bool = False) -> list[_Card]:
             fields["name"] = lines[start]
         first = labels.pop("first", None), fields.pop("first", [])
         if first[0] and "result" not in labels:
-            # 本次的没有印，或没有读出来：连词照抄，说没有把握，而不是不提
-            labels["result"], fields["result"] = replace(first[0], text="结果"), first[1]
+            # 本次的没有印，或没有读出来：连词照抄成不能再拆开的一格，说没有把握，而不是不提
+            said = re.sub(r"\s+", "", "".join(box.text for box in first[1]))
+            whole = replace(first[1][0], text=said, end=first[1][-1].end)
+            labels["result"], fields["result"] = replace(first[0], text="结果"), [whole]
         is_whole = {"name", "result"} <= labels.keys() and "name" in fields and _FIELDS & labels.keys()
         has_number = any(re.search(r"\d", box.text) for box in fields.get("result", []))
         if is_whole or takes_odd and has_number:

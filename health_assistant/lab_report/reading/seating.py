@@ -3,16 +3,23 @@
 import re
 from dataclasses import replace
 
+from health_assistant.lab_report.observation import observe
+from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, split_maybe_arrow
 from health_assistant.lab_report.reading.columns import Columns
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.row import WORD_MARK, Row, without_stars
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
+from health_assistant.lab_report.report import PrintedRow
+from health_assistant.lab_report.severity import is_impossible
 from health_assistant.lab_report.units import fold_unit
 
 _OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
 _UNEXPLAINED = "没有参考范围一列，另有一列数不知道是什么"
 _LIMITS = ("range", "bound")
+_TIMED = {"GLU", "INS", "CP", "CORT"}
+_MINUTES = {"30", "60", "90", "120", "180"}
+"""葡萄糖、胰岛素、C 肽、皮质醇一天里抽几回，名称后面印着第几分钟。"""
 Seated = tuple[Cell, str | None]
 """一格，和它归的列。"""
 
@@ -51,9 +58,11 @@ def seat_line(line: list[Cell], columns: Columns) -> Row:
     _keep_unit_of_range(row, seated)
     # 紧跟着不认得的名称的数是名称的一部分（小标题 `Health Screen - 3`）
     gap = 0.0 if row.name is None or is_known(row.name.text) else row.name.height
-    stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end + gap <= cell.box.start]
     # 粘着名称的（`钾6.9`）范围另有；离得远的也许是上一回的数
-    beside = [cell.box for cell, at in seated if cell.kind == "number" and at == "name" and _is_behind(cell.box, row)]
+    near = [cell.box for cell, at in seated if cell.kind == "number" and at == "name" and _is_behind(cell.box, row)]
+    beside = [number for number in near if not _is_of_name(number, row)]
+    stray = [cell.box for cell in line if cell.kind == "number" and row.name and row.name.end + gap <= cell.box.start]
+    stray = [number for number in stray if number not in near]
     numbers = beside or ([] if row.limits or row.low else stray)
     if row.name and row.result is None and len(numbers) == 1:
         row.result, row.doubt = numbers[0], _OUT_OF_PLACE
@@ -71,6 +80,17 @@ def _is_behind(number: TextBox, row: Row) -> bool:
         return False
     gap = number.start - row.name.end if row.name and is_known(row.name.text) else -number.height
     return -0.1 * number.height < gap < number.height
+
+
+def _is_of_name(number: TextBox, row: Row) -> bool:
+    """这个数是名称的一部分：第几分钟抽的血（`葡萄糖 120`），或活着的人不会有的数（`钠 12`）。"""
+    unit = row.unit.text if row.unit else ""
+    seen = observe(PrintedRow(name=row.name.text, result=number.text, unit=unit), "", Person())
+    if seen.analyte is None:
+        return False
+    is_minutes = seen.analyte.code.split("-")[0] in _TIMED and number.text in _MINUTES
+    units = [unit] if unit else [seen.analyte.unit, *seen.analyte.conversions]
+    return is_minutes or all(is_impossible(seen.value, one, seen.analyte) for one in units)
 
 
 def _keep_unit_of_range(row: Row, seated: list[Seated]) -> None:
