@@ -106,11 +106,12 @@ def find_analyte(
         analyte = _right_twin(analyte, clues)
     if analyte and analyte.code in ("UREA", "BUN") and fold_unit(unit) == "mg/dl":
         analyte = analytes_by_code()["BUN" if _is_nitrogen(clues) else "UREA"]
-    if analyte is None or is_venous_gas(report_type, said, analyte.code, clues.number(analyte)):
+    number = clues.number(analyte) if analyte else None
+    if analyte is None or is_venous_gas(report_type, said, analyte.code, number):
         return None
     limits = analyte.bounds(clues.interval, unit) if isinstance(clues.interval, Interval) else (None, None)
-    is_other = is_late_cortisol(analyte.code, report_type, said, limits) or _is_another_kind(analyte, clues)
-    return None if is_other else analyte
+    is_late = is_late_cortisol(analyte.code, report_type, said, limits, number)
+    return None if is_late or _is_another_kind(analyte, clues) else analyte
 
 
 def _is_listed(text: str) -> bool:

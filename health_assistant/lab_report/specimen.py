@@ -74,9 +74,24 @@ http://globalauthorid.com/WebPortal/ArticleView?wd=FA07B4B65EA61D1932D2AAFC34703
 """
 
 _NOT_MORNING = any_of("not_morning")
-_SUPPRESSED = re.compile("(?:地塞米松|dexamethasone)(?!.*(?:前|基础))", re.IGNORECASE)
+_MORNING = any_of("morning")
+_EVENING = re.compile(r"下午|午后|傍晚|晚上|p\.?m(?![a-z])|evening|afternoon|bedtime", re.IGNORECASE)
+_MORNING_HOUR = re.compile(r"(?<![\d.:：])(?:0?[5-9]|10)(?:[点时]|[:：]\d\d)")
+_AFTERNOON = re.compile(
+    r"(?<!\d)1[4-8](?:[点时]|[:：]\d\d)|下午|午后|(?<!\d)[2-6](?:[:：]\d\d)?\s*p\.?m|afternoon", re.IGNORECASE
+)
+_SUPPRESSED = re.compile(
+    r"^(?!.*(?:停|[未没]|长期|前|基础|withdraw|stop|before))"
+    r".*(?:(?:地塞米松|dexamethasone).*(?:抑制|试验|后|suppress|test)|(?:抑制|suppress|after|post).*(?:地塞米松|dexamethasone))",
+    re.IGNORECASE,
+)
+"""抑制试验、服地塞米松以后的；停了的、长期吃的、没有吃的，低就是肾上腺功能不够。"""
 _LATE_CORTISOL = 400
 """皮质醇（nmol/L）从 0 起的范围，上限不到它的是晚上的、抑制后的：早晨的上限多在 500 以上（凭记忆）。"""
+_NIGHT_CORTISOL = 250
+"""上限不到它（nmol/L）的范围是半夜的、抑制后的，再少也不奇怪；更大的也许是下午的（凭记忆）。"""
+_LEAST_CORTISOL = 50
+"""下午四点的皮质醇（nmol/L）低于范围、又不到它的，什么时候抽都太少（凭记忆）。"""
 
 
 def possible_specimens(report_type: str, name: str, unit: str) -> tuple[Specimen, ...]:
@@ -185,15 +200,30 @@ def is_whole_blood_element(
     return says_element if is_like_serum is None else not is_like_serum
 
 
-def is_late_cortisol(code: str, report_type: str, name: str, limits: tuple[Decimal | None, Decimal | None]) -> bool:
-    """下午、夜里、服地塞米松以后的皮质醇，本来就低，早晨的界限用不上。
+def is_late_cortisol(
+    code: str,
+    report_type: str,
+    name: str,
+    limits: tuple[Decimal | None, Decimal | None],
+    value: Decimal | None,
+) -> bool:
+    """下午、夜里、服地塞米松以后的皮质醇，本来就低，早晨的界限用不上；下午也太少的照用。
 
-    `limits` 是印着的范围的两端（nmol/L）：没有写时刻的看它是不是晚上的。
+    `limits` 是印着的范围的两端（nmol/L）：没有写时刻的看它是不是晚上的；`value` 是结果（nmol/L）。
     """
+    if code != "CORT" or _SUPPRESSED.search(f"{report_type} {name}"):
+        return code == "CORT"
     low, high = limits
-    is_by_range = not low and high is not None and high < _LATE_CORTISOL
-    is_said = _NOT_MORNING.search(name) or _SUPPRESSED.search(f"{report_type} {name}")
-    return code == "CORT" and bool(is_said or is_by_range)
+    is_least = value is not None and value < _LEAST_CORTISOL and (not low or value < low)
+    if _NOT_MORNING.search(name) and not _says_morning(name):
+        return not (is_least and _AFTERNOON.search(name))
+    most = _NIGHT_CORTISOL if is_least else _LATE_CORTISOL
+    return not low and high is not None and high < most
+
+
+def _says_morning(name: str) -> bool:
+    """名称里也说着早晨：`8:00–16:00`；`晚上 8:00` 不是。"""
+    return bool(_MORNING.search(name) or _MORNING_HOUR.search(name) and not _EVENING.search(name))
 
 
 def says_specimen(report_type: str) -> bool:
