@@ -66,7 +66,8 @@ def misprinted_unit(analyte: Analyte, unit: str, interval: ReferenceRange | None
         return ""
     is_alike = value.is_point and interval.low <= value.low * _ALIKE and value.low <= interval.high * _ALIKE
     gap = range_distance(analyte, unit, interval)
-    is_grams = analyte.code in ("TBIL", "DBIL", "IBIL") and fold_unit(unit) == "g/l"
+    is_grams = analyte.code in ("TBIL", "DBIL") and fold_unit(unit) == "g/l"
+    is_alike = is_alike or is_grams and value.is_point and value.low > interval.high  # 400 g/L 对 3-21
     if not is_alike or gap is None or gap <= log(_MISPRINTED_GRAMS if is_grams else _MISPRINTED):
         return ""
     return implied_unit(analyte, interval) or (analyte.unit if is_grams else "")
