@@ -7,12 +7,15 @@ from typing import TypeVar
 
 from health_assistant.lab_report.catalogue import Analyte
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value, intervals_of
+from health_assistant.lab_report.units import fold_unit
 
 CLEARLY_NEARER = 1.5
 """印着的范围与另一个同名指标的相近到这个倍数以上，才当作那一个。"""
 UNLIKE = log(CLEARLY_NEARER)
 """`range_distance` 到了它，印着的范围就不像这一项的。"""
 _MISPRINTED, _ALIKE = 200, 10
+_MISPRINTED_GRAMS = 50
+"""以克计的胆红素少见，范围差到几十倍就是单位印错了：0.2-1.2 g/L 是 mg/dL 的。"""
 _T = TypeVar("_T")
 
 
@@ -63,7 +66,11 @@ def misprinted_unit(analyte: Analyte, unit: str, interval: ReferenceRange | None
         return ""
     is_alike = value.is_point and interval.low <= value.low * _ALIKE and value.low <= interval.high * _ALIKE
     gap = range_distance(analyte, unit, interval)
-    return implied_unit(analyte, interval) if is_alike and gap is not None and gap > log(_MISPRINTED) else ""
+    is_grams = analyte.code in ("TBIL", "DBIL") and fold_unit(unit) == "g/l"
+    is_alike = is_alike or is_grams and value.is_point and value.low > interval.high  # 400 g/L 对 3-21
+    if not is_alike or gap is None or gap <= log(_MISPRINTED_GRAMS if is_grams else _MISPRINTED):
+        return ""
+    return implied_unit(analyte, interval) or (analyte.unit if is_grams else "")
 
 
 def can_count_times(

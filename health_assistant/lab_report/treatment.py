@@ -51,6 +51,9 @@ _TIMES_INJURED = 3
 """
 _ASK_LOWERED = "单子上有会让它变少的药，请{when}问开药的医生：能不能再用、多久再查；发热、嗓子痛的马上去急诊。"
 _ASK_LIVER = "单子上有会伤肝的药，请{when}问开药的医生：能不能再用、多久再查；眼睛发黄、尿色深、恶心呕吐的当天就看。"
+_THYROID_CANCER = re.compile("甲状腺(?:乳头状|滤泡状|髓样)?癌|甲癌", re.IGNORECASE)
+_USUAL_TSH, _HIGH_TSH = 2, 10
+"""TSH（mIU/L）范围的上限不到 2 的是抑制治疗的目标；到 10 的不论目标是多少都照常（凭记忆）。"""
 _ON_TARGET = Decimal("1.5")
 """INR 的范围印着 2.0-3.0 的（下限在它以上），是在抗凝的人的目标。"""
 _FAR_BELOW_TARGET = Decimal("0.5")
@@ -68,6 +71,7 @@ def settle_treated(findings: list[Finding], report_type: str) -> list[tuple[list
     inr = [finding for finding in findings if finding.analyte and finding.analyte.code == "INR"]
     on_target = any(finding.flag == "normal" and _low_of(finding) > _ON_TARGET for finding in inr)
     hurt = _hurt_by_drugs(findings, report_type)
+    is_pt_usual = any(row.analyte and row.analyte.code == "PT" and row.flag == "normal" for row in findings)
     for finding in findings:
         _note_target(finding)
         said = f"{finding.report_type or report_type} {finding.name}"
@@ -76,7 +80,11 @@ def settle_treated(findings: list[Finding], report_type: str) -> list[tuple[list
             most = most | expected if treatment.search(said) else most
         missed = _missed_target(finding)
         if missed and finding.flag == "low":
-            finding.severity = worst([finding.severity, "marked" if missed >= _FAR_BELOW_TARGET else "moderate"])
+            is_treated = not _NOT_ON_WARFARIN.search(said) and (_WARFARIN.search(said) or not is_pt_usual)
+            is_far = is_treated and missed >= _FAR_BELOW_TARGET
+            finding.severity = worst([finding.severity, "marked" if is_far else "moderate"])
+        if finding.severity == "moderate" and _is_over_suppression(finding, said):
+            finding.severity = "slight"
         if is_marked_critical(finding):
             continue  # 医院自己说是危急值
         is_on_warfarin = _WARFARIN.search(said) and not _NOT_ON_WARFARIN.search(said)
@@ -123,7 +131,7 @@ def _hurt_by_drugs(findings: list[Finding], report_type: str) -> list[tuple[list
     """单子上量着、写着会压低中性粒细胞、伤肝的药，而已经少了、高了：不等几周。返回的见 `settle_treated`。"""
     said = [report_type, *(finding.report_type or "" for finding in findings)]
     said += [f"{finding.name} {finding.result}" for finding in findings if not _is_absent(finding)]
-    parts = re.split("[，,;；。\n]", "，".join(said))
+    parts = re.split(r"[，,;；。\n](?!\s*(?:declin|refus|stop|held))", "，".join(said))
     taken = [part for part in parts if not _NOT_TAKEN.search(part)]
     drugs = " ".join(part for part in taken if _HURTS_NEUTROPHILS.search(part))
     few = [finding for finding in findings if drugs and finding.flag == "low" and _is_few(finding)]
@@ -176,6 +184,15 @@ def _missed_target(finding: Finding) -> Decimal:
     if not isinstance(value, Interval) or value.high is None:
         return Decimal(0)
     return max(low - value.high, Decimal(0))
+
+
+def _is_over_suppression(finding: Finding, said: str) -> bool:
+    """TSH 高过的是抑制治疗的目标（甲状腺癌术后，上限不到 2）：不是甲减，没有到 10 的不看高了几倍。"""
+    if finding.analyte is None or finding.analyte.code != "TSH" or finding.flag != "high":
+        return False
+    high, value = finding.interval.high if isinstance(finding.interval, Interval) else None, finding.converted()
+    is_target = high is not None and high < _USUAL_TSH or bool(_THYROID_CANCER.search(said))
+    return is_target and value is not None and value.high is not None and value.high < _HIGH_TSH
 
 
 def _low_of(finding: Finding) -> Decimal:
