@@ -70,7 +70,9 @@ def misprinted_unit(analyte: Analyte, unit: str, interval: ReferenceRange | None
     is_alike = is_alike or is_grams and value.is_point and value.low > interval.high  # 400 g/L 对 3-21
     if not is_alike or gap is None or gap <= log(_MISPRINTED_GRAMS if is_grams else _MISPRINTED):
         return ""
-    return implied_unit(analyte, interval) or (analyte.unit if is_grams else "")
+    own_gap = range_distance(analyte, analyte.unit, interval) if is_grams else None
+    is_own = own_gap is not None and own_gap < log(2)  # 3-21 也像别的单位的儿童范围
+    return implied_unit(analyte, interval) or (analyte.unit if is_own else "")
 
 
 def can_count_times(
