@@ -27,7 +27,7 @@ _FEWEST_PAIRS = 3
 _GAS = re.compile(r"\s*p[av]?CO2\b", re.IGNORECASE)
 """这么多行只有代号与数的（`K 6.8`），又有二氧化碳分压，是不印单位的血气条子；食品、矿泉水上也印着 Na、K、pH。"""
 _CONTROL = re.compile(r"(?:质控|(?<![A-Za-z])QC(?![A-Za-z]))(?!\W*(?:OK|pass|通过|合格|正常|在控))", re.IGNORECASE)
-"""仪器自己的质控条，不是病人的；病人的条子上印的是质控通过了。"""
+"""也许是仪器自己的质控条，没有印单位的不抄；病人的条子上印的是质控通过了。"""
 _STERILE = re.compile(
     r"(?:标本|样[本品])[^:：\s]{0,4}\s*[:：]\s*(脑脊液|(?:静脉|动脉|外周|导管|全)?血液?)(?![清浆管性透糖型斑红白小])|(脑脊液|血液?)(?=(?:细菌|真菌)?培养)"
 )
@@ -73,8 +73,7 @@ def with_grave_quotes(
         )
         return UnreadableReport(refused.code, warning + str(refused))
     is_slip = any(map(_GAS.match, texts)) and sum(map(_is_pair, texts)) >= _FEWEST_PAIRS
-    if is_slip and any(map(_CONTROL.search, texts)):
-        return refused
+    is_slip = is_slip and not any(map(_CONTROL.search, texts))
     quotes = list(dict.fromkeys(quote for text in texts for quote in _grave(text, is_slip and _is_pair(text))))
     if not quotes:
         return refused
