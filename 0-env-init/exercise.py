@@ -29,6 +29,7 @@ def needed_gib(parameters: int, embedding_parameters: int, bits: int, trainable:
 
 
 def check(parameters: int, embedding_parameters: int, bits: int, trainable: int, expected: float) -> None:
+    """应要 expected GiB，不是就抛 AssertionError。"""
     gib = needed_gib(parameters, embedding_parameters, bits, trainable)
     sizes = [f"{count / 1e9:.2f} B" for count in (parameters, embedding_parameters, trainable)]
     case = f"参数 {sizes[0]}（词表 {sizes[1]}），{bits} 位，训练 {sizes[2]}"

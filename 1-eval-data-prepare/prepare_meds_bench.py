@@ -30,6 +30,8 @@ def _only(value: object) -> object:
 
 
 class Instance(BaseModel):
+    """一题：题与选项，和写着正确答案的一句。"""
+
     input: str
     output: Annotated[str, BeforeValidator(_only)]
 
@@ -48,6 +50,8 @@ class Instance(BaseModel):
 
 
 class Task(BaseModel):
+    """整个文件；别的键不管。"""
+
     Instances: list[Instance] = Field(min_length=1)
 
 

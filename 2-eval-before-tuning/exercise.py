@@ -21,6 +21,7 @@ from health_assistant.exercise import grade
 
 
 def rouge_l(answer: list[str], reference: list[str]) -> tuple[float, float]:
+    """两边的词 -> （召回，F），都在 0 与 1 之间。"""
     if not answer or not reference:
         return 0.0, 0.0
     common = len(set(answer) & set(reference))

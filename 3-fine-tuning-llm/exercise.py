@@ -44,10 +44,12 @@ def encode(messages: list[dict]) -> tuple[list[int], list[int]]:
 
 
 def dialogue(*texts: str) -> list[dict]:
+    """轮流说的几句 -> 对话，用户先说。"""
     return [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(texts)]
 
 
 def learnt(messages: list[dict]) -> str:
+    """对话里没有遮住、要学的文字。"""
     ids, labels = encode(messages)
     assert ids == [ord(char) for char in rendered(messages)], "ids 应是整串文字，一个也不少"
     assert len(labels) == len(ids), f"labels 有 {len(labels)} 个，ids 有 {len(ids)} 个，应一样长"
@@ -57,6 +59,7 @@ def learnt(messages: list[dict]) -> str:
 
 
 def check(*texts: str) -> None:
+    """几句的对话里，要学的只有末一句与结束的词元；不是就抛 AssertionError。"""
     learned, expected = learnt(dialogue(*texts)), texts[-1] + END
     assert learned == expected, f"对话 {texts}：要学的应是 {expected!r}，得到 {learned!r}"
 

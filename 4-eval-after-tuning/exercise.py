@@ -23,6 +23,7 @@ from health_assistant.exercise import grade
 
 
 def resample(cases: list[list[float]], rng: np.random.Generator) -> list[float]:
+    """各病例的差（一题一个）-> 有放回地重抽一次得到的差。"""
     differences = [difference for case in cases for difference in case]
     return [differences[at] for at in rng.integers(len(differences), size=len(differences))]
 
@@ -31,6 +32,7 @@ def resample(cases: list[list[float]], rng: np.random.Generator) -> list[float]:
 
 
 def interval(cases: list[list[float]], times: int = 3000) -> tuple[float, float]:
+    """重抽 times 次，平均差的 95% 区间的两端。"""
     rng = np.random.default_rng(0)
     low, high = np.percentile([np.mean(resample(cases, rng)) for _ in range(times)], [2.5, 97.5])
     return float(low), float(high)

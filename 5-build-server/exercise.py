@@ -38,6 +38,7 @@ def pieces(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def stream(*texts: str, done: bool = True) -> bytes:
+    """几段文字的一个流；done：末了有没有 [DONE]。"""
     events = [{"choices": [{"delta": {"role": "assistant"}}]}]
     events += [{"choices": [{"delta": {"content": text}}]} for text in texts]
     lines = [f"data: {json.dumps(event, ensure_ascii=False)}\n\n" for event in events]
@@ -45,6 +46,7 @@ def stream(*texts: str, done: bool = True) -> bytes:
 
 
 def cut(data: bytes, size: int) -> list[bytes]:
+    """每 size 个字节切成一块。"""
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 

@@ -23,6 +23,7 @@ from health_assistant.training import vision
 
 
 def image_tokens(width: int, height: int, max_pixels: int) -> int:
+    """宽、高与预算（像素）-> 一张图占几个词元。"""
     return width * height // 784
 
 
@@ -30,6 +31,7 @@ def image_tokens(width: int, height: int, max_pixels: int) -> int:
 
 
 def check(width: int, height: int, max_pixels: int) -> None:
+    """与课程算的一样多，不是就抛 AssertionError。"""
     answered, expected = image_tokens(width, height, max_pixels), vision.image_tokens((width, height), max_pixels)
     budget = f"{width}×{height}，预算 {max_pixels}（{max_pixels // 784} 个词元）"
     assert answered == expected, f"{budget}：应是 {expected} 个词元，得到 {answered}"

@@ -39,6 +39,7 @@ class LocalVisionModel(LocalModel):
         self.max_pixels = max_pixels
 
     def dialogue(self, input: list) -> str:
+        """一题 -> 图的位置。"""
         return image_of(input)
 
     def _load(self) -> tuple:
@@ -65,6 +66,7 @@ class EmbeddedReader(ModelAPI):
         self.reader = ReportReader()
 
     def generate(self, input, tools, tool_choice, config) -> ModelOutput:
+        """读一题的图；工具与生成的设置都用不上。"""
         from PIL import Image
 
         from health_assistant.images import BadImage

@@ -22,6 +22,7 @@ from health_assistant.exercise import grade
 
 
 def flag(result: str, reference: str, mark: str | None = None) -> str:
+    """结果、范围与箭头 -> high、low、normal 或 unknown。"""
     if mark:
         return {"↑": "high", "↓": "low"}[mark]
     try:
@@ -48,6 +49,7 @@ STRANGE = [("阴性", "3.5-5.3"), ("", "3.5-5.3"), ("4.1.2", "3.5-5.3"), ("4.1",
 
 
 def check(result: str, reference: str, expected: str, mark: str | None = None) -> None:
+    """这一行应判作 expected，不是就抛 AssertionError。"""
     answer = flag(result, reference, mark)
     printed = f"结果 {result!r}，范围 {reference!r}，箭头 {mark}"
     assert answer == expected, f"{printed}：应是 {expected}，得到 {answer}"

@@ -21,6 +21,7 @@ from health_assistant.exercise import grade
 
 
 def contrast(color: str, other: str) -> float:
+    """两种颜色（#rrggbb）的对比度，1 到 21。"""
     lights = [sum(bytes.fromhex(color[1:])) / 3 / 255 for color in (color, other)]
     return (max(lights) + 0.05) / (min(lights) + 0.05)
 
@@ -35,6 +36,7 @@ KNOWN = [
 
 
 def check(color: str, other: str, expected: float) -> None:
+    """差到 0.01 就抛 AssertionError。"""
     ratio = contrast(color, other)
     assert abs(ratio - expected) < 0.01, f"{color} 与 {other} 的对比度应是 {expected:.2f}，得到 {ratio:.2f}"
 

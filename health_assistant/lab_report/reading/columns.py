@@ -43,6 +43,7 @@ class Columns:
 
     @property
     def has_header(self) -> bool:
+        """有没有表头。"""
         return bool(self.printed)
 
     @property

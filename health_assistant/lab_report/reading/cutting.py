@@ -15,6 +15,7 @@ _SLACK = 0.3
 
 
 def is_long(width: int, height: int) -> bool:
+    """是不是很长的截图，要一段段读；宽与高是像素。"""
     return height > LONG_ASPECT * width
 
 

@@ -55,6 +55,7 @@ class PrintedText:
 
     @property
     def height(self) -> int:
+        """字高，像素。"""
         return self.y1 - self.y0
 
 

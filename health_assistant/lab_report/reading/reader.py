@@ -83,6 +83,7 @@ class ReportReader:
 
     @property
     def is_loaded(self) -> bool:
+        """模型装好了没有。"""
         return self._text_reader is not None
 
     def load(self, warm: bool = True) -> Future:

@@ -58,6 +58,7 @@ class Row:
     """这一行读得没有把握的原因。"""
 
     def boxes(self) -> list[TextBox]:
+        """这一行用到的各段文字；一段也没有的，是定下这一行的那一段。"""
         single = [self.name, self.code, self.result, self.unit, self.low, self.high, self.mark]
         return [box for box in [*single, *self.limits, *self.maybe_arrows] if box] or [self.anchor]
 

@@ -241,5 +241,6 @@ def _line_height_at(x: float, line: list[TextBox]) -> float:
 
 
 def has_dash(box: TextBox, gray: np.ndarray) -> bool:
+    """box 那里印着的是不是一横（负号、减号）；gray 是摆正的页的灰度图。"""
     margin = 0.2 * box.height
     return find_signs(gray, (box.x0 - margin, box.y0, box.x1 + margin, box.y1), box.height) == "-"

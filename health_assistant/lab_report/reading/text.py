@@ -47,10 +47,12 @@ class TextBox:
 
     @property
     def middle(self) -> float:
+        """正中的横坐标（拉平以后）。"""
         return (self.start + self.end) / 2
 
     @property
     def height(self) -> float:
+        """高，像素。"""
         return self.y1 - self.y0
 
     def moved(self, start: float, **changes: Any) -> "TextBox":
@@ -63,6 +65,7 @@ Line = list[TextBox]
 
 
 def has_chinese(text: str) -> bool:
+    """有没有汉字。"""
     return bool(re.search(r"[一-鿿]", text))
 
 

@@ -37,6 +37,7 @@ class Page:
 
     @property
     def is_turned(self) -> bool:
+        """摆正时转过、拉过没有。"""
         return not np.array_equal(self.to_photo, np.eye(3))
 
     def text_height(self) -> float:
