@@ -26,7 +26,7 @@ def turn_card_grid(lines: list[Line]) -> list[Line]:
     页上认得的名称都在卡片里才算：平常的表，名称下面是另一个名称。
     """
     boxes = [box for line in lines for box in line]
-    labelled = [found for box in boxes if (found := _labelled_card(box, boxes))]
+    labelled = [pair for box in boxes if (pair := _labelled_card(box, boxes))]
     are_read = 2 * sum("result" in card for card, _ in labelled) > len(labelled) >= _MIN_CARDS
     if are_read and _are_beside([card["name"] for card, _ in labelled]):
         return as_table([card for card, _ in labelled], lines, [box for _, used in labelled for box in used])
@@ -59,7 +59,9 @@ def as_table(cards: list[Card], lines: list[Line], used: Line) -> list[Line]:
 
 def _are_beside(names: Line) -> bool:
     """有两张卡片并排；一行一张的由 `labelled_cards.py` 排。"""
-    return any(one is not two and abs(one.line - two.line) < 0.5 * one.height for one in names for two in names)
+    return any(
+        name is not other and abs(name.line - other.line) < 0.5 * name.height for name in names for other in names
+    )
 
 
 def _labelled_card(label: TextBox, boxes: Line) -> tuple[Card, Line] | None:
@@ -73,10 +75,10 @@ def _labelled_card(label: TextBox, boxes: Line) -> tuple[Card, Line] | None:
         return None
     card, used = {"name": replace(name, is_label=True)} | ({"result": value} if value else {}), [name, *used]
     last = label
-    while (below := _below(last, label, boxes)) and (found := _labelled(below, boxes))[0] not in ("", "name", *card):
-        if found[1]:
-            card[found[0]] = found[1]
-        used, last = used + found[2], below
+    while (below := _below(last, label, boxes)) and (field := _labelled(below, boxes))[0] not in ("", "name", *card):
+        if field[1]:
+            card[field[0]] = field[1]
+        used, last = used + field[2], below
     return card, used
 
 

@@ -60,7 +60,9 @@ def _is_tiled(alike: list[TextBox], lines: list[float]) -> bool:
     columns = {round(box.start / (4 * box.height)) for box in alike}
     is_wide = len(columns) >= _ACROSS and len({round(box.line) for box in alike}) > 1
     away = [[(line - box.line) / box.height for line in lines] for box in alike]
-    in_line = [one for one in away if any(-0.7 < by < 0.3 for by in one) and any(-0.3 < by < 0.7 for by in one)]
+    in_line = [
+        offsets for offsets in away if any(-0.7 < by < 0.3 for by in offsets) and any(-0.3 < by < 0.7 for by in offsets)
+    ]
     return alike[0].kind == "text" and is_wide and 2 * len(in_line) < len(alike)
 
 
@@ -70,15 +72,17 @@ def _with_dash(text: str) -> str:
 
 def _is_range_with_colon(text: str) -> bool:
     """冒号两边一小一大，不会是钟点（`08:30`）的。"""
-    found = _JOINED_BY_COLON.fullmatch(text)
-    is_clock = found and re.fullmatch(r"[012]?\d", found[1]) and re.fullmatch(r"[0-5]\d", found[2])
-    return bool(found and not is_clock and parse_range(_with_dash(text)))
+    pair = _JOINED_BY_COLON.fullmatch(text)
+    is_clock = pair and re.fullmatch(r"[012]?\d", pair[1]) and re.fullmatch(r"[0-5]\d", pair[2])
+    return bool(pair and not is_clock and parse_range(_with_dash(text)))
 
 
 def _column(boxes: list[TextBox]) -> list[TextBox]:
     """左端或正中与多数对齐的。"""
     best: list[TextBox] = []
-    for one in boxes:
-        aligned = [box for box in boxes if min(abs(box.start - one.start), abs(box.middle - one.middle)) < one.height]
+    for anchor in boxes:
+        aligned = [
+            box for box in boxes if min(abs(box.start - anchor.start), abs(box.middle - anchor.middle)) < anchor.height
+        ]
         best = max(best, aligned, key=len)
     return best

@@ -271,10 +271,12 @@ def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) 
         return False
     if TIER.fullmatch(cell.text) and not cell.box.is_label:
         return False  # 范围条底下的 `正常`、`受损`
-    same_line = row is not None and any(one.box is row.anchor for one in line)
+    same_line = row is not None and any(neighbour.box is row.anchor for neighbour in line)
     if cell.box.is_label or is_known(cell.text):
         # 名称旁边、名称下面的代号不是新的一行；旁边又有数、说的是另一项的是
-        others = row and row.result and any(one.kind == "number" for one in line) and known_as(row.name.text)
+        others = (
+            row and row.result and any(neighbour.kind == "number" for neighbour in line) and known_as(row.name.text)
+        )
         if others and known_as(cell.text) not in (None, others):
             return True
         if row and not same_line and not (row.limits and has_value) and not row.code and is_subline(cell.box, row.name):
@@ -288,8 +290,8 @@ def _starts_row(cell: Cell, line: list[Cell], row: Row | None, has_value: bool) 
 
 def _is_behind(box: TextBox, *others: TextBox | None) -> bool:
     """在 others 里哪一格的右边，同一行上。"""
-    beside = [one for one in others if one and abs(box.line - one.line) < 0.5 * box.height]
-    return any(box.start >= one.end - 0.5 * box.height for one in beside)
+    beside = [other for other in others if other and abs(box.line - other.line) < 0.5 * box.height]
+    return any(box.start >= other.end - 0.5 * box.height for other in beside)
 
 
 def _is_code_of(cell: Cell, row: Row) -> bool:

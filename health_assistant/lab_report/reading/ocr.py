@@ -102,8 +102,8 @@ class TextReader:
     def _recognize(self, image: np.ndarray, quads: np.ndarray) -> list[tuple[str, float]]:
         read = [("", 0.0)] * len(quads)
         for batch in _batches(quads):
-            for at, one in zip(batch, self.recognize_crops([crop(image, quads[at]) for at in batch]), strict=True):
-                read[at] = one
+            for at, reading in zip(batch, self.recognize_crops([crop(image, quads[at]) for at in batch]), strict=True):
+                read[at] = reading
         return read
 
 

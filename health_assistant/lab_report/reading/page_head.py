@@ -142,7 +142,7 @@ def _ages_below(lines: list[list[TextBox]]) -> list[str]:
         f"{label.text} {value.text}"
         for above, below in pairwise(lines)
         for label in above
-        if (found := _AGE_LABEL.fullmatch(label.text.strip())) and found["colon"]
+        if (age := _AGE_LABEL.fullmatch(label.text.strip())) and age["colon"]
         for value in below
         if abs(value.start - label.start) < label.height and _AGE_VALUE.match(value.text)
     ]
@@ -185,7 +185,7 @@ def _people(page: str) -> tuple[list[str], list[str], list[str]]:
 def _read_sex(page: str, person: str) -> Literal["男", "女"] | None:
     word = r"(男|女|Male|Female|M\b|F\b)"
     label = r"(?:性\s*别|Sex|Gender)(?:\s*/\s*(?:年\s*龄|Age))?"
-    found = (
+    match = (
         re.search(rf"{label}\s*[:：]?\s*{word}", page, re.IGNORECASE)
         or re.search(
             rf"(?:Age|年\s*龄)(?:\s*/\s*{label})?\s*[:：]?\s*\d[^\n:：]{{0,20}}?"
@@ -196,9 +196,9 @@ def _read_sex(page: str, person: str) -> Literal["男", "女"] | None:
         or re.search(r"(?<![一-鿿])(男|女)(?![一-鿿])", person)
         or re.search(r"(男|女)性?\s*[|,，/·]?\s*\d{1,3}\s*岁", page)
     )
-    if not found:
+    if not match:
         return None
-    return "男" if found[1][0].upper() in "男M" else "女"
+    return "男" if match[1][0].upper() in "男M" else "女"
 
 
 def _read_age(text: str, needs_colon: bool = False) -> str | None:
@@ -228,8 +228,8 @@ def _ages(text: str, needs_colon: bool = False) -> Iterator[str]:
 
 def _find_age(text: str) -> str | None:
     """没有“年龄”字样时，姓名旁边的年龄。"""
-    found = re.search(rf"(?<![\d.<>≥≤~-])\d{{1,3}}(?:\.\d)?\s*(?:周?岁|个月|月龄|日龄|天)(?:\s*{_AGE_PART})*半?", text)
-    return _tidy(found[0]) if found else None
+    age = re.search(rf"(?<![\d.<>≥≤~-])\d{{1,3}}(?:\.\d)?\s*(?:周?岁|个月|月龄|日龄|天)(?:\s*{_AGE_PART})*半?", text)
+    return _tidy(age[0]) if age else None
 
 
 def _tidy(age: str) -> str:
@@ -239,7 +239,7 @@ def _tidy(age: str) -> str:
 
 def _about_person(page: str, head: str, report_type: str, sex: str | None, age: str | None) -> str:
     """科别、诊断、孕周这几栏里说到的孕妇或孩子；报告名里已经说了的、这个人不可能的不写。"""
-    fields = [found[0] for found in _ABOUT.finditer(page)] + re.findall(r"孕\s*\d{1,2}\s*(?:\+\s*\d\s*)?周", head)
+    fields = [field[0] for field in _ABOUT.finditer(page)] + re.findall(r"孕\s*\d{1,2}\s*(?:\+\s*\d\s*)?周", head)
     text = ";".join(fields)
     known = person_of(ReadReport(report_type=report_type, sex=sex, age=age, items=[]))
     words = pregnancy_words(text)

@@ -90,7 +90,7 @@ def _is_of_name(number: TextBox, row: Row) -> bool:
         return False
     is_minutes = seen.analyte.code.split("-")[0] in _TIMED and number.text in _MINUTES
     units = [unit] if unit else [seen.analyte.unit, *seen.analyte.conversions]
-    return is_minutes or all(is_impossible(seen.value, one, seen.analyte) for one in units)
+    return is_minutes or all(is_impossible(seen.value, each, seen.analyte) for each in units)
 
 
 def _keep_unit_of_range(row: Row, seated: list[Seated]) -> None:

@@ -67,22 +67,22 @@ def find_mark(row: Row, page: Page, gray: np.ndarray, boxes: list[TextBox], colu
     if column is not None and row.name and not row.mark and not row.maybe_arrows:
         own = _zone_at(column + row.name.x0 - row.name.start, row, boxes, reach=1.5)
         zones += [own] if own else []
-    found = {find_arrow(page.pixels, zone, height) for zone in zones}
-    found |= {_arrow_at(box, height, page, boxes) for box in row.maybe_arrows}
-    found -= {None}
-    if len(found) == 1 and row.mark and re.fullmatch(r"[↑↓]{2}", row.mark.text):
-        return 2 * found.pop()
-    if not found and own and has_character(gray, own, height):
+    marks = {find_arrow(page.pixels, zone, height) for zone in zones}
+    marks |= {_arrow_at(box, height, page, boxes) for box in row.maybe_arrows}
+    marks -= {None}
+    if len(marks) == 1 and row.mark and re.fullmatch(r"[↑↓]{2}", row.mark.text):
+        return 2 * marks.pop()
+    if not marks and own and has_character(gray, own, height):
         return UNREAD_MARK
     # 标记一栏里像箭头的字（`4`），也是没有读出来的标记；1 也许是结果的一位（见 `may_drop_digit`）
     is_there = column is not None and any(
         box.text != "1" and len(box.text) == 1 and abs(box.middle - column) < height for box in row.maybe_arrows
     )
-    if not found and is_there and not row.mark:
+    if not marks and is_there and not row.mark:
         return UNREAD_MARK
-    if not found and row.mark:
+    if not marks and row.mark:
         return "+" if row.mark.text == "+" else UNREAD_MARK  # 文字识别说是箭头，像素里看不清朝哪边
-    return found.pop() if len(found) == 1 else None
+    return marks.pop() if len(marks) == 1 else None
 
 
 def _arrow_at(box: TextBox, height: float, page: Page, boxes: list[TextBox]) -> str | None:

@@ -35,15 +35,15 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
     headers: list[dict[str, TextBox]] = []
     body: list[list[TextBox]] = []
     for line in [*lines, None]:
-        found = find_header(line) if line is not None else []
-        if not found and line is not None:
+        heads = find_header(line) if line is not None else []
+        if not heads and line is not None:
             body.append(line)
             continue
-        if found and headers and not body and _are_subheads(headers, found):
-            add_subheads(headers, found)
+        if heads and headers and not body and _are_subheads(headers, heads):
+            add_subheads(headers, heads)
             continue
         tables.extend(_headed(headers, body) if headers else _headless(body))
-        headers, body = found, []
+        headers, body = heads, []
     return tables
 
 

@@ -198,13 +198,13 @@ def _with_neighbours(quads: np.ndarray, places: list[int]) -> np.ndarray:
     """places 那几段的四角，左右各放宽一个字，不到邻段：文字层是 71 而图里是 710 的，只看 71 的框看不出来。"""
     wider = quads[places].copy()
     x0, y0, x1, y1 = quads[:, 0, 0], quads[:, 0, 1], quads[:, 2, 0], quads[:, 2, 1]
-    for one, at in zip(wider, places, strict=True):
+    for quad, at in zip(wider, places, strict=True):
         room = _ONE_CHARACTER * (y1[at] - y0[at])
         is_beside = (np.minimum(y1, y1[at]) > np.maximum(y0, y0[at])) & (np.arange(len(quads)) != at)
         left = min([room, *(x0[at] - x1)[is_beside & (x1 <= x0[at])]])
         right = min([room, *(x0 - x1[at])[is_beside & (x0 >= x1[at])]])
-        one[[0, 3], 0] -= left
-        one[[1, 2], 0] += right
+        quad[[0, 3], 0] -= left
+        quad[[1, 2], 0] += right
     return wider
 
 

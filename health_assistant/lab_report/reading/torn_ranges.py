@@ -57,21 +57,21 @@ def without_next_serials(body: list[list[TextBox]], edges: list[float]) -> list[
     """
     for edge in edges:
         ends = [max((box for box in line if box.middle < edge), key=lambda box: box.end, default=None) for line in body]
-        found = [(at, box) for at, box in enumerate(ends) if box and _MAY_END_SO.search(box.text)]
+        glued = [(at, box) for at, box in enumerate(ends) if box and _MAY_END_SO.search(box.text)]
         for first in (1, 2):
-            serial = int(re.search(r"\d+$", found[0][1].text)[0][-first:]) if found else 0
-            numbers = [str(serial + at - found[0][0]) for at, _ in found]
-            fits = [box.text.endswith(number) for (_, box), number in zip(found, numbers, strict=True)]
-            if sum(fits) < max(_FEWEST, _MOSTLY * len(found)):
+            serial = int(re.search(r"\d+$", glued[0][1].text)[0][-first:]) if glued else 0
+            numbers = [str(serial + at - glued[0][0]) for at, _ in glued]
+            fits = [box.text.endswith(number) for (_, box), number in zip(glued, numbers, strict=True)]
+            if sum(fits) < max(_FEWEST, _MOSTLY * len(glued)):
                 continue
             for (at, box), number in (
-                one for one, fit in zip(zip(found, numbers, strict=True), fits, strict=True) if fit
+                pair for pair, fit in zip(zip(glued, numbers, strict=True), fits, strict=True) if fit
             ):
                 cut = len(box.text) - len(number)
                 parts = [part_of(box, 0, cut), replace(part_of(box, cut, len(box.text)), start=edge, end=edge + 1)]
                 body = [
                     *body[:at],
-                    [one for old in body[at] for one in (parts if old is box else [old])],
+                    [piece for old in body[at] for piece in (parts if old is box else [old])],
                     *body[at + 1 :],
                 ]
             break
