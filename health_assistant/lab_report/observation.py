@@ -263,12 +263,12 @@ def _presence_of(parsed: Value | ReferenceRange | None, text: str, counts: bool 
 
 def _parse_value(row: ReadRow) -> tuple[ReadRow, Value | None]:
     """结果的意思。`7.1↑`、`1.8(已复查)` 这样粘着标记的、`7·1` 这样写小数点的，行里的字也拆开；本来就看得懂的照旧。"""
-    # 圆点是彩色的灯，绿的也有，不说高低
     lakhs = _LAKHS.fullmatch(normalize(row.result))
     is_in_lakhs = _PLATELETS.search(row.name) and not re.search(r"\d{3}", row.reference_range)
     if lakhs and is_in_lakhs and row.unit.startswith("/"):
         row = row.model_copy(update={"result": lakhs[1], "unit": lakhs[2] + row.unit})
     result = row.result.strip().translate(ARROW_FORMS)
+    # 圆点是彩色的灯，绿的也有，不说高低
     result = re.sub(r"(?<=[\d)])\s*[•●⬤○]$", "", _EARLIER_BESIDE.sub("", result))
     result = re.sub(r"(?<=\d)[·。](?=\d)", ".", result)
     if _TIME_OF_BLOOD.search(row.name):
