@@ -11,7 +11,7 @@ from train_data import read_rows
 
 from health_assistant import artifacts, hub
 from health_assistant.command_line import BadInput, command
-from health_assistant.recipes import read_recipe, recipe_parser
+from health_assistant.recipe_files import read_recipe, recipe_parser
 from health_assistant.training import run, sft
 from health_assistant.training.recipe import Recipe
 

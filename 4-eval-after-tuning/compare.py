@@ -14,10 +14,10 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-import comparison
 import comparison_report
+import paired_difference
 import pairwise
-from comparison import MetricDelta, Run
+from paired_difference import MetricDelta, Run
 
 from health_assistant import artifacts
 from health_assistant.command_line import BadInput, command, new_parser
@@ -53,7 +53,7 @@ def main() -> int:
         dialogues = {question.id: question.messages for question in questions}
         judged = pairwise.judge_pairs(judge, before.rows, after.rows, dialogues)
         pairwise.add_scores(judged, before, after)
-    changes = comparison.compare(before, after)
+    changes = paired_difference.compare(before, after)
 
     # 4. 说出来，写下来
     show(before, after, changes, judged)
@@ -87,9 +87,9 @@ def read_runs(args: argparse.Namespace, folders: list[Path]) -> tuple[Run, Run, 
     config += f" --limit {args.limit}" if args.limit else ""
     scripts = ("2-eval-before-tuning/eval_before.py", "4-eval-after-tuning/eval_after.py")
     before, after = (
-        comparison.load_run(folder, script + config) for folder, script in zip(folders, scripts, strict=True)
+        paired_difference.load_run(folder, script + config) for folder, script in zip(folders, scripts, strict=True)
     )
-    comparison.check_comparable(before, after)
+    paired_difference.check_comparable(before, after)
     questions = [question for question in read_questions(args.data) if question.id in before.rows]
     if sha256(args.data.read_bytes()).hexdigest() != before.scores["data_sha256"]:
         raise BadInput(f"{args.data} 不是这两次评测用的数据。用 --data 指明")

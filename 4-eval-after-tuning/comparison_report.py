@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pairwise
-from comparison import RESAMPLES, TIE, MetricDelta, Run
+from paired_difference import RESAMPLES, TIE, MetricDelta, Run
 
 from health_assistant import artifacts, templates
 from health_assistant.evaluation import checklist, metrics, safety

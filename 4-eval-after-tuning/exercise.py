@@ -14,8 +14,8 @@
 
 import sys
 
-import comparison
 import numpy as np
+import paired_difference
 
 from health_assistant.exercise import grade
 
@@ -59,7 +59,7 @@ def check_the_interval_is_the_courses() -> None:
         cases = [list(rng.normal(rng.normal(1, 2), 0.5, size=rng.integers(1, 5))) for _ in range(30)]
         names = [str(at) for at, case in enumerate(cases) for _ in case]
         low, high = interval(cases)
-        expected = comparison.interval(names, [difference for case in cases for difference in case])
+        expected = paired_difference.interval(names, [difference for case in cases for difference in case])
         width, expected_width = high - low, expected[1] - expected[0]
         close = abs(width / expected_width - 1) < 0.15
         assert close, f"区间宽 {width:.2f}，compare.py 的是 {expected_width:.2f}：太窄就是把同一病例的题当成独立的了"

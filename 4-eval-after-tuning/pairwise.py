@@ -73,7 +73,7 @@ def _task(dialogue: list[dict], rows: list[dict]) -> Task:
 
 
 def add_scores(result: dict, before: Any, after: Any) -> None:
-    """把 judge_all 的结果写进两次评测（`comparison.Run`，不改盘上的）：说它好的题 100 分，别的 0 分。"""
+    """把 judge_all 的结果写进两次评测（`paired_difference.Run`，不改盘上的）：说它好的题 100 分，别的 0 分。"""
     for run, better in ((before, -1), (after, 1)):
         for name, outcome in result["outcomes"].items():
             run.rows[name]["scores"][NAME] = 100.0 * (outcome == better)

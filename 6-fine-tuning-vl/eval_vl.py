@@ -30,7 +30,7 @@ from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.person import person_of
 from health_assistant.lab_report.scoring import ReportScore, score_report
 from health_assistant.lab_report.vl_protocol import READ_PROMPT, parse_answer
-from health_assistant.recipes import read_recipe
+from health_assistant.recipe_files import read_recipe
 from health_assistant.training.recipe import VisionRecipe
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/tiny.yaml"

@@ -14,7 +14,7 @@ from vl_tasks import files_of, make_tasks, make_unreadable, read_pages
 from health_assistant import artifacts
 from health_assistant.command_line import command
 from health_assistant.lab_report.vl_protocol import READ_PROMPT_VERSION
-from health_assistant.recipes import read_recipe, recipe_parser
+from health_assistant.recipe_files import read_recipe, recipe_parser
 from health_assistant.training import run, vision
 from health_assistant.training.recipe import VisionRecipe
 

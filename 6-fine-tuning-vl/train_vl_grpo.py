@@ -14,7 +14,7 @@ from statistics import median
 from vl_rewards import WEIGHTS, draw_curves, reward_curves, reward_functions
 from vl_tasks import files_of, make_unreadable, read_pages
 
-from health_assistant import artifacts, recipes
+from health_assistant import artifacts, recipe_files
 from health_assistant.command_line import command
 from health_assistant.lab_report.vl_protocol import READ_PROMPT
 from health_assistant.training import loading, run, saving, vision
@@ -30,10 +30,10 @@ DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/grpo/tiny-grpo.yaml"
 @command
 def main() -> int:
     # 1. 配方，和起点：SFT 的 adapter 与它的设置
-    parser = recipes.recipe_parser(__doc__, GrpoRecipe, DEFAULT_CONFIG)
+    parser = recipe_files.recipe_parser(__doc__, GrpoRecipe, DEFAULT_CONFIG)
     parser.add_argument("--force", action="store_true", help="同样的配方与数据训练过了也从头重来")
     args = parser.parse_args()
-    recipe = recipes.read_recipe(GrpoRecipe, args)
+    recipe = recipe_files.read_recipe(GrpoRecipe, args)
     start, folder = artifacts.vl_dir(recipe.sft_run_name), artifacts.vl_dir(recipe.run_name)
     record = run.read_training(start, "train_vl.py")
     tuned = VisionRecipe(**record["recipe"])

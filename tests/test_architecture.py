@@ -78,7 +78,7 @@ def test_what_a_report_says_is_not_remembered_without_end(file):
 
 HELP = """
 import os, runpy, sys
-from health_assistant import recipes
+from health_assistant import recipe_files
 from health_assistant.lab_report import assessment, scoring
 from health_assistant.training import vision
 

@@ -14,11 +14,11 @@ from health_assistant.lab_report.report import ABNORMAL_FLAGS, DISCLAIMER, escap
 from health_assistant.lab_report.subjects import with_range
 from medical_report.advice_prompt import MAX_CHOSEN, describe_findings, describe_row
 from medical_report.analysis import Analyst, RefusedChoice, choose
-from medical_report.emergencies import said_emergencies, said_unwell
 from medical_report.errors import IF_IT_IS_NOW, NoAdviceModel
 from medical_report.page_reading import Job
 from medical_report.spoken import speaking_about, to_html
 from medical_report.upstreams import UpstreamError
+from medical_report.urgent_words import said_emergencies, said_unwell
 
 Outcome = Literal["answered", "nothing", "failed", "refused", "emergency"]
 

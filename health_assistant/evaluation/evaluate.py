@@ -18,7 +18,7 @@ from health_assistant.command_line import BadInput, CannotGoOn, command
 from health_assistant.evaluation import checklist, judge, metrics, safety
 from health_assistant.evaluation.answers import count_endings, describe_endings, why_all_empty
 from health_assistant.evaluation.targets import EvaluationRecipe, Target, endpoint_target, local_target
-from health_assistant.recipes import read_recipe, recipe_parser
+from health_assistant.recipe_files import read_recipe, recipe_parser
 from health_assistant.training.tiny_models import identity_of
 
 # 提问方式变了就换一个名字：不同提问方式的得分不能比较

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from health_assistant import artifacts, recipes
+from health_assistant import artifacts, recipe_files
 from health_assistant.command_line import BadInput
 from health_assistant.evaluation.endpoint import check_endpoint, endpoint_task
 from health_assistant.training.tiny_models import identity_of
 
 
-class EvaluationRecipe(recipes.Recipe):
+class EvaluationRecipe(recipe_files.Recipe):
     """一次评测的配方；微调前后是同一份。生成的设置是 transformers 的 GenerationConfig 的名字。"""
 
     old_names: ClassVar[dict[str, str]] = {"recipe": "run_name", "base_model": "model_name_or_path"}

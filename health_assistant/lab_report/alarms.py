@@ -6,7 +6,7 @@ from decimal import Decimal
 from health_assistant.lab_report.catalogue import Analyte, Direction
 from health_assistant.lab_report.interval import Interval, ReferenceRange, Value
 from health_assistant.lab_report.judgement import Finding
-from health_assistant.lab_report.likely import alarming_if_likely
+from health_assistant.lab_report.likely_analyte import alarming_if_likely
 from health_assistant.lab_report.marks import flag_says, plain_flag
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.plausibility import misprints_unit

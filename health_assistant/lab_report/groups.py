@@ -40,7 +40,7 @@ _PART = re.compile(rf"男[性子]?|女[性子]?|{'|'.join(_AGE_WORDS)}|{_AGE_SPA
 _GROUP = re.compile(rf"(?:{_PART.pattern})(?:[:(\[,]?(?:{_PART.pattern}))*")
 _ENGLISH = tuple(
     (re.compile(rf"(?<![a-z])(?:{words})(?=[:,;\d<>()\]]|$)", re.IGNORECASE), word)
-    for words, word in load_yaml(Path(__file__).with_name("english_groups.yaml")).items()
+    for words, word in load_yaml(Path(__file__).with_name("group_words.yaml")).items()
 )
 
 

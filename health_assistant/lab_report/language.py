@@ -1,7 +1,7 @@
 """说中文，还是说英文。中文是源语言：判断、疑问、提示在程序里总是中文，说给人听时才换成人要的语言。
 
-`english.yaml` 是程序自己的话，`english_texts.yaml` 是目录、组合与分级表里的话，都是“中文：英文”，句子可以有 `{名字}`。
-没有英文的照说中文：宁可看不懂，不可不说。
+`english_messages.yaml` 是程序自己的话，`english_catalogue.yaml` 是目录、组合与分级表里的话，都是“中文：英文”。
+句子可以有 `{名字}`。没有英文的照说中文：宁可看不懂，不可不说。
 """
 
 import re
@@ -79,7 +79,8 @@ def _pattern(template: str) -> str:
 def load_english() -> EnglishFile:
     """读入两个英文文件，合成一份；有错则 BadYaml。"""
     own, texts = (
-        read_yaml(EnglishFile, Path(__file__).with_name(name)) for name in ("english.yaml", "english_texts.yaml")
+        read_yaml(EnglishFile, Path(__file__).with_name(name))
+        for name in ("english_messages.yaml", "english_catalogue.yaml")
     )
     return EnglishFile(names=own.names, composed=own.composed, sentences=texts.sentences | own.sentences)
 

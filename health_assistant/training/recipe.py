@@ -1,4 +1,4 @@
-"""训练的配方：一次训练的全部设置。读法在 health_assistant/recipes.py。
+"""训练的配方：一次训练的全部设置。读法在 health_assistant/recipe_files.py。
 
 键是 TRL 的 SFTConfig、ModelConfig、ScriptArguments，PEFT 与 EarlyStoppingCallback 自己的名字；没有同名的才是我们的。
 """
@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from health_assistant import recipes
+from health_assistant import recipe_files
 from health_assistant.lab_report.vl_protocol import READ_PROMPT
 from health_assistant.training.tiny_models import identity_of
 
@@ -32,7 +32,7 @@ def _installed(package: str) -> str:
     return package
 
 
-class Recipe(recipes.Recipe):
+class Recipe(recipe_files.Recipe):
     """语言模型的一次训练。"""
 
     old_names: ClassVar[dict[str, str]] = {
@@ -48,7 +48,7 @@ class Recipe(recipes.Recipe):
     }
 
     quantized_model: str = Field("", description="基座已量化成 4 位的一份，训练时少下载；合并仍用 model_name_or_path")
-    dataset_name: recipes.FolderName = Field("tiny", description="prepare_train_data.py 备好的数据的名字")
+    dataset_name: recipe_files.FolderName = Field("tiny", description="prepare_train_data.py 备好的数据的名字")
     backend: Annotated[Literal["auto", "unsloth", "transformers"], AfterValidator(_installed)] = Field(
         "auto", description="auto：有 CUDA 又装了 Unsloth 就用它"
     )
@@ -98,7 +98,7 @@ class Recipe(recipes.Recipe):
 class VisionRecipe(Recipe):
     """视觉模型的一次训练：多了像素预算、训练哪些部分、题目的比例。"""
 
-    dataset_name: recipes.FolderName = Field("tiny", description="render_reports.py 画好的数据的名字")
+    dataset_name: recipe_files.FolderName = Field("tiny", description="render_reports.py 画好的数据的名字")
     max_length: PositiveInt = Field(4096, description="图、提问、回答合起来最多多少个词元；有一条放不下就不开始训练")
     max_pixels: PositiveInt = Field(2560 * 784, description="一页最多多少像素，784 像素一个词元；更大的图先缩小")
     min_text_height: float = Field(10.0, description="缩小之后数字至少几像素高；再小就认不出，不开始训练")
@@ -113,7 +113,7 @@ class VisionRecipe(Recipe):
         return super().what_shapes_the_result() | {"read_prompt": READ_PROMPT}
 
 
-class GrpoRecipe(recipes.Recipe):
+class GrpoRecipe(recipe_files.Recipe):
     """一次 GRPO。除了头两项，键都是 TRL 的 GRPOConfig 自己的名字；LoRA 与图的设置随 SFT 的那一次。"""
 
     sft_run_name: str = Field("tiny", description="从哪一次 train_vl.py 的 adapter 开始；基座也是它的")

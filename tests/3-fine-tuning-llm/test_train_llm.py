@@ -230,7 +230,7 @@ def test_a_model_that_will_not_fit_is_refused_with_the_remedy(home, in_process):
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda one: one.stem)
 def test_every_recipe_reads_and_is_the_one_it_says(config):
-    from health_assistant.recipes import read_recipe
+    from health_assistant.recipe_files import read_recipe
     from health_assistant.training.recipe import LINEAR_LAYERS, Recipe
 
     recipe = read_recipe(Recipe, argparse.Namespace(config=config))

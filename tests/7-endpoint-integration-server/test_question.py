@@ -10,8 +10,8 @@ import report_servers
 import requests
 from fake_upstreams import FakeUpstream
 from medical_report import create_app
-from medical_report.emergencies import Kind, load_emergencies, said_emergencies, said_unwell
 from medical_report.settings import Settings
+from medical_report.urgent_words import Kind, load_emergencies, said_emergencies, said_unwell
 
 from health_assistant.checked_yaml import load_yaml
 from health_assistant.evaluation.safety import bundled

@@ -49,7 +49,7 @@ def test_a_question_is_answered_below_the_advice_and_kept_nowhere(page, asking_s
     assert page.get_attribute("#ask-answer", "role") == "status"
     save(page)
     kept = """async () => {
-        const { allResults } = await import("./js/kept.js");
+        const { allResults } = await import("./js/storage.js");
         return JSON.stringify([await allResults(), localStorage]);
     }"""
     assert "总胆固醇" in page.evaluate(kept) and "要紧吗" not in page.evaluate(kept)

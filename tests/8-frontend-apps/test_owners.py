@@ -41,7 +41,7 @@ def other(page, report_server):
 
 
 HOSPITAL = """async () => {
-    const { allResults } = await import("./js/kept.js");
+    const { allResults } = await import("./js/storage.js");
     return (await allResults())[0].report.origin.performer.value;
 }"""
 
@@ -77,8 +77,8 @@ def test_it_may_go_to_somebody_new_before_keeping_too_and_giving_no_name_changes
     chip(other, "外婆").wait_for()  # 另一页的首页跟着变
     go_home(page)
     assert page.locator("#people .chip").all_inner_texts() == ["外婆"]  # 没有名字、没有结果的人不必留着
-    page.evaluate("import('./js/kept.js').then(({ savePerson }) => savePerson({ sex: '女', chosenAt: 0 }))")
-    page.evaluate("import('./js/kept.js').then(({ savePerson }) => savePerson({ sex: '男', chosenAt: 0 }))")
+    page.evaluate("import('./js/storage.js').then(({ savePerson }) => savePerson({ sex: '女', chosenAt: 0 }))")
+    page.evaluate("import('./js/storage.js').then(({ savePerson }) => savePerson({ sex: '男', chosenAt: 0 }))")
     page.reload()
     page.wait_for_selector(LISTED)
     reply_with(page, answer([NORMAL]))

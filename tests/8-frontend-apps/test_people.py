@@ -119,7 +119,7 @@ def test_a_paper_of_someone_else_is_noticed(page, report_server):
     }
     for name, (sex, year, _) in people.items():
         fields = {"name": name, "sex": sex, "birthYear": year, "chosenAt": 0}
-        page.evaluate("(fields) => import('./js/kept.js').then(({ savePerson }) => savePerson(fields))", fields)
+        page.evaluate("(fields) => import('./js/storage.js').then(({ savePerson }) => savePerson(fields))", fields)
     sent_with(page, report_server, [])
     for name, (_, _, words) in people.items():
         page.select_option("#owner-select", label=name)

@@ -57,7 +57,7 @@ def keep(page, url: str, reports: list) -> None:
             const { saveResult } = await import(module);
             for (const record of records) await saveResult(record);
         }""",
-        [f"{url}/js/kept.js", records],
+        [f"{url}/js/storage.js", records],
     )
     page.goto(url)
     page.wait_for_selector("#history:not([hidden])")
@@ -139,7 +139,7 @@ def test_a_report_is_never_its_own_last_time(page, report_server):
             const [last] = await allResults();
             await saveResult({ ...last, savedAt: last.savedAt + 1, copyOf: last.savedAt });
         }""",
-        f"{report_server}/js/kept.js",
+        f"{report_server}/js/storage.js",
     )
     page.reload()
     page.locator(".record").nth(2).wait_for()
@@ -271,7 +271,7 @@ def test_rows_kept_by_an_earlier_version_are_not_guessed_at(page, report_server)
                 await saveResult(record);
             }
         }""",
-        f"{report_server}/js/kept.js",
+        f"{report_server}/js/storage.js",
     )
     page.reload()
     page.wait_for_selector("#history:not([hidden])")

@@ -4,7 +4,7 @@ import copy
 import json
 from functools import partial
 
-import comparison
+import paired_difference
 import pytest
 from evaluation import fake_endpoint
 from evaluation.eval_scripts import results, run
@@ -133,10 +133,10 @@ def test_only_the_same_judges_and_list_are_compared():
     about = {"models": ["m", "m"], "prompt_version": "1", "checklist": "x"}
     scores = {"n": 3, "metrics": {"checklist": {"value": 50.0, "shuffled": None}}}
     same, other = ({**scores, "checklist": about | {"checklist": one}} for one in "xy")
-    first = comparison.Run({**scores, "checklist": about}, rows)
-    (change,) = comparison.compare(first, comparison.Run(same, rows))
+    first = paired_difference.Run({**scores, "checklist": about}, rows)
+    (change,) = paired_difference.compare(first, paired_difference.Run(same, rows))
     assert (change.name, change.n, change.difference) == ("checklist", 3, 0) and NAMES[change.name]
-    assert comparison.compare(first, comparison.Run(other, rows)) == []
+    assert paired_difference.compare(first, paired_difference.Run(other, rows)) == []
 
 
 @pytest.mark.slow

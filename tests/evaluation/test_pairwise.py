@@ -3,13 +3,13 @@
 import json
 import re
 
-import comparison
 import comparison_report
+import paired_difference
 import pairwise
 import pytest
 from evaluation import fake_endpoint
 from evaluation.eval_scripts import AFTER, BEFORE, compare, run
-from evaluation.test_comparison import make_run, questions
+from evaluation.test_paired_difference import make_run, questions
 
 from health_assistant.evaluation.judge import ATTEMPTS, Judge
 
@@ -65,7 +65,7 @@ def test_bad_replies_are_asked_again_counted_and_never_a_tie(tmp_path):
     assert len(list(tmp_path.glob("cache/pairwise-*"))) == 2, "不合格的不存"
 
 
-def judged(before: list[float], after: list[float], name: str) -> list[comparison.Run]:
+def judged(before: list[float], after: list[float], name: str) -> list[paired_difference.Run]:
     """两次评测，裁判的 name 分与 ROUGE-L 一个涨一个跌。"""
     runs = [make_run([20.0] * 20), make_run([30.0 + number % 3 for number in range(20)])]
     for made, values in zip(runs, (before, after), strict=True):
@@ -77,7 +77,7 @@ def judged(before: list[float], after: list[float], name: str) -> list[compariso
 
 def test_the_judge_is_the_headline_and_lexical_scores_carry_the_warning(tmp_path):
     runs = judged([4.0] * 20, [3.0 - number % 2 for number in range(20)], "judge_proficiency")
-    changes = comparison.compare(*runs)
+    changes = paired_difference.compare(*runs)
     first, second = comparison_report.headline(changes)
     assert first.startswith("评审：专业 从 4.00 到 2.50") and "下降" in first and re.search(r"95% 区间 -\d", first)
     assert second.startswith("ROUGE-L F 从 20.00") and "提高" in second and "2603.00314" in second
@@ -89,7 +89,7 @@ def test_the_judge_is_the_headline_and_lexical_scores_carry_the_warning(tmp_path
 
 
 def test_no_judge_is_said():
-    changes = comparison.compare(make_run([20.0] * 20), make_run([30.0] * 20))
+    changes = paired_difference.compare(make_run([20.0] * 20), make_run([30.0] * 20))
     assert "没有请裁判" in comparison_report.headline(changes)[0]
 
 
@@ -99,7 +99,7 @@ def test_pairs_become_a_paired_difference_in_the_report(tmp_path):
     outcomes = dict.fromkeys(names[:12], 1) | dict.fromkeys(names[12:16], 0) | dict.fromkeys(names[16:19], -1)
     about = {"model": "裁判甲", "inconsistent": 4, "invalid": 1, "first": 20, "chosen": 34, "problems": {"拒答": 3}}
     pairwise.add_scores(about | {"outcomes": outcomes}, before, after)
-    (change, *_) = changes = comparison.compare(before, after)
+    (change, *_) = changes = paired_difference.compare(before, after)
     assert (change.name, change.n, change.win, change.tie, change.loss) == ("pairwise", 19, 12, 4, 3)
     assert (change.before, change.after) == pytest.approx((300 / 19, 1200 / 19))
     assert 0 <= change.low < change.difference < change.high

@@ -169,7 +169,7 @@ def test_chinese_is_untouched_and_the_unknown_is_still_said():
 )
 def test_a_wrong_file_says_what_is_wrong(text, said):
     with pytest.raises(BadYaml, match=said):
-        check_yaml(EnglishFile, text, "english.yaml")
+        check_yaml(EnglishFile, text, "english_messages.yaml")
 
 
 def test_the_files_are_read_once():

@@ -9,7 +9,7 @@ import pytest
 
 from health_assistant.checked_yaml import BadYaml
 from health_assistant.evaluation.targets import EvaluationRecipe
-from health_assistant.recipes import read_recipe, recipe_parser
+from health_assistant.recipe_files import read_recipe, recipe_parser
 from health_assistant.training.recipe import Recipe, VisionRecipe
 
 # 没有同名的：基座的另一份、用哪个后端、按词元分批、看图与出题

@@ -1,7 +1,7 @@
 // 存下的全部结果 ⇄ 一个文件，给了口令就加密；读回来的先查一遍。
 import { element, onSubmit, sayIn } from "./dom.js";
 import { download } from "./export.js";
-import { dropBlank, inDatabase, newPerson, settled } from "./kept.js";
+import { dropBlank, inDatabase, newPerson, settled } from "./storage.js";
 import { t } from "./language.js";
 
 const FORMAT = "health-assistant-kept";

@@ -1,14 +1,14 @@
 // 入口：选照片 → 看一眼 → 分析 → 结果。同一时刻只有一次分析，新的一次会取消旧的。
-import "./taps.js";
+import "./double_tap.js";
 import { AnalysisError, analyze, correctRow, mergeReports, reassess, rowsToSend, setAccessKey } from "./api.js";
 import { offerAsking } from "./ask.js";
 import { showBackup } from "./backup.js";
 import { forgetDisplay } from "./display.js";
 import { element, make, makeButton, onSubmit, sayIn } from "./dom.js";
 import { asText, copy, saveCsv, saveFhir, share } from "./export.js";
-import { clearResults, deleteResult } from "./kept.js";
+import { clearResults, deleteResult } from "./storage.js";
 import { hasChinese, language, t } from "./language.js";
-import { addPages, checkedPages, clearPages, pageCount } from "./pages.js";
+import { addPages, checkedPages, clearPages, pageCount } from "./upload.js";
 import { device, isKept, loadDevice, mismatchWords, offerSaving, ownerOf, setUpKeeping, showPeople } from "./people_view.js";
 import { clearPhoto, onPhotoPick, setPicture, showBoxes } from "./photo_view.js";
 import { clearReport, dateOf, dateWords, endAdvice, endProgress, openRow, setPages, setStep, setUploaded, showAdvice, showEngines, showOrigin, showReport, startProgress, summarize, triageWords } from "./report_view.js";

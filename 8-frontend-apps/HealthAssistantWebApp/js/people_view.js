@@ -1,6 +1,6 @@
 // 结果是谁的：首页上换人、加人、改、删；显示着的一份存了没有，移到谁名下。
 import { element, make, makeButton, onSubmit, sayIn } from "./dom.js";
-import { allPeople, allResults, choosePerson, deletePerson, latest, moveResult, onOthersChange, savePerson, saveResult } from "./kept.js";
+import { allPeople, allResults, choosePerson, deletePerson, latest, moveResult, onOthersChange, savePerson, saveResult } from "./storage.js";
 import { t } from "./language.js";
 import { dateOf } from "./report_view.js";
 

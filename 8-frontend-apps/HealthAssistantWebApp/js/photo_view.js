@@ -1,7 +1,7 @@
 // 结果旁边的照片：一页一张；每一行在哪里、圈出一行、剪出一行放大、点照片找到那一行。
 import { element, make } from "./dom.js";
 import { t } from "./language.js";
-import { draw } from "./pages.js";
+import { draw } from "./upload.js";
 
 const pane = element("photo-pane");
 const photo = element("photo");

@@ -9,7 +9,7 @@ from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.lists import lay_out_lists
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.rows import find_rows
-from health_assistant.lab_report.reading.shifts import align_columns, is_shifted
+from health_assistant.lab_report.reading.shifted_columns import align_columns, is_shifted
 from health_assistant.lab_report.reading.tables import Table, find_tables
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.reading.transposed import turn_transposed

@@ -1,6 +1,6 @@
 """箭头不是数字：文字识别会把 ↑ 读成 1，`↑6.71` 成了 16.71。在像素里找出箭头，擦掉它再认一次数。
 
-一块墨迹（`blobs.py`）像不像箭头，由 `arrow_shapes.py` 比着画出来的字说：手写的规则分不清糊了的小箭头与 1。
+一块墨迹（`blobs.py`）像不像箭头，由 `arrow_templates.py` 比着画出来的字说：手写的规则分不清糊了的小箭头与 1。
 """
 
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from health_assistant.lab_report.matching import is_known_name
-from health_assistant.lab_report.reading.arrow_shapes import ARROWS, arrow_likelihoods
+from health_assistant.lab_report.reading.arrow_templates import ARROWS, arrow_likelihoods
 from health_assistant.lab_report.reading.blobs import FAINTEST, find_blobs
 from health_assistant.lab_report.reading.ocr import DOUBTED_SCORE, TextReader, crop, widened
 from health_assistant.lab_report.reading.upright import Page

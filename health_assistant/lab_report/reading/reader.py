@@ -15,13 +15,12 @@ from PIL import Image
 
 from health_assistant.images import upright_rgb
 from health_assistant.lab_report.person import person_of
-from health_assistant.lab_report.reading import arrow_shapes
+from health_assistant.lab_report.reading import arrow_templates
 from health_assistant.lab_report.reading.arrangement import Arrangement, arrange
 from health_assistant.lab_report.reading.cells import ARROW_LIKE
 from health_assistant.lab_report.reading.columns import Columns
 from health_assistant.lab_report.reading.cutting import is_long, most_pixels
 from health_assistant.lab_report.reading.dividers import without_dividers
-from health_assistant.lab_report.reading.habits import without_habits, without_name_colons
 from health_assistant.lab_report.reading.languages import explain_language, unsupported_language, western_notice
 from health_assistant.lab_report.reading.misreadings import repair_signs, without_leaders
 from health_assistant.lab_report.reading.names import is_known
@@ -30,6 +29,7 @@ from health_assistant.lab_report.reading.origin import read_origin
 from health_assistant.lab_report.reading.other_papers import has_lab_title, is_other_row, left_out, refusal
 from health_assistant.lab_report.reading.page_head import is_lab_report, read_head, several_people
 from health_assistant.lab_report.reading.pdf import PdfPage
+from health_assistant.lab_report.reading.printing_habits import without_habits, without_name_colons
 from health_assistant.lab_report.reading.quoted import (
     findings_outside,
     grown_outside,
@@ -108,7 +108,7 @@ class ReportReader:
         reader = self._text_reader or TextReader(self._threads)
         if warm:
             reader.warm_up()
-            arrow_shapes.warm_up()
+            arrow_templates.warm_up()
         self._text_reader = reader
 
     def _read(self, open_photo: Callable[[], Image.Image | PdfPage]) -> Reading:

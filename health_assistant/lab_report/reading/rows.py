@@ -14,7 +14,7 @@ from health_assistant.lab_report.reading.orphans import find_host, merge, neares
 from health_assistant.lab_report.reading.quoted import says_value
 from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.seating import seat_line
-from health_assistant.lab_report.reading.shifts import doubt_overprinted, doubt_shifted
+from health_assistant.lab_report.reading.shifted_columns import doubt_overprinted, doubt_shifted
 from health_assistant.lab_report.reading.tables import Table
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.reading.wrapped_names import (

@@ -16,7 +16,7 @@ from health_assistant.lab_report.reading.header import (
     without_legend,
 )
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.shares import split_shares
+from health_assistant.lab_report.reading.percent_and_count import split_shares
 from health_assistant.lab_report.reading.text import TextBox, cut_at, has_chinese, part_of, place_of
 from health_assistant.lab_report.reading.torn_ranges import with_whole_ranges, without_next_serials
 

@@ -5,8 +5,8 @@ import re
 
 import comparison_report
 import pytest
-from comparison import Run, check_comparable, compare, interval
 from evaluation.eval_scripts import scores_of
+from paired_difference import Run, check_comparable, compare, interval
 
 from health_assistant.evaluation.evaluate import BadInput, Question
 

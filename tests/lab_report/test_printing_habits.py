@@ -3,7 +3,7 @@
 import pytest
 from lab_report.text_boxes import page
 
-from health_assistant.lab_report.reading.habits import without_habits
+from health_assistant.lab_report.reading.printing_habits import without_habits
 
 
 def texts(lines: list[dict[float, str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""问的话里有没有说到等不得的事：急的不舒服、轻生的念头。说法在 emergencies.yaml；有多急，由医生判断。
+"""问的话里有没有说到等不得的事：急的不舒服、轻生的念头。说法在 urgent_words.yaml；有多急，由医生判断。
 
 认得的说法总有漏的，所以没有认出的回答后面也有打哪个电话（`errors.IF_IT_IS_NOW`）。
 """
@@ -51,7 +51,7 @@ class Kind(Entry):
 
 
 class Emergencies(Entry):
-    """emergencies.yaml 的全部。"""
+    """urgent_words.yaml 的全部。"""
 
     emergency: Kind
     self_harm: Kind
@@ -115,8 +115,8 @@ class Mention:
 
 @cache
 def load_emergencies() -> Emergencies:
-    """读入 emergencies.yaml；有错则 BadYaml。"""
-    return read_yaml(Emergencies, Path(__file__).with_name("emergencies.yaml"))
+    """读入 urgent_words.yaml；有错则 BadYaml。"""
+    return read_yaml(Emergencies, Path(__file__).with_name("urgent_words.yaml"))
 
 
 def said_emergencies(question: str) -> list[str]:
