@@ -277,6 +277,8 @@ def _flag_doubt(finding: Finding, person: Person, says: list[tuple[Flag, ...]]) 
     if not all(flag in said for said in says):
         if row.mark == UNREAD_MARK:
             return "旁边印着的标记没有认出来，而按数值和参考范围是正常的"
+        if finding.range_source == "catalogue":
+            return f"报告单上印着标记 {row.mark}，没有印参考范围；照常见的范围不是这样，请以医院的范围为准"
         return f"报告单上印着标记 {row.mark}，与数值和参考范围不符，可能有一处读错了"
     return None
 

@@ -57,6 +57,7 @@ def spelled(words: str, score: float) -> list[tuple[str, float]]:
     [
         (spelled("K Na Cl Ca Mg P", 0.95), None),
         (spelled("白细胞 红细胞 血红蛋白 血小板", 0.75), None),
+        ([*spelled("钾 钠 氯 钙", 0.95), ("", 0.0)], None),
         (spelled("白细胞 μ乱 Hop aJe cBt oBn", 0.72), None),
         (spelled("ロ カ ニ エ 白细胞 血小板", 0.9), None),
         (spelled("μmol/L β2-MG α1-AT γ-GT α-HBDH", 0.95), None),
@@ -64,8 +65,8 @@ def spelled(words: str, score: float) -> list[tuple[str, float]]:
         ([(text, 0.9) for text, _ in spelled("Hop aJe cBt oBn Wa", 0.72)], None),
         ([*NUMBERS, ("", 0.0), ("", 0.0), ("", 0.0)], None),
     ],
-    ids=["only codes", "blurred", "one name left", "kana for strokes", "greek letters in names", "gibberish",
-         "numbers blurred too", "too little to tell"],
+    ids=["only codes", "blurred", "names of one character", "one name left", "kana for strokes",
+         "greek letters in names", "gibberish", "numbers blurred too", "too little to tell"],
 )  # fmt: skip
 def test_what_the_recognised_texts_say(texts, language):
     assert unsupported_language(texts) == language

@@ -182,7 +182,9 @@ def test_a_box_full_of_numbers_is_split_without_parsing_every_part_of_it(written
     assert parse.call_count < 20 * len(found)
 
 
-@pytest.mark.parametrize(("names", "is_cut"), [(("钠", "氯", "钙"), True), (("肝", "功", "能"), False)])
+@pytest.mark.parametrize(
+    ("names", "is_cut"), [(("钠", "氯", "钙"), True), (("肝", "功", "能"), False), (("钾", "氯"), True)]
+)
 def test_names_of_one_character_found_as_one_box_are_cut_at_the_rows_beside(names, is_cut):
     class Recognizer:
         def recognize(self, image: np.ndarray, quads: np.ndarray) -> list[tuple[str, float]]:
@@ -192,16 +194,17 @@ def test_names_of_one_character_found_as_one_box_are_cut_at_the_rows_beside(name
         top, bottom = y - height / 2, y + height / 2
         return [[x, top], [x + width, top], [x + width, bottom], [x, bottom]]
 
-    codes = [quad(300, 40 * row, 40, 30) for row in (1, 2, 3)]
-    results = [quad(500, 40 * row, 60, 30) for row in (1, 2, 3)]
-    quads = np.array([quad(50, 80, 30, 110), *codes, *results], np.float32)
-    read = [("2", 0.4), *[("Na", 0.99)] * 3, *[("139.0", 0.99)] * 3]
+    rows = range(1, len(names) + 1)
+    codes, results = ([quad(x, 40 * row, 50, 30) for row in rows] for x in (300, 500))
+    stack = quad(50, 20 * (len(names) + 1), 30, 40 * len(names) - 10)
+    quads = np.array([stack, *codes, *results], np.float32)
+    read = [("2", 0.4), *[("Na", 0.99)] * len(names), *[("139.0", 0.99)] * len(names)]
     sheet = Page(np.full((200, 700, 3), 255, np.uint8), quads, np.eye(3))
     texts = _without_stacks(sheet, read, Recognizer())
     assert len(texts) == len(sheet.quads)
     if is_cut:
-        assert [one[0] for one in texts] == ["", *["Na"] * 3, *["139.0"] * 3, *names]
-        assert sheet.quads[-3:, :, 1].mean(axis=1).tolist() == [40, 80, 120]
+        assert [one[0] for one in texts] == ["", *["Na"] * len(names), *["139.0"] * len(names), *names]
+        assert sheet.quads[-len(names) :, :, 1].mean(axis=1).tolist() == [40 * row for row in rows]
     else:
         assert texts == read
 

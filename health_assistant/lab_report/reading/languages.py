@@ -7,6 +7,7 @@
 import re
 from statistics import median
 
+from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.word_lists import any_of
 
 _FOUND = {
@@ -63,7 +64,10 @@ def _is_unknown_script(texts: list[tuple[str, float]], words: list[tuple[str, fl
     numbers = [score for text, score in texts if _NUMBER.fullmatch(text)]
     if len(numbers) < 2 * _MIN_SEGMENTS or median(numbers) < _CLEAR_NUMBER or len(words) < _MIN_SEGMENTS:
         return False
-    hanzi = sum(score >= _MAYBE_HANZI and bool(_HANZI.search(text)) for text, score in words)
+    hanzi = sum(
+        score >= _MAYBE_HANZI and bool(_HANZI.search(text) or not text.isascii() and is_known(text))
+        for text, score in words
+    )
     clear = sum(score >= _CLEAR_WORD and bool(_WORD.search(text)) for text, score in words)
     unread = sum(not text for text, _ in words)
     is_hanzi = hanzi > len(words) * (0.3 if unread >= 0.4 * len(words) else 0.1)

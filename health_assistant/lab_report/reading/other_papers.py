@@ -1,6 +1,7 @@
 """不是化验单的单子：影像、病理、心电图、处方、账单、病历……是哪一种，结论该到哪里看。"""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,8 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from health_assistant.checked_yaml import Entry, read_yaml
+from health_assistant.lab_report.reading.names import is_known
+from health_assistant.lab_report.reading.row import Row
 from health_assistant.lab_report.reading.text import TextBox
 from health_assistant.lab_report.report import UnreadableReport
 from health_assistant.lab_report.word_lists import any_of
@@ -46,6 +49,12 @@ _MEASURED = any_of("measured_name")
 _VITAL_SIGN = re.compile("体温|脉搏|脉率|心率|呼吸(?:频率)?|血压")
 _NOTHING = "没有找到检验项目。请确认这是化验单，并让“项目、结果、参考范围”各列都在画面里、方向摆正。"
 
+_ENOUGH_BLANK = 2
+_NO_RESULTS = (
+    "认得出项目与参考范围，没有读到一个结果：名称可能压着结果，或结果一列没有拍到。"
+    "请把单子放平、对准、靠近一些重拍一张，让结果一列清楚。"
+)
+
 
 def other_papers(lines: list[list[TextBox]]) -> list[Paper]:
     """标题里说到、正文也像的各种单子，从上到下。"""
@@ -75,10 +84,11 @@ def is_other_row(name: str) -> bool:
     return is_measurement(name) or _paper_titled(name) is not None
 
 
-def refusal(lines: list[list[TextBox]]) -> UnreadableReport:
+def refusal(lines: list[list[TextBox]], rows: Sequence[Row] = ()) -> UnreadableReport:
     """没有检验项目的一页：说得出是什么单子的 `other_paper`，说不出的 `not_a_lab_report`。
 
-    没有标题的，正文要像；写着检验报告的，多半是没有读成的化验单。结论是文字的检验（`worded`）说清楚为什么没有读。
+    没有标题的，正文要像；写着检验报告的，多半是没有读成的化验单。结论是文字的检验（`worded`）说清楚为什么没有读；
+    rows 里有项目、范围而没有结果的是 `report_unreadable`。
     """
     if papers := other_papers(lines):
         return UnreadableReport("other_paper", f"这是{papers[0].what}，不是化验单。{papers[0].advice}")
@@ -88,7 +98,14 @@ def refusal(lines: list[list[TextBox]]) -> UnreadableReport:
     worded = (paper for paper in load_papers().worded if paper.title.search(page) and _count(paper, page))
     if paper := next(worded, None):
         return UnreadableReport("other_paper", f"这像是{paper.what}，结果不是能与范围比的数，没有读。{paper.advice}")
+    if sum(map(_lacks_result, rows)) >= _ENOUGH_BLANK:
+        return UnreadableReport("report_unreadable", _NO_RESULTS)
     return UnreadableReport("not_a_lab_report", _NOTHING)
+
+
+def _lacks_result(row: Row) -> bool:
+    has_range = any(box.kind in ("range", "bound") for box in row.limits)
+    return has_range and not row.result and bool(row.unit or row.name and is_known(row.name.text))
 
 
 def left_out(lines: list[list[TextBox]], names: list[str]) -> list[str]:

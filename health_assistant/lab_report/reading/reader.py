@@ -191,7 +191,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     head = read_head(lines, origin)
     person = person_of(ReadReport(items=[], **head))
     if not is_lab_report(lines, tests, any(table.columns.is_complete for table in arranged.tables)):
-        raise with_grave_quotes(refusal(lines), texts, person)
+        raise with_grave_quotes(refusal(lines, tests), texts, person)
 
     # 一行行读
     left = [name for name in others if not is_measured(name)]

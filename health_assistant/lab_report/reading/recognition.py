@@ -30,13 +30,13 @@ def _without_stacks(page: Page, texts: list[tuple[str, float]], reader: TextRead
     tall, wide = (np.linalg.norm(page.quads[:, corner] - page.quads[:, 0], axis=1) for corner in (3, 1))
     starts, middles = page.quads[:, :, 0].min(axis=1), page.quads[:, :, 1].mean(axis=1)
     height = np.median(tall) if len(tall) else 0.0
-    for at in np.flatnonzero((tall > 2.5 * height) & (wide < tall / 2)):
+    for at in np.flatnonzero((tall > 1.7 * height) & (wide < 0.65 * tall)):
         (left, top), (right, bottom) = page.quads[at].min(axis=0), page.quads[at].max(axis=0)
         beside = (middles > top) & (middles < bottom) & (starts > right) & (tall < 2 * height)
         column = beside & (starts < starts[beside].min(initial=np.inf) + 2 * height)
         rows = [(y - height / 2, y + height / 2) for y in sorted(middles[column])]
         parts = np.array([[[left, y0], [right, y0], [right, y1], [left, y1]] for y0, y1 in rows], np.float32)
-        read = reader.recognize(page.pixels, parts) if rows else []
+        read = reader.recognize(page.pixels, parts) if len(rows) > 1 else []
         if read and all(is_known(text) for text, _ in read):
             page.quads = np.concatenate([page.quads, parts])
             texts = [*texts[:at], ("", 0.0), *texts[at + 1 :], *read]

@@ -26,6 +26,8 @@ WORD_MARK = re.compile(
 _POSITIVE = ("阳性", "弱阳性", "可疑")
 _ILLEGIBLE, _APART = 0.6, 3.0
 """范围的右边、离这一行这么远（字高的倍数），把握又不到它的，是旁边的图上认出来的。"""
+_STAMPED = re.compile(r"[<>]?(?:\d+\.\d+|\d{3,})(?=[一-鿿]{0,4}专用章)")
+"""压着印章的结果：后面也许还盖着几位，有小数、有三位的少了一位也看得出危不危急；`6检验专用章` 可能是 6.9，照旧。"""
 _IN_BRACKETS = re.compile(r"[(（]\s*[\d.]+\s*[-~—–]\s*[\d.]+\s*[)）]")
 TWO_RANGES = "这一行有两个参考范围，可能是相邻两行或并排两栏混在一起"
 _CLOCK = r"[012]?\d(?::\d\d){1,2}"
@@ -88,6 +90,9 @@ class Row:
             # 血球仪印在数前面的加号说偏高；认得没有把握的，只知道有个标记
             sign = self.limits.pop()
             self.mark = replace(sign, text="+" if sign.score >= MIN_CONFIDENCE else UNREAD_MARK)
+        if stamped := _STAMPED.match(box.text):
+            box = replace(box, text=stamped[0])
+            self.doubt = "结果旁边压着印章，可能没有读全"
         if re.fullmatch("1{2,3}", box.text) and self._goes_on_from_arrow(box):
             return
         if self.result and self.result.text in ARROW_LIKE:
@@ -120,9 +125,7 @@ class Row:
         is_sign = box.text in ("-", "+") and self.result is not None and self.result.kind == "number"
         if is_sign and box.end < self.result.end + 6 * box.height:
             return
-        stamped = re.search(r"(?<=\d)[一-鿿]?专用章$", box.text)
-        if stamped:
-            box = replace(box, text=box.text[: stamped.start()])
+        box = replace(box, text=re.sub(r"(?<=\d)[一-鿿]?专用章$", "", box.text))
         if self.limits and box.text in _POSITIVE:
             self.word = box  # 窄列里的阳性说的是结果，范围另有
             return
