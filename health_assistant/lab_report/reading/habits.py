@@ -55,13 +55,16 @@ def without_name_colons(boxes: list[TextBox]) -> list[TextBox]:
 def _without_badges(boxes: list[TextBox]) -> list[TextBox]:
     """手机上各项左边的圆头像里印着名称的头一个字，几项都这样的，不要头像。"""
     lone = [box for box in boxes if len(box.text) == 1 and has_chinese(box.text)]
-    badges = _column([box for box in lone if any(_is_badge_of(box, name) for name in boxes)])
-    return [box for box in boxes if box not in badges] if len(badges) >= _MIN_ALIKE else boxes
+    named = {id(box): name for box in lone for name in boxes if _is_badge_of(box, name)}
+    badges = _column([box for box in lone if id(box) in named])
+    # `黄 黄色` 是结果与参考值
+    are_names = sum(is_known(named[id(box)].text) for box in badges) >= _MIN_ALIKE
+    return [box for box in boxes if box not in badges] if are_names else boxes
 
 
 def _is_badge_of(box: TextBox, name: TextBox) -> bool:
-    is_beside = 0 < name.start - box.end < 2 * box.height and abs(name.line - box.line) < box.height
-    return is_beside and len(name.text) > 1 and name.text.startswith(box.text)
+    is_beside = 0 < name.start - box.end < 3 * box.height and abs(name.line - box.line) < 1.3 * box.height
+    return is_beside and name.text.startswith(box.text)
 
 
 def _is_tiled(alike: list[TextBox], lines: list[float]) -> bool:
