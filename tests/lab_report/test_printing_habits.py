@@ -31,3 +31,10 @@ def test_ranges_of_a_whole_column_joined_by_colons_are_ranges():
 )
 def test_clocks_titres_and_upside_down_pairs_stay(column):
     assert texts([{300: one} for one in column]) == column
+
+
+def test_a_one_character_result_beside_its_range_is_no_badge():
+    lines = [
+        {50: name, 300: text[0], 340: text} for name, text in (("颜色", "黄色"), ("透明度", "清亮"), ("蛋白", "阴性"))
+    ]
+    assert texts(lines)[1::3] == ["黄", "清", "阴"]

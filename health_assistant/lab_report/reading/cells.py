@@ -45,7 +45,7 @@ _GLUED_MARKS = (
     re.compile(rf"(?P<mark>[{_ARROWS}※]+)\s*(?P<bare>[<>≤≥]?\d.*)"),
     re.compile(rf"(?P<bare>{_VALUE})\s*(?P<mark>\((?:normal|正常|n)\)|(?<=\s)(?:normal|正常|n))", re.IGNORECASE),
     re.compile(rf"(?P<bare>.*?(?:[\d)）阴阳性+±]|性[。.]))\s*\(?(?P<mark>[{_ARROWS}→←★◆]+|[*!]+)\)?"),
-    re.compile(rf"(?P<bare>{_VALUE})\s*[(\[]?(?P<mark>HH?|LL?|C?[HL]\*|#|{_WORD_MARKS})[)\]]?"),
+    re.compile(rf"(?P<bare>{_VALUE})\s*[(\[]?(?P<mark>HH?|LL?|C?[HL]\*|#|(?<=阳性)A|(?<=阳性 )A|{_WORD_MARKS})[)\]]?"),
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%‰#])\s*(?P<mark>[↑↓]+)"),
 )

@@ -65,6 +65,7 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     看不出哪个最近的（`12-28` 与 `01-05`）都当作结果，使这一行起疑。
     """
     words = _head_words(line)
+    words = _dated_results(words)
     is_of_multiples = any(word.role == "range" and "MoM" in word.whole for word in words)
     panels = _panels(words) if words else []
     for panel, dates in panels:
@@ -117,6 +118,19 @@ def _head_words(line: list[TextBox]) -> list[_HeadWord]:
         are_results = [re.fullmatch("(?i)(ab)?normal", word.box.text) for word in words]
         words = [w._replace(role="result") if is_one else w for w, is_one in zip(words, are_results, strict=True)]
     return words
+
+
+def _dated_results(words: list[_HeadWord]) -> list[_HeadWord]:
+    """`05-30结果`、`结果(06-12)`：另有没有日期的结果一列，就是从前的；不然各列以日期为名。"""
+    results = [word for word in words if word.role == "result"]
+    dates = {id(word): found[0] for word in results if (found := DATE.search(word.whole))}
+    if not dates or len(results) == 1:
+        return words
+    role: Role = "date" if len(dates) == len(results) else "ignored"
+    return [
+        word._replace(role=role, box=replace(word.box, text=dates[id(word)])) if id(word) in dates else word
+        for word in words
+    ]
 
 
 def _panels(words: list[_HeadWord]) -> list[tuple[dict[str, TextBox], list[TextBox]]]:

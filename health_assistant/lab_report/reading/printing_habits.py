@@ -7,7 +7,7 @@ from dataclasses import replace
 from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.text import TextBox, part_of
+from health_assistant.lab_report.reading.text import TextBox, has_chinese, part_of
 from health_assistant.lab_report.reference_range import parse_range
 
 _MIN_ALIKE = 3
@@ -20,12 +20,12 @@ _TILED, _ACROSS = 6, 3
 
 
 def without_habits(boxes: list[TextBox]) -> list[TextBox]:
-    """`- Absent` 一列的横线是名称与结果之间的，不是阴性；`140:440` 一列是 140-440，不是滴度、钟点；水印不要。"""
+    """`- Absent` 一列的横线是名称与结果之间的，不是阴性；`140:440` 一列是 140-440，不是滴度、钟点；水印、头像不要。"""
     many = [text for text, count in Counter(box.text for box in boxes).items() if len(text) >= 6 and count >= _TILED]
     lines = [box.line for box in boxes if box.text not in many]
     copies = {text: [box for box in boxes if box.text == text] for text in many if not is_known(text)}
     tiled = {text for text, alike in copies.items() if presence(text) is None and _is_tiled(alike, lines)}
-    boxes = [box for box in boxes if box.text not in tiled]
+    boxes = _without_badges([box for box in boxes if box.text not in tiled])
     dashed = [box for box in boxes if _LED_BY_DASH.match(box.text)]
     coloned = [box for box in boxes if _is_range_with_colon(box.text)]
     rest = [box for box in boxes if _JOINED_BY_COLON.fullmatch(box.text) and not _is_range_with_colon(box.text)]
@@ -50,6 +50,21 @@ def without_name_colons(boxes: list[TextBox]) -> list[TextBox]:
         else box
         for box in boxes
     ]
+
+
+def _without_badges(boxes: list[TextBox]) -> list[TextBox]:
+    """手机上各项左边的圆头像里印着名称的头一个字，几项都这样的，不要头像。"""
+    lone = [box for box in boxes if len(box.text) == 1 and has_chinese(box.text)]
+    named = {id(box): name for box in lone for name in boxes if _is_badge_of(box, name)}
+    badges = _column([box for box in lone if id(box) in named])
+    # `黄 黄色` 是结果与参考值
+    are_names = sum(is_known(named[id(box)].text) for box in badges) >= _MIN_ALIKE
+    return [box for box in boxes if box not in badges] if are_names else boxes
+
+
+def _is_badge_of(box: TextBox, name: TextBox) -> bool:
+    is_beside = 0 < name.start - box.end < 3 * box.height and abs(name.line - box.line) < 1.3 * box.height
+    return is_beside and name.text.startswith(box.text)
 
 
 def _is_tiled(alike: list[TextBox], lines: list[float]) -> bool:
