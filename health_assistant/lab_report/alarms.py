@@ -295,13 +295,14 @@ def _numbers_in(result: str) -> list[Value | None]:
 def _grave_if_in(finding: Finding, possible: Severity | None, person: Person) -> str | None:
     """单位有疑问，照它才危急的单位；没有疑问为 None。`possible` 是照印着的、目录的单位有多要紧。
 
-    危急的：换成另一个单位正好在常见范围里（没印单位的 12.8 多半是 g/dL），印了单位的，范围也要是另一个单位的；活着的人
-    不会有的（95 mmol/L 的血红蛋白），照另一个单位不危急就算。不危急的：没有印单位、范围，照另一个单位高得危急。
+    危急的：换成另一个单位（不猜以百、万计的）正好在常见范围里（没印单位的 12.8 多半是 g/dL），印了单位的，范围也要是
+    另一个单位的；活着的人不会有的（95 mmol/L 的血红蛋白），照另一个不危急就算。不危急的：都没有印，照另一个高得危急。
     """
     analyte, result = finding.analyte, finding.value
     if not analyte or not isinstance(result, Interval) or not result.is_point:
         return None
-    own, units, known = finding.compared_unit or analyte.unit, [*analyte.conversions], analyte.known_intervals
+    own, known = finding.compared_unit or analyte.unit, analyte.known_intervals
+    units = [unit for unit in analyte.conversions if not re.match("百|万|10|lakh", unit)]
     if not finding.lacks_unit:
         limits = finding.interval
         is_whole = isinstance(limits, Interval) and limits.is_bounded and limits.low > 0  # 只有一端的，看不出单位

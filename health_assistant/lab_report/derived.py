@@ -1,4 +1,4 @@
-"""由两行合起来才看得出的：白细胞与百分比算出的中性粒细胞，总的与直接的胆红素。各行的轻重都定了以后再看。"""
+"""由两行合起来才看得出的：白细胞与百分比算出的中性粒细胞，先后两回的肌钙蛋白，总的与直接的胆红素。各行的轻重都定了以后再看。"""
 
 from decimal import Decimal
 
@@ -29,6 +29,24 @@ def derive_neutrophils(findings: list[Finding], person: Person) -> None:
             f"{HURRY if severity == 'grave' else CHECK}：由白细胞和中性粒细胞百分比算出，中性粒细胞只有约 "
             f"{value} 10^9/L，容易感染。发热（38℃ 以上）要马上去急诊；没有发热的今天就去血液内科或急诊。"
         )
+
+
+def weigh_serial_troponin(findings: list[Finding]) -> None:
+    """一张单子上先后两回的肌钙蛋白差到 1.5 倍、有一回高了：心肌正在受伤（ESC 2023 看一两小时的差；倍数凭记忆）。"""
+    for code in ("HS-CTNI", "CTNI", "CTNT"):
+        same = [finding for finding in findings if finding.analyte and finding.analyte.code == code]
+        known = [(value.low, row) for row in same if not row.doubts_value and (value := row.converted()) and value.low]
+        (least, first), (most, last) = (min(known, key=_amount), max(known, key=_amount)) if known else ((1, None),) * 2
+        if last is not None and last.flag == "high" and most >= least * Decimal("1.5"):
+            last.floor = "grave"
+            last.alarm = last.alarm or (
+                f"{HURRY}：{last.name} {last.result} 与另一回的 {first.result} 差得多，心脏可能正在受伤。"
+                "现在就去急诊做心电图并复查；胸痛、胸闷、出汗的坐下不要走动，打 120。"
+            )
+
+
+def _amount(measured: tuple[Decimal, Finding]) -> Decimal:
+    return measured[0]
 
 
 def weigh_direct_bilirubin(findings: list[Finding], person: Person) -> None:

@@ -16,7 +16,7 @@ from health_assistant.lab_report.interval import (
     compare,
     intervals_of,
 )
-from health_assistant.lab_report.matching import find_analyte, is_known_code
+from health_assistant.lab_report.matching import find_analyte, is_known_code, is_known_name
 from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.presence import presence
 from health_assistant.lab_report.printed_text import ARROW_FORMS, clean, normalize
@@ -63,6 +63,7 @@ _EARLIER_BESIDE = re.compile(
 _RECHECKED = re.compile(r"[,，;；(（\s]*已?经?(?:复[查核检测](?:[过后]|结果)?|电话(?:报告|通知))[)）]?$")
 
 
+_GLUED_NAME = re.compile(r"(?P<name>.*[^\d\s.<>-])\s*(?P<result>[<>]?\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-zμ%][\w/^%]*)?")
 _TIME_OF_BLOOD = re.compile(r"(?:出血|凝血|溶解)时间|(?:bleeding|clotting|coagulation) time", re.IGNORECASE)
 """量到几分几秒的：`2:30` 是 2 分 30 秒，不是滴度。"""
 
@@ -99,9 +100,19 @@ _USUALLY_ABSENT = re.compile(
 """本来就没有的细胞：旁边的一横是没有见到。"""
 
 
+def _with_result_of_name(row: ReadRow) -> ReadRow:
+    """结果空着、数粘在认得的名称后面的（`钾6.9`、`葡萄糖120mg/dL`）：当作结果，只为了不漏掉警报。"""
+    parts = _GLUED_NAME.fullmatch(row.name.strip()) if not row.result.strip() else None
+    if not parts or is_known_name(row.name) or not is_known_name(parts["name"]):
+        return row
+    doubt = row.doubt or "结果印在名称一格，没有把握"
+    return row.model_copy(update={**parts.groupdict(), "unit": row.unit or parts["unit"] or "", "doubt": doubt})
+
+
 def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
     """解析一行；report_type 是这一行那一页的报告名。不抛异常。"""
-    read, value, interval = _parsed(row if isinstance(row, ReadRow) else ReadRow.of(row), person)
+    read = _with_result_of_name(row if isinstance(row, ReadRow) else ReadRow.of(row))
+    read, value, interval = _parsed(read, person)
     shared = _share_power(read, interval)
     value, interval, power_unit = shared or (value, interval, "")
     value_unit, range_unit = attached_unit(read.result), unit_of_range(read.reference_range)

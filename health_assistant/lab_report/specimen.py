@@ -86,6 +86,7 @@ _SUPPRESSED = re.compile(
     re.IGNORECASE,
 )
 """抑制试验、服地塞米松以后的；停了的、长期吃的、没有吃的，低就是肾上腺功能不够。"""
+_COLLECTED = re.compile(r"(?:采[样集血]|抽血)(?:时间|日期)?[:：\s]*([^,，;；。]{0,20}\d[:：]\d\d)")
 _LATE_CORTISOL = 400
 """皮质醇（nmol/L）从 0 起的范围，上限不到它的是晚上的、抑制后的：早晨的上限多在 500 以上（凭记忆）。"""
 _NIGHT_CORTISOL = 250
@@ -215,8 +216,10 @@ def is_late_cortisol(
         return code == "CORT"
     low, high = limits
     is_least = value is not None and value < _LEAST_CORTISOL and (not low or value < low)
-    if _NOT_MORNING.search(name) and not _says_morning(name):
-        return not (is_least and _AFTERNOON.search(name))
+    collected = _COLLECTED.search(report_type)
+    said = f"{name} {collected[1]}" if collected and not _says_morning(name) else name
+    if _NOT_MORNING.search(said) and not _says_morning(said):
+        return not (is_least and _AFTERNOON.search(said))
     most = _NIGHT_CORTISOL if is_least else _LATE_CORTISOL
     return not low and high is not None and high < most
 

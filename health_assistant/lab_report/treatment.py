@@ -37,9 +37,15 @@ _HURTS_NEUTROPHILS = any_of("hurts_neutrophils")
 _HURTS_LIVER = any_of("hurts_liver")
 _NOT_TAKEN = any_of("not_taken")
 _CLOZAPINE = re.compile("氯氮平|clozapine|CLZ", re.IGNORECASE)
-_FEWEST = {"WBC": Decimal(3), "NEUT#": Decimal("1.5")}
-"""用着这样的药，白细胞、中性粒细胞少到（目录的单位）这些数，不等几周。
+_HURTS_PLATELETS = any_of("hurts_platelets")
+_FEWEST = {
+    "WBC": (_HURTS_NEUTROPHILS, Decimal(3)),
+    "NEUT#": (_HURTS_NEUTROPHILS, Decimal("1.5")),
+    "PLT": (_HURTS_PLATELETS, Decimal(100)),
+}
+"""用着哪一类药，白细胞、中性粒细胞、血小板少到（目录的单位）这些数，不等几周。
 
+用着肝素的，血小板少要当天排除肝素诱导的血小板减少（ASH 2018 的 4Ts 评分，界限凭记忆）。
 氯氮平的 ANC 不到 1.5 要在 24 小时内再查（FDA 说明书，https://pmc.ncbi.nlm.nih.gov/articles/PMC9243911/table/Tab6），
 白细胞不到 3.0 同样（欧洲说明书，凭记忆）；别的药几天内问，凭记忆。
 """
@@ -50,6 +56,10 @@ _TIMES_INJURED = 3
 来氟米特说明书：高于三倍要停药；甲氨蝶呤同样；都凭记忆。
 """
 _ASK_LOWERED = "单子上有会让它变少的药，请{when}问开药的医生：能不能再用、多久再查；发热、嗓子痛的马上去急诊。"
+_ASK_HEPARIN = (
+    "单子上有肝素，它偶尔会让血小板变少、又长血栓，请{when}问开药的医生：能不能再用、要不要查抗体；"
+    "一侧手脚肿痛、胸痛、气短的马上去急诊。"
+)
 _ASK_LIVER = "单子上有会伤肝的药，请{when}问开药的医生：能不能再用、多久再查；眼睛发黄、尿色深、恶心呕吐的当天就看。"
 _THYROID_CANCER = re.compile("甲状腺(?:乳头状|滤泡状|髓样)?癌|甲癌", re.IGNORECASE)
 _USUAL_TSH, _HIGH_TSH = 2, 10
@@ -133,17 +143,18 @@ def _hurt_by_drugs(findings: list[Finding], report_type: str) -> list[tuple[list
     said += [f"{finding.name} {finding.result}" for finding in findings if not _is_absent(finding)]
     parts = re.split(r"[，,;；。\n](?!\s*(?:declin|refus|stop|held))", "，".join(said))
     taken = [part for part in parts if not _NOT_TAKEN.search(part)]
-    drugs = " ".join(part for part in taken if _HURTS_NEUTROPHILS.search(part))
-    few = [finding for finding in findings if drugs and finding.flag == "low" and _is_few(finding)]
-    is_clozapine = bool(_CLOZAPINE.search(drugs))
+    few = [finding for finding in findings if finding.flag == "low" and _is_few(finding, taken)]
+    is_clozapine = any(_CLOZAPINE.search(part) for part in taken)
+    clotting = [finding for finding in few if finding.analyte.code == "PLT"]
     for finding in few:
         finding.severity = worst([finding.severity, "marked"])
-        finding.floor = worst([finding.floor, "severe" if is_clozapine else None])
+        finding.floor = worst([finding.floor, "severe" if is_clozapine or finding in clotting else None])
     is_liver_at_risk = any(_HURTS_LIVER.search(part) for part in taken)
     injured = [finding for finding in findings if is_liver_at_risk and finding.flag == "high" and _is_injured(finding)]
     for finding in injured:
         finding.severity = worst([finding.severity, "marked"])
-    return [(few, _ASK_LOWERED), (injured, _ASK_LIVER)]
+    lowered = [finding for finding in few if finding not in clotting]
+    return [(lowered, _ASK_LOWERED), (clotting, _ASK_HEPARIN), (injured, _ASK_LIVER)]
 
 
 def _is_absent(finding: Finding) -> bool:
@@ -153,10 +164,10 @@ def _is_absent(finding: Finding) -> bool:
     return presence(finding.result) == "阴性"
 
 
-def _is_few(finding: Finding) -> bool:
-    """白细胞、中性粒细胞少到要问药还能不能用。"""
-    limit = _FEWEST.get(finding.analyte.code) if finding.analyte else None
-    value = finding.converted() if limit is not None else None
+def _is_few(finding: Finding, taken: list[str]) -> bool:
+    """血细胞少到要问药还能不能用；taken 是单子上说的各种在用的药。"""
+    drugs, limit = _FEWEST.get(finding.analyte.code, (None, None)) if finding.analyte else (None, None)
+    value = finding.converted() if drugs and any(map(drugs.search, taken)) else None
     return value is not None and value.high is not None and value.high < limit
 
 
