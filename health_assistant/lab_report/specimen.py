@@ -215,15 +215,12 @@ def is_late_cortisol(
         return code == "CORT"
     low, high = limits
     is_least = value is not None and value < _LEAST_CORTISOL and (not low or value < low)
-    if _NOT_MORNING.search(name) and not _says_morning(name):
+    # 名称里也说着早晨：`8:00–16:00`；`晚上 8:00` 不是
+    says_morning = _MORNING.search(name) or _MORNING_HOUR.search(name) and not _EVENING.search(name)
+    if _NOT_MORNING.search(name) and not says_morning:
         return not (is_least and _AFTERNOON.search(name))
     most = _NIGHT_CORTISOL if is_least else _LATE_CORTISOL
     return not low and high is not None and high < most
-
-
-def _says_morning(name: str) -> bool:
-    """名称里也说着早晨：`8:00–16:00`；`晚上 8:00` 不是。"""
-    return bool(_MORNING.search(name) or _MORNING_HOUR.search(name) and not _EVENING.search(name))
 
 
 def says_specimen(report_type: str) -> bool:
