@@ -17,7 +17,7 @@ PROMPT = """你是资深临床医生，比较同一个问题的两个回答，�
 只输出一个 JSON 对象：{"better": 1}（回答一好）、{"better": 2}（回答二好）或 {"better": 0}（分不出）。"""
 
 
-class Verdict(BaseModel):
+class BetterAnswer(BaseModel):
     better: Literal[0, 1, 2]
 
 
@@ -42,7 +42,7 @@ def judge_pairs(
     for name in both_written:
         rows = [before[name], after[name]]
         tasks += [_task(dialogues[name], rows), _task(dialogues[name], rows[::-1])]
-    choices, problems = judge.ask_all(NAME, PROMPT, Verdict, tasks)
+    choices, problems = judge.ask_all(NAME, PROMPT, BetterAnswer, tasks)
     inconsistent = invalid = 0
     for name, first, second in zip(both_written, choices[::2], choices[1::2], strict=True):
         if first is None or second is None:

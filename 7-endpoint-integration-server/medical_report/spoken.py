@@ -66,16 +66,10 @@ def _row(item: Finding) -> str:
     limits = item.applied_range
     if item.range_source == "catalogue":
         limits = say("{limits}（常见范围）", limits=say_range(limits))
-    cells = (with_english_name(item.name), item.result, item.unit, limits, _judgement(item))
+    is_abnormal = item.flag in ABNORMAL_FLAGS
+    judged = verdict(item) if is_abnormal else f"{FLAG_ARROWS[item.flag]} {say(FLAG_WORDS[item.flag])}".strip()
+    cells = (with_english_name(item.name), item.result, item.unit, limits, judged)
     return f"| {' | '.join(map(escape_markdown, cells))} |"
-
-
-def _judgement(item: Finding) -> str:
-    return (
-        verdict(item)
-        if item.flag in ABNORMAL_FLAGS
-        else f"{FLAG_ARROWS[item.flag]} {say(FLAG_WORDS[item.flag])}".strip()
-    )
 
 
 # ---- 哪种语言 ----

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from pathlib import Path
 
 from pydantic import model_validator
@@ -165,7 +165,7 @@ def _is_said(kind: Kind, question: str) -> bool:
             # 没喝酒，打农药：否认管不到停顿后面
             pause = _BREAK.search(question, *denied)
             denied_until = max(denied_until, pause.start() if pause else denied[1])
-        elif not _is_aside(kind, mention):
+        elif not any(_fits(aside, mention) for aside in kind.asides):
             return True
         if inside:
             continue
@@ -205,26 +205,17 @@ def _find_near(kind: Kind, question: str) -> Iterator[Mention]:
 
     每一处第一个词，别的词只看它左右最近的一个：再长的话也只看这么几样。
     """
-    places = {name: _places(words, question) for name, words in kind.words.items()}
+    patterns = {name: _compiled("|".join(words.split())) for name, words in kind.words.items()}
+    places = {name: [match.span() for match in words.finditer(question)] for name, words in patterns.items()}
     for line in kind.near:
-        first, *others = [_places_of_any(part.split("/"), places) for part in line.split()]
+        lists = [[places[name] for name in part.split("/")] for part in line.split()]
+        first, *others = [sorted(chain.from_iterable(each)) for each in lists]
         for place in first:
             candidates = [_nearest(place, other) for other in others]
             for spans in product([place], *candidates):
                 inorder = sorted(spans)
                 if all(_is_close(question, left[1], right[0]) for left, right in pairwise(inorder)):
                     yield Mention(question, inorder[0][0], inorder[-1][1], tuple(inorder), near=True)
-
-
-def _places_of_any(names: list[str], places: dict[str, list[tuple[int, int]]]) -> list[tuple[int, int]]:
-    merged = []
-    for name in names:
-        merged += places[name]
-    return sorted(merged)
-
-
-def _places(words: str, question: str) -> list[tuple[int, int]]:
-    return [match.span() for match in _compiled("|".join(words.split())).finditer(question)]
 
 
 def _nearest(span: tuple[int, int], places: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -254,10 +245,6 @@ def _denied(mention: Mention, denied_until: int) -> tuple[int, int] | None:
     ]
     goes_on = any(join.fullmatch(mention.text, denied_until, start) and fits for join, fits in joins)
     return (start, mention.end) if goes_on else None
-
-
-def _is_aside(kind: Kind, mention: Mention) -> bool:
-    return any(_fits(aside, mention) for aside in kind.asides)
 
 
 def _fits(aside: Aside, mention: Mention) -> bool:

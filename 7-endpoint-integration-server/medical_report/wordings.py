@@ -19,26 +19,19 @@ def wordings(question: str, traditional: str, sounds: str, misheard: str) -> set
     traditional 是繁体与简体一对一对的字；sounds 是一组一组念起来一样的字，misheard 是常听错的词：
     词里的字换成同组的，就还成这个词（凶口 -> 胸口）。还错了只是多说一次急话，所以原来的也看。
     """
-    folded = _fold(question, traditional)
-    texts = {folded, _written_in_digits(_restore(folded, sounds, misheard))}
+    # 全角、繁体、弯引号 -> 半角、简体、直引号
+    folded = unicodedata.normalize("NFKC", question).replace("’", "'").translate(_pairs(traditional))
+    restored = folded
+    for heard, word in _heard(sounds, misheard):
+        restored = heard.sub(word, restored)
+    texts = {folded, _written_in_digits(restored)}
     # 去掉字间空白的也看一遍；当作停顿的仍要看：“发烧没有 胸痛”里的空白隔开的是两件事
     return {wording for text in texts for wording in (_SPACES.sub(",", text), _GAPS.sub("", text))}
-
-
-def _fold(question: str, traditional: str) -> str:
-    """全角、繁体、弯引号 -> 半角、简体、直引号。"""
-    return unicodedata.normalize("NFKC", question).replace("’", "'").translate(_pairs(traditional))
 
 
 @cache
 def _pairs(traditional: str) -> dict[int, str]:
     return {ord(pair[0]): pair[1] for pair in traditional.split()}
-
-
-def _restore(text: str, sounds: str, misheard: str) -> str:
-    for heard, word in _heard(sounds, misheard):
-        text = heard.sub(word, text)
-    return text
 
 
 @cache

@@ -54,7 +54,7 @@ class _Point(BaseModel):
     said: StrictBool
 
 
-class Verdict(BaseModel):
+class SaidPoints(BaseModel):
     points: list[_Point]
 
 
@@ -90,7 +90,7 @@ class ChecklistJudge:
         runs, problems = [], []
         for number, judge in enumerate(self.judges):
             tasks = [self.task(number, row, dialogue) for row, dialogue in answered]
-            values, failures = judge.ask_all(NAME, PROMPT, Verdict, tasks)
+            values, failures = judge.ask_all(NAME, PROMPT, SaidPoints, tasks)
             runs.append({row["id"]: value for (row, _), value in zip(answered, values, strict=True)})
             problems += failures
         judgements: list[tuple[bool, bool]] = []
@@ -122,7 +122,7 @@ class ChecklistJudge:
         return Task(material, partial(in_order, count=len(points)))
 
 
-def in_order(verdict: Verdict, count: int) -> list[bool] | None:
+def in_order(verdict: SaidPoints, count: int) -> list[bool] | None:
     """count 条各说到了没有；不是 1 到 count 各一条的是 None。"""
     points = sorted(verdict.points, key=lambda point: point.id)
     complete = [point.id for point in points] == [*range(1, count + 1)]

@@ -41,7 +41,7 @@ def _grade(value: object) -> int:
 Grade = Annotated[int, BeforeValidator(_grade)]
 
 
-class Verdict(BaseModel):
+class Grades(BaseModel):
     fluency: Grade
     relevance: Grade
     completeness: Grade
@@ -107,13 +107,13 @@ class Judge:
 
         空回答不必问，各 1 分。
         """
-        empty = dict.fromkeys(Verdict.model_fields, 1)
+        empty = dict.fromkeys(Grades.model_fields, 1)
         answered = [pair for pair in zip(rows, dialogues, strict=True) if pair[0]["prediction"]]
         tasks = []
         for row, dialogue in answered:
             parts = [spoken(dialogue), f"【参考答案】\n{row['reference']}", f"【要打分的回答】\n{row['prediction']}"]
             tasks.append(Task("\n\n".join(parts), dict))
-        grades, problems = self.ask_all("judge", PROMPT, Verdict, tasks)
+        grades, problems = self.ask_all("judge", PROMPT, Grades, tasks)
         grades_of = {row["id"]: of_row for (row, _), of_row in zip(answered, grades, strict=True)}
         valid = []
         for row in rows:

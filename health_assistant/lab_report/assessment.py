@@ -205,10 +205,9 @@ def _lower_explained(matches: list[Match]) -> None:
 def _overall(findings: list[Finding], person: Person) -> Severity | None:
     """没有判断的行里印着标记、写着找到了什么的，或没有判断的占了多半：不能当作没有事；新生儿的不等几周。"""
     unknown = [finding for finding in findings if finding.flag == "unknown"]
-    open_questions = sum(
-        not (_is_descriptive(finding) or _looks_usual(finding) or _is_usual_karyotype(finding, person))
-        for finding in unknown
-    )
+    # 血型、颜色这样没有范围的文字结果，本来就不判断高低
+    asking = [row for row in unknown if row.range_source != "none" or not isinstance(row.value, QualitativeResult)]
+    open_questions = sum(not (_looks_usual(row) or _is_usual_karyotype(row, person)) for row in asking)
     # 本身没有坏处的（尿结晶）、不分高低的（Rh(D) 的 +），印着标记也不要紧
     sided = [finding for finding in unknown if not _has_no_sides(finding)]
     is_flagged = any(row.mark and not (row.analyte and row.analyte.is_harmless("abnormal")) for row in sided)
@@ -234,11 +233,6 @@ def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none
     if severity:
         return TRIAGE_OF[severity]
     return "none" if all(finding.flag == "normal" for finding in findings) else "routine"
-
-
-def _is_descriptive(finding: Finding) -> bool:
-    """血型、颜色这样没有范围的文字结果，本来就不判断高低。"""
-    return finding.range_source == "none" and isinstance(finding.value, QualitativeResult)
 
 
 def _is_usual_karyotype(finding: Finding, person: Person) -> bool:

@@ -65,7 +65,7 @@ def likely_analytes(
         for analyte in load_catalogue()
         if analyte.specimen == "blood"
         and analyte.knows_unit(unit)
-        and any(_is_alike(interval, usual, analyte, unit) for usual in analyte.intervals)
+        and any(max(_ratios(interval, usual, analyte, unit)) < _NEAR for usual in analyte.intervals)
     ]
     if is_unread:
         gaps = [
@@ -94,11 +94,6 @@ def _is_within(known: str, name: str) -> bool:
     if len(known) == 1 and known not in _IONS:
         return False
     return known in name or len(name) > 1 and known[1:] == name
-
-
-def _is_alike(printed: Interval, usual: Interval, analyte: Analyte, unit: str) -> bool:
-    """印着的两端都与 usual 的相近；有一端没有印的不算。"""
-    return all(ratio < _NEAR for ratio in _ratios(printed, usual, analyte, unit))
 
 
 def _gap(printed: Interval, usual: Interval, analyte: Analyte, unit: str) -> float:

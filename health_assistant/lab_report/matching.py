@@ -125,14 +125,10 @@ def _split_code(name: str) -> tuple[str, str]:
         if any(analyte.code in coded for analyte in _named(parts["name"])):
             return parts["name"], parts["code"]
     names = [part.strip() for part in name.split("/") if not _SERUM_WORD.fullmatch(part.strip())]
-    codes = [_codes_of(part) for part in names]
+    codes = [{analyte.code for analyte in (*_named(part), *_coded(part))} for part in names]
     if "/" in name and not is_known_name(name) and codes and set.intersection(*codes):
         return names[0], names[-1]  # `SGPT/ALT`、`钾/K+/血清` 是一项的几个名称，`AST/ALT` 是两项之比
     return name, ""
-
-
-def _codes_of(name: str) -> set[str]:
-    return {analyte.code for analyte in (*_named(name), *_coded(name))}
 
 
 def _is_another_kind(analyte: Analyte, clues: _Clues) -> bool:

@@ -86,11 +86,8 @@ def _foreign_names() -> dict[str, str]:
 
 def foreign_name(name: str) -> str | None:
     """西欧语言的名称 -> 英文的；不认识的为 None。"""
-    return _foreign_names().get(_without_accents(name))
-
-
-def _without_accents(name: str) -> str:
-    return re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", name)).lower()
+    without_accents = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", name))
+    return _foreign_names().get(without_accents.lower())
 
 
 _NEWBORN = r"(?:新生儿|足[跟底]血?|微量血?|末梢血?|毛细血管血?|经皮测?|血清?|血浆)?"

@@ -74,7 +74,7 @@ def test_the_order_of_the_material_is_swapped_and_its_effect_shown(tmp_path):
     ],
 )
 def test_bad_replies_are_told_apart(content, problem):
-    assert read_reply(content, checklist.Verdict, partial(checklist.in_order, count=3)) == (None, problem)
+    assert read_reply(content, checklist.SaidPoints, partial(checklist.in_order, count=3)) == (None, problem)
 
 
 def test_bad_replies_are_asked_again_counted_and_never_a_score(tmp_path):

@@ -41,7 +41,7 @@ def test_verdicts_are_averaged_and_cached(tmp_path):
 
 
 def read(text: str) -> dict[str, int] | None:
-    return judge.read_reply(text, judge.Verdict, dict)[0]
+    return judge.read_reply(text, judge.Grades, dict)[0]
 
 
 @pytest.mark.parametrize(
