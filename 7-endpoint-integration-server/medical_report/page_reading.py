@@ -175,9 +175,9 @@ def _ask_vision(analyst: Analyst, page: Page, deadline: float, trace: list[dict]
     reading = Reading(items=rows, origin=join_origins(parts), engine=analyst.vision.model, **head)
     if not is_plausible(reading):
         raise UpstreamError("broken")
-    unsure = [bool(row.doubt) or row.confidence is not None and not row.confidence >= MIN_CONFIDENCE for row in rows]
-    doubts = ["视觉模型自己说这一行没有把握" if is_unsure else None for is_unsure in unsure]
-    reading.items = [ReadRow.of(row, doubt=doubt) for row, doubt in zip(rows, doubts, strict=True)]
+    reading.items = [
+        ReadRow.of(row, doubt="视觉模型自己说这一行没有把握" if _is_doubtful(row) else None) for row in rows
+    ]
     return reading
 
 
@@ -185,6 +185,10 @@ def is_plausible(report: Reading) -> bool:
     """行数与每一格的长度像一张真的报告。"""
     cells = [report.report_type, report.age, *(cell for row in report.items for cell in row.printed().values())]
     return 1 <= len(report.items) <= MAX_ROWS and all(len(cell or "") <= MAX_CELL for cell in cells)
+
+
+def _is_doubtful(row: ReadRow) -> bool:
+    return bool(row.doubt) or (row.confidence is not None and not row.confidence >= MIN_CONFIDENCE)
 
 
 def _read_again(pending: Future[Reading] | None, deadline: float, job: Job) -> Reading | None:

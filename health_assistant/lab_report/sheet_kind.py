@@ -84,13 +84,7 @@ def titles_of_rows(report_type: str, observations: Sequence[Observation]) -> lis
         return [title] * len(observations)
     others = [seen for seen in observations if not _is_bare_count(seen, report_type)]
     counts = [seen for seen in others if seen.analyte and seen.analyte.panel == "血细胞分析"]
-    # 红细胞少得活人的血里不会有：是尿沉渣
-    is_sediment = any(
-        re.search("红细胞|RBC|red", seen.row.name + seen.row.code, re.IGNORECASE)
-        and is_impossible(seen.value, seen.row.unit, analytes_by_code()["RBC"])
-        for seen in observations
-        if _is_bare_count(seen, report_type)
-    )
+    is_sediment = any(_is_too_few(seen) for seen in observations if _is_bare_count(seen, report_type))
     has_other_counts = any(seen.analyte.code in ("WBC", "PLT") and not is_per_microlitre(seen.unit) for seen in counts)
     has_urine = any(_is_of_urine(seen) for seen in others)
     is_urine = is_sediment or has_urine and (has_other_counts or not counts)
@@ -135,6 +129,12 @@ def _is_of_urine(seen: Observation) -> bool:
     if seen.analyte:
         return seen.analyte.specimen == "urine"
     return specimens_with(seen.row.name, seen.row.code) == {"urine"}
+
+
+def _is_too_few(seen: Observation) -> bool:
+    """红细胞少得活人的血里不会有：是尿沉渣。"""
+    is_red = bool(re.search("红细胞|RBC|red", seen.row.name + seen.row.code, re.IGNORECASE))
+    return is_red and is_impossible(seen.value, seen.row.unit, analytes_by_code()["RBC"])
 
 
 def guess_notices(guessed: Sequence[Observation]) -> list[str]:

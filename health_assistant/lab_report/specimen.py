@@ -224,6 +224,11 @@ def is_late_cortisol(
     return not low and high is not None and high < most
 
 
+def _says_morning(name: str) -> bool:
+    """名称里也说着早晨：`8:00–16:00`；`晚上 8:00` 不是。"""
+    return bool(_MORNING.search(name) or _MORNING_HOUR.search(name) and not _EVENING.search(name))
+
+
 def says_specimen(report_type: str) -> bool:
     """报告名看得出是什么标本；没有读到的、“检验报告单”这样的看不出。"""
     bare = _NOT_URINE.sub("", report_type)
