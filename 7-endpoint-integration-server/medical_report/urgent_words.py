@@ -205,17 +205,21 @@ def _find_near(kind: Kind, question: str) -> Iterator[Mention]:
 
     每一处第一个词，别的词只看它左右最近的一个：再长的话也只看这么几样。
     """
-    patterns = {name: _compiled("|".join(words.split())) for name, words in kind.words.items()}
-    places = {name: [match.span() for match in words.finditer(question)] for name, words in patterns.items()}
+    places = {name: _places(words, question) for name, words in kind.words.items()}
     for line in kind.near:
-        lists = [[places[name] for name in part.split("/")] for part in line.split()]
-        first, *others = [sorted(chain.from_iterable(each)) for each in lists]
+        first, *others = [
+            sorted(chain.from_iterable(places[name] for name in part.split("/"))) for part in line.split()
+        ]
         for place in first:
             candidates = [_nearest(place, other) for other in others]
             for spans in product([place], *candidates):
                 inorder = sorted(spans)
                 if all(_is_close(question, left[1], right[0]) for left, right in pairwise(inorder)):
                     yield Mention(question, inorder[0][0], inorder[-1][1], tuple(inorder), near=True)
+
+
+def _places(words: str, question: str) -> list[tuple[int, int]]:
+    return [match.span() for match in _compiled("|".join(words.split())).finditer(question)]
 
 
 def _nearest(span: tuple[int, int], places: list[tuple[int, int]]) -> list[tuple[int, int]]:
