@@ -241,6 +241,9 @@ def _compare(observed: Observation, interval: ReferenceRange | None, person: Per
     are_words = isinstance(result, QualitativeResult) and isinstance(interval, QualitativeResult)
     if flag == "unknown" and observed.analyte and are_words and grade_value(result, "", observed.analyte, person)[0]:
         return "abnormal"  # 粘液脓血便对软便：文字没法比，而表里写着它是异常的
+    is_beside = isinstance(interval, Interval) or observed.row.reference_range.endswith(CUT_SHORT)
+    if flag == "unknown" and result == _NORMAL and is_beside:
+        return "normal"  # 结果自己就说正常，范围是数、没有拍全的词
     return flag
 
 

@@ -105,6 +105,7 @@ def parse_range(text: str) -> ReferenceRange | None:
     # `0.0~-12.0`：前面一端不是负数时，后面的一横是波浪线的另一截
     text = re.sub(r"^(\d[\d.]*)~-+(?=\d)", r"\1~", _MEANINGLESS.sub("", clean(text)))
     text = re.sub(r"10e(?=\d{1,2}/)", "10^", text, flags=re.IGNORECASE)
+    text = re.sub(r"^([\d.]+):1([-~])([\d.]+):1$", r"\1\2\3", text)  # 两项之比：`9:1-23:1`
     if not re.search(r"[\w±+]|^\(?-\)?$", text):
         return None
     # 碱剩余的 `(-3.0)-3.0`、`(-2)-(+3)`：括起来的是带负号的数

@@ -43,6 +43,7 @@ def test_a_page_is_read_so(case):
         with pytest.raises(UnreadableReport) as refused:
             read(case)
         assert refused.value.code == case["refused"]
+        assert case.get("says", "") in str(refused.value)
         return
     report = read(case)
     assert [written(one) for one in report.items] == case["rows"]

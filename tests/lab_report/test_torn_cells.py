@@ -174,6 +174,16 @@ def test_a_lone_1_is_a_number_when_an_arrow_is_printed_beside_it(arrow, is_doubt
     assert (read.result, read.mark, bool(read.doubt)) == ("1", arrow or None, is_doubted)
 
 
+@pytest.mark.parametrize(("width", "is_doubted"), [(24, False), (36, True)])
+def test_a_plus_too_wide_for_itself_may_be_plus_minus(width, is_doubted):
+    name, limits = box("酮体", 10, 100), box("neg", 300, 100)
+    sign = replace(box("十", 120, 100), x1=120 + width, y0=88, y1=113)
+    row = Row(name=name, anchor=name, result=sign, limits=[limits])
+    page = Page(np.full((200, 400, 3), 255, np.uint8), np.zeros((0, 4, 2), np.float32), np.eye(3))
+    read = read_row(row, Surroundings(page, page.gray(), [name, sign, limits], Columns({}), None, False, ""))
+    assert (read.result, bool(read.doubt)) == ("+", is_doubted)
+
+
 @pytest.mark.parametrize(("written", "number"), [("5.1 ", ["5.1"]), ("5.1 + ", ["5.1", "+"])])
 def test_a_box_full_of_numbers_is_split_without_parsing_every_part_of_it(written, number):
     with mock.patch.object(cells, "parse_range", wraps=cells.parse_range) as parse:

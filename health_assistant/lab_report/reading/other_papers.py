@@ -51,8 +51,8 @@ _NOTHING = "没有找到检验项目。请确认这是化验单，并让“项�
 
 _ENOUGH_BLANK = 2
 _NO_RESULTS = (
-    "认得出项目与参考范围，没有读到一个结果：名称可能压着结果，或结果一列没有拍到。"
-    "请把单子放平、对准、靠近一些重拍一张，让结果一列清楚。"
+    "认得出项目与参考范围，没有读到一个结果：是空白的单子，或名称压着结果，或结果一列没有拍到。"
+    "有结果的，请把单子放平、对准、靠近一些重拍一张，让结果一列清楚。"
 )
 
 
@@ -88,7 +88,7 @@ def refusal(lines: list[list[TextBox]], rows: Sequence[Row] = ()) -> UnreadableR
     """没有检验项目的一页：说得出是什么单子的 `other_paper`，说不出的 `not_a_lab_report`。
 
     没有标题的，正文要像；写着检验报告的，多半是没有读成的化验单。结论是文字的检验（`worded`）说清楚为什么没有读；
-    rows 里有项目、范围而没有结果的是 `report_unreadable`。
+    rows 里有项目、范围而没有结果的，说出来：也许是没有读成，也许是空白的单子。
     """
     if papers := other_papers(lines):
         return UnreadableReport("other_paper", f"这是{papers[0].what}，不是化验单。{papers[0].advice}")
@@ -98,9 +98,8 @@ def refusal(lines: list[list[TextBox]], rows: Sequence[Row] = ()) -> UnreadableR
     worded = (paper for paper in load_papers().worded if paper.title.search(page) and _count(paper, page))
     if paper := next(worded, None):
         return UnreadableReport("other_paper", f"这像是{paper.what}，结果不是能与范围比的数，没有读。{paper.advice}")
-    if sum(map(_lacks_result, rows)) >= _ENOUGH_BLANK:
-        return UnreadableReport("report_unreadable", _NO_RESULTS)
-    return UnreadableReport("not_a_lab_report", _NOTHING)
+    is_blank = sum(map(_lacks_result, rows)) >= _ENOUGH_BLANK
+    return UnreadableReport("not_a_lab_report", _NO_RESULTS if is_blank else _NOTHING)
 
 
 def _lacks_result(row: Row) -> bool:

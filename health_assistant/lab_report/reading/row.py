@@ -125,7 +125,8 @@ class Row:
         is_sign = box.text in ("-", "+") and self.result is not None and self.result.kind == "number"
         if is_sign and box.end < self.result.end + 6 * box.height:
             return
-        box = replace(box, text=re.sub(r"(?<=\d)[一-鿿]?专用章$", "", box.text))
+        if stamped := re.search(r"(?<=\d)[一-鿿]?专用章$", box.text):
+            box = replace(box, text=box.text[: stamped.start()])
         if self.limits and box.text in _POSITIVE:
             self.word = box  # 窄列里的阳性说的是结果，范围另有
             return
