@@ -69,8 +69,8 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     is_of_multiples = any(word.role == "range" and "MoM" in word.whole for word in words)
     panels = _panels(words) if words else []
     for panel, dates in panels:
-        if len(panel) >= 2:
-            _seat_dates(panel, dates)
+        if len(panel) >= 2 and any(role.split()[0] not in ("ignored", "unknown") for role in panel):
+            _seat_dates(panel, dates)  # `标本:血清 申请:消化科 2024-09-09` 不是表头
         if is_of_multiples:
             _take_multiples(panel)
         _settle(panel)

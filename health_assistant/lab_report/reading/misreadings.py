@@ -50,11 +50,12 @@ _MISREAD_LETTERS = (
     (re.compile(r"a[l1](?=-?(?:微球|抗胰|酸性糖))"), "α1"),
     (re.compile(r"(?<=溶血素)\s*0"), "O"),
     (re.compile(r"(?<![A-Za-z])([spFSP]|Fi)02"), r"\1O2"),
+    *((re.compile(rf"^{wrong}$"), right) for wrong, right in zip("纳氣钓", "钠氯钙", strict=True)),
 )
 
 
 def repair_letters(name: str) -> str:
-    """改正名称里固定认错的字母：`总lgE` -> `总IgE`，`al微球蛋白` -> `α1微球蛋白`，`s02` -> `sO2`。"""
+    """改正名称里固定认错的字母与单字：`总lgE` -> `总IgE`，`al微球蛋白` -> `α1微球蛋白`，`s02` -> `sO2`，`纳` -> `钠`。"""
     for misread, right in _MISREAD_LETTERS:
         name = misread.sub(right, name)
     return name
