@@ -58,7 +58,9 @@ def answer_question(analyst: Analyst, report: Assessment, question: str, job: Jo
         if unwell:
             parts.append(say(unwell))
         if outcome == "answered":
-            parts += [say(_PICKED), "\n".join(f"- {sentence}" for sentence in _sentences(report, chosen))]
+            rows = {number: _describe_row(row) for number, row in _offered_rows(report).items()}
+            known = describe_choices(report) | rows  # 换成英文以后与别的一句重了的，没有单独的一句
+            parts += [say(_PICKED), "\n".join(f"- {known[number]}" for number in chosen if number in known)]
         else:
             parts.append(say(_INSTEAD[outcome]))
         if not emergencies:
@@ -107,12 +109,6 @@ def _choose(analyst: Analyst, report: Assessment, question: str, job: Job) -> tu
     except RefusedChoice:
         return "refused", []
     return ("answered" if chosen else "nothing"), list(dict.fromkeys(chosen))
-
-
-def _sentences(report: Assessment, chosen: list[str]) -> list[str]:
-    """挑的各句给人看的样子，用现在的语言；换成英文以后与别的一句重了的，没有单独的一句。"""
-    known = describe_choices(report) | {number: _describe_row(row) for number, row in _offered_rows(report).items()}
-    return [known[number] for number in chosen if number in known]
 
 
 def _grave_words(report: Assessment) -> list[str]:

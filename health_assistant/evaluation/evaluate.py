@@ -116,7 +116,9 @@ class Evaluation:
         answers = benchmark.ask(self.data, folder, fingerprint, task)
         if not answers:
             log = folder / "logs/eval_log.log"
-            raise CannotGoOn(f"一题也没有答上来。最后一个错误：{_last_error(log)}（全部在 {log}）")
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else ["没有记下"]
+            last = lines[-1].split("failed: ")[-1]
+            raise CannotGoOn(f"一题也没有答上来。最后一个错误：{last}（全部在 {log}）")
         rows = [_row(question, answers.get(question.id)) for question in self.questions]
         if not any(row["prediction"] for row in rows):
             shutil.rmtree(folder)  # 改好了服务再来，要重问
@@ -234,11 +236,6 @@ def machine() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"{os.cpu_count()} 核 CPU（{platform.machine()}）"
-
-
-def _last_error(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else ["没有记下"]
-    return lines[-1].split("failed: ")[-1]
 
 
 def _row(question: Question, answer: dict | None) -> dict:

@@ -179,14 +179,11 @@ def _reassurance(subjects: Subjects) -> str:
     if report.doubts:
         return say("读到的项目里没有要马上处理的问题；但这份报告没有读全，或有疑问（见最上面），请对照原件。")
     slight = [finding for finding in report.items if finding.severity == "slight"]
-    if slight and all(map(is_a_little_out, slight)):
-        return say(
-            "没有要马上处理的问题。{items} 只是轻微超出，健康的人也常有；按下面的时间复查，有不舒服就提前去看医生。",
-            items=name_some(slight, MAX_REASONS),
-        )
     if slight:
         return say(
-            "没有要马上处理的问题。{items} 说明什么、怎么办，见下面；有不舒服就提前去看医生。",
+            "没有要马上处理的问题。{items} 只是轻微超出，健康的人也常有；按下面的时间复查，有不舒服就提前去看医生。"
+            if all(map(is_a_little_out, slight))
+            else "没有要马上处理的问题。{items} 说明什么、怎么办，见下面；有不舒服就提前去看医生。",
             items=name_some(slight, MAX_REASONS),
         )
     if subjects.harmless or any(finding.flag in ABNORMAL_FLAGS for finding in report.items):

@@ -38,7 +38,9 @@ Resource = dict[str, Any]
 
 def to_bundle(report: Assessment, recorded: datetime) -> Resource:
     """判断过的一份报告成为 collection 型的 Bundle；recorded 是何时导出的，要带时区。"""
-    patient = _patient(report)
+    # 印着性别才有这个人；用的人填的没有人核对，不往外写
+    is_printed = report.sex and "sex" not in report.told
+    patient = _resource("Patient", gender=_SEXES[report.sex]) if is_printed else None
     subject = {"subject": _reference(patient)} if patient else {}
     taken = _effective(report)
     specimen = _specimen(report)
@@ -96,11 +98,6 @@ def _plain(text: str) -> str:
 
 def _concept(system: str, code: str, text: str) -> Resource:
     return {"coding": [{"system": f"{TERMINOLOGY}/{system}", "code": code}], "text": text}
-
-
-def _patient(report: Assessment) -> Resource | None:
-    """印着性别才有；用的人填的没有人核对，不往外写。"""
-    return _resource("Patient", gender=_SEXES[report.sex]) if report.sex and "sex" not in report.told else None
 
 
 def _printed(report: Assessment, field: OriginField) -> str:

@@ -208,7 +208,8 @@ def _reasons(
     observed = finding.observation
     yield _same_as_range(finding)
     yield observed.row.doubt or others.doubt
-    yield _no_result(finding)
+    if finding.value is None:
+        yield "看不懂结果的写法" if re.search(r"\w", observed.row.result) else "没有印结果，或没有读出来"
     yield _unsure(observed.row)
     yield _no_range(finding)
     yield _flag_doubt(finding, person, says)
@@ -245,13 +246,6 @@ def _compare(observed: Observation, interval: ReferenceRange | None, person: Per
     if flag == "unknown" and result == _NORMAL and is_beside:
         return "normal"  # 结果自己就说正常，范围是数、没有拍全的词
     return flag
-
-
-def _no_result(finding: Finding) -> str | None:
-    if finding.value is not None:
-        return None
-    is_blank_result = not re.search(r"\w", finding.observation.row.result)
-    return "没有印结果，或没有读出来" if is_blank_result else "看不懂结果的写法"
 
 
 def _no_range(finding: Finding) -> str | None:

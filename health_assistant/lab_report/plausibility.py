@@ -222,15 +222,11 @@ def _lost_decimal_point(result: Interval, limits: Interval) -> bool:
     """没有小数点的一方比有小数点的一方大十倍以上。"""
     if not result.is_bounded:
         return False
-    if limits.high and _is_whole(result.low) and not _is_whole(limits.high):
+    if limits.high and exponent(result.low) >= 0 > exponent(limits.high):
         return result.low > 10 * limits.high > 0
-    if limits.is_bounded and limits.low and _is_whole(limits.low) and not _is_whole(result.high):
+    if limits.is_bounded and limits.low and exponent(limits.low) >= 0 > exponent(result.high):
         return 0 < 10 * result.high < limits.low
     return False
-
-
-def _is_whole(value: Decimal) -> bool:
-    return "." not in format(value, "f")
 
 
 def is_finer(row: PrintedRow) -> bool:

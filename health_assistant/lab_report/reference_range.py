@@ -201,8 +201,7 @@ def _split_tiers(text: str) -> list[tuple[str, Interval]]:
 
 def _joined(intervals: list[Interval]) -> Interval:
     """挨着的几档合起来：一头没有界限的，合起来也没有。"""
-    lowest = min(intervals, key=lambda part: -Decimal("Infinity") if part.low is None else part.low)
-    highest = max(intervals, key=lambda part: Decimal("Infinity") if part.high is None else part.high)
+    lowest, highest = min(intervals, key=lambda part: part.lower), max(intervals, key=lambda part: part.upper)
     return replace(lowest, high=highest.high, high_open=highest.high_open)
 
 
@@ -240,8 +239,7 @@ def is_tiered(text: str) -> bool:
 def is_tier_run(text: str) -> bool:
     """一档接一档、都有名称、一路往上（往下）的几档；哪一档是好的也许还没有印到。"""
     tiers = _split_tiers(clean(text))
-    far = Decimal("Infinity")
-    ends = [(-far if tier.low is None else tier.low, far if tier.high is None else tier.high) for _, tier in tiers]
+    ends = [(tier.lower[0], tier.upper[0]) for _, tier in tiers]
     is_rising, is_falling = (
         all(above[0] < below[0] and above[1] < below[1] for above, below in pairwise(order))
         for order in (ends, ends[::-1])

@@ -123,7 +123,7 @@ def _about_unlisted(finding: Finding, report: Assessment) -> Subject | None:
         return None
     kind = "specimen" if specimen else "measured"
     told_words, where = specimen.told_to(report.person) if specimen else (measured[-1].say, measured[-1].department)
-    words, headline = say(_unless_later(told_words, finding.severity, report.when == "now") or _TOGETHER), ""
+    words = say(_unless_later(told_words, finding.severity, report.when == "now") or _TOGETHER)
     headline = f"{value_text(finding)} {verdict(finding)}"
     lines = [say("参考范围：{limits}", limits=range_text(finding))] if specimen else []
     where = say(_for_child(where, report.person))
@@ -205,12 +205,6 @@ _VISIT_SOON = re.compile(r"(?:两周|几周|一两周)内[^；。]*?(?:看|就�
 _KEEP_SAYING = re.compile("今天|当天|这几天|这周|马上|停|不要中断|空腹|复查|大便")
 
 
-def _calls_too_soon(advice: str, person: Person) -> bool:
-    """一般的办法叫人一两周内就看医生，又没有别的要说（有不舒服的早去、停掉什么）：成人只超出一点的，先复查，与开头的“居家观察”一致。"""
-    is_for_adults = not (person.is_minor or person.pregnant)
-    return is_for_adults and bool(_VISIT_SOON.match(advice)) and not _KEEP_SAYING.search(advice)
-
-
 def _about(finding: Finding, person: Person, is_now: bool) -> Subject:
     """目录认得的一项。"""
     analyte = finding.analyte
@@ -230,7 +224,10 @@ def _about(finding: Finding, person: Person, is_now: bool) -> Subject:
         do = say("不用为它单独处理，下次看医生时给医生看一眼。")
     else:
         do = say(advice)
-        if finding.severity == "slight" and _calls_too_soon(advice, person):
+        # 一般的办法叫人一两周内就看医生，又没有别的要说（有不舒服的早去、停掉什么）：
+        # 成人只超出一点的，先复查，与开头的“居家观察”一致
+        calls_too_soon = _VISIT_SOON.match(advice) and not _KEEP_SAYING.search(advice)
+        if finding.severity == "slight" and calls_too_soon and not (person.is_minor or person.pregnant):
             do = say("没有不适的，1–3 个月内复查一次；再查还这样的看{where}。", where=department)
         elif finding.severity == "slight" and not _SAYS_WHEN.search(advice):
             do = join_sentences(do, say("没有不适的，1–3 个月内复查一次。"))

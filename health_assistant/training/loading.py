@@ -99,10 +99,9 @@ def remedy(recipe: Recipe, smaller: str) -> str:
 
 def grpo_remedy(recipe: GrpoRecipe) -> str:
     """同 `remedy`，放不下的是 GRPO。"""
-    ways = [
-        "关掉占着显存或内存的程序",
-        *(["gradient_checkpointing: true"] if not recipe.gradient_checkpointing else []),
-    ]
+    ways = ["关掉占着显存或内存的程序"]
+    if not recipe.gradient_checkpointing:
+        ways.append("gradient_checkpointing: true")
     ways.append("per_device_train_batch_size 与 num_generations 一起调小，gradient_accumulation_steps 相应加大")
     return "；".join([*ways, "max_completion_length 调小（要装得下最长的回答）"])
 

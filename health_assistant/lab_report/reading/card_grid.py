@@ -6,6 +6,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import permutations
 
 from health_assistant.lab_report.reading.cells import split_cells
 from health_assistant.lab_report.reading.header import head_role
@@ -28,7 +29,10 @@ def turn_card_grid(lines: list[Line]) -> list[Line]:
     boxes = [box for line in lines for box in line]
     labelled = [pair for box in boxes if (pair := _labelled_card(box, boxes))]
     are_read = 2 * sum("result" in card for card, _ in labelled) > len(labelled) >= _MIN_CARDS
-    if are_read and _are_beside([card["name"] for card, _ in labelled]):
+    names = [card["name"] for card, _ in labelled]
+    # 有两张卡片并排；一行一张的由 `labelled_cards.py` 排
+    are_beside = any(abs(one.line - two.line) < 0.5 * one.height for one, two in permutations(names, 2))
+    if are_read and are_beside:
         return as_table([card for card, _ in labelled], lines, [box for _, used in labelled for box in used])
     cards = [card for box in boxes if (card := _card(box, boxes))]
     used = [box for card in cards for box in card.values()]
@@ -55,13 +59,6 @@ def as_table(cards: list[Card], lines: list[Line], used: Line) -> list[Line]:
     shift = table[-1][0].line + pitch - top  # 卡片里没有认出的、卡片下面的，都放到表的下面
     below = [[replace(box, line=box.line + shift) for box in line] for line in rest if line and line[0].line >= top]
     return [*above, *table, *below]
-
-
-def _are_beside(names: Line) -> bool:
-    """有两张卡片并排；一行一张的由 `labelled_cards.py` 排。"""
-    return any(
-        name is not other and abs(name.line - other.line) < 0.5 * name.height for name in names for other in names
-    )
 
 
 def _labelled_card(label: TextBox, boxes: Line) -> tuple[Card, Line] | None:

@@ -221,7 +221,8 @@ def doubt_odd_places(rows: list[Row]) -> None:
         ([edge(row.result) for row in filled] for edge in (lambda b: b.start, lambda b: b.middle, lambda b: b.end)),
         key=lambda places: median(abs(place - median(places)) for place in places),
     )
-    centered = [row.anchor.line - _middle_of_values(row) for row in filled]
+    values = [[box.line for box in (row.result, row.unit, *row.limits) if box] for row in filled]
+    centered = [row.anchor.line - (min(at) + max(at)) / 2 for row, at in zip(filled, values, strict=True)]
     for row, drop, edge, off in zip(filled, drops, edges, centered, strict=True):
         # 范围换了行的，名称仍对着结果与范围的正中
         is_lower = abs(drop - median(drops)) > 0.6 * height < abs(off - median(centered)) + 0.35 * height
@@ -232,12 +233,6 @@ def doubt_odd_places(rows: list[Row]) -> None:
             row.doubt = row.doubt or NO_NAME  # 上一行的名称没有当成名称，括号里的是它的方法
         if is_off or not 0.65 * size < row.result.height < max(1.6 * size, 1.1 * row.mark.height if row.mark else 0):
             row.doubt = row.doubt or _ODD_PLACE
-
-
-def _middle_of_values(row: Row) -> float:
-    """结果、范围、单位的正中有多高。"""
-    lines = [box.line for box in (row.result, row.unit, *row.limits) if box]
-    return (min(lines) + max(lines)) / 2
 
 
 def _is_stretched(row: Row) -> bool:

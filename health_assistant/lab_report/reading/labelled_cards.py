@@ -54,14 +54,11 @@ def lay_out_cards(lines: list[Line]) -> list[Line]:
         below = lines[cards[-1].used.stop : cards[-1].used.stop + 1]
         first = cards[0].name
         if not is_known(first) and any(_is_name(line) and (not first or is_known(line[0].text)) for line in below):
-            cards = [_without_name(card) for card in cards]  # 名称像是印在各格的下面：上面一行是别的卡片的
+            for card in cards:
+                card.fields.pop("name", None)  # 名称像是印在各格的下面：上面一行是别的卡片的
     used = {at for card in cards for at in card.used}
     kept = [line for at, line in enumerate(lines) if at not in used]
     return sorted([*kept, *_table(cards, lines)], key=lambda line: line[0].line)
-
-
-def _without_name(card: _Card) -> _Card:
-    return replace(card, fields={role: boxes for role, boxes in card.fields.items() if role != "name"})
 
 
 def _table(cards: list[_Card], lines: list[Line]) -> list[Line]:
@@ -138,7 +135,9 @@ def _cards_of_lines(lines: list[Line], takes_odd: bool = False) -> list[_Card]:
         start = at
         labels: dict[str, TextBox] = {}
         fields: dict[str, Line] = {}
-        while at < len(lines) and of_lines[at] and not (labels and _starts_card(of_lines[at], labels)):
+        while at < len(lines) and of_lines[at]:
+            if labels and any(role in labels or role == "name" for role, _, _ in of_lines[at]):
+                break
             labels |= {role: label for role, label, _ in of_lines[at]}
             fields |= {role: values for role, _, values in of_lines[at] if values}
             at += 1
@@ -158,10 +157,6 @@ def _cards_of_lines(lines: list[Line], takes_odd: bool = False) -> list[_Card]:
             cards.append(_Card(range(start, at), fields, labels))
         at += not labels
     return cards
-
-
-def _starts_card(fields: list[_Field], labels: dict[str, TextBox]) -> bool:
-    return any(role in labels or role == "name" for role, _, _ in fields)
 
 
 def _is_name(line: Line) -> bool:
@@ -192,7 +187,9 @@ def _cards_of_strips(lines: list[Line]) -> list[_Card]:
     cards = []
     for at, start, end, count, is_filled in zip(strips, starts, ends, [between[0], *between], filled, strict=False):
         name, values = lines[start - count : start], lines[at + down] if is_filled else []
-        if not _is_name(name[0]) or is_filled and not _are_under(values, lines[at]):
+        label = lines[at][0]
+        has_name = is_filled and values[0].end <= label.start - label.height  # 左边多出一格：是名称
+        if not _is_name(name[0]) or has_name:
             return []
         cards.append(_card(range(start - count, end), name, lines[at], values))
     return cards
@@ -208,11 +205,6 @@ def _gaps(lines: list[Line], at: int) -> tuple[float, float]:
     own = lines[at][0].line
     above = own - lines[at - 1][0].line if at else float("inf")
     return above, lines[at + 1][0].line - own if at + 1 < len(lines) else float("inf")
-
-
-def _are_under(values: Line, labels: Line) -> bool:
-    """各格，没有名称：左边没有多出一格。"""
-    return values[0].end > labels[0].start - labels[0].height
 
 
 def _card(used: range, name: Sequence[Line], labels: Line, values: Line) -> _Card:

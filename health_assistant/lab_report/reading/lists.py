@@ -68,7 +68,8 @@ def _items(line: Line) -> list[Card]:
             others += 1
     is_whole = all("result" in item for item in items) and others <= len(items)
     has_more = len(items) >= _MIN_ITEMS or any({"unit", "range"} & item.keys() for item in items)
-    return [_named(item) for item in items] if is_whole and has_more else []
+    named = [item | {"name": replace(item["name"], is_label=True)} for item in items]
+    return named if is_whole and has_more else []
 
 
 def _is_name_and_value(cells: list[Cell]) -> bool:
@@ -83,7 +84,3 @@ def _add(item: Card, cells: list[Cell]) -> None:
         if role == "result" and cell.kind == "bound" and "result" in item:
             role = "range"
         item[role] = join_boxes(item[role], cell.box, " ") if role in item else cell.box
-
-
-def _named(item: Card) -> Card:
-    return {**item, "name": replace(item["name"], is_label=True)}

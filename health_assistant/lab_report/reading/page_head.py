@@ -1,7 +1,6 @@
 """页眉：报告类型、性别、年龄，以及这一页是不是化验单。"""
 
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Literal
@@ -202,11 +201,7 @@ def _read_sex(page: str, person: str) -> Literal["男", "女"] | None:
 
 
 def _read_age(text: str, needs_colon: bool = False) -> str | None:
-    return next(_ages(text, needs_colon), None)
-
-
-def _ages(text: str, needs_colon: bool = False) -> Iterator[str]:
-    """“年龄：”后面印的年龄，整个照抄（`1岁6月`、`20周`、`6 years`）；看不懂的也照抄，好知道印过。"""
+    """第一个“年龄：”后面印的年龄，整个照抄（`1岁6月`、`20周`、`6 years`）；看不懂的也照抄，好知道印过。"""
     for label in _AGE_LABEL.finditer(text):
         if needs_colon and not label["colon"]:
             continue
@@ -216,14 +211,14 @@ def _ages(text: str, needs_colon: bool = False) -> Iterator[str]:
         )
         unit = {"日": "天", "周": "周", "月": "个月"}.get(label["unit"] or "", "")
         if age := _AGE_VALUE.match(value):
-            yield _tidy(age[0] + (unit if age[0].strip().isdigit() else ""))
-            continue
+            return _tidy(age[0] + (unit if age[0].strip().isdigit() else ""))
         if re.match(r"[A-Z][a-z]+( [A-Z&]\w*){0,2}\s*[:：]", rest):
             continue  # 后面是另一栏的名称，年龄印在下面一行
         word = (value.split() or [""])[0]
         is_an_age = label["colon"] or re.search(r"[岁月天周]$", word)
         if is_an_age and re.search(r"\w", word) and not re.search(r"[:：<>≥≤~～—-]", word) and "\n" not in gap:
-            yield word[:20]
+            return word[:20]
+    return None
 
 
 def _find_age(text: str) -> str | None:

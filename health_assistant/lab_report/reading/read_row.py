@@ -15,6 +15,7 @@ from health_assistant.lab_report.reading.row import Row, row_text
 from health_assistant.lab_report.reading.small_marks import (
     find_mark,
     find_signs_in,
+    flag_of,
     has_dash,
     has_doubtful_arrow,
     may_drop_digit,
@@ -103,9 +104,7 @@ def _without_sign(row: Row, result: str, limits: str, mark: str | None) -> tuple
     signed = re.fullmatch(r"(\d[\d.,]*(?=\s*-)|\d[\d.,]+(?=\s*\+))\s*([-+])", result + "".join(signs[:1]))
     if signed is None or mark is not None:
         return result, mark
-    number, reference = parse_result(signed[1]), parse_range(limits)
-    is_comparable = isinstance(number, Interval) and isinstance(reference, Interval)
-    is_mark = is_comparable and compare(number, reference) == {"-": "low", "+": "high"}[signed[2]]
+    is_mark = flag_of(signed[1], limits) == {"-": "low", "+": "high"}[signed[2]]
     return (signed[1], signed[2]) if is_mark else (result, mark)
 
 

@@ -177,7 +177,10 @@ def _too_few(texts: list[tuple[str, float]]) -> UnreadableReport:
 
 def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     """文字框（坐标是 page 的像素）-> 读数；读不出时抛 `UnreadableReport`。"""
-    _refuse_unclear(page, boxes)
+    if sum(box.score > MIN_CONFIDENCE for box in boxes) < MIN_BOXES:
+        raise _too_few([(box.text, box.score) for box in boxes])
+    if page.text_height() < MIN_TEXT_HEIGHT:
+        raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     boxes = [replace(box, text=without_leaders(repair_signs(box.text))) for box in boxes if not _is_picture(box, boxes)]
     undivided = without_dividers(boxes := without_habits(boxes))
     arranged = arrange(without_name_colons(undivided))
@@ -225,13 +228,6 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     outside = [*findings_outside(texts, read), *pressures_outside(texts, read, person)]
     items = [*grown, *without_repeats(read), *outside]
     return Reading(items=items, engine=ENGINE_NAME, notices=notices, origin=origin, **head)
-
-
-def _refuse_unclear(page: Page, boxes: list[TextBox]) -> None:
-    if sum(box.score > MIN_CONFIDENCE for box in boxes) < MIN_BOXES:
-        raise _too_few([(box.text, box.score) for box in boxes])
-    if page.text_height() < MIN_TEXT_HEIGHT:
-        raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
 
 
 def _names_on_other_papers(arranged: Arrangement) -> list[str]:

@@ -149,18 +149,14 @@ def plain_start(rows: list[Row], mark_of: Callable[[Row], str | None]) -> float 
     results = [row.result for row in rows if row.result and row.result.kind == "number"]
     if not any(box.score in MAYBE_ARROW.values() for box in results):
         return None
-    sure = [row for row in rows if _is_sure(row)]
-    abnormal = [row for row in sure if _flag_of(row.result.text, row.limits[0].text) in _SAYS.values()]
+    pairs = [(row.result, row.limits[0]) for row in rows if row.name and row.result and len(row.limits) == 1]
+    sure = [pair for pair in pairs if all(box.score >= MIN_CONFIDENCE for box in pair)]
+    abnormal = [pair for pair in sure if flag_of(pair[0].text, pair[1].text) in _SAYS.values()]
     if len(abnormal) < _MIN_MARKS or any(set(mark_of(row) or "") & {*ARROWS, UNREAD_MARK} for row in rows):
         return None
     start = median(box.start for box in results)
     is_even = median(abs(box.start - start) for box in results) < _LEVEL * results[0].height
     return start if is_even else None
-
-
-def _is_sure(row: Row) -> bool:
-    boxes = [row.result, *row.limits] if row.result and row.name else []
-    return len(boxes) == 2 and all(box.score >= MIN_CONFIDENCE for box in boxes)
 
 
 def settle_values(
@@ -202,8 +198,8 @@ def _settle_ones(row: Row, mark: str | None, has_marks: bool, start: float | Non
         return
     without = text[:-1] if is_last else text[1:]
     is_result = doubted[0] is row.result
-    flag = _flag_of(without, row.limits[0].text) if is_result else _flag_of(row.result.text, without)
-    needs_mark = _flag_of(row.result.text, row.limits[0].text) != "normal" and mark in (None, UNREAD_MARK)
+    flag = flag_of(without, row.limits[0].text) if is_result else flag_of(row.result.text, without)
+    needs_mark = flag_of(row.result.text, row.limits[0].text) != "normal" and mark in (None, UNREAD_MARK)
     said = _SAYS[direction]
     has_own = is_result and flag == said == _SAYS.get(mark)
     is_digit = has_own or flag == "normal" or has_marks and flag in ("high", "low") and flag != said
@@ -215,7 +211,7 @@ def _settle_ones(row: Row, mark: str | None, has_marks: bool, start: float | Non
         row.result, row.limits = (sure, row.limits) if is_result else (row.result, [sure])
 
 
-def _flag_of(result: str, limits: str) -> str | None:
+def flag_of(result: str, limits: str) -> str | None:
     """两段文字比出来的高低；不是数与区间的为 None。"""
     value, interval = parse_result(result), parse_range(limits)
     is_comparable = isinstance(value, Interval) and isinstance(interval, Interval)

@@ -42,7 +42,8 @@ def without_repeats(rows: list[ReadRow]) -> list[ReadRow]:
         sizes = range(1, min(len(kept), len(rows) - at) + 1)
         again = next((size for size in sizes if _are_same(kept[-size:], rows[at : at + size])), 0)
         if again:
-            kept[-again:] = map(_clearer, kept[-again:], rows[at : at + again])
+            pairs = zip(kept[-again:], rows[at : at + again], strict=True)
+            kept[-again:] = [min(pair, key=lambda row: (bool(row.doubt), -(row.confidence or 0.0))) for pair in pairs]
         else:
             kept.append(rows[at])
         at += again or 1
@@ -55,7 +56,3 @@ def _are_same(above: list[ReadRow], below: list[ReadRow]) -> bool:
         for first, second in zip(above, below, strict=True)
     )
     return are_same and (len(above) > 1 or is_known(above[0].name))
-
-
-def _clearer(first: ReadRow, second: ReadRow) -> ReadRow:
-    return min(first, second, key=lambda row: (bool(row.doubt), -(row.confidence or 0.0)))

@@ -13,7 +13,7 @@ from health_assistant.lab_report.printed_text import normalize
 from health_assistant.lab_report.reading.ocr import DOUBTED_SCORE, TextReader
 from health_assistant.lab_report.reading.pdf import PdfPage, PrintedText
 from health_assistant.lab_report.reading.text import TextBox
-from health_assistant.lab_report.reading.upright import Page, to_text_boxes
+from health_assistant.lab_report.reading.upright import Page, contrasts_of, to_text_boxes
 
 MIN_CHARS = 20
 MAX_SEGMENTS = 1500
@@ -161,12 +161,8 @@ def _quad(segment: PrintedText) -> list[list[float]]:
 
 def _is_drawn(pixels: np.ndarray, quads: np.ndarray) -> np.ndarray:
     """各段在画出来的页上看不看得见：白字、被盖住的字、裁在页外的字看不见。"""
-    gray = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
-    contrasts = []
-    for (x0, y0), _, (x1, y1), _ in quads.astype(int):
-        crop = gray[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
-        contrasts.append(np.ptp(np.percentile(crop, (1, 99))) if crop.size else 0.0)
-    return np.array(contrasts) >= max(_FAINT * np.median(contrasts), 8)
+    contrasts = contrasts_of(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), quads, outer=1)
+    return contrasts >= max(_FAINT * np.median(contrasts), 8)
 
 
 def _checked(

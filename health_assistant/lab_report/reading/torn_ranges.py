@@ -60,19 +60,14 @@ def without_next_serials(body: list[list[TextBox]], edges: list[float]) -> list[
         glued = [(at, box) for at, box in enumerate(ends) if box and _MAY_END_SO.search(box.text)]
         for first in (1, 2):
             serial = int(re.search(r"\d+$", glued[0][1].text)[0][-first:]) if glued else 0
-            numbers = [str(serial + at - glued[0][0]) for at, _ in glued]
-            fits = [box.text.endswith(number) for (_, box), number in zip(glued, numbers, strict=True)]
-            if sum(fits) < max(_FEWEST, _MOSTLY * len(glued)):
+            numbered = [(at, box, str(serial + at - glued[0][0])) for at, box in glued]
+            fitting = [(at, box, number) for at, box, number in numbered if box.text.endswith(number)]
+            if len(fitting) < max(_FEWEST, _MOSTLY * len(glued)):
                 continue
-            for (at, box), number in (
-                pair for pair, fit in zip(zip(glued, numbers, strict=True), fits, strict=True) if fit
-            ):
+            for at, box, number in fitting:
                 cut = len(box.text) - len(number)
                 parts = [part_of(box, 0, cut), replace(part_of(box, cut, len(box.text)), start=edge, end=edge + 1)]
-                body = [
-                    *body[:at],
-                    [piece for old in body[at] for piece in (parts if old is box else [old])],
-                    *body[at + 1 :],
-                ]
+                whole = [piece for old in body[at] for piece in (parts if old is box else [old])]
+                body = [*body[:at], whole, *body[at + 1 :]]
             break
     return body

@@ -134,17 +134,15 @@ def _turn(names: Line, below: list[Line]) -> list[Line]:
     if len(again) < 2:
         return _one_table(names, below)
     rest = [line for line in below if line not in again]
+    valued = [[_kind(box) for box in line if box.end > names[0].start] for line in rest]
+    fasting_only = [line for line, kinds in zip(rest, valued, strict=True) if not {"range", "bound"} & {*kinds}]
     rows: list[Line] = []
     for line, (_, moment) in zip(below, whens, strict=True):
         if line in again:
-            own = [box for box in rest if not (_AFTER_LOAD.search(moment) and _is_range(box, names))]
+            # 共用的参考范围一行说的是空腹，服糖后的不能照它看
+            own = fasting_only if _AFTER_LOAD.search(moment) else rest
             rows += _one_table(names, [line, *own], moment)
     return rows
-
-
-def _is_range(line: Line, names: Line) -> bool:
-    """共用的参考范围一行：说的是空腹，服糖后的不能照它看。"""
-    return any(_kind(box) in ("range", "bound") for box in line if box.end > names[0].start)
 
 
 def _when(labels: list[str]) -> tuple[str, str]:

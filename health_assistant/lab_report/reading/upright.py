@@ -49,7 +49,7 @@ class Page:
         gray = cv2.cvtColor(self.pixels, cv2.COLOR_BGR2GRAY)
         if np.median(gray) < _DARK:
             gray = 255 - gray  # 深色模式：一律浅底深字
-        contrast = float(np.median(_contrasts(gray, self.quads))) if len(self.quads) else TEXT_CONTRAST
+        contrast = float(np.median(contrasts_of(gray, self.quads))) if len(self.quads) else TEXT_CONTRAST
         return cv2.convertScaleAbs(gray, alpha=TEXT_CONTRAST / max(contrast, TEXT_CONTRAST / 4))
 
     def photo_box(self, x0: float, y0: float, x1: float, y1: float) -> Box:
@@ -69,7 +69,7 @@ def find_page(photo: np.ndarray, reader: TextReader, turns: bool = True) -> Page
     if fade_watermarks(photo, quads):
         quads = reader.detect(photo)
     page = _with_level_text(photo, quads, reader) if turns else Page(photo, quads, np.eye(3))
-    contrasts = _contrasts(cv2.cvtColor(page.pixels, cv2.COLOR_BGR2GRAY), page.quads)
+    contrasts = contrasts_of(cv2.cvtColor(page.pixels, cv2.COLOR_BGR2GRAY), page.quads)
     if len(contrasts):
         contrast = np.median(contrasts)
         page.quads = page.quads[contrasts >= _FAINT * contrast]
@@ -80,14 +80,13 @@ def find_page(photo: np.ndarray, reader: TextReader, turns: bool = True) -> Page
     return page
 
 
-def _contrasts(gray: np.ndarray, quads: np.ndarray) -> np.ndarray:
-    """每段文字的明暗之差，灰度级。"""
-    height, width = gray.shape
+def contrasts_of(gray: np.ndarray, quads: np.ndarray, outer: int = 2) -> np.ndarray:
+    """每段文字的明暗之差，灰度级；最暗、最亮的各百分之 outer 不算，在图外的是 0。"""
     contrasts = []
     for quad in quads:
         (x0, y0), (x1, y1) = quad.min(axis=0).astype(int), np.ceil(quad.max(axis=0)).astype(int)
-        crop = gray[max(y0, 0) : min(y1, height), max(x0, 0) : min(x1, width)]
-        contrasts.append(np.ptp(np.percentile(crop, (2, 98))) if crop.size else 0.0)
+        crop = gray[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+        contrasts.append(np.ptp(np.percentile(crop, (outer, 100 - outer))) if crop.size else 0.0)
     return np.array(contrasts)
 
 
