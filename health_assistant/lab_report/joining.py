@@ -57,22 +57,18 @@ def join_pages(pages: Sequence[tuple[int, Reading]]) -> tuple[Reading, Severity 
             elif at not in disputed:
                 kept[at] = _clearer(kept[at], seen)
     doubts += [f"第 {number} 页：{notice}" for number, reading in pages for notice in reading.notices]
-    if conflicts:
-        doubts.append(_conflict_words(list(dict.fromkeys(conflicts))))
+    if names := list(dict.fromkeys(conflicts)):
+        named = "、".join(names[:MAX_NAMES]) + ("等" if len(names) > MAX_NAMES else "")
+        doubts.append(
+            f"有 {len(names)} 项在几页上都有，读得不一样，没有判断：{named}。"
+            "请核对原件；如果是不同日期、不同人的单子，请分开读。"
+        )
     if len(set(titles)) == 1:
         for seen in kept:
             seen.row.report_type = None
     engine = "、".join(dict.fromkeys(reading.engine for _, reading in pages))
     rows = [seen.row for seen in kept]
     return Reading(items=rows, origin=join_origins(pages), notices=doubts, engine=engine, **head), floor
-
-
-def _conflict_words(names: list[str]) -> str:
-    more = "等" if len(names) > MAX_NAMES else ""
-    return (
-        f"有 {len(names)} 项在几页上都有，读得不一样，没有判断：{'、'.join(names[:MAX_NAMES])}{more}。"
-        "请核对原件；如果是不同日期、不同人的单子，请分开读。"
-    )
 
 
 # ---- 页眉 ----

@@ -16,7 +16,7 @@ from health_assistant.lab_report.range_likeness import range_distance
 from health_assistant.lab_report.reference_range import is_blank
 from health_assistant.lab_report.report import PrintedRow, ReadRow
 from health_assistant.lab_report.severity import is_impossible
-from health_assistant.lab_report.specimen import possible_specimens, says_specimen
+from health_assistant.lab_report.specimen import Specimen, possible_specimens, says_specimen
 from health_assistant.lab_report.units import is_per_microlitre
 
 _FITS, _FAR = log(1.2), log(8)
@@ -86,7 +86,7 @@ def titles_of_rows(report_type: str, observations: Sequence[Observation]) -> lis
     counts = [seen for seen in others if seen.analyte and seen.analyte.panel == "血细胞分析"]
     is_sediment = any(_is_too_few(seen) for seen in observations if _is_bare_count(seen, report_type))
     has_other_counts = any(seen.analyte.code in ("WBC", "PLT") and not is_per_microlitre(seen.unit) for seen in counts)
-    has_urine = any(_is_of_urine(seen) for seen in others)
+    has_urine = any(_places(seen) == {"urine"} for seen in others)  # 尿蛋白、上皮细胞这样只有尿里才有的
     is_urine = is_sediment or has_urine and (has_other_counts or not counts)
     kind = f"{report_type} {'尿液' if is_urine else '血液'}".strip()
     titles = [kind if _is_bare_count(seen, report_type) else title for seen in observations]
@@ -124,11 +124,9 @@ def _calcium_kind(seen: Observation, observations: Sequence[Observation]) -> Lit
     return "血气" if is_slip and is_plain else "生化"
 
 
-def _is_of_urine(seen: Observation) -> bool:
-    """尿蛋白、上皮细胞这样只有尿里才有的。"""
-    if seen.analyte:
-        return seen.analyte.specimen == "urine"
-    return specimens_with(seen.row.name, seen.row.code) == {"urine"}
+def _places(seen: Observation) -> set[Specimen]:
+    """哪几种标本有这一项。"""
+    return {seen.analyte.specimen} if seen.analyte else specimens_with(seen.row.name, seen.row.code)
 
 
 def _is_too_few(seen: Observation) -> bool:
@@ -185,7 +183,7 @@ def _vote(seen: Observation) -> Literal["urine", "stool", "other"] | None:
     has_range = not is_blank(row.reference_range)
     in_urine = find_analyte(row.name, row.code, row.unit, "尿液", limits, has_range=has_range)
     if in_blood is None or in_blood.specimen != "blood":
-        places = {in_blood.specimen} if in_blood else specimens_with(row.name, row.code)
+        places = _places(seen)
         return "urine" if places == {"urine"} else "stool" if places == {"stool"} else None
     gap, only_blood = range_distance(in_blood, row.unit, limits), "urine" not in specimens_with(row.name, row.code)
     if gap is None:
