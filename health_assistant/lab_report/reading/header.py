@@ -91,6 +91,7 @@ class _HeadWord(NamedTuple):
 def _head_words(line: list[TextBox]) -> list[_HeadWord]:
     """这一行当作表头时，各段是什么词；里面有数、有医生的名字的，不是表头，为空。"""
     words: list[_HeadWord] = []
+    line = _without_side_panel(line)
     shares = {role for box in line if (role := role_beside_others(box.text)) in ("percent", "absolute")}
     is_head = sum(any(words_in(box)) for box in line) > 1 or len(shares) == 2
     has_names = any(role in ("name", "range") for box in line for role, _ in words_in(box))
@@ -120,6 +121,14 @@ def _head_words(line: list[TextBox]) -> list[_HeadWord]:
     return words
 
 
+def _without_side_panel(line: list[TextBox]) -> list[TextBox]:
+    """表头左边是屏幕上的树（`▾ 2024-06-03`），不看。"""
+    at = next((at for at, box in enumerate(line) if any(words_in(box))), 0)
+    roles = {role for box in line[at:] for role, _ in words_in(box)}
+    is_head = {"name", "result"} <= roles and roles & {*_LIMITS}
+    return [box for box in line if box in line[at:] or not (is_head and re.search(r"\d", box.text))]
+
+
 def _dated_results(words: list[_HeadWord]) -> list[_HeadWord]:
     """`05-30结果`、`结果(06-12)`：另有没有日期的结果一列，就是从前的；不然各列以日期为名。"""
     results = [word for word in words if word.role == "result"]
@@ -127,10 +136,7 @@ def _dated_results(words: list[_HeadWord]) -> list[_HeadWord]:
     if not dates or len(results) == 1:
         return words
     role: Role = "date" if len(dates) == len(results) else "ignored"
-    return [
-        word._replace(role=role, box=replace(word.box, text=dates[id(word)])) if id(word) in dates else word
-        for word in words
-    ]
+    return [w._replace(role=role, box=replace(w.box, text=dates[id(w)])) if id(w) in dates else w for w in words]
 
 
 def _panels(words: list[_HeadWord]) -> list[tuple[dict[str, TextBox], list[TextBox]]]:

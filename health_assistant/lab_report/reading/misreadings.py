@@ -55,7 +55,7 @@ _MISREAD_LETTERS = (
 
 
 def repair_letters(name: str) -> str:
-    """改正名称里固定认错的字母与单字：`总lgE` -> `总IgE`，`s02` -> `sO2`，`纳` -> `钠`。"""
+    """改正名称里固定认错的：`总lgE` -> `总IgE`，`al微球蛋白` -> `α1微球蛋白`，`s02` -> `sO2`，`纳` -> `钠`。"""
     for misread, right in _MISREAD_LETTERS:
         name = misread.sub(right, name)
     return name
