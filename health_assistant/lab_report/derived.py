@@ -35,6 +35,8 @@ _FAST: tuple[tuple[tuple[str, ...], Direction, Decimal, Severity, str], ...] = (
 2 分（ASH 2018）；血红蛋白的凭记忆。
 """
 _YEAR = re.compile(r"(?<!\d)20\d\d(?!\d)")
+_ANOTHER_WAY = re.compile("透析|枸橼酸|EDTA|dialysis|citrate", re.IGNORECASE)
+"""透析前后、换了采血管的，差的不是病情。"""
 
 
 def derive_neutrophils(findings: list[Finding], person: Person) -> None:
@@ -65,7 +67,8 @@ def weigh_fast_changes(findings: list[Finding]) -> None:
     for codes, way, times, severity, words in _FAST:
         for code in codes:
             same = [row for row in findings if row.analyte and row.analyte.code == code and not row.doubts_value]
-            known = [(row, value.low) for row in sorted(same, key=_when) if (value := row.converted()) and value.low]
+            alike = [row for row in sorted(same, key=_when) if not _ANOTHER_WAY.search(row.name)]
+            known = [(row, value.low) for row in alike if (value := row.converted()) and value.low]
             if len(known) < 2 or len({year for row, _ in known for year in _YEAR.findall(row.name)}) > 1:
                 continue
             (last, now), before = known[-1], known[:-1]
