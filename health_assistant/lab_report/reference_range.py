@@ -193,7 +193,9 @@ def _split_tiers(text: str) -> list[tuple[str, Interval]]:
     spans = list(_TIER_SPAN.finditer(text))
     edges = [0, *(edge for span in spans for edge in span.span()), len(text)]
     labels = [text[start:end].strip(_BESIDE_TIER) for start, end in zip(edges[::2], edges[1::2], strict=True)]
-    intervals = [parse_interval(span[0]) for span in spans]
+    intervals = [
+        parse_interval(re.sub(r"^>(?=[\d.]+[-~])", "", span[0])) for span in spans
+    ]  # `>3-10` 是 3 到 10 的一档
     labels = labels[1:] if not labels[0] else labels[:-1] if not labels[-1] else []
     is_whole = len(labels) == len(intervals) and all(labels) and all(intervals)
     return list(zip(labels, intervals, strict=True)) if is_whole else []
@@ -224,8 +226,9 @@ def _parse_risks(text: str) -> PartitionedInterval | None:
     `<1.0 low risk,1.0-3.0 average,>3.0 high`：平均的一档不算高也不算正常，低的里面才正常，高的里面才是高。
     """
     tiers = _split_tiers(text)
-    if len(tiers) == 3 and all(map(re.fullmatch, _RISK_TIERS, (label.lower() for label, _ in tiers))):
-        low, average, _ = tiers
+    labels = [label.lower() for label, _ in tiers]
+    if len(tiers) in (3, 4) and all(map(re.fullmatch, _RISK_TIERS, labels)) and tiers[-1][1].high is None:
+        low, average = tiers[:2]  # 高的上面可能还有一档：`>10 非心血管的炎症`
         return PartitionedInterval((low, (average[0], _joined([low[1], average[1]]))))
     is_risk = all(_RISK_GROUP.fullmatch(label) and limit.low is None for label, limit in tiers)
     return PartitionedInterval(tuple(tiers)) if len(tiers) > 1 and is_risk else None

@@ -184,6 +184,17 @@ def test_a_plus_too_wide_for_itself_may_be_plus_minus(width, is_doubted):
     assert (read.result, bool(read.doubt)) == ("+", is_doubted)
 
 
+def test_a_plus_seen_only_in_the_pixels_is_the_result():
+    name, limits = box("亚硝酸盐", 10, 100), box("阴性", 300, 100)
+    picture = Image.new("RGB", (400, 200), "white")
+    ImageDraw.Draw(picture).text((200, 100), "+", "black", load_font("dejavu_sans", 26), anchor="mm")
+    page = Page(np.array(picture), np.zeros((0, 4, 2), np.float32), np.eye(3))
+    columns = Columns({"name": (10, 50, 90), "result": (180, 200, 220), "range": (300, 330, 360)})
+    row = Row(name=name, anchor=name, limits=[limits])
+    read = read_row(row, Surroundings(page, page.gray(), [name, limits], columns, None, True, ""))
+    assert (read.result, read.doubt) == ("+", None)
+
+
 @pytest.mark.parametrize(("written", "number"), [("5.1 ", ["5.1"]), ("5.1 + ", ["5.1", "+"])])
 def test_a_box_full_of_numbers_is_split_without_parsing_every_part_of_it(written, number):
     with mock.patch.object(cells, "parse_range", wraps=cells.parse_range) as parse:

@@ -122,7 +122,7 @@ def _doubt(row: Row, around: Surroundings, result: str, limits: str, mark: str |
         return "结果或参考范围到了照片的边上，可能没有拍全"
     if has_doubtful_arrow(row):
         return "另有箭头，挨着数的可能是 1"
-    if result == "+" and row.result.x1 - row.result.x0 > _WIDE_PLUS * row.result.height:
+    if result == "+" and row.result and row.result.x1 - row.result.x0 > _WIDE_PLUS * row.result.height:
         return "加号后面可能还有一横"
     if row.word and _contradicts(row.word.text, result, limits):
         return "数与另一列的阳性、阴性不符"
