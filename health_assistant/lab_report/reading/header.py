@@ -132,6 +132,8 @@ def _without_side_panel(line: list[TextBox]) -> list[TextBox]:
 def _dated_results(words: list[_HeadWord]) -> list[_HeadWord]:
     """`05-30结果`、`结果(06-12)`：另有没有日期的结果一列，就是从前的；不然各列以日期为名。"""
     results = [word for word in words if word.role == "result"]
+    if any(re.search("[复再重]", word.whole) for word in results):
+        return words  # `复查结果(06-12)` 在后
     dates = {id(word): found[0] for word in results if (found := DATE.search(word.whole))}
     if not dates or len(results) == 1:
         return words
