@@ -132,13 +132,13 @@ def _without_side_panel(line: list[TextBox]) -> list[TextBox]:
 def _dated_results(words: list[_HeadWord]) -> list[_HeadWord]:
     """`05-30结果`、`结果(06-12)`：另有没有日期的结果一列，就是从前的；不然各列以日期为名。"""
     results = [word for word in words if word.role == "result"]
-    if any(re.search("[复再重]", word.whole) for word in results):
-        return words  # `复查结果(06-12)` 在后
-    dates = {id(word): found[0] for word in results if (found := DATE.search(word.whole))}
-    if not dates or len(results) == 1:
+    dated = [(word, found[0]) for word in results if (found := DATE.search(word.whole))]
+    is_again = any(re.search("[复再重]", word.whole) for word in results)  # `复查结果(06-12)` 在后
+    if not dated or len(results) == 1 or is_again:
         return words
-    role: Role = "date" if len(dates) == len(results) else "ignored"
-    return [w._replace(role=role, box=replace(w.box, text=dates[id(w)])) if id(w) in dates else w for w in words]
+    role: Role = "date" if len(dated) == len(results) else "ignored"
+    renamed = {id(word): word._replace(role=role, box=replace(word.box, text=date)) for word, date in dated}
+    return [renamed.get(id(word), word) for word in words]
 
 
 def _panels(words: list[_HeadWord]) -> list[tuple[dict[str, TextBox], list[TextBox]]]:
