@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.reading.cells import Cell, split_cells
-from health_assistant.lab_report.reading.header_dates import CLOCK, DATE, newest_of
+from health_assistant.lab_report.reading.header_dates import CLOCK, DATE, drop_former_results, newest_of, split_date
 from health_assistant.lab_report.reading.header_words import (
     HEAD_WORD,
     Role,
@@ -64,13 +64,12 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     名称、代号、序号一类又出现时是下一栏的开始。以日期为列名的：最近的是这次的结果，其余是从前的；
     看不出哪个最近的（`12-28` 与 `01-05`）都当作结果，使这一行起疑。
     """
-    words = _head_words(line)
-    words = _dated_results(words)
+    words = _head_words(_without_side_panel(line))
     is_of_multiples = any(word.role == "range" and "MoM" in word.whole for word in words)
     panels = _panels(words) if words else []
     for panel, dates in panels:
         if len(panel) >= 2 and any(role.split()[0] not in ("ignored", "unknown") for role in panel):
-            _seat_dates(panel, dates)  # `标本:血清 申请:消化科 2024-09-09` 不是表头
+            _seat_dates(panel, dates + _dated_results(panel, words))  # `标本:血清 申请:消化科 2024-09-09` 不是表头
         if is_of_multiples:
             _take_multiples(panel)
         _settle(panel)
@@ -91,7 +90,6 @@ class _HeadWord(NamedTuple):
 def _head_words(line: list[TextBox]) -> list[_HeadWord]:
     """这一行当作表头时，各段是什么词；里面有数、有医生的名字的，不是表头，为空。"""
     words: list[_HeadWord] = []
-    line = _without_side_panel(line)
     shares = {role for box in line if (role := role_beside_others(box.text)) in ("percent", "absolute")}
     is_head = sum(any(words_in(box)) for box in line) > 1 or len(shares) == 2
     has_names = any(role in ("name", "range") for box in line for role, _ in words_in(box))
@@ -126,19 +124,7 @@ def _without_side_panel(line: list[TextBox]) -> list[TextBox]:
     at = next((at for at, box in enumerate(line) if any(words_in(box))), 0)
     roles = {role for box in line[at:] for role, _ in words_in(box)}
     is_head = {"name", "result"} <= roles and roles & {*_LIMITS}
-    return [box for box in line if box in line[at:] or not (is_head and re.search(r"\d", box.text))]
-
-
-def _dated_results(words: list[_HeadWord]) -> list[_HeadWord]:
-    """`05-30结果`、`结果(06-12)`：另有没有日期的结果一列，就是从前的；不然各列以日期为名。"""
-    results = [word for word in words if word.role == "result"]
-    dated = [(word, found[0]) for word in results if (found := DATE.search(word.whole))]
-    is_again = any(re.search("[复再重]", word.whole) for word in results)  # `复查结果(06-12)` 在后
-    if not dated or len(results) == 1 or is_again:
-        return words
-    role: Role = "date" if len(dated) == len(results) else "ignored"
-    renamed = {id(word): word._replace(role=role, box=replace(word.box, text=date)) for word, date in dated}
-    return [renamed.get(id(word), word) for word in words]
+    return [box for box in line if box in line[at:] or not (is_head and DATE.search(box.text))]
 
 
 def _panels(words: list[_HeadWord]) -> list[tuple[dict[str, TextBox], list[TextBox]]]:
@@ -166,6 +152,19 @@ def _panels(words: list[_HeadWord]) -> list[tuple[dict[str, TextBox], list[TextB
             key = f"range {whose}"  # 男女的范围各印一列
         panel.setdefault(key, word)
     return panels
+
+
+def _dated_results(panel: dict[str, TextBox], words: list[_HeadWord]) -> list[TextBox]:
+    """一栏里几列结果的列名只差日期的，以日期为列名，移出 panel；左边另有没有日期的一列，它们也许是从前的。"""
+    wholes = {id(word.box): word.whole for word in words}
+    heads = {key: split_date(wholes[id(box)]) for key, box in panel.items() if key.split()[0] == "result"}
+    date, bare = heads.get("result", ("", ""))
+    dated = [key for key, head in heads.items() if head[0] and head[1] == bare]  # `复查结果(06-12)`、`结果描述` 不是
+    boxes = {key: replace(panel[key], text=heads[key][0]) for key in dated}
+    if date and len(dated) == len(heads) > 1:
+        return [box for key, box in boxes.items() if panel.pop(key)]
+    panel.update({key: box for key, box in boxes.items() if not date})  # 见 `drop_former_results`
+    return []
 
 
 def _take_multiples(panel: dict[str, TextBox]) -> None:
@@ -274,6 +273,7 @@ def fit_header(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
     """照下面各行补上没有印表头的列，挪正与内容不对齐的结果一列；改 header。"""
     if {"name", "result"} <= header.keys():
         _take_dates_below(header, lines)
+        drop_former_results(header, lines)
         _add_code_column(header, lines)
         _add_group_column(header, lines)
         _move_result(header, lines)

@@ -5,6 +5,8 @@ from contextlib import suppress
 from datetime import date, timedelta
 
 from health_assistant.lab_report.origin import MONTHS
+from health_assistant.lab_report.reading.cells import Cell
+from health_assistant.lab_report.reading.text import TextBox
 
 DATE = re.compile(
     r"(?:20)?\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.]20\d{2}|[01]\d[-/][0-3]\d|1[01]\d/[01]\d"
@@ -15,6 +17,21 @@ DATE = re.compile(
 CLOCK = re.compile(r"(?<=\d)\s+\d\d:\d\d(:\d\d)?$")
 _YEARS_BACK = 8
 """两位的年份至多是多少年前的；`14/01/25` 因此不是 2014 年。"""
+
+
+def split_date(head: str) -> tuple[str, str]:
+    """列名（`结果(06-12)`）-> 里面的日期，与日期之外的词；没有日期的是空串。"""
+    found = DATE.search(head)
+    return found[0] if found else "", re.sub(r"[\W_]", "", DATE.sub("", head))
+
+
+def drop_former_results(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
+    """改 header：以日期为名的另几列结果是从前的，不看；没有日期的一列里一个数也没有的除外。"""
+    numbers = [cell.box.middle for line in lines for cell in line if cell.kind in ("number", "bound")]
+    heads = [min(header.values(), key=lambda box: abs(box.middle - middle)) for middle in numbers]
+    for key in [key for key, box in header.items() if key.startswith("result ") and DATE.fullmatch(box.text)]:
+        if header["result"] in heads:
+            header[f"ignored {key}"] = header.pop(key)
 
 
 def newest_of(dates: list[str]) -> str | None:
