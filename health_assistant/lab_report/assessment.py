@@ -15,7 +15,7 @@ from pydantic import Field, InstanceOf
 from health_assistant.lab_report.alarms import CHECK, alarm_order, grade, raise_alarm
 from health_assistant.lab_report.consistency import find_conflicts, measure, shifted_doubts
 from health_assistant.lab_report.decimal_points import point_doubts
-from health_assistant.lab_report.derived import derive_neutrophils, weigh_direct_bilirubin, weigh_fast_changes
+from health_assistant.lab_report.derived import derive_neutrophils, weigh_direct_bilirubin, weigh_rising_troponin
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, intervals_of
 from health_assistant.lab_report.judgement import Finding, Others, judge
 from health_assistant.lab_report.marks import flag_says
@@ -81,7 +81,7 @@ def assess(report: ReadReport) -> Assessment:
     hurt_by_drugs = settle_treated(findings, title)
     derive_neutrophils(findings, person)
     weigh_direct_bilirubin(findings, person)
-    weigh_fast_changes(findings)
+    weigh_rising_troponin(findings)
 
     # 四、几项放在一起看：成立的组合，和没有把握的数如果没有读错才成立的；组合说没有大碍的，到这时才降
     matches = find_patterns(person, findings, title)

@@ -38,7 +38,7 @@ from health_assistant.lab_report.report import (
     Severity,
     at_least,
 )
-from health_assistant.lab_report.severity import grade_deviation, grade_value, span_of
+from health_assistant.lab_report.severity import can_be_grave, grade_deviation, grade_value, span_of
 from health_assistant.lab_report.tracking import track
 
 
@@ -243,8 +243,9 @@ def _compare(observed: Observation, interval: ReferenceRange | None, person: Per
     if flag == "unknown" and observed.analyte and are_words and grade_value(result, "", observed.analyte, person)[0]:
         return "abnormal"  # 粘液脓血便对软便：文字没法比，而表里写着它是异常的
     is_beside = isinstance(interval, Interval) or observed.row.reference_range.endswith(CUT_SHORT)
-    if flag == "unknown" and result == _NORMAL and is_beside:
-        return "normal"  # 结果自己就说正常，范围是数、没有拍全的词
+    may_hide = observed.analyte and can_be_grave(observed.analyte, person)
+    if flag == "unknown" and result == _NORMAL and is_beside and not may_hide:
+        return "normal"  # 结果自己就说正常，范围是数、没有拍全的词；会危急的项目也许是数没有读到
     return flag
 
 
@@ -274,7 +275,7 @@ def _flag_doubt(finding: Finding, person: Person, says: list[tuple[Flag, ...]]) 
     if not all(flag in said for said in says):
         if row.mark == UNREAD_MARK:
             return "旁边印着的标记没有认出来，而按数值和参考范围是正常的"
-        if finding.range_source == "catalogue":
+        if finding.range_source == "catalogue" and flag == "normal":
             return f"报告单上印着标记 {row.mark}，没有印参考范围；照常见的范围不是这样，请以医院的范围为准"
         return f"报告单上印着标记 {row.mark}，与数值和参考范围不符，可能有一处读错了"
     return None

@@ -64,6 +64,8 @@ _RECHECKED = re.compile(r"[,，;；(（\s]*已?经?(?:复[查核检测](?:[过�
 
 
 _GLUED_NAME = re.compile(r"(?P<name>.*[^\d\s.<>-])\s*(?P<result>[<>]?\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-zμ%][\w/^%]*)?")
+_BEFORE_OWN_DIGIT = re.compile("[A-Za-z]$|皮质醇$")
+"""后面的整数是名称的、几点钟抽的：`维生素D3`、`皮质醇8`。"""
 _TIME_OF_BLOOD = re.compile(r"(?:出血|凝血|溶解)时间|(?:bleeding|clotting|coagulation) time", re.IGNORECASE)
 """量到几分几秒的：`2:30` 是 2 分 30 秒，不是滴度。"""
 
@@ -101,12 +103,21 @@ _USUALLY_ABSENT = re.compile(
 
 
 def _with_result_of_name(row: ReadRow) -> ReadRow:
-    """结果空着、数粘在认得的名称后面的（`钾6.9`、`葡萄糖120mg/dL`）：当作结果，只为了不漏掉警报。"""
+    """结果空着、数粘在认得的名称后面的（`钾6.9`、`葡萄糖120mg/dL`）：当作结果，只为了不漏掉警报。
+
+    几小时、几点钟的照旧（`肌钙蛋白I 3h`、`葡萄糖 120`）：印着的单位要是这一项自己的，整数一定要印着单位。
+    """
     parts = _GLUED_NAME.fullmatch(row.name.strip()) if not row.result.strip() else None
     if not parts or is_known_name(row.name) or not is_known_name(parts["name"]):
         return row
+    unit, is_whole = parts["unit"] or row.unit, "." not in parts["result"]
+    may_be_of_name = is_whole and _BEFORE_OWN_DIGIT.search(parts["name"]) or find_analyte(row.name, "", unit)
+    analyte = find_analyte(parts["name"], "", unit)
+    is_own_unit = bool(analyte and analyte.knows_unit(unit)) if unit else not is_whole
+    if not is_own_unit or may_be_of_name and not parts["unit"]:
+        return row
     doubt = row.doubt or "结果印在名称一格，没有把握"
-    return row.model_copy(update={**parts.groupdict(), "unit": row.unit or parts["unit"] or "", "doubt": doubt})
+    return row.model_copy(update={**parts.groupdict(), "unit": unit, "doubt": doubt})
 
 
 def observe(row: PrintedRow, report_type: str, person: Person) -> Observation:
