@@ -38,3 +38,13 @@ def test_a_one_character_result_beside_its_range_is_no_badge():
         {50: name, 300: text[0], 340: text} for name, text in (("颜色", "黄色"), ("透明度", "清亮"), ("蛋白", "阴性"))
     ]
     assert texts(lines)[1::3] == ["黄", "清", "阴"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [{"高密度脂蛋白胆固醇", "高敏肌钙蛋白I", "高敏C反应蛋白"}, {"尿素", "尿酸", "尿素氮"}],
+    ids=["标记", "标本"],
+)
+def test_a_column_of_marks_or_specimens_is_no_badge(column):
+    names = sorted(column)
+    assert texts([{50: name[0], 90: name} for name in names])[::2] == [name[0] for name in names]

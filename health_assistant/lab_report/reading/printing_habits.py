@@ -5,9 +5,11 @@ from collections import Counter
 from dataclasses import replace
 
 from health_assistant.lab_report.presence import presence
+from health_assistant.lab_report.reading.header import find_header
 from health_assistant.lab_report.reading.items import NOT_AN_ITEM
+from health_assistant.lab_report.reading.lines import group_lines
 from health_assistant.lab_report.reading.names import is_known
-from health_assistant.lab_report.reading.text import TextBox, has_chinese, part_of
+from health_assistant.lab_report.reading.text import TextBox, part_of
 from health_assistant.lab_report.reference_range import parse_range
 
 _MIN_ALIKE = 3
@@ -53,13 +55,14 @@ def without_name_colons(boxes: list[TextBox]) -> list[TextBox]:
 
 
 def _without_badges(boxes: list[TextBox]) -> list[TextBox]:
-    """手机上各项左边的圆头像里印着名称的头一个字，几项都这样的，不要头像。"""
-    lone = [box for box in boxes if len(box.text) == 1 and has_chinese(box.text)]
+    """手机上各项左边的圆头像里印着名称的头一个字，几项都这样的，不要；有表头的是一列简称、标本。"""
+    lone = [box for box in boxes if re.fullmatch(r"(?![高低阴阳尿])[一-鿿]", box.text)]
     named = {id(box): name for box in lone for name in boxes if _is_badge_of(box, name)}
     badges = _column([box for box in lone if id(box) in named])
     # `黄 黄色` 是结果与参考值
     are_names = sum(is_known(named[id(box)].text) for box in badges) >= _MIN_ALIKE
-    return [box for box in boxes if box not in badges] if are_names else boxes
+    is_list = are_names and not any(map(find_header, group_lines(boxes)))
+    return [box for box in boxes if box not in badges] if is_list else boxes
 
 
 def _is_badge_of(box: TextBox, name: TextBox) -> bool:
