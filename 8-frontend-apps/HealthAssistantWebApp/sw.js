@@ -3,9 +3,9 @@ const CACHE = "shell-v1";
 const SHELL = [
   "./", "manifest.webmanifest", "icons/icon.svg", "icons/icon-192.png", "examples/blood-count.png",
   "css/styles.css", "css/dark.css",
-  ...["api", "ask", "backup", "display", "dom", "en", "export", "kept", "language", "main",
-    "pages", "people_view", "photo_view", "pick_language", "report_view", "row_view",
-    "taps", "trends"].map((name) => `js/${name}.js`),
+  ...["api", "ask", "backup", "display", "dom", "double_tap", "en", "export", "language", "main",
+    "people_view", "photo_view", "pick_language", "report_view", "row_view", "storage",
+    "trends", "upload"].map((name) => `js/${name}.js`),
 ].map((path) => new URL(path, self.registration.scope).href);
 
 self.addEventListener("install", (event) => {
