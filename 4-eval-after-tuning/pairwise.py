@@ -75,7 +75,7 @@ def _task(dialogue: list[dict], rows: list[dict]) -> Task:
 
 
 def add_scores(result: dict, before: Any, after: Any) -> None:
-    """把 judge_all 的结果写进两次评测（`paired_difference.Run`，不改盘上的）：说它好的题 100 分，别的 0 分。"""
+    """把 `judge_pairs` 的结果写进两次评测（`paired_difference.Run`，不改盘上的）：说它好的题 100 分，别的 0 分。"""
     for run, better in ((before, -1), (after, 1)):
         for name, outcome in result["outcomes"].items():
             run.rows[name]["scores"][NAME] = 100.0 * (outcome == better)
@@ -84,7 +84,7 @@ def add_scores(result: dict, before: Any, after: Any) -> None:
 
 
 def describe(result: dict) -> str:
-    """judge_all 的结果 -> 一句话：不一致的、没有判成的、位置的影响。"""
+    """`judge_pairs` 的结果 -> 一句话：不一致的、没有判成的、位置的影响。"""
     said = f"成对评审（裁判 {result['model']}，两种次序各问一遍）：判成 {len(result['outcomes'])} 题，"
     said += f"其中两种次序说法不同、算平的 {result['inconsistent']} 题；没有判成 {result['invalid']} 题"
     if result["chosen"]:
