@@ -17,16 +17,13 @@ import sys
 import threading
 import time
 import unicodedata
-import urllib.error
-import urllib.request
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
-from importlib.util import find_spec
+from importlib import metadata, util
 from pathlib import Path
+from urllib import error, request
 
 ROOT = Path(__file__).resolve().parent.parent
-GB = 1024**3
 # 装好依赖以后还要的余量；run.sh 在安装前要 6 GB，装完约占 2.4 GB，所以这里不能高于 3.6
 MIN_DISK_GB = 3
 MIN_MEMORY_GB = 3
@@ -44,6 +41,8 @@ HUBS = {
 
 @dataclass
 class Gpu:
+    """一块卡；memory_gb 照通常的说法，问不出是 0。"""
+
     name: str
     driver: str
     memory_gb: int
@@ -54,11 +53,13 @@ class Gpu:
 class Pin:
     name: str
     wanted: str
-    installed: str | None
+    installed: str | None  # 没有装是 None
 
 
 @dataclass
 class Machine:
+    """一台机器的事实；问不出的留空。"""
+
     python: tuple[int, int, int]
     cpu: str
     cores: int
@@ -140,15 +141,15 @@ def judge(machine: Machine) -> list[Problem]:
     elif machine.disk_gb < largest.disk_gb:
         notice("磁盘剩余", f"{largest.config} 估计要 {largest.disk_gb} GB", "扩容数据盘，或用小一号的配方")
 
-    cuda = major(machine.torch_cuda or "13")
+    cuda = _major(machine.torch_cuda or "13")
     if not machine.gpus:
         notice("GPU", "没有可用的 NVIDIA GPU", "读化验单和网页不需要它；真实模型的训练要租一台 GPU，这里用 tiny 配方")
     elif not machine.torch_cuda:
         notice("CUDA", "装的不是 CUDA 版 torch，GPU 现在用不上", "见 0-env-init/requirements-gpu.txt 开头的说明")
-    elif machine.driver_cuda and major(machine.driver_cuda) < cuda:  # CUDA 只保证同一大版本内兼容
+    elif machine.driver_cuda and _major(machine.driver_cuda) < cuda:  # CUDA 只保证同一大版本内兼容
         text = f"驱动只到 {machine.driver_cuda}，torch 按 {machine.torch_cuda} 编译，GPU 现在用不上"
         remedy = f"升级 NVIDIA 驱动（CUDA {cuda} 要 {DRIVERS[cuda]} 起），或租驱动支持 CUDA {cuda} 的机器"
-        if major(machine.driver_cuda) == 12:
+        if _major(machine.driver_cuda) == 12:
             remedy += f"；都不行就{FOR_CUDA_12}"
         notice("CUDA", text, remedy)
 
@@ -165,7 +166,7 @@ def judge(machine: Machine) -> list[Problem]:
     return findings
 
 
-def major(version: str) -> int:
+def _major(version: str) -> int:
     return int(version.split(".")[0])
 
 
@@ -177,15 +178,15 @@ def look_at_machine() -> Machine:
     gpus, driver_cuda = read_gpus()
     torch_cuda = read_torch_cuda()
     pins = wanted_pins(ROOT / "requirements.txt")
-    if torch_cuda and major(torch_cuda) == 12:  # 驱动旧的机器装的是另一组，见 cloud_setup.sh
+    if torch_cuda and _major(torch_cuda) == 12:  # 驱动旧的机器装的是另一组，见 cloud_setup.sh
         cuda_12 = wanted_pins(ROOT / "0-env-init/requirements-gpu-cu12.txt")
         pins |= {name: version for name, version in cuda_12.items() if name in pins}
     return Machine(
         python=sys.version_info[:3],
-        cpu=read_cpu_name(),
+        cpu=_read_cpu_name(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        memory_gb=round(read_memory() / GB, 1),
-        disk_gb=round(free_disk(ROOT) / GB, 1),
+        memory_gb=round(read_memory() / 2**30, 1),
+        disk_gb=round(free_disk(ROOT) / 2**30, 1),
         gpus=gpus,
         driver_cuda=driver_cuda,
         torch_cuda=torch_cuda,
@@ -200,7 +201,7 @@ def free_disk(root: Path) -> int:
     return shutil.disk_usage(venv if venv.exists() else root).free
 
 
-def read_cpu_name() -> str:
+def _read_cpu_name() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     name = re.search(r"^model name\s*:\s*(.+)", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
     return name[1] if name else platform.processor() or platform.machine()
@@ -216,11 +217,12 @@ def read_memory() -> int:
 
 
 def read_gpus() -> tuple[list[Gpu], str | None]:
+    """nvidia-smi 说的各块卡，与驱动最高支持的 CUDA；没有 nvidia-smi 就是没有卡。"""
+
     def nvidia_smi(*options: str) -> str:
-        try:
+        with suppress(OSError, subprocess.SubprocessError):
             return subprocess.check_output(["nvidia-smi", *options], stderr=subprocess.DEVNULL, text=True, timeout=10)
-        except (OSError, subprocess.SubprocessError):
-            return ""
+        return ""
 
     query, csv = "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"
     gpus = parse_gpus(nvidia_smi(f"{query},compute_cap", csv) or nvidia_smi(query, csv))  # 旧驱动不认 compute_cap
@@ -240,7 +242,7 @@ def parse_gpus(csv: str) -> list[Gpu]:
 
 def read_torch_cuda() -> str | None:
     """torch 把编译时的 CUDA 版本写在 torch/version.py 里；读文件是为了省下导入 torch 的几秒。"""
-    torch = find_spec("torch")
+    torch = util.find_spec("torch")
     if not torch or not torch.origin:
         return None
     version = Path(torch.origin).with_name("version.py").read_text()
@@ -258,8 +260,9 @@ def wanted_pins(requirements: Path) -> dict[str, str]:
 
 
 def installed_version(name: str) -> str | None:
+    """装着的版本，不带 +cpu 这样的尾巴；没有装是 None。"""
     with suppress(metadata.PackageNotFoundError):
-        return metadata.version(name).partition("+")[0]  # 2.13.0+cpu 就是 2.13.0 的 CPU 版
+        return metadata.version(name).partition("+")[0]
     return None
 
 
@@ -269,12 +272,11 @@ def ask_hubs(hubs: dict[str, str], seconds: float) -> dict[str, int | None]:
 
     def ask(name: str, url: str):
         started = time.monotonic()
-        request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "Mozilla/5.0"})
+        question = request.Request(url, method="HEAD", headers={"User-Agent": "Mozilla/5.0"})
         try:
-            urllib.request.urlopen(request, timeout=seconds).close()
-        except (OSError, ValueError) as error:
-            # 4xx 也是答话
-            if not isinstance(error, urllib.error.HTTPError) or error.code >= 500:
+            request.urlopen(question, timeout=seconds).close()
+        except (OSError, ValueError) as reason:
+            if not isinstance(reason, error.HTTPError) or reason.code >= 500:  # 4xx 也是答话
                 return
         answers[name] = round((time.monotonic() - started) * 1000)
 
@@ -287,10 +289,7 @@ def ask_hubs(hubs: dict[str, str], seconds: float) -> dict[str, int | None]:
     return dict(answers)
 
 
-# ---- 打印 ----
-
-
-def table_rows(machine: Machine) -> list[tuple[str, str]]:
+def _table_rows(machine: Machine) -> list[tuple[str, str]]:
     wrong = [pin for pin in machine.pins if pin.installed != pin.wanted]
     rows = [
         ("Python", ".".join(map(str, machine.python))),
@@ -320,8 +319,9 @@ def pad(text: str, width: int) -> str:
 
 
 def print_table(machine: Machine, findings: list[Problem]) -> None:
+    """打印各项事实，有问题的行前面有记号；下面是各处问题与办法。"""
     marks = {finding.row: "✗" if finding.fatal else "!" for finding in reversed(findings)}
-    for name, value in table_rows(machine):
+    for name, value in _table_rows(machine):
         print(f"  {marks.get(name, ' ')} {pad(name, 20)} {value}")
     print()
     for finding in findings:
@@ -329,10 +329,10 @@ def print_table(machine: Machine, findings: list[Problem]) -> None:
 
 
 def main() -> int:
+    """看一遍、说出来；返回退出码：0 能跑，1 不能跑。"""
     parser = argparse.ArgumentParser(description="检查这台机器能不能跑课程、合适哪份配方（配方按显存估计）。")
     parser.add_argument("--json", action="store_true", help="输出 JSON，给程序读")
     args = parser.parse_args()
-
     machine = look_at_machine()
     findings = judge(machine)
     ready = not any(finding.fatal for finding in findings)

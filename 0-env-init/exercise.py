@@ -36,17 +36,17 @@ def check(parameters: int, embedding_parameters: int, bits: int, trainable: int,
     assert abs(gib - expected) < 0.01 + expected / 1000, f"{case}：应是 {expected:.2f} GiB，得到 {gib:.2f}"
 
 
-def check_sixteen_bits() -> None:
+def _check_sixteen_bits() -> None:
     check(2**30, 0, 16, 0, 2.0)
     check(2**30, 2**28, 16, 2**24, 2.25)
 
 
-def check_the_vocabulary_stays_at_sixteen_bits() -> None:
+def _check_the_vocabulary_stays_at_sixteen_bits() -> None:
     check(2**31, 2**30, 4, 0, 2.5)
     check(14_770_033_664, 1_557_135_360, 4, 68_812_800, 10.08)  # Qwen2.5-14B，秩 16，全部线性层
 
 
-def check_any_model() -> None:
+def _check_any_model() -> None:
     shuffler = random.Random()
     for _ in range(50):
         gib = [shuffler.randint(1, 9) for _ in range(3)]
@@ -55,4 +55,4 @@ def check_any_model() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(grade(__doc__, check_sixteen_bits, check_the_vocabulary_stays_at_sixteen_bits, check_any_model))
+    sys.exit(grade(__doc__, _check_sixteen_bits, _check_the_vocabulary_stays_at_sixteen_bits, _check_any_model))

@@ -36,14 +36,14 @@ def messages_for(case: Case, turn: int) -> list[dict]:
 CASES, _ = read_cases(SAMPLE_FILE)
 
 
-def check_first_turn() -> None:
+def _check_first_turn() -> None:
     for case in CASES:
         messages = messages_for(case, 1)
         assert len(messages) == 1, f"病例 {case.id} 的第 1 问应只有一条消息，得到 {len(messages)} 条"
         assert case.description in messages[0]["content"], f"病例 {case.id} 的第 1 问里没有病历"
 
 
-def check_roles_and_history() -> None:
+def _check_roles_and_history() -> None:
     for case in CASES:
         for turn in range(2, len(case.pairs) + 1):
             messages, place = messages_for(case, turn), f"病例 {case.id} 的第 {turn} 问"
@@ -56,7 +56,7 @@ def check_roles_and_history() -> None:
             assert all(answer not in message["content"] for message in messages), f"{place}：这一问的参考答案漏给模型了"
 
 
-def check_same_as_the_course() -> None:
+def _check_same_as_the_course() -> None:
     for case in CASES:
         for row in questions_of(case):
             same = messages_for(case, row["turn"]) == row["messages"]
@@ -64,4 +64,4 @@ def check_same_as_the_course() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(grade(__doc__, check_first_turn, check_roles_and_history, check_same_as_the_course))
+    sys.exit(grade(__doc__, _check_first_turn, _check_roles_and_history, _check_same_as_the_course))

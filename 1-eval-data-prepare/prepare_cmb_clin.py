@@ -25,6 +25,7 @@ FORMAT_VERSION = 1  # 输出的格式变了就加一，旧的产物会重做
 
 @command
 def main() -> int:
+    """病例 -> artifacts/eval-data/ 的评测题；返回退出码：2 是文件读不了、不合格式。"""
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--file", type=Path, help="CMB-Clin-qa.json，或同样格式的文件；不给就从模型站下载")
     parser.add_argument("--force", action="store_true", help="做好了也重做")

@@ -55,6 +55,7 @@ class Record(BaseModel):
 
 @command
 def main() -> int:
+    """LLMEval-Med -> 评测题与清单；返回退出码：2 是文件读不了、不合格式。"""
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--file", type=Path, required=True, help="下载好的 LLMEval-Med 的 dataset.json")
     args = parser.parse_args()

@@ -57,6 +57,7 @@ class Task(BaseModel):
 
 @command
 def main() -> int:
+    """MedS-Bench 的一项任务 -> 评测题；返回退出码：2 是文件读不了、不合格式。"""
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--file", type=Path, required=True, help="下载好的 task58_medqa_question_answering_zh.jsonl")
     args = parser.parse_args()

@@ -34,7 +34,7 @@ def rouge_l(answer: list[str], reference: list[str]) -> tuple[float, float]:
 CASES = [("ab", "ab", 2), ("ba", "ab", 1), ("axbyc", "abc", 3), ("cab", "abc", 2), ("aaa", "ab", 1), ("xy", "ab", 0)]
 
 
-def check_the_common_subsequence() -> None:
+def _check_the_common_subsequence() -> None:
     for answer, reference, common in CASES:
         recall, _ = rouge_l(list(answer), list(reference))
         expected = common / len(reference)
@@ -44,7 +44,7 @@ def check_the_common_subsequence() -> None:
     assert rouge_l([], ["a"]) == rouge_l(["a"], []) == (0.0, 0.0), "有一边没有词时，两样都应是 0"
 
 
-def check_f_is_what_the_course_reports() -> None:
+def _check_f_is_what_the_course_reports() -> None:
     shuffler = random.Random()
     for _ in range(50):
         # 课程用结巴分词；英文单词之间有空格，它不会再切，所以两边的词相同
@@ -56,7 +56,7 @@ def check_f_is_what_the_course_reports() -> None:
         assert abs(f - expected) < 1e-6, f"回答 {answer}、参考 {reference} 的 F 应是 {expected:.3f}，得到 {f:.3f}"
 
 
-def check_length_pays_in_recall_only() -> None:
+def _check_length_pays_in_recall_only() -> None:
     reference = ["诊断", "为", "急性", "阑尾炎", "建议", "手术"]
     answer = ["诊断", "为", "阑尾炎"]
     padded = answer + ["注意", "休息", "多", "喝水", "定期", "复查"] * 5
@@ -66,5 +66,5 @@ def check_length_pays_in_recall_only() -> None:
 
 
 if __name__ == "__main__":
-    checks = (check_the_common_subsequence, check_f_is_what_the_course_reports, check_length_pays_in_recall_only)
+    checks = (_check_the_common_subsequence, _check_f_is_what_the_course_reports, _check_length_pays_in_recall_only)
     sys.exit(grade(__doc__, *checks))

@@ -17,6 +17,7 @@ NOTICE = "（模型的回答只供学习，不能代替医生。）"
 
 @command
 def main() -> int:
+    """读一句、答一句，直到没有输入；返回退出码：1 是放不下，2 是选项不对、没有训练过。"""
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="tiny", help="配方名（默认 tiny）")
     parser.add_argument("--compare", action="store_true", help="基座与微调后的各答一遍")

@@ -22,6 +22,7 @@ SHOWN = 20
 
 @command
 def main() -> int:
+    """数重合的对话；返回退出码：1 是多于容许的，2 是没有数据、选项不对。"""
     parser = new_parser(__doc__)
     parser.add_argument("--name", default="tiny", help="查 train-data 下的哪一份（默认 tiny）")
     parser.add_argument("--n", type=int, default=13, help="连续多少字相同算重合，标点与全半角不计（默认 13）")

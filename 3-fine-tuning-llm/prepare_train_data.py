@@ -64,6 +64,7 @@ Pair = tuple[str, str]
 
 @command
 def main() -> int:
+    """选项 -> `prepare`；返回退出码：2 是选项或数据不对。"""
     parser = new_parser(__doc__)
     choices = "、".join(SOURCES)
     parser.add_argument("--source", default="medical-o1", help=f"{choices}，或一个文件（默认 medical-o1）")
@@ -105,7 +106,6 @@ def prepare(args: argparse.Namespace) -> int:
         raise BadInput(f"{files[0]}：清洗后只剩 {len(kept)} 条（{dropped_words(dropped)}），不够训练")
     train, val = split(kept, args.val_share)
 
-    folder.mkdir(parents=True, exist_ok=True)
     for name in (artifacts.FINISHED_FILE, "data.json", *SPLITS):  # 写到一半被杀掉，新的训练集不会配上旧的验证集
         (folder / name).unlink(missing_ok=True)
     about = {

@@ -21,6 +21,7 @@ LEFT_OUT = {"too_long": "太长", "control_tokens": "有控制词元"}
 
 @command
 def main() -> int:
+    """训练数据 -> adapter 与 training.json；返回退出码：1 是放不下、损失坏了，2 是配方、数据不对。"""
     # 1. 配方与数据
     parser = recipe_parser(__doc__, Recipe, DEFAULT_CONFIG)
     parser.add_argument("--force", action="store_true", help="同样的配方与数据训练过了也从头重来")

@@ -30,6 +30,7 @@ LAYOUT = 2  # 报告的写法变了就加一，比较过的会重写
 
 @command
 def main() -> int:
+    """两次评测 -> 比较的报告；返回退出码：2 是缺一次、两次不能比。"""
     args = parse_arguments()
 
     # 1. 两次评测，能不能比

@@ -38,7 +38,7 @@ def interval(cases: list[list[float]], times: int = 3000) -> tuple[float, float]
     return float(low), float(high)
 
 
-def check_cases_stay_whole() -> None:
+def _check_cases_stay_whole() -> None:
     cases, rng = [[1.0, 1.5], [2.0], [3.0, 3.5, 3.75]], np.random.default_rng()
     for _ in range(200):
         drawn = list(resample(cases, rng))
@@ -47,13 +47,13 @@ def check_cases_stay_whole() -> None:
         assert sum(case[0] for case in counts) == len(cases), f"抽到了 {drawn}：病例数应是 {len(cases)}"
 
 
-def check_with_replacement() -> None:
+def _check_with_replacement() -> None:
     rng = np.random.default_rng()
     drawn = [tuple(sorted(resample([[1.0], [2.0], [3.0]], rng))) for _ in range(200)]
     assert (1.0, 2.0, 3.0) in drawn and len({*drawn}) > 5, "200 次抽到的组合太少：应有放回，每次都重新抽"
 
 
-def check_the_interval_is_the_courses() -> None:
+def _check_the_interval_is_the_courses() -> None:
     rng = np.random.default_rng()
     for _ in range(3):
         cases = [list(rng.normal(rng.normal(1, 2), 0.5, size=rng.integers(1, 5))) for _ in range(30)]
@@ -66,4 +66,4 @@ def check_the_interval_is_the_courses() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(grade(__doc__, check_cases_stay_whole, check_with_replacement, check_the_interval_is_the_courses))
+    sys.exit(grade(__doc__, _check_cases_stay_whole, _check_with_replacement, _check_the_interval_is_the_courses))

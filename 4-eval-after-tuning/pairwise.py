@@ -18,6 +18,8 @@ PROMPT = """你是资深临床医生，比较同一个问题的两个回答，�
 
 
 class BetterAnswer(BaseModel):
+    """裁判的一个结论：哪个回答好，0 是分不出。"""
+
     better: Literal[0, 1, 2]
 
 

@@ -18,6 +18,7 @@ EXAMPLE = artifacts.ROOT / "8-frontend-apps/HealthAssistantWebApp/examples/blood
 
 
 def main() -> int:
+    """请服务读一张照片、给建议，写下回答；返回退出码：1 是服务没有答成。"""
     parser = new_parser(__doc__)
     parser.add_argument(
         "--base-url", default="http://127.0.0.1:8001/v1", help="服务的地址（默认 http://127.0.0.1:8001/v1）"

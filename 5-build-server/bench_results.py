@@ -16,6 +16,7 @@ from health_assistant.command_line import BadInput, command, fail, new_parser
 
 @command
 def main() -> int:
+    """打印模型名或结果的目录，或汇总；返回退出码：1 是有请求没有成功，2 是没有模型、没有记录。"""
     parser = new_parser(__doc__)
     parser.add_argument("what", choices=["model", "folder", "report"], help="问服务上的模型；结果的目录；汇总")
     parser.add_argument("names", nargs="+", help="model：地址与（可以没有的）模型名；其余：模型名")

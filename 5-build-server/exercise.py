@@ -50,12 +50,12 @@ def cut(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
-def check_whole_stream_at_once() -> None:
+def _check_whole_stream_at_once() -> None:
     got = list(pieces([stream("多", "喝水", "。")]))
     assert got == ["多", "喝水", "。"], f"一整块收到时应给出 多、喝水、。，得到 {got}"
 
 
-def check_any_boundary() -> None:
+def _check_any_boundary() -> None:
     shuffler = random.Random()
     for size in (1, 2, 3, 5, 7, 64):
         texts = [shuffler.choice(["血钾偏高", "请", "\n\n", "data: ", "尽快就医。"]) for _ in range(6)]
@@ -63,14 +63,14 @@ def check_any_boundary() -> None:
         assert got == texts, f"每块 {size} 个字节时，应给出 {texts}，得到 {got}"
 
 
-def check_each_piece_comes_as_soon_as_it_is_whole() -> None:
+def _check_each_piece_comes_as_soon_as_it_is_whole() -> None:
     whole = stream("先", "后")
     left = iter(cut(whole, 1))
     next(pieces(left))
     assert len([*left]) > len(whole) * 0.2, "第一段要马上给出，不能等整个流收完"
 
 
-def check_a_broken_stream_is_an_error() -> None:
+def _check_a_broken_stream_is_an_error() -> None:
     try:
         list(pieces([stream("血钾", done=False)]))
     except ConnectionError:
@@ -79,5 +79,5 @@ def check_a_broken_stream_is_an_error() -> None:
 
 
 if __name__ == "__main__":
-    checks = (check_whole_stream_at_once, check_any_boundary, check_each_piece_comes_as_soon_as_it_is_whole)
-    sys.exit(grade(__doc__, *checks, check_a_broken_stream_is_an_error))
+    checks = (_check_whole_stream_at_once, _check_any_boundary, _check_each_piece_comes_as_soon_as_it_is_whole)
+    sys.exit(grade(__doc__, *checks, _check_a_broken_stream_is_an_error))

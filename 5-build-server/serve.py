@@ -29,6 +29,7 @@ QUESTIONS = {
 
 @command
 def main() -> int:
+    """选好后端，一直服务到 Ctrl-C；返回退出码：2 是选项不对。"""
     parser = new_parser(__doc__)
     add = parser.add_argument
     add(

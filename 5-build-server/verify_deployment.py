@@ -48,6 +48,7 @@ class Check(NamedTuple):
 
 @command
 def main() -> int:
+    """各项核对印成表；返回退出码：1 是有一项不一致，2 是没有训练、合并过。"""
     parser = new_parser(__doc__)
     add = parser.add_argument
     add("--recipe", default="tiny", help="训练的配方名（默认 tiny）")

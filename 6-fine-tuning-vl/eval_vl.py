@@ -38,6 +38,7 @@ DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/tiny.yaml"
 
 @command
 def main() -> int:
+    """选项 -> `run`；返回退出码：2 是选项、数据或接口不对。"""
     parser = new_parser(__doc__)
     add = parser.add_argument
     add("--config", type=Path, default=DEFAULT_CONFIG, help="训练配方：基座、像素预算、数据都照它（默认 tiny）")

@@ -37,13 +37,13 @@ def check(width: int, height: int, max_pixels: int) -> None:
     assert answered == expected, f"{budget}：应是 {expected} 个词元，得到 {answered}"
 
 
-def check_sides_are_rounded() -> None:
+def _check_sides_are_rounded() -> None:
     check(280, 280, 10**9)
     check(290, 300, 10**9)
     check(1600, 1131, 10**9)
 
 
-def check_the_budget_is_kept() -> None:
+def _check_the_budget_is_kept() -> None:
     budget = 2560 * 784
     check(3024, 4032, budget)
     check(4032, 3024, budget)
@@ -51,7 +51,7 @@ def check_the_budget_is_kept() -> None:
     check(6000, 90, 500 * 784)
 
 
-def check_any_photo() -> None:
+def _check_any_photo() -> None:
     shuffler = random.Random()
     for _ in range(300):
         width, height = shuffler.randint(200, 5000), shuffler.randint(200, 5000)
@@ -60,4 +60,4 @@ def check_any_photo() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(grade(__doc__, check_sides_are_rounded, check_the_budget_is_kept, check_any_photo))
+    sys.exit(grade(__doc__, _check_sides_are_rounded, _check_the_budget_is_kept, _check_any_photo))

@@ -46,6 +46,7 @@ MANGLED = re.compile(r"\d+月\d+日|\d{4}[/-]\d{1,2}[/-]\d{1,2}|\d{1,2}-[A-Z][a-
 
 @command
 def main() -> int:
+    """照片 -> 待核对的 rows.csv，或核对过的 -> 数据集；返回退出码：2 是写得不对、读不了。"""
     parser = new_parser(__doc__)
     parser.add_argument("folder", type=Path, nargs="?", metavar="照片文件夹", help="第一步：自己的照片")
     parser.add_argument("--name", help="数据集的名字（默认是文件夹的名字）")

@@ -45,6 +45,7 @@ KINDS = {"mark": "标记与数不符", "flag": "判断与数不符", "unit": "�
 
 @command
 def main() -> int:
+    """一份标签 -> 各处问题；返回退出码：1 是有问题的多于容许的，2 是读不了。"""
     parser = new_parser(__doc__)
     parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="标签文件（默认微型数据集的训练集）")
     parser.add_argument("--images", type=Path, help="图的文件夹，按 file_name 找；给了才与图核对")

@@ -16,6 +16,7 @@ from health_assistant.training import loading, merging, run, vision
 
 @command
 def main() -> int:
+    """LoRA 并进基座，logits 对了才写；返回退出码：1 是没有并好、放不下，2 是没有训练过。"""
     args = merging.parse_arguments(__doc__.splitlines()[0])
 
     # 1. 训练好的 adapter 与它的基座；并过的不必再并

@@ -63,6 +63,7 @@ class DatasetRecipe(Entry):
 
 @command
 def main() -> int:
+    """配方 -> 画好的化验单与真值；返回退出码：2 是配方不对。"""
     parser = new_parser(__doc__)
     parser.add_argument("--config", type=Path, default=TINY, help="配方（默认 configs/dataset-tiny.yaml）")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="同时画的进程数（默认等于核数）")

@@ -23,6 +23,7 @@ DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/tiny.yaml"
 
 @command
 def main() -> int:
+    """画好的页 -> adapter 与 training.json；返回退出码：1 是放不下、损失坏了，2 是配方、数据不对。"""
     # 1. 配方与数据
     parser = recipe_parser(__doc__, VisionRecipe, DEFAULT_CONFIG)
     parser.add_argument("--force", action="store_true", help="同样的配方与数据训练过了也从头重来")

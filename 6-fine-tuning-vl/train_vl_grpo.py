@@ -29,6 +29,7 @@ DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs/grpo/tiny-grpo.yaml"
 
 @command
 def main() -> int:
+    """SFT 的 adapter -> 再练过的；返回退出码：1 是放不下、损失坏了，2 是没有 SFT、配方不对。"""
     # 1. 配方，和起点：SFT 的 adapter 与它的设置
     parser = recipe_files.recipe_parser(__doc__, GrpoRecipe, DEFAULT_CONFIG)
     parser.add_argument("--force", action="store_true", help="同样的配方与数据训练过了也从头重来")

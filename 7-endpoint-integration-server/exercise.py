@@ -55,12 +55,12 @@ def check(result: str, reference: str, expected: str, mark: str | None = None) -
     assert answer == expected, f"{printed}：应是 {expected}，得到 {answer}"
 
 
-def check_plain_and_one_sided_ranges() -> None:
+def _check_plain_and_one_sided_ranges() -> None:
     for row in PLAIN + ONE_SIDED:
         check(*row)
 
 
-def check_exact_decimals() -> None:
+def _check_exact_decimals() -> None:
     shuffler = random.Random()
     for _ in range(200):
         low, width = shuffler.randint(0, 10**17), shuffler.randint(1, 10**17)
@@ -70,23 +70,23 @@ def check_exact_decimals() -> None:
             check(value, f"{first}-{last}", expected)
 
 
-def check_results_that_are_bounds() -> None:
+def _check_results_that_are_bounds() -> None:
     for row in BOUNDS:
         check(*row)
 
 
-def check_arrows_are_a_witness_not_the_judge() -> None:
+def _check_arrows_are_a_witness_not_the_judge() -> None:
     check("5.6", "3.5-5.3", "high", "↑")
     check("5.6", "3.5-5.3", "unknown", "↓")
     check("4.1", "3.5-5.3", "unknown", "↑")
     check("阴性", "阴性", "unknown", "↑")
 
 
-def check_what_cannot_be_read_is_unknown() -> None:
+def _check_what_cannot_be_read_is_unknown() -> None:
     for result, reference in STRANGE:
         check(result, reference, "unknown")
 
 
 if __name__ == "__main__":
-    checks = (check_plain_and_one_sided_ranges, check_exact_decimals, check_results_that_are_bounds)
-    sys.exit(grade(__doc__, *checks, check_arrows_are_a_witness_not_the_judge, check_what_cannot_be_read_is_unknown))
+    checks = (_check_plain_and_one_sided_ranges, _check_exact_decimals, _check_results_that_are_bounds)
+    sys.exit(grade(__doc__, *checks, _check_arrows_are_a_witness_not_the_judge, _check_what_cannot_be_read_is_unknown))

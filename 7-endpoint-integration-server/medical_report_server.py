@@ -23,6 +23,7 @@ from health_assistant.serving import serve
 
 
 def main() -> int:
+    """按设置起服务，直到 Ctrl-C；返回退出码：2 是设置不对。"""
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--host", default="127.0.0.1", help="监听的地址；0.0.0.0 让别的机器也能访问（默认 127.0.0.1）")
     parser.add_argument("--port", type=int, default=8000, help="端口（默认 8000）")

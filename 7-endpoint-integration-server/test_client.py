@@ -20,6 +20,7 @@ from health_assistant.lab_report.report import FLAG_ARROWS, FLAG_WORDS, TRIAGE_W
 
 
 def main() -> int:
+    """发一份化验单，印出并写下结果；返回退出码：1 是没有答成，2 是文件、密钥不对。"""
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument(
         "files", type=Path, nargs="+", help="同一份化验单的照片（JPEG、PNG、WebP、HEIC）或 PDF，按页的先后"

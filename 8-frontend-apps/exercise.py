@@ -41,12 +41,12 @@ def check(color: str, other: str, expected: float) -> None:
     assert abs(ratio - expected) < 0.01, f"{color} 与 {other} 的对比度应是 {expected:.2f}，得到 {ratio:.2f}"
 
 
-def check_known_pairs() -> None:
+def _check_known_pairs() -> None:
     for row in KNOWN:
         check(*row)
 
 
-def check_order_does_not_matter() -> None:
+def _check_order_does_not_matter() -> None:
     shuffler = random.Random()
     for _ in range(50):
         color, other = (f"#{shuffler.randrange(2**24):06x}" for _ in range(2))
@@ -54,7 +54,7 @@ def check_order_does_not_matter() -> None:
         assert 1 <= contrast(color, other) <= 21.001, f"{color} 与 {other}：对比度应在 1 与 21 之间"
 
 
-def check_green_is_brighter_than_blue() -> None:
+def _check_green_is_brighter_than_blue() -> None:
     for light in (64, 128, 200):
         colors = f"#00{light:02x}00", f"#{light:02x}0000", f"#0000{light:02x}"
         green, red, blue = (contrast(color, "#000000") for color in colors)
@@ -62,4 +62,4 @@ def check_green_is_brighter_than_blue() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(grade(__doc__, check_known_pairs, check_order_does_not_matter, check_green_is_brighter_than_blue))
+    sys.exit(grade(__doc__, _check_known_pairs, _check_order_does_not_matter, _check_green_is_brighter_than_blue))

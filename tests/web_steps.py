@@ -9,6 +9,16 @@ LISTED = "#people .page-tools"
 """首页上存着的各条列出来了；没有存着的，也画这一处，只是藏着。"""
 
 
+def wait_until_installed(page) -> None:
+    """等 service worker 装好；sw.js 里有一个文件取不到就永远装不好，所以至多等 20 秒，到时说出来。"""
+    page.evaluate(
+        """Promise.race([
+            navigator.serviceWorker.ready.then(() => true),
+            new Promise((_, fail) => setTimeout(fail, 20000, new Error("service worker 20 秒没有装好"))),
+        ])"""
+    )
+
+
 def reply_with(page, body: str, endpoint: str = ANALYZE) -> None:
     """从此这样答；以前拦着的、说好怎样答的，都不算了。"""
     page.route(endpoint, lambda route: route.fulfill(body=body, content_type="text/event-stream"))

@@ -153,6 +153,7 @@ FIGURES = {
 
 
 def main() -> None:
+    """画选中的一张或全部，写到各阶段的 figures/。"""
     parser = new_parser(__doc__)
     parser.add_argument("name", nargs="?", choices=[draw.__name__ for draw in FIGURES], help="画哪一张（不给就都画）")
     chosen = parser.parse_args().name

@@ -47,6 +47,7 @@ ROWS = [
 
 
 def main() -> int:
+    """画示例化验单，写成 PNG；返回退出码。"""
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=OUTPUT, help="写到哪里（默认：网页的 examples/blood-count.png）")
     output = parser.parse_args().output

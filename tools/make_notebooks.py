@@ -47,6 +47,7 @@ start(REPOSITORY{then})
 
 
 def main() -> int:
+    """各阶段的 README -> 同一文件夹的笔记本；返回退出码。"""
     new_parser(__doc__.splitlines()[0]).parse_args()
     for stage in STAGES:
         notebook = stage / f"{stage.name}.ipynb"

@@ -35,6 +35,7 @@ START_SECONDS, READING_MS, SEED = 90, 180_000, 1
 
 
 def main() -> int:
+    """起服务、截图，写到阶段 7、8 的文件夹；返回退出码：2 是没有截成。"""
     parser = new_parser(__doc__.splitlines()[0])
     parser.add_argument("pages", nargs="?", choices=("web", "status"), help="截哪一种（不给就都截）")
     chosen = parser.parse_args().pages

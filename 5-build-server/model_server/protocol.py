@@ -33,6 +33,8 @@ class _Strict(BaseModel):
 
 
 class ImageUrl(_Strict):
+    """一张图：base64 的 data URL。"""
+
     url: str
 
     @field_validator("url")
@@ -64,6 +66,8 @@ class Part(_Strict):
 
 
 class Message(_Strict):
+    """一条消息；content 总是段的列表。"""
+
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: list[Part] = Field([], max_length=MAX_MESSAGES, fail_fast=True)
 
@@ -87,21 +91,29 @@ class Message(_Strict):
 
 
 class StreamOptions(_Strict):
+    """流式的选项：末了要不要说用了多少词元。"""
+
     include_usage: bool = False
 
 
 class Conversation(_Strict):
+    """对哪个模型，说过的各条消息。"""
+
     model: str
     # 几百万条错的消息，只报第一条：全报要好几 GB 内存
     messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)
 
 
 class ResponseFormat(_Strict):
+    """回答要什么形式；json_schema 时另有模式。"""
+
     type: Literal["text", "json_object", "json_schema"]
     json_schema: dict[str, Any] | None = None
 
 
 class TokenizeRequest(Conversation):
+    """问各条消息是哪些词元；要不要加上回答的开头。"""
+
     add_generation_prompt: bool = True
 
 

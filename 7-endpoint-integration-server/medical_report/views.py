@@ -57,6 +57,8 @@ class CorrectedRow(PrintedRow):
 
 
 class CorrectedField(PrintedField):
+    """人核对过的一个抬头字段（时间、医院）。"""
+
     value: Annotated[str, Field(min_length=1, max_length=MAX_CELL, pattern=r"\S")]
     confidence: float | None = Field(None, ge=0, le=1)
     page: int = Field(1, ge=1, le=MAX_PAGES)

@@ -40,6 +40,8 @@ Text = Annotated[str, AfterValidator(_clean)]
 
 
 class QuestionAnswer(BaseModel):
+    """一问与它的参考答案。"""
+
     question: Text
     answer: Text = Field(validation_alias=AliasChoices("answer", "solution"))  # 论文的代码用后一个，数据里是前一个
 

@@ -55,6 +55,8 @@ class _Point(BaseModel):
 
 
 class SaidPoints(BaseModel):
+    """裁判答的：每一条说到了没有。"""
+
     points: list[_Point]
 
 

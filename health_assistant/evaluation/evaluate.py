@@ -29,6 +29,8 @@ NOT_ASKED = "没有得到回答"  # 别的 error 是服务端拒绝回答，再�
 
 
 class Question(BaseModel):
+    """评测的一题：messages 的末一条是问，reference 是参考答案；turn 从 1 数。"""
+
     id: str
     case_id: str
     turn: int

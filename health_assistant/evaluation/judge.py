@@ -42,6 +42,8 @@ Grade = Annotated[int, BeforeValidator(_grade)]
 
 
 class Grades(BaseModel):
+    """裁判给一个回答的四项分，各 1 到 5。"""
+
     fluency: Grade
     relevance: Grade
     completeness: Grade

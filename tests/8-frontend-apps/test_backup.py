@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from web_app import APP, CRITICAL, HIGH, MIXED, NORMAL
-from web_steps import DONE, add_person, fill_in_person, go_home, keep, press
+from web_steps import DONE, add_person, fill_in_person, go_home, keep, press, wait_until_installed
 
 pytestmark = pytest.mark.browser
 
@@ -260,7 +260,7 @@ def test_a_hostile_file_runs_nothing_and_changes_nothing_else(page_without_csp, 
 def test_deleting_all_leaves_nothing_but_the_offline_shell(installed_page, report_server):
     page = installed_page
     page.goto(report_server)
-    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    wait_until_installed(page)
     page.click("#text-button")
     keep(page, report_server, [HIGH])
     before = page.evaluate(EVERYTHING)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from reverse_proxies import SESSION, ReverseProxy
 from web_app import ANALYZE, NORMAL, SAMPLE, answer
-from web_steps import DONE, FAILED, press
+from web_steps import DONE, FAILED, press, wait_until_installed
 
 from health_assistant.images import encoded
 
@@ -51,7 +51,7 @@ def test_below_a_path_everything_comes_from_below_it(installed_page, service):
     with ReverseProxy(service.url, "/tools/health") as proxy:
         analyse(page, proxy.url)
         page.wait_for_selector(DONE)
-        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        wait_until_installed(page)
         assert manifest(page)["url"] == f"{proxy.url}manifest.webmanifest"
         page.context.set_offline(True)
         page.reload()
@@ -92,7 +92,7 @@ def test_a_login_page_is_never_kept_as_a_part_of_the_app(installed_page, service
     with ReverseProxy(service.url, needs_login=True) as proxy:
         log_in(page, proxy.url)
         page.goto(proxy.url)
-        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        wait_until_installed(page)
         page.context.clear_cookies()
         asked = page.evaluate("fetch('css/styles.css', { cache: 'no-store' }).then((response) => response.text())")
         assert "login first" in asked

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from web_app import ANALYZE, APP, NORMAL, FakeService
-from web_steps import FAILED, open_result, press, save
+from web_steps import FAILED, open_result, press, save, wait_until_installed
 
 pytestmark = pytest.mark.browser
 
@@ -50,10 +50,26 @@ def test_the_manifest_and_its_icons():
     assert any(icon.get("purpose") == "maskable" for icon in manifest["icons"])
 
 
+SHELL_OF = """source => new Function("self", `${source}; return SHELL`)(
+    { registration: { scope: "http://page/" }, addEventListener() {} }
+).map((url) => new URL(url).pathname.slice(1))"""
+"""sw.js 要存的各个文件；运行的是真的 sw.js，只是不登记。"""
+
+
+def test_the_shell_lists_every_script_and_style_and_nothing_that_is_not_there(page):
+    listed = set(page.evaluate(SHELL_OF, (APP / "sw.js").read_text("utf-8"))) - {""}
+    files = {str(file.relative_to(APP)) for file in APP.rglob("*") if file.is_file()}
+    needed = {str(file.relative_to(APP)) for file in SOURCES} - {"index.html", "sw.js"}
+    assert {"sw.js 里没有写的": needed - listed, "sw.js 里写了而没有的": listed - files} == {
+        "sw.js 里没有写的": set(),
+        "sw.js 里写了而没有的": set(),
+    }
+
+
 def test_only_the_shell_is_cached_and_offline_it_opens_and_shows_what_was_kept(installed_page, report_server):
     page = installed_page
     page.goto(report_server)
-    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    wait_until_installed(page)
     open_result(page, report_server, [NORMAL])
     save(page)
     kept = page.evaluate(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from web_app import answer
-from web_steps import DONE, check_with_axe, open_result, press, read_photo, reply_with, save
+from web_steps import DONE, check_with_axe, open_result, press, read_photo, reply_with, save, wait_until_installed
 
 from health_assistant.lab_report.report import PrintedRow
 
@@ -236,7 +236,7 @@ def test_offline_and_on_a_phone_the_trends_are_drawn_from_what_is_kept_and_fit(i
     page = installed_page
     page.set_viewport_size({"width": 390, "height": 844})
     keep(page, report_server, REPORTS)
-    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    wait_until_installed(page)
     page.click("#text-button")
     page.context.set_offline(True)
     page.reload()

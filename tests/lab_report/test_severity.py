@@ -16,7 +16,6 @@ from health_assistant.lab_report.assessment import assess, severity_of
 from health_assistant.lab_report.catalogue import load_catalogue
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.matching import find_analyte
-from health_assistant.lab_report.person import Person
 from health_assistant.lab_report.report import SEVERITIES, LabReport, PrintedRow, ReadReport, ReadRow
 from health_assistant.lab_report.severity import SeverityFile, load_severity
 
@@ -24,7 +23,6 @@ CATALOGUE = {one.code: one for one in load_catalogue()}
 TABLE = load_severity()
 TEXT = resources.files("health_assistant.lab_report").joinpath("severity.yaml").read_text("utf-8")
 TITLES = {"blood": "血液检查", "urine": "尿液分析", "stool": "粪便分析"}
-ADULT = Person(age_years=40)
 NUMERIC = [one for one in CATALOGUE.values() if one.intervals]
 BOUNDED_ABOVE = [one.code for one in NUMERIC if one.specimen == "blood" and one.intervals[0].high]
 
