@@ -55,6 +55,7 @@ class Assessment(LabReport):
 
 
 _SAYS_LATER = re.compile("(?:如果没有读错，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。")
+_OF_INFECTION = ("WBC", "NEUT#", "CRP", "HS-CRP", "SAA", "IL-6")
 EARLIER = "这是上次的结果，这次又查了，以这次的为准"
 
 
@@ -217,15 +218,20 @@ def _overall(findings: list[Finding], person: Person) -> Severity | None:
 
 
 def _vitals_and_labs(findings: list[Finding], person: Person) -> bool:
-    """脉搏、体温、血压低这样的体征，与化验，各有一项到了今天就要看：合起来现在就去（NEWS2：一项 3 分就马上评估）。"""
-    heavy = [finding for finding in findings if at_least(finding.severity, "severe")]
-    is_vital = any(
-        line.is_acute and line.weigh(finding.result, finding.unit)
-        for finding in heavy
+    """脉搏、血压低这样的体征（NEWS2 一项 3 分），与到了今天就要看的化验合起来：现在就去。
+
+    高热（39.1℃ 起，只有 2 分）与感染的指标不算，与别的才算：甲状腺危象、粒细胞缺乏发热、登革热（凭记忆）。
+    """
+    labs = [row for row in findings if at_least(row.severity, "severe") and not is_measured(row.name)]
+    vitals = [
+        finding.severity
+        for finding in findings
         if finding.analyte is None
-        for line in measured_as(finding.name, person)
-    )
-    return is_vital and not all(is_measured(finding.name) for finding in heavy)
+        and any(line.weigh(finding.result, finding.unit) for line in measured_as(finding.name, person) if line.is_acute)
+    ]
+    if not at_least(worst(vitals), "severe"):
+        labs = [row for row in labs if row.flag == "low" or not row.analyte or row.analyte.code not in _OF_INFECTION]
+    return bool(worst(vitals) and labs)
 
 
 def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none", "routine", "soon", "urgent"]:

@@ -70,6 +70,8 @@ RELATIONS = (
     Relation("总胆红素 = 直接 + 间接胆红素", ("TBIL", "DBIL", "IBIL"), lambda dbil, ibil: dbil + ibil),
     Relation("总铁结合力 = 血清铁 + 未饱和铁结合力", ("TIBC", "FE", "UIBC"), lambda fe, rest: fe + rest),
     Relation("非高密度 = 总胆固醇 - 高密度", ("NON-HDL", "TC", "HDL-C"), lambda tc, hdl: tc - hdl),
+    # INR =（PT ÷ 正常人的 PT）^ISI：正常人的至少 10 秒、ISI 至多 2（WHO 的定义；两个界凭记忆）
+    Relation("国际标准化比值 ≈ 凝血酶原时间 ÷ 正常人的", ("PT", "INR"), lambda inr: 10 * inr.sqrt(), True, slack="1"),
     # 低密度是另一种方法测的，略有出入
     Relation("总胆固醇 ≥ 高密度 + 低密度", ("TC", "HDL-C", "LDL-C"), lambda hdl, ldl: hdl + ldl, True, slack="0.3"),
 )

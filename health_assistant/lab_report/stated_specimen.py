@@ -1,4 +1,4 @@
-"""标本印在报告名以外的：页眉的“标本类型”，表里的一行“标本”。添到各行的报告名后面，认项目、分轻重、说的话都用它。"""
+"""标本、采样的钟点印在报告名以外的（页眉、一行“标本”）：添到各行的报告名后面，认项目、分轻重、说的话都用它。"""
 
 import re
 from collections import defaultdict
@@ -17,6 +17,8 @@ _NOT_A_FLUID = re.compile("拭子|精|白带|阴道|宫颈|前列腺|骨髓|羊�
 """说了也不用添的：这样的单子上也印血里的项目（咽拭子查的流感、骨髓与血一起送的）。"""
 _BLOOD = re.compile(r"(?<![一-鿿])(?:静脉|动脉|外周|末梢|抗凝)*全?血液?(?![一-鿿])|(?<![a-z])blood(?![a-z])", re.I)
 _SAYS_BLOOD = re.compile(r"血(?!性)|serum|plasma|blood", re.I)
+_CHANGES_BY_HOUR = re.compile("皮质醇|cortisol", re.I)
+"""下午、夜里本来就低的：页眉里的采样时间也看。"""
 _CULTURE = re.compile(r"^(?!.*(?:染色体|核型|干扰素|细胞培养)).*(?:培养|culture)", re.I)
 
 
@@ -35,6 +37,9 @@ def _with_specimen(row: PrintedRow, stated: list[str], report: ReadReport) -> Pr
         origin = report.origin.get("specimen") if isinstance(report, Reading) else None
         in_head = [origin.value] if origin and origin.page == getattr(row, "page", 1) else []
         words = ["血培养"] if any(map(_BLOOD.search, [title, *stated, *in_head])) else []
+    drawn = report.origin.get("collected") if isinstance(report, Reading) else None
+    if drawn and "T" in drawn.value and drawn.page == getattr(row, "page", 1) and _CHANGES_BY_HOUR.search(row.name):
+        words.append(f"采样时间 {drawn.value[11:]}")
     words = [text for text in words if text not in title]
     if not words:
         return row

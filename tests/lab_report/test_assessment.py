@@ -74,6 +74,22 @@ def test_the_specimen_in_the_letterhead_silences_no_alarm(specimen, name, result
     assert when != "today" or report.notices[0].startswith(CHECK)
 
 
+@pytest.mark.parametrize(
+    ("collected", "result", "when"),
+    [
+        ("2026-11-02T16:00", "72", "weeks"),
+        ("2026-11-02T08:10", "72", "today"),
+        ("2026-11-02", "72", "today"),
+        ("2026-11-02T16:00", "30", "today"),  # 下午也太少
+    ],
+)
+def test_the_hour_in_the_letterhead_says_which_limits_hold_for_cortisol(collected, result, when):
+    """下午四点的皮质醇本来就低，早晨的范围用不上。"""
+    item = ReadRow(name="皮质醇", result=result, unit="nmol/L", reference_range="171-536", confidence=0.99)
+    report = assess(Reading(report_type="激素", items=[item], origin={"collected": PrintedField(value=collected)}))
+    assert report.when == when, report.notices
+
+
 def test_the_specimen_of_one_page_is_not_that_of_another_after_json():
     """第二页页眉的“尿液”，经过接口的 JSON 以后，也不把第一页的血当作尿。"""
     rows = [ReadRow(name="钾", result="7.0", unit="mmol/L", confidence=0.99, page=page) for page in (1, 2)]

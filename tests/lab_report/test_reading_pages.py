@@ -54,6 +54,22 @@ def overlap(one: Box, other: Box) -> float:
     return float(np.prod(np.maximum(corner, 0))) / min(areas)
 
 
+@pytest.mark.parametrize("degrees", [0, 180, 270, -20])
+def test_a_photo_is_searched_closely_once_however_it_is_turned(reader, monkeypatch, degrees):
+    """仔细找字最费时间：转着的照片先缩小了看方向，转过来再找；转过来的，字一段也不少。"""
+    photo = render("half_sheet", "clean", SEED).image.rotate(degrees, expand=True, fillcolor="gray")
+    sizes, detect = [], reader._text_reader.detect
+
+    def count(pixels, *side):
+        sizes.append(side)
+        return detect(pixels, *side)
+
+    monkeypatch.setattr(reader._text_reader, "detect", count)
+    names = [item.name for item in reader.read(photo).items]
+    assert names == [row.name for row in render("half_sheet", "clean", SEED).report.items]
+    assert sizes.count(()) == 1 and len(sizes) == 2
+
+
 @pytest.mark.parametrize("degradation", ["tiny_text", "dark"])
 def test_what_is_beyond_reading_is_refused_or_doubted_never_wrong(reader, degradation):
     page = render("borderless_words", degradation, SEED)

@@ -25,12 +25,20 @@ def split_date(head: str) -> tuple[str, str]:
     return found[0] if found else "", re.sub(r"[\W_]", "", DATE.sub("", head))
 
 
-def drop_former_results(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
-    """改 header：以日期为名的另几列结果是从前的，不看；没有日期的一列里一个数也没有的除外。"""
+def days_in(text: str) -> set[tuple[str, ...]]:
+    """text 里的各个日期 -> （月，日）；`2024-06-12` 与 `06-12` 是同一天。"""
+    return {tuple(re.findall(r"\d+", found[0])[-2:]) for found in DATE.finditer(text)}
+
+
+def drop_former_results(header: dict[str, TextBox], lines: list[list[Cell]], days: set[tuple[str, ...]]) -> None:
+    """改 header：以日期为名的另几列结果是从前的，不看。
+
+    没有日期的一列里一个数也没有的除外；那一天表外也印着的（days，见 `days_in`）除外：也许正是这次采样、报告的日子。
+    """
     numbers = [cell.box.middle for line in lines for cell in line if cell.kind in ("number", "bound")]
     heads = [min(header.values(), key=lambda box: abs(box.middle - middle)) for middle in numbers]
     for key in [key for key, box in header.items() if key.startswith("result ") and DATE.fullmatch(box.text)]:
-        if header["result"] in heads:
+        if header["result"] in heads and not days_in(header[key].text) & days:
             header[f"ignored {key}"] = header.pop(key)
 
 

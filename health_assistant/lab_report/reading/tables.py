@@ -15,6 +15,7 @@ from health_assistant.lab_report.reading.header import (
     panel_edges,
     without_legend,
 )
+from health_assistant.lab_report.reading.header_dates import days_in
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.percent_and_count import split_shares
 from health_assistant.lab_report.reading.text import TextBox, cut_at, has_chinese, part_of, place_of
@@ -34,6 +35,7 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
     tables: list[Table] = []
     headers: list[dict[str, TextBox]] = []
     body: list[list[TextBox]] = []
+    days = {day for line in lines if not find_header(line) for box in line for day in days_in(box.text)}
     for line in [*lines, None]:
         heads = find_header(line) if line is not None else []
         if not heads and line is not None:
@@ -42,19 +44,20 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
         if heads and headers and not body and _are_subheads(headers, heads):
             add_subheads(headers, heads)
             continue
-        tables.extend(_headed(headers, body) if headers else _headless(body))
+        tables.extend(_headed(headers, body, days) if headers else _headless(body))
         headers, body = heads, []
     return tables
 
 
-def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> list[Table]:
+def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]], days: set[tuple[str, ...]]) -> list[Table]:
+    """表头与下面各行 -> 各栏的表。days：表头以外印着的日期，（月，日）。"""
     edges = _edges_over(headers, body)
     body = without_next_serials(body, edges) if edges else with_whole_ranges(body, headers[0])
     lines = _split_at([[cell for box in line for cell in _cells(box, headers, edges)] for line in body], edges)
     tables = []
     panels = zip(headers, map(without_legend, lines), strict=True)
     for header, panel in (half for whole in panels for half in split_shares(*whole)):
-        fit_header(header, panel)
+        fit_header(header, panel, days)
         roles = frozenset("range" if name.startswith("range") else name for name in header)
         columns = Columns({name: (box.start, box.middle, box.end) for name, box in header.items()}, roles)
         columns.fit(panel)
