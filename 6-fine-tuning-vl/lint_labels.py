@@ -136,9 +136,9 @@ def check_item(report: ReadReport, item: PrintedRow, flag: str | None) -> Iterat
         marked, unmarked = (assess(report.model_copy(update={"items": [row]})).items[0].flag for row in both)
         if marked == "unknown" != unmarked:
             yield "mark", f"标记 {item.mark}，按数是{FLAG_WORDS[unmarked]}", piece
-    result, limits = parse_result(item.result), parse_range(item.reference_range)
-    if flag and result and limits and compare(result, limits) not in (flag, "unknown"):
-        yield "flag", f"判断是{FLAG_WORDS.get(flag, flag)}，按数是{FLAG_WORDS[compare(result, limits)]}", piece
+    result, interval = parse_result(item.result), parse_range(item.reference_range)
+    if flag and result and interval and compare(result, interval) not in (flag, "unknown"):
+        yield "flag", f"判断是{FLAG_WORDS.get(flag, flag)}，按数是{FLAG_WORDS[compare(result, interval)]}", piece
     yield from check_unit(item.name, item.code, item.unit, report.report_type, piece)
 
 

@@ -93,7 +93,7 @@ def describe_row(finding: Finding) -> str:
 def _plain(parsed: ReferenceRange | None) -> str:
     """数与范围照写；定性词只写认得的，别的可能是单子上的任何话。"""
     if isinstance(parsed, PartitionedInterval):
-        return "" if any(isinstance(limits, QualitativeResult) for _, limits in parsed.groups) else str(parsed)
+        return "" if any(isinstance(interval, QualitativeResult) for _, interval in parsed.groups) else str(parsed)
     if isinstance(parsed, QualitativeResult) and not set(parsed.words) <= _KNOWN_WORDS:
         return ""
     return str(parsed) if parsed else ""

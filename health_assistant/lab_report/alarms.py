@@ -164,11 +164,11 @@ def _weigh_without_range(finding: Finding, specimen: Specimen) -> None:
         finding.floor = "severe"
 
 
-def _is_above(value: Value | None, limits: ReferenceRange | None) -> bool:
+def _is_above(value: Value | None, interval: ReferenceRange | None) -> bool:
     """数在印着的范围的上限以上。"""
-    if not (isinstance(value, Interval) and isinstance(limits, Interval)):
+    if not (isinstance(value, Interval) and isinstance(interval, Interval)):
         return False
-    return value.low is not None and limits.high is not None and value.low > limits.high
+    return value.low is not None and interval.high is not None and value.low > interval.high
 
 
 def _weigh_measured(finding: Finding, measured: list[Measured]) -> None:

@@ -170,8 +170,8 @@ class Analyte(Sayings, Spoken):
 
     def for_person(self, person: Person) -> "Analyte":
         """对这个人用的：参考范围是他那一群的（目录没有就没有，从不借别人的），话也是对他说的。"""
-        limits, confidence = self._reference_for(person)
-        return self.spoken_to(person, reference=limits, confidence=confidence, general=self.reference)
+        interval, confidence = self._reference_for(person)
+        return self.spoken_to(person, reference=interval, confidence=confidence, general=self.reference)
 
     def _reference_for(self, person: Person) -> tuple[ReferenceRange | None, str]:
         fitting = [group for group in self.groups if group.fits(person)]

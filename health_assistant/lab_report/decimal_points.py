@@ -136,20 +136,20 @@ def _far_out_wholes(observations: list[Observation]) -> list[Observation]:
 
 def _places(seen: Observation) -> int:
     """范围两端一样多的小数位数；不一样多、没有小数的，结果不是单个数的，为 0。"""
-    limits, value = seen.interval, seen.value
+    interval, value = seen.interval, seen.value
     is_point = isinstance(value, Interval) and value.is_point and not value.is_titre
-    if not (is_point and isinstance(limits, Interval) and limits.is_bounded and limits.low > 0):
+    if not (is_point and isinstance(interval, Interval) and interval.is_bounded and interval.low > 0):
         return 0
-    places = {-exponent(limits.low), -exponent(limits.high)}
+    places = {-exponent(interval.low), -exponent(interval.high)}
     return max(0, places.pop()) if len(places) == 1 else 0
 
 
 def _is_usual_with_point(seen: Observation, places: int) -> bool:
-    value, limits = seen.value, seen.interval
-    if seen.row.mark or not isinstance(value, Interval) or not isinstance(limits, Interval):
+    value, interval = seen.value, seen.interval
+    if seen.row.mark or not isinstance(value, Interval) or not isinstance(interval, Interval):
         return False
     moved = Interval(value.low and value.low.scaleb(-places), value.high and value.high.scaleb(-places))
-    return compare(value, limits) == "high" and moved.inside(limits)
+    return compare(value, interval) == "high" and moved.inside(interval)
 
 
 def _lost_in_ranges(observations: list[Observation]) -> list[str | None]:
@@ -166,13 +166,13 @@ def _lost_in_ranges(observations: list[Observation]) -> list[str | None]:
 
 def _fits_shrunk(seen: Observation) -> bool:
     """范围两端各添上与结果一样多位的小数，结果就在里面；没有标记，目录也说不出范围对不对。"""
-    value, limits = seen.value, seen.interval
-    if seen.row.mark or not (isinstance(value, Interval) and isinstance(limits, Interval) and limits.is_bounded):
+    value, interval = seen.value, seen.interval
+    if seen.row.mark or not (isinstance(value, Interval) and isinstance(interval, Interval) and interval.is_bounded):
         return False
     if not value.is_point or exponent(value.low) >= 0 or seen.analyte and seen.analyte.known_intervals:
         return False
-    shrunk = Interval(limits.low.scaleb(exponent(value.low)), limits.high.scaleb(exponent(value.low)))
-    return compare(value, limits) == "low" and value.inside(shrunk)
+    shrunk = Interval(interval.low.scaleb(exponent(value.low)), interval.high.scaleb(exponent(value.low)))
+    return compare(value, interval) == "low" and value.inside(shrunk)
 
 
 def _lost_last_digits(observations: list[Observation]) -> list[str | None]:
@@ -190,12 +190,12 @@ def _lost_last_digits(observations: list[Observation]) -> list[str | None]:
 
 def _turns_with_a_digit(seen: Observation, places: list[int]) -> bool:
     """没有标记的结果，在同单位的几个里小数最少，只有它这样；正常而末尾添上一位 9 就不正常。"""
-    value, limits = seen.value, seen.interval
+    value, interval = seen.value, seen.interval
     decimals = _PLAIN_NUMBER.fullmatch(seen.row.result.strip())
-    if seen.row.mark or not decimals or not (isinstance(value, Interval) and isinstance(limits, Interval)):
+    if seen.row.mark or not decimals or not (isinstance(value, Interval) and isinstance(interval, Interval)):
         return False
     own = len(decimals[1] or "")
     if len(places) <= _MIN_PEERS or sum(many > own for many in places) != len(places) - 1:
         return False
     most = value.low + Decimal(9).scaleb(-own - 1)
-    return compare(value, limits) == "normal" != compare(Interval(most, most), limits)
+    return compare(value, interval) == "normal" != compare(Interval(most, most), interval)

@@ -95,12 +95,12 @@ class PartitionedInterval:
     groups: tuple[tuple[str, Value], ...]
 
     def __str__(self) -> str:
-        return "，".join(f"{who} {limits}" for who, limits in self.groups)
+        return "，".join(f"{who} {interval}" for who, interval in self.groups)
 
     def for_person(self, sex: str | None, age_years: float | None) -> list[Value]:
         """可能适用于这个人的范围；性别、年龄未知时不排除任何一个。只印了一种性别而性别未知时为空。"""
         applies = may_all_apply([who for who, _ in self.groups], sex, age_years)
-        return [limits for (_, limits), may_apply in zip(self.groups, applies, strict=True) if may_apply]
+        return [interval for (_, interval), may_apply in zip(self.groups, applies, strict=True) if may_apply]
 
 
 ReferenceRange = Value | PartitionedInterval
@@ -108,8 +108,8 @@ ReferenceRange = Value | PartitionedInterval
 
 def intervals_of(reference: ReferenceRange | None) -> tuple[Interval, ...]:
     """范围里的区间：分人群的有几个，定性的、没有的一个也没有。"""
-    each = [limits for _, limits in reference.groups] if isinstance(reference, PartitionedInterval) else [reference]
-    return tuple(limits for limits in each if isinstance(limits, Interval))
+    each = [interval for _, interval in reference.groups] if isinstance(reference, PartitionedInterval) else [reference]
+    return tuple(interval for interval in each if isinstance(interval, Interval))
 
 
 def compare(
@@ -120,43 +120,43 @@ def compare(
 ) -> Flag:
     """结果相对参考范围的位置。范围因人而异而 sex（男、女）、age_years（周岁）不全时，只有各种可能都一致才下判断。"""
     candidates = reference.for_person(sex, age_years) if isinstance(reference, PartitionedInterval) else [reference]
-    flags = {_compare_one(result, limits) for limits in candidates}
+    flags = {_compare_one(result, interval) for interval in candidates}
     return flags.pop() if len(flags) == 1 else "unknown"
 
 
-def _compare_one(result: Value, limits: Value) -> Flag:
-    if isinstance(result, Interval) and isinstance(limits, Interval) and result.is_titre == limits.is_titre:
-        if limits.low == 0 and result.low is None:
+def _compare_one(result: Value, reference: Value) -> Flag:
+    if isinstance(result, Interval) and isinstance(reference, Interval) and result.is_titre == reference.is_titre:
+        if reference.low == 0 and result.low is None:
             # 范围从 0 起的量没有负数：`<0.01` 在 `0-0.04` 之内
             result = Interval(Decimal(0), result.high, high_open=result.high_open)
-        flag = _compare_numbers(result, limits)
+        flag = _compare_numbers(result, reference)
         # 数在范围之内而印着阳性、在范围之外而印着阴性，自相矛盾；抑制法的抗体（`>1`）越低越是阳性
         says_positive = result.word in ("弱阳性", "阳性")
         return "unknown" if result.word and flag != "unknown" and says_positive == (flag == "normal") else flag
-    if isinstance(limits, QualitativeResult):
+    if isinstance(reference, QualitativeResult):
         return (
-            _compare_terms(result, limits)
+            _compare_terms(result, reference)
             if isinstance(result, QualitativeResult)
-            else _compare_with_negative(result, limits)
+            else _compare_with_negative(result, reference)
         )
-    return _compare_with_cutoff(result, limits) if isinstance(result, QualitativeResult) else "unknown"
+    return _compare_with_cutoff(result, reference) if isinstance(result, QualitativeResult) else "unknown"
 
 
-def _compare_numbers(result: Interval, limits: Interval) -> Flag:
-    if result.inside(limits):
+def _compare_numbers(result: Interval, reference: Interval) -> Flag:
+    if result.inside(reference):
         return "normal"
-    if result.below(limits):
+    if result.below(reference):
         return "low"
-    return "high" if limits.below(result) else "unknown"
+    return "high" if reference.below(result) else "unknown"
 
 
-def _compare_with_negative(result: Interval, limits: QualitativeResult) -> Flag:
+def _compare_with_negative(result: Interval, reference: QualitativeResult) -> Flag:
     """滴度、个数对“阴性”“未见”：有滴度就是阳性，0 个就是没有；别的数与文字不能比。"""
     if result.word:
-        return _compare_terms(QualitativeResult((result.word,)), limits)
-    if limits.allows_few and result.low == result.high == 0:
+        return _compare_terms(QualitativeResult((result.word,)), reference)
+    if reference.allows_few and result.low == result.high == 0:
         return "normal"
-    if set(limits.words) != {"阴性"}:
+    if set(reference.words) != {"阴性"}:
         return "unknown"
     if result.is_titre and result.low is not None:
         return "abnormal"
@@ -164,12 +164,12 @@ def _compare_with_negative(result: Interval, limits: QualitativeResult) -> Flag:
     return "normal" if is_none else "unknown"
 
 
-def _compare_with_cutoff(result: QualitativeResult, limits: Interval) -> Flag:
+def _compare_with_cutoff(result: QualitativeResult, reference: Interval) -> Flag:
     """阴性、阳性对一个界限：`未见` 对 `0`，`阳性` 对 `<1:100`，`阴性` 对 `<25`、`0-25`、`阴性>1`。"""
-    is_cutoff = limits.word == "阴性" or limits.low is None or limits.low == 0
-    if is_cutoff and limits.high is not None and result.amount == "many":
+    is_cutoff = reference.word == "阴性" or reference.low is None or reference.low == 0
+    if is_cutoff and reference.high is not None and result.amount == "many":
         return "abnormal"
-    is_roomy = not limits.word and limits.high is not None and limits.high >= _RARE_IS_BELOW
+    is_roomy = not reference.word and reference.high is not None and reference.high >= _RARE_IS_BELOW
     if is_cutoff and is_roomy and result.amount == "rare":
         return "normal"
     if not is_cutoff or not result.is_graded or result.grade == 0:
@@ -177,28 +177,30 @@ def _compare_with_cutoff(result: QualitativeResult, limits: Interval) -> Flag:
     return "normal" if result.words[0] == "阴性" else "abnormal"
 
 
-def _compare_terms(result: QualitativeResult, limits: QualitativeResult) -> Flag:
+def _compare_terms(result: QualitativeResult, reference: QualitativeResult) -> Flag:
     word = result.words[0]
-    if word == "阳性" and word in limits.words and limits.grade is not None and result.grade != limits.grade:
+    if word == "阳性" and word in reference.words and reference.grade is not None and result.grade != reference.grade:
         if result.grade is None:
             return "unknown"
-        if result.grade > limits.grade:
+        if result.grade > reference.grade:
             return "abnormal"
-        return "normal" if "阴性" in limits.words else "unknown"
-    if _bare_word(word) in map(_bare_word, limits.words) or any(_hues(word) <= _hues(usual) for usual in limits.words):
+        return "normal" if "阴性" in reference.words else "unknown"
+    if _bare_word(word) in map(_bare_word, reference.words) or any(
+        _hues(word) <= _hues(usual) for usual in reference.words
+    ):
         return "normal"
-    if word == "正常" and limits.words[0] in ("阴性", "弱阳性"):
+    if word == "正常" and reference.words[0] in ("阴性", "弱阳性"):
         return "normal"  # 尿条的葡萄糖、尿胆原，仪器把阴性印成 NORMAL
-    if word == "阴性" and limits.allows_few:
+    if word == "阴性" and reference.allows_few:
         return "normal"
-    if result.amount == "many" and (limits.words == ("阴性",) or limits.amount in ("rare", "some")):
+    if result.amount == "many" and (reference.words == ("阴性",) or reference.amount in ("rare", "some")):
         return "abnormal"
-    if _FOUND.fullmatch(word) and limits.words == ("阴性",):
+    if _FOUND.fullmatch(word) and reference.words == ("阴性",):
         return "abnormal"
-    is_denied = word[0] in "不非" and word[1:] in limits.words
-    if is_denied or (word, *limits.words) in _OPPOSITES:
+    is_denied = word[0] in "不非" and word[1:] in reference.words
+    if is_denied or (word, *reference.words) in _OPPOSITES:
         return "abnormal"
-    return "abnormal" if word in GRADED and set(limits.words) <= set(GRADED) else "unknown"
+    return "abnormal" if word in GRADED and set(reference.words) <= set(GRADED) else "unknown"
 
 
 def _hues(word: str) -> set[str]:

@@ -154,15 +154,15 @@ _ALONE = Others()
 def judge(observed: Observation, person: Person, others: Others = _ALONE) -> Finding:
     """一行的高低。有疑问的 flag 是 unknown，note 说明疑在哪里；轻重还没有定（见 alarms.grade）。"""
     finding = _compared(observed, person)
-    says, limits = flag_says(observed.row), finding.interval
-    looks_wrong = value_doubt(observed, limits, finding.flag, bool(says), others.have_flags, others.are_finer)
+    says, interval = flag_says(observed.row), finding.interval
+    looks_wrong = value_doubt(observed, interval, finding.flag, bool(says), others.have_flags, others.are_finer)
     finding.doubts_value = bool(looks_wrong) or _doubts_value(finding, others.doubt)
     reasons = _reasons(finding, person, says, looks_wrong, others)
     if reason := next(filter(None, reasons), None):
         finding.withhold(reason)
     elif finding.is_by_mark:
         is_cut = observed.row.reference_range.endswith(CUT_SHORT)
-        why = "文字与印着的范围比不出来" if limits else "参考范围没有拍全" if is_cut else "没有印参考范围"
+        why = "文字与印着的范围比不出来" if interval else "参考范围没有拍全" if is_cut else "没有印参考范围"
         finding.note = f"{why}，高低是报告单上印的标记 {finding.mark} 说的"
     elif severity := _severity_by_own_range(finding, person):
         finding.withhold("印着的范围没有管到这个人的年龄或孕期：按他那一群的范围已经超出，请医生看")

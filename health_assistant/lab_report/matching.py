@@ -109,8 +109,8 @@ def find_analyte(
     number = clues.number(analyte) if analyte else None
     if analyte is None or is_venous_gas(report_type, said, analyte.code, number):
         return None
-    limits = analyte.bounds(clues.interval, unit) if isinstance(clues.interval, Interval) else (None, None)
-    is_late = is_late_cortisol(analyte.code, report_type, said, limits, number)
+    bounds = analyte.bounds(clues.interval, unit) if isinstance(clues.interval, Interval) else (None, None)
+    is_late = is_late_cortisol(analyte.code, report_type, said, bounds, number)
     return None if is_late or _is_another_kind(analyte, clues) else analyte
 
 

@@ -34,13 +34,13 @@ _TENFOLD_IN_NEWBORNS = {"TBIL", "IBIL"}
 
 def value_doubt(
     observed: Observation,
-    limits: ReferenceRange | None,
+    interval: ReferenceRange | None,
     flag: Flag,
     has_agreeing_flag: bool,
     others_have_flags: bool,
     others_are_finer: bool,
 ) -> str | None:
-    """数本身可能读错的理由；没有破绽时为 None。`limits` 是判断用的范围，`flag` 是与它比出来的。
+    """数本身可能读错的理由；没有破绽时为 None。`interval` 是判断用的范围，`flag` 是与它比出来的。
 
     `has_agreeing_flag`：印着的标记说得通；`others_have_flags`：同一张报告的别的行印着箭头一类的标记；
     `others_are_finer`：别的行的小数也比范围多一位（见 `is_finer`），或整张单子不印标记（见 `is_plainly_out`），
@@ -50,70 +50,74 @@ def value_doubt(
     has_agreeing_flag &= row.mark != UNREAD_MARK  # 没有认出的标记也可能朝另一边
     is_odd = analyte is not None and is_impossible(result, observed.unit, analyte)
     says_side = has_agreeing_flag and not re.fullmatch(r"[*#※★☆◆!]+", row.mark or "")  # 只说异常的，也不知道朝哪一边
-    if is_odd and not says_side and not misprints_unit(result, limits, observed.unit, analyte):
+    if is_odd and not says_side and not misprints_unit(result, interval, observed.unit, analyte):
         return "这样的数值几乎不可能，可能读漏了小数点"
-    if not isinstance(result, Interval) or not isinstance(limits, Interval):
+    if not isinstance(result, Interval) or not isinstance(interval, Interval):
         return None
-    if _is_misplaced_power(observed, limits):
+    if _is_misplaced_power(observed, interval):
         return "不能确定结果里的 10 的几次方是数还是单位"
-    if limits.low is not None and limits.low >= 0 and result.low is not None and result.low < 0:
+    if interval.low is not None and interval.low >= 0 and result.low is not None and result.low < 0:
         return "参考范围没有负数而结果是负数，可能多读了一横"
     if has_agreeing_flag:
         return None
     reaches_far = analyte is not None and analyte.code in load_severity().wide
-    if _lost_decimal_point(result, limits) and not reaches_far:
+    if _lost_decimal_point(result, interval) and not reaches_far:
         return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
     if row.mark or row.copied or flag not in ABNORMAL_FLAGS:
         return None
     if not others_are_finer and _has_extra_one(row.result, row.reference_range):
         return "小数比参考范围多一位，末位的 1 可能是箭头"
-    if others_have_flags and _may_contain_arrow(row.result, result, limits):
+    if others_have_flags and _may_contain_arrow(row.result, result, interval):
         return "超出参考范围而没有标记，数里的 1 可能是箭头"
     return None
 
 
-def misprints_unit(result: Value | None, limits: ReferenceRange | None, unit: str, analyte: Analyte) -> bool:
+def misprints_unit(result: Value | None, interval: ReferenceRange | None, unit: str, analyte: Analyte) -> bool:
     """140 mmol/L 的血红蛋白对 130-175，39.2 L/L 的压积对 42-49：照印着的单位谁也不会有，照常用的单位正常或只差一点。"""
-    if not isinstance(result, Interval) or not isinstance(limits, Interval) or limits.high is None:
+    if not isinstance(result, Interval) or not isinstance(interval, Interval) or interval.high is None:
         return False
-    both = (result, Interval(limits.high, limits.high))
+    both = (result, Interval(interval.high, interval.high))
     is_unreal = all(is_impossible(end, unit, analyte) and not is_impossible(end, analyte.unit, analyte) for end in both)
     # 范围自己也读错了的（130-170 读成 30-170），50 不能当作正常
     is_usual = any(
-        _is_near(limits.low, usual.low, 4) and _is_near(limits.high, usual.high, 4)
+        _is_near(interval.low, usual.low, 4) and _is_near(interval.high, usual.high, 4)
         for usual in (*analyte.known_intervals, *analyte.general_intervals)
     )
-    is_slightly_out = _is_near(result.low, limits.low) or _is_near(result.high, limits.high)
-    return is_unreal and is_usual and (result.inside(limits) or is_slightly_out)
+    is_slightly_out = _is_near(result.low, interval.low) or _is_near(result.high, interval.high)
+    return is_unreal and is_usual and (result.inside(interval) or is_slightly_out)
 
 
-def misread_doubt(observed: Observation, limits: ReferenceRange, is_newborn: bool = False) -> str | None:
+def misread_doubt(observed: Observation, interval: ReferenceRange, is_newborn: bool = False) -> str | None:
     """单位或参考范围可能读错的理由；没有破绽时为 None。"""
     if _units_conflict(observed):
         return "结果或参考范围上的单位与单位一栏不符"
-    if isinstance(limits, Interval) and limits.is_bounded and exponent(limits.high) <= exponent(limits.low) - 2 < -2:
+    if (
+        isinstance(interval, Interval)
+        and interval.is_bounded
+        and exponent(interval.high) <= exponent(interval.low) - 2 < -2
+    ):
         return "参考范围两端的小数差了两位，末尾可能粘着别的字"  # 1.003-1.030 后面的序号 26
-    if isinstance(limits, Interval) and _has_blank_low(limits, observed):
+    if isinstance(interval, Interval) and _has_blank_low(interval, observed):
         return "参考范围里的一横可能是空着的下限，不是负号"
     unit, analyte = observed.power_unit or observed.row.unit, observed.analyte
     if not observed.unit and analyte and analyte.unit == "%":
         unit = "%"  # 没有印单位的百分数，只会是百分数或小数
     is_percentage = unit in ("", "%") and _PERCENTAGE.search(observed.row.name)
-    if is_percentage and isinstance(limits, Interval) and limits.high and limits.high > 100:
+    if is_percentage and isinstance(interval, Interval) and interval.high and interval.high > 100:
         return "百分数的参考范围到了 100 以上，可能读漏了小数点"
-    is_far = analyte and analyte.same_unit(unit) and is_far_from_known(limits, analyte, unit)
+    is_far = analyte and analyte.same_unit(unit) and is_far_from_known(interval, analyte, unit)
     is_far = is_far and not (is_newborn and analyte.code in _TENFOLD_IN_NEWBORNS)
-    if is_far and not is_fraction(limits, analyte, unit):
+    if is_far and not is_fraction(interval, analyte, unit):
         return "印着的参考范围与常见的相差几倍，可能读错了小数点"
     return None
 
 
-def _has_blank_low(limits: Interval, observed: Observation) -> bool:
+def _has_blank_low(interval: Interval, observed: Observation) -> bool:
     """`< - 55`：结果不是负数，范围却只有一头、那一头是负数；骨密度的 T 值 `≥-1.0`、碱剩余没有 `_MOST_BELOW` 这样大。"""
     value = observed.value
-    if limits.is_bounded or not (isinstance(value, Interval) and value.low is not None and value.low >= 0):
+    if interval.is_bounded or not (isinstance(value, Interval) and value.low is not None and value.low >= 0):
         return False
-    return limits.high is not None and limits.high < 0 or limits.low is not None and limits.low <= _MOST_BELOW
+    return interval.high is not None and interval.high < 0 or interval.low is not None and interval.low <= _MOST_BELOW
 
 
 def name_doubt(observed: Observation, flag: Flag) -> str | None:
@@ -129,18 +133,18 @@ def name_doubt(observed: Observation, flag: Flag) -> str | None:
     analyte = observed.analyte or (find_analyte(row.name, "", "") if is_named else None)
     if analyte is None or analyte.knows_unit(row.unit) or kind in _OTHER_KINDS.get(analyte.code, ()):
         return None
-    own_units, limits = (analyte.unit, *analyte.conversions), observed.interval
+    own_units, interval = (analyte.unit, *analyte.conversions), observed.interval
     kinds = {*map(dimension_of, analyte.spelled_units)} - {"", "视野"}
     shares = {"百分比"} if "浓度" in kinds else set()  # 蛋白电泳里占总量的百分之几
     if kinds and kind not in {*kinds, *shares, "视野"}:
-        is_like = isinstance(limits, Interval) and any(
-            is_general_range(limits, analyte, unit, _LIKE) for unit in own_units
+        is_like = isinstance(interval, Interval) and any(
+            is_general_range(interval, analyte, unit, _LIKE) for unit in own_units
         )
         has_none = kind == "百分比" and not analyte.general_intervals  # 没有可比的：RDW-SD 的 fL 常印成 %
         return None if is_like or has_none else _NOT_ITS_OWN
     if flag != "normal" or observed.analyte is None or fold_unit(row.unit) == "mg/dl":
         return None
-    gaps = [range_distance(analyte, unit, limits) for unit in own_units]
+    gaps = [range_distance(analyte, unit, interval) for unit in own_units]
     return _NOT_ITS_OWN if min((gap for gap in gaps if gap is not None), default=0.0) > UNLIKE else None
 
 
@@ -154,15 +158,15 @@ def _units_conflict(observed: Observation) -> bool:
 # ---- 印着的范围像不像目录的；`unit` 是印着的范围的单位，没有把握的目录范围不作证 ----
 
 
-def is_far_from_known(limits: ReferenceRange, analyte: Analyte, unit: str) -> bool:
-    """以 unit 计的范围 limits 的一端与目录里各种人的都相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
+def is_far_from_known(interval: ReferenceRange, analyte: Analyte, unit: str) -> bool:
+    """以 unit 计的范围 interval 的一端与目录里各种人的都相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
     known = [usual for usual in analyte.known_intervals if usual.is_bounded]
-    if not (isinstance(limits, Interval) and limits.is_bounded and known and analyte.same_unit(unit)):
+    if not (isinstance(interval, Interval) and interval.is_bounded and known and analyte.same_unit(unit)):
         return False
     return all(
-        _is_times_off(limits.low, usual.low)
-        and not (limits.low < usual.low and usual.low * _NEARLY_NONE < usual.high)
-        or _is_times_off(limits.high, usual.high)
+        _is_times_off(interval.low, usual.low)
+        and not (interval.low < usual.low and usual.low * _NEARLY_NONE < usual.high)
+        or _is_times_off(interval.high, usual.high)
         for usual in known
     )
 
@@ -171,9 +175,9 @@ def _is_times_off(printed: Decimal | None, usual: Decimal | None) -> bool:
     return bool(printed and usual) and not Decimal("0.125") < printed / usual < 8
 
 
-def is_unlike_known(limits: Interval, analyte: Analyte, unit: str, way: Direction) -> bool:
+def is_unlike_known(interval: Interval, analyte: Analyte, unit: str, way: Direction) -> bool:
     """范围在这一边的界限，与目录里的都差四分之一以上，或者差出一个范围的宽度（钠窄，107 不像 137）。"""
-    low, high = analyte.bounds(limits, unit)
+    low, high = analyte.bounds(interval, unit)
     bound = high if way == "high" else low
     return bound is None or all(_is_quarter_off(bound, usual, way) for usual in analyte.known_intervals)
 
@@ -186,9 +190,9 @@ def _is_quarter_off(bound: Decimal, usual: Interval, way: Direction) -> bool:
     return abs(bound - usual_bound) > min(abs(usual_bound) / 4, width)
 
 
-def is_general_range(limits: Interval, analyte: Analyte, unit: str, part: int = 10) -> bool:
-    """以 unit 计的范围 limits 就是一般成人的：两端各差不到 part 分之一。"""
-    low, high = analyte.bounds(limits, unit)
+def is_general_range(interval: Interval, analyte: Analyte, unit: str, part: int = 10) -> bool:
+    """以 unit 计的范围 interval 就是一般成人的：两端各差不到 part 分之一。"""
+    low, high = analyte.bounds(interval, unit)
     return any(
         _is_near(low, usual.low, part) and _is_near(high, usual.high, part) for usual in analyte.general_intervals
     )
@@ -201,31 +205,31 @@ def _is_near(printed: Decimal | None, usual: Decimal | None, part: int = 10) -> 
     return abs(printed - usual) <= abs(usual) / part
 
 
-def is_fraction(limits: ReferenceRange | None, analyte: Analyte, unit: str) -> bool:
+def is_fraction(interval: ReferenceRange | None, analyte: Analyte, unit: str) -> bool:
     """单位印着 %，数却是小数：范围 0.2-0.4 就是 20%-40%。"""
-    if fold_unit(unit) != "%" or not (isinstance(limits, Interval) and limits.is_bounded and limits.high <= 1):
+    if fold_unit(unit) != "%" or not (isinstance(interval, Interval) and interval.is_bounded and interval.high <= 1):
         return False
-    as_percent = replace(limits, low=limits.low * 100, high=limits.high * 100)
-    return is_far_from_known(limits, analyte, unit) and not is_far_from_known(as_percent, analyte, unit)
+    as_percent = replace(interval, low=interval.low * 100, high=interval.high * 100)
+    return is_far_from_known(interval, analyte, unit) and not is_far_from_known(as_percent, analyte, unit)
 
 
-def _is_misplaced_power(observed: Observation, limits: Interval) -> bool:
+def _is_misplaced_power(observed: Observation, interval: Interval) -> bool:
     """`6.1×10^3` 对 `3.5-9.5`：多半是 6.1 与单位 10^3/μL 印在了一起；`10²` 对 `9-50`，2 多半是脚注号。"""
     row = observed.row
     if "10^" not in normalize(row.result) or observed.value_unit or "10^" in normalize(row.reference_range):
         return False
     is_bare = normalize(row.result).startswith("10^")
-    return is_bare or "10" in row.unit or (not row.unit and bool(limits.low))
+    return is_bare or "10" in row.unit or (not row.unit and bool(interval.low))
 
 
-def _lost_decimal_point(result: Interval, limits: Interval) -> bool:
+def _lost_decimal_point(result: Interval, interval: Interval) -> bool:
     """没有小数点的一方比有小数点的一方大十倍以上。"""
     if not result.is_bounded:
         return False
-    if limits.high and exponent(result.low) >= 0 > exponent(limits.high):
-        return result.low > 10 * limits.high > 0
-    if limits.is_bounded and limits.low and exponent(limits.low) >= 0 > exponent(result.high):
-        return 0 < 10 * result.high < limits.low
+    if interval.high and exponent(result.low) >= 0 > exponent(interval.high):
+        return result.low > 10 * interval.high > 0
+    if interval.is_bounded and interval.low and exponent(interval.low) >= 0 > exponent(result.high):
+        return 0 < 10 * result.high < interval.low
     return False
 
 
@@ -236,12 +240,12 @@ def is_finer(row: PrintedRow) -> bool:
 
 def is_plainly_out(observed: Observation) -> bool:
     """超出印着的范围，没有标记，数里也没有可能是箭头的 1：一张没有标记的单子上有这样的一行，就是不印标记的。"""
-    row, result, limits = observed.row, observed.value, observed.interval
-    if row.mark or not (isinstance(result, Interval) and isinstance(limits, Interval)):
+    row, result, interval = observed.row, observed.value, observed.interval
+    if row.mark or not (isinstance(result, Interval) and isinstance(interval, Interval)):
         return False
-    if compare(result, limits) not in ABNORMAL_FLAGS:
+    if compare(result, interval) not in ABNORMAL_FLAGS:
         return False
-    return not (_has_extra_one(row.result, row.reference_range) or _may_contain_arrow(row.result, result, limits))
+    return not (_has_extra_one(row.result, row.reference_range) or _may_contain_arrow(row.result, result, interval))
 
 
 def _has_extra_one(result: str, limits: str) -> bool:
@@ -251,7 +255,7 @@ def _has_extra_one(result: str, limits: str) -> bool:
     return bool(decimals and places) and len(decimals[1]) == max(places)
 
 
-def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
+def _may_contain_arrow(text: str, result: Interval, interval: Interval) -> bool:
     """去掉头上或尾上的 1（↑ 也读作 4），剩下的也超出范围：`↓3.2` 读成 13.2，`5.66↑` 读成 5.661。
 
     剩下的正常、而多一个 1 就大出四倍以上（`|25.4` 读成 125.4）也可疑：没有标记与正常更合。
@@ -260,12 +264,12 @@ def _may_contain_arrow(text: str, result: Interval, limits: Interval) -> bool:
     leftovers = [(text[0], text[1:])] if re.match(r"[14][^.]", text) else []
     leftovers += [(text[-1], text[:-1])] if text.endswith(("1", "4")) and "." in text else []
     bare = parse_result(text[:-1]) if re.fullmatch(r"\d+1", text) else None
-    if bare and compare(bare, limits) == "high":
+    if bare and compare(bare, interval) == "high":
         return True  # `130↑` 读成 1301
     values = [(arrow, parse_result(left)) for arrow, left in leftovers] if result.is_point else []
     points = [(arrow, value) for arrow, value in values if isinstance(value, Interval) and value.is_point]
-    own = compare(result, limits)
-    flags = [(arrow, compare(value, limits), 4 * value.low <= result.low) for arrow, value in points]
+    own = compare(result, interval)
+    flags = [(arrow, compare(value, interval), 4 * value.low <= result.low) for arrow, value in points]
     return any(
         flag in ABNORMAL_FLAGS and not (arrow == "4" and flag == own == "low")  # 像 4 的是 ↑，偏低的旁边不会有
         or (flag == "normal" and is_far)

@@ -115,12 +115,12 @@ def parse_interval(text: str) -> Interval | None:
     high = high or signed_high
     if low == "00" and re.match(r"[1-9]\d", high):
         return None  # 00-13 多半是丢了小数点的 0.0-1.3
-    limits = interval_between(low, high)
+    interval = interval_between(low, high)
     has_two_units = bool(low_unit and high_unit) and low_unit.lower() != high_unit.lower()
     # `1.1-2.5×10^3` 的指数也许管两边；`-5--3` 的第二横也许是负号
     shares_power = "10^" in high and "10^" not in low and _number(low) != 0
     is_unclear_sign = dashes == "--" and low.startswith("-") and not high.startswith("+")
-    return None if has_two_units or shares_power or is_unclear_sign else limits
+    return None if has_two_units or shares_power or is_unclear_sign else interval
 
 
 def without_myriads(text: str) -> str:

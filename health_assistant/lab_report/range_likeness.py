@@ -21,9 +21,9 @@ _T = TypeVar("_T")
 
 def range_distance(analyte: Analyte, unit: str, printed: ReferenceRange | None) -> float | None:
     """以 unit 计的范围与目录里这一项的相差几倍（取对数），各种人的范围里最近的；比不了为 None。"""
-    intervals = [limits for limits in intervals_of(printed) if not limits.is_titre]
+    intervals = [interval for interval in intervals_of(printed) if not interval.is_titre]
     usual = (*analyte.intervals, *(group.range for group in analyte.groups))
-    gaps = [_gap(limits, other, analyte, unit) for limits in intervals for other in usual]
+    gaps = [_gap(interval, other, analyte, unit) for interval in intervals for other in usual]
     return min((gap for gap in gaps if gap is not None), default=None)
 
 

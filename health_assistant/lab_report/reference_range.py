@@ -326,7 +326,7 @@ def unit_of_range(text: str) -> str:
 
 def _parse_grouped(text: str) -> PartitionedInterval | None:
     groups = [(who, parse_interval(body.strip("[]()@:,;、/|。"))) for who, body in find_groups(text)]
-    return PartitionedInterval(tuple(groups)) if groups and all(limits for _, limits in groups) else None
+    return PartitionedInterval(tuple(groups)) if groups and all(interval for _, interval in groups) else None
 
 
 def _parse_terms(text: str) -> QualitativeResult | None:

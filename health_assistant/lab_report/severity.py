@@ -176,9 +176,9 @@ def lines_for(code: str, way: str, person: Person) -> list[GradeLine]:
     return [line for line in lines if line.who == "儿童"] or [line for line in lines if line.who == "成人"]
 
 
-def span_of(limits: ReferenceRange | None) -> Interval | None:
+def span_of(interval: ReferenceRange | None) -> Interval | None:
     """算“几倍上限”用的区间；分男女而性别不知道的，取最宽的。不是数的为 None。"""
-    spans = intervals_of(limits)
+    spans = intervals_of(interval)
     if len(spans) < 2:
         return spans[0] if spans else None
     lows, highs = [span.low for span in spans], [span.high for span in spans]
@@ -195,12 +195,12 @@ def grade_value(
     unit: str,
     analyte: Analyte,
     person: Person,
-    limits: Interval | None = None,
+    span: Interval | None = None,
     of_special_people: bool = False,
 ) -> tuple[Severity | None, Direction | None]:
     """只由结果自己分级：到了表里的哪一级（moderate 起），在哪一边。都没有到，或单位换不了，为 (None, None)。
 
-    `limits` 是可信的参考范围，“几倍上限”的级要用它，单位与结果相同；没有就只看绝对的界限。
+    `span` 是可信的参考范围，“几倍上限”的级要用它，单位与结果相同；没有就只看绝对的界限。
     `of_special_people` 时只看专为孕妇、某个日龄的新生儿写的行：印着的范围多半没有管到他们。
     """
     reached: list[tuple[Severity, Direction]] = []
@@ -217,17 +217,15 @@ def grade_value(
         bounds: tuple[tuple[Direction, Decimal | None], ...] = (("high", result.low), ("low", result.high))
         for way, bound in bounds:
             for line in lines_of(way) if bound is not None else ():
-                reached += [
-                    (name, way) for name, step in line.steps if _reaches(way, bound, step, unit, analyte, limits)
-                ]
+                reached += [(name, way) for name, step in line.steps if _reaches(way, bound, step, unit, analyte, span)]
     return max(reached, key=lambda step: rank(step[0]), default=(None, None))
 
 
-def _reaches(way: Direction, bound: Decimal, step: Step, unit: str, analyte: Analyte, limits: Interval | None) -> bool:
+def _reaches(way: Direction, bound: Decimal, step: Step, unit: str, analyte: Analyte, span: Interval | None) -> bool:
     if step.at is not None:
         value, edge = analyte.convert(bound, unit), step.at
     else:
-        limit = limits and (limits.high if way == "high" else limits.low)
+        limit = span and (span.high if way == "high" else span.low)
         value, edge = (bound, limit * step.multiple) if limit else (None, step.multiple)
     if value is None:
         return False
@@ -248,16 +246,16 @@ def _says(result: QualitativeResult, words: tuple[QualitativeResult, ...]) -> bo
 
 
 def grade_deviation(
-    result: Value, limits: ReferenceRange | None, flag: Flag, unit: str, analyte: Analyte | None, person: Person
+    result: Value, interval: ReferenceRange | None, flag: Flag, unit: str, analyte: Analyte | None, person: Person
 ) -> Severity:
     """一个异常的行有多要紧。先看表；表没有说的，由离参考范围多远得出。
 
-    输入的 `limits` 与结果单位相同；`flag` 是与它比出来的方向。返回五级之一。
+    输入的 `interval` 与结果单位相同；`flag` 是与它比出来的方向。返回五级之一。
     """
     if flag == "abnormal" and isinstance(result, Interval):
         result = QualitativeResult(("阳性",))  # 滴度 1:32 对阴性
     tabled = lines_for(analyte.code, flag, person) if analyte else []
-    span = span_of(limits)
+    span = span_of(interval)
     by_table = None
     if analyte:
         by_table, way = grade_value(result, unit, analyte, person, span)
@@ -269,37 +267,37 @@ def grade_deviation(
     return worst([by_table, generic]) or "moderate"
 
 
-def _is_comparable(result: Value, unit: str, analyte: Analyte, limits: Interval | None, lines: list[GradeLine]) -> bool:
+def _is_comparable(result: Value, unit: str, analyte: Analyte, span: Interval | None, lines: list[GradeLine]) -> bool:
     """表里的第一级能不能与这个结果比：单位换得了，或有范围可以算倍数。"""
     if isinstance(result, QualitativeResult):
         return True
     firsts = [line.moderate for line in lines if line.moderate]
     absolute = analyte.convert(Decimal(1), unit) is not None
     way = lines[0].way
-    limit = limits and (limits.high if way == "high" else limits.low)
+    limit = span and (span.high if way == "high" else span.low)
     return any(absolute if first.at is not None else bool(limit) for first in firsts)
 
 
-def _generic(result: Value, limits: Interval | None, flag: Flag, analyte: Analyte | None, is_child: bool) -> Severity:
+def _generic(result: Value, span: Interval | None, flag: Flag, analyte: Analyte | None, is_child: bool) -> Severity:
     if result == QualitativeResult(("弱阳性",)) and analyte and analyte.specimen == "urine":
         return "slight"  # 尿干化学的 ± 多是浓缩、污染
-    if not isinstance(result, Interval) or limits is None or result.is_titre:
+    if not isinstance(result, Interval) or span is None or result.is_titre:
         is_strong = analyte is None and isinstance(result, QualitativeResult) and (result.grade or 0) >= 3
         return "marked" if is_strong else "moderate"
-    value, limit = (result.low, limits.high) if flag == "high" else (result.high, limits.low)
+    value, limit = (result.low, span.high) if flag == "high" else (result.high, span.low)
     if value is None or limit is None:
         return "moderate"
     ratio = (value, limit) if flag == "high" else (limit, value)
     if analyte is None and limit > 0 and ratio[0] >= FAR_OUT * ratio[1]:
         return "marked"
     is_twice = limit > 0 and not (is_child or analyte and analyte.specimen != "blood") and ratio[0] >= 2 * ratio[1]
-    return "slight" if not is_twice and abs(value - limit) <= _slight_excess(limits, limit, analyte) else "moderate"
+    return "slight" if not is_twice and abs(value - limit) <= _slight_excess(span, limit, analyte) else "moderate"
 
 
-def _slight_excess(limits: Interval, limit: Decimal, analyte: Analyte | None) -> Decimal:
-    """超出多少以内算轻微，单位同 `limits`：一般规则与参考变化值里宽的一个。"""
-    two_sided = limits.is_bounded and limits.low != 0
-    general = SLIGHT_WIDTH * (limits.high - limits.low) if two_sided else SLIGHT_ONE_SIDED * abs(limit)
+def _slight_excess(span: Interval, limit: Decimal, analyte: Analyte | None) -> Decimal:
+    """超出多少以内算轻微，单位同 `span`：一般规则与参考变化值里宽的一个。"""
+    two_sided = span.is_bounded and span.low != 0
+    general = SLIGHT_WIDTH * (span.high - span.low) if two_sided else SLIGHT_ONE_SIDED * abs(limit)
     variation = load_severity().variation.get(analyte.code) if analyte else None
     return max(general, variation.change_value * abs(limit)) if variation else general
 

@@ -179,13 +179,13 @@ def _is_bare_count(seen: Observation, report_type: str) -> bool:
 
 def _vote(seen: Observation) -> Literal["urine", "stool", "other"] | None:
     """这一行只会是尿的、大便的，还是别的标本的；都可能的为 None。"""
-    row, limits, in_blood = seen.row, seen.interval, seen.analyte
+    row, interval, in_blood = seen.row, seen.interval, seen.analyte
     has_range = not is_blank(row.reference_range)
-    in_urine = find_analyte(row.name, row.code, row.unit, "尿液", limits, has_range=has_range)
+    in_urine = find_analyte(row.name, row.code, row.unit, "尿液", interval, has_range=has_range)
     if in_blood is None or in_blood.specimen != "blood":
         places = _places(seen)
         return "urine" if places == {"urine"} else "stool" if places == {"stool"} else None
-    gap, only_blood = range_distance(in_blood, row.unit, limits), "urine" not in specimens_with(row.name, row.code)
+    gap, only_blood = range_distance(in_blood, row.unit, interval), "urine" not in specimens_with(row.name, row.code)
     if gap is None:
         # 没有印范围的数，两种标本都可能的也当作血的：当成尿，血里的急症就没有人说了
         # 尿条上的 pH 也不印范围；血的 pH 旁边总有血气的别的项
@@ -194,7 +194,7 @@ def _vote(seen: Observation) -> Literal["urine", "stool", "other"] | None:
         return "other" if only_blood or is_bare_number else None
     if gap > _FAR and not _is_slipped(gap) and not only_blood:
         return "urine"
-    urine_gap = range_distance(in_urine, row.unit, limits) if in_urine and in_urine.specimen == "urine" else None
+    urine_gap = range_distance(in_urine, row.unit, interval) if in_urine and in_urine.specimen == "urine" else None
     is_like_blood = gap < _FITS and (urine_gap is None or gap <= urine_gap)
     return "other" if is_like_blood or only_blood else None
 

@@ -66,5 +66,5 @@ def possible_grave(row: PrintedRow, report_type: str, person: Person) -> bool:
     observed = observe(row, report_type, person)
     if observed.analyte is None:
         return False
-    unit, limits = row.unit or observed.analyte.unit, span_of(observed.interval)
-    return grade_value(observed.value, unit, observed.analyte, person, limits)[0] == "grave"
+    unit, span = row.unit or observed.analyte.unit, span_of(observed.interval)
+    return grade_value(observed.value, unit, observed.analyte, person, span)[0] == "grave"

@@ -208,16 +208,16 @@ def is_late_cortisol(
     code: str,
     report_type: str,
     name: str,
-    limits: tuple[Decimal | None, Decimal | None],
+    bounds: tuple[Decimal | None, Decimal | None],
     value: Decimal | None,
 ) -> bool:
     """下午、夜里、服地塞米松以后的皮质醇，本来就低，早晨的界限用不上；下午也太少的照用。
 
-    `limits` 是印着的范围的两端（nmol/L）：没有写时刻的看它是不是晚上的；`value` 是结果（nmol/L）。
+    `bounds` 是印着的范围的两端（nmol/L）：没有写时刻的看它是不是晚上的；`value` 是结果（nmol/L）。
     """
     if code != "CORT" or _SUPPRESSED.search(f"{report_type} {name}"):
         return code == "CORT"
-    low, high = limits
+    low, high = bounds
     is_least = value is not None and value < _LEAST_CORTISOL and (not low or value < low)
     collected = _COLLECTED.search(report_type)
     said = f"{name} {collected[1]}" if collected and not _says_morning(name) else name

@@ -49,8 +49,8 @@ def _with_specimen(row: PrintedRow, stated: list[str], report: ReadReport) -> Pr
 
 def _is_of_blood(row: PrintedRow) -> bool:
     """10^9/L 的细胞数，范围又不从 0 起：是血的，不论夹在什么标本中间；脑脊液的白细胞范围从 0 起，也常不印。"""
-    limits = parse_range(row.reference_range) if is_only_for_blood(row.unit) else None
-    return isinstance(limits, Interval) and bool(limits.low)
+    interval = parse_range(row.reference_range) if is_only_for_blood(row.unit) else None
+    return isinstance(interval, Interval) and bool(interval.low)
 
 
 def is_fluid(text: str) -> bool:

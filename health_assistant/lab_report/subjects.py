@@ -275,10 +275,10 @@ def is_a_little_out(finding: Finding) -> bool:
     """数真的只超出一点（不到界限的一半），或是这个年龄、孕期常有的；查出了酒精、抗体不是。"""
     if finding.is_usual:
         return not finding.is_treated
-    value, limits = finding.value, finding.interval
-    if not (finding.analyte and isinstance(value, Interval) and isinstance(limits, Interval)):
+    value, interval = finding.value, finding.interval
+    if not (finding.analyte and isinstance(value, Interval) and isinstance(interval, Interval)):
         return False
-    reached, limit = (value.low, limits.high) if finding.flag == "high" else (value.high, limits.low)
+    reached, limit = (value.low, interval.high) if finding.flag == "high" else (value.high, interval.low)
     return bool(reached and limit) and Decimal(2) / 3 <= reached / limit <= Decimal(3) / 2
 
 

@@ -134,10 +134,10 @@ def _note_target(finding: Finding) -> None:
     target = OF_TREATED.search(finding.reference_range)
     if not (target and finding.analyte and finding.analyte.code == "INR" and finding.flag in ("high", "normal")):
         return
-    limits, value = parse_range(target["before"] or target["behind"]), finding.value
-    if not (isinstance(limits, Interval) and isinstance(value, Interval)):
+    interval, value = parse_range(target["before"] or target["behind"]), finding.value
+    if not (isinstance(interval, Interval) and isinstance(value, Interval)):
         return
-    if value.inside(limits):
+    if value.inside(interval):
         finding.note = (
             "单子上也印着抗凝的人的目标，这个数在目标里：正在抗凝的按医生约的日子复查，没有抗凝的这几天看医生"
         )

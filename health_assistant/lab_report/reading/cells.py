@@ -28,6 +28,7 @@ class Cell:
 
     @property
     def text(self) -> str:
+        """照着印的字。"""
         return self.box.text
 
 
@@ -269,8 +270,7 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
         return [("number", offset, end, False)]
     if match := _SIGN_AND_UNIT.fullmatch(text):
         return [*_typed(match["value"], offset), ("unit", offset + match.start("unit"), end, False)]
-    match = _VALUE_MARK_UNIT.fullmatch(text)
-    if match and classify(match["unit"]) == "unit":
+    if (match := _VALUE_MARK_UNIT.fullmatch(text)) and classify(match["unit"]) == "unit":
         at = match.start("unit")
         return [*_typed(text[:at].rstrip(), offset), ("unit", offset + at, end, False)]
     match = _VALUE_AND_RANGE.fullmatch(text)

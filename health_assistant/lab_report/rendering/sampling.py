@@ -90,7 +90,7 @@ class SampledAnalyte:
 class _Drawn:
     """抽出的一个数与它的范围；`text` 是范围的印法，`extreme` 是离范围远。"""
 
-    limits: Interval
+    interval: Interval
     text: str
     number: Decimal
     extreme: bool
@@ -251,29 +251,29 @@ class _Hospital:
 
     def _numeric(self, analyte: SampledAnalyte, abnormal: bool) -> tuple[str, str, Flag, bool]:
         drawn = self.related.get(analyte.code) or self._draw(analyte, abnormal)
-        number, limits, flag = drawn.number, drawn.limits, _side(drawn.number, drawn.limits)
+        number, interval, flag = drawn.number, drawn.interval, _side(drawn.number, drawn.interval)
         text, extreme = f"{number:f}", drawn.extreme and flag != "normal"
         if analyte.code not in self.related:
             # 仪器测不出的写成 >最大 或 <最小
             digit = Decimal(10) ** number.adjusted()
-            floor = _round((limits.high or Decimal(0)) / 10, _decimals(number))
+            floor = _round((interval.high or Decimal(0)) / 10, _decimals(number))
             if flag == "high" and extreme and analyte.unit != "%" and self.rng.random() < 0.25:
                 text = f">{(number // digit + 1) * digit:f}"
-            elif flag == "normal" and not limits.low and floor > 0 and self.rng.random() < 0.12:
+            elif flag == "normal" and not interval.low and floor > 0 and self.rng.random() < 0.12:
                 text = f"<{floor}"
         return text, drawn.text, flag, extreme
 
     def _draw(self, analyte: SampledAnalyte, abnormal: bool, decimals: int = 0) -> _Drawn:
-        limits, text = self._range(analyte.reference)
-        places = max(decimals, *(_decimals(side) for side in (limits.low, limits.high) if side is not None))
+        interval, text = self._range(analyte.reference)
+        places = max(decimals, *(_decimals(side) for side in (interval.low, interval.high) if side is not None))
         places = max(places, min(places + self.says["more_decimals"], 3))
-        value, extreme = self._value(limits, analyte.unit, abnormal)
-        return _Drawn(limits, text, _round(Decimal(value), places), extreme)
+        value, extreme = self._value(interval, analyte.unit, abnormal)
+        return _Drawn(interval, text, _round(Decimal(value), places), extreme)
 
     def _range(self, reference: ReferenceRange) -> tuple[Interval, str]:
         """（这位病人的范围，印法）；文字的不到这里。"""
         if isinstance(reference, PartitionedInterval):
-            sides = [self._printed_bounds(limits) for _, limits in reference.groups]
+            sides = [self._printed_bounds(interval) for _, interval in reference.groups]
             mine = sides[0 if self.sex == "男" else 1]
             if not self.prints_groups:
                 return mine, self._write(mine)
@@ -286,10 +286,10 @@ class _Hospital:
         is_plain = mine.low is None or mine.low < 0
         return mine, self._write(mine) if is_plain else self.says["wrap"].format(self._write(mine))
 
-    def _printed_bounds(self, limits: Interval | QualitativeResult) -> Interval:
+    def _printed_bounds(self, interval: Interval | QualitativeResult) -> Interval:
         """各医院的界限略有出入；单边的写成 `<`、`≤` 或从 0 起。"""
-        assert isinstance(limits, Interval)
-        low, high = limits.low, limits.high
+        assert isinstance(interval, Interval)
+        low, high = interval.low, interval.high
         if self.rng.random() < 0.3 and (low is None or low >= 0):
             scales = self.rng.uniform(0.95, 1.05, 2)
             near = [side and _round(side * Decimal(scales[at]), _decimals(side)) for at, side in enumerate((low, high))]
@@ -300,19 +300,19 @@ class _Hospital:
         low_open, high_open = high is None and self.says["at_least"] == ">", low is None and self.says["at_most"] == "<"
         return Interval(low, high, low_open, high_open)
 
-    def _write(self, limits: Interval, dash: str = "") -> str:
-        if limits.low is None:
-            return f"{'<' if limits.high_open else self.says['at_most'].replace('0', '≤')}{limits.high}"
-        if limits.high is None:
-            return f"{self.says['at_least']}{limits.low}"
+    def _write(self, interval: Interval, dash: str = "") -> str:
+        if interval.low is None:
+            return f"{'<' if interval.high_open else self.says['at_most'].replace('0', '≤')}{interval.high}"
+        if interval.high is None:
+            return f"{self.says['at_least']}{interval.low}"
         # 负数的界限前再来两道横线就没人看得懂了
-        dash = dash or ("-" if limits.low < 0 and "-" in self.says["dash"] else self.says["dash"])
-        return f"{limits.low}{dash}{limits.high}"
+        dash = dash or ("-" if interval.low < 0 and "-" in self.says["dash"] else self.says["dash"])
+        return f"{interval.low}{dash}{interval.high}"
 
-    def _value(self, limits: Interval, unit: str, abnormal: bool) -> tuple[float, bool]:
+    def _value(self, interval: Interval, unit: str, abnormal: bool) -> tuple[float, bool]:
         """（数，是否离范围很远）。"""
         rng, extreme = self.rng, bool(self.rng.random() < 0.2)
-        low, high = (None if side is None else float(side) for side in (limits.low, limits.high))
+        low, high = (None if side is None else float(side) for side in (interval.low, interval.high))
         width = (low if high is None else high) - (low or 0) or 1
         is_tight = bool(low and high) and 0 < width < 0.4 * low
         if is_tight and width < 0.05 * low:
@@ -321,7 +321,7 @@ class _Hospital:
         if not abnormal:
             bottom, top = 0.1 * high if low is None else low, 2 * low if high is None else high
             if rng.random() < 0.03:
-                return bottom if limits.high_open else top, extreme
+                return bottom if interval.high_open else top, extreme
             return bottom + (top - bottom) * rng.uniform(0.02, 0.98), extreme
         if high is None or (low and rng.random() < 0.45):
             if low > 0 and not is_tight:
@@ -342,9 +342,9 @@ def _round(number: Decimal, places: int) -> Decimal:
     return number.quantize(Decimal(1).scaleb(-places))
 
 
-def _side(number: Decimal, limits: Interval) -> Flag:
-    if limits.low is not None and (number < limits.low or (limits.low_open and number == limits.low)):
+def _side(number: Decimal, interval: Interval) -> Flag:
+    if interval.low is not None and (number < interval.low or (interval.low_open and number == interval.low)):
         return "low"
-    if limits.high is not None and (number > limits.high or (limits.high_open and number == limits.high)):
+    if interval.high is not None and (number > interval.high or (interval.high_open and number == interval.high)):
         return "high"
     return "normal"
