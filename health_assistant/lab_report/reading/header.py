@@ -12,6 +12,7 @@ from health_assistant.lab_report.reading.header_dates import CLOCK, DATE, drop_f
 from health_assistant.lab_report.reading.header_words import (
     HEAD_WORD,
     Role,
+    columns_in,
     group_of,
     is_best,
     role_at_temperature,
@@ -98,7 +99,7 @@ def _head_words(line: list[TextBox]) -> list[_HeadWord]:
             continue  # `Test Report Status  Final`
         if re.search(r"^dr\b|\bhospital\b", box.text.strip(), re.IGNORECASE):
             return []  # `Ref. | Dr. Rao | Reporting Date | 22/04/2025`
-        pairs = [] if len(shares) == 2 and role_beside_others(box.text) in shares else list(words_in(box))
+        pairs = [] if len(shares) == 2 and role_beside_others(box.text) in shares else columns_in(box, line)
         if len(shares) == 2 and len(pairs) == 1:
             pairs = [(pairs[0][0], box)]  # `参考范围%` 的 % 说的是谁的范围
         if has_names and (at_temperature := role_at_temperature(box.text)):
@@ -106,10 +107,9 @@ def _head_words(line: list[TextBox]) -> list[_HeadWord]:
         role = role_beside_others(box.text)
         if not is_head and role not in ("low", "high"):
             role = "unknown"  # `神经管缺陷风险  低风险  低风险` 是一行结果
-        is_number = not pairs and role == "unknown"
         if DATE.fullmatch(CLOCK.sub("", box.text.strip())):
             pairs = [("date", box)]
-        elif re.search(r"\d", box.text) and (is_number or _is_labelled_range(box)):
+        elif re.search(r"\d", box.text) and (not pairs and role == "unknown" or _is_labelled_range(box)):
             return []  # 表头里没有数
         words += [_HeadWord(role, word, box.text) for role, word in pairs or [(role, box)]]
     if {"normal", "abnormal"} <= {word.whole.strip().lower() for word in words}:

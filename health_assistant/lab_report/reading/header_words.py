@@ -116,3 +116,15 @@ def words_in(box: TextBox) -> Iterator[tuple[Role, TextBox]]:
     for role, word in zip(roles, words, strict=True):
         if role not in ("low", "high") or "range" not in roles:  # `检测下限/参考值` 是一列
             yield role, part_of(box, *word.span())
+
+
+def columns_in(box: TextBox, line: list[TextBox]) -> list[tuple[Role, TextBox]]:
+    """表头 line 里 box 这一段说的各列。
+
+    `项目结果`、`项目单位`、`英文项目`：每一列结果都另有自己的名称一列时，里面的“项目”说的不是又一列名称。
+    """
+    words = list(words_in(box))
+    heads = [[role for role, _ in words_in(other)] for other in line]
+    names, results = sum(roles == ["name"] for roles in heads), sum("result" in roles for roles in heads)
+    others = [role for role, _ in words if role != "name"]
+    return [(others[0], box)] if len(words) == 2 and len(others) == 1 and names >= results > 0 else words
