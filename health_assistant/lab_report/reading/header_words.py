@@ -30,11 +30,13 @@ class _HeadWords(Entry):
 
     alone: tuple[_Column, ...]
     beside_others: tuple[_Column, ...]
+    panel_titles: tuple[str, ...]
 
 
 _FILE = read_yaml(_HeadWords, Path(__file__).parents[1] / "header_words.yaml")
 _WORDS = [(entry.column, "|".join(entry.words)) for entry in _FILE.alone]
 _BESIDE_OTHERS = [(entry.column, "|".join(entry.words)) for entry in _FILE.beside_others]
+_PANEL_TITLE = re.compile(rf"[一-鿿]{{0,6}}(?:{'|'.join(_FILE.panel_titles)})(?:检[查验])?")
 _AT_TEMPERATURE = re.compile(
     r"(?:(?:检测|测定)?(?:结果|值))?\s*[(（]?\s*((?:3\d|4[0-3])(?:\.\d)?)\s*(?:[°º]\s*C?|℃)?\s*[)）]?(?:结果|值)?"
 )
@@ -86,6 +88,11 @@ def role_at_temperature(head: str) -> Role | None:
     if at:
         return "result" if float(at[1]) == 37 else "ignored"
     return "ignored" if _CORRECTED.fullmatch(head.strip()) else None
+
+
+def is_panel_title(head: str) -> bool:
+    """表头的“项目”处印的是这一栏的标题：`血常规 | 结果 | 参考值 | 单位 | 尿常规 | 结果 | 参考值`。"""
+    return bool(_PANEL_TITLE.fullmatch(head.strip().translate(_AS_HEAD_WORD)))
 
 
 def is_best(head: str) -> bool:
