@@ -13,6 +13,8 @@ from health_assistant.lab_report.severity import grade_value
 
 _RISE = Decimal("1.5")
 """肌钙蛋白升到先前的几倍是在升：看一两小时的差（ESC 2023，倍数凭记忆）。"""
+_RISE_WITHIN_RANGE = 12
+"""高敏肌钙蛋白 I 还在范围里，几小时升了这么多 ng/L 也是（ESC 2023 的 1 小时差：各家 6、12、15）。"""
 _AFTER = re.compile(r"[(（]?(?<![\d.])(\d+(?:\.\d+)?)\s*(?:(h|hrs?|小时)|min|分钟)(?![A-Za-z])后?[)）]?", re.IGNORECASE)
 
 
@@ -47,7 +49,8 @@ def weigh_rising_troponin(findings: list[Finding]) -> None:
             continue
         *before, (_, last, now) = known
         _, first, then = min(before, key=lambda draw: draw[2], default=known[-1])
-        if last.flag == "high" and now >= then * _RISE:
+        is_fast = code == "HS-CTNI" and known[0][0] >= 0 and now - then >= _RISE_WITHIN_RANGE
+        if now >= then * _RISE and (last.flag == "high" or is_fast):
             last.floor = "grave"
             last.alarm = last.alarm or (
                 f"{HURRY}：{last.name} {last.result} 与另一回的 {first.result} 差得多，心脏可能正在受伤。"
