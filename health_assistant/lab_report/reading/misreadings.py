@@ -140,3 +140,14 @@ def without_leaders(text: str) -> str:
     if re.fullmatch(r"[.·…_]+\d+\.\d+", text):
         return text.lstrip(".·…_")
     return _LEADERS.sub("", text) or text
+
+
+_PEN_TICK = re.compile(r"(\d+\.(\d+))\s?[.。℃°Cc,，、]")
+"""数后面挨着用笔打的一钩，认出来的字；箭头不会认成这些。"""
+
+
+def without_pen_tick(result: str, limits: str) -> str:
+    """去掉结果后面用笔打的一钩：`35.8℃`、`13.9.`。小数比范围的少，也许是遮住了一位的，不去。"""
+    ticked = _PEN_TICK.fullmatch(result)
+    places = max((len(digits) for digits in re.findall(r"\d\.(\d+)", limits)), default=0)
+    return ticked[1] if ticked and limits and len(ticked[2]) >= places else result

@@ -11,7 +11,7 @@ from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.range_likeness import UNLIKE, range_distance
 from health_assistant.lab_report.reading.cells import ARROW_LIKE, Cell, says_normal, split_mark
 from health_assistant.lab_report.reading.header_dates import DATE
-from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit
+from health_assistant.lab_report.reading.misreadings import repair_greek, repair_letters, repair_unit, without_pen_tick
 from health_assistant.lab_report.reading.names import code_behind, split_name, strip_serial
 from health_assistant.lab_report.reading.text import TextBox, has_chinese, join_boxes
 from health_assistant.lab_report.reference_range import is_tier_run, is_tiered, parse_range, parse_result
@@ -261,6 +261,8 @@ def row_text(row: Row) -> tuple[str, str, str, str, str]:
         unit = ""  # 章盖住了单位；没有范围可看时照抄：没有单位的数，危急值说得轻
     if unit == "%" or not unit and "%" in limits:
         result, limits = without_padding(result), without_padding(limits, lambda: find_analyte(name, code, unit))
+    if unit:  # 结果后面的字不是单位
+        result = without_pen_tick(result, limits)
     return name or code, code if name else "", repair_number(result, limits), unit, limits
 
 
