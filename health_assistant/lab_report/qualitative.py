@@ -14,7 +14,7 @@ _SPELLINGS = {
     "non-reactive nonreactive notdetected targetnotdetected mtbnotdetected undetected noneseen notseen absent nil",
     "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区 可疑阳性 疑似阳性 疑似 可疑弱阳性 临界 临界阳性 "
     "弱反应性 弱反应 trace+ trace± 微量+ 微量±",
-    "阳性": "阳 强阳性 强阳 pos positive positive阳性 阳性positive "
+    "阳性": "有 阳 强阳性 强阳 pos positive positive阳性 阳性positive "
     "检出 检测到 有反应性 反应性 有反应 reactive detected present seen",
     "正常": "normal norm 未见异常 无异常",
     "透明": "清晰透明 澄清透明 清亮透明 清 清亮 清晰 清澈 澄清 clear",
