@@ -284,7 +284,7 @@ def _general_notices(findings: list[Finding], person: Person, age: str | None, s
     if severity != "grave" and any(row.floor == "severe" and not (row.analyte or row.alarm) for row in findings):
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
     if _vitals_and_labs(findings, person):
-        notices.append("体征与化验都到了今天就要看的程度，放在一起看，请现在就去急诊。")
+        notices.append("体征（体温、脉搏、血压）与化验放在一起看，可能是急症：请现在就去急诊。")
     if severity != "grave" and any(finding.note == BELOW_TARGET for finding in findings):
         notices.append(f"INR：{BELOW_TARGET}。")
     borrowed = [finding.name for finding in findings if finding.range_source == "catalogue"]

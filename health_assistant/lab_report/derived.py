@@ -86,7 +86,8 @@ def weigh_changes(items: list[Finding]) -> None:
         if len(values) != 2 or [is_earlier(row.name) for row in same] != [True, False]:
             continue
         (first, last), change = same, values[1] / values[0]
-        if last.flag == "high" and change >= times > 1 or last.flag == "low" and change <= times < 1:
+        is_fewer = last.flag == "low" and change <= times < 1 and at_least(last.severity, "moderate")
+        if is_fewer or last.flag == "high" and change >= times > 1:
             last.severity = worst([last.severity, "severe"])
             last.alarm = last.alarm or (
                 f"{last.name} {last.result} 与上次的 {first.result} 差得多，两回的单子都带上，今天就去看医生。"
