@@ -15,7 +15,7 @@ from pydantic import Field, InstanceOf
 from health_assistant.lab_report.alarms import CHECK, alarm_order, grade, raise_alarm
 from health_assistant.lab_report.consistency import find_conflicts, measure, shifted_doubts
 from health_assistant.lab_report.decimal_points import point_doubts
-from health_assistant.lab_report.derived import derive_neutrophils, weigh_direct_bilirubin, weigh_rising_troponin
+from health_assistant.lab_report.derived import weigh_together
 from health_assistant.lab_report.interval import Interval, PartitionedInterval, intervals_of
 from health_assistant.lab_report.judgement import Finding, Others, judge
 from health_assistant.lab_report.marks import flag_says
@@ -54,7 +54,9 @@ class Assessment(LabReport):
     """成立的组合，重的在前。"""
 
 
-_SAYS_LATER = re.compile("(?:如果没有读错，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。")
+_SAYS_LATER = re.compile(
+    "(?:如果没有读错，今天就要看医生|今天就去看医生|请今天就问出报告的检验科或医生|这几天问医生)。"
+)
 _OF_INFECTION = ("WBC", "NEUT#", "CRP", "HS-CRP", "SAA", "IL-6")
 EARLIER = "这是上次的结果，这次又查了，以这次的为准"
 
@@ -80,9 +82,7 @@ def assess(report: ReadReport) -> Assessment:
         grade(finding, person, title)
         raise_alarm(finding, person, title)
     hurt_by_drugs = settle_treated(findings, title)
-    derive_neutrophils(findings, person)
-    weigh_direct_bilirubin(findings, person)
-    weigh_rising_troponin(findings)
+    weigh_together(items, findings, person)
 
     # 四、几项放在一起看：成立的组合，和没有把握的数如果没有读错才成立的；组合说没有大碍的，到这时才降
     matches = find_patterns(person, findings, title)

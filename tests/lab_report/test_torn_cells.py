@@ -204,7 +204,8 @@ def test_a_box_full_of_numbers_is_split_without_parsing_every_part_of_it(written
 
 
 @pytest.mark.parametrize(
-    ("names", "is_cut"), [(("钠", "氯", "钙"), True), (("肝", "功", "能"), False), (("钾", "氯"), True)]
+    ("names", "is_cut"),
+    [(("钠", "氯", "钙"), True), (("肝", "功", "能"), False), (("钾", "氯"), True), (("有", "无"), True)],
 )
 def test_names_of_one_character_found_as_one_box_are_cut_at_the_rows_beside(names, is_cut):
     class Recognizer:

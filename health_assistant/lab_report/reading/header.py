@@ -12,8 +12,10 @@ from health_assistant.lab_report.reading.header_dates import CLOCK, DATE, drop_f
 from health_assistant.lab_report.reading.header_words import (
     HEAD_WORD,
     Role,
+    columns_in,
     group_of,
     is_best,
+    is_panel_title,
     role_at_temperature,
     role_beside_others,
     words_in,
@@ -98,7 +100,7 @@ def _head_words(line: list[TextBox]) -> list[_HeadWord]:
             continue  # `Test Report Status  Final`
         if re.search(r"^dr\b|\bhospital\b", box.text.strip(), re.IGNORECASE):
             return []  # `Ref. | Dr. Rao | Reporting Date | 22/04/2025`
-        pairs = [] if len(shares) == 2 and role_beside_others(box.text) in shares else list(words_in(box))
+        pairs = [] if len(shares) == 2 and role_beside_others(box.text) in shares else columns_in(box, line)
         if len(shares) == 2 and len(pairs) == 1:
             pairs = [(pairs[0][0], box)]  # `参考范围%` 的 % 说的是谁的范围
         if has_names and (at_temperature := role_at_temperature(box.text)):
@@ -106,10 +108,9 @@ def _head_words(line: list[TextBox]) -> list[_HeadWord]:
         role = role_beside_others(box.text)
         if not is_head and role not in ("low", "high"):
             role = "unknown"  # `神经管缺陷风险  低风险  低风险` 是一行结果
-        is_number = not pairs and role == "unknown"
         if DATE.fullmatch(CLOCK.sub("", box.text.strip())):
             pairs = [("date", box)]
-        elif re.search(r"\d", box.text) and (is_number or _is_labelled_range(box)):
+        elif re.search(r"\d", box.text) and (not pairs and role == "unknown" or _is_labelled_range(box)):
             return []  # 表头里没有数
         words += [_HeadWord(role, word, box.text) for role, word in pairs or [(role, box)]]
     if {"normal", "abnormal"} <= {word.whole.strip().lower() for word in words}:
@@ -129,7 +130,7 @@ def _without_side_panel(line: list[TextBox]) -> list[TextBox]:
 
 def _panels(words: list[_HeadWord]) -> list[tuple[dict[str, TextBox], list[TextBox]]]:
     """表头词分成并排的几栏：各栏的“列 -> 表头格”，与作列名的日期。"""
-    again = _repeated([word.role for word in words])
+    again = _repeated(roles := [word.role for word in words])
     panels: list[tuple[dict[str, TextBox], list[TextBox]]] = [({}, [])]
     for at, (role, word, whole) in enumerate(words):
         panel, dates = panels[-1]
@@ -138,7 +139,8 @@ def _panels(words: list[_HeadWord]) -> list[tuple[dict[str, TextBox], list[TextB
             continue
         is_first = word.text == next((other.text for other in panel.values()), None)
         is_again = role in _STARTS_PANEL and role in panel or is_first  # 又印了这一栏的第一个词
-        if again and at % again == 0 and at or is_again and len(panel) >= 2:
+        is_titled = is_panel_title(whole) and roles[at : at + 2] == roles[:2] == ["unknown", "result"]
+        if again and at % again == 0 and at or (is_again or is_titled) and len(panel) >= 2:
             panel = {}
             panels.append((panel, []))
         if role == "serial" and "serial" in panel:
@@ -346,5 +348,4 @@ def _seat_dates(panel: dict[str, TextBox], dates: list[TextBox]) -> None:
     newest = newest_of([box.text.strip() for box in dates])
     last = [box for box in dates if newest in (None, box.text.strip()) and "result" not in panel]
     for box in dates:
-        role = "result" if box in last else "ignored"
-        panel["result" if last == [box] else f"{role} {box.start:.0f}"] = box
+        panel["result" if last == [box] else f"{'result' if box in last else 'ignored'} {box.start:.0f}"] = box

@@ -30,11 +30,13 @@ class _HeadWords(Entry):
 
     alone: tuple[_Column, ...]
     beside_others: tuple[_Column, ...]
+    panel_titles: tuple[str, ...]
 
 
 _FILE = read_yaml(_HeadWords, Path(__file__).parents[1] / "header_words.yaml")
 _WORDS = [(entry.column, "|".join(entry.words)) for entry in _FILE.alone]
 _BESIDE_OTHERS = [(entry.column, "|".join(entry.words)) for entry in _FILE.beside_others]
+_PANEL_TITLE = re.compile(rf"[一-鿿]{{0,6}}(?:{'|'.join(_FILE.panel_titles)})(?:检[查验])?")
 _AT_TEMPERATURE = re.compile(
     r"(?:(?:检测|测定)?(?:结果|值))?\s*[(（]?\s*((?:3\d|4[0-3])(?:\.\d)?)\s*(?:[°º]\s*C?|℃)?\s*[)）]?(?:结果|值)?"
 )
@@ -88,6 +90,11 @@ def role_at_temperature(head: str) -> Role | None:
     return "ignored" if _CORRECTED.fullmatch(head.strip()) else None
 
 
+def is_panel_title(head: str) -> bool:
+    """表头的“项目”处印的是这一栏的标题：`血常规 | 结果 | 参考值 | 单位 | 尿常规 | 结果 | 参考值`。"""
+    return bool(_PANEL_TITLE.fullmatch(head.strip().translate(_AS_HEAD_WORD)))
+
+
 def is_best(head: str) -> bool:
     """表头说这一列是合适的一档，不是参考范围。"""
     return bool(_BEST.search(head))
@@ -116,3 +123,15 @@ def words_in(box: TextBox) -> Iterator[tuple[Role, TextBox]]:
     for role, word in zip(roles, words, strict=True):
         if role not in ("low", "high") or "range" not in roles:  # `检测下限/参考值` 是一列
             yield role, part_of(box, *word.span())
+
+
+def columns_in(box: TextBox, line: list[TextBox]) -> list[tuple[Role, TextBox]]:
+    """表头 line 里 box 这一段说的各列。
+
+    `项目结果`、`项目单位`、`英文项目`：每一列结果都另有自己的名称一列时，里面的“项目”说的不是又一列名称。
+    """
+    words = list(words_in(box))
+    heads = [[role for role, _ in words_in(other)] for other in line]
+    names, results = sum(roles == ["name"] for roles in heads), sum("result" in roles for roles in heads)
+    others = [role for role, _ in words if role != "name"]
+    return [(others[0], box)] if len(words) == 2 and len(others) == 1 and names >= results > 0 else words

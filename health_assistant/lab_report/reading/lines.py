@@ -5,8 +5,11 @@ import re
 from health_assistant.lab_report.reading.header import join_stacked_heads
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, join_boxes
+from health_assistant.lab_report.reference_range import parse_result
 
 _DASH = re.compile("[-~—–－～]{1,3}|至|到")
+_TERM = re.compile(r"[弱强]?[阴阳]性|未见异常|未检出")
+_SIGN = re.compile(r"[(（][-－—+±]{1,4}[)）]")
 _NEAR = 0.8
 """范围的一横与两头隔着不到这么多个字高；隔得更远的是别的列里的一横。"""
 
@@ -28,7 +31,8 @@ def group_lines(boxes: list[TextBox]) -> list[list[TextBox]]:
 
 
 def _join_pieces(line: list[TextBox]) -> list[TextBox]:
-    """接起撕开的：拉开印的两个字（`项　目`、`No项　目`）会成两段，范围的两头与一横会成三段（`4.0 -- 10.0`）。
+    """接起撕开的：拉开印的两个字（`项　目`、`No项　目`）会成两段，范围的两头与一横会成三段（`4.0 -- 10.0`），
+    词与括号里说得一样的符号也会断开（`阳性（＋）`、`未见异常（－）`）。
 
     `钾　钠` 本是两项，`无　无` 是结果与范围。
     """
@@ -36,18 +40,25 @@ def _join_pieces(line: list[TextBox]) -> list[TextBox]:
     for box in line:
         last = joined[-1] if joined else None
         is_pair = last and re.fullmatch(r"(No\.?)?[一-鿿]", last.text) and re.fullmatch(r"[一-鿿][:：]?", box.text)
-        if (
+        is_word = (
             is_pair
             and last.text != box.text
             and box.start - last.end < 5 * box.height
             and not (is_known(last.text) and is_known(box.text))
-        ):
+        )
+        if is_word or last and _says_again(last, box):
             joined[-1] = join_boxes(last, box)
         elif whole := _range_of(joined[-2:], box):
             joined[-2:] = [whole]
         else:
             joined.append(box)
     return joined
+
+
+def _says_again(words: TextBox, sign: TextBox) -> bool:
+    """紧跟在词后面、括号里的符号说的与词一样；`阳性` 与 `(-)` 是结果与范围。"""
+    is_so = _TERM.fullmatch(words.text) and _SIGN.fullmatch(sign.text) and sign.start - words.end < sign.height
+    return bool(is_so) and parse_result(words.text + sign.text) is not None
 
 
 def _range_of(before: list[TextBox], box: TextBox) -> TextBox | None:

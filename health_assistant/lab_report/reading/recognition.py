@@ -26,18 +26,19 @@ def read_texts(page: Page, reader: TextReader) -> list[tuple[str, float]]:
 
 
 def _without_stacks(page: Page, texts: list[tuple[str, float]], reader: TextReader) -> list[tuple[str, float]]:
-    """上下一摞单字的名称（钠、氯、钙）会找成一段：照右边一列切成几行再认，都是认得的名称才算；会改 page.quads。"""
+    """上下一摞单字（钠、氯、钙，有、无）会找成一段：照旁边行数最多的一列切开再认，都认得才算；会改 page.quads。"""
     tall, wide = (np.linalg.norm(page.quads[:, corner] - page.quads[:, 0], axis=1) for corner in (3, 1))
     starts, middles = page.quads[:, :, 0].min(axis=1), page.quads[:, :, 1].mean(axis=1)
     height = np.median(tall) if len(tall) else 0.0
     for at in np.flatnonzero((tall > 1.7 * height) & (wide < 0.65 * tall)):
         (left, top), (right, bottom) = page.quads[at].min(axis=0), page.quads[at].max(axis=0)
-        beside = (middles > top) & (middles < bottom) & (starts > right) & (tall < 2 * height)
-        column = beside & (starts < starts[beside].min(initial=np.inf) + 2 * height)
+        beside = (middles > top) & (middles < bottom) & (tall < 2 * height) & (abs(starts - left) > height)
+        columns = [beside & (abs(starts - start) < height) for start in starts[beside]]
+        column = max(columns, key=np.sum, default=beside)
         rows = [(y - height / 2, y + height / 2) for y in sorted(middles[column])]
         parts = np.array([[[left, y0], [right, y0], [right, y1], [left, y1]] for y0, y1 in rows], np.float32)
         read = reader.recognize(page.pixels, parts) if len(rows) > 1 else []
-        if read and all(is_known(text) for text, _ in read):
+        if read and all(text in ("有", "无") or is_known(text) for text, _ in read):
             page.quads = np.concatenate([page.quads, parts])
             texts = [*texts[:at], ("", 0.0), *texts[at + 1 :], *read]
     return texts

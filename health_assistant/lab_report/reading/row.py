@@ -100,8 +100,6 @@ class Row:
             self.result = box
         elif box.kind == "text" and self.result and re.fullmatch(r"已?复[核查检]|已审核?", box.text):
             return  # 盖在旁边的话
-        elif self.result and self.result.kind == "text" and _is_sign_behind(self.result, box):
-            self.result = join_boxes(self.result, box)  # `未见异常` 与 `(-)`
         elif self.result is None or self.result.kind == "text" != box.kind and self.doubt != _TWO_RESULTS:
             self.result = box
         elif self.result.kind == "number" and re.fullmatch(r"\+{2,4}|\+[1-4]|[1-4]\+", box.text):
@@ -195,12 +193,6 @@ def _is_star_of(star: Cell, name: Cell | None) -> bool:
     if star.kind == "mark" and re.fullmatch("[★☆]+", star.text):
         return has_chinese(name.text) and -1 < gap < 0.5
     return star.text in ("丰", "米") and not has_chinese(name.text) and -1 < gap < 1.5
-
-
-def _is_sign_behind(words: TextBox, box: TextBox) -> bool:
-    """紧跟在词后面、括号里的一横，与词说的一样。"""
-    is_sign = re.fullmatch(r"[(（][-—][)）]", box.text) and box.start - words.end < box.height
-    return bool(is_sign) and parse_result(words.text + box.text) is not None
 
 
 def _is_positive(text: str) -> bool:
