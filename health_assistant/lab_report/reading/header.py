@@ -225,7 +225,7 @@ def _is_labelled_range(box: TextBox) -> bool:
     return any(cell.labelled and cell.kind in ("range", "bound") for cell in split_cells(box))
 
 
-def _repeated(roles: list[str]) -> int:
+def _repeated(roles: list[Role]) -> int:
     """整个表头是同样几列印了几遍时（每一遍的头一个词可以不认得），一遍几列；不是的为 0。"""
     sizes = [size for size in range(2, len(roles) // 2 + 1) if roles == roles[:size] * (len(roles) // size)]
     return next((size for size in sizes if "result" in roles[:size]), 0)
