@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from health_assistant.lab_report.matching import is_known_code
 from health_assistant.lab_report.reading.cells import Cell, split_cells
-from health_assistant.lab_report.reading.header_dates import CLOCK, DATE, drop_former_results, newest_of, split_date
+from health_assistant.lab_report.reading.header_dates import CLOCK, DATE, drop_former_results, seat_dates, split_date
 from health_assistant.lab_report.reading.header_words import (
     HEAD_WORD,
     Role,
@@ -71,7 +71,7 @@ def find_header(line: list[TextBox]) -> list[dict[str, TextBox]]:
     panels = _panels(words) if words else []
     for panel, dates in panels:
         if len(panel) >= 2 and any(role.split()[0] not in ("ignored", "unknown") for role in panel):
-            _seat_dates(panel, dates + _dated_results(panel, words))  # `标本:血清 申请:消化科 2024-09-09` 不是表头
+            seat_dates(panel, dates + _dated_results(panel, words))  # `标本:血清 申请:消化科 2024-09-09` 不是表头
         if is_of_multiples:
             _take_multiples(panel)
         _settle(panel)
@@ -130,7 +130,8 @@ def _without_side_panel(line: list[TextBox]) -> list[TextBox]:
 
 def _panels(words: list[_HeadWord]) -> list[tuple[dict[str, TextBox], list[TextBox]]]:
     """表头词分成并排的几栏：各栏的“列 -> 表头格”，与作列名的日期。"""
-    again = _repeated(roles := [word.role for word in words])
+    roles = [word.role for word in words]
+    again = _repeated(roles)
     panels: list[tuple[dict[str, TextBox], list[TextBox]]] = [({}, [])]
     for at, (role, word, whole) in enumerate(words):
         panel, dates = panels[-1]
@@ -291,7 +292,7 @@ def _take_dates_below(header: dict[str, TextBox], lines: list[list[Cell]]) -> No
         dates = [cell.box for cell in line if DATE.fullmatch(CLOCK.sub("", cell.text.strip()))]
         if len(dates) > 1 and len(dates) == len(line) and dates[0].start > header["name"].end:
             dated = {role: box for role, box in header.items() if role.split()[0] not in ("result", "ignored")}
-            _seat_dates(dated, dates)
+            seat_dates(dated, dates)
             if "result" in dated:
                 header.clear()
                 header.update(dated)
@@ -342,10 +343,3 @@ def _move_result(header: dict[str, TextBox], lines: list[list[Cell]]) -> None:
 def _is_header(panel: dict[str, TextBox]) -> bool:
     known = [role for role in panel if not role.startswith("unknown")]
     return len(known) >= 2 and len(known) * 2 >= len(panel) and bool(panel.keys() & {"result", "range", "low"})
-
-
-def _seat_dates(panel: dict[str, TextBox], dates: list[TextBox]) -> None:
-    newest = newest_of([box.text.strip() for box in dates])
-    last = [box for box in dates if newest in (None, box.text.strip()) and "result" not in panel]
-    for box in dates:
-        panel["result" if last == [box] else f"{'result' if box in last else 'ignored'} {box.start:.0f}"] = box

@@ -42,6 +42,15 @@ def drop_former_results(header: dict[str, TextBox], lines: list[list[Cell]], day
             header[f"ignored {key}"] = header.pop(key)
 
 
+def seat_dates(panel: dict[str, TextBox], dates: list[TextBox]) -> None:
+    """改 panel：以日期 dates 为名的几列，最近的是结果，看不出哪个最近的都当结果，其余的不看。"""
+    newest = newest_of([box.text.strip() for box in dates])
+    last = [box for box in dates if newest in (None, box.text.strip()) and "result" not in panel]
+    for box in dates:
+        role = "result" if box in last else "ignored"
+        panel["result" if last == [box] else f"{role} {box.start:.0f}"] = box
+
+
 def newest_of(dates: list[str]) -> str | None:
     """最近的日期；日月的先后各国写法不同，几种读法不一致时为 None。"""
     if len(dates) < 2:
