@@ -38,11 +38,7 @@ _AGE = re.compile(
     + r"(?:龄|大|old|整)?",
     re.IGNORECASE,
 )
-_AROUND_AGE = re.compile(
-    r"^(?:年龄|日龄|月龄|age|约|大约|出生后?|生后)[:：]?|^(?:男|女)性?[,，/、|·;:]?"
-    r"|(?:[,，/、|·;]|(?<=[岁月天日周y]))(?:男性?|女性?|male|female|m|f)$|(?<=\d)(?:男性?|女性?|male|female|f)$",
-    re.IGNORECASE,
-)
+_AROUND_AGE = any_of("around_age")
 """年龄一栏里与年龄印在一起的别的字。"""
 _NEWBORN = re.compile(r"新生儿|新生婴儿|早产儿|neonat|newborn", re.IGNORECASE)
 _CHILD = any_of("child")

@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.word_lists import any_of
 
 GRADED = ("阴性", "弱阳性", "阳性")
@@ -34,6 +36,8 @@ _PADDING = re.compile(
     r"|(?<=[阴阳]性)(?:反应|结果)|(?<=[性应果])[。.]+$|(?<=[性应果+)])[,;(]?(?:请|需复|建议)[^()]*\)?$"
     r"|(?<=[性应果+)])(?<!阴性)[,;(]?待[复确][^()]*\)?$"
 )
+_AWAITS_CONFIRMATION = any_of("awaits_confirmation")
+_PADDING = any_of("around_positive", 0)
 """阳性、阴性前后的话：`结果呈阳性。`、`阳性反应`、`阳性，请复查`；`阴性，待复查` 还不算阴性。"""
 _KIND = r"(?:(?:HPV-?)?[\d、,/;]*\d|(?!.*[未非无不阴])[\w、,/;-]{1,16}?(?:[型组级]|病毒|抗原|抗体|核酸|[菌虫]))型?"
 """查出来的是哪一种：16型、HPV16、甲型流感病毒、2级。"""
@@ -55,7 +59,8 @@ _NONE = re.compile(r"未|没|非|无(?![数法])|不(?![可计])")
 _RARE = re.compile(r"(偶见|偶有|罕见|极少|个别)(/[hl]pf?)?", re.IGNORECASE)
 _SOME = re.compile(r"(少量|少许|可见|查见|见到|找到|发现|散在|中量)(/[hl]pf?)?", re.IGNORECASE)
 _FEW = re.compile(r"(极少量?|少量|少许|偶见|偶有|少见|罕见)(/[hl]pf?)?", re.IGNORECASE)
-_WORD = {spelling: word for word, spellings in _SPELLINGS.items() for spelling in (word, *spellings.split())}
+_SPELLINGS = load_yaml(Path(__file__).with_name("qualitative_words.yaml"))
+_WORD = {spelling: word for word, spellings in _SPELLINGS.items() for spelling in (word, *spellings)}
 
 
 @dataclass(frozen=True)

@@ -72,11 +72,7 @@ _LOW_TIER = re.compile(r"降低|减低|偏低|low", re.IGNORECASE)
 _HIGH_TIER = re.compile(r"升高|增高|偏高|high|高风险", re.IGNORECASE)
 _CLASS = re.compile(r"(?<![\d.])([0-6])级|class-?([0-6])(?![\d.])|(?<=G)([1-5])(?=[ab]?期?[:<>(])", re.IGNORECASE)
 """过敏原的级别、肾功能的分期，数字不是界限：`0级:<0.35`、`G1:≥90`。"""
-_MEANINGLESS = re.compile(
-    r"^[*=]+(?=[\d.])|(?<=[\w%)])[;。*、,]+$|(?<=[\da-z%])[;,]?(?:\((?:feu|ddu)\)|feu|ddu)$"
-    r"|[;,]?\(?(?:rule-?out|exclude|排除)[a-z一-鿿]*\)?$",
-    re.IGNORECASE,
-)
+_MEANINGLESS = any_of("meaningless")
 """范围前后不改变它的：`0-0.5mg/L(FEU)`、`<100(排除心衰)`。"""
 _SPAN = r"\d+(?:\.\d+)?\s*[-–—~～至]+\s*\d+(?:\.\d+)?"
 _ON_TREATMENT = r"(?<![未没无非不])(?:口服|服用|正在)?(?:抗凝|华法林|warfarin|(?:on |oral )?anti-?coagula)"

@@ -37,9 +37,7 @@ _SAMPLED = re.compile(
 """隔几小时再抽一回的项目写着是哪一回，量的还是同一样东西；别的项目几小时后的是负荷后的，不能这样看。"""
 _EARLIER = re.compile(r"(?i)[\s(（\[-]*([上前]一?次|previous)(结果|值|result)*([\s\d年月日/.-]*([)）\]]|$)|[\s:：-]*)")
 """名称里说这是上一回的：`钾（上次 2026-01-02）`。"""
-_GLUCOSE = re.compile(
-    r"血糖|葡萄糖(?!醇|[-]?6)|糖耐量|GLU(?![a-z]{2})|OGTT|[12]-?h-?P?B?G(?![a-z])|glucose|RBG|PBG", re.IGNORECASE
-)
+_GLUCOSE = any_of("glucose")
 _MEASURED_AT = re.compile(r"^(?:急[诊查]|床[旁边]|POCT|即时|快速)[\s:：_-]*(?=.)", re.IGNORECASE)
 _TIMED_GLUCOSE = (
     (re.compile(r"随机|RBG|random|[(（](?:急[诊查]?|床[旁边]|POCT)[)）]", re.IGNORECASE), "GLU-R"),

@@ -147,10 +147,7 @@ _FLORA = re.compile("乳酸?杆菌|双歧|正常|草绿色|表皮葡萄|凝固�
 _COUNTED = re.compile("原始|幼稚|早幼粒|疟|blast|malaria|plasmodium|parasite", re.IGNORECASE)
 
 
-_AROUND_NAME = re.compile(
-    r"\([^()]*\)|[*★:：\s]|测量值?|平均值?|(?:左|右)?(?:上臂|侧)|次数?$|^(?:脑脊液|体液|CSF|[胸腹]水|[胸腹]腔?(?:积|引流|穿刺)液|关节腔?(?:积|引流|穿刺)?液|滑液)",
-    re.IGNORECASE,
-)
+_AROUND_NAME = any_of("around_name")
 _DENIED = any_of("not_said")
 """结果里说没有的部分，去掉以后才看说了什么。"""
 _NO_RESULT = re.compile("有效|足够|充分|满意|意义|结果|失败|不足|胎儿(?:游离)?DNA")

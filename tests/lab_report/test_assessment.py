@@ -97,3 +97,13 @@ def test_the_specimen_of_one_page_is_not_that_of_another_after_json():
     again = assess(Reading.model_validate(read.model_dump(mode="json")))
     assert [item.severity for item in again.items] == ["grave", None]
     assert [item.severity for item in assess(read).items] == ["grave", None]
+
+
+def test_a_nameless_row_like_glucose_names_no_later_time_on_a_sheet_that_is_urgent_now():
+    potassium = row("钾", "7.5", "mmol/L", "3.5-5.3")
+    glucose = row("（名称没有读出）", "20.0", "mmol/L", "3.9-6.1")
+    assert any("如果是，今天就要看医生。" in notice for notice in assess(ReadReport(items=[glucose])).notices)
+    report = assess(ReadReport(items=[potassium, glucose]))
+    assert report.when == "now"
+    assert any("像是空腹血糖；一起给医生看。" in notice for notice in report.notices)
+    assert not any("今天" in notice for notice in report.notices)

@@ -72,21 +72,12 @@ _VALUE_AND_RANGE = re.compile(
 # 10^9/L 丢了 ^ 就像一个数，丢了指数就像 10/L；10^12/L 的 /L 也许没有印全
 _COUNT_UNIT = re.compile(r"[×xX*]?10(?:[^\d/.Uu]?(3|6|9|12)?个?/[Ll1|升]|\^(9|12)/?)")
 _UNIT = any_of("unit_cell")
-_LABEL = re.compile(
-    r"(生物)?(参考|正常)(参考)?(范围|值|区间|数值)(范围)?\s*[:：·]?\s*|参考\s*([:：]|(?=[(（\[\d<>≤≥]))\s*|正常\s*[:：]\s*"
-    r"|((有效|治疗|目标)(血药)?(浓度)?)?(范围|窗)\s*[:：]\s*"
-    r"|((bio(logical)?\.?\s*)?ref(erence)?\.?\s*(range|interval|value)?s?\.?|(normal\s*)?range)\s*([:：]|(?=[(（\[\d<>≤≥]))\s*(-\s*$)?",
-    re.IGNORECASE,
-)
+_LABEL = any_of("range_label")
 _WRAPPED_LABEL = re.compile(r"[(（【\[]\s*(?P<inside>(?:参考|正常|ref).*?)[)）】\]]?", re.IGNORECASE)
 """整个在括号里的：`(参考值: <0.1 ng/mL)`。"""
 _NAMED = re.compile(r"(?P<name>[^:：=]{1,20}?)\s*[:：=]\s*(?=[<>≤≥+\d±阴阳-])")
 """名称、冒号、数连着印：`CK-MB: 38.6 ng/mL`、`钾:6.9`、`K=6.9`。"""
-_LABEL_INSIDE = re.compile(
-    r"[\s,，;；](?=(参考(范围|值|区间)?|正常值)\s*[:：])|(?<=[A-Za-z²%↑↓])(?=(参考|正常)(范围|值|区间)?\s*[\d<>≤≥])"
-    r"|(?<=\S)(?=[(（](参考(范围|值|区间)?|正常值)\s*[:：\d<>≤≥])"
-    r"|(?:\s|(?<=[\d↑↓%+)性A-Za-z]))(?=(?:检[测验])?(?:结果)?(?:结果|单位|提示|状态)\s*[:：])"
-)
+_LABEL_INSIDE = any_of("inner_label", 0)
 _BRACKETED_RANGE = re.compile(r"(?:(?<=[/A-Za-z][A-Za-z])|(?<=%))\s*(?=[\[(（][-\d<>])")
 """单位后面紧连着括号里的范围：`131 mmol/L[136 - 146]`。"""
 _GROUP_BEHIND = re.compile(

@@ -79,11 +79,7 @@ _ABOUT = re.compile(
 )
 """说这个人是谁的几栏，连同后面的字。"""
 _CHILD_WARD = re.compile(r"新生儿科?|新生儿重症|NICU|儿童?内?外?科|小儿科?|儿保科?|早产儿")
-_TITLE = re.compile(
-    r"(报告|报告单|检验单|化验单|检验报告|结果单|检验结果|化验结果)$"
-    r"|^(全自动)?(尿液|尿沉渣|血细胞|血球|血气)[^:：]{0,6}分析仪$|^(urine|blood gas|hematology) analy[sz]er$",
-    re.IGNORECASE,
-)
+_TITLE = any_of("title")
 """报告的题目；仪器自己打的小票没有题目，印着仪器是哪一种（尿液分析仪）。"""
 
 _URINE = re.compile("尿|urin", re.IGNORECASE)
