@@ -9,33 +9,7 @@ from health_assistant.checked_yaml import load_yaml
 from health_assistant.lab_report.word_lists import any_of
 
 GRADED = ("阴性", "弱阳性", "阳性")
-_SPELLINGS = {
-    "阴性": "- 阴 neg negative negative阴性 阴性negative 未找到 "
-    "未检出 未见 未查见 未检见 未检测到 无 无反应性 无反应 非反应性 "
-    "<检测下限 <最低检测限 <检测限 <检出限 <检出下限 <lod <llod 未扩增 阴性- 阴性/- mtb未检出 未检出mtb "
-    "non-reactive nonreactive notdetected targetnotdetected mtbnotdetected undetected noneseen notseen absent nil",
-    "弱阳性": "± +- -+ +/- -/+ 可疑 微量 trace 弱阳 不确定 灰区 可疑阳性 疑似阳性 疑似 可疑弱阳性 临界 临界阳性 "
-    "弱反应性 弱反应 trace+ trace± 微量+ 微量±",
-    "阳性": "有 阳 强阳性 强阳 pos positive positive阳性 阳性positive "
-    "检出 检测到 有反应性 反应性 有反应 reactive detected present seen",
-    "正常": "normal norm 未见异常 无异常",
-    "透明": "清晰透明 澄清透明 清亮透明 清 清亮 清晰 清澈 澄清 clear",
-    "浑浊": "混浊 浊 微浑 微混 微浊 轻度浑浊 轻度混浊 云雾状 雾状 cloudy turbid hazy slightlycloudy",
-    "软便": "软 成形 成形便 成形软便 有形软便 有形便 软状",
-    "稀便": "稀 稀水便 稀水样便 水样 水样便 稀糊便",
-}
 # 初筛有反应，等着再查一次：要当作阳性去确证；单独的“待复查”不知道查出了什么
-_AWAITS_CONFIRMATION = re.compile(
-    r"(?:有?反应性?[,;]?)?(?:结果)?待(?:复检|确证|确认)(?:\([^()]*有反应性?\)|\((?:s/?co|coi)?[:=]?[1-9][\d.]*\))?"
-    r"|[需请](?:进一步)?[做行]?确证(?:[试实]验|检测)?"
-    r"|(?:hiv|艾滋病?|梅毒|病毒|抗体|抗原|感染|初筛)+(?:结果)?待(?:复检|复查|确证|确认|确定)",
-    re.IGNORECASE,
-)
-_PADDING = re.compile(
-    r"^(?:结果|初筛|筛查|复[查检测]|初检|检测|镜检|[均呈为:])+(?=[弱可疑强]*[阴阳]性)"
-    r"|(?<=[阴阳]性)(?:反应|结果)|(?<=[性应果])[。.]+$|(?<=[性应果+)])[,;(]?(?:请|需复|建议)[^()]*\)?$"
-    r"|(?<=[性应果+)])(?<!阴性)[,;(]?待[复确][^()]*\)?$"
-)
 _AWAITS_CONFIRMATION = any_of("awaits_confirmation")
 _PADDING = any_of("around_positive", 0)
 """阳性、阴性前后的话：`结果呈阳性。`、`阳性反应`、`阳性，请复查`；`阴性，待复查` 还不算阴性。"""
