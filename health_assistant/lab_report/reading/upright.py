@@ -24,6 +24,8 @@ _LONG = 2.5
 """宽高比超过它的文字段才看得出方向。"""
 _SPARE = 0.05
 """转平时四边多留长边的这么多：61 张歪的照片上，仔细找到的字都在粗看的范围里。"""
+_MOST_TILT, _SAME_WAY, _MOST = 25.0, 10.0, 0.9
+"""粗看的方向信得过：斜得不到 25 度，九成的文字段与它相差不到 10 度（斜的水印会把方向带偏）。"""
 _NO_TEXT = np.empty((0, 4, 2), np.float32)
 
 
@@ -97,9 +99,13 @@ def _detect(pixels: np.ndarray, reader: TextReader) -> np.ndarray:
 
 
 def _level(photo: np.ndarray, reader: TextReader) -> Page:
-    """摆正了的页面。先缩小了粗看一遍，转过来才仔细找字：转着的只仔细找一次；粗看错了的，仔细找了再转一次。"""
+    """摆正了的页面。先缩小了粗看一遍，转过来才仔细找字：转着的只仔细找一次。
+
+    粗看时各段朝着几个方向（斜的水印）、斜得多的，仔细找了再转。
+    """
     page = Page(photo, reader.detect(photo, COARSE_SIDE), np.eye(3))
-    page = _turned(page, _degrees(page, reader))
+    if _is_one_way(page.quads):
+        page = _turned(page, _degrees(page, reader))
     page.quads = _detect(page.pixels, reader)
     if degrees := _degrees(page, reader):
         page = _turned(page, degrees)
@@ -107,15 +113,27 @@ def _level(photo: np.ndarray, reader: TextReader) -> Page:
     return page
 
 
+def _is_one_way(quads: np.ndarray) -> bool:
+    """长的各段（照长短计）几乎都朝着一个方向，离横平竖直不远。"""
+    angle = _text_angle(quads)
+    if angle is None or abs((angle + 45) % 90 - 45) > _MOST_TILT:
+        return False
+    angles, weights = _angles(_long(quads))
+    apart = np.abs((angles - angle + 90) % 180 - 90)
+    return bool(weights[apart < _SAME_WAY].sum() > _MOST * weights.sum())
+
+
 def _degrees(page: Page, reader: TextReader) -> float:
-    """文字与水平线成多少度，顺时针为正，-45 到 315；差得不多（`MAX_TILT`）、看不出时为 0。"""
-    angle = _text_angle(page.quads)
+    """文字（水印不算）与水平线成多少度，顺时针为正，-45 到 315；差得不多（`MAX_TILT`）、看不出时为 0。"""
+    contrasts = contrasts_of(cv2.cvtColor(page.pixels, cv2.COLOR_BGR2GRAY), page.quads)
+    quads = page.quads[contrasts >= _FAINT * np.median(contrasts)] if len(contrasts) else page.quads
+    angle = _text_angle(quads)
     if angle is None:
         return 0.0
     is_vertical = angle > 45
     tilt = angle - 90 * is_vertical
     # 文字竖着时，每段自己的左上角是它外框的右上角
-    along_text = np.roll(page.quads, -1, axis=1) if is_vertical else page.quads
+    along_text = np.roll(quads, -1, axis=1) if is_vertical else quads
     degrees = 90 * is_vertical + 180 * reader.is_upside_down(page.pixels, _long(along_text))
     return float(degrees + tilt if abs(tilt) > MAX_TILT else degrees)
 
@@ -154,16 +172,19 @@ def _text_angle(quads: np.ndarray) -> float | None:
     """多数文字行与水平线的夹角，度，顺时针为正，-45 到 135；看不出时为 None。"""
     if not len(quads):
         return None
-    quads = _long(quads)
-    wide, tall = _sides(quads)
-    along = np.where((wide >= tall)[:, None], quads[:, 1] - quads[:, 0], quads[:, 3] - quads[:, 0])
-    angles = (np.degrees(np.arctan2(along[:, 1], along[:, 0])) + 45) % 180 - 45
-    weights = np.maximum(wide, tall)
+    angles, weights = _angles(_long(quads))
     is_flat = angles < 45
     side = is_flat if weights[is_flat].sum() >= weights.sum() / 2 else ~is_flat
     order = np.argsort(angles[side])
     cumulative = np.cumsum(weights[side][order])
     return float(angles[side][order][np.searchsorted(cumulative, cumulative[-1] / 2)])
+
+
+def _angles(quads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """每段的长边与水平线的夹角（度，顺时针为正，-45 到 135）与长，像素。"""
+    wide, tall = _sides(quads)
+    along = np.where((wide >= tall)[:, None], quads[:, 1] - quads[:, 0], quads[:, 3] - quads[:, 0])
+    return (np.degrees(np.arctan2(along[:, 1], along[:, 0])) + 45) % 180 - 45, np.maximum(wide, tall)
 
 
 def to_text_boxes(quads: np.ndarray, texts: list[tuple[str, float]]) -> list[TextBox]:
