@@ -141,6 +141,7 @@ def _panels(words: list[_HeadWord]) -> list[tuple[dict[str, TextBox], list[TextB
         is_first = word.text == next((other.text for other in panel.values()), None)
         is_again = role in _STARTS_PANEL and role in panel or is_first  # 又印了这一栏的第一个词
         is_titled = is_panel_title(whole) and roles[at : at + 2] == roles[:2] == ["unknown", "result"]
+        is_titled = is_titled and bool({*_LIMITS} & {*roles[at:]})  # 没有范围的也许只是又一列结果
         if again and at % again == 0 and at or (is_again or is_titled) and len(panel) >= 2:
             panel = {}
             panels.append((panel, []))

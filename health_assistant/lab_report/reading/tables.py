@@ -54,6 +54,11 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]], days: 
     edges = _edges_over(headers, body)
     body = without_next_serials(body, edges) if edges else with_whole_ranges(body, headers[0])
     lines = _split_at([[cell for box in line for cell in _cells(box, headers, edges)] for line in body], edges)
+    for at in range(len(headers) - 1, 0, -1):
+        if not _has_own_names(headers[at], lines[at]):
+            left, right = headers[at - 1 : at + 1]
+            moved = {f"{key} {box.start:.0f}" if key in left else key: box for key, box in right.items()}
+            return _headed([*headers[: at - 1], moved | left, *headers[at + 1 :]], body, days)
     tables = []
     panels = zip(headers, map(without_legend, lines), strict=True)
     for header, panel in (half for whole in panels for half in split_shares(*whole)):
@@ -66,6 +71,16 @@ def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]], days: 
         _fit_names(columns, panel)
         tables.append(Table(columns, panel))
     return tables
+
+
+def _has_own_names(header: dict[str, TextBox], lines: list[list[Cell]]) -> bool:
+    """这一栏印着名称、代号的表头，或至少一半的行在结果左边有名称。
+
+    没有的（`血常规 | 结果 | 复查血常规 | 结果`）不是另一栏：并到左边去，两列结果使各行起疑。
+    """
+    edge = header["result"].start if "result" in header else 0.0
+    named = [line for line in lines if any(cell.kind in ("text", "unit") and cell.box.middle < edge for cell in line)]
+    return bool({"name", "code", "serial"} & header.keys()) or not lines or 2 * len(named) >= len(lines)
 
 
 def _edges_over(headers: list[dict[str, TextBox]], body: list[list[TextBox]]) -> list[float]:
