@@ -55,7 +55,7 @@ class Assessment(LabReport):
 
 
 _SAYS_LATER = re.compile(
-    "(?:如果(?:没有读错|是)，今天就要看医生|今天就去看医生|请今天就问出报告的检验科或医生|这几天问医生)。"
+    "(?:如果(?:没有读错|是)，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。"
 )
 _OF_INFECTION = ("WBC", "NEUT#", "CRP", "HS-CRP", "SAA", "IL-6")
 EARLIER = "这是上次的结果，这次又查了，以这次的为准"
@@ -82,7 +82,7 @@ def assess(report: ReadReport) -> Assessment:
         grade(finding, person, title)
         raise_alarm(finding, person, title)
     hurt_by_drugs = settle_treated(findings, title)
-    weigh_together(items, findings, person)
+    weigh_together(findings, person)
 
     # 四、几项放在一起看：成立的组合，和没有把握的数如果没有读错才成立的；组合说没有大碍的，到这时才降
     matches = find_patterns(person, findings, title)
