@@ -54,9 +54,7 @@ class Assessment(LabReport):
     """成立的组合，重的在前。"""
 
 
-_SAYS_LATER = re.compile(
-    "(?:如果(?:没有读错|是)，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。"
-)
+_SAYS_LATER = re.compile("(?:如果(?:没有读错|是)，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。")
 _OF_INFECTION = ("WBC", "NEUT#", "CRP", "HS-CRP", "SAA", "IL-6")
 EARLIER = "这是上次的结果，这次又查了，以这次的为准"
 
