@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field, InstanceOf
 
-from health_assistant.lab_report.alarms import CHECK, alarm_order, grade, raise_alarm
+from health_assistant.lab_report.alarms import CHECK, alarm_order, grade, is_marked_critical, raise_alarm
 from health_assistant.lab_report.consistency import find_conflicts, measure, shifted_doubts
 from health_assistant.lab_report.decimal_points import point_doubts
 from health_assistant.lab_report.derived import weigh_together
@@ -54,10 +54,8 @@ class Assessment(LabReport):
     """成立的组合，重的在前。"""
 
 
-_SAYS_LATER = re.compile(
-    "(?:如果(?:没有读错|是)，今天就要看医生|今天就去看医生|请今天就问出报告的检验科或医生|这几天问医生)。"
-)
-_OF_INFECTION = ("WBC", "NEUT#", "CRP", "HS-CRP", "SAA", "IL-6")
+_SAYS_LATER = re.compile("(?:如果(?:没有读错|是)，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。")
+_WITH_FEVER = (("low", ("WBC", "NEUT#", "PLT")), ("high", ("FT3", "FT4")))
 EARLIER = "这是上次的结果，这次又查了，以这次的为准"
 
 
@@ -82,7 +80,7 @@ def assess(report: ReadReport) -> Assessment:
         grade(finding, person, title)
         raise_alarm(finding, person, title)
     hurt_by_drugs = settle_treated(findings, title)
-    weigh_together(items, findings, person)
+    weigh_together(findings, person)
 
     # 四、几项放在一起看：成立的组合，和没有把握的数如果没有读错才成立的；组合说没有大碍的，到这时才降
     matches = find_patterns(person, findings, title)
@@ -188,7 +186,14 @@ def _doubt_conflicting_rows(findings: list[Finding]) -> None:
     once = {code: same[0] for code, same in by_code.items() if len(same) == 1}
     measured = {code: measure(finding.value, finding.compared_unit, finding.analyte) for code, finding in once.items()}
     for code, note in find_conflicts({code: number for code, number in measured.items() if number}).items():
-        once[code].withhold(note)
+        if not (code == "INR" and _is_inr_confirmed(once)):
+            once[code].withhold(note)
+
+
+def _is_inr_confirmed(once: dict[str, Finding]) -> bool:
+    """PT 说 INR 读错了，别的却说没有：印着危急的标记，或由 PT 算出的活动度也低。"""
+    activity = once.get("PTA")
+    return is_marked_critical(once["INR"]) or activity is not None and activity.flag == "low"
 
 
 # ---- 整张报告 ----
@@ -220,7 +225,7 @@ def _overall(findings: list[Finding], person: Person) -> Severity | None:
 def _vitals_and_labs(findings: list[Finding], person: Person) -> bool:
     """脉搏、血压低这样的体征（NEWS2 一项 3 分），与到了今天就要看的化验合起来：现在就去。
 
-    高热（39.1℃ 起，只有 2 分）与感染的指标不算，与别的才算：甲状腺危象、粒细胞缺乏发热、登革热（凭记忆）。
+    高热（39.1℃ 起，只有 2 分）只与这几样一起才算：粒细胞缺乏发热、登革热的血小板、甲状腺危象（凭记忆）。
     """
     labs = [row for row in findings if at_least(row.severity, "severe") and not is_measured(row.name)]
     vitals = [
@@ -230,7 +235,11 @@ def _vitals_and_labs(findings: list[Finding], person: Person) -> bool:
         and any(line.weigh(finding.result, finding.unit) for line in measured_as(finding.name, person) if line.is_acute)
     ]
     if not at_least(worst(vitals), "severe"):
-        labs = [row for row in labs if row.flag == "low" or not row.analyte or row.analyte.code not in _OF_INFECTION]
+        labs = [
+            row
+            for row in labs
+            if row.analyte and any(row.flag == way and row.analyte.code in codes for way, codes in _WITH_FEVER)
+        ]
     return bool(worst(vitals) and labs)
 
 

@@ -1,4 +1,4 @@
-"""由两行合起来才看得出的：算出的中性粒细胞，几小时里在升的肌钙蛋白，比上次差得多的，总的与直接的胆红素。各行的轻重都定了以后再看。"""
+"""由两行合起来才看得出的：算出的中性粒细胞，几小时里在升的肌钙蛋白，总的与直接的胆红素。各行的轻重都定了以后再看。"""
 
 import re
 from decimal import Decimal
@@ -8,25 +8,21 @@ from health_assistant.lab_report.catalogue import analytes_by_code
 from health_assistant.lab_report.interval import Interval
 from health_assistant.lab_report.judgement import Finding
 from health_assistant.lab_report.person import Person
-from health_assistant.lab_report.report import at_least, worst
+from health_assistant.lab_report.report import at_least
 from health_assistant.lab_report.severity import grade_value
-from health_assistant.lab_report.specimen import is_earlier, without_sampling_time
 
 _RISE = Decimal("1.5")
 """肌钙蛋白升到先前的几倍是在升：看一两小时的差（ESC 2023，倍数凭记忆）。"""
 _RISE_WITHIN_RANGE = 12
 """高敏肌钙蛋白 I 还在范围里，几小时升了这么多 ng/L 也是（ESC 2023 的 1 小时差：各家 6、12、15）。"""
-_FAST_CHANGES = {"CREA": Decimal(2), "HGB": Decimal("0.75"), "PLT": Decimal("0.5")}
-"""这一回高（低）了，又到了上次的几倍，今天就要看：肌酐 2 倍（KDIGO 2012 急性肾损伤 2 期），血小板减半（4Ts 评分）。"""
 _AFTER = re.compile(r"[(（]?(?<![\d.])(\d+(?:\.\d+)?)\s*(?:(h|hrs?|小时)|min|分钟)(?![A-Za-z])后?[)）]?", re.IGNORECASE)
 
 
-def weigh_together(items: list[Finding], findings: list[Finding], person: Person) -> None:
-    """改写各行的轻重、警报；items 是印着的每一行，findings 不含列在一旁的上次的。"""
+def weigh_together(findings: list[Finding], person: Person) -> None:
+    """改写各行的轻重、警报。"""
     derive_neutrophils(findings, person)
     weigh_direct_bilirubin(findings, person)
     weigh_rising_troponin(findings)
-    weigh_changes(items)
 
 
 def derive_neutrophils(findings: list[Finding], person: Person) -> None:
@@ -50,12 +46,12 @@ def derive_neutrophils(findings: list[Finding], person: Person) -> None:
 
 
 def weigh_rising_troponin(findings: list[Finding]) -> None:
-    """几小时里抽了几回的肌钙蛋白在升：现在就去急诊。只比名称相同、或只差第几小时、上次本次的；读数有疑问、单位换不了的不比。"""
+    """几小时里抽了几回的肌钙蛋白在升：现在就去急诊。只比名称相同、或只差第几小时的；读数有疑问、单位换不了的不比。"""
     for code in ("HS-CTNI", "CTNI", "CTNT"):
         same = [row for row in findings if row.analyte and row.analyte.code == code and not row.doubts_value]
         known = [(_minutes(row), row, value.low) for row in same if (value := row.converted()) and value.low]
         known.sort(key=lambda draw: draw[0])
-        is_alike = len({without_sampling_time(_AFTER.sub("", row.name)).strip() for _, row, _ in known}) == 1
+        is_alike = len({_AFTER.sub("", row.name).strip() for _, row, _ in known}) == 1
         if not is_alike or len({minutes >= 0 for minutes, _, _ in known}) > 1:
             continue
         *before, (_, last, now) = known
@@ -70,28 +66,9 @@ def weigh_rising_troponin(findings: list[Finding]) -> None:
 
 
 def _minutes(finding: Finding) -> Decimal:
-    """名称里说的第几分钟抽的；没有说的为 -1，上次的为 -2。"""
-    if re.search("[上前]一?次|previous", finding.name, re.IGNORECASE):
-        return Decimal(-2)
+    """名称里说的第几分钟抽的；没有说的为 -1。"""
     after = _AFTER.search(finding.name)
     return Decimal(after[1]) * (60 if after[2] else 1) if after else Decimal(-1)
-
-
-def weigh_changes(items: list[Finding]) -> None:
-    """也印着上次的：这一回异常，又变得很快的，至少今天就要看。各只有一个数、读数没有疑问的才比。"""
-    for code, times in _FAST_CHANGES.items():
-        same = [row for row in items if row.analyte and row.analyte.code == code and not row.doubts_value]
-        same.sort(key=lambda row: is_earlier(row.name), reverse=True)
-        values = [value.low for row in same if (value := row.converted()) and value.low]
-        if len(values) != 2 or [is_earlier(row.name) for row in same] != [True, False]:
-            continue
-        (first, last), change = same, values[1] / values[0]
-        is_fewer = last.flag == "low" and change <= times < 1 and at_least(last.severity, "moderate")
-        if is_fewer or last.flag == "high" and change >= times > 1:
-            last.severity = worst([last.severity, "severe"])
-            last.alarm = last.alarm or (
-                f"{last.name} {last.result} 与上次的 {first.result} 差得多，两回的单子都带上，今天就去看医生。"
-            )
 
 
 def weigh_direct_bilirubin(findings: list[Finding], person: Person) -> None:

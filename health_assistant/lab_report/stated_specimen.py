@@ -18,7 +18,11 @@ _NOT_A_FLUID = re.compile("拭子|精|白带|阴道|宫颈|前列腺|骨髓|羊�
 _BLOOD = re.compile(r"(?<![一-鿿])(?:静脉|动脉|外周|末梢|抗凝)*全?血液?(?![一-鿿])|(?<![a-z])blood(?![a-z])", re.I)
 _SAYS_BLOOD = re.compile(r"血(?!性)|serum|plasma|blood", re.I)
 _CHANGES_BY_HOUR = re.compile("皮质醇|cortisol", re.I)
-"""下午、夜里本来就低的：页眉里的采样时间也看。"""
+"""下午、夜里本来就低的：只有一行、自己没有说是几点钟的，也看页眉里的采样时间。"""
+_HOUR = re.compile(
+    r"\d\s*(?:[:：]\d|[ap]\.?m|点|时|h(?!s))|[晨早晚夜午]|(?<![a-z])[ap]\.?m\b|morn|even|noon|night|(?:醇|sol)\W*\d",
+    re.I,
+)
 _CULTURE = re.compile(r"^(?!.*(?:染色体|核型|干扰素|细胞培养)).*(?:培养|culture)", re.I)
 
 
@@ -38,13 +42,19 @@ def _with_specimen(row: PrintedRow, stated: list[str], report: ReadReport) -> Pr
         in_head = [origin.value] if origin and origin.page == getattr(row, "page", 1) else []
         words = ["血培养"] if any(map(_BLOOD.search, [title, *stated, *in_head])) else []
     drawn = report.origin.get("collected") if isinstance(report, Reading) else None
-    if drawn and "T" in drawn.value and drawn.page == getattr(row, "page", 1) and _CHANGES_BY_HOUR.search(row.name):
+    if drawn and "T" in drawn.value and drawn.page == getattr(row, "page", 1) and _needs_hour(row, report):
         words.append(f"采样时间 {drawn.value[11:]}")
     words = [text for text in words if text not in title]
     if not words:
         return row
     read = row if isinstance(row, ReadRow) else ReadRow.of(row)
     return read.model_copy(update={"report_type": " ".join([title, *words])})
+
+
+def _needs_hour(row: PrintedRow, report: ReadReport) -> bool:
+    """一天里会变、整张只有这一行，又哪里都没有说几点钟抽的。"""
+    same = [other for other in report.items if _CHANGES_BY_HOUR.search(other.name)]
+    return same == [row] and not _HOUR.search(f"{row.name} {row.code or ''} {report.report_type}")
 
 
 def _is_of_blood(row: PrintedRow) -> bool:

@@ -61,7 +61,7 @@ _ASK_HEPARIN = (
     "一侧手脚肿痛、胸痛、气短的马上去急诊。"
 )
 _ASK_LIVER = "单子上有会伤肝的药，请{when}问开药的医生：能不能再用、多久再查；眼睛发黄、尿色深、恶心呕吐的当天就看。"
-_CLUMPED = any_of("clumped")
+_CLUMPED, _NOT_CLUMPED, _NOT_IN_EDTA = any_of("clumped"), any_of("not_clumped"), any_of("not_in_edta")
 _THYROID_CANCER = re.compile("甲状腺(?:乳头状|滤泡状|髓样)?癌|甲癌", re.IGNORECASE)
 _USUAL_TSH, _HIGH_TSH = 2, 10
 """TSH（mIU/L）范围的上限不到 2 的是抑制治疗的目标；到 10 的不论目标是多少都照常（凭记忆）。"""
@@ -82,7 +82,7 @@ def settle_treated(findings: list[Finding], report_type: str) -> list[tuple[list
     inr = [finding for finding in findings if finding.analyte and finding.analyte.code == "INR"]
     on_target = any(finding.flag == "normal" and _low_of(finding) > _ON_TARGET for finding in inr)
     hurt = _hurt_by_drugs(findings, report_type)
-    is_clumped = any(_CLUMPED.search(f"{row.report_type or report_type} {row.name} {row.result}") for row in findings)
+    is_clumped = _says_clumped(findings, report_type)
     is_pt_usual = any(row.analyte and row.analyte.code == "PT" and row.flag == "normal" for row in findings)
     for finding in findings:
         _note_target(finding)
@@ -99,7 +99,8 @@ def settle_treated(findings: list[Finding], report_type: str) -> list[tuple[list
             finding.severity = "slight"
         if is_marked_critical(finding):
             continue  # 医院自己说是危急值
-        if is_clumped and finding.analyte and finding.analyte.code == "PLT" and finding.flag == "low":
+        is_few = finding.analyte is not None and finding.analyte.code == "PLT" and finding.flag == "low"
+        if is_clumped and is_few and finding.severity != "grave" and not finding.floor:
             finding.severity = "marked" if finding.severity == "severe" else finding.severity
             finding.note = (
                 "单子上写着血小板聚集：多半是采血管里的抗凝剂（EDTA）让它聚成团、数少了；"
@@ -127,6 +128,15 @@ def ask_prescriber(hurt: list[tuple[list[Finding], str]], severity: Severity | N
         unsaid = [finding for finding in findings if not finding.alarm]
         for finding in unsaid[:1]:
             finding.alarm = f"{finding.name} {finding.result}：{sentence.format(when=when)}"
+
+
+def _says_clumped(findings: list[Finding], report_type: str) -> bool:
+    """单子上说血小板聚集，没有否认；也在别的管里数过的不算：那一管也少，就是真的少。"""
+    said = [f"{row.report_type or report_type} {row.name} {row.result}" for row in findings]
+    if any(map(_NOT_IN_EDTA.search, said)):
+        return False
+    clauses = re.split(r"[，,。;；\n]", "。".join(said))
+    return any(_CLUMPED.search(clause) and not _NOT_CLUMPED.search(clause) for clause in clauses)
 
 
 def _note_target(finding: Finding) -> None:

@@ -90,6 +90,22 @@ def test_the_hour_in_the_letterhead_says_which_limits_hold_for_cortisol(collecte
     assert report.when == when, report.notices
 
 
+@pytest.mark.parametrize("name", ["皮质醇(8AM)", "皮质醇（上午）", "皮质醇（8点）"])
+def test_the_hour_of_the_row_stands_above_that_in_the_letterhead(name):
+    item = ReadRow(name=name, result="72", unit="nmol/L", reference_range="171-536", confidence=0.99)
+    origin = {"collected": PrintedField(value="2026-11-02T16:00")}
+    assert assess(Reading(report_type="激素", items=[item], origin=origin)).when == "today"
+
+
+def test_an_hour_in_the_letterhead_is_not_that_of_two_draws():
+    names = ("皮质醇", "皮质醇 第二次")
+    items = [
+        ReadRow(name=name, result="72", unit="nmol/L", reference_range="171-536", confidence=0.99) for name in names
+    ]
+    origin = {"collected": PrintedField(value="2026-11-02T16:00")}
+    assert assess(Reading(report_type="激素", items=items, origin=origin)).when == "today"
+
+
 def test_the_specimen_of_one_page_is_not_that_of_another_after_json():
     """第二页页眉的“尿液”，经过接口的 JSON 以后，也不把第一页的血当作尿。"""
     rows = [ReadRow(name="钾", result="7.0", unit="mmol/L", confidence=0.99, page=page) for page in (1, 2)]
