@@ -3,12 +3,14 @@
 全部版式与破坏见 tests/benchmarks/reading.py。
 """
 
+import cv2
 import numpy as np
 import pytest
 
 from health_assistant.lab_report.assessment import assess
 from health_assistant.lab_report.person import person_of
 from health_assistant.lab_report.reading.reader import ReportReader
+from health_assistant.lab_report.reading.upright import find_page
 from health_assistant.lab_report.rendering import DEGRADATIONS, HELD_OUT_LAYOUTS, LAYOUTS, RenderedReport, render
 from health_assistant.lab_report.report import Box, LabReport, Reading, UnreadableReport
 from health_assistant.lab_report.scoring import ReportScore, TrueItem, align, score_report
@@ -68,6 +70,33 @@ def test_a_photo_is_searched_closely_once_however_it_is_turned(reader, monkeypat
     names = [item.name for item in reader.read(photo).items]
     assert names == [row.name for row in render("half_sheet", "clean", SEED).report.items]
     assert sizes.count(()) == 1 and len(sizes) == 2
+
+
+def test_a_tilted_photo_is_turned_by_its_text_not_by_its_watermark():
+    """水印的字长，照长短计比正文的还多，可是淡：朝着 15 度的才是正文。"""
+    photo = np.full((1000, 1000, 3), 255, np.uint8)
+    text = [_bar(photo, (200, y), 120, 15, 0) for y in range(150, 900, 60)]
+    marks = [_bar(photo, (700, y), 400, -40, 225) for y in range(200, 900, 120)]
+
+    class Detector:
+        def detect(self, pixels, *side):
+            return np.array([*text, *marks] if pixels.shape == photo.shape else [], np.float32).reshape(-1, 4, 2)
+
+        def is_upside_down(self, pixels, quads):
+            return False
+
+    to_photo = find_page(photo, Detector()).to_photo
+    assert np.degrees(np.arctan2(to_photo[1, 0], to_photo[0, 0])) == pytest.approx(15, abs=1)
+
+
+def _bar(photo: np.ndarray, center: tuple[int, int], width: int, degrees: float, gray: int) -> np.ndarray:
+    """在 photo 上画一条，高 20 像素，当作一段文字；返回四个角，从左上角起顺时针。"""
+    along = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+    down = np.array([-along[1], along[0]])
+    corners = [center + x * width / 2 * along + y * 10 * down for x, y in [(-1, -1), (1, -1), (1, 1), (-1, 1)]]
+    quad = np.array(corners, np.float32)
+    cv2.fillPoly(photo, [quad.astype(np.int32)], (gray, gray, gray))
+    return quad
 
 
 @pytest.mark.parametrize("degradation", ["tiny_text", "dark"])
