@@ -273,7 +273,7 @@ def _is_stage(line: list[Cell]) -> bool:
     return bool(_STAGE.fullmatch(line[0].text)) and not any(cell.kind == "number" for cell in line)
 
 
-def fit_header(header: dict[str, TextBox], lines: list[list[Cell]], days: set[tuple[str, ...]]) -> None:
+def fit_header(header: dict[str, TextBox], lines: list[list[Cell]], days: set[tuple[int, int]]) -> None:
     """照下面各行（与表外印着的日期 days）补上没有印表头的列，挪正与内容不对齐的结果一列；改 header。"""
     if {"name", "result"} <= header.keys():
         _take_dates_below(header, lines)

@@ -14,6 +14,14 @@ DATE = re.compile(
     re.IGNORECASE,
 )
 """日期；`113/10` 是民国年月。"""
+_DAYS = re.compile(rf"{DATE.pattern}|\d{{1,2}}月\d{{1,2}}日", re.IGNORECASE)
+_OWN = re.compile(
+    r"(?<!上次)(?<!前次)(?<!末次)(?<!last )(?<!previous )"
+    r"(?:采样|采集|采血|抽血|取样|接收|收样|签收|核收|送检|检验|报告|审核|collect(?:ed|ion)|received|report(?:ed)?|drawn)"
+    r" ?(?:时间|日期|日|date|time|on)?[ :：]*$",
+    re.IGNORECASE,
+)
+"""写在这一次的日子前面的。"""
 CLOCK = re.compile(r"(?<=\d)\s+\d\d:\d\d(:\d\d)?$")
 _YEARS_BACK = 8
 """两位的年份至多是多少年前的；`14/01/25` 因此不是 2014 年。"""
@@ -25,12 +33,17 @@ def split_date(head: str) -> tuple[str, str]:
     return found[0] if found else "", re.sub(r"[\W_]", "", DATE.sub("", head))
 
 
-def days_in(text: str) -> set[tuple[str, ...]]:
-    """text 里的各个日期 -> （月，日）；`2024-06-12` 与 `06-12` 是同一天。"""
-    return {tuple(re.findall(r"\d+", found[0])[-2:]) for found in DATE.finditer(text)}
+def days_in(text: str, only_own: bool = False) -> set[tuple[int, int]]:
+    """text 里的各个日期 -> （月，日）；`2024-06-12`、`12-Jun-2024` 与 `06-12` 是同一天，日月分不清先后的两种都算。
+
+    only_own：只算写明是采样、接收、检验、报告的日子，不算出生、上次的。
+    """
+    found = [day[0] for day in _DAYS.finditer(text) if not only_own or _OWN.search(text[: day.start()])]
+    read = [_day(day, order, date.today().year) for day in found for order in ("ymd", "dmy", "mdy", "md")]
+    return {(day.month, day.day) for day in read if day}
 
 
-def drop_former_results(header: dict[str, TextBox], lines: list[list[Cell]], days: set[tuple[str, ...]]) -> None:
+def drop_former_results(header: dict[str, TextBox], lines: list[list[Cell]], days: set[tuple[int, int]]) -> None:
     """改 header：以日期为名的另几列结果是从前的，不看。
 
     没有日期的一列里一个数也没有的除外；那一天表外也印着的（days，见 `days_in`）除外：也许正是这次采样、报告的日子。

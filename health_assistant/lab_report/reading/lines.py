@@ -3,6 +3,7 @@
 import re
 
 from health_assistant.lab_report.reading.header import join_stacked_heads
+from health_assistant.lab_report.reading.header_words import words_in
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, join_boxes
 from health_assistant.lab_report.reference_range import parse_result
@@ -27,10 +28,10 @@ def group_lines(boxes: list[TextBox]) -> list[list[TextBox]]:
             near.append(box)
         else:
             lines.append([box])
-    return sorted((_join_pieces(line) for line in lines), key=lambda line: line[0].line)
+    return sorted((_join_pieces(line, boxes) for line in lines), key=lambda line: line[0].line)
 
 
-def _join_pieces(line: list[TextBox]) -> list[TextBox]:
+def _join_pieces(line: list[TextBox], page: list[TextBox]) -> list[TextBox]:
     """接起撕开的：拉开印的两个字（`项　目`、`No项　目`）会成两段，范围的两头与一横会成三段（`4.0 -- 10.0`），
     词与括号里说得一样的符号也会断开（`阳性（＋）`、`未见异常（－）`）。
 
@@ -46,7 +47,7 @@ def _join_pieces(line: list[TextBox]) -> list[TextBox]:
             and box.start - last.end < 5 * box.height
             and not (is_known(last.text) and is_known(box.text))
         )
-        if is_word or last and _says_again(last, box):
+        if is_word or last and _says_again(last, box, page):
             joined[-1] = join_boxes(last, box)
         elif whole := _range_of(joined[-2:], box):
             joined[-2:] = [whole]
@@ -55,10 +56,13 @@ def _join_pieces(line: list[TextBox]) -> list[TextBox]:
     return joined
 
 
-def _says_again(words: TextBox, sign: TextBox) -> bool:
-    """紧跟在词后面、括号里的符号说的与词一样；`阳性` 与 `(-)` 是结果与范围。"""
+def _says_again(words: TextBox, sign: TextBox, page: list[TextBox]) -> bool:
+    """紧跟在词后面、括号里的符号说的与词一样；`阳性` 与 `(-)` 是结果与范围，符号另有表头的也是两列。"""
     is_so = _TERM.fullmatch(words.text) and _SIGN.fullmatch(sign.text) and sign.start - words.end < sign.height
-    return bool(is_so) and parse_result(words.text + sign.text) is not None
+    if not is_so or parse_result(words.text + sign.text) is None:
+        return False
+    heads = [head for box in page for _, head in words_in(box)]
+    return not any(words.middle < head.start < sign.end and sign.start < head.end for head in heads)
 
 
 def _range_of(before: list[TextBox], box: TextBox) -> TextBox | None:

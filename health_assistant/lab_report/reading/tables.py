@@ -35,7 +35,8 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
     tables: list[Table] = []
     headers: list[dict[str, TextBox]] = []
     body: list[list[TextBox]] = []
-    days = {day for line in lines if not find_header(line) for box in line for day in days_in(box.text)}
+    texts = [" ".join(box.text for box in line) for line in lines if not find_header(line)]
+    days = {day for text in texts for day in days_in(text, only_own=True)}
     for line in [*lines, None]:
         heads = find_header(line) if line is not None else []
         if not heads and line is not None:
@@ -49,8 +50,8 @@ def find_tables(lines: list[list[TextBox]]) -> list[Table]:
     return tables
 
 
-def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]], days: set[tuple[str, ...]]) -> list[Table]:
-    """表头与下面各行 -> 各栏的表。days：表头以外印着的日期，（月，日）。"""
+def _headed(headers: list[dict[str, TextBox]], body: list[list[TextBox]], days: set[tuple[int, int]]) -> list[Table]:
+    """表头与下面各行 -> 各栏的表。days：表头以外印着的这一次的日子，（月，日）。"""
     edges = _edges_over(headers, body)
     body = without_next_serials(body, edges) if edges else with_whole_ranges(body, headers[0])
     lines = _split_at([[cell for box in line for cell in _cells(box, headers, edges)] for line in body], edges)
