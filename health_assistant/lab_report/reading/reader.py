@@ -63,6 +63,8 @@ _MIN_CUT = 3
 """这么多行的参考范围都缺了末尾，才是被纸边切掉的。"""
 MIN_BOXES = 4
 """认得清的文字不到这么多段，就是没有拍清楚。"""
+_SURE_TURN = 0.9
+"""转过的页面，文字的把握的中位数不到它，再照没有转的读一遍。"""
 _PICTURE = 1.6
 """单独一个字比一页的字高这么多倍，是图不是字（见 `_is_picture`）。"""
 MIN_TEXT_HEIGHT = 13
@@ -144,8 +146,8 @@ class ReportReader:
             return read_boxes(*read_strips(photo, self._text_reader))
         page = find_page(photo, self._text_reader)
         texts = read_texts(page, self._text_reader)
-        if page.is_turned and _clarity(texts) < MIN_CONFIDENCE:
-            # 多半转错了：曲线、条码一类的图形也会被当成竖着的文字
+        if page.is_turned and _clarity(texts) < _SURE_TURN:
+            # 也许转错了：曲线、条码一类的图形会被当成竖着的文字，不认得的文字看不出正反；取认得清楚的
             unturned = find_page(photo, self._text_reader, turns=False)
             again = read_texts(unturned, self._text_reader)
             if _clarity(again) > _clarity(texts):
