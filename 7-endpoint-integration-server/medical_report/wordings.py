@@ -4,6 +4,8 @@ import re
 import unicodedata
 from functools import cache
 
+from health_assistant.lab_report.printed_text import SIMPLIFIED
+
 _GAPS = re.compile(r"(?<=[一-鿿])[\s\-_·.*]+(?=[一-鿿])")
 """字与字中间的空白和记号：“胸 痛”“胸-痛”。"""
 _SPACES = re.compile(r"(?<=[一-鿿])\s+(?=[一-鿿])")
@@ -16,8 +18,8 @@ _DEGREES = re.compile(rf"(\d)度({_DIGIT}|半|\d)(?!{_DIGIT}|[十\d])")
 def wordings(question: str, traditional: str, sounds: str, misheard: str) -> set[str]:
     """问的话 -> 要一一看过的几种写法。
 
-    traditional 是繁体与简体一对一对的字；sounds 是一组一组念起来一样的字，misheard 是常听错的词：
-    词里的字换成同组的，就还成这个词（凶口 -> 胸口）。还错了只是多说一次急话，所以原来的也看。
+    traditional 是 `SIMPLIFIED` 以外的（异体、粤语），一对一对的字；sounds 是一组一组念起来一样的字，
+    misheard 是常听错的词：词里的字换成同组的，就还成这个词（凶口 -> 胸口）。还错了只是多说一次急话，所以原来的也看。
     """
     # 全角、繁体、弯引号 -> 半角、简体、直引号
     folded = unicodedata.normalize("NFKC", question).replace("’", "'").translate(_pairs(traditional))
@@ -31,7 +33,7 @@ def wordings(question: str, traditional: str, sounds: str, misheard: str) -> set
 
 @cache
 def _pairs(traditional: str) -> dict[int, str]:
-    return {ord(pair[0]): pair[1] for pair in traditional.split()}
+    return SIMPLIFIED | {ord(pair[0]): pair[1] for pair in traditional.split()}
 
 
 @cache

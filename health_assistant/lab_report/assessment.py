@@ -23,6 +23,7 @@ from health_assistant.lab_report.observation import Observation
 from health_assistant.lab_report.patterns import Match, find_patterns
 from health_assistant.lab_report.person import Person, person_of
 from health_assistant.lab_report.plausibility import is_finer, is_plainly_out
+from health_assistant.lab_report.printed_text import SIMPLIFIED
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import (
     TRIAGE_OF,
@@ -35,6 +36,7 @@ from health_assistant.lab_report.report import (
     Severity,
     at_least,
     rank,
+    translated,
     worst,
 )
 from health_assistant.lab_report.severity import is_measured, load_severity, measured_as
@@ -63,9 +65,11 @@ def assess(report: ReadReport) -> Assessment:
     """给每一行下判断、分轻重，再给整张报告分级。report 是 `Reading` 时，各行的把握与疑问也算。
 
     `Reading.notices` 是整张报告的疑问（有一页没有读成），照样说出来；有它就不是未见异常。
+    印着繁体字的，规则看的是简体，给人看的照原样。
     """
     # 一、印着什么：每一行只解析这一次，标本没有说的由各行猜
-    report = with_stated_specimens(report)
+    printed = report
+    report = with_stated_specimens(translated(printed, SIMPLIFIED))
     reading = report if isinstance(report, Reading) else Reading(items=[])
     doubts, person, title = reading.notices, person_of(report), report.report_type
     observations, guessed = observe_all(report, person)
@@ -106,11 +110,23 @@ def assess(report: ReadReport) -> Assessment:
     ]
     if severity == "grave":  # 现在就要去的，不另说一个晚一些的时间
         notices = [_SAYS_LATER.sub("一起给医生看。", notice) for notice in notices]
+    for item, row in zip(items, printed.items, strict=True):
+        for simple, text in ((item.name, row.name), (item.result, row.result)):
+            notices = [_as_printed(notice, simple, text) for notice in notices]
+        item.show_as_printed(row)
+    origin = printed.origin if isinstance(printed, Reading) else {}
     return Assessment(
-        report_type=report.report_type, sex=report.sex, age=report.age, origin=reading.origin, told=reading.told,
+        report_type=printed.report_type, sex=report.sex, age=printed.age, origin=origin, told=reading.told,
         items=items, triage=_triage(findings, severity or ("slight" if doubts else None)), when=WHEN_OF.get(severity),
         notices=notices, doubts=list(doubts), person=person, matches=matches,
     )  # fmt: skip
+
+
+def _as_printed(notice: str, simple: str, printed: str) -> str:
+    """要说的话里，单独写着的名称、结果（`尽快就医：钾 6.9`）照印着的繁体写；`高钾` 里的不动。"""
+    if printed.translate(SIMPLIFIED) != simple or printed == simple:
+        return notice
+    return re.sub(rf"(?<![一-鿿]){re.escape(simple)}(?![一-鿿])", lambda _: printed, notice)
 
 
 def _judge_all(observations: list[Observation], person: Person, report_type: str) -> list[Finding]:

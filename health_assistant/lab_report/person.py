@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.groups import ADULT_AGE_YEARS
+from health_assistant.lab_report.printed_text import SIMPLIFIED
 from health_assistant.lab_report.report import LabReport, ReadReport, Sex
 from health_assistant.lab_report.word_lists import any_of
 
@@ -171,9 +172,8 @@ def _plain_age(text: str | None) -> str:
     """去掉空白、前后的性别与“年龄：”，中文数字换成阿拉伯数字；太长的不是年龄。"""
     if not text or len(text) > 60:
         return ""
-    plain = re.sub(r"\s+|。$", "", unicodedata.normalize("NFKC", text))
+    plain = re.sub(r"\s+|。$", "", unicodedata.normalize("NFKC", text).translate(SIMPLIFIED))
     plain = re.sub(r"y[./]?o\.?$|y\.", "y", plain, flags=re.IGNORECASE)
-    plain = plain.translate(str.maketrans("歲嵗個週時", "岁岁个周时"))
     previous = None
     while plain != previous:
         previous, plain = plain, _AROUND_AGE.sub("", plain)

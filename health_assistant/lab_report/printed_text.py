@@ -1,8 +1,12 @@
-"""印刷的文字：全角半角、各种横线与比较符统一成一种写法，再去解析；名称与代号统一成一种写法，再去比较。"""
+"""印刷的文字：全角半角、繁体简体、各种横线与比较符统一成一种写法，再去解析；名称与代号统一成一种写法，再去比较。"""
 
 import re
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
 from functools import lru_cache
+
+from opencc import OpenCC
 
 MAX_LENGTH = 200
 """更长的文字不是一个结果或范围。"""
@@ -29,13 +33,13 @@ _MINUTES_AND_SECONDS = re.compile(
 _SUPERSCRIPT = re.compile(r"(?<=10)[⁺⁻]?[⁰¹²³⁴-⁹]+")
 ARROW_FORMS = str.maketrans("⬆⇧⇑🔼⬇⇩⇓🔽▴🔺▾🔻", "↑↑↑↑↓↓↓↓▲▲▼▼")
 """同一个箭头的几种字形 -> 认得的那一种。"""
-SIMPLIFIED = str.maketrans(
-    "鉀鈉鈣鎂鐵鋅銅鉛鋰銨紅總膽醣顆細數計積濃鹼澱時間纖維絕對單質離氣壓檢測體轉腎臟葉結鏈過潛醯類臨"
-    "網狀態組織陰陽發鹽雙變異實顏濁滲膠漿關節風濕瘧蟲黴線種應腦桿膿複參項標編號稱備註歷區級範圍儀驗",
-    "钾钠钙镁铁锌铜铅锂铵红总胆糖颗细数计积浓碱淀时间纤维绝对单质离气压检测体转肾脏叶结链过潜酰类临"
-    "网状态组织阴阳发盐双变异实颜浊渗胶浆关节风湿疟虫霉线种应脑杆脓复参项标编号称备注历区级范围仪验",
-)
-"""项目名称与表头里的繁体字 -> 简体：`鉀` 与 `钾` 是一项。只用来比较，印着的字不改。"""
+_TO_SIMPLIFIED = OpenCC("t2s")
+SIMPLIFIED = {
+    ord(letter): simple
+    for letter in map(chr, range(0x4E00, 0xA000))
+    if (simple := _TO_SIMPLIFIED.convert(letter)) != letter
+}
+"""繁体字 -> 简体字，一个字换一个字，长短不变：`鉀` 与 `钾` 是一项。只用来比较，印着的字不改。"""
 _WIDE_SPACED = re.compile(r"(?<![０-９．.\d])[０-９](?:[ \u3000][０-９．]){2,}(?![０-９．.\d]|[ \u3000]\d)")
 """`１ ３ ９`：全角的数字一个个隔开，是一个数；只有两个的也许是两个数。"""
 _CONFUSABLE = str.maketrans({"0": "O", "1": "L", "I": "L", "|": "L", "5": "S", "8": "B"})
@@ -53,7 +57,7 @@ _FORMS = (
 
 
 def normalize(text: str) -> str:
-    """全角转半角，各种横线、波浪线与比较符统一，去掉空白。"""
+    """全角转半角，繁体转简体，各种横线、波浪线与比较符统一，去掉空白。"""
     text = _LINES.sub("-", _unify(text))
     return "".join(text.split()).replace("至", "-")
 
@@ -61,10 +65,18 @@ def normalize(text: str) -> str:
 def _unify(text: str) -> str:
     # 上标会被 NFKC 变成普通数字：10⁹ 变成 109
     text = _SUPERSCRIPT.sub(lambda power: "^" + power[0], text)
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", text).translate(SIMPLIFIED)
     for old, new in _SAME_SIGNS:
         text = text.replace(old, new)
     return _ENGLISH_SIGN.sub(lambda words: _SIGN_OF[words.lastgroup], text)
+
+
+def printed_letters(texts: Iterable[str]) -> dict[int, str]:
+    """texts 里的繁体字：简体 -> 印着的繁体；同一个简体字印着两种写法的（`后` 与 `後`）不在里面。"""
+    printed: defaultdict[int, set[str]] = defaultdict(set)
+    for letter in set("".join(texts)):
+        printed[ord(SIMPLIFIED.get(ord(letter), letter))].add(letter)
+    return {simple: letter for simple, (letter, *others) in printed.items() if ord(letter) != simple and not others}
 
 
 def join_wide_digits(text: str) -> str:
@@ -97,7 +109,7 @@ def _in_minutes(time: re.Match[str]) -> str:
 @lru_cache(maxsize=1 << 13)
 def fold_name(name: str) -> str:
     """名称与代号的比较形式：全角转半角，繁体转简体，大写，去掉空白、星号、末尾的“测定”与括号里的说明。"""
-    name = normalize(name).translate(SIMPLIFIED).upper().strip()
+    name = normalize(name).upper().strip()
     name = re.sub(r"^(?:[A-Z]\.){2,}[A-Z]?(?![A-Z])", lambda letters: letters[0].replace(".", ""), name)  # M.C.V.
     name = re.sub(r"RH\s*\(D\)$", "RHD", name.replace("PT(INR)", "PT-INR"))
     name = re.sub(r"(?<=[A-Z]{3})[-(](TOTAL|DIRECT|INDIRECT|FREE)\)?$", r",\1", name)  # Bilirubin (Total)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args
 from pydantic import BaseModel, BeforeValidator, Field
 
 from health_assistant.lab_report.origin import understand
+from health_assistant.lab_report.printed_text import SIMPLIFIED
 
 Sex = Literal["男", "女"]
 Flag = Literal["normal", "high", "low", "abnormal", "unknown"]
@@ -206,6 +207,31 @@ class Reading(ReadReport):
     engine: str = Field("", exclude=True, description="读者的名字，要告诉用户")
 
 
+Read = TypeVar("Read", bound=ReadReport)
+Part = TypeVar("Part", bound=BaseModel)
+_PRINTED = {*PrintedRow.model_fields, "report_type", "age", "value"}
+
+
+def translated(report: Read, table: dict[int, str]) -> Read:
+    """印着的字按 `table` 一个字换一个字的 report；没有要换的就是原来的。
+
+    给 `SIMPLIFIED` 就是繁体换成简体，规则里的词才认得。
+    """
+    rows = [_translated(row, table) for row in report.items]
+    changed: dict[str, Any] = {} if rows == report.items else {"items": rows}
+    if isinstance(report, Reading):
+        origin = {field: _translated(printed, table) for field, printed in report.origin.items()}
+        changed |= {} if origin == report.origin else {"origin": origin}
+    report = _translated(report, table)
+    return report.model_copy(update=changed) if changed else report
+
+
+def _translated(part: Part, table: dict[int, str]) -> Part:
+    printed = {name: text for name, text in part if name in _PRINTED and isinstance(text, str) and text != NAMELESS}
+    texts = {name: text.translate(table) for name, text in printed.items()}
+    return part if texts.items() <= dict(part).items() else part.model_copy(update=texts)
+
+
 class UnreadableReport(ValueError):
     """读不出化验单，消息说明怎么办。
 
@@ -255,6 +281,12 @@ class LabItem(Evidence, PrintedRow):
     verified: bool | None = Field(None, description="第二个读者是否读到同样的结果；没有第二个读者则为 null")
     other_reading: str | None = None
     tracked: Tracked | None = Field(None, description="与别的报告里同一项相比时用的；目录不认识的为 null")
+
+    def show_as_printed(self, row: PrintedRow) -> None:
+        """换成简体去判断过的各栏，照 `row` 印着的繁体给人看；判断时改过的不动。"""
+        for field, text in row.printed().items():
+            if text and text.translate(SIMPLIFIED) == getattr(self, field):
+                setattr(self, field, text)
 
 
 class LabReport(ReadReport):

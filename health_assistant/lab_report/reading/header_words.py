@@ -7,7 +7,6 @@ from typing import Literal
 
 from health_assistant.checked_yaml import Entry, read_yaml
 from health_assistant.lab_report.groups import find_groups
-from health_assistant.lab_report.printed_text import SIMPLIFIED
 from health_assistant.lab_report.reading.header_dates import DATE
 from health_assistant.lab_report.reading.text import TextBox, part_of
 
@@ -47,10 +46,8 @@ _CORRECTED = re.compile(
     r"|(?:temp(?:erature)?\.?|T)[- ]?corrected.*",
     re.IGNORECASE,
 )
-_MISREAD = str.maketrans("杲呆课孝単", "果果果考单")
-"""文字识别常认错的：`结杲`、`参孝值`。"""
-_AS_HEAD_WORD = SIMPLIFIED | _MISREAD
-"""只用来认表头词，印着的字不改。"""
+_AS_HEAD_WORD = str.maketrans("杲呆课孝単", "果果果考单")
+"""文字识别常认错的：`结杲`、`参孝值`。只用来认表头词，印着的字不改。"""
 HEAD_WORD = re.compile("|".join(f"({words})" for _, words in _WORDS), re.IGNORECASE)
 _RANGE_WORD = re.compile(dict(_WORDS)["range"], re.IGNORECASE)
 _BEST = re.compile(

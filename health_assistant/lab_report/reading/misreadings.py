@@ -51,7 +51,7 @@ _MISREAD_LETTERS = (
     (re.compile(r"(?<=溶血素)\s*0"), "O"),
     (re.compile("眞(?=菌)"), "真"),
     (re.compile(r"(?<![A-Za-z])([spFSP]|Fi)02"), r"\1O2"),
-    *((re.compile(rf"^{wrong}$"), right) for wrong, right in zip("纳氣钓", "钠氯钙", strict=True)),
+    *((re.compile(rf"^{wrong}$"), right) for wrong, right in zip("纳气钓", "钠氯钙", strict=True)),
 )
 
 

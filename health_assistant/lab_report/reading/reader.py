@@ -15,6 +15,7 @@ from PIL import Image
 
 from health_assistant.images import upright_rgb
 from health_assistant.lab_report.person import person_of
+from health_assistant.lab_report.printed_text import SIMPLIFIED, printed_letters
 from health_assistant.lab_report.reading import arrow_templates
 from health_assistant.lab_report.reading.arrangement import Arrangement, arrange
 from health_assistant.lab_report.reading.cells import ARROW_LIKE
@@ -52,6 +53,7 @@ from health_assistant.lab_report.report import (
     Reading,
     ReadReport,
     UnreadableReport,
+    translated,
 )
 from health_assistant.lab_report.severity import is_measured
 
@@ -184,6 +186,8 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     if page.text_height() < MIN_TEXT_HEIGHT:
         raise UnreadableReport("report_unreadable", "字太小，看不清。请用原图，或靠近一些重拍一张，不要用缩略图。")
     boxes = [replace(box, text=without_leaders(repair_signs(box.text))) for box in boxes if not _is_picture(box, boxes)]
+    as_printed = printed_letters(box.text for box in boxes)  # 规则里的词是简体的；行里的字最后照印着的写
+    boxes = [replace(box, text=box.text.translate(SIMPLIFIED)) for box in boxes]
     undivided = without_dividers(boxes := without_habits(boxes))
     arranged = arrange(without_name_colons(undivided))
     lines = arranged.lines
@@ -229,7 +233,7 @@ def read_boxes(page: Page, boxes: list[TextBox]) -> Reading:
     grown = grown_outside(texts, read) if has_drugs else []
     outside = [*findings_outside(texts, read), *pressures_outside(texts, read, person)]
     items = [*grown, *without_repeats(read), *outside]
-    return Reading(items=items, engine=ENGINE_NAME, notices=notices, origin=origin, **head)
+    return translated(Reading(items=items, engine=ENGINE_NAME, notices=notices, origin=origin, **head), as_printed)
 
 
 def _names_on_other_papers(arranged: Arrangement) -> list[str]:
