@@ -159,10 +159,20 @@ def _units_conflict(observed: Observation) -> bool:
 
 
 def is_far_from_known(interval: ReferenceRange, analyte: Analyte, unit: str) -> bool:
-    """以 unit 计的范围 interval 的一端与目录里各种人的都相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。"""
-    known = [usual for usual in analyte.known_intervals if usual.is_bounded]
-    if not (isinstance(interval, Interval) and interval.is_bounded and known and analyte.same_unit(unit)):
+    """以 unit 计的范围 interval 的一端与目录里各种人的都相差 8 倍以上：同一单位、两边都有界时不会有这样的差别。
+
+    目录里只有上限的，只看大出 8 倍以上的（甘油三酯 0-17）：小的也许是另一种方法，也许是大人的（甲胎蛋白）。
+    """
+    if not (isinstance(interval, Interval) and analyte.same_unit(unit)):
         return False
+    highs = [usual.high for usual in analyte.known_intervals if usual.low is None and usual.high]
+    if highs and not interval.low and interval.high:
+        return interval.high > 8 * max(highs)
+    known = [usual for usual in analyte.known_intervals if usual.is_bounded]
+    if not (interval.is_bounded and known):
+        return False
+    if is_general_range(replace(interval, low=interval.low / 10, high=interval.high / 10), analyte, unit):
+        return bool(interval.low)  # 41.0-73.0 读成 410-730，只比老人的大七倍
     return all(
         _is_times_off(interval.low, usual.low)
         and not (interval.low < usual.low and usual.low * _NEARLY_NONE < usual.high)
