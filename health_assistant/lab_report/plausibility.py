@@ -23,6 +23,7 @@ _NEARLY_NONE = 20
 """常见范围的下限不到上限的这么多分之一，就近于没有下限：嗜酸性粒细胞的 0.02 印成 0.002 差不了多少。"""
 _MOST_BELOW = -5
 _PERCENTAGE = re.compile("百分[比数率]|percentage", re.IGNORECASE)
+_IN_POWERS = re.compile(r"\d\s*(?:[×xX*]\s*10\s*\^?|[eE]\s*\+?)\s*\d")
 _LIKE = 4
 """印着的范围两端与目录的都差不到四分之一，才正像这一项的。只在单位不像时用。"""
 _NOT_ITS_OWN = "单位与参考范围都不像这一项的，名称可能认错了"
@@ -61,6 +62,8 @@ def value_doubt(
     if has_agreeing_flag:
         return None
     reaches_far = analyte is not None and analyte.code in load_severity().wide
+    # 病毒载量：两边都写着 10 的几次方，没有丢小数点的余地
+    reaches_far |= flag == "high" and all(map(_IN_POWERS.search, (row.result, row.reference_range)))
     if _lost_decimal_point(result, interval) and not reaches_far:
         return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
     if row.mark or row.copied or flag not in ABNORMAL_FLAGS:

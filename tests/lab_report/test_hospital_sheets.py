@@ -134,7 +134,7 @@ def test_pairs_of_type_and_result_side_by_side_are_panels():
 
 
 def test_a_mark_under_a_heading_that_is_not_known_is_a_mark():
-    head = {50: "檢驗項目", 300: "結果", 500: "註記欄", 700: "參考值"}
+    head = {50: "检验项目", 300: "结果", 500: "注记栏", 700: "参考值"}
     rows = seated(head, {50: "肌酸酐", 300: "2.3", 500: "高", 700: "0.7-1.3"}, {50: "尿素氮", 300: "14", 700: "7-20"})
     assert [row.mark and row.mark.text for row in rows] == ["高", None]
 

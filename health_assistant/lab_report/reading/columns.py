@@ -104,7 +104,13 @@ class Columns:
         """表头里没有认得的“项目”“范围”或“结果”时，认不得的词下面多半是文字、范围、数的就是。
 
         有几列都是数、都是范围的都算：不知道哪一列是这一次的、这个人的，各行自会起疑。
+        项目、范围都认得，认不得的只有夹在它们中间的一列（`项目 | 所见 | 参考`），那一列就是结果，不论写着什么。
         """
+        unknown = [name for name in self.spans if name.startswith("unknown")]
+        is_only = len(unknown) == 1 and {"name", "range"} <= self.spans.keys() and not _RESULTS & self.spans.keys()
+        if is_only and self.spans["name"] < self.spans[unknown[0]] < self.spans["range"]:
+            self.spans["result"] = self.spans.pop(unknown[0])
+            self.printed |= {"result"}
         values = {"name": ("text",), "range": ("range", "bound"), "result": ("number", "bound", "term")}
         for role, kinds in values.items():
             if role in self.spans:

@@ -71,7 +71,8 @@ def split_code(text: str) -> tuple[str, str]:
         code = parts["code"].replace(" ", "") if parts else ""
         if re.search(r"[A-Za-z]", code):
             is_glued_code = pattern is _TRAILING_CODE and re.search(r"[A-Za-z].*[A-Za-z]", code)
-            if parts["gap"] or is_glued_code or is_known_code(code):
+            says_what = re.search(r"(?:[DR]NA|Ig[AGMED])$", code)  # 查了病毒的什么，是名称的
+            if parts["gap"] or not says_what and (is_glued_code or is_known_code(code)):
                 return parts["name"].strip(), repair_code(code)
     is_word = re.search(r"[a-z]{4}", text)
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9#%/+.\- ]*", text) and (is_known_code(text) or not is_word):

@@ -225,7 +225,9 @@ def _stacked_titles(lines: list[Row], valued: list[Row], under: list[Row]) -> li
     valued 是有名称又有值的行；under 见 `names_under_codes`。
     """
     titles = [above for above, below in pairwise(lines) if is_title_of(above, below) and above not in under]
-    is_stacked = 2 * len(titles) >= len(valued) or any(
+    # 名称与英文名上下两行、结果印在正中的，结果有的归上一行，有的归下一行
+    sublines = [row for above, row in pairwise(lines) if not row.has_value() and is_subline_of(row, above)]
+    is_stacked = 2 * len(titles + sublines) >= len(valued) or any(
         is_known(above.name.text + below.name.text) and not is_known(below.name.text)
         for above, below in pairwise(lines)
         if above in titles

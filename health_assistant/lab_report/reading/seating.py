@@ -17,6 +17,7 @@ from health_assistant.lab_report.units import fold_unit
 _OUT_OF_PLACE = "结果没有落在结果一列，不能确定是哪一项的"
 _UNEXPLAINED = "没有参考范围一列，另有一列数不知道是什么"
 _LIMITS = ("range", "bound")
+_OWN_SIGN = re.compile(r"\s*[<>≤≥＜＞]\s*=?\s*")
 _TIMED = {"GLU", "INS", "CP", "CORT"}
 _MINUTES = {"30", "60", "90", "120", "180"}
 """葡萄糖、胰岛素、C 肽、皮质醇一天里抽几回，名称后面印着第几分钟。"""
@@ -187,11 +188,13 @@ def _seconds(role: str, seated: list[Seated]) -> list[str]:
 
 
 def _joined_limits(low: TextBox | None, high: TextBox | None) -> list[TextBox]:
-    """下限、上限两格 -> 一个范围；划了横线的一边没有界。"""
+    """下限、上限两格 -> 一个范围；划了横线的一边没有界。格子里自己印着 `<=7.5` 的，照印着的。"""
     bounds = [box if box and re.search(r"\d", box.text) else None for box in (low, high)]
     if all(bounds):
-        return [join_boxes(bounds[0], bounds[1], "-")]
-    return [replace(box, text=sign + box.text) for sign, box in zip("≥≤", bounds, strict=True) if box]
+        low, high = (replace(box, text=_OWN_SIGN.sub("", box.text)) for box in bounds)
+        return [join_boxes(low, high, "-")]
+    signed = [(sign, box) for sign, box in zip("≥≤", bounds, strict=True) if box]
+    return [box if _OWN_SIGN.match(box.text) else replace(box, text=sign + box.text) for sign, box in signed]
 
 
 def _seat(cell: Cell, place: str, row: Row, has_unit_column: bool) -> None:
