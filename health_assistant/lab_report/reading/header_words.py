@@ -136,7 +136,7 @@ def columns_in(box: TextBox, line: list[TextBox]) -> list[tuple[Role, TextBox]]:
     `项目结果`、`项目单位`、`英文项目`：每一列结果都另有自己的名称一列时，里面的“项目”说的不是又一列名称。
     """
     words = list(words_in(box))
-    heads = [[role for role, _ in words_in(other)] for other in line]
+    heads = [[role for role, _ in _spans_in(other.text)] for other in line]
     names, results = sum(roles == ["name"] for roles in heads), sum("result" in roles for roles in heads)
     others = [role for role, _ in words if role != "name"]
     return [(others[0], box)] if len(words) == 2 and len(others) == 1 and names >= results > 0 else words
