@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -29,8 +29,6 @@ class Entry(BaseModel):
     """YAML 里人写的一项；不认识的键和不对的类型都是错。"""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    old_names: ClassVar[dict[str, str]] = {}
-    """从前的键 -> 现在的键：写了从前的，错误里说现在的。"""
 
 
 EntryType = TypeVar("EntryType", bound=Entry)
@@ -83,7 +81,7 @@ def check_yaml(model: type[EntryType], text: str, file: str, changes: dict[str, 
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        problems = [f"{_place(raw, each['loc'])} {_problem(each, model.old_names)}".strip() for each in error.errors()]
+        problems = [f"{_place(raw, each['loc'])} {_problem(each)}".strip() for each in error.errors()]
         raise BadYaml(f"{file}：{'；'.join(problems)}") from None
 
 
@@ -101,10 +99,8 @@ def _place(raw: Any, path: tuple[Any, ...]) -> str:
     return ".".join(names)
 
 
-def _problem(error: Any, old_names: dict[str, str]) -> str:
+def _problem(error: Any) -> str:
     """pydantic 的一条错误 -> 一句中文。"""
-    if error["type"] == "extra_forbidden" and error["loc"][-1] in old_names:
-        return f"现在叫 {old_names[error['loc'][-1]]}"
     if error["type"] in _YAML_WORDS:
         return _YAML_WORDS[error["type"]]
     said = what_is_wrong(error)

@@ -54,15 +54,13 @@ def recipe_parser(description: str, kind: type[Recipe], default_config: Path) ->
         )
         if "_" in name:  # 写成连字符也行
             settings.add_argument(f"--{name.replace('_', '-')}", dest=name, nargs=several, **hidden)
-    for old in kind.old_names:  # 收下，核对时才说它现在叫什么
-        settings.add_argument(f"--{old}", nargs="*", **hidden)
     return parser
 
 
 def read_recipe(kind: type[AnyRecipe], args: argparse.Namespace) -> AnyRecipe:
     """args 是 `recipe_parser` 读到的：--config 的 YAML，加上命令行改的几项。写错了抛 `BadYaml`，一句话说明。"""
-    settings = {*kind.model_fields, *kind.old_names}
-    recipe = read_yaml(kind, args.config, {name: value for name, value in vars(args).items() if name in settings})
+    changes = {name: value for name, value in vars(args).items() if name in kind.model_fields}
+    recipe = read_yaml(kind, args.config, changes)
     return recipe if recipe.run_name else recipe.model_copy(update={"run_name": args.config.stem})
 
 

@@ -15,8 +15,6 @@ MINERALS = [
     ("Sodium", "149.2", "mmol/L", "137.0-147.0"),
     ("Chloride", "103.7", "mmol/L", "99.0-110.0"),
     ("Urea", "5.18", "mmol/L", "2.60-7.50"),
-    ("Creatinine", "63.9", "umol/L", "41.0-73.0"),
-    ("Glucose", "5.27", "mmol/L", "3.90-6.10"),
 ]
 Row = tuple[str, str, str, str]
 

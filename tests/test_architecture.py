@@ -37,43 +37,43 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("file", PACKAGE_FILES, ids=name)
-def test_the_package_imports_no_stage(file):
+def test_the_package_imports_no_stage():
     of_stages = set().union(*map(modules_of, [*STAGES, ROOT / "tools"]))
-    assert not imported_modules(file) & of_stages
+    assert {name(file): found for file in PACKAGE_FILES if (found := imported_modules(file) & of_stages)} == {}
 
 
-@pytest.mark.parametrize("file", STAGE_FILES, ids=name)
-def test_a_stage_imports_no_other_stage(file):
-    stage = ROOT / file.relative_to(ROOT).parts[0]
+@pytest.mark.parametrize("stage", STAGES, ids=name)
+def test_a_stage_imports_no_other_stage(stage):
     of_others = set().union(*(modules_of(one) for one in [*STAGES, ROOT / "tools"] if one != stage)) - modules_of(stage)
-    assert not imported_modules(file) & of_others
+    own = [file for file in STAGE_FILES if stage in file.parents]
+    assert own and {name(file): found for file in own if (found := imported_modules(file) & of_others)} == {}
 
 
-@pytest.mark.parametrize("file", PACKAGE_FILES + STAGE_FILES + TOOL_FILES, ids=name)
-def test_no_path_tricks_and_no_artifact_paths_of_its_own(file):
-    text = file.read_text(encoding="utf-8")
-    assert "sys.path" not in text
-    if file.name != "artifacts.py":
-        assert not re.search(r"""["']artifacts(/|["'])""", text), "产物的位置由 health_assistant/artifacts.py 命名"
+def test_no_path_tricks_and_no_artifact_paths_of_its_own():
+    """产物的位置由 health_assistant/artifacts.py 命名。"""
+    texts = {file: file.read_text(encoding="utf-8") for file in PACKAGE_FILES + STAGE_FILES + TOOL_FILES}
+    assert [name(file) for file, text in texts.items() if "sys.path" in text] == []
+    naming = [file for file, text in texts.items() if re.search(r"""["']artifacts(/|["'])""", text)]
+    assert [name(file) for file in naming if file.name != "artifacts.py"] == []
 
 
 REPORT_FILES = [file for file in PACKAGE_FILES if "lab_report" in file.parts]
 JUDGING = "judgement|marks|alarms|derived|patterns|assessment|subjects|advice"
 
 
-@pytest.mark.parametrize("file", [file for file in REPORT_FILES if file.parent.name == "reading"], ids=name)
-def test_the_reader_only_reads(file):
+def test_the_reader_only_reads():
     """读者只抄录，高低由代码判断：reading 里用不到判断的任何东西。"""
-    assert not re.search(rf"lab_report\.({JUDGING})\b", file.read_text(encoding="utf-8"))
+    reading = {file: file.read_text(encoding="utf-8") for file in REPORT_FILES if file.parent.name == "reading"}
+    judging = [name(file) for file, text in reading.items() if re.search(rf"lab_report\.({JUDGING})\b", text)]
+    assert reading and judging == []
 
 
-@pytest.mark.parametrize("file", REPORT_FILES, ids=name)
-def test_what_a_report_says_is_not_remembered_without_end(file):
+def test_what_a_report_says_is_not_remembered_without_end():
     """@cache 从不忘；收文字的要用有上限的 lru_cache，不然服务把读过的每一段字都记着。"""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef) and "cache" in map(ast.unparse, node.decorator_list):
-            assert not node.args.args, node.name
+    for file in REPORT_FILES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and "cache" in map(ast.unparse, node.decorator_list):
+                assert not node.args.args, (name(file), node.name)
 
 
 HELP = """

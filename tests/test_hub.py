@@ -93,7 +93,9 @@ def hubs(tmp_path, monkeypatch):
     monkeypatch.setenv("HEALTH_ASSISTANT_ARTIFACTS", str(tmp_path))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # 两个库重试前的等待
+    # 两个库重试前的等待
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("modelscope_hub._download.DOWNLOAD_RETRY_MAX_DELAY_SECONDS", 0)
     with Hubs() as hubs:
         for name in PATHS:
             monkeypatch.setenv(f"HUB_{name.upper()}", f"{hubs.url}/{name}/")

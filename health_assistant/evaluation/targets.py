@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -17,8 +17,6 @@ from health_assistant.training.tiny_models import identity_of
 
 class EvaluationRecipe(recipe_files.Recipe):
     """一次评测的配方；微调前后是同一份。生成的设置是 transformers 的 GenerationConfig 的名字。"""
-
-    old_names: ClassVar[dict[str, str]] = {"recipe": "run_name", "base_model": "model_name_or_path"}
 
     model_name_or_path: str = Field(description="基座：tiny、本地目录，或模型站上的名字")
     tuned: Literal["merged", "adapter"] = Field(

@@ -2,10 +2,11 @@
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from math import inf
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from health_assistant.checked_yaml import Entry
 from health_assistant.lab_report.catalogue import Age, Number, Sentence
@@ -160,8 +161,8 @@ _LOWEST_PRESSURE = 40
 class Level(Entry):
     """一种数：到了（含）哪一步就是哪一级。"""
 
-    name: str
-    """整个名称的正则。"""
+    name: Annotated[re.Pattern[str], BeforeValidator("(?i){}".format)]
+    """整个名称，不分大小写。"""
     units: dict[str, Number] = {}
     """印着的单位 -> 乘以多少换成界限的单位；细胞数的单位都写成 `10^6/L`。"""
     high: dict[Severity, Number] = {}
@@ -170,9 +171,8 @@ class Level(Entry):
     """比它还小的是用别的单位印的，不看：氧合指数 4.5 不是 4.5 mmHg。"""
 
     def names(self, name: str) -> bool:
-        """印着的名称 `name` 说的是不是它；括号里的也许是要紧的（`甲氨蝶呤(72小时)`），去掉、不去掉都看。"""
-        whole = normalize(name)
-        return any(re.fullmatch(self.name, text, re.IGNORECASE) for text in (_AROUND_NAME.sub("", whole), whole))
+        """印着的名称 `name` 说的是不是它。"""
+        return any(map(self.name.fullmatch, _with_and_without_brackets(name)))
 
     def weigh(self, result: str, unit: str) -> Severity | None:
         """印着的 `result` 有多要紧；一步也没有到、单位不认得的为 None。没有印单位的只看高的一边：24 也许是 kPa。"""
@@ -191,6 +191,13 @@ class Level(Entry):
         number = re.match(rf"[<>]?=?({_NUMBER})", text)
         factor = factors.get(unit) if unit else Decimal(1)
         return Decimal(number[1]) * factor if number and factor else None
+
+
+@lru_cache(maxsize=1 << 12)
+def _with_and_without_brackets(name: str) -> tuple[str, str]:
+    """名称统一了写法的，去掉括号里的与不去掉的：括号里的也许是要紧的（`甲氨蝶呤(72小时)`）。一项要与许多条比，只做一次。"""
+    whole = normalize(name)
+    return _AROUND_NAME.sub("", whole), whole
 
 
 class Measured(Level):

@@ -4,7 +4,7 @@
 """
 
 from importlib.util import find_spec
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -34,18 +34,6 @@ def _installed(package: str) -> str:
 
 class Recipe(recipe_files.Recipe):
     """语言模型的一次训练。"""
-
-    old_names: ClassVar[dict[str, str]] = {
-        "name": "run_name",
-        "base_model": "model_name_or_path",
-        "train_data": "dataset_name",
-        "lora_rank": "lora_r",
-        "lora_layers": "lora_target_modules",
-        "full_layers": "lora_modules_to_save",
-        "epochs": "num_train_epochs",
-        "patience": "early_stopping_patience",
-        "keep_checkpoints": "save_total_limit",
-    }
 
     quantized_model: str = Field("", description="基座已量化成 4 位的一份，训练时少下载；合并仍用 model_name_or_path")
     dataset_name: recipe_files.FolderName = Field("tiny", description="prepare_train_data.py 备好的数据的名字")

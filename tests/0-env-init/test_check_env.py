@@ -274,5 +274,5 @@ def test_only_an_answer_below_500_counts(check_env, monkeypatch):
         ports = [server.server_port, server.server_port, silent.getsockname()[1], closed.getsockname()[1]]
         paths = ["403", "502", "", ""]
         urls = [f"http://127.0.0.1:{port}/{path}" for port, path in zip(ports, paths, strict=True)]
-        answers = check_env.ask_hubs(dict(zip("甲乙丙丁", urls, strict=True)), 2)
+        answers = check_env.ask_hubs(dict(zip("甲乙丙丁", urls, strict=True)), 1)
     assert [name for name, milliseconds in answers.items() if milliseconds is not None] == ["甲"]

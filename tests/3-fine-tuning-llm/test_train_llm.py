@@ -171,7 +171,6 @@ def test_control_tokens_in_the_data_are_counted_and_said(home, in_process):
 
 BAD_RECIPES = {
     "没有这一项": "learning_rat: 1.0e-4",
-    "从前的键": "lora_rank: 8",
     "整数写成汉字": "update_rows: 八",
     "负数": "learning_rate: -1",
     "列表": "update_rows: [1, 2]",

@@ -109,21 +109,21 @@ def test_the_first_look_has_the_one_line_the_tier_and_an_abnormal_row(page, repo
             assert is_inside(page, part), (size, part)
 
 
-@pytest.mark.parametrize("size", [(390, 844), (1280, 800)])
 @pytest.mark.parametrize(
     ("browser_page", "language"), [("page", "zh"), ("english_page", "en"), ("page", "en"), ("english_page", "zh")]
 )
-def test_a_grave_value_nobody_is_sure_of_comes_first(request, report_server, browser_page, language, size):
+def test_a_grave_value_nobody_is_sure_of_comes_first(request, report_server, browser_page, language):
     """也许危急的（糊成 69 的钾）与危急的一样最先看到；存下时是另一种语言写的也认得。不说没有看到异常。"""
     page = request.getfixturevalue(browser_page)
-    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
     blurred = CRITICAL.model_copy(update={"result": "69", "mark": None})
     open_result(page, report_server, [NORMAL, blurred], language=language)
     alarm = "请马上核对原件：" if language == "zh" else "Check the original at once:"
     assert page.inner_text("#notices strong").startswith(alarm)
     assert page.get_attribute("#notices", "data-critical") == "true"
-    assert is_inside(page, "#notices p:first-child")
-    assert page.locator("#notices").bounding_box()["y"] < page.locator("#headline").bounding_box()["y"]
+    for size in ({"width": 390, "height": 844}, {"width": 1280, "height": 800}):
+        page.set_viewport_size(size)
+        assert is_inside(page, "#notices p:first-child"), size
+        assert page.locator("#notices").bounding_box()["y"] < page.locator("#headline").bounding_box()["y"], size
     calm, urgent = (
         ("没有看到异常", "有的也许要紧") if browser_page == "page" else ("none looks abnormal", "may be serious")
     )

@@ -79,9 +79,9 @@ def test_a_footnote_behind_a_number_is_no_digit():
 
 
 @pytest.mark.parametrize("arrow", "↑↓")
-def test_a_red_arrow_as_narrow_as_a_1_is_no_digit(arrow):
+def test_a_red_arrow_as_narrow_as_a_1_is_no_digit(reader_of_text, arrow):
     """细得像 1 的红箭头：另认成箭头，或这个数没有把握。"""
-    reader, font, sign = TextReader(2), load_font("noto_sans", 26), 1 if arrow == "↑" else -1
+    font, sign = load_font("noto_sans", 26), 1 if arrow == "↑" else -1
     for text in ("25.3", "6.65", "180", "151", "38.8", "5.97"):
         image = Image.new("RGB", (200, 50), (200, 200, 200))
         brush, x = ImageDraw.Draw(image), 20 + font.getlength(text) + 6
@@ -90,7 +90,7 @@ def test_a_red_arrow_as_narrow_as_a_1_is_no_digit(arrow):
         brush.polygon([(x - 2, 27 - sign * 6), (x, 27 - sign * 10), (x + 2, 27 - sign * 6)], (255, 60, 60))
         quad = np.array([[[16, 12], [x + 6, 12], [x + 6, 42], [16, 42]]], np.float32)
         page = Page(np.ascontiguousarray(np.asarray(image)[:, :, ::-1]), quad, np.eye(3))
-        texts = dict(read_texts(page, reader))
+        texts = dict(read_texts(page, reader_of_text))
         assert text in texts or max(texts.values()) < 0.8, (text, texts)
 
 
@@ -128,14 +128,14 @@ def test_an_arrow_between_blurred_rules_is_no_digit(reader_of_text, arrow):
 
 
 @pytest.mark.parametrize(("value", "lost", "read"), [("98", 0, "1"), ("9", 1, "1"), ("9", 1, "6"), ("9", 1, "16")])
-def test_a_number_lost_beside_its_arrow_is_read_again(value, lost, read):
+def test_a_number_lost_beside_its_arrow_is_read_again(reader_of_text, value, lost, read):
     """`98↓`、`9↓` 挤在一段里只读成一个字：擦掉箭头再认一次，没有读出来的至少不当作数。"""
-    reader, found = TextReader(2), Counter()
+    found = Counter()
     for seed in range(10):
         pixels, _ = draw_line(random.Random(seed), value, "↓", False)
         height, width = pixels.shape[:2]
         quad = np.array([[[3, 3], [width - 3, 3], [width - 3, height - 3], [3, height - 3]]], np.float32)
-        texts = take_out_arrows(Page(pixels, quad, np.eye(3)), [(read, 0.97 - len(read) / 8)], reader)
+        texts = take_out_arrows(Page(pixels, quad, np.eye(3)), [(read, 0.97 - len(read) / 8)], reader_of_text)
         found[tuple(text for text, _ in texts)] += 1
     assert found[value, "↓"] >= 7 and found[("↓",)] <= lost, found
 
@@ -327,10 +327,10 @@ KINDS = {"arrows": ARROWED, "tight": TIGHT, "faint": FAINT}
 
 
 @pytest.mark.parametrize("styles", KINDS.values(), ids=KINDS)
-def test_a_hard_sheet_has_no_silent_error(styles):
+def test_a_hard_sheet_has_no_silent_error(reader_of_text, styles):
     rng = random.Random(100)
     sheet = draw_sheet(rng, styles[0])
-    score = score_report(read_hard_cells(TextReader(2), sheet, rng), sheet.rows)
+    score = score_report(read_hard_cells(reader_of_text, sheet, rng), sheet.rows)
     assert score.silent_errors == [] and score.decided >= 13, score
 
 

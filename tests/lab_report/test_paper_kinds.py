@@ -6,7 +6,7 @@ from lab_report.paper_kinds import KINDS, PIXELS, WORDED, draw, lay, read_laid, 
 from health_assistant.lab_report.reading.reader import ReportReader
 from health_assistant.lab_report.scoring import ReportScore, score_report
 
-QUICK = ("arrow_before_value", "earlier_results", "cut_at_left")
+QUICK = ("arrow_before_value", "cut_at_left")
 SEEDS, BOX_SEEDS = range(1000, 1006), range(2000, 2020)
 MOST_SILENT = 0.001
 
@@ -33,8 +33,8 @@ def score_boxes(kind: str, seeds: range) -> ReportScore:
 
 
 @pytest.mark.parametrize("kind", WORDED)
-def test_a_few_pages_of_boxes_are_never_silently_wrong(kind):
-    score = score_boxes(kind, range(2))
+def test_a_page_of_boxes_is_never_silently_wrong(kind):
+    score = score_boxes(kind, range(1))
     assert score.silent_errors == [] and score.rows - score.found + score.undecided <= 0.5 * score.rows
 
 

@@ -1,4 +1,4 @@
-"""配方：键是 TRL、PEFT、transformers 自己的名字；从前的键说现在叫什么；命令行盖过 YAML。"""
+"""配方：键是 TRL、PEFT、transformers 自己的名字；命令行盖过 YAML。"""
 
 import argparse
 import dataclasses
@@ -37,15 +37,6 @@ def read(kind, tmp_path, monkeypatch, text: str, *arguments: str):
     return read_recipe(kind, recipe_parser("说明", kind, config).parse_args())
 
 
-@pytest.mark.parametrize("kind", [Recipe, VisionRecipe, EvaluationRecipe])
-@pytest.mark.parametrize("where", ["YAML", "命令行"])
-def test_an_old_key_is_told_its_new_name(kind, where, tmp_path, monkeypatch):
-    for old, new in kind.old_names.items():
-        text, arguments = (f"{old}: 8", []) if where == "YAML" else ("", [f"--{old}", "8"])
-        with pytest.raises(BadYaml, match=rf"mine.yaml.*{old} 现在叫 {new}"):
-            read(kind, tmp_path, monkeypatch, text, *arguments)
-
-
 def test_the_command_line_wins_and_the_file_gives_the_name(tmp_path, monkeypatch):
     text = "learning_rate: 1.0e-3\nlora_r: 8\nload_in_4bit: false\nlora_target_modules: [q_proj]"
     changes = ["--learning-rate", "2e-4", "--load_in_4bit", "true", "--lora_target_modules", "k_proj", "v_proj"]
@@ -63,7 +54,6 @@ def test_help_says_what_each_setting_is_and_its_default(kind, tmp_path):
         if isinstance(field.default, int | float):
             assert f"（默认{field.default}）" in unbroken
     assert argparse.SUPPRESS not in told
-    assert not any(f"--{old} " in told for old in kind.old_names)
 
 
 @pytest.mark.parametrize(

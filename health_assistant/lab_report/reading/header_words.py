@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -68,6 +69,7 @@ def group_of(head: str) -> str:
     return bare if len(groups) == 1 and groups[0][1] == ":1-2" else ""
 
 
+@lru_cache(maxsize=1 << 12)
 def role_beside_others(head: str) -> Role:
     """与别的表头词印在一行的这一段说的是哪一列；不认得的是 unknown。"""
     if group_of(head) and not re.search(r"\d", head):  # `46岁` 是病人的年龄
@@ -104,19 +106,25 @@ HEAD_UNIT = re.compile(r"(?<=\S)\s*[(（\[][^()（）\[\]/]{1,8}/[^()（）\[\]/
 
 def words_in(box: TextBox) -> Iterator[tuple[Role, TextBox]]:
     """一段文字里的各个表头词（`提示单位` 是两个）；不像表头的没有。"""
-    text = HEAD_UNIT.sub(_blank, _AROUND_MEAN.sub(_blank, box.text.translate(_AS_HEAD_WORD)))
+    return ((role, part_of(box, *span)) for role, span in _spans_in(box.text))
+
+
+@lru_cache(maxsize=1 << 12)
+def _spans_in(printed: str) -> tuple[tuple[Role, tuple[int, int]], ...]:
+    """各个表头词说的是哪一列，从第几个字到第几个字；同一段文字看是不是表头的有好几处，只找一次。"""
+    text = HEAD_UNIT.sub(_blank, _AROUND_MEAN.sub(_blank, printed.translate(_AS_HEAD_WORD)))
     words = [word for word in HEAD_WORD.finditer(text) if word[0].strip()]
     rest = re.sub(r"[\s()（）:：*/&·.,，、|☑口]", "", DATE.sub("", _WHOSE.sub("", HEAD_WORD.sub("", text))))
     # `WHO第5版参考值` 末了才说是什么列，前面可以多几个字
     spare = 6 if words and words[-1].end() == len(text.strip()) else 3
     if not words or len(rest) > max(spare, sum(len(word[0]) for word in words) // 2) or len(rest) > _MAX_WIDTH:
-        return
+        return ()
     if len(words) > 1:  # `浓度(分级)` 是浓度一列
         words = [word for word in words if text[: word.start()][-1:] not in ("(", "（")] or words
     roles = [_WORDS[word.lastindex - 1][0] for word in words]
-    for role, word in zip(roles, words, strict=True):
-        if role not in ("low", "high") or "range" not in roles:  # `检测下限/参考值` 是一列
-            yield role, part_of(box, *word.span())
+    if "range" in roles:  # `检测下限/参考值` 是一列
+        words = [word for word, role in zip(words, roles, strict=True) if role not in ("low", "high")]
+    return tuple((_WORDS[word.lastindex - 1][0], word.span()) for word in words)
 
 
 def columns_in(box: TextBox, line: list[TextBox]) -> list[tuple[Role, TextBox]]:
@@ -125,7 +133,7 @@ def columns_in(box: TextBox, line: list[TextBox]) -> list[tuple[Role, TextBox]]:
     `项目结果`、`项目单位`、`英文项目`：每一列结果都另有自己的名称一列时，里面的“项目”说的不是又一列名称。
     """
     words = list(words_in(box))
-    heads = [[role for role, _ in words_in(other)] for other in line]
+    heads = [[role for role, _ in _spans_in(other.text)] for other in line]
     names, results = sum(roles == ["name"] for roles in heads), sum("result" in roles for roles in heads)
     others = [role for role, _ in words if role != "name"]
     return [(others[0], box)] if len(words) == 2 and len(others) == 1 and names >= results > 0 else words

@@ -22,6 +22,8 @@ _SPECIMEN_LABEL = re.compile(
     r"(?:标本|样本|样品|送检物)(?:种类|类型|类别|名称)? ?:?[ |]*|(?:(?:specimen|sample)(?: ?type)?|\bsource) ?:[ |]*",
     re.IGNORECASE,
 )
+_Joined = tuple[str, list[TextBox | None]]
+"""一行连成的文字，与每个字属于哪一段。"""
 
 
 @dataclass(frozen=True)
@@ -35,18 +37,19 @@ class Printed:
 
 def read_origin(lines: list[list[TextBox]]) -> dict[OriginField, Printed]:
     """各行的文字 -> collected、received、reported（时间）、performer（医院）、specimen（标本）；没有把握的没有。"""
+    joined = [_joined(line) for line in lines]
     origin: dict[OriginField, Printed] = {
-        field: time for field, words in _LABELS.items() if (time := _find_time(lines, words))
+        field: time for field, words in _LABELS.items() if (time := _find_time(joined, words))
     }
     origin = consistent(origin)
     if performer := _find_performer(lines):
         origin["performer"] = performer
-    if specimen := _find_specimen(lines):
+    if specimen := _find_specimen(joined):
         origin["specimen"] = specimen
     return origin
 
 
-def _find_time(lines: list[list[TextBox]], words: list[str]) -> Printed | None:
+def _find_time(lines: list[_Joined], words: list[str]) -> Printed | None:
     """第一个这样的栏后面紧跟着的时间；同样的栏印着不同的时间，都不要。"""
     for word in words:
         times = {time.value: time for line in lines for time in _times_after(line, word)}
@@ -57,8 +60,8 @@ def _find_time(lines: list[list[TextBox]], words: list[str]) -> Printed | None:
     return None
 
 
-def _times_after(line: list[TextBox], word: str) -> Iterator[Printed]:
-    text, owners = _joined(line)
+def _times_after(line: _Joined, word: str) -> Iterator[Printed]:
+    text, owners = line
     for label in re.finditer(rf"{word}{_WHEN}[ |]*[:;]?[ |]*", text, re.IGNORECASE):
         if _ANOTHER_TIME.search(text[: label.start()]):
             continue
@@ -72,8 +75,8 @@ def _printed(value: str, owners: list[TextBox | None]) -> Printed:
     return Printed(value, min(box.score for box in boxes), boxes)
 
 
-def _joined(line: list[TextBox]) -> tuple[str, list[TextBox | None]]:
-    """一行连成的文字，与每个字属于哪一段。段与段之间是 |；没有认清的一段是 ?，它的字不算，也不能当作没有。"""
+def _joined(line: list[TextBox]) -> _Joined:
+    """段与段之间是 |；没有认清的一段是 ?，它的字不算，也不能当作没有。"""
     text, owners = "", []
     for box in line:
         words = even(box.text) if box.score >= MIN_CONFIDENCE else "?"
@@ -91,9 +94,8 @@ def _find_performer(lines: list[list[TextBox]]) -> Printed | None:
     return None
 
 
-def _find_specimen(lines: list[list[TextBox]]) -> Printed | None:
-    for line in lines:
-        text, owners = _joined(line)
+def _find_specimen(lines: list[_Joined]) -> Printed | None:
+    for text, owners in lines:
         label = _SPECIMEN_LABEL.search(text)
         specimen = specimen_at(text, label.end()) if label else None
         if label and specimen:
