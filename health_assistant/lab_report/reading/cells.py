@@ -69,6 +69,8 @@ _VALUE_AND_RANGE = re.compile(
     rf"(?P<value>[<>≤≥]?\d[\d.,]*\s*(?:[{_ARROWS}]+|(?=[(\[])))\s*[(\[]?(?P<limits>[^()]*\d[^()]*)[)\]]?"
 )
 """数后面的括号里、箭头后面是参考范围：`120.5(57-104)`、`5.10↑(1.1~3.2)`、`11.2↓20-50`。"""
+_TWO_TERMS = re.compile(rf"(?P<mark>[个{_ARROWS}]?)(?P<value>弱?阳性|阴性|[+±士土]{{1,4}}|\d\+)(?P<limits>阴性|未检出)")
+"""结果与范围两列挨得太近，连成了一段：`阴性阴性`、`↑±阴性`。"""
 # 10^9/L 丢了 ^ 就像一个数，丢了指数就像 10/L；10^12/L 的 /L 也许没有印全
 _COUNT_UNIT = re.compile(r"[×xX*]?10(?:[^\d/.Uu]?(3|6|9|12)?个?/[Ll1|升]|\^(9|12)/?)")
 _UNIT = any_of("unit_cell")
@@ -259,6 +261,11 @@ def _typed(text: str, offset: int, kind: Kind | None = None) -> list[Span]:
         return unit
     if _VALUE_AND_CLASS.fullmatch(text):
         return [("number", offset, end, False)]
+    if match := _TWO_TERMS.fullmatch(text):
+        parts: list[tuple[str, Kind]] = [("mark", "mark"), ("value", "term"), ("limits", "term")]
+        return [
+            (kind, offset + match.start(part), offset + match.end(part), False) for part, kind in parts if match[part]
+        ]
     if match := _SIGN_AND_UNIT.fullmatch(text):
         return [*_typed(match["value"], offset), ("unit", offset + match.start("unit"), end, False)]
     if (match := _VALUE_MARK_UNIT.fullmatch(text)) and classify(match["unit"]) == "unit":
