@@ -56,7 +56,7 @@ def grade(finding: Finding, person: Person, report_type: str) -> None:
         _grade_deviating(finding, person)
     elif finding.flag == "unknown" and finding.range_source == "none" and analyte and not finding.doubts_value:
         _grade_without_range(finding, analyte, person)
-    if analyte and person.is_newborn and finding.severity == "moderate" and not finding.has_general_range:
+    if person.is_newborn and finding.severity == "moderate" and not (analyte and finding.has_general_range):
         finding.severity = "marked"  # 新生儿的不等几周；印着成人范围的不算
     if finding.flag == "unknown" and (way := _is_beyond_clotting(finding)):
         finding.severity, finding.leaning = "severe" if analyte.code == "TT" else "grave", way

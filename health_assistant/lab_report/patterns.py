@@ -173,7 +173,7 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
     for finding in findings:
         if finding.analyte:
             by_code.setdefault(finding.analyte.code, []).append(finding)
-    said = " ".join([report_type, *filter(None, map(_complaint, findings))])
+    said = stated(findings, report_type)
     matches = []
     for pattern in load_patterns():
         rows = pattern.matching(by_code) if pattern.may_apply(person, said, by_code.keys()) else None
@@ -187,6 +187,11 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
             chosen.append(match)
             explained |= abnormal
     return chosen
+
+
+def stated(findings: list[Finding], report_type: str) -> str:
+    """报告名，连同各行里说的哪里不好。"""
+    return " ".join([report_type, *filter(None, map(_complaint, findings))])
 
 
 def _complaint(finding: Finding) -> str:

@@ -20,7 +20,7 @@ OTHER_SPECIMENS = any_of("other_specimens")
 _CULTURE_BESIDE = re.compile(r"[^+＋、/\s]*培养[^+＋、/\s]*[+＋、/]|[+＋、/][^+＋、/\s]*培养[^+＋、/\s]*")
 """合印在一张上的培养（`脓液培养+生化`）：别的项目是血的。"""
 _NOT_URINE = any_of("not_urine", flags=0)
-"""含有“尿”字而不是尿标本。"""
+"""含有“尿”“便”字而不是那种标本。"""
 _URINE = re.compile(r"尿|小便|24小时|24h|urin", re.IGNORECASE)
 _STOOL = re.compile(r"(?<![小方])便(?![携民利])|粪|stool|faec|fecal", re.IGNORECASE)
 _BLOOD_TITLE = any_of("blood_title")
