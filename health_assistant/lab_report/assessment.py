@@ -93,7 +93,7 @@ def assess(report: ReadReport) -> Assessment:
     # 两个读者里有一个读到危急值的（见阶段 7 的 verification），核对之前今天就要问
     unchecked: Severity | None = "severe" if possible or any(doubt.startswith(CHECK) for doubt in doubts) else None
     severity = worst([*each, *(match.severity for match in matches), _overall(findings, person), unchecked])
-    is_acute = _vitals_and_labs(findings, person) or _has_neutropenic_fever(findings, title)
+    is_acute = _vitals_and_labs(findings, person) or _has_neutropenic_fever(findings, person, title)
     severity = "grave" if is_acute else severity
 
     # 六、要先说的话，警报在最前面
@@ -245,11 +245,11 @@ def _vitals_and_labs(findings: list[Finding], person: Person) -> bool:
     return bool(worst(vitals) and labs)
 
 
-def _has_neutropenic_fever(findings: list[Finding], report_type: str) -> bool:
-    """写着发热，中性粒细胞又不到 1.0：粒细胞缺乏发热（NCCN；在用抗甲状腺药的同样），现在就去。"""
+def _has_neutropenic_fever(findings: list[Finding], person: Person, report_type: str) -> bool:
+    """写着发热，中性粒细胞又不到 1.0：粒细胞缺乏发热（NCCN；用抗甲状腺药的同样），现在就去。孩子感冒时也会少，不算。"""
     few = [row for row in findings if row.analyte and row.analyte.code == "NEUT#" and row.flag == "low"]
     is_few = any(at_least(row.severity, "marked") for row in few)
-    return is_few and bool(_FEVER.search(stated(findings, report_type)))
+    return is_few and not person.is_minor and bool(_FEVER.search(stated(findings, report_type)))
 
 
 def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none", "routine", "soon", "urgent"]:
