@@ -50,16 +50,13 @@ _DOUBLED_FLAG = re.compile(r"HH|LL|↑↑|↓↓")
 
 
 def grade(finding: Finding, person: Person, report_type: str) -> None:
-    """写下 finding 的 severity 与 critical：有把握的异常行有多要紧；没有印范围而目录认得的，只看数值。
-
-    report_type 用来认标本。
-    """
+    """写下 finding 的 severity 与 critical：有把握的异常行有多要紧；没有印范围而目录认得的只看数值。"""
     analyte = finding.analyte
     if finding.flag in ABNORMAL_FLAGS:
         _grade_deviating(finding, person)
     elif finding.flag == "unknown" and finding.range_source == "none" and analyte and not finding.doubts_value:
         _grade_without_range(finding, analyte, person)
-    if analyte and person.is_newborn and finding.severity == "moderate" and not finding.has_general_range:
+    if person.is_newborn and finding.severity == "moderate" and not (analyte and finding.has_general_range):
         finding.severity = "marked"  # 新生儿的不等几周；印着成人范围的不算
     if finding.flag == "unknown" and (way := _is_beyond_clotting(finding)):
         finding.severity, finding.leaning = "severe" if analyte.code == "TT" else "grave", way
@@ -114,6 +111,8 @@ def _weigh_specimen(finding: Finding, specimen: Specimen) -> None:
         finding.withhold(f"没有印参考范围；报告单上印着标记 {finding.mark}")
     finding.severity = specimen.weigh(own, finding.name, finding.result, finding.unit)
     reached = specimen.weigh(None, finding.name, finding.result, finding.unit)
+    if specimen.at_most and reached == "slight" and not finding.doubt:
+        finding.doubts_value = False  # 写的是什么看懂了：`*1/*2 中间代谢型`
     if finding.severity == "grave" and reached != "grave" and finding.interval is None and not specimen.only_high:
         finding.severity = "severe"  # 脑脊液的白细胞印着 ↓ 而没有范围：今天就问，不说危急
     if finding.flag == "unknown" and finding.severity is None:

@@ -20,7 +20,7 @@ from health_assistant.lab_report.interval import Interval, PartitionedInterval, 
 from health_assistant.lab_report.judgement import Finding, Others, judge
 from health_assistant.lab_report.marks import flag_says
 from health_assistant.lab_report.observation import Observation
-from health_assistant.lab_report.patterns import Match, find_patterns
+from health_assistant.lab_report.patterns import Match, find_patterns, stated
 from health_assistant.lab_report.person import Person, person_of
 from health_assistant.lab_report.plausibility import is_finer, is_plainly_out
 from health_assistant.lab_report.printed_text import SIMPLIFIED
@@ -57,6 +57,7 @@ class Assessment(LabReport):
 
 
 _SAYS_LATER = re.compile("(?:如果(?:没有读错|是)，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。")
+_FEVER = re.compile(r"(?<![无未不退])(?:发热(?!门诊)|发烧|高热|寒战|体温\s*3[89])")
 _WITH_FEVER = (("low", ("WBC", "NEUT#", "PLT")), ("high", ("FT3", "FT4")))
 EARLIER = "这是上次的结果，这次又查了，以这次的为准"
 
@@ -96,7 +97,8 @@ def assess(report: ReadReport) -> Assessment:
     # 两个读者里有一个读到危急值的（见阶段 7 的 verification），核对之前今天就要问
     unchecked: Severity | None = "severe" if possible or any(doubt.startswith(CHECK) for doubt in doubts) else None
     severity = worst([*each, *(match.severity for match in matches), _overall(findings, person), unchecked])
-    severity = "grave" if _vitals_and_labs(findings, person) else severity
+    is_acute = _vitals_and_labs(findings, person) or _has_neutropenic_fever(findings, person, title)
+    severity = "grave" if is_acute else severity
 
     # 六、要先说的话，警报在最前面
     ask_prescriber(hurt_by_drugs, severity)
@@ -106,7 +108,7 @@ def assess(report: ReadReport) -> Assessment:
         *(f"{CHECK}：{name}，其中有的数没有把握；如果没有读错，要尽快就医。" for name in sorted(possible)),
         *doubts,
         *guessed,
-        *_general_notices(findings, person, report.age, severity),
+        *_general_notices(findings, person, report.age, severity, is_acute),
     ]
     if severity == "grave":  # 现在就要去的，不另说一个晚一些的时间
         notices = [_SAYS_LATER.sub("一起给医生看。", notice) for notice in notices]
@@ -259,6 +261,13 @@ def _vitals_and_labs(findings: list[Finding], person: Person) -> bool:
     return bool(worst(vitals) and labs)
 
 
+def _has_neutropenic_fever(findings: list[Finding], person: Person, report_type: str) -> bool:
+    """写着发热，中性粒细胞又不到 1.0：粒细胞缺乏发热（NCCN；用抗甲状腺药的同样），现在就去。孩子感冒时也会少，不算。"""
+    few = [row for row in findings if row.analyte and row.analyte.code == "NEUT#" and row.flag == "low"]
+    is_few = any(at_least(row.severity, "marked") for row in few)
+    return is_few and not person.is_minor and bool(_FEVER.search(stated(findings, report_type)))
+
+
 def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none", "routine", "soon", "urgent"]:
     """由最重的一级定；每一行都正常才是 none，没有大碍的偏离与没有判断的行使它是 routine。"""
     if severity:
@@ -296,7 +305,9 @@ def _looks_usual(finding: Finding) -> bool:
     return bool(result) and any(result.inside(usual) for usual in analyte.intervals)
 
 
-def _general_notices(findings: list[Finding], person: Person, age: str | None, severity: Severity | None) -> list[str]:
+def _general_notices(
+    findings: list[Finding], person: Person, age: str | None, severity: Severity | None, is_acute: bool
+) -> list[str]:
     notices = []
     # 由数自己看出有多要紧的，不说没有判断
     unknown = [
@@ -308,7 +319,7 @@ def _general_notices(findings: list[Finding], person: Person, age: str | None, s
         notices.append(f"有 {len(unknown)} 项没有判断高低，请核对原件：{'、'.join(unknown)}。")
     if severity != "grave" and any(row.floor == "severe" and not (row.analyte or row.alarm) for row in findings):
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
-    if _vitals_and_labs(findings, person):
+    if is_acute:
         notices.append("体征（体温、脉搏、血压）与化验放在一起看，可能是急症：请现在就去急诊。")
     if severity != "grave" and any(finding.note == BELOW_TARGET for finding in findings):
         notices.append(f"INR：{BELOW_TARGET}。")

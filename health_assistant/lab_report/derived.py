@@ -13,9 +13,18 @@ from health_assistant.lab_report.severity import grade_value
 
 _RISE = Decimal("1.5")
 """肌钙蛋白升到先前的几倍是在升：看一两小时的差（ESC 2023，倍数凭记忆）。"""
-_RISE_WITHIN_RANGE = 12
-"""高敏肌钙蛋白 I 还在范围里，几小时升了这么多 ng/L 也是（ESC 2023 的 1 小时差：各家 6、12、15）。"""
-_AFTER = re.compile(r"[(（]?(?<![\d.])(\d+(?:\.\d+)?)\s*(?:(h|hrs?|小时)|min|分钟)(?![A-Za-z])后?[)）]?", re.IGNORECASE)
+_RISE_IN_HOURS, _LEAST_RISE = 12, Decimal("1.2")
+"""高敏肌钙蛋白几小时升了这么多 ng/L，又升了两成，也是（ESC 2023 的 1 小时差：各家 6、12、15；
+本来就高的要变 20%，见心肌梗死通用定义第四版，凭记忆）；还在范围里的只看 I，要升到 1.5 倍。"""
+_NTH = "1一2二3三4四5五"
+_DRAWN = re.compile(
+    r"[(（]?(?:(?<![\d.:：])(?:(?P<after>\d+(?:\.\d+)?)\s*(?:(?P<hours>h|hrs?|小时)|min|分钟)(?![A-Za-z])后?"
+    rf"|(?P<hour>\d{{1,2}})[:：](?P<minute>\d\d))|第(?P<nth>[{_NTH}])次)[)）]?",
+    re.IGNORECASE,
+)
+"""名称里说的是哪一回：第几小时的、几点几分的、第几次的。"""
+_DAY, _LONGEST = 24 * 60, 16 * 60
+"""隔得比 16 小时还久的两个钟点，早的那个是后半夜的。"""
 
 
 def weigh_together(findings: list[Finding], person: Person) -> None:
@@ -46,18 +55,21 @@ def derive_neutrophils(findings: list[Finding], person: Person) -> None:
 
 
 def weigh_rising_troponin(findings: list[Finding]) -> None:
-    """几小时里抽了几回的肌钙蛋白在升：现在就去急诊。只比名称相同、或只差第几小时的；读数有疑问、单位换不了的不比。"""
+    """几小时里抽了几回的肌钙蛋白在升：现在就去急诊。只比名称相同、或只差哪一回的；读数有疑问、单位换不了的不比。"""
     for code in ("HS-CTNI", "CTNI", "CTNT"):
         same = [row for row in findings if row.analyte and row.analyte.code == code and not row.doubts_value]
         known = [(_minutes(row), row, value.low) for row in same if (value := row.converted()) and value.low]
+        night = max((minutes for minutes, _, _ in known), default=0) - _LONGEST
+        known = [(minutes + _DAY * (_DAY <= minutes < night), row, low) for minutes, row, low in known]
         known.sort(key=lambda draw: draw[0])
-        is_alike = len({_AFTER.sub("", row.name).strip() for _, row, _ in known}) == 1
+        is_alike = len({_DRAWN.sub("", row.name).strip() for _, row, _ in known}) == 1
         if not is_alike or len({minutes >= 0 for minutes, _, _ in known}) > 1:
             continue
         *before, (_, last, now) = known
         _, first, then = min(before, key=lambda draw: draw[2], default=known[-1])
-        is_fast = code == "HS-CTNI" and known[0][0] >= 0 and now - then >= _RISE_WITHIN_RANGE
-        if now >= then * _RISE and (last.flag == "high" or is_fast):
+        is_fast = code != "CTNI" and known[0][0] >= 0 and now - then >= _RISE_IN_HOURS and now >= then * _LEAST_RISE
+        has_risen = now >= then * _RISE
+        if last.flag == "high" and (has_risen or is_fast) or code == "HS-CTNI" and has_risen and is_fast:
             last.floor = "grave"
             last.alarm = last.alarm or (
                 f"{HURRY}：{last.name} {last.result} 与另一回的 {first.result} 差得多，心脏可能正在受伤。"
@@ -66,9 +78,15 @@ def weigh_rising_troponin(findings: list[Finding]) -> None:
 
 
 def _minutes(finding: Finding) -> Decimal:
-    """名称里说的第几分钟抽的；没有说的为 -1。"""
-    after = _AFTER.search(finding.name)
-    return Decimal(after[1]) * (60 if after[2] else 1) if after else Decimal(-1)
+    """名称里说的第几分钟抽的，第几次的只有先后；几点钟的从 1440 起，没有说的为 -1。"""
+    drawn = _DRAWN.search(finding.name)
+    if drawn is None:
+        return Decimal(-1)
+    if drawn["hour"]:
+        return Decimal(drawn["hour"]) * 60 + int(drawn["minute"]) + _DAY
+    if drawn["nth"]:
+        return Decimal(_NTH.index(drawn["nth"]))
+    return Decimal(drawn["after"]) * (60 if drawn["hours"] else 1)
 
 
 def weigh_direct_bilirubin(findings: list[Finding], person: Person) -> None:

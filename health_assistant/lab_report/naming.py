@@ -28,11 +28,11 @@ _CUT = re.compile(
 _NOTED = re.compile(
     r"(?:[①-⑳†‡§ᵃ-ᶻ¹²³]|\[\d\]|(?<=\D)\d[)）]|[*#]\d)+$"
     r"|\s*\[[A-Za-z#/ ]+\] in (?:serum|plasma|blood)(?: or (?:serum|plasma|blood))*(?: by .+)?$|[,，]\s*serum/plasma$"
-    r"|[,，]?\s+serum\s+by\s+\S.*$",
+    r"|[,，]?\s+serum\s+by\s+\S.*$|\s*[(（]?(?:(?<!\d)[0-2]?\d[:：][0-5]\d|第[1-5一二三四五]次)[)）]?$",
     re.IGNORECASE,
 )
 """末尾的脚注号（`钾②`、`钾[1]`），LOINC 全名里的量与标本（`Potassium [Moles/volume] in Serum or Plasma`），
-标本后面的方法（`Creatinine, Serum by Jaffe kinetic`）。"""
+标本后面的方法（`Creatinine, Serum by Jaffe kinetic`），和几点钟、第几次抽的（`皮质醇 08:00`）。"""
 _FILLERS = frozenset(
     ("serum", "plasma", "arterial", "poc", "level", "levels", "lvl", "auto", "count", "counts", "total", "quantitative")
     + ("estimation", "assay", "test", "value", "measurement", "determination")
@@ -46,7 +46,7 @@ _AHEAD = r"(?:(?:血清|血浆|外周血|晨起)(?!血红蛋白|酮体|脂?蛋�
 """血浆里的血红蛋白是溶血放出来的；静脉血的氧、全血与末梢血的微量元素与平常的范围不同，这几个词不去。"""
 _BEHIND = (
     r"(?:测定|检测|定性|(?<!尿蛋白)(?<!尿糖)(?<!白蛋白)定量|(?<!蛋白质)(?<!二氧化碳)含量|水平|(?<!精子)数目"
-    r"|(?<![A-Za-z])值|(?<=p[Hh])值|(?<=[a-z]{3})值)"
+    r"|(?<=肌酐)比值|(?<![A-Za-z])值|(?<=p[Hh])值|(?<=[a-z]{3})值)"
 )
 """`Ct值` 是核酸扩增的循环数，不是降钙素。"""
 _MAX_FILLERS = 3

@@ -8,6 +8,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
@@ -23,6 +24,9 @@ from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, Sever
 from health_assistant.lab_report.specimen import is_earlier
 
 State = Literal["high", "low", "abnormal", "normal", "present", "positive", "negative"]
+
+_COMPLAINT = re.compile("主诉|症状|病情|(?:临床|初步|入院)诊断")
+_NOT_NOW = re.compile("否认|[未没]|无(?!痛|明?显?诱因)|既往|史")
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class Pattern(Spoken):
     report_type: tuple[str, ...] = ()
     """报告名里要有这些词之一；不写就不看。"""
     all: Conditions = {}
+    """键写着 `CK-MB|CKMB-MASS` 的，有一项成立就算。"""
     any: Conditions = {}
     unless: Conditions = {}
     explains: Conditions = {}
@@ -95,14 +100,15 @@ class Pattern(Spoken):
             raise ValueError("至少要有两个条件，单独一项写在指标目录里")
         if self.common.endswith("。"):
             raise ValueError("common 填在句子中间，不带句号")
-        codes = {*self.all, *self.any, *self.unless, *self.explains}
+        codes = {*"|".join(self.all).split("|"), *self.any, *self.unless, *self.explains} - {""}
         refuse("目录里没有这些指标", codes - analytes_by_code().keys())
         return self
 
     def may_apply(self, person: Person, report_type: str, present: Set[str]) -> bool:
         """人、报告名与有的项目合不合；项目怎样还没有看。"""
         fits_title = not self.report_type or any(word in report_type for word in self.report_type)
-        return self.all.keys() <= present and fits_title and any(map(person.fits, self.people))
+        is_printed = all(present & {*key.split("|")} for key in self.all)
+        return is_printed and fits_title and any(map(person.fits, self.people))
 
     def matching(self, findings: dict[str, list[Finding]]) -> list[Finding] | None:
         """成立时是它解释的行（含条件里正常的行），不成立则为 None。"""
@@ -112,12 +118,13 @@ class Pattern(Spoken):
 
         is_urgent = self.severity in ("severe", "grave")
         reached = holding(self.any, is_urgent)
-        if len(holding(self.all, is_urgent)) < len(self.all) or (self.any and not reached):
+        needed = [holding(dict.fromkeys(key.split("|"), rule), is_urgent) for key, rule in self.all.items()]
+        if not all(needed) or (self.any and not reached):
             return None
         doubtful = any(finding.flag == "unknown" for code in self.unless for finding in findings.get(code, []))
         if holding(self.unless) or doubtful:
             return None
-        explained = dict.fromkeys([*self.all, *reached, *holding(self.explains)])
+        explained = dict.fromkeys([*chain(*needed), *reached, *holding(self.explains)])
         return [finding for code in explained for finding in findings[code]]
 
 
@@ -166,9 +173,10 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
     for finding in findings:
         if finding.analyte:
             by_code.setdefault(finding.analyte.code, []).append(finding)
+    said = stated(findings, report_type)
     matches = []
     for pattern in load_patterns():
-        rows = pattern.matching(by_code) if pattern.may_apply(person, report_type, by_code.keys()) else None
+        rows = pattern.matching(by_code) if pattern.may_apply(person, said, by_code.keys()) else None
         if rows is not None:
             matches.append(Match(pattern.spoken_to(person), rows))
     chosen: list[Match] = []
@@ -179,6 +187,20 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
             chosen.append(match)
             explained |= abnormal
     return chosen
+
+
+def stated(findings: list[Finding], report_type: str) -> str:
+    """报告名，连同各行里说的哪里不好。"""
+    return " ".join([report_type, *filter(None, map(_complaint, findings))])
+
+
+def _complaint(finding: Finding) -> str:
+    """一行说的是哪里不好（主诉、诊断、大便的样子）时，它没有否认的部分；别的是空串。"""
+    is_stool = finding.analyte is not None and finding.analyte.code in ("F-COLOR", "F-FORM")
+    if not (is_stool or _COMPLAINT.search(finding.name)):
+        return ""
+    clauses = re.split("[,，;；。]", f"{finding.name} {finding.result}")
+    return " ".join(clause for clause in clauses if not _NOT_NOW.search(clause))
 
 
 def _is_in(finding: Finding, state: State) -> bool:

@@ -20,7 +20,7 @@ OTHER_SPECIMENS = any_of("other_specimens")
 _CULTURE_BESIDE = re.compile(r"[^+＋、/\s]*培养[^+＋、/\s]*[+＋、/]|[+＋、/][^+＋、/\s]*培养[^+＋、/\s]*")
 """合印在一张上的培养（`脓液培养+生化`）：别的项目是血的。"""
 _NOT_URINE = any_of("not_urine", flags=0)
-"""含有“尿”字而不是尿标本。"""
+"""含有“尿”“便”字而不是那种标本。"""
 _URINE = re.compile(r"尿|小便|24小时|24h|urin", re.IGNORECASE)
 _STOOL = re.compile(r"(?<![小方])便(?![携民利])|粪|stool|faec|fecal", re.IGNORECASE)
 _BLOOD_TITLE = any_of("blood_title")
@@ -45,7 +45,7 @@ _TIMED_GLUCOSE = (
     (re.compile(r"(?<![\d.])(1|一)[\s-]*个?(小?时|h)|(?<!\d)60(?!\d)", re.IGNORECASE), "GLU-1H"),
     (re.compile(r"空腹|(?<![\d.])0\s*(小?时|h|分|min)", re.IGNORECASE), "GLU"),
     # 别的时刻、没有写时刻的指尖血糖，只能按随机的看
-    (re.compile(r"\d\s*(小?时|h|分|min|点|am|pm)|半小?时|三小?时|睡前|凌晨|血糖仪", re.IGNORECASE), "GLU-R"),
+    (re.compile(r"\d\s*(小?时|h|分|min|点|am|pm|[:：]\d\d)|半小?时|三小?时|睡前|凌晨|血糖仪", re.IGNORECASE), "GLU-R"),
     (re.compile(r"餐后|饭后|post[\s-]*prandial|PBG|PPG", re.IGNORECASE), "GLU-2H"),
 )
 """血糖的测定时刻 -> 目录里的代号，从上到下第一个说到的算。"""

@@ -135,7 +135,7 @@ def _says_clumped(findings: list[Finding], report_type: str) -> bool:
     said = [f"{row.report_type or report_type} {row.name} {row.result}" for row in findings]
     if any(map(_NOT_IN_EDTA.search, said)):
         return False
-    clauses = re.split(r"[，,。;；\n]", "。".join(said))
+    clauses = re.split(r"[，,。;；\n](?!\s*[已经]*(?:排除|除外|纠正))", "。".join(said))
     return any(_CLUMPED.search(clause) and not _NOT_CLUMPED.search(clause) for clause in clauses)
 
 

@@ -45,7 +45,7 @@ def item(code: str, condition, usual: str = "moderate", **changes) -> LabItem:
 def rows_of(pattern) -> dict:
     """刚好使组合成立的行要怎样。"""
     first = dict([next(iter(pattern.any.items()))]) if pattern.any else {}
-    return {**pattern.all, **first}
+    return {key.split("|")[0]: condition for key, condition in pattern.all.items()} | first
 
 
 def items_of(pattern, rows: dict | None = None) -> list[LabItem]:
