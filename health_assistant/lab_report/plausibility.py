@@ -174,8 +174,9 @@ def is_far_from_known(interval: ReferenceRange, analyte: Analyte, unit: str) -> 
     known = [usual for usual in analyte.known_intervals if usual.is_bounded]
     if not (interval.is_bounded and known):
         return False
-    if is_general_range(replace(interval, low=interval.low / 10, high=interval.high / 10), analyte, unit):
-        return bool(interval.low)  # 41.0-73.0 读成 410-730，只比老人的大七倍
+    tenth = replace(interval, low=interval.low / 10, high=interval.high / 10)
+    if interval.low and is_general_range(tenth, analyte, unit):
+        return True  # 41.0-73.0 读成 410-730，只比老人的大七倍
     return all(
         _is_times_off(interval.low, usual.low)
         and not (interval.low < usual.low and usual.low * _NEARLY_NONE < usual.high)
