@@ -7,6 +7,7 @@ from typing import Literal
 from health_assistant.lab_report.interval import Interval, ReferenceRange
 from health_assistant.lab_report.printed_text import MAX_LENGTH, normalize
 from health_assistant.lab_report.qualitative import GRADED, QualitativeResult
+from health_assistant.lab_report.reading.misreadings import end_of_value
 from health_assistant.lab_report.reading.names import is_known
 from health_assistant.lab_report.reading.text import TextBox, part_of
 from health_assistant.lab_report.reference_range import parse_range, parse_result
@@ -50,10 +51,6 @@ _GLUED_MARKS = (
     re.compile(rf"\(?(?P<mark>[{_ARROWS}]+|\*+|HH?|LL?|{_WORD_MARKS})\)?\s*(?P<bare>{_VALUE})"),
     re.compile(r"(?P<bare>.*[一-鿿A-Za-z)）%‰#])\s*(?P<mark>[↑↓]+)"),
 )
-_VALUE_BEFORE_RANGE = re.compile(
-    r"\d{1,3}\.(?:\d(?=\d\.\d-\d+\.\d$)|\d\d(?=\d\.\d\d-\d+\.\d\d$)|\d{3}(?=\d\.\d{3}-\d+\.\d{3}$))"
-)
-"""数紧接着小数一样多的范围（`3.391.80-6.30`）；范围的整数部分有两位的，不知道在哪里断开。"""
 _VALUE_AND_CLASS = re.compile(r"[<>≤≥]?\d[\d.,]*\s*[(]\s*\d级\s*[)]")
 """过敏原的浓度后面印着分级：`68.40 (5级)`。"""
 _SIGN_AND_UNIT = re.compile(r"(?P<value>[<>≤≥]?\d[\d.,]*)\s+[-+]\s*(?P<unit>\[[^\[\]]+\])")
@@ -177,8 +174,8 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         return [*inside, ("mark", offset + behind.start("mark"), offset + len(text), False)]
     if typed := _typed(text, offset, whole.kind if whole and whole.text == text else None):
         return typed
-    if value := _VALUE_BEFORE_RANGE.match(text):
-        return _typed(value[0], offset) + _typed(text[value.end() :], offset + value.end())
+    if at := end_of_value(text):
+        return _typed(text[:at], offset) + _typed(text[at:], offset + at)
     if at := _leading_unit(text):
         return [("unit", offset, offset + at, False), *_split(text[at:], offset + at)]
     between = re.search(rf"(?<=[A-Za-z%])\s*(?P<mark>[{_ARROWS}]+)\s*(?=[(（\[<>≤≥\d])", text)

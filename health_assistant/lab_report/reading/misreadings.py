@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from functools import cache
 
 from health_assistant.lab_report.catalogue import Analyte, load_catalogue
+from health_assistant.lab_report.printed_interval import exponent
 from health_assistant.lab_report.printed_text import fold_code, fold_name, join_wide_digits, normalize
 
 
@@ -17,6 +19,10 @@ def _spellings() -> dict[str, set[str]]:
             if code.isascii():
                 folded.setdefault(fold_code(code), set()).add(code)
     return folded
+
+
+_VALUE = re.compile(r"[<>≤≥]\d+|[<>≤≥]?\d+\.\d+")
+_DECIMAL_RANGE = re.compile(r"(?P<low>\d{1,3}\.\d+)\s*[-~—–]+\s*(?P<high>\d{1,3}\.\d+)")
 
 
 def repair_code(code: str) -> str:
@@ -151,3 +157,19 @@ def without_pen_tick(result: str, limits: str) -> str:
     ticked = _PEN_TICK.fullmatch(result)
     places = max((len(digits) for digits in re.findall(r"\d\.(\d+)", limits)), default=0)
     return ticked[1] if ticked and limits and len(ticked[2]) >= places else result
+
+
+def end_of_value(text: str) -> int:
+    """数与小数的范围连成了一段（`3.391.80-6.30`、`>50.62~1.13`）时，数到第几个字符为止。
+
+    没有连着的、断得开的不止一处的（`45.235.0-45.0`）为 0。
+    """
+    places = []
+    for at in range(1, len(text)):
+        limits = _DECIMAL_RANGE.fullmatch(text[at:])
+        if not limits or not _VALUE.fullmatch(text[:at]):
+            continue
+        low, high = Decimal(limits["low"]), Decimal(limits["high"])
+        if low < high and exponent(low) == exponent(high):
+            places.append(at)
+    return places[0] if len(places) == 1 else 0
