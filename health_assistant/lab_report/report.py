@@ -287,6 +287,8 @@ class LabItem(Evidence, PrintedRow):
         for field, text in row.printed().items():
             if text and text.translate(SIMPLIFIED) == getattr(self, field):
                 setattr(self, field, text)
+        if row.reference_range.translate(SIMPLIFIED) == self.applied_range:
+            self.applied_range = row.reference_range
 
 
 class LabReport(ReadReport):

@@ -123,3 +123,11 @@ def test_a_nameless_row_like_glucose_names_no_later_time_on_a_sheet_that_is_urge
     assert report.when == "now"
     assert any("像是空腹血糖；一起给医生看。" in notice for notice in report.notices)
     assert not any("今天" in notice for notice in report.notices)
+
+
+def test_a_sheet_in_traditional_characters_is_judged_in_simplified_ones_and_shown_as_printed():
+    report = judge(row("墨汁染色", "陽性", "", "陰性"), report_type="腦脊液檢查", age="5歲")
+    item = only(report)
+    assert (item.name, item.result, item.applied_range, item.severity) == ("墨汁染色", "陽性", "陰性", "grave")
+    assert (report.report_type, report.age) == ("腦脊液檢查", "5歲")
+    assert report.notices[0].startswith("尽快就医：墨汁染色 陽性 ")
