@@ -24,7 +24,7 @@ _MIN_PEERS = 3
 _DECIMAL_POINT = re.compile(r"\d\.\d")
 _DECIMAL_COMMA = re.compile(r"(?<![\d,])(?:\d+,\d{1,2}|0,\d+)(?![\d,])")
 _SHORT_COMMA = re.compile(r"(?<![\d,])\d+,\d{1,2}(?![\d,])")
-_LONG_COMMA = re.compile(r"(?<![\d,])[1-9],\d{4}")
+_LONG_COMMA = re.compile(r"(?<![\d,])[1-9],\d{4}(?!\d)")
 """`1,5000` 也许是四位一节的一万五千；别处的小数点也是逗号、范围印着小数，才是小数。"""
 _BETWEEN_DECIMALS = re.compile(r"\d[.,]\d{1,2}\s*[-~–—～]|[-~–—～]\s*\d+[.,]\d{1,2}(?!\d)")
 _BARE_POINT = re.compile(r"(?<![\d.,])\.\d")
