@@ -29,8 +29,8 @@ _LIKE = 4
 _NOT_ITS_OWN = "单位与参考范围都不像这一项的，名称可能认错了"
 _OTHER_KINDS = {"AT3": ("活性", "浓度"), "CER": ("活性",), "GH": ("活性",), "PT": ("百分比",)}
 """这几项也真有用别的一类单位的（凝血酶原活动度、抗凝血酶的国际单位），换不成目录的。"""
-_TENFOLD_IN_NEWBORNS = {"TBIL", "IBIL"}
-"""新生儿头几天的黄疸正常也有成人的十倍：印着 0-221 不是读漏了小数点。"""
+_TENFOLD_IN_NEWBORNS = {"TBIL", "IBIL", "TSH"}
+"""新生儿头几天的黄疸、促甲状腺激素正常也有成人的十倍：印着 0-221 不是读漏了小数点。"""
 
 
 def value_doubt(
@@ -62,8 +62,9 @@ def value_doubt(
     if has_agreeing_flag:
         return None
     reaches_far = analyte is not None and analyte.code in load_severity().wide
-    # 病毒载量：两边都写着 10 的几次方，没有丢小数点的余地
-    reaches_far |= flag == "high" and all(map(_IN_POWERS.search, (row.result, row.reference_range)))
+    # 病毒载量：只有上限，两边都写着 10 的几次方，没有丢小数点的余地
+    is_load = not interval.low and all(map(_IN_POWERS.search, (row.result, row.reference_range)))
+    reaches_far |= flag == "high" and is_load
     if _lost_decimal_point(result, interval) and not reaches_far:
         return "结果与参考范围相差十倍以上而没有标记，可能读漏了小数点"
     if row.mark or row.copied or flag not in ABNORMAL_FLAGS:

@@ -109,8 +109,13 @@ class Columns:
         unknown = [name for name in self.spans if name.startswith("unknown")]
         is_only = len(unknown) == 1 and {"name", "range"} <= self.spans.keys() and not _RESULTS & self.spans.keys()
         if is_only and self.spans["name"] < self.spans[unknown[0]] < self.spans["range"]:
-            self.spans["result"] = self.spans.pop(unknown[0])
-            self.printed |= {"result"}
+            self.find_results(lines)  # 没有表头的另一列数才是，认不得的是单位、试管
+            right = [cell for line in lines for cell in line if cell.box.start > self.spans["name"][1]]
+            right = [cell for cell in right if cell.kind in ("number", "bound", "term")]
+            loose = [cell for cell in right if not any(_overlaps(cell.box, span) for span in self.spans.values())]
+            if not _RESULTS & self.spans.keys() and 2 * len(loose) < len(lines):
+                self.spans["result"] = self.spans.pop(unknown[0])
+                self.printed |= {"result"}
         values = {"name": ("text",), "range": ("range", "bound"), "result": ("number", "bound", "term")}
         for role, kinds in values.items():
             if role in self.spans:

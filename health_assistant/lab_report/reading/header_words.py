@@ -134,6 +134,11 @@ def columns_in(box: TextBox, line: list[TextBox]) -> list[tuple[Role, TextBox]]:
     """
     words = list(words_in(box))
     heads = [[role for role, _ in _spans_in(other.text)] for other in line]
+    if [role for role, _ in words] == ["range"] and not _RANGE_WORD.search(box.text):  # 检测下限
+        if any("high" in roles for roles in heads):
+            return [("low", box)]
+        if any(_RANGE_WORD.search(other.text) for other in line):
+            return [("ignored", box)]
     names, results = sum(roles == ["name"] for roles in heads), sum("result" in roles for roles in heads)
     others = [role for role, _ in words if role != "name"]
     return [(others[0], box)] if len(words) == 2 and len(others) == 1 and names >= results > 0 else words

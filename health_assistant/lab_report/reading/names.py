@@ -71,7 +71,9 @@ def split_code(text: str) -> tuple[str, str]:
         code = parts["code"].replace(" ", "") if parts else ""
         if re.search(r"[A-Za-z]", code):
             is_glued_code = pattern is _TRAILING_CODE and re.search(r"[A-Za-z].*[A-Za-z]", code)
-            says_what = re.search(r"(?:[DR]NA|Ig[AGMED])$", code)  # 查了病毒的什么，是名称的
+            # 查了病毒的什么，是名称的；`免疫球蛋白IgG`、`丙肝病毒HCV-RNA` 的是代号
+            is_antibody = re.fullmatch("Ig[AGMED]", code) and not parts["name"].endswith("球蛋白")
+            says_what = is_antibody or code.endswith(("DNA", "RNA")) and not is_known_code(code)
             if parts["gap"] or not says_what and (is_glued_code or is_known_code(code)):
                 return parts["name"].strip(), repair_code(code)
     is_word = re.search(r"[a-z]{4}", text)
