@@ -57,7 +57,7 @@ class Assessment(LabReport):
 
 
 _SAYS_LATER = re.compile("(?:如果(?:没有读错|是)，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。")
-_FEVER = re.compile(r"(?<![无未不退])(?:发热(?!门诊)|发烧|高热|寒战|体温\s*3[89])")
+_FEVER = re.compile(r"(?<![不退])(?:发热(?!已?退)|发烧|高热|寒战|体温\s*3[89])")
 _WITH_FEVER = (("low", ("WBC", "NEUT#", "PLT")), ("high", ("FT3", "FT4")))
 EARLIER = "这是上次的结果，这次又查了，以这次的为准"
 
