@@ -262,10 +262,15 @@ def _vitals_and_labs(findings: list[Finding], person: Person) -> bool:
 
 
 def _has_neutropenic_fever(findings: list[Finding], person: Person, report_type: str) -> bool:
-    """写着发热，中性粒细胞又不到 1.0：粒细胞缺乏发热（NCCN；用抗甲状腺药的同样），现在就去。孩子感冒时也会少，不算。"""
+    """写着发热，中性粒细胞又不到 1.0：粒细胞缺乏发热（NCCN；用抗甲状腺药的同样），现在就去。
+
+    孩子感冒时也会少，不算；写着化疗、白血病的孩子算。
+    """
     few = [row for row in findings if row.analyte and row.analyte.code == "NEUT#" and row.flag == "low"]
     is_few = any(at_least(row.severity, "marked") for row in few)
-    return is_few and not person.is_minor and bool(_FEVER.search(stated(findings, report_type)))
+    said = stated(findings, report_type)
+    is_prone = not person.is_minor or bool(re.search("化疗|白血病", said))
+    return is_few and is_prone and bool(_FEVER.search(said))
 
 
 def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none", "routine", "soon", "urgent"]:
