@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import model_validator
 
 from health_assistant.checked_yaml import Entry, read_yaml, refuse
+from health_assistant.lab_report.printed_text import SIMPLIFIED
 from medical_report.wordings import wordings
 
 
@@ -133,7 +134,9 @@ def said_unwell(question: str) -> str:
     known = load_emergencies()
     asides = (*known.emergency.asides, *known.unwell.asides)
     unwell = known.unwell.model_copy(update={"asides": asides})
-    is_ordinary = _compiled(known.ordinary.replace(" ", "")).search(unicodedata.normalize("NFKC", question))
+    is_ordinary = _compiled(known.ordinary.replace(" ", "")).search(
+        unicodedata.normalize("NFKC", question).translate(SIMPLIFIED)
+    )
     return unwell.says if not is_ordinary or _says(unwell, question) else ""
 
 

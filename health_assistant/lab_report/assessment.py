@@ -57,7 +57,7 @@ class Assessment(LabReport):
 
 
 _SAYS_LATER = re.compile("(?:如果(?:没有读错|是)，今天就要看医生|请今天就问出报告的检验科或医生|这几天问医生)。")
-_FEVER = re.compile(r"(?<![无未不退])(?:发热(?!门诊)|发烧|高热|寒战|体温\s*3[89])")
+_FEVER = re.compile(r"(?<![不退])(?:发热(?!已?退)|发烧|高热|寒战|体温\s*3[89])")
 _WITH_FEVER = (("low", ("WBC", "NEUT#", "PLT")), ("high", ("FT3", "FT4")))
 EARLIER = "这是上次的结果，这次又查了，以这次的为准"
 
@@ -262,10 +262,15 @@ def _vitals_and_labs(findings: list[Finding], person: Person) -> bool:
 
 
 def _has_neutropenic_fever(findings: list[Finding], person: Person, report_type: str) -> bool:
-    """写着发热，中性粒细胞又不到 1.0：粒细胞缺乏发热（NCCN；用抗甲状腺药的同样），现在就去。孩子感冒时也会少，不算。"""
+    """写着发热，中性粒细胞又不到 1.0：粒细胞缺乏发热（NCCN；用抗甲状腺药的同样），现在就去。
+
+    孩子感冒时也会少，不算；写着化疗、白血病的孩子算。
+    """
     few = [row for row in findings if row.analyte and row.analyte.code == "NEUT#" and row.flag == "low"]
     is_few = any(at_least(row.severity, "marked") for row in few)
-    return is_few and not person.is_minor and bool(_FEVER.search(stated(findings, report_type)))
+    said = stated(findings, report_type)
+    is_prone = not person.is_minor or bool(re.search("化疗|白血病", said))
+    return is_few and is_prone and bool(_FEVER.search(said))
 
 
 def _triage(findings: list[Finding], severity: Severity | None) -> Literal["none", "routine", "soon", "urgent"]:
@@ -320,7 +325,7 @@ def _general_notices(
     if severity != "grave" and any(row.floor == "severe" and not (row.analyte or row.alarm) for row in findings):
         notices.append("这种检查要紧，而单子上没有印参考范围，程序看不出正不正常：请今天就问开单的医生。")
     if is_acute:
-        notices.append("体征（体温、脉搏、血压）与化验放在一起看，可能是急症：请现在就去急诊。")
+        notices.append("体征与化验放在一起看，可能是急症：请现在就去急诊。")
     if severity != "grave" and any(finding.note == BELOW_TARGET for finding in findings):
         notices.append(f"INR：{BELOW_TARGET}。")
     borrowed = [finding.name for finding in findings if finding.range_source == "catalogue"]

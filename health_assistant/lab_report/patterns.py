@@ -22,11 +22,13 @@ from health_assistant.lab_report.person import Person, Spoken, SpokenTo
 from health_assistant.lab_report.qualitative import QualitativeResult
 from health_assistant.lab_report.report import ABNORMAL_FLAGS, SEVERITIES, Severity, at_least, rank, worst
 from health_assistant.lab_report.specimen import is_earlier
+from health_assistant.lab_report.word_lists import any_of
 
 State = Literal["high", "low", "abnormal", "normal", "present", "positive", "negative"]
 
 _COMPLAINT = re.compile("主诉|症状|病情|(?:临床|初步|入院)诊断")
-_NOT_NOW = re.compile("否认|[未没]|无(?!痛|明?显?诱因)|既往|史")
+_NOT_NOW = any_of("not_now")
+"""不是现在哪里不好：别的东西的名字、从前的、从否认的词起的一句。"""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ class Pattern(Spoken):
         doubtful = any(finding.flag == "unknown" for code in self.unless for finding in findings.get(code, []))
         if holding(self.unless) or doubtful:
             return None
+        if any("|" in key and met == reached for key, met in zip(self.all, needed, strict=True)):
+            return None  # 几项里有一项就算的，那一项不能又是 any 的
         explained = dict.fromkeys([*chain(*needed), *reached, *holding(self.explains)])
         return [finding for code in explained for finding in findings[code]]
 
@@ -190,17 +194,14 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
 
 
 def stated(findings: list[Finding], report_type: str) -> str:
-    """报告名，连同各行里说的哪里不好。"""
-    return " ".join([report_type, *filter(None, map(_complaint, findings))])
+    """报告名，连同各行里说的哪里不好；否认的、从前的不在里面。"""
+    return _NOT_NOW.sub(" ", "；".join([report_type, *filter(None, map(_complaint, findings))]))
 
 
 def _complaint(finding: Finding) -> str:
-    """一行说的是哪里不好（主诉、诊断、大便的样子）时，它没有否认的部分；别的是空串。"""
+    """一行说的是哪里不好（主诉、诊断、大便的样子）；别的是空串。"""
     is_stool = finding.analyte is not None and finding.analyte.code in ("F-COLOR", "F-FORM")
-    if not (is_stool or _COMPLAINT.search(finding.name)):
-        return ""
-    clauses = re.split("[,，;；。]", f"{finding.name} {finding.result}")
-    return " ".join(clause for clause in clauses if not _NOT_NOW.search(clause))
+    return f"{finding.name} {finding.result}" if is_stool or _COMPLAINT.search(finding.name) else ""
 
 
 def _is_in(finding: Finding, state: State) -> bool:

@@ -38,7 +38,7 @@ SIMPLIFIED = {
     ord(letter): simple
     for letter in map(chr, range(0x4E00, 0xA000))
     if (simple := _TO_SIMPLIFIED.convert(letter)) != letter
-}
+} | {ord("醯"): "酰"}
 """繁体字 -> 简体字，一个字换一个字，长短不变：`鉀` 与 `钾` 是一项。只用来比较，印着的字不改。"""
 _WIDE_SPACED = re.compile(r"(?<![０-９．.\d])[０-９](?:[ \u3000][０-９．]){2,}(?![０-９．.\d]|[ \u3000]\d)")
 """`１ ３ ９`：全角的数字一个个隔开，是一个数；只有两个的也许是两个数。"""

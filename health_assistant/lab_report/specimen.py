@@ -43,7 +43,7 @@ _TIMED_GLUCOSE = (
     (re.compile(r"随机|RBG|random|[(（](?:急[诊查]?|床[旁边]|POCT)[)）]", re.IGNORECASE), "GLU-R"),
     (re.compile(r"(?<![\d.])(2|二|两)[\s-]*个?(小?时|h)|(?<!\d)120(?!\d)", re.IGNORECASE), "GLU-2H"),
     (re.compile(r"(?<![\d.])(1|一)[\s-]*个?(小?时|h)|(?<!\d)60(?!\d)", re.IGNORECASE), "GLU-1H"),
-    (re.compile(r"空腹|(?<![\d.])0\s*(小?时|h|分|min)", re.IGNORECASE), "GLU"),
+    (re.compile(r"空腹|(?<![\d.])0\s*(小?时|h|分|min)|^(?!.*[餐饭]后).*(?<!\d)0?[5-8][:：]\d\d", re.IGNORECASE), "GLU"),
     # 别的时刻、没有写时刻的指尖血糖，只能按随机的看
     (re.compile(r"\d\s*(小?时|h|分|min|点|am|pm|[:：]\d\d)|半小?时|三小?时|睡前|凌晨|血糖仪", re.IGNORECASE), "GLU-R"),
     (re.compile(r"餐后|饭后|post[\s-]*prandial|PBG|PPG", re.IGNORECASE), "GLU-2H"),
