@@ -178,6 +178,8 @@ def find_patterns(person: Person, findings: list[Finding], report_type: str = ""
         if finding.analyte:
             by_code.setdefault(finding.analyte.code, []).append(finding)
     said = stated(findings, report_type)
+    if person.pregnant:
+        said = said.replace("急诊", "")  # 抬头（门急诊检验报告单）不说明哪里不好，孕妇的 HCG 本来就高
     matches = []
     for pattern in load_patterns():
         rows = pattern.matching(by_code) if pattern.may_apply(person, said, by_code.keys()) else None

@@ -189,7 +189,7 @@ def _split(text: str, offset: int, whole: TextBox | None = None) -> list[Span]:
         unit: Span = ("unit", offset + garbled.start("unit"), offset + len(text), False)
         return [*_split(garbled["value"], offset), unit]
     # 公式的年份、伤寒的鞭毛抗原 H 是名称里的
-    is_name = is_known(text) or re.search(r"EPI\)? 20\d\d$|(?i:typhi) [A-C]?H$", text)
+    is_name = is_known(text) or bool(re.search(r"EPI\)? 20\d\d$|(?i:typhi) [A-C]?H$", text))
     first = text.split()[0]  # `U/L 钾` 的 U/L 是左栏的单位
     is_name = is_name and not ("/" in first and first != text and _spells_unit(normalize(first)))
     parts = [] if is_name else _split_at_space(text, offset) or _split_glued_number(text, offset)
