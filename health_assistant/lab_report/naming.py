@@ -79,13 +79,13 @@ def bare_names(name: str) -> tuple[str, ...]:
 
 @cache
 def _foreign_names() -> dict[str, str]:
-    """西、葡、意、法、德文的名称（小写，不带重音） -> 英文的：只有会危急的几项，别的项照旧不认识。"""
+    """西欧语言里会危急的几项、仪器与台湾香港的单子印的名称（小写，不带重音） -> 目录认得的名称。"""
     written = load_yaml(Path(__file__).with_name("foreign_names.yaml"))
     return {word: english for english, words in written.items() for word in words.split(", ")}
 
 
 def foreign_name(name: str) -> str | None:
-    """西欧语言的名称 -> 英文的；不认识的为 None。"""
+    """foreign_names.yaml 里的名称 -> 目录认得的；不认识的为 None。"""
     without_accents = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", name))
     return _foreign_names().get(without_accents.lower())
 
